@@ -1,0 +1,108 @@
+/** Arrow's logical types, by their names in the format's Schema.fbs, with the parameters that matter for bytes. */
+export type ArrowType =
+  | { kind: "Null" | "Binary" | "Utf8" | "Bool" | "List" | "Struct" }
+  | { kind: "LargeBinary" | "LargeUtf8" | "LargeList" | "RunEndEncoded" }
+  | { kind: "BinaryView" | "Utf8View" | "ListView" | "LargeListView" }
+  | { kind: "Int"; bitWidth: number; signed: boolean }
+  | { kind: "FloatingPoint"; precision: number }
+  | { kind: "Decimal"; precision: number; scale: number; bitWidth: number }
+  | { kind: "Date"; unit: number }
+  | { kind: "Time"; unit: number; bitWidth: number }
+  | { kind: "Timestamp"; unit: number; timezone: string | null }
+  | { kind: "Interval"; unit: number }
+  | { kind: "Duration"; unit: number }
+  | { kind: "FixedSizeBinary"; byteWidth: number }
+  | { kind: "FixedSizeList"; listSize: number }
+  | { kind: "Map"; keysSorted: boolean }
+  | { kind: "Union"; mode: number; typeIds: number[] };
+
+export interface DictionaryEncoding {
+  id: number;
+  /** The type of the indices; the field's own type is that of the values. */
+  indexType: ArrowType;
+  ordered: boolean;
+}
+
+export interface Field {
+  name: string;
+  nullable: boolean;
+  type: ArrowType;
+  dictionary: DictionaryEncoding | null;
+  children: Field[];
+  metadata: [key: string, value: string][];
+}
+
+/** IEEE widths by FloatingPoint.precision (HALF, SINGLE, DOUBLE). */
+export const FLOAT_BYTES = [2, 4, 8] as const;
+
+/** The type whose layout a column has in a record batch: the indices of a dictionary, else the type itself. */
+export function storedType(field: Field): ArrowType {
+  return field.dictionary ? field.dictionary.indexType : field.type;
+}
+
+/** Bits per value of a fixed-width type, 0 for every other. */
+export function fixedBits(type: ArrowType): number {
+  switch (type.kind) {
+    case "Bool":
+      return 1;
+    case "Int":
+    case "Decimal":
+    case "Time":
+      return type.bitWidth;
+    case "FloatingPoint":
+      return 8 * (FLOAT_BYTES[type.precision] ?? 0);
+    case "Date":
+      return type.unit === 0 ? 32 : 64;
+    case "Timestamp":
+    case "Duration":
+      return 64;
+    case "Interval":
+      return [32, 64, 128][type.unit] ?? 0;
+    case "FixedSizeBinary":
+      return 8 * type.byteWidth;
+    default:
+      return 0;
+  }
+}
+
+/** Bytes per offset of a variable-length binary type, 0 for every other. */
+export function offsetBytes(type: ArrowType): 0 | 4 | 8 {
+  switch (type.kind) {
+    case "Utf8":
+    case "Binary":
+      return 4;
+    case "LargeUtf8":
+    case "LargeBinary":
+      return 8;
+    default:
+      return 0;
+  }
+}
+
+/** A type as people write it: `int8`, `float`, `fixed_size_list<float>[10]`, … */
+export function describeField(field: Field): string {
+  const own = describeType(field.type, field.children);
+  return field.dictionary
+    ? `dictionary<${describeType(field.dictionary.indexType, [])}, ${own}>`
+    : own;
+}
+
+function describeType(type: ArrowType, children: Field[]): string {
+  const inner = children.map(describeField).join(", ");
+  switch (type.kind) {
+    case "Int":
+      return `${type.signed ? "" : "u"}int${type.bitWidth}`;
+    case "FloatingPoint":
+      return ["float16", "float32", "float64"][type.precision] ?? "float?";
+    case "FixedSizeList":
+      return `fixed_size_list<${inner}>[${type.listSize}]`;
+    case "FixedSizeBinary":
+      return `fixed_size_binary[${type.byteWidth}]`;
+    default: {
+      const name = type.kind
+        .replace(/([a-z])([A-Z])/g, "$1_$2")
+        .toLowerCase();
+      return inner ? `${name}<${inner}>` : name;
+    }
+  }
+}

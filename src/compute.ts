@@ -1,0 +1,82 @@
+import { AbortedError, InternalError } from "./errors.js";
+import type { LogitsFile } from "./input/logits-file.js";
+import type { Job } from "./job.js";
+import { failureError, firstFailure, type RunPaths } from "./failures.js";
+import { BatchFinisher } from "./output/batch-finisher.js";
+import type { Failure, Reply } from "./pool/protocol.js";
+import type { TaskPool } from "./pool/task-pool.js";
+import type { ReportBuilder } from "./report.js";
+import { SlotPool } from "./slots/slot-pool.js";
+import { type PendingTask, tasksOf } from "./tasks.js";
+
+export interface Computation {
+  job: Job;
+  logits: LogitsFile;
+  pool: TaskPool;
+  outputFd: number;
+  paths: RunPaths;
+  report: ReportBuilder;
+  signal: AbortSignal | undefined;
+  onProgress: () => void;
+}
+
+/**
+ * Carries out every task, with no more in flight than there are slots. The first failure or abort stops new tasks; those
+ * in flight are drained, and then the first cause is thrown (of bad rows: the first row).
+ */
+export async function compute(computation: Computation): Promise<void> {
+  const { job, logits, pool, report, signal } = computation;
+  const slots = new SlotPool(job.plan.slots);
+  const finisher = new BatchFinisher(
+    computation.outputFd,
+    job.layout.batches,
+    tasksPerBatch(job, logits),
+    job.nullableResults,
+  );
+  const failures: Failure[] = [];
+  const errors: unknown[] = [];
+
+  const settle = (task: PendingTask, reply: Reply): void => {
+    if (!reply.ok) {
+      failures.push(reply.failure);
+      return;
+    }
+    const { badRows, nulls } = reply;
+    const first = job.plan.batches[task.batch]?.rowStart ?? 0;
+    finisher.taskDone(task.batch, badRows.map((row) => row - first), nulls);
+    if (task.kind === "row-chunk")
+      report.count(task.rowEnd - task.rowStart, badRows);
+    computation.onProgress();
+  };
+
+  for (const task of tasksOf(job, logits)) {
+    const slot = await slots.acquire();
+    if (failures.length || errors.length || signal?.aborted) {
+      slots.release(slot);
+      break;
+    }
+    const { batch: _, ...message } = task;
+    pool
+      .run({ ...message, slot })
+      .then((reply) => settle(task, reply))
+      .catch((error) => errors.push(error))
+      .finally(() => slots.release(slot));
+  }
+  await slots.drained();
+
+  const [error] = errors;
+  if (failures.length)
+    throw failureError(firstFailure(failures), computation.paths, logits);
+  if (error)
+    throw new InternalError(
+      `a worker failed: ${error instanceof Error ? error.message : String(error)}`,
+      { cause: error },
+    );
+  if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
+}
+
+function tasksPerBatch({ plan }: Job, logits: LogitsFile): number[] {
+  const counts: number[] = plan.batches.map(() => (logits.kept.length > 0 ? 1 : 0));
+  for (const { batch } of plan.chunks) counts[batch] = (counts[batch] ?? 0) + 1;
+  return counts;
+}

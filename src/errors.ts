@@ -1,0 +1,156 @@
+/**
+ * Every error that a caller can meet. The message is one sentence: what was expected, what was found, where.
+ * `code` is stable; exit codes are mapped from it in cli/ and nowhere else.
+ */
+export abstract class SoftjacError extends Error {
+  abstract readonly code: string;
+  /** What the run had done when it failed, where there was a run. */
+  report?: unknown;
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+/** An option is unknown, missing, of the wrong form or out of range. A retry needs another call. */
+export class UsageError extends SoftjacError {
+  readonly code = "ERR_USAGE";
+  constructor(
+    message: string,
+    readonly option?: string,
+  ) {
+    super(message);
+  }
+}
+
+/** The input is not there. A retry helps once it is. */
+export class InputMissingError extends SoftjacError {
+  readonly code = "ERR_INPUT_MISSING";
+  constructor(
+    readonly path: string,
+    options?: ErrorOptions,
+  ) {
+    super(`expected an input file at ${path}, found nothing there`, options);
+  }
+}
+
+/** The input's bytes are not a whole, consistent Arrow file. A retry does not help. */
+export class InputFormatError extends SoftjacError {
+  readonly code = "ERR_INPUT_FORMAT";
+  constructor(
+    readonly path: string,
+    /** Where in the file: `footer`, `record batch 3`, … */
+    readonly where: string,
+    expectedFound: string,
+    options?: ErrorOptions,
+  ) {
+    super(`${path}: ${where}: ${expectedFound}`, options);
+  }
+}
+
+/** The input is sound but of a form that this version does not read. A retry does not help. */
+export class InputUnsupportedError extends SoftjacError {
+  readonly code = "ERR_INPUT_UNSUPPORTED";
+  constructor(
+    readonly path: string,
+    readonly where: string,
+    expectedFound: string,
+  ) {
+    super(`${path}: ${where}: ${expectedFound}`);
+  }
+}
+
+/** The column asked for is not there, or it is not clear which column holds the logits. Name one and retry. */
+export class LogitsColumnError extends SoftjacError {
+  readonly code = "ERR_LOGITS_COLUMN";
+  constructor(
+    readonly path: string,
+    message: string,
+  ) {
+    super(`${path}: ${message}`);
+  }
+}
+
+/** A row of logits has no softmax: a NaN, a +inf, or nothing but -inf. */
+export class BadRowError extends SoftjacError {
+  readonly code = "ERR_BAD_ROW";
+  constructor(
+    readonly path: string,
+    /** Row of the logits, from 0. */
+    readonly row: number,
+    found: string,
+  ) {
+    super(
+      `${path}: row ${row}: expected finite logits or -inf for masked classes, found ${found} (--on-bad-row null keeps the row as null)`,
+    );
+  }
+}
+
+/** A row of a list column has another number of classes than the rows before it. */
+export class RaggedRowError extends SoftjacError {
+  readonly code = "ERR_RAGGED_ROW";
+  constructor(
+    readonly path: string,
+    readonly column: string,
+    readonly row: number,
+    expected: number,
+    found: number,
+  ) {
+    super(
+      `${path}: column ${column}, row ${row}: expected ${expected} logits as in the first row, found ${found}`,
+    );
+  }
+}
+
+/** Something is at the output's path already. `force` replaces it. */
+export class OutputExistsError extends SoftjacError {
+  readonly code = "ERR_OUTPUT_EXISTS";
+  constructor(
+    readonly path: string,
+    found: string,
+    options?: ErrorOptions,
+  ) {
+    super(`expected nothing at ${path}, found ${found}`, options);
+  }
+}
+
+/** Reading or writing failed: a full disk, an I/O error, a file that shrank. A retry may help. */
+export class IoError extends SoftjacError {
+  readonly code = "ERR_IO";
+  constructor(
+    readonly path: string,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(`${path}: ${message}`, options);
+  }
+}
+
+/** The process may not read the input or write the output. */
+export class PermissionError extends SoftjacError {
+  readonly code = "ERR_PERMISSION";
+  constructor(
+    readonly path: string,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(`${path}: ${message}`, options);
+  }
+}
+
+/** The caller's AbortSignal fired; nothing was left behind. */
+export class AbortedError extends SoftjacError {
+  readonly code = "ERR_ABORTED";
+  constructor(options?: ErrorOptions) {
+    super(
+      "the run was stopped before it was complete; nothing was written",
+      options,
+    );
+  }
+}
+
+/** A worker died, or something that cannot happen did. */
+export class InternalError extends SoftjacError {
+  readonly code = "ERR_INTERNAL";
+}

@@ -1,0 +1,52 @@
+import {
+  BadRowError,
+  InputFormatError,
+  IoError,
+  RaggedRowError,
+} from "./errors.js";
+import type { LogitsFile } from "./input/logits-file.js";
+import { ioError } from "./output/commit.js";
+import type { Failure } from "./pool/protocol.js";
+
+export interface RunPaths {
+  input: string;
+  output: string;
+}
+
+/** Of the failures that were in flight together, the one of the lowest row; else the one that came first. */
+export function firstFailure(failures: readonly Failure[]): Failure {
+  const rowOf = (failure: Failure) =>
+    "row" in failure ? failure.row : Number.POSITIVE_INFINITY;
+  return failures.reduce((first, other) =>
+    rowOf(other) < rowOf(first) ? other : first,
+  );
+}
+
+/** A worker's failure as the error that the caller meets. */
+export function failureError(
+  failure: Failure,
+  { input, output }: RunPaths,
+  { column, classes }: LogitsFile,
+): Error {
+  switch (failure.kind) {
+    case "bad-row":
+      return new BadRowError(input, failure.row, failure.found);
+    case "ragged-row":
+      return new RaggedRowError(
+        input,
+        column,
+        failure.row,
+        classes,
+        failure.found,
+      );
+    case "damaged":
+      return new InputFormatError(input, failure.where, failure.text);
+    case "io":
+      return failure.side === "output"
+        ? ioError(output, "could not be written", { code: failure.code })
+        : new IoError(
+            input,
+            `could not be read: ${failure.code ?? failure.message}`,
+          );
+  }
+}

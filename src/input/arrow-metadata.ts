@@ -1,0 +1,237 @@
+import type { ArrowType, Field } from "../arrow/field.js";
+import { Flatbuffer, type FlatTable, MalformedFlatbuffer } from "./flatbuffer.js";
+
+// Arrow's metadata tables (File.fbs, Message.fbs, Schema.fbs) as plain objects. Structure only: whether the numbers make
+// sense together is for logits-file.ts and record-batch.ts.
+
+export interface Schema {
+  bigEndian: boolean;
+  fields: Field[];
+}
+
+export interface Block {
+  offset: number;
+  metadataBytes: number;
+  bodyBytes: number;
+}
+
+export interface Footer {
+  version: number;
+  schema: Schema;
+  dictionaries: Block[];
+  recordBatches: Block[];
+}
+
+export interface BatchMetadata {
+  rows: number;
+  nodes: { length: number; nullCount: number }[];
+  buffers: { offset: number; length: number }[];
+  compression: string | null;
+  variadicCounts: number[];
+}
+
+export interface MessageMetadata {
+  version: number;
+  bodyBytes: number;
+  header: "Schema" | "DictionaryBatch" | "RecordBatch" | "other";
+  batch: BatchMetadata | null;
+  dictionary: { id: number; isDelta: boolean } | null;
+}
+
+/** MetadataVersion V4 and V5, as stored. */
+export const VERSIONS_READ = [3, 4];
+const MAX_NESTING = 64;
+
+export function decodeFooter(bytes: Uint8Array): Footer {
+  const table = new Flatbuffer(bytes).root();
+  const schema = table.table(1);
+  if (!schema) throw new MalformedFlatbuffer("no schema");
+  return {
+    version: table.int16(0),
+    schema: decodeSchema(schema),
+    dictionaries: decodeBlocks(table, 2),
+    recordBatches: decodeBlocks(table, 3),
+  };
+}
+
+export function decodeMessage(bytes: Uint8Array): MessageMetadata {
+  const table = new Flatbuffer(bytes).root();
+  const header = table.table(2);
+  const kind = table.uint8(1);
+  if (!header) throw new MalformedFlatbuffer("a message without a header");
+  const base = { version: table.int16(0), bodyBytes: table.int64(3) };
+  if (kind === 3) {
+    const batch = decodeBatch(header);
+    return { ...base, header: "RecordBatch", batch, dictionary: null };
+  }
+  if (kind === 2) {
+    const data = header.table(1);
+    if (!data) throw new MalformedFlatbuffer("a dictionary without data");
+    return {
+      ...base,
+      header: "DictionaryBatch",
+      batch: decodeBatch(data),
+      dictionary: { id: header.int64(0), isDelta: header.uint8(2) !== 0 },
+    };
+  }
+  return {
+    ...base,
+    header: kind === 1 ? "Schema" : "other",
+    batch: null,
+    dictionary: null,
+  };
+}
+
+function decodeBlocks(table: FlatTable, slot: number): Block[] {
+  return table.structs(slot, 24, (buffer, at) => ({
+    offset: buffer.int64(at),
+    metadataBytes: buffer.int32(at + 8),
+    bodyBytes: buffer.int64(at + 16),
+  }));
+}
+
+function decodeBatch(table: FlatTable): BatchMetadata {
+  const compression = table.table(3);
+  return {
+    rows: table.int64(0),
+    nodes: table.structs(1, 16, (buffer, at) => ({
+      length: buffer.int64(at),
+      nullCount: buffer.int64(at + 8),
+    })),
+    buffers: table.structs(2, 16, (buffer, at) => ({
+      offset: buffer.int64(at),
+      length: buffer.int64(at + 8),
+    })),
+    compression: compression
+      ? (["LZ4_FRAME", "ZSTD"][compression.uint8(0)] ?? "unknown")
+      : null,
+    variadicCounts: table.structs(4, 8, (buffer, at) => buffer.int64(at)),
+  };
+}
+
+function decodeSchema(table: FlatTable): Schema {
+  return {
+    bigEndian: table.int16(0) === 1,
+    fields: table.tables(1).map((field) => decodeField(field, 0)),
+  };
+}
+
+function decodeField(table: FlatTable, depth: number): Field {
+  if (depth > MAX_NESTING)
+    throw new MalformedFlatbuffer(
+      `columns nested more than ${MAX_NESTING} deep`,
+    );
+  const dictionary = table.table(4);
+  const indexType = dictionary?.table(1);
+  return {
+    name: table.string(0) ?? "",
+    nullable: table.uint8(1) !== 0,
+    type: decodeType(table.uint8(2), table.table(3)),
+    dictionary: dictionary
+      ? {
+          id: dictionary.int64(0),
+          indexType: indexType
+            ? decodeInt(indexType)
+            : { kind: "Int", bitWidth: 32, signed: true },
+          ordered: dictionary.uint8(2) !== 0,
+        }
+      : null,
+    children: table.tables(5).map((child) => decodeField(child, depth + 1)),
+    metadata: table
+      .tables(6)
+      .map((pair) => [pair.string(0) ?? "", pair.string(1) ?? ""]),
+  };
+}
+
+function decodeInt(table: FlatTable): ArrowType {
+  const bitWidth = table.int32(0);
+  if (![8, 16, 32, 64].includes(bitWidth))
+    throw new MalformedFlatbuffer(`integers of ${bitWidth} bits`);
+  return { kind: "Int", bitWidth, signed: table.uint8(1) !== 0 };
+}
+
+/** The Type union of Schema.fbs, by its number there. */
+function decodeType(number: number, table: FlatTable | null): ArrowType {
+  if (!table) throw new MalformedFlatbuffer("a column without a type");
+  switch (number) {
+    case 2:
+      return decodeInt(table);
+    case 3:
+      return { kind: "FloatingPoint", precision: table.int16(0) };
+    case 7:
+      return {
+        kind: "Decimal",
+        precision: table.int32(0),
+        scale: table.int32(1),
+        bitWidth: table.int32(2, 128),
+      };
+    case 8:
+      return { kind: "Date", unit: table.int16(0, 1) };
+    case 9:
+      return {
+        kind: "Time",
+        unit: table.int16(0, 1),
+        bitWidth: table.int32(1, 32),
+      };
+    case 10:
+      return {
+        kind: "Timestamp",
+        unit: table.int16(0),
+        timezone: table.string(1),
+      };
+    case 11:
+      return { kind: "Interval", unit: table.int16(0) };
+    case 14:
+      return {
+        kind: "Union",
+        mode: table.int16(0),
+        typeIds: table.structs(1, 4, (buffer, at) => buffer.int32(at)),
+      };
+    case 15:
+      return { kind: "FixedSizeBinary", byteWidth: table.int32(0) };
+    case 16:
+      return { kind: "FixedSizeList", listSize: table.int32(0) };
+    case 17:
+      return { kind: "Map", keysSorted: table.uint8(0) !== 0 };
+    case 18:
+      return { kind: "Duration", unit: table.int16(0, 1) };
+    default: {
+      const kind = PLAIN_TYPES[number];
+      if (!kind) throw new MalformedFlatbuffer(`the unknown type ${number}`);
+      return { kind };
+    }
+  }
+}
+
+const PLAIN_TYPES = {
+  1: "Null",
+  4: "Binary",
+  5: "Utf8",
+  6: "Bool",
+  12: "List",
+  13: "Struct",
+  19: "LargeBinary",
+  20: "LargeUtf8",
+  21: "LargeList",
+  22: "RunEndEncoded",
+  23: "BinaryView",
+  24: "Utf8View",
+  25: "ListView",
+  26: "LargeListView",
+} as const satisfies Record<number, string> as Record<
+  number,
+  | "Null"
+  | "Binary"
+  | "Utf8"
+  | "Bool"
+  | "List"
+  | "Struct"
+  | "LargeBinary"
+  | "LargeUtf8"
+  | "LargeList"
+  | "RunEndEncoded"
+  | "BinaryView"
+  | "Utf8View"
+  | "ListView"
+  | "LargeListView"
+>;

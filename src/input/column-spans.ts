@@ -1,0 +1,60 @@
+import type { ArrowType, Field } from "../arrow/field.js";
+import { storedType } from "../arrow/field.js";
+
+/** Where a column's field nodes and buffers stand in the flat lists of a record batch (pre-order, as the format says). */
+export interface ColumnSpan {
+  field: Field;
+  node: number;
+  buffer: number;
+  children: ColumnSpan[];
+}
+
+export interface SchemaSpans {
+  columns: ColumnSpan[];
+  nodes: number;
+  buffers: number;
+}
+
+/** Spans of all columns, nested ones included. `variadicCounts` are those of the batch (view types only). */
+export function columnSpans(
+  fields: Field[],
+  variadicCounts: number[],
+): SchemaSpans {
+  let nodes = 0;
+  let buffers = 0;
+  let views = 0;
+  const span = (field: Field): ColumnSpan => {
+    const own = { field, node: nodes, buffer: buffers };
+    const type = storedType(field);
+    nodes += 1;
+    buffers += bufferCount(type);
+    if (type.kind === "BinaryView" || type.kind === "Utf8View")
+      buffers += variadicCounts[views++] ?? 0;
+    return { ...own, children: field.dictionary ? [] : field.children.map(span) };
+  };
+  const columns = fields.map(span);
+  return { columns, nodes, buffers };
+}
+
+/** Buffers of a type's own layout, children not counted (Columnar.rst, "Buffer listing for each layout"). */
+function bufferCount(type: ArrowType): number {
+  switch (type.kind) {
+    case "Null":
+    case "RunEndEncoded":
+      return 0;
+    case "Struct":
+    case "FixedSizeList":
+      return 1;
+    case "Binary":
+    case "Utf8":
+    case "LargeBinary":
+    case "LargeUtf8":
+    case "ListView":
+    case "LargeListView":
+      return 3;
+    case "Union":
+      return type.mode === 1 ? 2 : 1;
+    default:
+      return 2;
+  }
+}

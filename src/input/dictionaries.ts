@@ -1,0 +1,86 @@
+import type { Field } from "../arrow/field.js";
+import { InputFormatError, InputUnsupportedError } from "../errors.js";
+import type { ArrowFile } from "./arrow-file.js";
+import type { Block, MessageMetadata } from "./arrow-metadata.js";
+import { columnSpans } from "./column-spans.js";
+import type { KeptColumn } from "./kept-columns.js";
+import { checkBatchShape } from "./record-batch.js";
+
+/** A dictionary batch of a kept column: copied to the output as it is. Bytes are absolute. */
+export interface DictionaryBlock extends Block {
+  id: number;
+}
+
+/**
+ * Finds and checks the dictionary batches of the kept columns, and counts each column's dictionary values.
+ * @throws InputFormatError, InputUnsupportedError
+ */
+export function placeDictionaries(
+  file: ArrowFile,
+  kept: KeptColumn[],
+): { kept: KeptColumn[]; dictionaries: DictionaryBlock[] } {
+  const fields = new Map<number, Field>();
+  for (const { field } of kept)
+    if (field.dictionary) fields.set(field.dictionary.id, field);
+  if (fields.size === 0) return { kept, dictionaries: [] };
+
+  const values = new Map<number, number>();
+  const dictionaries: DictionaryBlock[] = [];
+  file.footer.dictionaries.forEach((block, k) => {
+    const where = `dictionary batch ${k}`;
+    const message = file.message(block, where);
+    const { id, isDelta } = dictionaryOf(file.path, where, message);
+    const field = fields.get(id);
+    if (!field || !message.batch) return;
+    if (values.has(id) && !isDelta)
+      throw new InputFormatError(
+        file.path,
+        where,
+        `expected one dictionary with id ${id} (column ${field.name}) and then deltas, found a second`,
+      );
+    const plain = { ...field, dictionary: null };
+    const { nodes, buffers } = columnSpans([plain], []);
+    checkBatchShape(
+      {
+        path: file.path,
+        where,
+        bodyStart: block.offset + block.metadataBytes,
+        bodyBytes: block.bodyBytes,
+      },
+      message.batch,
+      nodes,
+      buffers,
+    );
+    if (block.bodyBytes % 8 !== 0)
+      throw new InputFormatError(
+        file.path,
+        where,
+        `expected a body of a multiple of 8 bytes, found ${block.bodyBytes}`,
+      );
+    values.set(id, (values.get(id) ?? 0) + message.batch.rows);
+    dictionaries.push({ ...block, id });
+  });
+
+  return {
+    dictionaries,
+    kept: kept.map((column) => {
+      const { dictionary } = column.field;
+      return dictionary
+        ? { ...column, dictionaryValues: values.get(dictionary.id) ?? 0 }
+        : column;
+    }),
+  };
+}
+
+function dictionaryOf(
+  path: string,
+  where: string,
+  message: MessageMetadata,
+): { id: number; isDelta: boolean } {
+  if (message.dictionary) return message.dictionary;
+  throw new InputUnsupportedError(
+    path,
+    where,
+    `expected a dictionary batch, found a message of type ${message.header}`,
+  );
+}

@@ -1,0 +1,152 @@
+/**
+ * Reads flatbuffers without believing them: every access is checked against the buffer, and the number of tables visited
+ * is bounded by its size, so that tables that point at each other cannot make work without end.
+ * (The format: google.github.io/flatbuffers/internals. A field's slot is its number in the .fbs file.)
+ */
+export class Flatbuffer {
+  readonly #view: DataView;
+  #tablesLeft: number;
+
+  constructor(bytes: Uint8Array) {
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#tablesLeft = bytes.byteLength >> 2;
+  }
+
+  root(): FlatTable {
+    return this.tableAt(this.uint32(0));
+  }
+
+  tableAt(position: number): FlatTable {
+    if (this.#tablesLeft-- === 0)
+      throw new MalformedFlatbuffer("more tables than its bytes can hold");
+    return new FlatTable(this, position);
+  }
+
+  check(position: number, bytes: number): void {
+    if (position < 0 || position + bytes > this.#view.byteLength) {
+      throw new MalformedFlatbuffer(
+        `${bytes} bytes at ${position}, outside its ${this.#view.byteLength} bytes`,
+      );
+    }
+  }
+
+  uint8(at: number): number {
+    this.check(at, 1);
+    return this.#view.getUint8(at);
+  }
+  uint16(at: number): number {
+    this.check(at, 2);
+    return this.#view.getUint16(at, true);
+  }
+  int16(at: number): number {
+    this.check(at, 2);
+    return this.#view.getInt16(at, true);
+  }
+  uint32(at: number): number {
+    this.check(at, 4);
+    return this.#view.getUint32(at, true);
+  }
+  int32(at: number): number {
+    this.check(at, 4);
+    return this.#view.getInt32(at, true);
+  }
+  /** An int64 as a number; those beyond ±2^53 are refused. */
+  int64(at: number): number {
+    this.check(at, 8);
+    const value = this.#view.getBigInt64(at, true);
+    const number = Number(value);
+    if (!Number.isSafeInteger(number))
+      throw new MalformedFlatbuffer(`the number ${value}, beyond 2^53`);
+    return number;
+  }
+  string(at: number): string {
+    const length = this.uint32(at);
+    this.check(at + 4, length);
+    return utf8.decode(
+      new Uint8Array(
+        this.#view.buffer,
+        this.#view.byteOffset + at + 4,
+        length,
+      ),
+    );
+  }
+}
+
+const utf8 = new TextDecoder();
+
+/** What was found in a flatbuffer that cannot be. */
+export class MalformedFlatbuffer extends Error {}
+
+export class FlatTable {
+  readonly #buffer: Flatbuffer;
+  readonly #position: number;
+  readonly #vtable: number;
+  readonly #vtableBytes: number;
+
+  constructor(buffer: Flatbuffer, position: number) {
+    this.#buffer = buffer;
+    this.#position = position;
+    this.#vtable = position - buffer.int32(position);
+    this.#vtableBytes = buffer.uint16(this.#vtable);
+    buffer.check(this.#vtable, this.#vtableBytes);
+  }
+
+  /** Where the field of a slot stands; 0 when it is absent. */
+  #field(slot: number): number {
+    const entry = 4 + 2 * slot;
+    if (entry + 2 > this.#vtableBytes) return 0;
+    const offset = this.#buffer.uint16(this.#vtable + entry);
+    return offset === 0 ? 0 : this.#position + offset;
+  }
+
+  #indirect(slot: number): number {
+    const at = this.#field(slot);
+    return at === 0 ? 0 : at + this.#buffer.uint32(at);
+  }
+
+  uint8(slot: number, absent = 0): number {
+    const at = this.#field(slot);
+    return at === 0 ? absent : this.#buffer.uint8(at);
+  }
+  int16(slot: number, absent = 0): number {
+    const at = this.#field(slot);
+    return at === 0 ? absent : this.#buffer.int16(at);
+  }
+  int32(slot: number, absent = 0): number {
+    const at = this.#field(slot);
+    return at === 0 ? absent : this.#buffer.int32(at);
+  }
+  int64(slot: number, absent = 0): number {
+    const at = this.#field(slot);
+    return at === 0 ? absent : this.#buffer.int64(at);
+  }
+  string(slot: number): string | null {
+    const at = this.#indirect(slot);
+    return at === 0 ? null : this.#buffer.string(at);
+  }
+  table(slot: number): FlatTable | null {
+    const at = this.#indirect(slot);
+    return at === 0 ? null : this.#buffer.tableAt(at);
+  }
+  tables(slot: number): FlatTable[] {
+    return this.#vector(slot, 4, (at) =>
+      this.#buffer.tableAt(at + this.#buffer.uint32(at)),
+    );
+  }
+  /** A vector of structs or scalars of `bytes` each. */
+  structs<T>(
+    slot: number,
+    bytes: number,
+    read: (buffer: Flatbuffer, at: number) => T,
+  ): T[] {
+    return this.#vector(slot, bytes, (at) => read(this.#buffer, at));
+  }
+
+  #vector<T>(slot: number, bytes: number, read: (at: number) => T): T[] {
+    const at = this.#indirect(slot);
+    if (at === 0) return [];
+    const length = this.#buffer.uint32(at);
+    this.#buffer.check(at + 4, length * bytes);
+    return Array.from({ length }, (_, k) => read(at + 4 + k * bytes));
+  }
+}

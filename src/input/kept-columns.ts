@@ -1,0 +1,74 @@
+import {
+  describeField,
+  type Field,
+  fixedBits,
+  offsetBytes,
+  storedType,
+} from "../arrow/field.js";
+import { InputUnsupportedError, LogitsColumnError } from "../errors.js";
+import { listed } from "./logits-column.js";
+
+/** A column that the user keeps beside the results, copied as bytes. */
+export interface KeptColumn {
+  field: Field;
+  /** Its place among the file's columns. */
+  place: number;
+  /** Bits per value (1 = bool) of a fixed-width column, else 0. */
+  bits: number;
+  /** Bytes per offset of a variable-length column, else 0. */
+  offsetBytes: 0 | 4 | 8;
+  /** Dictionary columns: values in the dictionary, which the indices must stay under. null for the others. */
+  dictionaryValues: number | null;
+}
+
+/** Output columns whose names a kept column cannot have. */
+const OWN_NAMES = ["row", "softmax", "jacobian"];
+
+/**
+ * The columns named in `keep`, in that order.
+ * @throws LogitsColumnError for a name that is not there once; InputUnsupportedError for nested and view types.
+ */
+export function selectKept(
+  path: string,
+  fields: Field[],
+  keep: readonly string[],
+): KeptColumn[] {
+  return keep.map((name) => {
+    const places = fields.flatMap((f, k) => (f.name === name ? [k] : []));
+    if (places.length !== 1)
+      throw new LogitsColumnError(
+        path,
+        `--keep ${name}: expected one column of that name, found ${places.length === 0 ? listed(fields) : places.length}`,
+      );
+    if (OWN_NAMES.includes(name))
+      throw new LogitsColumnError(
+        path,
+        `--keep ${name}: the output has a column ${name} of its own`,
+      );
+    const place = places[0] as number;
+    return keptColumn(path, fields[place] as Field, place);
+  });
+}
+
+function keptColumn(path: string, field: Field, place: number): KeptColumn {
+  const stored = storedType(field);
+  const bits = fixedBits(stored);
+  const offsets = offsetBytes(stored);
+  const values = field.type;
+  const copyable =
+    bits > 0 ? bits === 1 || bits % 8 === 0 : offsets > 0;
+  const valuesCopyable = fixedBits(values) > 0 || offsetBytes(values) > 0;
+  if (!copyable || !valuesCopyable)
+    throw new InputUnsupportedError(
+      path,
+      `column ${field.name}`,
+      `expected a primitive, bool, utf8, binary or dictionary column to keep, found ${describeField(field)}`,
+    );
+  return {
+    field,
+    place,
+    bits,
+    offsetBytes: offsets,
+    dictionaryValues: field.dictionary ? 0 : null,
+  };
+}

@@ -1,0 +1,101 @@
+import { InputFormatError } from "../errors.js";
+import { readFully } from "../io/positional.js";
+import type { KeptColumn } from "./kept-columns.js";
+import type { LogitsFile } from "./logits-file.js";
+import type { KeptBuffers, LogitsBatch } from "./record-batch.js";
+import { overlapping } from "./source-pieces.js";
+
+/** Rows `[from, to)` of an input batch's column; see KeptPiece in pool/protocol.ts. */
+export interface KeptRows extends KeptBuffers {
+  rowStart: number;
+  from: number;
+  to: number;
+}
+
+/** A kept column's part of rows `[rowStart, rowEnd)`, and the bytes it will take. */
+export interface KeptRange {
+  pieces: KeptRows[];
+  /** A validity bitmap is needed: one of the input's batches has nulls. */
+  hasNulls: boolean;
+  valuesBytes: number;
+}
+
+/**
+ * Locates the kept columns' parts of rows `[rowStart, rowEnd)`. Variable-length columns cost two small reads a piece:
+ * the offsets at its ends.
+ * @throws InputFormatError where those offsets cannot be.
+ */
+export function keptRanges(
+  file: LogitsFile,
+  rowStart: number,
+  rowEnd: number,
+): KeptRange[] {
+  const batches = overlapping(file.batches, rowStart, rowEnd);
+  return file.kept.map((column, k) => {
+    const pieces = batches.map((batch) => ({
+      ...(batch.kept[k] as KeptBuffers),
+      ...rowsOf(batch, rowStart, rowEnd),
+    }));
+    return {
+      pieces,
+      hasNulls: pieces.some((piece) => piece.nullCount > 0),
+      valuesBytes:
+        column.bits > 0
+          ? Math.ceil(((rowEnd - rowStart) * column.bits) / 8)
+          : pieces.reduce((sum, p) => sum + valueBytes(file, column, p), 0),
+    };
+  });
+}
+
+/** Average bytes per row of the kept columns, from the sizes that the batches declare. */
+export function keptBytesPerRow(file: LogitsFile): number {
+  if (file.rows === 0) return 0;
+  let bytes = 0;
+  for (const batch of file.batches) {
+    const rows = batch.rowEnd - batch.rowStart;
+    file.kept.forEach(({ offsetBytes }, k) => {
+      bytes += (batch.kept[k] as KeptBuffers).valuesBytes;
+      bytes += rows * (offsetBytes + 1 / 8);
+    });
+  }
+  return bytes / file.rows;
+}
+
+function rowsOf(
+  batch: LogitsBatch,
+  rowStart: number,
+  rowEnd: number,
+): { rowStart: number; from: number; to: number } {
+  const start = Math.max(rowStart, batch.rowStart);
+  return {
+    rowStart: start,
+    from: start - batch.rowStart,
+    to: Math.min(rowEnd, batch.rowEnd) - batch.rowStart,
+  };
+}
+
+function valueBytes(
+  { path, fd }: LogitsFile,
+  { field, offsetBytes }: KeptColumn,
+  { from, to, offsets, valuesBytes, rowStart }: KeptRows,
+): number {
+  const [first, last] = [from, to].map((row) => {
+    const bytes = new Uint8Array(8);
+    readFully(
+      fd,
+      bytes.subarray(0, offsetBytes),
+      offsets + row * offsetBytes,
+    );
+    const view = new DataView(bytes.buffer);
+    return offsetBytes === 4
+      ? view.getInt32(0, true)
+      : Number(view.getBigInt64(0, true));
+  }) as [number, number];
+  if (first < 0 || last < first || last > valuesBytes)
+    throw new InputFormatError(
+      path,
+      `column ${field.name}, rows ${rowStart} to ${rowStart + to - from - 1}`,
+      `expected offsets inside 0 to ${valuesBytes}, found ${first} to ${last}`,
+    );
+  return last - first;
+}

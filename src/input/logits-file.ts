@@ -1,0 +1,140 @@
+import { InputFormatError } from "../errors.js";
+import { readFully } from "../io/positional.js";
+import { type ArrowFile, openArrowFile } from "./arrow-file.js";
+import { columnSpans, type SchemaSpans } from "./column-spans.js";
+import { type DictionaryBlock, placeDictionaries } from "./dictionaries.js";
+import { type KeptColumn, selectKept } from "./kept-columns.js";
+import {
+  type FloatType,
+  type LogitsSelection,
+  selectLogits,
+} from "./logits-column.js";
+import {
+  checkBatchShape,
+  type LogitsBatch,
+  placeKept,
+  placeLogits,
+} from "./record-batch.js";
+
+/** An input, opened, checked and located: all that planning and computing need to know. */
+export interface LogitsFile {
+  path: string;
+  fd: number;
+  bytes: number;
+  rows: number;
+  classes: number;
+  dtype: FloatType;
+  form: "fixed-size-list" | "list" | "columns";
+  column: string;
+  batches: LogitsBatch[];
+  kept: KeptColumn[];
+  dictionaries: DictionaryBlock[];
+  close(): void;
+}
+
+export interface OpenOptions extends LogitsSelection {
+  keep: readonly string[];
+}
+
+/**
+ * Opens an Arrow IPC file of logits and checks its whole structure: after this, every byte range that a worker is given
+ * lies inside the file and has the length that the schema implies.
+ * @throws InputMissingError, PermissionError, InputFormatError, InputUnsupportedError, LogitsColumnError, IoError
+ */
+export function openLogits(path: string, options: OpenOptions): LogitsFile {
+  const file = openArrowFile(path);
+  try {
+    return locate(file, options);
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+function locate(file: ArrowFile, options: OpenOptions): LogitsFile {
+  const { path, fd, bytes, footer } = file;
+  const { fields } = footer.schema;
+  const logits = selectLogits(path, fields, options);
+  const { kept, dictionaries } = placeDictionaries(
+    file,
+    selectKept(path, fields, options.keep),
+  );
+
+  const spansOf = spansByVariadicCounts(file);
+  const batches: LogitsBatch[] = [];
+  let rowStart = 0;
+  footer.recordBatches.forEach((block, k) => {
+    const where = `record batch ${k}`;
+    const { batch, header } = file.message(block, where);
+    if (!batch || header !== "RecordBatch")
+      throw new InputFormatError(
+        path,
+        where,
+        `expected a record batch, found a message of type ${header}`,
+      );
+    const context = {
+      path,
+      where,
+      bodyStart: block.offset + block.metadataBytes,
+      bodyBytes: block.bodyBytes,
+    };
+    const { columns, nodes, buffers } = spansOf(batch.variadicCounts);
+    checkBatchShape(context, batch, nodes, buffers);
+    batches.push({
+      rowStart,
+      rowEnd: rowStart + batch.rows,
+      ...placeLogits(context, batch, columns, logits),
+      kept: kept.map((column) => placeKept(context, batch, columns, column)),
+    });
+    rowStart += batch.rows;
+  });
+
+  const classes = logits.classes ?? listClasses(file, batches);
+  return {
+    path,
+    fd,
+    bytes,
+    rows: rowStart,
+    classes,
+    dtype: logits.dtype,
+    form: logits.form,
+    column: logits.name,
+    batches,
+    kept,
+    dictionaries,
+    close: () => file.close(),
+  };
+}
+
+/** Spans depend on the batch only where there are view columns, whose buffers vary in number. */
+function spansByVariadicCounts(
+  file: ArrowFile,
+): (counts: number[]) => SchemaSpans {
+  const { fields } = file.footer.schema;
+  const usual = columnSpans(fields, []);
+  return (counts) => (counts.length ? columnSpans(fields, counts) : usual);
+}
+
+/** The length of the first list: every other must be the same, which the workers check where they read. */
+function listClasses(
+  { path, fd }: ArrowFile,
+  batches: LogitsBatch[],
+): number {
+  const first = batches.find((batch) => batch.rowEnd > batch.rowStart);
+  if (!first)
+    throw new InputFormatError(
+      path,
+      "rows",
+      "expected at least one list, to know the number of classes, found no rows: use a fixed-size list for files that may be empty",
+    );
+  const pair = new Int32Array(2);
+  readFully(fd, new Uint8Array(pair.buffer), first.offsets);
+  const classes = (pair[1] as number) - (pair[0] as number);
+  if (classes < 1)
+    throw new InputFormatError(
+      path,
+      "row 0",
+      `expected at least 1 logit, found ${classes}`,
+    );
+  return classes;
+}

@@ -1,0 +1,203 @@
+import { InputFormatError, InputUnsupportedError } from "../errors.js";
+import type { BatchMetadata } from "./arrow-metadata.js";
+import type { ColumnSpan } from "./column-spans.js";
+import type { KeptColumn } from "./kept-columns.js";
+import type { LogitsColumn } from "./logits-column.js";
+
+/** Where the logits of one record batch stand in the file, as absolute byte offsets. */
+export interface LogitsBatch {
+  /** Rows of the whole file: `[rowStart, rowEnd)`. */
+  rowStart: number;
+  rowEnd: number;
+  /** Start of the values: one buffer, or one per class. */
+  values: number[];
+  /** Lists only: start of the int32 offsets (rows + 1 of them), and how many values the values buffer holds. */
+  offsets: number;
+  valueCount: number;
+  kept: KeptBuffers[];
+}
+
+/** Where one kept column stands, as absolute byte offsets. */
+export interface KeptBuffers {
+  nullCount: number;
+  validity: number;
+  offsets: number;
+  values: number;
+  valuesBytes: number;
+}
+
+/** What is needed to place and check one batch. */
+export interface BatchContext {
+  path: string;
+  /** `record batch 3` */
+  where: string;
+  bodyStart: number;
+  bodyBytes: number;
+}
+
+/**
+ * Checks that a batch's buffers lie in its body and that nodes and buffers are as many as the schema implies.
+ * @throws InputFormatError
+ */
+export function checkBatchShape(
+  context: BatchContext,
+  batch: BatchMetadata,
+  nodes: number,
+  buffers: number,
+): void {
+  const { path, where, bodyBytes } = context;
+  const fail = (text: string): never => {
+    throw new InputFormatError(path, where, text);
+  };
+  if (batch.compression)
+    throw new InputUnsupportedError(
+      path,
+      where,
+      `expected uncompressed buffers, found ${batch.compression} compression`,
+    );
+  if (batch.rows < 0) fail(`expected 0 or more rows, found ${batch.rows}`);
+  if (batch.nodes.length !== nodes)
+    fail(
+      `expected ${nodes} field nodes as the schema implies, found ${batch.nodes.length}`,
+    );
+  if (batch.buffers.length !== buffers)
+    fail(
+      `expected ${buffers} buffers as the schema implies, found ${batch.buffers.length}`,
+    );
+  batch.nodes.forEach(({ length, nullCount }, k) => {
+    if (length < 0 || nullCount < 0 || nullCount > length)
+      fail(
+        `field node ${k}: expected 0 <= nulls <= length, found ${nullCount} nulls, length ${length}`,
+      );
+  });
+  batch.buffers.forEach(({ offset, length }, k) => {
+    if (offset < 0 || length < 0 || offset + length > bodyBytes)
+      fail(
+        `buffer ${k}: expected bytes inside the body of ${bodyBytes}, found ${length} bytes at ${offset}`,
+      );
+  });
+}
+
+/** Places the logits of a batch. @throws InputFormatError, InputUnsupportedError (nulls) */
+export function placeLogits(
+  context: BatchContext,
+  batch: BatchMetadata,
+  spans: ColumnSpan[],
+  logits: LogitsColumn,
+): Pick<LogitsBatch, "values" | "offsets" | "valueCount"> {
+  const columns = logits.columns.map((place) => spans[place] as ColumnSpan);
+  const width = logits.dtype === "float32" ? 4 : 8;
+  const { rows } = batch;
+  for (const { node, field } of columns)
+    checkNode(context, batch, node, field.name, rows);
+  if (logits.form === "columns") {
+    const values = columns.map((span) =>
+      placeBuffer(context, batch, span, 1, rows * width),
+    );
+    return { values, offsets: 0, valueCount: rows };
+  }
+  const list = columns[0] as ColumnSpan;
+  const child = list.children[0] as ColumnSpan;
+  const name = `${list.field.name}.${child.field.name}`;
+  if (logits.form === "list") {
+    const valueCount = batch.nodes[child.node]?.length ?? 0;
+    checkNode(context, batch, child.node, name, null);
+    const offsets = placeBuffer(
+      context,
+      batch,
+      list,
+      1,
+      rows === 0 ? 0 : 4 * (rows + 1),
+    );
+    const values = placeBuffer(context, batch, child, 1, valueCount * width);
+    return { values: [values], offsets, valueCount };
+  }
+  const valueCount = rows * (logits.classes as number);
+  checkNode(context, batch, child.node, name, valueCount);
+  const values = placeBuffer(context, batch, child, 1, valueCount * width);
+  return { values: [values], offsets: 0, valueCount };
+}
+
+/** Places a kept column of a batch. @throws InputFormatError */
+export function placeKept(
+  context: BatchContext,
+  batch: BatchMetadata,
+  spans: ColumnSpan[],
+  { place, bits, offsetBytes, field }: KeptColumn,
+): KeptBuffers {
+  const span = spans[place] as ColumnSpan;
+  const { rows } = batch;
+  const node = batch.nodes[span.node] as { length: number; nullCount: number };
+  if (node.length !== rows)
+    throw new InputFormatError(
+      context.path,
+      context.where,
+      `column ${field.name}: expected ${rows} values as in the batch, found ${node.length}`,
+    );
+  const { nullCount } = node;
+  const validity = placeBuffer(
+    context,
+    batch,
+    span,
+    0,
+    nullCount > 0 ? Math.ceil(rows / 8) : 0,
+  );
+  if (bits > 0) {
+    const bytes = Math.ceil((rows * bits) / 8);
+    const values = placeBuffer(context, batch, span, 1, bytes);
+    return { nullCount, validity, offsets: 0, values, valuesBytes: bytes };
+  }
+  const offsets = placeBuffer(
+    context,
+    batch,
+    span,
+    1,
+    rows === 0 ? 0 : offsetBytes * (rows + 1),
+  );
+  const values = placeBuffer(context, batch, span, 2, 0);
+  const valuesBytes = batch.buffers[span.buffer + 2]?.length ?? 0;
+  return { nullCount, validity, offsets, values, valuesBytes };
+}
+
+function checkNode(
+  { path, where }: BatchContext,
+  batch: BatchMetadata,
+  node: number,
+  column: string,
+  length: number | null,
+): void {
+  const found = batch.nodes[node] as { length: number; nullCount: number };
+  if (length !== null && found.length !== length)
+    throw new InputFormatError(
+      path,
+      where,
+      `column ${column}: expected ${length} values, found ${found.length}`,
+    );
+  if (found.nullCount > 0)
+    throw new InputUnsupportedError(
+      path,
+      where,
+      `column ${column}: expected no nulls among the logits, found ${found.nullCount}`,
+    );
+}
+
+/** The absolute offset of the span's k-th buffer, which must hold `bytes` at least. */
+function placeBuffer(
+  { path, where, bodyStart }: BatchContext,
+  batch: BatchMetadata,
+  span: ColumnSpan,
+  k: number,
+  bytes: number,
+): number {
+  const found = batch.buffers[span.buffer + k] as {
+    offset: number;
+    length: number;
+  };
+  if (found.length < bytes)
+    throw new InputFormatError(
+      path,
+      where,
+      `column ${span.field.name}: expected a buffer of ${bytes} bytes, found ${found.length}`,
+    );
+  return bodyStart + found.offset;
+}

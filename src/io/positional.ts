@@ -1,0 +1,46 @@
+import { readSync, writeSync } from "node:fs";
+
+/** Node refuses or cuts calls of 2 GiB and over. */
+const MAX_CALL_BYTES = 1 << 30;
+
+/**
+ * Fills `target` from byte `position` of the file, looping over short reads.
+ * @throws ShortReadError where the file ends too early; Node's own errors as they are.
+ */
+export function readFully(
+  fd: number,
+  target: Uint8Array,
+  position: number,
+): void {
+  let done = 0;
+  while (done < target.byteLength) {
+    const length = Math.min(target.byteLength - done, MAX_CALL_BYTES);
+    const read = readSync(fd, target, done, length, position + done);
+    if (read === 0)
+      throw new ShortReadError(position, target.byteLength, done);
+    done += read;
+  }
+}
+
+/** Writes all of `source` at byte `position` of the file, looping over short writes. */
+export function writeFully(
+  fd: number,
+  source: Uint8Array,
+  position: number,
+): void {
+  let done = 0;
+  while (done < source.byteLength) {
+    const length = Math.min(source.byteLength - done, MAX_CALL_BYTES);
+    done += writeSync(fd, source, done, length, position + done);
+  }
+}
+
+/** The file ended inside a range that its own metadata promised. */
+export class ShortReadError extends Error {
+  readonly code = "ERR_SHORT_READ";
+  constructor(position: number, expected: number, found: number) {
+    super(
+      `expected ${expected} bytes at byte ${position}, found ${found}: the file ends there (was it cut while being read?)`,
+    );
+  }
+}

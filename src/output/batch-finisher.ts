@@ -1,0 +1,55 @@
+import { writeFully } from "../io/positional.js";
+import { batchMetadata, type PlacedBatch } from "./jacobian-file.js";
+
+/** Writes a record batch's metadata and validity bitmaps once all its tasks are done: null counts are known only then. */
+export class BatchFinisher {
+  readonly #open = new Map<number, { badRows: number[]; nulls: number[] }>();
+  readonly #tasksLeft: number[];
+
+  constructor(
+    private readonly fd: number,
+    private readonly batches: readonly PlacedBatch[],
+    tasksPerBatch: readonly number[],
+    private readonly nullableResults: boolean,
+  ) {
+    this.#tasksLeft = [...tasksPerBatch];
+  }
+
+  /** `badRows`: rows of the batch, from 0. `nulls`: per kept column, from the one task that copies them. */
+  taskDone(batch: number, badRows: number[], nulls: number[]): void {
+    const known = this.#open.get(batch) ?? { badRows: [], nulls: [] };
+    for (const row of badRows) known.badRows.push(row);
+    known.nulls.push(...nulls);
+    const left = (this.#tasksLeft[batch] ?? 0) - 1;
+    this.#tasksLeft[batch] = left;
+    if (left > 0) {
+      this.#open.set(batch, known);
+      return;
+    }
+    this.#open.delete(batch);
+    this.#finish(this.batches[batch] as PlacedBatch, known);
+  }
+
+  #finish(
+    placed: PlacedBatch,
+    { badRows, nulls }: { badRows: number[]; nulls: number[] },
+  ): void {
+    const { bodyStart, layout, shape } = placed;
+    if (this.nullableResults) {
+      const bitmap = validityBitmap(shape.rows, badRows);
+      writeFully(this.fd, bitmap, bodyStart + layout.softmaxValidity);
+      writeFully(this.fd, bitmap, bodyStart + layout.jacobianValidity);
+    }
+    const { offset, bytes } = batchMetadata(placed, nulls, badRows.length);
+    writeFully(this.fd, bytes, offset);
+  }
+}
+
+/** One bit a row, from the low end of each byte; 0 for the bad rows, and beyond the last row. */
+function validityBitmap(rows: number, badRows: number[]): Uint8Array {
+  const bitmap = new Uint8Array(Math.ceil(rows / 8)).fill(0xff);
+  if (rows % 8) bitmap[bitmap.length - 1] = (1 << (rows % 8)) - 1;
+  for (const row of badRows)
+    bitmap[row >> 3] = (bitmap[row >> 3] as number) & ~(1 << (row & 7));
+  return bitmap;
+}

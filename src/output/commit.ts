@@ -1,0 +1,189 @@
+import { randomBytes } from "node:crypto";
+import {
+  closeSync,
+  constants,
+  fsync,
+  fsyncSync,
+  ftruncateSync,
+  linkSync,
+  lstatSync,
+  openSync,
+  renameSync,
+  type Stats,
+  statfsSync,
+  unlinkSync,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { IoError, OutputExistsError, PermissionError } from "../errors.js";
+
+/** The output while it is being written: a file beside its target that nobody else sees as the output. */
+export interface PendingOutput {
+  readonly fd: number;
+  readonly temporaryPath: string;
+  /** Makes it durable and gives it its name: all of it, or nothing. */
+  commit(): Promise<void>;
+  /** Removes it. Does nothing after a commit. */
+  discard(): void;
+}
+
+/**
+ * Refuses early what the commit would refuse late.
+ * @throws OutputExistsError where something is at `path` (with `force`: something that is not a regular file)
+ */
+export function checkTarget(path: string, force: boolean): void {
+  const found = statOrNull(path);
+  if (!found) return;
+  if (!found.isFile())
+    throw new OutputExistsError(
+      path,
+      `${found.isDirectory() ? "a directory" : found.isSymbolicLink() ? "a symbolic link" : "a device or pipe"} (no option replaces it)`,
+    );
+  if (!force)
+    throw new OutputExistsError(path, "a file (--force replaces it)");
+}
+
+/**
+ * Opens a temporary file of `bytes` beside `path`.
+ * @throws IoError (no space, no such directory), PermissionError
+ */
+export function openPending(
+  path: string,
+  bytes: number,
+  force: boolean,
+): PendingOutput {
+  const directory = dirname(path);
+  checkSpace(directory, path, bytes);
+  const temporaryPath = join(
+    directory,
+    `.${basename(path)}.${process.pid}-${randomBytes(6).toString("hex")}.tmp`,
+  );
+  const flags =
+    constants.O_CREAT |
+    constants.O_EXCL |
+    constants.O_RDWR |
+    constants.O_NOFOLLOW;
+  const fd = outputCall(path, "could not be created", () =>
+    openSync(temporaryPath, flags, 0o666),
+  );
+  let open = true;
+  let pending = true;
+  const close = () => {
+    if (open) closeSync(fd);
+    open = false;
+  };
+  const output: PendingOutput = {
+    fd,
+    temporaryPath,
+    async commit() {
+      // Once, at the end: after an fsync that failed nobody knows what is on the disk, and the file is discarded.
+      await promisify(fsync)(fd).catch((error) => {
+        throw ioError(path, "could not be made durable", error);
+      });
+      close();
+      outputCall(path, "could not be given its name", () =>
+        publish(temporaryPath, path, force),
+      );
+      pending = false;
+      syncDirectory(directory);
+    },
+    discard() {
+      close();
+      if (!pending) return;
+      pending = false;
+      try {
+        unlinkSync(temporaryPath);
+      } catch {
+        // Gone already: nothing is left behind, which is what was wanted.
+      }
+    },
+  };
+  try {
+    outputCall(path, "could not be sized", () => ftruncateSync(fd, bytes));
+  } catch (error) {
+    output.discard();
+    throw error;
+  }
+  return output;
+}
+
+/** With force a rename, which replaces; else a link, which never does: of two runs at once the first wins. */
+function publish(temporaryPath: string, path: string, force: boolean): void {
+  if (force) return renameSync(temporaryPath, path);
+  try {
+    linkSync(temporaryPath, path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST")
+      throw new OutputExistsError(path, "a file written by another run", {
+        cause: error,
+      });
+    if (!["EPERM", "EOPNOTSUPP", "ENOTSUP", "ENOSYS"].includes(code ?? ""))
+      throw error;
+    // A file system without hard links: look, then rename.
+    checkTarget(path, false);
+    return renameSync(temporaryPath, path);
+  }
+  unlinkSync(temporaryPath);
+}
+
+/** The name is durable once its directory is. Some file systems cannot sync a directory; the rename stands anyway. */
+function syncDirectory(directory: string): void {
+  const fd = openSync(directory, constants.O_RDONLY);
+  try {
+    fsyncSync(fd);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "EINVAL" && code !== "ENOTSUP")
+      throw ioError(directory, "could not be synced", error);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function checkSpace(directory: string, path: string, bytes: number): void {
+  const { bavail, bsize } = outputCall(
+    path,
+    "its directory could not be examined",
+    () => statfsSync(directory),
+  );
+  const free = bavail * bsize;
+  if (free < bytes)
+    throw new IoError(
+      path,
+      `expected ${bytes} bytes free in ${directory}, found ${free}`,
+    );
+}
+
+function statOrNull(path: string): Stats | null {
+  try {
+    return lstatSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw ioError(path, "could not be examined", error);
+  }
+}
+
+function outputCall<T>(path: string, failure: string, call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    throw ioError(path, failure, error);
+  }
+}
+
+/** An error of the system on the output, as one of ours. */
+export function ioError(path: string, failure: string, cause: unknown): Error {
+  const { code } = cause as NodeJS.ErrnoException;
+  if (typeof code !== "string" || code.startsWith("ERR_"))
+    return cause as Error;
+  if (code === "EACCES" || code === "EPERM" || code === "EROFS")
+    return new PermissionError(path, `${failure}: ${code}`, { cause });
+  const reason =
+    code === "ENOSPC" || code === "EDQUOT"
+      ? `${code}, no space left on its device`
+      : code === "ENOENT"
+        ? `${code}, its directory does not exist`
+        : code;
+  return new IoError(path, `${failure}: ${reason}`, { cause });
+}

@@ -1,0 +1,181 @@
+import type { Field } from "../arrow/field.js";
+import {
+  type BlockPlace,
+  footer,
+  type KeyValues,
+  recordBatchMessage,
+  schemaMessage,
+} from "./arrow-encode.js";
+import {
+  aligned,
+  type JacobianBatchLayout,
+  type JacobianBatchShape,
+  layoutJacobianBatch,
+} from "./jacobian-batch.js";
+
+// The output file, every byte of it placed before the run:
+//
+//   0            ARROW1 00 00
+//   8            schema message, padded to 64
+//   …            dictionary messages (copied from the input)
+//   …            record batch k: FFFFFFFF | length | metadata, padded so that the body starts on 64 | body
+//   …            EOS: FFFFFFFF 00000000
+//   …            footer | int32 length | ARROW1
+
+const MAGIC = new TextEncoder().encode("ARROW1");
+const EOS_BYTES = 8;
+
+export interface JacobianFileSpec {
+  fields: Field[];
+  metadata: KeyValues;
+  batches: JacobianBatchShape[];
+  /** Bytes of the dictionary messages to copy: framed metadata at the least, and body (a multiple of 8). */
+  dictionaries: { metadataBytes: number; bodyBytes: number }[];
+}
+
+export interface JacobianFileLayout {
+  schema: Uint8Array;
+  dictionaries: BlockPlace[];
+  batches: PlacedBatch[];
+  footerStart: number;
+  footer: Uint8Array;
+  bytes: number;
+}
+
+export interface PlacedBatch extends BlockPlace {
+  shape: JacobianBatchShape;
+  layout: JacobianBatchLayout;
+  bodyStart: number;
+}
+
+/** A piece of the file outside the batch bodies. */
+export interface Piece {
+  offset: number;
+  bytes: Uint8Array;
+}
+
+/** Places every message, body and the footer. Pure: the same spec gives the same bytes. */
+export function layoutJacobianFile(spec: JacobianFileSpec): JacobianFileLayout {
+  const schema = framed(schemaMessage(spec.fields, spec.metadata), 8);
+  let end = 8 + schema.byteLength;
+  const dictionaries = spec.dictionaries.map((source) => {
+    const block = {
+      offset: end,
+      metadataBytes: aligned(end + source.metadataBytes) - end,
+      bodyBytes: source.bodyBytes,
+    };
+    end += block.metadataBytes + block.bodyBytes;
+    return block;
+  });
+  // The same for every batch: see recordBatchMessage.
+  let messageBytes = 0;
+  const batches = spec.batches.map((shape) => {
+    const layout = layoutJacobianBatch(shape);
+    messageBytes ||= batchMessage(shape, layout, []).byteLength;
+    const offset = end;
+    const metadataBytes = aligned(offset + 8 + messageBytes) - offset;
+    const bodyStart = offset + metadataBytes;
+    end = bodyStart + layout.bodyBytes;
+    return {
+      offset,
+      metadataBytes,
+      bodyBytes: layout.bodyBytes,
+      shape,
+      layout,
+      bodyStart,
+    };
+  });
+  const footerStart = end + EOS_BYTES;
+  const encodedFooter = footer(
+    spec.fields,
+    spec.metadata,
+    dictionaries,
+    batches,
+  );
+  return {
+    schema,
+    dictionaries,
+    batches,
+    footerStart,
+    footer: encodedFooter,
+    bytes: footerStart + encodedFooter.byteLength + 4 + MAGIC.byteLength,
+  };
+}
+
+/** Magic and schema; EOS, footer and closing magic. */
+export function frame(layout: JacobianFileLayout): Piece[] {
+  const head = new Uint8Array(8 + layout.schema.byteLength);
+  head.set(MAGIC);
+  head.set(layout.schema, 8);
+  const tail = new Uint8Array(layout.bytes - layout.footerStart + EOS_BYTES);
+  tail.fill(0xff, 0, 4);
+  tail.set(layout.footer, EOS_BYTES);
+  new DataView(tail.buffer).setInt32(
+    EOS_BYTES + layout.footer.byteLength,
+    layout.footer.byteLength,
+    true,
+  );
+  tail.set(MAGIC, tail.byteLength - MAGIC.byteLength);
+  return [
+    { offset: 0, bytes: head },
+    { offset: layout.footerStart - EOS_BYTES, bytes: tail },
+  ];
+}
+
+/** The framed metadata of a batch, once its nulls are known: `keptNulls` per kept column, `badRows` among the results. */
+export function batchMetadata(
+  { shape, layout, offset }: PlacedBatch,
+  keptNulls: number[],
+  badRows: number,
+): Piece {
+  const message = batchMessage(shape, layout, keptNulls, badRows);
+  return { offset, bytes: framed(message, offset) };
+}
+
+/** A dictionary message copied from elsewhere: its metadata (without prefix) framed for its new place. */
+export function dictionaryMetadata(
+  { offset }: BlockPlace,
+  metadata: Uint8Array,
+): Piece {
+  return { offset, bytes: framed(metadata, offset) };
+}
+
+function batchMessage(
+  shape: JacobianBatchShape,
+  layout: JacobianBatchLayout,
+  keptNulls: number[],
+  badRows = 0,
+): Uint8Array {
+  const { rows, classes } = shape;
+  const results = [
+    { length: rows, nullCount: badRows },
+    { length: rows * classes, nullCount: 0 },
+    { length: rows, nullCount: badRows },
+    { length: rows * classes * classes, nullCount: 0 },
+  ];
+  const nodes = [
+    { length: rows, nullCount: 0 },
+    ...shape.kept.map((_, k) => ({
+      length: rows,
+      nullCount: keptNulls[k] ?? 0,
+    })),
+    ...results,
+  ];
+  return recordBatchMessage({
+    rows,
+    nodes,
+    buffers: layout.buffers,
+    bodyBytes: layout.bodyBytes,
+  });
+}
+
+/** FFFFFFFF, length, metadata, zeros up to a multiple of 64 from the file's start (`before` bytes stand in front). */
+function framed(metadata: Uint8Array, before: number): Uint8Array {
+  const total = aligned(before + 8 + metadata.byteLength) - before;
+  const bytes = new Uint8Array(total);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, 0xffffffff, true);
+  view.setInt32(4, total - 8, true);
+  bytes.set(metadata, 8);
+  return bytes;
+}

@@ -1,0 +1,125 @@
+/** What the arithmetic of a run depends on. */
+export interface PlanInput {
+  rows: number;
+  classes: number;
+  /** Bytes per logit and per result. */
+  sourceWidth: 4 | 8;
+  width: 4 | 8;
+  form: "fixed-size-list" | "list" | "columns";
+  /** Average bytes per row of the kept columns. */
+  keptBytesPerRow: number;
+  threads: number;
+  /** Rows per task; undefined: sized by the plan. Changes no byte of the output. */
+  chunkRows?: number | undefined;
+  /** The most rows that a record batch may have, where kept columns are long. */
+  maxBatchRows?: number | undefined;
+}
+
+/** Rows `[rowStart, rowEnd)` of one record batch of the output. */
+export interface BatchPlan {
+  rowStart: number;
+  rowEnd: number;
+}
+
+/** Rows `[rowStart, rowEnd)` of one task; they lie in one record batch. */
+export interface ChunkPlan extends BatchPlan {
+  batch: number;
+}
+
+export interface Plan {
+  rows: number;
+  classes: number;
+  batchRows: number;
+  batches: BatchPlan[];
+  chunkRows: number;
+  chunks: ChunkPlan[];
+  /** Rows of logits that a worker reads at once: one or more strides. */
+  loadRows: number;
+  /** Rows that a worker computes, and whose blocks it writes, at once. */
+  strideRows: number;
+  /** Rows of a block that fit a slot at once: `classes`, or fewer when a block is written in tiles. */
+  tileRows: number;
+  /** Worker threads; 0: the run is small enough for the main thread. */
+  threads: number;
+  slots: number;
+}
+
+const MiB = 1 << 20;
+/** Record batch bodies: within 16 to 64 MiB where a row allows it. */
+const BATCH_BYTES = 32 * MiB;
+/** A task: long enough that its message costs nothing, short enough that threads end together. */
+const CHUNK_BYTES = 8 * MiB;
+/** Output of a stride: it stays in the second-level cache between kernel and write. */
+const STRIDE_BYTES = MiB / 2;
+/** Logits read at once: one call for many strides where the classes are many. */
+const LOAD_BYTES = MiB / 4;
+/** Under this a pool costs more than it gives. */
+const INLINE_BYTES = 6 * MiB;
+
+/**
+ * The whole run as data: record batches, chunks, strides, slots. Pure; depends on nothing but its argument.
+ * Record batches do not depend on threads or chunk size, and so neither do the output's bytes.
+ */
+export function planRun(input: PlanInput): Plan {
+  const { rows, classes, width, keptBytesPerRow } = input;
+  const resultBytes = 8 + (classes + classes * classes) * width;
+  const rowBytes = resultBytes + keptBytesPerRow;
+
+  const batchRows = Math.min(
+    evenRows(BATCH_BYTES / rowBytes),
+    input.maxBatchRows ?? Number.POSITIVE_INFINITY,
+  );
+  const batches = spans(0, rows, batchRows);
+  const chunkRows = Math.min(
+    input.chunkRows ?? evenRows(CHUNK_BYTES / rowBytes),
+    batchRows,
+  );
+  const chunks = batches.flatMap(({ rowStart, rowEnd }, batch) =>
+    spans(rowStart, rowEnd, chunkRows).map((span) => ({ ...span, batch })),
+  );
+
+  const strideRows = Math.min(
+    Math.max(1, Math.floor(STRIDE_BYTES / resultBytes)),
+    chunkRows,
+  );
+  const tileRows = Math.min(
+    classes,
+    Math.max(1, Math.floor(STRIDE_BYTES / (classes * width))),
+  );
+  const loadRows = Math.min(
+    Math.max(strideRows, Math.floor(LOAD_BYTES / (classes * input.sourceWidth))),
+    chunkRows,
+  );
+  const small = rows * rowBytes <= INLINE_BYTES;
+  const threads = small ? 0 : Math.min(input.threads, chunks.length);
+  return {
+    rows,
+    classes,
+    batchRows,
+    batches,
+    chunkRows,
+    chunks,
+    loadRows,
+    strideRows,
+    tileRows,
+    threads,
+    slots: threads === 0 ? 1 : threads + 1,
+  };
+}
+
+/** Whole rows, in multiples of 64 where there are as many: bitmaps of batches then end on whole words. */
+function evenRows(rows: number): number {
+  const whole = Math.max(1, Math.floor(rows));
+  return whole >= 64 ? whole - (whole % 64) : whole;
+}
+
+function spans(
+  rowStart: number,
+  rowEnd: number,
+  length: number,
+): BatchPlan[] {
+  const out: BatchPlan[] = [];
+  for (let start = rowStart; start < rowEnd; start += length)
+    out.push({ rowStart: start, rowEnd: Math.min(start + length, rowEnd) });
+  return out;
+}

@@ -1,0 +1,53 @@
+import { readFileSync } from "node:fs";
+import { InternalError } from "../errors.js";
+
+export type KernelChoice = "auto" | "simd" | "plain";
+
+/** Memory for the slots, and the compiled kernel that works in it (null: the plain kernel does). */
+export interface KernelMemory {
+  module: WebAssembly.Module | null;
+  memory: WebAssembly.Memory | null;
+  buffer: SharedArrayBuffer;
+}
+
+const PAGE_BYTES = 65536;
+const WASM_URL = new URL("./kernels.wasm", import.meta.url);
+
+/** The SIMD kernel, compiled once and sent to the workers as a module. */
+export function compileKernel(): WebAssembly.Module {
+  return new WebAssembly.Module(readFileSync(WASM_URL));
+}
+
+/**
+ * Allocates `bytes` shared by all threads; never grown. Every shared WebAssembly memory reserves address space by the
+ * GiB, so where that is limited (`ulimit -v`) or SIMD is missing, `auto` falls back to the plain kernel: same bits.
+ * @throws InternalError for `simd` where it cannot run
+ */
+export function allocateKernelMemory(
+  bytes: number,
+  choice: KernelChoice,
+): KernelMemory {
+  if (choice !== "plain") {
+    const pages = Math.ceil(bytes / PAGE_BYTES);
+    try {
+      const module = compileKernel();
+      const memory = new WebAssembly.Memory({
+        initial: pages,
+        maximum: pages,
+        shared: true,
+      });
+      return { module, memory, buffer: memory.buffer };
+    } catch (cause) {
+      if (choice === "simd")
+        throw new InternalError(
+          `expected the SIMD kernel to run here, found: ${(cause as Error).message}`,
+          { cause },
+        );
+    }
+  }
+  return {
+    module: null,
+    memory: null,
+    buffer: new SharedArrayBuffer(bytes),
+  };
+}

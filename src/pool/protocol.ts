@@ -1,0 +1,108 @@
+import type { SlotLayout } from "../slots/slot-layout.js";
+
+// What the main thread and the workers say to each other. Bulk stays in the slots and in the files.
+
+/** Sent once, when a worker starts. File descriptors belong to the process: workers use them, the main thread owns them. */
+export interface WorkerSetup {
+  /** The compiled SIMD kernel, or null for the plain one. */
+  module: WebAssembly.Module | null;
+  memory: WebAssembly.Memory | null;
+  /** The slots' memory (`memory`'s own buffer where there is one). */
+  buffer: SharedArrayBuffer;
+  /** Byte address of slot 0, and from one slot to the next. */
+  slotStart: number;
+  slotBytes: number;
+  slot: SlotLayout;
+  sourceFd: number;
+  outputFd: number;
+  classes: number;
+  sourceFloat32: boolean;
+  outFloat32: boolean;
+  form: "fixed-size-list" | "list" | "columns";
+  loadRows: number;
+  strideRows: number;
+  tileRows: number;
+  /** `--on-bad-row error`: the first one ends the task. */
+  stopAtBadRow: boolean;
+}
+
+/** Rows of one input record batch; offsets are absolute bytes of the input. */
+export interface SourcePiece {
+  /** Rows of the whole file, `[rowStart, rowEnd)`. */
+  rowStart: number;
+  rowEnd: number;
+  /** Start of the first row's values, one per column (lists: start of the batch's values). */
+  values: number[];
+  /** Lists: start of the first row's offset, and how many values the batch has. */
+  offsets: number;
+  valueCount: number;
+}
+
+/** Softmax and blocks of rows `[rowStart, rowEnd)`, written to these absolute bytes of the output. */
+export interface RowChunkTask {
+  kind: "row-chunk";
+  slot: number;
+  rowStart: number;
+  rowEnd: number;
+  pieces: SourcePiece[];
+  row: number;
+  softmax: number;
+  jacobian: number;
+}
+
+/** The kept columns of one output record batch. */
+export interface KeptTask {
+  kind: "kept";
+  slot: number;
+  rows: number;
+  columns: KeptColumnTask[];
+}
+
+export interface KeptColumnTask {
+  name: string;
+  /** Bits per value; 0 for variable length. */
+  bits: number;
+  offsetBytes: 0 | 4 | 8;
+  /** Dictionary indices must be under this; null where they are not indices. */
+  indexLimit: number | null;
+  signed: boolean;
+  /** Whether a validity bitmap is written. */
+  validity: boolean;
+  pieces: KeptPiece[];
+  /** Absolute bytes of the output. */
+  out: { validity: number; offsets: number; values: number };
+  /** Bytes that the values take in the output (variable length). */
+  valuesBytes: number;
+}
+
+/** Rows `[from, to)` of an input record batch's column; offsets are absolute bytes of the input. */
+export interface KeptPiece {
+  /** Row of the whole file that `from` is. */
+  rowStart: number;
+  from: number;
+  to: number;
+  nullCount: number;
+  validity: number;
+  offsets: number;
+  values: number;
+  valuesBytes: number;
+}
+
+export type Task = RowChunkTask | KeptTask;
+
+/** `badRows`: rows of the whole file without a softmax. `nulls`: per kept column. */
+export type Reply =
+  | { ok: true; badRows: number[]; nulls: number[] }
+  | { ok: false; failure: Failure };
+
+/** Why a task failed, as data: thrown errors lose their fields on the way between threads. */
+export type Failure =
+  | { kind: "bad-row"; row: number; found: string }
+  | { kind: "ragged-row"; row: number; found: number }
+  | { kind: "damaged"; where: string; text: string }
+  | {
+      kind: "io";
+      side: "input" | "output";
+      code: string | null;
+      message: string;
+    };

@@ -1,0 +1,29 @@
+import type { LogitsFile } from "./input/logits-file.js";
+import type { Job } from "./job.js";
+import type { KernelMemory } from "./pool/kernel-module.js";
+import type { WorkerSetup } from "./pool/protocol.js";
+
+/** What every worker of a run is told when it starts. */
+export function workerSetup(
+  { plan, slot, dtype, nullableResults }: Job,
+  logits: LogitsFile,
+  outputFd: number,
+  memory: KernelMemory,
+): WorkerSetup {
+  return {
+    ...memory,
+    slotStart: 0,
+    slotBytes: slot.bytes,
+    slot,
+    sourceFd: logits.fd,
+    outputFd,
+    classes: logits.classes,
+    sourceFloat32: logits.dtype === "float32",
+    outFloat32: dtype === "float32",
+    form: logits.form,
+    loadRows: plan.loadRows,
+    strideRows: plan.strideRows,
+    tileRows: plan.tileRows,
+    stopAtBadRow: !nullableResults,
+  };
+}

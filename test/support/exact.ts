@@ -1,0 +1,70 @@
+import { Decimal } from "decimal.js";
+
+/** 80 significant digits and an exponent range far beyond double's: the judge of every number in these tests. */
+const Exact = Decimal.clone({ precision: 80, minE: -9e15, maxE: 9e15 });
+
+/** The relative unit of float64 and the spacing of its subnormals, which is the unit below 2^-1022. */
+export const EPSILON = 2 ** -52;
+const SUBNORMAL = new Exact(2).pow(-1074);
+
+/**
+ * A double as the Decimal that it exactly is. (`new Decimal(x)` takes the shortest string that reads back as x, which is
+ * off by up to half an ulp.)
+ */
+export function exact(x: number): Decimal {
+  const bits = new DataView(new ArrayBuffer(8));
+  bits.setFloat64(0, x);
+  const word = bits.getBigUint64(0);
+  const exponent = Number((word >> 52n) & 0x7ffn);
+  const fraction = word & 0xfffffffffffffn;
+  const mantissa = exponent === 0 ? fraction : fraction | (1n << 52n);
+  return new Exact(mantissa.toString())
+    .times(new Exact(2).pow(Math.max(exponent, 1) - 1075))
+    .times(word >> 63n ? -1 : 1);
+}
+
+export interface ExactRow {
+  p: Decimal[];
+  jacobian(i: number, j: number): Decimal;
+}
+
+/** Softmax and Jacobian block of finite or -inf logits, by the definition. */
+export function exactRow(logits: ArrayLike<number>): ExactRow {
+  const o = Array.from(logits);
+  const m = Math.max(...o);
+  const e = o.map((x) =>
+    x === -Infinity ? new Exact(0) : exact(x).minus(exact(m)).exp(),
+  );
+  const sum = e.reduce((s, x) => s.plus(x), new Exact(0));
+  const p = e.map((x) => x.div(sum));
+  const rest = e.map((_, i) =>
+    e.reduce((s, x, k) => (k === i ? s : s.plus(x)), new Exact(0)).div(sum),
+  );
+  return {
+    p,
+    jacobian: (i, j) =>
+      i === j
+        ? (p[i] as Decimal).times(rest[i] as Decimal)
+        : (p[i] as Decimal).times(p[j] as Decimal).neg(),
+  };
+}
+
+/** |value - truth| in units of ε·|truth|, or of 2^-1074 where that is larger (a subnormal has no smaller step). */
+export function errorInEpsilon(value: number, truth: Decimal): number {
+  const error = exact(value).minus(truth).abs();
+  const unit = Decimal.max(truth.abs().times(EPSILON), SUBNORMAL);
+  return error.div(unit).toNumber();
+}
+
+/** The float32 nearest to a float64 within `slack` of the truth: what "rounded once" allows. */
+export function isOnceRounded(
+  value: number,
+  truth: Decimal,
+  slack: number,
+): boolean {
+  const t = truth.toNumber();
+  const room = Math.abs(t) * slack + 2 ** -1074;
+  const low = Math.fround(t - room);
+  const high = Math.fround(t + room);
+  return value >= low && value <= high;
+}

@@ -1,0 +1,25 @@
+// Arrow bitmaps: bit k is bit k % 8, from the low end, of byte ⌊k/8⌋.
+
+/** Copies `count` bits of `source` from bit `from` to bit `at` of `target` (all zeros there); null means all ones. */
+export function appendBits(
+  target: Uint8Array,
+  at: number,
+  source: Uint8Array | null,
+  from: number,
+  count: number,
+): void {
+  for (let k = 0; k < count; k++) {
+    const s = from + k;
+    if (source && !((source[s >> 3] as number) & (1 << (s & 7)))) continue;
+    const t = at + k;
+    target[t >> 3] = (target[t >> 3] as number) | (1 << (t & 7));
+  }
+}
+
+/** Zeros among the first `count` bits. */
+export function countZeros(bitmap: Uint8Array, count: number): number {
+  let zeros = 0;
+  for (let k = 0; k < count; k++)
+    if (!((bitmap[k >> 3] as number) & (1 << (k & 7)))) zeros++;
+  return zeros;
+}

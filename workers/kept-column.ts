@@ -1,0 +1,207 @@
+import { readFully, writeFully } from "../src/io/positional.js";
+import type {
+  KeptColumnTask,
+  KeptPiece,
+  WorkerSetup,
+} from "../src/pool/protocol.js";
+import { appendBits, countZeros } from "./bitmap.js";
+import { TaskFailure, withSide } from "./task-failure.js";
+
+/** Values copied at once. */
+const COPY_BYTES = 1 << 20;
+
+/** Copies one kept column of an output record batch from the input's batches that it spans. Returns its nulls. */
+export function copyKeptColumn(
+  setup: WorkerSetup,
+  column: KeptColumnTask,
+  rows: number,
+): number {
+  const copier = new ColumnCopier(setup, column);
+  const validity = column.validity ? new Uint8Array(bitmapBytes(rows)) : null;
+  const bools = column.bits === 1 ? new Uint8Array(bitmapBytes(rows)) : null;
+  let done = 0;
+  for (const piece of column.pieces) {
+    const valid = copier.validity(piece);
+    if (validity)
+      appendBits(validity, done, valid, piece.from, piece.to - piece.from);
+    if (bools) {
+      const source = copier.read(piece.values, bitmapBytes(piece.to));
+      appendBits(bools, done, source, piece.from, piece.to - piece.from);
+    } else if (column.bits > 0) copier.fixedWidth(piece, valid);
+    else copier.variableLength(piece);
+    done += piece.to - piece.from;
+  }
+  copier.finish();
+  if (bools) copier.write(bools, column.out.values);
+  if (!validity) return 0;
+  copier.write(validity, column.out.validity);
+  return countZeros(validity, rows);
+}
+
+function bitmapBytes(rows: number): number {
+  return Math.ceil(rows / 8);
+}
+
+class ColumnCopier {
+  /** Bytes of values and of offsets written so far. */
+  #values = 0;
+  #offsets = 0;
+
+  constructor(
+    private readonly setup: WorkerSetup,
+    private readonly column: KeptColumnTask,
+  ) {}
+
+  read(position: number, bytes: number): Uint8Array {
+    const target = new Uint8Array(bytes);
+    withSide("input", () => readFully(this.setup.sourceFd, target, position));
+    return target;
+  }
+
+  write(source: Uint8Array, position: number): void {
+    withSide("output", () => writeFully(this.setup.outputFd, source, position));
+  }
+
+  /** The piece's validity bitmap from bit 0 of its batch; null where it has no nulls. */
+  validity(piece: KeptPiece): Uint8Array | null {
+    return piece.nullCount > 0
+      ? this.read(piece.validity, bitmapBytes(piece.to))
+      : null;
+  }
+
+  fixedWidth(piece: KeptPiece, valid: Uint8Array | null): void {
+    const bytes = this.column.bits / 8;
+    const step = Math.max(1, Math.floor(COPY_BYTES / bytes));
+    for (let from = piece.from; from < piece.to; from += step) {
+      const count = Math.min(step, piece.to - from);
+      const values = this.read(piece.values + from * bytes, count * bytes);
+      if (this.column.indexLimit !== null)
+        this.#checkIndices(values, piece, from, valid);
+      this.write(values, this.column.out.values + this.#values);
+      this.#values += values.byteLength;
+    }
+  }
+
+  variableLength(piece: KeptPiece): void {
+    const { offsetBytes, out } = this.column;
+    const step = COPY_BYTES / offsetBytes;
+    for (let from = piece.from; from < piece.to; from += step) {
+      const count = Math.min(step, piece.to - from);
+      const bytes = this.read(
+        piece.offsets + from * offsetBytes,
+        (count + 1) * offsetBytes,
+      );
+      const [first, last] = this.#rebase(bytes, piece, from);
+      this.write(
+        bytes.subarray(0, count * offsetBytes),
+        out.offsets + this.#offsets,
+      );
+      this.#offsets += count * offsetBytes;
+      for (let at = first; at < last; at += COPY_BYTES) {
+        const part = Math.min(COPY_BYTES, last - at);
+        this.write(
+          this.read(piece.values + at, part),
+          out.values + this.#values,
+        );
+        this.#values += part;
+      }
+    }
+  }
+
+  /** Writes the closing offset, and checks that the values are as long as the plan found them. */
+  finish(): void {
+    const { offsetBytes, out, valuesBytes, name } = this.column;
+    if (offsetBytes === 0) return;
+    if (this.#values !== valuesBytes)
+      throw new TaskFailure({
+        kind: "damaged",
+        where: `column ${name}`,
+        text: `expected ${valuesBytes} bytes of values as its offsets said before, found ${this.#values}`,
+      });
+    const end = new Uint8Array(offsetBytes);
+    setOffset(new DataView(end.buffer), 0, offsetBytes, this.#values);
+    this.write(end, out.offsets + this.#offsets);
+  }
+
+  /** Checks count + 1 offsets and rebases them, in place, to the output. Returns the input's first and last. */
+  #rebase(
+    bytes: Uint8Array,
+    piece: KeptPiece,
+    from: number,
+  ): [first: number, last: number] {
+    const { offsetBytes, name } = this.column;
+    const view = new DataView(bytes.buffer);
+    const first = getOffset(view, 0, offsetBytes);
+    let previous = first;
+    for (let at = 0; at < bytes.byteLength; at += offsetBytes) {
+      const offset = getOffset(view, at, offsetBytes);
+      if (offset < previous || offset < 0 || offset > piece.valuesBytes)
+        throw new TaskFailure({
+          kind: "damaged",
+          where: `column ${name}, row ${piece.rowStart - piece.from + from + at / offsetBytes}`,
+          text: `expected an offset from ${previous} to ${piece.valuesBytes}, found ${offset}`,
+        });
+      setOffset(view, at, offsetBytes, offset - first + this.#values);
+      previous = offset;
+    }
+    return [first, previous];
+  }
+
+  #checkIndices(
+    bytes: Uint8Array,
+    piece: KeptPiece,
+    from: number,
+    valid: Uint8Array | null,
+  ): void {
+    const { bits, signed, indexLimit, name } = this.column;
+    const view = new DataView(bytes.buffer);
+    const width = bits / 8;
+    for (let at = 0; at < bytes.byteLength; at += width) {
+      const row = from + at / width;
+      if (valid && !((valid[row >> 3] as number) & (1 << (row & 7)))) continue;
+      const index = getIndex(view, at, bits, signed);
+      if (index < 0 || index >= (indexLimit as number))
+        throw new TaskFailure({
+          kind: "damaged",
+          where: `column ${name}, row ${piece.rowStart - piece.from + row}`,
+          text: `expected a dictionary index from 0 to ${(indexLimit as number) - 1}, found ${index}`,
+        });
+    }
+  }
+}
+
+function getOffset(view: DataView, at: number, bytes: number): number {
+  return bytes === 4
+    ? view.getInt32(at, true)
+    : Number(view.getBigInt64(at, true));
+}
+
+function setOffset(
+  view: DataView,
+  at: number,
+  bytes: number,
+  value: number,
+): void {
+  if (bytes === 4) view.setInt32(at, value, true);
+  else view.setBigInt64(at, BigInt(value), true);
+}
+
+function getIndex(
+  view: DataView,
+  at: number,
+  bits: number,
+  signed: boolean,
+): number {
+  switch (bits) {
+    case 8:
+      return signed ? view.getInt8(at) : view.getUint8(at);
+    case 16:
+      return signed ? view.getInt16(at, true) : view.getUint16(at, true);
+    case 32:
+      return signed ? view.getInt32(at, true) : view.getUint32(at, true);
+    default:
+      return Number(
+        signed ? view.getBigInt64(at, true) : view.getBigUint64(at, true),
+      );
+  }
+}
