@@ -3,6 +3,7 @@ import type { LogitsFile } from "./input/logits-file.js";
 import type { Job } from "./job.js";
 import { failureError, firstFailure, type RunPaths } from "./failures.js";
 import { BatchFinisher } from "./output/batch-finisher.js";
+import type { PendingOutput } from "./output/commit.js";
 import type { Failure, Reply } from "./pool/protocol.js";
 import type { TaskPool } from "./pool/task-pool.js";
 import type { ReportBuilder } from "./report.js";
@@ -13,7 +14,7 @@ export interface Computation {
   job: Job;
   logits: LogitsFile;
   pool: TaskPool;
-  outputFd: number;
+  output: PendingOutput;
   paths: RunPaths;
   report: ReportBuilder;
   signal: AbortSignal | undefined;
@@ -28,7 +29,7 @@ export async function compute(computation: Computation): Promise<void> {
   const { job, logits, pool, report, signal } = computation;
   const slots = new SlotPool(job.plan.slots);
   const finisher = new BatchFinisher(
-    computation.outputFd,
+    computation.output.fd,
     job.layout.batches,
     tasksPerBatch(job, logits),
     job.nullableResults,
@@ -44,8 +45,11 @@ export async function compute(computation: Computation): Promise<void> {
     const { badRows, nulls } = reply;
     const first = job.plan.batches[task.batch]?.rowStart ?? 0;
     finisher.taskDone(task.batch, badRows.map((row) => row - first), nulls);
-    if (task.kind === "row-chunk")
-      report.count(task.rowEnd - task.rowStart, badRows);
+    if (task.kind === "row-chunk") {
+      const rows = task.rowEnd - task.rowStart;
+      report.count(rows, badRows);
+      computation.output.wrote((rows / job.plan.rows) * job.layout.bytes);
+    }
     computation.onProgress();
   };
 

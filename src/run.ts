@@ -65,7 +65,7 @@ async function produce(
 ): Promise<void> {
   if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
   const { plan, layout } = job;
-  const output = openPending(options.output, layout.bytes, options.force);
+  const output = await openPending(options.output, layout.bytes, options.force);
   try {
     const memory = allocateKernelMemory(
       plan.slots * job.slot.bytes,
@@ -81,7 +81,7 @@ async function produce(
         job,
         logits,
         pool,
-        outputFd: output.fd,
+        output,
         paths: options,
         report,
         signal,
@@ -96,7 +96,7 @@ async function produce(
       writeFully(output.fd, bytes, offset);
     await output.commit();
   } catch (error) {
-    output.discard();
+    await output.discard();
     throw ioError(options.output, "could not be written", error);
   }
 }

@@ -16,15 +16,21 @@ import {
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { IoError, OutputExistsError, PermissionError } from "../errors.js";
+import { WriteBack } from "./write-back.js";
 
 /** The output while it is being written: a file beside its target that nobody else sees as the output. */
 export interface PendingOutput {
   readonly fd: number;
   readonly temporaryPath: string;
+  /**
+   * Says that so many bytes more have been written. Now and then the disk is set to work on them while the run goes on,
+   * so that little is left for the commit to wait for.
+   */
+  wrote(bytes: number): void;
   /** Makes it durable and gives it its name: all of it, or nothing. */
   commit(): Promise<void>;
   /** Removes it. Does nothing after a commit. */
-  discard(): void;
+  discard(): Promise<void>;
 }
 
 /**
@@ -47,11 +53,11 @@ export function checkTarget(path: string, force: boolean): void {
  * Opens a temporary file of `bytes` beside `path`.
  * @throws IoError (no space, no such directory), PermissionError
  */
-export function openPending(
+export async function openPending(
   path: string,
   bytes: number,
   force: boolean,
-): PendingOutput {
+): Promise<PendingOutput> {
   const directory = dirname(path);
   checkSpace(directory, path, bytes);
   const temporaryPath = join(
@@ -68,6 +74,7 @@ export function openPending(
   );
   let open = true;
   let pending = true;
+  const writeBack = new WriteBack(fd);
   const close = () => {
     if (open) closeSync(fd);
     open = false;
@@ -75,11 +82,15 @@ export function openPending(
   const output: PendingOutput = {
     fd,
     temporaryPath,
+    wrote: (bytes) => writeBack.wrote(bytes),
     async commit() {
-      // Once, at the end: after an fsync that failed nobody knows what is on the disk, and the file is discarded.
-      await promisify(fsync)(fd).catch((error) => {
+      // After an fsync that failed nobody knows what is on the disk: it is not tried again, and the file is discarded.
+      try {
+        await writeBack.finished();
+        await promisify(fsync)(fd);
+      } catch (error) {
         throw ioError(path, "could not be made durable", error);
-      });
+      }
       close();
       outputCall(path, "could not be given its name", () =>
         publish(temporaryPath, path, force),
@@ -87,7 +98,8 @@ export function openPending(
       pending = false;
       syncDirectory(directory);
     },
-    discard() {
+    async discard() {
+      await writeBack.finished().catch(() => {});
       close();
       if (!pending) return;
       pending = false;
@@ -101,7 +113,7 @@ export function openPending(
   try {
     outputCall(path, "could not be sized", () => ftruncateSync(fd, bytes));
   } catch (error) {
-    output.discard();
+    await output.discard();
     throw error;
   }
   return output;
