@@ -1,7 +1,7 @@
 import { AbortedError, InternalError } from "./errors.js";
+import { failureError, firstFailure, type RunPaths } from "./failures.js";
 import type { LogitsFile } from "./input/logits-file.js";
 import type { Job } from "./job.js";
-import { failureError, firstFailure, type RunPaths } from "./failures.js";
 import { BatchFinisher } from "./output/batch-finisher.js";
 import type { PendingOutput } from "./output/commit.js";
 import type { Failure, Reply } from "./pool/protocol.js";
@@ -44,7 +44,11 @@ export async function compute(computation: Computation): Promise<void> {
     }
     const { badRows, nulls } = reply;
     const first = job.plan.batches[task.batch]?.rowStart ?? 0;
-    finisher.taskDone(task.batch, badRows.map((row) => row - first), nulls);
+    finisher.taskDone(
+      task.batch,
+      badRows.map((row) => row - first),
+      nulls,
+    );
     if (task.kind === "row-chunk") {
       const rows = task.rowEnd - task.rowStart;
       report.count(rows, badRows);
@@ -80,7 +84,9 @@ export async function compute(computation: Computation): Promise<void> {
 }
 
 function tasksPerBatch({ plan }: Job, logits: LogitsFile): number[] {
-  const counts: number[] = plan.batches.map(() => (logits.kept.length > 0 ? 1 : 0));
+  const counts: number[] = plan.batches.map(() =>
+    logits.kept.length > 0 ? 1 : 0,
+  );
   for (const { batch } of plan.chunks) counts[batch] = (counts[batch] ?? 0) + 1;
   return counts;
 }

@@ -1,4 +1,5 @@
+export { type DryRun, dryRun } from "./dry-run.js";
 export * from "./errors.js";
-export { run, type RunHooks } from "./run.js";
 export type { RunOptions } from "./options.js";
 export type { RunReport } from "./report.js";
+export { type RunHooks, run } from "./run.js";

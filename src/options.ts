@@ -204,7 +204,9 @@ function checkValue(spec: OptionSpec, value: unknown): void {
       return;
     case "integer": {
       const [low, high] = spec.range ?? [0, Number.MAX_SAFE_INTEGER];
-      const whole = Number.isSafeInteger(value) ? (value as number) : Number.NaN;
+      const whole = Number.isSafeInteger(value)
+        ? (value as number)
+        : Number.NaN;
       if (!(whole >= low && whole <= high))
         fail(
           high === Number.MAX_SAFE_INTEGER

@@ -87,7 +87,10 @@ export function planRun(input: PlanInput): Plan {
     Math.max(1, Math.floor(STRIDE_BYTES / (classes * width))),
   );
   const loadRows = Math.min(
-    Math.max(strideRows, Math.floor(LOAD_BYTES / (classes * input.sourceWidth))),
+    Math.max(
+      strideRows,
+      Math.floor(LOAD_BYTES / (classes * input.sourceWidth)),
+    ),
     chunkRows,
   );
   const small = rows * rowBytes <= INLINE_BYTES;
@@ -113,11 +116,7 @@ function evenRows(rows: number): number {
   return whole >= 64 ? whole - (whole % 64) : whole;
 }
 
-function spans(
-  rowStart: number,
-  rowEnd: number,
-  length: number,
-): BatchPlan[] {
+function spans(rowStart: number, rowEnd: number, length: number): BatchPlan[] {
   const out: BatchPlan[] = [];
   for (let start = rowStart; start < rowEnd; start += length)
     out.push({ rowStart: start, rowEnd: Math.min(start + length, rowEnd) });

@@ -39,7 +39,7 @@ export async function run(
   const { input, output } = resolved;
   const report = new ReportBuilder(VERSION, input, output);
   try {
-    checkTarget(output, resolved.force);
+    checkTarget(output, resolved.force, input);
     const logits = openLogits(input, resolved);
     try {
       const job = planJob(resolved, logits);

@@ -27,7 +27,9 @@ function chunkTask(
   { bodyStart, layout }: PlacedBatch,
   chunk: number,
 ): PendingTask {
-  const { rowStart, rowEnd, batch } = plan.chunks[chunk] as Job["plan"]["chunks"][number];
+  const { rowStart, rowEnd, batch } = plan.chunks[
+    chunk
+  ] as Job["plan"]["chunks"][number];
   const first = rowStart - (plan.batches[batch]?.rowStart ?? 0);
   const rowBytes = plan.classes * (dtype === "float32" ? 4 : 8);
   return {
@@ -48,7 +50,9 @@ function keptTask(
   { bodyStart, layout, shape }: PlacedBatch,
   batch: number,
 ): PendingTask {
-  const { rowStart, rowEnd } = plan.batches[batch] as Job["plan"]["batches"][number];
+  const { rowStart, rowEnd } = plan.batches[
+    batch
+  ] as Job["plan"]["batches"][number];
   const ranges = keptRanges(logits, rowStart, rowEnd);
   const columns = logits.kept.map((column, k) => {
     const { field, bits, offsetBytes, dictionaryValues } = column;

@@ -26,12 +26,20 @@ export function computeRowChunk(
     );
   const badRows: number[] = [];
 
-  for (let start = task.rowStart; start < task.rowEnd; start += setup.loadRows) {
+  for (
+    let start = task.rowStart;
+    start < task.rowEnd;
+    start += setup.loadRows
+  ) {
     const rows = Math.min(setup.loadRows, task.rowEnd - start);
     const done = start - task.rowStart;
     loadRows(setup, kernel, task.pieces, start, start + rows, base);
     computeBlocks(setup, kernel, base, start, rows, badRows, (at, bytes, row) =>
-      write(at, bytes, task.jacobian + (row - task.rowStart) * classes ** 2 * width),
+      write(
+        at,
+        bytes,
+        task.jacobian + (row - task.rowStart) * classes ** 2 * width,
+      ),
     );
     kernel.storeRowNumbers(start, rows, base + slot.rowNumbers);
     write(slot.rowNumbers, rows * 8, task.row + done * 8);
@@ -65,7 +73,17 @@ function computeBlocks(
     const softmax = base + slot.softmax + first * softmaxBytes;
     const bad: number[] = [];
     if (setup.tileRows < classes) {
-      if (!storeTiles(setup, kernel, base, source, softmax, rowStart + first, write))
+      if (
+        !storeTiles(
+          setup,
+          kernel,
+          base,
+          source,
+          softmax,
+          rowStart + first,
+          write,
+        )
+      )
         bad.push(0);
     } else {
       const found = kernel.storeBlocks(

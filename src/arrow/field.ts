@@ -99,9 +99,7 @@ function describeType(type: ArrowType, children: Field[]): string {
     case "FixedSizeBinary":
       return `fixed_size_binary[${type.byteWidth}]`;
     default: {
-      const name = type.kind
-        .replace(/([a-z])([A-Z])/g, "$1_$2")
-        .toLowerCase();
+      const name = type.kind.replace(/([a-z])([A-Z])/g, "$1_$2").toLowerCase();
       return inner ? `${name}<${inner}>` : name;
     }
   }

@@ -108,10 +108,7 @@ function readFooter(
     );
   const footerBytes = new DataView(tail.buffer).getInt32(0, true);
   const room = bytes - smallest;
-  if (
-    footerBytes <= 0 ||
-    footerBytes > Math.min(room, MAX_METADATA_BYTES)
-  )
+  if (footerBytes <= 0 || footerBytes > Math.min(room, MAX_METADATA_BYTES))
     throw new InputFormatError(
       path,
       "footer",

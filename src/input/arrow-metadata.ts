@@ -1,5 +1,9 @@
 import type { ArrowType, Field } from "../arrow/field.js";
-import { Flatbuffer, type FlatTable, MalformedFlatbuffer } from "./flatbuffer.js";
+import {
+  Flatbuffer,
+  type FlatTable,
+  MalformedFlatbuffer,
+} from "./flatbuffer.js";
 
 // Arrow's metadata tables (File.fbs, Message.fbs, Schema.fbs) as plain objects. Structure only: whether the numbers make
 // sense together is for logits-file.ts and record-batch.ts.

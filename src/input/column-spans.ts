@@ -30,7 +30,10 @@ export function columnSpans(
     buffers += bufferCount(type);
     if (type.kind === "BinaryView" || type.kind === "Utf8View")
       buffers += variadicCounts[views++] ?? 0;
-    return { ...own, children: field.dictionary ? [] : field.children.map(span) };
+    return {
+      ...own,
+      children: field.dictionary ? [] : field.children.map(span),
+    };
   };
   const columns = fields.map(span);
   return { columns, nodes, buffers };

@@ -63,11 +63,7 @@ export class Flatbuffer {
     const length = this.uint32(at);
     this.check(at + 4, length);
     return utf8.decode(
-      new Uint8Array(
-        this.#view.buffer,
-        this.#view.byteOffset + at + 4,
-        length,
-      ),
+      new Uint8Array(this.#view.buffer, this.#view.byteOffset + at + 4, length),
     );
   }
 }

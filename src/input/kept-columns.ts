@@ -55,8 +55,7 @@ function keptColumn(path: string, field: Field, place: number): KeptColumn {
   const bits = fixedBits(stored);
   const offsets = offsetBytes(stored);
   const values = field.type;
-  const copyable =
-    bits > 0 ? bits === 1 || bits % 8 === 0 : offsets > 0;
+  const copyable = bits > 0 ? bits === 1 || bits % 8 === 0 : offsets > 0;
   const valuesCopyable = fixedBits(values) > 0 || offsetBytes(values) > 0;
   if (!copyable || !valuesCopyable)
     throw new InputUnsupportedError(

@@ -81,11 +81,7 @@ function valueBytes(
 ): number {
   const [first, last] = [from, to].map((row) => {
     const bytes = new Uint8Array(8);
-    readFully(
-      fd,
-      bytes.subarray(0, offsetBytes),
-      offsets + row * offsetBytes,
-    );
+    readFully(fd, bytes.subarray(0, offsetBytes), offsets + row * offsetBytes);
     const view = new DataView(bytes.buffer);
     return offsetBytes === 4
       ? view.getInt32(0, true)

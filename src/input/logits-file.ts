@@ -116,10 +116,7 @@ function spansByVariadicCounts(
 }
 
 /** The length of the first list: every other must be the same, which the workers check where they read. */
-function listClasses(
-  { path, fd }: ArrowFile,
-  batches: LogitsBatch[],
-): number {
+function listClasses({ path, fd }: ArrowFile, batches: LogitsBatch[]): number {
   const first = batches.find((batch) => batch.rowEnd > batch.rowStart);
   if (!first)
     throw new InputFormatError(

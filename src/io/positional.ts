@@ -16,8 +16,7 @@ export function readFully(
   while (done < target.byteLength) {
     const length = Math.min(target.byteLength - done, MAX_CALL_BYTES);
     const read = readSync(fd, target, done, length, position + done);
-    if (read === 0)
-      throw new ShortReadError(position, target.byteLength, done);
+    if (read === 0) throw new ShortReadError(position, target.byteLength, done);
     done += read;
   }
 }

@@ -11,7 +11,7 @@
  *
  * The operations and their order are those of workers/kernels/exp.ts, so the bits are too.
  */
-const LOG2_E = 1.4426950408889634;
+const LOG2_E = Math.LOG2E;
 const LN2_HIGH = 6.9314718036912381649e-1;
 const LN2_LOW = 1.90821492927058770002e-10;
 /** 1.5·2^52: adding it rounds to the nearest integer (ties to even). */

@@ -9,14 +9,29 @@ import {
   lstatSync,
   openSync,
   renameSync,
+  rmSync,
   type Stats,
   statfsSync,
+  statSync,
   unlinkSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { IoError, OutputExistsError, PermissionError } from "../errors.js";
+import {
+  IoError,
+  OutputExistsError,
+  PermissionError,
+  UsageError,
+} from "../errors.js";
 import { WriteBack } from "./write-back.js";
+
+/** Temporary files that exist now, for a process that must end at once. */
+const pendingPaths = new Set<string>();
+
+/** Removes every temporary file of this process. For the second Ctrl-C; runs that end by themselves clean up. */
+export function removePendingOutputs(): void {
+  for (const path of pendingPaths) rmSync(path, { force: true });
+}
 
 /** The output while it is being written: a file beside its target that nobody else sees as the output. */
 export interface PendingOutput {
@@ -35,18 +50,24 @@ export interface PendingOutput {
 
 /**
  * Refuses early what the commit would refuse late.
- * @throws OutputExistsError where something is at `path` (with `force`: something that is not a regular file)
+ * @throws OutputExistsError where something is at `path` (with `force`: something that is not a regular file);
+ * UsageError where it is the input itself
  */
-export function checkTarget(path: string, force: boolean): void {
+export function checkTarget(path: string, force: boolean, input: string): void {
   const found = statOrNull(path);
   if (!found) return;
+  const source = statSync(input, { throwIfNoEntry: false });
+  if (source && source.dev === found.dev && source.ino === found.ino)
+    throw new UsageError(
+      `output: expected another file than the input, found ${path}`,
+      "output",
+    );
   if (!found.isFile())
     throw new OutputExistsError(
       path,
       `${found.isDirectory() ? "a directory" : found.isSymbolicLink() ? "a symbolic link" : "a device or pipe"} (no option replaces it)`,
     );
-  if (!force)
-    throw new OutputExistsError(path, "a file (--force replaces it)");
+  if (!force) throw new OutputExistsError(path, "a file (--force replaces it)");
 }
 
 /**
@@ -72,8 +93,8 @@ export async function openPending(
   const fd = outputCall(path, "could not be created", () =>
     openSync(temporaryPath, flags, 0o666),
   );
+  pendingPaths.add(temporaryPath);
   let open = true;
-  let pending = true;
   const writeBack = new WriteBack(fd);
   const close = () => {
     if (open) closeSync(fd);
@@ -95,19 +116,14 @@ export async function openPending(
       outputCall(path, "could not be given its name", () =>
         publish(temporaryPath, path, force),
       );
-      pending = false;
+      pendingPaths.delete(temporaryPath);
       syncDirectory(directory);
     },
     async discard() {
       await writeBack.finished().catch(() => {});
       close();
-      if (!pending) return;
-      pending = false;
-      try {
-        unlinkSync(temporaryPath);
-      } catch {
-        // Gone already: nothing is left behind, which is what was wanted.
-      }
+      if (!pendingPaths.delete(temporaryPath)) return;
+      rmSync(temporaryPath, { force: true });
     },
   };
   try {
@@ -121,7 +137,10 @@ export async function openPending(
 
 /** With force a rename, which replaces; else a link, which never does: of two runs at once the first wins. */
 function publish(temporaryPath: string, path: string, force: boolean): void {
-  if (force) return renameSync(temporaryPath, path);
+  if (force) {
+    renameSync(temporaryPath, path);
+    return;
+  }
   try {
     linkSync(temporaryPath, path);
   } catch (error) {
@@ -133,8 +152,12 @@ function publish(temporaryPath: string, path: string, force: boolean): void {
     if (!["EPERM", "EOPNOTSUPP", "ENOTSUP", "ENOSYS"].includes(code ?? ""))
       throw error;
     // A file system without hard links: look, then rename.
-    checkTarget(path, false);
-    return renameSync(temporaryPath, path);
+    if (statOrNull(path))
+      throw new OutputExistsError(path, "a file written by another run", {
+        cause: error,
+      });
+    renameSync(temporaryPath, path);
+    return;
   }
   unlinkSync(temporaryPath);
 }

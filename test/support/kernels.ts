@@ -21,9 +21,7 @@ export function testKernel(
   );
   return {
     kernel:
-      name === "simd"
-        ? simdKernel(module, memory)
-        : plainKernel(memory.buffer),
+      name === "simd" ? simdKernel(module, memory) : plainKernel(memory.buffer),
     buffer: memory.buffer,
   };
 }

@@ -14,6 +14,5 @@ export function random(seed: number): () => number {
 /** Standard normal draws (Box-Muller) from a uniform generator. */
 export function normal(uniform: () => number): () => number {
   return () =>
-    Math.sqrt(-2 * Math.log(1 - uniform())) *
-    Math.cos(2 * Math.PI * uniform());
+    Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
 }

@@ -1,0 +1,40 @@
+import { SoftjacError } from "../errors.js";
+
+/** Exit codes, after sysexits.h where it has one. */
+export const EXIT = {
+  done: 0,
+  usage: 64,
+  badInput: 65,
+  inputMissing: 66,
+  internal: 70,
+  outputExists: 73,
+  io: 74,
+  permission: 77,
+} as const;
+
+const BY_CODE: Record<string, number> = {
+  ERR_USAGE: EXIT.usage,
+  ERR_INPUT_FORMAT: EXIT.badInput,
+  ERR_INPUT_UNSUPPORTED: EXIT.badInput,
+  ERR_LOGITS_COLUMN: EXIT.badInput,
+  ERR_BAD_ROW: EXIT.badInput,
+  ERR_RAGGED_ROW: EXIT.badInput,
+  ERR_INPUT_MISSING: EXIT.inputMissing,
+  ERR_OUTPUT_EXISTS: EXIT.outputExists,
+  ERR_IO: EXIT.io,
+  ERR_PERMISSION: EXIT.permission,
+};
+
+/** The signals that stop a run, and the exit code of a process that they ended (128 + number). */
+export const SIGNAL_EXIT = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+export type StopSignal = keyof typeof SIGNAL_EXIT;
+
+/** The exit code for an error; `stoppedBy` is the signal that stopped the run, if one did. */
+export function exitCodeOf(
+  error: unknown,
+  stoppedBy: StopSignal | null,
+): number {
+  if (!(error instanceof SoftjacError)) return EXIT.internal;
+  if (error.code === "ERR_ABORTED" && stoppedBy) return SIGNAL_EXIT[stoppedBy];
+  return BY_CODE[error.code] ?? EXIT.internal;
+}

@@ -1,0 +1,58 @@
+import type { DryRun } from "../dry-run.js";
+import type { RunReport } from "../report.js";
+import { aligned, bytes, count, duration } from "./format.js";
+
+/** The end of a run, for people. */
+export function reportText(report: RunReport): string {
+  const rate = (1000 * report.outputBytes) / report.durationMs;
+  const rows: [string, string][] = [
+    ["rows", `${count(report.rows)} x ${count(report.classes)} classes`],
+    ["layout", `${report.layout}, ${report.dtype}`],
+    ["bytes", `${count(report.outputBytes)} (${bytes(report.outputBytes)})`],
+    [
+      "time",
+      `${duration(report.durationMs)}, ${count(report.rowsPerSecond)} rows/s, ${bytes(rate)}/s`,
+    ],
+  ];
+  if (report.badRows > 0)
+    rows.push([
+      "bad rows",
+      `${count(report.badRows)} null, the first is row ${report.firstBadRow}`,
+    ]);
+  return `${report.output}\n${aligned(rows)}`;
+}
+
+/** A plan, for people. */
+export function dryRunText(plan: DryRun): string {
+  const blocks =
+    plan.blockRowsPerTile < plan.classes
+      ? `, a block in tiles of ${count(plan.blockRowsPerTile)} rows`
+      : "";
+  return `${plan.output} (dry run: nothing is written)\n${aligned([
+    [
+      "input",
+      `${plan.input}, ${bytes(plan.inputBytes)}, column ${plan.column} (${plan.form}, ${plan.sourceDtype})`,
+    ],
+    ["rows", `${count(plan.rows)} x ${count(plan.classes)} classes`],
+    [
+      "output",
+      `${plan.layout}, ${plan.dtype}, ${count(plan.outputBytes)} bytes (${bytes(plan.outputBytes)})`,
+    ],
+    [
+      "record batches",
+      `${count(plan.recordBatches)} of ${count(plan.rowsPerRecordBatch)} rows, bodies up to ${bytes(plan.largestBodyBytes)}`,
+    ],
+    [
+      "chunks",
+      `${count(plan.chunks)} of ${count(plan.rowsPerChunk)} rows, in strides of ${count(plan.rowsPerStride)}${blocks}`,
+    ],
+    [
+      "threads",
+      plan.threads === 0 ? "none: small enough without" : count(plan.threads),
+    ],
+    [
+      "memory",
+      `${count(plan.slots)} slots of ${bytes(plan.slotBytes)}: ${bytes(plan.memoryBytes)}`,
+    ],
+  ])}`;
+}
