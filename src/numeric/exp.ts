@@ -12,8 +12,8 @@
  * The operations and their order are those of workers/kernels/exp.ts, so the bits are too.
  */
 const LOG2_E = Math.LOG2E;
-const LN2_HIGH = 6.9314718036912381649e-1;
-const LN2_LOW = 1.90821492927058770002e-10;
+const LN2_HIGH = 0.6931471803691238;
+const LN2_LOW = 1.9082149292705877e-10;
 /** 1.5·2^52: adding it rounds to the nearest integer (ties to even). */
 const ROUND_MAGIC = 6755399441055744;
 const EXP_FLOOR = -1000;
