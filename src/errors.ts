@@ -7,9 +7,10 @@ export abstract class SoftjacError extends Error {
   /** What the run had done when it failed, where there was a run. */
   report?: unknown;
 
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = new.target.name;
+  /** The class's name, made from the code: ERR_BAD_ROW is BadRowError. (Bundling renames classes.) */
+  override get name(): string {
+    const words = this.code.toLowerCase().split("_").slice(1);
+    return `${words.map((w) => w.charAt(0).toUpperCase() + w.slice(1)).join("")}Error`;
   }
 }
 
@@ -76,13 +77,15 @@ export class LogitsColumnError extends SoftjacError {
 export class BadRowError extends SoftjacError {
   readonly code = "ERR_BAD_ROW";
   constructor(
-    readonly path: string,
+    /** File, or `logits` for an array. */
+    readonly source: string,
     /** Row of the logits, from 0. */
     readonly row: number,
     found: string,
+    advice: string,
   ) {
     super(
-      `${path}: row ${row}: expected finite logits or -inf for masked classes, found ${found} (--on-bad-row null keeps the row as null)`,
+      `${source}: row ${row}: expected finite logits or -inf for masked classes, found ${found} (${advice})`,
     );
   }
 }

@@ -30,7 +30,12 @@ export function failureError(
 ): Error {
   switch (failure.kind) {
     case "bad-row":
-      return new BadRowError(input, failure.row, failure.found);
+      return new BadRowError(
+        input,
+        failure.row,
+        failure.found,
+        "--on-bad-row null keeps the row as null",
+      );
     case "ragged-row":
       return new RaggedRowError(
         input,

@@ -1,5 +1,26 @@
 export { type DryRun, dryRun } from "./dry-run.js";
-export * from "./errors.js";
+export {
+  AbortedError,
+  BadRowError,
+  InputFormatError,
+  InputMissingError,
+  InputUnsupportedError,
+  InternalError,
+  IoError,
+  LogitsColumnError,
+  OutputExistsError,
+  PermissionError,
+  RaggedRowError,
+  SoftjacError,
+  UsageError,
+} from "./errors.js";
+export {
+  softmax,
+  softmaxJacobian,
+  softmaxJacobianColumn,
+} from "./in-memory.js";
 export type { RunOptions } from "./options.js";
 export type { RunReport } from "./report.js";
 export { type RunHooks, run } from "./run.js";
+export type { FloatArray, InMemoryOptions } from "./strides.js";
+export { VERSION as version } from "./version.js";

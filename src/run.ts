@@ -11,9 +11,9 @@ import {
 import { checkTarget, ioError, openPending } from "./output/commit.js";
 import { copyDictionaries } from "./output/dictionaries.js";
 import { frame } from "./output/jacobian-file.js";
-import { allocateKernelMemory } from "./pool/kernel-module.js";
 import { openTaskPool } from "./pool/task-pool.js";
 import { ReportBuilder, type RunReport } from "./report.js";
+import { allocateKernelMemory } from "./slots/kernel-memory.js";
 import { VERSION } from "./version.js";
 import { workerSetup } from "./worker-setup.js";
 

@@ -1,7 +1,7 @@
 import type { LogitsFile } from "./input/logits-file.js";
 import type { Job } from "./job.js";
-import type { KernelMemory } from "./pool/kernel-module.js";
 import type { WorkerSetup } from "./pool/protocol.js";
+import type { KernelMemory } from "./slots/kernel-memory.js";
 
 /** What every worker of a run is told when it starts. */
 export function workerSetup(

@@ -1,4 +1,5 @@
 import { writeFully } from "../src/io/positional.js";
+import { describeBadRow } from "../src/numeric/bad-row.js";
 import type { Kernel } from "../src/numeric/kernel.js";
 import type { RowChunkTask, WorkerSetup } from "../src/pool/protocol.js";
 import { loadRows } from "./load-rows.js";
@@ -107,7 +108,7 @@ function computeBlocks(
         throw new TaskFailure({
           kind: "bad-row",
           row,
-          found: describeBadRow(setup, source + r * sourceBytes),
+          found: describeBadRow(logitsAt(setup, source + r * sourceBytes)),
         });
       badRows.push(row);
     }
@@ -141,17 +142,11 @@ function storeTiles(
   return good !== 0;
 }
 
-/** What makes a row bad: the first NaN, else the first +inf, else nothing but -inf. */
-function describeBadRow(setup: WorkerSetup, address: number): string {
-  const { buffer, classes } = setup;
-  const logits: number[] = Array.from(
-    setup.sourceFloat32
-      ? new Float32Array(buffer, address, classes)
-      : new Float64Array(buffer, address, classes),
-  );
-  const nan = logits.findIndex(Number.isNaN);
-  if (nan >= 0) return `NaN in class ${nan}`;
-  const infinite = logits.indexOf(Number.POSITIVE_INFINITY);
-  if (infinite >= 0) return `+inf in class ${infinite}`;
-  return `-inf in ${classes === 1 ? "its only class" : `all ${classes} classes`}`;
+function logitsAt(
+  { buffer, classes, sourceFloat32 }: WorkerSetup,
+  address: number,
+): Float64Array | Float32Array {
+  return sourceFloat32
+    ? new Float32Array(buffer, address, classes)
+    : new Float64Array(buffer, address, classes);
 }

@@ -29,7 +29,10 @@ export interface Kernel {
     iEnd: number,
     out: number,
   ): void;
-  /** loadRow, softmax and whole block for `rows` rows; the bad rows' numbers to `badRows` (int32). Returns their count. */
+  /**
+   * loadRow, softmax and whole block for `rows` rows; jacobianOut 0 leaves the blocks out.
+   * The bad rows' numbers go to `badRows` (int32). Returns their count.
+   */
   storeBlocks(
     source: number,
     sourceFloat32: boolean,

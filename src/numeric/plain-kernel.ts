@@ -74,14 +74,15 @@ export function plainKernel(buffer: ArrayBufferLike): Kernel {
         if (!loadRow(source + r * sourceBytes, sourceFloat32, classes, work))
           bad[count++] = r;
         storeSoftmax(work, classes, softmaxOut + r * softmaxBytes, outFloat32);
-        storeRows(
-          work,
-          classes,
-          0,
-          classes,
-          jacobianOut + r * softmaxBytes * classes,
-          outFloat32,
-        );
+        if (jacobianOut !== 0)
+          storeRows(
+            work,
+            classes,
+            0,
+            classes,
+            jacobianOut + r * softmaxBytes * classes,
+            outFloat32,
+          );
       }
       return count;
     },

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { Kernel } from "../../src/numeric/kernel.js";
 import { plainKernel } from "../../src/numeric/plain-kernel.js";
-import { simdKernel } from "../../workers/simd-kernel.js";
+import { simdKernel } from "../../src/numeric/simd-kernel.js";
 
 export const KERNEL_NAMES = ["plain", "simd"] as const;
 

@@ -22,7 +22,7 @@ export function storeSoftmax32(work: usize, classes: usize, out: usize): void {
 }
 
 /**
- * A stride: softmax and whole blocks of `rows` consecutive rows.
+ * A stride: softmax and whole blocks of `rows` consecutive rows; jacobianOut 0 leaves the blocks out.
  * The numbers of the bad rows go to `badRows` as i32; returns how many there are.
  */
 export function storeBlocks(
@@ -31,15 +31,16 @@ export function storeBlocks(
 ): i32 {
   const sourceBytes = classes << (sourceFloat32 ? 2 : 3);
   const softmaxBytes = classes << (outFloat32 ? 2 : 3);
+  const blocks = jacobianOut != 0;
   let bad: usize = 0;
   for (let r: usize = 0; r < rows; r++) {
     if (!loadRow(source, sourceFloat32, classes, work)) store<i32>(badRows + (bad++ << 2), <i32>r);
     if (outFloat32) {
       storeSoftmax32(work, classes, softmaxOut);
-      storeTile32(work, classes, 0, classes, jacobianOut);
+      if (blocks) storeTile32(work, classes, 0, classes, jacobianOut);
     } else {
       storeSoftmax64(work, classes, softmaxOut);
-      storeTile64(work, classes, 0, classes, jacobianOut);
+      if (blocks) storeTile64(work, classes, 0, classes, jacobianOut);
     }
     source += sourceBytes;
     softmaxOut += softmaxBytes;
