@@ -1,0 +1,61 @@
+import { expect, test } from "vitest";
+import { UsageError } from "../src/errors.js";
+import { type RunOptions, resolveOptions } from "../src/options.js";
+
+const paths = { input: "a.arrow", output: "b.arrow" };
+
+test("defaults, in a new frozen object", () => {
+  const options: RunOptions = { ...paths, threads: 2, keep: ["id"] };
+  const resolved = resolveOptions(options);
+  expect(resolved).toEqual({
+    ...paths,
+    column: undefined,
+    columns: undefined,
+    keep: ["id"],
+    dtype: undefined,
+    onBadRow: "error",
+    tensorType: true,
+    threads: 2,
+    chunkRows: undefined,
+    kernel: "auto",
+    force: false,
+  });
+  expect(Object.isFrozen(resolved)).toBe(true);
+  expect(options).toEqual({ ...paths, threads: 2, keep: ["id"] });
+});
+
+const WRONG: [extra: Record<string, unknown>, message: string][] = [
+  [{ input: "" }, 'input: expected a path, found ""'],
+  [{ output: undefined }, "output: expected a path, found nothing"],
+  [{ threads: 0 }, "threads: expected a whole number from 1 to 256, found 0"],
+  [
+    { threads: 1.5 },
+    "threads: expected a whole number from 1 to 256, found 1.5",
+  ],
+  [
+    { threads: "2" },
+    'threads: expected a whole number from 1 to 256, found "2"',
+  ],
+  [{ chunkRows: 0 }, "chunkRows: expected a whole number from 1, found 0"],
+  [{ dtype: "float16" }, 'dtype: expected float32 or float64, found "float16"'],
+  [{ onBadRow: "skip" }, 'onBadRow: expected error or null, found "skip"'],
+  [{ kernel: "gpu" }, 'kernel: expected auto or simd or plain, found "gpu"'],
+  [{ force: "yes" }, 'force: expected true or false, found "yes"'],
+  [{ keep: "id" }, 'keep: expected a list of column names, found "id"'],
+  [{ keep: [""] }, 'keep: expected a list of column names, found [""]'],
+  [{ keep: ["id", "id"] }, "keep: expected each column once, found id twice"],
+  [
+    { column: "a", columns: "b*" },
+    "column, columns: expected one of the two, found both",
+  ],
+  [
+    { thread: 2 },
+    "expected an option among input, column, columns, onBadRow, output, keep, dtype, tensorType, force, threads, chunkRows, kernel, found thread",
+  ],
+];
+
+test.each(WRONG)("%o is refused", (extra, message) => {
+  const act = () => resolveOptions({ ...paths, ...extra } as RunOptions);
+  expect(act).toThrow(UsageError);
+  expect(act).toThrow(message);
+});

@@ -1,0 +1,97 @@
+import { describe, expect, test } from "vitest";
+import { type PlanInput, planRun } from "../src/plan.js";
+import { layoutSlot } from "../src/slots/slot-layout.js";
+
+const usual: PlanInput = {
+  rows: 1_000_000,
+  classes: 10,
+  sourceWidth: 8,
+  width: 8,
+  form: "fixed-size-list",
+  keptBytesPerRow: 0,
+  threads: 2,
+};
+
+function inputs(): PlanInput[] {
+  const all: PlanInput[] = [];
+  for (const rows of [0, 1, 2, 63, 64, 65, 1000, 100_000])
+    for (const classes of [1, 2, 7, 10, 100, 1000, 3000])
+      for (const width of [4, 8] as const)
+        for (const chunkRows of [undefined, 1, 3, 64, 1e9])
+          if (rows * classes <= 1e6 && rows / (chunkRows ?? 1e3) <= 1e3)
+            all.push({ ...usual, rows, classes, width, chunkRows });
+  return all;
+}
+
+describe("every plan", () => {
+  test("batches and chunks cover the rows once, in order, chunks inside their batch", () => {
+    for (const input of inputs()) {
+      const { batches, chunks } = planRun(input);
+      for (const spans of [batches, chunks]) {
+        let next = 0;
+        for (const { rowStart, rowEnd } of spans) {
+          expect(rowStart).toBe(next);
+          expect(rowEnd).toBeGreaterThan(rowStart);
+          next = rowEnd;
+        }
+        expect(next).toBe(input.rows);
+      }
+      for (const { rowStart, rowEnd, batch } of chunks) {
+        expect(rowStart).toBeGreaterThanOrEqual(
+          batches[batch]?.rowStart as number,
+        );
+        expect(rowEnd).toBeLessThanOrEqual(batches[batch]?.rowEnd as number);
+      }
+    }
+  });
+
+  test("record batches depend on neither threads nor chunk size", () => {
+    for (const input of inputs())
+      for (const threads of [1, 3, 64])
+        expect(
+          planRun({ ...input, threads, chunkRows: undefined }).batches,
+        ).toEqual(planRun(input).batches);
+  });
+
+  test("strides fit loads, loads fit chunks, and a slot stays small unless one row of a block is larger", () => {
+    for (const input of inputs()) {
+      const plan = planRun(input);
+      const { sourceWidth, width, form, classes } = input;
+      expect(plan.strideRows).toBeLessThanOrEqual(plan.loadRows);
+      expect(plan.loadRows).toBeLessThanOrEqual(plan.chunkRows);
+      if (plan.tileRows < classes) expect(plan.strideRows).toBe(1);
+      const { bytes } = layoutSlot({ ...plan, sourceWidth, width, form });
+      expect(bytes).toBeLessThanOrEqual(2 * 2 ** 20 + 64 * classes);
+    }
+  });
+});
+
+test("bodies of 16 to 64 MiB where a row allows it", () => {
+  for (const classes of [1, 2, 10, 32, 100, 300, 1000]) {
+    const { batchRows } = planRun({ ...usual, rows: 1e7 / classes, classes });
+    const body = batchRows * (8 + 8 * (classes + classes * classes));
+    expect(body).toBeGreaterThanOrEqual(16 * 2 ** 20);
+    expect(body).toBeLessThanOrEqual(64 * 2 ** 20);
+  }
+});
+
+test("one row a batch where a block is larger than that", () => {
+  const plan = planRun({ ...usual, rows: 3, classes: 3000 });
+  expect(plan.batchRows).toBe(1);
+  expect(plan.tileRows).toBe(21);
+  expect(plan.chunks).toHaveLength(3);
+});
+
+test("small runs take no threads, large ones no more than chunks", () => {
+  expect(planRun({ ...usual, rows: 1000 })).toMatchObject({
+    threads: 0,
+    slots: 1,
+  });
+  expect(planRun({ ...usual, threads: 4 })).toMatchObject({
+    threads: 4,
+    slots: 5,
+  });
+  expect(
+    planRun({ ...usual, rows: 3, classes: 3000, threads: 8 }).threads,
+  ).toBe(3);
+});

@@ -1,0 +1,88 @@
+import { expect, test } from "vitest";
+import { built } from "../support/built.js";
+
+// The notebook that softjac makes real prints its data in three places; these are its numbers, to all digits printed.
+
+test("softmax of one row", () => {
+  const o = Float64Array.of(3, -3, 4, -1.5, -4.5);
+  const printed = [
+    2.67922497e-1, 6.64113473e-4, 7.28288856e-1, 2.97635009e-3, 1.48183746e-4,
+  ];
+  const p = built.softmax(o, { rows: 1, classes: 5 });
+  p.forEach((x, k) => {
+    expect(x.toPrecision(9)).toBe((printed[k] as number).toPrecision(9));
+  });
+});
+
+test("the derivative of one class (softmax_der_1)", () => {
+  const printed = [
+    -0.00406404, -0.00406404, -0.00055001, 0.14326054, -0.13458246,
+  ];
+  // p_3 (1 - p_3) = 0.14326054 and p_i = -printed_i / p_3; the logits are halves of whole numbers.
+  const p3 = (1 - Math.sqrt(1 - 4 * 0.14326054)) / 2;
+  const p = printed.map((x, i) => (i === 3 ? p3 : -x / p3));
+  const o = p.map((x) => Math.round(2 * Math.log(x / p3)) / 2);
+  const column = built.softmaxJacobianColumn(Float64Array.from(o), 3, {
+    rows: 1,
+    classes: 5,
+  });
+  expect([...column].map((x) => x.toFixed(8))).toEqual(
+    printed.map((x) => x.toFixed(8)),
+  );
+});
+
+test("the block (softmax_der_2)", () => {
+  const printed = [
+    [
+      1.7783929e-2, -3.64423465e-6, -3.28043549e-4, -6.58893081e-3,
+      -1.08633104e-2,
+    ],
+    [
+      -3.64423465e-6, 2.01165356e-4, -3.64423465e-6, -7.31964096e-5,
+      -1.20680477e-4,
+    ],
+    [
+      -3.28043549e-4, -3.64423465e-6, 1.7783929e-2, -6.58893081e-3,
+      -1.08633104e-2,
+    ],
+    [
+      -6.58893081e-3, -7.31964096e-5, -6.58893081e-3, 2.3144648e-1,
+      -2.18195422e-1,
+    ],
+    [
+      -1.08633104e-2, -1.20680477e-4, -1.08633104e-2, -2.18195422e-1,
+      2.40042723e-1,
+    ],
+  ];
+  // p_1 from its diagonal entry; the others from row 1, p_j = -J[1,j] / p_1. The logits are halves of whole numbers.
+  const p1 = (1 - Math.sqrt(1 - 4 * 2.01165356e-4)) / 2;
+  const o = (printed[1] as number[]).map((x, j) =>
+    j === 1 ? 0 : Math.round(2 * Math.log(-x / p1 / p1)) / 2,
+  );
+  const J = built.softmaxJacobian(Float64Array.from(o), {
+    rows: 1,
+    classes: 5,
+  });
+  printed.flat().forEach((x, k) => {
+    expect((J[k] as number).toPrecision(9)).toBe(x.toPrecision(9));
+  });
+});
+
+test("M rows at once (softmax_der_4): each its own block", () => {
+  const rows = [
+    [3, -3, 4, -1.5, -4.5],
+    [0, 0.5, -2, 1, 5],
+    [-5, 5, 0, 0, 0],
+  ];
+  const all = built.softmaxJacobian(Float64Array.from(rows.flat()), {
+    rows: 3,
+    classes: 5,
+  });
+  rows.forEach((row, r) => {
+    const one = built.softmaxJacobian(Float64Array.from(row), {
+      rows: 1,
+      classes: 5,
+    });
+    expect(all.slice(25 * r, 25 * r + 25)).toEqual(one);
+  });
+});

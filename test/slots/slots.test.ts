@@ -1,0 +1,85 @@
+import { expect, test } from "vitest";
+import { layoutSlot, type SlotSpec } from "../../src/slots/slot-layout.js";
+import { SlotPool } from "../../src/slots/slot-pool.js";
+
+test("regions are aligned, in order, long enough and apart", () => {
+  for (const form of ["fixed-size-list", "list", "columns"] as const)
+    for (const [loadRows, strideRows] of [
+      [1, 1],
+      [7, 3],
+      [64, 64],
+    ] as const)
+      for (const classes of [1, 2, 5, 33])
+        for (const tileRows of [1, classes]) {
+          const spec: SlotSpec = {
+            loadRows,
+            strideRows,
+            tileRows,
+            classes,
+            sourceWidth: 4,
+            width: 8,
+            form,
+          };
+          const slot = layoutSlot(spec);
+          const staging =
+            form === "columns"
+              ? loadRows * classes * 4
+              : form === "list"
+                ? 4 * (loadRows + 1)
+                : 0;
+          const blocks = tileRows === classes ? strideRows * classes : tileRows;
+          const regions: [start: number, bytes: number][] = [
+            [slot.staging, staging],
+            [slot.logits, loadRows * classes * 4],
+            [slot.work, 16 + 24 * (classes + (classes & 1))],
+            [slot.rowNumbers, loadRows * 8],
+            [slot.softmax, loadRows * classes * 8],
+            [slot.jacobian, blocks * classes * 8],
+            [slot.badRows, strideRows * 4],
+          ];
+          let end = 0;
+          for (const [start, bytes] of regions) {
+            expect(start % 64).toBe(0);
+            expect(start).toBeGreaterThanOrEqual(end);
+            end = start + bytes;
+          }
+          expect(slot.bytes).toBeGreaterThanOrEqual(end);
+        }
+});
+
+test("a slot has one owner; who waits is served in turn", async () => {
+  const slots = new SlotPool(2);
+  const a = await slots.acquire();
+  const b = await slots.acquire();
+  expect(new Set([a, b])).toEqual(new Set([0, 1]));
+  const served: string[] = [];
+  const first = slots.acquire().then((slot) => {
+    served.push("first");
+    return slot;
+  });
+  const second = slots.acquire().then((slot) => {
+    served.push("second");
+    return slot;
+  });
+  await Promise.resolve();
+  expect(served).toEqual([]);
+  slots.release(b);
+  expect(await first).toBe(b);
+  expect(served).toEqual(["first"]);
+  slots.release(a);
+  expect(await second).toBe(a);
+});
+
+test("drained waits for every slot", async () => {
+  const slots = new SlotPool(2);
+  const slot = await slots.acquire();
+  let drained = false;
+  const waiting = slots.drained().then(() => {
+    drained = true;
+  });
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(drained).toBe(false);
+  slots.release(slot);
+  await waiting;
+  expect(drained).toBe(true);
+});
