@@ -35,12 +35,20 @@ export function computeRowChunk(
     const rows = Math.min(setup.loadRows, task.rowEnd - start);
     const done = start - task.rowStart;
     loadRows(setup, kernel, task.pieces, start, start + rows, base);
-    computeBlocks(setup, kernel, base, start, rows, badRows, (at, bytes, row) =>
-      write(
-        at,
-        bytes,
-        task.jacobian + (row - task.rowStart) * classes ** 2 * width,
-      ),
+    computeBlocks(
+      setup,
+      kernel,
+      base,
+      start,
+      rows,
+      badRows,
+      (at, bytes, row, i) =>
+        write(
+          at,
+          bytes,
+          task.jacobian +
+            ((row - task.rowStart) * classes + i) * classes * width,
+        ),
     );
     kernel.storeRowNumbers(start, rows, base + slot.rowNumbers);
     write(slot.rowNumbers, rows * 8, task.row + done * 8);
@@ -53,8 +61,13 @@ export function computeRowChunk(
   return badRows;
 }
 
-/** Where blocks stand in the slot, how many bytes, and the row they begin with (fractional inside a row's block). */
-type WriteBlocks = (address: number, bytes: number, row: number) => void;
+/** Where blocks stand in the slot, how many bytes, and what they begin with: row `i` of the block of `row`. */
+type WriteBlocks = (
+  address: number,
+  bytes: number,
+  row: number,
+  i: number,
+) => void;
 
 function computeBlocks(
   setup: WorkerSetup,
@@ -100,7 +113,7 @@ function computeBlocks(
       );
       for (const r of new Int32Array(setup.buffer, base + slot.badRows, found))
         bad.push(r);
-      write(slot.jacobian, count * classes * softmaxBytes, rowStart + first);
+      write(slot.jacobian, count * classes * softmaxBytes, rowStart + first, 0);
     }
     for (const r of bad) {
       const row = rowStart + first + r;
@@ -137,7 +150,7 @@ function storeTiles(
     const end = Math.min(i + tileRows, classes);
     storeTile(work, classes, i, end, base + slot.jacobian);
     const bytes = (end - i) * classes * (outFloat32 ? 4 : 8);
-    write(slot.jacobian, bytes, row + i / classes);
+    write(slot.jacobian, bytes, row, i);
   }
   return good !== 0;
 }

@@ -27,6 +27,7 @@ const FLAGS = {
  * @throws UsageError
  */
 export async function parseArguments(argv: string[]): Promise<Command> {
+  refuseRepeatedFlags(argv);
   let command: Command | null = null;
   const parser = base(argv).command(
     "run <input>",
@@ -131,6 +132,17 @@ function runCommand(parsed: Record<string, unknown>): Command {
       quiet: flag("quiet"),
     },
   };
+}
+
+/** yargs makes a list of a repeated option, but of a repeated flag it keeps the last without a word. */
+function refuseRepeatedFlags(argv: string[]): void {
+  const flags = argv.flatMap(
+    (word) => /^--(?:no-)?([a-z][a-z-]*)$/.exec(word)?.[1] ?? [],
+  );
+  for (const flag of new Set(flags)) {
+    const times = flags.filter((other) => other === flag).length;
+    if (times > 1) once(flag, flags.slice(0, times));
+  }
 }
 
 function once(flag: string, value: unknown): unknown {

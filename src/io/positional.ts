@@ -12,6 +12,7 @@ export function readFully(
   target: Uint8Array,
   position: number,
 ): void {
+  checkPosition(position);
   let done = 0;
   while (done < target.byteLength) {
     const length = Math.min(target.byteLength - done, MAX_CALL_BYTES);
@@ -27,11 +28,18 @@ export function writeFully(
   source: Uint8Array,
   position: number,
 ): void {
+  checkPosition(position);
   let done = 0;
   while (done < source.byteLength) {
     const length = Math.min(source.byteLength - done, MAX_CALL_BYTES);
     done += writeSync(fd, source, done, length, position + done);
   }
+}
+
+/** Node takes a position that is no whole number for "where the file's cursor is", and writes there without a word. */
+function checkPosition(position: number): void {
+  if (!Number.isSafeInteger(position) || position < 0)
+    throw new RangeError(`expected a byte position, found ${position}`);
 }
 
 /** The file ended inside a range that its own metadata promised. */

@@ -1,0 +1,134 @@
+import { execFileSync, spawn } from "node:child_process";
+import { existsSync, readdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { expect, test } from "vitest";
+import { workDirectory, writeLogits } from "../support/logits-input.js";
+import { CLI, DIGITS, softjac } from "./support.js";
+
+const at = workDirectory();
+
+test("a summary on standard error, nothing on standard output", () => {
+  const { status, stdout, stderr } = softjac(
+    "run",
+    DIGITS,
+    "-o",
+    at("a.arrow"),
+    "--keep",
+    "id,label",
+  );
+  expect(status).toBe(0);
+  expect(stdout).toBe("");
+  expect(stderr).toMatch(
+    /a\.arrow\n {2}rows {4}1,797 x 10 classes\n {2}layout {2}bsr, float32\n {2}bytes {3}816,922 \(816\.9 kB\)\n {2}time {4}[\d.]+ s, [\d,]+ rows\/s, .+\/s\n$/,
+  );
+});
+
+test("--quiet says nothing; --json is the report", () => {
+  expect(softjac("run", DIGITS, "-o", at("b.arrow"), "--quiet")).toMatchObject({
+    stdout: "",
+    stderr: "",
+    status: 0,
+  });
+  const { stdout, stderr } = softjac(
+    "run",
+    DIGITS,
+    "-o",
+    at("c.arrow"),
+    "--json",
+  );
+  expect(stderr).toBe("");
+  expect(JSON.parse(stdout)).toMatchObject({
+    status: "done",
+    column: "logits",
+    layout: "bsr",
+    dtype: "float32",
+    rows: 1797,
+    classes: 10,
+    rowsDone: 1797,
+    badRows: 0,
+    firstBadRow: null,
+    threads: 0,
+    kernel: "simd",
+  });
+});
+
+test("--dry-run prints the plan and writes nothing", () => {
+  const { status, stdout } = softjac(
+    "run",
+    DIGITS,
+    "-o",
+    at("d.arrow"),
+    "--dry-run",
+  );
+  expect(status).toBe(0);
+  expect(stdout).toContain("(dry run: nothing is written)");
+  expect(stdout).toContain("record batches  1 of 1,797 rows");
+  expect(existsSync(at("d.arrow"))).toBe(false);
+  const json = softjac(
+    "run",
+    DIGITS,
+    "-o",
+    at("d.arrow"),
+    "--dry-run",
+    "--json",
+  );
+  const { outputBytes } = JSON.parse(json.stdout);
+  const done = softjac("run", DIGITS, "-o", at("d.arrow"), "--json");
+  expect(JSON.parse(done.stdout).outputBytes).toBe(outputBytes);
+});
+
+test("help and version go to standard output, exit 0", () => {
+  for (const args of [["--help"], ["run", "--help"], ["--version"]]) {
+    const { status, stdout, stderr } = softjac(...args);
+    expect(status).toBe(0);
+    expect(stderr).toBe("");
+    expect(stdout.length).toBeGreaterThan(3);
+  }
+  expect(softjac("run", "--help").stdout).toContain("--on-bad-row");
+});
+
+test("a closed pipe ends it quietly", () => {
+  const script = `"${process.execPath}" "${CLI}" run "${DIGITS}" -o "${at("e.arrow")}" --json | true`;
+  execFileSync("bash", ["-c", `set -o pipefail; ${script}`]);
+  expect(existsSync(at("e.arrow"))).toBe(true);
+});
+
+const large = at("large.arrow");
+writeLogits(large, {
+  rows: 60_000,
+  classes: 31,
+  dtype: "float32",
+  logit: (r, k) => ((r * 7 + k) % 13) / 3,
+});
+
+test.each([
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+  ["SIGHUP", 129],
+] as const)("%s in the middle: exit %i, nothing left", async (signal, exit) => {
+  const output = at(`${signal}.arrow`);
+  const child = spawn(process.execPath, [
+    CLI,
+    ...["run", large, "-o", output, "--kernel", "plain", "--chunk-rows", "50"],
+  ]);
+  let stderr = "";
+  child.stderr.on("data", (text) => {
+    stderr += text;
+  });
+  const ended = new Promise<number | null>((resolve) =>
+    child.on("exit", resolve),
+  );
+  const temporary = () =>
+    readdirSync(dirname(output)).filter((name) =>
+      name.includes(`${signal}.arrow.`),
+    );
+  while (temporary().length === 0 && child.exitCode === null)
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  child.kill(signal);
+  expect(await ended).toBe(exit);
+  expect(stderr).toBe(
+    "softjac: the run was stopped before it was complete; nothing was written\n",
+  );
+  expect(existsSync(output)).toBe(false);
+  expect(temporary()).toEqual([]);
+});

@@ -1,0 +1,172 @@
+import { spawnSync } from "node:child_process";
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname } from "node:path";
+import { expect, test } from "vitest";
+import { built } from "../support/built.js";
+import { workDirectory, writeLogits } from "../support/logits-input.js";
+
+const at = workDirectory();
+const input = at("in.arrow");
+// 24 MB of output in three batches of work for the pool.
+writeLogits(input, {
+  rows: 3000,
+  classes: 31,
+  logit: (r, k) => (r % 97) / (k + 1),
+});
+
+function temporaryFiles(): string[] {
+  return readdirSync(dirname(input)).filter((name) => name.endsWith(".tmp"));
+}
+
+test("an output that exists is refused and stays; force replaces it when the new one is complete", async () => {
+  const output = at("exists.arrow");
+  writeFileSync(output, "precious");
+  await expect(built.run({ input, output })).rejects.toMatchObject({
+    code: "ERR_OUTPUT_EXISTS",
+    message: `expected nothing at ${output}, found a file (--force replaces it)`,
+  });
+  expect(readFileSync(output, "utf8")).toBe("precious");
+
+  const seen: string[] = [];
+  await built.run(
+    { input, output, force: true, threads: 2 },
+    { onProgress: () => seen.push(readFileSync(output, "utf8")) },
+  );
+  expect(seen.length).toBeGreaterThan(1);
+  expect(new Set(seen)).toEqual(new Set(["precious"]));
+  expect(readFileSync(output).subarray(0, 6).toString()).toBe("ARROW1");
+  expect(temporaryFiles()).toEqual([]);
+});
+
+test("a failed run with force leaves the old output", async () => {
+  const bad = at("bad.arrow");
+  writeLogits(bad, {
+    rows: 3000,
+    classes: 31,
+    logit: (r) => (r === 2999 ? Number.NaN : 0),
+  });
+  const output = at("old.arrow");
+  writeFileSync(output, "precious");
+  await expect(
+    built.run({ input: bad, output, force: true }),
+  ).rejects.toMatchObject({ code: "ERR_BAD_ROW", row: 2999 });
+  expect(readFileSync(output, "utf8")).toBe("precious");
+  expect(temporaryFiles()).toEqual([]);
+});
+
+test("directories, links and the input itself are never replaced", async () => {
+  const directory = at("directory");
+  mkdirSync(directory);
+  const link = at("link.arrow");
+  symlinkSync(at("elsewhere.arrow"), link);
+  for (const [output, found] of [
+    [directory, "a directory"],
+    [link, "a symbolic link"],
+    ["/dev/null", "a device or pipe"],
+  ] as const)
+    await expect(
+      built.run({ input, output, force: true }),
+    ).rejects.toMatchObject({
+      code: "ERR_OUTPUT_EXISTS",
+      message: `expected nothing at ${output}, found ${found} (no option replaces it)`,
+    });
+  expect(existsSync(at("elsewhere.arrow"))).toBe(false);
+  const hardLink = at("same.arrow");
+  linkSync(input, hardLink);
+  for (const output of [input, hardLink])
+    await expect(
+      built.run({ input, output, force: true }),
+    ).rejects.toMatchObject({
+      code: "ERR_USAGE",
+      message: `output: expected another file than the input, found ${output}`,
+    });
+});
+
+test("two runs to one output at once: one wins whole, the other refuses", async () => {
+  const output = at("race.arrow");
+  const runs = await Promise.allSettled(
+    [1, 2].map(() => built.run({ input, output, threads: 1 })),
+  );
+  expect(runs.map(({ status }) => status).sort()).toEqual([
+    "fulfilled",
+    "rejected",
+  ]);
+  const lost = runs.find(
+    ({ status }) => status === "rejected",
+  ) as PromiseRejectedResult;
+  expect(lost.reason).toMatchObject({ code: "ERR_OUTPUT_EXISTS" });
+  expect(temporaryFiles()).toEqual([]);
+});
+
+test("an abort in the middle stops between chunks and leaves nothing", async () => {
+  const output = at("aborted.arrow");
+  const controller = new AbortController();
+  let done = 0;
+  const running = built.run(
+    { input, output, threads: 2, chunkRows: 100 },
+    {
+      signal: controller.signal,
+      onProgress: (rowsDone) => {
+        done = rowsDone;
+        controller.abort();
+      },
+    },
+  );
+  await expect(running).rejects.toMatchObject({
+    code: "ERR_ABORTED",
+    report: { status: "failed" },
+  });
+  expect(done).toBeLessThan(3000);
+  expect(existsSync(output)).toBe(false);
+  expect(temporaryFiles()).toEqual([]);
+});
+
+test("no directory, no permission: refused before anything is written", async () => {
+  await expect(
+    built.run({ input, output: at("nowhere/out.arrow") }),
+  ).rejects.toMatchObject({ code: "ERR_IO" });
+  await expect(
+    built.run({ input: at("none.arrow"), output: at("x") }),
+  ).rejects.toMatchObject({
+    code: "ERR_INPUT_MISSING",
+    message: `expected an input file at ${at("none.arrow")}, found nothing there`,
+  });
+});
+
+test("a full disk: refused before starting where it can be known, exit 74, nothing left", async () => {
+  const mount = at("tiny");
+  mkdirSync(mount);
+  const mounted = spawnSync("mount", [
+    "-t",
+    "tmpfs",
+    "-o",
+    "size=4m",
+    "tmpfs",
+    mount,
+  ]);
+  if (mounted.status !== 0) {
+    console.log("commit: 1 test left out (no right to mount a small tmpfs)");
+    return;
+  }
+  try {
+    await expect(
+      built.run({ input, output: `${mount}/out.arrow` }),
+    ).rejects.toMatchObject({
+      code: "ERR_IO",
+      message: expect.stringMatching(
+        /expected \d+ bytes free in .+, found 4194304$/,
+      ),
+    });
+    expect(readdirSync(mount)).toEqual([]);
+  } finally {
+    spawnSync("umount", [mount]);
+  }
+});
