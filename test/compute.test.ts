@@ -1,0 +1,134 @@
+import { expect, test } from "vitest";
+import { compute } from "../src/compute.js";
+import { openLogits } from "../src/input/logits-file.js";
+import { planJob } from "../src/job.js";
+import { resolveOptions } from "../src/options.js";
+import { openPending } from "../src/output/commit.js";
+import type { Reply, Task } from "../src/pool/protocol.js";
+import { ReportBuilder } from "../src/report.js";
+import { workDirectory, writeLogits } from "./support/logits-input.js";
+
+const at = workDirectory();
+const input = at("in.arrow");
+writeLogits(input, { rows: 4000, classes: 31, logit: (r, k) => r / (k + 1) });
+const done: Reply = { ok: true, badRows: [], nulls: [] };
+
+/** compute() with a pool of the test's own, in place of workers. */
+async function computeWith(
+  run: (task: Task) => Promise<Reply>,
+  signal?: AbortSignal,
+): Promise<{ rowsDone: number; slots: number; chunks: number }> {
+  const output = at("out.arrow");
+  const options = resolveOptions({ input, output, threads: 2, chunkRows: 100 });
+  const logits = openLogits(input, options);
+  const job = planJob(options, logits);
+  const pending = await openPending(output, job.layout.bytes, false);
+  const report = new ReportBuilder("0", input, output);
+  try {
+    await compute({
+      job,
+      logits,
+      pool: { run, close: async () => {} },
+      output: pending,
+      paths: options,
+      report,
+      signal,
+      onProgress: () => {},
+    });
+  } finally {
+    await pending.discard();
+    logits.close();
+  }
+  return {
+    rowsDone: report.rowsDone,
+    slots: job.plan.slots,
+    chunks: job.plan.chunks.length,
+  };
+}
+
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+test("never more in flight than slots, and never two in one slot", async () => {
+  const busy = new Set<number>();
+  let peak = 0;
+  const { rowsDone, slots } = await computeWith(async ({ slot }) => {
+    expect(busy.has(slot)).toBe(false);
+    busy.add(slot);
+    peak = Math.max(peak, busy.size);
+    await turn();
+    busy.delete(slot);
+    return done;
+  });
+  expect(peak).toBe(slots);
+  expect(slots).toBe(3);
+  expect(rowsDone).toBe(4000);
+});
+
+test("a first chunk that is slower than all the others holds up nothing", async () => {
+  let finishFirst = () => {};
+  const first = new Promise<void>((resolve) => {
+    finishFirst = resolve;
+  });
+  let others = 0;
+  const { rowsDone, chunks } = await computeWith(async (task) => {
+    if (task.kind === "row-chunk" && task.rowStart === 0) await first;
+    else if (++others === 39) finishFirst();
+    await turn();
+    return done;
+  });
+  expect(chunks).toBe(40);
+  expect(rowsDone).toBe(4000);
+});
+
+test("of bad rows in flight together the lowest is named; nothing new is started", async () => {
+  let started = 0;
+  const failing = computeWith(async (task) => {
+    started++;
+    if (task.kind !== "row-chunk") return done;
+    // The later the chunk, the sooner it fails.
+    for (let k = 0; k < 3 - task.rowStart / 100; k++) await turn();
+    return {
+      ok: false,
+      failure: {
+        kind: "bad-row",
+        row: task.rowStart + 7,
+        found: "NaN in class 0",
+      },
+    };
+  });
+  await expect(failing).rejects.toMatchObject({ code: "ERR_BAD_ROW", row: 7 });
+  expect(started).toBe(3);
+});
+
+test("a worker that dies is an internal error, after the others are drained", async () => {
+  let running = 0;
+  const failing = computeWith(async (task) => {
+    running++;
+    await turn();
+    if (task.kind === "row-chunk" && task.rowStart === 0)
+      throw new Error("worker exited");
+    await turn();
+    running--;
+    return done;
+  });
+  await expect(failing).rejects.toMatchObject({
+    code: "ERR_INTERNAL",
+    message: "a worker failed: worker exited",
+  });
+  expect(running).toBe(1);
+});
+
+test("an abort starts nothing new and drains what is in flight", async () => {
+  const controller = new AbortController();
+  let started = 0;
+  let ended = 0;
+  const aborted = computeWith(async () => {
+    if (++started === 5) controller.abort();
+    await turn();
+    ended++;
+    return done;
+  }, controller.signal);
+  await expect(aborted).rejects.toMatchObject({ code: "ERR_ABORTED" });
+  expect(started).toBeLessThanOrEqual(7);
+  expect(ended).toBe(started);
+});

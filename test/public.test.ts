@@ -1,0 +1,156 @@
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { built } from "./support/built.js";
+import { workDirectory } from "./support/logits-input.js";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+test("the public names", () => {
+  expect(Object.keys(built).sort()).toEqual([
+    "AbortedError",
+    "BadRowError",
+    "InputFormatError",
+    "InputMissingError",
+    "InputUnsupportedError",
+    "InternalError",
+    "IoError",
+    "LogitsColumnError",
+    "OutputExistsError",
+    "PermissionError",
+    "RaggedRowError",
+    "SoftjacError",
+    "UsageError",
+    "dryRun",
+    "run",
+    "softmax",
+    "softmaxJacobian",
+    "softmaxJacobianColumn",
+    "version",
+  ]);
+});
+
+test("error names survive bundling", () => {
+  expect(new built.InputMissingError("x").name).toBe("InputMissingError");
+  expect(new built.UsageError("x")).toBeInstanceOf(built.SoftjacError);
+});
+
+describe("nothing imports upward", () => {
+  /** What the files of a folder may import besides their own folder; `null`: anything. */
+  const ALLOWED: Record<string, string[] | null> = {
+    "src/numeric": [],
+    "src/io": ["node:"],
+    "src/slots": ["node:", "src/numeric", "src/errors"],
+    "src/arrow": [],
+    "src/input": ["node:", "src/io", "src/arrow", "src/errors"],
+    "src/output": [
+      "node:",
+      "src/io",
+      "src/arrow",
+      "src/errors",
+      "apache-arrow/",
+      "flatbuffers",
+    ],
+    "src/pool": ["src/slots", "workers", "piscina"],
+    workers: [
+      "node:",
+      "src/io",
+      "src/numeric",
+      "src/pool/protocol",
+      "src/slots",
+    ],
+    "src/cli": null,
+  };
+
+  const files = (folder: string) =>
+    readdirSync(join(root, folder), { withFileTypes: true })
+      .filter((entry) => entry.isFile() && /\.ts$/.test(entry.name))
+      .map((entry) => join(folder, entry.name));
+
+  const imports = (file: string) =>
+    [
+      ...readFileSync(join(root, file), "utf8").matchAll(
+        /(?:from|import\()\s*"([^"]+)"/g,
+      ),
+    ].map(([, path]) =>
+      path?.startsWith(".")
+        ? relative(root, resolve(root, dirname(file), path as string))
+        : (path as string),
+    );
+
+  test.each(Object.entries(ALLOWED))("%s", (folder, allowed) => {
+    const found = files(folder);
+    expect(found.length).toBeGreaterThan(0);
+    if (!allowed) return;
+    for (const file of found)
+      for (const path of imports(file))
+        expect(
+          [folder, ...allowed].some((prefix) => path.startsWith(prefix)),
+          `${file} imports ${path}`,
+        ).toBe(true);
+  });
+
+  test("only cli knows process and console", () => {
+    for (const folder of ["src", ...Object.keys(ALLOWED)])
+      for (const file of folder === "src/cli" ? [] : files(folder)) {
+        const text = readFileSync(join(root, file), "utf8").replace(
+          /\/\/.*|\/\*[^]*?\*\//g,
+          "",
+        );
+        expect(text, file).not.toMatch(
+          /\bconsole\.|process\.(exit|on|stdout|stderr|argv|env)\b/,
+        );
+      }
+  });
+});
+
+describe("README", () => {
+  const text = readFileSync(join(root, "README.md"), "utf8");
+  const blocks = (language: string) =>
+    [
+      ...text.matchAll(new RegExp(`\`\`\`${language}\\n([^]*?)\`\`\``, "g")),
+    ].map(([, code]) => code as string);
+  const at = workDirectory();
+
+  test("every softjac command in it runs", () => {
+    const commands = blocks("sh")
+      .flatMap((block) => block.split("\n"))
+      .filter((line) => line.startsWith("softjac "));
+    expect(commands.length).toBeGreaterThan(2);
+    execFileSync(
+      "bash",
+      [
+        "-ec",
+        [
+          `softjac() { "${process.execPath}" "${root}dist/cli.js" "$@"; }`,
+          `cp "${root}data/digits-logits.arrow" logits.arrow`,
+          ...commands,
+        ].join("\n"),
+      ],
+      { cwd: dirname(at("x")), stdio: "pipe" },
+    );
+  });
+
+  test("every JavaScript block in it runs", () => {
+    const code = blocks("js");
+    expect(code.length).toBeGreaterThan(0);
+    for (const block of code)
+      execFileSync(process.execPath, ["--input-type=module", "-e", block], {
+        cwd: root,
+        stdio: "pipe",
+      });
+  });
+
+  test("the npm scripts that it names exist", () => {
+    const { scripts } = JSON.parse(
+      readFileSync(join(root, "package.json"), "utf8"),
+    );
+    const named = [...text.matchAll(/npm run ([a-z:-]+)/g)].map(
+      ([, name]) => name as string,
+    );
+    expect(named).toContain("demo");
+    for (const name of named) expect(Object.keys(scripts)).toContain(name);
+  });
+});
