@@ -1,0 +1,53 @@
+// npm run bench: softjac against what a user would otherwise run. See README.md in this folder.
+import { mkdirSync, writeFileSync } from "node:fs";
+import { runContest } from "./contest.mjs";
+import { lackOfSpace, prepareInput } from "./inputs.mjs";
+import { describeMachine } from "./machine.mjs";
+import { readOptions } from "./options.mjs";
+import { findPython } from "./python.mjs";
+import { comparePeaks } from "./summary.mjs";
+import { markdownTable } from "./table.mjs";
+
+const log = (line) => process.stderr.write(`${line}\n`);
+
+try {
+  const options = readOptions(process.argv.slice(2));
+  const results = await bench(options);
+  process.stdout.write(`\n${markdownTable(results)}`);
+  if (options.write) save(results);
+} catch (error) {
+  log(`bench: ${error.message}`);
+  process.exitCode = 1;
+}
+
+async function bench({ work, runs, workloads }) {
+  const python = await findPython();
+  mkdirSync(work, { recursive: true });
+  const results = [];
+  for (const workload of workloads) {
+    log(workload.name);
+    const skipped = await lackOfSpace(workload, work);
+    if (skipped) {
+      log(`  skipped: ${skipped}`);
+      results.push({ name: workload.name, skipped });
+      continue;
+    }
+    const input = await prepareInput(workload, { python, work, log });
+    const settings = { python, input, work, runs, log };
+    results.push(await runContest(workload, settings));
+  }
+  comparePeaks(results, workloads);
+  return {
+    machine: describeMachine(work, python.versions),
+    workloads: results,
+  };
+}
+
+function save(results) {
+  const folder = new URL("results/", import.meta.url);
+  mkdirSync(folder, { recursive: true });
+  const json = `${JSON.stringify(results, null, 2)}\n`;
+  writeFileSync(new URL("results.json", folder), json);
+  writeFileSync(new URL("table.md", folder), markdownTable(results));
+  log("\nwritten: bench/results/results.json, bench/results/table.md");
+}

@@ -1,0 +1,13 @@
+// Is an output right? An independent computation (peers/check.py) judges it.
+import { runPython, script } from "./python.mjs";
+
+/** What was checked; throws with the first difference. */
+export async function checkOutput(python, { name, input, output }) {
+  const kind = name === "softjac" ? "softjac" : "peer";
+  const args = [script("peers/check.py"), input, output, kind];
+  try {
+    return JSON.parse(await runPython(python.path, args));
+  } catch (cause) {
+    throw new Error(`${name}: ${cause.message}`, { cause });
+  }
+}

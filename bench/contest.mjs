@@ -1,0 +1,53 @@
+// One workload: softjac and its peers in turn, round after round.
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { checkOutput } from "./check.mjs";
+import { measure } from "./measure.mjs";
+import { script } from "./python.mjs";
+import { summarize } from "./summary.mjs";
+
+/** The figures of one workload, as they stand in results.json. Throws when a process fails or an output is wrong. */
+export async function runContest(workload, { python, input, work, runs, log }) {
+  const output = join(work, "output.arrow");
+  const contenders = contendersOf(workload, { python, input, output });
+  const alone = contenders.length === 1;
+  const checks = {};
+  const rounds = [];
+
+  // Round 0 warms up; what it writes is checked before anything is timed. Who runs alone runs once, for its memory.
+  for (let round = 0; round <= (alone ? 0 : runs); round += 1) {
+    const figures = {};
+    for (const contender of contenders) {
+      const { name } = contender;
+      figures[name] = await measure(python, contender);
+      log(`  ${round || "warm-up"}  ${name}  ${describe(figures[name])}`);
+      if (round === 0) checks[name] = await checkOutput(python, contender);
+    }
+    if (round > 0 || alone) rounds.push(figures);
+  }
+  await rm(output, { force: true });
+  return summarize(workload, rounds, checks);
+}
+
+function contendersOf({ peers }, { python, input, output }) {
+  const softjac = script("../dist/cli.js");
+  const run = ["run", input, "-o", output, "--quiet"];
+  const files = { input, output };
+  return [
+    {
+      name: "softjac",
+      command: [process.execPath, softjac, ...run],
+      ...files,
+    },
+    ...peers.map(({ name }) => ({
+      name,
+      command: [python.path, script("peers/peers.py"), name, input, output],
+      ...files,
+    })),
+  ];
+}
+
+function describe({ seconds, cpuSeconds, peakBytes }) {
+  const peakMiB = Math.round(peakBytes / 2 ** 20);
+  return `${seconds.toFixed(3)} s, processor ${cpuSeconds.toFixed(3)} s, peak ${peakMiB} MiB`;
+}

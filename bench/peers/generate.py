@@ -1,0 +1,35 @@
+"""Writes seeded synthetic logits: normal, times `scale`, in record batches of 65,536 rows.
+
+usage: generate.py OUT.arrow ROWS CLASSES [float64|float32] [SCALE, default 3]
+"""
+import os
+import sys
+
+import numpy as np
+import pyarrow as pa
+
+BATCH_ROWS = 65536
+
+
+def generate(path, rows, classes, dtype, scale):
+    rng = np.random.default_rng(0)
+    item = pa.field("item", pa.from_numpy_dtype(dtype), nullable=False)
+    column = pa.field("logits", pa.list_(item, classes), nullable=False)
+    schema = pa.schema([column])
+    with open(path, "wb") as f:
+        with pa.ipc.new_file(f, schema) as writer:
+            for start in range(0, rows, BATCH_ROWS):
+                n = min(BATCH_ROWS, rows - start)
+                values = (rng.standard_normal((n, classes)) * scale).astype(dtype)
+                array = pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), type=column.type)
+                writer.write_batch(pa.record_batch([array], schema=schema))
+        # On the disk before anything is timed: otherwise the first fsync of softjac may wait for this file too.
+        f.flush()
+        os.fsync(f.fileno())
+
+
+if __name__ == "__main__":
+    path, rows, classes = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    dtype = np.dtype(sys.argv[4] if len(sys.argv) > 4 else "float64")
+    scale = float(sys.argv[5]) if len(sys.argv) > 5 else 3.0
+    generate(path, rows, classes, dtype, scale)

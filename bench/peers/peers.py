@@ -1,0 +1,104 @@
+"""What a user would otherwise run: softmax and its Jacobian blocks in NumPy, PyTorch and JAX, Arrow file to Arrow file.
+
+usage: peers.py PEER IN.arrow OUT.arrow
+
+IN has a FixedSizeList column `logits` (float32 or float64); OUT gets `softmax` and `jacobian`. Peers:
+  numpy-bsr     closed form, chunked to cache size, the block buffer allocated once
+  torch-closed  the same closed form in PyTorch, on all cores
+  torch-jacrev  torch.func.vmap(jacrev(softmax)), on all cores
+  jax-jacrev    jax.jit(vmap(jacrev(softmax))), 64-bit enabled
+"""
+import os
+import sys
+
+import numpy as np
+import pyarrow as pa
+
+
+def batches(path, column="logits"):
+    """The column's record batches as (rows, classes) arrays, mapped, not read."""
+    with pa.memory_map(path) as m, pa.ipc.open_file(m) as r:
+        k = r.schema.get_field_index(column)
+        q = r.schema.field(k).type.list_size
+        for i in range(r.num_record_batches):
+            yield r.get_batch(i).column(k).flatten().to_numpy().reshape(-1, q)
+
+
+def fsl(a):
+    """An array whose first axis is rows, as a FixedSizeList array."""
+    return pa.FixedSizeListArray.from_arrays(pa.array(a.reshape(-1)), a.size // len(a))
+
+
+def chunk_rows(q, width):
+    """Rows whose blocks take 8 MiB, 8192 at most."""
+    return max(1, min(8192, (8 << 20) // (q * q * width)))
+
+
+def softmax(x):
+    e = np.exp(x - x.max(1, keepdims=True))
+    return e / e.sum(1, keepdims=True)
+
+
+def write(path, tables):
+    writer = None
+    with pa.OSFile(path, "wb") as f:
+        for columns in tables:
+            batch = pa.record_batch(list(columns.values()), names=list(columns))
+            writer = writer or pa.ipc.new_file(f, batch.schema)
+            writer.write_batch(batch)
+        writer.close()
+
+
+def numpy_bsr(src):
+    for X in batches(src):
+        q = X.shape[1]
+        d = np.arange(q)
+        rows = chunk_rows(q, X.itemsize)
+        J = np.empty((rows, q, q), X.dtype)
+        for s in range(0, len(X), rows):
+            p = softmax(X[s : s + rows])
+            j = J[: len(p)]
+            np.multiply(-p[:, :, None], p[:, None, :], out=j)
+            j[:, d, d] += p
+            yield {"softmax": fsl(p), "jacobian": fsl(j)}
+
+
+def torch_bsr(src, jacrev):
+    import torch
+    from torch.func import jacrev as jr
+    from torch.func import vmap
+
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    auto = vmap(jr(lambda o: torch.softmax(o, -1)))
+    for X in batches(src):
+        X = torch.from_numpy(X.copy())
+        rows = chunk_rows(X.shape[1], X.element_size())
+        for s in range(0, len(X), rows):
+            x = X[s : s + rows]
+            p = torch.softmax(x, -1)
+            j = auto(x) if jacrev else torch.diag_embed(p) - p.unsqueeze(2) * p.unsqueeze(1)
+            yield {"softmax": fsl(p.numpy()), "jacobian": fsl(j.contiguous().numpy())}
+
+
+def jax_bsr(src):
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    f = jax.jit(lambda x: (jax.nn.softmax(x), jax.vmap(jax.jacrev(jax.nn.softmax))(x)))
+    for X in batches(src):
+        rows = chunk_rows(X.shape[1], X.itemsize)
+        for s in range(0, len(X), rows):
+            p, j = f(X[s : s + rows])
+            yield {"softmax": fsl(np.asarray(p)), "jacobian": fsl(np.asarray(j))}
+
+
+PEERS = {
+    "numpy-bsr": numpy_bsr,
+    "torch-closed": lambda src: torch_bsr(src, False),
+    "torch-jacrev": lambda src: torch_bsr(src, True),
+    "jax-jacrev": jax_bsr,
+}
+
+if __name__ == "__main__":
+    peer, src, dst = sys.argv[1:4]
+    write(dst, PEERS[peer](src))

@@ -1,0 +1,59 @@
+// From the rounds of one workload to its figures.
+import { median, spread } from "./statistics.mjs";
+
+/** `rounds`: per round, { seconds, cpuSeconds, peakBytes } of every contender by name. */
+export function summarize(workload, rounds, checks) {
+  const { name, rows, classes, dtype, peers } = workload;
+  return {
+    name,
+    rows,
+    classes,
+    dtype,
+    rounds: rounds.length,
+    softjac: figuresOf("softjac", rounds, checks),
+    peers: peers.map((peer) => ({
+      name: peer.name,
+      ...figuresOf(peer.name, rounds, checks),
+      ...versus(peer, rounds),
+    })),
+  };
+}
+
+function figuresOf(name, rounds, checks) {
+  const column = (figure) => rounds.map((round) => round[name][figure]);
+  return {
+    seconds: { ...spread(column("seconds")), all: column("seconds") },
+    cpuSeconds: spread(column("cpuSeconds")),
+    peakBytes: Math.max(...column("peakBytes")),
+    check: checks[name],
+  };
+}
+
+/** Ratios are taken within a round, so that a slow minute of the machine weighs on both sides of one. */
+function versus({ name, wanted }, rounds) {
+  const ratios = rounds.map(
+    (round) => round[name].seconds / round.softjac.seconds,
+  );
+  return {
+    timesFaster: spread(ratios),
+    wanted,
+    met: median(ratios) >= wanted,
+  };
+}
+
+/** Adds, to workloads that ask for it, how their peak memory stands to another workload's. */
+export function comparePeaks(results, workloads) {
+  for (const result of results) {
+    const other = workloads.find(({ name }) => name === result.name);
+    const base = results.find(({ name }) => name === other?.peakNoHigherThan);
+    if (result.skipped || !base) continue;
+    const timesPeak = result.softjac.peakBytes / base.softjac.peakBytes;
+    result.peak = {
+      comparedWith: base.name,
+      peakBytes: base.softjac.peakBytes,
+      timesPeak: Math.round(timesPeak * 1000) / 1000,
+      wanted: 1,
+      met: timesPeak <= 1,
+    };
+  }
+}
