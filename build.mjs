@@ -1,6 +1,13 @@
 // Builds dist/: the kernel (AssemblyScript to SIMD WebAssembly), three bundles (library, command, worker), declarations.
 import { execFile } from "node:child_process";
-import { chmod, mkdir, rm } from "node:fs/promises";
+import {
+  chmod,
+  mkdir,
+  readdir,
+  readFile,
+  rm,
+  writeFile,
+} from "node:fs/promises";
 import { promisify } from "node:util";
 import { rolldown } from "rolldown";
 
@@ -53,8 +60,34 @@ async function bundles() {
     external: ["piscina"],
   });
   // Bundled and minified, since start-up is paid by every run: apache-arrow unbundled costs 100 ms, yargs 100 ms.
-  await bundle.write({ dir: "dist", format: "esm", minify: true });
+  const { output } = await bundle.write({
+    dir: "dist",
+    format: "esm",
+    minify: true,
+  });
+  await thirdPartyLicences(output);
   await chmod(new URL("dist/cli.js", here), 0o755);
+}
+
+/** The licences of every package that a bundle contains, as they ask to be kept with it. */
+async function thirdPartyLicences(output) {
+  const packages = new Set(
+    output
+      .flatMap(({ moduleIds = [] }) => moduleIds)
+      .flatMap((id) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id) ?? []),
+  );
+  const texts = [...packages].sort().map(async (folder) => {
+    const { name, version, license } = JSON.parse(
+      await readFile(`${folder}/package.json`, "utf8"),
+    );
+    const file = (await readdir(folder)).find((entry) =>
+      /^licen[cs]e/i.test(entry),
+    );
+    const text = file ? await readFile(`${folder}/${file}`, "utf8") : license;
+    return `${name} ${version} (${license})\n\n${text.trim()}\n`;
+  });
+  const all = (await Promise.all(texts)).join(`\n${"-".repeat(78)}\n\n`);
+  await writeFile(new URL("dist/THIRD-PARTY-LICENSES.txt", here), all);
 }
 
 function declarations() {

@@ -20,8 +20,9 @@ try {
   process.exitCode = 1;
 }
 
-async function bench({ work, runs, workloads }) {
+async function bench({ work, runs, small, workloads }) {
   const python = await findPython();
+  if (small) log("--small: times are mostly start-up, ratios say nothing");
   mkdirSync(work, { recursive: true });
   const results = [];
   for (const workload of workloads) {
@@ -38,6 +39,7 @@ async function bench({ work, runs, workloads }) {
   }
   comparePeaks(results, workloads);
   return {
+    small,
     machine: describeMachine(work, python.versions),
     workloads: results,
   };

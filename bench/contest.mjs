@@ -11,6 +11,7 @@ export async function runContest(workload, { python, input, work, runs, log }) {
   const output = join(work, "output.arrow");
   const contenders = contendersOf(workload, { python, input, output });
   const alone = contenders.length === 1;
+  const first = alone ? "once" : "warm-up";
   const checks = {};
   const rounds = [];
 
@@ -20,7 +21,7 @@ export async function runContest(workload, { python, input, work, runs, log }) {
     for (const contender of contenders) {
       const { name } = contender;
       figures[name] = await measure(python, contender);
-      log(`  ${round || "warm-up"}  ${name}  ${describe(figures[name])}`);
+      log(`  ${round || first}  ${name}  ${describe(figures[name])}`);
       if (round === 0) checks[name] = await checkOutput(python, contender);
     }
     if (round > 0 || alone) rounds.push(figures);

@@ -1,12 +1,12 @@
-import yargs, { type Argv } from "yargs";
+import parser from "yargs-parser";
 import { UsageError } from "../errors.js";
 import { type OptionSpec, RUN_OPTIONS, type RunOptions } from "../options.js";
-import { VERSION } from "../version.js";
 
 /** A command line, understood. */
 export type Command =
   | { name: "run"; options: RunOptions; flags: RunFlags }
-  | { name: "help"; text: string };
+  | { name: "help"; of: string | undefined }
+  | { name: "version" };
 
 /** What concerns the terminal alone. */
 export interface RunFlags {
@@ -15,104 +15,80 @@ export interface RunFlags {
   quiet: boolean;
 }
 
-const FLAGS = {
+export const FLAGS = {
   "dry-run": "Print the plan and do nothing",
   json: "Print the report as JSON on standard output",
   quiet: "Print errors only",
 } as const;
 
+const COMMANDS = ["run"];
+
 /**
- * Parses a command line. Every value reaches the options as it was typed: yargs turns "abc" into NaN and a repeated flag
- * into a list without a word, so it parses no numbers here and repeats are refused.
+ * Parses a command line with yargs' parser, which is told to leave every value as it was typed: by itself it turns "abc"
+ * into NaN and keeps the last of a repeated flag without a word. What is in a value is checked by the options table.
  * @throws UsageError
  */
-export async function parseArguments(argv: string[]): Promise<Command> {
-  refuseRepeatedFlags(argv);
-  let command: Command | null = null;
-  const parser = base(argv).command(
-    "run <input>",
-    "Softmax and its Jacobian blocks of every row of a file",
-    (run) => runSyntax(run),
-    (parsed) => {
-      command = runCommand(parsed as Record<string, unknown>);
-    },
-  );
-  let text = "";
-  await parser.parseAsync(argv, {}, (error, _, output) => {
-    if (error) throw error;
-    text = output;
-  });
-  if (text) return { name: "help", text };
-  return command ?? { name: "help", text: await parser.getHelp() };
-}
-
-function base(argv: string[]): Argv {
-  return yargs(argv)
-    .scriptName("softjac")
-    .locale("en")
-    .usage(
-      "$0 <command>\n\nSoftmax and its exact Jacobian for datasets: Arrow files of logits in, sparse Arrow tables out.",
-    )
-    .parserConfiguration({
+export function parseArguments(argv: string[]): Command {
+  const booleans = RUN_OPTIONS.filter(({ kind }) => kind === "boolean");
+  const others = RUN_OPTIONS.filter(({ kind }) => kind !== "boolean");
+  const parsed: Record<string, unknown> = parser(argv, {
+    boolean: [
+      ...booleans.map(({ name }) => kebab(name)),
+      ...Object.keys(FLAGS),
+      "help",
+      "version",
+    ],
+    string: others.map(({ name }) => kebab(name)),
+    configuration: {
       "parse-numbers": false,
       "parse-positional-numbers": false,
       "dot-notation": false,
       "camel-case-expansion": false,
-    })
-    .strict()
-    .demandCommand(1, "expected a command, found none: softjac run --help")
-    .version(VERSION)
-    .alias({ help: "h" })
-    .exitProcess(false)
-    .fail((message, error) => {
-      throw error instanceof UsageError
-        ? error
-        : new UsageError(plain(message ?? error.message));
-    });
-}
-
-function runSyntax(run: Argv): Argv {
-  run
-    .usage(
-      "$0 run <input> -o <output>\n\nSoftmax and its Jacobian blocks of every row of an Arrow IPC file.",
-    )
-    .example("$0 run logits.arrow -o jacobian.arrow", "")
-    .example(
-      "$0 run logits.arrow -o jacobian.arrow --keep id,label --dtype float32",
-      "",
-    )
-    .example("$0 run wide.arrow -o jacobian.arrow --columns 'logit_*'", "")
-    .example("$0 run logits.arrow -o jacobian.arrow --dry-run", "")
-    .positional("input", {
-      type: "string",
-      describe: "Arrow IPC file with a column of logits",
-    });
-  for (const spec of RUN_OPTIONS)
-    run.option(kebab(spec.name), {
-      ...(spec.kind !== "integer" && {
-        type: spec.kind === "boolean" ? "boolean" : "string",
-      }),
-      describe: spec.help,
-      group: `${spec.group}:`,
-      requiresArg: spec.kind !== "boolean",
-      ...(spec.alias && { alias: spec.alias }),
-      ...(spec.choices && { choices: spec.choices }),
-      ...(spec.default !== undefined && {
-        defaultDescription: String(spec.default),
-      }),
-    });
-  for (const [name, describe] of Object.entries(FLAGS))
-    run.option(name, { type: "boolean", describe, group: "Reporting:" });
-  return run;
-}
-
-function runCommand(parsed: Record<string, unknown>): Command {
-  const options: Record<string, unknown> = { input: parsed.input };
-  const extra = parsed._ as unknown[];
-  if (extra.length > 1)
+      "strip-aliased": true,
+    },
+    alias: {
+      help: ["h"],
+      ...Object.fromEntries(
+        RUN_OPTIONS.flatMap(({ name, alias }) =>
+          alias ? [[kebab(name), [alias]]] : [],
+        ),
+      ),
+    },
+  });
+  const [command, ...rest] = (parsed._ as unknown[]).map(String);
+  if (parsed.version === true) return { name: "version" };
+  if (command !== undefined && !COMMANDS.includes(command))
     throw new UsageError(
-      `expected one input, found also ${extra.slice(1).join(", ")}`,
+      `expected a command among ${COMMANDS.join(", ")}, found ${command} (softjac --help)`,
     );
+  if (parsed.help === true) return { name: "help", of: command };
+  if (command === undefined)
+    throw new UsageError("expected a command, found none (softjac --help)");
+  refuseUnknown(parsed, command);
+  refuseRepeatedFlags(argv);
+  return runCommand(parsed, rest);
+}
+
+function refuseUnknown(parsed: Record<string, unknown>, command: string): void {
+  const known = ["_", ...Object.keys(FLAGS), "help", "version"];
+  for (const { name } of RUN_OPTIONS) known.push(kebab(name));
+  const unknown = Object.keys(parsed).filter((name) => !known.includes(name));
+  if (unknown.length > 0)
+    throw new UsageError(
+      `expected options that softjac ${command} knows, found ${unknown.map(dashed).join(", ")} (softjac ${command} --help)`,
+    );
+}
+
+function runCommand(
+  parsed: Record<string, unknown>,
+  inputs: string[],
+): Command {
+  if (inputs.length !== 1)
+    throw new UsageError(
+      `expected one input file, found ${inputs.length === 0 ? "none" : inputs.join(", ")}`,
+      "input",
+    );
+  const options: Record<string, unknown> = { input: inputs[0] };
   for (const spec of RUN_OPTIONS) {
     const value = once(kebab(spec.name), parsed[kebab(spec.name)]);
     if (value !== undefined) options[spec.name] = typed(spec, value);
@@ -134,7 +110,7 @@ function runCommand(parsed: Record<string, unknown>): Command {
   };
 }
 
-/** yargs makes a list of a repeated option, but of a repeated flag it keeps the last without a word. */
+/** The parser makes a list of a repeated option, but of a repeated flag it keeps the last without a word. */
 function refuseRepeatedFlags(argv: string[]): void {
   const flags = argv.flatMap(
     (word) => /^--(?:no-)?([a-z][a-z-]*)$/.exec(word)?.[1] ?? [],
@@ -156,12 +132,15 @@ function once(flag: string, value: unknown): unknown {
 
 /** Texts of the command line as the types that the options table names; what is in them is checked there. */
 function typed(spec: OptionSpec, value: unknown): unknown {
-  if (spec.kind === "list")
-    return String(value)
-      .split(",")
-      .map((name) => name.trim());
+  if (spec.kind === "boolean") return value;
+  if (value === "" || typeof value !== "string")
+    throw new UsageError(
+      `--${kebab(spec.name)}: expected a value, found nothing`,
+      spec.name,
+    );
+  if (spec.kind === "list") return value.split(",").map((name) => name.trim());
   if (spec.kind !== "integer") return value;
-  if (!/^\d{1,15}$/.test(String(value)))
+  if (!/^\d{1,15}$/.test(value))
     throw new UsageError(
       `--${kebab(spec.name)}: expected a whole number, found ${JSON.stringify(value)}`,
       spec.name,
@@ -169,21 +148,10 @@ function typed(spec: OptionSpec, value: unknown): unknown {
   return Number(value);
 }
 
-function kebab(name: string): string {
+export function kebab(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
-/** yargs' own sentences, in our form. */
-function plain(message: string): string {
-  const unknown = /^Unknown (argument|command)s?: (.+)$/.exec(message);
-  if (unknown)
-    return `expected options and commands that softjac knows, found ${unknown[2]} (softjac run --help lists them)`;
-  const missing = /^Not enough arguments following: (.+)$/.exec(message);
-  if (missing) return `--${missing[1]}: expected a value, found nothing`;
-  const invalid = /Argument: (\S+), Given: (.+), Choices: (.+)$/s.exec(message);
-  if (invalid)
-    return `--${invalid[1]}: expected ${invalid[3]?.replaceAll(", ", " or ")}, found ${invalid[2]}`;
-  if (/^Not enough non-option arguments/.test(message))
-    return "expected an input file, found none";
-  return message;
+function dashed(name: string): string {
+  return name.length === 1 ? `-${name}` : `--${name}`;
 }

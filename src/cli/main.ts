@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { UsageError } from "../errors.js";
+import { VERSION } from "../version.js";
 import { type Command, parseArguments } from "./arguments.js";
 import { EXIT } from "./exit-codes.js";
 import { runCommand } from "./run-command.js";
@@ -16,14 +17,19 @@ process.exitCode = await main(process.argv.slice(2));
 async function main(argv: string[]): Promise<number> {
   let command: Command;
   try {
-    command = await parseArguments(argv);
+    command = parseArguments(argv);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     process.stderr.write(`softjac: ${error.message}\n`);
     return EXIT.usage;
   }
+  if (command.name === "version") {
+    process.stdout.write(`${VERSION}\n`);
+    return EXIT.done;
+  }
   if (command.name === "help") {
-    process.stdout.write(`${command.text}\n`);
+    const { helpText } = await import("./help.js");
+    process.stdout.write(`${await helpText(command.of)}\n`);
     return EXIT.done;
   }
   return runCommand(command.options, command.flags);

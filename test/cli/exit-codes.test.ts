@@ -19,13 +19,8 @@ writeFileSync(cut, "ARROW1\0\0");
 
 const REFUSED: [name: string, args: string[], exit: number, message: string][] =
   [
-    [
-      "no command",
-      [],
-      64,
-      "expected a command, found none: softjac run --help",
-    ],
-    ["no input", ["run"], 64, "expected an input file, found none"],
+    ["no command", [], 64, "expected a command, found none (softjac --help)"],
+    ["no input", ["run"], 64, "expected one input file, found none"],
     [
       "no output",
       ["run", DIGITS],
@@ -36,13 +31,13 @@ const REFUSED: [name: string, args: string[], exit: number, message: string][] =
       "an unknown option",
       ["run", DIGITS, "-o", out, "--thread", "2"],
       64,
-      "expected options and commands that softjac knows, found thread (softjac run --help lists them)",
+      "expected options that softjac run knows, found --thread (softjac run --help)",
     ],
     [
       "a word too many",
       ["run", DIGITS, "more", "-o", out],
       64,
-      "expected options and commands that softjac knows, found more (softjac run --help lists them)",
+      `expected one input file, found ${DIGITS}, more`,
     ],
     [
       "no number",
@@ -78,13 +73,13 @@ const REFUSED: [name: string, args: string[], exit: number, message: string][] =
       "an option without its value",
       ["run", DIGITS, "-o"],
       64,
-      "--o: expected a value, found nothing",
+      "--output: expected a value, found nothing",
     ],
     [
       "a wrong choice",
       ["run", DIGITS, "-o", out, "--dtype", "float16"],
       64,
-      '--dtype: expected "float32" or "float64", found "float16"',
+      'dtype: expected float32 or float64, found "float16"',
     ],
     [
       "a column that is not there",

@@ -114,5 +114,5 @@ test("onBadRow null: null results, counted; masked classes are no bad rows", asy
     for (let r = 0; r < 100; r++)
       expect(column?.get(r) === null).toBe(r % 10 === 3);
   }
-  expect([...table.getChild("softmax")?.get(0)][0]).toBe(0);
+  expect(table.getChild("softmax")?.get(0)?.get(0)).toBe(0);
 });
