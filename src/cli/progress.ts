@@ -25,6 +25,8 @@ async function bar(stream: NodeJS.WriteStream): Promise<Progress> {
         "{bar} {percentage}% | {value}/{total} rows | {rate} rows/s | {eta_formatted} left",
       clearOnComplete: true,
       hideCursor: true,
+      // Signals are the run's: its own handler would stop the bar while chunks are still in flight.
+      gracefulExit: false,
       formatValue: (value, _, type) =>
         type === "value" || type === "total" ? count(value) : String(value),
     },

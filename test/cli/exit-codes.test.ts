@@ -70,6 +70,12 @@ const REFUSED: [name: string, args: string[], exit: number, message: string][] =
       "--json: expected once, found 2 times",
     ],
     [
+      "an unknown command",
+      ["rum", DIGITS, "-o", out],
+      64,
+      "expected a command among run, found rum (softjac --help)",
+    ],
+    [
       "an option without its value",
       ["run", DIGITS, "-o"],
       64,
