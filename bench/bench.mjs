@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { runContest } from "./contest.mjs";
 import { lackOfSpace, prepareInput } from "./inputs.mjs";
+import { intoReadme } from "./into-readme.mjs";
 import { describeMachine } from "./machine.mjs";
 import { readOptions } from "./options.mjs";
 import { findPython } from "./python.mjs";
@@ -51,5 +52,6 @@ function save(results) {
   const json = `${JSON.stringify(results, null, 2)}\n`;
   writeFileSync(new URL("results.json", folder), json);
   writeFileSync(new URL("table.md", folder), markdownTable(results));
+  intoReadme("speed", markdownTable(results).trimEnd());
   log("\nwritten: bench/results/results.json, bench/results/table.md");
 }

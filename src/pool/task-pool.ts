@@ -29,6 +29,8 @@ export async function openTaskPool(
     // Equal, so that no thread is started or stopped during a run (the default maximum is 1.5 x cores).
     minThreads: threads,
     maxThreads: threads,
+    // A worker's garbage is a few views per stride: collected early, a run's peak does not grow with its length.
+    resourceLimits: { maxYoungGenerationSizeMb: 2 },
   });
   return {
     run: (task) => pool.run(task),

@@ -19,8 +19,8 @@ test("3,000 classes: 72 MB a block, written in tiles, every entry the in-memory 
   const output = at("out.arrow");
   const options = { input, output };
   const plan = built.dryRun(options);
-  expect(plan).toMatchObject({ recordBatches: 2, blockRowsPerTile: 21 });
-  expect(plan.memoryBytes).toBeLessThan(8 * 2 ** 20);
+  expect(plan).toMatchObject({ recordBatches: 2, blockRowsPerTile: 43 });
+  expect(plan.memoryBytes).toBeLessThan(16 * 2 ** 20);
   const report = await built.run(options);
   expect(report.rows).toBe(2);
 
