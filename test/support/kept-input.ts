@@ -1,0 +1,82 @@
+import { writeFileSync } from "node:fs";
+import {
+  binary,
+  bool,
+  columnFromArray,
+  dateDay,
+  dictionary,
+  fixedSizeList,
+  float32,
+  float64,
+  int8,
+  int16,
+  int32,
+  int64,
+  tableFromColumns,
+  tableToIPC,
+  timestamp,
+  uint8,
+  utf8,
+} from "@uwdata/flechette";
+
+export const KEPT_ROWS = 50;
+export const KEPT_CLASSES = 4;
+const REPEATED = ["train", "test", "validation"];
+
+/** Columns of every kind that can be kept, by name; every third value of the nullable ones is null. */
+export const KEPT: Record<string, { type: unknown; values: unknown[] }> = {
+  id: { type: int32(), values: rows((r) => 10 * r) },
+  label: { type: int8(), values: rows((r) => (r % 7) - 3) },
+  small: { type: uint8(), values: rows((r) => 250 - r) },
+  middle: {
+    type: int16(),
+    values: rows((r) => (r % 3 ? 1000 - 40 * r : null)),
+  },
+  large: { type: int64(), values: rows((r) => (r % 3 ? r * 2 ** 33 : null)) },
+  weight: { type: float64(), values: rows((r) => (r % 3 ? r / 7 : null)) },
+  flag: { type: bool(), values: rows((r) => (r % 3 ? r % 2 === 0 : null)) },
+  sure: { type: bool(), values: rows((r) => r % 5 === 0) },
+  name: {
+    type: utf8(),
+    values: rows((r) => (r % 3 ? "né".repeat(r % 5) : null)),
+  },
+  bytes: { type: binary(), values: rows((r) => new Uint8Array(r % 4).fill(r)) },
+  split: {
+    type: dictionary(utf8()),
+    values: rows((r) => (r % 3 ? REPEATED[r % 2] : null)),
+  },
+  kind: {
+    type: dictionary(utf8(), int8()),
+    values: rows((r) => REPEATED[(r * r) % 3]),
+  },
+  day: { type: dateDay(), values: rows((r) => new Date(86_400_000 * r)) },
+  at: { type: timestamp(), values: rows((r) => (r % 3 ? 1.6e12 + r : null)) },
+};
+
+export const keptLogit = (r: number, k: number) =>
+  ((r * 31 + k * 17) % 23) / 4 - 2;
+
+function rows<T>(value: (r: number) => T): T[] {
+  return Array.from({ length: KEPT_ROWS }, (_, r) => value(r));
+}
+
+/** Writes the kept columns and `logits` as an Arrow file of several record batches, by flechette. */
+export function writeKept(path: string, batchRows: number): void {
+  const column = (values: unknown[], type: unknown) =>
+    columnFromArray(
+      values as never,
+      type as never,
+      { maxBatchRows: batchRows } as never,
+    );
+  const columns = Object.entries(KEPT).map(
+    ([name, { type, values }]) => [name, column(values, type)] as const,
+  );
+  const logits = column(
+    rows((r) =>
+      Array.from({ length: KEPT_CLASSES }, (_, k) => keptLogit(r, k)),
+    ),
+    fixedSizeList(float32(), KEPT_CLASSES),
+  );
+  const table = tableFromColumns([...columns, ["logits", logits]] as never);
+  writeFileSync(path, tableToIPC(table, { format: "file" }) as Uint8Array);
+}
