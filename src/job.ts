@@ -3,6 +3,7 @@ import { InputUnsupportedError } from "./errors.js";
 import { keptBytesPerRow, keptRanges } from "./input/kept-pieces.js";
 import type { LogitsFile } from "./input/logits-file.js";
 import type { ResolvedOptions } from "./options.js";
+import { encodeDictionary } from "./output/dictionaries.js";
 import type { JacobianBatchShape } from "./output/jacobian-batch.js";
 import {
   type JacobianFileLayout,
@@ -64,7 +65,10 @@ export function planJob(options: ResolvedOptions, logits: LogitsFile): Job {
         tensorType: options.tensorType,
       }),
       metadata: metadataOf(logits, dtype),
-      dictionaries: logits.dictionaries,
+      dictionaries: logits.dictionaries.map((source) => ({
+        metadata: encodeDictionary(source),
+        bodyBytes: source.bodyBytes,
+      })),
       batches: plan.batches.map(
         ({ rowStart, rowEnd }): JacobianBatchShape => ({
           rows: rowEnd - rowStart,

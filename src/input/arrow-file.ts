@@ -47,7 +47,7 @@ export function openArrowFile(path: string): ArrowFile {
   try {
     const bytes = fstatSync(fd).size;
     const { footer, footerStart } = readFooter(path, fd, bytes);
-    checkBlocks(path, footer, footerStart);
+    checkBlocks(path, fd, footer, footerStart);
     return {
       path,
       fd,
@@ -154,7 +154,13 @@ function checkHead(path: string, fd: number, bytes: number): void {
   );
 }
 
-function checkBlocks(path: string, footer: Footer, end: number): void {
+/** Every block inside the file, none over another, and no message between them that the footer does not list. */
+function checkBlocks(
+  path: string,
+  fd: number,
+  footer: Footer,
+  end: number,
+): void {
   const named = (["dictionaries", "recordBatches"] as const).flatMap((kind) =>
     footer[kind].map((block, k) => ({
       block,
@@ -178,8 +184,42 @@ function checkBlocks(path: string, footer: Footer, end: number): void {
         where,
         `expected a block inside bytes ${free} to ${end}, found bytes ${offset} to ${last}`,
       );
+    refuseUnlisted(path, fd, free, offset);
     free = last;
   }
+  refuseUnlisted(path, fd, free, end);
+}
+
+/**
+ * Between the blocks stand the schema's message (once, in front), the end marker, and padding. Another message there
+ * means that the footer has lost rows.
+ */
+function refuseUnlisted(
+  path: string,
+  fd: number,
+  start: number,
+  end: number,
+): void {
+  if (end - start < 8) return;
+  const prefix = new Uint8Array(8);
+  readFully(fd, prefix, start);
+  const view = new DataView(prefix.buffer);
+  const length = view.getInt32(4, true);
+  if (view.getUint32(0, true) !== 0xffffffff || length === 0) return;
+  const block = { offset: start, metadataBytes: 8 + length, bodyBytes: 0 };
+  const next = start + block.metadataBytes;
+  if (start === HEAD_BYTES && length > 0 && next <= end) {
+    const message = readMessage(path, fd, block, "schema message");
+    if (message.header === "Schema") {
+      refuseUnlisted(path, fd, next, end);
+      return;
+    }
+  }
+  throw new InputFormatError(
+    path,
+    "footer",
+    `expected every message to be listed, found one at byte ${start} that is not`,
+  );
 }
 
 function readMessage(

@@ -1,14 +1,19 @@
 import type { Field } from "../arrow/field.js";
 import { InputFormatError, InputUnsupportedError } from "../errors.js";
 import type { ArrowFile } from "./arrow-file.js";
-import type { Block, MessageMetadata } from "./arrow-metadata.js";
+import type { BatchMetadata, MessageMetadata } from "./arrow-metadata.js";
 import { columnSpans } from "./column-spans.js";
-import type { KeptColumn } from "./kept-columns.js";
-import { checkBatchShape } from "./record-batch.js";
+import { checkOffsets } from "./dictionary-values.js";
+import { type KeptColumn, keptColumn } from "./kept-columns.js";
+import { checkBatchShape, placeKept } from "./record-batch.js";
 
-/** A dictionary batch of a kept column: copied to the output as it is. Bytes are absolute. */
-export interface DictionaryBlock extends Block {
+/** A dictionary batch of a kept column: its metadata, decoded, and where its body stands in the file. */
+export interface DictionaryBlock {
   id: number;
+  isDelta: boolean;
+  batch: BatchMetadata;
+  bodyStart: number;
+  bodyBytes: number;
 }
 
 /**
@@ -39,18 +44,14 @@ export function placeDictionaries(
         `expected one dictionary with id ${id} (column ${field.name}) and then deltas, found a second`,
       );
     const plain = { ...field, dictionary: null };
-    const { nodes, buffers } = columnSpans([plain], []);
-    checkBatchShape(
-      {
-        path: file.path,
-        where,
-        bodyStart: block.offset + block.metadataBytes,
-        bodyBytes: block.bodyBytes,
-      },
-      message.batch,
-      nodes,
-      buffers,
-    );
+    const { columns, nodes, buffers } = columnSpans([plain], []);
+    const bodyStart = block.offset + block.metadataBytes;
+    const { bodyBytes } = block;
+    const context = { path: file.path, where, bodyStart, bodyBytes };
+    checkBatchShape(context, message.batch, nodes, buffers);
+    const column = keptColumn(file.path, plain, 0);
+    const placed = placeKept(context, message.batch, columns, column);
+    checkOffsets(file, where, placed, column, message.batch.rows);
     if (block.bodyBytes % 8 !== 0)
       throw new InputFormatError(
         file.path,
@@ -58,7 +59,13 @@ export function placeDictionaries(
         `expected a body of a multiple of 8 bytes, found ${block.bodyBytes}`,
       );
     values.set(id, (values.get(id) ?? 0) + message.batch.rows);
-    dictionaries.push({ ...block, id });
+    dictionaries.push({
+      id,
+      isDelta,
+      batch: message.batch,
+      bodyStart,
+      bodyBytes,
+    });
   });
 
   return {

@@ -50,7 +50,12 @@ export function selectKept(
   });
 }
 
-function keptColumn(path: string, field: Field, place: number): KeptColumn {
+/** How a column is copied. @throws InputUnsupportedError for nested and view types */
+export function keptColumn(
+  path: string,
+  field: Field,
+  place: number,
+): KeptColumn {
   const stored = storedType(field);
   const bits = fixedBits(stored);
   const offsets = offsetBytes(stored);

@@ -75,6 +75,8 @@ export function checkBatchShape(
       fail(
         `buffer ${k}: expected bytes inside the body of ${bodyBytes}, found ${length} bytes at ${offset}`,
       );
+    if (offset % 8 !== 0)
+      fail(`buffer ${k}: expected a start on a multiple of 8, found ${offset}`);
   });
 }
 

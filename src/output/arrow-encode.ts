@@ -1,5 +1,6 @@
 import { Block } from "apache-arrow/fb/block";
 import { Buffer as BufferRegion } from "apache-arrow/fb/buffer";
+import { DictionaryBatch } from "apache-arrow/fb/dictionary-batch";
 import { FieldNode } from "apache-arrow/fb/field-node";
 import { Footer } from "apache-arrow/fb/footer";
 import { Message } from "apache-arrow/fb/message";
@@ -43,9 +44,43 @@ export function schemaMessage(
   return finishMessage(builder, MessageHeader.Schema, schema, 0);
 }
 
+/** The dictionary of the columns with its `id`; `isDelta` says that it adds to the one before. */
+export function dictionaryMessage(
+  id: number,
+  isDelta: boolean,
+  batch: RecordBatchMetadata,
+): Uint8Array {
+  const builder = new Builder(1024);
+  const data = encodeRecordBatch(builder, batch);
+  DictionaryBatch.startDictionaryBatch(builder);
+  DictionaryBatch.addId(builder, BigInt(id));
+  DictionaryBatch.addData(builder, data);
+  DictionaryBatch.addIsDelta(builder, isDelta);
+  const header = DictionaryBatch.endDictionaryBatch(builder);
+  return finishMessage(
+    builder,
+    MessageHeader.DictionaryBatch,
+    header,
+    batch.bodyBytes,
+  );
+}
+
 /** Its length depends on the numbers of nodes and buffers alone, never on their values (rows > 0). */
 export function recordBatchMessage(batch: RecordBatchMetadata): Uint8Array {
   const builder = new Builder(1024);
+  const header = encodeRecordBatch(builder, batch);
+  return finishMessage(
+    builder,
+    MessageHeader.RecordBatch,
+    header,
+    batch.bodyBytes,
+  );
+}
+
+function encodeRecordBatch(
+  builder: Builder,
+  batch: RecordBatchMetadata,
+): number {
   RecordBatch.startBuffersVector(builder, batch.buffers.length);
   for (const { offset, length } of batch.buffers.toReversed())
     BufferRegion.createBuffer(builder, BigInt(offset), BigInt(length));
@@ -58,13 +93,7 @@ export function recordBatchMessage(batch: RecordBatchMetadata): Uint8Array {
   RecordBatch.addLength(builder, BigInt(batch.rows));
   RecordBatch.addNodes(builder, nodes);
   RecordBatch.addBuffers(builder, buffers);
-  const header = RecordBatch.endRecordBatch(builder);
-  return finishMessage(
-    builder,
-    MessageHeader.RecordBatch,
-    header,
-    batch.bodyBytes,
-  );
+  return RecordBatch.endRecordBatch(builder);
 }
 
 export function footer(

@@ -29,8 +29,8 @@ export interface JacobianFileSpec {
   fields: Field[];
   metadata: KeyValues;
   batches: JacobianBatchShape[];
-  /** Bytes of the dictionary messages to copy: framed metadata at the least, and body (a multiple of 8). */
-  dictionaries: { metadataBytes: number; bodyBytes: number }[];
+  /** Dictionaries to copy: their metadata, unframed, and the bytes of their bodies (a multiple of 8). */
+  dictionaries: { metadata: Uint8Array; bodyBytes: number }[];
 }
 
 export interface JacobianFileLayout {
@@ -61,7 +61,7 @@ export function layoutJacobianFile(spec: JacobianFileSpec): JacobianFileLayout {
   const dictionaries = spec.dictionaries.map((source) => {
     const block = {
       offset: end,
-      metadataBytes: aligned(end + source.metadataBytes) - end,
+      metadataBytes: aligned(end + 8 + source.metadata.byteLength) - end,
       bodyBytes: source.bodyBytes,
     };
     end += block.metadataBytes + block.bodyBytes;
@@ -132,7 +132,7 @@ export function batchMetadata(
   return { offset, bytes: framed(message, offset) };
 }
 
-/** A dictionary message copied from elsewhere: its metadata (without prefix) framed for its new place. */
+/** A dictionary's metadata, framed for its place. */
 export function dictionaryMetadata(
   { offset }: BlockPlace,
   metadata: Uint8Array,
