@@ -1,0 +1,164 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { built } from "../support/built.js";
+import { KEPT, writeKept } from "../support/kept-input.js";
+import {
+  type LogitsInput,
+  workDirectory,
+  writeLogits,
+} from "../support/logits-input.js";
+import { normal, random } from "../support/random.js";
+
+const python = process.env.SOFTJAC_PYTHON ?? "python3";
+const at = workDirectory();
+const gauss = normal(random(3));
+const logit = () => 3 * gauss();
+
+const PLAIN: (LogitsInput & {
+  name: string;
+  options?: object;
+  bad?: number[];
+})[] = [
+  { name: "float64", rows: 1000, classes: 7, batchRows: [300, 1], logit },
+  { name: "float32", rows: 1000, classes: 7, dtype: "float32", logit },
+  { name: "several batches", rows: 60, classes: 400, logit },
+  {
+    name: "narrowed",
+    rows: 100,
+    classes: 5,
+    logit,
+    options: { dtype: "float32" },
+  },
+  {
+    name: "plain lists",
+    rows: 100,
+    classes: 5,
+    logit,
+    options: { tensorType: false },
+  },
+  { name: "no rows", rows: 0, classes: 3, logit },
+  { name: "one class", rows: 10, classes: 1, logit },
+  {
+    name: "bad rows",
+    rows: 100,
+    classes: 3,
+    logit: (r, k) => (r === 7 || r === 99 ? Number.NaN : r + k),
+    options: { onBadRow: "null" },
+    bad: [7, 99],
+  },
+];
+
+interface Case {
+  input: string;
+  output: string;
+  keep: string[];
+  bad: number[];
+  /** One record batch at least, and no nulls in it. */
+  blocks: boolean;
+}
+
+function importable(module: string): boolean {
+  return spawnSync(python, ["-c", `import ${module}`]).status === 0;
+}
+
+test("read by pyarrow, polars, DuckDB, SciPy and PyTorch, and equal to NumPy", async () => {
+  if (!importable("pyarrow, numpy")) {
+    console.log(
+      `interop: ${PLAIN.length + 1} outputs and 5 readers left out (no pyarrow and NumPy in ${python})`,
+    );
+    return;
+  }
+  const cases: Case[] = [];
+  for (const { name, options, bad = [], ...input } of PLAIN) {
+    const paths = {
+      input: at(`${name}.arrow`),
+      output: at(`${name} out.arrow`),
+    };
+    writeLogits(paths.input, input);
+    await built.run({ ...paths, ...options });
+    cases.push({
+      ...paths,
+      keep: [],
+      bad,
+      blocks: input.rows > 0 && bad.length === 0,
+    });
+  }
+  const paths = { input: at("kept.arrow"), output: at("kept out.arrow") };
+  const keep = Object.keys(KEPT);
+  writeKept(paths.input, 20);
+  await built.run({ ...paths, keep });
+  cases.push({ ...paths, keep, bad: [], blocks: true });
+  writeFileSync(at("cases.json"), JSON.stringify(cases));
+  const script = fileURLToPath(new URL("read.py", import.meta.url));
+  const { status, stdout, stderr } = spawnSync(
+    python,
+    [script, at("cases.json")],
+    {
+      encoding: "utf8",
+      env: {
+        ...process.env,
+        PYTHONWARNINGS: "ignore",
+        POLARS_UNKNOWN_EXTENSION_TYPE_BEHAVIOR: "load_as_storage",
+      },
+    },
+  );
+  console.log(stdout);
+  expect(stderr).toBe("");
+  expect(status).toBe(0);
+  expect(stdout).toContain(`pyarrow: ${cases.length} outputs`);
+});
+
+test("the same rows as other tools write them give the same numbers, or are refused by name", async () => {
+  const folder = fileURLToPath(
+    new URL("../../../shared/data/variants", import.meta.url),
+  );
+  if (!existsSync(folder)) {
+    console.log("interop: 26 files of other writers left out (not here)");
+    return;
+  }
+  const outcomes: Record<string, string> = {};
+  for (const name of readdirSync(folder).filter(
+    (file) => !file.endsWith(".json"),
+  )) {
+    const output = at("variant.arrow");
+    const columns = name.startsWith("wide") ? { columns: "logit_*" } : {};
+    outcomes[name] = await built
+      .run({
+        input: `${folder}/${name}`,
+        output,
+        dtype: "float64",
+        force: true,
+        ...columns,
+      })
+      .then(
+        ({ rows, classes }) => `${rows} x ${classes}`,
+        (error) => error.code,
+      );
+  }
+  const accepted = Object.entries(outcomes).filter(([, outcome]) =>
+    / x /.test(outcome),
+  );
+  expect(Object.fromEntries(accepted)).toEqual({
+    "dictionary.arrow": "200 x 10",
+    "empty.arrow": "0 x 10",
+    "f32.arrow": "200 x 10",
+    "f64.arrow": "200 x 10",
+    "list-f64.arrow": "200 x 10",
+    "no-batches.arrow": "0 x 10",
+    "sliced.arrow": "101 x 10",
+    "tensor-type.arrow": "200 x 10",
+    "wide-f64.arrow": "200 x 10",
+  });
+  const refused = Object.values(outcomes).filter(
+    (outcome) => !/ x /.test(outcome),
+  );
+  for (const code of refused)
+    expect([
+      "ERR_INPUT_UNSUPPORTED",
+      "ERR_LOGITS_COLUMN",
+      "ERR_BAD_ROW",
+      "ERR_RAGGED_ROW",
+    ]).toContain(code);
+});
