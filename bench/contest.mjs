@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { checkOutput } from "./check.mjs";
 import { measure } from "./measure.mjs";
 import { script } from "./python.mjs";
-import { summarize } from "./summary.mjs";
+import { summarize, UNSYNCED } from "./summary.mjs";
 
 /** The figures of one workload, as they stand in results.json. Throws when a process fails or an output is wrong. */
 export async function runContest(workload, { python, input, work, runs, log }) {
@@ -40,6 +40,15 @@ function contendersOf({ peers }, { python, input, output }) {
       command: [process.execPath, softjac, ...run],
       ...files,
     },
+    ...(peers.length > 0
+      ? [
+          {
+            name: UNSYNCED,
+            command: [process.execPath, softjac, ...run, "--no-sync"],
+            ...files,
+          },
+        ]
+      : []),
     ...peers.map(({ name }) => ({
       name,
       command: [python.path, script("peers/peers.py"), name, input, output],

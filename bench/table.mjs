@@ -6,6 +6,7 @@ const header = [
   "peer",
   "peer median s",
   "times faster",
+  "nobody waiting for the disk",
   "wanted",
   "peak MiB softjac / peer",
 ];
@@ -23,7 +24,7 @@ softjac ${softjac}, Node ${node}, ${cpu}, ${cores} cores, ${gib} GiB, ${fileSyst
 
 function lines(workload) {
   const { name, softjac, peers, peak, skipped } = workload;
-  if (skipped) return [[name, "", `skipped: ${skipped}`, "", "", "", ""]];
+  if (skipped) return [[name, "", `skipped: ${skipped}`, "", "", "", "", ""]];
   const own = [name, seconds(softjac)];
   if (peak) {
     const peaks = `${mib(softjac.peakBytes)} / ${mib(peak.peakBytes)}`;
@@ -34,18 +35,20 @@ function lines(workload) {
         against,
         "",
         "",
+        "",
         `peak ≤ ${peak.wanted}×${peak.met ? "" : " (missed)"}`,
         peaks,
       ],
     ];
   }
   if (peers.length === 0)
-    return [[...own, "", "", "", "", mib(softjac.peakBytes)]];
+    return [[...own, "", "", "", "", "", mib(softjac.peakBytes)]];
   return peers.map((peer) => [
     ...own,
     peer.name,
     seconds(peer),
     ratio(peer.timesFaster),
+    ratio(peer.timesFasterUnsynced),
     `≥ ${peer.wanted}${peer.met ? "" : " (missed)"}`,
     `${mib(softjac.peakBytes)} / ${mib(peer.peakBytes)}`,
   ]);

@@ -1,5 +1,10 @@
-import { AbortedError, InternalError } from "./errors.js";
-import { failureError, firstFailure, type RunPaths } from "./failures.js";
+import { AbortedError } from "./errors.js";
+import {
+  failureError,
+  firstFailure,
+  type RunPaths,
+  unexpectedError,
+} from "./failures.js";
 import type { LogitsFile } from "./input/logits-file.js";
 import type { Job } from "./job.js";
 import { BatchFinisher } from "./output/batch-finisher.js";
@@ -57,29 +62,28 @@ export async function compute(computation: Computation): Promise<void> {
     computation.onProgress();
   };
 
-  for (const task of tasksOf(job, logits)) {
-    const slot = await slots.acquire();
-    if (failures.length || errors.length || signal?.aborted) {
-      slots.release(slot);
-      break;
+  const dispatch = async (): Promise<void> => {
+    for (const task of tasksOf(job, logits)) {
+      const slot = await slots.acquire();
+      if (failures.length || errors.length || signal?.aborted) {
+        slots.release(slot);
+        return;
+      }
+      const { batch: _, ...message } = task;
+      pool
+        .run({ ...message, slot })
+        .then((reply) => settle(task, reply))
+        .catch((error) => errors.push(error))
+        .finally(() => slots.release(slot));
     }
-    const { batch: _, ...message } = task;
-    pool
-      .run({ ...message, slot })
-      .then((reply) => settle(task, reply))
-      .catch((error) => errors.push(error))
-      .finally(() => slots.release(slot));
-  }
+  };
+  await dispatch().catch((error) => errors.push(error));
   await slots.drained();
 
-  const [error] = errors;
+  const { paths } = computation;
   if (failures.length)
-    throw failureError(firstFailure(failures), computation.paths, logits);
-  if (error)
-    throw new InternalError(
-      `a worker failed: ${error instanceof Error ? error.message : String(error)}`,
-      { cause: error },
-    );
+    throw failureError(firstFailure(failures), paths, logits);
+  if (errors.length) throw unexpectedError(errors[0], paths);
   if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
 }
 

@@ -1,8 +1,10 @@
 import {
   BadRowError,
   InputFormatError,
+  InternalError,
   IoError,
   RaggedRowError,
+  SoftjacError,
 } from "./errors.js";
 import type { LogitsFile } from "./input/logits-file.js";
 import { ioError } from "./output/commit.js";
@@ -54,4 +56,12 @@ export function failureError(
             `could not be read: ${failure.code ?? failure.message}`,
           );
   }
+}
+
+/** What was thrown while tasks were made, run or settled: ours as it is, the system's on the output, or a worker's end. */
+export function unexpectedError(error: unknown, { output }: RunPaths): Error {
+  const known = ioError(output, "could not be written", error);
+  if (known instanceof SoftjacError) return known;
+  const message = error instanceof Error ? error.message : String(error);
+  return new InternalError(`a worker failed: ${message}`, { cause: error });
 }

@@ -24,6 +24,8 @@ export interface RunOptions {
   kernel?: "auto" | "simd" | "plain" | undefined;
   /** Replace an existing output file. */
   force?: boolean | undefined;
+  /** Wait until the output is on the disk before it gets its name. */
+  sync?: boolean | undefined;
 }
 
 /** RunOptions checked, with every default in place; frozen. */
@@ -40,6 +42,7 @@ export interface ResolvedOptions {
   readonly chunkRows: number | undefined;
   readonly kernel: "auto" | "simd" | "plain";
   readonly force: boolean;
+  readonly sync: boolean;
 }
 
 export interface OptionSpec {
@@ -114,6 +117,14 @@ export const RUN_OPTIONS: readonly OptionSpec[] = [
     help: "Replace the output file if it exists",
   },
   {
+    name: "sync",
+    kind: "boolean",
+    // A name that is there after a power cut, over bytes that are not, is the worst that a writer can leave.
+    default: true,
+    group: "Output",
+    help: "Wait until the output is on the disk (--no-sync: leave it to the system, as other tools do)",
+  },
+  {
     name: "threads",
     kind: "integer",
     range: [1, 256],
@@ -177,6 +188,7 @@ export function resolveOptions(options: RunOptions): ResolvedOptions {
     chunkRows: options.chunkRows,
     kernel: options.kernel ?? "auto",
     force: options.force ?? false,
+    sync: options.sync ?? true,
   });
 }
 

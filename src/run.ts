@@ -65,7 +65,7 @@ async function produce(
 ): Promise<void> {
   if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
   const { plan, layout } = job;
-  const output = await openPending(options.output, layout.bytes, options.force);
+  const output = await openPending(options.output, layout.bytes, options);
   try {
     const memory = allocateKernelMemory(
       plan.slots * job.slot.bytes,

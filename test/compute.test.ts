@@ -1,3 +1,4 @@
+import { closeSync, openSync } from "node:fs";
 import { expect, test } from "vitest";
 import { compute } from "../src/compute.js";
 import { openLogits } from "../src/input/logits-file.js";
@@ -17,19 +18,20 @@ const done: Reply = { ok: true, badRows: [], nulls: [] };
 async function computeWith(
   run: (task: Task) => Promise<Reply>,
   signal?: AbortSignal,
+  outputFd?: number,
 ): Promise<{ rowsDone: number; slots: number; chunks: number }> {
   const output = at("out.arrow");
   const options = resolveOptions({ input, output, threads: 2, chunkRows: 100 });
   const logits = openLogits(input, options);
   const job = planJob(options, logits);
-  const pending = await openPending(output, job.layout.bytes, false);
+  const pending = await openPending(output, job.layout.bytes, options);
   const report = new ReportBuilder("0", input, output);
   try {
     await compute({
       job,
       logits,
       pool: { run, close: async () => {} },
-      output: pending,
+      output: { ...pending, fd: outputFd ?? pending.fd },
       paths: options,
       report,
       signal,
@@ -131,4 +133,25 @@ test("an abort starts nothing new and drains what is in flight", async () => {
   await expect(aborted).rejects.toMatchObject({ code: "ERR_ABORTED" });
   expect(started).toBeLessThanOrEqual(7);
   expect(ended).toBe(started);
+});
+
+test("a full disk met by the main thread's own writes is an IoError too", async () => {
+  const full = openSync("/dev/full", "w");
+  let running = 0;
+  const failing = computeWith(
+    async () => {
+      running++;
+      await turn();
+      running--;
+      return done;
+    },
+    undefined,
+    full,
+  );
+  await expect(failing).rejects.toMatchObject({
+    code: "ERR_IO",
+    message: `${at("out.arrow")}: could not be written: ENOSPC, no space left on its device`,
+  });
+  expect(running).toBe(0);
+  closeSync(full);
 });

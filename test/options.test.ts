@@ -19,6 +19,7 @@ test("defaults, in a new frozen object", () => {
     chunkRows: undefined,
     kernel: "auto",
     force: false,
+    sync: true,
   });
   expect(Object.isFrozen(resolved)).toBe(true);
   expect(options).toEqual({ ...paths, threads: 2, keep: ["id"] });
@@ -50,7 +51,7 @@ const WRONG: [extra: Record<string, unknown>, message: string][] = [
   ],
   [
     { thread: 2 },
-    "expected an option among input, column, columns, onBadRow, output, keep, dtype, tensorType, force, threads, chunkRows, kernel, found thread",
+    "expected an option among input, column, columns, onBadRow, output, keep, dtype, tensorType, force, sync, threads, chunkRows, kernel, found thread",
   ],
 ];
 

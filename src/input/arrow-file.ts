@@ -6,7 +6,6 @@ import {
   IoError,
   PermissionError,
 } from "../errors.js";
-import { readFully } from "../io/positional.js";
 import {
   type Block,
   decodeFooter,
@@ -16,6 +15,7 @@ import {
   VERSIONS_READ,
 } from "./arrow-metadata.js";
 import { MalformedFlatbuffer } from "./flatbuffer.js";
+import { readInput } from "./read-input.js";
 
 // The container of an Arrow IPC file (Format/Columnar.rst, "IPC File Format"):
 //
@@ -98,7 +98,7 @@ function readFooter(
       `expected at least ${smallest} bytes, found ${bytes}: the file is cut`,
     );
   const tail = new Uint8Array(TAIL_BYTES);
-  readFully(fd, tail, bytes - TAIL_BYTES);
+  readInput({ path, fd }, tail, bytes - TAIL_BYTES);
   const magic = latin1(tail.subarray(4));
   if (magic !== MAGIC)
     throw new InputFormatError(
@@ -116,7 +116,7 @@ function readFooter(
     );
   const footerStart = bytes - TAIL_BYTES - footerBytes;
   const encoded = new Uint8Array(footerBytes);
-  readFully(fd, encoded, footerStart);
+  readInput({ path, fd }, encoded, footerStart);
   const footer = decoding(path, "footer", () => decodeFooter(encoded));
   checkVersion(path, "footer", footer.version);
   if (footer.schema.bigEndian)
@@ -131,7 +131,7 @@ function readFooter(
 /** Tells an Arrow file from what people pass by mistake. */
 function checkHead(path: string, fd: number, bytes: number): void {
   const head = new Uint8Array(Math.min(HEAD_BYTES, bytes));
-  readFully(fd, head, 0);
+  readInput({ path, fd }, head, 0);
   const start = latin1(head);
   if (start.startsWith(MAGIC)) return;
   const known = [
@@ -202,7 +202,7 @@ function refuseUnlisted(
 ): void {
   if (end - start < 8) return;
   const prefix = new Uint8Array(8);
-  readFully(fd, prefix, start);
+  readInput({ path, fd }, prefix, start);
   const view = new DataView(prefix.buffer);
   const length = view.getInt32(4, true);
   if (view.getUint32(0, true) !== 0xffffffff || length === 0) return;
@@ -229,7 +229,7 @@ function readMessage(
   where: string,
 ): MessageMetadata {
   const bytes = new Uint8Array(metadataBytes);
-  readFully(fd, bytes, offset);
+  readInput({ path, fd }, bytes, offset);
   const view = new DataView(bytes.buffer);
   // Before format version 0.15 there was no continuation marker in front of the length.
   const marked = view.getUint32(0, true) === 0xffffffff;

@@ -1,7 +1,7 @@
 import { InputFormatError } from "../errors.js";
-import { readFully } from "../io/positional.js";
 import type { ArrowFile } from "./arrow-file.js";
 import type { KeptColumn } from "./kept-columns.js";
+import { readInput } from "./read-input.js";
 import type { KeptBuffers } from "./record-batch.js";
 
 /** Offsets read at once. */
@@ -25,7 +25,7 @@ export function checkOffsets(
     const bytes = new Uint8Array(
       Math.min(step, count + 1 - from) * offsetBytes,
     );
-    readFully(fd, bytes, offsets + from * offsetBytes);
+    readInput({ path, fd }, bytes, offsets + from * offsetBytes);
     const view = new DataView(bytes.buffer);
     for (let at = 0; at < bytes.byteLength; at += offsetBytes) {
       const offset =

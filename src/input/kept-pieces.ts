@@ -1,7 +1,7 @@
 import { InputFormatError } from "../errors.js";
-import { readFully } from "../io/positional.js";
 import type { KeptColumn } from "./kept-columns.js";
 import type { LogitsFile } from "./logits-file.js";
+import { readInput } from "./read-input.js";
 import type { KeptBuffers, LogitsBatch } from "./record-batch.js";
 import { overlapping } from "./source-pieces.js";
 
@@ -81,7 +81,11 @@ function valueBytes(
 ): number {
   const [first, last] = [from, to].map((row) => {
     const bytes = new Uint8Array(8);
-    readFully(fd, bytes.subarray(0, offsetBytes), offsets + row * offsetBytes);
+    readInput(
+      { path, fd },
+      bytes.subarray(0, offsetBytes),
+      offsets + row * offsetBytes,
+    );
     const view = new DataView(bytes.buffer);
     return offsetBytes === 4
       ? view.getInt32(0, true)

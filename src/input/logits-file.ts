@@ -1,5 +1,4 @@
 import { InputFormatError } from "../errors.js";
-import { readFully } from "../io/positional.js";
 import { type ArrowFile, openArrowFile } from "./arrow-file.js";
 import { columnSpans, type SchemaSpans } from "./column-spans.js";
 import { type DictionaryBlock, placeDictionaries } from "./dictionaries.js";
@@ -9,6 +8,7 @@ import {
   type LogitsSelection,
   selectLogits,
 } from "./logits-column.js";
+import { readInput } from "./read-input.js";
 import {
   checkBatchShape,
   type LogitsBatch,
@@ -125,7 +125,7 @@ function listClasses({ path, fd }: ArrowFile, batches: LogitsBatch[]): number {
       "expected at least one list, to know the number of classes, found no rows: use a fixed-size list for files that may be empty",
     );
   const pair = new Int32Array(2);
-  readFully(fd, new Uint8Array(pair.buffer), first.offsets);
+  readInput({ path, fd }, new Uint8Array(pair.buffer), first.offsets);
   const classes = (pair[1] as number) - (pair[0] as number);
   if (classes < 1)
     throw new InputFormatError(

@@ -56,8 +56,7 @@ export interface PendingOutput {
 export function checkTarget(path: string, force: boolean, input: string): void {
   const found = statOrNull(path);
   if (!found) return;
-  const source = statSync(input, { throwIfNoEntry: false });
-  if (source && source.dev === found.dev && source.ino === found.ino)
+  if (isSameFile(input, found))
     throw new UsageError(
       `output: expected another file than the input, found ${path}`,
       "output",
@@ -71,13 +70,13 @@ export function checkTarget(path: string, force: boolean, input: string): void {
 }
 
 /**
- * Opens a temporary file of `bytes` beside `path`.
+ * Opens a temporary file of `bytes` beside `path`. With `sync` its commit waits for the disk.
  * @throws IoError (no space, no such directory), PermissionError
  */
 export async function openPending(
   path: string,
   bytes: number,
-  force: boolean,
+  { force, sync }: { force: boolean; sync: boolean },
 ): Promise<PendingOutput> {
   const directory = dirname(path);
   checkSpace(directory, path, bytes);
@@ -103,12 +102,14 @@ export async function openPending(
   const output: PendingOutput = {
     fd,
     temporaryPath,
-    wrote: (bytes) => writeBack.wrote(bytes),
+    wrote: (bytes) => {
+      if (sync) writeBack.wrote(bytes);
+    },
     async commit() {
       // After an fsync that failed nobody knows what is on the disk: it is not tried again, and the file is discarded.
       try {
         await writeBack.finished();
-        await promisify(fsync)(fd);
+        if (sync) await promisify(fsync)(fd);
       } catch (error) {
         throw ioError(path, "could not be made durable", error);
       }
@@ -117,7 +118,7 @@ export async function openPending(
         publish(temporaryPath, path, force),
       );
       pendingPaths.delete(temporaryPath);
-      syncDirectory(directory);
+      if (sync) syncDirectory(directory);
     },
     async discard() {
       await writeBack.finished().catch(() => {});
@@ -188,6 +189,16 @@ function checkSpace(directory: string, path: string, bytes: number): void {
       path,
       `expected ${bytes} bytes free in ${directory}, found ${free}`,
     );
+}
+
+function isSameFile(path: string, { dev, ino }: Stats): boolean {
+  try {
+    const source = statSync(path);
+    return source.dev === dev && source.ino === ino;
+  } catch {
+    // Not to be examined: then opening it says why.
+    return false;
+  }
 }
 
 function statOrNull(path: string): Stats | null {

@@ -24,7 +24,10 @@ test("ENOSPC in the middle of writing is an IoError of the output", async () => 
   const { writeFully } = await import("../../src/io/positional.js");
   try {
     const path = `${mount}/out.arrow`;
-    const output = await openPending(path, 1 << 19, false);
+    const output = await openPending(path, 1 << 19, {
+      force: false,
+      sync: true,
+    });
     writeFileSync(`${mount}/other`, new Uint8Array(3 << 18));
     const failure = () => {
       try {
