@@ -41,6 +41,7 @@ export async function compute(computation: Computation): Promise<void> {
   );
   const failures: Failure[] = [];
   const errors: unknown[] = [];
+  const progressErrors: unknown[] = [];
 
   const settle = (task: PendingTask, reply: Reply): void => {
     if (!reply.ok) {
@@ -59,13 +60,17 @@ export async function compute(computation: Computation): Promise<void> {
       report.count(rows, badRows);
       computation.output.wrote((rows / job.plan.rows) * job.layout.bytes);
     }
-    computation.onProgress();
   };
 
   const dispatch = async (): Promise<void> => {
     for (const task of tasksOf(job, logits)) {
       const slot = await slots.acquire();
-      if (failures.length || errors.length || signal?.aborted) {
+      if (
+        failures.length ||
+        errors.length ||
+        progressErrors.length ||
+        signal?.aborted
+      ) {
         slots.release(slot);
         return;
       }
@@ -74,7 +79,9 @@ export async function compute(computation: Computation): Promise<void> {
         .run({ ...message, slot })
         .then((reply) => settle(task, reply))
         .catch((error) => errors.push(error))
-        .finally(() => slots.release(slot));
+        .finally(() => slots.release(slot))
+        .then(computation.onProgress)
+        .catch((error) => progressErrors.push(error));
     }
   };
   await dispatch().catch((error) => errors.push(error));
@@ -84,6 +91,8 @@ export async function compute(computation: Computation): Promise<void> {
   if (failures.length)
     throw failureError(firstFailure(failures), paths, logits);
   if (errors.length) throw unexpectedError(errors[0], paths);
+  // What the caller's own onProgress threw is the caller's, as it is.
+  if (progressErrors.length) throw progressErrors[0];
   if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
 }
 

@@ -50,7 +50,11 @@ export function failureError(
       return new InputFormatError(input, failure.where, failure.text);
     case "io":
       return failure.side === "output"
-        ? ioError(output, "could not be written", { code: failure.code })
+        ? ioError(
+            output,
+            "could not be written",
+            Object.assign(new Error(failure.message), { code: failure.code }),
+          )
         : new IoError(
             input,
             `could not be read: ${failure.code ?? failure.message}`,

@@ -1,6 +1,7 @@
 import { compute } from "./compute.js";
 import { AbortedError, SoftjacError } from "./errors.js";
 import { type LogitsFile, openLogits } from "./input/logits-file.js";
+import { readInput } from "./input/read-input.js";
 import { writeFully } from "./io/positional.js";
 import { type Job, planJob } from "./job.js";
 import {
@@ -91,7 +92,12 @@ async function produce(
       await pool.close();
     }
     const { dictionaries } = logits;
-    copyDictionaries(logits.fd, output.fd, dictionaries, layout.dictionaries);
+    copyDictionaries(
+      (target, position) => readInput(logits, target, position),
+      output.fd,
+      dictionaries,
+      layout.dictionaries,
+    );
     for (const { offset, bytes } of frame(layout))
       writeFully(output.fd, bytes, offset);
     await output.commit();

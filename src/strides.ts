@@ -17,6 +17,9 @@ export interface InMemoryOptions {
 /** Output of a stride: it stays in cache between kernel and copy. */
 export const STRIDE_BYTES = 2 ** 19;
 
+/** V8's largest typed array has 2^33 values or fewer; long before, memory is at an end. */
+const MAX_VALUES = 2 ** 32;
+
 /** Computes `rows` rows that stand in the slot and writes them to `target`. Returns the bad ones, from 0. */
 export type ComputeStride = (
   slot: Slot,
@@ -37,6 +40,16 @@ export function eachStride<T extends FloatArray>(
   compute: ComputeStride,
 ): T {
   checkShape(logits, rows, classes);
+  if (onBadRow !== "error" && onBadRow !== "nan")
+    throw new UsageError(
+      `onBadRow: expected error or nan, found ${JSON.stringify(onBadRow)}`,
+      "onBadRow",
+    );
+  if (rows * rowValues > MAX_VALUES)
+    throw new UsageError(
+      `rows, classes: expected at most ${MAX_VALUES} results in one array, found ${rows * rowValues}: use run on files`,
+      "rows",
+    );
   const float32 = logits instanceof Float32Array;
   const out: FloatArray = float32
     ? new Float32Array(rows * rowValues)

@@ -22,11 +22,11 @@ export function copyKeptColumn(
   let done = 0;
   for (const piece of column.pieces) {
     const valid = copier.validity(piece);
-    if (validity)
-      appendBits(validity, done, valid, piece.from, piece.to - piece.from);
+    const count = piece.to - piece.from;
+    if (validity) appendBits(validity, done, valid, piece.from & 7, count);
     if (bools) {
-      const source = copier.read(piece.values, bitmapBytes(piece.to));
-      appendBits(bools, done, source, piece.from, piece.to - piece.from);
+      const source = copier.bits(piece.values, piece);
+      appendBits(bools, done, source, piece.from & 7, count);
     } else if (column.bits > 0) copier.fixedWidth(piece, valid);
     else copier.variableLength(piece);
     done += piece.to - piece.from;
@@ -62,11 +62,15 @@ class ColumnCopier {
     withSide("output", () => writeFully(this.setup.outputFd, source, position));
   }
 
-  /** The piece's validity bitmap from bit 0 of its batch; null where it has no nulls. */
+  /** The bytes of a bitmap that hold the piece's rows: the first of them is bit `from & 7`. */
+  bits(bitmap: number, { from, to }: KeptPiece): Uint8Array {
+    const first = from >> 3;
+    return this.read(bitmap + first, bitmapBytes(to) - first);
+  }
+
+  /** The piece's validity, as `bits`; null where it has no nulls. */
   validity(piece: KeptPiece): Uint8Array | null {
-    return piece.nullCount > 0
-      ? this.read(piece.validity, bitmapBytes(piece.to))
-      : null;
+    return piece.nullCount > 0 ? this.bits(piece.validity, piece) : null;
   }
 
   fixedWidth(piece: KeptPiece, valid: Uint8Array | null): void {
@@ -158,7 +162,8 @@ class ColumnCopier {
     const width = bits / 8;
     for (let at = 0; at < bytes.byteLength; at += width) {
       const row = from + at / width;
-      if (valid && !((valid[row >> 3] as number) & (1 << (row & 7)))) continue;
+      const bit = row - (piece.from & ~7);
+      if (valid && !((valid[bit >> 3] as number) & (1 << (bit & 7)))) continue;
       const index = getIndex(view, at, bits, signed);
       if (index < 0 || index >= (indexLimit as number))
         throw new TaskFailure({

@@ -65,7 +65,7 @@ export function parseArguments(argv: string[]): Command {
   if (command === undefined)
     throw new UsageError("expected a command, found none (softjac --help)");
   refuseUnknown(parsed, command);
-  refuseRepeatedFlags(argv);
+  refuseAmbiguousFlags(argv);
   return runCommand(parsed, rest);
 }
 
@@ -110,15 +110,34 @@ function runCommand(
   };
 }
 
-/** The parser makes a list of a repeated option, but of a repeated flag it keeps the last without a word. */
-function refuseRepeatedFlags(argv: string[]): void {
-  const flags = argv.flatMap(
-    (word) => /^--(?:no-)?([a-z][a-z-]*)$/.exec(word)?.[1] ?? [],
-  );
-  for (const flag of new Set(flags)) {
-    const times = flags.filter((other) => other === flag).length;
-    if (times > 1) once(flag, flags.slice(0, times));
+/**
+ * The parser keeps the last of a repeated flag without a word, and takes `--dry-run=yes` for false.
+ */
+function refuseAmbiguousFlags(argv: string[]): void {
+  const seen = new Map<string, number>();
+  for (const word of argv) {
+    const [, flag, value] = /^--(?:no-)?([a-z][a-z-]*)(=.*)?$/.exec(word) ?? [];
+    if (flag === undefined) continue;
+    seen.set(flag, (seen.get(flag) ?? 0) + 1);
+    if (isFlag(flag) && value !== undefined)
+      throw new UsageError(
+        `--${flag}: expected no value, found ${value.slice(1)}`,
+        flag,
+      );
   }
+  for (const [flag, times] of seen)
+    if (times > 1)
+      throw new UsageError(
+        `--${flag}: expected once, found ${times} times`,
+        flag,
+      );
+}
+
+function isFlag(name: string): boolean {
+  return (
+    name in FLAGS ||
+    RUN_OPTIONS.some((o) => o.kind === "boolean" && kebab(o.name) === name)
+  );
 }
 
 function once(flag: string, value: unknown): unknown {

@@ -3,7 +3,7 @@ export function count(value: number): string {
   return Math.round(value).toLocaleString("en-US");
 }
 
-/** Bytes in the unit that people read: "832.8 kB", "1.6 GB" (powers of 1000, as disks are sold). */
+/** Bytes in the unit that people read: "832.8 kB", "1.60 GB" (powers of 1000, as disks are sold). */
 export function bytes(value: number): string {
   const units = ["bytes", "kB", "MB", "GB", "TB", "PB"];
   let scaled = value;
@@ -21,8 +21,8 @@ export function duration(ms: number): string {
   const seconds = ms / 1000;
   if (seconds < 10) return `${seconds.toPrecision(2)} s`;
   if (seconds < 100) return `${seconds.toFixed(1)} s`;
-  const minutes = Math.floor(seconds / 60);
-  return `${minutes} min ${Math.round(seconds - 60 * minutes)} s`;
+  const whole = Math.round(seconds);
+  return `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
 
 /** Rows of label and value, aligned. */

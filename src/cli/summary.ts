@@ -14,6 +14,8 @@ export function reportText(report: RunReport): string {
       `${duration(report.durationMs)}, ${count(report.rowsPerSecond)} rows/s, ${bytes(rate)}/s`,
     ],
   ];
+  if (report.kernel === "plain")
+    rows.push(["kernel", "plain JavaScript: slower, the same bits"]);
   if (report.badRows > 0)
     rows.push([
       "bad rows",

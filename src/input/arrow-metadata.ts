@@ -154,6 +154,16 @@ function decodeInt(table: FlatTable): ArrowType {
   return { kind: "Int", bitWidth, signed: table.uint8(1) !== 0 };
 }
 
+/** SECOND, MILLISECOND, MICROSECOND, NANOSECOND. */
+const TIME_UNITS = [0, 1, 2, 3];
+
+function oneOf(allowed: number[], found: number, what: string): number {
+  if (allowed.includes(found)) return found;
+  throw new MalformedFlatbuffer(
+    `a type with ${what} ${found} instead of ${allowed.join(" or ")}`,
+  );
+}
+
 /** The Type union of Schema.fbs, by its number there. */
 function decodeType(number: number, table: FlatTable | null): ArrowType {
   if (!table) throw new MalformedFlatbuffer("a column without a type");
@@ -167,24 +177,27 @@ function decodeType(number: number, table: FlatTable | null): ArrowType {
         kind: "Decimal",
         precision: table.int32(0),
         scale: table.int32(1),
-        bitWidth: table.int32(2, 128),
+        bitWidth: oneOf([32, 64, 128, 256], table.int32(2, 128), "bits"),
       };
     case 8:
-      return { kind: "Date", unit: table.int16(0, 1) };
-    case 9:
-      return {
-        kind: "Time",
-        unit: table.int16(0, 1),
-        bitWidth: table.int32(1, 32),
-      };
+      return { kind: "Date", unit: oneOf([0, 1], table.int16(0, 1), "unit") };
+    case 9: {
+      const unit = oneOf(TIME_UNITS, table.int16(0, 1), "unit");
+      // Seconds and milliseconds are int32, micro- and nanoseconds int64.
+      const bitWidth = oneOf([unit < 2 ? 32 : 64], table.int32(1, 32), "bits");
+      return { kind: "Time", unit, bitWidth };
+    }
     case 10:
       return {
         kind: "Timestamp",
-        unit: table.int16(0),
+        unit: oneOf(TIME_UNITS, table.int16(0), "unit"),
         timezone: table.string(1),
       };
     case 11:
-      return { kind: "Interval", unit: table.int16(0) };
+      return {
+        kind: "Interval",
+        unit: oneOf([0, 1, 2], table.int16(0), "unit"),
+      };
     case 14:
       return {
         kind: "Union",
@@ -198,7 +211,10 @@ function decodeType(number: number, table: FlatTable | null): ArrowType {
     case 17:
       return { kind: "Map", keysSorted: table.uint8(0) !== 0 };
     case 18:
-      return { kind: "Duration", unit: table.int16(0, 1) };
+      return {
+        kind: "Duration",
+        unit: oneOf(TIME_UNITS, table.int16(0, 1), "unit"),
+      };
     default: {
       const kind = PLAIN_TYPES[number];
       if (!kind) throw new MalformedFlatbuffer(`the unknown type ${number}`);

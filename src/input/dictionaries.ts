@@ -1,4 +1,4 @@
-import type { Field } from "../arrow/field.js";
+import { describeField, type Field } from "../arrow/field.js";
 import { InputFormatError, InputUnsupportedError } from "../errors.js";
 import type { ArrowFile } from "./arrow-file.js";
 import type { BatchMetadata, MessageMetadata } from "./arrow-metadata.js";
@@ -25,8 +25,18 @@ export function placeDictionaries(
   kept: KeptColumn[],
 ): { kept: KeptColumn[]; dictionaries: DictionaryBlock[] } {
   const fields = new Map<number, Field>();
-  for (const { field } of kept)
-    if (field.dictionary) fields.set(field.dictionary.id, field);
+  for (const { field } of kept) {
+    if (!field.dictionary) continue;
+    const { id } = field.dictionary;
+    const other = fields.get(id);
+    if (other && JSON.stringify(other.type) !== JSON.stringify(field.type))
+      throw new InputFormatError(
+        file.path,
+        "schema",
+        `expected one type of values for dictionary ${id}, found ${describeField(other)} (column ${other.name}) and ${describeField(field)} (column ${field.name})`,
+      );
+    fields.set(id, field);
+  }
   if (fields.size === 0) return { kept, dictionaries: [] };
 
   const values = new Map<number, number>();
@@ -37,6 +47,12 @@ export function placeDictionaries(
     const { id, isDelta } = dictionaryOf(file.path, where, message);
     const field = fields.get(id);
     if (!field || !message.batch) return;
+    if (!values.has(id) && isDelta)
+      throw new InputFormatError(
+        file.path,
+        where,
+        `expected a dictionary with id ${id} (column ${field.name}) before its deltas, found a delta`,
+      );
     if (values.has(id) && !isDelta)
       throw new InputFormatError(
         file.path,

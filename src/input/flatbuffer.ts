@@ -1,15 +1,27 @@
+/** Writers may store a text or a table once and point at it often; never this often over all. */
+const SHARING = 16;
+
 /**
- * Reads flatbuffers without believing them: every access is checked against the buffer, and the number of tables visited
- * is bounded by its size, so that tables that point at each other cannot make work without end.
+ * Reads flatbuffers without believing them: every access is checked against the buffer, and all that is read is bounded
+ * by its size, so that tables that point at each other, or share one long text, cannot make work without end.
  * (The format: google.github.io/flatbuffers/internals. A field's slot is its number in the .fbs file.)
  */
 export class Flatbuffer {
   readonly #view: DataView;
-  #tablesLeft: number;
+  #bytesLeft: number;
 
   constructor(bytes: Uint8Array) {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.#tablesLeft = bytes.byteLength >> 2;
+    this.#bytesLeft = SHARING * bytes.byteLength;
+  }
+
+  /** Counts bytes as read: what is shared counts each time, and all of it must stay in proportion to the buffer. */
+  charge(bytes: number): void {
+    this.#bytesLeft -= bytes;
+    if (this.#bytesLeft < 0)
+      throw new MalformedFlatbuffer(
+        "tables and texts that are used again and again",
+      );
   }
 
   root(): FlatTable {
@@ -17,8 +29,7 @@ export class Flatbuffer {
   }
 
   tableAt(position: number): FlatTable {
-    if (this.#tablesLeft-- === 0)
-      throw new MalformedFlatbuffer("more tables than its bytes can hold");
+    this.charge(4);
     return new FlatTable(this, position);
   }
 
@@ -62,6 +73,7 @@ export class Flatbuffer {
   string(at: number): string {
     const length = this.uint32(at);
     this.check(at + 4, length);
+    this.charge(length);
     return utf8.decode(
       new Uint8Array(this.#view.buffer, this.#view.byteOffset + at + 4, length),
     );
@@ -143,6 +155,7 @@ export class FlatTable {
     if (at === 0) return [];
     const length = this.#buffer.uint32(at);
     this.#buffer.check(at + 4, length * bytes);
+    this.#buffer.charge(length * bytes);
     return Array.from({ length }, (_, k) => read(at + 4 + k * bytes));
   }
 }

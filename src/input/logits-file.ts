@@ -127,11 +127,11 @@ function listClasses({ path, fd }: ArrowFile, batches: LogitsBatch[]): number {
   const pair = new Int32Array(2);
   readInput({ path, fd }, new Uint8Array(pair.buffer), first.offsets);
   const classes = (pair[1] as number) - (pair[0] as number);
-  if (classes < 1)
+  if (classes < 1 || classes > first.valueCount)
     throw new InputFormatError(
       path,
       "row 0",
-      `expected at least 1 logit, found ${classes}`,
+      `expected 1 to ${first.valueCount} logits as its batch has, found ${classes}`,
     );
   return classes;
 }

@@ -32,7 +32,12 @@ export function writeFully(
   let done = 0;
   while (done < source.byteLength) {
     const length = Math.min(source.byteLength - done, MAX_CALL_BYTES);
-    done += writeSync(fd, source, done, length, position + done);
+    const written = writeSync(fd, source, done, length, position + done);
+    if (written === 0)
+      throw new Error(
+        `expected ${length} bytes to be written at byte ${position + done}, found none to be`,
+      );
+    done += written;
   }
 }
 

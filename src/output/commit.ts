@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import {
   closeSync,
   constants,
+  fchmodSync,
   fsync,
   fsyncSync,
   ftruncateSync,
@@ -54,6 +55,11 @@ export interface PendingOutput {
  * UsageError where it is the input itself
  */
 export function checkTarget(path: string, force: boolean, input: string): void {
+  if (/[\\/]$/.test(path))
+    throw new UsageError(
+      `output: expected the name of a file, found ${path}`,
+      "output",
+    );
   const found = statOrNull(path);
   if (!found) return;
   if (isSameFile(input, found))
@@ -82,7 +88,8 @@ export async function openPending(
   checkSpace(directory, path, bytes);
   const temporaryPath = join(
     directory,
-    `.${basename(path)}.${process.pid}-${randomBytes(6).toString("hex")}.tmp`,
+    // Part of the name, so that people know whose it is; not all, so that a name of any length has room.
+    `.${basename(path).slice(0, 40)}.${process.pid}-${randomBytes(6).toString("hex")}.tmp`,
   );
   const flags =
     constants.O_CREAT |
@@ -96,8 +103,9 @@ export async function openPending(
   let open = true;
   const writeBack = new WriteBack(fd);
   const close = () => {
-    if (open) closeSync(fd);
+    if (!open) return;
     open = false;
+    closeSync(fd);
   };
   const output: PendingOutput = {
     fd,
@@ -113,22 +121,38 @@ export async function openPending(
       } catch (error) {
         throw ioError(path, "could not be made durable", error);
       }
-      close();
-      outputCall(path, "could not be given its name", () =>
-        publish(temporaryPath, path, force),
-      );
-      pendingPaths.delete(temporaryPath);
-      if (sync) syncDirectory(directory);
+      outputCall(path, "could not be made durable", close);
+      const directoryFd = sync ? openDirectory(directory) : null;
+      try {
+        outputCall(path, "could not be given its name", () =>
+          publish(temporaryPath, path, force),
+        );
+        pendingPaths.delete(temporaryPath);
+        if (directoryFd !== null) syncDirectory(directoryFd, path);
+      } finally {
+        if (directoryFd !== null) closeSync(directoryFd);
+      }
     },
     async discard() {
       await writeBack.finished().catch(() => {});
-      close();
+      // What made the run fail is what counts: trouble in clearing up after it is not told instead.
+      try {
+        close();
+      } catch {}
       if (!pendingPaths.delete(temporaryPath)) return;
-      rmSync(temporaryPath, { force: true });
+      try {
+        rmSync(temporaryPath, { force: true });
+      } catch {}
     },
   };
   try {
     outputCall(path, "could not be sized", () => ftruncateSync(fd, bytes));
+    // What replaces a file is no more readable than that was.
+    const old = force ? statOrNull(path) : null;
+    if (old)
+      outputCall(path, "could not be given its mode", () =>
+        fchmodSync(fd, old.mode & 0o777),
+      );
   } catch (error) {
     await output.discard();
     throw error;
@@ -163,17 +187,27 @@ function publish(temporaryPath: string, path: string, force: boolean): void {
   unlinkSync(temporaryPath);
 }
 
-/** The name is durable once its directory is. Some file systems cannot sync a directory; the rename stands anyway. */
-function syncDirectory(directory: string): void {
-  const fd = openSync(directory, constants.O_RDONLY);
+/** For its sync, opened before anything is published: null where a directory may not be read. */
+function openDirectory(directory: string): number | null {
+  try {
+    return openSync(directory, constants.O_RDONLY);
+  } catch {
+    return null;
+  }
+}
+
+/** The name is durable once its directory is. Some file systems cannot sync a directory; the name stands anyway. */
+function syncDirectory(fd: number, path: string): void {
   try {
     fsyncSync(fd);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== "EINVAL" && code !== "ENOTSUP")
-      throw ioError(directory, "could not be synced", error);
-  } finally {
-    closeSync(fd);
+      throw ioError(
+        path,
+        "is complete and in place, but its directory could not be synced",
+        error,
+      );
   }
 }
 

@@ -1,4 +1,4 @@
-import { readFully, writeFully } from "../io/positional.js";
+import { writeFully } from "../io/positional.js";
 import {
   type BlockPlace,
   dictionaryMessage,
@@ -23,9 +23,9 @@ export function encodeDictionary(source: SourceDictionary): Uint8Array {
   return dictionaryMessage(id, isDelta, { ...batch, bodyBytes });
 }
 
-/** Writes the dictionary messages to their places, the bodies copied from the input. */
+/** Writes the dictionary messages to their places, the bodies as `read` gives them from the input. */
 export function copyDictionaries(
-  sourceFd: number,
+  read: (target: Uint8Array, position: number) => void,
   outputFd: number,
   sources: readonly SourceDictionary[],
   places: readonly BlockPlace[],
@@ -40,7 +40,7 @@ export function copyDictionaries(
     const to = place.offset + place.metadataBytes;
     for (let at = 0; at < source.bodyBytes; at += COPY_BYTES) {
       const part = new Uint8Array(Math.min(COPY_BYTES, source.bodyBytes - at));
-      readFully(sourceFd, part, source.bodyStart + at);
+      read(part, source.bodyStart + at);
       writeFully(outputFd, part, to + at);
     }
   });

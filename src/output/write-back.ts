@@ -14,9 +14,11 @@ export class WriteBack {
 
   constructor(private readonly fd: number) {}
 
+  /** @throws what the disk reported of earlier bytes: no use in writing on */
   wrote(bytes: number): void {
+    if (this.#error) throw this.#error;
     this.#unsynced += bytes;
-    if (this.#running || this.#error || this.#unsynced < STEP_BYTES) return;
+    if (this.#running || this.#unsynced < STEP_BYTES) return;
     this.#unsynced = 0;
     this.#running = new Promise((resolve) =>
       fdatasync(this.fd, (error) => {

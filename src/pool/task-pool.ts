@@ -32,8 +32,11 @@ export async function openTaskPool(
     // A worker's garbage is a few views per stride: collected early, a run's peak does not grow with its length.
     resourceLimits: { maxYoungGenerationSizeMb: 2 },
   });
+  // A worker that fails while it has no task (it could not start, say) is told here alone, and tasks wait for ever.
+  const failed = new Promise<never>((_, reject) => pool.on("error", reject));
+  failed.catch(() => {});
   return {
-    run: (task) => pool.run(task),
+    run: (task) => Promise.race([pool.run(task), failed]),
     close: () => pool.destroy(),
   };
 }

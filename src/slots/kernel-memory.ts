@@ -13,11 +13,6 @@ export interface KernelMemory {
 const PAGE_BYTES = 65536;
 const WASM_URL = new URL("./kernels.wasm", import.meta.url);
 
-/** The SIMD kernel, compiled once and sent to the workers as a module. */
-export function compileKernel(): WebAssembly.Module {
-  return new WebAssembly.Module(readFileSync(WASM_URL));
-}
-
 /**
  * Allocates `bytes` shared by all threads; never grown. Every shared WebAssembly memory reserves address space by the
  * GiB, so where that is limited (`ulimit -v`) or SIMD is missing, `auto` falls back to the plain kernel: same bits.
@@ -29,8 +24,9 @@ export function allocateKernelMemory(
 ): KernelMemory {
   if (choice !== "plain") {
     const pages = Math.ceil(bytes / PAGE_BYTES);
+    const code = readFileSync(WASM_URL);
     try {
-      const module = compileKernel();
+      const module = new WebAssembly.Module(code);
       const memory = new WebAssembly.Memory({
         initial: pages,
         maximum: pages,

@@ -76,6 +76,12 @@ const REFUSED: [name: string, args: string[], exit: number, message: string][] =
       "expected a command among run, found rum (softjac --help)",
     ],
     [
+      "a flag with a value",
+      ["run", DIGITS, "-o", out, "--dry-run=yes"],
+      64,
+      "--dry-run: expected no value, found yes",
+    ],
+    [
       "an option without its value",
       ["run", DIGITS, "-o"],
       64,

@@ -132,3 +132,29 @@ test.each([
   expect(existsSync(output)).toBe(false);
   expect(temporary()).toEqual([]);
 });
+
+test("the second signal ends it at once, and the temporary file goes too", async () => {
+  const output = at("twice.arrow");
+  const child = spawn(process.execPath, [
+    CLI,
+    // One chunk for each thread: the first signal alone would wait for seconds.
+    ...["run", large, "-o", output, "--kernel", "plain"],
+    ...["--chunk-rows", "30000"],
+  ]);
+  const ended = new Promise<number | null>((resolve) =>
+    child.on("exit", resolve),
+  );
+  const temporary = () =>
+    readdirSync(dirname(output)).filter((name) =>
+      name.includes("twice.arrow."),
+    );
+  while (temporary().length === 0 && child.exitCode === null)
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  child.kill("SIGINT");
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  child.kill("SIGINT");
+  expect(await ended).toBe(130);
+  expect(existsSync(output)).toBe(false);
+  expect(temporary()).toEqual([]);
+});

@@ -1,10 +1,12 @@
 import { spawnSync } from "node:child_process";
 import {
+  chmodSync,
   existsSync,
   linkSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -169,4 +171,40 @@ test("a full disk: refused before starting where it can be known, exit 74, nothi
   } finally {
     spawnSync("umount", [mount]);
   }
+});
+
+test("a name as long as the system takes, a mode kept, a folder's name refused", async () => {
+  const long = at(`${"n".repeat(240)}.arrow`);
+  await built.run({ input, output: long });
+  chmodSync(long, 0o600);
+  await built.run({ input, output: long, force: true });
+  expect(statSync(long).mode & 0o777).toBe(0o600);
+  const folder = at("folder/");
+  await expect(built.run({ input, output: folder })).rejects.toMatchObject({
+    code: "ERR_USAGE",
+    message: `output: expected the name of a file, found ${folder}`,
+  });
+});
+
+test("without sync the bytes are the same", async () => {
+  const [a, b] = [at("synced.arrow"), at("unsynced.arrow")];
+  await built.run({ input, output: a });
+  await built.run({ input, output: b, sync: false });
+  expect(readFileSync(a).equals(readFileSync(b))).toBe(true);
+});
+
+test("what onProgress throws comes back as it is, and nothing is left", async () => {
+  const own = new Error("my own");
+  const output = at("thrown.arrow");
+  const failing = built.run(
+    { input, output, threads: 2, chunkRows: 100 },
+    {
+      onProgress: () => {
+        throw own;
+      },
+    },
+  );
+  await expect(failing).rejects.toBe(own);
+  expect(existsSync(output)).toBe(false);
+  expect(temporaryFiles()).toEqual([]);
 });
