@@ -27,6 +27,8 @@ export interface Job {
 const MAX_LIST_SIZE = 2 ** 31 - 1;
 /** Kept text can make a batch larger than planned; some readers refuse bodies over 256 MiB. */
 const MAX_BODY_BYTES = 256 * 2 ** 20;
+/** Batches are not made smaller than this for the sake of one long text. */
+const FEW_ROWS = 64;
 
 /** Plans a run on an opened input. Reads at most the ends of kept text columns. */
 export function planJob(options: ResolvedOptions, logits: LogitsFile): Job {
@@ -82,12 +84,27 @@ export function planJob(options: ResolvedOptions, logits: LogitsFile): Job {
 
   let plan = planWith();
   let layout = layoutOf(plan);
-  while (logits.kept.length > 0 && plan.batchRows > 1 && oversized(layout)) {
+  while (plan.batchRows > FEW_ROWS && oversized(layout)) {
     plan = planWith(Math.ceil(plan.batchRows / 2));
     layout = layoutOf(plan);
   }
+  refuseLongText(logits, layout);
   const slot = layoutSlot({ ...plan, sourceWidth, width, form });
   return { plan, slot, layout, dtype, nullableResults };
+}
+
+/** Offsets of utf8 and binary are int32. */
+function refuseLongText(logits: LogitsFile, layout: JacobianFileLayout): void {
+  for (const { shape } of layout.batches)
+    shape.kept.forEach(({ values }, k) => {
+      const column = logits.kept[k];
+      if (column?.offsetBytes === 4 && values > MAX_LIST_SIZE)
+        throw new InputUnsupportedError(
+          logits.path,
+          `column ${column.field.name}`,
+          `expected at most ${MAX_LIST_SIZE} bytes of text in ${shape.rows} rows, found ${values}`,
+        );
+    });
 }
 
 function oversized(layout: JacobianFileLayout): boolean {
