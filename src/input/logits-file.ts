@@ -1,4 +1,5 @@
-import { InputFormatError } from "../errors.js";
+import type { Field } from "../arrow/field.js";
+import { InputFormatError, InputUnsupportedError } from "../errors.js";
 import { type ArrowFile, openArrowFile } from "./arrow-file.js";
 import { columnSpans, type SchemaSpans } from "./column-spans.js";
 import { type DictionaryBlock, placeDictionaries } from "./dictionaries.js";
@@ -54,6 +55,12 @@ export function openLogits(path: string, options: OpenOptions): LogitsFile {
 function locate(file: ArrowFile, options: OpenOptions): LogitsFile {
   const { path, fd, bytes, footer } = file;
   const { fields } = footer.schema;
+  if (footer.version === V4 && fields.some(hasUnion))
+    throw new InputUnsupportedError(
+      path,
+      "schema",
+      "expected metadata version V5 where there are union columns, found V4",
+    );
   const logits = selectLogits(path, fields, options);
   const { kept, dictionaries } = placeDictionaries(
     file,
@@ -104,6 +111,13 @@ function locate(file: ArrowFile, options: OpenOptions): LogitsFile {
     dictionaries,
     close: () => file.close(),
   };
+}
+
+/** MetadataVersion V4, as stored: unions then had one buffer more. */
+const V4 = 3;
+
+function hasUnion(field: Field): boolean {
+  return field.type.kind === "Union" || field.children.some(hasUnion);
 }
 
 /** Spans depend on the batch only where there are view columns, whose buffers vary in number. */

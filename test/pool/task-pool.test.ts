@@ -1,0 +1,16 @@
+import { expect, test } from "vitest";
+import { openTaskPool } from "../../src/pool/task-pool.js";
+
+test("workers that cannot start reject the tasks that wait for them", async () => {
+  // Run from src/, the worker's file is not where the built package has it.
+  const pool = await openTaskPool(2, {} as never);
+  const task = { kind: "kept", slot: 0, rows: 0, columns: [] } as const;
+  const runs = [1, 2, 3].map(() =>
+    pool.run({ ...task, columns: [] }).then(
+      () => "done",
+      () => "rejected",
+    ),
+  );
+  expect(await Promise.all(runs)).toEqual(["rejected", "rejected", "rejected"]);
+  await pool.close();
+});
