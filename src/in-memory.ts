@@ -1,11 +1,11 @@
 import { UsageError } from "./errors.js";
+import { STRIDE_BYTES } from "./plan.js";
 import {
   type ComputeStride,
   eachStride,
   type FloatArray,
   type InMemoryOptions,
   type Slot,
-  STRIDE_BYTES,
 } from "./strides.js";
 
 /**

@@ -50,7 +50,7 @@ const BATCH_BYTES = 32 * MiB;
 /** A task: long enough that its message costs nothing, short enough that threads end together. */
 const CHUNK_BYTES = 8 * MiB;
 /** Output of a stride: it stays in cache between kernel and write (512 KiB is 5 % slower, 2 MiB 10 %). */
-const STRIDE_BYTES = MiB;
+export const STRIDE_BYTES = MiB;
 /** Logits read at once: one call for many strides where the classes are many. */
 const LOAD_BYTES = MiB / 4;
 /** Under this a pool costs more than it gives. */

@@ -2,6 +2,7 @@ import { BadRowError, UsageError } from "./errors.js";
 import { describeBadRow } from "./numeric/bad-row.js";
 import type { Kernel } from "./numeric/kernel.js";
 import { kernelOn } from "./numeric/simd-kernel.js";
+import { STRIDE_BYTES } from "./plan.js";
 import { allocateKernelMemory } from "./slots/kernel-memory.js";
 import { layoutSlot, type SlotLayout } from "./slots/slot-layout.js";
 
@@ -13,9 +14,6 @@ export interface InMemoryOptions {
   /** A row with NaN, +inf or nothing but -inf: throw (default), or give NaN. */
   onBadRow?: "error" | "nan";
 }
-
-/** Output of a stride: it stays in cache between kernel and copy. */
-export const STRIDE_BYTES = 2 ** 19;
 
 /** V8's largest typed array has 2^33 values or fewer; long before, memory is at an end. */
 const MAX_VALUES = 2 ** 32;

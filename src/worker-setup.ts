@@ -12,7 +12,6 @@ export function workerSetup(
 ): WorkerSetup {
   return {
     ...memory,
-    slotStart: 0,
     slotBytes: slot.bytes,
     slot,
     sourceFd: logits.fd,

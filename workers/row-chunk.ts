@@ -15,7 +15,7 @@ export function computeRowChunk(
   task: RowChunkTask,
 ): number[] {
   const { classes, slot } = setup;
-  const base = setup.slotStart + task.slot * setup.slotBytes;
+  const base = task.slot * setup.slotBytes;
   const width = setup.outFloat32 ? 4 : 8;
   const write = (address: number, bytes: number, position: number) =>
     withSide("output", () =>

@@ -9,8 +9,7 @@ export interface WorkerSetup {
   memory: WebAssembly.Memory | null;
   /** The slots' memory (`memory`'s own buffer where there is one). */
   buffer: SharedArrayBuffer;
-  /** Byte address of slot 0, and from one slot to the next. */
-  slotStart: number;
+  /** Bytes from one slot to the next; slot 0 stands at address 0. */
   slotBytes: number;
   slot: SlotLayout;
   sourceFd: number;

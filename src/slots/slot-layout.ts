@@ -1,3 +1,5 @@
+import { workAreaBytes } from "../numeric/work-area.js";
+
 /** What the regions of a slot depend on. */
 export interface SlotSpec {
   loadRows: number;
@@ -46,7 +48,7 @@ export function layoutSlot(spec: SlotSpec): SlotLayout {
         : 0,
   );
   const logits = region(logitsBytes);
-  const work = region(16 + 24 * (classes + (classes & 1)));
+  const work = region(workAreaBytes(classes));
   const rowNumbers = region(8 * loadRows);
   const softmax = region(loadRows * classes * width);
   const wholeBlocks = tileRows === classes;
