@@ -7,10 +7,13 @@
  * |---------|---------------------------------------|--------|
  * | 0       | tail/S, the winner's diagonal factor   | f64    |
  * | 8       | argmax                                | i32    |
- * | 16      | p                                     | f64[W] |
- * | 16+8W   | e, high part, scaled by 2^512         | f64[W] |
- * | 16+16W  | e, low part                           | f64[W] |
+ * | 64      | the SIMD kernel's table for exp       | f64[20] |
+ * | 256     | p                                     | f64[W] |
+ * | 256+8W  | e, high part, scaled by 2^512         | f64[W] |
+ * | 256+16W | e, low part                           | f64[W] |
  */
+const HEADER = 256;
+
 export interface WorkArea {
   /** [0] = tail/S: J[a,a] = p_a·(tail/S). */
   readonly winner: Float64Array;
@@ -27,7 +30,7 @@ export function paddedClasses(classes: number): number {
 
 /** Bytes of a work area. */
 export function workAreaBytes(classes: number): number {
-  return 16 + 24 * paddedClasses(classes);
+  return HEADER + 24 * paddedClasses(classes);
 }
 
 /** The work area at byte `address` of `buffer`. */
@@ -40,8 +43,8 @@ export function workAreaAt(
   return {
     winner: new Float64Array(buffer, address, 1),
     argmax: new Int32Array(buffer, address + 8, 1),
-    p: new Float64Array(buffer, address + 16, width),
-    high: new Float64Array(buffer, address + 16 + 8 * width, width),
-    low: new Float64Array(buffer, address + 16 + 16 * width, width),
+    p: new Float64Array(buffer, address + HEADER, width),
+    high: new Float64Array(buffer, address + HEADER + 8 * width, width),
+    low: new Float64Array(buffer, address + HEADER + 16 * width, width),
   };
 }

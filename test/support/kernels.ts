@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import type { Kernel } from "../../src/numeric/kernel.js";
 import { plainKernel } from "../../src/numeric/plain-kernel.js";
 import { simdKernel } from "../../src/numeric/simd-kernel.js";
+import { workAreaBytes } from "../../src/numeric/work-area.js";
 
 export const KERNEL_NAMES = ["plain", "simd"] as const;
 
@@ -44,7 +45,7 @@ export function blocks(
   const align = (n: number) => (n + 63) & ~63;
   const input = 64;
   const work = input + align(8 * M * classes);
-  const softmaxOut = work + align(16 + 24 * (classes + 1));
+  const softmaxOut = work + align(workAreaBytes(classes));
   const jacobianOut = softmaxOut + align(8 * M * classes);
   const badRows = jacobianOut + align(8 * M * classes * classes);
   const copy = (address: number, length: number) =>

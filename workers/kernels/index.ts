@@ -1,12 +1,17 @@
 // What the module exports: the Kernel interface of src/numeric/kernel.ts on raw addresses. No allocation, no globals:
 // every instance shares one memory, and each call touches only what its arguments name.
 import { storeTile32, storeTile64 } from "./jacobian";
-import { clearRow, softmaxRow, WORK_HEADER } from "./softmax";
+import { clearRow, prepareWork, softmaxRow, WORK_HEADER } from "./softmax";
 
 export { storeTile32, storeTile64 };
 
 /** Softmax of one row into its work area. Returns 1, or 0 for a bad row, whose work area is cleared. */
 export function loadRow(source: usize, float32: bool, classes: usize, work: usize): i32 {
+  prepareWork(work);
+  return loadNextRow(source, float32, classes, work);
+}
+
+function loadNextRow(source: usize, float32: bool, classes: usize, work: usize): i32 {
   if (softmaxRow(source, float32, classes, work)) return 1;
   clearRow(classes, work);
   return 0;
@@ -33,8 +38,9 @@ export function storeBlocks(
   const softmaxBytes = classes << (outFloat32 ? 2 : 3);
   const blocks = jacobianOut != 0;
   let bad: usize = 0;
+  prepareWork(work);
   for (let r: usize = 0; r < rows; r++) {
-    if (!loadRow(source, sourceFloat32, classes, work)) store<i32>(badRows + (bad++ << 2), <i32>r);
+    if (!loadNextRow(source, sourceFloat32, classes, work)) store<i32>(badRows + (bad++ << 2), <i32>r);
     if (outFloat32) {
       storeSoftmax32(work, classes, softmaxOut);
       if (blocks) storeTile32(work, classes, 0, classes, jacobianOut);
