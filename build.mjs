@@ -22,29 +22,46 @@ await Promise.all([kernels(), bundles(), declarations()]).catch((error) => {
   process.exit(1);
 });
 
-function kernels() {
-  return runNode("node_modules/assemblyscript/bin/asc.js", [
-    "workers/kernels/index.ts",
-    "--outFile",
-    "dist/kernels.wasm",
-    // Shared by all workers: memory comes from outside, and nothing of the module's own stands in it.
-    "--importMemory",
-    "--sharedMemory",
-    "--initialMemory",
-    "1",
-    "--maximumMemory",
-    "65536",
-    "--runtime",
-    "stub",
-    "--enable",
-    "simd",
-    "--enable",
-    "threads",
-    "--optimizeLevel",
-    "3",
-    "--noAssert",
-    "--converge",
-  ]);
+/** src/numeric/portable is TypeScript and AssemblyScript at once, but for the file that stands for the machine. */
+async function kernels() {
+  const asc = await import("assemblyscript/asc");
+  const { error, stderr } = await asc.main(
+    [
+      "workers/kernels/index.ts",
+      "--outFile",
+      "dist/kernels.wasm",
+      // Shared by all workers: memory comes from outside, and nothing of the module's own stands in it.
+      "--importMemory",
+      "--sharedMemory",
+      "--initialMemory",
+      "1",
+      "--maximumMemory",
+      "65536",
+      "--runtime",
+      "stub",
+      "--enable",
+      "simd",
+      "--enable",
+      "threads",
+      "--optimizeLevel",
+      "3",
+      "--noAssert",
+      "--converge",
+    ],
+    {
+      readFile: (name) =>
+        readFile(
+          new URL(
+            name.endsWith("portable/machine.js.ts")
+              ? "workers/kernels/machine.ts"
+              : name.replace(/\.js\.ts$/, ".ts"),
+            here,
+          ),
+          "utf8",
+        ).catch(() => null),
+    },
+  );
+  if (error) throw new Error(stderr.toString(), { cause: error });
 }
 
 async function bundles() {

@@ -2,9 +2,9 @@
 import { runPython, script } from "./python.mjs";
 
 /** What was checked; throws with the first difference. */
-export async function checkOutput(python, { name, input, output }) {
-  const kind = name === "softjac" ? "softjac" : "peer";
-  const args = [script("peers/check.py"), input, output, kind];
+export async function checkOutput(python, { name, input, output, results }) {
+  const kind = name.startsWith("softjac") ? "softjac" : "peer";
+  const args = [script("peers/check.py"), input, output, kind, results];
   try {
     return JSON.parse(await runPython(python.path, args));
   } catch (cause) {

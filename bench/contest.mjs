@@ -30,10 +30,12 @@ export async function runContest(workload, { python, input, work, runs, log }) {
   return summarize(workload, rounds, checks);
 }
 
-function contendersOf({ peers }, { python, input, output }) {
+function contendersOf({ peers, args = [], results = "bsr" }, settings) {
+  const { python, input, output } = settings;
   const softjac = script("../dist/cli.js");
-  const run = ["run", input, "-o", output, "--quiet"];
-  const files = { input, output };
+  const plain = ["run", input, "-o", output, "--quiet"];
+  const run = [...plain, ...args];
+  const files = { input, output, results };
   return [
     {
       name: "softjac",
@@ -49,10 +51,14 @@ function contendersOf({ peers }, { python, input, output }) {
           },
         ]
       : []),
-    ...peers.map(({ name }) => ({
-      name,
-      command: [python.path, script("peers/peers.py"), name, input, output],
+    ...peers.map((peer) => ({
+      name: peer.name,
+      command:
+        peer.name === "softjac-bsr"
+          ? [process.execPath, softjac, ...plain]
+          : [python.path, script("peers/peers.py"), peer.name, input, output],
       ...files,
+      results: peer.results ?? results,
     })),
   ];
 }

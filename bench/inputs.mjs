@@ -7,8 +7,9 @@ import { bytesOnDisk } from "./workloads.mjs";
 
 /** Path of the workload's input. Seeded, so that the name says all about the content. */
 export async function prepareInput(workload, { python, work, log }) {
-  const { rows, classes, dtype } = workload;
-  const path = join(work, `logits-${rows}x${classes}-${dtype}.arrow`);
+  const { rows, classes, dtype, cotangent } = workload;
+  const kind = cotangent ? "logits+cotangent" : "logits";
+  const path = join(work, `${kind}-${rows}x${classes}-${dtype}.arrow`);
   if (existsSync(path)) return path;
   log(`  making ${rows} rows of ${classes} classes, ${dtype}`);
   const unfinished = `${path}.unfinished`;
@@ -16,6 +17,7 @@ export async function prepareInput(workload, { python, work, log }) {
     script("peers/generate.py"),
     unfinished,
     ...[rows, classes, dtype].map(String),
+    ...(cotangent ? ["3", "cotangent"] : []),
   ]);
   await rename(unfinished, path);
   return path;

@@ -1,4 +1,5 @@
-// What is measured. `wanted`: the ratio peer/softjac that we promise ourselves.
+// What is measured. `args`: what softjac is told beside input and output; `results`: what check.py expects then
+// (default bsr: softmax and blocks). `wanted`: the ratio peer/softjac that we promise ourselves.
 
 export const workloads = [
   {
@@ -34,6 +35,36 @@ export const workloads = [
     peers: [{ name: "numpy-bsr", wanted: 1 }],
   },
   {
+    name: "softmax",
+    rows: 5_000_000,
+    classes: 10,
+    dtype: "float32",
+    results: "softmax",
+    args: ["--emit", "softmax"],
+    valuesOut: 10,
+    peers: [{ name: "numpy-softmax", wanted: 3 }],
+  },
+  {
+    name: "vjp",
+    rows: 2_000_000,
+    classes: 20,
+    dtype: "float32",
+    cotangent: true,
+    results: "vjp",
+    args: ["--column", "logits", "--emit", "vjp", "--cotangent", "cotangent"],
+    valuesOut: 20,
+    peers: [{ name: "numpy-vjp", wanted: 2 }],
+  },
+  {
+    name: "packed",
+    rows: 20_000,
+    classes: 100,
+    dtype: "float64",
+    results: "packed",
+    args: ["--layout", "packed"],
+    peers: [{ name: "softjac-bsr", results: "bsr", wanted: 1.6 }],
+  },
+  {
     // Alone and once: only its peak memory is asked for, which must be no higher than that of a tenth of the rows.
     name: "memory-10x",
     rows: 10_000_000,
@@ -45,7 +76,8 @@ export const workloads = [
 ];
 
 /** Bytes that input and output take together. */
-export function bytesOnDisk({ rows, classes, dtype }) {
-  const valuesPerRow = classes + classes + classes * classes;
+export function bytesOnDisk({ rows, classes, dtype, valuesOut, cotangent }) {
+  const out = valuesOut ?? classes + classes * classes;
+  const valuesPerRow = classes * (cotangent ? 2 : 1) + out;
   return rows * (valuesPerRow * (dtype === "float32" ? 4 : 8) + 8);
 }

@@ -88,8 +88,7 @@ export async function compute(computation: Computation): Promise<void> {
   await slots.drained();
 
   const { paths } = computation;
-  if (failures.length)
-    throw failureError(firstFailure(failures), paths, logits);
+  if (failures.length) throw failureError(firstFailure(failures), paths);
   if (errors.length) throw unexpectedError(errors[0], paths);
   // What the caller's own onProgress threw is the caller's, as it is.
   if (progressErrors.length) throw progressErrors[0];

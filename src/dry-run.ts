@@ -1,7 +1,8 @@
 import { openLogits } from "./input/logits-file.js";
 import { planJob } from "./job.js";
-import { type RunOptions, resolveOptions } from "./options.js";
+import { openOptionsOf, type RunOptions, resolveOptions } from "./options.js";
 import { checkTarget } from "./output/commit.js";
+import type { EmitName, Layout } from "./results/catalogue.js";
 
 /** What a run would do. Bytes are exact; the memory is that of the slots. */
 export interface DryRun {
@@ -9,7 +10,8 @@ export interface DryRun {
   output: string;
   column: string;
   form: "fixed-size-list" | "list" | "columns";
-  layout: "bsr";
+  layout: Layout;
+  emit: EmitName[];
   sourceDtype: "float32" | "float64";
   dtype: "float32" | "float64";
   rows: number;
@@ -38,7 +40,7 @@ export interface DryRun {
 export function dryRun(options: RunOptions): DryRun {
   const resolved = resolveOptions(options);
   checkTarget(resolved.output, resolved.force, resolved.input);
-  const logits = openLogits(resolved.input, resolved);
+  const logits = openLogits(resolved.input, openOptionsOf(resolved));
   try {
     const { plan, slot, layout, dtype } = planJob(resolved, logits);
     return {
@@ -46,7 +48,8 @@ export function dryRun(options: RunOptions): DryRun {
       output: resolved.output,
       column: logits.column,
       form: logits.form,
-      layout: "bsr",
+      layout: resolved.layout,
+      emit: [...resolved.emit],
       sourceDtype: logits.dtype,
       dtype,
       rows: plan.rows,

@@ -73,7 +73,7 @@ export class LogitsColumnError extends SoftjacError {
   }
 }
 
-/** A row of logits has no softmax: a NaN, a +inf, or nothing but -inf. */
+/** A row has no results: logits with a NaN, a +inf, or nothing but -inf; another input that is no class or not finite. */
 export class BadRowError extends SoftjacError {
   readonly code = "ERR_BAD_ROW";
   constructor(
@@ -81,16 +81,16 @@ export class BadRowError extends SoftjacError {
     readonly source: string,
     /** Row of the logits, from 0. */
     readonly row: number,
-    found: string,
+    { expected, found }: { expected: string; found: string },
     advice: string,
   ) {
     super(
-      `${source}: row ${row}: expected finite logits or -inf for masked classes, found ${found} (${advice})`,
+      `${source}: row ${row}: expected ${expected}, found ${found} (${advice})`,
     );
   }
 }
 
-/** A row of a list column has another number of classes than the rows before it. */
+/** A row of a list column has another number of values than the rows before it. */
 export class RaggedRowError extends SoftjacError {
   readonly code = "ERR_RAGGED_ROW";
   constructor(
@@ -101,7 +101,7 @@ export class RaggedRowError extends SoftjacError {
     found: number,
   ) {
     super(
-      `${path}: column ${column}, row ${row}: expected ${expected} logits as in the first row, found ${found}`,
+      `${path}: column ${column}, row ${row}: expected ${expected} values as in the first row, found ${found}`,
     );
   }
 }

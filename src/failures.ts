@@ -6,7 +6,6 @@ import {
   RaggedRowError,
   SoftjacError,
 } from "./errors.js";
-import type { LogitsFile } from "./input/logits-file.js";
 import { ioError } from "./output/commit.js";
 import type { Failure } from "./pool/protocol.js";
 
@@ -28,22 +27,21 @@ export function firstFailure(failures: readonly Failure[]): Failure {
 export function failureError(
   failure: Failure,
   { input, output }: RunPaths,
-  { column, classes }: LogitsFile,
 ): Error {
   switch (failure.kind) {
     case "bad-row":
       return new BadRowError(
         input,
         failure.row,
-        failure.found,
+        failure,
         "--on-bad-row null keeps the row as null",
       );
     case "ragged-row":
       return new RaggedRowError(
         input,
-        column,
+        failure.column,
         failure.row,
-        classes,
+        failure.expected,
         failure.found,
       );
     case "damaged":

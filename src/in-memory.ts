@@ -1,15 +1,106 @@
 import { UsageError } from "./errors.js";
-import { STRIDE_BYTES } from "./plan.js";
 import {
-  type ComputeStride,
-  eachStride,
+  EMIT_NAMES,
+  type EmitName,
+  type InputName,
+  type Layout,
+} from "./results/catalogue.js";
+import { resultColumns } from "./results/columns.js";
+import {
+  checkEmit,
+  type InputOptions,
+  inputsOf,
+} from "./results/emit-options.js";
+import {
+  computeInMemory,
   type FloatArray,
-  type InMemoryOptions,
-  type Slot,
+  type ResultArray,
 } from "./strides.js";
 
+export interface InMemoryOptions {
+  rows: number;
+  classes: number;
+  /** T of softmax(o/T), 1e-100 to 1e100; default 1. */
+  temperature?: number;
+  /** A row with NaN, +inf or nothing but -inf (or an input that cannot be): throw (default), or give NaN. */
+  onBadRow?: "error" | "nan";
+}
+
+/** Arrays beside the logits that some results need, one row after the other. */
+export interface ResultInputs {
+  /** The class of `column`, for all rows or row by row. */
+  class?: number | ArrayLike<number>;
+  /** `[rows]` class numbers: cross_entropy, gradient. */
+  label?: ArrayLike<number>;
+  /** `[rows, classes]`: vjp, log_vjp. */
+  cotangent?: ArrayLike<number>;
+  /** `[rows, classes]`: jvp, log_jvp. */
+  tangent?: ArrayLike<number>;
+  /** `[rows, n]`, n = Q (diagonals), Q(Q+1)/2 (upper triangles, row by row) or Q·Q: covariance, variance. */
+  covariance?: ArrayLike<number>;
+}
+
+export interface ResultsOptions extends InMemoryOptions, ResultInputs {
+  /** What to compute. */
+  emit: readonly EmitName[];
+  /** Layout of `jacobian`; default bsr. */
+  layout?: Exclude<Layout, "dense">;
+}
+
 /**
- * Softmax of each row: p_j = exp(o_j) / sum_k exp(o_k), summed over all classes.
+ * Any results of each row, by name, in one pass.
+ *
+ * @param logits `[rows, classes]`, row-major; -inf masks a class. Not changed.
+ * @returns one array per result, rows one after the other, of the type of the logits (argmax: Int32Array)
+ * @throws UsageError for names, sizes or inputs that do not fit; BadRowError
+ */
+export function softmaxResults(
+  logits: FloatArray,
+  options: ResultsOptions,
+): Record<string, ResultArray> {
+  const { rows, classes, emit, temperature = 1, onBadRow = "error" } = options;
+  const layout = options.layout ?? "bsr";
+  checkArguments(logits, options, temperature, onBadRow);
+  const ofClass = typeof options.class === "number" ? options.class : undefined;
+  const data: { [option in InputName]?: ArrayLike<number> | undefined } = {
+    label: options.label,
+    cotangent: options.cotangent,
+    tangent: options.tangent,
+    covariance: options.covariance,
+    classColumn: typeof options.class === "object" ? options.class : undefined,
+  };
+  const names: InputOptions = { class: ofClass };
+  for (const option of Object.keys(data) as InputName[])
+    if (data[option] !== undefined) names[option] = option;
+  checkEmit(emit, layout, names);
+  const inputs = inputsOf(emit, names).map(({ option }) => {
+    const array = data[option] as ArrayLike<number>;
+    return {
+      option,
+      values: valuesPerRow(option, array, rows, classes),
+      data: array,
+    };
+  });
+  const columns = resultColumns({
+    emit,
+    layout,
+    dtype: logits instanceof Float32Array ? "float32" : "float64",
+    class: ofClass,
+    rows,
+    classes,
+    inputs,
+  });
+  const arrays = computeInMemory(
+    { logits, rows, classes, temperature, inputs, onBadRow },
+    columns,
+  );
+  return Object.fromEntries(
+    columns.map(({ name }, n) => [name, arrays[n] as ResultArray]),
+  );
+}
+
+/**
+ * Softmax of each row: p_j = exp(o_j/T) / sum_k exp(o_k/T), summed over all classes.
  *
  * @param logits `[rows, classes]`, row-major; -inf masks a class (p = 0). Not changed.
  * @returns `[rows, classes]`, of the same type; float64 within 1.5 ε (ε = 2^-52), float32 rounded once from that
@@ -19,12 +110,13 @@ export function softmax<T extends FloatArray>(
   logits: T,
   options: InMemoryOptions,
 ): T {
-  return eachStride(logits, options, options.classes, false, softmaxStride);
+  return only(logits, options, "softmax");
 }
 
 /**
- * The Jacobian block of each row: J[i,j] = ∂softmax(o)_j / ∂o_i = p_i (δ_ij - p_j), without cancellation on the diagonal.
- * (Denominator layout: i is the input, j the output; blocks are symmetric. The blocks between different rows are zero.)
+ * The Jacobian block of each row: J[i,j] = ∂softmax(o/T)_j / ∂o_i = p_i (δ_ij - p_j)/T, without cancellation on the
+ * diagonal. (Denominator layout: i is the input, j the output; blocks are symmetric. The blocks between different rows
+ * are zero.)
  *
  * @param logits `[rows, classes]`, row-major; -inf masks a class (its row and column are 0). Not changed.
  * @returns `[rows, classes, classes]`, of the same type; float64 within 3 ε, float32 rounded once from that
@@ -34,19 +126,11 @@ export function softmaxJacobian<T extends FloatArray>(
   logits: T,
   options: InMemoryOptions,
 ): T {
-  const blockValues = options.classes * options.classes;
-  const whole = blockValues * logits.BYTES_PER_ELEMENT <= STRIDE_BYTES;
-  return eachStride(
-    logits,
-    options,
-    blockValues,
-    whole,
-    whole ? blocksStride : rowByRow(blockRows),
-  );
+  return only(logits, options, "jacobian");
 }
 
 /**
- * One column of each block: ∂softmax(o)_j / ∂o_i for all i, that is p_j (δ_ij - p_i); the derivative of one class.
+ * One column of each block: ∂softmax(o/T)_j / ∂o_i for all i, that is p_j (δ_ij - p_i)/T; the derivative of one class.
  *
  * @param logits `[rows, classes]`, row-major. Not changed.
  * @param j the class, 0 to classes - 1
@@ -64,77 +148,78 @@ export function softmaxJacobianColumn<T extends FloatArray>(
       `class: expected a whole number from 0 to ${classes - 1}, found ${j}`,
       "class",
     );
-  // The block is symmetric, to the bit: its column j is its row j.
-  return eachStride(
-    logits,
-    options,
-    classes,
-    false,
-    rowByRow((slot, target) => storeBlockRow(slot, j, target)),
-  );
+  return only(logits, options, "column", { class: j });
 }
 
-const softmaxStride: ComputeStride = (slot, rows, target) => {
-  const count = storeBlocks(slot, rows, slot.softmax, 0);
-  target.set(slot.values(slot.softmax, target.length));
-  return new Int32Array(slot.buffer, slot.badRows, count);
-};
-
-const blocksStride: ComputeStride = (slot, rows, target) => {
-  const count = storeBlocks(slot, rows, slot.softmax, slot.jacobian);
-  target.set(slot.values(slot.jacobian, target.length));
-  return new Int32Array(slot.buffer, slot.badRows, count);
-};
-
-function storeBlocks(
-  { kernel, logits, classes, float32, work, badRows }: Slot,
-  rows: number,
-  softmaxOut: number,
-  jacobianOut: number,
-): number {
-  return kernel.storeBlocks(
-    logits,
-    float32,
+function only<T extends FloatArray>(
+  logits: T,
+  options: InMemoryOptions,
+  name: EmitName,
+  inputs: ResultInputs = {},
+): T {
+  const { rows, classes, temperature, onBadRow } = options;
+  return softmaxResults(logits, {
     rows,
     classes,
-    work,
-    softmaxOut,
-    jacobianOut,
-    float32,
-    badRows,
-  );
+    emit: [name],
+    ...(temperature !== undefined && { temperature }),
+    ...(onBadRow !== undefined && { onBadRow }),
+    ...inputs,
+  })[name] as T;
 }
 
-/** A stride of which each row is computed on its own, into its part of the target. */
-function rowByRow(
-  storeRow: (slot: Slot, target: FloatArray) => void,
-): ComputeStride {
-  return (slot, rows, target) => {
-    const { kernel, classes, float32 } = slot;
-    const values = target.length / rows;
-    const bad: number[] = [];
-    for (let r = 0; r < rows; r++) {
-      const source = slot.logits + r * classes * (float32 ? 4 : 8);
-      if (kernel.loadRow(source, float32, classes, slot.work))
-        storeRow(slot, target.subarray(r * values, (r + 1) * values));
-      else bad.push(r);
-    }
-    return Int32Array.from(bad);
-  };
-}
-
-function blockRows(slot: Slot, target: FloatArray): void {
-  const { classes } = slot;
-  for (let i = 0; i < classes; i++)
-    storeBlockRow(slot, i, target.subarray(i * classes, (i + 1) * classes));
-}
-
-function storeBlockRow(
-  { kernel, classes, float32, work, jacobian, values }: Slot,
-  i: number,
-  target: FloatArray,
+function checkArguments(
+  logits: FloatArray,
+  { rows, classes, emit }: ResultsOptions,
+  temperature: number,
+  onBadRow: unknown,
 ): void {
-  const store = float32 ? kernel.storeTile32 : kernel.storeTile64;
-  store(work, classes, i, i + 1, jacobian);
-  target.set(values(jacobian, classes));
+  const fail = (name: string, expected: string, found: unknown): never => {
+    throw new UsageError(
+      `${name}: expected ${expected}, found ${typeof found === "string" ? JSON.stringify(found) : found}`,
+      name,
+    );
+  };
+  if (!(logits instanceof Float64Array || logits instanceof Float32Array))
+    throw new UsageError(
+      "logits: expected a Float64Array or a Float32Array",
+      "logits",
+    );
+  if (!Number.isSafeInteger(rows) || rows < 0)
+    fail("rows", "a whole number from 0", rows);
+  if (!Number.isSafeInteger(classes) || classes < 1)
+    fail("classes", "a whole number from 1", classes);
+  if (logits.length !== rows * classes)
+    fail(
+      "logits",
+      `${rows} x ${classes} = ${rows * classes} values`,
+      logits.length,
+    );
+  if (!(temperature >= 1e-100 && temperature <= 1e100))
+    fail("temperature", "a number from 1e-100 to 1e+100", temperature);
+  if (onBadRow !== "error" && onBadRow !== "nan")
+    fail("onBadRow", "error or nan", onBadRow);
+  if (!Array.isArray(emit)) fail("emit", "a list of names", emit);
+  for (const name of emit)
+    if (!EMIT_NAMES.includes(name))
+      fail("emit", `names among ${EMIT_NAMES.join(", ")}`, name);
+}
+
+function valuesPerRow(
+  option: InputName,
+  { length }: ArrayLike<number>,
+  rows: number,
+  classes: number,
+): number {
+  const allowed =
+    option === "covariance"
+      ? [classes, (classes * (classes + 1)) / 2, classes * classes]
+      : [option === "label" || option === "classColumn" ? 1 : classes];
+  const values = allowed.find((n) => n * rows === length);
+  if (values === undefined)
+    throw new UsageError(
+      `${option === "classColumn" ? "class" : option}: expected ${rows} x ${[...new Set(allowed)].join(" or ")} values, found ${length}`,
+      option,
+    );
+  return values;
 }

@@ -15,12 +15,17 @@ export {
   UsageError,
 } from "./errors.js";
 export {
+  type InMemoryOptions,
+  type ResultInputs,
+  type ResultsOptions,
   softmax,
   softmaxJacobian,
   softmaxJacobianColumn,
+  softmaxResults,
 } from "./in-memory.js";
 export type { RunOptions } from "./options.js";
 export type { RunReport } from "./report.js";
+export type { EmitName, Layout } from "./results/catalogue.js";
 export { type RunHooks, run } from "./run.js";
-export type { FloatArray, InMemoryOptions } from "./strides.js";
+export type { FloatArray, ResultArray } from "./strides.js";
 export { VERSION as version } from "./version.js";

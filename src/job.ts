@@ -2,6 +2,7 @@ import { basename } from "node:path";
 import { InputUnsupportedError } from "./errors.js";
 import { keptBytesPerRow, keptRanges } from "./input/kept-pieces.js";
 import type { LogitsFile } from "./input/logits-file.js";
+import { sourcesOf } from "./input/source-pieces.js";
 import type { ResolvedOptions } from "./options.js";
 import { encodeDictionary } from "./output/dictionaries.js";
 import type { JacobianBatchShape } from "./output/jacobian-batch.js";
@@ -11,6 +12,7 @@ import {
 } from "./output/jacobian-file.js";
 import { jacobianSchema } from "./output/jacobian-schema.js";
 import { type Plan, planRun } from "./plan.js";
+import { type ResultColumn, resultColumns } from "./results/columns.js";
 import { layoutSlot, type SlotLayout } from "./slots/slot-layout.js";
 import { VERSION } from "./version.js";
 
@@ -19,12 +21,15 @@ export interface Job {
   plan: Plan;
   slot: SlotLayout;
   layout: JacobianFileLayout;
+  results: ResultColumn[];
   dtype: "float32" | "float64";
   nullableResults: boolean;
 }
 
 /** fixed_size_list lengths are int32. */
 const MAX_LIST_SIZE = 2 ** 31 - 1;
+/** A dense tensor larger than this is a mistake, unless forced. */
+const MAX_DENSE_BYTES = 2 ** 30;
 /** Kept text can make a batch larger than planned; some readers refuse bodies over 256 MiB. */
 const MAX_BODY_BYTES = 256 * 2 ** 20;
 /** Batches are not made smaller than this for the sake of one long text. */
@@ -33,25 +38,24 @@ const FEW_ROWS = 64;
 /** Plans a run on an opened input. Reads at most the ends of kept text columns. */
 export function planJob(options: ResolvedOptions, logits: LogitsFile): Job {
   const { classes } = logits;
-  if (classes * classes > MAX_LIST_SIZE)
-    throw new InputUnsupportedError(
-      logits.path,
-      `column ${logits.column}`,
-      `expected at most ${Math.floor(Math.sqrt(MAX_LIST_SIZE))} classes for layout bsr (a block is one Arrow list), found ${classes}`,
-    );
   const dtype = options.dtype ?? logits.dtype;
-  const width = dtype === "float32" ? 4 : 8;
   const nullableResults = options.onBadRow === "null";
-  const sourceWidth = logits.dtype === "float32" ? 4 : 8;
-  const { form } = logits;
+  const results = resultColumns({
+    ...options,
+    dtype,
+    classes,
+    rows: logits.rows,
+    inputs: logits.inputs,
+  });
+  refuseLongLists(options, logits, results);
+  const sources = sourcesOf(logits);
 
   const planWith = (maxBatchRows?: number) =>
     planRun({
       rows: logits.rows,
       classes,
-      sourceWidth,
-      width,
-      form,
+      sourceBytes: sources.reduce((sum, s) => sum + s.values * s.width, 0),
+      results,
       keptBytesPerRow: keptBytesPerRow(logits),
       threads: options.threads,
       chunkRows: options.chunkRows,
@@ -60,13 +64,12 @@ export function planJob(options: ResolvedOptions, logits: LogitsFile): Job {
   const layoutOf = (plan: Plan) =>
     layoutJacobianFile({
       fields: jacobianSchema({
-        classes,
-        dtype,
+        results,
         kept: logits.kept.map(({ field }) => field),
         nullableResults,
         tensorType: options.tensorType,
       }),
-      metadata: metadataOf(logits, dtype),
+      metadata: metadataOf(options, logits, dtype),
       dictionaries: logits.dictionaries.map((source) => ({
         metadata: encodeDictionary(source),
         bodyBytes: source.bodyBytes,
@@ -74,8 +77,7 @@ export function planJob(options: ResolvedOptions, logits: LogitsFile): Job {
       batches: plan.batches.map(
         ({ rowStart, rowEnd }): JacobianBatchShape => ({
           rows: rowEnd - rowStart,
-          classes,
-          width,
+          results,
           nullableResults,
           kept: keptShapes(logits, rowStart, rowEnd),
         }),
@@ -89,8 +91,40 @@ export function planJob(options: ResolvedOptions, logits: LogitsFile): Job {
     layout = layoutOf(plan);
   }
   refuseLongText(logits, layout);
-  const slot = layoutSlot({ ...plan, sourceWidth, width, form });
-  return { plan, slot, layout, dtype, nullableResults };
+  const slot = layoutSlot({
+    ...plan,
+    results,
+    sources: sources.map((source, n) => ({
+      ...source,
+      widened: n > 0 && logits.inputs[n - 1]?.type !== "float64",
+    })),
+  });
+  return { plan, slot, layout, results, dtype, nullableResults };
+}
+
+function refuseLongLists(
+  { layout, forceDense }: ResolvedOptions,
+  { path, column, classes, rows }: LogitsFile,
+  results: ResultColumn[],
+): void {
+  const denseBytes = results.reduce(
+    (sum, { listSize, values, width }) =>
+      listSize > values ? sum + rows * listSize * width : sum,
+    0,
+  );
+  if (denseBytes > MAX_DENSE_BYTES && !forceDense)
+    throw new InputUnsupportedError(
+      path,
+      `column ${column}`,
+      `expected a dense tensor of at most ${MAX_DENSE_BYTES} bytes, found ${rows} x ${classes} x ${rows} x ${classes}: ${denseBytes} bytes (--force-dense, or another layout: all but its diagonal blocks is zero)`,
+    );
+  const long = results.find(({ listSize }) => listSize > MAX_LIST_SIZE);
+  if (long)
+    throw new InputUnsupportedError(
+      path,
+      `column ${column}`,
+      `expected at most ${MAX_LIST_SIZE} values in a row of ${long.name} (one Arrow list) in layout ${layout}, found ${long.listSize} for ${classes} classes`,
+    );
 }
 
 /** Offsets of utf8 and binary are int32. */
@@ -129,17 +163,20 @@ function keptShapes(
 
 /** What a reader needs beside the columns; the source by its name alone, so that moving a file changes no byte. */
 function metadataOf(
+  options: ResolvedOptions,
   logits: LogitsFile,
   dtype: string,
 ): [key: string, value: string][] {
   return Object.entries({
     version: VERSION,
-    layout: "bsr",
+    layout: options.layout,
+    emit: options.emit.join(","),
     rows: String(logits.rows),
     classes: String(logits.classes),
     dtype,
-    temperature: "1",
+    temperature: String(options.temperature),
     threshold: "0",
     source: basename(logits.path),
+    ...(options.class !== undefined && { class: String(options.class) }),
   }).map(([key, value]) => [`softjac.${key}`, value]);
 }

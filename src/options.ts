@@ -1,5 +1,16 @@
 import { availableParallelism } from "node:os";
 import { UsageError } from "./errors.js";
+import type { OpenOptions } from "./input/logits-file.js";
+import {
+  EMIT_NAMES,
+  type EmitName,
+  type InputName,
+  LAYOUTS,
+  type Layout,
+} from "./results/catalogue.js";
+import { checkEmit, inputsOf } from "./results/emit-options.js";
+
+const DEFAULT_EMIT: readonly EmitName[] = ["softmax", "jacobian"];
 
 /** What a run is asked to do. Only `input` and `output` must be given. */
 export interface RunOptions {
@@ -13,6 +24,26 @@ export interface RunOptions {
   columns?: string | undefined;
   /** Names of input columns to copy into the output. */
   keep?: readonly string[] | undefined;
+  /** Columns of results, in order; default softmax and jacobian. */
+  emit?: readonly EmitName[] | undefined;
+  /** How the blocks are laid out. */
+  layout?: Layout | undefined;
+  /** Allow a dense tensor over 1 GiB. */
+  forceDense?: boolean | undefined;
+  /** T of softmax(o/T). */
+  temperature?: number | undefined;
+  /** The class of `column`. */
+  class?: number | undefined;
+  /** Name of the column of the class of `column`, row by row. */
+  classColumn?: string | undefined;
+  /** Name of the column of class numbers of `cross_entropy` and `gradient`. */
+  label?: string | undefined;
+  /** Name of the column of `[classes]` vectors of `vjp` and `log_vjp`. */
+  cotangent?: string | undefined;
+  /** Name of the column of `[classes]` vectors of `jvp` and `log_jvp`. */
+  tangent?: string | undefined;
+  /** Name of the column of covariances: `[Q]` diagonals, `[Q(Q+1)/2]` triangles or `[Q·Q]` matrices. */
+  covariance?: string | undefined;
   /** Type of the results; default: that of the logits. */
   dtype?: "float32" | "float64" | undefined;
   onBadRow?: "error" | "null" | undefined;
@@ -35,6 +66,13 @@ export interface ResolvedOptions {
   readonly column: string | undefined;
   readonly columns: string | undefined;
   readonly keep: readonly string[];
+  readonly emit: readonly EmitName[];
+  readonly layout: Layout;
+  readonly forceDense: boolean;
+  readonly temperature: number;
+  readonly class: number | undefined;
+  /** The other columns that the results need. */
+  readonly inputs: readonly { option: InputName; name: string }[];
   readonly dtype: "float32" | "float64" | undefined;
   readonly onBadRow: "error" | "null";
   readonly tensorType: boolean;
@@ -48,13 +86,13 @@ export interface ResolvedOptions {
 export interface OptionSpec {
   /** The property of RunOptions; the CLI's flag is the same in kebab-case. */
   name: Exclude<keyof RunOptions, "input">;
-  kind: "string" | "list" | "integer" | "boolean";
+  kind: "string" | "list" | "integer" | "number" | "boolean";
   alias?: string;
   choices?: readonly string[];
-  /** Inclusive range of an integer. */
+  /** Inclusive range of an integer or a number. */
   range?: readonly [number, number];
   default?: string | number | boolean;
-  group: "Input" | "Output" | "Running";
+  group: "Input" | "Results" | "Output" | "Running";
   help: string;
 }
 
@@ -80,6 +118,76 @@ export const RUN_OPTIONS: readonly OptionSpec[] = [
     default: "error",
     group: "Input",
     help: "A row with NaN, +inf or nothing but -inf: stop, or null results",
+  },
+  {
+    name: "emit",
+    kind: "list",
+    choices: EMIT_NAMES,
+    default: DEFAULT_EMIT.join(","),
+    group: "Results",
+    help: `Columns of results: ${EMIT_NAMES.join(", ")}`,
+  },
+  {
+    name: "layout",
+    kind: "string",
+    choices: LAYOUTS,
+    // Blocks as they are: what SciPy and PyTorch take without a copy.
+    default: "bsr",
+    group: "Results",
+    help: "Blocks whole, their upper triangles, what they are made of, or the whole tensor",
+  },
+  {
+    name: "temperature",
+    kind: "number",
+    // Beyond, the exact product of a quotient and T leaves float64.
+    range: [1e-100, 1e100],
+    default: 1,
+    group: "Results",
+    help: "T of softmax(o/T)",
+  },
+  {
+    name: "class",
+    kind: "integer",
+    range: [0, 2 ** 31 - 1],
+    group: "Results",
+    help: "Class of column",
+  },
+  {
+    name: "classColumn",
+    kind: "string",
+    group: "Results",
+    help: "Input column with the class of column",
+  },
+  {
+    name: "label",
+    kind: "string",
+    group: "Results",
+    help: "Input column with the class of cross_entropy and gradient",
+  },
+  {
+    name: "cotangent",
+    kind: "string",
+    group: "Results",
+    help: "Input column with the vectors of vjp and log_vjp",
+  },
+  {
+    name: "tangent",
+    kind: "string",
+    group: "Results",
+    help: "Input column with the vectors of jvp and log_jvp",
+  },
+  {
+    name: "covariance",
+    kind: "string",
+    group: "Results",
+    help: "Input column with the covariances of covariance and variance: diagonals, upper triangles or whole",
+  },
+  {
+    name: "forceDense",
+    kind: "boolean",
+    default: false,
+    group: "Results",
+    help: "Layout dense: allow more than 1 GiB",
   },
   {
     name: "output",
@@ -175,7 +283,16 @@ export function resolveOptions(options: RunOptions): ResolvedOptions {
       `keep: expected each column once, found ${twice} twice`,
       "keep",
     );
+  const emit = options.emit ?? DEFAULT_EMIT;
+  const layout = options.layout ?? "bsr";
+  checkEmit(emit, layout, options);
   return Object.freeze({
+    emit: Object.freeze([...emit]),
+    layout,
+    forceDense: options.forceDense ?? false,
+    temperature: options.temperature ?? 1,
+    class: options.class,
+    inputs: Object.freeze(inputsOf(emit, options)),
     input,
     output,
     column,
@@ -227,12 +344,24 @@ function checkValue(spec: OptionSpec, value: unknown): void {
         );
       return;
     }
+    case "number": {
+      const [low, high] = spec.range ?? [-Infinity, Infinity];
+      if (!(typeof value === "number" && value >= low && value <= high))
+        fail(`a number from ${low} to ${high}`);
+      return;
+    }
     case "list":
       if (
         !Array.isArray(value) ||
         value.some((item) => typeof item !== "string" || item === "")
       )
-        fail("a list of column names");
+        fail("a list of names");
+      for (const item of value as string[])
+        if (spec.choices && !spec.choices.includes(item))
+          throw new UsageError(
+            `${spec.name}: expected names among ${spec.choices.join(", ")}, found ${item}`,
+            spec.name,
+          );
       return;
     case "string":
       if (typeof value !== "string" || value === "") fail("a text");
@@ -243,4 +372,11 @@ function checkValue(spec: OptionSpec, value: unknown): void {
 
 function show(value: unknown): string {
   return value === undefined ? "nothing" : JSON.stringify(value);
+}
+
+/** What opening the input must know. */
+export function openOptionsOf(options: ResolvedOptions): OpenOptions {
+  const parts =
+    options.layout === "factored" ? ["softmax", "argmax", "tail"] : [];
+  return { ...options, ownNames: ["row", ...options.emit, ...parts] };
 }

@@ -2,10 +2,9 @@
 export interface PlanInput {
   rows: number;
   classes: number;
-  /** Bytes per logit and per result. */
-  sourceWidth: 4 | 8;
-  width: 4 | 8;
-  form: "fixed-size-list" | "list" | "columns";
+  /** Bytes per row that are read: the logits and the other inputs. */
+  sourceBytes: number;
+  results: PlannedResult[];
   /** Average bytes per row of the kept columns. */
   keptBytesPerRow: number;
   threads: number;
@@ -13,6 +12,15 @@ export interface PlanInput {
   chunkRows?: number | undefined;
   /** The most rows that a record batch may have, where kept columns are long. */
   maxBatchRows?: number | undefined;
+}
+
+/** What a plan must know of a result. */
+export interface PlannedResult {
+  /** Values of a row as computed, and as they stand in the output. */
+  values: number;
+  listSize: number;
+  width: number;
+  block: "square" | "triangle" | null;
 }
 
 /** Rows `[rowStart, rowEnd)` of one record batch of the output. */
@@ -50,7 +58,7 @@ const BATCH_BYTES = 32 * MiB;
 /** A task: long enough that its message costs nothing, short enough that threads end together. */
 const CHUNK_BYTES = 8 * MiB;
 /** Output of a stride: it stays in cache between kernel and write (512 KiB is 5 % slower, 2 MiB 10 %). */
-export const STRIDE_BYTES = MiB;
+const STRIDE_BYTES = MiB;
 /** Logits read at once: one call for many strides where the classes are many. */
 const LOAD_BYTES = MiB / 4;
 /** Under this a pool costs more than it gives. */
@@ -61,9 +69,11 @@ const INLINE_BYTES = 6 * MiB;
  * Record batches do not depend on threads or chunk size, and so neither do the output's bytes.
  */
 export function planRun(input: PlanInput): Plan {
-  const { rows, classes, width, keptBytesPerRow } = input;
-  const resultBytes = 8 + (classes + classes * classes) * width;
-  const rowBytes = resultBytes + keptBytesPerRow;
+  const { rows, classes, keptBytesPerRow } = input;
+  const rowBytes = input.results.reduce(
+    (total, { listSize, width }) => total + listSize * width,
+    8 + keptBytesPerRow,
+  );
 
   const batchRows = Math.min(
     evenRows(BATCH_BYTES / rowBytes),
@@ -78,19 +88,13 @@ export function planRun(input: PlanInput): Plan {
     spans(rowStart, rowEnd, chunkRows).map((span) => ({ ...span, batch })),
   );
 
-  const strideRows = Math.min(
-    Math.max(1, Math.floor(STRIDE_BYTES / resultBytes)),
+  const { strideRows, tileRows } = planStrides(
+    classes,
+    input.results,
     chunkRows,
   );
-  const tileRows = Math.min(
-    classes,
-    Math.max(1, Math.floor(STRIDE_BYTES / (classes * width))),
-  );
   const loadRows = Math.min(
-    Math.max(
-      strideRows,
-      Math.floor(LOAD_BYTES / (classes * input.sourceWidth)),
-    ),
+    Math.max(strideRows, Math.floor(LOAD_BYTES / input.sourceBytes)),
     chunkRows,
   );
   const small = rows * rowBytes <= INLINE_BYTES;
@@ -108,6 +112,32 @@ export function planRun(input: PlanInput): Plan {
     threads,
     slots: threads === 0 ? 1 : threads + 1,
   };
+}
+
+/** Rows that are computed at once, and rows of a block where not even one row's results fit. */
+export function planStrides(
+  classes: number,
+  results: PlannedResult[],
+  rows: number,
+): { strideRows: number; tileRows: number } {
+  const computedBytes = results.reduce(
+    (total, { values, width }) => total + values * width,
+    8,
+  );
+  const blockRowBytes = results.reduce(
+    (most, { block, width }) =>
+      block === null ? most : Math.max(most, classes * width),
+    1,
+  );
+  const tileRows = Math.min(
+    classes,
+    Math.max(1, Math.floor(STRIDE_BYTES / blockRowBytes)),
+  );
+  const strideRows =
+    tileRows < classes
+      ? 1
+      : Math.max(1, Math.min(rows, Math.floor(STRIDE_BYTES / computedBytes)));
+  return { strideRows, tileRows };
 }
 
 /** Whole rows, in multiples of 64 where there are as many: bitmaps of batches then end on whole words. */

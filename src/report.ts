@@ -1,3 +1,5 @@
+import type { EmitName, Layout } from "./results/catalogue.js";
+
 /** What a run did: returned when it succeeds, `report` on its error when it fails. */
 export interface RunReport {
   softjac: string;
@@ -6,7 +8,10 @@ export interface RunReport {
   output: string;
   /** Columns that held the logits. */
   column: string | null;
-  layout: "bsr";
+  layout: Layout;
+  /** Columns of results, as asked for. */
+  emit: EmitName[];
+  temperature: number;
   dtype: "float32" | "float64" | null;
   rows: number;
   classes: number;
@@ -41,6 +46,8 @@ export class ReportBuilder {
       output,
       column: null,
       layout: "bsr",
+      emit: [],
+      temperature: 1,
       dtype: null,
       rows: 0,
       classes: 0,

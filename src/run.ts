@@ -5,6 +5,7 @@ import { readInput } from "./input/read-input.js";
 import { writeFully } from "./io/positional.js";
 import { type Job, planJob } from "./job.js";
 import {
+  openOptionsOf,
   type ResolvedOptions,
   type RunOptions,
   resolveOptions,
@@ -41,10 +42,10 @@ export async function run(
   const report = new ReportBuilder(VERSION, input, output);
   try {
     checkTarget(output, resolved.force, input);
-    const logits = openLogits(input, resolved);
+    const logits = openLogits(input, openOptionsOf(resolved));
     try {
       const job = planJob(resolved, logits);
-      report.set(knownFromJob(job, logits));
+      report.set(knownFromJob(resolved, job, logits));
       await produce(resolved, job, logits, report, hooks);
     } finally {
       logits.close();
@@ -75,7 +76,7 @@ async function produce(
     report.set({ kernel: memory.module ? "simd" : "plain" });
     const pool = await openTaskPool(
       plan.threads,
-      workerSetup(job, logits, output.fd, memory),
+      workerSetup(job, logits, output.fd, memory, options.temperature),
     );
     try {
       await compute({
@@ -107,9 +108,16 @@ async function produce(
   }
 }
 
-function knownFromJob(job: Job, logits: LogitsFile): Partial<RunReport> {
+function knownFromJob(
+  options: ResolvedOptions,
+  job: Job,
+  logits: LogitsFile,
+): Partial<RunReport> {
   return {
     column: logits.column,
+    layout: options.layout,
+    emit: [...options.emit],
+    temperature: options.temperature,
     dtype: job.dtype,
     rows: logits.rows,
     classes: logits.classes,

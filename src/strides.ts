@@ -1,151 +1,257 @@
 import { BadRowError, UsageError } from "./errors.js";
-import { describeBadRow } from "./numeric/bad-row.js";
+import { describeBadInput, describeBadRow } from "./numeric/bad-row.js";
 import type { Kernel } from "./numeric/kernel.js";
 import { kernelOn } from "./numeric/simd-kernel.js";
-import { STRIDE_BYTES } from "./plan.js";
+import {
+  computeStride,
+  computeTiles,
+  type Stride,
+  type StrideResult,
+} from "./numeric/stride.js";
+import { planStrides } from "./plan.js";
+import type { InputName } from "./results/catalogue.js";
+import { blockRowStart, type ResultColumn } from "./results/columns.js";
 import { allocateKernelMemory } from "./slots/kernel-memory.js";
 import { layoutSlot, type SlotLayout } from "./slots/slot-layout.js";
 
 export type FloatArray = Float64Array | Float32Array;
+export type ResultArray = FloatArray | Int32Array;
 
-export interface InMemoryOptions {
+/** Arrays of one row after the other, checked. */
+export interface Rows {
+  logits: FloatArray;
   rows: number;
   classes: number;
-  /** A row with NaN, +inf or nothing but -inf: throw (default), or give NaN. */
-  onBadRow?: "error" | "nan";
+  temperature: number;
+  /** The other inputs, in the order that the results have them. */
+  inputs: { option: InputName; values: number; data: ArrayLike<number> }[];
+  onBadRow: "error" | "nan";
 }
 
 /** V8's largest typed array has 2^33 values or fewer; long before, memory is at an end. */
 const MAX_VALUES = 2 ** 32;
 
-/** Computes `rows` rows that stand in the slot and writes them to `target`. Returns the bad ones, from 0. */
-export type ComputeStride = (
-  slot: Slot,
-  rows: number,
-  target: FloatArray,
-) => Int32Array;
-
 /**
- * Runs `compute` over all rows, a stride at a time in one slot: `rowValues` results a row; `wholeBlocks` makes room for
- * the blocks of a whole stride, else for one row of one block.
+ * Computes results in memory, a stride at a time in one slot: one array per column, rows one after the other.
+ * Bad rows are NaN (-1 in columns of whole numbers), or end it.
  * @throws UsageError, BadRowError
  */
-export function eachStride<T extends FloatArray>(
-  logits: T,
-  { rows, classes, onBadRow = "error" }: InMemoryOptions,
-  rowValues: number,
-  wholeBlocks: boolean,
-  compute: ComputeStride,
-): T {
-  checkShape(logits, rows, classes);
-  if (onBadRow !== "error" && onBadRow !== "nan")
-    throw new UsageError(
-      `onBadRow: expected error or nan, found ${JSON.stringify(onBadRow)}`,
-      "onBadRow",
-    );
-  if (rows * rowValues > MAX_VALUES)
-    throw new UsageError(
-      `rows, classes: expected at most ${MAX_VALUES} results in one array, found ${rows * rowValues}: use run on files`,
-      "rows",
-    );
-  const float32 = logits instanceof Float32Array;
-  const out: FloatArray = float32
-    ? new Float32Array(rows * rowValues)
-    : new Float64Array(rows * rowValues);
+export function computeInMemory(
+  input: Rows,
+  columns: ResultColumn[],
+): ResultArray[] {
+  const { logits, rows, classes, inputs } = input;
+  for (const { values, name } of columns)
+    if (rows * values > MAX_VALUES)
+      throw new UsageError(
+        `rows, classes: expected at most ${MAX_VALUES} results in one array, found ${rows * values} of ${name}: use run on files`,
+        "rows",
+      );
+  const out = columns.map((column) => newArray(column, rows * column.values));
   const width = logits.BYTES_PER_ELEMENT as 4 | 8;
-  const strideRows = Math.max(
-    1,
-    Math.min(rows, Math.floor(STRIDE_BYTES / (rowValues * width))),
-  );
-  const slot = slotFor(strideRows, classes, width, wholeBlocks);
+  const { strideRows, tileRows } = planStrides(classes, columns, rows);
+  const slot = layoutSlot({
+    loadRows: strideRows,
+    strideRows,
+    tileRows,
+    classes,
+    results: columns,
+    sources: [
+      { form: "fixed-size-list", width, values: classes, widened: false },
+      ...inputs.map(({ values }) => ({
+        form: "fixed-size-list" as const,
+        width: 8,
+        values,
+        widened: false,
+      })),
+    ],
+  });
+  const { kernel, buffer } = memoryFor(slot.bytes);
   for (let first = 0; first < rows; first += strideRows) {
     const count = Math.min(strideRows, rows - first);
-    const source = logits.subarray(first * classes, (first + count) * classes);
-    const target = out.subarray(first * rowValues, (first + count) * rowValues);
-    slot.values(slot.logits, source.length).set(source);
-    for (const r of compute(slot, count, target)) {
-      const bad = logits.subarray(
-        (first + r) * classes,
-        (first + r + 1) * classes,
-      );
-      if (onBadRow === "error")
-        throw new BadRowError(
-          "logits",
-          first + r,
-          describeBadRow(bad),
-          'onBadRow: "nan" gives NaN for the row',
-        );
-      target.fill(Number.NaN, r * rowValues, (r + 1) * rowValues);
-    }
+    fill(input, slot, buffer, first, count);
+    const stride = strideOf(input, columns, slot, kernel, buffer, count);
+    const bad =
+      tileRows < classes
+        ? tiled(stride, columns, tileRows, out, first)
+        : whole(stride, columns, out, first);
+    for (const r of bad) spoil(input, columns, out, first + r);
   }
-  return out as T;
+  return out;
 }
 
-function checkShape(logits: FloatArray, rows: number, classes: number): void {
-  if (!(logits instanceof Float64Array || logits instanceof Float32Array))
-    throw new UsageError(
-      "logits: expected a Float64Array or a Float32Array",
-      "logits",
-    );
-  if (!Number.isSafeInteger(rows) || rows < 0)
-    throw new UsageError(
-      `rows: expected a whole number from 0, found ${rows}`,
-      "rows",
-    );
-  if (!Number.isSafeInteger(classes) || classes < 1)
-    throw new UsageError(
-      `classes: expected a whole number from 1, found ${classes}`,
-      "classes",
-    );
-  if (logits.length !== rows * classes)
-    throw new UsageError(
-      `logits: expected ${rows} x ${classes} = ${rows * classes} values, found ${logits.length}`,
-      "logits",
-    );
+/** Copies rows into the slot. */
+function fill(
+  { logits, classes, inputs }: Rows,
+  slot: SlotLayout,
+  buffer: SharedArrayBuffer,
+  first: number,
+  rows: number,
+): void {
+  const place = (n: number) => slot.sources[n]?.raw ?? 0;
+  const target =
+    logits instanceof Float32Array
+      ? new Float32Array(buffer, place(0), rows * classes)
+      : new Float64Array(buffer, place(0), rows * classes);
+  target.set(logits.subarray(first * classes, (first + rows) * classes));
+  inputs.forEach(({ values, data }, n) => {
+    const to = new Float64Array(buffer, place(n + 1), rows * values);
+    for (let k = 0; k < to.length; k++)
+      to[k] = Number(data[first * values + k]);
+  });
 }
 
-/** A slot in the kernel's memory; addresses in bytes. */
-export interface Slot extends SlotLayout {
-  kernel: Kernel;
-  buffer: SharedArrayBuffer;
-  classes: number;
-  float32: boolean;
-  values(address: number, length: number): FloatArray;
+function strideOf(
+  { logits, classes, temperature, inputs }: Rows,
+  columns: ResultColumn[],
+  slot: SlotLayout,
+  kernel: Kernel,
+  buffer: SharedArrayBuffer,
+  rows: number,
+): Stride {
+  return {
+    kernel,
+    buffer,
+    source: slot.sources[0]?.raw ?? 0,
+    sourceFloat32: logits instanceof Float32Array,
+    rows,
+    classes,
+    temperature,
+    work: slot.work,
+    program: slot.program,
+    badRows: slot.badRows,
+    results: columns.map(
+      (
+        { code, param, type, width, values, block, input },
+        n,
+      ): StrideResult => ({
+        code,
+        param,
+        type,
+        width,
+        values,
+        block,
+        out: slot.results[n] as number,
+        input: slot.sources[input + 1]?.raw ?? 0,
+        inputBytes: input < 0 ? 0 : 8 * (inputs[input]?.values ?? 0),
+      }),
+    ),
+  };
+}
+
+function whole(
+  stride: Stride,
+  columns: ResultColumn[],
+  out: ResultArray[],
+  first: number,
+): Iterable<number> {
+  const bad = computeStride(stride);
+  columns.forEach((column, n) => {
+    const { values } = column;
+    const from = (stride.results[n] as StrideResult).out;
+    out[n]?.set(
+      arrayAt(stride.buffer, column, from, stride.rows * values),
+      first * values,
+    );
+  });
+  return bad;
+}
+
+function tiled(
+  stride: Stride,
+  columns: ResultColumn[],
+  tileRows: number,
+  out: ResultArray[],
+  row: number,
+): Iterable<number> {
+  const copy = (n: number, skip: number, length: number) => {
+    const column = columns[n] as ResultColumn;
+    const from = (stride.results[n] as StrideResult).out;
+    out[n]?.set(
+      arrayAt(stride.buffer, column, from, length),
+      row * column.values + skip,
+    );
+  };
+  const good = computeTiles(stride, tileRows, (n, i, end) => {
+    const block = columns[n]?.block ?? "square";
+    const skip = blockRowStart(block, stride.classes, i);
+    copy(n, skip, blockRowStart(block, stride.classes, end) - skip);
+  });
+  columns.forEach(({ block, values }, n) => {
+    if (block === null) copy(n, 0, values);
+  });
+  return good ? [] : [0];
+}
+
+function spoil(
+  input: Rows,
+  columns: ResultColumn[],
+  out: ResultArray[],
+  row: number,
+): void {
+  const { logits, classes, inputs } = input;
+  if (input.onBadRow === "error") {
+    const reason =
+      describeBadRow(logits.subarray(row * classes, (row + 1) * classes)) ??
+      inputs
+        .map(({ option, values, data }) =>
+          describeBadInput(
+            option,
+            Float64Array.from({ length: values }, (_, k) =>
+              Number(data[row * values + k]),
+            ),
+            option === "label" || option === "classColumn"
+              ? "class"
+              : "numbers",
+            classes,
+          ),
+        )
+        .find((found) => found !== null);
+    throw new BadRowError(
+      "logits",
+      row,
+      reason ?? { expected: "a row with results", found: "none" },
+      'onBadRow: "nan" gives NaN for the row',
+    );
+  }
+  columns.forEach(({ values, type }, n) => {
+    out[n]?.fill(
+      type === "int32" ? -1 : Number.NaN,
+      row * values,
+      (row + 1) * values,
+    );
+  });
+}
+
+function newArray({ type }: ResultColumn, length: number): ResultArray {
+  if (type === "int32") return new Int32Array(length);
+  return type === "float32"
+    ? new Float32Array(length)
+    : new Float64Array(length);
+}
+
+function arrayAt(
+  buffer: ArrayBufferLike,
+  { type }: ResultColumn,
+  address: number,
+  length: number,
+): ResultArray {
+  if (type === "int32") return new Int32Array(buffer, address, length);
+  return type === "float32"
+    ? new Float32Array(buffer, address, length)
+    : new Float64Array(buffer, address, length);
 }
 
 /** Kept from call to call: a shared WebAssembly memory reserves GiBs of address space, so there is one. */
 let kept: { buffer: SharedArrayBuffer; kernel: Kernel } | null = null;
 
-function slotFor(
-  strideRows: number,
-  classes: number,
-  width: 4 | 8,
-  wholeBlocks: boolean,
-): Slot {
-  const layout = layoutSlot({
-    loadRows: strideRows,
-    strideRows,
-    tileRows: wholeBlocks ? classes : 1,
-    classes,
-    sourceWidth: width,
-    width,
-    form: "fixed-size-list",
-  });
-  if (!kept || kept.buffer.byteLength < layout.bytes) {
-    const memory = allocateKernelMemory(layout.bytes, "auto");
+function memoryFor(bytes: number): {
+  buffer: SharedArrayBuffer;
+  kernel: Kernel;
+} {
+  if (!kept || kept.buffer.byteLength < bytes) {
+    const memory = allocateKernelMemory(bytes, "auto");
     kept = { buffer: memory.buffer, kernel: kernelOn(memory) };
   }
-  const { buffer, kernel } = kept;
-  const float32 = width === 4;
-  return {
-    ...layout,
-    kernel,
-    buffer,
-    classes,
-    float32,
-    values: (address, length) =>
-      float32
-        ? new Float32Array(buffer, address, length)
-        : new Float64Array(buffer, address, length),
-  };
+  return kept;
 }

@@ -22,7 +22,7 @@ export function* tasksOf(job: Job, logits: LogitsFile): Generator<PendingTask> {
 }
 
 function chunkTask(
-  { plan, dtype }: Job,
+  { plan, results }: Job,
   logits: LogitsFile,
   { bodyStart, layout }: PlacedBatch,
   chunk: number,
@@ -31,7 +31,6 @@ function chunkTask(
     chunk
   ] as Job["plan"]["chunks"][number];
   const first = rowStart - (plan.batches[batch]?.rowStart ?? 0);
-  const rowBytes = plan.classes * (dtype === "float32" ? 4 : 8);
   return {
     kind: "row-chunk",
     batch,
@@ -39,8 +38,12 @@ function chunkTask(
     rowEnd,
     pieces: sourcePieces(logits, rowStart, rowEnd),
     row: bodyStart + layout.row + first * 8,
-    softmax: bodyStart + layout.softmax + first * rowBytes,
-    jacobian: bodyStart + layout.jacobian + first * rowBytes * plan.classes,
+    results: results.map(
+      ({ listSize, width }, n) =>
+        bodyStart +
+        (layout.results[n] as { values: number }).values +
+        first * listSize * width,
+    ),
   };
 }
 

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { compute } from "../src/compute.js";
 import { openLogits } from "../src/input/logits-file.js";
 import { planJob } from "../src/job.js";
-import { resolveOptions } from "../src/options.js";
+import { openOptionsOf, resolveOptions } from "../src/options.js";
 import { openPending } from "../src/output/commit.js";
 import type { Reply, Task } from "../src/pool/protocol.js";
 import { ReportBuilder } from "../src/report.js";
@@ -22,7 +22,7 @@ async function computeWith(
 ): Promise<{ rowsDone: number; slots: number; chunks: number }> {
   const output = at("out.arrow");
   const options = resolveOptions({ input, output, threads: 2, chunkRows: 100 });
-  const logits = openLogits(input, options);
+  const logits = openLogits(input, openOptionsOf(options));
   const job = planJob(options, logits);
   const pending = await openPending(output, job.layout.bytes, options);
   const report = new ReportBuilder("0", input, output);
@@ -94,6 +94,7 @@ test("of bad rows in flight together the lowest is named; nothing new is started
       failure: {
         kind: "bad-row",
         row: task.rowStart + 7,
+        expected: "finite logits",
         found: "NaN in class 0",
       },
     };

@@ -12,6 +12,12 @@ test("defaults, in a new frozen object", () => {
     column: undefined,
     columns: undefined,
     keep: ["id"],
+    emit: ["softmax", "jacobian"],
+    layout: "bsr",
+    forceDense: false,
+    temperature: 1,
+    class: undefined,
+    inputs: [],
     dtype: undefined,
     onBadRow: "error",
     tensorType: true,
@@ -37,13 +43,56 @@ const WRONG: [extra: Record<string, unknown>, message: string][] = [
     { threads: "2" },
     'threads: expected a whole number from 1 to 256, found "2"',
   ],
+  [
+    { temperature: 0 },
+    "temperature: expected a number from 1e-100 to 1e+100, found 0",
+  ],
+  [{ temperature: Number.NaN }, "temperature: expected a number from"],
+  [{ emit: [] }, "emit: expected a result, found none"],
+  [
+    { emit: ["softmax", "hessian"] },
+    "emit: expected names among softmax, log_softmax,",
+  ],
+  [
+    { emit: ["softmax", "softmax"] },
+    "emit: expected each result once, found softmax twice",
+  ],
+  [
+    { layout: "csc" },
+    "layout: expected bsr or packed or factored or dense, found",
+  ],
+  [{ layout: "packed", emit: ["log_jacobian"] }, "which is not symmetric"],
+  [
+    { layout: "packed", emit: ["softmax"] },
+    "expected jacobian or log_jacobian among the results for layout packed, found softmax",
+  ],
+  [
+    { emit: ["vjp"] },
+    "cotangent: expected the name of a column for vjp, found nothing",
+  ],
+  [
+    { emit: ["column"] },
+    "classColumn: expected the name of a column for column, found nothing",
+  ],
+  [
+    { emit: ["column"], class: 1, classColumn: "y" },
+    "class, classColumn: expected one of the two, found both",
+  ],
+  [
+    { label: "y" },
+    "label: expected a result that uses it (cross_entropy, gradient), found softmax, jacobian",
+  ],
+  [
+    { class: 3 },
+    "class: expected a result that uses it (column), found softmax, jacobian",
+  ],
   [{ chunkRows: 0 }, "chunkRows: expected a whole number from 1, found 0"],
   [{ dtype: "float16" }, 'dtype: expected float32 or float64, found "float16"'],
   [{ onBadRow: "skip" }, 'onBadRow: expected error or null, found "skip"'],
   [{ kernel: "gpu" }, 'kernel: expected auto or simd or plain, found "gpu"'],
   [{ force: "yes" }, 'force: expected true or false, found "yes"'],
-  [{ keep: "id" }, 'keep: expected a list of column names, found "id"'],
-  [{ keep: [""] }, 'keep: expected a list of column names, found [""]'],
+  [{ keep: "id" }, 'keep: expected a list of names, found "id"'],
+  [{ keep: [""] }, 'keep: expected a list of names, found [""]'],
   [{ keep: ["id", "id"] }, "keep: expected each column once, found id twice"],
   [
     { column: "a", columns: "b*" },
@@ -51,7 +100,7 @@ const WRONG: [extra: Record<string, unknown>, message: string][] = [
   ],
   [
     { thread: 2 },
-    "expected an option among input, column, columns, onBadRow, output, keep, dtype, tensorType, force, sync, threads, chunkRows, kernel, found thread",
+    "expected an option among input, column, columns, onBadRow, emit, layout, temperature, class, classColumn, label, cotangent, tangent, covariance, forceDense, output, keep, dtype, tensorType, force, sync, threads, chunkRows, kernel, found thread",
   ],
 ];
 

@@ -2,12 +2,24 @@ import { describe, expect, test } from "vitest";
 import { type PlanInput, planRun } from "../src/plan.js";
 import { layoutSlot } from "../src/slots/slot-layout.js";
 
+/** Softmax and whole blocks. */
+function shape(classes: number, width: 4 | 8 = 8) {
+  const result = (values: number, block: "square" | null) => ({
+    values,
+    listSize: values,
+    width,
+    block,
+  });
+  return {
+    classes,
+    sourceBytes: 8 * classes,
+    results: [result(classes, null), result(classes * classes, "square")],
+  };
+}
+
 const usual: PlanInput = {
   rows: 1_000_000,
-  classes: 10,
-  sourceWidth: 8,
-  width: 8,
-  form: "fixed-size-list",
+  ...shape(10),
   keptBytesPerRow: 0,
   threads: 2,
 };
@@ -19,7 +31,7 @@ function inputs(): PlanInput[] {
       for (const width of [4, 8] as const)
         for (const chunkRows of [undefined, 1, 3, 64, 1e9])
           if (rows * classes <= 1e6 && rows / (chunkRows ?? 1e3) <= 1e3)
-            all.push({ ...usual, rows, classes, width, chunkRows });
+            all.push({ ...usual, rows, ...shape(classes, width), chunkRows });
   return all;
 }
 
@@ -56,11 +68,22 @@ describe("every plan", () => {
   test("strides fit loads, loads fit chunks, and a slot stays small unless one row of a block is larger", () => {
     for (const input of inputs()) {
       const plan = planRun(input);
-      const { sourceWidth, width, form, classes } = input;
+      const { classes, results } = input;
       expect(plan.strideRows).toBeLessThanOrEqual(plan.loadRows);
       expect(plan.loadRows).toBeLessThanOrEqual(plan.chunkRows);
       if (plan.tileRows < classes) expect(plan.strideRows).toBe(1);
-      const { bytes } = layoutSlot({ ...plan, sourceWidth, width, form });
+      const { bytes } = layoutSlot({
+        ...plan,
+        results,
+        sources: [
+          {
+            form: "fixed-size-list",
+            width: 8,
+            values: classes,
+            widened: false,
+          },
+        ],
+      });
       expect(bytes).toBeLessThanOrEqual(3 * 2 ** 20 + 64 * classes);
     }
   });
@@ -68,7 +91,11 @@ describe("every plan", () => {
 
 test("bodies of 16 to 64 MiB where a row allows it", () => {
   for (const classes of [1, 2, 10, 32, 100, 300, 1000]) {
-    const { batchRows } = planRun({ ...usual, rows: 1e7 / classes, classes });
+    const { batchRows } = planRun({
+      ...usual,
+      rows: 1e7 / classes,
+      ...shape(classes),
+    });
     const body = batchRows * (8 + 8 * (classes + classes * classes));
     expect(body).toBeGreaterThanOrEqual(16 * 2 ** 20);
     expect(body).toBeLessThanOrEqual(64 * 2 ** 20);
@@ -76,7 +103,7 @@ test("bodies of 16 to 64 MiB where a row allows it", () => {
 });
 
 test("one row a batch where a block is larger than that", () => {
-  const plan = planRun({ ...usual, rows: 3, classes: 3000 });
+  const plan = planRun({ ...usual, rows: 3, ...shape(3000) });
   expect(plan.batchRows).toBe(1);
   expect(plan.tileRows).toBe(43);
   expect(plan.chunks).toHaveLength(3);
@@ -92,6 +119,6 @@ test("small runs take no threads, large ones no more than chunks", () => {
     slots: 5,
   });
   expect(
-    planRun({ ...usual, rows: 3, classes: 3000, threads: 8 }).threads,
+    planRun({ ...usual, rows: 3, ...shape(3000), threads: 8 }).threads,
   ).toBe(3);
 });

@@ -28,6 +28,7 @@ test("the public names", () => {
     "softmax",
     "softmaxJacobian",
     "softmaxJacobianColumn",
+    "softmaxResults",
     "version",
   ]);
 });
@@ -41,24 +42,28 @@ describe("nothing imports upward", () => {
   /** What the files of a folder may import besides their own folder; `null`: anything. */
   const ALLOWED: Record<string, string[] | null> = {
     "src/numeric": [],
+    "src/numeric/portable": [],
+    "src/results": ["src/errors", "src/numeric"],
     "src/io": ["node:"],
     "src/slots": ["node:", "src/numeric", "src/errors"],
     "src/arrow": [],
-    "src/input": ["node:", "src/io", "src/arrow", "src/errors"],
+    "src/input": ["node:", "src/io", "src/arrow", "src/errors", "src/results"],
     "src/output": [
       "node:",
       "src/io",
       "src/arrow",
       "src/errors",
+      "src/results",
       "apache-arrow/",
       "flatbuffers",
     ],
-    "src/pool": ["src/slots", "workers", "piscina"],
+    "src/pool": ["src/arrow", "src/results", "src/slots", "workers", "piscina"],
     workers: [
       "node:",
       "src/io",
       "src/numeric",
       "src/pool/protocol",
+      "src/results",
       "src/slots",
     ],
     "src/cli": null,

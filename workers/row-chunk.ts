@@ -1,32 +1,36 @@
 import { writeFully } from "../src/io/positional.js";
-import { describeBadRow } from "../src/numeric/bad-row.js";
+import {
+  type BadRow,
+  describeBadInput,
+  describeBadRow,
+} from "../src/numeric/bad-row.js";
 import type { Kernel } from "../src/numeric/kernel.js";
-import type { RowChunkTask, WorkerSetup } from "../src/pool/protocol.js";
+import {
+  computeStride,
+  computeTiles,
+  type Stride,
+} from "../src/numeric/stride.js";
+import type {
+  RowChunkTask,
+  SourceSetup,
+  WorkerSetup,
+} from "../src/pool/protocol.js";
+import { blockRowStart, type ResultColumn } from "../src/results/columns.js";
 import { loadRows } from "./load-rows.js";
 import { TaskFailure, withSide } from "./task-failure.js";
 
 /**
  * One task: reads the chunk's rows into its slot, a load at a time, computes each load in strides, and writes every
- * piece to its final place. Returns the rows without a softmax.
+ * piece to its final place. Returns the rows without results.
  */
 export function computeRowChunk(
   setup: WorkerSetup,
   kernel: Kernel,
   task: RowChunkTask,
 ): number[] {
-  const { classes, slot } = setup;
+  const { slot, results } = setup;
   const base = task.slot * setup.slotBytes;
-  const width = setup.outFloat32 ? 4 : 8;
-  const write = (address: number, bytes: number, position: number) =>
-    withSide("output", () =>
-      writeFully(
-        setup.outputFd,
-        new Uint8Array(setup.buffer, base + address, bytes),
-        position,
-      ),
-    );
   const badRows: number[] = [];
-
   for (
     let start = task.rowStart;
     start < task.rowEnd;
@@ -35,131 +39,209 @@ export function computeRowChunk(
     const rows = Math.min(setup.loadRows, task.rowEnd - start);
     const done = start - task.rowStart;
     loadRows(setup, kernel, task.pieces, start, start + rows, base);
-    computeBlocks(
-      setup,
-      kernel,
-      base,
-      start,
-      rows,
-      badRows,
-      (at, bytes, row, i) =>
-        write(
-          at,
-          bytes,
-          task.jacobian +
-            ((row - task.rowStart) * classes + i) * classes * width,
-        ),
-    );
+    for (let first = 0; first < rows; first += setup.strideRows)
+      computeRows(
+        setup,
+        kernel,
+        task,
+        base,
+        { start, first, rows: Math.min(setup.strideRows, rows - first) },
+        badRows,
+      );
     kernel.storeRowNumbers(start, rows, base + slot.rowNumbers);
-    write(slot.rowNumbers, rows * 8, task.row + done * 8);
-    write(
-      slot.softmax,
-      rows * classes * width,
-      task.softmax + done * classes * width,
-    );
+    write(setup, base + slot.rowNumbers, rows * 8, task.row + done * 8);
+    results.forEach(({ block, values, width }, n) => {
+      if (block !== null) return;
+      const bytes = values * width;
+      const place = (task.results[n] as number) + done * bytes;
+      write(setup, base + (slot.results[n] as number), rows * bytes, place);
+    });
   }
   return badRows;
 }
 
-/** Where blocks stand in the slot, how many bytes, and what they begin with: row `i` of the block of `row`. */
-type WriteBlocks = (
+/** A stride: `rows` rows from the `first` of a load that starts at row `start` of the file. */
+interface Rows {
+  start: number;
+  first: number;
+  rows: number;
+}
+
+function computeRows(
+  setup: WorkerSetup,
+  kernel: Kernel,
+  task: RowChunkTask,
+  base: number,
+  at: Rows,
+  badRows: number[],
+): void {
+  const { classes, tileRows, results } = setup;
+  const stride = strideOf(setup, kernel, base, at);
+  const row = at.start + at.first - task.rowStart;
+  const writeBlocks = (n: number, rows: number, i: number, end: number) => {
+    const { out } = stride.results[n] as Stride["results"][number];
+    const result = results[n] as ResultColumn;
+    placeBlocks(setup, result, out, {
+      start: task.results[n] as number,
+      chunkStart: task.rowStart,
+      row,
+      rows,
+      i,
+      end,
+    });
+  };
+  let bad: Iterable<number>;
+  if (tileRows < classes) {
+    const good = computeTiles(stride, tileRows, (n, i, end) =>
+      writeBlocks(n, 1, i, end),
+    );
+    bad = good ? [] : [0];
+  } else {
+    bad = computeStride(stride);
+    results.forEach(({ block }, n) => {
+      if (block !== null) writeBlocks(n, at.rows, 0, classes);
+    });
+  }
+  for (const r of bad) {
+    const found = at.start + at.first + r;
+    if (setup.stopAtBadRow)
+      throw new TaskFailure({
+        kind: "bad-row",
+        row: found,
+        ...describe(setup, base, at.first + r),
+      });
+    badRows.push(found);
+  }
+}
+
+/** What the kernel is to do with a stride: blocks stand at the start of their region, the others where the load has them. */
+function strideOf(
+  { slot, sources, ...setup }: WorkerSetup,
+  kernel: Kernel,
+  base: number,
+  { first, rows }: Rows,
+): Stride {
+  const logits = sources[0] as SourceSetup;
+  const raw = slot.sources[0]?.raw ?? 0;
+  return {
+    kernel,
+    buffer: setup.buffer,
+    source: base + raw + first * logits.values * logits.width,
+    sourceFloat32: logits.type === "float32",
+    rows,
+    classes: setup.classes,
+    temperature: setup.temperature,
+    work: base + slot.work,
+    program: base + slot.program,
+    badRows: base + slot.badRows,
+    results: setup.results.map((result, n) => {
+      const { code, param, type, width, values, block, input } = result;
+      const region = base + (slot.results[n] as number);
+      const inputBytes = 8 * (sources[input + 1]?.values ?? 0);
+      const inputs = slot.sources[input + 1]?.values ?? 0;
+      return {
+        code,
+        param,
+        type,
+        width,
+        values,
+        block,
+        out: block === null ? region + first * values * width : region,
+        input: input < 0 ? 0 : base + inputs + first * inputBytes,
+        inputBytes: input < 0 ? 0 : inputBytes,
+      };
+    }),
+  };
+}
+
+/** Rows [i, end) of the blocks of `rows` rows, the first of them row `row` of a chunk that is written at `start`. */
+interface BlockRows {
+  start: number;
+  /** The chunk's first row in the file. */
+  chunkStart: number;
+  row: number;
+  rows: number;
+  i: number;
+  end: number;
+}
+
+/** Writes blocks that stand at `out`: as they are, or each in its slab of the tensor. */
+function placeBlocks(
+  setup: WorkerSetup,
+  result: ResultColumn,
+  out: number,
+  { start, chunkStart, row, rows, i, end }: BlockRows,
+): void {
+  const { classes } = setup;
+  const { width, values, listSize } = result;
+  const block = result.block ?? "square";
+  if (listSize === values) {
+    const skip = blockRowStart(block, classes, i);
+    const bytes =
+      (rows - 1) * values + blockRowStart(block, classes, end) - skip;
+    write(setup, out, bytes * width, start + (row * values + skip) * width);
+    return;
+  }
+  // The slab of row q is [classes, all rows, classes], zero but for [i, q, j]: the file has zeros where nothing is written.
+  const allRows = listSize / values;
+  for (let r = 0; r < rows; r++)
+    for (let k = i; k < end; k++) {
+      const from = (r * values + (k - i) * classes) * width;
+      const q = chunkStart + row + r;
+      const to = (row + r) * listSize + (k * allRows + q) * classes;
+      write(setup, out + from, classes * width, start + to * width);
+    }
+}
+
+function write(
+  setup: WorkerSetup,
   address: number,
   bytes: number,
-  row: number,
-  i: number,
-) => void;
-
-function computeBlocks(
-  setup: WorkerSetup,
-  kernel: Kernel,
-  base: number,
-  rowStart: number,
-  rows: number,
-  badRows: number[],
-  write: WriteBlocks,
+  position: number,
 ): void {
-  const { classes, slot, strideRows } = setup;
-  const sourceBytes = classes * (setup.sourceFloat32 ? 4 : 8);
-  const softmaxBytes = classes * (setup.outFloat32 ? 4 : 8);
-  for (let first = 0; first < rows; first += strideRows) {
-    const count = Math.min(strideRows, rows - first);
-    const source = base + slot.logits + first * sourceBytes;
-    const softmax = base + slot.softmax + first * softmaxBytes;
-    const bad: number[] = [];
-    if (setup.tileRows < classes) {
-      if (
-        !storeTiles(
-          setup,
-          kernel,
-          base,
-          source,
-          softmax,
-          rowStart + first,
-          write,
-        )
-      )
-        bad.push(0);
-    } else {
-      const found = kernel.storeBlocks(
-        source,
-        setup.sourceFloat32,
-        count,
-        classes,
-        base + slot.work,
-        softmax,
-        base + slot.jacobian,
-        setup.outFloat32,
-        base + slot.badRows,
-      );
-      for (const r of new Int32Array(setup.buffer, base + slot.badRows, found))
-        bad.push(r);
-      write(slot.jacobian, count * classes * softmaxBytes, rowStart + first, 0);
-    }
-    for (const r of bad) {
-      const row = rowStart + first + r;
-      if (setup.stopAtBadRow)
-        throw new TaskFailure({
-          kind: "bad-row",
-          row,
-          found: describeBadRow(logitsAt(setup, source + r * sourceBytes)),
-        });
-      badRows.push(row);
-    }
-  }
+  withSide("output", () =>
+    writeFully(
+      setup.outputFd,
+      new Uint8Array(setup.buffer, address, bytes),
+      position,
+    ),
+  );
 }
 
-/** One row whose block is larger than the slot: tile after tile. Returns false for a bad row. */
-function storeTiles(
-  setup: WorkerSetup,
-  kernel: Kernel,
+/** Why the row at `row` of the load has no results. */
+function describe(
+  { buffer, classes, slot, sources }: WorkerSetup,
   base: number,
-  source: number,
-  softmax: number,
   row: number,
-  write: WriteBlocks,
-): boolean {
-  const { classes, slot, tileRows, outFloat32 } = setup;
-  const work = base + slot.work;
-  const good = kernel.loadRow(source, setup.sourceFloat32, classes, work);
-  const storeSoftmax = outFloat32
-    ? kernel.storeSoftmax32
-    : kernel.storeSoftmax64;
-  const storeTile = outFloat32 ? kernel.storeTile32 : kernel.storeTile64;
-  storeSoftmax(work, classes, softmax);
-  for (let i = 0; i < classes; i += tileRows) {
-    const end = Math.min(i + tileRows, classes);
-    storeTile(work, classes, i, end, base + slot.jacobian);
-    const bytes = (end - i) * classes * (outFloat32 ? 4 : 8);
-    write(slot.jacobian, bytes, row, i);
+): BadRow {
+  for (const [n, { holds, name, type, values }] of sources.entries()) {
+    const place = slot.sources[n] as WorkerSetup["slot"]["sources"][number];
+    const reason =
+      holds === "logits"
+        ? describeBadRow(
+            type === "float32"
+              ? new Float32Array(
+                  buffer,
+                  base + place.raw + row * values * 4,
+                  values,
+                )
+              : new Float64Array(
+                  buffer,
+                  base + place.raw + row * values * 8,
+                  values,
+                ),
+          )
+        : describeBadInput(
+            name,
+            new Float64Array(
+              buffer,
+              base + place.values + row * values * 8,
+              values,
+            ),
+            holds,
+            classes,
+          );
+    if (reason) return reason;
   }
-  return good !== 0;
-}
-
-function logitsAt(
-  { buffer, classes, sourceFloat32 }: WorkerSetup,
-  address: number,
-): Float64Array | Float32Array {
-  return sourceFloat32
-    ? new Float32Array(buffer, address, classes)
-    : new Float64Array(buffer, address, classes);
+  throw new Error(`row ${row} of a load is bad for no reason`);
 }

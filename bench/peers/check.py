@@ -1,6 +1,6 @@
 """Checks an output against softmax and Jacobian computed here in NumPy's longdouble; exits 1 with a sentence.
 
-usage: check.py IN.arrow OUT.arrow softjac|peer
+usage: check.py IN.arrow OUT.arrow softjac|peer [bsr|packed|softmax|vjp]
 
 All row numbers are checked, and the values of up to 2,000 rows: the first, the last and seeded random ones.
 softjac is held to relative errors everywhere. A peer is held to less: it computes in the type of the logits, has no
@@ -85,7 +85,39 @@ def share(name, got, want, scale, tolerance, rows):
     return worst
 
 
-def check(src, dst, kind):
+def errors(results, kind, got, want, tiny):
+    """(name, found, wanted, what errors are relative to) of every column."""
+    logits, p, jacobian = want
+    q = p.shape[1]
+    if results in ("bsr", "packed", "softmax"):
+        yield "softmax", got["softmax"], p, np.maximum(p, tiny)
+    if results in ("bsr", "packed"):
+        scale = np.maximum(np.abs(jacobian), tiny)
+        d = np.arange(q)
+        if kind == "peer":
+            scale[:, d, d] = np.maximum(p, tiny)
+        found = got["jacobian"]
+        if results == "packed":
+            i, j = np.triu_indices(q)
+            yield "jacobian", found, jacobian[:, i, j], scale[:, i, j]
+        else:
+            yield "jacobian", found.reshape(-1, q, q), jacobian, scale
+    if results == "vjp":
+        g = got["cotangent"].astype(np.longdouble)
+        mean = (p * g).sum(1, keepdims=True)
+        size = (p * np.abs(g)).sum(1, keepdims=True)
+        yield "vjp", got["vjp"], p * (g - mean), np.maximum(p * (np.abs(g) + size), tiny)
+
+
+COLUMNS = {
+    "bsr": {"softmax": lambda q: q, "jacobian": lambda q: q * q},
+    "packed": {"softmax": lambda q: q, "jacobian": lambda q: q * (q + 1) // 2},
+    "softmax": {"softmax": lambda q: q},
+    "vjp": {"vjp": lambda q: q},
+}
+
+
+def check(src, dst, kind, results="bsr"):
     total, found = count_rows(src), count_rows(dst)
     if total != found:
         fail(f"expected {total} rows, found {found}")
@@ -94,31 +126,26 @@ def check(src, dst, kind):
     rng = np.random.default_rng(1)
     ends = [0, total - 1]
     rows = np.unique(np.concatenate([ends, rng.integers(0, total, SAMPLE - len(ends))]))
-    logits, p, jacobian = (take(path, name, rows) for path, name in [(src, "logits"), (dst, "softmax"), (dst, "jacobian")])
+    logits = take(src, "logits", rows)
     dtype, q = logits.dtype, logits.shape[1]
-    if p.dtype != dtype or jacobian.dtype != dtype:
-        fail(f"expected {dtype}, found softmax {p.dtype} and jacobian {jacobian.dtype}")
-    if p.shape[1] != q or jacobian.shape[1] != q * q:
-        fail(f"expected {q} and {q * q} values a row, found {p.shape[1]} and {jacobian.shape[1]}")
+    got = {name: take(dst, name, rows) for name in COLUMNS[results]}
+    for name, values in COLUMNS[results].items():
+        if got[name].dtype != dtype or got[name].shape[1] != values(q):
+            fail(f"expected {values(q)} values of {dtype} in {name}, found {got[name].shape[1]} of {got[name].dtype}")
+    if results == "vjp":
+        got["cotangent"] = take(src, "cotangent", rows)
     tolerance = TOLERANCE[kind][dtype.name]
     tiny = np.finfo(dtype).tiny
     worst = 0.0
     # A hundred rows at a time: 100 classes in longdouble take 160 kB a row.
     for s in range(0, len(rows), 100):
         part = slice(s, s + 100)
-        want_p, want_j = expected(logits[part])
-        scale_p, scale_j = np.maximum(want_p, tiny), np.maximum(np.abs(want_j), tiny)
-        if kind == "peer":
-            d = np.arange(q)
-            scale_j[:, d, d] = scale_p
-        got_j = jacobian[part].reshape(-1, q, q)
-        worst = max(
-            worst,
-            share("softmax", p[part], want_p, scale_p, tolerance, rows[part]),
-            share("jacobian", got_j, want_j, scale_j, tolerance, rows[part]),
-        )
+        want = (logits[part], *expected(logits[part]))
+        found = {name: values[part] for name, values in got.items()}
+        for name, found_values, wanted, scale in errors(results, kind, found, want, tiny):
+            worst = max(worst, share(name, found_values, wanted, scale, tolerance, rows[part]))
     return {"rows": total, "sampled": len(rows), "tolerance": tolerance, "worst": float(f"{worst:.3g}")}
 
 
 if __name__ == "__main__":
-    print(json.dumps(check(*sys.argv[1:4])))
+    print(json.dumps(check(*sys.argv[1:5])))

@@ -2,11 +2,13 @@
 
 usage: peers.py PEER IN.arrow OUT.arrow
 
-IN has a FixedSizeList column `logits` (float32 or float64); OUT gets `softmax` and `jacobian`. Peers:
+IN has a FixedSizeList column `logits` (float32 or float64); OUT gets `softmax` and `jacobian`, or what is said. Peers:
   numpy-bsr     closed form, chunked to cache size, the block buffer allocated once
   torch-closed  the same closed form in PyTorch, on all cores
   torch-jacrev  torch.func.vmap(jacrev(softmax)), on all cores
   jax-jacrev    jax.jit(vmap(jacrev(softmax))), 64-bit enabled
+  numpy-softmax `softmax` alone
+  numpy-vjp     `vjp`: p * (g - <g, p>), with the cotangents g in column `cotangent`
 """
 import os
 import sys
@@ -92,7 +94,22 @@ def jax_bsr(src):
             yield {"softmax": fsl(np.asarray(p)), "jacobian": fsl(np.asarray(j))}
 
 
+def numpy_softmax(src):
+    for x in batches(src):
+        for s in range(0, len(x), 8192):
+            yield {"softmax": fsl(softmax(x[s : s + 8192]))}
+
+
+def numpy_vjp(src):
+    for x, g in zip(batches(src), batches(src, "cotangent")):
+        for s in range(0, len(x), 8192):
+            p, v = softmax(x[s : s + 8192]), g[s : s + 8192]
+            yield {"vjp": fsl(p * (v - (v * p).sum(1, keepdims=True)))}
+
+
 PEERS = {
+    "numpy-softmax": numpy_softmax,
+    "numpy-vjp": numpy_vjp,
     "numpy-bsr": numpy_bsr,
     "torch-closed": lambda src: torch_bsr(src, False),
     "torch-jacrev": lambda src: torch_bsr(src, True),

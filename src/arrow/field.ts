@@ -32,6 +32,12 @@ export interface Field {
   metadata: [key: string, value: string][];
 }
 
+/** Types of numbers that are read. */
+export type NumberType =
+  | "float32"
+  | "float64"
+  | `${"" | "u"}int${8 | 16 | 32 | 64}`;
+
 /** IEEE widths by FloatingPoint.precision (HALF, SINGLE, DOUBLE). */
 export const FLOAT_BYTES = [2, 4, 8] as const;
 

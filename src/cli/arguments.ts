@@ -158,6 +158,14 @@ function typed(spec: OptionSpec, value: unknown): unknown {
       spec.name,
     );
   if (spec.kind === "list") return value.split(",").map((name) => name.trim());
+  if (spec.kind === "number") {
+    if (!/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(value))
+      throw new UsageError(
+        `--${kebab(spec.name)}: expected a number, found ${JSON.stringify(value)}`,
+        spec.name,
+      );
+    return Number(value);
+  }
   if (spec.kind !== "integer") return value;
   if (!/^\d{1,15}$/.test(value))
     throw new UsageError(

@@ -50,14 +50,15 @@ function runSyntax(run: Argv): Argv {
     });
   for (const spec of RUN_OPTIONS)
     run.option(kebab(spec.name), {
-      ...(spec.kind !== "integer" && {
-        type: spec.kind === "boolean" ? "boolean" : "string",
-      }),
+      ...(spec.kind !== "integer" &&
+        spec.kind !== "number" && {
+          type: spec.kind === "boolean" ? "boolean" : "string",
+        }),
       describe: spec.help,
       group: `${spec.group}:`,
       requiresArg: spec.kind !== "boolean",
       ...(spec.alias && { alias: spec.alias }),
-      ...(spec.choices && { choices: spec.choices }),
+      ...(spec.choices && spec.kind !== "list" && { choices: spec.choices }),
       ...(spec.default !== undefined && {
         defaultDescription: String(spec.default),
       }),

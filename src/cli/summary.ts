@@ -7,7 +7,7 @@ export function reportText(report: RunReport): string {
   const rate = (1000 * report.outputBytes) / report.durationMs;
   const rows: [string, string][] = [
     ["rows", `${count(report.rows)} x ${count(report.classes)} classes`],
-    ["layout", `${report.layout}, ${report.dtype}`],
+    ["results", `${names(report.emit)} (${report.layout}, ${report.dtype})`],
     ["bytes", `${count(report.outputBytes)} (${bytes(report.outputBytes)})`],
     [
       "time",
@@ -38,7 +38,7 @@ export function dryRunText(plan: DryRun): string {
     ["rows", `${count(plan.rows)} x ${count(plan.classes)} classes`],
     [
       "output",
-      `${plan.layout}, ${plan.dtype}, ${count(plan.outputBytes)} bytes (${bytes(plan.outputBytes)})`,
+      `${names(plan.emit)} (${plan.layout}, ${plan.dtype}), ${count(plan.outputBytes)} bytes (${bytes(plan.outputBytes)})`,
     ],
     [
       "record batches",
@@ -57,4 +57,12 @@ export function dryRunText(plan: DryRun): string {
       `${count(plan.slots)} slots of ${bytes(plan.slotBytes)}: ${bytes(plan.memoryBytes)}`,
     ],
   ])}`;
+}
+
+/** As many as a line holds. */
+function names(emit: readonly string[]): string {
+  const more = emit.length - 5;
+  return more > 0
+    ? `${emit.slice(0, 5).join(", ")} and ${more} more`
+    : emit.join(", ");
 }

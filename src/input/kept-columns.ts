@@ -21,17 +21,15 @@ export interface KeptColumn {
   dictionaryValues: number | null;
 }
 
-/** Output columns whose names a kept column cannot have. */
-const OWN_NAMES = ["row", "softmax", "jacobian"];
-
 /**
- * The columns named in `keep`, in that order.
+ * The columns named in `keep`, in that order; `ownNames` are those of the output's other columns.
  * @throws LogitsColumnError for a name that is not there once; InputUnsupportedError for nested and view types.
  */
 export function selectKept(
   path: string,
   fields: Field[],
   keep: readonly string[],
+  ownNames: readonly string[],
 ): KeptColumn[] {
   return keep.map((name) => {
     const places = fields.flatMap((f, k) => (f.name === name ? [k] : []));
@@ -40,7 +38,7 @@ export function selectKept(
         path,
         `--keep ${name}: expected one column of that name, found ${places.length === 0 ? listed(fields) : places.length}`,
       );
-    if (OWN_NAMES.includes(name))
+    if (ownNames.includes(name))
       throw new LogitsColumnError(
         path,
         `--keep ${name}: the output has a column ${name} of its own`,

@@ -1,5 +1,6 @@
-import type { Field } from "../arrow/field.js";
+import type { Field, NumberType } from "../arrow/field.js";
 import { InputFormatError, InputUnsupportedError } from "../errors.js";
+import type { InputName } from "../results/catalogue.js";
 import { type ArrowFile, openArrowFile } from "./arrow-file.js";
 import { columnSpans, type SchemaSpans } from "./column-spans.js";
 import { type DictionaryBlock, placeDictionaries } from "./dictionaries.js";
@@ -14,8 +15,9 @@ import {
   checkBatchShape,
   type LogitsBatch,
   placeKept,
-  placeLogits,
+  placeValues,
 } from "./record-batch.js";
+import { checkValues, selectValues, type ValueColumn } from "./value-column.js";
 
 /** An input, opened, checked and located: all that planning and computing need to know. */
 export interface LogitsFile {
@@ -27,14 +29,31 @@ export interface LogitsFile {
   dtype: FloatType;
   form: "fixed-size-list" | "list" | "columns";
   column: string;
+  /** The other columns of numbers that results need. */
+  inputs: InputColumn[];
   batches: LogitsBatch[];
   kept: KeptColumn[];
   dictionaries: DictionaryBlock[];
   close(): void;
 }
 
+/** A column of numbers beside the logits. */
+export interface InputColumn {
+  option: InputName;
+  name: string;
+  form: "fixed-size-list" | "list" | "columns";
+  type: NumberType;
+  width: number;
+  /** Values per row. */
+  values: number;
+}
+
 export interface OpenOptions extends LogitsSelection {
   keep: readonly string[];
+  /** Names of the other columns that results need. */
+  inputs: readonly { option: InputName; name: string }[];
+  /** Names that the results have. */
+  ownNames: readonly string[];
 }
 
 /**
@@ -64,8 +83,13 @@ function locate(file: ArrowFile, options: OpenOptions): LogitsFile {
   const logits = selectLogits(path, fields, options);
   const { kept, dictionaries } = placeDictionaries(
     file,
-    selectKept(path, fields, options.keep),
+    selectKept(path, fields, options.keep, options.ownNames),
   );
+  const inputs = options.inputs.map(({ option, name }) =>
+    selectValues(path, fields, option, name),
+  );
+  const width = logits.dtype === "float32" ? 4 : 8;
+  const sources = [{ ...logits, width, values: logits.classes }, ...inputs];
 
   const spansOf = spansByVariadicCounts(file);
   const batches: LogitsBatch[] = [];
@@ -90,13 +114,15 @@ function locate(file: ArrowFile, options: OpenOptions): LogitsFile {
     batches.push({
       rowStart,
       rowEnd: rowStart + batch.rows,
-      ...placeLogits(context, batch, columns, logits),
+      sources: sources.map((source) =>
+        placeValues(context, batch, columns, source),
+      ),
       kept: kept.map((column) => placeKept(context, batch, columns, column)),
     });
     rowStart += batch.rows;
   });
 
-  const classes = logits.classes ?? listClasses(file, batches);
+  const classes = logits.classes ?? listLength(file, batches, 0);
   return {
     path,
     fd,
@@ -106,6 +132,9 @@ function locate(file: ArrowFile, options: OpenOptions): LogitsFile {
     dtype: logits.dtype,
     form: logits.form,
     column: logits.name,
+    inputs: inputs.map((input, n) =>
+      inputColumn(file, input, batches, n + 1, classes),
+    ),
     batches,
     kept,
     dictionaries,
@@ -129,8 +158,25 @@ function spansByVariadicCounts(
   return (counts) => (counts.length ? columnSpans(fields, counts) : usual);
 }
 
-/** The length of the first list: every other must be the same, which the workers check where they read. */
-function listClasses({ path, fd }: ArrowFile, batches: LogitsBatch[]): number {
+function inputColumn(
+  file: ArrowFile,
+  input: ValueColumn,
+  batches: LogitsBatch[],
+  source: number,
+  classes: number,
+): InputColumn {
+  const values = input.values ?? listLength(file, batches, source);
+  checkValues(file.path, input, values, classes);
+  const { option, name, form, type, width } = input;
+  return { option, name, form, type, width, values };
+}
+
+/** The length of a source's first list: every other must be the same, which the workers check where they read. */
+function listLength(
+  { path, fd }: ArrowFile,
+  batches: LogitsBatch[],
+  source: number,
+): number {
   const first = batches.find((batch) => batch.rowEnd > batch.rowStart);
   if (!first)
     throw new InputFormatError(
@@ -138,14 +184,17 @@ function listClasses({ path, fd }: ArrowFile, batches: LogitsBatch[]): number {
       "rows",
       "expected at least one list, to know the number of classes, found no rows: use a fixed-size list for files that may be empty",
     );
+  const { offsets, valueCount } = first.sources[
+    source
+  ] as LogitsBatch["sources"][number];
   const pair = new Int32Array(2);
-  readInput({ path, fd }, new Uint8Array(pair.buffer), first.offsets);
-  const classes = (pair[1] as number) - (pair[0] as number);
-  if (classes < 1 || classes > first.valueCount)
+  readInput({ path, fd }, new Uint8Array(pair.buffer), offsets);
+  const values = (pair[1] as number) - (pair[0] as number);
+  if (values < 1 || values > valueCount)
     throw new InputFormatError(
       path,
       "row 0",
-      `expected 1 to ${first.valueCount} logits as its batch has, found ${classes}`,
+      `expected 1 to ${valueCount} ${source === 0 ? "logits" : "values"} as its batch has, found ${values}`,
     );
-  return classes;
+  return values;
 }

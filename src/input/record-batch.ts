@@ -2,19 +2,35 @@ import { InputFormatError, InputUnsupportedError } from "../errors.js";
 import type { BatchMetadata } from "./arrow-metadata.js";
 import type { ColumnSpan } from "./column-spans.js";
 import type { KeptColumn } from "./kept-columns.js";
-import type { LogitsColumn } from "./logits-column.js";
 
-/** Where the logits of one record batch stand in the file, as absolute byte offsets. */
+/** Where one record batch stands in the file, as absolute byte offsets. */
 export interface LogitsBatch {
   /** Rows of the whole file: `[rowStart, rowEnd)`. */
   rowStart: number;
   rowEnd: number;
-  /** Start of the values: one buffer, or one per class. */
+  /** The logits, then the other inputs. */
+  sources: ValueBuffers[];
+  kept: KeptBuffers[];
+}
+
+/** Where the numbers of a source stand. */
+export interface ValueBuffers {
+  /** Start of the values: one buffer, or one per column. */
   values: number[];
   /** Lists only: start of the int32 offsets (rows + 1 of them), and how many values the values buffer holds. */
   offsets: number;
   valueCount: number;
-  kept: KeptBuffers[];
+}
+
+/** Which columns hold a source's numbers, and how. */
+export interface ValuePlaces {
+  form: "fixed-size-list" | "list" | "columns";
+  /** Places of the columns among the file's. */
+  columns: number[];
+  /** Bytes per value. */
+  width: number;
+  /** Values per row of a fixed-size list. */
+  values: number | null;
 }
 
 /** Where one kept column stands, as absolute byte offsets. */
@@ -80,19 +96,19 @@ export function checkBatchShape(
   });
 }
 
-/** Places the logits of a batch. @throws InputFormatError, InputUnsupportedError (nulls) */
-export function placeLogits(
+/** Places a source's numbers in a batch. @throws InputFormatError, InputUnsupportedError (nulls) */
+export function placeValues(
   context: BatchContext,
   batch: BatchMetadata,
   spans: ColumnSpan[],
-  logits: LogitsColumn,
-): Pick<LogitsBatch, "values" | "offsets" | "valueCount"> {
-  const columns = logits.columns.map((place) => spans[place] as ColumnSpan);
-  const width = logits.dtype === "float32" ? 4 : 8;
+  places: ValuePlaces,
+): ValueBuffers {
+  const columns = places.columns.map((place) => spans[place] as ColumnSpan);
+  const { form, width } = places;
   const { rows } = batch;
   for (const { node, field } of columns)
     checkNode(context, batch, node, field.name, rows);
-  if (logits.form === "columns") {
+  if (form === "columns") {
     const values = columns.map((span) =>
       placeBuffer(context, batch, span, 1, rows * width),
     );
@@ -101,7 +117,7 @@ export function placeLogits(
   const list = columns[0] as ColumnSpan;
   const child = list.children[0] as ColumnSpan;
   const name = `${list.field.name}.${child.field.name}`;
-  if (logits.form === "list") {
+  if (form === "list") {
     const valueCount = batch.nodes[child.node]?.length ?? 0;
     checkNode(context, batch, child.node, name, null);
     const offsets = placeBuffer(
@@ -114,7 +130,7 @@ export function placeLogits(
     const values = placeBuffer(context, batch, child, 1, valueCount * width);
     return { values: [values], offsets, valueCount };
   }
-  const valueCount = rows * (logits.classes as number);
+  const valueCount = rows * (places.values as number);
   checkNode(context, batch, child.node, name, valueCount);
   const values = placeBuffer(context, batch, child, 1, valueCount * width);
   return { values: [values], offsets: 0, valueCount };
@@ -179,7 +195,7 @@ function checkNode(
     throw new InputUnsupportedError(
       path,
       where,
-      `column ${column}: expected no nulls among the logits, found ${found.nullCount}`,
+      `column ${column}: expected no nulls among its numbers, found ${found.nullCount}`,
     );
 }
 

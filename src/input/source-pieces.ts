@@ -10,29 +10,47 @@ interface RowsOfBatch {
   valueCount: number;
 }
 
-/** The parts of the input's batches that hold rows `[rowStart, rowEnd)`. */
+/** How a source's rows stand in a batch. */
+interface SourceRows {
+  form: "fixed-size-list" | "list" | "columns";
+  width: number;
+  /** Values per row. */
+  values: number;
+}
+
+/** The logits, then the other inputs. */
+export function sourcesOf(file: LogitsFile): SourceRows[] {
+  const { form, classes, dtype, inputs } = file;
+  const width = dtype === "float32" ? 4 : 8;
+  return [{ form, width, values: classes }, ...inputs];
+}
+
+/** For every source, the parts of the input's batches that hold rows `[rowStart, rowEnd)`. */
 export function sourcePieces(
   file: LogitsFile,
   rowStart: number,
   rowEnd: number,
-): RowsOfBatch[] {
-  const width = file.dtype === "float32" ? 4 : 8;
-  return overlapping(file.batches, rowStart, rowEnd).map((batch) => {
-    const start = Math.max(rowStart, batch.rowStart);
-    const skip = start - batch.rowStart;
+): RowsOfBatch[][] {
+  const batches = overlapping(file.batches, rowStart, rowEnd);
+  return sourcesOf(file).map(({ form, width, values }, n) => {
     const perRow =
-      file.form === "fixed-size-list"
-        ? file.classes * width
-        : file.form === "columns"
+      form === "fixed-size-list"
+        ? values * width
+        : form === "columns"
           ? width
           : 0;
-    return {
-      rowStart: start,
-      rowEnd: Math.min(rowEnd, batch.rowEnd),
-      values: batch.values.map((at) => at + skip * perRow),
-      offsets: batch.offsets + 4 * skip,
-      valueCount: batch.valueCount,
-    };
+    return batches.map((batch) => {
+      const start = Math.max(rowStart, batch.rowStart);
+      const skip = start - batch.rowStart;
+      const buffers = batch.sources[n] as LogitsBatch["sources"][number];
+      return {
+        rowStart: start,
+        rowEnd: Math.min(rowEnd, batch.rowEnd),
+        values: buffers.values.map((at) => at + skip * perRow),
+        offsets: buffers.offsets + 4 * skip,
+        valueCount: buffers.valueCount,
+      };
+    });
   });
 }
 

@@ -1,9 +1,48 @@
-/** What makes a row of logits bad: the first NaN, else the first +inf, else that there is nothing but -inf. */
-export function describeBadRow(logits: Float64Array | Float32Array): string {
+/** Why a row has no results, in the words of an error. */
+export interface BadRow {
+  expected: string;
+  found: string;
+}
+
+/** What makes a row of logits bad: the first NaN, else the first +inf, else nothing but -inf; null where it is good. */
+export function describeBadRow(
+  logits: Float64Array | Float32Array,
+): BadRow | null {
+  const expected = "finite logits or -inf for masked classes";
   const nan = logits.findIndex(Number.isNaN);
-  if (nan >= 0) return `NaN in class ${nan}`;
+  if (nan >= 0) return { expected, found: `NaN in class ${nan}` };
   const infinite = logits.indexOf(Number.POSITIVE_INFINITY);
-  if (infinite >= 0) return `+inf in class ${infinite}`;
+  if (infinite >= 0) return { expected, found: `+inf in class ${infinite}` };
+  if (logits.some((o) => o !== Number.NEGATIVE_INFINITY)) return null;
   const classes = logits.length;
-  return `-inf in ${classes === 1 ? "its only class" : `all ${classes} classes`}`;
+  return {
+    expected,
+    found: `-inf in ${classes === 1 ? "its only class" : `all ${classes} classes`}`,
+  };
+}
+
+/** What makes a row of another input bad; `holds` says what it should be. null where it is good. */
+export function describeBadInput(
+  name: string,
+  values: Float64Array,
+  holds: "class" | "numbers",
+  classes: number,
+): BadRow | null {
+  if (holds === "class") {
+    const y = values[0] as number;
+    const good = Number.isInteger(y) && y >= 0 && y < classes;
+    return good
+      ? null
+      : {
+          expected: `a class from 0 to ${classes - 1} in ${name}`,
+          found: `${y}`,
+        };
+  }
+  const at = values.findIndex((value) => !Number.isFinite(value));
+  return at < 0
+    ? null
+    : {
+        expected: `finite numbers in ${name}`,
+        found: `${values[at]} at ${at}`,
+      };
 }

@@ -1,7 +1,8 @@
 /**
  * What a worker calls, on raw byte addresses in the slots' memory. Two implementations give the same bits:
  * the SIMD module (workers/kernels) and plainKernel. A `boolean` after an address says that the values there are float32
- * (else float64). Addresses are multiples of the value's width; a work area is laid out as in work-area.ts.
+ * (else float64). Addresses are multiples of the value's width; a work area is laid out as in portable/work.ts, a program
+ * as in portable/program.ts, and results have the codes of portable/codes.ts.
  */
 export interface Kernel {
   /** Softmax of one row into `work`. Returns 1, or 0 for a bad row, whose work area is cleared. */
@@ -9,41 +10,41 @@ export interface Kernel {
     source: number,
     float32: boolean,
     classes: number,
+    temperature: number,
     work: number,
   ): number;
-  /** p, `classes` values, to `out`. */
-  storeSoftmax64(work: number, classes: number, out: number): void;
-  storeSoftmax32(work: number, classes: number, out: number): void;
-  /** Rows [iStart, iEnd) of the block to `out`, row-major. */
-  storeTile64(
-    work: number,
-    classes: number,
-    iStart: number,
-    iEnd: number,
-    out: number,
-  ): void;
-  storeTile32(
-    work: number,
-    classes: number,
-    iStart: number,
-    iEnd: number,
-    out: number,
-  ): void;
   /**
-   * loadRow, softmax and whole block for `rows` rows; jacobianOut 0 leaves the blocks out.
-   * The bad rows' numbers go to `badRows` (int32). Returns their count.
+   * One result of the row in `work` to `out`; of a block, rows [iStart, iEnd), the first ones first. `input` is the
+   * address of the row's other input (float64). Returns 1, or 0 where that input is not finite or no class.
    */
-  storeBlocks(
+  storeResult(
+    code: number,
+    work: number,
+    classes: number,
+    iStart: number,
+    iEnd: number,
+    input: number,
+    param: number,
+    out: number,
+    float32: boolean,
+  ): number;
+  /**
+   * A stride: loadRow, then each of the program's results, for `rows` consecutive rows. Bad rows (those with a bad other
+   * input too) get zeros, and their numbers go to `badRows` (int32). Returns their count.
+   */
+  storeRows(
     source: number,
     sourceFloat32: boolean,
     rows: number,
     classes: number,
+    temperature: number,
     work: number,
-    softmaxOut: number,
-    jacobianOut: number,
-    outFloat32: boolean,
+    program: number,
+    results: number,
     badRows: number,
   ): number;
+  /** `count` float32 values to float64. */
+  widen(source: number, count: number, out: number): void;
   /** `classes` columns of `rows` values (`bytes` = 4 or 8 each), one after the other, to row-major. */
   interleave(
     columns: number,

@@ -1,90 +1,160 @@
 import { storeTile } from "./jacobian.js";
 import type { Kernel } from "./kernel.js";
+import { JACOBIAN, needsLog, SOFTMAX } from "./portable/codes.js";
+import { storeLog } from "./portable/log.js";
+import { enter, loadF64 } from "./portable/machine.js";
+import {
+  ENTRY_BYTES,
+  entryBytes,
+  entryCode,
+  entryFloat32,
+  entryInput,
+  entryOut,
+  entryParam,
+} from "./portable/program.js";
+import { storePortableResult } from "./portable/results.js";
+import { storeSoftmax } from "./portable/vectors.js";
+import {
+  clearHeader,
+  storePeak,
+  storeTemperature,
+  TEMPERATURE,
+} from "./portable/work.js";
 import { softmaxRow } from "./softmax.js";
 import { workAreaAt } from "./work-area.js";
 
 /** The reference kernel on `buffer`: the SIMD kernel's judge in tests, and its stand-in where it cannot run. */
 export function plainKernel(buffer: ArrayBufferLike): Kernel {
-  const floats = (address: number, length: number, float32: boolean) =>
-    float32
-      ? new Float32Array(buffer, address, length)
-      : new Float64Array(buffer, address, length);
-
-  const loadRow: Kernel["loadRow"] = (source, float32, classes, work) =>
-    softmaxRow(
-      floats(source, classes, float32),
-      workAreaAt(buffer, work, classes),
-    )
-      ? 1
-      : 0;
-
-  const storeSoftmax = (
-    work: number,
-    classes: number,
-    out: number,
+  /** Of the work area at `work`, whose temperature is set; nothing is left of a bad row. */
+  const load = (
+    source: number,
     float32: boolean,
-  ) =>
-    floats(out, classes, float32).set(
-      workAreaAt(buffer, work, classes).p.subarray(0, classes),
-    );
-
-  const storeRows = (
-    work: number,
     classes: number,
-    iStart: number,
-    iEnd: number,
-    out: number,
-    float32: boolean,
-  ) =>
-    storeTile(
-      workAreaAt(buffer, work, classes),
-      classes,
-      iStart,
-      iEnd,
-      floats(out, (iEnd - iStart) * classes, float32),
-    );
+    work: number,
+  ): boolean => {
+    const logits = float32
+      ? new Float32Array(buffer, source, classes)
+      : new Float64Array(buffer, source, classes);
+    const area = workAreaAt(buffer, work, classes);
+    const m = softmaxRow(logits, area);
+    if (Number.isNaN(m)) {
+      clearHeader(work);
+      area.p.fill(0);
+      return false;
+    }
+    storePeak(work, m);
+    return true;
+  };
+
+  const store: Kernel["storeResult"] = (
+    code,
+    work,
+    classes,
+    iStart,
+    iEnd,
+    input,
+    param,
+    out,
+    float32,
+  ) => {
+    if (code === SOFTMAX) storeSoftmax(work, classes, out, float32);
+    else if (code === JACOBIAN)
+      storeTile(
+        work,
+        classes,
+        loadF64(work + TEMPERATURE),
+        iStart,
+        iEnd,
+        out,
+        float32,
+      );
+    else
+      return storePortableResult(
+        code,
+        work,
+        classes,
+        iStart,
+        iEnd,
+        input,
+        param,
+        out,
+        float32,
+      )
+        ? 1
+        : 0;
+    return 1;
+  };
 
   return {
-    loadRow,
-    storeSoftmax64: (work, classes, out) =>
-      storeSoftmax(work, classes, out, false),
-    storeSoftmax32: (work, classes, out) =>
-      storeSoftmax(work, classes, out, true),
-    storeTile64: (work, classes, iStart, iEnd, out) =>
-      storeRows(work, classes, iStart, iEnd, out, false),
-    storeTile32: (work, classes, iStart, iEnd, out) =>
-      storeRows(work, classes, iStart, iEnd, out, true),
+    loadRow(source, float32, classes, temperature, work) {
+      enter(buffer);
+      storeTemperature(work, temperature);
+      if (!load(source, float32, classes, work)) return 0;
+      storeLog(work);
+      return 1;
+    },
 
-    storeBlocks(
+    storeResult(...entry) {
+      enter(buffer);
+      return store(...entry);
+    },
+
+    storeRows(
       source,
       sourceFloat32,
       rows,
       classes,
+      temperature,
       work,
-      softmaxOut,
-      jacobianOut,
-      outFloat32,
+      program,
+      results,
       badRows,
     ) {
+      enter(buffer);
+      storeTemperature(work, temperature);
       const bad = new Int32Array(buffer, badRows, rows);
       const sourceBytes = classes * (sourceFloat32 ? 4 : 8);
-      const softmaxBytes = classes * (outFloat32 ? 4 : 8);
+      const entries = Array.from(
+        { length: results },
+        (_, n) => program + n * ENTRY_BYTES,
+      );
+      const log = entries.some((entry) => needsLog(entryCode(entry)));
       let count = 0;
       for (let r = 0; r < rows; r++) {
-        if (!loadRow(source + r * sourceBytes, sourceFloat32, classes, work))
-          bad[count++] = r;
-        storeSoftmax(work, classes, softmaxOut + r * softmaxBytes, outFloat32);
-        if (jacobianOut !== 0)
-          storeRows(
-            work,
-            classes,
-            0,
-            classes,
-            jacobianOut + r * softmaxBytes * classes,
-            outFloat32,
+        const good = load(
+          source + r * sourceBytes,
+          sourceFloat32,
+          classes,
+          work,
+        );
+        if (good && log) storeLog(work);
+        const done =
+          good &&
+          entries.every((entry) =>
+            store(
+              entryCode(entry),
+              work,
+              classes,
+              0,
+              classes,
+              entryInput(entry, r),
+              entryParam(entry),
+              entryOut(entry, r),
+              entryFloat32(entry),
+            ),
           );
+        if (done) continue;
+        bad[count++] = r;
+        for (const entry of entries)
+          new Uint8Array(buffer, entryOut(entry, r), entryBytes(entry)).fill(0);
       }
       return count;
+    },
+
+    widen(source, count, out) {
+      new Float64Array(buffer, out, count).set(
+        new Float32Array(buffer, source, count),
+      );
     },
 
     interleave(columns, rows, classes, bytes, out) {

@@ -1,36 +1,14 @@
-/**
- * What one row's softmax leaves for the Jacobian, as plain arrays.
- *
- * In a slot the same values stand as bytes (W = classes rounded up to even):
- *
- * | byte    | what                                  | type   |
- * |---------|---------------------------------------|--------|
- * | 0       | tail/S, the winner's diagonal factor   | f64    |
- * | 8       | argmax                                | i32    |
- * | 64      | the SIMD kernel's table for exp       | f64[20] |
- * | 256     | p                                     | f64[W] |
- * | 256+8W  | e, high part, scaled by 2^512         | f64[W] |
- * | 256+16W | e, low part                           | f64[W] |
- */
-const HEADER = 256;
+import { HEADER, paddedClasses, vectorAt } from "./portable/work.js";
 
+/** A row's work area (laid out in portable/work.ts) as arrays; the header as float64 from byte 0. */
 export interface WorkArea {
-  /** [0] = tail/S: J[a,a] = p_a·(tail/S). */
-  readonly winner: Float64Array;
+  readonly header: Float64Array;
   readonly argmax: Int32Array;
   readonly p: Float64Array;
   readonly high: Float64Array;
   readonly low: Float64Array;
-}
-
-/** Classes rounded up to whole f64x2 vectors. */
-export function paddedClasses(classes: number): number {
-  return classes + (classes & 1);
-}
-
-/** Bytes of a work area. */
-export function workAreaBytes(classes: number): number {
-  return HEADER + 24 * paddedClasses(classes);
+  readonly d: Float64Array;
+  readonly delta: Float64Array;
 }
 
 /** The work area at byte `address` of `buffer`. */
@@ -39,12 +17,19 @@ export function workAreaAt(
   address: number,
   classes: number,
 ): WorkArea {
-  const width = paddedClasses(classes);
+  const vector = (n: number) =>
+    new Float64Array(
+      buffer,
+      vectorAt(address, classes, n),
+      paddedClasses(classes),
+    );
   return {
-    winner: new Float64Array(buffer, address, 1),
+    header: new Float64Array(buffer, address, HEADER / 8),
     argmax: new Int32Array(buffer, address + 8, 1),
-    p: new Float64Array(buffer, address + HEADER, width),
-    high: new Float64Array(buffer, address + HEADER + 8 * width, width),
-    low: new Float64Array(buffer, address + HEADER + 16 * width, width),
+    p: vector(0),
+    high: vector(1),
+    low: vector(2),
+    d: vector(3),
+    delta: vector(4),
   };
 }

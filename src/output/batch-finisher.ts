@@ -37,8 +37,8 @@ export class BatchFinisher {
     const { bodyStart, layout, shape } = placed;
     if (this.nullableResults) {
       const bitmap = validityBitmap(shape.rows, badRows);
-      writeFully(this.fd, bitmap, bodyStart + layout.softmaxValidity);
-      writeFully(this.fd, bitmap, bodyStart + layout.jacobianValidity);
+      for (const { validity } of layout.results)
+        writeFully(this.fd, bitmap, bodyStart + validity);
     }
     const { offset, bytes } = batchMetadata(placed, nulls, badRows.length);
     writeFully(this.fd, bytes, offset);

@@ -3,10 +3,8 @@ import type { BufferPlace } from "./arrow-encode.js";
 /** What the layout of one record batch depends on. */
 export interface JacobianBatchShape {
   rows: number;
-  classes: number;
-  /** Bytes per output value. */
-  width: 4 | 8;
-  /** softmax and jacobian carry a validity bitmap. */
+  results: { list: boolean; listSize: number; width: number }[];
+  /** Results carry a validity bitmap. */
   nullableResults: boolean;
   kept: KeptShape[];
 }
@@ -19,15 +17,12 @@ export interface KeptShape {
 }
 
 export interface JacobianBatchLayout {
-  /** In the order of the schema: row, kept columns, softmax (+ item), jacobian (+ item). */
+  /** In the order of the schema: row, kept columns, results (lists + item). */
   buffers: BufferPlace[];
   bodyBytes: number;
   row: number;
   kept: { validity: number; offsets: number; values: number }[];
-  softmaxValidity: number;
-  softmax: number;
-  jacobianValidity: number;
-  jacobian: number;
+  results: { validity: number; values: number }[];
 }
 
 /** Buffers start on 64 bytes, as the format recommends. */
@@ -38,12 +33,11 @@ export function aligned(bytes: number): number {
 /**
  * Places every buffer of a record batch; offsets from the start of its body.
  *
- * | column   | buffers                                        |
- * |----------|------------------------------------------------|
- * | row      | validity (none), int64[rows]                   |
- * | kept …   | validity, (offsets,) values                    |
- * | softmax  | validity, item validity (none), [rows, Q]      |
- * | jacobian | validity, item validity (none), [rows, Q, Q]   |
+ * | column   | buffers                                               |
+ * |----------|-------------------------------------------------------|
+ * | row      | validity (none), int64[rows]                          |
+ * | kept …   | validity, (offsets,) values                           |
+ * | result … | validity, (lists: item validity, none,) [rows, values] |
  */
 export function layoutJacobianBatch(
   shape: JacobianBatchShape,
@@ -56,7 +50,7 @@ export function layoutJacobianBatch(
     end = aligned(offset + length);
     return offset;
   };
-  const { rows, classes, width } = shape;
+  const { rows } = shape;
   const bitmap = shape.nullableResults ? Math.ceil(rows / 8) : 0;
   place(0);
   const row = place(8 * rows);
@@ -65,20 +59,16 @@ export function layoutJacobianBatch(
     offsets: column.offsets === null ? 0 : place(column.offsets),
     values: place(column.values),
   }));
-  const softmaxValidity = place(bitmap);
-  place(0);
-  const softmax = place(rows * classes * width);
-  const jacobianValidity = place(bitmap);
-  place(0);
-  const jacobian = place(rows * classes * classes * width);
+  const results = shape.results.map(({ list, listSize, width }) => {
+    const validity = place(bitmap);
+    if (list) place(0);
+    return { validity, values: place(rows * listSize * width) };
+  });
   return {
     buffers,
     bodyBytes: end,
     row,
     kept,
-    softmaxValidity,
-    softmax,
-    jacobianValidity,
-    jacobian,
+    results,
   };
 }

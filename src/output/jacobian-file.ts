@@ -146,13 +146,11 @@ function batchMessage(
   keptNulls: number[],
   badRows = 0,
 ): Uint8Array {
-  const { rows, classes } = shape;
-  const results = [
+  const { rows } = shape;
+  const results = shape.results.flatMap(({ list, listSize }) => [
     { length: rows, nullCount: badRows },
-    { length: rows * classes, nullCount: 0 },
-    { length: rows, nullCount: badRows },
-    { length: rows * classes * classes, nullCount: 0 },
-  ];
+    ...(list ? [{ length: rows * listSize, nullCount: 0 }] : []),
+  ]);
   const nodes = [
     { length: rows, nullCount: 0 },
     ...shape.kept.map((_, k) => ({

@@ -1,47 +1,49 @@
 import type { ArrowType, Field } from "../arrow/field.js";
+import type { ResultColumn } from "../results/columns.js";
 
 export interface JacobianSchemaOptions {
-  classes: number;
-  dtype: "float32" | "float64";
+  results: ResultColumn[];
   /** Fields of the kept columns, in order. */
   kept: Field[];
-  /** softmax and jacobian may be null (`--on-bad-row null`). */
+  /** Results may be null (`--on-bad-row null`). */
   nullableResults: boolean;
-  /** Mark jacobian as arrow.fixed_shape_tensor. */
+  /** Mark blocks as arrow.fixed_shape_tensor. */
   tensorType: boolean;
 }
 
-/**
- * The columns of a `bsr` table: `row`, the kept ones, `softmax` `[Q]`, `jacobian` `[Q·Q]` row-major,
- * J[i,j] = ∂softmax(o)_j / ∂o_i.
- */
+/** The columns of the output: `row`, the kept ones, the results in order. */
 export function jacobianSchema(options: JacobianSchemaOptions): Field[] {
-  const { classes, dtype, nullableResults } = options;
-  const value = float(dtype);
-  const row: Field = plainField("row", {
-    kind: "Int",
-    bitWidth: 64,
-    signed: true,
+  const row = plainField("row", { kind: "Int", bitWidth: 64, signed: true });
+  const results = options.results.map((column): Field => {
+    const item = valueType(column.type);
+    const field: Field = column.list
+      ? {
+          ...plainField(column.name, {
+            kind: "FixedSizeList",
+            listSize: column.listSize,
+          }),
+          children: [plainField("item", item)],
+        }
+      : plainField(column.name, item);
+    return {
+      ...field,
+      nullable: options.nullableResults,
+      metadata:
+        column.tensor && options.tensorType
+          ? [
+              ["ARROW:extension:name", "arrow.fixed_shape_tensor"],
+              ["ARROW:extension:metadata", JSON.stringify(column.tensor)],
+            ]
+          : [],
+    };
   });
-  const list = (name: string, listSize: number): Field => ({
-    ...plainField(name, { kind: "FixedSizeList", listSize }),
-    nullable: nullableResults,
-    children: [plainField("item", value)],
-  });
-  const jacobian = list("jacobian", classes * classes);
-  if (options.tensorType)
-    jacobian.metadata = [
-      ["ARROW:extension:name", "arrow.fixed_shape_tensor"],
-      [
-        "ARROW:extension:metadata",
-        JSON.stringify({ shape: [classes, classes], dim_names: ["i", "j"] }),
-      ],
-    ];
-  return [row, ...options.kept, list("softmax", classes), jacobian];
+  return [row, ...options.kept, ...results];
 }
 
-function float(dtype: "float32" | "float64"): ArrowType {
-  return { kind: "FloatingPoint", precision: dtype === "float32" ? 1 : 2 };
+function valueType(type: ResultColumn["type"]): ArrowType {
+  return type === "int32"
+    ? { kind: "Int", bitWidth: 32, signed: true }
+    : { kind: "FloatingPoint", precision: type === "float32" ? 1 : 2 };
 }
 
 function plainField(name: string, type: ArrowType): Field {

@@ -1,3 +1,5 @@
+import type { NumberType } from "../arrow/field.js";
+import type { ResultColumn } from "../results/columns.js";
 import type { SlotLayout } from "../slots/slot-layout.js";
 
 // What the main thread and the workers say to each other. Bulk stays in the slots and in the files.
@@ -15,14 +17,26 @@ export interface WorkerSetup {
   sourceFd: number;
   outputFd: number;
   classes: number;
-  sourceFloat32: boolean;
-  outFloat32: boolean;
-  form: "fixed-size-list" | "list" | "columns";
+  temperature: number;
+  /** The logits, then the other inputs. */
+  sources: SourceSetup[];
+  results: ResultColumn[];
   loadRows: number;
   strideRows: number;
   tileRows: number;
   /** `--on-bad-row error`: the first one ends the task. */
   stopAtBadRow: boolean;
+}
+
+/** A source of numbers: its columns' name, how it is stored, and how many values a row has. */
+export interface SourceSetup {
+  name: string;
+  form: "fixed-size-list" | "list" | "columns";
+  type: NumberType;
+  width: number;
+  values: number;
+  /** What its values are: a class number, or any finite number. The logits have their own rules. */
+  holds: "logits" | "class" | "numbers";
 }
 
 /** Rows of one input record batch; offsets are absolute bytes of the input. */
@@ -37,16 +51,17 @@ export interface SourcePiece {
   valueCount: number;
 }
 
-/** Softmax and blocks of rows `[rowStart, rowEnd)`, written to these absolute bytes of the output. */
+/** The results of rows `[rowStart, rowEnd)`, written to these absolute bytes of the output. */
 export interface RowChunkTask {
   kind: "row-chunk";
   slot: number;
   rowStart: number;
   rowEnd: number;
-  pieces: SourcePiece[];
+  /** Per source. */
+  pieces: SourcePiece[][];
   row: number;
-  softmax: number;
-  jacobian: number;
+  /** Per result. */
+  results: number[];
 }
 
 /** The kept columns of one output record batch. */
@@ -96,8 +111,14 @@ export type Reply =
 
 /** Why a task failed, as data: thrown errors lose their fields on the way between threads. */
 export type Failure =
-  | { kind: "bad-row"; row: number; found: string }
-  | { kind: "ragged-row"; row: number; found: number }
+  | { kind: "bad-row"; row: number; expected: string; found: string }
+  | {
+      kind: "ragged-row";
+      row: number;
+      column: string;
+      expected: number;
+      found: number;
+    }
   | { kind: "damaged"; where: string; text: string }
   | {
       kind: "io";

@@ -1,4 +1,23 @@
-import { workAreaBytes } from "../numeric/work-area.js";
+import { ENTRY_BYTES } from "../numeric/portable/program.js";
+import { workAreaBytes } from "../numeric/portable/work.js";
+
+/** Rows of numbers in the input: the logits, or another column. */
+export interface SourceShape {
+  form: "fixed-size-list" | "list" | "columns";
+  /** Bytes per value as stored. */
+  width: number;
+  /** Values per row. */
+  values: number;
+  /** Whether values are made float64 after reading (the logits are left as they are). */
+  widened: boolean;
+}
+
+/** A result as the kernel stores it. */
+export interface ResultShape {
+  values: number;
+  width: number;
+  block: "square" | "triangle" | null;
+}
 
 /** What the regions of a slot depend on. */
 export interface SlotSpec {
@@ -6,64 +25,71 @@ export interface SlotSpec {
   strideRows: number;
   tileRows: number;
   classes: number;
-  sourceWidth: 4 | 8;
-  width: 4 | 8;
-  form: "fixed-size-list" | "list" | "columns";
+  sources: SourceShape[];
+  results: ResultShape[];
+}
+
+/** Where a source stands: as read (lists: int32 offsets; columns: one after the other), row-major, and as float64. */
+export interface SourcePlace {
+  staging: number;
+  raw: number;
+  values: number;
 }
 
 /** Where a slot's regions start, in bytes from the slot's own start; every region is aligned to 64. */
 export interface SlotLayout {
-  /** Lists: int32[loadRows + 1]. Separate columns: the columns as read, `[classes, loadRows]`. */
-  staging: number;
-  /** Logits, row-major `[loadRows, classes]`. */
-  logits: number;
-  /** One row's work area (numeric/work-area.ts). */
+  sources: SourcePlace[];
+  /** One row's work area (numeric/portable/work.ts). */
   work: number;
+  /** The kernel's program (numeric/portable/program.ts). */
+  program: number;
   /** int64[loadRows]. */
   rowNumbers: number;
-  /** `[loadRows, classes]` */
-  softmax: number;
-  /** `[strideRows, classes, classes]`, or a tile `[tileRows, classes]` of one row's block. */
-  jacobian: number;
-  /** int32[strideRows]: rows of the stride without a softmax. */
+  /** Per result: `[loadRows, values]`; blocks `[strideRows, values]`, or a tile of one block's rows. */
+  results: number[];
+  /** int32[strideRows]: rows of the stride without results. */
   badRows: number;
   bytes: number;
 }
 
 /** One slot: a chunk's input and output, a stride at a time. Pure. */
 export function layoutSlot(spec: SlotSpec): SlotLayout {
-  const { loadRows, strideRows, tileRows, classes, sourceWidth, width } = spec;
+  const { loadRows, strideRows, tileRows, classes } = spec;
   let end = 0;
   const region = (bytes: number): number => {
     const start = end;
     end = Math.ceil((start + bytes) / 64) * 64;
     return start;
   };
-  const logitsBytes = loadRows * classes * sourceWidth;
-  const staging = region(
-    spec.form === "columns"
-      ? logitsBytes
-      : spec.form === "list"
-        ? 4 * (loadRows + 1)
-        : 0,
-  );
-  const logits = region(logitsBytes);
+  const sources = spec.sources.map(({ form, width, values, widened }) => {
+    const bytes = loadRows * values * width;
+    const staging = region(
+      form === "columns" && values > 1
+        ? bytes
+        : form === "list"
+          ? 4 * (loadRows + 1)
+          : 0,
+    );
+    const raw = region(bytes);
+    return {
+      staging,
+      raw,
+      values: widened ? region(loadRows * values * 8) : raw,
+    };
+  });
   const work = region(workAreaBytes(classes));
+  const program = region(ENTRY_BYTES * spec.results.length);
   const rowNumbers = region(8 * loadRows);
-  const softmax = region(loadRows * classes * width);
-  const wholeBlocks = tileRows === classes;
-  const jacobian = region(
-    (wholeBlocks ? strideRows * classes : tileRows) * classes * width,
+  const results = spec.results.map(({ values, width, block }) =>
+    region(
+      width *
+        (block === null
+          ? loadRows * values
+          : tileRows === classes
+            ? strideRows * values
+            : tileRows * classes),
+    ),
   );
   const badRows = region(4 * strideRows);
-  return {
-    staging,
-    logits,
-    work,
-    rowNumbers,
-    softmax,
-    jacobian,
-    badRows,
-    bytes: end,
-  };
+  return { sources, work, program, rowNumbers, results, badRows, bytes: end };
 }

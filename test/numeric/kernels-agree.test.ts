@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { JACOBIAN } from "../../src/numeric/portable/codes.js";
 import { hardRows } from "../support/hard-rows.js";
 import { blocks, testKernel } from "../support/kernels.js";
 import { normal, random } from "../support/random.js";
@@ -114,13 +115,13 @@ test("a block in tiles is the block", () => {
   for (const { kernel, buffer } of [plain, simd]) {
     const whole = blocks({ kernel, buffer }, [row], "float64", "float64");
     new Float64Array(buffer, 64, 11).set(row);
-    kernel.loadRow(64, false, 11, 1024);
+    kernel.loadRow(64, false, 11, 1, 1024);
     for (const [start, end] of [
       [0, 4],
       [4, 5],
       [5, 11],
     ] as const) {
-      kernel.storeTile64(1024, 11, start, end, 8192);
+      kernel.storeResult(JACOBIAN, 1024, 11, start, end, 0, 0, 8192, false);
       const tile = new Float64Array(buffer, 8192, (end - start) * 11).slice();
       expect(sameBits(tile, whole.jacobian.slice(start * 11, end * 11))).toBe(
         true,

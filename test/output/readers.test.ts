@@ -66,6 +66,7 @@ describe.each([50, 7, 1])("from record batches of %i rows", (batchRows) => {
     expect(Object.fromEntries(theirs.schema.metadata)).toEqual({
       "softjac.version": built.version,
       "softjac.layout": "bsr",
+      "softjac.emit": "softmax,jacobian",
       "softjac.rows": "50",
       "softjac.classes": "4",
       "softjac.dtype": "float32",

@@ -1,5 +1,9 @@
 import { expect, test } from "vitest";
-import { layoutSlot, type SlotSpec } from "../../src/slots/slot-layout.js";
+import {
+  layoutSlot,
+  type SlotSpec,
+  type SourcePlace,
+} from "../../src/slots/slot-layout.js";
 import { SlotPool } from "../../src/slots/slot-pool.js";
 
 test("regions are aligned, in order, long enough and apart", () => {
@@ -16,25 +20,35 @@ test("regions are aligned, in order, long enough and apart", () => {
             strideRows,
             tileRows,
             classes,
-            sourceWidth: 4,
-            width: 8,
-            form,
+            sources: [
+              { form, width: 4, values: classes, widened: false },
+              { form, width: 2, values: 1, widened: true },
+            ],
+            results: [
+              { values: classes, width: 8, block: null },
+              { values: classes * classes, width: 8, block: "square" },
+              { values: 1, width: 4, block: null },
+            ],
           };
           const slot = layoutSlot(spec);
-          const staging =
-            form === "columns"
-              ? loadRows * classes * 4
-              : form === "list"
-                ? 4 * (loadRows + 1)
-                : 0;
+          const offsets = form === "list" ? 4 * (loadRows + 1) : 0;
+          const columns =
+            form === "columns" && classes > 1 ? loadRows * classes * 4 : 0;
+          const [logits, labels] = slot.sources as [SourcePlace, SourcePlace];
+          expect(logits.values).toBe(logits.raw);
           const blocks = tileRows === classes ? strideRows * classes : tileRows;
           const regions: [start: number, bytes: number][] = [
-            [slot.staging, staging],
-            [slot.logits, loadRows * classes * 4],
-            [slot.work, 16 + 24 * (classes + (classes & 1))],
+            [logits.staging, offsets + columns],
+            [logits.raw, loadRows * classes * 4],
+            [labels.staging, offsets],
+            [labels.raw, loadRows * 2],
+            [labels.values, loadRows * 8],
+            [slot.work, 256 + 56 * (classes + (classes & 1))],
+            [slot.program, 3 * 32],
             [slot.rowNumbers, loadRows * 8],
-            [slot.softmax, loadRows * classes * 8],
-            [slot.jacobian, blocks * classes * 8],
+            [slot.results[0] as number, loadRows * classes * 8],
+            [slot.results[1] as number, blocks * classes * 8],
+            [slot.results[2] as number, loadRows * 4],
             [slot.badRows, strideRows * 4],
           ];
           let end = 0;

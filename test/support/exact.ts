@@ -1,7 +1,7 @@
 import { Decimal } from "decimal.js";
 
 /** 80 significant digits and an exponent range far beyond double's: the judge of every number in these tests. */
-const Exact = Decimal.clone({ precision: 80, minE: -9e15, maxE: 9e15 });
+export const Exact = Decimal.clone({ precision: 80, minE: -9e15, maxE: 9e15 });
 
 /** The relative unit of float64 and the spacing of its subnormals, which is the unit below 2^-1022. */
 export const EPSILON = 2 ** -52;

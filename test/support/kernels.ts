@@ -1,8 +1,13 @@
 import { readFileSync } from "node:fs";
 import type { Kernel } from "../../src/numeric/kernel.js";
 import { plainKernel } from "../../src/numeric/plain-kernel.js";
+import { JACOBIAN, SOFTMAX } from "../../src/numeric/portable/codes.js";
+import { enter } from "../../src/numeric/portable/machine.js";
+import { ENTRY_BYTES, storeEntry } from "../../src/numeric/portable/program.js";
+import { workAreaBytes } from "../../src/numeric/portable/work.js";
 import { simdKernel } from "../../src/numeric/simd-kernel.js";
-import { workAreaBytes } from "../../src/numeric/work-area.js";
+
+export type FloatType = "float32" | "float64";
 
 export const KERNEL_NAMES = ["plain", "simd"] as const;
 
@@ -27,52 +32,114 @@ export function testKernel(
   };
 }
 
+export interface Entry {
+  code: number;
+  /** Values per row. */
+  values: number;
+  /** One row of the other input per row. */
+  input?: number[][];
+  param?: number;
+}
+
+export interface Stored {
+  /** One array per entry, rows one after the other. */
+  results: (Float64Array | Float32Array)[];
+  bad: number[];
+}
+
+/** storeRows on rows of equal length. */
+export function stored(
+  { kernel, buffer }: ReturnType<typeof testKernel>,
+  rows: ArrayLike<number>[],
+  entries: Entry[],
+  {
+    source = "float64",
+    out = "float64",
+    temperature = 1,
+  }: { source?: FloatType; out?: FloatType; temperature?: number } = {},
+): Stored {
+  const classes = (rows[0] as ArrayLike<number>).length;
+  const M = rows.length;
+  const width = out === "float32" ? 4 : 8;
+  let end = 64;
+  const region = (bytes: number) => {
+    const start = end;
+    end += Math.ceil((bytes + 8) / 64) * 64;
+    return start;
+  };
+  const floats = (type: FloatType, address: number, length: number) =>
+    type === "float32"
+      ? new Float32Array(buffer, address, length)
+      : new Float64Array(buffer, address, length);
+  const logits = region(8 * M * classes);
+  rows.forEach((row, r) => {
+    floats(source, logits, M * classes).set(row, r * classes);
+  });
+  const work = region(workAreaBytes(classes));
+  const badRows = region(4 * M);
+  const program = region(ENTRY_BYTES * entries.length);
+  enter(buffer);
+  const places = entries.map(({ code, values, input, param }, n) => {
+    const inputs = input ? region(8 * M * (input[0]?.length ?? 0)) : 0;
+    input?.forEach((row, r) => {
+      floats("float64", inputs, M * row.length).set(row, r * row.length);
+    });
+    const at = region(M * values * width);
+    storeEntry(
+      program + n * ENTRY_BYTES,
+      code,
+      at,
+      values * width,
+      inputs,
+      8 * (input?.[0]?.length ?? 0),
+      param ?? -1,
+      out === "float32",
+    );
+    return at;
+  });
+  const count = kernel.storeRows(
+    logits,
+    source === "float32",
+    M,
+    classes,
+    temperature,
+    work,
+    program,
+    entries.length,
+    badRows,
+  );
+  return {
+    results: entries.map(({ values }, n) =>
+      floats(out, places[n] as number, M * values).slice(),
+    ),
+    bad: Array.from(new Int32Array(buffer, badRows, count)),
+  };
+}
+
 export interface Blocks {
   softmax: Float64Array | Float32Array;
   jacobian: Float64Array | Float32Array;
   bad: number[];
 }
 
-/** storeBlocks on rows of equal length. */
+/** Softmax and whole blocks. */
 export function blocks(
-  { kernel, buffer }: ReturnType<typeof testKernel>,
+  memory: ReturnType<typeof testKernel>,
   rows: ArrayLike<number>[],
-  source: "float32" | "float64",
-  out: "float32" | "float64",
+  source: FloatType,
+  out: FloatType,
+  temperature = 1,
 ): Blocks {
   const classes = (rows[0] as ArrayLike<number>).length;
-  const M = rows.length;
-  const align = (n: number) => (n + 63) & ~63;
-  const input = 64;
-  const work = input + align(8 * M * classes);
-  const softmaxOut = work + align(workAreaBytes(classes));
-  const jacobianOut = softmaxOut + align(8 * M * classes);
-  const badRows = jacobianOut + align(8 * M * classes * classes);
-  const copy = (address: number, length: number) =>
-    out === "float32"
-      ? new Float32Array(buffer, address, length).slice()
-      : new Float64Array(buffer, address, length).slice();
-  const logits =
-    source === "float32"
-      ? new Float32Array(buffer, input, M * classes)
-      : new Float64Array(buffer, input, M * classes);
-  rows.forEach((row, r) => {
-    logits.set(row, r * classes);
-  });
-  const count = kernel.storeBlocks(
-    input,
-    source === "float32",
-    M,
-    classes,
-    work,
-    softmaxOut,
-    jacobianOut,
-    out === "float32",
-    badRows,
+  const { results, bad } = stored(
+    memory,
+    rows,
+    [
+      { code: SOFTMAX, values: classes },
+      { code: JACOBIAN, values: classes * classes },
+    ],
+    { source, out, temperature },
   );
-  return {
-    softmax: copy(softmaxOut, M * classes),
-    jacobian: copy(jacobianOut, M * classes * classes),
-    bad: Array.from(new Int32Array(buffer, badRows, count)),
-  };
+  const [softmax, jacobian] = results;
+  return { softmax, jacobian, bad } as Blocks;
 }

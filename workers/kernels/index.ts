@@ -1,58 +1,83 @@
 // What the module exports: the Kernel interface of src/numeric/kernel.ts on raw addresses. No allocation, no globals:
 // every instance shares one memory, and each call touches only what its arguments name.
-import { storeTile32, storeTile64 } from "./jacobian";
-import { clearRow, prepareWork, softmaxRow, WORK_HEADER } from "./softmax";
-
-export { storeTile32, storeTile64 };
+import { JACOBIAN, needsLog, PACKED, SOFTMAX } from "../../src/numeric/portable/codes.js";
+import { storeLog } from "../../src/numeric/portable/log.js";
+import {
+  ENTRY_BYTES, entryBytes, entryCode, entryFloat32, entryInput, entryOut, entryParam,
+} from "../../src/numeric/portable/program.js";
+import { storePortableResult } from "../../src/numeric/portable/results.js";
+import { HEADER } from "../../src/numeric/portable/work.js";
+import { storeTile32, storeTile64, storeTriangle } from "./jacobian";
+import { widenRow } from "./load";
+import { clearRow, prepareWork, softmaxRow } from "./softmax";
 
 /** Softmax of one row into its work area. Returns 1, or 0 for a bad row, whose work area is cleared. */
-export function loadRow(source: usize, float32: bool, classes: usize, work: usize): i32 {
-  prepareWork(work);
-  return loadNextRow(source, float32, classes, work);
-}
-
-function loadNextRow(source: usize, float32: bool, classes: usize, work: usize): i32 {
-  if (softmaxRow(source, float32, classes, work)) return 1;
+export function loadRow(source: usize, float32: bool, classes: usize, temperature: f64, work: usize): i32 {
+  prepareWork(work, temperature);
+  if (softmaxRow(source, float32, classes, work)) {
+    storeLog(work);
+    return 1;
+  }
   clearRow(classes, work);
   return 0;
 }
 
-/** p of the work area to `out`. */
-export function storeSoftmax64(work: usize, classes: usize, out: usize): void {
-  memory.copy(out, work + WORK_HEADER, classes << 3);
-}
-
-export function storeSoftmax32(work: usize, classes: usize, out: usize): void {
-  for (let k: usize = 0; k < classes; k++) store<f32>(out + (k << 2), <f32>load<f64>(work + WORK_HEADER + (k << 3)));
+/** One result of the row in the work area, of a block rows [iStart, iEnd). Returns 0 for an input that cannot be. */
+export function storeResult(
+  code: i32, work: usize, classes: usize, iStart: usize, iEnd: usize, input: usize, param: i32, out: usize, float32: bool,
+): i32 {
+  if (code == SOFTMAX) {
+    if (float32) for (let k: usize = 0; k < classes; k++) store<f32>(out + (k << 2), <f32>load<f64>(work + HEADER + (k << 3)));
+    else memory.copy(out, work + HEADER, classes << 3);
+    return 1;
+  }
+  if (code == JACOBIAN) {
+    if (float32) storeTile32(work, classes, iStart, iEnd, out);
+    else storeTile64(work, classes, iStart, iEnd, out);
+    return 1;
+  }
+  if (code == PACKED) {
+    storeTriangle(work, classes, iStart, iEnd, out, float32);
+    return 1;
+  }
+  return storePortableResult(code, work, classes, iStart, iEnd, input, param, out, float32) ? 1 : 0;
 }
 
 /**
- * A stride: softmax and whole blocks of `rows` consecutive rows; jacobianOut 0 leaves the blocks out.
- * The numbers of the bad rows go to `badRows` as i32; returns how many there are.
+ * A stride: the `results` entries of `program` (src/numeric/portable/program.ts) for `rows` consecutive rows; zeros for
+ * bad rows, whose numbers go to `badRows` as i32. Returns how many there are.
  */
-export function storeBlocks(
-  source: usize, sourceFloat32: bool, rows: usize, classes: usize, work: usize,
-  softmaxOut: usize, jacobianOut: usize, outFloat32: bool, badRows: usize,
+export function storeRows(
+  source: usize, sourceFloat32: bool, rows: usize, classes: usize, temperature: f64, work: usize,
+  program: usize, results: usize, badRows: usize,
 ): i32 {
+  prepareWork(work, temperature);
   const sourceBytes = classes << (sourceFloat32 ? 2 : 3);
-  const softmaxBytes = classes << (outFloat32 ? 2 : 3);
-  const blocks = jacobianOut != 0;
+  const end = program + results * ENTRY_BYTES;
+  let log = false;
+  for (let entry = program; entry < end; entry += ENTRY_BYTES) log = log || needsLog(entryCode(entry));
   let bad: usize = 0;
-  prepareWork(work);
   for (let r: usize = 0; r < rows; r++) {
-    if (!loadNextRow(source, sourceFloat32, classes, work)) store<i32>(badRows + (bad++ << 2), <i32>r);
-    if (outFloat32) {
-      storeSoftmax32(work, classes, softmaxOut);
-      if (blocks) storeTile32(work, classes, 0, classes, jacobianOut);
-    } else {
-      storeSoftmax64(work, classes, softmaxOut);
-      if (blocks) storeTile64(work, classes, 0, classes, jacobianOut);
+    let good = softmaxRow(source + r * sourceBytes, sourceFloat32, classes, work);
+    if (good && log) storeLog(work);
+    for (let entry = program; good && entry < end; entry += ENTRY_BYTES) {
+      good = storeResult(
+        entryCode(entry), work, classes, 0, classes, entryInput(entry, r), entryParam(entry), entryOut(entry, r),
+        entryFloat32(entry),
+      ) != 0;
     }
-    source += sourceBytes;
-    softmaxOut += softmaxBytes;
-    jacobianOut += softmaxBytes * classes;
+    if (good) continue;
+    store<i32>(badRows + (bad++ << 2), <i32>r);
+    for (let entry = program; entry < end; entry += ENTRY_BYTES) memory.fill(entryOut(entry, r), 0, entryBytes(entry));
   }
   return <i32>bad;
+}
+
+/** `count` values of float32 to float64. */
+export function widen(source: usize, count: usize, out: usize): void {
+  const even = count & ~1;
+  widenRow(source, true, even, out);
+  if (even != count) store<f64>(out + (even << 3), <f64>load<f32>(source + (even << 2)));
 }
 
 /** `classes` columns of `rows` values each, one after the other at `columns`, to row-major at `out`; bytes = 4 or 8. */

@@ -1,0 +1,244 @@
+import { loadF64, storeF64, storeValue } from "./machine.js";
+import { diagonalAt } from "./vectors.js";
+import {
+  errorOfSum,
+  pAt,
+  TEMPERATURE,
+  TOTAL,
+  TOTAL_LOW,
+  UNSCALE,
+  vectorAt,
+  WINNER,
+  winnerOf,
+} from "./work.js";
+
+// Results of a block: rows [iStart, iEnd) of it, row-major.
+
+/** The upper triangle, row by row: row i has its entries from the diagonal on (numpy.triu_indices). */
+export function storePacked(
+  work: usize,
+  classes: usize,
+  iStart: usize,
+  iEnd: usize,
+  out: usize,
+  float32: bool,
+): void {
+  const t = loadF64(work + TEMPERATURE);
+  const width: usize = float32 ? 4 : 8;
+  for (let i = iStart; i < iEnd; i++) {
+    const p = pAt(work, i);
+    storeValue(out, 0, diagonalAt(work, i) / t, float32);
+    for (let j = i + 1; j < classes; j++)
+      storeValue(out, j - i, (0.0 - p * pAt(work, j)) / t, float32);
+    out += (classes - i) * width;
+  }
+}
+
+/** ∂ log p_j / ∂o_i = (δ_ij - p_i)/T. */
+export function storeLogJacobian(
+  work: usize,
+  classes: usize,
+  iStart: usize,
+  iEnd: usize,
+  out: usize,
+  float32: bool,
+): void {
+  const t = loadF64(work + TEMPERATURE);
+  const width: usize = float32 ? 4 : 8;
+  for (let i = iStart; i < iEnd; i++) {
+    const p = pAt(work, i);
+    const off = (0.0 - p) / t;
+    const own = i === winnerOf(work) ? loadF64(work + WINNER) : 1.0 - p;
+    for (let j: usize = 0; j < classes; j++)
+      storeValue(out, j, j === i ? own / t : off, float32);
+    out += classes * width;
+  }
+}
+
+/** √p_k; where p_k is subnormal or 0, from e_k/S before that was rounded. */
+function rootAt(work: usize, classes: usize, k: usize): f64 {
+  const p = pAt(work, k);
+  if (p > 1e-290) return Math.sqrt(p);
+  const e = loadF64(vectorAt(work, classes, 1) + 8 * k);
+  const low = loadF64(vectorAt(work, classes, 2) + 8 * k);
+  const part = e * (1.0 - loadF64(work + TOTAL_LOW)) + low;
+  // e is scaled by 2^512, S here is not, and 2^-256 is the square root of 2^-512.
+  return (
+    Math.sqrt(part / (loadF64(work + TOTAL) * UNSCALE)) * 8.636168555094445e-78
+  );
+}
+
+/** V = (diag(√p) - p √pᵀ)/√T, so that V Vᵀ = J. */
+export function storeFactor(
+  work: usize,
+  classes: usize,
+  iStart: usize,
+  iEnd: usize,
+  out: usize,
+  float32: bool,
+): void {
+  const t = Math.sqrt(loadF64(work + TEMPERATURE));
+  const width: usize = float32 ? 4 : 8;
+  const roots = vectorAt(work, classes, 5);
+  if (iStart === 0)
+    for (let k: usize = 0; k < classes; k++)
+      storeF64(roots + 8 * k, rootAt(work, classes, k));
+  for (let i = iStart; i < iEnd; i++) {
+    const p = pAt(work, i);
+    if (t === 1.0)
+      for (let k: usize = 0; k < classes; k++)
+        storeValue(out, k, 0.0 - p * loadF64(roots + 8 * k), float32);
+    else
+      for (let k: usize = 0; k < classes; k++)
+        storeValue(out, k, (0.0 - p * loadF64(roots + 8 * k)) / t, float32);
+    const own = i === winnerOf(work) ? loadF64(work + WINNER) : 1.0 - p;
+    storeValue(out, i, (loadF64(roots + 8 * i) * own) / t, float32);
+    out += classes * width;
+  }
+}
+
+/** Σ_ij of a covariance given as its diagonal (form 0), its upper triangle (1) or whole (2). */
+function sigmaAt(
+  sigma: usize,
+  classes: usize,
+  form: i32,
+  i: usize,
+  j: usize,
+): f64 {
+  if (form === 0) return i === j ? loadF64(sigma + 8 * i) : 0.0;
+  if (form === 2) return loadF64(sigma + 8 * (i * classes + j));
+  const low = i < j ? i : j;
+  const high = i < j ? j : i;
+  // triu order: rows before `low` hold classes, classes - 1, … entries
+  return loadF64(sigma + 8 * (low * classes - (low * (low + 1)) / 2 + high));
+}
+
+/** Σ'_ij = Σ_ij - Σ_aj - Σ_ia + Σ_aa: rows and columns of a are 0, and J Σ' J = J Σ J since J·1 = 0. */
+function centredAt(
+  sigma: usize,
+  classes: usize,
+  form: i32,
+  a: usize,
+  i: usize,
+  j: usize,
+): f64 {
+  if (i === a || j === a) return 0.0;
+  const x = sigmaAt(sigma, classes, form, i, j);
+  const y = sigmaAt(sigma, classes, form, a, a);
+  const sum = x + y;
+  const u = sigmaAt(sigma, classes, form, a, j);
+  const v = sigmaAt(sigma, classes, form, i, a);
+  const cross = u + v;
+  const all = sum - cross;
+  return (
+    all +
+    (errorOfSum(sum, -cross, all) +
+      (errorOfSum(x, y, sum) - errorOfSum(u, v, cross)))
+  );
+}
+
+/**
+ * r_i = Σ_k Σ'_ik p_k and c_j = Σ_k p_k Σ'_kj into the vectors to work in, ⟨p, r⟩ into the winner's places of both
+ * (which are 0 otherwise, as Σ' has nothing there).
+ */
+export function storeMoments(
+  work: usize,
+  classes: usize,
+  sigma: usize,
+  form: i32,
+): void {
+  const a = winnerOf(work);
+  const rows = vectorAt(work, classes, 5);
+  const columns = vectorAt(work, classes, 6);
+  let total = 0.0;
+  let totalLost = 0.0;
+  for (let i: usize = 0; i < classes; i++) {
+    let r = 0.0;
+    let rLost = 0.0;
+    let c = 0.0;
+    let cLost = 0.0;
+    if (i !== a)
+      for (let k: usize = 0; k < classes; k++) {
+        const p = pAt(work, k);
+        const x = p * centredAt(sigma, classes, form, a, i, k);
+        const rs = r + x;
+        rLost += errorOfSum(r, x, rs);
+        r = rs;
+        const y = p * centredAt(sigma, classes, form, a, k, i);
+        const cs = c + y;
+        cLost += errorOfSum(c, y, cs);
+        c = cs;
+      }
+    storeF64(rows + 8 * i, r + rLost);
+    storeF64(columns + 8 * i, c + cLost);
+    const term = pAt(work, i) * (r + rLost);
+    const s = total + term;
+    totalLost += errorOfSum(total, term, s);
+    total = s;
+  }
+  storeF64(rows + 8 * a, total + totalLost);
+}
+
+/** (J Σ J)_ij = p_i p_j (Σ'_ij - r_i - c_j + ⟨p, r⟩)/T², after storeMoments. */
+export function covarianceAt(
+  work: usize,
+  classes: usize,
+  sigma: usize,
+  form: i32,
+  i: usize,
+  j: usize,
+): f64 {
+  const a = winnerOf(work);
+  const t = loadF64(work + TEMPERATURE);
+  const rows = vectorAt(work, classes, 5);
+  const columns = vectorAt(work, classes, 6);
+  const r = i === a ? 0.0 : loadF64(rows + 8 * i);
+  const c = j === a ? 0.0 : loadF64(columns + 8 * j);
+  const total = loadF64(rows + 8 * a);
+  const x = centredAt(sigma, classes, form, a, i, j);
+  const sum = x + total;
+  const both = r + c;
+  const all = sum - both;
+  const value =
+    all +
+    (errorOfSum(sum, -both, all) +
+      (errorOfSum(x, total, sum) - errorOfSum(r, c, both)));
+  return (pAt(work, i) * pAt(work, j) * value) / t / t;
+}
+
+export function storeCovariance(
+  work: usize,
+  classes: usize,
+  iStart: usize,
+  iEnd: usize,
+  sigma: usize,
+  form: i32,
+  out: usize,
+  float32: bool,
+): void {
+  if (iStart === 0) storeMoments(work, classes, sigma, form);
+  const width: usize = float32 ? 4 : 8;
+  for (let i = iStart; i < iEnd; i++) {
+    for (let j: usize = 0; j < classes; j++)
+      storeValue(
+        out,
+        j,
+        covarianceAt(work, classes, sigma, form, i, j),
+        float32,
+      );
+    out += classes * width;
+  }
+}
+
+export function storeVariance(
+  work: usize,
+  classes: usize,
+  sigma: usize,
+  form: i32,
+  out: usize,
+  float32: bool,
+): void {
+  storeMoments(work, classes, sigma, form);
+  for (let i: usize = 0; i < classes; i++)
+    storeValue(out, i, covarianceAt(work, classes, sigma, form, i, i), float32);
+}

@@ -1,0 +1,38 @@
+// What a result is called between the plan and the kernels. Vectors have `classes` values, scalars one; of blocks,
+// rows [iStart, iEnd) are stored at a time.
+
+export const SOFTMAX: i32 = 1;
+export const LOG_SOFTMAX: i32 = 2;
+export const COLUMN: i32 = 3;
+export const DIAGONAL: i32 = 4;
+export const PRODUCT: i32 = 5;
+export const LOG_VJP: i32 = 6;
+export const LOG_JVP: i32 = 7;
+export const GRADIENT: i32 = 8;
+export const VARIANCE: i32 = 9;
+
+export const LOGSUMEXP: i32 = 20;
+export const TRACE: i32 = 21;
+export const CROSS_ENTROPY: i32 = 22;
+export const ENTROPY: i32 = 23;
+export const GINI: i32 = 24;
+export const ARGMAX_CLASS: i32 = 25;
+export const CONFIDENCE: i32 = 26;
+export const DOUBT: i32 = 27;
+export const TAIL_SUM: i32 = 28;
+
+export const JACOBIAN: i32 = 40;
+export const PACKED: i32 = 41;
+export const LOG_JACOBIAN: i32 = 42;
+export const FACTOR: i32 = 43;
+export const COVARIANCE: i32 = 44;
+
+/** Whether a result needs storeLog. */
+export function needsLog(code: i32): bool {
+  return (
+    code === LOG_SOFTMAX ||
+    code === LOGSUMEXP ||
+    code === CROSS_ENTROPY ||
+    code === ENTROPY
+  );
+}

@@ -1,0 +1,125 @@
+import {
+  storeCovariance,
+  storeFactor,
+  storeLogJacobian,
+  storePacked,
+  storeVariance,
+} from "./blocks.js";
+import {
+  ARGMAX_CLASS,
+  COLUMN,
+  CONFIDENCE,
+  COVARIANCE,
+  CROSS_ENTROPY,
+  DIAGONAL,
+  DOUBT,
+  ENTROPY,
+  FACTOR,
+  GINI,
+  GRADIENT,
+  LOG_JACOBIAN,
+  LOG_JVP,
+  LOG_SOFTMAX,
+  LOG_VJP,
+  LOGSUMEXP,
+  PACKED,
+  PRODUCT,
+  TAIL_SUM,
+  TRACE,
+  VARIANCE,
+} from "./codes.js";
+import { loadF64, storeI32, storeValue } from "./machine.js";
+import { entropy, gini, logSumExp, tailSum, trace } from "./scalars.js";
+import {
+  logSoftmaxAt,
+  storeColumn,
+  storeDiagonal,
+  storeGradient,
+  storeLogJvp,
+  storeLogSoftmax,
+  storeLogVjp,
+  storeProduct,
+} from "./vectors.js";
+import { pAt, WINNER, winnerOf } from "./work.js";
+
+/** Whether all of `count` values are finite. */
+function finite(values: usize, count: usize): bool {
+  let sum = 0.0;
+  for (let k: usize = 0; k < count; k++) {
+    const value = loadF64(values + 8 * k);
+    sum += value - value;
+  }
+  return sum === 0.0;
+}
+
+/** Values of a covariance in its form: a diagonal, a triangle, a matrix. */
+function covarianceValues(classes: usize, form: i32): usize {
+  if (form === 0) return classes;
+  return form === 1 ? (classes * (classes + 1)) / 2 : classes * classes;
+}
+
+/**
+ * Stores one result of the row in the work area (of a block, rows [iStart, iEnd)) to `out`; softmax and the plain
+ * Jacobian block are the kernels' own. `input`: address of the row's other input (float64), `param`: a class, or the
+ * form of a covariance. Returns false where that input is no class number, or not finite.
+ */
+export function storePortableResult(
+  code: i32,
+  work: usize,
+  classes: usize,
+  iStart: usize,
+  iEnd: usize,
+  input: usize,
+  param: i32,
+  out: usize,
+  float32: bool,
+): bool {
+  if (code === PRODUCT || code === LOG_VJP || code === LOG_JVP) {
+    if (!finite(input, classes)) return false;
+    if (code === PRODUCT) storeProduct(work, classes, input, out, float32);
+    else if (code === LOG_VJP) storeLogVjp(work, classes, input, out, float32);
+    else storeLogJvp(work, classes, input, out, float32);
+    return true;
+  }
+  if (code === COVARIANCE || code === VARIANCE) {
+    if (iStart === 0 && !finite(input, covarianceValues(classes, param)))
+      return false;
+    if (code === VARIANCE)
+      storeVariance(work, classes, input, param, out, float32);
+    else
+      storeCovariance(work, classes, iStart, iEnd, input, param, out, float32);
+    return true;
+  }
+  if (code === COLUMN || code === GRADIENT || code === CROSS_ENTROPY) {
+    const y = param >= 0 ? (param as f64) : loadF64(input);
+    if (!(y >= 0.0 && y < (classes as f64) && Math.floor(y) === y))
+      return false;
+    const label = y as usize;
+    if (code === COLUMN) storeColumn(work, classes, label, out, float32);
+    else if (code === GRADIENT)
+      storeGradient(work, classes, label, out, float32);
+    else storeValue(out, 0, -logSoftmaxAt(work, classes, label), float32);
+    return true;
+  }
+  if (code === PACKED) storePacked(work, classes, iStart, iEnd, out, float32);
+  else if (code === LOG_JACOBIAN)
+    storeLogJacobian(work, classes, iStart, iEnd, out, float32);
+  else if (code === FACTOR)
+    storeFactor(work, classes, iStart, iEnd, out, float32);
+  else if (code === LOG_SOFTMAX) storeLogSoftmax(work, classes, out, float32);
+  else if (code === DIAGONAL) storeDiagonal(work, classes, out, float32);
+  else if (code === ARGMAX_CLASS) storeI32(out, winnerOf(work) as i32);
+  else storeValue(out, 0, scalar(code, work, classes), float32);
+  return true;
+}
+
+function scalar(code: i32, work: usize, classes: usize): f64 {
+  if (code === LOGSUMEXP) return logSumExp(work);
+  if (code === TRACE) return trace(work, classes);
+  if (code === ENTROPY) return entropy(work, classes);
+  if (code === GINI) return gini(work, classes);
+  if (code === CONFIDENCE) return pAt(work, winnerOf(work));
+  if (code === DOUBT) return loadF64(work + WINNER);
+  if (code === TAIL_SUM) return tailSum(work);
+  return 0.0;
+}

@@ -1,0 +1,86 @@
+import { loadF64 } from "./machine.js";
+import { diagonalAt } from "./vectors.js";
+import {
+  errorOfSum,
+  LOG,
+  LOG_LOW,
+  PEAK,
+  PEAK_LOW,
+  pAt,
+  paddedClasses,
+  TAIL,
+  TAIL_LOW,
+  TEMPERATURE,
+  TOTAL,
+  TOTAL_LOW,
+  UNSCALE,
+  vectorAt,
+  winnerOf,
+} from "./work.js";
+
+// Results of one value.
+
+/** log Σ exp(o_k/T) = m/T + log1p(tail), both in two doubles. */
+export function logSumExp(work: usize): f64 {
+  const peak = loadF64(work + PEAK);
+  const log = loadF64(work + LOG);
+  const sum = peak + log;
+  return (
+    sum +
+    (errorOfSum(peak, log, sum) +
+      (loadF64(work + PEAK_LOW) + loadF64(work + LOG_LOW)))
+  );
+}
+
+/** e_k·2^512, rounded once; 0 for the winner. (Its high part alone is off by more than an ε: see exp.ts.) */
+function powerAt(work: usize, classes: usize, k: usize): f64 {
+  const at = vectorAt(work, classes, 1) + 8 * k;
+  return loadF64(at) + loadF64(at + 8 * paddedClasses(classes));
+}
+
+/**
+ * 1 - Σp² = Σ p_k (1 - p_k), of terms that do not cancel; compensated. The winner's is p_a·w, the others' are summed
+ * before the division by S, so that a sum of many subnormals is rounded once.
+ */
+export function gini(work: usize, classes: usize): f64 {
+  let sum = 0.0;
+  let lost = 0.0;
+  for (let k: usize = 0; k < classes; k++) {
+    const term = powerAt(work, classes, k) * (1.0 - pAt(work, k));
+    const s = sum + term;
+    lost += errorOfSum(sum, term, s);
+    sum = s;
+  }
+  const others = sum + lost;
+  const correction = others * loadF64(work + TOTAL_LOW);
+  return (
+    (others - correction) / loadF64(work + TOTAL) +
+    diagonalAt(work, winnerOf(work))
+  );
+}
+
+export function trace(work: usize, classes: usize): f64 {
+  return gini(work, classes) / loadF64(work + TEMPERATURE);
+}
+
+/** -Σ p_k log p_k = log1p(tail) + Σ p_k·(m - o_k)/T: every term is positive. In nats. */
+export function entropy(work: usize, classes: usize): f64 {
+  const d = vectorAt(work, classes, 3);
+  let sum = 0.0;
+  let lost = 0.0;
+  for (let k: usize = 0; k < classes; k++) {
+    const e = powerAt(work, classes, k);
+    if (e === 0.0) continue;
+    const term = -(e * loadF64(d + 8 * k));
+    const s = sum + term;
+    lost += errorOfSum(sum, term, s);
+    sum = s;
+  }
+  const spread = (sum + lost) / loadF64(work + TOTAL);
+  return loadF64(work + LOG) + (loadF64(work + LOG_LOW) + spread);
+}
+
+/** Σ over k != a of exp((o_k - m)/T). */
+export function tailSum(work: usize): f64 {
+  return (loadF64(work + TAIL) + loadF64(work + TAIL_LOW)) * UNSCALE;
+}

@@ -1,0 +1,176 @@
+import { loadF64, storeF64, storeValue } from "./machine.js";
+import {
+  errorOfSum,
+  LOG,
+  LOG_LOW,
+  pAt,
+  TEMPERATURE,
+  vectorAt,
+  WINNER,
+  winnerOf,
+} from "./work.js";
+
+// Results of `classes` values. T divides last; a = argmax, w = 1 - p_a = tail/S.
+
+export function storeSoftmax(
+  work: usize,
+  classes: usize,
+  out: usize,
+  float32: bool,
+): void {
+  for (let k: usize = 0; k < classes; k++)
+    storeValue(out, k, pAt(work, k), float32);
+}
+
+/** log p_k = (o_k - m)/T - log1p(tail): both of one sign, so nothing cancels. */
+export function logSoftmaxAt(work: usize, classes: usize, k: usize): f64 {
+  const d = loadF64(vectorAt(work, classes, 3) + 8 * k);
+  const delta = loadF64(vectorAt(work, classes, 4) + 8 * k);
+  if (d - d !== 0.0) return d; // a masked class, or a difference beyond float64: -inf
+  const log = loadF64(work + LOG);
+  const sum = d - log;
+  const low = errorOfSum(d, -log, sum) - loadF64(work + LOG_LOW);
+  return sum + (delta - delta === 0.0 ? low + delta : low);
+}
+
+export function storeLogSoftmax(
+  work: usize,
+  classes: usize,
+  out: usize,
+  float32: bool,
+): void {
+  for (let k: usize = 0; k < classes; k++)
+    storeValue(out, k, logSoftmaxAt(work, classes, k), float32);
+}
+
+/** p_k (1 - p_k), for the winner p_a·w: before the division by T. */
+export function diagonalAt(work: usize, k: usize): f64 {
+  const p = pAt(work, k);
+  return k === winnerOf(work) ? p * loadF64(work + WINNER) : p * (1.0 - p);
+}
+
+export function storeDiagonal(
+  work: usize,
+  classes: usize,
+  out: usize,
+  float32: bool,
+): void {
+  const t = loadF64(work + TEMPERATURE);
+  for (let k: usize = 0; k < classes; k++)
+    storeValue(out, k, diagonalAt(work, k) / t, float32);
+}
+
+/** Column (or row: the block is symmetric) j of the block, in the block's own bits. */
+export function storeColumn(
+  work: usize,
+  classes: usize,
+  j: usize,
+  out: usize,
+  float32: bool,
+): void {
+  const t = loadF64(work + TEMPERATURE);
+  const p = pAt(work, j);
+  for (let i: usize = 0; i < classes; i++) {
+    const entry = i === j ? diagonalAt(work, j) : 0.0 - p * pAt(work, i);
+    storeValue(out, i, entry / t, float32);
+  }
+}
+
+/** (p - e_y)/T; p_y - 1 is -w where y is the winner, and does not cancel elsewhere. */
+export function storeGradient(
+  work: usize,
+  classes: usize,
+  y: usize,
+  out: usize,
+  float32: bool,
+): void {
+  const t = loadF64(work + TEMPERATURE);
+  for (let i: usize = 0; i < classes; i++) {
+    let value = pAt(work, i);
+    if (i === y)
+      value = y === winnerOf(work) ? -loadF64(work + WINNER) : value - 1.0;
+    storeValue(out, i, value / t, float32);
+  }
+}
+
+/**
+ * c = ⟨p, h⟩ with h_k = v_k - v_a, left in the first vector to work in; compensated. Since J·1 = 0 nothing changes by
+ * taking v_a off, and the winner's p_a (v_a - ⟨p, v⟩) = -p_a·c then has no cancellation left in it.
+ */
+function centred(work: usize, classes: usize, v: usize): f64 {
+  const h = vectorAt(work, classes, 5);
+  const top = loadF64(v + 8 * winnerOf(work));
+  let sum = 0.0;
+  let lost = 0.0;
+  for (let k: usize = 0; k < classes; k++) {
+    const difference = loadF64(v + 8 * k) - top;
+    storeF64(h + 8 * k, difference);
+    const term = pAt(work, k) * difference;
+    const s = sum + term;
+    lost += errorOfSum(sum, term, s);
+    sum = s;
+  }
+  return sum + lost;
+}
+
+/** J v = Jᵀ v = p∘(v - ⟨p, v⟩)/T. */
+export function storeProduct(
+  work: usize,
+  classes: usize,
+  v: usize,
+  out: usize,
+  float32: bool,
+): void {
+  const t = loadF64(work + TEMPERATURE);
+  const c = centred(work, classes, v);
+  const h = vectorAt(work, classes, 5);
+  for (let k: usize = 0; k < classes; k++)
+    storeValue(out, k, (pAt(work, k) * (loadF64(h + 8 * k) - c)) / t, float32);
+}
+
+/** (v - ⟨p, v⟩)/T: what a step v of the logits does to log-softmax. */
+export function storeLogJvp(
+  work: usize,
+  classes: usize,
+  v: usize,
+  out: usize,
+  float32: bool,
+): void {
+  const t = loadF64(work + TEMPERATURE);
+  const c = centred(work, classes, v);
+  const h = vectorAt(work, classes, 5);
+  for (let k: usize = 0; k < classes; k++)
+    storeValue(out, k, (loadF64(h + 8 * k) - c) / t, float32);
+}
+
+/** (g - p Σg)/T: the gradient through log-softmax. For the winner w·Σg less the sum of the others: p_a is near 1. */
+export function storeLogVjp(
+  work: usize,
+  classes: usize,
+  g: usize,
+  out: usize,
+  float32: bool,
+): void {
+  const t = loadF64(work + TEMPERATURE);
+  const a = winnerOf(work);
+  let sum = 0.0;
+  let lost = 0.0;
+  for (let k: usize = 0; k < classes; k++) {
+    if (k === a) continue;
+    const term = loadF64(g + 8 * k);
+    const s = sum + term;
+    lost += errorOfSum(sum, term, s);
+    sum = s;
+  }
+  const others = sum + lost;
+  const top = loadF64(g + 8 * a);
+  const total = sum + top;
+  const all = total + (errorOfSum(sum, top, total) + lost);
+  for (let k: usize = 0; k < classes; k++) {
+    const value =
+      k === a
+        ? loadF64(work + WINNER) * all - others
+        : loadF64(g + 8 * k) - pAt(work, k) * all;
+    storeValue(out, k, value / t, float32);
+  }
+}

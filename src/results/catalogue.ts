@@ -1,0 +1,138 @@
+import * as code from "../numeric/portable/codes.js";
+
+/** Other columns of the input that a result needs, by the option that names them. */
+export type InputName =
+  | "cotangent"
+  | "tangent"
+  | "covariance"
+  | "label"
+  | "classColumn";
+
+export const LAYOUTS = ["bsr", "packed", "factored", "dense"] as const;
+export type Layout = (typeof LAYOUTS)[number];
+
+/** What can be emitted; p = softmax(o/T), w = 1 - p_a of the winner a, all sums over all classes. */
+export interface EmitSpec {
+  code: number;
+  /** Values: one, one per class, or a block of classes x classes. */
+  shape: "scalar" | "vector" | "block";
+  input?: InputName;
+  /** The column's type where it is not that of the results. */
+  type?: "int32";
+  help: string;
+}
+
+export const EMITS = {
+  softmax: { code: code.SOFTMAX, shape: "vector", help: "p" },
+  log_softmax: { code: code.LOG_SOFTMAX, shape: "vector", help: "log p" },
+  logsumexp: {
+    code: code.LOGSUMEXP,
+    shape: "scalar",
+    help: "log of the sum of exp(o/T)",
+  },
+  jacobian: {
+    code: code.JACOBIAN,
+    shape: "block",
+    help: "(diag(p) - p pᵀ)/T, in the layout",
+  },
+  log_jacobian: {
+    code: code.LOG_JACOBIAN,
+    shape: "block",
+    help: "(δ_ij - p_i)/T: the block of log-softmax",
+  },
+  column: {
+    code: code.COLUMN,
+    shape: "vector",
+    input: "classColumn",
+    help: "the block's column of one class (--class, --class-column)",
+  },
+  diagonal: {
+    code: code.DIAGONAL,
+    shape: "vector",
+    help: "the block's diagonal",
+  },
+  trace: { code: code.TRACE, shape: "scalar", help: "the block's trace" },
+  vjp: {
+    code: code.PRODUCT,
+    shape: "vector",
+    input: "cotangent",
+    help: "p (g - <p,g>)/T of --cotangent",
+  },
+  jvp: {
+    code: code.PRODUCT,
+    shape: "vector",
+    input: "tangent",
+    help: "p (v - <p,v>)/T of --tangent",
+  },
+  log_vjp: {
+    code: code.LOG_VJP,
+    shape: "vector",
+    input: "cotangent",
+    help: "(g - p sum g)/T of --cotangent",
+  },
+  log_jvp: {
+    code: code.LOG_JVP,
+    shape: "vector",
+    input: "tangent",
+    help: "(v - <p,v>)/T of --tangent",
+  },
+  factor: {
+    code: code.FACTOR,
+    shape: "block",
+    help: "V = (diag(sqrt p) - p sqrt(p)ᵀ)/sqrt T, J = V Vᵀ",
+  },
+  covariance: {
+    code: code.COVARIANCE,
+    shape: "block",
+    input: "covariance",
+    help: "J Σ J of --covariance",
+  },
+  variance: {
+    code: code.VARIANCE,
+    shape: "vector",
+    input: "covariance",
+    help: "the diagonal of J Σ J",
+  },
+  cross_entropy: {
+    code: code.CROSS_ENTROPY,
+    shape: "scalar",
+    input: "label",
+    help: "-log p_y of --label",
+  },
+  gradient: {
+    code: code.GRADIENT,
+    shape: "vector",
+    input: "label",
+    help: "(p - e_y)/T of --label",
+  },
+  entropy: {
+    code: code.ENTROPY,
+    shape: "scalar",
+    help: "-sum of p log p, in nats",
+  },
+  gini: { code: code.GINI, shape: "scalar", help: "1 - sum of p²" },
+  argmax: {
+    code: code.ARGMAX_CLASS,
+    shape: "scalar",
+    type: "int32",
+    help: "the first class of the largest logit",
+  },
+  confidence: {
+    code: code.CONFIDENCE,
+    shape: "scalar",
+    help: "the largest p",
+  },
+  doubt: {
+    code: code.DOUBT,
+    shape: "scalar",
+    help: "1 - the largest p, without cancellation",
+  },
+  tail: {
+    code: code.TAIL_SUM,
+    shape: "scalar",
+    help: "sum of exp((o_k - max)/T) over all classes but the winner",
+  },
+} as const satisfies Record<string, EmitSpec>;
+
+export type EmitName = keyof typeof EMITS;
+export const EMIT_NAMES = Object.keys(EMITS) as EmitName[];

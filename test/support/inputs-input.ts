@@ -1,0 +1,74 @@
+import { writeFileSync } from "node:fs";
+import {
+  columnFromArray,
+  fixedSizeList,
+  float32,
+  float64,
+  int16,
+  int64,
+  list,
+  tableFromColumns,
+  tableToIPC,
+} from "@uwdata/flechette";
+import { normal, random } from "./random.js";
+
+/** Logits and everything else that results are made of, as arrays and as an Arrow file. */
+export interface Inputs {
+  rows: number;
+  classes: number;
+  logits: Float64Array;
+  label: number[];
+  classColumn: number[];
+  cotangent: number[];
+  tangent: number[];
+  /** Upper triangles. */
+  covariance: number[];
+}
+
+export function inputs(rows: number, classes: number, seed = 4): Inputs {
+  const uniform = random(seed);
+  const gauss = normal(uniform);
+  const draw = (n: number) => Array.from({ length: rows * n }, gauss);
+  const classOf = () =>
+    Array.from({ length: rows }, () => Math.floor(uniform() * classes));
+  return {
+    rows,
+    classes,
+    logits: Float64Array.from(draw(classes), (x) => 4 * x),
+    label: classOf(),
+    classColumn: classOf(),
+    cotangent: draw(classes).map(Math.fround),
+    tangent: draw(classes),
+    covariance: draw((classes * (classes + 1)) / 2),
+  };
+}
+
+/** Columns logits, y (int64), k (int16), g (float32 fixed-size lists), v (float64 lists), s (float64 lists). */
+export function writeInputs(
+  path: string,
+  all: Inputs,
+  batchRows: number,
+): void {
+  const { rows, classes } = all;
+  const column = (values: unknown[], type: unknown) =>
+    columnFromArray(
+      values as never,
+      type as never,
+      { maxBatchRows: batchRows } as never,
+    );
+  const nested = (values: ArrayLike<number>) => {
+    const n = values.length / rows;
+    return Array.from({ length: rows }, (_, r) =>
+      Array.from(values).slice(r * n, (r + 1) * n),
+    );
+  };
+  const table = tableFromColumns([
+    ["y", column(all.label.map(BigInt), int64())],
+    ["k", column(all.classColumn, int16())],
+    ["logits", column(nested(all.logits), fixedSizeList(float64(), classes))],
+    ["g", column(nested(all.cotangent), fixedSizeList(float32(), classes))],
+    ["v", column(nested(all.tangent), list(float64()))],
+    ["s", column(nested(all.covariance), list(float64()))],
+  ] as never);
+  writeFileSync(path, tableToIPC(table, { format: "file" }) as Uint8Array);
+}

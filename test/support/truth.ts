@@ -1,0 +1,53 @@
+import { Decimal } from "decimal.js";
+import { Exact, exact } from "./exact.js";
+
+/** Every result of one row by its definition, in 80 digits; what `sizes` give is what a compensated sum's bound is of. */
+export interface Truth {
+  p: Decimal[];
+  /** 1 - p_k. */
+  q: Decimal[];
+  /** (o_k - m)/T; null for a masked class. */
+  d: (Decimal | null)[];
+  /** m/T, log1p(tail), tail. */
+  peak: Decimal;
+  log: Decimal;
+  tail: Decimal;
+  a: number;
+  t: Decimal;
+}
+
+const ZERO = new Exact(0);
+export const sum = (values: Decimal[]): Decimal =>
+  values.reduce((s, x) => s.plus(x), ZERO);
+
+export function truthOf(logits: number[], temperature: number): Truth {
+  const t = exact(temperature);
+  const m = Math.max(...logits);
+  const a = logits.indexOf(m);
+  const d = logits.map((o) =>
+    o === -Infinity ? null : exact(o).minus(exact(m)).div(t),
+  );
+  const e = d.map((x) => (x === null ? ZERO : x.exp()));
+  const tail = sum(e.filter((_, k) => k !== a));
+  const S = tail.plus(1);
+  const p = e.map((x) => x.div(S));
+  const q = e.map((_, i) => sum(e.filter((_, k) => k !== i)).div(S));
+  // ln(1 + tail) to 80 digits of itself, however small the tail
+  const log = tail.lt("1e-40")
+    ? tail.minus(tail.pow(2).div(2)).plus(tail.pow(3).div(3))
+    : new Exact(Decimal.clone({ precision: 140 }).ln(S.toString()).toString());
+  return { p, q, d, peak: exact(m).div(t), log, tail, a, t };
+}
+
+/** log p_k; null is -inf. */
+export function logOf({ d, log }: Truth, k: number): Decimal | null {
+  const x = d[k];
+  return x ? x.minus(log) : null;
+}
+
+export function jacobianOf({ p, q, t }: Truth, i: number, j: number): Decimal {
+  const pi = p[i] as Decimal;
+  return (
+    i === j ? pi.times(q[i] as Decimal) : pi.times(p[j] as Decimal).neg()
+  ).div(t);
+}
