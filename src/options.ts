@@ -125,7 +125,7 @@ export const RUN_OPTIONS: readonly OptionSpec[] = [
     choices: EMIT_NAMES,
     default: DEFAULT_EMIT.join(","),
     group: "Results",
-    help: `Columns of results: ${EMIT_NAMES.join(", ")}`,
+    help: "Columns of results, in order; see below",
   },
   {
     name: "layout",

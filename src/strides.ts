@@ -67,6 +67,7 @@ export function computeInMemory(
     ],
   });
   const { kernel, buffer } = memoryFor(slot.bytes);
+  kernel.prepare(slot.work);
   for (let first = 0; first < rows; first += strideRows) {
     const count = Math.min(strideRows, rows - first);
     fill(input, slot, buffer, first, count);

@@ -31,6 +31,7 @@ export function computeRowChunk(
   const { slot, results } = setup;
   const base = task.slot * setup.slotBytes;
   const badRows: number[] = [];
+  kernel.prepare(base + slot.work);
   for (
     let start = task.rowStart;
     start < task.rowEnd;

@@ -1,5 +1,6 @@
 import yargs, { type Argv } from "yargs";
 import { RUN_OPTIONS } from "../options.js";
+import { EMIT_NAMES, EMITS } from "../results/catalogue.js";
 import { FLAGS, kebab } from "./arguments.js";
 
 /** The help of a command, or of softjac itself. Loaded only when asked for: it would cost every run 80 ms. */
@@ -65,5 +66,11 @@ function runSyntax(run: Argv): Argv {
     });
   for (const [name, describe] of Object.entries(FLAGS))
     run.option(name, { type: "boolean", describe, group: "Reporting:" });
-  return run;
+  const width = Math.max(...EMIT_NAMES.map(({ length }) => length));
+  const lines = EMIT_NAMES.map(
+    (name) => `  ${name.padEnd(width)}  ${EMITS[name].help}`,
+  );
+  return run.epilogue(
+    `Results for --emit (p = softmax(o/T)):\n${lines.join("\n")}`,
+  );
 }

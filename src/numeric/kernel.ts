@@ -5,6 +5,8 @@
  * as in portable/program.ts, and results have the codes of portable/codes.ts.
  */
 export interface Kernel {
+  /** Once, before any other call on a work area: what never changes in it. */
+  prepare(work: number): void;
   /** Softmax of one row into `work`. Returns 1, or 0 for a bad row, whose work area is cleared. */
   loadRow(
     source: number,

@@ -1,6 +1,7 @@
 import { storeTile } from "./jacobian.js";
 import type { Kernel } from "./kernel.js";
 import { JACOBIAN, needsLog, SOFTMAX } from "./portable/codes.js";
+import { storeExpTable } from "./portable/exp-table.js";
 import { storeLog } from "./portable/log.js";
 import { enter, loadF64 } from "./portable/machine.js";
 import {
@@ -16,6 +17,7 @@ import { storePortableResult } from "./portable/results.js";
 import { storeSoftmax } from "./portable/vectors.js";
 import {
   clearHeader,
+  EXP_TABLE,
   storePeak,
   storeTemperature,
   TEMPERATURE,
@@ -86,6 +88,11 @@ export function plainKernel(buffer: ArrayBufferLike): Kernel {
   };
 
   return {
+    prepare(work) {
+      enter(buffer);
+      storeExpTable(work + EXP_TABLE);
+    },
+
     loadRow(source, float32, classes, temperature, work) {
       enter(buffer);
       storeTemperature(work, temperature);

@@ -15,7 +15,7 @@ import type { WorkArea } from "./work-area.js";
  * Softmax of one row of logits into a work area, whose temperature T is set; the header's m/T is left to the caller.
  *
  * With m = max o, a = first argmax: d + delta = (o_k - m)/T exactly (two-difference, and the division's remainder),
- * e_k = exp(d + delta) in two doubles, tail = sum over k != a of e_k compensated in two lanes (even k, odd k),
+ * e_k = exp(d + delta) in two doubles, tail = sum over k != a of e_k compensated (Knuth),
  * S = 1 + tail in two doubles, and p_k = e_k/S with a first-order correction for the low parts. Everything is scaled by
  * 2^512 (see exp.ts).
  *
@@ -27,7 +27,7 @@ export function softmaxRow(
   logits: Float64Array | Float32Array,
   work: WorkArea,
 ): number {
-  const { header, high, low, p } = work;
+  const { header, table, high, low, p } = work;
   const classes = logits.length;
   const m = maximum(logits);
   if (!Number.isFinite(m)) return Number.NaN;
@@ -36,8 +36,8 @@ export function softmaxRow(
   // (o - m)/T as (o/2 - m/2)/(T/2): with T beside it, a difference beyond float64 may give a quotient within it.
   const half = temperature === 1 ? 1 : 0.5;
 
-  for (let k = 0; k < high.length; k++) {
-    const o = (k < classes ? (logits[k] as number) : -Infinity) * half;
+  for (let k = 0; k < classes; k++) {
+    const o = (logits[k] as number) * half;
     let d = o - m * half;
     const bb = d - o;
     let delta = o - (d - bb) + (-m * half - bb);
@@ -51,21 +51,18 @@ export function softmaxRow(
     }
     work.d[k] = d;
     work.delta[k] = delta;
-    storeScaledExp(d, delta, high, low, k);
+    storeScaledExp(d, delta, table, high, low, k);
   }
 
   high[a] = 0;
   low[a] = 0;
-  const even = laneSum(high, low, 0);
-  const odd = laneSum(high, low, 1);
-  const tail = even.sum + odd.sum;
-  const tailLow = errorOfSum(even.sum, odd.sum, tail) + (even.lost + odd.lost);
+  const { tail, tailLow } = compensatedSum(high, low);
 
   const S = EXP_SCALE + tail;
   const SLow = errorOfSum(EXP_SCALE, tail, S) + tailLow;
   const c = SLow / S;
   const inverse = 1 / S;
-  for (let k = 0; k < p.length; k++) {
+  for (let k = 0; k < classes; k++) {
     const e = k === a ? EXP_SCALE : (high[k] as number);
     p[k] = e / S + ((low[k] as number) - e * c) * inverse;
   }
@@ -88,19 +85,18 @@ function maximum(values: Float64Array | Float32Array): number {
   return m;
 }
 
-/** Compensated sum (Knuth's two-sum) of every second value from `start`; `lost` holds the low parts too. */
-function laneSum(
+/** Σ high, rounded, and what that has lost; the low parts go there too. */
+function compensatedSum(
   high: Float64Array,
   low: Float64Array,
-  start: number,
-): { sum: number; lost: number } {
-  let sum = 0;
-  let lost = 0;
-  for (let k = start; k < high.length; k += 2) {
+): { tail: number; tailLow: number } {
+  let tail = 0;
+  let tailLow = 0;
+  for (let k = 0; k < high.length; k++) {
     const e = high[k] as number;
-    const s = sum + e;
-    lost += errorOfSum(sum, e, s) + (low[k] as number);
-    sum = s;
+    const s = tail + e;
+    tailLow += errorOfSum(tail, e, s) + (low[k] as number);
+    tail = s;
   }
-  return { sum, lost };
+  return { tail, tailLow };
 }

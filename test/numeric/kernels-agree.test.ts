@@ -115,14 +115,15 @@ test("a block in tiles is the block", () => {
   for (const { kernel, buffer } of [plain, simd]) {
     const whole = blocks({ kernel, buffer }, [row], "float64", "float64");
     new Float64Array(buffer, 64, 11).set(row);
+    kernel.prepare(1024);
     kernel.loadRow(64, false, 11, 1, 1024);
     for (const [start, end] of [
       [0, 4],
       [4, 5],
       [5, 11],
     ] as const) {
-      kernel.storeResult(JACOBIAN, 1024, 11, start, end, 0, 0, 8192, false);
-      const tile = new Float64Array(buffer, 8192, (end - start) * 11).slice();
+      kernel.storeResult(JACOBIAN, 1024, 11, start, end, 0, 0, 65536, false);
+      const tile = new Float64Array(buffer, 65536, (end - start) * 11).slice();
       expect(sameBits(tile, whole.jacobian.slice(start * 11, end * 11))).toBe(
         true,
       );

@@ -43,7 +43,10 @@ test("regions are aligned, in order, long enough and apart", () => {
             [labels.staging, offsets],
             [labels.raw, loadRows * 2],
             [labels.values, loadRows * 8],
-            [slot.work, 256 + 56 * (classes + (classes & 1))],
+            [
+              slot.work,
+              2 * (2304 + 56 * (classes + (classes & 1))) + 64 * classes,
+            ],
             [slot.program, 3 * 32],
             [slot.rowNumbers, loadRows * 8],
             [slot.results[0] as number, loadRows * classes * 8],

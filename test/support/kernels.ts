@@ -76,6 +76,7 @@ export function stored(
     floats(source, logits, M * classes).set(row, r * classes);
   });
   const work = region(workAreaBytes(classes));
+  kernel.prepare(work);
   const badRows = region(4 * M);
   const program = region(ENTRY_BYTES * entries.length);
   enter(buffer);

@@ -1,20 +1,21 @@
 // What the module exports: the Kernel interface of src/numeric/kernel.ts on raw addresses. No allocation, no globals:
 // every instance shares one memory, and each call touches only what its arguments name.
-import { JACOBIAN, needsLog, PACKED, SOFTMAX } from "../../src/numeric/portable/codes.js";
+import { JACOBIAN, needsLog, PACKED, PRODUCT, SOFTMAX } from "../../src/numeric/portable/codes.js";
 import { storeLog } from "../../src/numeric/portable/log.js";
 import {
   ENTRY_BYTES, entryBytes, entryCode, entryFloat32, entryInput, entryOut, entryParam,
 } from "../../src/numeric/portable/program.js";
 import { storePortableResult } from "../../src/numeric/portable/results.js";
-import { HEADER } from "../../src/numeric/portable/work.js";
+import { HEADER, secondArea } from "../../src/numeric/portable/work.js";
 import { storeTile32, storeTile64, storeTriangle } from "./jacobian";
-import { widenRow } from "./load";
-import { clearRow, prepareWork, softmaxRow } from "./softmax";
+import { clearRow, prepare, setTemperature, softmaxPair } from "./softmax";
+
+export { prepare };
 
 /** Softmax of one row into its work area. Returns 1, or 0 for a bad row, whose work area is cleared. */
 export function loadRow(source: usize, float32: bool, classes: usize, temperature: f64, work: usize): i32 {
-  prepareWork(work, temperature);
-  if (softmaxRow(source, float32, classes, work)) {
+  setTemperature(work, classes, temperature);
+  if (softmaxPair(source, source, float32, classes, work, true) & 1) {
     storeLog(work);
     return 1;
   }
@@ -27,8 +28,7 @@ export function storeResult(
   code: i32, work: usize, classes: usize, iStart: usize, iEnd: usize, input: usize, param: i32, out: usize, float32: bool,
 ): i32 {
   if (code == SOFTMAX) {
-    if (float32) for (let k: usize = 0; k < classes; k++) store<f32>(out + (k << 2), <f32>load<f64>(work + HEADER + (k << 3)));
-    else memory.copy(out, work + HEADER, classes << 3);
+    storeValues(work + HEADER, classes, out, float32);
     return 1;
   }
   if (code == JACOBIAN) {
@@ -43,6 +43,19 @@ export function storeResult(
   return storePortableResult(code, work, classes, iStart, iEnd, input, param, out, float32) ? 1 : 0;
 }
 
+/** `count` values of float64 as they are, or rounded once to float32. */
+function storeValues(from: usize, count: usize, out: usize, float32: bool): void {
+  const even = count & ~1;
+  if (float32) {
+    for (let k: usize = 0; k < even; k += 2)
+      v128.store64_lane(out + (k << 2), f32x4.demote_f64x2_zero(v128.load(from + (k << 3))), 0);
+    if (even != count) store<f32>(out + (even << 2), <f32>load<f64>(from + (even << 3)));
+  } else {
+    for (let k: usize = 0; k < even; k += 2) v128.store(out + (k << 3), v128.load(from + (k << 3)));
+    if (even != count) store<f64>(out + (even << 3), load<f64>(from + (even << 3)));
+  }
+}
+
 /**
  * A stride: the `results` entries of `program` (src/numeric/portable/program.ts) for `rows` consecutive rows; zeros for
  * bad rows, whose numbers go to `badRows` as i32. Returns how many there are.
@@ -51,32 +64,49 @@ export function storeRows(
   source: usize, sourceFloat32: bool, rows: usize, classes: usize, temperature: f64, work: usize,
   program: usize, results: usize, badRows: usize,
 ): i32 {
-  prepareWork(work, temperature);
+  setTemperature(work, classes, temperature);
   const sourceBytes = classes << (sourceFloat32 ? 2 : 3);
   const end = program + results * ENTRY_BYTES;
   let log = false;
-  for (let entry = program; entry < end; entry += ENTRY_BYTES) log = log || needsLog(entryCode(entry));
+  let whole = false;
+  for (let entry = program; entry < end; entry += ENTRY_BYTES) {
+    const code = entryCode(entry);
+    log = log || needsLog(code);
+    whole = whole || (code != SOFTMAX && code != JACOBIAN && code != PACKED && code != PRODUCT);
+  }
+  const other = secondArea(work, classes);
   let bad: usize = 0;
-  for (let r: usize = 0; r < rows; r++) {
-    let good = softmaxRow(source + r * sourceBytes, sourceFloat32, classes, work);
-    if (good && log) storeLog(work);
-    for (let entry = program; good && entry < end; entry += ENTRY_BYTES) {
-      good = storeResult(
-        entryCode(entry), work, classes, 0, classes, entryInput(entry, r), entryParam(entry), entryOut(entry, r),
-        entryFloat32(entry),
-      ) != 0;
+  for (let r: usize = 0; r < rows; r += 2) {
+    const first = source + r * sourceBytes;
+    const pair = r + 1 < rows;
+    const good = softmaxPair(first, pair ? first + sourceBytes : first, sourceFloat32, classes, work, whole);
+    if (!storeRow(program, end, r, work, classes, log, (good & 1) != 0)) store<i32>(badRows + (bad++ << 2), <i32>r);
+    if (pair && !storeRow(program, end, r + 1, other, classes, log, (good & 2) != 0)) {
+      store<i32>(badRows + (bad++ << 2), <i32>r + 1);
     }
-    if (good) continue;
-    store<i32>(badRows + (bad++ << 2), <i32>r);
-    for (let entry = program; entry < end; entry += ENTRY_BYTES) memory.fill(entryOut(entry, r), 0, entryBytes(entry));
   }
   return <i32>bad;
+}
+
+/** Every result of row r, whose softmax stands at `work`; zeros and false where it is bad or an input is. */
+function storeRow(program: usize, end: usize, r: usize, work: usize, classes: usize, log: bool, good: bool): bool {
+  if (good && log) storeLog(work);
+  for (let entry = program; good && entry < end; entry += ENTRY_BYTES) {
+    good = storeResult(
+      entryCode(entry), work, classes, 0, classes, entryInput(entry, r), entryParam(entry), entryOut(entry, r),
+      entryFloat32(entry),
+    ) != 0;
+  }
+  if (good) return true;
+  for (let entry = program; entry < end; entry += ENTRY_BYTES) memory.fill(entryOut(entry, r), 0, entryBytes(entry));
+  return false;
 }
 
 /** `count` values of float32 to float64. */
 export function widen(source: usize, count: usize, out: usize): void {
   const even = count & ~1;
-  widenRow(source, true, even, out);
+  for (let k: usize = 0; k < even; k += 2)
+    v128.store(out + (k << 3), f64x2.promote_low_f32x4(v128.load64_zero(source + (k << 2))));
   if (even != count) store<f64>(out + (even << 3), <f64>load<f32>(source + (even << 2)));
 }
 

@@ -4,11 +4,13 @@ import { loadF64, loadI32, storeF64, storeI32 } from "./machine.js";
 // d + delta = (o_k - m)/T, e_k = exp(d + delta)·2^512 in two doubles, W = classes rounded up to even.
 //
 //   0    tail/S = 1 - p_a                 f64     48   log(S) = log1p(tail), high and low   f64[2]
-//   8    a                                i32     64   the SIMD kernel's table for exp      f64[20]
+//   8    a                                i32     64   the SIMD kernel's constants of exp   f64[10]
 //   16   tail·2^512, high and low         f64[2]  224  T                                    f64
 //   32   S·2^512, high; low/high          f64[2]  232  m/T, high and low                    f64[2]
 //
-// and from 256, each f64[W]: p; e high (0 for the winner); e low; d; delta; two for results to work in.
+//   256  the table of exp                 f64[256]
+//
+// and from 2304, each f64[W]: p; e high (0 for the winner); e low; d; delta; two for results to work in.
 
 export const WINNER: usize = 0;
 export const ARGMAX: usize = 8;
@@ -18,11 +20,13 @@ export const TOTAL: usize = 32;
 export const TOTAL_LOW: usize = 40;
 export const LOG: usize = 48;
 export const LOG_LOW: usize = 56;
-export const EXP_TABLE: usize = 64;
+export const EXP_CONSTANTS: usize = 64;
 export const TEMPERATURE: usize = 224;
 export const PEAK: usize = 232;
 export const PEAK_LOW: usize = 240;
-export const HEADER: usize = 256;
+/** 2^(j/128), high and low in turn, j = 0 … 127. */
+export const EXP_TABLE: usize = 256;
+export const HEADER: usize = 2304;
 
 /** 2^512 and 2^-512. */
 export const SCALE: f64 = 1.3407807929942597e154;
@@ -33,9 +37,14 @@ export function paddedClasses(classes: usize): usize {
   return classes + (classes & 1);
 }
 
-/** Bytes of a work area. */
+/** Bytes of a work area: two such areas (the SIMD kernel computes two rows at once), and four vectors of pairs. */
 export function workAreaBytes(classes: usize): usize {
-  return HEADER + 56 * paddedClasses(classes);
+  return secondArea(secondArea(0, classes), classes) + 64 * classes;
+}
+
+/** What follows the area at `work`: the one of the second row, and behind that the pairs. */
+export function secondArea(work: usize, classes: usize): usize {
+  return work + HEADER + 56 * paddedClasses(classes);
 }
 
 /** Address of the n-th vector: 0 p, 1 e high, 2 e low, 3 d, 4 delta, 5 and 6 to work in. */

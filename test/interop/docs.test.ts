@@ -1,0 +1,53 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { EMIT_NAMES } from "../../src/results/catalogue.js";
+import { workDirectory } from "../support/logits-input.js";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const text = readFileSync(`${root}docs/results.md`, "utf8");
+const python = process.env.SOFTJAC_PYTHON ?? "python3";
+const cwd = dirname(workDirectory()("x"));
+const blocks = (language: string) =>
+  [...text.matchAll(new RegExp(`\`\`\`${language}\\n([^]*?)\`\`\``, "g"))].map(
+    ([, code]) => code as string,
+  );
+
+test("docs/results.md has a row for every result", () => {
+  for (const name of EMIT_NAMES)
+    expect(text).toMatch(new RegExp(`\`${name}\``));
+});
+
+test("every command and every snippet of docs/results.md runs, in order", () => {
+  execFileSync(
+    "bash",
+    [
+      "-ec",
+      [
+        `softjac() { "${process.execPath}" "${root}dist/cli.js" "$@"; }`,
+        `cp "${root}data/digits-logits.arrow" logits.arrow`,
+        "softjac run logits.arrow -o jacobian.arrow",
+        ...blocks("sh"),
+      ].join("\n"),
+    ],
+    { cwd, stdio: "pipe" },
+  );
+  const code = blocks("python");
+  const checks = `
+assert np.array_equal(B, v), "packed is not the block"
+assert J.shape == (len(v) * Q, len(v) * Q) and J.nnz == v.size
+assert np.allclose(d, v[:, range(Q), range(Q)], rtol=1e-5, atol=0), "factored gives another diagonal"
+assert doubtful.height == 10 and loss > 0
+`;
+  const modules = "numpy, pyarrow, scipy, torch, polars, pandas, duckdb";
+  if (spawnSync(python, ["-c", `import ${modules}`]).status !== 0) {
+    console.log(`docs: ${code.length} snippets left out (no ${modules})`);
+    return;
+  }
+  execFileSync(python, ["-c", [...code, checks].join("\n")], {
+    cwd,
+    stdio: "pipe",
+  });
+});
