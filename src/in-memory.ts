@@ -61,6 +61,7 @@ export function softmaxResults(
   const { rows, classes, emit, temperature = 1, onBadRow = "error" } = options;
   const layout = options.layout ?? "bsr";
   checkArguments(logits, options, temperature, onBadRow);
+  checkNames(emit);
   const ofClass = typeof options.class === "number" ? options.class : undefined;
   const data: { [option in InputName]?: ArrayLike<number> | undefined } = {
     label: options.label,
@@ -168,18 +169,13 @@ function only<T extends FloatArray>(
   })[name] as T;
 }
 
-function checkArguments(
+/** Checks what every function on arrays is given. @throws UsageError */
+export function checkArguments(
   logits: FloatArray,
-  { rows, classes, emit }: ResultsOptions,
+  { rows, classes }: InMemoryOptions,
   temperature: number,
   onBadRow: unknown,
 ): void {
-  const fail = (name: string, expected: string, found: unknown): never => {
-    throw new UsageError(
-      `${name}: expected ${expected}, found ${typeof found === "string" ? JSON.stringify(found) : found}`,
-      name,
-    );
-  };
   if (!(logits instanceof Float64Array || logits instanceof Float32Array))
     throw new UsageError(
       "logits: expected a Float64Array or a Float32Array",
@@ -199,10 +195,20 @@ function checkArguments(
     fail("temperature", "a number from 1e-100 to 1e+100", temperature);
   if (onBadRow !== "error" && onBadRow !== "nan")
     fail("onBadRow", "error or nan", onBadRow);
+}
+
+function checkNames(emit: readonly EmitName[]): void {
   if (!Array.isArray(emit)) fail("emit", "a list of names", emit);
   for (const name of emit)
     if (!EMIT_NAMES.includes(name))
       fail("emit", `names among ${EMIT_NAMES.join(", ")}`, name);
+}
+
+function fail(name: string, expected: string, found: unknown): never {
+  throw new UsageError(
+    `${name}: expected ${expected}, found ${typeof found === "string" ? JSON.stringify(found) : found}`,
+    name,
+  );
 }
 
 function valuesPerRow(

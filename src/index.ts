@@ -1,5 +1,10 @@
 export { type DryRun, dryRun } from "./dry-run.js";
 export {
+  type EntriesOptions,
+  type JacobianEntries,
+  softmaxJacobianEntries,
+} from "./entries.js";
+export {
   AbortedError,
   BadRowError,
   InputFormatError,

@@ -246,7 +246,7 @@ function arrayAt(
 /** Kept from call to call: a shared WebAssembly memory reserves GiBs of address space, so there is one. */
 let kept: { buffer: SharedArrayBuffer; kernel: Kernel } | null = null;
 
-function memoryFor(bytes: number): {
+export function memoryFor(bytes: number): {
   buffer: SharedArrayBuffer;
   kernel: Kernel;
 } {

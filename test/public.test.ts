@@ -28,6 +28,7 @@ test("the public names", () => {
     "softmax",
     "softmaxJacobian",
     "softmaxJacobianColumn",
+    "softmaxJacobianEntries",
     "softmaxResults",
     "version",
   ]);

@@ -45,6 +45,21 @@ export interface Kernel {
     results: number,
     badRows: number,
   ): number;
+  /**
+   * The entries of the block in `work` that are large enough (portable/sparse.ts says which, and how large `space` is):
+   * indices (int32) and values; what is left out to `dropped`. Returns their count.
+   */
+  storeEntries(
+    work: number,
+    classes: number,
+    space: number,
+    threshold: number,
+    topK: number,
+    indices: number,
+    values: number,
+    float32: boolean,
+    dropped: number,
+  ): number;
   /** `count` float32 values to float64. */
   widen(source: number, count: number, out: number): void;
   /** `classes` columns of `rows` values (`bytes` = 4 or 8 each), one after the other, to row-major. */

@@ -14,6 +14,7 @@ import {
   entryParam,
 } from "./portable/program.js";
 import { storePortableResult } from "./portable/results.js";
+import { storeEntries } from "./portable/sparse.js";
 import { storeSoftmax } from "./portable/vectors.js";
 import {
   clearHeader,
@@ -156,6 +157,11 @@ export function plainKernel(buffer: ArrayBufferLike): Kernel {
           new Uint8Array(buffer, entryOut(entry, r), entryBytes(entry)).fill(0);
       }
       return count;
+    },
+
+    storeEntries(...entries) {
+      enter(buffer);
+      return storeEntries(...entries);
     },
 
     widen(source, count, out) {

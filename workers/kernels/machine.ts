@@ -36,3 +36,15 @@ export function storeValue(out: usize, k: usize, value: f64, float32: bool): voi
   if (float32) store<f32>(out + (k << 2), <f32>value);
   else store<f64>(out + (k << 3), value);
 }
+
+// @ts-ignore: decorator
+@inline
+export function rounded32(value: f64): f64 {
+  return <f64><f32>value;
+}
+
+// @ts-ignore: decorator
+@inline
+export function loadF32(address: usize): f64 {
+  return <f64>load<f32>(address);
+}

@@ -45,3 +45,12 @@ export function storeValue(
   if (float32) f32s[(out >>> 2) + k] = value;
   else f64s[(out >>> 3) + k] = value;
 }
+
+/** The nearest float32. */
+export function rounded32(value: f64): f64 {
+  return Math.fround(value);
+}
+
+export function loadF32(address: usize): f64 {
+  return f32s[address >>> 2] as f64;
+}

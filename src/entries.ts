@@ -1,0 +1,181 @@
+import { BadRowError, UsageError } from "./errors.js";
+import { checkArguments, type InMemoryOptions } from "./in-memory.js";
+import { describeBadRow } from "./numeric/bad-row.js";
+import { sparseSpaceBytes } from "./numeric/portable/sparse.js";
+import { workAreaBytes } from "./numeric/portable/work.js";
+import { type FloatArray, memoryFor } from "./strides.js";
+
+export interface EntriesOptions extends InMemoryOptions {
+  /** Entries under it, as stored, are left out; 0 (default): those that are 0. */
+  threshold?: number;
+  /** Of these the k largest of each block are kept, of equal ones the first; default: all. */
+  topK?: number;
+}
+
+/** Compressed sparse rows: one row per example, its columns the places i·Q + j of its block. */
+export interface JacobianEntries {
+  /** `[rows + 1]`: the entries of row r are those from offsets[r] to offsets[r + 1]. */
+  offsets: Int32Array;
+  /** i·Q + j, ascending in each row. */
+  indices: Int32Array;
+  values: FloatArray;
+  /** `[rows]`: the largest |J[i,j]| that was left out, and the sum of all that were. */
+  droppedMax: Float64Array;
+  droppedSum: Float64Array;
+}
+
+/** Offsets are int32. */
+const MAX_ENTRIES = 2 ** 31 - 1;
+
+/**
+ * The entries of each row's Jacobian block that are large enough, found in Q log Q plus their number: what is left out is
+ * never visited. Nothing is renormalised. A bad row has no entries with `onBadRow: "nan"`, and NaN as what was left out.
+ *
+ * @param logits `[rows, classes]`, row-major; -inf masks a class (it has no entries). Not changed.
+ * @throws UsageError for sizes or a threshold that do not fit, or more than 2^31 - 1 entries; BadRowError
+ */
+export function softmaxJacobianEntries(
+  logits: FloatArray,
+  options: EntriesOptions,
+): JacobianEntries {
+  const { rows, classes, temperature = 1, threshold = 0, topK } = options;
+  const onBadRow = options.onBadRow ?? "error";
+  checkArguments(logits, options, temperature, onBadRow);
+  checkLimits(classes, threshold, topK);
+  const float32 = logits instanceof Float32Array;
+  const width = float32 ? 4 : 8;
+  const block = classes * classes;
+
+  let end = 0;
+  const region = (bytes: number) => {
+    const start = end;
+    end = Math.ceil((start + bytes) / 64) * 64;
+    return start;
+  };
+  const work = region(workAreaBytes(classes));
+  const space = region(sparseSpaceBytes(classes));
+  const dropped = region(16);
+  const source = region(classes * width);
+  const indices = region(4 * block);
+  const values = region(width * block);
+  const { kernel, buffer } = memoryFor(end);
+  kernel.prepare(work);
+
+  const found = { indices: new Parts(), values: new Parts() };
+  const offsets = new Int32Array(rows + 1);
+  const droppedMax = new Float64Array(rows);
+  const droppedSum = new Float64Array(rows);
+  const [out, row] = [
+    new Float64Array(buffer, dropped, 2),
+    floats(buffer, source, classes, float32),
+  ];
+  for (let r = 0; r < rows; r++) {
+    row.set(logits.subarray(r * classes, (r + 1) * classes));
+    let count = 0;
+    if (kernel.loadRow(source, float32, classes, temperature, work)) {
+      count = kernel.storeEntries(
+        work,
+        classes,
+        space,
+        threshold,
+        topK ?? 0,
+        indices,
+        values,
+        float32,
+        dropped,
+      );
+      found.indices.add(new Int32Array(buffer, indices, count));
+      found.values.add(floats(buffer, values, count, float32));
+    } else {
+      refuse(logits, r, classes, onBadRow);
+      out.fill(Number.NaN);
+    }
+    const entries = (offsets[r] as number) + count;
+    if (entries > MAX_ENTRIES)
+      throw new UsageError(
+        `threshold: expected at most ${MAX_ENTRIES} entries in one array, found more in row ${r}`,
+        "threshold",
+      );
+    offsets[r + 1] = entries;
+    droppedMax[r] = out[0] as number;
+    droppedSum[r] = out[1] as number;
+  }
+  const total = offsets[rows] as number;
+  return {
+    offsets,
+    indices: found.indices.into(new Int32Array(total)),
+    values: found.values.into(
+      float32 ? new Float32Array(total) : new Float64Array(total),
+    ),
+    droppedMax,
+    droppedSum,
+  };
+}
+
+function checkLimits(
+  classes: number,
+  threshold: unknown,
+  topK: number | undefined,
+): void {
+  if (classes * classes > MAX_ENTRIES)
+    throw new UsageError(
+      `classes: expected at most ${Math.floor(Math.sqrt(MAX_ENTRIES))}, found ${classes}`,
+      "classes",
+    );
+  if (!(typeof threshold === "number" && threshold >= 0))
+    throw new UsageError(
+      `threshold: expected a number from 0, found ${threshold}`,
+      "threshold",
+    );
+  if (topK !== undefined && !(Number.isSafeInteger(topK) && topK >= 1))
+    throw new UsageError(
+      `topK: expected a whole number from 1, found ${topK}`,
+      "topK",
+    );
+}
+
+function refuse(
+  logits: FloatArray,
+  row: number,
+  classes: number,
+  onBadRow: "error" | "nan",
+): void {
+  const values = logits.subarray(row * classes, (row + 1) * classes);
+  const reason = describeBadRow(values);
+  if (onBadRow === "error" && reason)
+    throw new BadRowError(
+      "logits",
+      row,
+      reason,
+      'onBadRow: "nan" leaves the row without entries',
+    );
+}
+
+function floats(
+  buffer: ArrayBufferLike,
+  address: number,
+  length: number,
+  float32: boolean,
+): FloatArray {
+  return float32
+    ? new Float32Array(buffer, address, length)
+    : new Float64Array(buffer, address, length);
+}
+
+/** Copies of pieces, joined at the end. */
+class Parts {
+  readonly #parts: (FloatArray | Int32Array)[] = [];
+
+  add(part: FloatArray | Int32Array): void {
+    this.#parts.push(part.slice());
+  }
+
+  into<T extends FloatArray | Int32Array>(target: T): T {
+    let at = 0;
+    for (const part of this.#parts) {
+      target.set(part, at);
+      at += part.length;
+    }
+    return target;
+  }
+}
