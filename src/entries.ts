@@ -1,7 +1,7 @@
 import { BadRowError, UsageError } from "./errors.js";
 import { checkArguments, type InMemoryOptions } from "./in-memory.js";
 import { describeBadRow } from "./numeric/bad-row.js";
-import { sparseSpaceBytes } from "./numeric/portable/sparse.js";
+import { sparseSpaceBytes } from "./numeric/portable/sparse-space.js";
 import { workAreaBytes } from "./numeric/portable/work.js";
 import { type FloatArray, memoryFor } from "./strides.js";
 

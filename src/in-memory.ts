@@ -5,7 +5,7 @@ import {
   type InputName,
   type Layout,
 } from "./results/catalogue.js";
-import { resultColumns } from "./results/columns.js";
+import { resultColumns, valuesAllowed } from "./results/columns.js";
 import {
   checkEmit,
   type InputOptions,
@@ -217,14 +217,11 @@ function valuesPerRow(
   rows: number,
   classes: number,
 ): number {
-  const allowed =
-    option === "covariance"
-      ? [classes, (classes * (classes + 1)) / 2, classes * classes]
-      : [option === "label" || option === "classColumn" ? 1 : classes];
+  const allowed = valuesAllowed(option, classes);
   const values = allowed.find((n) => n * rows === length);
   if (values === undefined)
     throw new UsageError(
-      `${option === "classColumn" ? "class" : option}: expected ${rows} x ${[...new Set(allowed)].join(" or ")} values, found ${length}`,
+      `${option === "classColumn" ? "class" : option}: expected ${rows} x ${allowed.join(" or ")} values, found ${length}`,
       option,
     );
   return values;

@@ -1,9 +1,3 @@
-import { writeFully } from "../src/io/positional.js";
-import {
-  type BadRow,
-  describeBadInput,
-  describeBadRow,
-} from "../src/numeric/bad-row.js";
 import type { Kernel } from "../src/numeric/kernel.js";
 import {
   computeStride,
@@ -15,9 +9,11 @@ import type {
   SourceSetup,
   WorkerSetup,
 } from "../src/pool/protocol.js";
-import { blockRowStart, type ResultColumn } from "../src/results/columns.js";
+import type { ResultColumn } from "../src/results/columns.js";
+import { describeRow } from "./describe-row.js";
 import { loadRows } from "./load-rows.js";
-import { TaskFailure, withSide } from "./task-failure.js";
+import { placeBlocks, write } from "./place-blocks.js";
+import { TaskFailure } from "./task-failure.js";
 
 /**
  * One task: reads the chunk's rows into its slot, a load at a time, computes each load in strides, and writes every
@@ -109,7 +105,7 @@ function computeRows(
       throw new TaskFailure({
         kind: "bad-row",
         row: found,
-        ...describe(setup, base, at.first + r),
+        ...describeRow(setup, base, at.first + r),
       });
     badRows.push(found);
   }
@@ -153,96 +149,4 @@ function strideOf(
       };
     }),
   };
-}
-
-/** Rows [i, end) of the blocks of `rows` rows, the first of them row `row` of a chunk that is written at `start`. */
-interface BlockRows {
-  start: number;
-  /** The chunk's first row in the file. */
-  chunkStart: number;
-  row: number;
-  rows: number;
-  i: number;
-  end: number;
-}
-
-/** Writes blocks that stand at `out`: as they are, or each in its slab of the tensor. */
-function placeBlocks(
-  setup: WorkerSetup,
-  result: ResultColumn,
-  out: number,
-  { start, chunkStart, row, rows, i, end }: BlockRows,
-): void {
-  const { classes } = setup;
-  const { width, values, listSize } = result;
-  const block = result.block ?? "square";
-  if (listSize === values) {
-    const skip = blockRowStart(block, classes, i);
-    const bytes =
-      (rows - 1) * values + blockRowStart(block, classes, end) - skip;
-    write(setup, out, bytes * width, start + (row * values + skip) * width);
-    return;
-  }
-  // The slab of row q is [classes, all rows, classes], zero but for [i, q, j]: the file has zeros where nothing is written.
-  const allRows = listSize / values;
-  for (let r = 0; r < rows; r++)
-    for (let k = i; k < end; k++) {
-      const from = (r * values + (k - i) * classes) * width;
-      const q = chunkStart + row + r;
-      const to = (row + r) * listSize + (k * allRows + q) * classes;
-      write(setup, out + from, classes * width, start + to * width);
-    }
-}
-
-function write(
-  setup: WorkerSetup,
-  address: number,
-  bytes: number,
-  position: number,
-): void {
-  withSide("output", () =>
-    writeFully(
-      setup.outputFd,
-      new Uint8Array(setup.buffer, address, bytes),
-      position,
-    ),
-  );
-}
-
-/** Why the row at `row` of the load has no results. */
-function describe(
-  { buffer, classes, slot, sources }: WorkerSetup,
-  base: number,
-  row: number,
-): BadRow {
-  for (const [n, { holds, name, type, values }] of sources.entries()) {
-    const place = slot.sources[n] as WorkerSetup["slot"]["sources"][number];
-    const reason =
-      holds === "logits"
-        ? describeBadRow(
-            type === "float32"
-              ? new Float32Array(
-                  buffer,
-                  base + place.raw + row * values * 4,
-                  values,
-                )
-              : new Float64Array(
-                  buffer,
-                  base + place.raw + row * values * 8,
-                  values,
-                ),
-          )
-        : describeBadInput(
-            name,
-            new Float64Array(
-              buffer,
-              base + place.values + row * values * 8,
-              values,
-            ),
-            holds,
-            classes,
-          );
-    if (reason) return reason;
-  }
-  throw new Error(`row ${row} of a load is bad for no reason`);
 }

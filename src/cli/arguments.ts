@@ -1,6 +1,7 @@
 import parser from "yargs-parser";
 import { UsageError } from "../errors.js";
-import { type OptionSpec, RUN_OPTIONS, type RunOptions } from "../options.js";
+import type { RunOptions } from "../options.js";
+import { type OptionSpec, RUN_OPTIONS } from "../options-table.js";
 
 /** A command line, understood. */
 export type Command =

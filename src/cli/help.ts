@@ -1,5 +1,5 @@
 import yargs, { type Argv } from "yargs";
-import { RUN_OPTIONS } from "../options.js";
+import { RUN_OPTIONS } from "../options-table.js";
 import { EMIT_NAMES, EMITS } from "../results/catalogue.js";
 import { FLAGS, kebab } from "./arguments.js";
 

@@ -7,6 +7,7 @@ import {
 } from "../arrow/field.js";
 import { InputUnsupportedError, LogitsColumnError } from "../errors.js";
 import type { InputName } from "../results/catalogue.js";
+import { valuesAllowed } from "../results/columns.js";
 import { listed } from "./logits-column.js";
 
 /** A column of numbers beside the logits: one a row, or a list of them. */
@@ -73,17 +74,12 @@ export function checkValues(
   values: number,
   classes: number,
 ): void {
-  const allowed =
-    option === "covariance"
-      ? [classes, (classes * (classes + 1)) / 2, classes * classes]
-      : option === "label" || option === "classColumn"
-        ? [1]
-        : [classes];
+  const allowed = valuesAllowed(option, classes);
   if (!allowed.includes(values))
     throw new InputUnsupportedError(
       path,
       `column ${name}`,
-      `expected ${[...new Set(allowed)].join(" or ")} values in a row of ${classes} classes, found ${values}`,
+      `expected ${allowed.join(" or ")} values in a row of ${classes} classes, found ${values}`,
     );
 }
 

@@ -46,7 +46,7 @@ export interface Kernel {
     badRows: number,
   ): number;
   /**
-   * The entries of the block in `work` that are large enough (portable/sparse.ts says which, and how large `space` is):
+   * The entries of the block in `work` that are large enough (portable/sparse.ts says which; `space` as in portable/sparse-space.ts):
    * indices (int32) and values; what is left out to `dropped`. Returns their count.
    */
   storeEntries(

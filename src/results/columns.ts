@@ -119,6 +119,16 @@ function resultColumn(name: EmitName, options: ResultOptions): ResultColumn {
   };
 }
 
+/** How many values a row of an input may have. */
+export function valuesAllowed(option: InputName, classes: number): number[] {
+  if (option === "label" || option === "classColumn") return [1];
+  const forms =
+    option === "covariance"
+      ? [classes, (classes * (classes + 1)) / 2, classes * classes]
+      : [classes];
+  return [...new Set(forms)];
+}
+
 /** 0: a diagonal, 1: an upper triangle, 2: a whole matrix; as the kernels know them. */
 function covarianceForm(classes: number, values: number): number {
   if (values === classes * classes) return 2;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { sparseSpaceBytes } from "../../src/numeric/portable/sparse.js";
+import { sparseSpaceBytes } from "../../src/numeric/portable/sparse-space.js";
 import { workAreaBytes } from "../../src/numeric/portable/work.js";
 import { exact } from "../support/exact.js";
 import { hardRows } from "../support/hard-rows.js";

@@ -7,6 +7,15 @@ import {
   storeI32,
   storeValue,
 } from "./machine.js";
+import {
+  classAt,
+  endAt,
+  nextAt,
+  placeAt,
+  prepareSpace,
+  restAt,
+  sortedAt,
+} from "./sparse-space.js";
 import { diagonalAt } from "./vectors.js";
 import { errorOfSum, pAt, TEMPERATURE } from "./work.js";
 
@@ -16,36 +25,6 @@ import { errorOfSum, pAt, TEMPERATURE } from "./work.js";
 // of the sorted p_j. Rounding keeps the order, so that the staircase is exact for the values as stored. It takes
 // Q log Q to sort, 2 Q to walk, and then only the entries that are kept.
 //
-// The space to work in, Q classes:
-//   0     p, sorted                f64[Q]       16Q+16  rest, low                             f64[Q+1]
-//   8Q    rest: Σ of p from here   f64[Q+1]     24Q+16  class of each place                   i32[Q]
-//         on, high, then low                    28Q+16  place of each class                   i32[Q]
-//                                               32Q+16  how many are kept with each place     i32[Q]
-//                                               36Q+16  where the next entry of a class goes  i32[Q]
-
-/** Bytes of the space that storeEntries works in. */
-export function sparseSpaceBytes(classes: usize): usize {
-  return 40 * classes + 16;
-}
-
-function sortedAt(space: usize, s: usize): f64 {
-  return loadF64(space + 8 * s);
-}
-function restAt(space: usize, classes: usize, s: usize): usize {
-  return space + 8 * classes + 8 * s;
-}
-function classAt(space: usize, classes: usize, s: usize): usize {
-  return space + 24 * classes + 16 + 4 * s;
-}
-function placeAt(space: usize, classes: usize, k: usize): usize {
-  return space + 28 * classes + 16 + 4 * k;
-}
-function endAt(space: usize, classes: usize, s: usize): usize {
-  return space + 32 * classes + 16 + 4 * s;
-}
-function nextAt(space: usize, classes: usize, k: usize): usize {
-  return space + 36 * classes + 16 + 4 * k;
-}
 
 /** |J_ij| as stored. */
 function size(x: f64, y: f64, t: f64, float32: bool): f64 {
@@ -56,68 +35,6 @@ function size(x: f64, y: f64, t: f64, float32: bool): f64 {
 function diagonalSize(work: usize, k: usize, t: f64, float32: bool): f64 {
   const value = diagonalAt(work, k) / t;
   return float32 ? rounded32(value) : value;
-}
-
-/** Whether place a's class comes before place b's: the larger p, then the lower class. */
-function before(space: usize, classes: usize, a: usize, b: usize): bool {
-  const x = sortedAt(space, a);
-  const y = sortedAt(space, b);
-  if (x !== y) return x > y;
-  return (
-    loadI32(classAt(space, classes, a)) < loadI32(classAt(space, classes, b))
-  );
-}
-
-function swap(space: usize, classes: usize, a: usize, b: usize): void {
-  const x = sortedAt(space, a);
-  storeF64(space + 8 * a, sortedAt(space, b));
-  storeF64(space + 8 * b, x);
-  const k = loadI32(classAt(space, classes, a));
-  storeI32(classAt(space, classes, a), loadI32(classAt(space, classes, b)));
-  storeI32(classAt(space, classes, b), k);
-}
-
-/** Puts the element at `root` in its place in the heap of the first `count`, the last in order on top. */
-function sift(space: usize, classes: usize, root: usize, count: usize): void {
-  let at = root;
-  for (;;) {
-    let child: usize = at + at + 1;
-    if (child >= count) return;
-    if (child + 1 < count && before(space, classes, child, child + 1))
-      child = child + 1;
-    if (!before(space, classes, at, child)) return;
-    swap(space, classes, at, child);
-    at = child;
-  }
-}
-
-/** Sorts p (heapsort: no worst case), and sums it from its small end, in two doubles. */
-function prepareSpace(work: usize, classes: usize, space: usize): void {
-  for (let k: usize = 0; k < classes; k++) {
-    storeF64(space + 8 * k, pAt(work, k));
-    storeI32(classAt(space, classes, k), k as i32);
-  }
-  for (let k = classes; k > 0; k--) sift(space, classes, k - 1, classes);
-  for (let count = classes; count > 1; count--) {
-    swap(space, classes, 0, count - 1);
-    sift(space, classes, 0, count - 1);
-  }
-  for (let s: usize = 0; s < classes; s++)
-    storeI32(
-      placeAt(space, classes, loadI32(classAt(space, classes, s)) as usize),
-      s as i32,
-    );
-  const lows: usize = 8 * classes + 8;
-  storeF64(restAt(space, classes, classes), 0.0);
-  storeF64(restAt(space, classes, classes) + lows, 0.0);
-  for (let s = classes; s > 0; s--) {
-    const at = restAt(space, classes, s);
-    const high = loadF64(at);
-    const p = sortedAt(space, s - 1);
-    const sum = high + p;
-    storeF64(at - 8, sum);
-    storeF64(at - 8 + lows, loadF64(at + lows) + errorOfSum(high, p, sum));
-  }
 }
 
 /** Walks the staircase: how many are kept with each place. Returns how many entries there are, diagonal included. */

@@ -3,6 +3,7 @@ import {
   errorOfSum,
   LOG,
   LOG_LOW,
+  over,
   pAt,
   TEMPERATURE,
   vectorAt,
@@ -57,7 +58,7 @@ export function storeDiagonal(
 ): void {
   const t = loadF64(work + TEMPERATURE);
   for (let k: usize = 0; k < classes; k++)
-    storeValue(out, k, diagonalAt(work, k) / t, float32);
+    storeValue(out, k, over(diagonalAt(work, k), t), float32);
 }
 
 /** Column (or row: the block is symmetric) j of the block, in the block's own bits. */
@@ -72,7 +73,7 @@ export function storeColumn(
   const p = pAt(work, j);
   for (let i: usize = 0; i < classes; i++) {
     const entry = i === j ? diagonalAt(work, j) : 0.0 - p * pAt(work, i);
-    storeValue(out, i, entry / t, float32);
+    storeValue(out, i, over(entry, t), float32);
   }
 }
 
@@ -89,7 +90,7 @@ export function storeGradient(
     let value = pAt(work, i);
     if (i === y)
       value = y === winnerOf(work) ? -loadF64(work + WINNER) : value - 1.0;
-    storeValue(out, i, value / t, float32);
+    storeValue(out, i, over(value, t), float32);
   }
 }
 
@@ -125,7 +126,12 @@ export function storeProduct(
   const c = centred(work, classes, v);
   const h = vectorAt(work, classes, 5);
   for (let k: usize = 0; k < classes; k++)
-    storeValue(out, k, (pAt(work, k) * (loadF64(h + 8 * k) - c)) / t, float32);
+    storeValue(
+      out,
+      k,
+      over(pAt(work, k) * (loadF64(h + 8 * k) - c), t),
+      float32,
+    );
 }
 
 /** (v - ⟨p, v⟩)/T: what a step v of the logits does to log-softmax. */
@@ -140,7 +146,7 @@ export function storeLogJvp(
   const c = centred(work, classes, v);
   const h = vectorAt(work, classes, 5);
   for (let k: usize = 0; k < classes; k++)
-    storeValue(out, k, (loadF64(h + 8 * k) - c) / t, float32);
+    storeValue(out, k, over(loadF64(h + 8 * k) - c, t), float32);
 }
 
 /** (g - p Σg)/T: the gradient through log-softmax. For the winner w·Σg less the sum of the others: p_a is near 1. */
@@ -171,6 +177,6 @@ export function storeLogVjp(
       k === a
         ? loadF64(work + WINNER) * all - others
         : loadF64(g + 8 * k) - pAt(work, k) * all;
-    storeValue(out, k, value / t, float32);
+    storeValue(out, k, over(value, t), float32);
   }
 }

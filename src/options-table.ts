@@ -1,0 +1,178 @@
+import type { RunOptions } from "./options.js";
+import { EMIT_NAMES, type EmitName, LAYOUTS } from "./results/catalogue.js";
+
+export const DEFAULT_EMIT: readonly EmitName[] = ["softmax", "jacobian"];
+
+export interface OptionSpec {
+  /** The property of RunOptions; the CLI's flag is the same in kebab-case. */
+  name: Exclude<keyof RunOptions, "input">;
+  kind: "string" | "list" | "integer" | "number" | "boolean";
+  alias?: string;
+  choices?: readonly string[];
+  /** Inclusive range of an integer or a number. */
+  range?: readonly [number, number];
+  default?: string | number | boolean;
+  group: "Input" | "Results" | "Output" | "Running";
+  help: string;
+}
+
+/** One table: the library checks by it, the CLI makes its flags and help from it. */
+export const RUN_OPTIONS: readonly OptionSpec[] = [
+  {
+    name: "column",
+    kind: "string",
+    group: "Input",
+    help: "Column of lists that holds the logits (default: the only one of floats in lists)",
+  },
+  {
+    name: "columns",
+    kind: "string",
+    group: "Input",
+    help: "Pattern of separate columns that hold the logits, one per class: 'logit_*'",
+  },
+  {
+    name: "onBadRow",
+    kind: "string",
+    choices: ["error", "null"],
+    // A NaN in a pipeline is news: stop, unless told otherwise.
+    default: "error",
+    group: "Input",
+    help: "A row with NaN, +inf or nothing but -inf: stop, or null results",
+  },
+  {
+    name: "emit",
+    kind: "list",
+    choices: EMIT_NAMES,
+    default: DEFAULT_EMIT.join(","),
+    group: "Results",
+    help: "Columns of results, in order; see below",
+  },
+  {
+    name: "layout",
+    kind: "string",
+    choices: LAYOUTS,
+    // Blocks as they are: what SciPy and PyTorch take without a copy.
+    default: "bsr",
+    group: "Results",
+    help: "Blocks whole, their upper triangles, what they are made of, or the whole tensor",
+  },
+  {
+    name: "temperature",
+    kind: "number",
+    // Beyond, the exact product of a quotient and T leaves float64.
+    range: [1e-100, 1e100],
+    default: 1,
+    group: "Results",
+    help: "T of softmax(o/T)",
+  },
+  {
+    name: "class",
+    kind: "integer",
+    range: [0, 2 ** 31 - 1],
+    group: "Results",
+    help: "Class of column",
+  },
+  {
+    name: "classColumn",
+    kind: "string",
+    group: "Results",
+    help: "Input column with the class of column",
+  },
+  {
+    name: "label",
+    kind: "string",
+    group: "Results",
+    help: "Input column with the class of cross_entropy and gradient",
+  },
+  {
+    name: "cotangent",
+    kind: "string",
+    group: "Results",
+    help: "Input column with the vectors of vjp and log_vjp",
+  },
+  {
+    name: "tangent",
+    kind: "string",
+    group: "Results",
+    help: "Input column with the vectors of jvp and log_jvp",
+  },
+  {
+    name: "covariance",
+    kind: "string",
+    group: "Results",
+    help: "Input column with the covariances of covariance and variance: diagonals, upper triangles or whole",
+  },
+  {
+    name: "forceDense",
+    kind: "boolean",
+    default: false,
+    group: "Results",
+    help: "Layout dense: allow more than 1 GiB",
+  },
+  {
+    name: "output",
+    kind: "string",
+    alias: "o",
+    group: "Output",
+    help: "File to make (required)",
+  },
+  {
+    name: "keep",
+    kind: "list",
+    group: "Output",
+    help: "Input columns to copy beside the results: id,label",
+  },
+  {
+    name: "dtype",
+    kind: "string",
+    choices: ["float32", "float64"],
+    group: "Output",
+    help: "Type of the results (default: as the logits); computed in float64 either way",
+  },
+  {
+    name: "tensorType",
+    kind: "boolean",
+    // Readers that do not know the extension see a plain list; those that do get the shape.
+    default: true,
+    group: "Output",
+    help: "Mark jacobian as arrow.fixed_shape_tensor",
+  },
+  {
+    name: "force",
+    kind: "boolean",
+    default: false,
+    group: "Output",
+    help: "Replace the output file if it exists",
+  },
+  {
+    name: "sync",
+    kind: "boolean",
+    // A name that is there after a power cut, over bytes that are not, is the worst that a writer can leave.
+    default: true,
+    group: "Output",
+    help: "Wait until the output is on the disk (--no-sync: leave it to the system, as other tools do)",
+  },
+  {
+    name: "threads",
+    kind: "integer",
+    range: [1, 256],
+    group: "Running",
+    help: "Worker threads (default: the cores this process may use)",
+  },
+  {
+    name: "chunkRows",
+    kind: "integer",
+    range: [1, Number.MAX_SAFE_INTEGER],
+    group: "Running",
+    help: "Rows per task (default: about 8 MiB of output); changes no byte",
+  },
+  {
+    name: "kernel",
+    kind: "string",
+    choices: ["auto", "simd", "plain"],
+    // SIMD where it can run; the plain kernel gives the same bits, slower.
+    default: "auto",
+    group: "Running",
+    help: "Kernel: SIMD WebAssembly or plain JavaScript; same bits",
+  },
+];

@@ -1,0 +1,44 @@
+import {
+  type BadRow,
+  describeBadInput,
+  describeBadRow,
+} from "../src/numeric/bad-row.js";
+import type { WorkerSetup } from "../src/pool/protocol.js";
+
+/** Why the row at `row` of the load has no results. */
+export function describeRow(
+  { buffer, classes, slot, sources }: WorkerSetup,
+  base: number,
+  row: number,
+): BadRow {
+  for (const [n, { holds, name, type, values }] of sources.entries()) {
+    const place = slot.sources[n] as WorkerSetup["slot"]["sources"][number];
+    const reason =
+      holds === "logits"
+        ? describeBadRow(
+            type === "float32"
+              ? new Float32Array(
+                  buffer,
+                  base + place.raw + row * values * 4,
+                  values,
+                )
+              : new Float64Array(
+                  buffer,
+                  base + place.raw + row * values * 8,
+                  values,
+                ),
+          )
+        : describeBadInput(
+            name,
+            new Float64Array(
+              buffer,
+              base + place.values + row * values * 8,
+              values,
+            ),
+            holds,
+            classes,
+          );
+    if (reason) return reason;
+  }
+  throw new Error(`row ${row} of a load is bad for no reason`);
+}

@@ -1,0 +1,59 @@
+import { writeFully } from "../src/io/positional.js";
+import type { WorkerSetup } from "../src/pool/protocol.js";
+import { blockRowStart, type ResultColumn } from "../src/results/columns.js";
+import { withSide } from "./task-failure.js";
+
+/** Rows [i, end) of the blocks of `rows` rows, the first of them row `row` of a chunk that is written at `start`. */
+export interface BlockRows {
+  start: number;
+  /** The chunk's first row in the file. */
+  chunkStart: number;
+  row: number;
+  rows: number;
+  i: number;
+  end: number;
+}
+
+/** Writes blocks that stand at `out`: as they are, or each in its slab of the tensor. */
+export function placeBlocks(
+  setup: WorkerSetup,
+  result: ResultColumn,
+  out: number,
+  { start, chunkStart, row, rows, i, end }: BlockRows,
+): void {
+  const { classes } = setup;
+  const { width, values, listSize } = result;
+  const block = result.block ?? "square";
+  if (listSize === values) {
+    const skip = blockRowStart(block, classes, i);
+    const bytes =
+      (rows - 1) * values + blockRowStart(block, classes, end) - skip;
+    write(setup, out, bytes * width, start + (row * values + skip) * width);
+    return;
+  }
+  // The slab of row q is [classes, all rows, classes], zero but for [i, q, j]: the file has zeros where nothing is written.
+  const allRows = listSize / values;
+  for (let r = 0; r < rows; r++)
+    for (let k = i; k < end; k++) {
+      const from = (r * values + (k - i) * classes) * width;
+      const q = chunkStart + row + r;
+      const to = (row + r) * listSize + (k * allRows + q) * classes;
+      write(setup, out + from, classes * width, start + to * width);
+    }
+}
+
+/** Writes bytes of the slot to the output. */
+export function write(
+  setup: WorkerSetup,
+  address: number,
+  bytes: number,
+  position: number,
+): void {
+  withSide("output", () =>
+    writeFully(
+      setup.outputFd,
+      new Uint8Array(setup.buffer, address, bytes),
+      position,
+    ),
+  );
+}
