@@ -164,7 +164,7 @@ export const RUN_OPTIONS: readonly OptionSpec[] = [
     kind: "integer",
     range: [1, Number.MAX_SAFE_INTEGER],
     group: "Running",
-    help: "Rows per task (default: about 8 MiB of output); changes no byte",
+    help: "Rows per task (default: about 8 MiB read and written); changes no byte",
   },
   {
     name: "kernel",

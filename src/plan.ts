@@ -61,7 +61,7 @@ const CHUNK_BYTES = 8 * MiB;
 const STRIDE_BYTES = MiB;
 /** Logits read at once: one call for many strides where the classes are many. */
 const LOAD_BYTES = MiB / 4;
-/** Under this a pool costs more than it gives. */
+/** Read and written together: under this a pool costs more than it gives. */
 const INLINE_BYTES = 6 * MiB;
 
 /**
@@ -81,7 +81,7 @@ export function planRun(input: PlanInput): Plan {
   );
   const batches = spans(0, rows, batchRows);
   const chunkRows = Math.min(
-    input.chunkRows ?? evenRows(CHUNK_BYTES / rowBytes),
+    input.chunkRows ?? evenRows(CHUNK_BYTES / (rowBytes + input.sourceBytes)),
     batchRows,
   );
   const chunks = batches.flatMap(({ rowStart, rowEnd }, batch) =>
@@ -91,13 +91,14 @@ export function planRun(input: PlanInput): Plan {
   const { strideRows, tileRows } = planStrides(
     classes,
     input.results,
+    input.sourceBytes,
     chunkRows,
   );
   const loadRows = Math.min(
     Math.max(strideRows, Math.floor(LOAD_BYTES / input.sourceBytes)),
     chunkRows,
   );
-  const small = rows * rowBytes <= INLINE_BYTES;
+  const small = rows * (rowBytes + input.sourceBytes) <= INLINE_BYTES;
   const threads = small ? 0 : Math.min(input.threads, chunks.length);
   return {
     rows,
@@ -114,10 +115,14 @@ export function planRun(input: PlanInput): Plan {
   };
 }
 
-/** Rows that are computed at once, and rows of a block where not even one row's results fit. */
+/**
+ * Rows that are computed at once (a stride reads at most twice what it stores: covariances are larger than what becomes
+ * of them), and rows of a block where not even one row's results fit.
+ */
 export function planStrides(
   classes: number,
   results: PlannedResult[],
+  sourceBytes: number,
   rows: number,
 ): { strideRows: number; tileRows: number } {
   const computedBytes = results.reduce(
@@ -136,7 +141,13 @@ export function planStrides(
   const strideRows =
     tileRows < classes
       ? 1
-      : Math.max(1, Math.min(rows, Math.floor(STRIDE_BYTES / computedBytes)));
+      : Math.max(
+          1,
+          Math.min(
+            rows,
+            Math.floor(STRIDE_BYTES / Math.max(computedBytes, sourceBytes / 2)),
+          ),
+        );
   return { strideRows, tileRows };
 }
 

@@ -49,7 +49,12 @@ export function computeInMemory(
       );
   const out = columns.map((column) => newArray(column, rows * column.values));
   const width = logits.BYTES_PER_ELEMENT as 4 | 8;
-  const { strideRows, tileRows } = planStrides(classes, columns, rows);
+  const { strideRows, tileRows } = planStrides(
+    classes,
+    columns,
+    inputs.reduce((sum, input) => sum + 8 * input.values, width * classes),
+    rows,
+  );
   const slot = layoutSlot({
     loadRows: strideRows,
     strideRows,

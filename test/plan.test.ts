@@ -122,3 +122,29 @@ test("small runs take no threads, large ones no more than chunks", () => {
     planRun({ ...usual, rows: 3, ...shape(3000), threads: 8 }).threads,
   ).toBe(3);
 });
+
+test("inputs larger than their results keep a slot small: variances of whole covariances", () => {
+  for (const classes of [10, 100, 400]) {
+    const values = classes * classes;
+    const results = [
+      { values: classes, listSize: classes, width: 8, block: null },
+    ];
+    const plan = planRun({
+      ...usual,
+      rows: 1e5,
+      classes,
+      results,
+      sourceBytes: 8 * (classes + values),
+    });
+    const source = { form: "list" as const, width: 8, widened: false };
+    const { bytes } = layoutSlot({
+      ...plan,
+      results,
+      sources: [
+        { ...source, values: classes },
+        { ...source, values },
+      ],
+    });
+    expect(bytes).toBeLessThanOrEqual(6 * 2 ** 20);
+  }
+});
