@@ -1,6 +1,7 @@
 import { BadRowError, UsageError } from "./errors.js";
 import { checkArguments, type InMemoryOptions } from "./in-memory.js";
 import { describeBadRow } from "./numeric/bad-row.js";
+import { JACOBIAN } from "./numeric/portable/codes.js";
 import { sparseSpaceBytes } from "./numeric/portable/sparse-space.js";
 import { workAreaBytes } from "./numeric/portable/work.js";
 import { type FloatArray, memoryFor } from "./strides.js";
@@ -73,16 +74,26 @@ export function softmaxJacobianEntries(
     row.set(logits.subarray(r * classes, (r + 1) * classes));
     let count = 0;
     if (kernel.loadRow(source, float32, classes, temperature, work)) {
-      count = kernel.storeEntries(
+      kernel.countEntries(
+        JACOBIAN,
         work,
         classes,
         space,
         threshold,
         topK ?? 0,
-        indices,
-        values,
         float32,
         dropped,
+      );
+      count = kernel.storeEntries(
+        work,
+        classes,
+        space,
+        0,
+        classes,
+        indices,
+        0,
+        values,
+        float32,
       );
       found.indices.add(new Int32Array(buffer, indices, count));
       found.values.add(floats(buffer, values, count, float32));

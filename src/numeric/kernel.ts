@@ -46,19 +46,33 @@ export interface Kernel {
     badRows: number,
   ): number;
   /**
-   * The entries of the block in `work` that are large enough (portable/sparse.ts says which; `space` as in portable/sparse-space.ts):
-   * indices (int32) and values; what is left out to `dropped`. Returns their count.
+   * Finds the entries of the block in `work` (`code`: JACOBIAN or LOG_JACOBIAN) that are large enough, as
+   * portable/sparse.ts says; `space` as in portable/sparse-space.ts; what is left out to `dropped`. Returns their count.
    */
-  storeEntries(
+  countEntries(
+    code: number,
     work: number,
     classes: number,
     space: number,
     threshold: number,
     topK: number,
-    indices: number,
-    values: number,
     float32: boolean,
     dropped: number,
+  ): number;
+  /**
+   * Of the entries just counted those of rows [iStart, iEnd): i·Q + j to `indices`, or i there and j to `columns` (where
+   * that is not 0), int32, and the values. Tiles of rows come in order, each once. Returns how many there are.
+   */
+  storeEntries(
+    work: number,
+    classes: number,
+    space: number,
+    iStart: number,
+    iEnd: number,
+    indices: number,
+    columns: number,
+    values: number,
+    float32: boolean,
   ): number;
   /** `count` float32 values to float64. */
   widen(source: number, count: number, out: number): void;

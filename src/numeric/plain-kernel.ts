@@ -14,7 +14,7 @@ import {
   entryParam,
 } from "./portable/program.js";
 import { storePortableResult } from "./portable/results.js";
-import { storeEntries } from "./portable/sparse.js";
+import { countEntries, storeEntries } from "./portable/sparse.js";
 import { storeSoftmax } from "./portable/vectors.js";
 import {
   clearHeader,
@@ -159,9 +159,14 @@ export function plainKernel(buffer: ArrayBufferLike): Kernel {
       return count;
     },
 
-    storeEntries(...entries) {
+    countEntries(...block) {
       enter(buffer);
-      return storeEntries(...entries);
+      return countEntries(...block);
+    },
+
+    storeEntries(...rows) {
+      enter(buffer);
+      return storeEntries(...rows);
     },
 
     widen(source, count, out) {

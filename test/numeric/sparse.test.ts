@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
+import { JACOBIAN, LOG_JACOBIAN } from "../../src/numeric/portable/codes.js";
 import { sparseSpaceBytes } from "../../src/numeric/portable/sparse-space.js";
 import { workAreaBytes } from "../../src/numeric/portable/work.js";
 import { exact } from "../support/exact.js";
 import { hardRows } from "../support/hard-rows.js";
-import { blocks, testKernel } from "../support/kernels.js";
+import { stored, testKernel } from "../support/kernels.js";
 import { normal, random } from "../support/random.js";
 import { sum } from "../support/truth.js";
 
@@ -18,42 +19,74 @@ interface Entries {
   droppedSum: number;
 }
 
+/** Which block, at what temperature; in tiles of how many rows, as pairs of i and j or as one index. */
+interface Variant {
+  code: number;
+  t: number;
+  tile: number;
+  pairs: boolean;
+}
+
 function entriesOf(
   { kernel, buffer }: Memory,
   row: number[],
   threshold: number,
   topK: number,
   float32: boolean,
+  { code, t, tile, pairs }: Variant,
 ): Entries {
   const Q = row.length;
   const space = 64 + Math.ceil(workAreaBytes(Q) / 64) * 64;
   const dropped = space + Math.ceil(sparseSpaceBytes(Q) / 64) * 64;
   const logits = dropped + 64;
   const indices = logits + 8 * Q + 64;
-  const values = Math.ceil((indices + 4 * Q * Q) / 64) * 64;
+  const columns = indices + 4 * Q * Q + 64;
+  const values = Math.ceil((columns + 4 * Q * Q) / 64) * 64;
   new Float64Array(buffer, Math.ceil(logits / 8) * 8, Q).set(row);
   kernel.prepare(64);
-  kernel.loadRow(Math.ceil(logits / 8) * 8, false, Q, 1, 64);
+  kernel.loadRow(Math.ceil(logits / 8) * 8, false, Q, t, 64);
   const at = Math.ceil(indices / 8) * 8;
-  const count = kernel.storeEntries(
+  const total = kernel.countEntries(
+    code,
     64,
     Q,
     space,
     threshold,
     topK,
-    at,
-    values,
     float32,
     dropped,
   );
-  const [droppedMax, droppedSum] = new Float64Array(buffer, dropped, 2);
-  return {
-    indices: [...new Int32Array(buffer, at, count)],
-    values: [
+  const found: { indices: number[]; values: number[] } = {
+    indices: [],
+    values: [],
+  };
+  for (let i = 0; i < Q; i += tile) {
+    const count = kernel.storeEntries(
+      64,
+      Q,
+      space,
+      i,
+      Math.min(i + tile, Q),
+      at,
+      pairs ? columns : 0,
+      values,
+      float32,
+    );
+    const is = [...new Int32Array(buffer, at, count)];
+    const js = [...new Int32Array(buffer, columns, count)];
+    found.indices.push(
+      ...(pairs ? is.map((row, n) => row * Q + (js[n] as number)) : is),
+    );
+    found.values.push(
       ...(float32
         ? new Float32Array(buffer, values, count)
         : new Float64Array(buffer, values, count)),
-    ],
+    );
+  }
+  expect(found.values.length).toBe(total);
+  const [droppedMax, droppedSum] = new Float64Array(buffer, dropped, 2);
+  return {
+    ...found,
     droppedMax: droppedMax as number,
     droppedSum: droppedSum as number,
   };
@@ -65,29 +98,44 @@ function byForce(
   threshold: number,
   topK: number,
   float32: boolean,
+  { code, t }: Variant,
 ) {
-  const type = float32 ? "float32" : "float64";
-  const block = blocks(simd, [row], "float64", type).jacobian;
-  const wide = blocks(simd, [row], "float64", "float64").jacobian;
-  let kept = Array.from(block.keys()).filter((n) => {
-    const size = Math.abs(block[n] as number);
-    return size > 0 && size >= threshold;
-  });
+  const [block, wide] = (["float32", "float64"] as const).map(
+    (out) =>
+      stored(simd, [row], [{ code, values: row.length ** 2 }], {
+        out,
+        temperature: t,
+      }).results[0],
+  ) as [Float32Array, Float64Array];
+  const values = float32 ? block : wide;
+  const sizeAt = (n: number) => Math.abs(values[n] as number);
+  let kept = Array.from(values.keys()).filter(
+    (n) => sizeAt(n) > 0 && sizeAt(n) >= threshold,
+  );
   if (topK > 0)
     kept = kept
-      .toSorted(
-        (a, b) =>
-          Math.abs(block[b] as number) - Math.abs(block[a] as number) || a - b,
-      )
+      .toSorted((a, b) => sizeAt(b) - sizeAt(a) || a - b)
       .slice(0, topK)
       .toSorted((a, b) => a - b);
   const inside = new Set(kept);
-  const out = Array.from(block.keys()).filter((n) => !inside.has(n));
+  const out = Array.from(values.keys()).filter((n) => !inside.has(n));
   return {
     indices: kept,
-    values: kept.map((n) => block[n] as number),
-    droppedMax: Math.max(0, ...out.map((n) => Math.abs(block[n] as number))),
+    values: kept.map((n) => values[n] as number),
+    droppedMax: Math.max(0, ...out.map(sizeAt)),
     droppedSum: sum(out.map((n) => exact(wide[n] as number).abs())).toNumber(),
+  };
+}
+
+/** Every variant in turn, so that a check is as quick as with one. */
+let turn = 0;
+function nextVariant(Q: number): Variant {
+  const n = turn++;
+  return {
+    code: n % 2 ? LOG_JACOBIAN : JACOBIAN,
+    t: [1, 0.7, 1, 25, 1][n % 5] as number,
+    tile: [Q, 1, 3, Math.ceil(Q / 2)][n % 4] as number,
+    pairs: n % 3 === 0,
   };
 }
 
@@ -96,10 +144,11 @@ function check(
   threshold: number,
   topK: number,
   float32: boolean,
+  variant = nextVariant(row.length),
 ) {
-  const expected = byForce(row, threshold, topK, float32);
+  const expected = byForce(row, threshold, topK, float32, variant);
   for (const memory of [plain, simd]) {
-    const found = entriesOf(memory, row, threshold, topK, float32);
+    const found = entriesOf(memory, row, threshold, topK, float32, variant);
     expect(found.indices).toEqual(expected.indices);
     expect(found.values).toEqual(expected.values);
     expect(found.droppedMax).toBe(expected.droppedMax);
@@ -121,22 +170,27 @@ const rows = [
 test("with a threshold: what is at least as large, by force", () => {
   for (const row of rows)
     for (const threshold of [0, 1e-300, 1e-12, 1e-6, 1e-3, 0.1, 0.3])
-      for (const float32 of [false, true]) check(row, threshold, 0, float32);
+      for (const float32 of [false, true])
+        for (let n = 0; n < 3; n++) check(row, threshold, 0, float32);
 });
 
 test("a threshold that is an entry's own value keeps it, the next larger does not", () => {
   const row = Array.from({ length: 12 }, () => 2 * gauss());
-  const { jacobian } = blocks(simd, [row], "float64", "float64");
-  for (const value of jacobian) {
-    check(row, Math.abs(value), 0, false);
-    check(row, Math.abs(value) * (1 + 2 ** -52), 0, false);
+  for (const code of [JACOBIAN, LOG_JACOBIAN]) {
+    const variant = { code, t: 1, tile: 12, pairs: false };
+    const values = stored(simd, [row], [{ code, values: 144 }]).results[0];
+    for (const value of values as Float64Array) {
+      check(row, Math.abs(value), 0, false, variant);
+      check(row, Math.abs(value) * (1 + 2 ** -52), 0, false, variant);
+    }
   }
 });
 
 test("top-k: the k largest, of equal ones the first", () => {
   for (const row of rows)
     for (const topK of [1, 2, 3, 7, 30, 100000])
-      for (const float32 of [false, true]) check(row, 0, topK, float32);
+      for (const float32 of [false, true])
+        for (let n = 0; n < 3; n++) check(row, 0, topK, float32);
 });
 
 test("both: the k largest of what reaches the threshold", () => {

@@ -11,7 +11,7 @@ import { storeTile32, storeTile64, storeTriangle } from "./jacobian";
 import { clearRow, prepare, setTemperature, softmaxPair } from "./softmax";
 
 export { prepare };
-export { storeEntries } from "../../src/numeric/portable/sparse.js";
+export { countEntries, storeEntries } from "../../src/numeric/portable/sparse.js";
 
 /** Softmax of one row into its work area. Returns 1, or 0 for a bad row, whose work area is cleared. */
 export function loadRow(source: usize, float32: bool, classes: usize, temperature: f64, work: usize): i32 {

@@ -1,8 +1,8 @@
+import { LOG_JACOBIAN } from "./codes.js";
 import {
   loadF32,
   loadF64,
   loadI32,
-  rounded32,
   storeF64,
   storeI32,
   storeValue,
@@ -10,120 +10,44 @@ import {
 import {
   classAt,
   endAt,
+  LEAST,
+  LOG_SOFTMAX_BLOCK,
   nextAt,
   placeAt,
   prepareSpace,
-  restAt,
-  sortedAt,
+  ROOM,
+  rowCountAt,
+  TIE,
+  tileAt,
+  WHOLE,
 } from "./sparse-space.js";
-import { diagonalAt } from "./vectors.js";
-import { errorOfSum, pAt, TEMPERATURE } from "./work.js";
-
-// The entries of one row's block that are large enough, without visiting the others.
-//
-// With p sorted from large to small, |J_ij| = p_i p_j/T is at least a threshold in a staircase: the larger p_i, the more
-// of the sorted p_j. Rounding keeps the order, so that the staircase is exact for the values as stored. It takes
-// Q log Q to sort, 2 Q to walk, and then only the entries that are kept.
-//
-
-/** |J_ij| as stored. */
-function size(x: f64, y: f64, t: f64, float32: bool): f64 {
-  const value = (x * y) / t;
-  return float32 ? rounded32(value) : value;
-}
-
-function diagonalSize(work: usize, k: usize, t: f64, float32: bool): f64 {
-  const value = diagonalAt(work, k) / t;
-  return float32 ? rounded32(value) : value;
-}
-
-/** Walks the staircase: how many are kept with each place. Returns how many entries there are, diagonal included. */
-function walk(
-  work: usize,
-  classes: usize,
-  space: usize,
-  threshold: f64,
-  float32: bool,
-): f64 {
-  const t = loadF64(work + TEMPERATURE);
-  let end = classes;
-  let total = 0.0;
-  for (let s: usize = 0; s < classes; s++) {
-    const p = sortedAt(space, s);
-    while (end > 0 && size(p, sortedAt(space, end - 1), t, float32) < threshold)
-      end = end - 1;
-    storeI32(endAt(space, classes, s), end as i32);
-    total += end as f64;
-    if (s < end) total -= 1.0;
-    if (diagonalSize(work, s, t, float32) >= threshold) total += 1.0;
-  }
-  return total;
-}
-
-/** The largest |entry| under `threshold`, after walk with it; 0 for none. */
-function largestUnder(
-  work: usize,
-  classes: usize,
-  space: usize,
-  threshold: f64,
-  float32: bool,
-): f64 {
-  const t = loadF64(work + TEMPERATURE);
-  let largest = 0.0;
-  for (let s: usize = 0; s < classes; s++) {
-    let end = loadI32(endAt(space, classes, s)) as usize;
-    if (end === s) end = end + 1;
-    if (end < classes) {
-      const value = size(sortedAt(space, s), sortedAt(space, end), t, float32);
-      if (value > largest) largest = value;
-    }
-    const own = diagonalSize(work, s, t, float32);
-    if (own < threshold && own > largest) largest = own;
-  }
-  return largest;
-}
-
-/** The k-th largest |entry| (0 where there are fewer that are not 0): bisection of the exponent, then of values. */
-function kthLargest(
-  work: usize,
-  classes: usize,
-  space: usize,
-  k: f64,
-  float32: bool,
-): f64 {
-  let low = 5e-324;
-  if (walk(work, classes, space, low, float32) < k) return 0.0;
-  let high = 1e101;
-  for (let n = 0; n < 70; n++) {
-    const middle = Math.sqrt(low) * Math.sqrt(high);
-    if (!(middle > low && middle < high)) break;
-    if (walk(work, classes, space, middle, float32) >= k) low = middle;
-    else high = middle;
-  }
-  walk(work, classes, space, high, float32);
-  let value = largestUnder(work, classes, space, high, float32);
-  while (walk(work, classes, space, value, float32) < k)
-    value = largestUnder(work, classes, space, value, float32);
-  return value;
-}
+import {
+  droppedSum,
+  kthLargest,
+  largestUnder,
+  ownEntry,
+  stored,
+  walk,
+} from "./staircase.js";
+import { over, pAt, TEMPERATURE } from "./work.js";
 
 /**
- * The entries of J with |value as stored| >= threshold (0: those that are not 0), of these the `topK` largest (0: all;
- * of equal ones the first), in order of index i·Q + j: indices (int32) and values. At `dropped`: the largest |J_ij| that
- * is left out, and their sum, each float64. Returns how many entries there are.
+ * Finds the entries of the block in `work` with |value as stored| >= threshold (0: those that are not 0), of these the
+ * `topK` largest (0: all; of equal ones the first). Leaves in `space` what storeEntries needs, and at `dropped` the
+ * largest |J_ij| that is left out and their sum, each float64. Returns how many entries are kept.
  */
-export function storeEntries(
+export function countEntries(
+  code: i32,
   work: usize,
   classes: usize,
   space: usize,
   threshold: f64,
   topK: f64,
-  indices: usize,
-  values: usize,
   float32: bool,
   dropped: usize,
-): i32 {
-  const t = loadF64(work + TEMPERATURE);
+): f64 {
+  const log = code === LOG_JACOBIAN;
+  storeF64(space + LOG_SOFTMAX_BLOCK, log ? 1.0 : 0.0);
   prepareSpace(work, classes, space);
   let least = threshold > 5e-324 ? threshold : 5e-324;
   let tie = 0.0;
@@ -134,115 +58,171 @@ export function storeEntries(
       tie = kth;
     }
   }
-  walk(work, classes, space, least, float32);
+  const count = walk(work, classes, space, least, float32);
   storeF64(dropped, largestUnder(work, classes, space, least, float32));
   storeF64(dropped + 8, droppedSum(work, classes, space, least, float32));
+  storeF64(space + LEAST, least);
+  storeF64(space + TIE, 0.0);
+  // of the entries equal to the k-th, those beyond k are left out as well
+  const beyond = tie > 0.0 && count > topK ? count - topK : 0.0;
+  if (beyond > 0.0) {
+    storeF64(dropped, tie);
+    storeF64(dropped + 8, loadF64(dropped + 8) + beyond * tie);
+    const room = ties(work, classes, space, tie, float32) - beyond;
+    walk(work, classes, space, least, float32);
+    storeF64(space + TIE, tie);
+    storeF64(space + ROOM, room);
+  }
 
-  // where each class's entries start
-  let count: i32 = 0;
+  const t = loadF64(work + TEMPERATURE);
   for (let k: usize = 0; k < classes; k++) {
     const s = loadI32(placeAt(space, classes, k)) as usize;
-    const end = loadI32(endAt(space, classes, s)) as usize;
-    storeI32(nextAt(space, classes, k), count);
-    count = count + (end as i32);
-    if (s < end) count = count - 1;
-    if (diagonalSize(work, k, t, float32) >= least) count = count + 1;
+    const end = loadI32(endAt(space, classes, s));
+    let entries = (s as i32) < end ? end - 1 : end;
+    if (isKept(ownEntry(work, k, t, log), least, float32))
+      entries = entries + 1;
+    storeI32(rowCountAt(space, classes, k), entries);
+  }
+  return count - beyond;
+}
+
+/** How many entries are exactly `tie`: those that are not under it, less those over it. */
+function ties(
+  work: usize,
+  classes: usize,
+  space: usize,
+  tie: f64,
+  float32: bool,
+): f64 {
+  const all = walk(work, classes, space, tie, float32);
+  // the next larger float64
+  storeF64(space + ROOM, tie);
+  const low = loadI32(space + ROOM) + 1;
+  storeI32(space + ROOM, low);
+  if (low === 0) storeI32(space + ROOM + 4, loadI32(space + ROOM + 4) + 1);
+  return all - walk(work, classes, space, loadF64(space + ROOM), float32);
+}
+
+function isKept(value: f64, least: f64, float32: bool): bool {
+  return stored(value, float32) >= least;
+}
+
+/**
+ * Rows [iStart, iEnd) of the entries that countEntries found, in order of i, then j: the values, and as int32 either i and
+ * j, or (where `columns` is 0) i·Q + j to `indices`. Tiles must come in order, each once. Returns how many there are.
+ */
+export function storeEntries(
+  work: usize,
+  classes: usize,
+  space: usize,
+  iStart: usize,
+  iEnd: usize,
+  indices: usize,
+  columns: usize,
+  values: usize,
+  float32: bool,
+): i32 {
+  const t = loadF64(work + TEMPERATURE);
+  const log = loadF64(space + LOG_SOFTMAX_BLOCK) !== 0.0;
+  const least = loadF64(space + LEAST);
+  const whole = loadF64(space + WHOLE) as i32;
+  let count: i32 = 0;
+  for (let i = iStart; i < iEnd; i++) {
+    storeI32(nextAt(space, classes, i), count);
+    count = count + loadI32(rowCountAt(space, classes, i));
+  }
+  // the tile's classes, from the largest p on
+  let tile: usize = 0;
+  for (let s: usize = 0; s < classes; s++) {
+    const k = loadI32(classAt(space, classes, s)) as usize;
+    if (k < iStart || k >= iEnd) continue;
+    if (loadI32(rowCountAt(space, classes, k)) === 0) continue;
+    storeI32(tileAt(space, classes, tile), k as i32);
+    tile = tile + 1;
   }
   // column by column, so that every row's entries come in order of their column
   for (let j: usize = 0; j < classes; j++) {
     const p = pAt(work, j);
-    const s = loadI32(placeAt(space, classes, j)) as usize;
-    const end = loadI32(endAt(space, classes, s)) as usize;
-    for (let r: usize = 0; r < end; r++) {
-      if (r === s) continue;
-      const i = loadI32(classAt(space, classes, r)) as usize;
-      const at = loadI32(nextAt(space, classes, i)) as usize;
-      storeI32(nextAt(space, classes, i), (at as i32) + 1);
-      storeI32(indices + 4 * at, (i * classes + j) as i32);
-      storeValue(values, at, (0.0 - pAt(work, i) * p) / t, float32);
+    const end = log
+      ? whole
+      : loadI32(
+          endAt(space, classes, loadI32(placeAt(space, classes, j)) as usize),
+        );
+    for (let n: usize = 0; n < tile; n++) {
+      const i = loadI32(tileAt(space, classes, n)) as usize;
+      if (loadI32(placeAt(space, classes, i)) >= end) break;
+      if (i === j) continue;
+      const value = log ? pAt(work, i) : pAt(work, i) * p;
+      storeEntry(
+        space,
+        classes,
+        i,
+        j,
+        over(0.0 - value, t),
+        indices,
+        columns,
+        values,
+        float32,
+      );
     }
-    if (diagonalSize(work, j, t, float32) >= least) {
-      const at = loadI32(nextAt(space, classes, j)) as usize;
-      storeI32(nextAt(space, classes, j), (at as i32) + 1);
-      storeI32(indices + 4 * at, (j * classes + j) as i32);
-      storeValue(values, at, diagonalAt(work, j) / t, float32);
-    }
+    if (j < iStart || j >= iEnd) continue;
+    const own = ownEntry(work, j, t, log);
+    if (isKept(own, least, float32))
+      storeEntry(space, classes, j, j, own, indices, columns, values, float32);
   }
-  if (tie > 0.0)
-    return dropTies(indices, values, count, topK, tie, float32, dropped);
+  if (loadF64(space + TIE) > 0.0)
+    return dropTies(space, indices, columns, values, count, float32);
   return count;
 }
 
-/** Σ |J_ij| of what is under the threshold: per place the rest of p, less its own, and the diagonal. After walk. */
-function droppedSum(
-  work: usize,
-  classes: usize,
+function storeEntry(
   space: usize,
-  threshold: f64,
+  classes: usize,
+  i: usize,
+  j: usize,
+  value: f64,
+  indices: usize,
+  columns: usize,
+  values: usize,
   float32: bool,
-): f64 {
-  const t = loadF64(work + TEMPERATURE);
-  const lows: usize = 8 * classes + 8;
-  let sum = 0.0;
-  let lost = 0.0;
-  for (let s: usize = 0; s < classes; s++) {
-    const p = sortedAt(space, s);
-    const end = loadI32(endAt(space, classes, s)) as usize;
-    // its own p is the first of the rest, or smaller than another: taking it off loses one bit at most
-    const from = end === s ? end + 1 : end;
-    const at = restAt(space, classes, from);
-    const rest =
-      s > end
-        ? loadF64(at) - p + loadF64(at + lows)
-        : loadF64(at) + loadF64(at + lows);
-    const term = p * rest;
-    const next = sum + term;
-    lost += errorOfSum(sum, term, next);
-    sum = next;
-    if (diagonalSize(work, s, t, float32) < threshold) {
-      const own = diagonalAt(work, s);
-      const all = sum + own;
-      lost += errorOfSum(sum, own, all);
-      sum = all;
-    }
+): void {
+  const next = nextAt(space, classes, i);
+  const at = loadI32(next) as usize;
+  storeI32(next, (at as i32) + 1);
+  if (columns === 0) storeI32(indices + 4 * at, (i * classes + j) as i32);
+  else {
+    storeI32(indices + 4 * at, i as i32);
+    storeI32(columns + 4 * at, j as i32);
   }
-  return (sum + lost) / t;
+  storeValue(values, at, value, float32);
 }
 
-/** Leaves the first of the entries equal to `tie` in, as many as make k entries; closes the gaps. */
+/** Leaves the first of the tied entries in, as many as there is room for; closes the gaps. */
 function dropTies(
+  space: usize,
   indices: usize,
+  columns: usize,
   values: usize,
   count: i32,
-  k: f64,
-  tie: f64,
   float32: bool,
-  dropped: usize,
 ): i32 {
   const width: usize = float32 ? 4 : 8;
-  let ties = 0.0;
-  for (let n: usize = 0; n < (count as usize); n++)
-    if (Math.abs(valueAt(values + n * width, float32)) === tie) ties += 1.0;
-  let room = k - ((count as f64) - ties);
+  const tie = loadF64(space + TIE);
+  let room = loadF64(space + ROOM);
   let kept: usize = 0;
   for (let n: usize = 0; n < (count as usize); n++) {
-    const value = valueAt(values + n * width, float32);
+    const value = float32
+      ? loadF32(values + n * width)
+      : loadF64(values + n * width);
     if (Math.abs(value) === tie) {
+      if (room === 0.0) continue;
       room -= 1.0;
-      if (room < 0.0) continue;
     }
     storeI32(indices + 4 * kept, loadI32(indices + 4 * n));
+    if (columns !== 0) storeI32(columns + 4 * kept, loadI32(columns + 4 * n));
     storeValue(values, kept, value, float32);
     kept = kept + 1;
   }
-  const out = (count as f64) - (kept as f64);
-  if (out > 0.0) {
-    storeF64(dropped, tie);
-    storeF64(dropped + 8, loadF64(dropped + 8) + out * tie);
-  }
+  storeF64(space + ROOM, room);
   return kept as i32;
-}
-
-function valueAt(address: usize, float32: bool): f64 {
-  return float32 ? loadF32(address) : loadF64(address);
 }

@@ -1,0 +1,165 @@
+import { loadF64, loadI32, rounded32, storeF64, storeI32 } from "./machine.js";
+import {
+  endAt,
+  LOG_SOFTMAX_BLOCK,
+  restAt,
+  sortedAt,
+  WHOLE,
+} from "./sparse-space.js";
+import { diagonalAt } from "./vectors.js";
+import {
+  errorOfSum,
+  over,
+  pAt,
+  TEMPERATURE,
+  WINNER,
+  winnerOf,
+} from "./work.js";
+
+// Which entries of one row's block are large enough, without visiting the others.
+//
+// With p sorted from large to small, |J_ij| = p_i p_j/T (i ≠ j) is at least a threshold in a staircase: the larger p_i,
+// the more of the sorted p_j. The block of log-softmax, |J_ij| = p_i/T, has whole rows instead. Rounding keeps the order,
+// so that the staircase is exact for the values as stored. It takes Q log Q to sort, and 2 Q to walk.
+
+/** The value as stored. */
+export function stored(value: f64, float32: bool): f64 {
+  return float32 ? rounded32(value) : value;
+}
+
+function isLog(space: usize): bool {
+  return loadF64(space + LOG_SOFTMAX_BLOCK) !== 0.0;
+}
+
+/** Entry (k, k), before it is stored. */
+export function ownEntry(work: usize, k: usize, t: f64, log: bool): f64 {
+  if (!log) return over(diagonalAt(work, k), t);
+  const own =
+    k === winnerOf(work) ? loadF64(work + WINNER) : 1.0 - pAt(work, k);
+  return over(own, t);
+}
+
+/** Walks the staircase: how many are kept with each place. Returns how many entries there are, diagonal included. */
+export function walk(
+  work: usize,
+  classes: usize,
+  space: usize,
+  threshold: f64,
+  float32: bool,
+): f64 {
+  const t = loadF64(work + TEMPERATURE);
+  const log = isLog(space);
+  let end = classes;
+  let whole = 0.0;
+  let total = 0.0;
+  for (let s: usize = 0; s < classes; s++) {
+    const p = sortedAt(space, s);
+    if (log) {
+      end = stored(over(p, t), float32) >= threshold ? classes : 0;
+      if (end > 0) whole += 1.0;
+    } else
+      while (
+        end > 0 &&
+        stored(over(p * sortedAt(space, end - 1), t), float32) < threshold
+      )
+        end = end - 1;
+    storeI32(endAt(space, classes, s), end as i32);
+    total += end as f64;
+    if (s < end) total -= 1.0;
+    if (stored(ownEntry(work, s, t, log), float32) >= threshold) total += 1.0;
+  }
+  storeF64(space + WHOLE, whole);
+  return total;
+}
+
+/** The largest |entry| under `threshold`, after walk with it; 0 for none. */
+export function largestUnder(
+  work: usize,
+  classes: usize,
+  space: usize,
+  threshold: f64,
+  float32: bool,
+): f64 {
+  const t = loadF64(work + TEMPERATURE);
+  const log = isLog(space);
+  let largest = 0.0;
+  for (let s: usize = 0; s < classes; s++) {
+    let end = loadI32(endAt(space, classes, s)) as usize;
+    if (end === s) end = end + 1;
+    if (end < classes) {
+      const p = sortedAt(space, s);
+      const value = stored((log ? p : p * sortedAt(space, end)) / t, float32);
+      if (value > largest) largest = value;
+    }
+    const own = stored(ownEntry(work, s, t, log), float32);
+    if (own < threshold && own > largest) largest = own;
+  }
+  return largest;
+}
+
+/** The k-th largest |entry| (0 where there are fewer that are not 0): bisection of the exponent, then of values. */
+export function kthLargest(
+  work: usize,
+  classes: usize,
+  space: usize,
+  k: f64,
+  float32: bool,
+): f64 {
+  let low = 5e-324;
+  if (walk(work, classes, space, low, float32) < k) return 0.0;
+  let high = 1e101;
+  for (let n = 0; n < 70; n++) {
+    const middle = Math.sqrt(low) * Math.sqrt(high);
+    if (!(middle > low && middle < high)) break;
+    if (walk(work, classes, space, middle, float32) >= k) low = middle;
+    else high = middle;
+  }
+  walk(work, classes, space, high, float32);
+  let value = largestUnder(work, classes, space, high, float32);
+  while (walk(work, classes, space, value, float32) < k)
+    value = largestUnder(work, classes, space, value, float32);
+  return value;
+}
+
+/** Σ |J_ij| of what is under the threshold: per place the rest of p, less its own, and the diagonal. After walk. */
+export function droppedSum(
+  work: usize,
+  classes: usize,
+  space: usize,
+  threshold: f64,
+  float32: bool,
+): f64 {
+  const t = loadF64(work + TEMPERATURE);
+  const log = isLog(space);
+  const lows: usize = 8 * classes + 8;
+  let sum = 0.0;
+  let lost = 0.0;
+  for (let s: usize = 0; s < classes; s++) {
+    const p = sortedAt(space, s);
+    const end = loadI32(endAt(space, classes, s)) as usize;
+    // its own p is the first of the rest, or smaller than another: taking it off loses one bit at most
+    const from = end === s ? end + 1 : end;
+    let rest = 0.0;
+    if (log) rest = end === 0 ? (classes as f64) - 1.0 : 0.0;
+    else if (s > end)
+      rest =
+        loadF64(restAt(space, classes, from)) -
+        p +
+        loadF64(restAt(space, classes, from) + lows);
+    else
+      rest =
+        loadF64(restAt(space, classes, from)) +
+        loadF64(restAt(space, classes, from) + lows);
+    const term = p * rest;
+    const next = sum + term;
+    lost += errorOfSum(sum, term, next);
+    sum = next;
+    const own = ownEntry(work, s, 1.0, log);
+    if (stored(own / t, float32) < threshold) {
+      const all = sum + own;
+      lost += errorOfSum(sum, own, all);
+      sum = all;
+    }
+  }
+  return (sum + lost) / t;
+}
