@@ -1,29 +1,15 @@
 import { AbortedError } from "./errors.js";
-import {
-  failureError,
-  firstFailure,
-  type RunPaths,
-  unexpectedError,
-} from "./failures.js";
+import { failureError, firstFailure, unexpectedError } from "./failures.js";
 import type { LogitsFile } from "./input/logits-file.js";
 import type { Job } from "./job.js";
 import { BatchFinisher } from "./output/batch-finisher.js";
-import type { PendingOutput } from "./output/commit.js";
 import type { Failure, Reply } from "./pool/protocol.js";
-import type { TaskPool } from "./pool/task-pool.js";
-import type { ReportBuilder } from "./report.js";
+import type { Production } from "./production.js";
 import { SlotPool } from "./slots/slot-pool.js";
 import { type PendingTask, tasksOf } from "./tasks.js";
 
-export interface Computation {
+export interface Computation extends Omit<Production, "buffer"> {
   job: Job;
-  logits: LogitsFile;
-  pool: TaskPool;
-  output: PendingOutput;
-  paths: RunPaths;
-  report: ReportBuilder;
-  signal: AbortSignal | undefined;
-  onProgress: () => void;
 }
 
 /**
@@ -37,7 +23,7 @@ export async function compute(computation: Computation): Promise<void> {
     computation.output.fd,
     job.layout.batches,
     tasksPerBatch(job, logits),
-    job.nullableResults,
+    job.onBadRow === "null",
   );
   const failures: Failure[] = [];
   const errors: unknown[] = [];
@@ -52,7 +38,7 @@ export async function compute(computation: Computation): Promise<void> {
     const first = job.plan.batches[task.batch]?.rowStart ?? 0;
     finisher.taskDone(
       task.batch,
-      badRows.map((row) => row - first),
+      job.onBadRow === "null" ? badRows.map((row) => row - first) : [],
       nulls,
     );
     if (task.kind === "row-chunk") {

@@ -1,8 +1,10 @@
+import { type EntriesJob, planEntriesJob } from "./entries-job.js";
 import { openLogits } from "./input/logits-file.js";
-import { planJob } from "./job.js";
+import { type Job, planJob } from "./job.js";
 import { openOptionsOf, type RunOptions, resolveOptions } from "./options.js";
 import { checkTarget } from "./output/commit.js";
-import type { EmitName, Layout } from "./results/catalogue.js";
+import { isEntriesLayout, type Layout } from "./results/catalogue.js";
+import type { RunEmit } from "./results/emit-options.js";
 
 /** What a run would do. Bytes are exact; the memory is that of the slots. */
 export interface DryRun {
@@ -11,17 +13,20 @@ export interface DryRun {
   column: string;
   form: "fixed-size-list" | "list" | "columns";
   layout: Layout;
-  emit: EmitName[];
+  emit: RunEmit[];
   sourceDtype: "float32" | "float64";
   dtype: "float32" | "float64";
   rows: number;
   classes: number;
   inputBytes: number;
-  outputBytes: number;
-  recordBatches: number;
+  /** Layouts csr and coo: null, known only once the entries are; and the most that it can be. */
+  outputBytes: number | null;
+  mostOutputBytes: number;
+  recordBatches: number | null;
   rowsPerRecordBatch: number;
-  largestBodyBytes: number;
-  chunks: number;
+  largestBodyBytes: number | null;
+  chunks: number | null;
+  /** Layouts csr and coo: at most. */
   rowsPerChunk: number;
   rowsPerStride: number;
   /** Rows of a block written at once; less than `classes` where a block does not fit a slot. */
@@ -42,30 +47,24 @@ export function dryRun(options: RunOptions): DryRun {
   checkTarget(resolved.output, resolved.force, resolved.input);
   const logits = openLogits(resolved.input, openOptionsOf(resolved));
   try {
-    const { plan, slot, layout, dtype } = planJob(resolved, logits);
+    const { layout } = resolved;
+    const job = isEntriesLayout(layout)
+      ? planEntriesJob(resolved, logits, layout)
+      : planJob(resolved, logits);
+    const { plan, slot, dtype } = job;
     return {
       input: resolved.input,
       output: resolved.output,
       column: logits.column,
       form: logits.form,
-      layout: resolved.layout,
+      layout,
       emit: [...resolved.emit],
       sourceDtype: logits.dtype,
       dtype,
       rows: plan.rows,
       classes: plan.classes,
       inputBytes: logits.bytes,
-      outputBytes: layout.bytes,
-      recordBatches: plan.batches.length,
-      rowsPerRecordBatch: Math.min(plan.batchRows, plan.rows),
-      largestBodyBytes: layout.batches.reduce(
-        (most, { bodyBytes }) => Math.max(most, bodyBytes),
-        0,
-      ),
-      chunks: plan.chunks.length,
-      rowsPerChunk: Math.min(plan.chunkRows, plan.rows),
-      rowsPerStride: plan.strideRows,
-      blockRowsPerTile: plan.tileRows,
+      ...(job.kind === "entries" ? ofEntries(job) : ofBlocks(job)),
       threads: plan.threads,
       slots: plan.slots,
       slotBytes: slot.bytes,
@@ -74,4 +73,48 @@ export function dryRun(options: RunOptions): DryRun {
   } finally {
     logits.close();
   }
+}
+
+type Sizes = Pick<
+  DryRun,
+  | "outputBytes"
+  | "mostOutputBytes"
+  | "recordBatches"
+  | "rowsPerRecordBatch"
+  | "largestBodyBytes"
+  | "chunks"
+  | "rowsPerChunk"
+  | "rowsPerStride"
+  | "blockRowsPerTile"
+>;
+
+function ofBlocks({ plan, layout }: Job): Sizes {
+  return {
+    outputBytes: layout.bytes,
+    mostOutputBytes: layout.bytes,
+    recordBatches: plan.batches.length,
+    rowsPerRecordBatch: Math.min(plan.batchRows, plan.rows),
+    largestBodyBytes: layout.batches.reduce(
+      (most, { bodyBytes }) => Math.max(most, bodyBytes),
+      0,
+    ),
+    chunks: plan.chunks.length,
+    rowsPerChunk: Math.min(plan.chunkRows, plan.rows),
+    rowsPerStride: plan.strideRows,
+    blockRowsPerTile: plan.tileRows,
+  };
+}
+
+function ofEntries({ plan }: EntriesJob): Sizes {
+  return {
+    outputBytes: null,
+    mostOutputBytes: plan.mostBytes,
+    recordBatches: null,
+    rowsPerRecordBatch: plan.batchExamples,
+    largestBodyBytes: null,
+    chunks: null,
+    rowsPerChunk: plan.chunkRows,
+    rowsPerStride: plan.chunkRows,
+    blockRowsPerTile: plan.classes,
+  };
 }

@@ -1,9 +1,9 @@
 import { BadRowError, UsageError } from "./errors.js";
 import { checkArguments, type InMemoryOptions } from "./in-memory.js";
 import { describeBadRow } from "./numeric/bad-row.js";
-import { JACOBIAN } from "./numeric/portable/codes.js";
 import { sparseSpaceBytes } from "./numeric/portable/sparse-space.js";
 import { workAreaBytes } from "./numeric/portable/work.js";
+import { EMITS } from "./results/catalogue.js";
 import { type FloatArray, memoryFor } from "./strides.js";
 
 export interface EntriesOptions extends InMemoryOptions {
@@ -11,6 +11,8 @@ export interface EntriesOptions extends InMemoryOptions {
   threshold?: number;
   /** Of these the k largest of each block are kept, of equal ones the first; default: all. */
   topK?: number;
+  /** Whose block: that of softmax (default), or of log-softmax, (δ_ij - p_i)/T. */
+  of?: "jacobian" | "log_jacobian";
 }
 
 /** Compressed sparse rows: one row per example, its columns the places i·Q + j of its block. */
@@ -41,8 +43,14 @@ export function softmaxJacobianEntries(
 ): JacobianEntries {
   const { rows, classes, temperature = 1, threshold = 0, topK } = options;
   const onBadRow = options.onBadRow ?? "error";
+  const of = options.of ?? "jacobian";
   checkArguments(logits, options, temperature, onBadRow);
   checkLimits(classes, threshold, topK);
+  if (of !== "jacobian" && of !== "log_jacobian")
+    throw new UsageError(
+      `of: expected jacobian or log_jacobian, found ${of}`,
+      "of",
+    );
   const float32 = logits instanceof Float32Array;
   const width = float32 ? 4 : 8;
   const block = classes * classes;
@@ -75,7 +83,7 @@ export function softmaxJacobianEntries(
     let count = 0;
     if (kernel.loadRow(source, float32, classes, temperature, work)) {
       kernel.countEntries(
-        JACOBIAN,
+        EMITS[of].code,
         work,
         classes,
         space,

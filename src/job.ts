@@ -1,8 +1,8 @@
-import { basename } from "node:path";
 import { InputUnsupportedError } from "./errors.js";
-import { keptBytesPerRow, keptRanges } from "./input/kept-pieces.js";
+import { keptBytesPerRow } from "./input/kept-pieces.js";
 import type { LogitsFile } from "./input/logits-file.js";
 import { sourcesOf } from "./input/source-pieces.js";
+import { keptShapes } from "./kept-shapes.js";
 import type { ResolvedOptions } from "./options.js";
 import { encodeDictionary } from "./output/dictionaries.js";
 import type { JacobianBatchShape } from "./output/jacobian-batch.js";
@@ -11,19 +11,23 @@ import {
   layoutJacobianFile,
 } from "./output/jacobian-file.js";
 import { jacobianSchema } from "./output/jacobian-schema.js";
+import { metadataOf } from "./output-metadata.js";
 import { type Plan, planRun } from "./plan.js";
 import { type ResultColumn, resultColumns } from "./results/columns.js";
+import { resultsOf } from "./results/emit-options.js";
+import { SkippedRows } from "./skipped-rows.js";
 import { layoutSlot, type SlotLayout } from "./slots/slot-layout.js";
-import { VERSION } from "./version.js";
 
 /** A run that has only to be carried out: the plan, the slot, and every byte of the output placed. */
 export interface Job {
+  kind: "planned";
   plan: Plan;
   slot: SlotLayout;
   layout: JacobianFileLayout;
   results: ResultColumn[];
   dtype: "float32" | "float64";
-  nullableResults: boolean;
+  onBadRow: ResolvedOptions["onBadRow"];
+  skipped: SkippedRows;
 }
 
 /** fixed_size_list lengths are int32. */
@@ -35,13 +39,22 @@ const MAX_BODY_BYTES = 256 * 2 ** 20;
 /** Batches are not made smaller than this for the sake of one long text. */
 const FEW_ROWS = 64;
 
-/** Plans a run on an opened input. Reads at most the ends of kept text columns. */
-export function planJob(options: ResolvedOptions, logits: LogitsFile): Job {
+/**
+ * Plans a run on an opened input, of which the output leaves `skipped` out. Reads at most the ends of kept text columns.
+ * With the `batchRows` of a plan of the same run it has the same chunks and slots.
+ */
+export function planJob(
+  options: ResolvedOptions,
+  logits: LogitsFile,
+  skipped = new SkippedRows([]),
+  batchRows?: number,
+): Job {
   const { classes } = logits;
   const dtype = options.dtype ?? logits.dtype;
   const nullableResults = options.onBadRow === "null";
   const results = resultColumns({
     ...options,
+    emit: resultsOf(options.emit),
     dtype,
     classes,
     rows: logits.rows,
@@ -74,17 +87,24 @@ export function planJob(options: ResolvedOptions, logits: LogitsFile): Job {
         metadata: encodeDictionary(source),
         bodyBytes: source.bodyBytes,
       })),
-      batches: plan.batches.map(
-        ({ rowStart, rowEnd }): JacobianBatchShape => ({
-          rows: rowEnd - rowStart,
-          results,
+      batches: plan.batches.map(({ rowStart, rowEnd }): JacobianBatchShape => {
+        const without = skipped.between(rowStart, rowEnd);
+        const rows = rowEnd - rowStart - without.length;
+        return {
+          rows,
+          results: results.map(({ list, listSize, width }) => ({
+            list,
+            offsets: false,
+            items: rows * listSize,
+            width,
+          })),
           nullableResults,
-          kept: keptShapes(logits, rowStart, rowEnd),
-        }),
-      ),
+          kept: keptShapes(logits, rowStart, rowEnd, without),
+        };
+      }),
     });
 
-  let plan = planWith();
+  let plan = planWith(batchRows);
   let layout = layoutOf(plan);
   while (plan.batchRows > FEW_ROWS && oversized(layout)) {
     plan = planWith(Math.ceil(plan.batchRows / 2));
@@ -99,7 +119,17 @@ export function planJob(options: ResolvedOptions, logits: LogitsFile): Job {
       widened: n > 0 && logits.inputs[n - 1]?.type !== "float64",
     })),
   });
-  return { plan, slot, layout, results, dtype, nullableResults };
+  const { onBadRow } = options;
+  return {
+    kind: "planned",
+    plan,
+    slot,
+    layout,
+    results,
+    dtype,
+    onBadRow,
+    skipped,
+  };
 }
 
 function refuseLongLists(
@@ -143,40 +173,4 @@ function refuseLongText(logits: LogitsFile, layout: JacobianFileLayout): void {
 
 function oversized(layout: JacobianFileLayout): boolean {
   return layout.batches.some(({ bodyBytes }) => bodyBytes > MAX_BODY_BYTES);
-}
-
-function keptShapes(
-  logits: LogitsFile,
-  rowStart: number,
-  rowEnd: number,
-): JacobianBatchShape["kept"] {
-  const rows = rowEnd - rowStart;
-  return keptRanges(logits, rowStart, rowEnd).map((range, k) => {
-    const offsetBytes = logits.kept[k]?.offsetBytes ?? 0;
-    return {
-      validity: range.hasNulls ? Math.ceil(rows / 8) : 0,
-      offsets: offsetBytes === 0 ? null : offsetBytes * (rows + 1),
-      values: range.valuesBytes,
-    };
-  });
-}
-
-/** What a reader needs beside the columns; the source by its name alone, so that moving a file changes no byte. */
-function metadataOf(
-  options: ResolvedOptions,
-  logits: LogitsFile,
-  dtype: string,
-): [key: string, value: string][] {
-  return Object.entries({
-    version: VERSION,
-    layout: options.layout,
-    emit: options.emit.join(","),
-    rows: String(logits.rows),
-    classes: String(logits.classes),
-    dtype,
-    temperature: String(options.temperature),
-    threshold: "0",
-    source: basename(logits.path),
-    ...(options.class !== undefined && { class: String(options.class) }),
-  }).map(([key, value]) => [`softjac.${key}`, value]);
 }

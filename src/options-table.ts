@@ -1,7 +1,5 @@
 import type { RunOptions } from "./options.js";
-import { EMIT_NAMES, type EmitName, LAYOUTS } from "./results/catalogue.js";
-
-export const DEFAULT_EMIT: readonly EmitName[] = ["softmax", "jacobian"];
+import { DROPPED, EMIT_NAMES, LAYOUTS } from "./results/catalogue.js";
 
 export interface OptionSpec {
   /** The property of RunOptions; the CLI's flag is the same in kebab-case. */
@@ -33,17 +31,17 @@ export const RUN_OPTIONS: readonly OptionSpec[] = [
   {
     name: "onBadRow",
     kind: "string",
-    choices: ["error", "null"],
+    choices: ["error", "null", "skip"],
     // A NaN in a pipeline is news: stop, unless told otherwise.
     default: "error",
     group: "Input",
-    help: "A row with NaN, +inf or nothing but -inf: stop, or null results",
+    help: "A row with NaN, +inf or nothing but -inf: stop, null results, or leave the row out",
   },
   {
     name: "emit",
     kind: "list",
-    choices: EMIT_NAMES,
-    default: DEFAULT_EMIT.join(","),
+    choices: [...EMIT_NAMES, ...DROPPED],
+    default: "softmax,jacobian",
     group: "Results",
     help: "Columns of results, in order; see below",
   },
@@ -54,7 +52,23 @@ export const RUN_OPTIONS: readonly OptionSpec[] = [
     // Blocks as they are: what SciPy and PyTorch take without a copy.
     default: "bsr",
     group: "Results",
-    help: "Blocks whole, their upper triangles, what they are made of, or the whole tensor",
+    help: "Blocks whole (bsr), their upper triangles, single entries (csr, coo), what blocks are made of, or the whole tensor",
+  },
+  {
+    name: "threshold",
+    kind: "number",
+    range: [0, Number.MAX_VALUE],
+    // Entries that are 0 are never kept; nothing else is left out unasked.
+    default: 0,
+    group: "Results",
+    help: "Layouts csr and coo: leave out entries whose |value| is less; nothing is renormalised",
+  },
+  {
+    name: "topK",
+    kind: "integer",
+    range: [1, Number.MAX_SAFE_INTEGER],
+    group: "Results",
+    help: "Layouts csr and coo: keep the so many largest |entries| of each block",
   },
   {
     name: "temperature",

@@ -1,9 +1,19 @@
 import { availableParallelism } from "node:os";
 import { UsageError } from "./errors.js";
 import type { OpenOptions } from "./input/logits-file.js";
-import { DEFAULT_EMIT, type OptionSpec, RUN_OPTIONS } from "./options-table.js";
-import type { EmitName, InputName, Layout } from "./results/catalogue.js";
-import { checkEmit, inputsOf } from "./results/emit-options.js";
+import { type OptionSpec, RUN_OPTIONS } from "./options-table.js";
+import {
+  DROPPED,
+  type InputName,
+  isEntriesLayout,
+  type Layout,
+} from "./results/catalogue.js";
+import {
+  checkEmit,
+  defaultEmit,
+  inputsOf,
+  type RunEmit,
+} from "./results/emit-options.js";
 
 /** What a run is asked to do. Only `input` and `output` must be given. */
 export interface RunOptions {
@@ -17,10 +27,14 @@ export interface RunOptions {
   columns?: string | undefined;
   /** Names of input columns to copy into the output. */
   keep?: readonly string[] | undefined;
-  /** Columns of results, in order; default softmax and jacobian. */
-  emit?: readonly EmitName[] | undefined;
+  /** Columns of results, in order; default softmax and jacobian (coo: jacobian). */
+  emit?: readonly RunEmit[] | undefined;
   /** How the blocks are laid out. */
   layout?: Layout | undefined;
+  /** Layouts csr and coo: entries with |value| less than this are left out. */
+  threshold?: number | undefined;
+  /** Layouts csr and coo: the so many largest |entries| of each block are kept, of equal ones the first. */
+  topK?: number | undefined;
   /** Allow a dense tensor over 1 GiB. */
   forceDense?: boolean | undefined;
   /** T of softmax(o/T). */
@@ -39,7 +53,7 @@ export interface RunOptions {
   covariance?: string | undefined;
   /** Type of the results; default: that of the logits. */
   dtype?: "float32" | "float64" | undefined;
-  onBadRow?: "error" | "null" | undefined;
+  onBadRow?: "error" | "null" | "skip" | undefined;
   /** Mark `jacobian` as arrow.fixed_shape_tensor. */
   tensorType?: boolean | undefined;
   threads?: number | undefined;
@@ -59,15 +73,17 @@ export interface ResolvedOptions {
   readonly column: string | undefined;
   readonly columns: string | undefined;
   readonly keep: readonly string[];
-  readonly emit: readonly EmitName[];
+  readonly emit: readonly RunEmit[];
   readonly layout: Layout;
+  readonly threshold: number;
+  readonly topK: number | undefined;
   readonly forceDense: boolean;
   readonly temperature: number;
   readonly class: number | undefined;
   /** The other columns that the results need. */
   readonly inputs: readonly { option: InputName; name: string }[];
   readonly dtype: "float32" | "float64" | undefined;
-  readonly onBadRow: "error" | "null";
+  readonly onBadRow: "error" | "null" | "skip";
   readonly tensorType: boolean;
   readonly threads: number;
   readonly chunkRows: number | undefined;
@@ -102,12 +118,16 @@ export function resolveOptions(options: RunOptions): ResolvedOptions {
       `keep: expected each column once, found ${twice} twice`,
       "keep",
     );
-  const emit = options.emit ?? DEFAULT_EMIT;
   const layout = options.layout ?? "bsr";
+  const emit = options.emit ?? defaultEmit(layout);
   checkEmit(emit, layout, options);
+  if (!isEntriesLayout(layout)) refuseForBlocks(layout, options);
+  if (layout === "coo") refuseForCoo(options);
   return Object.freeze({
     emit: Object.freeze([...emit]),
     layout,
+    threshold: options.threshold ?? 0,
+    topK: options.topK,
     forceDense: options.forceDense ?? false,
     temperature: options.temperature ?? 1,
     class: options.class,
@@ -126,6 +146,33 @@ export function resolveOptions(options: RunOptions): ResolvedOptions {
     force: options.force ?? false,
     sync: options.sync ?? true,
   });
+}
+
+/** Options of single entries. */
+function refuseForBlocks(
+  layout: Layout,
+  { threshold, topK }: RunOptions,
+): void {
+  for (const [name, value] of Object.entries({ threshold, topK }))
+    if (value !== undefined)
+      throw new UsageError(
+        `${name}: expected layout csr or coo, found ${layout}, which keeps every entry`,
+        name,
+      );
+}
+
+/** Where a table row is an entry, an example has no place of its own. */
+function refuseForCoo({ onBadRow, keep = [] }: RunOptions): void {
+  if (onBadRow === "null")
+    throw new UsageError(
+      "onBadRow: expected error or skip in layout coo, whose table rows are entries, found null",
+      "onBadRow",
+    );
+  if (keep.length > 0)
+    throw new UsageError(
+      `keep: expected no columns to keep in layout coo, whose table rows are entries (join them by row), found ${keep.join(", ")}`,
+      "keep",
+    );
 }
 
 function checkNames(options: RunOptions): void {
@@ -196,6 +243,10 @@ function show(value: unknown): string {
 /** What opening the input must know. */
 export function openOptionsOf(options: ResolvedOptions): OpenOptions {
   const parts =
-    options.layout === "factored" ? ["softmax", "argmax", "tail"] : [];
+    options.layout === "factored"
+      ? ["softmax", "argmax", "tail"]
+      : options.layout === "csr"
+        ? ["indices", "values", ...DROPPED]
+        : [];
   return { ...options, ownNames: ["row", ...options.emit, ...parts] };
 }

@@ -1,4 +1,5 @@
-import type { EmitName, Layout } from "./results/catalogue.js";
+import type { Layout } from "./results/catalogue.js";
+import type { RunEmit } from "./results/emit-options.js";
 
 /** What a run did: returned when it succeeds, `report` on its error when it fails. */
 export interface RunReport {
@@ -10,7 +11,7 @@ export interface RunReport {
   column: string | null;
   layout: Layout;
   /** Columns of results, as asked for. */
-  emit: EmitName[];
+  emit: RunEmit[];
   temperature: number;
   dtype: "float32" | "float64" | null;
   rows: number;
@@ -20,6 +21,10 @@ export interface RunReport {
   /** Rows without a softmax (NaN, +inf, nothing but -inf), and the first of them. */
   badRows: number;
   firstBadRow: number | null;
+  /** Layouts csr and coo: entries written; of those left out the largest |value|, and the sum of all. */
+  entries: number | null;
+  droppedMax: number | null;
+  droppedSum: number | null;
   inputBytes: number;
   outputBytes: number;
   recordBatches: number;
@@ -54,6 +59,9 @@ export class ReportBuilder {
       rowsDone: 0,
       badRows: 0,
       firstBadRow: null,
+      entries: null,
+      droppedMax: null,
+      droppedSum: null,
       inputBytes: 0,
       outputBytes: 0,
       recordBatches: 0,
@@ -81,6 +89,19 @@ export class ReportBuilder {
     report.badRows += badRows.length;
     for (const row of badRows)
       report.firstBadRow = Math.min(report.firstBadRow ?? row, row);
+  }
+
+  /** What was left out of some rows' entries. */
+  dropped(max: Float64Array, sum: Float64Array): void {
+    const report = this.#report;
+    report.droppedMax = max.reduce(
+      (most, value) => Math.max(most, value),
+      report.droppedMax ?? 0,
+    );
+    report.droppedSum = sum.reduce(
+      (total, value) => total + value,
+      report.droppedSum ?? 0,
+    );
   }
 
   finish(status: RunReport["status"]): RunReport {

@@ -1,8 +1,6 @@
-import { compute } from "./compute.js";
+import { type EntriesJob, planEntriesJob } from "./entries-job.js";
 import { AbortedError, SoftjacError } from "./errors.js";
 import { type LogitsFile, openLogits } from "./input/logits-file.js";
-import { readInput } from "./input/read-input.js";
-import { writeFully } from "./io/positional.js";
 import { type Job, planJob } from "./job.js";
 import {
   openOptionsOf,
@@ -11,13 +9,15 @@ import {
   resolveOptions,
 } from "./options.js";
 import { checkTarget, ioError, openPending } from "./output/commit.js";
-import { copyDictionaries } from "./output/dictionaries.js";
-import { frame } from "./output/jacobian-file.js";
 import { openTaskPool } from "./pool/task-pool.js";
+import type { Production } from "./production.js";
 import { ReportBuilder, type RunReport } from "./report.js";
+import { isEntriesLayout } from "./results/catalogue.js";
 import { allocateKernelMemory } from "./slots/kernel-memory.js";
 import { VERSION } from "./version.js";
 import { workerSetup } from "./worker-setup.js";
+import { writeEntries } from "./write-entries.js";
+import { writePlanned } from "./write-planned.js";
 
 export interface RunHooks {
   /** Stops the run between chunks: what is in flight ends, the output is discarded, AbortedError is thrown. */
@@ -44,7 +44,9 @@ export async function run(
     checkTarget(output, resolved.force, input);
     const logits = openLogits(input, openOptionsOf(resolved));
     try {
-      const job = planJob(resolved, logits);
+      const job = isEntriesLayout(resolved.layout)
+        ? planEntriesJob(resolved, logits, resolved.layout)
+        : planJob(resolved, logits);
       report.set(knownFromJob(resolved, job, logits));
       await produce(resolved, job, logits, report, hooks);
     } finally {
@@ -60,17 +62,18 @@ export async function run(
 /** Writes the whole output beside its target, then commits it. */
 async function produce(
   options: ResolvedOptions,
-  job: Job,
+  job: Job | EntriesJob,
   logits: LogitsFile,
   report: ReportBuilder,
   { signal, onProgress }: RunHooks,
 ): Promise<void> {
   if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
-  const { plan, layout } = job;
-  const output = await openPending(options.output, layout.bytes, options);
+  const { plan, slot } = job;
+  const planned = job.kind === "entries" ? 0 : job.layout.bytes;
+  const output = await openPending(options.output, planned, options);
   try {
     const memory = allocateKernelMemory(
-      plan.slots * job.slot.bytes,
+      plan.slots * slot.bytes,
       options.kernel,
     );
     report.set({ kernel: memory.module ? "simd" : "plain" });
@@ -78,29 +81,25 @@ async function produce(
       plan.threads,
       workerSetup(job, logits, output.fd, memory, options.temperature),
     );
+    const production: Production = {
+      logits,
+      pool,
+      buffer: memory.buffer,
+      output,
+      paths: options,
+      report,
+      signal,
+      onProgress: () => onProgress?.(report.rowsDone, plan.rows),
+    };
     try {
-      await compute({
-        job,
-        logits,
-        pool,
-        output,
-        paths: options,
-        report,
-        signal,
-        onProgress: () => onProgress?.(report.rowsDone, plan.rows),
-      });
+      if (job.kind === "entries") await writeEntries(job, production);
+      else
+        await writePlanned(job, production, (skipped) =>
+          planJob(options, logits, skipped, job.plan.batchRows),
+        );
     } finally {
       await pool.close();
     }
-    const { dictionaries } = logits;
-    copyDictionaries(
-      (target, position) => readInput(logits, target, position),
-      output.fd,
-      dictionaries,
-      layout.dictionaries,
-    );
-    for (const { offset, bytes } of frame(layout))
-      writeFully(output.fd, bytes, offset);
     await output.commit();
   } catch (error) {
     await output.discard();
@@ -108,9 +107,10 @@ async function produce(
   }
 }
 
+/** What the report says of a run before it has started. */
 function knownFromJob(
   options: ResolvedOptions,
-  job: Job,
+  job: Job | EntriesJob,
   logits: LogitsFile,
 ): Partial<RunReport> {
   return {
@@ -122,9 +122,13 @@ function knownFromJob(
     rows: logits.rows,
     classes: logits.classes,
     inputBytes: logits.bytes,
-    outputBytes: job.layout.bytes,
-    recordBatches: job.plan.batches.length,
-    chunks: job.plan.chunks.length,
     threads: job.plan.threads,
+    ...(job.kind === "entries"
+      ? { entries: 0, droppedMax: 0, droppedSum: 0 }
+      : {
+          outputBytes: job.layout.bytes,
+          recordBatches: job.plan.batches.length,
+          chunks: job.plan.chunks.length,
+        }),
   };
 }

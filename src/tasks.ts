@@ -1,7 +1,7 @@
-import { keptRanges } from "./input/kept-pieces.js";
 import type { LogitsFile } from "./input/logits-file.js";
 import { sourcePieces } from "./input/source-pieces.js";
 import type { Job } from "./job.js";
+import { keptTask } from "./kept-task.js";
 import type { PlacedBatch } from "./output/jacobian-file.js";
 import type { KeptTask, RowChunkTask } from "./pool/protocol.js";
 
@@ -15,14 +15,24 @@ export type PendingTask = { batch: number } & (
 export function* tasksOf(job: Job, logits: LogitsFile): Generator<PendingTask> {
   let next = 0;
   for (const [batch, placed] of job.layout.batches.entries()) {
-    if (logits.kept.length > 0) yield keptTask(job, logits, placed, batch);
+    const rows = job.plan.batches[batch] as Job["plan"]["batches"][number];
+    if (logits.kept.length > 0)
+      yield {
+        ...keptTask(
+          logits,
+          placed,
+          rows,
+          job.skipped.between(rows.rowStart, rows.rowEnd),
+        ),
+        batch,
+      };
     for (; job.plan.chunks[next]?.batch === batch; next++)
       yield chunkTask(job, logits, placed, next);
   }
 }
 
 function chunkTask(
-  { plan, results }: Job,
+  { plan, results, skipped }: Job,
   logits: LogitsFile,
   { bodyStart, layout }: PlacedBatch,
   chunk: number,
@@ -30,12 +40,14 @@ function chunkTask(
   const { rowStart, rowEnd, batch } = plan.chunks[
     chunk
   ] as Job["plan"]["chunks"][number];
-  const first = rowStart - (plan.batches[batch]?.rowStart ?? 0);
+  const batchStart = plan.batches[batch]?.rowStart ?? 0;
+  const first = rowStart - batchStart - skipped.count(batchStart, rowStart);
   return {
     kind: "row-chunk",
     batch,
     rowStart,
     rowEnd,
+    skipped: skipped.between(rowStart, rowEnd).map((row) => row - rowStart),
     pieces: sourcePieces(logits, rowStart, rowEnd),
     row: bodyStart + layout.row + first * 8,
     results: results.map(
@@ -45,38 +57,4 @@ function chunkTask(
         first * listSize * width,
     ),
   };
-}
-
-function keptTask(
-  { plan }: Job,
-  logits: LogitsFile,
-  { bodyStart, layout, shape }: PlacedBatch,
-  batch: number,
-): PendingTask {
-  const { rowStart, rowEnd } = plan.batches[
-    batch
-  ] as Job["plan"]["batches"][number];
-  const ranges = keptRanges(logits, rowStart, rowEnd);
-  const columns = logits.kept.map((column, k) => {
-    const { field, bits, offsetBytes, dictionaryValues } = column;
-    const range = ranges[k] as (typeof ranges)[number];
-    const at = layout.kept[k] as (typeof layout.kept)[number];
-    const indexType = field.dictionary?.indexType;
-    return {
-      name: field.name,
-      bits,
-      offsetBytes,
-      indexLimit: dictionaryValues,
-      signed: indexType?.kind === "Int" && indexType.signed,
-      validity: range.hasNulls,
-      pieces: range.pieces,
-      out: {
-        validity: bodyStart + at.validity,
-        offsets: bodyStart + at.offsets,
-        values: bodyStart + at.values,
-      },
-      valuesBytes: range.valuesBytes,
-    };
-  });
-  return { kind: "kept", batch, rows: shape.rows, columns };
 }

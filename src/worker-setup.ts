@@ -1,3 +1,4 @@
+import type { EntriesJob } from "./entries-job.js";
 import type { LogitsFile } from "./input/logits-file.js";
 import type { Job } from "./job.js";
 import type { SourceSetup, WorkerSetup } from "./pool/protocol.js";
@@ -5,12 +6,13 @@ import type { KernelMemory } from "./slots/kernel-memory.js";
 
 /** What every worker of a run is told when it starts. */
 export function workerSetup(
-  { plan, slot, results, nullableResults }: Job,
+  job: Job | EntriesJob,
   logits: LogitsFile,
   outputFd: number,
   memory: KernelMemory,
   temperature: number,
 ): WorkerSetup {
+  const { slot, results } = job;
   return {
     ...memory,
     slotBytes: slot.bytes,
@@ -39,9 +41,20 @@ export function workerSetup(
       ),
     ],
     results,
-    loadRows: plan.loadRows,
-    strideRows: plan.strideRows,
-    tileRows: plan.tileRows,
-    stopAtBadRow: !nullableResults,
+    ...(job.kind === "entries"
+      ? {
+          loadRows: job.plan.chunkRows,
+          strideRows: job.plan.chunkRows,
+          tileRows: logits.classes,
+          entries: job.setup,
+        }
+      : {
+          loadRows: job.plan.loadRows,
+          strideRows: job.plan.strideRows,
+          tileRows: job.plan.tileRows,
+          entries: null,
+        }),
+    stopAtBadRow: job.onBadRow === "error",
+    skipBadRows: job.onBadRow === "skip",
   };
 }

@@ -12,7 +12,7 @@ import { workDirectory, writeLogits } from "./support/logits-input.js";
 const at = workDirectory();
 const input = at("in.arrow");
 writeLogits(input, { rows: 4000, classes: 31, logit: (r, k) => r / (k + 1) });
-const done: Reply = { ok: true, badRows: [], nulls: [] };
+const done: Reply = { ok: true, badRows: [], nulls: [], part: null };
 
 /** compute() with a pool of the test's own, in place of workers. */
 async function computeWith(

@@ -16,6 +16,8 @@ test("defaults, in a new frozen object", () => {
     layout: "bsr",
     forceDense: false,
     temperature: 1,
+    threshold: 0,
+    topK: undefined,
     class: undefined,
     inputs: [],
     dtype: undefined,
@@ -59,7 +61,7 @@ const WRONG: [extra: Record<string, unknown>, message: string][] = [
   ],
   [
     { layout: "csc" },
-    "layout: expected bsr or packed or factored or dense, found",
+    "layout: expected bsr or packed or csr or coo or factored or dense, found",
   ],
   [{ layout: "packed", emit: ["log_jacobian"] }, "which is not symmetric"],
   [
@@ -88,7 +90,47 @@ const WRONG: [extra: Record<string, unknown>, message: string][] = [
   ],
   [{ chunkRows: 0 }, "chunkRows: expected a whole number from 1, found 0"],
   [{ dtype: "float16" }, 'dtype: expected float32 or float64, found "float16"'],
-  [{ onBadRow: "skip" }, 'onBadRow: expected error or null, found "skip"'],
+  [
+    { onBadRow: "nan" as never },
+    'onBadRow: expected error or null or skip, found "nan"',
+  ],
+  [
+    { threshold: 0.1 },
+    "threshold: expected layout csr or coo, found bsr, which keeps every entry",
+  ],
+  [
+    { topK: 3, layout: "packed" },
+    "topK: expected layout csr or coo, found packed, which keeps every entry",
+  ],
+  [
+    { threshold: -1, layout: "csr" },
+    "threshold: expected a number from 0 to 1.7976931348623157e+308, found -1",
+  ],
+  [{ topK: 0, layout: "coo" }, "topK: expected a whole number from 1, found 0"],
+  [
+    { layout: "coo", onBadRow: "null" },
+    "onBadRow: expected error or skip in layout coo, whose table rows are entries, found null",
+  ],
+  [
+    { layout: "coo", keep: ["id", "label"] },
+    "keep: expected no columns to keep in layout coo, whose table rows are entries (join them by row), found id, label",
+  ],
+  [
+    { layout: "coo", emit: ["jacobian", "softmax"] },
+    "emit: expected results of one value in layout coo, whose table rows are entries, found softmax",
+  ],
+  [
+    { layout: "csr", emit: ["jacobian", "log_jacobian"] },
+    "emit: expected one of jacobian, log_jacobian in layout csr, found both",
+  ],
+  [
+    { layout: "csr", emit: ["softmax"] },
+    "layout: expected jacobian or log_jacobian among the results for layout csr, found softmax",
+  ],
+  [
+    { emit: ["jacobian", "dropped_max"] },
+    "emit: expected layout csr or coo for dropped_max, found bsr, which leaves nothing out",
+  ],
   [{ kernel: "gpu" }, 'kernel: expected auto or simd or plain, found "gpu"'],
   [{ force: "yes" }, 'force: expected true or false, found "yes"'],
   [{ keep: "id" }, 'keep: expected a list of names, found "id"'],
@@ -100,7 +142,7 @@ const WRONG: [extra: Record<string, unknown>, message: string][] = [
   ],
   [
     { thread: 2 },
-    "expected an option among input, column, columns, onBadRow, emit, layout, temperature, class, classColumn, label, cotangent, tangent, covariance, forceDense, output, keep, dtype, tensorType, force, sync, threads, chunkRows, kernel, found thread",
+    "expected an option among input, column, columns, onBadRow, emit, layout, threshold, topK, temperature, class, classColumn, label, cotangent, tangent, covariance, forceDense, output, keep, dtype, tensorType, force, sync, threads, chunkRows, kernel, found thread",
   ],
 ];
 

@@ -7,10 +7,21 @@ import type { WorkerSetup } from "../src/pool/protocol.js";
 
 /** Why the row at `row` of the load has no results. */
 export function describeRow(
-  { buffer, classes, slot, sources }: WorkerSetup,
+  setup: WorkerSetup,
   base: number,
   row: number,
 ): BadRow {
+  const reason = badRowReason(setup, base, row);
+  if (!reason) throw new Error(`row ${row} of a load is bad for no reason`);
+  return reason;
+}
+
+/** The same; null for a row that has results. */
+export function badRowReason(
+  { buffer, classes, slot, sources }: WorkerSetup,
+  base: number,
+  row: number,
+): BadRow | null {
   for (const [n, { holds, name, type, values }] of sources.entries()) {
     const place = slot.sources[n] as WorkerSetup["slot"]["sources"][number];
     const reason =
@@ -40,5 +51,5 @@ export function describeRow(
           );
     if (reason) return reason;
   }
-  throw new Error(`row ${row} of a load is bad for no reason`);
+  return null;
 }

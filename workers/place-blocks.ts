@@ -3,12 +3,12 @@ import type { WorkerSetup } from "../src/pool/protocol.js";
 import { blockRowStart, type ResultColumn } from "../src/results/columns.js";
 import { withSide } from "./task-failure.js";
 
-/** Rows [i, end) of the blocks of `rows` rows, the first of them row `row` of a chunk that is written at `start`. */
+/** Rows [i, end) of the blocks of `rows` rows; the chunk that they belong to is written at `start`. */
 export interface BlockRows {
   start: number;
-  /** The chunk's first row in the file. */
-  chunkStart: number;
+  /** The first one's row in the output's chunk, and in the input. */
   row: number;
+  inputRow: number;
   rows: number;
   i: number;
   end: number;
@@ -19,7 +19,7 @@ export function placeBlocks(
   setup: WorkerSetup,
   result: ResultColumn,
   out: number,
-  { start, chunkStart, row, rows, i, end }: BlockRows,
+  { start, row, inputRow, rows, i, end }: BlockRows,
 ): void {
   const { classes } = setup;
   const { width, values, listSize } = result;
@@ -36,7 +36,7 @@ export function placeBlocks(
   for (let r = 0; r < rows; r++)
     for (let k = i; k < end; k++) {
       const from = (r * values + (k - i) * classes) * width;
-      const q = chunkStart + row + r;
+      const q = inputRow + r;
       const to = (row + r) * listSize + (k * allRows + q) * classes;
       write(setup, out + from, classes * width, start + to * width);
     }

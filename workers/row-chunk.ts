@@ -46,15 +46,58 @@ export function computeRowChunk(
         badRows,
       );
     kernel.storeRowNumbers(start, rows, base + slot.rowNumbers);
-    write(setup, base + slot.rowNumbers, rows * 8, task.row + done * 8);
-    results.forEach(({ block, values, width }, n) => {
-      if (block !== null) return;
-      const bytes = values * width;
-      const place = (task.results[n] as number) + done * bytes;
-      write(setup, base + (slot.results[n] as number), rows * bytes, place);
-    });
+    for (const run of runsWritten(task, done, done + rows)) {
+      const writeRun = (region: number, place: number, bytes: number) =>
+        write(
+          setup,
+          region + (run.from - done) * bytes,
+          (run.to - run.from) * bytes,
+          place + run.out * bytes,
+        );
+      writeRun(base + slot.rowNumbers, task.row, 8);
+      results.forEach(({ block, values, width }, n) => {
+        if (block !== null) return;
+        const region = base + (slot.results[n] as number);
+        writeRun(region, task.results[n] as number, values * width);
+      });
+    }
   }
+  if (setup.skipBadRows) checkAsScanned(task, badRows);
   return badRows;
+}
+
+/** The rows that the plan leaves out are those without results, or the input is not what it was. */
+function checkAsScanned(
+  { rowStart, skipped }: RowChunkTask,
+  badRows: number[],
+): void {
+  const other = badRows.findIndex((row, n) => row - rowStart !== skipped[n]);
+  if (other >= 0 || badRows.length !== skipped.length)
+    throw new TaskFailure({
+      kind: "damaged",
+      where: `rows from ${rowStart} on`,
+      text: `expected ${skipped.length} bad rows as found before, found ${badRows.length}: the file has changed`,
+    });
+}
+
+/** Of rows [from, to) of the task those that are written: runs between the ones left out, and where they go. */
+function runsWritten(
+  { skipped }: RowChunkTask,
+  from: number,
+  to: number,
+): { from: number; to: number; out: number }[] {
+  if (skipped.length === 0) return [{ from, to, out: from }];
+  const runs: { from: number; to: number; out: number }[] = [];
+  let start = from;
+  let before = skipped.findIndex((row) => row >= from);
+  if (before < 0) before = skipped.length;
+  while (start < to) {
+    const end = Math.min(skipped[before] ?? to, to);
+    if (end > start) runs.push({ from: start, to: end, out: start - before });
+    start = end + 1;
+    before++;
+  }
+  return runs;
 }
 
 /** A stride: `rows` rows from the `first` of a load that starts at row `start` of the file. */
@@ -78,14 +121,20 @@ function computeRows(
   const writeBlocks = (n: number, rows: number, i: number, end: number) => {
     const { out } = stride.results[n] as Stride["results"][number];
     const result = results[n] as ResultColumn;
-    placeBlocks(setup, result, out, {
-      start: task.results[n] as number,
-      chunkStart: task.rowStart,
-      row,
-      rows,
-      i,
-      end,
-    });
+    for (const run of runsWritten(task, row, row + rows))
+      placeBlocks(
+        setup,
+        result,
+        out + (run.from - row) * result.values * result.width,
+        {
+          start: task.results[n] as number,
+          row: run.out,
+          inputRow: task.rowStart + run.from,
+          rows: run.to - run.from,
+          i,
+          end,
+        },
+      );
   };
   let bad: Iterable<number>;
   if (tileRows < classes) {

@@ -1,5 +1,12 @@
 import { kernelOn } from "../src/numeric/simd-kernel.js";
-import type { Reply, Task, WorkerSetup } from "../src/pool/protocol.js";
+import type {
+  EntriesSetup,
+  Reply,
+  Task,
+  WorkerSetup,
+} from "../src/pool/protocol.js";
+import { computeEntries } from "./entries-chunk.js";
+import { findBadRows } from "./find-bad-rows.js";
 import { copyKeptColumn } from "./kept-column.js";
 import { computeRowChunk } from "./row-chunk.js";
 import { TaskFailure } from "./task-failure.js";
@@ -7,17 +14,30 @@ import { TaskFailure } from "./task-failure.js";
 /** Runs tasks with a kernel of its own; on a worker, or on the main thread for runs too small for a pool. */
 export function taskRunner(setup: WorkerSetup): (task: Task) => Reply {
   const kernel = kernelOn(setup);
+  const done = (task: Task): Partial<Extract<Reply, { ok: true }>> => {
+    switch (task.kind) {
+      case "row-chunk":
+        return { badRows: computeRowChunk(setup, kernel, task) };
+      case "scan":
+        return { badRows: findBadRows(setup, kernel, task) };
+      case "entries":
+        return computeEntries(
+          setup,
+          setup.entries as EntriesSetup,
+          kernel,
+          task,
+        );
+      case "kept":
+        return {
+          nulls: task.columns.map((column) =>
+            copyKeptColumn(setup, column, task.rows),
+          ),
+        };
+    }
+  };
   return (task) => {
     try {
-      return task.kind === "row-chunk"
-        ? { ok: true, badRows: computeRowChunk(setup, kernel, task), nulls: [] }
-        : {
-            ok: true,
-            badRows: [],
-            nulls: task.columns.map((column) =>
-              copyKeptColumn(setup, column, task.rows),
-            ),
-          };
+      return { ok: true, badRows: [], nulls: [], part: null, ...done(task) };
     } catch (error) {
       if (error instanceof TaskFailure)
         return { ok: false, failure: error.failure };

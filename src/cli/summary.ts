@@ -14,12 +14,17 @@ export function reportText(report: RunReport): string {
       `${duration(report.durationMs)}, ${count(report.rowsPerSecond)} rows/s, ${bytes(rate)}/s`,
     ],
   ];
+  if (report.entries !== null)
+    rows.push([
+      "entries",
+      `${count(report.entries)}, left out at most ${report.droppedMax?.toPrecision(3)} each`,
+    ]);
   if (report.kernel === "plain")
     rows.push(["kernel", "plain JavaScript: slower, the same bits"]);
   if (report.badRows > 0)
     rows.push([
       "bad rows",
-      `${count(report.badRows)} null, the first is row ${report.firstBadRow}`,
+      `${count(report.badRows)}, the first is row ${report.firstBadRow}`,
     ]);
   return `${report.output}\n${aligned(rows)}`;
 }
@@ -38,15 +43,23 @@ export function dryRunText(plan: DryRun): string {
     ["rows", `${count(plan.rows)} x ${count(plan.classes)} classes`],
     [
       "output",
-      `${names(plan.emit)} (${plan.layout}, ${plan.dtype}), ${count(plan.outputBytes)} bytes (${bytes(plan.outputBytes)})`,
+      `${names(plan.emit)} (${plan.layout}, ${plan.dtype}), ${
+        plan.outputBytes === null
+          ? `at most ${bytes(plan.mostOutputBytes)}: known once the entries are`
+          : `${count(plan.outputBytes)} bytes (${bytes(plan.outputBytes)})`
+      }`,
     ],
     [
       "record batches",
-      `${count(plan.recordBatches)} of ${count(plan.rowsPerRecordBatch)} rows, bodies up to ${bytes(plan.largestBodyBytes)}`,
+      plan.recordBatches === null || plan.largestBodyBytes === null
+        ? `of at most ${count(plan.rowsPerRecordBatch)} table rows`
+        : `${count(plan.recordBatches)} of ${count(plan.rowsPerRecordBatch)} rows, bodies up to ${bytes(plan.largestBodyBytes)}`,
     ],
     [
       "chunks",
-      `${count(plan.chunks)} of ${count(plan.rowsPerChunk)} rows, in strides of ${count(plan.rowsPerStride)}${blocks}`,
+      plan.chunks === null
+        ? `of at most ${count(plan.rowsPerChunk)} rows`
+        : `${count(plan.chunks)} of ${count(plan.rowsPerChunk)} rows, in strides of ${count(plan.rowsPerStride)}${blocks}`,
     ],
     [
       "threads",

@@ -21,7 +21,7 @@ export interface KeptRange {
 }
 
 /**
- * Locates the kept columns' parts of rows `[rowStart, rowEnd)`. Variable-length columns cost two small reads a piece:
+ * Locates the kept columns' parts of rows `[rowStart, rowEnd)` but for those in `without` (ascending). Variable-length columns cost two small reads a piece:
  * the offsets at its ends.
  * @throws InputFormatError where those offsets cannot be.
  */
@@ -29,22 +29,41 @@ export function keptRanges(
   file: LogitsFile,
   rowStart: number,
   rowEnd: number,
+  without: readonly number[] = [],
 ): KeptRange[] {
-  const batches = overlapping(file.batches, rowStart, rowEnd);
+  const runs = runsBetween(rowStart, rowEnd, without);
+  const rows = rowEnd - rowStart - without.length;
   return file.kept.map((column, k) => {
-    const pieces = batches.map((batch) => ({
-      ...(batch.kept[k] as KeptBuffers),
-      ...rowsOf(batch, rowStart, rowEnd),
-    }));
+    const pieces = runs.flatMap(([start, end]) =>
+      overlapping(file.batches, start, end).map((batch) => ({
+        ...(batch.kept[k] as KeptBuffers),
+        ...rowsOf(batch, start, end),
+      })),
+    );
     return {
       pieces,
       hasNulls: pieces.some((piece) => piece.nullCount > 0),
       valuesBytes:
         column.bits > 0
-          ? Math.ceil(((rowEnd - rowStart) * column.bits) / 8)
+          ? Math.ceil((rows * column.bits) / 8)
           : pieces.reduce((sum, p) => sum + valueBytes(file, column, p), 0),
     };
   });
+}
+
+/** The runs of `[start, end)` between the rows in `without`. */
+function runsBetween(
+  start: number,
+  end: number,
+  without: readonly number[],
+): [start: number, end: number][] {
+  const runs: [number, number][] = [];
+  let from = start;
+  for (const row of [...without, end]) {
+    if (row > from) runs.push([from, row]);
+    from = row + 1;
+  }
+  return runs;
 }
 
 /** Average bytes per row of the kept columns, from the sizes that the batches declare. */

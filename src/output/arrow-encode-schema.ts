@@ -13,6 +13,7 @@ import { Interval } from "apache-arrow/fb/interval";
 import { KeyValue } from "apache-arrow/fb/key-value";
 import { LargeBinary } from "apache-arrow/fb/large-binary";
 import { LargeUtf8 } from "apache-arrow/fb/large-utf8";
+import { List } from "apache-arrow/fb/list";
 import { Schema } from "apache-arrow/fb/schema";
 import { Time } from "apache-arrow/fb/time";
 import { Timestamp } from "apache-arrow/fb/timestamp";
@@ -96,6 +97,9 @@ function encodeType(
         Type.FixedSizeList,
         FixedSizeList.createFixedSizeList(builder, type.listSize),
       ];
+    case "List":
+      List.startList(builder);
+      return [Type.List, List.endList(builder)];
     case "FixedSizeBinary":
       return [
         Type.FixedSizeBinary,

@@ -1,5 +1,6 @@
 import { writeFully } from "../io/positional.js";
 import { batchMetadata, type PlacedBatch } from "./jacobian-file.js";
+import { validityBitmap } from "./validity-bitmap.js";
 
 /** Writes a record batch's metadata and validity bitmaps once all its tasks are done: null counts are known only then. */
 export class BatchFinisher {
@@ -43,13 +44,4 @@ export class BatchFinisher {
     const { offset, bytes } = batchMetadata(placed, nulls, badRows.length);
     writeFully(this.fd, bytes, offset);
   }
-}
-
-/** One bit a row, from the low end of each byte; 0 for the bad rows, and beyond the last row. */
-function validityBitmap(rows: number, badRows: number[]): Uint8Array {
-  const bitmap = new Uint8Array(Math.ceil(rows / 8)).fill(0xff);
-  if (rows % 8) bitmap[bitmap.length - 1] = (1 << (rows % 8)) - 1;
-  for (const row of badRows)
-    bitmap[row >> 3] = (bitmap[row >> 3] as number) & ~(1 << (row & 7));
-  return bitmap;
 }

@@ -3,10 +3,21 @@ import type { BufferPlace } from "./arrow-encode.js";
 /** What the layout of one record batch depends on. */
 export interface JacobianBatchShape {
   rows: number;
-  results: { list: boolean; listSize: number; width: number }[];
+  results: ResultShape[];
   /** Results carry a validity bitmap. */
   nullableResults: boolean;
   kept: KeptShape[];
+}
+
+/** A column of results in one record batch. */
+export interface ResultShape {
+  list: boolean;
+  /** Lists of varying length have int32 offsets. */
+  offsets: boolean;
+  /** Values that it has. */
+  items: number;
+  /** Bytes per value. */
+  width: number;
 }
 
 /** Bytes of a kept column in one record batch; `offsets` is absent (null) in fixed-width columns. */
@@ -22,7 +33,7 @@ export interface JacobianBatchLayout {
   bodyBytes: number;
   row: number;
   kept: { validity: number; offsets: number; values: number }[];
-  results: { validity: number; values: number }[];
+  results: { validity: number; offsets: number; values: number }[];
 }
 
 /** Buffers start on 64 bytes, as the format recommends. */
@@ -37,7 +48,7 @@ export function aligned(bytes: number): number {
  * |----------|-------------------------------------------------------|
  * | row      | validity (none), int64[rows]                          |
  * | kept …   | validity, (offsets,) values                           |
- * | result … | validity, (lists: item validity, none,) [rows, values] |
+ * | result … | validity, (offsets,) (lists: item validity, none,) values |
  */
 export function layoutJacobianBatch(
   shape: JacobianBatchShape,
@@ -59,10 +70,11 @@ export function layoutJacobianBatch(
     offsets: column.offsets === null ? 0 : place(column.offsets),
     values: place(column.values),
   }));
-  const results = shape.results.map(({ list, listSize, width }) => {
+  const results = shape.results.map(({ list, offsets, items, width }) => {
     const validity = place(bitmap);
+    const start = offsets ? place(4 * (rows + 1)) : 0;
     if (list) place(0);
-    return { validity, values: place(rows * listSize * width) };
+    return { validity, offsets: start, values: place(items * width) };
   });
   return {
     buffers,

@@ -13,7 +13,7 @@ import {
   layoutJacobianBatch,
 } from "./jacobian-batch.js";
 
-// The output file, every byte of it placed before the run:
+// The output file. Where every size is known, all of it is placed before the run:
 //
 //   0            ARROW1 00 00
 //   8            schema message, padded to 64
@@ -25,17 +25,26 @@ import {
 const MAGIC = new TextEncoder().encode("ARROW1");
 const EOS_BYTES = 8;
 
-export interface JacobianFileSpec {
+export interface JacobianFileHeadSpec {
   fields: Field[];
   metadata: KeyValues;
-  batches: JacobianBatchShape[];
   /** Dictionaries to copy: their metadata, unframed, and the bytes of their bodies (a multiple of 8). */
   dictionaries: { metadata: Uint8Array; bodyBytes: number }[];
 }
 
-export interface JacobianFileLayout {
+export interface JacobianFileSpec extends JacobianFileHeadSpec {
+  batches: JacobianBatchShape[];
+}
+
+/** What stands before the first record batch. */
+export interface JacobianFileHead {
   schema: Uint8Array;
   dictionaries: BlockPlace[];
+  /** Where the first record batch starts. */
+  end: number;
+}
+
+export interface JacobianFileLayout extends JacobianFileHead {
   batches: PlacedBatch[];
   footerStart: number;
   footer: Uint8Array;
@@ -46,6 +55,7 @@ export interface PlacedBatch extends BlockPlace {
   shape: JacobianBatchShape;
   layout: JacobianBatchLayout;
   bodyStart: number;
+  messageBytes: number;
 }
 
 /** A piece of the file outside the batch bodies. */
@@ -56,6 +66,23 @@ export interface Piece {
 
 /** Places every message, body and the footer. Pure: the same spec gives the same bytes. */
 export function layoutJacobianFile(spec: JacobianFileSpec): JacobianFileLayout {
+  const head = layoutHead(spec);
+  const batches: PlacedBatch[] = [];
+  let end = head.end;
+  for (const shape of spec.batches) {
+    // The same for every batch: see recordBatchMessage.
+    const like = batches.find(
+      (batch) => batch.shape.rows > 0 === shape.rows > 0,
+    );
+    const batch = placeBatch(shape, end, like?.messageBytes);
+    batches.push(batch);
+    end = batch.bodyStart + batch.bodyBytes;
+  }
+  return layoutEnd(spec, head, batches);
+}
+
+/** Places the schema and the dictionaries. */
+export function layoutHead(spec: JacobianFileHeadSpec): JacobianFileHead {
   const schema = framed(schemaMessage(spec.fields, spec.metadata), 8);
   let end = 8 + schema.byteLength;
   const dictionaries = spec.dictionaries.map((source) => {
@@ -67,38 +94,45 @@ export function layoutJacobianFile(spec: JacobianFileSpec): JacobianFileLayout {
     end += block.metadataBytes + block.bodyBytes;
     return block;
   });
-  // The same for every batch: see recordBatchMessage.
-  let messageBytes = 0;
-  const batches = spec.batches.map((shape) => {
-    const layout = layoutJacobianBatch(shape);
-    messageBytes ||= batchMessage(shape, layout, []).byteLength;
-    const offset = end;
-    const metadataBytes = aligned(offset + 8 + messageBytes) - offset;
-    const bodyStart = offset + metadataBytes;
-    end = bodyStart + layout.bodyBytes;
-    return {
-      offset,
-      metadataBytes,
-      bodyBytes: layout.bodyBytes,
-      shape,
-      layout,
-      bodyStart,
-    };
-  });
-  const footerStart = end + EOS_BYTES;
-  const encodedFooter = footer(
-    spec.fields,
-    spec.metadata,
-    dictionaries,
-    batches,
-  );
+  return { schema, dictionaries, end };
+}
+
+/** Places a record batch at `offset`. `messageBytes` is that of another batch of the file, where one is known. */
+export function placeBatch(
+  shape: JacobianBatchShape,
+  offset: number,
+  messageBytes?: number,
+): PlacedBatch {
+  const layout = layoutJacobianBatch(shape);
+  const length = messageBytes ?? batchMessage(shape, layout, []).byteLength;
+  const metadataBytes = aligned(offset + 8 + length) - offset;
   return {
-    schema,
-    dictionaries,
+    offset,
+    metadataBytes,
+    bodyBytes: layout.bodyBytes,
+    shape,
+    layout,
+    bodyStart: offset + metadataBytes,
+    messageBytes: length,
+  };
+}
+
+/** Places the footer behind the batches. */
+export function layoutEnd(
+  { fields, metadata }: JacobianFileHeadSpec,
+  head: JacobianFileHead,
+  batches: PlacedBatch[],
+): JacobianFileLayout {
+  const last = batches.at(-1);
+  const footerStart =
+    (last ? last.bodyStart + last.bodyBytes : head.end) + EOS_BYTES;
+  const encoded = footer(fields, metadata, head.dictionaries, batches);
+  return {
+    ...head,
     batches,
     footerStart,
-    footer: encodedFooter,
-    bytes: footerStart + encodedFooter.byteLength + 4 + MAGIC.byteLength,
+    footer: encoded,
+    bytes: footerStart + encoded.byteLength + 4 + MAGIC.byteLength,
   };
 }
 
@@ -147,9 +181,9 @@ function batchMessage(
   badRows = 0,
 ): Uint8Array {
   const { rows } = shape;
-  const results = shape.results.flatMap(({ list, listSize }) => [
+  const results = shape.results.flatMap(({ list, items }) => [
     { length: rows, nullCount: badRows },
-    ...(list ? [{ length: rows * listSize, nullCount: 0 }] : []),
+    ...(list ? [{ length: items, nullCount: 0 }] : []),
   ]);
   const nodes = [
     { length: rows, nullCount: 0 },

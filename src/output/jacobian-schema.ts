@@ -1,8 +1,18 @@
 import type { ArrowType, Field } from "../arrow/field.js";
-import type { ResultColumn } from "../results/columns.js";
+
+/** A column of results, as the schema has it. */
+export interface SchemaColumn {
+  name: string;
+  type: "float32" | "float64" | "int32";
+  list: boolean;
+  /** Values of a list; null where lists differ in length. */
+  listSize: number | null;
+  /** Shape and dimensions for arrow.fixed_shape_tensor. */
+  tensor: { shape: number[]; dim_names: string[] } | null;
+}
 
 export interface JacobianSchemaOptions {
-  results: ResultColumn[];
+  results: SchemaColumn[];
   /** Fields of the kept columns, in order. */
   kept: Field[];
   /** Results may be null (`--on-bad-row null`). */
@@ -18,10 +28,12 @@ export function jacobianSchema(options: JacobianSchemaOptions): Field[] {
     const item = valueType(column.type);
     const field: Field = column.list
       ? {
-          ...plainField(column.name, {
-            kind: "FixedSizeList",
-            listSize: column.listSize,
-          }),
+          ...plainField(
+            column.name,
+            column.listSize === null
+              ? { kind: "List" }
+              : { kind: "FixedSizeList", listSize: column.listSize },
+          ),
           children: [plainField("item", item)],
         }
       : plainField(column.name, item);
@@ -40,7 +52,7 @@ export function jacobianSchema(options: JacobianSchemaOptions): Field[] {
   return [row, ...options.kept, ...results];
 }
 
-function valueType(type: ResultColumn["type"]): ArrowType {
+function valueType(type: SchemaColumn["type"]): ArrowType {
   return type === "int32"
     ? { kind: "Int", bitWidth: 32, signed: true }
     : { kind: "FloatingPoint", precision: type === "float32" ? 1 : 2 };

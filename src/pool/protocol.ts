@@ -1,5 +1,6 @@
 import type { NumberType } from "../arrow/field.js";
 import type { ResultColumn } from "../results/columns.js";
+import type { EntriesPlaces } from "../slots/entries-slot.js";
 import type { SlotLayout } from "../slots/slot-layout.js";
 
 // What the main thread and the workers say to each other. Bulk stays in the slots and in the files.
@@ -26,6 +27,25 @@ export interface WorkerSetup {
   tileRows: number;
   /** `--on-bad-row error`: the first one ends the task. */
   stopAtBadRow: boolean;
+  /** `--on-bad-row skip`: tasks know them beforehand. */
+  skipBadRows: boolean;
+  /** Where the run is over single entries: how they are chosen, and where they go. */
+  entries: EntriesSetup | null;
+}
+
+/** How entries are chosen. */
+export interface EntriesSetup extends EntriesPlaces {
+  /** Of the block. */
+  code: number;
+  threshold: number;
+  /** 0: all. */
+  topK: number;
+  float32: boolean;
+  /** i and j apart (coo), or i·Q + j. */
+  pairs: boolean;
+  capacity: number;
+  /** Where the example's values stand that are repeated with its entries, and their bytes. */
+  examples: { place: number; width: number }[];
 }
 
 /** A source of numbers: its columns' name, how it is stored, and how many values a row has. */
@@ -57,11 +77,51 @@ export interface RowChunkTask {
   slot: number;
   rowStart: number;
   rowEnd: number;
+  /** Rows of the task (from 0, ascending) that the output leaves out. */
+  skipped: number[];
   /** Per source. */
   pieces: SourcePiece[][];
   row: number;
   /** Per result. */
   results: number[];
+}
+
+/** Which of rows `[rowStart, rowEnd)` are bad: their numbers come back, nothing is written. */
+export interface ScanTask {
+  kind: "scan";
+  slot: number;
+  rowStart: number;
+  rowEnd: number;
+  /** Per source. */
+  pieces: SourcePiece[][];
+}
+
+/** The entries of rows `[rowStart, rowEnd)`, into the slot: as many as fit. */
+export interface EntriesTask {
+  kind: "entries";
+  slot: number;
+  rowStart: number;
+  rowEnd: number;
+  /** Per source. */
+  pieces: SourcePiece[][];
+  /** Where a task goes on that did not fit, in the same slot. */
+  from: EntriesCursor | null;
+}
+
+/** Row `row` of a task (from 0), row `i` of its block; -1: it has not begun. */
+export interface EntriesCursor {
+  row: number;
+  i: number;
+}
+
+/** What a task left in its slot. */
+export interface EntriesPart {
+  /** Rows of the task that were begun, `[from, to)`: their results and counts stand there. */
+  from: number;
+  to: number;
+  entries: number;
+  /** Where to go on, once the slot has been taken over; null: the task is done. */
+  next: EntriesCursor | null;
 }
 
 /** The kept columns of one output record batch. */
@@ -102,11 +162,11 @@ export interface KeptPiece {
   valuesBytes: number;
 }
 
-export type Task = RowChunkTask | KeptTask;
+export type Task = RowChunkTask | ScanTask | EntriesTask | KeptTask;
 
-/** `badRows`: rows of the whole file without a softmax. `nulls`: per kept column. */
+/** `badRows`: rows of the whole file without a softmax. `nulls`: per kept column. `part`: of an entries task. */
 export type Reply =
-  | { ok: true; badRows: number[]; nulls: number[] }
+  | { ok: true; badRows: number[]; nulls: number[]; part: EntriesPart | null }
   | { ok: false; failure: Failure };
 
 /** Why a task failed, as data: thrown errors lose their fields on the way between threads. */

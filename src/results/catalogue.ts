@@ -8,8 +8,22 @@ export type InputName =
   | "label"
   | "classColumn";
 
-export const LAYOUTS = ["bsr", "packed", "factored", "dense"] as const;
+export const LAYOUTS = [
+  "bsr",
+  "packed",
+  "csr",
+  "coo",
+  "factored",
+  "dense",
+] as const;
 export type Layout = (typeof LAYOUTS)[number];
+
+/** Layouts of single entries: how many there are is known only once they are computed. */
+export type EntriesLayout = "csr" | "coo";
+
+export function isEntriesLayout(layout: Layout): layout is EntriesLayout {
+  return layout === "csr" || layout === "coo";
+}
 
 /** What can be emitted; p = softmax(o/T), w = 1 - p_a of the winner a, all sums over all classes. */
 export interface EmitSpec {
@@ -136,3 +150,11 @@ export const EMITS = {
 
 export type EmitName = keyof typeof EMITS;
 export const EMIT_NAMES = Object.keys(EMITS) as EmitName[];
+
+/** What a table of entries also has of each example: the largest |entry| that was left out, and the sum of all of them. */
+export const DROPPED = ["dropped_max", "dropped_sum"] as const;
+export type DroppedName = (typeof DROPPED)[number];
+
+export function isDropped(name: string): name is DroppedName {
+  return (DROPPED as readonly string[]).includes(name);
+}

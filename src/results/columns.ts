@@ -5,6 +5,7 @@ import {
   type EmitName,
   type EmitSpec,
   type InputName,
+  isEntriesLayout,
   type Layout,
 } from "./catalogue.js";
 
@@ -57,7 +58,8 @@ export function neededInputs(
 }
 
 /**
- * The columns of results, in order. `factored` has softmax, argmax and tail in the place of a block.
+ * The columns of results, in order. `factored` has softmax, argmax and tail in the place of a block; entries (`csr`,
+ * `coo`) are no results of one size, and not among them.
  * @throws UsageError for a class that is not there
  */
 export function resultColumns(options: ResultOptions): ResultColumn[] {
@@ -67,8 +69,8 @@ export function resultColumns(options: ResultOptions): ResultColumn[] {
     if (!columns.some(({ name }) => name === column.name)) columns.push(column);
   };
   for (const name of emit) {
-    const isJacobian = name === "jacobian" || name === "log_jacobian";
-    if (isJacobian && layout === "factored") {
+    if (isJacobian(name) && isEntriesLayout(layout)) continue;
+    if (isJacobian(name) && layout === "factored") {
       for (const part of ["softmax", "argmax"] as const)
         add(resultColumn(part, options));
       // The tail tells confident rows apart long after float32 has lost them.
@@ -86,12 +88,11 @@ export function resultColumns(options: ResultOptions): ResultColumn[] {
 function resultColumn(name: EmitName, options: ResultOptions): ResultColumn {
   const { classes, dtype, layout, inputs, rows } = options;
   const spec: EmitSpec = EMITS[name];
-  const isJacobian = name === "jacobian" || name === "log_jacobian";
   const packed = name === "jacobian" && layout === "packed";
   const values = packed
     ? (classes * (classes + 1)) / 2
     : { scalar: 1, vector: classes, block: classes * classes }[spec.shape];
-  const dense = isJacobian && layout === "dense";
+  const dense = isJacobian(name) && layout === "dense";
   const input = inputs.findIndex(({ option }) => option === spec.input);
   const type = spec.type ?? dtype;
   return {
@@ -117,6 +118,11 @@ function resultColumn(name: EmitName, options: ResultOptions): ResultColumn {
           : { shape: [classes, classes], dim_names: ["i", "j"] },
     input,
   };
+}
+
+/** The results that the layout lays out. */
+export function isJacobian(name: string): name is "jacobian" | "log_jacobian" {
+  return name === "jacobian" || name === "log_jacobian";
 }
 
 /** How many values a row of an input may have. */

@@ -1,11 +1,18 @@
 import { UsageError } from "../errors.js";
 import {
+  type DroppedName,
   EMITS,
   type EmitName,
+  type EmitSpec,
   type InputName,
+  isDropped,
+  isEntriesLayout,
   type Layout,
 } from "./catalogue.js";
-import { neededInputs } from "./columns.js";
+import { isJacobian, neededInputs } from "./columns.js";
+
+/** What a run can be asked for. */
+export type RunEmit = EmitName | DroppedName;
 
 /** The options that name what a result is made of beside the logits. */
 export type InputOptions = { class?: number | undefined } & {
@@ -20,12 +27,22 @@ const INPUT_NAMES: readonly InputName[] = [
   "classColumn",
 ];
 
+/** Without a word of the user: entries stand alone where every table row is one. */
+export function defaultEmit(layout: Layout): readonly RunEmit[] {
+  return layout === "coo" ? ["jacobian"] : ["softmax", "jacobian"];
+}
+
+/** Those that the kernel computes one by one. */
+export function resultsOf(emit: readonly RunEmit[]): EmitName[] {
+  return emit.filter((name): name is EmitName => !isDropped(name));
+}
+
 /**
  * Checks that the results asked for, the layout, and the inputs go together.
  * @throws UsageError
  */
 export function checkEmit(
-  emit: readonly EmitName[],
+  emit: readonly RunEmit[],
   layout: Layout,
   options: InputOptions,
 ): void {
@@ -37,17 +54,47 @@ export function checkEmit(
       `emit: expected each result once, found ${twice} twice`,
       "emit",
     );
+  checkLayout(emit, layout);
+  checkInputs(resultsOf(emit), options);
+}
+
+function checkLayout(emit: readonly RunEmit[], layout: Layout): void {
   if (layout === "packed" && emit.includes("log_jacobian"))
     throw new UsageError(
       "layout: expected another layout than packed for log_jacobian, which is not symmetric",
       "layout",
     );
-  const blocks = emit.some((name) => /jacobian$/.test(name));
-  if (layout !== "bsr" && !blocks)
+  const laidOut = emit.filter(isJacobian);
+  if (layout !== "bsr" && laidOut.length === 0)
     throw new UsageError(
       `layout: expected jacobian or log_jacobian among the results for layout ${layout}, found ${emit.join(", ")}`,
       "layout",
     );
+  if (!isEntriesLayout(layout)) {
+    const dropped = emit.find(isDropped);
+    if (dropped)
+      throw new UsageError(
+        `emit: expected layout csr or coo for ${dropped}, found ${layout}, which leaves nothing out`,
+        "emit",
+      );
+    return;
+  }
+  if (laidOut.length > 1)
+    throw new UsageError(
+      `emit: expected one of ${laidOut.join(", ")} in layout ${layout}, found both`,
+      "emit",
+    );
+  const wide = resultsOf(emit).find(
+    (name) => !isJacobian(name) && (EMITS[name] as EmitSpec).shape !== "scalar",
+  );
+  if (layout === "coo" && wide)
+    throw new UsageError(
+      `emit: expected results of one value in layout coo, whose table rows are entries, found ${wide}`,
+      "emit",
+    );
+}
+
+function checkInputs(emit: readonly EmitName[], options: InputOptions): void {
   if (options.class !== undefined && options.classColumn !== undefined)
     throw new UsageError(
       "class, classColumn: expected one of the two, found both",
@@ -74,13 +121,15 @@ export function checkEmit(
 
 /** The columns to read beside the logits. */
 export function inputsOf(
-  emit: readonly EmitName[],
+  emit: readonly RunEmit[],
   options: InputOptions,
 ): { option: InputName; name: string }[] {
-  return neededInputs(emit, { class: options.class }).map((option) => ({
-    option,
-    name: options[option] as string,
-  }));
+  return neededInputs(resultsOf(emit), { class: options.class }).map(
+    (option) => ({
+      option,
+      name: options[option] as string,
+    }),
+  );
 }
 
 function usersOf(

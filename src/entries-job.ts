@@ -1,0 +1,152 @@
+import { InputUnsupportedError } from "./errors.js";
+import { keptBytesPerRow } from "./input/kept-pieces.js";
+import type { LogitsFile } from "./input/logits-file.js";
+import { sourcesOf } from "./input/source-pieces.js";
+import type { ResolvedOptions } from "./options.js";
+import { encodeDictionary } from "./output/dictionaries.js";
+import type { JacobianFileHeadSpec } from "./output/jacobian-file.js";
+import { jacobianSchema } from "./output/jacobian-schema.js";
+import { metadataOf } from "./output-metadata.js";
+import { type EntriesPlan, planEntries } from "./plan-entries.js";
+import type { EntriesSetup } from "./pool/protocol.js";
+import { EMITS, type EntriesLayout } from "./results/catalogue.js";
+import {
+  isJacobian,
+  type ResultColumn,
+  resultColumns,
+} from "./results/columns.js";
+import { resultsOf } from "./results/emit-options.js";
+import {
+  isOfExample,
+  type TableColumn,
+  tableColumns,
+} from "./results/table-columns.js";
+import {
+  type EntriesSlotLayout,
+  layoutEntriesSlot,
+} from "./slots/entries-slot.js";
+
+/** A run over single entries that has only to be carried out; where things go is known as they come. */
+export interface EntriesJob {
+  kind: "entries";
+  layout: EntriesLayout;
+  plan: EntriesPlan;
+  slot: EntriesSlotLayout;
+  results: ResultColumn[];
+  columns: PlacedColumn[];
+  file: JacobianFileHeadSpec;
+  dtype: "float32" | "float64";
+  setup: EntriesSetup;
+  onBadRow: ResolvedOptions["onBadRow"];
+}
+
+/** A column of the table, and where a task leaves its values in a slot. */
+export interface PlacedColumn extends TableColumn {
+  place: number;
+}
+
+/** Indices i·Q + j are int32. */
+const MAX_INDICES = 2 ** 31 - 1;
+
+/** Plans a run on an opened input for layout csr or coo. */
+export function planEntriesJob(
+  options: ResolvedOptions,
+  logits: LogitsFile,
+  layout: EntriesLayout,
+): EntriesJob {
+  const { classes, rows } = logits;
+  const dtype = options.dtype ?? logits.dtype;
+  if (layout === "csr" && classes * classes > MAX_INDICES)
+    throw new InputUnsupportedError(
+      logits.path,
+      `column ${logits.column}`,
+      `expected at most ${Math.floor(Math.sqrt(MAX_INDICES))} classes in layout csr, whose indices are int32, found ${classes} (layout coo has no such limit)`,
+    );
+  const results = resultColumns({
+    ...options,
+    emit: resultsOf(options.emit),
+    dtype,
+    classes,
+    rows,
+    inputs: logits.inputs,
+  });
+  const columns = tableColumns(options.emit, layout, dtype, results);
+  const sources = sourcesOf(logits);
+  const coo = layout === "coo";
+  const bytesOf = (some: TableColumn[]) =>
+    some.reduce((sum, { listSize, width }) => sum + (listSize ?? 1) * width, 0);
+  const own = columns.filter(isOfExample);
+  const entryColumns = columns.filter((column) => !isOfExample(column));
+  const plan = planEntries({
+    rows,
+    classes,
+    layout,
+    sourceBytes: sources.reduce((sum, s) => sum + s.values * s.width, 0),
+    // row, and one offset of a list for each column of entries
+    exampleBytes: 16 + bytesOf(own) + keptBytesPerRow(logits),
+    entryBytes: bytesOf(entryColumns) + (coo ? 8 + bytesOf(own) : 0),
+    topK: options.topK,
+    threads: options.threads,
+    chunkRows: options.chunkRows,
+  });
+  const slot = layoutEntriesSlot({
+    ...plan,
+    width: dtype === "float32" ? 4 : 8,
+    coo,
+    repeated: coo ? own.map(({ width }) => width) : [],
+    results,
+    sources: sources.map((source, n) => ({
+      ...source,
+      widened: n > 0 && logits.inputs[n - 1]?.type !== "float64",
+    })),
+  });
+  const ownPlace = ({ source }: TableColumn) =>
+    source.kind === "result"
+      ? (slot.results[source.n] as number)
+      : slot.entries[source.kind];
+  const block = options.emit.find(isJacobian) ?? "jacobian";
+  return {
+    kind: "entries",
+    layout,
+    plan,
+    slot,
+    results,
+    columns: columns.map((column) => ({
+      ...column,
+      place:
+        coo && isOfExample(column)
+          ? (slot.entries.repeated[own.indexOf(column)] as number)
+          : ownPlace(column),
+    })),
+    file: {
+      fields: jacobianSchema({
+        results: columns,
+        kept: logits.kept.map(({ field }) => field),
+        nullableResults: options.onBadRow === "null",
+        tensorType: options.tensorType,
+      }),
+      metadata: metadataOf(options, logits, dtype),
+      dictionaries: logits.dictionaries.map((source) => ({
+        metadata: encodeDictionary(source),
+        bodyBytes: source.bodyBytes,
+      })),
+    },
+    dtype,
+    setup: {
+      ...slot.entries,
+      code: EMITS[block].code,
+      threshold: options.threshold,
+      topK: options.topK ?? 0,
+      float32: dtype === "float32",
+      pairs: coo,
+      capacity: plan.slotEntries,
+      examples: coo
+        ? own.map((column) => ({
+            place: ownPlace(column),
+            width: column.width,
+          }))
+        : [],
+    },
+    onBadRow: options.onBadRow,
+  };
+}

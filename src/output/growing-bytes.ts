@@ -1,0 +1,40 @@
+/** Bytes that grow; what they took up stays theirs when they start anew. */
+export class GrowingBytes {
+  #bytes = new Uint8Array(0);
+  #used = 0;
+
+  get used(): number {
+    return this.#used;
+  }
+
+  /** What has been added; good until more is. */
+  get view(): Uint8Array {
+    return this.#bytes.subarray(0, this.#used);
+  }
+
+  add(source: Uint8Array): void {
+    this.#makeRoom(source.byteLength);
+    this.#bytes.set(source, this.#used);
+    this.#used += source.byteLength;
+  }
+
+  addInt32(value: number): void {
+    this.#makeRoom(4);
+    new DataView(this.#bytes.buffer).setInt32(this.#used, value, true);
+    this.#used += 4;
+  }
+
+  clear(): void {
+    this.#used = 0;
+  }
+
+  #makeRoom(bytes: number): void {
+    const needed = this.#used + bytes;
+    if (needed <= this.#bytes.byteLength) return;
+    const grown = new Uint8Array(
+      Math.max(needed, Math.ceil(this.#bytes.byteLength * 1.5), 1 << 16),
+    );
+    grown.set(this.view);
+    this.#bytes = grown;
+  }
+}

@@ -1,0 +1,109 @@
+import type { EntriesLayout } from "./results/catalogue.js";
+
+/** What the arithmetic of a run over single entries depends on. */
+export interface EntriesPlanInput {
+  rows: number;
+  classes: number;
+  layout: EntriesLayout;
+  /** Bytes per row that are read: the logits and the other inputs. */
+  sourceBytes: number;
+  /** Bytes that an example takes beside its entries: results and kept columns. */
+  exampleBytes: number;
+  /** Bytes that an entry takes in the output. */
+  entryBytes: number;
+  topK: number | undefined;
+  threads: number;
+  chunkRows?: number | undefined;
+}
+
+/** How many entries there are is known only after the kernel ran: what can be known before. */
+export interface EntriesPlan {
+  rows: number;
+  classes: number;
+  /** The most examples (csr) and entries (coo: exactly so many, but for the last) of a record batch. */
+  batchExamples: number;
+  batchEntries: number;
+  /** The most rows of a task; tasks have fewer where rows have many entries. */
+  chunkRows: number;
+  /** Entries that a slot holds; at least the classes, so that every row of a block fits. */
+  slotEntries: number;
+  /** Entries that an example has at most. */
+  mostEntries: number;
+  /** The most that the output can have: every entry kept. */
+  mostBytes: number;
+  threads: number;
+  slots: number;
+}
+
+const MiB = 1 << 20;
+/** Record batch bodies, the results of examples and their entries together. */
+const BATCH_BYTES = 32 * MiB;
+/** Entries of a slot: what a worker makes before the main thread takes it over, and what stays in cache between. */
+const SLOT_BYTES = 2 * MiB;
+/** Logits, inputs and results of a task's rows. */
+const CHUNK_BYTES = MiB;
+/** A task's rows where they are very short. */
+const MAX_CHUNK_ROWS = 8192;
+/** Under this a pool costs more than it gives. */
+const INLINE_BYTES = 4 * MiB;
+
+/** The run as data. Pure. Record batches depend on the entries alone, not on threads or tasks. */
+export function planEntries(input: EntriesPlanInput): EntriesPlan {
+  const { rows, classes, layout, exampleBytes, entryBytes } = input;
+  const block = classes * classes;
+  const mostEntries = Math.min(block, input.topK ?? block);
+  const batchExamples = Math.max(1, Math.floor(BATCH_BYTES / exampleBytes));
+  const batchEntries = wholeWords(BATCH_BYTES / entryBytes);
+  const chunkRows = Math.max(
+    1,
+    Math.min(
+      input.chunkRows ??
+        Math.floor(CHUNK_BYTES / (input.sourceBytes + exampleBytes)),
+      MAX_CHUNK_ROWS,
+      rows,
+    ),
+  );
+  const slotEntries = Math.max(
+    classes,
+    Math.min(
+      Math.floor(SLOT_BYTES / entryBytes),
+      chunkRows * Math.min(mostEntries, Number.MAX_SAFE_INTEGER / chunkRows),
+    ),
+  );
+  const mostBytes = rows * (exampleBytes + mostEntries * entryBytes);
+  const threads =
+    mostBytes + rows * input.sourceBytes <= INLINE_BYTES
+      ? 0
+      : Math.min(input.threads, Math.ceil(rows / chunkRows));
+  return {
+    rows,
+    classes,
+    batchExamples: layout === "csr" ? batchExamples : batchEntries,
+    batchEntries,
+    chunkRows,
+    slotEntries,
+    mostEntries,
+    mostBytes,
+    threads,
+    slots: threads === 0 ? 1 : 2 * threads + 1,
+  };
+}
+
+/** Whole rows, in multiples of 64: bitmaps and buffers of batches then end on whole words. */
+function wholeWords(rows: number): number {
+  return Math.max(64, Math.floor(rows / 64) * 64);
+}
+
+/**
+ * Rows of the next task: as many as fill two thirds of a slot, going by what the rows so far had. Of their number depends
+ * how well threads share the work, and nothing else.
+ */
+export function rowsOfNextTask(
+  { chunkRows, slotEntries, mostEntries }: EntriesPlan,
+  rowsDone: number,
+  entriesDone: number,
+): number {
+  const perRow = rowsDone > 0 ? entriesDone / rowsDone : mostEntries;
+  const rows = Math.floor((2 * slotEntries) / (3 * Math.max(perRow, 1e-3)));
+  return Math.max(1, Math.min(rows, chunkRows));
+}

@@ -1,0 +1,43 @@
+import { AbortedError } from "./errors.js";
+import { failureError, firstFailure, unexpectedError } from "./failures.js";
+import { sourcePieces } from "./input/source-pieces.js";
+import type { Job } from "./job.js";
+import type { Failure } from "./pool/protocol.js";
+import type { Production } from "./production.js";
+import { SkippedRows } from "./skipped-rows.js";
+import { SlotPool } from "./slots/slot-pool.js";
+
+/**
+ * Reads every row once, before the run: where bad rows are left out, every place depends on how many come before it.
+ * Costs a reading of the input, and lets workers write to final places as ever.
+ */
+export async function scanBadRows(
+  { plan }: Job,
+  { logits, pool, paths, signal }: Production,
+): Promise<SkippedRows> {
+  const slots = new SlotPool(plan.slots);
+  const failures: Failure[] = [];
+  const errors: unknown[] = [];
+  const found: number[][] = [];
+  for (const [n, { rowStart, rowEnd }] of plan.chunks.entries()) {
+    const slot = await slots.acquire();
+    if (failures.length || errors.length || signal?.aborted) {
+      slots.release(slot);
+      break;
+    }
+    const pieces = sourcePieces(logits, rowStart, rowEnd);
+    pool
+      .run({ kind: "scan", slot, rowStart, rowEnd, pieces })
+      .then((reply) => {
+        if (reply.ok) found[n] = reply.badRows;
+        else failures.push(reply.failure);
+      })
+      .catch((error) => errors.push(error))
+      .finally(() => slots.release(slot));
+  }
+  await slots.drained();
+  if (failures.length) throw failureError(firstFailure(failures), paths);
+  if (errors.length) throw unexpectedError(errors[0], paths);
+  if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
+  return new SkippedRows(found.flat());
+}

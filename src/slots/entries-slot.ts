@@ -1,0 +1,81 @@
+import { sparseSpaceBytes } from "../numeric/portable/sparse-space.js";
+import {
+  layoutSlot,
+  type SlotLayout,
+  type SourceShape,
+} from "./slot-layout.js";
+
+/** What the regions of a slot for single entries depend on. */
+export interface EntriesSlotSpec {
+  chunkRows: number;
+  slotEntries: number;
+  classes: number;
+  /** Bytes of a value of an entry. */
+  width: number;
+  /** Table rows are entries (coo): i and j apart, and row numbers. */
+  coo: boolean;
+  /** Bytes of the values of an example that stand with each of its entries (coo). */
+  repeated: number[];
+  sources: SourceShape[];
+  /** Results of an example beside its entries. */
+  results: { values: number; width: number }[];
+}
+
+/** Where they start, in bytes from the slot's start; n = chunkRows, c = slotEntries. */
+export interface EntriesSlotLayout extends SlotLayout {
+  entries: EntriesPlaces;
+}
+
+export interface EntriesPlaces {
+  /** What the kernel works in (numeric/portable/sparse-space.ts). */
+  space: number;
+  /** float64[n]: entries of each row. */
+  counts: number;
+  /** float64[n] each. */
+  droppedMax: number;
+  droppedSum: number;
+  /** float64[2]: where the kernel leaves them. */
+  dropped: number;
+  /** int32[c]: i·Q + j, or i. */
+  indices: number;
+  /** int32[c]: j (coo). */
+  columns: number;
+  /** [c], of the results' type. */
+  values: number;
+  /** int64[c] (coo). */
+  rows: number;
+  /** [c] each: an example's value with each of its entries (coo). */
+  repeated: number[];
+}
+
+/** A task's rows as read, their results, and as many of their entries as there is room for. Pure. */
+export function layoutEntriesSlot(spec: EntriesSlotSpec): EntriesSlotLayout {
+  const { chunkRows, slotEntries, classes, coo } = spec;
+  const slot = layoutSlot({
+    loadRows: chunkRows,
+    strideRows: chunkRows,
+    tileRows: classes,
+    classes,
+    sources: spec.sources,
+    results: spec.results.map((result) => ({ ...result, block: null })),
+  });
+  let end = slot.bytes;
+  const region = (bytes: number): number => {
+    const start = end;
+    end = Math.ceil((start + bytes) / 64) * 64;
+    return start;
+  };
+  const entries = {
+    space: region(sparseSpaceBytes(classes)),
+    counts: region(8 * chunkRows),
+    droppedMax: region(8 * chunkRows),
+    droppedSum: region(8 * chunkRows),
+    dropped: region(16),
+    indices: region(4 * slotEntries),
+    columns: region(coo ? 4 * slotEntries : 0),
+    values: region(spec.width * slotEntries),
+    rows: region(coo ? 8 * slotEntries : 0),
+    repeated: spec.repeated.map((width) => region(width * slotEntries)),
+  };
+  return { ...slot, entries, bytes: end };
+}

@@ -1,0 +1,157 @@
+import { expect, test } from "vitest";
+import { computeEntries } from "../src/compute-entries.js";
+import { planEntriesJob } from "../src/entries-job.js";
+import { openLogits } from "../src/input/logits-file.js";
+import { openOptionsOf, resolveOptions } from "../src/options.js";
+import type { EntriesBatch } from "../src/output/entries-batch.js";
+import type { EntriesTask, Reply, Task } from "../src/pool/protocol.js";
+import { ReportBuilder } from "../src/report.js";
+import { allocateKernelMemory } from "../src/slots/kernel-memory.js";
+import { workerSetup } from "../src/worker-setup.js";
+import { taskRunner } from "../workers/run-task.js";
+
+import { workDirectory, writeLogits } from "./support/logits-input.js";
+
+const at = workDirectory();
+const input = at("in.arrow");
+writeLogits(input, {
+  rows: 3000,
+  classes: 12,
+  batchRows: [700],
+  logit: (r, k) => Math.sin(r * 12 + k) * (1 + (r % 40)),
+});
+
+type Run = (task: Task) => Reply;
+
+/** computeEntries() with tasks carried out when and how the test says; what was written, in order. */
+async function computeWith(
+  schedule: (task: EntriesTask, run: () => Reply) => Promise<Reply>,
+  layout: "csr" | "coo" = "csr",
+): Promise<{ values: number[]; rows: number[]; slots: number }> {
+  const output = at("out.arrow");
+  const options = resolveOptions({
+    input,
+    output,
+    layout,
+    emit: ["jacobian"],
+    threshold: 1e-6,
+    threads: 3,
+    chunkRows: 50,
+  });
+  const logits = openLogits(input, openOptionsOf(options));
+  try {
+    const job = planEntriesJob(options, logits, layout);
+    // Batches of a few KiB, and slots that some tasks do not fit.
+    job.plan.batchEntries = 640;
+    job.plan.slotEntries = job.setup.capacity = 700;
+    const memory = allocateKernelMemory(
+      job.plan.slots * job.slot.bytes,
+      "plain",
+    );
+    const run: Run = taskRunner(workerSetup(job, logits, -1, memory, 1));
+    const values: number[] = [];
+    const rows: number[] = [];
+    await computeEntries({
+      job,
+      logits,
+      pool: {
+        run: (task) => schedule(task as EntriesTask, () => run(task)),
+        close: async () => {},
+      },
+      buffer: memory.buffer,
+      output: { wrote: () => {} } as never,
+      paths: options,
+      report: new ReportBuilder("0", input, output),
+      signal: undefined,
+      onProgress: () => {},
+      write: async (batch) => {
+        // A slow disk: what comes next must not touch what is being written.
+        const copy = snapshot(batch);
+        await turn();
+        expect(snapshot(batch)).toEqual(copy);
+        values.push(...copy.values);
+        rows.push(...copy.rows);
+      },
+    });
+    return { values, rows, slots: job.plan.slots };
+  } finally {
+    logits.close();
+  }
+}
+
+function snapshot({ row, columns }: EntriesBatch) {
+  const column = columns.find(({ shape }) => shape.width === 8)?.values;
+  const floats = column?.slice().buffer as ArrayBuffer;
+  return {
+    rows: [...new BigInt64Array(row.slice().buffer)].map(Number),
+    values: [...new Float64Array(floats)],
+  };
+}
+
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+test.each(["csr", "coo"] as const)(
+  "%s: a slow first task holds back what comes after it, in no more slots than there are",
+  async (layout) => {
+    const atOnce = await computeWith(async (_, run) => run(), layout);
+    let release = () => {};
+    const firstMayEnd = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    let held = true;
+    const busy = new Set<number>();
+    const order: number[] = [];
+    const slow = await computeWith(async (task, run) => {
+      if (held) {
+        // until the first is taken over no slot is free again
+        expect(busy.has(task.slot)).toBe(false);
+        busy.add(task.slot);
+        if (task.rowStart === 0) await firstMayEnd;
+      }
+      order.push(task.rowStart);
+      // every other slot is full of finished work by now
+      if (order.length === 3 * 2) {
+        for (let n = 0; n < 5; n++) await turn();
+        held = false;
+        release();
+      }
+      return run();
+    }, layout);
+    expect(busy.size).toBe(slow.slots);
+    expect(order.indexOf(0)).toBe(slow.slots - 1);
+    expect(slow).toEqual(atOnce);
+    expect(slow.values.length).toBeGreaterThan(10_000);
+  },
+);
+
+test("tasks that end in any order leave in row order", async () => {
+  const atOnce = await computeWith(async (_, run) => run());
+  expect(atOnce.rows).toEqual(Array.from({ length: 3000 }, (_, r) => r));
+  let n = 0;
+  const mixed = await computeWith(async (_, run) => {
+    for (let turns = (n++ * 7) % 5; turns > 0; turns--) await turn();
+    return run();
+  });
+  expect(mixed).toEqual(atOnce);
+});
+
+test("of two failing tasks the first in row order is told; those in flight are drained first", async () => {
+  let running = 0;
+  let first = Number.POSITIVE_INFINITY;
+  const failing = computeWith(async (task, run) => {
+    running++;
+    if (task.rowStart < 100) for (let n = 0; n < 20; n++) await turn();
+    running--;
+    const row = task.rowStart + 1;
+    if (task.rowStart >= 100) first = Math.min(first, row);
+    return task.rowStart >= 100
+      ? {
+          ok: false,
+          failure: { kind: "bad-row", row, expected: "a", found: "b" },
+        }
+      : run();
+  });
+  const error = await failing.catch((error) => error);
+  expect(error).toMatchObject({ code: "ERR_BAD_ROW", row: first });
+  expect(running).toBe(0);
+});

@@ -1,0 +1,134 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { tableFromIPC as flechette } from "@uwdata/flechette";
+import { tableFromIPC as arrow } from "apache-arrow";
+import { expect, test } from "vitest";
+import type { RunOptions } from "../../src/options.js";
+import { built } from "../support/built.js";
+import { KEPT, KEPT_ROWS, writeKept } from "../support/kept-input.js";
+import { workDirectory, writeLogits } from "../support/logits-input.js";
+
+const at = workDirectory();
+const output = at("out.arrow");
+
+/** Runs with bad rows null, and with bad rows left out; both as flechette reads them. */
+async function both(options: Omit<RunOptions, "output" | "onBadRow">) {
+  const tables = [];
+  for (const onBadRow of ["null", "skip"] as const) {
+    const report = await built.run({
+      ...options,
+      output,
+      onBadRow,
+      force: true,
+    });
+    const bytes = readFileSync(output);
+    expect(bytes.byteLength).toBe(report.outputBytes);
+    tables.push({ report, bytes, table: flechette(bytes) });
+  }
+  return tables as [(typeof tables)[number], (typeof tables)[number]];
+}
+
+for (const { name, rows, classes, bad } of [
+  {
+    name: "here and there, over batches and tasks",
+    rows: 30_000,
+    classes: 9,
+    bad: (r: number) => r % 97 === 3 || (r >= 9000 && r < 9100) || r === 29_999,
+  },
+  { name: "all of them", rows: 500, classes: 4, bad: () => true },
+  { name: "none", rows: 500, classes: 4, bad: () => false },
+  {
+    name: "blocks in tiles",
+    rows: 4,
+    classes: 400,
+    bad: (r: number) => r === 1 || r === 3,
+  },
+]) {
+  const input = at(`${name}.arrow`);
+  writeLogits(input, {
+    rows,
+    classes,
+    batchRows: [1234],
+    logit: (r, k) => (k === 2 && bad(r) ? Number.NaN : Math.sin(r * 3 + k)),
+  });
+  test(`bad rows ${name}: what is left is what it was, row shows the gaps`, async () => {
+    for (const layout of ["bsr", "packed", "factored"] as const) {
+      const [nulls, gaps] = await both({ input, layout, threads: 2 });
+      const good = Array.from({ length: rows }, (_, r) => r).filter(
+        (r) => !bad(r),
+      );
+      expect(gaps.report).toMatchObject({
+        rowsDone: rows,
+        badRows: rows - good.length,
+      });
+      expect([...gaps.table.getChild("row")].map(Number)).toEqual(good);
+      for (const column of gaps.table.names.slice(1)) {
+        const [all, left] = [
+          nulls.table.getChild(column),
+          gaps.table.getChild(column),
+        ];
+        for (const [n, r] of good.entries())
+          if (n % 50 === 0 || n > good.length - 3)
+            expect(left.at(n)).toEqual(all.at(r));
+      }
+      expect(arrow(gaps.bytes).numRows).toBe(good.length);
+    }
+  });
+}
+
+test("dense: a slab has its own row's place in the tensor, whichever rows are missing", async () => {
+  const input = at("dense.arrow");
+  writeLogits(input, {
+    rows: 5,
+    classes: 3,
+    logit: (r, k) => (r === 1 && k === 0 ? Number.NaN : r - k * k),
+  });
+  const [nulls, gaps] = await both({ input, layout: "dense" });
+  const slabs = (t: typeof gaps) => [...t.table.getChild("jacobian")];
+  expect(slabs(gaps)).toEqual(slabs(nulls).filter((slab) => slab !== null));
+  const slab = slabs(gaps)[1] as Float64Array;
+  // (i, q, j): row 2 stands at q = 2
+  const places = Array.from(slab.keys()).filter((n) => slab[n] !== 0);
+  expect(new Set(places.map((n) => Math.floor(n / 3) % 5))).toEqual(
+    new Set([2]),
+  );
+});
+
+test("kept columns of every kind; an input that is no class makes a bad row", async () => {
+  const input = at("kept.arrow");
+  writeKept(input, 7);
+  const [, gaps] = await both({
+    input,
+    keep: Object.keys(KEPT),
+    column: "logits",
+    emit: ["softmax", "cross_entropy"],
+    label: "label",
+  });
+  const kept = Array.from({ length: KEPT_ROWS }, (_, r) => r).filter(
+    (r) => (r % 7) - 3 >= 0,
+  );
+  const source = flechette(readFileSync(input));
+  for (const name of Object.keys(KEPT))
+    expect([...gaps.table.getChild(name)]).toEqual(
+      kept.map((r) => source.getChild(name).at(r)),
+    );
+});
+
+test("the same bytes whatever the threads and tasks", async () => {
+  const hashes = new Set<string>();
+  for (const way of [
+    { threads: 1 },
+    { threads: 2, chunkRows: 501 },
+    { threads: 2, kernel: "plain" as const },
+  ]) {
+    await built.run({
+      input: at("here and there, over batches and tasks.arrow"),
+      output,
+      onBadRow: "skip",
+      force: true,
+      ...way,
+    });
+    hashes.add(createHash("sha256").update(readFileSync(output)).digest("hex"));
+  }
+  expect(hashes.size).toBe(1);
+});
