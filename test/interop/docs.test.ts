@@ -40,6 +40,11 @@ assert np.array_equal(B, v), "packed is not the block"
 assert J.shape == (len(v) * Q, len(v) * Q) and J.nnz == v.size
 assert np.allclose(d, v[:, range(Q), range(Q)], rtol=1e-5, atol=0), "factored gives another diagonal"
 assert doubtful.height == 10 and loss > 0
+flat = v.reshape(len(v), Q * Q)
+assert S.shape == flat.shape and np.array_equal(S.toarray(), np.where(np.abs(flat) >= np.float32(1e-6), flat, 0)), "csr is not the blocks"
+top = np.sort(np.abs(flat), axis=1)[:, -20:]
+assert len(trade) > 10 and entries.num_rows == 20 * len(v)
+assert np.isclose(np.abs(entries["value"].to_numpy().astype(float)).sum(), top.astype(float).sum(), rtol=1e-6), "coo is not the 20 largest"
 `;
   const modules = "numpy, pyarrow, scipy, torch, polars, pandas, duckdb";
   if (spawnSync(python, ["-c", `import ${modules}`]).status !== 0) {
