@@ -7,17 +7,18 @@ import { bytesOnDisk } from "./workloads.mjs";
 
 /** Path of the workload's input. Seeded, so that the name says all about the content. */
 export async function prepareInput(workload, { python, work, log }) {
-  const { rows, classes, dtype, cotangent } = workload;
+  const { rows, classes, dtype, cotangent, scale = 3 } = workload;
   const kind = cotangent ? "logits+cotangent" : "logits";
-  const path = join(work, `${kind}-${rows}x${classes}-${dtype}.arrow`);
+  const spread = scale === 3 ? "" : `-scale-${scale}`;
+  const path = join(work, `${kind}-${rows}x${classes}-${dtype}${spread}.arrow`);
   if (existsSync(path)) return path;
   log(`  making ${rows} rows of ${classes} classes, ${dtype}`);
   const unfinished = `${path}.unfinished`;
   await runPython(python.path, [
     script("peers/generate.py"),
     unfinished,
-    ...[rows, classes, dtype].map(String),
-    ...(cotangent ? ["3", "cotangent"] : []),
+    ...[rows, classes, dtype, scale].map(String),
+    ...(cotangent ? ["cotangent"] : []),
   ]);
   await rename(unfinished, path);
   return path;

@@ -65,6 +65,18 @@ export const workloads = [
     peers: [{ name: "softjac-bsr", results: "bsr", wanted: 1.6 }],
   },
   {
+    name: "coo",
+    rows: 2_000,
+    classes: 1_000,
+    dtype: "float64",
+    scale: 4,
+    results: "coo",
+    args: ["--layout", "coo", "--threshold", "1e-8"],
+    // Some 55,000 entries a row, three numbers each.
+    valuesOut: 168_000,
+    peers: [{ name: "numpy-coo", wanted: 10 }],
+  },
+  {
     // Alone and once: only its peak memory is asked for, which must be no higher than that of a tenth of the rows.
     name: "memory-10x",
     rows: 10_000_000,

@@ -1,6 +1,6 @@
 """Checks an output against softmax and Jacobian computed here in NumPy's longdouble; exits 1 with a sentence.
 
-usage: check.py IN.arrow OUT.arrow softjac|peer [bsr|packed|softmax|vjp]
+usage: check.py IN.arrow OUT.arrow softjac|peer [bsr|packed|softmax|vjp|coo]
 
 All row numbers are checked, and the values of up to 2,000 rows: the first, the last and seeded random ones.
 softjac is held to relative errors everywhere. A peer is held to less: it computes in the type of the logits, has no
@@ -117,7 +117,45 @@ COLUMNS = {
 }
 
 
+def check_entries(src, dst, kind, threshold=1e-8, sample=40):
+    """coo: of some rows, that the entries are those of at least the threshold, give or take what rounding may."""
+    total = count_rows(src)
+    rng = np.random.default_rng(1)
+    rows = np.unique(np.concatenate([[0, total - 1], rng.integers(0, total, sample)]))
+    logits = take(src, "logits", rows)
+    dtype, q = logits.dtype, logits.shape[1]
+    found = {row: [] for row in rows}
+    entries, last = 0, 0
+    for _, batch in record_batches(dst):
+        row = batch.column("row").to_numpy()
+        if len(row) and (row[0] < last or (np.diff(row) < 0).any()):
+            fail("the column row does not ascend")
+        last = row[-1] if len(row) else last
+        entries += len(row)
+        for wanted in rows:
+            part = slice(*np.searchsorted(row, [wanted, wanted + 1]))
+            if part.start < part.stop:
+                found[wanted].append([batch.column(name).to_numpy()[part] for name in ("i", "j", "value")])
+    tolerance = TOLERANCE[kind][dtype.name]
+    worst = 0.0
+    for n, row in enumerate(rows):
+        _, (jacobian,) = expected(logits[n : n + 1])
+        got = np.zeros((q, q))
+        parts = found[row]
+        i, j, value = (np.concatenate([part[k] for part in parts]) if parts else [] for k in range(3))
+        got[i, j] = value
+        size = np.abs(jacobian)
+        if ((np.abs(got) > 0) != (size >= threshold))[np.abs(size - threshold) > 1e-6 * threshold].any():
+            fail(f"row {row}: not the entries of at least {threshold}")
+        kept = np.abs(got) > 0
+        scale = np.maximum(size, 0 if kind == "softjac" else size.max(1, keepdims=True))
+        worst = max(worst, share("value", got[kept][None], jacobian[kept][None], scale[kept][None], tolerance, [row]))
+    return {"rows": total, "entries": entries, "sampled": len(rows), "worst": float(f"{worst:.3g}")}
+
+
 def check(src, dst, kind, results="bsr"):
+    if results == "coo":
+        return check_entries(src, dst, kind)
     total, found = count_rows(src), count_rows(dst)
     if total != found:
         fail(f"expected {total} rows, found {found}")

@@ -9,6 +9,7 @@ IN has a FixedSizeList column `logits` (float32 or float64); OUT gets `softmax` 
   jax-jacrev    jax.jit(vmap(jacrev(softmax))), 64-bit enabled
   numpy-softmax `softmax` alone
   numpy-vjp     `vjp`: p * (g - <g, p>), with the cotangents g in column `cotangent`
+  numpy-coo     the entries with |value| >= 1e-8, as row, i, j, value: whole blocks, then nonzero
 """
 import os
 import sys
@@ -107,7 +108,23 @@ def numpy_vjp(src):
             yield {"vjp": fsl(p * (v - (v * p).sum(1, keepdims=True)))}
 
 
+def numpy_coo(src, threshold=1e-8):
+    row = 0
+    for x in batches(src):
+        q = x.shape[1]
+        step, d = chunk_rows(q, x.itemsize), np.arange(q)
+        for s in range(0, len(x), step):
+            p = softmax(x[s : s + step])
+            block = -p[:, :, None] * p[:, None, :]
+            block[:, d, d] += p
+            r, i, j = np.nonzero(np.abs(block) >= threshold)
+            columns = {"row": r + row, "i": i.astype(np.int32), "j": j.astype(np.int32), "value": block[r, i, j]}
+            yield {name: pa.array(values) for name, values in columns.items()}
+            row += len(p)
+
+
 PEERS = {
+    "numpy-coo": numpy_coo,
     "numpy-softmax": numpy_softmax,
     "numpy-vjp": numpy_vjp,
     "numpy-bsr": numpy_bsr,
