@@ -29,6 +29,7 @@ export {
   softmaxResults,
 } from "./in-memory.js";
 export type { RunOptions } from "./options.js";
+export { relativeErrorPercent } from "./reference/relative-error.js";
 export type { RunReport } from "./report.js";
 export type { EmitName, Layout } from "./results/catalogue.js";
 export { type RunHooks, run } from "./run.js";

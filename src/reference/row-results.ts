@@ -1,0 +1,96 @@
+import { add, multiply, subtract } from "./arithmetic.js";
+import { type ReferenceRow, ROW } from "./row.js";
+import { numbers, PLACES, store } from "./scaled.js";
+import { type ReferenceValues, storePlain, storeValue } from "./values.js";
+
+// One value a row, or one a class, of p and its logarithm. Sums of terms of one sign: relative errors 2^-97, and
+// classes·2^-104. logsumexp alone adds terms that may cancel: 2^-97 of |o_a/T| + log1p(tail).
+
+const x = numbers(2);
+const [term, total] = [0, PLACES];
+
+/** p */
+export function storeSoftmax(
+  { classes, p }: ReferenceRow,
+  out: ReferenceValues,
+): void {
+  for (let k = 0; k < classes; k++) storeValue(out, k, p, PLACES * k);
+}
+
+/** log p; -Infinity for a masked class. */
+export function storeLogSoftmax(row: ReferenceRow, out: ReferenceValues): void {
+  for (let k = 0; k < row.classes; k++) storeLogOf(row, out, k, k, 1);
+}
+
+/** -log p_y; Infinity for a masked class. */
+export function storeCrossEntropy(
+  row: ReferenceRow,
+  out: ReferenceValues,
+  y: number,
+): void {
+  storeLogOf(row, out, 0, y, -1);
+}
+
+/** log Σ exp(o/T) = o_a/T + log1p(tail). */
+export function storeLogsumexp(
+  { scalars }: ReferenceRow,
+  out: ReferenceValues,
+): void {
+  add(x, total, scalars, ROW.peak, scalars, ROW.log);
+  storeValue(out, 0, x, total);
+}
+
+/** -Σ p log p as Σ p_k (log1p(tail) - d_k), terms that are never negative. */
+export function storeEntropy(
+  { classes, p, d, scalars }: ReferenceRow,
+  out: ReferenceValues,
+): void {
+  store(x, total, 0, 0, 0);
+  for (let at = 0; at < PLACES * classes; at += PLACES) {
+    subtract(x, term, scalars, ROW.log, d, at);
+    multiply(x, term, x, term, p, at);
+    add(x, total, x, total, x, term);
+  }
+  storeValue(out, 0, x, total);
+}
+
+/** Σ p_i (1 - p_i): gini, and over T the block's trace. */
+export function storeGini(
+  { classes, p, q }: ReferenceRow,
+  out: ReferenceValues,
+): void {
+  sumOfSpreads(p, q, classes);
+  storeValue(out, 0, x, total);
+}
+
+export function storeTrace(
+  { classes, p, q, scalars }: ReferenceRow,
+  out: ReferenceValues,
+): void {
+  sumOfSpreads(p, q, classes);
+  multiply(x, total, x, total, scalars, ROW.inverseT);
+  storeValue(out, 0, x, total);
+}
+
+function sumOfSpreads(p: Float64Array, q: Float64Array, classes: number): void {
+  store(x, total, 0, 0, 0);
+  for (let at = 0; at < PLACES * classes; at += PLACES) {
+    multiply(x, term, p, at, q, at);
+    add(x, total, x, total, x, term);
+  }
+}
+
+function storeLogOf(
+  { d, masked, scalars }: ReferenceRow,
+  out: ReferenceValues,
+  n: number,
+  k: number,
+  sign: 1 | -1,
+): void {
+  if (masked[k]) {
+    storePlain(out, n, -sign * Infinity);
+    return;
+  }
+  subtract(x, term, d, PLACES * k, scalars, ROW.log);
+  storeValue(out, n, x, term, sign);
+}
