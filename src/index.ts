@@ -19,6 +19,10 @@ export {
   SoftjacError,
   UsageError,
 } from "./errors.js";
+export { generate } from "./generate/generate.js";
+export type { LogitsKind } from "./generate/logits-kinds.js";
+export type { GenerateOptions } from "./generate/options.js";
+export type { GenerateReport } from "./generate/report.js";
 export {
   type InMemoryOptions,
   type ResultInputs,

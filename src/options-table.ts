@@ -1,21 +1,23 @@
 import type { RunOptions } from "./options.js";
 import { DROPPED, EMIT_NAMES, LAYOUTS } from "./results/catalogue.js";
 
-export interface OptionSpec {
-  /** The property of RunOptions; the CLI's flag is the same in kebab-case. */
-  name: Exclude<keyof RunOptions, "input">;
+export interface OptionSpec<Name extends string = string> {
+  /** The property of the command's options; the CLI's flag is the same in kebab-case. */
+  name: Name;
   kind: "string" | "list" | "integer" | "number" | "boolean";
   alias?: string;
   choices?: readonly string[];
   /** Inclusive range of an integer or a number. */
   range?: readonly [number, number];
   default?: string | number | boolean;
-  group: "Input" | "Results" | "Output" | "Running";
+  group: "Input" | "Results" | "Values" | "Output" | "Running";
   help: string;
 }
 
 /** One table: the library checks by it, the CLI makes its flags and help from it. */
-export const RUN_OPTIONS: readonly OptionSpec[] = [
+export const RUN_OPTIONS: readonly OptionSpec<
+  Exclude<keyof RunOptions, "input">
+>[] = [
   {
     name: "column",
     kind: "string",

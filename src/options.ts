@@ -1,7 +1,8 @@
 import { availableParallelism } from "node:os";
+import { checkNames, checkPath, checkValue } from "./check-options.js";
 import { UsageError } from "./errors.js";
 import type { OpenOptions } from "./input/logits-file.js";
-import { type OptionSpec, RUN_OPTIONS } from "./options-table.js";
+import { RUN_OPTIONS } from "./options-table.js";
 import {
   DROPPED,
   type InputName,
@@ -97,14 +98,10 @@ export interface ResolvedOptions {
  * @throws UsageError naming the option, what it takes, and what was found
  */
 export function resolveOptions(options: RunOptions): ResolvedOptions {
-  checkNames(options);
+  checkNames(options, ["input", ...RUN_OPTIONS.map(({ name }) => name)]);
   const { input, output } = options;
-  for (const [name, value] of Object.entries({ input, output }))
-    if (typeof value !== "string" || value === "")
-      throw new UsageError(
-        `${name}: expected a path, found ${show(value)}`,
-        name,
-      );
+  checkPath("input", input);
+  checkPath("output", output);
   for (const spec of RUN_OPTIONS) checkValue(spec, options[spec.name]);
   const { column, columns, keep = [] } = options;
   if (column !== undefined && columns !== undefined)
@@ -173,71 +170,6 @@ function refuseForCoo({ onBadRow, keep = [] }: RunOptions): void {
       `keep: expected no columns to keep in layout coo, whose table rows are entries (join them by row), found ${keep.join(", ")}`,
       "keep",
     );
-}
-
-function checkNames(options: RunOptions): void {
-  const known = ["input", ...RUN_OPTIONS.map((spec) => spec.name as string)];
-  for (const name of Object.keys(options))
-    if (!known.includes(name))
-      throw new UsageError(
-        `expected an option among ${known.join(", ")}, found ${name}`,
-        name,
-      );
-}
-
-function checkValue(spec: OptionSpec, value: unknown): void {
-  if (value === undefined) return;
-  const fail = (expected: string): never => {
-    throw new UsageError(
-      `${spec.name}: expected ${expected}, found ${show(value)}`,
-      spec.name,
-    );
-  };
-  switch (spec.kind) {
-    case "boolean":
-      if (typeof value !== "boolean") fail("true or false");
-      return;
-    case "integer": {
-      const [low, high] = spec.range ?? [0, Number.MAX_SAFE_INTEGER];
-      const whole = Number.isSafeInteger(value)
-        ? (value as number)
-        : Number.NaN;
-      if (!(whole >= low && whole <= high))
-        fail(
-          high === Number.MAX_SAFE_INTEGER
-            ? `a whole number from ${low}`
-            : `a whole number from ${low} to ${high}`,
-        );
-      return;
-    }
-    case "number": {
-      const [low, high] = spec.range ?? [-Infinity, Infinity];
-      if (!(typeof value === "number" && value >= low && value <= high))
-        fail(`a number from ${low} to ${high}`);
-      return;
-    }
-    case "list":
-      if (
-        !Array.isArray(value) ||
-        value.some((item) => typeof item !== "string" || item === "")
-      )
-        fail("a list of names");
-      for (const item of value as string[])
-        if (spec.choices && !spec.choices.includes(item))
-          throw new UsageError(
-            `${spec.name}: expected names among ${spec.choices.join(", ")}, found ${item}`,
-            spec.name,
-          );
-      return;
-    case "string":
-      if (typeof value !== "string" || value === "") fail("a text");
-      if (spec.choices && !spec.choices.includes(value as string))
-        fail(spec.choices.join(" or "));
-  }
-}
-
-function show(value: unknown): string {
-  return value === undefined ? "nothing" : JSON.stringify(value);
 }
 
 /** What opening the input must know. */

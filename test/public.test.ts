@@ -24,6 +24,7 @@ test("the public names", () => {
     "SoftjacError",
     "UsageError",
     "dryRun",
+    "generate",
     "relativeErrorPercent",
     "run",
     "softmax",
@@ -60,6 +61,19 @@ describe("nothing imports upward", () => {
       "src/results",
       "apache-arrow/",
       "flatbuffers",
+    ],
+    // A conductor of its own, over the same output as run.
+    "src/generate": [
+      "src/arrow",
+      "src/check-options",
+      "src/errors",
+      "src/io",
+      "src/options-table",
+      "src/output",
+      "src/results",
+      "src/run",
+      "src/strides",
+      "src/version",
     ],
     "src/pool": ["src/arrow", "src/results", "src/slots", "workers", "piscina"],
     workers: [

@@ -1,41 +1,57 @@
 import parser from "yargs-parser";
 import { UsageError } from "../errors.js";
-import type { RunOptions } from "../options.js";
-import { type OptionSpec, RUN_OPTIONS } from "../options-table.js";
+import type { OptionSpec } from "../options-table.js";
+import type { CommandFlags, CommandSpec } from "./command.js";
 
 /** A command line, understood. */
-export type Command =
-  | { name: "run"; options: RunOptions; flags: RunFlags }
-  | { name: "help"; of: string | undefined }
-  | { name: "version" };
+export type CommandLine =
+  | {
+      does: "command";
+      command: CommandSpec;
+      options: Record<string, unknown>;
+      flags: CommandFlags;
+    }
+  | { does: "help"; of: CommandSpec | undefined }
+  | { does: "version" };
 
-/** What concerns the terminal alone. */
-export interface RunFlags {
-  dryRun: boolean;
-  json: boolean;
-  quiet: boolean;
-}
-
-export const FLAGS = {
-  "dry-run": "Print the plan and do nothing",
-  json: "Print the report as JSON on standard output",
-  quiet: "Print errors only",
-} as const;
-
-const COMMANDS = ["run"];
+type Parsed = Record<string, unknown>;
 
 /**
  * Parses a command line with yargs' parser, which is told to leave every value as it was typed: by itself it turns "abc"
  * into NaN and keeps the last of a repeated flag without a word. What is in a value is checked by the options table.
  * @throws UsageError
  */
-export function parseArguments(argv: string[]): Command {
-  const booleans = RUN_OPTIONS.filter(({ kind }) => kind === "boolean");
-  const others = RUN_OPTIONS.filter(({ kind }) => kind !== "boolean");
-  const parsed: Record<string, unknown> = parser(argv, {
+export function parseArguments(
+  argv: string[],
+  commands: readonly CommandSpec[],
+): CommandLine {
+  // Which words are values of options depends on the command, and which word is the command on that: all options first.
+  const first = parse(argv, commands);
+  if (first.version === true) return { does: "version" };
+  const [name] = (first._ as unknown[]).map(String);
+  const command = commands.find((spec) => spec.name === name);
+  if (name !== undefined && !command)
+    throw new UsageError(
+      `expected a command among ${commands.map((spec) => spec.name).join(", ")}, found ${name} (softjac --help)`,
+    );
+  if (first.help === true) return { does: "help", of: command };
+  if (!command)
+    throw new UsageError("expected a command, found none (softjac --help)");
+  const parsed = parse(argv, [command]);
+  refuseUnknown(parsed, command);
+  refuseAmbiguousFlags(argv, command);
+  const [, ...words] = (parsed._ as unknown[]).map(String);
+  return { does: "command", command, ...givenTo(command, parsed, words) };
+}
+
+function parse(argv: string[], commands: readonly CommandSpec[]): Parsed {
+  const options = commands.flatMap((command) => command.options);
+  const booleans = options.filter(({ kind }) => kind === "boolean");
+  const others = options.filter(({ kind }) => kind !== "boolean");
+  return parser(argv, {
     boolean: [
       ...booleans.map(({ name }) => kebab(name)),
-      ...Object.keys(FLAGS),
+      ...commands.flatMap(({ flags }) => Object.keys(flags)),
       "help",
       "version",
     ],
@@ -50,29 +66,20 @@ export function parseArguments(argv: string[]): Command {
     alias: {
       help: ["h"],
       ...Object.fromEntries(
-        RUN_OPTIONS.flatMap(({ name, alias }) =>
+        options.flatMap(({ name, alias }) =>
           alias ? [[kebab(name), [alias]]] : [],
         ),
       ),
     },
   });
-  const [command, ...rest] = (parsed._ as unknown[]).map(String);
-  if (parsed.version === true) return { name: "version" };
-  if (command !== undefined && !COMMANDS.includes(command))
-    throw new UsageError(
-      `expected a command among ${COMMANDS.join(", ")}, found ${command} (softjac --help)`,
-    );
-  if (parsed.help === true) return { name: "help", of: command };
-  if (command === undefined)
-    throw new UsageError("expected a command, found none (softjac --help)");
-  refuseUnknown(parsed, command);
-  refuseAmbiguousFlags(argv);
-  return runCommand(parsed, rest);
 }
 
-function refuseUnknown(parsed: Record<string, unknown>, command: string): void {
-  const known = ["_", ...Object.keys(FLAGS), "help", "version"];
-  for (const { name } of RUN_OPTIONS) known.push(kebab(name));
+function refuseUnknown(
+  parsed: Parsed,
+  { name: command, options, flags }: CommandSpec,
+): void {
+  const known = ["_", ...Object.keys(flags), "help", "version"];
+  for (const { name } of options) known.push(kebab(name));
   const unknown = Object.keys(parsed).filter((name) => !known.includes(name));
   if (unknown.length > 0)
     throw new UsageError(
@@ -80,47 +87,41 @@ function refuseUnknown(parsed: Record<string, unknown>, command: string): void {
     );
 }
 
-function runCommand(
-  parsed: Record<string, unknown>,
-  inputs: string[],
-): Command {
-  if (inputs.length !== 1)
+function givenTo(
+  { positional, options: specs, required, flags }: CommandSpec,
+  parsed: Parsed,
+  words: string[],
+): { options: Record<string, unknown>; flags: CommandFlags } {
+  const { option, what } = positional;
+  if (words.length !== 1)
     throw new UsageError(
-      `expected one input file, found ${inputs.length === 0 ? "none" : inputs.join(", ")}`,
-      "input",
+      `expected one ${what}, found ${words.length === 0 ? "none" : words.join(", ")}`,
+      option,
     );
-  const options: Record<string, unknown> = { input: inputs[0] };
-  for (const spec of RUN_OPTIONS) {
+  const options: Record<string, unknown> = { [option]: words[0] };
+  for (const spec of specs) {
     const value = once(kebab(spec.name), parsed[kebab(spec.name)]);
     if (value !== undefined) options[spec.name] = typed(spec, value);
   }
-  const flag = (name: string) => once(name, parsed[name]) === true;
-  if (options.output === undefined)
-    throw new UsageError(
-      "--output (-o): expected a path, found nothing",
-      "output",
-    );
-  return {
-    name: "run",
-    options: options as unknown as RunOptions,
-    flags: {
-      dryRun: flag("dry-run"),
-      json: flag("json"),
-      quiet: flag("quiet"),
-    },
-  };
+  for (const { option, shown, what } of required)
+    if (options[option] === undefined)
+      throw new UsageError(`${shown}: expected ${what}, found nothing`, option);
+  const given = Object.keys(flags).filter(
+    (name) => once(name, parsed[name]) === true,
+  );
+  return { options, flags: new Set(given) };
 }
 
 /**
  * The parser keeps the last of a repeated flag without a word, and takes `--dry-run=yes` for false.
  */
-function refuseAmbiguousFlags(argv: string[]): void {
+function refuseAmbiguousFlags(argv: string[], command: CommandSpec): void {
   const seen = new Map<string, number>();
   for (const word of argv) {
     const [, flag, value] = /^--(?:no-)?([a-z][a-z-]*)(=.*)?$/.exec(word) ?? [];
     if (flag === undefined) continue;
     seen.set(flag, (seen.get(flag) ?? 0) + 1);
-    if (isFlag(flag) && value !== undefined)
+    if (isFlag(flag, command) && value !== undefined)
       throw new UsageError(
         `--${flag}: expected no value, found ${value.slice(1)}`,
         flag,
@@ -134,10 +135,10 @@ function refuseAmbiguousFlags(argv: string[]): void {
       );
 }
 
-function isFlag(name: string): boolean {
+function isFlag(name: string, { flags, options }: CommandSpec): boolean {
   return (
-    name in FLAGS ||
-    RUN_OPTIONS.some((o) => o.kind === "boolean" && kebab(o.name) === name)
+    name in flags ||
+    options.some((o) => o.kind === "boolean" && kebab(o.name) === name)
   );
 }
 

@@ -1,31 +1,35 @@
 import yargs, { type Argv } from "yargs";
-import { RUN_OPTIONS } from "../options-table.js";
-import { EMIT_NAMES, EMITS } from "../results/catalogue.js";
-import { FLAGS, kebab } from "./arguments.js";
+import { kebab } from "./arguments.js";
+import type { CommandSpec } from "./command.js";
 
 /** The help of a command, or of softjac itself. Loaded only when asked for: it would cost every run 80 ms. */
-export function helpText(command: string | undefined): Promise<string> {
-  const words = command === undefined ? [] : [command];
+export function helpText(
+  commands: readonly CommandSpec[],
+  of: CommandSpec | undefined,
+): Promise<string> {
+  const words = of ? [of.name] : [];
   return new Promise((resolve, reject) => {
-    base().parse([...words, "--help"], {}, (error, _, output) => {
+    base(commands).parse([...words, "--help"], {}, (error, _, output) => {
       if (error) reject(error);
       else resolve(output);
     });
   });
 }
 
-function base(): Argv {
-  return yargs()
+function base(commands: readonly CommandSpec[]): Argv {
+  const softjac = yargs()
     .scriptName("softjac")
     .locale("en")
     .usage(
       "$0 <command>\n\nSoftmax and its exact Jacobian for datasets: Arrow files of logits in, sparse Arrow tables out.",
-    )
-    .command(
-      "run <input>",
-      "Softmax and its Jacobian blocks of every row of a file",
-      runSyntax,
-    )
+    );
+  for (const spec of commands)
+    softjac.command(
+      `${spec.name} <${spec.positional.option}>`,
+      spec.summary,
+      (syntax) => commandSyntax(syntax, spec),
+    );
+  return softjac
     .version(false)
     .option("version", { type: "boolean", describe: "Show the version" })
     .alias({ help: "h" })
@@ -33,24 +37,17 @@ function base(): Argv {
     .exitProcess(false);
 }
 
-function runSyntax(run: Argv): Argv {
-  run
-    .usage(
-      "$0 run <input> -o <output>\n\nSoftmax and its Jacobian blocks of every row of an Arrow IPC file.",
-    )
-    .example("$0 run logits.arrow -o jacobian.arrow", "")
-    .example(
-      "$0 run logits.arrow -o jacobian.arrow --keep id,label --dtype float32",
-      "",
-    )
-    .example("$0 run wide.arrow -o jacobian.arrow --columns 'logit_*'", "")
-    .example("$0 run logits.arrow -o jacobian.arrow --dry-run", "")
-    .positional("input", {
-      type: "string",
-      describe: "Arrow IPC file with a column of logits",
-    });
-  for (const spec of RUN_OPTIONS)
-    run.option(kebab(spec.name), {
+function commandSyntax(syntax: Argv, command: CommandSpec): Argv {
+  const { name, positional, epilogue } = command;
+  syntax.usage(`$0 ${name} ${command.usage}`);
+  for (const example of command.examples)
+    syntax.example(`$0 ${name} ${example}`, "");
+  syntax.positional(positional.option, {
+    type: "string",
+    describe: positional.help,
+  });
+  for (const spec of command.options)
+    syntax.option(kebab(spec.name), {
       ...(spec.kind !== "integer" &&
         spec.kind !== "number" && {
           type: spec.kind === "boolean" ? "boolean" : "string",
@@ -64,13 +61,7 @@ function runSyntax(run: Argv): Argv {
         defaultDescription: String(spec.default),
       }),
     });
-  for (const [name, describe] of Object.entries(FLAGS))
-    run.option(name, { type: "boolean", describe, group: "Reporting:" });
-  const width = Math.max(...EMIT_NAMES.map(({ length }) => length));
-  const lines = EMIT_NAMES.map(
-    (name) => `  ${name.padEnd(width)}  ${EMITS[name].help}`,
-  );
-  return run.epilogue(
-    `Results for --emit (p = softmax(o/T)):\n${lines.join("\n")}`,
-  );
+  for (const [flag, describe] of Object.entries(command.flags))
+    syntax.option(flag, { type: "boolean", describe, group: "Reporting:" });
+  return epilogue ? syntax.epilogue(epilogue) : syntax;
 }

@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 import { UsageError } from "../errors.js";
 import { VERSION } from "../version.js";
-import { type Command, parseArguments } from "./arguments.js";
+import { parseArguments } from "./arguments.js";
+import { COMMANDS } from "./commands.js";
 import { EXIT } from "./exit-codes.js";
-import { runCommand } from "./run-command.js";
 
 // A reader that has seen enough (`softjac … | head`) is no error.
 for (const stream of [process.stdout, process.stderr])
@@ -15,22 +15,24 @@ for (const stream of [process.stdout, process.stderr])
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(argv: string[]): Promise<number> {
-  let command: Command;
+  let line: ReturnType<typeof parseArguments>;
   try {
-    command = parseArguments(argv);
+    line = parseArguments(argv, COMMANDS);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     process.stderr.write(`softjac: ${error.message}\n`);
     return EXIT.usage;
   }
-  if (command.name === "version") {
-    process.stdout.write(`${VERSION}\n`);
-    return EXIT.done;
+  switch (line.does) {
+    case "version":
+      process.stdout.write(`${VERSION}\n`);
+      return EXIT.done;
+    case "help": {
+      const { helpText } = await import("./help.js");
+      process.stdout.write(`${await helpText(COMMANDS, line.of)}\n`);
+      return EXIT.done;
+    }
+    case "command":
+      return line.command.execute(line.options, line.flags);
   }
-  if (command.name === "help") {
-    const { helpText } = await import("./help.js");
-    process.stdout.write(`${await helpText(command.of)}\n`);
-    return EXIT.done;
-  }
-  return runCommand(command.options, command.flags);
 }

@@ -1,44 +1,50 @@
 import { dryRun } from "../dry-run.js";
-import { SoftjacError } from "../errors.js";
 import type { RunOptions } from "../options.js";
-import { removePendingOutputs } from "../output/commit.js";
-import type { RunReport } from "../report.js";
+import { RUN_OPTIONS } from "../options-table.js";
+import { EMIT_NAMES, EMITS } from "../results/catalogue.js";
 import { run } from "../run.js";
-import type { RunFlags } from "./arguments.js";
+import { carryOut, failed, printJson } from "./carry-out.js";
+import {
+  type CommandFlags,
+  type CommandSpec,
+  REPORT_FLAGS,
+} from "./command.js";
 import { EXIT, exitCodeOf } from "./exit-codes.js";
-import { openProgress } from "./progress.js";
-import { stopOnSignals } from "./signals.js";
 import { dryRunText, reportText } from "./summary.js";
 
-/** `softjac run`. Returns the exit code. */
-export async function runCommand(
-  options: RunOptions,
-  flags: RunFlags,
-): Promise<number> {
-  if (flags.dryRun) return dryRunCommand(options, flags);
-  const stop = stopOnSignals(removePendingOutputs);
-  const progress = await openProgress(process.stderr, flags.quiet);
-  try {
-    const report = await run(options, {
-      signal: stop.signal,
-      onProgress: progress.update,
-    });
-    progress.stop();
-    if (flags.json) printJson(report);
-    else if (!flags.quiet) process.stderr.write(reportText(report));
-    return EXIT.done;
-  } catch (error) {
-    progress.stop();
-    return failed(error, exitCodeOf(error, stop.stoppedBy()), flags);
-  } finally {
-    stop.release();
-  }
-}
+/** `softjac run` */
+export const RUN_COMMAND: CommandSpec = {
+  name: "run",
+  summary: "Softmax and its Jacobian blocks of every row of a file",
+  usage:
+    "<input> -o <output>\n\nSoftmax and its Jacobian blocks of every row of an Arrow IPC file.",
+  positional: {
+    option: "input",
+    what: "input file",
+    help: "Arrow IPC file with a column of logits",
+  },
+  options: RUN_OPTIONS,
+  required: [{ option: "output", shown: "--output (-o)", what: "a path" }],
+  flags: { "dry-run": "Print the plan and do nothing", ...REPORT_FLAGS },
+  examples: [
+    "logits.arrow -o jacobian.arrow",
+    "logits.arrow -o jacobian.arrow --keep id,label --dtype float32",
+    "wide.arrow -o jacobian.arrow --columns 'logit_*'",
+    "logits.arrow -o jacobian.arrow --dry-run",
+  ],
+  epilogue: `Results for --emit (p = softmax(o/T)):\n${emitHelp()}`,
+  async execute(given, flags) {
+    const options = given as unknown as RunOptions;
+    return flags.has("dry-run")
+      ? printPlan(options, flags)
+      : carryOut(flags, (hooks) => run(options, hooks), reportText);
+  },
+};
 
-function dryRunCommand(options: RunOptions, flags: RunFlags): number {
+function printPlan(options: RunOptions, flags: CommandFlags): number {
   try {
     const plan = dryRun(options);
-    if (flags.json) printJson(plan);
+    if (flags.has("json")) printJson(plan);
     else process.stdout.write(dryRunText(plan));
     return EXIT.done;
   } catch (error) {
@@ -46,29 +52,9 @@ function dryRunCommand(options: RunOptions, flags: RunFlags): number {
   }
 }
 
-/** One sentence for people; for machines the report with the error in it. Unexpected errors keep their stack. */
-function failed(error: unknown, exitCode: number, flags: RunFlags): number {
-  const known = error instanceof SoftjacError;
-  const message =
-    known || !(error instanceof Error) ? errorMessage(error) : error.stack;
-  process.stderr.write(`softjac: ${message}\n`);
-  if (flags.json)
-    printJson({
-      ...((known ? error.report : undefined) as RunReport | undefined),
-      status: "failed",
-      error: {
-        code: known ? error.code : "ERR_INTERNAL",
-        message: errorMessage(error),
-        exitCode,
-      },
-    });
-  return exitCode;
-}
-
-export function errorMessage(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+function emitHelp(): string {
+  const width = Math.max(...EMIT_NAMES.map(({ length }) => length));
+  return EMIT_NAMES.map(
+    (name) => `  ${name.padEnd(width)}  ${EMITS[name].help}`,
+  ).join("\n");
 }

@@ -1,18 +1,14 @@
 import type { DryRun } from "../dry-run.js";
+import type { GenerateReport } from "../generate/report.js";
 import type { RunReport } from "../report.js";
 import { aligned, bytes, count, duration } from "./format.js";
 
 /** The end of a run, for people. */
 export function reportText(report: RunReport): string {
-  const rate = (1000 * report.outputBytes) / report.durationMs;
   const rows: [string, string][] = [
     ["rows", `${count(report.rows)} x ${count(report.classes)} classes`],
     ["results", `${names(report.emit)} (${report.layout}, ${report.dtype})`],
-    ["bytes", `${count(report.outputBytes)} (${bytes(report.outputBytes)})`],
-    [
-      "time",
-      `${duration(report.durationMs)}, ${count(report.rowsPerSecond)} rows/s, ${bytes(rate)}/s`,
-    ],
+    ...bytesAndTime(report),
   ];
   if (report.entries !== null)
     rows.push([
@@ -27,6 +23,31 @@ export function reportText(report: RunReport): string {
       `${count(report.badRows)}, the first is row ${report.firstBadRow}`,
     ]);
   return `${report.output}\n${aligned(rows)}`;
+}
+
+/** The end of a generate, for people. */
+export function generatedText(report: GenerateReport): string {
+  const { kind, scale, seed, dtype } = report;
+  const law = scale === null ? kind : `${kind}, scale ${scale}`;
+  return `${report.output}\n${aligned([
+    ["rows", `${count(report.rows)} x ${count(report.classes)} classes`],
+    ["logits", `${law}, seed ${seed} (${dtype})`],
+    ...bytesAndTime(report),
+  ])}`;
+}
+
+function bytesAndTime(
+  report: RunReport | GenerateReport,
+): [label: string, value: string][] {
+  const { outputBytes, durationMs, rowsPerSecond } = report;
+  const rate = (1000 * outputBytes) / durationMs;
+  return [
+    ["bytes", `${count(outputBytes)} (${bytes(outputBytes)})`],
+    [
+      "time",
+      `${duration(durationMs)}, ${count(rowsPerSecond)} rows/s, ${bytes(rate)}/s`,
+    ],
+  ];
 }
 
 /** A plan, for people. */

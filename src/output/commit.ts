@@ -52,9 +52,13 @@ export interface PendingOutput {
 /**
  * Refuses early what the commit would refuse late.
  * @throws OutputExistsError where something is at `path` (with `force`: something that is not a regular file);
- * UsageError where it is the input itself
+ * UsageError where it is the input itself, where there is one
  */
-export function checkTarget(path: string, force: boolean, input: string): void {
+export function checkTarget(
+  path: string,
+  force: boolean,
+  input?: string,
+): void {
   if (/[\\/]$/.test(path))
     throw new UsageError(
       `output: expected the name of a file, found ${path}`,
@@ -62,7 +66,7 @@ export function checkTarget(path: string, force: boolean, input: string): void {
     );
   const found = statOrNull(path);
   if (!found) return;
-  if (isSameFile(input, found))
+  if (input !== undefined && isSameFile(input, found))
     throw new UsageError(
       `output: expected another file than the input, found ${path}`,
       "output",

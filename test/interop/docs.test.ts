@@ -20,6 +20,17 @@ test("docs/results.md has a row for every result", () => {
     expect(text).toMatch(new RegExp(`\`${name}\``));
 });
 
+test("every command of docs/generate.md runs", () => {
+  const drawn = readFileSync(`${root}docs/generate.md`, "utf8");
+  const commands = [...drawn.matchAll(/^softjac .*$/gm)].map(([line]) => line);
+  expect(commands.length).toBe(3);
+  const softjac = `softjac() { "${process.execPath}" "${root}dist/cli.js" "$@"; }`;
+  execFileSync("bash", ["-ec", [softjac, ...commands].join("\n")], {
+    cwd,
+    stdio: "pipe",
+  });
+});
+
 test("every command and every snippet of docs/results.md runs, in order", () => {
   execFileSync(
     "bash",

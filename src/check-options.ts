@@ -1,0 +1,80 @@
+import { UsageError } from "./errors.js";
+import type { OptionSpec } from "./options-table.js";
+
+/** @throws UsageError naming the option that is not among those known */
+export function checkNames(options: object, known: readonly string[]): void {
+  for (const name of Object.keys(options))
+    if (!known.includes(name))
+      throw new UsageError(
+        `expected an option among ${known.join(", ")}, found ${name}`,
+        name,
+      );
+}
+
+/** @throws UsageError */
+export function checkPath(name: string, value: unknown): void {
+  if (typeof value !== "string" || value === "")
+    throw new UsageError(
+      `${name}: expected a path, found ${show(value)}`,
+      name,
+    );
+}
+
+/**
+ * Checks a value by its line of the options table; undefined passes.
+ * @throws UsageError naming the option, what it takes, and what was found
+ */
+export function checkValue(spec: OptionSpec, value: unknown): void {
+  if (value === undefined) return;
+  const fail = (expected: string): never => {
+    throw new UsageError(
+      `${spec.name}: expected ${expected}, found ${show(value)}`,
+      spec.name,
+    );
+  };
+  switch (spec.kind) {
+    case "boolean":
+      if (typeof value !== "boolean") fail("true or false");
+      return;
+    case "integer": {
+      const [low, high] = spec.range ?? [0, Number.MAX_SAFE_INTEGER];
+      const whole = Number.isSafeInteger(value)
+        ? (value as number)
+        : Number.NaN;
+      if (!(whole >= low && whole <= high))
+        fail(
+          high === Number.MAX_SAFE_INTEGER
+            ? `a whole number from ${low}`
+            : `a whole number from ${low} to ${high}`,
+        );
+      return;
+    }
+    case "number": {
+      const [low, high] = spec.range ?? [-Infinity, Infinity];
+      if (!(typeof value === "number" && value >= low && value <= high))
+        fail(`a number from ${low} to ${high}`);
+      return;
+    }
+    case "list":
+      if (
+        !Array.isArray(value) ||
+        value.some((item) => typeof item !== "string" || item === "")
+      )
+        fail("a list of names");
+      for (const item of value as string[])
+        if (spec.choices && !spec.choices.includes(item))
+          throw new UsageError(
+            `${spec.name}: expected names among ${spec.choices.join(", ")}, found ${item}`,
+            spec.name,
+          );
+      return;
+    case "string":
+      if (typeof value !== "string" || value === "") fail("a text");
+      if (spec.choices && !spec.choices.includes(value as string))
+        fail(spec.choices.join(" or "));
+  }
+}
+
+function show(value: unknown): string {
+  return value === undefined ? "nothing" : JSON.stringify(value);
+}

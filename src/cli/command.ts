@@ -1,0 +1,35 @@
+import type { OptionSpec } from "../options-table.js";
+
+/** One of softjac's commands: what its line may say, what its help says, and what it does. */
+export interface CommandSpec {
+  name: string;
+  /** One line of softjac's own help. */
+  summary: string;
+  /** First lines of its own help, after "softjac <name>". */
+  usage: string;
+  /** The one word beside the options: the option that it stands for, and what it is in messages. */
+  positional: { option: string; what: string; help: string };
+  options: readonly OptionSpec[];
+  /** Options without which it does not start, as messages name them, and what they take. */
+  required: readonly { option: string; shown: string; what: string }[];
+  /** What concerns the terminal alone: flags and their help. */
+  flags: Readonly<Record<string, string>>;
+  /** Command lines of its help, after "softjac <name>". */
+  examples: readonly string[];
+  /** Last lines of its help. */
+  epilogue?: string;
+  /** Does it; returns the exit code. `options` are texts typed by the options table, and not checked further. */
+  execute(
+    options: Record<string, unknown>,
+    flags: CommandFlags,
+  ): Promise<number>;
+}
+
+/** The flags that were given. */
+export type CommandFlags = ReadonlySet<string>;
+
+/** Flags of every command that makes a file. */
+export const REPORT_FLAGS = {
+  json: "Print the report as JSON on standard output",
+  quiet: "Print errors only",
+} as const;

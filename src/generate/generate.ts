@@ -1,0 +1,51 @@
+import { AbortedError, SoftjacError } from "../errors.js";
+import { checkTarget, ioError, openPending } from "../output/commit.js";
+import type { RunHooks } from "../run.js";
+import { VERSION } from "../version.js";
+import { layoutLogitsFile } from "./logits-layout.js";
+import { type GenerateOptions, resolveGenerateOptions } from "./options.js";
+import { type GenerateReport, generateReport } from "./report.js";
+import { writeLogits } from "./write-logits.js";
+
+/**
+ * Makes an Arrow IPC file of drawn logits: `id: int64` from 0, `logits: fixed_size_list<float>[classes]`, `label: int32`
+ * drawn from softmax of the row. Any size in a few MiB of memory; the same bytes for the same options on every machine.
+ * The output appears whole under its name, or not at all.
+ *
+ * @returns what was done
+ * @throws SoftjacError, its `report` saying how far it came
+ */
+export async function generate(
+  options: GenerateOptions,
+  hooks: RunHooks = {},
+): Promise<GenerateReport> {
+  const resolved = resolveGenerateOptions(options);
+  const { output: path, force } = resolved;
+  const progress = {
+    rowsDone: 0,
+    outputBytes: 0,
+    recordBatches: 0,
+    start: performance.now(),
+  };
+  try {
+    checkTarget(path, force);
+    if (hooks.signal?.aborted)
+      throw new AbortedError({ cause: hooks.signal.reason });
+    const layout = layoutLogitsFile(resolved);
+    progress.outputBytes = layout.bytes;
+    progress.recordBatches = layout.batches.length;
+    const output = await openPending(path, layout.bytes, resolved);
+    try {
+      await writeLogits(resolved, layout, output, progress, hooks);
+      await output.commit();
+    } catch (error) {
+      await output.discard();
+      throw ioError(path, "could not be written", error);
+    }
+    return generateReport(VERSION, "done", resolved, progress);
+  } catch (error) {
+    if (error instanceof SoftjacError)
+      error.report = generateReport(VERSION, "failed", resolved, progress);
+    throw error;
+  }
+}

@@ -1,0 +1,134 @@
+import { checkNames, checkPath, checkValue } from "../check-options.js";
+import { UsageError } from "../errors.js";
+import type { OptionSpec } from "../options-table.js";
+import { LOGITS_KINDS, type LogitsKind } from "./logits-kinds.js";
+
+/** What a file of drawn logits is to be. `output`, `rows` and `classes` must be given. */
+export interface GenerateOptions {
+  /** Path of the file to make. */
+  output: string;
+  rows: number;
+  classes: number;
+  kind?: LogitsKind | undefined;
+  /** Standard deviation of kind normal. */
+  scale?: number | undefined;
+  /** Same seed, same bytes. */
+  seed?: number | undefined;
+  dtype?: "float32" | "float64" | undefined;
+  /** Replace an existing output file. */
+  force?: boolean | undefined;
+  /** Wait until the output is on the disk before it gets its name. */
+  sync?: boolean | undefined;
+}
+
+export type ResolvedGenerateOptions = Readonly<{
+  [name in keyof GenerateOptions]-?: NonNullable<GenerateOptions[name]>;
+}>;
+
+/** Of kind normal: as the logits of many a trained classifier spread. */
+const DEFAULT_SCALE = 3;
+
+/** One table: the library checks by it, the CLI makes its flags and help from it. */
+export const GENERATE_OPTIONS: readonly OptionSpec<
+  Exclude<keyof GenerateOptions, "output">
+>[] = [
+  {
+    name: "rows",
+    kind: "integer",
+    range: [0, Number.MAX_SAFE_INTEGER],
+    group: "Values",
+    help: "Rows (required)",
+  },
+  {
+    name: "classes",
+    kind: "integer",
+    // A row is made at once, and 128 MiB are as much as readers take in a record batch with ease.
+    range: [1, 2 ** 24],
+    group: "Values",
+    help: "Classes, logits per row (required)",
+  },
+  {
+    name: "kind",
+    kind: "string",
+    choices: LOGITS_KINDS,
+    // What classifiers give is nearer to it than to the notebook's whole and half numbers.
+    default: "normal",
+    group: "Values",
+    help: "Law of the logits: randint(-10, 11)/2, N(0, scale), or one class far above the others",
+  },
+  {
+    name: "scale",
+    kind: "number",
+    range: [0, 1e6],
+    default: DEFAULT_SCALE,
+    group: "Values",
+    help: "Standard deviation of kind normal",
+  },
+  {
+    name: "seed",
+    kind: "integer",
+    // The same command gives the same file, unless another is asked for.
+    default: 0,
+    group: "Values",
+    help: "Seed of the draws: same seed, same bytes",
+  },
+  {
+    name: "dtype",
+    kind: "string",
+    choices: ["float32", "float64"],
+    // Nothing is rounded that need not be.
+    default: "float64",
+    group: "Output",
+    help: "Type of the logits; drawn in float64 either way",
+  },
+  {
+    name: "force",
+    kind: "boolean",
+    default: false,
+    group: "Output",
+    help: "Replace the output file if it exists",
+  },
+  {
+    name: "sync",
+    kind: "boolean",
+    // As run does.
+    default: true,
+    group: "Output",
+    help: "Wait until the output is on the disk (--no-sync: leave it to the system)",
+  },
+];
+
+/**
+ * Checks options and fills in defaults. The argument is not changed.
+ * @throws UsageError naming the option, what it takes, and what was found
+ */
+export function resolveGenerateOptions(
+  options: GenerateOptions,
+): ResolvedGenerateOptions {
+  checkNames(options, ["output", ...GENERATE_OPTIONS.map(({ name }) => name)]);
+  checkPath("output", options.output);
+  for (const name of ["rows", "classes"] as const)
+    if (options[name] === undefined)
+      throw new UsageError(
+        `${name}: expected a whole number, found nothing`,
+        name,
+      );
+  for (const spec of GENERATE_OPTIONS) checkValue(spec, options[spec.name]);
+  const { kind = "normal" } = options;
+  if (options.scale !== undefined && kind !== "normal")
+    throw new UsageError(
+      `scale: expected kind normal, which alone has one, found ${kind}`,
+      "scale",
+    );
+  return Object.freeze({
+    output: options.output,
+    rows: options.rows,
+    classes: options.classes,
+    kind,
+    scale: options.scale ?? DEFAULT_SCALE,
+    seed: options.seed ?? 0,
+    dtype: options.dtype ?? "float64",
+    force: options.force ?? false,
+    sync: options.sync ?? true,
+  });
+}

@@ -1,0 +1,60 @@
+import type { LogitsKind } from "./logits-kinds.js";
+import type { ResolvedGenerateOptions } from "./options.js";
+
+/** What `generate` did: returned when it succeeds, `report` on its error when it fails. */
+export interface GenerateReport {
+  softjac: string;
+  status: "done" | "failed";
+  output: string;
+  kind: LogitsKind;
+  /** Of kind normal, else null. */
+  scale: number | null;
+  seed: number;
+  dtype: "float32" | "float64";
+  rows: number;
+  classes: number;
+  /** Rows written before the end, all of them when done. */
+  rowsDone: number;
+  outputBytes: number;
+  recordBatches: number;
+  /** From the call to the return, in milliseconds. */
+  durationMs: number;
+  rowsPerSecond: number;
+  /** The process's peak resident memory, in bytes. */
+  peakMemoryBytes: number;
+}
+
+/** How far it came since `start` (of performance.now). */
+export interface GenerateProgress {
+  rowsDone: number;
+  outputBytes: number;
+  recordBatches: number;
+  start: number;
+}
+
+export function generateReport(
+  version: string,
+  status: GenerateReport["status"],
+  options: ResolvedGenerateOptions,
+  { rowsDone, outputBytes, recordBatches, start }: GenerateProgress,
+): GenerateReport {
+  const { output, kind, scale, seed, dtype, rows, classes } = options;
+  const durationMs = performance.now() - start;
+  return {
+    softjac: version,
+    status,
+    output,
+    kind,
+    scale: kind === "normal" ? scale : null,
+    seed,
+    dtype,
+    rows,
+    classes,
+    rowsDone,
+    outputBytes,
+    recordBatches,
+    durationMs,
+    rowsPerSecond: (rowsDone / durationMs) * 1000,
+    peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
+  };
+}

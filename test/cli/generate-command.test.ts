@@ -1,0 +1,132 @@
+import { spawn } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { expect, test } from "vitest";
+import { workDirectory } from "../support/logits-input.js";
+import { CLI, softjac } from "./support.js";
+
+const at = workDirectory();
+const taken = at("taken.arrow");
+writeFileSync(taken, "");
+const SIZE = ["--rows", "100", "--classes", "5"];
+
+test("a summary on standard error; --quiet says nothing; --json is the report", () => {
+  const { status, stdout, stderr } = softjac("generate", at("a"), ...SIZE);
+  expect(status).toBe(0);
+  expect(stdout).toBe("");
+  expect(stderr).toMatch(
+    /a\n {2}rows {4}100 x 5 classes\n {2}logits {2}normal, scale 3, seed 0 \(float64\)\n {2}bytes {3}[\d,]+ \(.+\)\n {2}time {4}.+\/s\n$/,
+  );
+  expect(softjac("generate", at("b"), ...SIZE, "--quiet")).toMatchObject({
+    stdout: "",
+    stderr: "",
+    status: 0,
+  });
+  const json = softjac(
+    ...["generate", at("c"), ...SIZE, "--json"],
+    ...["--kind", "notebook", "--seed", "7", "--dtype", "float32"],
+  );
+  expect(json.stderr).toBe("");
+  expect(JSON.parse(json.stdout)).toMatchObject({
+    status: "done",
+    kind: "notebook",
+    scale: null,
+    seed: 7,
+    dtype: "float32",
+    rows: 100,
+    classes: 5,
+  });
+});
+
+test("the same line makes the same bytes, --force over what is there", () => {
+  softjac("generate", at("d"), ...SIZE);
+  const before = readFileSync(at("d"));
+  expect(softjac("generate", at("d"), ...SIZE, "--force").status).toBe(0);
+  expect(readFileSync(at("d")).equals(before)).toBe(true);
+});
+
+const REFUSED: [name: string, args: string[], exit: number, message: string][] =
+  [
+    ["no output", SIZE, 64, "expected one output file, found none"],
+    [
+      "two outputs",
+      ["x", "y", ...SIZE],
+      64,
+      "expected one output file, found x, y",
+    ],
+    [
+      "no rows",
+      [at("x"), "--classes", "5"],
+      64,
+      "--rows: expected a whole number, found nothing",
+    ],
+    [
+      "an option of run",
+      [at("x"), ...SIZE, "--dry-run"],
+      64,
+      "expected options that softjac generate knows, found --dry-run (softjac generate --help)",
+    ],
+    [
+      "rows that are no number",
+      [at("x"), "--rows", "1e3", "--classes", "5"],
+      64,
+      '--rows: expected a whole number, found "1e3"',
+    ],
+    [
+      "an unknown kind",
+      [at("x"), ...SIZE, "--kind", "flat"],
+      64,
+      'kind: expected notebook or normal or peaked, found "flat"',
+    ],
+    [
+      "an output that exists",
+      [taken, ...SIZE],
+      73,
+      `expected nothing at ${taken}, found a file (--force replaces it)`,
+    ],
+    [
+      "no directory",
+      [at("no/where"), ...SIZE],
+      74,
+      `${at("no/where")}: its directory could not be examined: ENOENT, its directory does not exist`,
+    ],
+  ];
+
+test.each(REFUSED)("%s", (_, args, exit, message) => {
+  const { status, stdout, stderr } = softjac("generate", ...args);
+  expect(stderr).toBe(`softjac: ${message}\n`);
+  expect(stdout).toBe("");
+  expect(status).toBe(exit);
+});
+
+test("help names its options, and softjac's own help the command", () => {
+  expect(softjac("generate", "--help").stdout).toContain("--kind");
+  expect(softjac("generate", "--help").stdout).not.toContain("--emit");
+  expect(softjac("--help").stdout).toContain("softjac generate <output>");
+});
+
+test("SIGINT in the middle: exit 130, nothing left", async () => {
+  const output = at("stopped.arrow");
+  const child = spawn(process.execPath, [
+    CLI,
+    ...["generate", output, "--rows", "3000000", "--classes", "10"],
+  ]);
+  let stderr = "";
+  child.stderr.on("data", (text) => {
+    stderr += text;
+  });
+  const ended = new Promise<number | null>((resolve) =>
+    child.on("exit", resolve),
+  );
+  const temporary = () =>
+    readdirSync(dirname(output)).filter((name) => name.includes("stopped"));
+  while (temporary().length === 0 && child.exitCode === null)
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  child.kill("SIGINT");
+  expect(await ended).toBe(130);
+  expect(stderr).toBe(
+    "softjac: the run was stopped before it was complete; nothing was written\n",
+  );
+  expect(existsSync(output)).toBe(false);
+  expect(temporary()).toEqual([]);
+});
