@@ -3,13 +3,18 @@ import type { LogitsFile } from "./input/logits-file.js";
 import type { PlacedBatch } from "./output/jacobian-file.js";
 import type { KeptTask } from "./pool/protocol.js";
 
-/** Copying the kept columns of rows `[rowStart, rowEnd)`, but for those in `without`, into their record batch. */
+/**
+ * Copying the kept columns of rows `[rowStart, rowEnd)`, but for those in `without`, into their record batch: where that
+ * stands in the output, or in `target`, which has its body's first bytes.
+ */
 export function keptTask(
   logits: LogitsFile,
-  { bodyStart, layout, shape }: PlacedBatch,
+  { bodyStart: start, layout, shape }: PlacedBatch,
   { rowStart, rowEnd }: { rowStart: number; rowEnd: number },
   without: readonly number[] = [],
+  target: SharedArrayBuffer | null = null,
 ): Omit<KeptTask, "slot"> {
+  const bodyStart = target ? 0 : start;
   const ranges = keptRanges(logits, rowStart, rowEnd, without);
   const columns = logits.kept.map((column, k) => {
     const { field, bits, offsetBytes, dictionaryValues } = column;
@@ -32,5 +37,5 @@ export function keptTask(
       valuesBytes: range.valuesBytes,
     };
   });
-  return { kind: "kept", rows: shape.rows, columns };
+  return { kind: "kept", rows: shape.rows, columns, target };
 }

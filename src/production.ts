@@ -3,7 +3,8 @@ import type { LogitsFile } from "./input/logits-file.js";
 import { readInput } from "./input/read-input.js";
 import type { BlockPlace } from "./output/arrow-encode.js";
 import type { PendingOutput } from "./output/commit.js";
-import { copyDictionaries } from "./output/dictionaries.js";
+import { dictionaryPieces } from "./output/dictionaries.js";
+import type { Piece } from "./output/jacobian-file.js";
 import type { TaskPool } from "./pool/task-pool.js";
 import type { ReportBuilder } from "./report.js";
 
@@ -20,14 +21,13 @@ export interface Production {
   onProgress: () => void;
 }
 
-/** Copies the dictionaries of the kept columns to their places. */
-export function keepDictionaries(
-  { logits, output }: Production,
+/** The dictionaries of the kept columns at their places, in pieces. */
+export function keptDictionaries(
+  { logits }: Production,
   places: readonly BlockPlace[],
-): void {
-  copyDictionaries(
+): Generator<Piece> {
+  return dictionaryPieces(
     (target, position) => readInput(logits, target, position),
-    output.fd,
     logits.dictionaries,
     places,
   );

@@ -59,6 +59,12 @@ export async function run(
   }
 }
 
+/**
+ * Outputs from this size on go past the page cache, where the run waits for the disk anyway; smaller ones are there for
+ * who reads them next.
+ */
+const LEAST_DIRECT_BYTES = 64 * 2 ** 20;
+
 /** Writes the whole output beside its target, then commits it. */
 async function produce(
   options: ResolvedOptions,
@@ -69,8 +75,14 @@ async function produce(
 ): Promise<void> {
   if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
   const { plan, slot } = job;
-  const planned = job.kind === "entries" ? 0 : job.layout.bytes;
-  const output = await openPending(options.output, planned, options);
+  const [least, most] =
+    job.kind === "entries"
+      ? [0, job.plan.mostBytes]
+      : [job.layout.bytes, job.layout.bytes];
+  const output = await openPending(options.output, least, {
+    ...options,
+    direct: options.sync && most >= LEAST_DIRECT_BYTES,
+  });
   try {
     const memory = allocateKernelMemory(
       plan.slots * slot.bytes,

@@ -1,64 +1,120 @@
 import { computeEntries } from "./compute-entries.js";
 import type { EntriesJob } from "./entries-job.js";
 import { failureError } from "./failures.js";
-import { writeBehind } from "./io/write-behind.js";
+import { SequentialFile } from "./io/sequential-file.js";
 import { keptShapes } from "./kept-shapes.js";
 import { keptTask } from "./kept-task.js";
 import type { EntriesBatch } from "./output/entries-batch.js";
-import { OrderedFile } from "./output/ordered-file.js";
+import {
+  batchMetadata,
+  headPiece,
+  layoutEnd,
+  layoutHead,
+  type Piece,
+  type PlacedBatch,
+  placeBatch,
+  tailPiece,
+} from "./output/jacobian-file.js";
 import { validityBitmap } from "./output/validity-bitmap.js";
-import { keepDictionaries, type Production } from "./production.js";
+import { keptDictionaries, type Production } from "./production.js";
 
-/** The ordered writer: record batches go to the end of the file one by one, in row order. */
+/** The ordered writer: the file is written from its start to its end, record batch by record batch, in row order. */
 export async function writeEntries(
   job: EntriesJob,
   production: Production,
 ): Promise<void> {
   const { output, report } = production;
-  const file = new OrderedFile(output.fd, job.file);
-  await computeEntries({
-    ...production,
-    job,
-    write: (batch) => writeBatch(job, production, file, batch),
-  });
-  keepDictionaries(production, file.head.dictionaries);
-  report.set({ outputBytes: file.finish() });
+  const file = new SequentialFile(output.fd, output.direct);
+  const add = async ({ offset, bytes }: Piece) => {
+    await file.padTo(offset);
+    await file.add(bytes);
+  };
+  const head = layoutHead(job.file);
+  await add(headPiece(head));
+  for (const piece of keptDictionaries(production, head.dictionaries))
+    await add(piece);
+  await file.padTo(head.end);
+
+  const batches: PlacedBatch[] = [];
+  try {
+    await computeEntries({
+      ...production,
+      job,
+      write: async (batch) => {
+        const { placed, kept, nulls } = await placeOf(
+          job,
+          production,
+          file.position,
+          batch,
+        );
+        batches.push(placed);
+        report.set({ recordBatches: batches.length });
+        for (const piece of piecesOf(job, batch, placed, kept, nulls))
+          await add(piece);
+        await file.padTo(placed.bodyStart + placed.bodyBytes);
+        output.wrote(placed.bodyBytes);
+      },
+    });
+    const layout = layoutEnd(job.file, head, batches);
+    await add(tailPiece(layout));
+    await file.finish();
+    report.set({ outputBytes: layout.bytes });
+  } finally {
+    await file.settled();
+  }
 }
 
-async function writeBatch(
+/** Places a batch at `offset`, and copies its kept columns into memory: its body's first bytes, but for `row`. */
+async function placeOf(
   job: EntriesJob,
-  { logits, pool, output, paths, report }: Production,
-  file: OrderedFile,
+  { logits, pool, paths }: Production,
+  offset: number,
   batch: EntriesBatch,
-): Promise<void> {
-  const { rowStart, rowEnd, skipped, badRows, rows } = batch;
-  const nullableResults = job.onBadRow === "null";
-  const kept = logits.kept.length > 0;
-  const placed = file.place({
-    rows,
-    results: batch.columns.map(({ shape }) => shape),
-    nullableResults,
-    kept: kept ? keptShapes(logits, rowStart, rowEnd, skipped) : [],
-  });
+): Promise<{ placed: PlacedBatch; kept: Uint8Array; nulls: number[] }> {
+  const { rowStart, rowEnd, skipped, rows } = batch;
+  const isKept = logits.kept.length > 0;
+  const placed = placeBatch(
+    {
+      rows,
+      results: batch.columns.map(({ shape }) => shape),
+      nullableResults: job.onBadRow === "null",
+      kept: isKept ? keptShapes(logits, rowStart, rowEnd, skipped) : [],
+    },
+    offset,
+  );
+  if (!isKept) return { placed, kept: new Uint8Array(0), nulls: [] };
+  const end = placed.layout.results[0]?.validity ?? placed.bodyBytes;
+  const memory = new SharedArrayBuffer(end);
+  const span = { rowStart, rowEnd };
+  const task = keptTask(logits, placed, span, skipped, memory);
+  const reply = await pool.run({ ...task, slot: 0 });
+  if (!reply.ok) throw failureError(reply.failure, paths);
+  return { placed, kept: new Uint8Array(memory), nulls: reply.nulls };
+}
+
+/** What a batch is made of, in ascending order. */
+function* piecesOf(
+  job: EntriesJob,
+  { row, rows, offsets, columns, badRows }: EntriesBatch,
+  placed: PlacedBatch,
+  kept: Uint8Array,
+  nulls: number[],
+): Generator<Piece> {
   const { bodyStart, layout } = placed;
-  const write = (bytes: Uint8Array, offset: number) =>
-    writeBehind(output.fd, bytes, bodyStart + offset);
-  await write(batch.row, layout.row);
-  for (const [n, { shape, values }] of batch.columns.entries()) {
+  const at = (offset: number, bytes: Uint8Array): Piece => ({
+    offset: bodyStart + offset,
+    bytes,
+  });
+  yield batchMetadata(placed, nulls, badRows.length);
+  yield at(layout.row, row);
+  const firstKept = layout.row + row.byteLength;
+  if (kept.byteLength > firstKept)
+    yield at(firstKept, kept.subarray(firstKept));
+  for (const [n, { shape, values }] of columns.entries()) {
     const place = layout.results[n] as (typeof layout.results)[number];
-    if (nullableResults)
-      await write(validityBitmap(rows, badRows), place.validity);
-    if (shape.offsets) await write(batch.offsets, place.offsets);
-    await write(values, place.values);
+    if (job.onBadRow === "null")
+      yield at(place.validity, validityBitmap(rows, badRows));
+    if (shape.offsets) yield at(place.offsets, offsets);
+    yield at(place.values, values);
   }
-  let nulls: number[] = [];
-  if (kept) {
-    const task = keptTask(logits, placed, { rowStart, rowEnd }, skipped);
-    const reply = await pool.run({ ...task, slot: 0 });
-    if (!reply.ok) throw failureError(reply.failure, paths);
-    nulls = reply.nulls;
-  }
-  file.finishBatch(placed, nulls, badRows.length);
-  output.wrote(placed.bodyBytes);
-  report.set({ recordBatches: file.batches });
 }

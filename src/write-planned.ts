@@ -2,8 +2,8 @@ import { ftruncateSync } from "node:fs";
 import { compute } from "./compute.js";
 import { writeFully } from "./io/positional.js";
 import type { Job } from "./job.js";
-import { frame } from "./output/jacobian-file.js";
-import { keepDictionaries, type Production } from "./production.js";
+import { headPiece, type Piece, tailPiece } from "./output/jacobian-file.js";
+import { keptDictionaries, type Production } from "./production.js";
 import { scanBadRows } from "./scan.js";
 import type { SkippedRows } from "./skipped-rows.js";
 
@@ -24,7 +24,10 @@ export async function writePlanned(
     production.report.set({ outputBytes: job.layout.bytes });
   }
   await compute({ ...production, job });
-  keepDictionaries(production, job.layout.dictionaries);
-  for (const { offset, bytes } of frame(job.layout))
-    writeFully(fd, bytes, offset);
+  const { layout } = job;
+  const write = ({ offset, bytes }: Piece) => writeFully(fd, bytes, offset);
+  write(headPiece(layout));
+  for (const piece of keptDictionaries(production, layout.dictionaries))
+    write(piece);
+  write(tailPiece(layout));
 }

@@ -10,13 +10,17 @@ import { TaskFailure, withSide } from "./task-failure.js";
 /** Values copied at once. */
 const COPY_BYTES = 1 << 20;
 
-/** Copies one kept column of an output record batch from the input's batches that it spans. Returns its nulls. */
+/**
+ * Copies one kept column of an output record batch from the input's batches that it spans, into the output or into
+ * `target`. Returns its nulls.
+ */
 export function copyKeptColumn(
   setup: WorkerSetup,
   column: KeptColumnTask,
   rows: number,
+  target: SharedArrayBuffer | null,
 ): number {
-  const copier = new ColumnCopier(setup, column);
+  const copier = new ColumnCopier(setup, column, target);
   const validity = column.validity ? new Uint8Array(bitmapBytes(rows)) : null;
   const bools = column.bits === 1 ? new Uint8Array(bitmapBytes(rows)) : null;
   let done = 0;
@@ -50,6 +54,7 @@ class ColumnCopier {
   constructor(
     private readonly setup: WorkerSetup,
     private readonly column: KeptColumnTask,
+    private readonly target: SharedArrayBuffer | null,
   ) {}
 
   read(position: number, bytes: number): Uint8Array {
@@ -59,7 +64,11 @@ class ColumnCopier {
   }
 
   write(source: Uint8Array, position: number): void {
-    withSide("output", () => writeFully(this.setup.outputFd, source, position));
+    if (this.target) new Uint8Array(this.target).set(source, position);
+    else
+      withSide("output", () =>
+        writeFully(this.setup.outputFd, source, position),
+      );
   }
 
   /** The bytes of a bitmap that hold the piece's rows: the first of them is bit `from & 7`. */

@@ -30,7 +30,7 @@ export function taskRunner(setup: WorkerSetup): (task: Task) => Reply {
       case "kept":
         return {
           nulls: task.columns.map((column) =>
-            copyKeptColumn(setup, column, task.rows),
+            copyKeptColumn(setup, column, task.rows, task.target),
           ),
         };
     }

@@ -3,8 +3,9 @@ import { writeFully } from "../io/positional.js";
 import type { PendingOutput } from "../output/commit.js";
 import {
   batchMetadata,
-  frame,
+  headPiece,
   type JacobianFileLayout,
+  tailPiece,
 } from "../output/jacobian-file.js";
 import type { RunHooks } from "../run.js";
 import { storeLabels } from "./labels.js";
@@ -57,7 +58,7 @@ export async function writeLogits(
     writeFully(output.fd, bytes, offset);
   }
   if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
-  for (const { offset, bytes } of frame(layout))
+  for (const { offset, bytes } of [headPiece(layout), tailPiece(layout)])
     writeFully(output.fd, bytes, offset);
 }
 

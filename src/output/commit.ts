@@ -24,6 +24,7 @@ import {
   PermissionError,
   UsageError,
 } from "../errors.js";
+import { openDirect } from "../io/direct.js";
 import { WriteBack } from "./write-back.js";
 
 /** Temporary files that exist now, for a process that must end at once. */
@@ -37,6 +38,8 @@ export function removePendingOutputs(): void {
 /** The output while it is being written: a file beside its target that nobody else sees as the output. */
 export interface PendingOutput {
   readonly fd: number;
+  /** For writes past the page cache (io/direct.ts); -1 where there are none. */
+  readonly direct: number;
   readonly temporaryPath: string;
   /**
    * Says that so many bytes more have been written. Now and then the disk is set to work on them while the run goes on,
@@ -79,14 +82,22 @@ export function checkTarget(
   if (!force) throw new OutputExistsError(path, "a file (--force replaces it)");
 }
 
+export interface PendingOptions {
+  force: boolean;
+  /** The commit waits for the disk. */
+  sync: boolean;
+  /** Most of it is written past the page cache. */
+  direct?: boolean;
+}
+
 /**
- * Opens a temporary file of `bytes` beside `path`. With `sync` its commit waits for the disk.
+ * Opens a temporary file of `bytes` beside `path`.
  * @throws IoError (no space, no such directory), PermissionError
  */
 export async function openPending(
   path: string,
   bytes: number,
-  { force, sync }: { force: boolean; sync: boolean },
+  { force, sync, direct: past = false }: PendingOptions,
 ): Promise<PendingOutput> {
   const directory = dirname(path);
   checkSpace(directory, path, bytes);
@@ -104,18 +115,21 @@ export async function openPending(
     openSync(temporaryPath, flags, 0o666),
   );
   pendingPaths.add(temporaryPath);
+  const direct = past ? openDirect(temporaryPath) : -1;
   let open = true;
   const writeBack = new WriteBack(fd);
   const close = () => {
     if (!open) return;
     open = false;
+    if (direct >= 0) closeSync(direct);
     closeSync(fd);
   };
   const output: PendingOutput = {
     fd,
+    direct,
     temporaryPath,
     wrote: (bytes) => {
-      if (sync) writeBack.wrote(bytes);
+      if (sync && direct < 0) writeBack.wrote(bytes);
     },
     async commit() {
       // After an fsync that failed nobody knows what is on the disk: it is not tried again, and the file is discarded.

@@ -1,10 +1,9 @@
-import { writeFully } from "../io/positional.js";
 import {
   type BlockPlace,
   dictionaryMessage,
   type RecordBatchMetadata,
 } from "./arrow-encode.js";
-import { dictionaryMetadata } from "./jacobian-file.js";
+import { dictionaryMetadata, type Piece } from "./jacobian-file.js";
 
 const COPY_BYTES = 1 << 20;
 
@@ -23,25 +22,20 @@ export function encodeDictionary(source: SourceDictionary): Uint8Array {
   return dictionaryMessage(id, isDelta, { ...batch, bodyBytes });
 }
 
-/** Writes the dictionary messages to their places, the bodies as `read` gives them from the input. */
-export function copyDictionaries(
+/** The dictionary messages at their places, in pieces; the bodies as `read` gives them from the input. */
+export function* dictionaryPieces(
   read: (target: Uint8Array, position: number) => void,
-  outputFd: number,
   sources: readonly SourceDictionary[],
   places: readonly BlockPlace[],
-): void {
-  places.forEach((place, k) => {
+): Generator<Piece> {
+  for (const [k, place] of places.entries()) {
     const source = sources[k] as SourceDictionary;
-    const { offset, bytes } = dictionaryMetadata(
-      place,
-      encodeDictionary(source),
-    );
-    writeFully(outputFd, bytes, offset);
+    yield dictionaryMetadata(place, encodeDictionary(source));
     const to = place.offset + place.metadataBytes;
     for (let at = 0; at < source.bodyBytes; at += COPY_BYTES) {
-      const part = new Uint8Array(Math.min(COPY_BYTES, source.bodyBytes - at));
-      read(part, source.bodyStart + at);
-      writeFully(outputFd, part, to + at);
+      const bytes = new Uint8Array(Math.min(COPY_BYTES, source.bodyBytes - at));
+      read(bytes, source.bodyStart + at);
+      yield { offset: to + at, bytes };
     }
-  });
+  }
 }

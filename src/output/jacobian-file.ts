@@ -136,11 +136,16 @@ export function layoutEnd(
   };
 }
 
-/** Magic and schema; EOS, footer and closing magic. */
-export function frame(layout: JacobianFileLayout): Piece[] {
-  const head = new Uint8Array(8 + layout.schema.byteLength);
-  head.set(MAGIC);
-  head.set(layout.schema, 8);
+/** Magic and schema. */
+export function headPiece({ schema }: JacobianFileHead): Piece {
+  const bytes = new Uint8Array(8 + schema.byteLength);
+  bytes.set(MAGIC);
+  bytes.set(schema, 8);
+  return { offset: 0, bytes };
+}
+
+/** EOS, footer and closing magic. */
+export function tailPiece(layout: JacobianFileLayout): Piece {
   const tail = new Uint8Array(layout.bytes - layout.footerStart + EOS_BYTES);
   tail.fill(0xff, 0, 4);
   tail.set(layout.footer, EOS_BYTES);
@@ -150,10 +155,7 @@ export function frame(layout: JacobianFileLayout): Piece[] {
     true,
   );
   tail.set(MAGIC, tail.byteLength - MAGIC.byteLength);
-  return [
-    { offset: 0, bytes: head },
-    { offset: layout.footerStart - EOS_BYTES, bytes: tail },
-  ];
+  return { offset: layout.footerStart - EOS_BYTES, bytes: tail };
 }
 
 /** The framed metadata of a batch, once its nulls are known: `keptNulls` per kept column, `badRows` among the results. */

@@ -130,6 +130,8 @@ export interface KeptTask {
   slot: number;
   rows: number;
   columns: KeptColumnTask[];
+  /** Where `out` are places: memory, or null for the output. */
+  target: SharedArrayBuffer | null;
 }
 
 export interface KeptColumnTask {
@@ -143,7 +145,7 @@ export interface KeptColumnTask {
   /** Whether a validity bitmap is written. */
   validity: boolean;
   pieces: KeptPiece[];
-  /** Absolute bytes of the output. */
+  /** Absolute bytes of the output, or of the target. */
   out: { validity: number; offsets: number; values: number };
   /** Bytes that the values take in the output (variable length). */
   valuesBytes: number;

@@ -4,7 +4,7 @@ import { openTaskPool } from "../../src/pool/task-pool.js";
 test("workers that cannot start reject the tasks that wait for them", async () => {
   // Run from src/, the worker's file is not where the built package has it.
   const pool = await openTaskPool(2, {} as never);
-  const task = { kind: "kept", slot: 0, rows: 0, columns: [] } as const;
+  const task = { kind: "kept", slot: 0, rows: 0, target: null } as const;
   const runs = [1, 2, 3].map(() =>
     pool.run({ ...task, columns: [] }).then(
       () => "done",

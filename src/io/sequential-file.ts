@@ -1,0 +1,109 @@
+import { DIRECT_BYTES, isRefused } from "./direct.js";
+import { writeBehind } from "./write-behind.js";
+
+/** Written at once; two such blocks, so that one fills while the other is written. */
+const BLOCK_BYTES = 4 << 20;
+
+/**
+ * A file that is written from its start to its end, in large aligned blocks, past the page cache where `direct` is a
+ * descriptor for that (-1: it is not). What was added may be changed as soon as the promise is fulfilled.
+ */
+export class SequentialFile {
+  /** Bytes added so far. */
+  position = 0;
+  readonly #blocks: Uint8Array[];
+  #current = 0;
+  #used = 0;
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly fd: number,
+    private readonly direct: number,
+  ) {
+    this.#blocks = alignedBlocks(2, BLOCK_BYTES);
+  }
+
+  async add(bytes: Uint8Array): Promise<void> {
+    for (let done = 0; done < bytes.byteLength; ) {
+      const part = bytes.subarray(done, done + BLOCK_BYTES - this.#used);
+      this.#block.set(part, this.#used);
+      done += part.byteLength;
+      await this.#advance(part.byteLength);
+    }
+  }
+
+  /** Adds zeros up to a position. */
+  async padTo(position: number): Promise<void> {
+    while (this.position < position) {
+      const bytes = Math.min(
+        position - this.position,
+        BLOCK_BYTES - this.#used,
+      );
+      this.#block.fill(0, this.#used, this.#used + bytes);
+      await this.#advance(bytes);
+    }
+  }
+
+  /** Writes what is left, and waits for all of it. */
+  async finish(): Promise<void> {
+    await this.#writing;
+    const rest = this.#block.subarray(0, this.#used);
+    const start = this.position - this.#used;
+    const whole = this.#used - (this.#used % DIRECT_BYTES);
+    await this.#write(rest.subarray(0, whole), start);
+    await writeBehind(this.fd, rest.subarray(whole), start + whole);
+    this.#used = 0;
+  }
+
+  /** Waits until nothing is being written, whatever becomes of it. */
+  async settled(): Promise<void> {
+    await this.#writing.catch(() => {});
+  }
+
+  get #block(): Uint8Array {
+    return this.#blocks[this.#current] as Uint8Array;
+  }
+
+  async #advance(bytes: number): Promise<void> {
+    this.position += bytes;
+    this.#used += bytes;
+    if (this.#used < BLOCK_BYTES) return;
+    const full = this.#block;
+    await this.#writing;
+    this.#writing = this.#write(full, this.position - BLOCK_BYTES);
+    this.#writing.catch(() => {});
+    this.#current = 1 - this.#current;
+    this.#used = 0;
+  }
+
+  /** A multiple of DIRECT_BYTES at a multiple of it. */
+  async #write(bytes: Uint8Array, position: number): Promise<void> {
+    if (this.direct >= 0)
+      try {
+        await writeBehind(this.direct, bytes, position);
+        return;
+      } catch (error) {
+        if (!isRefused(error)) throw error;
+      }
+    await writeBehind(this.fd, bytes, position);
+  }
+}
+
+/** WebAssembly memory starts on a page; where it cannot be had, direct writes from other memory may be refused. */
+function alignedBlocks(count: number, bytes: number): Uint8Array[] {
+  let buffer: ArrayBufferLike;
+  try {
+    const pages = (count * bytes) / 65536;
+    buffer = new WebAssembly.Memory({
+      initial: pages,
+      maximum: pages,
+      shared: true,
+    }).buffer;
+  } catch {
+    buffer = new ArrayBuffer(count * bytes);
+  }
+  return Array.from(
+    { length: count },
+    (_, k) => new Uint8Array(buffer, k * bytes, bytes),
+  );
+}
