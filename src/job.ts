@@ -2,6 +2,7 @@ import { InputUnsupportedError } from "./errors.js";
 import { keptBytesPerRow } from "./input/kept-pieces.js";
 import type { LogitsFile } from "./input/logits-file.js";
 import { sourcesOf } from "./input/source-pieces.js";
+import { DIRECT_BYTES } from "./io/direct.js";
 import { keptShapes } from "./kept-shapes.js";
 import type { ResolvedOptions } from "./options.js";
 import { encodeDictionary } from "./output/dictionaries.js";
@@ -114,6 +115,7 @@ export function planJob(
   const slot = layoutSlot({
     ...plan,
     results,
+    slack: DIRECT_BYTES,
     sources: sources.map((source, n) => ({
       ...source,
       widened: n > 0 && logits.inputs[n - 1]?.type !== "float64",

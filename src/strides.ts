@@ -56,6 +56,7 @@ export function computeInMemory(
     rows,
   );
   const slot = layoutSlot({
+    slack: 0,
     loadRows: strideRows,
     strideRows,
     tileRows,
@@ -178,7 +179,8 @@ function tiled(
       row * column.values + skip,
     );
   };
-  const good = computeTiles(stride, tileRows, (n, i, end) => {
+  const outOf = (n: number) => (stride.results[n] as StrideResult).out;
+  const good = computeTiles(stride, tileRows, outOf, (n, i, end) => {
     const block = columns[n]?.block ?? "square";
     const skip = blockRowStart(block, stride.classes, i);
     copy(n, skip, blockRowStart(block, stride.classes, end) - skip);

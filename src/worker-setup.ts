@@ -8,7 +8,7 @@ import type { KernelMemory } from "./slots/kernel-memory.js";
 export function workerSetup(
   job: Job | EntriesJob,
   logits: LogitsFile,
-  outputFd: number,
+  output: { fd: number; direct: number },
   memory: KernelMemory,
   temperature: number,
 ): WorkerSetup {
@@ -18,7 +18,8 @@ export function workerSetup(
     slotBytes: slot.bytes,
     slot,
     sourceFd: logits.fd,
-    outputFd,
+    outputFd: output.fd,
+    directFd: output.direct,
     classes: logits.classes,
     temperature,
     sources: [

@@ -48,7 +48,9 @@ async function computeWith(
       job.plan.slots * job.slot.bytes,
       "plain",
     );
-    const run: Run = taskRunner(workerSetup(job, logits, -1, memory, 1));
+    const run: Run = taskRunner(
+      workerSetup(job, logits, { fd: -1, direct: -1 }, memory, 1),
+    );
     const values: number[] = [];
     const rows: number[] = [];
     await computeEntries({

@@ -75,6 +75,7 @@ describe("every plan", () => {
       const { bytes } = layoutSlot({
         ...plan,
         results,
+        slack: 4096,
         sources: [
           {
             form: "fixed-size-list",
@@ -140,6 +141,7 @@ test("inputs larger than their results keep a slot small: variances of whole cov
     const { bytes } = layoutSlot({
       ...plan,
       results,
+      slack: 4096,
       sources: [
         { ...source, values: classes },
         { ...source, values },

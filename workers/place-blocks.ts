@@ -1,4 +1,4 @@
-import { writeFully } from "../src/io/positional.js";
+import { writePages } from "../src/io/direct.js";
 import type { WorkerSetup } from "../src/pool/protocol.js";
 import { blockRowStart, type ResultColumn } from "../src/results/columns.js";
 import { withSide } from "./task-failure.js";
@@ -12,6 +12,16 @@ export interface BlockRows {
   rows: number;
   i: number;
   end: number;
+}
+
+/** Where row i of the first of some blocks goes, those that stand in the output as they are. */
+export function placeOfBlocks(
+  { block, width, values }: ResultColumn,
+  classes: number,
+  { start, row, i }: Pick<BlockRows, "start" | "row" | "i">,
+): number {
+  const skip = blockRowStart(block ?? "square", classes, i);
+  return start + (row * values + skip) * width;
 }
 
 /** Writes blocks that stand at `out`: as they are, or each in its slab of the tensor. */
@@ -28,7 +38,8 @@ export function placeBlocks(
     const skip = blockRowStart(block, classes, i);
     const bytes =
       (rows - 1) * values + blockRowStart(block, classes, end) - skip;
-    write(setup, out, bytes * width, start + (row * values + skip) * width);
+    const place = placeOfBlocks(result, classes, { start, row, i });
+    write(setup, out, bytes * width, place);
     return;
   }
   // The slab of row q is [classes, all rows, classes], zero but for [i, q, j]: the file has zeros where nothing is written.
@@ -49,11 +60,8 @@ export function write(
   bytes: number,
   position: number,
 ): void {
+  const { buffer, outputFd: fd, directFd: direct } = setup;
   withSide("output", () =>
-    writeFully(
-      setup.outputFd,
-      new Uint8Array(setup.buffer, address, bytes),
-      position,
-    ),
+    writePages({ fd, direct }, buffer, address, bytes, position),
   );
 }

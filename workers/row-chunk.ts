@@ -1,3 +1,4 @@
+import { padBefore } from "../src/io/direct.js";
 import type { Kernel } from "../src/numeric/kernel.js";
 import {
   computeStride,
@@ -12,7 +13,7 @@ import type {
 import type { ResultColumn } from "../src/results/columns.js";
 import { describeRow } from "./describe-row.js";
 import { loadRows } from "./load-rows.js";
-import { placeBlocks, write } from "./place-blocks.js";
+import { placeBlocks, placeOfBlocks, write } from "./place-blocks.js";
 import { TaskFailure } from "./task-failure.js";
 
 /**
@@ -36,13 +37,17 @@ export function computeRowChunk(
     const rows = Math.min(setup.loadRows, task.rowEnd - start);
     const done = start - task.rowStart;
     loadRows(setup, kernel, task.pieces, start, start + rows, base);
+    const outs = results.map(({ values, width }, n) => {
+      const place = (task.results[n] as number) + done * values * width;
+      return placeLike(base + (slot.results[n] as number), place);
+    });
     for (let first = 0; first < rows; first += setup.strideRows)
       computeRows(
         setup,
         kernel,
         task,
         base,
-        { start, first, rows: Math.min(setup.strideRows, rows - first) },
+        { start, first, rows: Math.min(setup.strideRows, rows - first), outs },
         badRows,
       );
     kernel.storeRowNumbers(start, rows, base + slot.rowNumbers);
@@ -57,8 +62,8 @@ export function computeRowChunk(
       writeRun(base + slot.rowNumbers, task.row, 8);
       results.forEach(({ block, values, width }, n) => {
         if (block !== null) return;
-        const region = base + (slot.results[n] as number);
-        writeRun(region, task.results[n] as number, values * width);
+        const out = outs[n] as number;
+        writeRun(out, task.results[n] as number, values * width);
       });
     }
   }
@@ -105,6 +110,13 @@ interface Rows {
   start: number;
   first: number;
   rows: number;
+  /** Where the load's results stand, but for blocks. */
+  outs: number[];
+}
+
+/** `address`, or a little later: where something stands in its page as it does in the output's. */
+function placeLike(address: number, position: number): number {
+  return address + padBefore(address, position);
 }
 
 function computeRows(
@@ -118,8 +130,20 @@ function computeRows(
   const { classes, tileRows, results } = setup;
   const stride = strideOf(setup, kernel, base, at);
   const row = at.start + at.first - task.rowStart;
+  // Blocks start where their own pages do.
+  const outOf = (n: number, i: number): number => {
+    const start = task.results[n] as number;
+    const result = results[n] as ResultColumn;
+    return placeLike(
+      base + (setup.slot.results[n] as number),
+      placeOfBlocks(result, classes, { start, row, i }),
+    );
+  };
+  stride.results.forEach((result, n) => {
+    if (result.block !== null) result.out = outOf(n, 0);
+  });
   const writeBlocks = (n: number, rows: number, i: number, end: number) => {
-    const { out } = stride.results[n] as Stride["results"][number];
+    const out = outOf(n, i);
     const result = results[n] as ResultColumn;
     for (const run of runsWritten(task, row, row + rows))
       placeBlocks(
@@ -138,7 +162,7 @@ function computeRows(
   };
   let bad: Iterable<number>;
   if (tileRows < classes) {
-    const good = computeTiles(stride, tileRows, (n, i, end) =>
+    const good = computeTiles(stride, tileRows, outOf, (n, i, end) =>
       writeBlocks(n, 1, i, end),
     );
     bad = good ? [] : [0];
@@ -165,7 +189,7 @@ function strideOf(
   { slot, sources, ...setup }: WorkerSetup,
   kernel: Kernel,
   base: number,
-  { first, rows }: Rows,
+  { first, rows, outs }: Rows,
 ): Stride {
   const logits = sources[0] as SourceSetup;
   const raw = slot.sources[0]?.raw ?? 0;
@@ -182,7 +206,6 @@ function strideOf(
     badRows: base + slot.badRows,
     results: setup.results.map((result, n) => {
       const { code, param, type, width, values, block, input } = result;
-      const region = base + (slot.results[n] as number);
       const inputBytes = 8 * (sources[input + 1]?.values ?? 0);
       const inputs = slot.sources[input + 1]?.values ?? 0;
       return {
@@ -192,7 +215,9 @@ function strideOf(
         width,
         values,
         block,
-        out: block === null ? region + first * values * width : region,
+        // blocks: set by who writes them
+        out:
+          (outs[n] as number) + (block === null ? first * values * width : 0),
         input: input < 0 ? 0 : base + inputs + first * inputBytes,
         inputBytes: input < 0 ? 0 : inputBytes,
       };

@@ -64,11 +64,12 @@ export function computeStride(stride: Stride): Int32Array {
 
 /**
  * One row whose blocks do not fit: blocks in tiles of `tileRows` rows, `onTile(n, iStart, iEnd)` after each tile of the
- * n-th result, which then stands at its `out`. Returns false for a bad row, whose results are zeros.
+ * n-th result, which then stands at `outOf(n, iStart)`. Returns false for a bad row, whose results are zeros.
  */
 export function computeTiles(
   stride: Stride,
   tileRows: number,
+  outOf: (result: number, iStart: number) => number,
   onTile: (result: number, iStart: number, iEnd: number) => void,
 ): boolean {
   const { kernel, buffer, classes, work, results } = stride;
@@ -84,6 +85,7 @@ export function computeTiles(
     const rows = result.block === null ? classes : tileRows;
     for (let i = 0; i < classes; i += rows) {
       const end = Math.min(i + rows, classes);
+      const out = result.block === null ? result.out : outOf(n, i);
       good =
         good &&
         kernel.storeResult(
@@ -94,12 +96,12 @@ export function computeTiles(
           end,
           result.input,
           result.param,
-          result.out,
+          out,
           result.type === "float32",
         ) !== 0;
       if (!good) {
         const values = result.block === null ? result.values : rows * classes;
-        new Uint8Array(buffer, result.out, values * result.width).fill(0);
+        new Uint8Array(buffer, out, values * result.width).fill(0);
       }
       if (result.block !== null) onTile(n, i, end);
     }

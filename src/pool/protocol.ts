@@ -16,7 +16,9 @@ export interface WorkerSetup {
   slotBytes: number;
   slot: SlotLayout;
   sourceFd: number;
+  /** The output: through the page cache, and past it (-1: not). */
   outputFd: number;
+  directFd: number;
   classes: number;
   temperature: number;
   /** The logits, then the other inputs. */

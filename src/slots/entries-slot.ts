@@ -57,6 +57,7 @@ export function layoutEntriesSlot(spec: EntriesSlotSpec): EntriesSlotLayout {
     tileRows: classes,
     classes,
     sources: spec.sources,
+    slack: 0,
     results: spec.results.map((result) => ({ ...result, block: null })),
   });
   let end = slot.bytes;

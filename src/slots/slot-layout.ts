@@ -27,6 +27,8 @@ export interface SlotSpec {
   classes: number;
   sources: SourceShape[];
   results: ResultShape[];
+  /** Bytes by which results may start later than their region. */
+  slack: number;
 }
 
 /** Where a source stands: as read (lists: int32 offsets; columns: one after the other), row-major, and as float64. */
@@ -45,7 +47,10 @@ export interface SlotLayout {
   program: number;
   /** int64[loadRows]. */
   rowNumbers: number;
-  /** Per result: `[loadRows, values]`; blocks `[strideRows, values]`, or a tile of one block's rows. */
+  /**
+   * Per result: `[loadRows, values]`; blocks `[strideRows, values]`, or a tile of one block's rows. Each with
+   * `slack` bytes more.
+   */
   results: number[];
   /** int32[strideRows]: rows of the stride without results. */
   badRows: number;
@@ -82,12 +87,13 @@ export function layoutSlot(spec: SlotSpec): SlotLayout {
   const rowNumbers = region(8 * loadRows);
   const results = spec.results.map(({ values, width, block }) =>
     region(
-      width *
-        (block === null
-          ? loadRows * values
-          : tileRows === classes
-            ? strideRows * values
-            : tileRows * classes),
+      spec.slack +
+        width *
+          (block === null
+            ? loadRows * values
+            : tileRows === classes
+              ? strideRows * values
+              : tileRows * classes),
     ),
   );
   const badRows = region(4 * strideRows);

@@ -1,0 +1,191 @@
+import {
+  closeSync,
+  constants,
+  openSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
+import { expect, test } from "vitest";
+import { openLogits } from "../../src/input/logits-file.js";
+import { openDirect, padBefore, writePages } from "../../src/io/direct.js";
+import { SequentialFile } from "../../src/io/sequential-file.js";
+import { planJob } from "../../src/job.js";
+import { openOptionsOf, resolveOptions } from "../../src/options.js";
+import { openPending } from "../../src/output/commit.js";
+import { ReportBuilder } from "../../src/report.js";
+import { workerSetup } from "../../src/worker-setup.js";
+import { writePlanned } from "../../src/write-planned.js";
+import { taskRunner } from "../../workers/run-task.js";
+import { built } from "../support/built.js";
+import { workDirectory, writeLogits } from "../support/logits-input.js";
+import { random } from "../support/random.js";
+
+const at = workDirectory();
+
+/** An empty file, open as an output is. False for `direct` where this file system has no direct writes. */
+function opened(name: string): { fd: number; direct: number; path: string } {
+  const path = at(name);
+  writeFileSync(path, "");
+  const direct = openDirect(path);
+  if (direct < 0)
+    console.log("direct: this file system has none; tested without");
+  return { fd: openSync(path, constants.O_RDWR), direct, path };
+}
+
+const memory = () =>
+  new WebAssembly.Memory({ initial: 16, maximum: 16, shared: true }).buffer;
+
+test("writePages writes what it is given, wherever it starts and ends in its pages", () => {
+  const buffer = memory();
+  const uniform = random(5);
+  const source = new Uint8Array(buffer);
+  for (let k = 0; k < source.length; k++) source[k] = 256 * uniform();
+  const target = opened("pages");
+  const expected = new Uint8Array(3 << 20);
+  let end = 0;
+  for (let n = 0; n < 200; n++) {
+    const position = Math.floor(uniform() * (2 << 20));
+    const address = n % 4 ? padBefore(0, position) + 4096 * (n % 7) : n;
+    const bytes = Math.floor(uniform() * (n % 3 ? 400_000 : 70_000));
+    writePages(target, buffer, address, bytes, position);
+    expected.set(source.subarray(address, address + bytes), position);
+    end = Math.max(end, position + bytes);
+  }
+  expect(readFileSync(target.path).equals(expected.subarray(0, end))).toBe(
+    true,
+  );
+  closeSync(target.fd);
+});
+
+test("padBefore: an address stands in its page as a position does", () => {
+  for (const [address, position] of [
+    [0, 0],
+    [64, 5000],
+    [8191, 1],
+    [123_456, 2 ** 40 + 17],
+  ] as const) {
+    const pad = padBefore(address, position);
+    expect(pad).toBeGreaterThanOrEqual(0);
+    expect(pad).toBeLessThan(4096);
+    expect((address + pad) % 4096).toBe(position % 4096);
+  }
+});
+
+test.each([true, false])(
+  "SequentialFile, past the page cache: %s",
+  async (direct) => {
+    const target = opened(`sequential-${direct}`);
+    const file = new SequentialFile(target.fd, direct ? target.direct : -1);
+    const uniform = random(6);
+    const expected: Buffer[] = [];
+    for (let n = 0; n < 60; n++) {
+      const bytes = new Uint8Array(uniform() * (n % 9 ? 1000 : 9 << 20));
+      bytes.fill(n + 1);
+      await file.add(bytes);
+      expected.push(Buffer.from(bytes));
+      bytes.fill(0);
+      const position = file.position + (n % 64);
+      await file.padTo(position);
+      expected.push(Buffer.alloc(n % 64));
+      expect(file.position).toBe(position);
+    }
+    await file.finish();
+    const all = Buffer.concat(expected);
+    expect(readFileSync(target.path).equals(all)).toBe(true);
+    closeSync(target.fd);
+  },
+);
+
+test.each([
+  { rows: 20_000, classes: 20, options: {} },
+  { rows: 3, classes: 500, options: {} },
+  {
+    rows: 20_000,
+    classes: 20,
+    options: {
+      onBadRow: "skip" as const,
+      emit: ["softmax", "jacobian", "argmax"] as const,
+    },
+  },
+])(
+  "a planned run past the page cache has the bytes of one through it: $rows x $classes, $options",
+  async ({ rows, classes, options: extra }) => {
+    const input = at(`in-${rows}.arrow`);
+    writeLogits(input, {
+      rows,
+      classes,
+      batchRows: [777],
+      logit: (r, k) =>
+        k === 1 && r % 1000 === 7 && extra.onBadRow
+          ? Number.NaN
+          : Math.sin(r * 9 + k) * 4,
+    });
+    const usual = at("usual.arrow");
+    await built.run({ input, output: usual, force: true, ...extra });
+
+    const options = resolveOptions({
+      input,
+      output: at("direct.arrow"),
+      force: true,
+      threads: 1,
+      ...extra,
+    });
+    const logits = openLogits(input, openOptionsOf(options));
+    const job = planJob(options, logits);
+    const pending = await openPending(options.output, job.layout.bytes, {
+      ...options,
+      direct: true,
+    });
+    const pages = Math.ceil((job.plan.slots * job.slot.bytes) / 65536);
+    const { buffer } = new WebAssembly.Memory({
+      initial: pages,
+      maximum: pages,
+      shared: true,
+    });
+    const run = taskRunner(
+      workerSetup(
+        job,
+        logits,
+        pending,
+        { module: null, memory: null, buffer },
+        1,
+      ),
+    );
+    await writePlanned(
+      job,
+      {
+        logits,
+        buffer,
+        pool: { run: async (task) => run(task), close: async () => {} },
+        output: pending,
+        paths: options,
+        report: new ReportBuilder("0", input, options.output),
+        signal: undefined,
+        onProgress: () => {},
+      },
+      (skipped) => planJob(options, logits, skipped, job.plan.batchRows),
+    );
+    await pending.commit();
+    logits.close();
+    expect(readFileSync(options.output).equals(readFileSync(usual))).toBe(true);
+  },
+  60_000,
+);
+
+test("a run over few of very many entries goes past it, too", async () => {
+  const input = at("few.arrow");
+  const classes = 3000;
+  writeLogits(input, {
+    rows: 12,
+    classes,
+    logit: (r, k) => -((k * 7 + r) % classes) / 2,
+  });
+  const output = at("few-out.arrow");
+  const options = { input, output, layout: "coo", threshold: 1e-5 } as const;
+  expect(built.dryRun(options).mostOutputBytes).toBeGreaterThan(2 ** 31);
+  const report = await built.run(options);
+  const bytes = readFileSync(output);
+  expect(bytes.byteLength).toBe(report.outputBytes);
+  await built.run({ ...options, sync: false, force: true });
+  expect(readFileSync(output).equals(bytes)).toBe(true);
+});
