@@ -11,6 +11,7 @@ import {
 export interface Schema {
   bigEndian: boolean;
   fields: Field[];
+  metadata: [key: string, value: string][];
 }
 
 export interface Block {
@@ -117,6 +118,7 @@ function decodeSchema(table: FlatTable): Schema {
   return {
     bigEndian: table.int16(0) === 1,
     fields: table.tables(1).map((field) => decodeField(field, 0)),
+    metadata: decodeKeyValues(table, 2),
   };
 }
 
@@ -141,10 +143,17 @@ function decodeField(table: FlatTable, depth: number): Field {
         }
       : null,
     children: table.tables(5).map((child) => decodeField(child, depth + 1)),
-    metadata: table
-      .tables(6)
-      .map((pair) => [pair.string(0) ?? "", pair.string(1) ?? ""]),
+    metadata: decodeKeyValues(table, 6),
   };
+}
+
+function decodeKeyValues(
+  table: FlatTable,
+  slot: number,
+): [key: string, value: string][] {
+  return table
+    .tables(slot)
+    .map((pair) => [pair.string(0) ?? "", pair.string(1) ?? ""]);
 }
 
 function decodeInt(table: FlatTable): ArrowType {

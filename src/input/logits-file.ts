@@ -1,8 +1,7 @@
-import type { Field, NumberType } from "../arrow/field.js";
-import { InputFormatError, InputUnsupportedError } from "../errors.js";
+import type { NumberType } from "../arrow/field.js";
+import { InputFormatError } from "../errors.js";
 import type { InputName } from "../results/catalogue.js";
 import { type ArrowFile, openArrowFile } from "./arrow-file.js";
-import { columnSpans, type SchemaSpans } from "./column-spans.js";
 import { type DictionaryBlock, placeDictionaries } from "./dictionaries.js";
 import { type KeptColumn, selectKept } from "./kept-columns.js";
 import {
@@ -11,12 +10,8 @@ import {
   selectLogits,
 } from "./logits-column.js";
 import { readInput } from "./read-input.js";
-import {
-  checkBatchShape,
-  type LogitsBatch,
-  placeKept,
-  placeValues,
-} from "./record-batch.js";
+import { type LogitsBatch, placeKept, placeValues } from "./record-batch.js";
+import { recordBatches } from "./record-batches.js";
 import { checkValues, selectValues, type ValueColumn } from "./value-column.js";
 
 /** An input, opened, checked and located: all that planning and computing need to know. */
@@ -74,12 +69,6 @@ export function openLogits(path: string, options: OpenOptions): LogitsFile {
 function locate(file: ArrowFile, options: OpenOptions): LogitsFile {
   const { path, fd, bytes, footer } = file;
   const { fields } = footer.schema;
-  if (footer.version === V4 && fields.some(hasUnion))
-    throw new InputUnsupportedError(
-      path,
-      "schema",
-      "expected metadata version V5 where there are union columns, found V4",
-    );
   const logits = selectLogits(path, fields, options);
   const { kept, dictionaries } = placeDictionaries(
     file,
@@ -91,26 +80,9 @@ function locate(file: ArrowFile, options: OpenOptions): LogitsFile {
   const width = logits.dtype === "float32" ? 4 : 8;
   const sources = [{ ...logits, width, values: logits.classes }, ...inputs];
 
-  const spansOf = spansByVariadicCounts(file);
   const batches: LogitsBatch[] = [];
   let rowStart = 0;
-  footer.recordBatches.forEach((block, k) => {
-    const where = `record batch ${k}`;
-    const { batch, header } = file.message(block, where);
-    if (!batch || header !== "RecordBatch")
-      throw new InputFormatError(
-        path,
-        where,
-        `expected a record batch, found a message of type ${header}`,
-      );
-    const context = {
-      path,
-      where,
-      bodyStart: block.offset + block.metadataBytes,
-      bodyBytes: block.bodyBytes,
-    };
-    const { columns, nodes, buffers } = spansOf(batch.variadicCounts);
-    checkBatchShape(context, batch, nodes, buffers);
+  for (const { context, batch, columns } of recordBatches(file)) {
     batches.push({
       rowStart,
       rowEnd: rowStart + batch.rows,
@@ -120,7 +92,7 @@ function locate(file: ArrowFile, options: OpenOptions): LogitsFile {
       kept: kept.map((column) => placeKept(context, batch, columns, column)),
     });
     rowStart += batch.rows;
-  });
+  }
 
   const classes = logits.classes ?? listLength(file, batches, 0);
   return {
@@ -140,22 +112,6 @@ function locate(file: ArrowFile, options: OpenOptions): LogitsFile {
     dictionaries,
     close: () => file.close(),
   };
-}
-
-/** MetadataVersion V4, as stored: unions then had one buffer more. */
-const V4 = 3;
-
-function hasUnion(field: Field): boolean {
-  return field.type.kind === "Union" || field.children.some(hasUnion);
-}
-
-/** Spans depend on the batch only where there are view columns, whose buffers vary in number. */
-function spansByVariadicCounts(
-  file: ArrowFile,
-): (counts: number[]) => SchemaSpans {
-  const { fields } = file.footer.schema;
-  const usual = columnSpans(fields, []);
-  return (counts) => (counts.length ? columnSpans(fields, counts) : usual);
 }
 
 function inputColumn(

@@ -20,6 +20,9 @@ export interface ValueBuffers {
   /** Lists only: start of the int32 offsets (rows + 1 of them), and how many values the values buffer holds. */
   offsets: number;
   valueCount: number;
+  /** Where they may be null: start of the bits that say which rows are not, and which values; 0: none is null. */
+  validity: number;
+  valueValidity: number;
 }
 
 /** Which columns hold a source's numbers, and how. */
@@ -31,6 +34,8 @@ export interface ValuePlaces {
   width: number;
   /** Values per row of a fixed-size list. */
   values: number | null;
+  /** Whether rows may be null; default: they are refused. */
+  nullable?: boolean;
 }
 
 /** Where one kept column stands, as absolute byte offsets. */
@@ -96,7 +101,7 @@ export function checkBatchShape(
   });
 }
 
-/** Places a source's numbers in a batch. @throws InputFormatError, InputUnsupportedError (nulls) */
+/** Places a source's numbers in a batch. @throws InputFormatError, InputUnsupportedError (nulls, unless `nullable`) */
 export function placeValues(
   context: BatchContext,
   batch: BatchMetadata,
@@ -104,36 +109,49 @@ export function placeValues(
   places: ValuePlaces,
 ): ValueBuffers {
   const columns = places.columns.map((place) => spans[place] as ColumnSpan);
-  const { form, width } = places;
+  const { form, width, nullable = false } = places;
   const { rows } = batch;
-  for (const { node, field } of columns)
-    checkNode(context, batch, node, field.name, rows);
+  const check = (span: ColumnSpan, name: string, length: number | null) =>
+    checkNode(context, batch, span.node, name, length, nullable);
+  const validityOf = (span: ColumnSpan) => {
+    const { length, nullCount } = nodeOf(batch, span);
+    return nullCount > 0
+      ? placeBuffer(context, batch, span, 0, Math.ceil(length / 8))
+      : 0;
+  };
+  for (const span of columns) check(span, span.field.name, rows);
+  const list = columns[0] as ColumnSpan;
   if (form === "columns") {
     const values = columns.map((span) =>
       placeBuffer(context, batch, span, 1, rows * width),
     );
-    return { values, offsets: 0, valueCount: rows };
+    const validity = validityOf(list);
+    return {
+      values,
+      offsets: 0,
+      valueCount: rows,
+      validity,
+      valueValidity: validity,
+    };
   }
-  const list = columns[0] as ColumnSpan;
   const child = list.children[0] as ColumnSpan;
   const name = `${list.field.name}.${child.field.name}`;
-  if (form === "list") {
-    const valueCount = batch.nodes[child.node]?.length ?? 0;
-    checkNode(context, batch, child.node, name, null);
-    const offsets = placeBuffer(
-      context,
-      batch,
-      list,
-      1,
-      rows === 0 ? 0 : 4 * (rows + 1),
-    );
-    const values = placeBuffer(context, batch, child, 1, valueCount * width);
-    return { values: [values], offsets, valueCount };
-  }
-  const valueCount = rows * (places.values as number);
-  checkNode(context, batch, child.node, name, valueCount);
+  const isList = form === "list";
+  const valueCount = isList
+    ? nodeOf(batch, child).length
+    : rows * (places.values as number);
+  check(child, name, isList ? null : valueCount);
+  const offsets = isList
+    ? placeBuffer(context, batch, list, 1, rows === 0 ? 0 : 4 * (rows + 1))
+    : 0;
   const values = placeBuffer(context, batch, child, 1, valueCount * width);
-  return { values: [values], offsets: 0, valueCount };
+  return {
+    values: [values],
+    offsets,
+    valueCount,
+    validity: validityOf(list),
+    valueValidity: validityOf(child),
+  };
 }
 
 /** Places a kept column of a batch. @throws InputFormatError */
@@ -145,7 +163,7 @@ export function placeKept(
 ): KeptBuffers {
   const span = spans[place] as ColumnSpan;
   const { rows } = batch;
-  const node = batch.nodes[span.node] as { length: number; nullCount: number };
+  const node = nodeOf(batch, span);
   if (node.length !== rows)
     throw new InputFormatError(
       context.path,
@@ -177,12 +195,20 @@ export function placeKept(
   return { nullCount, validity, offsets, values, valuesBytes };
 }
 
+function nodeOf(
+  batch: BatchMetadata,
+  span: ColumnSpan,
+): { length: number; nullCount: number } {
+  return batch.nodes[span.node] as { length: number; nullCount: number };
+}
+
 function checkNode(
   { path, where }: BatchContext,
   batch: BatchMetadata,
   node: number,
   column: string,
   length: number | null,
+  nullable: boolean,
 ): void {
   const found = batch.nodes[node] as { length: number; nullCount: number };
   if (length !== null && found.length !== length)
@@ -191,7 +217,7 @@ function checkNode(
       where,
       `column ${column}: expected ${length} values, found ${found.length}`,
     );
-  if (found.nullCount > 0)
+  if (found.nullCount > 0 && !nullable)
     throw new InputUnsupportedError(
       path,
       where,

@@ -1,7 +1,7 @@
 import { readSync, writeSync } from "node:fs";
 
 /** Node refuses or cuts calls of 2 GiB and over. */
-const MAX_CALL_BYTES = 1 << 30;
+export const MAX_CALL_BYTES = 1 << 30;
 
 /**
  * Fills `target` from byte `position` of the file, looping over short reads.
@@ -42,7 +42,7 @@ export function writeFully(
 }
 
 /** Node takes a position that is no whole number for "where the file's cursor is", and writes there without a word. */
-function checkPosition(position: number): void {
+export function checkPosition(position: number): void {
   if (!Number.isSafeInteger(position) || position < 0)
     throw new RangeError(`expected a byte position, found ${position}`);
 }

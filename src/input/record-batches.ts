@@ -1,0 +1,67 @@
+import type { Field } from "../arrow/field.js";
+import { InputFormatError, InputUnsupportedError } from "../errors.js";
+import type { ArrowFile } from "./arrow-file.js";
+import type { BatchMetadata } from "./arrow-metadata.js";
+import {
+  type ColumnSpan,
+  columnSpans,
+  type SchemaSpans,
+} from "./column-spans.js";
+import { type BatchContext, checkBatchShape } from "./record-batch.js";
+
+/** One record batch of a file: where its body stands, what it says of itself, and which parts are which column's. */
+export interface RecordBatch {
+  context: BatchContext;
+  batch: BatchMetadata;
+  columns: ColumnSpan[];
+}
+
+/** MetadataVersion V4, as stored: unions then had one buffer more. */
+const V4 = 3;
+
+/**
+ * The record batches of a file in order, their metadata read and checked against the schema; nothing of their bodies.
+ * @throws InputFormatError, InputUnsupportedError, IoError
+ */
+export function* recordBatches(file: ArrowFile): Generator<RecordBatch> {
+  const { path, footer } = file;
+  if (footer.version === V4 && footer.schema.fields.some(hasUnion))
+    throw new InputUnsupportedError(
+      path,
+      "schema",
+      "expected metadata version V5 where there are union columns, found V4",
+    );
+  const spansOf = spansByVariadicCounts(file);
+  for (const [k, block] of footer.recordBatches.entries()) {
+    const where = `record batch ${k}`;
+    const { batch, header } = file.message(block, where);
+    if (!batch || header !== "RecordBatch")
+      throw new InputFormatError(
+        path,
+        where,
+        `expected a record batch, found a message of type ${header}`,
+      );
+    const context = {
+      path,
+      where,
+      bodyStart: block.offset + block.metadataBytes,
+      bodyBytes: block.bodyBytes,
+    };
+    const { columns, nodes, buffers } = spansOf(batch.variadicCounts);
+    checkBatchShape(context, batch, nodes, buffers);
+    yield { context, batch, columns };
+  }
+}
+
+function hasUnion(field: Field): boolean {
+  return field.type.kind === "Union" || field.children.some(hasUnion);
+}
+
+/** Spans depend on the batch only where there are view columns, whose buffers vary in number. */
+function spansByVariadicCounts(
+  file: ArrowFile,
+): (counts: number[]) => SchemaSpans {
+  const { fields } = file.footer.schema;
+  const usual = columnSpans(fields, []);
+  return (counts) => (counts.length ? columnSpans(fields, counts) : usual);
+}
