@@ -106,6 +106,19 @@ export class RaggedRowError extends SoftjacError {
   }
 }
 
+/** The file of results has no such row: rows end before it, or it was left out. A retry needs another row. */
+export class RowMissingError extends SoftjacError {
+  readonly code = "ERR_ROW_MISSING";
+  constructor(
+    readonly path: string,
+    /** Row of the logits, from 0. */
+    readonly row: number,
+    expectedFound: string,
+  ) {
+    super(`${path}: row ${row}: ${expectedFound}`);
+  }
+}
+
 /** Something is at the output's path already. `force` replaces it. */
 export class OutputExistsError extends SoftjacError {
   readonly code = "ERR_OUTPUT_EXISTS";

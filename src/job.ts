@@ -15,6 +15,7 @@ import { jacobianSchema } from "./output/jacobian-schema.js";
 import { metadataOf } from "./output-metadata.js";
 import { type Plan, planRun } from "./plan.js";
 import { type ResultColumn, resultColumns } from "./results/columns.js";
+import { MAX_DENSE_BYTES } from "./results/dense-limit.js";
 import { resultsOf } from "./results/emit-options.js";
 import { SkippedRows } from "./skipped-rows.js";
 import { layoutSlot, type SlotLayout } from "./slots/slot-layout.js";
@@ -33,8 +34,6 @@ export interface Job {
 
 /** fixed_size_list lengths are int32. */
 const MAX_LIST_SIZE = 2 ** 31 - 1;
-/** A dense tensor larger than this is a mistake, unless forced. */
-const MAX_DENSE_BYTES = 2 ** 30;
 /** Kept text can make a batch larger than planned; some readers refuse bodies over 256 MiB. */
 const MAX_BODY_BYTES = 256 * 2 ** 20;
 /** Batches are not made smaller than this for the sake of one long text. */

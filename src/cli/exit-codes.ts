@@ -19,6 +19,7 @@ const BY_CODE: Record<string, number> = {
   ERR_LOGITS_COLUMN: EXIT.badInput,
   ERR_BAD_ROW: EXIT.badInput,
   ERR_RAGGED_ROW: EXIT.badInput,
+  ERR_ROW_MISSING: EXIT.badInput,
   ERR_INPUT_MISSING: EXIT.inputMissing,
   ERR_OUTPUT_EXISTS: EXIT.outputExists,
   ERR_IO: EXIT.io,

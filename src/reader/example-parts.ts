@@ -1,0 +1,45 @@
+import type { ByteSource } from "./byte-source.js";
+import type { FileBatch } from "./file-batches.js";
+import type { FloatType } from "./float-array.js";
+import type { StoredColumn } from "./stored-column.js";
+import type { BlockResult, StoredLayout } from "./stored-layout.js";
+
+/** What all blocks of a file have in common. */
+export interface BlockForm {
+  layout: StoredLayout;
+  result: BlockResult;
+  /** M and Q of the logits. */
+  rows: number;
+  classes: number;
+  dtype: FloatType;
+  /** T; null: the file does not say. */
+  temperature: number | null;
+}
+
+/** One example of a layout that has one table row for each. */
+export interface ExampleParts {
+  source: ByteSource;
+  /** The columns of the block, as BlockColumns has them. */
+  parts: FileBatch["parts"];
+  /** Its table row in the batch. */
+  k: number;
+  /** Its row of the logits. */
+  row: number;
+}
+
+/** Whether the example is null; its columns must agree on it. @throws InputFormatError */
+export async function isNullExample({
+  source,
+  parts,
+  k,
+}: ExampleParts): Promise<boolean> {
+  const nulls: boolean[] = [];
+  for (const part of parts) nulls.push(await part.isNull(source, k));
+  const [first = false] = nulls;
+  const other = nulls.findIndex((isNull) => isNull !== first);
+  if (other >= 0)
+    throw (parts[other] as StoredColumn).error(
+      `expected ${first ? "null" : "no null"} as in the columns before it, found ${first ? "a value" : "null"} in row ${k} of the batch`,
+    );
+  return first;
+}

@@ -1,0 +1,46 @@
+import type { ArrowFile } from "../input/arrow-file.js";
+import type { NumberColumn } from "../input/number-column.js";
+import { placeValues } from "../input/record-batch.js";
+import { recordBatches } from "../input/record-batches.js";
+import { StoredColumn } from "./stored-column.js";
+
+/** A record batch that has rows, its columns placed. */
+export interface FileBatch {
+  /** Table rows of the batches before it. */
+  start: number;
+  /** Its own table rows: one or more. */
+  count: number;
+  row: StoredColumn;
+  parts: StoredColumn[];
+}
+
+/**
+ * Places the columns in every record batch: after this, every byte range that is read lies inside the file.
+ * @throws InputFormatError, InputUnsupportedError, IoError
+ */
+export function placeBatches(
+  file: ArrowFile,
+  { row, parts }: { row: NumberColumn; parts: NumberColumn[] },
+): FileBatch[] {
+  const placed: FileBatch[] = [];
+  let start = 0;
+  for (const { context, batch, columns } of recordBatches(file)) {
+    const count = batch.rows;
+    const stored = (column: NumberColumn, nullable: boolean) =>
+      new StoredColumn(
+        context,
+        column,
+        count,
+        placeValues(context, batch, columns, { ...column, nullable }),
+      );
+    const found = {
+      start,
+      count,
+      row: stored(row, false),
+      parts: parts.map((column) => stored(column, true)),
+    };
+    if (count > 0) placed.push(found);
+    start += count;
+  }
+  return placed;
+}

@@ -1,0 +1,58 @@
+import { InternalError, UsageError } from "../errors.js";
+import type { ArrowFile } from "../input/arrow-file.js";
+import { readInputAsync } from "../input/read-input.js";
+import type { ByteSource, Region } from "./byte-source.js";
+
+/** Positional reads of an open file. It is closed only once none is under way: its descriptor may be another's then. */
+export class FileBytes implements ByteSource {
+  readonly #file: ArrowFile;
+  readonly #pending = new Set<Promise<void>>();
+  #closing: Promise<void> | null = null;
+
+  constructor(file: ArrowFile) {
+    this.#file = file;
+  }
+
+  /** @throws UsageError once closed; InputFormatError where the file has been cut; IoError */
+  async read(
+    region: Region,
+    offset: number,
+    bytes: number,
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    if (this.#closing)
+      throw new UsageError(
+        `${this.#file.path}: expected an open reader, found a closed one`,
+      );
+    if (!(offset >= 0 && bytes >= 0 && offset + bytes <= region.bytes))
+      throw new InternalError(
+        `expected bytes inside a buffer of ${region.bytes}, found ${bytes} bytes at ${offset}`,
+      );
+    const target = this.#room(bytes);
+    const read = readInputAsync(this.#file, target, region.start + offset);
+    this.#pending.add(read);
+    try {
+      await read;
+    } finally {
+      this.#pending.delete(read);
+    }
+    return target;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= Promise.allSettled(this.#pending).then(() =>
+      this.#file.close(),
+    );
+    return this.#closing;
+  }
+
+  #room(bytes: number): Uint8Array<ArrayBuffer> {
+    try {
+      return new Uint8Array(bytes);
+    } catch (cause) {
+      if (!(cause instanceof RangeError)) throw cause;
+      throw new UsageError(
+        `${this.#file.path}: expected a range that fits memory, found ${bytes} bytes`,
+      );
+    }
+  }
+}

@@ -1,0 +1,18 @@
+import { UsageError } from "../errors.js";
+
+export type FloatArray = Float64Array | Float32Array;
+export type FloatType = "float32" | "float64";
+
+/** `count` zeros. @throws UsageError where an array cannot be that long */
+export function newFloats(type: FloatType, count: number): FloatArray {
+  try {
+    return type === "float32"
+      ? new Float32Array(count)
+      : new Float64Array(count);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new UsageError(
+      `memory: expected an array that fits it, found ${count} values of ${type}`,
+    );
+  }
+}

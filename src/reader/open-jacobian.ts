@@ -1,0 +1,60 @@
+import { openArrowFile } from "../input/arrow-file.js";
+import { selectBlockColumns } from "./block-columns.js";
+import { CoordinateExamples } from "./coordinate-examples.js";
+import { placeBatches } from "./file-batches.js";
+import { FileBytes } from "./file-bytes.js";
+import { readFileMetadata } from "./file-metadata.js";
+import { formOfBlocks } from "./form-of-blocks.js";
+import { JacobianReader } from "./jacobian-reader.js";
+import { type OpenJacobianOptions, withOptions } from "./reader-options.js";
+import { rowsOfFile } from "./rows-of-file.js";
+import { TableExamples } from "./table-examples.js";
+import { tensorShape } from "./tensor-shape.js";
+
+/**
+ * Opens a file of results to read its blocks back, whatever their layout: what `run` has written, or another tool with
+ * the same columns (an uncompressed Arrow IPC file). The metadata of the file and of its batches is read and checked;
+ * of the results nothing until it is asked for.
+ *
+ * @param options what files of other tools do not say of themselves
+ * @throws InputMissingError, PermissionError, InputFormatError, InputUnsupportedError, IoError; UsageError for options
+ * that cannot be, are needed and not there, or are not what the file says
+ */
+export async function openJacobian(
+  path: string,
+  options: OpenJacobianOptions = {},
+): Promise<JacobianReader> {
+  const file = openArrowFile(path);
+  const bytes = new FileBytes(file);
+  try {
+    const { fields, metadata } = file.footer.schema;
+    const known = withOptions(path, readFileMetadata(path, metadata), options);
+    const columns = selectBlockColumns(path, fields, known);
+    const batches = placeBatches(file, columns);
+    const tensor = tensorShape(path, fields[columns.parts[0]?.columns[0] ?? 0]);
+    const isCoo = columns.form === "coo";
+    const rows = await rowsOfFile(
+      path,
+      bytes,
+      batches,
+      known.rows ?? (tensor?.length === 3 ? tensor[1] : undefined),
+      { strict: !isCoo },
+    );
+    const form = await formOfBlocks(
+      { path, fields, columns, batches, tensor, known, rows },
+      bytes,
+    );
+    const Examples = isCoo ? CoordinateExamples : TableExamples;
+    return new JacobianReader({
+      ...form,
+      path,
+      threshold: known.threshold ?? null,
+      count: isCoo ? rows : batches.reduce((sum, { count }) => sum + count, 0),
+      examples: new Examples(path, form, bytes, batches),
+      close: () => bytes.close(),
+    });
+  } catch (error) {
+    await bytes.close();
+    throw error;
+  }
+}

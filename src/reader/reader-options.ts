@@ -1,0 +1,85 @@
+import { UsageError } from "../errors.js";
+import type { FileMetadata } from "./file-metadata.js";
+import {
+  BLOCK_RESULTS,
+  type BlockResult,
+  MAX_CLASSES,
+  STORED_LAYOUTS,
+  type StoredLayout,
+} from "./stored-layout.js";
+
+/** What a file does not say of itself; only files of other tools need it. */
+export interface OpenJacobianOptions {
+  /** Q; needed for csr and coo. */
+  classes?: number;
+  /** Needed where the lists' length fits more than one. */
+  layout?: StoredLayout;
+  /** M; default: the last row number and 1. */
+  rows?: number;
+  /** T of what `factored` columns are made of; default 1. */
+  temperature?: number;
+  /** Which block, where a file has both; default jacobian. */
+  result?: BlockResult;
+}
+
+const EXPECTED: Record<
+  keyof OpenJacobianOptions,
+  { is(value: unknown): boolean; expected: string }
+> = {
+  classes: {
+    is: (value) =>
+      Number.isInteger(value) &&
+      (value as number) >= 1 &&
+      (value as number) <= MAX_CLASSES,
+    expected: `a whole number from 1 to ${MAX_CLASSES}`,
+  },
+  layout: {
+    is: (value) => STORED_LAYOUTS.includes(value as StoredLayout),
+    expected: STORED_LAYOUTS.join(", "),
+  },
+  rows: {
+    is: (value) => Number.isSafeInteger(value) && (value as number) >= 0,
+    expected: "a whole number from 0",
+  },
+  temperature: {
+    is: (value) => (value as number) > 0 && Number.isFinite(value),
+    expected: "a number above 0",
+  },
+  result: {
+    is: (value) => BLOCK_RESULTS.includes(value as BlockResult),
+    expected: BLOCK_RESULTS.join(" or "),
+  },
+};
+
+/**
+ * What the caller and the file say, together.
+ * @throws UsageError for an option that is unknown, cannot be, or is not what the file says
+ */
+export function withOptions(
+  path: string,
+  metadata: FileMetadata,
+  options: OpenJacobianOptions,
+): FileMetadata & OpenJacobianOptions {
+  for (const [name, value] of Object.entries(options)) {
+    const option = EXPECTED[name as keyof OpenJacobianOptions];
+    if (!Object.hasOwn(EXPECTED, name))
+      throw new UsageError(
+        `expected options among ${Object.keys(EXPECTED).join(", ")}, found ${name}`,
+        name,
+      );
+    if (value === undefined) continue;
+    if (!option.is(value))
+      throw new UsageError(
+        `${name}: expected ${option.expected}, found ${value}`,
+        name,
+      );
+    const said = metadata[name as keyof FileMetadata];
+    if (said !== undefined && said !== value)
+      throw new UsageError(
+        `${name}: expected ${said} as softjac.${name} of ${path} says, found ${value}`,
+        name,
+      );
+  }
+  const given = Object.entries(options).filter(([, v]) => v !== undefined);
+  return { ...metadata, ...Object.fromEntries(given) };
+}
