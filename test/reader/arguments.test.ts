@@ -1,0 +1,288 @@
+import { Float64, Int64, Utf8 } from "apache-arrow";
+import { expect, test } from "vitest";
+import { built } from "../support/built.js";
+import { fixedSizeList } from "../support/fixed-size-list.js";
+import { workDirectory, writeLogits } from "../support/logits-input.js";
+import { type ResultsFile, writeResults } from "../support/results-file.js";
+
+const at = workDirectory();
+const input = at("in");
+const output = at("out");
+writeLogits(input, { rows: 5, classes: 3, logit: (r, k) => r - k });
+await built.run({ input, output });
+
+test.each([
+  [{ row: 0.5 }, "row: expected a whole number, found 0.5"],
+  [{ i: 3 }, "i: expected a class from 0 to 2, found 3"],
+  [{ j: -1 }, "j: expected a class from 0 to 2, found -1"],
+  [{ j: Number.NaN }, "j: expected a class from 0 to 2, found NaN"],
+  [{ v: [1, 2] }, "v: expected 3 numbers, found 2"],
+  [{ v: [1, 2, Infinity] }, "v: expected finite numbers, found Infinity at 2"],
+  [{ v: undefined }, "v: expected 3 numbers, found undefined"],
+  [{ v: ["1", 2, 3] }, "v: expected finite numbers, found 1 at 0"],
+])("%o", async (wrong, message) => {
+  const { row, i, j } = { row: 1, i: 0, j: 0, ...wrong };
+  const reader = await built.openJacobian(output);
+  const called =
+    "v" in wrong
+      ? reader.multiply(row, wrong.v as number[])
+      : reader.entry(row, i, j);
+  await expect(called).rejects.toMatchObject({ code: "ERR_USAGE", message });
+  await reader.close();
+});
+
+test("a place in a batch", async () => {
+  const reader = await built.openJacobian(output);
+  for await (const batch of reader) {
+    expect(batch).toMatchObject({ count: 5, classes: 3 });
+    await expect(batch.block(5)).rejects.toThrow(
+      "k: expected an example from 0 to 4, found 5",
+    );
+  }
+  await reader.close();
+});
+
+test("a row that is not there", async () => {
+  const reader = await built.openJacobian(output);
+  const error = await reader.block(5).catch((e) => e);
+  expect(error).toBeInstanceOf(built.RowMissingError);
+  expect(error.message).toBe(
+    `${output}: row 5: expected a row that the file has, found 5 examples of rows 0 to 4, and not this one`,
+  );
+  await reader.close();
+});
+
+test("options that are unknown, cannot be, or are not what the file says", async () => {
+  const path = output;
+  for (const [options, message] of [
+    [
+      { class: 3 },
+      "expected options among classes, layout, rows, temperature, result, found class",
+    ],
+    [
+      { classes: 0 },
+      "classes: expected a whole number from 1 to 94906265, found 0",
+    ],
+    [
+      { layout: "bcsr" },
+      "layout: expected bsr, packed, factored, dense, csr, coo, found bcsr",
+    ],
+    [
+      { classes: 4 },
+      `classes: expected 3 as softjac.classes of ${path} says, found 4`,
+    ],
+    [
+      { layout: "coo" },
+      `layout: expected bsr as softjac.layout of ${path} says, found coo`,
+    ],
+    [
+      { temperature: 2 },
+      `temperature: expected 1 as softjac.temperature of ${path} says, found 2`,
+    ],
+    [
+      { result: "log_jacobian" },
+      `result: expected a result of ${path}, found log_jacobian, which is not in it`,
+    ],
+  ] as const)
+    await expect(
+      built.openJacobian(path, options as never),
+    ).rejects.toMatchObject({ code: "ERR_USAGE", message });
+});
+
+test("files that are not there, or have no blocks", async () => {
+  await expect(built.openJacobian(at("none"))).rejects.toMatchObject({
+    code: "ERR_INPUT_MISSING",
+  });
+  await expect(built.openJacobian(input)).rejects.toMatchObject({
+    code: "ERR_INPUT_UNSUPPORTED",
+    message: `${input}: schema: expected one column row, found logits: fixed_size_list<float64>[3]`,
+  });
+  const softmax = at("softmax");
+  await built.run({ input, output: softmax, emit: ["softmax"] });
+  await expect(built.openJacobian(softmax)).rejects.toMatchObject({
+    code: "ERR_INPUT_UNSUPPORTED",
+    message: `${softmax}: schema: expected a column jacobian or log_jacobian, or columns indices and values, or i, j and value, or softmax, argmax and tail, found row: int64, softmax: fixed_size_list<float64>[3]`,
+  });
+});
+
+type Column = ResultsFile["columns"][number];
+const row: Column = ["row", new Int64(), [0n, 1n]];
+const lists = (size: number): Column => {
+  const values = [0, 1].map((r) =>
+    Array.from({ length: size }, (_, k) => r + k),
+  );
+  return ["jacobian", fixedSizeList(new Float64(), size), values];
+};
+
+test("lists without metadata: classes by their length", async () => {
+  const path = at("lists");
+  for (const [size, expected, options = {}] of [
+    [9, { layout: "bsr", classes: 3 }],
+    [6, { layout: "packed", classes: 3 }],
+    [36, { layout: "bsr", classes: 6 }, { layout: "bsr" }],
+    [36, { layout: "packed", classes: 8 }, { classes: 8 }],
+    [8, { layout: "dense", classes: 2 }, { layout: "dense" }],
+    [18, { layout: "dense", classes: 3 }, { classes: 3 }],
+  ] as const) {
+    writeResults(path, { columns: [row, lists(size)] });
+    const reader = await built.openJacobian(path, options);
+    expect(reader).toMatchObject({ ...expected, rows: 2, temperature: null });
+    expect(await reader.entry(1, 0, 1)).toBe(
+      expected.layout === "dense" ? expected.classes + 2 : 2,
+    );
+    await reader.close();
+  }
+  writeResults(path, { columns: [row, lists(36)] });
+  await expect(built.openJacobian(path)).rejects.toMatchObject({
+    code: "ERR_USAGE",
+    message: `layout: expected it, or classes, as an option, since nothing in ${path} tells which lists of 36 values column jacobian has, found neither: bsr of 6 classes or packed of 8 classes`,
+  });
+  writeResults(path, { columns: [row, lists(7)] });
+  await expect(built.openJacobian(path)).rejects.toThrow(
+    `${path}: column jacobian: expected lists of Q·Q or Q(Q+1)/2 values (softjac.layout, softjac.classes, or options), found lists of 7`,
+  );
+});
+
+test("metadata that contradicts the columns", async () => {
+  const path = at("contradiction");
+  for (const [metadata, message] of [
+    [
+      { classes: "4" },
+      "column jacobian: expected lists of Q·Q or Q(Q+1)/2 values of 4 classes (softjac.layout, softjac.classes, or options), found lists of 9",
+    ],
+    [
+      { layout: "bsr", classes: "4" },
+      "column jacobian: expected lists of Q·Q values for layout bsr of 4 classes (softjac.layout, softjac.classes, or options), found lists of 9",
+    ],
+    [
+      { layout: "packed" },
+      "column jacobian: expected lists of Q(Q+1)/2 values for layout packed (softjac.layout, softjac.classes, or options), found lists of 9",
+    ],
+    [
+      { layout: "csr" },
+      "schema: expected columns indices, values for layout csr (softjac.layout, or the option), found row: int64, jacobian: fixed_size_list<float64>[9]",
+    ],
+    [
+      { rows: "1" },
+      "column row: expected row numbers under 1 (softjac.rows, or the option), found 1",
+    ],
+    [
+      { dtype: "float32" },
+      "column jacobian: expected float32 as softjac.dtype says, found float64",
+    ],
+    [
+      { classes: "three" },
+      'metadata: expected a whole number from 1 to 94906265 as softjac.classes, found "three"',
+    ],
+    [
+      { temperature: "0" },
+      'metadata: expected a number above 0 as softjac.temperature, found "0"',
+    ],
+  ] as const) {
+    writeResults(path, {
+      columns: [row, lists(9)],
+      metadata: Object.fromEntries(
+        Object.entries(metadata).map(([key, value]) => [
+          `softjac.${key}`,
+          value,
+        ]),
+      ),
+    });
+    await expect(built.openJacobian(path)).rejects.toMatchObject({
+      code: "ERR_INPUT_FORMAT",
+      message: `${path}: ${message}`,
+    });
+  }
+});
+
+test("columns of other types are refused by name", async () => {
+  const path = at("types");
+  writeResults(path, {
+    columns: [row, ["jacobian", new Utf8(), ["a", "b"]]],
+  });
+  await expect(built.openJacobian(path)).rejects.toMatchObject({
+    code: "ERR_INPUT_UNSUPPORTED",
+    message: `${path}: column jacobian: expected fixed_size_list or list of float32 or float64, found utf8`,
+  });
+  writeResults(path, {
+    columns: [["row", new Float64(), [0, 1]], lists(4)],
+  });
+  await expect(built.openJacobian(path)).rejects.toThrow(
+    `${path}: column row: expected whole numbers, found float64`,
+  );
+});
+
+test("a file with both blocks: jacobian, or the one asked for", async () => {
+  const path = at("both");
+  const emit = ["log_jacobian", "jacobian"] as const;
+  await built.run({ input, output: path, emit: [...emit] });
+  for (const result of emit) {
+    const reader = await built.openJacobian(path, { result });
+    const shape = { rows: 5, classes: 3, emit: [result] };
+    const logits = Float64Array.from(
+      { length: 15 },
+      (_, n) => Math.floor(n / 3) - (n % 3),
+    );
+    const all = built.softmaxResults(logits, shape)[result];
+    expect(reader.result).toBe(result);
+    expect(await reader.block(4)).toEqual(all?.slice(36));
+    await reader.close();
+  }
+  const reader = await built.openJacobian(path);
+  expect(reader.result).toBe("jacobian");
+  await reader.close();
+});
+
+test("a dense tensor over 1 GiB is refused, with its size", async () => {
+  const path = at("tall");
+  writeResults(path, {
+    columns: [row, lists(9)],
+    metadata: { "softjac.rows": "4000" },
+  });
+  const reader = await built.openJacobian(path);
+  await expect(reader.toDense()).rejects.toMatchObject({
+    code: "ERR_USAGE",
+    option: "force",
+    message:
+      "force: expected a dense tensor of at most 1073741824 bytes, found 4000 x 3 x 4000 x 3: 1152000000 bytes (all but its diagonal blocks is zero: read them one by one, or force it)",
+  });
+  await reader.close();
+});
+
+test("a dense tensor that no array can hold is refused even by force", async () => {
+  const path = at("taller");
+  writeResults(path, {
+    columns: [row, lists(9)],
+    metadata: { "softjac.rows": "400000" },
+  });
+  const reader = await built.openJacobian(path);
+  await expect(reader.toDense({ force: true })).rejects.toMatchObject({
+    code: "ERR_USAGE",
+  });
+  await reader.close();
+});
+
+test("multiply: cancellation costs nothing, large numbers do not overflow on the way", async () => {
+  const path = at("products");
+  const values = [
+    [1e16, 1, -1e16, 0.1, 0.1, -0.2, 1, 1, 1],
+    [1, 0, 0, 0, 1, 0, 0, 0, 1],
+  ];
+  writeResults(path, {
+    columns: [row, ["jacobian", fixedSizeList(new Float64(), 9), values]],
+  });
+  const reader = await built.openJacobian(path);
+  expect(await reader.multiply(0, [1, 1, 1])).toEqual(
+    Float64Array.of(1, 0.1 + 0.1 - 0.2, 3),
+  );
+  const large = [1.7e308, -1e300, 3];
+  expect(await reader.multiply(1, large)).toEqual(Float64Array.from(large));
+  expect((await reader.multiply(0, [1e300, 0, 0]))?.[0]).toBe(Infinity);
+  await reader.close();
+});
+
+test("it is disposable", async () => {
+  const reader = await built.openJacobian(output);
+  await reader[Symbol.asyncDispose]();
+  await expect(reader.block(0)).rejects.toThrow("found a closed one");
+});

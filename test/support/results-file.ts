@@ -1,0 +1,100 @@
+import { writeFileSync } from "node:fs";
+import {
+  type DataType,
+  Field,
+  Float64,
+  Int32,
+  Int64,
+  List,
+  makeData,
+  RecordBatch,
+  RecordBatchFileWriter,
+  Schema,
+  Struct,
+  vectorFromArray,
+} from "apache-arrow";
+
+/** Columns of a table of results as plain values, and how its rows are cut into record batches. */
+export interface ResultsFile {
+  columns: [name: string, type: DataType, values: unknown[]][];
+  metadata?: Record<string, string>;
+  /** Rows of each record batch, again and again until there are no rows left; default: one batch. */
+  batchRows?: number[];
+}
+
+/** Writes a table of results by apache-arrow. */
+export function writeResults(path: string, file: ResultsFile): void {
+  const { columns, metadata = {} } = file;
+  const fields = columns.map(([name, type]) => new Field(name, type, true));
+  const schema = new Schema(fields, new Map(Object.entries(metadata)));
+  const rows = columns[0]?.[2].length ?? 0;
+  const batchRows = file.batchRows ?? [rows];
+  const writer = new RecordBatchFileWriter();
+  writer.reset(undefined, schema);
+  for (let start = 0, k = 0; start < rows; k++) {
+    const end = start + (batchRows[k % batchRows.length] as number);
+    const children = columns.map(([, type, values]) => {
+      const part = values.slice(start, end);
+      const [data] = vectorFromArray(part, type).data;
+      return data ?? makeData({ type: type as Int32, length: 0 });
+    });
+    const length = Math.min(end, rows) - start;
+    const type = new Struct(fields);
+    const data = makeData({ type, length, nullCount: 0, children });
+    writer.write(new RecordBatch(schema, data));
+    start = end;
+  }
+  writer.finish();
+  writeFileSync(path, writer.toUint8Array(true));
+}
+
+/** Entries of examples, by row of the logits; null: a bad row. */
+export type SparseExamples = {
+  row: number;
+  entries: { indices: number[]; values: number[] } | null;
+}[];
+
+const list = (item: DataType) => new List(new Field("item", item, false));
+
+export function csrFile(examples: SparseExamples): ResultsFile["columns"] {
+  const each = (of: (example: SparseExamples[number]) => unknown) =>
+    examples.map(of);
+  return [
+    ["row", new Int64(), each(({ row }) => BigInt(row))],
+    ["values", list(new Float64()), each((e) => e.entries?.values ?? null)],
+    ["id", new Int32(), each(({ row }) => -row)],
+    ["indices", list(new Int32()), each((e) => e.entries?.indices ?? null)],
+    ["dropped_max", new Float64(), each(() => 0)],
+    ["dropped_sum", new Float64(), each(() => 0)],
+  ];
+}
+
+interface CooRow {
+  row: bigint;
+  i: number | null;
+  j: number | null;
+  value: number | null;
+}
+
+export function cooFile(
+  examples: SparseExamples,
+  classes: number,
+): ResultsFile["columns"] {
+  const rows = examples.flatMap(({ row, entries }): CooRow[] =>
+    entries
+      ? entries.indices.map((index, n) => ({
+          row: BigInt(row),
+          i: Math.floor(index / classes),
+          j: index % classes,
+          value: entries.values[n] as number,
+        }))
+      : [{ row: BigInt(row), i: null, j: null, value: null }],
+  );
+  return [
+    ["row", new Int64(), rows.map(({ row }) => row)],
+    ["id", new Int32(), rows.map((_, n) => n)],
+    ["i", new Int32(), rows.map(({ i }) => i)],
+    ["j", new Int32(), rows.map(({ j }) => j)],
+    ["value", new Float64(), rows.map(({ value }) => value)],
+  ];
+}
