@@ -34,11 +34,11 @@ export {
   softmaxResults,
 } from "./in-memory.js";
 export type { RunOptions } from "./options.js";
+export type { BlockResult } from "./reader/block-result.js";
 export type { JacobianBatch } from "./reader/jacobian-batch.js";
 export type { JacobianReader } from "./reader/jacobian-reader.js";
 export { openJacobian } from "./reader/open-jacobian.js";
 export type { OpenJacobianOptions } from "./reader/reader-options.js";
-export type { BlockResult, StoredLayout } from "./reader/stored-layout.js";
 export { relativeErrorPercent } from "./reference/relative-error.js";
 export type { RunReport } from "./report.js";
 export type { EmitName, Layout } from "./results/catalogue.js";

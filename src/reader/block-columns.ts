@@ -11,14 +11,15 @@ import {
   type NumberKind,
   singleNumbers,
 } from "../input/number-column.js";
+import type { Layout } from "../results/catalogue.js";
+import type { BlockResult } from "./block-result.js";
 import type { FileMetadata } from "./file-metadata.js";
 import type { OpenJacobianOptions } from "./reader-options.js";
-import type { BlockResult, StoredLayout } from "./stored-layout.js";
 
 /** The columns that blocks are in. */
 export interface BlockColumns {
   /** `lists`: bsr, packed or dense, as the lists' length says. */
-  form: "lists" | Exclude<StoredLayout, "bsr" | "packed" | "dense">;
+  form: "lists" | Exclude<Layout, "bsr" | "packed" | "dense">;
   result: BlockResult;
   row: NumberColumn;
   /** `lists`: the block; the others: see PARTS. */
@@ -66,7 +67,7 @@ export function selectBlockColumns(
 function formOf(
   path: string,
   fields: readonly Field[],
-  { layout }: { layout?: StoredLayout },
+  { layout }: { layout?: Layout },
   has: (name: string) => boolean,
 ): BlockColumns["form"] {
   const blocks = has("jacobian") || has("log_jacobian");

@@ -1,12 +1,13 @@
+import type { Layout } from "../results/catalogue.js";
+import type { BlockResult } from "./block-result.js";
 import type { ByteSource } from "./byte-source.js";
 import type { FileBatch } from "./file-batches.js";
 import type { FloatType } from "./float-array.js";
 import type { StoredColumn } from "./stored-column.js";
-import type { BlockResult, StoredLayout } from "./stored-layout.js";
 
 /** What all blocks of a file have in common. */
 export interface BlockForm {
-  layout: StoredLayout;
+  layout: Layout;
   result: BlockResult;
   /** M and Q of the logits. */
   rows: number;

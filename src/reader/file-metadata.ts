@@ -1,14 +1,11 @@
 import { InputFormatError } from "../errors.js";
+import { LAYOUTS, type Layout } from "../results/catalogue.js";
+import { MAX_CLASSES } from "./block-result.js";
 import type { FloatType } from "./float-array.js";
-import {
-  MAX_CLASSES,
-  STORED_LAYOUTS,
-  type StoredLayout,
-} from "./stored-layout.js";
 
 /** What a file says of itself in its schema's metadata (`softjac.…`); other tools' files say nothing. */
 export interface FileMetadata {
-  layout?: StoredLayout;
+  layout?: Layout;
   emit?: readonly string[];
   /** M and Q of the logits. */
   rows?: number;
@@ -55,8 +52,7 @@ export function readFileMetadata(
   // Where no block was asked for, the layout is that of none.
   const blocks = /jacobian|^$/.test(found.get("softjac.emit") ?? "");
   return {
-    ...(blocks &&
-      read("layout", among(STORED_LAYOUTS), STORED_LAYOUTS.join(", "))),
+    ...(blocks && read("layout", among(LAYOUTS), LAYOUTS.join(", "))),
     ...read("emit", (text) => text.split(","), "names"),
     ...read("rows", whole(0, Number.MAX_SAFE_INTEGER), "a whole number"),
     ...read(

@@ -1,13 +1,14 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { UsageError } from "../errors.js";
+import type { Layout } from "../results/catalogue.js";
 import { BlockAccess } from "./block-access.js";
+import type { BlockResult } from "./block-result.js";
 import { denseTensor } from "./dense-tensor.js";
 import type { ExampleBlock } from "./example-block.js";
 import type { BlockForm } from "./example-parts.js";
 import type { Examples } from "./examples.js";
 import type { FloatArray, FloatType } from "./float-array.js";
 import { JacobianBatch } from "./jacobian-batch.js";
-import type { BlockResult, StoredLayout } from "./stored-layout.js";
 
 /** What an open file is, beside its blocks. */
 export interface OpenedFile extends BlockForm {
@@ -31,7 +32,7 @@ export class JacobianReader
   readonly rows: number;
   /** Examples in the file; of coo all M, since rows without entries are blocks of zeros. */
   readonly count: number;
-  readonly layout: StoredLayout;
+  readonly layout: Layout;
   /** Type of the values, and of the arrays that they are given in. */
   readonly dtype: FloatType;
   /** What the block is of: softmax, or log-softmax. */

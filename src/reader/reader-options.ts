@@ -1,19 +1,18 @@
 import { UsageError } from "../errors.js";
-import type { FileMetadata } from "./file-metadata.js";
+import { LAYOUTS, type Layout } from "../results/catalogue.js";
 import {
   BLOCK_RESULTS,
   type BlockResult,
   MAX_CLASSES,
-  STORED_LAYOUTS,
-  type StoredLayout,
-} from "./stored-layout.js";
+} from "./block-result.js";
+import type { FileMetadata } from "./file-metadata.js";
 
 /** What a file does not say of itself; only files of other tools need it. */
 export interface OpenJacobianOptions {
   /** Q; needed for csr and coo. */
   classes?: number;
   /** Needed where the lists' length fits more than one. */
-  layout?: StoredLayout;
+  layout?: Layout;
   /** M; default: the last row number and 1. */
   rows?: number;
   /** T of what `factored` columns are made of; default 1. */
@@ -34,8 +33,8 @@ const EXPECTED: Record<
     expected: `a whole number from 1 to ${MAX_CLASSES}`,
   },
   layout: {
-    is: (value) => STORED_LAYOUTS.includes(value as StoredLayout),
-    expected: STORED_LAYOUTS.join(", "),
+    is: (value) => LAYOUTS.includes(value as Layout),
+    expected: LAYOUTS.join(", "),
   },
   rows: {
     is: (value) => Number.isSafeInteger(value) && (value as number) >= 0,

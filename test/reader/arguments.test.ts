@@ -65,7 +65,7 @@ test("options that are unknown, cannot be, or are not what the file says", async
     ],
     [
       { layout: "bcsr" },
-      "layout: expected bsr, packed, factored, dense, csr, coo, found bcsr",
+      "layout: expected bsr, packed, csr, coo, factored, dense, found bcsr",
     ],
     [
       { classes: 4 },
