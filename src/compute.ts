@@ -20,7 +20,7 @@ export async function compute(computation: Computation): Promise<void> {
   const { job, logits, pool, report, signal } = computation;
   const slots = new SlotPool(job.plan.slots);
   const finisher = new BatchFinisher(
-    computation.output.fd,
+    computation.output,
     job.layout.batches,
     tasksPerBatch(job, logits),
     job.onBadRow === "null",

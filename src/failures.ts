@@ -6,6 +6,7 @@ import {
   RaggedRowError,
   SoftjacError,
 } from "./errors.js";
+import { DifferentByte } from "./io/put-bytes.js";
 import { ioError } from "./output/commit.js";
 import type { Failure } from "./pool/protocol.js";
 
@@ -34,7 +35,7 @@ export function failureError(
         input,
         failure.row,
         failure,
-        "--on-bad-row null keeps the row as null",
+        "--on-bad-row null keeps the row as null, skip leaves it out",
       );
     case "ragged-row":
       return new RaggedRowError(
@@ -44,6 +45,10 @@ export function failureError(
         failure.expected,
         failure.found,
       );
+    case "different": {
+      const { position, expected, found } = failure;
+      return new DifferentByte(position, expected, found);
+    }
     case "damaged":
       return new InputFormatError(input, failure.where, failure.text);
     case "io":
@@ -62,6 +67,7 @@ export function failureError(
 
 /** What was thrown while tasks were made, run or settled: ours as it is, the system's on the output, or a worker's end. */
 export function unexpectedError(error: unknown, { output }: RunPaths): Error {
+  if (error instanceof DifferentByte) return error;
   const known = ioError(output, "could not be written", error);
   if (known instanceof SoftjacError) return known;
   const message = error instanceof Error ? error.message : String(error);

@@ -1,4 +1,5 @@
 import { availableParallelism } from "node:os";
+import { basename } from "node:path";
 import { checkNames, checkPath, checkValue } from "./check-options.js";
 import { UsageError } from "./errors.js";
 import type { OpenOptions } from "./input/logits-file.js";
@@ -70,6 +71,8 @@ export interface RunOptions {
 /** RunOptions checked, with every default in place; frozen. */
 export interface ResolvedOptions {
   readonly input: string;
+  /** What the output calls its input: by its name alone, so that moving a file changes no byte. */
+  readonly source: string;
   readonly output: string;
   readonly column: string | undefined;
   readonly columns: string | undefined;
@@ -130,6 +133,7 @@ export function resolveOptions(options: RunOptions): ResolvedOptions {
     class: options.class,
     inputs: Object.freeze(inputsOf(emit, options)),
     input,
+    source: basename(input),
     output,
     column,
     columns,

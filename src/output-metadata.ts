@@ -1,4 +1,3 @@
-import { basename } from "node:path";
 import type { LogitsFile } from "./input/logits-file.js";
 import type { ResolvedOptions } from "./options.js";
 import { VERSION } from "./version.js";
@@ -19,7 +18,7 @@ export function metadataOf(
     temperature: String(options.temperature),
     threshold: String(options.threshold),
     ...(options.topK !== undefined && { top_k: String(options.topK) }),
-    source: basename(logits.path),
+    source: options.source,
     ...(options.class !== undefined && { class: String(options.class) }),
   }).map(([key, value]) => [`softjac.${key}`, value]);
 }

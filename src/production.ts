@@ -2,9 +2,9 @@ import type { RunPaths } from "./failures.js";
 import type { LogitsFile } from "./input/logits-file.js";
 import { readInput } from "./input/read-input.js";
 import type { BlockPlace } from "./output/arrow-encode.js";
-import type { PendingOutput } from "./output/commit.js";
+import type { OutputTarget } from "./output/commit.js";
 import { dictionaryPieces } from "./output/dictionaries.js";
-import type { Piece } from "./output/jacobian-file.js";
+import type { Piece, PlacedBatch } from "./output/jacobian-file.js";
 import type { TaskPool } from "./pool/task-pool.js";
 import type { ReportBuilder } from "./report.js";
 
@@ -14,11 +14,13 @@ export interface Production {
   pool: TaskPool;
   /** The slots' memory. */
   buffer: ArrayBufferLike;
-  output: PendingOutput;
+  output: OutputTarget;
   paths: RunPaths;
   report: ReportBuilder;
   signal: AbortSignal | undefined;
   onProgress: () => void;
+  /** Told of every record batch that has its place, before anything is put there. */
+  onBatches?: ((placed: readonly PlacedBatch[]) => void) | undefined;
 }
 
 /** The dictionaries of the kept columns at their places, in pieces. */

@@ -1,5 +1,6 @@
 import type { EntriesJob } from "./entries-job.js";
 import type { LogitsFile } from "./input/logits-file.js";
+import type { DirectTarget } from "./io/direct.js";
 import type { Job } from "./job.js";
 import type { SourceSetup, WorkerSetup } from "./pool/protocol.js";
 import type { KernelMemory } from "./slots/kernel-memory.js";
@@ -8,7 +9,7 @@ import type { KernelMemory } from "./slots/kernel-memory.js";
 export function workerSetup(
   job: Job | EntriesJob,
   logits: LogitsFile,
-  output: { fd: number; direct: number },
+  { fd, direct, compare }: DirectTarget,
   memory: KernelMemory,
   temperature: number,
 ): WorkerSetup {
@@ -18,8 +19,7 @@ export function workerSetup(
     slotBytes: slot.bytes,
     slot,
     sourceFd: logits.fd,
-    outputFd: output.fd,
-    directFd: output.direct,
+    output: { fd, direct, compare },
     classes: logits.classes,
     temperature,
     sources: [

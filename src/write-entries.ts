@@ -1,7 +1,8 @@
 import { computeEntries } from "./compute-entries.js";
 import type { EntriesJob } from "./entries-job.js";
 import { failureError } from "./failures.js";
-import { SequentialFile } from "./io/sequential-file.js";
+import { SequentialComparison } from "./io/sequential-comparison.js";
+import { type Sequential, SequentialFile } from "./io/sequential-file.js";
 import { keptShapes } from "./kept-shapes.js";
 import { keptTask } from "./kept-task.js";
 import type { EntriesBatch } from "./output/entries-batch.js";
@@ -24,7 +25,9 @@ export async function writeEntries(
   production: Production,
 ): Promise<void> {
   const { output, report } = production;
-  const file = new SequentialFile(output.fd, output.direct);
+  const file: Sequential = output.compare
+    ? new SequentialComparison(output.fd)
+    : new SequentialFile(output.fd, output.direct);
   const add = async ({ offset, bytes }: Piece) => {
     await file.padTo(offset);
     await file.add(bytes);
@@ -48,6 +51,7 @@ export async function writeEntries(
           batch,
         );
         batches.push(placed);
+        production.onBatches?.([placed]);
         report.set({ recordBatches: batches.length });
         for (const piece of piecesOf(job, batch, placed, kept, nulls))
           await add(piece);

@@ -1,6 +1,6 @@
 import { ftruncateSync } from "node:fs";
 import { compute } from "./compute.js";
-import { writeFully } from "./io/positional.js";
+import { putBytes } from "./io/put-bytes.js";
 import type { Job } from "./job.js";
 import { headPiece, type Piece, tailPiece } from "./output/jacobian-file.js";
 import { keptDictionaries, type Production } from "./production.js";
@@ -16,16 +16,17 @@ export async function writePlanned(
   production: Production,
   replan: (skipped: SkippedRows) => Job,
 ): Promise<void> {
-  const { fd } = production.output;
+  const { output } = production;
   let job = planned;
   if (job.onBadRow === "skip") {
     job = replan(await scanBadRows(job, production));
-    ftruncateSync(fd, job.layout.bytes);
-    production.report.set({ outputBytes: job.layout.bytes });
+    if (!output.compare) ftruncateSync(output.fd, job.layout.bytes);
   }
+  production.report.set({ outputBytes: job.layout.bytes });
+  production.onBatches?.(job.layout.batches);
   await compute({ ...production, job });
   const { layout } = job;
-  const write = ({ offset, bytes }: Piece) => writeFully(fd, bytes, offset);
+  const write = ({ offset, bytes }: Piece) => putBytes(output, bytes, offset);
   write(headPiece(layout));
   for (const piece of keptDictionaries(production, layout.dictionaries))
     write(piece);

@@ -49,7 +49,13 @@ async function computeWith(
       "plain",
     );
     const run: Run = taskRunner(
-      workerSetup(job, logits, { fd: -1, direct: -1 }, memory, 1),
+      workerSetup(
+        job,
+        logits,
+        { fd: -1, direct: -1, compare: false },
+        memory,
+        1,
+      ),
     );
     const values: number[] = [];
     const rows: number[] = [];

@@ -9,6 +9,7 @@ test("defaults, in a new frozen object", () => {
   const resolved = resolveOptions(options);
   expect(resolved).toEqual({
     ...paths,
+    source: "a.arrow",
     column: undefined,
     columns: undefined,
     keep: ["id"],

@@ -84,7 +84,14 @@ describe("nothing imports upward", () => {
       "src/numeric",
       "src/results",
     ],
-    "src/pool": ["src/arrow", "src/results", "src/slots", "workers", "piscina"],
+    "src/pool": [
+      "src/arrow",
+      "src/io",
+      "src/results",
+      "src/slots",
+      "workers",
+      "piscina",
+    ],
     workers: [
       "node:",
       "src/io",

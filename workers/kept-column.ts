@@ -1,4 +1,5 @@
-import { readFully, writeFully } from "../src/io/positional.js";
+import { readFully } from "../src/io/positional.js";
+import { putBytes } from "../src/io/put-bytes.js";
 import type {
   KeptColumnTask,
   KeptPiece,
@@ -66,9 +67,7 @@ class ColumnCopier {
   write(source: Uint8Array, position: number): void {
     if (this.target) new Uint8Array(this.target).set(source, position);
     else
-      withSide("output", () =>
-        writeFully(this.setup.outputFd, source, position),
-      );
+      withSide("output", () => putBytes(this.setup.output, source, position));
   }
 
   /** The bytes of a bitmap that hold the piece's rows: the first of them is bit `from & 7`. */

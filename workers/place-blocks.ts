@@ -60,8 +60,8 @@ export function write(
   bytes: number,
   position: number,
 ): void {
-  const { buffer, outputFd: fd, directFd: direct } = setup;
+  const { buffer, output } = setup;
   withSide("output", () =>
-    writePages({ fd, direct }, buffer, address, bytes, position),
+    writePages(output, buffer, address, bytes, position),
   );
 }

@@ -1,4 +1,5 @@
 import { ShortReadError } from "../src/io/positional.js";
+import { DifferentByte } from "../src/io/put-bytes.js";
 import type { Failure } from "../src/pool/protocol.js";
 
 /** Thrown inside a task; leaves it as data. */
@@ -13,6 +14,10 @@ export function withSide(side: "input" | "output", act: () => void): void {
   try {
     act();
   } catch (error) {
+    if (error instanceof DifferentByte) {
+      const { position, expected, found } = error;
+      throw new TaskFailure({ kind: "different", position, expected, found });
+    }
     const short = error instanceof ShortReadError;
     const code = (error as NodeJS.ErrnoException).code ?? null;
     if (!short && !code) throw error;

@@ -1,5 +1,5 @@
 import { constants, openSync } from "node:fs";
-import { writeFully } from "./positional.js";
+import { type PutTarget, putBytes } from "./put-bytes.js";
 
 // Writing past the page cache (O_DIRECT): what is written is on its way to the disk at once, and costs no memory. Through
 // the page cache a sync of some GB has been measured at a quarter of the disk's speed.
@@ -18,8 +18,7 @@ export function openDirect(path: string): number {
 }
 
 /** A file as it is written: through the page cache, and (-1: not) past it. */
-export interface DirectTarget {
-  fd: number;
+export interface DirectTarget extends PutTarget {
   direct: number;
 }
 
@@ -31,7 +30,7 @@ const LEAST_BYTES = 64 << 10;
  * pages of the buffer as well (see padBefore), and what is left at the ends through it.
  */
 export function writePages(
-  { fd, direct }: DirectTarget,
+  { fd, compare, direct }: DirectTarget,
   buffer: ArrayBufferLike,
   address: number,
   bytes: number,
@@ -39,7 +38,7 @@ export function writePages(
 ): void {
   const write = (to: number, from: number, end: number) => {
     const source = new Uint8Array(buffer, address + from, end - from);
-    writeFully(to, source, position + from);
+    putBytes({ fd: to, compare }, source, position + from);
   };
   if (direct < 0 || bytes < LEAST_BYTES || padBefore(address, position) > 0) {
     write(fd, 0, bytes);

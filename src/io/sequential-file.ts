@@ -4,12 +4,24 @@ import { writeBehind } from "./write-behind.js";
 /** Written at once; two such blocks, so that one fills while the other is written. */
 const BLOCK_BYTES = 4 << 20;
 
+/** A file from its start to its end. */
+export interface Sequential {
+  /** Bytes added so far. */
+  readonly position: number;
+  add(bytes: Uint8Array): Promise<void>;
+  /** Adds zeros up to a position. */
+  padTo(position: number): Promise<void>;
+  /** Waits until all of it is written. */
+  finish(): Promise<void>;
+  /** Waits until nothing is being written, whatever becomes of it. */
+  settled(): Promise<void>;
+}
+
 /**
  * A file that is written from its start to its end, in large aligned blocks, past the page cache where `direct` is a
  * descriptor for that (-1: it is not). What was added may be changed as soon as the promise is fulfilled.
  */
-export class SequentialFile {
-  /** Bytes added so far. */
+export class SequentialFile implements Sequential {
   position = 0;
   readonly #blocks: Uint8Array[];
   #current = 0;
@@ -32,7 +44,6 @@ export class SequentialFile {
     }
   }
 
-  /** Adds zeros up to a position. */
   async padTo(position: number): Promise<void> {
     while (this.position < position) {
       const bytes = Math.min(
@@ -44,7 +55,6 @@ export class SequentialFile {
     }
   }
 
-  /** Writes what is left, and waits for all of it. */
   async finish(): Promise<void> {
     await this.#writing;
     const rest = this.#block.subarray(0, this.#used);
@@ -55,7 +65,6 @@ export class SequentialFile {
     this.#used = 0;
   }
 
-  /** Waits until nothing is being written, whatever becomes of it. */
   async settled(): Promise<void> {
     await this.#writing.catch(() => {});
   }

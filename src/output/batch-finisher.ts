@@ -1,4 +1,4 @@
-import { writeFully } from "../io/positional.js";
+import { type PutTarget, putBytes } from "../io/put-bytes.js";
 import { batchMetadata, type PlacedBatch } from "./jacobian-file.js";
 import { validityBitmap } from "./validity-bitmap.js";
 
@@ -8,7 +8,7 @@ export class BatchFinisher {
   readonly #tasksLeft: number[];
 
   constructor(
-    private readonly fd: number,
+    private readonly output: PutTarget,
     private readonly batches: readonly PlacedBatch[],
     tasksPerBatch: readonly number[],
     private readonly nullableResults: boolean,
@@ -39,9 +39,9 @@ export class BatchFinisher {
     if (this.nullableResults) {
       const bitmap = validityBitmap(shape.rows, badRows);
       for (const { validity } of layout.results)
-        writeFully(this.fd, bitmap, bodyStart + validity);
+        putBytes(this.output, bitmap, bodyStart + validity);
     }
     const { offset, bytes } = batchMetadata(placed, nulls, badRows.length);
-    writeFully(this.fd, bytes, offset);
+    putBytes(this.output, bytes, offset);
   }
 }

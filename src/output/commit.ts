@@ -35,17 +35,22 @@ export function removePendingOutputs(): void {
   for (const path of pendingPaths) rmSync(path, { force: true });
 }
 
-/** The output while it is being written: a file beside its target that nobody else sees as the output. */
-export interface PendingOutput {
+/** Where a run's bytes go: a file to write, or one to compare them with. */
+export interface OutputTarget {
   readonly fd: number;
+  readonly compare: boolean;
   /** For writes past the page cache (io/direct.ts); -1 where there are none. */
   readonly direct: number;
-  readonly temporaryPath: string;
   /**
    * Says that so many bytes more have been written. Now and then the disk is set to work on them while the run goes on,
    * so that little is left for the commit to wait for.
    */
   wrote(bytes: number): void;
+}
+
+/** The output while it is being written: a file beside its target that nobody else sees as the output. */
+export interface PendingOutput extends OutputTarget {
+  readonly temporaryPath: string;
   /** Makes it durable and gives it its name: all of it, or nothing. */
   commit(): Promise<void>;
   /** Removes it. Does nothing after a commit. */
@@ -126,6 +131,7 @@ export async function openPending(
   };
   const output: PendingOutput = {
     fd,
+    compare: false,
     direct,
     temporaryPath,
     wrote: (bytes) => {

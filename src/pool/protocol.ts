@@ -1,4 +1,5 @@
 import type { NumberType } from "../arrow/field.js";
+import type { DirectTarget } from "../io/direct.js";
 import type { ResultColumn } from "../results/columns.js";
 import type { EntriesPlaces } from "../slots/entries-slot.js";
 import type { SlotLayout } from "../slots/slot-layout.js";
@@ -17,8 +18,7 @@ export interface WorkerSetup {
   slot: SlotLayout;
   sourceFd: number;
   /** The output: through the page cache, and past it (-1: not). */
-  outputFd: number;
-  directFd: number;
+  output: DirectTarget;
   classes: number;
   temperature: number;
   /** The logits, then the other inputs. */
@@ -184,6 +184,13 @@ export type Failure =
       found: number;
     }
   | { kind: "damaged"; where: string; text: string }
+  /** The output that is compared has another byte. */
+  | {
+      kind: "different";
+      position: number;
+      expected: number;
+      found: number | null;
+    }
   | {
       kind: "io";
       side: "input" | "output";

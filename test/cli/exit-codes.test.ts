@@ -103,7 +103,7 @@ const REFUSED: [name: string, args: string[], exit: number, message: string][] =
       "a NaN",
       ["run", nan, "-o", out],
       65,
-      `${nan}: row 1: expected finite logits or -inf for masked classes, found NaN in class 0 (--on-bad-row null keeps the row as null)`,
+      `${nan}: row 1: expected finite logits or -inf for masked classes, found NaN in class 0 (--on-bad-row null keeps the row as null, skip leaves it out)`,
     ],
     [
       "a cut file",

@@ -23,13 +23,18 @@ import { random } from "../support/random.js";
 const at = workDirectory();
 
 /** An empty file, open as an output is. False for `direct` where this file system has no direct writes. */
-function opened(name: string): { fd: number; direct: number; path: string } {
+function opened(name: string): {
+  fd: number;
+  direct: number;
+  compare: false;
+  path: string;
+} {
   const path = at(name);
   writeFileSync(path, "");
   const direct = openDirect(path);
   if (direct < 0)
     console.log("direct: this file system has none; tested without");
-  return { fd: openSync(path, constants.O_RDWR), direct, path };
+  return { fd: openSync(path, constants.O_RDWR), direct, path, compare: false };
 }
 
 const memory = () =>

@@ -1,0 +1,44 @@
+import type { Field } from "./arrow/field.js";
+import type { PlacedBatch } from "./output/jacobian-file.js";
+
+/** What stands at a byte of an output, for people: the record batch, the column, and the row or value. */
+export function whereInFile(
+  fields: readonly Field[],
+  batches: readonly PlacedBatch[],
+  position: number,
+): string {
+  const n = batches.findIndex(
+    ({ offset, bodyStart, bodyBytes }) =>
+      position >= offset && position < bodyStart + bodyBytes,
+  );
+  const batch = batches[n];
+  if (!batch)
+    return position < (batches[0]?.offset ?? 0)
+      ? "schema or dictionaries"
+      : "footer";
+  const { bodyStart, layout, shape } = batch;
+  const place = position - bodyStart;
+  const where = `record batch ${n}`;
+  if (place < 0) return `${where}: its metadata`;
+  const name = (k: number) => `column ${fields[k]?.name}`;
+  const first = 1 + shape.kept.length;
+  for (const [k, { validity, offsets, values }] of [
+    ...layout.results.entries(),
+  ].reverse()) {
+    const { items, width, list } = shape.results[
+      k
+    ] as (typeof shape.results)[number];
+    if (place >= values) {
+      const value = Math.floor((place - values) / width);
+      const perRow = items / shape.rows;
+      return list && Number.isInteger(perRow)
+        ? `${where}: ${name(first + k)}, table row ${Math.floor(value / perRow)}, value ${value % perRow}`
+        : `${where}: ${name(first + k)}, value ${value}`;
+    }
+    if (place >= Math.min(validity, offsets || validity))
+      return `${where}: ${name(first + k)}, its validity or offsets`;
+  }
+  for (const [k, column] of [...layout.kept.entries()].reverse())
+    if (place >= column.validity) return `${where}: ${name(1 + k)}`;
+  return `${where}: column row, table row ${Math.floor((place - layout.row) / 8)}`;
+}

@@ -1,0 +1,178 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { compareRun } from "../src/compare-run.js";
+import { SoftjacError } from "../src/errors.js";
+import type { RunOptions } from "../src/options.js";
+import { built } from "./support/built.js";
+import { inputs, writeInputs } from "./support/inputs-input.js";
+import { KEPT, writeKept } from "./support/kept-input.js";
+import { workDirectory } from "./support/logits-input.js";
+
+const at = workDirectory();
+const kept = at("kept.arrow");
+writeKept(kept, 20);
+const all = at("all.arrow");
+writeInputs(all, inputs(40, 5), 13);
+
+type Made = Omit<RunOptions, "input" | "output">;
+const keep = Object.keys(KEPT);
+const cases: { input: string; made: Made; columns: Made }[] = [
+  { input: kept, made: {}, columns: { column: "logits" } },
+  {
+    input: kept,
+    made: { keep, layout: "packed" },
+    columns: { column: "logits" },
+  },
+  {
+    input: kept,
+    made: { keep, layout: "csr", threshold: 0.01 },
+    columns: { column: "logits" },
+  },
+  {
+    input: kept,
+    made: { keep: ["id"], layout: "csr", topK: 3, dtype: "float64" },
+    columns: { column: "logits" },
+  },
+  {
+    input: kept,
+    made: { layout: "coo", emit: ["log_jacobian", "entropy"] },
+    columns: { column: "logits" },
+  },
+  {
+    input: kept,
+    made: { layout: "factored", temperature: 0.3 },
+    columns: { column: "logits" },
+  },
+  {
+    input: kept,
+    made: { layout: "dense", tensorType: false },
+    columns: { column: "logits" },
+  },
+  {
+    input: kept,
+    made: {
+      emit: ["cross_entropy", "factor"],
+      keep,
+      onBadRow: "skip",
+      tensorType: false,
+    },
+    columns: { column: "logits", label: "label" },
+  },
+  {
+    input: kept,
+    made: {
+      emit: ["cross_entropy", "jacobian"],
+      layout: "csr",
+      onBadRow: "null",
+    },
+    columns: { column: "logits", label: "label" },
+  },
+  {
+    input: all,
+    made: {
+      emit: ["vjp", "covariance", "column", "gradient"],
+      dtype: "float32",
+    },
+    columns: {
+      column: "logits",
+      cotangent: "g",
+      covariance: "s",
+      classColumn: "k",
+      label: "y",
+    },
+  },
+];
+
+test.each(cases)(
+  "nothing to find in a file made with $made",
+  async ({ input, made, columns }) => {
+    const output = at("made.arrow");
+    await built.run({ input, output, force: true, ...made, ...columns });
+    expect(
+      await compareRun(output, { input, ...columns, kernel: "plain" }, {}),
+    ).toEqual({
+      compared: true,
+      finding: null,
+    });
+  },
+);
+
+test.each([
+  { made: { keep: ["id", "name", "flag"] } },
+  { made: { keep: ["weight"], layout: "csr" as const, threshold: 0.05 } },
+  { made: { layout: "coo" as const, topK: 4 } },
+])(
+  "a flipped bit at any byte of a file made with $made is found",
+  async ({ made }) => {
+    const path = at("flipped.arrow");
+    await built.run({
+      input: kept,
+      output: path,
+      force: true,
+      column: "logits",
+      ...made,
+    });
+    const good = readFileSync(path);
+    const unseen: number[] = [];
+    for (let k = 0; k < good.length; k += 5) {
+      const bytes = Buffer.from(good);
+      bytes[k] = (bytes[k] as number) ^ (1 << (k % 8));
+      writeFileSync(path, bytes);
+      const result = await compareRun(
+        path,
+        { input: kept, column: "logits", kernel: "plain" },
+        {},
+      ).catch((error) => {
+        if (error instanceof SoftjacError) return { finding: error.message };
+        throw error;
+      });
+      if (result.finding === null) unseen.push(k);
+    }
+    // What is not seen is padding between buffers: zeros that nobody reads.
+    expect(unseen.every((k) => good[k] === 0)).toBe(true);
+    expect(unseen.length).toBeLessThan(good.length / 20);
+  },
+  120_000,
+);
+
+test("a difference is told by its record batch, column and value", async () => {
+  const path = at("told.arrow");
+  await built.run({ input: kept, output: path, column: "logits", force: true });
+  const bytes = readFileSync(path);
+  // softmax of row 7, class 2: found by its own value
+  const { softmax } = built.softmaxResults(
+    Float32Array.from([0, 1, 2, 3], (k) => ((7 * 31 + k * 17) % 23) / 4 - 2),
+    { rows: 1, classes: 4, emit: ["softmax"] },
+  );
+  const value = Buffer.from(Float32Array.of(softmax?.[2] as number).buffer);
+  const place = bytes.indexOf(value);
+  bytes[place] = (bytes[place] as number) ^ 1;
+  writeFileSync(path, bytes);
+  const { finding } = await compareRun(
+    path,
+    { input: kept, column: "logits", kernel: "plain" },
+    {},
+  );
+  expect(finding).toMatch(
+    /record batch 0: column softmax, table row \d+, value \d: expected byte \d+ to be \d+, found \d+$/,
+  );
+});
+
+test("another input is found by its results; another version's files are not compared", async () => {
+  const path = at("other.arrow");
+  await built.run({ input: all, output: path, column: "logits", force: true });
+  const other = at("other-in.arrow");
+  writeInputs(other, inputs(40, 5, 77), 13);
+  const options = { column: "logits", kernel: "plain" as const };
+  const { finding } = await compareRun(path, { input: other, ...options }, {});
+  expect(finding).toMatch(/record batch 0: column jacobian, table row 0/);
+
+  const bytes = readFileSync(path).toString("latin1");
+  const { version } = built;
+  const newer = version.replace(/^\d/, "9");
+  writeFileSync(path, bytes.replaceAll(version, newer), "latin1");
+  expect(await compareRun(path, { input: all, ...options }, {})).toEqual({
+    compared: false,
+    finding: `bytes not compared: made by version ${newer}, this is ${version}`,
+  });
+});
