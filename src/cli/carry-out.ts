@@ -14,6 +14,7 @@ export async function carryOut<Report>(
   flags: CommandFlags,
   make: (hooks: RunHooks) => Promise<Report>,
   text: (report: Report) => string,
+  exitCode: (report: Report) => number = () => EXIT.done,
 ): Promise<number> {
   const quiet = flags.has("quiet");
   const stop = stopOnSignals(removePendingOutputs);
@@ -25,8 +26,9 @@ export async function carryOut<Report>(
     });
     progress.stop();
     if (flags.has("json")) printJson(report);
-    else if (!quiet) process.stderr.write(text(report));
-    return EXIT.done;
+    else if (!quiet || exitCode(report) !== EXIT.done)
+      process.stderr.write(text(report));
+    return exitCode(report);
   } catch (error) {
     progress.stop();
     return failed(error, exitCodeOf(error, stop.stoppedBy()), flags);

@@ -1,22 +1,14 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { workDirectory } from "../support/logits-input.js";
+import { built } from "../support/built.js";
+import { workDirectory, writeLogits } from "../support/logits-input.js";
 
 const at = workDirectory();
 
 test("ENOSPC in the middle of writing is an IoError of the output", async () => {
   const mount = at("small");
-  mkdirSync(mount);
-  const mounted = spawnSync("mount", [
-    "-t",
-    "tmpfs",
-    "-o",
-    "size=1m",
-    "tmpfs",
-    mount,
-  ]);
-  if (mounted.status !== 0) {
+  if (!mountSmall(mount)) {
     console.log("disk full: 1 test left out (no right to mount a small tmpfs)");
     return;
   }
@@ -45,3 +37,33 @@ test("ENOSPC in the middle of writing is an IoError of the output", async () => 
     spawnSync("umount", [mount]);
   }
 });
+
+test("a run over entries that fills the disk ends with one sentence, and leaves nothing", async () => {
+  const input = at("in.arrow");
+  writeLogits(input, { rows: 5000, classes: 10, logit: (r, k) => (r + k) % 7 });
+  const mount = at("small-2");
+  if (!mountSmall(mount)) {
+    console.log("disk full: 1 test left out (no right to mount a small tmpfs)");
+    return;
+  }
+  try {
+    const output = `${mount}/out.arrow`;
+    for (const layout of ["coo", "csr"] as const)
+      await expect(
+        built.run({ input, output, layout, threads: 2 }),
+      ).rejects.toMatchObject({
+        code: "ERR_IO",
+        message: `${output}: could not be written: ENOSPC, no space left on its device`,
+      });
+    expect(readdirSync(mount)).toEqual([]);
+  } finally {
+    spawnSync("umount", [mount]);
+  }
+});
+
+/** A file system of 1 MiB; false without the right to mount one. */
+function mountSmall(path: string): boolean {
+  mkdirSync(path);
+  const args = ["-t", "tmpfs", "-o", "size=1m", "tmpfs", path];
+  return spawnSync("mount", args).status === 0;
+}

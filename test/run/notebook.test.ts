@@ -1,5 +1,26 @@
+import { readFileSync } from "node:fs";
+import { tableFromIPC as flechette } from "@uwdata/flechette";
 import { expect, test } from "vitest";
+import { softjac } from "../cli/support.js";
 import { built } from "../support/built.js";
+import { workDirectory, writeLogits } from "../support/logits-input.js";
+
+const at = workDirectory();
+
+/** What the command line makes of rows of five logits. */
+function byCommand(rows: number[][], column: string, ...args: string[]) {
+  const input = at("in.arrow");
+  const output = at("out.arrow");
+  writeLogits(input, {
+    rows: rows.length,
+    classes: 5,
+    logit: (r, k) => rows[r]?.[k] as number,
+  });
+  const { status } = softjac("run", input, "-o", output, "--force", ...args);
+  expect(status).toBe(0);
+  const values = flechette(readFileSync(output)).getChild(column);
+  return [...values].flatMap((row: Float64Array) => [...row]);
+}
 
 // The notebook that softjac makes real prints its data in three places; these are its numbers, to all digits printed.
 
@@ -12,6 +33,9 @@ test("softmax of one row", () => {
   p.forEach((x, k) => {
     expect(x.toPrecision(9)).toBe((printed[k] as number).toPrecision(9));
   });
+  expect(byCommand([[...o]], "softmax", "--emit", "softmax")).toEqual([...p]);
+  // `error` of what is printed: nine digits
+  expect(built.relativeErrorPercent(printed, p)).toBeLessThan(5e-7);
 });
 
 test("the derivative of one class (softmax_der_1)", () => {
@@ -29,6 +53,8 @@ test("the derivative of one class (softmax_der_1)", () => {
   expect([...column].map((x) => x.toFixed(8))).toEqual(
     printed.map((x) => x.toFixed(8)),
   );
+  const args = ["--emit", "column", "--class", "3"];
+  expect(byCommand([o], "column", ...args)).toEqual([...column]);
 });
 
 test("the block (softmax_der_2)", () => {
@@ -66,18 +92,18 @@ test("the block (softmax_der_2)", () => {
   printed.flat().forEach((x, k) => {
     expect((J[k] as number).toPrecision(9)).toBe(x.toPrecision(9));
   });
+  expect(byCommand([o], "jacobian", "--emit", "jacobian")).toEqual([...J]);
+  expect(built.relativeErrorPercent(printed.flat(), J)).toBeLessThan(5e-6);
 });
 
-test("M rows at once (softmax_der_4): each its own block", () => {
+test("M rows at once (softmax_der_3, softmax_der_4): blocks, and zeros between them in the dense tensor", async () => {
   const rows = [
     [3, -3, 4, -1.5, -4.5],
     [0, 0.5, -2, 1, 5],
     [-5, 5, 0, 0, 0],
   ];
-  const all = built.softmaxJacobian(Float64Array.from(rows.flat()), {
-    rows: 3,
-    classes: 5,
-  });
+  const shape = { rows: 3, classes: 5 };
+  const all = built.softmaxJacobian(Float64Array.from(rows.flat()), shape);
   rows.forEach((row, r) => {
     const one = built.softmaxJacobian(Float64Array.from(row), {
       rows: 1,
@@ -85,4 +111,24 @@ test("M rows at once (softmax_der_4): each its own block", () => {
     });
     expect(all.slice(25 * r, 25 * r + 25)).toEqual(one);
   });
+  expect(byCommand(rows, "jacobian")).toEqual([...all]);
+
+  // (M, Q, M, Q): row q's slab of the dense layout is (Q, M, Q)
+  const tensor = new Float64Array(225);
+  for (let r = 0; r < 3; r++)
+    for (let i = 0; i < 5; i++)
+      for (let j = 0; j < 5; j++)
+        tensor[((r * 5 + i) * 3 + r) * 5 + j] = all[
+          r * 25 + i * 5 + j
+        ] as number;
+  expect(byCommand(rows, "jacobian", "--layout", "dense")).toEqual([...tensor]);
+  const reader = await built.openJacobian(at("out.arrow"));
+  expect(await reader.toDense()).toEqual(tensor);
+  await reader.close();
+
+  // error_g as the notebook takes it of the whole tensor: 1e-32 keeps the zeros in
+  const guard = { guard: 1e-32 };
+  expect(built.relativeErrorPercent(tensor, tensor, guard)).toBe(0);
+  const other = tensor.map((x) => x * (1 + 2 ** -52));
+  expect(built.relativeErrorPercent(tensor, other, guard)).toBeGreaterThan(0);
 });
