@@ -1,13 +1,15 @@
 import { fstatSync } from "node:fs";
-import { type EntriesJob, planEntriesJob } from "./entries-job.js";
 import { openArrowFile } from "./input/arrow-file.js";
 import { openLogits } from "./input/logits-file.js";
 import { DifferentByte } from "./io/put-bytes.js";
-import { type Job, planJob } from "./job.js";
 import { openOptionsOf, type RunOptions, resolveOptions } from "./options.js";
 import { optionsOfFile } from "./options-of-file.js";
+import { type EntriesJob, planEntriesJob } from "./ordered/entries-job.js";
+import { writeEntries } from "./ordered/write-entries.js";
 import type { OutputTarget } from "./output/commit.js";
 import type { PlacedBatch } from "./output/jacobian-file.js";
+import { type Job, planJob } from "./planned/job.js";
+import { writePlanned } from "./planned/write-planned.js";
 import { openTaskPool } from "./pool/task-pool.js";
 import type { Production } from "./production.js";
 import { ReportBuilder } from "./report.js";
@@ -17,8 +19,6 @@ import { allocateKernelMemory } from "./slots/kernel-memory.js";
 import { VERSION } from "./version.js";
 import { whereInFile } from "./where-in-file.js";
 import { workerSetup } from "./worker-setup.js";
-import { writeEntries } from "./write-entries.js";
-import { writePlanned } from "./write-planned.js";
 
 /** What a comparison of bytes found. */
 export interface ByteComparison {

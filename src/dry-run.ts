@@ -1,8 +1,8 @@
-import { type EntriesJob, planEntriesJob } from "./entries-job.js";
 import { openLogits } from "./input/logits-file.js";
-import { type Job, planJob } from "./job.js";
 import { openOptionsOf, type RunOptions, resolveOptions } from "./options.js";
+import { type EntriesJob, planEntriesJob } from "./ordered/entries-job.js";
 import { checkTarget } from "./output/commit.js";
+import { type Job, planJob } from "./planned/job.js";
 import { isEntriesLayout, type Layout } from "./results/catalogue.js";
 import type { RunEmit } from "./results/emit-options.js";
 

@@ -1,14 +1,16 @@
-import { type EntriesJob, planEntriesJob } from "./entries-job.js";
 import { AbortedError, SoftjacError } from "./errors.js";
 import { type LogitsFile, openLogits } from "./input/logits-file.js";
-import { type Job, planJob } from "./job.js";
 import {
   openOptionsOf,
   type ResolvedOptions,
   type RunOptions,
   resolveOptions,
 } from "./options.js";
+import { type EntriesJob, planEntriesJob } from "./ordered/entries-job.js";
+import { writeEntries } from "./ordered/write-entries.js";
 import { checkTarget, ioError, openPending } from "./output/commit.js";
+import { type Job, planJob } from "./planned/job.js";
+import { writePlanned } from "./planned/write-planned.js";
 import { openTaskPool } from "./pool/task-pool.js";
 import type { Production } from "./production.js";
 import { ReportBuilder, type RunReport } from "./report.js";
@@ -16,8 +18,6 @@ import { isEntriesLayout } from "./results/catalogue.js";
 import { allocateKernelMemory } from "./slots/kernel-memory.js";
 import { VERSION } from "./version.js";
 import { workerSetup } from "./worker-setup.js";
-import { writeEntries } from "./write-entries.js";
-import { writePlanned } from "./write-planned.js";
 
 export interface RunHooks {
   /** Stops the run between chunks: what is in flight ends, the output is discarded, AbortedError is thrown. */

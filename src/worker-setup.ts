@@ -1,7 +1,7 @@
-import type { EntriesJob } from "./entries-job.js";
 import type { LogitsFile } from "./input/logits-file.js";
 import type { DirectTarget } from "./io/direct.js";
-import type { Job } from "./job.js";
+import type { EntriesJob } from "./ordered/entries-job.js";
+import type { Job } from "./planned/job.js";
 import type { SourceSetup, WorkerSetup } from "./pool/protocol.js";
 import type { KernelMemory } from "./slots/kernel-memory.js";
 

@@ -131,6 +131,15 @@ describe("nothing imports upward", () => {
         ).toBe(true);
   });
 
+  test("the two writers know nothing of each other", () => {
+    for (const [folder, other] of [
+      ["src/planned", "src/ordered"],
+      ["src/ordered", "src/planned"],
+    ] as const)
+      for (const path of files(folder).flatMap(imports))
+        expect(path.startsWith(other)).toBe(false);
+  });
+
   test("only cli knows process and console", () => {
     for (const folder of ["src", ...Object.keys(ALLOWED)])
       for (const file of folder === "src/cli" ? [] : files(folder)) {

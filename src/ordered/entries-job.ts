@@ -1,30 +1,30 @@
-import { InputUnsupportedError } from "./errors.js";
-import { keptBytesPerRow } from "./input/kept-pieces.js";
-import type { LogitsFile } from "./input/logits-file.js";
-import { sourcesOf } from "./input/source-pieces.js";
-import type { ResolvedOptions } from "./options.js";
-import { encodeDictionary } from "./output/dictionaries.js";
-import type { JacobianFileHeadSpec } from "./output/jacobian-file.js";
-import { jacobianSchema } from "./output/jacobian-schema.js";
-import { metadataOf } from "./output-metadata.js";
-import { type EntriesPlan, planEntries } from "./plan-entries.js";
-import type { EntriesSetup } from "./pool/protocol.js";
-import { EMITS, type EntriesLayout } from "./results/catalogue.js";
+import { InputUnsupportedError } from "../errors.js";
+import { keptBytesPerRow } from "../input/kept-pieces.js";
+import type { LogitsFile } from "../input/logits-file.js";
+import { sourcesOf } from "../input/source-pieces.js";
+import type { ResolvedOptions } from "../options.js";
+import { encodeDictionary } from "../output/dictionaries.js";
+import type { JacobianFileHeadSpec } from "../output/jacobian-file.js";
+import { jacobianSchema } from "../output/jacobian-schema.js";
+import { metadataOf } from "../output-metadata.js";
+import type { EntriesSetup } from "../pool/protocol.js";
+import { EMITS, type EntriesLayout } from "../results/catalogue.js";
 import {
   isJacobian,
   type ResultColumn,
   resultColumns,
-} from "./results/columns.js";
-import { resultsOf } from "./results/emit-options.js";
+} from "../results/columns.js";
+import { resultsOf } from "../results/emit-options.js";
 import {
   isOfExample,
   type TableColumn,
   tableColumns,
-} from "./results/table-columns.js";
+} from "../results/table-columns.js";
 import {
   type EntriesSlotLayout,
   layoutEntriesSlot,
-} from "./slots/entries-slot.js";
+} from "../slots/entries-slot.js";
+import { type EntriesPlan, planEntries } from "./plan-entries.js";
 
 /** A run over single entries that has only to be carried out; where things go is known as they come. */
 export interface EntriesJob {

@@ -1,9 +1,9 @@
-import type { LogitsFile } from "./input/logits-file.js";
-import { sourcePieces } from "./input/source-pieces.js";
+import type { LogitsFile } from "../input/logits-file.js";
+import { sourcePieces } from "../input/source-pieces.js";
+import { keptTask } from "../kept-task.js";
+import type { PlacedBatch } from "../output/jacobian-file.js";
+import type { KeptTask, RowChunkTask } from "../pool/protocol.js";
 import type { Job } from "./job.js";
-import { keptTask } from "./kept-task.js";
-import type { PlacedBatch } from "./output/jacobian-file.js";
-import type { KeptTask, RowChunkTask } from "./pool/protocol.js";
 
 /** A task still without a slot, and the output record batch that it belongs to. */
 export type PendingTask = { batch: number } & (

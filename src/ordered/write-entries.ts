@@ -1,11 +1,9 @@
-import { computeEntries } from "./compute-entries.js";
-import type { EntriesJob } from "./entries-job.js";
-import { failureError } from "./failures.js";
-import { SequentialComparison } from "./io/sequential-comparison.js";
-import { type Sequential, SequentialFile } from "./io/sequential-file.js";
-import { keptShapes } from "./kept-shapes.js";
-import { keptTask } from "./kept-task.js";
-import type { EntriesBatch } from "./output/entries-batch.js";
+import { failureError } from "../failures.js";
+import { SequentialComparison } from "../io/sequential-comparison.js";
+import { type Sequential, SequentialFile } from "../io/sequential-file.js";
+import { keptShapes } from "../kept-shapes.js";
+import { keptTask } from "../kept-task.js";
+import type { EntriesBatch } from "../output/entries-batch.js";
 import {
   batchMetadata,
   headPiece,
@@ -15,9 +13,11 @@ import {
   type PlacedBatch,
   placeBatch,
   tailPiece,
-} from "./output/jacobian-file.js";
-import { validityBitmap } from "./output/validity-bitmap.js";
-import { keptDictionaries, type Production } from "./production.js";
+} from "../output/jacobian-file.js";
+import { validityBitmap } from "../output/validity-bitmap.js";
+import { keptDictionaries, type Production } from "../production.js";
+import { computeEntries } from "./compute-entries.js";
+import type { EntriesJob } from "./entries-job.js";
 
 /** The ordered writer: the file is written from its start to its end, record batch by record batch, in row order. */
 export async function writeEntries(

@@ -1,4 +1,4 @@
-import type { EntriesLayout } from "./results/catalogue.js";
+import type { EntriesLayout } from "../results/catalogue.js";
 
 /** What the arithmetic of a run over single entries depends on. */
 export interface EntriesPlanInput {

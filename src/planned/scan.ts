@@ -1,11 +1,11 @@
-import { AbortedError } from "./errors.js";
-import { failureError, firstFailure, unexpectedError } from "./failures.js";
-import { sourcePieces } from "./input/source-pieces.js";
+import { AbortedError } from "../errors.js";
+import { failureError, firstFailure, unexpectedError } from "../failures.js";
+import { sourcePieces } from "../input/source-pieces.js";
+import type { Failure } from "../pool/protocol.js";
+import type { Production } from "../production.js";
+import { SlotPool } from "../slots/slot-pool.js";
 import type { Job } from "./job.js";
-import type { Failure } from "./pool/protocol.js";
-import type { Production } from "./production.js";
 import { SkippedRows } from "./skipped-rows.js";
-import { SlotPool } from "./slots/slot-pool.js";
 
 /**
  * Reads every row once, before the run: where bad rows are left out, every place depends on how many come before it.

@@ -1,13 +1,13 @@
 import { closeSync, openSync } from "node:fs";
 import { expect, test } from "vitest";
-import { compute } from "../src/compute.js";
-import { openLogits } from "../src/input/logits-file.js";
-import { planJob } from "../src/job.js";
-import { openOptionsOf, resolveOptions } from "../src/options.js";
-import { openPending } from "../src/output/commit.js";
-import type { Reply, Task } from "../src/pool/protocol.js";
-import { ReportBuilder } from "../src/report.js";
-import { workDirectory, writeLogits } from "./support/logits-input.js";
+import { openLogits } from "../../src/input/logits-file.js";
+import { openOptionsOf, resolveOptions } from "../../src/options.js";
+import { openPending } from "../../src/output/commit.js";
+import { compute } from "../../src/planned/compute.js";
+import { planJob } from "../../src/planned/job.js";
+import type { Reply, Task } from "../../src/pool/protocol.js";
+import { ReportBuilder } from "../../src/report.js";
+import { workDirectory, writeLogits } from "../support/logits-input.js";
 
 const at = workDirectory();
 const input = at("in.arrow");

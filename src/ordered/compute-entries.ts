@@ -1,12 +1,12 @@
+import { AbortedError } from "../errors.js";
+import { failureError, unexpectedError } from "../failures.js";
+import { sourcePieces } from "../input/source-pieces.js";
+import type { EntriesBatch } from "../output/entries-batch.js";
+import type { EntriesTask, Failure, Reply } from "../pool/protocol.js";
+import type { Production } from "../production.js";
 import type { EntriesJob } from "./entries-job.js";
 import { EntriesTable } from "./entries-table.js";
-import { AbortedError } from "./errors.js";
-import { failureError, unexpectedError } from "./failures.js";
-import { sourcePieces } from "./input/source-pieces.js";
-import type { EntriesBatch } from "./output/entries-batch.js";
 import { rowsOfNextTask } from "./plan-entries.js";
-import type { EntriesTask, Failure, Reply } from "./pool/protocol.js";
-import type { Production } from "./production.js";
 
 export interface EntriesComputation extends Production {
   job: EntriesJob;

@@ -1,7 +1,7 @@
+import type { EntriesBatch } from "../output/entries-batch.js";
+import { EntriesBatchBuilder } from "../output/entries-batch.js";
+import type { EntriesPart, EntriesTask } from "../pool/protocol.js";
 import type { EntriesJob } from "./entries-job.js";
-import type { EntriesBatch } from "./output/entries-batch.js";
-import { EntriesBatchBuilder } from "./output/entries-batch.js";
-import type { EntriesPart, EntriesTask } from "./pool/protocol.js";
 
 /** A slot that a task has filled, and the memory that it stands in. */
 export interface FilledSlot {

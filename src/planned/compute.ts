@@ -1,11 +1,11 @@
-import { AbortedError } from "./errors.js";
-import { failureError, firstFailure, unexpectedError } from "./failures.js";
-import type { LogitsFile } from "./input/logits-file.js";
+import { AbortedError } from "../errors.js";
+import { failureError, firstFailure, unexpectedError } from "../failures.js";
+import type { LogitsFile } from "../input/logits-file.js";
+import { BatchFinisher } from "../output/batch-finisher.js";
+import type { Failure, Reply } from "../pool/protocol.js";
+import type { Production } from "../production.js";
+import { SlotPool } from "../slots/slot-pool.js";
 import type { Job } from "./job.js";
-import { BatchFinisher } from "./output/batch-finisher.js";
-import type { Failure, Reply } from "./pool/protocol.js";
-import type { Production } from "./production.js";
-import { SlotPool } from "./slots/slot-pool.js";
 import { type PendingTask, tasksOf } from "./tasks.js";
 
 export interface Computation extends Omit<Production, "buffer"> {

@@ -1,16 +1,16 @@
 import { expect, test } from "vitest";
-import { computeEntries } from "../src/compute-entries.js";
-import { planEntriesJob } from "../src/entries-job.js";
-import { openLogits } from "../src/input/logits-file.js";
-import { openOptionsOf, resolveOptions } from "../src/options.js";
-import type { EntriesBatch } from "../src/output/entries-batch.js";
-import type { EntriesTask, Reply, Task } from "../src/pool/protocol.js";
-import { ReportBuilder } from "../src/report.js";
-import { allocateKernelMemory } from "../src/slots/kernel-memory.js";
-import { workerSetup } from "../src/worker-setup.js";
-import { taskRunner } from "../workers/run-task.js";
+import { openLogits } from "../../src/input/logits-file.js";
+import { openOptionsOf, resolveOptions } from "../../src/options.js";
+import { computeEntries } from "../../src/ordered/compute-entries.js";
+import { planEntriesJob } from "../../src/ordered/entries-job.js";
+import type { EntriesBatch } from "../../src/output/entries-batch.js";
+import type { EntriesTask, Reply, Task } from "../../src/pool/protocol.js";
+import { ReportBuilder } from "../../src/report.js";
+import { allocateKernelMemory } from "../../src/slots/kernel-memory.js";
+import { workerSetup } from "../../src/worker-setup.js";
+import { taskRunner } from "../../workers/run-task.js";
 
-import { workDirectory, writeLogits } from "./support/logits-input.js";
+import { workDirectory, writeLogits } from "../support/logits-input.js";
 
 const at = workDirectory();
 const input = at("in.arrow");

@@ -1,24 +1,24 @@
-import { InputUnsupportedError } from "./errors.js";
-import { keptBytesPerRow } from "./input/kept-pieces.js";
-import type { LogitsFile } from "./input/logits-file.js";
-import { sourcesOf } from "./input/source-pieces.js";
-import { DIRECT_BYTES } from "./io/direct.js";
-import { keptShapes } from "./kept-shapes.js";
-import type { ResolvedOptions } from "./options.js";
-import { encodeDictionary } from "./output/dictionaries.js";
-import type { JacobianBatchShape } from "./output/jacobian-batch.js";
+import { InputUnsupportedError } from "../errors.js";
+import { keptBytesPerRow } from "../input/kept-pieces.js";
+import type { LogitsFile } from "../input/logits-file.js";
+import { sourcesOf } from "../input/source-pieces.js";
+import { DIRECT_BYTES } from "../io/direct.js";
+import { keptShapes } from "../kept-shapes.js";
+import type { ResolvedOptions } from "../options.js";
+import { encodeDictionary } from "../output/dictionaries.js";
+import type { JacobianBatchShape } from "../output/jacobian-batch.js";
 import {
   type JacobianFileLayout,
   layoutJacobianFile,
-} from "./output/jacobian-file.js";
-import { jacobianSchema } from "./output/jacobian-schema.js";
-import { metadataOf } from "./output-metadata.js";
-import { type Plan, planRun } from "./plan.js";
-import { type ResultColumn, resultColumns } from "./results/columns.js";
-import { MAX_DENSE_BYTES } from "./results/dense-limit.js";
-import { resultsOf } from "./results/emit-options.js";
+} from "../output/jacobian-file.js";
+import { jacobianSchema } from "../output/jacobian-schema.js";
+import { metadataOf } from "../output-metadata.js";
+import { type Plan, planRun } from "../plan.js";
+import { type ResultColumn, resultColumns } from "../results/columns.js";
+import { MAX_DENSE_BYTES } from "../results/dense-limit.js";
+import { resultsOf } from "../results/emit-options.js";
+import { layoutSlot, type SlotLayout } from "../slots/slot-layout.js";
 import { SkippedRows } from "./skipped-rows.js";
-import { layoutSlot, type SlotLayout } from "./slots/slot-layout.js";
 
 /** A run that has only to be carried out: the plan, the slot, and every byte of the output placed. */
 export interface Job {

@@ -1,9 +1,9 @@
 import { ftruncateSync } from "node:fs";
+import { putBytes } from "../io/put-bytes.js";
+import { headPiece, type Piece, tailPiece } from "../output/jacobian-file.js";
+import { keptDictionaries, type Production } from "../production.js";
 import { compute } from "./compute.js";
-import { putBytes } from "./io/put-bytes.js";
 import type { Job } from "./job.js";
-import { headPiece, type Piece, tailPiece } from "./output/jacobian-file.js";
-import { keptDictionaries, type Production } from "./production.js";
 import { scanBadRows } from "./scan.js";
 import type { SkippedRows } from "./skipped-rows.js";
 
