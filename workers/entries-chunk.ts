@@ -51,6 +51,12 @@ class EntriesChunk {
   used = 0;
   readonly badRows: number[] = [];
   readonly #base: number;
+  // One view of each for all rows: making a view takes as long as a short row's entries.
+  readonly #counts: Float64Array;
+  readonly #droppedMax: Float64Array;
+  readonly #droppedSum: Float64Array;
+  readonly #dropped: Float64Array;
+  readonly #rowCounts: Int32Array;
 
   constructor(
     private readonly setup: WorkerSetup,
@@ -58,7 +64,20 @@ class EntriesChunk {
     private readonly kernel: Kernel,
     private readonly task: EntriesTask,
   ) {
-    this.#base = task.slot * setup.slotBytes;
+    const base = task.slot * setup.slotBytes;
+    this.#base = base;
+    const rows = task.rowEnd - task.rowStart;
+    const doubles = (place: number, length: number) =>
+      new Float64Array(setup.buffer, base + place, length);
+    this.#counts = doubles(entries.counts, rows);
+    this.#droppedMax = doubles(entries.droppedMax, rows);
+    this.#droppedSum = doubles(entries.droppedSum, rows);
+    this.#dropped = doubles(entries.dropped, 2);
+    this.#rowCounts = new Int32Array(
+      setup.buffer,
+      rowCountAt(base + entries.space, setup.classes, 0),
+      setup.classes,
+    );
   }
 
   get full(): boolean {
@@ -108,7 +127,6 @@ class EntriesChunk {
         ) !== 0;
     });
     if (!good) this.#markBad(row);
-    const dropped = base + entries.dropped;
     const count = good
       ? kernel.countEntries(
           entries.code,
@@ -118,38 +136,27 @@ class EntriesChunk {
           entries.threshold,
           entries.topK,
           entries.float32,
-          dropped,
+          base + entries.dropped,
         )
       : 0;
-    const [max, sum] = new Float64Array(setup.buffer, dropped, 2);
-    this.#put(entries.counts, row, count);
-    this.#put(entries.droppedMax, row, good ? (max as number) : 0);
-    this.#put(entries.droppedSum, row, good ? (sum as number) : 0);
+    this.#counts[row] = count;
+    this.#droppedMax[row] = good ? (this.#dropped[0] as number) : 0;
+    this.#droppedSum[row] = good ? (this.#dropped[1] as number) : 0;
   }
 
   /** Stores the row's entries from row i of its block on. Returns where it stopped: `classes`, or where the slot is full. */
   storeFrom(row: number, i: number): number {
     const { kernel, setup, entries } = this;
-    const { classes, buffer } = setup;
+    const { classes } = setup;
     const base = this.#base;
-    const count = new Float64Array(buffer, base + entries.counts)[row];
-    if (count === 0) return classes;
-    const space = base + entries.space;
-    const counts = new Int32Array(
-      buffer,
-      rowCountAt(space, classes, 0),
-      classes,
-    );
-    let room = entries.capacity - this.used;
-    let end = i;
-    while (end < classes && (counts[end] as number) <= room)
-      room -= counts[end++] as number;
+    if (this.#counts[row] === 0) return classes;
+    const end = this.#endOfTile(i);
     if (end === i) return i;
     const at = this.used;
     const stored = kernel.storeEntries(
       base + setup.slot.work,
       classes,
-      space,
+      base + entries.space,
       i,
       end,
       base + entries.indices + 4 * at,
@@ -159,6 +166,16 @@ class EntriesChunk {
     );
     this.used += stored;
     if (entries.pairs) this.#repeat(row, at, this.used);
+    return end;
+  }
+
+  /** The row of the block up to which entries from row i on fit. */
+  #endOfTile(i: number): number {
+    const { classes } = this.setup;
+    let room = this.entries.capacity - this.used;
+    let end = i;
+    while (end < classes && (this.#rowCounts[end] as number) <= room)
+      room -= this.#rowCounts[end++] as number;
     return end;
   }
 
@@ -187,10 +204,6 @@ class EntriesChunk {
           to,
         );
     });
-  }
-
-  #put(place: number, row: number, value: number): void {
-    new Float64Array(this.setup.buffer, this.#base + place)[row] = value;
   }
 
   #markBad(row: number): void {

@@ -1,6 +1,7 @@
 /** Bytes that grow; what they took up stays theirs when they start anew. */
 export class GrowingBytes {
   #bytes = new Uint8Array(0);
+  #words = new Int32Array(0);
   #used = 0;
 
   get used(): number {
@@ -18,9 +19,10 @@ export class GrowingBytes {
     this.#used += source.byteLength;
   }
 
+  /** Of bytes that are all int32. */
   addInt32(value: number): void {
     this.#makeRoom(4);
-    new DataView(this.#bytes.buffer).setInt32(this.#used, value, true);
+    this.#words[this.#used >> 2] = value;
     this.#used += 4;
   }
 
@@ -31,10 +33,10 @@ export class GrowingBytes {
   #makeRoom(bytes: number): void {
     const needed = this.#used + bytes;
     if (needed <= this.#bytes.byteLength) return;
-    const grown = new Uint8Array(
-      Math.max(needed, Math.ceil(this.#bytes.byteLength * 1.5), 1 << 16),
-    );
+    const room = Math.max(needed, this.#bytes.byteLength * 1.5, 1 << 16);
+    const grown = new Uint8Array(4 * Math.ceil(room / 4));
     grown.set(this.view);
     this.#bytes = grown;
+    this.#words = new Int32Array(grown.buffer);
   }
 }
