@@ -52,50 +52,98 @@ export function tileAt(space: usize, classes: usize, n: usize): usize {
   return space + FIRST + 44 * classes + 16 + 4 * n;
 }
 
-/** Whether place a's class comes before place b's: the larger p, then the lower class. */
-function before(space: usize, classes: usize, a: usize, b: usize): bool {
-  const x = sortedAt(space, a);
-  const y = sortedAt(space, b);
-  if (x !== y) return x > y;
-  return (
-    loadI32(classAt(space, classes, a)) < loadI32(classAt(space, classes, b))
-  );
-}
-
-function swap(space: usize, classes: usize, a: usize, b: usize): void {
-  const x = sortedAt(space, a);
-  storeF64(space + FIRST + 8 * a, sortedAt(space, b));
-  storeF64(space + FIRST + 8 * b, x);
-  const k = loadI32(classAt(space, classes, a));
-  storeI32(classAt(space, classes, a), loadI32(classAt(space, classes, b)));
-  storeI32(classAt(space, classes, b), k);
-}
-
-/** Puts the element at `root` in its place in the heap of the first `count`, the last in order on top. */
-function sift(space: usize, classes: usize, root: usize, count: usize): void {
-  let at = root;
-  for (;;) {
-    let child: usize = at + at + 1;
-    if (child >= count) return;
-    if (child + 1 < count && before(space, classes, child, child + 1))
-      child = child + 1;
-    if (!before(space, classes, at, child)) return;
-    swap(space, classes, at, child);
-    at = child;
+/** Sorts places [start, end) by insertion: the larger p first, of equal ones the lower class, as they stand. */
+function insertionSort(
+  space: usize,
+  classes: usize,
+  start: usize,
+  end: usize,
+): void {
+  for (let s = start + 1; s < end; s++) {
+    const p = sortedAt(space, s);
+    const k = loadI32(classAt(space, classes, s));
+    let at = s;
+    while (at > start && sortedAt(space, at - 1) < p) {
+      storeF64(space + FIRST + 8 * at, sortedAt(space, at - 1));
+      storeI32(
+        classAt(space, classes, at),
+        loadI32(classAt(space, classes, at - 1)),
+      );
+      at = at - 1;
+    }
+    storeF64(space + FIRST + 8 * at, p);
+    storeI32(classAt(space, classes, at), k);
   }
 }
 
-/** Sorts p (heapsort: no worst case), and sums it from its small end, in two doubles. */
+/** Merges runs [start, middle) and [middle, end) of one pair of arrays into another: of equal ones the first run's first. */
+function mergeRuns(
+  fromP: usize,
+  fromClass: usize,
+  toP: usize,
+  toClass: usize,
+  start: usize,
+  middle: usize,
+  end: usize,
+): void {
+  let a = start;
+  let b = middle;
+  for (let n = start; n < end; n++) {
+    const second =
+      b < end &&
+      (a >= middle || loadF64(fromP + 8 * b) > loadF64(fromP + 8 * a));
+    const taken = second ? b : a;
+    if (second) b = b + 1;
+    else a = a + 1;
+    storeF64(toP + 8 * n, loadF64(fromP + 8 * taken));
+    storeI32(toClass + 4 * n, loadI32(fromClass + 4 * taken));
+  }
+}
+
+/** Places that insertion sorts at once. */
+const RUN: usize = 8;
+
+/** Sorts all places: runs by insertion, then merged in turn with what later holds the sums and the next entries. */
+function sortPlaces(space: usize, classes: usize): void {
+  for (let start: usize = 0; start < classes; start += RUN)
+    insertionSort(
+      space,
+      classes,
+      start,
+      start + RUN < classes ? start + RUN : classes,
+    );
+  let p = space + FIRST;
+  let k = classAt(space, classes, 0);
+  let otherP = restAt(space, classes, 0);
+  let otherK = nextAt(space, classes, 0);
+  for (let width = RUN; width < classes; width = width + width) {
+    for (let start: usize = 0; start < classes; start += width + width) {
+      const middle = start + width < classes ? start + width : classes;
+      const end =
+        start + width + width < classes ? start + width + width : classes;
+      mergeRuns(p, k, otherP, otherK, start, middle, end);
+    }
+    const sortedP = otherP;
+    const sortedK = otherK;
+    otherP = p;
+    otherK = k;
+    p = sortedP;
+    k = sortedK;
+  }
+  if (p === space + FIRST) return;
+  for (let s: usize = 0; s < classes; s++) {
+    storeF64(space + FIRST + 8 * s, loadF64(p + 8 * s));
+    storeI32(classAt(space, classes, s), loadI32(k + 4 * s));
+  }
+}
+
+/** Sorts p, and sums it from its small end, in two doubles. */
 export function prepareSpace(work: usize, classes: usize, space: usize): void {
   for (let k: usize = 0; k < classes; k++) {
     storeF64(space + FIRST + 8 * k, pAt(work, k));
     storeI32(classAt(space, classes, k), k as i32);
   }
-  for (let k = classes; k > 0; k--) sift(space, classes, k - 1, classes);
-  for (let count = classes; count > 1; count--) {
-    swap(space, classes, 0, count - 1);
-    sift(space, classes, 0, count - 1);
-  }
+  sortPlaces(space, classes);
   for (let s: usize = 0; s < classes; s++)
     storeI32(
       placeAt(space, classes, loadI32(classAt(space, classes, s)) as usize),
