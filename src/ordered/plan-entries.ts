@@ -37,7 +37,7 @@ export interface EntriesPlan {
 
 const MiB = 1 << 20;
 /** Record batch bodies, the results of examples and their entries together. */
-const BATCH_BYTES = 32 * MiB;
+const BATCH_BYTES = 24 * MiB;
 /** Entries of a slot: what a worker makes before the main thread takes it over, and what stays in cache between. */
 const SLOT_BYTES = 2 * MiB;
 /** Logits, inputs and results of a task's rows. */

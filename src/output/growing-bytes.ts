@@ -1,7 +1,13 @@
-/** Bytes that grow; what they took up stays theirs when they start anew. */
+/** Address space that is set aside at first, in bytes: memory is taken as it is needed. */
+const RESERVED_BYTES = 64 << 20;
+/** Memory is taken by so much at least. */
+const STEP_BYTES = 1 << 20;
+
+/** Bytes that grow in place; what they took up stays theirs when they start anew. */
 export class GrowingBytes {
-  #bytes = new Uint8Array(0);
-  #words = new Int32Array(0);
+  #buffer = new ArrayBuffer(0, { maxByteLength: RESERVED_BYTES });
+  #bytes = new Uint8Array(this.#buffer);
+  #words = new Int32Array(this.#buffer);
   #used = 0;
 
   get used(): number {
@@ -32,11 +38,21 @@ export class GrowingBytes {
 
   #makeRoom(bytes: number): void {
     const needed = this.#used + bytes;
-    if (needed <= this.#bytes.byteLength) return;
-    const room = Math.max(needed, this.#bytes.byteLength * 1.5, 1 << 16);
-    const grown = new Uint8Array(4 * Math.ceil(room / 4));
-    grown.set(this.view);
-    this.#bytes = grown;
-    this.#words = new Int32Array(grown.buffer);
+    const { byteLength, maxByteLength } = this.#buffer;
+    if (needed <= byteLength) return;
+    const wanted = Math.ceil(Math.max(needed, byteLength * 1.1) / STEP_BYTES);
+    if (needed > maxByteLength) this.#reserve(2 * needed);
+    this.#buffer.resize(
+      Math.min(wanted * STEP_BYTES, this.#buffer.maxByteLength),
+    );
+  }
+
+  /** A new place, for more than was thought of. */
+  #reserve(maxByteLength: number): void {
+    const old = this.view;
+    this.#buffer = new ArrayBuffer(old.byteLength, { maxByteLength });
+    this.#bytes = new Uint8Array(this.#buffer);
+    this.#words = new Int32Array(this.#buffer);
+    this.#bytes.set(old);
   }
 }
