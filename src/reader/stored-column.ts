@@ -1,6 +1,6 @@
-import type { NumberType } from "../arrow/field.js";
 import { InputFormatError } from "../errors.js";
 import type { NumberColumn } from "../input/number-column.js";
+import { numbersOfBytes } from "../input/numbers-of-bytes.js";
 import type { ValueBuffers } from "../input/record-batch.js";
 import type { ByteSource, Region } from "./byte-source.js";
 import type { FloatArray } from "./float-array.js";
@@ -55,6 +55,51 @@ export class StoredColumn {
     return { start, end };
   }
 
+  /** Which of rows `[start, end)` are null, 1 each; null where none can be. */
+  async nulls(
+    source: ByteSource,
+    start: number,
+    end: number,
+  ): Promise<Uint8Array | null> {
+    const validity = bitsOf(this.#buffers.validity, this.#rows);
+    if (!validity || end === start) return null;
+    const first = Math.floor(start / 8);
+    const bits = await source.read(validity, first, Math.ceil(end / 8) - first);
+    return Uint8Array.from({ length: end - start }, (_, n) => {
+      const byte = bits[Math.floor((start + n) / 8) - first] as number;
+      return 1 - ((byte >> ((start + n) % 8)) & 1);
+    });
+  }
+
+  /** Where the values of rows `[start, end)` begin, and the last's end. @throws InputFormatError as `span` does */
+  async bounds(
+    source: ByteSource,
+    start: number,
+    end: number,
+  ): Promise<Float64Array | Int32Array> {
+    const { form, values } = this.#column;
+    if (form !== "list") {
+      const n = form === "columns" ? 1 : (values as number);
+      return Float64Array.from(
+        { length: end - start + 1 },
+        (_, k) => (start + k) * n,
+      );
+    }
+    const { offsets, valueCount } = this.#buffers;
+    const region = { start: offsets, bytes: 4 * (this.#rows + 1) };
+    const bytes = await source.read(region, 4 * start, 4 * (end - start + 1));
+    const found = new Int32Array(bytes.buffer);
+    let before = 0;
+    for (const [n, offset] of found.entries()) {
+      if (offset < before || offset > valueCount)
+        throw this.error(
+          `expected offsets that ascend from 0 to ${valueCount}, found ${before} and ${offset} for row ${start + n - 1} of the batch`,
+        );
+      before = offset;
+    }
+    return found;
+  }
+
   /**
    * Values `[start, end)`: floats as they are stored, whole numbers as float64.
    * @throws InputFormatError for nulls among them, and for whole numbers beyond 2^53
@@ -76,7 +121,7 @@ export class StoredColumn {
     const empty = await firstNull(source, bits, start, end);
     if (empty !== null)
       throw this.error(`expected a number, found null at value ${empty}`);
-    const numbers = numbersFrom(bytes.buffer, type);
+    const numbers = numbersOfBytes(bytes.buffer, type);
     if (width === 8 && type !== "float64") {
       const large = numbers.find((value) => !Number.isSafeInteger(value));
       if (large !== undefined)
@@ -116,27 +161,3 @@ async function firstNull(
   }
   return null;
 }
-
-function numbersFrom(buffer: ArrayBuffer, type: NumberType): FloatArray {
-  switch (type) {
-    case "float32":
-      return new Float32Array(buffer);
-    case "float64":
-      return new Float64Array(buffer);
-    case "int64":
-      return Float64Array.from(new BigInt64Array(buffer), Number);
-    case "uint64":
-      return Float64Array.from(new BigUint64Array(buffer), Number);
-    default:
-      return Float64Array.from(new WHOLE[type](buffer));
-  }
-}
-
-const WHOLE = {
-  int8: Int8Array,
-  uint8: Uint8Array,
-  int16: Int16Array,
-  uint16: Uint16Array,
-  int32: Int32Array,
-  uint32: Uint32Array,
-} as const;

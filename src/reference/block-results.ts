@@ -78,7 +78,20 @@ export function storeGradient(
   }
 }
 
-function storeEntry(
+/** (δ_ij - p_i)/T as the n-th value. */
+export function storeLogEntry(
+  { p, q, scalars }: ReferenceRow,
+  out: ReferenceValues,
+  n: number,
+  i: number,
+  j: number,
+): void {
+  multiply(x, entry, i === j ? q : p, PLACES * i, scalars, ROW.inverseT);
+  storeValue(out, n, x, entry, i === j ? 1 : -1);
+}
+
+/** J[i, j] as the n-th value. */
+export function storeEntry(
   { p, q, scalars }: ReferenceRow,
   out: ReferenceValues,
   n: number,

@@ -1,4 +1,5 @@
 import { add, multiply, subtract } from "./arithmetic.js";
+import { covarianceEntries } from "./covariance-entries.js";
 import { type ReferenceRow, ROW } from "./row.js";
 import { numbers, PLACES, store, storeDouble } from "./scaled.js";
 import { type ReferenceValues, storeValue } from "./values.js";
@@ -47,7 +48,7 @@ function centred(
 ): Parts {
   const table = numbers(classes * classes);
   const [r, c, s] = [numbers(classes), numbers(classes), numbers(1)];
-  const sigma = entriesOf(covariance, classes);
+  const sigma = covarianceEntries(covariance, classes);
   for (let i = 0; i < classes; i++)
     for (let j = 0; j < classes; j++) {
       const at = PLACES * (i * classes + j);
@@ -92,19 +93,4 @@ function storeDifference(at: number, u: number, v: number): void {
   storeDouble(x, at, u);
   storeDouble(x, term, v);
   subtract(x, at, x, at, x, term);
-}
-
-/** Σ_ij of the form that the number of values says. */
-function entriesOf(
-  covariance: ArrayLike<number>,
-  classes: number,
-): (i: number, j: number) => number {
-  const at = (n: number) => covariance[n] as number;
-  if (covariance.length === classes * classes)
-    return (i, j) => at(i * classes + j);
-  if (covariance.length === classes) return (i, j) => (i === j ? at(i) : 0);
-  return (i, j) => {
-    const low = Math.min(i, j);
-    return at(low * classes - (low * (low + 1)) / 2 + Math.max(i, j));
-  };
 }

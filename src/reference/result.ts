@@ -7,6 +7,7 @@ import { storeLogJvp, storeLogVjp, storeProduct } from "./product-results.js";
 import { type ReferenceRow, ROW } from "./row.js";
 import * as whole from "./row-results.js";
 import { PLACES } from "./scaled.js";
+import { isUsableInput } from "./usable-input.js";
 import {
   type ReferenceValues,
   referenceValues,
@@ -100,9 +101,5 @@ function isUsable(
       `${option}: expected ${lengths.join(" or ")} values for ${name} of ${classes} classes, found ${input.length}`,
       option,
     );
-  for (let n = 0; n < input.length; n++)
-    if (!Number.isFinite(input[n])) return false;
-  if (option !== "label" && option !== "classColumn") return true;
-  const k = input[0] as number;
-  return Number.isInteger(k) && k >= 0 && k < classes;
+  return isUsableInput(option, classes, input);
 }

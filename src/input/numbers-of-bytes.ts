@@ -1,0 +1,29 @@
+import type { NumberType } from "../arrow/field.js";
+
+/** Numbers as stored at the start of a buffer of their own: floats as they are, whole ones (rounded beyond 2^53) as float64. */
+export function numbersOfBytes(
+  buffer: ArrayBuffer,
+  type: NumberType,
+): Float64Array<ArrayBuffer> | Float32Array<ArrayBuffer> {
+  switch (type) {
+    case "float32":
+      return new Float32Array(buffer);
+    case "float64":
+      return new Float64Array(buffer);
+    case "int64":
+      return Float64Array.from(new BigInt64Array(buffer), Number);
+    case "uint64":
+      return Float64Array.from(new BigUint64Array(buffer), Number);
+    default:
+      return Float64Array.from(new WHOLE[type](buffer));
+  }
+}
+
+const WHOLE = {
+  int8: Int8Array,
+  uint8: Uint8Array,
+  int16: Int16Array,
+  uint16: Uint16Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+} as const;

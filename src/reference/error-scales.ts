@@ -1,0 +1,143 @@
+import { covarianceEntries } from "./covariance-entries.js";
+import type { ReferenceName } from "./result.js";
+
+/** What the sizes of a row's sums are made of, in plain float64: scales need no more. */
+export interface RowSizes {
+  winner: number;
+  p: ArrayLike<number>;
+  /** 1 - p_k. */
+  q: ArrayLike<number>;
+  temperature: number;
+  /** o_a/T */
+  peak: number;
+  /** log1p(tail) */
+  log: number;
+}
+
+type Scale = (row: RowSizes, input: ArrayLike<number>) => Float64Array;
+
+/** ε of the smallest normal number: half a step among the subnormals, as what an ε is of. */
+const SUBNORMAL = 2 ** -1022;
+
+const SCALES: { [name in ReferenceName]?: Scale } = {
+  logsumexp: logsumexpScale,
+  vjp: productScale,
+  jvp: productScale,
+  log_jvp: (row, v) => offMeanScale(row, v).map((x) => x / row.temperature),
+  log_vjp: logVjpScale,
+  factor: factorScale,
+  covariance: (row, sigma) => covarianceScale(row, sigma, true),
+  variance: (row, sigma) => covarianceScale(row, sigma, false),
+};
+
+/**
+ * What the errors of a result's values are relative to where that is not the value itself: the sizes of sums whose terms
+ * may cancel (docs/results.md), and what subnormals among p add to them. null: the values themselves.
+ */
+export function errorScale(
+  name: ReferenceName,
+  row: RowSizes,
+  input: ArrayLike<number>,
+): Float64Array | null {
+  return (
+    SCALES[name]?.(row, input).map((size) =>
+      Number.isFinite(size) ? size : Number.MAX_VALUE,
+    ) ?? null
+  );
+}
+
+/** The sum of o_a/T and log1p(tail) may cancel: 2^-8 of an ε of the larger is then left. */
+function logsumexpScale({ peak, log }: RowSizes): Float64Array {
+  return Float64Array.of(Math.abs(peak + log) + (Math.abs(peak) + log) / 256);
+}
+
+/** |v_k - v_a| + Σ p_j |v_j - v_a|, and a step for every subnormal p. */
+function offMeanScale(
+  { p, winner }: RowSizes,
+  v: ArrayLike<number>,
+): Float64Array {
+  const away = Float64Array.from(v, (x) => Math.abs(x - (v[winner] as number)));
+  let spread = 0;
+  let steps = 0;
+  away.forEach((size, k) => {
+    spread += (p[k] as number) * size;
+    steps += size * SUBNORMAL;
+  });
+  return away.map((size) => size + spread + steps);
+}
+
+function productScale(row: RowSizes, v: ArrayLike<number>): Float64Array {
+  const { p, temperature, winner } = row;
+  let steps = 0;
+  for (let k = 0; k < v.length; k++)
+    steps += Math.abs((v[k] as number) - (v[winner] as number)) * SUBNORMAL;
+  return offMeanScale(row, v).map(
+    (size, k) => ((p[k] as number) * size + steps) / temperature,
+  );
+}
+
+function logVjpScale(
+  { p, q, winner, temperature }: RowSizes,
+  g: ArrayLike<number>,
+): Float64Array {
+  let others = 0;
+  let sum = 0;
+  for (let k = 0; k < g.length; k++) {
+    const value = g[k] as number;
+    if (k !== winner) others += Math.abs(value);
+    sum += value;
+  }
+  const all = others + Math.abs(g[winner] as number);
+  return Float64Array.from(g, (value, k) => {
+    const size =
+      k === winner
+        ? others + (q[k] as number) * Math.abs(sum)
+        : Math.abs(value) + (p[k] as number) * all;
+    return size / temperature;
+  });
+}
+
+/** The values themselves; p_k under e^-1000 count as 0: their roots are under 1e-217. */
+function factorScale({ p, q, temperature }: RowSizes): Float64Array {
+  const Q = p.length;
+  const scale = new Float64Array(Q * Q);
+  for (let i = 0; i < Q; i++)
+    for (let k = 0; k < Q; k++) {
+      const other = (i === k ? q : p)[i] as number;
+      const size = other * Math.sqrt((p[k] as number) / temperature);
+      scale[i * Q + k] = size + 1e-217 * 2 ** 52;
+    }
+  return scale;
+}
+
+/** p_i p_j (|Σ'_ij| + r_i + c_j + s)/T², Σ' as in covariance-results.ts; of i = j alone for the variance. */
+function covarianceScale(
+  { p, winner: a, temperature }: RowSizes,
+  covariance: ArrayLike<number>,
+  whole: boolean,
+): Float64Array {
+  const Q = p.length;
+  const sigma = covarianceEntries(covariance, Q);
+  const size = (i: number, j: number) =>
+    Math.abs(sigma(i, j) - sigma(a, j) - (sigma(i, a) - sigma(a, a)));
+  const [r, c] = [new Float64Array(Q), new Float64Array(Q)];
+  let s = 0;
+  for (let i = 0; i < Q; i++) {
+    for (let j = 0; j < Q; j++) {
+      const entry = size(i, j);
+      r[i] = (r[i] as number) + (p[j] as number) * entry;
+      c[j] = (c[j] as number) + (p[i] as number) * entry;
+    }
+    s += (p[i] as number) * (r[i] as number);
+  }
+  const at = (i: number, j: number) =>
+    (((p[i] as number) / temperature) *
+      (p[j] as number) *
+      (size(i, j) + (r[i] as number) + (c[j] as number) + s)) /
+    temperature;
+  return whole
+    ? Float64Array.from({ length: Q * Q }, (_, n) =>
+        at(Math.floor(n / Q), n % Q),
+      )
+    : Float64Array.from({ length: Q }, (_, i) => at(i, i));
+}

@@ -1,0 +1,28 @@
+import { AbortedError } from "../errors.js";
+import type { ByteSource } from "../reader/byte-source.js";
+import type { FileBatch } from "../reader/file-batches.js";
+import type { Findings } from "./findings.js";
+import type { InputRows } from "./input-rows.js";
+import type { FoundColumn } from "./output-columns.js";
+import type { RowJudge } from "./row-judge.js";
+import type { StoredRun } from "./stored-run.js";
+
+/** An output whose rows are to be judged, and what judges them. */
+export interface ComparedFile {
+  run: StoredRun;
+  source: ByteSource;
+  batches: readonly FileBatch[];
+  columns: readonly FoundColumn[];
+  /** Table rows that are read at once. */
+  chunkRows: number;
+  input: InputRows;
+  judge: RowJudge;
+  findings: Findings;
+  signal: AbortSignal | undefined;
+  onProgress(rowsDone: number): void;
+}
+
+/** @throws AbortedError */
+export function checkAborted({ signal }: Pick<ComparedFile, "signal">): void {
+  if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
+}

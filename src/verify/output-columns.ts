@@ -1,0 +1,127 @@
+import { describeField, type Field } from "../arrow/field.js";
+import {
+  listedNumbers,
+  type NumberColumn,
+  singleNumbers,
+} from "../input/number-column.js";
+import type { ReferenceName } from "../reference/result.js";
+import {
+  type EmitName,
+  type InputName,
+  isEntriesLayout,
+} from "../results/catalogue.js";
+import { type ResultColumn, resultColumns } from "../results/columns.js";
+import { resultsOf } from "../results/emit-options.js";
+import { type TableColumn, tableColumns } from "../results/table-columns.js";
+import type { Findings } from "./findings.js";
+import type { StoredRun } from "./stored-run.js";
+
+/** A column that the run must have written. */
+export interface OutputColumn {
+  name: string;
+  type: "int32" | "float32" | "float64";
+  /** Values of a table row; null: the entries of an example. */
+  listSize: number | null;
+  list: boolean;
+  /** A slab of the dense tensor: of its values all but a block are 0. */
+  dense: boolean;
+  source:
+    | Exclude<TableColumn["source"], { kind: "result" }>
+    | {
+        kind: "result";
+        reference: ReferenceName;
+        /** Place among the run's inputs; -1: none, or a class for all rows. */
+        input: number;
+        class: number;
+      };
+}
+
+/** A column that is there as it should be. */
+export interface FoundColumn extends OutputColumn {
+  stored: NumberColumn;
+}
+
+/** The columns behind `row` that emit and layout imply. @throws UsageError for a class that is not there */
+export function expectedColumns(
+  run: StoredRun,
+  inputs: readonly { option: InputName; values: number }[],
+): OutputColumn[] {
+  const { emit, layout, dtype } = run;
+  const results = resultColumns({ ...run, emit: resultsOf(emit), inputs });
+  const ofResult = (result: ResultColumn): OutputColumn => {
+    const { name, type, list, listSize, values, input, param } = result;
+    const packed = name === "jacobian" && layout === "packed";
+    return {
+      name,
+      type,
+      list,
+      listSize,
+      dense: listSize !== values,
+      source: {
+        kind: "result",
+        reference: packed ? "packed" : (name as EmitName),
+        input,
+        class: name === "column" ? param : -1,
+      },
+    };
+  };
+  if (!isEntriesLayout(layout)) return results.map(ofResult);
+  return tableColumns(emit, layout, dtype, results).map((column) => {
+    const { source, name, type, list, listSize } = column;
+    return source.kind === "result"
+      ? ofResult(results[source.n] as ResultColumn)
+      : { name, type, list, listSize, dense: false, source };
+  });
+}
+
+/** Those of the expected columns that the file has; what is not as it should be is a finding. */
+export function findColumns(
+  fields: readonly Field[],
+  expected: readonly OutputColumn[],
+  findings: Findings,
+): FoundColumn[] {
+  return expected.flatMap((column) => {
+    const stored = findColumn(fields, column, findings);
+    return stored ? [{ ...column, stored }] : [];
+  });
+}
+
+/** The column `row`: int64. */
+export function findRowColumn(
+  fields: readonly Field[],
+  findings: Findings,
+): NumberColumn | null {
+  return findColumn(
+    fields,
+    { name: "row", type: "int64", list: false, listSize: 1 },
+    findings,
+  );
+}
+
+function findColumn(
+  fields: readonly Field[],
+  column: {
+    name: string;
+    type: OutputColumn["type"] | "int64";
+    list: boolean;
+    listSize: number | null;
+  },
+  findings: Findings,
+): NumberColumn | null {
+  const { name, type, list, listSize } = column;
+  const expected = !list
+    ? type
+    : listSize === null
+      ? `list<${type}>`
+      : `fixed_size_list<${type}>[${listSize}]`;
+  const places = fields.flatMap((field, k) => (field.name === name ? [k] : []));
+  const place = places[0] ?? -1;
+  const field = fields[place];
+  const found = field ? describeField(field) : "no such column";
+  if (field && places.length === 1 && found === expected)
+    return (list ? listedNumbers : singleNumbers)(field, place, "any");
+  findings.add(
+    `column ${name}: expected ${expected}, found ${places.length > 1 ? `${places.length} of that name` : found}`,
+  );
+  return null;
+}

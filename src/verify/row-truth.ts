@@ -1,0 +1,93 @@
+import { errorScale, type RowSizes } from "../reference/error-scales.js";
+import {
+  type ReferenceName,
+  referenceResult,
+  valuesOf,
+} from "../reference/result.js";
+import {
+  type ReferenceRow,
+  ROW,
+  referenceRow,
+  referenceRowOf,
+} from "../reference/row.js";
+import { PLACES, toDouble } from "../reference/scaled.js";
+import { isUsableInput } from "../reference/usable-input.js";
+import { type ReferenceValues, referenceValues } from "../reference/values.js";
+import type { InputName } from "../results/catalogue.js";
+import type { InputRows } from "./input-rows.js";
+
+/** The true results of one row after the other. */
+export class RowTruth {
+  readonly classes: number;
+  readonly temperature: number;
+  /** Of the row that was loaded last. */
+  readonly row: ReferenceRow;
+  readonly #inputs: readonly { option: InputName }[];
+  readonly #rooms = new Map<ReferenceName, ReferenceValues>();
+  #values: Float64Array[] = [];
+  #sizes: RowSizes | null = null;
+
+  constructor(options: {
+    classes: number;
+    temperature: number;
+    /** The other inputs, in the order of InputRows. */
+    inputs: readonly { option: InputName }[];
+  }) {
+    this.classes = options.classes;
+    this.temperature = options.temperature;
+    this.#inputs = options.inputs;
+    this.row = referenceRowOf(options.classes);
+  }
+
+  /** Takes a row that `rows` holds. false: it is a bad row, which has no results. */
+  load(rows: InputRows, row: number): boolean {
+    const { classes, temperature } = this;
+    this.#sizes = null;
+    this.#values = this.#inputs.map((_, n) => rows.values(row, n + 1));
+    return (
+      this.#inputs.every(({ option }, n) =>
+        isUsableInput(option, classes, this.#values[n] as Float64Array),
+      ) && referenceRow(rows.values(row, 0), { temperature }, this.row) !== null
+    );
+  }
+
+  /** A result's values; good until the next of its name. */
+  result(name: ReferenceName, input: ArrayLike<number>): ReferenceValues {
+    let room = this.#rooms.get(name);
+    if (!room) {
+      room = referenceValues(valuesOf(name, this.classes));
+      this.#rooms.set(name, room);
+    }
+    referenceResult(name, this.row, input, room);
+    return room;
+  }
+
+  /** What a result is made of beside the logits: an input's values, or the class that holds for all rows. */
+  inputOf(source: { input: number; class: number }): ArrayLike<number> {
+    if (source.input >= 0) return this.#values[source.input] ?? [];
+    return source.class >= 0 ? [source.class] : [];
+  }
+
+  scale(name: ReferenceName, input: ArrayLike<number>): Float64Array | null {
+    return errorScale(name, this.sizes, input);
+  }
+
+  /** p, 1 - p and the like, rounded to float64. */
+  get sizes(): RowSizes {
+    if (this.#sizes) return this.#sizes;
+    const { p, q, scalars, winner } = this.row;
+    const doubles = (x: Float64Array) =>
+      Float64Array.from({ length: this.classes }, (_, k) =>
+        toDouble(x, PLACES * k),
+      );
+    this.#sizes = {
+      winner,
+      p: doubles(p),
+      q: doubles(q),
+      temperature: this.temperature,
+      peak: toDouble(scalars, ROW.peak),
+      log: toDouble(scalars, ROW.log),
+    };
+    return this.#sizes;
+  }
+}

@@ -1,0 +1,153 @@
+import { openArrowFile } from "../input/arrow-file.js";
+import { openLogits } from "../input/logits-file.js";
+import { placeBatches } from "../reader/file-batches.js";
+import { FileBytes } from "../reader/file-bytes.js";
+import { checkEmit, inputsOf } from "../results/emit-options.js";
+import { judgeAllRows } from "./all-rows.js";
+import { chunkRowsOf } from "./chunk-rows.js";
+import type { ComparedFile } from "./compared-file.js";
+import {
+  judgeAllCoordinates,
+  judgeSampledCoordinates,
+} from "./coordinate-rows.js";
+import { Findings } from "./findings.js";
+import { InputRows } from "./input-rows.js";
+import {
+  expectedColumns,
+  findColumns,
+  findRowColumn,
+} from "./output-columns.js";
+import { RowJudge } from "./row-judge.js";
+import { RowTruth } from "./row-truth.js";
+import { sampleRows } from "./sample-rows.js";
+import { judgeSampledRows } from "./sampled-rows.js";
+import { readStoredRun, type StoredRun } from "./stored-run.js";
+import type { ValueReport } from "./value-report.js";
+import {
+  checkVerifyOptions,
+  type VerifyHooks,
+  type VerifyOptions,
+} from "./verify-options.js";
+
+/**
+ * Compares what a file of results holds with results worked out anew from its input in about 31 digits, by other code than
+ * that which wrote it. Wrong values are what the report is about; nothing is thrown for them.
+ *
+ * @throws UsageError; InputFormatError for files that are damaged, or an output without softjac's metadata; whatever
+ * opening an input throws; AbortedError
+ */
+export async function verifyValues(
+  options: VerifyOptions,
+  hooks: VerifyHooks = {},
+): Promise<ValueReport> {
+  checkVerifyOptions(options);
+  const output = openArrowFile(options.output);
+  const bytes = new FileBytes(output);
+  try {
+    const { schema } = output.footer;
+    const run = readStoredRun(options.output, schema.metadata);
+    const inputs = { ...options, class: run.class };
+    checkEmit(run.emit, run.layout, inputs);
+    const logits = openLogits(options.input, {
+      column: options.column,
+      columns: options.columns,
+      keep: [],
+      ownNames: [],
+      inputs: inputsOf(run.emit, inputs),
+    });
+    try {
+      const findings = new Findings();
+      const { tolerance = 1 } = options;
+      const { rows, classes } = logits;
+      findMismatches(run, { rows, classes, path: options.input }, findings);
+      if (!findings.none) return reportOf(rows, findings, null);
+      const expected = expectedColumns(run, logits.inputs);
+      const columns = findColumns(schema.fields, expected, findings);
+      const row = findRowColumn(schema.fields, findings);
+      if (!row) return reportOf(rows, findings, null);
+      const input = new InputRows(logits);
+      const judge = new RowJudge({
+        run,
+        columns,
+        nullable: columns.some(
+          ({ stored }) => schema.fields[stored.columns[0] ?? 0]?.nullable,
+        ),
+        truth: new RowTruth({ ...run, inputs: logits.inputs }),
+        rows: input,
+        tolerance,
+        findings,
+      });
+      const parts = columns.map(({ stored }) => stored);
+      await judgeRows(
+        options,
+        {
+          run,
+          source: bytes,
+          batches: placeBatches(output, { row, parts }),
+          columns,
+          chunkRows: chunkRowsOf(run, columns),
+          input,
+          judge,
+          findings,
+          signal: hooks.signal,
+          onProgress: () => {},
+        },
+        hooks,
+      );
+      return reportOf(rows, findings, judge);
+    } finally {
+      logits.close();
+    }
+  } finally {
+    await bytes.close();
+  }
+}
+
+/** The input is another than that of the output. */
+function findMismatches(
+  run: StoredRun,
+  found: { rows: number; classes: number; path: string },
+  findings: Findings,
+): void {
+  for (const name of ["rows", "classes"] as const)
+    if (run[name] !== found[name])
+      findings.add(
+        `metadata: expected ${found[name]} ${name} as in ${found.path}, found ${run[name]} in softjac.${name}`,
+      );
+}
+
+async function judgeRows(
+  { rows: asked, seed = 0 }: VerifyOptions,
+  file: ComparedFile,
+  { onProgress }: VerifyHooks,
+): Promise<void> {
+  const { rows, layout } = file.run;
+  const chosen =
+    asked === "all" || asked >= rows ? null : sampleRows(rows, asked, seed);
+  const total = chosen?.length ?? rows;
+  file.onProgress = (done) => onProgress?.(done, total);
+  if (layout === "coo")
+    await (chosen
+      ? judgeSampledCoordinates(file, chosen)
+      : judgeAllCoordinates(file));
+  else await (chosen ? judgeSampledRows(file, chosen) : judgeAllRows(file));
+}
+
+function reportOf(
+  rows: number,
+  findings: Findings,
+  judge: RowJudge | null,
+): ValueReport {
+  const columns = judge?.columns() ?? [];
+  const laws = judge?.laws() ?? [];
+  return {
+    rows,
+    rowsChecked: judge?.rowsChecked ?? 0,
+    badRows: judge?.badRows ?? 0,
+    columns,
+    laws,
+    findings: findings.list,
+    otherFindings: findings.others,
+    ok: findings.none && [...columns, ...laws].every(({ ok }) => ok),
+  };
+}

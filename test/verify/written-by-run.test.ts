@@ -1,0 +1,159 @@
+import { describe, expect, test } from "vitest";
+import type { RunOptions } from "../../src/options.js";
+import { EMIT_NAMES, LAYOUTS } from "../../src/results/catalogue.js";
+import { verifyValues } from "../../src/verify/verify-values.js";
+import { built } from "../support/built.js";
+import { hardRows } from "../support/hard-rows.js";
+import { inputs, writeInputs } from "../support/inputs-input.js";
+import { workDirectory, writeLogits } from "../support/logits-input.js";
+
+const at = workDirectory();
+const NAMES = {
+  column: "logits",
+  label: "y",
+  cotangent: "g",
+  tangent: "v",
+  covariance: "s",
+};
+const input = at("in.arrow");
+writeInputs(input, inputs(150, 7), 40);
+
+async function written(options: Omit<RunOptions, "output" | "input">) {
+  const output = at("out.arrow");
+  await built.run({ threads: 1, ...options, input, output, force: true });
+  return output;
+}
+
+/** A file that is as it should be has no findings, and errors that are not all 0. */
+async function expectSound(options: Parameters<typeof verifyValues>[0]) {
+  for (const rows of ["all", 12] as const) {
+    const report = await verifyValues({ ...options, rows });
+    expect(report.findings).toEqual([]);
+    expect(report.columns.filter(({ ok }) => !ok)).toEqual([]);
+    expect(report.laws.filter(({ ok }) => !ok)).toEqual([]);
+    expect(report.ok).toBe(true);
+    expect(report.rowsChecked).toBe(
+      rows === "all" ? report.rows : Math.min(12, report.rows),
+    );
+  }
+  return await verifyValues({ ...options, rows: "all" });
+}
+
+describe.each([1, 0.7, 25])("temperature %d", (temperature) => {
+  test.each(["float64", "float32"] as const)(
+    "every result, %s",
+    async (dtype) => {
+      const output = await written({
+        ...NAMES,
+        classColumn: "k",
+        emit: EMIT_NAMES,
+        dtype,
+        temperature,
+      });
+      const report = await expectSound({
+        ...NAMES,
+        classColumn: "k",
+        input,
+        output,
+        rows: "all",
+      });
+      expect(report.columns.map(({ name }) => name)).toEqual(EMIT_NAMES);
+      for (const column of report.columns) {
+        expect(column.values).toBeGreaterThan(0);
+        if (column.name !== "argmax")
+          expect(column.maxError).toBeGreaterThan(0);
+        expect(column.meanRelativeErrorPercent).toBeLessThan(1e-4);
+      }
+      expect(report.laws.map(({ name }) => name)).toEqual([
+        "softmax sums to 1",
+        "rows of jacobian sum to 0",
+        "jacobian is symmetric",
+        "columns of log_jacobian sum to 0",
+      ]);
+    },
+  );
+});
+
+describe.each(LAYOUTS)("%s", (layout) => {
+  test.each(["float64", "float32"] as const)("blocks, %s", async (dtype) => {
+    for (const of of ["jacobian", "log_jacobian"] as const) {
+      if (layout === "packed" && of === "log_jacobian") continue;
+      const emit = [of, "entropy"] as const;
+      const output = await written({ column: "logits", layout, dtype, emit });
+      await expectSound({ column: "logits", input, output, rows: "all" });
+    }
+  });
+
+  test("the rows that others get wrong", async () => {
+    for (const { name, rows } of hardRows())
+      for (const classes of new Set(rows.map((row) => row.length))) {
+        if (classes > (layout === "dense" ? 40 : 400)) continue;
+        const some = rows.filter((row) => row.length === classes);
+        const hard = at("hard.arrow");
+        writeLogits(hard, {
+          rows: some.length,
+          classes,
+          batchRows: [7],
+          logit: (r, k) => some[r]?.[k] as number,
+        });
+        const output = at("hard-out.arrow");
+        await built.run({
+          input: hard,
+          output,
+          layout,
+          emit: ["jacobian"],
+          force: true,
+          threads: 1,
+        });
+        const report = await verifyValues({ input: hard, output, rows: "all" });
+        expect(report.findings, name).toEqual([]);
+        expect(report.ok, name).toBe(true);
+      }
+  });
+});
+
+describe.each(["csr", "coo"] as const)("%s", (layout) => {
+  test.each([
+    { threshold: 1e-6 },
+    { threshold: 0.05 },
+    { topK: 10 },
+    { threshold: 1e-3, topK: 5, temperature: 3 },
+  ])("%j", async (choice) => {
+    for (const dtype of ["float64", "float32"] as const)
+      for (const of of ["jacobian", "log_jacobian"] as const) {
+        const output = await written({
+          column: "logits",
+          layout,
+          dtype,
+          emit: ["dropped_sum", of, "confidence", "argmax", "dropped_max"],
+          ...choice,
+        });
+        await expectSound({ column: "logits", input, output, rows: "all" });
+      }
+  });
+});
+
+test("csr beside results of every size", async () => {
+  const emit = EMIT_NAMES.filter((name) => name !== "log_jacobian");
+  const names = { ...NAMES, classColumn: "k" };
+  const output = await written({ ...names, layout: "csr", emit });
+  await expectSound({ ...names, input, output, rows: "all" });
+});
+
+test("one class for all rows", async () => {
+  const output = await written({
+    column: "logits",
+    emit: ["column"],
+    class: 3,
+    temperature: 2,
+  });
+  await expectSound({ column: "logits", input, output, rows: "all" });
+});
+
+test("separate columns, and lists in batches of their own", async () => {
+  const few = at("digits.arrow");
+  await built.generate({ output: few, rows: 30, classes: 5 } as never);
+  const output = at("digits-out.arrow");
+  await built.run({ input: few, output, force: true });
+  await expectSound({ input: few, output, rows: "all" });
+});
