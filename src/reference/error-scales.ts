@@ -33,14 +33,16 @@ const SCALES: { [name in ReferenceName]?: Scale } = {
 /**
  * What the errors of a result's values are relative to where that is not the value itself: the sizes of sums whose terms
  * may cancel (docs/results.md), and what subnormals among p add to them. null: the values themselves.
+ *
+ * @param row asked only where it is needed
  */
 export function errorScale(
   name: ReferenceName,
-  row: RowSizes,
+  row: () => RowSizes,
   input: ArrayLike<number>,
 ): Float64Array | null {
   return (
-    SCALES[name]?.(row, input).map((size) =>
+    SCALES[name]?.(row(), input).map((size) =>
       Number.isFinite(size) ? size : Number.MAX_VALUE,
     ) ?? null
   );

@@ -28,8 +28,8 @@ export class EntryCells {
       const { name, source } = this.#columns[k] as FoundColumn;
       const isOne = isExampleColumn(source);
       for (let n = from; n < to; n++) {
-        const value = part.isNull(n) ? Number.NaN : part.values(n)[0];
-        if (!isOne || cell.length === 0) cell.push(value as number);
+        const value = part.isNull(n) ? Number.NaN : part.number(n);
+        if (!isOne || cell.length === 0) cell.push(value);
         else if (!Object.is(cell[0], value)) {
           this.#findings.add(
             `row ${row}: column ${name}: expected ${cell[0]} in all entries, found ${value}`,

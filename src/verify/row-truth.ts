@@ -69,25 +69,27 @@ export class RowTruth {
   }
 
   scale(name: ReferenceName, input: ArrayLike<number>): Float64Array | null {
-    return errorScale(name, this.sizes, input);
+    return errorScale(name, () => this.sizes, input);
   }
 
   /** p, 1 - p and the like, rounded to float64. */
   get sizes(): RowSizes {
     if (this.#sizes) return this.#sizes;
     const { p, q, scalars, winner } = this.row;
-    const doubles = (x: Float64Array) =>
-      Float64Array.from({ length: this.classes }, (_, k) =>
-        toDouble(x, PLACES * k),
-      );
     this.#sizes = {
       winner,
-      p: doubles(p),
-      q: doubles(q),
+      p: doublesOf(p),
+      q: doublesOf(q),
       temperature: this.temperature,
       peak: toDouble(scalars, ROW.peak),
       log: toDouble(scalars, ROW.log),
     };
     return this.#sizes;
   }
+}
+
+function doublesOf(x: Float64Array): Float64Array {
+  const doubles = new Float64Array(x.length / PLACES);
+  for (let k = 0; k < doubles.length; k++) doubles[k] = toDouble(x, PLACES * k);
+  return doubles;
 }

@@ -10,6 +10,8 @@ export interface StoredPart {
   isNull(n: number): boolean;
   /** The values of the n-th of the rows; of a dense slab its block. */
   values(n: number): FloatArray;
+  /** The first of them. */
+  number(n: number): number;
   /** Dense: the first value of the n-th row's slab outside its block that is not 0. */
   stray?: Slabs["stray"];
 }
@@ -37,7 +39,8 @@ export async function readStoredRows(
         start,
         numbers,
       );
-      parts.push({ isNull, ...slabs });
+      const number = (k: number) => slabs.values(k)[0] as number;
+      parts.push({ isNull, number, ...slabs });
       continue;
     }
     const bounds = await stored.bounds(source, start, end);
@@ -48,6 +51,7 @@ export async function readStoredRows(
         : await stored.numbers(source, first, bounds.at(-1) as number);
     parts.push({
       isNull,
+      number: (k) => values[(bounds[k] as number) - first] as number,
       values: (k) =>
         values.subarray(
           (bounds[k] as number) - first,
