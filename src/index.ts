@@ -1,3 +1,4 @@
+export type { ByteComparison } from "./compare-run.js";
 export { type DryRun, dryRun } from "./dry-run.js";
 export {
   type EntriesOptions,
@@ -44,4 +45,9 @@ export type { RunReport } from "./report.js";
 export type { EmitName, Layout } from "./results/catalogue.js";
 export { type RunHooks, run } from "./run.js";
 export type { FloatArray, ResultArray } from "./strides.js";
+export type {
+  ColumnReport,
+  LawReport,
+} from "./verify/value-report.js";
+export { type VerifyOptions, type VerifyReport, verify } from "./verify.js";
 export { VERSION as version } from "./version.js";

@@ -79,16 +79,13 @@ async function produce(
     job.kind === "entries"
       ? [0, job.plan.mostBytes]
       : [job.layout.bytes, job.layout.bytes];
+  const memory = allocateKernelMemory(plan.slots * slot.bytes, options.kernel);
+  report.set({ kernel: memory.module ? "simd" : "plain" });
   const output = await openPending(options.output, least, {
     ...options,
     direct: options.sync && most >= LEAST_DIRECT_BYTES,
   });
   try {
-    const memory = allocateKernelMemory(
-      plan.slots * slot.bytes,
-      options.kernel,
-    );
-    report.set({ kernel: memory.module ? "simd" : "plain" });
     const pool = await openTaskPool(
       plan.threads,
       workerSetup(job, logits, output, memory, options.temperature),

@@ -34,6 +34,7 @@ test("the public names", () => {
     "softmaxJacobianColumn",
     "softmaxJacobianEntries",
     "softmaxResults",
+    "verify",
     "version",
   ]);
 });

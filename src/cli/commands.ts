@@ -1,6 +1,11 @@
 import type { CommandSpec } from "./command.js";
 import { GENERATE_COMMAND } from "./generate-command.js";
 import { RUN_COMMAND } from "./run-command.js";
+import { VERIFY_COMMAND } from "./verify-command.js";
 
 /** All commands, in the order of the help. */
-export const COMMANDS: readonly CommandSpec[] = [RUN_COMMAND, GENERATE_COMMAND];
+export const COMMANDS: readonly CommandSpec[] = [
+  RUN_COMMAND,
+  VERIFY_COMMAND,
+  GENERATE_COMMAND,
+];

@@ -1,0 +1,45 @@
+import type { VerifyReport } from "../verify.js";
+import { aligned, count, duration } from "./format.js";
+
+/** What a verification found, for people. */
+export function verifiedText(report: VerifyReport): string {
+  const { columns, laws, findings, bytes } = report;
+  const rows: [string, string][] = [
+    [
+      "rows",
+      `${count(report.rowsChecked)} of ${count(report.rows)} recomputed in ${duration(report.durationMs)}${report.badRows > 0 ? `, ${count(report.badRows)} bad` : ""}`,
+    ],
+    ...columns.map((column): [string, string] => [
+      column.name,
+      `${mark(column.ok)} largest error ${digits(column.maxError)} ε (promised ${digits(column.bound)}), mean ${digits(column.meanRelativeErrorPercent)} %`,
+    ]),
+    ...laws.map((law): [string, string] => [
+      law.name,
+      `${mark(law.ok)} worst ${digits(law.worst)} ε`,
+    ]),
+  ];
+  if (bytes)
+    rows.push([
+      "bytes",
+      bytes.finding === null
+        ? "ok  every one is what a run writes"
+        : bytes.compared
+          ? "BAD a difference, below"
+          : bytes.finding,
+    ]);
+  const sentences = [
+    ...findings,
+    ...(report.otherFindings > 0
+      ? [`and ${count(report.otherFindings)} other findings`]
+      : []),
+  ].map((finding) => `  ${finding}\n`);
+  return `${report.output}: ${report.ok ? "right" : "WRONG"}\n${aligned(rows)}${sentences.join("")}`;
+}
+
+function mark(ok: boolean): string {
+  return ok ? "ok " : "BAD";
+}
+
+function digits(value: number): string {
+  return Number.isInteger(value) ? String(value) : value.toPrecision(3);
+}
