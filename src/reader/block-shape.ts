@@ -84,16 +84,20 @@ function classesOf(
   return classes >= 1 && values === size ? classes : null;
 }
 
-function checkTensor({ path, name, size, tensor, rows }: ListFacts): void {
+function checkTensor(facts: ListFacts): void {
+  const { path, name, size, tensor, rows, layout } = facts;
   if (!tensor) return;
-  const values = tensor.reduce((product, n) => product * n, 1);
-  const square = tensor.length > 1 && tensor[0] === tensor.at(-1);
+  const own = layout ?? byTensor(tensor);
+  const square = tensor[0] === tensor.at(-1);
   const known =
-    tensor.length === 2 || (tensor.length === 3 && tensor[1] === rows);
+    own === "dense"
+      ? tensor.length === 3 && tensor[1] === rows
+      : own === "bsr" && tensor.length === 2;
+  const values = tensor.reduce((product, n) => product * n, 1);
   if (square && known && values === size) return;
   throw new InputFormatError(
     path,
     `column ${name}`,
-    `expected a tensor of shape Q x Q or Q x ${rows} x Q in lists of ${size} values, found the shape ${tensor.join(" x ")}`,
+    `expected a tensor of shape ${own === "dense" ? `Q x ${rows} x Q` : "Q x Q"} in lists of ${size} values${layout ? ` of layout ${layout}` : ""}, found the shape ${tensor.join(" x ")}`,
   );
 }

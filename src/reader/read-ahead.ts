@@ -39,6 +39,8 @@ export class ReadAhead implements ByteSource {
         bytes: this.#source.read(region, offset, end - offset),
       };
       this.#windows.set(region.start, window);
+      // What could not be read may be tried again.
+      window.bytes.catch(() => this.#windows.delete(region.start));
     }
     const { start } = window;
     const held = await window.bytes;

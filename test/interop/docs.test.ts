@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { EMIT_NAMES } from "../../src/results/catalogue.js";
@@ -44,6 +44,25 @@ test("every command and every snippet of docs/results.md runs, in order", () => 
       ].join("\n"),
     ],
     { cwd, stdio: "pipe" },
+  );
+  // A package of its own, whatever stands in the folders above.
+  writeFileSync(join(cwd, "package.json"), "{}");
+  mkdirSync(join(cwd, "node_modules"));
+  symlinkSync(resolve(root), join(cwd, "node_modules", "softjac"));
+  const scripts = blocks("js");
+  expect(scripts.length).toBeGreaterThan(0);
+  const shown = `
+console.log(JSON.stringify([rows, classes, count, layout, dtype, result, temperature, threshold]));
+console.log(J[38] === entry && column[3] === entry && product.every((x) => Math.abs(x) < 1e-7));
+console.log(steepest.row >= 0 && steepest.trace < 1);
+`;
+  const output = execFileSync(
+    process.execPath,
+    ["--input-type=module", "-e", [...scripts, shown].join("\n")],
+    { cwd, encoding: "utf8" },
+  );
+  expect(output).toBe(
+    '[1797,10,1797,"factored","float32","jacobian",1,0]\ntrue\ntrue\n',
   );
   const code = blocks("python");
   const checks = `

@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from "node:fs";
 import { Float64, Int64, Utf8 } from "apache-arrow";
 import { expect, test } from "vitest";
 import { built } from "../support/built.js";
@@ -193,6 +194,18 @@ test("metadata that contradicts the columns", async () => {
       message: `${path}: ${message}`,
     });
   }
+});
+
+test("the shape of a tensor that is not its lists'", async () => {
+  const path = at("shape");
+  const bytes = readFileSync(output).toString("latin1");
+  const wrong = bytes.replaceAll('"shape":[3,3]', '"shape":[3,4]');
+  expect(wrong).not.toBe(bytes);
+  writeFileSync(path, wrong, "latin1");
+  await expect(built.openJacobian(path)).rejects.toMatchObject({
+    code: "ERR_INPUT_FORMAT",
+    message: `${path}: column jacobian: expected a tensor of shape Q x Q in lists of 9 values of layout bsr, found the shape 3 x 4`,
+  });
 });
 
 test("columns of other types are refused by name", async () => {

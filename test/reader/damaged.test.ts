@@ -1,4 +1,9 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  readFileSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tableFromIPC } from "@uwdata/flechette";
 import { describe, expect, test } from "vitest";
 import { built } from "../support/built.js";
@@ -188,4 +193,15 @@ describe.each(["bsr", "csr", "coo"])("%s", (layout) => {
     }
     console.log(`damaged ${layout}: bit flips ${JSON.stringify(counts)}`);
   });
+});
+
+test("cut while it is open: refused where the bytes are gone", async () => {
+  copyFileSync(at("bsr"), damaged);
+  const reader = await built.openJacobian(damaged);
+  truncateSync(damaged, 2000);
+  await expect(reader.block(8)).rejects.toThrow(
+    /found \d+: the file ends there/,
+  );
+  await expect(reader.block(8)).rejects.toThrow(built.InputFormatError);
+  await reader.close();
 });

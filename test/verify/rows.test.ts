@@ -79,7 +79,7 @@ test("a label that is no class makes a bad row", async () => {
   await expect(
     verifyValues({ input: labels, output, rows: "all" }),
   ).rejects.toThrow(
-    "label: expected the name of a column for cross_entropy, gradient, found nothing",
+    "label: expected the name of a column for gradient, found nothing",
   );
 });
 

@@ -1,0 +1,132 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { tableFromIPC as flechette } from "@uwdata/flechette";
+import { expect, test } from "vitest";
+import { built } from "../support/built.js";
+import { workDirectory } from "../support/logits-input.js";
+import { DIGITS, softjac } from "./support.js";
+
+const at = workDirectory();
+const output = at("out.arrow");
+await built.run({ input: DIGITS, output, keep: ["id"] });
+
+/** The same file with one bit of one value turned: the last of a softmax's mantissa, or its sign. */
+function turned(name: string, bit: "least" | "sign"): string {
+  const path = at(name);
+  const bytes = readFileSync(output);
+  const { softmax } = built.softmaxResults(
+    Float32Array.from(readLogits().slice(0, 10)),
+    { rows: 1, classes: 10, emit: ["softmax"] },
+  );
+  const value = Buffer.from(Float32Array.of(softmax?.[4] as number).buffer);
+  const place = bytes.indexOf(value);
+  expect(place).toBeGreaterThan(0);
+  const byte = bit === "least" ? place : place + 3;
+  bytes[byte] = (bytes[byte] as number) ^ (bit === "least" ? 1 : 0x80);
+  writeFileSync(path, bytes);
+  return path;
+}
+
+function readLogits(): Float32Array {
+  const bytes = readFileSync(DIGITS);
+  // the first record batch's logits: where flechette says they stand
+  const table = flechette(bytes);
+  return table.getChild("logits").at(0) as Float32Array;
+}
+
+test("a right file: 0, and what was compared", () => {
+  for (const args of [[], ["--all"], ["--sample", "5", "--seed", "3"]]) {
+    const { status, stderr, stdout } = softjac(
+      "verify",
+      output,
+      "--input",
+      DIGITS,
+      ...args,
+    );
+    expect(status).toBe(0);
+    expect(stdout).toBe("");
+    expect(stderr).toMatch(`${output}: right\n`);
+    expect(stderr).toMatch(
+      / {2}jacobian +ok {2}largest error [\d.]+ ε \(promised/,
+    );
+    expect(/bytes +ok {2}every one is what a run writes/.test(stderr)).toBe(
+      args.includes("--all"),
+    );
+  }
+});
+
+test("--json is the library's report", async () => {
+  const { status, stdout } = softjac(
+    "verify",
+    output,
+    "-i",
+    DIGITS,
+    "--json",
+    "--all",
+  );
+  expect(status).toBe(0);
+  const report = await built.verify({ output, input: DIGITS, all: true });
+  const { durationMs: _, ...rest } = JSON.parse(stdout);
+  const { durationMs: __, ...own } = report;
+  expect(rest).toEqual(own);
+  expect(report).toMatchObject({
+    rows: 1797,
+    rowsChecked: 1797,
+    ok: true,
+    findings: [],
+    bytes: { compared: true, finding: null },
+  });
+});
+
+test("65 for a wrong value, with its row; quiet or not", () => {
+  const wrong = turned("wrong.arrow", "sign");
+  for (const quiet of [[], ["--quiet"]]) {
+    const { status, stderr } = softjac("verify", wrong, "-i", DIGITS, ...quiet);
+    expect(status).toBe(65);
+    expect(stderr).toMatch(`${wrong}: WRONG\n`);
+    expect(stderr).toMatch(/softmax +BAD/);
+    expect(stderr).toMatch(/row 0/);
+  }
+});
+
+test("a value's last bit is found by --all alone", () => {
+  const wrong = turned("least.arrow", "least");
+  const sampled = softjac(
+    "verify",
+    wrong,
+    "-i",
+    DIGITS,
+    "--sample",
+    "10",
+    "--tolerance",
+    "9",
+  );
+  expect(sampled.status).toBe(0);
+  const { status, stderr } = softjac(
+    "verify",
+    wrong,
+    "-i",
+    DIGITS,
+    "--all",
+    "--tolerance",
+    "9",
+  );
+  expect(status).toBe(65);
+  expect(stderr).toMatch(
+    /record batch 0: column softmax, table row 0, value 4: expected byte \d+ to be/,
+  );
+});
+
+test("64, 65 and 66 where there is nothing to compare", () => {
+  const failing = (...args: string[]) => softjac("verify", ...args);
+  expect(failing(output)).toMatchObject({ status: 64 });
+  expect(failing(output).stderr).toMatch("--input");
+  expect(failing(output, "-i", DIGITS, "--all", "--sample", "3")).toMatchObject(
+    {
+      status: 64,
+      stderr: "softjac: sample, all: expected one of the two, found both\n",
+    },
+  );
+  expect(failing(at("none.arrow"), "-i", DIGITS).status).toBe(66);
+  expect(failing(DIGITS, "-i", DIGITS)).toMatchObject({ status: 65 });
+  expect(failing(DIGITS, "-i", DIGITS).stderr).toMatch("softjac.");
+});
