@@ -1,6 +1,6 @@
 import { ReadAhead } from "../reader/read-ahead.js";
-import { type ComparedFile, checkAborted } from "./compared-file.js";
-import type { StoredCells } from "./row-judge.js";
+import { type ComparedFile, checkAborted, holdInput } from "./compared-file.js";
+import { judgeStored } from "./judge-stored.js";
 import { RowNumbers } from "./row-numbers.js";
 import { readStoredRows } from "./stored-rows.js";
 
@@ -15,7 +15,7 @@ export async function judgeAllRows(file: ComparedFile): Promise<void> {
   let next = 0;
   const absentUntil = async (row: number) => {
     for (; next < row; next++) {
-      await hold(file, next);
+      await holdInput(file, next);
       judge.absent(next);
     }
   };
@@ -34,9 +34,8 @@ export async function judgeAllRows(file: ComparedFile): Promise<void> {
       for (const [n, row] of numbers.entries()) {
         if (Number.isNaN(row)) continue;
         await absentUntil(row);
-        if (!file.input.holds(row)) await hold(file, row);
-        judge.present(row, cellsOf(parts, n));
-        reportStrays(file, parts, n, row);
+        if (!file.input.holds(row)) await holdInput(file, row);
+        judgeStored(file, row, parts, n);
         next = row + 1;
       }
       file.onProgress(next);
@@ -44,36 +43,4 @@ export async function judgeAllRows(file: ComparedFile): Promise<void> {
   }
   await absentUntil(run.rows);
   file.onProgress(run.rows);
-}
-
-/** The same for some rows, ascending, each looked up. */
-export function cellsOf(
-  parts: Awaited<ReturnType<typeof readStoredRows>>,
-  n: number,
-): StoredCells {
-  return parts.map((part) => (part.isNull(n) ? null : part.values(n)));
-}
-
-/** Reads on from a row of the input, where it is not held. */
-export async function hold(
-  { input, run, chunkRows }: ComparedFile,
-  row: number,
-): Promise<void> {
-  if (!input.holds(row))
-    await input.load(row, Math.min(row + chunkRows, run.rows));
-}
-
-export function reportStrays(
-  { findings, columns }: ComparedFile,
-  parts: Awaited<ReturnType<typeof readStoredRows>>,
-  n: number,
-  row: number,
-): void {
-  parts.forEach((part, k) => {
-    const stray = part.stray?.(n);
-    if (stray)
-      findings.add(
-        `row ${row}: column ${columns[k]?.name}: expected 0 outside of [i, ${row}, j], found ${stray.value} at [${stray.place.join(", ")}]`,
-      );
-  });
 }

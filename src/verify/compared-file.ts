@@ -26,3 +26,12 @@ export interface ComparedFile {
 export function checkAborted({ signal }: Pick<ComparedFile, "signal">): void {
   if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
 }
+
+/** Reads on from a row of the input, where it is not held. */
+export async function holdInput(
+  { input, run, chunkRows }: ComparedFile,
+  row: number,
+): Promise<void> {
+  if (!input.holds(row))
+    await input.load(row, Math.min(row + chunkRows, run.rows));
+}

@@ -1,8 +1,8 @@
-import { InputFormatError } from "../errors.js";
 import type { FileBatch } from "../reader/file-batches.js";
-import { RowIndex, type RowPosition } from "../reader/row-index.js";
-import { cellsOf, reportStrays } from "./all-rows.js";
+import { RowIndex } from "../reader/row-index.js";
 import { type ComparedFile, checkAborted } from "./compared-file.js";
+import { judgeStored } from "./judge-stored.js";
+import { lookUpRow } from "./look-up-row.js";
 import { readStoredRows } from "./stored-rows.js";
 
 /** Judges some rows, ascending, of a file that has a table row for each: every one is looked up. */
@@ -12,11 +12,16 @@ export async function judgeSampledRows(
 ): Promise<void> {
   const { run, batches, columns, judge, input, source } = file;
   const index = new RowIndex(source, batches, { strict: true });
+  const count = batches.reduce((sum, batch) => sum + batch.count, 0);
+  if (count > run.rows)
+    file.findings.add(
+      `expected at most ${run.rows} table rows, one for each row, found ${count}`,
+    );
   let done = 0;
   for (const row of rows) {
     checkAborted(file);
     await input.load(row, row + 1);
-    const at = await lookUp(file, index, row);
+    const at = await lookUpRow(file, index, row);
     if (at?.row === row) {
       const parts = await readStoredRows(
         source,
@@ -25,24 +30,8 @@ export async function judgeSampledRows(
         { start: at.k, end: at.k + 1, numbers: Float64Array.of(row) },
         run,
       );
-      judge.present(row, cellsOf(parts, 0));
-      reportStrays(file, parts, 0, row);
+      judgeStored(file, row, parts, 0);
     } else judge.absent(row);
     file.onProgress(++done);
-  }
-}
-
-/** Row numbers that do not ascend are a finding. */
-export async function lookUp(
-  { findings }: ComparedFile,
-  index: RowIndex,
-  row: number,
-): Promise<RowPosition | null> {
-  try {
-    return await index.lowerBound(row);
-  } catch (error) {
-    if (!(error instanceof InputFormatError)) throw error;
-    findings.add(`row ${row}: ${error.message}`);
-    return null;
   }
 }

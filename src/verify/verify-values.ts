@@ -1,25 +1,24 @@
-import { openArrowFile } from "../input/arrow-file.js";
-import { openLogits } from "../input/logits-file.js";
+import { type ArrowFile, openArrowFile } from "../input/arrow-file.js";
+import { type LogitsFile, openLogits } from "../input/logits-file.js";
 import { placeBatches } from "../reader/file-batches.js";
 import { FileBytes } from "../reader/file-bytes.js";
 import { checkEmit, inputsOf } from "../results/emit-options.js";
+import { judgeAllCoordinates } from "./all-coordinates.js";
 import { judgeAllRows } from "./all-rows.js";
 import { chunkRowsOf } from "./chunk-rows.js";
 import type { ComparedFile } from "./compared-file.js";
-import {
-  judgeAllCoordinates,
-  judgeSampledCoordinates,
-} from "./coordinate-rows.js";
 import { Findings } from "./findings.js";
 import { InputRows } from "./input-rows.js";
 import {
   expectedColumns,
+  type FoundColumn,
   findColumns,
   findRowColumn,
 } from "./output-columns.js";
 import { RowJudge } from "./row-judge.js";
 import { RowTruth } from "./row-truth.js";
 import { sampleRows } from "./sample-rows.js";
+import { judgeSampledCoordinates } from "./sampled-coordinates.js";
 import { judgeSampledRows } from "./sampled-rows.js";
 import { readStoredRun, type StoredRun } from "./stored-run.js";
 import type { ValueReport } from "./value-report.js";
@@ -56,45 +55,7 @@ export async function verifyValues(
       inputs: inputsOf(run.emit, inputs),
     });
     try {
-      const findings = new Findings();
-      const { tolerance = 1 } = options;
-      const { rows, classes } = logits;
-      findMismatches(run, { rows, classes, path: options.input }, findings);
-      if (!findings.none) return reportOf(rows, findings, null);
-      const expected = expectedColumns(run, logits.inputs);
-      const columns = findColumns(schema.fields, expected, findings);
-      const row = findRowColumn(schema.fields, findings);
-      if (!row) return reportOf(rows, findings, null);
-      const input = new InputRows(logits);
-      const judge = new RowJudge({
-        run,
-        columns,
-        nullable: columns.some(
-          ({ stored }) => schema.fields[stored.columns[0] ?? 0]?.nullable,
-        ),
-        truth: new RowTruth({ ...run, inputs: logits.inputs }),
-        rows: input,
-        tolerance,
-        findings,
-      });
-      const parts = columns.map(({ stored }) => stored);
-      await judgeRows(
-        options,
-        {
-          run,
-          source: bytes,
-          batches: placeBatches(output, { row, parts }),
-          columns,
-          chunkRows: chunkRowsOf(run, columns),
-          input,
-          judge,
-          findings,
-          signal: hooks.signal,
-          onProgress: () => {},
-        },
-        hooks,
-      );
-      return reportOf(rows, findings, judge);
+      return await compare(options, hooks, { run, output, bytes, logits });
     } finally {
       logits.close();
     }
@@ -103,10 +64,66 @@ export async function verifyValues(
   }
 }
 
+interface OpenFiles {
+  run: StoredRun;
+  output: ArrowFile;
+  bytes: FileBytes;
+  logits: LogitsFile;
+}
+
+async function compare(
+  options: VerifyOptions,
+  { signal, onProgress }: VerifyHooks,
+  { run, output, bytes, logits }: OpenFiles,
+): Promise<ValueReport> {
+  const { rows, inputs } = logits;
+  const { rows: asked, seed = 0, tolerance = 1 } = options;
+  const findings = new Findings();
+  findMismatches(run, logits, findings);
+  if (!findings.none) return reportOf(rows, findings, null);
+
+  const { fields } = output.footer.schema;
+  const expected = expectedColumns(run, inputs);
+  const columns = findColumns(fields, expected, findings);
+  const row = findRowColumn(fields, findings);
+  if (!row) return reportOf(rows, findings, null);
+
+  const input = new InputRows(logits);
+  const truth = new RowTruth({ ...run, inputs });
+  const isNullable = ({ stored }: FoundColumn) =>
+    fields[stored.columns[0] as number]?.nullable;
+  const nullable = columns.some(isNullable);
+  const judge = new RowJudge({
+    run,
+    columns,
+    nullable,
+    truth,
+    rows: input,
+    tolerance,
+    findings,
+  });
+  const chosen =
+    asked === "all" || asked >= rows ? null : sampleRows(rows, asked, seed);
+  const parts = columns.map(({ stored }) => stored);
+  await judgeRows(chosen, {
+    run,
+    source: bytes,
+    batches: placeBatches(output, { row, parts }),
+    columns,
+    chunkRows: chunkRowsOf(run, columns),
+    input,
+    judge,
+    findings,
+    signal,
+    onProgress: (done) => onProgress?.(done, chosen?.length ?? rows),
+  });
+  return reportOf(rows, findings, judge);
+}
+
 /** The input is another than that of the output. */
 function findMismatches(
   run: StoredRun,
-  found: { rows: number; classes: number; path: string },
+  found: LogitsFile,
   findings: Findings,
 ): void {
   for (const name of ["rows", "classes"] as const)
@@ -116,21 +133,15 @@ function findMismatches(
       );
 }
 
-async function judgeRows(
-  { rows: asked, seed = 0 }: VerifyOptions,
+function judgeRows(
+  chosen: Float64Array | null,
   file: ComparedFile,
-  { onProgress }: VerifyHooks,
 ): Promise<void> {
-  const { rows, layout } = file.run;
-  const chosen =
-    asked === "all" || asked >= rows ? null : sampleRows(rows, asked, seed);
-  const total = chosen?.length ?? rows;
-  file.onProgress = (done) => onProgress?.(done, total);
-  if (layout === "coo")
-    await (chosen
+  if (file.run.layout === "coo")
+    return chosen
       ? judgeSampledCoordinates(file, chosen)
-      : judgeAllCoordinates(file));
-  else await (chosen ? judgeSampledRows(file, chosen) : judgeAllRows(file));
+      : judgeAllCoordinates(file);
+  return chosen ? judgeSampledRows(file, chosen) : judgeAllRows(file);
 }
 
 function reportOf(

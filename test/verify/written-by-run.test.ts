@@ -1,3 +1,4 @@
+import { type DataType, Field, Float32, Float64, List } from "apache-arrow";
 import { describe, expect, test } from "vitest";
 import type { RunOptions } from "../../src/options.js";
 import { EMIT_NAMES, LAYOUTS } from "../../src/results/catalogue.js";
@@ -6,6 +7,7 @@ import { built } from "../support/built.js";
 import { hardRows } from "../support/hard-rows.js";
 import { inputs, writeInputs } from "../support/inputs-input.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
+import { type ResultsFile, writeResults } from "../support/results-file.js";
 
 const at = workDirectory();
 const NAMES = {
@@ -150,10 +152,43 @@ test("one class for all rows", async () => {
   await expectSound({ column: "logits", input, output, rows: "all" });
 });
 
-test("separate columns, and lists in batches of their own", async () => {
-  const few = at("digits.arrow");
-  await built.generate({ output: few, rows: 30, classes: 5 } as never);
-  const output = at("digits-out.arrow");
-  await built.run({ input: few, output, force: true });
-  await expectSound({ input: few, output, rows: "all" });
+test("logits in separate columns and in lists, of float32 and float64", async () => {
+  const output = at("forms-out.arrow");
+  const forms = at("forms.arrow");
+  const rows = Array.from({ length: 23 }, (_, r) =>
+    [0, 1, 2].map((k) => Math.fround(Math.sin(3 * r + k) * 5)),
+  );
+  const list = (type: DataType) => new List(new Field("item", type, false));
+  const single = (type: DataType) =>
+    [0, 1, 2].map((k): ResultsFile["columns"][number] => [
+      `o${k}`,
+      type,
+      rows.map((row) => row[k]),
+    ]);
+  for (const type of [new Float32(), new Float64()])
+    for (const form of ["columns", "list"] as const) {
+      writeResults(forms, {
+        columns: form === "list" ? [["o", list(type), rows]] : single(type),
+        batchRows: [4, 7],
+      });
+      const names = form === "list" ? { column: "o" } : { columns: "o*" };
+      await built.run({ ...names, input: forms, output, force: true });
+      await expectSound({ ...names, input: forms, output, rows: "all" });
+    }
+});
+
+test("a list that is not as long as the first", async () => {
+  const output = at("ragged-out.arrow");
+  const list = new List(new Field("item", new Float64(), false));
+  const ragged = at("ragged.arrow");
+  const write = (...values: number[][]) =>
+    writeResults(ragged, { columns: [["o", list, values]] });
+  write([1, 2], [3, 4], [5, 6]);
+  await built.run({ input: ragged, output });
+  write([1, 2], [3], [5, 6]);
+  await expect(
+    verifyValues({ input: ragged, output, rows: "all" }),
+  ).rejects.toThrow(
+    `${ragged}: column o, row 1: expected 2 values as in the first row, found 1`,
+  );
 });
