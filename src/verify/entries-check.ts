@@ -1,6 +1,7 @@
 import { storeEntry, storeLogEntry } from "../reference/block-results.js";
 import { type ReferenceValues, referenceValues } from "../reference/values.js";
 import type { ColumnCheck } from "./column-check.js";
+import { droppedEntries } from "./dropped-entries.js";
 import type { Findings } from "./findings.js";
 import type { RowTruth } from "./row-truth.js";
 import { typeOfErrors } from "./type-of-errors.js";
@@ -64,7 +65,9 @@ export class EntriesCheck {
       indices,
     );
     const leastKept = this.#checkKept(row, entries);
-    const dropped = this.#dropped(indices);
+    const { sizes, temperature } = this.#truth;
+    const { log } = this.#options;
+    const dropped = droppedEntries(sizes, temperature, indices, log);
     this.#checkDropped(row, indices.length, leastKept, dropped);
     this.#checkOne(
       row,
@@ -129,43 +132,6 @@ export class EntriesCheck {
         `row ${row}: expected ${topK} entries at most, found ${values.length}`,
       );
     return least;
-  }
-
-  /** What the truth leaves out where the file does: the largest |entry|, where it is, and their sum. */
-  #dropped(indices: ArrayLike<number>): {
-    max: number;
-    index: number;
-    sum: number;
-  } {
-    const { sizes, classes, temperature } = this.#truth;
-    const { p, q } = sizes;
-    const { log } = this.#options;
-    let next = 0;
-    let [max, index, sum, lost] = [0, -1, 0, 0];
-    for (let i = 0; i < classes; i++) {
-      const own = p[i] as number;
-      for (let j = 0; j < classes; j++) {
-        const place = i * classes + j;
-        if (place === indices[next]) {
-          next++;
-          continue;
-        }
-        const other = (i === j ? q[i] : p[j]) as number;
-        const size = log ? (i === j ? other : own) : own * other;
-        const all = sum + size;
-        lost += sum >= size ? sum - all + size : size - all + sum;
-        sum = all;
-        if (size > max) {
-          max = size;
-          index = place;
-        }
-      }
-    }
-    return {
-      max: max / temperature,
-      index,
-      sum: (sum + lost) / temperature,
-    };
   }
 
   #checkDropped(
