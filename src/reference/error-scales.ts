@@ -7,6 +7,8 @@ export interface RowSizes {
   p: ArrayLike<number>;
   /** 1 - p_k. */
   q: ArrayLike<number>;
+  /** (o_k - o_a)/T; -Infinity where masked. */
+  d: ArrayLike<number>;
   temperature: number;
   /** o_a/T */
   peak: number;
@@ -100,15 +102,18 @@ function logVjpScale(
 }
 
 /** The values themselves; p_k under e^-1000 count as 0: their roots are under 1e-217. */
-function factorScale({ p, q, temperature }: RowSizes): Float64Array {
+function factorScale({ p, q, d, log, temperature }: RowSizes): Float64Array {
   const Q = p.length;
   const scale = new Float64Array(Q * Q);
-  for (let i = 0; i < Q; i++)
-    for (let k = 0; k < Q; k++) {
+  for (let k = 0; k < Q; k++) {
+    // The root of a subnormal p would lack digits.
+    const root =
+      Math.exp(((d[k] as number) - log) / 2) / Math.sqrt(temperature);
+    for (let i = 0; i < Q; i++) {
       const other = (i === k ? q : p)[i] as number;
-      const size = other * Math.sqrt((p[k] as number) / temperature);
-      scale[i * Q + k] = size + 1e-217 * 2 ** 52;
+      scale[i * Q + k] = other * root + 1e-217 * 2 ** 52;
     }
+  }
   return scale;
 }
 

@@ -75,11 +75,12 @@ export class RowTruth {
   /** p, 1 - p and the like, rounded to float64. */
   get sizes(): RowSizes {
     if (this.#sizes) return this.#sizes;
-    const { p, q, scalars, winner } = this.row;
+    const { p, q, d, masked, scalars, winner } = this.row;
     this.#sizes = {
       winner,
       p: doublesOf(p),
       q: doublesOf(q),
+      d: doublesOf(d).map((x, k) => (masked[k] ? -Infinity : x)),
       temperature: this.temperature,
       peak: toDouble(scalars, ROW.peak),
       log: toDouble(scalars, ROW.log),

@@ -1,28 +1,33 @@
-import type { Decimal } from "decimal.js";
 import { describe, expect, test } from "vitest";
 import * as code from "../../src/numeric/portable/codes.js";
+import { errorScale } from "../../src/reference/error-scales.js";
+import { PROMISED_BOUNDS } from "../../src/reference/promised-bounds.js";
+import type { ReferenceName } from "../../src/reference/result.js";
 import { EPSILON, Exact, errorInEpsilon, exact } from "../support/exact.js";
 import { hardRows } from "../support/hard-rows.js";
 import { type Entry, stored, testKernel } from "../support/kernels.js";
 import { normal, random } from "../support/random.js";
 import {
   label,
+  namesOf,
   RESULT_CASES,
   type ResultCase,
   type Value,
 } from "../support/result-cases.js";
-import { type Truth, truthOf } from "../support/truth.js";
+import { sizesOf, type Truth, truthOf } from "../support/truth.js";
 
 /** A difference in ε of `scale`, or of the smallest subnormal where that is larger; both -inf (or +inf): 0. */
-function difference(value: number, truth: Value, scale?: Decimal): number {
+function difference(value: number, truth: Value, scale?: number): number {
   if (truth === null || !truth.isFinite())
     return value === (truth === null ? -Infinity : Infinity) ? 0 : Infinity;
   if (!Number.isFinite(value))
     return truth.abs().gt(Number.MAX_VALUE) ? 0 : Infinity;
   if (!scale) return errorInEpsilon(value, truth);
-  const unit = scale.abs().times(EPSILON).plus(new Exact(2).pow(-1074));
+  const unit = exact(scale).times(EPSILON).plus(new Exact(2).pow(-1074));
   return exact(value).minus(truth).abs().div(unit).toNumber();
 }
+
+const resultOf = (spec: ResultCase) => namesOf(spec)[0] as ReferenceName;
 
 const truths = new Map<string, Truth>();
 function cachedTruth(row: number[], temperature: number): Truth {
@@ -59,10 +64,11 @@ function worstError(
       const param = spec.param?.(Q) ?? -1;
       const truth = cachedTruth(row, temperature);
       const expected = spec.truth(truth, input ?? [], param);
-      const floor = spec.floor?.(truth, input ?? []) ?? new Exact(0);
-      const scale = spec
-        .scale?.(truth, input ?? [], param)
-        .map((size) => size.plus(floor));
+      const scale = errorScale(
+        resultOf(spec),
+        () => sizesOf(truth),
+        input ?? [],
+      );
       const entry: Entry = { code: spec.code, values: expected.length, param };
       if (input) entry.input = [input];
       const { results, bad } = stored(memory, [row], [entry], { temperature });
@@ -90,7 +96,7 @@ describe.each([1, 0.7, 25])(
       const { error, where } = worstError(simd, spec, temperature);
       if (process.env.SOFTJAC_SHOW_ERRORS)
         console.log(`${spec.name} T=${temperature}: ${error.toFixed(2)}`);
-      expect(error, where).toBeLessThanOrEqual(spec.bound);
+      expect(error, where).toBeLessThanOrEqual(PROMISED_BOUNDS[resultOf(spec)]);
     });
   },
 );

@@ -1,18 +1,15 @@
 import type { Decimal } from "decimal.js";
 import { describe, expect, test } from "vitest";
-import * as code from "../../src/numeric/portable/codes.js";
-import {
-  type ReferenceName,
-  referenceResult,
-} from "../../src/reference/result.js";
+import { referenceResult } from "../../src/reference/result.js";
 import { type ReferenceRow, referenceRow } from "../../src/reference/row.js";
 import type { ReferenceValues } from "../../src/reference/values.js";
-import { EMIT_NAMES, EMITS } from "../../src/results/catalogue.js";
+import { EMIT_NAMES } from "../../src/results/catalogue.js";
 import { Exact, exact } from "../support/exact.js";
 import { hardRows } from "../support/hard-rows.js";
 import { normal, random } from "../support/random.js";
 import {
   label,
+  namesOf,
   RESULT_CASES,
   type ResultCase,
 } from "../support/result-cases.js";
@@ -46,11 +43,6 @@ const prepared = (list: number[][], temperature: number) =>
     truth: truthOf(logits, temperature),
     row: referenceRow(logits, { temperature }) as ReferenceRow,
   }));
-
-const namesOf = (spec: ResultCase): ReferenceName[] =>
-  spec.code === code.PACKED
-    ? ["packed"]
-    : EMIT_NAMES.filter((name) => EMITS[name].code === spec.code);
 
 const SQUARE =
   /^(jacobian|packed|log_jacobian|factor|vjp|jvp|log_jvp|covariance|variance)$/;

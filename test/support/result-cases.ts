@@ -1,21 +1,20 @@
 import type { Decimal } from "decimal.js";
 import * as code from "../../src/numeric/portable/codes.js";
-import { EPSILON, Exact, exact } from "./exact.js";
+import type { ReferenceName } from "../../src/reference/result.js";
+import { EMIT_NAMES, EMITS } from "../../src/results/catalogue.js";
+import { Exact, exact } from "./exact.js";
 import { jacobianOf, logOf, sum, type Truth } from "./truth.js";
 
 export type Value = Decimal | null;
 
-/** A result: its true values (null: -inf), its bound in ε, and what the bound is relative to where not to the value. */
+/** A result: its true values (null: -inf), and what its errors are relative to where not to the value, in 80 digits. */
 export interface ResultCase {
   name: string;
   code: number;
   input?: (Q: number, draw: () => number) => number[];
   param?: (Q: number) => number;
-  bound: number;
   truth(row: Truth, input: number[], param: number): Value[];
   scale?(row: Truth, input: number[], param: number): Decimal[];
-  /** What the kernels' float64 adds to the scale of each value: subnormals among p, results that count as 0. */
-  floor?(row: Truth, input: number[]): Decimal;
 }
 
 const at = (values: Decimal[], k: number) => values[k] as Decimal;
@@ -43,11 +42,6 @@ const spread = ({ p, a }: Truth, v: number[]) =>
       ),
     ),
   );
-/** What the subnormals among p add to a sum: half a step each. */
-const steps = (row: Truth, v: number[]) =>
-  sum(v.map((_, k) => away(row, v, k)))
-    .times(new Exact(2).pow(-1074))
-    .div(EPSILON);
 const away = ({ a }: Truth, v: number[], k: number) =>
   exact(v[k] as number)
     .minus(exact(v[a] as number))
@@ -123,7 +117,6 @@ const covariances: ResultCase[] = [0, 1, 2].flatMap((form): ResultCase[] => {
       code: code.COVARIANCE,
       input,
       param: () => form,
-      bound: 6,
       truth: (row, v) => square(row, sandwich(row, v, form).value),
       scale: (row, v) => square(row, sandwich(row, v, form).size),
     },
@@ -132,7 +125,6 @@ const covariances: ResultCase[] = [0, 1, 2].flatMap((form): ResultCase[] => {
       code: code.VARIANCE,
       input,
       param: () => form,
-      bound: 6,
       truth: (row, v) => {
         const { value } = sandwich(row, v, form);
         return classesOf(row).map((i) => value(i, i));
@@ -146,17 +138,15 @@ const covariances: ResultCase[] = [0, 1, 2].flatMap((form): ResultCase[] => {
 });
 
 export const RESULT_CASES: ResultCase[] = [
-  { name: "softmax", code: code.SOFTMAX, bound: 1.5, truth: ({ p }) => p },
+  { name: "softmax", code: code.SOFTMAX, truth: ({ p }) => p },
   {
     name: "jacobian",
     code: code.JACOBIAN,
-    bound: 3,
     truth: (row) => square(row, (i, j) => jacobianOf(row, i, j)),
   },
   {
     name: "packed",
     code: code.PACKED,
-    bound: 3,
     truth: (row) =>
       classesOf(row).flatMap((i) =>
         classesOf(row)
@@ -167,13 +157,11 @@ export const RESULT_CASES: ResultCase[] = [
   {
     name: "log_softmax",
     code: code.LOG_SOFTMAX,
-    bound: 1,
     truth: (row) => classesOf(row).map((k) => logOf(row, k)),
   },
   {
     name: "logsumexp",
     code: code.LOGSUMEXP,
-    bound: 1,
     truth: ({ peak, log }) => [peak.plus(log)],
     // the sum of m/T and log1p(tail) may cancel: 2^-8 of an ε of the larger is then left
     scale: ({ peak, log }) => [
@@ -183,7 +171,6 @@ export const RESULT_CASES: ResultCase[] = [
   {
     name: "log_jacobian",
     code: code.LOG_JACOBIAN,
-    bound: 3,
     truth: (row) =>
       square(row, (i, j) =>
         (i === j ? at(row.q, i) : at(row.p, i).neg()).div(row.t),
@@ -193,40 +180,34 @@ export const RESULT_CASES: ResultCase[] = [
     name: "column of a class",
     code: code.COLUMN,
     param: (Q) => Q - 1,
-    bound: 3,
     truth: (row, _, j) => classesOf(row).map((i) => jacobianOf(row, i, j)),
   },
   {
     name: "column of a class column",
     code: code.COLUMN,
     input: label,
-    bound: 3,
     truth: (row, [j]) =>
       classesOf(row).map((i) => jacobianOf(row, i, j as number)),
   },
   {
     name: "diagonal",
     code: code.DIAGONAL,
-    bound: 3,
     truth: (row) => classesOf(row).map((i) => jacobianOf(row, i, i)),
   },
   {
     name: "trace",
     code: code.TRACE,
-    bound: 3,
     truth: (row) => total(classesOf(row).map((i) => jacobianOf(row, i, i))),
   },
   {
     name: "gini",
     code: code.GINI,
-    bound: 3,
     truth: (row) => total(row.p.map((p, k) => p.times(at(row.q, k)))),
   },
   {
     name: "vjp and jvp",
     code: code.PRODUCT,
     input: vector,
-    bound: 4,
     truth: (row, v) =>
       classesOf(row).map((k) =>
         at(row.p, k)
@@ -239,25 +220,21 @@ export const RESULT_CASES: ResultCase[] = [
           .times(away(row, v, k).plus(spread(row, v)))
           .div(row.t),
       ),
-    floor: (row, v) => steps(row, v).div(row.t),
   },
   {
     name: "log_jvp",
     code: code.LOG_JVP,
     input: vector,
-    bound: 4,
     truth: (row, v) => classesOf(row).map((k) => offMean(row, v, k).div(row.t)),
     scale: (row, v) =>
       classesOf(row).map((k) =>
         away(row, v, k).plus(spread(row, v)).div(row.t),
       ),
-    floor: (row, v) => steps(row, v).div(row.t),
   },
   {
     name: "log_vjp",
     code: code.LOG_VJP,
     input: vector,
-    bound: 4,
     truth: (row, g) => {
       const all = sum(g.map(exact));
       return classesOf(row).map((k) =>
@@ -284,17 +261,13 @@ export const RESULT_CASES: ResultCase[] = [
   {
     name: "factor",
     code: code.FACTOR,
-    bound: 4,
     truth: (row) => square(row, (i, k) => factorAt(row, i, k)),
     scale: (row) => square(row, (i, k) => factorAt(row, i, k).abs()),
-    // p_k under e^-1000 count as 0: their roots are under 1e-217
-    floor: () => new Exact("1e-217").div(EPSILON),
   },
   {
     name: "cross_entropy",
     code: code.CROSS_ENTROPY,
     input: label,
-    bound: 1,
     truth: (row, [y]) => {
       const log = logOf(row, y as number);
       return [log === null ? new Exact(Infinity) : log.neg()];
@@ -304,7 +277,6 @@ export const RESULT_CASES: ResultCase[] = [
     name: "gradient",
     code: code.GRADIENT,
     input: label,
-    bound: 3,
     truth: (row, [y]) =>
       classesOf(row).map((i) =>
         (i === y ? at(row.q, i).neg() : at(row.p, i)).div(row.t),
@@ -313,7 +285,6 @@ export const RESULT_CASES: ResultCase[] = [
   {
     name: "entropy",
     code: code.ENTROPY,
-    bound: 3,
     truth: (row) =>
       total(
         row.p.map((p, k) => {
@@ -325,20 +296,24 @@ export const RESULT_CASES: ResultCase[] = [
   {
     name: "confidence",
     code: code.CONFIDENCE,
-    bound: 1.5,
     truth: ({ p, a }) => [at(p, a)],
   },
   {
     name: "doubt",
     code: code.DOUBT,
-    bound: 1.5,
     truth: ({ q, a }) => [at(q, a)],
   },
   {
     name: "tail",
     code: code.TAIL_SUM,
-    bound: 1,
     truth: ({ tail }) => [tail],
   },
   ...covariances,
 ];
+
+/** The results of the catalogue that a case is of. */
+export function namesOf(spec: ResultCase): ReferenceName[] {
+  return spec.code === code.PACKED
+    ? ["packed"]
+    : EMIT_NAMES.filter((name) => EMITS[name].code === spec.code);
+}

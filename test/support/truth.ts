@@ -1,4 +1,5 @@
 import { Decimal } from "decimal.js";
+import type { RowSizes } from "../../src/reference/error-scales.js";
 import { Exact, exact } from "./exact.js";
 
 /** Every result of one row by its definition, in 80 digits; what `sizes` give is what a compensated sum's bound is of. */
@@ -50,4 +51,17 @@ export function jacobianOf({ p, q, t }: Truth, i: number, j: number): Decimal {
   return (
     i === j ? pi.times(q[i] as Decimal) : pi.times(p[j] as Decimal).neg()
   ).div(t);
+}
+
+/** The same as scales of errors are made of. */
+export function sizesOf({ a, p, q, d, t, peak, log }: Truth): RowSizes {
+  return {
+    winner: a,
+    p: p.map((x) => x.toNumber()),
+    q: q.map((x) => x.toNumber()),
+    d: d.map((x) => x?.toNumber() ?? -Infinity),
+    temperature: t.toNumber(),
+    peak: peak.toNumber(),
+    log: log.toNumber(),
+  };
 }

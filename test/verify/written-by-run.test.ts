@@ -1,7 +1,7 @@
 import { type DataType, Field, Float32, Float64, List } from "apache-arrow";
 import { describe, expect, test } from "vitest";
 import type { RunOptions } from "../../src/options.js";
-import { EMIT_NAMES, LAYOUTS } from "../../src/results/catalogue.js";
+import { EMIT_NAMES, EMITS, LAYOUTS } from "../../src/results/catalogue.js";
 import { verifyValues } from "../../src/verify/verify-values.js";
 import { built } from "../support/built.js";
 import { hardRows } from "../support/hard-rows.js";
@@ -133,6 +133,29 @@ describe.each(["csr", "coo"] as const)("%s", (layout) => {
         await expectSound({ column: "logits", input, output, rows: "all" });
       }
   });
+});
+
+test("every result of the rows that others get wrong", async () => {
+  const emit = EMIT_NAMES.filter(
+    (name) => !("input" in EMITS[name]) || name === "column",
+  );
+  const [hard, output] = [at("hard-in.arrow"), at("hard-all.arrow")];
+  for (const { name, rows } of hardRows())
+    for (const classes of new Set(rows.map((row) => row.length))) {
+      const some = rows.filter((row) => row.length === classes);
+      writeLogits(hard, {
+        rows: some.length,
+        classes,
+        logit: (r, k) => some[r]?.[k] as number,
+      });
+      for (const dtype of ["float64", "float32"] as const) {
+        const same = { input: hard, output, emit, dtype, class: 0 };
+        await built.run({ ...same, force: true, threads: 1 });
+        const report = await verifyValues({ ...same, rows: "all" });
+        expect(report.findings, name).toEqual([]);
+        expect(report.ok, name).toBe(true);
+      }
+    }
 });
 
 test("csr beside results of every size", async () => {
