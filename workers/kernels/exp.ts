@@ -5,7 +5,6 @@
 // loop, three instructions each.
 import { EXP_TABLE } from "../../src/numeric/portable/work.js";
 
-// @ts-ignore: decorator
 @inline const SCALE_EXPONENT: i64 = 512;
 
 /** Writes the constants to `constants`; whoever calls storeScaledExp has called this before. */
@@ -23,7 +22,6 @@ export function storeExpConstants(constants: usize): void {
 }
 
 /** Stores exp(d + delta)·2^512 as two f64x2, `high` and `low`; lanes with d <= -1000 or out of `wanted` give exactly 0. */
-// @ts-ignore: decorator
 @inline
 export function storeScaledExp(
   d: v128, delta: v128, wanted: v128, work: usize, constants: usize, high: usize, low: usize,

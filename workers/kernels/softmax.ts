@@ -18,7 +18,6 @@ export function setTemperature(work: usize, classes: usize, temperature: f64): v
 }
 
 /** Class k of two rows as f64x2; float32 is widened (exact). */
-// @ts-ignore: decorator
 @inline
 function loadPair(first: usize, second: usize, k: usize, float32: bool): v128 {
   return float32
@@ -127,7 +126,6 @@ export function softmaxPair(first: usize, second: usize, float32: bool, classes:
   return good;
 }
 
-// @ts-ignore: decorator
 @inline
 function storeLanes(first: usize, second: usize, pair: v128): void {
   v128.store64_lane(first, pair, 0);
@@ -140,7 +138,6 @@ function separate(pairs: usize, count: usize, first: usize, second: usize): void
 }
 
 /** d - quotient·t, exact (Dekker's product). */
-// @ts-ignore: decorator
 @inline
 function remainder(d: v128, quotient: v128, t: v128): v128 {
   const splitter = f64x2.splat(134217729.0);
