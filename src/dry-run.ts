@@ -1,9 +1,10 @@
 import { openLogits } from "./input/logits-file.js";
+import { planJob } from "./job.js";
 import { openOptionsOf, type RunOptions, resolveOptions } from "./options.js";
-import { type EntriesJob, planEntriesJob } from "./ordered/entries-job.js";
+import type { EntriesJob } from "./ordered/entries-job.js";
 import { checkTarget } from "./output/commit.js";
-import { type Job, planJob } from "./planned/job.js";
-import { isEntriesLayout, type Layout } from "./results/catalogue.js";
+import type { PlannedJob } from "./planned/planned-job.js";
+import type { Layout } from "./results/catalogue.js";
 import type { RunEmit } from "./results/emit-options.js";
 
 /** What a run would do. Bytes are exact; the memory is that of the slots. */
@@ -48,9 +49,7 @@ export function dryRun(options: RunOptions): DryRun {
   const logits = openLogits(resolved.input, openOptionsOf(resolved));
   try {
     const { layout } = resolved;
-    const job = isEntriesLayout(layout)
-      ? planEntriesJob(resolved, logits, layout)
-      : planJob(resolved, logits);
+    const job = planJob(resolved, logits);
     const { plan, slot, dtype } = job;
     return {
       input: resolved.input,
@@ -88,7 +87,7 @@ type Sizes = Pick<
   | "blockRowsPerTile"
 >;
 
-function ofBlocks({ plan, layout }: Job): Sizes {
+function ofBlocks({ plan, layout }: PlannedJob): Sizes {
   return {
     outputBytes: layout.bytes,
     mostOutputBytes: layout.bytes,

@@ -1,23 +1,15 @@
 import { AbortedError, SoftjacError } from "./errors.js";
 import { type LogitsFile, openLogits } from "./input/logits-file.js";
+import { carryOutJob, type Job, planJob } from "./job.js";
 import {
   openOptionsOf,
   type ResolvedOptions,
   type RunOptions,
   resolveOptions,
 } from "./options.js";
-import { type EntriesJob, planEntriesJob } from "./ordered/entries-job.js";
-import { writeEntries } from "./ordered/write-entries.js";
 import { checkTarget, ioError, openPending } from "./output/commit.js";
-import { type Job, planJob } from "./planned/job.js";
-import { writePlanned } from "./planned/write-planned.js";
-import { openTaskPool } from "./pool/task-pool.js";
-import type { Production } from "./production.js";
 import { ReportBuilder, type RunReport } from "./report.js";
-import { isEntriesLayout } from "./results/catalogue.js";
-import { allocateKernelMemory } from "./slots/kernel-memory.js";
 import { VERSION } from "./version.js";
-import { workerSetup } from "./worker-setup.js";
 
 export interface RunHooks {
   /** Stops the run between chunks: what is in flight ends, the output is discarded, AbortedError is thrown. */
@@ -44,9 +36,7 @@ export async function run(
     checkTarget(output, resolved.force, input);
     const logits = openLogits(input, openOptionsOf(resolved));
     try {
-      const job = isEntriesLayout(resolved.layout)
-        ? planEntriesJob(resolved, logits, resolved.layout)
-        : planJob(resolved, logits);
+      const job = planJob(resolved, logits);
       report.set(knownFromJob(resolved, job, logits));
       await produce(resolved, job, logits, report, hooks);
     } finally {
@@ -68,47 +58,23 @@ const LEAST_DIRECT_BYTES = 2 * 2 ** 30;
 /** Writes the whole output beside its target, then commits it. */
 async function produce(
   options: ResolvedOptions,
-  job: Job | EntriesJob,
+  job: Job,
   logits: LogitsFile,
   report: ReportBuilder,
-  { signal, onProgress }: RunHooks,
+  hooks: RunHooks,
 ): Promise<void> {
+  const { signal } = hooks;
   if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
-  const { plan, slot } = job;
   const [least, most] =
     job.kind === "entries"
       ? [0, job.plan.mostBytes]
       : [job.layout.bytes, job.layout.bytes];
-  const memory = allocateKernelMemory(plan.slots * slot.bytes, options.kernel);
-  report.set({ kernel: memory.module ? "simd" : "plain" });
   const output = await openPending(options.output, least, {
     ...options,
     direct: most >= LEAST_DIRECT_BYTES,
   });
   try {
-    const pool = await openTaskPool(
-      plan.threads,
-      workerSetup(job, logits, output, memory, options.temperature),
-    );
-    const production: Production = {
-      logits,
-      pool,
-      buffer: memory.buffer,
-      output,
-      paths: options,
-      report,
-      signal,
-      onProgress: () => onProgress?.(report.rowsDone, plan.rows),
-    };
-    try {
-      if (job.kind === "entries") await writeEntries(job, production);
-      else
-        await writePlanned(job, production, (skipped) =>
-          planJob(options, logits, skipped, job.plan.batchRows),
-        );
-    } finally {
-      await pool.close();
-    }
+    await carryOutJob(job, { ...hooks, options, logits, output, report });
     await output.commit();
   } catch (error) {
     await output.discard();
@@ -119,7 +85,7 @@ async function produce(
 /** What the report says of a run before it has started. */
 function knownFromJob(
   options: ResolvedOptions,
-  job: Job | EntriesJob,
+  job: Job,
   logits: LogitsFile,
 ): Partial<RunReport> {
   return {

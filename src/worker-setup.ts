@@ -1,13 +1,12 @@
 import type { LogitsFile } from "./input/logits-file.js";
 import type { DirectTarget } from "./io/direct.js";
-import type { EntriesJob } from "./ordered/entries-job.js";
-import type { Job } from "./planned/job.js";
+import type { Job } from "./job.js";
 import type { SourceSetup, WorkerSetup } from "./pool/protocol.js";
 import type { KernelMemory } from "./slots/kernel-memory.js";
 
 /** What every worker of a run is told when it starts. */
 export function workerSetup(
-  job: Job | EntriesJob,
+  job: Job,
   logits: LogitsFile,
   { fd, direct, compare }: DirectTarget,
   memory: KernelMemory,

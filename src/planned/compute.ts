@@ -5,11 +5,11 @@ import { BatchFinisher } from "../output/batch-finisher.js";
 import type { Failure, Reply } from "../pool/protocol.js";
 import type { Production } from "../production.js";
 import { SlotPool } from "../slots/slot-pool.js";
-import type { Job } from "./job.js";
+import type { PlannedJob } from "./planned-job.js";
 import { type PendingTask, tasksOf } from "./tasks.js";
 
 export interface Computation extends Omit<Production, "buffer"> {
-  job: Job;
+  job: PlannedJob;
 }
 
 /**
@@ -81,7 +81,7 @@ export async function compute(computation: Computation): Promise<void> {
   if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
 }
 
-function tasksPerBatch({ plan }: Job, logits: LogitsFile): number[] {
+function tasksPerBatch({ plan }: PlannedJob, logits: LogitsFile): number[] {
   const counts: number[] = plan.batches.map(() =>
     logits.kept.length > 0 ? 1 : 0,
   );

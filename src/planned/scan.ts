@@ -4,7 +4,7 @@ import { sourcePieces } from "../input/source-pieces.js";
 import type { Failure } from "../pool/protocol.js";
 import type { Production } from "../production.js";
 import { SlotPool } from "../slots/slot-pool.js";
-import type { Job } from "./job.js";
+import type { PlannedJob } from "./planned-job.js";
 import { SkippedRows } from "./skipped-rows.js";
 
 /**
@@ -12,7 +12,7 @@ import { SkippedRows } from "./skipped-rows.js";
  * Costs a reading of the input, and lets workers write to final places as ever.
  */
 export async function scanBadRows(
-  { plan }: Job,
+  { plan }: PlannedJob,
   { logits, pool, paths, signal }: Production,
 ): Promise<SkippedRows> {
   const slots = new SlotPool(plan.slots);

@@ -3,7 +3,7 @@ import { sourcePieces } from "../input/source-pieces.js";
 import { keptTask } from "../kept-task.js";
 import type { PlacedBatch } from "../output/jacobian-file.js";
 import type { KeptTask, RowChunkTask } from "../pool/protocol.js";
-import type { Job } from "./job.js";
+import type { PlannedJob } from "./planned-job.js";
 
 /** A task still without a slot, and the output record batch that it belongs to. */
 export type PendingTask = { batch: number } & (
@@ -12,10 +12,15 @@ export type PendingTask = { batch: number } & (
 );
 
 /** The tasks of a run in row order: each batch's kept columns, then its chunks. Made one at a time, when there is a slot. */
-export function* tasksOf(job: Job, logits: LogitsFile): Generator<PendingTask> {
+export function* tasksOf(
+  job: PlannedJob,
+  logits: LogitsFile,
+): Generator<PendingTask> {
   let next = 0;
   for (const [batch, placed] of job.layout.batches.entries()) {
-    const rows = job.plan.batches[batch] as Job["plan"]["batches"][number];
+    const rows = job.plan.batches[
+      batch
+    ] as PlannedJob["plan"]["batches"][number];
     if (logits.kept.length > 0)
       yield {
         ...keptTask(
@@ -32,14 +37,14 @@ export function* tasksOf(job: Job, logits: LogitsFile): Generator<PendingTask> {
 }
 
 function chunkTask(
-  { plan, results, skipped }: Job,
+  { plan, results, skipped }: PlannedJob,
   logits: LogitsFile,
   { bodyStart, layout }: PlacedBatch,
   chunk: number,
 ): PendingTask {
   const { rowStart, rowEnd, batch } = plan.chunks[
     chunk
-  ] as Job["plan"]["chunks"][number];
+  ] as PlannedJob["plan"]["chunks"][number];
   const batchStart = plan.batches[batch]?.rowStart ?? 0;
   const first = rowStart - batchStart - skipped.count(batchStart, rowStart);
   return {

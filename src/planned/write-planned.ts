@@ -3,7 +3,7 @@ import { putBytes } from "../io/put-bytes.js";
 import { headPiece, type Piece, tailPiece } from "../output/jacobian-file.js";
 import { keptDictionaries, type Production } from "../production.js";
 import { compute } from "./compute.js";
-import type { Job } from "./job.js";
+import type { PlannedJob } from "./planned-job.js";
 import { scanBadRows } from "./scan.js";
 import type { SkippedRows } from "./skipped-rows.js";
 
@@ -12,9 +12,9 @@ import type { SkippedRows } from "./skipped-rows.js";
  * @param replan the same run without some rows: what is left out is known only once every row has been looked at
  */
 export async function writePlanned(
-  planned: Job,
+  planned: PlannedJob,
   production: Production,
-  replan: (skipped: SkippedRows) => Job,
+  replan: (skipped: SkippedRows) => PlannedJob,
 ): Promise<void> {
   const { output } = production;
   let job = planned;

@@ -11,7 +11,7 @@ import { openDirect, padBefore, writePages } from "../../src/io/direct.js";
 import { SequentialFile } from "../../src/io/sequential-file.js";
 import { openOptionsOf, resolveOptions } from "../../src/options.js";
 import { openPending } from "../../src/output/commit.js";
-import { planJob } from "../../src/planned/job.js";
+import { planPlannedJob } from "../../src/planned/planned-job.js";
 import { writePlanned } from "../../src/planned/write-planned.js";
 import { ReportBuilder } from "../../src/report.js";
 import { workerSetup } from "../../src/worker-setup.js";
@@ -136,7 +136,7 @@ test.each([
       ...extra,
     });
     const logits = openLogits(input, openOptionsOf(options));
-    const job = planJob(options, logits);
+    const job = planPlannedJob(options, logits);
     const pending = await openPending(options.output, job.layout.bytes, {
       ...options,
       direct: true,
@@ -168,7 +168,7 @@ test.each([
         signal: undefined,
         onProgress: () => {},
       },
-      (skipped) => planJob(options, logits, skipped, job.plan.batchRows),
+      (skipped) => planPlannedJob(options, logits, skipped, job.plan.batchRows),
     );
     await pending.commit();
     logits.close();

@@ -4,7 +4,7 @@ import { openLogits } from "../../src/input/logits-file.js";
 import { openOptionsOf, resolveOptions } from "../../src/options.js";
 import { openPending } from "../../src/output/commit.js";
 import { compute } from "../../src/planned/compute.js";
-import { planJob } from "../../src/planned/job.js";
+import { planPlannedJob } from "../../src/planned/planned-job.js";
 import type { Reply, Task } from "../../src/pool/protocol.js";
 import { ReportBuilder } from "../../src/report.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
@@ -23,7 +23,7 @@ async function computeWith(
   const output = at("out.arrow");
   const options = resolveOptions({ input, output, threads: 2, chunkRows: 100 });
   const logits = openLogits(input, openOptionsOf(options));
-  const job = planJob(options, logits);
+  const job = planPlannedJob(options, logits);
   const pending = await openPending(output, job.layout.bytes, options);
   const report = new ReportBuilder("0", input, output);
   try {

@@ -21,7 +21,7 @@ import { layoutSlot, type SlotLayout } from "../slots/slot-layout.js";
 import { SkippedRows } from "./skipped-rows.js";
 
 /** A run that has only to be carried out: the plan, the slot, and every byte of the output placed. */
-export interface Job {
+export interface PlannedJob {
   kind: "planned";
   plan: Plan;
   slot: SlotLayout;
@@ -43,12 +43,12 @@ const FEW_ROWS = 64;
  * Plans a run on an opened input, of which the output leaves `skipped` out. Reads at most the ends of kept text columns.
  * With the `batchRows` of a plan of the same run it has the same chunks and slots.
  */
-export function planJob(
+export function planPlannedJob(
   options: ResolvedOptions,
   logits: LogitsFile,
   skipped = new SkippedRows([]),
   batchRows?: number,
-): Job {
+): PlannedJob {
   const { classes } = logits;
   const dtype = options.dtype ?? logits.dtype;
   const nullableResults = options.onBadRow === "null";

@@ -1,0 +1,75 @@
+import type { LogitsFile } from "./input/logits-file.js";
+import type { ResolvedOptions } from "./options.js";
+import { type EntriesJob, planEntriesJob } from "./ordered/entries-job.js";
+import { writeEntries } from "./ordered/write-entries.js";
+import type { OutputTarget } from "./output/commit.js";
+import type { PlacedBatch } from "./output/jacobian-file.js";
+import { type PlannedJob, planPlannedJob } from "./planned/planned-job.js";
+import { writePlanned } from "./planned/write-planned.js";
+import { openTaskPool } from "./pool/task-pool.js";
+import type { Production } from "./production.js";
+import type { ReportBuilder } from "./report.js";
+import { isEntriesLayout } from "./results/catalogue.js";
+import type { RunHooks } from "./run.js";
+import { allocateKernelMemory } from "./slots/kernel-memory.js";
+import { workerSetup } from "./worker-setup.js";
+
+/** A run that has only to be carried out. */
+export type Job = PlannedJob | EntriesJob;
+
+/** Plans a run for the writer that its layout needs. Reads at most the ends of kept text columns. */
+export function planJob(options: ResolvedOptions, logits: LogitsFile): Job {
+  return isEntriesLayout(options.layout)
+    ? planEntriesJob(options, logits, options.layout)
+    : planPlannedJob(options, logits);
+}
+
+export interface Assignment extends RunHooks {
+  options: ResolvedOptions;
+  logits: LogitsFile;
+  output: OutputTarget;
+  report: ReportBuilder;
+  onBatches?: ((placed: readonly PlacedBatch[]) => void) | undefined;
+}
+
+/** Carries a job out: slots, threads, and the writer that puts every byte in its place. */
+export async function carryOutJob(
+  job: Job,
+  {
+    options,
+    logits,
+    output,
+    report,
+    signal,
+    onProgress,
+    onBatches,
+  }: Assignment,
+): Promise<void> {
+  const { plan, slot } = job;
+  const memory = allocateKernelMemory(plan.slots * slot.bytes, options.kernel);
+  report.set({ kernel: memory.module ? "simd" : "plain" });
+  const pool = await openTaskPool(
+    plan.threads,
+    workerSetup(job, logits, output, memory, options.temperature),
+  );
+  const production: Production = {
+    logits,
+    pool,
+    buffer: memory.buffer,
+    output,
+    paths: options,
+    report,
+    signal,
+    onProgress: () => onProgress?.(report.rowsDone, plan.rows),
+    onBatches,
+  };
+  try {
+    if (job.kind === "entries") await writeEntries(job, production);
+    else
+      await writePlanned(job, production, (skipped) =>
+        planPlannedJob(options, logits, skipped, job.plan.batchRows),
+      );
+  } finally {
+    await pool.close();
+  }
+}
