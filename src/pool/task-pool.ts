@@ -33,10 +33,23 @@ export async function openTaskPool(
     resourceLimits: { maxYoungGenerationSizeMb: 2 },
   });
   // A worker that fails while it has no task (it could not start, say) is told here alone, and tasks wait for ever.
-  const failed = new Promise<never>((_, reject) => pool.on("error", reject));
-  failed.catch(() => {});
+  // Not by racing one promise, which would hold on to every reply of the run.
+  const waiting = new Set<(error: unknown) => void>();
+  let failed: { error: unknown } | null = null;
+  pool.on("error", (error) => {
+    failed ??= { error };
+    for (const reject of waiting) reject(error);
+  });
   return {
-    run: (task) => Promise.race([pool.run(task), failed]),
+    run: (task) =>
+      new Promise((resolve, reject) => {
+        if (failed) return reject(failed.error);
+        waiting.add(reject);
+        pool
+          .run(task)
+          .then(resolve, reject)
+          .finally(() => waiting.delete(reject));
+      }),
     close: () => pool.destroy(),
   };
 }
