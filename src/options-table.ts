@@ -14,6 +14,25 @@ export interface OptionSpec<Name extends string = string> {
   help: string;
 }
 
+/** How any command puts its output in place. */
+export const TARGET_OPTIONS = [
+  {
+    name: "force",
+    kind: "boolean",
+    default: false,
+    group: "Output",
+    help: "Replace the output file if it exists",
+  },
+  {
+    name: "sync",
+    kind: "boolean",
+    // A name that is there after a power cut, over bytes that are not, is the worst that a writer can leave.
+    default: true,
+    group: "Output",
+    help: "Wait until the output is on the disk (--no-sync: leave it to the system, as other tools do)",
+  },
+] as const satisfies readonly OptionSpec[];
+
 /** One table: the library checks by it, the CLI makes its flags and help from it. */
 export const RUN_OPTIONS: readonly OptionSpec<
   Exclude<keyof RunOptions, "input">
@@ -153,21 +172,7 @@ export const RUN_OPTIONS: readonly OptionSpec<
     group: "Output",
     help: "Mark jacobian as arrow.fixed_shape_tensor",
   },
-  {
-    name: "force",
-    kind: "boolean",
-    default: false,
-    group: "Output",
-    help: "Replace the output file if it exists",
-  },
-  {
-    name: "sync",
-    kind: "boolean",
-    // A name that is there after a power cut, over bytes that are not, is the worst that a writer can leave.
-    default: true,
-    group: "Output",
-    help: "Wait until the output is on the disk (--no-sync: leave it to the system, as other tools do)",
-  },
+  ...TARGET_OPTIONS,
   {
     name: "threads",
     kind: "integer",

@@ -1,6 +1,6 @@
 import { checkNames, checkPath, checkValue } from "../check-options.js";
 import { UsageError } from "../errors.js";
-import type { OptionSpec } from "../options-table.js";
+import { type OptionSpec, TARGET_OPTIONS } from "../options-table.js";
 import { LOGITS_KINDS, type LogitsKind } from "./logits-kinds.js";
 
 /** What a file of drawn logits is to be. `output`, `rows` and `classes` must be given. */
@@ -81,21 +81,7 @@ export const GENERATE_OPTIONS: readonly OptionSpec<
     group: "Output",
     help: "Type of the logits; drawn in float64 either way",
   },
-  {
-    name: "force",
-    kind: "boolean",
-    default: false,
-    group: "Output",
-    help: "Replace the output file if it exists",
-  },
-  {
-    name: "sync",
-    kind: "boolean",
-    // As run does.
-    default: true,
-    group: "Output",
-    help: "Wait until the output is on the disk (--no-sync: leave it to the system)",
-  },
+  ...TARGET_OPTIONS,
 ];
 
 /**

@@ -1,5 +1,7 @@
-import type { EntriesBatch } from "../output/entries-batch.js";
-import { EntriesBatchBuilder } from "../output/entries-batch.js";
+import {
+  type EntriesBatch,
+  EntriesBatchBuilder,
+} from "../output/entries-batch.js";
 import type { EntriesPart, EntriesTask } from "../pool/protocol.js";
 import type { EntriesJob } from "./entries-job.js";
 

@@ -54,8 +54,7 @@ export function tableColumns(
     if (isDropped(name)) addDropped(name);
     else if (!isJacobian(name)) {
       const n = results.findIndex((result) => result.name === name);
-      const { input: _, ...result } = results[n] as ResultColumn;
-      add(name, { kind: "result", n }, pick(result));
+      add(name, { kind: "result", n }, pick(results[n] as ResultColumn));
     } else if (layout === "coo") {
       add("i", { kind: "indices" }, whole);
       add("j", { kind: "columns" }, whole);
@@ -69,13 +68,7 @@ export function tableColumns(
   return columns;
 }
 
-function pick({
-  type,
-  width,
-  list,
-  listSize,
-  tensor,
-}: Omit<ResultColumn, "input">) {
+function pick({ type, width, list, listSize, tensor }: ResultColumn) {
   return { type, width, list, listSize, tensor };
 }
 

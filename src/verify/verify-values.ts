@@ -21,12 +21,12 @@ import { sampleRows } from "./sample-rows.js";
 import { judgeSampledCoordinates } from "./sampled-coordinates.js";
 import { judgeSampledRows } from "./sampled-rows.js";
 import { readStoredRun, type StoredRun } from "./stored-run.js";
-import type { ValueReport } from "./value-report.js";
 import {
-  checkVerifyOptions,
+  checkValueOptions,
+  type ValueOptions,
   type VerifyHooks,
-  type VerifyOptions,
-} from "./verify-options.js";
+} from "./value-options.js";
+import type { ValueReport } from "./value-report.js";
 
 /**
  * Compares what a file of results holds with results worked out anew from its input in about 31 digits, by other code than
@@ -36,10 +36,10 @@ import {
  * opening an input throws; AbortedError
  */
 export async function verifyValues(
-  options: VerifyOptions,
+  options: ValueOptions,
   hooks: VerifyHooks = {},
 ): Promise<ValueReport> {
-  checkVerifyOptions(options);
+  checkValueOptions(options);
   const output = openArrowFile(options.output);
   const bytes = new FileBytes(output);
   try {
@@ -72,7 +72,7 @@ interface OpenFiles {
 }
 
 async function compare(
-  options: VerifyOptions,
+  options: ValueOptions,
   { signal, onProgress }: VerifyHooks,
   { run, output, bytes, logits }: OpenFiles,
 ): Promise<ValueReport> {

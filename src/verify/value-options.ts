@@ -2,7 +2,7 @@ import { UsageError } from "../errors.js";
 import type { RunOptions } from "../options.js";
 
 /** What is compared with what. Names of columns are those of the input, as in RunOptions. */
-export interface VerifyOptions
+export interface ValueOptions
   extends Pick<
     RunOptions,
     | "column"
@@ -32,13 +32,13 @@ export interface VerifyHooks {
 }
 
 /** @throws UsageError */
-export function checkVerifyOptions({
+export function checkValueOptions({
   column,
   columns,
   rows,
   seed = 0,
   tolerance = 1,
-}: VerifyOptions): void {
+}: ValueOptions): void {
   if (column !== undefined && columns !== undefined)
     throw new UsageError(
       "column, columns: expected one of the two, found both",
