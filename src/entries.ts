@@ -1,7 +1,11 @@
 import { BadRowError, UsageError } from "./errors.js";
 import { checkArguments, type InMemoryOptions } from "./in-memory.js";
 import { describeBadRow } from "./numeric/bad-row.js";
-import { sparseSpaceBytes } from "./numeric/portable/sparse-space.js";
+import { endOfTile } from "./numeric/entry-tiles.js";
+import {
+  rowCountAt,
+  sparseSpaceBytes,
+} from "./numeric/portable/sparse-space.js";
 import { workAreaBytes } from "./numeric/portable/work.js";
 import { EMITS } from "./results/catalogue.js";
 import { type FloatArray, memoryFor } from "./strides.js";
@@ -29,6 +33,8 @@ export interface JacobianEntries {
 
 /** Offsets are int32. */
 const MAX_ENTRIES = 2 ** 31 - 1;
+/** Of a block this many are stored at once, or a row of it. */
+const TILE_ENTRIES = 1 << 16;
 
 /**
  * The entries of each row's Jacobian block that are large enough, found in Q log Q plus their number: what is left out is
@@ -53,7 +59,7 @@ export function softmaxJacobianEntries(
     );
   const float32 = logits instanceof Float32Array;
   const width = float32 ? 4 : 8;
-  const block = classes * classes;
+  const capacity = Math.max(classes, Math.min(classes ** 2, TILE_ENTRIES));
 
   let end = 0;
   const region = (bytes: number) => {
@@ -65,8 +71,8 @@ export function softmaxJacobianEntries(
   const space = region(sparseSpaceBytes(classes));
   const dropped = region(16);
   const source = region(classes * width);
-  const indices = region(4 * block);
-  const values = region(width * block);
+  const indices = region(4 * capacity);
+  const values = region(width * capacity);
   const { kernel, buffer } = memoryFor(end);
   kernel.prepare(work);
 
@@ -78,11 +84,38 @@ export function softmaxJacobianEntries(
     new Float64Array(buffer, dropped, 2),
     floats(buffer, source, classes, float32),
   ];
+  const rowCounts = new Int32Array(
+    buffer,
+    rowCountAt(space, classes, 0),
+    classes,
+  );
+  /** Stores the row's entries, tile by tile, and copies each tile out of the kernel's memory. */
+  const store = () => {
+    let count = 0;
+    for (let i = 0, end = 0; i < classes; i = end) {
+      end = endOfTile(rowCounts, i, capacity);
+      const stored = kernel.storeEntries(
+        work,
+        classes,
+        space,
+        i,
+        end,
+        indices,
+        0,
+        values,
+        float32,
+      );
+      found.indices.add(new Int32Array(buffer, indices, stored));
+      found.values.add(floats(buffer, values, stored, float32));
+      count += stored;
+    }
+    return count;
+  };
   for (let r = 0; r < rows; r++) {
     row.set(logits.subarray(r * classes, (r + 1) * classes));
     let count = 0;
     if (kernel.loadRow(source, float32, classes, temperature, work)) {
-      kernel.countEntries(
+      const entries = kernel.countEntries(
         EMITS[of].code,
         work,
         classes,
@@ -92,19 +125,7 @@ export function softmaxJacobianEntries(
         float32,
         dropped,
       );
-      count = kernel.storeEntries(
-        work,
-        classes,
-        space,
-        0,
-        classes,
-        indices,
-        0,
-        values,
-        float32,
-      );
-      found.indices.add(new Int32Array(buffer, indices, count));
-      found.values.add(floats(buffer, values, count, float32));
+      if (entries > 0) count = store();
     } else {
       refuse(logits, r, classes, onBadRow);
       out.fill(Number.NaN);

@@ -1,3 +1,4 @@
+import { endOfTile } from "../src/numeric/entry-tiles.js";
 import type { Kernel } from "../src/numeric/kernel.js";
 import { rowCountAt } from "../src/numeric/portable/sparse-space.js";
 import type {
@@ -150,7 +151,8 @@ class EntriesChunk {
     const { classes } = setup;
     const base = this.#base;
     if (this.#counts[row] === 0) return classes;
-    const end = this.#endOfTile(i);
+    const room = entries.capacity - this.used;
+    const end = endOfTile(this.#rowCounts, i, room);
     if (end === i) return i;
     const at = this.used;
     const stored = kernel.storeEntries(
@@ -166,16 +168,6 @@ class EntriesChunk {
     );
     this.used += stored;
     if (entries.pairs) this.#repeat(row, at, this.used);
-    return end;
-  }
-
-  /** The row of the block up to which entries from row i on fit. */
-  #endOfTile(i: number): number {
-    const { classes } = this.setup;
-    let room = this.entries.capacity - this.used;
-    let end = i;
-    while (end < classes && (this.#rowCounts[end] as number) <= room)
-      room -= this.#rowCounts[end++] as number;
     return end;
   }
 
