@@ -70,6 +70,8 @@ export async function computeEntries(
       badRows.push(...part.badRows);
       countDropped(computation, base, part.part);
       if (!part.part.next) break;
+      // One row of many classes fills slot after slot: no reason to wait for its end.
+      stopIfAborted();
       part = await done(send({ ...task, from: part.part.next }));
     }
     free.push(slot);
@@ -80,6 +82,10 @@ export async function computeEntries(
     const found = await reply;
     if (!found.ok) throw new TaskFailed(found.failure);
     return { badRows: found.badRows, part: partOf(found) };
+  };
+
+  const stopIfAborted = (): void => {
+    if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
   };
 
   let progressError: { error: unknown } | null = null;
@@ -95,7 +101,7 @@ export async function computeEntries(
         progressError = { error };
         throw error;
       }
-      if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
+      stopIfAborted();
       fillSlots();
     }
     await table.finish();

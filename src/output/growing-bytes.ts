@@ -50,7 +50,9 @@ export class GrowingBytes {
   /** A new place, for more than was thought of. */
   #reserve(maxByteLength: number): void {
     const old = this.view;
-    this.#buffer = new ArrayBuffer(old.byteLength, { maxByteLength });
+    // Node 20 refuses a view of words on bytes that do not end with one.
+    const length = Math.ceil(old.byteLength / 4) * 4;
+    this.#buffer = new ArrayBuffer(length, { maxByteLength });
     this.#bytes = new Uint8Array(this.#buffer);
     this.#words = new Int32Array(this.#buffer);
     this.#bytes.set(old);
