@@ -1,4 +1,11 @@
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { expect, test } from "vitest";
 import type { RunOptions } from "../../src/options.js";
@@ -25,7 +32,7 @@ function overwrite(path: string, row: number, logits: number[]): void {
 /** Runs over a file that is changed once its first task is done. */
 async function runOverChange(
   bad: (row: number) => boolean,
-  changes: [row: number, logits: number[]][],
+  change: (input: string) => void,
   options: Partial<RunOptions> = {},
 ) {
   const input = at("in.arrow");
@@ -37,9 +44,10 @@ async function runOverChange(
   let tasksDone = 0;
   const onProgress = () => {
     if (++tasksDone > 1) return;
-    for (const [row, logits] of changes) overwrite(input, row, logits);
+    change(input);
   };
   const output = at("out.arrow");
+  rmSync(output, { force: true });
   const outcome = await built
     .run(
       { input, output, onBadRow: "skip", chunkRows: 20, ...options },
@@ -79,7 +87,9 @@ for (const threads of [1, 2])
     async (_, bad, changes, message) => {
       const { outcome, left, input } = await runOverChange(
         (r) => bad.includes(r),
-        changes,
+        (input) => {
+          for (const [row, logits] of changes) overwrite(input, row, logits);
+        },
         { threads },
       );
       expect(outcome).toMatchObject({
@@ -93,8 +103,27 @@ for (const threads of [1, 2])
 test("bad rows left out: other logits in rows that stay good are no matter", async () => {
   const { outcome, left } = await runOverChange(
     (r) => r === LATE,
-    [[LATE + 1, GOOD]],
+    (input) => overwrite(input, LATE + 1, GOOD),
   );
   expect(outcome).toMatchObject({ rowsDone: ROWS, badRows: 1 });
   expect(left).toEqual(["out.arrow"]);
 });
+
+test.each(["bsr", "coo"] as const)(
+  "%s: an input that is cut while it is read ends the run, and not as zeros in the output",
+  async (layout) => {
+    const { outcome, left, input } = await runOverChange(
+      () => false,
+      (input) => truncateSync(input, statSync(input).size / 2),
+      { layout, onBadRow: "error" },
+    );
+    expect(outcome).toMatchObject({ code: "ERR_INPUT_FORMAT" });
+    expect(outcome.message.replace(/\d+/g, "N")).toBe(
+      `${input}: values: expected N bytes at byte N, found N: the file ends there (was it cut while being read?)`.replace(
+        /\d+/g,
+        "N",
+      ),
+    );
+    expect(left).toEqual([]);
+  },
+);
