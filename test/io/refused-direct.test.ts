@@ -6,13 +6,21 @@ import { workDirectory } from "../support/logits-input.js";
 import { random } from "../support/random.js";
 
 /** Writes to `fd` end after `left` bytes more; from then on they are refused with `code`, so many times so far. */
-const refusing = vi.hoisted(() => ({ fd: -1, left: 0, code: "", times: 0 }));
+const refusing = vi.hoisted(() => ({
+  fd: -1,
+  left: 0,
+  code: "",
+  times: 0,
+  /** What was asked for. */
+  asked: [] as { bytes: number; position: number }[],
+}));
 
 vi.mock("node:fs", async (original) => {
   const fs = await original<typeof import("node:fs")>();
   /** How much of a write goes through. */
-  const allowed = (fd: number, bytes: number): number => {
+  const allowed = (fd: number, bytes: number, position: number): number => {
     if (fd !== refusing.fd) return bytes;
+    refusing.asked.push({ bytes, position });
     const part = Math.min(refusing.left, bytes);
     refusing.left -= part;
     return part;
@@ -30,7 +38,7 @@ vi.mock("node:fs", async (original) => {
       bytes: number,
       position: number,
     ): number => {
-      const part = allowed(fd, bytes);
+      const part = allowed(fd, bytes, position);
       if (part === 0 && bytes > 0) throw refusal();
       return fs.writeSync(fd, source, from, part, position);
     },
@@ -42,7 +50,7 @@ vi.mock("node:fs", async (original) => {
       position: number,
       done: (error: Error | null, written: number) => void,
     ): void => {
-      const part = allowed(fd, bytes);
+      const part = allowed(fd, bytes, position);
       if (part === 0 && bytes > 0) done(refusal(), 0);
       else fs.write(fd, source, from, part, position, done);
     },
@@ -56,7 +64,7 @@ function refusingAfter(left: number, code = "EINVAL") {
   const path = at("out");
   writeFileSync(path, "");
   const [fd, direct] = [openSync(path, "r+"), openSync(path, "r+")];
-  Object.assign(refusing, { fd: direct, left, code, times: 0 });
+  Object.assign(refusing, { fd: direct, left, code, times: 0, asked: [] });
   const close = () => {
     refusing.fd = -1;
     for (const one of [fd, direct]) closeSync(one);
@@ -156,4 +164,24 @@ test("memory that starts on no page, where the disk itself may refuse it", () =>
   }
   closeSync(fd);
   if (direct >= 0) closeSync(direct);
+});
+
+test("only whole pages are asked for past the page cache: no disk has a reason to refuse them", async () => {
+  for (const { address, bytes, position } of WRITES) {
+    const target = refusingAfter(Number.POSITIVE_INFINITY);
+    writePages(target, memory, address, bytes, position);
+    const first = Math.ceil(position / 4096) * 4096;
+    const last = Math.floor((position + bytes) / 4096) * 4096;
+    expect(refusing.asked).toEqual([{ bytes: last - first, position: first }]);
+    target.close();
+  }
+  const target = refusingAfter(Number.POSITIVE_INFINITY);
+  const file = new SequentialFile(target.fd, target.direct);
+  for (let n = 0; n < 9; n++) await file.add(source.subarray(n, 500_000));
+  await file.finish();
+  for (const { bytes, position } of refusing.asked)
+    expect([bytes % 4096, position % 4096]).toEqual([0, 0]);
+  const direct = refusing.asked.reduce((sum, { bytes }) => sum + bytes, 0);
+  expect(direct).toBe(file.position - (file.position % 4096));
+  target.close();
 });
