@@ -7,13 +7,8 @@ import { EPSILON, Exact, errorInEpsilon, exact } from "../support/exact.js";
 import { hardRows } from "../support/hard-rows.js";
 import { type Entry, stored, testKernel } from "../support/kernels.js";
 import { normal, random } from "../support/random.js";
-import {
-  label,
-  namesOf,
-  RESULT_CASES,
-  type ResultCase,
-  type Value,
-} from "../support/result-cases.js";
+import type { ResultCase, Value } from "../support/result-case.js";
+import { label, namesOf, RESULT_CASES } from "../support/result-cases.js";
 import { sizesOf, type Truth, truthOf } from "../support/truth.js";
 
 /** A difference in ε of `scale`, or of the smallest subnormal where that is larger; both -inf (or +inf): 0. */

@@ -1,5 +1,10 @@
 import { expect, test } from "vitest";
-import { JACOBIAN, LOG_JACOBIAN } from "../../src/numeric/portable/codes.js";
+import {
+  DIAGONAL,
+  JACOBIAN,
+  LOG_JACOBIAN,
+  SOFTMAX,
+} from "../../src/numeric/portable/codes.js";
 import { sparseSpaceBytes } from "../../src/numeric/portable/sparse-space.js";
 import { workAreaBytes } from "../../src/numeric/portable/work.js";
 import { exact } from "../support/exact.js";
@@ -196,4 +201,42 @@ test("top-k: the k largest, of equal ones the first", () => {
 test("both: the k largest of what reaches the threshold", () => {
   for (const row of rows)
     for (const topK of [1, 5, 50]) check(row, 1e-3, topK, false);
+});
+
+test("of equal entries the first, where the next larger number has other high digits", () => {
+  // A quarter over the temperature is an entry; of this one all low digits are ones.
+  const entry = new Float64Array(
+    Uint32Array.of(2 ** 32 - 1, 0x3fc55555).buffer,
+  );
+  const t = 0.25 / (entry[0] as number);
+  expect(0.25 / t).toBe(entry[0]);
+  for (const topK of [1, 2, 3])
+    check([0, 0], 0, topK, false, { code: JACOBIAN, t, tile: 1, pairs: false });
+});
+
+test("the sum of what is left out is as good for many classes as for few", () => {
+  const Q = 2000;
+  const row = Array.from({ length: Q }, () => gauss() / 8);
+  for (const memory of [
+    testKernel("plain", 70 << 20),
+    testKernel("simd", 70 << 20),
+  ]) {
+    const [p, own] = [SOFTMAX, DIAGONAL].map(
+      (code) => stored(memory, [row], [{ code, values: Q }]).results[0],
+    ) as [Float64Array, Float64Array];
+    const all = sum([...p].map(exact));
+    const expected = sum([
+      ...Array.from(p, (x) => exact(x).times(all.minus(exact(x)))),
+      ...Array.from(own, exact),
+    ]);
+    const { values, droppedSum } = entriesOf(memory, row, 1, 0, false, {
+      code: JACOBIAN,
+      t: 1,
+      tile: Q,
+      pairs: false,
+    });
+    expect(values).toEqual([]);
+    const error = exact(droppedSum).minus(expected).abs().div(expected);
+    expect(error.toNumber()).toBeLessThanOrEqual(2 ** -52);
+  }
 });

@@ -3,38 +3,54 @@ import { openLogits } from "../../src/input/logits-file.js";
 import { openOptionsOf, resolveOptions } from "../../src/options.js";
 import { computeEntries } from "../../src/ordered/compute-entries.js";
 import { planEntriesJob } from "../../src/ordered/entries-job.js";
+import type { EntriesPlan } from "../../src/ordered/plan-entries.js";
 import type { EntriesBatch } from "../../src/output/entries-batch.js";
 import type { EntriesTask, Reply, Task } from "../../src/pool/protocol.js";
 import { ReportBuilder } from "../../src/report.js";
 import { allocateKernelMemory } from "../../src/slots/kernel-memory.js";
 import { workerSetup } from "../../src/worker-setup.js";
 import { taskRunner } from "../../workers/run-task.js";
-
+import { built } from "../support/built.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 
 const at = workDirectory();
 const input = at("in.arrow");
-writeLogits(input, {
-  rows: 3000,
-  classes: 12,
-  batchRows: [700],
-  logit: (r, k) => Math.sin(r * 12 + k) * (1 + (r % 40)),
-});
+const shape = { rows: 3000, classes: 12 };
+const logit = (r: number, k: number) => Math.sin(r * 12 + k) * (1 + (r % 40));
+writeLogits(input, { ...shape, batchRows: [700], logit });
 
 type Run = (task: Task) => Reply;
+
+interface Change {
+  topK?: number;
+  threshold?: number;
+  plan?: Partial<EntriesPlan>;
+  /** Fulfilled when a batch is on the disk. */
+  written?: () => Promise<void>;
+}
+
+interface Done {
+  values: number[];
+  rows: number[];
+  /** Table rows of each record batch. */
+  batches: number[];
+  dropped: { max: number | null; sum: number | null };
+  slots: number;
+}
 
 /** computeEntries() with tasks carried out when and how the test says; what was written, in order. */
 async function computeWith(
   schedule: (task: EntriesTask, run: () => Reply) => Promise<Reply>,
   layout: "csr" | "coo" = "csr",
-): Promise<{ values: number[]; rows: number[]; slots: number }> {
+  { topK, threshold = 1e-6, plan, written = turn }: Change = {},
+): Promise<Done> {
   const output = at("out.arrow");
   const options = resolveOptions({
     input,
     output,
     layout,
     emit: ["jacobian"],
-    threshold: 1e-6,
+    ...(topK === undefined ? { threshold } : { topK }),
     threads: 3,
     chunkRows: 50,
   });
@@ -42,8 +58,8 @@ async function computeWith(
   try {
     const job = planEntriesJob(options, logits, layout);
     // Batches of a few KiB, and slots that some tasks do not fit.
-    job.plan.batchEntries = 640;
-    job.plan.slotEntries = job.setup.capacity = 700;
+    job.setup.capacity = 700;
+    Object.assign(job.plan, { batchEntries: 640, slotEntries: 700, ...plan });
     const memory = allocateKernelMemory(
       job.plan.slots * job.slot.bytes,
       "plain",
@@ -59,6 +75,8 @@ async function computeWith(
     );
     const values: number[] = [];
     const rows: number[] = [];
+    const batches: number[] = [];
+    const report = new ReportBuilder("0", input, output);
     await computeEntries({
       job,
       logits,
@@ -69,19 +87,22 @@ async function computeWith(
       buffer: memory.buffer,
       output: { wrote: () => {} } as never,
       paths: options,
-      report: new ReportBuilder("0", input, output),
+      report,
       signal: undefined,
       onProgress: () => {},
       write: async (batch) => {
         // A slow disk: what comes next must not touch what is being written.
         const copy = snapshot(batch);
-        await turn();
+        await written();
         expect(snapshot(batch)).toEqual(copy);
         values.push(...copy.values);
         rows.push(...copy.rows);
+        batches.push(batch.rows);
       },
     });
-    return { values, rows, slots: job.plan.slots };
+    const { droppedMax, droppedSum } = report.finish("done");
+    const dropped = { max: droppedMax, sum: droppedSum };
+    return { values, rows, batches, dropped, slots: job.plan.slots };
   } finally {
     logits.close();
   }
@@ -132,6 +153,44 @@ test.each(["csr", "coo"] as const)(
   },
 );
 
+test.each(["csr", "coo"] as const)(
+  "%s: what leaves is what memory has, where examples go on from one slot to the next, too",
+  async (layout) => {
+    const logits = Float64Array.from(
+      { length: shape.rows * shape.classes },
+      (_, n) => logit(Math.floor(n / shape.classes), n % shape.classes),
+    );
+    for (const threshold of [3e-3, 7e-7, 1e-10]) {
+      const expected = built.softmaxJacobianEntries(logits, {
+        ...shape,
+        threshold,
+      });
+      const found = await computeWith(async (_, run) => run(), layout, {
+        threshold,
+        // tasks of more rows than fit, which go on often
+        plan: { slotEntries: 70_000 },
+      });
+      expect(found.values).toEqual([...expected.values]);
+      expect(found.dropped.max).toBe(Math.max(...expected.droppedMax));
+      const sum = expected.droppedSum.reduce((sum, x) => sum + x, 0);
+      expect((found.dropped.sum ?? 0) / sum).toBeCloseTo(1, 12);
+    }
+  },
+);
+
+test("csr: a record batch has as many whole examples as fit, and no more than it may have", async () => {
+  const atOnce = async (_: EntriesTask, run: () => Reply) => run();
+  const full = await computeWith(atOnce, "csr", { topK: 10 });
+  // 640 entries, 10 of each example
+  expect(full.batches).toEqual([...Array(46).fill(64), 3000 - 46 * 64]);
+  const few = await computeWith(atOnce, "csr", {
+    topK: 10,
+    plan: { batchExamples: 30 },
+  });
+  expect(few.batches).toEqual(Array(100).fill(30));
+  expect(few.values).toEqual(full.values);
+});
+
 test("tasks that end in any order leave in row order", async () => {
   const atOnce = await computeWith(async (_, run) => run());
   expect(atOnce.rows).toEqual(Array.from({ length: 3000 }, (_, r) => r));
@@ -162,4 +221,44 @@ test("of two failing tasks the first in row order is told; those in flight are d
   const error = await failing.catch((error) => error);
   expect(error).toMatchObject({ code: "ERR_BAD_ROW", row: first });
   expect(running).toBe(0);
+});
+
+test("where the first task fails, those behind it are drained before it is told", async () => {
+  let running = 0;
+  const failing = computeWith(async (task, run) => {
+    running++;
+    if (task.rowStart > 0) for (let n = 0; n < 20; n++) await turn();
+    running--;
+    return task.rowStart > 0
+      ? run()
+      : {
+          ok: false,
+          failure: { kind: "bad-row", row: 0, expected: "a", found: "b" },
+        };
+  });
+  await expect(failing).rejects.toMatchObject({ code: "ERR_BAD_ROW", row: 0 });
+  expect(running).toBe(0);
+});
+
+test("what is being written when a task fails is written before that is told", async () => {
+  let writing = 0;
+  let begun = 0;
+  const failing = computeWith(
+    async (_, run) => {
+      if (begun === 0) return run();
+      throw new Error("worker exited");
+    },
+    "csr",
+    {
+      written: async () => {
+        begun++;
+        writing++;
+        for (let n = 0; n < 20; n++) await turn();
+        writing--;
+      },
+    },
+  );
+  await expect(failing).rejects.toMatchObject({ code: "ERR_INTERNAL" });
+  expect(begun).toBeGreaterThan(0);
+  expect(writing).toBe(0);
 });

@@ -68,6 +68,8 @@ test("the k largest are at most k; small runs take no threads", () => {
     slots: 5,
   });
   expect(planEntries({ ...input, topK: 1000 }).mostEntries).toBe(100);
+  // of equal entries a row has room for all before all but the first are left out
+  expect(planEntries({ ...input, topK: 1, chunkRows: 3 }).slotEntries).toBe(10);
   expect(planEntries({ ...input, rows: 100 })).toMatchObject({
     threads: 0,
     slots: 1,

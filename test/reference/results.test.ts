@@ -7,12 +7,8 @@ import { EMIT_NAMES } from "../../src/results/catalogue.js";
 import { Exact, exact } from "../support/exact.js";
 import { hardRows } from "../support/hard-rows.js";
 import { normal, random } from "../support/random.js";
-import {
-  label,
-  namesOf,
-  RESULT_CASES,
-  type ResultCase,
-} from "../support/result-cases.js";
+import type { ResultCase } from "../support/result-case.js";
+import { label, namesOf, RESULT_CASES } from "../support/result-cases.js";
 import { type Truth, truthOf } from "../support/truth.js";
 
 /** Bounds of the worst error of any result, relative to the scale of docs/results.md, by temperature. */

@@ -2,28 +2,17 @@ import type { Decimal } from "decimal.js";
 import * as code from "../../src/numeric/portable/codes.js";
 import type { ReferenceName } from "../../src/reference/result.js";
 import { EMIT_NAMES, EMITS } from "../../src/results/catalogue.js";
+import { COVARIANCE_CASES } from "./covariance-cases.js";
 import { Exact, exact } from "./exact.js";
+import {
+  at,
+  classesOf,
+  type ResultCase,
+  square,
+  total,
+  vector,
+} from "./result-case.js";
 import { jacobianOf, logOf, sum, type Truth } from "./truth.js";
-
-export type Value = Decimal | null;
-
-/** A result: its true values (null: -inf), and what its errors are relative to where not to the value, in 80 digits. */
-export interface ResultCase {
-  name: string;
-  code: number;
-  input?: (Q: number, draw: () => number) => number[];
-  param?: (Q: number) => number;
-  truth(row: Truth, input: number[], param: number): Value[];
-  scale?(row: Truth, input: number[], param: number): Decimal[];
-}
-
-const at = (values: Decimal[], k: number) => values[k] as Decimal;
-const classesOf = ({ p }: Truth) => p.map((_, k) => k);
-const square = (row: Truth, entry: (i: number, j: number) => Decimal) =>
-  classesOf(row).flatMap((i) => classesOf(row).map((j) => entry(i, j)));
-const vector = (Q: number, draw: () => number) =>
-  Array.from({ length: Q }, draw);
-const total = (values: Decimal[]) => [sum(values)];
 
 /** v_k - ⟨p, v⟩ as Σ p_j (v_k - v_j), and Σ p_k |v_k - v_a|, which a sum of terms that may cancel is good to. */
 const offMean = ({ p }: Truth, v: number[], k: number) =>
@@ -47,57 +36,6 @@ const away = ({ a }: Truth, v: number[], k: number) =>
     .minus(exact(v[a] as number))
     .abs();
 
-function sigmaOf(row: Truth, input: number[], form: number) {
-  const Q = row.p.length;
-  return (i: number, j: number): Decimal => {
-    if (form === 0) return i === j ? exact(input[i] as number) : new Exact(0);
-    if (form === 2) return exact(input[i * Q + j] as number);
-    const [low, high] = i < j ? [i, j] : [j, i];
-    return exact(input[low * Q - (low * (low + 1)) / 2 + high] as number);
-  };
-}
-
-/** (J Σ J)_ij, and Σ_kl |J_ik| |Σ'_kl| |J_lj|-like size: p_i p_j (|Σ'_ij| + Σ_k p_k(|Σ'_ik| + |Σ'_kj|) + …)/T². */
-function sandwich(row: Truth, input: number[], form: number) {
-  const { p, a, t } = row;
-  const sigma = sigmaOf(row, input, form);
-  const centred = (i: number, j: number) =>
-    sigma(i, j).minus(sigma(a, j)).minus(sigma(i, a)).plus(sigma(a, a));
-  const indices = classesOf(row);
-  const table = indices.map((i) => indices.map((j) => centred(i, j)));
-  const entry = (i: number, j: number) => at(table[i] as Decimal[], j);
-  const rows = indices.map((i) =>
-    sum(indices.map((k) => at(p, k).times(entry(i, k)))),
-  );
-  const columns = indices.map((j) =>
-    sum(indices.map((k) => at(p, k).times(entry(k, j)))),
-  );
-  const all = sum(indices.map((k) => at(p, k).times(at(rows, k))));
-  const rowSizes = indices.map((i) =>
-    sum(indices.map((k) => at(p, k).times(entry(i, k).abs()))),
-  );
-  const columnSizes = indices.map((j) =>
-    sum(indices.map((k) => at(p, k).times(entry(k, j).abs()))),
-  );
-  const allSize = sum(indices.map((k) => at(p, k).times(at(rowSizes, k))));
-  const factor = (i: number, j: number) =>
-    at(p, i).times(at(p, j)).div(t.times(t));
-  return {
-    value: (i: number, j: number) =>
-      factor(i, j).times(
-        entry(i, j).minus(at(rows, i)).minus(at(columns, j)).plus(all),
-      ),
-    size: (i: number, j: number) =>
-      factor(i, j).times(
-        entry(i, j)
-          .abs()
-          .plus(at(rowSizes, i))
-          .plus(at(columnSizes, j))
-          .plus(allSize),
-      ),
-  };
-}
-
 function factorAt(row: Truth, i: number, k: number): Decimal {
   const root = at(row.p, k).sqrt();
   return (
@@ -108,34 +46,6 @@ function factorAt(row: Truth, i: number, k: number): Decimal {
 export const label = (Q: number, draw: () => number) => [
   Math.min(Q - 1, Math.floor(Math.abs(draw()) * Q)),
 ];
-const covariances: ResultCase[] = [0, 1, 2].flatMap((form): ResultCase[] => {
-  const input = (Q: number, draw: () => number) =>
-    vector([Q, (Q * (Q + 1)) / 2, Q * Q][form] as number, draw);
-  return [
-    {
-      name: `covariance, form ${form}`,
-      code: code.COVARIANCE,
-      input,
-      param: () => form,
-      truth: (row, v) => square(row, sandwich(row, v, form).value),
-      scale: (row, v) => square(row, sandwich(row, v, form).size),
-    },
-    {
-      name: `variance, form ${form}`,
-      code: code.VARIANCE,
-      input,
-      param: () => form,
-      truth: (row, v) => {
-        const { value } = sandwich(row, v, form);
-        return classesOf(row).map((i) => value(i, i));
-      },
-      scale: (row, v) => {
-        const { size } = sandwich(row, v, form);
-        return classesOf(row).map((i) => size(i, i));
-      },
-    },
-  ];
-});
 
 export const RESULT_CASES: ResultCase[] = [
   { name: "softmax", code: code.SOFTMAX, truth: ({ p }) => p },
@@ -308,7 +218,7 @@ export const RESULT_CASES: ResultCase[] = [
     code: code.TAIL_SUM,
     truth: ({ tail }) => [tail],
   },
-  ...covariances,
+  ...COVARIANCE_CASES,
 ];
 
 /** The results of the catalogue that a case is of. */

@@ -1,0 +1,62 @@
+import { expect, test } from "vitest";
+import {
+  type EntriesBatch,
+  EntriesBatchBuilder,
+} from "../../src/output/entries-batch.js";
+
+type Column = EntriesBatch["columns"][number];
+
+/** Rows of a slot from `first` on: their numbers at 0, a value of each at 256, entries at 512. */
+function slotOf(first: number): { buffer: ArrayBuffer; base: number } {
+  const buffer = new ArrayBuffer(1024);
+  for (let n = 0; n < 8; n++) {
+    new BigInt64Array(buffer, 0)[n] = BigInt(first + n);
+    new Int32Array(buffer, 256)[n] = 10 * (first + n);
+    new Float64Array(buffer, 512)[n] = first + n / 8;
+  }
+  return { buffer, base: 0 };
+}
+
+const int32 = (bytes: Uint8Array) => [...new Int32Array(bytes.slice().buffer)];
+
+test("a batch counts its rows from its own first one, also when it is not the file's first", () => {
+  const builder = new EntriesBatchBuilder([
+    { width: 4, list: false, listSize: 1, place: 256 },
+    { width: 8, list: true, listSize: null, place: 512 },
+  ]);
+  for (const first of [0, 1000]) {
+    builder.clear();
+    const slot = slotOf(first);
+    // one that is left out before all others belongs to no batch, nor does the last
+    builder.skip(first);
+    builder.addExample(first + 1, 2, false);
+    builder.addRows(slot, 0, 1, 2);
+    builder.skip(first + 2);
+    builder.addExample(first + 3, 0, true);
+    builder.addExample(first + 4, 3, false);
+    builder.addRows(slot, 0, 3, 5);
+    builder.addEntries(slot, 1, 6);
+    builder.skip(first + 5);
+    const batch = builder.batch();
+    expect(batch).toMatchObject({
+      rows: 3,
+      rowStart: first + 1,
+      rowEnd: first + 5,
+      skipped: [first + 2],
+      badRows: [1],
+    });
+    expect(int32(batch.offsets)).toEqual([0, 2, 2, 5]);
+    expect([...new BigInt64Array(batch.row.slice().buffer)]).toEqual(
+      [1, 3, 4].map((n) => BigInt(first + n)),
+    );
+    const [values, entries] = batch.columns as [Column, Column];
+    expect(values.shape).toMatchObject({ items: 3, offsets: false });
+    expect(int32(values.values)).toEqual(
+      [1, 3, 4].map((n) => 10 * (first + n)),
+    );
+    expect(entries.shape).toMatchObject({ items: 5, offsets: true });
+    expect([...new Float64Array(entries.values.slice().buffer)]).toEqual(
+      [1, 2, 3, 4, 5].map((n) => first + n / 8),
+    );
+  }
+});

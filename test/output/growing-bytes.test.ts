@@ -1,0 +1,62 @@
+import { expect, test } from "vitest";
+import { GrowingBytes } from "../../src/output/growing-bytes.js";
+
+const MiB = 1 << 20;
+
+/** Bytes that differ from place to place, and from one `seed` to the next. */
+function bytesOf(length: number, seed: number): Uint8Array {
+  const words = new Uint32Array(Math.ceil(length / 4));
+  for (let k = 0; k < words.length; k++)
+    words[k] = Math.imul(k + seed, 2654435761);
+  return new Uint8Array(words.buffer, 0, length);
+}
+
+/** Adds pieces one after the other, and makes sure of all that stands there in the end. */
+function addAll(bytes: GrowingBytes, pieces: Uint8Array[]): void {
+  let used = bytes.used;
+  for (const piece of pieces) {
+    bytes.add(piece);
+    used += piece.byteLength;
+    expect(bytes.used).toBe(used);
+    expect(bytes.view.byteLength).toBe(used);
+  }
+  const expected = Buffer.concat(pieces);
+  const start = used - expected.byteLength;
+  expect(Buffer.compare(bytes.view.subarray(start), expected)).toBe(0);
+}
+
+test.each([
+  ["up to all of it", [64 * MiB - 4, 4]],
+  ["by one byte", [64 * MiB, 1]],
+  ["in small steps", Array<number>(70).fill(MiB + 12)],
+  ["by one piece that is larger than all so far", [8, 100 * MiB]],
+  ["twice", [60 * MiB, 10 * MiB, 150 * MiB]],
+])("growth beyond the first reserve: %s", (_, sizes) => {
+  const bytes = new GrowingBytes();
+  addAll(
+    bytes,
+    sizes.map((size, n) => bytesOf(size, 7 * n)),
+  );
+});
+
+test("int32 numbers go on where the bytes end, before and beyond the first reserve", () => {
+  const bytes = new GrowingBytes();
+  const first = bytesOf(64 * MiB - 8, 1);
+  bytes.add(first);
+  for (let n = 0; n < 5; n++) bytes.addInt32(-n - 1);
+  expect(bytes.used).toBe(64 * MiB + 12);
+  bytes.add(bytesOf(4, 9));
+  const { view } = bytes;
+  const end = view.slice(first.byteLength);
+  expect([...new Int32Array(end.buffer, 0, 5)]).toEqual([-1, -2, -3, -4, -5]);
+  expect([...end.subarray(20)]).toEqual([...bytesOf(4, 9)]);
+  expect(Buffer.compare(view.subarray(0, first.byteLength), first)).toBe(0);
+});
+
+test("it starts anew with what it was given last, however large it was", () => {
+  const bytes = new GrowingBytes();
+  bytes.add(bytesOf(70 * MiB, 1));
+  bytes.clear();
+  expect([bytes.used, bytes.view.byteLength]).toEqual([0, 0]);
+  addAll(bytes, [bytesOf(1000, 2), bytesOf(141 * MiB, 3)]);
+});

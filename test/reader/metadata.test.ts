@@ -1,0 +1,132 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { Float64, Int64, Utf8 } from "apache-arrow";
+import { expect, test } from "vitest";
+import { built } from "../support/built.js";
+import { fixedSizeList } from "../support/fixed-size-list.js";
+import { workDirectory, writeLogits } from "../support/logits-input.js";
+import { type ResultsFile, writeResults } from "../support/results-file.js";
+
+const at = workDirectory();
+const input = at("in");
+const output = at("out");
+writeLogits(input, { rows: 5, classes: 3, logit: (r, k) => r - k });
+await built.run({ input, output });
+
+type Column = ResultsFile["columns"][number];
+const row: Column = ["row", new Int64(), [0n, 1n]];
+const lists = (size: number): Column => {
+  const values = [0, 1].map((r) =>
+    Array.from({ length: size }, (_, k) => r + k),
+  );
+  return ["jacobian", fixedSizeList(new Float64(), size), values];
+};
+
+test("lists without metadata: classes by their length", async () => {
+  const path = at("lists");
+  for (const [size, expected, options = {}] of [
+    [9, { layout: "bsr", classes: 3 }],
+    [6, { layout: "packed", classes: 3 }],
+    [36, { layout: "bsr", classes: 6 }, { layout: "bsr" }],
+    [36, { layout: "packed", classes: 8 }, { classes: 8 }],
+    [8, { layout: "dense", classes: 2 }, { layout: "dense" }],
+    [18, { layout: "dense", classes: 3 }, { classes: 3 }],
+  ] as const) {
+    writeResults(path, { columns: [row, lists(size)] });
+    const reader = await built.openJacobian(path, options);
+    expect(reader).toMatchObject({ ...expected, rows: 2, temperature: null });
+    expect(await reader.entry(1, 0, 1)).toBe(
+      expected.layout === "dense" ? expected.classes + 2 : 2,
+    );
+    await reader.close();
+  }
+  writeResults(path, { columns: [row, lists(36)] });
+  await expect(built.openJacobian(path)).rejects.toMatchObject({
+    code: "ERR_USAGE",
+    message: `layout: expected it, or classes, as an option, since nothing in ${path} tells which lists of 36 values column jacobian has, found neither: bsr of 6 classes or packed of 8 classes`,
+  });
+  writeResults(path, { columns: [row, lists(7)] });
+  await expect(built.openJacobian(path)).rejects.toThrow(
+    `${path}: column jacobian: expected lists of Q·Q or Q(Q+1)/2 values (softjac.layout, softjac.classes, or options), found lists of 7`,
+  );
+});
+
+test("metadata that contradicts the columns", async () => {
+  const path = at("contradiction");
+  for (const [metadata, message] of [
+    [
+      { classes: "4" },
+      "column jacobian: expected lists of Q·Q or Q(Q+1)/2 values of 4 classes (softjac.layout, softjac.classes, or options), found lists of 9",
+    ],
+    [
+      { layout: "bsr", classes: "4" },
+      "column jacobian: expected lists of Q·Q values for layout bsr of 4 classes (softjac.layout, softjac.classes, or options), found lists of 9",
+    ],
+    [
+      { layout: "packed" },
+      "column jacobian: expected lists of Q(Q+1)/2 values for layout packed (softjac.layout, softjac.classes, or options), found lists of 9",
+    ],
+    [
+      { layout: "csr" },
+      "schema: expected columns indices, values for layout csr (softjac.layout, or the option), found row: int64, jacobian: fixed_size_list<float64>[9]",
+    ],
+    [
+      { rows: "1" },
+      "column row: expected row numbers under 1 (softjac.rows, or the option), found 1",
+    ],
+    [
+      { dtype: "float32" },
+      "column jacobian: expected float32 as softjac.dtype says, found float64",
+    ],
+    [
+      { classes: "three" },
+      'metadata: expected a whole number from 1 to 94906265 as softjac.classes, found "three"',
+    ],
+    [
+      { temperature: "0" },
+      'metadata: expected a number above 0 as softjac.temperature, found "0"',
+    ],
+  ] as const) {
+    writeResults(path, {
+      columns: [row, lists(9)],
+      metadata: Object.fromEntries(
+        Object.entries(metadata).map(([key, value]) => [
+          `softjac.${key}`,
+          value,
+        ]),
+      ),
+    });
+    await expect(built.openJacobian(path)).rejects.toMatchObject({
+      code: "ERR_INPUT_FORMAT",
+      message: `${path}: ${message}`,
+    });
+  }
+});
+
+test("the shape of a tensor that is not its lists'", async () => {
+  const path = at("shape");
+  const bytes = readFileSync(output).toString("latin1");
+  const wrong = bytes.replaceAll('"shape":[3,3]', '"shape":[3,4]');
+  expect(wrong).not.toBe(bytes);
+  writeFileSync(path, wrong, "latin1");
+  await expect(built.openJacobian(path)).rejects.toMatchObject({
+    code: "ERR_INPUT_FORMAT",
+    message: `${path}: column jacobian: expected a tensor of shape Q x Q in lists of 9 values of layout bsr, found the shape 3 x 4`,
+  });
+});
+
+test("columns of other types are refused by name", async () => {
+  const path = at("types");
+  writeResults(path, {
+    columns: [row, ["jacobian", new Utf8(), ["a", "b"]]],
+  });
+  await expect(built.openJacobian(path)).rejects.toMatchObject({
+    code: "ERR_INPUT_UNSUPPORTED",
+    message: `${path}: column jacobian: expected fixed_size_list or list of float32 or float64, found utf8`,
+  });
+  writeResults(path, {
+    columns: [["row", new Float64(), [0, 1]], lists(4)],
+  });
+  await expect(built.openJacobian(path)).rejects.toThrow(
+    `${path}: column row: expected whole numbers, found float64`,
+  );
+});

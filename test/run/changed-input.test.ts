@@ -1,0 +1,135 @@
+import {
+  closeSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeSync,
+} from "node:fs";
+import { dirname } from "node:path";
+import { expect, test } from "vitest";
+import type { RunOptions } from "../../src/options.js";
+import { built } from "../support/built.js";
+import { workDirectory, writeLogits } from "../support/logits-input.js";
+
+const at = workDirectory();
+const ROWS = 60_000;
+const CLASSES = 3;
+const CHUNK_ROWS = 300;
+/** Of the last task: looked at before the run, and computed long after the first task is done. */
+const LATE = 59_990;
+
+/** Puts other logits in the place of a row's, in the file as it stands. */
+function overwrite(path: string, row: number, logits: number[]): void {
+  const bytes = readFileSync(path);
+  const first = Buffer.from(Float64Array.of(0.5, 1.5, 2.5).buffer);
+  const start = bytes.indexOf(first);
+  expect(start).toBeGreaterThan(0);
+  const values = Buffer.from(Float64Array.from(logits).buffer);
+  // in its place: workers are reading the rows around it
+  const fd = openSync(path, "r+");
+  writeSync(fd, values, 0, values.byteLength, start + row * values.byteLength);
+  closeSync(fd);
+}
+
+/** Runs over a file that is changed once its first task is done. */
+async function runOverChange(
+  bad: (row: number) => boolean,
+  change: (input: string) => void,
+  options: Partial<RunOptions> = {},
+) {
+  const input = at("in.arrow");
+  writeLogits(input, {
+    rows: ROWS,
+    classes: CLASSES,
+    logit: (r, k) => (bad(r) && k === 1 ? Number.NaN : (r % 7) + k + 0.5),
+  });
+  let tasksDone = 0;
+  const onProgress = () => {
+    if (++tasksDone > 1) return;
+    change(input);
+  };
+  const output = at("out.arrow");
+  rmSync(output, { force: true });
+  const outcome = await built
+    .run(
+      { input, output, onBadRow: "skip", chunkRows: CHUNK_ROWS, ...options },
+      { onProgress },
+    )
+    .catch((error) => error);
+  const left = readdirSync(dirname(output)).filter((f) => /out/.test(f));
+  return { outcome, left, input };
+}
+
+const BAD = [1, Number.NaN, 2];
+const GOOD = [1, 2, 3];
+const changed = (expected: number, found: number) =>
+  `rows from ${LATE - (LATE % CHUNK_ROWS)} on: expected ${expected} bad rows as found before, found ${found}: the file has changed`;
+
+for (const threads of [1, 2])
+  test.each([
+    ["a row that was good is bad", [], [[LATE, BAD]], changed(0, 1)],
+    ["a row that was bad is good", [LATE], [[LATE, GOOD]], changed(1, 0)],
+    [
+      "another row is bad, as many as before",
+      [LATE],
+      [
+        [LATE, GOOD],
+        [LATE + 1, BAD],
+      ],
+      changed(1, 1),
+    ],
+    [
+      "one more behind one that is known",
+      [LATE],
+      [[LATE + 5, BAD]],
+      changed(1, 2),
+    ],
+  ] as [string, number[], [number, number[]][], string][])(
+    `bad rows left out, the file changes in between: %s (${threads} threads)`,
+    async (_, bad, changes, message) => {
+      const { outcome, left, input } = await runOverChange(
+        (r) => bad.includes(r),
+        (input) => {
+          for (const [row, logits] of changes) overwrite(input, row, logits);
+        },
+        { threads },
+      );
+      expect(outcome).toMatchObject({
+        code: "ERR_INPUT_FORMAT",
+        message: `${input}: ${message}`,
+        report: { threads },
+      });
+      expect(left).toEqual([]);
+    },
+  );
+
+test("bad rows left out: other logits in rows that stay good are no matter", async () => {
+  const { outcome, left } = await runOverChange(
+    (r) => r === LATE,
+    (input) => overwrite(input, LATE + 1, GOOD),
+  );
+  expect(outcome).toMatchObject({ rowsDone: ROWS, badRows: 1 });
+  expect(left).toEqual(["out.arrow"]);
+});
+
+test.each(["bsr", "coo"] as const)(
+  "%s: an input that is cut while it is read ends the run, and not as zeros in the output",
+  async (layout) => {
+    const { outcome, left, input } = await runOverChange(
+      () => false,
+      (input) => truncateSync(input, statSync(input).size / 2),
+      { layout, onBadRow: "error" },
+    );
+    expect(outcome).toMatchObject({ code: "ERR_INPUT_FORMAT" });
+    expect(outcome.message.replace(/\d+/g, "N")).toBe(
+      `${input}: values: expected N bytes at byte N, found N: the file ends there (was it cut while being read?)`.replace(
+        /\d+/g,
+        "N",
+      ),
+    );
+    expect(left).toEqual([]);
+  },
+);

@@ -1,0 +1,52 @@
+import { readFileSync } from "node:fs";
+import { tableFromIPC as flechette } from "@uwdata/flechette";
+import type { RunOptions } from "../../src/options.js";
+import { built } from "./built.js";
+
+interface Example {
+  indices: number[];
+  values: number[];
+  droppedMax: number;
+  droppedSum: number;
+}
+
+/** A run over entries as another reader reads it: csr, one example per row of the table. */
+export async function runCsr(
+  output: string,
+  options: Omit<RunOptions, "output" | "layout">,
+) {
+  const report = await built.run({
+    ...options,
+    layout: "csr",
+    output,
+    force: true,
+  });
+  const table = flechette(readFileSync(output), { useBigInt: false });
+  const get = (name: string, r: number) => table.getChild(name).at(r);
+  const examples = Array.from(
+    { length: table.numRows },
+    (_, r): Example => ({
+      indices: [...get("indices", r)],
+      values: [...get("values", r)],
+      droppedMax: get("dropped_max", r),
+      droppedSum: get("dropped_sum", r),
+    }),
+  );
+  return { report, examples };
+}
+
+/** The same of coo, one entry per row of the table. */
+export async function runCoo(
+  output: string,
+  options: Omit<RunOptions, "output" | "layout">,
+) {
+  const report = await built.run({
+    ...options,
+    layout: "coo",
+    output,
+    force: true,
+  });
+  const table = flechette(readFileSync(output), { useBigInt: false });
+  const array = (name: string): number[] => [...table.getChild(name).toArray()];
+  return { report, table, array };
+}

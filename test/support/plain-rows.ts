@@ -1,0 +1,53 @@
+import { readFileSync } from "node:fs";
+import { tableFromIPC as flechette } from "@uwdata/flechette";
+import {
+  EMITS,
+  type EmitName,
+  type InputName,
+} from "../../src/results/catalogue.js";
+import { built } from "./built.js";
+import type { Inputs } from "./inputs-input.js";
+
+/** Of a column: a number, or a list. */
+export type Row = number | number[];
+
+/** A column of results as plain rows. */
+export function read(path: string, name: string): (Row | null)[] {
+  const column = flechette(readFileSync(path), { useBigInt: false }).getChild(
+    name,
+  );
+  return [...column].map((value) =>
+    value === null || typeof value === "number" ? value : [...value],
+  );
+}
+
+/** The in-memory results as plain rows. */
+export function rowsOf(values: ArrayLike<number>, rows: number): Row[] {
+  const n = values.length / rows;
+  return Array.from({ length: rows }, (_, r) => {
+    const row = Array.from(values).slice(r * n, (r + 1) * n);
+    return n === 1 ? (row[0] as number) : row;
+  });
+}
+
+/** Results by the function on arrays, with what they need of the inputs. */
+export function inMemory(
+  all: Inputs,
+  emit: readonly EmitName[],
+  temperature = 1,
+) {
+  const used = new Set(
+    emit.map((name) => (EMITS[name] as { input?: InputName }).input),
+  );
+  const { rows, classes, classColumn, ...others } = all;
+  return built.softmaxResults(all.logits, {
+    rows,
+    classes,
+    emit,
+    temperature,
+    ...(used.has("classColumn") && { class: classColumn }),
+    ...Object.fromEntries(
+      Object.entries(others).filter(([name]) => used.has(name as InputName)),
+    ),
+  });
+}
