@@ -27,6 +27,7 @@ interface Change {
   plan?: Partial<EntriesPlan>;
   /** Fulfilled when a batch is on the disk. */
   written?: () => Promise<void>;
+  signal?: AbortSignal;
 }
 
 interface Done {
@@ -42,7 +43,7 @@ interface Done {
 async function computeWith(
   schedule: (task: EntriesTask, run: () => Reply) => Promise<Reply>,
   layout: "csr" | "coo" = "csr",
-  { topK, threshold = 1e-6, plan, written = turn }: Change = {},
+  { topK, threshold = 1e-6, plan, written = turn, signal }: Change = {},
 ): Promise<Done> {
   const output = at("out.arrow");
   const options = resolveOptions({
@@ -88,7 +89,7 @@ async function computeWith(
       output: { wrote: () => {} } as never,
       paths: options,
       report,
-      signal: undefined,
+      signal,
       onProgress: () => {},
       write: async (batch) => {
         // A slow disk: what comes next must not touch what is being written.
@@ -261,4 +262,21 @@ test("what is being written when a task fails is written before that is told", a
   await expect(failing).rejects.toMatchObject({ code: "ERR_INTERNAL" });
   expect(begun).toBeGreaterThan(0);
   expect(writing).toBe(0);
+});
+
+test("an abort is heard between the parts of one task", async () => {
+  const stop = new AbortController();
+  let parts = 0;
+  const aborted = computeWith(
+    async (task, run) => {
+      if (task.rowStart > 0) return run();
+      parts++;
+      stop.abort();
+      return run();
+    },
+    "csr",
+    { threshold: 0, signal: stop.signal },
+  );
+  await expect(aborted).rejects.toMatchObject({ code: "ERR_ABORTED" });
+  expect(parts).toBe(1);
 });

@@ -30,6 +30,7 @@ test.each([
   ["by one byte", [64 * MiB, 1]],
   ["in small steps", Array<number>(70).fill(MiB + 12)],
   ["by one piece that is larger than all so far", [8, 100 * MiB]],
+  ["from a length that ends within a word", [5, 100 * MiB]],
   ["twice", [60 * MiB, 10 * MiB, 150 * MiB]],
 ])("growth beyond the first reserve: %s", (_, sizes) => {
   const bytes = new GrowingBytes();
