@@ -1,6 +1,6 @@
 import { fstatSync } from "node:fs";
-import { type ArrowFile, openArrowFile } from "./input/arrow-file.js";
-import { openLogits } from "./input/logits-file.js";
+import { type ArrowContainer, openArrow } from "./input/arrow-container.js";
+import { openLogits } from "./input/open-logits.js";
 import { DifferentByte } from "./io/put-bytes.js";
 import { carryOutJob, planJob } from "./job.js";
 import {
@@ -36,7 +36,7 @@ export async function compareRun(
   inputs: Omit<RunOptions, "output">,
   hooks: RunHooks,
 ): Promise<ByteComparison> {
-  const file = openArrowFile(path);
+  const file = openArrow(path);
   try {
     const made = optionsOfFile(file);
     if (made.version !== VERSION)
@@ -60,11 +60,14 @@ export async function compareRun(
 
 /** The first byte that a run would write otherwise, and where it stands. */
 async function firstDifference(
-  file: ArrowFile,
+  file: ArrowContainer,
   options: ResolvedOptions,
   hooks: RunHooks,
 ): Promise<string | null> {
-  const logits = openLogits(options.input, openOptionsOf(options));
+  const logits = await openLogits(
+    options.input,
+    openOptionsOf(options, hooks.signal),
+  );
   const report = new ReportBuilder(VERSION, options.input, file.path);
   const batches: PlacedBatch[] = [];
   try {
@@ -79,7 +82,7 @@ async function firstDifference(
   } catch (error) {
     if (!(error instanceof DifferentByte)) throw error;
     const { position, expected, found } = error;
-    const where = whereInFile(file.footer.schema.fields, batches, position);
+    const where = whereInFile(file.schema.fields, batches, position);
     return `${where}: expected byte ${position} to be ${expected}, found ${found ?? "the end of the file"}`;
   } finally {
     logits.close();

@@ -1,4 +1,4 @@
-import { openLogits } from "./input/logits-file.js";
+import { openLogits } from "./input/open-logits.js";
 import { planJob } from "./job.js";
 import { openOptionsOf, type RunOptions, resolveOptions } from "./options.js";
 import type { EntriesJob } from "./ordered/entries-job.js";
@@ -6,6 +6,7 @@ import { checkTarget } from "./output/commit.js";
 import type { PlannedJob } from "./planned/planned-job.js";
 import type { Layout } from "./results/catalogue.js";
 import type { RunEmit } from "./results/emit-options.js";
+import type { RunHooks } from "./run.js";
 
 /** What a run would do. Bytes are exact; the memory is that of the slots. */
 export interface DryRun {
@@ -43,10 +44,16 @@ export interface DryRun {
  * Plans a run and says what it would do; reads the input's structure, writes nothing.
  * @throws SoftjacError as run would before it starts
  */
-export function dryRun(options: RunOptions): DryRun {
+export async function dryRun(
+  options: RunOptions,
+  { signal }: Pick<RunHooks, "signal"> = {},
+): Promise<DryRun> {
   const resolved = resolveOptions(options);
   checkTarget(resolved.output, resolved.force, resolved.input);
-  const logits = openLogits(resolved.input, openOptionsOf(resolved));
+  const logits = await openLogits(
+    resolved.input,
+    openOptionsOf(resolved, signal),
+  );
   try {
     const { layout } = resolved;
     const job = planJob(resolved, logits);

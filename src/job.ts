@@ -57,7 +57,7 @@ export async function carryOutJob(
     pool,
     buffer: memory.buffer,
     output,
-    paths: options,
+    paths: { input: logits.path, output: options.output },
     report,
     signal,
     onProgress: () => onProgress?.(report.rowsDone, plan.rows),

@@ -1,6 +1,6 @@
 import type { Field } from "./arrow/field.js";
 import { InputFormatError } from "./errors.js";
-import type { ArrowFile } from "./input/arrow-file.js";
+import type { ArrowContainer } from "./input/arrow-container.js";
 import type { RunOptions } from "./options.js";
 import {
   DROPPED,
@@ -29,8 +29,8 @@ const PARTS: Partial<Record<Layout, readonly string[]>> = {
  * Reads from a file's metadata and columns how it was made; the columns of the input that went into it are not told.
  * @throws InputFormatError where the metadata is missing or cannot be
  */
-export function optionsOfFile({ path, footer }: ArrowFile): MadeBy {
-  const { fields, metadata } = footer.schema;
+export function optionsOfFile({ path, schema }: ArrowContainer): MadeBy {
+  const { fields, metadata } = schema;
   const found = new Map(metadata);
   const fail = (key: string, expected: string): never => {
     const text = found.get(`softjac.${key}`);

@@ -59,6 +59,14 @@ export const RUN_OPTIONS: readonly OptionSpec<
     help: "A row with NaN, +inf or nothing but -inf: stop, null results, or leave the row out",
   },
   {
+    name: "allowMissingEos",
+    kind: "boolean",
+    // Without the marker nobody can tell a stream from the first part of one.
+    default: false,
+    group: "Input",
+    help: "Take a stream that ends without its end-of-stream marker for whole",
+  },
+  {
     name: "emit",
     kind: "list",
     choices: [...EMIT_NAMES, ...DROPPED],

@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import { basename } from "node:path";
+import { basename, dirname } from "node:path";
 import { checkNames, checkPath, checkValue } from "./check-options.js";
 import { UsageError } from "./errors.js";
 import type { OpenOptions } from "./input/logits-file.js";
@@ -19,7 +19,7 @@ import {
 
 /** What a run is asked to do. Only `input` and `output` must be given. */
 export interface RunOptions {
-  /** Path of an Arrow IPC file. */
+  /** Path of an Arrow IPC file or stream; `-` is standard input. */
   input: string;
   /** Path of the file to make. */
   output: string;
@@ -56,6 +56,8 @@ export interface RunOptions {
   /** Type of the results; default: that of the logits. */
   dtype?: "float32" | "float64" | undefined;
   onBadRow?: "error" | "null" | "skip" | undefined;
+  /** Take a stream that ends without its end-of-stream marker for whole. */
+  allowMissingEos?: boolean | undefined;
   /** Mark `jacobian` as arrow.fixed_shape_tensor. */
   tensorType?: boolean | undefined;
   threads?: number | undefined;
@@ -88,6 +90,7 @@ export interface ResolvedOptions {
   readonly inputs: readonly { option: InputName; name: string }[];
   readonly dtype: "float32" | "float64" | undefined;
   readonly onBadRow: "error" | "null" | "skip";
+  readonly allowMissingEos: boolean;
   readonly tensorType: boolean;
   readonly threads: number;
   readonly chunkRows: number | undefined;
@@ -140,6 +143,7 @@ export function resolveOptions(options: RunOptions): ResolvedOptions {
     keep: Object.freeze([...keep]),
     dtype: options.dtype,
     onBadRow: options.onBadRow ?? "error",
+    allowMissingEos: options.allowMissingEos ?? false,
     tensorType: options.tensorType ?? true,
     threads: options.threads ?? availableParallelism(),
     chunkRows: options.chunkRows,
@@ -177,12 +181,20 @@ function refuseForCoo({ onBadRow, keep = [] }: RunOptions): void {
 }
 
 /** What opening the input must know. */
-export function openOptionsOf(options: ResolvedOptions): OpenOptions {
+export function openOptionsOf(
+  options: ResolvedOptions,
+  signal?: AbortSignal,
+): OpenOptions {
   const parts =
     options.layout === "factored"
       ? ["softmax", "argmax", "tail"]
       : options.layout === "csr"
         ? ["indices", "values", ...DROPPED]
         : [];
-  return { ...options, ownNames: ["row", ...options.emit, ...parts] };
+  return {
+    ...options,
+    ownNames: ["row", ...options.emit, ...parts],
+    scratch: dirname(options.output),
+    signal,
+  };
 }

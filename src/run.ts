@@ -1,5 +1,6 @@
 import { AbortedError, SoftjacError } from "./errors.js";
-import { type LogitsFile, openLogits } from "./input/logits-file.js";
+import type { LogitsFile } from "./input/logits-file.js";
+import { openLogits } from "./input/open-logits.js";
 import { carryOutJob, type Job, planJob } from "./job.js";
 import {
   openOptionsOf,
@@ -34,7 +35,10 @@ export async function run(
   const report = new ReportBuilder(VERSION, input, output);
   try {
     checkTarget(output, resolved.force, input);
-    const logits = openLogits(input, openOptionsOf(resolved));
+    const logits = await openLogits(
+      input,
+      openOptionsOf(resolved, hooks.signal),
+    );
     try {
       const job = planJob(resolved, logits);
       report.set(knownFromJob(resolved, job, logits));

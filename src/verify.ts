@@ -1,6 +1,7 @@
 import { checkNames, checkPath, checkValue } from "./check-options.js";
 import { type ByteComparison, compareRun } from "./compare-run.js";
 import { UsageError } from "./errors.js";
+import { STANDARD_INPUT } from "./input/standard-input.js";
 import { type OptionSpec, RUN_OPTIONS } from "./options-table.js";
 import type { RunHooks } from "./run.js";
 import type { ValueReport } from "./verify/value-report.js";
@@ -28,6 +29,7 @@ export interface VerifyOptions {
   cotangent?: string | undefined;
   tangent?: string | undefined;
   covariance?: string | undefined;
+  allowMissingEos?: boolean | undefined;
   threads?: number | undefined;
 }
 
@@ -51,6 +53,7 @@ const AS_RUN: readonly string[] = [
   "cotangent",
   "tangent",
   "covariance",
+  "allowMissingEos",
   "threads",
 ];
 
@@ -117,6 +120,11 @@ export async function verify(
     throw new UsageError(
       "sample, all: expected one of the two, found both",
       "all",
+    );
+  if (all && options.input === STANDARD_INPUT)
+    throw new UsageError(
+      "input, all: expected a file, which is read twice, found standard input",
+      "input",
     );
   const { output, threads, ...inputs } = others;
   const values = await verifyValues(

@@ -41,9 +41,12 @@ export const RUN_COMMAND: CommandSpec = {
   },
 };
 
-function printPlan(options: RunOptions, flags: CommandFlags): number {
+async function printPlan(
+  options: RunOptions,
+  flags: CommandFlags,
+): Promise<number> {
   try {
-    const plan = dryRun(options);
+    const plan = await dryRun(options);
     if (flags.has("json")) printJson(plan);
     else process.stdout.write(dryRunText(plan));
     return EXIT.done;

@@ -39,6 +39,7 @@ export interface MessageMetadata {
   version: number;
   bodyBytes: number;
   header: "Schema" | "DictionaryBatch" | "RecordBatch" | "other";
+  schema: Schema | null;
   batch: BatchMetadata | null;
   dictionary: { id: number; isDelta: boolean } | null;
 }
@@ -64,10 +65,16 @@ export function decodeMessage(bytes: Uint8Array): MessageMetadata {
   const header = table.table(2);
   const kind = table.uint8(1);
   if (!header) throw new MalformedFlatbuffer("a message without a header");
-  const base = { version: table.int16(0), bodyBytes: table.int64(3) };
+  const base = {
+    version: table.int16(0),
+    bodyBytes: table.int64(3),
+    schema: null,
+    batch: null,
+    dictionary: null,
+  };
   if (kind === 3) {
     const batch = decodeBatch(header);
-    return { ...base, header: "RecordBatch", batch, dictionary: null };
+    return { ...base, header: "RecordBatch", batch };
   }
   if (kind === 2) {
     const data = header.table(1);
@@ -79,12 +86,9 @@ export function decodeMessage(bytes: Uint8Array): MessageMetadata {
       dictionary: { id: header.int64(0), isDelta: header.uint8(2) !== 0 },
     };
   }
-  return {
-    ...base,
-    header: kind === 1 ? "Schema" : "other",
-    batch: null,
-    dictionary: null,
-  };
+  if (kind === 1)
+    return { ...base, header: "Schema", schema: decodeSchema(header) };
+  return { ...base, header: "other" };
 }
 
 function decodeBlocks(table: FlatTable, slot: number): Block[] {

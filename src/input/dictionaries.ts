@@ -1,6 +1,6 @@
 import { describeField, type Field } from "../arrow/field.js";
 import { InputFormatError, InputUnsupportedError } from "../errors.js";
-import type { ArrowFile } from "./arrow-file.js";
+import type { ArrowContainer } from "./arrow-container.js";
 import type { BatchMetadata, MessageMetadata } from "./arrow-metadata.js";
 import { columnSpans } from "./column-spans.js";
 import { checkOffsets } from "./dictionary-values.js";
@@ -21,7 +21,7 @@ export interface DictionaryBlock {
  * @throws InputFormatError, InputUnsupportedError
  */
 export function placeDictionaries(
-  file: ArrowFile,
+  file: ArrowContainer,
   kept: KeptColumn[],
 ): { kept: KeptColumn[]; dictionaries: DictionaryBlock[] } {
   const fields = new Map<number, Field>();
@@ -41,7 +41,7 @@ export function placeDictionaries(
 
   const values = new Map<number, number>();
   const dictionaries: DictionaryBlock[] = [];
-  file.footer.dictionaries.forEach((block, k) => {
+  file.dictionaries.forEach((block, k) => {
     const where = `dictionary batch ${k}`;
     const message = file.message(block, where);
     const { id, isDelta } = dictionaryOf(file.path, where, message);

@@ -1,5 +1,5 @@
 import { InputFormatError } from "../errors.js";
-import type { ArrowFile } from "./arrow-file.js";
+import type { ArrowContainer } from "./arrow-container.js";
 import type { KeptColumn } from "./kept-columns.js";
 import { readInput } from "./read-input.js";
 import type { KeptBuffers } from "./record-batch.js";
@@ -12,7 +12,7 @@ const READ_BYTES = 1 << 20;
  * @throws InputFormatError
  */
 export function checkOffsets(
-  { path, fd }: ArrowFile,
+  { path, fd }: ArrowContainer,
   where: string,
   { offsets, valuesBytes }: KeptBuffers,
   { offsetBytes }: KeptColumn,

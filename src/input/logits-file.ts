@@ -1,24 +1,13 @@
 import type { NumberType } from "../arrow/field.js";
-import { InputFormatError } from "../errors.js";
 import type { InputName } from "../results/catalogue.js";
-import { type ArrowFile, openArrowFile } from "./arrow-file.js";
-import { type DictionaryBlock, placeDictionaries } from "./dictionaries.js";
-import { type KeptColumn, selectKept } from "./kept-columns.js";
-import {
-  type FloatType,
-  type LogitsSelection,
-  selectLogits,
-} from "./logits-column.js";
-import { readInput } from "./read-input.js";
-import { type LogitsBatch, placeKept, placeValues } from "./record-batch.js";
-import { recordBatches } from "./record-batches.js";
-import { checkValues, selectValues, type ValueColumn } from "./value-column.js";
+import type { DictionaryBlock } from "./dictionaries.js";
+import type { InputFile } from "./input-file.js";
+import type { KeptColumn } from "./kept-columns.js";
+import type { FloatType, LogitsSelection } from "./logits-column.js";
+import type { LogitsBatch } from "./record-batch.js";
 
 /** An input, opened, checked and located: all that planning and computing need to know. */
-export interface LogitsFile {
-  path: string;
-  fd: number;
-  bytes: number;
+export interface LogitsFile extends InputFile {
   rows: number;
   classes: number;
   dtype: FloatType;
@@ -29,7 +18,6 @@ export interface LogitsFile {
   batches: LogitsBatch[];
   kept: KeptColumn[];
   dictionaries: DictionaryBlock[];
-  close(): void;
 }
 
 /** A column of numbers beside the logits. */
@@ -49,108 +37,9 @@ export interface OpenOptions extends LogitsSelection {
   inputs: readonly { option: InputName; name: string }[];
   /** Names that the results have. */
   ownNames: readonly string[];
-}
-
-/**
- * Opens an Arrow IPC file of logits and checks its whole structure: after this, every byte range that a worker is given
- * lies inside the file and has the length that the schema implies.
- * @throws InputMissingError, PermissionError, InputFormatError, InputUnsupportedError, LogitsColumnError, IoError
- */
-export function openLogits(path: string, options: OpenOptions): LogitsFile {
-  const file = openArrowFile(path);
-  try {
-    return locate(file, options);
-  } catch (error) {
-    file.close();
-    throw error;
-  }
-}
-
-function locate(file: ArrowFile, options: OpenOptions): LogitsFile {
-  const { path, fd, bytes, footer } = file;
-  const { fields } = footer.schema;
-  const logits = selectLogits(path, fields, options);
-  const { kept, dictionaries } = placeDictionaries(
-    file,
-    selectKept(path, fields, options.keep, options.ownNames),
-  );
-  const inputs = options.inputs.map(({ option, name }) =>
-    selectValues(path, fields, option, name),
-  );
-  const width = logits.dtype === "float32" ? 4 : 8;
-  const sources = [{ ...logits, width, values: logits.classes }, ...inputs];
-
-  const batches: LogitsBatch[] = [];
-  let rowStart = 0;
-  for (const { context, batch, columns } of recordBatches(file)) {
-    batches.push({
-      rowStart,
-      rowEnd: rowStart + batch.rows,
-      sources: sources.map((source) =>
-        placeValues(context, batch, columns, source),
-      ),
-      kept: kept.map((column) => placeKept(context, batch, columns, column)),
-    });
-    rowStart += batch.rows;
-  }
-
-  const classes = logits.classes ?? listLength(file, batches, 0);
-  return {
-    path,
-    fd,
-    bytes,
-    rows: rowStart,
-    classes,
-    dtype: logits.dtype,
-    form: logits.form,
-    column: logits.name,
-    inputs: inputs.map((input, n) =>
-      inputColumn(file, input, batches, n + 1, classes),
-    ),
-    batches,
-    kept,
-    dictionaries,
-    close: () => file.close(),
-  };
-}
-
-function inputColumn(
-  file: ArrowFile,
-  input: ValueColumn,
-  batches: LogitsBatch[],
-  source: number,
-  classes: number,
-): InputColumn {
-  const values = input.values ?? listLength(file, batches, source);
-  checkValues(file.path, input, values, classes);
-  const { option, name, form, type, width } = input;
-  return { option, name, form, type, width, values };
-}
-
-/** The length of a source's first list: every other must be the same, which the workers check where they read. */
-function listLength(
-  { path, fd }: ArrowFile,
-  batches: LogitsBatch[],
-  source: number,
-): number {
-  const first = batches.find((batch) => batch.rowEnd > batch.rowStart);
-  if (!first)
-    throw new InputFormatError(
-      path,
-      "rows",
-      "expected at least one list, to know the number of classes, found no rows: use a fixed-size list for files that may be empty",
-    );
-  const { offsets, valueCount } = first.sources[
-    source
-  ] as LogitsBatch["sources"][number];
-  const pair = new Int32Array(2);
-  readInput({ path, fd }, new Uint8Array(pair.buffer), offsets);
-  const values = (pair[1] as number) - (pair[0] as number);
-  if (values < 1 || values > valueCount)
-    throw new InputFormatError(
-      path,
-      "row 0",
-      `expected 1 to ${valueCount} ${source === 0 ? "logits" : "values"} as its batch has, found ${values}`,
-    );
-  return values;
+  /** Streams may end without their end-of-stream marker. */
+  allowMissingEos?: boolean | undefined;
+  /** Directory whose file system takes what must be kept while it is worked on; default: that for temporary files. */
+  scratch?: string | undefined;
+  signal?: AbortSignal | undefined;
 }

@@ -1,6 +1,6 @@
 import type { Field } from "../arrow/field.js";
 import { InputFormatError, InputUnsupportedError } from "../errors.js";
-import type { ArrowFile } from "./arrow-file.js";
+import type { ArrowContainer } from "./arrow-container.js";
 import type { BatchMetadata } from "./arrow-metadata.js";
 import {
   type ColumnSpan,
@@ -23,16 +23,16 @@ const V4 = 3;
  * The record batches of a file in order, their metadata read and checked against the schema; nothing of their bodies.
  * @throws InputFormatError, InputUnsupportedError, IoError
  */
-export function* recordBatches(file: ArrowFile): Generator<RecordBatch> {
-  const { path, footer } = file;
-  if (footer.version === V4 && footer.schema.fields.some(hasUnion))
+export function* recordBatches(file: ArrowContainer): Generator<RecordBatch> {
+  const { path } = file;
+  if (file.version === V4 && file.schema.fields.some(hasUnion))
     throw new InputUnsupportedError(
       path,
       "schema",
       "expected metadata version V5 where there are union columns, found V4",
     );
   const spansOf = spansByVariadicCounts(file);
-  for (const [k, block] of footer.recordBatches.entries()) {
+  for (const [k, block] of file.recordBatches.entries()) {
     const where = `record batch ${k}`;
     const { batch, header } = file.message(block, where);
     if (!batch || header !== "RecordBatch")
@@ -59,9 +59,9 @@ function hasUnion(field: Field): boolean {
 
 /** Spans depend on the batch only where there are view columns, whose buffers vary in number. */
 function spansByVariadicCounts(
-  file: ArrowFile,
+  file: ArrowContainer,
 ): (counts: number[]) => SchemaSpans {
-  const { fields } = file.footer.schema;
+  const { fields } = file.schema;
   const usual = columnSpans(fields, []);
   return (counts) => (counts.length ? columnSpans(fields, counts) : usual);
 }

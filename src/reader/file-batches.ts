@@ -1,4 +1,4 @@
-import type { ArrowFile } from "../input/arrow-file.js";
+import type { ArrowContainer } from "../input/arrow-container.js";
 import type { NumberColumn } from "../input/number-column.js";
 import { placeValues } from "../input/record-batch.js";
 import { recordBatches } from "../input/record-batches.js";
@@ -19,7 +19,7 @@ export interface FileBatch {
  * @throws InputFormatError, InputUnsupportedError, IoError
  */
 export function placeBatches(
-  file: ArrowFile,
+  file: ArrowContainer,
   { row, parts }: { row: NumberColumn; parts: NumberColumn[] },
 ): FileBatch[] {
   const placed: FileBatch[] = [];

@@ -1,15 +1,15 @@
 import { InternalError, UsageError } from "../errors.js";
-import type { ArrowFile } from "../input/arrow-file.js";
+import type { ArrowContainer } from "../input/arrow-container.js";
 import { readInputAsync } from "../input/read-input.js";
 import type { ByteSource, Region } from "./byte-source.js";
 
 /** Positional reads of an open file. It is closed only once none is under way: its descriptor may be another's then. */
 export class FileBytes implements ByteSource {
-  readonly #file: ArrowFile;
+  readonly #file: ArrowContainer;
   readonly #pending = new Set<Promise<void>>();
   #closing: Promise<void> | null = null;
 
-  constructor(file: ArrowFile) {
+  constructor(file: ArrowContainer) {
     this.#file = file;
   }
 

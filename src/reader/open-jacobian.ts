@@ -1,4 +1,4 @@
-import { openArrowFile } from "../input/arrow-file.js";
+import { openArrow } from "../input/arrow-container.js";
 import { selectBlockColumns } from "./block-columns.js";
 import { CoordinateExamples } from "./coordinate-examples.js";
 import { placeBatches } from "./file-batches.js";
@@ -24,10 +24,10 @@ export async function openJacobian(
   path: string,
   options: OpenJacobianOptions = {},
 ): Promise<JacobianReader> {
-  const file = openArrowFile(path);
+  const file = openArrow(path);
   const bytes = new FileBytes(file);
   try {
-    const { fields, metadata } = file.footer.schema;
+    const { fields, metadata } = file.schema;
     const known = withOptions(path, readFileMetadata(path, metadata), options);
     const columns = selectBlockColumns(path, fields, known);
     const batches = placeBatches(file, columns);

@@ -1,5 +1,6 @@
-import { type ArrowFile, openArrowFile } from "../input/arrow-file.js";
-import { type LogitsFile, openLogits } from "../input/logits-file.js";
+import { type ArrowContainer, openArrow } from "../input/arrow-container.js";
+import type { LogitsFile } from "../input/logits-file.js";
+import { openLogits } from "../input/open-logits.js";
 import { placeBatches } from "../reader/file-batches.js";
 import { FileBytes } from "../reader/file-bytes.js";
 import { checkEmit, inputsOf } from "../results/emit-options.js";
@@ -40,19 +41,21 @@ export async function verifyValues(
   hooks: VerifyHooks = {},
 ): Promise<ValueReport> {
   checkValueOptions(options);
-  const output = openArrowFile(options.output);
+  const output = openArrow(options.output);
   const bytes = new FileBytes(output);
   try {
-    const { schema } = output.footer;
+    const { schema } = output;
     const run = readStoredRun(options.output, schema.metadata);
     const inputs = { ...options, class: run.class };
     checkEmit(run.emit, run.layout, inputs);
-    const logits = openLogits(options.input, {
+    const logits = await openLogits(options.input, {
       column: options.column,
       columns: options.columns,
       keep: [],
       ownNames: [],
       inputs: inputsOf(run.emit, inputs),
+      allowMissingEos: options.allowMissingEos,
+      signal: hooks.signal,
     });
     try {
       return await compare(options, hooks, { run, output, bytes, logits });
@@ -66,7 +69,7 @@ export async function verifyValues(
 
 interface OpenFiles {
   run: StoredRun;
-  output: ArrowFile;
+  output: ArrowContainer;
   bytes: FileBytes;
   logits: LogitsFile;
 }
@@ -82,7 +85,7 @@ async function compare(
   findMismatches(run, logits, findings);
   if (!findings.none) return reportOf(rows, findings, null);
 
-  const { fields } = output.footer.schema;
+  const { fields } = output.schema;
   const expected = expectedColumns(run, inputs);
   const columns = findColumns(fields, expected, findings);
   const row = findRowColumn(fields, findings);

@@ -6,7 +6,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { expect, test } from "vitest";
-import { openLogits } from "../../src/input/logits-file.js";
+import { openLogits } from "../../src/input/open-logits.js";
 import { openDirect, padBefore, writePages } from "../../src/io/direct.js";
 import { SequentialFile } from "../../src/io/sequential-file.js";
 import { openOptionsOf, resolveOptions } from "../../src/options.js";
@@ -135,7 +135,7 @@ test.each([
       threads: 1,
       ...extra,
     });
-    const logits = openLogits(input, openOptionsOf(options));
+    const logits = await openLogits(input, openOptionsOf(options));
     const job = planPlannedJob(options, logits);
     const pending = await openPending(options.output, job.layout.bytes, {
       ...options,
@@ -187,7 +187,8 @@ test("a run over few of very many entries goes past it, too", async () => {
   });
   const output = at("few-out.arrow");
   const options = { input, output, layout: "coo", threshold: 1e-5 } as const;
-  expect(built.dryRun(options).mostOutputBytes).toBeGreaterThan(2 ** 31);
+  const { mostOutputBytes } = await built.dryRun(options);
+  expect(mostOutputBytes).toBeGreaterThan(2 ** 31);
   const report = await built.run(options);
   const bytes = readFileSync(output);
   expect(bytes.byteLength).toBe(report.outputBytes);

@@ -1,6 +1,6 @@
 import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { expect, test, vi } from "vitest";
-import { openLogits } from "../../src/input/logits-file.js";
+import { openLogits } from "../../src/input/open-logits.js";
 import { readFully, writeFully } from "../../src/io/positional.js";
 import { SequentialFile } from "../../src/io/sequential-file.js";
 import { openOptionsOf, resolveOptions } from "../../src/options.js";
@@ -117,7 +117,7 @@ test("a run over entries that fails waits for what is being written: its file is
   const output = at("out.arrow");
   writeLogits(input, { rows: 3000, classes: 12, logit: (r, k) => (r * k) % 5 });
   const options = resolveOptions({ input, output, layout: "coo", threads: 1 });
-  const logits = openLogits(input, openOptionsOf(options));
+  const logits = await openLogits(input, openOptionsOf(options));
   const job = planEntriesJob(options, logits, "coo");
   Object.assign(job.plan, { batchEntries: 64_000, chunkRows: 300 });
   const memory = allocateKernelMemory(job.plan.slots * job.slot.bytes, "plain");

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { openLogits } from "../../src/input/logits-file.js";
+import { openLogits } from "../../src/input/open-logits.js";
 import { openOptionsOf, resolveOptions } from "../../src/options.js";
 import { computeEntries } from "../../src/ordered/compute-entries.js";
 import { planEntriesJob } from "../../src/ordered/entries-job.js";
@@ -55,7 +55,7 @@ async function computeWith(
     threads: 3,
     chunkRows: 50,
   });
-  const logits = openLogits(input, openOptionsOf(options));
+  const logits = await openLogits(input, openOptionsOf(options));
   try {
     const job = planEntriesJob(options, logits, layout);
     // Batches of a few KiB, and slots that some tasks do not fit.

@@ -18,7 +18,7 @@ test("3,000 classes: 72 MB a block, written in tiles, every entry the in-memory 
   });
   const output = at("out.arrow");
   const options = { input, output };
-  const plan = built.dryRun(options);
+  const plan = await built.dryRun(options);
   expect(plan).toMatchObject({ recordBatches: 2, blockRowsPerTile: 43 });
   expect(plan.memoryBytes).toBeLessThan(16 * 2 ** 20);
   const report = await built.run(options);

@@ -121,7 +121,7 @@ test("dense is the notebook's (M, Q, M, Q), zero off its diagonal blocks", async
   expect(read(output, "jacobian")).toEqual(expected);
 });
 
-test("a dense tensor over 1 GiB is refused, with its size; --force-dense plans it", () => {
+test("a dense tensor over 1 GiB is refused, with its size; --force-dense plans it", async () => {
   const input = at("big.arrow");
   writeLogits(input, { rows: 4000, classes: 3, logit: (r, k) => r - k });
   const options = {
@@ -130,9 +130,9 @@ test("a dense tensor over 1 GiB is refused, with its size; --force-dense plans i
     layout: "dense" as const,
     emit: ["jacobian" as const],
   };
-  expect(() => built.dryRun(options)).toThrow(
+  await expect(built.dryRun(options)).rejects.toThrow(
     "found 4000 x 3 x 4000 x 3: 1152000000 bytes (--force-dense",
   );
-  const { outputBytes } = built.dryRun({ ...options, forceDense: true });
+  const { outputBytes } = await built.dryRun({ ...options, forceDense: true });
   expect(outputBytes).toBeGreaterThan(1152000000);
 });

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { openArrowFile } from "../../src/input/arrow-file.js";
+import { openArrow } from "../../src/input/arrow-container.js";
 import { placeValues } from "../../src/input/record-batch.js";
 import { recordBatches } from "../../src/input/record-batches.js";
 import type { RunOptions } from "../../src/options.js";
@@ -25,8 +25,8 @@ writeLogits(input, {
 async function written(options: Omit<RunOptions, "input" | "output">) {
   const output = at("out.arrow");
   await built.run({ threads: 1, ...options, input, output, force: true });
-  const file = openArrowFile(output);
-  const { fields } = file.footer.schema;
+  const file = openArrow(output);
+  const { fields } = file.schema;
   const [{ context, batch, columns } = never()] = recordBatches(file);
   const placed = (name: string) => {
     const place = fields.findIndex((field) => field.name === name);

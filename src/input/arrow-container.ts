@@ -1,0 +1,58 @@
+import { locateFile } from "./arrow-file.js";
+import { readMessage } from "./arrow-message.js";
+import type { Block, MessageMetadata, Schema } from "./arrow-metadata.js";
+import { locateStream } from "./arrow-stream.js";
+import { type InputFile, openInputFile } from "./input-file.js";
+import { inputFormat } from "./input-format.js";
+
+/** An Arrow IPC file or stream whose messages are found and lie inside it; nothing of their bodies is read. */
+export interface ArrowContainer extends InputFile {
+  readonly format: "arrow-file" | "arrow-stream";
+  /** MetadataVersion, as stored. */
+  readonly version: number;
+  readonly schema: Schema;
+  readonly dictionaries: readonly Block[];
+  readonly recordBatches: readonly Block[];
+  /** The metadata of the message of a block, checked against the block. */
+  message(block: Block, where: string): MessageMetadata;
+}
+
+export interface ContainerOptions {
+  /** Streams may end without their end-of-stream marker. */
+  allowMissingEos?: boolean | undefined;
+}
+
+/**
+ * Opens an Arrow IPC file or stream, told apart by its first bytes.
+ * @throws InputMissingError, PermissionError, InputFormatError, InputUnsupportedError, IoError
+ */
+export function openArrow(
+  path: string,
+  options: ContainerOptions = {},
+): ArrowContainer {
+  const file = openInputFile(path);
+  try {
+    return arrowContainer(file, inputFormat(file), options);
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+/** The container in a file that is open. Closing it closes the file. */
+export function arrowContainer(
+  file: InputFile,
+  format: ArrowContainer["format"],
+  { allowMissingEos = false }: ContainerOptions,
+): ArrowContainer {
+  const located =
+    format === "arrow-file"
+      ? locateFile(file)
+      : locateStream(file, allowMissingEos);
+  return {
+    ...file,
+    ...located,
+    format,
+    message: (block, where) => readMessage(file, block, where),
+  };
+}

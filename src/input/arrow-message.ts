@@ -1,0 +1,96 @@
+import { InputFormatError, InputUnsupportedError } from "../errors.js";
+import {
+  type Block,
+  decodeMessage,
+  type MessageMetadata,
+  type Schema,
+  VERSIONS_READ,
+} from "./arrow-metadata.js";
+import { MalformedFlatbuffer } from "./flatbuffer.js";
+import type { InputFile } from "./input-file.js";
+import { readInput } from "./read-input.js";
+
+/** No schema that people write comes near; metadata that claims more is damage. */
+export const MAX_METADATA_BYTES = 64 << 20;
+
+/** Where a message's prefix and metadata stand; `bodyBytes` as a footer says, or null where there is none. */
+interface MessagePlace extends Omit<Block, "bodyBytes"> {
+  bodyBytes: number | null;
+}
+
+/** The metadata of a message, checked against what is known of it. @throws InputFormatError, InputUnsupportedError */
+export function readMessage(
+  { path, fd }: InputFile,
+  { offset, metadataBytes, bodyBytes }: MessagePlace,
+  where: string,
+): MessageMetadata {
+  const bytes = new Uint8Array(metadataBytes);
+  readInput({ path, fd }, bytes, offset);
+  const view = new DataView(bytes.buffer);
+  // Before format version 0.15 there was no continuation marker in front of the length.
+  const marked = view.getUint32(0, true) === 0xffffffff;
+  const prefix = marked ? 8 : 4;
+  const length = view.getInt32(prefix - 4, true);
+  if (length <= 0 || length > metadataBytes - prefix)
+    throw new InputFormatError(
+      path,
+      where,
+      `expected metadata of 1 to ${metadataBytes - prefix} bytes, found a length of ${length}`,
+    );
+  const message = decoding(path, where, () =>
+    decodeMessage(bytes.subarray(prefix, prefix + length)),
+  );
+  checkVersion(path, where, message.version);
+  if (message.schema) checkByteOrder(path, where, message.schema);
+  if (bodyBytes !== null && message.bodyBytes !== bodyBytes)
+    throw new InputFormatError(
+      path,
+      where,
+      `expected a body of ${bodyBytes} bytes as the footer says, found ${message.bodyBytes}`,
+    );
+  return message;
+}
+
+/** @throws InputUnsupportedError */
+export function checkVersion(
+  path: string,
+  where: string,
+  version: number,
+): void {
+  if (!VERSIONS_READ.includes(version))
+    throw new InputUnsupportedError(
+      path,
+      where,
+      `expected metadata version V4 or V5, found V${version + 1}`,
+    );
+}
+
+/** @throws InputUnsupportedError */
+export function checkByteOrder(
+  path: string,
+  where: string,
+  { bigEndian }: Schema,
+): void {
+  if (bigEndian)
+    throw new InputUnsupportedError(
+      path,
+      where,
+      "expected little-endian data, found big-endian",
+    );
+}
+
+/** What `decode` makes of metadata, its complaints as ours. @throws InputFormatError */
+export function decoding<T>(path: string, where: string, decode: () => T): T {
+  try {
+    return decode();
+  } catch (error) {
+    if (error instanceof MalformedFlatbuffer)
+      throw new InputFormatError(
+        path,
+        where,
+        `expected sound metadata, found ${error.message}`,
+        { cause: error },
+      );
+    throw error;
+  }
+}

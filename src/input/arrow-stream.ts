@@ -1,0 +1,111 @@
+import { InputFormatError, InputUnsupportedError } from "../errors.js";
+import { MAX_METADATA_BYTES, readMessage } from "./arrow-message.js";
+import type { Footer, Schema } from "./arrow-metadata.js";
+import type { InputFile } from "./input-file.js";
+import { readInput } from "./read-input.js";
+
+// The streaming form of Arrow IPC (Format/Columnar.rst, "IPC Streaming Format"), here in a file:
+//
+//   schema message | dictionary and record batch messages | EOS
+//   message = FFFFFFFF | int32 metadata length | metadata | body          EOS = FFFFFFFF 00000000
+
+const PREFIX_BYTES = 8;
+const MARK = 0xffffffff;
+
+/**
+ * What a footer would say of a stream: read from message to message, of which only the metadata is looked at.
+ * @throws InputFormatError where a message is damaged, or the end is missing; InputUnsupportedError, IoError
+ */
+export function locateStream(
+  file: InputFile,
+  allowMissingEnd: boolean,
+): Footer {
+  const { path, bytes } = file;
+  let schema: Schema | null = null;
+  let version = 0;
+  const dictionaries: Footer["dictionaries"] = [];
+  const recordBatches: Footer["recordBatches"] = [];
+  let offset = 0;
+  for (let n = 0; ; n++) {
+    const where = `message ${n}`;
+    const metadataBytes = metadataBytesAt(file, offset, where, allowMissingEnd);
+    if (metadataBytes === null) break;
+    const message = readMessage(
+      file,
+      { offset, metadataBytes, bodyBytes: null },
+      where,
+    );
+    const { header, bodyBytes } = message;
+    const end = offset + metadataBytes + bodyBytes;
+    if (bodyBytes < 0 || end > bytes)
+      throw new InputFormatError(
+        path,
+        where,
+        `expected a body inside the ${bytes} bytes of the stream, found one to byte ${end}: the stream is cut`,
+      );
+    if ((header === "Schema") !== (schema === null))
+      throw new InputFormatError(
+        path,
+        where,
+        `expected ${schema ? "batches behind the schema" : "a schema first"}, found a message of type ${header}`,
+      );
+    const block = { offset, metadataBytes, bodyBytes };
+    if (header === "Schema") ({ schema, version } = message);
+    else if (header === "DictionaryBatch") dictionaries.push(block);
+    else if (header === "RecordBatch") recordBatches.push(block);
+    else
+      throw new InputUnsupportedError(
+        path,
+        where,
+        "expected a record batch or a dictionary, found another message",
+      );
+    offset = end;
+  }
+  if (!schema)
+    throw new InputFormatError(
+      path,
+      "message 0",
+      "expected a schema, found the end of the stream",
+    );
+  return { version, schema, dictionaries, recordBatches };
+}
+
+/** Bytes of a message's prefix and metadata; null at the end of the stream. */
+function metadataBytesAt(
+  file: InputFile,
+  offset: number,
+  where: string,
+  allowMissingEnd: boolean,
+): number | null {
+  const { path, bytes } = file;
+  const fail = (text: string): never => {
+    throw new InputFormatError(path, where, text);
+  };
+  if (offset === bytes && allowMissingEnd) return null;
+  if (bytes - offset < PREFIX_BYTES)
+    fail(
+      `expected a message or the end-of-stream marker at byte ${offset}, found ${bytes - offset} bytes: the stream is cut${offset === bytes ? " (--allow-missing-eos where its writer leaves the marker out)" : ""}`,
+    );
+  const prefix = new Uint8Array(PREFIX_BYTES);
+  readInput(file, prefix, offset);
+  const view = new DataView(prefix.buffer);
+  const [mark, length] = [view.getUint32(0, true), view.getInt32(4, true)];
+  if (mark !== MARK)
+    fail(
+      `expected a message at byte ${offset}, found ${mark.toString(16).padStart(8, "0")}`,
+    );
+  if (length === 0) {
+    const rest = bytes - offset - PREFIX_BYTES;
+    if (rest > 0)
+      fail(
+        `expected nothing behind the end-of-stream marker at byte ${offset}, found ${rest} bytes`,
+      );
+    return null;
+  }
+  const room = Math.min(bytes - offset - PREFIX_BYTES, MAX_METADATA_BYTES);
+  if (length < 0 || length > room)
+    fail(
+      `expected metadata of 1 to ${room} bytes, found a length of ${length}`,
+    );
+  return PREFIX_BYTES + length;
+}

@@ -1,0 +1,56 @@
+import { fstatSync } from "node:fs";
+import { stdin } from "node:process";
+import { AbortedError, InputUnsupportedError, IoError } from "../errors.js";
+import { UnnamedFile } from "../io/unnamed-file.js";
+import type { InputFile } from "./input-file.js";
+
+/** The input path that means standard input. */
+export const STANDARD_INPUT = "-";
+
+const NAME = "standard input";
+
+/**
+ * Standard input as a file that can be read by position: as it is where it is a file, else written to one without a name
+ * (in `scratch`), which takes as much of the disk as the input has bytes, and no memory.
+ * @throws InputUnsupportedError where it is a terminal; IoError; AbortedError
+ */
+export async function openStandardInput(
+  scratch?: string,
+  signal?: AbortSignal,
+): Promise<InputFile> {
+  const stat = fstatSync(0);
+  if (stat.isFile())
+    return { path: NAME, fd: 0, bytes: stat.size, close: () => {} };
+  if (stdin.isTTY)
+    throw new InputUnsupportedError(
+      NAME,
+      "input",
+      "expected a file or a pipe, found a terminal",
+    );
+  const kept = new UnnamedFile(scratch);
+  const stop = () => stdin.destroy();
+  signal?.addEventListener("abort", stop);
+  try {
+    for await (const piece of stdin) {
+      if (signal?.aborted) break;
+      kept.append(piece as Uint8Array);
+    }
+    if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
+  } catch (cause) {
+    kept.close();
+    if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
+    const { code } = cause as NodeJS.ErrnoException;
+    if (!code) throw cause;
+    throw new IoError(NAME, `could not be kept while it is read: ${code}`, {
+      cause,
+    });
+  } finally {
+    signal?.removeEventListener("abort", stop);
+  }
+  return {
+    path: NAME,
+    fd: kept.fd,
+    bytes: kept.bytes,
+    close: () => kept.close(),
+  };
+}
