@@ -1,0 +1,203 @@
+import { spawn } from "node:child_process";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { RecordBatchReader, RecordBatchStreamWriter } from "apache-arrow";
+import { describe, expect, test } from "vitest";
+import { CLI } from "../cli/support.js";
+import { built } from "../support/built.js";
+import { writeKept } from "../support/kept-input.js";
+import { workDirectory } from "../support/logits-input.js";
+
+const at = workDirectory();
+// One name for both, since it stands in the output.
+mkdirSync(at("streams"));
+const file = at("kept.arrow");
+const asStream = at("streams/kept.arrow");
+writeKept(file, 20);
+const stream = streamOf(file);
+writeFileSync(asStream, stream);
+const keep = ["id", "name", "split", "flag"];
+
+/** The batches of a file as a stream, by apache-arrow. */
+function streamOf(path: string): Buffer {
+  const writer = new RecordBatchStreamWriter();
+  for (const batch of RecordBatchReader.from(readFileSync(path)))
+    writer.write(batch);
+  writer.finish();
+  return Buffer.from(writer.toUint8Array(true));
+}
+const END = Buffer.from("ffffffff00000000", "hex");
+
+/** What a run makes of an input. */
+async function outputOf(input: string, more = {}): Promise<Buffer> {
+  const output = at("out.arrow");
+  await built.run({ input, output, keep, force: true, ...more });
+  return readFileSync(output);
+}
+
+function written(name: string, bytes: Uint8Array): string {
+  writeFileSync(at(name), bytes);
+  return at(name);
+}
+
+describe("a stream in a file", () => {
+  test("gives what the file of the same batches gives", async () => {
+    expect(stream.subarray(-8)).toEqual(END);
+    const found = await outputOf(asStream);
+    expect(found.equals(await outputOf(file))).toBe(true);
+  });
+
+  test("cut at every byte: refused", async () => {
+    for (let length = 0; length < stream.length; length++) {
+      const input = written("cut.arrows", stream.subarray(0, length));
+      const error = await outputOf(input).catch((e) => e);
+      expect(error, `${length} bytes`).toBeInstanceOf(built.InputFormatError);
+      expect(error.message).toMatch(/expected .+ found .+/s);
+    }
+  });
+
+  test("without its end-of-stream marker: only where that is allowed", async () => {
+    const input = written("open.arrows", stream.subarray(0, -8));
+    await expect(outputOf(input)).rejects.toThrow(
+      `expected a message or the end-of-stream marker at byte ${stream.length - 8}, found 0 bytes: the stream is cut (--allow-missing-eos`,
+    );
+    await expect(
+      outputOf(input, { allowMissingEos: true }),
+    ).resolves.toBeInstanceOf(Buffer);
+    // It allows no more than that.
+    const cut = written("cut.arrows", stream.subarray(0, -16));
+    await expect(outputOf(cut, { allowMissingEos: true })).rejects.toThrow(
+      "the stream is cut",
+    );
+  });
+
+  test.each([
+    ["another stream", stream, "found "],
+    ["anything", Buffer.from("more"), "found 4 bytes"],
+  ])(
+    "%s behind its end: refused, since nobody would read it",
+    async (_, more, found) => {
+      const input = written("two.arrows", Buffer.concat([stream, more]));
+      await expect(outputOf(input)).rejects.toThrow(
+        `expected nothing behind the end-of-stream marker at byte ${stream.length - 8}, ${found}`,
+      );
+    },
+  );
+
+  test("a second schema, or none: refused", async () => {
+    const schema = stream.subarray(0, 8 + stream.readInt32LE(4));
+    const twice = written("twice.arrows", Buffer.concat([schema, stream]));
+    await expect(outputOf(twice)).rejects.toThrow(
+      "message 1: expected batches behind the schema, found a message of type Schema",
+    );
+    const headless = written("none.arrows", stream.subarray(schema.length));
+    await expect(outputOf(headless)).rejects.toThrow(
+      "message 0: expected a schema first, found a message of type",
+    );
+    const empty = written("empty.arrows", END);
+    await expect(outputOf(empty)).rejects.toThrow(
+      "message 0: expected a schema, found the end of the stream",
+    );
+  });
+});
+
+test("a file whose schema message is not that of its footer is refused", async () => {
+  const bytes = readFileSync(file);
+  const place = bytes.indexOf("label");
+  expect(bytes.indexOf("label", place + 1)).toBeGreaterThan(place);
+  bytes.write("LABEL", place);
+  await expect(outputOf(written("two-schemas.arrow", bytes))).rejects.toThrow(
+    "schema message: expected the schema of the footer (label: int8), found another (LABEL: int8)",
+  );
+});
+
+describe("standard input", () => {
+  /** Runs the command on `pieces` through a pipe. */
+  async function piped(
+    pieces: Uint8Array[],
+    ...args: string[]
+  ): Promise<{ code: number | null; stderr: string }> {
+    const child = spawn(process.execPath, [CLI, "run", "-", ...args]);
+    let stderr = "";
+    child.stderr.on("data", (piece) => {
+      stderr += piece;
+    });
+    child.stdin.on("error", () => {});
+    for (const piece of pieces) {
+      child.stdin.write(piece);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    child.stdin.end();
+    const code = await new Promise<number | null>((resolve) =>
+      child.once("close", resolve),
+    );
+    return { code, stderr };
+  }
+
+  const output = at("piped.arrow");
+  const options = ["-o", output, "--force", "--keep", keep.join()];
+
+  test.each([
+    ["a stream", stream],
+    ["a file", readFileSync(file)],
+  ])("%s, in pieces", async (_, bytes) => {
+    const pieces = [1, 7, 5000].map((end, n, ends) =>
+      bytes.subarray(n === 0 ? 0 : ends[n - 1], end),
+    );
+    const { code, stderr } = await piped(
+      [...pieces, bytes.subarray(5000)],
+      ...options,
+    );
+    expect(stderr).not.toMatch("expected");
+    expect(code).toBe(0);
+    const verified = await built.verify({ output, input: file, sample: 5 });
+    expect(verified.findings).toEqual([]);
+  });
+
+  test("cut, empty, or nothing that is known: 65, and nothing is left", async () => {
+    for (const bytes of [
+      stream.subarray(0, 900),
+      Buffer.alloc(0),
+      Buffer.from("row,logit\n1,2\n"),
+    ]) {
+      const missing = at("never.arrow");
+      const { code, stderr } = await piped([bytes], "-o", missing);
+      expect(code).toBe(65);
+      expect(stderr).toMatch(
+        /^softjac: standard input: .+expected .+found .+\n$/,
+      );
+    }
+    const left = readdirSync(dirname(output)).filter(
+      (name) => name.startsWith(".") || name.startsWith("never"),
+    );
+    expect(left).toEqual([]);
+  });
+
+  test("stopped while it is read: ends at once, and nothing is left", async () => {
+    const child = spawn(process.execPath, [
+      CLI,
+      "run",
+      "-",
+      "-o",
+      at("stopped.arrow"),
+    ]);
+    child.stdin.on("error", () => {});
+    child.stdin.write(stream.subarray(0, 1000));
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    child.kill("SIGTERM");
+    const code = await new Promise((resolve) => child.once("close", resolve));
+    expect(code).toBe(143);
+    expect(
+      readdirSync(dirname(output)).filter((name) => /^\.|stopped/.test(name)),
+    ).toEqual([]);
+  });
+
+  test("verify of every byte refuses it, since it cannot be read twice", async () => {
+    await built.run({ input: file, output, keep, force: true });
+    await expect(
+      built.verify({ output, input: "-", all: true }),
+    ).rejects.toThrow(
+      "input, all: expected a file, which is read twice, found standard input",
+    );
+  });
+});
