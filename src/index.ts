@@ -34,6 +34,14 @@ export {
   softmaxJacobianColumn,
   softmaxResults,
 } from "./in-memory.js";
+export {
+  type FoundLogits,
+  type Inspection,
+  inspect,
+} from "./inspect/inspect.js";
+export type { LayoutEstimate } from "./inspect/layout-estimates.js";
+export type { InspectOptions } from "./inspect/options.js";
+export type { ValueScan } from "./inspect/scan-values.js";
 export type { RunOptions } from "./options.js";
 export type { BlockResult } from "./reader/block-result.js";
 export type { JacobianBatch } from "./reader/jacobian-batch.js";

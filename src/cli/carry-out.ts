@@ -15,6 +15,8 @@ export async function carryOut<Report>(
   make: (hooks: RunHooks) => Promise<Report>,
   text: (report: Report) => string,
   exitCode: (report: Report) => number = () => EXIT.done,
+  // Where a file is made, standard output is for machines alone.
+  textTo: NodeJS.WriteStream = process.stderr,
 ): Promise<number> {
   const quiet = flags.has("quiet");
   const stop = stopOnSignals(removePendingOutputs);
@@ -27,7 +29,7 @@ export async function carryOut<Report>(
     progress.stop();
     if (flags.has("json")) printJson(report);
     else if (!quiet || exitCode(report) !== EXIT.done)
-      process.stderr.write(text(report));
+      textTo.write(text(report));
     return exitCode(report);
   } catch (error) {
     progress.stop();

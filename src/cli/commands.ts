@@ -1,5 +1,6 @@
 import type { CommandSpec } from "./command.js";
 import { GENERATE_COMMAND } from "./generate-command.js";
+import { INSPECT_COMMAND } from "./inspect-command.js";
 import { RUN_COMMAND } from "./run-command.js";
 import { VERIFY_COMMAND } from "./verify-command.js";
 
@@ -7,5 +8,6 @@ import { VERIFY_COMMAND } from "./verify-command.js";
 export const COMMANDS: readonly CommandSpec[] = [
   RUN_COMMAND,
   VERIFY_COMMAND,
+  INSPECT_COMMAND,
   GENERATE_COMMAND,
 ];

@@ -15,19 +15,27 @@ export async function openLogits(
   path: string,
   options: OpenOptions,
 ): Promise<LogitsFile> {
-  const file =
-    path === STANDARD_INPUT
-      ? await openStandardInput(options.scratch, options.signal)
-      : openInputFile(path);
+  const file = await openInput(path, options);
   try {
-    return await locate(file, options);
+    return await logitsIn(file, options);
   } catch (error) {
     file.close();
     throw error;
   }
 }
 
-async function locate(
+/** A path, or `-` for standard input, as bytes that can be read by position. @throws as openLogits */
+export async function openInput(
+  path: string,
+  { scratch, signal }: Pick<OpenOptions, "scratch" | "signal">,
+): Promise<InputFile> {
+  return path === STANDARD_INPUT
+    ? await openStandardInput(scratch, signal)
+    : openInputFile(path);
+}
+
+/** The logits of a file that is open; closing them closes it. @throws as openLogits; the file is then still open */
+export async function logitsIn(
   file: InputFile,
   options: OpenOptions,
 ): Promise<LogitsFile> {

@@ -1,0 +1,35 @@
+import { inspect } from "../inspect/inspect.js";
+import { INSPECT_OPTIONS, type InspectOptions } from "../inspect/options.js";
+import { carryOut } from "./carry-out.js";
+import type { CommandSpec } from "./command.js";
+import { EXIT } from "./exit-codes.js";
+import { inspectedText } from "./inspected-text.js";
+
+/** `softjac inspect` */
+export const INSPECT_COMMAND: CommandSpec = {
+  name: "inspect",
+  summary: "What a file is, and what each layout of its Jacobian would weigh",
+  usage:
+    "<input>\n\nSays what a file is, which logits a run would take, and what it would write.",
+  positional: {
+    option: "input",
+    what: "input file",
+    help: "File to look at; - is standard input",
+  },
+  options: INSPECT_OPTIONS,
+  required: [],
+  flags: { json: "Print what was found as JSON" },
+  examples: [
+    "logits.arrow",
+    "logits.arrow --scan --json",
+    "logits.arrow --threshold 1e-6",
+  ],
+  execute: (options, flags) =>
+    carryOut(
+      flags,
+      (hooks) => inspect(options as unknown as InspectOptions, hooks),
+      inspectedText,
+      () => EXIT.done,
+      process.stdout,
+    ),
+};

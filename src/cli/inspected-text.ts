@@ -1,0 +1,81 @@
+import type { Inspection } from "../inspect/inspect.js";
+import type { LayoutEstimate } from "../inspect/layout-estimates.js";
+import type { ValueScan } from "../inspect/scan-values.js";
+import { aligned, bytes, count, duration } from "./format.js";
+
+const FORMATS: Record<Inspection["format"], string> = {
+  "arrow-file": "Arrow IPC file",
+  "arrow-stream": "Arrow IPC stream",
+};
+
+const MOST_COLUMNS = 12;
+
+/** What was found of a file, for people. */
+export function inspectedText(found: Inspection): string {
+  const { compression, batches, largestBatchRows, logits, columns } = found;
+  const rows: [string, string][] = [
+    [
+      "format",
+      [FORMATS[found.format], ...compression, bytes(found.bytes)].join(", "),
+    ],
+    [
+      "rows",
+      batches === null || largestBatchRows === null
+        ? count(found.rows)
+        : `${count(found.rows)} in ${count(batches)} ${batches === 1 ? "batch" : `batches of at most ${count(largestBatchRows)}`}`,
+    ],
+    ...columns
+      .slice(0, MOST_COLUMNS)
+      .map(({ name, type }, k): [string, string] => [
+        k === 0 ? "columns" : "",
+        `${name}: ${type}`,
+      ]),
+  ];
+  if (columns.length > MOST_COLUMNS)
+    rows.push(["", `${count(columns.length - MOST_COLUMNS)} more`]);
+  rows.push([
+    "logits",
+    logits
+      ? `${logits.column} (${logits.form}, ${logits.dtype}), ${count(logits.classes)} classes`
+      : `none: ${found.whyNoLogits}`,
+  ]);
+  if (found.values) rows.push(...valueRows(found.values));
+  const layouts = logits
+    ? `\n  a run would write, with softmax:\n${aligned(found.layouts.map(layoutRow))}`
+    : "";
+  return `${found.input}\n${aligned(rows)}${layouts}`;
+}
+
+function valueRows(values: ValueScan): [label: string, value: string][] {
+  const { least, largest, maskedLogits, badRows, firstBadRow } = values;
+  return [
+    [
+      "values",
+      least === null || largest === null
+        ? "none is finite"
+        : `${least} to ${largest}${maskedLogits > 0 ? `, ${count(maskedLogits)} masked (-inf)` : ""}`,
+    ],
+    [
+      "bad rows",
+      firstBadRow === null
+        ? "none"
+        : `${count(badRows)}, the first is row ${firstBadRow}`,
+    ],
+  ];
+}
+
+function layoutRow({
+  layout,
+  bytes: size,
+  exact,
+  seconds,
+  note,
+}: LayoutEstimate): [label: string, value: string] {
+  if (size === null || seconds === null)
+    return [layout, `not possible: ${note}`];
+  const about = duration(1000 * seconds);
+  return [
+    layout,
+    `${exact ? "" : "about "}${bytes(size)}, about ${about}${note ? ` (${note})` : ""}`,
+  ];
+}

@@ -1,0 +1,49 @@
+import { describeField } from "../arrow/field.js";
+import { type ArrowContainer, arrowContainer } from "./arrow-container.js";
+import type { InputFile } from "./input-file.js";
+import { type InputFormat, inputFormat } from "./input-format.js";
+import type { OpenOptions } from "./logits-file.js";
+import { recordBatches } from "./record-batches.js";
+
+/** What a file is, by its structure alone. */
+export interface InputDescription {
+  format: InputFormat;
+  /** How bodies are compressed, each way once; empty: not at all. */
+  compression: string[];
+  /** Record batches of Arrow, row groups of Parquet; null where a format has none. */
+  batches: number | null;
+  /** Rows of the largest of them. */
+  largestBatchRows: number | null;
+  rows: number;
+  columns: { name: string; type: string }[];
+}
+
+/** Describes a file that is open; no value of it is read. @throws InputFormatError, InputUnsupportedError, IoError */
+export async function describeInput(
+  file: InputFile,
+  options: Pick<OpenOptions, "allowMissingEos">,
+): Promise<InputDescription> {
+  const format = inputFormat(file);
+  return describeArrow(arrowContainer(file, format, options));
+}
+
+function describeArrow(container: ArrowContainer): InputDescription {
+  const compression = new Set<string>();
+  let [rows, largest] = [0, 0];
+  for (const { batch } of recordBatches(container)) {
+    if (batch.compression) compression.add(batch.compression);
+    rows += batch.rows;
+    largest = Math.max(largest, batch.rows);
+  }
+  return {
+    format: container.format,
+    compression: [...compression],
+    batches: container.recordBatches.length,
+    largestBatchRows: largest,
+    rows,
+    columns: container.schema.fields.map((field) => ({
+      name: field.name,
+      type: describeField(field),
+    })),
+  };
+}

@@ -1,0 +1,110 @@
+import { checkNames, checkPath, checkValue } from "../check-options.js";
+import { InputUnsupportedError, LogitsColumnError } from "../errors.js";
+import {
+  describeInput,
+  type InputDescription,
+} from "../input/describe-input.js";
+import type { InputFile } from "../input/input-file.js";
+import type { LogitsFile } from "../input/logits-file.js";
+import { logitsIn, openInput } from "../input/open-logits.js";
+import type { RunHooks } from "../run.js";
+import { estimateLayouts, type LayoutEstimate } from "./layout-estimates.js";
+import { INSPECT_OPTIONS, type InspectOptions } from "./options.js";
+import { sampleLogits } from "./sample-rows.js";
+import { scanValues, type ValueScan } from "./scan-values.js";
+
+/** What a file is, and what a run would make of it. */
+export interface Inspection extends InputDescription {
+  input: string;
+  bytes: number;
+  /** The logits that a run would take; null where it would not, and why. */
+  logits: FoundLogits | null;
+  whyNoLogits: string | null;
+  /** One a layout; empty where there are no logits. */
+  layouts: LayoutEstimate[];
+  /** With `scan`. */
+  values: ValueScan | null;
+}
+
+export type FoundLogits = Pick<
+  LogitsFile,
+  "column" | "form" | "dtype" | "classes"
+>;
+
+/**
+ * Says what a file is and what each layout of its Jacobian would weigh. Reads the structure, some rows for the estimates,
+ * and with `scan` every row; writes nothing.
+ *
+ * @throws SoftjacError where the file cannot be read; a file without logits is no error
+ */
+export async function inspect(
+  options: InspectOptions,
+  hooks: RunHooks = {},
+): Promise<Inspection> {
+  checkNames(options, ["input", ...INSPECT_OPTIONS.map(({ name }) => name)]);
+  checkPath("input", options.input);
+  for (const spec of INSPECT_OPTIONS) checkValue(spec, options[spec.name]);
+  const { input, scan = false } = options;
+  const file = await openInput(input, hooks);
+  let close = () => file.close();
+  try {
+    const description = await describeInput(file, options);
+    const base = { input, bytes: file.bytes, ...description };
+    const found = await logitsOrWhyNot(file, options, hooks);
+    if (typeof found === "string")
+      return {
+        ...base,
+        logits: null,
+        whyNoLogits: found,
+        layouts: [],
+        values: null,
+      };
+    close = () => found.close();
+    const { column, form, dtype, classes } = found;
+    const sample = await sampleLogits(found);
+    return {
+      ...base,
+      logits: { column, form, dtype, classes },
+      whyNoLogits: null,
+      layouts: estimateLayouts(found, sample, estimated(options)),
+      values: scan ? await scanValues(found, hooks) : null,
+    };
+  } finally {
+    close();
+  }
+}
+
+/** A file may be sound and hold no logits, or more than one column of them: that is what one looks at it for. */
+async function logitsOrWhyNot(
+  file: InputFile,
+  options: InspectOptions,
+  { signal }: RunHooks,
+): Promise<LogitsFile | string> {
+  try {
+    return await logitsIn(file, {
+      ...options,
+      keep: [],
+      inputs: [],
+      ownNames: [],
+      signal,
+    });
+  } catch (error) {
+    if (
+      error instanceof LogitsColumnError ||
+      error instanceof InputUnsupportedError
+    )
+      return error.message;
+    throw error;
+  }
+}
+
+function estimated({
+  input: _,
+  scan: __,
+  column: ___,
+  columns: ____,
+  allowMissingEos: _____,
+  ...options
+}: InspectOptions) {
+  return options;
+}

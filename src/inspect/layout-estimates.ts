@@ -1,0 +1,141 @@
+import { SoftjacError } from "../errors.js";
+import { softmaxJacobian } from "../in-memory.js";
+import type { LogitsFile } from "../input/logits-file.js";
+import { type Job, planJob } from "../job.js";
+import { type RunOptions, resolveOptions } from "../options.js";
+import { isEntriesLayout, LAYOUTS, type Layout } from "../results/catalogue.js";
+import { MAX_DENSE_BYTES } from "../results/dense-limit.js";
+import { entriesPerRow } from "./entries-kept.js";
+import type { RowSample } from "./sample-rows.js";
+
+/** What a run with a layout's default results would weigh, and about how long it would take on this machine. */
+export interface LayoutEstimate {
+  layout: Layout;
+  /** null: it cannot be written, `note` says why. */
+  bytes: number | null;
+  /** Layouts csr and coo: from the entries of a sample of the rows. */
+  exact: boolean;
+  seconds: number | null;
+  note: string | null;
+}
+
+/** Start of the process and its threads. */
+const START_SECONDS = 0.15;
+/** What a disk of today takes; the real one may be faster or slower, and is not asked. */
+const DISK_BYTES_PER_SECOND = 1e9;
+/** Classes of the rows that are timed: a block of more is timed by its part. */
+const TIMED_CLASSES = 256;
+/** Entries of the blocks that are timed. */
+const MOST_TIMED = 1e6;
+
+type Options = Pick<
+  RunOptions,
+  "threshold" | "topK" | "dtype" | "threads" | "temperature"
+>;
+
+/** One estimate a layout. Computes some rows of the sample. */
+export function estimateLayouts(
+  logits: LogitsFile,
+  sample: RowSample,
+  options: Options,
+): LayoutEstimate[] {
+  const perEntry = secondsPerEntry(sample, logits.classes);
+  return LAYOUTS.map((layout) => {
+    try {
+      return isEntriesLayout(layout)
+        ? ofEntries(logits, layout, options, sample, perEntry)
+        : ofBlocks(logits, layout, options, perEntry);
+    } catch (error) {
+      if (!(error instanceof SoftjacError)) throw error;
+      const note = error.message;
+      return { layout, bytes: null, exact: true, seconds: null, note };
+    }
+  });
+}
+
+function ofBlocks(
+  logits: LogitsFile,
+  layout: Layout,
+  options: Options,
+  perEntry: number,
+): LayoutEstimate {
+  const { threshold: _, topK: __, ...others } = options;
+  const job = planLike(logits, layout, { ...others, forceDense: true });
+  const bytes = job.kind === "planned" ? job.layout.bytes : 0;
+  const { rows, classes } = logits;
+  const entries = layout === "factored" ? classes : classes ** 2;
+  const compute = rows * entries * perEntry;
+  const note =
+    layout === "dense" && bytes > MAX_DENSE_BYTES
+      ? "only with --force-dense"
+      : null;
+  return {
+    layout,
+    bytes,
+    exact: true,
+    seconds: secondsOf(compute, job.plan.threads, logits.bytes + bytes),
+    note,
+  };
+}
+
+function ofEntries(
+  logits: LogitsFile,
+  layout: Layout,
+  options: Options,
+  sample: RowSample,
+  perEntry: number,
+): LayoutEstimate {
+  const { rows, classes } = logits;
+  const perRow = entriesPerRow(sample, classes, options);
+  const most = (topK: number) => {
+    const job = planLike(logits, layout, { ...options, topK });
+    return job.kind === "entries" ? job.plan.mostBytes : 0;
+  };
+  // What k entries in every row weigh grows by as much with each k.
+  const each = classes > 1 ? most(2) - most(1) : most(1);
+  // In coo everything stands with the entries.
+  const beside = layout === "csr" ? most(1) - each : 0;
+  const bytes = Math.ceil(beside + perRow * each);
+  const { threads } = planLike(logits, layout, options).plan;
+  // p is sorted, and indices and row numbers are stored beside the values.
+  const steps = classes * Math.log2(classes + 1) + 3 * perRow;
+  const compute = rows * steps * perEntry;
+  return {
+    layout,
+    bytes,
+    exact: false,
+    seconds: secondsOf(compute, threads, logits.bytes + bytes),
+    note: null,
+  };
+}
+
+function planLike(
+  logits: LogitsFile,
+  layout: Layout,
+  options: Partial<RunOptions>,
+): Job {
+  const paths = { input: logits.path, output: "estimate.arrow" };
+  return planJob(resolveOptions({ ...options, ...paths, layout }), logits);
+}
+
+function secondsOf(compute: number, threads: number, bytes: number): number {
+  const busy = compute / Math.max(1, threads);
+  return START_SECONDS + Math.max(busy, bytes / DISK_BYTES_PER_SECOND);
+}
+
+/** Seconds of one thread for an entry of a block. */
+function secondsPerEntry({ rows, logits }: RowSample, classes: number): number {
+  const part = Math.min(classes, TIMED_CLASSES);
+  const some = Math.min(rows, Math.ceil(MOST_TIMED / part ** 2));
+  if (some === 0) return 0;
+  const timed = new Float64Array(some * part);
+  for (let r = 0; r < some; r++)
+    timed.set(logits.subarray(r * classes, r * classes + part), r * part);
+  // A masked class is as much work as another; a part of a row may have nothing else.
+  const finite = timed.map((value) => (value === -Infinity ? 0 : value));
+  const shape = { rows: some, classes: part };
+  softmaxJacobian(finite, shape);
+  const start = performance.now();
+  softmaxJacobian(finite, shape);
+  return (performance.now() - start) / 1000 / (some * part ** 2);
+}

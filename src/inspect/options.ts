@@ -1,0 +1,37 @@
+import type { RunOptions } from "../options.js";
+import { type OptionSpec, RUN_OPTIONS } from "../options-table.js";
+
+const AS_RUN = [
+  "column",
+  "columns",
+  "allowMissingEos",
+  "threshold",
+  "topK",
+  "temperature",
+  "dtype",
+  "threads",
+] as const;
+
+/** Which file is to be looked at, and for which results. Only `input` must be given. */
+export interface InspectOptions
+  extends Pick<RunOptions, "input" | (typeof AS_RUN)[number]> {
+  /** Look at every logit: the range of the values, bad rows, masked classes. */
+  scan?: boolean | undefined;
+}
+
+/** One table: the library checks by it, the CLI makes its flags and help from it. */
+export const INSPECT_OPTIONS: readonly OptionSpec<
+  Exclude<keyof InspectOptions, "input">
+>[] = [
+  ...RUN_OPTIONS.filter((spec): spec is OptionSpec<(typeof AS_RUN)[number]> =>
+    AS_RUN.some((name) => name === spec.name),
+  ),
+  {
+    name: "scan",
+    kind: "boolean",
+    // A look at the structure is quick however large the file.
+    default: false,
+    group: "Values",
+    help: "Look at every logit: range, masked classes, rows without a softmax",
+  },
+];

@@ -1,0 +1,161 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { tableFromIPC } from "@uwdata/flechette";
+import { describe, expect, test } from "vitest";
+import type { Layout } from "../../src/index.js";
+import { CLI, DIGITS, softjac } from "../cli/support.js";
+import { built } from "../support/built.js";
+import { workDirectory, writeLogits } from "../support/logits-input.js";
+
+const at = workDirectory();
+
+describe("a file of logits", () => {
+  test("what it is, and the range of its values as another reader has it", async () => {
+    const found = await built.inspect({ input: DIGITS, scan: true });
+    const bytes = readFileSync(DIGITS);
+    const logits = [...tableFromIPC(bytes).getChild("logits")].flatMap(
+      (row) => [...row],
+    );
+    expect(found).toMatchObject({
+      format: "arrow-file",
+      compression: [],
+      bytes: bytes.length,
+      rows: 1797,
+      batches: 4,
+      largestBatchRows: 512,
+      columns: [
+        { name: "id", type: "int32" },
+        { name: "label", type: "int8" },
+        { name: "split", type: "utf8" },
+        { name: "logits", type: "fixed_size_list<float32>[10]" },
+      ],
+      logits: { column: "logits", dtype: "float32", classes: 10 },
+      whyNoLogits: null,
+      values: {
+        least: Math.min(...logits),
+        largest: Math.max(...logits),
+        maskedLogits: 0,
+        badRows: 0,
+        firstBadRow: null,
+      },
+    });
+  });
+
+  test.each([
+    ["bsr", {}, true],
+    ["packed", { dtype: "float64" }, true],
+    ["factored", {}, true],
+    ["csr", {}, false],
+    ["csr", { threshold: 1e-6 }, false],
+    ["coo", { threshold: 1e-3, temperature: 2 }, false],
+    ["coo", { topK: 7 }, false],
+  ] as const)(
+    "%s, %o: the bytes that a run writes",
+    async (layout, choice, exact) => {
+      const { layouts } = await built.inspect({ input: DIGITS, ...choice });
+      const estimate = layouts.find((one) => one.layout === layout);
+      const { outputBytes } = await built.run({
+        input: DIGITS,
+        output: at("out.arrow"),
+        layout,
+        force: true,
+        ...choice,
+      });
+      expect(estimate?.exact).toBe(exact);
+      const ratio = (estimate?.bytes as number) / outputBytes;
+      if (exact) expect(ratio).toBe(1);
+      else expect(Math.abs(ratio - 1)).toBeLessThan(0.03);
+      expect(estimate?.seconds).toBeGreaterThan(0);
+    },
+  );
+
+  test("masked classes, bad rows, and what cannot be written", async () => {
+    const input = at("bad.arrow");
+    const classes = 50_000;
+    writeLogits(input, {
+      rows: 4,
+      classes,
+      logit: (r, k) =>
+        r === 1 && k === 7
+          ? Number.NaN
+          : r === 2 || (r === 3 && k % 2)
+            ? -Infinity
+            : k / classes,
+    });
+    const found = await built.inspect({ input, scan: true, threshold: 1e-3 });
+    expect(found.values).toEqual({
+      least: 0,
+      largest: (classes - 1) / classes,
+      maskedLogits: classes / 2,
+      badRows: 2,
+      firstBadRow: 1,
+    });
+    const note = (name: Layout) =>
+      found.layouts.find(({ layout }) => layout === name);
+    expect(note("bsr")).toMatchObject({ bytes: null, seconds: null });
+    expect(note("bsr")?.note).toMatch("found 2500000000 for 50000 classes");
+    expect(note("csr")?.note).toMatch("46340");
+    expect(note("coo")?.bytes).toBeLessThan(1e6);
+  });
+
+  test("no rows", async () => {
+    const input = at("empty.arrow");
+    writeLogits(input, { rows: 0, classes: 3, logit: () => 0 });
+    const found = await built.inspect({ input, scan: true });
+    expect(found).toMatchObject({
+      rows: 0,
+      values: { least: null, largest: null, badRows: 0 },
+    });
+    const { outputBytes } = await built.run({ input, output: at("o.arrow") });
+    expect(found.layouts[0]?.bytes).toBe(outputBytes);
+  });
+});
+
+describe("the command", () => {
+  test("prints what it found on standard output", () => {
+    const { stdout, stderr, status } = softjac("inspect", DIGITS, "--scan");
+    expect([stderr, status]).toEqual(["", 0]);
+    expect(stdout).toMatch(/rows +1,797 in 4 batches of at most 512\n/);
+    expect(stdout).toMatch(
+      /logits +logits \(fixed-size-list, float32\), 10 classes\n/,
+    );
+    expect(stdout).toMatch(/bad rows +none\n/);
+    expect(stdout).toMatch(
+      /dense +1\.29 GB, about .+ \(only with --force-dense\)\n/,
+    );
+  });
+
+  test("as JSON, of standard input", () => {
+    const stdout = execFileSync(
+      process.execPath,
+      [CLI, "inspect", "-", "--json"],
+      { input: readFileSync(DIGITS) },
+    );
+    expect(JSON.parse(stdout.toString())).toMatchObject({
+      input: "-",
+      rows: 1797,
+      logits: { classes: 10 },
+    });
+  });
+
+  test("a file of results has no one column of logits, which is no error", () => {
+    const results = at("results.arrow");
+    expect(softjac("run", DIGITS, "-o", results).status).toBe(0);
+    const { stdout, status } = softjac("inspect", results);
+    expect(status).toBe(0);
+    expect(stdout).toMatch("found softmax and jacobian: choose with --column");
+    expect(stdout).not.toMatch("bsr");
+  });
+
+  test.each([
+    [[DIGITS, "--top-k", "0"], 64],
+    [[], 64],
+    [[at("nothing")], 66],
+    [[CLI], 65],
+  ])("%j ends with %i", (args, code) => {
+    const { status, stdout, stderr } = softjac("inspect", ...args);
+    expect(status).toBe(code);
+    expect(stdout).toBe("");
+    expect(stderr).toMatch(/^softjac: .*expected .+found .+\n$/);
+  });
+});
