@@ -8,6 +8,7 @@ import {
 import { storePortableResult } from "../../src/numeric/portable/results.js";
 import { HEADER, secondArea } from "../../src/numeric/portable/work.js";
 import { storeTile32, storeTile64, storeTriangle } from "./jacobian";
+import { isQuick, storeQuickRow } from "./quick";
 import { clearRow, prepare, setTemperature, softmaxPair } from "./softmax";
 
 export { prepare };
@@ -77,7 +78,19 @@ export function storeRows(
   }
   const other = secondArea(work, classes);
   let bad: usize = 0;
-  for (let r: usize = 0; r < rows; r += 2) {
+  let r: usize = 0;
+  let unsure: usize = 0;
+  if (isQuick(program, end, classes, temperature)) {
+    // as long as most rows are sure: the careful way costs less without trying first
+    for (; r < rows && (unsure << 2) < r + 32; r++) {
+      const row = source + r * sourceBytes;
+      if (storeQuickRow(row, sourceFloat32, classes, work, program, end, r)) continue;
+      unsure++;
+      const good = softmaxPair(row, row, sourceFloat32, classes, work, whole);
+      if (!storeRow(program, end, r, work, classes, log, (good & 1) != 0)) store<i32>(badRows + (bad++ << 2), <i32>r);
+    }
+  }
+  for (; r < rows; r += 2) {
     const first = source + r * sourceBytes;
     const pair = r + 1 < rows;
     const good = softmaxPair(first, pair ? first + sourceBytes : first, sourceFloat32, classes, work, whole);

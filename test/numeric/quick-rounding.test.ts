@@ -1,0 +1,133 @@
+import { describe, expect, test } from "vitest";
+import { PRODUCT, SOFTMAX } from "../../src/numeric/portable/codes.js";
+import { hardRows } from "../support/hard-rows.js";
+import { type Entry, stored, testKernel } from "../support/kernels.js";
+import { normal, random } from "../support/random.js";
+
+// float32 results are rounded from less exact values wherever that gives the same bits; the plain kernel knows no such
+// way. A bound that is too small shows in some of a million values, so that it takes as many to see it.
+
+const plain = testKernel("plain", 16 << 20);
+const simd = testKernel("simd", 16 << 20);
+
+type Rows = ArrayLike<number>[];
+
+/** How many values have other bits than those of the plain kernel, among all. */
+function differing(
+  rows: Rows,
+  vectors: Rows,
+  source: "float32" | "float64" = "float32",
+): { values: number; other: number } {
+  const classes = (rows[0] as ArrayLike<number>).length;
+  const input = vectors.map((vector) => Array.from(vector));
+  const softmax: Entry = { code: SOFTMAX, values: classes };
+  const product: Entry = { code: PRODUCT, values: classes, input };
+  const shape = { source, out: "float32" } as const;
+  let [values, other] = [0, 0];
+  for (const entries of [[softmax], [softmax, product]]) {
+    const a = stored(plain, rows, entries, shape);
+    const b = stored(simd, rows, entries, shape);
+    expect(b.bad).toEqual(a.bad);
+    a.results.forEach((expected, n) => {
+      const found = bitsOf(b.results[n] as Float32Array);
+      bitsOf(expected as Float32Array).forEach((bits, k) => {
+        values++;
+        if (bits !== found[k]) other++;
+      });
+    });
+  }
+  return { values, other };
+}
+
+function bitsOf({ buffer, byteOffset, length }: Float32Array): Int32Array {
+  return new Int32Array(buffer, byteOffset, length);
+}
+
+function drawn(rows: number, classes: number, draw: () => number): Rows {
+  return Array.from({ length: rows }, () =>
+    Float32Array.from({ length: classes }, draw),
+  );
+}
+
+describe.each([
+  ["near", 3],
+  ["confident", 12],
+  ["far apart, down to the subnormals of float32", 60],
+])("logits %s", (_, scale) => {
+  test.each([10, 7])("%i classes, a million values", (classes) => {
+    const gauss = normal(random(scale * classes));
+    let values = 0;
+    while (values < 1e6) {
+      const found = differing(
+        drawn(4000, classes, () => scale * gauss()),
+        drawn(4000, classes, gauss),
+      );
+      expect(found.other).toBe(0);
+      values += found.values;
+    }
+  });
+});
+
+test.each([1, 2, 3, 64, 1001, 4095, 4096, 4097])("%i classes", (classes) => {
+  const gauss = normal(random(classes));
+  const rows = drawn(9, classes, () => 6 * gauss());
+  const vectors = drawn(9, classes, gauss);
+  expect(differing(rows, vectors).other).toBe(0);
+});
+
+describe("rows and vectors that are hard", () => {
+  const gauss = normal(random(5));
+
+  test("logits from float64: hard rows", () => {
+    for (const { rows } of hardRows())
+      for (const row of rows) {
+        const vector = Array.from({ length: row.length }, gauss);
+        expect(differing([row], [vector], "float64").other).toBe(0);
+      }
+  });
+
+  test.each<[string, (r: number, k: number) => number]>([
+    ["all the same: the product is 0", () => 0.1],
+    ["the same but for one", (r, k) => (k === r % 10 ? 1 : 0.1)],
+    ["nearly the same", (_, k) => 1e6 + k * 1e-9],
+    ["very large", (r, k) => 1e35 * Math.sin(r + k)],
+    ["beyond float32", (r, k) => 1e200 * Math.sin(r + k)],
+    ["beyond all of e", (r, k) => 1e290 * Math.sin(r + k)],
+    ["very small", (r, k) => 1e-300 * Math.sin(r + k)],
+    ["zeros of both signs", (r, k) => (r % 2 ? -0 : 0) * (k + 1)],
+    ["one of them no number", (r, k) => (r % 3 === 0 && k === 4 ? NaN : k)],
+    [
+      "one of them infinite",
+      (r, k) => (r % 3 === 0 && k === 4 ? -Infinity : k),
+    ],
+  ])("vectors %s", (_, at) => {
+    const vectors = Array.from({ length: 200 }, (_, r) =>
+      Array.from({ length: 10 }, (_, k) => at(r, k)),
+    );
+    const rows = drawn(200, 10, () => 8 * gauss());
+    expect(differing(rows, vectors).other).toBe(0);
+    // masked classes, and differences that float32 has no e for
+    const far = rows.map((row, r) =>
+      Array.from(row, (o, k) =>
+        k % 3 === r % 3 ? -Infinity : k === 7 ? -650 - r : o,
+      ),
+    );
+    expect(differing(far, vectors).other).toBe(0);
+  });
+
+  test("bad rows among good ones, ties, and a temperature of all kinds", () => {
+    const rows = drawn(300, 10, () => Math.round(3 * gauss())).map((row, r) =>
+      Array.from(row, (o) =>
+        r % 50 === 7 ? -Infinity : r % 50 === 20 && o > 1 ? NaN : o,
+      ),
+    );
+    const { other } = differing(rows, drawn(300, 10, gauss));
+    expect(other).toBe(0);
+  });
+
+  test("most rows are not sure: the careful way takes over, for all that follow", () => {
+    const constant = Array.from({ length: 500 }, () => Array(10).fill(2));
+    const rows = drawn(500, 10, gauss);
+    expect(differing(rows, constant).other).toBe(0);
+  });
+});
