@@ -1,6 +1,7 @@
 import { openLogits } from "./input/open-logits.js";
 import { planJob } from "./job.js";
 import { openOptionsOf, type RunOptions, resolveOptions } from "./options.js";
+import { memoryBytes } from "./ordered/coordinates-table.js";
 import type { EntriesJob } from "./ordered/entries-job.js";
 import { checkTarget } from "./output/commit.js";
 import type { PlannedJob } from "./planned/planned-job.js";
@@ -74,7 +75,8 @@ export async function dryRun(
       threads: plan.threads,
       slots: plan.slots,
       slotBytes: slot.bytes,
-      memoryBytes: plan.slots * slot.bytes,
+      memoryBytes:
+        job.kind === "entries" ? memoryBytes(job) : plan.slots * slot.bytes,
     };
   } finally {
     logits.close();

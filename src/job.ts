@@ -1,5 +1,6 @@
 import type { LogitsFile } from "./input/logits-file.js";
 import type { ResolvedOptions } from "./options.js";
+import { memoryBytes } from "./ordered/coordinates-table.js";
 import { type EntriesJob, planEntriesJob } from "./ordered/entries-job.js";
 import { writeEntries } from "./ordered/write-entries.js";
 import type { OutputTarget } from "./output/commit.js";
@@ -46,7 +47,10 @@ export async function carryOutJob(
   }: Assignment,
 ): Promise<void> {
   const { plan, slot } = job;
-  const memory = allocateKernelMemory(plan.slots * slot.bytes, options.kernel);
+  const memory = allocateKernelMemory(
+    job.kind === "entries" ? memoryBytes(job) : plan.slots * slot.bytes,
+    options.kernel,
+  );
   report.set({ kernel: memory.module ? "simd" : "plain" });
   const pool = await openTaskPool(
     plan.threads,

@@ -5,6 +5,7 @@ import type {
   Task,
   WorkerSetup,
 } from "../src/pool/protocol.js";
+import { copyAll } from "./copy-all.js";
 import { computeEntries } from "./entries-chunk.js";
 import { findBadRows } from "./find-bad-rows.js";
 import { copyKeptColumn } from "./kept-column.js";
@@ -21,12 +22,16 @@ export function taskRunner(setup: WorkerSetup): (task: Task) => Reply {
       case "scan":
         return { badRows: findBadRows(setup, kernel, task) };
       case "entries":
+        copyAll(setup, task.copies);
         return computeEntries(
           setup,
           setup.entries as EntriesSetup,
           kernel,
           task,
         );
+      case "copy":
+        copyAll(setup, task.copies);
+        return {};
       case "kept":
         return {
           nulls: task.columns.map((column) =>

@@ -2,16 +2,32 @@ import { AbortedError } from "../errors.js";
 import { failureError, unexpectedError } from "../failures.js";
 import { sourcePieces } from "../input/source-pieces.js";
 import type { EntriesBatch } from "../output/entries-batch.js";
-import type { EntriesTask, Failure, Reply } from "../pool/protocol.js";
+import type {
+  Copy,
+  CopyTask,
+  EntriesTask,
+  Failure,
+  Reply,
+} from "../pool/protocol.js";
 import type { Production } from "../production.js";
+import { CoordinatesTable } from "./coordinates-table.js";
 import type { EntriesJob } from "./entries-job.js";
-import { EntriesTable } from "./entries-table.js";
+import type { EntriesSink, Written } from "./entries-sink.js";
+import { ExamplesTable } from "./examples-table.js";
 import { rowsOfNextTask } from "./plan-entries.js";
 
 export interface EntriesComputation extends Production {
   job: EntriesJob;
-  /** Places and writes a record batch. */
-  write: (batch: EntriesBatch) => Promise<void>;
+  /** Where the first record batch goes in the file. */
+  offset: number;
+  /** Places a record batch and has it written. */
+  write: (batch: EntriesBatch) => Promise<Written>;
+}
+
+interface FreeSlot {
+  slot: number;
+  /** What must leave it first. */
+  copies: Copy[];
 }
 
 interface InFlight {
@@ -29,21 +45,36 @@ export async function computeEntries(
 ): Promise<void> {
   const { job, pool, report, signal, paths } = computation;
   const { rows, slots } = job.plan;
-  const table = new EntriesTable(job, computation.write);
-  const free = Array.from({ length: slots }, (_, slot) => slot);
+  const table: EntriesSink =
+    job.layout === "coo"
+      ? new CoordinatesTable(
+          job,
+          computation.buffer,
+          computation.offset,
+          computation.write,
+        )
+      : new ExamplesTable(job, computation.write);
+  const free: FreeSlot[] = Array.from({ length: slots }, (_, slot) => ({
+    slot,
+    copies: [],
+  }));
   const inFlight: InFlight[] = [];
+  const copying: Promise<Reply>[] = [];
   let row = 0;
   let entries = 0;
 
-  const send = (task: EntriesTask): Promise<Reply> => {
-    const reply = pool.run(task);
+  const send = (task: EntriesTask | CopyTask): Promise<Reply> => {
+    const reply = pool.run(task).then((found) => {
+      table.copied(task.copies);
+      return found;
+    });
     // A later task's failure is told in its turn, or not at all.
     reply.catch(() => {});
     return reply;
   };
   const fillSlots = (): void => {
     while (row < rows && free.length > 0) {
-      const slot = free.shift() as number;
+      const { slot, copies } = free.shift() as FreeSlot;
       const rowStart = row;
       row += rowsOfNextTask(job.plan, report.rowsDone, entries);
       row = Math.min(row, rows);
@@ -55,26 +86,31 @@ export async function computeEntries(
         rowEnd: row,
         pieces,
         from: null,
+        copies,
       };
       inFlight.push({ task, reply: send(task) });
     }
+    // Where no rows are left there are still copies.
+    for (const { slot, copies } of free.splice(0))
+      if (copies.length > 0) copying.push(send({ kind: "copy", slot, copies }));
   };
   const takeOver = async ({ task, reply }: InFlight): Promise<void> => {
     const { slot, rowStart, rowEnd } = task;
     const base = slot * job.slot.bytes;
     const badRows: number[] = [];
+    let copies: Copy[] = [];
     for (let part = await done(reply); ; ) {
       const filled = { buffer: computation.buffer, base, task, ...part };
-      await table.append(filled);
+      copies = await table.append(filled);
       entries += part.part.entries;
       badRows.push(...part.badRows);
       countDropped(computation, base, part.part);
       if (!part.part.next) break;
       // One row of many classes fills slot after slot: no reason to wait for its end.
       stopIfAborted();
-      part = await done(send({ ...task, from: part.part.next }));
+      part = await done(send({ ...task, from: part.part.next, copies }));
     }
-    free.push(slot);
+    free.push({ slot, copies });
     report.count(rowEnd - rowStart, badRows);
     report.set({ entries });
   };
@@ -106,7 +142,8 @@ export async function computeEntries(
     }
     await table.finish();
   } catch (error) {
-    await Promise.allSettled(inFlight.map(({ reply }) => reply));
+    const replies = inFlight.map(({ reply }) => reply);
+    await Promise.allSettled([...replies, ...copying]);
     await table.settled();
     if (progressError) throw error;
     throw error instanceof TaskFailed

@@ -43,6 +43,7 @@ export async function writeEntries(
     await computeEntries({
       ...production,
       job,
+      offset: file.position,
       write: async (batch) => {
         const { placed, kept, nulls } = await placeOf(
           job,
@@ -53,10 +54,13 @@ export async function writeEntries(
         batches.push(placed);
         production.onBatches?.([placed]);
         report.set({ recordBatches: batches.length });
-        for (const piece of piecesOf(job, batch, placed, kept, nulls))
-          await add(piece);
+        for (const piece of piecesOf(job, batch, placed, kept, nulls)) {
+          await file.padTo(piece.offset);
+          await file.addStable(piece.bytes);
+        }
         await file.padTo(placed.bodyStart + placed.bodyBytes);
         output.wrote(placed.bodyBytes);
+        return { released: file.released() };
       },
     });
     const layout = layoutEnd(job.file, head, batches);

@@ -108,6 +108,22 @@ export interface EntriesTask {
   pieces: SourcePiece[][];
   /** Where a task goes on that did not fit, in the same slot. */
   from: EntriesCursor | null;
+  /** What is copied before anything else: what the last task left in the slot. */
+  copies: Copy[];
+}
+
+/** Copies alone. */
+export interface CopyTask {
+  kind: "copy";
+  slot: number;
+  copies: Copy[];
+}
+
+/** Bytes of the slots' memory that go to another place there. */
+export interface Copy {
+  from: number;
+  to: number;
+  bytes: number;
 }
 
 /** Row `row` of a task (from 0), row `i` of its block; -1: it has not begun. */
@@ -166,7 +182,7 @@ export interface KeptPiece {
   valuesBytes: number;
 }
 
-export type Task = RowChunkTask | ScanTask | EntriesTask | KeptTask;
+export type Task = RowChunkTask | ScanTask | EntriesTask | CopyTask | KeptTask;
 
 /** `badRows`: rows of the whole file without a softmax. `nulls`: per kept column. `part`: of an entries task. */
 export type Reply =

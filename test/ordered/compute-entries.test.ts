@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { openLogits } from "../../src/input/open-logits.js";
 import { openOptionsOf, resolveOptions } from "../../src/options.js";
 import { computeEntries } from "../../src/ordered/compute-entries.js";
+import { memoryBytes } from "../../src/ordered/coordinates-table.js";
 import { planEntriesJob } from "../../src/ordered/entries-job.js";
 import type { EntriesPlan } from "../../src/ordered/plan-entries.js";
 import type { EntriesBatch } from "../../src/output/entries-batch.js";
@@ -61,10 +62,7 @@ async function computeWith(
     // Batches of a few KiB, and slots that some tasks do not fit.
     job.setup.capacity = 700;
     Object.assign(job.plan, { batchEntries: 640, slotEntries: 700, ...plan });
-    const memory = allocateKernelMemory(
-      job.plan.slots * job.slot.bytes,
-      "plain",
-    );
+    const memory = allocateKernelMemory(memoryBytes(job), "plain");
     const run: Run = taskRunner(
       workerSetup(
         job,
@@ -86,6 +84,7 @@ async function computeWith(
         close: async () => {},
       },
       buffer: memory.buffer,
+      offset: 1024,
       output: { wrote: () => {} } as never,
       paths: options,
       report,
@@ -99,6 +98,7 @@ async function computeWith(
         values.push(...copy.values);
         rows.push(...copy.rows);
         batches.push(batch.rows);
+        return { released: Promise.resolve() };
       },
     });
     const { droppedMax, droppedSum } = report.finish("done");

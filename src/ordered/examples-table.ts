@@ -2,24 +2,15 @@ import {
   type EntriesBatch,
   EntriesBatchBuilder,
 } from "../output/entries-batch.js";
-import type { EntriesPart, EntriesTask } from "../pool/protocol.js";
+import type { Copy } from "../pool/protocol.js";
 import type { EntriesJob } from "./entries-job.js";
-
-/** A slot that a task has filled, and the memory that it stands in. */
-export interface FilledSlot {
-  buffer: ArrayBufferLike;
-  /** Where the slot starts. */
-  base: number;
-  task: Pick<EntriesTask, "rowStart" | "rowEnd">;
-  part: EntriesPart;
-  badRows: number[];
-}
+import type { EntriesSink, FilledSlot, Written } from "./entries-sink.js";
 
 /**
- * Puts what tasks leave in their slots, in row order, into record batches. A batch of csr has whole examples, as many as
- * fit; one of coo has so many entries, whichever they are: both depend on the rows alone.
+ * Layout csr: a record batch has whole examples, as many as fit, which depends on the rows alone. Where its columns stand
+ * is known only once it is full: they are collected in memory that grows.
  */
-export class EntriesTable {
+export class ExamplesTable implements EntriesSink {
   #batch: EntriesBatchBuilder;
   #spare: EntriesBatchBuilder;
   #writing: Promise<void> = Promise.resolve();
@@ -28,40 +19,24 @@ export class EntriesTable {
 
   constructor(
     private readonly job: EntriesJob,
-    private readonly write: (batch: EntriesBatch) => Promise<void>,
+    private readonly write: (batch: EntriesBatch) => Promise<Written>,
   ) {
     this.#batch = new EntriesBatchBuilder(job.columns);
     this.#spare = new EntriesBatchBuilder(job.columns);
   }
 
-  async append(slot: FilledSlot): Promise<void> {
-    if (this.job.layout === "coo") await this.#appendEntries(slot);
-    else await this.#appendExamples(slot);
-  }
+  copied(): void {}
 
-  /** Writes the last batch, and waits until all are written. */
   async finish(): Promise<void> {
     if (this.#batch.rows > 0) await this.#close();
     await this.#writing;
   }
 
-  /** Waits for what is being written, whatever becomes of it. */
   async settled(): Promise<void> {
     await this.#writing.catch(() => {});
   }
 
-  async #appendEntries(slot: FilledSlot): Promise<void> {
-    const { batchEntries } = this.job.plan;
-    for (let from = 0; from < slot.part.entries; ) {
-      const room = batchEntries - this.#batch.rows;
-      const to = Math.min(from + room, slot.part.entries);
-      this.#batch.addRows(slot, this.job.slot.entries.rows, from, to);
-      from = to;
-      if (this.#batch.rows === batchEntries) await this.#close();
-    }
-  }
-
-  async #appendExamples(slot: FilledSlot): Promise<void> {
+  async append(slot: FilledSlot): Promise<Copy[]> {
     const { plan, onBadRow, slot: places } = this.job;
     const { part, task, badRows, buffer, base } = slot;
     const counts = new Float64Array(buffer, base + places.entries.counts);
@@ -98,6 +73,7 @@ export class EntriesTable {
     }
     flush(part.to);
     this.#expected = expected;
+    return [];
   }
 
   async #close(): Promise<void> {
@@ -105,7 +81,7 @@ export class EntriesTable {
     const full = this.#batch;
     [this.#batch, this.#spare] = [this.#spare, full];
     this.#batch.clear();
-    this.#writing = this.write(full.batch());
+    this.#writing = this.write(full.batch()).then(({ released }) => released);
     this.#writing.catch(() => {});
   }
 }
