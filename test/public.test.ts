@@ -26,6 +26,7 @@ test("the public names", () => {
     "UsageError",
     "dryRun",
     "generate",
+    "inspect",
     "openJacobian",
     "relativeErrorPercent",
     "run",
