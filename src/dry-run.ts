@@ -1,3 +1,5 @@
+import type { NumberType } from "./arrow/field.js";
+import type { SourceForm } from "./arrow/source-form.js";
 import { openLogits } from "./input/open-logits.js";
 import { planJob } from "./job.js";
 import { openOptionsOf, type RunOptions, resolveOptions } from "./options.js";
@@ -14,10 +16,10 @@ export interface DryRun {
   input: string;
   output: string;
   column: string;
-  form: "fixed-size-list" | "list" | "columns";
+  form: SourceForm;
   layout: Layout;
   emit: RunEmit[];
-  sourceDtype: "float32" | "float64";
+  sourceDtype: NumberType;
   dtype: "float32" | "float64";
   rows: number;
   classes: number;
@@ -66,7 +68,7 @@ export async function dryRun(
       form: logits.form,
       layout,
       emit: [...resolved.emit],
-      sourceDtype: logits.dtype,
+      sourceDtype: logits.type,
       dtype,
       rows: plan.rows,
       classes: plan.classes,

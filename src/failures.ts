@@ -1,6 +1,7 @@
 import {
   BadRowError,
   InputFormatError,
+  InputUnsupportedError,
   InternalError,
   IoError,
   RaggedRowError,
@@ -51,6 +52,8 @@ export function failureError(
     }
     case "damaged":
       return new InputFormatError(input, failure.where, failure.text);
+    case "refused-value":
+      return new InputUnsupportedError(input, failure.where, failure.text);
     case "io":
       return failure.side === "output"
         ? ioError(

@@ -59,6 +59,15 @@ export const RUN_OPTIONS: readonly OptionSpec<
     help: "A row with NaN, +inf or nothing but -inf: stop, null results, or leave the row out",
   },
   {
+    name: "nullLogit",
+    kind: "string",
+    choices: ["error", "mask"],
+    // A class without a logit may be masked, or lost: who wrote the file knows.
+    default: "error",
+    group: "Input",
+    help: "A null among the logits of a row: refuse it, or take it for a masked class (-inf)",
+  },
+  {
     name: "allowMissingEos",
     kind: "boolean",
     // Without the marker nobody can tell a stream from the first part of one.

@@ -56,6 +56,8 @@ export interface RunOptions {
   /** Type of the results; default: that of the logits. */
   dtype?: "float32" | "float64" | undefined;
   onBadRow?: "error" | "null" | "skip" | undefined;
+  /** A null among a row's logits: refuse it, or take it for a masked class (-inf). A row that is null is a bad row. */
+  nullLogit?: "error" | "mask" | undefined;
   /** Take a stream that ends without its end-of-stream marker for whole. */
   allowMissingEos?: boolean | undefined;
   /** Mark `jacobian` as arrow.fixed_shape_tensor. */
@@ -90,6 +92,7 @@ export interface ResolvedOptions {
   readonly inputs: readonly { option: InputName; name: string }[];
   readonly dtype: "float32" | "float64" | undefined;
   readonly onBadRow: "error" | "null" | "skip";
+  readonly nullLogit: "error" | "mask";
   readonly allowMissingEos: boolean;
   readonly tensorType: boolean;
   readonly threads: number;
@@ -143,6 +146,7 @@ export function resolveOptions(options: RunOptions): ResolvedOptions {
     keep: Object.freeze([...keep]),
     dtype: options.dtype,
     onBadRow: options.onBadRow ?? "error",
+    nullLogit: options.nullLogit ?? "error",
     allowMissingEos: options.allowMissingEos ?? false,
     tensorType: options.tensorType ?? true,
     threads: options.threads ?? availableParallelism(),

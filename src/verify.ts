@@ -29,6 +29,7 @@ export interface VerifyOptions {
   cotangent?: string | undefined;
   tangent?: string | undefined;
   covariance?: string | undefined;
+  nullLogit?: "error" | "mask" | undefined;
   allowMissingEos?: boolean | undefined;
   threads?: number | undefined;
 }
@@ -53,6 +54,7 @@ const AS_RUN: readonly string[] = [
   "cotangent",
   "tangent",
   "covariance",
+  "nullLogit",
   "allowMissingEos",
   "threads",
 ];

@@ -1,3 +1,4 @@
+import { numberWidth } from "./arrow/field.js";
 import type { LogitsFile } from "./input/logits-file.js";
 import type { DirectTarget } from "./io/direct.js";
 import type { Job } from "./job.js";
@@ -25,8 +26,8 @@ export function workerSetup(
       {
         name: logits.column,
         form: logits.form,
-        type: logits.dtype,
-        width: logits.dtype === "float32" ? 4 : 8,
+        type: logits.type,
+        width: numberWidth(logits.type),
         values: logits.classes,
         holds: "logits",
       },
@@ -54,6 +55,7 @@ export function workerSetup(
           tileRows: job.plan.tileRows,
           entries: null,
         }),
+    maskNulls: logits.nullLogit === "mask",
     stopAtBadRow: job.onBadRow === "error",
     skipBadRows: job.onBadRow === "skip",
   };

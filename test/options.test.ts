@@ -23,6 +23,7 @@ test("defaults, in a new frozen object", () => {
     inputs: [],
     dtype: undefined,
     onBadRow: "error",
+    nullLogit: "error",
     allowMissingEos: false,
     tensorType: true,
     threads: 2,
@@ -144,7 +145,7 @@ const WRONG: [extra: Record<string, unknown>, message: string][] = [
   ],
   [
     { thread: 2 },
-    "expected an option among input, column, columns, onBadRow, allowMissingEos, emit, layout, threshold, topK, temperature, class, classColumn, label, cotangent, tangent, covariance, forceDense, output, keep, dtype, tensorType, force, sync, threads, chunkRows, kernel, found thread",
+    "expected an option among input, column, columns, onBadRow, nullLogit, allowMissingEos, emit, layout, threshold, topK, temperature, class, classColumn, label, cotangent, tangent, covariance, forceDense, output, keep, dtype, tensorType, force, sync, threads, chunkRows, kernel, found thread",
   ],
 ];
 

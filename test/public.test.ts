@@ -54,7 +54,7 @@ describe("nothing imports upward", () => {
     // The judge of the kernels: nothing of theirs.
     "src/reference": ["src/errors", "src/results"],
     "src/io": ["node:"],
-    "src/slots": ["node:", "src/numeric", "src/errors"],
+    "src/slots": ["node:", "src/arrow", "src/numeric", "src/errors"],
     "src/arrow": [],
     "src/input": ["node:", "src/io", "src/arrow", "src/errors", "src/results"],
     "src/output": [
@@ -106,6 +106,7 @@ describe("nothing imports upward", () => {
     ],
     workers: [
       "node:",
+      "src/arrow",
       "src/io",
       "src/numeric",
       "src/pool/protocol",

@@ -35,7 +35,7 @@ export function badRowReason(
                 )
               : new Float64Array(
                   buffer,
-                  base + place.raw + row * values * 8,
+                  base + place.values + row * values * 8,
                   values,
                 ),
           )

@@ -102,9 +102,11 @@ class EntriesChunk {
     const base = this.#base;
     const work = base + slot.work;
     const logits = setup.sources[0] as SourceSetup;
-    const source =
-      base + (slot.sources[0]?.raw ?? 0) + row * logits.values * logits.width;
     const float32 = logits.type === "float32";
+    const source =
+      base +
+      (slot.sources[0]?.values ?? 0) +
+      row * logits.values * (float32 ? 4 : 8);
     let good =
       kernel.loadRow(source, float32, classes, setup.temperature, work) !== 0;
     setup.results.forEach((result, n) => {

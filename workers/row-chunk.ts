@@ -192,11 +192,12 @@ function strideOf(
   { first, rows, outs }: Rows,
 ): Stride {
   const logits = sources[0] as SourceSetup;
-  const raw = slot.sources[0]?.raw ?? 0;
+  const place = slot.sources[0]?.values ?? 0;
+  const width = logits.type === "float32" ? 4 : 8;
   return {
     kernel,
     buffer: setup.buffer,
-    source: base + raw + first * logits.values * logits.width,
+    source: base + place + first * logits.values * width,
     sourceFloat32: logits.type === "float32",
     rows,
     classes: setup.classes,

@@ -34,9 +34,16 @@ export interface Field {
 
 /** Types of numbers that are read. */
 export type NumberType =
+  | "float16"
+  | "bfloat16"
   | "float32"
   | "float64"
   | `${"" | "u"}int${8 | 16 | 32 | 64}`;
+
+/** Bytes of a number of a type. */
+export function numberWidth(type: NumberType): number {
+  return Number(/\d+/.exec(type)?.[0]) / 8;
+}
 
 /** IEEE widths by FloatingPoint.precision (HALF, SINGLE, DOUBLE). */
 export const FLOAT_BYTES = [2, 4, 8] as const;

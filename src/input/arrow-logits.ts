@@ -1,11 +1,18 @@
+import { isView, offsetWidth, type SourceForm } from "../arrow/source-form.js";
 import { InputFormatError } from "../errors.js";
 import type { ArrowContainer } from "./arrow-container.js";
 import { placeDictionaries } from "./dictionaries.js";
 import { selectKept } from "./kept-columns.js";
-import { selectLogits } from "./logits-column.js";
+import { resultType, selectLogits } from "./logits-column.js";
 import type { InputColumn, LogitsFile, OpenOptions } from "./logits-file.js";
+import { offsetsOf } from "./numbers-of-bytes.js";
 import { readInput } from "./read-input.js";
-import { type LogitsBatch, placeKept, placeValues } from "./record-batch.js";
+import {
+  type LogitsBatch,
+  placeKept,
+  placeValues,
+  type ValueBuffers,
+} from "./record-batch.js";
 import { recordBatches } from "./record-batches.js";
 import { checkValues, selectValues, type ValueColumn } from "./value-column.js";
 
@@ -27,8 +34,7 @@ export function locateLogits(
   const inputs = options.inputs.map(({ option, name }) =>
     selectValues(path, fields, option, name),
   );
-  const width = logits.dtype === "float32" ? 4 : 8;
-  const sources = [{ ...logits, width, values: logits.classes }, ...inputs];
+  const sources = [logits, ...inputs];
 
   const batches: LogitsBatch[] = [];
   let rowStart = 0;
@@ -44,16 +50,18 @@ export function locateLogits(
     rowStart += batch.rows;
   }
 
-  const classes = logits.classes ?? listLength(file, batches, 0);
+  const classes = logits.values ?? listLength(file, batches, 0, logits.form);
   return {
     path,
     fd,
     bytes,
     rows: rowStart,
     classes,
-    dtype: logits.dtype,
+    type: logits.type,
+    dtype: resultType(logits.type),
     form: logits.form,
     column: logits.name,
+    nullLogit: options.nullLogit ?? "error",
     inputs: inputs.map((input, n) =>
       inputColumn(file, input, batches, n + 1, classes),
     ),
@@ -71,7 +79,7 @@ function inputColumn(
   source: number,
   classes: number,
 ): InputColumn {
-  const values = input.values ?? listLength(file, batches, source);
+  const values = input.values ?? listLength(file, batches, source, input.form);
   checkValues(file.path, input, values, classes);
   const { option, name, form, type, width } = input;
   return { option, name, form, type, width, values };
@@ -82,25 +90,53 @@ function listLength(
   { path, fd }: ArrowContainer,
   batches: LogitsBatch[],
   source: number,
+  form: SourceForm,
 ): number {
-  const first = batches.find((batch) => batch.rowEnd > batch.rowStart);
-  if (!first)
-    throw new InputFormatError(
-      path,
-      "rows",
-      "expected at least one list, to know the number of classes, found no rows: use a fixed-size list for files that may be empty",
-    );
-  const { offsets, valueCount } = first.sources[
-    source
-  ] as LogitsBatch["sources"][number];
-  const pair = new Int32Array(2);
-  readInput({ path, fd }, new Uint8Array(pair.buffer), offsets);
-  const values = (pair[1] as number) - (pair[0] as number);
-  if (values < 1 || values > valueCount)
-    throw new InputFormatError(
-      path,
-      "row 0",
-      `expected 1 to ${valueCount} ${source === 0 ? "logits" : "values"} as its batch has, found ${values}`,
-    );
-  return values;
+  for (const { rowStart, rowEnd, sources } of batches) {
+    const { offsets, sizes, validity, valueCount } = sources[
+      source
+    ] as ValueBuffers;
+    const row = firstValid({ path, fd }, validity, rowEnd - rowStart);
+    if (row === null) continue;
+    const width = offsetWidth(form) as 4 | 8;
+    const integers = (position: number, count: number) => {
+      const bytes = new Uint8Array(count * width);
+      readInput({ path, fd }, bytes, position + row * width);
+      return offsetsOf(bytes.buffer, width);
+    };
+    const [first = 0, next = 0] = isView(form)
+      ? [0, ...integers(sizes, 1)]
+      : integers(offsets, 2);
+    const values = next - first;
+    if (values < 1 || values > valueCount)
+      throw new InputFormatError(
+        path,
+        `row ${rowStart + row}`,
+        `expected 1 to ${valueCount} ${source === 0 ? "logits" : "values"} as its batch has, found ${values}`,
+      );
+    return values;
+  }
+  throw new InputFormatError(
+    path,
+    "rows",
+    "expected at least one list, to know the number of classes, found no rows: use a fixed-size list for files that may be empty",
+  );
+}
+
+/** The first row that is not null; a null list may have any length. */
+function firstValid(
+  file: { path: string; fd: number },
+  validity: number,
+  rows: number,
+): number | null {
+  if (validity === 0) return rows > 0 ? 0 : null;
+  const step = 4096;
+  for (let start = 0; start < rows; start += step) {
+    const end = Math.min(rows, start + step);
+    const bits = new Uint8Array(Math.ceil((end - start) / 8));
+    readInput(file, bits, validity + start / 8);
+    for (let row = start; row < end; row++)
+      if (((bits[(row - start) >> 3] as number) >> (row & 7)) & 1) return row;
+  }
+  return null;
 }

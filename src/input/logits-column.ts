@@ -1,24 +1,19 @@
-import {
-  type ArrowType,
-  describeField,
-  type Field,
-  FLOAT_BYTES,
-} from "../arrow/field.js";
+import { describeField, type Field, type NumberType } from "../arrow/field.js";
 import { InputUnsupportedError, LogitsColumnError } from "../errors.js";
+import {
+  listedNumbers,
+  type NumberColumn,
+  singleNumbers,
+} from "./number-column.js";
 
 export type FloatType = "float32" | "float64";
 
-/** Which columns of a file hold the logits, and in what form. */
-export interface LogitsColumn {
-  /** One column of fixed-size lists, one of lists, or `classes` separate columns. */
-  form: "fixed-size-list" | "list" | "columns";
-  /** Places of the columns among the file's: one, or `classes` of them. */
-  columns: number[];
-  /** Name for messages. */
-  name: string;
-  dtype: FloatType;
-  /** null for lists: their length stands in the data. */
-  classes: number | null;
+/** Which columns of a file hold the logits, and in what form; `values` are the classes, null where they stand in the data. */
+export type LogitsColumn = NumberColumn;
+
+/** Type of the results of logits of a type, unless another is asked for: float32 for what it holds. */
+export function resultType(type: NumberType): FloatType {
+  return /^(b?float16|float32)$/.test(type) ? "float32" : "float64";
 }
 
 export interface LogitsSelection {
@@ -53,18 +48,26 @@ function namedColumn(path: string, fields: Field[], name: string): number {
   );
 }
 
+/** What is taken for logits unless one is named: the first of these kinds that the file has, which must be one column. */
+const SOUGHT = [
+  { kind: "float", struct: false, what: "floats in lists" },
+  { kind: "float", struct: true, what: "floats in structs" },
+  { kind: "whole", struct: false, what: "whole numbers in lists" },
+  { kind: "whole", struct: true, what: "whole numbers in structs" },
+] as const;
+
 function onlyListColumn(path: string, fields: Field[]): number {
-  const places = placesWhere(
-    fields,
-    ({ type, children }) =>
-      /List/.test(type.kind) && children[0]?.type.kind === "FloatingPoint",
-  );
-  if (places.length === 1) return places[0] as number;
-  if (places.length > 1) {
+  for (const { kind, struct, what } of SOUGHT) {
+    const places = placesWhere(fields, (field) => {
+      const column = listedNumbers(field, 0, kind);
+      return column !== null && (column.form === "struct") === struct;
+    });
+    if (places.length === 1) return places[0] as number;
+    if (places.length === 0) continue;
     const names = places.map((k) => (fields[k] as Field).name).join(" and ");
     throw new LogitsColumnError(
       path,
-      `expected one column of floats in lists, found ${names}: choose with --column`,
+      `expected one column of ${what}, found ${names}: choose with --column`,
     );
   }
   throw new LogitsColumnError(
@@ -75,25 +78,39 @@ function onlyListColumn(path: string, fields: Field[]): number {
 
 function listColumn(path: string, field: Field, place: number): LogitsColumn {
   const where = `column ${field.name}`;
-  const found = `expected fixed_size_list or list of float32 or float64, found ${describeField(field)}`;
   const { type } = field;
-  const child = field.children[0];
-  const dtype = child && !field.dictionary ? floatType(child) : null;
-  if (!dtype || (type.kind !== "FixedSizeList" && type.kind !== "List"))
-    throw new InputUnsupportedError(path, where, found);
   if (type.kind === "FixedSizeList" && type.listSize < 1)
     throw new InputUnsupportedError(
       path,
       where,
       `expected at least 1 class, found lists of ${type.listSize}`,
     );
-  return {
-    form: type.kind === "List" ? "list" : "fixed-size-list",
-    columns: [place],
-    name: field.name,
-    dtype,
-    classes: type.kind === "FixedSizeList" ? type.listSize : null,
-  };
+  const column = listedNumbers(field, place, "any");
+  if (!column)
+    throw new InputUnsupportedError(
+      path,
+      where,
+      `expected lists, or a struct, of numbers of one type, found ${describeField(field)}`,
+    );
+  refuseOtherTensors(path, where, field);
+  return column;
+}
+
+/** A fixed_shape_tensor of logits has one dimension: in another its numbers stand otherwise than in order of classes. */
+function refuseOtherTensors(path: string, where: string, field: Field): void {
+  const found = new Map(field.metadata);
+  if (found.get("ARROW:extension:name") !== "arrow.fixed_shape_tensor") return;
+  const text = found.get("ARROW:extension:metadata") ?? "";
+  let shape: unknown;
+  try {
+    ({ shape } = JSON.parse(text));
+  } catch {}
+  if (!Array.isArray(shape) || shape.length !== 1)
+    throw new InputUnsupportedError(
+      path,
+      where,
+      `expected a tensor of one dimension, the classes, found ${text || "no shape"}`,
+    );
 }
 
 function separateColumns(
@@ -108,38 +125,31 @@ function separateColumns(
       path,
       `expected columns that match ${pattern}, found ${listed(fields)}`,
     );
-  const dtypes = places.map((place) => {
+  const columns = places.map((place) => {
     const field = fields[place] as Field;
-    const dtype = field.dictionary ? null : floatType(field);
-    if (!dtype)
+    const column = singleNumbers(field, place, "any");
+    if (!column)
       throw new InputUnsupportedError(
         path,
         `column ${field.name}`,
-        `expected float32 or float64 (it matches ${pattern}), found ${describeField(field)}`,
+        `expected numbers (it matches ${pattern}), found ${describeField(field)}`,
       );
-    return dtype;
+    return column;
   });
-  const dtype = dtypes[0] as FloatType;
-  const other = dtypes.findIndex((d) => d !== dtype);
-  if (other >= 0)
+  const [first] = columns as [NumberColumn];
+  const other = columns.find(({ type }) => type !== first.type);
+  if (other)
     throw new InputUnsupportedError(
       path,
-      `column ${(fields[places[other] as number] as Field).name}`,
-      `expected ${dtype} as in the first column that matches ${pattern}, found ${dtypes[other]}`,
+      `column ${other.name}`,
+      `expected ${first.type} as in the first column that matches ${pattern}, found ${other.type}`,
     );
   return {
-    form: "columns",
-    columns: places,
+    ...first,
     name: pattern,
-    dtype,
-    classes: places.length,
+    columns: places,
+    values: places.length,
   };
-}
-
-function floatType({ type }: { type: ArrowType }): FloatType | null {
-  if (type.kind !== "FloatingPoint") return null;
-  const bytes = FLOAT_BYTES[type.precision];
-  return bytes === 4 ? "float32" : bytes === 8 ? "float64" : null;
 }
 
 /** `*` is any run of characters, `?` any one; the whole name must match. */

@@ -1,4 +1,5 @@
 import type { NumberType } from "../arrow/field.js";
+import type { SourceForm } from "../arrow/source-form.js";
 import type { InputName } from "../results/catalogue.js";
 import type { DictionaryBlock } from "./dictionaries.js";
 import type { InputFile } from "./input-file.js";
@@ -10,9 +11,14 @@ import type { LogitsBatch } from "./record-batch.js";
 export interface LogitsFile extends InputFile {
   rows: number;
   classes: number;
+  /** Of the logits, as stored. */
+  type: NumberType;
+  /** Of the results, unless another is asked for. */
   dtype: FloatType;
-  form: "fixed-size-list" | "list" | "columns";
+  form: SourceForm;
   column: string;
+  /** What a null among logits is: an error, or a masked class. */
+  nullLogit: "error" | "mask";
   /** The other columns of numbers that results need. */
   inputs: InputColumn[];
   batches: LogitsBatch[];
@@ -24,7 +30,7 @@ export interface LogitsFile extends InputFile {
 export interface InputColumn {
   option: InputName;
   name: string;
-  form: "fixed-size-list" | "list" | "columns";
+  form: SourceForm;
   type: NumberType;
   width: number;
   /** Values per row. */
@@ -37,6 +43,8 @@ export interface OpenOptions extends LogitsSelection {
   inputs: readonly { option: InputName; name: string }[];
   /** Names that the results have. */
   ownNames: readonly string[];
+  /** What a null among logits is; default: an error. */
+  nullLogit?: "error" | "mask" | undefined;
   /** Streams may end without their end-of-stream marker. */
   allowMissingEos?: boolean | undefined;
   /** Directory whose file system takes what must be kept while it is worked on; default: that for temporary files. */

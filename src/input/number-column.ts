@@ -1,14 +1,15 @@
 import {
   type ArrowType,
   type Field,
-  FLOAT_BYTES,
   type NumberType,
+  numberWidth,
 } from "../arrow/field.js";
+import type { SourceForm } from "../arrow/source-form.js";
 
 /** A column of numbers: one a table row, or a list of them. */
 export interface NumberColumn {
   name: string;
-  form: "fixed-size-list" | "list" | "columns";
+  form: SourceForm;
   /** Its place among the file's columns. */
   columns: number[];
   type: NumberType;
@@ -18,7 +19,7 @@ export interface NumberColumn {
   values: number | null;
 }
 
-/** What numbers may be: whole ones, floats (float32, float64), or both. */
+/** What numbers may be: whole ones, floats, or both. */
 export type NumberKind = "whole" | "float" | "any";
 
 /** The column at a place among the file's as one number a row; null where it is of another type. */
@@ -30,26 +31,35 @@ export function singleNumbers(
   return describe(field, place, field, kind, "columns", 1);
 }
 
-/** The same for lists and fixed-size lists of numbers. */
+const LISTS: Partial<Record<ArrowType["kind"], SourceForm>> = {
+  List: "list",
+  LargeList: "large-list",
+  ListView: "list-view",
+  LargeListView: "large-list-view",
+};
+
+/** The same for lists of numbers, of any form, and structs of numbers of one type. */
 export function listedNumbers(
   field: Field,
   place: number,
   kind: NumberKind,
 ): NumberColumn | null {
-  const { type } = field;
-  const [child] = field.children;
-  if (type.kind === "List")
-    return describe(field, place, child, kind, "list", null);
+  const { type, children } = field;
+  const [child] = children;
+  const whole = (form: SourceForm, values: number | null) =>
+    describe(field, place, child, kind, form, values);
   if (type.kind === "FixedSizeList")
-    return describe(
-      field,
-      place,
-      child,
-      kind,
-      "fixed-size-list",
-      type.listSize,
+    return type.listSize < 0 ? null : whole("fixed-size-list", type.listSize);
+  if (type.kind === "Struct") {
+    const same = children.every(
+      (other) =>
+        !other.dictionary &&
+        JSON.stringify(other.type) === JSON.stringify(child?.type),
     );
-  return null;
+    return same ? whole("struct", children.length) : null;
+  }
+  const form = LISTS[type.kind];
+  return form ? whole(form, null) : null;
 }
 
 function describe(
@@ -63,15 +73,15 @@ function describe(
   if (!stored || field.dictionary || stored.dictionary) return null;
   const type = numberType(stored.type, kind);
   if (!type) return null;
-  const width = Number(/\d+/.exec(type)?.[0]) / 8;
+  const width = numberWidth(type);
   return { name: field.name, form, columns: [place], type, width, values };
 }
 
 function numberType(type: ArrowType, kind: NumberKind): NumberType | null {
-  if (type.kind === "FloatingPoint" && kind !== "whole") {
-    const bytes = FLOAT_BYTES[type.precision];
-    return bytes === 4 ? "float32" : bytes === 8 ? "float64" : null;
-  }
+  if (type.kind === "FloatingPoint")
+    return kind === "whole" ? null : (FLOAT_TYPES[type.precision] ?? null);
   if (type.kind !== "Int" || kind === "float") return null;
   return `${type.signed ? "" : "u"}int${type.bitWidth}` as NumberType;
 }
+
+const FLOAT_TYPES: readonly NumberType[] = ["float16", "float32", "float64"];

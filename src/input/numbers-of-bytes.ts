@@ -1,4 +1,5 @@
 import type { NumberType } from "../arrow/field.js";
+import { widenBfloat16, widenFloat16 } from "../arrow/half-floats.js";
 
 /** Numbers as stored at the start of a buffer of their own: floats as they are, whole ones (rounded beyond 2^53) as float64. */
 export function numbersOfBytes(
@@ -10,6 +11,13 @@ export function numbersOfBytes(
       return new Float32Array(buffer);
     case "float64":
       return new Float64Array(buffer);
+    case "float16":
+    case "bfloat16": {
+      const bits = new Uint16Array(buffer);
+      const values = new Float64Array(bits.length);
+      (type === "float16" ? widenFloat16 : widenBfloat16)(bits, values);
+      return values;
+    }
     case "int64":
       return Float64Array.from(new BigInt64Array(buffer), Number);
     case "uint64":
@@ -27,3 +35,10 @@ const WHOLE = {
   int32: Int32Array,
   uint32: Uint32Array,
 } as const;
+
+/** Offsets (or sizes) of 4 or 8 bytes, as numbers. */
+export function offsetsOf(buffer: ArrayBuffer, width: 4 | 8): number[] {
+  return width === 4
+    ? Array.from(new Int32Array(buffer))
+    : Array.from(new BigInt64Array(buffer), Number);
+}

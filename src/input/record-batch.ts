@@ -1,3 +1,4 @@
+import { isView, offsetWidth, type SourceForm } from "../arrow/source-form.js";
 import { InputFormatError, InputUnsupportedError } from "../errors.js";
 import type { BatchMetadata } from "./arrow-metadata.js";
 import type { ColumnSpan } from "./column-spans.js";
@@ -13,29 +14,30 @@ export interface LogitsBatch {
   kept: KeptBuffers[];
 }
 
-/** Where the numbers of a source stand. */
+/** Where the numbers of a source stand; a place of 0: there is none. */
 export interface ValueBuffers {
-  /** Start of the values: one buffer, or one per column. */
+  /** Start of the values: one buffer, or one per class. */
   values: number[];
-  /** Lists only: start of the int32 offsets (rows + 1 of them), and how many values the values buffer holds. */
+  /** Lists: start of the offsets (rows + 1 of them; of views, rows), and how many values the values buffer holds. */
   offsets: number;
   valueCount: number;
-  /** Where they may be null: start of the bits that say which rows are not, and which values; 0: none is null. */
+  /** Views: start of their sizes. */
+  sizes: number;
+  /** Where rows may be null: start of the bits that say which are not. */
   validity: number;
-  valueValidity: number;
+  /** The same of values: per buffer. */
+  valueValidity: number[];
 }
 
 /** Which columns hold a source's numbers, and how. */
 export interface ValuePlaces {
-  form: "fixed-size-list" | "list" | "columns";
+  form: SourceForm;
   /** Places of the columns among the file's. */
   columns: number[];
   /** Bytes per value. */
   width: number;
   /** Values per row of a fixed-size list. */
   values: number | null;
-  /** Whether rows may be null; default: they are refused. */
-  nullable?: boolean;
 }
 
 /** Where one kept column stands, as absolute byte offsets. */
@@ -101,57 +103,63 @@ export function checkBatchShape(
   });
 }
 
-/** Places a source's numbers in a batch. @throws InputFormatError, InputUnsupportedError (nulls, unless `nullable`) */
+/** Places a source's numbers in a batch. @throws InputFormatError */
 export function placeValues(
   context: BatchContext,
   batch: BatchMetadata,
   spans: ColumnSpan[],
-  places: ValuePlaces,
+  { form, columns, width, values: listSize }: ValuePlaces,
 ): ValueBuffers {
-  const columns = places.columns.map((place) => spans[place] as ColumnSpan);
-  const { form, width, nullable = false } = places;
   const { rows } = batch;
-  const check = (span: ColumnSpan, name: string, length: number | null) =>
-    checkNode(context, batch, span.node, name, length, nullable);
   const validityOf = (span: ColumnSpan) => {
     const { length, nullCount } = nodeOf(batch, span);
     return nullCount > 0
       ? placeBuffer(context, batch, span, 0, Math.ceil(length / 8))
       : 0;
   };
-  for (const span of columns) check(span, span.field.name, rows);
-  const list = columns[0] as ColumnSpan;
-  if (form === "columns") {
-    const values = columns.map((span) =>
-      placeBuffer(context, batch, span, 1, rows * width),
-    );
-    const validity = validityOf(list);
-    return {
-      values,
-      offsets: 0,
-      valueCount: rows,
-      validity,
-      valueValidity: validity,
-    };
-  }
-  const child = list.children[0] as ColumnSpan;
-  const name = `${list.field.name}.${child.field.name}`;
-  const isList = form === "list";
-  const valueCount = isList
-    ? nodeOf(batch, child).length
-    : rows * (places.values as number);
-  check(child, name, isList ? null : valueCount);
-  const offsets = isList
-    ? placeBuffer(context, batch, list, 1, rows === 0 ? 0 : 4 * (rows + 1))
-    : 0;
-  const values = placeBuffer(context, batch, child, 1, valueCount * width);
+  const check = (span: ColumnSpan, name: string, length: number | null) =>
+    checkNode(context, batch, span.node, name, length);
+  const whole = columns.map((place) => spans[place] as ColumnSpan);
+  for (const span of whole) check(span, span.field.name, rows);
+  const [column] = whole as [ColumnSpan];
+  const parts = form === "columns" ? whole : column.children;
+  const offsetBytes = offsetWidth(form);
+  const valueCount =
+    offsetBytes > 0
+      ? nodeOf(batch, parts[0] as ColumnSpan).length
+      : form === "fixed-size-list"
+        ? rows * (listSize as number)
+        : rows;
+  for (const span of parts)
+    check(span, nameOf(column, span), offsetBytes > 0 ? null : valueCount);
+  const offsets = isView(form) ? rows : rows + 1;
   return {
-    values: [values],
-    offsets,
+    values: parts.map((span) =>
+      placeBuffer(context, batch, span, 1, valueCount * width),
+    ),
+    offsets:
+      offsetBytes > 0
+        ? placeBuffer(
+            context,
+            batch,
+            column,
+            1,
+            rows === 0 ? 0 : offsetBytes * offsets,
+          )
+        : 0,
+    sizes: isView(form)
+      ? placeBuffer(context, batch, column, 2, offsetBytes * rows)
+      : 0,
     valueCount,
-    validity: validityOf(list),
-    valueValidity: validityOf(child),
+    validity: form === "columns" ? 0 : validityOf(column),
+    valueValidity: parts.map(validityOf),
   };
+}
+
+function nameOf(column: ColumnSpan, part: ColumnSpan): string {
+  return part === column
+    ? column.field.name
+    : `${column.field.name}.${part.field.name}`;
 }
 
 /** Places a kept column of a batch. @throws InputFormatError */
@@ -208,7 +216,6 @@ function checkNode(
   node: number,
   column: string,
   length: number | null,
-  nullable: boolean,
 ): void {
   const found = batch.nodes[node] as { length: number; nullCount: number };
   if (length !== null && found.length !== length)
@@ -216,12 +223,6 @@ function checkNode(
       path,
       where,
       `column ${column}: expected ${length} values, found ${found.length}`,
-    );
-  if (found.nullCount > 0 && !nullable)
-    throw new InputUnsupportedError(
-      path,
-      where,
-      `column ${column}: expected no nulls among its numbers, found ${found.nullCount}`,
     );
 }
 

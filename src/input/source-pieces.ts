@@ -1,18 +1,29 @@
+import { type NumberType, numberWidth } from "../arrow/field.js";
+import {
+  isSeparate,
+  offsetWidth,
+  type SourceForm,
+} from "../arrow/source-form.js";
 import type { LogitsFile } from "./logits-file.js";
 import type { LogitsBatch } from "./record-batch.js";
 
 /** Rows of one input batch, as bytes of the input; see SourcePiece in pool/protocol.ts. */
-interface RowsOfBatch {
+export interface RowsOfBatch {
   rowStart: number;
   rowEnd: number;
+  firstRow: number;
   values: number[];
   offsets: number;
   valueCount: number;
+  sizes: number;
+  validity: number;
+  valueValidity: number[];
 }
 
 /** How a source's rows stand in a batch. */
 interface SourceRows {
-  form: "fixed-size-list" | "list" | "columns";
+  form: SourceForm;
+  type: NumberType;
   width: number;
   /** Values per row. */
   values: number;
@@ -20,9 +31,8 @@ interface SourceRows {
 
 /** The logits, then the other inputs. */
 export function sourcesOf(file: LogitsFile): SourceRows[] {
-  const { form, classes, dtype, inputs } = file;
-  const width = dtype === "float32" ? 4 : 8;
-  return [{ form, width, values: classes }, ...inputs];
+  const { form, type, classes, inputs } = file;
+  return [{ form, type, width: numberWidth(type), values: classes }, ...inputs];
 }
 
 /** For every source, the parts of the input's batches that hold rows `[rowStart, rowEnd)`. */
@@ -33,22 +43,21 @@ export function sourcePieces(
 ): RowsOfBatch[][] {
   const batches = overlapping(file.batches, rowStart, rowEnd);
   return sourcesOf(file).map(({ form, width, values }, n) => {
+    const perOffset = offsetWidth(form);
     const perRow =
-      form === "fixed-size-list"
-        ? values * width
-        : form === "columns"
-          ? width
-          : 0;
+      perOffset > 0 ? 0 : isSeparate(form) ? width : values * width;
     return batches.map((batch) => {
       const start = Math.max(rowStart, batch.rowStart);
       const skip = start - batch.rowStart;
       const buffers = batch.sources[n] as LogitsBatch["sources"][number];
       return {
+        ...buffers,
         rowStart: start,
         rowEnd: Math.min(rowEnd, batch.rowEnd),
+        firstRow: skip,
         values: buffers.values.map((at) => at + skip * perRow),
-        offsets: buffers.offsets + 4 * skip,
-        valueCount: buffers.valueCount,
+        offsets: buffers.offsets + perOffset * skip,
+        sizes: buffers.sizes + perOffset * skip,
       };
     });
   });

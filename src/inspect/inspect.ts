@@ -103,7 +103,8 @@ function estimated({
   scan: __,
   column: ___,
   columns: ____,
-  allowMissingEos: _____,
+  nullLogit: _____,
+  allowMissingEos: ______,
   ...options
 }: InspectOptions) {
   return options;

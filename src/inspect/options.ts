@@ -4,6 +4,7 @@ import { type OptionSpec, RUN_OPTIONS } from "../options-table.js";
 const AS_RUN = [
   "column",
   "columns",
+  "nullLogit",
   "allowMissingEos",
   "threshold",
   "topK",

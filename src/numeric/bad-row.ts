@@ -4,12 +4,24 @@ export interface BadRow {
   found: string;
 }
 
+/** NaNs of their own kind, which stand where a file has null: as float32, and as float64. */
+export const NULL_BITS_32 = 0x7fc06e75;
+export const NULL_BITS_64 = 0x7ff800006e756c6cn;
+
+function isNull(values: Float64Array | Float32Array, k: number): boolean {
+  const at = values.byteOffset + k * values.BYTES_PER_ELEMENT;
+  return values.BYTES_PER_ELEMENT === 4
+    ? new Int32Array(values.buffer, at, 1)[0] === NULL_BITS_32
+    : new BigInt64Array(values.buffer, at, 1)[0] === NULL_BITS_64;
+}
+
 /** What makes a row of logits bad: the first NaN, else the first +inf, else nothing but -inf; null where it is good. */
 export function describeBadRow(
   logits: Float64Array | Float32Array,
 ): BadRow | null {
   const expected = "finite logits or -inf for masked classes";
   const nan = logits.findIndex(Number.isNaN);
+  if (nan >= 0 && isNull(logits, nan)) return { expected, found: "null" };
   if (nan >= 0) return { expected, found: `NaN in class ${nan}` };
   const infinite = logits.indexOf(Number.POSITIVE_INFINITY);
   if (infinite >= 0) return { expected, found: `+inf in class ${infinite}` };
@@ -35,7 +47,7 @@ export function describeBadInput(
       ? null
       : {
           expected: `a class from 0 to ${classes - 1} in ${name}`,
-          found: `${y}`,
+          found: isNull(values, 0) ? "null" : `${y}`,
         };
   }
   const at = values.findIndex((value) => !Number.isFinite(value));
@@ -43,6 +55,6 @@ export function describeBadInput(
     ? null
     : {
         expected: `finite numbers in ${name}`,
-        found: `${values[at]} at ${at}`,
+        found: `${isNull(values, at) ? "null" : values[at]} at ${at}`,
       };
 }

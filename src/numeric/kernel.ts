@@ -76,7 +76,7 @@ export interface Kernel {
   ): number;
   /** `count` float32 values to float64. */
   widen(source: number, count: number, out: number): void;
-  /** `classes` columns of `rows` values (`bytes` = 4 or 8 each), one after the other, to row-major. */
+  /** `classes` columns of `rows` values (`bytes` = 1, 2, 4 or 8 each), one after the other, to row-major. */
   interleave(
     columns: number,
     rows: number,

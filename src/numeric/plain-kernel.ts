@@ -26,6 +26,12 @@ import {
 import { softmaxRow } from "./softmax.js";
 import { workAreaAt } from "./work-area.js";
 
+type Integers = new (
+  buffer: ArrayBufferLike,
+  at: number,
+  length: number,
+) => Int8Array | Int16Array | Int32Array;
+
 /** The reference kernel on `buffer`: the SIMD kernel's judge in tests, and its stand-in where it cannot run. */
 export function plainKernel(buffer: ArrayBufferLike): Kernel {
   /** Of the work area at `work`, whose temperature is set; nothing is left of a bad row. */
@@ -176,9 +182,11 @@ export function plainKernel(buffer: ArrayBufferLike): Kernel {
     },
 
     interleave(columns, rows, classes, bytes, out) {
-      const words = bytes / 4;
-      const from = new Int32Array(buffer, columns, rows * classes * words);
-      const to = new Int32Array(buffer, out, rows * classes * words);
+      const words = bytes === 8 ? 2 : 1;
+      const Words: Integers =
+        bytes === 1 ? Int8Array : bytes === 2 ? Int16Array : Int32Array;
+      const from = new Words(buffer, columns, rows * classes * words);
+      const to = new Words(buffer, out, rows * classes * words);
       for (let r = 0; r < rows; r++) {
         for (let k = 0; k < classes; k++) {
           for (let w = 0; w < words; w++)

@@ -24,6 +24,7 @@ import {
   type EntriesSlotLayout,
   layoutEntriesSlot,
 } from "../slots/entries-slot.js";
+import { isWidened } from "../slots/slot-layout.js";
 import { type EntriesPlan, planEntries } from "./plan-entries.js";
 
 /** A run over single entries that has only to be carried out; where things go is known as they come. */
@@ -97,7 +98,7 @@ export function planEntriesJob(
     results,
     sources: sources.map((source, n) => ({
       ...source,
-      widened: n > 0 && logits.inputs[n - 1]?.type !== "float64",
+      widened: isWidened(source.type, n > 0),
     })),
   });
   const ownPlace = ({ source }: TableColumn) =>

@@ -17,7 +17,11 @@ import { type Plan, planRun } from "../plan.js";
 import { type ResultColumn, resultColumns } from "../results/columns.js";
 import { MAX_DENSE_BYTES } from "../results/dense-limit.js";
 import { resultsOf } from "../results/emit-options.js";
-import { layoutSlot, type SlotLayout } from "../slots/slot-layout.js";
+import {
+  isWidened,
+  layoutSlot,
+  type SlotLayout,
+} from "../slots/slot-layout.js";
 import { SkippedRows } from "./skipped-rows.js";
 
 /** A run that has only to be carried out: the plan, the slot, and every byte of the output placed. */
@@ -117,7 +121,7 @@ export function planPlannedJob(
     slack: DIRECT_BYTES,
     sources: sources.map((source, n) => ({
       ...source,
-      widened: n > 0 && logits.inputs[n - 1]?.type !== "float64",
+      widened: isWidened(source.type, n > 0),
     })),
   });
   const { onBadRow } = options;

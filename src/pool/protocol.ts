@@ -1,4 +1,5 @@
 import type { NumberType } from "../arrow/field.js";
+import type { SourceForm } from "../arrow/source-form.js";
 import type { DirectTarget } from "../io/direct.js";
 import type { ResultColumn } from "../results/columns.js";
 import type { EntriesPlaces } from "../slots/entries-slot.js";
@@ -27,6 +28,8 @@ export interface WorkerSetup {
   loadRows: number;
   strideRows: number;
   tileRows: number;
+  /** `--null-logit mask`: a null among logits is a masked class. */
+  maskNulls: boolean;
   /** `--on-bad-row error`: the first one ends the task. */
   stopAtBadRow: boolean;
   /** `--on-bad-row skip`: tasks know them beforehand. */
@@ -53,7 +56,7 @@ export interface EntriesSetup extends EntriesPlaces {
 /** A source of numbers: its columns' name, how it is stored, and how many values a row has. */
 export interface SourceSetup {
   name: string;
-  form: "fixed-size-list" | "list" | "columns";
+  form: SourceForm;
   type: NumberType;
   width: number;
   values: number;
@@ -68,9 +71,15 @@ export interface SourcePiece {
   rowEnd: number;
   /** Start of the first row's values, one per column (lists: start of the batch's values). */
   values: number[];
-  /** Lists: start of the first row's offset, and how many values the batch has. */
+  /** What of its batch the first row is. */
+  firstRow: number;
+  /** Lists: start of the first row's offset (views: and size), and how many values the batch has. */
   offsets: number;
+  sizes: number;
   valueCount: number;
+  /** Start of the batch's bits that say which rows, and which values, are not null; 0: all of them. */
+  validity: number;
+  valueValidity: number[];
 }
 
 /** The results of rows `[rowStart, rowEnd)`, written to these absolute bytes of the output. */
@@ -200,6 +209,8 @@ export type Failure =
       found: number;
     }
   | { kind: "damaged"; where: string; text: string }
+  /** A value that is not taken. */
+  | { kind: "refused-value"; row: number; where: string; text: string }
   /** The output that is compared has another byte. */
   | {
       kind: "different";

@@ -1,4 +1,5 @@
 import { describeField, type Field } from "../arrow/field.js";
+import type { SourceForm } from "../arrow/source-form.js";
 import {
   InputFormatError,
   InputUnsupportedError,
@@ -123,6 +124,12 @@ function resultOf(
     : "jacobian";
 }
 
+const READ_FORMS: readonly SourceForm[] = [
+  "fixed-size-list",
+  "list",
+  "columns",
+];
+
 function numbersOf(
   path: string,
   fields: readonly Field[],
@@ -139,7 +146,11 @@ function numbersOf(
   const field = fields[place] as Field;
   const column = (isList ? listedNumbers : singleNumbers)(field, place, kind);
   const numbers = kind === "whole" ? "whole numbers" : "float32 or float64";
-  if (!column || (column.values !== null && column.values < 0))
+  if (
+    !column ||
+    !READ_FORMS.includes(column.form) ||
+    (column.width < 4 && kind === "float")
+  )
     throw new InputUnsupportedError(
       path,
       `column ${name}`,

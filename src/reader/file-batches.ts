@@ -26,18 +26,18 @@ export function placeBatches(
   let start = 0;
   for (const { context, batch, columns } of recordBatches(file)) {
     const count = batch.rows;
-    const stored = (column: NumberColumn, nullable: boolean) =>
+    const stored = (column: NumberColumn) =>
       new StoredColumn(
         context,
         column,
         count,
-        placeValues(context, batch, columns, { ...column, nullable }),
+        placeValues(context, batch, columns, column),
       );
     const found = {
       start,
       count,
-      row: stored(row, false),
-      parts: parts.map((column) => stored(column, true)),
+      row: stored(row),
+      parts: parts.map(stored),
     };
     if (count > 0) placed.push(found);
     start += count;

@@ -32,8 +32,14 @@ export class StoredColumn {
     this.#buffers = buffers;
   }
 
+  /** Of rows: where each is one value, those are the rows. */
+  get #validity(): number {
+    const { validity, valueValidity } = this.#buffers;
+    return this.#column.form === "columns" ? (valueValidity[0] ?? 0) : validity;
+  }
+
   async isNull(source: ByteSource, k: number): Promise<boolean> {
-    const bits = bitsOf(this.#buffers.validity, this.#rows);
+    const bits = bitsOf(this.#validity, this.#rows);
     return (await firstNull(source, bits, k, k + 1)) !== null;
   }
 
@@ -61,7 +67,7 @@ export class StoredColumn {
     start: number,
     end: number,
   ): Promise<Uint8Array | null> {
-    const validity = bitsOf(this.#buffers.validity, this.#rows);
+    const validity = bitsOf(this.#validity, this.#rows);
     if (!validity || end === start) return null;
     const first = Math.floor(start / 8);
     const bits = await source.read(validity, first, Math.ceil(end / 8) - first);
@@ -117,7 +123,7 @@ export class StoredColumn {
       start * width,
       (end - start) * width,
     );
-    const bits = bitsOf(valueValidity, valueCount);
+    const bits = bitsOf(valueValidity[0] ?? 0, valueCount);
     const empty = await firstNull(source, bits, start, end);
     if (empty !== null)
       throw this.error(`expected a number, found null at value ${empty}`);

@@ -1,9 +1,16 @@
+import type { NumberType } from "../arrow/field.js";
+import {
+  isSeparate,
+  isView,
+  offsetWidth,
+  type SourceForm,
+} from "../arrow/source-form.js";
 import { ENTRY_BYTES } from "../numeric/portable/program.js";
 import { workAreaBytes } from "../numeric/portable/work.js";
 
 /** Rows of numbers in the input: the logits, or another column. */
 export interface SourceShape {
-  form: "fixed-size-list" | "list" | "columns";
+  form: SourceForm;
   /** Bytes per value as stored. */
   width: number;
   /** Values per row. */
@@ -57,6 +64,11 @@ export interface SlotLayout {
   bytes: number;
 }
 
+/** The kernel reads logits of floats as they are, and other inputs as float64. */
+export function isWidened(type: NumberType, isInput: boolean): boolean {
+  return type !== "float64" && (isInput || type !== "float32");
+}
+
 /** One slot: a chunk's input and output, a stride at a time. Pure. */
 export function layoutSlot(spec: SlotSpec): SlotLayout {
   const { loadRows, strideRows, tileRows, classes } = spec;
@@ -69,11 +81,11 @@ export function layoutSlot(spec: SlotSpec): SlotLayout {
   const sources = spec.sources.map(({ form, width, values, widened }) => {
     const bytes = loadRows * values * width;
     const staging = region(
-      form === "columns" && values > 1
-        ? bytes
-        : form === "list"
-          ? 4 * (loadRows + 1)
-          : 0,
+      isSeparate(form)
+        ? values > 1
+          ? bytes
+          : 0
+        : offsetWidth(form) * (isView(form) ? 2 : 1) * (loadRows + 1),
     );
     const raw = region(bytes);
     return {

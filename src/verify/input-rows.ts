@@ -1,21 +1,37 @@
 import type { NumberType } from "../arrow/field.js";
-import { InputFormatError, RaggedRowError } from "../errors.js";
+import {
+  isSeparate,
+  isView,
+  offsetWidth,
+  type SourceForm,
+} from "../arrow/source-form.js";
+import {
+  InputFormatError,
+  InputUnsupportedError,
+  RaggedRowError,
+} from "../errors.js";
 import type { LogitsFile } from "../input/logits-file.js";
-import { numbersOfBytes } from "../input/numbers-of-bytes.js";
+import { numbersOfBytes, offsetsOf } from "../input/numbers-of-bytes.js";
 import { readInputAsync } from "../input/read-input.js";
-import { sourcePieces, sourcesOf } from "../input/source-pieces.js";
-
-type Piece = ReturnType<typeof sourcePieces>[number][number];
+import {
+  type RowsOfBatch,
+  sourcePieces,
+  sourcesOf,
+} from "../input/source-pieces.js";
 
 interface Source {
   name: string;
-  form: "fixed-size-list" | "list" | "columns";
+  form: SourceForm;
   type: NumberType;
   width: number;
   values: number;
+  isLogits: boolean;
 }
 
-/** Rows of the input, as float64: the logits, then the other inputs. One stretch of rows is held at a time. */
+/**
+ * Rows of the input, as float64: the logits, then the other inputs; a null row is of NaN, as a null is in other inputs, and
+ * a null logit -inf where it masks its class. One stretch of rows is held at a time.
+ */
 export class InputRows {
   readonly #file: LogitsFile;
   readonly #sources: Source[];
@@ -25,11 +41,11 @@ export class InputRows {
 
   constructor(file: LogitsFile) {
     this.#file = file;
-    const own = [{ name: file.column, type: file.dtype }, ...file.inputs];
-    this.#sources = sourcesOf(file).map((source, n) => {
-      const { name, type } = own[n] as { name: string; type: NumberType };
-      return { ...source, name, type };
-    });
+    this.#sources = sourcesOf(file).map((source, n) => ({
+      ...source,
+      name: n === 0 ? file.column : (file.inputs[n - 1]?.name ?? ""),
+      isLogits: n === 0,
+    }));
   }
 
   holds(row: number): boolean {
@@ -45,7 +61,7 @@ export class InputRows {
 
   /**
    * Reads rows `[start, end)`, which are inside the input.
-   * @throws RaggedRowError, InputFormatError for offsets that cannot be, IoError
+   * @throws RaggedRowError, InputFormatError for offsets that cannot be, InputUnsupportedError for a null logit, IoError
    */
   async load(start: number, end: number): Promise<void> {
     const pieces = sourcePieces(this.#file, start, end);
@@ -53,7 +69,7 @@ export class InputRows {
     this.#held = [];
     for (const [n, source] of this.#sources.entries()) {
       const out = new Float64Array((end - start) * source.values);
-      for (const piece of pieces[n] as Piece[]) {
+      for (const piece of pieces[n] as RowsOfBatch[]) {
         const at = (piece.rowStart - start) * source.values;
         const count = (piece.rowEnd - piece.rowStart) * source.values;
         await this.#fill(source, piece, out.subarray(at, at + count));
@@ -64,20 +80,93 @@ export class InputRows {
     this.#end = end;
   }
 
-  async #fill(source: Source, piece: Piece, out: Float64Array): Promise<void> {
+  async #fill(
+    source: Source,
+    piece: RowsOfBatch,
+    out: Float64Array,
+  ): Promise<void> {
     const { form, width, values } = source;
     const rows = piece.rowEnd - piece.rowStart;
-    if (form === "columns") {
+    const isNull = await this.#nulls(piece.validity, piece.firstRow, rows);
+    if (isSeparate(form)) {
       for (const [k, start] of piece.values.entries()) {
         const numbers = await this.#numbers(source, start, rows);
+        const bits = piece.valueValidity[k] ?? 0;
+        const missing = await this.#nulls(bits, piece.firstRow, rows);
         for (let r = 0; r < rows; r++)
-          out[r * values + k] = numbers[r] as number;
+          out[r * values + k] = missing(r)
+            ? this.#nullValue(source, piece.rowStart + r, k, isNull(r))
+            : (numbers[r] as number);
       }
-      return;
+    } else {
+      const firsts =
+        offsetWidth(form) > 0
+          ? await this.#firstValues(source, piece, isNull)
+          : null;
+      const [start = 0] = piece.values;
+      const [bits = 0] = piece.valueValidity;
+      // Rows that stand one behind the other are read together.
+      for (let r = 0; r < rows; ) {
+        const first = firsts ? (firsts[r] as number) : r * values;
+        let end = r + 1;
+        while (
+          end < rows &&
+          first >= 0 &&
+          (!firsts || firsts[end] === first + (end - r) * values)
+        )
+          end++;
+        const count = (end - r) * values;
+        if (first >= 0) {
+          const position = start + first * width;
+          out.set(await this.#numbers(source, position, count), r * values);
+          // fixed-size lists: `first` counts from the piece's own start
+          const inBatch = firsts ? first : piece.firstRow * values + first;
+          const missing = await this.#nulls(bits, inBatch, count);
+          for (let n = 0; n < count; n++) {
+            const row = r + Math.floor(n / values);
+            if (missing(n))
+              out[r * values + n] = this.#nullValue(
+                source,
+                piece.rowStart + row,
+                n % values,
+                isNull(row),
+              );
+          }
+        }
+        r = end;
+      }
     }
-    const first = form === "list" ? await this.#firstValue(source, piece) : 0;
-    const start = (piece.values[0] as number) + first * width;
-    out.set(await this.#numbers(source, start, rows * values));
+    for (let r = 0; r < rows; r++)
+      if (isNull(r)) out.fill(Number.NaN, r * values, (r + 1) * values);
+  }
+
+  #nullValue(
+    { name, isLogits }: Source,
+    row: number,
+    k: number,
+    rowIsNull: boolean,
+  ): number {
+    if (!isLogits || rowIsNull) return Number.NaN;
+    if (this.#file.nullLogit === "mask") return Number.NEGATIVE_INFINITY;
+    throw new InputUnsupportedError(
+      this.#file.path,
+      `column ${name}, row ${row}, class ${k}`,
+      "expected a logit, found null (--null-logit mask takes it for a masked class)",
+    );
+  }
+
+  /** Which of `count` bits from `first` on say that something is null. */
+  async #nulls(
+    position: number,
+    first: number,
+    count: number,
+  ): Promise<(k: number) => boolean> {
+    if (position === 0) return () => false;
+    const start = first >> 3;
+    const bytes = new Uint8Array(Math.ceil((first + count) / 8) - start);
+    await readInputAsync(this.#file, bytes, position + start);
+    const bit = (k: number) => first + k - 8 * start;
+    return (k) => (((bytes[bit(k) >> 3] as number) >> (bit(k) & 7)) & 1) === 0;
   }
 
   async #numbers(
@@ -90,28 +179,39 @@ export class InputRows {
     return numbersOfBytes(bytes.buffer, type);
   }
 
-  /** Lists: where the first one's values start. Every list must have as many as the first of the file. */
-  async #firstValue(
-    { name, values }: Source,
-    { rowStart, rowEnd, offsets: position, valueCount }: Piece,
-  ): Promise<number> {
+  /** Lists: where each one's values start; -1 for null. Every list must have as many as the first of the file. */
+  async #firstValues(
+    { name, form, values }: Source,
+    piece: RowsOfBatch,
+    isNull: (r: number) => boolean,
+  ): Promise<number[]> {
     const { path } = this.#file;
-    const offsets = new Int32Array(rowEnd - rowStart + 1);
-    const bytes = new Uint8Array(offsets.buffer);
-    await readInputAsync(this.#file, bytes, position);
-    for (let r = 0; r < rowEnd - rowStart; r++) {
-      const found = (offsets[r + 1] as number) - (offsets[r] as number);
-      if (found !== values)
-        throw new RaggedRowError(path, name, rowStart + r, values, found);
-    }
-    const [first = 0] = offsets;
-    const last = offsets.at(-1) as number;
-    if (first < 0 || last > valueCount)
-      throw new InputFormatError(
-        path,
-        `column ${name}, rows ${rowStart} to ${rowEnd - 1}`,
-        `expected list offsets inside 0 to ${valueCount}, found ${first} to ${last}`,
-      );
-    return first;
+    const { rowStart, rowEnd, valueCount } = piece;
+    const rows = rowEnd - rowStart;
+    const width = offsetWidth(form) as 4 | 8;
+    const integers = async (position: number, count: number) => {
+      const bytes = new Uint8Array(count * width);
+      await readInputAsync(this.#file, bytes, position);
+      return offsetsOf(bytes.buffer, width);
+    };
+    const view = isView(form);
+    const offsets = await integers(piece.offsets, view ? rows : rows + 1);
+    const sizes = view ? await integers(piece.sizes, rows) : null;
+    return Array.from({ length: rows }, (_, r) => {
+      const first = offsets[r] as number;
+      const found = sizes
+        ? (sizes[r] as number)
+        : (offsets[r + 1] as number) - first;
+      const row = rowStart + r;
+      if (!isNull(r) && found !== values)
+        throw new RaggedRowError(path, name, row, values, found);
+      if (!(first >= 0 && found >= 0 && first + found <= valueCount))
+        throw new InputFormatError(
+          path,
+          `column ${name}, row ${row}`,
+          `expected a list inside values 0 to ${valueCount}, found ${first} to ${first + found}`,
+        );
+      return isNull(r) ? -1 : first;
+    });
   }
 }

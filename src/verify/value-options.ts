@@ -12,6 +12,7 @@ export interface ValueOptions
     | "cotangent"
     | "tangent"
     | "covariance"
+    | "nullLogit"
     | "allowMissingEos"
   > {
   /** Path of a file that softjac has written. */

@@ -54,6 +54,7 @@ export async function verifyValues(
       keep: [],
       ownNames: [],
       inputs: inputsOf(run.emit, inputs),
+      nullLogit: options.nullLogit,
       allowMissingEos: options.allowMissingEos,
       signal: hooks.signal,
     });

@@ -124,14 +124,16 @@ export function widen(source: usize, count: usize, out: usize): void {
   if (even != count) store<f64>(out + (even << 3), <f64>load<f32>(source + (even << 2)));
 }
 
-/** `classes` columns of `rows` values each, one after the other at `columns`, to row-major at `out`; bytes = 4 or 8. */
+/** `classes` columns of `rows` values each, one after the other at `columns`, to row-major at `out`; bytes = 1, 2, 4 or 8. */
 export function interleave(columns: usize, rows: usize, classes: usize, bytes: usize, out: usize): void {
   for (let r: usize = 0; r < rows; r++) {
     for (let k: usize = 0; k < classes; k++) {
       const from = columns + (k * rows + r) * bytes;
       const to = out + (r * classes + k) * bytes;
       if (bytes == 4) store<i32>(to, load<i32>(from));
-      else store<i64>(to, load<i64>(from));
+      else if (bytes == 8) store<i64>(to, load<i64>(from));
+      else if (bytes == 2) store<i16>(to, load<i16>(from));
+      else store<i8>(to, load<i8>(from));
     }
   }
 }
