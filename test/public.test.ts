@@ -56,6 +56,13 @@ describe("nothing imports upward", () => {
     "src/slots": ["node:", "src/numeric", "src/errors"],
     "src/arrow": [],
     "src/input": ["node:", "src/io", "src/arrow", "src/errors", "src/results"],
+    "src/input/parquet": [
+      "node:",
+      "src/input",
+      "src/io",
+      "src/arrow",
+      "src/errors",
+    ],
     "src/output": [
       "node:",
       "src/io",
@@ -105,6 +112,8 @@ describe("nothing imports upward", () => {
     ],
     workers: [
       "node:",
+      "parquet-wasm",
+      "src/input/parquet/protocol",
       "src/io",
       "src/numeric",
       "src/pool/protocol",

@@ -3,6 +3,8 @@ import { locateLogits } from "./arrow-logits.js";
 import { type InputFile, openInputFile } from "./input-file.js";
 import { inputFormat } from "./input-format.js";
 import type { LogitsFile, OpenOptions } from "./logits-file.js";
+import { parquetAsArrow } from "./parquet/parquet-as-arrow.js";
+import { isParquet } from "./parquet/parquet-footer.js";
 import { openStandardInput, STANDARD_INPUT } from "./standard-input.js";
 
 /**
@@ -15,11 +17,12 @@ export async function openLogits(
   path: string,
   options: OpenOptions,
 ): Promise<LogitsFile> {
-  const file =
+  let file =
     path === STANDARD_INPUT
       ? await openStandardInput(options.scratch, options.signal)
       : openInputFile(path);
   try {
+    if (isParquet(file)) file = await parquetAsArrow(file, options);
     return await locate(file, options);
   } catch (error) {
     file.close();
