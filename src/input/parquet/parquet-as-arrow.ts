@@ -79,7 +79,12 @@ async function decode(
             { cause },
           ),
         );
-      worker.on("error", (error) => found(`damage (${error.message})`, error));
+      worker.on("error", (error) =>
+        found(
+          `damage, or more than the decoder has room for (${error.message})`,
+          error,
+        ),
+      );
       worker.on("exit", () => found("damage that the decoder gave up at"));
       worker.on("message", (reply: ParquetReply) => {
         try {

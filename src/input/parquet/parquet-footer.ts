@@ -1,6 +1,7 @@
 import { InputFormatError, InputUnsupportedError } from "../../errors.js";
 import type { InputFile } from "../input-file.js";
 import { readInput } from "../read-input.js";
+import { ENCRYPTION_ALGORITHM, footerFields } from "./footer-fields.js";
 
 // A Parquet file (parquet-format, README.md, "File format"):
 //
@@ -42,11 +43,7 @@ export function readFooter(file: InputFile): ParquetFooter {
     );
   const magic = textAt(file, bytes - MAGIC_BYTES);
   if (magic === ENCRYPTED || textAt(file, 0) === ENCRYPTED)
-    throw new InputUnsupportedError(
-      path,
-      "footer",
-      "expected a Parquet file that is not encrypted, found an encrypted footer",
-    );
+    throw encrypted(path, "an encrypted footer");
   if (magic !== MAGIC)
     throw new InputFormatError(
       path,
@@ -66,7 +63,17 @@ export function readFooter(file: InputFile): ParquetFooter {
   const footer = { bytes: new Uint8Array(length), start: 0 };
   footer.start = bytes - TAIL_BYTES - length;
   readInput(file, footer.bytes, footer.start);
+  if (footerFields(footer.bytes).has(ENCRYPTION_ALGORITHM))
+    throw encrypted(path, "columns that are encrypted");
   return footer;
+}
+
+function encrypted(path: string, found: string): InputUnsupportedError {
+  return new InputUnsupportedError(
+    path,
+    "footer",
+    `expected a Parquet file that is not encrypted, found ${found}`,
+  );
 }
 
 function textAt(file: InputFile, position: number): string {
