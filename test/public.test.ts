@@ -113,7 +113,7 @@ describe("nothing imports upward", () => {
     workers: [
       "node:",
       "parquet-wasm",
-      "src/input/parquet/protocol",
+      "src/input/parquet/",
       "src/io",
       "src/numeric",
       "src/pool/protocol",

@@ -2,7 +2,8 @@ import type {
   ParquetReply,
   ParquetSetup,
 } from "../src/input/parquet/protocol.js";
-import { readFully } from "../src/io/positional.js";
+import { ParquetFailure } from "./parquet-failure.js";
+import { readParquet } from "./parquet-read.js";
 
 /** The part of a Blob that the decoder uses. */
 interface BlobLike {
@@ -25,14 +26,9 @@ export function fileAsBlob(
     arrayBuffer: async () => {
       const target = new Uint8Array(end - start);
       try {
-        readFully(fd, target, start);
+        readParquet(fd, target, start);
       } catch (error) {
-        const { code, message } = error as NodeJS.ErrnoException;
-        reply(
-          code === undefined || code === "ERR_SHORT_READ"
-            ? { kind: "damaged", where: "file", text: message }
-            : { kind: "failed", task: "read", code },
-        );
+        if (error instanceof ParquetFailure) reply(error.reply);
         throw error;
       }
       overlay(target, start, footer, footerStart);

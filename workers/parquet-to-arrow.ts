@@ -1,5 +1,7 @@
 import type { ParquetFile, RowGroupMetaData } from "parquet-wasm/esm";
+import type { ParquetSetup } from "../src/input/parquet/protocol.js";
 import { writeFully } from "../src/io/positional.js";
+import { checkPages } from "./parquet-checksums.js";
 import { ParquetFailure } from "./parquet-failure.js";
 
 /** Of one batch, about: row groups are read whole, as they must be, but decoded in parts. */
@@ -19,8 +21,9 @@ const EOS_BYTES = 8;
 export async function writeArrow(
   file: ParquetFile,
   columns: string[],
-  target: number,
+  setup: ParquetSetup,
 ): Promise<number> {
+  const { target, rowGroups } = setup;
   let position = 0;
   const append = (bytes: Uint8Array) => {
     try {
@@ -43,6 +46,9 @@ export async function writeArrow(
   for (let k = 0; k < groups; k++) {
     const group = metadata.rowGroup(k);
     const batchSize = batchRows(group, columns, k);
+    for (const chunk of rowGroups[k] ?? [])
+      if (columns.includes(chunk.column))
+        checkPages(setup, chunk, `row group ${k}`);
     let found = 0;
     for await (const batch of await file.stream({
       rowGroups: [k],

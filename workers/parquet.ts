@@ -11,6 +11,9 @@ import { fileAsBlob } from "./parquet-blob.js";
 import { ParquetFailure } from "./parquet-failure.js";
 import { writeArrow } from "./parquet-to-arrow.js";
 
+/** The decoder may quote all that it found. */
+const MOST_TEXT = 300;
+
 const setup = workerData as ParquetSetup;
 const reply = (message: ParquetReply) => parentPort?.postMessage(message);
 
@@ -25,7 +28,7 @@ try {
   reply({ kind: "schema", stream: file.schema().intoIPCStream() });
   reply({
     kind: "done",
-    bytes: await writeArrow(file, (await asked).columns, setup.target),
+    bytes: await writeArrow(file, (await asked).columns, setup),
   });
 } catch (error) {
   reply(
@@ -34,7 +37,12 @@ try {
       : {
           kind: "damaged",
           where: "Parquet data",
-          text: `expected row groups that can be decoded, found: ${error instanceof Error ? error.message : String(error)}`,
+          text: `expected row groups that can be decoded, found: ${oneLine(error)}`,
         },
   );
+}
+
+function oneLine(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.replace(/\s+/g, " ").slice(0, MOST_TEXT);
 }

@@ -18,14 +18,17 @@ const bytes = readFileSync(fixture("pyarrow-small.parquet"));
 const footerStart = bytes.length - 8 - bytes.readUInt32LE(bytes.length - 8);
 const damaged = at("damaged.parquet");
 const output = at("out.arrow");
+const never = at("never.arrow");
 const keep = ["id", "name"];
 
 /** The error of a run on damaged bytes, without the file's name. */
 async function message(content: Uint8Array): Promise<string> {
   writeFileSync(damaged, content);
-  const error = await built.run({ input: damaged, output }).catch((e) => e);
+  const error = await built
+    .run({ input: damaged, output: never })
+    .catch((e) => e);
   expect(error).toBeInstanceOf(built.SoftjacError);
-  expect(existsSync(output)).toBe(false);
+  expect(existsSync(never)).toBe(false);
   return `${error.code} ${error.message.replace(damaged, "file")}`;
 }
 
@@ -40,7 +43,7 @@ test("cut at every byte: refused, and nothing left", async () => {
   expect(await message(bytes.subarray(0, 8))).toBe(
     "ERR_INPUT_FORMAT file: file: expected a Parquet file of at least 13 bytes, found 8: the file is cut",
   );
-  expect(readdirSync(dirname(output))).toEqual(["damaged.parquet"]);
+  expect(readdirSync(dirname(never))).toEqual(["damaged.parquet"]);
 });
 
 test("a footer length that is none", async () => {
@@ -189,4 +192,35 @@ test("bits flipped", async () => {
       JSON.stringify(asResults(JSON.parse(read[k] as string))) !== found,
   );
   expect(unlike.map(([path]) => path)).toEqual([]);
+});
+
+test("bits flipped in pages with checksums: no other numbers", async () => {
+  const whole = readFileSync(fixture("pyarrow-checksums.parquet"));
+  const pagesEnd = whole.length - 8 - whole.readUInt32LE(whole.length - 8);
+  const undamaged = JSON.stringify(
+    await resultsOn(fixture("pyarrow-checksums.parquet")),
+  );
+  const uniform = random(7);
+  let noticed = 0;
+  for (let k = 0; k < 100; k++) {
+    const copy = Buffer.from(whole);
+    const place = 4 + Math.floor(uniform() * (pagesEnd - 4));
+    copy[place] = (copy[place] as number) ^ (1 << Math.floor(uniform() * 8));
+    writeFileSync(damaged, copy);
+    const found = await resultsOn(damaged);
+    if (found) expect(JSON.stringify(found), `byte ${place}`).toBe(undamaged);
+    else noticed++;
+  }
+  expect(noticed).toBeGreaterThan(50);
+});
+
+test("a page that is not what its checksum says is named", async () => {
+  const copy = readFileSync(fixture("pyarrow-checksums.parquet"));
+  // the last page of the file is one of logits
+  const footerBytes = copy.readUInt32LE(copy.length - 8);
+  const place = copy.length - 8 - footerBytes - 1;
+  copy[place] = (copy[place] as number) ^ 1;
+  expect(await message(copy)).toMatch(
+    /^ERR_INPUT_FORMAT file: row group 2: column logits, page \d+: expected the checksum [0-9a-f]{8}, found [0-9a-f]{8}$/,
+  );
 });

@@ -81,6 +81,7 @@ const FILES: [name: string, keep: string[], options?: Partial<RunOptions>][] = [
   ["pyarrow-brotli", ALL],
   ["pyarrow-v2", ALL],
   ["pyarrow-small", ["id", "name"]],
+  ["pyarrow-checksums", ["id", "name"]],
   ["pyarrow-no-arrow-schema", ALL],
   ["pyarrow-columns", ALL, { columns: "logit_*" }],
   ["polars", ["id", "name", "split", "kind"]],

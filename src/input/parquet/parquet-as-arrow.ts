@@ -40,6 +40,7 @@ export async function parquetAsArrow(
       bytes,
       footer: footer.bytes,
       footerStart: footer.start,
+      rowGroups: footer.rowGroups,
       target: target.fd,
     };
     const streamBytes = await decode(path, setup, options);

@@ -1,7 +1,7 @@
 import { InputFormatError, InputUnsupportedError } from "../../errors.js";
 import type { InputFile } from "../input-file.js";
 import { readInput } from "../read-input.js";
-import { ENCRYPTION_ALGORITHM, footerFields } from "./footer-fields.js";
+import { type ColumnChunk, fileMetadata } from "./file-metadata.js";
 
 // A Parquet file (parquet-format, README.md, "File format"):
 //
@@ -19,6 +19,8 @@ export interface ParquetFooter {
   bytes: Uint8Array;
   /** Where it starts in the file. */
   start: number;
+  /** Column chunks by row group; none where the footer is damaged, which the decoder then says. */
+  rowGroups: ColumnChunk[][];
 }
 
 /** Whether a file starts as Parquet files do. */
@@ -60,12 +62,12 @@ export function readFooter(file: InputFile): ParquetFooter {
       "footer",
       `expected a footer of 1 to ${room} bytes, found a length of ${length}`,
     );
-  const footer = { bytes: new Uint8Array(length), start: 0 };
-  footer.start = bytes - TAIL_BYTES - length;
-  readInput(file, footer.bytes, footer.start);
-  if (footerFields(footer.bytes).has(ENCRYPTION_ALGORITHM))
-    throw encrypted(path, "columns that are encrypted");
-  return footer;
+  const footer = new Uint8Array(length);
+  const start = bytes - TAIL_BYTES - length;
+  readInput(file, footer, start);
+  const metadata = fileMetadata(footer);
+  if (metadata?.encrypted) throw encrypted(path, "columns that are encrypted");
+  return { bytes: footer, start, rowGroups: metadata?.rowGroups ?? [] };
 }
 
 function encrypted(path: string, found: string): InputUnsupportedError {

@@ -1,3 +1,5 @@
+import type { ColumnChunk } from "./file-metadata.js";
+
 // What the main thread and the thread that decodes a Parquet file say to each other. Bulk goes from file to file.
 
 /** Sent when the thread starts. File descriptors belong to the process: the thread uses them, the main thread owns them. */
@@ -7,6 +9,8 @@ export interface ParquetSetup {
   /** The footer as it is to be read, and where it starts in the file. */
   footer: Uint8Array;
   footerStart: number;
+  /** Column chunks by row group, as far as they are known. */
+  rowGroups: ColumnChunk[][];
   /** Where the Arrow stream goes, from its start on. */
   target: number;
 }

@@ -77,6 +77,7 @@ full = pa.table({**KEPT, "logits": lists(np.float32)})
 for codec in ["none", "snappy", "gzip", "zstd", "lz4", "brotli"]:
     parquet(f"pyarrow-{codec}", full, compression=codec)
 parquet("pyarrow-small", full.select(["id", "name", "logits"]), compression="none")
+parquet("pyarrow-checksums", full.select(["id", "name", "logits"]), write_page_checksum=True)
 parquet("pyarrow-v2", full, compression="zstd", data_page_version="2.0", write_page_checksum=True, write_page_index=True,
         use_dictionary=False, use_byte_stream_split=["weight", "logits.list.element"],
         column_encoding={"id": "DELTA_BINARY_PACKED", "name": "DELTA_BYTE_ARRAY"})
