@@ -2,6 +2,7 @@
 import { execFile } from "node:child_process";
 import {
   chmod,
+  copyFile,
   mkdir,
   readdir,
   readFile,
@@ -71,6 +72,7 @@ async function bundles() {
       index: "src/index.ts",
       cli: "src/cli/main.ts",
       worker: "workers/worker.ts",
+      parquet: "workers/parquet.ts",
     },
     platform: "node",
     // piscina finds its own worker file by its place in node_modules.
@@ -83,6 +85,10 @@ async function bundles() {
     minify: true,
   });
   await thirdPartyLicences(output);
+  await copyFile(
+    new URL("node_modules/parquet-wasm/esm/parquet_wasm_bg.wasm", here),
+    new URL("dist/parquet.wasm", here),
+  );
   await chmod(new URL("dist/cli.js", here), 0o755);
 }
 

@@ -21,6 +21,7 @@ test("packed and installed elsewhere: library, command, worker and kernel are fo
   );
   const files = packed.files.map(({ path }: { path: string }) => path);
   expect(files).toContain("dist/kernels.wasm");
+  expect(files).toContain("dist/parquet.wasm");
   expect(
     files.filter(
       (path: string) =>
@@ -88,6 +89,15 @@ console.log(report.kernel, report.rows);
         "float64",
         "--quiet",
       ],
+      app,
+    ),
+  ).toBe("");
+  // a thread and a module of its own, which nothing but a Parquet file starts
+  const parquet = `${root}test/input/parquet/pyarrow-zstd.parquet`;
+  expect(
+    run(
+      "npx",
+      ["--no-install", "softjac", "run", parquet, "-o", "p.arrow", "--quiet"],
       app,
     ),
   ).toBe("");

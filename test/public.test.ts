@@ -57,6 +57,13 @@ describe("nothing imports upward", () => {
     "src/slots": ["node:", "src/arrow", "src/numeric", "src/errors"],
     "src/arrow": [],
     "src/input": ["node:", "src/io", "src/arrow", "src/errors", "src/results"],
+    "src/input/parquet": [
+      "node:",
+      "src/input",
+      "src/io",
+      "src/arrow",
+      "src/errors",
+    ],
     "src/output": [
       "node:",
       "src/io",
@@ -107,6 +114,8 @@ describe("nothing imports upward", () => {
     workers: [
       "node:",
       "src/arrow",
+      "parquet-wasm",
+      "src/input/parquet/",
       "src/io",
       "src/numeric",
       "src/pool/protocol",

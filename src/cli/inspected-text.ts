@@ -6,6 +6,7 @@ import { aligned, bytes, count, duration } from "./format.js";
 const FORMATS: Record<Inspection["format"], string> = {
   "arrow-file": "Arrow IPC file",
   "arrow-stream": "Arrow IPC stream",
+  parquet: "Parquet file",
 };
 
 const MOST_COLUMNS = 12;

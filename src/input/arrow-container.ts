@@ -1,3 +1,4 @@
+import { InputUnsupportedError } from "../errors.js";
 import { locateFile } from "./arrow-file.js";
 import { readMessage } from "./arrow-message.js";
 import type { Block, MessageMetadata, Schema } from "./arrow-metadata.js";
@@ -32,7 +33,14 @@ export function openArrow(
 ): ArrowContainer {
   const file = openInputFile(path);
   try {
-    return arrowContainer(file, inputFormat(file), options);
+    const format = inputFormat(file);
+    if (format === "parquet")
+      throw new InputUnsupportedError(
+        path,
+        "first bytes",
+        "expected an Arrow IPC file or stream, found a Parquet file",
+      );
+    return arrowContainer(file, format, options);
   } catch (error) {
     file.close();
     throw error;

@@ -1,8 +1,10 @@
-import { describeField } from "../arrow/field.js";
+import { describeField, type Field } from "../arrow/field.js";
 import { type ArrowContainer, arrowContainer } from "./arrow-container.js";
 import type { InputFile } from "./input-file.js";
 import { type InputFormat, inputFormat } from "./input-format.js";
 import type { OpenOptions } from "./logits-file.js";
+import { parquetFields } from "./parquet/parquet-as-arrow.js";
+import { readFooter } from "./parquet/parquet-footer.js";
 import { recordBatches } from "./record-batches.js";
 
 /** What a file is, by its structure alone. */
@@ -21,10 +23,38 @@ export interface InputDescription {
 /** Describes a file that is open; no value of it is read. @throws InputFormatError, InputUnsupportedError, IoError */
 export async function describeInput(
   file: InputFile,
-  options: Pick<OpenOptions, "allowMissingEos">,
+  options: Pick<OpenOptions, "allowMissingEos" | "signal">,
 ): Promise<InputDescription> {
   const format = inputFormat(file);
-  return describeArrow(arrowContainer(file, format, options));
+  return format === "parquet"
+    ? describeParquet(file, options)
+    : describeArrow(arrowContainer(file, format, options));
+}
+
+async function describeParquet(
+  file: InputFile,
+  { signal }: Pick<OpenOptions, "signal">,
+): Promise<InputDescription> {
+  const footer = readFooter(file);
+  const fields = await parquetFields(file, footer, signal);
+  const { groupRows, rowGroups } = footer;
+  const codecs = new Set(rowGroups.flat().map((chunk) => chunk.compression));
+  codecs.delete("uncompressed");
+  return {
+    format: "parquet",
+    compression: [...codecs],
+    batches: groupRows.length,
+    largestBatchRows: groupRows.reduce((a, b) => Math.max(a, b), 0),
+    rows: groupRows.reduce((a, b) => a + b, 0),
+    columns: described(fields),
+  };
+}
+
+function described(fields: Field[]): InputDescription["columns"] {
+  return fields.map((field) => ({
+    name: field.name,
+    type: describeField(field),
+  }));
 }
 
 function describeArrow(container: ArrowContainer): InputDescription {
@@ -41,9 +71,6 @@ function describeArrow(container: ArrowContainer): InputDescription {
     batches: container.recordBatches.length,
     largestBatchRows: largest,
     rows,
-    columns: container.schema.fields.map((field) => ({
-      name: field.name,
-      type: describeField(field),
-    })),
+    columns: described(container.schema.fields),
   };
 }

@@ -3,16 +3,18 @@ import type { InputFile } from "./input-file.js";
 import { readInput } from "./read-input.js";
 
 /** What a file is, by its first bytes. */
-export type InputFormat = "arrow-file" | "arrow-stream";
+export type InputFormat = "arrow-file" | "arrow-stream" | "parquet";
 
 const MAGICS: readonly [magic: string, format: InputFormat][] = [
   ["ARROW1", "arrow-file"],
   ["\xff\xff\xff\xff", "arrow-stream"],
+  ["PAR1", "parquet"],
+  // encrypted
+  ["PARE", "parquet"],
 ];
 
 /** Files that people pass, and that are not read. */
 const OTHERS: readonly [magic: string, name: string][] = [
-  ["PAR1", "a Parquet file"],
   ["FEA1", "a Feather version 1 file"],
   ["\x93NUMPY", "a NumPy file"],
   ["PK\x03\x04", "a zip archive"],
@@ -33,11 +35,11 @@ export function inputFormat(file: InputFile): InputFormat {
     throw new InputUnsupportedError(
       file.path,
       "first bytes",
-      `expected an Arrow IPC file or stream, found ${other[1]}`,
+      `expected an Arrow IPC file or stream or a Parquet file, found ${other[1]}`,
     );
   throw new InputFormatError(
     file.path,
     "first bytes",
-    `expected an Arrow IPC file or stream, found ${file.bytes === 0 ? "an empty file" : JSON.stringify(start)}`,
+    `expected an Arrow IPC file or stream or a Parquet file, found ${file.bytes === 0 ? "an empty file" : JSON.stringify(start)}`,
   );
 }

@@ -1,8 +1,9 @@
 import { arrowContainer } from "./arrow-container.js";
 import { locateLogits } from "./arrow-logits.js";
 import { type InputFile, openInputFile } from "./input-file.js";
-import { inputFormat } from "./input-format.js";
+import { type InputFormat, inputFormat } from "./input-format.js";
 import type { LogitsFile, OpenOptions } from "./logits-file.js";
+import { parquetAsArrow } from "./parquet/parquet-as-arrow.js";
 import { openStandardInput, STANDARD_INPUT } from "./standard-input.js";
 
 /**
@@ -15,13 +16,7 @@ export async function openLogits(
   path: string,
   options: OpenOptions,
 ): Promise<LogitsFile> {
-  const file = await openInput(path, options);
-  try {
-    return await logitsIn(file, options);
-  } catch (error) {
-    file.close();
-    throw error;
-  }
+  return logitsIn(await openInput(path, options), options);
 }
 
 /** A path, or `-` for standard input, as bytes that can be read by position. @throws as openLogits */
@@ -34,11 +29,24 @@ export async function openInput(
     : openInputFile(path);
 }
 
-/** The logits of a file that is open; closing them closes it. @throws as openLogits; the file is then still open */
+/** The logits of a file that is open; closing them closes it, and so does failing. @throws as openLogits */
 export async function logitsIn(
   file: InputFile,
   options: OpenOptions,
 ): Promise<LogitsFile> {
-  const format = inputFormat(file);
-  return locateLogits(arrowContainer(file, format, options), options);
+  let open = file;
+  try {
+    const format = inputFormat(file);
+    if (format === "parquet") open = await parquetAsArrow(file, options);
+    const container = arrowContainer(open, arrowFormat(format), options);
+    // What is decoded has other bytes than what people know.
+    return { ...locateLogits(container, options), bytes: file.bytes };
+  } catch (error) {
+    open.close();
+    throw error;
+  }
+}
+
+function arrowFormat(format: InputFormat): "arrow-file" | "arrow-stream" {
+  return format === "parquet" ? "arrow-stream" : format;
 }

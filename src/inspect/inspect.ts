@@ -48,8 +48,10 @@ export async function inspect(
   const file = await openInput(input, hooks);
   let close = () => file.close();
   try {
-    const description = await describeInput(file, options);
+    const description = await describeInput(file, { ...options, ...hooks });
     const base = { input, bytes: file.bytes, ...description };
+    // From here on it is closed with the logits, or with their failure.
+    close = () => {};
     const found = await logitsOrWhyNot(file, options, hooks);
     if (typeof found === "string")
       return {

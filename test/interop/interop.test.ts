@@ -145,9 +145,11 @@ test("the same rows as other tools write them give the same numbers, or are refu
     "empty.arrow": "0 x 10",
     "f32.arrow": "200 x 10",
     "f64.arrow": "200 x 10",
+    "fsl.parquet": "200 x 10",
     "list-f64.arrow": "200 x 10",
     "no-batches.arrow": "0 x 10",
     "sliced.arrow": "101 x 10",
+    "stream.arrows": "200 x 10",
     "tensor-type.arrow": "200 x 10",
     "wide-f64.arrow": "200 x 10",
   });

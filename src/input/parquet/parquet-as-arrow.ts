@@ -1,0 +1,177 @@
+import { Worker } from "node:worker_threads";
+import type { Field } from "../../arrow/field.js";
+import {
+  AbortedError,
+  InputFormatError,
+  InputUnsupportedError,
+  IoError,
+} from "../../errors.js";
+import { UnnamedFile } from "../../io/unnamed-file.js";
+import { decoding } from "../arrow-message.js";
+import { decodeMessage } from "../arrow-metadata.js";
+import type { InputFile } from "../input-file.js";
+import type { OpenOptions } from "../logits-file.js";
+import { neededColumns } from "./needed-columns.js";
+import { type ParquetFooter, readFooter } from "./parquet-footer.js";
+import { usePlainTypes } from "./plain-types.js";
+import type { ParquetReply, ParquetRequest, ParquetSetup } from "./protocol.js";
+
+/** Where the built thread stands, beside the bundle that this module is part of. */
+const WORKER_URL = new URL("./parquet.js", import.meta.url);
+
+/**
+ * What a run needs of a Parquet file, as an Arrow stream in a file without a name (in `scratch`): columns that are not
+ * asked for are not decoded, and no more than one row group is in memory. The Parquet file is closed once it is done.
+ *
+ * A thread of its own decodes: damage can make the decoder fail where nobody could catch it, or never end, and a thread
+ * can be given up, with its memory.
+ * @throws InputFormatError, InputUnsupportedError, LogitsColumnError, IoError, AbortedError
+ */
+export async function parquetAsArrow(
+  file: InputFile,
+  options: OpenOptions,
+): Promise<InputFile> {
+  const { path } = file;
+  const footer = readFooter(file);
+  usePlainTypes(footer.bytes);
+  const target = openTarget(path, options.scratch);
+  try {
+    const setup = setupOf(file, footer, target.fd);
+    const streamBytes = await decode(path, setup, options.signal, (fields) => ({
+      columns: neededColumns(path, fields, options),
+    }));
+    file.close();
+    return {
+      path,
+      fd: target.fd,
+      bytes: streamBytes,
+      close: () => target.close(),
+    };
+  } catch (error) {
+    target.close();
+    throw error;
+  }
+}
+
+/** The columns of a Parquet file as Arrow has them. @throws as parquetAsArrow */
+export async function parquetFields(
+  file: InputFile,
+  footer: ParquetFooter,
+  signal: AbortSignal | undefined,
+): Promise<Field[]> {
+  let found: Field[] = [];
+  usePlainTypes(footer.bytes);
+  await decode(file.path, setupOf(file, footer, -1), signal, (fields) => {
+    found = fields;
+    return null;
+  });
+  return found;
+}
+
+function setupOf(
+  { fd, bytes }: InputFile,
+  footer: ParquetFooter,
+  target: number,
+): ParquetSetup {
+  return {
+    fd,
+    bytes,
+    footer: footer.bytes,
+    footerStart: footer.start,
+    rowGroups: footer.rowGroups,
+    target,
+  };
+}
+
+/**
+ * Lets the thread decode what is asked for once the schema is known (null: nothing); returns how many bytes the stream
+ * has, once the thread has ended.
+ */
+async function decode(
+  path: string,
+  setup: ParquetSetup,
+  signal: AbortSignal | undefined,
+  ask: (fields: Field[]) => ParquetRequest | null,
+): Promise<number> {
+  if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
+  const worker = new Worker(WORKER_URL, { workerData: setup });
+  let stop = () => {};
+  try {
+    return await new Promise((resolve, reject) => {
+      stop = () => reject(new AbortedError({ cause: signal?.reason }));
+      signal?.addEventListener("abort", stop);
+      const found = (what: string, cause?: unknown) =>
+        reject(
+          new InputFormatError(
+            path,
+            "Parquet data",
+            `expected row groups that can be decoded, found ${what}`,
+            { cause },
+          ),
+        );
+      worker.on("error", (error) =>
+        found(
+          `damage, or more than the decoder has room for (${error.message})`,
+          error,
+        ),
+      );
+      worker.on("exit", () => found("damage that the decoder gave up at"));
+      worker.on("message", (reply: ParquetReply) => {
+        try {
+          if (reply.kind === "done") resolve(reply.bytes);
+          else if (reply.kind !== "schema") throw errorOf(path, reply);
+          else {
+            const request = ask(fieldsOf(path, reply.stream));
+            if (request) worker.postMessage(request);
+            else resolve(0);
+          }
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
+  } finally {
+    signal?.removeEventListener("abort", stop);
+    // It may be reading or writing: the descriptors are its own until it has ended.
+    await worker.terminate();
+  }
+}
+
+function fieldsOf(path: string, stream: Uint8Array): Field[] {
+  const view = new DataView(stream.buffer, stream.byteOffset);
+  const { schema } = decoding(path, "schema", () =>
+    decodeMessage(stream.subarray(8, 8 + view.getInt32(4, true))),
+  );
+  return schema?.fields ?? [];
+}
+
+type Failure = Exclude<ParquetReply, { kind: "schema" | "done" }>;
+
+function errorOf(path: string, failure: Failure): Error {
+  switch (failure.kind) {
+    case "damaged":
+      return new InputFormatError(path, failure.where, failure.text);
+    case "unsupported":
+      return new InputUnsupportedError(path, failure.where, failure.text);
+    case "failed":
+      return ioError(path, failure.task, failure.code);
+  }
+}
+
+function ioError(path: string, task: "read" | "kept", code: string): IoError {
+  return new IoError(
+    path,
+    task === "read"
+      ? `could not be read: ${code}`
+      : `could not be kept while it is worked on: ${code}`,
+  );
+}
+
+function openTarget(path: string, scratch?: string): UnnamedFile {
+  try {
+    return new UnnamedFile(scratch);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw code ? ioError(path, "kept", code) : cause;
+  }
+}

@@ -1,0 +1,32 @@
+import type { ColumnChunk } from "./file-metadata.js";
+
+// What the main thread and the thread that decodes a Parquet file say to each other. Bulk goes from file to file.
+
+/** Sent when the thread starts. File descriptors belong to the process: the thread uses them, the main thread owns them. */
+export interface ParquetSetup {
+  fd: number;
+  bytes: number;
+  /** The footer as it is to be read, and where it starts in the file. */
+  footer: Uint8Array;
+  footerStart: number;
+  /** Column chunks by row group, as far as they are known. */
+  rowGroups: ColumnChunk[][];
+  /** Where the Arrow stream goes, from its start on. */
+  target: number;
+}
+
+/** Sent once, when the schema is known. */
+export interface ParquetRequest {
+  /** Names of the top-level columns to decode. */
+  columns: string[];
+}
+
+export type ParquetReply =
+  /** First: the schema as an Arrow stream without batches. */
+  | { kind: "schema"; stream: Uint8Array }
+  /** Last: the stream is complete. */
+  | { kind: "done"; bytes: number }
+  /** Instead: what was expected, and what was found. */
+  | { kind: "damaged" | "unsupported"; where: string; text: string }
+  /** Instead: the system could not read the file, or keep the stream. */
+  | { kind: "failed"; task: "read" | "kept"; code: string };

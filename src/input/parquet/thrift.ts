@@ -1,0 +1,109 @@
+// Thrift's compact protocol (thrift-compact-protocol.md), in which Parquet's metadata is written: read field by field,
+// without a copy, and without believing it.
+
+const STOP = 0;
+const LAST_BOOLEAN = 2;
+const BYTE = 3;
+const LAST_INTEGER = 6;
+const DOUBLE = 7;
+const BINARY = 8;
+const LIST = 9;
+const SET = 10;
+const STRUCT = 12;
+
+/** A count of elements in four bits that says that the count itself follows. */
+const LONG_COUNT = 15;
+/** Parquet's metadata nests about eight deep. */
+const MAX_DEPTH = 32;
+
+/** Integers of 64 bits have ten groups of seven at most. */
+const MOST_FACTOR = 128 ** 10;
+
+/** What was found in metadata that cannot be. */
+export class MalformedThrift extends Error {}
+
+export class ThriftReader {
+  /** Of the next byte. */
+  position = 0;
+  #depth = 0;
+
+  constructor(private readonly bytes: Uint8Array) {}
+
+  /** Reads a struct; `field` reads the value of a field, or returns false for one that is to be skipped. */
+  struct(field: (id: number) => boolean): void {
+    this.#nested(() => {
+      for (let id = 0; ; ) {
+        const head = this.#byte();
+        const type = head & 15;
+        if (type === STOP) return;
+        const step = head >> 4;
+        // A step of 0: the number itself follows.
+        id = step ? id + step : this.integer();
+        if (type > LAST_BOOLEAN && !field(id)) this.#skip(type);
+      }
+    });
+  }
+
+  /** Reads a list; `element` reads each of its elements. */
+  list(element: (type: number) => void): void {
+    this.#nested(() => {
+      const head = this.#byte();
+      const short = head >> 4;
+      const count = short === LONG_COUNT ? this.#varint() : short;
+      for (let k = 0; k < count; k++) element(head & 15);
+    });
+  }
+
+  /** An integer of any width, exact to 2^53. */
+  integer(): number {
+    const zigzag = this.#varint();
+    return zigzag % 2 ? -(zigzag + 1) / 2 : zigzag / 2;
+  }
+
+  text(): string {
+    const start = this.#advance(this.#varint());
+    return utf8.decode(this.bytes.subarray(start, this.position));
+  }
+
+  #skip(type: number): void {
+    if (type <= BYTE) this.#advance(1);
+    else if (type <= LAST_INTEGER) this.#varint();
+    else if (type === DOUBLE) this.#advance(8);
+    else if (type === BINARY) this.#advance(this.#varint());
+    else if (type === LIST || type === SET) this.list((of) => this.#skip(of));
+    else if (type === STRUCT) this.struct(() => false);
+    else throw new MalformedThrift(`values of type ${type}`);
+  }
+
+  #nested(read: () => void): void {
+    if (++this.#depth > MAX_DEPTH)
+      throw new MalformedThrift(`structs nested more than ${MAX_DEPTH} deep`);
+    read();
+    this.#depth--;
+  }
+
+  #varint(): number {
+    let value = 0;
+    for (let factor = 1; factor < MOST_FACTOR; factor *= 128) {
+      const byte = this.#byte();
+      value += (byte & 127) * factor;
+      if (byte < 128) return value;
+    }
+    throw new MalformedThrift("an integer of more than 64 bits");
+  }
+
+  #byte(): number {
+    return this.bytes[this.#advance(1)] as number;
+  }
+
+  /** Steps over bytes; returns where they start. */
+  #advance(bytes: number): number {
+    const start = this.position;
+    this.position += bytes;
+    if (this.position > this.bytes.byteLength)
+      throw new MalformedThrift("an end too early");
+    return start;
+  }
+}
+
+const utf8 = new TextDecoder();

@@ -1,0 +1,226 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { tableFromIPC } from "@uwdata/flechette";
+import { expect, test } from "vitest";
+import { built } from "../support/built.js";
+import { workDirectory } from "../support/logits-input.js";
+import { random } from "../support/random.js";
+
+// A damaged Parquet file ends in one of our errors, or in the numbers that pyarrow reads in it: never in a hang or a
+// crash. A flipped bit of a value is another value to both: a Parquet file has no checksums unless its writer made some.
+
+const at = workDirectory();
+const fixture = (name: string) =>
+  fileURLToPath(new URL(`parquet/${name}`, import.meta.url));
+const bytes = readFileSync(fixture("pyarrow-small.parquet"));
+const footerStart = bytes.length - 8 - bytes.readUInt32LE(bytes.length - 8);
+const damaged = at("damaged.parquet");
+const output = at("out.arrow");
+const never = at("never.arrow");
+const keep = ["id", "name"];
+
+/** The error of a run on damaged bytes, without the file's name. */
+async function message(content: Uint8Array): Promise<string> {
+  writeFileSync(damaged, content);
+  const error = await built
+    .run({ input: damaged, output: never })
+    .catch((e) => e);
+  expect(error).toBeInstanceOf(built.SoftjacError);
+  expect(existsSync(never)).toBe(false);
+  return `${error.code} ${error.message.replace(damaged, "file")}`;
+}
+
+test("cut at every byte: refused, and nothing left", async () => {
+  for (let length = 0; length < bytes.length; length++)
+    expect(await message(bytes.subarray(0, length)), `${length} bytes`).toMatch(
+      /^ERR_INPUT_FORMAT .*expected .*found/s,
+    );
+  expect(await message(bytes.subarray(0, -1))).toBe(
+    'ERR_INPUT_FORMAT file: last bytes: expected PAR1 at the end of a Parquet file, found "\\u0000PAR": the file is cut',
+  );
+  expect(await message(bytes.subarray(0, 8))).toBe(
+    "ERR_INPUT_FORMAT file: file: expected a Parquet file of at least 13 bytes, found 8: the file is cut",
+  );
+  expect(readdirSync(dirname(never))).toEqual(["damaged.parquet"]);
+});
+
+test("a footer length that is none", async () => {
+  for (const length of [0, bytes.length - 11, 2 ** 31, 2 ** 32 - 1]) {
+    const copy = Buffer.from(bytes);
+    copy.writeUInt32LE(length, copy.length - 8);
+    expect(await message(copy)).toBe(
+      `ERR_INPUT_FORMAT file: footer: expected a footer of 1 to ${bytes.length - 12} bytes, found a length of ${length}`,
+    );
+  }
+});
+
+test("a footer that starts elsewhere", async () => {
+  const right = bytes.readUInt32LE(bytes.length - 8);
+  for (const length of [1, 2, right - 1, right + 1, bytes.length - 12]) {
+    const copy = Buffer.from(bytes);
+    copy.writeUInt32LE(length, copy.length - 8);
+    expect(await message(copy)).toMatch(
+      /^ERR_INPUT_FORMAT file: Parquet data: expected row groups that can be decoded, found/,
+    );
+  }
+});
+
+test("encrypted files", async () => {
+  for (const [name, found] of [
+    ["encrypted", "an encrypted footer"],
+    ["encrypted-columns", "columns that are encrypted"],
+  ])
+    expect(await message(readFileSync(fixture(`${name}.parquet`)))).toBe(
+      `ERR_INPUT_UNSUPPORTED file: footer: expected a Parquet file that is not encrypted, found ${found}`,
+    );
+});
+
+test("other numbers of rows in the footer than there are", async () => {
+  const messages: string[] = [];
+  // in the file; in a row group and its columns. As Thrift's compact protocol has them: an int64, zigzag
+  for (const rows of [60, 25]) {
+    const copy = Buffer.from(bytes);
+    for (let k = footerStart; k + 1 < copy.length; k++)
+      if (copy[k] === 0x16 && copy[k + 1] === 2 * rows)
+        copy[k + 1] = 2 * (rows + 1);
+    messages.push(await message(copy));
+  }
+  expect(messages).toEqual([
+    "ERR_INPUT_FORMAT file: rows: expected 61 rows as the footer says, found 60",
+    "ERR_INPUT_FORMAT file: row group 0: expected 26 rows as the footer says, found 25",
+  ]);
+});
+
+const INPUT_ERRORS = [
+  "ERR_INPUT_FORMAT",
+  "ERR_INPUT_UNSUPPORTED",
+  "ERR_LOGITS_COLUMN",
+  "ERR_BAD_ROW",
+  "ERR_RAGGED_ROW",
+];
+
+/** All that a run gave: kept columns and softmax. */
+type Results = [id: unknown[], name: unknown[], softmax: number[][]];
+
+function resultsOf(path: string): Results {
+  const table = tableFromIPC(readFileSync(path), { useBigInt: true });
+  const column = (name: string) => [...table.getChild(name)];
+  return [
+    column("id").map(String),
+    column("name"),
+    column("softmax").map((list) => [...list]),
+  ];
+}
+
+/** The results on damaged bytes; null: refused by name. */
+async function resultsOn(path: string): Promise<Results | null> {
+  try {
+    await built.run({
+      input: path,
+      output,
+      keep,
+      emit: ["softmax"],
+      dtype: "float64",
+      force: true,
+    });
+  } catch (error) {
+    if (!(error instanceof built.SoftjacError)) throw error;
+    expect(INPUT_ERRORS, error.message).toContain(error.code);
+    expect(error.message).toMatch(/^.+: .*expected .+ found/s);
+    return null;
+  }
+  return resultsOf(output);
+}
+
+/** What pyarrow reads in a file, as results. */
+function asResults([id, name, logits]: [
+  unknown[],
+  unknown[],
+  number[][],
+]): Results {
+  const softmax = logits.map((row) => [
+    ...built.softmax(Float64Array.from(row), { rows: 1, classes: row.length }),
+  ]);
+  return [id, name, softmax];
+}
+
+test("bits flipped", async () => {
+  const undamaged = JSON.stringify(
+    await resultsOn(fixture("pyarrow-small.parquet")),
+  );
+  const uniform = random(2026);
+  const counts = { refused: 0, same: 0, other: 0 };
+  const others: [path: string, found: string][] = [];
+  for (let k = 0; k < 200; k++) {
+    // the footer's bits as often as those of the pages
+    const [start, end] = k % 2 ? [4, footerStart] : [footerStart, bytes.length];
+    const place = start + Math.floor(uniform() * (end - start));
+    const copy = Buffer.from(bytes);
+    copy[place] = (copy[place] as number) ^ (1 << Math.floor(uniform() * 8));
+    const path = at(`flipped-${k}.parquet`);
+    writeFileSync(path, copy);
+    const found = await resultsOn(path);
+    if (!found) counts.refused++;
+    else if (JSON.stringify(found) === undamaged) counts.same++;
+    else {
+      counts.other++;
+      others.push([path, JSON.stringify(found)]);
+    }
+  }
+  console.log(`damaged Parquet: bit flips ${JSON.stringify(counts)}`);
+  expect(counts.same + counts.refused).toBeGreaterThan(60);
+
+  const python = process.env.SOFTJAC_PYTHON ?? "python3";
+  if (spawnSync(python, ["-c", "import pyarrow.parquet"]).status !== 0) {
+    console.log(
+      `damaged Parquet: ${others.length} files left out (no pyarrow in ${python})`,
+    );
+    return;
+  }
+  const { stdout } = spawnSync(
+    python,
+    [fixture("read.py"), ...others.map(([path]) => path)],
+    { encoding: "utf8" },
+  );
+  const read = stdout.trim().split("\n");
+  expect(read.length).toBe(others.length);
+  const unlike = others.filter(
+    ([, found], k) =>
+      read[k] === "null" ||
+      JSON.stringify(asResults(JSON.parse(read[k] as string))) !== found,
+  );
+  expect(unlike.map(([path]) => path)).toEqual([]);
+});
+
+test("bits flipped in pages with checksums: no other numbers", async () => {
+  const whole = readFileSync(fixture("pyarrow-checksums.parquet"));
+  const pagesEnd = whole.length - 8 - whole.readUInt32LE(whole.length - 8);
+  const undamaged = JSON.stringify(
+    await resultsOn(fixture("pyarrow-checksums.parquet")),
+  );
+  const uniform = random(7);
+  let noticed = 0;
+  for (let k = 0; k < 100; k++) {
+    const copy = Buffer.from(whole);
+    const place = 4 + Math.floor(uniform() * (pagesEnd - 4));
+    copy[place] = (copy[place] as number) ^ (1 << Math.floor(uniform() * 8));
+    writeFileSync(damaged, copy);
+    const found = await resultsOn(damaged);
+    if (found) expect(JSON.stringify(found), `byte ${place}`).toBe(undamaged);
+    else noticed++;
+  }
+  expect(noticed).toBeGreaterThan(50);
+});
+
+test("a page that is not what its checksum says is named", async () => {
+  const copy = readFileSync(fixture("pyarrow-checksums.parquet"));
+  // the last page of the file is one of logits
+  const footerBytes = copy.readUInt32LE(copy.length - 8);
+  const place = copy.length - 8 - footerBytes - 1;
+  copy[place] = (copy[place] as number) ^ 1;
+  expect(await message(copy)).toMatch(
+    /^ERR_INPUT_FORMAT file: row group 2: column logits, page \d+: expected the checksum [0-9a-f]{8}, found [0-9a-f]{8}$/,
+  );
+});

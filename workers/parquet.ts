@@ -1,0 +1,48 @@
+// The thread that makes an Arrow stream of a Parquet file. It alone loads the decoder: 5 MB of WebAssembly.
+import { readFileSync } from "node:fs";
+import { parentPort, workerData } from "node:worker_threads";
+import { initSync, ParquetFile } from "parquet-wasm/esm";
+import type {
+  ParquetReply,
+  ParquetRequest,
+  ParquetSetup,
+} from "../src/input/parquet/protocol.js";
+import { fileAsBlob } from "./parquet-blob.js";
+import { ParquetFailure } from "./parquet-failure.js";
+import { writeArrow } from "./parquet-to-arrow.js";
+
+/** The decoder may quote all that it found. */
+const MOST_TEXT = 300;
+
+const setup = workerData as ParquetSetup;
+const reply = (message: ParquetReply) => parentPort?.postMessage(message);
+
+try {
+  initSync({
+    module: readFileSync(new URL("./parquet.wasm", import.meta.url)),
+  });
+  const file = await ParquetFile.fromFile(fileAsBlob(setup, reply));
+  const asked = new Promise<ParquetRequest>((resolve) => {
+    parentPort?.once("message", resolve);
+  });
+  reply({ kind: "schema", stream: file.schema().intoIPCStream() });
+  reply({
+    kind: "done",
+    bytes: await writeArrow(file, (await asked).columns, setup),
+  });
+} catch (error) {
+  reply(
+    error instanceof ParquetFailure
+      ? error.reply
+      : {
+          kind: "damaged",
+          where: "Parquet data",
+          text: `expected row groups that can be decoded, found: ${oneLine(error)}`,
+        },
+  );
+}
+
+function oneLine(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.replace(/\s+/g, " ").slice(0, MOST_TEXT);
+}
