@@ -1,9 +1,14 @@
 import { isView, offsetWidth, type SourceForm } from "../arrow/source-form.js";
 import { InputFormatError } from "../errors.js";
 import type { ArrowContainer } from "./arrow-container.js";
+import { decompressed } from "./compression/decompressed.js";
 import { placeDictionaries } from "./dictionaries.js";
-import { selectKept } from "./kept-columns.js";
-import { resultType, selectLogits } from "./logits-column.js";
+import { type KeptColumn, selectKept } from "./kept-columns.js";
+import {
+  type LogitsColumn,
+  resultType,
+  selectLogits,
+} from "./logits-column.js";
 import type { InputColumn, LogitsFile, OpenOptions } from "./logits-file.js";
 import { offsetsOf } from "./numbers-of-bytes.js";
 import { readInput } from "./read-input.js";
@@ -17,23 +22,58 @@ import { recordBatches } from "./record-batches.js";
 import { checkValues, selectValues, type ValueColumn } from "./value-column.js";
 
 /**
- * Finds the logits and all else that is asked for in an Arrow container, and checks every batch's structure.
+ * Finds the logits and all else that is asked for in an Arrow container, and checks every batch's structure. Closing them
+ * closes it, and so does failing.
  * @throws InputFormatError, InputUnsupportedError, LogitsColumnError, IoError
  */
-export function locateLogits(
+export async function locateLogits(
+  container: ArrowContainer,
+  options: OpenOptions,
+): Promise<LogitsFile> {
+  let open = container;
+  try {
+    const columns = selectColumns(container, options);
+    const { logits, inputs, kept } = columns;
+    const places = [
+      ...[logits, ...inputs].flatMap(({ columns }) => columns),
+      ...kept.map(({ place }) => place),
+    ];
+    open = await decompressed(container, [...new Set(places)], options);
+    return place(open, columns, options);
+  } catch (error) {
+    open.close();
+    throw error;
+  }
+}
+
+interface SelectedColumns {
+  logits: LogitsColumn;
+  inputs: ValueColumn[];
+  kept: KeptColumn[];
+}
+
+function selectColumns(
+  { path, schema }: ArrowContainer,
+  options: OpenOptions,
+): SelectedColumns {
+  const { fields } = schema;
+  const { keep, ownNames } = options;
+  return {
+    logits: selectLogits(path, fields, options),
+    inputs: options.inputs.map(({ option, name }) =>
+      selectValues(path, fields, option, name),
+    ),
+    kept: selectKept(path, fields, keep, ownNames),
+  };
+}
+
+function place(
   file: ArrowContainer,
+  { logits, inputs, kept: chosen }: SelectedColumns,
   options: OpenOptions,
 ): LogitsFile {
-  const { path, fd, bytes, schema } = file;
-  const { fields } = schema;
-  const logits = selectLogits(path, fields, options);
-  const { kept, dictionaries } = placeDictionaries(
-    file,
-    selectKept(path, fields, options.keep, options.ownNames),
-  );
-  const inputs = options.inputs.map(({ option, name }) =>
-    selectValues(path, fields, option, name),
-  );
+  const { path, fd, bytes } = file;
+  const { kept, dictionaries } = placeDictionaries(file, chosen);
   const sources = [logits, ...inputs];
 
   const batches: LogitsBatch[] = [];

@@ -1,4 +1,4 @@
-import { arrowContainer } from "./arrow-container.js";
+import { type ArrowContainer, arrowContainer } from "./arrow-container.js";
 import { locateLogits } from "./arrow-logits.js";
 import { type InputFile, openInputFile } from "./input-file.js";
 import { type InputFormat, inputFormat } from "./input-format.js";
@@ -35,16 +35,17 @@ export async function logitsIn(
   options: OpenOptions,
 ): Promise<LogitsFile> {
   let open = file;
+  let container: ArrowContainer;
   try {
     const format = inputFormat(file);
     if (format === "parquet") open = await parquetAsArrow(file, options);
-    const container = arrowContainer(open, arrowFormat(format), options);
-    // What is decoded has other bytes than what people know.
-    return { ...locateLogits(container, options), bytes: file.bytes };
+    container = arrowContainer(open, arrowFormat(format), options);
   } catch (error) {
     open.close();
     throw error;
   }
+  // What is decoded has other bytes than what people know.
+  return { ...(await locateLogits(container, options)), bytes: file.bytes };
 }
 
 function arrowFormat(format: InputFormat): "arrow-file" | "arrow-stream" {

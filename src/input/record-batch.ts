@@ -1,5 +1,5 @@
 import { isView, offsetWidth, type SourceForm } from "../arrow/source-form.js";
-import { InputFormatError, InputUnsupportedError } from "../errors.js";
+import { InputFormatError } from "../errors.js";
 import type { BatchMetadata } from "./arrow-metadata.js";
 import type { ColumnSpan } from "./column-spans.js";
 import type { KeptColumn } from "./kept-columns.js";
@@ -72,12 +72,6 @@ export function checkBatchShape(
   const fail = (text: string): never => {
     throw new InputFormatError(path, where, text);
   };
-  if (batch.compression)
-    throw new InputUnsupportedError(
-      path,
-      where,
-      `expected uncompressed buffers, found ${batch.compression} compression`,
-    );
   if (batch.rows < 0) fail(`expected 0 or more rows, found ${batch.rows}`);
   if (batch.nodes.length !== nodes)
     fail(

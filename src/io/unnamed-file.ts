@@ -1,5 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { closeSync, constants, openSync, unlinkSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  ftruncateSync,
+  openSync,
+  unlinkSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { writeFully } from "./positional.js";
@@ -32,10 +38,11 @@ export class UnnamedFile {
     return position;
   }
 
-  /** Sets room aside behind what is there, for writers who know their place; returns where. */
+  /** Makes the file longer by so many zeros, for writers who know their place; returns where they start. */
   reserve(bytes: number): number {
     const position = this.#bytes;
     this.#bytes += bytes;
+    ftruncateSync(this.fd, this.#bytes);
     return position;
   }
 

@@ -1,4 +1,4 @@
-import { openArrow } from "../input/arrow-container.js";
+import { openPlainArrow } from "../input/compression/open-plain.js";
 import { selectBlockColumns } from "./block-columns.js";
 import { CoordinateExamples } from "./coordinate-examples.js";
 import { placeBatches } from "./file-batches.js";
@@ -13,8 +13,8 @@ import { tensorShape } from "./tensor-shape.js";
 
 /**
  * Opens a file of results to read its blocks back, whatever their layout: what `run` has written, or another tool with
- * the same columns (an uncompressed Arrow IPC file). The metadata of the file and of its batches is read and checked;
- * of the results nothing until it is asked for.
+ * the same columns (an Arrow IPC file or stream). The metadata of the file and of its batches is read and checked; of
+ * the results nothing until it is asked for, but where they are compressed: then all of them are decoded first.
  *
  * @param options what files of other tools do not say of themselves
  * @throws InputMissingError, PermissionError, InputFormatError, InputUnsupportedError, IoError; UsageError for options
@@ -24,7 +24,7 @@ export async function openJacobian(
   path: string,
   options: OpenJacobianOptions = {},
 ): Promise<JacobianReader> {
-  const file = openArrow(path);
+  const file = await openPlainArrow(path);
   const bytes = new FileBytes(file);
   try {
     const { fields, metadata } = file.schema;

@@ -1,4 +1,5 @@
-import { type ArrowContainer, openArrow } from "../input/arrow-container.js";
+import type { ArrowContainer } from "../input/arrow-container.js";
+import { openPlainArrow } from "../input/compression/open-plain.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { openLogits } from "../input/open-logits.js";
 import { placeBatches } from "../reader/file-batches.js";
@@ -41,7 +42,7 @@ export async function verifyValues(
   hooks: VerifyHooks = {},
 ): Promise<ValueReport> {
   checkValueOptions(options);
-  const output = openArrow(options.output);
+  const output = await openPlainArrow(options.output);
   const bytes = new FileBytes(output);
   try {
     const { schema } = output;

@@ -1,0 +1,82 @@
+import { availableParallelism } from "node:os";
+import { setImmediate as turn } from "node:timers/promises";
+import { decompress } from "../../../workers/decompress/decompress.js";
+import { AbortedError } from "../../errors.js";
+import type {
+  DecompressReply,
+  DecompressSetup,
+  DecompressTask,
+} from "./protocol.js";
+
+/** Where the built worker stands, beside the bundle that this module is part of. */
+const WORKER_URL = new URL("./decompress.js", import.meta.url);
+
+/** Under this the start of a thread costs more than it gives. */
+const INLINE_BYTES = 4 << 20;
+
+/**
+ * Decodes buffers on this thread, and where there is more to do on one thread more for each other core: this one is half
+ * done with some tens of MiB before another has started. Returns the failure of the first that failed, in their order.
+ * @throws AbortedError between two buffers
+ */
+export async function decompressAll(
+  setup: DecompressSetup,
+  tasks: readonly DecompressTask[],
+  signal: AbortSignal | undefined,
+): Promise<{ task: number; reply: FailedReply } | null> {
+  const bytes = tasks.reduce((sum, { decodedBytes }) => sum + decodedBytes, 0);
+  const others = bytes > INLINE_BYTES ? availableParallelism() - 1 : 0;
+  const pool = others > 0 ? await openPool(others, setup) : null;
+  const failures: { task: number; reply: FailedReply }[] = [];
+  let next = 0;
+  const work = async (
+    decode: (task: DecompressTask) => Promise<DecompressReply>,
+  ) => {
+    while (next < tasks.length && failures.length === 0 && !signal?.aborted) {
+      const task = next++;
+      const reply = await decode(tasks[task] as DecompressTask);
+      if (!reply.ok) failures.push({ task, reply });
+    }
+  };
+  try {
+    const inline = work(async (task) => {
+      const reply = await decompress(setup, task);
+      // Signals, and what the other threads say.
+      await turn();
+      return reply;
+    });
+    const elsewhere = Array.from({ length: others }, () =>
+      work((task) => (pool as Pool).run(task)),
+    );
+    // Whoever fails, the others have ended before the files are closed.
+    const ends = await Promise.allSettled([inline, ...elsewhere]);
+    for (const end of ends) if (end.status === "rejected") throw end.reason;
+  } finally {
+    await pool?.destroy();
+  }
+  if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
+  return failures.reduce<(typeof failures)[0] | null>(
+    (first, other) => (first && first.task < other.task ? first : other),
+    null,
+  );
+}
+
+export type FailedReply = Exclude<DecompressReply, { ok: true }>;
+
+interface Pool {
+  run(task: DecompressTask): Promise<DecompressReply>;
+  destroy(): Promise<void>;
+}
+
+async function openPool(
+  threads: number,
+  workerData: DecompressSetup,
+): Promise<Pool> {
+  const { Piscina } = await import("piscina");
+  return new Piscina({
+    filename: WORKER_URL.href,
+    workerData,
+    minThreads: threads,
+    maxThreads: threads,
+  });
+}

@@ -1,0 +1,46 @@
+import {
+  type Field,
+  fixedBits,
+  offsetBytes,
+  storedType,
+} from "../../arrow/field.js";
+import { type ArrowContainer, openArrow } from "../arrow-container.js";
+import { decompressed } from "./decompressed.js";
+
+const NESTED: readonly string[] = [
+  "List",
+  "LargeList",
+  "ListView",
+  "LargeListView",
+  "FixedSizeList",
+  "Struct",
+];
+
+/**
+ * Opens an Arrow file or stream to read any of its columns: where bodies are compressed, all of a type that is read are
+ * decoded first, into a file without a name.
+ * @throws as openArrow, and InputFormatError, IoError where they cannot be decoded
+ */
+export async function openPlainArrow(path: string): Promise<ArrowContainer> {
+  const container = openArrow(path);
+  try {
+    const places = container.schema.fields.flatMap((field, k) =>
+      isRead(field) ? [k] : [],
+    );
+    return await decompressed(container, places, {});
+  } catch (error) {
+    container.close();
+    throw error;
+  }
+}
+
+function isRead(field: Field): boolean {
+  const type = storedType(field);
+  if (fixedBits(type) > 0 || offsetBytes(type) > 0)
+    return (
+      !field.dictionary ||
+      fixedBits(field.type) > 0 ||
+      offsetBytes(field.type) > 0
+    );
+  return NESTED.includes(type.kind) && field.children.every(isRead);
+}

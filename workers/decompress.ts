@@ -1,0 +1,10 @@
+import { workerData } from "node:worker_threads";
+import type {
+  DecompressSetup,
+  DecompressTask,
+} from "../src/input/compression/protocol.js";
+import { decompress } from "./decompress/decompress.js";
+
+/** A piscina worker: decodes one buffer after the other. */
+export default (task: DecompressTask) =>
+  decompress(workerData as DecompressSetup, task);

@@ -1,0 +1,67 @@
+import type {
+  DecompressReply,
+  DecompressSetup,
+  DecompressTask,
+} from "../../src/input/compression/protocol.js";
+import { readFully, ShortReadError } from "../../src/io/positional.js";
+import { CompressedBytes } from "./compressed-bytes.js";
+import { DecodedBytes, KeepError } from "./decoded-bytes.js";
+import { Damaged } from "./failure.js";
+import { decodeLz4 } from "./lz4-frame.js";
+
+/** Copied at once. */
+const STEP_BYTES = 1 << 20;
+
+/** Decodes one buffer from file to file; failures are data. */
+export async function decompress(
+  { source, target }: DecompressSetup,
+  task: DecompressTask,
+): Promise<DecompressReply> {
+  const { position, bytes, codec, decodedBytes } = task;
+  const decoded = new DecodedBytes(target, task.target, decodedBytes);
+  try {
+    if (codec === null) copy(source, position, bytes, decoded);
+    else {
+      const compressed = new CompressedBytes(source, position, bytes);
+      if (codec === "LZ4_FRAME") decodeLz4(compressed, decoded);
+      else {
+        const { decodeZstd } = await import("./zstd-frame.js");
+        await decodeZstd(compressed, decoded);
+      }
+      if (compressed.left > 0)
+        throw new Damaged(
+          `expected one frame, found ${compressed.left} bytes behind it`,
+        );
+    }
+    decoded.finish();
+    return { ok: true };
+  } catch (error) {
+    return failure(error);
+  }
+}
+
+function copy(
+  source: number,
+  position: number,
+  bytes: number,
+  decoded: DecodedBytes,
+): void {
+  const buffer = new Uint8Array(Math.min(bytes, STEP_BYTES));
+  for (let done = 0; done < bytes; done += buffer.byteLength) {
+    const piece = buffer.subarray(0, Math.min(buffer.byteLength, bytes - done));
+    readFully(source, piece, position + done);
+    decoded.add(piece);
+  }
+}
+
+function failure(error: unknown): DecompressReply {
+  if (error instanceof Damaged)
+    return { ok: false, kind: "damaged", text: error.message };
+  const kept = error instanceof KeepError;
+  const cause = kept ? error.cause : error;
+  if (cause instanceof ShortReadError)
+    return { ok: false, kind: "damaged", text: cause.message };
+  const { code } = cause as NodeJS.ErrnoException;
+  if (!code) throw error;
+  return { ok: false, kind: "io", side: kept ? "kept" : "input", code };
+}

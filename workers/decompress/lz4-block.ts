@@ -1,0 +1,72 @@
+import { Damaged } from "./failure.js";
+
+// An LZ4 block (github.com/lz4/lz4, doc/lz4_Block_format.md) is a row of sequences:
+//
+//   token: literals (4 bits), match length - 4 (4 bits); 15 goes on in bytes until one is not 255
+//   literals; then, but for the last sequence: offset back (uint16), and the match length's further bytes
+
+const LEAST_MATCH = 4;
+
+/**
+ * Decodes a block into `out` from `start` on; matches may reach back to `out`'s beginning. Returns where it ended.
+ * @throws Damaged for a block that reads or writes where there is nothing
+ */
+export function decodeBlock(
+  block: Uint8Array,
+  out: Uint8Array,
+  start: number,
+): number {
+  let at = 0;
+  let end = start;
+  const more = (length: number): number => {
+    let total = length;
+    if (length < 15) return total;
+    for (let byte = 255; byte === 255; total += byte) {
+      if (at >= block.length) throw cut();
+      byte = block[at++] as number;
+    }
+    return total;
+  };
+  for (;;) {
+    if (at >= block.length) throw cut();
+    const token = block[at++] as number;
+    const literals = more(token >> 4);
+    if (at + literals > block.length) throw cut();
+    if (end + literals > out.length) throw long(out.length - start);
+    // Numbers hardly ever match: most of a block is literals.
+    if (literals > 32) out.set(block.subarray(at, at + literals), end);
+    else
+      for (let k = 0; k < literals; k++) out[end + k] = block[at + k] as number;
+    at += literals;
+    end += literals;
+    if (at === block.length) return end;
+    if (at + 2 > block.length) throw cut();
+    const back = (block[at] as number) | ((block[at + 1] as number) << 8);
+    at += 2;
+    if (back === 0 || back > end)
+      throw new Damaged(
+        `expected a match 1 to ${end} bytes back in an LZ4 block, found ${back}`,
+      );
+    const length = more(token & 15) + LEAST_MATCH;
+    if (end + length > out.length) throw long(out.length - start);
+    if (back >= length && length > 32)
+      out.copyWithin(end, end - back, end - back + length);
+    // what it copies may be what it has just written
+    else
+      for (let k = 0; k < length; k++)
+        out[end + k] = out[end + k - back] as number;
+    end += length;
+  }
+}
+
+function cut(): Damaged {
+  return new Damaged(
+    "expected an LZ4 block that ends with its literals, found its end before",
+  );
+}
+
+function long(bytes: number): Damaged {
+  return new Damaged(
+    `expected an LZ4 block of at most ${bytes} decoded bytes, found more of them`,
+  );
+}

@@ -1,0 +1,58 @@
+import { ZSTDDecoder } from "zstddec/stream";
+import { ShortReadError } from "../../src/io/positional.js";
+import type { CompressedBytes } from "./compressed-bytes.js";
+import { type DecodedBytes, KeepError } from "./decoded-bytes.js";
+import { Damaged } from "./failure.js";
+
+/** Given to the decoder at once. */
+const STEP_BYTES = 256 << 10;
+/** Written at once. */
+const WRITE_BYTES = 1 << 20;
+/** The decoder gives nothing so often in a row only where it cannot go on. */
+const MOST_EMPTY = 8;
+
+/** Decodes Zstandard frames, which must be all there is. @throws Damaged */
+export async function decodeZstd(
+  source: CompressedBytes,
+  target: DecodedBytes,
+): Promise<void> {
+  const decoder = new ZSTDDecoder();
+  await decoder.init();
+  let empty = 0;
+  function* pieces(): Generator<Uint8Array> {
+    while (source.left > 0) {
+      empty = 0;
+      yield source.take(Math.min(STEP_BYTES, source.left), "a Zstandard frame");
+    }
+  }
+  const out = new Uint8Array(WRITE_BYTES);
+  let used = 0;
+  const flush = () => {
+    target.add(out.subarray(0, used));
+    used = 0;
+  };
+  try {
+    for (const decoded of decoder.decodeStreaming(pieces())) {
+      empty = decoded.byteLength === 0 ? empty + 1 : 0;
+      // At damage it does not end, and gives nothing.
+      if (empty > MOST_EMPTY)
+        throw new Damaged("expected a whole Zstandard frame, found damage");
+      if (used + decoded.byteLength > WRITE_BYTES) flush();
+      out.set(decoded, used);
+      used += decoded.byteLength;
+    }
+  } catch (error) {
+    // What reading and keeping throw is not the decoder's.
+    if (
+      error instanceof Damaged ||
+      error instanceof KeepError ||
+      error instanceof ShortReadError ||
+      (error as NodeJS.ErrnoException).code
+    )
+      throw error;
+    throw new Damaged(
+      `expected a whole Zstandard frame, found damage (${(error as Error).message})`,
+    );
+  }
+  flush();
+}
