@@ -166,6 +166,17 @@ export class AbortedError extends SoftjacError {
   }
 }
 
+/** Whoever reads the output has gone: enough for them, as it seems. */
+export class OutputClosedError extends SoftjacError {
+  readonly code = "ERR_OUTPUT_CLOSED";
+  constructor(
+    readonly path: string,
+    options?: ErrorOptions,
+  ) {
+    super(`${path}: expected a reader, found that it has gone`, options);
+  }
+}
+
 /** A worker died, or something that cannot happen did. */
 export class InternalError extends SoftjacError {
   readonly code = "ERR_INTERNAL";

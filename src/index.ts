@@ -14,6 +14,7 @@ export {
   InternalError,
   IoError,
   LogitsColumnError,
+  OutputClosedError,
   OutputExistsError,
   PermissionError,
   RaggedRowError,

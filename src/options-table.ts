@@ -166,7 +166,7 @@ export const RUN_OPTIONS: readonly OptionSpec<
     kind: "string",
     alias: "o",
     group: "Output",
-    help: "File to make (required)",
+    help: "File to make (required); - writes an Arrow stream to standard output",
   },
   {
     name: "keep",

@@ -21,7 +21,7 @@ import {
 export interface RunOptions {
   /** Path of an Arrow IPC file or stream; `-` is standard input. */
   input: string;
-  /** Path of the file to make. */
+  /** Path of the file to make; `-` writes an Arrow IPC stream to standard output. */
   output: string;
   /** Name of the column of lists that holds the logits. */
   column?: string | undefined;
@@ -198,7 +198,7 @@ export function openOptionsOf(
   return {
     ...options,
     ownNames: ["row", ...options.emit, ...parts],
-    scratch: dirname(options.output),
+    scratch: options.output === "-" ? undefined : dirname(options.output),
     signal,
   };
 }

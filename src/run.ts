@@ -1,4 +1,4 @@
-import { AbortedError, SoftjacError } from "./errors.js";
+import { AbortedError, OutputClosedError, SoftjacError } from "./errors.js";
 import type { LogitsFile } from "./input/logits-file.js";
 import { openLogits } from "./input/open-logits.js";
 import { carryOutJob, type Job, planJob } from "./job.js";
@@ -9,6 +9,8 @@ import {
   resolveOptions,
 } from "./options.js";
 import { checkTarget, ioError, openPending } from "./output/commit.js";
+import { STANDARD_OUTPUT } from "./output/standard-output.js";
+import { openStreamedOutput, ringBytes } from "./output/streamed-output.js";
 import { ReportBuilder, type RunReport } from "./report.js";
 import { VERSION } from "./version.js";
 
@@ -73,17 +75,38 @@ async function produce(
     job.kind === "entries"
       ? [0, job.plan.mostBytes]
       : [job.layout.bytes, job.layout.bytes];
-  const output = await openPending(options.output, least, {
-    ...options,
-    direct: most >= LEAST_DIRECT_BYTES,
-  });
+  const output =
+    options.output === STANDARD_OUTPUT
+      ? openStreamedOutput(inMemory(job))
+      : await openPending(options.output, least, {
+          ...options,
+          direct: most >= LEAST_DIRECT_BYTES,
+        });
+  const stop = () => output.stop?.();
+  signal?.addEventListener("abort", stop);
   try {
     await carryOutJob(job, { ...hooks, options, logits, output, report });
     await output.commit();
   } catch (error) {
     await output.discard();
+    if (signal?.aborted && error instanceof OutputClosedError)
+      throw new AbortedError({ cause: signal.reason });
     throw ioError(options.output, "could not be written", error);
+  } finally {
+    signal?.removeEventListener("abort", stop);
   }
+}
+
+/** Bytes of a planned output that are in memory at once on their way to standard output; the ordered writer needs none. */
+function inMemory(job: Job): number {
+  if (job.kind === "entries") return 0;
+  const { batches, bytes, end } = job.layout;
+  const largest = batches.reduce(
+    (most, { metadataBytes, bodyBytes }) =>
+      Math.max(most, metadataBytes + bodyBytes),
+    end,
+  );
+  return ringBytes(largest, bytes);
 }
 
 /** What the report says of a run before it has started. */

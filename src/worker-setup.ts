@@ -9,7 +9,7 @@ import type { KernelMemory } from "./slots/kernel-memory.js";
 export function workerSetup(
   job: Job,
   logits: LogitsFile,
-  { fd, direct, compare }: DirectTarget,
+  { fd, direct, compare, ring = null }: DirectTarget,
   memory: KernelMemory,
   temperature: number,
 ): WorkerSetup {
@@ -19,7 +19,7 @@ export function workerSetup(
     slotBytes: slot.bytes,
     slot,
     sourceFd: logits.fd,
-    output: { fd, direct, compare },
+    output: { fd, direct, compare, ring },
     classes: logits.classes,
     temperature,
     sources: [

@@ -18,6 +18,7 @@ test("the public names", () => {
     "InternalError",
     "IoError",
     "LogitsColumnError",
+    "OutputClosedError",
     "OutputExistsError",
     "PermissionError",
     "RaggedRowError",

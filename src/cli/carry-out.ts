@@ -1,4 +1,4 @@
-import { SoftjacError } from "../errors.js";
+import { OutputClosedError, SoftjacError } from "../errors.js";
 import { removePendingOutputs } from "../output/commit.js";
 import type { RunHooks } from "../run.js";
 import type { CommandFlags } from "./command.js";
@@ -33,6 +33,8 @@ export async function carryOut<Report>(
     return exitCode(report);
   } catch (error) {
     progress.stop();
+    // Who has read enough goes; that is no failure, and nobody is there to hear of it.
+    if (error instanceof OutputClosedError) return EXIT.done;
     return failed(error, exitCodeOf(error, stop.stoppedBy()), flags);
   } finally {
     stop.release();

@@ -1,4 +1,5 @@
 import { dryRun } from "../dry-run.js";
+import { UsageError } from "../errors.js";
 import type { RunOptions } from "../options.js";
 import { RUN_OPTIONS } from "../options-table.js";
 import { EMIT_NAMES, EMITS } from "../results/catalogue.js";
@@ -10,6 +11,7 @@ import {
   REPORT_FLAGS,
 } from "./command.js";
 import { EXIT, exitCodeOf } from "./exit-codes.js";
+import { endBySignal } from "./signals.js";
 import { dryRunText, reportText } from "./summary.js";
 
 /** `softjac run` */
@@ -35,9 +37,24 @@ export const RUN_COMMAND: CommandSpec = {
   epilogue: `Results for --emit (p = softmax(o/T)):\n${emitHelp()}`,
   async execute(given, flags) {
     const options = given as unknown as RunOptions;
-    return flags.has("dry-run")
-      ? printPlan(options, flags)
-      : carryOut(flags, (hooks) => run(options, hooks), reportText);
+    if (flags.has("dry-run")) return printPlan(options, flags);
+    if (options.output === "-" && flags.has("json"))
+      return failed(
+        new UsageError(
+          "--json: expected a file as output, since the report goes to standard output, found -",
+          "json",
+        ),
+        EXIT.usage,
+        new Set(),
+      );
+    const code = await carryOut(
+      flags,
+      (hooks) => run(options, hooks),
+      reportText,
+    );
+    // A write to a pipe that nobody reads cannot be taken back, and would keep the process.
+    if (options.output === "-") endBySignal(code);
+    return code;
   },
 };
 

@@ -31,3 +31,9 @@ export function stopOnSignals(atOnce: () => void): Stop {
     },
   };
 }
+
+/** Ends the process by the signal that an exit code stands for, as it would have ended had it not been listened to. */
+export function endBySignal(exitCode: number): void {
+  for (const [signal, code] of Object.entries(SIGNAL_EXIT))
+    if (code === exitCode) process.kill(process.pid, signal);
+}

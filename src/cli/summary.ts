@@ -22,7 +22,7 @@ export function reportText(report: RunReport): string {
       "bad rows",
       `${count(report.badRows)}, the first is row ${report.firstBadRow}`,
     ]);
-  return `${report.output}\n${aligned(rows)}`;
+  return `${report.output === "-" ? "standard output" : report.output}\n${aligned(rows)}`;
 }
 
 /** The end of a generate, for people. */

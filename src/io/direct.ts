@@ -30,7 +30,7 @@ const LEAST_BYTES = 64 << 10;
  * pages of the buffer as well (see padBefore), and what is left at the ends through it.
  */
 export function writePages(
-  { fd, compare, direct }: DirectTarget,
+  { fd, compare, direct, ring = null }: DirectTarget,
   buffer: ArrayBufferLike,
   address: number,
   bytes: number,
@@ -38,7 +38,7 @@ export function writePages(
 ): void {
   const write = (to: number, from: number, end: number) => {
     const source = new Uint8Array(buffer, address + from, end - from);
-    putBytes({ fd: to, compare }, source, position + from);
+    putBytes({ fd: to, compare, ring }, source, position + from);
   };
   if (direct < 0 || bytes < LEAST_BYTES || padBefore(address, position) > 0) {
     write(fd, 0, bytes);

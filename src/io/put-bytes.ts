@@ -5,6 +5,8 @@ import { writeFully } from "./positional.js";
 export interface PutTarget {
   fd: number;
   compare: boolean;
+  /** Where bytes leave in order: memory that has a part of the file, position p of it at p modulo its length. */
+  ring?: SharedArrayBuffer | null;
 }
 
 /** A file has another byte than the one that belongs there. */
@@ -27,12 +29,24 @@ const COMPARE_BYTES = 1 << 20;
 
 /** Writes all of `source` at `position`, or makes sure that it stands there. @throws DifferentByte */
 export function putBytes(
-  { fd, compare }: PutTarget,
+  { fd, compare, ring }: PutTarget,
   source: Uint8Array,
   position: number,
 ): void {
-  if (compare) compareBytes(fd, source, position);
+  if (ring) putRound(new Uint8Array(ring), source, position);
+  else if (compare) compareBytes(fd, source, position);
   else writeFully(fd, source, position);
+}
+
+function putRound(
+  ring: Uint8Array,
+  source: Uint8Array,
+  position: number,
+): void {
+  const at = position % ring.byteLength;
+  const first = Math.min(source.byteLength, ring.byteLength - at);
+  ring.set(source.subarray(0, first), at);
+  ring.set(source.subarray(first), 0);
 }
 
 function compareBytes(fd: number, source: Uint8Array, position: number): void {

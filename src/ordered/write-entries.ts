@@ -1,17 +1,21 @@
 import { failureError } from "../failures.js";
 import { SequentialComparison } from "../io/sequential-comparison.js";
 import { type Sequential, SequentialFile } from "../io/sequential-file.js";
+import { SequentialStream } from "../io/sequential-stream.js";
 import { keptShapes } from "../kept-shapes.js";
 import { keptTask } from "../kept-task.js";
 import type { EntriesBatch } from "../output/entries-batch.js";
 import {
   batchMetadata,
+  endOfStream,
   headPiece,
   layoutEnd,
   layoutHead,
   type Piece,
   type PlacedBatch,
   placeBatch,
+  STREAM_START,
+  streamBytes,
   tailPiece,
 } from "../output/jacobian-file.js";
 import { validityBitmap } from "../output/validity-bitmap.js";
@@ -25,9 +29,11 @@ export async function writeEntries(
   production: Production,
 ): Promise<void> {
   const { output, report } = production;
-  const file: Sequential = output.compare
-    ? new SequentialComparison(output.fd)
-    : new SequentialFile(output.fd, output.direct);
+  const file: Sequential = output.stream
+    ? new SequentialStream(output.stream, STREAM_START)
+    : output.compare
+      ? new SequentialComparison(output.fd)
+      : new SequentialFile(output.fd, output.direct);
   const add = async ({ offset, bytes }: Piece) => {
     await file.padTo(offset);
     await file.add(bytes);
@@ -64,9 +70,12 @@ export async function writeEntries(
       },
     });
     const layout = layoutEnd(job.file, head, batches);
-    await add(tailPiece(layout));
+    const tail = tailPiece(layout);
+    await add(output.stream ? endOfStream(tail) : tail);
     await file.finish();
-    report.set({ outputBytes: layout.bytes });
+    report.set({
+      outputBytes: output.stream ? streamBytes(layout) : layout.bytes,
+    });
   } finally {
     await file.settled();
   }

@@ -12,6 +12,8 @@ export class BatchFinisher {
     private readonly batches: readonly PlacedBatch[],
     tasksPerBatch: readonly number[],
     private readonly nullableResults: boolean,
+    /** Told of every batch that is whole. */
+    private readonly onWhole: (batch: number) => void = () => {},
   ) {
     this.#tasksLeft = [...tasksPerBatch];
   }
@@ -29,6 +31,7 @@ export class BatchFinisher {
     }
     this.#open.delete(batch);
     this.#finish(this.batches[batch] as PlacedBatch, known);
+    this.onWhole(batch);
   }
 
   #finish(
@@ -36,6 +39,10 @@ export class BatchFinisher {
     { badRows, nulls }: { badRows: number[]; nulls: number[] },
   ): void {
     const { bodyStart, layout, shape } = placed;
+    // Memory that is used again has other bytes where a file has zeros.
+    if (this.output.ring)
+      for (const { offset, length } of gaps(placed))
+        putBytes(this.output, new Uint8Array(length), bodyStart + offset);
     if (this.nullableResults) {
       const bitmap = validityBitmap(shape.rows, badRows);
       for (const { validity } of layout.results)
@@ -43,5 +50,20 @@ export class BatchFinisher {
     }
     const { offset, bytes } = batchMetadata(placed, nulls, badRows.length);
     putBytes(this.output, bytes, offset);
+  }
+}
+
+/** What no buffer of a batch's body has. */
+function* gaps({
+  layout,
+  bodyBytes,
+}: PlacedBatch): Generator<{ offset: number; length: number }> {
+  let end = 0;
+  for (const { offset, length } of [
+    ...layout.buffers,
+    { offset: bodyBytes, length: 0 },
+  ]) {
+    if (offset > end) yield { offset: end, length: offset - end };
+    end = Math.max(end, offset + length);
   }
 }

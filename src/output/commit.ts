@@ -25,6 +25,7 @@ import {
   UsageError,
 } from "../errors.js";
 import { openDirect } from "../io/direct.js";
+import type { ByteStream } from "./standard-output.js";
 import { WriteBack } from "./write-back.js";
 
 /** Temporary files that exist now, for a process that must end at once. */
@@ -41,6 +42,17 @@ export interface OutputTarget {
   readonly compare: boolean;
   /** For writes past the page cache (io/direct.ts); -1 where there are none. */
   readonly direct: number;
+  /** Where bytes leave in order: the part of them that is in memory (io/put-bytes.ts), and their way out. */
+  readonly ring?: SharedArrayBuffer | null;
+  readonly stream?: ByteStream;
+  /** Such an output has no room for bytes before `end` until others have left; fulfilled too once it is stopped. */
+  room?(end: number): Promise<void>;
+  /** Puts zeros. */
+  clear?(start: number, end: number): void;
+  /** Says that all bytes before `end` have been put. */
+  complete?(end: number): void;
+  /** Gives up: nothing more leaves. */
+  stop?(): void;
   /**
    * Says that so many bytes more have been written. Now and then the disk is set to work on them while the run goes on,
    * so that little is left for the commit to wait for.
@@ -67,6 +79,14 @@ export function checkTarget(
   force: boolean,
   input?: string,
 ): void {
+  if (path === "-") {
+    if (force)
+      throw new UsageError(
+        "force: expected a file to replace, found standard output",
+        "force",
+      );
+    return;
+  }
   if (/[\\/]$/.test(path))
     throw new UsageError(
       `output: expected the name of a file, found ${path}`,

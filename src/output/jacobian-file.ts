@@ -136,6 +136,9 @@ export function layoutEnd(
   };
 }
 
+/** Behind the magic and its padding a file starts as a stream does. */
+export const STREAM_START = 8;
+
 /** Magic and schema. */
 export function headPiece({ schema }: JacobianFileHead): Piece {
   const bytes = new Uint8Array(8 + schema.byteLength);
@@ -156,6 +159,16 @@ export function tailPiece(layout: JacobianFileLayout): Piece {
   );
   tail.set(MAGIC, tail.byteLength - MAGIC.byteLength);
   return { offset: layout.footerStart - EOS_BYTES, bytes: tail };
+}
+
+/** Of the tail what a stream ends with. */
+export function endOfStream({ offset, bytes }: Piece): Piece {
+  return { offset, bytes: bytes.subarray(0, EOS_BYTES) };
+}
+
+/** Bytes of the same batches as a stream: without the magic, and what stands behind the end marker. */
+export function streamBytes({ footerStart }: JacobianFileLayout): number {
+  return footerStart - STREAM_START;
 }
 
 /** The framed metadata of a batch, once its nulls are known: `keptNulls` per kept column, `badRows` among the results. */

@@ -2,6 +2,8 @@ import { AbortedError } from "../errors.js";
 import { failureError, firstFailure, unexpectedError } from "../failures.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { BatchFinisher } from "../output/batch-finisher.js";
+import type { OutputTarget } from "../output/commit.js";
+import type { PlacedBatch } from "../output/jacobian-file.js";
 import type { Failure, Reply } from "../pool/protocol.js";
 import type { Production } from "../production.js";
 import { SlotPool } from "../slots/slot-pool.js";
@@ -24,7 +26,10 @@ export async function compute(computation: Computation): Promise<void> {
     job.layout.batches,
     tasksPerBatch(job, logits),
     job.onBadRow === "null",
+    inOrder(job, computation.output),
   );
+  const stop = () => computation.output.stop?.();
+  signal?.addEventListener("abort", stop);
   const failures: Failure[] = [];
   const errors: unknown[] = [];
   const progressErrors: unknown[] = [];
@@ -32,6 +37,7 @@ export async function compute(computation: Computation): Promise<void> {
   const settle = (task: PendingTask, reply: Reply): void => {
     if (!reply.ok) {
       failures.push(reply.failure);
+      stop();
       return;
     }
     const { badRows, nulls } = reply;
@@ -49,7 +55,15 @@ export async function compute(computation: Computation): Promise<void> {
   };
 
   const dispatch = async (): Promise<void> => {
+    let begun = -1;
     for (const task of tasksOf(job, logits)) {
+      const batch = job.layout.batches[task.batch] as PlacedBatch;
+      const end = batch.bodyStart + batch.bodyBytes;
+      await computation.output.room?.(end);
+      // Nobody writes the zeros of a tensor: a file has them already.
+      if (task.batch > begun && isDense(job))
+        computation.output.clear?.(batch.bodyStart, end);
+      begun = task.batch;
       const slot = await slots.acquire();
       if (
         failures.length ||
@@ -64,14 +78,21 @@ export async function compute(computation: Computation): Promise<void> {
       pool
         .run({ ...message, slot })
         .then((reply) => settle(task, reply))
-        .catch((error) => errors.push(error))
+        .catch((error) => {
+          errors.push(error);
+          stop();
+        })
         .finally(() => slots.release(slot))
         .then(computation.onProgress)
-        .catch((error) => progressErrors.push(error));
+        .catch((error) => {
+          progressErrors.push(error);
+          stop();
+        });
     }
   };
   await dispatch().catch((error) => errors.push(error));
   await slots.drained();
+  signal?.removeEventListener("abort", stop);
 
   const { paths } = computation;
   if (failures.length) throw failureError(firstFailure(failures), paths);
@@ -79,6 +100,26 @@ export async function compute(computation: Computation): Promise<void> {
   // What the caller's own onProgress threw is the caller's, as it is.
   if (progressErrors.length) throw progressErrors[0];
   if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
+}
+
+function isDense({ results }: PlannedJob): boolean {
+  return results.some(({ values, listSize }) => listSize > values);
+}
+
+/** Says, where bytes leave in order, how far they are complete. */
+function inOrder(
+  { layout }: PlannedJob,
+  output: OutputTarget,
+): (batch: number) => void {
+  const whole = new Set<number>();
+  let next = 0;
+  return (batch) => {
+    whole.add(batch);
+    for (; whole.delete(next); next++) {
+      const { bodyStart, bodyBytes } = layout.batches[next] as PlacedBatch;
+      output.complete?.(bodyStart + bodyBytes);
+    }
+  };
 }
 
 function tasksPerBatch({ plan }: PlannedJob, logits: LogitsFile): number[] {

@@ -1,6 +1,12 @@
 import { ftruncateSync } from "node:fs";
 import { putBytes } from "../io/put-bytes.js";
-import { headPiece, type Piece, tailPiece } from "../output/jacobian-file.js";
+import {
+  endOfStream,
+  headPiece,
+  type Piece,
+  streamBytes,
+  tailPiece,
+} from "../output/jacobian-file.js";
 import { keptDictionaries, type Production } from "../production.js";
 import { compute } from "./compute.js";
 import type { PlannedJob } from "./planned-job.js";
@@ -20,15 +26,24 @@ export async function writePlanned(
   let job = planned;
   if (job.onBadRow === "skip") {
     job = replan(await scanBadRows(job, production));
-    if (!output.compare) ftruncateSync(output.fd, job.layout.bytes);
+    if (!output.compare && !output.ring)
+      ftruncateSync(output.fd, job.layout.bytes);
   }
-  production.report.set({ outputBytes: job.layout.bytes });
-  production.onBatches?.(job.layout.batches);
-  await compute({ ...production, job });
   const { layout } = job;
-  const write = ({ offset, bytes }: Piece) => putBytes(output, bytes, offset);
-  write(headPiece(layout));
+  production.report.set({
+    outputBytes: output.ring ? streamBytes(layout) : layout.bytes,
+  });
+  production.onBatches?.(layout.batches);
+  const write = async ({ offset, bytes }: Piece) => {
+    await output.room?.(offset + bytes.byteLength);
+    putBytes(output, bytes, offset);
+    output.complete?.(offset + bytes.byteLength);
+  };
+  await write(headPiece(layout));
   for (const piece of keptDictionaries(production, layout.dictionaries))
-    write(piece);
-  write(tailPiece(layout));
+    await write(piece);
+  output.complete?.(layout.end);
+  await compute({ ...production, job });
+  const tail = tailPiece(layout);
+  await write(output.ring ? endOfStream(tail) : tail);
 }

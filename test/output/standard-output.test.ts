@@ -1,0 +1,198 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { tableFromIPC } from "@uwdata/flechette";
+import { RecordBatchReader } from "apache-arrow";
+import { describe, expect, test } from "vitest";
+import { CLI, DIGITS, softjac } from "../cli/support.js";
+import { built } from "../support/built.js";
+import { writeKept } from "../support/kept-input.js";
+import { workDirectory, writeLogits } from "../support/logits-input.js";
+
+const at = workDirectory();
+const kept = at("kept.arrow");
+writeKept(kept, 20);
+const large = at("large.arrow");
+const rows = 60_000;
+writeLogits(large, {
+  rows,
+  classes: 20,
+  batchRows: [7000],
+  logit: (r, k) => (r % 1000 === 77 && k === 3 ? NaN : Math.sin(r * k)),
+});
+
+/** What the command writes to a pipe. */
+async function piped(
+  args: string[],
+  read: (stdout: NodeJS.ReadableStream) => Promise<Buffer> = readAll,
+): Promise<{ bytes: Buffer; code: number | null; stderr: string }> {
+  const child = spawn(process.execPath, [CLI, "run", ...args, "-o", "-"]);
+  let stderr = "";
+  child.stderr.on("data", (piece) => {
+    stderr += piece;
+  });
+  const closed = once(child, "close");
+  const bytes = await read(child.stdout);
+  const [code] = await closed;
+  return { bytes, code, stderr };
+}
+
+async function readAll(stdout: NodeJS.ReadableStream): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  for await (const piece of stdout) pieces.push(piece as Buffer);
+  return Buffer.concat(pieces);
+}
+
+/** The bytes of a file between its magic and its end marker, which are those of the stream of the same batches. */
+async function insideOf(
+  input: string,
+  options: Record<string, unknown>,
+): Promise<Buffer> {
+  const output = at("out.arrow");
+  await built.run({ input, output, force: true, ...options });
+  const bytes = readFileSync(output);
+  const footerBytes = bytes.readInt32LE(bytes.length - 10);
+  return bytes.subarray(8, bytes.length - 10 - footerBytes);
+}
+
+describe("the stream has the bytes of the file", () => {
+  test.each([
+    [kept, ["--keep", "id,name,split,flag,bytes,middle"]],
+    [kept, ["--keep", "kind", "--layout", "csr"]],
+    [DIGITS, ["--layout", "packed"]],
+    [DIGITS, ["--layout", "coo", "--top-k", "5"]],
+    [DIGITS, ["--layout", "factored", "--threads", "1"]],
+    [large, ["--on-bad-row", "null"]],
+    [large, ["--on-bad-row", "skip", "--chunk-rows", "100"]],
+    [large, ["--on-bad-row", "skip", "--layout", "csr", "--threads", "3"]],
+  ])("%s %j", async (input, args) => {
+    const { bytes, code } = await piped([input, ...args]);
+    expect(code).toBe(0);
+    const options: Record<string, unknown> = {};
+    for (let k = 0; k < args.length; k += 2) {
+      const name = (args[k] as string)
+        .slice(2)
+        .replace(/-([a-z])/g, (_, letter) => letter.toUpperCase());
+      const value = args[k + 1] as string;
+      options[name] =
+        name === "keep"
+          ? value.split(",")
+          : /^\d+$/.test(value)
+            ? Number(value)
+            : value;
+    }
+    const expected = await insideOf(input, options);
+    expect(bytes.length).toBe(expected.length);
+    expect(bytes.equals(expected)).toBe(true);
+  });
+
+  test("more of it than is in memory at once, dense zeros too", async () => {
+    const input = at("few.arrow");
+    writeLogits(input, {
+      rows: 500,
+      classes: 8,
+      logit: (r, k) => Math.cos(r * k),
+    });
+    const dense = ["--layout", "dense", "--emit", "jacobian"];
+    const { bytes } = await piped([input, ...dense]);
+    expect(bytes.length).toBeGreaterThan(100e6);
+    const expected = await insideOf(input, {
+      layout: "dense",
+      emit: ["jacobian"],
+    });
+    expect(bytes.equals(expected)).toBe(true);
+  });
+});
+
+test("other readers read it, as it comes", async () => {
+  const { bytes, stderr } = await piped([DIGITS, "--keep", "split"]);
+  expect(stderr).toMatch(/^standard output\n {2}rows +1,797 x 10 classes\n/);
+  expect(tableFromIPC(bytes).numRows).toBe(1797);
+  let count = 0;
+  for (const batch of RecordBatchReader.from(bytes)) count += batch.numRows;
+  expect(count).toBe(1797);
+});
+
+test("a saved stream is verified, and read back", async () => {
+  const saved = at("saved.arrows");
+  const fd = openSync(saved, "w");
+  const child = spawn(
+    process.execPath,
+    [CLI, "run", DIGITS, "-o", "-", "--quiet"],
+    { stdio: ["ignore", fd, "inherit"] },
+  );
+  const [code] = await once(child, "close");
+  closeSync(fd);
+  expect(code).toBe(0);
+  const report = await built.verify({
+    output: saved,
+    input: DIGITS,
+    all: true,
+  });
+  expect(report).toMatchObject({ ok: true, findings: [] });
+  expect(report.bytes).toEqual({
+    compared: false,
+    finding: "bytes not compared: it is a stream, a run writes files",
+  });
+  const reader = await built.openJacobian(saved);
+  expect(reader.rows).toBe(1797);
+  await reader.close();
+});
+
+test("a bad row ends it without an end marker, and with 65", async () => {
+  const { bytes, code, stderr } = await piped([large, "--chunk-rows", "500"]);
+  expect(code).toBe(65);
+  expect(stderr).toMatch(/row 77: expected finite logits .+, found NaN/);
+  expect(bytes.subarray(-8).toString("hex")).not.toBe("ffffffff00000000");
+});
+
+describe("whoever reads it", () => {
+  test.each([[[]], [["--layout", "coo"]]])(
+    "goes early: quiet, and no failure %j",
+    async (args) => {
+      const { code, stderr } = await piped(
+        [large, "--on-bad-row", "skip", ...args],
+        async (stdout) => {
+          await once(stdout, "data");
+          (stdout as unknown as { destroy(): void }).destroy();
+          return Buffer.alloc(0);
+        },
+      );
+      expect(stderr).toBe("");
+      expect(code).toBe(0);
+    },
+  );
+
+  test.each([[[]], [["--layout", "coo"]]])(
+    "does not read: a signal ends it at once %j",
+    async (args) => {
+      const child = spawn(
+        process.execPath,
+        [CLI, "run", large, "-o", "-", "--on-bad-row", "skip", ...args],
+        { stdio: ["ignore", "pipe", "pipe"] },
+      );
+      await once(child.stdout, "readable");
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      child.kill("SIGTERM");
+      const [code, signal] = await once(child, "exit");
+      expect(code === 143 || signal === "SIGTERM").toBe(true);
+      child.stdout.destroy();
+    },
+  );
+});
+
+test.each([
+  [["--json"], "--json: expected a file as output"],
+  [["--force"], "force: expected a file to replace, found standard output"],
+])("%j is refused", (args, message) => {
+  const { status, stdout, stderr } = softjac("run", DIGITS, "-o", "-", ...args);
+  expect(status).toBe(64);
+  expect(stdout).toBe("");
+  expect(stderr).toMatch(message);
+});
+
+test("nothing is left beside the inputs", () => {
+  const left = readdirSync(dirname(kept)).filter((name) => /^[.-]/.test(name));
+  expect(left).toEqual([]);
+});
