@@ -58,6 +58,14 @@ describe("nothing imports upward", () => {
     "src/slots": ["node:", "src/arrow", "src/numeric", "src/errors"],
     "src/arrow": [],
     "src/input": ["node:", "src/io", "src/arrow", "src/errors", "src/results"],
+    "src/input/arrays": [
+      "node:",
+      "src/io",
+      "src/arrow",
+      "src/errors",
+      "src/results",
+      "src/input",
+    ],
     "src/input/compression": [
       "node:",
       "src/input",

@@ -7,6 +7,9 @@ const FORMATS: Record<Inspection["format"], string> = {
   "arrow-file": "Arrow IPC file",
   "arrow-stream": "Arrow IPC stream",
   parquet: "Parquet file",
+  npy: "NumPy array",
+  npz: "NumPy archive",
+  safetensors: "safetensors",
 };
 
 const MOST_COLUMNS = 12;
@@ -38,7 +41,7 @@ export function inspectedText(found: Inspection): string {
     "logits",
     logits
       ? `${logits.column} (${logits.form}, ${logits.dtype}), ${count(logits.classes)} classes`
-      : `none: ${found.whyNoLogits}`,
+      : `none: ${found.whyNoLogits?.replace(`${found.input}: `, "")}`,
   ]);
   if (found.values) rows.push(...valueRows(found.values));
   const layouts = logits

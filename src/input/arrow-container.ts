@@ -18,6 +18,8 @@ export interface ArrowContainer extends InputFile {
   message(block: Block, where: string): MessageMetadata;
 }
 
+const ARROW = "an Arrow IPC file or stream";
+
 export interface ContainerOptions {
   /** Streams may end without their end-of-stream marker. */
   allowMissingEos?: boolean | undefined;
@@ -33,12 +35,12 @@ export function openArrow(
 ): ArrowContainer {
   const file = openInputFile(path);
   try {
-    const format = inputFormat(file);
+    const format = inputFormat(file, ARROW);
     if (format === "parquet")
       throw new InputUnsupportedError(
         path,
         "first bytes",
-        "expected an Arrow IPC file or stream, found a Parquet file",
+        `expected ${ARROW}, found a Parquet file`,
       );
     return arrowContainer(file, format, options);
   } catch (error) {

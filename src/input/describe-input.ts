@@ -1,4 +1,5 @@
 import { describeField, type Field } from "../arrow/field.js";
+import { type ArrayFormat, arrayFormat } from "./arrays/array-format.js";
 import { type ArrowContainer, arrowContainer } from "./arrow-container.js";
 import type { InputFile } from "./input-file.js";
 import { type InputFormat, inputFormat } from "./input-format.js";
@@ -9,7 +10,7 @@ import { recordBatches } from "./record-batches.js";
 
 /** What a file is, by its structure alone. */
 export interface InputDescription {
-  format: InputFormat;
+  format: InputFormat | ArrayFormat["name"];
   /** How bodies are compressed, each way once; empty: not at all. */
   compression: string[];
   /** Record batches of Arrow, row groups of Parquet; null where a format has none. */
@@ -25,6 +26,8 @@ export async function describeInput(
   file: InputFile,
   options: Pick<OpenOptions, "allowMissingEos" | "signal">,
 ): Promise<InputDescription> {
+  const arrays = arrayFormat(file);
+  if (arrays) return describeArrays(file, arrays);
   const format = inputFormat(file);
   return format === "parquet"
     ? describeParquet(file, options)
@@ -47,6 +50,25 @@ async function describeParquet(
     largestBatchRows: groupRows.reduce((a, b) => Math.max(a, b), 0),
     rows: groupRows.reduce((a, b) => a + b, 0),
     columns: described(fields),
+  };
+}
+
+/** Of a file of arrays the rows are those of the longest. */
+async function describeArrays(
+  file: InputFile,
+  { name, open }: ArrayFormat,
+): Promise<InputDescription> {
+  const { arrays } = await open(file);
+  return {
+    format: name,
+    compression: [],
+    batches: null,
+    largestBatchRows: null,
+    rows: arrays.reduce((most, { shape }) => Math.max(most, shape[0] ?? 0), 0),
+    columns: arrays.map(({ name, type, stored, shape }) => ({
+      name: name ?? "array",
+      type: `${type ?? stored} [${shape.join(", ")}]`,
+    })),
   };
 }
 

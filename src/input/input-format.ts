@@ -24,7 +24,10 @@ const OTHERS: readonly [magic: string, name: string][] = [
  * Tells by a file's first bytes what it is; its name is not asked.
  * @throws InputUnsupportedError for another known format, InputFormatError for an unknown one
  */
-export function inputFormat(file: InputFile): InputFormat {
+export function inputFormat(
+  file: InputFile,
+  expected = "a file of Arrow, Parquet, NumPy or safetensors",
+): InputFormat {
   const head = new Uint8Array(Math.min(8, file.bytes));
   readInput(file, head, 0);
   const start = String.fromCharCode(...head);
@@ -35,11 +38,11 @@ export function inputFormat(file: InputFile): InputFormat {
     throw new InputUnsupportedError(
       file.path,
       "first bytes",
-      `expected an Arrow IPC file or stream or a Parquet file, found ${other[1]}`,
+      `expected ${expected}, found ${other[1]}`,
     );
   throw new InputFormatError(
     file.path,
     "first bytes",
-    `expected an Arrow IPC file or stream or a Parquet file, found ${file.bytes === 0 ? "an empty file" : JSON.stringify(start)}`,
+    `expected ${expected}, found ${file.bytes === 0 ? "an empty file" : JSON.stringify(start)}`,
   );
 }

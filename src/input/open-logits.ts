@@ -1,3 +1,5 @@
+import { arrayFormat } from "./arrays/array-format.js";
+import { locateArrays } from "./arrays/array-logits.js";
 import { type ArrowContainer, arrowContainer } from "./arrow-container.js";
 import { locateLogits } from "./arrow-logits.js";
 import { type InputFile, openInputFile } from "./input-file.js";
@@ -37,6 +39,8 @@ export async function logitsIn(
   let open = file;
   let container: ArrowContainer;
   try {
+    const arrays = arrayFormat(file);
+    if (arrays) return await locateArrays(file, arrays.open, options);
     const format = inputFormat(file);
     if (format === "parquet") open = await parquetAsArrow(file, options);
     container = arrowContainer(open, arrowFormat(format), options);

@@ -1,0 +1,76 @@
+import { InputUnsupportedError, LogitsColumnError } from "../../errors.js";
+import type { InputName } from "../../results/catalogue.js";
+import { valuesAllowed } from "../../results/columns.js";
+import { flagOf } from "../value-column.js";
+import {
+  isFloat,
+  type NumberArray,
+  namedArray,
+  whereOf,
+  withAdvice,
+} from "./named-array.js";
+import { describeArray, type StoredArray } from "./stored-array.js";
+
+/**
+ * The array that an option names, of `rows` rows: whole numbers or floats for classes, floats for all else.
+ * @throws LogitsColumnError where there is not one of that name; InputUnsupportedError for another shape or type
+ */
+export function chooseInput(
+  path: string,
+  arrays: readonly StoredArray[],
+  { option, name }: { option: InputName; name: string },
+  rows: number,
+  classes: number,
+): NumberArray & { values: number } {
+  const flag = `--${flagOf(option)}`;
+  const array = namedArray(path, arrays, `${flag} ${name}`, name);
+  const { type, shape } = array;
+  const single = option === "label" || option === "classColumn";
+  const allowed = single
+    ? [[rows]]
+    : [
+        ...valuesAllowed(option, classes).map((values) => [rows, values]),
+        ...(option === "covariance" ? [[rows, classes, classes]] : []),
+      ];
+  const fits = allowed.some((one) => one.join() === shape.join());
+  if (!type || !(single || isFloat(type)) || !fits)
+    throw new InputUnsupportedError(
+      path,
+      whereOf(array),
+      withAdvice(
+        `expected ${single ? "numbers" : "floats"} of shape ${allowed.map((one) => `[${one.join(", ")}]`).join(" or ")} for ${flag}, found ${describeArray(array)}`,
+        array,
+      ),
+    );
+  const values = shape.slice(1).reduce((a, b) => a * b, 1);
+  return { ...array, type, values };
+}
+
+/**
+ * The arrays named in `keep`, in that order: one number a row.
+ * @throws LogitsColumnError for a name that is not there once, or that the output has itself; InputUnsupportedError
+ */
+export function chooseKept(
+  path: string,
+  arrays: readonly StoredArray[],
+  { keep, ownNames }: { keep: readonly string[]; ownNames: readonly string[] },
+  rows: number,
+): NumberArray[] {
+  return keep.map((name) => {
+    const array = namedArray(path, arrays, `--keep ${name}`, name);
+    if (ownNames.includes(name))
+      throw new LogitsColumnError(
+        path,
+        `--keep ${name}: the output has a column ${name} of its own`,
+      );
+    const { type, shape } = array;
+    // Arrow has no bfloat16 to keep it as.
+    if (!type || type === "bfloat16" || shape.length !== 1 || shape[0] !== rows)
+      throw new InputUnsupportedError(
+        path,
+        whereOf(array),
+        `expected numbers of shape [${rows}] to keep, found ${describeArray(array)}`,
+      );
+    return { ...array, type };
+  });
+}

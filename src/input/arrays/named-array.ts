@@ -1,0 +1,42 @@
+import { LogitsColumnError } from "../../errors.js";
+import { listedArrays, type StoredArray } from "./stored-array.js";
+
+/** An array of numbers, of which every row has as many. */
+export interface NumberArray extends StoredArray {
+  type: NonNullable<StoredArray["type"]>;
+}
+
+/** The array that an option names. @throws LogitsColumnError where there is not one of that name */
+export function namedArray(
+  path: string,
+  arrays: readonly StoredArray[],
+  option: string,
+  name: string,
+): StoredArray {
+  if (arrays[0]?.name === null)
+    throw new LogitsColumnError(
+      path,
+      `${option}: expected no names, since an .npy file holds one array without a name, found ${name}`,
+    );
+  const found = arrays.filter((array) => array.name === name);
+  if (found.length === 1) return found[0] as StoredArray;
+  throw new LogitsColumnError(
+    path,
+    `${option}: expected one array of that name, found ${found.length === 0 ? listedArrays(arrays) : found.length}`,
+  );
+}
+
+export function isFloat(type: string): boolean {
+  return type.includes("float");
+}
+
+export function whereOf({ name }: StoredArray): string {
+  return name === null ? "array" : `array ${name}`;
+}
+
+/** What to do about a type of NumPy that is not read, where there is something. */
+export function withAdvice(text: string, { stored }: StoredArray): string {
+  return stored.startsWith(">")
+    ? `${text}: make it little-endian with astype`
+    : text;
+}

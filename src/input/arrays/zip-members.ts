@@ -1,0 +1,137 @@
+import { pipeline, Readable } from "node:stream";
+import { crc32, createInflateRaw } from "node:zlib";
+import { AbortedError, InputFormatError } from "../../errors.js";
+import type { InputFile } from "../input-file.js";
+import { readInput } from "../read-input.js";
+import type { ZipDirectory } from "./zip-directory.js";
+import type { ZipEntry } from "./zip-entry.js";
+import { checkLocalHeader, LOCAL_BYTES } from "./zip-local.js";
+
+/** A member whose bytes are found, and stand inside the archive where no other's do. */
+export interface ZipMember extends ZipEntry {
+  /** Where its bytes start. */
+  position: number;
+}
+
+/** Bytes read, and unpacked, at once. */
+const PIECE_BYTES = 1 << 20;
+
+/** A name and an extra field at the most. */
+const MAX_LOCAL_BYTES = LOCAL_BYTES + 2 * 0xffff;
+
+/**
+ * The members of a directory, checked against what stands before their bytes.
+ * @throws InputFormatError, IoError
+ */
+export function locateMembers(
+  file: InputFile,
+  { entries, start }: ZipDirectory,
+): ZipMember[] {
+  const { path } = file;
+  let free = 0;
+  const located = new Map<ZipEntry, ZipMember>();
+  for (const entry of entries.toSorted((a, b) => a.offset - b.offset)) {
+    const { name, offset, packed, bytes, method } = entry;
+    const where = `member ${name}`;
+    if (offset < free || offset >= start)
+      throw new InputFormatError(
+        path,
+        where,
+        `expected it from byte ${free} to ${start}, found it at byte ${offset}`,
+      );
+    const header = new Uint8Array(Math.min(MAX_LOCAL_BYTES, start - offset));
+    readInput(file, header, offset);
+    const position = offset + checkLocalHeader(path, entry, header);
+    free = position + packed;
+    if (free > start || (method === 0 && packed !== bytes))
+      throw new InputFormatError(
+        path,
+        where,
+        `expected at most ${start - position} bytes${method === 0 ? ", stored as they are" : ""}, found ${packed} for ${bytes}`,
+      );
+    located.set(entry, { ...entry, position });
+  }
+  return entries.map((entry) => located.get(entry) as ZipMember);
+}
+
+/**
+ * The bytes of a member, unpacked, piece by piece: exactly as many as the directory says, the whole of them with its
+ * checksum. Who stops before the end has bytes that nothing vouches for.
+ * @throws InputFormatError, IoError, AbortedError
+ */
+export async function* memberBytes(
+  file: InputFile,
+  member: ZipMember,
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  const { bytes, crc } = member;
+  const fail = (text: string, options?: ErrorOptions): never => {
+    throw new InputFormatError(
+      file.path,
+      `member ${member.name}`,
+      text,
+      options,
+    );
+  };
+  const pieces =
+    member.method === 0
+      ? packedBytes(file, member)
+      : inflatedBytes(file, member, fail);
+  let done = 0;
+  let found = 0;
+  for await (const piece of pieces) {
+    if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
+    done += piece.length;
+    if (done > bytes)
+      fail(`expected ${bytes} bytes as the directory says, found more`);
+    found = crc32(piece, found);
+    yield piece;
+  }
+  if (done !== bytes)
+    fail(`expected ${bytes} bytes as the directory says, found ${done}`);
+  if (found !== crc)
+    fail(`expected bytes of checksum ${hex(crc)}, found ${hex(found)}`);
+}
+
+function* packedBytes(
+  file: InputFile,
+  { position, packed }: ZipMember,
+): Generator<Uint8Array> {
+  for (let at = 0; at < packed; at += PIECE_BYTES) {
+    const piece = new Uint8Array(Math.min(PIECE_BYTES, packed - at));
+    readInput(file, piece, position + at);
+    yield piece;
+  }
+}
+
+async function* inflatedBytes(
+  file: InputFile,
+  member: ZipMember,
+  fail: (text: string, options?: ErrorOptions) => never,
+): AsyncGenerator<Uint8Array> {
+  // Small members, such as labels of a few rows, need no large piece; zlib takes none under 64 bytes.
+  const inflate = createInflateRaw({
+    chunkSize: Math.min(PIECE_BYTES, Math.max(64, member.bytes + 1)),
+  });
+  // Failures reach who reads `inflate`; the callback is only there so that nobody else must hear of them.
+  pipeline(Readable.from(packedBytes(file, member)), inflate, () => {});
+  try {
+    yield* inflate as AsyncIterable<Uint8Array>;
+  } catch (cause) {
+    const { code = "" } = cause as NodeJS.ErrnoException;
+    if (!code.startsWith("Z_")) throw cause;
+    fail(
+      `expected ${member.packed} deflated bytes, found others: ${(cause as Error).message}`,
+      { cause },
+    );
+  }
+  // Bytes behind the end of the deflated ones would be passed over.
+  if (inflate.bytesWritten !== member.packed)
+    fail(
+      `expected ${member.packed} deflated bytes, found their end after ${inflate.bytesWritten}`,
+    );
+}
+
+function hex(checksum: number): string {
+  return `0x${checksum.toString(16).padStart(8, "0")}`;
+}

@@ -1,0 +1,167 @@
+import { closeSync, openSync, writeFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { SoftjacError } from "../../../src/errors.js";
+import { openLogits } from "../../../src/input/open-logits.js";
+import { InputRows } from "../../../src/verify/input-rows.js";
+import { npy, safetensors, zip } from "../../support/array-files.js";
+import { workDirectory } from "../../support/logits-input.js";
+import { random } from "../../support/random.js";
+
+// A damaged file of arrays is refused, or gives exactly the numbers of the sound one: where what says how the values stand
+// is damaged, and, in archives, where the values are (their checksums tell).
+
+const at = workDirectory();
+const path = at("damaged");
+const ROWS = 12;
+const CLASSES = 3;
+const values = Float32Array.from(
+  { length: ROWS * CLASSES },
+  (_, k) => Math.sin(k) * 5,
+);
+const labels = Int16Array.from({ length: ROWS }, (_, k) => k % CLASSES);
+const logits = npy(values, { descr: "<f4", shape: [ROWS, CLASSES] });
+const y = npy(labels, { descr: "<i2", shape: [ROWS] });
+const members = { "o.npy": logits, "y.npy": y };
+const EXPECTED = JSON.stringify([[...values], [...labels]]);
+
+/** All numbers that are asked for, as text. */
+async function numbersOf(file: Buffer, label: boolean): Promise<string> {
+  writeFileSync(path, file);
+  const opened = await openLogits(path, {
+    keep: [],
+    ownNames: [],
+    inputs: label ? [{ option: "label", name: "y" }] : [],
+  });
+  try {
+    const input = new InputRows(opened);
+    await input.load(0, opened.rows);
+    const all = [0, ...opened.inputs.map((_, n) => n + 1)].map((n) =>
+      Array.from({ length: opened.rows }, (_, row) => [
+        ...input.values(row, n),
+      ]).flat(),
+    );
+    return JSON.stringify(label ? all : [...all, [...labels]]);
+  } finally {
+    opened.close();
+  }
+}
+
+type Outcome = "refused" | "same";
+
+async function outcomeOf(file: Buffer, label: boolean): Promise<Outcome> {
+  try {
+    expect(await numbersOf(file, label)).toBe(EXPECTED);
+    return "same";
+  } catch (error) {
+    if (!(error instanceof SoftjacError)) throw error;
+    expect([
+      "ERR_INPUT_FORMAT",
+      "ERR_INPUT_UNSUPPORTED",
+      "ERR_LOGITS_COLUMN",
+    ]).toContain(error.code);
+    expect(error.message).toMatch(/^.+: .*expected .+ found .+/s);
+    return "refused";
+  }
+}
+
+const tensors = {
+  o: { dtype: "F32", shape: [ROWS, CLASSES], values },
+  y: { dtype: "I16", shape: [ROWS], values: labels },
+};
+const named = safetensors(tensors);
+
+interface Sound {
+  name: string;
+  file: Buffer;
+  label: boolean;
+  /** Bytes before this say how the values stand, or have a checksum. */
+  guarded: number;
+}
+
+const SOUND: Sound[] = [
+  {
+    name: "npy",
+    file: logits,
+    label: false,
+    guarded: logits.length - values.byteLength,
+  },
+  ...[
+    {},
+    { deflated: true, zip64: "all", comment: "so" },
+    { deflated: true, sizesBehind: true },
+  ].map((options) => {
+    const file = zip(members, options as object);
+    return {
+      name: `npz ${JSON.stringify(options)}`,
+      file,
+      label: true,
+      guarded: file.length,
+    };
+  }),
+  {
+    name: "safetensors",
+    file: named,
+    label: true,
+    guarded: 8 + Number(named.readBigUInt64LE(0)),
+  },
+];
+
+describe.each(SOUND)("$name", ({ name, file, label, guarded }) => {
+  const counts: Record<Outcome, number> = { refused: 0, same: 0 };
+  const count = async (damaged: Buffer) => {
+    counts[await outcomeOf(damaged, label)]++;
+  };
+
+  test("sound", async () => {
+    expect(await outcomeOf(file, label)).toBe("same");
+  });
+
+  test("cut at every byte, and longer than it is: refused", async () => {
+    for (let length = 0; length < file.length; length++)
+      expect(
+        await outcomeOf(file.subarray(0, length), label),
+        `${length} bytes`,
+      ).toBe("refused");
+    for (const more of [1, 8, 64])
+      expect(
+        await outcomeOf(Buffer.concat([file, Buffer.alloc(more)]), label),
+      ).toBe("refused");
+  });
+
+  test("bits flipped in every byte", async () => {
+    // All of them in headers; two in the bytes of archives, which are many, and have checksums.
+    const step = label && guarded === file.length ? 4 : 1;
+    for (let place = 0; place < guarded; place++)
+      for (let bit = place % step; bit < 8; bit += step) {
+        const copy = Buffer.from(file);
+        copy[place] = (copy[place] as number) ^ (1 << bit);
+        await count(copy);
+      }
+    expect(counts.refused).toBeGreaterThan(guarded);
+    console.log(`damaged arrays: ${name}: bit flips ${JSON.stringify(counts)}`);
+  });
+
+  test("numbers set to awkward values, and stretches moved", async () => {
+    const uniform = random(7);
+    const draw = (below: number) => Math.floor(uniform() * below);
+    for (let k = 0; k < 800; k++) {
+      const copy = Buffer.from(file);
+      const place = draw(Math.max(1, guarded - 8));
+      const width = [1, 2, 4, 8][k % 4] as number;
+      if (k % 3 === 0) copy.copy(copy, place, draw(guarded - 8), draw(guarded));
+      else
+        for (let n = 0; n < width; n++)
+          copy[place + n] = [0, 0xff, 0x7f, 0x30 + draw(10)][draw(4)] as number;
+      // What lies behind what is guarded is as it was.
+      file.copy(copy, guarded, guarded);
+      await count(copy);
+    }
+  });
+
+  test("no file is left open", () => {
+    // The system gives the lowest number that is free.
+    const fd = openSync(path, "r");
+    closeSync(fd);
+    expect(fd).toBeLessThan(64);
+  });
+});

@@ -1,0 +1,264 @@
+import { writeFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { npy, safetensors, zip } from "../../support/array-files.js";
+import { built } from "../../support/built.js";
+import { workDirectory } from "../../support/logits-input.js";
+
+// What a file of arrays is refused with, word by word.
+
+const at = workDirectory();
+const input = at("input");
+const doubles = (...shape: number[]) =>
+  npy(new Float64Array(shape.reduce((a, b) => a * b, 1)), { shape });
+const of = (descr: string, bytes: number, ...shape: number[]) =>
+  npy(new Uint8Array(bytes), { descr, shape });
+
+const archive = zip({
+  "o.npy": doubles(4, 3),
+  "y.npy": of("<i4", 16, 4),
+  "short.npy": of("<i4", 12, 3),
+  "g.npy": doubles(4, 3),
+  "narrow.npy": doubles(4, 2),
+  "flag.npy": of("|b1", 4, 4),
+  "big.npy": of(">f8", 96, 4, 3),
+});
+
+const REFUSED: [
+  name: string,
+  file: Buffer,
+  options: object,
+  code: string,
+  text: string,
+][] = [
+  [
+    "one dimension",
+    doubles(6),
+    {},
+    "INPUT_UNSUPPORTED",
+    "array: expected numbers of shape (rows, classes), found float64 [6]: reshape it to (1, 6) if it is one row, to (6, 1) if it is one class",
+  ],
+  [
+    "three dimensions",
+    doubles(2, 3, 4),
+    {},
+    "INPUT_UNSUPPORTED",
+    "array: expected numbers of shape (rows, classes), found float64 [2, 3, 4]",
+  ],
+  [
+    "no dimension",
+    doubles(),
+    {},
+    "INPUT_UNSUPPORTED",
+    "array: expected numbers of shape (rows, classes), found float64 []",
+  ],
+  [
+    "no class",
+    doubles(2, 0),
+    {},
+    "INPUT_UNSUPPORTED",
+    "array: expected at least 1 class, found float64 [2, 0]",
+  ],
+  [
+    "big-endian",
+    of(">f8", 48, 2, 3),
+    {},
+    "INPUT_UNSUPPORTED",
+    "array: expected numbers of shape (rows, classes), found >f8 (big-endian) [2, 3]: make it little-endian with astype",
+  ],
+  [
+    "objects",
+    of("|O", 48, 2, 3),
+    {},
+    "INPUT_UNSUPPORTED",
+    "array: expected numbers of shape (rows, classes), found |O (Python objects, which are not unpickled) [2, 3]",
+  ],
+  [
+    "complex",
+    of("<c16", 96, 2, 3),
+    {},
+    "INPUT_UNSUPPORTED",
+    "array: expected numbers of shape (rows, classes), found <c16 (complex numbers) [2, 3]",
+  ],
+  [
+    "booleans",
+    of("|b1", 6, 2, 3),
+    {},
+    "INPUT_UNSUPPORTED",
+    "array: expected numbers of shape (rows, classes), found |b1 (booleans) [2, 3]",
+  ],
+  [
+    "long doubles",
+    of("<f16", 96, 2, 3),
+    {},
+    "INPUT_UNSUPPORTED",
+    "array: expected numbers of shape (rows, classes), found <f16 [2, 3]",
+  ],
+  [
+    "structured",
+    npy(new Uint8Array(48), {
+      shape: [],
+      header:
+        "{'descr': [('x', '<f4'), ('y', '<f4', (2,))], 'fortran_order': False, 'shape': (4,)}",
+    }),
+    {},
+    "INPUT_UNSUPPORTED",
+    "array: expected numbers of shape (rows, classes), found a structured type [4]",
+  ],
+  [
+    "a name where there is none",
+    doubles(2, 3),
+    { column: "x" },
+    "LOGITS_COLUMN",
+    "--column x: expected no names, since an .npy file holds one array without a name, found x",
+  ],
+  [
+    "a label where there is none",
+    doubles(2, 3),
+    { emit: ["gradient"], label: "y" },
+    "LOGITS_COLUMN",
+    "--label y: expected no names, since an .npy file holds one array without a name, found y",
+  ],
+  [
+    "columns",
+    doubles(2, 3),
+    { columns: "x*" },
+    "LOGITS_COLUMN",
+    "--columns x*: expected --column, since the classes of an array are not columns of their own, found --columns",
+  ],
+  [
+    "two of them",
+    archive,
+    {},
+    "LOGITS_COLUMN",
+    "expected one array of floats of shape (rows, classes), found o and g and narrow: choose with --column",
+  ],
+  [
+    "none of them",
+    zip({ "y.npy": of("<i4", 16, 4), "x.npy": doubles(4) }),
+    {},
+    "LOGITS_COLUMN",
+    "expected an array of numbers of shape (rows, classes), found y: int32 [4], x: float64 [4]",
+  ],
+  [
+    "no such name",
+    archive,
+    { column: "z" },
+    "LOGITS_COLUMN",
+    "--column z: expected one array of that name, found o: float64 [4, 3], y: int32 [4], short: int32 [3], g: float64 [4, 3], narrow: float64 [4, 2], flag: |b1 (booleans) [4], big: >f8 (big-endian) [4, 3]",
+  ],
+  [
+    "a label too short",
+    archive,
+    { column: "o", emit: ["gradient"], label: "short" },
+    "INPUT_UNSUPPORTED",
+    "array short: expected numbers of shape [4] for --label, found short: int32 [3]",
+  ],
+  [
+    "a cotangent too narrow",
+    archive,
+    { column: "o", emit: ["vjp"], cotangent: "narrow" },
+    "INPUT_UNSUPPORTED",
+    "array narrow: expected floats of shape [4, 3] for --cotangent, found narrow: float64 [4, 2]",
+  ],
+  [
+    "a cotangent in big-endian order",
+    archive,
+    { column: "o", emit: ["vjp"], cotangent: "big" },
+    "INPUT_UNSUPPORTED",
+    "array big: expected floats of shape [4, 3] for --cotangent, found big: >f8 (big-endian) [4, 3]: make it little-endian with astype",
+  ],
+  [
+    "a covariance",
+    archive,
+    { column: "o", emit: ["variance"], covariance: "y" },
+    "INPUT_UNSUPPORTED",
+    "array y: expected floats of shape [4, 3] or [4, 6] or [4, 9] or [4, 3, 3] for --covariance, found y: int32 [4]",
+  ],
+  [
+    "kept matrices",
+    archive,
+    { column: "o", keep: ["g"] },
+    "INPUT_UNSUPPORTED",
+    "array g: expected numbers of shape [4] to keep, found g: float64 [4, 3]",
+  ],
+  [
+    "kept booleans",
+    archive,
+    { column: "o", keep: ["flag"] },
+    "INPUT_UNSUPPORTED",
+    "array flag: expected numbers of shape [4] to keep, found flag: |b1 (booleans) [4]",
+  ],
+  [
+    "the output's own name",
+    zip({ "o.npy": doubles(4, 3), "row.npy": of("<i4", 16, 4) }),
+    { keep: ["row"] },
+    "LOGITS_COLUMN",
+    "--keep row: the output has a column row of its own",
+  ],
+  [
+    "another zip",
+    zip({ "hello/there.txt": Buffer.from("hello") }),
+    {},
+    "LOGITS_COLUMN",
+    "expected a zip archive of .npy files, found hello/there.txt",
+  ],
+  [
+    "a file of PyTorch",
+    zip({
+      "model/data.pkl": Buffer.from("x"),
+      "model/data/0": Buffer.from("y"),
+    }),
+    {},
+    "LOGITS_COLUMN",
+    "expected a zip archive of .npy files, found model/data.pkl, model/data/0: pickles are not read, save the tensors as safetensors or .npy",
+  ],
+  [
+    "bfloat16 to keep",
+    safetensors({
+      o: { dtype: "F32", shape: [2, 2], values: new Float32Array(4) },
+      b: { dtype: "BF16", shape: [2], values: new Uint16Array(2) },
+    }),
+    { keep: ["b"] },
+    "INPUT_UNSUPPORTED",
+    "array b: expected numbers of shape [2] to keep, found b: bfloat16 [2]",
+  ],
+  [
+    "eight-bit floats",
+    safetensors({
+      o: { dtype: "F8_E4M3", shape: [2, 2], values: new Uint8Array(4) },
+    }),
+    { column: "o" },
+    "INPUT_UNSUPPORTED",
+    "array o: expected numbers of shape (rows, classes), found o: F8_E4M3 [2, 2]",
+  ],
+];
+
+test.each(REFUSED)("%s", async (_, file, options, code, text) => {
+  writeFileSync(input, file);
+  await expect(
+    built.run({ input, output: at("none"), ...options }),
+  ).rejects.toMatchObject({
+    code: `ERR_${code}`,
+    message: `${input}: ${text}`,
+  });
+});
+
+test("members' names are names, not paths", async () => {
+  const name = "../../../tmp/x";
+  writeFileSync(
+    input,
+    zip({ [`${name}.npy`]: doubles(2, 2) }, { deflated: true }),
+  );
+  const report = await built.run({ input, output: at("names"), column: name });
+  expect(report).toMatchObject({ rows: 2, column: name });
+});
+
+test("a dry run knows an array's shape", async () => {
+  writeFileSync(input, doubles(7, 3));
+  expect(await built.dryRun({ input, output: at("dry") })).toMatchObject({
+    rows: 7,
+    classes: 3,
+    column: "array",
+    sourceDtype: "float64",
+  });
+});

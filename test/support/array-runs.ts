@@ -1,0 +1,62 @@
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { expect } from "vitest";
+import { built } from "./built.js";
+import { type Inputs, inputs } from "./inputs-input.js";
+import { workDirectory, writeLogits } from "./logits-input.js";
+
+export const ROWS = 301;
+export const CLASSES = 5;
+export const all: Inputs = inputs(ROWS, CLASSES);
+
+/**
+ * Runs on files of arrays, to be compared byte for byte with runs on Arrow files. The name of the input stands in the
+ * output, so each has the same name in a folder of its own.
+ */
+export function arrayRuns() {
+  const at = workDirectory();
+  /** An input's path, and the output that a run makes of it. */
+  function paths(folder: string): { input: string; output: string } {
+    mkdirSync(at(folder), { recursive: true });
+    return { input: at(`${folder}/input`), output: at(`${folder}/output`) };
+  }
+
+  async function outputOf(
+    folder: string,
+    file: Buffer,
+    options: object = {},
+  ): Promise<Buffer> {
+    const { input, output } = paths(folder);
+    writeFileSync(input, file);
+    await built.run({ input, output, force: true, ...options });
+    return readFileSync(output);
+  }
+
+  /** What an Arrow file of the logits gives. */
+  async function ofLogits(dtype: "float32" | "float64"): Promise<Buffer> {
+    const { input, output } = paths(dtype);
+    const { logits } = all;
+    writeLogits(input, {
+      rows: ROWS,
+      classes: CLASSES,
+      dtype,
+      logit: (row, k) => logits[row * CLASSES + k] as number,
+    });
+    await built.run({ input, output });
+    return readFileSync(output);
+  }
+
+  return { paths, outputOf, ofLogits };
+}
+
+/** Equal bytes; said without a list of all that differ, which takes longer than the runs. */
+export function expectBytes(
+  found: Buffer | undefined,
+  expected: Buffer | undefined,
+): void {
+  if (!found || !expected) throw new Error("expected bytes, found none");
+  const differ = found.findIndex((byte, at) => byte !== expected[at]);
+  expect({ bytes: found.length, differ }).toEqual({
+    bytes: expected.length,
+    differ: -1,
+  });
+}
