@@ -25,7 +25,9 @@ test("packed and installed elsewhere: library, command, worker and kernel are fo
   expect(
     files.filter(
       (path: string) =>
-        !/^(dist\/|docs\/|README|CHANGELOG|LICENSE|package\.json)/.test(path),
+        !/^(dist\/|docs\/|README|CHANGELOG|SECURITY|LICENSE|package\.json)/.test(
+          path,
+        ),
     ),
   ).toEqual([]);
 

@@ -19,11 +19,11 @@ export const RUN_COMMAND: CommandSpec = {
   name: "run",
   summary: "Softmax and its Jacobian blocks of every row of a file",
   usage:
-    "<input> -o <output>\n\nSoftmax and its Jacobian blocks of every row of an Arrow IPC file.",
+    "<input> -o <output>\n\nSoftmax and its Jacobian blocks of every row of a file of logits.",
   positional: {
     option: "input",
     what: "input file",
-    help: "Arrow IPC file with a column of logits",
+    help: "File of logits: Arrow, Parquet, npy, npz or safetensors; - is standard input",
   },
   options: RUN_OPTIONS,
   required: [{ option: "output", shown: "--output (-o)", what: "a path" }],
