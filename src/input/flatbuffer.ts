@@ -90,42 +90,56 @@ export class FlatTable {
   readonly #position: number;
   readonly #vtable: number;
   readonly #vtableBytes: number;
+  /** Of the table itself, what its fields point at aside. */
+  readonly #bytes: number;
 
   constructor(buffer: Flatbuffer, position: number) {
     this.#buffer = buffer;
     this.#position = position;
     this.#vtable = position - buffer.int32(position);
     this.#vtableBytes = buffer.uint16(this.#vtable);
+    this.#bytes = buffer.uint16(this.#vtable + 2);
+    // Two lengths of two bytes, then two bytes a field; the table starts with four that say where those are.
+    if (this.#vtableBytes < 4 || this.#vtableBytes % 2 || this.#bytes < 4)
+      throw new MalformedFlatbuffer(
+        `a table of ${this.#bytes} bytes, its fields in ${this.#vtableBytes}`,
+      );
     buffer.check(this.#vtable, this.#vtableBytes);
+    buffer.check(position, this.#bytes);
   }
 
-  /** Where the field of a slot stands; 0 when it is absent. */
-  #field(slot: number): number {
+  /** Where the field of a slot stands, which takes `bytes`; 0 when it is absent. */
+  #field(slot: number, bytes: number): number {
     const entry = 4 + 2 * slot;
-    if (entry + 2 > this.#vtableBytes) return 0;
+    if (entry >= this.#vtableBytes) return 0;
     const offset = this.#buffer.uint16(this.#vtable + entry);
-    return offset === 0 ? 0 : this.#position + offset;
+    if (offset === 0) return 0;
+    if (offset < 4 || offset + bytes > this.#bytes)
+      throw new MalformedFlatbuffer(
+        `a field at byte ${offset} of a table of ${this.#bytes}`,
+      );
+    return this.#position + offset;
   }
 
   #indirect(slot: number): number {
-    const at = this.#field(slot);
+    const at = this.#field(slot, 4);
     return at === 0 ? 0 : at + this.#buffer.uint32(at);
   }
 
   uint8(slot: number, absent = 0): number {
-    const at = this.#field(slot);
+    const at = this.#field(slot, 1);
     return at === 0 ? absent : this.#buffer.uint8(at);
   }
   int16(slot: number, absent = 0): number {
-    const at = this.#field(slot);
+    const at = this.#field(slot, 2);
     return at === 0 ? absent : this.#buffer.int16(at);
   }
   int32(slot: number, absent = 0): number {
-    const at = this.#field(slot);
+    const at = this.#field(slot, 4);
     return at === 0 ? absent : this.#buffer.int32(at);
   }
   int64(slot: number, absent = 0): number {
-    const at = this.#field(slot);
+    const at = this.#field(slot, 8);
     return at === 0 ? absent : this.#buffer.int64(at);
   }
   string(slot: number): string | null {

@@ -47,15 +47,6 @@ describe("a stream in a file", () => {
     expect(found.equals(await outputOf(file))).toBe(true);
   });
 
-  test("cut at every byte: refused", async () => {
-    for (let length = 0; length < stream.length; length++) {
-      const input = written("cut.arrows", stream.subarray(0, length));
-      const error = await outputOf(input).catch((e) => e);
-      expect(error, `${length} bytes`).toBeInstanceOf(built.InputFormatError);
-      expect(error.message).toMatch(/expected .+ found .+/s);
-    }
-  });
-
   test("without its end-of-stream marker: only where that is allowed", async () => {
     const input = written("open.arrows", stream.subarray(0, -8));
     await expect(outputOf(input)).rejects.toThrow(
