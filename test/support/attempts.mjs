@@ -1,0 +1,44 @@
+// usage: node attempts.mjs OUTPUT INPUT...
+// Everything that one may try on a file, in a process of its own, so that a crash or a hang is seen as one. Prints what
+// came of it, as JSON: { outcomes: { [input]: [attempt, code or "ok"][] }, peakBytes }. An input may be "-".
+import { inspect, run } from "../../dist/index.js";
+
+const [output, ...inputs] = process.argv.slice(2);
+const MOST_COLUMNS = 12;
+
+async function outcomesOf(input) {
+  const outcomes = [];
+  const attempt = async (name, work) => {
+    try {
+      const found = await work();
+      outcomes.push([name, "ok"]);
+      return found;
+    } catch (error) {
+      const clear = /expected .+found .+/s.test(error.message);
+      outcomes.push([name, clear ? error.code : `unclear: ${error.stack}`]);
+    }
+  };
+  const plain = { input, output, force: true };
+  await attempt("run", () => run(plain));
+  // What came by a pipe is gone now.
+  if (input === "-") return outcomes;
+  const found = await attempt("inspect", () => inspect({ input, scan: true }));
+  const lenient = {
+    ...plain,
+    onBadRow: "null",
+    nullLogit: "mask",
+    allowMissingEos: true,
+  };
+  await attempt("--columns *", () => run({ ...lenient, columns: "*" }));
+  const names = (found?.columns ?? []).map(({ name }) => name);
+  for (const name of [...new Set(names)].slice(0, MOST_COLUMNS)) {
+    await attempt(`--column ${name}`, () => run({ ...lenient, column: name }));
+    await attempt(`--keep ${name}`, () => run({ ...lenient, keep: [name] }));
+  }
+  return outcomes;
+}
+
+const outcomes = {};
+for (const input of inputs) outcomes[input] = await outcomesOf(input);
+const peakBytes = process.resourceUsage().maxRSS * 1024;
+console.log(JSON.stringify({ outcomes, peakBytes }));
