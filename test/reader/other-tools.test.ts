@@ -18,6 +18,7 @@ const FILES = [
   { name: "sliced", isNull: (row: number) => row % 5 === 2, first: 3 },
   { name: "tensor" },
   { name: "list" },
+  { name: "compressed" },
   { name: "packed", options: { classes } },
   { name: "csr", options: { classes }, over: 0.05 },
   { name: "coo", options: { classes }, over: 0.05 },
@@ -27,7 +28,7 @@ test("blocks that pyarrow has written", async () => {
   const modules = "numpy, pyarrow";
   if (spawnSync(python, ["-c", `import ${modules}`]).status !== 0) {
     console.log(
-      `reader: ${FILES.length + 2} files of pyarrow left out (no ${modules} in ${python})`,
+      `reader: ${FILES.length + 1} files of pyarrow left out (no ${modules} in ${python})`,
     );
     return;
   }
@@ -58,15 +59,7 @@ test("blocks that pyarrow has written", async () => {
         expect(await batch.block(k)).toEqual(expected(batch.rows[k] as number));
     await reader.close();
   }
-  for (const [name, found] of [
-    [
-      "compressed",
-      "expected uncompressed buffers, found LZ4_FRAME compression",
-    ],
-    ["large", "found large_list<float64>"],
-  ] as const) {
-    const opened = built.openJacobian(at(`${name}.arrow`));
-    await expect(opened).rejects.toThrow(built.InputUnsupportedError);
-    await expect(opened).rejects.toThrow(found);
-  }
+  const opened = built.openJacobian(at("large.arrow"));
+  await expect(opened).rejects.toThrow(built.InputUnsupportedError);
+  await expect(opened).rejects.toThrow("found large_list<float64>");
 });

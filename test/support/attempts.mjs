@@ -14,8 +14,8 @@ async function outcomesOf(input) {
       outcomes.push([name, "ok"]);
       return found;
     } catch (error) {
-      const clear = /expected .+found .+/s.test(error.message);
-      outcomes.push([name, clear ? error.code : `unclear: ${error.stack}`]);
+      const clear = /expected .+found[ :].+/s.test(error.message);
+      outcomes.push([name, clear ? error.code : `unclear: ${error.message}`]);
     }
   };
   const plain = { input, output, force: true };
