@@ -1,5 +1,6 @@
 import { fstatSync } from "node:fs";
 import { type ArrowContainer, openArrow } from "./input/arrow-container.js";
+import { limitsOf } from "./input/limits.js";
 import { openLogits } from "./input/open-logits.js";
 import { DifferentByte } from "./io/put-bytes.js";
 import { carryOutJob, planJob } from "./job.js";
@@ -36,7 +37,7 @@ export async function compareRun(
   inputs: Omit<RunOptions, "output">,
   hooks: RunHooks,
 ): Promise<ByteComparison> {
-  const file = openArrow(path);
+  const file = openArrow(path, { limits: limitsOf(inputs) });
   try {
     const made = optionsOfFile(file);
     if (made.version !== VERSION)

@@ -1,3 +1,4 @@
+import { DEFAULT_LIMITS, type Limits } from "./input/limits.js";
 import type { RunOptions } from "./options.js";
 import { DROPPED, EMIT_NAMES, LAYOUTS } from "./results/catalogue.js";
 
@@ -10,7 +11,7 @@ export interface OptionSpec<Name extends string = string> {
   /** Inclusive range of an integer or a number. */
   range?: readonly [number, number];
   default?: string | number | boolean;
-  group: "Input" | "Results" | "Values" | "Output" | "Running";
+  group: "Input" | "Results" | "Values" | "Output" | "Running" | "Limits";
   help: string;
 }
 
@@ -32,6 +33,27 @@ export const TARGET_OPTIONS = [
     help: "Wait until the output is on the disk (--no-sync: leave it to the system, as other tools do)",
   },
 ] as const satisfies readonly OptionSpec[];
+
+/** What a file may say of itself before it is refused. */
+export const LIMIT_OPTIONS = (
+  [
+    [
+      "maxMetadataBytes",
+      "Bytes of a footer, of one message's metadata, of a header",
+    ],
+    ["maxColumns", "Columns, with those inside them"],
+    ["maxNesting", "How deep columns may lie in columns"],
+    ["maxBatchRows", "Rows of a record batch, row group or array"],
+    ["maxDecodedBytes", "Bytes of all that is compressed, once decoded"],
+  ] as const
+).map(([name, help]) => ({
+  name,
+  kind: "integer" as const,
+  range: [1, Number.MAX_SAFE_INTEGER] as const,
+  default: DEFAULT_LIMITS[name],
+  group: "Limits" as const,
+  help: `${help}; more is refused`,
+})) satisfies readonly OptionSpec<keyof Limits>[];
 
 /** One table: the library checks by it, the CLI makes its flags and help from it. */
 export const RUN_OPTIONS: readonly OptionSpec<
@@ -213,4 +235,5 @@ export const RUN_OPTIONS: readonly OptionSpec<
     group: "Running",
     help: "Kernel: SIMD WebAssembly or plain JavaScript; same bits",
   },
+  ...LIMIT_OPTIONS,
 ];

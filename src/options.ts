@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import { basename, dirname } from "node:path";
 import { checkNames, checkPath, checkValue } from "./check-options.js";
 import { UsageError } from "./errors.js";
+import { type Limits, limitsOf } from "./input/limits.js";
 import type { OpenOptions } from "./input/logits-file.js";
 import { RUN_OPTIONS } from "./options-table.js";
 import {
@@ -17,8 +18,13 @@ import {
   type RunEmit,
 } from "./results/emit-options.js";
 
+/** What a file may say of itself before it is refused; each has a default that files which people have do not reach. */
+export type LimitOptions = {
+  [Name in keyof Limits]?: Limits[Name] | undefined;
+};
+
 /** What a run is asked to do. Only `input` and `output` must be given. */
-export interface RunOptions {
+export interface RunOptions extends LimitOptions {
   /** Path of an Arrow IPC file or stream; `-` is standard input. */
   input: string;
   /** Path of the file to make; `-` writes an Arrow IPC stream to standard output. */
@@ -100,6 +106,7 @@ export interface ResolvedOptions {
   readonly kernel: "auto" | "simd" | "plain";
   readonly force: boolean;
   readonly sync: boolean;
+  readonly limits: Limits;
 }
 
 /**
@@ -154,6 +161,7 @@ export function resolveOptions(options: RunOptions): ResolvedOptions {
     kernel: options.kernel ?? "auto",
     force: options.force ?? false,
     sync: options.sync ?? true,
+    limits: Object.freeze(limitsOf(options)),
   });
 }
 

@@ -1,14 +1,16 @@
 import { checkNames, checkPath, checkValue } from "./check-options.js";
 import { type ByteComparison, compareRun } from "./compare-run.js";
 import { UsageError } from "./errors.js";
+import { LIMIT_NAMES } from "./input/limits.js";
 import { STANDARD_INPUT } from "./input/standard-input.js";
+import type { LimitOptions } from "./options.js";
 import { type OptionSpec, RUN_OPTIONS } from "./options-table.js";
 import type { RunHooks } from "./run.js";
 import type { ValueReport } from "./verify/value-report.js";
 import { verifyValues } from "./verify/verify-values.js";
 
 /** Which file is to be checked against which input. `output` and `input` must be given. */
-export interface VerifyOptions {
+export interface VerifyOptions extends LimitOptions {
   /** Path of a file that a run made. */
   output: string;
   /** Path of the file that it was made from. */
@@ -57,6 +59,7 @@ const AS_RUN: readonly string[] = [
   "nullLogit",
   "allowMissingEos",
   "threads",
+  ...LIMIT_NAMES,
 ];
 
 /** One table: the library checks by it, the CLI makes its flags and help from it. */

@@ -31,6 +31,13 @@ test("defaults, in a new frozen object", () => {
     kernel: "auto",
     force: false,
     sync: true,
+    limits: {
+      maxMetadataBytes: 64 * 2 ** 20,
+      maxColumns: 1_000_000,
+      maxNesting: 64,
+      maxBatchRows: 2 ** 32,
+      maxDecodedBytes: 2 ** 40,
+    },
   });
   expect(Object.isFrozen(resolved)).toBe(true);
   expect(options).toEqual({ ...paths, threads: 2, keep: ["id"] });
@@ -145,7 +152,7 @@ const WRONG: [extra: Record<string, unknown>, message: string][] = [
   ],
   [
     { thread: 2 },
-    "expected an option among input, column, columns, onBadRow, nullLogit, allowMissingEos, emit, layout, threshold, topK, temperature, class, classColumn, label, cotangent, tangent, covariance, forceDense, output, keep, dtype, tensorType, force, sync, threads, chunkRows, kernel, found thread",
+    "expected an option among input, column, columns, onBadRow, nullLogit, allowMissingEos, emit, layout, threshold, topK, temperature, class, classColumn, label, cotangent, tangent, covariance, forceDense, output, keep, dtype, tensorType, force, sync, threads, chunkRows, kernel, maxMetadataBytes, maxColumns, maxNesting, maxBatchRows, maxDecodedBytes, found thread",
   ],
 ];
 

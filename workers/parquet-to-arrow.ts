@@ -23,9 +23,11 @@ export async function writeArrow(
   columns: string[],
   setup: ParquetSetup,
 ): Promise<number> {
-  const { target, rowGroups } = setup;
+  const { target, maxBytes, rowGroups } = setup;
   let position = 0;
   const append = (bytes: Uint8Array) => {
+    const end = position + bytes.byteLength;
+    if (end > maxBytes) throw new ParquetFailure({ kind: "large", bytes: end });
     try {
       writeFully(target, bytes, position);
     } catch (error) {
@@ -33,7 +35,7 @@ export async function writeArrow(
       if (!code) throw error;
       throw new ParquetFailure({ kind: "failed", task: "kept", code });
     }
-    position += bytes.byteLength;
+    position = end;
   };
 
   const empty = await file.read({ rowGroups: [], columns });

@@ -5,6 +5,7 @@ import type { Block, MessageMetadata, Schema } from "./arrow-metadata.js";
 import { locateStream } from "./arrow-stream.js";
 import { type InputFile, openInputFile } from "./input-file.js";
 import { inputFormat } from "./input-format.js";
+import type { Limits } from "./limits.js";
 
 /** An Arrow IPC file or stream whose messages are found and lie inside it; nothing of their bodies is read. */
 export interface ArrowContainer extends InputFile {
@@ -23,6 +24,8 @@ const ARROW = "an Arrow IPC file or stream";
 export interface ContainerOptions {
   /** Streams may end without their end-of-stream marker. */
   allowMissingEos?: boolean | undefined;
+  /** What it may say of itself; default: what is usual. */
+  limits?: Limits | undefined;
 }
 
 /**
@@ -33,7 +36,7 @@ export function openArrow(
   path: string,
   options: ContainerOptions = {},
 ): ArrowContainer {
-  const file = openInputFile(path);
+  const file = openInputFile(path, options.limits);
   try {
     const format = inputFormat(file, ARROW);
     if (format === "parquet")
@@ -53,7 +56,7 @@ export function openArrow(
 export function arrowContainer(
   file: InputFile,
   format: ArrowContainer["format"],
-  { allowMissingEos = false }: ContainerOptions,
+  { allowMissingEos = false }: Omit<ContainerOptions, "limits">,
 ): ArrowContainer {
   const located =
     format === "arrow-file"

@@ -4,11 +4,11 @@ import {
   checkByteOrder,
   checkVersion,
   decoding,
-  MAX_METADATA_BYTES,
   readMessage,
 } from "./arrow-message.js";
 import { decodeFooter, type Footer, type Schema } from "./arrow-metadata.js";
 import type { InputFile } from "./input-file.js";
+import { checkLimit } from "./limits.js";
 import { readInput } from "./read-input.js";
 
 // The random-access form of Arrow IPC (Format/Columnar.rst, "IPC File Format"):
@@ -30,10 +30,11 @@ export function locateFile(file: InputFile): Footer {
   return footer;
 }
 
-function readFooter({ path, fd, bytes }: InputFile): {
+function readFooter(file: InputFile): {
   footer: Footer;
   footerStart: number;
 } {
+  const { path, fd, bytes, limits } = file;
   const smallest = HEAD_BYTES + TAIL_BYTES;
   if (bytes < smallest)
     throw new InputFormatError(
@@ -52,16 +53,23 @@ function readFooter({ path, fd, bytes }: InputFile): {
     );
   const footerBytes = new DataView(tail.buffer).getInt32(0, true);
   const room = bytes - smallest;
-  if (footerBytes <= 0 || footerBytes > Math.min(room, MAX_METADATA_BYTES))
+  if (footerBytes <= 0 || footerBytes > room)
     throw new InputFormatError(
       path,
       "footer",
-      `expected a footer of 1 to ${Math.min(room, MAX_METADATA_BYTES)} bytes, found a length of ${footerBytes}`,
+      `expected a footer of 1 to ${room} bytes, found a length of ${footerBytes}`,
     );
+  checkLimit(
+    file,
+    "footer",
+    "maxMetadataBytes",
+    "bytes of metadata",
+    footerBytes,
+  );
   const footerStart = bytes - TAIL_BYTES - footerBytes;
   const encoded = new Uint8Array(footerBytes);
   readInput({ path, fd }, encoded, footerStart);
-  const footer = decoding(path, "footer", () => decodeFooter(encoded));
+  const footer = decoding(path, "footer", () => decodeFooter(encoded, limits));
   checkVersion(path, "footer", footer.version);
   checkByteOrder(path, "schema", footer.schema);
   return { footer, footerStart };
@@ -80,11 +88,11 @@ function checkBlocks(file: InputFile, footer: Footer, end: number): void {
   let free = HEAD_BYTES;
   for (const { block, where } of named) {
     const { offset, metadataBytes, bodyBytes } = block;
-    if (metadataBytes < 8 || metadataBytes > MAX_METADATA_BYTES)
+    if (metadataBytes < 8)
       throw new InputFormatError(
         path,
         where,
-        `expected metadata of 8 to ${MAX_METADATA_BYTES} bytes, found ${metadataBytes}`,
+        `expected metadata of at least 8 bytes, found ${metadataBytes}`,
       );
     const last = offset + metadataBytes + bodyBytes;
     if (offset < free || bodyBytes < 0 || last > end)
@@ -93,6 +101,13 @@ function checkBlocks(file: InputFile, footer: Footer, end: number): void {
         where,
         `expected a block inside bytes ${free} to ${end}, found bytes ${offset} to ${last}`,
       );
+    checkLimit(
+      file,
+      where,
+      "maxMetadataBytes",
+      "bytes of metadata",
+      metadataBytes,
+    );
     refuseUnlisted(file, footer.schema, free, offset);
     free = last;
   }
@@ -118,6 +133,13 @@ function refuseUnlisted(
   const block = { offset: start, metadataBytes: 8 + length, bodyBytes: 0 };
   const next = start + block.metadataBytes;
   if (start === HEAD_BYTES && length > 0 && next <= end) {
+    checkLimit(
+      file,
+      "schema message",
+      "maxMetadataBytes",
+      "bytes of metadata",
+      length,
+    );
     const message = readMessage(file, block, "schema message");
     if (message.header === "Schema") {
       refuseOtherSchema(file, schema, message.schema);

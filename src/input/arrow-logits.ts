@@ -95,6 +95,7 @@ function place(
     path,
     fd,
     bytes,
+    limits: file.limits,
     rows: rowStart,
     classes,
     type: logits.type,

@@ -8,10 +8,8 @@ import {
 } from "./arrow-metadata.js";
 import { MalformedFlatbuffer } from "./flatbuffer.js";
 import type { InputFile } from "./input-file.js";
+import { OverLimit } from "./limits.js";
 import { readInput } from "./read-input.js";
-
-/** No schema that people write comes near; metadata that claims more is damage. */
-export const MAX_METADATA_BYTES = 64 << 20;
 
 /** Where a message's prefix and metadata stand; `bodyBytes` as a footer says, or null where there is none. */
 interface MessagePlace extends Omit<Block, "bodyBytes"> {
@@ -20,7 +18,7 @@ interface MessagePlace extends Omit<Block, "bodyBytes"> {
 
 /** The metadata of a message, checked against what is known of it. @throws InputFormatError, InputUnsupportedError */
 export function readMessage(
-  { path, fd }: InputFile,
+  { path, fd, limits }: InputFile,
   { offset, metadataBytes, bodyBytes }: MessagePlace,
   where: string,
 ): MessageMetadata {
@@ -38,7 +36,7 @@ export function readMessage(
       `expected metadata of 1 to ${metadataBytes - prefix} bytes, found a length of ${length}`,
     );
   const message = decoding(path, where, () =>
-    decodeMessage(bytes.subarray(prefix, prefix + length)),
+    decodeMessage(bytes.subarray(prefix, prefix + length), limits),
   );
   checkVersion(path, where, message.version);
   if (message.schema) checkByteOrder(path, where, message.schema);
@@ -79,11 +77,13 @@ export function checkByteOrder(
     );
 }
 
-/** What `decode` makes of metadata, its complaints as ours. @throws InputFormatError */
+/** What `decode` makes of metadata, its complaints as ours. @throws InputFormatError, InputUnsupportedError */
 export function decoding<T>(path: string, where: string, decode: () => T): T {
   try {
     return decode();
   } catch (error) {
+    if (error instanceof OverLimit)
+      throw new InputUnsupportedError(path, where, error.message);
     if (error instanceof MalformedFlatbuffer)
       throw new InputFormatError(
         path,

@@ -4,6 +4,7 @@ import {
   type FlatTable,
   MalformedFlatbuffer,
 } from "./flatbuffer.js";
+import { type Limits, OverLimit } from "./limits.js";
 
 // Arrow's metadata tables (File.fbs, Message.fbs, Schema.fbs) as plain objects. Structure only: whether the numbers make
 // sense together is for logits-file.ts and record-batch.ts.
@@ -46,21 +47,23 @@ export interface MessageMetadata {
 
 /** MetadataVersion V4 and V5, as stored. */
 export const VERSIONS_READ = [3, 4];
-const MAX_NESTING = 64;
 
-export function decodeFooter(bytes: Uint8Array): Footer {
+export function decodeFooter(bytes: Uint8Array, limits: Limits): Footer {
   const table = new Flatbuffer(bytes).root();
   const schema = table.table(1);
   if (!schema) throw new MalformedFlatbuffer("no schema");
   return {
     version: table.int16(0),
-    schema: decodeSchema(schema),
+    schema: decodeSchema(schema, limits),
     dictionaries: decodeBlocks(table, 2),
     recordBatches: decodeBlocks(table, 3),
   };
 }
 
-export function decodeMessage(bytes: Uint8Array): MessageMetadata {
+export function decodeMessage(
+  bytes: Uint8Array,
+  limits: Limits,
+): MessageMetadata {
   const table = new Flatbuffer(bytes).root();
   const header = table.table(2);
   const kind = table.uint8(1);
@@ -73,7 +76,7 @@ export function decodeMessage(bytes: Uint8Array): MessageMetadata {
     dictionary: null,
   };
   if (kind === 3) {
-    const batch = decodeBatch(header);
+    const batch = decodeBatch(header, limits);
     return { ...base, header: "RecordBatch", batch };
   }
   if (kind === 2) {
@@ -82,12 +85,12 @@ export function decodeMessage(bytes: Uint8Array): MessageMetadata {
     return {
       ...base,
       header: "DictionaryBatch",
-      batch: decodeBatch(data),
+      batch: decodeBatch(data, limits),
       dictionary: { id: header.int64(0), isDelta: header.uint8(2) !== 0 },
     };
   }
   if (kind === 1)
-    return { ...base, header: "Schema", schema: decodeSchema(header) };
+    return { ...base, header: "Schema", schema: decodeSchema(header, limits) };
   return { ...base, header: "other" };
 }
 
@@ -99,10 +102,13 @@ function decodeBlocks(table: FlatTable, slot: number): Block[] {
   }));
 }
 
-function decodeBatch(table: FlatTable): BatchMetadata {
+function decodeBatch(table: FlatTable, limits: Limits): BatchMetadata {
   const compression = table.table(3);
+  const rows = table.int64(0);
+  if (rows > limits.maxBatchRows)
+    throw new OverLimit(limits, "maxBatchRows", "rows in a batch", rows);
   return {
-    rows: table.int64(0),
+    rows,
     nodes: table.structs(1, 16, (buffer, at) => ({
       length: buffer.int64(at),
       nullCount: buffer.int64(at + 8),
@@ -118,19 +124,21 @@ function decodeBatch(table: FlatTable): BatchMetadata {
   };
 }
 
-function decodeSchema(table: FlatTable): Schema {
+function decodeSchema(table: FlatTable, limits: Limits): Schema {
+  const within = new SchemaLimits(limits);
   return {
     bigEndian: table.int16(0) === 1,
-    fields: table.tables(1).map((field) => decodeField(field, 0)),
+    fields: table.tables(1).map((field) => decodeField(field, within, 0)),
     metadata: decodeKeyValues(table, 2),
   };
 }
 
-function decodeField(table: FlatTable, depth: number): Field {
-  if (depth > MAX_NESTING)
-    throw new MalformedFlatbuffer(
-      `columns nested more than ${MAX_NESTING} deep`,
-    );
+function decodeField(
+  table: FlatTable,
+  within: SchemaLimits,
+  depth: number,
+): Field {
+  within.add(depth);
   const dictionary = table.table(4);
   const indexType = dictionary?.table(1);
   return {
@@ -146,9 +154,34 @@ function decodeField(table: FlatTable, depth: number): Field {
           ordered: dictionary.uint8(2) !== 0,
         }
       : null,
-    children: table.tables(5).map((child) => decodeField(child, depth + 1)),
+    children: table
+      .tables(5)
+      .map((child) => decodeField(child, within, depth + 1)),
     metadata: decodeKeyValues(table, 6),
   };
+}
+
+/** Counts the columns of a schema. */
+class SchemaLimits {
+  readonly #limits: Limits;
+  #columns = 0;
+
+  constructor(limits: Limits) {
+    this.#limits = limits;
+  }
+
+  add(depth: number): void {
+    const limits = this.#limits;
+    if (depth > limits.maxNesting)
+      throw new OverLimit(
+        limits,
+        "maxNesting",
+        "columns one inside another",
+        depth,
+      );
+    if (++this.#columns > limits.maxColumns)
+      throw new OverLimit(limits, "maxColumns", "columns", this.#columns);
+  }
 }
 
 function decodeKeyValues(

@@ -1,7 +1,8 @@
 import { InputFormatError, InputUnsupportedError } from "../errors.js";
-import { MAX_METADATA_BYTES, readMessage } from "./arrow-message.js";
+import { readMessage } from "./arrow-message.js";
 import type { Footer, Schema } from "./arrow-metadata.js";
 import type { InputFile } from "./input-file.js";
+import { checkLimit } from "./limits.js";
 import { readInput } from "./read-input.js";
 
 // The streaming form of Arrow IPC (Format/Columnar.rst, "IPC Streaming Format"), here in a file:
@@ -102,10 +103,11 @@ function metadataBytesAt(
       );
     return null;
   }
-  const room = Math.min(bytes - offset - PREFIX_BYTES, MAX_METADATA_BYTES);
+  const room = bytes - offset - PREFIX_BYTES;
   if (length < 0 || length > room)
     fail(
       `expected metadata of 1 to ${room} bytes, found a length of ${length}`,
     );
+  checkLimit(file, where, "maxMetadataBytes", "bytes of metadata", length);
   return PREFIX_BYTES + length;
 }

@@ -5,6 +5,7 @@ import {
   IoError,
   PermissionError,
 } from "../errors.js";
+import { DEFAULT_LIMITS, type Limits } from "./limits.js";
 
 /** A file whose bytes are read by position. */
 export interface InputFile {
@@ -12,6 +13,7 @@ export interface InputFile {
   path: string;
   fd: number;
   bytes: number;
+  limits: Limits;
   close(): void;
 }
 
@@ -19,7 +21,10 @@ export interface InputFile {
  * Opens a regular file for reading, through symbolic links.
  * @throws InputMissingError, PermissionError, IoError; InputUnsupportedError for a directory, device or pipe
  */
-export function openInputFile(path: string): InputFile {
+export function openInputFile(
+  path: string,
+  limits: Limits = DEFAULT_LIMITS,
+): InputFile {
   let fd: number;
   try {
     // Without O_NONBLOCK a pipe that nobody writes to would be waited for.
@@ -34,7 +39,7 @@ export function openInputFile(path: string): InputFile {
   }
   const stat = fstatSync(fd);
   if (stat.isFile())
-    return { path, fd, bytes: stat.size, close: () => closeSync(fd) };
+    return { path, fd, bytes: stat.size, limits, close: () => closeSync(fd) };
   closeSync(fd);
   throw new InputUnsupportedError(
     path,

@@ -4,6 +4,7 @@ import type { InputName } from "../results/catalogue.js";
 import type { DictionaryBlock } from "./dictionaries.js";
 import type { InputFile } from "./input-file.js";
 import type { KeptColumn } from "./kept-columns.js";
+import type { Limits } from "./limits.js";
 import type { FloatType, LogitsSelection } from "./logits-column.js";
 import type { LogitsBatch } from "./record-batch.js";
 
@@ -49,5 +50,7 @@ export interface OpenOptions extends LogitsSelection {
   allowMissingEos?: boolean | undefined;
   /** Directory whose file system takes what must be kept while it is worked on; default: that for temporary files. */
   scratch?: string | undefined;
+  /** What the file may say of itself; default: what is usual. */
+  limits?: Limits | undefined;
   signal?: AbortSignal | undefined;
 }

@@ -24,11 +24,11 @@ export async function openLogits(
 /** A path, or `-` for standard input, as bytes that can be read by position. @throws as openLogits */
 export async function openInput(
   path: string,
-  { scratch, signal }: Pick<OpenOptions, "scratch" | "signal">,
+  options: Pick<OpenOptions, "scratch" | "signal" | "limits">,
 ): Promise<InputFile> {
   return path === STANDARD_INPUT
-    ? await openStandardInput(scratch, signal)
-    : openInputFile(path);
+    ? await openStandardInput(options)
+    : openInputFile(path, options.limits);
 }
 
 /** The logits of a file that is open; closing them closes it, and so does failing. @throws as openLogits */

@@ -3,6 +3,8 @@ import { stdin } from "node:process";
 import { AbortedError, InputUnsupportedError, IoError } from "../errors.js";
 import { UnnamedFile } from "../io/unnamed-file.js";
 import type { InputFile } from "./input-file.js";
+import { DEFAULT_LIMITS } from "./limits.js";
+import type { OpenOptions } from "./logits-file.js";
 
 /** The input path that means standard input. */
 export const STANDARD_INPUT = "-";
@@ -15,12 +17,12 @@ const NAME = "standard input";
  * @throws InputUnsupportedError where it is a terminal; IoError; AbortedError
  */
 export async function openStandardInput(
-  scratch?: string,
-  signal?: AbortSignal,
+  options: Pick<OpenOptions, "scratch" | "signal" | "limits">,
 ): Promise<InputFile> {
+  const { scratch, signal, limits = DEFAULT_LIMITS } = options;
   const stat = fstatSync(0);
   if (stat.isFile())
-    return { path: NAME, fd: 0, bytes: stat.size, close: () => {} };
+    return { path: NAME, fd: 0, bytes: stat.size, limits, close: () => {} };
   if (stdin.isTTY)
     throw new InputUnsupportedError(
       NAME,
@@ -51,6 +53,7 @@ export async function openStandardInput(
     path: NAME,
     fd: kept.fd,
     bytes: kept.bytes,
+    limits,
     close: () => kept.close(),
   };
 }

@@ -5,6 +5,7 @@ import {
   type InputDescription,
 } from "../input/describe-input.js";
 import type { InputFile } from "../input/input-file.js";
+import { limitsOf } from "../input/limits.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { logitsIn, openInput } from "../input/open-logits.js";
 import type { RunHooks } from "../run.js";
@@ -45,7 +46,7 @@ export async function inspect(
   checkPath("input", options.input);
   for (const spec of INSPECT_OPTIONS) checkValue(spec, options[spec.name]);
   const { input, scan = false } = options;
-  const file = await openInput(input, hooks);
+  const file = await openInput(input, { ...hooks, limits: limitsOf(options) });
   let close = () => file.close();
   try {
     const description = await describeInput(file, { ...options, ...hooks });
@@ -100,14 +101,8 @@ async function logitsOrWhyNot(
   }
 }
 
-function estimated({
-  input: _,
-  scan: __,
-  column: ___,
-  columns: ____,
-  nullLogit: _____,
-  allowMissingEos: ______,
-  ...options
-}: InspectOptions) {
-  return options;
+/** What an estimate depends on. */
+function estimated(options: InspectOptions) {
+  const { threshold, topK, temperature, dtype, threads } = options;
+  return { threshold, topK, temperature, dtype, threads };
 }

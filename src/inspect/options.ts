@@ -1,3 +1,4 @@
+import { LIMIT_NAMES } from "../input/limits.js";
 import type { RunOptions } from "../options.js";
 import { type OptionSpec, RUN_OPTIONS } from "../options-table.js";
 
@@ -11,6 +12,7 @@ const AS_RUN = [
   "temperature",
   "dtype",
   "threads",
+  ...LIMIT_NAMES,
 ] as const;
 
 /** Which file is to be looked at, and for which results. Only `input` must be given. */

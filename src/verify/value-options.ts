@@ -1,4 +1,5 @@
 import { UsageError } from "../errors.js";
+import type { Limits } from "../input/limits.js";
 import type { RunOptions } from "../options.js";
 
 /** What is compared with what. Names of columns are those of the input, as in RunOptions. */
@@ -14,6 +15,7 @@ export interface ValueOptions
     | "covariance"
     | "nullLogit"
     | "allowMissingEos"
+    | keyof Limits
   > {
   /** Path of a file that softjac has written. */
   output: string;

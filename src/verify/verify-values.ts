@@ -1,5 +1,6 @@
 import type { ArrowContainer } from "../input/arrow-container.js";
 import { openPlainArrow } from "../input/compression/open-plain.js";
+import { limitsOf } from "../input/limits.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { openLogits } from "../input/open-logits.js";
 import { placeBatches } from "../reader/file-batches.js";
@@ -42,7 +43,8 @@ export async function verifyValues(
   hooks: VerifyHooks = {},
 ): Promise<ValueReport> {
   checkValueOptions(options);
-  const output = await openPlainArrow(options.output);
+  const limits = limitsOf(options);
+  const output = await openPlainArrow(options.output, limits);
   const bytes = new FileBytes(output);
   try {
     const { schema } = output;
@@ -57,6 +59,7 @@ export async function verifyValues(
       inputs: inputsOf(run.emit, inputs),
       nullLogit: options.nullLogit,
       allowMissingEos: options.allowMissingEos,
+      limits,
       signal: hooks.signal,
     });
     try {

@@ -1,6 +1,7 @@
 import { type ArrowType, type Field, numberWidth } from "../../arrow/field.js";
 import type { InputFile } from "../input-file.js";
 import type { KeptColumn } from "../kept-columns.js";
+import { checkLimit } from "../limits.js";
 import { resultType } from "../logits-column.js";
 import type { InputColumn, LogitsFile, OpenOptions } from "../logits-file.js";
 import type { LogitsBatch } from "../record-batch.js";
@@ -23,6 +24,7 @@ export async function locateArrays(
   const { path, bytes } = file;
   const container = await open(file);
   const { arrays } = container;
+  checkLimit(file, "arrays", "maxColumns", "columns", arrays.length);
   const logits = chooseLogits(path, arrays, options);
   const [rows, classes] = logits.shape as [number, number];
   const inputs = options.inputs.map((input) => ({
@@ -33,6 +35,8 @@ export async function locateArrays(
     array,
     column: keptColumn(array, place),
   }));
+  const where = `array ${logits.name ?? ""}`.trim();
+  checkLimit(file, where, "maxBatchRows", "rows in a batch", rows);
   const sources = [logits, ...inputs.map(({ array }) => array)];
   for (const array of sources) checkColumns(path, array);
   const placed = await container.place(
@@ -62,6 +66,7 @@ export async function locateArrays(
     path,
     fd: placed.fd,
     bytes,
+    limits: file.limits,
     rows,
     classes,
     type: logits.type,

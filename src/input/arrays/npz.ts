@@ -5,6 +5,7 @@ import {
 } from "../../errors.js";
 import { UnnamedFile } from "../../io/unnamed-file.js";
 import type { InputFile } from "../input-file.js";
+import { checkLimit } from "../limits.js";
 import type { OpenOptions } from "../logits-file.js";
 import { npyHeader } from "./npy-header.js";
 import type {
@@ -94,9 +95,12 @@ async function place(
   chosen: readonly Member[],
   { scratch, signal }: Pick<OpenOptions, "scratch" | "signal">,
 ): Promise<PlacedArrays> {
-  const unpacked = chosen.some(({ member }) => member.method !== 0)
-    ? openScratch(file, scratch)
-    : null;
+  const unpacks = chosen.some(({ member }) => member.method !== 0);
+  const members = new Set(chosen.map(({ member }) => member));
+  const total = [...members].reduce((sum, { bytes }) => sum + bytes, 0);
+  if (unpacks)
+    checkLimit(file, "arrays", "maxDecodedBytes", "decoded bytes", total);
+  const unpacked = unpacks ? openScratch(file, scratch) : null;
   const starts = new Map<ZipMember, number>();
   try {
     for (const array of chosen) {

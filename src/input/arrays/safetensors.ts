@@ -1,6 +1,7 @@
 import type { NumberType } from "../../arrow/field.js";
 import { InputFormatError } from "../../errors.js";
 import type { InputFile } from "../input-file.js";
+import { checkLimit } from "../limits.js";
 import { readInput } from "../read-input.js";
 import {
   type ArrayContainer,
@@ -54,6 +55,7 @@ export function openSafetensors(file: InputFile): ArrayContainer {
       "header",
       `expected at most ${room} bytes, found a length of ${length}${length <= MAX_HEADER_BYTES ? ": the file is cut" : ""}`,
     );
+  checkLimit(file, "header", "maxMetadataBytes", "bytes of metadata", length);
   const encoded = new Uint8Array(length);
   readInput(file, encoded, 8);
   const tensors = Object.entries(decodeHeader(path, encoded))

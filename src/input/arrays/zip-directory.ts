@@ -1,5 +1,6 @@
 import { InputFormatError, InputUnsupportedError } from "../../errors.js";
 import type { InputFile } from "../input-file.js";
+import { checkLimit } from "../limits.js";
 import { readInput } from "../read-input.js";
 import { zipEntries } from "./zip-central.js";
 import type { ZipEntry } from "./zip-entry.js";
@@ -17,9 +18,6 @@ const LOCATOR_BYTES = 20;
 const END64 = 0x06064b50;
 const END64_BYTES = 56;
 const MAX_COMMENT_BYTES = 0xffff;
-
-/** Directories of arrays have some hundred bytes a member. */
-const MAX_DIRECTORY_BYTES = 1 << 26;
 
 const WHERE = "zip directory";
 
@@ -70,12 +68,14 @@ export function readZipDirectory(file: InputFile): ZipDirectory {
   }
   const { entries, bytes, start } = long?.end ?? end;
   const behind = long?.at ?? at;
-  if (start + bytes !== behind || bytes > MAX_DIRECTORY_BYTES)
+  if (start + bytes !== behind)
     throw new InputFormatError(
       path,
       WHERE,
-      `expected at most ${MAX_DIRECTORY_BYTES} bytes that end at byte ${behind}, found ${bytes} from byte ${start}`,
+      `expected bytes that end at byte ${behind}, found ${bytes} from byte ${start}`,
     );
+  checkLimit(file, WHERE, "maxMetadataBytes", "bytes of metadata", bytes);
+  checkLimit(file, WHERE, "maxColumns", "columns", entries);
   const encoded = new Uint8Array(bytes);
   readInput(file, encoded, start);
   return { entries: zipEntries(path, encoded, entries), start };

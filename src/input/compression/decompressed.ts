@@ -5,6 +5,7 @@ import { UnnamedFile } from "../../io/unnamed-file.js";
 import type { ArrowContainer } from "../arrow-container.js";
 import type { Block, MessageMetadata } from "../arrow-metadata.js";
 import { type ColumnSpan, columnSpans } from "../column-spans.js";
+import { checkLimit } from "../limits.js";
 import type { OpenOptions } from "../logits-file.js";
 import { readInput } from "../read-input.js";
 import { checkBatchShape } from "../record-batch.js";
@@ -161,6 +162,7 @@ async function decodeAll(
         tasks.push(task);
         places.push(where);
       }
+    checkLimit(container, "bodies", "maxDecodedBytes", "decoded bytes", free);
     checkRoom(path, scratch, free - target.bytes);
     target.reserve(free - target.bytes);
     const failed = await decompressAll(setup, tasks, signal);

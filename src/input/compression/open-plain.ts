@@ -5,6 +5,7 @@ import {
   storedType,
 } from "../../arrow/field.js";
 import { type ArrowContainer, openArrow } from "../arrow-container.js";
+import type { Limits } from "../limits.js";
 import { decompressed } from "./decompressed.js";
 
 const NESTED: readonly string[] = [
@@ -21,8 +22,11 @@ const NESTED: readonly string[] = [
  * decoded first, into a file without a name.
  * @throws as openArrow, and InputFormatError, IoError where they cannot be decoded
  */
-export async function openPlainArrow(path: string): Promise<ArrowContainer> {
-  const container = openArrow(path);
+export async function openPlainArrow(
+  path: string,
+  limits?: Limits,
+): Promise<ArrowContainer> {
+  const container = openArrow(path, { limits });
   try {
     const places = container.schema.fields.flatMap((field, k) =>
       isRead(field) ? [k] : [],

@@ -10,6 +10,7 @@ import { UnnamedFile } from "../../io/unnamed-file.js";
 import { decoding } from "../arrow-message.js";
 import { decodeMessage } from "../arrow-metadata.js";
 import type { InputFile } from "../input-file.js";
+import { overLimit } from "../limits.js";
 import type { OpenOptions } from "../logits-file.js";
 import { neededColumns } from "./needed-columns.js";
 import { type ParquetFooter, readFooter } from "./parquet-footer.js";
@@ -37,7 +38,7 @@ export async function parquetAsArrow(
   const target = openTarget(path, options.scratch);
   try {
     const setup = setupOf(file, footer, target.fd);
-    const streamBytes = await decode(path, setup, options.signal, (fields) => ({
+    const streamBytes = await decode(file, setup, options.signal, (fields) => ({
       columns: neededColumns(path, fields, options),
     }));
     file.close();
@@ -45,6 +46,7 @@ export async function parquetAsArrow(
       path,
       fd: target.fd,
       bytes: streamBytes,
+      limits: file.limits,
       close: () => target.close(),
     };
   } catch (error) {
@@ -61,7 +63,7 @@ export async function parquetFields(
 ): Promise<Field[]> {
   let found: Field[] = [];
   usePlainTypes(footer.bytes);
-  await decode(file.path, setupOf(file, footer, -1), signal, (fields) => {
+  await decode(file, setupOf(file, footer, -1), signal, (fields) => {
     found = fields;
     return null;
   });
@@ -69,7 +71,7 @@ export async function parquetFields(
 }
 
 function setupOf(
-  { fd, bytes }: InputFile,
+  { fd, bytes, limits }: InputFile,
   footer: ParquetFooter,
   target: number,
 ): ParquetSetup {
@@ -80,6 +82,7 @@ function setupOf(
     footerStart: footer.start,
     rowGroups: footer.rowGroups,
     target,
+    maxBytes: limits.maxDecodedBytes,
   };
 }
 
@@ -88,11 +91,12 @@ function setupOf(
  * has, once the thread has ended.
  */
 async function decode(
-  path: string,
+  file: InputFile,
   setup: ParquetSetup,
   signal: AbortSignal | undefined,
   ask: (fields: Field[]) => ParquetRequest | null,
 ): Promise<number> {
+  const { path } = file;
   if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
   const worker = new Worker(WORKER_URL, { workerData: setup });
   let stop = () => {};
@@ -119,9 +123,9 @@ async function decode(
       worker.on("message", (reply: ParquetReply) => {
         try {
           if (reply.kind === "done") resolve(reply.bytes);
-          else if (reply.kind !== "schema") throw errorOf(path, reply);
+          else if (reply.kind !== "schema") throw errorOf(file, reply);
           else {
-            const request = ask(fieldsOf(path, reply.stream));
+            const request = ask(fieldsOf(file, reply.stream));
             if (request) worker.postMessage(request);
             else resolve(0);
           }
@@ -137,18 +141,27 @@ async function decode(
   }
 }
 
-function fieldsOf(path: string, stream: Uint8Array): Field[] {
+function fieldsOf({ path, limits }: InputFile, stream: Uint8Array): Field[] {
   const view = new DataView(stream.buffer, stream.byteOffset);
   const { schema } = decoding(path, "schema", () =>
-    decodeMessage(stream.subarray(8, 8 + view.getInt32(4, true))),
+    decodeMessage(stream.subarray(8, 8 + view.getInt32(4, true)), limits),
   );
   return schema?.fields ?? [];
 }
 
 type Failure = Exclude<ParquetReply, { kind: "schema" | "done" }>;
 
-function errorOf(path: string, failure: Failure): Error {
+function errorOf(file: InputFile, failure: Failure): Error {
+  const { path } = file;
   switch (failure.kind) {
+    case "large":
+      return overLimit(
+        file,
+        "row groups",
+        "maxDecodedBytes",
+        "decoded bytes",
+        failure.bytes,
+      );
     case "damaged":
       return new InputFormatError(path, failure.where, failure.text);
     case "unsupported":

@@ -1,5 +1,6 @@
 import { InputFormatError, InputUnsupportedError } from "../../errors.js";
 import type { InputFile } from "../input-file.js";
+import { checkLimit } from "../limits.js";
 import { readInput } from "../read-input.js";
 import { type ColumnChunk, fileMetadata } from "./file-metadata.js";
 
@@ -11,9 +12,6 @@ const MAGIC = "PAR1";
 const ENCRYPTED = "PARE";
 const MAGIC_BYTES = 4;
 const TAIL_BYTES = 8;
-
-/** Footers of 100,000 column chunks have some 20 MiB; a length that claims more than this is damage. */
-const MAX_FOOTER_BYTES = 256 << 20;
 
 export interface ParquetFooter {
   bytes: Uint8Array;
@@ -50,17 +48,20 @@ export function readFooter(file: InputFile): ParquetFooter {
   const tail = new DataView(new ArrayBuffer(TAIL_BYTES));
   readInput(file, new Uint8Array(tail.buffer), bytes - TAIL_BYTES);
   const length = tail.getUint32(0, true);
-  const room = Math.min(bytes - MAGIC_BYTES - TAIL_BYTES, MAX_FOOTER_BYTES);
+  const room = bytes - MAGIC_BYTES - TAIL_BYTES;
   if (length < 1 || length > room)
     throw new InputFormatError(
       path,
       "footer",
       `expected a footer of 1 to ${room} bytes, found a length of ${length}`,
     );
+  checkLimit(file, "footer", "maxMetadataBytes", "bytes of metadata", length);
   const footer = new Uint8Array(length);
   const start = bytes - TAIL_BYTES - length;
   readInput(file, footer, start);
   const metadata = fileMetadata(footer);
+  for (const [k, rows] of metadata?.groupRows.entries() ?? [])
+    checkLimit(file, `row group ${k}`, "maxBatchRows", "rows in a batch", rows);
   if (metadata?.encrypted) throw encrypted(path, "columns that are encrypted");
   return {
     bytes: footer,

@@ -13,6 +13,8 @@ export interface ParquetSetup {
   rowGroups: ColumnChunk[][];
   /** Where the Arrow stream goes, from its start on. */
   target: number;
+  /** What few bytes say of how often a value comes again can be any number: the stream has no more bytes than these. */
+  maxBytes: number;
 }
 
 /** Sent once, when the schema is known. */
@@ -28,5 +30,7 @@ export type ParquetReply =
   | { kind: "done"; bytes: number }
   /** Instead: what was expected, and what was found. */
   | { kind: "damaged" | "unsupported"; where: string; text: string }
+  /** Instead: the stream would have more bytes than it may have. */
+  | { kind: "large"; bytes: number }
   /** Instead: the system could not read the file, or keep the stream. */
   | { kind: "failed"; task: "read" | "kept"; code: string };

@@ -1,0 +1,122 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import {
+  float64,
+  int32,
+  list,
+  tableFromArrays,
+  tableToIPC,
+} from "@uwdata/flechette";
+import { RecordBatchReader, RecordBatchStreamWriter } from "apache-arrow";
+import { expect, test } from "vitest";
+import { built } from "../support/built.js";
+import { workDirectory, writeLogits } from "../support/logits-input.js";
+
+const at = workDirectory();
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+const file = at("file.arrow");
+writeLogits(file, {
+  rows: 50,
+  classes: 3,
+  batchRows: [20, 30],
+  logit: (row, k) => (row * k) % 5,
+});
+const stream = at("stream.arrows");
+const writer = new RecordBatchStreamWriter();
+for (const batch of RecordBatchReader.from(readFileSync(file)))
+  writer.write(batch);
+writer.finish();
+writeFileSync(stream, writer.toUint8Array(true));
+const lz4 = here("../fixtures/compressed-lz4.arrow");
+const parquet = here("parquet/pyarrow-small.parquet");
+const npz = here("arrays/written/deflated.npz");
+const tensors = here("arrays/written/torch-float32.safetensors");
+
+const footerBytes = (path: string, fromEnd: number) => {
+  const bytes = readFileSync(path);
+  return bytes.readInt32LE(bytes.length - fromEnd);
+};
+const METADATA = "bytes of metadata";
+const ROWS = "rows in a batch";
+
+test.each([
+  [file, "maxMetadataBytes", "footer", METADATA, footerBytes(file, 10)],
+  [parquet, "maxMetadataBytes", "footer", METADATA, footerBytes(parquet, 8)],
+  [
+    tensors,
+    "maxMetadataBytes",
+    "header",
+    METADATA,
+    readFileSync(tensors).readInt32LE(0),
+  ],
+  [stream, "maxColumns", "message 0", "columns", 2],
+  [lz4, "maxColumns", "footer", "columns", 6],
+  [parquet, "maxColumns", "schema", "columns", 4],
+  [npz, "maxColumns", "zip directory", "columns", 2],
+  [tensors, "maxColumns", "arrays", "columns", 2],
+  [file, "maxBatchRows", "record batch 1", ROWS, 30],
+  [stream, "maxBatchRows", "message 2", ROWS, 30],
+  [parquet, "maxBatchRows", "row group 0", ROWS, 25],
+  [npz, "maxBatchRows", "array logits", ROWS, 23],
+  [lz4, "maxDecodedBytes", "bodies", "decoded bytes", 1920],
+  // A header of 128 bytes, and 23 rows of 4 float64.
+  [npz, "maxDecodedBytes", "arrays", "decoded bytes", 128 + 23 * 4 * 8],
+])("%s, %s", async (input, limit, where, what, found) => {
+  const output = at("out.arrow");
+  const run = (value: number) =>
+    built.run({ input, output, force: true, [limit]: value });
+  await run(found);
+  const flag = limit.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  const refused = at("refused.arrow");
+  await expect(
+    built.run({ input, output: refused, [limit]: found - 1 }),
+  ).rejects.toMatchObject({
+    code: "ERR_INPUT_UNSUPPORTED",
+    message: `${input}: ${where}: expected at most ${found - 1} ${what}, found ${found} (--${flag} allows more)`,
+  });
+  expect(existsSync(refused)).toBe(false);
+  await expect(built.inspect({ input, [limit]: found })).resolves.toMatchObject(
+    { whyNoLogits: null },
+  );
+  await expect(
+    built.verify({ output, input, [limit]: found - 1 }),
+  ).rejects.toMatchObject({ code: "ERR_INPUT_UNSUPPORTED" });
+});
+
+test("Parquet columns that unpack to more than is allowed", async () => {
+  await expect(
+    built.run({
+      input: parquet,
+      output: at("refused.arrow"),
+      maxDecodedBytes: 1000,
+    }),
+  ).rejects.toThrow(
+    /row groups: expected at most 1000 decoded bytes, found \d+ \(--max-decoded-bytes allows more\)$/,
+  );
+});
+
+test("columns in columns", async () => {
+  const deep = 70;
+  let type: unknown = int32();
+  let value: unknown = 1;
+  for (let k = 0; k < deep; k++) [type, value] = [list(type as never), [value]];
+  const input = at("deep.arrow");
+  const table = tableFromArrays({ logits: [[1, 2]], deep: [value] }, {
+    types: { logits: list(float64()), deep: type },
+  } as never);
+  writeFileSync(input, tableToIPC(table, { format: "file" }) as Uint8Array);
+  const output = at("out.arrow");
+  await expect(built.run({ input, output, force: true })).rejects.toMatchObject(
+    {
+      code: "ERR_INPUT_UNSUPPORTED",
+      message: `${input}: footer: expected at most 64 columns one inside another, found 65 (--max-nesting allows more)`,
+    },
+  );
+  const { rows } = await built.run({
+    input,
+    output,
+    force: true,
+    maxNesting: deep,
+  });
+  expect(rows).toBe(1);
+});
