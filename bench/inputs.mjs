@@ -7,10 +7,14 @@ import { bytesOnDisk } from "./workloads.mjs";
 
 /** Path of the workload's input. Seeded, so that the name says all about the content. */
 export async function prepareInput(workload, { python, work, log }) {
-  const { rows, classes, dtype, cotangent, scale = 3 } = workload;
+  const { rows, classes, dtype, cotangent, scale = 3, compression } = workload;
   const kind = cotangent ? "logits+cotangent" : "logits";
   const spread = scale === 3 ? "" : `-scale-${scale}`;
-  const path = join(work, `${kind}-${rows}x${classes}-${dtype}${spread}.arrow`);
+  const codec = compression ? `-${compression}` : "";
+  const path = join(
+    work,
+    `${kind}-${rows}x${classes}-${dtype}${spread}${codec}.arrow`,
+  );
   if (existsSync(path)) return path;
   log(`  making ${rows} rows of ${classes} classes, ${dtype}`);
   const unfinished = `${path}.unfinished`;
@@ -18,7 +22,8 @@ export async function prepareInput(workload, { python, work, log }) {
     script("peers/generate.py"),
     unfinished,
     ...[rows, classes, dtype, scale].map(String),
-    ...(cotangent ? ["cotangent"] : []),
+    cotangent ? "cotangent" : "-",
+    ...(compression ? [compression] : []),
   ]);
   await rename(unfinished, path);
   return path;

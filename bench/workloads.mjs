@@ -76,6 +76,24 @@ export const workloads = [
     valuesOut: 168_000,
     peers: [{ name: "numpy-coo", wanted: 10 }],
   },
+  // Compressed input may cost half as much again as plain input: 1/1.5.
+  ...["lz4", "zstd"].map((compression) => ({
+    name: compression,
+    rows: 1_000_000,
+    classes: 10,
+    dtype: "float32",
+    compression,
+    peers: [{ name: "softjac-plain", wanted: 0.67 }],
+  })),
+  {
+    // cat | softjac run - -o - | cat
+    name: "pipe",
+    rows: 1_000_000,
+    classes: 10,
+    dtype: "float64",
+    piped: true,
+    peers: [{ name: "softjac-plain", wanted: 0.6 }],
+  },
   {
     // Alone and once: only its peak memory is asked for, which must be no higher than that of a tenth of the rows.
     name: "memory-10x",

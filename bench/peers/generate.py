@@ -1,6 +1,6 @@
 """Writes seeded synthetic logits: normal, times `scale`, in record batches of 65,536 rows.
 
-usage: generate.py OUT.arrow ROWS CLASSES [float64|float32] [SCALE, default 3] [COLUMN, a second one, normal]
+usage: generate.py OUT.arrow ROWS CLASSES [float64|float32] [SCALE, default 3] [COLUMN, a second one, normal, or -] [lz4|zstd]
 """
 import os
 import sys
@@ -11,13 +11,13 @@ import pyarrow as pa
 BATCH_ROWS = 65536
 
 
-def generate(path, rows, classes, dtype, scale, second=None):
+def generate(path, rows, classes, dtype, scale, second="-", compression=None):
     rng = np.random.default_rng(0)
     item = pa.field("item", pa.from_numpy_dtype(dtype), nullable=False)
-    scales = {"logits": scale, **({second: 1.0} if second else {})}
+    scales = {"logits": scale, **({second: 1.0} if second != "-" else {})}
     schema = pa.schema([pa.field(name, pa.list_(item, classes), nullable=False) for name in scales])
     with open(path, "wb") as f:
-        with pa.ipc.new_file(f, schema) as writer:
+        with pa.ipc.new_file(f, schema, options=pa.ipc.IpcWriteOptions(compression=compression)) as writer:
             for start in range(0, rows, BATCH_ROWS):
                 n = min(BATCH_ROWS, rows - start)
                 arrays = []
@@ -34,4 +34,4 @@ if __name__ == "__main__":
     path, rows, classes = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     dtype = np.dtype(sys.argv[4] if len(sys.argv) > 4 else "float64")
     scale = float(sys.argv[5]) if len(sys.argv) > 5 else 3.0
-    generate(path, rows, classes, dtype, scale, *sys.argv[6:7])
+    generate(path, rows, classes, dtype, scale, *sys.argv[6:8])
