@@ -1,0 +1,144 @@
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { fileURLToPath } from "node:url";
+import {
+  fixedSizeList,
+  float64,
+  tableFromArrays,
+  tableFromIPC,
+  tableToIPC,
+} from "@uwdata/flechette";
+import { expect, test } from "vitest";
+import { built } from "../support/built.js";
+import { workDirectory } from "../support/logits-input.js";
+
+const at = workDirectory();
+const cli = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
+const NAMES = ["../outside", "/etc/softjac", "a/b", "..", "", "\0"];
+
+function logits(column = "logits", labels: string[] = []): Uint8Array {
+  const rows = Array.from({ length: 6 }, (_, row) => [row, row / 2, 1]);
+  const kept = labels.map((name) => [name, rows.map(() => "../x/y")]);
+  return tableToIPC(
+    tableFromArrays(Object.fromEntries([[column, rows], ...kept]), {
+      types: { [column]: fixedSizeList(float64(), 3) },
+    }),
+    { format: "file" },
+  ) as Uint8Array;
+}
+const file = at("file.arrow");
+writeFileSync(file, logits());
+const jacobian = at("jacobian.arrow");
+await built.run({ input: file, output: jacobian });
+mkdirSync(at("folder"));
+execFileSync("mkfifo", [at("pipe")]);
+symlinkSync(at("pipe"), at("link to pipe"));
+symlinkSync(at("nowhere"), at("dangling"));
+symlinkSync(at("circle"), at("circle"));
+
+/** The command's exit code and what it said; ended after ten seconds. */
+async function softjac(...line: string[]): Promise<[number | null, string]> {
+  const child = spawn(process.execPath, [cli, ...line], {
+    stdio: ["ignore", "ignore", "pipe"],
+    timeout: 10_000,
+  });
+  let said = "";
+  child.stderr.on("data", (text) => {
+    said += text;
+  });
+  const [code] = await once(child, "close");
+  return [code, said.trim()];
+}
+
+const REGULAR = "input: expected a regular file, found";
+const DEVICE = `${REGULAR} a device or pipe (standard input is read with -)`;
+
+test.each([
+  [at("folder"), 65, `${REGULAR} a directory`],
+  [at("pipe"), 65, DEVICE],
+  [at("link to pipe"), 65, DEVICE],
+  ["/dev/zero", 65, DEVICE],
+  ["/dev/null", 65, DEVICE],
+  [at("nowhere"), 66, "found nothing there"],
+  [at("dangling"), 66, "found nothing there"],
+  [at("file.arrow/inside"), 66, "found nothing there"],
+  [at("circle"), 74, "could not be opened: ELOOP"],
+])(
+  "%s is no input: refused at once, by every command",
+  async (input, exit, says) => {
+    const output = at("none.arrow");
+    const all = await Promise.all([
+      softjac("run", input, "-o", output),
+      softjac("run", input, "-o", "-"),
+      softjac("inspect", input),
+      softjac("verify", jacobian, "--input", input),
+      softjac("verify", input, "--input", file),
+    ]);
+    for (const [code, said] of all) {
+      expect(said).toContain(`${input}`);
+      expect(said).toContain(says);
+      expect(said.split("\n")).toHaveLength(1);
+      expect(code).toBe(exit);
+    }
+    expect(readdirSync(at("."))).not.toContain("none.arrow");
+  },
+);
+
+test("an input is read through links, and stays as it was", async () => {
+  symlinkSync(file, at("link.arrow"));
+  const before = readFileSync(file);
+  const output = at("linked out.arrow");
+  await built.run({ input: at("link.arrow"), output });
+  const softmax = (path: string) =>
+    tableFromIPC(readFileSync(path)).getChild("softmax").toArray();
+  expect(softmax(output)).toEqual(softmax(jacobian));
+  expect(readFileSync(file)).toEqual(before);
+});
+
+test("an output that is the input, by whatever name, or lies in it, is refused", async () => {
+  linkSync(file, at("hard link"));
+  mkdirSync(at("a"));
+  for (const output of [
+    file,
+    at("hard link"),
+    at("a/../file.arrow"),
+    at("./file.arrow"),
+  ])
+    expect(await softjac("run", file, "-o", output, "--force")).toEqual([
+      64,
+      `softjac: output: expected another file than the input, found ${output}`,
+    ]);
+  unlinkSync(at("hard link"));
+  symlinkSync(file, at("symbolic link"));
+  const [code, said] = await softjac(
+    ...["run", file, "-o", at("symbolic link"), "--force"],
+  );
+  expect(said).toMatch(/found a symbolic link|another file than the input/);
+  expect([64, 73]).toContain(code);
+  const [inside, why] = await softjac("run", file, "-o", `${file}/out`);
+  expect(why).toContain(`${file}/out`);
+  expect([66, 73, 74]).toContain(inside);
+  expect(readFileSync(file)).toEqual(Buffer.from(logits()));
+});
+
+test.each(NAMES)("a column named %j names no path", async (name) => {
+  const folder = at(`names ${NAMES.indexOf(name)}`);
+  mkdirSync(folder);
+  const input = `${folder}/in.arrow`;
+  const above = readdirSync(at("."));
+  const column = name || "logits";
+  const label = name || "label";
+  writeFileSync(input, logits(column, column === label ? [] : [label]));
+  await built.run({ input, output: `${folder}/out.arrow`, column });
+  expect(readdirSync(folder).sort()).toEqual(["in.arrow", "out.arrow"]);
+  expect(readdirSync(at("."))).toEqual(above);
+});
