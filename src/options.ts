@@ -25,7 +25,7 @@ export type LimitOptions = {
 
 /** What a run is asked to do. Only `input` and `output` must be given. */
 export interface RunOptions extends LimitOptions {
-  /** Path of an Arrow IPC file or stream; `-` is standard input. */
+  /** Path of an Arrow IPC file or stream, or a Parquet, .npy, .npz or safetensors file; `-` is standard input. */
   input: string;
   /** Path of the file to make; `-` writes an Arrow IPC stream to standard output. */
   output: string;

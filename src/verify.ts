@@ -69,7 +69,7 @@ export const VERIFY_OPTIONS: readonly OptionSpec[] = [
     kind: "string",
     alias: "i",
     group: "Input",
-    help: "Arrow IPC file that the results were made from (required)",
+    help: "File of logits that the results were made from (required)",
   },
   ...RUN_OPTIONS.filter(({ name }) => AS_RUN.includes(name)),
   {

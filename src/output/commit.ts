@@ -308,6 +308,8 @@ export function ioError(path: string, failure: string, cause: unknown): Error {
       ? `${code}, no space left on its device`
       : code === "ENOENT"
         ? `${code}, its directory does not exist`
-        : code;
+        : code === "ENOTDIR"
+          ? `${code}, a part of its path is no directory`
+          : code;
   return new IoError(path, `${failure}: ${reason}`, { cause });
 }

@@ -1,12 +1,12 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { tableFromIPC } from "@uwdata/flechette";
-import { RecordBatchReader, RecordBatchStreamWriter } from "apache-arrow";
 import { describe, expect, test } from "vitest";
 import { built } from "../support/built.js";
 import { KEPT_CLASSES, writeKept } from "../support/kept-input.js";
 import { workDirectory } from "../support/logits-input.js";
 import { random } from "../support/random.js";
+import { streamOf } from "../support/stream-of.js";
 
 // A damaged file ends in one of our errors, or in exactly the numbers that stand in it: never in a hang, a crash, or
 // numbers that are not there. Where a run succeeds, another reader says what stands in the damaged file.
@@ -25,15 +25,6 @@ const INPUT_ERRORS = [
   "ERR_BAD_ROW",
   "ERR_RAGGED_ROW",
 ];
-
-/** The batches of a file as a stream, by apache-arrow. */
-function streamOf(path: string): Buffer {
-  const writer = new RecordBatchStreamWriter();
-  for (const batch of RecordBatchReader.from(readFileSync(path)))
-    writer.write(batch);
-  writer.finish();
-  return Buffer.from(writer.toUint8Array(true));
-}
 
 type Outcome = "refused" | "same" | "as another reader";
 

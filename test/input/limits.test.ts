@@ -7,10 +7,10 @@ import {
   tableFromArrays,
   tableToIPC,
 } from "@uwdata/flechette";
-import { RecordBatchReader, RecordBatchStreamWriter } from "apache-arrow";
 import { expect, test } from "vitest";
 import { built } from "../support/built.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
+import { streamOf } from "../support/stream-of.js";
 
 const at = workDirectory();
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -22,11 +22,7 @@ writeLogits(file, {
   logit: (row, k) => (row * k) % 5,
 });
 const stream = at("stream.arrows");
-const writer = new RecordBatchStreamWriter();
-for (const batch of RecordBatchReader.from(readFileSync(file)))
-  writer.write(batch);
-writer.finish();
-writeFileSync(stream, writer.toUint8Array(true));
+writeFileSync(stream, streamOf(file));
 const lz4 = here("../fixtures/compressed-lz4.arrow");
 const parquet = here("parquet/pyarrow-small.parquet");
 const npz = here("arrays/written/deflated.npz");

@@ -122,11 +122,11 @@ test("an output that is the input, by whatever name, or lies in it, is refused",
   const [code, said] = await softjac(
     ...["run", file, "-o", at("symbolic link"), "--force"],
   );
-  expect(said).toMatch(/found a symbolic link|another file than the input/);
-  expect([64, 73]).toContain(code);
+  expect(said).toContain("found a symbolic link (no option replaces it)");
+  expect(code).toBe(73);
   const [inside, why] = await softjac("run", file, "-o", `${file}/out`);
-  expect(why).toContain(`${file}/out`);
-  expect([66, 73, 74]).toContain(inside);
+  expect(why).toContain(`${file}/out: could not be examined: ENOTDIR`);
+  expect(inside).toBe(74);
   expect(readFileSync(file)).toEqual(Buffer.from(logits()));
 });
 

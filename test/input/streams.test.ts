@@ -1,12 +1,12 @@
 import { spawn } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { RecordBatchReader, RecordBatchStreamWriter } from "apache-arrow";
 import { describe, expect, test } from "vitest";
 import { CLI } from "../cli/support.js";
 import { built } from "../support/built.js";
 import { writeKept } from "../support/kept-input.js";
 import { workDirectory } from "../support/logits-input.js";
+import { streamOf } from "../support/stream-of.js";
 
 const at = workDirectory();
 // One name for both, since it stands in the output.
@@ -18,14 +18,6 @@ const stream = streamOf(file);
 writeFileSync(asStream, stream);
 const keep = ["id", "name", "split", "flag"];
 
-/** The batches of a file as a stream, by apache-arrow. */
-function streamOf(path: string): Buffer {
-  const writer = new RecordBatchStreamWriter();
-  for (const batch of RecordBatchReader.from(readFileSync(path)))
-    writer.write(batch);
-  writer.finish();
-  return Buffer.from(writer.toUint8Array(true));
-}
 const END = Buffer.from("ffffffff00000000", "hex");
 
 /** What a run makes of an input. */

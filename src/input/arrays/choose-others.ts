@@ -9,7 +9,7 @@ import {
   whereOf,
   withAdvice,
 } from "./named-array.js";
-import { describeArray, type StoredArray } from "./stored-array.js";
+import { describeArray, type StoredArray, valuesOf } from "./stored-array.js";
 
 /**
  * The array that an option names, of `rows` rows: whole numbers or floats for classes, floats for all else.
@@ -42,7 +42,7 @@ export function chooseInput(
         array,
       ),
     );
-  const values = shape.slice(1).reduce((a, b) => a * b, 1);
+  const values = valuesOf(shape.slice(1)) as number;
   return { ...array, type, values };
 }
 

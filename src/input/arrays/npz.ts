@@ -15,6 +15,7 @@ import type {
 } from "./stored-array.js";
 import { readZipDirectory } from "./zip-directory.js";
 import { describeMethod, isReadable } from "./zip-entry.js";
+import { memberHead } from "./zip-head.js";
 import { locateMembers, memberBytes, type ZipMember } from "./zip-members.js";
 
 const SUFFIX = ".npy";
@@ -68,25 +69,10 @@ async function memberArray(
     path,
     where,
     bytes: member.bytes,
-    head: (bytes) => headOf(file, member, bytes),
+    head: (bytes) => memberHead(file, member, bytes),
   });
   const name = member.name.slice(0, -SUFFIX.length);
   return { ...array, name, member, start };
-}
-
-async function headOf(
-  file: InputFile,
-  member: ZipMember,
-  bytes: number,
-): Promise<Uint8Array> {
-  const pieces: Uint8Array[] = [];
-  let found = 0;
-  for await (const piece of memberBytes(file, member)) {
-    pieces.push(piece);
-    found += piece.length;
-    if (found >= bytes) break;
-  }
-  return new Uint8Array(Buffer.concat(pieces).subarray(0, bytes));
 }
 
 /** Stored members are read where they are; once one is deflated, all go into a file that can be read by position. */

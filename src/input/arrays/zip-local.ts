@@ -4,6 +4,12 @@ import { FLAG, longNumbers, memberName, type ZipEntry } from "./zip-entry.js";
 const LOCAL = 0x04034b50;
 export const LOCAL_BYTES = 30;
 
+/** With its name and its extra field, as its fixed part says. */
+export function localHeaderBytes(fixed: Uint8Array<ArrayBuffer>): number {
+  const view = new DataView(fixed.buffer, fixed.byteOffset, fixed.byteLength);
+  return LOCAL_BYTES + view.getUint16(26, true) + view.getUint16(28, true);
+}
+
 /**
  * Checks the header before a member's bytes against its entry; returns where the bytes start, counted from the header.
  * `header` has its fixed part, name and extra field, or what there is of them.
@@ -27,7 +33,7 @@ export function checkLocalHeader(
       `expected a local header at byte ${entry.offset}, found none there`,
     );
   const nameBytes = view.getUint16(26, true);
-  const start = LOCAL_BYTES + nameBytes + view.getUint16(28, true);
+  const start = localHeaderBytes(header);
   if (start > header.length)
     return fail(
       `expected a local header of ${start} bytes, found ${header.length}`,

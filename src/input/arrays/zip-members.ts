@@ -5,7 +5,11 @@ import type { InputFile } from "../input-file.js";
 import { readInput } from "../read-input.js";
 import type { ZipDirectory } from "./zip-directory.js";
 import type { ZipEntry } from "./zip-entry.js";
-import { checkLocalHeader, LOCAL_BYTES } from "./zip-local.js";
+import {
+  checkLocalHeader,
+  LOCAL_BYTES,
+  localHeaderBytes,
+} from "./zip-local.js";
 
 /** A member whose bytes are found, and stand inside the archive where no other's do. */
 export interface ZipMember extends ZipEntry {
@@ -15,9 +19,6 @@ export interface ZipMember extends ZipEntry {
 
 /** Bytes read, and unpacked, at once. */
 const PIECE_BYTES = 1 << 20;
-
-/** A name and an extra field at the most. */
-const MAX_LOCAL_BYTES = LOCAL_BYTES + 2 * 0xffff;
 
 /**
  * The members of a directory, checked against what stands before their bytes.
@@ -39,8 +40,7 @@ export function locateMembers(
         where,
         `expected it from byte ${free} to ${start}, found it at byte ${offset}`,
       );
-    const header = new Uint8Array(Math.min(MAX_LOCAL_BYTES, start - offset));
-    readInput(file, header, offset);
+    const header = readLocalHeader(file, offset, start);
     const position = offset + checkLocalHeader(path, entry, header);
     free = position + packed;
     if (free > start || (method === 0 && packed !== bytes))
@@ -52,6 +52,21 @@ export function locateMembers(
     located.set(entry, { ...entry, position });
   }
   return entries.map((entry) => located.get(entry) as ZipMember);
+}
+
+/** A local header, or what there is of it before `end`: no more is read, since there may be a million of them. */
+function readLocalHeader(
+  file: InputFile,
+  offset: number,
+  end: number,
+): Uint8Array<ArrayBuffer> {
+  const fixed = new Uint8Array(Math.min(LOCAL_BYTES, end - offset));
+  readInput(file, fixed, offset);
+  if (fixed.length < LOCAL_BYTES) return fixed;
+  const bytes = Math.min(localHeaderBytes(fixed), end - offset);
+  const header = new Uint8Array(bytes);
+  readInput(file, header, offset);
+  return header;
 }
 
 /**
