@@ -74,12 +74,15 @@ async function bundles() {
       worker: "workers/worker.ts",
       parquet: "workers/parquet.ts",
       decompress: "workers/decompress.ts",
+      compress: "workers/compress.ts",
     },
     platform: "node",
     // Nothing of ours comes from a network; packages that look for it load their WebAssembly from themselves, and sooner.
-    transform: { define: { fetch: "undefined" } },
-    // piscina finds its own worker file by its place in node_modules.
-    external: ["piscina"],
+    transform: {
+      define: { fetch: "undefined", __dirname: "import.meta.dirname" },
+    },
+    // piscina finds its own worker file by its place in node_modules; WebAssembly is read from beside the bundles.
+    external: ["piscina", /\.wasm$/],
   });
   // Bundled and minified, since start-up is paid by every run: apache-arrow unbundled costs 100 ms, yargs 100 ms.
   const { output } = await bundle.write({
@@ -88,10 +91,15 @@ async function bundles() {
     minify: true,
   });
   await thirdPartyLicences(output);
-  await copyFile(
-    new URL("node_modules/parquet-wasm/esm/parquet_wasm_bg.wasm", here),
-    new URL("dist/parquet.wasm", here),
-  );
+  for (const [module, name] of [
+    ["parquet-wasm/esm/parquet_wasm_bg.wasm", "parquet.wasm"],
+    ["@foxglove/wasm-zstd/dist/wasm-zstd.wasm", "wasm-zstd.wasm"],
+    ["lz4-wasm-nodejs/lz4_wasm_nodejs_bg.wasm", "lz4_wasm_nodejs_bg.wasm"],
+  ])
+    await copyFile(
+      new URL(`node_modules/${module}`, here),
+      new URL(`dist/${name}`, here),
+    );
   await chmod(new URL("dist/cli.js", here), 0o755);
 }
 
@@ -106,9 +114,11 @@ async function thirdPartyLicences(output) {
     const { name, version, license } = JSON.parse(
       await readFile(`${folder}/package.json`, "utf8"),
     );
-    const file = (await readdir(folder)).find((entry) =>
+    const files = (await readdir(folder)).filter((entry) =>
       /^licen[cs]e/i.test(entry),
     );
+    // Of two files that one which the package says it is under.
+    const file = files.find((entry) => entry.includes(license)) ?? files[0];
     const text = file ? await readFile(`${folder}/${file}`, "utf8") : license;
     return `${name} ${version} (${license})\n\n${text.trim()}\n`;
   });

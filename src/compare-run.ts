@@ -1,9 +1,12 @@
 import { fstatSync } from "node:fs";
+import { openCompressedComparison } from "./compressed/compressed-output.js";
+import { CODECS, type Codec } from "./compressed/protocol.js";
 import { type ArrowContainer, openArrow } from "./input/arrow-container.js";
 import { limitsOf } from "./input/limits.js";
 import { openLogits } from "./input/open-logits.js";
 import { DifferentByte } from "./io/put-bytes.js";
 import { carryOutJob, planJob } from "./job.js";
+import { compressed } from "./open-output.js";
 import {
   openOptionsOf,
   type ResolvedOptions,
@@ -11,11 +14,12 @@ import {
   resolveOptions,
 } from "./options.js";
 import { optionsOfFile } from "./options-of-file.js";
+import type { PendingOutput } from "./output/commit.js";
 import type { PlacedBatch } from "./output/jacobian-file.js";
 import { ReportBuilder } from "./report.js";
 import type { RunHooks } from "./run.js";
 import { VERSION } from "./version.js";
-import { whereInFile } from "./where-in-file.js";
+import { whereInBlocks, whereInFile } from "./where-in-file.js";
 
 /** What a comparison of bytes found. */
 export interface ByteComparison {
@@ -76,26 +80,57 @@ async function firstDifference(
   );
   const report = new ReportBuilder(VERSION, options.input, file.path);
   const batches: PlacedBatch[] = [];
+  const job = planJob(options, logits);
+  const codec = codecOf(file);
+  const output: PendingOutput = codec
+    ? await openCompressedComparison(compressed(job, codec), file.fd)
+    : comparison(file.fd);
   try {
-    await carryOutJob(planJob(options, logits), {
+    await carryOutJob(job, {
       ...hooks,
       options,
       logits,
-      output: { fd: file.fd, compare: true, direct: -1, wrote: () => {} },
+      output,
       report,
       onBatches: (placed) => batches.push(...placed),
     });
+    await output.commit();
   } catch (error) {
     if (!(error instanceof DifferentByte)) throw error;
     const { position, expected, found } = error;
-    const where = whereInFile(file.schema.fields, batches, position);
+    const where = codec
+      ? whereInBlocks(file.recordBatches, position)
+      : whereInFile(file.schema.fields, batches, position);
     return `${where}: expected byte ${position} to be ${expected}, found ${found ?? "the end of the file"}`;
   } finally {
+    await output.discard();
     logits.close();
   }
   const bytes = fstatSync(file.fd).size;
-  const { outputBytes } = report.finish("done");
-  return bytes === outputBytes
+  const expected = output.bytes?.() ?? report.finish("done").outputBytes;
+  return bytes === expected
     ? null
-    : `expected ${outputBytes} bytes, found ${bytes}`;
+    : `expected ${expected} bytes, found ${bytes}`;
+}
+
+/** In the place of an output: a file that must have what a run would write. */
+function comparison(fd: number): PendingOutput {
+  return {
+    fd,
+    compare: true,
+    direct: -1,
+    temporaryPath: "",
+    wrote: () => {},
+    commit: async () => {},
+    discard: async () => {},
+  };
+}
+
+/** How the record batches of a file are compressed: all of them as the first, in files of ours. */
+function codecOf(file: ArrowContainer): Codec | null {
+  const [first] = file.recordBatches;
+  if (!first) return null;
+  const found = file.message(first, "record batch 0").batch?.compression;
+  const names = Object.keys(CODECS) as Codec[];
+  return names.find((name) => CODECS[name] === found) ?? null;
 }

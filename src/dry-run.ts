@@ -1,7 +1,8 @@
 import type { NumberType } from "./arrow/field.js";
 import type { SourceForm } from "./arrow/source-form.js";
+import { mostCompressedBytes } from "./compressed/protocol.js";
 import { openLogits } from "./input/open-logits.js";
-import { planJob } from "./job.js";
+import { type Job, planJob } from "./job.js";
 import { openOptionsOf, type RunOptions, resolveOptions } from "./options.js";
 import { memoryBytes } from "./ordered/coordinates-table.js";
 import type { EntriesJob } from "./ordered/entries-job.js";
@@ -24,7 +25,7 @@ export interface DryRun {
   rows: number;
   classes: number;
   inputBytes: number;
-  /** Layouts csr and coo: null, known only once the entries are; and the most that it can be. */
+  /** Layouts csr and coo, and compressed: null, known only once it is there; and the most that it can be. */
   outputBytes: number | null;
   mostOutputBytes: number;
   recordBatches: number | null;
@@ -74,6 +75,7 @@ export async function dryRun(
       classes: plan.classes,
       inputBytes: logits.bytes,
       ...(job.kind === "entries" ? ofEntries(job) : ofBlocks(job)),
+      ...(resolved.compress && ofCompressed(job)),
       threads: plan.threads,
       slots: plan.slots,
       slotBytes: slot.bytes,
@@ -84,6 +86,9 @@ export async function dryRun(
     logits.close();
   }
 }
+
+/** What a batch's metadata takes more where it is compressed. */
+const BATCH_METADATA = 64;
 
 type Sizes = Pick<
   DryRun,
@@ -113,6 +118,21 @@ function ofBlocks({ plan, layout }: PlannedJob): Sizes {
     rowsPerStride: plan.strideRows,
     blockRowsPerTile: plan.tileRows,
   };
+}
+
+/** Compressed bytes are no more than plain ones, but for the length in front of each buffer, and what batches say of it. */
+function ofCompressed(
+  job: Job,
+): Pick<DryRun, "outputBytes" | "mostOutputBytes"> {
+  if (job.kind === "entries")
+    return { outputBytes: null, mostOutputBytes: job.plan.mostBytes };
+  const { bytes, batches } = job.layout;
+  const most = batches.reduce(
+    (sum, { layout, bodyBytes }) =>
+      sum + BATCH_METADATA + mostCompressedBytes(layout.buffers) - bodyBytes,
+    bytes,
+  );
+  return { outputBytes: null, mostOutputBytes: most };
 }
 
 function ofEntries({ plan }: EntriesJob): Sizes {

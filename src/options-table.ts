@@ -211,6 +211,13 @@ export const RUN_OPTIONS: readonly OptionSpec<
     group: "Output",
     help: "Mark jacobian as arrow.fixed_shape_tensor",
   },
+  {
+    name: "compress",
+    kind: "string",
+    choices: ["lz4", "zstd"],
+    group: "Output",
+    help: "Compress the results: less to store, much more to compute (default: not)",
+  },
   ...TARGET_OPTIONS,
   {
     name: "threads",

@@ -68,6 +68,8 @@ export interface RunOptions extends LimitOptions {
   allowMissingEos?: boolean | undefined;
   /** Mark `jacobian` as arrow.fixed_shape_tensor. */
   tensorType?: boolean | undefined;
+  /** Compress the bodies of record batches: LZ4 frames, or Zstandard. */
+  compress?: "lz4" | "zstd" | undefined;
   threads?: number | undefined;
   /** Rows per task. Changes no byte of the output. */
   chunkRows?: number | undefined;
@@ -101,6 +103,7 @@ export interface ResolvedOptions {
   readonly nullLogit: "error" | "mask";
   readonly allowMissingEos: boolean;
   readonly tensorType: boolean;
+  readonly compress: "lz4" | "zstd" | undefined;
   readonly threads: number;
   readonly chunkRows: number | undefined;
   readonly kernel: "auto" | "simd" | "plain";
@@ -156,6 +159,7 @@ export function resolveOptions(options: RunOptions): ResolvedOptions {
     nullLogit: options.nullLogit ?? "error",
     allowMissingEos: options.allowMissingEos ?? false,
     tensorType: options.tensorType ?? true,
+    compress: options.compress,
     threads: options.threads ?? availableParallelism(),
     chunkRows: options.chunkRows,
     kernel: options.kernel ?? "auto",

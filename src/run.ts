@@ -2,15 +2,14 @@ import { AbortedError, OutputClosedError, SoftjacError } from "./errors.js";
 import type { LogitsFile } from "./input/logits-file.js";
 import { openLogits } from "./input/open-logits.js";
 import { carryOutJob, type Job, planJob } from "./job.js";
+import { openOutput } from "./open-output.js";
 import {
   openOptionsOf,
   type ResolvedOptions,
   type RunOptions,
   resolveOptions,
 } from "./options.js";
-import { checkTarget, ioError, openPending } from "./output/commit.js";
-import { STANDARD_OUTPUT } from "./output/standard-output.js";
-import { openStreamedOutput, ringBytes } from "./output/streamed-output.js";
+import { checkTarget, ioError } from "./output/commit.js";
 import { ReportBuilder, type RunReport } from "./report.js";
 import { VERSION } from "./version.js";
 
@@ -55,12 +54,6 @@ export async function run(
   }
 }
 
-/**
- * Outputs that may be larger go past the page cache: 8.9 GB took 14 s so, and 37 s through it, which makes writers wait
- * once it is full. Smaller ones are quicker through it, and there for who reads them next.
- */
-const LEAST_DIRECT_BYTES = 2 * 2 ** 30;
-
 /** Writes the whole output beside its target, then commits it. */
 async function produce(
   options: ResolvedOptions,
@@ -71,22 +64,13 @@ async function produce(
 ): Promise<void> {
   const { signal } = hooks;
   if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
-  const [least, most] =
-    job.kind === "entries"
-      ? [0, job.plan.mostBytes]
-      : [job.layout.bytes, job.layout.bytes];
-  const output =
-    options.output === STANDARD_OUTPUT
-      ? openStreamedOutput(inMemory(job))
-      : await openPending(options.output, least, {
-          ...options,
-          direct: most >= LEAST_DIRECT_BYTES,
-        });
+  const output = await openOutput(options, job);
   const stop = () => output.stop?.();
   signal?.addEventListener("abort", stop);
   try {
     await carryOutJob(job, { ...hooks, options, logits, output, report });
     await output.commit();
+    if (output.bytes) report.set({ outputBytes: output.bytes() });
   } catch (error) {
     await output.discard();
     if (signal?.aborted && error instanceof OutputClosedError)
@@ -95,18 +79,6 @@ async function produce(
   } finally {
     signal?.removeEventListener("abort", stop);
   }
-}
-
-/** Bytes of a planned output that are in memory at once on their way to standard output; the ordered writer needs none. */
-function inMemory(job: Job): number {
-  if (job.kind === "entries") return 0;
-  const { batches, bytes, end } = job.layout;
-  const largest = batches.reduce(
-    (most, { metadataBytes, bodyBytes }) =>
-      Math.max(most, metadataBytes + bodyBytes),
-    end,
-  );
-  return ringBytes(largest, bytes);
 }
 
 /** What the report says of a run before it has started. */

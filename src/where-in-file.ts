@@ -1,4 +1,5 @@
 import type { Field } from "./arrow/field.js";
+import type { BlockPlace } from "./output/arrow-encode.js";
 import type { PlacedBatch } from "./output/jacobian-file.js";
 
 /** What stands at a byte of an output, for people: the record batch, the column, and the row or value. */
@@ -12,10 +13,7 @@ export function whereInFile(
       position >= offset && position < bodyStart + bodyBytes,
   );
   const batch = batches[n];
-  if (!batch)
-    return position < (batches[0]?.offset ?? 0)
-      ? "schema or dictionaries"
-      : "footer";
+  if (!batch) return whereInBlocks(batches, position);
   const { bodyStart, layout, shape } = batch;
   const place = position - bodyStart;
   const where = `record batch ${n}`;
@@ -41,4 +39,19 @@ export function whereInFile(
   for (const [k, column] of [...layout.kept.entries()].reverse())
     if (place >= column.validity) return `${where}: ${name(1 + k)}`;
   return `${where}: column row, table row ${Math.floor((place - layout.row) / 8)}`;
+}
+
+/** The same where only the places of whole record batches are known. */
+export function whereInBlocks(
+  batches: readonly BlockPlace[],
+  position: number,
+): string {
+  const n = batches.findIndex(
+    ({ offset, metadataBytes, bodyBytes }) =>
+      position >= offset && position < offset + metadataBytes + bodyBytes,
+  );
+  if (n >= 0) return `record batch ${n}`;
+  return position < (batches[0]?.offset ?? 0)
+    ? "schema or dictionaries"
+    : "footer";
 }

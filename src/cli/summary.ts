@@ -66,7 +66,7 @@ export function dryRunText(plan: DryRun): string {
       "output",
       `${names(plan.emit)} (${plan.layout}, ${plan.dtype}), ${
         plan.outputBytes === null
-          ? `at most ${bytes(plan.mostOutputBytes)}: known once the entries are`
+          ? `at most ${bytes(plan.mostOutputBytes)}: known once it is there`
           : `${count(plan.outputBytes)} bytes (${bytes(plan.outputBytes)})`
       }`,
     ],

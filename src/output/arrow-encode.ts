@@ -1,5 +1,8 @@
 import { Block } from "apache-arrow/fb/block";
+import { BodyCompression } from "apache-arrow/fb/body-compression";
+import { BodyCompressionMethod } from "apache-arrow/fb/body-compression-method";
 import { Buffer as BufferRegion } from "apache-arrow/fb/buffer";
+import { CompressionType } from "apache-arrow/fb/compression-type";
 import { DictionaryBatch } from "apache-arrow/fb/dictionary-batch";
 import { FieldNode } from "apache-arrow/fb/field-node";
 import { Footer } from "apache-arrow/fb/footer";
@@ -33,6 +36,8 @@ export interface RecordBatchMetadata {
   nodes: { length: number; nullCount: number }[];
   buffers: BufferPlace[];
   bodyBytes: number;
+  /** How its buffers are compressed, each for itself. */
+  compression?: "LZ4_FRAME" | "ZSTD" | null;
 }
 
 export function schemaMessage(
@@ -89,10 +94,19 @@ function encodeRecordBatch(
   for (const { length, nullCount } of batch.nodes.toReversed())
     FieldNode.createFieldNode(builder, BigInt(length), BigInt(nullCount));
   const nodes = builder.endVector();
+  const { compression } = batch;
+  const method = compression
+    ? BodyCompression.createBodyCompression(
+        builder,
+        CompressionType[compression],
+        BodyCompressionMethod.BUFFER,
+      )
+    : 0;
   RecordBatch.startRecordBatch(builder);
   RecordBatch.addLength(builder, BigInt(batch.rows));
   RecordBatch.addNodes(builder, nodes);
   RecordBatch.addBuffers(builder, buffers);
+  if (method !== 0) RecordBatch.addCompression(builder, method);
   return RecordBatch.endRecordBatch(builder);
 }
 

@@ -63,6 +63,8 @@ export interface OutputTarget {
 /** The output while it is being written: a file beside its target that nobody else sees as the output. */
 export interface PendingOutput extends OutputTarget {
   readonly temporaryPath: string;
+  /** Where that is not what a writer gave it: the bytes that it has taken. */
+  bytes?(): number;
   /** Makes it durable and gives it its name: all of it, or nothing. */
   commit(): Promise<void>;
   /** Removes it. Does nothing after a commit. */

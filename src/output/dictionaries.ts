@@ -11,7 +11,7 @@ const COPY_BYTES = 1 << 20;
 export interface SourceDictionary {
   id: number;
   isDelta: boolean;
-  batch: Omit<RecordBatchMetadata, "bodyBytes">;
+  batch: Pick<RecordBatchMetadata, "rows" | "nodes" | "buffers">;
   bodyStart: number;
   bodyBytes: number;
 }
@@ -19,7 +19,8 @@ export interface SourceDictionary {
 /** The dictionary's metadata, written anew: nothing of the input's own metadata is carried over unread. */
 export function encodeDictionary(source: SourceDictionary): Uint8Array {
   const { id, isDelta, batch, bodyBytes } = source;
-  return dictionaryMessage(id, isDelta, { ...batch, bodyBytes });
+  const { rows, nodes, buffers } = batch;
+  return dictionaryMessage(id, isDelta, { rows, nodes, buffers, bodyBytes });
 }
 
 /** The dictionary messages at their places, in pieces; the bodies as `read` gives them from the input. */

@@ -44,11 +44,16 @@ export interface JacobianFileHead {
   end: number;
 }
 
-export interface JacobianFileLayout extends JacobianFileHead {
-  batches: PlacedBatch[];
+/** What stands behind the last record batch. */
+export interface JacobianFileTail {
   footerStart: number;
   footer: Uint8Array;
+  /** Of the whole file. */
   bytes: number;
+}
+
+export interface JacobianFileLayout extends JacobianFileHead, JacobianFileTail {
+  batches: PlacedBatch[];
 }
 
 export interface PlacedBatch extends BlockPlace {
@@ -119,17 +124,26 @@ export function placeBatch(
 
 /** Places the footer behind the batches. */
 export function layoutEnd(
-  { fields, metadata }: JacobianFileHeadSpec,
+  spec: JacobianFileHeadSpec,
   head: JacobianFileHead,
   batches: PlacedBatch[],
 ): JacobianFileLayout {
   const last = batches.at(-1);
-  const footerStart =
-    (last ? last.bodyStart + last.bodyBytes : head.end) + EOS_BYTES;
-  const encoded = footer(fields, metadata, head.dictionaries, batches);
+  const end = last ? last.bodyStart + last.bodyBytes : head.end;
+  const tail = layoutTail(spec, head.dictionaries, batches, end);
+  return { ...head, batches, ...tail };
+}
+
+/** Places the footer behind messages that end at `end`. */
+export function layoutTail(
+  { fields, metadata }: Pick<JacobianFileHeadSpec, "fields" | "metadata">,
+  dictionaries: BlockPlace[],
+  batches: BlockPlace[],
+  end: number,
+): JacobianFileTail {
+  const footerStart = end + EOS_BYTES;
+  const encoded = footer(fields, metadata, dictionaries, batches);
   return {
-    ...head,
-    batches,
     footerStart,
     footer: encoded,
     bytes: footerStart + encoded.byteLength + 4 + MAGIC.byteLength,
@@ -141,14 +155,21 @@ export const STREAM_START = 8;
 
 /** Magic and schema. */
 export function headPiece({ schema }: JacobianFileHead): Piece {
-  const bytes = new Uint8Array(8 + schema.byteLength);
-  bytes.set(MAGIC);
-  bytes.set(schema, 8);
+  const bytes = new Uint8Array(STREAM_START + schema.byteLength);
+  bytes.set(magic());
+  bytes.set(schema, STREAM_START);
   return { offset: 0, bytes };
 }
 
+/** What a file starts with, padded to where a stream does. */
+export function magic(): Uint8Array {
+  const bytes = new Uint8Array(STREAM_START);
+  bytes.set(MAGIC);
+  return bytes;
+}
+
 /** EOS, footer and closing magic. */
-export function tailPiece(layout: JacobianFileLayout): Piece {
+export function tailPiece(layout: JacobianFileTail): Piece {
   const tail = new Uint8Array(layout.bytes - layout.footerStart + EOS_BYTES);
   tail.fill(0xff, 0, 4);
   tail.set(layout.footer, EOS_BYTES);
@@ -167,7 +188,7 @@ export function endOfStream({ offset, bytes }: Piece): Piece {
 }
 
 /** Bytes of the same batches as a stream: without the magic, and what stands behind the end marker. */
-export function streamBytes({ footerStart }: JacobianFileLayout): number {
+export function streamBytes({ footerStart }: JacobianFileTail): number {
   return footerStart - STREAM_START;
 }
 
@@ -217,7 +238,7 @@ function batchMessage(
 }
 
 /** FFFFFFFF, length, metadata, zeros up to a multiple of 64 from the file's start (`before` bytes stand in front). */
-function framed(metadata: Uint8Array, before: number): Uint8Array {
+export function framed(metadata: Uint8Array, before: number): Uint8Array {
   const total = aligned(before + 8 + metadata.byteLength) - before;
   const bytes = new Uint8Array(total);
   const view = new DataView(bytes.buffer);

@@ -1,26 +1,24 @@
 import { OutputClosedError } from "../errors.js";
 import type { PendingOutput } from "./commit.js";
 import { STREAM_START } from "./jacobian-file.js";
-import { openStandardOutput } from "./standard-output.js";
+import type { ByteStream } from "./standard-output.js";
 
-/** Bytes that are there and have not been taken yet: two record batches of the usual size. */
-const RING_BYTES = 64 << 20;
 /** Written at once. */
 const STEP_BYTES = 4 << 20;
 
 /** How much of the output is in memory at once: all of the largest record batch, or more. */
-export function ringBytes(largestBatch: number, all: number): number {
-  const wanted = Math.min(RING_BYTES, all);
+export function ringBytes(largestBatch: number, wanted: number): number {
   return Math.ceil(Math.max(largestBatch, wanted, 1 << 20) / 65536) * 65536;
 }
 
 /**
- * Standard output for a planned run: its bytes are put where they would stand in the file, of which a part is in memory,
- * and leave from there in order. `bytes` 0: nothing is put, what is written is given to `stream` (the ordered writer).
- * @throws UsageError
+ * A stream for a planned run: its bytes are put where they would stand in the file, of which a part is in memory, and
+ * leave from there in order. `bytes` 0: nothing is put, what is written is given to `stream` (the ordered writer).
  */
-export function openStreamedOutput(bytes: number): PendingOutput {
-  const stream = openStandardOutput();
+export function openStreamedOutput(
+  bytes: number,
+  stream: ByteStream,
+): PendingOutput {
   const ring = bytes > 0 ? new SharedArrayBuffer(bytes) : null;
   const memory = new Uint8Array(ring ?? new ArrayBuffer(0));
   let sent = 0;

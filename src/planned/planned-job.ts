@@ -8,6 +8,7 @@ import type { ResolvedOptions } from "../options.js";
 import { encodeDictionary } from "../output/dictionaries.js";
 import type { JacobianBatchShape } from "../output/jacobian-batch.js";
 import {
+  type JacobianFileHeadSpec,
   type JacobianFileLayout,
   layoutJacobianFile,
 } from "../output/jacobian-file.js";
@@ -30,6 +31,8 @@ export interface PlannedJob {
   plan: Plan;
   slot: SlotLayout;
   layout: JacobianFileLayout;
+  /** What its head is made of. */
+  file: JacobianFileHeadSpec;
   results: ResultColumn[];
   dtype: "float32" | "float64";
   onBadRow: ResolvedOptions["onBadRow"];
@@ -78,19 +81,22 @@ export function planPlannedJob(
       chunkRows: options.chunkRows,
       maxBatchRows,
     });
+  const file: JacobianFileHeadSpec = {
+    fields: jacobianSchema({
+      results,
+      kept: logits.kept.map(({ field }) => field),
+      nullableResults,
+      tensorType: options.tensorType,
+    }),
+    metadata: metadataOf(options, logits, dtype),
+    dictionaries: logits.dictionaries.map((source) => ({
+      metadata: encodeDictionary(source),
+      bodyBytes: source.bodyBytes,
+    })),
+  };
   const layoutOf = (plan: Plan) =>
     layoutJacobianFile({
-      fields: jacobianSchema({
-        results,
-        kept: logits.kept.map(({ field }) => field),
-        nullableResults,
-        tensorType: options.tensorType,
-      }),
-      metadata: metadataOf(options, logits, dtype),
-      dictionaries: logits.dictionaries.map((source) => ({
-        metadata: encodeDictionary(source),
-        bodyBytes: source.bodyBytes,
-      })),
+      ...file,
       batches: plan.batches.map(({ rowStart, rowEnd }): JacobianBatchShape => {
         const without = skipped.between(rowStart, rowEnd);
         const rows = rowEnd - rowStart - without.length;
@@ -130,6 +136,7 @@ export function planPlannedJob(
     plan,
     slot,
     layout,
+    file,
     results,
     dtype,
     onBadRow,

@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { tableFromIPC } from "@uwdata/flechette";
 import { expect, test } from "vitest";
+import { importable, python } from "../interop/python.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 import { random } from "../support/random.js";
@@ -172,8 +173,7 @@ test("bits flipped", async () => {
   console.log(`damaged Parquet: bit flips ${JSON.stringify(counts)}`);
   expect(counts.same + counts.refused).toBeGreaterThan(60);
 
-  const python = process.env.SOFTJAC_PYTHON ?? "python3";
-  if (spawnSync(python, ["-c", "import pyarrow.parquet"]).status !== 0) {
+  if (!importable("pyarrow.parquet")) {
     console.log(
       `damaged Parquet: ${others.length} files left out (no pyarrow in ${python})`,
     );

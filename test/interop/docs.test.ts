@@ -1,14 +1,14 @@
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { EMIT_NAMES } from "../../src/results/catalogue.js";
 import { workDirectory } from "../support/logits-input.js";
+import { importable, python } from "./python.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const text = readFileSync(`${root}docs/results.md`, "utf8");
-const python = process.env.SOFTJAC_PYTHON ?? "python3";
 const cwd = dirname(workDirectory()("x"));
 const blocks = (language: string) =>
   [...text.matchAll(new RegExp(`\`\`\`${language}\\n([^]*?)\`\`\``, "g"))].map(
@@ -77,7 +77,7 @@ assert len(trade) > 10 and entries.num_rows == 20 * len(v)
 assert np.isclose(np.abs(entries["value"].to_numpy().astype(float)).sum(), top.astype(float).sum(), rtol=1e-6), "coo is not the 20 largest"
 `;
   const modules = "numpy, pyarrow, scipy, torch, polars, pandas, duckdb";
-  if (spawnSync(python, ["-c", `import ${modules}`]).status !== 0) {
+  if (!importable(modules)) {
     console.log(`docs: ${code.length} snippets left out (no ${modules})`);
     return;
   }

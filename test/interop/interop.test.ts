@@ -1,4 +1,3 @@
-import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
@@ -10,8 +9,8 @@ import {
   writeLogits,
 } from "../support/logits-input.js";
 import { normal, random } from "../support/random.js";
+import { importable, python, runPython } from "./python.js";
 
-const python = process.env.SOFTJAC_PYTHON ?? "python3";
 const at = workDirectory();
 const gauss = normal(random(3));
 const logit = () => 3 * gauss();
@@ -59,10 +58,6 @@ interface Case {
   blocks: boolean;
 }
 
-function importable(module: string): boolean {
-  return spawnSync(python, ["-c", `import ${module}`]).status === 0;
-}
-
 test("read by pyarrow, polars, DuckDB, SciPy and PyTorch, and equal to NumPy", async () => {
   if (!importable("pyarrow, numpy")) {
     console.log(
@@ -92,18 +87,7 @@ test("read by pyarrow, polars, DuckDB, SciPy and PyTorch, and equal to NumPy", a
   cases.push({ ...paths, keep, bad: [], blocks: true });
   writeFileSync(at("cases.json"), JSON.stringify(cases));
   const script = fileURLToPath(new URL("read.py", import.meta.url));
-  const { status, stdout, stderr } = spawnSync(
-    python,
-    [script, at("cases.json")],
-    {
-      encoding: "utf8",
-      env: {
-        ...process.env,
-        PYTHONWARNINGS: "ignore",
-        POLARS_UNKNOWN_EXTENSION_TYPE_BEHAVIOR: "load_as_storage",
-      },
-    },
-  );
+  const { status, stdout, stderr } = runPython(script, at("cases.json"));
   console.log(stdout);
   expect(stderr).toBe("");
   expect(status).toBe(0);

@@ -38,9 +38,13 @@ test("ENOSPC in the middle of writing is an IoError of the output", async () => 
   }
 });
 
-test("a run over entries that fills the disk ends with one sentence, and leaves nothing", async () => {
+test("a run whose size is not known before, and that fills the disk, ends with one sentence, and leaves nothing", async () => {
   const input = at("in.arrow");
-  writeLogits(input, { rows: 5000, classes: 10, logit: (r, k) => (r + k) % 7 });
+  writeLogits(input, {
+    rows: 5000,
+    classes: 10,
+    logit: (r, k) => Math.sin(r * r + k),
+  });
   const mount = at("small-2");
   if (!mountSmall(mount)) {
     console.log("disk full: 1 test left out (no right to mount a small tmpfs)");
@@ -48,9 +52,14 @@ test("a run over entries that fills the disk ends with one sentence, and leaves 
   }
   try {
     const output = `${mount}/out.arrow`;
-    for (const layout of ["coo", "csr"] as const)
+    for (const options of [
+      { layout: "coo" },
+      { layout: "csr" },
+      { layout: "csr", compress: "lz4" },
+      { layout: "bsr", compress: "zstd" },
+    ] as const)
       await expect(
-        built.run({ input, output, layout, threads: 2 }),
+        built.run({ input, output, threads: 2, ...options }),
       ).rejects.toMatchObject({
         code: "ERR_IO",
         message: `${output}: could not be written: ENOSPC, no space left on its device`,

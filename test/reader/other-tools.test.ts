@@ -3,10 +3,10 @@ import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { importable, python } from "../interop/python.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 
-const python = process.env.SOFTJAC_PYTHON ?? "python3";
 const at = workDirectory();
 const [rows, classes] = [11, 4];
 const size = classes * classes;
@@ -26,7 +26,7 @@ const FILES = [
 
 test("blocks that pyarrow has written", async () => {
   const modules = "numpy, pyarrow";
-  if (spawnSync(python, ["-c", `import ${modules}`]).status !== 0) {
+  if (!importable(modules)) {
     console.log(
       `reader: ${FILES.length + 1} files of pyarrow left out (no ${modules} in ${python})`,
     );

@@ -14,6 +14,11 @@ export class DecodedBytes {
     private readonly expected: number,
   ) {}
 
+  /** Bytes that are still expected. */
+  get left(): number {
+    return this.expected - this.#written;
+  }
+
   add(bytes: Uint8Array): void {
     if (this.#written + bytes.byteLength > this.expected)
       throw new Damaged(

@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import { setImmediate as turn } from "node:timers/promises";
 import { decompress } from "../../../workers/decompress/decompress.js";
 import { AbortedError } from "../../errors.js";
+import { openThreads } from "../../threads/open-threads.js";
 import type {
   DecompressReply,
   DecompressSetup,
@@ -26,7 +27,12 @@ export async function decompressAll(
 ): Promise<{ task: number; reply: FailedReply } | null> {
   const bytes = tasks.reduce((sum, { decodedBytes }) => sum + decodedBytes, 0);
   const others = bytes > INLINE_BYTES ? availableParallelism() - 1 : 0;
-  const pool = others > 0 ? await openPool(others, setup) : null;
+  const pool =
+    others > 0
+      ? await openThreads<DecompressTask, DecompressReply>(WORKER_URL, others, {
+          workerData: setup,
+        })
+      : null;
   const failures: { task: number; reply: FailedReply }[] = [];
   let next = 0;
   const work = async (
@@ -46,13 +52,13 @@ export async function decompressAll(
       return reply;
     });
     const elsewhere = Array.from({ length: others }, () =>
-      work((task) => (pool as Pool).run(task)),
+      work((task) => (pool as NonNullable<typeof pool>).run(task)),
     );
     // Whoever fails, the others have ended before the files are closed.
     const ends = await Promise.allSettled([inline, ...elsewhere]);
     for (const end of ends) if (end.status === "rejected") throw end.reason;
   } finally {
-    await pool?.destroy();
+    await pool?.close();
   }
   if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
   return failures.reduce<(typeof failures)[0] | null>(
@@ -62,21 +68,3 @@ export async function decompressAll(
 }
 
 export type FailedReply = Exclude<DecompressReply, { ok: true }>;
-
-interface Pool {
-  run(task: DecompressTask): Promise<DecompressReply>;
-  destroy(): Promise<void>;
-}
-
-async function openPool(
-  threads: number,
-  workerData: DecompressSetup,
-): Promise<Pool> {
-  const { Piscina } = await import("piscina");
-  return new Piscina({
-    filename: WORKER_URL.href,
-    workerData,
-    minThreads: threads,
-    maxThreads: threads,
-  });
-}

@@ -1,0 +1,20 @@
+import { type SpawnSyncReturns, spawnSync } from "node:child_process";
+
+/** The Python that judges; where it has no pyarrow, tests say what they leave out. */
+export const python = process.env.SOFTJAC_PYTHON ?? "python3";
+
+export function importable(modules: string): boolean {
+  return spawnSync(python, ["-c", `import ${modules}`]).status === 0;
+}
+
+/** Runs a script to its end, without warnings of readers that know no extension types. */
+export function runPython(...args: string[]): SpawnSyncReturns<string> {
+  return spawnSync(python, args, {
+    encoding: "utf8",
+    env: {
+      ...process.env,
+      PYTHONWARNINGS: "ignore",
+      POLARS_UNKNOWN_EXTENSION_TYPE_BEHAVIOR: "load_as_storage",
+    },
+  });
+}

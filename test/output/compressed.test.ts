@@ -1,0 +1,215 @@
+import { spawnSync } from "node:child_process";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import {
+  CompressionType,
+  compressionRegistry,
+  type Data,
+  type DataType,
+  type Table,
+  tableFromIPC,
+} from "apache-arrow";
+import lz4js from "lz4js";
+import { beforeAll, describe, expect, test } from "vitest";
+import { ZSTDDecoder } from "zstddec";
+import { CLI, DIGITS, softjac } from "../cli/support.js";
+import { built } from "../support/built.js";
+import { KEPT, writeKept } from "../support/kept-input.js";
+import { workDirectory, writeLogits } from "../support/logits-input.js";
+
+// `--compress`: read by arrow-js with decoders that are not those that the project reads with, and by the project itself,
+// which refuses a length in front of a buffer that is not what its type needs.
+
+const at = workDirectory();
+const CODECS = ["lz4", "zstd"] as const;
+const kept = at("kept.arrow");
+writeKept(kept, 20);
+const bad = at("bad.arrow");
+writeLogits(bad, {
+  rows: 400,
+  classes: 6,
+  batchRows: [90],
+  logit: (r, k) => (r % 97 === 5 ? Number.NaN : Math.sin(r * k) * 9),
+});
+/** Blocks of 32 MiB in a batch, of which LZ4 makes blocks of 4 MiB: every row three times, and then zeros. */
+const large = at("large.arrow");
+writeLogits(large, {
+  rows: 60_000,
+  classes: 10,
+  batchRows: [25_000],
+  logit: (r, k) =>
+    r < 30_000 ? ((Math.floor(r / 3) * 31 + k * 17) % 1009) / 99 : 900 * k,
+});
+const empty = at("empty.arrow");
+writeLogits(empty, { rows: 0, classes: 3, logit: () => 0 });
+
+beforeAll(async () => {
+  const zstd = new ZSTDDecoder();
+  await zstd.init();
+  compressionRegistry.set(CompressionType.ZSTD, {
+    decode: (bytes: Uint8Array) => zstd.decode(bytes),
+  });
+  compressionRegistry.set(CompressionType.LZ4_FRAME, {
+    decode: (bytes: Uint8Array) => new Uint8Array(lz4js.decompress(bytes)),
+  });
+});
+
+const CASES: [input: string, options: Record<string, unknown>][] = [
+  [DIGITS, {}],
+  [DIGITS, { layout: "packed", dtype: "float64" }],
+  [DIGITS, { layout: "factored" }],
+  [DIGITS, { layout: "csr", threshold: 1e-3, threads: 2 }],
+  [DIGITS, { layout: "coo" }],
+  [kept, { keep: Object.keys(KEPT) }],
+  [kept, { keep: ["name", "kind"], layout: "csr" }],
+  [kept, { layout: "dense" }],
+  [bad, { onBadRow: "null" }],
+  [bad, { onBadRow: "skip" }],
+  [bad, { onBadRow: "skip", layout: "coo" }],
+  [large, { threads: 2 }],
+  [large, { layout: "csr", threads: 2 }],
+  [empty, {}],
+  [empty, { layout: "coo" }],
+];
+
+describe.each(CODECS)("%s", (compress) => {
+  test.each(CASES)("%s %j", async (input, options) => {
+    const plain = at("plain.arrow");
+    const output = at("compressed.arrow");
+    await built.run({ ...options, input, output: plain, force: true });
+    const run = { ...options, input, output, compress, force: true };
+    const report = await built.run(run);
+    const bytes = readFileSync(output);
+    expect(report.outputBytes).toBe(bytes.byteLength);
+    expectSame(tableFromIPC(bytes), tableFromIPC(readFileSync(plain)));
+
+    const verified = await built.verify({ output, input, all: true });
+    expect(verified.findings).toEqual([]);
+    expect(verified.ok).toBe(true);
+    expect(verified.bytes).toEqual({ compared: true, finding: null });
+
+    const { mostOutputBytes, outputBytes } = await built.dryRun(run);
+    expect(outputBytes).toBe(null);
+    if (options.layout !== "csr" && options.layout !== "coo")
+      expect(mostOutputBytes).toBeGreaterThanOrEqual(bytes.byteLength);
+
+    if (input !== large) return;
+    for (const other of [{ threads: 1 }, { threads: 3, chunkRows: 999 }]) {
+      await built.run({ ...run, ...other });
+      expect(readFileSync(output).equals(bytes)).toBe(true);
+    }
+    expect(bytes.byteLength).toBeLessThan(readFileSync(plain).byteLength / 2);
+  });
+
+  test("what gets no smaller is stored as it is", async () => {
+    const output = at(`stored-${compress}.arrow`);
+    const input = at("random.arrow");
+    writeLogits(input, { rows: 1, classes: 16, logit: (_, k) => k });
+    const emit = ["softmax"] as const;
+    await built.run({ input, output, emit, compress });
+    const bytes = readFileSync(output);
+    const stored = Buffer.alloc(8, 0xff);
+    const softmax = built.softmax(
+      tableFromIPC(readFileSync(input)).getChild("logits")?.data[0]?.children[0]
+        ?.values as Float64Array,
+      { rows: 1, classes: 16 },
+    );
+    const place = bytes.indexOf(
+      Buffer.concat([stored, Buffer.from(softmax.buffer, 0, 64)]),
+    );
+    expect(place).toBeGreaterThan(0);
+    expect(place % 64).toBe(0);
+    expect(tableFromIPC(bytes).getChild("row")?.toArray()).toEqual(
+      BigInt64Array.of(0n),
+    );
+  });
+
+  test("as a stream, which has the messages of the file", async () => {
+    const output = at("file.arrow");
+    await built.run({ input: large, output, compress, force: true });
+    const file = readFileSync(output);
+    const { status, stdout } = spawnSync(
+      process.execPath,
+      [CLI, "run", large, "-o", "-", "--compress", compress],
+      { maxBuffer: 2 ** 30 },
+    );
+    expect(status).toBe(0);
+    const footerBytes = file.readInt32LE(file.length - 10);
+    const inside = file.subarray(8, file.length - 10 - footerBytes);
+    expect(stdout.equals(inside)).toBe(true);
+  });
+
+  test("a byte that is another is found, and where", async () => {
+    const output = at("damaged.arrow");
+    await built.run({ input: large, output, compress, force: true });
+    const file = readFileSync(output);
+    const middle = file.length >> 1;
+    file[middle] = (file[middle] as number) ^ 1;
+    writeFileSync(output, file);
+    const outcome = softjac("verify", output, "-i", large, "--all");
+    expect([1, 65]).toContain(outcome.status);
+    expect(outcome.stdout + outcome.stderr).toMatch(/record batch [01]/);
+  });
+
+  test("aborted: nothing is left", async () => {
+    const output = at("aborted.arrow");
+    const controller = new AbortController();
+    await expect(
+      built.run(
+        { input: large, output, compress },
+        { signal: controller.signal, onProgress: () => controller.abort() },
+      ),
+    ).rejects.toMatchObject({ code: "ERR_ABORTED" });
+    const left = readdirSync(dirname(output));
+    expect(left.filter((name) => name.includes("aborted"))).toEqual([]);
+  });
+});
+
+test("another codec is refused", () => {
+  const { status, stderr } = softjac(
+    "run",
+    DIGITS,
+    "-o",
+    at("never.arrow"),
+    "--compress",
+    "gzip",
+  );
+  expect(status).toBe(64);
+  expect(stderr).toContain('expected lz4 or zstd, found "gzip"');
+});
+
+function expectSame(found: Table, expected: Table): void {
+  expect(found.schema.fields.map(String)).toEqual(
+    expected.schema.fields.map(String),
+  );
+  expect(found.schema.metadata).toEqual(expected.schema.metadata);
+  expect(found.numRows).toBe(expected.numRows);
+  expect(found.batches.length).toBe(expected.batches.length);
+  for (const [k, batch] of found.batches.entries()) {
+    const other = expected.batches[k];
+    batch.data.children.forEach((column, n) => {
+      expectSameData(column, other?.data.children[n] as Column);
+    });
+  }
+}
+
+type Column = Data<DataType>;
+
+function expectSameData(found: Column, expected: Column): void {
+  expect(found.length).toBe(expected.length);
+  expect(found.nullCount).toBe(expected.nullCount);
+  for (const name of ["values", "valueOffsets", "nullBitmap"] as const) {
+    const theirs = expected[name] as ArrayBufferView | undefined;
+    const ours = found[name] as ArrayBufferView | undefined;
+    expect(ours?.byteLength, name).toBe(theirs?.byteLength);
+    if (ours && theirs)
+      expect(bytesOf(ours).equals(bytesOf(theirs)), name).toBe(true);
+  }
+  found.children.forEach((child, k) => {
+    expectSameData(child, expected.children[k] as Column);
+  });
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Buffer {
+  return Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength);
+}
