@@ -1,3 +1,9 @@
+import {
+  type DataBuffer,
+  VIEW_BYTES,
+  ViewedValues,
+  ViewOutside,
+} from "../src/arrow/views.js";
 import { readFully } from "../src/io/positional.js";
 import { putBytes } from "../src/io/put-bytes.js";
 import type {
@@ -33,6 +39,7 @@ export function copyKeptColumn(
       const source = copier.bits(piece.values, piece);
       appendBits(bools, done, source, piece.from & 7, count);
     } else if (column.bits > 0) copier.fixedWidth(piece, valid);
+    else if (piece.data) copier.viewed(piece, valid, piece.data);
     else copier.variableLength(piece);
     done += piece.to - piece.from;
   }
@@ -45,6 +52,29 @@ export function copyKeptColumn(
 
 function bitmapBytes(rows: number): number {
   return Math.ceil(rows / 8);
+}
+
+/** Short texts, written many at once. */
+class Gathered {
+  readonly #bytes = new Uint8Array(COPY_BYTES);
+  held = 0;
+
+  constructor(private readonly write: (bytes: Uint8Array) => void) {}
+
+  add(text: Uint8Array): void {
+    if (this.held + text.byteLength > COPY_BYTES) this.flush();
+    if (text.byteLength > COPY_BYTES) {
+      this.write(text);
+      return;
+    }
+    this.#bytes.set(text, this.held);
+    this.held += text.byteLength;
+  }
+
+  flush(): void {
+    this.write(this.#bytes.subarray(0, this.held));
+    this.held = 0;
+  }
 }
 
 class ColumnCopier {
@@ -117,6 +147,60 @@ class ColumnCopier {
         );
         this.#values += part;
       }
+    }
+  }
+
+  /** Writes the values that views show, and offsets in their place. */
+  viewed(
+    piece: KeptPiece,
+    valid: Uint8Array | null,
+    data: readonly DataBuffer[],
+  ): void {
+    const { out } = this.column;
+    const values = new ViewedValues((at, bytes) => this.read(at, bytes), data);
+    const step = COPY_BYTES / VIEW_BYTES;
+    for (let from = piece.from; from < piece.to; from += step) {
+      const count = Math.min(step, piece.to - from);
+      const views = this.read(
+        piece.values + from * VIEW_BYTES,
+        count * VIEW_BYTES,
+      );
+      const view = new DataView(views.buffer);
+      const offsets = new Int32Array(count);
+      const texts = new Gathered((bytes) => {
+        this.write(bytes, out.values + this.#values);
+        this.#values += bytes.byteLength;
+      });
+      for (let k = 0; k < count; k++) {
+        offsets[k] = this.#values + texts.held;
+        const bit = from + k - (piece.from & ~7);
+        if (valid && !((valid[bit >> 3] as number) & (1 << (bit & 7))))
+          continue;
+        texts.add(this.#value(values, view, k, piece, from));
+      }
+      texts.flush();
+      this.write(new Uint8Array(offsets.buffer), out.offsets + this.#offsets);
+      this.#offsets += offsets.byteLength;
+    }
+  }
+
+  #value(
+    values: ViewedValues,
+    views: DataView,
+    k: number,
+    piece: KeptPiece,
+    from: number,
+  ): Uint8Array {
+    try {
+      return values.value(views, k * VIEW_BYTES);
+    } catch (error) {
+      if (!(error instanceof ViewOutside)) throw error;
+      const row = piece.rowStart - piece.from + from + k;
+      throw new TaskFailure({
+        kind: "damaged",
+        where: `column ${this.column.name}, row ${row}`,
+        text: error.message,
+      });
     }
   }
 

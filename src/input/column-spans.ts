@@ -1,11 +1,14 @@
 import type { ArrowType, Field } from "../arrow/field.js";
 import { storedType } from "../arrow/field.js";
+import { withoutViews } from "../arrow/views.js";
 
 /** Where a column's field nodes and buffers stand in the flat lists of a record batch (pre-order, as the format says). */
 export interface ColumnSpan {
   field: Field;
   node: number;
   buffer: number;
+  /** Buffers of its own, children not counted. */
+  buffers: number;
   children: ColumnSpan[];
 }
 
@@ -13,6 +16,8 @@ export interface SchemaSpans {
   columns: ColumnSpan[];
   nodes: number;
   buffers: number;
+  /** Columns of view types, nested ones included: as many variadic counts a batch has. */
+  views: number;
 }
 
 /** Spans of all columns, nested ones included. `variadicCounts` are those of the batch (view types only). */
@@ -24,19 +29,23 @@ export function columnSpans(
   let buffers = 0;
   let views = 0;
   const span = (field: Field): ColumnSpan => {
-    const own = { field, node: nodes, buffer: buffers };
     const type = storedType(field);
+    const data = withoutViews(type) ? (variadicCounts[views++] ?? 0) : 0;
+    const own = {
+      field,
+      node: nodes,
+      buffer: buffers,
+      buffers: bufferCount(type) + data,
+    };
     nodes += 1;
-    buffers += bufferCount(type);
-    if (type.kind === "BinaryView" || type.kind === "Utf8View")
-      buffers += variadicCounts[views++] ?? 0;
+    buffers += own.buffers;
     return {
       ...own,
       children: field.dictionary ? [] : field.children.map(span),
     };
   };
   const columns = fields.map(span);
-  return { columns, nodes, buffers };
+  return { columns, nodes, buffers, views };
 }
 
 /** Buffers of a type's own layout, children not counted (Columnar.rst, "Buffer listing for each layout"). */

@@ -4,6 +4,7 @@ import type { ArrowContainer } from "./arrow-container.js";
 import type { BatchMetadata, MessageMetadata } from "./arrow-metadata.js";
 import { columnSpans } from "./column-spans.js";
 import { checkOffsets } from "./dictionary-values.js";
+import { dictionaryWithoutViews } from "./dictionary-views.js";
 import { type KeptColumn, keptColumn } from "./kept-columns.js";
 import { checkBatchShape, placeKept } from "./record-batch.js";
 
@@ -11,9 +12,11 @@ import { checkBatchShape, placeKept } from "./record-batch.js";
 export interface DictionaryBlock {
   id: number;
   isDelta: boolean;
-  batch: BatchMetadata;
+  batch: Pick<BatchMetadata, "rows" | "nodes" | "buffers">;
   bodyStart: number;
   bodyBytes: number;
+  /** The body, where it is not as in the file: of values that were views. */
+  body: Uint8Array | null;
 }
 
 /**
@@ -25,7 +28,8 @@ export function placeDictionaries(
   kept: KeptColumn[],
 ): { kept: KeptColumn[]; dictionaries: DictionaryBlock[] } {
   const fields = new Map<number, Field>();
-  for (const { field } of kept) {
+  for (const { place } of kept) {
+    const field = file.schema.fields[place] as Field;
     if (!field.dictionary) continue;
     const { id } = field.dictionary;
     const other = fields.get(id);
@@ -40,6 +44,8 @@ export function placeDictionaries(
   if (fields.size === 0) return { kept, dictionaries: [] };
 
   const values = new Map<number, number>();
+  const count = (id: number, rows: number) =>
+    values.set(id, (values.get(id) ?? 0) + rows);
   const dictionaries: DictionaryBlock[] = [];
   file.dictionaries.forEach((block, k) => {
     const where = `dictionary batch ${k}`;
@@ -60,13 +66,20 @@ export function placeDictionaries(
         `expected one dictionary with id ${id} (column ${field.name}) and then deltas, found a second`,
       );
     const plain = { ...field, dictionary: null };
-    const { columns, nodes, buffers } = columnSpans([plain], []);
+    const spans = columnSpans([plain], message.batch.variadicCounts);
     const bodyStart = block.offset + block.metadataBytes;
     const { bodyBytes } = block;
     const context = { path: file.path, where, bodyStart, bodyBytes };
-    checkBatchShape(context, message.batch, nodes, buffers);
+    checkBatchShape(context, message.batch, spans);
     const column = keptColumn(file.path, plain, 0);
-    const placed = placeKept(context, message.batch, columns, column);
+    const placed = placeKept(context, message.batch, spans.columns, column);
+    if (column.views) {
+      const { rows } = message.batch;
+      const values = dictionaryWithoutViews(file, where, placed, rows);
+      dictionaries.push({ id, isDelta, bodyStart: 0, ...values });
+      count(id, rows);
+      return;
+    }
     checkOffsets(file, where, placed, column, message.batch.rows);
     if (block.bodyBytes % 8 !== 0)
       throw new InputFormatError(
@@ -74,13 +87,14 @@ export function placeDictionaries(
         where,
         `expected a body of a multiple of 8 bytes, found ${block.bodyBytes}`,
       );
-    values.set(id, (values.get(id) ?? 0) + message.batch.rows);
+    count(id, message.batch.rows);
     dictionaries.push({
       id,
       isDelta,
       batch: message.batch,
       bodyStart,
       bodyBytes,
+      body: null,
     });
   });
 

@@ -5,25 +5,29 @@ import {
   offsetBytes,
   storedType,
 } from "../arrow/field.js";
+import { withoutViews } from "../arrow/views.js";
 import { InputUnsupportedError, LogitsColumnError } from "../errors.js";
 import { listed } from "./logits-column.js";
 
 /** A column that the user keeps beside the results, copied as bytes. */
 export interface KeptColumn {
+  /** As the output has it: without views. */
   field: Field;
   /** Its place among the file's columns. */
   place: number;
   /** Bits per value (1 = bool) of a fixed-width column, else 0. */
   bits: number;
-  /** Bytes per offset of a variable-length column, else 0. */
+  /** Bytes per offset of a variable-length column of the output, else 0. */
   offsetBytes: 0 | 4 | 8;
+  /** The input has views, where the output has offsets. */
+  views: boolean;
   /** Dictionary columns: values in the dictionary, which the indices must stay under. null for the others. */
   dictionaryValues: number | null;
 }
 
 /**
  * The columns named in `keep`, in that order; `ownNames` are those of the output's other columns.
- * @throws LogitsColumnError for a name that is not there once; InputUnsupportedError for nested and view types.
+ * @throws LogitsColumnError for a name that is not there once; InputUnsupportedError for nested types.
  */
 export function selectKept(
   path: string,
@@ -48,16 +52,16 @@ export function selectKept(
   });
 }
 
-/** How a column is copied. @throws InputUnsupportedError for nested and view types */
+/** How a column is copied. @throws InputUnsupportedError for nested types */
 export function keptColumn(
   path: string,
   field: Field,
   place: number,
 ): KeptColumn {
-  const stored = storedType(field);
+  const values = withoutViews(field.type) ?? field.type;
+  const stored = field.dictionary ? storedType(field) : values;
   const bits = fixedBits(stored);
   const offsets = offsetBytes(stored);
-  const values = field.type;
   const copyable = bits > 0 ? bits === 1 || bits % 8 === 0 : offsets > 0;
   const valuesCopyable = fixedBits(values) > 0 || offsetBytes(values) > 0;
   if (!copyable || !valuesCopyable)
@@ -67,10 +71,11 @@ export function keptColumn(
       `expected a primitive, bool, utf8, binary or dictionary column to keep, found ${describeField(field)}`,
     );
   return {
-    field,
+    field: { ...field, type: values },
     place,
     bits,
     offsetBytes: offsets,
+    views: !field.dictionary && values !== field.type,
     dictionaryValues: field.dictionary ? 0 : null,
   };
 }

@@ -1,3 +1,9 @@
+import {
+  type DataBuffer,
+  VIEW_BYTES,
+  ViewOutside,
+  viewedBytes,
+} from "../arrow/views.js";
 import { InputFormatError } from "../errors.js";
 import type { KeptColumn } from "./kept-columns.js";
 import type { LogitsFile } from "./logits-file.js";
@@ -46,7 +52,7 @@ export function keptRanges(
       valuesBytes:
         column.bits > 0
           ? Math.ceil((rows * column.bits) / 8)
-          : pieces.reduce((sum, p) => sum + valueBytes(file, column, p), 0),
+          : pieces.reduce((sum, p) => sum + bytesOf(file, column, p), 0),
     };
   });
 }
@@ -93,7 +99,57 @@ function rowsOf(
   };
 }
 
-function valueBytes(
+function bytesOf(
+  file: LogitsFile,
+  column: KeptColumn,
+  piece: KeptRows,
+): number {
+  return piece.data
+    ? bytesOfViews(file, column, piece, piece.data)
+    : bytesBetweenOffsets(file, column, piece);
+}
+
+/** Views read at once. */
+const VIEWS = 1 << 16;
+
+function bytesOfViews(
+  { path, fd }: LogitsFile,
+  { field }: KeptColumn,
+  { from, to, values, nullCount, validity, rowStart }: KeptRows,
+  data: DataBuffer[],
+): number {
+  const read = (position: number, bytes: number) => {
+    const found = new Uint8Array(bytes);
+    readInput({ path, fd }, found, position);
+    return found;
+  };
+  let sum = 0;
+  for (let start = from; start < to; start += VIEWS) {
+    const end = Math.min(start + VIEWS, to);
+    const first = start >> 3;
+    const valid =
+      nullCount > 0 ? read(validity + first, Math.ceil(end / 8) - first) : null;
+    const bytes = read(values + start * VIEW_BYTES, (end - start) * VIEW_BYTES);
+    const views = new DataView(bytes.buffer);
+    for (let row = start; row < end; row++) {
+      if (valid && !isSet(valid, row - 8 * first)) continue;
+      try {
+        sum += viewedBytes(views, (row - start) * VIEW_BYTES, data);
+      } catch (error) {
+        if (!(error instanceof ViewOutside)) throw error;
+        const where = `column ${field.name}, row ${rowStart - from + row}`;
+        throw new InputFormatError(path, where, error.message);
+      }
+    }
+  }
+  return sum;
+}
+
+function isSet(bitmap: Uint8Array, bit: number): boolean {
+  return (((bitmap[bit >> 3] as number) >> (bit & 7)) & 1) === 1;
+}
+
+function bytesBetweenOffsets(
   { path, fd }: LogitsFile,
   { field, offsetBytes }: KeptColumn,
   { from, to, offsets, valuesBytes, rowStart }: KeptRows,

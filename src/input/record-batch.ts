@@ -1,7 +1,8 @@
 import { isView, offsetWidth, type SourceForm } from "../arrow/source-form.js";
+import { type DataBuffer, VIEW_BYTES } from "../arrow/views.js";
 import { InputFormatError } from "../errors.js";
 import type { BatchMetadata } from "./arrow-metadata.js";
-import type { ColumnSpan } from "./column-spans.js";
+import type { ColumnSpan, SchemaSpans } from "./column-spans.js";
 import type { KeptColumn } from "./kept-columns.js";
 
 /** Where one record batch stands in the file, as absolute byte offsets. */
@@ -45,8 +46,12 @@ export interface KeptBuffers {
   nullCount: number;
   validity: number;
   offsets: number;
+  /** The values, or the views of them. */
   values: number;
+  /** Views: at most, as long as no two show the same bytes. */
   valuesBytes: number;
+  /** What views show; null: there are none. */
+  data: DataBuffer[] | null;
 }
 
 /** What is needed to place and check one batch. */
@@ -65,8 +70,7 @@ export interface BatchContext {
 export function checkBatchShape(
   context: BatchContext,
   batch: BatchMetadata,
-  nodes: number,
-  buffers: number,
+  { nodes, buffers, views }: Omit<SchemaSpans, "columns">,
 ): void {
   const { path, where, bodyBytes } = context;
   const fail = (text: string): never => {
@@ -81,6 +85,14 @@ export function checkBatchShape(
     fail(
       `expected ${buffers} buffers as the schema implies, found ${batch.buffers.length}`,
     );
+  const { variadicCounts } = batch;
+  if (variadicCounts.length !== views)
+    fail(
+      `expected ${views} counts of data buffers as the schema implies, found ${variadicCounts.length}`,
+    );
+  const negative = variadicCounts.find((count) => count < 0);
+  if (negative !== undefined)
+    fail(`expected a count of data buffers of 0 or more, found ${negative}`);
   batch.nodes.forEach(({ length, nullCount }, k) => {
     if (length < 0 || nullCount < 0 || nullCount > length)
       fail(
@@ -161,7 +173,7 @@ export function placeKept(
   context: BatchContext,
   batch: BatchMetadata,
   spans: ColumnSpan[],
-  { place, bits, offsetBytes, field }: KeptColumn,
+  { place, bits, offsetBytes, field, views }: KeptColumn,
 ): KeptBuffers {
   const span = spans[place] as ColumnSpan;
   const { rows } = batch;
@@ -183,7 +195,26 @@ export function placeKept(
   if (bits > 0) {
     const bytes = Math.ceil((rows * bits) / 8);
     const values = placeBuffer(context, batch, span, 1, bytes);
-    return { nullCount, validity, offsets: 0, values, valuesBytes: bytes };
+    return {
+      nullCount,
+      validity,
+      offsets: 0,
+      values,
+      valuesBytes: bytes,
+      data: null,
+    };
+  }
+  if (views) {
+    const bytes = VIEW_BYTES * rows;
+    const values = placeBuffer(context, batch, span, 1, bytes);
+    const data = batch.buffers
+      .slice(span.buffer + 2, span.buffer + span.buffers)
+      .map(({ offset, length }) => ({
+        position: context.bodyStart + offset,
+        bytes: length,
+      }));
+    const valuesBytes = data.reduce((sum, { bytes }) => sum + bytes, bytes);
+    return { nullCount, validity, offsets: 0, values, valuesBytes, data };
   }
   const offsets = placeBuffer(
     context,
@@ -194,7 +225,7 @@ export function placeKept(
   );
   const values = placeBuffer(context, batch, span, 2, 0);
   const valuesBytes = batch.buffers[span.buffer + 2]?.length ?? 0;
-  return { nullCount, validity, offsets, values, valuesBytes };
+  return { nullCount, validity, offsets, values, valuesBytes, data: null };
 }
 
 function nodeOf(

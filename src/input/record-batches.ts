@@ -47,9 +47,9 @@ export function* recordBatches(file: ArrowContainer): Generator<RecordBatch> {
       bodyStart: block.offset + block.metadataBytes,
       bodyBytes: block.bodyBytes,
     };
-    const { columns, nodes, buffers } = spansOf(batch.variadicCounts);
-    checkBatchShape(context, batch, nodes, buffers);
-    yield { context, batch, columns };
+    const spans = spansOf(batch.variadicCounts);
+    checkBatchShape(context, batch, spans);
+    yield { context, batch, columns: spans.columns };
   }
 }
 

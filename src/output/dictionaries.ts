@@ -14,6 +14,8 @@ export interface SourceDictionary {
   batch: Pick<RecordBatchMetadata, "rows" | "nodes" | "buffers">;
   bodyStart: number;
   bodyBytes: number;
+  /** The body, where it does not stand there. */
+  body: Uint8Array | null;
 }
 
 /** The dictionary's metadata, written anew: nothing of the input's own metadata is carried over unread. */
@@ -33,6 +35,10 @@ export function* dictionaryPieces(
     const source = sources[k] as SourceDictionary;
     yield dictionaryMetadata(place, encodeDictionary(source));
     const to = place.offset + place.metadataBytes;
+    if (source.body) {
+      yield { offset: to, bytes: source.body };
+      continue;
+    }
     for (let at = 0; at < source.bodyBytes; at += COPY_BYTES) {
       const bytes = new Uint8Array(Math.min(COPY_BYTES, source.bodyBytes - at));
       read(bytes, source.bodyStart + at);

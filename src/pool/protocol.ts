@@ -1,5 +1,6 @@
 import type { NumberType } from "../arrow/field.js";
 import type { SourceForm } from "../arrow/source-form.js";
+import type { DataBuffer } from "../arrow/views.js";
 import type { DirectTarget } from "../io/direct.js";
 import type { ResultColumn } from "../results/columns.js";
 import type { EntriesPlaces } from "../slots/entries-slot.js";
@@ -187,8 +188,11 @@ export interface KeptPiece {
   nullCount: number;
   validity: number;
   offsets: number;
+  /** The values, or the views of them. */
   values: number;
   valuesBytes: number;
+  /** What views show; null: there are none. */
+  data: DataBuffer[] | null;
 }
 
 export type Task = RowChunkTask | ScanTask | EntriesTask | CopyTask | KeptTask;

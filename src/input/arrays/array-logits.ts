@@ -60,6 +60,7 @@ export async function locateArrays(
       offsets: 0,
       values: placed.start(array),
       valuesBytes: rows * numberWidth(array.type),
+      data: null,
     })),
   };
   return {
@@ -108,6 +109,7 @@ function keptColumn({ name, type }: NumberArray, place: number): KeptColumn {
     place,
     bits: 8 * numberWidth(type),
     offsetBytes: 0,
+    views: false,
     dictionaryValues: null,
   };
 }

@@ -1,4 +1,5 @@
 import { fixedBits, offsetBytes, storedType } from "../../arrow/field.js";
+import { VIEW_BYTES } from "../../arrow/views.js";
 import { InputUnsupportedError } from "../../errors.js";
 import type { BatchMetadata } from "../arrow-metadata.js";
 import type { ColumnSpan } from "../column-spans.js";
@@ -8,7 +9,10 @@ export interface NeededBuffer {
   /** Its place among the batch's. */
   place: number;
   column: string;
-  /** Bytes that the type and the number of values demand; null: its offsets tell, which are the buffer `offsets`. */
+  /**
+   * Bytes that the type and the number of values demand; null: its offsets tell, which are the buffer `offsets`, or
+   * where there are none, it alone (what views show).
+   */
   bytes: number | null;
   offsets: { place: number; width: 4 | 8; count: number } | null;
 }
@@ -53,6 +57,17 @@ export function neededBuffers(
         break;
       case "LargeListView":
         own.push(exactly(1, 8 * length), exactly(2, 8 * length));
+        break;
+      case "Utf8View":
+      case "BinaryView":
+        own.push(exactly(1, VIEW_BYTES * length));
+        for (let k = 2; k < span.buffers; k++)
+          own.push({
+            place: buffer + k,
+            column: field.name,
+            bytes: null,
+            offsets: null,
+          });
         break;
       case "FixedSizeList":
       case "Struct":

@@ -112,12 +112,12 @@ function dictionaryBodies(
     const field = message.dictionary && ofId.get(message.dictionary.id);
     if (!field || !message.batch) return [];
     const plain = { ...field, dictionary: null };
-    const { columns, nodes, buffers } = columnSpans([plain], []);
+    const spans = columnSpans([plain], message.batch.variadicCounts);
     const bodyStart = block.offset + block.metadataBytes;
     const { bodyBytes } = block;
     const context = { path, where, bodyStart, bodyBytes };
-    checkBatchShape(context, message.batch, nodes, buffers);
-    const [span] = columns as [ColumnSpan];
+    checkBatchShape(context, message.batch, spans);
+    const [span] = spans.columns as [ColumnSpan];
     const needed = neededBuffers(path, message.batch, span);
     return [[block, bodyOf(where, message, block, needed)]];
   });
@@ -194,7 +194,7 @@ function taskOf(
   needed: NeededBuffer,
   where: string,
 ): DecompressTask | null {
-  const { path, fd } = container;
+  const { path } = container;
   const { buffers, compression } = message.batch as NonNullable<
     MessageMetadata["batch"]
   >;
@@ -202,59 +202,74 @@ function taskOf(
   const fail = (text: string): never => {
     throw new InputFormatError(path, where, text);
   };
-  const demanded = needed.bytes ?? lastOffset(path, targetFd, needed, placed);
-  if (demanded < 0)
-    fail(`expected offsets of 0 or more, found ${demanded} at their end`);
-  if (demanded === 0) return null;
-  const position = bodyStart + offset;
-  const plain = (at: number, bytes: number): DecompressTask => {
+  const known = needed.offsets
+    ? lastOffset(path, targetFd, needed.offsets, placed)
+    : needed.bytes;
+  if (known === 0 || (known === null && length === 0)) return null;
+  if (known !== null && known < 0)
+    fail(`expected offsets of 0 or more, found ${known} at their end`);
+  if (![null, "LZ4_FRAME", "ZSTD"].includes(compression))
+    fail(
+      `expected LZ4_FRAME or ZSTD compression, found ${compression} compression`,
+    );
+  const start = bodyStart + offset;
+  const declared =
+    compression === null ? -1 : lengthInFront(container, start, length, where);
+  const [position, bytes] =
+    compression === null ? [start, length] : [start + 8, length - 8];
+  const demanded = known ?? (declared === -1 ? bytes : declared);
+  if (declared === -1) {
     if (bytes < demanded)
       fail(`expected a buffer of ${demanded} bytes, found ${bytes}`);
     return {
-      position: at,
+      position,
       bytes: demanded,
       codec: null,
       target: 0,
       decodedBytes: demanded,
     };
-  };
-  if (compression === null) return plain(position, length);
-  if (compression !== "LZ4_FRAME" && compression !== "ZSTD")
-    return fail(
-      `expected LZ4_FRAME or ZSTD compression, found ${compression} compression`,
-    );
-  if (length < 8)
-    fail(
-      `expected a length in front of compressed bytes, found ${length} bytes`,
-    );
-  const prefix = new BigInt64Array(1);
-  readInput({ path, fd }, new Uint8Array(prefix.buffer), position);
-  const declared = Number(prefix[0]);
-  if (declared === -1) return plain(position + 8, length - 8);
-  if (declared < demanded || declared > padded(demanded))
+  }
+  if (declared < Math.max(demanded, 0) || declared > padded(demanded))
     fail(
       `expected ${demanded} decoded bytes as its values need, found a length of ${declared}`,
     );
   return {
-    position: position + 8,
-    bytes: length - 8,
-    codec: compression,
+    position,
+    bytes,
+    codec: compression as "LZ4_FRAME" | "ZSTD",
     target: 0,
     decodedBytes: declared,
   };
+}
+
+/** What a compressed buffer says of its length before; -1: it is stored as it was. */
+function lengthInFront(
+  { path, fd }: ArrowContainer,
+  position: number,
+  length: number,
+  where: string,
+): number {
+  if (length < 8)
+    throw new InputFormatError(
+      path,
+      where,
+      `expected a length in front of compressed bytes, found ${length} bytes`,
+    );
+  const prefix = new BigInt64Array(1);
+  readInput({ path, fd }, new Uint8Array(prefix.buffer), position);
+  return Number(prefix[0]);
 }
 
 /** The end of a text column's last value, of offsets that are decoded. */
 function lastOffset(
   path: string,
   fd: number,
-  { offsets }: NeededBuffer,
+  { place, width, count }: NonNullable<NeededBuffer["offsets"]>,
   placed: Body["placed"],
 ): number {
-  if (!offsets || offsets.count === 0) return 0;
-  const at = placed.get(offsets.place)?.offset ?? 0;
+  if (count === 0) return 0;
+  const at = placed.get(place)?.offset ?? 0;
   const bytes = new DataView(new ArrayBuffer(8));
-  const { width, count } = offsets;
   const last = new Uint8Array(bytes.buffer, 0, width);
   readInput({ path, fd }, last, at + (count - 1) * width);
   return width === 4

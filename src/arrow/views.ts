@@ -1,0 +1,93 @@
+import type { ArrowType } from "./field.js";
+
+// A view of a text is 16 bytes (Columnar.rst, "Variable-size Binary View Layout"):
+//
+//   int32 length | up to 12 bytes: the text itself, and zeros
+//                | longer: its first 4 bytes | int32 data buffer | int32 offset there
+
+export const VIEW_BYTES = 16;
+const INLINE_BYTES = 12;
+/** Read at once of a data buffer: texts mostly follow one another. */
+const WINDOW_BYTES = 64 << 10;
+
+/** The type of the same values without views; null for a type that has none. */
+export function withoutViews({ kind }: ArrowType): ArrowType | null {
+  if (kind === "Utf8View") return { kind: "Utf8" };
+  return kind === "BinaryView" ? { kind: "Binary" } : null;
+}
+
+/** Where a data buffer stands. */
+export interface DataBuffer {
+  position: number;
+  bytes: number;
+}
+
+/** A view points where there is nothing: what was expected of it, and what it says. */
+export class ViewOutside extends Error {}
+
+/** Bytes of the value at `at` of some views. @throws ViewOutside */
+export function viewedBytes(
+  views: DataView,
+  at: number,
+  data: readonly DataBuffer[],
+): number {
+  const length = views.getInt32(at, true);
+  if (length < 0)
+    throw new ViewOutside(
+      `expected a view of 0 or more bytes, found ${length}`,
+    );
+  if (length > INLINE_BYTES) placeOf(views, at, length, data);
+  return length;
+}
+
+/** Where a long value stands. @throws ViewOutside */
+function placeOf(
+  views: DataView,
+  at: number,
+  length: number,
+  data: readonly DataBuffer[],
+): number {
+  const buffer = views.getInt32(at + 8, true);
+  const offset = views.getInt32(at + 12, true);
+  const found = data[buffer];
+  if (!found)
+    throw new ViewOutside(
+      `expected a view of data buffer 0 to ${data.length - 1}, found ${buffer}`,
+    );
+  if (offset < 0 || offset + length > found.bytes)
+    throw new ViewOutside(
+      `expected a view inside the ${found.bytes} bytes of data buffer ${buffer}, found ${length} bytes at ${offset}`,
+    );
+  return found.position + offset;
+}
+
+/** Reads the values that views show. */
+export class ViewedValues {
+  #window: Uint8Array = new Uint8Array(0);
+  #start = 0;
+
+  constructor(
+    private readonly read: (position: number, bytes: number) => Uint8Array,
+    private readonly data: readonly DataBuffer[],
+  ) {}
+
+  /** The value at `at` of some views, good until the next. @throws ViewOutside */
+  value(views: DataView, at: number): Uint8Array {
+    const length = viewedBytes(views, at, this.data);
+    if (length <= INLINE_BYTES)
+      return new Uint8Array(views.buffer, views.byteOffset + at + 4, length);
+    const place = placeOf(views, at, length, this.data);
+    const end = this.#start + this.#window.byteLength;
+    if (place < this.#start || place + length > end) {
+      const { position, bytes } = this.data[
+        views.getInt32(at + 8, true)
+      ] as DataBuffer;
+      const left = position + bytes - place;
+      const wanted = Math.min(Math.max(length, WINDOW_BYTES), left);
+      this.#window = this.read(place, wanted);
+      this.#start = place;
+    }
+    const from = place - this.#start;
+    return this.#window.subarray(from, from + length);
+  }
+}
