@@ -7,17 +7,18 @@ import { measure } from "./measure.mjs";
 import { script } from "./python.mjs";
 import { summarize, UNSYNCED } from "./summary.mjs";
 
+/** Peers that are softjac itself, on the workload's rows in another form (`against`). */
+const OTHER_FORMS = ["softjac-plain", "softjac-float64"];
+
 /** The figures of one workload, as they stand in results.json. Throws when a process fails or an output is wrong. */
 export async function runContest(workload, { python, input, work, runs, log }) {
   const output = join(work, "output.arrow");
-  // The same rows, not compressed.
-  const plain = workload.compression
-    ? await prepareInput(
-        { ...workload, compression: undefined },
-        { python, work, log },
-      )
-    : input;
-  const contenders = contendersOf(workload, { python, input, plain, output });
+  // The same rows in the form that they are compared with.
+  const other = await prepareInput(
+    { ...workload, ...workload.against },
+    { python, work, log },
+  );
+  const contenders = contendersOf(workload, { python, input, other, output });
   const alone = contenders.length === 1;
   const first = alone ? "once" : "warm-up";
   const checks = {};
@@ -40,7 +41,7 @@ export async function runContest(workload, { python, input, work, runs, log }) {
 }
 
 function contendersOf({ peers, args = [], results = "bsr", piped }, settings) {
-  const { python, input, plain, output } = settings;
+  const { python, input, other, output } = settings;
   const softjac = [process.execPath, script("../dist/cli.js")];
   const runOn = (path) => [...softjac, "run", path, "-o", output, "--quiet"];
   const files = { input, output, results };
@@ -57,8 +58,8 @@ function contendersOf({ peers, args = [], results = "bsr", piped }, settings) {
       command:
         peer.name === "softjac-bsr"
           ? runOn(input)
-          : peer.name === "softjac-plain"
-            ? runOn(plain)
+          : OTHER_FORMS.includes(peer.name)
+            ? runOn(other)
             : [python.path, script("peers/peers.py"), peer.name, input, output],
       ...files,
       results: peer.results ?? results,

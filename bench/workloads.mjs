@@ -1,5 +1,5 @@
 // What is measured. `args`: what softjac is told beside input and output; `results`: what check.py expects then
-// (default bsr: softmax and blocks). `wanted`: the ratio peer/softjac that we promise ourselves.
+// (default bsr: softmax and blocks). `against`: how its rows' other form differs, for peers that are softjac on that. `wanted`: the ratio peer/softjac that we promise ourselves.
 
 export const workloads = [
   {
@@ -83,8 +83,17 @@ export const workloads = [
     classes: 10,
     dtype: "float32",
     compression,
+    against: { compression: undefined },
     peers: [{ name: "softjac-plain", wanted: 0.67 }],
   })),
+  {
+    name: "float32",
+    rows: 1_000_000,
+    classes: 10,
+    dtype: "float32",
+    against: { dtype: "float64" },
+    peers: [{ name: "softjac-float64", wanted: 1 }],
+  },
   {
     // cat | softjac run - -o - | cat
     name: "pipe",
