@@ -16,6 +16,7 @@ import {
 import { optionsOfFile } from "./options-of-file.js";
 import type { PendingOutput } from "./output/commit.js";
 import type { PlacedBatch } from "./output/jacobian-file.js";
+import { Crew } from "./pool/crew.js";
 import { ReportBuilder } from "./report.js";
 import type { RunHooks } from "./run.js";
 import { VERSION } from "./version.js";
@@ -81,6 +82,7 @@ async function firstDifference(
   const report = new ReportBuilder(VERSION, options.input, file.path);
   const batches: PlacedBatch[] = [];
   const job = planJob(options, logits);
+  const crew = new Crew();
   const codec = codecOf(file);
   const output: PendingOutput = codec
     ? await openCompressedComparison(compressed(job, codec), file.fd)
@@ -88,6 +90,7 @@ async function firstDifference(
   try {
     await carryOutJob(job, {
       ...hooks,
+      crew,
       options,
       logits,
       output,
@@ -103,6 +106,7 @@ async function firstDifference(
       : whereInFile(file.schema.fields, batches, position);
     return `${where}: expected byte ${position} to be ${expected}, found ${found ?? "the end of the file"}`;
   } finally {
+    await crew.close();
     await output.discard();
     logits.close();
   }

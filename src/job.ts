@@ -7,12 +7,11 @@ import type { OutputTarget } from "./output/commit.js";
 import type { PlacedBatch } from "./output/jacobian-file.js";
 import { type PlannedJob, planPlannedJob } from "./planned/planned-job.js";
 import { writePlanned } from "./planned/write-planned.js";
-import { openTaskPool } from "./pool/task-pool.js";
+import type { Crew } from "./pool/crew.js";
 import type { Production } from "./production.js";
 import type { ReportBuilder } from "./report.js";
 import { isEntriesLayout } from "./results/catalogue.js";
 import type { RunHooks } from "./run.js";
-import { allocateKernelMemory } from "./slots/kernel-memory.js";
 import { workerSetup } from "./worker-setup.js";
 
 /** A run that has only to be carried out. */
@@ -26,6 +25,7 @@ export function planJob(options: ResolvedOptions, logits: LogitsFile): Job {
 }
 
 export interface Assignment extends RunHooks {
+  crew: Crew;
   options: ResolvedOptions;
   logits: LogitsFile;
   output: OutputTarget;
@@ -37,6 +37,7 @@ export interface Assignment extends RunHooks {
 export async function carryOutJob(
   job: Job,
   {
+    crew,
     options,
     logits,
     output,
@@ -47,12 +48,12 @@ export async function carryOutJob(
   }: Assignment,
 ): Promise<void> {
   const { plan, slot } = job;
-  const memory = allocateKernelMemory(
+  const memory = crew.memory(
     job.kind === "entries" ? memoryBytes(job) : plan.slots * slot.bytes,
     options.kernel,
   );
   report.set({ kernel: memory.module ? "simd" : "plain" });
-  const pool = await openTaskPool(
+  const pool = await crew.pool(
     plan.threads,
     workerSetup(job, logits, output, memory, options.temperature),
   );
@@ -67,13 +68,9 @@ export async function carryOutJob(
     onProgress: () => onProgress?.(report.rowsDone, plan.rows),
     onBatches,
   };
-  try {
-    if (job.kind === "entries") await writeEntries(job, production);
-    else
-      await writePlanned(job, production, (skipped) =>
-        planPlannedJob(options, logits, skipped, job.plan.batchRows),
-      );
-  } finally {
-    await pool.close();
-  }
+  if (job.kind === "entries") await writeEntries(job, production);
+  else
+    await writePlanned(job, production, (skipped) =>
+      planPlannedJob(options, logits, skipped, job.plan.batchRows),
+    );
 }

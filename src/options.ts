@@ -5,6 +5,7 @@ import { UsageError } from "./errors.js";
 import { type Limits, limitsOf } from "./input/limits.js";
 import type { OpenOptions } from "./input/logits-file.js";
 import { RUN_OPTIONS } from "./options-table.js";
+import type { Part } from "./part.js";
 import {
   DROPPED,
   type InputName,
@@ -86,6 +87,8 @@ export interface ResolvedOptions {
   /** What the output calls its input: by its name alone, so that moving a file changes no byte. */
   readonly source: string;
   readonly output: string;
+  /** Rows of the input that the run is over; null: all. */
+  readonly part: Part | null;
   readonly column: string | undefined;
   readonly columns: string | undefined;
   readonly keep: readonly string[];
@@ -149,6 +152,7 @@ export function resolveOptions(options: RunOptions): ResolvedOptions {
     class: options.class,
     inputs: Object.freeze(inputsOf(emit, options)),
     input,
+    part: null,
     source: basename(input),
     output,
     column,

@@ -1,5 +1,7 @@
 /** What the arithmetic of a run depends on. */
 export interface PlanInput {
+  /** The first row; 0 unless the run is over a part of its input. */
+  rowStart?: number;
   rows: number;
   classes: number;
   /** Bytes per row that are read: the logits and the other inputs. */
@@ -69,7 +71,7 @@ const INLINE_BYTES = 6 * MiB;
  * Record batches do not depend on threads or chunk size, and so neither do the output's bytes.
  */
 export function planRun(input: PlanInput): Plan {
-  const { rows, classes, keptBytesPerRow } = input;
+  const { rowStart = 0, rows, classes, keptBytesPerRow } = input;
   const rowBytes = input.results.reduce(
     (total, { listSize, width }) => total + listSize * width,
     8 + keptBytesPerRow,
@@ -79,7 +81,7 @@ export function planRun(input: PlanInput): Plan {
     evenRows(BATCH_BYTES / rowBytes),
     input.maxBatchRows ?? Number.POSITIVE_INFINITY,
   );
-  const batches = spans(0, rows, batchRows);
+  const batches = spans(rowStart, rowStart + rows, batchRows);
   const chunkRows = Math.min(
     input.chunkRows ?? evenRows(CHUNK_BYTES / (rowBytes + input.sourceBytes)),
     batchRows,

@@ -5,7 +5,7 @@ import type { BlockPlace } from "./output/arrow-encode.js";
 import type { OutputTarget } from "./output/commit.js";
 import { dictionaryPieces } from "./output/dictionaries.js";
 import type { Piece, PlacedBatch } from "./output/jacobian-file.js";
-import type { TaskPool } from "./pool/task-pool.js";
+import type { TaskPool } from "./pool/crew.js";
 import type { ReportBuilder } from "./report.js";
 
 /** What either writer works with. */

@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { AbortedError, OutputClosedError, SoftjacError } from "./errors.js";
 import type { LogitsFile } from "./input/logits-file.js";
 import { openLogits } from "./input/open-logits.js";
@@ -10,6 +11,7 @@ import {
   resolveOptions,
 } from "./options.js";
 import { checkTarget, ioError } from "./output/commit.js";
+import { Crew } from "./pool/crew.js";
 import { ReportBuilder, type RunReport } from "./report.js";
 import { VERSION } from "./version.js";
 
@@ -34,8 +36,10 @@ export async function run(
   const resolved = resolveOptions(options);
   const { input, output } = resolved;
   const report = new ReportBuilder(VERSION, input, output);
+  const crew = new Crew();
   try {
     checkTarget(output, resolved.force, input);
+    if (isLarge(input)) crew.start(resolved.threads);
     const logits = await openLogits(
       input,
       openOptionsOf(resolved, hooks.signal),
@@ -43,7 +47,7 @@ export async function run(
     try {
       const job = planJob(resolved, logits);
       report.set(knownFromJob(resolved, job, logits));
-      await produce(resolved, job, logits, report, hooks);
+      await produce(crew, resolved, job, logits, report, hooks);
     } finally {
       logits.close();
     }
@@ -51,11 +55,26 @@ export async function run(
   } catch (error) {
     if (error instanceof SoftjacError) error.report = report.finish("failed");
     throw error;
+  } finally {
+    await crew.close();
   }
 }
 
+/** Whether a run over a file surely has work for threads: they start while it is opened and planned. */
+function isLarge(path: string): boolean {
+  try {
+    return statSync(path).size > LARGE_BYTES;
+  } catch {
+    // Opening it says why.
+    return false;
+  }
+}
+
+const LARGE_BYTES = 16 * 2 ** 20;
+
 /** Writes the whole output beside its target, then commits it. */
 async function produce(
+  crew: Crew,
   options: ResolvedOptions,
   job: Job,
   logits: LogitsFile,
@@ -68,8 +87,9 @@ async function produce(
   const stop = () => output.stop?.();
   signal?.addEventListener("abort", stop);
   try {
-    await carryOutJob(job, { ...hooks, options, logits, output, report });
-    await output.commit();
+    await carryOutJob(job, { ...hooks, crew, options, logits, output, report });
+    // Threads end while the disk is waited for.
+    await Promise.all([output.commit(), crew.close()]);
     if (output.bytes) report.set({ outputBytes: output.bytes() });
   } catch (error) {
     await output.discard();
@@ -93,7 +113,7 @@ function knownFromJob(
     emit: [...options.emit],
     temperature: options.temperature,
     dtype: job.dtype,
-    rows: logits.rows,
+    rows: job.plan.rows,
     classes: logits.classes,
     inputBytes: logits.bytes,
     threads: job.plan.threads,

@@ -5,7 +5,7 @@ import type { Job } from "./job.js";
 import type { SourceSetup, WorkerSetup } from "./pool/protocol.js";
 import type { KernelMemory } from "./slots/kernel-memory.js";
 
-/** What every worker of a run is told when it starts. */
+/** What the workers must know of a run. */
 export function workerSetup(
   job: Job,
   logits: LogitsFile,

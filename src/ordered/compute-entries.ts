@@ -45,6 +45,7 @@ export async function computeEntries(
 ): Promise<void> {
   const { job, pool, report, signal, paths } = computation;
   const { rows, slots } = job.plan;
+  const rowEnd = job.plan.rowStart + rows;
   const table: EntriesSink =
     job.layout === "coo"
       ? new CoordinatesTable(
@@ -60,7 +61,7 @@ export async function computeEntries(
   }));
   const inFlight: InFlight[] = [];
   const copying: Promise<Reply>[] = [];
-  let row = 0;
+  let row = job.plan.rowStart;
   let entries = 0;
 
   const send = (task: EntriesTask | CopyTask): Promise<Reply> => {
@@ -73,11 +74,11 @@ export async function computeEntries(
     return reply;
   };
   const fillSlots = (): void => {
-    while (row < rows && free.length > 0) {
+    while (row < rowEnd && free.length > 0) {
       const { slot, copies } = free.shift() as FreeSlot;
       const rowStart = row;
       row += rowsOfNextTask(job.plan, report.rowsDone, entries);
-      row = Math.min(row, rows);
+      row = Math.min(row, rowEnd);
       const pieces = sourcePieces(computation.logits, rowStart, row);
       const task: EntriesTask = {
         kind: "entries",

@@ -7,6 +7,7 @@ import { encodeDictionary } from "../output/dictionaries.js";
 import type { JacobianFileHeadSpec } from "../output/jacobian-file.js";
 import { jacobianSchema } from "../output/jacobian-schema.js";
 import { metadataOf } from "../output-metadata.js";
+import { rowsOf } from "../part.js";
 import type { EntriesSetup } from "../pool/protocol.js";
 import { EMITS, type EntriesLayout } from "../results/catalogue.js";
 import {
@@ -55,7 +56,8 @@ export function planEntriesJob(
   logits: LogitsFile,
   layout: EntriesLayout,
 ): EntriesJob {
-  const { classes, rows } = logits;
+  const { classes } = logits;
+  const { rowStart, rows } = rowsOf(options.part, logits);
   const dtype = options.dtype ?? logits.dtype;
   if (layout === "csr" && classes * classes > MAX_INDICES)
     throw new InputUnsupportedError(
@@ -79,6 +81,7 @@ export function planEntriesJob(
   const own = columns.filter(isOfExample);
   const entryColumns = columns.filter((column) => !isOfExample(column));
   const plan = planEntries({
+    rowStart,
     rows,
     classes,
     layout,

@@ -2,6 +2,8 @@ import type { EntriesLayout } from "../results/catalogue.js";
 
 /** What the arithmetic of a run over single entries depends on. */
 export interface EntriesPlanInput {
+  /** The first row; 0 unless the run is over a part of its input. */
+  rowStart?: number;
   rows: number;
   classes: number;
   layout: EntriesLayout;
@@ -18,6 +20,7 @@ export interface EntriesPlanInput {
 
 /** How many entries there are is known only after the kernel ran: what can be known before. */
 export interface EntriesPlan {
+  rowStart: number;
   rows: number;
   classes: number;
   /** The most examples (csr) and entries (coo: exactly so many, but for the last) of a record batch. */
@@ -49,7 +52,14 @@ const INLINE_BYTES = 4 * MiB;
 
 /** The run as data. Pure. Record batches depend on the entries alone, not on threads or tasks. */
 export function planEntries(input: EntriesPlanInput): EntriesPlan {
-  const { rows, classes, layout, exampleBytes, entryBytes } = input;
+  const {
+    rowStart = 0,
+    rows,
+    classes,
+    layout,
+    exampleBytes,
+    entryBytes,
+  } = input;
   const block = classes * classes;
   const mostEntries = Math.min(block, input.topK ?? block);
   const batchExamples = Math.max(1, Math.floor(BATCH_BYTES / exampleBytes));
@@ -76,6 +86,7 @@ export function planEntries(input: EntriesPlanInput): EntriesPlan {
       ? 0
       : Math.min(input.threads, Math.ceil(rows / chunkRows));
   return {
+    rowStart,
     rows,
     classes,
     batchExamples: layout === "csr" ? batchExamples : batchEntries,

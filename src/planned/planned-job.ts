@@ -14,6 +14,7 @@ import {
 } from "../output/jacobian-file.js";
 import { jacobianSchema } from "../output/jacobian-schema.js";
 import { metadataOf } from "../output-metadata.js";
+import { rowsOf } from "../part.js";
 import { type Plan, planRun } from "../plan.js";
 import { type ResultColumn, resultColumns } from "../results/columns.js";
 import { MAX_DENSE_BYTES } from "../results/dense-limit.js";
@@ -57,6 +58,7 @@ export function planPlannedJob(
   batchRows?: number,
 ): PlannedJob {
   const { classes } = logits;
+  const { rowStart, rows: ownRows } = rowsOf(options.part, logits);
   const dtype = options.dtype ?? logits.dtype;
   const nullableResults = options.onBadRow === "null";
   const results = resultColumns({
@@ -64,7 +66,7 @@ export function planPlannedJob(
     emit: resultsOf(options.emit),
     dtype,
     classes,
-    rows: logits.rows,
+    rows: ownRows,
     inputs: logits.inputs,
   });
   refuseLongLists(options, logits, results);
@@ -72,7 +74,8 @@ export function planPlannedJob(
 
   const planWith = (maxBatchRows?: number) =>
     planRun({
-      rows: logits.rows,
+      rowStart,
+      rows: ownRows,
       classes,
       sourceBytes: sources.reduce((sum, s) => sum + s.values * s.width, 0),
       results,

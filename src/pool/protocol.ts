@@ -8,7 +8,15 @@ import type { SlotLayout } from "../slots/slot-layout.js";
 
 // What the main thread and the workers say to each other. Bulk stays in the slots and in the files.
 
-/** Sent once, when a worker starts. File descriptors belong to the process: workers use them, the main thread owns them. */
+/** A task, and the run that it belongs to. */
+export interface Order {
+  /** Another number for each run of a process. */
+  run: number;
+  setup: WorkerSetup;
+  task: Task;
+}
+
+/** What a run is. File descriptors belong to the process: workers use them, the main thread owns them. */
 export interface WorkerSetup {
   /** The compiled SIMD kernel, or null for the plain one. */
   module: WebAssembly.Module | null;

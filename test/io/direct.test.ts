@@ -161,7 +161,7 @@ test.each([
       {
         logits,
         buffer,
-        pool: { run: async (task) => run(task), close: async () => {} },
+        pool: { run: async (task) => run(task) },
         output: pending,
         paths: options,
         report: new ReportBuilder("0", input, options.output),

@@ -173,7 +173,6 @@ test("a run over entries that fails waits for what is being written: its file is
         if (disk.begun > 0) throw new Error("worker exited");
         return run(task);
       },
-      close: async () => {},
     },
     output: pending,
     paths: options,

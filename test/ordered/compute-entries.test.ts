@@ -81,7 +81,6 @@ async function computeWith(
       logits,
       pool: {
         run: (task) => schedule(task as EntriesTask, () => run(task)),
-        close: async () => {},
       },
       buffer: memory.buffer,
       offset: 1024,

@@ -30,7 +30,7 @@ async function computeWith(
     await compute({
       job,
       logits,
-      pool: { run, close: async () => {} },
+      pool: { run },
       output: { ...pending, fd: outputFd ?? pending.fd },
       paths: options,
       report,

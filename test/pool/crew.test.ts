@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
-import { openTaskPool } from "../../src/pool/task-pool.js";
+import { Crew } from "../../src/pool/crew.js";
 
 test("workers that cannot start reject the tasks that wait for them", async () => {
   // Run from src/, the worker's file is not where the built package has it.
-  const pool = await openTaskPool(2, {} as never);
+  const crew = new Crew();
+  const pool = await crew.pool(2, {} as never);
   const task = { kind: "kept", slot: 0, rows: 0, target: null } as const;
   const runs = [1, 2, 3].map(() =>
     pool.run({ ...task, columns: [] }).then(
@@ -12,5 +13,5 @@ test("workers that cannot start reject the tasks that wait for them", async () =
     ),
   );
   expect(await Promise.all(runs)).toEqual(["rejected", "rejected", "rejected"]);
-  await pool.close();
+  await crew.close();
 });

@@ -1,0 +1,73 @@
+import {
+  allocateKernelMemory,
+  type KernelChoice,
+  type KernelMemory,
+} from "../slots/kernel-memory.js";
+import { openThreads, type Threads } from "../threads/open-threads.js";
+import type { Order, Reply, Task, WorkerSetup } from "./protocol.js";
+
+/** Runs tasks somewhere; the caller bounds how many are in flight by its slots. */
+export interface TaskPool {
+  run(task: Task): Promise<Reply>;
+}
+
+/** Where the built worker stands, beside the bundle that this module is part of. */
+const WORKER_URL = new URL("./worker.js", import.meta.url);
+
+/** Runs of this process so far: a worker keeps what it has made of the last one's setup. */
+let runs = 0;
+
+/**
+ * The threads and the memory that runs work with, one run after the other: either takes longer to get than a small run.
+ * Nothing is had before it is asked for.
+ */
+export class Crew {
+  #threads: Promise<Threads<Order, Reply>> | null = null;
+  #closed: Promise<void> | null = null;
+  #memory: { choice: KernelChoice; memory: KernelMemory } | null = null;
+
+  /** Starts `count` piscina workers, unless there are some. They start while other things are done. */
+  start(count: number): void {
+    this.#threads ??= openThreads(WORKER_URL, count, {
+      // A worker's garbage is a few views per stride: collected early, a run's peak does not grow with its length.
+      maxYoungGenerationSizeMb: 2,
+    });
+    // told to who has them do something
+    this.#threads.catch(() => {});
+  }
+
+  /** Memory of `bytes` or more for the slots of one run at a time. @throws InternalError as allocateKernelMemory */
+  memory(bytes: number, choice: KernelChoice): KernelMemory {
+    const known = this.#memory;
+    if (known?.choice === choice && known.memory.buffer.byteLength >= bytes)
+      return known.memory;
+    const memory = allocateKernelMemory(bytes, choice);
+    this.#memory = { choice, memory };
+    return memory;
+  }
+
+  /**
+   * A pool for the tasks of one run, on `threads` workers, or for 0 on the main thread itself: a run of a few MiB is over
+   * before a thread has started.
+   */
+  async pool(threads: number, setup: WorkerSetup): Promise<TaskPool> {
+    if (threads === 0) {
+      const { taskRunner } = await import("../../workers/run-task.js");
+      const run = taskRunner(setup);
+      return { run: async (task) => run(task) };
+    }
+    this.start(threads);
+    const workers = await (this.#threads as Promise<Threads<Order, Reply>>);
+    const run = runs++;
+    return { run: (task) => workers.run({ run, setup, task }) };
+  }
+
+  /** Ends the threads; they can be asked for no more. */
+  close(): Promise<void> {
+    this.#closed ??= (async () => {
+      const threads = await this.#threads?.catch(() => null);
+      await threads?.close();
+    })();
+    return this.#closed;
+  }
+}
