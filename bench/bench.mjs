@@ -1,5 +1,5 @@
 // npm run bench: softjac against what a user would otherwise run. See README.md in this folder.
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { runContest } from "./contest.mjs";
 import { lackOfSpace, prepareInput } from "./inputs.mjs";
 import { intoReadme } from "./into-readme.mjs";
@@ -8,6 +8,7 @@ import { readOptions } from "./options.mjs";
 import { findPython } from "./python.mjs";
 import { comparePeaks } from "./summary.mjs";
 import { markdownTable } from "./table.mjs";
+import { workloads as everyWorkload } from "./workloads.mjs";
 
 const log = (line) => process.stderr.write(`${line}\n`);
 
@@ -46,12 +47,28 @@ async function bench({ work, runs, small, workloads }) {
   };
 }
 
-function save(results) {
+/** Workloads that were not run keep the figures that they have, where those are of the same machine. */
+function save(run) {
   const folder = new URL("results/", import.meta.url);
   mkdirSync(folder, { recursive: true });
+  const results = { ...run, workloads: withKnown(run, folder) };
   const json = `${JSON.stringify(results, null, 2)}\n`;
   writeFileSync(new URL("results.json", folder), json);
   writeFileSync(new URL("table.md", folder), markdownTable(results));
   intoReadme("speed", markdownTable(results).trimEnd());
   log("\nwritten: bench/results/results.json, bench/results/table.md");
+}
+
+function withKnown({ machine, small, workloads }, folder) {
+  const path = new URL("results.json", folder);
+  const known = existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : {};
+  const isSame =
+    known.small === small &&
+    ["cpu", "cores", "node", "softjac", "kernel", "fileSystem"].every(
+      (key) => known.machine?.[key] === machine[key],
+    );
+  return everyWorkload.flatMap(({ name }) => {
+    const of = (list = []) => list.find((workload) => workload.name === name);
+    return of(workloads) ?? (isSame ? of(known.workloads) : undefined) ?? [];
+  });
 }

@@ -62,6 +62,7 @@ function contendersOf({ peers, args = [], results = "bsr", piped }, settings) {
             ? runOn(other)
             : [python.path, script("peers/peers.py"), peer.name, input, output],
       ...files,
+      input: OTHER_FORMS.includes(peer.name) ? other : input,
       results: peer.results ?? results,
     })),
   ];

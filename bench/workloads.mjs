@@ -87,7 +87,7 @@ export const workloads = [
     peers: [{ name: "softjac-plain", wanted: 0.67 }],
   })),
   {
-    name: "float32",
+    name: "input-float32",
     rows: 1_000_000,
     classes: 10,
     dtype: "float32",
