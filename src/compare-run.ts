@@ -14,8 +14,8 @@ import {
   resolveOptions,
 } from "./options.js";
 import { optionsOfFile } from "./options-of-file.js";
-import type { PendingOutput } from "./output/commit.js";
 import type { PlacedBatch } from "./output/jacobian-file.js";
+import type { PendingOutput } from "./output/output-target.js";
 import { Crew } from "./pool/crew.js";
 import { ReportBuilder } from "./report.js";
 import type { RunHooks } from "./run.js";
@@ -58,6 +58,7 @@ export async function compareRun(
     const options = {
       ...resolveOptions({ ...made.options, ...inputs, output: path }),
       source: made.source,
+      part: made.part,
     };
     const difference = await firstDifference(file, options, hooks);
     return {

@@ -166,6 +166,21 @@ export class AbortedError extends SoftjacError {
   }
 }
 
+/** The work on a dataset was stopped; what is done of it is saved. The same call again goes on. */
+export class StoppedError extends SoftjacError {
+  readonly code = "ERR_STOPPED";
+  constructor(
+    readonly shardsDone: number,
+    readonly shards: number,
+    options?: ErrorOptions,
+  ) {
+    super(
+      `stopped with ${shardsDone} of ${shards} parts done, which are kept: the same command goes on`,
+      options,
+    );
+  }
+}
+
 /** Whoever reads the output has gone: enough for them, as it seems. */
 export class OutputClosedError extends SoftjacError {
   readonly code = "ERR_OUTPUT_CLOSED";

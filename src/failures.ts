@@ -8,7 +8,7 @@ import {
   SoftjacError,
 } from "./errors.js";
 import { DifferentByte } from "./io/put-bytes.js";
-import { ioError } from "./output/commit.js";
+import { ioError } from "./output/io-error.js";
 import type { Failure } from "./pool/protocol.js";
 
 export interface RunPaths {

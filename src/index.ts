@@ -1,4 +1,11 @@
 export type { ByteComparison } from "./compare-run.js";
+export type { DatasetReport } from "./dataset/dataset-report.js";
+export type { DatasetOptions } from "./dataset/options.js";
+export {
+  type DatasetDryRun,
+  dryRunDataset,
+  runDataset,
+} from "./dataset/run-dataset.js";
 export { type DryRun, dryRun } from "./dry-run.js";
 export {
   type EntriesOptions,
@@ -20,6 +27,7 @@ export {
   RaggedRowError,
   RowMissingError,
   SoftjacError,
+  StoppedError,
   UsageError,
 } from "./errors.js";
 export { generate } from "./generate/generate.js";

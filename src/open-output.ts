@@ -6,7 +6,8 @@ import {
 import type { Codec } from "./compressed/protocol.js";
 import type { Job } from "./job.js";
 import type { ResolvedOptions } from "./options.js";
-import { openPending, type PendingOutput } from "./output/commit.js";
+import { openPending } from "./output/commit.js";
+import type { PendingOutput } from "./output/output-target.js";
 import {
   openStandardOutput,
   STANDARD_OUTPUT,
@@ -28,20 +29,25 @@ export async function openOutput(
   job: Job,
 ): Promise<PendingOutput> {
   const { output, compress } = options;
-  if (output === STANDARD_OUTPUT) {
-    const stream = openStandardOutput();
-    return compress
-      ? openCompressedStream(compressed(job, compress), stream)
-      : openStreamedOutput(inMemory(job, STREAMED_BYTES), stream);
-  }
-  const [least, most] =
-    job.kind === "entries"
-      ? [0, job.plan.mostBytes]
-      : [job.layout.bytes, job.layout.bytes];
-  const pending = await openPending(output, compress ? 0 : least, {
-    ...options,
-    direct: most >= LEAST_DIRECT_BYTES,
-  });
+  if (output !== STANDARD_OUTPUT)
+    return openFile(options, job, (bytes, direct) =>
+      openPending(output, bytes, { ...options, direct }),
+    );
+  const stream = openStandardOutput();
+  return compress
+    ? openCompressedStream(compressed(job, compress), stream)
+    : openStreamedOutput(inMemory(job, STREAMED_BYTES), stream);
+}
+
+/** A file, which `open` makes of so many bytes (more may come), for writes past the page cache or not. */
+export async function openFile(
+  { compress }: ResolvedOptions,
+  job: Job,
+  open: (bytes: number, direct: boolean) => Promise<PendingOutput>,
+): Promise<PendingOutput> {
+  const most = job.kind === "entries" ? job.plan.mostBytes : job.layout.bytes;
+  const isKnown = job.kind === "planned" && !compress;
+  const pending = await open(isKnown ? most : 0, most >= LEAST_DIRECT_BYTES);
   return compress
     ? openCompressedFile(compressed(job, compress), pending)
     : pending;

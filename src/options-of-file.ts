@@ -2,6 +2,7 @@ import type { Field } from "./arrow/field.js";
 import { InputFormatError } from "./errors.js";
 import type { ArrowContainer } from "./input/arrow-container.js";
 import type { RunOptions } from "./options.js";
+import type { Part } from "./part.js";
 import {
   DROPPED,
   EMIT_NAMES,
@@ -16,6 +17,8 @@ export interface MadeBy {
   version: string;
   /** Name of the input then. */
   source: string;
+  /** Rows of it, of the part of a dataset; null: all. */
+  part: Part | null;
 }
 
 /** Names that columns of results have beside those of `emit`. */
@@ -62,6 +65,9 @@ export function optionsOfFile({ path, schema }: ArrowContainer): MadeBy {
   return {
     version: text("version"),
     source: text("source"),
+    part: found.has("softjac.row_start")
+      ? { rowStart: number("row_start"), rowEnd: number("row_end") }
+      : null,
     options: {
       layout,
       emit: emit as RunEmit[],

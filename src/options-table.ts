@@ -11,7 +11,14 @@ export interface OptionSpec<Name extends string = string> {
   /** Inclusive range of an integer or a number. */
   range?: readonly [number, number];
   default?: string | number | boolean;
-  group: "Input" | "Results" | "Values" | "Output" | "Running" | "Limits";
+  group:
+    | "Input"
+    | "Results"
+    | "Values"
+    | "Output"
+    | "Dataset"
+    | "Running"
+    | "Limits";
   help: string;
 }
 

@@ -1,6 +1,5 @@
 import type { LogitsFile } from "./input/logits-file.js";
 import type { ResolvedOptions } from "./options.js";
-import { rowsOf } from "./part.js";
 import { VERSION } from "./version.js";
 
 /** What a reader needs beside the columns; the source by its name alone, so that moving a file changes no byte. */
@@ -13,8 +12,11 @@ export function metadataOf(
     version: VERSION,
     layout: options.layout,
     emit: options.emit.join(","),
-    rows: String(rowsOf(options.part, logits).rows),
-    ...(options.part && { row_start: String(options.part.rowStart) }),
+    rows: String(logits.rows),
+    ...(options.part && {
+      row_start: String(options.part.rowStart),
+      row_end: String(options.part.rowEnd),
+    }),
     classes: String(logits.classes),
     dtype,
     temperature: String(options.temperature),

@@ -2,9 +2,9 @@ import type { RunPaths } from "./failures.js";
 import type { LogitsFile } from "./input/logits-file.js";
 import { readInput } from "./input/read-input.js";
 import type { BlockPlace } from "./output/arrow-encode.js";
-import type { OutputTarget } from "./output/commit.js";
 import { dictionaryPieces } from "./output/dictionaries.js";
 import type { Piece, PlacedBatch } from "./output/jacobian-file.js";
+import type { OutputTarget } from "./output/output-target.js";
 import type { TaskPool } from "./pool/crew.js";
 import type { ReportBuilder } from "./report.js";
 

@@ -10,7 +10,8 @@ import {
   type RunOptions,
   resolveOptions,
 } from "./options.js";
-import { checkTarget, ioError } from "./output/commit.js";
+import { checkTarget } from "./output/commit.js";
+import { ioError } from "./output/io-error.js";
 import { Crew } from "./pool/crew.js";
 import { ReportBuilder, type RunReport } from "./report.js";
 import { VERSION } from "./version.js";

@@ -10,6 +10,7 @@ test("defaults, in a new frozen object", () => {
   expect(resolved).toEqual({
     ...paths,
     source: "a.arrow",
+    part: null,
     column: undefined,
     columns: undefined,
     keep: ["id"],

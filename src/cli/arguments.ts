@@ -92,13 +92,15 @@ function givenTo(
   parsed: Parsed,
   words: string[],
 ): { options: Record<string, unknown>; flags: CommandFlags } {
-  const { option, what } = positional;
-  if (words.length !== 1)
+  const { option, what, several = false } = positional;
+  if (words.length === 0 || (words.length > 1 && !several))
     throw new UsageError(
-      `expected one ${what}, found ${words.length === 0 ? "none" : words.join(", ")}`,
+      `expected one ${what}${several ? " or more" : ""}, found ${words.length === 0 ? "none" : words.join(", ")}`,
       option,
     );
-  const options: Record<string, unknown> = { [option]: words[0] };
+  const options: Record<string, unknown> = {
+    [option]: several ? words : words[0],
+  };
   for (const spec of specs) {
     const value = once(kebab(spec.name), parsed[kebab(spec.name)]);
     if (value !== undefined) options[spec.name] = typed(spec, value);

@@ -1,5 +1,5 @@
 import { OutputClosedError, SoftjacError } from "../errors.js";
-import { removePendingOutputs } from "../output/commit.js";
+import { removePendingOutputs } from "../output/temporary-file.js";
 import type { RunHooks } from "../run.js";
 import type { CommandFlags } from "./command.js";
 import { EXIT, exitCodeOf } from "./exit-codes.js";

@@ -9,6 +9,8 @@ export const EXIT = {
   internal: 70,
   outputExists: 73,
   io: 74,
+  /** Stopped with something saved: the same command goes on. */
+  stopped: 75,
   permission: 77,
 } as const;
 
@@ -23,6 +25,7 @@ const BY_CODE: Record<string, number> = {
   ERR_INPUT_MISSING: EXIT.inputMissing,
   ERR_OUTPUT_EXISTS: EXIT.outputExists,
   ERR_IO: EXIT.io,
+  ERR_STOPPED: EXIT.stopped,
   ERR_PERMISSION: EXIT.permission,
 };
 

@@ -25,7 +25,7 @@ function base(commands: readonly CommandSpec[]): Argv {
     );
   for (const spec of commands)
     softjac.command(
-      `${spec.name} <${spec.positional.option}>`,
+      `${spec.name} <${positionalName(spec)}>`,
       spec.summary,
       (syntax) => commandSyntax(syntax, spec),
     );
@@ -37,12 +37,17 @@ function base(commands: readonly CommandSpec[]): Argv {
     .exitProcess(false);
 }
 
+/** yargs takes several by their dots. */
+function positionalName({ positional }: CommandSpec): string {
+  return positional.several ? `${positional.option}..` : positional.option;
+}
+
 function commandSyntax(syntax: Argv, command: CommandSpec): Argv {
   const { name, positional, epilogue } = command;
   syntax.usage(`$0 ${name} ${command.usage}`);
   for (const example of command.examples)
     syntax.example(`$0 ${name} ${example}`, "");
-  syntax.positional(positional.option, {
+  syntax.positional(positionalName(command), {
     type: "string",
     describe: positional.help,
   });

@@ -1,5 +1,6 @@
 import { AbortedError, SoftjacError } from "../errors.js";
-import { checkTarget, ioError, openPending } from "../output/commit.js";
+import { checkTarget, openPending } from "../output/commit.js";
+import { ioError } from "../output/io-error.js";
 import type { RunHooks } from "../run.js";
 import { VERSION } from "../version.js";
 import { layoutLogitsFile } from "./logits-layout.js";

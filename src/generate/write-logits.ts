@@ -1,12 +1,12 @@
 import { AbortedError } from "../errors.js";
 import { writeFully } from "../io/positional.js";
-import type { PendingOutput } from "../output/commit.js";
 import {
   batchMetadata,
   headPiece,
   type JacobianFileLayout,
   tailPiece,
 } from "../output/jacobian-file.js";
+import type { PendingOutput } from "../output/output-target.js";
 import type { RunHooks } from "../run.js";
 import { storeLabels } from "./labels.js";
 import { storeLogits } from "./logits-kinds.js";

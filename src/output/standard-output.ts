@@ -8,7 +8,7 @@ import {
 import { Socket } from "node:net";
 import { isatty } from "node:tty";
 import { OutputClosedError, UsageError } from "../errors.js";
-import { ioError } from "./commit.js";
+import { ioError } from "./io-error.js";
 
 /** The output path that means standard output. */
 export const STANDARD_OUTPUT = "-";

@@ -1,6 +1,6 @@
 import { OutputClosedError } from "../errors.js";
-import type { PendingOutput } from "./commit.js";
 import { STREAM_START } from "./jacobian-file.js";
+import type { PendingOutput } from "./output-target.js";
 import type { ByteStream } from "./standard-output.js";
 
 /** Written at once. */

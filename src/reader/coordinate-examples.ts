@@ -35,14 +35,14 @@ export class CoordinateExamples implements Examples {
 
   /** A row of the logits without entries is a block of zeros. */
   async find(row: number): Promise<ExampleBlock | null> {
-    const { rows } = this.#form;
-    if (row < 0 || row >= rows)
+    const { rowStart, rowEnd } = this.#form;
+    if (row < rowStart || row >= rowEnd)
       throw new RowMissingError(
         this.#path,
         row,
-        rows === 0
+        rowEnd === rowStart
           ? "expected a row that the file has, found no rows"
-          : `expected a row from 0 to ${rows - 1}, found ${row}`,
+          : `expected a row from ${rowStart} to ${rowEnd - 1}, found ${row}`,
       );
     const start = await this.#index.lowerBound(row);
     const end = await this.#index.lowerBound(row + 1);

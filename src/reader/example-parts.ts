@@ -11,6 +11,9 @@ export interface BlockForm {
   result: BlockResult;
   /** M and Q of the logits. */
   rows: number;
+  /** Those that the file is about: all, or a dataset's part. */
+  rowStart: number;
+  rowEnd: number;
   classes: number;
   dtype: FloatType;
   /** T; null: the file does not say. */

@@ -10,6 +10,9 @@ export interface FileMetadata {
   /** M and Q of the logits. */
   rows?: number;
   classes?: number;
+  /** Rows `[row_start, row_end)` of the logits, where the file is a part of a dataset. */
+  row_start?: number;
+  row_end?: number;
   dtype?: FloatType;
   temperature?: number;
   threshold?: number;
@@ -55,6 +58,8 @@ export function readFileMetadata(
     ...(blocks && read("layout", among(LAYOUTS), LAYOUTS.join(", "))),
     ...read("emit", (text) => text.split(","), "names"),
     ...read("rows", whole(0, Number.MAX_SAFE_INTEGER), "a whole number"),
+    ...read("row_start", whole(0, Number.MAX_SAFE_INTEGER), "a whole number"),
+    ...read("row_end", whole(0, Number.MAX_SAFE_INTEGER), "a whole number"),
     ...read(
       "classes",
       whole(1, MAX_CLASSES),

@@ -63,6 +63,8 @@ export async function formOfBlocks(
     ...layoutAndClasses,
     result,
     rows,
+    rowStart: known.row_start ?? 0,
+    rowEnd: known.row_end ?? rows,
     dtype: values.type as FloatType,
     temperature: known.temperature ?? null,
   };

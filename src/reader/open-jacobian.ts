@@ -49,7 +49,9 @@ export async function openJacobian(
       ...form,
       path,
       threshold: known.threshold ?? null,
-      count: isCoo ? rows : batches.reduce((sum, { count }) => sum + count, 0),
+      count: isCoo
+        ? form.rowEnd - form.rowStart
+        : batches.reduce((sum, { count }) => sum + count, 0),
       examples: new Examples(path, form, bytes, batches),
       close: () => bytes.close(),
     });

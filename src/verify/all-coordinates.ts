@@ -8,15 +8,15 @@ import { readStoredRows } from "./stored-rows.js";
 export async function judgeAllCoordinates(file: ComparedFile): Promise<void> {
   const { run, batches, columns, chunkRows, judge, findings } = file;
   const numbersOf = new RowNumbers(new ReadAhead(file.source), batches, {
-    rows: run.rows,
+    rows: run.rowEnd,
     strict: false,
     findings,
   });
   const cells = new EntryCells(columns, findings);
-  let current = -1;
+  let current = run.rowStart - 1;
   /** Judges the row that has been gathered, and those before the next that has entries. */
   const finish = async (following: number) => {
-    if (current >= 0) {
+    if (current >= run.rowStart) {
       await holdInput(file, current);
       judge.present(current, cells.take());
     }
@@ -49,9 +49,9 @@ export async function judgeAllCoordinates(file: ComparedFile): Promise<void> {
         }
         from = to;
       }
-      file.onProgress(Math.max(0, current));
+      file.onProgress(Math.max(0, current - run.rowStart));
     }
   }
-  await finish(run.rows);
-  file.onProgress(run.rows);
+  await finish(run.rowEnd);
+  file.onProgress(run.rowEnd - run.rowStart);
 }

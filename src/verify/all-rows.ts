@@ -8,11 +8,11 @@ import { readStoredRows } from "./stored-rows.js";
 export async function judgeAllRows(file: ComparedFile): Promise<void> {
   const { run, batches, columns, chunkRows, judge, findings } = file;
   const numbersOf = new RowNumbers(new ReadAhead(file.source), batches, {
-    rows: run.rows,
+    rows: run.rowEnd,
     strict: true,
     findings,
   });
-  let next = 0;
+  let next = run.rowStart;
   const absentUntil = async (row: number) => {
     for (; next < row; next++) {
       await holdInput(file, next);
@@ -38,9 +38,9 @@ export async function judgeAllRows(file: ComparedFile): Promise<void> {
         judgeStored(file, row, parts, n);
         next = row + 1;
       }
-      file.onProgress(next);
+      file.onProgress(next - run.rowStart);
     }
   }
-  await absentUntil(run.rows);
-  file.onProgress(run.rows);
+  await absentUntil(run.rowEnd);
+  file.onProgress(run.rowEnd - run.rowStart);
 }

@@ -13,9 +13,10 @@ export async function judgeSampledRows(
   const { run, batches, columns, judge, input, source } = file;
   const index = new RowIndex(source, batches, { strict: true });
   const count = batches.reduce((sum, batch) => sum + batch.count, 0);
-  if (count > run.rows)
+  const rowsOfFile = run.rowEnd - run.rowStart;
+  if (count > rowsOfFile)
     file.findings.add(
-      `expected at most ${run.rows} table rows, one for each row, found ${count}`,
+      `expected at most ${rowsOfFile} table rows, one for each row, found ${count}`,
     );
   let done = 0;
   for (const row of rows) {

@@ -1,5 +1,8 @@
 import { InputFormatError, UsageError } from "../errors.js";
-import { readFileMetadata } from "../reader/file-metadata.js";
+import {
+  type FileMetadata,
+  readFileMetadata,
+} from "../reader/file-metadata.js";
 import {
   EMIT_NAMES,
   isDropped,
@@ -13,6 +16,9 @@ export interface StoredRun {
   layout: Layout;
   emit: readonly RunEmit[];
   rows: number;
+  /** Those that the file is about: all, or a dataset's part. */
+  rowStart: number;
+  rowEnd: number;
   classes: number;
   dtype: "float32" | "float64";
   temperature: number;
@@ -71,6 +77,7 @@ export function readStoredRun(
     layout,
     emit,
     rows: known.rows as number,
+    ...partOf(known, fail),
     classes: known.classes as number,
     dtype: known.dtype as "float32" | "float64",
     temperature: known.temperature as number,
@@ -78,6 +85,17 @@ export function readStoredRun(
     topK: isEntriesLayout(layout) ? (whole("top_k", 1) ?? 0) : 0,
     class: whole("class", 0),
   };
+}
+
+function partOf(
+  { rows = 0, row_start: rowStart = 0, row_end: rowEnd = rows }: FileMetadata,
+  fail: (text: string) => InputFormatError,
+): { rowStart: number; rowEnd: number } {
+  if (rowStart > rowEnd || rowEnd > rows)
+    throw fail(
+      `expected a part of the ${rows} rows as softjac.row_start and softjac.row_end, found ${rowStart} and ${rowEnd}`,
+    );
+  return { rowStart, rowEnd };
 }
 
 /** Names of inputs are the caller's: what is wrong with them is no damage of the file. */

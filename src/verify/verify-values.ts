@@ -84,7 +84,8 @@ async function compare(
   { signal, onProgress }: VerifyHooks,
   { run, output, bytes, logits }: OpenFiles,
 ): Promise<ValueReport> {
-  const { rows, inputs } = logits;
+  const { inputs } = logits;
+  const rows = run.rowEnd - run.rowStart;
   const { rows: asked, seed = 0, tolerance = 1 } = options;
   const findings = new Findings();
   findMismatches(run, logits, findings);
@@ -111,7 +112,9 @@ async function compare(
     findings,
   });
   const chosen =
-    asked === "all" || asked >= rows ? null : sampleRows(rows, asked, seed);
+    asked === "all" || asked >= rows
+      ? null
+      : sampleRows(rows, asked, seed).map((row) => run.rowStart + row);
   const parts = columns.map(({ stored }) => stored);
   await judgeRows(chosen, {
     run,

@@ -20,7 +20,13 @@ writeFileSync(cut, "ARROW1\0\0");
 const REFUSED: [name: string, args: string[], exit: number, message: string][] =
   [
     ["no command", [], 64, "expected a command, found none (softjac --help)"],
-    ["no input", ["run"], 64, "expected one input file, found none"],
+    ["no input", ["run"], 64, "expected one input file or more, found none"],
+    [
+      "an input that is missing among several",
+      ["run", DIGITS, "more", "-o", out],
+      66,
+      "expected an input file at more, found nothing there",
+    ],
     [
       "no output",
       ["run", DIGITS],
@@ -35,7 +41,7 @@ const REFUSED: [name: string, args: string[], exit: number, message: string][] =
     ],
     [
       "a word too many",
-      ["run", DIGITS, "more", "-o", out],
+      ["inspect", DIGITS, "more"],
       64,
       `expected one input file, found ${DIGITS}, more`,
     ],

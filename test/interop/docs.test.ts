@@ -31,6 +31,32 @@ test("every command of docs/generate.md runs", () => {
   });
 });
 
+test("every command of docs/datasets.md runs, and its snippet", () => {
+  const datasets = readFileSync(`${root}docs/datasets.md`, "utf8");
+  const commands = [...datasets.matchAll(/^softjac .*$/gm)].map(
+    ([line]) => line,
+  );
+  expect(commands.length).toBe(5);
+  const at = join(cwd, "datasets");
+  const script = [
+    `softjac() { "${process.execPath}" "${root}dist/cli.js" "$@"; }`,
+    "mkdir -p logits",
+    ...["train", "test"].map(
+      (name) => `cp "${root}data/digits-logits.arrow" logits/${name}.arrow`,
+    ),
+    ...commands,
+  ];
+  mkdirSync(at);
+  execFileSync("bash", ["-ec", script.join("\n")], { cwd: at, stdio: "pipe" });
+  const [, snippet] = /```python\n(.*?)```/s.exec(datasets) ?? [];
+  if (!importable("pyarrow.dataset")) {
+    console.log("docs: 1 snippet left out (no pyarrow.dataset)");
+    return;
+  }
+  const check = `${snippet}\nassert rows == 2 * 1797, rows`;
+  execFileSync(python, ["-c", check], { cwd: at, stdio: "pipe" });
+});
+
 test("every command and every snippet of docs/results.md runs, in order", () => {
   execFileSync(
     "bash",

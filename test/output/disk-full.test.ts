@@ -12,7 +12,8 @@ test("ENOSPC in the middle of writing is an IoError of the output", async () => 
     console.log("disk full: 1 test left out (no right to mount a small tmpfs)");
     return;
   }
-  const { openPending, ioError } = await import("../../src/output/commit.js");
+  const { openPending } = await import("../../src/output/commit.js");
+  const { ioError } = await import("../../src/output/io-error.js");
   const { writeFully } = await import("../../src/io/positional.js");
   try {
     const path = `${mount}/out.arrow`;

@@ -1,0 +1,97 @@
+import { open } from "node:fs/promises";
+import type { LogitsFile } from "../input/logits-file.js";
+import { carryOutJob, planJob } from "../job.js";
+import { openFile } from "../open-output.js";
+import type { ResolvedOptions } from "../options.js";
+import { ioError } from "../output/io-error.js";
+import { openTemporary } from "../output/temporary-file.js";
+import type { Crew } from "../pool/crew.js";
+import { ReportBuilder } from "../report.js";
+import type { RunHooks } from "../run.js";
+import { VERSION } from "../version.js";
+import { hashFile } from "./hash-file.js";
+import type { PartRecord } from "./records.js";
+
+export type MadePart = Pick<
+  PartRecord,
+  | "rows"
+  | "bytes"
+  | "sha256"
+  | "badRows"
+  | "firstBadRow"
+  | "entries"
+  | "droppedMax"
+  | "droppedSum"
+>;
+
+/**
+ * Computes a part into a file of its own, `temporary`, which is durable then, and the caller's.
+ * @param path what messages call it
+ * @throws SoftjacError; the file is removed
+ */
+export async function computePart(
+  {
+    crew,
+    options,
+    logits,
+    path,
+    temporary,
+  }: {
+    crew: Crew;
+    options: ResolvedOptions;
+    logits: LogitsFile;
+    path: string;
+    temporary: string;
+  },
+  hooks: RunHooks,
+): Promise<MadePart> {
+  const report = new ReportBuilder(VERSION, options.input, path);
+  const job = planJob(options, logits);
+  let sha256 = "";
+  const output = await openFile(options, job, async (bytes, direct) => {
+    const file = await openTemporary(path, temporary, bytes, {
+      sync: options.sync,
+      direct,
+    });
+    return {
+      ...file,
+      async commit() {
+        // The processor has nothing to do while the disk is waited for.
+        [sha256] = await Promise.all([hashOf(temporary), file.finish()]);
+        file.published();
+      },
+    };
+  });
+  const stop = () => output.stop?.();
+  hooks.signal?.addEventListener("abort", stop);
+  try {
+    await carryOutJob(job, { ...hooks, crew, options, logits, output, report });
+    await output.commit();
+  } catch (error) {
+    await output.discard();
+    throw ioError(path, "could not be written", error);
+  } finally {
+    hooks.signal?.removeEventListener("abort", stop);
+  }
+  const { badRows, firstBadRow, entries, droppedMax, droppedSum, outputBytes } =
+    report.finish("done");
+  return {
+    rows: job.plan.rows,
+    bytes: output.bytes?.() ?? outputBytes,
+    sha256,
+    badRows,
+    firstBadRow,
+    entries,
+    droppedMax,
+    droppedSum,
+  };
+}
+
+async function hashOf(path: string): Promise<string> {
+  const file = await open(path);
+  try {
+    return await hashFile(file);
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,40 @@
+import { VERSION } from "../version.js";
+import { fingerprintOf } from "./fingerprint.js";
+import type { Shard } from "./plan-shards.js";
+
+/** An input as it was when the run was planned. */
+export interface PinnedInput {
+  /** Its path from the folder that all inputs are in. */
+  name: string;
+  bytes: number;
+  /** When it was last changed, in nanoseconds since 1970. */
+  modified: string;
+  rows: number;
+}
+
+/** Everything that the bytes of a dataset depend on, and where its inputs are. */
+export interface DatasetPlan {
+  fingerprint: string;
+  /** The folder that the inputs' names start from. */
+  root: string;
+  of: PlannedBytes;
+}
+
+/** What the bytes of a dataset depend on; never a host, a time, or a number of threads. */
+export interface PlannedBytes {
+  /** Of this plan, of the parts and of the manifest. */
+  format: 1;
+  softjac: string;
+  /** Options of the run, those that change bytes. */
+  options: Readonly<Record<string, unknown>>;
+  inputs: readonly PinnedInput[];
+  shards: readonly Shard[];
+}
+
+export function makePlan(
+  root: string,
+  of: Omit<PlannedBytes, "format" | "softjac">,
+): DatasetPlan {
+  const planned: PlannedBytes = { format: 1, softjac: VERSION, ...of };
+  return { fingerprint: fingerprintOf(planned), root, of: planned };
+}

@@ -1,0 +1,256 @@
+import { InternalError, IoError, OutputExistsError } from "../errors.js";
+import type { DatasetPlan } from "./dataset-plan.js";
+import { sha256 } from "./fingerprint.js";
+import {
+  COMMITS,
+  commitName,
+  MANIFEST,
+  PLAN,
+  partName,
+  type RunFolders,
+  SUCCESS,
+} from "./names.js";
+import {
+  decodeJson,
+  encodeJson,
+  type Manifest,
+  type PartRecord,
+  type Success,
+} from "./records.js";
+import { MissingFolder, type Store } from "./store.js";
+
+/**
+ * One run over a dataset, as it stands in a store: what has been done of it, by whatever process. Any number of processes
+ * may work on it at once and die at any point; what they do twice has the same bytes.
+ */
+export class DatasetRun {
+  constructor(
+    private readonly store: Store,
+    readonly folders: RunFolders,
+    readonly plan: DatasetPlan,
+  ) {}
+
+  get shards(): number {
+    return this.plan.of.shards.length;
+  }
+
+  /** Whether the dataset is there, complete, and of this run. */
+  async isPublished(): Promise<boolean> {
+    const { out } = this.folders;
+    const found = decodeJson(await this.store.read(`${out}/${SUCCESS}`));
+    return (found as Success | null)?.fingerprint === this.plan.fingerprint;
+  }
+
+  /**
+   * Makes the run's folders and plan, where they are not there.
+   * @returns false where the dataset is complete already
+   * @throws OutputExistsError where the name is taken by something else
+   */
+  async begin({ overwrite }: { overwrite: boolean }): Promise<boolean> {
+    const { wip, tmp } = this.folders;
+    if (await this.isPublished()) {
+      // Of a process that died between publishing and clearing up.
+      await this.#removeFolders();
+      return false;
+    }
+    if (!overwrite) await this.refuseOther();
+    await this.store.makeFolder(tmp);
+    await this.store.makeFolder(`${wip}/${COMMITS}`);
+    // Another process may have published, and with that renamed its folder away, since we have looked.
+    if (await this.isPublished()) {
+      await this.#removeFolders();
+      return false;
+    }
+    await this.store.putIfAbsent(`${wip}/${PLAN}`, encodeJson(this.plan));
+    return true;
+  }
+
+  /** What is known of a shard that is done; null: it is not. @throws InternalError */
+  async record(shard: number): Promise<PartRecord | null> {
+    const name = `${this.folders.wip}/${commitName(shard)}`;
+    const bytes = await this.store.read(name);
+    if (!bytes) return null;
+    const found = decodeJson(bytes) as PartRecord | null;
+    const { fingerprint } = this.plan;
+    if (found?.fingerprint !== fingerprint || found.shard !== shard)
+      throw new InternalError(
+        `${name}: expected the record of shard ${shard} of run ${fingerprint}, found another`,
+      );
+    return found;
+  }
+
+  /**
+   * Gives a part its name, durable before, and records it. Where another process was first, its part stays.
+   * @returns false where the dataset has been published meanwhile
+   * @throws InternalError where the other part has other bytes
+   */
+  async commit(file: string, record: PartRecord): Promise<boolean> {
+    const { wip } = this.folders;
+    const part = `${wip}/${record.part}`;
+    try {
+      if (!(await this.store.publish(file, part)))
+        await this.#compare(part, record);
+      const name = `${wip}/${commitName(record.shard)}`;
+      if (!(await this.store.putIfAbsent(name, encodeJson(record))))
+        await this.record(record.shard);
+      return true;
+    } catch (error) {
+      if (!(error instanceof MissingFolder)) throw error;
+      if (await this.isPublished()) return false;
+      throw new IoError(
+        wip,
+        "expected the run's folder, found that it has been removed",
+        { cause: error },
+      );
+    }
+  }
+
+  /** Whether a shard is done, and its part what its record says. */
+  async isDone(shard: number): Promise<boolean> {
+    const record = await this.record(shard);
+    return record !== null && (await this.#isWhole(record));
+  }
+
+  /** The shards that are not done. */
+  async missing(): Promise<number[]> {
+    const missing: number[] = [];
+    for (let shard = 0; shard < this.shards; shard++)
+      if (!(await this.isDone(shard))) missing.push(shard);
+    return missing;
+  }
+
+  /** Removes a part that is not what its record says, and the record, so that it is made again. */
+  async clearDamaged(shard: number): Promise<void> {
+    const record = await this.record(shard);
+    if (!record || (await this.#isWhole(record))) return;
+    const { wip } = this.folders;
+    await this.store.remove(`${wip}/${commitName(shard)}`);
+    await this.store.remove(`${wip}/${record.part}`);
+  }
+
+  /**
+   * Publishes the dataset; all its shards must be done. Any process may do it, any number of times.
+   * @throws OutputExistsError where another dataset was published first
+   */
+  async publish({ overwrite }: { overwrite: boolean }): Promise<void> {
+    if (await this.isPublished()) return;
+    const { out, wip } = this.folders;
+    try {
+      const manifest = encodeJson(await this.#manifest());
+      await this.store.putIfAbsent(`${wip}/${MANIFEST}`, manifest);
+      const success: Success = {
+        fingerprint: this.plan.fingerprint,
+        manifest: sha256(manifest),
+      };
+      await this.store.putIfAbsent(`${wip}/${SUCCESS}`, encodeJson(success));
+    } catch (error) {
+      // Another process has published while this one was at it.
+      if (await this.isPublished()) return;
+      throw error;
+    }
+    if (!(await this.store.rename(wip, out))) {
+      if (await this.isPublished()) return;
+      if (!overwrite) await this.refuseOther();
+      await this.#replace();
+    }
+    await this.#removeFolders();
+  }
+
+  /** The old dataset is there until the new one is complete, and for a moment under another name. */
+  async #replace(): Promise<void> {
+    const { out, wip } = this.folders;
+    const old = `${out}.__old-${this.plan.fingerprint}`;
+    await this.store.remove(old);
+    await this.store.rename(out, old);
+    if (!(await this.store.rename(wip, out)) && !(await this.isPublished()))
+      await this.refuseOther();
+    await this.store.remove(old);
+  }
+
+  async #manifest(): Promise<Manifest> {
+    const { fingerprint, of } = this.plan;
+    const parts: Manifest["parts"][number][] = [];
+    for (let shard = 0; shard < this.shards; shard++) {
+      const record = await this.record(shard);
+      if (!record)
+        throw new InternalError(`expected shard ${shard} to be done`);
+      const { fingerprint: _, ...part } = record;
+      parts.push(part);
+    }
+    const sum = (of: (part: (typeof parts)[number]) => number) =>
+      parts.reduce((total, part) => total + of(part), 0);
+    return {
+      format: 1,
+      fingerprint,
+      softjac: of.softjac,
+      options: of.options,
+      inputs: of.inputs.map(({ name, bytes, rows }) => ({ name, bytes, rows })),
+      rows: sum(({ rows }) => rows),
+      bytes: sum(({ bytes }) => bytes),
+      badRows: sum(({ badRows }) => badRows),
+      parts,
+    };
+  }
+
+  /** Whether a part is what its record says: the bytes are looked at only where it is younger than that. */
+  async #isWhole({ shard, part, bytes, sha256 }: PartRecord): Promise<boolean> {
+    const { wip } = this.folders;
+    const found = await this.store.stat(`${wip}/${part}`);
+    if (!found?.isFile || found.bytes !== bytes) return false;
+    const record = await this.store.stat(`${wip}/${commitName(shard)}`);
+    return (
+      (record !== null && found.modified <= record.modified) ||
+      (await this.store.hash(`${wip}/${part}`)) === sha256
+    );
+  }
+
+  async #compare(part: string, record: PartRecord): Promise<void> {
+    const found = await this.store.hash(part);
+    if (found === record.sha256) return;
+    throw new InternalError(
+      `${part}: expected the same bytes from every process (SHA-256 ${record.sha256}), found others (${found})`,
+    );
+  }
+
+  /** @throws OutputExistsError where the dataset's name is taken */
+  async refuseOther(): Promise<void> {
+    const { out } = this.folders;
+    const found = await this.store.stat(out);
+    if (!found) return;
+    if (found.isFile)
+      throw new OutputExistsError(
+        out,
+        "a file, where the dataset's folder belongs",
+      );
+    const names = await this.store.list(out);
+    if (names.length === 0) return;
+    const what = names.includes(SUCCESS)
+      ? "the dataset of another run"
+      : "a folder with other things in it";
+    throw new OutputExistsError(out, `${what} (--overwrite replaces it)`);
+  }
+
+  async #removeFolders(): Promise<void> {
+    await this.store.remove(this.folders.wip);
+    await this.store.remove(this.folders.tmp);
+  }
+}
+
+/** The record of a part that is finished. */
+export function partRecord(
+  { fingerprint, of }: DatasetPlan,
+  shard: number,
+  made: Omit<
+    PartRecord,
+    "fingerprint" | "shard" | "part" | "input" | "rowStart" | "rowEnd"
+  >,
+): PartRecord {
+  const span = of.shards[shard] as (typeof of.shards)[number];
+  return {
+    fingerprint,
+    shard,
+    part: partName(shard, of.shards.length),
+    ...span,
+    ...made,
+  };
+}

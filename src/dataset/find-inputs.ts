@@ -1,0 +1,90 @@
+import { stat } from "node:fs/promises";
+import { dirname, relative, resolve, sep } from "node:path";
+import { glob, isDynamicPattern } from "tinyglobby";
+import { InputMissingError, UsageError } from "../errors.js";
+
+/** The inputs of a dataset, and the folder that all of them are in. */
+export interface FoundInputs {
+  root: string;
+  /** Paths from the root, with slashes, in the order of their bytes. */
+  names: string[];
+}
+
+/**
+ * The files that paths, folders and patterns name. Of a folder all files in it and below, but for those whose names, or
+ * whose folders' names, start with `.` or `_`: of data pipelines those are not data.
+ * @throws InputMissingError for a path or pattern that names nothing; UsageError for standard input, or an output among
+ * the inputs
+ */
+export async function findInputs(
+  wanted: readonly string[],
+  output: string,
+): Promise<FoundInputs> {
+  const found = new Set<string>();
+  for (const path of wanted) {
+    refuseAround(output, path);
+    const files = await filesOf(path);
+    // What a pattern finds there is a dataset that was made from the others.
+    const inputs = files.filter((file) => !isInside(file, output));
+    if (inputs.length === 0) throw new InputMissingError(path);
+    for (const file of inputs) found.add(file);
+  }
+  const paths = [...found];
+  const root = paths.map(dirname).reduce(commonFolder);
+  const names = paths.map((path) => relative(root, path).split(sep).join("/"));
+  return { root, names: names.sort() };
+}
+
+async function filesOf(path: string): Promise<string[]> {
+  if (path === "-")
+    throw new UsageError(
+      "input: expected files for a dataset, which are read again after a stop, found standard input",
+      "input",
+    );
+  const kind = await kindOf(path);
+  if (kind === "file") return [resolve(path)];
+  if (kind === null && !isDynamicPattern(path)) return [];
+  const options = { absolute: true, onlyFiles: true, expandDirectories: false };
+  const files =
+    kind === "folder"
+      ? await glob("**/*", { ...options, cwd: path, dot: false })
+      : await glob(path, options);
+  const start = kind === "folder" ? resolve(path) : resolve(".");
+  return files
+    .map((file) => resolve(file))
+    .filter((file) => !isHidden(relative(start, file)));
+}
+
+function refuseAround(output: string, input: string): void {
+  if (isInside(output, resolve(input)))
+    throw new UsageError(
+      `output: expected a folder outside of the inputs, found ${output}, which is in ${input}`,
+      "output",
+    );
+}
+
+function isInside(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(folder + sep);
+}
+
+/** Files and folders of tools, not of people: `_SUCCESS`, `.crc`, what a run of ours has under way. */
+function isHidden(path: string): boolean {
+  return path
+    .split(sep)
+    .some((name) => name !== ".." && /^[._]|\.__(?:wip|tmp|old)-/.test(name));
+}
+
+async function kindOf(path: string): Promise<"file" | "folder" | null> {
+  try {
+    const found = await stat(path);
+    return found.isDirectory() ? "folder" : "file";
+  } catch {
+    return null;
+  }
+}
+
+function commonFolder(a: string, b: string): string {
+  const [left, right] = [a.split(sep), b.split(sep)];
+  const differs = left.findIndex((name, k) => name !== right[k]);
+  return (differs < 0 ? left : left.slice(0, differs)).join(sep) || sep;
+}

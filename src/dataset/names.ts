@@ -1,0 +1,47 @@
+import { basename, dirname, join } from "node:path";
+
+// A dataset is a folder that comes to be as a whole (the run's fingerprint in the names of what is on the way):
+//
+//   OUT.__tmp-<fp>/…                      unfinished files: beside, never inside what will be published
+//   OUT.__wip-<fp>/_plan.json
+//                  part-00007-of-00128.arrow
+//                  _commits/00007.json    what that part is
+//                  _manifest.json  _SUCCESS
+//   OUT/                                  the folder before, renamed
+
+/** Where the files of one run over a dataset stand. */
+export interface RunFolders {
+  /** The dataset, once it is complete. */
+  out: string;
+  wip: string;
+  tmp: string;
+}
+
+export const PLAN = "_plan.json";
+export const COMMITS = "_commits";
+export const MANIFEST = "_manifest.json";
+export const SUCCESS = "_SUCCESS";
+
+export function runFolders(out: string, fingerprint: string): RunFolders {
+  const base = join(dirname(out), basename(out));
+  return {
+    out: base,
+    wip: `${base}.__wip-${fingerprint}`,
+    tmp: `${base}.__tmp-${fingerprint}`,
+  };
+}
+
+/** The file of shard k of n. */
+export function partName(k: number, n: number): string {
+  return `part-${digits(k)}-of-${digits(n)}.arrow`;
+}
+
+/** What says that shard k is there, and what it is. */
+export function commitName(k: number): string {
+  return `${COMMITS}/${digits(k)}.json`;
+}
+
+/** Five digits, or as many as it takes: names sort as their numbers do up to 100,000. */
+function digits(k: number): string {
+  return String(k).padStart(5, "0");
+}

@@ -1,0 +1,133 @@
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fsync,
+  ftruncateSync,
+  openSync,
+  rmSync,
+  statfsSync,
+} from "node:fs";
+import { dirname } from "node:path";
+import { promisify } from "node:util";
+import { IoError } from "../errors.js";
+import { openDirect } from "../io/direct.js";
+import { ioError, outputCall } from "./io-error.js";
+import type { OutputTarget } from "./output-target.js";
+import { WriteBack } from "./write-back.js";
+
+/** Temporary files that exist now, for a process that must end at once. */
+const pendingPaths = new Set<string>();
+
+/** Removes every temporary file of this process. For the second Ctrl-C; runs that end by themselves clean up. */
+export function removePendingOutputs(): void {
+  for (const path of pendingPaths) rmSync(path, { force: true });
+}
+
+export interface TemporaryOptions {
+  /** Finishing waits for the disk. */
+  sync: boolean;
+  /** Most of it is written past the page cache. */
+  direct: boolean;
+  mode?: number | undefined;
+}
+
+/** A file that nobody else sees as an output. */
+export interface TemporaryFile extends OutputTarget {
+  readonly temporaryPath: string;
+  /** Makes it durable, and closes it. */
+  finish(): Promise<void>;
+  /** Another name is its own now: it is not removed any more. */
+  published(): void;
+  /** Removes it, unless it has been published. */
+  discard(): Promise<void>;
+}
+
+/**
+ * Opens a new file of `bytes` at `temporaryPath`; messages are about `path`.
+ * @throws IoError (no space, no such directory), PermissionError
+ */
+export async function openTemporary(
+  path: string,
+  temporaryPath: string,
+  bytes: number,
+  { sync, direct: past, mode }: TemporaryOptions,
+): Promise<TemporaryFile> {
+  checkSpace(dirname(temporaryPath), path, bytes);
+  const flags =
+    constants.O_CREAT |
+    constants.O_EXCL |
+    constants.O_RDWR |
+    constants.O_NOFOLLOW;
+  const fd = outputCall(path, "could not be created", () =>
+    openSync(temporaryPath, flags, 0o666),
+  );
+  pendingPaths.add(temporaryPath);
+  const direct = past ? openDirect(temporaryPath) : -1;
+  let open = true;
+  const writeBack = new WriteBack(fd);
+  const close = () => {
+    if (!open) return;
+    open = false;
+    if (direct >= 0) closeSync(direct);
+    closeSync(fd);
+  };
+  const file: TemporaryFile = {
+    fd,
+    compare: false,
+    direct,
+    temporaryPath,
+    wrote: (bytes) => {
+      if (sync && direct < 0) writeBack.wrote(bytes);
+    },
+    async finish() {
+      // After an fsync that failed nobody knows what is on the disk: it is not tried again, and the file is discarded.
+      try {
+        await writeBack.finished();
+        if (sync) await promisify(fsync)(fd);
+      } catch (error) {
+        throw ioError(path, "could not be made durable", error);
+      }
+      outputCall(path, "could not be made durable", close);
+    },
+    published: () => {
+      pendingPaths.delete(temporaryPath);
+    },
+    async discard() {
+      await writeBack.finished().catch(() => {});
+      // What made the run fail is what counts: trouble in clearing up after it is not told instead.
+      try {
+        close();
+      } catch {}
+      if (!pendingPaths.delete(temporaryPath)) return;
+      try {
+        rmSync(temporaryPath, { force: true });
+      } catch {}
+    },
+  };
+  try {
+    outputCall(path, "could not be sized", () => ftruncateSync(fd, bytes));
+    if (mode !== undefined)
+      outputCall(path, "could not be given its mode", () =>
+        fchmodSync(fd, mode & 0o777),
+      );
+  } catch (error) {
+    await file.discard();
+    throw error;
+  }
+  return file;
+}
+
+function checkSpace(directory: string, path: string, bytes: number): void {
+  const { bavail, bsize } = outputCall(
+    path,
+    "its directory could not be examined",
+    () => statfsSync(directory),
+  );
+  const free = bavail * bsize;
+  if (free < bytes)
+    throw new IoError(
+      path,
+      `expected ${bytes} bytes free in ${directory}, found ${free}`,
+    );
+}

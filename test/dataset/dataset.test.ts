@@ -1,0 +1,555 @@
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Table, tableFromIPC } from "apache-arrow";
+import { describe, expect, test } from "vitest";
+import type { DatasetOptions } from "../../src/dataset/options.js";
+import { CLI, softjac } from "../cli/support.js";
+import { built } from "../support/built.js";
+import { workDirectory, writeLogits } from "../support/logits-input.js";
+import { random } from "../support/random.js";
+
+const at = workDirectory();
+const folder = at("logits");
+const ROWS = { "a/1.arrow": 700, "a/2.arrow": 1, "b/c/3.arrow": 1500 };
+for (const [k, [name, rows]] of Object.entries(ROWS).entries()) {
+  mkdirSync(join(folder, name, ".."), { recursive: true });
+  writeLogits(join(folder, name), {
+    rows,
+    classes: 4,
+    batchRows: [333],
+    logit: (r, j) => Math.sin(r * 31 + j * 7 + k) * 6,
+  });
+}
+// What data pipelines leave among their files.
+writeFileSync(join(folder, "_SUCCESS"), "");
+writeFileSync(join(folder, "a", ".1.arrow.crc"), "x");
+
+let names = 0;
+const newOutput = () => at(`out-${names++}`);
+
+/** Every file of a folder, by its path. */
+function filesOf(path: string): Record<string, string> {
+  return Object.fromEntries(
+    readdirSync(path, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => {
+        const full = join(entry.parentPath, entry.name);
+        return [full.slice(path.length), readFileSync(full, "base64")];
+      }),
+  );
+}
+
+interface Manifest {
+  rows: number;
+  badRows: number;
+  inputs: { name: string }[];
+  parts: {
+    part: string;
+    input: number;
+    rows: number;
+    rowStart: number;
+    bytes: number;
+  }[];
+}
+
+function manifestOf(output: string): Manifest {
+  return JSON.parse(readFileSync(join(output, "_manifest.json"), "utf8"));
+}
+
+/** What stands beside the output: unfinished folders. */
+function leftOf(output: string): string[] {
+  const name = output.slice(output.lastIndexOf("/") + 1);
+  return readdirSync(join(output, "..")).filter((other) =>
+    other.startsWith(`${name}.__`),
+  );
+}
+
+describe("parts", () => {
+  test.each<[Partial<DatasetOptions>]>([
+    [{}],
+    [{ shardRows: 100 }],
+    [{ shardBytes: 20_000, keep: ["id"] }],
+    [{ shardRows: 333, layout: "csr", threshold: 1e-3 }],
+    [{ shardRows: 350, layout: "coo", topK: 3 }],
+    [{ shardRows: 64, layout: "factored", compress: "zstd" }],
+    [{ shardRows: 99, layout: "packed", threads: 1, chunkRows: 7 }],
+  ])("have the rows of runs over each file: %j", async (given) => {
+    const { keep, ...options } = given;
+    const output = newOutput();
+    const report = await built.runDataset({
+      inputs: [folder],
+      output,
+      ...options,
+    });
+    const { parts, inputs, rows } = manifestOf(output);
+    expect(report).toMatchObject({
+      status: "done",
+      inputs: 3,
+      rows: 2201,
+      shards: parts.length,
+      shardsBefore: 0,
+      shardsMade: parts.length,
+      rowsMade: 2201,
+    });
+    expect(rows).toBe(2201);
+    expect(inputs.map(({ name }) => name)).toEqual(Object.keys(ROWS));
+    const { shardRows, shardBytes, ...run } = options;
+    for (const part of parts) {
+      if (shardRows) expect(part.rows).toBeLessThanOrEqual(shardRows);
+      const bytes = statSync(join(output, part.part)).size;
+      expect(part.bytes).toBe(bytes);
+    }
+    if (options.compress) {
+      const { part } = parts[0] as Manifest["parts"][0];
+      const reader = await built.openJacobian(join(output, part));
+      expect(reader.count).toBeGreaterThan(0);
+      await reader.close();
+      return;
+    }
+    for (const [k, { name }] of inputs.entries()) {
+      const whole = at("whole.arrow");
+      const input = join(folder, name);
+      await built.run({ ...run, input, output: whole, force: true });
+      const found = parts
+        .filter(({ input }) => input === k)
+        .flatMap(({ part }) => rowsOf(join(output, part)));
+      expect(found, name).toEqual(rowsOf(whole));
+    }
+  });
+
+  function rowsOf(path: string): unknown[] {
+    const table: Table = tableFromIPC(readFileSync(path));
+    return JSON.parse(
+      JSON.stringify(table.toArray(), (_, value) =>
+        typeof value === "bigint" ? Number(value) : value,
+      ),
+    );
+  }
+
+  test.each(["bsr", "packed", "csr", "coo", "factored"] as const)(
+    "are read back and verified one by one: %s",
+    async (layout) => {
+      const output = newOutput();
+      const emit = ["jacobian"] as const;
+      await built.runDataset({
+        inputs: [folder],
+        output,
+        layout,
+        emit,
+        shardRows: 400,
+      });
+      const { parts, inputs } = manifestOf(output);
+      for (const { part, input, rowStart, rows } of parts) {
+        const path = join(output, part);
+        const from = join(folder, inputs[input]?.name as string);
+        const verified = await built.verify({
+          output: path,
+          input: from,
+          all: true,
+        });
+        expect(verified).toMatchObject({ ok: true, rowsChecked: rows });
+        expect(verified.bytes?.compared).toBe(true);
+        const sampled = await built.verify({
+          output: path,
+          input: from,
+          sample: 5,
+        });
+        expect(sampled.ok).toBe(true);
+        const reader = await built.openJacobian(path);
+        expect(reader.count).toBe(rows);
+        expect((await reader.block(rowStart))?.length).toBe(16);
+        await expect(reader.block(rowStart + rows)).rejects.toMatchObject({
+          code: "ERR_ROW_MISSING",
+        });
+        await reader.close();
+      }
+    },
+  );
+
+  test("do not depend on threads, chunks, or how inputs are named", async () => {
+    const options = { shardRows: 200, threads: 2 };
+    const [one, two] = [newOutput(), newOutput()];
+    await built.runDataset({ inputs: [folder], output: one, ...options });
+    const inputs = [join(folder, "b/**/*.arrow"), join(folder, "a/*.arrow")];
+    const other = { ...options, threads: 1, chunkRows: 50 };
+    const report = await built.runDataset({ inputs, output: two, ...other });
+    expect(filesOf(two)).toEqual(filesOf(one));
+    expect(report.fingerprint).toMatch(/^[0-9a-f]{16}$/);
+    expect(leftOf(one)).toEqual([]);
+  });
+});
+
+describe("again", () => {
+  const shardRows = 400;
+
+  test("done already: nothing is written", async () => {
+    const output = newOutput();
+    await built.runDataset({ inputs: [folder], output, shardRows });
+    const before = filesOf(output);
+    const report = await built.runDataset({
+      inputs: [folder],
+      output,
+      shardRows,
+    });
+    expect(report).toMatchObject({ status: "done already", shardsMade: 0 });
+    expect(filesOf(output)).toEqual(before);
+    expect(leftOf(output)).toEqual([]);
+  });
+
+  test("another run's dataset is refused, and replaced where that is asked for", async () => {
+    const output = newOutput();
+    await built.runDataset({ inputs: [folder], output, shardRows });
+    const before = filesOf(output);
+    const other = { inputs: [folder], output, shardRows, temperature: 2 };
+    await expect(built.runDataset(other)).rejects.toMatchObject({
+      code: "ERR_OUTPUT_EXISTS",
+      message: `expected nothing at ${output}, found the dataset of another run (--overwrite replaces it)`,
+    });
+    expect(filesOf(output)).toEqual(before);
+    await built.runDataset({ ...other, overwrite: true });
+    expect(filesOf(output)).not.toEqual(before);
+    expect(leftOf(output)).toEqual([]);
+  });
+
+  test("a folder with other things in it is refused; an empty one is taken", async () => {
+    const output = newOutput();
+    mkdirSync(output);
+    writeFileSync(join(output, "mine.txt"), "x");
+    await expect(
+      built.runDataset({ inputs: [folder], output }),
+    ).rejects.toMatchObject({ code: "ERR_OUTPUT_EXISTS" });
+    expect(filesOf(output)).toEqual({ "/mine.txt": "eA==" });
+    rmSync(join(output, "mine.txt"));
+    await built.runDataset({ inputs: [folder], output });
+    expect(existsSync(join(output, "_SUCCESS"))).toBe(true);
+  });
+
+  test("stopped: what is done is kept, and not made again", async () => {
+    const [output, whole] = [newOutput(), newOutput()];
+    const options = { inputs: [folder], shardRows: 100 };
+    await built.runDataset({ ...options, output: whole });
+    const controller = new AbortController();
+    const stopped = built.runDataset(
+      { ...options, output },
+      {
+        signal: controller.signal,
+        onProgress: (rows) => rows > 900 && controller.abort(),
+      },
+    );
+    await expect(stopped).rejects.toMatchObject({ code: "ERR_STOPPED" });
+    expect(existsSync(output)).toBe(false);
+    const plan = await built.dryRunDataset({ ...options, output });
+    expect(plan.shardsDone).toBeGreaterThan(3);
+    expect(plan.shardsDone).toBeLessThan(plan.shards);
+    const report = await built.runDataset({ ...options, output });
+    expect(report.shardsBefore).toBe(plan.shardsDone);
+    expect(report.shardsMade).toBe(plan.shards - plan.shardsDone);
+    expect(filesOf(output)).toEqual(filesOf(whole));
+  });
+
+  test("parts that were cut, replaced or lost are made again", async () => {
+    const [output, whole] = [newOutput(), newOutput()];
+    const options = { inputs: [folder], shardRows: 100 };
+    const { shards } = await built.runDataset({ ...options, output: whole });
+    const controller = new AbortController();
+    await built
+      .runDataset(
+        { ...options, output },
+        {
+          signal: controller.signal,
+          onProgress: (rows) => rows > 900 && controller.abort(),
+        },
+      )
+      .catch(() => {});
+    const [wip] = leftOf(output).filter((name) => name.includes("__wip"));
+    const part = (k: number) =>
+      join(output, "..", wip as string, `part-0000${k}-of-000${shards}.arrow`);
+    writeFileSync(part(0), readFileSync(part(0)).subarray(0, 100));
+    writeFileSync(part(1), readFileSync(part(1)).reverse());
+    const later = new Date(Date.now() + 60_000);
+    utimesSync(part(1), later, later);
+    rmSync(part(2));
+    const { shardsDone } = await built.dryRunDataset({ ...options, output });
+    const report = await built.runDataset({ ...options, output });
+    expect(report.shardsBefore).toBe(shardsDone);
+    expect(filesOf(output)).toEqual(filesOf(whole));
+  });
+
+  test("an input that has changed since: another run; while it runs: refused", async () => {
+    const copy = at("changing");
+    mkdirSync(copy);
+    const input = join(copy, "1.arrow");
+    const bytes = readFileSync(join(folder, "a/1.arrow"));
+    writeFileSync(input, bytes);
+    const output = newOutput();
+    const options = { inputs: [copy], output, shardRows: 100 };
+    let touched = false;
+    const stopped = built.runDataset(options, {
+      onProgress: (rows) => {
+        if (rows < 300 || touched) return;
+        touched = true;
+        const later = new Date(Date.now() + 5000);
+        utimesSync(input, later, later);
+      },
+    });
+    await expect(stopped).rejects.toMatchObject({
+      code: "ERR_INPUT_FORMAT",
+      message: expect.stringContaining(
+        "expected it as it was when the run was planned",
+      ),
+    });
+    expect(existsSync(output)).toBe(false);
+    await built.runDataset(options);
+    expect(manifestOf(output).rows).toBe(700);
+  });
+});
+
+describe("refused", () => {
+  test.each<[string, Partial<DatasetOptions>, string, string]>([
+    ["nothing there", { inputs: [at("none")] }, "ERR_INPUT_MISSING", "none"],
+    ["no match", { inputs: [at("*.none")] }, "ERR_INPUT_MISSING", "*.none"],
+    ["no inputs", { inputs: [] }, "ERR_USAGE", "expected one path or more"],
+    ["standard input", { inputs: ["-"] }, "ERR_USAGE", "standard input"],
+    ["dense", { layout: "dense" }, "ERR_USAGE", "found dense"],
+    ["to standard output", { output: "-" }, "ERR_USAGE", "standard output"],
+    [
+      "into its input",
+      { output: join(folder, "out") },
+      "ERR_USAGE",
+      "expected a folder outside of the inputs",
+    ],
+    ["no rows", { shardRows: 0 }, "ERR_USAGE", "shardRows"],
+  ])("%s", async (_, options, code, message) => {
+    const output = newOutput();
+    await expect(
+      built.runDataset({ inputs: [folder], output, ...options }),
+    ).rejects.toMatchObject({
+      code,
+      message: expect.stringContaining(message),
+    });
+    expect(existsSync(output)).toBe(false);
+    expect(leftOf(output)).toEqual([]);
+  });
+
+  test("inputs that are unlike each other", async () => {
+    const mixed = at("mixed");
+    mkdirSync(mixed);
+    for (const classes of [3, 4])
+      writeLogits(join(mixed, `${classes}.arrow`), {
+        rows: 3,
+        classes,
+        logit: (r, k) => r + k,
+      });
+    await expect(
+      built.runDataset({ inputs: [mixed], output: newOutput() }),
+    ).rejects.toMatchObject({
+      code: "ERR_INPUT_UNSUPPORTED",
+      message: expect.stringContaining(
+        "expected 3 classes as in 3.arrow, found 4",
+      ),
+    });
+  });
+});
+
+describe("the command", () => {
+  const args = (output: string) => [
+    "run",
+    folder,
+    "-o",
+    `${output}/`,
+    "--shard-rows",
+    "500",
+    "--quiet",
+  ];
+
+  test("by folder, by pattern, by several files", () => {
+    const outputs = [newOutput(), newOutput(), newOutput()] as const;
+    const [one, two, three] = outputs;
+    const more = ["--shard-rows", "500"];
+    expect(softjac(...args(one)).status).toBe(0);
+    const pattern = join(folder, "**", "*.arrow");
+    expect(softjac("run", pattern, "-o", two, ...more).status).toBe(0);
+    const files = Object.keys(ROWS).map((name) => join(folder, name));
+    const { status, stderr } = softjac("run", ...files, "-o", three, ...more);
+    expect(status).toBe(0);
+    expect(stderr).toContain("made now");
+    for (const other of [two, three])
+      expect(filesOf(other)).toEqual(filesOf(one));
+    const again = softjac("run", folder, "-o", `${one}/`, ...more);
+    expect(again.status).toBe(0);
+    expect(again.stderr).toContain("done already");
+    expect(softjac("run", folder, "-o", one, "--shard-rows", "9").status).toBe(
+      73,
+    );
+    const dry = softjac("run", folder, "-o", `${newOutput()}/`, "--dry-run");
+    expect(dry.stdout).toContain("0 done, 3 left (2,201 rows)");
+  });
+
+  test("options that go with one file, or with a dataset, alone", () => {
+    const one = join(folder, "a/1.arrow");
+    const file = softjac("run", one, "-o", at("x.arrow"), "--shard-rows", "5");
+    expect(file.status).toBe(64);
+    expect(file.stderr).toContain("--shard-rows: expected several inputs");
+    const dataset = softjac(...args(newOutput()), "--force");
+    expect(dataset.status).toBe(64);
+    expect(dataset.stderr).toContain("--overwrite");
+  });
+
+  test("SIGTERM: 75, and the same command goes on", async () => {
+    const output = newOutput();
+    const many = [...args(output), "--shard-rows", "5"].filter(
+      (word, k, all) => !(k === all.indexOf("--shard-rows") || word === "500"),
+    );
+    const child = spawn(process.execPath, [CLI, ...many]);
+    const closed = once(child, "close");
+    await untilCommitted(output);
+    child.kill("SIGTERM");
+    const [code] = await closed;
+    expect(code).toBe(75);
+    expect(existsSync(output)).toBe(false);
+    expect(softjac(...many).status).toBe(0);
+    expect(manifestOf(output).rows).toBe(2201);
+  }, 60_000);
+
+  async function untilCommitted(output: string): Promise<void> {
+    for (;;) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      const [wip] = leftOf(output).filter((name) => name.includes("__wip"));
+      if (!wip) continue;
+      const commits = join(output, "..", wip, "_commits");
+      if (existsSync(commits) && readdirSync(commits).length > 2) return;
+    }
+  }
+});
+
+describe("killed at any call that changes the file system", () => {
+  const preload = fileURLToPath(new URL("kill-at.mjs", import.meta.url));
+  const small = [
+    "run",
+    join(folder, "a"),
+    "--shard-rows",
+    "800",
+    "--json",
+    "--threads",
+    "1",
+  ];
+  const start = (output: string, env: Record<string, string>) =>
+    spawnSync(
+      process.execPath,
+      ["--import", preload, CLI, ...small, "-o", `${output}/`],
+      { encoding: "utf8", env: { ...process.env, ...env } },
+    );
+  const reference = newOutput();
+  const counted = start(reference, { KILL_WHEN: "count" });
+  const calls = Number(/calls: (\d+)/.exec(counted.stderr)?.[1]);
+
+  test("there are such calls", () => {
+    expect(counted.status).toBe(0);
+    expect(calls).toBeGreaterThan(20);
+  });
+
+  test.each(["before", "after"])(
+    "%s it: the same bytes, nothing half visible, nothing made twice",
+    (when) => {
+      const expected = filesOf(reference);
+      // Before the next call is mostly what comes after this one.
+      for (let n = 1; n <= calls; n += when === "before" ? 1 : 3) {
+        const output = newOutput();
+        const where = `${when} call ${n} of ${calls}`;
+        const { signal } = start(output, { KILL_AT: `${n}`, KILL_WHEN: when });
+        expect(signal, where).toBe("SIGKILL");
+        const visible = existsSync(output);
+        if (visible) expect(filesOf(output), where).toEqual(expected);
+        const [wip] = leftOf(output).filter((name) => name.includes("__wip"));
+        const commits = wip && join(output, "..", wip, "_commits");
+        const done =
+          commits && existsSync(commits) ? readdirSync(commits).length : 0;
+        const again = softjac(...small, "-o", `${output}/`);
+        expect(again.status, `${where}: ${again.stderr}`).toBe(0);
+        const report = JSON.parse(again.stdout);
+        if (!visible) expect(report.shardsBefore, where).toBe(done);
+        expect(filesOf(output), where).toEqual(expected);
+        expect(leftOf(output), where).toEqual([]);
+      }
+    },
+    300_000,
+  );
+});
+
+describe("several processes at once", () => {
+  const args = (output: string) => [
+    CLI,
+    "run",
+    folder,
+    "-o",
+    `${output}/`,
+    "--shard-rows",
+    "40",
+    "--quiet",
+    "--threads",
+    "1",
+  ];
+  const start = (output: string) => {
+    const child = spawn(process.execPath, args(output));
+    let stderr = "";
+    child.stderr.on("data", (piece) => {
+      stderr += piece;
+    });
+    const ended = once(child, "close").then(([code]) => ({ code, stderr }));
+    return { child, ended };
+  };
+
+  test("all end well, with the bytes of one; who is killed leaves nothing", async () => {
+    const reference = newOutput();
+    await built.runDataset({
+      inputs: [folder],
+      output: reference,
+      shardRows: 40,
+    });
+    const expected = filesOf(reference);
+    const uniform = random(9);
+    for (let round = 0; round < 6; round++) {
+      const output = newOutput();
+      const workers = [start(output), start(output), start(output)] as const;
+      const victim = workers[round % 3];
+      setTimeout(() => victim?.child.kill("SIGKILL"), 150 + 400 * uniform());
+      const ends = await Promise.all(workers.map(({ ended }) => ended));
+      for (const { code, stderr } of ends)
+        expect([0, null], stderr).toContain(code);
+      expect(filesOf(output), `round ${round}`).toEqual(expected);
+      const again = start(output);
+      expect((await again.ended).code).toBe(0);
+      expect(leftOf(output)).toEqual([]);
+    }
+  }, 60_000);
+
+  test("two different runs to one name: one wins whole, the other refuses", async () => {
+    const output = newOutput();
+    const one = start(output);
+    const two = spawn(process.execPath, [
+      ...args(output),
+      "--temperature",
+      "2",
+    ]);
+    const [first, [second]] = await Promise.all([
+      one.ended,
+      once(two, "close"),
+    ]);
+    expect([first.code, second].sort()).toEqual([0, 73]);
+    const { parts } = manifestOf(output);
+    for (const { part, bytes } of parts)
+      expect(statSync(join(output, part)).size).toBe(bytes);
+  });
+});
