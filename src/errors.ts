@@ -181,6 +181,36 @@ export class StoppedError extends SoftjacError {
   }
 }
 
+/** Parts of a dataset are still to be made before it can be published. Their tasks, or the run, again. */
+export class IncompleteError extends SoftjacError {
+  readonly code = "ERR_INCOMPLETE";
+  constructor(
+    readonly output: string,
+    /** Shards, from 0. */
+    readonly missing: readonly number[],
+    readonly shards: number,
+  ) {
+    super(
+      `${output}: expected ${shards} parts, found ${shards - missing.length}: missing ${ranges(missing)}`,
+    );
+  }
+}
+
+/** There is no planned run for a dataset. Plan one, or look elsewhere. */
+export class PlanMissingError extends SoftjacError {
+  readonly code = "ERR_PLAN_MISSING";
+  constructor(readonly output: string) {
+    super(
+      `expected a planned run for ${output}, found none (softjac plan makes one)`,
+    );
+  }
+}
+
+/** What surrounds the process says two things, or half of one. */
+export class ConfigurationError extends SoftjacError {
+  readonly code = "ERR_CONFIGURATION";
+}
+
 /** Whoever reads the output has gone: enough for them, as it seems. */
 export class OutputClosedError extends SoftjacError {
   readonly code = "ERR_OUTPUT_CLOSED";
@@ -195,4 +225,19 @@ export class OutputClosedError extends SoftjacError {
 /** A worker died, or something that cannot happen did. */
 export class InternalError extends SoftjacError {
   readonly code = "ERR_INTERNAL";
+}
+
+/** Ascending whole numbers as people write them: 3, 7-9. At most a line of them. */
+export function ranges(numbers: readonly number[]): string {
+  const runs: [first: number, last: number][] = [];
+  for (const n of numbers) {
+    const run = runs.at(-1);
+    if (run && run[1] === n - 1) run[1] = n;
+    else runs.push([n, n]);
+  }
+  const shown = runs
+    .slice(0, 8)
+    .map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`));
+  const more = runs.length > 8 ? ", …" : "";
+  return shown.join(", ") + more;
 }

@@ -1,11 +1,26 @@
 export type { ByteComparison } from "./compare-run.js";
 export type { DatasetReport } from "./dataset/dataset-report.js";
+export {
+  type LeftoverOptions,
+  type Leftovers,
+  removeLeftovers,
+} from "./dataset/leftovers.js";
 export type { DatasetOptions } from "./dataset/options.js";
 export {
   type DatasetDryRun,
   dryRunDataset,
   runDataset,
 } from "./dataset/run-dataset.js";
+export {
+  type DatasetStatus,
+  datasetStatus,
+  type FinalizeOptions,
+  finalizeDataset,
+  planDataset,
+  runShards,
+  type StatusOptions,
+  type TaskOptions,
+} from "./dataset/tasks.js";
 export { type DryRun, dryRun } from "./dry-run.js";
 export {
   type EntriesOptions,
@@ -15,6 +30,8 @@ export {
 export {
   AbortedError,
   BadRowError,
+  ConfigurationError,
+  IncompleteError,
   InputFormatError,
   InputMissingError,
   InputUnsupportedError,
@@ -24,6 +41,7 @@ export {
   OutputClosedError,
   OutputExistsError,
   PermissionError,
+  PlanMissingError,
   RaggedRowError,
   RowMissingError,
   SoftjacError,

@@ -92,15 +92,7 @@ function givenTo(
   parsed: Parsed,
   words: string[],
 ): { options: Record<string, unknown>; flags: CommandFlags } {
-  const { option, what, several = false } = positional;
-  if (words.length === 0 || (words.length > 1 && !several))
-    throw new UsageError(
-      `expected one ${what}${several ? " or more" : ""}, found ${words.length === 0 ? "none" : words.join(", ")}`,
-      option,
-    );
-  const options: Record<string, unknown> = {
-    [option]: several ? words : words[0],
-  };
+  const options = positionalOf(positional, words);
   for (const spec of specs) {
     const value = once(kebab(spec.name), parsed[kebab(spec.name)]);
     if (value !== undefined) options[spec.name] = typed(spec, value);
@@ -112,6 +104,24 @@ function givenTo(
     (name) => once(name, parsed[name]) === true,
   );
   return { options, flags: new Set(given) };
+}
+
+function positionalOf(
+  positional: CommandSpec["positional"],
+  words: string[],
+): Record<string, unknown> {
+  if (!positional) {
+    if (words.length > 0)
+      throw new UsageError(`expected options alone, found ${words.join(", ")}`);
+    return {};
+  }
+  const { option, what, several = false } = positional;
+  if (words.length === 0 || (words.length > 1 && !several))
+    throw new UsageError(
+      `expected one ${what}${several ? " or more" : ""}, found ${words.length === 0 ? "none" : words.join(", ")}`,
+      option,
+    );
+  return { [option]: several ? words : words[0] };
 }
 
 /**

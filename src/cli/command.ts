@@ -7,14 +7,14 @@ export interface CommandSpec {
   summary: string;
   /** First lines of its own help, after "softjac <name>". */
   usage: string;
-  /** The one word beside the options: the option that it stands for, and what it is in messages. */
+  /** The word beside the options: the option that it stands for, and what it is in messages; null: there is none. */
   positional: {
     option: string;
     what: string;
     help: string;
     /** There may be several: the option is a list. */
     several?: boolean;
-  };
+  } | null;
   options: readonly OptionSpec[];
   /** Options without which it does not start, as messages name them, and what they take. */
   required: readonly { option: string; shown: string; what: string }[];

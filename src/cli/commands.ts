@@ -1,4 +1,5 @@
 import type { CommandSpec } from "./command.js";
+import { DATASET_COMMANDS } from "./dataset-commands.js";
 import { GENERATE_COMMAND } from "./generate-command.js";
 import { INSPECT_COMMAND } from "./inspect-command.js";
 import { RUN_COMMAND } from "./run-command.js";
@@ -10,4 +11,5 @@ export const COMMANDS: readonly CommandSpec[] = [
   VERIFY_COMMAND,
   INSPECT_COMMAND,
   GENERATE_COMMAND,
+  ...DATASET_COMMANDS,
 ];

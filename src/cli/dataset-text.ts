@@ -1,5 +1,8 @@
 import type { DatasetReport } from "../dataset/dataset-report.js";
+import type { Leftovers } from "../dataset/leftovers.js";
 import type { DatasetDryRun } from "../dataset/run-dataset.js";
+import type { DatasetStatus } from "../dataset/tasks.js";
+import { ranges } from "../errors.js";
 import { aligned, bytes, count, duration } from "./format.js";
 
 /** The end of a run over a dataset, for people. */
@@ -7,11 +10,17 @@ export function datasetText(report: DatasetReport): string {
   const { status, output, shards, shardsBefore, shardsMade } = report;
   if (status === "done already")
     return `${output}: done already, ${count(shards)} parts\n`;
+  if (status === "planned")
+    return `${output}: planned, ${count(shards)} parts, ${count(shardsBefore)} of them done (run ${report.fingerprint})\n`;
   const before = shardsBefore > 0 ? `, ${count(shardsBefore)} before` : "";
   const rate = (1000 * report.bytesMade) / report.durationMs;
-  const rows: [string, string][] = [
+  const known: [string, string][] = [
     ["inputs", `${count(report.inputs)}, ${count(report.rows)} rows`],
     ["parts", `${count(shards)}: ${count(shardsMade)} made now${before}`],
+  ];
+  if (shardsMade === 0) return `${output}\n${aligned(known)}`;
+  const rows: [string, string][] = [
+    ...known,
     ["bytes", `${count(report.bytesMade)} (${bytes(report.bytesMade)})`],
     [
       "time",
@@ -34,4 +43,27 @@ export function datasetPlanText(plan: DatasetDryRun): string {
     ],
     ["run", plan.fingerprint],
   ])}`;
+}
+
+/** How far a dataset is, for people. */
+export function statusText(found: DatasetStatus): string {
+  const { shards, shardsDone, missing, damaged } = found;
+  const rows: [string, string][] = [
+    ["status", found.status],
+    ["inputs", `${count(found.inputs)}, ${count(found.rows)} rows`],
+    ["parts", `${count(shards)}: ${count(shardsDone)} done`],
+  ];
+  if (missing.length > 0) rows.push(["missing", ranges(missing)]);
+  if (damaged.length > 0) rows.push(["damaged", ranges(damaged)]);
+  rows.push(["run", found.fingerprint]);
+  return `${found.output}\n${aligned(rows)}`;
+}
+
+/** What was cleared away, for people. */
+export function leftoversText({ removed, kept }: Leftovers): string {
+  const lines = [
+    ...removed.map((path) => `removed  ${path}`),
+    ...kept.map((path) => `kept     ${path} (younger)`),
+  ];
+  return lines.length > 0 ? `${lines.join("\n")}\n` : "nothing left over\n";
 }

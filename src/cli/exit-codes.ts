@@ -12,6 +12,7 @@ export const EXIT = {
   /** Stopped with something saved: the same command goes on. */
   stopped: 75,
   permission: 77,
+  configuration: 78,
 } as const;
 
 const BY_CODE: Record<string, number> = {
@@ -26,6 +27,9 @@ const BY_CODE: Record<string, number> = {
   ERR_OUTPUT_EXISTS: EXIT.outputExists,
   ERR_IO: EXIT.io,
   ERR_STOPPED: EXIT.stopped,
+  ERR_INCOMPLETE: EXIT.stopped,
+  ERR_PLAN_MISSING: EXIT.inputMissing,
+  ERR_CONFIGURATION: EXIT.configuration,
   ERR_PERMISSION: EXIT.permission,
 };
 

@@ -25,7 +25,7 @@ function base(commands: readonly CommandSpec[]): Argv {
     );
   for (const spec of commands)
     softjac.command(
-      `${spec.name} <${positionalName(spec)}>`,
+      [spec.name, positionalSyntax(spec)].join(" ").trim(),
       spec.summary,
       (syntax) => commandSyntax(syntax, spec),
     );
@@ -38,8 +38,10 @@ function base(commands: readonly CommandSpec[]): Argv {
 }
 
 /** yargs takes several by their dots. */
-function positionalName({ positional }: CommandSpec): string {
-  return positional.several ? `${positional.option}..` : positional.option;
+function positionalSyntax({ positional }: CommandSpec): string {
+  return positional
+    ? `<${positional.option}${positional.several ? ".." : ""}>`
+    : "";
 }
 
 function commandSyntax(syntax: Argv, command: CommandSpec): Argv {
@@ -47,10 +49,11 @@ function commandSyntax(syntax: Argv, command: CommandSpec): Argv {
   syntax.usage(`$0 ${name} ${command.usage}`);
   for (const example of command.examples)
     syntax.example(`$0 ${name} ${example}`, "");
-  syntax.positional(positionalName(command), {
-    type: "string",
-    describe: positional.help,
-  });
+  if (positional)
+    syntax.positional(positional.option, {
+      type: "string",
+      describe: positional.help,
+    });
   for (const spec of command.options)
     syntax.option(kebab(spec.name), {
       ...(spec.kind !== "integer" &&

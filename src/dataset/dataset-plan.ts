@@ -1,5 +1,6 @@
 import { VERSION } from "../version.js";
 import { fingerprintOf } from "./fingerprint.js";
+import type { BytesOptions } from "./options.js";
 import type { Shard } from "./plan-shards.js";
 
 /** An input as it was when the run was planned. */
@@ -26,7 +27,7 @@ export interface PlannedBytes {
   format: 1;
   softjac: string;
   /** Options of the run, those that change bytes. */
-  options: Readonly<Record<string, unknown>>;
+  options: BytesOptions;
   inputs: readonly PinnedInput[];
   shards: readonly Shard[];
 }

@@ -1,14 +1,13 @@
 import type { RunHooks } from "../run.js";
 import { VERSION } from "../version.js";
 import type { DatasetPlan } from "./dataset-plan.js";
-import type { ResolvedDataset } from "./options.js";
 import type { PartRecord } from "./records.js";
 
 /** What a call over a dataset did. */
 export interface DatasetReport {
   softjac: string;
   /** `done already`: the dataset was complete, or another process has completed it. */
-  status: "done" | "done already" | "stopped" | "failed";
+  status: "done" | "done already" | "planned" | "failed";
   fingerprint: string | null;
   output: string;
   inputs: number;
@@ -33,7 +32,7 @@ export class DatasetReportBuilder {
   readonly #start = performance.now();
   readonly #report: DatasetReport;
 
-  constructor({ output }: ResolvedDataset) {
+  constructor(output: string) {
     this.#report = {
       softjac: VERSION,
       status: "failed",

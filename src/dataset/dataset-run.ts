@@ -66,8 +66,11 @@ export class DatasetRun {
   }
 
   /** What is known of a shard that is done; null: it is not. @throws InternalError */
-  async record(shard: number): Promise<PartRecord | null> {
-    const name = `${this.folders.wip}/${commitName(shard)}`;
+  async record(
+    shard: number,
+    folder = this.folders.wip,
+  ): Promise<PartRecord | null> {
+    const name = `${folder}/${commitName(shard)}`;
     const bytes = await this.store.read(name);
     if (!bytes) return null;
     const found = decodeJson(bytes) as PartRecord | null;
@@ -113,10 +116,23 @@ export class DatasetRun {
 
   /** The shards that are not done. */
   async missing(): Promise<number[]> {
+    const { missing, damaged } = await this.inspect();
+    return [...missing, ...damaged].sort((a, b) => a - b);
+  }
+
+  /** The shards without a record, and those whose part is not what their record says. */
+  async inspect(): Promise<{ missing: number[]; damaged: number[] }> {
+    const folder = (await this.isPublished())
+      ? this.folders.out
+      : this.folders.wip;
     const missing: number[] = [];
-    for (let shard = 0; shard < this.shards; shard++)
-      if (!(await this.isDone(shard))) missing.push(shard);
-    return missing;
+    const damaged: number[] = [];
+    for (let shard = 0; shard < this.shards; shard++) {
+      const record = await this.record(shard, folder);
+      if (!record) missing.push(shard);
+      else if (!(await this.#isWhole(record, folder))) damaged.push(shard);
+    }
+    return { missing, damaged };
   }
 
   /** Removes a part that is not what its record says, and the record, so that it is made again. */
@@ -193,14 +209,16 @@ export class DatasetRun {
   }
 
   /** Whether a part is what its record says: the bytes are looked at only where it is younger than that. */
-  async #isWhole({ shard, part, bytes, sha256 }: PartRecord): Promise<boolean> {
-    const { wip } = this.folders;
-    const found = await this.store.stat(`${wip}/${part}`);
+  async #isWhole(
+    { shard, part, bytes, sha256 }: PartRecord,
+    folder = this.folders.wip,
+  ): Promise<boolean> {
+    const found = await this.store.stat(`${folder}/${part}`);
     if (!found?.isFile || found.bytes !== bytes) return false;
-    const record = await this.store.stat(`${wip}/${commitName(shard)}`);
+    const record = await this.store.stat(`${folder}/${commitName(shard)}`);
     return (
       (record !== null && found.modified <= record.modified) ||
-      (await this.store.hash(`${wip}/${part}`)) === sha256
+      (await this.store.hash(`${folder}/${part}`)) === sha256
     );
   }
 

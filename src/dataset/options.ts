@@ -1,12 +1,14 @@
 import { resolve } from "node:path";
 import { checkNames, checkPath, checkValue } from "../check-options.js";
 import { UsageError } from "../errors.js";
+import { LIMIT_NAMES } from "../input/limits.js";
 import {
   type ResolvedOptions,
   type RunOptions,
   resolveOptions,
 } from "../options.js";
 import { type OptionSpec, RUN_OPTIONS } from "../options-table.js";
+import { isEntriesLayout } from "../results/catalogue.js";
 
 /** What a run over a dataset is asked to do, beside what any run is. */
 export interface DatasetOptions
@@ -103,6 +105,15 @@ export function resolveDataset(options: DatasetOptions): ResolvedDataset {
   });
 }
 
+/** Options that change no byte, and that each process may have its own of. */
+export const PROCESS_OPTIONS: readonly string[] = [
+  "threads",
+  "chunkRows",
+  "kernel",
+  "sync",
+  ...LIMIT_NAMES,
+];
+
 /** Those of a run's options that change bytes of its output. */
 const BYTES_OPTIONS = [
   "column",
@@ -123,8 +134,25 @@ const BYTES_OPTIONS = [
   "compress",
 ] as const satisfies readonly (keyof ResolvedOptions)[];
 
-export function bytesOptions(
-  options: ResolvedOptions,
-): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(BYTES_OPTIONS.map((name) => [name, options[name]]));
+export type BytesOptions = Pick<
+  ResolvedOptions,
+  (typeof BYTES_OPTIONS)[number]
+>;
+
+export function bytesOptions(options: ResolvedOptions): BytesOptions {
+  const pairs = BYTES_OPTIONS.map((name) => [name, options[name]]);
+  return Object.fromEntries(pairs) as BytesOptions;
+}
+
+/** The same as a run is asked for them. */
+export function runOptionsOf({
+  inputs,
+  threshold,
+  ...options
+}: BytesOptions): Omit<RunOptions, "input" | "output"> {
+  return {
+    ...options,
+    ...(isEntriesLayout(options.layout) && { threshold }),
+    ...Object.fromEntries(inputs.map(({ option, name }) => [option, name])),
+  };
 }

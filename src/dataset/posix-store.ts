@@ -28,6 +28,7 @@ export class PosixStore implements Store {
     return (
       found && {
         isFile: found.isFile(),
+        isFolder: found.isDirectory(),
         bytes: found.size,
         modified: found.mtimeMs,
       }

@@ -1,3 +1,5 @@
+import { canonicalJson } from "./fingerprint.js";
+import type { BytesOptions } from "./options.js";
 import type { Shard } from "./plan-shards.js";
 
 /** What a finished part is: written beside it, and into the manifest. The same whoever made it, and when. */
@@ -21,7 +23,7 @@ export interface Manifest {
   format: 1;
   fingerprint: string;
   softjac: string;
-  options: Readonly<Record<string, unknown>>;
+  options: BytesOptions;
   inputs: readonly { name: string; bytes: number; rows: number }[];
   rows: number;
   bytes: number;
@@ -36,8 +38,10 @@ export interface Success {
   manifest: string;
 }
 
+/** Bytes that depend on the values alone. */
 export function encodeJson(value: unknown): Uint8Array {
-  return new TextEncoder().encode(`${JSON.stringify(value, null, 1)}\n`);
+  const ordered: unknown = JSON.parse(canonicalJson(value));
+  return new TextEncoder().encode(`${JSON.stringify(ordered, null, 1)}\n`);
 }
 
 /** null: no JSON. */

@@ -1,6 +1,7 @@
 /** What stands under a name. */
 export interface Stored {
   isFile: boolean;
+  isFolder: boolean;
   bytes: number;
   /** Milliseconds since 1970. */
   modified: number;

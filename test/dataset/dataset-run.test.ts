@@ -5,6 +5,7 @@ import { makePlan } from "../../src/dataset/dataset-plan.js";
 import { DatasetRun, partRecord } from "../../src/dataset/dataset-run.js";
 import { sha256 } from "../../src/dataset/fingerprint.js";
 import { runFolders } from "../../src/dataset/names.js";
+import type { BytesOptions } from "../../src/dataset/options.js";
 import { PosixStore } from "../../src/dataset/posix-store.js";
 import { workDirectory } from "../support/logits-input.js";
 
@@ -23,7 +24,7 @@ class Worker {
     { temperature = 1, Store = PosixStore } = {},
   ) {
     const plan = makePlan("/inputs", {
-      options: { temperature },
+      options: { temperature } as BytesOptions,
       inputs: [{ name: "a", bytes: 1, modified: "1", rows: 2 }],
       shards: [
         { input: 0, rowStart: 0, rowEnd: 1 },

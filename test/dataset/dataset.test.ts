@@ -80,13 +80,12 @@ describe("parts", () => {
   test.each<[Partial<DatasetOptions>]>([
     [{}],
     [{ shardRows: 100 }],
-    [{ shardBytes: 20_000, keep: ["id"] }],
+    [{ shardBytes: 20_000 }],
     [{ shardRows: 333, layout: "csr", threshold: 1e-3 }],
     [{ shardRows: 350, layout: "coo", topK: 3 }],
     [{ shardRows: 64, layout: "factored", compress: "zstd" }],
     [{ shardRows: 99, layout: "packed", threads: 1, chunkRows: 7 }],
-  ])("have the rows of runs over each file: %j", async (given) => {
-    const { keep, ...options } = given;
+  ])("have the rows of runs over each file: %j", async (options) => {
     const output = newOutput();
     const report = await built.runDataset({
       inputs: [folder],

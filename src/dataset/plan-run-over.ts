@@ -1,0 +1,32 @@
+import type { RunHooks } from "../run.js";
+import { makePlan } from "./dataset-plan.js";
+import { DatasetRun } from "./dataset-run.js";
+import { findInputs } from "./find-inputs.js";
+import { runFolders } from "./names.js";
+import { bytesOptions, type ResolvedDataset } from "./options.js";
+import { pinInputs } from "./pin-inputs.js";
+import { planShards } from "./plan-shards.js";
+import { PosixStore } from "./posix-store.js";
+
+/** A run over a dataset, and the store that it is in. */
+export interface StoredRunOver {
+  run: DatasetRun;
+  store: PosixStore;
+}
+
+/** Plans a run from its options. Reads the structure of every input, writes nothing. @throws SoftjacError */
+export async function planRunOver(
+  dataset: ResolvedDataset,
+  { signal }: Pick<RunHooks, "signal">,
+): Promise<StoredRunOver> {
+  const found = await findInputs(dataset.inputs, dataset.output);
+  const { pinned, sizes } = await pinInputs(found, dataset, signal);
+  const plan = makePlan(found.root, {
+    options: bytesOptions(dataset.of(dataset.inputs[0] as string)),
+    inputs: pinned,
+    shards: planShards(sizes, dataset),
+  });
+  const folders = runFolders(dataset.output, plan.fingerprint);
+  const store = new PosixStore(folders.tmp);
+  return { run: new DatasetRun(store, folders, plan), store };
+}

@@ -1,0 +1,252 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { expect, test } from "vitest";
+import { CLI, softjac } from "../cli/support.js";
+import { built } from "../support/built.js";
+import { workDirectory } from "../support/logits-input.js";
+
+// A dataset in steps: planned, made by tasks, published.
+
+const at = workDirectory();
+const folder = at("logits");
+mkdirSync(folder);
+for (const [seed, name] of ["a", "b"].entries())
+  await built.generate({
+    output: join(folder, `${name}.arrow`),
+    rows: 1000,
+    classes: 5,
+    seed,
+  });
+const options = {
+  inputs: [folder],
+  shardRows: 300,
+  keep: ["id"],
+  layout: "packed" as const,
+};
+let names = 0;
+const newOutput = () => at(`out-${names++}`);
+
+function filesOf(path: string): Record<string, string> {
+  return Object.fromEntries(
+    readdirSync(path, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => {
+        const full = join(entry.parentPath, entry.name);
+        return [full.slice(path.length), readFileSync(full, "base64")];
+      }),
+  );
+}
+
+const whole = newOutput();
+await built.runDataset({ ...options, output: whole });
+
+test("plan, tasks in any order, finalize: the bytes of one call", async () => {
+  const output = newOutput();
+  const planned = await built.planDataset({ ...options, output });
+  expect(planned).toMatchObject({ status: "planned", shards: 8 });
+  expect(await built.datasetStatus({ output })).toMatchObject({
+    status: "under way",
+    shards: 8,
+    shardsDone: 0,
+    missing: [0, 1, 2, 3, 4, 5, 6, 7],
+  });
+  for (const shardIndex of [2, 0]) {
+    const made = await built.runShards({ output, shardIndex, shardCount: 3 });
+    expect(made.shardsMade).toBe(shardIndex === 2 ? 2 : 3);
+  }
+  await expect(built.finalizeDataset({ output })).rejects.toMatchObject({
+    code: "ERR_INCOMPLETE",
+    message: `${output}: expected 8 parts, found 5: missing 1, 4, 7`,
+  });
+  expect(existsSync(output)).toBe(false);
+  const limited = await built.runShards({ output, limit: 2, threads: 1 });
+  expect(limited).toMatchObject({ shardsBefore: 5, shardsMade: 2 });
+  const last = await built.runShards({ output });
+  expect(last).toMatchObject({ shardsBefore: 7, shardsMade: 1 });
+  expect((await built.finalizeDataset({ output })).status).toBe("done");
+  expect(filesOf(output)).toEqual(filesOf(whole));
+  for (const again of [
+    () => built.finalizeDataset({ output }),
+    () => built.runShards({ output }),
+    () => built.planDataset({ ...options, output }),
+    () => built.runDataset({ ...options, output }),
+  ])
+    expect((await again()).status).toBe("done already");
+  expect(await built.datasetStatus({ output })).toMatchObject({
+    status: "published",
+    shardsDone: 8,
+    missing: [],
+    damaged: [],
+  });
+});
+
+test("the same task twice at once, and finalize twice at once", async () => {
+  const output = newOutput();
+  await built.planDataset({ ...options, output });
+  const start = async (...args: string[]) => {
+    const child = spawn(process.execPath, [CLI, ...args, "--quiet"]);
+    let stderr = "";
+    child.stderr.on("data", (piece) => {
+      stderr += piece;
+    });
+    const [code] = await once(child, "close");
+    return { code, stderr };
+  };
+  const twice = (...args: string[]) =>
+    Promise.all([start(...args), start(...args)]);
+  for (const index of ["0", "1"])
+    for (const { code, stderr } of await twice(
+      "run-shard",
+      "-o",
+      output,
+      "--shard-index",
+      index,
+      "--shard-count",
+      "2",
+    ))
+      expect(code, stderr).toBe(0);
+  for (const { code, stderr } of await twice("finalize", output))
+    expect(code, stderr).toBe(0);
+  expect(filesOf(output)).toEqual(filesOf(whole));
+});
+
+test("finalize with a part that is cut, replaced or lost: nothing is published", async () => {
+  const output = newOutput();
+  await built.planDataset({ ...options, output });
+  await built.runShards({ output });
+  const [wip] = readdirSync(dirname(output)).filter((name) =>
+    name.startsWith(`${basename(output)}.__wip`),
+  );
+  const part = (k: number) =>
+    join(dirname(output), wip as string, `part-0000${k}-of-00008.arrow`);
+  writeFileSync(part(1), readFileSync(part(1)).subarray(0, 1000));
+  const other = readFileSync(part(2));
+  rmSync(part(2));
+  writeFileSync(part(2), other.fill(7));
+  const later = new Date(Date.now() + 60_000);
+  utimesSync(part(2), later, later);
+  rmSync(part(5));
+  expect(await built.datasetStatus({ output })).toMatchObject({
+    shardsDone: 5,
+    missing: [],
+    damaged: [1, 2, 5],
+  });
+  await expect(built.finalizeDataset({ output })).rejects.toMatchObject({
+    code: "ERR_INCOMPLETE",
+    missing: [1, 2, 5],
+  });
+  expect(existsSync(output)).toBe(false);
+  await built.runShards({ output });
+  await built.finalizeDataset({ output });
+  expect(filesOf(output)).toEqual(filesOf(whole));
+});
+
+test("an input that has changed since it was planned is refused", async () => {
+  const copy = at("changing");
+  mkdirSync(copy);
+  const input = join(copy, "a.arrow");
+  writeFileSync(input, readFileSync(join(folder, "a.arrow")));
+  const output = newOutput();
+  await built.planDataset({ ...options, inputs: [copy], output });
+  const later = new Date(Date.now() + 5000);
+  utimesSync(input, later, later);
+  await expect(built.runShards({ output })).rejects.toMatchObject({
+    code: "ERR_INPUT_FORMAT",
+    message: expect.stringContaining("as it was when the run was planned"),
+  });
+});
+
+test("two runs for one output: which is asked for", async () => {
+  const output = newOutput();
+  const one = await built.planDataset({ ...options, output });
+  const two = await built.planDataset({ ...options, temperature: 2, output });
+  await expect(built.runShards({ output })).rejects.toMatchObject({
+    code: "ERR_USAGE",
+    message: expect.stringContaining(one.fingerprint as string),
+  });
+  const run = two.fingerprint as string;
+  await built.runShards({ output, run });
+  await built.finalizeDataset({ output, run });
+  expect((await built.datasetStatus({ output, run })).status).toBe("published");
+});
+
+test("no plan, and tasks that are none", async () => {
+  const output = newOutput();
+  for (const call of [
+    () => built.runShards({ output }),
+    () => built.finalizeDataset({ output }),
+    () => built.datasetStatus({ output }),
+  ])
+    await expect(call()).rejects.toMatchObject({ code: "ERR_PLAN_MISSING" });
+  await built.planDataset({ ...options, output });
+  await expect(
+    built.runShards({ output, shardIndex: 3, shardCount: 3 }),
+  ).rejects.toThrow("shardIndex: expected less than the 3 tasks, found 3");
+  await expect(built.runShards({ output, shardIndex: 3 })).rejects.toThrow(
+    "expected both or none",
+  );
+});
+
+test("leftovers: old folders of ours go, others stay, links are not followed", async () => {
+  const output = newOutput();
+  await built.runDataset({ ...options, output });
+  const old = new Date(Date.now() - 100 * 3600_000);
+  const beside = (name: string) => `${output}${name}`;
+  const fp = "0123456789abcdef";
+  const make = (name: string, date: Date) => {
+    mkdirSync(beside(name));
+    writeFileSync(join(beside(name), "part"), "x");
+    utimesSync(join(beside(name), "part"), date, date);
+    utimesSync(beside(name), date, date);
+  };
+  make(`.__wip-${fp}`, old);
+  make(`.__tmp-${fp}`, new Date());
+  make(".__wip-mine", old);
+  make(`-other.__wip-${fp}`, old);
+  const target = at("target");
+  mkdirSync(target);
+  symlinkSync(target, beside(`.__old-${fp}`));
+  const dry = await built.removeLeftovers({ output, dryRun: true });
+  expect(dry.removed).toEqual([beside(`.__wip-${fp}`)]);
+  expect(existsSync(beside(`.__wip-${fp}`))).toBe(true);
+  const found = await built.removeLeftovers({ output });
+  expect(found).toEqual({
+    output,
+    removed: [beside(`.__wip-${fp}`)],
+    kept: [beside(`.__tmp-${fp}`)],
+  });
+  for (const name of [`.__tmp-${fp}`, ".__wip-mine", `.__old-${fp}`, ""])
+    expect(existsSync(beside(name)), name).toBe(true);
+  expect(existsSync(beside(`-other.__wip-${fp}`))).toBe(true);
+});
+
+test("the commands, and their exit codes", () => {
+  const output = newOutput();
+  const plan = ["plan", folder, "-o", output, "--shard-rows", "300"];
+  const more = ["--keep", "id", "--layout", "packed"];
+  expect(softjac("status", output).status).toBe(66);
+  expect(softjac(...plan, ...more).stderr).toContain("planned, 8 parts");
+  expect(softjac("run-shard", "-o", output, "--limit", "3").status).toBe(0);
+  const early = softjac("finalize", output);
+  expect(early.status).toBe(75);
+  expect(early.stderr).toContain("expected 8 parts, found 3: missing 3-7");
+  const status = softjac("status", output);
+  expect(status.stdout).toMatch(/parts +8: 3 done\n +missing +3-7/);
+  expect(softjac("run-shard", "-o", output, "--quiet").status).toBe(0);
+  expect(softjac("finalize", output).status).toBe(0);
+  expect(softjac("finalize", output).stderr).toContain("done already");
+  expect(softjac("gc", output).stdout).toBe("nothing left over\n");
+  expect(softjac("run-shard", output).status).toBe(64);
+  expect(filesOf(output)).toEqual(filesOf(whole));
+});
