@@ -31,8 +31,9 @@ export class InputMissingError extends SoftjacError {
   constructor(
     readonly path: string,
     options?: ErrorOptions,
+    expectedFound = `expected an input file at ${path}, found nothing there`,
   ) {
-    super(`expected an input file at ${path}, found nothing there`, options);
+    super(expectedFound, options);
   }
 }
 

@@ -53,7 +53,7 @@ export class DatasetRun {
       await this.#removeFolders();
       return false;
     }
-    if (!overwrite) await this.refuseOther();
+    await this.refuseOther({ overwrite });
     await this.store.makeFolder(tmp);
     await this.store.makeFolder(`${wip}/${COMMITS}`);
     // Another process may have published, and with that renamed its folder away, since we have looked.
@@ -166,7 +166,7 @@ export class DatasetRun {
     }
     if (!(await this.store.rename(wip, out))) {
       if (await this.isPublished()) return;
-      if (!overwrite) await this.refuseOther();
+      await this.refuseOther({ overwrite });
       await this.#replace();
     }
     await this.#removeFolders();
@@ -174,13 +174,11 @@ export class DatasetRun {
 
   /** The old dataset is there until the new one is complete, and for a moment under another name. */
   async #replace(): Promise<void> {
-    const { out, wip } = this.folders;
-    const old = `${out}.__old-${this.plan.fingerprint}`;
+    const { out, wip, old } = this.folders;
     await this.store.remove(old);
     await this.store.rename(out, old);
     if (!(await this.store.rename(wip, out)) && !(await this.isPublished()))
-      await this.refuseOther();
-    await this.store.remove(old);
+      await this.refuseOther({ overwrite: false });
   }
 
   async #manifest(): Promise<Manifest> {
@@ -230,27 +228,37 @@ export class DatasetRun {
     );
   }
 
-  /** @throws OutputExistsError where the dataset's name is taken */
-  async refuseOther(): Promise<void> {
+  /**
+   * A dataset is replaced where that is asked for; nothing else ever is.
+   * @throws OutputExistsError where something is there that stays
+   */
+  async refuseOther({ overwrite }: { overwrite: boolean }): Promise<void> {
     const { out } = this.folders;
     const found = await this.store.stat(out);
     if (!found) return;
-    if (found.isFile)
+    if (!found.isFolder)
       throw new OutputExistsError(
         out,
-        "a file, where the dataset's folder belongs",
+        `${found.isFile ? "a file" : "a link, device or pipe"}, where the dataset's folder belongs`,
       );
     const names = await this.store.list(out);
     if (names.length === 0) return;
-    const what = names.includes(SUCCESS)
-      ? "the dataset of another run"
-      : "a folder with other things in it";
-    throw new OutputExistsError(out, `${what} (--overwrite replaces it)`);
+    const success = decodeJson(await this.store.read(`${out}/${SUCCESS}`));
+    if (typeof (success as Success | null)?.fingerprint !== "string")
+      throw new OutputExistsError(
+        out,
+        "a folder with other things in it (no option replaces it)",
+      );
+    if (!overwrite)
+      throw new OutputExistsError(
+        out,
+        "the dataset of another run (--overwrite replaces it)",
+      );
   }
 
   async #removeFolders(): Promise<void> {
-    await this.store.remove(this.folders.wip);
-    await this.store.remove(this.folders.tmp);
+    const { wip, tmp, old } = this.folders;
+    for (const folder of [wip, tmp, old]) await this.store.remove(folder);
   }
 }
 

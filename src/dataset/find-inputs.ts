@@ -26,7 +26,7 @@ export async function findInputs(
     const files = await filesOf(path);
     // What a pattern finds there is a dataset that was made from the others.
     const inputs = files.filter((file) => !isInside(file, output));
-    if (inputs.length === 0) throw new InputMissingError(path);
+    if (inputs.length === 0) throw await missing(path);
     for (const file of inputs) found.add(file);
   }
   const paths = [...found];
@@ -53,6 +53,16 @@ async function filesOf(path: string): Promise<string[]> {
   return files
     .map((file) => resolve(file))
     .filter((file) => !isHidden(relative(start, file)));
+}
+
+async function missing(path: string): Promise<InputMissingError> {
+  const what =
+    (await kindOf(path)) === "folder"
+      ? `expected input files in ${path}, found none (names with . or _ in front do not count)`
+      : isDynamicPattern(path)
+        ? `expected input files that match ${path}, found none`
+        : undefined;
+  return new InputMissingError(path, undefined, what);
 }
 
 function refuseAround(output: string, input: string): void {

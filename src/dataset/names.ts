@@ -15,6 +15,8 @@ export interface RunFolders {
   out: string;
   wip: string;
   tmp: string;
+  /** The dataset that this one has replaced, for a moment. */
+  old: string;
 }
 
 export const PLAN = "_plan.json";
@@ -28,6 +30,7 @@ export function runFolders(out: string, fingerprint: string): RunFolders {
     out: base,
     wip: `${base}.__wip-${fingerprint}`,
     tmp: `${base}.__tmp-${fingerprint}`,
+    old: `${base}.__old-${fingerprint}`,
   };
 }
 

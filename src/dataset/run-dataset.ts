@@ -53,7 +53,7 @@ export async function dryRunDataset(
   const { run } = await planRunOver(dataset, hooks);
   const { fingerprint, of } = run.plan;
   const missing = (await run.isPublished()) ? [] : await run.missing();
-  if (missing.length > 0 && !dataset.overwrite) await run.refuseOther();
+  if (missing.length > 0) await run.refuseOther(dataset);
   const rowsOf = (shard: number) => {
     const { rowStart, rowEnd } = of.shards[shard] as Shard;
     return rowEnd - rowStart;

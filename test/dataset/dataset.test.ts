@@ -7,6 +7,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
@@ -222,14 +223,35 @@ describe("again", () => {
     expect(leftOf(output)).toEqual([]);
   });
 
-  test("a folder with other things in it is refused; an empty one is taken", async () => {
+  test("what is no dataset is never replaced; an empty folder is taken", async () => {
     const output = newOutput();
+    const expectRefused = async (text: string) => {
+      for (const overwrite of [false, true])
+        await expect(
+          built.runDataset({ inputs: [folder], output, overwrite }),
+        ).rejects.toMatchObject({
+          code: "ERR_OUTPUT_EXISTS",
+          message: expect.stringContaining(text),
+        });
+      expect(leftOf(output)).toEqual([]);
+    };
+    writeFileSync(output, "x");
+    await expectRefused("found a file, where the dataset's folder belongs");
+    expect(readFileSync(output, "utf8")).toBe("x");
+    rmSync(output);
+    const elsewhere = at("elsewhere");
+    mkdirSync(elsewhere, { recursive: true });
+    symlinkSync(elsewhere, output);
+    await expectRefused("found a link, device or pipe");
+    rmSync(output);
     mkdirSync(output);
     writeFileSync(join(output, "mine.txt"), "x");
-    await expect(
-      built.runDataset({ inputs: [folder], output }),
-    ).rejects.toMatchObject({ code: "ERR_OUTPUT_EXISTS" });
-    expect(filesOf(output)).toEqual({ "/mine.txt": "eA==" });
+    // Of another tool, which says nothing in it.
+    writeFileSync(join(output, "_SUCCESS"), "");
+    await expectRefused("no option replaces it");
+    expect(filesOf(output)).toEqual({ "/mine.txt": "eA==", "/_SUCCESS": "" });
+    rmSync(join(output, "_SUCCESS"));
+    await expectRefused("no option replaces it");
     rmSync(join(output, "mine.txt"));
     await built.runDataset({ inputs: [folder], output });
     expect(existsSync(join(output, "_SUCCESS"))).toBe(true);

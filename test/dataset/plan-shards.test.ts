@@ -68,5 +68,6 @@ test("names", () => {
     out: "/data/out",
     wip: "/data/out.__wip-f00",
     tmp: "/data/out.__tmp-f00",
+    old: "/data/out.__old-f00",
   });
 });

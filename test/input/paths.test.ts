@@ -63,7 +63,6 @@ const REGULAR = "input: expected a regular file, found";
 const DEVICE = `${REGULAR} a device or pipe (standard input is read with -)`;
 
 test.each([
-  [at("folder"), 65, `${REGULAR} a directory`],
   [at("pipe"), 65, DEVICE],
   [at("link to pipe"), 65, DEVICE],
   ["/dev/zero", 65, DEVICE],
@@ -92,6 +91,29 @@ test.each([
     expect(readdirSync(at("."))).not.toContain("none.arrow");
   },
 );
+
+test("a folder is the input of a dataset, and of nothing else", async () => {
+  const input = at("folder");
+  const output = at("none.arrow");
+  expect(await softjac("run", input, "-o", output)).toEqual([
+    66,
+    `softjac: expected input files in ${input}, found none (names with . or _ in front do not count)`,
+  ]);
+  expect(await softjac("run", input, "-o", "-")).toEqual([
+    64,
+    "softjac: output: expected a folder for the dataset, found standard output",
+  ]);
+  for (const args of [
+    ["inspect", input],
+    ["verify", jacobian, "--input", input],
+    ["verify", input, "--input", file],
+  ]) {
+    const [code, said] = await softjac(...args);
+    expect(said).toContain(`${REGULAR} a directory`);
+    expect(code).toBe(65);
+  }
+  expect(readdirSync(at("."))).not.toContain("none.arrow");
+});
 
 test("an input is read through links, and stays as it was", async () => {
   symlinkSync(file, at("link.arrow"));
