@@ -61,7 +61,14 @@ export class DatasetRun {
       await this.#removeFolders();
       return false;
     }
-    await this.store.putIfAbsent(`${wip}/${PLAN}`, encodeJson(this.plan));
+    try {
+      await this.store.putIfAbsent(`${wip}/${PLAN}`, encodeJson(this.plan));
+    } catch (error) {
+      // The same, a moment later.
+      if (error instanceof MissingFolder && (await this.isPublished()))
+        return false;
+      throw error;
+    }
     return true;
   }
 

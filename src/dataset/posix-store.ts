@@ -78,6 +78,9 @@ export class PosixStore implements Store {
     try {
       await handle.writeFile(bytes);
       await handle.sync();
+    } catch (error) {
+      await rm(file, { force: true });
+      throw error;
     } finally {
       await handle.close();
     }

@@ -4,6 +4,7 @@ import { type DatasetReport, DatasetReportBuilder } from "./dataset-report.js";
 import { type DatasetOptions, resolveDataset } from "./options.js";
 import { planRunOver } from "./plan-run-over.js";
 import type { Shard } from "./plan-shards.js";
+import { onDataset } from "./system-errors.js";
 
 /**
  * Softmax and Jacobian blocks of many files: a folder of parts, which appears whole or not at all. What is done of it is
@@ -21,13 +22,15 @@ export async function runDataset(
   const report = new DatasetReportBuilder(dataset.output);
   const { run, store } = await planRunOver(dataset, hooks);
   report.planned(run.plan);
-  if (!(await run.begin(dataset))) return report.finish("done already");
-  const missing = await run.missing();
-  report.found(run.shards - missing.length);
-  const { of } = dataset;
-  await computeShards({ of, run, store, shards: missing, report }, hooks);
-  await run.publish(dataset);
-  return report.finish("done");
+  return onDataset(dataset.output, async () => {
+    if (!(await run.begin(dataset))) return report.finish("done already");
+    const missing = await run.missing();
+    report.found(run.shards - missing.length);
+    const { of } = dataset;
+    await computeShards({ of, run, store, shards: missing, report }, hooks);
+    await run.publish(dataset);
+    return report.finish("done");
+  });
 }
 
 /** What a call over a dataset would do. */

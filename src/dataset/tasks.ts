@@ -17,6 +17,7 @@ import {
 } from "./options.js";
 import { planRunOver } from "./plan-run-over.js";
 import { openPlannedRun } from "./planned-run.js";
+import { onDataset } from "./system-errors.js";
 
 // A run over a dataset in steps, for schedulers: planned once, made by any number of tasks, published by any of them.
 
@@ -33,9 +34,11 @@ export async function planDataset(
   const report = new DatasetReportBuilder(dataset.output);
   const { run } = await planRunOver(dataset, hooks);
   report.planned(run.plan);
-  const isNew = await run.begin(dataset);
-  if (isNew) report.found(run.shards - (await run.missing()).length);
-  return report.finish(isNew ? "planned" : "done already");
+  return onDataset(dataset.output, async () => {
+    const isNew = await run.begin(dataset);
+    if (isNew) report.found(run.shards - (await run.missing()).length);
+    return report.finish(isNew ? "planned" : "done already");
+  });
 }
 
 /** Which shards a task makes. */
@@ -94,7 +97,7 @@ export async function runShards(
   const { run, store } = await openPlannedRun(output, fingerprint);
   report.planned(run.plan);
   if (await run.isPublished()) return report.finish("done already");
-  const missing = await run.missing();
+  const missing = await onDataset(output, () => run.missing());
   report.found(run.shards - missing.length);
   const shards = missing
     .filter((shard) => shard % count === index)
@@ -106,7 +109,9 @@ export async function runShards(
       input,
       output,
     });
-  await computeShards({ of, run, store, shards, report }, hooks);
+  await onDataset(output, () =>
+    computeShards({ of, run, store, shards, report }, hooks),
+  );
   return report.finish("done");
 }
 
@@ -129,13 +134,15 @@ export async function finalizeDataset(
   const report = new DatasetReportBuilder(output);
   const { run } = await openPlannedRun(output, fingerprint);
   report.planned(run.plan);
-  if (await run.isPublished()) return report.finish("done already");
-  const missing = await run.missing();
-  report.found(run.shards - missing.length);
-  if (missing.length > 0 && !(await run.isPublished()))
-    throw new IncompleteError(run.folders.out, missing, run.shards);
-  await run.publish({ overwrite });
-  return report.finish("done");
+  return onDataset(output, async () => {
+    if (await run.isPublished()) return report.finish("done already");
+    const missing = await run.missing();
+    report.found(run.shards - missing.length);
+    if (missing.length > 0 && !(await run.isPublished()))
+      throw new IncompleteError(run.folders.out, missing, run.shards);
+    await run.publish({ overwrite });
+    return report.finish("done");
+  });
 }
 
 export interface StatusOptions {

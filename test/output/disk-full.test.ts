@@ -71,6 +71,39 @@ test("a run whose size is not known before, and that fills the disk, ends with o
   }
 });
 
+test("a dataset that fills the disk keeps its parts, and goes on when there is room", async () => {
+  const input = at("in.arrow");
+  writeLogits(input, {
+    rows: 5000,
+    classes: 10,
+    logit: (r, k) => Math.sin(r * r + k),
+  });
+  const mount = at("small-3");
+  if (!mountSmall(mount)) {
+    console.log("disk full: 1 test left out (no right to mount a small tmpfs)");
+    return;
+  }
+  try {
+    const output = `${mount}/out`;
+    const options = { inputs: [input], output, shardRows: 400 };
+    await expect(built.runDataset(options)).rejects.toMatchObject({
+      code: "ERR_IO",
+      message: expect.stringMatching(/bytes free|no space left/),
+    });
+    const { shardsDone, shards } = await built.dryRunDataset(options);
+    expect(shardsDone).toBeGreaterThan(0);
+    expect(shardsDone).toBeLessThan(shards);
+    const [tmp] = readdirSync(mount).filter((name) => name.includes("__tmp"));
+    expect(readdirSync(`${mount}/${tmp}`)).toEqual([]);
+    spawnSync("mount", ["-o", "remount,size=64m", mount]);
+    const report = await built.runDataset(options);
+    expect(report).toMatchObject({ status: "done", shardsBefore: shardsDone });
+    expect(readdirSync(mount)).toEqual(["out"]);
+  } finally {
+    spawnSync("umount", [mount]);
+  }
+});
+
 /** A file system of 1 MiB; false without the right to mount one. */
 function mountSmall(path: string): boolean {
   mkdirSync(path);

@@ -1,0 +1,13 @@
+import { ioError } from "../output/io-error.js";
+
+/** Does work on a dataset; what the system says of the store becomes one of our errors. */
+export async function onDataset<T>(
+  output: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw ioError(output, "could not be worked on", error);
+  }
+}
