@@ -1,8 +1,8 @@
 import { statSync } from "node:fs";
-import { AbortedError, OutputClosedError, SoftjacError } from "./errors.js";
+import { SoftjacError } from "./errors.js";
 import type { LogitsFile } from "./input/logits-file.js";
 import { openLogits } from "./input/open-logits.js";
-import { carryOutJob, type Job, planJob } from "./job.js";
+import { type Job, planJob } from "./job.js";
 import { openOutput } from "./open-output.js";
 import {
   openOptionsOf,
@@ -11,8 +11,8 @@ import {
   resolveOptions,
 } from "./options.js";
 import { checkTarget } from "./output/commit.js";
-import { ioError } from "./output/io-error.js";
 import { Crew } from "./pool/crew.js";
+import { produce } from "./produce.js";
 import { ReportBuilder, type RunReport } from "./report.js";
 import { VERSION } from "./version.js";
 
@@ -48,7 +48,20 @@ export async function run(
     try {
       const job = planJob(resolved, logits);
       report.set(knownFromJob(resolved, job, logits));
-      await produce(crew, resolved, job, logits, report, hooks);
+      await produce(
+        {
+          job,
+          crew,
+          options: resolved,
+          logits,
+          report,
+          path: output,
+          open: () => openOutput(resolved, job),
+          // Threads end while the disk is waited for.
+          meanwhile: () => crew.close(),
+        },
+        hooks,
+      );
     } finally {
       logits.close();
     }
@@ -72,35 +85,6 @@ function isLarge(path: string): boolean {
 }
 
 const LARGE_BYTES = 16 * 2 ** 20;
-
-/** Writes the whole output beside its target, then commits it. */
-async function produce(
-  crew: Crew,
-  options: ResolvedOptions,
-  job: Job,
-  logits: LogitsFile,
-  report: ReportBuilder,
-  hooks: RunHooks,
-): Promise<void> {
-  const { signal } = hooks;
-  if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
-  const output = await openOutput(options, job);
-  const stop = () => output.stop?.();
-  signal?.addEventListener("abort", stop);
-  try {
-    await carryOutJob(job, { ...hooks, crew, options, logits, output, report });
-    // Threads end while the disk is waited for.
-    await Promise.all([output.commit(), crew.close()]);
-    if (output.bytes) report.set({ outputBytes: output.bytes() });
-  } catch (error) {
-    await output.discard();
-    if (signal?.aborted && error instanceof OutputClosedError)
-      throw new AbortedError({ cause: signal.reason });
-    throw ioError(options.output, "could not be written", error);
-  } finally {
-    signal?.removeEventListener("abort", stop);
-  }
-}
 
 /** What the report says of a run before it has started. */
 function knownFromJob(

@@ -139,6 +139,7 @@ describe("nothing imports upward", () => {
       "src/output/io-error",
       "src/output/temporary-file",
       "src/pool/crew",
+      "src/produce",
       "src/report",
       "src/results/catalogue",
       "src/run",

@@ -1,11 +1,11 @@
 import { open } from "node:fs/promises";
 import type { LogitsFile } from "../input/logits-file.js";
-import { carryOutJob, planJob } from "../job.js";
+import { planJob } from "../job.js";
 import { openFile } from "../open-output.js";
 import type { ResolvedOptions } from "../options.js";
-import { ioError } from "../output/io-error.js";
 import { openTemporary } from "../output/temporary-file.js";
 import type { Crew } from "../pool/crew.js";
+import { produce } from "../produce.js";
 import { ReportBuilder } from "../report.js";
 import type { RunHooks } from "../run.js";
 import { VERSION } from "../version.js";
@@ -48,36 +48,27 @@ export async function computePart(
   const report = new ReportBuilder(VERSION, options.input, path);
   const job = planJob(options, logits);
   let sha256 = "";
-  const output = await openFile(options, job, async (bytes, direct) => {
-    const file = await openTemporary(path, temporary, bytes, {
-      sync: options.sync,
-      direct,
+  const open = () =>
+    openFile(options, job, async (bytes, direct) => {
+      const file = await openTemporary(path, temporary, bytes, {
+        sync: options.sync,
+        direct,
+      });
+      return {
+        ...file,
+        async commit() {
+          // The processor has nothing to do while the disk is waited for.
+          [sha256] = await Promise.all([hashOf(temporary), file.finish()]);
+          file.published();
+        },
+      };
     });
-    return {
-      ...file,
-      async commit() {
-        // The processor has nothing to do while the disk is waited for.
-        [sha256] = await Promise.all([hashOf(temporary), file.finish()]);
-        file.published();
-      },
-    };
-  });
-  const stop = () => output.stop?.();
-  hooks.signal?.addEventListener("abort", stop);
-  try {
-    await carryOutJob(job, { ...hooks, crew, options, logits, output, report });
-    await output.commit();
-  } catch (error) {
-    await output.discard();
-    throw ioError(path, "could not be written", error);
-  } finally {
-    hooks.signal?.removeEventListener("abort", stop);
-  }
+  await produce({ job, crew, options, logits, report, path, open }, hooks);
   const { badRows, firstBadRow, entries, droppedMax, droppedSum, outputBytes } =
     report.finish("done");
   return {
     rows: job.plan.rows,
-    bytes: output.bytes?.() ?? outputBytes,
+    bytes: outputBytes,
     sha256,
     badRows,
     firstBadRow,

@@ -1,0 +1,49 @@
+import { AbortedError, OutputClosedError } from "./errors.js";
+import type { LogitsFile } from "./input/logits-file.js";
+import { carryOutJob, type Job } from "./job.js";
+import type { ResolvedOptions } from "./options.js";
+import { ioError } from "./output/io-error.js";
+import type { PendingOutput } from "./output/output-target.js";
+import type { Crew } from "./pool/crew.js";
+import type { ReportBuilder } from "./report.js";
+import type { RunHooks } from "./run.js";
+
+interface Produced {
+  job: Job;
+  crew: Crew;
+  options: ResolvedOptions;
+  logits: LogitsFile;
+  report: ReportBuilder;
+  /** What messages call the output. */
+  path: string;
+  open: () => Promise<PendingOutput>;
+  /** What else ends while the disk is waited for. */
+  meanwhile?: () => Promise<void>;
+}
+
+/**
+ * Makes the whole output of a job beside its target, then commits it.
+ * @throws SoftjacError; nothing is left of the output
+ */
+export async function produce(
+  { open, path, meanwhile, ...work }: Produced,
+  hooks: RunHooks,
+): Promise<void> {
+  const { signal } = hooks;
+  if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
+  const output = await open();
+  const stop = () => output.stop?.();
+  signal?.addEventListener("abort", stop);
+  try {
+    await carryOutJob(work.job, { ...hooks, ...work, output });
+    await Promise.all([output.commit(), meanwhile?.()]);
+    if (output.bytes) work.report.set({ outputBytes: output.bytes() });
+  } catch (error) {
+    await output.discard();
+    if (signal?.aborted && error instanceof OutputClosedError)
+      throw new AbortedError({ cause: signal.reason });
+    throw ioError(path, "could not be written", error);
+  } finally {
+    signal?.removeEventListener("abort", stop);
+  }
+}
