@@ -68,6 +68,13 @@ export function checkValue(spec: OptionSpec, value: unknown): void {
             spec.name,
           );
       return;
+    case "ranges":
+      if (
+        !Array.isArray(value) ||
+        !value.every((n) => Number.isSafeInteger(n) && n >= 0)
+      )
+        fail("a list of whole numbers from 0");
+      return;
     case "string":
       if (typeof value !== "string" || value === "") fail("a text");
       if (spec.choices && !spec.choices.includes(value as string))

@@ -176,8 +176,31 @@ export class StoppedError extends SoftjacError {
     options?: ErrorOptions,
   ) {
     super(
-      `stopped with ${shardsDone} of ${shards} parts done, which are kept: the same command goes on`,
+      shards > 0
+        ? `stopped with ${shardsDone} of ${shards} parts done, which are kept: the same command goes on`
+        : "stopped before the run was planned: the same command starts again",
       options,
+    );
+  }
+}
+
+/** Nothing has happened for too long; the work was given up, what is done of it is saved. The same call may go on. */
+export class StalledError extends SoftjacError {
+  readonly code = "ERR_STALLED";
+}
+
+/** All is done but for inputs that cannot be: the dataset is not published. Mend them, or publish without them. */
+export class InputsLeftOutError extends SoftjacError {
+  readonly code = "ERR_INPUTS_LEFT_OUT";
+  constructor(
+    readonly output: string,
+    readonly leftOut: readonly { input: string; error: string }[],
+    inputs: number,
+  ) {
+    const shown = leftOut.slice(0, 3).map(({ error }) => error);
+    if (leftOut.length > 3) shown.push("…");
+    super(
+      `${output}: expected results of ${inputs} inputs, found ${leftOut.length} that have none (--allow-missing publishes the others): ${shown.join("; ")}`,
     );
   }
 }
@@ -227,6 +250,9 @@ export class OutputClosedError extends SoftjacError {
 export class InternalError extends SoftjacError {
   readonly code = "ERR_INTERNAL";
 }
+
+/** A worker died, of its memory perhaps: on other threads a retry may help. */
+export class WorkerError extends InternalError {}
 
 /** Ascending whole numbers as people write them: 3, 7-9. At most a line of them. */
 export function ranges(numbers: readonly number[]): string {

@@ -2,10 +2,10 @@ import {
   BadRowError,
   InputFormatError,
   InputUnsupportedError,
-  InternalError,
   IoError,
   RaggedRowError,
   SoftjacError,
+  WorkerError,
 } from "./errors.js";
 import { DifferentByte } from "./io/put-bytes.js";
 import { ioError } from "./output/io-error.js";
@@ -74,5 +74,5 @@ export function unexpectedError(error: unknown, { output }: RunPaths): Error {
   const known = ioError(output, "could not be written", error);
   if (known instanceof SoftjacError) return known;
   const message = error instanceof Error ? error.message : String(error);
-  return new InternalError(`a worker failed: ${message}`, { cause: error });
+  return new WorkerError(`a worker failed: ${message}`, { cause: error });
 }

@@ -1,5 +1,9 @@
 export type { ByteComparison } from "./compare-run.js";
 export type { DatasetReport } from "./dataset/dataset-report.js";
+export type {
+  DatasetEvent,
+  DatasetHooks,
+} from "./dataset/events.js";
 export {
   type LeftoverOptions,
   type Leftovers,
@@ -34,6 +38,7 @@ export {
   IncompleteError,
   InputFormatError,
   InputMissingError,
+  InputsLeftOutError,
   InputUnsupportedError,
   InternalError,
   IoError,
@@ -45,6 +50,7 @@ export {
   RaggedRowError,
   RowMissingError,
   SoftjacError,
+  StalledError,
   StoppedError,
   UsageError,
 } from "./errors.js";

@@ -5,7 +5,8 @@ import { DROPPED, EMIT_NAMES, LAYOUTS } from "./results/catalogue.js";
 export interface OptionSpec<Name extends string = string> {
   /** The property of the command's options; the CLI's flag is the same in kebab-case. */
   name: Name;
-  kind: "string" | "list" | "integer" | "number" | "boolean";
+  /** `ranges`: numbers, on the command line 3,7-9. */
+  kind: "string" | "list" | "integer" | "number" | "boolean" | "ranges";
   alias?: string;
   choices?: readonly string[];
   /** Inclusive range of an integer or a number. */

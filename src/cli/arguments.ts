@@ -172,6 +172,7 @@ function typed(spec: OptionSpec, value: unknown): unknown {
       spec.name,
     );
   if (spec.kind === "list") return value.split(",").map((name) => name.trim());
+  if (spec.kind === "ranges") return numbersOf(spec, value);
   if (spec.kind === "number") {
     if (!/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(value))
       throw new UsageError(
@@ -187,6 +188,21 @@ function typed(spec: OptionSpec, value: unknown): unknown {
       spec.name,
     );
   return Number(value);
+}
+
+/** 3,7-9 */
+function numbersOf(spec: OptionSpec, text: string): number[] {
+  return text.split(",").flatMap((word) => {
+    const [, low, high = low] =
+      /^(\d{1,7})(?:-(\d{1,7}))?$/.exec(word.trim()) ?? [];
+    const [first, last] = [Number(low), Number(high)];
+    if (!(first <= last))
+      throw new UsageError(
+        `--${kebab(spec.name)}: expected numbers and ranges as in 3,7-9, found ${JSON.stringify(text)}`,
+        spec.name,
+      );
+    return Array.from({ length: last - first + 1 }, (_, k) => first + k);
+  });
 }
 
 export function kebab(name: string): string {

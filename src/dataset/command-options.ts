@@ -1,5 +1,5 @@
 import { type OptionSpec, RUN_OPTIONS } from "../options-table.js";
-import { PROCESS_OPTIONS } from "./options.js";
+import { PROCESS_OPTIONS, WORK_OPTIONS } from "./options.js";
 
 // Tables of the commands that work on a dataset in steps: the library checks by them, the CLI makes its help from them.
 
@@ -40,6 +40,13 @@ export const TASK_OPTIONS: readonly OptionSpec[] = [
     group: "Dataset",
     help: "Parts to make at most",
   },
+  {
+    name: "select",
+    kind: "ranges",
+    group: "Dataset",
+    help: "Parts to make, as softjac status prints them: 3,7-9 (default: the task's, or all)",
+  },
+  ...WORK_OPTIONS,
   ...RUN_OPTIONS.filter(({ name }) => PROCESS_OPTIONS.includes(name)),
 ];
 
@@ -51,6 +58,13 @@ export const FINALIZE_OPTIONS: readonly OptionSpec[] = [
     default: false,
     group: "Dataset",
     help: "Replace the dataset of another run",
+  },
+  {
+    name: "allowMissing",
+    kind: "boolean",
+    default: false,
+    group: "Dataset",
+    help: "Publish it without the inputs that were left out",
   },
 ];
 

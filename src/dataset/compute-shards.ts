@@ -1,17 +1,19 @@
-import { join } from "node:path";
-import { AbortedError, StoppedError } from "../errors.js";
-import type { LogitsFile } from "../input/logits-file.js";
-import { openLogits } from "../input/open-logits.js";
-import { openOptionsOf, type ResolvedOptions } from "../options.js";
-import { Crew } from "../pool/crew.js";
-import type { RunHooks } from "../run.js";
-import { computePart } from "./compute-part.js";
+import {
+  AbortedError,
+  InternalError,
+  StoppedError,
+  WorkerError,
+} from "../errors.js";
+import type { ResolvedOptions } from "../options.js";
 import type { PinnedInput } from "./dataset-plan.js";
 import type { DatasetReportBuilder } from "./dataset-report.js";
-import { partRecord } from "./dataset-run.js";
-import { checkPinned } from "./pin-inputs.js";
+import type { DatasetHooks } from "./events.js";
+import { errorOfInput, isBadInput } from "./left-out.js";
+import { partName } from "./names.js";
 import type { StoredRunOver } from "./plan-run-over.js";
 import type { Shard } from "./plan-shards.js";
+import { ShardMaker } from "./shard-maker.js";
+import type { Stopping } from "./stopping.js";
 
 interface Shards extends StoredRunOver {
   /** The options of a run over one input. */
@@ -19,48 +21,79 @@ interface Shards extends StoredRunOver {
   /** Those to make, in order; such as are done by now are left. */
   shards: readonly number[];
   report: DatasetReportBuilder;
+  stopping: Stopping;
+  /** An input that is bad is left out; else it ends the work. */
+  keepGoing: boolean;
+  stallTimeout: number;
 }
 
 /**
  * Makes shards one after the other, each on all threads.
- * @throws SoftjacError as run; StoppedError where it was stopped: what is done is kept
+ * @throws SoftjacError as run; StoppedError where it was stopped, StalledError where nothing happened any more: what is
+ * done is kept; InternalError for shards whose threads died twice, once the others are done
  */
 export async function computeShards(
-  { of: optionsOf, run, store, shards, report }: Shards,
-  hooks: RunHooks,
+  { shards, report, stopping, keepGoing, ...work }: Shards,
+  { onProgress, onEvent }: DatasetHooks,
 ): Promise<void> {
+  const { run } = work;
   const { of, root } = run.plan;
-  const crew = new Crew();
-  const inputs = new OpenInput();
+  const maker = new ShardMaker(work);
+  const died: string[] = [];
   try {
+    const leftOut = await run.leftOutByNumber();
     for (const shard of shards) {
-      if (hooks.signal?.aborted) throw new AbortedError();
-      // Another process may have done it since.
-      if (await run.isDone(shard)) continue;
-      await run.clearDamaged(shard);
+      if (stopping.soon.aborted) throw new AbortedError();
       const span = of.shards[shard] as Shard;
-      const input = of.inputs[span.input] as PinnedInput;
-      const path = join(root, input.name);
-      const resolved = optionsOf(path);
-      const options = { ...resolved, part: span, source: input.name };
-      const logits = await inputs.open(path, () => {
-        checkPinned(path, input);
-        return openLogits(path, openOptionsOf(resolved, hooks.signal));
-      });
-      const temporary = store.temporaryName();
-      const made = await computePart(
-        { crew, options, logits, path: run.folders.out, temporary },
-        { ...hooks, onProgress: report.progress(hooks.onProgress) },
-      );
-      try {
-        checkPinned(path, input);
-      } catch (error) {
-        await store.remove(temporary);
-        throw error;
+      // Another process may have done it since.
+      if (leftOut.has(span.input) || (await run.isDone(shard))) {
+        report.passed(span);
+        continue;
       }
-      if (!(await run.commit(temporary, partRecord(run.plan, shard, made))))
-        return;
-      report.made(made);
+      const input = of.inputs[span.input] as PinnedInput;
+      const part = partName(shard, run.shards);
+      const start = performance.now();
+      try {
+        const made = await maker.make(shard, {
+          signal: stopping.now,
+          onProgress: report.progress(onProgress),
+          onRetry: ({ message }) =>
+            onEvent?.({ event: "part retried", shard, part, error: message }),
+        });
+        if (!made) return;
+        report.made(made);
+        const durationMs = performance.now() - start;
+        const { rows, bytes, badRows } = made;
+        onEvent?.({
+          event: "part made",
+          shard,
+          part,
+          input: input.name,
+          rows,
+          bytes,
+          badRows,
+          durationMs,
+        });
+      } catch (error) {
+        if (keepGoing && isBadInput(error)) {
+          maker.checkPinned(shard);
+          const found = errorOfInput(
+            error,
+            `${root}/${input.name}`,
+            input.name,
+          );
+          await run.leaveOut(span.input, found);
+          leftOut.set(span.input, found);
+          report.passed(span);
+          onEvent?.({
+            event: "input left out",
+            input: input.name,
+            error: found,
+          });
+        } else if (error instanceof WorkerError)
+          died.push(`${maker.describe(shard)}: ${error.message}`);
+        else throw error;
+      }
     }
   } catch (error) {
     // With the run's folders goes the place for what this process was making.
@@ -69,29 +102,10 @@ export async function computeShards(
       throw new StoppedError(report.shardsDone, run.shards, { cause: error });
     throw error;
   } finally {
-    inputs.close();
-    await crew.close();
+    await maker.close();
   }
-}
-
-/** The input of the last shard: mostly the next one's too. */
-class OpenInput {
-  #path = "";
-  #logits: LogitsFile | null = null;
-
-  async open(
-    path: string,
-    open: () => Promise<LogitsFile>,
-  ): Promise<LogitsFile> {
-    if (this.#logits && this.#path === path) return this.#logits;
-    this.close();
-    this.#logits = await open();
-    this.#path = path;
-    return this.#logits;
-  }
-
-  close(): void {
-    this.#logits?.close();
-    this.#logits = null;
-  }
+  if (died.length > 0)
+    throw new InternalError(
+      `expected threads that last, found that they died twice: ${died.slice(0, 3).join("; ")}${died.length > 3 ? "; …" : ""} (parts that are done are kept: ${report.shardsDone} of ${run.shards})`,
+    );
 }

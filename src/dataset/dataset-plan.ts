@@ -13,6 +13,11 @@ export interface PinnedInput {
   rows: number;
 }
 
+/** An input that a run goes on without, and why. */
+export interface LeftOutInput extends Omit<PinnedInput, "rows"> {
+  error: string;
+}
+
 /** Everything that the bytes of a dataset depend on, and where its inputs are. */
 export interface DatasetPlan {
   fingerprint: string;
@@ -29,6 +34,8 @@ export interface PlannedBytes {
   /** Options of the run, those that change bytes. */
   options: BytesOptions;
   inputs: readonly PinnedInput[];
+  /** Found bad by the plan. */
+  leftOut: readonly LeftOutInput[];
   shards: readonly Shard[];
 }
 

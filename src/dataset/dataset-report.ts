@@ -1,6 +1,8 @@
 import type { RunHooks } from "../run.js";
 import { VERSION } from "../version.js";
 import type { DatasetPlan } from "./dataset-plan.js";
+import type { DatasetHooks } from "./events.js";
+import type { Shard } from "./plan-shards.js";
 import type { PartRecord } from "./records.js";
 
 /** What a call over a dataset did. */
@@ -20,6 +22,8 @@ export interface DatasetReport {
   rowsMade: number;
   bytesMade: number;
   badRowsMade: number;
+  /** Inputs without results, and why. */
+  leftOut: { name: string; error: string }[];
   /** From the call to the return, in milliseconds. */
   durationMs: number;
   rowsPerSecond: number;
@@ -32,7 +36,14 @@ export class DatasetReportBuilder {
   readonly #start = performance.now();
   readonly #report: DatasetReport;
 
-  constructor(output: string) {
+  #shards: readonly Shard[] = [];
+  #rowsToDo = 0;
+  #rowsPassed = 0;
+
+  constructor(
+    output: string,
+    private readonly tell?: DatasetHooks["onEvent"],
+  ) {
     this.#report = {
       softjac: VERSION,
       status: "failed",
@@ -46,6 +57,7 @@ export class DatasetReportBuilder {
       rowsMade: 0,
       bytesMade: 0,
       badRowsMade: 0,
+      leftOut: [],
       durationMs: 0,
       rowsPerSecond: 0,
       peakMemoryBytes: 0,
@@ -57,6 +69,7 @@ export class DatasetReportBuilder {
   }
 
   planned({ fingerprint, of }: DatasetPlan): void {
+    this.#shards = of.shards;
     Object.assign(this.#report, {
       fingerprint,
       inputs: of.inputs.length,
@@ -65,9 +78,32 @@ export class DatasetReportBuilder {
     });
   }
 
-  /** So many shards are done before anything is. */
-  found(shards: number): void {
-    this.#report.shardsBefore = shards;
+  /** What is known before anything is done: the shards of this call, of those that are missing. */
+  found(missing: readonly number[], toDo: readonly number[] = missing): void {
+    this.#report.shardsBefore = this.#report.shards - missing.length;
+    this.#rowsToDo = toDo.reduce(
+      (sum, shard) => sum + rowsOf(this.#shards[shard] as Shard),
+      0,
+    );
+    const { inputs, rows, shards, shardsBefore } = this.#report;
+    this.tell?.({
+      event: "planned",
+      fingerprint: this.#report.fingerprint as string,
+      inputs,
+      rows,
+      shards,
+      shardsDone: shardsBefore,
+      shardsToDo: toDo.length,
+    });
+  }
+
+  /** A shard that was to be made here, and is not: another process has, or nobody will. */
+  passed(shard: Shard): void {
+    this.#rowsPassed += rowsOf(shard);
+  }
+
+  leftOut(inputs: DatasetReport["leftOut"]): void {
+    this.#report.leftOut = inputs;
   }
 
   made({
@@ -82,10 +118,10 @@ export class DatasetReportBuilder {
     report.badRowsMade += badRows;
   }
 
-  /** A shard's progress as that of the whole. */
+  /** A shard's progress as that of the call. */
   progress(tell: RunHooks["onProgress"]): RunHooks["onProgress"] {
-    const { rowsMade, rows } = this.#report;
-    return (done) => tell?.(rowsMade + done, rows);
+    const before = this.#report.rowsMade + this.#rowsPassed;
+    return (done) => tell?.(before + done, this.#rowsToDo);
   }
 
   finish(status: DatasetReport["status"]): DatasetReport {
@@ -98,4 +134,8 @@ export class DatasetReportBuilder {
       peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
     };
   }
+}
+
+function rowsOf({ rowStart, rowEnd }: Shard): number {
+  return rowEnd - rowStart;
 }

@@ -1,6 +1,12 @@
-import { InternalError, IoError, OutputExistsError } from "../errors.js";
+import {
+  InputsLeftOutError,
+  InternalError,
+  IoError,
+  OutputExistsError,
+} from "../errors.js";
 import type { DatasetPlan } from "./dataset-plan.js";
 import { sha256 } from "./fingerprint.js";
+import { LeftOutInputs } from "./left-out.js";
 import {
   COMMITS,
   commitName,
@@ -19,16 +25,27 @@ import {
 } from "./records.js";
 import { MissingFolder, type Store } from "./store.js";
 
+export interface PublishOptions {
+  /** Another dataset is replaced. */
+  overwrite: boolean;
+  /** It is published without inputs that were left out. */
+  allowMissing?: boolean;
+}
+
 /**
  * One run over a dataset, as it stands in a store: what has been done of it, by whatever process. Any number of processes
  * may work on it at once and die at any point; what they do twice has the same bytes.
  */
 export class DatasetRun {
+  readonly #leftOut: LeftOutInputs;
+
   constructor(
     private readonly store: Store,
     readonly folders: RunFolders,
     readonly plan: DatasetPlan,
-  ) {}
+  ) {
+    this.#leftOut = new LeftOutInputs(store, plan);
+  }
 
   get shards(): number {
     return this.plan.of.shards.length;
@@ -50,7 +67,7 @@ export class DatasetRun {
     const { wip, tmp } = this.folders;
     if (await this.isPublished()) {
       // Of a process that died between publishing and clearing up.
-      await this.#removeFolders();
+      await this.#clearUp();
       return false;
     }
     await this.refuseOther({ overwrite });
@@ -58,7 +75,7 @@ export class DatasetRun {
     await this.store.makeFolder(`${wip}/${COMMITS}`);
     // Another process may have published, and with that renamed its folder away, since we have looked.
     if (await this.isPublished()) {
-      await this.#removeFolders();
+      await this.#clearUp();
       return false;
     }
     try {
@@ -127,19 +144,43 @@ export class DatasetRun {
     return [...missing, ...damaged].sort((a, b) => a - b);
   }
 
-  /** The shards without a record, and those whose part is not what their record says. */
+  /** The shards without a record, and those whose part is not what their record says; none of inputs left out. */
   async inspect(): Promise<{ missing: number[]; damaged: number[] }> {
-    const folder = (await this.isPublished())
-      ? this.folders.out
-      : this.folders.wip;
+    const folder = await this.#folder();
+    const leftOut = await this.#leftOut.found(folder);
     const missing: number[] = [];
     const damaged: number[] = [];
-    for (let shard = 0; shard < this.shards; shard++) {
+    for (const [shard, { input }] of this.plan.of.shards.entries()) {
+      if (leftOut.has(input)) continue;
       const record = await this.record(shard, folder);
       if (!record) missing.push(shard);
       else if (!(await this.#isWhole(record, folder))) damaged.push(shard);
     }
     return { missing, damaged };
+  }
+
+  /** The inputs that the run goes on without, and why. */
+  async leftOut(): Promise<{ name: string; error: string }[]> {
+    return this.#leftOut.all(await this.#folder());
+  }
+
+  /** Of them, those found bad since the plan. */
+  leftOutByNumber(): Promise<Map<number, string>> {
+    return this.#leftOut.found(this.folders.wip);
+  }
+
+  /** Goes on without an input. */
+  async leaveOut(input: number, error: string): Promise<void> {
+    try {
+      await this.#leftOut.put(this.folders.wip, input, error);
+    } catch (cause) {
+      if (!(cause instanceof MissingFolder && (await this.isPublished())))
+        throw cause;
+    }
+  }
+
+  async #folder(): Promise<string> {
+    return (await this.isPublished()) ? this.folders.out : this.folders.wip;
   }
 
   /** Removes a part that is not what its record says, and the record, so that it is made again. */
@@ -152,13 +193,19 @@ export class DatasetRun {
   }
 
   /**
-   * Publishes the dataset; all its shards must be done. Any process may do it, any number of times.
-   * @throws OutputExistsError where another dataset was published first
+   * Publishes the dataset; all its shards must be done, but for those of inputs left out where those may be missing. Any
+   * process may do it, any number of times.
+   * @throws OutputExistsError where another dataset was published first; InputsLeftOutError
    */
-  async publish({ overwrite }: { overwrite: boolean }): Promise<void> {
+  async publish({
+    overwrite,
+    allowMissing = false,
+  }: PublishOptions): Promise<void> {
     if (await this.isPublished()) return;
     const { out, wip } = this.folders;
     try {
+      await this.#refuseLeftOut(allowMissing);
+      await this.#leftOut.sweep(wip);
       const manifest = encodeJson(await this.#manifest());
       await this.store.putIfAbsent(`${wip}/${MANIFEST}`, manifest);
       const success: Success = {
@@ -176,7 +223,18 @@ export class DatasetRun {
       await this.refuseOther({ overwrite });
       await this.#replace();
     }
-    await this.#removeFolders();
+    await this.#clearUp();
+  }
+
+  async #refuseLeftOut(allowMissing: boolean): Promise<void> {
+    const { inputs, leftOut } = this.plan.of;
+    const found = await this.#leftOut.all(this.folders.wip);
+    if (found.length > 0 && !allowMissing)
+      throw new InputsLeftOutError(
+        this.folders.out,
+        found.map(({ name, error }) => ({ input: name, error })),
+        inputs.length + leftOut.length,
+      );
   }
 
   /** The old dataset is there until the new one is complete, and for a moment under another name. */
@@ -191,7 +249,9 @@ export class DatasetRun {
   async #manifest(): Promise<Manifest> {
     const { fingerprint, of } = this.plan;
     const parts: Manifest["parts"][number][] = [];
-    for (let shard = 0; shard < this.shards; shard++) {
+    const leftOut = await this.#leftOut.found(this.folders.wip);
+    for (const [shard, { input }] of of.shards.entries()) {
+      if (leftOut.has(input)) continue;
       const record = await this.record(shard);
       if (!record)
         throw new InternalError(`expected shard ${shard} to be done`);
@@ -206,6 +266,7 @@ export class DatasetRun {
       softjac: of.softjac,
       options: of.options,
       inputs: of.inputs.map(({ name, bytes, rows }) => ({ name, bytes, rows })),
+      leftOut: await this.#leftOut.all(this.folders.wip),
       rows: sum(({ rows }) => rows),
       bytes: sum(({ bytes }) => bytes),
       badRows: sum(({ badRows }) => badRows),
@@ -263,8 +324,11 @@ export class DatasetRun {
       );
   }
 
-  async #removeFolders(): Promise<void> {
-    const { wip, tmp, old } = this.folders;
+  /** After publishing, by whoever finds it published. */
+  async #clearUp(): Promise<void> {
+    const { out, wip, tmp, old } = this.folders;
+    // Another process may have made a part of such an input between the manifest and the folder's new name.
+    await this.#leftOut.sweep(out);
     for (const folder of [wip, tmp, old]) await this.store.remove(folder);
   }
 }

@@ -9,6 +9,7 @@ import {
 } from "../options.js";
 import { type OptionSpec, RUN_OPTIONS } from "../options-table.js";
 import { isEntriesLayout } from "../results/catalogue.js";
+import type { StopLimits } from "./stopping.js";
 
 /** What a run over a dataset is asked to do, beside what any run is. */
 export interface DatasetOptions
@@ -23,7 +24,53 @@ export interface DatasetOptions
   shardBytes?: number | undefined;
   /** Replace another dataset. */
   overwrite?: boolean | undefined;
+  /** Leave out inputs that are bad and go on with the others; the dataset is not published then. */
+  keepGoing?: boolean | undefined;
+  /** Publish it without inputs that were left out. */
+  allowMissing?: boolean | undefined;
+  /** Seconds for the part under way once the work is stopped. */
+  grace?: number | undefined;
+  /** Seconds after which the call has returned, stopped where it is not done. */
+  timeLimit?: number | undefined;
+  /** Seconds without a finished chunk after which the work is given up. */
+  stallTimeout?: number | undefined;
 }
+
+/** How a process works on a dataset; changes no byte. */
+export const WORK_OPTIONS = [
+  {
+    name: "keepGoing",
+    kind: "boolean",
+    default: false,
+    group: "Dataset",
+    help: "Leave out inputs that are bad, and make the others (exit code 65 at the end, nothing published)",
+  },
+  {
+    name: "grace",
+    kind: "number",
+    range: [0, 86_400],
+    // Kubernetes kills 30 s after it has asked, Slurm likewise.
+    default: 25,
+    group: "Running",
+    help: "Seconds to finish or give up the part under way after a signal",
+  },
+  {
+    name: "timeLimit",
+    kind: "number",
+    range: [0, 2_000_000],
+    group: "Running",
+    help: "Seconds within which the process ends, with 75 where parts are left (default: none)",
+  },
+  {
+    name: "stallTimeout",
+    kind: "number",
+    range: [0.1, 2_000_000],
+    // A chunk takes milliseconds; a disk that is busy with others may take a minute for a sync.
+    default: 600,
+    group: "Running",
+    help: "Seconds without a finished chunk after which the process gives up, with 75",
+  },
+] as const satisfies readonly OptionSpec[];
 
 /** Beside RUN_OPTIONS, in the same table of the CLI. */
 export const DATASET_OPTIONS = [
@@ -50,7 +97,21 @@ export const DATASET_OPTIONS = [
     group: "Dataset",
     help: "Replace the dataset of another run, once the new one is complete",
   },
+  {
+    name: "allowMissing",
+    kind: "boolean",
+    default: false,
+    group: "Dataset",
+    help: "Publish the dataset without the inputs that were left out",
+  },
+  ...WORK_OPTIONS,
 ] as const satisfies readonly OptionSpec[];
+
+/** How a process works on a dataset. */
+export interface WorkOptions extends StopLimits {
+  readonly keepGoing: boolean;
+  readonly stallTimeout: number;
+}
 
 export interface ResolvedDataset {
   readonly inputs: readonly string[];
@@ -59,6 +120,8 @@ export interface ResolvedDataset {
   readonly shardRows: number | undefined;
   readonly shardBytes: number;
   readonly overwrite: boolean;
+  readonly allowMissing: boolean;
+  readonly work: WorkOptions;
   /** Of one of its inputs. */
   of(input: string): ResolvedOptions;
 }
@@ -74,7 +137,8 @@ export function resolveDataset(options: DatasetOptions): ResolvedDataset {
       .map(({ name }) => name)
       .filter((name) => name !== "force"),
   ]);
-  const { inputs, output, shardRows, shardBytes, overwrite, ...run } = options;
+  const { inputs, output, shardRows, shardBytes, overwrite, allowMissing } =
+    options;
   if (!Array.isArray(inputs) || inputs.length === 0)
     throw new UsageError(
       "inputs: expected one path or more, found none",
@@ -93,6 +157,13 @@ export function resolveDataset(options: DatasetOptions): ResolvedDataset {
       "layout: expected one whose rows stand alone, found dense, whose rows are as long as the whole input",
       "layout",
     );
+  const work = resolveWork(options);
+  const run = Object.fromEntries(
+    RUN_OPTIONS.map(({ name }) => [
+      name,
+      options[name as keyof typeof options],
+    ]),
+  );
   const of = (input: string) => resolveOptions({ ...run, input, output });
   of(inputs[0] as string);
   return Object.freeze({
@@ -101,8 +172,28 @@ export function resolveDataset(options: DatasetOptions): ResolvedDataset {
     shardRows,
     shardBytes: shardBytes ?? 256 * 2 ** 20,
     overwrite: overwrite ?? false,
+    allowMissing: allowMissing ?? false,
+    work,
     of,
   });
+}
+
+/** @throws UsageError */
+export function resolveWork({
+  keepGoing = false,
+  grace = 25,
+  timeLimit,
+  stallTimeout = 600,
+}: Pick<
+  DatasetOptions,
+  "keepGoing" | "grace" | "timeLimit" | "stallTimeout"
+>): WorkOptions {
+  if (timeLimit !== undefined && timeLimit <= grace)
+    throw new UsageError(
+      `timeLimit: expected more than the grace (${grace} s), found ${timeLimit}`,
+      "timeLimit",
+    );
+  return { keepGoing, grace, timeLimit, stallTimeout };
 }
 
 /** Options that change no byte, and that each process may have its own of. */

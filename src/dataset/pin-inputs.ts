@@ -4,8 +4,10 @@ import { InputFormatError, InputUnsupportedError } from "../errors.js";
 import { openLogits } from "../input/open-logits.js";
 import { planJob } from "../job.js";
 import { openOptionsOf } from "../options.js";
-import type { PinnedInput } from "./dataset-plan.js";
+import type { LeftOutInput, PinnedInput } from "./dataset-plan.js";
+import type { DatasetHooks } from "./events.js";
 import type { FoundInputs } from "./find-inputs.js";
+import { errorOfInput, isBadInput } from "./left-out.js";
 import type { ResolvedDataset } from "./options.js";
 import type { InputSize } from "./plan-shards.js";
 
@@ -16,49 +18,79 @@ interface Kind {
   dtype: string;
 }
 
+export interface PinnedInputs {
+  pinned: PinnedInput[];
+  /** Of those pinned. */
+  sizes: InputSize[];
+  leftOut: LeftOutInput[];
+}
+
 /**
  * Opens every input, checks that a run can be over it and that all give the same columns, and notes what it is.
- * @throws SoftjacError as a run over that input would; InputUnsupportedError for one that is unlike the first
+ * @throws SoftjacError as a run over that input would; InputUnsupportedError for one that is unlike the first; with
+ * `keepGoing` only where none is left
  */
 export async function pinInputs(
   { root, names }: FoundInputs,
   dataset: ResolvedDataset,
-  signal: AbortSignal | undefined,
-): Promise<{ pinned: PinnedInput[]; sizes: InputSize[] }> {
+  { signal, onEvent }: Pick<DatasetHooks, "signal" | "onEvent">,
+): Promise<PinnedInputs> {
   const pinned: PinnedInput[] = [];
   const sizes: InputSize[] = [];
+  const leftOut: LeftOutInput[] = [];
   let first: Kind | null = null;
-  for (const name of names) {
+  for (const [k, name] of names.entries()) {
     const path = join(root, name);
-    const options = dataset.of(path);
     const seen = stateOf(path);
-    const logits = await openLogits(path, openOptionsOf(options, signal));
     try {
-      const job = planJob(options, logits);
-      const kind = { name, classes: logits.classes, dtype: job.dtype };
+      const { kind, size } = await lookInto(path, name, dataset, signal);
       first ??= kind;
       refuseOther(path, first, kind);
-      pinned.push({ name, ...seen, rows: logits.rows });
-      const bytes = job.kind === "planned" ? job.layout.bytes : logits.bytes;
-      sizes.push({
-        rows: logits.rows,
-        bytesPerRow: bytes / Math.max(1, logits.rows),
-      });
-    } finally {
-      logits.close();
+      pinned.push({ name, ...seen, rows: size.rows });
+      sizes.push(size);
+    } catch (error) {
+      if (!dataset.work.keepGoing || !isBadInput(error)) throw error;
+      if (pinned.length === 0 && k + 1 === names.length) throw error;
+      const found = errorOfInput(error, path, name);
+      leftOut.push({ name, ...seen, error: found });
+      onEvent?.({ event: "input left out", input: name, error: found });
     }
   }
-  return { pinned, sizes };
+  return { pinned, sizes, leftOut };
 }
 
-/** @throws InputFormatError for an input that is not what it was */
+async function lookInto(
+  path: string,
+  name: string,
+  dataset: ResolvedDataset,
+  signal: AbortSignal | undefined,
+): Promise<{ kind: Kind; size: InputSize }> {
+  const options = dataset.of(path);
+  const logits = await openLogits(path, openOptionsOf(options, signal));
+  try {
+    const { rows, classes } = logits;
+    const job = planJob(options, logits);
+    const bytes = job.kind === "planned" ? job.layout.bytes : logits.bytes;
+    return {
+      kind: { name, classes, dtype: job.dtype },
+      size: { rows, bytesPerRow: bytes / Math.max(1, rows) },
+    };
+  } finally {
+    logits.close();
+  }
+}
+
+/** The run's plan is no longer that of its inputs. */
+export class InputChangedError extends InputFormatError {}
+
+/** @throws InputChangedError for an input that is not what it was */
 export function checkPinned(
   path: string,
   { bytes, modified }: PinnedInput,
 ): void {
   const found = stateOf(path);
   if (found.bytes !== bytes || found.modified !== modified)
-    throw new InputFormatError(
+    throw new InputChangedError(
       path,
       "file",
       `expected it as it was when the run was planned (${bytes} bytes, changed at ${modified} ns), found another (${found.bytes} bytes, changed at ${found.modified} ns)`,

@@ -1,6 +1,6 @@
-import type { RunHooks } from "../run.js";
 import { makePlan } from "./dataset-plan.js";
 import { DatasetRun } from "./dataset-run.js";
+import type { DatasetHooks } from "./events.js";
 import { findInputs } from "./find-inputs.js";
 import { runFolders } from "./names.js";
 import { bytesOptions, type ResolvedDataset } from "./options.js";
@@ -17,13 +17,14 @@ export interface StoredRunOver {
 /** Plans a run from its options. Reads the structure of every input, writes nothing. @throws SoftjacError */
 export async function planRunOver(
   dataset: ResolvedDataset,
-  { signal }: Pick<RunHooks, "signal">,
+  hooks: Pick<DatasetHooks, "signal" | "onEvent">,
 ): Promise<StoredRunOver> {
   const found = await findInputs(dataset.inputs, dataset.output);
-  const { pinned, sizes } = await pinInputs(found, dataset, signal);
+  const { pinned, sizes, leftOut } = await pinInputs(found, dataset, hooks);
   const plan = makePlan(found.root, {
     options: bytesOptions(dataset.of(dataset.inputs[0] as string)),
     inputs: pinned,
+    leftOut,
     shards: planShards(sizes, dataset),
   });
   const folders = runFolders(dataset.output, plan.fingerprint);

@@ -25,6 +25,8 @@ export interface Manifest {
   softjac: string;
   options: BytesOptions;
   inputs: readonly { name: string; bytes: number; rows: number }[];
+  /** Inputs without results, and why. */
+  leftOut: readonly { name: string; error: string }[];
   rows: number;
   bytes: number;
   badRows: number;

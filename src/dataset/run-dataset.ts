@@ -1,9 +1,10 @@
-import type { RunHooks } from "../run.js";
 import { computeShards } from "./compute-shards.js";
-import { type DatasetReport, DatasetReportBuilder } from "./dataset-report.js";
+import type { DatasetReport } from "./dataset-report.js";
+import type { DatasetHooks } from "./events.js";
 import { type DatasetOptions, resolveDataset } from "./options.js";
 import { planRunOver } from "./plan-run-over.js";
 import type { Shard } from "./plan-shards.js";
+import { reported } from "./reported.js";
 import { onDataset } from "./system-errors.js";
 
 /**
@@ -12,24 +13,36 @@ import { onDataset } from "./system-errors.js";
  * with the same bytes.
  *
  * @throws SoftjacError: as run; OutputExistsError where the folder is another run's; StoppedError where it was stopped
- * with something saved
+ * with something saved, StalledError where nothing happened any more; InputsLeftOutError
  */
 export async function runDataset(
   options: DatasetOptions,
-  hooks: RunHooks = {},
+  hooks: DatasetHooks = {},
 ): Promise<DatasetReport> {
   const dataset = resolveDataset(options);
-  const report = new DatasetReportBuilder(dataset.output);
-  const { run, store } = await planRunOver(dataset, hooks);
-  report.planned(run.plan);
-  return onDataset(dataset.output, async () => {
-    if (!(await run.begin(dataset))) return report.finish("done already");
-    const missing = await run.missing();
-    report.found(run.shards - missing.length);
-    const { of } = dataset;
-    await computeShards({ of, run, store, shards: missing, report }, hooks);
-    await run.publish(dataset);
-    return report.finish("done");
+  const { output, work, of } = dataset;
+  return reported({ output, limits: work, hooks }, async (report, stopping) => {
+    const { run, store } = await planRunOver(dataset, {
+      ...hooks,
+      signal: stopping.soon,
+    });
+    report.planned(run.plan);
+    return onDataset(output, async () => {
+      if (!(await run.begin(dataset))) {
+        report.leftOut(await run.leftOut());
+        return report.finish("done already");
+      }
+      const shards = await run.missing();
+      report.found(shards);
+      await computeShards(
+        { ...work, of, run, store, shards, report, stopping },
+        hooks,
+      );
+      report.leftOut(await run.leftOut());
+      await run.publish(dataset);
+      hooks.onEvent?.({ event: "published" });
+      return report.finish("done");
+    });
   });
 }
 
@@ -42,6 +55,8 @@ export interface DatasetDryRun {
   shards: number;
   shardsDone: number;
   rowsLeft: number;
+  /** Inputs that it goes on without, and why. */
+  leftOut: { name: string; error: string }[];
 }
 
 /**
@@ -50,7 +65,7 @@ export interface DatasetDryRun {
  */
 export async function dryRunDataset(
   options: DatasetOptions,
-  hooks: Pick<RunHooks, "signal"> = {},
+  hooks: Pick<DatasetHooks, "signal"> = {},
 ): Promise<DatasetDryRun> {
   const dataset = resolveDataset(options);
   const { run } = await planRunOver(dataset, hooks);
@@ -69,5 +84,6 @@ export async function dryRunDataset(
     shards: run.shards,
     shardsDone: run.shards - missing.length,
     rowsLeft: missing.reduce((sum, shard) => sum + rowsOf(shard), 0),
+    leftOut: await run.leftOut(),
   };
 }

@@ -1,22 +1,24 @@
 import { checkNames, checkPath, checkValue } from "../check-options.js";
-import { IncompleteError, UsageError } from "../errors.js";
+import { IncompleteError, InputsLeftOutError, UsageError } from "../errors.js";
 import { type RunOptions, resolveOptions } from "../options.js";
 import type { OptionSpec } from "../options-table.js";
-import type { RunHooks } from "../run.js";
 import {
   FINALIZE_OPTIONS,
   STATUS_OPTIONS,
   TASK_OPTIONS,
 } from "./command-options.js";
 import { computeShards } from "./compute-shards.js";
-import { type DatasetReport, DatasetReportBuilder } from "./dataset-report.js";
+import type { DatasetReport } from "./dataset-report.js";
+import type { DatasetHooks } from "./events.js";
 import {
   type DatasetOptions,
   resolveDataset,
+  resolveWork,
   runOptionsOf,
 } from "./options.js";
 import { planRunOver } from "./plan-run-over.js";
 import { openPlannedRun } from "./planned-run.js";
+import { reported } from "./reported.js";
 import { onDataset } from "./system-errors.js";
 
 // A run over a dataset in steps, for schedulers: planned once, made by any number of tasks, published by any of them.
@@ -28,16 +30,22 @@ import { onDataset } from "./system-errors.js";
  */
 export async function planDataset(
   options: DatasetOptions,
-  hooks: Pick<RunHooks, "signal"> = {},
+  hooks: DatasetHooks = {},
 ): Promise<DatasetReport> {
   const dataset = resolveDataset(options);
-  const report = new DatasetReportBuilder(dataset.output);
-  const { run } = await planRunOver(dataset, hooks);
-  report.planned(run.plan);
-  return onDataset(dataset.output, async () => {
-    const isNew = await run.begin(dataset);
-    if (isNew) report.found(run.shards - (await run.missing()).length);
-    return report.finish(isNew ? "planned" : "done already");
+  const { output, work } = dataset;
+  return reported({ output, limits: work, hooks }, async (report, stopping) => {
+    const { run } = await planRunOver(dataset, {
+      ...hooks,
+      signal: stopping.soon,
+    });
+    report.planned(run.plan);
+    return onDataset(output, async () => {
+      const isNew = await run.begin(dataset);
+      if (isNew) report.found(await run.missing(), []);
+      report.leftOut(await run.leftOut());
+      return report.finish(isNew ? "planned" : "done already");
+    });
   });
 }
 
@@ -61,17 +69,27 @@ export interface TaskOptions
   /** Task i of n makes shards i, i + n, i + 2n, … */
   shardIndex?: number | undefined;
   shardCount?: number | undefined;
+  /** These shards alone. */
+  select?: readonly number[] | undefined;
   /** Shards to make at most. */
   limit?: number | undefined;
+  /** Leave out inputs that are bad and go on with the others. */
+  keepGoing?: boolean | undefined;
+  /** Seconds for the part under way once the work is stopped. */
+  grace?: number | undefined;
+  /** Seconds after which the call has returned, stopped where it is not done. */
+  timeLimit?: number | undefined;
+  /** Seconds without a finished chunk after which the work is given up. */
+  stallTimeout?: number | undefined;
 }
 
 /**
  * Makes a task's shards of a planned run, those that are not done.
- * @throws PlanMissingError; SoftjacError as run; StoppedError
+ * @throws PlanMissingError; SoftjacError as run; StoppedError, StalledError; InputsLeftOutError where one of its own was
  */
 export async function runShards(
   options: TaskOptions,
-  hooks: RunHooks = {},
+  hooks: DatasetHooks = {},
 ): Promise<DatasetReport> {
   checkAll(options, TASK_OPTIONS);
   const {
@@ -79,9 +97,65 @@ export async function runShards(
     run: fingerprint,
     shardIndex,
     shardCount,
+    select,
     limit,
+    keepGoing,
+    grace,
+    timeLimit,
+    stallTimeout,
     ...own
   } = options;
+  const isOfTask = tasksShards({ shardIndex, shardCount });
+  const work = resolveWork({ keepGoing, grace, timeLimit, stallTimeout });
+  return reported({ output, limits: work, hooks }, async (report, stopping) => {
+    const { run, store } = await openPlannedRun(output, fingerprint);
+    report.planned(run.plan);
+    const chosen = select && new Set(select);
+    refuseBeyond(select, run.shards);
+    if (await run.isPublished()) return report.finish("done already");
+    return onDataset(output, async () => {
+      const missing = await run.missing();
+      const shards = missing
+        .filter((shard) => isOfTask(shard) && (chosen?.has(shard) ?? true))
+        .slice(0, limit);
+      report.found(missing, shards);
+      const of = (input: string) =>
+        resolveOptions({
+          ...runOptionsOf(run.plan.of.options),
+          ...own,
+          input,
+          output,
+        });
+      const leftOut = new Set<string>();
+      await computeShards(
+        { ...work, of, run, store, shards, report, stopping },
+        {
+          ...hooks,
+          onEvent(event) {
+            if (event.event === "input left out") leftOut.add(event.input);
+            hooks.onEvent?.(event);
+          },
+        },
+      );
+      const all = await run.leftOut();
+      report.leftOut(all);
+      const here = all.filter(({ name }) => leftOut.has(name));
+      if (here.length > 0)
+        throw new InputsLeftOutError(
+          run.folders.out,
+          here.map(({ name, error }) => ({ input: name, error })),
+          run.plan.of.inputs.length,
+        );
+      return report.finish("done");
+    });
+  });
+}
+
+/** Which shards are a task's. @throws UsageError */
+function tasksShards({
+  shardIndex,
+  shardCount,
+}: Pick<TaskOptions, "shardIndex" | "shardCount">): (shard: number) => boolean {
   if ((shardIndex === undefined) !== (shardCount === undefined))
     throw new UsageError(
       "shardIndex, shardCount: expected both or none, found one",
@@ -93,26 +167,19 @@ export async function runShards(
       `shardIndex: expected less than the ${count} tasks, found ${index}`,
       "shardIndex",
     );
-  const report = new DatasetReportBuilder(output);
-  const { run, store } = await openPlannedRun(output, fingerprint);
-  report.planned(run.plan);
-  if (await run.isPublished()) return report.finish("done already");
-  const missing = await onDataset(output, () => run.missing());
-  report.found(run.shards - missing.length);
-  const shards = missing
-    .filter((shard) => shard % count === index)
-    .slice(0, limit);
-  const of = (input: string) =>
-    resolveOptions({
-      ...runOptionsOf(run.plan.of.options),
-      ...own,
-      input,
-      output,
-    });
-  await onDataset(output, () =>
-    computeShards({ of, run, store, shards, report }, hooks),
-  );
-  return report.finish("done");
+  return (shard) => shard % count === index;
+}
+
+function refuseBeyond(
+  select: readonly number[] | undefined,
+  shards: number,
+): void {
+  const beyond = select?.find((shard) => shard >= shards);
+  if (beyond !== undefined)
+    throw new UsageError(
+      `select: expected parts from 0 to ${shards - 1}, found ${beyond}`,
+      "select",
+    );
 }
 
 export interface FinalizeOptions {
@@ -120,28 +187,39 @@ export interface FinalizeOptions {
   run?: string | undefined;
   /** Replace another dataset. */
   overwrite?: boolean | undefined;
+  /** Publish it without inputs that were left out. */
+  allowMissing?: boolean | undefined;
 }
 
 /**
  * Publishes a planned run whose parts are all there. Any process may, any number of times.
- * @throws PlanMissingError, IncompleteError, OutputExistsError
+ * @throws PlanMissingError, IncompleteError, OutputExistsError, InputsLeftOutError
  */
 export async function finalizeDataset(
   options: FinalizeOptions,
+  hooks: Pick<DatasetHooks, "onEvent"> = {},
 ): Promise<DatasetReport> {
   checkAll(options, FINALIZE_OPTIONS);
-  const { output, run: fingerprint, overwrite = false } = options;
-  const report = new DatasetReportBuilder(output);
-  const { run } = await openPlannedRun(output, fingerprint);
-  report.planned(run.plan);
-  return onDataset(output, async () => {
-    if (await run.isPublished()) return report.finish("done already");
-    const missing = await run.missing();
-    report.found(run.shards - missing.length);
-    if (missing.length > 0 && !(await run.isPublished()))
-      throw new IncompleteError(run.folders.out, missing, run.shards);
-    await run.publish({ overwrite });
-    return report.finish("done");
+  const {
+    output,
+    run: fingerprint,
+    overwrite = false,
+    allowMissing = false,
+  } = options;
+  return reported({ output, hooks }, async (report) => {
+    const { run } = await openPlannedRun(output, fingerprint);
+    report.planned(run.plan);
+    return onDataset(output, async () => {
+      report.leftOut(await run.leftOut());
+      if (await run.isPublished()) return report.finish("done already");
+      const missing = await run.missing();
+      report.found(missing, []);
+      if (missing.length > 0 && !(await run.isPublished()))
+        throw new IncompleteError(run.folders.out, missing, run.shards);
+      await run.publish({ overwrite, allowMissing });
+      hooks.onEvent?.({ event: "published" });
+      return report.finish("done");
+    });
   });
 }
 
@@ -162,6 +240,8 @@ export interface DatasetStatus {
   /** Shards without a record, and with one that their part is not: cut, replaced, lost. */
   missing: number[];
   damaged: number[];
+  /** Inputs without results, and why. */
+  leftOut: { name: string; error: string }[];
 }
 
 /** @throws PlanMissingError */
@@ -174,6 +254,7 @@ export async function datasetStatus(
   const isPublished = await run.isPublished();
   const { missing, damaged } = await run.inspect();
   const { of } = run.plan;
+  const leftOut = await run.leftOut();
   return {
     fingerprint: run.plan.fingerprint,
     output: run.folders.out,
@@ -184,6 +265,7 @@ export async function datasetStatus(
     shardsDone: run.shards - missing.length - damaged.length,
     missing,
     damaged,
+    leftOut,
   };
 }
 

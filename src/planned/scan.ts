@@ -13,15 +13,21 @@ import { SkippedRows } from "./skipped-rows.js";
  */
 export async function scanBadRows(
   { plan }: PlannedJob,
-  { logits, pool, paths, signal }: Production,
+  { logits, pool, paths, signal, onProgress }: Production,
 ): Promise<SkippedRows> {
   const slots = new SlotPool(plan.slots);
   const failures: Failure[] = [];
   const errors: unknown[] = [];
+  const progressErrors: unknown[] = [];
   const found: number[][] = [];
   for (const [n, { rowStart, rowEnd }] of plan.chunks.entries()) {
     const slot = await slots.acquire();
-    if (failures.length || errors.length || signal?.aborted) {
+    if (
+      failures.length ||
+      errors.length ||
+      progressErrors.length ||
+      signal?.aborted
+    ) {
       slots.release(slot);
       break;
     }
@@ -33,11 +39,15 @@ export async function scanBadRows(
         else failures.push(reply.failure);
       })
       .catch((error) => errors.push(error))
-      .finally(() => slots.release(slot));
+      .finally(() => slots.release(slot))
+      // No row is done by this; whoever looks for signs of life finds one.
+      .then(onProgress)
+      .catch((error) => progressErrors.push(error));
   }
   await slots.drained();
   if (failures.length) throw failureError(firstFailure(failures), paths);
   if (errors.length) throw unexpectedError(errors[0], paths);
+  if (progressErrors.length) throw progressErrors[0];
   if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
   return new SkippedRows(found.flat());
 }

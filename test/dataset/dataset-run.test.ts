@@ -26,6 +26,7 @@ class Worker {
     const plan = makePlan("/inputs", {
       options: { temperature } as BytesOptions,
       inputs: [{ name: "a", bytes: 1, modified: "1", rows: 2 }],
+      leftOut: [],
       shards: [
         { input: 0, rowStart: 0, rowEnd: 1 },
         { input: 0, rowStart: 1, rowEnd: 2 },

@@ -18,6 +18,7 @@ import { describe, expect, test } from "vitest";
 import type { DatasetOptions } from "../../src/dataset/options.js";
 import { CLI, softjac } from "../cli/support.js";
 import { built } from "../support/built.js";
+import { filesOf } from "../support/files-of.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 import { random } from "../support/random.js";
 
@@ -39,18 +40,6 @@ writeFileSync(join(folder, "a", ".1.arrow.crc"), "x");
 
 let names = 0;
 const newOutput = () => at(`out-${names++}`);
-
-/** Every file of a folder, by its path. */
-function filesOf(path: string): Record<string, string> {
-  return Object.fromEntries(
-    readdirSync(path, { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile())
-      .map((entry) => {
-        const full = join(entry.parentPath, entry.name);
-        return [full.slice(path.length), readFileSync(full, "base64")];
-      }),
-  );
-}
 
 interface Manifest {
   rows: number;

@@ -14,6 +14,7 @@ import { basename, dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { CLI, softjac } from "../cli/support.js";
 import { built } from "../support/built.js";
+import { filesOf } from "../support/files-of.js";
 import { workDirectory } from "../support/logits-input.js";
 
 // A dataset in steps: planned, made by tasks, published.
@@ -36,17 +37,6 @@ const options = {
 };
 let names = 0;
 const newOutput = () => at(`out-${names++}`);
-
-function filesOf(path: string): Record<string, string> {
-  return Object.fromEntries(
-    readdirSync(path, { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile())
-      .map((entry) => {
-        const full = join(entry.parentPath, entry.name);
-        return [full.slice(path.length), readFileSync(full, "base64")];
-      }),
-  );
-}
 
 const whole = newOutput();
 await built.runDataset({ ...options, output: whole });

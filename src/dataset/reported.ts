@@ -1,0 +1,43 @@
+import { AbortedError, SoftjacError, StoppedError } from "../errors.js";
+import { type DatasetReport, DatasetReportBuilder } from "./dataset-report.js";
+import type { DatasetHooks } from "./events.js";
+import { type StopLimits, Stopping } from "./stopping.js";
+
+interface Call {
+  output: string;
+  limits?: StopLimits;
+  hooks?: DatasetHooks;
+}
+
+const NO_LIMITS: StopLimits = { grace: 0, timeLimit: undefined };
+
+/**
+ * Does work on a dataset that can be stopped and is reported, whether it succeeds or not.
+ * @throws SoftjacError, with the report
+ */
+export async function reported(
+  { output, limits = NO_LIMITS, hooks = {} }: Call,
+  work: (
+    report: DatasetReportBuilder,
+    stopping: Stopping,
+  ) => Promise<DatasetReport>,
+): Promise<DatasetReport> {
+  const report = new DatasetReportBuilder(output, hooks.onEvent);
+  const stopping = new Stopping(limits, hooks);
+  try {
+    return await work(report, stopping);
+  } catch (error) {
+    const met = errorOf(error, stopping);
+    if (met instanceof SoftjacError) met.report = report.finish("failed");
+    throw met;
+  } finally {
+    stopping.close();
+  }
+}
+
+function errorOf(error: unknown, stopping: Stopping): unknown {
+  // Time is out before anything was planned; another call has it again.
+  if (error instanceof AbortedError && stopping.reason === "time limit")
+    return new StoppedError(0, 0, { cause: error });
+  return error;
+}

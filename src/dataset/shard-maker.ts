@@ -1,0 +1,129 @@
+import { join } from "node:path";
+import { StalledError, WorkerError } from "../errors.js";
+import { openLogits } from "../input/open-logits.js";
+import { openOptionsOf, type ResolvedOptions } from "../options.js";
+import { Crew } from "../pool/crew.js";
+import { computePart, type MadePart } from "./compute-part.js";
+import type { PinnedInput } from "./dataset-plan.js";
+import { partRecord } from "./dataset-run.js";
+import { partName } from "./names.js";
+import { OpenInput } from "./open-input.js";
+import { checkPinned } from "./pin-inputs.js";
+import type { StoredRunOver } from "./plan-run-over.js";
+import type { Shard } from "./plan-shards.js";
+import { watched } from "./watchdog.js";
+
+interface Work extends StoredRunOver {
+  /** The options of a run over one input. */
+  of: (input: string) => ResolvedOptions;
+  /** Seconds without a sign of life after which a part is given up. */
+  stallTimeout: number;
+}
+
+interface MakeHooks {
+  signal: AbortSignal;
+  onProgress: ((rowsDone: number, rows: number) => void) | undefined;
+  /** A thread died; the shard is made once more. */
+  onRetry: (error: Error) => void;
+}
+
+/** Makes shards, one at a time, each on all threads; threads and the input last from one to the next. */
+export class ShardMaker {
+  #crew = new Crew();
+  readonly #input = new OpenInput();
+  #isStalled = false;
+
+  constructor(private readonly work: Work) {}
+
+  /**
+   * Makes a shard and commits it.
+   * @returns null where the dataset has been published meanwhile
+   * @throws SoftjacError as run; WorkerError where its threads died twice; StalledError
+   */
+  async make(shard: number, hooks: MakeHooks): Promise<MadePart | null> {
+    try {
+      return await this.#makeOnce(shard, hooks);
+    } catch (error) {
+      if (!(error instanceof WorkerError)) throw error;
+      hooks.onRetry(error);
+      await this.#crew.close();
+      this.#crew = new Crew();
+      return this.#makeOnce(shard, hooks);
+    }
+  }
+
+  /** @throws InputChangedError where the shard's input is not what it was when the run was planned */
+  checkPinned(shard: number): void {
+    const { path, input } = this.#spanOf(shard);
+    checkPinned(path, input);
+  }
+
+  async close(): Promise<void> {
+    this.#input.close();
+    const closed = this.#crew.close();
+    // Threads that hang may never end.
+    if (!this.#isStalled) await closed;
+  }
+
+  async #makeOnce(
+    shard: number,
+    { signal, onProgress }: MakeHooks,
+  ): Promise<MadePart | null> {
+    const { run, store, of, stallTimeout } = this.work;
+    await run.clearDamaged(shard);
+    const { span, path, input } = this.#spanOf(shard);
+    const resolved = of(path);
+    const options = { ...resolved, part: span, source: input.name };
+    const logits = await this.#input.open(path, () => {
+      checkPinned(path, input);
+      return openLogits(path, openOptionsOf(resolved, signal));
+    });
+    const temporary = store.temporaryName();
+    const crew = this.#crew;
+    const out = run.folders.out;
+    let rowsDone = 0;
+    const made = await watched(
+      stallTimeout,
+      (alive) =>
+        computePart(
+          { crew, options, logits, path: out, temporary },
+          {
+            signal,
+            onProgress(done, rows) {
+              rowsDone = done;
+              alive();
+              onProgress?.(done, rows);
+            },
+          },
+        ),
+      () => {
+        this.#isStalled = true;
+        return new StalledError(
+          `${this.describe(shard)}: expected a sign of life from its threads within ${stallTimeout} s, found none after ${rowsDone} of its rows; parts that are done are kept: the same command goes on`,
+        );
+      },
+    );
+    try {
+      checkPinned(path, input);
+    } catch (error) {
+      await store.remove(temporary);
+      throw error;
+    }
+    const record = partRecord(run.plan, shard, made);
+    return (await run.commit(temporary, record)) ? made : null;
+  }
+
+  /** A shard as messages call it. */
+  describe(shard: number): string {
+    const { span, input } = this.#spanOf(shard);
+    const name = partName(shard, this.work.run.shards);
+    return `${name} (rows ${span.rowStart} to ${span.rowEnd - 1} of ${input.name})`;
+  }
+
+  #spanOf(shard: number): { span: Shard; path: string; input: PinnedInput } {
+    const { of, root } = this.work.run.plan;
+    const span = of.shards[shard] as Shard;
+    const input = of.inputs[span.input] as PinnedInput;
+    return { span, path: join(root, input.name), input };
+  }
+}

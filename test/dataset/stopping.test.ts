@@ -1,0 +1,235 @@
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import type { DatasetEvent } from "../../src/dataset/events.js";
+import { Stopping } from "../../src/dataset/stopping.js";
+import { CLI, softjac } from "../cli/support.js";
+import { built } from "../support/built.js";
+import { filesOf } from "../support/files-of.js";
+import { workDirectory } from "../support/logits-input.js";
+
+// How work on a dataset ends before its end.
+
+const at = workDirectory();
+const folder = at("logits");
+mkdirSync(folder);
+for (const [seed, name] of ["a", "b", "c"].entries())
+  await built.generate({
+    output: join(folder, `${name}.arrow`),
+    rows: 200,
+    // Parts of 8 MB: smaller ones are made without threads.
+    classes: 100,
+    seed,
+  });
+let names = 0;
+const newOutput = () => at(`out-${names++}`);
+
+const whole = newOutput();
+await built.runDataset({ inputs: [folder], output: whole, shardRows: 100 });
+
+describe("when", () => {
+  beforeEach(() => {
+    vi.useFakeTimers();
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  const state = ({ soon, now, reason }: Stopping) => [
+    soon.aborted,
+    now.aborted,
+    reason,
+  ];
+
+  test("a signal: nothing more is begun, and the part under way has most of the grace", () => {
+    const events: DatasetEvent[] = [];
+    const controller = new AbortController();
+    const stopping = new Stopping(
+      { grace: 10, timeLimit: undefined },
+      { signal: controller.signal, onEvent: (event) => events.push(event) },
+    );
+    vi.advanceTimersByTime(1e9);
+    expect(state(stopping)).toEqual([false, false, null]);
+    controller.abort();
+    expect(state(stopping)).toEqual([true, false, "signal"]);
+    vi.advanceTimersByTime(7999);
+    expect(stopping.now.aborted).toBe(false);
+    vi.advanceTimersByTime(1);
+    expect(stopping.now.aborted).toBe(true);
+    expect(events).toEqual([
+      { event: "stopping", reason: "signal", graceSeconds: 10 },
+    ]);
+  });
+
+  test("the time limit: as a signal, the grace before", () => {
+    const stopping = new Stopping({ grace: 10, timeLimit: 60 }, {});
+    vi.advanceTimersByTime(49_999);
+    expect(state(stopping)).toEqual([false, false, null]);
+    vi.advanceTimersByTime(1);
+    expect(state(stopping)).toEqual([true, false, "time limit"]);
+    vi.advanceTimersByTime(8000);
+    expect(stopping.now.aborted).toBe(true);
+  });
+
+  test("no grace: both at once; a signal that came before", () => {
+    const stopping = new Stopping(
+      { grace: 0, timeLimit: undefined },
+      { signal: AbortSignal.abort() },
+    );
+    expect(state(stopping)).toEqual([true, true, "signal"]);
+    stopping.close();
+  });
+});
+
+test.each([
+  [0, 0],
+  [25, 1],
+])(
+  "grace %d s: %d parts are done when it is stopped in the first",
+  async (grace, done) => {
+    const output = newOutput();
+    const controller = new AbortController();
+    const options = { inputs: [folder], output, shardRows: 100, grace };
+    const stopped = built.runDataset(
+      { ...options, chunkRows: 10 },
+      { signal: controller.signal, onProgress: () => controller.abort() },
+    );
+    await expect(stopped).rejects.toMatchObject({
+      code: "ERR_STOPPED",
+      shardsDone: done,
+      shards: 6,
+      report: { status: "failed", shards: 6, shardsMade: done },
+    });
+    await built.runDataset(options);
+    expect(filesOf(output)).toEqual(filesOf(whole));
+  },
+);
+
+test("a time limit that is no longer than the grace is refused", async () => {
+  await expect(
+    built.runDataset({ inputs: [folder], output: newOutput(), timeLimit: 25 }),
+  ).rejects.toThrow("timeLimit: expected more than the grace (25 s), found 25");
+});
+
+describe("threads", () => {
+  const preload = fileURLToPath(new URL("threads-that.mjs", import.meta.url));
+  const args = (output: string, ...more: string[]) => [
+    ...["--import", preload, CLI, "run", folder, "-o", `${output}/`],
+    ...["--shard-rows", "100", "--threads", "2", "--chunk-rows", "10"],
+    ...more,
+  ];
+  const env = (env: Record<string, string>) => ({ ...process.env, ...env });
+  const start = (
+    output: string,
+    set: Record<string, string>,
+    ...more: string[]
+  ) =>
+    spawnSync(process.execPath, args(output, ...more), {
+      encoding: "utf8",
+      env: env(set),
+    });
+  const goesOn = (output: string) => {
+    const again = softjac(...args(output).slice(3), "--json");
+    expect(again.status, again.stderr).toBe(0);
+    expect(filesOf(output)).toEqual(filesOf(whole));
+    return JSON.parse(again.stdout);
+  };
+  test("there are threads, which read", () => {
+    const output = newOutput();
+    const found = start(output, {
+      THREADS_DO: "wait",
+      THREADS_AT: "b.arrow",
+      THREADS_ONCE: at("waited"),
+    });
+    expect(found.status).toBe(0);
+    expect(existsSync(at("waited"))).toBe(true);
+  });
+
+  test("that hang: 75, what is done is kept", () => {
+    const output = newOutput();
+    const found = start(
+      output,
+      { THREADS_DO: "hang", THREADS_AT: "b.arrow" },
+      "--stall-timeout",
+      "1",
+    );
+    expect(found.stderr).toContain(
+      "part-00002-of-00006.arrow (rows 0 to 99 of b.arrow): expected a sign of life from its threads within 1 s, found none after 0 of its rows",
+    );
+    expect(found.status).toBe(75);
+    expect(existsSync(output)).toBe(false);
+    expect(goesOn(output).shardsBefore).toBe(2);
+  });
+
+  test("that die once: the part is made again", () => {
+    const output = newOutput();
+    const found = start(output, {
+      THREADS_DO: "exit",
+      THREADS_AT: "b.arrow",
+      THREADS_ONCE: at("died"),
+    });
+    expect(found.status, found.stderr).toBe(0);
+    expect(existsSync(at("died"))).toBe(true);
+    expect(filesOf(output)).toEqual(filesOf(whole));
+  });
+
+  test("that die again and again: 70 with the parts' names, the others are made", () => {
+    const output = newOutput();
+    const found = start(output, { THREADS_DO: "exit", THREADS_AT: "b.arrow" });
+    expect(found.status).toBe(70);
+    expect(found.stderr).toContain(
+      "died twice: part-00002-of-00006.arrow (rows 0 to 99 of b.arrow): a worker failed: worker exited with code: 3; part-00003-of-00006.arrow",
+    );
+    expect(existsSync(output)).toBe(false);
+    expect(goesOn(output)).toMatchObject({ shardsBefore: 4, shardsMade: 2 });
+  });
+
+  test("a second signal ends the process at once", async () => {
+    const output = newOutput();
+    const child = spawn(
+      process.execPath,
+      args(output, "--grace", "600", "--stall-timeout", "900"),
+      { env: env({ THREADS_DO: "hang", THREADS_AT: "b.arrow" }) },
+    );
+    const closed = once(child, "close");
+    await untilCommitted(output, 2);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    child.kill("SIGTERM");
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    child.kill("SIGTERM");
+    expect(await closed).toEqual([143, null]);
+    expect(existsSync(output)).toBe(false);
+    expect(goesOn(output).shardsBefore).toBe(2);
+  });
+
+  test("the time limit: 75, what is done is kept", () => {
+    const output = newOutput();
+    const found = start(
+      output,
+      { THREADS_DO: "wait", THREADS_AT: ".arrow" },
+      "--time-limit",
+      "1.5",
+      "--grace",
+      "0.5",
+    );
+    expect(found.status, found.stderr).toBe(75);
+    expect(found.stderr).toMatch(/stopped (with \d of 6 parts done|before)/);
+    expect(existsSync(output)).toBe(false);
+    goesOn(output);
+  });
+
+  async function untilCommitted(output: string, parts: number): Promise<void> {
+    for (;;) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      const [wip] = readdirSync(dirname(output)).filter((name) =>
+        name.startsWith(`${basename(output)}.__wip`),
+      );
+      if (!wip) continue;
+      const commits = join(dirname(output), wip, "_commits");
+      if (existsSync(commits) && readdirSync(commits).length >= parts) return;
+    }
+  }
+});

@@ -1,0 +1,32 @@
+// Loaded before the command: its threads hang, die or dawdle when they read. THREADS_DO: hang, exit or wait; THREADS_AT:
+// the file that they do it in ends with this; THREADS_ONCE: a file that is made by the first to do it, who is the last.
+import fs from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
+import { isMainThread } from "node:worker_threads";
+
+const { THREADS_DO, THREADS_AT, THREADS_ONCE } = process.env;
+const forEver = new Int32Array(new SharedArrayBuffer(4));
+const { readSync } = fs;
+
+function isTurn(fd) {
+  if (!fs.readlinkSync(`/proc/self/fd/${fd}`).endsWith(THREADS_AT))
+    return false;
+  if (!THREADS_ONCE) return true;
+  try {
+    fs.closeSync(fs.openSync(THREADS_ONCE, "wx"));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+if (!isMainThread) {
+  fs.readSync = (...args) => {
+    if (isTurn(args[0])) {
+      if (THREADS_DO === "exit") process.exit(3);
+      Atomics.wait(forEver, 0, 0, THREADS_DO === "wait" ? 200 : Infinity);
+    }
+    return readSync(...args);
+  };
+  syncBuiltinESMExports();
+}
