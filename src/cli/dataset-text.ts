@@ -9,7 +9,7 @@ import { aligned, bytes, count, duration } from "./format.js";
 export function datasetText(report: DatasetReport): string {
   const { status, output, shards, shardsBefore, shardsMade } = report;
   if (status === "done already")
-    return `${output}: done already, ${count(shards)} parts\n`;
+    return `${output}: done already, ${count(shards)} parts${report.leftOut.length > 0 ? `, ${count(report.leftOut.length)} inputs left out` : ""}\n`;
   if (status === "planned")
     return `${output}: planned, ${count(shards)} parts, ${count(shardsBefore)} of them done (run ${report.fingerprint})\n`;
   const before = shardsBefore > 0 ? `, ${count(shardsBefore)} before` : "";
@@ -18,6 +18,7 @@ export function datasetText(report: DatasetReport): string {
     ["inputs", `${count(report.inputs)}, ${count(report.rows)} rows`],
     ["parts", `${count(shards)}: ${count(shardsMade)} made now${before}`],
   ];
+  if (report.leftOut.length > 0) known.push(leftOutRow(report));
   if (shardsMade === 0) return `${output}\n${aligned(known)}`;
   const rows: [string, string][] = [
     ...known,
@@ -41,8 +42,17 @@ export function datasetPlanText(plan: DatasetDryRun): string {
       "parts",
       `${count(plan.shards)}: ${count(plan.shardsDone)} done, ${count(left)} left (${count(plan.rowsLeft)} rows)`,
     ],
+    ...(plan.leftOut.length > 0 ? [leftOutRow(plan)] : []),
     ["run", plan.fingerprint],
   ])}`;
+}
+
+function leftOutRow({
+  leftOut,
+}: Pick<DatasetReport, "leftOut">): [string, string] {
+  const names = leftOut.slice(0, 5).map(({ name }) => name);
+  if (leftOut.length > 5) names.push("…");
+  return ["left out", `${count(leftOut.length)}: ${names.join(", ")}`];
 }
 
 /** How far a dataset is, for people. */
@@ -55,6 +65,7 @@ export function statusText(found: DatasetStatus): string {
   ];
   if (missing.length > 0) rows.push(["missing", ranges(missing)]);
   if (damaged.length > 0) rows.push(["damaged", ranges(damaged)]);
+  if (found.leftOut.length > 0) rows.push(leftOutRow(found));
   rows.push(["run", found.fingerprint]);
   return `${found.output}\n${aligned(rows)}`;
 }
