@@ -1,13 +1,12 @@
 // The table of errors in README: softjac, NumPy, PyTorch and JAX against 60-digit arithmetic.
-// usage: npm run bench:accuracy (SOFTJAC_PEERS_PYTHON: see README.md here)
+// usage: npm run bench:accuracy (PEERS_PYTHON: see README.md here)
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { intoReadme } from "./into-readme.mjs";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
-const python =
-  process.env.SOFTJAC_PEERS_PYTHON ?? here(".work/venv/bin/python");
+const python = process.env.PEERS_PYTHON ?? here(".work/venv/bin/python");
 const work = here(".work/accuracy");
 const KINDS = {
   digits: "trained digits classifier",

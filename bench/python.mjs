@@ -13,14 +13,14 @@ print(json.dumps({"python": platform.python_version(), **versions}))
 /** { path, versions }; throws a sentence that says how to make one. */
 export async function findPython() {
   const path =
-    process.env.SOFTJAC_PEERS_PYTHON ??
+    process.env.PEERS_PYTHON ??
     fileURLToPath(new URL(".work/venv/bin/python", import.meta.url));
   try {
     const output = await runPython(path, ["-c", versionsScript, ...packages]);
     return { path, versions: JSON.parse(output) };
   } catch (cause) {
     throw new Error(
-      `no Python with ${packages.join(", ")} at ${path}: make one with "python3 -m venv bench/.work/venv && bench/.work/venv/bin/pip install -r bench/peers/requirements.txt", or name one in SOFTJAC_PEERS_PYTHON.`,
+      `no Python with ${packages.join(", ")} at ${path}: make one with "python3 -m venv bench/.work/venv && bench/.work/venv/bin/pip install -r bench/peers/requirements.txt", or name one in PEERS_PYTHON.`,
       { cause },
     );
   }

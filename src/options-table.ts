@@ -19,7 +19,8 @@ export interface OptionSpec<Name extends string = string> {
     | "Output"
     | "Dataset"
     | "Running"
-    | "Limits";
+    | "Limits"
+    | "Reporting";
   help: string;
 }
 

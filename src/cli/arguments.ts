@@ -1,7 +1,10 @@
 import parser from "yargs-parser";
+import { checkValue } from "../check-options.js";
 import { UsageError } from "../errors.js";
 import type { OptionSpec } from "../options-table.js";
-import type { CommandFlags, CommandSpec } from "./command.js";
+import type { CommandSpec, LineOptions, Settings } from "./command.js";
+import { configured } from "./configuration.js";
+import { kebab, typed } from "./option-text.js";
 
 /** A command line, understood. */
 export type CommandLine =
@@ -9,7 +12,9 @@ export type CommandLine =
       does: "command";
       command: CommandSpec;
       options: Record<string, unknown>;
-      flags: CommandFlags;
+      settings: Settings;
+      line: LineOptions;
+      warnings: readonly string[];
     }
   | { does: "help"; of: CommandSpec | undefined }
   | { does: "version" };
@@ -19,11 +24,13 @@ type Parsed = Record<string, unknown>;
 /**
  * Parses a command line with yargs' parser, which is told to leave every value as it was typed: by itself it turns "abc"
  * into NaN and keeps the last of a repeated flag without a word. What is in a value is checked by the options table.
- * @throws UsageError
+ * What the line does not say may stand in `env`, or in a file.
+ * @throws UsageError, ConfigurationError
  */
 export function parseArguments(
   argv: string[],
   commands: readonly CommandSpec[],
+  env: Readonly<Record<string, string | undefined>> = {},
 ): CommandLine {
   // Which words are values of options depends on the command, and which word is the command on that: all options first.
   const first = parse(argv, commands);
@@ -41,20 +48,35 @@ export function parseArguments(
   refuseUnknown(parsed, command);
   refuseAmbiguousFlags(argv, command);
   const [, ...words] = (parsed._ as unknown[]).map(String);
-  return { does: "command", command, ...givenTo(command, parsed, words) };
+  const given = givenTo(command, parsed, words);
+  const line = new Set(given.keys());
+  const { values, warnings } = configured(
+    command,
+    commands,
+    env,
+    given.get("config") as string | undefined,
+  );
+  for (const [name, value] of values)
+    if (!line.has(name)) given.set(name, value);
+  refuseMissing(given, command);
+  const isSetting = new Set(command.settings.map(({ name }) => name));
+  const entries = [...given];
+  return {
+    does: "command",
+    command,
+    options: Object.fromEntries(entries.filter(([n]) => !isSetting.has(n))),
+    settings: new Map(entries.filter(([n]) => isSetting.has(n))) as Settings,
+    line,
+    warnings,
+  };
 }
 
 function parse(argv: string[], commands: readonly CommandSpec[]): Parsed {
-  const options = commands.flatMap((command) => command.options);
+  const options = commands.flatMap(allOptions);
   const booleans = options.filter(({ kind }) => kind === "boolean");
   const others = options.filter(({ kind }) => kind !== "boolean");
   return parser(argv, {
-    boolean: [
-      ...booleans.map(({ name }) => kebab(name)),
-      ...commands.flatMap(({ flags }) => Object.keys(flags)),
-      "help",
-      "version",
-    ],
+    boolean: [...booleans.map(({ name }) => kebab(name)), "help", "version"],
     string: others.map(({ name }) => kebab(name)),
     configuration: {
       "parse-numbers": false,
@@ -74,12 +96,14 @@ function parse(argv: string[], commands: readonly CommandSpec[]): Parsed {
   });
 }
 
-function refuseUnknown(
-  parsed: Parsed,
-  { name: command, options, flags }: CommandSpec,
-): void {
-  const known = ["_", ...Object.keys(flags), "help", "version"];
-  for (const { name } of options) known.push(kebab(name));
+function allOptions({ options, settings }: CommandSpec): OptionSpec[] {
+  return [...options, ...settings];
+}
+
+function refuseUnknown(parsed: Parsed, spec: CommandSpec): void {
+  const { name: command } = spec;
+  const known = ["_", "help", "version"];
+  for (const { name } of allOptions(spec)) known.push(kebab(name));
   const unknown = Object.keys(parsed).filter((name) => !known.includes(name));
   if (unknown.length > 0)
     throw new UsageError(
@@ -87,41 +111,51 @@ function refuseUnknown(
     );
 }
 
+/** What the line says, by the names of options; checked by the options table later. */
 function givenTo(
-  { positional, options: specs, required, flags }: CommandSpec,
+  spec: CommandSpec,
   parsed: Parsed,
   words: string[],
-): { options: Record<string, unknown>; flags: CommandFlags } {
-  const options = positionalOf(positional, words);
-  for (const spec of specs) {
-    const value = once(kebab(spec.name), parsed[kebab(spec.name)]);
-    if (value !== undefined) options[spec.name] = typed(spec, value);
+): Map<string, unknown> {
+  const given = new Map(positionalOf(spec.positional, words));
+  for (const option of allOptions(spec)) {
+    const value = once(kebab(option.name), parsed[kebab(option.name)]);
+    if (value !== undefined) given.set(option.name, typed(option, value));
   }
-  for (const { option, shown, what } of required)
-    if (options[option] === undefined)
-      throw new UsageError(`${shown}: expected ${what}, found nothing`, option);
-  const given = Object.keys(flags).filter(
-    (name) => once(name, parsed[name]) === true,
-  );
-  return { options, flags: new Set(given) };
+  // Of these nobody else checks the values.
+  for (const setting of spec.settings)
+    checkValue(setting, given.get(setting.name));
+  return given;
 }
 
 function positionalOf(
   positional: CommandSpec["positional"],
   words: string[],
-): Record<string, unknown> {
-  if (!positional) {
-    if (words.length > 0)
-      throw new UsageError(`expected options alone, found ${words.join(", ")}`);
-    return {};
-  }
-  const { option, what, several = false } = positional;
-  if (words.length === 0 || (words.length > 1 && !several))
+): [name: string, value: unknown][] {
+  if (words.length === 0) return [];
+  if (!positional)
+    throw new UsageError(`expected options alone, found ${words.join(", ")}`);
+  const { option, several = false } = positional;
+  if (words.length > 1 && !several)
     throw new UsageError(
-      `expected one ${what}${several ? " or more" : ""}, found ${words.length === 0 ? "none" : words.join(", ")}`,
+      `expected one ${positional.what}, found ${words.join(", ")}`,
       option,
     );
-  return { [option]: several ? words : words[0] };
+  return [[option, several ? words : words[0]]];
+}
+
+function refuseMissing(
+  given: ReadonlyMap<string, unknown>,
+  { positional, required }: CommandSpec,
+): void {
+  if (positional && !given.has(positional.option))
+    throw new UsageError(
+      `expected one ${positional.what}${positional.several ? " or more" : ""}, found none`,
+      positional.option,
+    );
+  for (const { option, shown, what } of required)
+    if (!given.has(option))
+      throw new UsageError(`${shown}: expected ${what}, found nothing`, option);
 }
 
 /**
@@ -147,10 +181,9 @@ function refuseAmbiguousFlags(argv: string[], command: CommandSpec): void {
       );
 }
 
-function isFlag(name: string, { flags, options }: CommandSpec): boolean {
-  return (
-    name in flags ||
-    options.some((o) => o.kind === "boolean" && kebab(o.name) === name)
+function isFlag(name: string, command: CommandSpec): boolean {
+  return allOptions(command).some(
+    (option) => option.kind === "boolean" && kebab(option.name) === name,
   );
 }
 
@@ -161,52 +194,6 @@ function once(flag: string, value: unknown): unknown {
       flag,
     );
   return value;
-}
-
-/** Texts of the command line as the types that the options table names; what is in them is checked there. */
-function typed(spec: OptionSpec, value: unknown): unknown {
-  if (spec.kind === "boolean") return value;
-  if (value === "" || typeof value !== "string")
-    throw new UsageError(
-      `--${kebab(spec.name)}: expected a value, found nothing`,
-      spec.name,
-    );
-  if (spec.kind === "list") return value.split(",").map((name) => name.trim());
-  if (spec.kind === "ranges") return numbersOf(spec, value);
-  if (spec.kind === "number") {
-    if (!/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(value))
-      throw new UsageError(
-        `--${kebab(spec.name)}: expected a number, found ${JSON.stringify(value)}`,
-        spec.name,
-      );
-    return Number(value);
-  }
-  if (spec.kind !== "integer") return value;
-  if (!/^\d{1,15}$/.test(value))
-    throw new UsageError(
-      `--${kebab(spec.name)}: expected a whole number, found ${JSON.stringify(value)}`,
-      spec.name,
-    );
-  return Number(value);
-}
-
-/** 3,7-9 */
-function numbersOf(spec: OptionSpec, text: string): number[] {
-  return text.split(",").flatMap((word) => {
-    const [, low, high = low] =
-      /^(\d{1,7})(?:-(\d{1,7}))?$/.exec(word.trim()) ?? [];
-    const [first, last] = [Number(low), Number(high)];
-    if (!(first <= last))
-      throw new UsageError(
-        `--${kebab(spec.name)}: expected numbers and ranges as in 3,7-9, found ${JSON.stringify(text)}`,
-        spec.name,
-      );
-    return Array.from({ length: last - first + 1 }, (_, k) => first + k);
-  });
-}
-
-export function kebab(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
 function dashed(name: string): string {

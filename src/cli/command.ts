@@ -18,24 +18,22 @@ export interface CommandSpec {
   options: readonly OptionSpec[];
   /** Options without which it does not start, as messages name them, and what they take. */
   required: readonly { option: string; shown: string; what: string }[];
-  /** What concerns the terminal alone: flags and their help. */
-  flags: Readonly<Record<string, string>>;
+  /** What concerns the process alone, and no library call: how it tells of itself. */
+  settings: readonly OptionSpec[];
   /** Command lines of its help, after "softjac <name>". */
   examples: readonly string[];
   /** Last lines of its help. */
   epilogue?: string;
-  /** Does it; returns the exit code. `options` are texts typed by the options table, and not checked further. */
+  /** Does it; returns the exit code. `options` are typed by the options table, and not checked further. */
   execute(
     options: Record<string, unknown>,
-    flags: CommandFlags,
+    settings: Settings,
+    line: LineOptions,
   ): Promise<number>;
 }
 
-/** The flags that were given. */
-export type CommandFlags = ReadonlySet<string>;
+/** Settings that were given, by name: true for flags. */
+export type Settings = ReadonlyMap<string, string | number | boolean>;
 
-/** Flags of every command that makes a file. */
-export const REPORT_FLAGS = {
-  json: "Print the report as JSON on standard output",
-  quiet: "Print errors only",
-} as const;
+/** The options that the command line itself names; others are the environment's or a file's. */
+export type LineOptions = ReadonlySet<string>;

@@ -7,10 +7,11 @@ import {
 import { DATASET_OPTIONS, type DatasetOptions } from "../dataset/options.js";
 import { RUN_OPTIONS } from "../options-table.js";
 import { arrayTask } from "./array-task.js";
-import { carryOut, failed } from "./carry-out.js";
-import { type CommandSpec, REPORT_FLAGS } from "./command.js";
+import { carryOut, refuse } from "./carry-out.js";
+import type { CommandSpec } from "./command.js";
 import { datasetText, leftoversText, statusText } from "./dataset-text.js";
 import { EXIT, exitCodeOf } from "./exit-codes.js";
+import { LOOK_SETTINGS, REPORT_SETTINGS } from "./settings.js";
 
 const OUTPUT = {
   option: "output",
@@ -18,6 +19,11 @@ const OUTPUT = {
   help: "The dataset: a folder that is, or is to be",
 };
 const PATH = { shown: "--output (-o)", what: "a path" };
+
+/** How parts are made, and the end: no matter of a plan. */
+function isOfMaking(name: string): boolean {
+  return ["allowMissing", "grace", "timeLimit", "stallTimeout"].includes(name);
+}
 
 /** `softjac plan` */
 const PLAN: CommandSpec = {
@@ -33,15 +39,21 @@ const PLAN: CommandSpec = {
   },
   options: [
     ...RUN_OPTIONS.filter(({ name }) => name !== "force"),
-    ...DATASET_OPTIONS,
+    ...DATASET_OPTIONS.filter(({ name }) => !isOfMaking(name)),
   ],
   required: [{ option: "output", ...PATH }],
-  flags: REPORT_FLAGS,
+  settings: REPORT_SETTINGS,
   examples: ["'logits/**/*.arrow' -o jacobian/ --layout packed"],
-  async execute(given, flags) {
+  async execute(given, settings) {
     const { planDataset } = await import("../dataset/tasks.js");
     const options = given as unknown as DatasetOptions;
-    return carryOut(flags, (hooks) => planDataset(options, hooks), datasetText);
+    return carryOut({
+      command: "plan",
+      settings,
+      output: options.output,
+      make: (hooks) => planDataset(options, hooks),
+      text: datasetText,
+    });
   },
 };
 
@@ -54,11 +66,11 @@ const RUN_SHARD: CommandSpec = {
   positional: null,
   options: TASK_OPTIONS,
   required: [{ option: "output", ...PATH }],
-  flags: REPORT_FLAGS,
+  settings: REPORT_SETTINGS,
   examples: ["-o jacobian/", "-o jacobian/ --shard-index 3 --shard-count 16"],
   epilogue:
     "Environments of arrays that are known: Slurm, Kubernetes Indexed Jobs, PBS and LSF (with --shard-count), AWS Batch, Cloud Run, Google Batch, Grid Engine.",
-  async execute(given, flags) {
+  async execute(given, settings) {
     const { runShards } = await import("../dataset/tasks.js");
     const { shardIndex, shardCount } = given as {
       shardIndex?: number;
@@ -71,13 +83,15 @@ const RUN_SHARD: CommandSpec = {
         ...given,
         ...(task && { shardIndex: task.index, shardCount: task.count }),
       } as unknown as Parameters<typeof runShards>[0];
-      return await carryOut(
-        flags,
-        (hooks) => runShards(options, hooks),
-        datasetText,
-      );
+      return await carryOut({
+        command: "run-shard",
+        settings,
+        output: options.output,
+        make: (hooks) => runShards(options, hooks),
+        text: datasetText,
+      });
     } catch (error) {
-      return failed(error, exitCodeOf(error, null), flags);
+      return refuse(error, exitCodeOf(error, null), settings);
     }
   },
 };
@@ -90,12 +104,18 @@ const FINALIZE: CommandSpec = {
   positional: OUTPUT,
   options: FINALIZE_OPTIONS,
   required: [],
-  flags: REPORT_FLAGS,
+  settings: REPORT_SETTINGS,
   examples: ["jacobian/"],
-  async execute(given, flags) {
+  async execute(given, settings) {
     const { finalizeDataset } = await import("../dataset/tasks.js");
     const options = given as unknown as Parameters<typeof finalizeDataset>[0];
-    return carryOut(flags, () => finalizeDataset(options), datasetText);
+    return carryOut({
+      command: "finalize",
+      settings,
+      output: options.output,
+      make: (hooks) => finalizeDataset(options, hooks),
+      text: datasetText,
+    });
   },
 };
 
@@ -108,21 +128,23 @@ const STATUS: CommandSpec = {
   positional: OUTPUT,
   options: STATUS_OPTIONS,
   required: [],
-  flags: { json: "Print it as JSON" },
+  settings: LOOK_SETTINGS,
   examples: ["jacobian/", "jacobian/ --json"],
-  async execute(given, flags) {
+  async execute(given, settings) {
     const { datasetStatus } = await import("../dataset/tasks.js");
     const options = given as unknown as Parameters<typeof datasetStatus>[0];
-    return carryOut(
-      flags,
-      () => datasetStatus(options),
-      statusText,
-      ({ status, damaged }) =>
+    return carryOut({
+      command: "status",
+      settings,
+      output: options.output,
+      make: () => datasetStatus(options),
+      text: statusText,
+      exitCode: ({ status, damaged }) =>
         damaged.length > 0 && status === "published"
           ? EXIT.badInput
           : EXIT.done,
-      process.stdout,
-    );
+      textIsResult: true,
+    });
   },
 };
 
@@ -135,18 +157,19 @@ const GC: CommandSpec = {
   positional: OUTPUT,
   options: LEFTOVER_OPTIONS,
   required: [],
-  flags: { json: "Print what was removed as JSON" },
+  settings: LOOK_SETTINGS,
   examples: ["jacobian/ --dry-run", "jacobian/ --older-than 24"],
-  async execute(given, flags) {
+  async execute(given, settings) {
     const { removeLeftovers } = await import("../dataset/leftovers.js");
     const options = given as unknown as Parameters<typeof removeLeftovers>[0];
-    return carryOut(
-      flags,
-      () => removeLeftovers(options),
-      leftoversText,
-      () => EXIT.done,
-      process.stdout,
-    );
+    return carryOut({
+      command: "gc",
+      settings,
+      output: options.output,
+      make: () => removeLeftovers(options),
+      text: leftoversText,
+      textIsResult: true,
+    });
   },
 };
 

@@ -1,7 +1,8 @@
 import { generate } from "../generate/generate.js";
 import { GENERATE_OPTIONS, type GenerateOptions } from "../generate/options.js";
 import { carryOut } from "./carry-out.js";
-import { type CommandSpec, REPORT_FLAGS } from "./command.js";
+import type { CommandSpec } from "./command.js";
+import { REPORT_SETTINGS } from "./settings.js";
 import { generatedText } from "./summary.js";
 
 /** `softjac generate` */
@@ -20,16 +21,18 @@ export const GENERATE_COMMAND: CommandSpec = {
     { option: "rows", shown: "--rows", what: "a whole number" },
     { option: "classes", shown: "--classes", what: "a whole number" },
   ],
-  flags: REPORT_FLAGS,
+  settings: REPORT_SETTINGS,
   examples: [
     "logits.arrow --rows 1000000 --classes 10",
     "logits.arrow --rows 100 --classes 5 --kind notebook --seed 7",
     "sure.arrow --rows 10000 --classes 100 --kind peaked --dtype float32",
   ],
-  execute: (options, flags) =>
-    carryOut(
-      flags,
-      (hooks) => generate(options as unknown as GenerateOptions, hooks),
-      generatedText,
-    ),
+  execute: (options, settings) =>
+    carryOut({
+      command: "generate",
+      settings,
+      output: options.output as string,
+      make: (hooks) => generate(options as unknown as GenerateOptions, hooks),
+      text: generatedText,
+    }),
 };

@@ -1,6 +1,6 @@
 import yargs, { type Argv } from "yargs";
-import { kebab } from "./arguments.js";
 import type { CommandSpec } from "./command.js";
+import { kebab } from "./option-text.js";
 
 /** The help of a command, or of softjac itself. Loaded only when asked for: it would cost every run 80 ms. */
 export function helpText(
@@ -54,7 +54,7 @@ function commandSyntax(syntax: Argv, command: CommandSpec): Argv {
       type: "string",
       describe: positional.help,
     });
-  for (const spec of command.options)
+  for (const spec of [...command.options, ...command.settings])
     syntax.option(kebab(spec.name), {
       ...(spec.kind !== "integer" &&
         spec.kind !== "number" && {
@@ -69,7 +69,5 @@ function commandSyntax(syntax: Argv, command: CommandSpec): Argv {
         defaultDescription: String(spec.default),
       }),
     });
-  for (const [flag, describe] of Object.entries(command.flags))
-    syntax.option(flag, { type: "boolean", describe, group: "Reporting:" });
   return epilogue ? syntax.epilogue(epilogue) : syntax;
 }

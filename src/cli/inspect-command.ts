@@ -2,8 +2,8 @@ import { inspect } from "../inspect/inspect.js";
 import { INSPECT_OPTIONS, type InspectOptions } from "../inspect/options.js";
 import { carryOut } from "./carry-out.js";
 import type { CommandSpec } from "./command.js";
-import { EXIT } from "./exit-codes.js";
 import { inspectedText } from "./inspected-text.js";
+import { LOOK_SETTINGS } from "./settings.js";
 
 /** `softjac inspect` */
 export const INSPECT_COMMAND: CommandSpec = {
@@ -18,18 +18,19 @@ export const INSPECT_COMMAND: CommandSpec = {
   },
   options: INSPECT_OPTIONS,
   required: [],
-  flags: { json: "Print what was found as JSON" },
+  settings: LOOK_SETTINGS,
   examples: [
     "logits.arrow",
     "logits.arrow --scan --json",
     "logits.arrow --threshold 1e-6",
   ],
-  execute: (options, flags) =>
-    carryOut(
-      flags,
-      (hooks) => inspect(options as unknown as InspectOptions, hooks),
-      inspectedText,
-      () => EXIT.done,
-      process.stdout,
-    ),
+  execute: (options, settings) =>
+    carryOut({
+      command: "inspect",
+      settings,
+      output: options.input as string,
+      make: (hooks) => inspect(options as unknown as InspectOptions, hooks),
+      text: inspectedText,
+      textIsResult: true,
+    }),
 };

@@ -1,9 +1,10 @@
 #!/usr/bin/env node
-import { UsageError } from "../errors.js";
+import { SoftjacError } from "../errors.js";
 import { VERSION } from "../version.js";
 import { parseArguments } from "./arguments.js";
+import type { Settings } from "./command.js";
 import { COMMANDS } from "./commands.js";
-import { EXIT } from "./exit-codes.js";
+import { EXIT, exitCodeOf } from "./exit-codes.js";
 
 // A reader that has seen enough (`softjac … | head`) is no error.
 for (const stream of [process.stdout, process.stderr])
@@ -17,11 +18,11 @@ process.exitCode = await main(process.argv.slice(2));
 async function main(argv: string[]): Promise<number> {
   let line: ReturnType<typeof parseArguments>;
   try {
-    line = parseArguments(argv, COMMANDS);
+    line = parseArguments(argv, COMMANDS, process.env);
   } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
+    if (!(error instanceof SoftjacError)) throw error;
     process.stderr.write(`softjac: ${error.message}\n`);
-    return EXIT.usage;
+    return exitCodeOf(error, null);
   }
   switch (line.does) {
     case "version":
@@ -33,6 +34,17 @@ async function main(argv: string[]): Promise<number> {
       return EXIT.done;
     }
     case "command":
-      return line.command.execute(line.options, line.flags);
+      await warn(line.settings, line.warnings);
+      return line.command.execute(line.options, line.settings, line.line);
   }
+}
+
+async function warn(
+  settings: Settings,
+  warnings: readonly string[],
+): Promise<void> {
+  if (warnings.length === 0) return;
+  const { openTeller } = await import("./reporting/teller.js");
+  const teller = await openTeller(settings);
+  for (const warning of warnings) teller.warn(warning);
 }

@@ -2,18 +2,22 @@ import { count } from "./format.js";
 
 export interface Progress {
   update(rowsDone: number, rows: number): void;
+  /** A line of its own. */
+  line(text: string): void;
   stop(): void;
 }
 
-const LINE_EVERY_MS = 5000;
-
-/** A bar on a terminal, else a plain line every few seconds; on standard error, as all that is not the result. */
+/** A bar on a terminal; on standard error, as all that is not the result. */
 export async function openProgress(
   stream: NodeJS.WriteStream,
   quiet: boolean,
 ): Promise<Progress> {
-  if (quiet) return { update: () => {}, stop: () => {} };
-  return stream.isTTY ? bar(stream) : lines(stream);
+  if (!quiet && stream.isTTY) return bar(stream);
+  return {
+    update() {},
+    line: (text) => stream.write(text),
+    stop() {},
+  };
 }
 
 async function bar(stream: NodeJS.WriteStream): Promise<Progress> {
@@ -42,25 +46,13 @@ async function bar(stream: NodeJS.WriteStream): Promise<Progress> {
       else view.start(rows, rowsDone, payload);
       started = true;
     },
+    line(text) {
+      // The bar is drawn again below it.
+      stream.write(`\r\x1b[K${text}`);
+    },
     stop() {
       if (started) view.stop();
+      started = false;
     },
-  };
-}
-
-function lines(stream: NodeJS.WriteStream): Progress {
-  const start = performance.now();
-  let last = start;
-  return {
-    update(rowsDone, rows) {
-      const now = performance.now();
-      if (now - last < LINE_EVERY_MS) return;
-      last = now;
-      const rate = rowsDone / ((now - start) / 1000);
-      stream.write(
-        `${count(rowsDone)} of ${count(rows)} rows, ${count(rate)} rows/s\n`,
-      );
-    },
-    stop() {},
   };
 }

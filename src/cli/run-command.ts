@@ -6,15 +6,12 @@ import type { RunOptions } from "../options.js";
 import { RUN_OPTIONS } from "../options-table.js";
 import { EMIT_NAMES, EMITS } from "../results/catalogue.js";
 import { run } from "../run.js";
-import { kebab } from "./arguments.js";
-import { carryOut, failed, printJson } from "./carry-out.js";
-import {
-  type CommandFlags,
-  type CommandSpec,
-  REPORT_FLAGS,
-} from "./command.js";
+import { carryOut, printJson, refuse } from "./carry-out.js";
+import type { CommandSpec, LineOptions, Settings } from "./command.js";
 import { datasetPlanText, datasetText } from "./dataset-text.js";
 import { EXIT, exitCodeOf } from "./exit-codes.js";
+import { kebab } from "./option-text.js";
+import { DRY_RUN, REPORT_SETTINGS } from "./settings.js";
 import { endBySignal } from "./signals.js";
 import { dryRunText, reportText } from "./summary.js";
 
@@ -32,7 +29,7 @@ export const RUN_COMMAND: CommandSpec = {
   },
   options: [...RUN_OPTIONS, ...DATASET_OPTIONS],
   required: [{ option: "output", shown: "--output (-o)", what: "a path" }],
-  flags: { "dry-run": "Print the plan and do nothing", ...REPORT_FLAGS },
+  settings: [DRY_RUN, ...REPORT_SETTINGS],
   examples: [
     "logits.arrow -o jacobian.arrow",
     "logits.arrow -o jacobian.arrow --keep id,label --dtype float32",
@@ -41,63 +38,81 @@ export const RUN_COMMAND: CommandSpec = {
     "'logits/**/*.arrow' -o jacobian/",
   ],
   epilogue: `Results for --emit (p = softmax(o/T)):\n${emitHelp()}`,
-  async execute({ inputs, ...given }, flags) {
+  async execute({ inputs, ...given }, settings, line) {
     const words = inputs as string[];
     if (isDataset(words, given.output as string))
-      return runOverDataset({ ...given, inputs: words }, flags);
-    return runOverFile({ ...given, input: words[0] }, flags);
+      return runOverDataset({ ...given, inputs: words }, settings, line);
+    return runOverFile({ ...given, input: words[0] }, settings, line);
   },
 };
 
 async function runOverFile(
   given: Record<string, unknown>,
-  flags: CommandFlags,
+  settings: Settings,
+  line: LineOptions,
 ): Promise<number> {
-  const ofDataset = DATASET_OPTIONS.find(({ name }) => name in given);
-  if (ofDataset)
+  const ofDataset = DATASET_OPTIONS.map(({ name }) => name);
+  const wrong = ofDataset.find((name) => line.has(name));
+  if (wrong)
     return refused(
-      flags,
-      `--${kebab(ofDataset.name)}: expected several inputs, or a folder as output (with a slash at its end), found one file`,
-      ofDataset.name,
+      settings,
+      `--${kebab(wrong)}: expected several inputs, or a folder as output (with a slash at its end), found one file`,
+      wrong,
     );
-  const options = given as unknown as RunOptions;
-  if (flags.has("dry-run"))
-    return printPlan(() => dryRun(options), dryRunText, flags);
-  if (options.output === "-" && flags.has("json"))
-    return failed(
+  const options = without(given, ofDataset) as unknown as RunOptions;
+  if (settings.get("dryRun") === true)
+    return printPlan(() => dryRun(options), dryRunText, settings);
+  if (options.output === "-" && settings.get("json") === true)
+    return refuse(
       new UsageError(
         "--json: expected a file as output, since the report goes to standard output, found -",
         "json",
       ),
       EXIT.usage,
-      new Set(),
+      new Map(),
     );
-  const code = await carryOut(
-    flags,
-    (hooks) => run(options, hooks),
-    reportText,
-  );
+  const code = await carryOut({
+    command: "run",
+    settings,
+    output: options.output,
+    make: (hooks) => run(options, hooks),
+    text: reportText,
+  });
   // A write to a pipe that nobody reads cannot be taken back, and would keep the process.
   if (options.output === "-") endBySignal(code);
   return code;
 }
 
-function refused(flags: CommandFlags, text: string, option: string): number {
-  return failed(new UsageError(text, option), EXIT.usage, flags);
+/** What the environment or a file says for other runs. */
+function without(
+  given: Record<string, unknown>,
+  names: readonly string[],
+): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(given).filter(([name]) => !names.includes(name)),
+  );
+}
+
+function refused(
+  settings: Settings,
+  text: string,
+  option: string,
+): Promise<number> {
+  return refuse(new UsageError(text, option), EXIT.usage, settings);
 }
 
 async function printPlan<Plan>(
   make: () => Promise<Plan>,
   text: (plan: Plan) => string,
-  flags: CommandFlags,
+  settings: Settings,
 ): Promise<number> {
   try {
     const plan = await make();
-    if (flags.has("json")) printJson(plan);
+    if (settings.get("json") === true) printJson(plan);
     else process.stdout.write(text(plan));
     return EXIT.done;
   } catch (error) {
-    return failed(error, exitCodeOf(error, null), flags);
+    return refuse(error, exitCodeOf(error, null), settings);
   }
 }
 
@@ -124,22 +139,29 @@ function isFolder(path: string): boolean {
 
 async function runOverDataset(
   given: Record<string, unknown>,
-  flags: CommandFlags,
+  settings: Settings,
+  line: LineOptions,
 ): Promise<number> {
-  if ("force" in given)
+  if (line.has("force"))
     return refused(
-      flags,
+      settings,
       "--force: expected --overwrite, which replaces a dataset, found --force",
       "force",
     );
-  const options = given as unknown as DatasetOptions;
+  const options = without(given, ["force"]) as unknown as DatasetOptions;
   // Runs over one file do without.
   const { dryRunDataset, runDataset } = await import(
     "../dataset/run-dataset.js"
   );
-  if (flags.has("dry-run"))
-    return printPlan(() => dryRunDataset(options), datasetPlanText, flags);
-  return carryOut(flags, (hooks) => runDataset(options, hooks), datasetText);
+  if (settings.get("dryRun") === true)
+    return printPlan(() => dryRunDataset(options), datasetPlanText, settings);
+  return carryOut({
+    command: "run",
+    settings,
+    output: options.output,
+    make: (hooks) => runDataset(options, hooks),
+    text: datasetText,
+  });
 }
 
 function emitHelp(): string {

@@ -1,7 +1,8 @@
 import { VERIFY_OPTIONS, type VerifyOptions, verify } from "../verify.js";
 import { carryOut } from "./carry-out.js";
-import { type CommandSpec, REPORT_FLAGS } from "./command.js";
+import type { CommandSpec } from "./command.js";
 import { EXIT } from "./exit-codes.js";
+import { REPORT_SETTINGS } from "./settings.js";
 import { verifiedText } from "./verified-text.js";
 
 /** `softjac verify` */
@@ -17,17 +18,19 @@ export const VERIFY_COMMAND: CommandSpec = {
   },
   options: VERIFY_OPTIONS,
   required: [{ option: "input", shown: "--input (-i)", what: "a path" }],
-  flags: REPORT_FLAGS,
+  settings: REPORT_SETTINGS,
   examples: [
     "jacobian.arrow --input logits.arrow",
     "jacobian.arrow --input logits.arrow --all",
     "loss.arrow --input logits.arrow --label label --sample 100000",
   ],
-  execute: (options, flags) =>
-    carryOut(
-      flags,
-      (hooks) => verify(options as unknown as VerifyOptions, hooks),
-      verifiedText,
-      ({ ok }) => (ok ? EXIT.done : EXIT.badInput),
-    ),
+  execute: (options, settings) =>
+    carryOut({
+      command: "verify",
+      settings,
+      output: options.output as string,
+      make: (hooks) => verify(options as unknown as VerifyOptions, hooks),
+      text: verifiedText,
+      exitCode: ({ ok }) => (ok ? EXIT.done : EXIT.badInput),
+    }),
 };

@@ -51,14 +51,14 @@ export const WORK_OPTIONS = [
     range: [0, 86_400],
     // Kubernetes kills 30 s after it has asked, Slurm likewise.
     default: 25,
-    group: "Running",
+    group: "Dataset",
     help: "Seconds to finish or give up the part under way after a signal",
   },
   {
     name: "timeLimit",
     kind: "number",
     range: [0, 2_000_000],
-    group: "Running",
+    group: "Dataset",
     help: "Seconds within which the process ends, with 75 where parts are left (default: none)",
   },
   {
@@ -67,7 +67,7 @@ export const WORK_OPTIONS = [
     range: [0.1, 2_000_000],
     // A chunk takes milliseconds; a disk that is busy with others may take a minute for a sync.
     default: 600,
-    group: "Running",
+    group: "Dataset",
     help: "Seconds without a finished chunk after which the process gives up, with 75",
   },
 ] as const satisfies readonly OptionSpec[];

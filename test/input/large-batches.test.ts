@@ -139,10 +139,10 @@ test("values of every row, past 2 GiB of a batch and 4 GiB of a file", {
 });
 
 test("Python reads the same rows of it", (context) => {
-  const python = process.env.SOFTJAC_PYTHON;
+  const python = process.env.INTEROP_PYTHON;
   if (!python) {
     console.log(
-      "left out: 1 comparison with pyarrow (SOFTJAC_PYTHON is not set)",
+      "left out: 1 comparison with pyarrow (INTEROP_PYTHON is not set)",
     );
     return context.skip();
   }

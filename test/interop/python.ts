@@ -1,7 +1,7 @@
 import { type SpawnSyncReturns, spawnSync } from "node:child_process";
 
 /** The Python that judges; where it has no pyarrow, tests say what they leave out. */
-export const python = process.env.SOFTJAC_PYTHON ?? "python3";
+export const python = process.env.INTEROP_PYTHON ?? "python3";
 
 export function importable(modules: string): boolean {
   return spawnSync(python, ["-c", `import ${modules}`]).status === 0;

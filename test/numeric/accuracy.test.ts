@@ -36,8 +36,7 @@ describe.each(KERNEL_NAMES)("%s kernel against 80 digits", (name) => {
 
   test.each(hardRows())("$name", ({ rows }) => {
     const [softmax, diagonal, offDiagonal] = largestErrors(memory, rows);
-    if (process.env.SOFTJAC_SHOW_ERRORS)
-      console.log(softmax, diagonal, offDiagonal);
+    if (process.env.SHOW_ERRORS) console.log(softmax, diagonal, offDiagonal);
     expect(softmax).toBeLessThanOrEqual(1.5);
     expect(diagonal).toBeLessThanOrEqual(3);
     expect(offDiagonal).toBeLessThanOrEqual(3);

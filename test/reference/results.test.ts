@@ -72,7 +72,7 @@ describe.each(BOUNDS)("T = %d within %d", (temperature, bound) => {
         }
       });
     }
-    if (process.env.SOFTJAC_SHOW_ERRORS)
+    if (process.env.SHOW_ERRORS)
       console.log(`${name}, T = ${temperature}: ${worst.toExponential(1)}`);
     expect(worst, where).toBeLessThanOrEqual(bound);
   });

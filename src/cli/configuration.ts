@@ -1,0 +1,148 @@
+import { readFileSync } from "node:fs";
+import { checkValue } from "../check-options.js";
+import { ConfigurationError, UsageError } from "../errors.js";
+import type { OptionSpec } from "../options-table.js";
+import type { CommandSpec } from "./command.js";
+import { kebab, typed } from "./option-text.js";
+
+/** Options that stand elsewhere than on the command line. */
+export interface Configuration {
+  /** By the option's name. */
+  values: ReadonlyMap<string, unknown>;
+  /** What was found, and is no option of any command. */
+  warnings: string[];
+}
+
+const PREFIX = "SOFTJAC_";
+
+/** What Kubernetes sets where a service is called softjac. */
+const OF_A_SERVICE = /^SOFTJAC_(?:SERVICE_|PORT(?:_|$))/;
+
+/**
+ * Options of a command from `SOFTJAC_*` variables and, where those say nothing, from a file of JSON.
+ * @param commands all there are: one environment, and one file, may serve several
+ * @throws ConfigurationError naming the variable, or the file and what is wrong in it
+ */
+export function configured(
+  command: CommandSpec,
+  commands: readonly CommandSpec[],
+  env: Readonly<Record<string, string | undefined>>,
+  path = env.SOFTJAC_CONFIG,
+): Configuration {
+  const file = path ? readConfiguration(path, commands) : {};
+  const values = new Map<string, unknown>();
+  for (const spec of specsOf(command)) {
+    const variable = variableOf(spec.name);
+    const text = env[variable];
+    if (text) values.set(spec.name, ofVariable(spec, variable, text));
+    else if (kebab(spec.name) in file)
+      values.set(
+        spec.name,
+        ofFile(spec, `${path}: ${kebab(spec.name)}`, file[kebab(spec.name)]),
+      );
+  }
+  const known = new Set(
+    commands.flatMap(specsOf).map(({ name }) => variableOf(name)),
+  );
+  const warnings = Object.keys(env)
+    .filter((name) => name.startsWith(PREFIX) && env[name])
+    .filter((name) => !known.has(name) && !OF_A_SERVICE.test(name))
+    .map(
+      (name) =>
+        `${name}: expected the name of an option after ${PREFIX}, found ${name.slice(PREFIX.length)} (ignored)`,
+    );
+  return { values, warnings };
+}
+
+/** All that a command can be told. */
+function specsOf({ options, settings, positional }: CommandSpec): OptionSpec[] {
+  const word: OptionSpec[] = positional
+    ? [
+        {
+          name: positional.option,
+          kind: positional.several ? "list" : "string",
+          group: "Input",
+          help: positional.help,
+        },
+      ]
+    : [];
+  return [...options, ...settings, ...word];
+}
+
+function variableOf(name: string): string {
+  return PREFIX + kebab(name).replaceAll("-", "_").toUpperCase();
+}
+
+/** The object in a file, its keys as flags are written. @throws ConfigurationError */
+function readConfiguration(
+  path: string,
+  commands: readonly CommandSpec[],
+): Record<string, unknown> {
+  const found = parsed(path);
+  if (typeof found !== "object" || found === null || Array.isArray(found))
+    throw new ConfigurationError(
+      `${path}: expected a JSON object with options, found ${found === null ? "null" : Array.isArray(found) ? "an array" : `a ${typeof found}`}`,
+    );
+  const known = new Set(
+    commands.flatMap(specsOf).map(({ name }) => kebab(name)),
+  );
+  const options: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(found)) {
+    const name = kebab(key);
+    if (!known.has(name) || name === "config")
+      throw new ConfigurationError(
+        `${path}: expected names of options, found ${key}`,
+      );
+    if (name in options)
+      throw new ConfigurationError(`${path}: expected ${name} once, found two`);
+    options[name] = value;
+  }
+  return options;
+}
+
+function parsed(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new ConfigurationError(
+      `${path}: expected a file of JSON with options, found ${code ?? message}`,
+      { cause: error },
+    );
+  }
+}
+
+function ofVariable(spec: OptionSpec, variable: string, text: string): unknown {
+  if (spec.kind !== "boolean")
+    return checked(spec, variable, () => typed(spec, text));
+  if (/^(?:true|1)$/i.test(text)) return true;
+  if (/^(?:false|0)$/i.test(text)) return false;
+  throw new ConfigurationError(
+    `${variable}: expected true or false, found ${JSON.stringify(text)}`,
+  );
+}
+
+/** A list, or ranges, may be written as on the command line. */
+function ofFile(spec: OptionSpec, where: string, value: unknown): unknown {
+  const isText =
+    typeof value === "string" &&
+    (spec.kind === "list" || spec.kind === "ranges");
+  return checked(spec, where, () => (isText ? typed(spec, value) : value));
+}
+
+function checked(
+  spec: OptionSpec,
+  where: string,
+  value: () => unknown,
+): unknown {
+  try {
+    const found = value();
+    checkValue(spec, found);
+    return found;
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    // Its message starts with the option as the command line, or the library, names it.
+    const [, text] = /^[^:]*: (.*)$/s.exec(error.message) ?? [];
+    throw new ConfigurationError(`${where}: ${text}`, { cause: error });
+  }
+}

@@ -1,0 +1,48 @@
+import { UsageError } from "../errors.js";
+import type { OptionSpec } from "../options-table.js";
+
+/** Texts of the command line as the types that the options table names; what is in them is checked there. */
+export function typed(spec: OptionSpec, value: unknown): unknown {
+  if (spec.kind === "boolean") return value;
+  if (value === "" || typeof value !== "string")
+    throw new UsageError(
+      `--${kebab(spec.name)}: expected a value, found nothing`,
+      spec.name,
+    );
+  if (spec.kind === "list") return value.split(",").map((name) => name.trim());
+  if (spec.kind === "ranges") return numbersOf(spec, value);
+  if (spec.kind === "number") {
+    if (!/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(value))
+      throw new UsageError(
+        `--${kebab(spec.name)}: expected a number, found ${JSON.stringify(value)}`,
+        spec.name,
+      );
+    return Number(value);
+  }
+  if (spec.kind !== "integer") return value;
+  if (!/^\d{1,15}$/.test(value))
+    throw new UsageError(
+      `--${kebab(spec.name)}: expected a whole number, found ${JSON.stringify(value)}`,
+      spec.name,
+    );
+  return Number(value);
+}
+
+/** 3,7-9 */
+function numbersOf(spec: OptionSpec, text: string): number[] {
+  return text.split(",").flatMap((word) => {
+    const [, low, high = low] =
+      /^(\d{1,7})(?:-(\d{1,7}))?$/.exec(word.trim()) ?? [];
+    const [first, last] = [Number(low), Number(high)];
+    if (!(first <= last))
+      throw new UsageError(
+        `--${kebab(spec.name)}: expected numbers and ranges as in 3,7-9, found ${JSON.stringify(text)}`,
+        spec.name,
+      );
+    return Array.from({ length: last - first + 1 }, (_, k) => first + k);
+  });
+}
+
+export function kebab(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}

@@ -1,0 +1,47 @@
+import { pino } from "pino";
+import type { Teller } from "./teller.js";
+
+/** JSON lines: `time`, `level`, `msg` and, of a dataset, the fingerprint of its `run`. */
+export function openJsonLog(
+  stream: NodeJS.WritableStream,
+  quiet: boolean,
+): Teller {
+  let log = pino(
+    {
+      level: quiet ? "error" : "info",
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    stream,
+  );
+  return {
+    progress() {},
+    event({ event, ...what }) {
+      if (event === "planned" && "fingerprint" in what)
+        log = log.child({ run: what.fingerprint });
+      if (event === "input left out" || event === "part retried")
+        log.warn(what, event);
+      else log.info(what, event);
+    },
+    heartbeat({ rows, rowsDone, shards, shardsDone, ...state }) {
+      const { rowsPerSecond, secondsLeft, memoryBytes } = state;
+      log.info(
+        {
+          rows,
+          rowsDone,
+          shards,
+          shardsDone,
+          rowsPerSecond,
+          secondsLeft,
+          memoryBytes,
+        },
+        "heartbeat",
+      );
+    },
+    done: (report) => log.info({ report }, "done"),
+    failed: ({ code, exitCode, message, stack }) =>
+      log.error({ code, exitCode, stack }, message),
+    warn: (text) => log.warn(text),
+    stop() {},
+  };
+}

@@ -1,0 +1,112 @@
+import { hostname } from "node:os";
+import type { DatasetEvent } from "../../dataset/events.js";
+
+/** How far a command is: content of the status file, and what heartbeats say. */
+export interface State {
+  command: string;
+  /** `running`, then the report's; of failures `stopped` where the same command goes on, else `failed`. */
+  status: string;
+  exitCode: number | null;
+  host: string;
+  pid: number;
+  started: string;
+  updated: string;
+  /** Of a dataset's run. */
+  fingerprint: string | null;
+  shards: number | null;
+  shardsDone: number | null;
+  /** Of this call. */
+  rows: number;
+  rowsDone: number;
+  badRows: number;
+  bytes: number;
+  leftOut: number;
+  seconds: number;
+  rowsPerSecond: number;
+  secondsLeft: number | null;
+  memoryBytes: number;
+}
+
+/** Keeps the state of one command, from what it tells while it goes on. */
+export class StateKeeper {
+  readonly #start = performance.now();
+  /** When the first rows were done: opening and planning are no part of their rate. */
+  #rowsSince: number | null = null;
+  readonly #state: State;
+
+  constructor(command: string) {
+    this.#state = {
+      command,
+      status: "running",
+      exitCode: null,
+      host: hostname(),
+      pid: process.pid,
+      started: new Date().toISOString(),
+      updated: "",
+      fingerprint: null,
+      shards: null,
+      shardsDone: null,
+      rows: 0,
+      rowsDone: 0,
+      badRows: 0,
+      bytes: 0,
+      leftOut: 0,
+      seconds: 0,
+      rowsPerSecond: 0,
+      secondsLeft: null,
+      memoryBytes: 0,
+    };
+  }
+
+  progress(rowsDone: number, rows: number): void {
+    this.#rowsSince ??= performance.now();
+    Object.assign(this.#state, { rowsDone, rows });
+  }
+
+  event(event: DatasetEvent): void {
+    const state = this.#state;
+    switch (event.event) {
+      case "planned":
+        state.fingerprint = event.fingerprint;
+        state.shards = event.shards;
+        state.shardsDone = event.shardsDone;
+        this.#rowsSince = performance.now();
+        break;
+      case "part made":
+        state.shardsDone = (state.shardsDone ?? 0) + 1;
+        state.badRows += event.badRows;
+        state.bytes += event.bytes;
+        break;
+      case "input left out":
+        state.leftOut += 1;
+    }
+  }
+
+  /** The end, with what the report says of it, where there is one. */
+  end(exitCode: number, status: string, report: object): void {
+    const state = this.#state;
+    Object.assign(state, { exitCode, status });
+    const { badRows, outputBytes, rowsDone, fingerprint, leftOut } =
+      report as Partial<Record<string, unknown>>;
+    if (typeof badRows === "number") state.badRows = badRows;
+    if (typeof outputBytes === "number") state.bytes = outputBytes;
+    if (typeof rowsDone === "number") state.rowsDone = rowsDone;
+    if (typeof fingerprint === "string") state.fingerprint = fingerprint;
+    if (Array.isArray(leftOut)) state.leftOut = leftOut.length;
+  }
+
+  now(): State {
+    const state = this.#state;
+    const now = performance.now();
+    const seconds = (now - (this.#rowsSince ?? now)) / 1000;
+    const rate = seconds > 0 ? state.rowsDone / seconds : 0;
+    return {
+      ...state,
+      updated: new Date().toISOString(),
+      seconds: (now - this.#start) / 1000,
+      rowsPerSecond: rate,
+      secondsLeft: rate > 0 ? (state.rows - state.rowsDone) / rate : null,
+      memoryBytes: process.memoryUsage.rss(),
+    };
+  }
+}

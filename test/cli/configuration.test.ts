@@ -1,0 +1,165 @@
+import { writeFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { parseArguments } from "../../src/cli/arguments.js";
+import { COMMANDS } from "../../src/cli/commands.js";
+import { workDirectory } from "../support/logits-input.js";
+import { DIGITS, softjac } from "./support.js";
+
+// Options from elsewhere than the command line.
+
+const at = workDirectory();
+let files = 0;
+
+function fileOf(content: unknown): string {
+  const path = at(`config-${files++}.json`);
+  const text = typeof content === "string" ? content : JSON.stringify(content);
+  writeFileSync(path, text);
+  return path;
+}
+
+function parse(words: string[], env: Record<string, string> = {}) {
+  const line = parseArguments(words, COMMANDS, env);
+  if (line.does !== "command") throw new Error("expected a command");
+  return line;
+}
+
+const RUN = ["run", "in.arrow", "-o", "out.arrow"];
+
+test("the command line, then variables, then the file", () => {
+  const config = fileOf({
+    threads: 1,
+    "chunk-rows": 10,
+    chunkRows2: undefined,
+    temperature: 2.5,
+    keep: ["id", "label"],
+    emit: "softmax,entropy",
+    sync: false,
+    quiet: true,
+    heartbeat: 5,
+  });
+  const env = {
+    SOFTJAC_CONFIG: config,
+    SOFTJAC_THREADS: "2",
+    SOFTJAC_CHUNK_ROWS: "20",
+    SOFTJAC_QUIET: "false",
+    SOFTJAC_LAYOUT: "",
+  };
+  const { options, settings, line } = parse([...RUN, "--threads", "3"], env);
+  expect(options).toEqual({
+    inputs: ["in.arrow"],
+    output: "out.arrow",
+    threads: 3,
+    chunkRows: 20,
+    temperature: 2.5,
+    keep: ["id", "label"],
+    emit: ["softmax", "entropy"],
+    sync: false,
+  });
+  expect(Object.fromEntries(settings)).toEqual({
+    config,
+    quiet: false,
+    heartbeat: 5,
+  });
+  expect([...line].sort()).toEqual(["inputs", "output", "threads"]);
+});
+
+test("names as the library has them, and what the line must have", () => {
+  const config = fileOf({
+    inputs: ["a.arrow", "b.arrow"],
+    output: "out/",
+    shardRows: 5,
+    select: "3,7-9",
+  });
+  expect(parse(["run", "--config", config]).options).toEqual({
+    inputs: ["a.arrow", "b.arrow"],
+    output: "out/",
+    shardRows: 5,
+  });
+  expect(parse(["status", "--config", config]).options).toEqual({
+    output: "out/",
+  });
+  expect(parse(["run-shard", "--config", config]).options).toEqual({
+    output: "out/",
+    select: [3, 7, 8, 9],
+  });
+  expect(parse(["finalize"], { SOFTJAC_OUTPUT: "out/" }).options).toEqual({
+    output: "out/",
+  });
+});
+
+const REFUSED: [content: unknown, message: string][] = [
+  ["{", "expected a file of JSON with options, found "],
+  [[1], "expected a JSON object with options, found an array"],
+  ["null", "expected a JSON object with options, found null"],
+  [{ threds: 1 }, "expected names of options, found threds"],
+  [{ config: "x" }, "expected names of options, found config"],
+  [{ chunkRows: 1, "chunk-rows": 1 }, "expected chunk-rows once, found two"],
+  [
+    { threads: "2" },
+    'threads: expected a whole number from 1 to 256, found "2"',
+  ],
+  [
+    { threads: 1000 },
+    "threads: expected a whole number from 1 to 256, found 1000",
+  ],
+  [{ layout: "bcr" }, "layout: expected bsr or packed or"],
+  [{ sync: "no" }, 'sync: expected true or false, found "no"'],
+  [{ keep: [1] }, "keep: expected a list of names, found [1]"],
+];
+
+test.each(REFUSED)("a file is refused: %j", (content, message) => {
+  const config = fileOf(content);
+  const call = () => parse([...RUN, "--config", config]);
+  expect(call).toThrow(`${config}: ${message}`);
+  expect(call).toThrow(expect.objectContaining({ code: "ERR_CONFIGURATION" }));
+});
+
+test.each([
+  ["THREADS", "x", 'expected a whole number, found "x"'],
+  ["THREADS", "0", "expected a whole number from 1 to 256, found 0"],
+  ["SYNC", "no", 'expected true or false, found "no"'],
+  ["DTYPE", "float16", 'expected float32 or float64, found "float16"'],
+])("a variable is refused: SOFTJAC_%s=%s", (name, value, message) => {
+  expect(() => parse(RUN, { [`SOFTJAC_${name}`]: value })).toThrow(
+    `SOFTJAC_${name}: ${message}`,
+  );
+});
+
+test("variables that are no option are named, those of a Kubernetes service are not", () => {
+  const { warnings } = parse(RUN, {
+    SOFTJAC_THREDS: "1",
+    SOFTJAC_SERVICE_HOST: "10.0.0.1",
+    SOFTJAC_PORT: "tcp://10.0.0.1:80",
+    SOFTJAC_PORT_80_TCP: "tcp://10.0.0.1:80",
+    SOFTJAC_SELECT: "1",
+  });
+  expect(warnings).toEqual([
+    "SOFTJAC_THREDS: expected the name of an option after SOFTJAC_, found THREDS (ignored)",
+  ]);
+});
+
+test("exit codes: 78 for what is configured, 64 for the line", () => {
+  const config = fileOf({ threads: 0 });
+  const run = ["run", DIGITS, "-o", at("out.arrow")];
+  const wrong = softjac(...run, "--config", config);
+  expect(wrong.status).toBe(78);
+  expect(wrong.stderr).toContain(`softjac: ${config}: threads: expected`);
+  expect(softjac(...run, "--config", at("none.json")).status).toBe(78);
+  expect(softjac(...run, "--config").status).toBe(64);
+});
+
+test("options of datasets in a file that also serves runs over one input", () => {
+  const config = fileOf({ shardRows: 500, force: true, grace: 3, threads: 1 });
+  const one = softjac("run", DIGITS, "-o", at("one.arrow"), "--config", config);
+  expect(one.status, one.stderr).toBe(0);
+  const many = softjac(
+    "run",
+    DIGITS,
+    "-o",
+    `${at("many")}/`,
+    "--config",
+    config,
+  );
+  expect(many.status, many.stderr).toBe(0);
+  expect(many.stderr).toContain("4 made now");
+});

@@ -1,0 +1,240 @@
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { built } from "../support/built.js";
+import { workDirectory } from "../support/logits-input.js";
+import { CLI, DIGITS, softjac } from "./support.js";
+
+// What a command tells of itself: lines on standard error, and files.
+
+const at = workDirectory();
+const folder = at("logits");
+mkdirSync(folder);
+for (const [seed, name] of ["a", "b"].entries())
+  await built.generate({
+    output: join(folder, `${name}.arrow`),
+    rows: 200,
+    // Parts of 8 MB: smaller ones are made without threads.
+    classes: 100,
+    seed,
+  });
+let names = 0;
+const newOutput = () => `${at(`out-${names++}`)}/`;
+const json = (path: string) => JSON.parse(readFileSync(path, "utf8"));
+const jsonLines = (text: string) =>
+  text
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+
+/** Prometheus' text format, read as its documentation has it. */
+function metricsOf(text: string): Record<string, number> {
+  const types = new Set<string>();
+  const found: Record<string, number> = {};
+  expect(text.endsWith("\n")).toBe(true);
+  for (const line of text.trimEnd().split("\n")) {
+    const [, comment, about] =
+      /^# (HELP|TYPE) ([a-zA-Z_:][\w:]*) \S/.exec(line) ?? [];
+    if (comment) {
+      if (comment === "TYPE") types.add(about as string);
+      continue;
+    }
+    const [, name, value] =
+      /^([a-zA-Z_:][\w:]*)\{[a-z]+="(?:[^"\\\n]|\\[\\n"])*"(?:,[a-z]+="(?:[^"\\\n]|\\[\\n"])*")*\} (-?\d\S*)$/.exec(
+        line,
+      ) ?? [];
+    expect(name, line).toBeDefined();
+    expect(types.has(name as string), line).toBe(true);
+    expect(found[name as string], line).toBeUndefined();
+    found[name as string] = Number(value);
+  }
+  return found;
+}
+
+test("JSON lines: what happened, and nothing else on standard error", () => {
+  const output = newOutput();
+  const args = ["run", folder, "-o", output, "--shard-rows", "100"];
+  const { status, stderr, stdout } = softjac(...args, "--log-format", "json");
+  expect(status).toBe(0);
+  expect(stdout).toBe("");
+  const lines = jsonLines(stderr);
+  expect(lines.map(({ msg }) => msg)).toEqual([
+    "planned",
+    ...["part made", "part made", "part made", "part made"],
+    "published",
+    "done",
+  ]);
+  const run = lines[0].fingerprint;
+  expect(run).toMatch(/^[0-9a-f]{16}$/);
+  for (const line of lines) {
+    expect(line).toMatchObject({ level: "info", run });
+    expect(Date.parse(line.time)).toBeGreaterThan(0);
+  }
+  expect(lines[1]).toMatchObject({
+    shard: 0,
+    part: "part-00000-of-00004.arrow",
+    input: "a.arrow",
+    rows: 100,
+    badRows: 0,
+    durationMs: expect.any(Number),
+  });
+  expect(lines.at(-1).report).toMatchObject({ status: "done", rowsMade: 400 });
+});
+
+test("failures as JSON lines; --quiet leaves errors alone", () => {
+  const missing = ["run", at("none"), "-o", at("none.arrow")];
+  const failed = softjac(...missing, "--log-format", "json", "--quiet");
+  expect(failed.status).toBe(66);
+  expect(jsonLines(failed.stderr)).toMatchObject([
+    { level: "error", code: "ERR_INPUT_MISSING", exitCode: 66 },
+  ]);
+  const done = ["run", DIGITS, "-o", at("quiet.arrow"), "--quiet"];
+  expect(softjac(...done, "--log-format", "json").stderr).toBe("");
+});
+
+describe("files", () => {
+  const files = () => {
+    const n = names++;
+    const [report, status, metrics] = ["r", "s", "m"].map((x) =>
+      at(`${x}${n}`),
+    );
+    const args = ["--report", report, "--status-file", status];
+    return {
+      report: report as string,
+      status: status as string,
+      metrics: metrics as string,
+      args: [...args, "--metrics", metrics] as string[],
+    };
+  };
+
+  test("of a run over a file", () => {
+    const { report, status, metrics, args } = files();
+    const output = at('quo"te.arrow');
+    const made = softjac("run", DIGITS, "-o", output, "--json", ...args);
+    expect(made.status, made.stderr).toBe(0);
+    const { command, exitCode, started, ended, ...rest } = json(report);
+    expect({ command, exitCode }).toEqual({ command: "run", exitCode: 0 });
+    expect(Date.parse(ended)).toBeGreaterThanOrEqual(Date.parse(started));
+    expect(rest).toEqual(JSON.parse(made.stdout));
+    expect(json(status)).toMatchObject({
+      status: "done",
+      exitCode: 0,
+      rows: 1797,
+      rowsDone: 1797,
+      bytes: rest.outputBytes,
+    });
+    expect(metricsOf(readFileSync(metrics, "utf8"))).toMatchObject({
+      softjac_running: 0,
+      softjac_exit_code: 0,
+      softjac_rows_done: 1797,
+      softjac_output_bytes: rest.outputBytes,
+    });
+    // Nothing of how they were written is left.
+    expect(readdirSync(at(".")).filter((n) => n.endsWith(".tmp"))).toEqual([]);
+  });
+
+  test("of a dataset that fails, and of the one that goes on", () => {
+    const inputs = at("half");
+    mkdirSync(inputs);
+    writeFileSync(join(inputs, "a.arrow"), readFileSync(DIGITS));
+    writeFileSync(join(inputs, "b.arrow"), "ARROW1\0\0");
+    const { report, status, metrics, args } = files();
+    const output = newOutput();
+    const run = ["run", inputs, "-o", output, "--shard-rows", "600", ...args];
+    expect(softjac(...run, "--keep-going").status).toBe(65);
+    expect(json(report)).toMatchObject({
+      command: "run",
+      exitCode: 65,
+      status: "failed",
+      shardsMade: 3,
+      leftOut: [{ name: "b.arrow" }],
+      error: { code: "ERR_INPUTS_LEFT_OUT" },
+    });
+    expect(json(status)).toMatchObject({ status: "failed", leftOut: 1 });
+    expect(metricsOf(readFileSync(metrics, "utf8"))).toMatchObject({
+      softjac_exit_code: 65,
+      softjac_parts: 3,
+      softjac_parts_done: 3,
+      softjac_inputs_left_out: 1,
+    });
+    expect(softjac(...run, "--keep-going", "--allow-missing").status).toBe(0);
+    expect(json(report)).toMatchObject({ status: "done", shardsBefore: 3 });
+  });
+
+  test("renewed with each heartbeat, of a run that is stopped at last", async () => {
+    const { report, status, metrics, args } = files();
+    const output = newOutput();
+    const preload = fileURLToPath(
+      new URL("../dataset/threads-that.mjs", import.meta.url),
+    );
+    const child = spawn(
+      process.execPath,
+      [
+        ...["--import", preload, CLI, "run", folder, "-o", output],
+        ...["--shard-rows", "100", "--threads", "2", "--chunk-rows", "10"],
+        ...["--heartbeat", "0.1", "--grace", "0", ...args],
+      ],
+      {
+        env: { ...process.env, THREADS_DO: "wait", THREADS_AT: ".arrow" },
+      },
+    );
+    let stderr = "";
+    child.stderr.on("data", (bytes) => {
+      stderr += bytes;
+    });
+    const closed = once(child, "close");
+    for (;;) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      if (existsSync(status) && json(status).shardsDone > 0) break;
+    }
+    const found = json(status);
+    expect(found).toMatchObject({
+      status: "running",
+      exitCode: null,
+      shards: 4,
+    });
+    expect(found.rowsDone).toBeGreaterThan(0);
+    expect(found.secondsLeft).toBeGreaterThan(0);
+    expect(metricsOf(readFileSync(metrics, "utf8"))).toMatchObject({
+      softjac_running: 1,
+      softjac_parts: 4,
+    });
+    child.kill("SIGTERM");
+    expect((await closed)[0]).toBe(75);
+    expect(json(status)).toMatchObject({ status: "stopped", exitCode: 75 });
+    expect(json(report)).toMatchObject({ status: "failed", exitCode: 75 });
+    expect(stderr).toMatch(
+      /^\d of 4 parts, \d+ of 400 rows, \d+ rows\/s, .* left, .* of memory$/m,
+    );
+    expect(stderr).toContain(
+      "softjac: stopping: the part under way ends, or is given up, within 0 s",
+    );
+  }, 30_000);
+
+  test("that cannot be written: said once, and 74 where all else went well", () => {
+    const none = join(at("no"), "such", "folder");
+    const output = at("told.arrow");
+    const made = softjac("run", DIGITS, "-o", output, "--status-file", none);
+    expect(made.status).toBe(74);
+    expect(made.stderr.match(/ENOENT/g)).toHaveLength(1);
+    expect(existsSync(output)).toBe(true);
+  });
+
+  test("that are devices are not replaced", () => {
+    const run = `"${process.execPath}" "${CLI}" run "${DIGITS}" -o "${at("device.arrow")}"`;
+    const made = spawnSync("sh", ["-c", `${run} --report /dev/stdout | cat`], {
+      encoding: "utf8",
+    });
+    expect(made.status, made.stderr).toBe(0);
+    expect(JSON.parse(made.stdout).command).toBe("run");
+  });
+});
