@@ -218,11 +218,19 @@ export class DatasetRun {
       if (await this.isPublished()) return;
       throw error;
     }
-    if (!(await this.store.rename(wip, out))) {
-      if (await this.isPublished()) return;
+    if (
+      !(await this.store.rename(wip, out)) &&
+      // Else another process was first, or the file system said no and did it.
+      !(await this.isPublished())
+    ) {
       await this.refuseOther({ overwrite });
       await this.#replace();
     }
+    if (!(await this.isPublished()))
+      throw new IoError(
+        out,
+        "expected the dataset under its name after it was renamed, found it is not there",
+      );
     await this.#clearUp();
   }
 

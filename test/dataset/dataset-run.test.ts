@@ -211,3 +211,44 @@ test("a call that fails leaves what a later run completes", async () => {
         expect(besides(out), where).toEqual([]);
       }
 });
+
+test("a rename that says no and does it is a rename", async () => {
+  const out = newOut();
+  class Lying extends PosixStore {
+    override async rename(from: string, to: string): Promise<boolean> {
+      await super.rename(from, to);
+      return false;
+    }
+  }
+  await new Worker(out, { Store: Lying }).all();
+  expect(await new Worker(out).run.isPublished()).toBe(true);
+  expect(besides(out)).toEqual([]);
+});
+
+test("a rename that says yes and does nothing is an I/O error; a later run completes", async () => {
+  const out = newOut();
+  class Lying extends PosixStore {
+    override async rename(): Promise<boolean> {
+      return true;
+    }
+  }
+  await expect(new Worker(out, { Store: Lying }).all()).rejects.toMatchObject({
+    code: "ERR_IO",
+  });
+  expect(existsSync(out)).toBe(false);
+  await new Worker(out).all();
+  expect(await new Worker(out).run.isPublished()).toBe(true);
+  expect(besides(out)).toEqual([]);
+});
+
+test("a link that says no and does it is a link", async () => {
+  const out = newOut();
+  class Lying extends PosixStore {
+    override async publish(file: string, name: string): Promise<boolean> {
+      await super.publish(file, name);
+      return false;
+    }
+  }
+  await new Worker(out, { Store: Lying }).all();
+  expect(await new Worker(out).run.isPublished()).toBe(true);
+});
