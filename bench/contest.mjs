@@ -36,20 +36,36 @@ export async function runContest(workload, { python, input, work, runs, log }) {
     }
     if (round > 0 || alone) rounds.push(figures);
   }
-  await rm(output, { force: true });
+  await rm(output, { force: true, recursive: true });
   return summarize(workload, rounds, checks);
 }
 
-function contendersOf({ peers, args = [], results = "bsr", piped }, settings) {
+function contendersOf(
+  { peers, args = [], results = "bsr", piped, sharded },
+  settings,
+) {
   const { python, input, other, output } = settings;
   const softjac = [process.execPath, script("../dist/cli.js")];
-  const runOn = (path) => [...softjac, "run", path, "-o", output, "--quiet"];
+  const runOn = (path, out = output) => [
+    ...softjac,
+    "run",
+    path,
+    "-o",
+    out,
+    "--quiet",
+  ];
+  // With a slash at its end the output is a folder of parts.
+  const target = sharded ? `${output}/` : output;
   const files = { input, output, results };
   const own = (name, more) =>
     piped
       ? // Nothing stands on a disk that could be checked: a test does.
         { name, command: pipeline(softjac, input, more), output }
-      : { name, command: [...runOn(input), ...args, ...more], ...files };
+      : {
+          name,
+          command: [...runOn(input, target), ...args, ...more],
+          ...files,
+        };
   return [
     own("softjac", []),
     ...(peers.length > 0 ? [own(UNSYNCED, ["--no-sync"])] : []),

@@ -11,7 +11,7 @@ import { script } from "./python.mjs";
  * Returns { seconds, cpuSeconds, peakBytes }; throws with standard error when the process fails.
  */
 export async function measure(python, { name, command, output }) {
-  await rm(output, { force: true });
+  await rm(output, { force: true, recursive: true });
   // -I -S: nothing of the user's site, so that the parent of the measured process stays small (see measure.py).
   const args = ["-I", "-S", script("measure.py"), ...command];
   const { stdout, stderr } = await promisify(execFile)(python.path, args);
