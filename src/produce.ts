@@ -17,6 +17,8 @@ interface Produced {
   /** What messages call the output. */
   path: string;
   open: () => Promise<PendingOutput>;
+  /** Called once all is computed: what is left is the commit. */
+  onComputed?: (() => void) | undefined;
   /** What else ends while the disk is waited for. */
   meanwhile?: () => Promise<void>;
 }
@@ -26,7 +28,7 @@ interface Produced {
  * @throws SoftjacError; nothing is left of the output
  */
 export async function produce(
-  { open, path, meanwhile, ...work }: Produced,
+  { open, path, onComputed, meanwhile, ...work }: Produced,
   hooks: RunHooks,
 ): Promise<void> {
   const { signal } = hooks;
@@ -36,6 +38,7 @@ export async function produce(
   signal?.addEventListener("abort", stop);
   try {
     await carryOutJob(work.job, { ...hooks, ...work, output });
+    onComputed?.();
     await Promise.all([output.commit(), meanwhile?.()]);
     if (output.bytes) work.report.set({ outputBytes: output.bytes() });
   } catch (error) {

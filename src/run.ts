@@ -1,4 +1,3 @@
-import { statSync } from "node:fs";
 import { SoftjacError } from "./errors.js";
 import type { LogitsFile } from "./input/logits-file.js";
 import { openLogits } from "./input/open-logits.js";
@@ -14,6 +13,7 @@ import { checkTarget } from "./output/commit.js";
 import { Crew } from "./pool/crew.js";
 import { produce } from "./produce.js";
 import { ReportBuilder, type RunReport } from "./report.js";
+import { startEarly } from "./start-early.js";
 import { VERSION } from "./version.js";
 
 export interface RunHooks {
@@ -40,7 +40,7 @@ export async function run(
   const crew = new Crew();
   try {
     checkTarget(output, resolved.force, input);
-    if (isLarge(input)) crew.start(resolved.threads);
+    startEarly(crew, [input], resolved.threads);
     const logits = await openLogits(
       input,
       openOptionsOf(resolved, hooks.signal),
@@ -73,18 +73,6 @@ export async function run(
     await crew.close();
   }
 }
-
-/** Whether a run over a file surely has work for threads: they start while it is opened and planned. */
-function isLarge(path: string): boolean {
-  try {
-    return statSync(path).size > LARGE_BYTES;
-  } catch {
-    // Opening it says why.
-    return false;
-  }
-}
-
-const LARGE_BYTES = 16 * 2 ** 20;
 
 /** What the report says of a run before it has started. */
 function knownFromJob(

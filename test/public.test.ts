@@ -145,6 +145,7 @@ describe("nothing imports upward", () => {
       "src/report",
       "src/results/catalogue",
       "src/run",
+      "src/start-early",
       "src/version",
       "tinyglobby",
     ],

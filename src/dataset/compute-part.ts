@@ -1,4 +1,3 @@
-import { open } from "node:fs/promises";
 import type { LogitsFile } from "../input/logits-file.js";
 import { planJob } from "../job.js";
 import { openFile } from "../open-output.js";
@@ -9,7 +8,7 @@ import { produce } from "../produce.js";
 import { ReportBuilder } from "../report.js";
 import type { RunHooks } from "../run.js";
 import { VERSION } from "../version.js";
-import { hashFile } from "./hash-file.js";
+import { FollowingHash } from "./following-hash.js";
 import type { PartRecord } from "./records.js";
 
 export type MadePart = Pick<
@@ -36,18 +35,26 @@ export async function computePart(
     logits,
     path,
     temporary,
+    checksums,
+    onComputed,
   }: {
     crew: Crew;
     options: ResolvedOptions;
     logits: LogitsFile;
     path: string;
     temporary: string;
+    /** Its SHA-256 is wanted. */
+    checksums: boolean;
+    /** Called once all is computed, and the crew free for the next. */
+    onComputed: () => void;
   },
   hooks: RunHooks,
 ): Promise<MadePart> {
   const report = new ReportBuilder(VERSION, options.input, path);
   const job = planJob(options, logits);
-  let sha256 = "";
+  // Costs as much again as the rest: it follows the writers, and what was not asked for is not made.
+  const hash = checksums ? new FollowingHash(temporary) : null;
+  let sha256: string | null = null;
   const open = () =>
     openFile(options, job, async (bytes, direct) => {
       const file = await openTemporary(path, temporary, bytes, {
@@ -56,14 +63,22 @@ export async function computePart(
       });
       return {
         ...file,
+        complete: (end) => hash?.upTo(end),
         async commit() {
-          // The processor has nothing to do while the disk is waited for.
-          [sha256] = await Promise.all([hashOf(temporary), file.finish()]);
+          const [found] = await Promise.all([hash?.finish(), file.finish()]);
+          sha256 = found ?? null;
           file.published();
+        },
+        async discard() {
+          await hash?.close();
+          await file.discard();
         },
       };
     });
-  await produce({ job, crew, options, logits, report, path, open }, hooks);
+  await produce(
+    { job, crew, options, logits, report, path, open, onComputed },
+    hooks,
+  );
   const { badRows, firstBadRow, entries, droppedMax, droppedSum, outputBytes } =
     report.finish("done");
   return {
@@ -76,13 +91,4 @@ export async function computePart(
     droppedMax,
     droppedSum,
   };
-}
-
-async function hashOf(path: string): Promise<string> {
-  const file = await open(path);
-  try {
-    return await hashFile(file);
-  } finally {
-    await file.close();
-  }
 }

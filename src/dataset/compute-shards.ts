@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import {
   AbortedError,
   InternalError,
@@ -5,6 +6,7 @@ import {
   WorkerError,
 } from "../errors.js";
 import type { ResolvedOptions } from "../options.js";
+import type { Crew } from "../pool/crew.js";
 import type { PinnedInput } from "./dataset-plan.js";
 import type { DatasetReportBuilder } from "./dataset-report.js";
 import type { DatasetHooks } from "./events.js";
@@ -12,10 +14,12 @@ import { errorOfInput, isBadInput } from "./left-out.js";
 import { partName } from "./names.js";
 import type { StoredRunOver } from "./plan-run-over.js";
 import type { Shard } from "./plan-shards.js";
-import { ShardMaker } from "./shard-maker.js";
+import { type Made, ShardMaker } from "./shard-maker.js";
 import type { Stopping } from "./stopping.js";
 
 interface Shards extends StoredRunOver {
+  /** Closed at the end. */
+  crew: Crew;
   /** The options of a run over one input. */
   of: (input: string) => ResolvedOptions;
   /** Those to make, in order; such as are done by now are left. */
@@ -28,7 +32,7 @@ interface Shards extends StoredRunOver {
 }
 
 /**
- * Makes shards one after the other, each on all threads.
+ * Makes shards one after the other, each on all threads; while one waits for the disk the next is computed.
  * @throws SoftjacError as run; StoppedError where it was stopped, StalledError where nothing happened any more: what is
  * done is kept; InternalError for shards whose threads died twice, once the others are done
  */
@@ -40,6 +44,8 @@ export async function computeShards(
   const { of, root } = run.plan;
   const maker = new ShardMaker(work);
   const died: string[] = [];
+  /** Of the shard before; false: the dataset has been published. */
+  let committing: Promise<boolean> = Promise.resolve(true);
   try {
     const leftOut = await run.leftOutByNumber();
     for (const shard of shards) {
@@ -53,17 +59,38 @@ export async function computeShards(
       const input = of.inputs[span.input] as PinnedInput;
       const part = partName(shard, run.shards);
       const start = performance.now();
+      let made: Made | null = null;
       try {
-        const made = await maker.make(shard, {
+        made = await maker.make(shard, {
           signal: stopping.now,
           onProgress: report.progress(onProgress),
           onRetry: ({ message }) =>
             onEvent?.({ event: "part retried", shard, part, error: message }),
         });
-        if (!made) return;
-        report.made(made);
+      } catch (error) {
+        if (error instanceof WorkerError)
+          died.push(`${maker.describe(shard)}: ${error.message}`);
+        else if (keepGoing && isBadInput(error)) {
+          maker.checkPinned(shard);
+          const path = join(root, input.name);
+          const found = errorOfInput(error, path, input.name);
+          await run.leaveOut(span.input, found);
+          leftOut.set(span.input, found);
+          onEvent?.({
+            event: "input left out",
+            input: input.name,
+            error: found,
+          });
+        } else throw error;
+      }
+      report.passed(span);
+      if (!made) continue;
+      const isOurs = await committing;
+      committing = made.committed.then((done) => {
+        if (!done) return false;
+        report.made(done);
+        const { rows, bytes, badRows } = done;
         const durationMs = performance.now() - start;
-        const { rows, bytes, badRows } = made;
         onEvent?.({
           event: "part made",
           shard,
@@ -74,34 +101,23 @@ export async function computeShards(
           badRows,
           durationMs,
         });
-      } catch (error) {
-        if (keepGoing && isBadInput(error)) {
-          maker.checkPinned(shard);
-          const found = errorOfInput(
-            error,
-            `${root}/${input.name}`,
-            input.name,
-          );
-          await run.leaveOut(span.input, found);
-          leftOut.set(span.input, found);
-          report.passed(span);
-          onEvent?.({
-            event: "input left out",
-            input: input.name,
-            error: found,
-          });
-        } else if (error instanceof WorkerError)
-          died.push(`${maker.describe(shard)}: ${error.message}`);
-        else throw error;
-      }
+        return true;
+      });
+      // told where it is awaited
+      committing.catch(() => {});
+      if (!isOurs) return;
     }
+    // Threads end while the disk is waited for.
+    await Promise.all([committing, maker.close()]);
   } catch (error) {
+    await committing.catch(() => {});
     // With the run's folders goes the place for what this process was making.
     if (await run.isPublished()) return;
     if (error instanceof AbortedError)
       throw new StoppedError(report.shardsDone, run.shards, { cause: error });
     throw error;
   } finally {
+    await committing.catch(() => {});
     await maker.close();
   }
   if (died.length > 0)

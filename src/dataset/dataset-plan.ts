@@ -31,6 +31,8 @@ export interface PlannedBytes {
   /** Of this plan, of the parts and of the manifest. */
   format: 1;
   softjac: string;
+  /** Whether records and manifest have the SHA-256 of every part. */
+  checksums: boolean;
   /** Options of the run, those that change bytes. */
   options: BytesOptions;
   inputs: readonly PinnedInput[];

@@ -97,7 +97,7 @@ export class DatasetReportBuilder {
     });
   }
 
-  /** A shard that was to be made here, and is not: another process has, or nobody will. */
+  /** A shard is computed, or is not to be: another process has made it, or nobody will. */
   passed(shard: Shard): void {
     this.#rowsPassed += rowsOf(shard);
   }
@@ -120,7 +120,7 @@ export class DatasetReportBuilder {
 
   /** A shard's progress as that of the call. */
   progress(tell: RunHooks["onProgress"]): RunHooks["onProgress"] {
-    const before = this.#report.rowsMade + this.#rowsPassed;
+    const before = this.#rowsPassed;
     return (done) => tell?.(before + done, this.#rowsToDo);
   }
 

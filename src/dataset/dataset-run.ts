@@ -1,3 +1,4 @@
+import { rm } from "node:fs/promises";
 import {
   InputsLeftOutError,
   InternalError,
@@ -6,6 +7,7 @@ import {
 } from "../errors.js";
 import type { DatasetPlan } from "./dataset-plan.js";
 import { sha256 } from "./fingerprint.js";
+import { hashPath } from "./hash-file.js";
 import { LeftOutInputs } from "./left-out.js";
 import {
   COMMITS,
@@ -116,7 +118,7 @@ export class DatasetRun {
     const part = `${wip}/${record.part}`;
     try {
       if (!(await this.store.publish(file, part)))
-        await this.#compare(part, record);
+        await this.#compareWith(part, file);
       const name = `${wip}/${commitName(record.shard)}`;
       if (!(await this.store.putIfAbsent(name, encodeJson(record))))
         await this.record(record.shard);
@@ -282,7 +284,7 @@ export class DatasetRun {
     };
   }
 
-  /** Whether a part is what its record says: the bytes are looked at only where it is younger than that. */
+  /** Whether a part is what its record says. One that is younger has been changed since. */
   async #isWhole(
     { shard, part, bytes, sha256 }: PartRecord,
     folder = this.folders.wip,
@@ -290,18 +292,24 @@ export class DatasetRun {
     const found = await this.store.stat(`${folder}/${part}`);
     if (!found?.isFile || found.bytes !== bytes) return false;
     const record = await this.store.stat(`${folder}/${commitName(shard)}`);
+    if (record !== null && found.modified <= record.modified) return true;
     return (
-      (record !== null && found.modified <= record.modified) ||
-      (await this.store.hash(`${folder}/${part}`)) === sha256
+      sha256 !== null && (await this.store.hash(`${folder}/${part}`)) === sha256
     );
   }
 
-  async #compare(part: string, record: PartRecord): Promise<void> {
-    const found = await this.store.hash(part);
-    if (found === record.sha256) return;
-    throw new InternalError(
-      `${part}: expected the same bytes from every process (SHA-256 ${record.sha256}), found others (${found})`,
-    );
+  /** @throws InternalError where a part that is there is not what this process has made */
+  async #compareWith(part: string, file: string): Promise<void> {
+    try {
+      const found = await this.store.hash(part);
+      const made = await hashPath(file);
+      if (found === made) return;
+      throw new InternalError(
+        `${part}: expected the same bytes from every process (SHA-256 ${made}), found others (${found})`,
+      );
+    } finally {
+      await rm(file, { force: true });
+    }
   }
 
   /**

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { FileHandle } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 
 /** Read at once. */
 const STEP_BYTES = 1 << 20;
@@ -15,5 +15,15 @@ export async function hashFile(
     if (bytesRead === 0) return hash.digest("hex");
     hash.update(bytes.subarray(0, bytesRead));
     at += bytesRead;
+  }
+}
+
+/** The same by its path. */
+export async function hashPath(path: string): Promise<string> {
+  const file = await open(path);
+  try {
+    return await hashFile(file);
+  } finally {
+    await file.close();
   }
 }

@@ -22,6 +22,8 @@ export interface DatasetOptions
   shardRows?: number | undefined;
   /** Bytes of a part, about. */
   shardBytes?: number | undefined;
+  /** Note the SHA-256 of every part in the manifest. */
+  checksums?: boolean | undefined;
   /** Replace another dataset. */
   overwrite?: boolean | undefined;
   /** Leave out inputs that are bad and go on with the others; the dataset is not published then. */
@@ -91,6 +93,13 @@ export const DATASET_OPTIONS = [
     help: "Bytes of a part, about (csr and coo: of what it is made from)",
   },
   {
+    name: "checksums",
+    kind: "boolean",
+    default: false,
+    group: "Dataset",
+    help: "Note the SHA-256 of every part in the manifest (about as much work again)",
+  },
+  {
     name: "overwrite",
     kind: "boolean",
     default: false,
@@ -119,6 +128,7 @@ export interface ResolvedDataset {
   readonly output: string;
   readonly shardRows: number | undefined;
   readonly shardBytes: number;
+  readonly checksums: boolean;
   readonly overwrite: boolean;
   readonly allowMissing: boolean;
   readonly work: WorkOptions;
@@ -171,6 +181,7 @@ export function resolveDataset(options: DatasetOptions): ResolvedDataset {
     output: resolve(output),
     shardRows,
     shardBytes: shardBytes ?? 256 * 2 ** 20,
+    checksums: options.checksums ?? false,
     overwrite: overwrite ?? false,
     allowMissing: allowMissing ?? false,
     work,

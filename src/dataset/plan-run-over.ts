@@ -1,3 +1,6 @@
+import { join } from "node:path";
+import type { Crew } from "../pool/crew.js";
+import { startEarly } from "../start-early.js";
 import { makePlan } from "./dataset-plan.js";
 import { DatasetRun } from "./dataset-run.js";
 import type { DatasetHooks } from "./events.js";
@@ -14,14 +17,23 @@ export interface StoredRunOver {
   store: PosixStore;
 }
 
-/** Plans a run from its options. Reads the structure of every input, writes nothing. @throws SoftjacError */
+/**
+ * Plans a run from its options. Reads the structure of every input, writes nothing.
+ * @param crew who will make it: gets ready meanwhile
+ * @throws SoftjacError
+ */
 export async function planRunOver(
   dataset: ResolvedDataset,
   hooks: Pick<DatasetHooks, "signal" | "onEvent">,
+  crew?: Crew,
 ): Promise<StoredRunOver> {
   const found = await findInputs(dataset.inputs, dataset.output);
+  const paths = found.names.map((name) => join(found.root, name));
+  const { threads } = dataset.of(dataset.inputs[0] as string);
+  if (crew) startEarly(crew, paths, threads);
   const { pinned, sizes, leftOut } = await pinInputs(found, dataset, hooks);
   const plan = makePlan(found.root, {
+    checksums: dataset.checksums,
     options: bytesOptions(dataset.of(dataset.inputs[0] as string)),
     inputs: pinned,
     leftOut,

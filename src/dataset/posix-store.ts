@@ -84,16 +84,18 @@ export class PosixStore implements Store {
     } finally {
       await handle.close();
     }
-    return this.publish(file, name);
+    try {
+      return await this.publish(file, name);
+    } finally {
+      await rm(file, { force: true });
+    }
   }
 
   async publish(file: string, name: string): Promise<boolean> {
-    try {
-      return await inFolder(() => linkIfAbsent(file, name));
-    } finally {
-      await rm(file, { force: true });
-      await syncFolder(dirname(name));
-    }
+    const isNew = await inFolder(() => linkIfAbsent(file, name));
+    if (isNew) await rm(file, { force: true });
+    await syncFolder(dirname(name));
+    return isNew;
   }
 
   async rename(from: string, to: string): Promise<boolean> {

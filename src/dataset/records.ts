@@ -9,7 +9,8 @@ export interface PartRecord extends Shard {
   part: string;
   rows: number;
   bytes: number;
-  sha256: string;
+  /** Where checksums are asked for. */
+  sha256: string | null;
   badRows: number;
   firstBadRow: number | null;
   /** Layouts csr and coo. */

@@ -1,3 +1,4 @@
+import { Crew } from "../pool/crew.js";
 import { computeShards } from "./compute-shards.js";
 import type { DatasetReport } from "./dataset-report.js";
 import type { DatasetHooks } from "./events.js";
@@ -21,11 +22,14 @@ export async function runDataset(
 ): Promise<DatasetReport> {
   const dataset = resolveDataset(options);
   const { output, work, of } = dataset;
+  const crew = new Crew();
   return reported({ output, limits: work, hooks }, async (report, stopping) => {
-    const { run, store } = await planRunOver(dataset, {
-      ...hooks,
-      signal: stopping.soon,
-    });
+    const signal = stopping.soon;
+    const { run, store } = await planRunOver(
+      dataset,
+      { ...hooks, signal },
+      crew,
+    );
     report.planned(run.plan);
     return onDataset(output, async () => {
       if (!(await run.begin(dataset))) {
@@ -35,7 +39,7 @@ export async function runDataset(
       const shards = await run.missing();
       report.found(shards);
       await computeShards(
-        { ...work, of, run, store, shards, report, stopping },
+        { ...work, crew, of, run, store, shards, report, stopping },
         hooks,
       );
       report.leftOut(await run.leftOut());
@@ -43,7 +47,7 @@ export async function runDataset(
       hooks.onEvent?.({ event: "published" });
       return report.finish("done");
     });
-  });
+  }).finally(() => crew.close());
 }
 
 /** What a call over a dataset would do. */

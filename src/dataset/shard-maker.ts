@@ -14,6 +14,8 @@ import type { Shard } from "./plan-shards.js";
 import { watched } from "./watchdog.js";
 
 interface Work extends StoredRunOver {
+  /** Closed with the maker. */
+  crew: Crew;
   /** The options of a run over one input. */
   of: (input: string) => ResolvedOptions;
   /** Seconds without a sign of life after which a part is given up. */
@@ -27,20 +29,27 @@ interface MakeHooks {
   onRetry: (error: Error) => void;
 }
 
+/** A shard that is computed. */
+export interface Made {
+  /** Fulfilled once it is durable, with null where the dataset has been published meanwhile. */
+  committed: Promise<MadePart | null>;
+}
+
 /** Makes shards, one at a time, each on all threads; threads and the input last from one to the next. */
 export class ShardMaker {
-  #crew = new Crew();
+  #crew: Crew;
   readonly #input = new OpenInput();
   #isStalled = false;
 
-  constructor(private readonly work: Work) {}
+  constructor(private readonly work: Work) {
+    this.#crew = work.crew;
+  }
 
   /**
-   * Makes a shard and commits it.
-   * @returns null where the dataset has been published meanwhile
+   * Makes a shard; while it is committed the next one can be.
    * @throws SoftjacError as run; WorkerError where its threads died twice; StalledError
    */
-  async make(shard: number, hooks: MakeHooks): Promise<MadePart | null> {
+  async make(shard: number, hooks: MakeHooks): Promise<Made> {
     try {
       return await this.#makeOnce(shard, hooks);
     } catch (error) {
@@ -65,12 +74,27 @@ export class ShardMaker {
     if (!this.#isStalled) await closed;
   }
 
-  async #makeOnce(
+  async #makeOnce(shard: number, hooks: MakeHooks): Promise<Made> {
+    await this.work.run.clearDamaged(shard);
+    let onComputed: (() => void) | undefined;
+    const computed = new Promise<void>((resolve) => {
+      onComputed = resolve;
+    });
+    const committed = this.#makeAndCommit(shard, {
+      ...hooks,
+      onComputed: onComputed as () => void,
+    });
+    // told to who awaits the commit
+    committed.catch(() => {});
+    await Promise.race([computed, committed]);
+    return { committed };
+  }
+
+  async #makeAndCommit(
     shard: number,
-    { signal, onProgress }: MakeHooks,
+    { signal, onProgress, onComputed }: MakeHooks & { onComputed: () => void },
   ): Promise<MadePart | null> {
     const { run, store, of, stallTimeout } = this.work;
-    await run.clearDamaged(shard);
     const { span, path, input } = this.#spanOf(shard);
     const resolved = of(path);
     const options = { ...resolved, part: span, source: input.name };
@@ -80,13 +104,14 @@ export class ShardMaker {
     });
     const temporary = store.temporaryName();
     const crew = this.#crew;
-    const out = run.folders.out;
+    const { checksums } = run.plan.of;
+    const part = { path: run.folders.out, temporary, checksums, onComputed };
     let rowsDone = 0;
     const made = await watched(
       stallTimeout,
       (alive) =>
         computePart(
-          { crew, options, logits, path: out, temporary },
+          { crew, options, logits, ...part },
           {
             signal,
             onProgress(done, rows) {

@@ -24,7 +24,7 @@ export interface Store {
   makeFolder(name: string): Promise<void>;
   /** false: something has the name already, and keeps it. @throws MissingFolder */
   putIfAbsent(name: string, bytes: Uint8Array): Promise<boolean>;
-  /** The same for a file of this machine, durable before, which is used up. @throws MissingFolder */
+  /** The same for a file of this machine, durable before: true uses it up, false leaves it. @throws MissingFolder */
   publish(file: string, name: string): Promise<boolean>;
   /** Gives a folder another name that nothing has. false: there is no such folder, or something has the name. */
   rename(from: string, to: string): Promise<boolean>;

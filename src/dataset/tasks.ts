@@ -2,6 +2,7 @@ import { checkNames, checkPath, checkValue } from "../check-options.js";
 import { IncompleteError, InputsLeftOutError, UsageError } from "../errors.js";
 import { type RunOptions, resolveOptions } from "../options.js";
 import type { OptionSpec } from "../options-table.js";
+import { Crew } from "../pool/crew.js";
 import {
   FINALIZE_OPTIONS,
   STATUS_OPTIONS,
@@ -128,7 +129,7 @@ export async function runShards(
         });
       const leftOut = new Set<string>();
       await computeShards(
-        { ...work, of, run, store, shards, report, stopping },
+        { ...work, crew: new Crew(), of, run, store, shards, report, stopping },
         {
           ...hooks,
           onEvent(event) {

@@ -50,6 +50,7 @@ interface Manifest {
     input: number;
     rows: number;
     rowStart: number;
+    sha256: string | null;
     bytes: number;
   }[];
 }
@@ -179,6 +180,36 @@ describe("parts", () => {
     expect(leftOf(one)).toEqual([]);
   });
 });
+
+test.each<[Partial<DatasetOptions>]>([
+  [{}],
+  [{ layout: "coo" }],
+  [{ layout: "packed", compress: "lz4" }],
+  [{ layout: "csr", threads: 2, chunkRows: 9 }],
+])(
+  "checksums are in the manifest where they are asked for: %j",
+  async (options) => {
+    const output = newOutput();
+    const sums = async (checksums: boolean) => {
+      await built.runDataset({
+        inputs: [folder],
+        output,
+        shardRows: 300,
+        overwrite: true,
+        checksums,
+        ...options,
+      });
+      const files = filesOf(output);
+      return manifestOf(output).parts.map(({ part, sha256 }) => ({
+        found: sha256,
+        expected: files[`/${part}`],
+      }));
+    };
+    for (const { found, expected } of await sums(true))
+      expect(found).toBe(expected);
+    for (const { found } of await sums(false)) expect(found).toBeNull();
+  },
+);
 
 describe("again", () => {
   const shardRows = 400;
