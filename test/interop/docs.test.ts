@@ -1,5 +1,11 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  mkdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
@@ -36,7 +42,7 @@ test("every command of docs/datasets.md runs, and its snippet", () => {
   const commands = [...datasets.matchAll(/^softjac .*$/gm)].map(
     ([line]) => line,
   );
-  expect(commands.length).toBe(11);
+  expect(commands.length).toBe(12);
   const at = join(cwd, "datasets");
   const script = [
     `softjac() { "${process.execPath}" "${root}dist/cli.js" "$@"; }`,
@@ -55,6 +61,48 @@ test("every command of docs/datasets.md runs, and its snippet", () => {
   }
   const check = `${snippet}\nassert rows == 2 * 1797, rows`;
   execFileSync(python, ["-c", check], { cwd: at, stdio: "pipe" });
+});
+
+test("docs/reporting.md: its commands run, and it names all that files and lines hold", () => {
+  const reporting = readFileSync(`${root}docs/reporting.md`, "utf8");
+  const [, script] = /```sh\n(.*?)```/s.exec(reporting) ?? [];
+  const at = join(cwd, "reporting");
+  mkdirSync(join(at, "logits"), { recursive: true });
+  for (const name of ["train", "test"])
+    copyFileSync(
+      `${root}data/digits-logits.arrow`,
+      join(at, "logits", `${name}.arrow`),
+    );
+  const softjac = `softjac() { "${process.execPath}" "${root}dist/cli.js" "$@"; }`;
+  const run = (line: string) =>
+    execFileSync("bash", ["-ec", `${softjac}\n${line}`], {
+      cwd: at,
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+  run(script as string);
+  run(
+    "softjac run logits/test.arrow -o one --report one.json --status-file state.json",
+  );
+  const json = (name: string) =>
+    JSON.parse(readFileSync(join(at, name), "utf8"));
+  const names = [
+    ...Object.keys(json("report.json")),
+    ...Object.keys(json("one.json")),
+    ...Object.keys(json("state.json")),
+    ...(readFileSync(join(at, "softjac.prom"), "utf8").match(
+      /(?<=^# TYPE )\w+/gm,
+    ) as string[]),
+  ];
+  const log = run(
+    "softjac run logits -o logged/ --shard-rows 900 --log-format json 2>&1",
+  );
+  for (const line of log.trimEnd().split("\n")) {
+    const { msg, ...fields } = JSON.parse(line);
+    names.push(msg, ...Object.keys(fields));
+  }
+  expect(names.length).toBeGreaterThan(80);
+  for (const name of names) expect(reporting).toContain(`\`${name}\``);
 });
 
 test("every command and every snippet of docs/results.md runs, in order", () => {
