@@ -104,7 +104,7 @@ describe("nothing imports upward", () => {
       "src/threads",
       "workers/compress",
     ],
-    "src/threads": ["piscina"],
+    "src/threads": ["src/errors", "piscina"],
     "workers/compress": [
       "src/compressed/protocol",
       "lz4-wasm-nodejs",

@@ -1,3 +1,5 @@
+import { WorkerError } from "../errors.js";
+
 /** Runs tasks on threads. */
 export interface Threads<Task, Reply> {
   run(task: Task): Promise<Reply>;
@@ -38,13 +40,20 @@ export async function openThreads<Task, Reply>(
   return {
     run: (task) =>
       new Promise((resolve, reject) => {
-        if (failed) return reject(failed.error);
-        waiting.add(reject);
+        const fail = (error: unknown) => reject(workerError(error));
+        if (failed) return fail(failed.error);
+        waiting.add(fail);
         pool
           .run(task)
-          .then(resolve, reject)
-          .finally(() => waiting.delete(reject));
+          .then(resolve, fail)
+          .finally(() => waiting.delete(fail));
       }),
     close: () => pool.destroy(),
   };
+}
+
+/** Tasks answer with what they met; what they throw, or what is said of them, is the end of a thread, or a bug. */
+function workerError(cause: unknown): WorkerError {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return new WorkerError(`a worker failed: ${message}`, { cause });
 }
