@@ -46,9 +46,11 @@ async function runOverChange(
     classes: CLASSES,
     logit: (r, k) => (bad(r) && k === 1 ? Number.NaN : (r % 7) + k + 0.5),
   });
-  let tasksDone = 0;
-  const onProgress = () => {
-    if (++tasksDone > 1) return;
+  let isChanged = false;
+  const onProgress = (rowsDone: number) => {
+    // None is done while bad rows are looked for.
+    if (rowsDone === 0 || isChanged) return;
+    isChanged = true;
     change(input);
   };
   const output = at("out.arrow");
