@@ -1,27 +1,22 @@
 import { rm } from "node:fs/promises";
-import {
-  InputsLeftOutError,
-  InternalError,
-  IoError,
-  OutputExistsError,
-} from "../errors.js";
+import { InputsLeftOutError, InternalError, IoError } from "../errors.js";
 import type { DatasetPlan } from "./dataset-plan.js";
 import { sha256 } from "./fingerprint.js";
 import { hashPath } from "./hash-file.js";
 import { LeftOutInputs } from "./left-out.js";
+import { type Manifest, manifestOf } from "./manifest.js";
 import {
   COMMITS,
   commitName,
   MANIFEST,
   PLAN,
-  partName,
   type RunFolders,
   SUCCESS,
 } from "./names.js";
+import { Publication } from "./publication.js";
 import {
   decodeJson,
   encodeJson,
-  type Manifest,
   type PartRecord,
   type Success,
 } from "./records.js";
@@ -40,6 +35,7 @@ export interface PublishOptions {
  */
 export class DatasetRun {
   readonly #leftOut: LeftOutInputs;
+  readonly #publication: Publication;
 
   constructor(
     private readonly store: Store,
@@ -47,6 +43,7 @@ export class DatasetRun {
     readonly plan: DatasetPlan,
   ) {
     this.#leftOut = new LeftOutInputs(store, plan);
+    this.#publication = new Publication(store, folders, plan.fingerprint);
   }
 
   get shards(): number {
@@ -54,10 +51,13 @@ export class DatasetRun {
   }
 
   /** Whether the dataset is there, complete, and of this run. */
-  async isPublished(): Promise<boolean> {
-    const { out } = this.folders;
-    const found = decodeJson(await this.store.read(`${out}/${SUCCESS}`));
-    return (found as Success | null)?.fingerprint === this.plan.fingerprint;
+  isPublished(): Promise<boolean> {
+    return this.#publication.isPublished();
+  }
+
+  /** @throws OutputExistsError where the name is taken by something that stays */
+  refuseOther({ overwrite }: { overwrite: boolean }): Promise<void> {
+    return this.#publication.refuseOther({ overwrite });
   }
 
   /**
@@ -67,7 +67,7 @@ export class DatasetRun {
    */
   async begin({ overwrite }: { overwrite: boolean }): Promise<boolean> {
     const { wip, tmp } = this.folders;
-    if (await this.isPublished()) {
+    if ((await this.isPublished()) || (await this.#publication.takeBack())) {
       // Of a process that died between publishing and clearing up.
       await this.#clearUp();
       return false;
@@ -204,7 +204,7 @@ export class DatasetRun {
     allowMissing = false,
   }: PublishOptions): Promise<void> {
     if (await this.isPublished()) return;
-    const { out, wip } = this.folders;
+    const { wip } = this.folders;
     try {
       await this.#refuseLeftOut(allowMissing);
       await this.#leftOut.sweep(wip);
@@ -220,19 +220,7 @@ export class DatasetRun {
       if (await this.isPublished()) return;
       throw error;
     }
-    if (
-      !(await this.store.rename(wip, out)) &&
-      // Else another process was first, or the file system said no and did it.
-      !(await this.isPublished())
-    ) {
-      await this.refuseOther({ overwrite });
-      await this.#replace();
-    }
-    if (!(await this.isPublished()))
-      throw new IoError(
-        out,
-        "expected the dataset under its name after it was renamed, found it is not there",
-      );
+    await this.#publication.put({ overwrite });
     await this.#clearUp();
   }
 
@@ -247,41 +235,22 @@ export class DatasetRun {
       );
   }
 
-  /** The old dataset is there until the new one is complete, and for a moment under another name. */
-  async #replace(): Promise<void> {
-    const { out, wip, old } = this.folders;
-    await this.store.remove(old);
-    await this.store.rename(out, old);
-    if (!(await this.store.rename(wip, out)) && !(await this.isPublished()))
-      await this.refuseOther({ overwrite: false });
-  }
-
   async #manifest(): Promise<Manifest> {
-    const { fingerprint, of } = this.plan;
-    const parts: Manifest["parts"][number][] = [];
+    const { shards } = this.plan.of;
+    const parts: PartRecord[] = [];
     const leftOut = await this.#leftOut.found(this.folders.wip);
-    for (const [shard, { input }] of of.shards.entries()) {
+    for (const [shard, { input }] of shards.entries()) {
       if (leftOut.has(input)) continue;
       const record = await this.record(shard);
       if (!record)
         throw new InternalError(`expected shard ${shard} to be done`);
-      const { fingerprint: _, ...part } = record;
-      parts.push(part);
+      parts.push(record);
     }
-    const sum = (of: (part: (typeof parts)[number]) => number) =>
-      parts.reduce((total, part) => total + of(part), 0);
-    return {
-      format: 1,
-      fingerprint,
-      softjac: of.softjac,
-      options: of.options,
-      inputs: of.inputs.map(({ name, bytes, rows }) => ({ name, bytes, rows })),
-      leftOut: await this.#leftOut.all(this.folders.wip),
-      rows: sum(({ rows }) => rows),
-      bytes: sum(({ bytes }) => bytes),
-      badRows: sum(({ badRows }) => badRows),
+    return manifestOf(
+      this.plan,
       parts,
-    };
+      await this.#leftOut.all(this.folders.wip),
+    );
   }
 
   /** Whether a part is what its record says. One that is younger has been changed since. */
@@ -312,58 +281,12 @@ export class DatasetRun {
     }
   }
 
-  /**
-   * A dataset is replaced where that is asked for; nothing else ever is.
-   * @throws OutputExistsError where something is there that stays
-   */
-  async refuseOther({ overwrite }: { overwrite: boolean }): Promise<void> {
-    const { out } = this.folders;
-    const found = await this.store.stat(out);
-    if (!found) return;
-    if (!found.isFolder)
-      throw new OutputExistsError(
-        out,
-        `${found.isFile ? "a file" : "a link, device or pipe"}, where the dataset's folder belongs`,
-      );
-    const names = await this.store.list(out);
-    if (names.length === 0) return;
-    const success = decodeJson(await this.store.read(`${out}/${SUCCESS}`));
-    if (typeof (success as Success | null)?.fingerprint !== "string")
-      throw new OutputExistsError(
-        out,
-        "a folder with other things in it (no option replaces it)",
-      );
-    if (!overwrite)
-      throw new OutputExistsError(
-        out,
-        "the dataset of another run (--overwrite replaces it)",
-      );
-  }
-
   /** After publishing, by whoever finds it published. */
   async #clearUp(): Promise<void> {
-    const { out, wip, tmp, old } = this.folders;
+    const { out, wip, tmp } = this.folders;
     // Another process may have made a part of such an input between the manifest and the folder's new name.
     await this.#leftOut.sweep(out);
-    for (const folder of [wip, tmp, old]) await this.store.remove(folder);
+    for (const folder of [wip, tmp, ...(await this.#publication.asides())])
+      await this.store.remove(folder);
   }
-}
-
-/** The record of a part that is finished. */
-export function partRecord(
-  { fingerprint, of }: DatasetPlan,
-  shard: number,
-  made: Omit<
-    PartRecord,
-    "fingerprint" | "shard" | "part" | "input" | "rowStart" | "rowEnd"
-  >,
-): PartRecord {
-  const span = of.shards[shard] as (typeof of.shards)[number];
-  return {
-    fingerprint,
-    shard,
-    part: partName(shard, of.shards.length),
-    ...span,
-    ...made,
-  };
 }

@@ -53,7 +53,9 @@ export async function removeLeftovers(
 function isOurs(name: string, output: string): boolean {
   return (
     name.startsWith(output) &&
-    /^\.__(?:wip|tmp|old)-[0-9a-f]{16}$/.test(name.slice(output.length))
+    /^\.__(?:wip|tmp|old)-[0-9a-f]{16}(?:-[0-9a-f]{12})?$/.test(
+      name.slice(output.length),
+    )
   );
 }
 

@@ -15,7 +15,7 @@ export interface RunFolders {
   out: string;
   wip: string;
   tmp: string;
-  /** The dataset that this one has replaced, for a moment. */
+  /** Start of the name of a dataset that this one replaces, for a moment; a random end for every process that does. */
   old: string;
 }
 

@@ -1,5 +1,6 @@
+import type { DatasetPlan } from "./dataset-plan.js";
 import { canonicalJson } from "./fingerprint.js";
-import type { BytesOptions } from "./options.js";
+import { partName } from "./names.js";
 import type { Shard } from "./plan-shards.js";
 
 /** What a finished part is: written beside it, and into the manifest. The same whoever made it, and when. */
@@ -19,19 +20,23 @@ export interface PartRecord extends Shard {
   droppedSum: number | null;
 }
 
-/** What is in a complete dataset. */
-export interface Manifest {
-  format: 1;
-  fingerprint: string;
-  softjac: string;
-  options: BytesOptions;
-  inputs: readonly { name: string; bytes: number; rows: number }[];
-  /** Inputs without results, and why. */
-  leftOut: readonly { name: string; error: string }[];
-  rows: number;
-  bytes: number;
-  badRows: number;
-  parts: readonly Omit<PartRecord, "fingerprint">[];
+/** The record of a part that is finished. */
+export function partRecord(
+  { fingerprint, of }: DatasetPlan,
+  shard: number,
+  made: Omit<
+    PartRecord,
+    "fingerprint" | "shard" | "part" | "input" | "rowStart" | "rowEnd"
+  >,
+): PartRecord {
+  const span = of.shards[shard] as (typeof of.shards)[number];
+  return {
+    fingerprint,
+    shard,
+    part: partName(shard, of.shards.length),
+    ...span,
+    ...made,
+  };
 }
 
 /** The content of _SUCCESS. */

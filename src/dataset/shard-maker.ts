@@ -5,12 +5,12 @@ import { openOptionsOf, type ResolvedOptions } from "../options.js";
 import { Crew } from "../pool/crew.js";
 import { computePart, type MadePart } from "./compute-part.js";
 import type { PinnedInput } from "./dataset-plan.js";
-import { partRecord } from "./dataset-run.js";
 import { partName } from "./names.js";
 import { OpenInput } from "./open-input.js";
 import { checkPinned } from "./pin-inputs.js";
 import type { StoredRunOver } from "./plan-run-over.js";
 import type { Shard } from "./plan-shards.js";
+import { partRecord } from "./records.js";
 import { watched } from "./watchdog.js";
 
 interface Work extends StoredRunOver {

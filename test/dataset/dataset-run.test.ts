@@ -3,16 +3,19 @@ import {
   linkSync,
   readdirSync,
   readFileSync,
+  renameSync,
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { makePlan } from "../../src/dataset/dataset-plan.js";
-import { DatasetRun, partRecord } from "../../src/dataset/dataset-run.js";
+import { DatasetRun } from "../../src/dataset/dataset-run.js";
 import { sha256 } from "../../src/dataset/fingerprint.js";
 import { runFolders } from "../../src/dataset/names.js";
 import type { BytesOptions } from "../../src/dataset/options.js";
 import { PosixStore } from "../../src/dataset/posix-store.js";
+import { partRecord } from "../../src/dataset/records.js";
+import { CALLS, FAULTS, faultyStore } from "../support/faulty-store.js";
 import { workDirectory } from "../support/logits-input.js";
 
 // The protocol alone, with parts that are any bytes: processes that come late, fail, or are not of one mind.
@@ -66,7 +69,12 @@ class Worker {
   }
 
   async finish(overwrite = false): Promise<void> {
-    for (const shard of await this.run.missing()) await this.make(shard)();
+    try {
+      for (const shard of await this.run.missing()) await this.make(shard)();
+    } catch (error) {
+      // With the run's folders goes the place for what was being made.
+      if (!(await this.run.isPublished())) throw error;
+    }
     await this.run.publish({ overwrite });
   }
 
@@ -171,52 +179,125 @@ test("two runs to one name: the second refuses, or replaces the first when it is
   expect(besides(out)).toEqual([]);
 });
 
-test("a call that fails leaves what a later run completes", async () => {
-  for (const call of [
-    "publish",
-    "putIfAbsent",
-    "makeFolder",
-    "rename",
-  ] as const)
-    for (const moment of ["before", "after"])
-      for (let n = 1; n <= 6; n++) {
-        const out = newOut();
-        let calls = 0;
-        class Failing extends PosixStore {}
-        const original = PosixStore.prototype[call] as (
-          ...args: unknown[]
-        ) => Promise<unknown>;
-        Object.assign(Failing.prototype, {
-          async [call](this: PosixStore, ...args: unknown[]) {
-            const turn = ++calls === n;
-            const failure = Object.assign(new Error("EIO"), { code: "EIO" });
-            if (turn && moment === "before") throw failure;
-            const result = await original.apply(this, args);
-            if (turn) throw failure;
-            return result;
-          },
-        });
-        const where = `${call} ${n}, ${moment} it took effect`;
-        const failed = await new Worker(out, { Store: Failing })
-          .all()
-          .then(() => false)
-          .catch(() => true);
-        if (failed && existsSync(out))
-          expect(await new Worker(out).run.isPublished(), where).toBe(true);
-        await new Worker(out).all();
-        const files = readdirSync(out, { recursive: true }).sort();
-        expect(files, where).toEqual([
-          "_SUCCESS",
-          "_commits",
-          "_commits/00000.json",
-          "_commits/00001.json",
-          "_manifest.json",
-          "_plan.json",
-          "part-00000-of-00002.arrow",
-          "part-00001-of-00002.arrow",
-        ]);
-        expect(besides(out), where).toEqual([]);
-      }
+test.each(
+  FAULTS.flatMap((fault) => CALLS.map((call) => [fault, call] as const)),
+)(
+  "a fault (%s) of %s leaves what a later run completes",
+  async (fault, call) => {
+    let faults = 0;
+    for (let turn = 1; ; turn++) {
+      const out = newOut();
+      const where = `${call} ${turn}`;
+      let befell = false;
+      const Store = faultyStore(
+        {
+          call,
+          turn,
+          fault,
+          // Another process does all there is to do.
+          meanwhile: () => new Worker(out).all(),
+        },
+        () => {
+          befell = true;
+        },
+      );
+      const error = await new Worker(out, { Store }).all().catch((e) => e);
+      if (!befell) break;
+      faults++;
+      if (fault === "slow") expect(error, where).toBeUndefined();
+      if (existsSync(out))
+        expect(await new Worker(out).run.isPublished(), where).toBe(true);
+      await new Worker(out).all();
+      const files = readdirSync(out, { recursive: true }).sort();
+      expect(files, where).toEqual([
+        "_SUCCESS",
+        "_commits",
+        "_commits/00000.json",
+        "_commits/00001.json",
+        "_manifest.json",
+        "_plan.json",
+        "part-00000-of-00002.arrow",
+        "part-00001-of-00002.arrow",
+      ]);
+      expect(besides(out), where).toEqual([]);
+    }
+    // Parts are read again only where two were made at once.
+    expect(faults).toBeGreaterThan(call === "hash" ? -1 : 0);
+  },
+);
+
+test("of two processes that replace an old dataset at once neither takes the new one away", async () => {
+  for (let turn = 1; turn <= 4; turn++) {
+    const out = newOut();
+    await new Worker(out, { temperature: 2 }).all();
+    // Between any two of its renames another process of the same run does all there is to do.
+    const Store = faultyStore(
+      {
+        call: "rename",
+        turn,
+        fault: "slow",
+        meanwhile: async () => {
+          const other = new Worker(out);
+          if (await other.begin(true)) await other.finish(true);
+        },
+      },
+      () => {},
+    );
+    const worker = new Worker(out, { Store });
+    if (await worker.begin(true)) await worker.finish(true);
+    expect(await new Worker(out).run.isPublished(), `rename ${turn}`).toBe(
+      true,
+    );
+    expect(besides(out), `rename ${turn}`).toEqual([]);
+  }
+});
+
+test.each(
+  ["before", "after"].flatMap((fault) =>
+    (["rename", "read", "remove", "list"] as const).map(
+      (call) => [fault as "before" | "after", call] as const,
+    ),
+  ),
+)(
+  "replacing an old dataset, a fault (%s) of %s: a later run completes, a whole dataset is there all the time",
+  async (fault, call) => {
+    for (let turn = 1; ; turn++) {
+      const out = newOut();
+      await new Worker(out, { temperature: 2 }).all();
+      let befell = false;
+      const Store = faultyStore({ call, turn, fault }, () => {
+        befell = true;
+      });
+      const work = async (worker: Worker) => {
+        if (await worker.begin(true)) await worker.finish(true);
+      };
+      await work(new Worker(out, { Store })).catch(() => {});
+      if (!befell) break;
+      const folders = readdirSync(dirname(out)).filter((name) =>
+        name.startsWith(basename(out)),
+      );
+      const whole = folders.filter((name) =>
+        existsSync(join(dirname(out), name, "_SUCCESS")),
+      );
+      expect(whole.length, `${call} ${turn}`).toBeGreaterThan(0);
+      await work(new Worker(out));
+      expect(await new Worker(out).run.isPublished(), `${call} ${turn}`).toBe(
+        true,
+      );
+      expect(besides(out), `${call} ${turn}`).toEqual([]);
+    }
+  },
+);
+
+test("a new dataset that a process had set aside when it died is found again", async () => {
+  const out = newOut();
+  const worker = new Worker(out);
+  await worker.all();
+  const files = readdirSync(out, { recursive: true }).sort();
+  renameSync(out, `${worker.run.folders.old}-0123456789ab`);
+  expect(await new Worker(out).begin()).toBe(false);
+  expect(readdirSync(out, { recursive: true }).sort()).toEqual(files);
+  expect(besides(out)).toEqual([]);
 });
 
 test("a rename that says no and does it is a rename", async () => {

@@ -3,10 +3,9 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import type { DatasetPlan } from "../../src/dataset/dataset-plan.js";
-import { partRecord } from "../../src/dataset/dataset-run.js";
 import { sha256 } from "../../src/dataset/fingerprint.js";
 import { commitName } from "../../src/dataset/names.js";
-import { encodeJson } from "../../src/dataset/records.js";
+import { encodeJson, partRecord } from "../../src/dataset/records.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 

@@ -1,0 +1,63 @@
+import { PosixStore } from "../../src/dataset/posix-store.js";
+import type { Store } from "../../src/dataset/store.js";
+
+/** The calls of a store, and what may befall them. */
+export const CALLS = [
+  "stat",
+  "list",
+  "read",
+  "hash",
+  "makeFolder",
+  "putIfAbsent",
+  "publish",
+  "rename",
+  "remove",
+] as const satisfies readonly (keyof Store)[];
+type Call = (typeof CALLS)[number];
+
+export const FAULTS = ["before", "after", "short", "slow"] as const;
+
+export interface Fault {
+  call: Call;
+  /** Which of them, from 1. */
+  turn: number;
+  /**
+   * It fails before, or after it took effect; it gives half of the bytes, the names or the digits; or it takes so long
+   * that `meanwhile` happens.
+   */
+  fault: (typeof FAULTS)[number];
+  meanwhile?: () => Promise<void>;
+}
+
+/** A store one of whose calls goes wrong. */
+export function faultyStore(
+  { call, turn, fault, meanwhile }: Fault,
+  onFault: () => void,
+): typeof PosixStore {
+  let calls = 0;
+  class FaultyStore extends PosixStore {}
+  const original = PosixStore.prototype[call] as (
+    ...args: unknown[]
+  ) => Promise<unknown>;
+  Object.assign(FaultyStore.prototype, {
+    async [call](this: PosixStore, ...args: unknown[]) {
+      if (++calls !== turn) return original.apply(this, args);
+      onFault();
+      const failure = Object.assign(new Error("EIO"), { code: "EIO" });
+      if (fault === "before") throw failure;
+      if (fault === "slow") await meanwhile?.();
+      const result = await original.apply(this, args);
+      if (fault === "after") throw failure;
+      return fault === "short" ? half(result) : result;
+    },
+  });
+  return FaultyStore;
+}
+
+function half(value: unknown): unknown {
+  if (value instanceof Uint8Array)
+    return value.subarray(0, value.byteLength >> 1);
+  if (typeof value === "string" || Array.isArray(value))
+    return value.slice(0, value.length >> 1);
+  return value;
+}
