@@ -112,7 +112,9 @@ export class PosixStore implements Store {
   }
 
   async remove(name: string): Promise<void> {
-    await rm(name, { recursive: true, force: true });
+    // Another process may be putting something there still.
+    const maxRetries = 10;
+    await rm(name, { recursive: true, force: true, maxRetries });
   }
 
   /** A name for what is unfinished that nobody else has. */
