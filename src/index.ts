@@ -84,7 +84,7 @@ export type { OpenJacobianOptions } from "./reader/reader-options.js";
 export { relativeErrorPercent } from "./reference/relative-error.js";
 export type { RunReport } from "./report.js";
 export type { EmitName, Layout } from "./results/catalogue.js";
-export { type RunHooks, run } from "./run.js";
+export { type RunHooks, type RunPace, run } from "./run.js";
 export type { FloatArray, ResultArray } from "./strides.js";
 export type {
   ColumnReport,

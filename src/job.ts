@@ -65,7 +65,12 @@ export async function carryOutJob(
     paths: { input: logits.path, output: options.output },
     report,
     signal,
-    onProgress: () => onProgress?.(report.rowsDone, plan.rows),
+    onProgress: () =>
+      onProgress?.(report.rowsDone, plan.rows, {
+        bytesDone: report.bytesDone,
+        threads: plan.threads,
+        threadsBusy: Math.min(plan.threads, crew.tasksUnderWay),
+      }),
     onBatches,
   };
   if (job.kind === "entries") await writeEntries(job, production);

@@ -42,6 +42,7 @@ export interface RunReport {
 export class ReportBuilder {
   readonly #start = performance.now();
   readonly #report: RunReport;
+  #bytesDone = 0;
 
   constructor(version: string, input: string, output: string) {
     this.#report = {
@@ -80,6 +81,15 @@ export class ReportBuilder {
 
   get rowsDone(): number {
     return this.#report.rowsDone;
+  }
+
+  /** Bytes of the output that are there so far. */
+  get bytesDone(): number {
+    return this.#bytesDone;
+  }
+
+  wrote(bytes: number): void {
+    this.#bytesDone += bytes;
   }
 
   /** Counts rows as they are done, and the bad ones among them. */

@@ -19,8 +19,19 @@ import { VERSION } from "./version.js";
 export interface RunHooks {
   /** Stops the run between chunks: what is in flight ends, the output is discarded, AbortedError is thrown. */
   signal?: AbortSignal | undefined;
-  /** Called now and then with the rows done so far, and the rows there are. */
-  onProgress?: ((rowsDone: number, rows: number) => void) | undefined;
+  /** Called now and then with the rows done so far, the rows there are, and of runs how they go. */
+  onProgress?:
+    | ((rowsDone: number, rows: number, pace?: RunPace) => void)
+    | undefined;
+}
+
+/** How a run goes at one moment, beside its rows. */
+export interface RunPace {
+  /** Of the output, so far. */
+  bytesDone: number;
+  /** Worker threads, and those at work; 0 where the main thread computes. */
+  threads: number;
+  threadsBusy: number;
 }
 
 /**

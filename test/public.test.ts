@@ -206,6 +206,7 @@ describe("nothing imports upward", () => {
       "src/cli",
       "src/dataset/events",
       "src/output/io-error",
+      "src/run",
       "pino",
     ],
   };

@@ -1,7 +1,9 @@
-import { count } from "./format.js";
+import { progressText } from "./progress-text.js";
+import type { State } from "./reporting/state.js";
 
 export interface Progress {
-  update(rowsDone: number, rows: number): void;
+  /** @param state as it is when asked for */
+  update(state: () => State): void;
   /** A line of its own. */
   line(text: string): void;
   stop(): void;
@@ -21,29 +23,23 @@ export async function openProgress(
 }
 
 async function bar(stream: NodeJS.WriteStream): Promise<Progress> {
-  const { SingleBar, Presets } = (await import("cli-progress")).default;
-  const view = new SingleBar(
-    {
-      stream,
-      format:
-        "{bar} {percentage}% | {value}/{total} rows | {rate} rows/s | {eta_formatted} left",
-      clearOnComplete: true,
-      hideCursor: true,
-      // Signals are the run's: its own handler would stop the bar while chunks are still in flight.
-      gracefulExit: false,
-      formatValue: (value, _, type) =>
-        type === "value" || type === "total" ? count(value) : String(value),
-    },
-    Presets.shades_classic,
-  );
-  const start = performance.now();
+  const { SingleBar } = (await import("cli-progress")).default;
+  const view = new SingleBar({
+    stream,
+    format: (_, __, { state }) =>
+      // One column is left: a full last line makes some terminals begin another.
+      progressText(state as State, (stream.columns || 80) - 1),
+    clearOnComplete: true,
+    hideCursor: true,
+    // Signals are the run's: its own handler would stop the bar while chunks are still in flight.
+    gracefulExit: false,
+  });
   let started = false;
   return {
-    update(rowsDone, rows) {
-      const seconds = (performance.now() - start) / 1000;
-      const payload = { rate: count(rowsDone / seconds) };
-      if (started) view.update(rowsDone, payload);
-      else view.start(rows, rowsDone, payload);
+    update(state) {
+      const now = state();
+      if (started) view.update(now.rowsDone, { state: now });
+      else view.start(now.rows, now.rowsDone, { state: now });
       started = true;
     },
     line(text) {

@@ -39,6 +39,7 @@ export class DatasetReportBuilder {
   #shards: readonly Shard[] = [];
   #rowsToDo = 0;
   #rowsPassed = 0;
+  #bytesDone = 0;
 
   constructor(
     output: string,
@@ -120,8 +121,16 @@ export class DatasetReportBuilder {
 
   /** A shard's progress as that of the call. */
   progress(tell: RunHooks["onProgress"]): RunHooks["onProgress"] {
-    const before = this.#rowsPassed;
-    return (done) => tell?.(before + done, this.#rowsToDo);
+    const rowsBefore = this.#rowsPassed;
+    const bytesBefore = this.#bytesDone;
+    return (done, _, pace) => {
+      this.#bytesDone = bytesBefore + (pace?.bytesDone ?? 0);
+      tell?.(
+        rowsBefore + done,
+        this.#rowsToDo,
+        pace && { ...pace, bytesDone: this.#bytesDone },
+      );
+    };
   }
 
   finish(status: DatasetReport["status"]): DatasetReport {

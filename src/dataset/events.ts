@@ -40,6 +40,6 @@ export interface DatasetHooks extends RunHooks {
    */
   signal?: AbortSignal | undefined;
   /** Called now and then with the rows that this call has done so far, and those it has to do. */
-  onProgress?: ((rowsDone: number, rows: number) => void) | undefined;
+  onProgress?: RunHooks["onProgress"];
   onEvent?: ((event: DatasetEvent) => void) | undefined;
 }

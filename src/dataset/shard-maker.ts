@@ -3,6 +3,7 @@ import { StalledError, WorkerError } from "../errors.js";
 import { openLogits } from "../input/open-logits.js";
 import { openOptionsOf, type ResolvedOptions } from "../options.js";
 import { Crew } from "../pool/crew.js";
+import type { RunHooks } from "../run.js";
 import { computePart, type MadePart } from "./compute-part.js";
 import type { PinnedInput } from "./dataset-plan.js";
 import { partName } from "./names.js";
@@ -24,7 +25,7 @@ interface Work extends StoredRunOver {
 
 interface MakeHooks {
   signal: AbortSignal;
-  onProgress: ((rowsDone: number, rows: number) => void) | undefined;
+  onProgress: RunHooks["onProgress"];
   /** A thread died; the shard is made once more. */
   onRetry: (error: Error) => void;
 }
@@ -114,10 +115,10 @@ export class ShardMaker {
           { crew, options, logits, ...part },
           {
             signal,
-            onProgress(done, rows) {
+            onProgress(done, rows, pace) {
               rowsDone = done;
               alive();
-              onProgress?.(done, rows);
+              onProgress?.(done, rows, pace);
             },
           },
         ),

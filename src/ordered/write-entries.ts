@@ -65,6 +65,7 @@ export async function writeEntries(
           await file.addStable(piece.bytes);
         }
         await file.padTo(placed.bodyStart + placed.bodyBytes);
+        report.wrote(placed.bodyBytes);
         output.wrote(placed.bodyBytes);
         return { released: file.released() };
       },

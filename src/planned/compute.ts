@@ -50,7 +50,9 @@ export async function compute(computation: Computation): Promise<void> {
     if (task.kind === "row-chunk") {
       const rows = task.rowEnd - task.rowStart;
       report.count(rows, badRows);
-      computation.output.wrote((rows / job.plan.rows) * job.layout.bytes);
+      const bytes = (rows / job.plan.rows) * job.layout.bytes;
+      report.wrote(bytes);
+      computation.output.wrote(bytes);
     }
   };
 

@@ -24,6 +24,7 @@ let runs = 0;
 export class Crew {
   #threads: Promise<Threads<Order, Reply>> | null = null;
   #closed: Promise<void> | null = null;
+  #tasksUnderWay = 0;
   #memory: { choice: KernelChoice; memory: KernelMemory } | null = null;
 
   /** Starts `count` piscina workers, unless there are some. They start while other things are done. */
@@ -59,7 +60,19 @@ export class Crew {
     this.start(threads);
     const workers = await (this.#threads as Promise<Threads<Order, Reply>>);
     const run = runs++;
-    return { run: (task) => workers.run({ run, setup, task }) };
+    return {
+      run: (task) => {
+        this.#tasksUnderWay++;
+        return workers.run({ run, setup, task }).finally(() => {
+          this.#tasksUnderWay--;
+        });
+      },
+    };
+  }
+
+  /** Tasks that threads have been given, and have not done. */
+  get tasksUnderWay(): number {
+    return this.#tasksUnderWay;
   }
 
   /** Ends the threads; they can be asked for no more. */

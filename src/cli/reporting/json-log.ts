@@ -24,7 +24,7 @@ export function openJsonLog(
       else log.info(what, event);
     },
     heartbeat({ rows, rowsDone, shards, shardsDone, ...state }) {
-      const { rowsPerSecond, secondsLeft, memoryBytes } = state;
+      const { rowsPerSecond, bytesPerSecond, secondsLeft, memoryBytes } = state;
       log.info(
         {
           rows,
@@ -32,6 +32,7 @@ export function openJsonLog(
           shards,
           shardsDone,
           rowsPerSecond,
+          bytesPerSecond,
           secondsLeft,
           memoryBytes,
         },

@@ -74,6 +74,21 @@ const METRICS: readonly Metric[] = [
     value: ({ rowsPerSecond }) => rowsPerSecond,
   },
   {
+    name: "bytes_per_second",
+    help: "Bytes of output per second.",
+    value: ({ bytesPerSecond }) => bytesPerSecond,
+  },
+  {
+    name: "threads",
+    help: "Worker threads.",
+    value: ({ threads }) => threads,
+  },
+  {
+    name: "threads_busy",
+    help: "Worker threads that are at work.",
+    value: ({ threadsBusy }) => threadsBusy,
+  },
+  {
     name: "memory_bytes",
     help: "Resident memory.",
     value: ({ memoryBytes }) => memoryBytes,

@@ -24,9 +24,9 @@ export class Narrator {
     this.#state = new StateKeeper(command);
     this.#files = new StateFiles(settings, output);
     this.hooks = {
-      onProgress: (rowsDone, rows) => {
-        this.#state.progress(rowsDone, rows);
-        teller.progress(rowsDone, rows);
+      onProgress: (...progress) => {
+        this.#state.progress(...progress);
+        teller.progress(() => this.#state.now());
       },
       onEvent: (event) => {
         this.#state.event(event);

@@ -1,5 +1,6 @@
 import { hostname } from "node:os";
 import type { DatasetEvent } from "../../dataset/events.js";
+import type { RunPace } from "../../run.js";
 
 /** How far a command is: content of the status file, and what heartbeats say. */
 export interface State {
@@ -23,6 +24,11 @@ export interface State {
   leftOut: number;
   seconds: number;
   rowsPerSecond: number;
+  /** Of the output as it grows. */
+  bytesPerSecond: number;
+  /** Of runs with threads, and how many of those are at work. */
+  threads: number | null;
+  threadsBusy: number | null;
   secondsLeft: number | null;
   memoryBytes: number;
 }
@@ -32,6 +38,7 @@ export class StateKeeper {
   readonly #start = performance.now();
   /** When the first rows were done: opening and planning are no part of their rate. */
   #rowsSince: number | null = null;
+  #bytesDone = 0;
   readonly #state: State;
 
   constructor(command: string) {
@@ -53,14 +60,22 @@ export class StateKeeper {
       leftOut: 0,
       seconds: 0,
       rowsPerSecond: 0,
+      bytesPerSecond: 0,
+      threads: null,
+      threadsBusy: null,
       secondsLeft: null,
       memoryBytes: 0,
     };
   }
 
-  progress(rowsDone: number, rows: number): void {
+  progress(rowsDone: number, rows: number, pace?: RunPace): void {
     this.#rowsSince ??= performance.now();
     Object.assign(this.#state, { rowsDone, rows });
+    if (!pace) return;
+    const { bytesDone, threads, threadsBusy } = pace;
+    this.#bytesDone = bytesDone;
+    if (threads === 0) return;
+    Object.assign(this.#state, { threads, threadsBusy });
   }
 
   event(event: DatasetEvent): void {
@@ -105,6 +120,7 @@ export class StateKeeper {
       updated: new Date().toISOString(),
       seconds: (now - this.#start) / 1000,
       rowsPerSecond: rate,
+      bytesPerSecond: seconds > 0 ? this.#bytesDone / seconds : 0,
       secondsLeft: rate > 0 ? (state.rows - state.rowsDone) / rate : null,
       memoryBytes: process.memoryUsage.rss(),
     };

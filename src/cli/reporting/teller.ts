@@ -4,7 +4,8 @@ import type { State } from "./state.js";
 
 /** Tells somebody how a command goes. */
 export interface Teller {
-  progress(rowsDone: number, rows: number): void;
+  /** @param state as it is when asked for: most have no use for so many. */
+  progress(state: () => State): void;
   event(event: DatasetEvent): void;
   heartbeat(state: State): void;
   /** The end: its report, and that for people. */
