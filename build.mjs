@@ -84,7 +84,7 @@ async function bundles() {
     // piscina finds its own worker file by its place in node_modules; WebAssembly is read from beside the bundles.
     external: ["piscina", /\.wasm$/],
   });
-  // Bundled and minified, since start-up is paid by every run: apache-arrow unbundled costs 100 ms, yargs 100 ms.
+  // Bundled and minified, since start-up is paid by every run: apache-arrow unbundled costs 100 ms.
   const { output } = await bundle.write({
     dir: "dist",
     format: "esm",

@@ -12,6 +12,8 @@ export interface OptionSpec<Name extends string = string> {
   /** Inclusive range of an integer or a number. */
   range?: readonly [number, number];
   default?: string | number | boolean;
+  /** What stands for a value of text in the help: `file`; else `name`. */
+  value?: string;
   group:
     | "Input"
     | "Results"
@@ -77,6 +79,7 @@ export const RUN_OPTIONS: readonly OptionSpec<
   {
     name: "columns",
     kind: "string",
+    value: "pattern",
     group: "Input",
     help: "Pattern of separate columns that hold the logits, one per class: 'logit_*'",
   },
@@ -195,6 +198,7 @@ export const RUN_OPTIONS: readonly OptionSpec<
   {
     name: "output",
     kind: "string",
+    value: "file",
     alias: "o",
     group: "Output",
     help: "File to make (required); - writes an Arrow stream to standard output",

@@ -4,6 +4,7 @@ import { UsageError } from "../errors.js";
 import type { OptionSpec } from "../options-table.js";
 import type { CommandSpec, LineOptions, Settings } from "./command.js";
 import { configured } from "./configuration.js";
+import { didYouMean } from "./nearest.js";
 import { kebab, typed } from "./option-text.js";
 
 /** A command line, understood. */
@@ -36,10 +37,11 @@ export function parseArguments(
   const first = parse(argv, commands);
   if (first.version === true) return { does: "version" };
   const [name] = (first._ as unknown[]).map(String);
+  const names = commands.map((spec) => spec.name);
   const command = commands.find((spec) => spec.name === name);
   if (name !== undefined && !command)
     throw new UsageError(
-      `expected a command among ${commands.map((spec) => spec.name).join(", ")}, found ${name} (softjac --help)`,
+      `expected a command among ${names.join(", ")}, found ${name}${didYouMean(name, names)} (softjac --help)`,
     );
   if (first.help === true) return { does: "help", of: command };
   if (!command)
@@ -105,9 +107,12 @@ function refuseUnknown(parsed: Parsed, spec: CommandSpec): void {
   const known = ["_", "help", "version"];
   for (const { name } of allOptions(spec)) known.push(kebab(name));
   const unknown = Object.keys(parsed).filter((name) => !known.includes(name));
+  const flags = known.slice(1).map(dashed);
   if (unknown.length > 0)
     throw new UsageError(
-      `expected options that softjac ${command} knows, found ${unknown.map(dashed).join(", ")} (softjac ${command} --help)`,
+      `expected options that softjac ${command} knows, found ${unknown
+        .map((name) => dashed(name) + didYouMean(dashed(name), flags))
+        .join(", ")} (softjac ${command} --help)`,
     );
 }
 
@@ -141,7 +146,14 @@ function positionalOf(
       `expected one ${positional.what}, found ${words.join(", ")}`,
       option,
     );
-  return [[option, several ? words : words[0]]];
+  const { choices } = positional;
+  const [word = ""] = words;
+  if (choices && !choices.includes(word))
+    throw new UsageError(
+      `expected one of ${choices.join(", ")}, found ${word}${didYouMean(word, choices)}`,
+      option,
+    );
+  return [[option, several ? words : word]];
 }
 
 function refuseMissing(

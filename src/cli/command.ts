@@ -14,6 +14,8 @@ export interface CommandSpec {
     help: string;
     /** There may be several: the option is a list. */
     several?: boolean;
+    /** What it may be, where it is no file. */
+    choices?: readonly string[];
   } | null;
   options: readonly OptionSpec[];
   /** Options without which it does not start, as messages name them, and what they take. */

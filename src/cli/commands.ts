@@ -1,4 +1,5 @@
 import type { CommandSpec } from "./command.js";
+import { completionCommand } from "./completion-command.js";
 import { DATASET_COMMANDS } from "./dataset-commands.js";
 import { GENERATE_COMMAND } from "./generate-command.js";
 import { INSPECT_COMMAND } from "./inspect-command.js";
@@ -12,4 +13,5 @@ export const COMMANDS: readonly CommandSpec[] = [
   INSPECT_COMMAND,
   GENERATE_COMMAND,
   ...DATASET_COMMANDS,
+  completionCommand(() => COMMANDS),
 ];

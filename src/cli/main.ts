@@ -30,7 +30,9 @@ async function main(argv: string[]): Promise<number> {
       return EXIT.done;
     case "help": {
       const { helpText } = await import("./help.js");
-      process.stdout.write(`${await helpText(COMMANDS, line.of)}\n`);
+      process.stdout.write(
+        `${await helpText(COMMANDS, line.of, process.stdout.columns)}\n`,
+      );
       return EXIT.done;
     }
     case "command":

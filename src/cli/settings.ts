@@ -16,6 +16,7 @@ export const JSON_FLAG = flag(
 const CONFIG: OptionSpec = {
   name: "config",
   kind: "string",
+  value: "file",
   group: "Reporting",
   help: "File of options as JSON; SOFTJAC_* variables come before it, the command line before both",
 };
@@ -46,18 +47,21 @@ export const REPORT_SETTINGS: readonly OptionSpec[] = [
   {
     name: "report",
     kind: "string",
+    value: "file",
     group: "Reporting",
     help: "File for the report as JSON, of success or failure",
   },
   {
     name: "statusFile",
     kind: "string",
+    value: "file",
     group: "Reporting",
     help: "File for the state as JSON, renewed with each heartbeat",
   },
   {
     name: "metrics",
     kind: "string",
+    value: "file",
     group: "Reporting",
     help: "File for the state as Prometheus' text format (*.prom), renewed likewise",
   },

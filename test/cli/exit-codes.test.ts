@@ -1,5 +1,6 @@
 import { chmodSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { COMMANDS } from "../../src/cli/commands.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 import { DIGITS, softjac } from "./support.js";
 
@@ -37,7 +38,7 @@ const REFUSED: [name: string, args: string[], exit: number, message: string][] =
       "an unknown option",
       ["run", DIGITS, "-o", out, "--thread", "2"],
       64,
-      "expected options that softjac run knows, found --thread (softjac run --help)",
+      "expected options that softjac run knows, found --thread (did you mean --threads?) (softjac run --help)",
     ],
     [
       "a word too many",
@@ -79,7 +80,7 @@ const REFUSED: [name: string, args: string[], exit: number, message: string][] =
       "an unknown command",
       ["rum", DIGITS, "-o", out],
       64,
-      "expected a command among run, verify, inspect, generate, plan, run-shard, finalize, status, gc, found rum (softjac --help)",
+      `expected a command among ${COMMANDS.map(({ name }) => name).join(", ")}, found rum (did you mean run?) (softjac --help)`,
     ],
     [
       "a flag with a value",
