@@ -14,7 +14,11 @@ import { workDirectory } from "../support/logits-input.js";
 import { importable, python } from "./python.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const text = readFileSync(`${root}docs/results.md`, "utf8");
+/** Pages that go on from one another, as one reads them. */
+const PAGES = ["results", "layouts", "library", "numerics"];
+const text = PAGES.map((page) =>
+  readFileSync(`${root}docs/${page}.md`, "utf8"),
+).join("\n");
 const cwd = dirname(workDirectory()("x"));
 const blocks = (language: string) =>
   [...text.matchAll(new RegExp(`\`\`\`${language}\\n([^]*?)\`\`\``, "g"))].map(
@@ -22,8 +26,9 @@ const blocks = (language: string) =>
   );
 
 test("docs/results.md has a row for every result", () => {
+  const results = readFileSync(`${root}docs/results.md`, "utf8");
   for (const name of EMIT_NAMES)
-    expect(text).toMatch(new RegExp(`\`${name}\``));
+    expect(results).toMatch(new RegExp(`\`${name}\``));
 });
 
 test("every command of docs/generate.md runs", () => {
@@ -105,7 +110,7 @@ test("docs/reporting.md: its commands run, and it names all that files and lines
   for (const name of names) expect(reporting).toContain(`\`${name}\``);
 });
 
-test("every command and every snippet of docs/results.md runs, in order", () => {
+test("every command and every snippet of results, layouts, library and numerics runs, in order", () => {
   execFileSync(
     "bash",
     [
@@ -124,20 +129,29 @@ test("every command and every snippet of docs/results.md runs, in order", () => 
   mkdirSync(join(cwd, "node_modules"));
   symlinkSync(resolve(root), join(cwd, "node_modules", "softjac"));
   const scripts = blocks("js");
-  expect(scripts.length).toBeGreaterThan(0);
-  const shown = `
-console.log(JSON.stringify([rows, classes, count, layout, dtype, result, temperature, threshold]));
+  /** Of each what it has come to. */
+  const shown: [code: string, expected: string][] = [
+    [
+      "console.log(J.length, doubt.length, ...offsets, indices.length, values.length);",
+      "18 2 0 2 4 4 4\n",
+    ],
+    ["console.log(report.rowsDone);", "1797\n"],
+    [
+      `console.log(JSON.stringify([rows, classes, count, layout, dtype, result, temperature, threshold]));
 console.log(J[38] === entry && column[3] === entry && product.every((x) => Math.abs(x) < 1e-7));
-console.log(steepest.row >= 0 && steepest.trace < 1);
-`;
-  const output = execFileSync(
-    process.execPath,
-    ["--input-type=module", "-e", [...scripts, shown].join("\n")],
-    { cwd, encoding: "utf8" },
-  );
-  expect(output).toBe(
-    '[1797,10,1797,"factored","float32","jacobian",1,0]\ntrue\ntrue\n',
-  );
+console.log(steepest.row >= 0 && steepest.trace < 1);`,
+      '[1797,10,1797,"factored","float32","jacobian",1,0]\ntrue\ntrue\n',
+    ],
+  ];
+  expect(scripts.length).toBe(shown.length);
+  for (const [n, [end, expected]] of shown.entries()) {
+    const output = execFileSync(
+      process.execPath,
+      ["--input-type=module", "-e", `${scripts[n]}\n${end}`],
+      { cwd, encoding: "utf8" },
+    );
+    expect(output).toBe(expected);
+  }
   const code = blocks("python");
   const checks = `
 assert np.array_equal(B, v), "packed is not the block"

@@ -1,0 +1,134 @@
+import type { ShownRow } from "../show/shown-row.js";
+
+/** How wide things are, in characters. */
+export interface CellStyle {
+  cell: number;
+  bar: number;
+  /** Digits behind the point; 0: shades alone. */
+  decimals: number;
+}
+
+const STYLES: readonly CellStyle[] = [
+  { cell: 7, bar: 12, decimals: 3 },
+  { cell: 6, bar: 10, decimals: 3 },
+  { cell: 6, bar: 4, decimals: 3 },
+  { cell: 2, bar: 4, decimals: 0 },
+];
+const SHADES_ALONE = STYLES.at(-1) as CellStyle;
+
+/** The first style in which a block of so many classes fits beside what stands left of it. */
+export function fittingStyle({
+  classes,
+  left,
+  columns,
+}: {
+  classes: number;
+  left: number;
+  columns: number;
+}): CellStyle {
+  return (
+    STYLES.find(
+      ({ cell, bar }) => left + bar + 1 + cell * classes <= columns,
+    ) ?? SHADES_ALONE
+  );
+}
+
+/** How many classes a terminal shows with numbers. */
+export function classesThatFit(columns: number, left: number): number {
+  return Math.max(
+    1,
+    ...STYLES.filter(({ decimals }) => decimals > 0).map(({ cell, bar }) =>
+      Math.floor((columns - left - bar - 1) / cell),
+    ),
+  );
+}
+
+interface Drawn {
+  header: string;
+  rows: string[];
+  /** What is drawn, and how to read it. */
+  about: string;
+}
+
+/** The block, in the style; null: there is none. */
+export function blockCells(
+  { block, shown, result, temperature }: ShownRow,
+  { cell, decimals }: CellStyle,
+  colour: boolean,
+): Drawn | null {
+  if (!block) return null;
+  const largest = Math.max(0, ...block.flat().map((x) => Math.abs(x ?? 0)));
+  const exponent = scaleOf(largest);
+  const rows = block.map((row) =>
+    row
+      .map((x) => {
+        const text =
+          decimals > 0
+            ? number(x, exponent, decimals)
+            : shade(x, largest, colour);
+        return painted(text.padStart(cell - 1), x, largest, colour);
+      })
+      .join(""),
+  );
+  const header =
+    decimals > 0
+      ? shown.map((k) => String(k).padStart(cell - 1)).join(" ")
+      : "";
+  const name =
+    result === "log_jacobian"
+      ? "∂log softmax(o)_j / ∂o_i"
+      : "∂softmax(o)_j / ∂o_i";
+  const T = temperature === 1 ? "" : `, T = ${temperature}`;
+  const scale = exponent === 0 ? "" : ` · 1e${exponent}`;
+  const shades =
+    decimals > 0
+      ? ""
+      : `; ${colour ? "blue: negative, orange: positive, " : ""}the darkest is ${largest.toPrecision(3)}`;
+  return {
+    header,
+    rows,
+    about: `J[i,j] = ${name}${T}: row i, column j${scale ? `, in units of${scale.replace(" ·", "")}` : ""}${shades}`,
+  };
+}
+
+/** Numbers of three decimals under 1: of a block that is small everywhere the power of ten is said once. */
+function scaleOf(largest: number): number {
+  if (largest === 0 || (largest >= 0.01 && largest <= 1)) return 0;
+  return Math.floor(Math.log10(largest)) + 1;
+}
+
+/** ".123", "-.123", "0"; a dot for what the layout leaves out. */
+function number(x: number | null, exponent: number, decimals: number): string {
+  if (x === null) return "·";
+  const text = (x / 10 ** exponent).toFixed(decimals);
+  if (Number(text) === 0) return x === 0 ? "0" : text.replace(/^-?0/, "");
+  return text.replace(/^(-?)0\./, "$1.");
+}
+
+const CHARACTERS = ["·", "░", "▒", "▓", "█"];
+
+function shade(x: number | null, largest: number, colour: boolean): string {
+  return colour ? "" : (CHARACTERS[step(x, largest)] as string);
+}
+
+/** 0 to 4, by the square root, so that small entries show. */
+function step(x: number | null, largest: number): number {
+  if (!x || largest === 0) return 0;
+  return Math.max(1, Math.round(4 * Math.sqrt(Math.abs(x) / largest)));
+}
+
+// 256 colours: the same in light and dark terminals, told apart by colour-blind eyes.
+const NEGATIVE = [234, 17, 18, 25, 32];
+const POSITIVE = [234, 52, 94, 130, 172];
+
+function painted(
+  text: string,
+  x: number | null,
+  largest: number,
+  colour: boolean,
+): string {
+  if (!colour) return `${text} `;
+  const at = step(x, largest);
+  const background = ((x ?? 0) < 0 ? NEGATIVE : POSITIVE)[at];
+  return `\x1b[48;5;${background}m\x1b[38;5;${at > 2 ? 231 : 250}m${text} \x1b[0m`;
+}
