@@ -1,0 +1,45 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const text = readFileSync(join(root, "CONTRIBUTING.md"), "utf8");
+
+test("the table of commands has every npm script", () => {
+  const { scripts } = JSON.parse(
+    readFileSync(join(root, "package.json"), "utf8"),
+  );
+  for (const name of Object.keys(scripts))
+    expect(text).toContain(
+      name === "test" ? "`npm test`" : `\`npm run ${name}\``,
+    );
+});
+
+test("the tree has every folder of the sources, and no other", () => {
+  const [, tree = ""] = /```\n(src\/.*?)```/s.exec(text) ?? [];
+  const path: string[] = [];
+  const drawn: string[] = [];
+  for (const line of tree.trimEnd().split("\n")) {
+    const depth = (line.length - line.trimStart().length) / 2;
+    for (const [name] of line.matchAll(/(?<=^\s*|\S\/ {2})[\w-]+(?=\/)/g)) {
+      path.splice(depth);
+      path.push(name);
+      drawn.push(path.join("/"));
+    }
+  }
+  for (const folder of drawn)
+    expect(existsSync(join(root, folder)), folder).toBe(true);
+  for (const top of ["src", "workers"]) {
+    const folders = readdirSync(join(root, top), {
+      withFileTypes: true,
+      recursive: true,
+    })
+      .filter((entry) => entry.isDirectory())
+      .map(({ parentPath, name }) =>
+        join(parentPath, name).slice(root.length).replaceAll("\\", "/"),
+      );
+    expect(folders.length).toBeGreaterThan(2);
+    for (const folder of folders) expect(drawn).toContain(folder);
+  }
+});
