@@ -2,6 +2,7 @@ import type { CommandSpec } from "./command.js";
 import { DATASET_COMMANDS } from "./dataset-commands.js";
 import { GENERATE_COMMAND } from "./generate-command.js";
 import { INSPECT_COMMAND } from "./inspect-command.js";
+import { REPORT_COMMAND } from "./report-command.js";
 import { RUN_COMMAND } from "./run-command.js";
 import { VERIFY_COMMAND } from "./verify-command.js";
 
@@ -10,6 +11,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   RUN_COMMAND,
   VERIFY_COMMAND,
   INSPECT_COMMAND,
+  REPORT_COMMAND,
   GENERATE_COMMAND,
   ...DATASET_COMMANDS,
 ];
