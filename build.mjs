@@ -18,10 +18,14 @@ const runNode = (script, args) =>
 
 await rm(new URL("dist", here), { recursive: true, force: true });
 await mkdir(new URL("dist", here));
-await Promise.all([kernels(), bundles(), declarations()]).catch((error) => {
-  process.stderr.write(`${error.stdout ?? ""}${error.stderr ?? error.stack}\n`);
-  process.exit(1);
-});
+await Promise.all([kernels(), bundles(), page(), declarations()]).catch(
+  (error) => {
+    process.stderr.write(
+      `${error.stdout ?? ""}${error.stderr ?? error.stack}\n`,
+    );
+    process.exit(1);
+  },
+);
 
 /** src/numeric/portable is TypeScript and AssemblyScript at once, but for the file that stands for the machine. */
 async function kernels() {
@@ -101,6 +105,21 @@ async function bundles() {
       new URL(`dist/${name}`, here),
     );
   await chmod(new URL("dist/cli.js", here), 0o755);
+}
+
+/** What report puts into its page: the script, in one piece, and the style. */
+async function page() {
+  const bundle = await rolldown({
+    cwd: new URL(".", here).pathname,
+    input: "browser/viewer.ts",
+    platform: "browser",
+  });
+  const file = new URL("dist/report-page.js", here).pathname;
+  await bundle.write({ file, format: "iife", minify: true });
+  await copyFile(
+    new URL("browser/page.css", here),
+    new URL("dist/report-page.css", here),
+  );
 }
 
 /** The licences of every package that a bundle contains, as they ask to be kept with it. */

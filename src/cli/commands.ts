@@ -3,6 +3,7 @@ import { completionCommand } from "./completion-command.js";
 import { DATASET_COMMANDS } from "./dataset-commands.js";
 import { GENERATE_COMMAND } from "./generate-command.js";
 import { INSPECT_COMMAND } from "./inspect-command.js";
+import { REPORT_COMMAND } from "./report-command.js";
 import { RUN_COMMAND } from "./run-command.js";
 import { VERIFY_COMMAND } from "./verify-command.js";
 
@@ -11,6 +12,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   RUN_COMMAND,
   VERIFY_COMMAND,
   INSPECT_COMMAND,
+  REPORT_COMMAND,
   GENERATE_COMMAND,
   ...DATASET_COMMANDS,
   completionCommand(() => COMMANDS),

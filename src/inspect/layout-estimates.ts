@@ -1,11 +1,19 @@
 import { SoftjacError } from "../errors.js";
 import { softmaxJacobian } from "../in-memory.js";
 import type { LogitsFile } from "../input/logits-file.js";
-import { type Job, planJob } from "../job.js";
-import { type RunOptions, resolveOptions } from "../options.js";
-import { isEntriesLayout, LAYOUTS, type Layout } from "../results/catalogue.js";
+import {
+  type EntriesLayout,
+  isEntriesLayout,
+  LAYOUTS,
+  type Layout,
+} from "../results/catalogue.js";
 import { MAX_DENSE_BYTES } from "../results/dense-limit.js";
 import { entriesPerRow } from "./entries-kept.js";
+import {
+  type WeighedOptions,
+  weighBlocks,
+  weighEntries,
+} from "./layout-bytes.js";
 import type { RowSample } from "./sample-rows.js";
 
 /** What a run with a layout's default results would weigh, and about how long it would take on this machine. */
@@ -28,16 +36,11 @@ const TIMED_CLASSES = 256;
 /** Entries of the blocks that are timed. */
 const MOST_TIMED = 1e6;
 
-type Options = Pick<
-  RunOptions,
-  "threshold" | "topK" | "dtype" | "threads" | "temperature"
->;
-
 /** One estimate a layout. Computes some rows of the sample. */
 export function estimateLayouts(
   logits: LogitsFile,
   sample: RowSample,
-  options: Options,
+  options: WeighedOptions,
 ): LayoutEstimate[] {
   const perEntry = secondsPerEntry(sample, logits.classes);
   return LAYOUTS.map((layout) => {
@@ -55,13 +58,11 @@ export function estimateLayouts(
 
 function ofBlocks(
   logits: LogitsFile,
-  layout: Layout,
-  options: Options,
+  layout: Exclude<Layout, EntriesLayout>,
+  options: WeighedOptions,
   perEntry: number,
 ): LayoutEstimate {
-  const { threshold: _, topK: __, ...others } = options;
-  const job = planLike(logits, layout, { ...others, forceDense: true });
-  const bytes = job.kind === "planned" ? job.layout.bytes : 0;
+  const { bytes, threads } = weighBlocks(logits, layout, options);
   const { rows, classes } = logits;
   const entries = layout === "factored" ? classes : classes ** 2;
   const compute = rows * entries * perEntry;
@@ -73,30 +74,21 @@ function ofBlocks(
     layout,
     bytes,
     exact: true,
-    seconds: secondsOf(compute, job.plan.threads, logits.bytes + bytes),
+    seconds: secondsOf(compute, threads, logits.bytes + bytes),
     note,
   };
 }
 
 function ofEntries(
   logits: LogitsFile,
-  layout: Layout,
-  options: Options,
+  layout: EntriesLayout,
+  options: WeighedOptions,
   sample: RowSample,
   perEntry: number,
 ): LayoutEstimate {
   const { rows, classes } = logits;
   const perRow = entriesPerRow(sample, classes, options);
-  const most = (topK: number) => {
-    const job = planLike(logits, layout, { ...options, topK });
-    return job.kind === "entries" ? job.plan.mostBytes : 0;
-  };
-  // What k entries in every row weigh grows by as much with each k.
-  const each = classes > 1 ? most(2) - most(1) : most(1);
-  // In coo everything stands with the entries.
-  const beside = layout === "csr" ? most(1) - each : 0;
-  const bytes = Math.ceil(beside + perRow * each);
-  const { threads } = planLike(logits, layout, options).plan;
+  const { bytes, threads } = weighEntries(logits, layout, options, perRow);
   // p is sorted, and indices and row numbers are stored beside the values.
   const steps = classes * Math.log2(classes + 1) + 3 * perRow;
   const compute = rows * steps * perEntry;
@@ -107,15 +99,6 @@ function ofEntries(
     seconds: secondsOf(compute, threads, logits.bytes + bytes),
     note: null,
   };
-}
-
-function planLike(
-  logits: LogitsFile,
-  layout: Layout,
-  options: Partial<RunOptions>,
-): Job {
-  const paths = { input: logits.path, output: "estimate.arrow" };
-  return planJob(resolveOptions({ ...options, ...paths, layout }), logits);
 }
 
 function secondsOf(compute: number, threads: number, bytes: number): number {

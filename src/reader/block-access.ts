@@ -35,6 +35,24 @@ export abstract class BlockAccess {
   }
 
   /**
+   * The rows and columns of some classes, `[k, k]` row-major: what can be looked at of a large block, of which no more is
+   * read. @throws UsageError for a class that is not there
+   */
+  async part(
+    n: number,
+    classes: readonly number[],
+  ): Promise<Float64Array | null> {
+    for (const k of classes) this.#checkClass("classes", k);
+    const example = await this.example(n);
+    if (!example) return null;
+    const part = new Float64Array(classes.length ** 2);
+    let at = 0;
+    for (const i of classes)
+      for (const j of classes) part[at++] = await example.entry(i, j);
+    return part;
+  }
+
+  /**
    * The block times v, `[Q]`: sum over j of entry (i, j) · v_j, each sum as if in twice the precision and rounded once.
    *
    * @param v `[Q]` finite numbers. Not changed.

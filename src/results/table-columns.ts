@@ -73,7 +73,11 @@ function pick({ type, width, list, listSize, tensor }: ResultColumn) {
 }
 
 /** Columns of an example's own values: in coo they are repeated with each of its entries. */
-export function isOfExample({ source }: TableColumn): boolean {
+export function isOfExample({
+  source,
+}: {
+  source: { kind: TableColumn["source"]["kind"] };
+}): boolean {
   return (
     source.kind === "result" ||
     source.kind === "droppedMax" ||

@@ -26,7 +26,7 @@ export class EntryCells {
     parts.forEach((part, k) => {
       const cell = this.#cells[k] as number[];
       const { name, source } = this.#columns[k] as FoundColumn;
-      const isOne = isExampleColumn(source);
+      const isOne = isOfExample({ source });
       for (let n = from; n < to; n++) {
         const value = part.isNull(n) ? Number.NaN : part.number(n);
         if (!isOne || cell.length === 0) cell.push(value);
@@ -46,8 +46,4 @@ export class EntryCells {
     this.#cells = this.#columns.map(() => []);
     return cells;
   }
-}
-
-function isExampleColumn(source: FoundColumn["source"]): boolean {
-  return isOfExample({ source } as Parameters<typeof isOfExample>[0]);
 }

@@ -1,3 +1,5 @@
+import { draws } from "./draws.js";
+
 /**
  * `count` of the rows 0 to rows - 1, ascending, none twice: the first, the last and a random choice of the others
  * (Floyd's, of equal chances), the same for the same seed. All rows where there are no more than `count`.
@@ -8,7 +10,7 @@ export function sampleRows(
   seed: number,
 ): Float64Array {
   if (count >= rows) return Float64Array.from({ length: rows }, (_, r) => r);
-  const draw = generator(seed);
+  const draw = draws(seed);
   const chosen = new Set([0, rows - 1]);
   const inner = rows - 2;
   for (let last = inner - Math.max(0, count - 2); last < inner; last++) {
@@ -16,16 +18,4 @@ export function sampleRows(
     chosen.add(chosen.has(row) ? last + 1 : row);
   }
   return Float64Array.from(chosen).sort();
-}
-
-/** Numbers in [0, 1) of 53 bits: two words of mulberry32 each. */
-function generator(seed: number): () => number {
-  let state = seed >>> 0;
-  const word = () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return (t ^ (t >>> 14)) >>> 0;
-  };
-  return () => ((word() >>> 5) * 2 ** 26 + (word() >>> 6)) / 2 ** 53;
 }

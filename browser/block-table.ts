@@ -1,0 +1,80 @@
+import { digits, element } from "./elements.js";
+import type { RowData } from "./row-data.js";
+
+/** The page's steps of shade. */
+const SHADES = 9;
+
+/** The block as a table whose cells are shaded by size: each step down is a factor of ten less. */
+export function blockTable(
+  { classes, block }: RowData,
+  from: "output" | "p",
+): HTMLElement {
+  const values = block ?? [];
+  const sizes = values.map((value) => Math.abs(value ?? 0));
+  const largest = Math.max(...sizes);
+  const head = element(
+    "tr",
+    {},
+    element("th", { scope: "col" }, "i \\ j"),
+    ...classes.map((j) => element("th", { scope: "col" }, String(j))),
+  );
+  const rows = classes.map((i, a) =>
+    element(
+      "tr",
+      {},
+      element("th", { scope: "row" }, String(i)),
+      ...classes.map((_, b) =>
+        cell(values[placeOf(a, b, classes.length)] ?? null, largest),
+      ),
+    ),
+  );
+  return element(
+    "div",
+    { class: "block" },
+    element("h3", {}, "Block J[i,j]"),
+    element(
+      "div",
+      {
+        class: "scroll",
+        tabindex: "0",
+        role: "region",
+        "aria-label": "Block of the row",
+      },
+      element(
+        "table",
+        {},
+        element("thead", {}, head),
+        element("tbody", {}, ...rows),
+      ),
+    ),
+    element("p", { class: "note" }, noteOf(values, from)),
+  );
+}
+
+/** Of an upper triangle, row by row. */
+function placeOf(a: number, b: number, classes: number): number {
+  const [low, high] = a < b ? [a, b] : [b, a];
+  return low * classes - (low * (low - 1)) / 2 + high - low;
+}
+
+function cell(value: number | null, largest: number): HTMLElement {
+  if (value === null)
+    return element("td", { "aria-label": "not in the output" }, "·");
+  const decades = value === 0 ? SHADES : Math.log10(largest / Math.abs(value));
+  const shade = Math.max(0, SHADES - 1 - Math.floor(decades));
+  return element("td", { class: `s${shade}` }, digits(value, 2));
+}
+
+function noteOf(
+  values: readonly (number | null)[],
+  from: "output" | "p",
+): string {
+  const note =
+    from === "output"
+      ? "As the output has it."
+      : "Made of p: the output has no blocks.";
+  const left = values.includes(null)
+    ? " A dot is an entry that the output does not have: left out, or 0."
+    : "";
+  return `${note} Each shade is ten times the one below it; the darkest in light and the lightest in dark is the largest entry.${left}`;
+}

@@ -1,0 +1,37 @@
+import type { OutputReport } from "../report-page/output-report.js";
+import { aligned, bytes, count, duration } from "./format.js";
+
+/** The end of a report, for people: the page has the rest. */
+export function outputReportText(report: OutputReport): string {
+  const { output, outputBytes, results, summary, certainty } = report;
+  const rows: [string, string][] = [
+    ["page", bytes(outputBytes)],
+    [
+      "shows",
+      `${results}: ${count(summary.rowsWithResults)} rows of ${count(summary.classes)} classes, ${summary.layout}`,
+    ],
+  ];
+  if (certainty.doubt)
+    rows.push([
+      "saturated",
+      `${count(certainty.doubt.lostFloat32)} rows whose 1 - p is 0 in float32, ${count(certainty.doubt.lostFloat64)} in float64`,
+    ]);
+  const { calibration } = report;
+  if (calibration && calibration.ece !== null)
+    rows.push([
+      "calibration",
+      `ECE ${calibration.ece.toPrecision(3)}, NLL ${calibration.nll?.toPrecision(4) ?? "infinite"}${bestText(calibration.temperature)}`,
+    ]);
+  rows.push(["time", duration(report.durationMs)]);
+  return `${output}\n${aligned(rows)}`;
+}
+
+function bestText(
+  temperature: NonNullable<OutputReport["calibration"]>["temperature"],
+): string {
+  if (!temperature) return "";
+  const { best } = temperature;
+  return best.atEnd
+    ? ""
+    : `; best with T = ${best.temperature.toPrecision(4)}: NLL ${best.nll.toPrecision(4)}`;
+}

@@ -1,0 +1,192 @@
+import { count } from "../../number-text.js";
+import { LOST } from "../gather/certainty-sums.js";
+import type { Bins, CertaintyNumbers, OutputReport } from "../output-report.js";
+import { digits, percent, powerOfTen } from "./figures.js";
+import { type Html, html } from "./html.js";
+import {
+  type FigureSpec,
+  figure,
+  lacking,
+  numberOf,
+  section,
+  table,
+} from "./parts.js";
+import { Plot, picture } from "./plot.js";
+
+/** How sure the rows are. */
+export function certaintySection({
+  certainty,
+  summary,
+}: Pick<OutputReport, "certainty" | "summary">): Html {
+  const { confidence, doubt, entropy, lacks } = certainty;
+  return section(
+    "certainty",
+    "Certainty",
+    html`How sure each row is of its winner: the confidence p of the largest class, and the doubt 1 − p, which tells sure rows apart where confidence reads 1.`,
+    [
+      doubt && lostText(doubt),
+      lacking(lacks),
+      html`<div class="figures">`,
+      doubt && doubtFigure(doubt, summary.from.doubt),
+      confidence && confidenceFigure(confidence, certainty.rows),
+      entropy && entropyFigure(entropy, summary.classes),
+      html`</div>`,
+    ],
+  );
+}
+
+type Doubt = NonNullable<CertaintyNumbers["doubt"]>;
+
+function lostText({ rows, lostFloat32, lostFloat64, zero }: Doubt): Html {
+  const share = (lost: number) =>
+    rows > 0 ? ` (${percent(lost / rows)})` : "";
+  return html`<ul class="facts">
+<li><strong>${numberOf("lost-float32", lostFloat32, count(lostFloat32))}</strong> of ${count(rows)} rows${share(lostFloat32)} would have lost their block in float32: 1 − p is 0 there, and with it the winner's p (1 − p), which is not.</li>
+<li><strong>${numberOf("lost-float64", lostFloat64, count(lostFloat64))}</strong> rows${share(lostFloat64)} would have lost it in float64 as well.</li>
+${zero > 0 ? html`<li>${numberOf("zero-doubt", zero, count(zero))} rows have a doubt of exactly 0: one class has all, and the block is 0.</li>` : null}
+</ul>
+`;
+}
+
+const DOUBT_FROM: Record<string, string> = {
+  doubt: "the output's doubt",
+  tail: "the output's tail",
+  log_softmax: "the winner's log-softmax",
+  p: "the sum of the other classes' p",
+};
+
+function doubtFigure(doubt: Doubt, from: string | null): Html {
+  const bars = wider(doubt);
+  const rules = Object.entries(LOST).map(([type, least]) => ({
+    x: Math.log10(least),
+    type,
+  }));
+  const low = Math.min(bars[0]?.x1 ?? -1, Math.log10(LOST.float32) - 1);
+  const domain = [low, 0];
+  const shown = rules.filter(({ x }) => x > low);
+  const label = `Histogram of log10 of the doubt of ${count(doubt.rows)} rows`;
+  return figure({
+    id: "doubt",
+    title: "Doubt 1 − p",
+    wide: true,
+    caption: html`Rows by the doubt of their winner, on a logarithmic axis; ${count(doubt.rows)} rows, all of the output, the mean is ${numberOf("mean-doubt", doubt.mean)}${doubt.least === null ? "" : html`, the least ${numberOf("least-doubt", doubt.least)}, the largest ${numberOf("largest-doubt", doubt.largest)}`}. It is ${DOUBT_FROM[from ?? ""] ?? "computed"}, never the difference 1 − p. Left of a dashed line 1 − p is 0 in that type.`,
+    picture: picture(label, {
+      width: 1140,
+      x: { domain, label: "doubt →", tickFormat: powerOfTen, ticks: 12 },
+      y: { label: "↑ rows", grid: true, tickFormat: "~s", nice: true },
+      marks: [
+        Plot.rectY(bars, {
+          x1: "x1",
+          x2: "x2",
+          y: "rows",
+          fill: "var(--bar)",
+          insetLeft: 0.5,
+          insetRight: 0.5,
+        }),
+        Plot.ruleX(shown, {
+          x: "x",
+          stroke: "var(--accent)",
+          strokeDasharray: "4,3",
+        }),
+        Plot.text(shown, {
+          x: "x",
+          text: (rule: { type: string }) => `← lost in ${rule.type}`,
+          frameAnchor: "top",
+          dy: -14,
+          fill: "var(--accent)",
+        }),
+        Plot.ruleY([0]),
+      ],
+    }),
+    table: table(
+      "Rows by doubt",
+      ["doubt from", "to", "rows"],
+      bars.map(({ x1, x2, rows }) => [
+        digits(10 ** x1),
+        digits(10 ** x2),
+        count(rows),
+      ]),
+    ),
+  });
+}
+
+/** As few bins as can be looked at, joined from whole ones so that they end on even powers. */
+function wider({
+  low,
+  width,
+  counts,
+}: Bins): { x1: number; x2: number; rows: number }[] {
+  if (counts.length === 0) return [];
+  const first = Math.round(low / width);
+  const join =
+    [1, 2, 4, 8, 16, 32, 64].find((n) => counts.length / n <= 72) ?? 64;
+  const rows = new Map<number, number>();
+  counts.forEach((found, k) => {
+    const bin = Math.floor((first + k) / join);
+    rows.set(bin, (rows.get(bin) ?? 0) + found);
+  });
+  return [...rows].map(([bin, found]) => ({
+    x1: bin * join * width,
+    x2: (bin + 1) * join * width,
+    rows: found,
+  }));
+}
+
+function confidenceFigure(bins: Bins & { mean: number }, rows: number): Html {
+  return histogram({
+    id: "confidence",
+    title: "Confidence p",
+    axis: "largest p →",
+    bins,
+    caption: html`Rows by the p of their winner; ${count(rows)} rows, all of the output, the mean is ${numberOf("mean-confidence", bins.mean)}.`,
+  });
+}
+
+function entropyFigure(bins: Bins & { mean: number }, classes: number): Html {
+  const rows = bins.counts.reduce((sum, found) => sum + found, 0);
+  return histogram({
+    id: "entropy",
+    title: "Entropy",
+    axis: "entropy, nats →",
+    bins,
+    caption: html`Rows by the entropy −Σ p log p; ${count(rows)} rows, all of the output, the mean is ${numberOf("mean-entropy", bins.mean)} nats; the most that ${count(classes)} classes can have is ${digits(Math.log(classes))}.`,
+  });
+}
+
+function histogram({
+  bins,
+  axis,
+  ...spec
+}: Pick<FigureSpec, "id" | "title" | "caption"> & {
+  bins: Bins;
+  axis: string;
+}): Html {
+  const bars = bins.counts.map((rows, k) => ({
+    x1: bins.low + k * bins.width,
+    x2: bins.low + (k + 1) * bins.width,
+    rows,
+  }));
+  return figure({
+    ...spec,
+    picture: picture(`Histogram: ${spec.title}`, {
+      x: { label: axis, domain: [bins.low, bars.at(-1)?.x2 ?? 1] },
+      y: { label: "↑ rows", grid: true, tickFormat: "~s", nice: true },
+      marks: [
+        Plot.rectY(bars, {
+          x1: "x1",
+          x2: "x2",
+          y: "rows",
+          fill: "var(--bar)",
+          insetLeft: 0.5,
+          insetRight: 0.5,
+        }),
+        Plot.ruleY([0]),
+      ],
+    }),
+    table: table(
+      `Rows by ${spec.title}`,
+      ["from", "to", "rows"],
+      bars.map(({ x1, x2, rows }) => [digits(x1), digits(x2), count(rows)]),
+    ),
+  });
+}

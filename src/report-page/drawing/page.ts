@@ -1,0 +1,85 @@
+import { createHash } from "node:crypto";
+import type { PageNumbers } from "../report.js";
+import { pageScript, pageStyle } from "./assets.js";
+import { calibrationSection } from "./calibration-section.js";
+import { certaintySection } from "./certainty-section.js";
+import { classesSection } from "./classes-section.js";
+import { embeddedJson, Html, html } from "./html.js";
+import { rowsSection } from "./rows-section.js";
+import { sparsitySection } from "./sparsity-section.js";
+import { summarySection } from "./summary-section.js";
+
+const SECTIONS = {
+  summary: "Summary",
+  certainty: "Certainty",
+  calibration: "Calibration",
+  classes: "Classes",
+  rows: "Rows",
+  sparsity: "Sparsity",
+} as const;
+
+/** The page, with everything that it needs inside: no file, no font and no address of elsewhere. */
+export function drawPage(numbers: PageNumbers): string {
+  const { title, results, softjac, calibration } = numbers;
+  const script = pageScript();
+  const links = Object.entries(SECTIONS).filter(
+    ([id]) => id !== "calibration" || calibration,
+  );
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${policyOf(script)}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="generator" content="softjac ${softjac}">
+<link rel="icon" href="data:,">
+<title>${title}</title>
+<style>
+${new Html(pageStyle())}
+</style>
+</head>
+<body>
+<a class="skip" href="#summary">Skip to the summary</a>
+<header>
+<h1>${title}</h1>
+<p>What ${results} holds, by softjac ${softjac}.</p>
+<nav aria-label="Sections"><ul>${links.map(([id, name]) => html`<li><a href="#${id}">${name}</a></li>`)}</ul></nav>
+</header>
+<main>
+${summarySection(numbers)}
+${certaintySection(numbers)}
+${calibration && calibrationSection(calibration)}
+${classesSection(numbers)}
+${rowsSection(numbers)}
+${sparsitySection(numbers)}
+</main>
+<script type="application/json" id="numbers">${embeddedJson(withoutRows(numbers))}</script>
+<script>${new Html(script)}</script>
+</body>
+</html>
+`.markup;
+}
+
+/** Nothing is loaded, and no script runs but the page's own, whatever a text of a file may have brought in. */
+function policyOf(script: string): string {
+  const hash = createHash("sha256").update(script).digest("base64");
+  return `default-src 'none'; script-src 'sha256-${hash}'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'`;
+}
+
+/** The numbers behind the pictures; of many classes those that are shown. */
+function withoutRows({ rows: _, classes, ...numbers }: PageNumbers): object {
+  const some = (values: number[] | null) =>
+    values && classes.shown.map((k) => values[k] as number);
+  return {
+    ...numbers,
+    classes: {
+      ...classes,
+      sensitivity: some(classes.sensitivity),
+      meanP: some(classes.meanP),
+      predicted: some(classes.predicted),
+      labelled: some(classes.labelled),
+      correct: some(classes.correct),
+    },
+  };
+}

@@ -1,0 +1,113 @@
+import { count } from "../../number-text.js";
+import { SHOWN_CLASSES } from "../gather/remembered-row.js";
+import type { OutputReport, ShownRow, ShownRows } from "../output-report.js";
+import { digits } from "./figures.js";
+import { embeddedJson, type Html, html } from "./html.js";
+import { lacking, section, table } from "./parts.js";
+
+/** Of all rows that the page has whole: the page itself stays under 3 MB. */
+const MOST_BYTES = 1_400_000;
+const LISTED = 5;
+
+/** Single rows: the surest, the most torn, and some at random. */
+export function rowsSection({
+  rows,
+  summary,
+  seed,
+}: Pick<OutputReport, "rows" | "summary" | "seed">): Html {
+  const { lists, left } = fitted(rows);
+  const all = lists.flatMap((list) => list.rows).length;
+  const lead =
+    summary.classes > SHOWN_CLASSES
+      ? `Of each row the ${SHOWN_CLASSES} classes of the largest p.`
+      : "Of each row all classes.";
+  return section("rows", "Rows", lead, [
+    lacking(rows.lacks),
+    left > 0
+      ? html`<p class="lacks">${count(left)} of the rows drawn at random are left out: the page would be larger than 3 MB.</p>`
+      : null,
+    all === 0
+      ? html`<p>No row can be shown.</p>`
+      : html`${viewer(rows, lists, summary, seed)}${listedRows(rows)}`,
+  ]);
+}
+
+interface RowList {
+  name: string;
+  rows: readonly ShownRow[];
+}
+
+function fitted(rows: ShownRows): { lists: RowList[]; left: number } {
+  const extremes: RowList[] = [
+    { name: "Surest", rows: rows.surest },
+    { name: "Most torn", rows: rows.mostTorn },
+  ];
+  const bytesOf = (row: ShownRow) => JSON.stringify(row, short).length;
+  let room = MOST_BYTES;
+  for (const row of extremes.flatMap((list) => list.rows)) room -= bytesOf(row);
+  const random = rows.random.filter((row) => {
+    room -= bytesOf(row);
+    return room >= 0;
+  });
+  const lists = [...extremes, { name: "Random", rows: random }];
+  return {
+    lists: lists.filter((list) => list.rows.length > 0),
+    left: rows.random.length - random.length,
+  };
+}
+
+/** Five digits are more than is shown. */
+function short(_: string, value: unknown): unknown {
+  return typeof value === "number" && !Number.isInteger(value)
+    ? Number(value.toPrecision(5))
+    : value;
+}
+
+function viewer(
+  { keptColumns, keptColumnsLeftOut, blockFrom }: ShownRows,
+  lists: readonly RowList[],
+  summary: OutputReport["summary"],
+  seed: number,
+): Html {
+  const data = JSON.parse(
+    JSON.stringify({ keptColumns, blockFrom, lists }, short),
+  );
+  const sizes = lists.map(
+    (list) => `${count(list.rows.length)} ${list.name.toLowerCase()}`,
+  );
+  return html`<p>${sizes.join(", ")} of ${count(summary.rowsWithResults)} rows${lists.some(({ name }) => name === "Random") ? `; the random ones are a sample, drawn with seed ${seed}` : ""}. Arrow keys go from row to row, Home and End to the first and the last.${keptColumnsLeftOut > 0 ? ` Kept columns that are not shown: ${keptColumnsLeftOut}.` : ""}</p>
+<noscript><p class="lacks">The viewer of rows needs JavaScript; the tables below do not.</p></noscript>
+<div id="viewer" role="group" aria-label="Viewer of rows" tabindex="0" hidden>
+<div class="controls">
+<label>Rows <select id="viewer-list"></select></label>
+<span class="buttons"><button type="button" data-step="first" aria-label="First row">⏮︎</button><button type="button" data-step="back" aria-label="Row before">◀︎</button><button type="button" data-step="on" aria-label="Next row">▶︎</button><button type="button" data-step="last" aria-label="Last row">⏭︎</button></span>
+<p id="viewer-place" role="status"></p>
+</div>
+<div id="viewer-row"></div>
+</div>
+<script type="application/json" id="rows-data">${embeddedJson(data)}</script>
+`;
+}
+
+/** The ends, for paper and for who has no JavaScript. */
+function listedRows({ surest, mostTorn }: ShownRows): Html | null {
+  if (surest.length === 0) return null;
+  const of = (
+    title: string,
+    rows: readonly ShownRow[],
+  ) => html`<div><h3>${title}</h3>
+${table(
+  title,
+  ["row", "predicted", "label", "doubt 1 − p", "entropy"],
+  rows
+    .slice(0, LISTED)
+    .map((row) => [
+      row.input === null ? String(row.row) : `${row.input}, ${row.row}`,
+      row.predicted === null ? "–" : String(row.predicted),
+      row.label === null ? "–" : String(row.label),
+      row.doubt === null ? "–" : digits(row.doubt),
+      row.entropy === null ? "–" : digits(row.entropy),
+    ]),
+)}</div>`;
+  return html`<div class="figures">${of(`The ${Math.min(LISTED, surest.length)} surest rows`, surest)}${of(`The ${Math.min(LISTED, mostTorn.length)} most torn rows`, mostTorn)}</div>`;
+}

@@ -1,0 +1,159 @@
+import { bytes, count, duration } from "../../number-text.js";
+import type { OutputReport, SummaryNumbers } from "../output-report.js";
+import { digits, percent } from "./figures.js";
+import { type Html, html } from "./html.js";
+import { numberOf, section, table } from "./parts.js";
+
+type Line = [name: string, value: Html | string];
+
+/** What the output is, and the numbers that one looks at first. */
+export function summarySection(
+  numbers: Pick<OutputReport, "summary" | "certainty" | "calibration">,
+): Html {
+  const { summary } = numbers;
+  const { verified, inputsLeftOut } = summary;
+  return section("summary", "Summary", leadOf(summary), [
+    tiles(numbers),
+    html`<dl class="lines">${linesOf(summary).map(
+      ([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>
+`,
+    )}</dl>
+`,
+    verified && verifiedTable(verified),
+    inputsLeftOut.length > 0
+      ? html`<h3>Inputs without results</h3>
+${table(
+  "Inputs without results",
+  ["input", "why"],
+  inputsLeftOut.map(({ name, error }) => [name, error]),
+)}`
+      : null,
+  ]);
+}
+
+function leadOf({ emit, layout, classes, rows }: SummaryNumbers): string {
+  return `${emit.join(", ")} of ${count(rows)} rows of ${count(classes)} logits, in layout ${layout}.`;
+}
+
+function tiles({
+  summary,
+  certainty,
+  calibration,
+}: Pick<OutputReport, "summary" | "certainty" | "calibration">): Html {
+  const { doubt, confidence } = certainty;
+  const found: Line[] = [
+    [
+      "rows with results",
+      numberOf("rows", summary.rowsWithResults, count(summary.rowsWithResults)),
+    ],
+    ["classes", numberOf("classes", summary.classes, count(summary.classes))],
+  ];
+  if (confidence) found.push(["mean confidence", digits(confidence.mean)]);
+  if (doubt)
+    found.push([
+      "blocks float32 would lose",
+      percent(doubt.lostFloat32 / Math.max(1, doubt.rows)),
+    ]);
+  if (calibration?.accuracy != null)
+    found.push(["accuracy", percent(calibration.accuracy)]);
+  if (calibration?.ece != null)
+    found.push(["calibration error", digits(calibration.ece)]);
+  return html`<ul class="tiles">${found.map(
+    ([name, value]) => html`<li><strong>${value}</strong> ${name}</li>
+`,
+  )}</ul>
+`;
+}
+
+function linesOf(summary: SummaryNumbers): Line[] {
+  const { run, verified, sources, temperature, threshold, topK } = summary;
+  const lines: Line[] = [
+    [sources.length === 1 ? "input" : "inputs", some(sources)],
+    [
+      "output",
+      `${summary.kind === "dataset" ? `dataset of ${count(summary.parts)} parts` : "file"}, ${bytes(summary.bytes)}`,
+    ],
+    ["results", `${summary.emit.join(", ")}, ${summary.dtype}`],
+    ["layout", summary.layout + entriesText(threshold, topK)],
+    ["temperature", String(temperature)],
+    [
+      "bad rows",
+      html`${numberOf("bad-rows", summary.badRows, count(summary.badRows))} null${summary.rowsLeftOut > 0 ? html`, ${numberOf("rows-left-out", summary.rowsLeftOut, count(summary.rowsLeftOut))} ${summary.layout === "coo" ? "without an entry (a bad row, or nothing was kept of it)" : "left out"}` : ""}`,
+    ],
+    [
+      "kept columns",
+      some(summary.keptColumns.map(({ name, type }) => `${name}: ${type}`)),
+    ],
+    ["p is from", P_FROM[summary.from.p ?? "none"] + withoutP(summary)],
+    [
+      "written by",
+      summary.writtenBy ? `softjac ${summary.writtenBy}` : "not known",
+    ],
+  ];
+  if (run)
+    lines.push(
+      [
+        "time",
+        `${duration(run.durationMs)}, ${count(run.rowsPerSecond)} rows/s${run.threads === null ? "" : `, ${run.threads === 0 ? "the main thread alone" : `${run.threads} threads`}`}${run.kernel ? `, kernel ${run.kernel}` : ""}${run.output ? ` (the report of ${run.output})` : ""}`,
+      ],
+      [
+        "peak memory",
+        run.peakMemoryBytes === null ? "not known" : bytes(run.peakMemoryBytes),
+      ],
+    );
+  if (verified)
+    lines.push([
+      "verified",
+      `${verified.ok ? "right" : "WRONG"}: ${count(verified.rowsChecked)} rows against another computation in 31 digits${verified.output ? ` (the report of ${verified.output})` : ""}`,
+    ]);
+  return lines;
+}
+
+function some(names: readonly string[]): string {
+  if (names.length === 0) return "none";
+  const shown = names.slice(0, 8).join(", ");
+  return names.length > 8
+    ? `${shown}, and ${count(names.length - 8)} more`
+    : shown;
+}
+
+function entriesText(threshold: number, topK: number | null): string {
+  const words = [
+    threshold > 0 ? `threshold ${threshold}` : "",
+    topK ? `the ${count(topK)} largest of each block` : "",
+  ].filter((word) => word !== "");
+  return words.length > 0 ? `, ${words.join(", ")}` : "";
+}
+
+const P_FROM = {
+  softmax: "the column softmax",
+  log_softmax: "the column log_softmax",
+  jacobian: "blocks: quotients of their entries",
+  log_jacobian: "blocks of log-softmax",
+  none: "nothing in the output",
+} as const;
+
+function withoutP({ from, rowsWithoutP }: SummaryNumbers): string {
+  return from.p && rowsWithoutP > 0
+    ? `; ${count(rowsWithoutP)} rows do not tell it`
+    : "";
+}
+
+function verifiedTable({
+  columns,
+  findings,
+}: NonNullable<SummaryNumbers["verified"]>): Html {
+  return html`<h3>Verified</h3>
+<p>The largest error of each column in ε, units of its type's last place at 1, beside the bound that is promised.</p>
+${table(
+  "Errors of columns",
+  ["column", "largest error", "promised", ""],
+  columns.map(({ name, ok, maxError, bound }) => [
+    name,
+    maxError === null ? "–" : digits(maxError),
+    bound === null ? "–" : digits(bound),
+    ok ? "right" : "WRONG",
+  ]),
+)}
+${findings.length > 0 ? html`<ul>${findings.map((finding) => html`<li>${finding}</li>`)}</ul>` : null}`;
+}

@@ -1,0 +1,63 @@
+import type { CertaintySums } from "../gather/certainty-sums.js";
+import type { Histogram } from "../gather/histogram.js";
+import type { Bins, CertaintyNumbers } from "../output-report.js";
+import type { NumberSources } from "../reading/reading-plan.js";
+
+export function certaintyNumbers(
+  sums: CertaintySums,
+  { confidence, doubt, entropy }: NumberSources,
+  withoutP: number,
+): CertaintyNumbers {
+  const lacks: string[] = [];
+  if (!confidence)
+    lacks.push(
+      "Confidence: the output has no softmax, confidence, doubt or tail, nor whole blocks to have p back from.",
+    );
+  if (!doubt)
+    lacks.push(
+      "Doubt: the output has no softmax, doubt or tail, and 1 − confidence has lost the digits.",
+    );
+  if (!entropy)
+    lacks.push("Entropy: the output has neither entropy nor softmax.");
+  if (withoutP > 0 && (doubt === "p" || entropy === "p"))
+    lacks.push(
+      `${withoutP.toLocaleString("en-US")} rows are left out: their blocks do not tell p (two classes that trade alone, or numbers too small).`,
+    );
+  return {
+    rows: Math.max(sums.confidence.rows, sums.doubtRows),
+    confidence: withMean(sums.confidence),
+    doubt: doubtOf(sums),
+    entropy: withMean(sums.entropy),
+    lacks,
+  };
+}
+
+function withMean(histogram: Histogram): (Bins & { mean: number }) | null {
+  const { mean } = histogram;
+  return mean === null ? null : { ...binsOf(histogram), mean };
+}
+
+function binsOf({ low, width, counts }: Histogram): Bins {
+  return { low, width, counts: Array.from(counts) };
+}
+
+/** Of the many bins those between the least and the largest doubt. */
+function doubtOf(sums: CertaintySums): CertaintyNumbers["doubt"] {
+  const { doubt, doubtRows, doubtSum, zeroDoubt } = sums;
+  if (doubtRows === 0) return null;
+  const { low, width, counts, rows, least, largest } = doubt;
+  const first = counts.findIndex((count) => count > 0);
+  const last = counts.findLastIndex((count) => count > 0);
+  return {
+    low: first < 0 ? 0 : low + first * width,
+    width,
+    counts: first < 0 ? [] : Array.from(counts.subarray(first, last + 1)),
+    rows: doubtRows,
+    mean: doubtSum / doubtRows,
+    least: rows > 0 ? 10 ** least : null,
+    largest: rows > 0 ? 10 ** largest : null,
+    zero: zeroDoubt,
+    lostFloat32: sums.lostFloat32,
+    lostFloat64: sums.lostFloat64,
+  };
+}

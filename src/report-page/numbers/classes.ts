@@ -1,0 +1,85 @@
+import type { StoredRun } from "../../verify/stored-run.js";
+import type { ClassSums } from "../gather/class-sums.js";
+import type { MeanJacobian } from "../gather/mean-jacobian.js";
+import type { ClassNumbers } from "../output-report.js";
+import { leavesOut, type NumberSources } from "../reading/reading-plan.js";
+import { classOrder } from "./class-order.js";
+
+const PAIRS = 10;
+
+/** The classes that change most, so many of them; ascending. */
+export function mostSensitive(sums: ClassSums, most: number): number[] {
+  const { sensitivity, p } = sums;
+  const of = (k: number) => sensitivity[k] as number;
+  return Array.from(sensitivity, (_, k) => k)
+    .sort(
+      (a, b) => of(b) - of(a) || (p[b] as number) - (p[a] as number) || a - b,
+    )
+    .slice(0, most)
+    .sort((a, b) => a - b);
+}
+
+/** @param shown classes, ascending; `jacobian` knows their pairs */
+export function classNumbers(
+  run: StoredRun,
+  sums: ClassSums,
+  jacobian: MeanJacobian,
+  shown: readonly number[],
+  sources: NumberSources,
+  isLabelled: boolean,
+): ClassNumbers {
+  const place = (k: number) => jacobian.shown.indexOf(k);
+  const places = shown.map(place);
+  const mean = (a: number, b: number) =>
+    jacobian.mean(places[a] as number, places[b] as number);
+  const order =
+    jacobian.rows > 0 ? classOrder(shown.length, mean) : [...shown.keys()];
+  const known = jacobian.rows > 0;
+  const share = (values: Float64Array, rows: number) =>
+    rows > 0 ? Array.from(values, (value) => value / rows) : null;
+  return {
+    rows: Math.max(jacobian.rows, sums.pRows),
+    shown: order.map((at) => shown[at] as number),
+    meanJacobian: known ? order.map((a) => order.map((b) => mean(a, b))) : null,
+    pairs: known ? pairsOf(shown, mean) : [],
+    sensitivity: share(sums.sensitivity, sums.sensitivityRows),
+    meanP: share(sums.p, sums.pRows),
+    predicted: sums.pRows > 0 ? Array.from(sums.predicted) : null,
+    labelled: isLabelled ? Array.from(sums.labelled) : null,
+    correct: isLabelled && sums.pRows > 0 ? Array.from(sums.correct) : null,
+    lacks: lacksOf(run, sources, known),
+  };
+}
+
+function pairsOf(
+  shown: readonly number[],
+  mean: (a: number, b: number) => number,
+): ClassNumbers["pairs"] {
+  return shown
+    .flatMap((i, a) =>
+      shown.slice(a + 1).map((j, n) => ({ i, j, mean: mean(a, a + 1 + n) })),
+    )
+    .filter((pair) => pair.mean > 0)
+    .sort(
+      (one, other) =>
+        other.mean - one.mean || one.i - other.i || one.j - other.j,
+    )
+    .slice(0, PAIRS);
+}
+
+function lacksOf(
+  run: StoredRun,
+  { jacobian, p }: NumberSources,
+  known: boolean,
+): string[] {
+  if (!jacobian)
+    return [
+      "The mean |J| needs blocks or softmax, and the output has neither.",
+    ];
+  if (!known) return ["There are no rows to take a mean of."];
+  if (jacobian === "entries" && leavesOut(run))
+    return [
+      `Only the entries that were kept count (threshold ${run.threshold}${run.topK > 0 ? `, the ${run.topK} largest of each block` : ""}): what was left out counts as 0.${p ? "" : " There is no softmax either, and so no mean p."}`,
+    ];
+  return [];
+}

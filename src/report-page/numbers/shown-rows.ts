@@ -1,0 +1,154 @@
+import { openJacobian } from "../../reader/open-jacobian.js";
+import type { Gathered } from "../gather/gathered.js";
+import type { RememberedRow } from "../gather/remembered-row.js";
+import type { ShownRow, ShownRows } from "../output-report.js";
+import type { FoundResults } from "../reading/find-results.js";
+import { openResultsPart, type ResultsPart } from "../reading/results-part.js";
+import { KeptValues } from "./kept-values.js";
+
+/** A page is to be looked at. */
+const MOST_KEPT_COLUMNS = 12;
+
+/** Looks up what is shown of single rows: their blocks and kept columns. @throws SoftjacError where they cannot be read */
+export async function shownRows(
+  results: FoundResults,
+  gathered: Gathered,
+  {
+    keptColumns,
+    run,
+    sources,
+  }: Pick<ResultsPart, "keptColumns" | "run" | "sources">,
+): Promise<ShownRows> {
+  const { surest, mostTorn, random } = gathered;
+  const lists = {
+    surest: surest.items,
+    mostTorn: mostTorn.items,
+    random: [...random.items].sort((a, b) => a.part - b.part || a.row - b.row),
+  };
+  const shown = new Map<RememberedRow, ShownRow>();
+  const all = Object.values(lists).flat();
+  for (const part of new Set(all.map((row) => row.part)))
+    await lookUp(
+      results,
+      part,
+      all.filter((row) => row.part === part),
+      shown,
+    );
+  const hasBlocks = run.emit.includes("jacobian");
+  const found = (rows: RememberedRow[]) =>
+    rows.map((row) => shown.get(row) as ShownRow);
+  return {
+    keptColumns: keptColumns
+      .slice(0, MOST_KEPT_COLUMNS)
+      .map(({ name }) => name),
+    keptColumnsLeftOut: Math.max(0, keptColumns.length - MOST_KEPT_COLUMNS),
+    blockFrom: hasBlocks ? "output" : sources.p ? "p" : null,
+    surest: found(lists.surest),
+    mostTorn: found(lists.mostTorn),
+    random: found(lists.random),
+    lacks: lacksOf(hasBlocks, sources),
+  };
+}
+
+function lacksOf(
+  hasBlocks: boolean,
+  { p, doubt }: ResultsPart["sources"],
+): string[] {
+  const lacks: string[] = [];
+  if (!doubt)
+    lacks.push(
+      "The surest and the most torn rows need the doubt of every row.",
+    );
+  if (!p) lacks.push("p is not in the output.");
+  if (!hasBlocks)
+    lacks.push(
+      p
+        ? "The output has no blocks of softmax: those shown are made of p."
+        : "The output has no blocks of softmax.",
+    );
+  return lacks;
+}
+
+async function lookUp(
+  results: FoundResults,
+  part: number,
+  rows: readonly RememberedRow[],
+  shown: Map<RememberedRow, ShownRow>,
+): Promise<void> {
+  const { path, input } = results.parts[part] as FoundResults["parts"][number];
+  const opened = await openResultsPart(path, undefined);
+  try {
+    const { run, file, keptColumns } = opened;
+    const places = keptColumns
+      .slice(0, MOST_KEPT_COLUMNS)
+      .map(({ place }) => place);
+    const kept = new KeptValues(file, places);
+    const reader = run.emit.includes("jacobian")
+      ? await openJacobian(
+          path,
+          run.emit.includes("log_jacobian") ? { result: "jacobian" } : {},
+        )
+      : null;
+    try {
+      for (const row of rows) {
+        const block = reader
+          ? await reader.part(row.row, row.classes)
+          : blockOfP(row, run.temperature);
+        const isKept = run.layout === "csr" || run.layout === "coo";
+        shown.set(row, {
+          row: row.row,
+          input,
+          confidence: numberOrNull(row.confidence),
+          doubt: numberOrNull(row.doubt),
+          entropy: numberOrNull(row.entropy),
+          predicted: row.winner < 0 ? null : row.winner,
+          label: row.label < 0 ? null : row.label,
+          classes: row.classes,
+          p: row.p,
+          block: block && triangleOf(block, row.classes.length, isKept),
+          kept: kept.read(row.batch, row.k),
+        });
+      }
+    } finally {
+      await reader?.close();
+    }
+  } finally {
+    await opened.close();
+  }
+}
+
+function numberOrNull(value: number): number | null {
+  return Number.isNaN(value) ? null : value;
+}
+
+/** `[k, k]` of the classes that are shown. */
+function blockOfP(
+  { p, classes, winner, doubt }: RememberedRow,
+  temperature: number,
+): Float64Array | null {
+  if (!p) return null;
+  const block = new Float64Array(p.length ** 2);
+  p.forEach((own, a) => {
+    p.forEach((other, b) => {
+      const rest = classes[a] === winner ? doubt : 1 - own;
+      block[a * p.length + b] =
+        (a === b ? own * rest : 0 - own * other) / temperature;
+    });
+  });
+  return block;
+}
+
+/** Entries that a layout of entries does not have are null: left out, or 0. */
+function triangleOf(
+  block: Float64Array,
+  classes: number,
+  isKept: boolean,
+): (number | null)[] {
+  const triangle: (number | null)[] = [];
+  for (let a = 0; a < classes; a++)
+    for (let b = a; b < classes; b++) {
+      const value = block[a * classes + b] as number;
+      triangle.push(isKept && value === 0 ? null : value);
+    }
+  return triangle;
+}

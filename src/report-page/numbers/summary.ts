@@ -1,0 +1,53 @@
+import type { GatheredResults } from "../gather/gather-results.js";
+import type { ResolvedReportOptions } from "../options.js";
+import type { SummaryNumbers } from "../output-report.js";
+import type { FoundResults } from "../reading/find-results.js";
+import { toldOfRun, toldOfVerification } from "./told-reports.js";
+
+/** What the reports that options name say; read first, so that a wrong one is told at once. @throws SoftjacError */
+export function toldReports({
+  runReport,
+  verifyReport,
+}: ResolvedReportOptions): Pick<SummaryNumbers, "run" | "verified"> {
+  return {
+    run: runReport === undefined ? null : toldOfRun(runReport),
+    verified:
+      verifyReport === undefined ? null : toldOfVerification(verifyReport),
+  };
+}
+
+export function summaryNumbers(
+  { parts, manifest }: FoundResults,
+  { first, gathered, inputs, bytes, rows }: GatheredResults,
+  told: Pick<SummaryNumbers, "run" | "verified">,
+): SummaryNumbers {
+  const { run, sources, keptColumns, softjac } = first;
+  const { examples, badRows, withoutP, entries } = gathered;
+  const numberOrNull = (value: number) => (Number.isNaN(value) ? null : value);
+  return {
+    kind: manifest ? "dataset" : "file",
+    writtenBy: softjac,
+    sources: inputs,
+    parts: parts.length,
+    layout: run.layout,
+    emit: [...run.emit],
+    dtype: run.dtype,
+    temperature: run.temperature,
+    threshold: run.threshold,
+    topK: run.topK || null,
+    classes: run.classes,
+    rows,
+    rowsWithResults: examples - badRows,
+    badRows,
+    rowsLeftOut: rows - examples,
+    rowsWithoutP: sources.p ? withoutP : examples - badRows,
+    bytes,
+    entries: sources.jacobian === "entries" ? entries : null,
+    droppedMax: numberOrNull(gathered.droppedMax),
+    droppedSum: numberOrNull(gathered.droppedSum),
+    keptColumns: keptColumns.map(({ name, type }) => ({ name, type })),
+    inputsLeftOut: [...(manifest?.leftOut ?? [])],
+    from: sources,
+    ...told,
+  };
+}

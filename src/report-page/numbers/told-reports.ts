@@ -1,0 +1,84 @@
+import { readFileSync } from "node:fs";
+import { InputFormatError, InputMissingError, IoError } from "../../errors.js";
+import type { SummaryNumbers } from "../output-report.js";
+
+/** What the report of a run says of its time. @throws InputMissingError, InputFormatError, IoError */
+export function toldOfRun(path: string): SummaryNumbers["run"] {
+  const told = readJson(path);
+  const { durationMs, rowsPerSecond } = told;
+  if (typeof durationMs !== "number" || typeof rowsPerSecond !== "number")
+    throw new InputFormatError(
+      path,
+      "report",
+      "expected durationMs and rowsPerSecond, as softjac run --report writes them, found another object",
+    );
+  return {
+    durationMs,
+    rowsPerSecond,
+    threads: numberOrNull(told.threads),
+    kernel: textOrNull(told.kernel),
+    peakMemoryBytes: numberOrNull(told.peakMemoryBytes),
+    output: textOrNull(told.output),
+  };
+}
+
+/** What the report of a verification says of errors. @throws the same */
+export function toldOfVerification(path: string): SummaryNumbers["verified"] {
+  const told = readJson(path);
+  const { ok, rowsChecked, columns, findings } = told;
+  if (
+    typeof ok !== "boolean" ||
+    typeof rowsChecked !== "number" ||
+    !Array.isArray(columns) ||
+    !Array.isArray(findings)
+  )
+    throw new InputFormatError(
+      path,
+      "report",
+      "expected ok, rowsChecked, columns and findings, as softjac verify --report writes them, found another object",
+    );
+  return {
+    ok,
+    rowsChecked,
+    output: textOrNull(told.output),
+    columns: columns.map((column) => {
+      const { name, ok: isOk, maxError, bound } = Object(column);
+      return {
+        name: String(name),
+        ok: isOk === true,
+        maxError: numberOrNull(maxError),
+        bound: numberOrNull(bound),
+      };
+    }),
+    findings: findings.map(String),
+  };
+}
+
+function numberOrNull(value: unknown): number | null {
+  return typeof value === "number" ? value : null;
+}
+
+function textOrNull(value: unknown): string | null {
+  return typeof value === "string" ? value : null;
+}
+
+function readJson(path: string): Record<string, unknown> {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === "ENOENT") throw new InputMissingError(path, { cause });
+    throw new IoError(path, `could not be read: ${code}`, { cause });
+  }
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === "object" && value !== null)
+      return value as Record<string, unknown>;
+  } catch {}
+  throw new InputFormatError(
+    path,
+    "report",
+    "expected a report as one JSON object, found something else",
+  );
+}

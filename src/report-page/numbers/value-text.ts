@@ -1,0 +1,123 @@
+import type { ArrowType } from "../../arrow/field.js";
+import { float16Value } from "../../arrow/half-floats.js";
+import { InputFormatError } from "../../errors.js";
+import type { KeptColumn } from "../../input/kept-columns.js";
+import { readInput } from "../../input/read-input.js";
+import type { KeptBuffers } from "../../input/record-batch.js";
+
+/** Longer texts are cut: a page is to be looked at. */
+const MOST_CHARACTERS = 200;
+const MOST_BYTES = 4 * MOST_CHARACTERS;
+
+type File = { path: string; fd: number };
+
+/** Value k of a column as text; null: null. @throws InputFormatError, IoError */
+export function valueText(
+  file: File,
+  type: ArrowType,
+  {
+    bits,
+    offsetBytes,
+    field,
+  }: Pick<KeptColumn, "bits" | "offsetBytes" | "field">,
+  { nullCount, validity, offsets, values, valuesBytes }: KeptBuffers,
+  k: number,
+): string | null {
+  if (nullCount > 0 && !bitAt(file, validity, k)) return null;
+  if (bits === 1) return String(bitAt(file, values, k));
+  if (bits > 1)
+    return fixedText(type, bytesOf(file, values + (k * bits) / 8, bits / 8));
+  const ends = bytesOf(file, offsets + k * offsetBytes, 2 * offsetBytes);
+  const [start, end] = [0, offsetBytes].map((at) =>
+    offsetBytes === 4
+      ? ends.getInt32(at, true)
+      : Number(ends.getBigInt64(at, true)),
+  ) as [number, number];
+  if (start < 0 || end < start || end > valuesBytes)
+    throw new InputFormatError(
+      file.path,
+      `column ${field.name}, value ${k}`,
+      `expected offsets inside 0 to ${valuesBytes}, found ${start} and ${end}`,
+    );
+  const bytes = bytesOf(
+    file,
+    values + start,
+    Math.min(end - start, MOST_BYTES),
+  );
+  if (type.kind === "Binary" || type.kind === "LargeBinary")
+    return cut(hex(bytes));
+  return cut(new TextDecoder().decode(bytes));
+}
+
+function bytesOf(file: File, position: number, bytes: number): DataView {
+  const found = new Uint8Array(bytes);
+  readInput(file, found, position);
+  return new DataView(found.buffer);
+}
+
+function bitAt(file: File, bitmap: number, k: number): boolean {
+  const byte = bytesOf(file, bitmap + (k >> 3), 1).getUint8(0);
+  return ((byte >> (k & 7)) & 1) === 1;
+}
+
+function cut(text: string): string {
+  return text.length > MOST_CHARACTERS
+    ? `${text.slice(0, MOST_CHARACTERS)}…`
+    : text;
+}
+
+function fixedText(type: ArrowType, bytes: DataView): string {
+  switch (type.kind) {
+    case "Int":
+      return String(wholeOf(bytes, type.signed));
+    case "FloatingPoint":
+      return String(floatOf(bytes));
+    case "Decimal":
+      return decimalText(wholeOf(bytes, true), type.scale);
+    case "Date":
+      return dateText(
+        Number(wholeOf(bytes, true)) * (type.unit === 0 ? 86_400_000 : 1),
+      ).slice(0, 10);
+    case "Timestamp":
+      return dateText(Number(wholeOf(bytes, true)) / 1000 ** (type.unit - 1));
+    case "Time":
+    case "Duration":
+      return `${wholeOf(bytes, true)} ${["s", "ms", "µs", "ns"][type.unit]}`;
+    default:
+      return hex(bytes);
+  }
+}
+
+/** Little-endian, of any width. */
+function wholeOf(bytes: DataView, signed: boolean): bigint {
+  let value = 0n;
+  for (let at = bytes.byteLength - 1; at >= 0; at--)
+    value = (value << 8n) | BigInt(bytes.getUint8(at));
+  const bits = 8 * bytes.byteLength;
+  return signed ? BigInt.asIntN(bits, value) : value;
+}
+
+function floatOf(bytes: DataView): number {
+  if (bytes.byteLength === 8) return bytes.getFloat64(0, true);
+  if (bytes.byteLength === 2) return float16Value(bytes.getUint16(0, true));
+  // As few digits as tell it from its neighbours, not those of the float64 that it becomes.
+  return Number(bytes.getFloat32(0, true).toPrecision(7));
+}
+
+function decimalText(value: bigint, scale: number): string {
+  if (scale <= 0) return `${value}${"0".repeat(-scale)}`;
+  const digits = String(value < 0n ? -value : value).padStart(scale + 1, "0");
+  const text = `${digits.slice(0, -scale)}.${digits.slice(-scale)}`;
+  return value < 0n ? `-${text}` : text;
+}
+
+function dateText(milliseconds: number): string {
+  const date = new Date(milliseconds);
+  return Number.isNaN(date.getTime())
+    ? `${milliseconds} ms`
+    : date.toISOString();
+}
+
+function hex(bytes: DataView): string {
+  return `0x${Buffer.from(bytes.buffer).toString("hex")}`;
+}

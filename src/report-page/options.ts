@@ -1,0 +1,136 @@
+import { basename } from "node:path";
+import { checkNames, checkPath, checkValue } from "../check-options.js";
+import { type OptionSpec, TARGET_OPTIONS } from "../options-table.js";
+
+/** What is to be shown, and where. `results` and `output` must be given. */
+export interface ReportOptions {
+  /** Path of a file that `run` made, or of the folder of a dataset. */
+  results: string;
+  /** Path of the HTML file to make. */
+  output: string;
+  /** Name of the kept column with the class numbers, 0 to Q − 1, that are right. */
+  label?: string | undefined;
+  /** Random rows that the page has whole, to look at. */
+  sample?: number | undefined;
+  /** Seed of everything that is drawn: same seed, same page. */
+  seed?: number | undefined;
+  /** Classes of the heatmap, where there are more. */
+  classes?: number | undefined;
+  /** Heading of the page. */
+  title?: string | undefined;
+  /** Path of the report of the run, as `softjac run --report` or `--json` gives it: for its time and throughput. */
+  runReport?: string | undefined;
+  /** Path of the report of a verification, as `softjac verify --report` or `--json` gives it. */
+  verifyReport?: string | undefined;
+  /** Replace an existing output file. */
+  force?: boolean | undefined;
+  /** Wait until the output is on the disk before it gets its name. */
+  sync?: boolean | undefined;
+}
+
+/** ReportOptions checked, with every default in place; frozen. */
+export interface ResolvedReportOptions {
+  readonly results: string;
+  readonly output: string;
+  readonly label: string | undefined;
+  readonly sample: number;
+  readonly seed: number;
+  readonly classes: number;
+  readonly title: string;
+  readonly runReport: string | undefined;
+  readonly verifyReport: string | undefined;
+  readonly force: boolean;
+  readonly sync: boolean;
+}
+
+const DEFAULT_SAMPLE = 200;
+const DEFAULT_CLASSES = 40;
+
+/** One table: the library checks by it, the CLI makes its flags and help from it. */
+export const REPORT_OPTIONS: readonly OptionSpec<
+  Exclude<keyof ReportOptions, "results">
+>[] = [
+  {
+    name: "label",
+    kind: "string",
+    group: "Values",
+    help: "Kept column with the right classes (0 to Q - 1): calibration and temperature",
+  },
+  {
+    name: "sample",
+    kind: "integer",
+    // The page stays under 3 MB, and a few hundred are more than anyone pages through.
+    range: [0, 1000],
+    default: DEFAULT_SAMPLE,
+    group: "Values",
+    help: "Random rows that the page has whole, to page through",
+  },
+  {
+    name: "seed",
+    kind: "integer",
+    default: 0,
+    group: "Values",
+    help: "Seed of the samples: same seed, same page",
+  },
+  {
+    name: "classes",
+    kind: "integer",
+    // Beyond, cells are smaller than a pixel's worth of looking.
+    range: [2, 100],
+    default: DEFAULT_CLASSES,
+    group: "Values",
+    help: "Classes of the heatmap: of more, those that change most",
+  },
+  {
+    name: "runReport",
+    kind: "string",
+    group: "Values",
+    help: "Report of the run (softjac run --report FILE): its time and throughput are shown too",
+  },
+  {
+    name: "verifyReport",
+    kind: "string",
+    group: "Values",
+    help: "Report of a verification (softjac verify --report FILE): its errors are shown too",
+  },
+  {
+    name: "title",
+    kind: "string",
+    group: "Output",
+    help: "Heading of the page (default: the name of the results)",
+  },
+  {
+    name: "output",
+    kind: "string",
+    alias: "o",
+    group: "Output",
+    help: "HTML file to make (required)",
+  },
+  ...TARGET_OPTIONS,
+];
+
+/**
+ * Checks options and fills in defaults. The argument is not changed.
+ * @throws UsageError naming the option, what it takes, and what was found
+ */
+export function resolveReportOptions(
+  options: ReportOptions,
+): ResolvedReportOptions {
+  checkNames(options, ["results", ...REPORT_OPTIONS.map(({ name }) => name)]);
+  checkPath("results", options.results);
+  checkPath("output", options.output);
+  for (const spec of REPORT_OPTIONS) checkValue(spec, options[spec.name]);
+  return Object.freeze({
+    results: options.results,
+    output: options.output,
+    label: options.label,
+    sample: options.sample ?? DEFAULT_SAMPLE,
+    seed: options.seed ?? 0,
+    classes: options.classes ?? DEFAULT_CLASSES,
+    title: options.title ?? basename(options.results),
+    runReport: options.runReport,
+    verifyReport: options.verifyReport,
+    force: options.force ?? false,
+    sync: options.sync ?? true,
+  });
+}

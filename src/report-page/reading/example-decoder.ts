@@ -1,0 +1,226 @@
+import { blockRowStart } from "../../results/columns.js";
+import type { FoundColumn } from "../../verify/output-columns.js";
+import type { StoredRun } from "../../verify/stored-run.js";
+import type { Example, StoredBlock } from "./example.js";
+import { pOfBlock, pOfLogBlock } from "./p-of-block.js";
+import type { NumberSources } from "./reading-plan.js";
+
+/** A table row's values by column, or the table rows of an example's entries; null: a null. */
+export type Cells = readonly (ArrayLike<number> | null)[];
+
+/** Makes examples of what columns hold. */
+export class ExampleDecoder {
+  readonly #run: StoredRun;
+  readonly #sources: NumberSources;
+  readonly #columns: readonly FoundColumn[];
+  readonly #labelAt: number;
+  readonly #p: Float64Array;
+
+  /** @param labelAt the label's place among the cells, behind those of `columns`; -1: there is none */
+  constructor(
+    run: StoredRun,
+    sources: NumberSources,
+    columns: readonly FoundColumn[],
+    labelAt: number,
+  ) {
+    this.#run = run;
+    this.#sources = sources;
+    this.#columns = columns;
+    this.#labelAt = labelAt;
+    this.#p = new Float64Array(sources.p === "softmax" ? 0 : run.classes);
+  }
+
+  decode(row: number, batch: number, k: number, cells: Cells): Example {
+    const example: Example = {
+      row,
+      batch,
+      k,
+      isNull: this.#columns.some((_, n) => isNull(cells[n] ?? null)),
+      p: null,
+      winner: -1,
+      confidence: Number.NaN,
+      doubt: Number.NaN,
+      entropy: Number.NaN,
+      label: this.#labelOf(cells),
+      block: null,
+      droppedMax: Number.NaN,
+      droppedSum: Number.NaN,
+    };
+    if (example.isNull) return example;
+    const { p, doubt, confidence, entropy, jacobian } = this.#sources;
+    const block = this.#block(cells);
+    if (jacobian === "block" || jacobian === "entries") example.block = block;
+    const summed = p ? this.#setP(example, cells, block) : Number.NaN;
+    example.doubt = this.#doubtOf(doubt, cells, example, summed);
+    example.confidence =
+      confidence === "confidence"
+        ? this.#number(cells, "confidence")
+        : confidence === "p" && example.winner >= 0
+          ? (example.p?.[example.winner] as number)
+          : 1 - example.doubt;
+    example.entropy =
+      entropy === "entropy"
+        ? this.#number(cells, "entropy")
+        : example.p
+          ? entropyOf(example.p, example.winner, example.doubt)
+          : Number.NaN;
+    example.droppedMax = this.#number(cells, "dropped_max");
+    example.droppedSum = this.#number(cells, "dropped_sum");
+    return example;
+  }
+
+  #labelOf(cells: Cells): number {
+    const [label = Number.NaN] = Array.from(cells[this.#labelAt] ?? []);
+    const { classes } = this.#run;
+    return Number.isInteger(label) && label >= 0 && label < classes
+      ? label
+      : -1;
+  }
+
+  #block(cells: Cells): StoredBlock | null {
+    for (const [n, { name, source }] of this.#columns.entries()) {
+      const values = cells[n] as ArrayLike<number>;
+      if (source.kind === "values")
+        return { kind: "entries", values, indices: this.#indices(cells) };
+      if (name === "jacobian" || name === "log_jacobian")
+        return {
+          kind: this.#run.layout === "packed" ? "triangle" : "square",
+          values,
+        };
+    }
+    return null;
+  }
+
+  /** Of coo from i and j. */
+  #indices(cells: Cells): ArrayLike<number> {
+    const { classes } = this.#run;
+    const at = (kind: string) =>
+      cells[
+        this.#columns.findIndex(({ source }) => source.kind === kind)
+      ] as ArrayLike<number>;
+    const rows = at("indices");
+    if (this.#run.layout === "csr") return rows;
+    const columns = at("columns");
+    return Float64Array.from(
+      rows,
+      (i, n) => i * classes + (columns[n] as number),
+    );
+  }
+
+  /** Fills in p and the winner; 1 - its p as the sum of the others. */
+  #setP(example: Example, cells: Cells, block: StoredBlock | null): number {
+    const { p: from } = this.#sources;
+    if (from === "jacobian" || from === "log_jacobian")
+      return this.#setPOfBlock(example, block as StoredBlock);
+    const stored = this.#cell(cells, from as string) as ArrayLike<number>;
+    example.p = stored;
+    example.winner = largestOf(stored);
+    if (from === "log_softmax") {
+      for (let k = 0; k < stored.length; k++)
+        this.#p[k] = Math.exp(stored[k] as number);
+      example.p = this.#p;
+    }
+    return sumOfOthers(example.p, example.winner);
+  }
+
+  #setPOfBlock(example: Example, block: StoredBlock): number {
+    const { temperature, dtype, classes } = this.#run;
+    const entry = entriesOf(block, classes);
+    const doubt =
+      this.#sources.p === "jacobian"
+        ? pOfBlock(entry, this.#p, temperature, dtype)
+        : pOfLogBlock(entry, this.#p, temperature);
+    if (Number.isNaN(doubt)) return doubt;
+    example.p = this.#p;
+    example.winner = largestOf(this.#p);
+    return doubt;
+  }
+
+  #doubtOf(
+    from: NumberSources["doubt"],
+    cells: Cells,
+    { winner }: Example,
+    summed: number,
+  ): number {
+    switch (from) {
+      case "doubt":
+        return this.#number(cells, "doubt");
+      case "tail": {
+        const tail = this.#number(cells, "tail");
+        return tail / (1 + tail);
+      }
+      case "log_softmax":
+        return 0 - Math.expm1(this.#cell(cells, from)?.[winner] as number);
+      default:
+        return summed;
+    }
+  }
+
+  #cell(cells: Cells, name: string): ArrayLike<number> | null {
+    const n = this.#columns.findIndex((column) => column.name === name);
+    return cells[n] ?? null;
+  }
+
+  #number(cells: Cells, name: string): number {
+    return this.#cell(cells, name)?.[0] ?? Number.NaN;
+  }
+}
+
+/** A null table row of coo has one entry without a place. */
+function isNull(cell: ArrayLike<number> | null): boolean {
+  return cell === null || (cell.length === 1 && Number.isNaN(cell[0]));
+}
+
+function largestOf(values: ArrayLike<number>): number {
+  let at = 0;
+  for (let k = 1; k < values.length; k++)
+    if ((values[k] as number) > (values[at] as number)) at = k;
+  return at;
+}
+
+function sumOfOthers(p: ArrayLike<number>, winner: number): number {
+  let sum = 0;
+  for (let k = 0; k < p.length; k++) if (k !== winner) sum += p[k] as number;
+  return sum;
+}
+
+/** -Σ p log p, in nats; of a sure winner by its doubt, since log p is 0 long before it should be. */
+function entropyOf(
+  p: ArrayLike<number>,
+  winner: number,
+  doubt: number,
+): number {
+  let sum = 0;
+  for (let k = 0; k < p.length; k++) {
+    const own = p[k] as number;
+    if (own > 0)
+      sum -=
+        own *
+        (k === winner && doubt < 0.5 ? Math.log1p(-doubt) : Math.log(own));
+  }
+  return sum;
+}
+
+function entriesOf(
+  block: StoredBlock,
+  classes: number,
+): (i: number, j: number) => number {
+  const { values } = block;
+  switch (block.kind) {
+    case "square":
+      return (i, j) => values[i * classes + j] as number;
+    case "triangle":
+      return (i, j) => {
+        const least = Math.min(i, j);
+        const start = blockRowStart("triangle", classes, least);
+        return values[start + Math.abs(i - j)] as number;
+      };
+    case "entries": {
+      const { indices } = block;
+      const found = new Map<number, number>();
+      for (let n = 0; n < values.length; n++)
+        found.set(indices[n] as number, values[n] as number);
+      return (i, j) => found.get(i * classes + j) ?? 0;
+    }
+  }
+}

@@ -1,0 +1,94 @@
+/** One entry of a block of softmax, divided by T. */
+type Entry = (i: number, j: number) => number;
+
+/** Of float64; what is less has lost digits, and so have ratios of it. Float32 has lost them sooner. */
+const SMALLEST_NORMAL = { float64: 2 ** -1022, float32: 2 ** -126 } as const;
+
+/**
+ * p, as it can be had back from a block of softmax. Off the diagonal stands p_i p_j/T, so that with a, b and c the three
+ * largest classes p_a = sqrt(J_ab J_ac / J_bc · T), and every other p_k = J_ak T / p_a: quotients of what is stored, which
+ * lose no digits. Where a is far above the others, p_a is the larger root of p (1 - p) = J_aa T.
+ *
+ * @param p `[Q]`, filled; not all of it where the result is NaN
+ * @returns 1 - the largest p, as the sum of the others; NaN where the block does not tell: with two classes there are two
+ * answers, and numbers that are too small have lost their digits
+ */
+export function pOfBlock(
+  entry: Entry,
+  p: Float64Array,
+  temperature: number,
+  dtype: "float32" | "float64",
+): number {
+  const classes = p.length;
+  if (classes === 1) {
+    p[0] = 1;
+    return 0;
+  }
+  const size = (i: number, j: number) => Math.abs(entry(i, j));
+  const [a, b] = largestPair(size, classes);
+  let c = -1;
+  for (let k = 0; k < classes; k++)
+    if (
+      k !== a &&
+      k !== b &&
+      (c < 0 || size(a, k) + size(b, k) > size(a, c) + size(b, c))
+    )
+      c = k;
+  if (c < 0 || size(a, c) + size(b, c) === 0) return Number.NaN;
+  const [winner, second] = size(a, c) >= size(b, c) ? [a, b] : [b, a];
+  const ratio = size(second, c) / size(winner, c);
+  const least = SMALLEST_NORMAL[dtype];
+  if (ratio < 1 / (4 * classes)) {
+    const product = entry(winner, winner) * temperature;
+    p[winner] = (1 + Math.sqrt(Math.max(0, 1 - 4 * product))) / 2;
+  } else if (size(second, c) < least) return Number.NaN;
+  else p[winner] = Math.sqrt((size(winner, second) / ratio) * temperature);
+  return othersOf(size, p, winner, temperature);
+}
+
+/** The classes of the largest entry off the diagonal. */
+function largestPair(size: Entry, classes: number): [a: number, b: number] {
+  let [a, b] = [0, 1];
+  for (let i = 0; i < classes; i++)
+    for (let j = i + 1; j < classes; j++)
+      if (size(i, j) > size(a, b)) [a, b] = [i, j];
+  return [a, b];
+}
+
+function othersOf(
+  size: Entry,
+  p: Float64Array,
+  winner: number,
+  temperature: number,
+): number {
+  const own = p[winner] as number;
+  let doubt = 0;
+  for (let k = 0; k < p.length; k++) {
+    if (k === winner) continue;
+    const other = (size(winner, k) * temperature) / own;
+    p[k] = other;
+    doubt += other;
+  }
+  return doubt;
+}
+
+/** The same from a block of log-softmax: (δ_ij - p_i)/T, input i, output j: off the diagonal p itself. */
+export function pOfLogBlock(
+  entry: Entry,
+  p: Float64Array,
+  temperature: number,
+): number {
+  const classes = p.length;
+  if (classes === 1) {
+    p[0] = 1;
+    return 0;
+  }
+  let winner = 0;
+  for (let i = 0; i < classes; i++) {
+    p[i] = Math.abs(entry(i, i === 0 ? 1 : 0)) * temperature;
+    if ((p[i] as number) > (p[winner] as number)) winner = i;
+  }
+  let doubt = 0;
+  for (let i = 0; i < classes; i++) if (i !== winner) doubt += p[i] as number;
+  return doubt;
+}

@@ -1,0 +1,82 @@
+import { isEntriesLayout } from "../../results/catalogue.js";
+import type { OutputColumn } from "../../verify/output-columns.js";
+import type { StoredRun } from "../../verify/stored-run.js";
+
+/** Where each number of a row comes from; null: nothing in the file tells it. */
+export interface NumberSources {
+  /** p: a column, or a block that it can be had back from. */
+  p: "softmax" | "log_softmax" | "jacobian" | "log_jacobian" | null;
+  /** 1 - the largest p, never by that difference: `p` is the sum over the other classes. */
+  doubt: "doubt" | "tail" | "log_softmax" | "p" | null;
+  confidence: "confidence" | "p" | "doubt" | null;
+  entropy: "entropy" | "p" | null;
+  /** |J|: whole blocks, the entries that were kept, or p. */
+  jacobian: "block" | "entries" | "p" | null;
+}
+
+/** Chooses among what the output has. */
+export function numberSources(
+  run: StoredRun,
+  expected: readonly OutputColumn[],
+): NumberSources {
+  const has = (name: string) => expected.some((column) => column.name === name);
+  const emits = (name: "jacobian" | "log_jacobian") => run.emit.includes(name);
+  const entries = isEntriesLayout(run.layout);
+  const p = has("softmax")
+    ? "softmax"
+    : has("log_softmax")
+      ? "log_softmax"
+      : leavesOut(run)
+        ? null
+        : emits("jacobian")
+          ? "jacobian"
+          : emits("log_jacobian")
+            ? "log_jacobian"
+            : null;
+  const doubt = has("doubt")
+    ? "doubt"
+    : has("tail")
+      ? "tail"
+      : p === "log_softmax"
+        ? "log_softmax"
+        : p && "p";
+  return {
+    p,
+    doubt,
+    confidence: has("confidence")
+      ? "confidence"
+      : p
+        ? "p"
+        : doubt
+          ? "doubt"
+          : null,
+    entropy: has("entropy") ? "entropy" : p && "p",
+    jacobian: !emits("jacobian")
+      ? p && "p"
+      : entries
+        ? "entries"
+        : // A block is read only where p does not say it all: it has Q times as many values.
+          p === "jacobian"
+          ? "block"
+          : "p",
+  };
+}
+
+/** Whether entries may be missing from blocks. */
+export function leavesOut({ layout, threshold, topK }: StoredRun): boolean {
+  return isEntriesLayout(layout) && (threshold > 0 || topK > 0);
+}
+
+/** The columns that have them, and what the file says of entries it left out. */
+export function neededColumns(
+  expected: readonly OutputColumn[],
+  { p, doubt, confidence, entropy, jacobian }: NumberSources,
+): OutputColumn[] {
+  const names = new Set<string | null>([p, doubt, confidence, entropy]);
+  const blocks = p === "jacobian" || p === "log_jacobian";
+  const entries = blocks || jacobian === "entries";
+  return expected.filter(
+    ({ name, source }) =>
+      names.has(name) || (entries && source.kind !== "result"),
+  );
+}

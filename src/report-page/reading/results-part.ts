@@ -1,0 +1,143 @@
+import { describeField, type Field } from "../../arrow/field.js";
+import { InputFormatError, UsageError } from "../../errors.js";
+import type { ArrowContainer } from "../../input/arrow-container.js";
+import { openPlainArrow } from "../../input/compression/open-plain.js";
+import { singleNumbers } from "../../input/number-column.js";
+import { placeBatches } from "../../reader/file-batches.js";
+import { FileBytes } from "../../reader/file-bytes.js";
+import { chunkRowsOf } from "../../verify/chunk-rows.js";
+import { Findings } from "../../verify/findings.js";
+import {
+  expectedColumns,
+  type FoundColumn,
+  findColumns,
+  findRowColumn,
+} from "../../verify/output-columns.js";
+import { readStoredRun, type StoredRun } from "../../verify/stored-run.js";
+import type { ExampleChunk } from "./example.js";
+import { coordinateChunks, tableChunks } from "./example-chunks.js";
+import { ExampleDecoder } from "./example-decoder.js";
+import {
+  type NumberSources,
+  neededColumns,
+  numberSources,
+} from "./reading-plan.js";
+
+/** One file of results, opened: a whole output, or a part of a dataset. */
+export interface ResultsPart {
+  path: string;
+  bytes: number;
+  run: StoredRun;
+  sources: NumberSources;
+  /** What wrote it, and of which input: as the metadata says. */
+  softjac: string | null;
+  source: string | null;
+  /** Columns that are no results. */
+  keptColumns: { name: string; type: string; place: number }[];
+  tableRows: number;
+  file: ArrowContainer;
+  /** All of it, from front to back; bounded memory. */
+  chunks(): AsyncGenerator<ExampleChunk>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a file that `run` has written. Of its columns only those are read that the numbers need.
+ * @throws InputMissingError, InputFormatError, IoError; UsageError for a label that is not there
+ */
+export async function openResultsPart(
+  path: string,
+  label: string | undefined,
+): Promise<ResultsPart> {
+  const file = await openPlainArrow(path);
+  const bytes = new FileBytes(file);
+  try {
+    const { fields, metadata } = file.schema;
+    const run = readStoredRun(path, metadata);
+    const expected = expectedColumns(run, []);
+    const sources = numberSources(run, expected);
+    const own = new Set(["row", ...expected.map(({ name }) => name)]);
+    const keptColumns = fields.flatMap((field, place) =>
+      own.has(field.name)
+        ? []
+        : [{ name: field.name, type: describeField(field), place }],
+    );
+    const findings = new Findings();
+    const columns = findColumns(
+      fields,
+      neededColumns(expected, sources),
+      findings,
+    );
+    const row = findRowColumn(fields, findings);
+    if (!row)
+      throw new InputFormatError(path, "schema", findings.list[0] ?? "");
+    const [wrong] = findings.list;
+    if (wrong) throw new InputFormatError(path, "schema", wrong);
+    const labels =
+      label === undefined ? [] : [labelColumn(path, fields, label, own)];
+    const all = [...columns, ...labels];
+    const parts = all.map(({ stored }) => stored);
+    const batches = placeBatches(file, { row, parts });
+    const decoder = new ExampleDecoder(
+      run,
+      sources,
+      columns,
+      labels.length > 0 ? columns.length : -1,
+    );
+    const said = new Map(metadata);
+    const reading = {
+      source: bytes,
+      batches,
+      columns: all,
+      run,
+      chunkRows: chunkRowsOf(run, all),
+      decoder,
+    };
+    return {
+      path,
+      bytes: file.bytes,
+      run,
+      sources,
+      softjac: said.get("softjac.version") ?? null,
+      source: said.get("softjac.source") ?? null,
+      keptColumns,
+      tableRows: batches.reduce((sum, { count }) => sum + count, 0),
+      file,
+      chunks: () =>
+        run.layout === "coo" ? coordinateChunks(reading) : tableChunks(reading),
+      close: () => bytes.close(),
+    };
+  } catch (error) {
+    await bytes.close();
+    throw error;
+  }
+}
+
+function labelColumn(
+  path: string,
+  fields: readonly Field[],
+  label: string,
+  own: ReadonlySet<string>,
+): FoundColumn {
+  const kept = fields.filter(({ name }) => !own.has(name));
+  const named = kept.map((field) => `${field.name}: ${describeField(field)}`);
+  const place = fields.findIndex(
+    (field) => field.name === label && !own.has(label),
+  );
+  const field = fields[place];
+  const stored = field && singleNumbers(field, place, "any");
+  if (!stored)
+    throw new UsageError(
+      `label: expected a kept column of numbers in ${path}, found ${field ? `${label}: ${describeField(field)}` : `no ${label} among ${named.join(", ") || "none (softjac run --keep keeps columns of the input)"}`}`,
+      "label",
+    );
+  return {
+    name: label,
+    type: "float64",
+    listSize: 1,
+    list: false,
+    dense: false,
+    source: { kind: "result", reference: "argmax", input: -1, class: -1 },
+    stored,
+  };
+}

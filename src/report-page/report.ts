@@ -1,0 +1,103 @@
+import { UsageError } from "../errors.js";
+import { checkTarget } from "../output/commit.js";
+import type { RunHooks } from "../run.js";
+import { VERSION } from "../version.js";
+import {
+  type GatheredResults,
+  gatherResults,
+} from "./gather/gather-results.js";
+import { calibrationNumbers } from "./numbers/calibration.js";
+import { certaintyNumbers } from "./numbers/certainty.js";
+import { classNumbers } from "./numbers/classes.js";
+import { shownRows } from "./numbers/shown-rows.js";
+import { sparsityNumbers } from "./numbers/sparsity.js";
+import { summaryNumbers, toldReports } from "./numbers/summary.js";
+import {
+  type ReportOptions,
+  type ResolvedReportOptions,
+  resolveReportOptions,
+} from "./options.js";
+import type { OutputReport } from "./output-report.js";
+import { type FoundResults, findResults } from "./reading/find-results.js";
+import { writePage } from "./write-page.js";
+
+/**
+ * Makes a page of what an output holds: how sure its rows are, how well that is calibrated, which classes trade against
+ * which, single rows, and what each layout would weigh. One HTML file that needs nothing else, of 3 MB at most. The output is
+ * read from front to back in bounded memory; it appears whole under its name, or not at all.
+ *
+ * @returns the numbers behind the page
+ * @throws SoftjacError
+ */
+export async function report(
+  options: ReportOptions,
+  hooks: RunHooks = {},
+): Promise<OutputReport> {
+  const start = performance.now();
+  const resolved = resolveReportOptions(options);
+  refuseStandardOutput(resolved.output);
+  checkTarget(resolved.output, resolved.force, resolved.results);
+  const told = toldReports(resolved);
+  const results = findResults(resolved.results);
+  const found = await gatherResults(results, resolved, hooks);
+  const numbers = await numbersOf(results, found, resolved, told);
+  // Drawing takes a library that nothing else needs.
+  const { drawPage } = await import("./drawing/page.js");
+  const page = drawPage(numbers);
+  const outputBytes = await writePage(resolved, page);
+  return {
+    ...numbers,
+    outputBytes,
+    durationMs: performance.now() - start,
+    peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
+  };
+}
+
+function refuseStandardOutput(output: string): void {
+  if (output === "-")
+    throw new UsageError(
+      "output: expected the name of a file, found -",
+      "output",
+    );
+}
+
+/** What the page shows. */
+export type PageNumbers = Omit<
+  OutputReport,
+  "outputBytes" | "durationMs" | "peakMemoryBytes"
+>;
+
+async function numbersOf(
+  results: FoundResults,
+  found: GatheredResults,
+  { results: path, output, title, seed, label }: ResolvedReportOptions,
+  told: ReturnType<typeof toldReports>,
+): Promise<PageNumbers> {
+  const { first, gathered, jacobian, shown, rows } = found;
+  const { run, sources } = first;
+  const { classes, certainty, calibration, sample, withoutP } = gathered;
+  return {
+    softjac: VERSION,
+    status: "done",
+    results: path,
+    output,
+    title,
+    seed,
+    summary: summaryNumbers(results, found, told),
+    certainty: certaintyNumbers(certainty, sources, withoutP),
+    calibration:
+      label === undefined
+        ? null
+        : calibrationNumbers(label, calibration, sample, sources),
+    classes: classNumbers(
+      run,
+      classes,
+      jacobian,
+      shown,
+      sources,
+      label !== undefined,
+    ),
+    rows: await shownRows(results, gathered, first),
+    sparsity: sparsityNumbers(run, rows, sample),
+  };
+}
