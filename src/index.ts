@@ -88,6 +88,9 @@ export type { OutputReport } from "./report-page/output-report.js";
 export { report } from "./report-page/report.js";
 export type { EmitName, Layout } from "./results/catalogue.js";
 export { type RunHooks, type RunPace, run } from "./run.js";
+export type { ShowOptions } from "./show/options.js";
+export { show } from "./show/show.js";
+export type { ShownRow } from "./show/shown-row.js";
 export type { FloatArray, ResultArray } from "./strides.js";
 export type {
   ColumnReport,

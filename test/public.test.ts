@@ -41,9 +41,11 @@ test("the public names", () => {
     "planDataset",
     "relativeErrorPercent",
     "removeLeftovers",
+    "report",
     "run",
     "runDataset",
     "runShards",
+    "show",
     "softmax",
     "softmaxJacobian",
     "softmaxJacobianColumn",
@@ -176,6 +178,14 @@ describe("nothing imports upward", () => {
       "src/slots",
       "src/threads",
       "workers",
+    ],
+    "src/show": [
+      "src/check-options",
+      "src/errors",
+      "src/options-table",
+      "src/reader",
+      "src/report-page",
+      "src/results",
     ],
     // The judge of files: nothing of what wrote them.
     "src/verify": [

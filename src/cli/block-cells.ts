@@ -13,6 +13,7 @@ const STYLES: readonly CellStyle[] = [
   { cell: 6, bar: 10, decimals: 3 },
   { cell: 6, bar: 4, decimals: 3 },
   { cell: 2, bar: 4, decimals: 0 },
+  { cell: 2, bar: 1, decimals: 0 },
 ];
 const SHADES_ALONE = STYLES.at(-1) as CellStyle;
 
@@ -46,13 +47,13 @@ export function classesThatFit(columns: number, left: number): number {
 interface Drawn {
   header: string;
   rows: string[];
-  /** What is drawn, and how to read it. */
-  about: string;
+  /** What is drawn, and how to read it: lines. */
+  about: string[];
 }
 
 /** The block, in the style; null: there is none. */
 export function blockCells(
-  { block, shown, result, temperature }: ShownRow,
+  { block, blockFrom, shown, result, temperature, layout }: ShownRow,
   { cell, decimals }: CellStyle,
   colour: boolean,
 ): Drawn | null {
@@ -74,20 +75,24 @@ export function blockCells(
     decimals > 0
       ? shown.map((k) => String(k).padStart(cell - 1)).join(" ")
       : "";
-  const name =
-    result === "log_jacobian"
-      ? "∂log softmax(o)_j / ∂o_i"
-      : "∂softmax(o)_j / ∂o_i";
-  const T = temperature === 1 ? "" : `, T = ${temperature}`;
-  const scale = exponent === 0 ? "" : ` · 1e${exponent}`;
-  const shades =
-    decimals > 0
-      ? ""
-      : `; ${colour ? "blue: negative, orange: positive, " : ""}the darkest is ${largest.toPrecision(3)}`;
+  const name = result === "log_jacobian" ? "log softmax(o)_j" : "softmax(o)_j";
+  const T = temperature === 1 ? "" : ` at T = ${temperature}`;
+  const made = blockFrom === "p" ? " (made of p: the output has no block)" : "";
+  const shades = `shades alone, the darkest ${largest.toPrecision(3)}${colour ? "; blue is negative" : ""}`;
+  const notes = [
+    ...(exponent === 0 ? [] : [`in units of 1e${exponent}`]),
+    ...(decimals > 0 ? [] : [shades]),
+    ...(block.flat().includes(null)
+      ? [`·: not in the output (${layout})`]
+      : []),
+  ];
   return {
     header,
     rows,
-    about: `J[i,j] = ${name}${T}: row i, column j${scale ? `, in units of${scale.replace(" ·", "")}` : ""}${shades}`,
+    about: [
+      `J[i,j] = ∂${name}/∂o_i${T}${made}: i down, j across`,
+      ...(notes.length > 0 ? [notes.join("; ")] : []),
+    ],
   };
 }
 

@@ -8,7 +8,7 @@ export interface TextOptions {
   colour: boolean;
 }
 
-/** What a file has of one row, for people: p as bars, the block in shades, with numbers where they fit. */
+/** What an output has of one row, for people: p as bars, the block in shades, with numbers where they fit. */
 export function rowText(
   row: ShownRow,
   { columns, colour }: TextOptions,
@@ -18,57 +18,60 @@ export function rowText(
     return `${head}\n  no results: a bad row (NaN, +inf, or nothing but -inf)\n`;
   const { p, block, shown, classes } = row;
   if (!p && !block)
-    return `${head}\n  neither softmax nor a block is among the results\n`;
+    return `${head}\n  neither p nor a block can be had from its results\n`;
   const width = Math.max(5, String(Math.max(...shown)).length);
-  const style = fittingStyle({
-    classes: shown.length,
-    left: leftWidth(width, p),
-    columns,
-  });
+  const left = leftWidth(width, p !== null);
+  const style = fittingStyle({ classes: shown.length, left, columns });
   const drawn = blockCells(row, style, colour);
   const lines = shown.map((k, n) => {
     const name = String(k).padStart(width);
-    const own = p
-      ? `  ${probability(p[n] as number)} ${bar(p[n] as number, style.bar)}`
-      : "";
-    const cells = drawn ? ` ${drawn.rows[n]}` : "";
-    return `${name}${own}${cells}`.trimEnd();
+    const x = p?.[n] as number;
+    const own = p ? `  ${probability(x)} ${bar(x, style.bar)}` : "";
+    return `${name}${own}${drawn ? ` ${drawn.rows[n]}` : ""}`.trimEnd();
   });
-  const top = [
+  const title = [
     "class".padStart(width),
-    ...(p ? [`  ${"p".padStart(6)} ${" ".repeat(style.bar)}`] : []),
-    ...(drawn ? [` ${drawn.header}`] : []),
-  ]
-    .join("")
-    .trimEnd();
-  const rest = restText(row, classes - shown.length);
-  const about = drawn ? `${drawn.about}\n` : "";
-  return `${head}\n${top}\n${lines.join("\n")}\n${rest}\n${about}`;
+    p ? `  ${"p".padStart(6)} ${" ".repeat(style.bar)}` : "",
+    drawn ? ` ${drawn.header}` : "",
+  ].join("");
+  return [
+    head,
+    title.trimEnd(),
+    ...lines,
+    ...restLines(row, classes - shown.length),
+    ...(drawn ? ["", ...drawn.about] : []),
+    "",
+  ].join("\n");
 }
 
-function headText({ path, row, rows, input, kept, numbers }: ShownRow): string {
+/** Columns of class numbers and p, up to p's bar. */
+export function leftWidth(classWidth: number, hasP: boolean): number {
+  return Math.max(5, classWidth) + (hasP ? 2 + 6 + 1 : 0);
+}
+
+function headText({
+  path,
+  row,
+  rows,
+  input,
+  columns,
+  doubt,
+}: ShownRow): string {
   const of = input === null ? "" : ` of ${input}`;
-  const facts: [string, string][] = [
-    ...kept.map(({ name, value }): [string, string] => [name, value ?? "null"]),
-    ...numbers.map(({ name, value }): [string, string] => [
-      name,
-      value === null ? "null" : String(value),
-    ]),
-  ];
+  const facts = columns.map(({ name, value }): [string, string] => [
+    name,
+    value ?? "null",
+  ]);
+  if (doubt !== null && !columns.some(({ name }) => name === "doubt"))
+    facts.push(["doubt", String(Number(doubt.toPrecision(6)))]);
   const text = facts.length > 0 ? aligned(facts) : "";
   return `${path}: row ${count(row)}${of}, of ${count(rows)}\n${text}`;
 }
 
-function leftWidth(width: number, p: number[] | null): number {
-  return width + (p ? 2 + 6 + 1 : 0) + 1;
-}
-
-/** Six characters: "0.4123", "9.3e-9", "1.0000". */
+/** Six characters: "0.4123", " 9e-09", "1.0000". */
 function probability(p: number): string {
   if (p === 0) return "     0";
-  if (p >= 1e-3) return p.toFixed(4);
-  const [digits = "", exponent = ""] = p.toExponential(0).split("e");
-  return `${digits}e${exponent}`.padStart(6);
+  return (p >= 1e-3 ? p.toFixed(4) : p.toExponential(0)).padStart(6);
 }
 
 const EIGHTHS = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
@@ -80,11 +83,9 @@ function bar(p: number, width: number): string {
   return `${"█".repeat(whole)}${EIGHTHS[eighths % 8]}`.padEnd(width);
 }
 
-function restText({ restOfP }: ShownRow, others: number): string {
-  if (others === 0) return "";
-  const text =
-    restOfP === null
-      ? ""
-      : `, which have ${restOfP.toPrecision(3)} of p together`;
-  return `${count(others)} classes are not shown${text} (--classes)\n`;
+function restLines({ restOfP }: ShownRow, others: number): string[] {
+  if (others === 0) return [];
+  const share =
+    restOfP === null ? "" : `; they have ${restOfP.toPrecision(3)} of p`;
+  return ["", `${count(others)} more classes${share} (--classes shows more)`];
 }

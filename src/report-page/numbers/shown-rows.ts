@@ -4,6 +4,7 @@ import type { RememberedRow } from "../gather/remembered-row.js";
 import type { ShownRow, ShownRows } from "../output-report.js";
 import type { FoundResults } from "../reading/find-results.js";
 import { openResultsPart, type ResultsPart } from "../reading/results-part.js";
+import { blockOfP } from "./block-of-p.js";
 import { KeptValues } from "./kept-values.js";
 
 /** A page is to be looked at. */
@@ -119,23 +120,6 @@ async function lookUp(
 
 function numberOrNull(value: number): number | null {
   return Number.isNaN(value) ? null : value;
-}
-
-/** `[k, k]` of the classes that are shown. */
-function blockOfP(
-  { p, classes, winner, doubt }: RememberedRow,
-  temperature: number,
-): Float64Array | null {
-  if (!p) return null;
-  const block = new Float64Array(p.length ** 2);
-  p.forEach((own, a) => {
-    p.forEach((other, b) => {
-      const rest = classes[a] === winner ? doubt : 1 - own;
-      block[a * p.length + b] =
-        (a === b ? own * rest : 0 - own * other) / temperature;
-    });
-  });
-  return block;
 }
 
 /** Entries that a layout of entries does not have are null: left out, or 0. */

@@ -10,7 +10,7 @@ import type { ExampleChunk } from "./example.js";
 import type { Cells, ExampleDecoder } from "./example-decoder.js";
 
 /** A file whose examples are to be read. */
-interface Reading {
+export interface Reading {
   source: ByteSource;
   batches: readonly FileBatch[];
   columns: readonly FoundColumn[];
@@ -99,7 +99,7 @@ async function* tableRows(reading: Reading): AsyncGenerator<TableRows> {
 }
 
 /** The table rows of one example of coo. */
-class Gathered {
+export class Gathered {
   row = -1;
   readonly #columns: readonly FoundColumn[];
   #batch = 0;

@@ -14,9 +14,10 @@ import {
   findRowColumn,
 } from "../../verify/output-columns.js";
 import { readStoredRun, type StoredRun } from "../../verify/stored-run.js";
-import type { ExampleChunk } from "./example.js";
+import type { Example, ExampleChunk } from "./example.js";
 import { coordinateChunks, tableChunks } from "./example-chunks.js";
 import { ExampleDecoder } from "./example-decoder.js";
+import { findExample } from "./find-example.js";
 import {
   type NumberSources,
   neededColumns,
@@ -38,6 +39,8 @@ export interface ResultsPart {
   file: ArrowContainer;
   /** All of it, from front to back; bounded memory. */
   chunks(): AsyncGenerator<ExampleChunk>;
+  /** One row of the logits; null: it is not in the file. */
+  find(row: number): Promise<Example | null>;
   close(): Promise<void>;
 }
 
@@ -105,6 +108,7 @@ export async function openResultsPart(
       file,
       chunks: () =>
         run.layout === "coo" ? coordinateChunks(reading) : tableChunks(reading),
+      find: (row) => findExample(reading, row),
       close: () => bytes.close(),
     };
   } catch (error) {

@@ -1,0 +1,47 @@
+import { SHOW_OPTIONS, type ShowOptions } from "../show/options.js";
+import { show } from "../show/show.js";
+import { classesThatFit } from "./block-cells.js";
+import { carryOut } from "./carry-out.js";
+import type { CommandSpec } from "./command.js";
+import { leftWidth, rowText } from "./row-text.js";
+import { LOOK_SETTINGS } from "./settings.js";
+
+/** `softjac show` */
+export const SHOW_COMMAND: CommandSpec = {
+  name: "show",
+  summary: "One row of an output: p as bars, the block in shades",
+  usage:
+    "<results> --row <n>\n\nShows one row of an output: its kept columns, p as bars, and the block in shades, with numbers where they fit.",
+  positional: {
+    option: "results",
+    what: "file or folder of results",
+    help: "File of results, or folder of a dataset",
+  },
+  options: SHOW_OPTIONS,
+  required: [{ option: "row", shown: "--row", what: "a row" }],
+  settings: LOOK_SETTINGS,
+  examples: [
+    "jacobian.arrow --row 17",
+    "jacobian.arrow --row 17 --classes 5 --json",
+    "parts/ --row 17 --input train.arrow",
+  ],
+  execute(given, settings) {
+    const options = given as unknown as ShowOptions;
+    const { isTTY, columns = 80 } = process.stdout;
+    const colour = isTTY === true && !process.env.NO_COLOR;
+    const fitting = classesThatFit(columns, leftWidth(4, true));
+    const asJson = settings.get("json") === true;
+    return carryOut({
+      command: "show",
+      settings,
+      output: options.results,
+      make: () =>
+        show({
+          ...options,
+          ...(!asJson && { classes: options.classes ?? fitting }),
+        }),
+      text: (row) => rowText(row, { columns, colour }),
+      textIsResult: true,
+    });
+  },
+};

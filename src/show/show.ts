@@ -1,0 +1,177 @@
+import { checkNames, checkPath, checkValue } from "../check-options.js";
+import { RowMissingError, UsageError } from "../errors.js";
+import { openJacobian } from "../reader/open-jacobian.js";
+import { blockOfP } from "../report-page/numbers/block-of-p.js";
+import { KeptValues } from "../report-page/numbers/kept-values.js";
+import type { Example } from "../report-page/reading/example.js";
+import { findResults } from "../report-page/reading/find-results.js";
+import {
+  openResultsPart,
+  type ResultsPart,
+} from "../report-page/reading/results-part.js";
+import { isEntriesLayout } from "../results/catalogue.js";
+import { findPart } from "./find-part.js";
+import { DEFAULT_CLASSES, SHOW_OPTIONS, type ShowOptions } from "./options.js";
+import type { ShownRow } from "./shown-row.js";
+
+/**
+ * One row of an output, to be looked at: its kept columns, p, and the block, of the classes with the largest p where there
+ * are many. Reads that row alone.
+ *
+ * @throws SoftjacError: InputMissingError, InputFormatError, IoError; UsageError for an option that cannot be;
+ * RowMissingError for a row that the output does not have
+ */
+export async function show(options: ShowOptions): Promise<ShownRow> {
+  checkNames(options, ["results", ...SHOW_OPTIONS.map(({ name }) => name)]);
+  checkPath("results", options.results);
+  for (const spec of SHOW_OPTIONS) checkValue(spec, options[spec.name]);
+  const { results, row, classes = DEFAULT_CLASSES } = options;
+  if (row === undefined)
+    throw new UsageError(
+      "row: expected a row of the logits, found none",
+      "row",
+    );
+  const { path, input } = findPart(findResults(results), row, options.input);
+  const part = await openResultsPart(path, undefined);
+  try {
+    const example = await part.find(row);
+    if (!example && part.run.layout !== "coo") throw missing(part, row);
+    return await shownOf(part, row, { input, example, most: classes });
+  } finally {
+    await part.close();
+  }
+}
+
+function missing({ path, run }: ResultsPart, row: number): RowMissingError {
+  const { rows } = run;
+  return new RowMissingError(
+    path,
+    row,
+    row < rows
+      ? "expected results of it, found that it was left out"
+      : `expected a row from 0 to ${rows - 1}, found none of this number`,
+  );
+}
+
+async function shownOf(
+  part: ResultsPart,
+  row: number,
+  found: { input: string | null; example: Example | null; most: number },
+): Promise<ShownRow> {
+  const { path, run } = part;
+  const { example, input, most } = found;
+  const p = example?.p ? Array.from(example.p) : null;
+  const shown = shownClasses(p, run.classes, most);
+  const isNull = example?.isNull ?? false;
+  const doubt = example?.doubt ?? Number.NaN;
+  const ofP = p && shown.map((k) => p[k] as number);
+  return {
+    path,
+    row,
+    input,
+    rows: run.rows,
+    classes: run.classes,
+    layout: run.layout,
+    dtype: run.dtype,
+    temperature: run.temperature,
+    columns: example ? columnsOf(part, example) : [],
+    isNull,
+    doubt: Number.isNaN(doubt) ? null : doubt,
+    shown,
+    p: ofP,
+    restOfP: ofP && sumOfOthers(p, shown),
+    ...(isNull
+      ? { result: null, blockFrom: null, block: null }
+      : await blockOf(part, row, { shown, p: ofP, example })),
+  };
+}
+
+/** All in order, or those of the largest p, the largest first; where p is not known the first. */
+function shownClasses(
+  p: readonly number[] | null,
+  classes: number,
+  most: number,
+): number[] {
+  const all = Array.from({ length: classes }, (_, k) => k);
+  if (classes <= most) return all;
+  if (p) all.sort((a, b) => (p[b] as number) - (p[a] as number) || a - b);
+  return all.slice(0, most);
+}
+
+function sumOfOthers(p: readonly number[], shown: readonly number[]): number {
+  const isShown = new Set(shown);
+  return p.reduce((sum, x, k) => (isShown.has(k) ? sum : sum + x), 0);
+}
+
+/** Kept columns and results of one value. */
+function columnsOf(
+  { file, keptColumns, run }: ResultsPart,
+  { batch, k }: Example,
+): ShownRow["columns"] {
+  const ofBlocks = ["row", "i", "j", "value"];
+  const single = file.schema.fields.flatMap(
+    ({ name, type, children }, place) =>
+      (run.emit.some((emit) => emit === name) || /^dropped_/.test(name)) &&
+      children.length === 0 &&
+      type.kind !== "FixedSizeList" &&
+      !ofBlocks.includes(name)
+        ? [{ name, place }]
+        : [],
+  );
+  const columns = [...keptColumns, ...single];
+  const places = columns.map(({ place }) => place);
+  const values = new KeptValues(file, places).read(batch, k);
+  return columns.map(({ name }, n) => ({ name, value: values[n] ?? null }));
+}
+
+async function blockOf(
+  { path, run }: ResultsPart,
+  row: number,
+  {
+    shown,
+    p,
+    example,
+  }: { shown: number[]; p: number[] | null; example: Example | null },
+): Promise<Pick<ShownRow, "result" | "blockFrom" | "block">> {
+  const result = run.emit.includes("jacobian")
+    ? "jacobian"
+    : run.emit.includes("log_jacobian")
+      ? "log_jacobian"
+      : null;
+  if (!result) {
+    const { winner, doubt } = example ?? { winner: -1, doubt: Number.NaN };
+    const made = blockOfP(
+      { p, classes: shown, winner, doubt },
+      run.temperature,
+    );
+    return made
+      ? {
+          result: "jacobian",
+          blockFrom: "p",
+          block: rowsOf(made, shown.length, false),
+        }
+      : { result: null, blockFrom: null, block: null };
+  }
+  const reader = await openJacobian(path, { result });
+  try {
+    const part = await reader.part(row, shown);
+    const leavesOut = isEntriesLayout(run.layout);
+    const block = part && rowsOf(part, shown.length, leavesOut);
+    return { result, blockFrom: block ? "output" : null, block };
+  } finally {
+    await reader.close();
+  }
+}
+
+/** Entries that a layout of entries does not have are null: left out, or 0. */
+function rowsOf(
+  block: Float64Array,
+  classes: number,
+  leavesOut: boolean,
+): (number | null)[][] {
+  return Array.from({ length: classes }, (_, a) =>
+    Array.from(block.subarray(a * classes, (a + 1) * classes), (value) =>
+      leavesOut && value === 0 ? null : value,
+    ),
+  );
+}

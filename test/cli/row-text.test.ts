@@ -1,0 +1,80 @@
+import { expect, test } from "vitest";
+import { rowText } from "../../src/cli/row-text.js";
+import type { ShownRow } from "../../src/show/shown-row.js";
+
+function rowOf(logits: number[], more: Partial<ShownRow> = {}): ShownRow {
+  const largest = Math.max(...logits);
+  const e = logits.map((o) => Math.exp(o - largest));
+  const sum = e.reduce((s, x) => s + x, 0);
+  const p = e.map((x) => x / sum);
+  return {
+    path: "out.arrow",
+    row: 1234,
+    input: null,
+    rows: 5000,
+    classes: p.length,
+    layout: "bsr",
+    dtype: "float64",
+    temperature: 1,
+    columns: [{ name: "id", value: "x7" }],
+    isNull: false,
+    doubt: 1 - Math.max(...p),
+    shown: p.map((_, k) => k),
+    p,
+    restOfP: 0,
+    result: "jacobian",
+    blockFrom: "output",
+    block: p.map((x, i) => p.map((y, j) => (i === j ? x * (1 - x) : -x * y))),
+    ...more,
+  };
+}
+
+test("p as bars, numbers of the block beside them", () => {
+  expect(rowText(rowOf([0, Math.log(4)]), { columns: 80, colour: false })).toBe(
+    `out.arrow: row 1,234, of 5,000
+  id     x7
+  doubt  0.2
+
+class       p                   0      1
+    0  0.2000 ██▍            .160  -.160
+    1  0.8000 █████████▋    -.160   .160
+
+J[i,j] = ∂softmax(o)_j/∂o_i: i down, j across
+`,
+  );
+});
+
+test("a block that is small everywhere says its power of ten once", () => {
+  const text = rowText(rowOf([0, 20]), { columns: 80, colour: false });
+  expect(text).toContain("in units of 1e-8");
+  expect(text).toContain(".206");
+  expect(text).toContain("  2e-9 ▏");
+});
+
+test.each([40, 80, 120])(
+  "fits %d columns: shades where numbers do not",
+  (columns) => {
+    const row = rowOf([5, 0, 4, 1, 3, 2, 1, 0, 2, 1, 3]);
+    for (const colour of [false, true]) {
+      const text = rowText(row, { columns, colour });
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what colours are
+      const lines = text.replace(/\x1b\[[\d;]*m/g, "").split("\n");
+      for (const line of lines)
+        if (!/^(J\[|shades)/.test(line))
+          expect([...line].length).toBeLessThanOrEqual(columns);
+      expect(text.includes("\x1b[")).toBe(colour);
+      expect(text.includes("shades alone")).toBe(columns < 87);
+    }
+  },
+);
+
+test("nothing to show is said", () => {
+  const none = { p: null, block: null, result: null, blockFrom: null } as const;
+  const options = { columns: 80, colour: false };
+  expect(rowText(rowOf([1, 2], none), options)).toContain(
+    "neither p nor a block",
+  );
+  expect(rowText(rowOf([1, 2], { isNull: true }), options)).toContain(
+    "a bad row",
+  );
+});
