@@ -1,7 +1,7 @@
 import { count } from "../../number-text.js";
 import { LOST } from "../gather/certainty-sums.js";
 import type { Bins, CertaintyNumbers, OutputReport } from "../output-report.js";
-import { digits, percent, powerOfTen } from "./figures.js";
+import { axisCount, digits, percent, powerOfTen } from "./figures.js";
 import { type Html, html } from "./html.js";
 import {
   type FigureSpec,
@@ -73,7 +73,7 @@ function doubtFigure(doubt: Doubt, from: string | null): Html {
     picture: picture(label, {
       width: 1140,
       x: { domain, label: "doubt →", tickFormat: powerOfTen, ticks: 12 },
-      y: { label: "↑ rows", grid: true, tickFormat: "~s", nice: true },
+      y: { label: "↑ rows", grid: true, tickFormat: axisCount, nice: true },
       marks: [
         Plot.rectY(bars, {
           x1: "x1",
@@ -92,6 +92,8 @@ function doubtFigure(doubt: Doubt, from: string | null): Html {
           x: "x",
           text: (rule: { type: string }) => `← lost in ${rule.type}`,
           frameAnchor: "top",
+          textAnchor: "end",
+          dx: 4,
           dy: -14,
           fill: "var(--accent)",
         }),
@@ -170,7 +172,7 @@ function histogram({
     ...spec,
     picture: picture(`Histogram: ${spec.title}`, {
       x: { label: axis, domain: [bins.low, bars.at(-1)?.x2 ?? 1] },
-      y: { label: "↑ rows", grid: true, tickFormat: "~s", nice: true },
+      y: { label: "↑ rows", grid: true, tickFormat: axisCount, nice: true },
       marks: [
         Plot.rectY(bars, {
           x1: "x1",

@@ -26,8 +26,10 @@ export function classesSection({
       meanJacobian && heatmapFigure(classes, meanJacobian, summary.classes),
       sensitivity && sensitivityFigure(classes, sensitivity, summary.classes),
       html`</div>`,
-      classes.pairs.length > 0 ? pairsTable(classes) : null,
+      html`<div class="tables">`,
       sensitivity && classTable(classes, sensitivity, summary.classes),
+      classes.pairs.length > 0 ? pairsTable(classes) : null,
+      html`</div>`,
     ],
   );
 }
@@ -63,7 +65,7 @@ function heatmapFigure(
         height: 560,
         marginLeft: 52,
         marginBottom: 48,
-        marginTop: 10,
+        marginTop: 26,
         marginRight: 6,
         padding: shown.length > 30 ? 0 : 0.04,
         x: {
@@ -74,7 +76,8 @@ function heatmapFigure(
         },
         y: {
           domain,
-          label: "↑ input class i",
+          label: "input class i",
+          labelArrow: "none",
           reverse: false,
           labelAnchor: "top",
           ...ticks,
@@ -150,7 +153,8 @@ function sensitivityFigure(
       width: 560,
       height: 560,
       marginLeft: 52,
-      marginTop: 10,
+      marginTop: 26,
+      marginBottom: 48,
       marginRight: 66,
       x: {
         label: "mean J[k,k] →",
@@ -163,6 +167,7 @@ function sensitivityFigure(
         type: "band",
         domain: [...shown],
         label: "class k",
+        labelArrow: "none",
         labelAnchor: "top",
         ...(shown.length <= LABELLED ? {} : { ticks: [] }),
       },
@@ -192,7 +197,7 @@ function sensitivityFigure(
 }
 
 function pairsTable({ pairs, rows, shown }: ClassNumbers): Html {
-  return html`<h3>Pairs that trade most</h3>
+  return html`<div><h3>Pairs that trade most</h3>
 <p>Of the ${count(shown.length)} classes shown, from ${count(rows)} rows.</p>
 ${table(
   "Pairs of classes by mean |J|",
@@ -201,7 +206,7 @@ ${table(
     `${i} and ${j}`,
     numberOf(`pair-${i}-${j}`, mean),
   ]),
-)}`;
+)}</div>`;
 }
 
 function classTable(
@@ -215,7 +220,8 @@ function classTable(
       (k) => numberOf(`sensitivity-${k}`, sensitivity[k] as number),
     ],
   ];
-  if (meanP) columns.push(["mean p", (k) => digits(meanP[k] as number)]);
+  if (meanP)
+    columns.push(["mean p", (k) => (meanP[k] as number).toPrecision(3)]);
   if (predicted)
     columns.push(["predicted", (k) => count(predicted[k] as number)]);
   if (labelled)
@@ -237,7 +243,7 @@ function classTable(
       ["precision", (k) => ratio(correct[k] as number, predicted[k] as number)],
     );
   }
-  return html`<h3>By class</h3>
+  return html`<div><h3>By class</h3>
 <p>${whichOf(shown.length, all)}${predicted ? ": how many rows have their largest p there" : ""}${labelled ? ", are labelled so, and both" : ""}.</p>
 ${table(
   "Numbers by class",
@@ -245,5 +251,5 @@ ${table(
   [...shown]
     .sort((a, b) => a - b)
     .map((k) => [String(k), ...columns.map(([, cell]) => cell(k))]),
-)}`;
+)}</div>`;
 }

@@ -36,3 +36,27 @@ const SUPERSCRIPT: Record<string, string> = {
 export function percent(share: number): string {
   return `${digits(100 * share)} %`;
 }
+
+/** Counts on an axis: "1,200", "35k". */
+export function axisCount(value: number): string {
+  return value.toLocaleString(
+    "en-US",
+    value < 10_000 ? {} : { notation: "compact", maximumSignificantDigits: 4 },
+  );
+}
+
+/** Values on a logarithmic axis: powers of ten, and of few of them also what lies between. */
+export function logTicks(values: readonly number[]): number[] {
+  const logs = values.filter((value) => value > 0).map(Math.log10);
+  if (logs.length === 0) return [];
+  const [low, high] = [Math.min(...logs), Math.max(...logs)];
+  const between = high - low < 2 ? [1, 2, 5] : high - low < 4 ? [1, 3] : [1];
+  const step = Math.ceil((high - low) / 8);
+  const ticks: number[] = [];
+  for (let decade = Math.floor(low); decade <= Math.ceil(high); decade += step)
+    for (const digit of between) ticks.push(Number(`${digit}e${decade}`));
+  return ticks.filter((tick) => {
+    const log = Math.log10(tick);
+    return log >= low - 0.02 && log <= high + 0.02;
+  });
+}
