@@ -12,6 +12,14 @@ export function digits(value: number, most = 3): string {
   return shown === "1" ? power : `${shown} × ${power}`;
 }
 
+/** As few digits, two at the least, as tell some values apart. */
+export function tellingDigits(values: readonly number[]): number {
+  const isTold = (most: number) =>
+    new Set(values.map((value) => value.toPrecision(most))).size ===
+    new Set(values).size;
+  return [2, 3, 4].find(isTold) ?? 5;
+}
+
 /** 10⁻⁸ */
 export function powerOfTen(exponent: number): string {
   if (exponent === 0) return "1";
@@ -37,11 +45,11 @@ export function percent(share: number): string {
   return `${digits(100 * share)} %`;
 }
 
-/** Counts on an axis: "1,200", "35k". */
+/** Counts on an axis: "1,200", "1.2M". */
 export function axisCount(value: number): string {
   return value.toLocaleString(
     "en-US",
-    value < 10_000 ? {} : { notation: "compact", maximumSignificantDigits: 4 },
+    value < 1e6 ? {} : { notation: "compact", maximumSignificantDigits: 4 },
   );
 }
 
