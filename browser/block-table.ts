@@ -1,4 +1,4 @@
-import { digits, element } from "./elements.js";
+import { element } from "./elements.js";
 import type { RowData } from "./row-data.js";
 
 /** The page's steps of shade. */
@@ -62,7 +62,19 @@ function cell(value: number | null, largest: number): HTMLElement {
     return element("td", { "aria-label": "not in the output" }, "·");
   const decades = value === 0 ? SHADES : Math.log10(largest / Math.abs(value));
   const shade = Math.max(0, SHADES - 1 - Math.floor(decades));
-  return element("td", { class: `s${shade}` }, digits(value, 2));
+  return element("td", { class: `s${shade}` }, short(value));
+}
+
+/** Two digits in little room: "0.084", "−3e−8". */
+function short(value: number): string {
+  const size = Math.abs(value);
+  const text =
+    size === 0
+      ? "0"
+      : size >= 0.001
+        ? String(Number(value.toPrecision(2)))
+        : value.toExponential(1).replace(/\.0e/, "e");
+  return text.replaceAll("-", "−");
 }
 
 function noteOf(

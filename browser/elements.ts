@@ -12,14 +12,3 @@ export function element(
   made.append(...children);
   return made;
 }
-
-/** Three digits: "0.0123", "3.1e−8". */
-export function digits(value: number, most = 3): string {
-  if (value === 0) return "0";
-  const size = Math.abs(value);
-  const text =
-    size >= 1e-3 && size < 1e6
-      ? value.toLocaleString("en-US", { maximumSignificantDigits: most })
-      : value.toExponential(most - 1).replace(/\.?0+e/, "e");
-  return text.replaceAll("-", "−");
-}

@@ -1,6 +1,8 @@
 /** What the page has of single rows: see ShownRows of src/report-page/output-report.ts. */
 export interface RowsData {
   keptColumns: string[];
+  /** Which of them is the label. */
+  label: string | null;
   /** null: there are no blocks. */
   blockFrom: "output" | "p" | null;
   lists: { name: string; rows: RowData[] }[];

@@ -1,5 +1,6 @@
+import { digits } from "../src/report-page/drawing/figures.js";
 import { blockTable } from "./block-table.js";
-import { digits, element } from "./elements.js";
+import { element } from "./elements.js";
 import type { RowData, RowsData } from "./row-data.js";
 
 /** One row: what is known of it, its p as bars, and its block. */
@@ -10,7 +11,7 @@ export function rowView(row: RowData, data: RowsData): HTMLElement[] {
   return view;
 }
 
-function facts(row: RowData, { keptColumns }: RowsData): HTMLElement {
+function facts(row: RowData, { keptColumns, label }: RowsData): HTMLElement {
   const number = (value: number | null) =>
     value === null ? "not known" : digits(value, 4);
   const lines: [name: string, value: string][] = [["row", String(row.row)]];
@@ -22,10 +23,12 @@ function facts(row: RowData, { keptColumns }: RowsData): HTMLElement {
     ["confidence p", number(row.confidence)],
     ["doubt 1 − p", number(row.doubt)],
     ["entropy, nats", number(row.entropy)],
-    ...keptColumns.map((name, n): [string, string] => [
-      name,
-      row.kept[n] ?? "null",
-    ]),
+    ...keptColumns.flatMap((name, n): [string, string][] =>
+      // It has been told, where it is a class.
+      name === label && row.label !== null
+        ? []
+        : [[name, row.kept[n] ?? "null"]],
+    ),
   );
   return element(
     "div",

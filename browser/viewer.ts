@@ -2,13 +2,13 @@ import { element } from "./elements.js";
 import type { RowData, RowsData } from "./row-data.js";
 import { rowView } from "./row-view.js";
 
-type Step = "first" | "back" | "on" | "last";
+type Step = "first" | "back" | "next" | "last";
 
 const KEYS: Record<string, Step> = {
   ArrowLeft: "back",
   ArrowUp: "back",
-  ArrowRight: "on",
-  ArrowDown: "on",
+  ArrowRight: "next",
+  ArrowDown: "next",
   Home: "first",
   End: "last",
 };
@@ -71,7 +71,7 @@ function stepped(step: Step, at: number, rows: readonly RowData[]): number {
   return {
     first: 0,
     back: Math.max(0, at - 1),
-    on: Math.min(last, at + 1),
+    next: Math.min(last, at + 1),
     last,
   }[step];
 }

@@ -3,7 +3,7 @@ import type {
   CalibrationNumbers,
   TemperatureNumbers,
 } from "../output-report.js";
-import { digits, percent } from "./figures.js";
+import { axisCount, digits, percent } from "./figures.js";
 import { type Html, html } from "./html.js";
 import { figure, lacking, numberOf, section, table } from "./parts.js";
 import { Plot, picture } from "./plot.js";
@@ -110,7 +110,7 @@ function rowsFigure({ bins, rows }: CalibrationNumbers): Html {
       {
         height: 380,
         x: { domain: [0, 1], label: "confidence →" },
-        y: { label: "↑ rows", grid: true, tickFormat: "~s", nice: true },
+        y: { label: "↑ rows", grid: true, tickFormat: axisCount, nice: true },
         marks: [
           Plot.rectY(bins, {
             x1: "low",
@@ -126,7 +126,7 @@ function rowsFigure({ bins, rows }: CalibrationNumbers): Html {
               x: (bin: { low: number; high: number }) =>
                 (bin.low + bin.high) / 2,
               y: "rows",
-              text: (bin: { rows: number }) => shortCount(bin.rows),
+              text: (bin: { rows: number }) => axisCount(bin.rows),
               dy: -7,
               fontSize: 11,
             },
@@ -138,11 +138,13 @@ function rowsFigure({ bins, rows }: CalibrationNumbers): Html {
   });
 }
 
-function shortCount(rows: number): string {
-  return rows.toLocaleString("en-US", {
-    notation: "compact",
-    maximumSignificantDigits: 3,
-  });
+/** Powers of two from the first T to the last. */
+function ticksOf(curve: TemperatureNumbers["curve"]): number[] {
+  const logs = curve.map(({ temperature }) => Math.log2(temperature));
+  const [low, high] = [Math.min(...logs) - 1e-9, Math.max(...logs) + 1e-9];
+  return Array.from({ length: 16 }, (_, k) => k - 8)
+    .filter((log) => log >= low && log <= high)
+    .map((log) => 2 ** log);
 }
 
 const SCORES = {
@@ -163,9 +165,11 @@ function curveFigure(
   score: "nll" | "ece",
 ): Html {
   const { title, axis, text } = SCORES[score];
+  // The two names lie on the sides of the other, so that neither stands over its point.
+  const isRight = best.temperature > 1;
   const marked = [
-    { ...now, name: "T = 1", anchor: "bottom" },
-    ...(best.atEnd ? [] : [{ ...best, name: "best", anchor: "top" }]),
+    { ...now, name: "T = 1", side: isRight ? -1 : 1 },
+    ...(best.atEnd ? [] : [{ ...best, name: "best", side: isRight ? 1 : -1 }]),
   ];
   const all = [...curve, ...marked].sort(
     (a, b) => a.temperature - b.temperature,
@@ -175,7 +179,13 @@ function curveFigure(
     title,
     caption: html`${text} if the logits were divided by another T as well (T = 1: the output as it is), from ${isSample ? "a random sample of " : ""}${count(rows)} rows with a label${isSample ? "" : ", all that there are"}.`,
     picture: picture(`${text} against temperature`, {
-      x: { type: "log", label: "T →", grid: true, tickFormat: "~g", ticks: 5 },
+      x: {
+        type: "log",
+        label: "T →",
+        grid: true,
+        tickFormat: "~g",
+        ticks: ticksOf(curve),
+      },
       y: { label: axis, grid: true, nice: true, zero: score === "ece" },
       marks: [
         Plot.line(all, {
@@ -190,23 +200,16 @@ function curveFigure(
           fill: "var(--accent)",
           r: 4,
         }),
-        Plot.text(marked.slice(0, 1), {
-          x: "temperature",
-          y: score,
-          text: "name",
-          dy: -14,
-          dx: 6,
-          textAnchor: "start",
-        }),
-        Plot.text(marked.slice(1), {
-          x: "temperature",
-          y: score,
-          text: "name",
-          dy: 16,
-          dx: -6,
-          textAnchor: "end",
-          fill: "var(--accent)",
-        }),
+        ...marked.map((mark) =>
+          Plot.text([mark], {
+            x: "temperature",
+            y: score,
+            text: "name",
+            dx: 7 * mark.side,
+            dy: -13,
+            textAnchor: mark.side < 0 ? "end" : "start",
+          }),
+        ),
       ],
     }),
     table: table(

@@ -1,7 +1,7 @@
 import { count } from "../../number-text.js";
 import { LOST } from "../gather/certainty-sums.js";
 import type { Bins, CertaintyNumbers, OutputReport } from "../output-report.js";
-import { digits, percent, powerOfTen } from "./figures.js";
+import { axisCount, digits, percent, powerOfTen } from "./figures.js";
 import { type Html, html } from "./html.js";
 import {
   type FigureSpec,
@@ -61,19 +61,26 @@ function doubtFigure(doubt: Doubt, from: string | null): Html {
     x: Math.log10(least),
     type,
   }));
-  const low = Math.min(bars[0]?.x1 ?? -1, Math.log10(LOST.float32) - 1);
-  const domain = [low, 0];
+  const least = bars[0]?.x1 ?? -1;
+  // Where rows come near to what is lost, it is to be seen how near.
+  const lost = Math.log10(LOST.float32);
+  const low = least < lost + 2 ? Math.min(least, lost - 1) : least;
   const shown = rules.filter(({ x }) => x > low);
   const label = `Histogram of log10 of the doubt of ${count(doubt.rows)} rows`;
   return figure({
     id: "doubt",
     title: "Doubt 1 − p",
     wide: true,
-    caption: html`Rows by the doubt of their winner, on a logarithmic axis; ${count(doubt.rows)} rows, all of the output, the mean is ${numberOf("mean-doubt", doubt.mean)}${doubt.least === null ? "" : html`, the least ${numberOf("least-doubt", doubt.least)}, the largest ${numberOf("largest-doubt", doubt.largest)}`}. It is ${DOUBT_FROM[from ?? ""] ?? "computed"}, never the difference 1 − p. Left of a dashed line 1 − p is 0 in that type.`,
+    caption: html`Rows by the doubt of their winner, on a logarithmic axis; ${count(doubt.rows)} rows, all of the output, the mean is ${numberOf("mean-doubt", doubt.mean)}${doubt.least === null ? "" : html`, the least ${numberOf("least-doubt", doubt.least)}, the largest ${numberOf("largest-doubt", doubt.largest)}`}. It is ${DOUBT_FROM[from ?? ""] ?? "computed"}, never the difference 1 − p.${shown.length > 0 ? " Left of a dashed line 1 − p is 0 in that type." : ""}`,
     picture: picture(label, {
       width: 1140,
-      x: { domain, label: "doubt →", tickFormat: powerOfTen, ticks: 12 },
-      y: { label: "↑ rows", grid: true, tickFormat: "~s", nice: true },
+      x: {
+        domain: [low, 0],
+        label: "doubt →",
+        tickFormat: powerOfTen,
+        ticks: 12,
+      },
+      y: { label: "↑ rows", grid: true, tickFormat: axisCount, nice: true },
       marks: [
         Plot.rectY(bars, {
           x1: "x1",
@@ -92,6 +99,8 @@ function doubtFigure(doubt: Doubt, from: string | null): Html {
           x: "x",
           text: (rule: { type: string }) => `← lost in ${rule.type}`,
           frameAnchor: "top",
+          textAnchor: "end",
+          dx: 4,
           dy: -14,
           fill: "var(--accent)",
         }),
@@ -170,7 +179,7 @@ function histogram({
     ...spec,
     picture: picture(`Histogram: ${spec.title}`, {
       x: { label: axis, domain: [bins.low, bars.at(-1)?.x2 ?? 1] },
-      y: { label: "↑ rows", grid: true, tickFormat: "~s", nice: true },
+      y: { label: "↑ rows", grid: true, tickFormat: axisCount, nice: true },
       marks: [
         Plot.rectY(bars, {
           x1: "x1",

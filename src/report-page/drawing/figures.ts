@@ -12,6 +12,14 @@ export function digits(value: number, most = 3): string {
   return shown === "1" ? power : `${shown} × ${power}`;
 }
 
+/** As few digits, two at the least, as tell some values apart. */
+export function tellingDigits(values: readonly number[]): number {
+  const isTold = (most: number) =>
+    new Set(values.map((value) => value.toPrecision(most))).size ===
+    new Set(values).size;
+  return [2, 3, 4].find(isTold) ?? 5;
+}
+
 /** 10⁻⁸ */
 export function powerOfTen(exponent: number): string {
   if (exponent === 0) return "1";
@@ -35,4 +43,28 @@ const SUPERSCRIPT: Record<string, string> = {
 /** "12.3 %"; of few of many "0.0012 %". */
 export function percent(share: number): string {
   return `${digits(100 * share)} %`;
+}
+
+/** Counts on an axis: "1,200", "1.2M". */
+export function axisCount(value: number): string {
+  return value.toLocaleString(
+    "en-US",
+    value < 1e6 ? {} : { notation: "compact", maximumSignificantDigits: 4 },
+  );
+}
+
+/** Values on a logarithmic axis: powers of ten, and of few of them also what lies between. */
+export function logTicks(values: readonly number[]): number[] {
+  const logs = values.filter((value) => value > 0).map(Math.log10);
+  if (logs.length === 0) return [];
+  const [low, high] = [Math.min(...logs), Math.max(...logs)];
+  const between = high - low < 2 ? [1, 2, 5] : high - low < 4 ? [1, 3] : [1];
+  const step = Math.ceil((high - low) / 8);
+  const ticks: number[] = [];
+  for (let decade = Math.floor(low); decade <= Math.ceil(high); decade += step)
+    for (const digit of between) ticks.push(Number(`${digit}e${decade}`));
+  return ticks.filter((tick) => {
+    const log = Math.log10(tick);
+    return log >= low - 0.02 && log <= high + 0.02;
+  });
 }

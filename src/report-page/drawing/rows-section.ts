@@ -14,7 +14,8 @@ export function rowsSection({
   rows,
   summary,
   seed,
-}: Pick<OutputReport, "rows" | "summary" | "seed">): Html {
+  calibration,
+}: Pick<OutputReport, "rows" | "summary" | "seed" | "calibration">): Html {
   const { lists, left } = fitted(rows);
   const all = lists.flatMap((list) => list.rows).length;
   const lead =
@@ -28,7 +29,7 @@ export function rowsSection({
       : null,
     all === 0
       ? html`<p>No row can be shown.</p>`
-      : html`${viewer(rows, lists, summary, seed)}${listedRows(rows)}`,
+      : html`${viewer(rows, lists, summary, seed, calibration?.label ?? null)}${listedRows(rows)}`,
   ]);
 }
 
@@ -68,9 +69,10 @@ function viewer(
   lists: readonly RowList[],
   summary: OutputReport["summary"],
   seed: number,
+  label: string | null,
 ): Html {
   const data = JSON.parse(
-    JSON.stringify({ keptColumns, blockFrom, lists }, short),
+    JSON.stringify({ keptColumns, label, blockFrom, lists }, short),
   );
   const sizes = lists.map(
     (list) => `${count(list.rows.length)} ${list.name.toLowerCase()}`,
@@ -80,7 +82,7 @@ function viewer(
 <div id="viewer" role="group" aria-label="Viewer of rows" tabindex="0" hidden>
 <div class="controls">
 <label>Rows <select id="viewer-list"></select></label>
-<span class="buttons"><button type="button" data-step="first" aria-label="First row">⏮︎</button><button type="button" data-step="back" aria-label="Row before">◀︎</button><button type="button" data-step="on" aria-label="Next row">▶︎</button><button type="button" data-step="last" aria-label="Last row">⏭︎</button></span>
+<span class="buttons"><button type="button" data-step="first">First</button><button type="button" data-step="back">Back</button><button type="button" data-step="next">Next</button><button type="button" data-step="last">Last</button></span>
 <p id="viewer-place" role="status"></p>
 </div>
 <div id="viewer-row"></div>
@@ -109,5 +111,5 @@ ${table(
       row.entropy === null ? "–" : digits(row.entropy),
     ]),
 )}</div>`;
-  return html`<div class="figures">${of(`The ${Math.min(LISTED, surest.length)} surest rows`, surest)}${of(`The ${Math.min(LISTED, mostTorn.length)} most torn rows`, mostTorn)}</div>`;
+  return html`<div class="tables">${of(`The ${Math.min(LISTED, surest.length)} surest rows`, surest)}${of(`The ${Math.min(LISTED, mostTorn.length)} most torn rows`, mostTorn)}</div>`;
 }

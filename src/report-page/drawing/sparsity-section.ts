@@ -1,6 +1,6 @@
 import { bytes, count } from "../../number-text.js";
 import type { OutputReport, SparsityNumbers } from "../output-report.js";
-import { digits, percent, powerOfTen } from "./figures.js";
+import { digits, logTicks, percent, powerOfTen } from "./figures.js";
 import { type Html, html } from "./html.js";
 import { figure, lacking, section, table } from "./parts.js";
 import { Plot, picture } from "./plot.js";
@@ -103,8 +103,10 @@ function droppedFigure(sparsity: SparsityNumbers): Html {
         label: "↑ mass dropped, %",
         grid: true,
         tickFormat: (value: number) =>
-          powerOfTen(Math.round(Math.log10(value))),
-        ticks: 6,
+          value < 0.01
+            ? powerOfTen(Math.round(Math.log10(value)))
+            : digits(value),
+        ticks: logTicks(some.map(({ share }) => share)),
         ...(some.length === 0 && { domain: [1e-6, 100] }),
       },
       marks: [
@@ -158,7 +160,7 @@ function layoutsFigure(
         type: "log",
         label: "↑ bytes",
         grid: true,
-        ticks: 5,
+        ticks: logTicks([...lines, ...weights].map((weight) => weight.bytes)),
         tickFormat: bytes,
       },
       marks: [
@@ -192,6 +194,8 @@ function layoutsFigure(
             textAnchor: "start",
             fontWeight: 600,
             fill: colorOf,
+            stroke: "var(--paper)",
+            strokeWidth: 4,
           }),
         ),
       ],

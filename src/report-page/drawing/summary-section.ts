@@ -76,10 +76,7 @@ function linesOf(summary: SummaryNumbers): Line[] {
     ["results", `${summary.emit.join(", ")}, ${summary.dtype}`],
     ["layout", summary.layout + entriesText(threshold, topK)],
     ["temperature", String(temperature)],
-    [
-      "bad rows",
-      html`${numberOf("bad-rows", summary.badRows, count(summary.badRows))} null${summary.rowsLeftOut > 0 ? html`, ${numberOf("rows-left-out", summary.rowsLeftOut, count(summary.rowsLeftOut))} ${summary.layout === "coo" ? "without an entry (a bad row, or nothing was kept of it)" : "left out"}` : ""}`,
-    ],
+    ["bad rows", badRowsText(summary)],
     [
       "kept columns",
       some(summary.keptColumns.map(({ name, type }) => `${name}: ${type}`)),
@@ -107,6 +104,15 @@ function linesOf(summary: SummaryNumbers): Line[] {
       `${verified.ok ? "right" : "WRONG"}: ${count(verified.rowsChecked)} rows against another computation in 31 digits${verified.output ? ` (the report of ${verified.output})` : ""}`,
     ]);
   return lines;
+}
+
+function badRowsText({ badRows, rowsLeftOut, layout }: SummaryNumbers): Html {
+  if (badRows + rowsLeftOut === 0) return html`none`;
+  const left =
+    layout === "coo"
+      ? "without an entry (a bad row, or nothing was kept of it)"
+      : "left out";
+  return html`${numberOf("bad-rows", badRows, count(badRows))} null, ${numberOf("rows-left-out", rowsLeftOut, count(rowsLeftOut))} ${left}`;
 }
 
 function some(names: readonly string[]): string {
@@ -147,7 +153,7 @@ function verifiedTable({
 <p>The largest error of each column in ε, units of its type's last place at 1, beside the bound that is promised.</p>
 ${table(
   "Errors of columns",
-  ["column", "largest error", "promised", ""],
+  ["column", "largest error", "promised", "verdict"],
   columns.map(({ name, ok, maxError, bound }) => [
     name,
     maxError === null ? "–" : digits(maxError),

@@ -36,7 +36,7 @@ export function calibrationNumbers(
     }),
     nll: certain > 0 ? nllSum / certain : null,
     impossible,
-    temperature: temperatureNumbers(sample.rows, sample.isSample),
+    temperature: temperatureNumbers(sample),
     lacks: lacksOf(p, rows),
   };
 }

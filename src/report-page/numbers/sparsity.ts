@@ -13,7 +13,7 @@ import type { SparsityNumbers } from "../output-report.js";
 
 /** Powers of ten, from where nothing visible is lost to where everything is. */
 const THRESHOLDS = Array.from({ length: 17 }, (_, k) => Number(`1e${k - 16}`));
-const BLOCKS = ["bsr", "packed", "factored", "dense"] as const;
+const BLOCKS = ["bsr", "packed", "factored"] as const;
 
 /** What thresholds leave of blocks, and what each layout weighs. */
 export function sparsityNumbers(
@@ -31,18 +31,11 @@ export function sparsityNumbers(
       return { bytes: null, note: error.message };
     }
   };
-  const layouts = BLOCKS.map((layout) => {
-    const weight = weigh(
-      () => weighBlocks(logits, layout, { dtype, temperature }).bytes,
-    );
-    const isForced =
-      layout === "dense" && (weight.bytes ?? 0) > MAX_DENSE_BYTES;
-    return {
-      layout,
-      ...weight,
-      note: isForced ? "only with --force-dense" : weight.note,
-    };
-  });
+  const layouts: SparsityNumbers["layouts"] = BLOCKS.map((layout) => ({
+    layout,
+    ...weigh(() => weighBlocks(logits, layout, { dtype, temperature }).bytes),
+  }));
+  layouts.push(denseLayout(run, rows));
   const entriesOf = (layout: "csr" | "coo", perRow: number) =>
     weigh(
       () => weighEntries(logits, layout, { dtype, temperature }, perRow).bytes,
@@ -53,7 +46,7 @@ export function sparsityNumbers(
     cooBytes: entriesOf("coo", point.entriesPerRow),
   }));
   return {
-    rows: sample.rows.length,
+    rows: sample.rows,
     isSample: sample.isSample,
     curve,
     layouts,
@@ -66,19 +59,30 @@ export function sparsityNumbers(
   };
 }
 
+/** Its values alone, which are nearly all: to plan it would take a record batch a row. */
+function denseLayout(
+  { classes, dtype }: StoredRun,
+  rows: number,
+): SparsityNumbers["layouts"][number] {
+  const bytes = (rows * classes) ** 2 * (dtype === "float32" ? 4 : 8);
+  return {
+    layout: "dense",
+    bytes,
+    note:
+      bytes > MAX_DENSE_BYTES
+        ? "values alone, and only with --force-dense"
+        : "values alone",
+  };
+}
+
 function curveOf(
   { classes, temperature }: StoredRun,
-  { rows }: PSample,
+  { rows, logRatios }: PSample,
 ): EntriesAtThreshold[] {
-  if (rows.length === 0) return [];
-  const logits = new Float64Array(rows.length * classes);
+  if (rows === 0) return [];
   // p is softmax of these, divided by T.
-  rows.forEach(({ logRatios }, r) => {
-    for (let k = 0; k < classes; k++)
-      logits[r * classes + k] = (logRatios[k] as number) * temperature;
-  });
-  const sample = { rows: rows.length, logits };
-  return thresholdCurve(sample, classes, THRESHOLDS, temperature);
+  const logits = logRatios.map((ratio) => ratio * temperature);
+  return thresholdCurve({ rows, logits }, classes, THRESHOLDS, temperature);
 }
 
 /** An input of so many rows, of which nothing but its size is asked. */

@@ -1,4 +1,4 @@
-import type { SampledRow } from "../gather/p-sample.js";
+import type { PSample } from "../gather/p-sample.js";
 import { Reliability } from "../gather/reliability.js";
 import type { TemperatureNumbers } from "../output-report.js";
 import { brentMinimum } from "./brent-minimum.js";
@@ -13,22 +13,16 @@ const CURVE_POINTS = 33;
  * What another temperature would make of rows with labels. softmax(o/T) is softmax(log p/T), exactly, for every p that is
  * not 0; one that is 0 stays 0. As a function of 1/T the NLL is convex, so that it has one minimum along log T as well.
  */
-export function temperatureNumbers(
-  rows: readonly SampledRow[],
-  isSample: boolean,
-): TemperatureNumbers | null {
-  const labelled = rows.filter(
-    ({ label, logRatios }) =>
-      label >= 0 && logRatios[label] !== Number.NEGATIVE_INFINITY,
-  );
-  if (labelled.length === 0) return null;
+export function temperatureNumbers(sample: PSample): TemperatureNumbers | null {
+  const rows = possibleRows(sample);
+  if (rows.length === 0) return null;
   const at = (temperature: number) => ({
     temperature,
-    ...scores(labelled, temperature),
+    ...scores(sample, rows, temperature),
   });
   const [low, high] = RANGE.map(Math.log) as [number, number];
   const logBest = brentMinimum(
-    (x) => nllOf(labelled, Math.exp(x)),
+    (x) => at(Math.exp(x)).nll,
     low,
     high,
     TOLERANCE,
@@ -36,12 +30,23 @@ export function temperatureNumbers(
   const isNear = (end: number) => Math.abs(logBest - end) < 1e-3;
   const best = Math.exp(logBest);
   return {
-    rows: labelled.length,
-    isSample,
+    rows: rows.length,
+    isSample: sample.isSample,
     curve: curveAround(best).map(at),
     now: { ...at(1), temperature: 1 },
     best: { ...at(best), atEnd: isNear(low) || isNear(high) },
   };
+}
+
+/** Rows whose label is a class, and one that has some p. */
+function possibleRows({ labels, logRatios, classes }: PSample): number[] {
+  return Array.from(labels, (_, row) => row).filter((row) => {
+    const label = labels[row] as number;
+    return (
+      label >= 0 &&
+      logRatios[row * classes + label] !== Number.NEGATIVE_INFINITY
+    );
+  });
 }
 
 /** Evenly along log T, 1 and the best among what lies inside. */
@@ -54,40 +59,24 @@ function curveAround(best: number): number[] {
 }
 
 function scores(
-  rows: readonly SampledRow[],
+  { logRatios, classes, winners, labels }: PSample,
+  rows: readonly number[],
   temperature: number,
 ): { nll: number; ece: number } {
   const reliability = new Reliability();
-  for (const { logRatios, winner, label } of rows)
-    reliability.add(1 / sumOf(logRatios, temperature), winner === label);
-  return { nll: nllOf(rows, temperature), ece: reliability.ece ?? 0 };
-}
-
-function nllOf(rows: readonly SampledRow[], temperature: number): number {
   let nll = 0;
-  for (const { logRatios, winner, label } of rows) {
-    const own = (logRatios[label] as number) / temperature;
-    nll += Math.log1p(tailOf(logRatios, winner, temperature)) - own;
+  for (const row of rows) {
+    const start = row * classes;
+    const winner = winners[row] as number;
+    const label = labels[row] as number;
+    // Without the winner's 1: it is what a sure row's NLL is made of.
+    let tail = 0;
+    for (let k = 0; k < classes; k++)
+      if (k !== winner)
+        tail += Math.exp((logRatios[start + k] as number) / temperature);
+    nll +=
+      Math.log1p(tail) - (logRatios[start + label] as number) / temperature;
+    reliability.add(1 / (1 + tail), winner === label);
   }
-  return nll / rows.length;
-}
-
-/** Sum of p_k/p_a to the power of 1/T. */
-function sumOf(logRatios: Float64Array, temperature: number): number {
-  let sum = 0;
-  for (let k = 0; k < logRatios.length; k++)
-    sum += Math.exp((logRatios[k] as number) / temperature);
-  return sum;
-}
-
-/** The same without the winner's 1: what a sure row's NLL is made of. */
-function tailOf(
-  logRatios: Float64Array,
-  winner: number,
-  temperature: number,
-): number {
-  let sum = 0;
-  for (let k = 0; k < logRatios.length; k++)
-    if (k !== winner) sum += Math.exp((logRatios[k] as number) / temperature);
-  return sum;
+  return { nll: nll / rows.length, ece: reliability.ece ?? 0 };
 }

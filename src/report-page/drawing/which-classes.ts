@@ -1,0 +1,8 @@
+import { count } from "../../number-text.js";
+
+/** Whose classes these are, where they are not all. */
+export function whichOf(shown: number, all: number): string {
+  return shown < all
+    ? `The ${count(shown)} of ${count(all)} classes that change most`
+    : `All ${count(all)} classes`;
+}

@@ -1,0 +1,260 @@
+import { expect, test } from "vitest";
+import { Extremes } from "../../src/report-page/gather/extremes.js";
+import { Gathered } from "../../src/report-page/gather/gathered.js";
+import { Histogram } from "../../src/report-page/gather/histogram.js";
+import { MeanJacobian } from "../../src/report-page/gather/mean-jacobian.js";
+import { Reservoir } from "../../src/report-page/gather/reservoir.js";
+import { brentMinimum } from "../../src/report-page/numbers/brent-minimum.js";
+import { classOrder } from "../../src/report-page/numbers/class-order.js";
+import type { Example } from "../../src/report-page/reading/example.js";
+import {
+  pOfBlock,
+  pOfLogBlock,
+} from "../../src/report-page/reading/p-of-block.js";
+import { draws } from "../../src/verify/draws.js";
+import type { StoredRun } from "../../src/verify/stored-run.js";
+import { exactRow } from "../support/exact.js";
+import { normal, random } from "../support/random.js";
+
+function example(
+  row: number,
+  p: number[],
+  like: Partial<Example> = {},
+): Example {
+  const winner = p.indexOf(Math.max(...p));
+  const doubt = p.reduce((sum, x, k) => (k === winner ? sum : sum + x), 0);
+  return {
+    row,
+    batch: 0,
+    k: row,
+    isNull: false,
+    p,
+    winner,
+    confidence: p[winner] as number,
+    doubt,
+    entropy: 0,
+    label: -1,
+    block: null,
+    droppedMax: Number.NaN,
+    droppedSum: Number.NaN,
+    ...like,
+  };
+}
+
+const run = { classes: 3, temperature: 1, layout: "bsr" } as StoredRun;
+
+test("a histogram: ends, and what lies beyond", () => {
+  const histogram = new Histogram(0, 1, 4);
+  for (const value of [0, 0.24, 0.25, 0.5, 0.99, 1, 7, -3, Number.NaN])
+    histogram.add(value);
+  expect(Array.from(histogram.counts)).toEqual([3, 1, 1, 3]);
+  expect(histogram.rows).toBe(8);
+  expect([histogram.least, histogram.largest]).toEqual([-3, 7]);
+});
+
+test("extremes: the least, of equal keys those that came first", () => {
+  const extremes = new Extremes<string>(3);
+  let made = 0;
+  [5, 3, 3, 9, 1, 3, 2].forEach((key, n) => {
+    extremes.offer(key, () => {
+      made++;
+      return `${key} at ${n}`;
+    });
+  });
+  expect(extremes.items).toEqual(["1 at 4", "2 at 6", "3 at 1"]);
+  expect(made).toBe(5);
+});
+
+test("a reservoir: equal chances, the same for the same seed", () => {
+  const chosen = new Float64Array(50);
+  for (let seed = 0; seed < 4000; seed++) {
+    const reservoir = new Reservoir<number>(5, draws(seed));
+    for (let n = 0; n < 50; n++) reservoir.offer(() => n);
+    for (const n of reservoir.items) chosen[n] = (chosen[n] as number) + 1;
+  }
+  // 400 of each are expected, with a deviation of 19.
+  for (const times of chosen) expect(Math.abs(times - 400)).toBeLessThan(100);
+  const of = (seed: number) => {
+    const reservoir = new Reservoir<number>(5, draws(seed));
+    for (let n = 0; n < 500; n++) reservoir.offer(() => n);
+    return reservoir.items;
+  };
+  expect(of(1)).toEqual(of(1));
+  expect(of(1)).not.toEqual(of(2));
+});
+
+test("nothing that is gathered grows with the rows", () => {
+  const sizeOf = (rows: number) => {
+    const gathered = new Gathered(run, { sample: 20, seed: 0 });
+    const uniform = random(1);
+    for (let row = 0; row < rows; row++) {
+      const [a, b, c] = [uniform(), uniform(), uniform()];
+      const sum = a + b + c;
+      gathered.add(example(row, [a / sum, b / sum, c / sum]), 0);
+    }
+    const {
+      certainty,
+      random: drawn,
+      surest,
+      mostTorn,
+      sample,
+      jacobian,
+    } = gathered;
+    return {
+      doubt: certainty.doubt.counts.length,
+      confidence: certainty.confidence.counts.length,
+      random: drawn.items.length,
+      surest: surest.items.length,
+      mostTorn: mostTorn.items.length,
+      sample: sample.logRatios.buffer.byteLength,
+      pairs: jacobian?.shown.length,
+    };
+  };
+  const many = sizeOf(60_000);
+  expect(many).toEqual(sizeOf(150_000));
+  expect(many).toMatchObject({ random: 20, surest: 20, mostTorn: 20 });
+  expect(many.sample).toBeLessThan(2 ** 22);
+});
+
+test("|J| of blocks, of triangles, of entries and of p is the same", () => {
+  const p = [0.7, 0.2, 0.1];
+  const T = 2;
+  const block = p.flatMap((own, i) =>
+    p.map((other, j) => (i === j ? own * (1 - own) : -own * other) / T),
+  );
+  const triangle = [0, 1, 2, 4, 5, 8].map((at) => block[at] as number);
+  const kinds = [
+    null,
+    { kind: "square", values: block },
+    { kind: "triangle", values: triangle },
+    { kind: "entries", values: block, indices: block.map((_, at) => at) },
+  ] as const;
+  for (const kind of kinds)
+    for (const shown of [
+      [0, 1, 2],
+      [2, 0],
+    ]) {
+      const mean = new MeanJacobian(3, shown, T);
+      for (let n = 0; n < 4; n++) mean.add(example(n, p, { block: kind }));
+      shown.forEach((i, a) => {
+        shown.forEach((j, b) => {
+          const wanted = Math.abs(block[3 * i + j] as number);
+          expect(mean.mean(a, b)).toBeCloseTo(wanted, 14);
+        });
+      });
+    }
+});
+
+test("p had back from blocks, against 80 digits", () => {
+  const draw = normal(random(3));
+  for (const [scale, classes, T] of [
+    [1, 3, 1],
+    [5, 10, 0.5],
+    [40, 6, 3],
+    [100, 5, 1],
+    [0, 4, 1],
+  ] as const)
+    for (let n = 0; n < 20; n++) {
+      const logits = Array.from({ length: classes }, () => scale * draw());
+      const { p: exactP, jacobian } = exactRow(logits.map((o) => o / T));
+      const exactDoubt = exactP
+        .slice()
+        .sort((a, b) => b.cmp(a))
+        .slice(1)
+        .reduce((sum, x) => sum.plus(x));
+      const truth = {
+        p: exactP.map(Number),
+        doubt: exactDoubt.toNumber(),
+      };
+      const block = exactP.map((_, i) =>
+        exactP.map((_, j) => jacobian(i, j).div(T).toNumber()),
+      );
+      const log = exactP.map((own, i) =>
+        exactP.map((_, j) =>
+          (i === j ? own.neg().plus(1) : own.neg()).div(T).toNumber(),
+        ),
+      );
+      for (const found of [
+        () => {
+          const p = new Float64Array(classes);
+          const doubt = pOfBlock(
+            (i, j) => block[i]?.[j] as number,
+            p,
+            T,
+            "float64",
+          );
+          return { p, doubt };
+        },
+        () => {
+          const p = new Float64Array(classes);
+          const doubt = pOfLogBlock((i, j) => log[i]?.[j] as number, p, T);
+          return { p, doubt };
+        },
+      ].map((of) => of())) {
+        truth.p.forEach((wanted, k) => {
+          expect(Math.abs((found.p[k] as number) / wanted - 1)).toBeLessThan(
+            1e-13,
+          );
+        });
+        expect(Math.abs(found.doubt / truth.doubt - 1)).toBeLessThan(1e-13);
+      }
+    }
+});
+
+test("where a block does not tell p, nothing is made up", () => {
+  const of = (p: number[]) => {
+    const block = p.map((own, i) =>
+      p.map((other, j) => (i === j ? own * (1 - own) : -own * other)),
+    );
+    const found = new Float64Array(p.length);
+    return pOfBlock((i, j) => block[i]?.[j] as number, found, 1, "float64");
+  };
+  expect(of([0.8, 0.2])).toBeNaN();
+  expect(of([0.8, 0.2, 0])).toBeNaN();
+  expect(of([1, 0, 0, 0])).toBeNaN();
+  expect(of([1])).toBe(0);
+  expect(of([0.5, 0.5 - 1e-160, 1e-160])).toBeCloseTo(0.5, 12);
+  expect(of([0.5, 0.5, 1e-320])).toBeNaN();
+});
+
+test("Brent's minimum: parabolas, a quartic, a corner, and the ends", () => {
+  const least = (f: (x: number) => number, low = -3, high = 5) =>
+    brentMinimum(f, low, high, 1e-9);
+  expect(least((x) => (x - 1) ** 2)).toBeCloseTo(1, 7);
+  expect(least((x) => (x - 2) ** 4)).toBeCloseTo(2, 2);
+  expect(least((x) => Math.abs(x + 0.5))).toBeCloseTo(-0.5, 8);
+  expect(least((x) => Math.exp(x) - 2 * x)).toBeCloseTo(Math.log(2), 7);
+  expect(least((x) => x)).toBeCloseTo(-3, 7);
+  expect(least((x) => -x)).toBeCloseTo(5, 7);
+  // Golden sections alone would take 33.
+  let calls = 0;
+  const cosh = (x: number) => {
+    calls++;
+    return Math.cosh(x - 1);
+  };
+  brentMinimum(cosh, -3, 5, 1e-6);
+  expect(calls).toBeLessThan(20);
+});
+
+test("an order of classes: those that trade lie side by side", () => {
+  // Three groups, scattered.
+  const group = [0, 1, 2, 0, 1, 2, 0, 1, 2, 0];
+  const mean = (a: number, b: number) =>
+    a === b ? 1 : group[a] === group[b] ? 0.3 : 0.01;
+  const order = classOrder(10, mean);
+  expect([...order].sort((a, b) => a - b)).toEqual([
+    0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
+  ]);
+  const changes = order.filter(
+    (k, n) => n > 0 && group[k] !== group[order[n - 1] as number],
+  );
+  expect(changes.length).toBe(2);
+  // A chain is found in its order, or turned.
+  const chain = [3, 0, 4, 1, 2];
+  const distance = (a: number, b: number) =>
+    Math.abs(chain.indexOf(a) - chain.indexOf(b));
+  const found = classOrder(5, (a, b) => 2 ** -distance(a, b));
+  expect([found.join(), [...found].reverse().join()]).toContain(chain.join());
+  expect(classOrder(0, () => 0)).toEqual([]);
+  expect(classOrder(1, () => 0)).toEqual([0]);
+});

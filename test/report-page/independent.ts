@@ -1,0 +1,170 @@
+import { readFileSync } from "node:fs";
+import { tableFromIPC } from "apache-arrow";
+
+/** What the report should say, worked out from whole rows by other means: sorted sums, searched edges, all at once. */
+export interface Independent {
+  rows: number;
+  meanDoubt: number;
+  meanConfidence: number;
+  meanEntropy: number;
+  lostFloat32: number;
+  lostFloat64: number;
+  /** `[Q, Q]`: mean |J|, of blocks made from p. */
+  meanJacobian: number[][];
+  accuracy: number;
+  ece: number;
+  nll: number;
+  bestTemperature: number;
+  bestNll: number;
+}
+
+/** Rows of a file that has softmax, as apache-arrow reads it; null rows left out. */
+export function readP(path: string, label?: string): Row[] {
+  const table = tableFromIPC(readFileSync(path));
+  const p = table.getChild("softmax");
+  const labels = label === undefined ? null : table.getChild(label);
+  const rows: Row[] = [];
+  for (let r = 0; r < table.numRows; r++) {
+    const own = p?.get(r);
+    if (own === null || own === undefined) continue;
+    rows.push({ p: [...own].map(Number), label: Number(labels?.get(r) ?? -1) });
+  }
+  return rows;
+}
+
+export interface Row {
+  p: number[];
+  label: number;
+}
+
+export function independent(rows: Row[], T = 1): Independent {
+  const sure = rows.map(({ p }) => {
+    const winner = p.indexOf(Math.max(...p));
+    const others = p.filter((_, k) => k !== winner).sort((a, b) => a - b);
+    const doubt = others.reduce((sum, x) => sum + x, 0);
+    return { winner, doubt, confidence: p[winner] as number };
+  });
+  const mean = (values: number[]) =>
+    values.reduce((sum, x) => sum + x, 0) / values.length;
+  const labelled = rows.filter(({ label }) => label >= 0);
+  const temperature = bestOf(labelled);
+  return {
+    rows: rows.length,
+    meanDoubt: mean(sure.map(({ doubt }) => doubt)),
+    meanConfidence: mean(sure.map(({ confidence }) => confidence)),
+    meanEntropy: mean(
+      rows.map(({ p }, r) => {
+        const { winner, doubt } = sure[r] as (typeof sure)[number];
+        const terms = p.map((x, k) =>
+          x === 0 ? 0 : -x * (k === winner ? Math.log1p(-doubt) : Math.log(x)),
+        );
+        return terms.sort((a, b) => a - b).reduce((sum, x) => sum + x, 0);
+      }),
+    ),
+    // 1 - doubt, rounded, is 1: as that type sees it.
+    lostFloat32: sure.filter(
+      ({ doubt }) => doubt > 0 && Math.fround(1 - doubt) === 1,
+    ).length,
+    lostFloat64: sure.filter(({ doubt }) => doubt > 0 && 1 - doubt === 1)
+      .length,
+    meanJacobian: meanBlock(rows, sure, T),
+    accuracy: mean(
+      rows.flatMap(({ label }, r) =>
+        label < 0 ? [] : [Number(sure[r]?.winner === label)],
+      ),
+    ),
+    ece: eceOf(
+      rows.flatMap(({ label }, r) =>
+        label < 0
+          ? []
+          : [
+              {
+                confidence: sure[r]?.confidence as number,
+                isRight: sure[r]?.winner === label,
+              },
+            ],
+      ),
+    ),
+    nll: mean(
+      rows.flatMap(({ p, label }, r) => {
+        if (label < 0 || p[label] === 0) return [];
+        const { winner, doubt } = sure[r] as (typeof sure)[number];
+        return [
+          winner === label
+            ? -Math.log1p(-doubt)
+            : -Math.log(p[label] as number),
+        ];
+      }),
+    ),
+    bestTemperature: temperature,
+    bestNll: labelled.length > 0 ? nllAt(labelled, temperature) : Number.NaN,
+  };
+}
+
+function meanBlock(
+  rows: Row[],
+  sure: { winner: number; doubt: number }[],
+  T: number,
+): number[][] {
+  const Q = rows[0]?.p.length ?? 0;
+  return Array.from({ length: Q }, (_, i) =>
+    Array.from({ length: Q }, (_, j) => {
+      let sum = 0;
+      rows.forEach(({ p }, r) => {
+        const own = p[i] as number;
+        const { winner, doubt } = sure[r] as (typeof sure)[number];
+        if (i !== j) sum += own * (p[j] as number);
+        else sum += own * (i === winner ? doubt : 1 - own);
+      });
+      return sum / rows.length / T;
+    }),
+  );
+}
+
+/** Each bin by comparing with its edges, as the paper's own code does. */
+export function eceOf(
+  rows: { confidence: number; isRight: boolean }[],
+  bins = 15,
+): number {
+  let ece = 0;
+  for (let k = 0; k < bins; k++) {
+    const own = rows.filter(
+      ({ confidence }) => confidence > k / bins && confidence <= (k + 1) / bins,
+    );
+    if (own.length === 0) continue;
+    const accuracy = own.filter(({ isRight }) => isRight).length / own.length;
+    const confidence =
+      own.reduce((sum, row) => sum + row.confidence, 0) / own.length;
+    ece += (own.length / rows.length) * Math.abs(accuracy - confidence);
+  }
+  return ece;
+}
+
+/** softmax(log p / T), the plain way. */
+export function nllAt(rows: Row[], T: number): number {
+  let sum = 0;
+  let count = 0;
+  for (const { p, label } of rows) {
+    if (label < 0 || p[label] === 0) continue;
+    const logs = p.map((x) => Math.log(x) / T);
+    const most = Math.max(...logs);
+    const total = logs.reduce((s, x) => s + Math.exp(x - most), 0);
+    sum += Math.log(total) + most - (logs[label] as number);
+    count++;
+  }
+  return sum / count;
+}
+
+/** By bisection on the slope, along 1/T, where the NLL is convex. */
+function bestOf(rows: Row[]): number {
+  if (rows.length === 0) return Number.NaN;
+  const slope = (beta: number) =>
+    nllAt(rows, 1 / (beta * (1 + 1e-6))) - nllAt(rows, 1 / (beta * (1 - 1e-6)));
+  let [low, high] = [1 / 50, 50];
+  for (let n = 0; n < 60; n++) {
+    const middle = Math.sqrt(low * high);
+    if (slope(middle) > 0) high = middle;
+    else low = middle;
+  }
+  return 1 / Math.sqrt(low * high);
+}

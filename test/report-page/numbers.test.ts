@@ -1,0 +1,293 @@
+import { describe, expect, test } from "vitest";
+import type { OutputReport, RunOptions } from "../../src/index.js";
+import { DIGITS } from "../cli/support.js";
+import { built } from "../support/built.js";
+import { workDirectory, writeLogits } from "../support/logits-input.js";
+import { normal, random } from "../support/random.js";
+import { eceOf, type Independent, independent, readP } from "./independent.js";
+import { writeLabelled } from "./labelled-input.js";
+
+const at = workDirectory();
+
+async function reportOf(
+  options: Omit<RunOptions, "output">,
+  label?: string,
+): Promise<OutputReport> {
+  const results = at("results.arrow");
+  await built.run({ ...options, output: results, force: true, threads: 1 });
+  return built.report({ results, output: at("page.html"), label, force: true });
+}
+
+/** The numbers of both, side by side. */
+function numbersOf({ certainty, calibration, summary }: OutputReport) {
+  return {
+    rows: summary.rowsWithResults,
+    meanDoubt: certainty.doubt?.mean,
+    meanConfidence: certainty.confidence?.mean,
+    meanEntropy: certainty.entropy?.mean,
+    lostFloat32: certainty.doubt?.lostFloat32,
+    lostFloat64: certainty.doubt?.lostFloat64,
+    ...(calibration && {
+      accuracy: calibration.accuracy,
+      ece: calibration.ece,
+      nll: calibration.nll,
+      bestTemperature: calibration.temperature?.best.temperature,
+      bestNll: calibration.temperature?.best.nll,
+    }),
+  };
+}
+
+function expectNear(
+  report: OutputReport,
+  truth: Independent,
+  relative: number,
+): void {
+  for (const [name, found] of Object.entries(numbersOf(report))) {
+    const wanted = truth[name as keyof Independent] as number;
+    // Where a function is least it is flat: its place is known to half the digits.
+    const room = name === "bestTemperature" ? 1e-5 : relative;
+    expect(Math.abs((found as number) - wanted), name).toBeLessThanOrEqual(
+      room * Math.abs(wanted),
+    );
+  }
+  const { shown, meanJacobian, sensitivity } = report.classes;
+  shown.forEach((i, a) => {
+    expect(sensitivity?.[i]).toBeCloseTo(
+      truth.meanJacobian[i]?.[i] as number,
+      9,
+    );
+    shown.forEach((j, b) => {
+      const wanted = truth.meanJacobian[i]?.[j] as number;
+      const found = meanJacobian?.[a]?.[b] as number;
+      expect(Math.abs(found - wanted)).toBeLessThanOrEqual(relative * wanted);
+    });
+  });
+}
+
+// What all layouts hold, as another reader has it.
+const reference = at("reference.arrow");
+await built.run({
+  input: DIGITS,
+  output: reference,
+  dtype: "float64",
+  keep: ["label"],
+});
+const truth = independent(readP(reference, "label"));
+
+describe("the digits, against numbers worked out by other means", () => {
+  const common = { input: DIGITS, dtype: "float64", keep: ["label"] } as const;
+  const near = 1e-9;
+
+  test.each([
+    ["bsr", {}],
+    ["packed", { layout: "packed" }],
+    ["csr", { layout: "csr" }],
+    ["factored", { layout: "factored" }],
+    ["log_softmax alone", { emit: ["log_softmax"] }],
+    [
+      "softmax with its own doubt and entropy",
+      { emit: ["softmax", "doubt", "entropy", "confidence"] },
+    ],
+    ["blocks alone, p had back from them", { emit: ["jacobian"] }],
+    ["packed blocks alone", { emit: ["jacobian"], layout: "packed" }],
+    ["csr without softmax", { emit: ["jacobian"], layout: "csr" }],
+    ["blocks of log-softmax", { emit: ["log_jacobian"] }],
+    ["compressed", { compress: "zstd" }],
+  ] as const)("%s", async (_, options) => {
+    const report = await reportOf({ ...common, ...options } as never, "label");
+    expectNear(report, truth, near);
+  });
+
+  test("coo, which has no kept columns", async () => {
+    const report = await reportOf({
+      input: DIGITS,
+      dtype: "float64",
+      layout: "coo",
+    });
+    expect(report.calibration).toBeNull();
+    expectNear(report, truth, near);
+    expect(report.summary.from).toEqual({
+      p: "jacobian",
+      doubt: "p",
+      confidence: "p",
+      entropy: "p",
+      jacobian: "entries",
+    });
+  });
+
+  test("the same as float32, to its digits", async () => {
+    const report = await reportOf({ input: DIGITS, keep: ["label"] }, "label");
+    expectNear(report, truth, 1e-5);
+  });
+
+  test("with a temperature of its own the best one is that much nearer to 1", async () => {
+    const report = await reportOf({ ...common, temperature: 2 }, "label");
+    const best = report.calibration?.temperature?.best;
+    expect(best?.temperature).toBeCloseTo(truth.bestTemperature / 2, 5);
+    expect(best?.nll).toBeCloseTo(truth.bestNll, 9);
+    const own = independent(readP(at("results.arrow"), "label"), 2);
+    expectNear(report, own, near);
+  });
+
+  test("a threshold: what is kept is what counts, and it is said", async () => {
+    const report = await reportOf({
+      ...common,
+      layout: "csr",
+      threshold: 1e-4,
+    });
+    const { classes, summary } = report;
+    const mean = truth.meanJacobian[1]?.[8] as number;
+    const [a, b] = [classes.shown.indexOf(1), classes.shown.indexOf(8)];
+    const kept = classes.meanJacobian?.[a]?.[b] as number;
+    expect(kept).toBeLessThan(mean);
+    expect(kept).toBeGreaterThan(mean - 1e-4);
+    expect(classes.lacks.join()).toMatch("threshold 0.0001");
+    const brute = readP(reference).map(({ p }) => entriesOf(p));
+    const entries = brute.flat().filter((value) => value >= 1e-4).length;
+    expect(summary.entries).toBe(entries);
+    const dropped = brute.flat().filter((value) => value < 1e-4);
+    expect(summary.droppedSum).toBeCloseTo(
+      dropped.reduce((s, x) => s + x, 0),
+      9,
+    );
+  });
+
+  test("entries kept and mass dropped, against every entry of every block", async () => {
+    const { sparsity } = await reportOf(common);
+    const blocks = readP(reference).map(({ p }) => entriesOf(p));
+    const total = blocks.flat().reduce((sum, x) => sum + x, 0);
+    expect(sparsity.curve.map(({ threshold }) => threshold)).toEqual(
+      Array.from({ length: 17 }, (_, k) => Number(`1e${k - 16}`)),
+    );
+    for (const point of sparsity.curve) {
+      const kept = blocks.flat().filter((x) => x >= point.threshold);
+      // One entry of 179,700 may lie on either side of its threshold by rounding.
+      expect(point.entriesPerRow * blocks.length).toBeCloseTo(kept.length, 5);
+      const dropped = blocks.flat().filter((x) => x < point.threshold);
+      const share = dropped.reduce((sum, x) => sum + x, 0) / total;
+      expect(point.droppedShare).toBeCloseTo(share, 10);
+      expect(point.droppedMax).toBeCloseTo(
+        dropped.reduce((most, x) => Math.max(most, x), 0),
+        12,
+      );
+    }
+  });
+
+  test("bytes of layouts: those of real outputs", async () => {
+    const { sparsity } = await reportOf(common);
+    const bytesOf = async (options: object) => {
+      const output = at("weighed.arrow");
+      const { outputBytes } = await built.run({
+        input: DIGITS,
+        dtype: "float64",
+        output,
+        force: true,
+        ...options,
+      });
+      return outputBytes;
+    };
+    for (const { layout, bytes } of sparsity.layouts)
+      if (layout !== "dense")
+        expect(
+          Math.abs((bytes as number) - (await bytesOf({ layout }))),
+        ).toBeLessThan(2000);
+    const point = sparsity.curve.find(({ threshold }) => threshold === 1e-6);
+    for (const layout of ["csr", "coo"] as const) {
+      const real = await bytesOf({ layout, threshold: 1e-6 });
+      const found = point?.[`${layout}Bytes`] as number;
+      expect(Math.abs(found / real - 1)).toBeLessThan(0.05);
+    }
+  });
+});
+
+/** Sizes of the entries of a block, the winner's own by the sum of the others. */
+function entriesOf(p: number[]): number[] {
+  const winner = p.indexOf(Math.max(...p));
+  const doubt = p
+    .filter((_, k) => k !== winner)
+    .sort((a, b) => a - b)
+    .reduce((sum, x) => sum + x, 0);
+  return p.flatMap((own, i) =>
+    p.map((other, j) =>
+      i !== j ? own * other : own * (i === winner ? doubt : 1 - own),
+    ),
+  );
+}
+
+test("calibration of four rows, by hand", async () => {
+  const p = [
+    [0.9, 0.1],
+    [0.8, 0.2],
+    [0.8, 0.2],
+    [0.3, 0.7],
+  ];
+  const labels = [0, 1, 0, 1];
+  const input = writeLabelled(
+    at("hand.arrow"),
+    p.map((row) => row.map(Math.log)),
+    labels,
+  );
+  const { calibration } = await reportOf({ input, keep: ["label"] }, "label");
+  // 0.8 is the upper end of a bin, and in it: |½ - 0.8| of two rows, |1 - 0.9| and |1 - 0.7| of one each.
+  expect(calibration?.ece).toBeCloseTo((2 * 0.3 + 0.1 + 0.3) / 4, 12);
+  expect(calibration?.accuracy).toBe(0.75);
+  const nll =
+    -(Math.log(0.9) + Math.log(0.2) + Math.log(0.8) + Math.log(0.7)) / 4;
+  expect(calibration?.nll).toBeCloseTo(nll, 12);
+  expect(
+    calibration?.bins.filter(({ rows }) => rows > 0).map(({ rows }) => rows),
+  ).toEqual([1, 2, 1]);
+  expect(eceOf([{ confidence: 1, isRight: false }])).toBe(1);
+});
+
+test("rows that float64 loses, and rows of which one class has all", async () => {
+  const gaps = [1, 10, 17, 18, 30, 37, 38, 100, 700, 2000];
+  const input = at("gaps.arrow");
+  writeLogits(input, {
+    rows: gaps.length,
+    classes: 3,
+    logit: (r, k) => (k === 1 ? (gaps[r] as number) : 0),
+  });
+  const { certainty, summary } = await reportOf({ input });
+  const doubts = gaps.map((gap) => 2 / (Math.exp(gap) + 2));
+  expect(certainty.doubt).toMatchObject({
+    rows: 10,
+    zero: 1,
+    lostFloat32: doubts.filter((d) => d > 0 && Math.fround(1 - d) === 1).length,
+    lostFloat64: doubts.filter((d) => d > 0 && 1 - d === 1).length,
+  });
+  expect(certainty.doubt?.lostFloat64).toBe(2);
+  expect(summary.from.doubt).toBe("p");
+});
+
+test("a random sample of many rows finds the best temperature nearly", async () => {
+  const draw = normal(random(5));
+  const uniform = random(6);
+  const rows = 60_000;
+  const logits = Array.from({ length: rows }, () => [
+    2 * draw(),
+    2 * draw(),
+    2 * draw(),
+  ]);
+  // Labels are drawn from softmax of half the logits: T = 2 is what is true.
+  const labels = logits.map((o) => {
+    const e = o.map((x) => Math.exp(x / 2));
+    const total = e.reduce((sum, x) => sum + x, 0);
+    const drawn = uniform() * total;
+    const [first = 0, second = 0] = e;
+    return drawn < first ? 0 : drawn < first + second ? 1 : 2;
+  });
+  const input = writeLabelled(at("many.arrow"), logits, labels);
+  const { calibration } = await reportOf(
+    { input, keep: ["label"], emit: ["softmax"] },
+    "label",
+  );
+  expect(calibration?.temperature).toMatchObject({
+    rows: 50_000,
+    isSample: true,
+  });
+  expect(calibration?.temperature?.best.temperature).toBeCloseTo(2, 1);
+  const found = independent(readP(at("results.arrow"), "label"));
+  expect(calibration?.ece).toBeCloseTo(found.ece, 12);
+  expect(calibration?.nll).toBeCloseTo(found.nll, 12);
+});

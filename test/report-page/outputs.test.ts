@@ -1,0 +1,408 @@
+import { execFileSync } from "node:child_process";
+import {
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { describe, expect, test } from "vitest";
+import type {
+  OutputReport,
+  ReportOptions,
+  RunOptions,
+} from "../../src/index.js";
+import { CLI, DIGITS } from "../cli/support.js";
+import { built } from "../support/built.js";
+import {
+  KEPT,
+  KEPT_CLASSES,
+  KEPT_ROWS,
+  writeKept,
+} from "../support/kept-input.js";
+import { workDirectory, writeLogits } from "../support/logits-input.js";
+import { normal, random } from "../support/random.js";
+import { writeLabelled } from "./labelled-input.js";
+
+const at = workDirectory();
+const page = at("page.html");
+
+async function reportOf(
+  run: Omit<RunOptions, "output">,
+  options: Partial<ReportOptions> = {},
+): Promise<OutputReport> {
+  const results = at("results.arrow");
+  await built.run({ ...run, output: results, force: true, threads: 1 });
+  return built.report({ results, output: page, force: true, ...options });
+}
+
+/** Normal logits. */
+function drawn(rows: number, classes: number, name = "drawn.arrow"): string {
+  const draw = normal(random(rows * classes + 1));
+  const values = Array.from({ length: rows * classes }, () => 3 * draw());
+  writeLogits(at(name), {
+    rows,
+    classes,
+    batchRows: [Math.max(1, Math.ceil(rows / 3))],
+    logit: (r, k) => values[r * classes + k] as number,
+  });
+  return at(name);
+}
+
+describe("sizes at the edge", () => {
+  test.each(["bsr", "packed", "csr", "coo", "factored", "dense"] as const)(
+    "no rows, one row, one class, two: %s",
+    async (layout) => {
+      for (const [rows, classes] of [
+        [0, 3],
+        [1, 3],
+        [4, 1],
+        [4, 2],
+      ] as const) {
+        const input = drawn(rows, classes);
+        const report = await reportOf({ input, layout });
+        const { summary, certainty, classes: found, rows: shown } = report;
+        expect(summary).toMatchObject({ rows, classes, badRows: 0 });
+        // Of one class J is 0: coo has no entry of it, and so no row.
+        const isEmpty = rows === 0 || (layout === "coo" && classes === 1);
+        expect(summary.rowsWithResults).toBe(isEmpty ? 0 : rows);
+        if (isEmpty) continue;
+        if (classes === 1)
+          expect(certainty.doubt).toMatchObject({ zero: rows, lostFloat32: 0 });
+        expect(found.shown.length).toBe(classes);
+        expect(shown.random.length).toBe(rows);
+        const tells = layout !== "coo" || classes > 2;
+        expect(summary.rowsWithoutP).toBe(tells ? 0 : rows);
+        for (const row of shown.random)
+          expect(row.block?.length).toBe((classes * (classes + 1)) / 2);
+      }
+    },
+  );
+
+  test("3,000 classes: those that change most, of all rows in two passes", async () => {
+    const input = drawn(40, 3000, "wide.arrow");
+    const told: number[] = [];
+    const results = at("wide-results.arrow");
+    await built.run({ input, output: results, emit: ["softmax"] });
+    const report = await built.report(
+      { results, output: page, force: true, classes: 25, sample: 10 },
+      { onProgress: (done, rows) => told.push(done / rows) },
+    );
+    const { classes, rows } = report;
+    expect(told.at(-1)).toBe(1);
+    expect(told).toEqual([...told].sort((a, b) => a - b));
+    expect(classes.shown.length).toBe(25);
+    const sensitivity = classes.sensitivity as number[];
+    expect(sensitivity.length).toBe(3000);
+    const least = Math.min(
+      ...classes.shown.map((k) => sensitivity[k] as number),
+    );
+    expect(sensitivity.filter((value) => value >= least).length).toBe(25);
+    const mean = classes.meanJacobian as number[][];
+    classes.shown.forEach((k, a) => {
+      expect(mean[a]?.[a]).toBeCloseTo(sensitivity[k] as number, 15);
+    });
+    expect(rows.random.every((row) => row.classes.length === 16)).toBe(true);
+    expect(readFileSync(page).length).toBeLessThan(3e6);
+  });
+
+  test("1,000 classes of csr: parts of blocks, and nothing is made of what was left out", async () => {
+    const input = drawn(12, 1000, "csr.arrow");
+    const report = await reportOf(
+      { input, layout: "csr", threshold: 1e-6, emit: ["jacobian"] },
+      { sample: 3 },
+    );
+    expect(report.summary.from.p).toBeNull();
+    expect(report.certainty.doubt).toBeNull();
+    expect(report.certainty.lacks.length).toBe(3);
+    expect(report.sparsity.curve).toEqual([]);
+    const row = report.rows.random[0] as OutputReport["rows"]["random"][0];
+    expect(row).toMatchObject({ p: null, doubt: null, predicted: null });
+    expect(row.classes.length).toBe(16);
+    expect(row.block?.some((value) => value !== null)).toBe(true);
+    const reader = await built.openJacobian(at("results.arrow"));
+    const whole = await reader.block(row.row);
+    const [i = 0, j = 0] = row.classes;
+    expect(row.block?.[1] ?? 0).toBe(whole?.[1000 * i + j]);
+    await reader.close();
+  });
+});
+
+describe("rows that are not whole", () => {
+  const rows = 9;
+  const input = at("bad.arrow");
+  writeLogits(input, {
+    rows,
+    classes: 4,
+    logit: (r, k) =>
+      r === 2 || r === 5
+        ? Number.NaN
+        : r === 7 && k > 0
+          ? -Infinity
+          : k === 3 && r % 2
+            ? -Infinity
+            : k * r,
+  });
+
+  test("null rows are counted, and are in nothing", async () => {
+    for (const layout of ["bsr", "csr", "factored"] as const) {
+      const report = await reportOf({ input, layout, onBadRow: "null" });
+      expect(report.summary).toMatchObject({
+        rows,
+        badRows: 2,
+        rowsWithResults: 7,
+        rowsLeftOut: 0,
+      });
+      const shown = report.rows.random.map(({ row }) => row);
+      expect(shown).toEqual([0, 1, 3, 4, 6, 7, 8]);
+    }
+  });
+
+  test("coo does not tell skipped rows from those without entries", async () => {
+    const { summary } = await reportOf({
+      input,
+      layout: "coo",
+      onBadRow: "skip",
+    });
+    // Of row 7 all but one class are masked: it has no entries.
+    expect(summary).toMatchObject({ rowsWithResults: 6, rowsLeftOut: 3 });
+    expect(readFileSync(page, "utf8")).toMatch("without an entry");
+  });
+
+  test("rows that were skipped are said to be left out", async () => {
+    const report = await reportOf({ input, onBadRow: "skip" });
+    expect(report.summary).toMatchObject({
+      badRows: 0,
+      rowsLeftOut: 2,
+      rowsWithResults: 7,
+    });
+    expect(report.certainty.doubt?.zero).toBe(1);
+    expect(readFileSync(page, "utf8")).toMatch(/>2<\/data> left out/);
+  });
+
+  test("labels that are no class are counted; so are those of p = 0", async () => {
+    const labelled = writeLabelled(
+      at("labels.arrow"),
+      [
+        [0, -Infinity, 1],
+        [0, 1, 2],
+        [0, 1, 2],
+        [0, 1, 2],
+        [3, 1, 2],
+      ],
+      [1, 7, null, -1, 0],
+    );
+    const { calibration } = await reportOf(
+      { input: labelled, keep: ["label"] },
+      { label: "label" },
+    );
+    expect(calibration).toMatchObject({
+      rows: 2,
+      unlabelled: 3,
+      impossible: 1,
+      accuracy: 0.5,
+    });
+    const p = Math.exp(3) / (Math.exp(3) + Math.exp(1) + Math.exp(2));
+    expect(calibration?.nll).toBeCloseTo(-Math.log(p), 12);
+    // All labels that count are right: the sharper, the better.
+    expect(calibration?.temperature?.best.atEnd).toBe(true);
+  });
+});
+
+describe("what an output lacks", () => {
+  test.each([
+    [
+      "doubt",
+      { doubt: true, confidence: true, entropy: false, jacobian: false },
+    ],
+    [
+      "tail",
+      { doubt: true, confidence: true, entropy: false, jacobian: false },
+    ],
+    [
+      "confidence",
+      { doubt: false, confidence: true, entropy: false, jacobian: false },
+    ],
+    [
+      "entropy",
+      { doubt: false, confidence: false, entropy: true, jacobian: false },
+    ],
+    [
+      "trace",
+      { doubt: false, confidence: false, entropy: false, jacobian: false },
+    ],
+    [
+      "softmax",
+      { doubt: true, confidence: true, entropy: true, jacobian: true },
+    ],
+    [
+      "jacobian",
+      { doubt: true, confidence: true, entropy: true, jacobian: true },
+    ],
+  ] as const)("%s alone", async (name, has) => {
+    const { certainty, classes, sparsity, rows } = await reportOf({
+      input: DIGITS,
+      emit: [name],
+    });
+    expect({
+      doubt: certainty.doubt !== null,
+      confidence: certainty.confidence !== null,
+      entropy: certainty.entropy !== null,
+      jacobian: classes.meanJacobian !== null,
+    }).toEqual(has);
+    expect(certainty.lacks.length).toBe(
+      [has.doubt, has.confidence, has.entropy].filter((there) => !there).length,
+    );
+    expect(classes.lacks.length).toBe(has.jacobian ? 0 : 1);
+    expect(sparsity.lacks.length).toBe(has.jacobian ? 0 : 1);
+    expect(rows.random.length).toBe(200);
+    const text = readFileSync(page, "utf8");
+    for (const lack of [
+      ...certainty.lacks,
+      ...classes.lacks,
+      ...sparsity.lacks,
+      ...rows.lacks,
+    ])
+      expect(text).toContain(lack);
+  });
+});
+
+test("kept columns of every kind, as text", async () => {
+  const input = at("kept.arrow");
+  writeKept(input, 17);
+  const { rows } = await reportOf(
+    { input, keep: Object.keys(KEPT) },
+    { sample: KEPT_ROWS },
+  );
+  expect(rows.keptColumns).toEqual(Object.keys(KEPT).slice(0, 12));
+  expect(rows.keptColumnsLeftOut).toBe(Object.keys(KEPT).length - 12);
+  expect(rows.random.length).toBe(KEPT_ROWS);
+  expect(rows.random[0]?.classes.length).toBe(KEPT_CLASSES);
+  for (const { row, kept } of rows.random)
+    rows.keptColumns.forEach((name, n) => {
+      const value = KEPT[name]?.values[row];
+      const wanted =
+        value === null
+          ? null
+          : value instanceof Uint8Array
+            ? `0x${Buffer.from(value).toString("hex")}`
+            : value instanceof Date
+              ? value.toISOString().slice(0, 10)
+              : String(value);
+      expect(kept[n], `${name}, row ${row}`).toBe(wanted);
+    });
+});
+
+describe("a dataset", () => {
+  const folder = at("logits");
+  mkdirSync(folder);
+  for (const name of ["train", "test"])
+    copyFileSync(DIGITS, `${folder}/${name}.arrow`);
+  const dataset = at("dataset");
+
+  test("is what its parts are together", async () => {
+    await built.runDataset({
+      inputs: [folder],
+      output: dataset,
+      shardRows: 500,
+      keep: ["label"],
+    });
+    const whole = await reportOf(
+      { input: DIGITS, keep: ["label"] },
+      { label: "label" },
+    );
+    const report = await built.report({
+      results: dataset,
+      output: page,
+      force: true,
+      label: "label",
+    });
+    expect(report.summary).toMatchObject({
+      kind: "dataset",
+      parts: 8,
+      sources: ["test.arrow", "train.arrow"],
+      rows: 2 * 1797,
+      rowsWithResults: 2 * 1797,
+    });
+    expect(report.certainty.doubt?.counts.map((n) => n / 2)).toEqual(
+      whole.certainty.doubt?.counts,
+    );
+    expect(report.calibration?.ece).toBeCloseTo(
+      whole.calibration?.ece as number,
+      12,
+    );
+    expect(report.classes.meanJacobian?.flat()[3]).toBeCloseTo(
+      whole.classes.meanJacobian?.flat()[3] as number,
+      12,
+    );
+    const surest = whole.rows.surest.slice(0, 10).flatMap(({ row, doubt }) => [
+      { row, doubt },
+      { row, doubt },
+    ]);
+    expect(
+      report.rows.surest.map(({ row, doubt }) => ({ row, doubt })),
+    ).toEqual(surest);
+    expect(new Set(report.rows.random.map(({ input }) => input)).size).toBe(2);
+  });
+
+  test("a part that is cut, and a folder that is none", async () => {
+    const cut = at("cut");
+    execFileSync("cp", ["-r", dataset, cut]);
+    const [part] = readdirSync(cut).filter((name) => name.startsWith("part-"));
+    truncateSync(`${cut}/${part}`, 1000);
+    await expect(
+      built.report({ results: cut, output: at("no.html") }),
+    ).rejects.toThrow(
+      /part-00000-of-00008.arrow: file: expected \d+ bytes as the manifest says, found 1000/,
+    );
+    rmSync(`${cut}/_SUCCESS`);
+    await expect(
+      built.report({ results: cut, output: at("no.html") }),
+    ).rejects.toThrow(
+      `expected a file of results or a complete dataset at ${cut}, found a folder without _SUCCESS`,
+    );
+  });
+});
+
+test("memory does not grow with the rows", async () => {
+  const peakOf = async (rows: number) => {
+    const [input, output] = [at("many.arrow"), at("many-results.arrow")];
+    await built.generate({ output: input, rows, classes: 4, force: true });
+    await built.run({ input, output, emit: ["softmax"], force: true });
+    const printed = execFileSync(
+      process.execPath,
+      [CLI, "report", output, "-o", page, "--force", "--json", "--quiet"],
+      { encoding: "utf8", maxBuffer: 1 << 26 },
+    );
+    return (JSON.parse(printed) as OutputReport).peakMemoryBytes;
+  };
+  const few = await peakOf(60_000);
+  expect(await peakOf(900_000)).toBeLessThan(1.5 * few);
+});
+
+test("the same output, options and seed: the same page; another seed, another sample", async () => {
+  await reportOf({ input: DIGITS }, { seed: 3 });
+  const first = readFileSync(page, "utf8");
+  const again = await reportOf({ input: DIGITS }, { seed: 3 });
+  expect(readFileSync(page, "utf8")).toBe(first);
+  const other = await reportOf({ input: DIGITS }, { seed: 4 });
+  const rowsOf = ({ rows }: OutputReport) => rows.random.map(({ row }) => row);
+  expect(rowsOf(other)).not.toEqual(rowsOf(again));
+  expect(new Set(rowsOf(other)).size).toBe(200);
+});
+
+test("it can be stopped, and leaves nothing", async () => {
+  const stop = new AbortController();
+  stop.abort();
+  writeFileSync(at("there.html"), "old");
+  await built.run({ input: DIGITS, output: at("whole.arrow") });
+  await expect(
+    built.report(
+      { results: at("whole.arrow"), output: at("there.html"), force: true },
+      { signal: stop.signal },
+    ),
+  ).rejects.toMatchObject({ code: "ERR_ABORTED" });
+  expect(readFileSync(at("there.html"), "utf8")).toBe("old");
+});
