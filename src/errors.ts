@@ -230,6 +230,19 @@ export class PlanMissingError extends SoftjacError {
   }
 }
 
+/** A service on the network does not answer, or not as it should, however often it is asked. A retry may help later. */
+export class ServiceUnavailableError extends SoftjacError {
+  readonly code = "ERR_SERVICE_UNAVAILABLE";
+  constructor(
+    /** What was asked for. */
+    readonly path: string,
+    expectedFound: string,
+    options?: ErrorOptions,
+  ) {
+    super(`${path}: ${expectedFound}`, options);
+  }
+}
+
 /** What surrounds the process says two things, or half of one. */
 export class ConfigurationError extends SoftjacError {
   readonly code = "ERR_CONFIGURATION";

@@ -49,6 +49,7 @@ export {
   PlanMissingError,
   RaggedRowError,
   RowMissingError,
+  ServiceUnavailableError,
   SoftjacError,
   StalledError,
   StoppedError,

@@ -20,6 +20,7 @@ export interface OptionSpec<Name extends string = string> {
     | "Values"
     | "Output"
     | "Dataset"
+    | "S3"
     | "Running"
     | "Limits"
     | "Reporting";

@@ -18,6 +18,7 @@ import {
   inputsOf,
   type RunEmit,
 } from "./results/emit-options.js";
+import { isS3 } from "./store/location.js";
 
 /** What a file may say of itself before it is refused; each has a default that files which people have do not reach. */
 export type LimitOptions = {
@@ -214,7 +215,10 @@ export function openOptionsOf(
   return {
     ...options,
     ownNames: ["row", ...options.emit, ...parts],
-    scratch: options.output === "-" ? undefined : dirname(options.output),
+    scratch:
+      options.output === "-" || isS3(options.output)
+        ? undefined
+        : dirname(options.output),
     signal,
   };
 }

@@ -19,6 +19,7 @@ export function workerSetup(
     slotBytes: slot.bytes,
     slot,
     sourceFd: logits.fd,
+    sourcePresent: logits.present?.toShare() ?? null,
     output: { fd, direct, compare, ring },
     classes: logits.classes,
     temperature,

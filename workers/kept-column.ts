@@ -4,7 +4,6 @@ import {
   ViewedValues,
   ViewOutside,
 } from "../src/arrow/views.js";
-import { readFully } from "../src/io/positional.js";
 import { putBytes } from "../src/io/put-bytes.js";
 import type {
   KeptColumnTask,
@@ -12,6 +11,7 @@ import type {
   WorkerSetup,
 } from "../src/pool/protocol.js";
 import { appendBits, countZeros } from "./bitmap.js";
+import { readInto } from "./read-source.js";
 import { TaskFailure, withSide } from "./task-failure.js";
 
 /** Values copied at once. */
@@ -90,7 +90,7 @@ class ColumnCopier {
 
   read(position: number, bytes: number): Uint8Array {
     const target = new Uint8Array(bytes);
-    withSide("input", () => readFully(this.setup.sourceFd, target, position));
+    readInto(this.setup, target, position);
     return target;
   }
 

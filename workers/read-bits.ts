@@ -1,10 +1,9 @@
-import { readFully } from "../src/io/positional.js";
 import type { WorkerSetup } from "../src/pool/protocol.js";
-import { withSide } from "./task-failure.js";
+import { readInto } from "./read-source.js";
 
 /** Whether bit `first + k` of the input's bitmap at `position` is set, for k under `count`; null where there is none (0). */
 export function readBits(
-  { sourceFd }: WorkerSetup,
+  setup: WorkerSetup,
   position: number,
   first: number,
   count: number,
@@ -12,7 +11,7 @@ export function readBits(
   if (position === 0) return null;
   const start = Math.floor(first / 8);
   const bytes = new Uint8Array(Math.ceil((first + count) / 8) - start);
-  withSide("input", () => readFully(sourceFd, bytes, position + start));
+  readInto(setup, bytes, position + start);
   const skip = first - 8 * start;
   return (k) =>
     (((bytes[(skip + k) >> 3] as number) >> ((skip + k) & 7)) & 1) === 1;

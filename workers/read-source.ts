@@ -1,15 +1,29 @@
 import { readFully } from "../src/io/positional.js";
+import { PresentBlocks } from "../src/io/present-blocks.js";
 import type { WorkerSetup } from "../src/pool/protocol.js";
 import { withSide } from "./task-failure.js";
 
 /** Reads bytes of the input to an address of the slots' memory. */
 export function readSource(
-  { buffer, sourceFd }: WorkerSetup,
+  setup: WorkerSetup,
   address: number,
   bytes: number,
   position: number,
 ): void {
-  withSide("input", () =>
-    readFully(sourceFd, new Uint8Array(buffer, address, bytes), position),
-  );
+  readInto(setup, new Uint8Array(setup.buffer, address, bytes), position);
+}
+
+/** Fills `target` with bytes of the input. */
+export function readInto(
+  { sourceFd, sourcePresent }: WorkerSetup,
+  target: Uint8Array,
+  position: number,
+): void {
+  withSide("input", () => {
+    if (sourcePresent) {
+      const { bytes, shared } = sourcePresent;
+      new PresentBlocks(bytes, shared).check(position, target.byteLength);
+    }
+    readFully(sourceFd, target, position);
+  });
 }

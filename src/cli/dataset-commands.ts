@@ -11,12 +11,13 @@ import { carryOut, refuse } from "./carry-out.js";
 import type { CommandSpec } from "./command.js";
 import { datasetText, leftoversText, statusText } from "./dataset-text.js";
 import { EXIT, exitCodeOf } from "./exit-codes.js";
+import { s3Environment } from "./s3-environment.js";
 import { LOOK_SETTINGS, REPORT_SETTINGS } from "./settings.js";
 
 const OUTPUT = {
   option: "output",
   what: "folder",
-  help: "The dataset: a folder that is, or is to be",
+  help: "The dataset: a folder that is, or is to be, or s3://bucket/prefix",
 };
 const PATH = { shown: "--output (-o)", what: "a path" };
 
@@ -46,7 +47,7 @@ const PLAN: CommandSpec = {
   examples: ["'logits/**/*.arrow' -o jacobian/ --layout packed"],
   async execute(given, settings) {
     const { planDataset } = await import("../dataset/tasks.js");
-    const options = given as unknown as DatasetOptions;
+    const options = s3Environment(given) as unknown as DatasetOptions;
     return carryOut({
       command: "plan",
       settings,
@@ -80,7 +81,7 @@ const RUN_SHARD: CommandSpec = {
       const task =
         shardIndex === undefined ? arrayTask(process.env, shardCount) : null;
       const options = {
-        ...given,
+        ...s3Environment(given),
         ...(task && { shardIndex: task.index, shardCount: task.count }),
       } as unknown as Parameters<typeof runShards>[0];
       return await carryOut({
@@ -108,7 +109,9 @@ const FINALIZE: CommandSpec = {
   examples: ["jacobian/"],
   async execute(given, settings) {
     const { finalizeDataset } = await import("../dataset/tasks.js");
-    const options = given as unknown as Parameters<typeof finalizeDataset>[0];
+    const options = s3Environment(given) as unknown as Parameters<
+      typeof finalizeDataset
+    >[0];
     return carryOut({
       command: "finalize",
       settings,
@@ -132,7 +135,9 @@ const STATUS: CommandSpec = {
   examples: ["jacobian/", "jacobian/ --json"],
   async execute(given, settings) {
     const { datasetStatus } = await import("../dataset/tasks.js");
-    const options = given as unknown as Parameters<typeof datasetStatus>[0];
+    const options = s3Environment(given) as unknown as Parameters<
+      typeof datasetStatus
+    >[0];
     return carryOut({
       command: "status",
       settings,
@@ -161,7 +166,9 @@ const GC: CommandSpec = {
   examples: ["jacobian/ --dry-run", "jacobian/ --older-than 24"],
   async execute(given, settings) {
     const { removeLeftovers } = await import("../dataset/leftovers.js");
-    const options = given as unknown as Parameters<typeof removeLeftovers>[0];
+    const options = s3Environment(given) as unknown as Parameters<
+      typeof removeLeftovers
+    >[0];
     return carryOut({
       command: "gc",
       settings,

@@ -6,6 +6,7 @@ export const EXIT = {
   usage: 64,
   badInput: 65,
   inputMissing: 66,
+  unavailable: 69,
   internal: 70,
   outputExists: 73,
   io: 74,
@@ -33,6 +34,7 @@ const BY_CODE: Record<string, number> = {
   ERR_PLAN_MISSING: EXIT.inputMissing,
   ERR_CONFIGURATION: EXIT.configuration,
   ERR_PERMISSION: EXIT.permission,
+  ERR_SERVICE_UNAVAILABLE: EXIT.unavailable,
 };
 
 /** The signals that stop a run, and the exit code of a process that they ended (128 + number). */

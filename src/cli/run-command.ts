@@ -6,11 +6,13 @@ import type { RunOptions } from "../options.js";
 import { RUN_OPTIONS } from "../options-table.js";
 import { EMIT_NAMES, EMITS } from "../results/catalogue.js";
 import { run } from "../run.js";
+import { isS3 } from "../store/location.js";
 import { carryOut, printJson, refuse } from "./carry-out.js";
 import type { CommandSpec, LineOptions, Settings } from "./command.js";
 import { datasetPlanText, datasetText } from "./dataset-text.js";
 import { EXIT, exitCodeOf } from "./exit-codes.js";
 import { kebab } from "./option-text.js";
+import { s3Environment } from "./s3-environment.js";
 import { DRY_RUN, REPORT_SETTINGS } from "./settings.js";
 import { endBySignal } from "./signals.js";
 import { dryRunText, reportText } from "./summary.js";
@@ -58,6 +60,12 @@ async function runOverFile(
       settings,
       `--${kebab(wrong)}: expected several inputs, or a folder as output (with a slash at its end), found one file`,
       wrong,
+    );
+  if (isS3(given.input as string))
+    return refused(
+      settings,
+      `output: expected a folder (with a slash at its end), or a prefix on S3, for inputs on S3, found ${given.output}`,
+      "output",
     );
   const options = without(given, ofDataset) as unknown as RunOptions;
   if (settings.get("dryRun") === true)
@@ -121,6 +129,7 @@ function isDataset(inputs: readonly string[], output: string): boolean {
   const [input = ""] = inputs;
   return (
     inputs.length > 1 ||
+    isS3(output) ||
     /[\\/]$/.test(output) ||
     isFolder(output) ||
     isFolder(input) ||
@@ -148,7 +157,9 @@ async function runOverDataset(
       "--force: expected --overwrite, which replaces a dataset, found --force",
       "force",
     );
-  const options = without(given, ["force"]) as unknown as DatasetOptions;
+  const options = s3Environment(
+    without(given, ["force"]),
+  ) as unknown as DatasetOptions;
   // Runs over one file do without.
   const { dryRunDataset, runDataset } = await import(
     "../dataset/run-dataset.js"

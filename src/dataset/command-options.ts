@@ -1,4 +1,5 @@
 import { type OptionSpec, RUN_OPTIONS } from "../options-table.js";
+import { S3_OPTIONS } from "../store/s3-options.js";
 import { PROCESS_OPTIONS, WORK_OPTIONS } from "./options.js";
 
 // Tables of the commands that work on a dataset in steps: the library checks by them, the CLI makes its help from them.
@@ -48,6 +49,7 @@ export const TASK_OPTIONS: readonly OptionSpec[] = [
   },
   ...WORK_OPTIONS,
   ...RUN_OPTIONS.filter(({ name }) => PROCESS_OPTIONS.includes(name)),
+  ...S3_OPTIONS,
 ];
 
 export const FINALIZE_OPTIONS: readonly OptionSpec[] = [
@@ -66,9 +68,13 @@ export const FINALIZE_OPTIONS: readonly OptionSpec[] = [
     group: "Dataset",
     help: "Publish it without the inputs that were left out",
   },
+  ...S3_OPTIONS,
 ];
 
-export const STATUS_OPTIONS: readonly OptionSpec[] = [RUN_OPTION];
+export const STATUS_OPTIONS: readonly OptionSpec[] = [
+  RUN_OPTION,
+  ...S3_OPTIONS,
+];
 
 export const LEFTOVER_OPTIONS: readonly OptionSpec[] = [
   {
@@ -87,4 +93,5 @@ export const LEFTOVER_OPTIONS: readonly OptionSpec[] = [
     group: "Dataset",
     help: "Say what would be removed, and remove nothing",
   },
+  ...S3_OPTIONS,
 ];

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import {
   AbortedError,
   InternalError,
@@ -41,7 +40,7 @@ export async function computeShards(
   { onProgress, onEvent }: DatasetHooks,
 ): Promise<void> {
   const { run } = work;
-  const { of, root } = run.plan;
+  const { of } = run.plan;
   const maker = new ShardMaker(work);
   const died: string[] = [];
   /** Of the shard before; false: the dataset has been published. */
@@ -71,8 +70,8 @@ export async function computeShards(
         if (error instanceof WorkerError)
           died.push(`${maker.describe(shard)}: ${error.message}`);
         else if (keepGoing && isBadInput(error)) {
-          maker.checkPinned(shard);
-          const path = join(root, input.name);
+          await maker.checkPinned(shard);
+          const path = work.inputs.path(input.name);
           const found = errorOfInput(error, path, input.name);
           await run.leaveOut(span.input, found);
           leftOut.set(span.input, found);

@@ -3,13 +3,19 @@ import { fingerprintOf } from "./fingerprint.js";
 import type { BytesOptions } from "./options.js";
 import type { Shard } from "./plan-shards.js";
 
+/** What tells an input from another of the same name. */
+export interface InputState {
+  bytes: number;
+  /** A file: when it was last changed, in nanoseconds since 1970. */
+  modified?: string;
+  /** An object: its ETag. */
+  etag?: string;
+}
+
 /** An input as it was when the run was planned. */
-export interface PinnedInput {
+export interface PinnedInput extends InputState {
   /** Its path from the folder that all inputs are in. */
   name: string;
-  bytes: number;
-  /** When it was last changed, in nanoseconds since 1970. */
-  modified: string;
   rows: number;
 }
 
@@ -21,7 +27,7 @@ export interface LeftOutInput extends Omit<PinnedInput, "rows"> {
 /** Everything that the bytes of a dataset depend on, and where its inputs are. */
 export interface DatasetPlan {
   fingerprint: string;
-  /** The folder that the inputs' names start from. */
+  /** The folder that the inputs' names start from, or s3://bucket/prefix. */
   root: string;
   of: PlannedBytes;
 }

@@ -1,26 +1,17 @@
 import { rm } from "node:fs/promises";
 import { InputsLeftOutError, InternalError, IoError } from "../errors.js";
+import { hashPath } from "../store/hash-file.js";
+import { hasFolders, MissingFolder, type Store } from "../store/store.js";
 import type { DatasetPlan } from "./dataset-plan.js";
 import { sha256 } from "./fingerprint.js";
-import { hashPath } from "./hash-file.js";
+import { InPlacePublication } from "./in-place-publication.js";
 import { LeftOutInputs } from "./left-out.js";
 import { type Manifest, manifestOf } from "./manifest.js";
-import {
-  COMMITS,
-  commitName,
-  MANIFEST,
-  PLAN,
-  type RunFolders,
-  SUCCESS,
-} from "./names.js";
-import { Publication } from "./publication.js";
-import {
-  decodeJson,
-  encodeJson,
-  type PartRecord,
-  type Success,
-} from "./records.js";
-import { MissingFolder, type Store } from "./store.js";
+import { commitName, MANIFEST, type RunFolders } from "./names.js";
+import type { Publication } from "./publication.js";
+import { encodeJson, type PartRecord, type Success } from "./records.js";
+import { RenamedPublication } from "./renamed-publication.js";
+import { StoredParts } from "./stored-parts.js";
 
 export interface PublishOptions {
   /** Another dataset is replaced. */
@@ -34,6 +25,7 @@ export interface PublishOptions {
  * may work on it at once and die at any point; what they do twice has the same bytes.
  */
 export class DatasetRun {
+  readonly #parts: StoredParts;
   readonly #leftOut: LeftOutInputs;
   readonly #publication: Publication;
 
@@ -42,8 +34,11 @@ export class DatasetRun {
     readonly folders: RunFolders,
     readonly plan: DatasetPlan,
   ) {
+    this.#parts = new StoredParts(store, plan);
     this.#leftOut = new LeftOutInputs(store, plan);
-    this.#publication = new Publication(store, folders, plan.fingerprint);
+    this.#publication = hasFolders(store)
+      ? new RenamedPublication(store, folders, plan.fingerprint)
+      : new InPlacePublication(store, folders, plan.fingerprint);
   }
 
   get shards(): number {
@@ -61,51 +56,37 @@ export class DatasetRun {
   }
 
   /**
-   * Makes the run's folders and plan, where they are not there.
+   * Makes the run's place and plan, where they are not there.
    * @returns false where the dataset is complete already
    * @throws OutputExistsError where the name is taken by something else
    */
   async begin({ overwrite }: { overwrite: boolean }): Promise<boolean> {
-    const { wip, tmp } = this.folders;
     if ((await this.isPublished()) || (await this.#publication.takeBack())) {
       // Of a process that died between publishing and clearing up.
       await this.#clearUp();
       return false;
     }
     await this.refuseOther({ overwrite });
-    await this.store.makeFolder(tmp);
-    await this.store.makeFolder(`${wip}/${COMMITS}`);
+    await this.#publication.makePlace();
     // Another process may have published, and with that renamed its folder away, since we have looked.
     if (await this.isPublished()) {
       await this.#clearUp();
       return false;
     }
     try {
-      await this.store.putIfAbsent(`${wip}/${PLAN}`, encodeJson(this.plan));
+      await this.#publication.putPlan(encodeJson(this.plan));
     } catch (error) {
       // The same, a moment later.
-      if (error instanceof MissingFolder && (await this.isPublished()))
-        return false;
-      throw error;
+      if (!(error instanceof MissingFolder)) throw error;
+      if (await this.isPublished()) return false;
+      throw goneError(this.folders.wip, error);
     }
     return true;
   }
 
   /** What is known of a shard that is done; null: it is not. @throws InternalError */
-  async record(
-    shard: number,
-    folder = this.folders.wip,
-  ): Promise<PartRecord | null> {
-    const name = `${folder}/${commitName(shard)}`;
-    const bytes = await this.store.read(name);
-    if (!bytes) return null;
-    const found = decodeJson(bytes) as PartRecord | null;
-    const { fingerprint } = this.plan;
-    if (found?.fingerprint !== fingerprint || found.shard !== shard)
-      throw new InternalError(
-        `${name}: expected the record of shard ${shard} of run ${fingerprint}, found another`,
-      );
-    return found;
+  record(shard: number, folder = this.folders.wip): Promise<PartRecord | null> {
+    return this.#parts.record(shard, folder);
   }
 
   /**
@@ -117,27 +98,34 @@ export class DatasetRun {
     const { wip } = this.folders;
     const part = `${wip}/${record.part}`;
     try {
+      await this.#publication.checkPlace();
       if (!(await this.store.publish(file, part)))
         await this.#compareWith(part, file);
       const name = `${wip}/${commitName(record.shard)}`;
       if (!(await this.store.putIfAbsent(name, encodeJson(record))))
         await this.record(record.shard);
+      if (this.#publication.isInPlace) await this.#sweepLate(record);
       return true;
     } catch (error) {
       if (!(error instanceof MissingFolder)) throw error;
       if (await this.isPublished()) return false;
-      throw new IoError(
-        wip,
-        "expected the run's folder, found that it has been removed",
-        { cause: error },
-      );
+      throw goneError(wip, error);
     }
+  }
+
+  /** Where nothing is renamed, a part may come when its input was left out and all is published. */
+  async #sweepLate({ input }: PartRecord): Promise<void> {
+    const { wip } = this.folders;
+    const leftOut = await this.#leftOut.found(wip);
+    if (leftOut.has(input)) await this.#leftOut.sweep(wip);
   }
 
   /** Whether a shard is done, and its part what its record says. */
   async isDone(shard: number): Promise<boolean> {
     const record = await this.record(shard);
-    return record !== null && (await this.#isWhole(record));
+    return (
+      record !== null && (await this.#parts.isWhole(record, this.folders.wip))
+    );
   }
 
   /** The shards that are not done. */
@@ -149,16 +137,7 @@ export class DatasetRun {
   /** The shards without a record, and those whose part is not what their record says; none of inputs left out. */
   async inspect(): Promise<{ missing: number[]; damaged: number[] }> {
     const folder = await this.#folder();
-    const leftOut = await this.#leftOut.found(folder);
-    const missing: number[] = [];
-    const damaged: number[] = [];
-    for (const [shard, { input }] of this.plan.of.shards.entries()) {
-      if (leftOut.has(input)) continue;
-      const record = await this.record(shard, folder);
-      if (!record) missing.push(shard);
-      else if (!(await this.#isWhole(record, folder))) damaged.push(shard);
-    }
-    return { missing, damaged };
+    return this.#parts.inspect(folder, await this.#leftOut.found(folder));
   }
 
   /** The inputs that the run goes on without, and why. */
@@ -187,11 +166,11 @@ export class DatasetRun {
 
   /** Removes a part that is not what its record says, and the record, so that it is made again. */
   async clearDamaged(shard: number): Promise<void> {
-    const record = await this.record(shard);
-    if (!record || (await this.#isWhole(record))) return;
     const { wip } = this.folders;
-    await this.store.remove(`${wip}/${commitName(shard)}`);
-    await this.store.remove(`${wip}/${record.part}`);
+    // A process that comes late would remove what another has made, and published, since.
+    if (this.#publication.isInPlace)
+      await this.#parts.refuseDamaged(shard, wip);
+    else await this.#parts.clearDamaged(shard, wip);
   }
 
   /**
@@ -205,23 +184,33 @@ export class DatasetRun {
   }: PublishOptions): Promise<void> {
     if (await this.isPublished()) return;
     const { wip } = this.folders;
+    let success: Success;
     try {
       await this.#refuseLeftOut(allowMissing);
       await this.#leftOut.sweep(wip);
       const manifest = encodeJson(await this.#manifest());
-      await this.store.putIfAbsent(`${wip}/${MANIFEST}`, manifest);
-      const success: Success = {
+      await this.#putSame(`${wip}/${MANIFEST}`, manifest);
+      success = {
         fingerprint: this.plan.fingerprint,
         manifest: sha256(manifest),
       };
-      await this.store.putIfAbsent(`${wip}/${SUCCESS}`, encodeJson(success));
     } catch (error) {
       // Another process has published while this one was at it.
       if (await this.isPublished()) return;
       throw error;
     }
-    await this.#publication.put({ overwrite });
+    await this.#publication.put(encodeJson(success), { overwrite });
     await this.#clearUp();
+  }
+
+  /** Puts a file that every process makes the same. @throws InternalError where one has made another */
+  async #putSame(name: string, bytes: Uint8Array): Promise<void> {
+    if (await this.store.putIfAbsent(name, bytes)) return;
+    const found = await this.store.read(name);
+    if (found && sha256(found) !== sha256(bytes))
+      throw new InternalError(
+        `${name}: expected the same bytes from every process (SHA-256 ${sha256(bytes)}), found others (${sha256(found)})`,
+      );
   }
 
   async #refuseLeftOut(allowMissing: boolean): Promise<void> {
@@ -239,9 +228,10 @@ export class DatasetRun {
     const { shards } = this.plan.of;
     const parts: PartRecord[] = [];
     const leftOut = await this.#leftOut.found(this.folders.wip);
+    const records = await this.#parts.records(this.folders.wip);
     for (const [shard, { input }] of shards.entries()) {
       if (leftOut.has(input)) continue;
-      const record = await this.record(shard);
+      const { record } = records.get(shard) ?? {};
       if (!record)
         throw new InternalError(`expected shard ${shard} to be done`);
       parts.push(record);
@@ -250,20 +240,6 @@ export class DatasetRun {
       this.plan,
       parts,
       await this.#leftOut.all(this.folders.wip),
-    );
-  }
-
-  /** Whether a part is what its record says. One that is younger has been changed since. */
-  async #isWhole(
-    { shard, part, bytes, sha256 }: PartRecord,
-    folder = this.folders.wip,
-  ): Promise<boolean> {
-    const found = await this.store.stat(`${folder}/${part}`);
-    if (!found?.isFile || found.bytes !== bytes) return false;
-    const record = await this.store.stat(`${folder}/${commitName(shard)}`);
-    if (record !== null && found.modified <= record.modified) return true;
-    return (
-      sha256 !== null && (await this.store.hash(`${folder}/${part}`)) === sha256
     );
   }
 
@@ -283,10 +259,16 @@ export class DatasetRun {
 
   /** After publishing, by whoever finds it published. */
   async #clearUp(): Promise<void> {
-    const { out, wip, tmp } = this.folders;
-    // Another process may have made a part of such an input between the manifest and the folder's new name.
-    await this.#leftOut.sweep(out);
-    for (const folder of [wip, tmp, ...(await this.#publication.asides())])
-      await this.store.remove(folder);
+    // Another process may have made a part of such an input between the manifest and the end.
+    await this.#leftOut.sweep(this.folders.out);
+    await this.#publication.clearUp();
   }
+}
+
+function goneError(wip: string, cause: MissingFolder): IoError {
+  return new IoError(
+    wip,
+    "expected the run's folder, found that it has been removed",
+    { cause },
+  );
 }

@@ -2,12 +2,19 @@ import { stat } from "node:fs/promises";
 import { dirname, relative, resolve, sep } from "node:path";
 import { glob, isDynamicPattern } from "tinyglobby";
 import { InputMissingError, UsageError } from "../errors.js";
+import { isS3 } from "../store/location.js";
+import type { S3Options } from "../store/s3-options.js";
+import type { InputState } from "./dataset-plan.js";
+import { findOnS3 } from "./find-on-s3.js";
+import { commonFolder, isHidden } from "./input-names.js";
 
 /** The inputs of a dataset, and the folder that all of them are in. */
 export interface FoundInputs {
   root: string;
   /** Paths from the root, with slashes, in the order of their bytes. */
   names: string[];
+  /** Of objects, which a list tells of with their names. */
+  states?: ReadonlyMap<string, InputState>;
 }
 
 /**
@@ -19,7 +26,9 @@ export interface FoundInputs {
 export async function findInputs(
   wanted: readonly string[],
   output: string,
+  s3: S3Options = {},
 ): Promise<FoundInputs> {
+  if (wanted.some(isS3)) return findOnS3(wanted, output, s3);
   const found = new Set<string>();
   for (const path of wanted) {
     refuseAround(output, path);
@@ -30,7 +39,8 @@ export async function findInputs(
     for (const file of inputs) found.add(file);
   }
   const paths = [...found];
-  const root = paths.map(dirname).reduce(commonFolder);
+  const root =
+    paths.map(dirname).reduce((a, b) => commonFolder(a, b, sep)) || sep;
   const names = paths.map((path) => relative(root, path).split(sep).join("/"));
   return { root, names: names.sort() };
 }
@@ -52,7 +62,7 @@ async function filesOf(path: string): Promise<string[]> {
   const start = kind === "folder" ? resolve(path) : resolve(".");
   return files
     .map((file) => resolve(file))
-    .filter((file) => !isHidden(relative(start, file)));
+    .filter((file) => !isHidden(relative(start, file).split(sep)));
 }
 
 async function missing(path: string): Promise<InputMissingError> {
@@ -77,13 +87,6 @@ function isInside(path: string, folder: string): boolean {
   return path === folder || path.startsWith(folder + sep);
 }
 
-/** Files and folders of tools, not of people: `_SUCCESS`, `.crc`, what a run of ours has under way. */
-function isHidden(path: string): boolean {
-  return path
-    .split(sep)
-    .some((name) => name !== ".." && /^[._]|\.__(?:wip|tmp|old)-/.test(name));
-}
-
 async function kindOf(path: string): Promise<"file" | "folder" | null> {
   try {
     const found = await stat(path);
@@ -91,10 +94,4 @@ async function kindOf(path: string): Promise<"file" | "folder" | null> {
   } catch {
     return null;
   }
-}
-
-function commonFolder(a: string, b: string): string {
-  const [left, right] = [a.split(sep), b.split(sep)];
-  const differs = left.findIndex((name, k) => name !== right[k]);
-  return (differs < 0 ? left : left.slice(0, differs)).join(sep) || sep;
 }

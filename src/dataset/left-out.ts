@@ -1,8 +1,8 @@
 import type { SoftjacError } from "../errors.js";
+import type { Store } from "../store/store.js";
 import type { DatasetPlan, LeftOutInput, PinnedInput } from "./dataset-plan.js";
 import { COMMITS, commitName, partName } from "./names.js";
 import { decodeJson, encodeJson } from "./records.js";
-import type { Store } from "./store.js";
 
 /** Errors of one input that another call would meet again. */
 const BAD_INPUT = [
@@ -53,8 +53,7 @@ export class LeftOutInputs {
   /** Those found bad since the plan, by number. */
   async found(folder: string): Promise<Map<number, string>> {
     const found = new Map<number, string>();
-    for (const name of await this.store.list(`${folder}/${COMMITS}`)) {
-      if (!name.startsWith(RECORD)) continue;
+    for (const name of await this.store.list(`${folder}/${COMMITS}`, RECORD)) {
       const bytes = await this.store.read(`${folder}/${COMMITS}/${name}`);
       const record = decodeJson(bytes) as LeftOutRecord | null;
       if (record?.fingerprint === this.plan.fingerprint)

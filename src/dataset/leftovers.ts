@@ -1,11 +1,14 @@
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { checkNames, checkPath, checkValue } from "../check-options.js";
+import { isS3, resolveLocation } from "../store/location.js";
+import { PosixStore } from "../store/posix-store.js";
+import { type S3Options, s3OptionsOf } from "../store/s3-options.js";
+import type { Store } from "../store/store.js";
 import { LEFTOVER_OPTIONS } from "./command-options.js";
-import { PosixStore } from "./posix-store.js";
-import type { Store } from "./store.js";
+import { removeOnS3 } from "./leftovers-on-s3.js";
 
-export interface LeftoverOptions {
-  /** Path of a dataset; what runs for it have left stands beside. */
+export interface LeftoverOptions extends S3Options {
+  /** Path of a dataset, what runs for it have left stands beside; or s3://bucket/prefix, where it stands inside. */
   output: string;
   /** Hours since anything in a folder was last changed. */
   olderThan?: number | undefined;
@@ -31,9 +34,11 @@ export async function removeLeftovers(
   checkPath("output", options.output);
   for (const spec of LEFTOVER_OPTIONS)
     checkValue(spec, options[spec.name as keyof LeftoverOptions]);
-  const out = resolve(options.output);
+  const out = resolveLocation(options.output);
   const { olderThan = 72, dryRun = false } = options;
   const limit = Date.now() - olderThan * 3600_000;
+  if (isS3(out))
+    return removeOnS3({ ...s3OptionsOf(options), output: out, limit, dryRun });
   const store = new PosixStore(dirname(out));
   const found: Leftovers = { output: out, removed: [], kept: [] };
   for (const name of await store.list(dirname(out))) {

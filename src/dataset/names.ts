@@ -1,4 +1,5 @@
 import { basename, dirname, join } from "node:path";
+import { isS3 } from "../store/location.js";
 
 // A dataset is a folder that comes to be as a whole (the run's fingerprint in the names of what is on the way):
 //
@@ -8,6 +9,8 @@ import { basename, dirname, join } from "node:path";
 //                  _commits/00007.json    what that part is
 //                  _manifest.json  _SUCCESS
 //   OUT/                                  the folder before, renamed
+//
+// On S3 nothing is renamed: all but what is unfinished, which is on this machine, stands in OUT/ from the start.
 
 /** Where the files of one run over a dataset stand. */
 export interface RunFolders {
@@ -25,6 +28,7 @@ export const MANIFEST = "_manifest.json";
 export const SUCCESS = "_SUCCESS";
 
 export function runFolders(out: string, fingerprint: string): RunFolders {
+  if (isS3(out)) return { out, wip: out, tmp: out, old: out };
   const base = join(dirname(out), basename(out));
   return {
     out: base,

@@ -1,4 +1,3 @@
-import { resolve } from "node:path";
 import { checkNames, checkPath, checkValue } from "../check-options.js";
 import { UsageError } from "../errors.js";
 import { LIMIT_NAMES } from "../input/limits.js";
@@ -9,14 +8,25 @@ import {
 } from "../options.js";
 import { type OptionSpec, RUN_OPTIONS } from "../options-table.js";
 import { isEntriesLayout } from "../results/catalogue.js";
+import { isS3, resolveLocation } from "../store/location.js";
+import {
+  S3_OPTIONS,
+  type S3Options,
+  s3OptionsOf,
+} from "../store/s3-options.js";
+import { refuseOverwrite } from "./in-place-publication.js";
 import type { StopLimits } from "./stopping.js";
 
 /** What a run over a dataset is asked to do, beside what any run is. */
 export interface DatasetOptions
-  extends Omit<RunOptions, "input" | "output" | "force"> {
-  /** Files, folders of files, and patterns: `*` stands for a part of a name, `**` for any folders between. */
+  extends Omit<RunOptions, "input" | "output" | "force">,
+    S3Options {
+  /**
+   * Files, folders of files, and patterns: `*` stands for a part of a name, `**` for any folders between. The same of
+   * objects on S3, as `s3://bucket/key`.
+   */
   inputs: readonly string[];
-  /** Path of the folder to make. */
+  /** Path of the folder to make, or `s3://bucket/prefix`. */
   output: string;
   /** Rows of a part at most. */
   shardRows?: number | undefined;
@@ -114,6 +124,7 @@ export const DATASET_OPTIONS = [
     help: "Publish the dataset without the inputs that were left out",
   },
   ...WORK_OPTIONS,
+  ...S3_OPTIONS,
 ] as const satisfies readonly OptionSpec[];
 
 /** How a process works on a dataset. */
@@ -132,6 +143,7 @@ export interface ResolvedDataset {
   readonly overwrite: boolean;
   readonly allowMissing: boolean;
   readonly work: WorkOptions;
+  readonly s3: S3Options;
   /** Of one of its inputs. */
   of(input: string): ResolvedOptions;
 }
@@ -174,19 +186,27 @@ export function resolveDataset(options: DatasetOptions): ResolvedDataset {
       options[name as keyof typeof options],
     ]),
   );
-  const of = (input: string) => resolveOptions({ ...run, input, output });
+  const of = (input: string) =>
+    partOptions(resolveOptions({ ...run, input, output }));
   of(inputs[0] as string);
+  if (isS3(output)) refuseOverwrite(output, overwrite ?? false);
   return Object.freeze({
     inputs: Object.freeze([...inputs]),
-    output: resolve(output),
+    output: resolveLocation(output),
     shardRows,
     shardBytes: shardBytes ?? 256 * 2 ** 20,
     checksums: options.checksums ?? false,
     overwrite: overwrite ?? false,
     allowMissing: allowMissing ?? false,
     work,
+    s3: s3OptionsOf(options),
     of,
   });
+}
+
+/** A part that is sent elsewhere need not be durable here. */
+export function partOptions(options: ResolvedOptions): ResolvedOptions {
+  return isS3(options.output) ? { ...options, sync: false } : options;
 }
 
 /** @throws UsageError */

@@ -1,12 +1,9 @@
-import { statSync } from "node:fs";
-import { join } from "node:path";
-import { InputFormatError, InputUnsupportedError } from "../errors.js";
-import { openLogits } from "../input/open-logits.js";
+import { InputUnsupportedError } from "../errors.js";
 import { planJob } from "../job.js";
 import { openOptionsOf } from "../options.js";
-import type { LeftOutInput, PinnedInput } from "./dataset-plan.js";
+import type { InputState, LeftOutInput, PinnedInput } from "./dataset-plan.js";
 import type { DatasetHooks } from "./events.js";
-import type { FoundInputs } from "./find-inputs.js";
+import type { Inputs } from "./inputs.js";
 import { errorOfInput, isBadInput } from "./left-out.js";
 import type { ResolvedDataset } from "./options.js";
 import type { InputSize } from "./plan-shards.js";
@@ -31,7 +28,8 @@ export interface PinnedInputs {
  * `keepGoing` only where none is left
  */
 export async function pinInputs(
-  { root, names }: FoundInputs,
+  names: readonly string[],
+  inputs: Inputs,
   dataset: ResolvedDataset,
   { signal, onEvent }: Pick<DatasetHooks, "signal" | "onEvent">,
 ): Promise<PinnedInputs> {
@@ -40,10 +38,11 @@ export async function pinInputs(
   const leftOut: LeftOutInput[] = [];
   let first: Kind | null = null;
   for (const [k, name] of names.entries()) {
-    const path = join(root, name);
-    const seen = stateOf(path);
+    const path = inputs.path(name);
+    const seen = await inputs.state(name);
     try {
-      const { kind, size } = await lookInto(path, name, dataset, signal);
+      const input = { name, ...seen };
+      const { kind, size } = await lookInto(inputs, input, dataset, signal);
       first ??= kind;
       refuseOther(path, first, kind);
       pinned.push({ name, ...seen, rows: size.rows });
@@ -60,16 +59,17 @@ export async function pinInputs(
 }
 
 async function lookInto(
-  path: string,
-  name: string,
+  inputs: Inputs,
+  input: InputState & { name: string },
   dataset: ResolvedDataset,
   signal: AbortSignal | undefined,
 ): Promise<{ kind: Kind; size: InputSize }> {
-  const options = dataset.of(path);
-  const logits = await openLogits(path, openOptionsOf(options, signal));
+  const { name } = input;
+  const options = dataset.of(inputs.path(name));
+  const logits = await inputs.open(input, openOptionsOf(options, signal));
   try {
     const { rows, classes } = logits;
-    const job = planJob(options, logits);
+    const job = await inputs.reading(logits, () => planJob(options, logits));
     const bytes = job.kind === "planned" ? job.layout.bytes : logits.bytes;
     return {
       kind: { name, classes, dtype: job.dtype },
@@ -78,28 +78,6 @@ async function lookInto(
   } finally {
     logits.close();
   }
-}
-
-/** The run's plan is no longer that of its inputs. */
-export class InputChangedError extends InputFormatError {}
-
-/** @throws InputChangedError for an input that is not what it was */
-export function checkPinned(
-  path: string,
-  { bytes, modified }: PinnedInput,
-): void {
-  const found = stateOf(path);
-  if (found.bytes !== bytes || found.modified !== modified)
-    throw new InputChangedError(
-      path,
-      "file",
-      `expected it as it was when the run was planned (${bytes} bytes, changed at ${modified} ns), found another (${found.bytes} bytes, changed at ${found.modified} ns)`,
-    );
-}
-
-function stateOf(path: string): Pick<PinnedInput, "bytes" | "modified"> {
-  const { size, mtimeNs } = statSync(path, { bigint: true });
-  return { bytes: Number(size), modified: String(mtimeNs) };
 }
 
 function refuseOther(path: string, first: Kind, found: Kind): void {

@@ -1,20 +1,22 @@
-import { join } from "node:path";
 import type { Crew } from "../pool/crew.js";
 import { startEarly } from "../start-early.js";
+import { openStore } from "../store/open-store.js";
+import type { Store } from "../store/store.js";
 import { makePlan } from "./dataset-plan.js";
 import { DatasetRun } from "./dataset-run.js";
 import type { DatasetHooks } from "./events.js";
 import { findInputs } from "./find-inputs.js";
+import { type Inputs, openInputs } from "./inputs.js";
 import { runFolders } from "./names.js";
 import { bytesOptions, type ResolvedDataset } from "./options.js";
 import { pinInputs } from "./pin-inputs.js";
 import { planShards } from "./plan-shards.js";
-import { PosixStore } from "./posix-store.js";
 
-/** A run over a dataset, and the store that it is in. */
+/** A run over a dataset, the store that it is in, and what it is over. */
 export interface StoredRunOver {
   run: DatasetRun;
-  store: PosixStore;
+  store: Store;
+  inputs: Inputs;
 }
 
 /**
@@ -27,11 +29,17 @@ export async function planRunOver(
   hooks: Pick<DatasetHooks, "signal" | "onEvent">,
   crew?: Crew,
 ): Promise<StoredRunOver> {
-  const found = await findInputs(dataset.inputs, dataset.output);
-  const paths = found.names.map((name) => join(found.root, name));
+  const found = await findInputs(dataset.inputs, dataset.output, dataset.s3);
+  const inputs = await openInputs(found.root, dataset.s3, found.states);
+  const paths = found.names.map((name) => inputs.path(name));
   const { threads } = dataset.of(dataset.inputs[0] as string);
   if (crew) startEarly(crew, paths, threads);
-  const { pinned, sizes, leftOut } = await pinInputs(found, dataset, hooks);
+  const { pinned, sizes, leftOut } = await pinInputs(
+    found.names,
+    inputs,
+    dataset,
+    hooks,
+  );
   const plan = makePlan(found.root, {
     checksums: dataset.checksums,
     options: bytesOptions(dataset.of(dataset.inputs[0] as string)),
@@ -40,6 +48,6 @@ export async function planRunOver(
     shards: planShards(sizes, dataset),
   });
   const folders = runFolders(dataset.output, plan.fingerprint);
-  const store = new PosixStore(folders.tmp);
-  return { run: new DatasetRun(store, folders, plan), store };
+  const store = await openStore(folders.out, dataset.s3, folders.tmp);
+  return { run: new DatasetRun(store, folders, plan), store, inputs };
 }

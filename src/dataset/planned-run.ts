@@ -1,11 +1,15 @@
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { InternalError, PlanMissingError, UsageError } from "../errors.js";
+import { isS3, resolveLocation } from "../store/location.js";
+import { openStore } from "../store/open-store.js";
+import type { S3Options } from "../store/s3-options.js";
+import type { Store } from "../store/store.js";
 import type { DatasetPlan } from "./dataset-plan.js";
 import { DatasetRun } from "./dataset-run.js";
 import { fingerprintOf } from "./fingerprint.js";
+import { openInputs } from "./inputs.js";
 import { PLAN, runFolders, SUCCESS } from "./names.js";
 import type { StoredRunOver } from "./plan-run-over.js";
-import { PosixStore } from "./posix-store.js";
 import { decodeJson } from "./records.js";
 
 /**
@@ -16,12 +20,36 @@ import { decodeJson } from "./records.js";
 export async function openPlannedRun(
   output: string,
   fingerprint?: string,
+  s3: S3Options = {},
 ): Promise<StoredRunOver> {
-  const out = resolve(output);
-  const store = new PosixStore(dirname(out));
+  const out = resolveLocation(output);
+  const store = await openStore(out, s3);
+  const name = isS3(out)
+    ? `${out}/${PLAN}`
+    : await planIn(store, out, fingerprint);
+  const bytes = name === null ? null : await store.read(name);
+  if (!bytes) throw new PlanMissingError(out);
+  const plan = decodeJson(bytes) as DatasetPlan | null;
+  if (!plan?.of || fingerprintOf(plan.of) !== plan.fingerprint)
+    throw new InternalError(
+      `${name}: expected the plan of a run, found other content`,
+    );
+  if (fingerprint !== undefined && plan.fingerprint !== fingerprint)
+    throw new PlanMissingError(out);
+  const folders = runFolders(out, plan.fingerprint);
+  const own = await openStore(out, s3, folders.tmp);
+  const inputs = await openInputs(plan.root, s3);
+  return { run: new DatasetRun(own, folders, plan), store: own, inputs };
+}
+
+/** Where the plan stands for a folder; null: there is none. @throws UsageError */
+async function planIn(
+  store: Store,
+  out: string,
+  fingerprint: string | undefined,
+): Promise<string | null> {
   const marker = `${basename(out)}.__wip-`;
-  const underWay = (await store.list(dirname(out)))
-    .filter((name) => name.startsWith(marker))
+  const underWay = (await store.list(dirname(out), marker))
     .map((name) => name.slice(marker.length))
     .filter((found) => fingerprint === undefined || found === fingerprint);
   if (underWay.length > 1)
@@ -30,18 +58,6 @@ export async function openPlannedRun(
       "run",
     );
   const [found] = underWay;
-  const folder = found ? `${out}.__wip-${found}` : out;
-  const bytes = await store.read(join(folder, PLAN));
-  const isOurs = found || (await store.stat(join(out, SUCCESS)));
-  if (!bytes || !isOurs) throw new PlanMissingError(out);
-  const plan = decodeJson(bytes) as DatasetPlan | null;
-  if (!plan?.of || fingerprintOf(plan.of) !== plan.fingerprint)
-    throw new InternalError(
-      `${join(folder, PLAN)}: expected the plan of a run, found other content`,
-    );
-  if (fingerprint !== undefined && plan.fingerprint !== fingerprint)
-    throw new PlanMissingError(out);
-  const folders = runFolders(out, plan.fingerprint);
-  const own = new PosixStore(folders.tmp);
-  return { run: new DatasetRun(own, folders, plan), store: own };
+  if (found) return join(`${out}.__wip-${found}`, PLAN);
+  return (await store.stat(join(out, SUCCESS))) ? join(out, PLAN) : null;
 }

@@ -1,123 +1,28 @@
-import { randomBytes } from "node:crypto";
-import { basename, dirname, join } from "node:path";
-import { IoError, OutputExistsError } from "../errors.js";
-import { type RunFolders, SUCCESS } from "./names.js";
-import { decodeJson, type Success } from "./records.js";
-import type { Store } from "./store.js";
-
-/**
- * The name under which a run's dataset appears: who has it, and how the run's folder gets it, whole and at once, while
- * other processes of the same run, or of another, do the same.
- */
-export class Publication {
-  constructor(
-    private readonly store: Store,
-    private readonly folders: RunFolders,
-    private readonly fingerprint: string,
-  ) {}
-
+/** How the dataset of a run comes to stand under its name, while other processes of the same run, or of another, do the same. */
+export interface Publication {
+  /** The run's files are put where they stay: nothing is renamed. */
+  readonly isInPlace: boolean;
   /** Whether the dataset is there, complete, and of this run. */
-  isPublished(): Promise<boolean> {
-    return this.#isOurs(this.folders.out);
-  }
-
+  isPublished(): Promise<boolean>;
   /**
    * A dataset is replaced where that is asked for; nothing else ever is.
    * @throws OutputExistsError where something is there that stays
    */
-  async refuseOther({ overwrite }: { overwrite: boolean }): Promise<void> {
-    const { out } = this.folders;
-    const found = await this.store.stat(out);
-    if (!found) return;
-    if (!found.isFolder)
-      throw new OutputExistsError(
-        out,
-        `${found.isFile ? "a file" : "a link, device or pipe"}, where the dataset's folder belongs`,
-      );
-    const names = await this.store.list(out);
-    if (names.length === 0) return;
-    const success = decodeJson(await this.store.read(`${out}/${SUCCESS}`));
-    const { fingerprint } = (success ?? {}) as Partial<Success>;
-    // Another process was quicker.
-    if (fingerprint === this.fingerprint) return;
-    if (typeof fingerprint !== "string")
-      throw new OutputExistsError(
-        out,
-        "a folder with other things in it (no option replaces it)",
-      );
-    if (!overwrite)
-      throw new OutputExistsError(
-        out,
-        "the dataset of another run (--overwrite replaces it)",
-      );
-  }
-
+  refuseOther(options: { overwrite: boolean }): Promise<void>;
+  /** Makes the place where the run's files go; nothing where it is there. */
+  makePlace(): Promise<void>;
+  /** Puts the run's plan in its place. @throws MissingFolder, OutputExistsError */
+  putPlan(plan: Uint8Array): Promise<void>;
+  /** Makes sure that the place is still the run's. @throws MissingFolder */
+  checkPlace(): Promise<void>;
   /**
-   * Gives the run's folder, complete, the dataset's name.
+   * Publishes the run's files, which are complete.
+   * @param success what says so
    * @throws OutputExistsError where another dataset is there, unless that is replaced
    */
-  async put({ overwrite }: { overwrite: boolean }): Promise<void> {
-    const { out, wip } = this.folders;
-    if (
-      !(await this.store.rename(wip, out)) &&
-      // Else another process was first, or the file system said no and did it.
-      !(await this.isPublished())
-    ) {
-      await this.refuseOther({ overwrite });
-      if (!(await this.isPublished())) await this.#replace();
-    }
-    if (!(await this.#staysPublished()))
-      throw new IoError(
-        out,
-        "expected the dataset under its name after it was renamed, found it is not there",
-      );
-  }
-
-  /** The old dataset is there until the new one is complete, and for a moment under another name. */
-  async #replace(): Promise<void> {
-    const { out, wip, old } = this.folders;
-    const aside = `${old}-${randomBytes(6).toString("hex")}`;
-    const isAside = await this.store.rename(out, aside);
-    if (isAside && (await this.#isOurs(aside))) {
-      // Another process has published since this one looked.
-      await this.store.rename(aside, out);
-      return;
-    }
-    if ((await this.store.rename(wip, out)) || (await this.isPublished()))
-      return;
-    if (isAside) await this.store.rename(aside, out);
-    await this.refuseOther({ overwrite: false });
-  }
-
-  /** A dataset of this run that a process has set aside by mistake, and died. Whether there was one. */
-  async takeBack(): Promise<boolean> {
-    for (const aside of await this.asides())
-      if (await this.#isOurs(aside))
-        return this.store.rename(aside, this.folders.out);
-    return false;
-  }
-
-  /** What processes of this run have set aside. */
-  async asides(): Promise<string[]> {
-    const { old } = this.folders;
-    const names = await this.store.list(dirname(old));
-    return names
-      .filter((name) => name.startsWith(`${basename(old)}-`))
-      .map((name) => join(dirname(old), name));
-  }
-
-  /** Another process may have it in its hands for a moment, to see whose it is. */
-  async #staysPublished(): Promise<boolean> {
-    for (let look = 0; look < 10; look++) {
-      if (await this.isPublished()) return true;
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    return false;
-  }
-
-  /** Whether a folder is the complete dataset of this run. */
-  async #isOurs(folder: string): Promise<boolean> {
-    const found = decodeJson(await this.store.read(`${folder}/${SUCCESS}`));
-    return (found as Success | null)?.fingerprint === this.fingerprint;
-  }
+  put(success: Uint8Array, options: { overwrite: boolean }): Promise<void>;
+  /** Finds again what a process of this run had in its hands when it died. Whether that is the dataset. */
+  takeBack(): Promise<boolean>;
+  /** Removes what was for the way, once the dataset is there. */
+  clearUp(): Promise<void>;
 }

@@ -25,7 +25,7 @@ export async function runDataset(
   const crew = new Crew();
   return reported({ output, limits: work, hooks }, async (report, stopping) => {
     const signal = stopping.soon;
-    const { run, store } = await planRunOver(
+    const { run, store, inputs } = await planRunOver(
       dataset,
       { ...hooks, signal },
       crew,
@@ -39,7 +39,7 @@ export async function runDataset(
       const shards = await run.missing();
       report.found(shards);
       await computeShards(
-        { ...work, crew, of, run, store, shards, report, stopping },
+        { ...work, crew, of, run, store, inputs, shards, report, stopping },
         hooks,
       );
       report.leftOut(await run.leftOut());

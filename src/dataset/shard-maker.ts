@@ -1,6 +1,6 @@
-import { join } from "node:path";
+import { rm } from "node:fs/promises";
 import { StalledError, WorkerError } from "../errors.js";
-import { openLogits } from "../input/open-logits.js";
+import type { LogitsFile } from "../input/logits-file.js";
 import { openOptionsOf, type ResolvedOptions } from "../options.js";
 import { Crew } from "../pool/crew.js";
 import type { RunHooks } from "../run.js";
@@ -8,7 +8,6 @@ import { computePart, type MadePart } from "./compute-part.js";
 import type { PinnedInput } from "./dataset-plan.js";
 import { partName } from "./names.js";
 import { OpenInput } from "./open-input.js";
-import { checkPinned } from "./pin-inputs.js";
 import type { StoredRunOver } from "./plan-run-over.js";
 import type { Shard } from "./plan-shards.js";
 import { partRecord } from "./records.js";
@@ -63,9 +62,8 @@ export class ShardMaker {
   }
 
   /** @throws InputChangedError where the shard's input is not what it was when the run was planned */
-  checkPinned(shard: number): void {
-    const { path, input } = this.#spanOf(shard);
-    checkPinned(path, input);
+  async checkPinned(shard: number): Promise<void> {
+    await this.work.inputs.check(this.#spanOf(shard).input);
   }
 
   async close(): Promise<void> {
@@ -95,20 +93,53 @@ export class ShardMaker {
     shard: number,
     { signal, onProgress, onComputed }: MakeHooks & { onComputed: () => void },
   ): Promise<MadePart | null> {
-    const { run, store, of, stallTimeout } = this.work;
+    const { run, store, inputs, of } = this.work;
     const { span, path, input } = this.#spanOf(shard);
     const resolved = of(path);
     const options = { ...resolved, part: span, source: input.name };
-    const logits = await this.#input.open(path, () => {
-      checkPinned(path, input);
-      return openLogits(path, openOptionsOf(resolved, signal));
-    });
+    const opened = await this.#input.open(path, () =>
+      inputs.open(input, openOptionsOf(resolved, signal)),
+    );
+    const logits = await inputs.rowsOf(opened, span, signal);
     const temporary = store.temporaryName();
+    try {
+      const made = await this.#compute(shard, logits, options, {
+        signal,
+        onProgress,
+        onComputed,
+        temporary,
+      });
+      await inputs.check(input);
+      const record = partRecord(run.plan, shard, made);
+      return (await run.commit(temporary, record)) ? made : null;
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    } finally {
+      if (logits !== opened) logits.close();
+    }
+  }
+
+  #compute(
+    shard: number,
+    logits: LogitsFile,
+    options: ResolvedOptions,
+    {
+      signal,
+      onProgress,
+      onComputed,
+      temporary,
+    }: Omit<MakeHooks, "onRetry"> & {
+      onComputed: () => void;
+      temporary: string;
+    },
+  ): Promise<MadePart> {
+    const { run, stallTimeout } = this.work;
     const crew = this.#crew;
     const { checksums } = run.plan.of;
     const part = { path: run.folders.out, temporary, checksums, onComputed };
     let rowsDone = 0;
-    const made = await watched(
+    return watched(
       stallTimeout,
       (alive) =>
         computePart(
@@ -129,14 +160,6 @@ export class ShardMaker {
         );
       },
     );
-    try {
-      checkPinned(path, input);
-    } catch (error) {
-      await store.remove(temporary);
-      throw error;
-    }
-    const record = partRecord(run.plan, shard, made);
-    return (await run.commit(temporary, record)) ? made : null;
   }
 
   /** A shard as messages call it. */
@@ -147,9 +170,10 @@ export class ShardMaker {
   }
 
   #spanOf(shard: number): { span: Shard; path: string; input: PinnedInput } {
-    const { of, root } = this.work.run.plan;
+    const { run, inputs } = this.work;
+    const { of } = run.plan;
     const span = of.shards[shard] as Shard;
     const input = of.inputs[span.input] as PinnedInput;
-    return { span, path: join(root, input.name), input };
+    return { span, path: inputs.path(input.name), input };
   }
 }

@@ -3,6 +3,7 @@ import { IncompleteError, InputsLeftOutError, UsageError } from "../errors.js";
 import { type RunOptions, resolveOptions } from "../options.js";
 import type { OptionSpec } from "../options-table.js";
 import { Crew } from "../pool/crew.js";
+import { type S3Options, s3OptionsOf } from "../store/s3-options.js";
 import {
   FINALIZE_OPTIONS,
   STATUS_OPTIONS,
@@ -13,6 +14,7 @@ import type { DatasetReport } from "./dataset-report.js";
 import type { DatasetHooks } from "./events.js";
 import {
   type DatasetOptions,
+  partOptions,
   resolveDataset,
   resolveWork,
   runOptionsOf,
@@ -52,18 +54,19 @@ export async function planDataset(
 
 /** Which shards a task makes. */
 export interface TaskOptions
-  extends Pick<
-    RunOptions,
-    | "threads"
-    | "chunkRows"
-    | "kernel"
-    | "sync"
-    | "maxMetadataBytes"
-    | "maxColumns"
-    | "maxNesting"
-    | "maxBatchRows"
-    | "maxDecodedBytes"
-  > {
+  extends S3Options,
+    Pick<
+      RunOptions,
+      | "threads"
+      | "chunkRows"
+      | "kernel"
+      | "sync"
+      | "maxMetadataBytes"
+      | "maxColumns"
+      | "maxNesting"
+      | "maxBatchRows"
+      | "maxDecodedBytes"
+    > {
   /** Path of the dataset that is to be. */
   output: string;
   run?: string | undefined;
@@ -104,12 +107,20 @@ export async function runShards(
     grace,
     timeLimit,
     stallTimeout,
+    endpoint,
+    region,
+    requestTimeout,
     ...own
   } = options;
+  const s3 = { endpoint, region, requestTimeout };
   const isOfTask = tasksShards({ shardIndex, shardCount });
   const work = resolveWork({ keepGoing, grace, timeLimit, stallTimeout });
   return reported({ output, limits: work, hooks }, async (report, stopping) => {
-    const { run, store } = await openPlannedRun(output, fingerprint);
+    const { run, store, inputs } = await openPlannedRun(
+      output,
+      fingerprint,
+      s3,
+    );
     report.planned(run.plan);
     const chosen = select && new Set(select);
     refuseBeyond(select, run.shards);
@@ -121,15 +132,27 @@ export async function runShards(
         .slice(0, limit);
       report.found(missing, shards);
       const of = (input: string) =>
-        resolveOptions({
-          ...runOptionsOf(run.plan.of.options),
-          ...own,
-          input,
-          output,
-        });
+        partOptions(
+          resolveOptions({
+            ...runOptionsOf(run.plan.of.options),
+            ...own,
+            input,
+            output,
+          }),
+        );
       const leftOut = new Set<string>();
       await computeShards(
-        { ...work, crew: new Crew(), of, run, store, shards, report, stopping },
+        {
+          ...work,
+          crew: new Crew(),
+          of,
+          run,
+          store,
+          inputs,
+          shards,
+          report,
+          stopping,
+        },
         {
           ...hooks,
           onEvent(event) {
@@ -183,7 +206,7 @@ function refuseBeyond(
     );
 }
 
-export interface FinalizeOptions {
+export interface FinalizeOptions extends S3Options {
   output: string;
   run?: string | undefined;
   /** Replace another dataset. */
@@ -208,7 +231,8 @@ export async function finalizeDataset(
     allowMissing = false,
   } = options;
   return reported({ output, hooks }, async (report) => {
-    const { run } = await openPlannedRun(output, fingerprint);
+    const s3 = s3OptionsOf(options);
+    const { run } = await openPlannedRun(output, fingerprint, s3);
     report.planned(run.plan);
     return onDataset(output, async () => {
       report.leftOut(await run.leftOut());
@@ -224,7 +248,7 @@ export async function finalizeDataset(
   });
 }
 
-export interface StatusOptions {
+export interface StatusOptions extends S3Options {
   output: string;
   run?: string | undefined;
 }
@@ -251,7 +275,8 @@ export async function datasetStatus(
 ): Promise<DatasetStatus> {
   checkAll(options, STATUS_OPTIONS);
   const { output, run: fingerprint } = options;
-  const { run } = await openPlannedRun(output, fingerprint);
+  const s3 = s3OptionsOf(options);
+  const { run } = await openPlannedRun(output, fingerprint, s3);
   const isPublished = await run.isPublished();
   const { missing, damaged } = await run.inspect();
   const { of } = run.plan;

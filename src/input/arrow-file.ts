@@ -30,11 +30,12 @@ export function locateFile(file: InputFile): Footer {
   return footer;
 }
 
-function readFooter(file: InputFile): {
+/** The footer, and where it starts. @throws as locateFile */
+export function readFooter(file: InputFile): {
   footer: Footer;
   footerStart: number;
 } {
-  const { path, fd, bytes, limits } = file;
+  const { path, bytes, limits } = file;
   const smallest = HEAD_BYTES + TAIL_BYTES;
   if (bytes < smallest)
     throw new InputFormatError(
@@ -43,7 +44,7 @@ function readFooter(file: InputFile): {
       `expected at least ${smallest} bytes, found ${bytes}: the file is cut`,
     );
   const tail = new Uint8Array(TAIL_BYTES);
-  readInput({ path, fd }, tail, bytes - TAIL_BYTES);
+  readInput(file, tail, bytes - TAIL_BYTES);
   const magic = String.fromCharCode(...tail.subarray(4));
   if (magic !== MAGIC)
     throw new InputFormatError(
@@ -68,7 +69,7 @@ function readFooter(file: InputFile): {
   );
   const footerStart = bytes - TAIL_BYTES - footerBytes;
   const encoded = new Uint8Array(footerBytes);
-  readInput({ path, fd }, encoded, footerStart);
+  readInput(file, encoded, footerStart);
   const footer = decoding(path, "footer", () => decodeFooter(encoded, limits));
   checkVersion(path, "footer", footer.version);
   checkByteOrder(path, "schema", footer.schema);

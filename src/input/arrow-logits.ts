@@ -96,6 +96,7 @@ function place(
     fd,
     bytes,
     limits: file.limits,
+    present: file.present,
     rows: rowStart,
     classes,
     type: logits.type,
@@ -128,21 +129,22 @@ function inputColumn(
 
 /** The length of a source's first list: every other must be the same, which the workers check where they read. */
 function listLength(
-  { path, fd }: ArrowContainer,
+  file: ArrowContainer,
   batches: LogitsBatch[],
   source: number,
   form: SourceForm,
 ): number {
+  const { path } = file;
   for (const { rowStart, rowEnd, sources } of batches) {
     const { offsets, sizes, validity, valueCount } = sources[
       source
     ] as ValueBuffers;
-    const row = firstValid({ path, fd }, validity, rowEnd - rowStart);
+    const row = firstValid(file, validity, rowEnd - rowStart);
     if (row === null) continue;
     const width = offsetWidth(form) as 4 | 8;
     const integers = (position: number, count: number) => {
       const bytes = new Uint8Array(count * width);
-      readInput({ path, fd }, bytes, position + row * width);
+      readInput(file, bytes, position + row * width);
       return offsetsOf(bytes.buffer, width);
     };
     const [first = 0, next = 0] = isView(form)
@@ -166,7 +168,7 @@ function listLength(
 
 /** The first row that is not null; a null list may have any length. */
 function firstValid(
-  file: { path: string; fd: number },
+  file: ArrowContainer,
   validity: number,
   rows: number,
 ): number | null {

@@ -18,12 +18,13 @@ interface MessagePlace extends Omit<Block, "bodyBytes"> {
 
 /** The metadata of a message, checked against what is known of it. @throws InputFormatError, InputUnsupportedError */
 export function readMessage(
-  { path, fd, limits }: InputFile,
+  file: InputFile,
   { offset, metadataBytes, bodyBytes }: MessagePlace,
   where: string,
 ): MessageMetadata {
+  const { path, limits } = file;
   const bytes = new Uint8Array(metadataBytes);
-  readInput({ path, fd }, bytes, offset);
+  readInput(file, bytes, offset);
   const view = new DataView(bytes.buffer);
   // Before format version 0.15 there was no continuation marker in front of the length.
   const marked = view.getUint32(0, true) === 0xffffffff;

@@ -71,8 +71,8 @@ export function locateStream(
   return { version, schema, dictionaries, recordBatches };
 }
 
-/** Bytes of a message's prefix and metadata; null at the end of the stream. */
-function metadataBytesAt(
+/** Bytes of a message's prefix and metadata; null at the end of the stream. @throws as locateStream */
+export function metadataBytesAt(
   file: InputFile,
   offset: number,
   where: string,

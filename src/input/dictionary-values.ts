@@ -12,7 +12,7 @@ const READ_BYTES = 1 << 20;
  * @throws InputFormatError
  */
 export function checkOffsets(
-  { path, fd }: ArrowContainer,
+  file: ArrowContainer,
   where: string,
   { offsets, valuesBytes }: KeptBuffers,
   { offsetBytes }: KeptColumn,
@@ -25,7 +25,7 @@ export function checkOffsets(
     const bytes = new Uint8Array(
       Math.min(step, count + 1 - from) * offsetBytes,
     );
-    readInput({ path, fd }, bytes, offsets + from * offsetBytes);
+    readInput(file, bytes, offsets + from * offsetBytes);
     const view = new DataView(bytes.buffer);
     for (let at = 0; at < bytes.byteLength; at += offsetBytes) {
       const offset =
@@ -34,7 +34,7 @@ export function checkOffsets(
           : Number(view.getBigInt64(at, true));
       if (offset < previous || offset > valuesBytes)
         throw new InputFormatError(
-          path,
+          file.path,
           where,
           `expected an offset from ${previous} to ${valuesBytes} for value ${from + at / offsetBytes}, found ${offset}`,
         );

@@ -14,14 +14,15 @@ const MOST_BYTES = 2 ** 31 - 1;
  * @throws InputFormatError, InputUnsupportedError
  */
 export function dictionaryWithoutViews(
-  { path, fd }: ArrowContainer,
+  file: ArrowContainer,
   where: string,
   { nullCount, validity, values, valuesBytes, data }: KeptBuffers,
   rows: number,
 ): Pick<DictionaryBlock, "batch" | "bodyBytes" | "body"> {
+  const { path } = file;
   const read = (position: number, bytes: number) => {
     const found = new Uint8Array(bytes);
-    readInput({ path, fd }, found, position);
+    readInput(file, found, position);
     return found;
   };
   const valid = nullCount > 0 ? read(validity, Math.ceil(rows / 8)) : null;

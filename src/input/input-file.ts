@@ -5,6 +5,7 @@ import {
   IoError,
   PermissionError,
 } from "../errors.js";
+import type { PresentBlocks } from "../io/present-blocks.js";
 import { DEFAULT_LIMITS, type Limits } from "./limits.js";
 
 /** A file whose bytes are read by position. */
@@ -14,6 +15,8 @@ export interface InputFile {
   fd: number;
   bytes: number;
   limits: Limits;
+  /** Which of its bytes are there, where others are still to be fetched; null: all are. */
+  present: PresentBlocks | null;
   close(): void;
 }
 
@@ -39,7 +42,14 @@ export function openInputFile(
   }
   const stat = fstatSync(fd);
   if (stat.isFile())
-    return { path, fd, bytes: stat.size, limits, close: () => closeSync(fd) };
+    return {
+      path,
+      fd,
+      bytes: stat.size,
+      limits,
+      present: null,
+      close: () => closeSync(fd),
+    };
   closeSync(fd);
   throw new InputUnsupportedError(
     path,

@@ -113,14 +113,14 @@ function bytesOf(
 const VIEWS = 1 << 16;
 
 function bytesOfViews(
-  { path, fd }: LogitsFile,
+  file: LogitsFile,
   { field }: KeptColumn,
   { from, to, values, nullCount, validity, rowStart }: KeptRows,
   data: DataBuffer[],
 ): number {
   const read = (position: number, bytes: number) => {
     const found = new Uint8Array(bytes);
-    readInput({ path, fd }, found, position);
+    readInput(file, found, position);
     return found;
   };
   let sum = 0;
@@ -138,7 +138,7 @@ function bytesOfViews(
       } catch (error) {
         if (!(error instanceof ViewOutside)) throw error;
         const where = `column ${field.name}, row ${rowStart - from + row}`;
-        throw new InputFormatError(path, where, error.message);
+        throw new InputFormatError(file.path, where, error.message);
       }
     }
   }
@@ -150,14 +150,14 @@ function isSet(bitmap: Uint8Array, bit: number): boolean {
 }
 
 function bytesBetweenOffsets(
-  { path, fd }: LogitsFile,
+  file: LogitsFile,
   { field, offsetBytes }: KeptColumn,
   { from, to, offsets, valuesBytes, rowStart }: KeptRows,
 ): number {
   const [first, last] = [from, to].map((row) => {
     const bytes = new Uint8Array(8);
     readInput(
-      { path, fd },
+      file,
       bytes.subarray(0, offsetBytes),
       offsets + row * offsetBytes,
     );
@@ -168,7 +168,7 @@ function bytesBetweenOffsets(
   }) as [number, number];
   if (first < 0 || last < first || last > valuesBytes)
     throw new InputFormatError(
-      path,
+      file.path,
       `column ${field.name}, rows ${rowStart} to ${rowStart + to - from - 1}`,
       `expected offsets inside 0 to ${valuesBytes}, found ${first} to ${last}`,
     );

@@ -1,16 +1,32 @@
 import { InputFormatError, IoError } from "../errors.js";
 import { readFully, ShortReadError } from "../io/positional.js";
 import { readFullyAsync } from "../io/positional-async.js";
+import { AbsentBytes, type ByteRange } from "../io/present-blocks.js";
+import type { InputFile } from "./input-file.js";
+
+/** An input, or what was decoded of one. */
+type Readable = Pick<InputFile, "path" | "fd" | "present">;
+
+/** Makes sure that bytes which others will read are there. @throws AbsentBytes */
+export function requireInput(
+  { present }: Readable,
+  ranges: readonly ByteRange[],
+): void {
+  const absent = present?.missing(ranges) ?? [];
+  if (absent.length > 0) throw new AbsentBytes(absent);
+}
 
 /**
  * Fills `target` from the input.
- * @throws InputFormatError where the file has become shorter than it was; IoError where the system cannot read it
+ * @throws InputFormatError where the file has become shorter than it was; IoError where the system cannot read it;
+ * AbsentBytes where they are still to be fetched
  */
 export function readInput(
-  { path, fd }: { path: string; fd: number },
+  { path, fd, present }: Readable,
   target: Uint8Array,
   position: number,
 ): void {
+  present?.check(position, target.byteLength);
   try {
     readFully(fd, target, position);
   } catch (cause) {

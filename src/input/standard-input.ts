@@ -22,7 +22,14 @@ export async function openStandardInput(
   const { scratch, signal, limits = DEFAULT_LIMITS } = options;
   const stat = fstatSync(0);
   if (stat.isFile())
-    return { path: NAME, fd: 0, bytes: stat.size, limits, close: () => {} };
+    return {
+      path: NAME,
+      fd: 0,
+      bytes: stat.size,
+      limits,
+      present: null,
+      close: () => {},
+    };
   if (stdin.isTTY)
     throw new InputUnsupportedError(
       NAME,
@@ -54,6 +61,7 @@ export async function openStandardInput(
     fd: kept.fd,
     bytes: kept.bytes,
     limits,
+    present: null,
     close: () => kept.close(),
   };
 }

@@ -2,6 +2,7 @@ import type { NumberType } from "../arrow/field.js";
 import type { SourceForm } from "../arrow/source-form.js";
 import type { DataBuffer } from "../arrow/views.js";
 import type { DirectTarget } from "../io/direct.js";
+import type { PresentBytes } from "../io/present-blocks.js";
 import type { ResultColumn } from "../results/columns.js";
 import type { EntriesPlaces } from "../slots/entries-slot.js";
 import type { SlotLayout } from "../slots/slot-layout.js";
@@ -27,6 +28,8 @@ export interface WorkerSetup {
   slotBytes: number;
   slot: SlotLayout;
   sourceFd: number;
+  /** Which of the input's bytes are there; null: all are. */
+  sourcePresent: PresentBytes | null;
   /** The output: through the page cache, and past it (-1: not). */
   output: DirectTarget;
   classes: number;

@@ -1,5 +1,5 @@
-import { PosixStore } from "../../src/dataset/posix-store.js";
-import type { Store } from "../../src/dataset/store.js";
+import { PosixStore } from "../../src/store/posix-store.js";
+import type { FolderStore } from "../../src/store/store.js";
 
 /** The calls of a store, and what may befall them. */
 export const CALLS = [
@@ -7,12 +7,13 @@ export const CALLS = [
   "list",
   "read",
   "hash",
+  "files",
   "makeFolder",
   "putIfAbsent",
   "publish",
   "rename",
   "remove",
-] as const satisfies readonly (keyof Store)[];
+] as const satisfies readonly (keyof FolderStore)[];
 type Call = (typeof CALLS)[number];
 
 export const FAULTS = ["before", "after", "short", "slow"] as const;

@@ -7,6 +7,7 @@ import { UnnamedFile } from "../../io/unnamed-file.js";
 import type { InputFile } from "../input-file.js";
 import { checkLimit } from "../limits.js";
 import type { OpenOptions } from "../logits-file.js";
+import { requireInput } from "../read-input.js";
 import { npyHeader } from "./npy-header.js";
 import type {
   ArrayContainer,
@@ -32,6 +33,8 @@ interface Member extends StoredArray {
  * @throws InputFormatError, InputUnsupportedError, LogitsColumnError, IoError
  */
 export async function openNpz(file: InputFile): Promise<ArrayContainer> {
+  // What is deflated is read from its start, piece by piece.
+  requireInput(file, [{ start: 0, end: file.bytes }]);
   const members = locateMembers(file, readZipDirectory(file));
   const arrays: Member[] = [];
   for (const member of members)

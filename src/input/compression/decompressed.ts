@@ -1,13 +1,14 @@
 import { statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { InputFormatError, IoError } from "../../errors.js";
+import type { ByteRange } from "../../io/present-blocks.js";
 import { UnnamedFile } from "../../io/unnamed-file.js";
 import type { ArrowContainer } from "../arrow-container.js";
 import type { Block, MessageMetadata } from "../arrow-metadata.js";
 import { type ColumnSpan, columnSpans } from "../column-spans.js";
 import { checkLimit } from "../limits.js";
 import type { OpenOptions } from "../logits-file.js";
-import { readInput } from "../read-input.js";
+import { readInput, requireInput } from "../read-input.js";
 import { checkBatchShape } from "../record-batch.js";
 import { recordBatches } from "../record-batches.js";
 import { type NeededBuffer, neededBuffers } from "./column-buffers.js";
@@ -46,6 +47,10 @@ export async function decompressed(
   const bodies = [...batches, ...dictionaries];
   if (bodies.every(([, { message }]) => !message.batch?.compression))
     return container;
+  requireInput(
+    container,
+    bodies.flatMap(([, body]) => sourceBytes(body)),
+  );
   const target = openTarget(container.path, options.scratch);
   try {
     // Nothing stands at 0, which means that there is nothing.
@@ -178,6 +183,16 @@ async function decodeAll(
   }
 }
 
+/** Where the buffers stand that are decoded. */
+function sourceBytes({ message, bodyStart, needed }: Body): ByteRange[] {
+  const buffers = message.batch?.buffers ?? [];
+  return needed.map(({ place }) => {
+    const { offset, length } = buffers[place] as (typeof buffers)[number];
+    const start = bodyStart + offset;
+    return { start, end: start + length };
+  });
+}
+
 function failure(path: string, where: string, reply: FailedReply): Error {
   if (reply.kind === "damaged")
     return new InputFormatError(path, where, reply.text);
@@ -244,19 +259,19 @@ function taskOf(
 
 /** What a compressed buffer says of its length before; -1: it is stored as it was. */
 function lengthInFront(
-  { path, fd }: ArrowContainer,
+  container: ArrowContainer,
   position: number,
   length: number,
   where: string,
 ): number {
   if (length < 8)
     throw new InputFormatError(
-      path,
+      container.path,
       where,
       `expected a length in front of compressed bytes, found ${length} bytes`,
     );
   const prefix = new BigInt64Array(1);
-  readInput({ path, fd }, new Uint8Array(prefix.buffer), position);
+  readInput(container, new Uint8Array(prefix.buffer), position);
   return Number(prefix[0]);
 }
 
@@ -271,7 +286,7 @@ function lastOffset(
   const at = placed.get(place)?.offset ?? 0;
   const bytes = new DataView(new ArrayBuffer(8));
   const last = new Uint8Array(bytes.buffer, 0, width);
-  readInput({ path, fd }, last, at + (count - 1) * width);
+  readInput({ path, fd, present: null }, last, at + (count - 1) * width);
   return width === 4
     ? bytes.getInt32(0, true)
     : Number(bytes.getBigInt64(0, true));
@@ -329,6 +344,7 @@ function plainContainer(
     ...container,
     fd: target.fd,
     bytes: target.bytes,
+    present: null,
     recordBatches: container.recordBatches.map(
       (block) => blocks.get(block) as Block,
     ),

@@ -12,6 +12,7 @@ import { decodeMessage } from "../arrow-metadata.js";
 import type { InputFile } from "../input-file.js";
 import { overLimit } from "../limits.js";
 import type { OpenOptions } from "../logits-file.js";
+import { requireInput } from "../read-input.js";
 import { neededColumns } from "./needed-columns.js";
 import { type ParquetFooter, readFooter } from "./parquet-footer.js";
 import { usePlainTypes } from "./plain-types.js";
@@ -35,6 +36,8 @@ export async function parquetAsArrow(
   const { path } = file;
   const footer = readFooter(file);
   usePlainTypes(footer.bytes);
+  // Its thread reads where it likes.
+  requireInput(file, [{ start: 0, end: file.bytes }]);
   const target = openTarget(path, options.scratch);
   try {
     const setup = setupOf(file, footer, target.fd);
@@ -47,6 +50,7 @@ export async function parquetAsArrow(
       fd: target.fd,
       bytes: streamBytes,
       limits: file.limits,
+      present: null,
       close: () => target.close(),
     };
   } catch (error) {

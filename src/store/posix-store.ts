@@ -13,35 +13,33 @@ import {
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import { hashFile } from "./hash-file.js";
-import { MissingFolder, type Store, type Stored } from "./store.js";
+import { type FolderStore, MissingFolder, type Stored } from "./store.js";
 
 /** No hard links here: looking and renaming is as good as it gets. */
 const NO_LINKS = ["EPERM", "EOPNOTSUPP", "ENOTSUP", "ENOSYS", "EMLINK"];
 
 /** Files of this machine, or of one that it has mounted. Names are paths. */
-export class PosixStore implements Store {
+export class PosixStore implements FolderStore {
   /** `temporary`: the folder that takes what is unfinished, on the same file system. */
   constructor(private readonly temporary: string) {}
 
   async stat(name: string): Promise<Stored | null> {
     const found = await statOrNull(name);
-    return (
-      found && {
-        isFile: found.isFile(),
-        isFolder: found.isDirectory(),
-        bytes: found.size,
-        modified: found.mtimeMs,
-      }
-    );
+    return found && storedOf(found);
   }
 
-  async list(folder: string): Promise<string[]> {
-    try {
-      return (await readdir(folder)).sort();
-    } catch (error) {
-      if (isCode(error, "ENOENT", "ENOTDIR")) return [];
-      throw error;
+  async list(folder: string, start = ""): Promise<string[]> {
+    const names = await namesIn(folder);
+    return names.filter((name) => name.startsWith(start)).sort();
+  }
+
+  async files(folder: string): Promise<Map<string, Stored>> {
+    const found = new Map<string, Stored>();
+    for (const name of (await namesIn(folder)).sort()) {
+      const stats = await statOrNull(join(folder, name));
+      if (stats?.isFile()) found.set(name, storedOf(stats));
     }
+    return found;
   }
 
   async read(
@@ -165,6 +163,24 @@ async function inFolder<T>(call: () => Promise<T>): Promise<T> {
       throw new MissingFolder((cause as Error).message, { cause });
     throw cause;
   }
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (isCode(error, "ENOENT", "ENOTDIR")) return [];
+    throw error;
+  }
+}
+
+function storedOf(found: Stats): Stored {
+  return {
+    isFile: found.isFile(),
+    isFolder: found.isDirectory(),
+    bytes: found.size,
+    modified: found.mtimeMs,
+  };
 }
 
 async function statOrNull(path: string): Promise<Stats | null> {

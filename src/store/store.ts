@@ -9,27 +9,38 @@ export interface Stored {
 
 /**
  * Where datasets are kept: names with slashes, files that appear whole and never change. What is put is durable once the
- * promise is fulfilled. Folders are made by `makeFolder` alone: whoever comes too late to a folder that has gone meets
- * its absence.
+ * promise is fulfilled.
  */
 export interface Store {
   /** null: nothing. Links are not followed. */
   stat(name: string): Promise<Stored | null>;
-  /** Names inside a folder, in order; none where there is no folder. */
-  list(folder: string): Promise<string[]>;
+  /** Names inside a folder, those with that start, in order; none where there is no folder. */
+  list(folder: string, start?: string): Promise<string[]>;
+  /** The files inside a folder, by name. */
+  files(folder: string): Promise<Map<string, Stored>>;
   /** All of a file, or bytes `[start, end)`; null: there is none. */
   read(name: string, start?: number, end?: number): Promise<Uint8Array | null>;
   /** SHA-256 of a file, in hexadecimal digits; null: there is none. */
   hash(name: string): Promise<string | null>;
-  makeFolder(name: string): Promise<void>;
   /** false: something has the name already, and keeps it. @throws MissingFolder */
   putIfAbsent(name: string, bytes: Uint8Array): Promise<boolean>;
   /** The same for a file of this machine, durable before: true uses it up, false leaves it. @throws MissingFolder */
   publish(file: string, name: string): Promise<boolean>;
-  /** Gives a folder another name that nothing has. false: there is no such folder, or something has the name. */
-  rename(from: string, to: string): Promise<boolean>;
   /** Removes a file or a folder with all in it; nothing is fine too. Links are removed, not followed. */
   remove(name: string): Promise<void>;
+  /** A path of this machine for a file that is to be published: a name that nobody else has. */
+  temporaryName(): string;
+}
+
+/** Folders are made by `makeFolder` alone: whoever comes too late to a folder that has gone meets its absence. */
+export interface FolderStore extends Store {
+  makeFolder(name: string): Promise<void>;
+  /** Gives a folder another name that nothing has. false: there is no such folder, or something has the name. */
+  rename(from: string, to: string): Promise<boolean>;
+}
+
+export function hasFolders(store: Store): store is FolderStore {
+  return "rename" in store;
 }
 
 /** The folder that a file was to be put in has gone: the run was published or cleared away by another process. */

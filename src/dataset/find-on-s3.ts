@@ -1,0 +1,110 @@
+import picomatch from "picomatch";
+import { InputMissingError, UsageError } from "../errors.js";
+import { isS3, type S3Place, s3Name, s3Place } from "../store/location.js";
+import { type Objects, openObjects } from "../store/s3/objects.js";
+import type { S3Options } from "../store/s3-options.js";
+import type { InputState } from "./dataset-plan.js";
+import type { FoundInputs } from "./find-inputs.js";
+import { commonFolder, isHidden } from "./input-names.js";
+
+/**
+ * The objects that locations on S3 name: single ones, what is under a prefix, and patterns; as findInputs does for files.
+ * @throws InputMissingError, UsageError, and what S3 says no with
+ */
+export async function findOnS3(
+  wanted: readonly string[],
+  output: string,
+  options: S3Options,
+): Promise<FoundInputs> {
+  refuseMixed(wanted);
+  const objects = await openObjects(options);
+  const states = new Map<string, InputState>();
+  for (const location of wanted) {
+    refuseAround(output, location);
+    const found = await objectsOf(objects, location);
+    // What a pattern finds there is a dataset that was made from the others.
+    const inputs = found.filter(([name]) => !name.startsWith(`${output}/`));
+    if (inputs.length === 0) throw missing(location);
+    for (const [name, state] of inputs) states.set(name, state);
+  }
+  const names = [...states.keys()];
+  const root = names.map(folderOf).reduce((a, b) => commonFolder(a, b, "/"));
+  const fromRoot = [...states].map(
+    ([name, state]) => [name.slice(root.length + 1), state] as const,
+  );
+  return {
+    root,
+    names: fromRoot.map(([name]) => name).sort(),
+    states: new Map(fromRoot),
+  };
+}
+
+function refuseMixed(wanted: readonly string[]): void {
+  const buckets = new Set(
+    wanted.map((location) => (isS3(location) ? s3Place(location).bucket : "")),
+  );
+  if (buckets.size > 1)
+    throw new UsageError(
+      `inputs: expected all in one bucket, or all on this machine, found ${[...buckets].map((bucket) => (bucket ? `s3://${bucket}` : "files")).join(", ")}`,
+      "inputs",
+    );
+}
+
+function refuseAround(output: string, location: string): void {
+  const { bucket, key } = s3Place(location);
+  const input = s3Name(bucket, key);
+  if (input === output || input.startsWith(`${output}/`))
+    throw new UsageError(
+      `output: expected a prefix outside of the inputs, found ${output}, which is in ${location}`,
+      "output",
+    );
+}
+
+async function objectsOf(
+  objects: Objects,
+  location: string,
+): Promise<[name: string, state: InputState][]> {
+  const place = s3Place(location);
+  const name = s3Name(place.bucket, place.key);
+  if (!location.endsWith("/") && place.key !== "") {
+    const one = await objects.head(place);
+    if (one) return [[name, stateOf(one)]];
+  }
+  const { base, input, isGlob } = picomatch.scan(place.key);
+  const folder = isGlob ? base : input;
+  const key = folder === "" ? "" : `${folder}/`;
+  const isMatch = isGlob ? picomatch(place.key) : () => true;
+  return listed(objects, { ...place, key }, isMatch);
+}
+
+/** All under a prefix that match, but for what is hidden, and for the empty objects that stand for folders. */
+async function listed(
+  objects: Objects,
+  { bucket, key: start }: S3Place,
+  isMatch: (key: string) => boolean,
+): Promise<[name: string, state: InputState][]> {
+  const found: [string, InputState][] = [];
+  for await (const page of objects.list({ bucket, key: start }))
+    for (const { key, ...object } of page.objects) {
+      const isHere = !key.endsWith("/") && isMatch(key);
+      if (isHere && !isHidden(key.slice(start.length).split("/")))
+        found.push([s3Name(bucket, key), stateOf(object)]);
+    }
+  return found;
+}
+
+function stateOf({ bytes, etag }: { bytes: number; etag: string }): InputState {
+  return { bytes, etag };
+}
+
+function folderOf(name: string): string {
+  return name.slice(0, name.lastIndexOf("/"));
+}
+
+function missing(location: string): InputMissingError {
+  return new InputMissingError(
+    location,
+    undefined,
+    `expected objects at ${location}, found none (names with . or _ in front do not count)`,
+  );
+}

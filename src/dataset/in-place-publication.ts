@@ -1,0 +1,110 @@
+import {
+  ConfigurationError,
+  InternalError,
+  OutputExistsError,
+  UsageError,
+} from "../errors.js";
+import { MissingFolder, type Store } from "../store/store.js";
+import type { DatasetPlan } from "./dataset-plan.js";
+import { PLAN, type RunFolders, SUCCESS } from "./names.js";
+import type { Publication } from "./publication.js";
+import { decodeJson, type Success } from "./records.js";
+
+/**
+ * Where nothing can be renamed: the run's files are put where they stay, each where nothing is, and what says that all are
+ * there comes last. The place is the run's whose plan was there first.
+ */
+export class InPlacePublication implements Publication {
+  readonly isInPlace = true;
+
+  constructor(
+    private readonly store: Store,
+    private readonly folders: RunFolders,
+    private readonly fingerprint: string,
+  ) {}
+
+  async isPublished(): Promise<boolean> {
+    const found = decodeJson(await this.store.read(this.#success));
+    return (found as Success | null)?.fingerprint === this.fingerprint;
+  }
+
+  async refuseOther({ overwrite }: { overwrite: boolean }): Promise<void> {
+    const { out } = this.folders;
+    refuseOverwrite(out, overwrite);
+    if (await this.#isOurs()) return;
+    const [name] = await this.store.list(out);
+    if (name === undefined || (await this.#isOurs())) return;
+    throw new OutputExistsError(out, `other objects there (${name})`);
+  }
+
+  async makePlace(): Promise<void> {}
+
+  async putPlan(plan: Uint8Array): Promise<void> {
+    if (!(await this.store.putIfAbsent(this.#plan, plan))) {
+      if (!(await this.#isOurs())) throw new MissingFolder(this.#plan);
+      return;
+    }
+    // A server that does not know the condition replaces what is there: with the same bytes here, and no harm done.
+    if (await this.store.putIfAbsent(this.#plan, plan))
+      throw new ConfigurationError(
+        `${this.#plan}: expected a store that puts no object where one is (If-None-Match: *), found one that does`,
+      );
+  }
+
+  async checkPlace(): Promise<void> {
+    if (!(await this.#isOurs())) throw new MissingFolder(this.#plan);
+  }
+
+  async put(
+    success: Uint8Array,
+    { overwrite }: { overwrite: boolean },
+  ): Promise<void> {
+    refuseOverwrite(this.folders.out, overwrite);
+    await this.checkPlace();
+    if (await this.store.putIfAbsent(this.#success, success)) return;
+    const found = await this.store.read(this.#success);
+    if (!found || Buffer.compare(found, success) !== 0)
+      throw new InternalError(
+        `${this.#success}: expected the same bytes from every process, found others`,
+      );
+  }
+
+  async takeBack(): Promise<boolean> {
+    return false;
+  }
+
+  async clearUp(): Promise<void> {}
+
+  get #plan(): string {
+    return `${this.folders.out}/${PLAN}`;
+  }
+
+  get #success(): string {
+    return `${this.folders.out}/${SUCCESS}`;
+  }
+
+  /** @throws OutputExistsError where the place is another run's */
+  async #isOurs(): Promise<boolean> {
+    const bytes = await this.store.read(this.#plan);
+    if (!bytes) return false;
+    const found = decodeJson(bytes) as DatasetPlan | null;
+    if (found?.fingerprint === this.fingerprint) return true;
+    const whose =
+      typeof found?.fingerprint === "string"
+        ? `run ${found.fingerprint}`
+        : "something else";
+    throw new OutputExistsError(
+      this.folders.out,
+      `the dataset of ${whose}, done or under way (on S3 nothing is replaced: another prefix, or remove that one first)`,
+    );
+  }
+}
+
+/** @throws UsageError */
+export function refuseOverwrite(out: string, overwrite: boolean): void {
+  if (overwrite)
+    throw new UsageError(
+      `overwrite: expected a folder as output, which can be renamed when the new one is complete, found ${out} (another prefix, or remove the old dataset first)`,
+      "overwrite",
+    );
+}

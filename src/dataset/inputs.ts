@@ -1,0 +1,48 @@
+import type { LogitsFile, OpenOptions } from "../input/logits-file.js";
+import type { Part } from "../part.js";
+import { isS3 } from "../store/location.js";
+import type { S3Options } from "../store/s3-options.js";
+import type { InputState } from "./dataset-plan.js";
+import { FileInputs } from "./file-inputs.js";
+
+/** An input, and what it was when it was seen. */
+export interface SeenInput extends InputState {
+  name: string;
+}
+
+/** The inputs of a run, wherever they are. */
+export interface Inputs {
+  /** As messages and options call an input. */
+  path(name: string): string;
+  /** What an input is now. @throws InputMissingError */
+  state(name: string): Promise<InputState>;
+  /** @throws InputChangedError where it is no longer what it was */
+  check(input: SeenInput): Promise<void>;
+  /**
+   * Opens an input, its structure checked.
+   * @throws as openLogits; InputChangedError
+   */
+  open(input: SeenInput, options: OpenOptions): Promise<LogitsFile>;
+  /** What `work` makes of an open input; it may be done again, once what it reads is there. */
+  reading<T>(logits: LogitsFile, work: () => T): Promise<T>;
+  /** An open input with all that some rows take: itself, or a file of its own, which is the caller's. */
+  rowsOf(
+    logits: LogitsFile,
+    part: Part,
+    signal: AbortSignal | undefined,
+  ): Promise<LogitsFile>;
+}
+
+/**
+ * @param root the folder, or s3://bucket/prefix, that their names start from
+ * @param states of inputs that have just been seen
+ */
+export async function openInputs(
+  root: string,
+  s3: S3Options,
+  states?: ReadonlyMap<string, InputState>,
+): Promise<Inputs> {
+  if (!isS3(root)) return new FileInputs(root);
+  const { openS3Inputs } = await import("./s3-inputs.js");
+  return openS3Inputs(root, s3, states);
+}

@@ -1,0 +1,93 @@
+/** Bytes `[start, end)` of a file. */
+export interface ByteRange {
+  start: number;
+  end: number;
+}
+
+/** What is there of a file, as threads send it to each other. */
+export interface PresentBytes {
+  bytes: number;
+  shared: SharedArrayBuffer;
+}
+
+/** Small against a request's time, large against its head: what is fetched is whole blocks. */
+export const BLOCK_BYTES = 64 << 10;
+
+/** Bytes were read that have not been fetched: zeros would be found. */
+export class AbsentBytes extends Error {
+  readonly code = "ERR_ABSENT_BYTES";
+  constructor(readonly ranges: readonly ByteRange[]) {
+    const [{ start, end } = { start: 0, end: 0 }] = ranges;
+    super(`bytes ${start} to ${end} have not been fetched`);
+  }
+}
+
+/**
+ * Which blocks of a file are there, while the others are holes. One bit a block, in memory that every thread sees: whoever
+ * reads makes sure first.
+ */
+export class PresentBlocks {
+  readonly #bits: Uint8Array;
+
+  constructor(
+    /** Bytes of the file. */
+    private readonly bytes: number,
+    readonly shared = new SharedArrayBuffer(
+      Math.ceil(bytes / BLOCK_BYTES / 8) + 1,
+    ),
+  ) {
+    this.#bits = new Uint8Array(shared);
+  }
+
+  /** What another thread makes its own from. */
+  toShare(): PresentBytes {
+    return { bytes: this.bytes, shared: this.shared };
+  }
+
+  /** Notes that whole blocks, or the file's last, are there. */
+  add({ start, end }: ByteRange): void {
+    const last =
+      end === this.bytes
+        ? Math.ceil(end / BLOCK_BYTES)
+        : Math.floor(end / BLOCK_BYTES);
+    for (let k = Math.ceil(start / BLOCK_BYTES); k < last; k++)
+      Atomics.or(this.#bits, k >> 3, 1 << (k & 7));
+  }
+
+  /** What is not there of some ranges, as whole blocks in order, none over another. */
+  missing(ranges: readonly ByteRange[]): ByteRange[] {
+    const found: ByteRange[] = [];
+    const inOrder = ranges.toSorted((a, b) => a.start - b.start);
+    let free = 0;
+    for (const { start, end } of inOrder) {
+      const last = Math.ceil(Math.min(end, this.bytes) / BLOCK_BYTES);
+      for (
+        let k = Math.max(free, Math.floor(start / BLOCK_BYTES));
+        k < last;
+        k++
+      ) {
+        if (this.#has(k)) continue;
+        const block = {
+          start: k * BLOCK_BYTES,
+          end: Math.min((k + 1) * BLOCK_BYTES, this.bytes),
+        };
+        const before = found.at(-1);
+        if (before?.end === block.start) before.end = block.end;
+        else found.push(block);
+      }
+      free = Math.max(free, last);
+    }
+    return found;
+  }
+
+  /** @throws AbsentBytes; what is behind the end of the file is not its matter */
+  check(start: number, bytes: number): void {
+    const last = Math.ceil(Math.min(start + bytes, this.bytes) / BLOCK_BYTES);
+    for (let k = Math.floor(start / BLOCK_BYTES); k < last; k++)
+      if (!this.#has(k)) throw new AbsentBytes([{ start, end: start + bytes }]);
+  }
+
+  #has(k: number): boolean {
+    return ((Atomics.load(this.#bits, k >> 3) >> (k & 7)) & 1) === 1;
+  }
+}

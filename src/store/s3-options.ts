@@ -1,0 +1,71 @@
+import { UsageError } from "../errors.js";
+import type { OptionSpec } from "../options-table.js";
+
+/** How the objects of s3:// locations are reached. Credentials come from where the SDK looks for them, and nowhere else. */
+export interface S3Options {
+  /** URL of a server other than AWS; its buckets are parts of the path. */
+  endpoint?: string | undefined;
+  region?: string | undefined;
+  /** Seconds without a byte after which a request is made again. */
+  requestTimeout?: number | undefined;
+}
+
+export const DEFAULT_REQUEST_TIMEOUT = 60;
+
+export const S3_OPTIONS = [
+  {
+    name: "endpoint",
+    kind: "string",
+    group: "S3",
+    help: "URL of a server other than AWS, for s3:// locations (default: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL)",
+  },
+  {
+    name: "region",
+    kind: "string",
+    group: "S3",
+    help: "Region of the buckets (default: AWS_REGION or the profile's, else us-east-1)",
+  },
+  {
+    name: "requestTimeout",
+    kind: "number",
+    range: [0.1, 86_400],
+    // Stores answer within milliseconds; one that is being restarted, within a minute.
+    default: DEFAULT_REQUEST_TIMEOUT,
+    group: "S3",
+    help: "Seconds without a byte after which a request to S3 is made again",
+  },
+] as const satisfies readonly OptionSpec[];
+
+export const S3_NAMES: readonly string[] = S3_OPTIONS.map(({ name }) => name);
+
+export function s3OptionsOf({
+  endpoint,
+  region,
+  requestTimeout,
+}: S3Options): S3Options {
+  return { endpoint, region, requestTimeout };
+}
+
+/** @throws UsageError; an endpoint with a password in it is not shown */
+export function checkEndpoint(endpoint: string | undefined): void {
+  if (endpoint === undefined) return;
+  let url: URL;
+  try {
+    url = new URL(endpoint);
+  } catch {
+    throw new UsageError(
+      "endpoint: expected a URL as in http://127.0.0.1:9000, found something else",
+      "endpoint",
+    );
+  }
+  if (url.username || url.password)
+    throw new UsageError(
+      "endpoint: expected a URL without a user and password (credentials come from the environment or a profile), found one with them",
+      "endpoint",
+    );
+  if (!/^https?:$/.test(url.protocol) || url.search || url.hash)
+    throw new UsageError(
+      "endpoint: expected a URL of http or https without a query, found another",
+      "endpoint",
+    );
+}

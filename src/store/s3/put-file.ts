@@ -1,0 +1,144 @@
+import { type FileHandle, open } from "node:fs/promises";
+import type { CompletedPart } from "@aws-sdk/client-s3";
+import { ServiceUnavailableError } from "../../errors.js";
+import { pooled } from "../../io/pooled.js";
+import { readFullyAsync } from "../../io/positional-async.js";
+import { type S3Place, s3Name } from "../location.js";
+import { refusedFor } from "./failures.js";
+import { names, type Objects } from "./objects.js";
+import { abortUpload } from "./uploads.js";
+
+/** Sent by one request at most; of larger files each piece is, unless S3's 10,000 pieces are too few. */
+export const PIECE_BYTES = 8 * 2 ** 20;
+const MOST_PIECES = 10_000;
+/** Pieces in memory, and on their way, at once. */
+export const PIECES_AT_ONCE = 4;
+/** Uploads from the start where the store gave one up that was complete. */
+const UPLOADS = 3;
+
+/** Puts a file of this machine where there is no object. false: one is there, and stays. */
+export async function putFileIfAbsent(
+  objects: Objects,
+  place: S3Place,
+  path: string,
+): Promise<boolean> {
+  const file = await open(path);
+  try {
+    const { size } = await file.stat();
+    if (size <= PIECE_BYTES)
+      return await objects.putIfAbsent(place, await readPiece(file, 0, size));
+    // The end of an upload would tell, after all of it.
+    if (await objects.head(place)) return false;
+    for (let uploads = 1; ; uploads++) {
+      const put = await uploadIfAbsent(objects, place, file, size);
+      if (put !== "lost") return put === "put";
+      if (await objects.head(place)) return false;
+      if (uploads === UPLOADS)
+        throw new ServiceUnavailableError(
+          s3Name(place.bucket, place.key),
+          `expected an upload that stays until it is complete, found it lost (${UPLOADS} times)`,
+        );
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+/** `lost`: the store knows nothing of the upload any more; what became of it, the object tells. */
+async function uploadIfAbsent(
+  objects: Objects,
+  place: S3Place,
+  file: FileHandle,
+  bytes: number,
+): Promise<"put" | "exists" | "lost"> {
+  const upload = await startUpload(objects, place);
+  try {
+    const parts = await sendPieces(objects, place, upload, file, bytes);
+    await completeUpload(objects, place, upload, parts);
+    return "put";
+  } catch (error) {
+    await abortUpload(objects, place, upload).catch(() => {});
+    if (refusedFor(error) === "condition") return "exists";
+    if (refusedFor(error) === "no upload") return "lost";
+    throw error;
+  }
+}
+
+async function startUpload(objects: Objects, place: S3Place): Promise<string> {
+  const { CreateMultipartUploadCommand } = objects.sdk;
+  const { UploadId } = await objects.send(place, (client, options) =>
+    client.send(
+      new CreateMultipartUploadCommand({
+        ...names(place),
+        ChecksumAlgorithm: "SHA256",
+      }),
+      options,
+    ),
+  );
+  return UploadId as string;
+}
+
+async function sendPieces(
+  objects: Objects,
+  place: S3Place,
+  upload: string,
+  file: FileHandle,
+  bytes: number,
+): Promise<CompletedPart[]> {
+  const { UploadPartCommand } = objects.sdk;
+  const most = Math.max(PIECE_BYTES, Math.ceil(bytes / MOST_PIECES));
+  const starts = Array.from(
+    { length: Math.ceil(bytes / most) },
+    (_, k) => k * most,
+  );
+  return pooled(starts, PIECES_AT_ONCE, async (start, k) => {
+    const piece = await readPiece(file, start, Math.min(most, bytes - start));
+    const sent = await objects.send(
+      place,
+      (client, options) =>
+        client.send(
+          new UploadPartCommand({
+            ...names(place),
+            UploadId: upload,
+            PartNumber: k + 1,
+            Body: piece,
+            ChecksumAlgorithm: "SHA256",
+          }),
+          options,
+        ),
+      piece.byteLength,
+    );
+    const { ETag, ChecksumSHA256 } = sent;
+    return { PartNumber: k + 1, ETag, ChecksumSHA256 };
+  });
+}
+
+async function completeUpload(
+  objects: Objects,
+  place: S3Place,
+  upload: string,
+  parts: CompletedPart[],
+): Promise<void> {
+  const { CompleteMultipartUploadCommand } = objects.sdk;
+  await objects.send(place, (client, options) =>
+    client.send(
+      new CompleteMultipartUploadCommand({
+        ...names(place),
+        UploadId: upload,
+        MultipartUpload: { Parts: parts },
+        IfNoneMatch: "*",
+      }),
+      options,
+    ),
+  );
+}
+
+async function readPiece(
+  { fd }: FileHandle,
+  start: number,
+  bytes: number,
+): Promise<Uint8Array> {
+  const piece = new Uint8Array(bytes);
+  await readFullyAsync(fd, piece, start);
+  return piece;
+}

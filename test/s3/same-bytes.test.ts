@@ -1,0 +1,91 @@
+import { mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import type { DatasetOptions } from "../../src/dataset/options.js";
+import { built } from "../support/built.js";
+import { workDirectory } from "../support/logits-input.js";
+import { BUCKET, filesIn, s3World } from "../support/s3/s3-world.js";
+
+// What comes of objects on S3, and what goes there, has the bytes of the run that knows folders alone.
+
+const at = workDirectory();
+const folder = at("logits");
+mkdirSync(join(folder, "b"), { recursive: true });
+for (const [seed, name] of ["a.arrow", "b/c.arrow"].entries())
+  await built.generate({
+    output: join(folder, name),
+    rows: 1000,
+    classes: 5,
+    seed,
+  });
+const world = await s3World();
+world.upload(folder, "in");
+world.server.put(BUCKET, "in/_SUCCESS", Buffer.of());
+world.server.put(BUCKET, "in/folder/", Buffer.of());
+const { endpoint } = world;
+const whole = at("whole");
+const options = { shardRows: 300, keep: ["id"], layout: "packed" } as const;
+await built.runDataset({ ...options, inputs: [folder], output: whole });
+let names = 0;
+const newPrefix = () => `out-${names++}`;
+
+/** Files of a dataset but for what the plan was made of, which is told by ETags on S3 and by times in folders. */
+function comparable(
+  files: Iterable<readonly [string, Buffer]>,
+): Record<string, unknown> {
+  return Object.fromEntries(
+    [...files].map(([name, bytes]) => {
+      if (name.startsWith("part-")) return [name, bytes.toString("base64")];
+      if (name === "_plan.json" || name === "_SUCCESS") return [name, "there"];
+      const { fingerprint, ...rest } = JSON.parse(bytes.toString());
+      expect(fingerprint).toMatch(/^[0-9a-f]{16}$/);
+      return [name, rest];
+    }),
+  );
+}
+
+describe("to and from S3", () => {
+  test.each<[string, Partial<DatasetOptions>, boolean]>([
+    ["both", { inputs: [`s3://${BUCKET}/in`] }, true],
+    ["a pattern", { inputs: [`s3://${BUCKET}/in/**/*.arrow`] }, true],
+    [
+      "single objects",
+      { inputs: [`s3://${BUCKET}/in/a.arrow`, `s3://${BUCKET}/in/b/c.arrow`] },
+      true,
+    ],
+    ["inputs alone", { inputs: [`s3://${BUCKET}/in/`] }, false],
+    ["the output alone", { inputs: [folder] }, true],
+  ])("%s", async (_, { inputs = [] }, toS3) => {
+    const prefix = newPrefix();
+    const output = toS3 ? `s3://${BUCKET}/${prefix}/` : at(prefix);
+    const report = await built.runDataset({
+      ...options,
+      inputs,
+      output,
+      endpoint,
+    });
+    expect(report).toMatchObject({ status: "done", shards: 8, shardsMade: 8 });
+    const found = toS3 ? world.under(prefix) : filesIn(at(prefix));
+    expect(comparable(found)).toEqual(comparable(filesIn(whole)));
+    const again = await built.runDataset({
+      ...options,
+      inputs,
+      output,
+      endpoint,
+    });
+    expect(again.status).toBe("done already");
+    expect(again.fingerprint).toBe(report.fingerprint);
+  });
+});
+
+test("a folder's run has its own fingerprint on S3: plan, records, manifest and marker to the byte", async () => {
+  const prefix = newPrefix();
+  const output = `s3://${BUCKET}/${prefix}`;
+  await built.runDataset({ ...options, inputs: [folder], output, endpoint });
+  expect(Object.fromEntries(world.under(prefix))).toEqual(
+    Object.fromEntries(filesIn(whole)),
+  );
+  expect(readFileSync(join(whole, "_SUCCESS"))).toEqual(
+    world.under(prefix).get("_SUCCESS"),
+  );
+});

@@ -1,0 +1,151 @@
+import {
+  type ClientRequest,
+  createServer,
+  type IncomingMessage,
+  type ServerResponse,
+  request as send,
+} from "node:http";
+import type { AddressInfo } from "node:net";
+
+/** What may befall a request on its way. */
+export const FAULTS = [
+  /** The store has too much to do. */
+  "503",
+  "500",
+  /** Another is at the same object. */
+  "409",
+  /** The connection ends before the store has heard of it, or after it has done it. */
+  "reset before",
+  "reset after",
+  /** It is done, and the answer comes too late. */
+  "late",
+  /** Half of the answer comes. */
+  "cut",
+] as const;
+export type Fault = (typeof FAULTS)[number];
+
+export interface Befalling {
+  fault: Fault;
+  /** Which request, from 1, of those that `of` names. */
+  turn: number;
+  of?: (request: { method: string; url: string }) => boolean;
+  /** How many of them, from that one on. */
+  times?: number;
+  /** Told that it has befallen one. */
+  onFault?: (request: { method: string; url: string }) => void;
+}
+
+/** In front of a store: passes requests on, but for those that something befalls. */
+export class FaultProxy {
+  #befalling: Befalling | null = null;
+  #turn = 0;
+  /** Requests that have come. */
+  requests: { method: string; url: string }[] = [];
+  readonly #server = createServer((request, response) =>
+    this.#pass(request, response),
+  );
+
+  constructor(private readonly upstream: string) {}
+
+  async start(): Promise<string> {
+    await new Promise<void>((resolve) =>
+      this.#server.listen(0, "127.0.0.1", resolve),
+    );
+    const { port } = this.#server.address() as AddressInfo;
+    return `http://127.0.0.1:${port}`;
+  }
+
+  async stop(): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  /** What befalls requests from now on; null: nothing. */
+  set befalling(befalling: Befalling | null) {
+    this.#befalling = befalling;
+    this.#turn = 0;
+    this.requests = [];
+  }
+
+  #faultOf(request: { method: string; url: string }): Fault | null {
+    const befalling = this.#befalling;
+    this.requests.push(request);
+    if (!befalling || !(befalling.of?.(request) ?? true)) return null;
+    const { turn, times = 1, fault, onFault } = befalling;
+    const now = ++this.#turn;
+    if (now < turn || now >= turn + times) return null;
+    onFault?.(request);
+    return fault;
+  }
+
+  #pass(request: IncomingMessage, response: ServerResponse): void {
+    const { method = "", url = "" } = request;
+    const fault = this.#faultOf({ method, url });
+    request.on("error", () => {});
+    response.on("error", () => {});
+    if (fault === "503" || fault === "500" || fault === "409") {
+      request.resume();
+      request.on("end", () => refuse(response, fault));
+      return;
+    }
+    if (fault === "reset before") {
+      request.socket.destroy();
+      return;
+    }
+    const up: ClientRequest = send(
+      this.upstream + url,
+      { method, headers: request.headers },
+      (answer) => {
+        if (fault === "reset after") {
+          answer.resume();
+          answer.on("end", () => request.socket.destroy());
+        } else if (fault === "late") answer.resume();
+        else passAnswer(answer, response, fault === "cut");
+      },
+    );
+    up.on("error", () => request.socket.destroy());
+    request.pipe(up);
+  }
+}
+
+const ERRORS = {
+  "503": "SlowDown",
+  "500": "InternalError",
+  "409": "ConditionalRequestConflict",
+};
+
+function refuse(response: ServerResponse, fault: keyof typeof ERRORS): void {
+  const text = `<?xml version="1.0"?><Error><Code>${ERRORS[fault]}</Code><Message>.</Message></Error>`;
+  response.writeHead(Number(fault), {
+    "content-type": "application/xml",
+    "content-length": text.length,
+  });
+  response.end(text);
+}
+
+function passAnswer(
+  answer: IncomingMessage,
+  response: ServerResponse,
+  isCut: boolean,
+): void {
+  const pieces: Buffer[] = [];
+  if (!isCut) {
+    response.writeHead(answer.statusCode ?? 500, answer.headers);
+    answer.pipe(response);
+    return;
+  }
+  answer.on("data", (piece) => pieces.push(piece));
+  answer.on("end", () => {
+    const body = Buffer.concat(pieces);
+    // Of an answer without a body its head is cut.
+    if (body.byteLength === 0) {
+      response.socket?.write("HTTP/1.1 200 O");
+      response.socket?.destroy();
+      return;
+    }
+    response.writeHead(answer.statusCode ?? 500, answer.headers);
+    response.write(body.subarray(0, body.byteLength >> 1), () =>
+      response.socket?.destroy(),
+    );
+  });
+}
