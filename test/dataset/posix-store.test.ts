@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { PosixStore } from "../../src/dataset/posix-store.js";
+import { PosixStore } from "../../src/store/posix-store.js";
 import { workDirectory } from "../support/logits-input.js";
 
 const at = workDirectory();

@@ -96,6 +96,7 @@ function logitsLike(
     fd: -1,
     bytes: 0,
     limits: DEFAULT_LIMITS,
+    present: null,
     close() {},
     rows,
     classes,

@@ -1,6 +1,7 @@
 import type { ArrowType } from "../../arrow/field.js";
 import { float16Value } from "../../arrow/half-floats.js";
 import { InputFormatError } from "../../errors.js";
+import type { InputFile } from "../../input/input-file.js";
 import type { KeptColumn } from "../../input/kept-columns.js";
 import { readInput } from "../../input/read-input.js";
 import type { KeptBuffers } from "../../input/record-batch.js";
@@ -9,7 +10,7 @@ import type { KeptBuffers } from "../../input/record-batch.js";
 const MOST_CHARACTERS = 200;
 const MOST_BYTES = 4 * MOST_CHARACTERS;
 
-type File = { path: string; fd: number };
+type File = Pick<InputFile, "path" | "fd" | "present">;
 
 /** Value k of a column as text; null: null. @throws InputFormatError, IoError */
 export function valueText(
