@@ -82,7 +82,8 @@ async function bundles() {
       define: { fetch: "undefined", __dirname: "import.meta.dirname" },
     },
     // piscina finds its own worker file by its place in node_modules; WebAssembly is read from beside the bundles.
-    external: ["piscina", /\.wasm$/],
+    // Queues are for those who have installed their packages.
+    external: ["piscina", "bullmq", "ioredis", /\.wasm$/],
   });
   // Bundled and minified, since start-up is paid by every run: apache-arrow unbundled costs 100 ms, yargs 100 ms.
   const { output } = await bundle.write({

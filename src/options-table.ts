@@ -18,10 +18,13 @@ export interface OptionSpec<Name extends string = string> {
     | "Values"
     | "Output"
     | "Dataset"
+    | "Queue"
     | "Running"
     | "Limits"
     | "Reporting";
   help: string;
+  /** No flag: what stands on a command line, everybody on the machine can read. */
+  isSecret?: boolean;
 }
 
 /** How any command puts its output in place. */

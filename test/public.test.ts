@@ -23,10 +23,12 @@ test("the public names", () => {
     "LogitsColumnError",
     "OutputClosedError",
     "OutputExistsError",
+    "PartsFailedError",
     "PermissionError",
     "PlanMissingError",
     "RaggedRowError",
     "RowMissingError",
+    "ServiceUnavailableError",
     "SoftjacError",
     "StalledError",
     "StoppedError",
@@ -44,13 +46,16 @@ test("the public names", () => {
     "run",
     "runDataset",
     "runShards",
+    "runWorker",
     "softmax",
     "softmaxJacobian",
     "softmaxJacobianColumn",
     "softmaxJacobianEntries",
     "softmaxResults",
+    "submitDataset",
     "verify",
     "version",
+    "waitForDataset",
   ]);
 });
 
@@ -148,6 +153,19 @@ describe("nothing imports upward", () => {
       "src/start-early",
       "src/version",
       "tinyglobby",
+    ],
+    // Who might make what; what is made, and recorded, is the dataset's affair.
+    "src/queue": [
+      "node:",
+      "src/check-options",
+      "src/dataset",
+      "src/errors",
+      "src/options",
+      "src/options-table",
+      "src/pool/crew",
+      "src/version",
+      "bullmq",
+      "ioredis",
     ],
     // A conductor of its own, over the same output as run.
     "src/generate": [

@@ -2,6 +2,7 @@ import type { CommandSpec } from "./command.js";
 import { DATASET_COMMANDS } from "./dataset-commands.js";
 import { GENERATE_COMMAND } from "./generate-command.js";
 import { INSPECT_COMMAND } from "./inspect-command.js";
+import { QUEUE_COMMANDS } from "./queue-commands.js";
 import { RUN_COMMAND } from "./run-command.js";
 import { VERIFY_COMMAND } from "./verify-command.js";
 
@@ -12,4 +13,5 @@ export const COMMANDS: readonly CommandSpec[] = [
   INSPECT_COMMAND,
   GENERATE_COMMAND,
   ...DATASET_COMMANDS,
+  ...QUEUE_COMMANDS,
 ];

@@ -1,4 +1,4 @@
-import { SoftjacError } from "../errors.js";
+import { PartsFailedError, SoftjacError } from "../errors.js";
 
 /** Exit codes, after sysexits.h where it has one. */
 export const EXIT = {
@@ -6,6 +6,7 @@ export const EXIT = {
   usage: 64,
   badInput: 65,
   inputMissing: 66,
+  unavailable: 69,
   internal: 70,
   outputExists: 73,
   io: 74,
@@ -32,6 +33,7 @@ const BY_CODE: Record<string, number> = {
   ERR_INCOMPLETE: EXIT.stopped,
   ERR_PLAN_MISSING: EXIT.inputMissing,
   ERR_CONFIGURATION: EXIT.configuration,
+  ERR_SERVICE_UNAVAILABLE: EXIT.unavailable,
   ERR_PERMISSION: EXIT.permission,
 };
 
@@ -46,5 +48,7 @@ export function exitCodeOf(
 ): number {
   if (!(error instanceof SoftjacError)) return EXIT.internal;
   if (error.code === "ERR_ABORTED" && stoppedBy) return SIGNAL_EXIT[stoppedBy];
+  if (error instanceof PartsFailedError)
+    return error.isOfInput ? EXIT.badInput : EXIT.stopped;
   return BY_CODE[error.code] ?? EXIT.internal;
 }

@@ -54,7 +54,8 @@ function commandSyntax(syntax: Argv, command: CommandSpec): Argv {
       type: "string",
       describe: positional.help,
     });
-  for (const spec of [...command.options, ...command.settings])
+  const specs = [...command.options, ...command.settings];
+  for (const spec of specs.filter(({ isSecret }) => !isSecret))
     syntax.option(kebab(spec.name), {
       ...(spec.kind !== "integer" &&
         spec.kind !== "number" && {
