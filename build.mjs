@@ -85,8 +85,9 @@ async function bundles() {
     transform: {
       define: { fetch: "undefined", __dirname: "import.meta.dirname" },
     },
-    // piscina finds its own worker file by its place in node_modules; the SDK is there for those who want it; WebAssembly is read from beside the bundles.
-    external: ["piscina", /^@aws-sdk\//, /\.wasm$/],
+    // piscina finds its own worker file by its place in node_modules; queues and S3 are for those who have installed their
+    // packages; WebAssembly is read from beside the bundles.
+    external: ["piscina", "bullmq", "ioredis", /^@aws-sdk\//, /\.wasm$/],
   });
   // Bundled and minified, since start-up is paid by every run: apache-arrow unbundled costs 100 ms.
   const { output } = await bundle.write({

@@ -174,13 +174,11 @@ export class StoppedError extends SoftjacError {
     readonly shardsDone: number,
     readonly shards: number,
     options?: ErrorOptions,
+    message = shards > 0
+      ? `stopped with ${shardsDone} of ${shards} parts done, which are kept: the same command goes on`
+      : "stopped before the run was planned: the same command starts again",
   ) {
-    super(
-      shards > 0
-        ? `stopped with ${shardsDone} of ${shards} parts done, which are kept: the same command goes on`
-        : "stopped before the run was planned: the same command starts again",
-      options,
-    );
+    super(message, options);
   }
 }
 
@@ -230,6 +228,26 @@ export class PlanMissingError extends SoftjacError {
   }
 }
 
+/** Parts of a dataset that the workers of a queue have given up; all others are done. Submitted again, they are tried again. */
+export class PartsFailedError extends SoftjacError {
+  readonly code = "ERR_PARTS_FAILED";
+  constructor(
+    readonly output: string,
+    readonly failed: readonly { shard: number; part: string; error: string }[],
+    readonly shards: number,
+    /** Another try would end the same. */
+    readonly isOfInput: boolean,
+  ) {
+    const shown = failed
+      .slice(0, 3)
+      .map(({ part, error }) => `${part}: ${error}`);
+    if (failed.length > 3) shown.push("…");
+    super(
+      `${output}: expected ${shards} parts, found ${failed.length} that failed: ${shown.join("; ")}`,
+    );
+  }
+}
+
 /** A service on the network does not answer, or not as it should, however often it is asked. A retry may help later. */
 export class ServiceUnavailableError extends SoftjacError {
   readonly code = "ERR_SERVICE_UNAVAILABLE";
@@ -243,7 +261,7 @@ export class ServiceUnavailableError extends SoftjacError {
   }
 }
 
-/** What surrounds the process says two things, or half of one. */
+/** What surrounds the process says two things, or half of one; or a package that only some commands need is missing. */
 export class ConfigurationError extends SoftjacError {
   readonly code = "ERR_CONFIGURATION";
 }

@@ -45,6 +45,7 @@ export {
   LogitsColumnError,
   OutputClosedError,
   OutputExistsError,
+  PartsFailedError,
   PermissionError,
   PlanMissingError,
   RaggedRowError,
@@ -77,6 +78,15 @@ export type { LayoutEstimate } from "./inspect/layout-estimates.js";
 export type { InspectOptions } from "./inspect/options.js";
 export type { ValueScan } from "./inspect/scan-values.js";
 export type { RunOptions } from "./options.js";
+export type { AttemptOptions, QueueOptions } from "./queue/options.js";
+export {
+  type SubmitOptions,
+  type SubmitReport,
+  submitDataset,
+} from "./queue/submit.js";
+export { type WaitOptions, waitForDataset } from "./queue/wait.js";
+export { runWorker, type WorkerOptions } from "./queue/worker.js";
+export type { WorkerReport } from "./queue/worker-report.js";
 export type { BlockResult } from "./reader/block-result.js";
 export type { JacobianBatch } from "./reader/jacobian-batch.js";
 export type { JacobianReader } from "./reader/jacobian-reader.js";

@@ -21,10 +21,13 @@ export interface OptionSpec<Name extends string = string> {
     | "Output"
     | "Dataset"
     | "S3"
+    | "Queue"
     | "Running"
     | "Limits"
     | "Reporting";
   help: string;
+  /** No flag: what stands on a command line, everybody on the machine can read. */
+  isSecret?: boolean;
 }
 
 /** How any command puts its output in place. */

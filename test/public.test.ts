@@ -23,6 +23,7 @@ test("the public names", () => {
     "LogitsColumnError",
     "OutputClosedError",
     "OutputExistsError",
+    "PartsFailedError",
     "PermissionError",
     "PlanMissingError",
     "RaggedRowError",
@@ -46,14 +47,17 @@ test("the public names", () => {
     "run",
     "runDataset",
     "runShards",
+    "runWorker",
     "show",
     "softmax",
     "softmaxJacobian",
     "softmaxJacobianColumn",
     "softmaxJacobianEntries",
     "softmaxResults",
+    "submitDataset",
     "verify",
     "version",
+    "waitForDataset",
   ]);
 });
 
@@ -166,6 +170,19 @@ describe("nothing imports upward", () => {
       "src/io",
       "src/store",
       "@aws-sdk/client-s3",
+    ],
+    // Who might make what; what is made, and recorded, is the dataset's affair.
+    "src/queue": [
+      "node:",
+      "src/check-options",
+      "src/dataset",
+      "src/errors",
+      "src/options",
+      "src/options-table",
+      "src/pool/crew",
+      "src/version",
+      "bullmq",
+      "ioredis",
     ],
     // A conductor of its own, over the same output as run.
     "src/generate": [

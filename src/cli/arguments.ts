@@ -98,8 +98,9 @@ function parse(argv: string[], commands: readonly CommandSpec[]): Parsed {
   });
 }
 
+/** All that the line may say. */
 function allOptions({ options, settings }: CommandSpec): OptionSpec[] {
-  return [...options, ...settings];
+  return [...options, ...settings].filter(({ isSecret }) => !isSecret);
 }
 
 function refuseUnknown(parsed: Parsed, spec: CommandSpec): void {

@@ -107,7 +107,7 @@ export function printJson(value: unknown): void {
 }
 
 /** A thread that the system keeps in a call cannot be ended from here, and would keep the process. */
-function endWhateverHangs(): void {
+export function endWhateverHangs(): void {
   const seconds = 10;
   setTimeout(
     () => process.kill(process.pid, "SIGKILL"),

@@ -3,6 +3,7 @@ import { completionCommand } from "./completion-command.js";
 import { DATASET_COMMANDS } from "./dataset-commands.js";
 import { GENERATE_COMMAND } from "./generate-command.js";
 import { INSPECT_COMMAND } from "./inspect-command.js";
+import { QUEUE_COMMANDS } from "./queue-commands.js";
 import { REPORT_COMMAND } from "./report-command.js";
 import { RUN_COMMAND } from "./run-command.js";
 import { SHOW_COMMAND } from "./show-command.js";
@@ -18,4 +19,5 @@ export const COMMANDS: readonly CommandSpec[] = [
   GENERATE_COMMAND,
   ...DATASET_COMMANDS,
   completionCommand(() => COMMANDS),
+  ...QUEUE_COMMANDS,
 ];

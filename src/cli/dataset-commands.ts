@@ -5,7 +5,7 @@ import {
   TASK_OPTIONS,
 } from "../dataset/command-options.js";
 import { DATASET_OPTIONS, type DatasetOptions } from "../dataset/options.js";
-import { RUN_OPTIONS } from "../options-table.js";
+import { type OptionSpec, RUN_OPTIONS } from "../options-table.js";
 import { arrayTask } from "./array-task.js";
 import { carryOut, refuse } from "./carry-out.js";
 import type { CommandSpec } from "./command.js";
@@ -21,10 +21,14 @@ const OUTPUT = {
 };
 const PATH = { shown: "--output (-o)", what: "a path" };
 
-/** How parts are made, and the end: no matter of a plan. */
-function isOfMaking(name: string): boolean {
-  return ["allowMissing", "grace", "timeLimit", "stallTimeout"].includes(name);
-}
+/** Of a plan: nothing of how parts are made, and of the end. */
+export const PLAN_OPTIONS: readonly OptionSpec[] = [
+  ...RUN_OPTIONS.filter(({ name }) => name !== "force"),
+  ...DATASET_OPTIONS.filter(
+    ({ name }) =>
+      !["allowMissing", "grace", "timeLimit", "stallTimeout"].includes(name),
+  ),
+];
 
 /** `softjac plan` */
 const PLAN: CommandSpec = {
@@ -38,10 +42,7 @@ const PLAN: CommandSpec = {
     help: "Files, folders and patterns",
     several: true,
   },
-  options: [
-    ...RUN_OPTIONS.filter(({ name }) => name !== "force"),
-    ...DATASET_OPTIONS.filter(({ name }) => !isOfMaking(name)),
-  ],
+  options: PLAN_OPTIONS,
   required: [{ option: "output", ...PATH }],
   settings: REPORT_SETTINGS,
   examples: ["'logits/**/*.arrow' -o jacobian/ --layout packed"],

@@ -1,4 +1,4 @@
-import { SoftjacError } from "../errors.js";
+import { PartsFailedError, SoftjacError } from "../errors.js";
 
 /** Exit codes, after sysexits.h where it has one. */
 export const EXIT = {
@@ -48,5 +48,7 @@ export function exitCodeOf(
 ): number {
   if (!(error instanceof SoftjacError)) return EXIT.internal;
   if (error.code === "ERR_ABORTED" && stoppedBy) return SIGNAL_EXIT[stoppedBy];
+  if (error instanceof PartsFailedError)
+    return error.isOfInput ? EXIT.badInput : EXIT.stopped;
   return BY_CODE[error.code] ?? EXIT.internal;
 }

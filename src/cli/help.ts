@@ -51,7 +51,8 @@ function commandSections(command: CommandSpec): Section[] {
   const { name, positional, usage, options, settings, epilogue } = command;
   const [line = "", ...purpose] = usage.split("\n\n");
   const groups = new Map<string, Row[]>();
-  for (const spec of [...options, ...settings])
+  const shown = [...options, ...settings].filter(({ isSecret }) => !isSecret);
+  for (const spec of shown)
     groups.set(spec.group, [...(groups.get(spec.group) ?? []), rowOf(spec)]);
   return [
     `softjac ${name} ${line}`.trim(),

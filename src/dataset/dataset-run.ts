@@ -7,7 +7,7 @@ import { sha256 } from "./fingerprint.js";
 import { InPlacePublication } from "./in-place-publication.js";
 import { LeftOutInputs } from "./left-out.js";
 import { type Manifest, manifestOf } from "./manifest.js";
-import { commitName, MANIFEST, type RunFolders } from "./names.js";
+import { COMMITS, commitName, MANIFEST, type RunFolders } from "./names.js";
 import type { Publication } from "./publication.js";
 import { encodeJson, type PartRecord, type Success } from "./records.js";
 import { RenamedPublication } from "./renamed-publication.js";
@@ -132,6 +132,19 @@ export class DatasetRun {
   async missing(): Promise<number[]> {
     const { missing, damaged } = await this.inspect();
     return [...missing, ...damaged].sort((a, b) => a - b);
+  }
+
+  /** The shards without a record, by the names that are there: quick, and blind to parts that are damaged. */
+  async unrecorded(): Promise<number[]> {
+    const folder = await this.#folder();
+    const names = new Set(await this.store.list(`${folder}/${COMMITS}`));
+    const leftOut = await this.#leftOut.found(folder);
+    return [...this.plan.of.shards.entries()]
+      .filter(([shard, { input }]) => {
+        const name = commitName(shard).slice(COMMITS.length + 1);
+        return !names.has(name) && !leftOut.has(input);
+      })
+      .map(([shard]) => shard);
   }
 
   /** The shards without a record, and those whose part is not what their record says; none of inputs left out. */

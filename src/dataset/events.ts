@@ -29,7 +29,23 @@ export type DatasetEvent =
   | { event: "part retried"; shard: number; part: string; error: string }
   /** No more parts are begun. */
   | { event: "stopping"; reason: StopReason; graceSeconds: number }
-  | { event: "published" };
+  | { event: "published" }
+  /** Parts that the workers of a queue are to make: how many, and how many times some have been submitted before. */
+  | { event: "submitted"; shards: number; submission: number }
+  /** Whoever has made them. */
+  | { event: "parts done"; shards: number; shardsDone: number }
+  /** A worker has not made a part of its queue; `again`: the queue will have it tried again. */
+  | {
+      event: "part failed";
+      shard: number;
+      part: string;
+      error: string;
+      again: boolean;
+    }
+  /** A worker has given a part back to its queue, for others. */
+  | { event: "part handed back"; shard: number; part: string; reason: string }
+  /** What was met, and does not end the work. */
+  | { event: "warning"; message: string };
 
 export type StopReason = "signal" | "time limit";
 

@@ -16,7 +16,10 @@ describe.each(COMMANDS.map((command) => [command.name, command] as const))(
       const places = order.map((part) => text.indexOf(part));
       expect(places.every((place) => place >= 0)).toBe(true);
       expect(places).toEqual([...places].sort((a, b) => a - b));
-      for (const { name, group } of [...command.options, ...command.settings]) {
+      const shown = [...command.options, ...command.settings].filter(
+        ({ isSecret }) => !isSecret,
+      );
+      for (const { name, group } of shown) {
         const rows = [
           ...text.matchAll(
             new RegExp(

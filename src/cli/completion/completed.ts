@@ -30,7 +30,9 @@ export function completedCommands(
     name,
     help: summary,
     options: [
-      ...[...spec.options, ...spec.settings].flatMap(completedOption),
+      ...[...spec.options, ...spec.settings]
+        .filter(({ isSecret }) => !isSecret)
+        .flatMap(completedOption),
       {
         flag: "help",
         short: "h",

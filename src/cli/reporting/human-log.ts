@@ -16,6 +16,15 @@ export async function openHumanLog(
       if (event.event === "input left out") line(`left out: ${event.error}`);
       else if (event.event === "part retried")
         line(`${event.part}: ${event.error}; it is made once more`);
+      else if (event.event === "part failed")
+        line(
+          `${event.part}: ${event.error}${event.again ? "; it is tried again" : ""}`,
+        );
+      else if (event.event === "part handed back" && !quiet)
+        line(`${event.part}: handed back (${event.reason})`);
+      else if (event.event === "warning" && !quiet) line(event.message);
+      else if (event.event === "submitted" && event.submission > 0 && !quiet)
+        line(`submitted again: ${count(event.shards)} parts`);
       else if (event.event === "stopping" && !quiet)
         line(stoppingText(event.reason, event.graceSeconds));
     },
@@ -36,7 +45,11 @@ export async function openHumanLog(
 }
 
 function stoppingText(reason: string, grace: number): string {
-  return `${reason === "signal" ? "stopping" : `stopping for the ${reason}`}: the part under way ends, or is given up, within ${grace} s${reason === "signal" ? " (a second signal: at once)" : ""}`;
+  const end =
+    grace > 0
+      ? `ends, or is given up, within ${grace} s`
+      : "is given up, or handed back";
+  return `${reason === "signal" ? "stopping" : `stopping for the ${reason}`}: the part under way ${end}${reason === "signal" ? " (a second signal: at once)" : ""}`;
 }
 
 function heartbeatText(state: State): string {

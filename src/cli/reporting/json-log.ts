@@ -1,6 +1,9 @@
 import { pino } from "pino";
 import type { Teller } from "./teller.js";
 
+/** Events that somebody may want to look into. */
+const WARNINGS = ["input left out", "part retried", "part failed"];
+
 /** JSON lines: `time`, `level`, `msg` and, of a dataset, the fingerprint of its `run`. */
 export function openJsonLog(
   stream: NodeJS.WritableStream,
@@ -19,8 +22,8 @@ export function openJsonLog(
     event({ event, ...what }) {
       if (event === "planned" && "fingerprint" in what)
         log = log.child({ run: what.fingerprint });
-      if (event === "input left out" || event === "part retried")
-        log.warn(what, event);
+      if ("message" in what) log.warn(what.message);
+      else if (WARNINGS.includes(event)) log.warn(what, event);
       else log.info(what, event);
     },
     heartbeat({ rows, rowsDone, shards, shardsDone, ...state }) {

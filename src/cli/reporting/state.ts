@@ -92,6 +92,10 @@ export class StateKeeper {
         state.badRows += event.badRows;
         state.bytes += event.bytes;
         break;
+      case "parts done":
+        state.shards = event.shards;
+        state.shardsDone = event.shardsDone;
+        break;
       case "input left out":
         state.leftOut += 1;
     }

@@ -1,0 +1,134 @@
+import type { Redis } from "ioredis";
+import { PermissionError, ServiceUnavailableError } from "../errors.js";
+import type { QueuePackages } from "./packages.js";
+import type { QueueAddress } from "./queue-address.js";
+
+/** A connection to a queue's Redis that has been made, and comes back by itself when it is lost. */
+export interface Connection {
+  redis: Redis;
+  address: QueueAddress;
+  /** What is wrong with this Redis for a queue, and does not end the work. */
+  warnings: readonly string[];
+  /** BullMQ is not to look again: it would write to the console. */
+  skipVersionCheck: boolean;
+  close(): void;
+}
+
+interface ConnectOptions {
+  /** For the first connection. */
+  seconds: number;
+  /** Calls wait for a Redis that has gone, however long; else they fail after some 15 s. */
+  waits: boolean;
+}
+
+/** What needs no second try. */
+const REFUSED = /^(?:WRONGPASS|NOAUTH|NOPERM|ERR AUTH|ERR invalid password)/;
+
+/**
+ * Connects to the Redis of a queue, trying again for so many seconds.
+ * @throws ServiceUnavailableError, PermissionError
+ */
+export async function connect(
+  { ioredis }: Pick<QueuePackages, "ioredis">,
+  address: QueueAddress,
+  { seconds, waits }: ConnectOptions,
+): Promise<Connection> {
+  const { host, port, db, tls, username, password } = address;
+  let isOpen = false;
+  const redis = new ioredis.Redis({
+    host,
+    port,
+    db,
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+    ...(tls && { tls: { servername: host } }),
+    lazyConnect: true,
+    maxRetriesPerRequest: waits ? null : 10,
+    connectTimeout: Math.max(1000, seconds * 1000),
+    retryStrategy: (times) => (isOpen ? Math.min(times * 250, 5000) : 250),
+  });
+  // Told by whoever works with the connection; without a listener the library writes to the console.
+  redis.on("error", () => {});
+  try {
+    await opened(redis, address, seconds);
+    isOpen = true;
+    const found = await examined(redis, address);
+    return { redis, address, ...found, close: () => redis.disconnect() };
+  } catch (error) {
+    redis.disconnect();
+    throw error;
+  }
+}
+
+async function opened(
+  redis: Redis,
+  { shown }: QueueAddress,
+  seconds: number,
+): Promise<void> {
+  let last: Error | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    await new Promise<void>((resolve, reject) => {
+      redis.once("ready", resolve);
+      redis.on("error", (error) => {
+        last = error;
+        if (REFUSED.test(error.message))
+          reject(
+            new PermissionError(
+              shown,
+              `expected to be let in (SOFTJAC_QUEUE_PASSWORD, or a user in the address), found ${error.message}`,
+              { cause: error },
+            ),
+          );
+      });
+      timer = setTimeout(
+        () =>
+          reject(
+            new ServiceUnavailableError(
+              shown,
+              `expected a Redis that answers within ${seconds} s, found ${reasonOf(last)}`,
+              { cause: last },
+            ),
+          ),
+        seconds * 1000,
+      );
+      // It goes on trying by itself.
+      redis.connect().catch((error) => {
+        last ??= error;
+      });
+    });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function reasonOf(error: Error | undefined): string {
+  if (!error) return "no answer";
+  return (error as NodeJS.ErrnoException).code ?? error.message;
+}
+
+/** Whether this Redis may lose jobs, or is too old. */
+async function examined(
+  redis: Redis,
+  { shown }: QueueAddress,
+): Promise<Pick<Connection, "warnings" | "skipVersionCheck">> {
+  const info = await redis.info().catch(() => "");
+  const of = (name: string) =>
+    new RegExp(`^${name}:(.*?)\r?$`, "m").exec(info)?.[1];
+  const [major = 0, minor = 0] = (of("redis_version") ?? "7.0")
+    .split(".")
+    .map(Number);
+  if (major * 100 + minor < 602)
+    throw new ServiceUnavailableError(
+      shown,
+      `expected Redis 6.2 or newer, or Valkey, found ${of("redis_version")}`,
+    );
+  const policy = of("maxmemory_policy");
+  const isSafe = policy === "noeviction";
+  const warnings = isSafe
+    ? []
+    : [
+        `${shown}: expected maxmemory-policy noeviction, found ${policy ?? "that it is not told"}: jobs may be lost, which softjac wait submits again`,
+      ];
+  return { warnings, skipVersionCheck: !isSafe };
+}

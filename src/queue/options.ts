@@ -1,0 +1,182 @@
+import { checkNames, checkValue } from "../check-options.js";
+import { FINALIZE_OPTIONS } from "../dataset/command-options.js";
+import { PROCESS_OPTIONS } from "../dataset/options.js";
+import { type OptionSpec, RUN_OPTIONS } from "../options-table.js";
+
+// Tables of the commands that work through a queue: the library checks by them, the CLI makes its help from them.
+
+/** Where the queue is. */
+export interface QueueOptions {
+  /** `redis://host:port/db`, or `rediss://` for TLS. */
+  queue: string;
+  /** Where the address has none. */
+  queuePassword?: string | undefined;
+  /** Several queues may share a Redis. */
+  queueName?: string | undefined;
+  /** Seconds for the first connection. */
+  connectTimeout?: number | undefined;
+}
+
+/** How often a part is tried. */
+export interface AttemptOptions {
+  attempts?: number | undefined;
+  /** Seconds before the second attempt; twice as many before each further one, less up to half, by chance. */
+  backoff?: number | undefined;
+}
+
+export const QUEUE_OPTIONS = [
+  {
+    name: "queue",
+    kind: "string",
+    group: "Queue",
+    help: "Address of the Redis: redis://host:6379/0, or rediss://… for TLS; without a password",
+  },
+  {
+    name: "queuePassword",
+    kind: "string",
+    group: "Queue",
+    isSecret: true,
+    help: "Password of the Redis",
+  },
+  {
+    name: "queueName",
+    kind: "string",
+    default: "softjac",
+    group: "Queue",
+    help: "Name of the queue: several may share a Redis",
+  },
+  {
+    name: "connectTimeout",
+    kind: "number",
+    range: [0.1, 86_400],
+    // A Redis that starts again reads its log first; a wrong address is to be told before people turn away.
+    default: 10,
+    group: "Queue",
+    help: "Seconds for the first connection to the queue",
+  },
+] as const satisfies readonly OptionSpec[];
+
+export const ATTEMPT_OPTIONS = [
+  {
+    name: "attempts",
+    kind: "integer",
+    range: [1, 1000],
+    // With the backoff: about a minute of a disk or network that is out.
+    default: 6,
+    group: "Queue",
+    help: "How often a part is tried that fails for other reasons than its input",
+  },
+  {
+    name: "backoff",
+    kind: "number",
+    range: [0, 86_400],
+    default: 2,
+    group: "Queue",
+    help: "Seconds before the second attempt, twice as many before each further one",
+  },
+] as const satisfies readonly OptionSpec[];
+
+export const WORKER_OPTIONS: readonly OptionSpec[] = [
+  ...QUEUE_OPTIONS,
+  {
+    name: "allow",
+    kind: "list",
+    group: "Queue",
+    help: "Folders or URLs whose datasets and inputs it may touch: /data,/scratch (default: the folder it is started in)",
+  },
+  {
+    name: "lease",
+    kind: "number",
+    range: [1, 86_400],
+    // Long enough for a thread that the system holds up; what a dead worker's part waits for, about.
+    default: 60,
+    group: "Queue",
+    help: "Seconds for which a part is this worker's, renewed while it is alive",
+  },
+  {
+    name: "shardTimeout",
+    kind: "number",
+    range: [0.1, 2_000_000],
+    // Parts of the default size take seconds.
+    default: 3600,
+    group: "Queue",
+    help: "Seconds for one part; then it has failed",
+  },
+  {
+    name: "stallTimeout",
+    kind: "number",
+    range: [0.1, 2_000_000],
+    default: 600,
+    group: "Queue",
+    help: "Seconds without a finished chunk after which a part has failed",
+  },
+  {
+    name: "keepGoing",
+    kind: "boolean",
+    default: false,
+    group: "Queue",
+    help: "Leave out inputs that are bad, and make the others' parts",
+  },
+  {
+    name: "diskPause",
+    kind: "number",
+    range: [0.1, 86_400],
+    default: 30,
+    group: "Queue",
+    help: "Seconds without work after the disk was found full",
+  },
+  {
+    name: "idleLimit",
+    kind: "number",
+    range: [0.1, 2_000_000],
+    group: "Queue",
+    help: "Seconds without work after which it ends, with 0 (default: it waits for more)",
+  },
+  {
+    name: "timeLimit",
+    kind: "number",
+    range: [0.1, 2_000_000],
+    group: "Queue",
+    help: "Seconds after which it ends, with 75 (default: none)",
+  },
+  ...RUN_OPTIONS.filter(({ name }) => PROCESS_OPTIONS.includes(name)),
+];
+
+export const WAIT_OPTIONS: readonly OptionSpec[] = [
+  ...QUEUE_OPTIONS.map((spec) =>
+    spec.name === "queue"
+      ? {
+          ...spec,
+          help: `${spec.help} (default: none; parts that are lost are not submitted again then)`,
+        }
+      : spec,
+  ),
+  ...ATTEMPT_OPTIONS,
+  {
+    name: "poll",
+    kind: "number",
+    range: [0.05, 86_400],
+    default: 5,
+    group: "Queue",
+    help: "Seconds from one look at the dataset to the next",
+  },
+  {
+    name: "timeLimit",
+    kind: "number",
+    range: [0.1, 2_000_000],
+    group: "Queue",
+    help: "Seconds after which it ends, with 75 where parts are left (default: none)",
+  },
+  ...FINALIZE_OPTIONS,
+];
+
+/** @throws UsageError */
+export function checkOptions(
+  options: object,
+  specs: readonly OptionSpec[],
+  others: readonly string[] = [],
+): void {
+  checkNames(options, [...others, ...specs.map(({ name }) => name)]);
+  for (const spec of specs)
+    checkValue(spec, options[spec.name as keyof typeof options]);
+}

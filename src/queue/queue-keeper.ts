@@ -1,0 +1,128 @@
+import type { DatasetRun } from "../dataset/dataset-run.js";
+import type { DatasetHooks } from "../dataset/events.js";
+import { partName } from "../dataset/names.js";
+import { PartsFailedError } from "../errors.js";
+import { enqueue } from "./enqueue.js";
+import { isInputsFault } from "./failure-kind.js";
+import { jobOptions } from "./jobs.js";
+import { LostShards } from "./lost-shards.js";
+import { type OpenQueue, openQueue } from "./open-queue.js";
+import type { AttemptOptions, QueueOptions } from "./options.js";
+import { queuedShards } from "./queued-shards.js";
+
+/** Reasons of failures that are looked up: more are none that anybody reads. */
+const REASONS = 100;
+
+/** Keeps a run's jobs in its queue while somebody waits for them: what is lost is submitted again. */
+export class QueueKeeper {
+  readonly #lost = new LostShards();
+  #open: OpenQueue | null = null;
+  #isTold = false;
+  #noWorkers = false;
+
+  constructor(
+    private readonly options: QueueOptions & AttemptOptions,
+    private readonly run: DatasetRun,
+    private readonly hooks: DatasetHooks,
+  ) {}
+
+  /**
+   * Looks after the shards that are missing. A queue that does not answer, after it has once, is told, and looked for again.
+   * @throws PartsFailedError where nobody will make any of them, since all have failed; as openQueue at the first time
+   */
+  async look(missing: readonly number[]): Promise<void> {
+    this.#open ??= await this.#opened();
+    try {
+      await this.#look(this.#open, missing);
+      this.#isTold = false;
+    } catch (error) {
+      if (error instanceof PartsFailedError) throw error;
+      if (!this.#isTold) this.#warn((error as Error).message);
+      this.#isTold = true;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#open?.close();
+  }
+
+  async #opened(): Promise<OpenQueue> {
+    const { attempts: _, backoff: __, ...where } = this.options;
+    const open = await openQueue(where);
+    open.connection.warnings.forEach((message) => {
+      this.#warn(message);
+    });
+    return open;
+  }
+
+  async #look(open: OpenQueue, missing: readonly number[]): Promise<void> {
+    const { queue, connection } = open;
+    const { fingerprint } = this.run.plan;
+    const queued = await queuedShards(queue, fingerprint);
+    const { lost, failed, pending } = this.#lost.judge(missing, queued);
+    if (lost.length > 0) {
+      await enqueue(
+        queue,
+        { output: this.run.folders.out, run: fingerprint },
+        lost,
+        queued.submissions,
+        jobOptions(this.options),
+        connection.address.shown,
+      );
+      const submission = queued.submissions;
+      this.hooks.onEvent?.({
+        event: "submitted",
+        shards: lost.length,
+        submission,
+      });
+    } else if (pending.length === 0 && failed.length > 0)
+      throw await this.#failure(open, failed);
+    else await this.#lookForWorkers(open);
+  }
+
+  async #failure(
+    { queue }: OpenQueue,
+    failed: [shard: number, id: string][],
+  ): Promise<PartsFailedError> {
+    const shown = failed.slice(0, REASONS).map(async ([shard, id]) => {
+      const job = await queue.getJob(id);
+      return { shard, error: reasonOf(job?.failedReason) };
+    });
+    const found = await Promise.all(shown);
+    const { out } = this.run.folders;
+    return new PartsFailedError(
+      out,
+      failed.map(([shard], k) => ({
+        shard,
+        part: partName(shard, this.run.shards),
+        error: found[k]?.error ?? "failed",
+      })),
+      this.run.shards,
+      found.some(({ error }) => isInputsFault(error)),
+    );
+  }
+
+  /** Said once each time that there is none. */
+  async #lookForWorkers({ queue, connection }: OpenQueue): Promise<void> {
+    const workers = await queue.getWorkersCount();
+    if (workers === 0 && !this.#noWorkers)
+      this.#warn(
+        `${connection.address.shown}: expected workers of this version, found none (softjac worker)`,
+      );
+    this.#noWorkers = workers === 0;
+  }
+
+  #warn(message: string): void {
+    this.hooks.onEvent?.({ event: "warning", message });
+  }
+}
+
+/** BullMQ's own reasons in words that say what has happened. */
+function reasonOf(reason: string | undefined): string {
+  if (!reason) return "failed";
+  if (/stalled more than/.test(reason))
+    return "the process that made it died, or was held up longer than its lease, each time";
+  if (/started more than/.test(reason))
+    return "it was begun again and again, and never done";
+  return reason;
+}

@@ -1,0 +1,58 @@
+import type { Connection } from "./connection.js";
+
+/** What BullMQ meets at the end of a job that is no longer this worker's. */
+const NO_LONGER_OURS =
+  /^(?:Missing (?:lock|key) for job|Lock mismatch|Job .* is not in the active state)/;
+
+/** Tells, once each, that a queue has gone and that it is back; and what else a worker meets. */
+export class Reachability {
+  #isThere = true;
+
+  constructor(
+    private readonly connection: Connection,
+    private readonly tell: (message: string) => void,
+  ) {
+    const { redis } = connection;
+    redis.on("close", this.#onClose);
+    redis.on("ready", this.#onReady);
+  }
+
+  close(): void {
+    const { redis } = this.connection;
+    redis.off("close", this.#onClose);
+    redis.off("ready", this.#onReady);
+  }
+
+  /** An error that BullMQ's worker tells of. */
+  onError(error: Error): void {
+    // Told by the connection itself.
+    if (!this.#isThere || isOfConnection(error)) return;
+    this.tell(
+      NO_LONGER_OURS.test(error.message)
+        ? `${error.message} (the queue has given it to another worker, or forgotten it; what was made of it is kept)`
+        : `${this.connection.address.shown}: ${error.message}`,
+    );
+  }
+
+  readonly #onClose = () => {
+    if (!this.#isThere) return;
+    this.#isThere = false;
+    this.tell(
+      `${this.connection.address.shown}: the queue cannot be reached; the part under way goes on`,
+    );
+  };
+
+  readonly #onReady = () => {
+    if (this.#isThere) return;
+    this.#isThere = true;
+    this.tell(`${this.connection.address.shown}: the queue is reached again`);
+  };
+}
+
+function isOfConnection(error: NodeJS.ErrnoException): boolean {
+  return (
+    /^(?:ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|ENOTFOUND|EAI_)/.test(
+      error.code ?? "",
+    ) || /Connection is closed/.test(error.message)
+  );
+}

@@ -1,0 +1,163 @@
+import type { Job, WaitingError } from "bullmq";
+import type { DatasetHooks } from "../dataset/events.js";
+import { partName } from "../dataset/names.js";
+import { failureKind, failureText } from "./failure-kind.js";
+import { shardJob } from "./jobs.js";
+import { Lease } from "./lease.js";
+import type { QueuePackages } from "./packages.js";
+import { pause, within } from "./pause.js";
+import type { PlannedRuns } from "./planned-runs.js";
+import type { ShardResult, ShardWork } from "./shard-work.js";
+import type { WorkerReportBuilder } from "./worker-report.js";
+
+interface Means extends Pick<QueuePackages, "bullmq"> {
+  runs: PlannedRuns;
+  work: ShardWork;
+  report: WorkerReportBuilder;
+  /** Seconds. */
+  lease: number;
+  diskPause: number;
+  /** The worker is to end. */
+  stop: AbortSignal;
+}
+
+/** A job in hand. */
+interface InHand {
+  job: Job;
+  token: string;
+  lease: Lease;
+  shard: number;
+  /** The part as messages call it. */
+  part: string;
+}
+
+/** The jobs of a worker, from the queue to the record of a part, and back to the queue. */
+export class ShardJobs {
+  /** By the clock that is never set, in milliseconds; null: there is one in hand. */
+  idleSince: number | null = performance.now();
+
+  constructor(
+    private readonly means: Means,
+    private readonly hooks: DatasetHooks,
+  ) {}
+
+  /**
+   * Does a job.
+   * @throws what BullMQ makes of it: WaitingError for one that is no longer ours, UnrecoverableError for one that nobody
+   * can do, others for another try
+   */
+  async process(job: Job, token: string): Promise<void> {
+    const { lease: seconds } = this.means;
+    this.idleSince = null;
+    const lease = new Lease(
+      seconds,
+      async () => (await job.extendLock(token, seconds * 1000)) === 1,
+    );
+    const hand: InHand = { job, token, lease, shard: -1, part: String(job.id) };
+    try {
+      await this.#make(hand);
+    } catch (error) {
+      throw await this.#failed(hand, error);
+    } finally {
+      lease.end();
+      this.idleSince = performance.now();
+    }
+  }
+
+  async #make(hand: InHand): Promise<void> {
+    const { runs, work, report, stop } = this.means;
+    const data = shardJob(hand.job.data);
+    const found = await runs.of(data);
+    hand.shard = data.index;
+    hand.part = partName(data.index, found.run.shards);
+    const start = performance.now();
+    const before = report.rowsMade;
+    const span = found.run.plan.of.shards[data.index];
+    const rows = span ? span.rowEnd - span.rowStart : 0;
+    const result = await work.make(found, data.index, {
+      signal: AbortSignal.any([stop, hand.lease.lost]),
+      onProgress: (done) =>
+        this.hooks.onProgress?.(before + done, before + rows),
+      onRetry: ({ message: error }) => {
+        const { shard, part } = hand;
+        this.hooks.onEvent?.({ event: "part retried", shard, part, error });
+      },
+    });
+    const { input } = span ?? {};
+    const name = found.run.plan.of.inputs[input ?? 0]?.name ?? "";
+    this.#tell(hand, result, name, performance.now() - start);
+  }
+
+  #tell(
+    { shard, part }: InHand,
+    result: ShardResult,
+    input: string,
+    durationMs: number,
+  ): void {
+    const { report } = this.means;
+    if (result.is === "done already") report.doneAlready();
+    else if (result.is === "left out") {
+      const { error } = result;
+      report.leftOut(result.input, error);
+      this.hooks.onEvent?.({ event: "input left out", input, error });
+    } else {
+      const { rows, bytes, badRows } = result.made;
+      report.made(result.made);
+      const made = { shard, part, input, rows, bytes, badRows, durationMs };
+      this.hooks.onEvent?.({ event: "part made", ...made });
+    }
+  }
+
+  /** Says what has become of a job that was not done; returns what BullMQ is to be thrown. */
+  async #failed(hand: InHand, error: unknown): Promise<Error> {
+    const { bullmq, diskPause, stop } = this.means;
+    const { job, lease } = hand;
+    if (lease.lost.aborted) {
+      this.#handedBack(hand, "its lease has ended: another worker may have it");
+      return new bullmq.WaitingError();
+    }
+    const kind = failureKind(error);
+    if (kind === "stopped") return this.#handBack(hand, "this worker ends");
+    if (kind === "full disk") {
+      const waiting = await this.#handBack(hand, "the disk is full");
+      this.hooks.onEvent?.({
+        event: "warning",
+        message: `${(error as Error).message}: nothing more is taken for ${diskPause} s`,
+      });
+      // While a job's function has not returned, BullMQ takes no other.
+      await pause(diskPause, stop);
+      return waiting;
+    }
+    const again =
+      kind === "passing" && job.attemptsMade + 1 < (job.opts.attempts ?? 1);
+    this.means.report.failed();
+    const { shard, part } = hand;
+    const text = error instanceof Error ? error.message : String(error);
+    this.hooks.onEvent?.({
+      event: "part failed",
+      shard,
+      part,
+      error: text,
+      again,
+    });
+    return kind === "final"
+      ? new bullmq.UnrecoverableError(failureText(error))
+      : new Error(failureText(error));
+  }
+
+  /** For others, without an attempt used. */
+  async #handBack(hand: InHand, reason: string): Promise<WaitingError> {
+    hand.lease.end();
+    this.#handedBack(hand, reason);
+    // Where the queue does not answer, the lease ends by itself; where it has forgotten the job, there is nothing to do.
+    await within(HAND_BACK_SECONDS, hand.job.moveToWait(hand.token));
+    return new this.means.bullmq.WaitingError();
+  }
+
+  #handedBack({ shard, part }: InHand, reason: string): void {
+    this.means.report.handedBack();
+    this.hooks.onEvent?.({ event: "part handed back", shard, part, reason });
+  }
+}
+
+const HAND_BACK_SECONDS = 5;

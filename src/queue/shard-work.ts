@@ -1,0 +1,139 @@
+import { join } from "node:path";
+import type { MadePart } from "../dataset/compute-part.js";
+import type { PinnedInput } from "../dataset/dataset-plan.js";
+import { errorOfInput, isBadInput } from "../dataset/left-out.js";
+import { runOptionsOf } from "../dataset/options.js";
+import type { StoredRunOver } from "../dataset/plan-run-over.js";
+import type { Shard } from "../dataset/plan-shards.js";
+import { ShardMaker } from "../dataset/shard-maker.js";
+import { StalledError } from "../errors.js";
+import { type RunOptions, resolveOptions } from "../options.js";
+import { Crew } from "../pool/crew.js";
+import { within } from "./pause.js";
+
+/** How a worker makes a shard. */
+export interface ShardLimits {
+  /** Options of the worker alone: threads, kernel, limits of inputs. */
+  own: Partial<RunOptions>;
+  stallTimeout: number;
+  shardTimeout: number;
+  keepGoing: boolean;
+}
+
+export interface ShardHooks {
+  signal: AbortSignal;
+  onProgress(rowsDone: number): void;
+  /** A thread died; the shard is made once more. */
+  onRetry(error: Error): void;
+}
+
+export type ShardResult =
+  | { is: "made"; made: MadePart }
+  /** By another process, or before. */
+  | { is: "done already" }
+  /** `keepGoing`: its input has no results. */
+  | { is: "left out"; input: string; error: string };
+
+/** Makes the shards of a worker's jobs, one at a time; threads and the input last from one to the next of a run. */
+export class ShardWork {
+  #last: { run: StoredRunOver["run"]; maker: ShardMaker } | null = null;
+
+  constructor(private readonly limits: ShardLimits) {}
+
+  /**
+   * Makes a shard, and records it, unless that is done.
+   * @throws SoftjacError as run; AbortedError; StalledError where it took too long
+   */
+  async make(
+    found: StoredRunOver,
+    shard: number,
+    hooks: ShardHooks,
+  ): Promise<ShardResult> {
+    const { run } = found;
+    if ((await run.isPublished()) || (await run.isDone(shard)))
+      return { is: "done already" };
+    const maker = await this.#makerOf(found);
+    try {
+      const made = await this.#within(maker, shard, hooks);
+      return made ? { is: "made", made } : { is: "done already" };
+    } catch (error) {
+      await this.close();
+      // With the run's folders goes the place for what this process was making.
+      if (await run.isPublished()) return { is: "done already" };
+      if (!this.limits.keepGoing || !isBadInput(error)) throw error;
+      maker.checkPinned(shard);
+      const { input } = run.plan.of.shards[shard] as Shard;
+      const { name } = run.plan.of.inputs[input] as PinnedInput;
+      const path = join(run.plan.root, name);
+      const text = errorOfInput(error, path, name);
+      await run.leaveOut(input, text);
+      return { is: "left out", input: name, error: text };
+    }
+  }
+
+  /** Ends the threads; those that hang are left to themselves. */
+  async close(): Promise<void> {
+    const last = this.#last;
+    this.#last = null;
+    if (last) await within(CLOSE_SECONDS, last.maker.close());
+  }
+
+  async #makerOf(found: StoredRunOver): Promise<ShardMaker> {
+    const { run } = found;
+    if (this.#last?.run === run) return this.#last.maker;
+    await this.close();
+    const { own, stallTimeout } = this.limits;
+    const of = (input: string) =>
+      resolveOptions({
+        ...runOptionsOf(run.plan.of.options),
+        ...own,
+        input,
+        output: run.folders.out,
+      });
+    const maker = new ShardMaker({
+      ...found,
+      crew: new Crew(),
+      of,
+      stallTimeout,
+    });
+    this.#last = { run, maker };
+    return maker;
+  }
+
+  async #within(
+    maker: ShardMaker,
+    shard: number,
+    { signal, onProgress, onRetry }: ShardHooks,
+  ): Promise<MadePart | null> {
+    const { shardTimeout } = this.limits;
+    const over = new AbortController();
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        reject(
+          new StalledError(
+            `${maker.describe(shard)}: expected it within ${shardTimeout} s (--shard-timeout), found it not done`,
+          ),
+        );
+        over.abort();
+      }, shardTimeout * 1000);
+    });
+    const made = maker
+      .make(shard, {
+        signal: AbortSignal.any([signal, over.signal]),
+        onProgress,
+        onRetry,
+      })
+      .then(({ committed }) => committed);
+    // Of work that was left, nobody hears.
+    made.catch(() => {});
+    try {
+      return await Promise.race([made, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+/** For threads to end, which they do between two chunks. */
+const CLOSE_SECONDS = 10;

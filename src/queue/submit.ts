@@ -1,0 +1,90 @@
+import type { DatasetReport } from "../dataset/dataset-report.js";
+import type { DatasetHooks } from "../dataset/events.js";
+import type { DatasetOptions } from "../dataset/options.js";
+import { openPlannedRun } from "../dataset/planned-run.js";
+import { onDataset } from "../dataset/system-errors.js";
+import { planDataset } from "../dataset/tasks.js";
+import { enqueue } from "./enqueue.js";
+import { jobOptions } from "./jobs.js";
+import { type OpenQueue, openQueue } from "./open-queue.js";
+import {
+  ATTEMPT_OPTIONS,
+  type AttemptOptions,
+  checkOptions,
+  QUEUE_OPTIONS,
+  type QueueOptions,
+} from "./options.js";
+import { queuedShards } from "./queued-shards.js";
+
+export type SubmitOptions = DatasetOptions & QueueOptions & AttemptOptions;
+
+export interface SubmitReport extends DatasetReport {
+  /** Address of the queue, without a password. */
+  queue: string;
+  /** Parts that workers are to make: put into the queue by this call, and there before. */
+  submitted: number;
+  queued: number;
+}
+
+/**
+ * Plans a dataset and puts its parts into a queue, for workers on any machines. What is done, and what is in the queue
+ * already, is left: the same call again adds what is missing, and what has failed.
+ * @throws SoftjacError as planDataset; ServiceUnavailableError where the queue's Redis does not answer or takes nothing
+ */
+export async function submitDataset(
+  options: SubmitOptions,
+  hooks: DatasetHooks = {},
+): Promise<SubmitReport> {
+  const { queue, queuePassword, queueName, connectTimeout, ...rest } = options;
+  const { attempts, backoff, ...dataset } = rest;
+  const where = { queue, queuePassword, queueName, connectTimeout };
+  checkOptions({ ...where, attempts, backoff }, [
+    ...QUEUE_OPTIONS,
+    ...ATTEMPT_OPTIONS,
+  ]);
+  const open = await openQueue(where);
+  try {
+    for (const message of open.connection.warnings)
+      hooks.onEvent?.({ event: "warning", message });
+    const planned = await planDataset(dataset, hooks);
+    const found =
+      planned.status === "planned"
+        ? await submitMissing(open, planned, { attempts, backoff }, hooks)
+        : { submitted: 0, queued: 0 };
+    return { ...planned, queue: open.connection.address.shown, ...found };
+  } finally {
+    await open.close();
+  }
+}
+
+async function submitMissing(
+  { queue, connection }: OpenQueue,
+  { output, fingerprint }: DatasetReport,
+  attempts: AttemptOptions,
+  { onEvent }: DatasetHooks,
+): Promise<Pick<SubmitReport, "submitted" | "queued">> {
+  const run = fingerprint as string;
+  const missing = await onDataset(output, async () =>
+    (await openPlannedRun(output, run)).run.missing(),
+  );
+  const { live, submissions } = await queuedShards(queue, run);
+  const shards = missing.filter((shard) => !live.has(shard));
+  await enqueue(
+    queue,
+    { output, run },
+    shards,
+    submissions,
+    jobOptions(attempts),
+    connection.address.shown,
+  );
+  if (shards.length > 0)
+    onEvent?.({
+      event: "submitted",
+      shards: shards.length,
+      submission: submissions,
+    });
+  return {
+    submitted: shards.length,
+    queued: missing.length - shards.length,
+  };
+}

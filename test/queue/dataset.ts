@@ -1,0 +1,95 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { expect } from "vitest";
+import { built } from "../support/built.js";
+import { filesOf } from "../support/files-of.js";
+import { type Started, start } from "./processes.js";
+import type { TestRedis } from "./redis.js";
+
+/** A folder of logits, what one machine makes of it, and outputs that queues are to make the same of. */
+export interface TestDataset {
+  folder: string;
+  /** Options of the command line that say which parts. */
+  parts: string[];
+  shards: number;
+  newOutput(): string;
+  /** Every byte is what one machine has made. */
+  expectSame(output: string): void;
+  commands: QueueCommands;
+}
+
+interface QueueCommands {
+  submit(output: string, ...more: string[]): Started;
+  /** Short leases, and the end after a while without work. */
+  worker(more?: string[], options?: Parameters<typeof start>[1]): Started;
+  wait(output: string, ...more: string[]): Started;
+}
+
+/** Inputs a, b and c of 600 rows, in parts of 200. */
+export async function testDataset(
+  at: (name: string) => string,
+  redis: TestRedis,
+  classes = 10,
+): Promise<TestDataset> {
+  const folder = at("logits");
+  mkdirSync(folder);
+  for (const [seed, name] of ["a", "b", "c"].entries())
+    await built.generate({
+      output: join(folder, `${name}.arrow`),
+      rows: 600,
+      classes,
+      seed,
+    });
+  const whole = at("whole");
+  const report = await built.runDataset({
+    inputs: [folder],
+    output: whole,
+    shardRows: 200,
+  });
+  let names = 0;
+  const parts = ["--shard-rows", "200"];
+  const queue = ["--queue", redis.url];
+  const log = ["--log-format", "json"];
+  return {
+    folder,
+    parts,
+    shards: report.shards,
+    newOutput: () => at(`out-${names++}`),
+    expectSame: (output) => expect(filesOf(output)).toEqual(filesOf(whole)),
+    commands: {
+      submit: (output, ...more) =>
+        start(["submit", folder, "-o", output, ...parts, ...queue, ...more]),
+      worker: (more = [], { env, ...options } = {}) =>
+        start(["worker", ...queue, ...log, "--threads", "1", ...more], {
+          cwd: at("."),
+          ...options,
+          // The line comes before the environment.
+          env: { SOFTJAC_LEASE: "2", SOFTJAC_IDLE_LIMIT: "60", ...env },
+        }),
+      wait: (output, ...more) =>
+        start(["wait", output, ...queue, "--poll", "0.2", ...log, ...more]),
+    },
+  };
+}
+
+/** Ended with a code, and else shows what was said. */
+export async function expectCode(
+  started: Started,
+  code: number | string,
+): Promise<{ stderr: string; stdout: string }> {
+  const found = await started.ended;
+  expect(found.code, found.stderr).toBe(code);
+  return found;
+}
+
+/** Asks a worker to end, which hands back what it has. */
+export async function endWorker(worker: Started): Promise<string> {
+  worker.child.kill("SIGTERM");
+  const { stderr } = await expectCode(worker, 75);
+  return stderr;
+}
+
+/** How often a line was logged. */
+export function countOf(stderr: string, msg: string): number {
+  return stderr.split(`"msg":"${msg}"`).length - 1;
+}
