@@ -102,7 +102,7 @@ test.each(REFUSED)("%s", (_, args, exit, message) => {
 test("help names its options, and softjac's own help the command", () => {
   expect(softjac("generate", "--help").stdout).toContain("--kind");
   expect(softjac("generate", "--help").stdout).not.toContain("--emit");
-  expect(softjac("--help").stdout).toContain("softjac generate <output>");
+  expect(softjac("--help").stdout).toContain("  generate <output> ");
 });
 
 test("SIGINT in the middle: exit 130, nothing left", async () => {
