@@ -3,6 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { guaranteesIntoReadme } from "./guarantees.mjs";
 import { intoReadme } from "./into-readme.mjs";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
@@ -63,4 +64,5 @@ writeFileSync(
 );
 writeFileSync(here("results/accuracy.md"), `${table.join("\n")}\n`);
 intoReadme("accuracy", table.join("\n"));
+guaranteesIntoReadme();
 process.stdout.write(`${table.join("\n")}\n`);

@@ -1,6 +1,7 @@
 // npm run bench: softjac against what a user would otherwise run. See README.md in this folder.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { runContest } from "./contest.mjs";
+import { guaranteesIntoReadme } from "./guarantees.mjs";
 import { lackOfSpace, prepareInput } from "./inputs.mjs";
 import { intoReadme } from "./into-readme.mjs";
 import { describeMachine } from "./machine.mjs";
@@ -56,6 +57,7 @@ function save(run) {
   writeFileSync(new URL("results.json", folder), json);
   writeFileSync(new URL("table.md", folder), markdownTable(results));
   intoReadme("speed", markdownTable(results).trimEnd());
+  guaranteesIntoReadme();
   log("\nwritten: bench/results/results.json, bench/results/table.md");
 }
 

@@ -119,7 +119,7 @@ function shade(x: number | null, largest: number, colour: boolean): string {
 /** 0 to 4, by the square root, so that small entries show. */
 function step(x: number | null, largest: number): number {
   if (!x || largest === 0) return 0;
-  return Math.max(1, Math.round(4 * Math.sqrt(Math.abs(x) / largest)));
+  return Math.round(4 * Math.sqrt(Math.abs(x) / largest));
 }
 
 // 256 colours: the same in light and dark terminals, told apart by colour-blind eyes.

@@ -27,8 +27,10 @@ export const SHOW_COMMAND: CommandSpec = {
   ],
   execute(given, settings) {
     const options = given as unknown as ShowOptions;
-    const { isTTY, columns = 80 } = process.stdout;
-    const colour = isTTY === true && !process.env.NO_COLOR;
+    const { isTTY } = process.stdout;
+    const { NO_COLOR, FORCE_COLOR, COLUMNS } = process.env;
+    const columns = process.stdout.columns ?? (Number(COLUMNS) || 80);
+    const colour = (isTTY === true || Boolean(FORCE_COLOR)) && !NO_COLOR;
     const fitting = classesThatFit(columns, leftWidth(4, true));
     const asJson = settings.get("json") === true;
     return carryOut({

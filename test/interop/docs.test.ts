@@ -31,6 +31,14 @@ test("docs/results.md has a row for every result", () => {
     expect(results).toMatch(new RegExp(`\`${name}\``));
 });
 
+test("README's picture is what the command prints", () => {
+  const made = join(cwd, "show.svg");
+  execFileSync(process.execPath, [`${root}docs/make-pictures.mjs`, made]);
+  const picture = readFileSync(`${root}docs/show.svg`, "utf8");
+  expect(readFileSync(made, "utf8")).toBe(picture);
+  expect(readFileSync(`${root}README.md`, "utf8")).toContain("(docs/show.svg)");
+});
+
 test("every command of docs/generate.md runs", () => {
   const drawn = readFileSync(`${root}docs/generate.md`, "utf8");
   const commands = [...drawn.matchAll(/^softjac .*$/gm)].map(([line]) => line);
