@@ -62,6 +62,7 @@ function open(viewer: HTMLElement, rows: RowsData): void {
     event.preventDefault();
     go(step);
   });
+  document.getElementById("viewer-missing")?.remove();
   viewer.hidden = false;
   show();
 }

@@ -43,13 +43,7 @@ export abstract class BlockAccess {
     classes: readonly number[],
   ): Promise<Float64Array | null> {
     for (const k of classes) this.#checkClass("classes", k);
-    const example = await this.example(n);
-    if (!example) return null;
-    const part = new Float64Array(classes.length ** 2);
-    let at = 0;
-    for (const i of classes)
-      for (const j of classes) part[at++] = await example.entry(i, j);
-    return part;
+    return (await this.example(n))?.part(classes) ?? null;
   }
 
   /**

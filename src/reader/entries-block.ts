@@ -41,6 +41,14 @@ export class EntriesBlock implements ExampleBlock {
     return indices[low] === wanted ? (values[low] as number) : 0;
   }
 
+  async part(classes: readonly number[]): Promise<Float64Array> {
+    const part = new Float64Array(classes.length ** 2);
+    let at = 0;
+    for (const i of classes)
+      for (const j of classes) part[at++] = await this.entry(i, j);
+    return part;
+  }
+
   async column(j: number): Promise<FloatArray> {
     const { classes, type, indices, values } = this.#entries;
     const column = newFloats(type, classes);

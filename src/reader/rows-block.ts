@@ -29,6 +29,16 @@ export class RowsBlock implements ExampleBlock {
     return this.#stored.entry(i, j);
   }
 
+  async part(classes: readonly number[]): Promise<Float64Array> {
+    const part = new Float64Array(classes.length ** 2);
+    let at = 0;
+    for (const i of classes) {
+      const row = await this.#stored.rows(i, i + 1);
+      for (const j of classes) part[at++] = row[j] as number;
+    }
+    return part;
+  }
+
   async column(j: number): Promise<FloatArray> {
     const { classes } = this.#stored;
     let column: FloatArray | undefined;

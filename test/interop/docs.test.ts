@@ -76,6 +76,28 @@ test("every command of docs/datasets.md runs, and its snippet", () => {
   execFileSync(python, ["-c", check], { cwd: at, stdio: "pipe" });
 });
 
+test("every command of docs/report.md runs, and makes a page", () => {
+  const text = readFileSync(`${root}docs/report.md`, "utf8");
+  const commands = [...text.matchAll(/^softjac .*$/gm)].map(([line]) => line);
+  expect(commands.length).toBe(8);
+  const at = join(cwd, "report");
+  mkdirSync(at);
+  copyFileSync(`${root}data/digits-logits.arrow`, join(at, "logits.arrow"));
+  const softjac = `softjac() { "${process.execPath}" "${root}dist/cli.js" "$@"; }`;
+  execFileSync("bash", ["-ec", [softjac, ...commands].join("\n")], {
+    cwd: at,
+    stdio: "pipe",
+  });
+  const pages = commands.flatMap((line) => /\S+\.html/.exec(line) ?? []);
+  expect(pages.length).toBe(5);
+  for (const page of pages)
+    expect(readFileSync(join(at, page), "utf8")).toMatch(/^<!doctype html>/);
+  const { rows, seed } = JSON.parse(
+    readFileSync(join(at, "numbers.json"), "utf8"),
+  );
+  expect([rows.random.length, seed]).toEqual([50, 7]);
+});
+
 test("docs/reporting.md: its commands run, and it names all that files and lines hold", () => {
   const reporting = readFileSync(`${root}docs/reporting.md`, "utf8");
   const [, script] = /```sh\n(.*?)```/s.exec(reporting) ?? [];

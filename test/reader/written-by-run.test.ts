@@ -37,7 +37,10 @@ async function readsBack(
   const check = async (
     n: number,
     expected: Floats | null,
-    blocks: Pick<typeof reader, "block" | "entry" | "column" | "multiply">,
+    blocks: Pick<
+      typeof reader,
+      "block" | "entry" | "column" | "part" | "multiply"
+    >,
   ) => {
     const found = await blocks.block(n);
     same(found, expected);
@@ -45,6 +48,15 @@ async function readsBack(
     const i = (n + 1) % classes;
     expect(await blocks.entry(n, i, j)).toEqual(
       found?.[i * classes + j] ?? null,
+    );
+    const some = [...new Set([j, 0, classes - 1])];
+    expect(await blocks.part(n, some)).toEqual(
+      found &&
+        Float64Array.from(
+          some.flatMap((i) =>
+            some.map((j) => found[i * classes + j] as number),
+          ),
+        ),
     );
     expect(await blocks.column(n, j)).toEqual(
       found?.filter((_, at) => at % classes === j) ?? null,

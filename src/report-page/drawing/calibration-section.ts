@@ -88,7 +88,13 @@ function reliabilityFigure({ bins, rows }: CalibrationNumbers): Html {
     }),
     table: table(
       "Accuracy by confidence",
-      ["confidence from", "to", "rows", "mean confidence", "accuracy"],
+      [
+        "confidence, low end",
+        "high end",
+        "rows",
+        "mean confidence",
+        "accuracy",
+      ],
       bins.map((bin) => [
         digits(bin.low),
         digits(bin.high),

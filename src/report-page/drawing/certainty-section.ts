@@ -109,7 +109,7 @@ function doubtFigure(doubt: Doubt, from: string | null): Html {
     }),
     table: table(
       "Rows by doubt",
-      ["doubt from", "to", "rows"],
+      ["doubt, low end", "high end", "rows"],
       bars.map(({ x1, x2, rows }) => [
         digits(10 ** x1),
         digits(10 ** x2),
@@ -194,7 +194,7 @@ function histogram({
     }),
     table: table(
       `Rows by ${spec.title}`,
-      ["from", "to", "rows"],
+      ["low end", "high end", "rows"],
       bars.map(({ x1, x2, rows }) => [digits(x1), digits(x2), count(rows)]),
     ),
   });

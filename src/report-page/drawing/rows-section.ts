@@ -78,7 +78,7 @@ function viewer(
     (list) => `${count(list.rows.length)} ${list.name.toLowerCase()}`,
   );
   return html`<p>${sizes.join(", ")} of ${count(summary.rowsWithResults)} rows${lists.some(({ name }) => name === "Random") ? `; the random ones are a sample, drawn with seed ${seed}` : ""}. Arrow keys go from row to row, Home and End to the first and the last.${keptColumnsLeftOut > 0 ? ` Kept columns that are not shown: ${keptColumnsLeftOut}.` : ""}</p>
-<noscript><p class="lacks">The viewer of rows needs JavaScript; the tables below do not.</p></noscript>
+<p class="lacks" id="viewer-missing">The viewer of rows needs JavaScript; the tables below do not.</p>
 <div id="viewer" role="group" aria-label="Viewer of rows" tabindex="0" hidden>
 <div class="controls">
 <label>Rows <select id="viewer-list"></select></label>

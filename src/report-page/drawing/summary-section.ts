@@ -81,7 +81,7 @@ function linesOf(summary: SummaryNumbers): Line[] {
       "kept columns",
       some(summary.keptColumns.map(({ name, type }) => `${name}: ${type}`)),
     ],
-    ["p is from", P_FROM[summary.from.p ?? "none"] + withoutP(summary)],
+    ["source of p", P_FROM[summary.from.p ?? "none"] + withoutP(summary)],
     [
       "written by",
       summary.writtenBy ? `softjac ${summary.writtenBy}` : "not known",

@@ -132,7 +132,8 @@ function triangleOf(
   for (let a = 0; a < classes; a++)
     for (let b = a; b < classes; b++) {
       const value = block[a * classes + b] as number;
-      triangle.push(isKept && value === 0 ? null : value);
+      // JSON has no -0.
+      triangle.push(isKept && value === 0 ? null : value + 0);
     }
   return triangle;
 }

@@ -1,0 +1,168 @@
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { built } from "../support/built.js";
+import { workDirectory } from "../support/logits-input.js";
+import { DIGITS, softjac } from "./support.js";
+
+const at = workDirectory();
+const results = at("results.arrow");
+const page = at("page.html");
+softjac(
+  "run",
+  DIGITS,
+  "-o",
+  results,
+  "--keep",
+  "label,split",
+  "--report",
+  at("run.json"),
+  "--quiet",
+);
+softjac(
+  "verify",
+  results,
+  "-i",
+  DIGITS,
+  "--report",
+  at("verify.json"),
+  "--quiet",
+);
+
+test("a page, and in a few lines what it shows", () => {
+  const { status, stdout, stderr } = softjac(
+    "report",
+    results,
+    "-o",
+    page,
+    "--label",
+    "label",
+  );
+  expect(status).toBe(0);
+  expect(stdout).toBe("");
+  expect(stderr).toMatch(`${page}\n  page         `);
+  expect(stderr).toMatch("1,797 rows of 10 classes, bsr");
+  expect(stderr).toMatch("319 rows whose 1 - p is 0 in float32");
+  expect(stderr).toMatch(/ECE 0\.00338, NLL 0\.01997; best with T = 1\.040/);
+  expect(readFileSync(page, "utf8")).toMatch(
+    /^<!doctype html>\n<html lang="en">/,
+  );
+});
+
+test("--json is what the library gives, and what the page is made of", async () => {
+  const { status, stdout } = softjac(
+    "report",
+    results,
+    "-o",
+    page,
+    "--force",
+    "--json",
+    "--seed",
+    "5",
+    "--sample",
+    "7",
+  );
+  expect(status).toBe(0);
+  const { durationMs: _, peakMemoryBytes: __, ...printed } = JSON.parse(stdout);
+  const report = await built.report({
+    results,
+    output: page,
+    force: true,
+    seed: 5,
+    sample: 7,
+  });
+  const { durationMs: ___, peakMemoryBytes: ____, ...own } = report;
+  expect(printed).toEqual(own);
+  expect(own.outputBytes).toBe(statSync(page).size);
+  expect(own.rows.random.length).toBe(7);
+});
+
+test("the reports of the run and of a verification are in it", () => {
+  const { status, stdout } = softjac(
+    "report",
+    results,
+    "-o",
+    page,
+    "--force",
+    "--json",
+    "--run-report",
+    at("run.json"),
+    "--verify-report",
+    at("verify.json"),
+  );
+  expect(status).toBe(0);
+  const { summary } = JSON.parse(stdout);
+  const run = JSON.parse(readFileSync(at("run.json"), "utf8"));
+  expect(summary.run).toMatchObject({
+    output: results,
+    durationMs: run.durationMs,
+    kernel: run.kernel,
+  });
+  expect(summary.verified).toMatchObject({ ok: true, rowsChecked: 1000 });
+  expect(readFileSync(page, "utf8")).toMatch(
+    /right: 1,000 rows against another computation/,
+  );
+});
+
+test("an existing page stays, unless --force", () => {
+  writeFileSync(at("there.html"), "old");
+  const refused = softjac("report", results, "-o", at("there.html"));
+  expect(refused).toMatchObject({
+    status: 73,
+    stderr: `softjac: expected nothing at ${at("there.html")}, found a file (--force replaces it)\n`,
+  });
+  expect(readFileSync(at("there.html"), "utf8")).toBe("old");
+  expect(softjac("report", results, "-o", results, "--force").status).toBe(64);
+  expect(
+    softjac("report", results, "-o", at("there.html"), "--force").status,
+  ).toBe(0);
+});
+
+test("64, 65 and 66, in one sentence, and no page", () => {
+  const out = at("none.html");
+  const failing = (...args: string[]) => {
+    const { status, stderr } = softjac("report", ...args);
+    expect(stderr.trimEnd().split("\n").length).toBe(1);
+    return { status, stderr };
+  };
+  expect(failing(results)).toEqual({
+    status: 64,
+    stderr: "softjac: --output (-o): expected a path, found nothing\n",
+  });
+  expect(failing("-o", out)).toEqual({
+    status: 64,
+    stderr: "softjac: expected one output of softjac run, found none\n",
+  });
+  expect(failing(results, "-o", "-")).toEqual({
+    status: 64,
+    stderr: "softjac: output: expected the name of a file, found -\n",
+  });
+  expect(failing(results, "-o", out, "--label", "split")).toEqual({
+    status: 64,
+    stderr: `softjac: label: expected a kept column of numbers in ${results}, found split: utf8\n`,
+  });
+  expect(failing(results, "-o", out, "--label", "id")).toEqual({
+    status: 64,
+    stderr: `softjac: label: expected a kept column of numbers in ${results}, found no id among label: int8, split: utf8\n`,
+  });
+  expect(failing(results, "-o", out, "--classes", "101").stderr).toMatch(
+    "classes: expected a whole number from 2 to 100, found 101",
+  );
+  expect(failing(at("no.arrow"), "-o", out).status).toBe(66);
+  expect(
+    failing(results, "-o", out, "--run-report", at("no.json")).status,
+  ).toBe(66);
+  expect(
+    failing(results, "-o", out, "--run-report", at("verify.json")),
+  ).toEqual({
+    status: 65,
+    stderr: `softjac: ${at("verify.json")}: report: expected durationMs and rowsPerSecond, as softjac run --report writes them, found another object\n`,
+  });
+  expect(failing(DIGITS, "-o", out)).toEqual({
+    status: 65,
+    stderr: `softjac: ${DIGITS}: metadata: expected softjac.layout as softjac writes it, found no such key\n`,
+  });
+  writeFileSync(at("cut.arrow"), readFileSync(results).subarray(0, 90_000));
+  expect(failing(at("cut.arrow"), "-o", out).status).toBe(65);
+  expect(failing(results, "-o", at("no/folder.html")).status).toBe(74);
+  expect(existsSync(out)).toBe(false);
+});

@@ -1,0 +1,357 @@
+import { readFileSync, statSync } from "node:fs";
+import { createRequire } from "node:module";
+import type { Page } from "playwright-core";
+import { describe, expect, test } from "vitest";
+import type { OutputReport } from "../../src/index.js";
+import { DIGITS, softjac } from "../cli/support.js";
+import { built } from "../support/built.js";
+import { workDirectory } from "../support/logits-input.js";
+import { hasBrowser, openPage, type Scheme } from "./browser.js";
+import { type Independent, independent, readP } from "./independent.js";
+import { writeLabelled } from "./labelled-input.js";
+import { writeNamed } from "./named-input.js";
+
+const at = workDirectory();
+const results = at("results.arrow");
+const output = at("page.html");
+await built.run({
+  input: DIGITS,
+  output: results,
+  dtype: "float64",
+  keep: ["id", "label", "split"],
+});
+const report = await built.report({ results, output, label: "label" });
+const text = readFileSync(output, "utf8");
+
+/** Elements of the page's own, outside of what is embedded as data. */
+const markup = text.replace(/<script[\s\S]*?<\/script>/g, "");
+
+describe("the page as text", () => {
+  test("needs nothing from elsewhere", () => {
+    expect(markup).not.toMatch(
+      /\b(?:src|href|action|poster|data)="(?!#|data:,)/,
+    );
+    expect(text).not.toMatch(
+      /@import|url\(|<iframe|<object|<link(?! rel="icon" href="data:,")/,
+    );
+    expect(markup).toMatch(
+      /Content-Security-Policy" content="default-src &#39;none&#39;|default-src 'none'/,
+    );
+    expect(text.match(/https?:\/\/[^"\s<]+/g) ?? []).toEqual(
+      (text.match(/https?:\/\/[^"\s<]+/g) ?? []).filter((url) =>
+        url.startsWith("http://www.w3.org/"),
+      ),
+    );
+  });
+
+  test("has every picture's caption, with the rows that it is from", () => {
+    const captions = [
+      ...markup.matchAll(/<figcaption>([\s\S]*?)<\/figcaption>/g),
+    ].map(([, caption]) => caption as string);
+    const figures = markup.match(/<figure/g) as string[];
+    expect(figures.length).toBe(12);
+    expect(captions.length).toBe(figures.length);
+    for (const caption of captions)
+      expect(caption.replace(/<[^>]*>/g, "")).toMatch(/1,797 rows|same rows/);
+    expect(markup.match(/<svg/g)?.length).toBe(12);
+    expect(markup.match(/<svg[^>]*role="img"/g)?.length).toBe(12);
+  });
+
+  test("texts of files are texts, whatever is in them", async () => {
+    const evil = `<script>alert("1")</script><img src=x onerror=alert(2)>'"&`;
+    const input = writeNamed(at("named.arrow"), evil, [
+      evil,
+      "</script><!--",
+      "\u2028",
+    ]);
+    const named = at("named-results.arrow");
+    await built.run({ input, output: named, keep: [evil, "label"] });
+    await built.report({
+      results: named,
+      output: at("named.html"),
+      title: evil,
+      label: "label",
+    });
+    const page = readFileSync(at("named.html"), "utf8");
+    expect(page).toContain("&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;");
+    expect(page).not.toMatch(/<script>alert|<img|<!--/);
+    expect(page.match(/<\/script>/g)?.length).toBe(3);
+    expect(page).not.toMatch("\u2028");
+    if (!hasBrowser) return;
+    const { page: opened, trouble, close } = await openPage(at("named.html"));
+    expect(await opened.title()).toBe(evil);
+    expect(await opened.locator("h1").textContent()).toBe(evil);
+    expect(await opened.locator("#viewer dt").allTextContents()).toContain(
+      evil,
+    );
+    expect(await opened.locator("img").count()).toBe(0);
+    expect(trouble).toEqual([]);
+    await close();
+  });
+
+  test("stays under 3 MB: many classes, rows and texts, and it is said what was left out", async () => {
+    const classes = 100;
+    const logits = Array.from({ length: 1200 }, (_, r) =>
+      Array.from({ length: classes }, (_, k) => Math.sin(r * 7 + k * k) * 4),
+    );
+    const input = writeLabelled(
+      at("large.arrow"),
+      logits,
+      logits.map((_, r) => r % classes),
+    );
+    const large = at("large-results.arrow");
+    await built.run({ input, output: large, keep: ["label"] });
+    await built.report({
+      results: large,
+      output: at("large.html"),
+      label: "label",
+      sample: 1000,
+      classes: 100,
+    });
+    expect(statSync(at("large.html")).size).toBeLessThan(3e6);
+    expect(readFileSync(at("large.html"), "utf8")).toMatch(
+      /\d+ of the rows drawn at random are left out/,
+    );
+  });
+});
+
+/** The numbers that the page says, by name. */
+async function numbersIn(page: Page): Promise<Record<string, number>> {
+  return Object.fromEntries(
+    await page
+      .locator("data[data-number]")
+      .evaluateAll((found) =>
+        found.map((one) => [
+          one.getAttribute("data-number") as string,
+          Number(one.getAttribute("value")),
+        ]),
+      ),
+  );
+}
+
+const truth: Independent = independent(readP(results, "label"));
+
+describe.runIf(hasBrowser)("in a browser", () => {
+  test("opens without errors or requests; its numbers are those worked out by other means", async () => {
+    const { page, trouble, close } = await openPage(output);
+    const found = await numbersIn(page);
+    const near = (name: string, wanted: number, room = 1e-9) =>
+      expect(
+        Math.abs((found[name] as number) - wanted),
+        name,
+      ).toBeLessThanOrEqual(room * Math.abs(wanted));
+    near("rows", truth.rows);
+    near("classes", 10);
+    near("mean-doubt", truth.meanDoubt);
+    near("mean-confidence", truth.meanConfidence);
+    near("mean-entropy", truth.meanEntropy);
+    near("lost-float32", truth.lostFloat32);
+    near("lost-float64", truth.lostFloat64);
+    near("accuracy", truth.accuracy);
+    near("ece", truth.ece);
+    near("nll", truth.nll);
+    near("best-temperature", truth.bestTemperature, 1e-5);
+    near("best-nll", truth.bestNll);
+    for (let k = 0; k < 10; k++) {
+      near(`sensitivity-${k}`, truth.meanJacobian[k]?.[k] as number);
+      near(
+        `labelled-${k}`,
+        readP(results, "label").filter(({ label }) => label === k).length,
+      );
+    }
+    const pairs = Object.keys(found).filter((name) => name.startsWith("pair-"));
+    expect(pairs.length).toBe(10);
+    for (const name of pairs) {
+      const [, i, j] = name.split("-").map(Number) as [number, number, number];
+      near(name, truth.meanJacobian[i]?.[j] as number);
+    }
+    expect(await page.locator("#lost-float32").count()).toBe(0);
+    expect(await page.locator(".facts").first().textContent()).toMatch(
+      /319 of 1,797 rows \(17.8 %\)/,
+    );
+    const embedded = JSON.parse(
+      (await page.locator("#numbers").textContent()) as string,
+    );
+    expect(embedded.sparsity).toEqual(report.sparsity);
+    expect(embedded.certainty).toEqual(report.certainty);
+    expect(trouble).toEqual([]);
+    await close();
+  });
+
+  test("the viewer, by mouse", async () => {
+    const { page, trouble, close } = await openPage(output);
+    const { surest, mostTorn, random } = report.rows;
+    const place = page.locator("#viewer-place");
+    const button = (name: string) => page.getByRole("button", { name });
+    await expectShown(page, surest, 0, "Surest");
+    expect(await button("Back").isDisabled()).toBe(true);
+    await button("Next").click();
+    await button("Next").click();
+    await expectShown(page, surest, 2, "Surest");
+    await button("Last").click();
+    await expectShown(page, surest, surest.length - 1, "Surest");
+    expect(await button("Next").isDisabled()).toBe(true);
+    await page.locator("#viewer-list").selectOption({ index: 1 });
+    await expectShown(page, mostTorn, 0, "Most torn");
+    await page.locator("#viewer-list").selectOption({ index: 2 });
+    await button("Next").click();
+    await expectShown(page, random, 1, "Random");
+    await button("First").click();
+    expect(await place.textContent()).toMatch("Random: 1 of 200");
+    expect(trouble).toEqual([]);
+    await close();
+  });
+
+  test("the viewer, by keyboard alone", async () => {
+    const { page, trouble, close } = await openPage(output);
+    const { surest, mostTorn } = report.rows;
+    // From the top of the page by the tabulator, as one without a mouse gets there.
+    for (let n = 0; n < 200; n++) {
+      await page.keyboard.press("Tab");
+      if (await page.evaluate("document.activeElement?.id === 'viewer'")) break;
+    }
+    expect(await page.evaluate("document.activeElement?.id")).toBe("viewer");
+    await page.keyboard.press("ArrowRight");
+    await page.keyboard.press("ArrowDown");
+    await expectShown(page, surest, 2, "Surest");
+    await page.keyboard.press("ArrowLeft");
+    await expectShown(page, surest, 1, "Surest");
+    await page.keyboard.press("End");
+    await page.keyboard.press("ArrowRight");
+    await expectShown(page, surest, surest.length - 1, "Surest");
+    await page.keyboard.press("Home");
+    await page.keyboard.press("ArrowLeft");
+    await expectShown(page, surest, 0, "Surest");
+    await page.keyboard.press("Tab");
+    expect(await page.evaluate("document.activeElement?.id")).toBe(
+      "viewer-list",
+    );
+    await page.keyboard.press("ArrowDown");
+    await expectShown(page, mostTorn, 0, "Most torn");
+    // First and Back are disabled here: the next stop is Next.
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Enter");
+    await expectShown(page, mostTorn, 1, "Most torn");
+    expect(trouble).toEqual([]);
+    await close();
+  });
+
+  test.each(["light", "dark"] as const)(
+    "axe finds nothing, in %s",
+    async (scheme) => {
+      for (const path of [output, ...otherPages])
+        await expectAccessible(path, scheme);
+    },
+  );
+
+  test("without JavaScript the tables are there, and it is said what is not", async () => {
+    const { page, close } = await openPage(output, "light", false);
+    expect(await page.locator("#viewer").isVisible()).toBe(false);
+    expect(
+      await page.getByText("The viewer of rows needs JavaScript").isVisible(),
+    ).toBe(true);
+    expect(
+      await page.getByRole("table", { name: "The 5 surest rows" }).count(),
+    ).toBe(1);
+    await close();
+  });
+
+  test("nothing is wider than its window, on a telephone or a desk", async () => {
+    for (const path of [output, ...otherPages]) {
+      const { page, close } = await openPage(path);
+      for (const width of [360, 768, 1280, 1920]) {
+        await page.setViewportSize({ width, height: 800 });
+        const found = await page.evaluate(
+          "document.documentElement.scrollWidth",
+        );
+        expect(found, `${path} at ${width}`).toBeLessThanOrEqual(width);
+      }
+      await close();
+    }
+  });
+});
+
+test.runIf(!hasBrowser)("what is left out without a browser", () => {
+  console.log("report: 7 tests in a browser left out (no chromium)");
+});
+
+/** Pages of outputs of other kinds. */
+const otherPages = [
+  ["factored", ["--layout", "factored"], []],
+  [
+    "lacking",
+    ["--layout", "csr", "--threshold", "1e-4", "--emit", "jacobian"],
+    [],
+  ],
+  ["two", ["--emit", "entropy"], ["--title", "Entropy, and little else"]],
+].map(([name, run, options]) => {
+  const [arrow, page] = [at(`${name}.arrow`), at(`${name}.html`)];
+  const made = softjac("run", DIGITS, "-o", arrow, ...(run as string[]));
+  expect(made.status).toBe(0);
+  const shown = softjac("report", arrow, "-o", page, ...(options as string[]));
+  expect(shown.status, shown.stderr).toBe(0);
+  return page;
+});
+
+/** The row that the viewer shows, all of it. */
+async function expectShown(
+  page: Page,
+  rows: OutputReport["rows"]["random"],
+  n: number,
+  list: string,
+): Promise<void> {
+  const row = rows[n] as (typeof rows)[number];
+  expect(await page.locator("#viewer-place").textContent()).toBe(
+    `${list}: ${n + 1} of ${rows.length}, row ${row.row}`,
+  );
+  const facts = await page.locator("#viewer dd").allTextContents();
+  expect(facts.slice(0, 3)).toEqual([
+    String(row.row),
+    String(row.predicted),
+    String(row.label),
+  ]);
+  expect(facts.slice(-2)).toEqual([row.kept[0], row.kept[2]]);
+  const cells = await page.locator("#viewer .block tbody td").allTextContents();
+  expect(cells.length).toBe(100);
+  // The diagonal in the upper triangle, row by row.
+  let diagonal = 0;
+  for (let k = 0; k < 10; k++) {
+    const shown = Number((cells[11 * k] as string).replaceAll("−", "-"));
+    const wanted = row.block?.[diagonal] as number;
+    expect(Math.abs(shown - wanted)).toBeLessThanOrEqual(0.06 * wanted);
+    diagonal += 10 - k;
+  }
+  const bars = await page
+    .locator("#viewer .bars .bar")
+    .evaluateAll((found) =>
+      found.map((bar) =>
+        Number.parseFloat(
+          bar.getAttribute("style")?.replace("width:", "") ?? "",
+        ),
+      ),
+    );
+  bars.forEach((width, k) => {
+    expect(width).toBeCloseTo(100 * (row.p?.[k] as number), 2);
+  });
+}
+
+const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+
+async function expectAccessible(path: string, scheme: Scheme): Promise<void> {
+  const { page, close } = await openPage(path, scheme);
+  // The page's own policy lets no other script in: axe comes by the debugger.
+  await page.evaluate(readFileSync(AXE, "utf8"));
+  const found = (await page.evaluate(
+    "axe.run(document, { resultTypes: ['violations'] })",
+  )) as {
+    violations: { id: string; impact: string; nodes: { html: string }[] }[];
+    passes: unknown[];
+  };
+  expect(found.passes.length).toBeGreaterThan(20);
+  expect(
+    found.violations.map(
+      ({ id, impact, nodes }) => `${impact}: ${id}: ${nodes[0]?.html}`,
+    ),
+  ).toEqual([]);
+  await close();
+}
