@@ -79,7 +79,7 @@ export class DatasetRun {
       // The same, a moment later.
       if (!(error instanceof MissingFolder)) throw error;
       if (await this.isPublished()) return false;
-      throw goneError(this.folders.wip, error);
+      throw asGone(this.folders.wip, error);
     }
     return true;
   }
@@ -109,7 +109,7 @@ export class DatasetRun {
     } catch (error) {
       if (!(error instanceof MissingFolder)) throw error;
       if (await this.isPublished()) return false;
-      throw goneError(wip, error);
+      throw asGone(wip, error);
     }
   }
 
@@ -210,9 +210,13 @@ export class DatasetRun {
     } catch (error) {
       // Another process has published while this one was at it.
       if (await this.isPublished()) return;
-      throw error;
+      throw asGone(wip, error);
     }
-    await this.#publication.put(encodeJson(success), { overwrite });
+    await this.#publication
+      .put(encodeJson(success), { overwrite })
+      .catch((error) => {
+        throw asGone(wip, error);
+      });
     await this.#clearUp();
   }
 
@@ -278,10 +282,12 @@ export class DatasetRun {
   }
 }
 
-function goneError(wip: string, cause: MissingFolder): IoError {
+/** The absence of a run's place as an error of ours. */
+function asGone(wip: string, error: unknown): unknown {
+  if (!(error instanceof MissingFolder)) return error;
   return new IoError(
     wip,
     "expected the run's folder, found that it has been removed",
-    { cause },
+    { cause: error },
   );
 }

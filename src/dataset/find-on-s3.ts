@@ -53,7 +53,7 @@ function refuseMixed(wanted: readonly string[]): void {
 function refuseAround(output: string, location: string): void {
   const { bucket, key } = s3Place(location);
   const input = s3Name(bucket, key);
-  if (input === output || input.startsWith(`${output}/`))
+  if (output === input || output.startsWith(`${input}/`))
     throw new UsageError(
       `output: expected a prefix outside of the inputs, found ${output}, which is in ${location}`,
       "output",

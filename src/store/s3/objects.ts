@@ -25,14 +25,29 @@ export interface Listed {
 /** Takes bytes as they come; the next come once it is done. */
 export type Sink = (bytes: Uint8Array, position: number) => Promise<void>;
 
+/** One client for all that is reached in the same way: credentials are asked for, and connections made, once. */
+const opened = new Map<string, Promise<Objects>>();
+
 /** @throws ConfigurationError, UsageError */
-export async function openObjects(options: S3Options): Promise<Objects> {
+export function openObjects({
+  endpoint,
+  region,
+  requestTimeout,
+}: S3Options): Promise<Objects> {
+  const key = JSON.stringify([endpoint, region, requestTimeout]);
+  const known = opened.get(key);
+  if (known) return known;
+  const objects = newObjects({ endpoint, region, requestTimeout });
+  opened.set(key, objects);
+  // What was missing may be there the next time.
+  objects.catch(() => opened.delete(key));
+  return objects;
+}
+
+async function newObjects(options: S3Options): Promise<Objects> {
   const sdk = await loadSdk();
-  return new Objects(
-    sdk,
-    await openClient(sdk, options),
-    options.requestTimeout,
-  );
+  const client = await openClient(sdk, options);
+  return new Objects(sdk, client, options.requestTimeout);
 }
 
 /** The objects of S3: single requests, each made until it is answered. */

@@ -41,6 +41,7 @@ export class FaultProxy {
   #turn = 0;
   /** Requests that have come. */
   requests: { method: string; url: string }[] = [];
+  url = "";
   readonly #server = createServer((request, response) =>
     this.#pass(request, response),
   );
@@ -52,7 +53,8 @@ export class FaultProxy {
       this.#server.listen(0, "127.0.0.1", resolve),
     );
     const { port } = this.#server.address() as AddressInfo;
-    return `http://127.0.0.1:${port}`;
+    this.url = `http://127.0.0.1:${port}`;
+    return this.url;
   }
 
   async stop(): Promise<void> {

@@ -1,0 +1,197 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { openStore } from "../../src/store/open-store.js";
+import { built } from "../support/built.js";
+import { workDirectory } from "../support/logits-input.js";
+import { random } from "../support/random.js";
+import { FAULTS, type Fault } from "../support/s3/fault-proxy.js";
+import { BUCKET, s3World } from "../support/s3/s3-world.js";
+
+// Whatever befalls a request of a run, the run, or the same one again, ends with the same bytes.
+
+const at = workDirectory();
+mkdirSync(at("logits"));
+await built.generate({
+  output: join(at("logits"), "a.arrow"),
+  rows: 300,
+  classes: 5,
+});
+const world = await s3World();
+world.upload(at("logits"), "in");
+const inputs = [`s3://${BUCKET}/in/`];
+const options = { inputs, shardRows: 150, layout: "packed" } as const;
+let names = 0;
+const newPrefix = () => `out-${names++}`;
+
+const reference = newPrefix();
+await built.runDataset({
+  ...options,
+  output: `s3://${BUCKET}/${reference}`,
+  endpoint: world.endpoint,
+});
+const expected = texts(reference);
+
+/** What stands under a prefix, as text that compares quickly. */
+function texts(prefix: string): Record<string, string> {
+  return Object.fromEntries(
+    [...world.under(prefix)].map(([name, bytes]) => [
+      name,
+      bytes.toString("latin1"),
+    ]),
+  );
+}
+
+/** No object is put twice, and the marker comes last. */
+function expectOnce(prefix: string, where: string): void {
+  const put = world.server.served.filter(
+    ({ method, key, status }) =>
+      method === "PUT" && key.startsWith(`${prefix}/`) && status === 200,
+  );
+  const keys = put.map(({ key }) => key);
+  expect(new Set(keys).size, where).toBe(keys.length);
+  expect(keys.at(-1), where).toBe(`${prefix}/_SUCCESS`);
+}
+
+describe("at each request of a run", () => {
+  test.each(FAULTS)("%s: the same bytes, nothing made twice", async (fault) => {
+    let befell = 0;
+    for (let turn = 1; ; turn++) {
+      const prefix = newPrefix();
+      let where = `${fault}, request ${turn}`;
+      let isOver = true;
+      world.proxy.befalling = {
+        fault,
+        turn,
+        onFault: ({ method, url }) => {
+          isOver = false;
+          where += `: ${method} ${url}`;
+        },
+      };
+      const report = await built.runDataset({
+        ...options,
+        output: `s3://${BUCKET}/${prefix}`,
+        endpoint: world.faulty,
+        requestTimeout: 0.4,
+      });
+      if (isOver) break;
+      befell++;
+      expect(report, where).toMatchObject({ status: "done", shardsMade: 2 });
+      expect(texts(prefix), where).toEqual(expected);
+      expectOnce(prefix, where);
+    }
+    world.proxy.befalling = null;
+    expect(befell).toBeGreaterThan(20);
+  });
+});
+
+describe("at each request of an upload in pieces", () => {
+  const uniform = random(3);
+  const bytes = Buffer.from(
+    Uint32Array.from({ length: 5 << 20 }, () => uniform() * 2 ** 32).buffer,
+  );
+  const publish = async (prefix: string) => {
+    const file = at(`${prefix}.part`);
+    writeFileSync(file, bytes);
+    const store = await openStore(`s3://${BUCKET}`, {
+      endpoint: world.faulty,
+      requestTimeout: 0.4,
+    });
+    const name = `s3://${BUCKET}/${prefix}/part`;
+    return { isNew: await store.publish(file, name), store, name };
+  };
+
+  test.each<Fault>([...FAULTS])("%s", async (fault) => {
+    for (let turn = 1; ; turn++) {
+      const prefix = newPrefix();
+      let where = `${fault}, request ${turn}`;
+      let isOver = true;
+      world.proxy.befalling = {
+        fault,
+        turn,
+        onFault: ({ method, url }) => {
+          isOver = false;
+          where += `: ${method} ${url}`;
+        },
+      };
+      const { isNew, store, name } = await publish(prefix);
+      if (isOver) break;
+      const found = world.under(prefix).get("part");
+      expect(found?.equals(bytes), where).toBe(true);
+      // Where the end of the upload was done and not heard of, the object is found, and its bytes compared.
+      if (!isNew) expect(where).toMatch(/POST .*uploadId/);
+      world.proxy.befalling = null;
+      expect(await store.hash(name), where).toBe(
+        await store.hash(`s3://${BUCKET}/${prefix}/part`),
+      );
+    }
+    world.proxy.befalling = null;
+  });
+
+  test("an object that is there stays, and no piece is sent", async () => {
+    const prefix = newPrefix();
+    world.server.put(BUCKET, `${prefix}/part`, Buffer.from("first"));
+    const before = world.server.served.length;
+    expect((await publish(prefix)).isNew).toBe(false);
+    expect(world.under(prefix).get("part")?.toString()).toBe("first");
+    const since = world.server.served.slice(before);
+    expect(since.map(({ method }) => method)).toEqual(["HEAD"]);
+  });
+
+  test("an object that comes while pieces are sent stays; nothing of the upload is left", async () => {
+    const prefix = newPrefix();
+    const uploads = world.server.uploads.count;
+    world.proxy.befalling = {
+      fault: "503",
+      turn: 1,
+      of: ({ method, url }) => method === "POST" && url.includes("uploadId"),
+      onFault: () =>
+        world.server.put(BUCKET, `${prefix}/part`, Buffer.from("first")),
+    };
+    expect((await publish(prefix)).isNew).toBe(false);
+    world.proxy.befalling = null;
+    expect(world.under(prefix).get("part")?.toString()).toBe("first");
+    expect(world.server.uploads.count).toBe(uploads);
+  });
+});
+
+describe("a store that is out of order", () => {
+  test.each<[Fault, number]>([
+    ["503", 6],
+    ["reset before", 14],
+  ])(
+    "%s from request %i on: 69, and the same command goes on",
+    async (fault, turn) => {
+      const prefix = newPrefix();
+      const args = [
+        "run",
+        ...inputs,
+        "-o",
+        `s3://${BUCKET}/${prefix}/`,
+        "--shard-rows",
+        "150",
+        "--layout",
+        "packed",
+        "--json",
+      ];
+      world.proxy.befalling = { fault, turn, times: Number.POSITIVE_INFINITY };
+      const failed = await world.softjac(args, {
+        AWS_ENDPOINT_URL: world.faulty,
+      });
+      world.proxy.befalling = null;
+      expect(failed.status, failed.stderr).toBe(69);
+      expect(failed.stderr).toMatch(
+        /expected an answer of the store, found (?:SlowDown \(status 503\)|ECONNRESET) \(8 times\)/,
+      );
+      expect(world.under(prefix).has("_SUCCESS")).toBe(false);
+      const done = [...world.under(prefix).keys()].filter((name) =>
+        name.startsWith("_commits/"),
+      ).length;
+      const again = await world.softjac(args);
+      expect(again.status, again.stderr).toBe(0);
+      const { shardsBefore } = JSON.parse(again.stdout);
+      expect(shardsBefore).toBe(done);
+      expect(texts(prefix)).toEqual(expected);
+    },
+  );
+});

@@ -1,0 +1,341 @@
+import { mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { built } from "../support/built.js";
+import { workDirectory } from "../support/logits-input.js";
+import { BUCKET, s3World } from "../support/s3/s3-world.js";
+
+// Processes that come late, die, or work on one prefix at once.
+
+const at = workDirectory();
+const folder = at("logits");
+mkdirSync(folder);
+await built.generate({
+  output: join(folder, "a.arrow"),
+  rows: 300,
+  classes: 5,
+});
+const world = await s3World();
+const { server, proxy, softjac } = world;
+world.upload(folder, "in");
+const inputs = `s3://${BUCKET}/in/*.arrow`;
+let names = 0;
+const newPrefix = () => `out-${names++}`;
+const at3 = (prefix: string) => `s3://${BUCKET}/${prefix}/`;
+const args = (prefix: string, rows = 150) => [
+  "run",
+  inputs,
+  "-o",
+  at3(prefix),
+  "--shard-rows",
+  `${rows}`,
+  "--layout",
+  "packed",
+  "--threads",
+  "1",
+  "--json",
+];
+
+function texts(prefix: string): Record<string, string> {
+  return Object.fromEntries(
+    [...world.under(prefix)].map(([name, bytes]) => [
+      name,
+      bytes.toString("latin1"),
+    ]),
+  );
+}
+
+const reference = newPrefix();
+expect(await softjac(args(reference))).toMatchObject({ status: 0 });
+const expected = texts(reference);
+
+const records = (prefix: string) =>
+  [...world.under(prefix).keys()].filter((name) => /^_commits\/\d+/.test(name))
+    .length;
+
+describe("killed", () => {
+  test.each(["reset before", "reset after"] as const)(
+    "with each request that puts (%s it is done): the same command makes what is missing, and nothing twice",
+    async (fault) => {
+      let kills = 0;
+      for (let turn = 1; ; turn++) {
+        const prefix = newPrefix();
+        let where = `${fault}, ${turn}`;
+        let run: ReturnType<typeof softjac> | null = null;
+        proxy.befalling = {
+          fault,
+          turn,
+          of: ({ method }) => method === "PUT",
+          onFault: ({ url }) => {
+            where += `: ${url}`;
+            run?.kill("SIGKILL");
+          },
+        };
+        run = softjac(args(prefix), { AWS_ENDPOINT_URL: proxy.url });
+        const { signal, status } = await run;
+        proxy.befalling = null;
+        if (signal === null) {
+          expect(status, where).toBe(0);
+          break;
+        }
+        kills++;
+        const done = records(prefix);
+        const isComplete = world.under(prefix).has("_SUCCESS");
+        if (isComplete) expect(texts(prefix), where).toEqual(expected);
+        const again = await softjac(args(prefix));
+        expect(again.status, `${where}: ${again.stderr}`).toBe(0);
+        const report = JSON.parse(again.stdout);
+        if (!isComplete) expect(report.shardsBefore, where).toBe(done);
+        expect(report.shardsMade, where).toBe(isComplete ? 0 : 2 - done);
+        expect(texts(prefix), where).toEqual(expected);
+      }
+      // plan, twice; two parts and their records; manifest and marker
+      expect(kills).toBe(8);
+    },
+  );
+});
+
+describe("at once", () => {
+  test("three processes on one prefix end well, with the bytes of one", async () => {
+    const alone = newPrefix();
+    await softjac(args(alone, 30));
+    for (let round = 0; round < 2; round++) {
+      const prefix = newPrefix();
+      const ends = await Promise.all(
+        [1, 2, 3].map(() => softjac(args(prefix, 30))),
+      );
+      for (const { status, stderr } of ends) expect(status, stderr).toBe(0);
+      expect(texts(prefix)).toEqual(texts(alone));
+    }
+  });
+
+  test("two different runs to one prefix: one has it, the other refuses", async () => {
+    const prefix = newPrefix();
+    const ends = await Promise.all([
+      softjac(args(prefix)),
+      softjac([...args(prefix), "--temperature", "2"]),
+    ]);
+    expect(ends.map(({ status }) => status).sort()).toEqual([0, 73]);
+    const refused = ends.find(({ status }) => status === 73);
+    expect(refused?.stderr).toMatch(
+      /expected nothing at s3:\/\/logits\/out-\d+, found the dataset of run [0-9a-f]{16}, done or under way/,
+    );
+  });
+
+  test("in steps: tasks twice at once, finalize twice at once, status and finalize again", async () => {
+    const prefix = newPrefix();
+    const plan = args(prefix).slice(1, -3);
+    expect(await softjac(["plan", ...plan])).toMatchObject({ status: 0 });
+    const early = await softjac(["finalize", at3(prefix)]);
+    expect(early.status).toBe(75);
+    expect(early.stderr).toContain("expected 2 parts, found 0: missing 0-1");
+    const task = (index: string) =>
+      softjac([
+        "run-shard",
+        "-o",
+        at3(prefix),
+        "--shard-index",
+        index,
+        "--shard-count",
+        "2",
+      ]);
+    const tasks = await Promise.all(["0", "0", "1"].map(task));
+    for (const { status, stderr } of tasks) expect(status, stderr).toBe(0);
+    const status = await softjac(["status", at3(prefix), "--json"]);
+    expect(JSON.parse(status.stdout)).toMatchObject({
+      status: "under way",
+      shards: 2,
+      shardsDone: 2,
+    });
+    const ends = await Promise.all(
+      [1, 2].map(() => softjac(["finalize", at3(prefix)])),
+    );
+    for (const { status, stderr } of ends) expect(status, stderr).toBe(0);
+    expect(await softjac(["finalize", at3(prefix)])).toMatchObject({
+      status: 0,
+    });
+    expect(texts(prefix)).toEqual(expected);
+  });
+});
+
+describe("what is there already", () => {
+  const part = "part-00001-of-00002.arrow";
+
+  test("a part with the same bytes, without its record, is taken", async () => {
+    const prefix = newPrefix();
+    server.put(BUCKET, `${prefix}/_plan.json`, bytesOf("_plan.json"));
+    server.put(BUCKET, `${prefix}/${part}`, bytesOf(part));
+    expect(await softjac(args(prefix))).toMatchObject({ status: 0 });
+    expect(texts(prefix)).toEqual(expected);
+  });
+
+  test("one with other bytes is an error, and stays: 70", async () => {
+    const prefix = newPrefix();
+    server.put(BUCKET, `${prefix}/_plan.json`, bytesOf("_plan.json"));
+    server.put(BUCKET, `${prefix}/${part}`, Buffer.from("other"));
+    const { status, stderr } = await softjac(args(prefix));
+    expect(status).toBe(70);
+    expect(stderr).toMatch(
+      /expected the same bytes from every process \(SHA-256 [0-9a-f]{64}\), found others/,
+    );
+    expect(texts(prefix)[part]).toBe("other");
+    expect(texts(prefix)._SUCCESS).toBeUndefined();
+  });
+
+  test("a manifest with other bytes is an error: 70", async () => {
+    const prefix = newPrefix();
+    server.put(BUCKET, `${prefix}/_plan.json`, bytesOf("_plan.json"));
+    server.put(BUCKET, `${prefix}/_manifest.json`, Buffer.from("{}"));
+    expect((await softjac(args(prefix))).status).toBe(70);
+    expect(texts(prefix)._SUCCESS).toBeUndefined();
+  });
+
+  test("a part that was replaced by hand is told of, and stays: 74", async () => {
+    const prefix = newPrefix();
+    for (const [name, bytes] of world.under(reference))
+      if (name !== "_SUCCESS") server.put(BUCKET, `${prefix}/${name}`, bytes);
+    server.put(BUCKET, `${prefix}/${part}`, Buffer.from("other"));
+    const { status, stderr } = await softjac(args(prefix));
+    expect(status).toBe(74);
+    expect(stderr).toContain("nothing is replaced here: remove it");
+    server.bucket(BUCKET).delete(`${prefix}/${part}`);
+    expect(await softjac(args(prefix))).toMatchObject({ status: 0 });
+    expect(texts(prefix)).toEqual(expected);
+  });
+
+  test("other objects are refused: 73", async () => {
+    const prefix = newPrefix();
+    server.put(BUCKET, `${prefix}/mine.txt`, Buffer.from("x"));
+    const { status, stderr } = await softjac(args(prefix));
+    expect(status).toBe(73);
+    expect(stderr).toContain("found other objects there (mine.txt)");
+    expect(Object.keys(texts(prefix))).toEqual(["mine.txt"]);
+  });
+
+  test("a run whose plan was cleared away while it worked stops", async () => {
+    const prefix = newPrefix();
+    proxy.befalling = {
+      fault: "503",
+      turn: 1,
+      of: ({ method, url }) => method === "PUT" && url.includes("_commits"),
+      onFault: () => server.bucket(BUCKET).delete(`${prefix}/_plan.json`),
+    };
+    const { status, stderr } = await softjac(args(prefix), {
+      AWS_ENDPOINT_URL: proxy.url,
+    });
+    proxy.befalling = null;
+    expect(status).toBe(74);
+    expect(stderr).toContain("found that it has been removed");
+    expect(texts(prefix)._SUCCESS).toBeUndefined();
+  });
+
+  function bytesOf(name: string): Buffer {
+    return world.under(reference).get(name) as Buffer;
+  }
+});
+
+test("an input that is replaced while it is worked on: 65, and nothing is published", async () => {
+  const bytes = readFileSync(join(folder, "a.arrow"));
+  for (const turn of [1, 2]) {
+    const prefix = newPrefix();
+    server.put(BUCKET, "changing/a.arrow", bytes);
+    const changed = Buffer.from(bytes);
+    changed[changed.byteLength >> 1] =
+      (changed[changed.byteLength >> 1] ?? 0) ^ 1;
+    let isChanged = false;
+    proxy.befalling = {
+      fault: "503",
+      // Of a first part, then of a second.
+      turn,
+      of: ({ method, url }) => method === "PUT" && url.includes("/part-"),
+      onFault: () => {
+        isChanged = true;
+        server.put(BUCKET, "changing/a.arrow", changed);
+      },
+    };
+    const { status, stderr } = await softjac(
+      args(prefix, 20).map((word) =>
+        word === inputs ? `s3://${BUCKET}/changing/` : word,
+      ),
+      { AWS_ENDPOINT_URL: proxy.url },
+    );
+    proxy.befalling = null;
+    expect(isChanged).toBe(true);
+    expect(status, stderr).toBe(65);
+    expect(stderr).toMatch(
+      /expected it as it was when the run was planned \(\d+ bytes, ETag "[0-9a-f]{32}"\), found another/,
+    );
+    expect(texts(prefix)._SUCCESS).toBeUndefined();
+  }
+});
+
+describe("gc", () => {
+  const hours = (n: number) => new Date(Date.now() - n * 3_600_000);
+  const gc = async (prefix: string, ...more: string[]) => {
+    const { status, stdout, stderr } = await softjac([
+      "gc",
+      at3(prefix),
+      "--json",
+      ...more,
+    ]);
+    expect(status, stderr).toBe(0);
+    return JSON.parse(stdout);
+  };
+
+  test("old objects of a run that was not published, and old uploads; nothing else", async () => {
+    const prefix = newPrefix();
+    const bucket = server.bucket(BUCKET);
+    for (const [name, bytes] of world.under(reference))
+      if (name !== "_SUCCESS")
+        server.put(BUCKET, `${prefix}/${name}`, bytes, hours(100));
+    server.put(BUCKET, `${prefix}/mine.txt`, Buffer.from("x"), hours(100));
+    server.put(BUCKET, `${prefix}x/_plan.json`, Buffer.from("x"), hours(100));
+    const part = `${prefix}/part-00001-of-00002.arrow`;
+    server.uploads.start(BUCKET, part, hours(90));
+    server.uploads.start(BUCKET, `${prefix}/mine.bin`, hours(90));
+    const before = texts(prefix);
+    const uploads = server.uploads.count;
+    // Younger than is asked for, and looked at only.
+    expect(await gc(prefix, "--older-than", "95")).toMatchObject({
+      removed: [],
+    });
+    const dry = await gc(prefix, "--dry-run");
+    expect(dry.removed).toHaveLength(2);
+    expect(texts(prefix)).toEqual(before);
+    expect(server.uploads.count).toBe(uploads);
+    expect((await gc(prefix)).removed).toEqual([
+      `s3://${BUCKET}/${part} (an upload that has not ended)`,
+      `s3://${BUCKET}/${prefix}`,
+    ]);
+    expect(Object.keys(texts(prefix))).toEqual(["mine.txt"]);
+    expect(bucket.has(`${prefix}x/_plan.json`)).toBe(true);
+    expect(server.uploads.count).toBe(uploads - 1);
+  });
+
+  test("a published dataset stays, but for uploads into it; a young run stays", async () => {
+    const prefix = newPrefix();
+    for (const [name, bytes] of world.under(reference))
+      server.put(BUCKET, `${prefix}/${name}`, bytes, hours(100));
+    server.uploads.start(
+      BUCKET,
+      `${prefix}/part-00000-of-00002.arrow`,
+      hours(90),
+    );
+    const before = texts(prefix);
+    expect((await gc(prefix)).removed).toHaveLength(1);
+    expect(texts(prefix)).toEqual(before);
+    const young = newPrefix();
+    server.put(BUCKET, `${young}/_plan.json`, Buffer.from("{}"), hours(1));
+    expect(await gc(young)).toMatchObject({
+      removed: [],
+      kept: [`s3://${BUCKET}/${young}`],
+    });
+  });
+
+  test("what a process left that was killed while it sent pieces", async () => {
+    const prefix = newPrefix();
+    const name = `${prefix}/part-00000-of-00001.arrow`;
+    server.uploads.start(BUCKET, name, hours(0.1));
+    expect((await gc(prefix, "--older-than", "0")).removed).toHaveLength(1);
+  });
+});
