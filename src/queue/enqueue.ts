@@ -12,18 +12,18 @@ const SLICE = 500;
  */
 export async function enqueue(
   queue: Queue,
-  { output, run }: Omit<ShardJob, "index">,
+  run: Omit<ShardJob, "index">,
   shards: readonly number[],
   submission: number,
   options: JobsOptions,
   shown: string,
 ): Promise<void> {
   for (let start = 0; start < shards.length; start += SLICE) {
-    const jobs = shards.slice(start, start + SLICE).map((index) => ({
-      name: JOB_NAME,
-      data: { output, run, index } satisfies ShardJob,
-      opts: { ...options, jobId: jobId(run, submission, index) },
-    }));
+    const jobs = shards.slice(start, start + SLICE).map((index) => {
+      const data: ShardJob = { ...run, index };
+      const opts = { ...options, jobId: jobId(data, submission) };
+      return { name: JOB_NAME, data, opts };
+    });
     try {
       await queue.addBulk(jobs);
     } catch (error) {

@@ -1,4 +1,5 @@
 import type { JobsOptions } from "bullmq";
+import { fingerprintOf } from "../dataset/fingerprint.js";
 import { VERSION } from "../version.js";
 import type { AttemptOptions } from "./options.js";
 import { JobRefusedError } from "./refusal.js";
@@ -24,19 +25,28 @@ export function queueNameOf(name = "softjac"): string {
   return `${name}-${VERSION}`;
 }
 
-/** `submission`: 0, then 1 for what was lost or has failed, and so on. */
-export function jobId(run: string, submission: number, index: number): string {
-  return `${run}-${submission}-${index}`;
+/**
+ * The id of a shard's job: `<run>-<submission>-<index>`, the same from every submitter. A submission is that of one
+ * output, whose jobs are not another's with the same fingerprint, and has a number: 0, then 1 for what was lost or has
+ * failed, and so on.
+ */
+export function jobId(job: ShardJob, submission: number): string {
+  return `${job.run}-${place(job)}.${submission}-${job.index}`;
 }
 
-/** What an id says; null: it is none of ours. */
+/** What the id of a job says, where it is one of a run for an output; null: it is none. */
 export function partsOfId(
   id: string,
-): { run: string; submission: number; index: number } | null {
-  const [, run, submission, index] =
-    /^([0-9a-f]{16})-(\d{1,9})-(\d{1,9})$/.exec(id) ?? [];
-  if (run === undefined) return null;
-  return { run, submission: Number(submission), index: Number(index) };
+  of: Pick<ShardJob, "output" | "run">,
+): { submission: number; index: number } | null {
+  const [, start, submission, index] =
+    /^(.*)\.(\d{1,9})-(\d{1,9})$/.exec(id) ?? [];
+  if (start !== `${of.run}-${place(of)}`) return null;
+  return { submission: Number(submission), index: Number(index) };
+}
+
+function place({ output }: Pick<ShardJob, "output">): string {
+  return fingerprintOf(output).slice(0, 8);
 }
 
 export function jobOptions({

@@ -57,13 +57,14 @@ export class QueueKeeper {
 
   async #look(open: OpenQueue, missing: readonly number[]): Promise<void> {
     const { queue, connection } = open;
-    const { fingerprint } = this.run.plan;
-    const queued = await queuedShards(queue, fingerprint);
+    const { folders, plan } = this.run;
+    const run = { output: folders.out, run: plan.fingerprint };
+    const queued = await queuedShards(queue, run);
     const { lost, failed, pending } = this.#lost.judge(missing, queued);
     if (lost.length > 0) {
       await enqueue(
         queue,
-        { output: this.run.folders.out, run: fingerprint },
+        run,
         lost,
         queued.submissions,
         jobOptions(this.options),

@@ -1,5 +1,5 @@
 import type { Queue } from "bullmq";
-import { partsOfId } from "./jobs.js";
+import { partsOfId, type ShardJob } from "./jobs.js";
 
 /** What a queue knows of one run. */
 export interface QueuedShards {
@@ -22,7 +22,7 @@ const LIVE = ["wait", "prioritized", "delayed", "active"] as const;
  */
 export async function queuedShards(
   queue: Queue,
-  run: string,
+  run: Pick<ShardJob, "output" | "run">,
 ): Promise<QueuedShards> {
   const live = new Set<number>();
   const failed = new Map<number, { id: string; submission: number }>();
@@ -34,8 +34,8 @@ export async function queuedShards(
     for (let start = 0; ; start += SLICE) {
       const ids = await queue.getRanges([state], start, start + SLICE - 1);
       for (const id of ids) {
-        const found = partsOfId(id);
-        if (found?.run !== run) continue;
+        const found = partsOfId(id, run);
+        if (!found) continue;
         submissions = Math.max(submissions, found.submission + 1);
         take(found.index, found.submission, id);
       }

@@ -67,7 +67,7 @@ async function submitMissing(
   const missing = await onDataset(output, async () =>
     (await openPlannedRun(output, run)).run.missing(),
   );
-  const { live, submissions } = await queuedShards(queue, run);
+  const { live, submissions } = await queuedShards(queue, { output, run });
   const shards = missing.filter((shard) => !live.has(shard));
   await enqueue(
     queue,

@@ -20,6 +20,12 @@ export interface TestDataset {
 
 interface QueueCommands {
   submit(output: string, ...more: string[]): Started;
+  /** Under a preload of this folder. */
+  submitUnder(
+    options: Parameters<typeof start>[1],
+    output: string,
+    ...more: string[]
+  ): Started;
   /** Short leases, and the end after a while without work. */
   worker(more?: string[], options?: Parameters<typeof start>[1]): Started;
   wait(output: string, ...more: string[]): Started;
@@ -50,6 +56,15 @@ export async function testDataset(
   const parts = ["--shard-rows", "200"];
   const queue = ["--queue", redis.url];
   const log = ["--log-format", "json"];
+  const submitUnder: QueueCommands["submitUnder"] = (
+    options,
+    output,
+    ...more
+  ) =>
+    start(
+      ["submit", folder, "-o", output, ...parts, ...queue, ...more],
+      options,
+    );
   return {
     folder,
     parts,
@@ -57,8 +72,8 @@ export async function testDataset(
     newOutput: () => at(`out-${names++}`),
     expectSame: (output) => expect(filesOf(output)).toEqual(filesOf(whole)),
     commands: {
-      submit: (output, ...more) =>
-        start(["submit", folder, "-o", output, ...parts, ...queue, ...more]),
+      submit: (output, ...more) => submitUnder({}, output, ...more),
+      submitUnder,
       worker: (more = [], { env, ...options } = {}) =>
         start(["worker", ...queue, ...log, "--threads", "1", ...more], {
           cwd: at("."),

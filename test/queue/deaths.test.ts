@@ -1,0 +1,233 @@
+import { once } from "node:events";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { enqueue } from "../../src/queue/enqueue.js";
+import { jobOptions } from "../../src/queue/jobs.js";
+import { openQueue } from "../../src/queue/open-queue.js";
+import { workDirectory } from "../support/logits-input.js";
+import { countOf, endWorker, expectCode, testDataset } from "./dataset.js";
+import type { Started } from "./processes.js";
+import { startRedis } from "./redis.js";
+
+// Workers, submitters and waits that die, stop or are held up, at calls where it could matter.
+
+const at = workDirectory();
+const redis = await startRedis();
+const dataset = await testDataset(at, redis);
+const { submit, submitUnder, worker, wait } = dataset.commands;
+const preload = ["at-call.mjs"];
+let names = 0;
+const newFile = () => at(`file-${names++}`);
+
+/** A worker that does something at a call on a part's or a record's file. */
+function workerThat(env: Record<string, string>, more?: string[]): Started {
+  return worker(more, { preload, env: { AT_ONCE: newFile(), ...env } });
+}
+
+/** The last part of all lines that a worker has logged as made. */
+const madeBy = (stderr: string) => countOf(stderr, "part made");
+
+const PART = "part-00004-of";
+const RECORD = "_commits/00004";
+
+test.each([
+  ["mid-part", { AT_CALL: "openSync", AT_PATH: "__tmp-" }, 9],
+  ["before its part", { AT_CALL: "link", AT_PATH: PART, AT_WHEN: "before" }, 9],
+  [
+    "between part and record",
+    { AT_CALL: "link", AT_PATH: PART, AT_WHEN: "after" },
+    9,
+  ],
+  [
+    "between record and acknowledgement: nothing is computed again",
+    { AT_CALL: "link", AT_PATH: RECORD, AT_WHEN: "after" },
+    8,
+  ],
+] as const)("a worker killed %s", async (_, call, made) => {
+  const output = dataset.newOutput();
+  await expectCode(submit(output), 0);
+  const victim = workerThat({ ...call, AT_DO: "kill" });
+  await expectCode(victim, "SIGKILL");
+  const before = madeBy(victim.said());
+  const other = worker();
+  await expectCode(wait(output), 0);
+  dataset.expectSame(output);
+  const said = await endWorker(other);
+  expect(before + madeBy(said)).toBe(made);
+});
+
+test("SIGTERM past the last chunk of a part: it is finished", async () => {
+  const output = dataset.newOutput();
+  await expectCode(submit(output), 0);
+  const letGo = newFile();
+  const stopped = workerThat({
+    AT_CALL: "link",
+    AT_PATH: PART,
+    AT_WHEN: "before",
+    AT_DO: "hold",
+    AT_FILE: letGo,
+  });
+  await stopped.until(/at-call: hold/);
+  stopped.child.kill("SIGTERM");
+  await stopped.until(/"msg":"stopping"/);
+  writeFileSync(letGo, "");
+  const { stderr } = await expectCode(stopped, 75);
+  expect(stderr).toContain("stopped after 5 parts, which are kept");
+  const other = worker();
+  await expectCode(wait(output), 0);
+  expect(madeBy(await endWorker(other))).toBe(4);
+  dataset.expectSame(output);
+});
+
+test("stopped past its lease while another finishes and publishes: its late part harms nothing", async () => {
+  const output = dataset.newOutput();
+  await expectCode(submit(output), 0);
+  const late = workerThat({
+    AT_CALL: "link",
+    AT_PATH: PART,
+    AT_WHEN: "before",
+    AT_DO: "stop",
+  });
+  await late.until(/at-call: stop/);
+  const other = worker();
+  await expectCode(wait(output), 0);
+  dataset.expectSame(output);
+  late.child.kill("SIGCONT");
+  // What it made meanwhile has no place any more, and it goes on with others' parts.
+  await late.until(
+    /handed back|no longer|given it to another worker, or forgotten it/,
+  );
+  await endWorker(late);
+  await endWorker(other);
+  dataset.expectSame(output);
+  expect(readdirSync(at(".")).filter((name) => name.includes(".__"))).toEqual(
+    [],
+  );
+});
+
+test("a blocked event loop loses its lease, and computes in vain at most", async () => {
+  const output = dataset.newOutput();
+  await expectCode(submit(output), 0);
+  const blocked = workerThat(
+    {
+      AT_CALL: "link",
+      AT_PATH: PART,
+      AT_WHEN: "before",
+      AT_DO: "block",
+      AT_MS: "6000",
+    },
+    ["--lease", "1"],
+  );
+  await blocked.until(/at-call: block/);
+  const other = worker(["--lease", "1"]);
+  await expectCode(wait(output), 0);
+  dataset.expectSame(output);
+  await endWorker(blocked);
+  await endWorker(other);
+});
+
+test("a part that takes longer than the lease keeps it while the event loop is free", async () => {
+  const output = dataset.newOutput();
+  await expectCode(submit(output), 0);
+  const letGo = newFile();
+  const slow = workerThat({
+    AT_CALL: "link",
+    AT_PATH: PART,
+    AT_WHEN: "before",
+    AT_DO: "hold",
+    AT_FILE: letGo,
+  });
+  await slow.until(/at-call: hold/);
+  const other = worker();
+  const waiting = wait(output);
+  await waiting.until(/"shardsDone":8/);
+  // Three leases.
+  await new Promise((resolve) => setTimeout(resolve, 6000));
+  writeFileSync(letGo, "");
+  await expectCode(waiting, 0);
+  expect(madeBy(await endWorker(slow)) + madeBy(await endWorker(other))).toBe(
+    9,
+  );
+  dataset.expectSame(output);
+});
+
+test("the same part twice at once: the first wins, and the bytes are the same", async () => {
+  const output = dataset.newOutput();
+  const planned = await expectCode(submit(output, "--json"), 0);
+  const { fingerprint } = JSON.parse(planned.stdout);
+  const open = await openQueue({ queue: redis.url });
+  const run = { output, run: fingerprint };
+  await enqueue(open.queue, run, [4], 1, jobOptions({}), redis.url);
+  await open.close();
+  const letGo = newFile();
+  const env = {
+    AT_CALL: "link",
+    AT_PATH: PART,
+    AT_WHEN: "before",
+    AT_DO: "hold",
+    AT_FILE: letGo,
+  };
+  const workers = [worker([], { preload, env }), worker([], { preload, env })];
+  // Both have computed the part, and neither has put it in place.
+  for (const started of workers) await started.until(/at-call: hold/);
+  writeFileSync(letGo, "");
+  await expectCode(wait(output), 0);
+  for (const started of workers) await endWorker(started);
+  dataset.expectSame(output);
+});
+
+test.each([
+  ["before anything is there", { AT_CALL: "link", AT_PATH: "_plan.json" }],
+  ["while jobs are added", { AT_CALL: "redis" }],
+])("a submitter killed %s: the next adds what is missing", async (_, env) => {
+  const output = dataset.newOutput();
+  const first = submitThat(output, env);
+  await expectCode(first, "SIGKILL");
+  const second = await expectCode(submit(output, "--json"), 0);
+  const { submitted, queued } = JSON.parse(second.stdout);
+  expect(submitted + queued).toBe(9);
+  const one = worker();
+  await expectCode(wait(output), 0);
+  await endWorker(one);
+  dataset.expectSame(output);
+});
+
+test("a submitter killed while jobs are added: wait adds what is missing", async () => {
+  const output = dataset.newOutput();
+  await expectCode(submitThat(output, { AT_CALL: "redis" }), "SIGKILL");
+  const one = worker();
+  await expectCode(wait(output), 0);
+  await endWorker(one);
+  dataset.expectSame(output);
+});
+
+function submitThat(output: string, env: Record<string, string>): Started {
+  const options = {
+    preload: ["at-call.mjs", "at-redis.mjs"],
+    env: { AT_DO: "kill", AT_WHEN: "before", AT_ONCE: newFile(), ...env },
+  };
+  return submitUnder(options, output);
+}
+
+test("a second signal ends a worker at once", async () => {
+  const output = dataset.newOutput();
+  await expectCode(submit(output), 0);
+  const held = workerThat({
+    AT_CALL: "link",
+    AT_PATH: PART,
+    AT_WHEN: "before",
+    AT_DO: "hold",
+    AT_FILE: newFile(),
+  });
+  await held.until(/at-call: hold/);
+  held.child.kill("SIGTERM");
+  await held.until(/"msg":"stopping"/);
+  const closed = once(held.child, "close");
+  held.child.kill("SIGTERM");
+  expect(await closed).toEqual([143, null]);
+  const other = worker();
+  await expectCode(wait(output), 0);
+  await endWorker(other);
+  dataset.expectSame(output);
+  expect(existsSync(output)).toBe(true);
+});

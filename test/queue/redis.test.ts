@@ -1,0 +1,223 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { workDirectory } from "../support/logits-input.js";
+import { countOf, endWorker, expectCode, testDataset } from "./dataset.js";
+import { type Started, start } from "./processes.js";
+import { freePort, startRedis } from "./redis.js";
+
+// A Redis that goes, comes back, forgets, or takes nothing.
+
+const at = workDirectory();
+const redis = await startRedis(
+  "--appendonly",
+  "yes",
+  "--appendfsync",
+  "always",
+);
+const dataset = await testDataset(at, redis);
+const { submit, worker, wait } = dataset.commands;
+let names = 0;
+const newFile = () => at(`file-${names++}`);
+
+/** A worker that waits at its third part, and the file that lets it go on. */
+function heldWorker(): { held: Started; letGo: () => void } {
+  const file = newFile();
+  const env = {
+    AT_CALL: "link",
+    AT_PATH: "part-00002-of",
+    AT_WHEN: "before",
+    AT_DO: "hold",
+    AT_FILE: file,
+    AT_ONCE: newFile(),
+  };
+  const held = worker([], { preload: ["at-call.mjs"], env });
+  return { held, letGo: () => writeFileSync(file, "") };
+}
+
+test("restarted with its log while a part is made: goes on, nothing is made twice", async () => {
+  const output = dataset.newOutput();
+  await expectCode(submit(output), 0);
+  const { held, letGo } = heldWorker();
+  await held.until(/at-call: hold/);
+  await redis.stop("SIGKILL");
+  await held.until(/the queue cannot be reached; the part under way goes on/);
+  await redis.start();
+  await held.until(/the queue is reached again/);
+  letGo();
+  await expectCode(wait(output), 0);
+  const said = await endWorker(held);
+  expect(countOf(said, "part made")).toBe(9);
+  dataset.expectSame(output);
+});
+
+test("down while the last of the held part is done, and for a while: wait says so, both go on", async () => {
+  const output = dataset.newOutput();
+  await expectCode(submit(output), 0);
+  const { held, letGo } = heldWorker();
+  const waiting = wait(output);
+  await waiting.until(/"shardsDone":2/);
+  await held.until(/at-call: hold/);
+  await redis.stop("SIGKILL");
+  letGo();
+  await waiting.until(/"shardsDone":3/);
+  await redis.start();
+  await expectCode(waiting, 0);
+  await endWorker(held);
+  dataset.expectSame(output);
+});
+
+test("jobs forgotten while a part is made: wait sees parts missing without a job, and submits them again", async () => {
+  const output = dataset.newOutput();
+  await expectCode(submit(output), 0);
+  const { held, letGo } = heldWorker();
+  await held.until(/at-call: hold/);
+  await redis.client.flushall();
+  const waiting = wait(output);
+  await waiting.until(/"shards":7,"submission":0,"msg":"submitted"/);
+  letGo();
+  await expectCode(waiting, 0);
+  await endWorker(held);
+  dataset.expectSame(output);
+});
+
+test("killed without anything saved: the same, and the worker goes on by itself", async () => {
+  const forgetful = await startRedis();
+  const other = await testDataset((name) => at(`forgetful-${name}`), forgetful);
+  const output = other.newOutput();
+  await expectCode(other.commands.submit(output), 0);
+  const waiting = other.commands.wait(output);
+  await waiting.until(/expected workers of this version, found none/);
+  await forgetful.stop("SIGKILL");
+  await forgetful.start();
+  const one = other.commands.worker([], { cwd: at(".") });
+  await expectCode(waiting, 0);
+  await endWorker(one);
+  other.expectSame(output);
+});
+
+test("down at the start: 69, in the time that is given for it", async () => {
+  const queue = ["--queue", `redis://127.0.0.1:${await freePort()}`];
+  const soon = [...queue, "--connect-timeout", "0.5"];
+  const output = dataset.newOutput();
+  const submitting = start(["submit", dataset.folder, "-o", output, ...soon]);
+  const { stderr } = await expectCode(submitting, 69);
+  expect(stderr).toMatch(
+    /^softjac: redis:\/\/127\.0\.0\.1:\d+\/0: expected a Redis that answers within 0\.5 s, found ECONNREFUSED\n$/,
+  );
+  await expectCode(start(["worker", ...soon]), 69);
+  await expectCode(submit(output), 0);
+  await expectCode(start(["wait", output, ...soon]), 69);
+  await redis.client.flushall();
+});
+
+test("read only, and out of memory: submit says which, with 69; after that it adds the rest", async () => {
+  const output = dataset.newOutput();
+  const { client } = redis;
+  await client.config("SET", "maxmemory", "1mb");
+  const full = await expectCode(submit(output), 69);
+  expect(full.stderr).toContain(
+    "expected a Redis that takes jobs, found that its memory is used up (maxmemory)",
+  );
+  await client.config("SET", "maxmemory", "0");
+  await client.replicaof("127.0.0.1", String(await freePort()));
+  const replica = await expectCode(submit(output), 69);
+  expect(replica.stderr).toMatch(
+    /expected a Redis that takes jobs, found a replica/,
+  );
+  await client.replicaof("NO", "ONE");
+  await expectCode(submit(output), 0);
+  const one = worker();
+  await expectCode(wait(output), 0);
+  await endWorker(one);
+  dataset.expectSame(output);
+});
+
+test("a Redis that may evict jobs is told of; nothing else goes to standard error", async () => {
+  await redis.client.config("SET", "maxmemory-policy", "allkeys-lru");
+  const { stderr } = await expectCode(worker(["--idle-limit", "0.5"]), 0);
+  for (const line of stderr.trimEnd().split("\n")) JSON.parse(line);
+  expect(stderr).toContain(
+    "expected maxmemory-policy noeviction, found allkeys-lru",
+  );
+  await redis.client.config("SET", "maxmemory-policy", "noeviction");
+});
+
+const doc = fileURLToPath(new URL("../../docs/queue.md", import.meta.url));
+
+test("the user of the manual's ACL may do all that is needed, and its password is nowhere", async () => {
+  const [line = ""] =
+    /user softjac .*$/m.exec(readFileSync(doc, "utf8")) ?? [];
+  const password = "s3cr3t-of-the-test";
+  const [, , ...rules] = line.replace(/>\S+/, `>${password}`).split(" ");
+  await redis.client.call("ACL", "SETUSER", "softjac", ...rules);
+  const url = redis.url.replace("://", "://softjac@");
+  const env = { SOFTJAC_QUEUE: url, SOFTJAC_QUEUE_PASSWORD: password };
+  const output = dataset.newOutput();
+  const report = at("acl.json");
+  const { folder, parts } = dataset;
+  const all = [
+    await expectCode(
+      start(["submit", folder, "-o", output, ...parts], { env }),
+      0,
+    ),
+  ];
+  const tell = ["--log-format", "json", "--report", report];
+  const one = start(["worker", ...tell, "--lease", "1"], { env, cwd: at(".") });
+  await one.until(/part made/);
+  const cmdline = readFileSync(`/proc/${one.child.pid}/cmdline`, "utf8");
+  all.push(
+    await expectCode(start(["wait", output, "--poll", "0.2"], { env }), 0),
+  );
+  await endWorker(one);
+  all.push(await one.ended);
+  dataset.expectSame(output);
+  const log = (await redis.client.call("ACL", "LOG")) as unknown[];
+  expect(log).toEqual([]);
+  const wrong = start(["worker"], {
+    env: { SOFTJAC_QUEUE: url.replace("softjac@", "softjac:wrong@") },
+  });
+  const refused = await expectCode(wrong, 77);
+  all.push(refused);
+  expect(refused.stderr).toContain("found WRONGPASS");
+  expect(refused.stderr).not.toContain("softjac:wrong@");
+  const texts = [
+    cmdline,
+    readFileSync(report, "utf8"),
+    ...all.flatMap(({ stderr, stdout }) => [stderr, stdout]),
+  ];
+  expect(texts.join("")).not.toContain(password);
+});
+
+test("a password on the command line is refused, and not repeated", async () => {
+  const args = ["--queue", "redis://:hunter2@localhost"];
+  const { stderr } = await expectCode(start(["worker", ...args]), 64);
+  expect(stderr).toContain("SOFTJAC_QUEUE_PASSWORD");
+  expect(stderr).not.toContain("hunter2");
+});
+
+test("TLS", async () => {
+  const [key, cert] = [at("key.pem"), at("cert.pem")];
+  execFileSync(
+    "openssl",
+    [
+      ...["req", "-x509", "-newkey", "ec", "-pkeyopt"],
+      ...["ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"],
+      ...["-keyout", key, "-out", cert, "-subj", "/CN=localhost"],
+      ...["-addext", "subjectAltName=DNS:localhost"],
+    ],
+    { stdio: "pipe" },
+  );
+  const port = String(await freePort());
+  await startRedis(
+    ...["--tls-port", port, "--tls-cert-file", cert, "--tls-key-file", key],
+    ...["--tls-auth-clients", "no"],
+  );
+  const args = ["worker", "--queue", `rediss://localhost:${port}`];
+  const quick = [...args, "--idle-limit", "0.5", "--connect-timeout", "2"];
+  await expectCode(start(quick, { env: { NODE_EXTRA_CA_CERTS: cert } }), 0);
+  const { stderr } = await expectCode(start(quick), 69);
+  expect(stderr).toContain("SELF_SIGNED_CERT");
+  expect(existsSync(cert)).toBe(true);
+});
