@@ -147,8 +147,7 @@ test("a Redis that may evict jobs is told of; nothing else goes to standard erro
 const doc = fileURLToPath(new URL("../../docs/queue.md", import.meta.url));
 
 test("the user of the manual's ACL may do all that is needed, and its password is nowhere", async () => {
-  const [line = ""] =
-    /user softjac .*$/m.exec(readFileSync(doc, "utf8")) ?? [];
+  const [line = ""] = /user softjac .*$/m.exec(readFileSync(doc, "utf8")) ?? [];
   const password = "s3cr3t-of-the-test";
   const [, , ...rules] = line.replace(/>\S+/, `>${password}`).split(" ");
   await redis.client.call("ACL", "SETUSER", "softjac", ...rules);
