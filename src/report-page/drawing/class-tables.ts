@@ -55,7 +55,7 @@ export function classTable(
     );
   }
   return html`<div><h3>By class</h3>
-<p>${whichOf(shown.length, all)}${predicted ? ": how many rows have their largest p there" : ""}${labelled ? ", are labelled so, and both" : ""}.</p>
+<p>${whichOf(shown.length, all)}${countsText(predicted !== null, labelled !== null)}.</p>
 ${table(
   "Numbers by class",
   ["class", ...columns.map(([head]) => head)],
@@ -63,4 +63,11 @@ ${table(
     .sort((a, b) => a - b)
     .map((k) => [String(k), ...columns.map(([, cell]) => cell(k))]),
 )}</div>`;
+}
+
+function countsText(isPredicted: boolean, isLabelled: boolean): string {
+  if (isPredicted && isLabelled)
+    return ": how many rows have their largest p there, are labelled so, and both";
+  if (isPredicted) return ": how many rows have their largest p there";
+  return isLabelled ? ": how many rows are labelled so" : "";
 }

@@ -1,9 +1,11 @@
-import { bytes, count } from "../../number-text.js";
+import { count } from "../../number-text.js";
 import type { OutputReport, SparsityNumbers } from "../output-report.js";
 import { digits, logTicks, percent, powerOfTen } from "./figures.js";
 import { type Html, html } from "./html.js";
+import { layoutsFigure } from "./layouts-figure.js";
 import { figure, lacking, section, table } from "./parts.js";
 import { Plot, picture } from "./plot.js";
+import { fromRows, TAU } from "./sparsity-parts.js";
 
 /** What thresholds leave, and what each layout weighs. */
 export function sparsitySection({
@@ -29,20 +31,6 @@ export function sparsitySection({
     ],
   );
 }
-
-function fromRows({ rows, isSample }: SparsityNumbers): string {
-  return isSample
-    ? `a random sample of ${count(rows)} rows`
-    : `${count(rows)} rows, all that have p`;
-}
-
-const TAU = {
-  type: "log",
-  label: "threshold τ →",
-  tickFormat: (value: number) => powerOfTen(Math.round(Math.log10(value))),
-  ticks: 9,
-  grid: true,
-} as const;
 
 function keptFigure(sparsity: SparsityNumbers, classes: number): Html {
   const most = classes ** 2;
@@ -125,124 +113,4 @@ function droppedFigure(sparsity: SparsityNumbers): Html {
       ],
     }),
   });
-}
-
-function layoutsFigure(
-  sparsity: SparsityNumbers,
-  summary: OutputReport["summary"],
-): Html {
-  const { curve } = sparsity;
-  const lines = (["csr", "coo"] as const).flatMap((layout) =>
-    curve.flatMap((point) => {
-      const weight = point[`${layout}Bytes`];
-      return weight
-        ? [{ layout, threshold: point.threshold, bytes: weight }]
-        : [];
-    }),
-  );
-  const weights = sparsity.layouts.flatMap(({ layout, bytes: weight }) =>
-    weight && layout !== "dense" ? [{ layout, bytes: weight }] : [],
-  );
-  const ends = lines.filter(
-    ({ threshold }) => threshold === curve[0]?.threshold,
-  );
-  return figure({
-    id: "layouts",
-    title: "What each layout weighs",
-    wide: true,
-    caption: html`Bytes of an output of all ${count(summary.rows)} rows in ${summary.dtype}, with the layout's default results and without kept columns; csr and coo by threshold${curve.length > 0 ? `, from ${fromRows(sparsity)}` : ""}. This output is ${summary.layout} and weighs ${bytes(summary.bytes)} with all its columns. dense is not shown: ${denseText(sparsity)}.`,
-    picture: picture("Bytes of each layout against the threshold", {
-      width: 1140,
-      marginLeft: 84,
-      marginRight: 96,
-      x: { ...TAU, domain: [1e-16, 1], ticks: 16 },
-      y: {
-        type: "log",
-        label: "↑ bytes",
-        grid: true,
-        ticks: logTicks([...lines, ...weights].map((weight) => weight.bytes)),
-        tickFormat: bytes,
-      },
-      marks: [
-        Plot.ruleY(weights, {
-          y: "bytes",
-          stroke: "var(--muted)",
-          strokeDasharray: "5,3",
-        }),
-        Plot.text(spread(weights), {
-          x: 1,
-          y: "at",
-          text: "layout",
-          textAnchor: "start",
-          dx: 6,
-        }),
-        Plot.line(lines, {
-          x: "threshold",
-          y: "bytes",
-          z: "layout",
-          stroke: colorOf,
-          strokeWidth: 2,
-        }),
-        Plot.dot(lines, { x: "threshold", y: "bytes", r: 3, fill: colorOf }),
-        ...ends.map((end, k) =>
-          Plot.text([end], {
-            x: "threshold",
-            y: "bytes",
-            text: "layout",
-            dy: k === 0 ? 14 : -14,
-            dx: 4,
-            textAnchor: "start",
-            fontWeight: 600,
-            fill: colorOf,
-            stroke: "var(--paper)",
-            strokeWidth: 4,
-          }),
-        ),
-      ],
-      color: { type: "identity" },
-    }),
-    table: html`${table(
-      "Bytes of layouts",
-      ["layout", "bytes"],
-      sparsity.layouts.map(({ layout, bytes: weight, note }) => [
-        layout,
-        weight === null
-          ? (note ?? "–")
-          : `${count(weight)}${note ? ` (${note})` : ""}`,
-      ]),
-    )}${table(
-      "Bytes of csr and coo by threshold",
-      ["τ", "csr", "coo"],
-      curve.map((point) => [
-        digits(point.threshold),
-        point.csrBytes === null ? "–" : count(point.csrBytes),
-        point.cooBytes === null ? "–" : count(point.cooBytes),
-      ]),
-    )}`,
-  });
-}
-
-function colorOf({ layout }: { layout: string }): string {
-  return layout === "csr" ? "var(--bar)" : "var(--accent)";
-}
-
-function denseText({ layouts }: SparsityNumbers): string {
-  const dense = layouts.find(({ layout }) => layout === "dense");
-  return dense?.bytes
-    ? `it would take ${bytes(dense.bytes)}`
-    : "it cannot be written for so many";
-}
-
-/** Labels at least a seventh of a decade from each other. */
-function spread<Line extends { bytes: number }>(
-  lines: readonly Line[],
-): (Line & { at: number })[] {
-  let before = 0;
-  return [...lines]
-    .sort((a, b) => a.bytes - b.bytes)
-    .map((line) => {
-      const at = Math.max(line.bytes, before * 1.4);
-      before = at;
-      return { ...line, at };
-    });
 }

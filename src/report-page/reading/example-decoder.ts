@@ -1,6 +1,6 @@
-import { blockRowStart } from "../../results/columns.js";
 import type { FoundColumn } from "../../verify/output-columns.js";
 import type { StoredRun } from "../../verify/stored-run.js";
+import { BlockEntries } from "./block-entries.js";
 import type { Example, StoredBlock } from "./example.js";
 import { pOfBlock, pOfLogBlock } from "./p-of-block.js";
 import type { NumberSources } from "./reading-plan.js";
@@ -15,6 +15,7 @@ export class ExampleDecoder {
   readonly #columns: readonly FoundColumn[];
   readonly #labelAt: number;
   readonly #p: Float64Array;
+  readonly #entries: BlockEntries;
 
   /** @param labelAt the label's place among the cells, behind those of `columns`; -1: there is none */
   constructor(
@@ -27,6 +28,7 @@ export class ExampleDecoder {
     this.#sources = sources;
     this.#columns = columns;
     this.#labelAt = labelAt;
+    this.#entries = new BlockEntries(run.classes);
     this.#p = new Float64Array(sources.p === "softmax" ? 0 : run.classes);
   }
 
@@ -124,8 +126,8 @@ export class ExampleDecoder {
   }
 
   #setPOfBlock(example: Example, block: StoredBlock): number {
-    const { temperature, dtype, classes } = this.#run;
-    const entry = entriesOf(block, classes);
+    const { temperature, dtype } = this.#run;
+    const entry = this.#entries.of(block);
     const doubt =
       this.#sources.p === "jacobian"
         ? pOfBlock(entry, this.#p, temperature, dtype)
@@ -199,28 +201,4 @@ function entropyOf(
         (k === winner && doubt < 0.5 ? Math.log1p(-doubt) : Math.log(own));
   }
   return sum;
-}
-
-function entriesOf(
-  block: StoredBlock,
-  classes: number,
-): (i: number, j: number) => number {
-  const { values } = block;
-  switch (block.kind) {
-    case "square":
-      return (i, j) => values[i * classes + j] as number;
-    case "triangle":
-      return (i, j) => {
-        const least = Math.min(i, j);
-        const start = blockRowStart("triangle", classes, least);
-        return values[start + Math.abs(i - j)] as number;
-      };
-    case "entries": {
-      const { indices } = block;
-      const found = new Map<number, number>();
-      for (let n = 0; n < values.length; n++)
-        found.set(indices[n] as number, values[n] as number);
-      return (i, j) => found.get(i * classes + j) ?? 0;
-    }
-  }
 }
