@@ -98,8 +98,8 @@ export class S3Inputs implements Inputs {
   ): Promise<LogitsFile> {
     const whole = this.#staged.get(logits);
     if (!whole) return logits;
-    const { place, state } = whole;
-    const staged = new StagedObject(this.objects, place, state);
+    const { place, state, scratch } = whole;
+    const staged = new StagedObject(this.objects, place, state, scratch);
     const rows: LogitsFile = {
       ...logits,
       fd: staged.fd,

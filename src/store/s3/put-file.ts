@@ -5,6 +5,7 @@ import { pooled } from "../../io/pooled.js";
 import { readFullyAsync } from "../../io/positional-async.js";
 import { type S3Place, s3Name } from "../location.js";
 import { refusedFor } from "./failures.js";
+import { inFlight } from "./in-flight.js";
 import { names, type Objects } from "./objects.js";
 import { abortUpload } from "./uploads.js";
 
@@ -91,16 +92,25 @@ async function sendPieces(
     { length: Math.ceil(bytes / most) },
     (_, k) => k * most,
   );
-  return pooled(starts, PIECES_AT_ONCE, async (start, k) => {
-    const piece = await readPiece(file, start, Math.min(most, bytes - start));
-    const sent = await objects.send(
+  return pooled(starts, PIECES_AT_ONCE, (start, k) => {
+    const length = Math.min(most, bytes - start);
+    return inFlight.hold(length, () => sendPiece(start, length, k + 1));
+  });
+
+  async function sendPiece(
+    start: number,
+    length: number,
+    number: number,
+  ): Promise<CompletedPart> {
+    const piece = await readPiece(file, start, length);
+    const { ETag, ChecksumSHA256 } = await objects.send(
       place,
       (client, options) =>
         client.send(
           new UploadPartCommand({
             ...names(place),
             UploadId: upload,
-            PartNumber: k + 1,
+            PartNumber: number,
             Body: piece,
             ChecksumAlgorithm: "SHA256",
           }),
@@ -108,9 +118,8 @@ async function sendPieces(
         ),
       piece.byteLength,
     );
-    const { ETag, ChecksumSHA256 } = sent;
-    return { PartNumber: k + 1, ETag, ChecksumSHA256 };
-  });
+    return { PartNumber: number, ETag, ChecksumSHA256 };
+  }
 }
 
 async function completeUpload(

@@ -33,7 +33,8 @@ export class StagedObject {
     private readonly objects: Objects,
     readonly place: S3Place,
     readonly state: Pick<ObjectState, "bytes" | "etag">,
-    scratch?: string,
+    /** Directory whose file system takes it; default: that for temporary files. */
+    readonly scratch?: string,
   ) {
     this.#file = this.#keeping(() => new UnnamedFile(scratch));
     this.#keeping(() => this.#file.reserve(state.bytes));

@@ -1,0 +1,49 @@
+import { execFile } from "node:child_process";
+import { copyFileSync, mkdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { expect, test } from "vitest";
+import { CLI, DIGITS } from "../cli/support.js";
+import { workDirectory } from "../support/logits-input.js";
+import { BUCKET, s3World } from "../support/s3/s3-world.js";
+
+const at = workDirectory();
+const world = await s3World();
+const page = fileURLToPath(
+  new URL("../../docs/object-stores.md", import.meta.url),
+);
+
+test("every command of docs/object-stores.md runs", async () => {
+  const text = readFileSync(page, "utf8");
+  const commands = [...text.matchAll(/^softjac .*$/gm)].map(([line]) => line);
+  expect(commands.length).toBe(9);
+  mkdirSync(at("local-logits"));
+  for (const name of ["a", "b"])
+    copyFileSync(DIGITS, join(at("local-logits"), `${name}.arrow`));
+  world.upload(at("local-logits"), "2026");
+  const script = [
+    `softjac() { "${process.execPath}" "${CLI}" "$@"; }`,
+    ...commands,
+  ];
+  await promisify(execFile)("bash", ["-ec", script.join("\n")], {
+    cwd: dirname(at("x")),
+    env: world.env,
+  });
+  for (const prefix of ["jacobian", "from-here", "planned"])
+    expect(world.under(prefix).has("_SUCCESS"), prefix).toBe(true);
+  expect(BUCKET).toBe("logits");
+  const packed = readFileSync(join(at("local"), "_manifest.json"), "utf8");
+  expect(JSON.parse(packed)).toMatchObject({ inputs: [{}, {}] });
+});
+
+test("it names every option of S3, and every exit code that is S3's alone", async () => {
+  const text = readFileSync(page, "utf8");
+  const help = await world.softjac(["finalize", "--help"]);
+  const ofS3 = [
+    ...help.stdout.matchAll(/--(endpoint|region|request-timeout)/g),
+  ];
+  expect(ofS3).toHaveLength(3);
+  for (const [option] of ofS3) expect(text).toContain(`\`${option}`);
+  expect(text).toMatch(/\*\*[^*]*Readers wait for\s+`_SUCCESS`\.\*\*/);
+});
