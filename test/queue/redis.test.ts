@@ -1,15 +1,16 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { expect, test } from "vitest";
+import { afterEach, expect, test } from "vitest";
 import { workDirectory } from "../support/logits-input.js";
 import { countOf, endWorker, expectCode, testDataset } from "./dataset.js";
-import { type Started, start } from "./processes.js";
+import { endAll, type Started, start } from "./processes.js";
 import { freePort, startRedis } from "./redis.js";
 
 // A Redis that goes, comes back, forgets, or takes nothing.
 
 const at = workDirectory();
+afterEach(endAll);
 const redis = await startRedis(
   "--appendonly",
   "yes",
@@ -147,8 +148,7 @@ test("a Redis that may evict jobs is told of; nothing else goes to standard erro
 const doc = fileURLToPath(new URL("../../docs/queue.md", import.meta.url));
 
 test("the user of the manual's ACL may do all that is needed, and its password is nowhere", async () => {
-  const [line = ""] =
-    /user softjac .*$/m.exec(readFileSync(doc, "utf8")) ?? [];
+  const [line = ""] = /user softjac .*$/m.exec(readFileSync(doc, "utf8")) ?? [];
   const password = "s3cr3t-of-the-test";
   const [, , ...rules] = line.replace(/>\S+/, `>${password}`).split(" ");
   await redis.client.call("ACL", "SETUSER", "softjac", ...rules);
