@@ -57,7 +57,7 @@ export class ShardWork {
       const made = await this.#within(maker, shard, hooks);
       return made ? { is: "made", made } : { is: "done already" };
     } catch (error) {
-      await this.close();
+      await this.close(error instanceof StalledError ? 1 : CLOSE_SECONDS);
       // With the run's folders goes the place for what this process was making.
       if (await run.isPublished()) return { is: "done already" };
       if (!this.limits.keepGoing || !isBadInput(error)) throw error;
@@ -72,10 +72,10 @@ export class ShardWork {
   }
 
   /** Ends the threads; those that hang are left to themselves. */
-  async close(): Promise<void> {
+  async close(seconds = CLOSE_SECONDS): Promise<void> {
     const last = this.#last;
     this.#last = null;
-    if (last) await within(CLOSE_SECONDS, last.maker.close());
+    if (last) await within(seconds, last.maker.close());
   }
 
   async #makerOf(found: StoredRunOver): Promise<ShardMaker> {

@@ -1,5 +1,5 @@
-// Loaded before the command: its threads hang, die or dawdle when they read. THREADS_DO: hang, exit or wait; THREADS_AT:
-// the file that they do it in ends with this; THREADS_ONCE: a file that is made by the first to do it, who is the last.
+// Loaded before the command: its threads hang, die or dawdle when they read. THREADS_DO: hang, exit, wait, throw, kill (the
+// process) or oom; THREADS_AT: the file that they do it in ends with this; THREADS_ONCE: a file that is made by the first to do it, who is the last.
 import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import { isMainThread } from "node:worker_threads";
@@ -24,6 +24,10 @@ if (!isMainThread) {
   fs.readSync = (...args) => {
     if (isTurn(args[0])) {
       if (THREADS_DO === "exit") process.exit(3);
+      if (THREADS_DO === "throw") throw new Error("thrown by the test");
+      if (THREADS_DO === "kill") process.kill(process.pid, "SIGKILL");
+      if (THREADS_DO === "oom")
+        for (const held = []; ; ) held.push(new Array(1 << 16).fill({}));
       Atomics.wait(forEver, 0, 0, THREADS_DO === "wait" ? 200 : Infinity);
     }
     return readSync(...args);

@@ -31,18 +31,18 @@ interface QueueCommands {
   wait(output: string, ...more: string[]): Started;
 }
 
-/** Inputs a, b and c of 600 rows, in parts of 200. */
+/** Inputs a, b and c, in parts of 200 rows. */
 export async function testDataset(
   at: (name: string) => string,
   redis: TestRedis,
-  classes = 10,
+  { rows = 600, classes = 10 } = {},
 ): Promise<TestDataset> {
   const folder = at("logits");
   mkdirSync(folder);
   for (const [seed, name] of ["a", "b", "c"].entries())
     await built.generate({
       output: join(folder, `${name}.arrow`),
-      rows: 600,
+      rows,
       classes,
       seed,
     });

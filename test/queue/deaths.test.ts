@@ -1,17 +1,18 @@
 import { once } from "node:events";
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
-import { expect, test } from "vitest";
+import { afterEach, expect, test } from "vitest";
 import { enqueue } from "../../src/queue/enqueue.js";
 import { jobOptions } from "../../src/queue/jobs.js";
 import { openQueue } from "../../src/queue/open-queue.js";
 import { workDirectory } from "../support/logits-input.js";
 import { countOf, endWorker, expectCode, testDataset } from "./dataset.js";
-import type { Started } from "./processes.js";
+import { endAll, type Started } from "./processes.js";
 import { startRedis } from "./redis.js";
 
 // Workers, submitters and waits that die, stop or are held up, at calls where it could matter.
 
 const at = workDirectory();
+afterEach(endAll);
 const redis = await startRedis();
 const dataset = await testDataset(at, redis);
 const { submit, submitUnder, worker, wait } = dataset.commands;

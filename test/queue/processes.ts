@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { afterAll } from "vitest";
 import { CLI } from "../cli/support.js";
@@ -23,9 +24,15 @@ interface StartOptions {
 }
 
 const running = new Set<ChildProcess>();
-afterAll(() => {
+
+/** Of a test that failed, workers would go on with the next one's parts. */
+export async function endAll(): Promise<void> {
+  const ends = [...running].map((child) => once(child, "close"));
   for (const child of running) child.kill("SIGKILL");
-});
+  await Promise.all(ends);
+}
+
+afterAll(endAll);
 
 /** Starts the built command; it ends with the test file at the latest. */
 const TRACE = process.env.TRACE_TESTS;

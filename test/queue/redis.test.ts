@@ -1,15 +1,16 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { expect, test } from "vitest";
+import { afterEach, expect, test } from "vitest";
 import { workDirectory } from "../support/logits-input.js";
 import { countOf, endWorker, expectCode, testDataset } from "./dataset.js";
-import { type Started, start } from "./processes.js";
+import { endAll, type Started, start } from "./processes.js";
 import { freePort, startRedis } from "./redis.js";
 
 // A Redis that goes, comes back, forgets, or takes nothing.
 
 const at = workDirectory();
+afterEach(endAll);
 const redis = await startRedis(
   "--appendonly",
   "yes",

@@ -1,0 +1,191 @@
+import { mkdirSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { AbortedError, IoError, UsageError } from "../../src/errors.js";
+import { AllowedLocations } from "../../src/queue/allowed-locations.js";
+import {
+  failureKind,
+  failureText,
+  isInputsFault,
+} from "../../src/queue/failure-kind.js";
+import { jobId, partsOfId } from "../../src/queue/jobs.js";
+import { Lease } from "../../src/queue/lease.js";
+import { LostShards } from "../../src/queue/lost-shards.js";
+import { hasPassword, queueAddress } from "../../src/queue/queue-address.js";
+import { workDirectory } from "../support/logits-input.js";
+
+// The parts of the queue that need none.
+
+const at = workDirectory();
+
+describe("addresses", () => {
+  test.each([
+    [
+      "redis://host",
+      { host: "host", port: 6379, db: 0, tls: false },
+      "redis://host:6379/0",
+    ],
+    [
+      "rediss://me@host:7000/3",
+      { username: "me", db: 3, tls: true },
+      "rediss://me@host:7000/3",
+    ],
+    [
+      "redis://:p%40w@[::1]:7000",
+      { host: "::1", password: "p@w" },
+      "redis://[::1]:7000/0",
+    ],
+  ])("%s", (queue, parts, shown) => {
+    expect(queueAddress({ queue })).toMatchObject({ ...parts, shown });
+  });
+
+  test.each([
+    "host:6379",
+    "http://host",
+    "redis://",
+    "redis://h/x",
+    "redis://:pw@h?a=b",
+    "unix:/x",
+  ])("%s is none, and is not repeated", (queue) => {
+    expect(() => queueAddress({ queue })).toThrow(
+      new UsageError(
+        "queue: expected an address as redis://host:6379/0 or rediss://user@host:6380, found another form",
+      ),
+    );
+  });
+
+  test("a password that stands apart", () => {
+    const found = queueAddress({ queue: "redis://h", queuePassword: "x" });
+    expect(found.password).toBe("x");
+    expect(hasPassword("redis://:x@h")).toBe(true);
+    expect(hasPassword("redis://x@h")).toBe(false);
+  });
+});
+
+test("ids of jobs: those of another output or run are none", () => {
+  const job = { output: "/d/out", run: "0123456789abcdef", index: 17 };
+  const id = jobId(job, 2);
+  expect(id).toMatch(/^0123456789abcdef-[0-9a-f]{8}\.2-17$/);
+  expect(id).not.toContain(":");
+  expect(partsOfId(id, job)).toEqual({ submission: 2, index: 17 });
+  expect(partsOfId(id, { ...job, output: "/d/other" })).toBeNull();
+  expect(partsOfId(id, { ...job, run: "f123456789abcdef" })).toBeNull();
+  expect(partsOfId("repeat:x:1", job)).toBeNull();
+});
+
+describe("locations", () => {
+  test("folders, links and URLs", async () => {
+    for (const name of ["in", "in/deep", "inner", "out"]) mkdirSync(at(name));
+    symlinkSync(at("out"), at("in/link"));
+    symlinkSync(at("in"), at("also-in"));
+    const allowed = await AllowedLocations.of([at("in"), "s3://b/data"]);
+    const check = (location: string) => allowed.check("output", location);
+    await check(at("in"));
+    await check(at("in/deep/not/there"));
+    await check(at("also-in/deep"));
+    await check("s3://b/data/out");
+    await check("s3://b/data");
+    for (const location of [
+      at("inner"),
+      at("in/link/x"),
+      at("out"),
+      `${join(at("in"), "x")}/../../out`,
+      "in/deep",
+      "s3://b/database",
+      "s3://b/data/../other",
+      "s3://b/data/%2e%2e/other",
+      "s3://b/data//x",
+      "s3://other/data/x",
+      "file:///etc",
+    ])
+      await expect(check(location), location).rejects.toMatchObject({
+        code: "ERR_JOB_REFUSED",
+      });
+  });
+});
+
+describe("a lease", () => {
+  beforeEach(() => {
+    vi.useFakeTimers();
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  test("is renewed three times in its time, whatever the time of day", async () => {
+    const renew = vi.fn(async () => true);
+    const lease = new Lease(3, renew);
+    await vi.advanceTimersByTimeAsync(2500);
+    vi.setSystemTime(0);
+    await vi.advanceTimersByTimeAsync(2500);
+    expect(renew).toHaveBeenCalledTimes(5);
+    expect(lease.lost.aborted).toBe(false);
+    lease.end();
+    await vi.advanceTimersByTimeAsync(9000);
+    expect(renew).toHaveBeenCalledTimes(5);
+  });
+
+  test("is lost when it is another's, not when nobody answers", async () => {
+    const renew = vi.fn(async (): Promise<boolean> => {
+      throw new Error("ECONNREFUSED");
+    });
+    const lease = new Lease(3, renew);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(lease.lost.aborted).toBe(false);
+    renew.mockImplementation(async () => false);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(lease.lost.aborted).toBe(true);
+  });
+
+  test("is not asked for twice at once", async () => {
+    const renew = vi.fn(() => new Promise<boolean>(() => {}));
+    const lease = new Lease(3, renew);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(renew).toHaveBeenCalledTimes(1);
+    lease.end();
+  });
+});
+
+test("shards are lost once they were looked for twice in vain", () => {
+  const lost = new LostShards();
+  const queued = (live: number[], failed: [number, string][] = []) => ({
+    live: new Set(live),
+    failed: new Map(failed),
+    submissions: 1,
+  });
+  expect(lost.judge([1, 2, 3], queued([2], [[3, "x"]]))).toEqual({
+    lost: [],
+    failed: [[3, "x"]],
+    pending: [1, 2],
+  });
+  expect(lost.judge([1, 2], queued([]))).toEqual({
+    lost: [1],
+    failed: [],
+    pending: [2],
+  });
+  expect(lost.judge([1, 2], queued([1, 2])).lost).toEqual([]);
+  expect(lost.judge([1, 2], queued([2])).lost).toEqual([]);
+});
+
+test("what a failure means to its job", () => {
+  const full = Object.assign(new Error("x"), { code: "ENOSPC" });
+  const kinds = [
+    new AbortedError(),
+    new IoError("p", "could not be written", { cause: full }),
+    new IoError("p", "expected 10 bytes free in /d, found 5"),
+    new IoError("p", "could not be written: EIO"),
+    new UsageError("x"),
+    new Error("x"),
+  ].map(failureKind);
+  expect(kinds).toEqual([
+    "stopped",
+    "full disk",
+    "full disk",
+    "passing",
+    "final",
+    "passing",
+  ]);
+  expect(failureText(new UsageError("why"))).toBe("ERR_USAGE: why");
+  expect(isInputsFault("ERR_BAD_ROW: x")).toBe(true);
+  expect(isInputsFault("ERR_IO: x")).toBe(false);
+});

@@ -1,0 +1,263 @@
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { afterEach, expect, test } from "vitest";
+import { built } from "../support/built.js";
+import { filesOf } from "../support/files-of.js";
+import { workDirectory, writeLogits } from "../support/logits-input.js";
+import { countOf, endWorker, expectCode, testDataset } from "./dataset.js";
+import { endAll, start } from "./processes.js";
+import { startRedis } from "./redis.js";
+
+// Parts that cannot be made, and machines that cannot make them.
+
+const at = workDirectory();
+afterEach(async () => {
+  await endAll();
+  await redis.client.flushall();
+});
+const redis = await startRedis();
+// One part each, of 16 MB: smaller ones are made without threads.
+const dataset = await testDataset(at, redis, { rows: 200, classes: 100 });
+const { submit, worker, wait } = dataset.commands;
+const THREADS = "../dataset/threads-that.mjs";
+const POISONED = "part-00001-of-00003.arrow";
+const quick = ["--attempts", "2", "--backoff", "0.1"];
+let names = 0;
+const newFile = () => at(`file-${names++}`);
+
+test.each([
+  [
+    "throws",
+    { THREADS_DO: "throw" },
+    [],
+    "a worker failed: thrown by the test",
+  ],
+  ["kills its thread", { THREADS_DO: "exit" }, [], "worker exited with code"],
+  [
+    "uses up its thread's memory",
+    { THREADS_DO: "oom", NODE_OPTIONS: "--max-old-space-size=48" },
+    [],
+    "ERR_INTERNAL: a worker failed: Worker terminated due to reaching memory limit",
+  ],
+  [
+    "never returns",
+    { THREADS_DO: "hang" },
+    ["--shard-timeout", "1"],
+    "expected it within 1 s (--shard-timeout), found it not done",
+  ],
+  [
+    "gives no sign of life",
+    { THREADS_DO: "hang" },
+    ["--stall-timeout", "1"],
+    "expected a sign of life from its threads within 1 s",
+  ],
+] as const)(
+  "a part that %s: the others are made, the report names it",
+  async (_, env, more, reason) => {
+    const output = dataset.newOutput();
+    await expectCode(submit(output, ...quick), 0);
+    const poisoned = worker([...more], {
+      preload: [THREADS],
+      env: { ...env, THREADS_AT: "b.arrow" },
+    });
+    const { stderr } = await expectCode(wait(output), 75);
+    expect(stderr).toContain(
+      `expected 3 parts, found 1 that failed: ${POISONED}`,
+    );
+    expect(stderr).toContain(reason);
+    expect(countOf(await endWorker(poisoned), "part made")).toBe(2);
+    // Submitted again, to workers that can.
+    const again = await expectCode(submit(output, "--json"), 0);
+    expect(JSON.parse(again.stdout)).toMatchObject({ submitted: 1, queued: 0 });
+    const sound = worker();
+    await expectCode(wait(output), 0);
+    await endWorker(sound);
+    dataset.expectSame(output);
+  },
+);
+
+test("a part that kills its process: given up after the third, the others are made", async () => {
+  const output = dataset.newOutput();
+  await expectCode(submit(output), 0);
+  const waiting = wait(output);
+  let died = 0;
+  let isOver = false;
+  waiting.ended.then(() => {
+    isOver = true;
+  });
+  while (!isOver) {
+    const options = {
+      preload: [THREADS],
+      env: { THREADS_DO: "kill", THREADS_AT: "b.arrow" },
+    };
+    const one = worker(["--lease", "1"], options);
+    await Promise.race([one.ended, waiting.ended]);
+    if (!isOver) died += 1;
+    else one.child.kill("SIGTERM");
+  }
+  const { stderr } = await expectCode(waiting, 75);
+  expect(stderr).toContain(
+    `found 1 that failed: ${POISONED}: the process that made it died, or was held up longer than its lease, each time`,
+  );
+  expect(stderr).toContain('"shardsDone":2');
+  expect(died).toBe(3);
+  await redis.client.flushall();
+});
+
+test("SIGTERM between two chunks: the part is handed back, without an attempt used", async () => {
+  const output = dataset.newOutput();
+  await expectCode(submit(output), 0);
+  const slow = worker(["--chunk-rows", "10"], {
+    preload: [THREADS],
+    env: { THREADS_DO: "wait", THREADS_AT: "b.arrow", THREADS_ONCE: "" },
+  });
+  await slow.until(/part-00000-of/);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  const said = await endWorker(slow);
+  expect(said).toContain(
+    '"reason":"this worker ends","msg":"part handed back"',
+  );
+  const [waiting = ""] = await redis.client.keys("bull:*:wait");
+  const ids = await redis.client.lrange(waiting, 0, -1);
+  expect(ids).toHaveLength(2);
+  // The next to be taken, and as if it never had been.
+  const [key] = await redis.client.keys(`bull:*:${ids[1]}`);
+  expect(await redis.client.hmget(key as string, "atm", "ats")).toEqual([
+    null,
+    "1",
+  ]);
+  const other = worker();
+  await expectCode(wait(output), 0);
+  await endWorker(other);
+  dataset.expectSame(output);
+});
+
+test("a computation of several leases keeps its lease: the threads compute, the main thread renews", async () => {
+  const output = dataset.newOutput();
+  await expectCode(submit(output), 0);
+  const slow = worker(["--chunk-rows", "5", "--lease", "1"], {
+    preload: [THREADS],
+    env: { THREADS_DO: "wait", THREADS_AT: "b.arrow" },
+  });
+  await slow.until(/part-00000-of/);
+  const other = worker(["--lease", "1"]);
+  await expectCode(wait(output), 0);
+  const said = (await endWorker(slow)) + (await endWorker(other));
+  const [, longest] =
+    /"part":"part-00001-of.*"durationMs":(\d+)/.exec(said) ?? [];
+  expect(Number(longest)).toBeGreaterThan(3000);
+  expect(countOf(said, "part made")).toBe(3);
+  dataset.expectSame(output);
+});
+
+test("a full disk on one of two workers: it says so and takes nothing more, the other makes all; then it looks again", async () => {
+  const output = dataset.newOutput();
+  const spaceAgain = newFile();
+  await expectCode(submit(output, "--attempts", "1"), 0);
+  const full = worker(["--disk-pause", "1"], {
+    preload: ["at-call.mjs"],
+    env: {
+      AT_CALL: "ftruncateSync",
+      AT_PATH: "__tmp-",
+      AT_DO: "enospc",
+      AT_FILE: spaceAgain,
+    },
+  });
+  await full.until(
+    /no space left on its device: nothing more is taken for 1 s/,
+  );
+  const other = worker();
+  await expectCode(wait(output), 0);
+  expect(countOf(await endWorker(other), "part made")).toBe(3);
+  dataset.expectSame(output);
+  const next = dataset.newOutput();
+  await expectCode(submit(next, "--attempts", "1"), 0);
+  await full.until(/(handed back[\s\S]*){2}/);
+  writeFileSync(spaceAgain, "");
+  await expectCode(wait(next), 0);
+  expect(countOf(await endWorker(full), "part made")).toBe(3);
+  dataset.expectSame(next);
+});
+
+function folderOf(name: string, bad: boolean): string {
+  const folder = at(name);
+  mkdirSync(folder);
+  for (const input of ["a", "b", "c"])
+    writeLogits(join(folder, `${input}.arrow`), {
+      rows: 20,
+      classes: 3,
+      logit: (row, k) =>
+        bad && input === "b" && row === 5 ? Number.NaN : row + k / 7,
+    });
+  return folder;
+}
+
+const submitFolder = (folder: string, output: string) =>
+  start(["submit", folder, "-o", output, "--queue", redis.url]);
+
+test("a bad input: tried once, 65, the others are made", async () => {
+  const folder = folderOf("bad", true);
+  const output = dataset.newOutput();
+  await expectCode(submitFolder(folder, output), 0);
+  const one = worker();
+  const { stderr } = await expectCode(wait(output), 65);
+  expect(stderr).toContain(
+    `${POISONED}: ERR_BAD_ROW: ${folder}/b.arrow: row 5`,
+  );
+  const said = await endWorker(one);
+  expect([countOf(said, "part made"), countOf(said, "part failed")]).toEqual([
+    2, 1,
+  ]);
+});
+
+test("a bad input, and workers that go on without it: published with --allow-missing as by one machine", async () => {
+  const folder = folderOf("left", true);
+  const expected = dataset.newOutput();
+  await built.runDataset({
+    inputs: [folder],
+    output: expected,
+    keepGoing: true,
+    allowMissing: true,
+  });
+  const output = dataset.newOutput();
+  await expectCode(submitFolder(folder, output), 0);
+  const one = worker(["--keep-going"]);
+  const { stderr } = await expectCode(wait(output), 65);
+  expect(stderr).toContain("found 1 that have none");
+  await expectCode(wait(output, "--allow-missing"), 0);
+  expect(await endWorker(one)).toContain('"msg":"input left out"');
+  expect(filesOf(output)).toEqual(filesOf(expected));
+});
+
+test("an input that has changed since it was planned: 65", async () => {
+  const folder = folderOf("changed", false);
+  const output = dataset.newOutput();
+  await expectCode(submitFolder(folder, output), 0);
+  const later = new Date(Date.now() + 5000);
+  utimesSync(join(folder, "b.arrow"), later, later);
+  const one = worker();
+  const { stderr } = await expectCode(wait(output), 65);
+  expect(stderr).toContain("as it was when the run was planned");
+  await endWorker(one);
+  expect(existsSync(output)).toBe(false);
+});
+
+test("a part that was cut after it was made is made again", async () => {
+  const output = dataset.newOutput();
+  const planned = await expectCode(submit(output, "--json"), 0);
+  const { fingerprint } = JSON.parse(planned.stdout);
+  await expectCode(worker(["--idle-limit", "0.5"]), 0);
+  const part = join(`${output}.__wip-${fingerprint}`, POISONED);
+  writeFileSync(part, readFileSync(part).subarray(0, 1000));
+  const waiting = wait(output);
+  await waiting.until(/"shards":1,"submission":1,"msg":"submitted"/);
+  await expectCode(worker(["--idle-limit", "0.5"]), 0);
+  await expectCode(waiting, 0);
+  dataset.expectSame(output);
+});
