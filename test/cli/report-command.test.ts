@@ -93,7 +93,7 @@ test("the reports of the run and of a verification are in it", () => {
   const { summary } = JSON.parse(stdout);
   const run = JSON.parse(readFileSync(at("run.json"), "utf8"));
   expect(summary.run).toMatchObject({
-    output: results,
+    output: "results.arrow",
     durationMs: run.durationMs,
     kernel: run.kernel,
   });

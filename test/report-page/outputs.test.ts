@@ -347,6 +347,28 @@ describe("a dataset", () => {
     expect(new Set(report.rows.random.map(({ input }) => input)).size).toBe(2);
   });
 
+  test("without an input that was left out", async () => {
+    writeFileSync(`${folder}/broken.arrow`, "no Arrow file");
+    const mostly = at("mostly");
+    await built.runDataset({
+      inputs: [folder],
+      output: mostly,
+      keepGoing: true,
+      allowMissing: true,
+      keep: ["label"],
+    });
+    const report = await built.report({
+      results: mostly,
+      output: page,
+      force: true,
+    });
+    expect(report.summary.inputsLeftOut.map(({ name }) => name)).toEqual([
+      "broken.arrow",
+    ]);
+    expect(report.summary.rowsWithResults).toBe(2 * 1797);
+    expect(readFileSync(page, "utf8")).toMatch("Inputs without results");
+  });
+
   test("a part that is cut, and a folder that is none", async () => {
     const cut = at("cut");
     execFileSync("cp", ["-r", dataset, cut]);
@@ -357,6 +379,18 @@ describe("a dataset", () => {
     ).rejects.toThrow(
       /part-00000-of-00008.arrow: file: expected \d+ bytes as the manifest says, found 1000/,
     );
+    const manifest = JSON.parse(readFileSync(`${cut}/_manifest.json`, "utf8"));
+    manifest.parts[0].part = "../results.arrow";
+    writeFileSync(`${cut}/_manifest.json`, JSON.stringify(manifest));
+    await expect(
+      built.report({ results: cut, output: at("no.html") }),
+    ).rejects.toThrow(
+      `${cut}: _manifest.json: expected parts called as in part-00000-of-00001.arrow, found "../results.arrow"`,
+    );
+    writeFileSync(`${cut}/_manifest.json`, "[]");
+    await expect(
+      built.report({ results: cut, output: at("no.html") }),
+    ).rejects.toMatchObject({ code: "ERR_INPUT_FORMAT" });
     rmSync(`${cut}/_SUCCESS`);
     await expect(
       built.report({ results: cut, output: at("no.html") }),

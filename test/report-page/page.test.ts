@@ -89,6 +89,20 @@ describe("the page as text", () => {
     await close();
   });
 
+  test("texts that take more room once they are escaped count with it", async () => {
+    const texts = Array.from({ length: 1500 }, () => "<&>".repeat(100));
+    const input = writeNamed(at("texts.arrow"), "markup", texts);
+    const output = at("texts-results.arrow");
+    await built.run({ input, output, keep: ["markup"] });
+    await built.report({
+      results: output,
+      output: at("texts.html"),
+      sample: 1000,
+    });
+    expect(statSync(at("texts.html")).size).toBeLessThan(3e6);
+    expect(statSync(at("texts.html")).size).toBeGreaterThan(1e6);
+  });
+
   test("stays under 3 MB: many classes, rows and texts, and it is said what was left out", async () => {
     const classes = 100;
     const logits = Array.from({ length: 1200 }, (_, r) =>

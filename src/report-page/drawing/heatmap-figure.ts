@@ -10,6 +10,8 @@ import { whichOf } from "./which-classes.js";
 
 /** Up to so many classes a cell has room for its number. */
 const NUMBERED = 12;
+/** And up to so many there is a table of the same; of more, the page has them as JSON. */
+const TABLED = 40;
 
 /** Which classes trade against which: mean |J|, class by class. */
 export function heatmapFigure(
@@ -75,16 +77,17 @@ export function heatmapFigure(
         ],
       },
     )}${legend(scale)}`,
-    table: isNumbered
-      ? table(
-          "Mean |J|",
-          ["input class", ...shown.map((j) => `to ${j}`)],
-          shown.map((i, a) => [
-            String(i),
-            ...shown.map((_, b) => digits(mean[a]?.[b] as number)),
-          ]),
-        )
-      : null,
+    table:
+      shown.length <= TABLED
+        ? table(
+            "Mean |J|",
+            ["input class", ...shown.map((j) => `to ${j}`)],
+            shown.map((i, a) => [
+              String(i),
+              ...shown.map((_, b) => digits(mean[a]?.[b] as number)),
+            ]),
+          )
+        : null,
   });
 }
 
