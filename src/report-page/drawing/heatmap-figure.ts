@@ -1,6 +1,6 @@
 import { count } from "../../number-text.js";
 import type { ClassNumbers } from "../output-report.js";
-import { frameOf, ticksOf } from "./class-frame.js";
+import { frameOf, isNamed, ticksOf } from "./class-frame.js";
 import { digits, tellingDigits } from "./figures.js";
 import { type Html, html } from "./html.js";
 import { figure, numberOf, table } from "./parts.js";
@@ -77,18 +77,27 @@ export function heatmapFigure(
         ],
       },
     )}${legend(scale)}`,
-    table:
-      shown.length <= TABLED
-        ? table(
-            "Mean |J|",
-            ["input class", ...shown.map((j) => `to ${j}`)],
-            shown.map((i, a) => [
-              String(i),
-              ...shown.map((_, b) => digits(mean[a]?.[b] as number)),
-            ]),
-          )
-        : null,
+    table: tableOf(shown, mean),
   });
+}
+
+/** The same as numbers; of many classes, which the page has as JSON, what the axes have no room for. */
+function tableOf(
+  shown: readonly number[],
+  mean: readonly (readonly number[])[],
+): Html | null {
+  if (shown.length > TABLED)
+    return isNamed(shown)
+      ? null
+      : html`<p>The classes in the order of the heatmap: ${shown.join(", ")}.</p>`;
+  return table(
+    "Mean |J|",
+    ["input class", ...shown.map((j) => `to ${j}`)],
+    shown.map((i, a) => [
+      String(i),
+      ...shown.map((_, b) => digits(mean[a]?.[b] as number)),
+    ]),
+  );
 }
 
 /** ".012", "3e-4", for little room. */

@@ -2,6 +2,7 @@ import type { FoundColumn } from "../../verify/output-columns.js";
 import type { StoredRun } from "../../verify/stored-run.js";
 import { BlockEntries } from "./block-entries.js";
 import type { Example, StoredBlock } from "./example.js";
+import { entropyOf, largestOf, sumOfOthers } from "./numbers-of-p.js";
 import { pOfBlock, pOfLogBlock } from "./p-of-block.js";
 import type { NumberSources } from "./reading-plan.js";
 
@@ -171,34 +172,4 @@ export class ExampleDecoder {
 /** A null table row of coo has one entry without a place. */
 function isNull(cell: ArrayLike<number> | null): boolean {
   return cell === null || (cell.length === 1 && Number.isNaN(cell[0]));
-}
-
-function largestOf(values: ArrayLike<number>): number {
-  let at = 0;
-  for (let k = 1; k < values.length; k++)
-    if ((values[k] as number) > (values[at] as number)) at = k;
-  return at;
-}
-
-function sumOfOthers(p: ArrayLike<number>, winner: number): number {
-  let sum = 0;
-  for (let k = 0; k < p.length; k++) if (k !== winner) sum += p[k] as number;
-  return sum;
-}
-
-/** -Σ p log p, in nats; of a sure winner by its doubt, since log p is 0 long before it should be. */
-function entropyOf(
-  p: ArrayLike<number>,
-  winner: number,
-  doubt: number,
-): number {
-  let sum = 0;
-  for (let k = 0; k < p.length; k++) {
-    const own = p[k] as number;
-    if (own > 0)
-      sum -=
-        own *
-        (k === winner && doubt < 0.5 ? Math.log1p(-doubt) : Math.log(own));
-  }
-  return sum;
 }
