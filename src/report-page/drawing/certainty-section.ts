@@ -27,7 +27,9 @@ export function certaintySection({
       doubt && lostText(doubt),
       lacking(lacks),
       html`<div class="figures">`,
-      doubt && doubtFigure(doubt, summary.from.doubt),
+      doubt && doubt.counts.length > 0
+        ? doubtFigure(doubt, summary.from.doubt)
+        : null,
       confidence && confidenceFigure(confidence, certainty.rows),
       entropy && entropyFigure(entropy, summary.classes),
       html`</div>`,

@@ -1,7 +1,7 @@
 import { count } from "../../number-text.js";
 import { LOST } from "../gather/certainty-sums.js";
 import type { Bins, CertaintyNumbers } from "../output-report.js";
-import { axisCount, digits, powerOfTen } from "./figures.js";
+import { axisCount, digits, logTicks, powerOfTen } from "./figures.js";
 import { type Html, html } from "./html.js";
 import { figure, numberOf, table } from "./parts.js";
 import { Plot, picture } from "./plot.js";
@@ -38,8 +38,9 @@ export function doubtFigure(doubt: Doubt, from: string | null): Html {
       x: {
         domain: [low, 0],
         label: "doubt →",
-        tickFormat: powerOfTen,
-        ticks: 12,
+        tickFormat: (log: number) =>
+          Number.isInteger(log) ? powerOfTen(log) : digits(10 ** log, 1),
+        ticks: ticksFrom(low),
       },
       y: { label: "↑ rows", grid: true, tickFormat: axisCount, nice: true },
       marks: [
@@ -78,6 +79,16 @@ export function doubtFigure(doubt: Doubt, from: string | null): Html {
       ]),
     ),
   });
+}
+
+/** Whole powers of ten; near 1 what lies between as well. */
+function ticksFrom(low: number): number[] {
+  if (low > -3) return logTicks([10 ** low, 1]).map(Math.log10);
+  const step = Math.ceil(-low / 14);
+  return Array.from(
+    { length: Math.floor(-low / step) + 1 },
+    (_, k) => 0 - k * step,
+  );
 }
 
 /** As few bins as can be looked at, joined from whole ones so that they end on even powers. */

@@ -36,7 +36,7 @@ export function heatmapFigure(
       {
         ...frameOf(shown),
         marginRight: 6,
-        padding: shown.length > 30 ? 0 : 0.04,
+        padding: 0,
         x: {
           domain,
           label: "output class j →",
@@ -57,6 +57,7 @@ export function heatmapFigure(
             y: "i",
             fill: (cell: { mean: number }) =>
               `var(--h${scale.shade(cell.mean)})`,
+            inset: shown.length > 30 ? 0 : 1,
           }),
           Plot.cell(
             cells.filter(({ i, j }) => i === j),
