@@ -8,6 +8,7 @@ import {
   truncateSync,
   writeFileSync,
 } from "node:fs";
+import { tableFromIPC } from "apache-arrow";
 import { describe, expect, test } from "vitest";
 import type {
   OutputReport,
@@ -24,6 +25,7 @@ import {
 } from "../support/kept-input.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 import { normal, random } from "../support/random.js";
+import { csrFile, writeResults } from "../support/results-file.js";
 import { writeLabelled } from "./labelled-input.js";
 
 const at = workDirectory();
@@ -294,6 +296,62 @@ test("kept columns of every kind, as text", async () => {
       expect(kept[n], `${name}, row ${row}`).toBe(wanted);
     });
 });
+
+describe("numbers that cannot be end the report, whatever they would make of a picture", () => {
+  const metadata = {
+    "softjac.layout": "csr",
+    "softjac.emit": "jacobian",
+    "softjac.rows": "1",
+    "softjac.classes": "3",
+    "softjac.dtype": "float64",
+    "softjac.temperature": "1",
+    "softjac.threshold": "0",
+  };
+
+  test.each([
+    [[0, 5, 3], "found 3 where 6 is the least"],
+    [[0, 1, 9], "found 9 where 2 is the least"],
+    [[0, 0, 1], "found 0 where 1 is the least"],
+    [[-1, 0, 1], "found -1 where 0 is the least"],
+  ])("places %o", async (indices, message) => {
+    const results = at("places.arrow");
+    const entries = { indices, values: [0.1, 0.1, 0.1] };
+    writeResults(results, {
+      columns: csrFile([{ row: 0, entries }]),
+      metadata,
+    });
+    await expect(
+      built.report({ results, output: at("no.html") }),
+    ).rejects.toMatchObject({
+      code: "ERR_INPUT_FORMAT",
+      message: `${results}: row 0: expected places of entries that ascend to 8, ${message}`,
+    });
+  });
+
+  test("p over 1", async () => {
+    const results = at("p.arrow");
+    await built.run({ input: DIGITS, output: results, emit: ["softmax"] });
+    const bytes = readFileSync(results);
+    const p = built.softmaxResults(firstLogits(), {
+      rows: 1,
+      classes: 10,
+      emit: ["softmax"],
+    }).softmax as Float32Array;
+    const place = bytes.indexOf(Buffer.from(p.buffer, 16, 4));
+    bytes.writeFloatLE(1.5, place);
+    writeFileSync(results, bytes);
+    await expect(
+      built.report({ results, output: at("no.html") }),
+    ).rejects.toThrow(
+      `${results}: row 0: expected p from 0 to 1, found 1.5 for class 4`,
+    );
+  });
+});
+
+function firstLogits(): Float32Array {
+  const table = tableFromIPC(readFileSync(DIGITS));
+  return Float32Array.from(table.getChild("logits")?.get(0));
+}
 
 describe("a dataset", () => {
   const folder = at("logits");
