@@ -15,6 +15,8 @@ interface Task<Report> {
   make: (hooks: DatasetHooks) => Promise<Report>;
   /** The report for people. */
   text: (report: Report) => string;
+  /** What a line of a log has of it, where it is too long for one. */
+  logged?: (report: Report) => object;
   exitCode?: (report: Report) => number;
   /** The text is what the command is for: it goes to standard output. Where a file is made, that is for machines alone. */
   textIsResult?: boolean;
@@ -30,6 +32,7 @@ export async function carryOut<Report extends object>({
   output,
   make,
   text,
+  logged = (report) => report,
   exitCode = () => EXIT.done,
   textIsResult = false,
 }: Task<Report>): Promise<number> {
@@ -45,7 +48,7 @@ export async function carryOut<Report extends object>({
       else if (textIsResult) process.stdout.write(text(report));
       if (!asJson || settings.get("logFormat") === "json")
         if (!textIsResult && (!quiet || code !== EXIT.done))
-          teller.done(report, text(report));
+          teller.done(logged(report), text(report));
     });
     return written || code !== EXIT.done ? code : EXIT.io;
   } catch (error) {

@@ -32,6 +32,14 @@ export const REPORT_COMMAND: CommandSpec = {
       output: options.output,
       make: (hooks) => report(options, hooks),
       text: outputReportText,
+      // Single rows and curves are for the page, and for --json.
+      logged: ({ status, output, outputBytes, summary, durationMs }) => ({
+        status,
+        output,
+        outputBytes,
+        summary,
+        durationMs,
+      }),
     });
   },
 };

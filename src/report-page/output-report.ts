@@ -57,7 +57,7 @@ export interface SummaryNumbers {
   /** Inputs of a dataset that have no results, and why. */
   inputsLeftOut: { name: string; error: string }[];
   from: NumberSources;
-  /** From the report of the run; `output`: of which it tells. */
+  /** From the report of the run; `output`: the name of that which it tells of. */
   run: {
     output: string | null;
     durationMs: number;

@@ -1,4 +1,4 @@
-import { UsageError } from "../errors.js";
+import { AbortedError, UsageError } from "../errors.js";
 import { checkTarget } from "../output/commit.js";
 import type { RunHooks } from "../run.js";
 import { VERSION } from "../version.js";
@@ -44,6 +44,8 @@ export async function report(
   // Drawing takes a library that nothing else needs.
   const { drawPage } = await import("./drawing/page.js");
   const page = drawPage(numbers);
+  if (hooks.signal?.aborted)
+    throw new AbortedError({ cause: hooks.signal.reason });
   const outputBytes = await writePage(resolved, page);
   return {
     ...numbers,

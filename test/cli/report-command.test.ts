@@ -76,6 +76,24 @@ test("--json is what the library gives, and what the page is made of", async () 
   expect(own.rows.random.length).toBe(7);
 });
 
+test("a line of a log says what was made, and has no tables", () => {
+  const { status, stderr } = softjac(
+    "report",
+    results,
+    "-o",
+    page,
+    "--force",
+    "--log-format",
+    "json",
+  );
+  expect(status).toBe(0);
+  const { msg, report } = JSON.parse(stderr);
+  expect(msg).toBe("done");
+  expect(report).toMatchObject({ status: "done", output: page });
+  expect(report.summary.rowsWithResults).toBe(1797);
+  expect(stderr.length).toBeLessThan(3000);
+});
+
 test("the reports of the run and of a verification are in it", () => {
   const { status, stdout } = softjac(
     "report",
@@ -93,7 +111,7 @@ test("the reports of the run and of a verification are in it", () => {
   const { summary } = JSON.parse(stdout);
   const run = JSON.parse(readFileSync(at("run.json"), "utf8"));
   expect(summary.run).toMatchObject({
-    output: results,
+    output: "results.arrow",
     durationMs: run.durationMs,
     kernel: run.kernel,
   });

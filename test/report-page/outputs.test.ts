@@ -8,6 +8,7 @@ import {
   truncateSync,
   writeFileSync,
 } from "node:fs";
+import { tableFromIPC } from "apache-arrow";
 import { describe, expect, test } from "vitest";
 import type {
   OutputReport,
@@ -24,6 +25,7 @@ import {
 } from "../support/kept-input.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 import { normal, random } from "../support/random.js";
+import { csrFile, writeResults } from "../support/results-file.js";
 import { writeLabelled } from "./labelled-input.js";
 
 const at = workDirectory();
@@ -295,6 +297,62 @@ test("kept columns of every kind, as text", async () => {
     });
 });
 
+describe("numbers that cannot be end the report, whatever they would make of a picture", () => {
+  const metadata = {
+    "softjac.layout": "csr",
+    "softjac.emit": "jacobian",
+    "softjac.rows": "1",
+    "softjac.classes": "3",
+    "softjac.dtype": "float64",
+    "softjac.temperature": "1",
+    "softjac.threshold": "0",
+  };
+
+  test.each([
+    [[0, 5, 3], "found 3 where 6 is the least"],
+    [[0, 1, 9], "found 9 where 2 is the least"],
+    [[0, 0, 1], "found 0 where 1 is the least"],
+    [[-1, 0, 1], "found -1 where 0 is the least"],
+  ])("places %o", async (indices, message) => {
+    const results = at("places.arrow");
+    const entries = { indices, values: [0.1, 0.1, 0.1] };
+    writeResults(results, {
+      columns: csrFile([{ row: 0, entries }]),
+      metadata,
+    });
+    await expect(
+      built.report({ results, output: at("no.html") }),
+    ).rejects.toMatchObject({
+      code: "ERR_INPUT_FORMAT",
+      message: `${results}: row 0: expected places of entries that ascend to 8, ${message}`,
+    });
+  });
+
+  test("p over 1", async () => {
+    const results = at("p.arrow");
+    await built.run({ input: DIGITS, output: results, emit: ["softmax"] });
+    const bytes = readFileSync(results);
+    const p = built.softmaxResults(firstLogits(), {
+      rows: 1,
+      classes: 10,
+      emit: ["softmax"],
+    }).softmax as Float32Array;
+    const place = bytes.indexOf(Buffer.from(p.buffer, 16, 4));
+    bytes.writeFloatLE(1.5, place);
+    writeFileSync(results, bytes);
+    await expect(
+      built.report({ results, output: at("no.html") }),
+    ).rejects.toThrow(
+      `${results}: row 0: expected p from 0 to 1, found 1.5 for class 4`,
+    );
+  });
+});
+
+function firstLogits(): Float32Array {
+  const table = tableFromIPC(readFileSync(DIGITS));
+  return Float32Array.from(table.getChild("logits")?.get(0));
+}
+
 describe("a dataset", () => {
   const folder = at("logits");
   mkdirSync(folder);
@@ -347,6 +405,28 @@ describe("a dataset", () => {
     expect(new Set(report.rows.random.map(({ input }) => input)).size).toBe(2);
   });
 
+  test("without an input that was left out", async () => {
+    writeFileSync(`${folder}/broken.arrow`, "no Arrow file");
+    const mostly = at("mostly");
+    await built.runDataset({
+      inputs: [folder],
+      output: mostly,
+      keepGoing: true,
+      allowMissing: true,
+      keep: ["label"],
+    });
+    const report = await built.report({
+      results: mostly,
+      output: page,
+      force: true,
+    });
+    expect(report.summary.inputsLeftOut.map(({ name }) => name)).toEqual([
+      "broken.arrow",
+    ]);
+    expect(report.summary.rowsWithResults).toBe(2 * 1797);
+    expect(readFileSync(page, "utf8")).toMatch("Inputs without results");
+  });
+
   test("a part that is cut, and a folder that is none", async () => {
     const cut = at("cut");
     execFileSync("cp", ["-r", dataset, cut]);
@@ -357,6 +437,18 @@ describe("a dataset", () => {
     ).rejects.toThrow(
       /part-00000-of-00008.arrow: file: expected \d+ bytes as the manifest says, found 1000/,
     );
+    const manifest = JSON.parse(readFileSync(`${cut}/_manifest.json`, "utf8"));
+    manifest.parts[0].part = "../results.arrow";
+    writeFileSync(`${cut}/_manifest.json`, JSON.stringify(manifest));
+    await expect(
+      built.report({ results: cut, output: at("no.html") }),
+    ).rejects.toThrow(
+      `${cut}: _manifest.json: expected parts called as in part-00000-of-00001.arrow, found "../results.arrow"`,
+    );
+    writeFileSync(`${cut}/_manifest.json`, "[]");
+    await expect(
+      built.report({ results: cut, output: at("no.html") }),
+    ).rejects.toMatchObject({ code: "ERR_INPUT_FORMAT" });
     rmSync(`${cut}/_SUCCESS`);
     await expect(
       built.report({ results: cut, output: at("no.html") }),

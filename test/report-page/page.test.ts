@@ -89,6 +89,20 @@ describe("the page as text", () => {
     await close();
   });
 
+  test("texts that take more room once they are escaped count with it", async () => {
+    const texts = Array.from({ length: 1500 }, () => "<&>".repeat(100));
+    const input = writeNamed(at("texts.arrow"), "markup", texts);
+    const output = at("texts-results.arrow");
+    await built.run({ input, output, keep: ["markup"] });
+    await built.report({
+      results: output,
+      output: at("texts.html"),
+      sample: 1000,
+    });
+    expect(statSync(at("texts.html")).size).toBeLessThan(3e6);
+    expect(statSync(at("texts.html")).size).toBeGreaterThan(1e6);
+  });
+
   test("stays under 3 MB: many classes, rows and texts, and it is said what was left out", async () => {
     const classes = 100;
     const logits = Array.from({ length: 1200 }, (_, r) =>
@@ -239,7 +253,9 @@ describe.runIf(hasBrowser)("in a browser", () => {
   test.each(["light", "dark"] as const)(
     "axe finds nothing, in %s",
     async (scheme) => {
-      for (const path of [output, ...otherPages])
+      // One with all there can be, one of many classes, one that lacks most, one without rows.
+      const some = [4, 1, 7].map((n) => otherPages[n] as string);
+      for (const path of [output, ...(scheme === "light" ? some : [])])
         await expectAccessible(path, scheme);
     },
   );
@@ -256,9 +272,10 @@ describe.runIf(hasBrowser)("in a browser", () => {
     await close();
   });
 
-  test("nothing is wider than its window, on a telephone or a desk", async () => {
+  test("pages of all kinds: no trouble, and nothing is wider than its window, on a telephone or a desk", async () => {
     for (const path of [output, ...otherPages]) {
-      const { page, close } = await openPage(path);
+      const { page, trouble, close } = await openPage(path);
+      expect(trouble).toEqual([]);
       for (const width of [360, 768, 1280, 1920]) {
         await page.setViewportSize({ width, height: 800 });
         const found = await page.evaluate(
@@ -275,19 +292,42 @@ test.runIf(!hasBrowser)("what is left out without a browser", () => {
   console.log("report: 7 tests in a browser left out (no chromium)");
 });
 
+/** Logits that are drawn. */
+function drawn(rows: number, classes: number): string {
+  const path = at(`drawn-${rows}-${classes}.arrow`);
+  const sizes = ["--rows", String(rows), "--classes", String(classes)];
+  expect(softjac("generate", path, ...sizes).status).toBe(0);
+  return path;
+}
+
 /** Pages of outputs of other kinds. */
 const otherPages = [
-  ["factored", ["--layout", "factored"], []],
+  [DIGITS, ["--layout", "factored"], []],
   [
-    "lacking",
+    DIGITS,
     ["--layout", "csr", "--threshold", "1e-4", "--emit", "jacobian"],
     [],
   ],
-  ["two", ["--emit", "entropy"], ["--title", "Entropy, and little else"]],
-].map(([name, run, options]) => {
-  const [arrow, page] = [at(`${name}.arrow`), at(`${name}.html`)];
-  const made = softjac("run", DIGITS, "-o", arrow, ...(run as string[]));
-  expect(made.status).toBe(0);
+  [DIGITS, ["--emit", "entropy"], ["--title", "Entropy, and little else"]],
+  [
+    drawn(300, 90),
+    ["--keep", "label"],
+    ["--label", "label", "--classes", "90"],
+  ],
+  [drawn(300, 30), ["--keep", "label"], ["--label", "label"]],
+  [drawn(5, 1), [], []],
+  [drawn(5, 2), ["--keep", "label"], ["--label", "label"]],
+  [drawn(0, 4), ["--keep", "label"], ["--label", "label"]],
+].map(([input, run, options], n) => {
+  const [arrow, page] = [at(`${n}.arrow`), at(`${n}.html`)];
+  const made = softjac(
+    "run",
+    input as string,
+    "-o",
+    arrow,
+    ...(run as string[]),
+  );
+  expect(made.status, made.stderr).toBe(0);
   const shown = softjac("report", arrow, "-o", page, ...(options as string[]));
   expect(shown.status, shown.stderr).toBe(0);
   return page;

@@ -1,7 +1,7 @@
 import { count } from "../../number-text.js";
-import { LOST } from "../gather/certainty-sums.js";
 import type { Bins, CertaintyNumbers, OutputReport } from "../output-report.js";
-import { axisCount, digits, percent, powerOfTen } from "./figures.js";
+import { doubtFigure } from "./doubt-figure.js";
+import { axisCount, digits, percent } from "./figures.js";
 import { type Html, html } from "./html.js";
 import {
   type FigureSpec,
@@ -27,7 +27,9 @@ export function certaintySection({
       doubt && lostText(doubt),
       lacking(lacks),
       html`<div class="figures">`,
-      doubt && doubtFigure(doubt, summary.from.doubt),
+      doubt && doubt.counts.length > 0
+        ? doubtFigure(doubt, summary.from.doubt)
+        : null,
       confidence && confidenceFigure(confidence, certainty.rows),
       entropy && entropyFigure(entropy, summary.classes),
       html`</div>`,
@@ -46,99 +48,6 @@ function lostText({ rows, lostFloat32, lostFloat64, zero }: Doubt): Html {
 ${zero > 0 ? html`<li>${numberOf("zero-doubt", zero, count(zero))} rows have a doubt of exactly 0: one class has all, and the block is 0.</li>` : null}
 </ul>
 `;
-}
-
-const DOUBT_FROM: Record<string, string> = {
-  doubt: "the output's doubt",
-  tail: "the output's tail",
-  log_softmax: "the winner's log-softmax",
-  p: "the sum of the other classes' p",
-};
-
-function doubtFigure(doubt: Doubt, from: string | null): Html {
-  const bars = wider(doubt);
-  const rules = Object.entries(LOST).map(([type, least]) => ({
-    x: Math.log10(least),
-    type,
-  }));
-  const least = bars[0]?.x1 ?? -1;
-  // Where rows come near to what is lost, it is to be seen how near.
-  const lost = Math.log10(LOST.float32);
-  const low = least < lost + 2 ? Math.min(least, lost - 1) : least;
-  const shown = rules.filter(({ x }) => x > low);
-  const label = `Histogram of log10 of the doubt of ${count(doubt.rows)} rows`;
-  return figure({
-    id: "doubt",
-    title: "Doubt 1 − p",
-    wide: true,
-    caption: html`Rows by the doubt of their winner, on a logarithmic axis; ${count(doubt.rows)} rows, all of the output, the mean is ${numberOf("mean-doubt", doubt.mean)}${doubt.least === null ? "" : html`, the least ${numberOf("least-doubt", doubt.least)}, the largest ${numberOf("largest-doubt", doubt.largest)}`}. It is ${DOUBT_FROM[from ?? ""] ?? "computed"}, never the difference 1 − p.${shown.length > 0 ? " Left of a dashed line 1 − p is 0 in that type." : ""}`,
-    picture: picture(label, {
-      width: 1140,
-      x: {
-        domain: [low, 0],
-        label: "doubt →",
-        tickFormat: powerOfTen,
-        ticks: 12,
-      },
-      y: { label: "↑ rows", grid: true, tickFormat: axisCount, nice: true },
-      marks: [
-        Plot.rectY(bars, {
-          x1: "x1",
-          x2: "x2",
-          y: "rows",
-          fill: "var(--bar)",
-          insetLeft: 0.5,
-          insetRight: 0.5,
-        }),
-        Plot.ruleX(shown, {
-          x: "x",
-          stroke: "var(--accent)",
-          strokeDasharray: "4,3",
-        }),
-        Plot.text(shown, {
-          x: "x",
-          text: (rule: { type: string }) => `← lost in ${rule.type}`,
-          frameAnchor: "top",
-          textAnchor: "end",
-          dx: 4,
-          dy: -14,
-          fill: "var(--accent)",
-        }),
-        Plot.ruleY([0]),
-      ],
-    }),
-    table: table(
-      "Rows by doubt",
-      ["doubt, low end", "high end", "rows"],
-      bars.map(({ x1, x2, rows }) => [
-        digits(10 ** x1),
-        digits(10 ** x2),
-        count(rows),
-      ]),
-    ),
-  });
-}
-
-/** As few bins as can be looked at, joined from whole ones so that they end on even powers. */
-function wider({
-  low,
-  width,
-  counts,
-}: Bins): { x1: number; x2: number; rows: number }[] {
-  if (counts.length === 0) return [];
-  const first = Math.round(low / width);
-  const join =
-    [1, 2, 4, 8, 16, 32, 64].find((n) => counts.length / n <= 72) ?? 64;
-  const rows = new Map<number, number>();
-  counts.forEach((found, k) => {
-    const bin = Math.floor((first + k) / join);
-    rows.set(bin, (rows.get(bin) ?? 0) + found);
-  });
-  return [...rows].map(([bin, found]) => ({
-    x1: bin * join * width,
-    x2: (bin + 1) * join * width,
-    rows: found,
-  }));
 }
 
 function confidenceFigure(bins: Bins & { mean: number }, rows: number): Html {

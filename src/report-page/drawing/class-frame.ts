@@ -10,12 +10,17 @@ export function frameOf(shown: readonly number[]) {
     height: 560,
     marginLeft: 52,
     marginTop: 26,
-    marginBottom: isMany ? 36 + 7 * longest : 48,
+    marginBottom: isNamed(shown) && isMany ? 36 + 7 * longest : 48,
     style: { fontSize: isMany ? "10px" : "13px" },
   };
 }
 
 /** Classes are names, and no amounts. */
 export function ticksOf(shown: readonly number[]) {
-  return shown.length <= LABELLED ? { tickFormat: String } : { ticks: [] };
+  return isNamed(shown) ? { tickFormat: String } : { ticks: [] };
+}
+
+/** Whether there is room for their names at the axes. */
+export function isNamed(shown: readonly number[]): boolean {
+  return shown.length <= LABELLED;
 }

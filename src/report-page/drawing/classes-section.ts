@@ -11,6 +11,7 @@ export function classesSection({
   summary,
 }: Pick<OutputReport, "classes" | "summary">): Html {
   const { lacks, meanJacobian, sensitivity } = classes;
+  const hasPairs = summary.classes > 1;
   return section(
     "classes",
     "Classes",
@@ -18,8 +19,12 @@ export function classesSection({
     [
       lacking(lacks),
       html`<div class="figures">`,
-      meanJacobian && heatmapFigure(classes, meanJacobian, summary.classes),
-      sensitivity && sensitivityFigure(classes, sensitivity, summary.classes),
+      hasPairs && meanJacobian
+        ? heatmapFigure(classes, meanJacobian, summary.classes)
+        : null,
+      hasPairs && sensitivity
+        ? sensitivityFigure(classes, sensitivity, summary.classes)
+        : null,
       html`</div>`,
       html`<div class="tables">`,
       sensitivity && classTable(classes, sensitivity, summary.classes),

@@ -3,7 +3,9 @@ export function digits(value: number, most = 3): string {
   if (value === 0) return "0";
   const size = Math.abs(value);
   if (size >= 1e-3 && size < 1e6)
-    return value.toLocaleString("en-US", { maximumSignificantDigits: most });
+    return value
+      .toLocaleString("en-US", { maximumSignificantDigits: most })
+      .replace("-", "−");
   const [mantissa = "", exponent = ""] = value
     .toExponential(most - 1)
     .split("e");

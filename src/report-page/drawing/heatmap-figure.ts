@@ -1,6 +1,6 @@
 import { count } from "../../number-text.js";
 import type { ClassNumbers } from "../output-report.js";
-import { frameOf, ticksOf } from "./class-frame.js";
+import { frameOf, isNamed, ticksOf } from "./class-frame.js";
 import { digits, tellingDigits } from "./figures.js";
 import { type Html, html } from "./html.js";
 import { figure, numberOf, table } from "./parts.js";
@@ -10,6 +10,8 @@ import { whichOf } from "./which-classes.js";
 
 /** Up to so many classes a cell has room for its number. */
 const NUMBERED = 12;
+/** And up to so many there is a table of the same; of more, the page has them as JSON. */
+const TABLED = 40;
 
 /** Which classes trade against which: mean |J|, class by class. */
 export function heatmapFigure(
@@ -34,7 +36,7 @@ export function heatmapFigure(
       {
         ...frameOf(shown),
         marginRight: 6,
-        padding: shown.length > 30 ? 0 : 0.04,
+        padding: 0,
         x: {
           domain,
           label: "output class j →",
@@ -55,6 +57,7 @@ export function heatmapFigure(
             y: "i",
             fill: (cell: { mean: number }) =>
               `var(--h${scale.shade(cell.mean)})`,
+            inset: shown.length > 30 ? 0 : 1,
           }),
           Plot.cell(
             cells.filter(({ i, j }) => i === j),
@@ -75,17 +78,27 @@ export function heatmapFigure(
         ],
       },
     )}${legend(scale)}`,
-    table: isNumbered
-      ? table(
-          "Mean |J|",
-          ["input class", ...shown.map((j) => `to ${j}`)],
-          shown.map((i, a) => [
-            String(i),
-            ...shown.map((_, b) => digits(mean[a]?.[b] as number)),
-          ]),
-        )
-      : null,
+    table: tableOf(shown, mean),
   });
+}
+
+/** The same as numbers; of many classes, which the page has as JSON, what the axes have no room for. */
+function tableOf(
+  shown: readonly number[],
+  mean: readonly (readonly number[])[],
+): Html | null {
+  if (shown.length > TABLED)
+    return isNamed(shown)
+      ? null
+      : html`<p>The classes in the order of the heatmap: ${shown.join(", ")}.</p>`;
+  return table(
+    "Mean |J|",
+    ["input class", ...shown.map((j) => `to ${j}`)],
+    shown.map((i, a) => [
+      String(i),
+      ...shown.map((_, b) => digits(mean[a]?.[b] as number)),
+    ]),
+  );
 }
 
 /** ".012", "3e-4", for little room. */

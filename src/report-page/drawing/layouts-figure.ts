@@ -156,7 +156,7 @@ function colorOf({ layout }: { layout: string }): string {
 
 function denseText({ layouts }: SparsityNumbers): string {
   const dense = layouts.find(({ layout }) => layout === "dense");
-  return dense?.bytes
+  return dense && dense.bytes !== null
     ? `it would take ${bytes(dense.bytes)}`
     : "it cannot be written for so many";
 }

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { basename } from "node:path";
 import type { PageNumbers } from "../report.js";
 import { pageScript, pageStyle } from "./assets.js";
 import { calibrationSection } from "./calibration-section.js";
@@ -43,7 +44,7 @@ ${new Html(pageStyle())}
 <a class="skip" href="#summary">Skip to the summary</a>
 <header>
 <h1>${title}</h1>
-<p>What ${results} holds, by softjac ${softjac}.</p>
+<p>What ${basename(results)} holds, by softjac ${softjac}.</p>
 <nav aria-label="Sections"><ul>${links.map(([id, name]) => html`<li><a href="#${id}">${name}</a></li>`)}</ul></nav>
 </header>
 <main>
@@ -54,7 +55,7 @@ ${classesSection(numbers)}
 ${rowsSection(numbers)}
 ${sparsitySection(numbers)}
 </main>
-<script type="application/json" id="numbers">${embeddedJson(withoutRows(numbers))}</script>
+<script type="application/json" id="numbers">${embeddedJson(shownNumbers(numbers))}</script>
 <script>${new Html(script)}</script>
 </body>
 </html>
@@ -67,8 +68,14 @@ function policyOf(script: string): string {
   return `default-src 'none'; script-src 'sha256-${hash}'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'`;
 }
 
-/** The numbers behind the pictures; of many classes those that are shown. */
-function withoutRows({ rows: _, classes, ...numbers }: PageNumbers): object {
+/** The numbers behind the pictures; of many classes those that are shown. Where files lie is nobody's business. */
+function shownNumbers({
+  rows: _,
+  results: __,
+  output: ___,
+  classes,
+  ...numbers
+}: PageNumbers): object {
   const some = (values: number[] | null) =>
     values && classes.shown.map((k) => values[k] as number);
   return {

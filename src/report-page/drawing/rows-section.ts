@@ -43,7 +43,10 @@ function fitted(rows: ShownRows): { lists: RowList[]; left: number } {
     { name: "Surest", rows: rows.surest },
     { name: "Most torn", rows: rows.mostTorn },
   ];
-  const bytesOf = (row: ShownRow) => JSON.stringify(row, short).length;
+  const bytesOf = (row: ShownRow) =>
+    Buffer.byteLength(
+      embeddedJson(JSON.parse(JSON.stringify(row, short))).markup,
+    );
   let room = MOST_BYTES;
   for (const row of extremes.flatMap((list) => list.rows)) room -= bytesOf(row);
   const random = rows.random.filter((row) => {

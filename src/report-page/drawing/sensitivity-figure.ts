@@ -29,6 +29,7 @@ export function sensitivityFigure(
       },
       y: {
         type: "band",
+        padding: 0,
         domain: [...shown],
         label: "class k",
         labelArrow: "none",
@@ -40,7 +41,7 @@ export function sensitivityFigure(
           x: "mean",
           y: "k",
           fill: "var(--bar)",
-          inset: shown.length > 30 ? 0.5 : 1,
+          inset: shown.length > 30 ? 0.5 : 2,
         }),
         ...(shown.length <= 40
           ? [

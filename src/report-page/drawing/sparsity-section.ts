@@ -25,7 +25,9 @@ export function sparsitySection({
         : html`<ul class="facts"><li>This output keeps ${count(own)} entries, ${digits(own / Math.max(1, summary.rowsWithResults))} a row of ${count(summary.classes ** 2)}${summary.droppedSum === null ? "" : html`; left out: ${digits(summary.droppedSum)} in all of |J|, the largest ${digits(summary.droppedMax ?? 0)}`}.</li></ul>`,
       html`<div class="figures">`,
       curve.length > 0 ? keptFigure(sparsity, summary.classes) : null,
-      curve.length > 0 ? droppedFigure(sparsity) : null,
+      curve.some(({ droppedShare }) => droppedShare > 0)
+        ? droppedFigure(sparsity)
+        : null,
       layoutsFigure(sparsity, summary),
       html`</div>`,
     ],

@@ -32,7 +32,7 @@ ${table(
 }
 
 function leadOf({ emit, layout, classes, rows }: SummaryNumbers): string {
-  return `${emit.join(", ")} of ${count(rows)} rows of ${count(classes)} logits, in layout ${layout}.`;
+  return `${emit.join(", ")} of ${count(rows)} rows of ${count(classes)} ${classes === 1 ? "logit" : "logits"}, in layout ${layout}.`;
 }
 
 function tiles({

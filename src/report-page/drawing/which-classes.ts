@@ -4,5 +4,7 @@ import { count } from "../../number-text.js";
 export function whichOf(shown: number, all: number): string {
   return shown < all
     ? `The ${count(shown)} of ${count(all)} classes that change most`
-    : `All ${count(all)} classes`;
+    : all === 1
+      ? "The one class"
+      : `All ${count(all)} classes`;
 }

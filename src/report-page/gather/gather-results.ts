@@ -44,7 +44,7 @@ export async function gatherResults(
       const { rowStart, rowEnd } = part.run;
       known.rows += rowEnd - rowStart;
       known.bytes += part.bytes;
-      known.inputs.add(input ?? part.source ?? part.path);
+      known.inputs.add(input ?? part.source ?? "not known");
     },
     (example, part) => gathered?.add(example, part),
   );

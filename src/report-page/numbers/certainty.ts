@@ -23,6 +23,8 @@ export function certaintyNumbers(
     lacks.push(
       `${withoutP.toLocaleString("en-US")} rows are left out: their blocks do not tell p (two classes that trade alone, or numbers too small).`,
     );
+  if (sums.confidence.rows + sums.doubtRows === 0 && (confidence || doubt))
+    lacks.push("There are no rows whose certainty could be told.");
   return {
     rows: Math.max(sums.confidence.rows, sums.doubtRows),
     confidence: withMean(sums.confidence),

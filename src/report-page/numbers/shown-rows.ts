@@ -92,9 +92,12 @@ async function lookUp(
       : null;
     try {
       for (const row of rows) {
-        const block = reader
-          ? await reader.part(row.row, row.classes)
-          : blockOfP(row, run.temperature);
+        const block =
+          row.classes.length === 0
+            ? null
+            : reader
+              ? await reader.part(row.row, row.classes)
+              : blockOfP(row, run.temperature);
         const isKept = run.layout === "csr" || run.layout === "coo";
         shown.set(row, {
           row: row.row,

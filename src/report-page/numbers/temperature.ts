@@ -15,7 +15,8 @@ const CURVE_POINTS = 33;
  */
 export function temperatureNumbers(sample: PSample): TemperatureNumbers | null {
   const rows = possibleRows(sample);
-  if (rows.length === 0) return null;
+  // Of one class p is 1, whatever T is.
+  if (rows.length === 0 || sample.classes === 1) return null;
   const at = (temperature: number) => ({
     temperature,
     ...scores(sample, rows, temperature),

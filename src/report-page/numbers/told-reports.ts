@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { basename } from "node:path";
 import { InputFormatError, InputMissingError, IoError } from "../../errors.js";
 import type { SummaryNumbers } from "../output-report.js";
 
@@ -18,7 +19,7 @@ export function toldOfRun(path: string): SummaryNumbers["run"] {
     threads: numberOrNull(told.threads),
     kernel: textOrNull(told.kernel),
     peakMemoryBytes: numberOrNull(told.peakMemoryBytes),
-    output: textOrNull(told.output),
+    output: nameOf(told.output),
   };
 }
 
@@ -40,7 +41,7 @@ export function toldOfVerification(path: string): SummaryNumbers["verified"] {
   return {
     ok,
     rowsChecked,
-    output: textOrNull(told.output),
+    output: nameOf(told.output),
     columns: columns.map((column) => {
       const { name, ok: isOk, maxError, bound } = Object(column);
       return {
@@ -60,6 +61,11 @@ function numberOrNull(value: unknown): number | null {
 
 function textOrNull(value: unknown): string | null {
   return typeof value === "string" ? value : null;
+}
+
+/** Of a file by its path. */
+function nameOf(path: unknown): string | null {
+  return typeof path === "string" ? basename(path) : null;
 }
 
 function readJson(path: string): Record<string, unknown> {

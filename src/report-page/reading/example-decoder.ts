@@ -1,7 +1,9 @@
 import type { FoundColumn } from "../../verify/output-columns.js";
 import type { StoredRun } from "../../verify/stored-run.js";
 import { BlockEntries } from "./block-entries.js";
+import { checkP, checkPlaces } from "./check-values.js";
 import type { Example, StoredBlock } from "./example.js";
+import { entropyOf, largestOf, sumOfOthers } from "./numbers-of-p.js";
 import { pOfBlock, pOfLogBlock } from "./p-of-block.js";
 import type { NumberSources } from "./reading-plan.js";
 
@@ -10,6 +12,7 @@ export type Cells = readonly (ArrayLike<number> | null)[];
 
 /** Makes examples of what columns hold. */
 export class ExampleDecoder {
+  readonly #path: string;
   readonly #run: StoredRun;
   readonly #sources: NumberSources;
   readonly #columns: readonly FoundColumn[];
@@ -19,11 +22,13 @@ export class ExampleDecoder {
 
   /** @param labelAt the label's place among the cells, behind those of `columns`; -1: there is none */
   constructor(
+    path: string,
     run: StoredRun,
     sources: NumberSources,
     columns: readonly FoundColumn[],
     labelAt: number,
   ) {
+    this.#path = path;
     this.#run = run;
     this.#sources = sources;
     this.#columns = columns;
@@ -32,6 +37,7 @@ export class ExampleDecoder {
     this.#p = new Float64Array(sources.p === "softmax" ? 0 : run.classes);
   }
 
+  /** @throws InputFormatError for numbers that cannot be */
   decode(row: number, batch: number, k: number, cells: Cells): Example {
     const example: Example = {
       row,
@@ -50,7 +56,7 @@ export class ExampleDecoder {
     };
     if (example.isNull) return example;
     const { p, doubt, confidence, entropy, jacobian } = this.#sources;
-    const block = this.#block(cells);
+    const block = this.#block(row, cells);
     if (jacobian === "block" || jacobian === "entries") example.block = block;
     const summed = p ? this.#setP(example, cells, block) : Number.NaN;
     example.doubt = this.#doubtOf(doubt, cells, example, summed);
@@ -79,11 +85,15 @@ export class ExampleDecoder {
       : -1;
   }
 
-  #block(cells: Cells): StoredBlock | null {
+  #block(row: number, cells: Cells): StoredBlock | null {
     for (const [n, { name, source }] of this.#columns.entries()) {
       const values = cells[n] as ArrayLike<number>;
-      if (source.kind === "values")
-        return { kind: "entries", values, indices: this.#indices(cells) };
+      if (source.kind === "values") {
+        const indices = this.#indices(cells);
+        const place = { path: this.#path, row };
+        checkPlaces(place, indices, values, this.#run.classes);
+        return { kind: "entries", values, indices };
+      }
       if (name === "jacobian" || name === "log_jacobian")
         return {
           kind: this.#run.layout === "packed" ? "triangle" : "square",
@@ -122,6 +132,7 @@ export class ExampleDecoder {
         this.#p[k] = Math.exp(stored[k] as number);
       example.p = this.#p;
     }
+    checkP({ path: this.#path, row: example.row }, example.p);
     return sumOfOthers(example.p, example.winner);
   }
 
@@ -171,34 +182,4 @@ export class ExampleDecoder {
 /** A null table row of coo has one entry without a place. */
 function isNull(cell: ArrayLike<number> | null): boolean {
   return cell === null || (cell.length === 1 && Number.isNaN(cell[0]));
-}
-
-function largestOf(values: ArrayLike<number>): number {
-  let at = 0;
-  for (let k = 1; k < values.length; k++)
-    if ((values[k] as number) > (values[at] as number)) at = k;
-  return at;
-}
-
-function sumOfOthers(p: ArrayLike<number>, winner: number): number {
-  let sum = 0;
-  for (let k = 0; k < p.length; k++) if (k !== winner) sum += p[k] as number;
-  return sum;
-}
-
-/** -Σ p log p, in nats; of a sure winner by its doubt, since log p is 0 long before it should be. */
-function entropyOf(
-  p: ArrayLike<number>,
-  winner: number,
-  doubt: number,
-): number {
-  let sum = 0;
-  for (let k = 0; k < p.length; k++) {
-    const own = p[k] as number;
-    if (own > 0)
-      sum -=
-        own *
-        (k === winner && doubt < 0.5 ? Math.log1p(-doubt) : Math.log(own));
-  }
-  return sum;
 }

@@ -9,6 +9,8 @@ import {
   PermissionError,
 } from "../../errors.js";
 
+const PART_NAME = /^part-\d{5,15}-of-\d{5,15}\.arrow$/;
+
 /** Files of results in the order of their rows, and what a dataset says of itself. */
 export interface FoundResults {
   path: string;
@@ -29,6 +31,13 @@ export function findResults(path: string): FoundResults {
     return { path, parts: [{ path, input: null }], manifest: null };
   const manifest = readManifest(path);
   const parts = manifest.parts.map(({ part, bytes, input }) => {
+    // No other name from a file becomes a path.
+    if (!PART_NAME.test(part))
+      throw new InputFormatError(
+        path,
+        MANIFEST,
+        `expected parts called as in part-00000-of-00001.arrow, found ${JSON.stringify(part)}`,
+      );
     const file = join(path, part);
     checkBytes(file, bytes);
     return { path: file, input: manifest.inputs[input]?.name ?? null };

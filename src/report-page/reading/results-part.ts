@@ -82,6 +82,7 @@ export async function openResultsPart(
     const parts = all.map(({ stored }) => stored);
     const batches = placeBatches(file, { row, parts });
     const decoder = new ExampleDecoder(
+      path,
       run,
       sources,
       columns,

@@ -1,0 +1,46 @@
+import { InputFormatError } from "../../errors.js";
+
+/** Which row of which file is looked at. */
+export interface RowPlace {
+  path: string;
+  row: number;
+}
+
+/** @throws InputFormatError for what is no probability */
+export function checkP({ path, row }: RowPlace, p: ArrayLike<number>): void {
+  for (let k = 0; k < p.length; k++) {
+    const own = p[k] as number;
+    if (!(own >= 0 && own <= 1))
+      throw new InputFormatError(
+        path,
+        `row ${row}`,
+        `expected p from 0 to 1, found ${own} for class ${k}`,
+      );
+  }
+}
+
+/** @throws InputFormatError for places i·Q + j that do not ascend, or are not in a block */
+export function checkPlaces(
+  { path, row }: RowPlace,
+  indices: ArrayLike<number>,
+  values: ArrayLike<number>,
+  classes: number,
+): void {
+  if (indices.length !== values.length)
+    throw new InputFormatError(
+      path,
+      `row ${row}`,
+      `expected as many values as indices, found ${values.length} and ${indices.length}`,
+    );
+  let least = 0;
+  for (let n = 0; n < indices.length; n++) {
+    const index = indices[n] as number;
+    if (!(index >= least && index < classes * classes))
+      throw new InputFormatError(
+        path,
+        `row ${row}`,
+        `expected places of entries that ascend to ${classes * classes - 1}, found ${index} where ${least} is the least`,
+      );
+    least = index + 1;
+  }
+}
