@@ -269,6 +269,27 @@ test("an input that is replaced while it is worked on: 65, and nothing is publis
   }
 });
 
+test("SIGTERM while the store does not answer: 75 within the grace, and the same command goes on", async () => {
+  const prefix = newPrefix();
+  let run: ReturnType<typeof softjac> | null = null;
+  proxy.befalling = {
+    fault: "late",
+    turn: 3,
+    times: Number.POSITIVE_INFINITY,
+    of: ({ method, url }) => method === "GET" && url.includes("/in/"),
+    onFault: () => run?.kill("SIGTERM"),
+  };
+  run = softjac([...args(prefix), "--grace", "1"], {
+    AWS_ENDPOINT_URL: proxy.url,
+  });
+  const { status, stderr } = await run;
+  proxy.befalling = null;
+  expect(status, stderr).toBe(75);
+  expect(stderr).toContain("the same command goes on");
+  expect(await softjac(args(prefix))).toMatchObject({ status: 0 });
+  expect(texts(prefix)).toEqual(expected);
+});
+
 describe("gc", () => {
   const hours = (n: number) => new Date(Date.now() - n * 3_600_000);
   const gc = async (prefix: string, ...more: string[]) => {

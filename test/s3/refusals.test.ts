@@ -150,7 +150,7 @@ describe("exit codes", () => {
   });
 });
 
-test("a store that does not know conditions is found out before anything is made: 78", async () => {
+test("a store that does not know conditions is found out before a part is made: 78", async () => {
   server.ignoresConditions = true;
   const { status, stderr } = await softjac(["run", inputs, "-o", output()]);
   server.ignoresConditions = false;
