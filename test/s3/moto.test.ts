@@ -159,6 +159,16 @@ describe.skipIf(!isThere)("moto's server", () => {
       createHash("sha256").update(bytes).digest("hex"),
     );
     expect(await publish("new")).toBe(false);
+    proxy.befalling = {
+      fault: "503",
+      turn: 1,
+      of: ({ method, url }) => method === "POST" && url.includes("uploadId"),
+      onFault: () => void put("pieces/meanwhile", Buffer.from("first")),
+    };
+    expect(await publish("meanwhile")).toBe(false);
+    proxy.befalling = null;
+    const meanwhile = await store.read(`s3://${BUCKET}/pieces/meanwhile`);
+    expect(Buffer.from(meanwhile ?? []).toString()).toBe("first");
     const Key = "late/part-00000-of-00001.arrow";
     await client.send(
       new CreateMultipartUploadCommand({ Bucket: BUCKET, Key }),

@@ -1,4 +1,5 @@
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { DatasetOptions } from "../../src/dataset/options.js";
@@ -88,4 +89,25 @@ test("a folder's run has its own fingerprint on S3: plan, records, manifest and 
   expect(readFileSync(join(whole, "_SUCCESS"))).toEqual(
     world.under(prefix).get("_SUCCESS"),
   );
+});
+
+test("parts of many MiB go in pieces, and nothing is left of them here", async () => {
+  const input = at("large.arrow");
+  await built.generate({ output: input, rows: 25_000, classes: 12, seed: 3 });
+  const run = { inputs: [input], shardRows: 12_500, endpoint };
+  const prefix = newPrefix();
+  await built.runDataset({ ...run, output: at("large") });
+  await built.runDataset({ ...run, output: `s3://${BUCKET}/${prefix}` });
+  const found = world.under(prefix);
+  for (const [name, bytes] of filesIn(at("large")))
+    expect(found.get(name)?.equals(bytes), name).toBe(true);
+  const pieces = world.server.served.filter(
+    ({ key, query }) => key.startsWith(prefix) && query.has("partNumber"),
+  );
+  expect(pieces.length).toBeGreaterThan(3);
+  expect(world.server.uploads.count).toBe(0);
+  const left = readdirSync(tmpdir()).filter((name) =>
+    name.startsWith(`softjac-${process.pid}-`),
+  );
+  expect(left).toEqual([]);
 });
