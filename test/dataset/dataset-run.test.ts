@@ -13,8 +13,8 @@ import { DatasetRun } from "../../src/dataset/dataset-run.js";
 import { sha256 } from "../../src/dataset/fingerprint.js";
 import { runFolders } from "../../src/dataset/names.js";
 import type { BytesOptions } from "../../src/dataset/options.js";
-import { PosixStore } from "../../src/store/posix-store.js";
 import { partRecord } from "../../src/dataset/records.js";
+import { PosixStore } from "../../src/store/posix-store.js";
 import { CALLS, FAULTS, faultyStore } from "../support/faulty-store.js";
 import { workDirectory } from "../support/logits-input.js";
 
