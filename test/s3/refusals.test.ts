@@ -234,6 +234,15 @@ describe("the SDK", () => {
     }
   });
 
+  test("is not asked for by who publishes a folder that was made from objects", async () => {
+    const output = at("from-objects/");
+    const made = ["-o", output, "--shard-rows", "50"];
+    expect((await softjac(["plan", inputs, ...made])).status).toBe(0);
+    expect((await softjac(["run-shard", "-o", output])).status).toBe(0);
+    const { status, stderr } = start(true, "finalize", output);
+    expect(status, stderr).toBe(0);
+  });
+
   test("that is not installed: 78, and what to install", () => {
     for (const args of [
       ["run", inputs, "-o", at("y/")],
