@@ -43,6 +43,6 @@ export async function openInputs(
   states?: ReadonlyMap<string, InputState>,
 ): Promise<Inputs> {
   if (!isS3(root)) return new FileInputs(root);
-  const { openS3Inputs } = await import("./s3-inputs.js");
-  return openS3Inputs(root, s3, states);
+  const { S3Inputs } = await import("./s3-inputs.js");
+  return new S3Inputs(root, s3, states);
 }

@@ -14,14 +14,6 @@ import type { InputState } from "./dataset-plan.js";
 import { refuseChanged } from "./input-changed.js";
 import type { Inputs, SeenInput } from "./inputs.js";
 
-export async function openS3Inputs(
-  root: string,
-  options: S3Options,
-  states?: ReadonlyMap<string, InputState>,
-): Promise<S3Inputs> {
-  return new S3Inputs(root, await openObjects(options), states);
-}
-
 /**
  * Objects of S3: what of them is needed is fetched into files of this machine without a name. Every request says which
  * object is meant, by its ETag: of one that was replaced no byte is read.
@@ -32,7 +24,7 @@ export class S3Inputs implements Inputs {
 
   constructor(
     private readonly root: string,
-    private readonly objects: Objects,
+    private readonly options: S3Options,
     private readonly states?: ReadonlyMap<string, InputState>,
   ) {}
 
@@ -54,7 +46,8 @@ export class S3Inputs implements Inputs {
     const { scratch, signal, limits = DEFAULT_LIMITS } = options;
     const state = { bytes: input.bytes, etag: input.etag ?? "" };
     const place = this.#place(input.name);
-    const staged = new StagedObject(this.objects, place, state, scratch);
+    const objects = await this.#objects();
+    const staged = new StagedObject(objects, place, state, scratch);
     const file = {
       path,
       fd: staged.fd,
@@ -99,7 +92,8 @@ export class S3Inputs implements Inputs {
     const whole = this.#staged.get(logits);
     if (!whole) return logits;
     const { place, state, scratch } = whole;
-    const staged = new StagedObject(this.objects, place, state, scratch);
+    const objects = await this.#objects();
+    const staged = new StagedObject(objects, place, state, scratch);
     const rows: LogitsFile = {
       ...logits,
       fd: staged.fd,
@@ -138,8 +132,14 @@ export class S3Inputs implements Inputs {
   }
 
   async #seen(name: string): Promise<InputState | null> {
-    const found = await this.objects.head(this.#place(name));
+    const objects = await this.#objects();
+    const found = await objects.head(this.#place(name));
     return found && { bytes: found.bytes, etag: found.etag };
+  }
+
+  /** Who only looks at a run, or publishes it, needs none. */
+  #objects(): Promise<Objects> {
+    return openObjects(this.options);
   }
 
   #nameOf(path: string): string {

@@ -116,11 +116,8 @@ export async function runShards(
   const isOfTask = tasksShards({ shardIndex, shardCount });
   const work = resolveWork({ keepGoing, grace, timeLimit, stallTimeout });
   return reported({ output, limits: work, hooks }, async (report, stopping) => {
-    const { run, store, inputs } = await openPlannedRun(
-      output,
-      fingerprint,
-      s3,
-    );
+    const planned = await openPlannedRun(output, fingerprint, s3);
+    const { run } = planned;
     report.planned(run.plan);
     const chosen = select && new Set(select);
     refuseBeyond(select, run.shards);
@@ -142,17 +139,7 @@ export async function runShards(
         );
       const leftOut = new Set<string>();
       await computeShards(
-        {
-          ...work,
-          crew: new Crew(),
-          of,
-          run,
-          store,
-          inputs,
-          shards,
-          report,
-          stopping,
-        },
+        { ...work, ...planned, crew: new Crew(), of, shards, report, stopping },
         {
           ...hooks,
           onEvent(event) {

@@ -17,7 +17,7 @@ const page = fileURLToPath(
 test("every command of docs/object-stores.md runs", async () => {
   const text = readFileSync(page, "utf8");
   const commands = [...text.matchAll(/^softjac .*$/gm)].map(([line]) => line);
-  expect(commands.length).toBe(9);
+  expect(commands.length).toBe(10);
   mkdirSync(at("local-logits"));
   for (const name of ["a", "b"])
     copyFileSync(DIGITS, join(at("local-logits"), `${name}.arrow`));

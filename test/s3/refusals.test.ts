@@ -150,7 +150,7 @@ describe("exit codes", () => {
   });
 });
 
-test("a store that does not know conditions is found out before anything is made: 78", async () => {
+test("a store that does not know conditions is found out before a part is made: 78", async () => {
   server.ignoresConditions = true;
   const { status, stderr } = await softjac(["run", inputs, "-o", output()]);
   server.ignoresConditions = false;
@@ -232,6 +232,15 @@ describe("the SDK", () => {
       expect(status, stderr).toBe(0);
       expect(stderr).not.toContain("asked for");
     }
+  });
+
+  test("is not asked for by who publishes a folder that was made from objects", async () => {
+    const output = at("from-objects/");
+    const made = ["-o", output, "--shard-rows", "50"];
+    expect((await softjac(["plan", inputs, ...made])).status).toBe(0);
+    expect((await softjac(["run-shard", "-o", output])).status).toBe(0);
+    const { status, stderr } = start(true, "finalize", output);
+    expect(status, stderr).toBe(0);
   });
 
   test("that is not installed: 78, and what to install", () => {

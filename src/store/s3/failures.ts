@@ -68,9 +68,8 @@ export function failureOf(error: unknown): Failure | null {
     return { passes: false, reason, text: "no credentials" };
   if (status !== undefined && status >= 300) {
     const text = `${word(name)} (status ${status})`;
-    const passes =
-      PASSING.test(name) || status >= 500 || status === 429 || status === 408;
-    if (passes || status === 409)
+    const isBusy = status >= 500 && status !== 501 && status !== 505;
+    if (PASSING.test(name) || isBusy || [408, 409, 429].includes(status))
       return { passes: true, reason: "other", text };
     return { passes: false, reason: reason ?? reasonOf(status), text };
   }

@@ -104,15 +104,17 @@ export class Objects {
   /**
    * Bytes `[start, end)` of an object in order, all of them; an answer that is cut is asked for the rest.
    * @param etag of the object that is meant; another is refused for "condition"
+   * @param stop gives it up
    */
   async readRange(
     place: S3Place,
     { start, end, etag }: { start: number; end: number; etag?: string },
     sink: Sink,
+    stop?: AbortSignal,
   ): Promise<void> {
     const { GetObjectCommand } = this.sdk;
     let at = start;
-    await this.#request(place, async (attempt) => {
+    const read = async (attempt: Attempt) => {
       if (at >= end) return;
       const found = await this.client.send(
         new GetObjectCommand({
@@ -132,7 +134,8 @@ export class Objects {
       });
       if (at < end)
         throw new CutAnswer(`an answer cut ${end - at} bytes before its end`);
-    });
+    };
+    await this.#request(place, read, { stop });
   }
 
   /** Puts an object where there is none. false: one is there, and stays. */
@@ -212,16 +215,17 @@ export class Objects {
     return this.#request(
       place,
       ({ signal }) => send(this.client, { abortSignal: signal }),
-      bytes,
+      { bytes },
     );
   }
 
   #request<T>(
     place: S3Place,
     attempt: (of: Attempt) => Promise<T>,
-    bytes = 0,
+    options: { bytes?: number; stop?: AbortSignal | undefined } = {},
   ): Promise<T> {
-    return this.#requests.make(s3Name(place.bucket, place.key), attempt, bytes);
+    const name = s3Name(place.bucket, place.key);
+    return this.#requests.make(name, attempt, options);
   }
 
   async #drain(

@@ -29,17 +29,23 @@ export class Requests {
   /**
    * @param name what the request is about
    * @param bytes that it sends
-   * @throws ServiceUnavailableError where it failed as often as it is made; else an error of ours, with why as its cause
+   * @param stop gives it up
+   * @throws what `stop` was aborted with; ServiceUnavailableError where it failed as often as it is made; else an error of ours, with why as its cause
    */
   async make<T>(
     name: string,
     attempt: (of: Attempt) => Promise<T>,
-    bytes = 0,
+    {
+      bytes = 0,
+      stop,
+    }: { bytes?: number; stop?: AbortSignal | undefined } = {},
   ): Promise<T> {
     for (let tries = 1; ; tries++) {
+      stop?.throwIfAborted();
       try {
-        return await this.#once(attempt, bytes);
+        return await this.#once(attempt, bytes, stop);
       } catch (error) {
+        stop?.throwIfAborted();
         const failure = failureOf(error);
         if (!failure) throw error;
         if (!failure.passes) throw refusal(name, failure, error);
@@ -49,7 +55,7 @@ export class Requests {
             `expected an answer of the store, found ${failure.text} (${TRIES} times)`,
             { cause: error },
           );
-        await delay(pauseAfter(tries));
+        await delay(pauseAfter(tries), undefined, stop && { signal: stop });
       }
     }
   }
@@ -57,6 +63,7 @@ export class Requests {
   async #once<T>(
     attempt: (of: Attempt) => Promise<T>,
     bytes: number,
+    stop: AbortSignal | undefined,
   ): Promise<T> {
     const controller = new AbortController();
     const limit = this.#timeoutMs + bytes / SLOWEST_BYTES_PER_MS;
@@ -70,12 +77,15 @@ export class Requests {
       }, limit);
     });
     const { signal } = controller;
+    const stopped = () => controller.abort(stop?.reason);
+    stop?.addEventListener("abort", stopped);
     const answer = attempt({ signal, alive: () => timer?.refresh() });
     answer.catch(() => {});
     try {
       return await Promise.race([answer, tooLong]);
     } finally {
       clearTimeout(timer);
+      stop?.removeEventListener("abort", stopped);
     }
   }
 }

@@ -59,6 +59,7 @@ export class StagedObject {
         { ...range, etag },
         (bytes, at) =>
           inFlight.hold(bytes.byteLength, () => this.#write(bytes, at)),
+        signal,
       );
       this.present.add(range);
     });

@@ -5,7 +5,7 @@ import {
   type ServerResponse,
 } from "node:http";
 import type { AddressInfo } from "node:net";
-import { partOfUpload, type Upload, Uploads } from "./uploads.js";
+import { partOfUpload, Uploads } from "./uploads.js";
 import { escapeXml, listingXml } from "./xml.js";
 
 // A server of S3's requests that softjac makes, in memory. It holds clients to what S3 holds them to: names of buckets,
@@ -210,7 +210,7 @@ export class ObjectsServer {
       answer(204);
     } else if (request.method === "POST") {
       this.#checkPut(request.headers, objects.get(key));
-      const { bytes, etag } = this.#complete(upload, body.toString());
+      const { bytes, etag } = this.uploads.complete(upload, body.toString());
       objects.set(key, { bytes, etag, modified: upload.started });
       this.uploads.end(id);
       answer(
@@ -219,10 +219,6 @@ export class ObjectsServer {
         `<CompleteMultipartUploadResult><Key>${escapeXml(key)}</Key><ETag>${escapeXml(etag)}</ETag></CompleteMultipartUploadResult>`,
       );
     } else throw new S3Failure(405, "MethodNotAllowed");
-  }
-
-  #complete(upload: Upload, xml: string): { bytes: Buffer; etag: string } {
-    return this.uploads.complete(upload, xml);
   }
 
   #checkPut(
