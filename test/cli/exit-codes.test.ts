@@ -79,7 +79,7 @@ const REFUSED: [name: string, args: string[], exit: number, message: string][] =
       "an unknown command",
       ["rum", DIGITS, "-o", out],
       64,
-      "expected a command among run, verify, inspect, generate, plan, run-shard, finalize, status, gc, found rum (softjac --help)",
+      "expected a command among run, verify, inspect, generate, plan, run-shard, finalize, status, gc, submit, worker, wait, found rum (softjac --help)",
     ],
     [
       "a flag with a value",

@@ -53,9 +53,11 @@ test("docs/queue.md gives the defaults that the tables have", () => {
   const flag = (name: string) =>
     `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
   const found = new Map(
-    [...manual.matchAll(/`(--[a-z-]+)` \((\d+)(?: s)?\)/g)].map(
-      ([, name, value]) => [name, Number(value)],
-    ),
+    [
+      ...manual.matchAll(
+        /`(--[a-z-]+)`(?:,| seconds| times)? \(?(\d+)(?: s)?\)/g,
+      ),
+    ].map(([, name, value]) => [name, Number(value)]),
   );
   const specs = [
     ...QUEUE_OPTIONS,
