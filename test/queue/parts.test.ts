@@ -149,6 +149,7 @@ test("shards are lost once they were looked for twice in vain", () => {
   const queued = (live: number[], failed: [number, string][] = []) => ({
     live: new Set(live),
     failed: new Map(failed),
+    delayed: [],
     submissions: 1,
   });
   expect(lost.judge([1, 2, 3], queued([2], [[3, "x"]]))).toEqual({
