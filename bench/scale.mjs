@@ -233,18 +233,23 @@ function fillIn(wip, count) {
 /** Two workers of one thread each against run with two threads, on the same parts. */
 async function workers() {
   const input = join(folder, "large.arrow");
-  await generate({ output: input, rows: 16_000, classes: 100 });
+  await generate({ output: input, rows: 48_000, classes: 100 });
   const bytes = ["--shard-bytes", String(64 * 2 ** 20)];
   const times = { run: [], workers: [] };
+  const processor = { run: [], workers: [] };
+  let parts = 0;
   for (let turn = 0; turn < 5; turn++) {
     const out = join(folder, `large-${turn}`);
+    const start = cpuOfChildren();
     times.run.push(
       timed(() =>
         json("run", input, "-o", `${out}/`, "--threads", "2", ...bytes),
       ),
     );
+    processor.run.push(cpuOfChildren() - start);
     fs.rmSync(out, { recursive: true });
-    json("submit", input, "-o", out, ...bytes, ...at());
+    parts = json("submit", input, "-o", out, ...bytes, ...at()).submitted;
+    const before = cpuOfChildren();
     const begun = Date.now();
     const both = await Promise.all(
       [1, 2].map(() =>
@@ -256,16 +261,25 @@ async function workers() {
       .filter(({ msg }) => msg === "part made")
       .map(({ time }) => Date.parse(time));
     times.workers.push(Math.max(...ends) - begun);
+    processor.workers.push(cpuOfChildren() - before);
     json("wait", out, ...at());
     fs.rmSync(out, { recursive: true });
   }
   const { run, workers } = rounded(times);
   const ratios = times.run.map((ms, k) => ms / times.workers[k]);
   return {
-    parts: 20,
+    parts,
     milliseconds: { run, workers },
+    processorSeconds: rounded(processor),
     speedOfTwoWorkers: rounded({ ratio: ratios }).ratio,
   };
+}
+
+/** Processor seconds of all commands that have ended. */
+function cpuOfChildren() {
+  const stat = fs.readFileSync("/proc/self/stat", "utf8");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[13]) + Number(fields[14])) / 100;
 }
 
 function at() {
