@@ -63,6 +63,14 @@ export function jobOptions({
   };
 }
 
+/** Seconds that a job waits for another try at most. */
+export function longestBackoff({
+  attempts = 6,
+  backoff = 2,
+}: AttemptOptions): number {
+  return backoff * 2 ** Math.max(0, attempts - 2);
+}
+
 /**
  * The data of a job, which whoever reaches the Redis may have written.
  * @throws JobRefusedError

@@ -4,18 +4,23 @@ import { partName } from "../dataset/names.js";
 import { PartsFailedError } from "../errors.js";
 import { enqueue } from "./enqueue.js";
 import { isInputsFault } from "./failure-kind.js";
-import { jobOptions } from "./jobs.js";
+import { jobOptions, longestBackoff } from "./jobs.js";
 import { LostShards } from "./lost-shards.js";
 import { type OpenQueue, openQueue } from "./open-queue.js";
 import type { AttemptOptions, QueueOptions } from "./options.js";
+import { OverdueJobs } from "./overdue-jobs.js";
 import { queuedShards } from "./queued-shards.js";
 
 /** Reasons of failures that are looked up: more are none that anybody reads. */
 const REASONS = 100;
 
+/** For a worker that has not looked yet. */
+const SLACK_SECONDS = 5;
+
 /** Keeps a run's jobs in its queue while somebody waits for them: what is lost is submitted again. */
 export class QueueKeeper {
   readonly #lost = new LostShards();
+  readonly #overdue: OverdueJobs;
   #open: OpenQueue | null = null;
   #isTold = false;
   #noWorkers = false;
@@ -24,7 +29,9 @@ export class QueueKeeper {
     private readonly options: QueueOptions & AttemptOptions,
     private readonly run: DatasetRun,
     private readonly hooks: DatasetHooks,
-  ) {}
+  ) {
+    this.#overdue = new OverdueJobs(longestBackoff(options) + SLACK_SECONDS);
+  }
 
   /**
    * Looks after the shards that are missing. A queue that does not answer, after it has once, is told, and looked for again.
@@ -79,6 +86,8 @@ export class QueueKeeper {
     } else if (pending.length === 0 && failed.length > 0)
       throw await this.#failure(open, failed);
     else await this.#lookForWorkers(open);
+    for (const id of this.#overdue.among(queued.delayed))
+      await (await queue.getJob(id))?.promote();
   }
 
   async #failure(

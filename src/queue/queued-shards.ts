@@ -5,6 +5,8 @@ import { partsOfId, type ShardJob } from "./jobs.js";
 export interface QueuedShards {
   /** Shards with a job that a worker has, or will have. */
   live: ReadonlySet<number>;
+  /** Ids of jobs among them that wait for another try. */
+  delayed: readonly string[];
   /** Ids of the last job of shards whose jobs have all failed. */
   failed: ReadonlyMap<number, string>;
   /** How often shards of the run have been submitted: the next submission's number. */
@@ -25,6 +27,7 @@ export async function queuedShards(
   run: Pick<ShardJob, "output" | "run">,
 ): Promise<QueuedShards> {
   const live = new Set<number>();
+  const delayed: string[] = [];
   const failed = new Map<number, { id: string; submission: number }>();
   let submissions = 0;
   const idsOf = async (
@@ -43,7 +46,11 @@ export async function queuedShards(
     }
   };
   // In the order in which jobs move.
-  for (const state of LIVE) await idsOf(state, (index) => live.add(index));
+  for (const state of LIVE)
+    await idsOf(state, (index, _, id) => {
+      live.add(index);
+      if (state === "delayed") delayed.push(id);
+    });
   await idsOf("failed", (index, submission, id) => {
     if (submission >= (failed.get(index)?.submission ?? 0))
       failed.set(index, { id, submission });
@@ -51,6 +58,7 @@ export async function queuedShards(
   await idsOf("completed", () => {});
   return {
     live,
+    delayed,
     failed: new Map(
       [...failed]
         .filter(([index]) => !live.has(index))

@@ -2,6 +2,7 @@ import type { Job, WaitingError } from "bullmq";
 import type { DatasetHooks } from "../dataset/events.js";
 import { partName } from "../dataset/names.js";
 import { failureKind, failureText } from "./failure-kind.js";
+import { underFirstOf } from "./first-of.js";
 import { shardJob } from "./jobs.js";
 import { Lease } from "./lease.js";
 import type { QueuePackages } from "./packages.js";
@@ -74,15 +75,17 @@ export class ShardJobs {
     const before = report.rowsMade;
     const span = found.run.plan.of.shards[data.index];
     const rows = span ? span.rowEnd - span.rowStart : 0;
-    const result = await work.make(found, data.index, {
-      signal: AbortSignal.any([stop, hand.lease.lost]),
-      onProgress: (done) =>
-        this.hooks.onProgress?.(before + done, before + rows),
-      onRetry: ({ message: error }) => {
-        const { shard, part } = hand;
-        this.hooks.onEvent?.({ event: "part retried", shard, part, error });
-      },
-    });
+    const make = (signal: AbortSignal) =>
+      work.make(found, data.index, {
+        signal,
+        onProgress: (done) =>
+          this.hooks.onProgress?.(before + done, before + rows),
+        onRetry: ({ message: error }) => {
+          const { shard, part } = hand;
+          this.hooks.onEvent?.({ event: "part retried", shard, part, error });
+        },
+      });
+    const result = await underFirstOf([stop, hand.lease.lost], make);
     const { input } = span ?? {};
     const name = found.run.plan.of.inputs[input ?? 0]?.name ?? "";
     this.#tell(hand, result, name, performance.now() - start);

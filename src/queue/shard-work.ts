@@ -9,6 +9,7 @@ import { ShardMaker } from "../dataset/shard-maker.js";
 import { StalledError } from "../errors.js";
 import { type RunOptions, resolveOptions } from "../options.js";
 import { Crew } from "../pool/crew.js";
+import { underFirstOf } from "./first-of.js";
 import { within } from "./pause.js";
 
 /** How a worker makes a shard. */
@@ -118,13 +119,10 @@ export class ShardWork {
         over.abort();
       }, shardTimeout * 1000);
     });
-    const made = maker
-      .make(shard, {
-        signal: AbortSignal.any([signal, over.signal]),
-        onProgress,
-        onRetry,
-      })
-      .then(({ committed }) => committed);
+    const made = underFirstOf([signal, over.signal], async (signal) => {
+      const hooks = { signal, onProgress, onRetry };
+      return (await maker.make(shard, hooks)).committed;
+    });
     // Of work that was left, nobody hears.
     made.catch(() => {});
     try {

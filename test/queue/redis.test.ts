@@ -1,7 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { Queue } from "bullmq";
 import { afterEach, expect, test } from "vitest";
+import { jobId, queueNameOf } from "../../src/queue/jobs.js";
 import { workDirectory } from "../support/logits-input.js";
 import { countOf, endWorker, expectCode, testDataset } from "./dataset.js";
 import { endAll, type Started, start } from "./processes.js";
@@ -143,6 +145,22 @@ test("a Redis that may evict jobs is told of; nothing else goes to standard erro
     "expected maxmemory-policy noeviction, found allkeys-lru",
   );
   await redis.client.config("SET", "maxmemory-policy", "noeviction");
+});
+
+test("a job that waits for the time of day of a clock that was ahead is let go by wait", async () => {
+  const output = dataset.newOutput();
+  const planned = await expectCode(submit(output, "--json"), 0);
+  const run: string = JSON.parse(planned.stdout).fingerprint;
+  const queue = new Queue(queueNameOf(), { connection: redis.client });
+  const data = { output, run, index: 3 };
+  const id = jobId(data, 0);
+  await queue.remove(id);
+  await queue.add("shard", data, { jobId: id, delay: 3_600_000 });
+  const one = worker();
+  await expectCode(wait(output, "--attempts", "2", "--backoff", "0.1"), 0);
+  expect(countOf(await endWorker(one), "part made")).toBe(9);
+  await queue.close();
+  dataset.expectSame(output);
 });
 
 const doc = fileURLToPath(new URL("../../docs/queue.md", import.meta.url));

@@ -1,0 +1,117 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import {
+  ATTEMPT_OPTIONS,
+  QUEUE_OPTIONS,
+  WAIT_OPTIONS,
+  WORKER_OPTIONS,
+} from "../../src/queue/options.js";
+import { CLI, DIGITS } from "../cli/support.js";
+import { workDirectory } from "../support/logits-input.js";
+import { startRedis } from "./redis.js";
+
+// The manual's and the examples' commands, against a real Redis.
+
+const at = workDirectory();
+const redis = await startRedis();
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const manual = readFileSync(join(root, "docs/queue.md"), "utf8");
+const env = { ...process.env, SOFTJAC_QUEUE: redis.url };
+
+function folderOfLogits(name: string): string {
+  const folder = at(name);
+  mkdirSync(join(folder, "logits"), { recursive: true });
+  for (const input of ["train", "test"])
+    copyFileSync(DIGITS, join(folder, "logits", `${input}.arrow`));
+  return folder;
+}
+
+test("every command of docs/queue.md runs", () => {
+  const cwd = folderOfLogits("manual");
+  const commands = [...manual.matchAll(/^softjac .*$/gm)].map(([line]) => line);
+  expect(commands).toHaveLength(3);
+  const softjac = `softjac() { "${process.execPath}" "${CLI}" "$@"; }`;
+  execFileSync("bash", ["-ec", [softjac, ...commands].join("\n")], {
+    cwd,
+    env,
+    stdio: "pipe",
+  });
+  expect(existsSync(join(cwd, "jacobian/_SUCCESS"))).toBe(true);
+});
+
+test("docs/queue.md gives the defaults that the tables have", () => {
+  const flag = (name: string) =>
+    `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  const found = new Map(
+    [
+      ...manual.matchAll(
+        /`(--[a-z-]+)`(?:,| seconds| times)? \(?(\d+)(?: s)?\)/g,
+      ),
+    ].map(([, name, value]) => [name, Number(value)]),
+  );
+  const specs = [
+    ...QUEUE_OPTIONS,
+    ...ATTEMPT_OPTIONS,
+    ...WAIT_OPTIONS,
+    ...WORKER_OPTIONS,
+  ];
+  let checked = 0;
+  for (const spec of specs) {
+    const value = found.get(flag(spec.name));
+    if (value === undefined) continue;
+    checked += 1;
+    expect(value, spec.name).toBe("default" in spec ? spec.default : null);
+  }
+  expect(checked).toBeGreaterThan(5);
+});
+
+test.each([
+  ["queue/compose.yaml", ["submit", "worker", "wait"]],
+  ["queue/deployment.yaml", ["worker"]],
+])("the commands of examples/%s", (name, expected) => {
+  const cwd = folderOfLogits(name.replace("/", "-"));
+  const text = readFileSync(join(root, "examples", name), "utf8");
+  const commands = [
+    ...text.matchAll(/exec npx (softjac [^"\n]*)"?/g),
+    ...(expected.length > 1 ? [] : text.matchAll(/^# +(softjac .*)$/gm)),
+  ].flatMap(([, line]) => (line as string).split(" && "));
+  const bin = join(cwd, "bin");
+  mkdirSync(bin);
+  writeFileSync(
+    join(bin, "softjac"),
+    `#!/bin/sh\nexec "${process.execPath}" "${CLI}" "$@"\n`,
+  );
+  chmodSync(join(bin, "softjac"), 0o755);
+  const order = ["submit", "worker", "wait"];
+  const inOrder = commands
+    .map((line) => line.replaceAll("/data", cwd))
+    .sort((a, b) => order.indexOf(word(a)) - order.indexOf(word(b)));
+  expect(inOrder.map(word)).toEqual(order);
+  for (const line of inOrder) {
+    const { status, stderr } = spawnSync("bash", ["-c", line], {
+      cwd,
+      encoding: "utf8",
+      env: {
+        ...env,
+        PATH: `${bin}:${process.env.PATH}`,
+        SOFTJAC_IDLE_LIMIT: "1",
+      },
+    });
+    expect(status, `${line}: ${stderr}`).toBe(0);
+  }
+  expect(existsSync(join(cwd, "jacobian/_SUCCESS"))).toBe(true);
+});
+
+function word(line: string): string {
+  return line.split(" ")[1] ?? "";
+}
