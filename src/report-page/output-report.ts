@@ -1,6 +1,6 @@
+import type { NumberSources } from "../output-rows/reading-plan.js";
 import type { Layout } from "../results/catalogue.js";
 import type { RunEmit } from "../results/emit-options.js";
-import type { NumberSources } from "./reading/reading-plan.js";
 
 /** What an output holds, in numbers: all that its page shows. null: the output does not tell; `lacks` says why. */
 export interface OutputReport {

@@ -1,5 +1,6 @@
 import { AbortedError, UsageError } from "../errors.js";
 import { checkTarget } from "../output/commit.js";
+import { type FoundResults, findResults } from "../output-rows/find-results.js";
 import type { RunHooks } from "../run.js";
 import { VERSION } from "../version.js";
 import {
@@ -18,7 +19,6 @@ import {
   resolveReportOptions,
 } from "./options.js";
 import type { OutputReport } from "./output-report.js";
-import { type FoundResults, findResults } from "./reading/find-results.js";
 import { writePage } from "./write-page.js";
 
 /**

@@ -1,5 +1,5 @@
 import { RowMissingError, UsageError } from "../errors.js";
-import type { FoundResults } from "../report-page/reading/find-results.js";
+import type { FoundResults } from "../output-rows/find-results.js";
 
 /** The file that has a row, and its input as the dataset names it. @throws UsageError, RowMissingError */
 export function findPart(

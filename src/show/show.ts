@@ -1,14 +1,14 @@
 import { checkNames, checkPath, checkValue } from "../check-options.js";
 import { RowMissingError, UsageError } from "../errors.js";
-import { openJacobian } from "../reader/open-jacobian.js";
-import { blockOfP } from "../report-page/numbers/block-of-p.js";
-import { KeptValues } from "../report-page/numbers/kept-values.js";
-import type { Example } from "../report-page/reading/example.js";
-import { findResults } from "../report-page/reading/find-results.js";
+import { blockOfP } from "../output-rows/block-of-p.js";
+import type { Example } from "../output-rows/example.js";
+import { findResults } from "../output-rows/find-results.js";
+import { KeptValues } from "../output-rows/kept-values.js";
 import {
   openResultsPart,
   type ResultsPart,
-} from "../report-page/reading/results-part.js";
+} from "../output-rows/results-part.js";
+import { openJacobian } from "../reader/open-jacobian.js";
 import { isEntriesLayout } from "../results/catalogue.js";
 import { findPart } from "./find-part.js";
 import { DEFAULT_CLASSES, SHOW_OPTIONS, type ShowOptions } from "./options.js";

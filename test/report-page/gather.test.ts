@@ -1,4 +1,6 @@
 import { expect, test } from "vitest";
+import type { Example } from "../../src/output-rows/example.js";
+import { pOfBlock, pOfLogBlock } from "../../src/output-rows/p-of-block.js";
 import { Extremes } from "../../src/report-page/gather/extremes.js";
 import { Gathered } from "../../src/report-page/gather/gathered.js";
 import { Histogram } from "../../src/report-page/gather/histogram.js";
@@ -6,11 +8,6 @@ import { MeanJacobian } from "../../src/report-page/gather/mean-jacobian.js";
 import { Reservoir } from "../../src/report-page/gather/reservoir.js";
 import { brentMinimum } from "../../src/report-page/numbers/brent-minimum.js";
 import { classOrder } from "../../src/report-page/numbers/class-order.js";
-import type { Example } from "../../src/report-page/reading/example.js";
-import {
-  pOfBlock,
-  pOfLogBlock,
-} from "../../src/report-page/reading/p-of-block.js";
 import { draws } from "../../src/verify/draws.js";
 import type { StoredRun } from "../../src/verify/stored-run.js";
 import { exactRow } from "../support/exact.js";

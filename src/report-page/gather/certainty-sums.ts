@@ -1,4 +1,4 @@
-import type { Example } from "../reading/example.js";
+import type { Example } from "../../output-rows/example.js";
 import { Histogram } from "./histogram.js";
 
 /** Down to the smallest subnormal, 10^-323.3. */

@@ -1,5 +1,5 @@
+import type { Example, StoredBlock } from "../../output-rows/example.js";
 import { blockRowStart } from "../../results/columns.js";
-import type { Example, StoredBlock } from "../reading/example.js";
 
 /** What is summed for every class: Q numbers each, however many rows there are. */
 export class ClassSums {

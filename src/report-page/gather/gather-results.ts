@@ -1,10 +1,13 @@
 import { AbortedError, InputFormatError } from "../../errors.js";
+import type { Example } from "../../output-rows/example.js";
+import type { FoundResults } from "../../output-rows/find-results.js";
+import {
+  openResultsPart,
+  type ResultsPart,
+} from "../../output-rows/results-part.js";
 import type { RunHooks } from "../../run.js";
 import { mostSensitive } from "../numbers/classes.js";
 import type { ResolvedReportOptions } from "../options.js";
-import type { Example } from "../reading/example.js";
-import type { FoundResults } from "../reading/find-results.js";
-import { openResultsPart, type ResultsPart } from "../reading/results-part.js";
 import { Gathered } from "./gathered.js";
 import { MeanJacobian } from "./mean-jacobian.js";
 

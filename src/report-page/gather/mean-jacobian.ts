@@ -1,5 +1,5 @@
+import type { Example, StoredBlock } from "../../output-rows/example.js";
 import { blockRowStart } from "../../results/columns.js";
-import type { Example, StoredBlock } from "../reading/example.js";
 
 /** The mean of |J| over rows, of all classes or of some. */
 export class MeanJacobian {

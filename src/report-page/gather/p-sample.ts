@@ -1,4 +1,4 @@
-import type { Example } from "../reading/example.js";
+import type { Example } from "../../output-rows/example.js";
 import { ReservoirPlaces } from "./reservoir.js";
 
 /** Numbers that are held for what needs rows more than once: 8 MiB. */

@@ -1,4 +1,4 @@
-import type { Example } from "../reading/example.js";
+import type { Example } from "../../output-rows/example.js";
 
 /** Bins of equal width (k/15, (k+1)/15], as Guo et al., "On Calibration of Modern Neural Networks", 2017. */
 export const RELIABILITY_BINS = 15;

@@ -1,4 +1,4 @@
-import type { Example } from "../reading/example.js";
+import type { Example } from "../../output-rows/example.js";
 
 /** Classes of a row that are shown: all of few, else those with most. */
 export const SHOWN_CLASSES = 16;

@@ -1,10 +1,10 @@
+import type { NumberSources } from "../../output-rows/reading-plan.js";
 import type { PSample } from "../gather/p-sample.js";
 import {
   type CalibrationSums,
   RELIABILITY_BINS,
 } from "../gather/reliability.js";
 import type { CalibrationNumbers } from "../output-report.js";
-import type { NumberSources } from "../reading/reading-plan.js";
 import { temperatureNumbers } from "./temperature.js";
 
 /** @param label the column */

@@ -1,7 +1,7 @@
+import type { NumberSources } from "../../output-rows/reading-plan.js";
 import type { CertaintySums } from "../gather/certainty-sums.js";
 import type { Histogram } from "../gather/histogram.js";
 import type { Bins, CertaintyNumbers } from "../output-report.js";
-import type { NumberSources } from "../reading/reading-plan.js";
 
 export function certaintyNumbers(
   sums: CertaintySums,

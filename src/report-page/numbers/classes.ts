@@ -1,8 +1,11 @@
+import {
+  leavesOut,
+  type NumberSources,
+} from "../../output-rows/reading-plan.js";
 import type { StoredRun } from "../../verify/stored-run.js";
 import type { ClassSums } from "../gather/class-sums.js";
 import type { MeanJacobian } from "../gather/mean-jacobian.js";
 import type { ClassNumbers } from "../output-report.js";
-import { leavesOut, type NumberSources } from "../reading/reading-plan.js";
 import { classOrder } from "./class-order.js";
 
 const PAIRS = 10;

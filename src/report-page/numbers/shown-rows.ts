@@ -1,11 +1,14 @@
+import { blockOfP } from "../../output-rows/block-of-p.js";
+import type { FoundResults } from "../../output-rows/find-results.js";
+import { KeptValues } from "../../output-rows/kept-values.js";
+import {
+  openResultsPart,
+  type ResultsPart,
+} from "../../output-rows/results-part.js";
 import { openJacobian } from "../../reader/open-jacobian.js";
 import type { Gathered } from "../gather/gathered.js";
 import type { RememberedRow } from "../gather/remembered-row.js";
 import type { ShownRow, ShownRows } from "../output-report.js";
-import type { FoundResults } from "../reading/find-results.js";
-import { openResultsPart, type ResultsPart } from "../reading/results-part.js";
-import { blockOfP } from "./block-of-p.js";
-import { KeptValues } from "./kept-values.js";
 
 /** A page is to be looked at. */
 const MOST_KEPT_COLUMNS = 12;

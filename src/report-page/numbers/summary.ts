@@ -1,7 +1,7 @@
+import type { FoundResults } from "../../output-rows/find-results.js";
 import type { GatheredResults } from "../gather/gather-results.js";
 import type { ResolvedReportOptions } from "../options.js";
 import type { SummaryNumbers } from "../output-report.js";
-import type { FoundResults } from "../reading/find-results.js";
 import { toldOfRun, toldOfVerification } from "./told-reports.js";
 
 /** What the reports that options name say; read first, so that a wrong one is told at once. @throws SoftjacError */

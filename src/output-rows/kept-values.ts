@@ -1,8 +1,8 @@
-import { storedType } from "../../arrow/field.js";
-import type { ArrowContainer } from "../../input/arrow-container.js";
-import { type KeptColumn, keptColumn } from "../../input/kept-columns.js";
-import { type KeptBuffers, placeKept } from "../../input/record-batch.js";
-import { recordBatches } from "../../input/record-batches.js";
+import { storedType } from "../arrow/field.js";
+import type { ArrowContainer } from "../input/arrow-container.js";
+import { type KeptColumn, keptColumn } from "../input/kept-columns.js";
+import { type KeptBuffers, placeKept } from "../input/record-batch.js";
+import { recordBatches } from "../input/record-batches.js";
 import { dictionaryTexts } from "./dictionary-texts.js";
 import { valueText } from "./value-text.js";
 

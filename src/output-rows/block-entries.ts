@@ -1,4 +1,4 @@
-import { blockRowStart } from "../../results/columns.js";
+import { blockRowStart } from "../results/columns.js";
 import type { StoredBlock } from "./example.js";
 
 /** Looks entries of blocks up, by row and column; one block at a time. */

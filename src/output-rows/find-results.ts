@@ -1,13 +1,13 @@
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import type { Manifest } from "../../dataset/manifest.js";
-import { MANIFEST, SUCCESS } from "../../dataset/names.js";
+import type { Manifest } from "../dataset/manifest.js";
+import { MANIFEST, SUCCESS } from "../dataset/names.js";
 import {
   InputFormatError,
   InputMissingError,
   IoError,
   PermissionError,
-} from "../../errors.js";
+} from "../errors.js";
 
 const PART_NAME = /^part-\d{5,15}-of-\d{5,15}\.arrow$/;
 

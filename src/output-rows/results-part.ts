@@ -1,19 +1,19 @@
-import { describeField, type Field } from "../../arrow/field.js";
-import { InputFormatError, UsageError } from "../../errors.js";
-import type { ArrowContainer } from "../../input/arrow-container.js";
-import { openPlainArrow } from "../../input/compression/open-plain.js";
-import { singleNumbers } from "../../input/number-column.js";
-import { placeBatches } from "../../reader/file-batches.js";
-import { FileBytes } from "../../reader/file-bytes.js";
-import { chunkRowsOf } from "../../verify/chunk-rows.js";
-import { Findings } from "../../verify/findings.js";
+import { describeField, type Field } from "../arrow/field.js";
+import { InputFormatError, UsageError } from "../errors.js";
+import type { ArrowContainer } from "../input/arrow-container.js";
+import { openPlainArrow } from "../input/compression/open-plain.js";
+import { singleNumbers } from "../input/number-column.js";
+import { placeBatches } from "../reader/file-batches.js";
+import { FileBytes } from "../reader/file-bytes.js";
+import { chunkRowsOf } from "../verify/chunk-rows.js";
+import { Findings } from "../verify/findings.js";
 import {
   expectedColumns,
   type FoundColumn,
   findColumns,
   findRowColumn,
-} from "../../verify/output-columns.js";
-import { readStoredRun, type StoredRun } from "../../verify/stored-run.js";
+} from "../verify/output-columns.js";
+import { readStoredRun, type StoredRun } from "../verify/stored-run.js";
 import type { Example, ExampleChunk } from "./example.js";
 import { coordinateChunks, tableChunks } from "./example-chunks.js";
 import { ExampleDecoder } from "./example-decoder.js";

@@ -1,12 +1,12 @@
-import type { Field } from "../../arrow/field.js";
-import type { ArrowContainer } from "../../input/arrow-container.js";
-import { columnSpans } from "../../input/column-spans.js";
-import { keptColumn } from "../../input/kept-columns.js";
+import type { Field } from "../arrow/field.js";
+import type { ArrowContainer } from "../input/arrow-container.js";
+import { columnSpans } from "../input/column-spans.js";
+import { keptColumn } from "../input/kept-columns.js";
 import {
   checkBatchShape,
   type KeptBuffers,
   placeKept,
-} from "../../input/record-batch.js";
+} from "../input/record-batch.js";
 import { valueText } from "./value-text.js";
 
 /** The values of a column's dictionary by number, as text; null: null, or not there. @throws InputFormatError */

@@ -1,4 +1,4 @@
-import { InputFormatError } from "../../errors.js";
+import { InputFormatError } from "../errors.js";
 
 /** Which row of which file is looked at. */
 export interface RowPlace {

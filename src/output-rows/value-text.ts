@@ -1,10 +1,10 @@
-import type { ArrowType } from "../../arrow/field.js";
-import { float16Value } from "../../arrow/half-floats.js";
-import { InputFormatError } from "../../errors.js";
-import type { InputFile } from "../../input/input-file.js";
-import type { KeptColumn } from "../../input/kept-columns.js";
-import { readInput } from "../../input/read-input.js";
-import type { KeptBuffers } from "../../input/record-batch.js";
+import type { ArrowType } from "../arrow/field.js";
+import { float16Value } from "../arrow/half-floats.js";
+import { InputFormatError } from "../errors.js";
+import type { InputFile } from "../input/input-file.js";
+import type { KeptColumn } from "../input/kept-columns.js";
+import { readInput } from "../input/read-input.js";
+import type { KeptBuffers } from "../input/record-batch.js";
 
 /** Longer texts are cut: a page is to be looked at. */
 const MOST_CHARACTERS = 200;

@@ -1,6 +1,6 @@
-import type { FileBatch } from "../../reader/file-batches.js";
-import { RowIndex, type RowPosition } from "../../reader/row-index.js";
-import { readStoredRows } from "../../verify/stored-rows.js";
+import type { FileBatch } from "../reader/file-batches.js";
+import { RowIndex, type RowPosition } from "../reader/row-index.js";
+import { readStoredRows } from "../verify/stored-rows.js";
 import type { Example } from "./example.js";
 import { Gathered, type Reading } from "./example-chunks.js";
 
