@@ -62,7 +62,7 @@ export class ShardWork {
       // With the run's folders goes the place for what this process was making.
       if (await run.isPublished()) return { is: "done already" };
       if (!this.limits.keepGoing || !isBadInput(error)) throw error;
-      maker.checkPinned(shard);
+      await maker.checkPinned(shard);
       const { input } = run.plan.of.shards[shard] as Shard;
       const { name } = run.plan.of.inputs[input] as PinnedInput;
       const path = join(run.plan.root, name);

@@ -35,7 +35,6 @@ export async function endAll(): Promise<void> {
 afterAll(endAll);
 
 /** Starts the built command; it ends with the test file at the latest. */
-const TRACE = process.env.TRACE_TESTS;
 export function start(
   args: readonly string[],
   { env = {}, preload = [], cwd, cli = CLI }: StartOptions = {},
@@ -55,10 +54,6 @@ export function start(
   const heard = new Set<() => void>();
   child.stderr?.setEncoding("utf8").on("data", (piece) => {
     stderr += piece;
-    if (TRACE)
-      process.stderr.write(
-        `[${child.pid} ${args[0]}] ${piece.slice(0, 300)}\n`,
-      );
     for (const hear of heard) hear();
   });
   child.stdout?.setEncoding("utf8").on("data", (piece) => {

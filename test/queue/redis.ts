@@ -20,6 +20,17 @@ export interface TestRedis {
   start(): Promise<void>;
 }
 
+const started: TestRedis[] = [];
+
+// Of the whole file: those that a test starts are not left running either.
+afterAll(async () => {
+  for (const { client, folder, stop } of started) {
+    client.disconnect();
+    await stop("SIGKILL");
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
 /** Starts a Redis that goes with the test file; nothing is saved unless `more` says so. */
 export async function startRedis(...more: string[]): Promise<TestRedis> {
   const port = await freePort();
@@ -56,11 +67,7 @@ export async function startRedis(...more: string[]): Promise<TestRedis> {
       await closed;
     },
   };
-  afterAll(async () => {
-    client.disconnect();
-    await redis.stop("SIGKILL");
-    rmSync(folder, { recursive: true, force: true });
-  });
+  started.push(redis);
   await redis.start();
   return redis;
 }
