@@ -180,6 +180,8 @@ describe("nothing imports upward", () => {
       "src/options",
       "src/options-table",
       "src/pool/crew",
+      "src/store/location",
+      "src/store/s3-options",
       "src/version",
       "bullmq",
       "ioredis",

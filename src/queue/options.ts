@@ -2,6 +2,7 @@ import { checkNames, checkValue } from "../check-options.js";
 import { FINALIZE_OPTIONS } from "../dataset/command-options.js";
 import { PROCESS_OPTIONS } from "../dataset/options.js";
 import { type OptionSpec, RUN_OPTIONS } from "../options-table.js";
+import { S3_OPTIONS } from "../store/s3-options.js";
 
 // Tables of the commands that work through a queue: the library checks by them, the CLI makes its help from them.
 
@@ -140,6 +141,7 @@ export const WORKER_OPTIONS: readonly OptionSpec[] = [
     help: "Seconds after which it ends, with 75 (default: none)",
   },
   ...RUN_OPTIONS.filter(({ name }) => PROCESS_OPTIONS.includes(name)),
+  ...S3_OPTIONS,
 ];
 
 export const WAIT_OPTIONS: readonly OptionSpec[] = [

@@ -1,6 +1,8 @@
 import { fingerprintOf } from "../dataset/fingerprint.js";
 import type { StoredRunOver } from "../dataset/plan-run-over.js";
 import { openPlannedRun } from "../dataset/planned-run.js";
+import { isS3 } from "../store/location.js";
+import type { S3Options } from "../store/s3-options.js";
 import { VERSION } from "../version.js";
 import type { AllowedLocations } from "./allowed-locations.js";
 import type { ShardJob } from "./jobs.js";
@@ -13,7 +15,10 @@ const KEPT = 4;
 export class PlannedRuns {
   readonly #opened = new Map<string, StoredRunOver>();
 
-  constructor(private readonly allowed: AllowedLocations) {}
+  constructor(
+    private readonly allowed: AllowedLocations,
+    private readonly s3: S3Options = {},
+  ) {}
 
   /**
    * The run of a job.
@@ -37,9 +42,10 @@ export class PlannedRuns {
 
   async #open(output: string, run: string): Promise<StoredRunOver> {
     await this.allowed.check("output", output);
-    // The run's folder may be a link of its own.
-    await this.allowed.check("output", `${output}.__wip-${run}`);
-    const found = await openPlannedRun(output, run);
+    // The run's folder may be a link of its own; on S3 there is none beside the output.
+    if (!isS3(output))
+      await this.allowed.check("output", `${output}.__wip-${run}`);
+    const found = await openPlannedRun(output, run, this.s3);
     const { plan } = found.run;
     refuseOtherVersion(output, run, plan);
     await this.allowed.check("inputs", plan.root);

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import type { MadePart } from "../dataset/compute-part.js";
 import type { PinnedInput } from "../dataset/dataset-plan.js";
 import { errorOfInput, isBadInput } from "../dataset/left-out.js";
@@ -65,7 +64,7 @@ export class ShardWork {
       await maker.checkPinned(shard);
       const { input } = run.plan.of.shards[shard] as Shard;
       const { name } = run.plan.of.inputs[input] as PinnedInput;
-      const path = join(run.plan.root, name);
+      const path = found.inputs.path(name);
       const text = errorOfInput(error, path, name);
       await run.leaveOut(input, text);
       return { is: "left out", input: name, error: text };

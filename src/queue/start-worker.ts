@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import type { Worker } from "bullmq";
 import type { DatasetHooks } from "../dataset/events.js";
 import type { RunOptions } from "../options.js";
+import { s3OptionsOf } from "../store/s3-options.js";
 import { AllowedLocations } from "./allowed-locations.js";
 import { type Connection, connect } from "./connection.js";
 import { queueNameOf } from "./jobs.js";
@@ -51,7 +52,7 @@ export async function startWorker(
     shardTimeout,
     keepGoing,
   });
-  const runs = new PlannedRuns(allowed);
+  const runs = new PlannedRuns(allowed, s3OptionsOf(options));
   const jobs = new ShardJobs(
     { ...packages, runs, work, report, lease, diskPause, stop },
     hooks,

@@ -4,6 +4,7 @@ import type { DatasetOptions } from "../dataset/options.js";
 import { openPlannedRun } from "../dataset/planned-run.js";
 import { onDataset } from "../dataset/system-errors.js";
 import { planDataset } from "../dataset/tasks.js";
+import { type S3Options, s3OptionsOf } from "../store/s3-options.js";
 import { enqueue } from "./enqueue.js";
 import { jobOptions } from "./jobs.js";
 import { type OpenQueue, openQueue } from "./open-queue.js";
@@ -49,7 +50,12 @@ export async function submitDataset(
     const planned = await planDataset(dataset, hooks);
     const found =
       planned.status === "planned"
-        ? await submitMissing(open, planned, { attempts, backoff }, hooks)
+        ? await submitMissing(
+            open,
+            planned,
+            { attempts, backoff, ...s3OptionsOf(dataset) },
+            hooks,
+          )
         : { submitted: 0, queued: 0 };
     return { ...planned, queue: open.connection.address.shown, ...found };
   } finally {
@@ -60,12 +66,12 @@ export async function submitDataset(
 async function submitMissing(
   { queue, connection }: OpenQueue,
   { output, fingerprint }: DatasetReport,
-  attempts: AttemptOptions,
+  attempts: AttemptOptions & S3Options,
   { onEvent }: DatasetHooks,
 ): Promise<Pick<SubmitReport, "submitted" | "queued">> {
   const run = fingerprint as string;
   const missing = await onDataset(output, async () =>
-    (await openPlannedRun(output, run)).run.missing(),
+    (await openPlannedRun(output, run, s3OptionsOf(attempts))).run.missing(),
   );
   const { live, submissions } = await queuedShards(queue, { output, run });
   const shards = missing.filter((shard) => !live.has(shard));

@@ -8,6 +8,7 @@ import type { Stopping } from "../dataset/stopping.js";
 import { onDataset } from "../dataset/system-errors.js";
 import type { FinalizeOptions } from "../dataset/tasks.js";
 import { StoppedError } from "../errors.js";
+import { s3OptionsOf } from "../store/s3-options.js";
 import {
   type AttemptOptions,
   checkOptions,
@@ -45,7 +46,11 @@ export async function waitForDataset(
   return reported(
     { output, limits, hooks: quietEnd(hooks) },
     async (report, stopping) => {
-      const { run } = await openPlannedRun(output, fingerprint);
+      const { run } = await openPlannedRun(
+        output,
+        fingerprint,
+        s3OptionsOf(options),
+      );
       report.planned(run.plan);
       return onDataset(output, async () => {
         if (await run.isPublished()) {

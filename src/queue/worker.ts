@@ -2,6 +2,7 @@ import type { DatasetHooks } from "../dataset/events.js";
 import { Stopping } from "../dataset/stopping.js";
 import { SoftjacError, StoppedError } from "../errors.js";
 import type { RunOptions } from "../options.js";
+import type { S3Options } from "../store/s3-options.js";
 import { checkOptions, type QueueOptions, WORKER_OPTIONS } from "./options.js";
 import { pause } from "./pause.js";
 import { queueAddress } from "./queue-address.js";
@@ -11,6 +12,7 @@ import { type WorkerReport, WorkerReportBuilder } from "./worker-report.js";
 
 export interface WorkerOptions
   extends QueueOptions,
+    S3Options,
     Pick<
       RunOptions,
       | "threads"
