@@ -83,9 +83,12 @@ export class QueueKeeper {
         shards: lost.length,
         submission,
       });
-    } else if (pending.length === 0 && failed.length > 0)
-      throw await this.#failure(open, failed);
-    else await this.#lookForWorkers(open);
+    } else if (pending.length === 0 && failed.length > 0) {
+      // One that was submitted again may have been made since, and its job be gone.
+      const still = new Set(await this.run.missing());
+      const given = failed.filter(([shard]) => still.has(shard));
+      if (given.length > 0) throw await this.#failure(open, given);
+    } else await this.#lookForWorkers(open);
     for (const id of this.#overdue.among(queued.delayed))
       await (await queue.getJob(id))?.promote();
   }

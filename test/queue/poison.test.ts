@@ -7,6 +7,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
+import { openPlannedRun } from "../../src/dataset/planned-run.js";
+import { QueueKeeper } from "../../src/queue/queue-keeper.js";
 import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
@@ -260,4 +262,25 @@ test("a part that was cut after it was made is made again", async () => {
   await expectCode(worker(["--idle-limit", "0.5"]), 0);
   await expectCode(waiting, 0);
   dataset.expectSame(output);
+});
+
+test("a part that has failed and been made since is no failure, although it was missing at the last look", async () => {
+  const output = dataset.newOutput();
+  await expectCode(submit(output, "--attempts", "1"), 0);
+  const poisoned = worker([], {
+    preload: [THREADS],
+    env: { THREADS_DO: "throw", THREADS_AT: "b.arrow" },
+  });
+  await expectCode(wait(output), 75);
+  await endWorker(poisoned);
+  const { run } = await openPlannedRun(output);
+  const keeper = new QueueKeeper({ queue: redis.url }, run, {});
+  const missing = await run.missing();
+  expect(missing).toEqual([1]);
+  await expect(keeper.look(missing)).rejects.toMatchObject({
+    code: "ERR_PARTS_FAILED",
+  });
+  await built.runShards({ output });
+  await keeper.look(missing);
+  await keeper.close();
 });
