@@ -16,6 +16,13 @@ const here = new URL(".", import.meta.url);
 const runNode = (script, args) =>
   promisify(execFile)(process.execPath, [script, ...args], { cwd: here });
 
+/** Sources of ours that the command's own file reaches without a dynamic import; filled by a look at them. */
+const loadedAnyway = new Set();
+
+function isLoadedAnyway(id) {
+  return loadedAnyway.has(id);
+}
+
 await rm(new URL("dist", here), { recursive: true, force: true });
 await mkdir(new URL("dist", here));
 await Promise.all([kernels(), bundles(), page(), declarations()]).catch(
@@ -70,16 +77,51 @@ async function kernels() {
 }
 
 async function bundles() {
+  const main = new URL("src/cli/main.ts", here).pathname;
+  await reach(main);
+  // It waits for all that it does, and others cannot wait for it.
+  loadedAnyway.delete(main);
+
+  const outputs = await Promise.all([
+    // What a command loads anyway stands in one file: each one more costs every run a millisecond or two.
+    bundleOf(
+      { index: "src/index.ts", cli: "src/cli/main.ts" },
+      { groups: [{ name: "shared", test: isLoadedAnyway }] },
+    ),
+    // Threads load nothing that is not theirs.
+    ...["worker", "parquet", "decompress", "compress"].map((name) =>
+      bundleOf({ [name]: `workers/${name}.ts` }),
+    ),
+  ]);
+  await thirdPartyLicences(outputs.flat());
+  for (const [module, name] of [
+    ["parquet-wasm/esm/parquet_wasm_bg.wasm", "parquet.wasm"],
+    ["@foxglove/wasm-zstd/dist/wasm-zstd.wasm", "wasm-zstd.wasm"],
+    ["lz4-wasm-nodejs/lz4_wasm_nodejs_bg.wasm", "lz4_wasm_nodejs_bg.wasm"],
+  ])
+    await copyFile(
+      new URL(`node_modules/${module}`, here),
+      new URL(`dist/${name}`, here),
+    );
+  await chmod(new URL("dist/cli.js", here), 0o755);
+}
+
+/** Follows static imports of our own files. */
+async function reach(path) {
+  if (loadedAnyway.has(path)) return;
+  loadedAnyway.add(path);
+  const text = await readFile(path, "utf8");
+  const statements = text.matchAll(
+    /^(?:import|export)\s(?!type\b)[^;]*?from\s+"(\.[^"]+)\.js"/gm,
+  );
+  for (const [, target] of statements)
+    await reach(new URL(`${target}.ts`, `file://${path}`).pathname);
+}
+
+async function bundleOf(input, codeSplitting) {
   const bundle = await rolldown({
     cwd: new URL(".", here).pathname,
-    input: {
-      index: "src/index.ts",
-      cli: "src/cli/main.ts",
-      worker: "workers/worker.ts",
-      parquet: "workers/parquet.ts",
-      decompress: "workers/decompress.ts",
-      compress: "workers/compress.ts",
-    },
+    input,
     platform: "node",
     // Nothing of ours comes from a network; packages that look for it load their WebAssembly from themselves, and sooner.
     transform: {
@@ -94,18 +136,10 @@ async function bundles() {
     dir: "dist",
     format: "esm",
     minify: true,
+    chunkFileNames: `${Object.keys(input)[0]}-[name]-[hash].js`,
+    ...(codeSplitting && { codeSplitting }),
   });
-  await thirdPartyLicences(output);
-  for (const [module, name] of [
-    ["parquet-wasm/esm/parquet_wasm_bg.wasm", "parquet.wasm"],
-    ["@foxglove/wasm-zstd/dist/wasm-zstd.wasm", "wasm-zstd.wasm"],
-    ["lz4-wasm-nodejs/lz4_wasm_nodejs_bg.wasm", "lz4_wasm_nodejs_bg.wasm"],
-  ])
-    await copyFile(
-      new URL(`node_modules/${module}`, here),
-      new URL(`dist/${name}`, here),
-    );
-  await chmod(new URL("dist/cli.js", here), 0o755);
+  return output;
 }
 
 /** What report puts into its page: the script, in one piece, and the style. */

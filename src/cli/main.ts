@@ -5,6 +5,7 @@ import { parseArguments } from "./arguments.js";
 import type { Settings } from "./command.js";
 import { COMMANDS } from "./commands.js";
 import { EXIT, exitCodeOf } from "./exit-codes.js";
+import { openTeller } from "./reporting/teller.js";
 
 // A reader that has seen enough (`softjac … | head`) is no error.
 for (const stream of [process.stdout, process.stderr])
@@ -46,7 +47,6 @@ async function warn(
   warnings: readonly string[],
 ): Promise<void> {
   if (warnings.length === 0) return;
-  const { openTeller } = await import("./reporting/teller.js");
   const teller = await openTeller(settings);
   for (const warning of warnings) teller.warn(warning);
 }
