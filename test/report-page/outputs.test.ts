@@ -470,8 +470,9 @@ test("memory does not grow with the rows", async () => {
     );
     return (JSON.parse(printed) as OutputReport).peakMemoryBytes;
   };
+  // Some garbage waits for its collector; what keeps a little of every row keeps more than that.
   const few = await peakOf(60_000);
-  expect(await peakOf(900_000)).toBeLessThan(1.5 * few);
+  expect(await peakOf(900_000)).toBeLessThan(few + 90e6);
 });
 
 test("the same output, options and seed: the same page; another seed, another sample", async () => {
