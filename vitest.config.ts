@@ -15,5 +15,7 @@ export default defineConfig({
     hookTimeout: 600_000,
     // Most tests wait for one thread: vitest's own default leaves a processor idle, on two of them half.
     maxWorkers: "100%",
+    // Real processes on a machine that others use, too: what fails there twice has failed; the reporter tells of retries.
+    retry: process.env.CI ? 1 : 0,
   },
 });
