@@ -15,7 +15,7 @@ export interface OpenQueue {
 /** @throws UsageError, ConfigurationError, ServiceUnavailableError, PermissionError */
 export async function openQueue(options: QueueOptions): Promise<OpenQueue> {
   const address = queueAddress(options);
-  const packages = await queuePackages();
+  const packages = queuePackages();
   const seconds = options.connectTimeout ?? 10;
   const connection = await connect(packages, address, {
     seconds,

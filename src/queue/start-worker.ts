@@ -36,7 +36,7 @@ export async function startWorker(
   const { queue, queuePassword, queueName, connectTimeout, ...rest } = options;
   const { allow, lease = 60, shardTimeout = 3600, diskPause = 30 } = rest;
   const { stallTimeout = 600, keepGoing = false } = rest;
-  const packages = await queuePackages();
+  const packages = queuePackages();
   const allowed = await AllowedLocations.of(allow ?? ["."]);
   const connection = await connect(
     packages,
