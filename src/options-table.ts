@@ -241,7 +241,7 @@ export const RUN_OPTIONS: readonly OptionSpec<
     kind: "integer",
     range: [1, 256],
     group: "Running",
-    help: "Worker threads (default: the cores this process may use)",
+    help: "Worker threads (default: the cores this process may use; none where a run is over before they start)",
   },
   {
     name: "chunkRows",

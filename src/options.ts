@@ -109,6 +109,8 @@ export interface ResolvedOptions {
   readonly tensorType: boolean;
   readonly compress: "lz4" | "zstd" | undefined;
   readonly threads: number;
+  /** Not the default: taken for all but the smallest runs. */
+  readonly threadsAsked: boolean;
   readonly chunkRows: number | undefined;
   readonly kernel: "auto" | "simd" | "plain";
   readonly force: boolean;
@@ -166,6 +168,7 @@ export function resolveOptions(options: RunOptions): ResolvedOptions {
     tensorType: options.tensorType ?? true,
     compress: options.compress,
     threads: options.threads ?? availableParallelism(),
+    threadsAsked: options.threads !== undefined,
     chunkRows: options.chunkRows,
     kernel: options.kernel ?? "auto",
     force: options.force ?? false,

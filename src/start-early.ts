@@ -1,8 +1,8 @@
 import { statSync } from "node:fs";
 import type { Crew } from "./pool/crew.js";
 
-/** Inputs that surely give threads something to do. */
-const LARGE_BYTES = 16 * 2 ** 20;
+/** Inputs that surely give threads something to do: see plan.ts. */
+const LARGE_BYTES = 64 * 2 ** 20;
 
 /** Starts threads where one of the inputs is large: while they are opened and planned. */
 export function startEarly(

@@ -28,6 +28,7 @@ test("defaults, in a new frozen object", () => {
     allowMissingEos: false,
     tensorType: true,
     threads: 2,
+    threadsAsked: true,
     chunkRows: undefined,
     kernel: "auto",
     force: false,
@@ -161,4 +162,10 @@ test.each(WRONG)("%o is refused", (extra, message) => {
   const act = () => resolveOptions({ ...paths, ...extra } as RunOptions);
   expect(act).toThrow(UsageError);
   expect(act).toThrow(message);
+});
+
+test("threads that nobody asked for are a default", () => {
+  const resolved = resolveOptions(paths);
+  expect(resolved.threadsAsked).toBe(false);
+  expect(resolved.threads).toBeGreaterThan(0);
 });

@@ -124,6 +124,30 @@ test("small runs take no threads, large ones no more than chunks", () => {
   ).toBe(3);
 });
 
+test("threads are started for what is worth their start; those at hand do smaller runs too", () => {
+  // 888 bytes a row: 1e4 rows are 8.9 MB, 1e5 are 89 MB.
+  const shapeOf = (rows: number) => ({ ...usual, rows, ...shape(10) });
+  expect(planRun(shapeOf(1e4)).threads).toBe(0);
+  expect(planRun({ ...shapeOf(1e4), threadsAtHand: true }).threads).toBe(2);
+  expect(planRun(shapeOf(1e5)).threads).toBe(2);
+  expect(planRun({ ...shapeOf(1e3), threadsAtHand: true }).threads).toBe(0);
+});
+
+test("a task is a record batch but for the last ones, which threads share", () => {
+  const plan = planRun({ ...usual, rows: 1e6, ...shape(10) });
+  const perBatch = plan.batches.map(
+    (_, n) => plan.chunks.filter(({ batch }) => batch === n).length,
+  );
+  expect(perBatch.length).toBeGreaterThan(8);
+  expect(perBatch.slice(0, -4)).toEqual(perBatch.slice(0, -4).map(() => 1));
+  for (const count of perBatch.slice(-4, -1))
+    expect(count).toBeGreaterThanOrEqual(4);
+  // One that is asked for holds for all.
+  const asked = planRun({ ...usual, rows: 1e6, ...shape(10), chunkRows: 640 });
+  for (const { rowStart, rowEnd } of asked.chunks)
+    expect(rowEnd - rowStart).toBeLessThanOrEqual(640);
+});
+
 test("inputs larger than their results keep a slot small: variances of whole covariances", () => {
   for (const classes of [10, 100, 400]) {
     const values = classes * classes;

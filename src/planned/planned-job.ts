@@ -81,6 +81,10 @@ export function planPlannedJob(
       results,
       keptBytesPerRow: keptBytesPerRow(logits),
       threads: options.threads,
+      threadsAtHand:
+        options.threadsAsked ||
+        options.part !== null ||
+        options.compress !== undefined,
       chunkRows: options.chunkRows,
       maxBatchRows,
     });

@@ -12,7 +12,7 @@ export interface TaskPool {
 }
 
 /** Where the built worker stands, beside the bundle that this module is part of. */
-const WORKER_URL = new URL("./worker.js", import.meta.url);
+const WORKER_URL = new URL("./worker.cjs", import.meta.url);
 
 /** Runs of this process so far: a worker keeps what it has made of the last one's setup. */
 let runs = 0;
@@ -48,14 +48,21 @@ export class Crew {
   }
 
   /**
-   * A pool for the tasks of one run, on `threads` workers, or for 0 on the main thread itself: a run of a few MiB is over
+   * A pool for the tasks of one run, on `threads` workers, or for 0 on the main thread itself: a small run is over
    * before a thread has started.
    */
   async pool(threads: number, setup: WorkerSetup): Promise<TaskPool> {
     if (threads === 0) {
       const { taskRunner } = await import("../../workers/run-task.js");
       const run = taskRunner(setup);
-      return { run: async (task) => run(task) };
+      return {
+        async run(task) {
+          const reply = run(task);
+          // Between tasks others have their turn: signals, timers, who asks how it goes.
+          await new Promise(setImmediate);
+          return reply;
+        },
+      };
     }
     this.start(threads);
     const workers = await (this.#threads as Promise<Threads<Order, Reply>>);

@@ -15,3 +15,16 @@ test("workers that cannot start reject the tasks that wait for them", async () =
   expect(await Promise.all(runs)).toEqual(["rejected", "rejected", "rejected"]);
   await crew.close();
 });
+
+test("on the main thread others have their turn between two tasks", async () => {
+  const crew = new Crew();
+  const { buffer } = crew.memory(1 << 16, "plain");
+  const pool = await crew.pool(0, { buffer, memory: null } as never);
+  const order: string[] = [];
+  setImmediate(() => order.push("another"));
+  for (const name of ["first", "second"]) {
+    await pool.run({ kind: "copy", slot: 0, copies: [] });
+    order.push(name);
+  }
+  expect(order).toEqual(["another", "first", "second"]);
+});
