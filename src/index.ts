@@ -103,9 +103,10 @@ export type { ShowOptions } from "./show/options.js";
 export { show } from "./show/show.js";
 export type { ShownRow } from "./show/shown-row.js";
 export type { FloatArray, ResultArray } from "./strides.js";
+export type { VerifyOptions } from "./verify/options.js";
 export type {
   ColumnReport,
   LawReport,
 } from "./verify/value-report.js";
-export { type VerifyOptions, type VerifyReport, verify } from "./verify.js";
+export { type VerifyReport, verify } from "./verify.js";
 export { VERSION as version } from "./version.js";

@@ -1,18 +1,10 @@
-import {
-  type CompressedOutputSpec,
-  openCompressedFile,
-  openCompressedStream,
-} from "./compressed/compressed-output.js";
+import type { CompressedOutputSpec } from "./compressed/compressed-output.js";
 import type { Codec } from "./compressed/protocol.js";
 import type { Job } from "./job.js";
 import type { ResolvedOptions } from "./options.js";
 import { openPending } from "./output/commit.js";
-import type { PendingOutput } from "./output/output-target.js";
-import {
-  openStandardOutput,
-  STANDARD_OUTPUT,
-} from "./output/standard-output.js";
-import { openStreamedOutput, ringBytes } from "./output/streamed-output.js";
+import { type PendingOutput, STANDARD_OUTPUT } from "./output/output-target.js";
+import { ringBytes } from "./output/ring-bytes.js";
 
 /**
  * Outputs that may be larger go past the page cache: 8.9 GB took 14 s so, and 37 s through it, which makes writers wait
@@ -23,7 +15,10 @@ const LEAST_DIRECT_BYTES = 2 * 2 ** 30;
 /** Bytes that are there and have not been taken yet: two record batches of the usual size. */
 const STREAMED_BYTES = 64 << 20;
 
-/** Where a run's bytes go: a file beside its target, or standard output; on the way there they may be compressed. */
+/**
+ * Where a run's bytes go: a file beside its target, or standard output; on the way there they may be compressed. What few
+ * runs do is loaded for those.
+ */
 export async function openOutput(
   options: ResolvedOptions,
   job: Job,
@@ -33,10 +28,16 @@ export async function openOutput(
     return openFile(options, job, (bytes, direct) =>
       openPending(output, bytes, { ...options, direct }),
     );
+  const { openStandardOutput } = await import("./output/standard-output.js");
   const stream = openStandardOutput();
-  return compress
-    ? openCompressedStream(compressed(job, compress), stream)
-    : openStreamedOutput(inMemory(job, STREAMED_BYTES), stream);
+  if (compress) {
+    const { openCompressedStream } = await import(
+      "./compressed/compressed-output.js"
+    );
+    return openCompressedStream(compressed(job, compress), stream);
+  }
+  const { openStreamedOutput } = await import("./output/streamed-output.js");
+  return openStreamedOutput(inMemory(job, STREAMED_BYTES), stream);
 }
 
 /** A file, which `open` makes of so many bytes (more may come), for writes past the page cache or not. */
@@ -48,9 +49,11 @@ export async function openFile(
   const most = job.kind === "entries" ? job.plan.mostBytes : job.layout.bytes;
   const isKnown = job.kind === "planned" && !compress;
   const pending = await open(isKnown ? most : 0, most >= LEAST_DIRECT_BYTES);
-  return compress
-    ? openCompressedFile(compressed(job, compress), pending)
-    : pending;
+  if (!compress) return pending;
+  const { openCompressedFile } = await import(
+    "./compressed/compressed-output.js"
+  );
+  return openCompressedFile(compressed(job, compress), pending);
 }
 
 /** What it takes to compress the output of a job. */

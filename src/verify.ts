@@ -1,40 +1,15 @@
 import { checkNames, checkPath, checkValue } from "./check-options.js";
 import { type ByteComparison, compareRun } from "./compare-run.js";
 import { UsageError } from "./errors.js";
-import { LIMIT_NAMES } from "./input/limits.js";
 import { STANDARD_INPUT } from "./input/standard-input.js";
-import type { LimitOptions } from "./options.js";
-import { type OptionSpec, RUN_OPTIONS } from "./options-table.js";
 import type { RunHooks } from "./run.js";
+import {
+  DEFAULT_SAMPLE,
+  VERIFY_OPTIONS,
+  type VerifyOptions,
+} from "./verify/options.js";
 import type { ValueReport } from "./verify/value-report.js";
 import { verifyValues } from "./verify/verify-values.js";
-
-/** Which file is to be checked against which input. `output` and `input` must be given. */
-export interface VerifyOptions extends LimitOptions {
-  /** Path of a file that a run made. */
-  output: string;
-  /** Path of the file that it was made from. */
-  input: string;
-  /** Rows whose values are recomputed in high precision, drawn at random; the first and the last are among them. */
-  sample?: number | undefined;
-  /** Recompute every row in high precision, and compare every byte with those of a run. */
-  all?: boolean | undefined;
-  /** Factor on the promised bounds of errors. */
-  tolerance?: number | undefined;
-  /** Seed of the sample. */
-  seed?: number | undefined;
-  /** The columns of the input that went into the results, as for run. */
-  column?: string | undefined;
-  columns?: string | undefined;
-  classColumn?: string | undefined;
-  label?: string | undefined;
-  cotangent?: string | undefined;
-  tangent?: string | undefined;
-  covariance?: string | undefined;
-  nullLogit?: "error" | "mask" | undefined;
-  allowMissingEos?: boolean | undefined;
-  threads?: number | undefined;
-}
 
 /** What a verification found. */
 export interface VerifyReport extends ValueReport {
@@ -44,65 +19,6 @@ export interface VerifyReport extends ValueReport {
   bytes: ByteComparison | null;
   durationMs: number;
 }
-
-/** As exact as a sample of a thousand can be told from a whole file: errors do not hide in a few rows only. */
-const DEFAULT_SAMPLE = 1000;
-
-const AS_RUN: readonly string[] = [
-  "column",
-  "columns",
-  "classColumn",
-  "label",
-  "cotangent",
-  "tangent",
-  "covariance",
-  "nullLogit",
-  "allowMissingEos",
-  "threads",
-  ...LIMIT_NAMES,
-];
-
-/** One table: the library checks by it, the CLI makes its flags and help from it. */
-export const VERIFY_OPTIONS: readonly OptionSpec[] = [
-  {
-    name: "input",
-    kind: "string",
-    alias: "i",
-    group: "Input",
-    help: "File of logits that the results were made from (required)",
-  },
-  ...RUN_OPTIONS.filter(({ name }) => AS_RUN.includes(name)),
-  {
-    name: "sample",
-    kind: "integer",
-    range: [1, Number.MAX_SAFE_INTEGER],
-    default: DEFAULT_SAMPLE,
-    group: "Values",
-    help: "Rows to recompute in high precision, drawn at random",
-  },
-  {
-    name: "all",
-    kind: "boolean",
-    default: false,
-    group: "Values",
-    help: "Recompute every row, and compare every byte with those that a run writes",
-  },
-  {
-    name: "tolerance",
-    kind: "number",
-    range: [1e-6, 1e6],
-    default: 1,
-    group: "Values",
-    help: "Factor on the promised bounds of errors",
-  },
-  {
-    name: "seed",
-    kind: "integer",
-    default: 0,
-    group: "Values",
-    help: "Seed of the sample",
-  },
-];
 
 /**
  * Checks a file of results against the file that it was made from: structure, values against an independent computation

@@ -144,6 +144,7 @@ describe("nothing imports upward", () => {
       "src/input/open-logits",
       "src/input/structure-bytes",
       "src/io/pooled",
+      "src/io/random-name",
       "src/job",
       "src/open-output",
       "src/options",
@@ -163,7 +164,12 @@ describe("nothing imports upward", () => {
       "tinyglobby",
     ],
     // Where datasets are kept; of softjac it knows nothing.
-    "src/store": ["node:", "src/errors", "src/options-table"],
+    "src/store": [
+      "node:",
+      "src/errors",
+      "src/io/random-name",
+      "src/options-table",
+    ],
     "src/store/s3": [
       "node:",
       "src/errors",

@@ -1,4 +1,3 @@
-import { generate } from "../generate/generate.js";
 import { GENERATE_OPTIONS, type GenerateOptions } from "../generate/options.js";
 import { carryOut } from "./carry-out.js";
 import type { CommandSpec } from "./command.js";
@@ -32,7 +31,10 @@ export const GENERATE_COMMAND: CommandSpec = {
       command: "generate",
       settings,
       output: options.output as string,
-      make: (hooks) => generate(options as unknown as GenerateOptions, hooks),
+      make: async (hooks) => {
+        const { generate } = await import("../generate/generate.js");
+        return generate(options as unknown as GenerateOptions, hooks);
+      },
       text: generatedText,
     }),
 };

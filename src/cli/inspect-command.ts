@@ -1,4 +1,3 @@
-import { inspect } from "../inspect/inspect.js";
 import { INSPECT_OPTIONS, type InspectOptions } from "../inspect/options.js";
 import { carryOut } from "./carry-out.js";
 import type { CommandSpec } from "./command.js";
@@ -29,7 +28,10 @@ export const INSPECT_COMMAND: CommandSpec = {
       command: "inspect",
       settings,
       output: options.input as string,
-      make: (hooks) => inspect(options as unknown as InspectOptions, hooks),
+      make: async (hooks) => {
+        const { inspect } = await import("../inspect/inspect.js");
+        return inspect(options as unknown as InspectOptions, hooks);
+      },
       text: inspectedText,
       textIsResult: true,
     }),

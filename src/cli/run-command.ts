@@ -1,6 +1,5 @@
 import { existsSync, statSync } from "node:fs";
 import { DATASET_OPTIONS, type DatasetOptions } from "../dataset/options.js";
-import { dryRun } from "../dry-run.js";
 import { UsageError } from "../errors.js";
 import type { RunOptions } from "../options.js";
 import { RUN_OPTIONS } from "../options-table.js";
@@ -68,8 +67,10 @@ async function runOverFile(
       "output",
     );
   const options = without(given, ofDataset) as unknown as RunOptions;
-  if (settings.get("dryRun") === true)
+  if (settings.get("dryRun") === true) {
+    const { dryRun } = await import("../dry-run.js");
     return printPlan(() => dryRun(options), dryRunText, settings);
+  }
   if (options.output === "-" && settings.get("json") === true)
     return refuse(
       new UsageError(

@@ -1,5 +1,4 @@
 import { SHOW_OPTIONS, type ShowOptions } from "../show/options.js";
-import { show } from "../show/show.js";
 import { classesThatFit } from "./block-cells.js";
 import { carryOut } from "./carry-out.js";
 import type { CommandSpec } from "./command.js";
@@ -37,11 +36,13 @@ export const SHOW_COMMAND: CommandSpec = {
       command: "show",
       settings,
       output: options.results,
-      make: () =>
-        show({
+      async make() {
+        const { show } = await import("../show/show.js");
+        return show({
           ...options,
           ...(!asJson && { classes: options.classes ?? fitting }),
-        }),
+        });
+      },
       text: (row) => rowText(row, { columns, colour }),
       textIsResult: true,
     });

@@ -1,4 +1,4 @@
-import { VERIFY_OPTIONS, type VerifyOptions, verify } from "../verify.js";
+import { VERIFY_OPTIONS, type VerifyOptions } from "../verify/options.js";
 import { carryOut } from "./carry-out.js";
 import type { CommandSpec } from "./command.js";
 import { EXIT } from "./exit-codes.js";
@@ -29,7 +29,10 @@ export const VERIFY_COMMAND: CommandSpec = {
       command: "verify",
       settings,
       output: options.output as string,
-      make: (hooks) => verify(options as unknown as VerifyOptions, hooks),
+      make: async (hooks) => {
+        const { verify } = await import("../verify.js");
+        return verify(options as unknown as VerifyOptions, hooks);
+      },
       text: verifiedText,
       exitCode: ({ ok }) => (ok ? EXIT.done : EXIT.badInput),
     }),

@@ -2,13 +2,13 @@ import {
   ConfigurationError,
   InternalError,
   OutputExistsError,
-  UsageError,
 } from "../errors.js";
 import { MissingFolder, type Store } from "../store/store.js";
 import type { DatasetPlan } from "./dataset-plan.js";
 import { PLAN, type RunFolders, SUCCESS } from "./names.js";
 import type { Publication } from "./publication.js";
 import { decodeJson, type Success } from "./records.js";
+import { refuseOverwrite } from "./refuse-overwrite.js";
 
 /**
  * Where nothing can be renamed: the run's files are put where they stay, each where nothing is, and what says that all are
@@ -98,13 +98,4 @@ export class InPlacePublication implements Publication {
       `the dataset of ${whose}, done or under way (on S3 nothing is replaced: another prefix, or remove that one first)`,
     );
   }
-}
-
-/** @throws UsageError */
-export function refuseOverwrite(out: string, overwrite: boolean): void {
-  if (overwrite)
-    throw new UsageError(
-      `overwrite: expected a folder as output, which can be renamed when the new one is complete, found ${out} (another prefix, or remove the old dataset first)`,
-      "overwrite",
-    );
 }

@@ -14,7 +14,7 @@ import {
   type S3Options,
   s3OptionsOf,
 } from "../store/s3-options.js";
-import { refuseOverwrite } from "./in-place-publication.js";
+import { refuseOverwrite } from "./refuse-overwrite.js";
 import type { StopLimits } from "./stopping.js";
 
 /** What a run over a dataset is asked to do, beside what any run is. */

@@ -1,6 +1,6 @@
-import { randomBytes } from "node:crypto";
 import { basename, dirname, join } from "node:path";
 import { IoError, OutputExistsError } from "../errors.js";
+import { randomHex } from "../io/random-name.js";
 import type { FolderStore } from "../store/store.js";
 import { COMMITS, PLAN, type RunFolders, SUCCESS } from "./names.js";
 import type { Publication } from "./publication.js";
@@ -94,7 +94,7 @@ export class RenamedPublication implements Publication {
   /** The old dataset is there until the new one is complete, and for a moment under another name. */
   async #replace(): Promise<void> {
     const { out, wip, old } = this.folders;
-    const aside = `${old}-${randomBytes(6).toString("hex")}`;
+    const aside = `${old}-${randomHex(12)}`;
     const isAside = await this.store.rename(out, aside);
     if (isAside && (await this.#isOurs(aside))) {
       // Another process has published since this one looked.

@@ -26,7 +26,7 @@ export async function describeInput(
   file: InputFile,
   options: Pick<OpenOptions, "allowMissingEos" | "signal">,
 ): Promise<InputDescription> {
-  const arrays = arrayFormat(file);
+  const arrays = await arrayFormat(file);
   if (arrays) return describeArrays(file, arrays);
   const format = inputFormat(file);
   return format === "parquet"

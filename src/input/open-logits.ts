@@ -1,11 +1,9 @@
 import { arrayFormat } from "./arrays/array-format.js";
-import { locateArrays } from "./arrays/array-logits.js";
 import { type ArrowContainer, arrowContainer } from "./arrow-container.js";
 import { locateLogits } from "./arrow-logits.js";
 import { type InputFile, openInputFile } from "./input-file.js";
 import { type InputFormat, inputFormat } from "./input-format.js";
 import type { LogitsFile, OpenOptions } from "./logits-file.js";
-import { parquetAsArrow } from "./parquet/parquet-as-arrow.js";
 import { openStandardInput, STANDARD_INPUT } from "./standard-input.js";
 
 /**
@@ -39,10 +37,16 @@ export async function logitsIn(
   let open = file;
   let container: ArrowContainer;
   try {
-    const arrays = arrayFormat(file);
-    if (arrays) return await locateArrays(file, arrays.open, options);
+    const arrays = await arrayFormat(file);
+    if (arrays) {
+      const { locateArrays } = await import("./arrays/array-logits.js");
+      return await locateArrays(file, arrays.open, options);
+    }
     const format = inputFormat(file);
-    if (format === "parquet") open = await parquetAsArrow(file, options);
+    if (format === "parquet") {
+      const { parquetAsArrow } = await import("./parquet/parquet-as-arrow.js");
+      open = await parquetAsArrow(file, options);
+    }
     container = arrowContainer(open, arrowFormat(format), options);
   } catch (error) {
     open.close();

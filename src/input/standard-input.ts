@@ -1,5 +1,4 @@
 import { fstatSync } from "node:fs";
-import { stdin } from "node:process";
 import { AbortedError, InputUnsupportedError, IoError } from "../errors.js";
 import { UnnamedFile } from "../io/unnamed-file.js";
 import type { InputFile } from "./input-file.js";
@@ -30,6 +29,7 @@ export async function openStandardInput(
       present: null,
       close: () => {},
     };
+  const { stdin } = process;
   if (stdin.isTTY)
     throw new InputUnsupportedError(
       NAME,

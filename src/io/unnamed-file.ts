@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import {
   closeSync,
   constants,
@@ -9,6 +8,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { writeFully } from "./positional.js";
+import { randomHex } from "./random-name.js";
 
 /** Linux: a file that never has a name. Node has no constant for it. */
 const O_TMPFILE = 0o20200000;
@@ -66,7 +66,7 @@ function openIn(directory: string): number | null {
 }
 
 function openWithName(directory: string): number {
-  const path = join(directory, `.softjac-${randomBytes(9).toString("hex")}`);
+  const path = join(directory, `.softjac-${randomHex(18)}`);
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
   const fd = openSync(path, flags, 0o600);
   unlinkSync(path);

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import {
   closeSync,
   constants,
@@ -13,6 +12,7 @@ import {
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { OutputExistsError, UsageError } from "../errors.js";
+import { randomHex } from "../io/random-name.js";
 import { ioError, outputCall } from "./io-error.js";
 import type { PendingOutput } from "./output-target.js";
 import { openTemporary } from "./temporary-file.js";
@@ -76,7 +76,7 @@ export async function openPending(
   const temporaryPath = join(
     directory,
     // Part of the name, so that people know whose it is; not all, so that a name of any length has room.
-    `.${basename(path).slice(0, 40)}.${process.pid}-${randomBytes(6).toString("hex")}.tmp`,
+    `.${basename(path).slice(0, 40)}.${process.pid}-${randomHex(12)}.tmp`,
   );
   const file = await openTemporary(path, temporaryPath, bytes, {
     sync,

@@ -1,5 +1,8 @@
 import type { ByteStream } from "./standard-output.js";
 
+/** The output path that means standard output. */
+export const STANDARD_OUTPUT = "-";
+
 /** Where a run's bytes go: a file to write, or one to compare them with. */
 export interface OutputTarget {
   readonly fd: number;

@@ -10,9 +10,6 @@ import { isatty } from "node:tty";
 import { OutputClosedError, UsageError } from "../errors.js";
 import { ioError } from "./io-error.js";
 
-/** The output path that means standard output. */
-export const STANDARD_OUTPUT = "-";
-
 const FD = 1;
 const NAME = "standard output";
 

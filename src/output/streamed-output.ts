@@ -6,11 +6,6 @@ import type { ByteStream } from "./standard-output.js";
 /** Written at once. */
 const STEP_BYTES = 4 << 20;
 
-/** How much of the output is in memory at once: all of the largest record batch, or more. */
-export function ringBytes(largestBatch: number, wanted: number): number {
-  return Math.ceil(Math.max(largestBatch, wanted, 1 << 20) / 65536) * 65536;
-}
-
 /**
  * A stream for a planned run: its bytes are put where they would stand in the file, of which a part is in memory, and
  * leave from there in order. `bytes` 0: nothing is put, what is written is given to `stream` (the ordered writer).

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import type { Stats } from "node:fs";
 import {
   type FileHandle,
@@ -12,6 +11,7 @@ import {
 } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
+import { randomHex } from "../io/random-name.js";
 import { hashFile } from "./hash-file.js";
 import { type FolderStore, MissingFolder, type Stored } from "./store.js";
 
@@ -117,7 +117,7 @@ export class PosixStore implements FolderStore {
 
   /** A name for what is unfinished that nobody else has. */
   temporaryName(): string {
-    const random = randomBytes(6).toString("hex");
+    const random = randomHex(12);
     return join(this.temporary, `${hostname()}-${process.pid}-${random}`);
   }
 }

@@ -1,23 +1,34 @@
 import type { InputFile } from "../input-file.js";
 import { readInput } from "../read-input.js";
-import { openNpy } from "./npy.js";
-import { openNpz } from "./npz.js";
-import { openSafetensors } from "./safetensors.js";
 import type { OpenArrays } from "./stored-array.js";
+
+/** How files of a format of arrays are opened; loaded for such files alone. */
+const OPENERS = {
+  npy: async () => (await import("./npy.js")).openNpy,
+  npz: async () => (await import("./npz.js")).openNpz,
+  safetensors: async () => (await import("./safetensors.js")).openSafetensors,
+} satisfies Record<string, () => Promise<OpenArrays>>;
 
 /** A format of arrays, and how its files are opened. */
 export interface ArrayFormat {
-  name: "npy" | "npz" | "safetensors";
+  name: keyof typeof OPENERS;
   open: OpenArrays;
 }
 
-const MAGICS: readonly [magic: string, format: ArrayFormat][] = [
-  ["\x93NUMPY", { name: "npy", open: openNpy }],
-  ["PK\x03\x04", { name: "npz", open: openNpz }],
+const MAGICS: readonly [magic: string, name: ArrayFormat["name"]][] = [
+  ["\x93NUMPY", "npy"],
+  ["PK\x03\x04", "npz"],
 ];
 
 /** Which file of arrays it is, by its first bytes; null where they are of no such file. */
-export function arrayFormat(file: InputFile): ArrayFormat | null {
+export async function arrayFormat(
+  file: InputFile,
+): Promise<ArrayFormat | null> {
+  const name = formatName(file);
+  return name && { name, open: await OPENERS[name]() };
+}
+
+function formatName(file: InputFile): ArrayFormat["name"] | null {
   const head = new Uint8Array(Math.min(9, file.bytes));
   readInput(file, head, 0);
   const start = String.fromCharCode(...head);
@@ -25,6 +36,6 @@ export function arrayFormat(file: InputFile): ArrayFormat | null {
   if (known) return known[1];
   // safetensors have no magic: the length of a header in 64 bits, of which 27 are enough, and a JSON object.
   return start.endsWith("\0\0\0\0{") && head.length === 9
-    ? { name: "safetensors", open: openSafetensors }
+    ? "safetensors"
     : null;
 }

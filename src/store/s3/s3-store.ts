@@ -1,8 +1,9 @@
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pooled } from "../../io/pooled.js";
+import { randomHex } from "../../io/random-name.js";
 import { s3Place } from "../location.js";
 import type { S3Options } from "../s3-options.js";
 import type { Store, Stored } from "../store.js";
@@ -94,7 +95,7 @@ export class S3Store implements Store {
   }
 
   temporaryName(): string {
-    const random = randomBytes(6).toString("hex");
+    const random = randomHex(12);
     return join(tmpdir(), `softjac-${process.pid}-${random}`);
   }
 

@@ -1,0 +1,89 @@
+import { LIMIT_NAMES } from "../input/limits.js";
+import type { LimitOptions } from "../options.js";
+import { type OptionSpec, RUN_OPTIONS } from "../options-table.js";
+
+/** Which file is to be checked against which input. `output` and `input` must be given. */
+export interface VerifyOptions extends LimitOptions {
+  /** Path of a file that a run made. */
+  output: string;
+  /** Path of the file that it was made from. */
+  input: string;
+  /** Rows whose values are recomputed in high precision, drawn at random; the first and the last are among them. */
+  sample?: number | undefined;
+  /** Recompute every row in high precision, and compare every byte with those of a run. */
+  all?: boolean | undefined;
+  /** Factor on the promised bounds of errors. */
+  tolerance?: number | undefined;
+  /** Seed of the sample. */
+  seed?: number | undefined;
+  /** The columns of the input that went into the results, as for run. */
+  column?: string | undefined;
+  columns?: string | undefined;
+  classColumn?: string | undefined;
+  label?: string | undefined;
+  cotangent?: string | undefined;
+  tangent?: string | undefined;
+  covariance?: string | undefined;
+  nullLogit?: "error" | "mask" | undefined;
+  allowMissingEos?: boolean | undefined;
+  threads?: number | undefined;
+}
+
+/** As exact as a sample of a thousand can be told from a whole file: errors do not hide in a few rows only. */
+export const DEFAULT_SAMPLE = 1000;
+
+const AS_RUN: readonly string[] = [
+  "column",
+  "columns",
+  "classColumn",
+  "label",
+  "cotangent",
+  "tangent",
+  "covariance",
+  "nullLogit",
+  "allowMissingEos",
+  "threads",
+  ...LIMIT_NAMES,
+];
+
+/** One table: the library checks by it, the CLI makes its flags and help from it. */
+export const VERIFY_OPTIONS: readonly OptionSpec[] = [
+  {
+    name: "input",
+    kind: "string",
+    alias: "i",
+    group: "Input",
+    help: "File of logits that the results were made from (required)",
+  },
+  ...RUN_OPTIONS.filter(({ name }) => AS_RUN.includes(name)),
+  {
+    name: "sample",
+    kind: "integer",
+    range: [1, Number.MAX_SAFE_INTEGER],
+    default: DEFAULT_SAMPLE,
+    group: "Values",
+    help: "Rows to recompute in high precision, drawn at random",
+  },
+  {
+    name: "all",
+    kind: "boolean",
+    default: false,
+    group: "Values",
+    help: "Recompute every row, and compare every byte with those that a run writes",
+  },
+  {
+    name: "tolerance",
+    kind: "number",
+    range: [1e-6, 1e6],
+    default: 1,
+    group: "Values",
+    help: "Factor on the promised bounds of errors",
+  },
+  {
+    name: "seed",
+    kind: "integer",
+    default: 0,
+    group: "Values",
+    help: "Seed of the sample",
+  },
+];
