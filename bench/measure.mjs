@@ -2,6 +2,7 @@
 import { execFile } from "node:child_process";
 import { rm } from "node:fs/promises";
 import { promisify } from "node:util";
+import { environment } from "./environment.mjs";
 import { script } from "./python.mjs";
 
 /**
@@ -14,7 +15,9 @@ export async function measure(python, { name, command, output }) {
   await rm(output, { force: true, recursive: true });
   // -I -S: nothing of the user's site, so that the parent of the measured process stays small (see measure.py).
   const args = ["-I", "-S", script("measure.py"), ...command];
-  const { stdout, stderr } = await promisify(execFile)(python.path, args);
+  const { stdout, stderr } = await promisify(execFile)(python.path, args, {
+    env: environment,
+  });
   const { exitCode, ...figures } = JSON.parse(stdout);
   if (exitCode !== 0)
     throw new Error(`${name} exited with ${exitCode}:\n${stderr}`);

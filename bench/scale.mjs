@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { Queue, Worker } from "bullmq";
 import { Redis } from "ioredis";
 import { generate, planDataset } from "../dist/index.js";
+import { environment } from "./environment.mjs";
 import { describeMachine } from "./machine.mjs";
 
 const CLI = fileURLToPath(new URL("../dist/cli.js", import.meta.url));
@@ -290,6 +291,7 @@ function json(...args) {
   return JSON.parse(
     execFileSync(process.execPath, [CLI, ...args, "--json"], {
       cwd: folder,
+      env: environment,
       encoding: "utf8",
       stdio: ["ignore", "pipe", "ignore"],
       maxBuffer: 2 ** 30,
@@ -302,7 +304,7 @@ async function said(...args) {
   const child = spawn(
     process.execPath,
     [CLI, ...args, "--log-format", "json"],
-    { cwd: folder, stdio: ["ignore", "ignore", "pipe"] },
+    { cwd: folder, env: environment, stdio: ["ignore", "ignore", "pipe"] },
   );
   let text = "";
   child.stderr.setEncoding("utf8").on("data", (piece) => {
