@@ -51,7 +51,7 @@ export async function run(
   const crew = new Crew();
   try {
     checkTarget(output, resolved.force, input);
-    startEarly(crew, [input], resolved.threads);
+    await startEarly(crew, [input], resolved);
     const logits = await openLogits(
       input,
       openOptionsOf(resolved, hooks.signal),

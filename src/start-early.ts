@@ -1,23 +1,36 @@
 import { statSync } from "node:fs";
+import type { ResolvedOptions } from "./options.js";
 import type { Crew } from "./pool/crew.js";
+import { EMITS } from "./results/catalogue.js";
+import { resultsOf } from "./results/emit-options.js";
 
-/** Inputs that surely give threads something to do: see plan.ts. */
-const LARGE_BYTES = 64 * 2 ** 20;
+/** Inputs that give threads something to do (see plan.ts): where blocks are made of them, of six classes or more, and else. */
+const LARGE_BYTES = { blocks: 8 * 2 ** 20, others: 64 * 2 ** 20 };
 
-/** Starts threads where one of the inputs is large: while they are opened and planned. */
-export function startEarly(
+/** Has threads start where one of the inputs is large: while that is opened and planned. */
+export async function startEarly(
   crew: Crew,
   inputs: readonly string[],
-  threads: number,
-): void {
-  if (inputs.some(isLarge)) crew.start(threads);
+  {
+    threads,
+    threadsAsked,
+    emit,
+    layout,
+  }: Pick<ResolvedOptions, "threads" | "threadsAsked" | "emit" | "layout">,
+): Promise<void> {
+  const writesBlocks =
+    layout !== "factored" &&
+    resultsOf(emit).some((name) => EMITS[name].shape === "block");
+  const least =
+    threadsAsked || writesBlocks ? LARGE_BYTES.blocks : LARGE_BYTES.others;
+  if (inputs.some((path) => bytesOf(path) >= least)) await crew.start(threads);
 }
 
-function isLarge(path: string): boolean {
+function bytesOf(path: string): number {
   try {
-    return statSync(path).size > LARGE_BYTES;
+    return statSync(path).size;
   } catch {
     // Opening it says why.
-    return false;
+    return 0;
   }
 }

@@ -32,8 +32,12 @@ export async function planRunOver(
   const found = await findInputs(dataset.inputs, dataset.output, dataset.s3);
   const inputs = await openInputs(found.root, dataset.s3, found.states);
   const paths = found.names.map((name) => inputs.path(name));
-  const { threads } = dataset.of(dataset.inputs[0] as string);
-  if (crew) startEarly(crew, paths, threads);
+  // Its parts use them one after the other.
+  const options = {
+    ...dataset.of(dataset.inputs[0] as string),
+    threadsAsked: true,
+  };
+  if (crew) await startEarly(crew, paths, options);
   const { pinned, sizes, leftOut } = await pinInputs(
     found.names,
     inputs,

@@ -27,14 +27,14 @@ export class Crew {
   #tasksUnderWay = 0;
   #memory: { choice: KernelChoice; memory: KernelMemory } | null = null;
 
-  /** Starts `count` piscina workers, unless there are some. They start while other things are done. */
-  start(count: number): void {
+  /** Starts `count` piscina workers, unless there are some. Fulfilled once they are starting, whatever else is done. */
+  async start(count: number): Promise<void> {
     this.#threads ??= openThreads(WORKER_URL, count, {
       // A worker's garbage is a few views per stride: collected early, a run's peak does not grow with its length.
       maxYoungGenerationSizeMb: 2,
     });
-    // told to who has them do something
-    this.#threads.catch(() => {});
+    // What goes wrong is told to who has them do something.
+    await this.#threads.catch(() => {});
   }
 
   /** Memory of `bytes` or more for the slots of one run at a time. @throws InternalError as allocateKernelMemory */
@@ -64,7 +64,7 @@ export class Crew {
         },
       };
     }
-    this.start(threads);
+    await this.start(threads);
     const workers = await (this.#threads as Promise<Threads<Order, Reply>>);
     const run = runs++;
     return {
