@@ -22,7 +22,7 @@ export function taskRunner(setup: WorkerSetup): (task: Task) => Reply {
       case "scan":
         return { badRows: findBadRows(setup, kernel, task) };
       case "entries":
-        copyAll(setup, task.copies);
+        copyAll(kernel, task.copies);
         return computeEntries(
           setup,
           setup.entries as EntriesSetup,
@@ -30,7 +30,7 @@ export function taskRunner(setup: WorkerSetup): (task: Task) => Reply {
           task,
         );
       case "copy":
-        copyAll(setup, task.copies);
+        copyAll(kernel, task.copies);
         return {};
       case "kept":
         return {

@@ -84,6 +84,8 @@ export interface Kernel {
     bytes: number,
     out: number,
   ): void;
+  /** `bytes` bytes as they are: V8 copies those of shared memory three times as fast in WebAssembly as by copyWithin. */
+  copy(to: number, from: number, bytes: number): void;
   /** first, first + 1, … as int64. */
   storeRowNumbers(first: number, rows: number, out: number): void;
 }

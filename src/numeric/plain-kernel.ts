@@ -197,6 +197,10 @@ export function plainKernel(buffer: ArrayBufferLike): Kernel {
       }
     },
 
+    copy(to, from, bytes) {
+      new Uint8Array(buffer).copyWithin(to, from, from + bytes);
+    },
+
     storeRowNumbers(first, rows, out) {
       const numbers = new BigInt64Array(buffer, out, rows);
       for (let r = 0; r < rows; r++) numbers[r] = BigInt(first + r);

@@ -109,6 +109,24 @@ test("separate columns are put in row-major order, and rows numbered", () => {
   }
 });
 
+test("bytes are copied, also over themselves", () => {
+  for (const { kernel, buffer } of [plain, simd]) {
+    const bytes = new Uint8Array(buffer, 1024, 64);
+    for (const [to, from] of [
+      [16, 0],
+      [0, 5],
+      [3, 0],
+    ] as const) {
+      const before = Array.from({ length: 64 }, (_, n) => n);
+      bytes.set(before);
+      kernel.copy(1024 + to, 1024 + from, 11);
+      const expected = [...before];
+      for (let n = 0; n < 11; n++) expected[to + n] = from + n;
+      expect([...bytes]).toEqual(expected);
+    }
+  }
+});
+
 test("a block in tiles is the block", () => {
   const gauss = normal(random(3));
   const row = Array.from({ length: 11 }, gauss);

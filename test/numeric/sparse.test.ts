@@ -240,3 +240,17 @@ test("the sum of what is left out is as good for many classes as for few", () =>
     expect(error.toNumber()).toBeLessThanOrEqual(2 ** -52);
   }
 });
+
+test("many classes, many of which come to a row at once, in tiles", () => {
+  // Steps of p: with each of them a few hundred classes come at once, in no order of their numbers.
+  const levels = [0, -1.5, -3, -4, -9, -20];
+  const draw = random(5);
+  const row = Array.from(
+    { length: 200 },
+    () => levels[Math.floor(draw() * levels.length)] as number,
+  );
+  for (const code of [JACOBIAN, LOG_JACOBIAN])
+    for (const tile of [200, 37, 1])
+      for (const threshold of [0, 1e-12, 1e-8, 1e-6, 1e-5, 1e-4])
+        check(row, threshold, 0, false, { code, t: 1, tile, pairs: true });
+});

@@ -138,6 +138,11 @@ export function interleave(columns: usize, rows: usize, classes: usize, bytes: u
   }
 }
 
+/** `bytes` bytes as they are. */
+export function copy(to: usize, from: usize, bytes: usize): void {
+  memory.copy(to, from, bytes);
+}
+
 /** Row numbers first, first + 1, … as int64. */
 export function storeRowNumbers(first: f64, rows: usize, out: usize): void {
   const start = <i64>first;

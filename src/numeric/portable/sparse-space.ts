@@ -2,23 +2,24 @@ import { loadF64, loadI32, storeF64, storeI32 } from "./machine.js";
 import { errorOfSum, pAt } from "./work.js";
 
 // The space to work in, Q classes; what countEntries leaves here is what storeEntries reads:
-//   0     least |value| that is kept   f64        24   places kept as whole rows (log-softmax)   f64
-//   8     the value of ties, or 0      f64        32   1: the block is that of log-softmax       f64
-//   16    ties that may still be kept  f64
+//   0     least |value| that is kept   f64        16  ties that may still be kept                f64
+//   8     the value of ties, or 0      f64        24  1: the block is that of log-softmax        f64
 // and from 64:
 //   0     p, sorted                    f64[Q]     16Q+16  rest, low                              f64[Q+1]
 //   8Q    rest: Σ of p from here on,   f64[Q+1]   24Q+16  class of each place                    i32[Q]
 //         high, then low                          28Q+16  place of each class                    i32[Q]
 //                                                 32Q+16  places kept with each place            i32[Q]
 //                                                 36Q+16  entries of each class's row            i32[Q]
-//                                                 40Q+16  where a class's next entry goes        i32[Q]
+//                                                 40Q+16  where a class's entries begin          i32[Q]
 //                                                 44Q+16  classes of a tile, by place            i32[Q]
+// The sums are of no use once all is counted; while entries are stored (kept-classes.ts) in their place stand:
+//   8Q    p of the classes that are    f64[Q+1]   16Q+16  those classes                          i32[Q]
+//         kept with a row                         20Q+16  classes that come to them              i32[Q]
 
 export const LEAST: usize = 0;
 export const TIE: usize = 8;
 export const ROOM: usize = 16;
-export const WHOLE: usize = 24;
-export const LOG_SOFTMAX_BLOCK: usize = 32;
+export const LOG_SOFTMAX_BLOCK: usize = 24;
 const FIRST: usize = 64;
 
 /** Bytes of the space that countEntries and storeEntries work in. */
@@ -47,6 +48,15 @@ export function rowCountAt(space: usize, classes: usize, k: usize): usize {
 }
 export function nextAt(space: usize, classes: usize, k: usize): usize {
   return space + FIRST + 40 * classes + 16 + 4 * k;
+}
+export function keptPAt(space: usize, classes: usize, n: usize): usize {
+  return restAt(space, classes, n);
+}
+export function keptClassAt(space: usize, classes: usize, n: usize): usize {
+  return space + FIRST + 16 * classes + 8 + 4 * n;
+}
+export function newClassAt(space: usize, classes: usize, n: usize): usize {
+  return space + FIRST + 20 * classes + 8 + 4 * n;
 }
 export function tileAt(space: usize, classes: usize, n: usize): usize {
   return space + FIRST + 44 * classes + 16 + 4 * n;

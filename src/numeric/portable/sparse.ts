@@ -1,4 +1,5 @@
 import { LOG_JACOBIAN } from "./codes.js";
+import { addClasses, classesBefore } from "./kept-classes.js";
 import {
   loadF32,
   loadF64,
@@ -10,6 +11,8 @@ import {
 import {
   classAt,
   endAt,
+  keptClassAt,
+  keptPAt,
   LEAST,
   LOG_SOFTMAX_BLOCK,
   nextAt,
@@ -19,7 +22,6 @@ import {
   rowCountAt,
   TIE,
   tileAt,
-  WHOLE,
 } from "./sparse-space.js";
 import {
   droppedSum,
@@ -122,10 +124,6 @@ export function storeEntries(
   values: usize,
   float32: bool,
 ): i32 {
-  const t = loadF64(work + TEMPERATURE);
-  const log = loadF64(space + LOG_SOFTMAX_BLOCK) !== 0.0;
-  const least = loadF64(space + LEAST);
-  const whole = loadF64(space + WHOLE) as i32;
   let count: i32 = 0;
   for (let i = iStart; i < iEnd; i++) {
     storeI32(nextAt(space, classes, i), count);
@@ -140,61 +138,103 @@ export function storeEntries(
     storeI32(tileAt(space, classes, tile), k as i32);
     tile = tile + 1;
   }
-  // column by column, so that every row's entries come in order of their column
-  for (let j: usize = 0; j < classes; j++) {
-    const p = pAt(work, j);
-    const end = log
-      ? whole
-      : loadI32(
-          endAt(space, classes, loadI32(placeAt(space, classes, j)) as usize),
-        );
-    for (let n: usize = 0; n < tile; n++) {
-      const i = loadI32(tileAt(space, classes, n)) as usize;
-      if (loadI32(placeAt(space, classes, i)) >= end) break;
-      if (i === j) continue;
-      const value = log ? pAt(work, i) : pAt(work, i) * p;
-      storeEntry(
-        space,
-        classes,
-        i,
-        j,
-        over(0.0 - value, t),
-        indices,
-        columns,
-        values,
-        float32,
-      );
-    }
-    if (j < iStart || j >= iEnd) continue;
-    const own = ownEntry(work, j, t, log);
-    if (isKept(own, least, float32))
-      storeEntry(space, classes, j, j, own, indices, columns, values, float32);
+  let size: usize = 0;
+  for (let n = tile; n > 0; n--) {
+    const i = loadI32(tileAt(space, classes, n - 1)) as usize;
+    const s = loadI32(placeAt(space, classes, i)) as usize;
+    const end = loadI32(endAt(space, classes, s)) as usize;
+    if (end > size) addClasses(work, classes, space, size, end);
+    size = end;
+    storeRow(work, classes, space, i, size, indices, columns, values, float32);
   }
   if (loadF64(space + TIE) > 0.0)
     return dropTies(space, indices, columns, values, count, float32);
   return count;
 }
 
-function storeEntry(
-  space: usize,
+/** The entries of row i: those with the `size` classes that kept-classes.ts has, i's own apart from them. */
+function storeRow(
+  work: usize,
   classes: usize,
+  space: usize,
   i: usize,
-  j: usize,
-  value: f64,
+  size: usize,
   indices: usize,
   columns: usize,
   values: usize,
   float32: bool,
 ): void {
-  const next = nextAt(space, classes, i);
-  const at = loadI32(next) as usize;
-  storeI32(next, (at as i32) + 1);
+  const t = loadF64(work + TEMPERATURE);
+  const log = loadF64(space + LOG_SOFTMAX_BLOCK) !== 0.0;
+  const least = loadF64(space + LEAST);
+  const p = pAt(work, i);
+  const kept = keptClassAt(space, classes, 0);
+  let ps = keptPAt(space, classes, 0);
+  if (log) ps = 0;
+  const before = classesBefore(classes, space, size, i);
+  let at = loadI32(nextAt(space, classes, i)) as usize;
+  for (let n: usize = 0; n < before; n++)
+    storeIndices(
+      classes,
+      i,
+      loadI32(kept + 4 * n) as usize,
+      at + n,
+      indices,
+      columns,
+    );
+  storeProducts(p, ps, 0, before, t, values, at, float32);
+  at = at + before;
+  const own = ownEntry(work, i, t, log);
+  if (isKept(own, least, float32)) {
+    storeIndices(classes, i, i, at, indices, columns);
+    storeValue(values, at, own, float32);
+    at = at + 1;
+  }
+  let after = before;
+  if (after < size && loadI32(kept + 4 * after) === (i as i32))
+    after = after + 1;
+  for (let n = after; n < size; n++)
+    storeIndices(
+      classes,
+      i,
+      loadI32(kept + 4 * n) as usize,
+      at + n - after,
+      indices,
+      columns,
+    );
+  storeProducts(p, ps, after, size, t, values, at, float32);
+}
+
+function storeIndices(
+  classes: usize,
+  i: usize,
+  j: usize,
+  at: usize,
+  indices: usize,
+  columns: usize,
+): void {
   if (columns === 0) storeI32(indices + 4 * at, (i * classes + j) as i32);
   else {
     storeI32(indices + 4 * at, i as i32);
     storeI32(columns + 4 * at, j as i32);
   }
-  storeValue(values, at, value, float32);
+}
+
+/** -p·p_j/T for classes [from, to) of those with p at `ps`, or (0) -p/T for each, to `values` from `at` on. */
+function storeProducts(
+  p: f64,
+  ps: usize,
+  from: usize,
+  to: usize,
+  t: f64,
+  values: usize,
+  at: usize,
+  float32: bool,
+): void {
+  for (let n = from; n < to; n++) {
+    const product = ps === 0 ? p : p * loadF64(ps + 8 * n);
+    storeValue(values, at + n - from, over(0.0 - product, t), float32);
+  }
 }
 
 /** Leaves the first of the tied entries in, as many as there is room for; closes the gaps. */

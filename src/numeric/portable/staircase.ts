@@ -1,11 +1,5 @@
-import { loadF64, loadI32, rounded32, storeF64, storeI32 } from "./machine.js";
-import {
-  endAt,
-  LOG_SOFTMAX_BLOCK,
-  restAt,
-  sortedAt,
-  WHOLE,
-} from "./sparse-space.js";
+import { loadF64, loadI32, rounded32, storeI32 } from "./machine.js";
+import { endAt, LOG_SOFTMAX_BLOCK, restAt, sortedAt } from "./sparse-space.js";
 import { diagonalAt } from "./vectors.js";
 import {
   errorOfSum,
@@ -50,13 +44,11 @@ export function walk(
   const t = loadF64(work + TEMPERATURE);
   const log = isLog(space);
   let end = classes;
-  let whole = 0.0;
   let total = 0.0;
   for (let s: usize = 0; s < classes; s++) {
     const p = sortedAt(space, s);
     if (log) {
       end = stored(over(p, t), float32) >= threshold ? classes : 0;
-      if (end > 0) whole += 1.0;
     } else
       while (
         end > 0 &&
@@ -68,7 +60,6 @@ export function walk(
     if (s < end) total -= 1.0;
     if (stored(ownEntry(work, s, t, log), float32) >= threshold) total += 1.0;
   }
-  storeF64(space + WHOLE, whole);
   return total;
 }
 
