@@ -42,7 +42,7 @@ const MiB = 1 << 20;
 /** Record batch bodies, the results of examples and their entries together. */
 const BATCH_BYTES = 24 * MiB;
 /** Entries of a slot: what a worker makes before the main thread takes it over, and what stays in cache between. */
-const SLOT_BYTES = 2 * MiB;
+const SLOT_BYTES = 4 * MiB;
 /** Logits, inputs and results of a task's rows. */
 const CHUNK_BYTES = MiB;
 /** A task's rows where they are very short. */

@@ -25,7 +25,7 @@ test("record batches of 16 to 64 MiB, slots of a few, whatever the classes", () 
           expect(plan.batchExamples * exampleBytes).toBeLessThan(32 * MiB);
         expect(plan.slotEntries).toBeGreaterThanOrEqual(classes);
         expect(plan.slotEntries * entryBytes).toBeLessThanOrEqual(
-          Math.max(2 * MiB, classes * entryBytes),
+          Math.max(4 * MiB, classes * entryBytes),
         );
         expect(plan.chunkRows).toBeGreaterThanOrEqual(1);
         expect(plan.mostEntries).toBe(classes * classes);

@@ -173,50 +173,49 @@ function storeRow(
   if (log) ps = 0;
   const before = classesBefore(classes, space, size, i);
   let at = loadI32(nextAt(space, classes, i)) as usize;
-  for (let n: usize = 0; n < before; n++)
-    storeIndices(
-      classes,
-      i,
-      loadI32(kept + 4 * n) as usize,
-      at + n,
-      indices,
-      columns,
-    );
+  storeIndices(classes, i, kept, 0, before, at, indices, columns);
   storeProducts(p, ps, 0, before, t, values, at, float32);
   at = at + before;
   const own = ownEntry(work, i, t, log);
   if (isKept(own, least, float32)) {
-    storeIndices(classes, i, i, at, indices, columns);
+    if (columns === 0) storeI32(indices + 4 * at, (i * classes + i) as i32);
+    else {
+      storeI32(indices + 4 * at, i as i32);
+      storeI32(columns + 4 * at, i as i32);
+    }
     storeValue(values, at, own, float32);
     at = at + 1;
   }
   let after = before;
   if (after < size && loadI32(kept + 4 * after) === (i as i32))
     after = after + 1;
-  for (let n = after; n < size; n++)
-    storeIndices(
-      classes,
-      i,
-      loadI32(kept + 4 * n) as usize,
-      at + n - after,
-      indices,
-      columns,
-    );
+  storeIndices(classes, i, kept, after, size, at, indices, columns);
   storeProducts(p, ps, after, size, t, values, at, float32);
 }
 
+/** Of classes [from, to) of those at `kept`: i·Q + j each, or i and j, from place `at` on. */
 function storeIndices(
   classes: usize,
   i: usize,
-  j: usize,
+  kept: usize,
+  from: usize,
+  to: usize,
   at: usize,
   indices: usize,
   columns: usize,
 ): void {
-  if (columns === 0) storeI32(indices + 4 * at, (i * classes + j) as i32);
-  else {
-    storeI32(indices + 4 * at, i as i32);
-    storeI32(columns + 4 * at, j as i32);
+  const end = kept + 4 * to;
+  let index = indices + 4 * at;
+  const first = columns === 0 ? ((i * classes) as i32) : 0;
+  let out = columns === 0 ? index : columns + 4 * at;
+  for (let k = kept + 4 * from; k < end; k += 4) {
+    storeI32(out, first + loadI32(k));
+    out = out + 4;
+  }
+  if (columns === 0) return;
+  for (let k = kept + 4 * from; k < end; k += 4) {
+    storeI32(index, i as i32);
+    index = index + 4;
   }
 }
 
@@ -231,9 +230,18 @@ function storeProducts(
   at: usize,
   float32: bool,
 ): void {
+  if (ps === 0 || t !== 1.0 || float32) {
+    for (let n = from; n < to; n++) {
+      const product = ps === 0 ? p : p * loadF64(ps + 8 * n);
+      storeValue(values, at + n - from, over(0.0 - product, t), float32);
+    }
+    return;
+  }
+  // the usual case, in a loop of its own
+  let out = values + 8 * at;
   for (let n = from; n < to; n++) {
-    const product = ps === 0 ? p : p * loadF64(ps + 8 * n);
-    storeValue(values, at + n - from, over(0.0 - product, t), float32);
+    storeF64(out, 0.0 - p * loadF64(ps + 8 * n));
+    out = out + 8;
   }
 }
 
