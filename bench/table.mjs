@@ -1,13 +1,15 @@
 // The results as a Markdown table.
+import { isOwn, ratioOf } from "./summary.mjs";
 
 const header = [
   "workload",
-  "softjac median s",
+  "softjac, s",
   "peer",
-  "peer median s",
+  "peer, s",
   "times faster",
-  "nobody waiting for the disk",
   "wanted",
+  "softjac until it is on the disk, s",
+  "times faster",
   "peak MiB softjac / peer",
 ];
 
@@ -23,35 +25,41 @@ softjac ${softjac}, Node ${node}, ${cpu}, ${cores} cores, ${gib} GiB, ${fileSyst
 }
 
 function lines(workload) {
-  const { name, softjac, peers, peak, skipped } = workload;
-  if (skipped) return [[name, "", `skipped: ${skipped}`, "", "", "", "", ""]];
-  const own = [name, seconds(softjac)];
+  const { name, softjac, unsynced, peers, peak, skipped } = workload;
+  const row = (cells) => [
+    name,
+    ...header.slice(1).map((_, n) => cells[n] ?? ""),
+  ];
+  if (skipped) return [row(["", `skipped: ${skipped}`])];
   if (peak) {
     const peaks = `${mib(softjac.peakBytes)} / ${mib(peak.peakBytes)}`;
     const against = `softjac, ${peak.comparedWith} (peak memory)`;
-    return [
-      [
-        ...own,
-        against,
-        "",
-        "",
-        "",
-        `peak ≤ ${peak.wanted}×${peak.met ? "" : " (missed)"}`,
-        peaks,
-      ],
-    ];
+    const wanted = `peak ≤ ${peak.wanted}×${missed(peak)}`;
+    return [row(["", against, "", "", wanted, seconds(softjac), "", peaks])];
   }
   if (peers.length === 0)
-    return [[...own, "", "", "", "", "", mib(softjac.peakBytes)]];
-  return peers.map((peer) => [
-    ...own,
-    peer.name,
-    seconds(peer),
-    ratio(peer.timesFaster),
-    ratio(peer.timesFasterUnsynced),
-    `≥ ${peer.wanted}${peer.met ? "" : " (missed)"}`,
-    `${mib(softjac.peakBytes)} / ${mib(peer.peakBytes)}`,
-  ]);
+    return [
+      row([seconds(softjac), "", "", "", "", "", "", mib(softjac.peakBytes)]),
+    ];
+  return peers.map((peer) => {
+    const own = isOwn(peer.name);
+    const found = ratioOf(peer);
+    const met = found.median >= peer.wanted;
+    return row([
+      seconds(own ? softjac : unsynced),
+      peer.name,
+      seconds(peer),
+      ratio(found),
+      `≥ ${peer.wanted}${missed({ met })}`,
+      own ? "" : seconds(softjac),
+      own ? "" : ratio(peer.timesFaster),
+      `${mib(softjac.peakBytes)} / ${mib(peer.peakBytes)}`,
+    ]);
+  });
+}
+
+function missed({ met }) {
+  return met ? "" : " (missed)";
 }
 
 function seconds({ seconds: { median, min, max, all } }) {
