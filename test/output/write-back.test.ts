@@ -4,7 +4,7 @@ import { WriteBack } from "../../src/output/write-back.js";
 import { workDirectory } from "../support/logits-input.js";
 
 const at = workDirectory();
-const STEP = 64 * 2 ** 20;
+const STEP = 16 * 2 ** 20;
 
 test("what the disk reports of earlier bytes is told when the run ends, and when it writes on", async () => {
   // no file that could be synced
