@@ -154,7 +154,7 @@ test("bits flipped", async () => {
   const uniform = random(2026);
   const counts = { refused: 0, same: 0, other: 0 };
   const others: [path: string, found: string][] = [];
-  for (let k = 0; k < 200; k++) {
+  for (let k = 0; k < 100; k++) {
     // the footer's bits as often as those of the pages
     const [start, end] = k % 2 ? [4, footerStart] : [footerStart, bytes.length];
     const place = start + Math.floor(uniform() * (end - start));
@@ -171,7 +171,7 @@ test("bits flipped", async () => {
     }
   }
   console.log(`damaged Parquet: bit flips ${JSON.stringify(counts)}`);
-  expect(counts.same + counts.refused).toBeGreaterThan(60);
+  expect(counts.same + counts.refused).toBeGreaterThan(30);
 
   if (!importable("pyarrow.parquet")) {
     console.log(
@@ -202,7 +202,7 @@ test("bits flipped in pages with checksums: no other numbers", async () => {
   );
   const uniform = random(7);
   let noticed = 0;
-  for (let k = 0; k < 100; k++) {
+  for (let k = 0; k < 60; k++) {
     const copy = Buffer.from(whole);
     const place = 4 + Math.floor(uniform() * (pagesEnd - 4));
     copy[place] = (copy[place] as number) ^ (1 << Math.floor(uniform() * 8));
@@ -211,7 +211,7 @@ test("bits flipped in pages with checksums: no other numbers", async () => {
     if (found) expect(JSON.stringify(found), `byte ${place}`).toBe(undamaged);
     else noticed++;
   }
-  expect(noticed).toBeGreaterThan(50);
+  expect(noticed).toBeGreaterThan(30);
 });
 
 test("a page that is not what its checksum says is named", async () => {
