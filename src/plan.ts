@@ -60,9 +60,11 @@ const MiB = 1 << 20;
 /** Record batch bodies: within 16 to 64 MiB where a row allows it. */
 const BATCH_BYTES = 32 * MiB;
 /**
- * A task of the last record batches: short enough that threads end together. Before those a task is a batch: each costs
- * some 0.5 ms beside its work, which at this size is a seventh of a run.
+ * A task at most, read and written together: a record batch, unless much is read for little. Each costs some 0.5 ms beside
+ * its work.
  */
+const CHUNK_BYTES = 48 * MiB;
+/** The same of the last record batches: short enough that threads end together. All tasks so small cost a seventh of a run. */
 const LAST_CHUNK_BYTES = 8 * MiB;
 /** How many batches those are, for each thread. */
 const LAST_BATCHES = 2;
@@ -94,20 +96,20 @@ export function planRun(input: PlanInput): Plan {
     input.maxBatchRows ?? Number.POSITIVE_INFINITY,
   );
   const batches = spans(rowStart, rowStart + rows, batchRows);
-  const lastRows = Math.min(
-    input.chunkRows ??
-      evenRows(LAST_CHUNK_BYTES / (rowBytes + input.sourceBytes)),
-    batchRows,
-  );
+  const bytesOfRow = rowBytes + input.sourceBytes;
+  const chunksOfBatch = Math.ceil((batchRows * bytesOfRow) / CHUNK_BYTES);
+  const usualRows = Math.ceil(batchRows / chunksOfBatch / 64) * 64;
+  const lastRows = evenRows(LAST_CHUNK_BYTES / bytesOfRow);
   const firstLast = batches.length - LAST_BATCHES * input.threads;
-  const chunkRows =
-    firstLast > 0
-      ? Math.min(input.chunkRows ?? batchRows, batchRows)
-      : lastRows;
+  const chunkRowsOf = (rows: number) =>
+    Math.min(input.chunkRows ?? rows, batchRows);
+  const chunkRows = chunkRowsOf(firstLast > 0 ? usualRows : lastRows);
   const chunks = batches.flatMap(({ rowStart, rowEnd }, batch) =>
-    spans(rowStart, rowEnd, batch < firstLast ? chunkRows : lastRows).map(
-      (span) => ({ ...span, batch }),
-    ),
+    spans(
+      rowStart,
+      rowEnd,
+      batch < firstLast ? chunkRows : chunkRowsOf(lastRows),
+    ).map((span) => ({ ...span, batch })),
   );
 
   const { strideRows, tileRows } = planStrides(
@@ -121,8 +123,7 @@ export function planRun(input: PlanInput): Plan {
     chunkRows,
   );
   const small =
-    rows * (rowBytes + input.sourceBytes) <=
-    (input.threadsAtHand ? INLINE_BYTES : START_BYTES);
+    rows * bytesOfRow <= (input.threadsAtHand ? INLINE_BYTES : START_BYTES);
   const threads = small ? 0 : Math.min(input.threads, chunks.length);
   return {
     rows,

@@ -142,6 +142,18 @@ test("a task is a record batch but for the last ones, which threads share", () =
   expect(perBatch.slice(0, -4)).toEqual(perBatch.slice(0, -4).map(() => 1));
   for (const count of perBatch.slice(-4, -1))
     expect(count).toBeGreaterThanOrEqual(4);
+  // Where much is read for little, a batch would take its threads for long.
+  const scalar = { values: 1, listSize: 1, width: 8, block: null };
+  const wide = planRun({
+    ...usual,
+    rows: 5e7,
+    classes: 1000,
+    sourceBytes: 8000,
+    results: [scalar],
+  });
+  expect(wide.batches.length).toBeGreaterThan(8);
+  for (const { rowStart, rowEnd } of wide.chunks)
+    expect((rowEnd - rowStart) * 8016).toBeLessThanOrEqual(49 * 2 ** 20);
   // One that is asked for holds for all.
   const asked = planRun({ ...usual, rows: 1e6, ...shape(10), chunkRows: 640 });
   for (const { rowStart, rowEnd } of asked.chunks)
