@@ -72,6 +72,7 @@ export interface RunOptions extends LimitOptions {
   tensorType?: boolean | undefined;
   /** Compress the bodies of record batches: LZ4 frames, or Zstandard. */
   compress?: "lz4" | "zstd" | undefined;
+  /** Worker threads, 1 to 256; default: the cores there are, and none where a run is over before they start. */
   threads?: number | undefined;
   /** Rows per task. Changes no byte of the output. */
   chunkRows?: number | undefined;

@@ -3,8 +3,8 @@ import { classAt, keptClassAt, keptPAt, newClassAt } from "./sparse-space.js";
 import { pAt } from "./work.js";
 
 // The classes that are kept with a row of the block, in order of their numbers, with their p. What is kept with a small p
-// is kept with a larger one, and more: from the smallest p of a tile on, each row adds to what the one before it had. That
-// takes no more than the row's own entries do.
+// is kept with a larger one, and more: from the smallest p of a tile on, each row adds to what the one before it had. A
+// row's merge takes no longer than its own entries do, and the sorting of all that comes Q log Q.
 
 /** Adds the classes of places [size, end) to those of places [0, size), which are there. */
 export function addClasses(
