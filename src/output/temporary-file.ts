@@ -106,7 +106,9 @@ export async function openTemporary(
     },
   };
   try {
-    outputCall(path, "could not be sized", () => ftruncateSync(fd, bytes));
+    // Not to 0, which it has: ext4 takes that for a file that is replaced, and has close wait for the disk.
+    if (bytes > 0)
+      outputCall(path, "could not be sized", () => ftruncateSync(fd, bytes));
     if (mode !== undefined)
       outputCall(path, "could not be given its mode", () =>
         fchmodSync(fd, mode & 0o777),
