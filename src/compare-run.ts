@@ -82,7 +82,7 @@ async function firstDifference(
   );
   const report = new ReportBuilder(VERSION, options.input, file.path);
   const batches: PlacedBatch[] = [];
-  const job = planJob(options, logits);
+  const job = planJob(options, logits, true);
   const crew = new Crew();
   const codec = codecOf(file);
   const output: PendingOutput = codec

@@ -4,7 +4,6 @@ import { mostCompressedBytes } from "./compressed/protocol.js";
 import { openLogits } from "./input/open-logits.js";
 import { type Job, planJob } from "./job.js";
 import { openOptionsOf, type RunOptions, resolveOptions } from "./options.js";
-import { memoryBytes } from "./ordered/coordinates-table.js";
 import type { EntriesJob } from "./ordered/entries-job.js";
 import { checkTarget } from "./output/commit.js";
 import type { PlannedJob } from "./planned/planned-job.js";
@@ -79,8 +78,7 @@ export async function dryRun(
       threads: plan.threads,
       slots: plan.slots,
       slotBytes: slot.bytes,
-      memoryBytes:
-        job.kind === "entries" ? memoryBytes(job) : plan.slots * slot.bytes,
+      memoryBytes: plan.slots * slot.bytes,
     };
   } finally {
     logits.close();

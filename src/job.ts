@@ -1,6 +1,6 @@
+import { writeCounted } from "./counted/write-counted.js";
 import type { LogitsFile } from "./input/logits-file.js";
 import type { ResolvedOptions } from "./options.js";
-import { memoryBytes } from "./ordered/coordinates-table.js";
 import { type EntriesJob, planEntriesJob } from "./ordered/entries-job.js";
 import { writeEntries } from "./ordered/write-entries.js";
 import type { PlacedBatch } from "./output/jacobian-file.js";
@@ -17,10 +17,17 @@ import { workerSetup } from "./worker-setup.js";
 /** A run that has only to be carried out. */
 export type Job = PlannedJob | EntriesJob;
 
-/** Plans a run for the writer that its layout needs. Reads at most the ends of kept text columns. */
-export function planJob(options: ResolvedOptions, logits: LogitsFile): Job {
+/**
+ * Plans a run for the writer that its layout needs. Reads at most the ends of kept text columns.
+ * @param inOrder the output takes bytes from the first to the last alone
+ */
+export function planJob(
+  options: ResolvedOptions,
+  logits: LogitsFile,
+  inOrder = false,
+): Job {
   return isEntriesLayout(options.layout)
-    ? planEntriesJob(options, logits, options.layout)
+    ? planEntriesJob(options, logits, options.layout, inOrder)
     : planPlannedJob(options, logits);
 }
 
@@ -48,10 +55,7 @@ export async function carryOutJob(
   }: Assignment,
 ): Promise<void> {
   const { plan, slot } = job;
-  const memory = crew.memory(
-    job.kind === "entries" ? memoryBytes(job) : plan.slots * slot.bytes,
-    options.kernel,
-  );
+  const memory = crew.memory(plan.slots * slot.bytes, options.kernel);
   report.set({ kernel: memory.module ? "simd" : "plain" });
   const pool = await crew.pool(
     plan.threads,
@@ -73,7 +77,8 @@ export async function carryOutJob(
       }),
     onBatches,
   };
-  if (job.kind === "entries") await writeEntries(job, production);
+  if (job.kind === "entries")
+    await (job.table ? writeCounted : writeEntries)(job, production);
   else
     await writePlanned(job, production, (skipped) =>
       planPlannedJob(options, logits, skipped, job.plan.batchRows),

@@ -5,16 +5,17 @@ import type {
   Task,
   WorkerSetup,
 } from "../src/pool/protocol.js";
-import { copyAll } from "./copy-all.js";
-import { computeEntries } from "./entries-chunk.js";
+import { countEntries, storeEntries } from "./counted-entries.js";
 import { findBadRows } from "./find-bad-rows.js";
 import { copyKeptColumn } from "./kept-column.js";
+import { computeEntries } from "./ordered-entries.js";
 import { computeRowChunk } from "./row-chunk.js";
 import { TaskFailure } from "./task-failure.js";
 
 /** Runs tasks with a kernel of its own; on a worker, or on the main thread for runs too small for a pool. */
 export function taskRunner(setup: WorkerSetup): (task: Task) => Reply {
   const kernel = kernelOn(setup);
+  const entries = setup.entries as EntriesSetup;
   const done = (task: Task): Partial<Extract<Reply, { ok: true }>> => {
     switch (task.kind) {
       case "row-chunk":
@@ -22,16 +23,11 @@ export function taskRunner(setup: WorkerSetup): (task: Task) => Reply {
       case "scan":
         return { badRows: findBadRows(setup, kernel, task) };
       case "entries":
-        copyAll(kernel, task.copies);
-        return computeEntries(
-          setup,
-          setup.entries as EntriesSetup,
-          kernel,
-          task,
-        );
-      case "copy":
-        copyAll(kernel, task.copies);
-        return {};
+        return computeEntries(setup, entries, kernel, task);
+      case "count":
+        return countEntries(setup, entries, kernel, task);
+      case "store":
+        return storeEntries(setup, entries, kernel, task);
       case "kept":
         return {
           nulls: task.columns.map((column) =>

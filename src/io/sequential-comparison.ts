@@ -15,12 +15,6 @@ export class SequentialComparison implements Sequential {
     this.position += bytes.byteLength;
   }
 
-  addStable(bytes: Uint8Array): Promise<void> {
-    return this.add(bytes);
-  }
-
-  async released(): Promise<void> {}
-
   async padTo(position: number): Promise<void> {
     await this.add(new Uint8Array(position - this.position));
   }

@@ -1,4 +1,4 @@
-import { DIRECT_BYTES, isRefused, padBefore } from "./direct.js";
+import { DIRECT_BYTES, isRefused } from "./direct.js";
 import { writeBehind } from "./write-behind.js";
 
 /** Written at once. */
@@ -11,10 +11,6 @@ export interface Sequential {
   /** Bytes added so far. */
   readonly position: number;
   add(bytes: Uint8Array): Promise<void>;
-  /** The same for bytes that stay as they are until released(): large ones are written from where they stand. */
-  addStable(bytes: Uint8Array): Promise<void>;
-  /** Waits until all that was added may be changed. */
-  released(): Promise<void>;
   /** Adds zeros up to a position. */
   padTo(position: number): Promise<void>;
   /** Waits until all of it is written. */
@@ -32,8 +28,6 @@ export class SequentialFile implements Sequential {
   readonly #blocks: Uint8Array[];
   /** What became of each block's last write. */
   readonly #writing: Promise<void>[];
-  /** Of bytes that stand elsewhere. */
-  readonly #outside: Promise<void>[] = [];
   #current = 0;
   #used = 0;
 
@@ -54,26 +48,6 @@ export class SequentialFile implements Sequential {
     }
   }
 
-  async addStable(bytes: Uint8Array): Promise<void> {
-    const first = padBefore(this.position, 0);
-    const whole = bytes.byteLength - first;
-    const middle = whole - (whole % DIRECT_BYTES);
-    const sameInPage = padBefore(bytes.byteOffset, this.position) === 0;
-    if (middle < BLOCK_BYTES || !sameInPage) return this.add(bytes);
-    await this.add(bytes.subarray(0, first));
-    await this.#writeBlock();
-    const pages = bytes.subarray(first, first + middle);
-    const writing = this.#write(pages, this.position);
-    writing.catch(() => {});
-    this.#outside.push(writing);
-    this.position += middle;
-    await this.add(bytes.subarray(first + middle));
-  }
-
-  async released(): Promise<void> {
-    await Promise.all(this.#outside.splice(0));
-  }
-
   async padTo(position: number): Promise<void> {
     while (this.position < position) {
       const bytes = Math.min(
@@ -86,7 +60,7 @@ export class SequentialFile implements Sequential {
   }
 
   async finish(): Promise<void> {
-    await Promise.all([...this.#writing, this.released()]);
+    await Promise.all(this.#writing);
     const rest = this.#block.subarray(0, this.#used);
     const start = this.position - this.#used;
     const whole = this.#used - (this.#used % DIRECT_BYTES);
@@ -96,7 +70,7 @@ export class SequentialFile implements Sequential {
   }
 
   async settled(): Promise<void> {
-    await Promise.allSettled([...this.#writing, ...this.#outside]);
+    await Promise.allSettled(this.#writing);
   }
 
   get #block(): Uint8Array {

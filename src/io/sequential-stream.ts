@@ -21,12 +21,6 @@ export class SequentialStream implements Sequential {
     if (rest.byteLength > 0) await this.sink.write(rest);
   }
 
-  addStable(bytes: Uint8Array): Promise<void> {
-    return this.add(bytes);
-  }
-
-  async released(): Promise<void> {}
-
   async padTo(position: number): Promise<void> {
     if (position > this.position)
       await this.add(new Uint8Array(position - this.position));

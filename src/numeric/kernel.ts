@@ -84,8 +84,8 @@ export interface Kernel {
     bytes: number,
     out: number,
   ): void;
-  /** `bytes` bytes as they are, also over themselves; in WebAssembly in two thirds of the time of copyWithin on shared memory. */
-  copy(to: number, from: number, bytes: number): void;
+  /** The value at `from`, of 4 or 8 bytes, `count` times. */
+  repeat(out: number, from: number, bytes: number, count: number): void;
   /** first, first + 1, … as int64. */
   storeRowNumbers(first: number, rows: number, out: number): void;
 }

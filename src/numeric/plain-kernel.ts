@@ -197,8 +197,15 @@ export function plainKernel(buffer: ArrayBufferLike): Kernel {
       }
     },
 
-    copy(to, from, bytes) {
-      new Uint8Array(buffer).copyWithin(to, from, from + bytes);
+    repeat(out, from, bytes, count) {
+      if (bytes === 4)
+        new Int32Array(buffer, out, count).fill(
+          new Int32Array(buffer, from, 1)[0] as number,
+        );
+      else
+        new BigInt64Array(buffer, out, count).fill(
+          new BigInt64Array(buffer, from, 1)[0] as bigint,
+        );
     },
 
     storeRowNumbers(first, rows, out) {

@@ -2,32 +2,19 @@ import { AbortedError } from "../errors.js";
 import { failureError, unexpectedError } from "../failures.js";
 import { sourcePieces } from "../input/source-pieces.js";
 import type { EntriesBatch } from "../output/entries-batch.js";
-import type {
-  Copy,
-  CopyTask,
-  EntriesTask,
-  Failure,
-  Reply,
-} from "../pool/protocol.js";
+import type { EntriesTask, Failure, Reply } from "../pool/protocol.js";
 import type { Production } from "../production.js";
 import { CoordinatesTable } from "./coordinates-table.js";
+import { countDropped } from "./count-dropped.js";
 import type { EntriesJob } from "./entries-job.js";
-import type { EntriesSink, Written } from "./entries-sink.js";
+import type { EntriesSink } from "./entries-sink.js";
 import { ExamplesTable } from "./examples-table.js";
 import { rowsOfNextTask } from "./plan-entries.js";
 
 export interface EntriesComputation extends Production {
   job: EntriesJob;
-  /** Where the first record batch goes in the file. */
-  offset: number;
-  /** Places a record batch and has it written. */
-  write: (batch: EntriesBatch) => Promise<Written>;
-}
-
-interface FreeSlot {
-  slot: number;
-  /** What must leave it first. */
-  copies: Copy[];
+  /** Places a record batch and writes it: fulfilled when its memory may be changed. */
+  write: (batch: EntriesBatch) => Promise<void>;
 }
 
 interface InFlight {
@@ -46,36 +33,22 @@ export async function computeEntries(
   const { job, pool, report, signal, paths } = computation;
   const { rows, slots } = job.plan;
   const rowEnd = job.plan.rowStart + rows;
-  const table: EntriesSink =
-    job.layout === "coo"
-      ? new CoordinatesTable(
-          job,
-          computation.buffer,
-          computation.offset,
-          computation.write,
-        )
-      : new ExamplesTable(job, computation.write);
-  const free: FreeSlot[] = Array.from({ length: slots }, (_, slot) => ({
-    slot,
-    copies: [],
-  }));
+  const Table = job.layout === "coo" ? CoordinatesTable : ExamplesTable;
+  const table: EntriesSink = new Table(job, computation.write);
+  const free = Array.from({ length: slots }, (_, slot) => slot);
   const inFlight: InFlight[] = [];
-  const copying: Promise<Reply>[] = [];
   let row = job.plan.rowStart;
   let entries = 0;
 
-  const send = (task: EntriesTask | CopyTask): Promise<Reply> => {
-    const reply = pool.run(task).then((found) => {
-      table.copied(task.copies);
-      return found;
-    });
+  const send = (task: EntriesTask): Promise<Reply> => {
+    const reply = pool.run(task);
     // A later task's failure is told in its turn, or not at all.
     reply.catch(() => {});
     return reply;
   };
   const fillSlots = (): void => {
     while (row < rowEnd && free.length > 0) {
-      const { slot, copies } = free.shift() as FreeSlot;
+      const slot = free.shift() as number;
       const rowStart = row;
       row += rowsOfNextTask(job.plan, report.rowsDone, entries);
       row = Math.min(row, rowEnd);
@@ -87,31 +60,26 @@ export async function computeEntries(
         rowEnd: row,
         pieces,
         from: null,
-        copies,
       };
       inFlight.push({ task, reply: send(task) });
     }
-    // Where no rows are left there are still copies.
-    for (const { slot, copies } of free.splice(0))
-      if (copies.length > 0) copying.push(send({ kind: "copy", slot, copies }));
   };
   const takeOver = async ({ task, reply }: InFlight): Promise<void> => {
     const { slot, rowStart, rowEnd } = task;
     const base = slot * job.slot.bytes;
     const badRows: number[] = [];
-    let copies: Copy[] = [];
     for (let part = await done(reply); ; ) {
       const filled = { buffer: computation.buffer, base, task, ...part };
-      copies = await table.append(filled);
+      await table.append(filled);
       entries += part.part.entries;
       badRows.push(...part.badRows);
       countDropped(computation, base, part.part);
       if (!part.part.next) break;
       // One row of many classes fills slot after slot: no reason to wait for its end.
       stopIfAborted();
-      part = await done(send({ ...task, from: part.part.next, copies }));
+      part = await done(send({ ...task, from: part.part.next }));
     }
-    free.push({ slot, copies });
+    free.push(slot);
     report.count(rowEnd - rowStart, badRows);
     report.set({ entries });
   };
@@ -144,7 +112,7 @@ export async function computeEntries(
     await table.finish();
   } catch (error) {
     const replies = inFlight.map(({ reply }) => reply);
-    await Promise.allSettled([...replies, ...copying]);
+    await Promise.allSettled(replies);
     await table.settled();
     if (progressError) throw error;
     throw error instanceof TaskFailed
@@ -163,17 +131,4 @@ class TaskFailed extends Error {
 function partOf({ part }: Extract<Reply, { ok: true }>) {
   if (!part) throw new Error("an entries task replied without its part");
   return part;
-}
-
-/** The report's largest entry and sum of entries that were left out. */
-function countDropped(
-  { job, buffer, report }: EntriesComputation,
-  base: number,
-  { from, to }: { from: number; to: number },
-): void {
-  const { droppedMax, droppedSum } = job.slot.entries;
-  const rows = to - from;
-  const max = new Float64Array(buffer, base + droppedMax + 8 * from, rows);
-  const sum = new Float64Array(buffer, base + droppedSum + 8 * from, rows);
-  report.dropped(max, sum);
 }

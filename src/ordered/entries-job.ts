@@ -1,3 +1,7 @@
+import {
+  type EntriesTable,
+  planEntriesTable,
+} from "../counted/entries-table.js";
 import { InputUnsupportedError } from "../errors.js";
 import { keptBytesPerRow } from "../input/kept-pieces.js";
 import type { LogitsFile } from "../input/logits-file.js";
@@ -6,6 +10,7 @@ import type { ResolvedOptions } from "../options.js";
 import { encodeDictionary } from "../output/dictionaries.js";
 import type { JacobianFileHeadSpec } from "../output/jacobian-file.js";
 import { jacobianSchema } from "../output/jacobian-schema.js";
+import { STANDARD_OUTPUT } from "../output/output-target.js";
 import { metadataOf } from "../output-metadata.js";
 import { rowsOf } from "../part.js";
 import type { EntriesSetup } from "../pool/protocol.js";
@@ -28,11 +33,13 @@ import {
 import { isWidened } from "../slots/slot-layout.js";
 import { type EntriesPlan, planEntries } from "./plan-entries.js";
 
-/** A run over single entries that has only to be carried out; where things go is known as they come. */
+/** A run over single entries that has only to be carried out; where things go is known as they come, or are counted. */
 export interface EntriesJob {
   kind: "entries";
   layout: EntriesLayout;
   plan: EntriesPlan;
+  /** Where entries go by their number: workers write them (../counted). null: the ordered writer does. */
+  table: EntriesTable | null;
   slot: EntriesSlotLayout;
   results: ResultColumn[];
   columns: PlacedColumn[];
@@ -50,11 +57,12 @@ export interface PlacedColumn extends TableColumn {
 /** Indices i·Q + j are int32. */
 const MAX_INDICES = 2 ** 31 - 1;
 
-/** Plans a run on an opened input for layout csr or coo. */
+/** Plans a run on an opened input for layout csr or coo; `inOrder`: bytes must come from the first to the last. */
 export function planEntriesJob(
   options: ResolvedOptions,
   logits: LogitsFile,
   layout: EntriesLayout,
+  inOrder = false,
 ): EntriesJob {
   const { classes } = logits;
   const { rowStart, rows } = rowsOf(options.part, logits);
@@ -80,6 +88,8 @@ export function planEntriesJob(
     some.reduce((sum, { listSize, width }) => sum + (listSize ?? 1) * width, 0);
   const own = columns.filter(isOfExample);
   const entryColumns = columns.filter((column) => !isOfExample(column));
+  const counted =
+    coo && !inOrder && !options.compress && options.output !== STANDARD_OUTPUT;
   const plan = planEntries({
     rowStart,
     rows,
@@ -92,12 +102,14 @@ export function planEntriesJob(
     topK: options.topK,
     threads: options.threads,
     chunkRows: options.chunkRows,
+    counted,
   });
   const slot = layoutEntriesSlot({
     ...plan,
     width: dtype === "float32" ? 4 : 8,
     coo,
     repeated: coo ? own.map(({ width }) => width) : [],
+    spaces: counted ? plan.chunkRows : 1,
     results,
     sources: sources.map((source, n) => ({
       ...source,
@@ -109,35 +121,42 @@ export function planEntriesJob(
       ? (slot.results[source.n] as number)
       : slot.entries[source.kind];
   const block = options.emit.find(isJacobian) ?? "jacobian";
+  const placed = columns.map((column) => ({
+    ...column,
+    place:
+      coo && isOfExample(column)
+        ? (slot.entries.repeated[own.indexOf(column)] as number)
+        : ownPlace(column),
+  }));
+  const file = {
+    fields: jacobianSchema({
+      results: columns,
+      kept: logits.kept.map(({ field }) => field),
+      nullableResults: options.onBadRow === "null",
+      tensorType: options.tensorType,
+    }),
+    metadata: metadataOf(options, logits, dtype),
+    dictionaries: logits.dictionaries.map((source) => ({
+      metadata: encodeDictionary(source),
+      bodyBytes: source.bodyBytes,
+    })),
+  };
+  const table = counted
+    ? planEntriesTable(file, plan.batchEntries, slot.entries.rows, placed)
+    : null;
   return {
     kind: "entries",
     layout,
     plan,
+    table,
     slot,
     results,
-    columns: columns.map((column) => ({
-      ...column,
-      place:
-        coo && isOfExample(column)
-          ? (slot.entries.repeated[own.indexOf(column)] as number)
-          : ownPlace(column),
-    })),
-    file: {
-      fields: jacobianSchema({
-        results: columns,
-        kept: logits.kept.map(({ field }) => field),
-        nullableResults: options.onBadRow === "null",
-        tensorType: options.tensorType,
-      }),
-      metadata: metadataOf(options, logits, dtype),
-      dictionaries: logits.dictionaries.map((source) => ({
-        metadata: encodeDictionary(source),
-        bodyBytes: source.bodyBytes,
-      })),
-    },
+    columns: placed,
+    file,
     dtype,
     setup: {
       ...slot.entries,
+      table,
       code: EMITS[block].code,
       threshold: options.threshold,
       topK: options.topK ?? 0,

@@ -1,4 +1,5 @@
 import type { EntriesLayout } from "../results/catalogue.js";
+import { spaceBytesOf } from "../slots/entries-slot.js";
 
 /** What the arithmetic of a run over single entries depends on. */
 export interface EntriesPlanInput {
@@ -16,6 +17,8 @@ export interface EntriesPlanInput {
   topK: number | undefined;
   threads: number;
   chunkRows?: number | undefined;
+  /** All entries of a task's rows are counted before the first is stored (../counted). */
+  counted?: boolean;
 }
 
 /** How many entries there are is known only after the kernel ran: what can be known before. */
@@ -42,9 +45,13 @@ const MiB = 1 << 20;
 /** Record batch bodies, the results of examples and their entries together. */
 const BATCH_BYTES = 24 * MiB;
 /** Entries of a slot: what a worker makes before the main thread takes it over, and what stays in cache between. */
-const SLOT_BYTES = 4 * MiB;
+const SLOT_BYTES = 8 * MiB;
+/** The same where a worker writes them itself. */
+const STORED_BYTES = MiB;
 /** Logits, inputs and results of a task's rows. */
 const CHUNK_BYTES = MiB;
+/** What is found of rows that are counted. */
+const SPACES_BYTES = 2 * MiB;
 /** A task's rows where they are very short. */
 const MAX_CHUNK_ROWS = 8192;
 /** Under this a pool costs more than it gives. */
@@ -59,6 +66,7 @@ export function planEntries(input: EntriesPlanInput): EntriesPlan {
     layout,
     exampleBytes,
     entryBytes,
+    counted = false,
   } = input;
   const block = classes * classes;
   const mostEntries = Math.min(block, input.topK ?? block);
@@ -69,6 +77,7 @@ export function planEntries(input: EntriesPlanInput): EntriesPlan {
     Math.min(
       input.chunkRows ??
         Math.floor(CHUNK_BYTES / (input.sourceBytes + exampleBytes)),
+      counted ? Math.floor(SPACES_BYTES / spaceBytesOf(classes)) : rows,
       MAX_CHUNK_ROWS,
       rows,
     ),
@@ -76,7 +85,7 @@ export function planEntries(input: EntriesPlanInput): EntriesPlan {
   const slotEntries = Math.max(
     classes,
     Math.min(
-      Math.floor(SLOT_BYTES / entryBytes),
+      Math.floor((counted ? STORED_BYTES : SLOT_BYTES) / entryBytes),
       chunkRows * Math.min(mostEntries, Number.MAX_SAFE_INTEGER / chunkRows),
     ),
   );

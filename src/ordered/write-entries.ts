@@ -49,7 +49,6 @@ export async function writeEntries(
     await computeEntries({
       ...production,
       job,
-      offset: file.position,
       write: async (batch) => {
         const { placed, kept, nulls } = await placeOf(
           job,
@@ -62,12 +61,11 @@ export async function writeEntries(
         report.set({ recordBatches: batches.length });
         for (const piece of piecesOf(job, batch, placed, kept, nulls)) {
           await file.padTo(piece.offset);
-          await file.addStable(piece.bytes);
+          await file.add(piece.bytes);
         }
         await file.padTo(placed.bodyStart + placed.bodyBytes);
         report.wrote(placed.bodyBytes);
         output.wrote(placed.bodyBytes);
-        return { released: file.released() };
       },
     });
     const layout = layoutEnd(job.file, head, batches);

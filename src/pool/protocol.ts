@@ -1,6 +1,7 @@
 import type { NumberType } from "../arrow/field.js";
 import type { SourceForm } from "../arrow/source-form.js";
 import type { DataBuffer } from "../arrow/views.js";
+import type { EntriesTable } from "../counted/entries-table.js";
 import type { DirectTarget } from "../io/direct.js";
 import type { PresentBytes } from "../io/present-blocks.js";
 import type { ResultColumn } from "../results/columns.js";
@@ -61,6 +62,8 @@ export interface EntriesSetup extends EntriesPlaces {
   /** i and j apart (coo), or i·Q + j. */
   pairs: boolean;
   capacity: number;
+  /** Where they go in the output, where that is known once they are counted. */
+  table: EntriesTable | null;
   /** Where the example's values stand that are repeated with its entries, and their bytes. */
   examples: { place: number; width: number }[];
 }
@@ -129,22 +132,27 @@ export interface EntriesTask {
   pieces: SourcePiece[][];
   /** Where a task goes on that did not fit, in the same slot. */
   from: EntriesCursor | null;
-  /** What is copied before anything else: what the last task left in the slot. */
-  copies: Copy[];
 }
 
-/** Copies alone. */
-export interface CopyTask {
-  kind: "copy";
+/** How many entries rows `[rowStart, rowEnd)` have; what storing them needs stays in the slot. */
+export interface CountTask {
+  kind: "count";
   slot: number;
-  copies: Copy[];
+  rowStart: number;
+  rowEnd: number;
+  /** Per source. */
+  pieces: SourcePiece[][];
 }
 
-/** Bytes of the slots' memory that go to another place there. */
-export interface Copy {
-  from: number;
-  to: number;
-  bytes: number;
+/** The entries that were counted in the slot, to their places in the output: all, or so many. */
+export interface StoreTask {
+  kind: "store";
+  slot: number;
+  rowStart: number;
+  rowEnd: number;
+  from: EntriesCursor;
+  /** The first one's place among the entries of the table. */
+  entry: number;
 }
 
 /** Row `row` of a task (from 0), row `i` of its block; -1: it has not begun. */
@@ -153,13 +161,13 @@ export interface EntriesCursor {
   i: number;
 }
 
-/** What a task left in its slot. */
+/** What a task left in its slot, or stored. */
 export interface EntriesPart {
   /** Rows of the task that were begun, `[from, to)`: their results and counts stand there. */
   from: number;
   to: number;
   entries: number;
-  /** Where to go on, once the slot has been taken over; null: the task is done. */
+  /** Where to go on, in the same slot; null: the task is done. */
   next: EntriesCursor | null;
 }
 
@@ -206,9 +214,15 @@ export interface KeptPiece {
   data: DataBuffer[] | null;
 }
 
-export type Task = RowChunkTask | ScanTask | EntriesTask | CopyTask | KeptTask;
+export type Task =
+  | RowChunkTask
+  | ScanTask
+  | EntriesTask
+  | CountTask
+  | StoreTask
+  | KeptTask;
 
-/** `badRows`: rows of the whole file without a softmax. `nulls`: per kept column. `part`: of an entries task. */
+/** `badRows`: rows of the whole file without a softmax. `nulls`: per kept column. `part`: of entries, or of their count. */
 export type Reply =
   | { ok: true; badRows: number[]; nulls: number[]; part: EntriesPart | null }
   | { ok: false; failure: Failure };

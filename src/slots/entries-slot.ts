@@ -16,6 +16,8 @@ export interface EntriesSlotSpec {
   coo: boolean;
   /** Bytes of the values of an example that stand with each of its entries (coo). */
   repeated: number[];
+  /** Rows whose entries are counted before the first is stored: each needs a space of its own. */
+  spaces: number;
   sources: SourceShape[];
   /** Results of an example beside its entries. */
   results: { values: number; width: number }[];
@@ -27,8 +29,9 @@ export interface EntriesSlotLayout extends SlotLayout {
 }
 
 export interface EntriesPlaces {
-  /** What the kernel works in (numeric/portable/sparse-space.ts). */
+  /** What the kernel works in (numeric/portable/sparse-space.ts), and bytes from one row's to the next; 0: one for all. */
   space: number;
+  spaceBytes: number;
   /** float64[n]: entries of each row. */
   counts: number;
   /** float64[n] each. */
@@ -50,7 +53,7 @@ export interface EntriesPlaces {
 
 /** A task's rows as read, their results, and as many of their entries as there is room for. Pure. */
 export function layoutEntriesSlot(spec: EntriesSlotSpec): EntriesSlotLayout {
-  const { chunkRows, slotEntries, classes, coo } = spec;
+  const { chunkRows, slotEntries, classes, coo, spaces } = spec;
   const slot = layoutSlot({
     loadRows: chunkRows,
     strideRows: chunkRows,
@@ -66,17 +69,25 @@ export function layoutEntriesSlot(spec: EntriesSlotSpec): EntriesSlotLayout {
     end = Math.ceil((start + bytes) / 64) * 64;
     return start;
   };
+  const column = (bytes: number): number => region(bytes * slotEntries);
+  const spaceBytes = spaceBytesOf(classes);
   const entries = {
-    space: region(sparseSpaceBytes(classes)),
+    space: region(spaces * spaceBytes),
+    spaceBytes: spaces > 1 ? spaceBytes : 0,
     counts: region(8 * chunkRows),
     droppedMax: region(8 * chunkRows),
     droppedSum: region(8 * chunkRows),
     dropped: region(16),
-    indices: region(4 * slotEntries),
-    columns: region(coo ? 4 * slotEntries : 0),
-    values: region(spec.width * slotEntries),
-    rows: region(coo ? 8 * slotEntries : 0),
-    repeated: spec.repeated.map((width) => region(width * slotEntries)),
+    indices: column(4),
+    columns: column(coo ? 4 : 0),
+    values: column(spec.width),
+    rows: column(coo ? 8 : 0),
+    repeated: spec.repeated.map(column),
   };
   return { ...slot, entries, bytes: end };
+}
+
+/** Of one row's space, in whole cache lines. */
+export function spaceBytesOf(classes: number): number {
+  return Math.ceil(sparseSpaceBytes(classes) / 64) * 64;
 }

@@ -4,7 +4,6 @@ import { openLogits } from "../../src/input/open-logits.js";
 import { readFully, writeFully } from "../../src/io/positional.js";
 import { SequentialFile } from "../../src/io/sequential-file.js";
 import { openOptionsOf, resolveOptions } from "../../src/options.js";
-import { memoryBytes } from "../../src/ordered/coordinates-table.js";
 import { planEntriesJob } from "../../src/ordered/entries-job.js";
 import { writeEntries } from "../../src/ordered/write-entries.js";
 import { openPending } from "../../src/output/commit.js";
@@ -122,46 +121,15 @@ test("SequentialFile ends when all that was begun has been written, or says why 
   closeSync(fd);
 });
 
-test("bytes that stay are written from where they stand, if that is the place in a page that they have in the file", async () => {
-  const MiB = 1 << 20;
-  for (const [position, address, copied] of [
-    [0, 0, false],
-    [1000, 1000, false],
-    [1000, 5096, false],
-    [1000, 1001, true],
-  ] as const) {
-    const { path, fd } = opened("stable");
-    const memory = new Uint8Array(new ArrayBuffer(8 * MiB));
-    memory.set(source);
-    const bytes = memory.subarray(address, address + 5 * MiB + 77);
-    const before = source.subarray(0, position);
-    const expected = Buffer.concat([before, bytes, before]);
-    diskLike({ turns: 20 });
-    const file = new SequentialFile(fd, -1);
-    await file.add(before);
-    await file.addStable(bytes);
-    await file.add(before);
-    await file.released();
-    // whoever is told too early writes this
-    bytes.fill(0);
-    await file.finish();
-    expect(Buffer.compare(readFileSync(path), expected)).toBe(0);
-    // or block by block
-    expect(disk.largest > 2 * MiB).toBe(!copied);
-    diskLike({});
-    closeSync(fd);
-  }
-});
-
 test("a run over entries that fails waits for what is being written: its file is closed next", async () => {
   const input = at("in.arrow");
   const output = at("out.arrow");
   writeLogits(input, { rows: 3000, classes: 12, logit: (r, k) => (r * k) % 5 });
   const options = resolveOptions({ input, output, layout: "coo", threads: 1 });
   const logits = await openLogits(input, openOptionsOf(options));
-  const job = planEntriesJob(options, logits, "coo");
+  const job = planEntriesJob(options, logits, "coo", true);
   Object.assign(job.plan, { batchEntries: 64_000, chunkRows: 300 });
-  const memory = allocateKernelMemory(memoryBytes(job), "plain");
+  const memory = allocateKernelMemory(job.plan.slots * job.slot.bytes, "plain");
   const pending = await openPending(output, 0, options);
   const run = taskRunner(workerSetup(job, logits, pending, memory, 1));
   diskLike({ turns: 50 });

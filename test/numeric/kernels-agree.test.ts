@@ -109,22 +109,22 @@ test("separate columns are put in row-major order, and rows numbered", () => {
   }
 });
 
-test("bytes are copied, also over themselves", () => {
-  for (const { kernel, buffer } of [plain, simd]) {
-    const bytes = new Uint8Array(buffer, 1024, 64);
-    for (const [to, from] of [
-      [16, 0],
-      [0, 5],
-      [3, 0],
-    ] as const) {
-      const before = Array.from({ length: 64 }, (_, n) => n);
-      bytes.set(before);
-      kernel.copy(1024 + to, 1024 + from, 11);
-      const expected = [...before];
-      for (let n = 0; n < 11; n++) expected[to + n] = from + n;
-      expect([...bytes]).toEqual(expected);
-    }
-  }
+test("a value is repeated as often as asked, and no further", () => {
+  for (const { kernel, buffer } of [plain, simd])
+    for (const bytes of [4, 8])
+      for (const count of [0, 1, 2, 3, 4, 7, 64, 65]) {
+        const words = new Int32Array(buffer, 1024, 200).fill(-1);
+        new Int32Array(buffer, 512, 2).set([0x12345678, 0x0abcdef0]);
+        kernel.repeat(1024, 512, bytes, count);
+        const value = bytes === 4 ? [0x12345678] : [0x12345678, 0x0abcdef0];
+        const expected = Array.from({ length: count }, () => value).flat();
+        expect([...words.subarray(0, expected.length + 3)]).toEqual([
+          ...expected,
+          -1,
+          -1,
+          -1,
+        ]);
+      }
 });
 
 test("a block in tiles is the block", () => {

@@ -2,7 +2,6 @@ import { expect, test } from "vitest";
 import { openLogits } from "../../src/input/open-logits.js";
 import { openOptionsOf, resolveOptions } from "../../src/options.js";
 import { computeEntries } from "../../src/ordered/compute-entries.js";
-import { memoryBytes } from "../../src/ordered/coordinates-table.js";
 import { planEntriesJob } from "../../src/ordered/entries-job.js";
 import type { EntriesPlan } from "../../src/ordered/plan-entries.js";
 import type { EntriesBatch } from "../../src/output/entries-batch.js";
@@ -58,11 +57,14 @@ async function computeWith(
   });
   const logits = await openLogits(input, openOptionsOf(options));
   try {
-    const job = planEntriesJob(options, logits, layout);
+    const job = planEntriesJob(options, logits, layout, true);
     // Batches of a few KiB, and slots that some tasks do not fit.
     job.setup.capacity = 700;
     Object.assign(job.plan, { batchEntries: 640, slotEntries: 700, ...plan });
-    const memory = allocateKernelMemory(memoryBytes(job), "plain");
+    const memory = allocateKernelMemory(
+      job.plan.slots * job.slot.bytes,
+      "plain",
+    );
     const run: Run = taskRunner(
       workerSetup(
         job,
@@ -83,7 +85,6 @@ async function computeWith(
         run: (task) => schedule(task as EntriesTask, () => run(task)),
       },
       buffer: memory.buffer,
-      offset: 1024,
       output: { wrote: () => {} } as never,
       paths: options,
       report,
@@ -97,7 +98,6 @@ async function computeWith(
         values.push(...copy.values);
         rows.push(...copy.rows);
         batches.push(batch.rows);
-        return { released: Promise.resolve() };
       },
     });
     const { droppedMax, droppedSum } = report.finish("done");

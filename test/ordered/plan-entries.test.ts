@@ -25,7 +25,7 @@ test("record batches of 16 to 64 MiB, slots of a few, whatever the classes", () 
           expect(plan.batchExamples * exampleBytes).toBeLessThan(32 * MiB);
         expect(plan.slotEntries).toBeGreaterThanOrEqual(classes);
         expect(plan.slotEntries * entryBytes).toBeLessThanOrEqual(
-          Math.max(4 * MiB, classes * entryBytes),
+          Math.max(8 * MiB, classes * entryBytes),
         );
         expect(plan.chunkRows).toBeGreaterThanOrEqual(1);
         expect(plan.mostEntries).toBe(classes * classes);
@@ -50,6 +50,29 @@ test("a task has as many rows as fill two thirds of a slot, going by those befor
   );
   expect(rowsOfNextTask(plan, 10, 1e9)).toBe(1);
   expect(rowsOfNextTask(plan, 1000, 0)).toBe(chunkRows);
+});
+
+test("counted: rows whose spaces fill no more than 2 MiB, and entries that fit a cache", () => {
+  for (const classes of [1, 10, 300, 3000, 46_340]) {
+    const plan = planEntries({
+      ...usual,
+      classes,
+      layout: "coo",
+      sourceBytes: classes * 8,
+      exampleBytes: 16,
+      entryBytes: 24,
+      counted: true,
+    });
+    const space = 48 * classes + 80;
+    expect(plan.chunkRows).toBeGreaterThanOrEqual(1);
+    expect(plan.chunkRows * space).toBeLessThanOrEqual(
+      Math.max(2 * MiB, space + 64),
+    );
+    expect(plan.slotEntries).toBeGreaterThanOrEqual(classes);
+    expect(plan.slotEntries * 24).toBeLessThanOrEqual(
+      Math.max(MiB, 24 * classes),
+    );
+  }
 });
 
 test("the k largest are at most k; small runs take no threads", () => {

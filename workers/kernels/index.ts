@@ -2,6 +2,7 @@
 // every instance shares one memory, and each call touches only what its arguments name.
 import { JACOBIAN, needsLog, PACKED, PRODUCT, SOFTMAX } from "../../src/numeric/portable/codes.js";
 import { storeLog } from "../../src/numeric/portable/log.js";
+import { fillI32 } from "../../src/numeric/portable/machine.js";
 import {
   ENTRY_BYTES, entryBytes, entryCode, entryFloat32, entryInput, entryOut, entryParam,
 } from "../../src/numeric/portable/program.js";
@@ -138,9 +139,17 @@ export function interleave(columns: usize, rows: usize, classes: usize, bytes: u
   }
 }
 
-/** `bytes` bytes as they are. */
-export function copy(to: usize, from: usize, bytes: usize): void {
-  memory.copy(to, from, bytes);
+/** The value at `from`, of 4 or 8 bytes, `count` times. */
+export function repeat(out: usize, from: usize, bytes: usize, count: usize): void {
+  if (bytes == 4) {
+    fillI32(out, load<i32>(from), count);
+    return;
+  }
+  const value = load<i64>(from);
+  const two = i64x2.splat(value);
+  const even = count & ~1;
+  for (let k: usize = 0; k < even; k += 2) v128.store(out + (k << 3), two);
+  if (even != count) store<i64>(out + (even << 3), value);
 }
 
 /** Row numbers first, first + 1, … as int64. */

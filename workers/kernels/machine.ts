@@ -40,3 +40,27 @@ export function rounded32(value: f64): f64 {
 export function loadF32(address: usize): f64 {
   return <f64>load<f32>(address);
 }
+
+export function fillI32(out: usize, value: i32, count: usize): void {
+  const whole = count & ~3;
+  const four = i32x4.splat(value);
+  for (let k: usize = 0; k < whole; k += 4) v128.store(out + (k << 2), four);
+  for (let k = whole; k < count; k++) store<i32>(out + (k << 2), value);
+}
+
+export function addI32(out: usize, from: usize, term: i32, count: usize): void {
+  const whole = count & ~3;
+  const four = i32x4.splat(term);
+  for (let k: usize = 0; k < whole; k += 4)
+    v128.store(out + (k << 2), i32x4.add(v128.load(from + (k << 2)), four));
+  for (let k = whole; k < count; k++) store<i32>(out + (k << 2), load<i32>(from + (k << 2)) + term);
+}
+
+export function storeNegatedProducts(out: usize, from: usize, factor: f64, count: usize): void {
+  const whole = count & ~1;
+  const two = f64x2.splat(factor);
+  const zero = f64x2.splat(0);
+  for (let k: usize = 0; k < whole; k += 2)
+    v128.store(out + (k << 3), f64x2.sub(zero, f64x2.mul(two, v128.load(from + (k << 3)))));
+  if (whole != count) store<f64>(out + (whole << 3), 0.0 - factor * load<f64>(from + (whole << 3)));
+}

@@ -54,3 +54,25 @@ export function rounded32(value: f64): f64 {
 export function loadF32(address: usize): f64 {
   return f32s[address >>> 2] as f64;
 }
+
+/** `count` int32 of the same value. */
+export function fillI32(out: usize, value: i32, count: usize): void {
+  i32s.fill(value, out >>> 2, (out >>> 2) + count);
+}
+
+/** Each of `count` int32, and `term`. */
+export function addI32(out: usize, from: usize, term: i32, count: usize): void {
+  for (let k: usize = 0; k < count; k++)
+    i32s[(out >>> 2) + k] = (i32s[(from >>> 2) + k] as i32) + term;
+}
+
+/** 0 - each of `count` float64 times `factor`, to another place. */
+export function storeNegatedProducts(
+  out: usize,
+  from: usize,
+  factor: f64,
+  count: usize,
+): void {
+  for (let k: usize = 0; k < count; k++)
+    f64s[(out >>> 3) + k] = 0.0 - factor * (f64s[(from >>> 3) + k] as f64);
+}

@@ -1,11 +1,14 @@
 import { LOG_JACOBIAN } from "./codes.js";
 import { addClasses, classesBefore } from "./kept-classes.js";
 import {
+  addI32,
+  fillI32,
   loadF32,
   loadF64,
   loadI32,
   storeF64,
   storeI32,
+  storeNegatedProducts,
   storeValue,
 } from "./machine.js";
 import {
@@ -204,19 +207,14 @@ function storeIndices(
   indices: usize,
   columns: usize,
 ): void {
-  const end = kept + 4 * to;
-  let index = indices + 4 * at;
-  const first = columns === 0 ? ((i * classes) as i32) : 0;
-  let out = columns === 0 ? index : columns + 4 * at;
-  for (let k = kept + 4 * from; k < end; k += 4) {
-    storeI32(out, first + loadI32(k));
-    out = out + 4;
+  const first = kept + 4 * from;
+  const count = to - from;
+  if (columns === 0) {
+    addI32(indices + 4 * at, first, (i * classes) as i32, count);
+    return;
   }
-  if (columns === 0) return;
-  for (let k = kept + 4 * from; k < end; k += 4) {
-    storeI32(index, i as i32);
-    index = index + 4;
-  }
+  fillI32(indices + 4 * at, i as i32, count);
+  addI32(columns + 4 * at, first, 0, count);
 }
 
 /** -p·p_j/T for classes [from, to) of those with p at `ps`, or (0) -p/T for each, to `values` from `at` on. */
@@ -237,12 +235,7 @@ function storeProducts(
     }
     return;
   }
-  // the usual case, in a loop of its own
-  let out = values + 8 * at;
-  for (let n = from; n < to; n++) {
-    storeF64(out, 0.0 - p * loadF64(ps + 8 * n));
-    out = out + 8;
-  }
+  storeNegatedProducts(values + 8 * at, ps + 8 * from, p, to - from);
 }
 
 /** Leaves the first of the tied entries in, as many as there is room for; closes the gaps. */

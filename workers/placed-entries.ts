@@ -1,0 +1,73 @@
+import {
+  type EntriesTable,
+  placeOfEntry,
+} from "../src/counted/entries-table.js";
+import type { Kernel } from "../src/numeric/kernel.js";
+import type {
+  EntriesSetup,
+  StoreTask,
+  WorkerSetup,
+} from "../src/pool/protocol.js";
+import { EntriesOut } from "./entries-out.js";
+import { write } from "./place-blocks.js";
+
+/** Of the output, written by one task: between two, others are heard. */
+const TASK_BYTES = 32 << 20;
+
+/** Entries of a task on their way to their places in the output. */
+export class PlacedEntries {
+  /** Entries so far. */
+  written = 0;
+  /** What fills, and is written then. */
+  readonly columns: EntriesOut;
+  readonly #table: EntriesTable;
+
+  constructor(
+    private readonly setup: WorkerSetup,
+    entries: EntriesSetup,
+    kernel: Kernel,
+    private readonly task: StoreTask,
+  ) {
+    this.#table = entries.table as EntriesTable;
+    this.columns = new EntriesOut(kernel, entries, this.#base);
+  }
+
+  /** Whether the task has done its part. */
+  get enough(): boolean {
+    const { columns } = this.#table;
+    const bytes = columns.reduce((sum, { width }) => sum + width, 0);
+    return this.written * bytes >= TASK_BYTES;
+  }
+
+  /** Writes what there is. */
+  write(): void {
+    const { setup, columns } = this;
+    const { batchEntries } = this.#table;
+    const first = this.#next;
+    const end = first + columns.used;
+    for (const [n, { width, slot }] of this.#table.columns.entries()) {
+      for (let from = first; from < end; ) {
+        const to = Math.min(end, from - (from % batchEntries) + batchEntries);
+        write(
+          setup,
+          this.#base + slot + (from - first) * width,
+          (to - from) * width,
+          placeOfEntry(this.#table, n, from),
+        );
+        from = to;
+      }
+    }
+    this.written += columns.used;
+    columns.used = 0;
+  }
+
+  /** The number of the first entry that has not been written. */
+  get #next(): number {
+    return this.task.entry + this.written;
+  }
+
+  /** Where the slot starts. */
+  get #base(): number {
+    return this.task.slot * this.setup.slotBytes;
+  }
+}
