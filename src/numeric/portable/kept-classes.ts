@@ -1,10 +1,25 @@
-import { loadF64, loadI32, storeF64, storeI32 } from "./machine.js";
-import { classAt, keptClassAt, keptPAt, newClassAt } from "./sparse-space.js";
+import {
+  loadI32,
+  moveUpF64,
+  moveUpI32,
+  storeF64,
+  storeI32,
+} from "./machine.js";
+import {
+  classAt,
+  keptClassAt,
+  keptPAt,
+  newClassAt,
+  placeAt,
+} from "./sparse-space.js";
 import { pAt } from "./work.js";
 
 // The classes that are kept with a row of the block, in order of their numbers, with their p. What is kept with a small p
-// is kept with a larger one, and more: from the smallest p of a tile on, each row adds to what the one before it had. A
-// row's merge takes no longer than its own entries do, and the sorting of all that comes Q log Q.
+// is kept with a larger one, and more: from the smallest p of a tile on, each row adds to what the one before it had. What
+// a row moves are no more than its own entries, and to sort and find the places of all that comes takes Q log Q.
+
+/** From this part of all classes on it is quicker to look at every class than to sort some: 1/8. */
+const MANY: usize = 8;
 
 /** Adds the classes of places [size, end) to those of places [0, size), which are there. */
 export function addClasses(
@@ -14,30 +29,43 @@ export function addClasses(
   size: usize,
   end: usize,
 ): void {
+  let added = end - size;
+  if (added * MANY >= classes) {
+    collectClasses(work, classes, space, end);
+    return;
+  }
   for (let s = size; s < end; s++)
     storeI32(
       newClassAt(space, classes, s - size),
       loadI32(classAt(space, classes, s)),
     );
-  let added = end - size;
   sortNew(newClassAt(space, classes, 0), added);
-  // From the last on: who moves makes room.
+  // From the last on: all that come behind it make room for it and those before it.
   let old = size;
-  for (let n = end; added > 0; n--) {
+  for (; added > 0; added = added - 1) {
     const k = loadI32(newClassAt(space, classes, added - 1));
-    const other = old > 0 ? loadI32(keptClassAt(space, classes, old - 1)) : -1;
-    if (other > k) {
-      storeI32(keptClassAt(space, classes, n - 1), other);
-      storeF64(
-        keptPAt(space, classes, n - 1),
-        loadF64(keptPAt(space, classes, old - 1)),
-      );
-      old = old - 1;
-    } else {
-      storeI32(keptClassAt(space, classes, n - 1), k);
-      storeF64(keptPAt(space, classes, n - 1), pAt(work, k as usize));
-      added = added - 1;
-    }
+    const at = classesBefore(classes, space, old, k as usize);
+    moveUpI32(keptClassAt(space, classes, at), old - at, added);
+    moveUpF64(keptPAt(space, classes, at), old - at, added);
+    storeI32(keptClassAt(space, classes, at + added - 1), k);
+    storeF64(keptPAt(space, classes, at + added - 1), pAt(work, k as usize));
+    old = at;
+  }
+}
+
+/** The classes of places [0, end), whatever is there. */
+function collectClasses(
+  work: usize,
+  classes: usize,
+  space: usize,
+  end: usize,
+): void {
+  let n: usize = 0;
+  for (let k: usize = 0; k < classes; k++) {
+    if (loadI32(placeAt(space, classes, k)) >= (end as i32)) continue;
+    storeI32(keptClassAt(space, classes, n), k as i32);
+    storeF64(keptPAt(space, classes, n), pAt(work, k));
+    n = n + 1;
   }
 }
 
@@ -59,8 +87,18 @@ export function classesBefore(
   return low;
 }
 
-/** Sorts `count` int32: a heap, of which the largest goes last. */
+/** Sorts `count` int32: a few by insertion, more by a heap, of which the largest goes last. */
 function sortNew(numbers: usize, count: usize): void {
+  if (count <= 8) {
+    for (let n: usize = 1; n < count; n++) {
+      const number = loadI32(numbers + 4 * n);
+      let at = n;
+      for (; at > 0 && loadI32(numbers + 4 * at - 4) > number; at--)
+        storeI32(numbers + 4 * at, loadI32(numbers + 4 * at - 4));
+      storeI32(numbers + 4 * at, number);
+    }
+    return;
+  }
   for (let n = count >>> 1; n > 0; n--) sink(numbers, n - 1, count);
   for (let end = count; end > 1; end--) {
     const largest = loadI32(numbers);

@@ -76,3 +76,15 @@ export function storeNegatedProducts(
   for (let k: usize = 0; k < count; k++)
     f64s[(out >>> 3) + k] = 0.0 - factor * (f64s[(from >>> 3) + k] as f64);
 }
+
+/** `count` int32 so many places up. */
+export function moveUpI32(at: usize, count: usize, places: usize): void {
+  const start = at >>> 2;
+  i32s.copyWithin(start + places, start, start + count);
+}
+
+/** `count` float64 so many places up. */
+export function moveUpF64(at: usize, count: usize, places: usize): void {
+  const start = at >>> 3;
+  f64s.copyWithin(start + places, start, start + count);
+}

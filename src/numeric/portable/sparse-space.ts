@@ -98,15 +98,21 @@ function mergeRuns(
 ): void {
   let a = start;
   let b = middle;
-  for (let n = start; n < end; n++) {
-    const second =
-      b < end &&
-      (a >= middle || loadF64(fromP + 8 * b) > loadF64(fromP + 8 * a));
-    const taken = second ? b : a;
-    if (second) b = b + 1;
-    else a = a + 1;
+  let n = start;
+  // Which one comes next is as good as random: no branch is made of it.
+  for (; a < middle && b < end; n++) {
+    const second: usize =
+      loadF64(fromP + 8 * b) > loadF64(fromP + 8 * a) ? 1 : 0;
+    const taken = a + (b - a) * second;
     storeF64(toP + 8 * n, loadF64(fromP + 8 * taken));
     storeI32(toClass + 4 * n, loadI32(fromClass + 4 * taken));
+    b = b + second;
+    a = a + 1 - second;
+  }
+  const rest = a < middle ? a : b;
+  for (let k: usize = 0; n + k < end; k++) {
+    storeF64(toP + 8 * (n + k), loadF64(fromP + 8 * (rest + k)));
+    storeI32(toClass + 4 * (n + k), loadI32(fromClass + 4 * (rest + k)));
   }
 }
 
