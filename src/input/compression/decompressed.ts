@@ -1,34 +1,22 @@
 import { statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { InputFormatError, IoError } from "../../errors.js";
-import type { ByteRange } from "../../io/present-blocks.js";
 import { UnnamedFile } from "../../io/unnamed-file.js";
 import type { ArrowContainer } from "../arrow-container.js";
 import type { Block, MessageMetadata } from "../arrow-metadata.js";
-import { type ColumnSpan, columnSpans } from "../column-spans.js";
 import { checkLimit } from "../limits.js";
 import type { OpenOptions } from "../logits-file.js";
-import { readInput, requireInput } from "../read-input.js";
-import { checkBatchShape } from "../record-batch.js";
-import { recordBatches } from "../record-batches.js";
-import { type NeededBuffer, neededBuffers } from "./column-buffers.js";
+import { requireInput } from "../read-input.js";
+import {
+  type Body,
+  batchBodies,
+  dictionaryBodies,
+  sourceBytes,
+} from "./bodies.js";
+import type { NeededBuffer } from "./column-buffers.js";
+import { PADDING, padded, taskOf } from "./decode-task.js";
 import { decompressAll, type FailedReply } from "./decompressors.js";
 import type { DecompressTask } from "./protocol.js";
-
-/** A message whose bodies are decoded, and where that goes. */
-interface Body {
-  where: string;
-  message: MessageMetadata;
-  bodyStart: number;
-  needed: NeededBuffer[];
-  /** Where its buffers go in the target, from `start` on; the others of the batch have no bytes. */
-  start: number;
-  end: number;
-  placed: Map<number, { offset: number; length: number }>;
-}
-
-/** Buffers are padded to so many bytes by most writers, before they are compressed too. */
-const PADDING = 64;
 
 /**
  * The same container with plain bodies: the columns at `places` (of dictionaries those with ids in `dictionaryIds`) are
@@ -84,61 +72,6 @@ function keepError(path: string, code: string): IoError {
   return new IoError(path, `could not be kept while it is decoded: ${code}`);
 }
 
-function batchBodies(
-  container: ArrowContainer,
-  places: readonly number[],
-): [Block, Body][] {
-  const blocks = container.recordBatches;
-  return [...recordBatches(container)].map(({ context, batch, columns }, k) => {
-    const block = blocks[k] as Block;
-    const message = container.message(block, context.where);
-    const spans = places.map((place) => columns[place] as ColumnSpan);
-    const needed = spans.flatMap((span) =>
-      neededBuffers(container.path, batch, span),
-    );
-    return [block, bodyOf(context.where, message, block, needed)];
-  });
-}
-
-function dictionaryBodies(
-  container: ArrowContainer,
-  places: readonly number[],
-): [Block, Body][] {
-  const { path, schema, dictionaries } = container;
-  const ofId = new Map(
-    places.flatMap((place) => {
-      const field = schema.fields[place];
-      return field?.dictionary ? [[field.dictionary.id, field] as const] : [];
-    }),
-  );
-  return dictionaries.flatMap((block, k): [Block, Body][] => {
-    const where = `dictionary batch ${k}`;
-    const message = container.message(block, where);
-    const field = message.dictionary && ofId.get(message.dictionary.id);
-    if (!field || !message.batch) return [];
-    const plain = { ...field, dictionary: null };
-    const spans = columnSpans([plain], message.batch.variadicCounts);
-    const bodyStart = block.offset + block.metadataBytes;
-    const { bodyBytes } = block;
-    const context = { path, where, bodyStart, bodyBytes };
-    checkBatchShape(context, message.batch, spans);
-    const [span] = spans.columns as [ColumnSpan];
-    const needed = neededBuffers(path, message.batch, span);
-    return [[block, bodyOf(where, message, block, needed)]];
-  });
-}
-
-function bodyOf(
-  where: string,
-  message: MessageMetadata,
-  block: Block,
-  needed: NeededBuffer[],
-): Body {
-  const bodyStart = block.offset + block.metadataBytes;
-  const placed: Body["placed"] = new Map();
-  return { where, message, bodyStart, needed, start: 0, end: 0, placed };
-}
-
 /** Decodes every needed buffer, group by group: those first whose size is known, then the texts, whose offsets tell it. */
 async function decodeAll(
   container: ArrowContainer,
@@ -183,117 +116,12 @@ async function decodeAll(
   }
 }
 
-/** Where the buffers stand that are decoded. */
-function sourceBytes({ message, bodyStart, needed }: Body): ByteRange[] {
-  const buffers = message.batch?.buffers ?? [];
-  return needed.map(({ place }) => {
-    const { offset, length } = buffers[place] as (typeof buffers)[number];
-    const start = bodyStart + offset;
-    return { start, end: start + length };
-  });
-}
-
 function failure(path: string, where: string, reply: FailedReply): Error {
   if (reply.kind === "damaged")
     return new InputFormatError(path, where, reply.text);
   return reply.side === "kept"
     ? keepError(path, reply.code)
     : new IoError(path, `could not be read: ${reply.code}`);
-}
-
-/** How a buffer is decoded, once what it says of itself is what its type demands; null: it has no bytes. */
-function taskOf(
-  container: ArrowContainer,
-  targetFd: number,
-  { message, bodyStart, placed }: Body,
-  needed: NeededBuffer,
-  where: string,
-): DecompressTask | null {
-  const { path } = container;
-  const { buffers, compression } = message.batch as NonNullable<
-    MessageMetadata["batch"]
-  >;
-  const { offset, length } = buffers[needed.place] as (typeof buffers)[number];
-  const fail = (text: string): never => {
-    throw new InputFormatError(path, where, text);
-  };
-  const known = needed.offsets
-    ? lastOffset(path, targetFd, needed.offsets, placed)
-    : needed.bytes;
-  if (known === 0 || (known === null && length === 0)) return null;
-  if (known !== null && known < 0)
-    fail(`expected offsets of 0 or more, found ${known} at their end`);
-  if (![null, "LZ4_FRAME", "ZSTD"].includes(compression))
-    fail(
-      `expected LZ4_FRAME or ZSTD compression, found ${compression} compression`,
-    );
-  const start = bodyStart + offset;
-  const declared =
-    compression === null ? -1 : lengthInFront(container, start, length, where);
-  const [position, bytes] =
-    compression === null ? [start, length] : [start + 8, length - 8];
-  const demanded = known ?? (declared === -1 ? bytes : declared);
-  if (declared === -1) {
-    if (bytes < demanded)
-      fail(`expected a buffer of ${demanded} bytes, found ${bytes}`);
-    return {
-      position,
-      bytes: demanded,
-      codec: null,
-      target: 0,
-      decodedBytes: demanded,
-    };
-  }
-  if (declared < Math.max(demanded, 0) || declared > padded(demanded))
-    fail(
-      `expected ${demanded} decoded bytes as its values need, found a length of ${declared}`,
-    );
-  return {
-    position,
-    bytes,
-    codec: compression as "LZ4_FRAME" | "ZSTD",
-    target: 0,
-    decodedBytes: declared,
-  };
-}
-
-/** What a compressed buffer says of its length before; -1: it is stored as it was. */
-function lengthInFront(
-  container: ArrowContainer,
-  position: number,
-  length: number,
-  where: string,
-): number {
-  if (length < 8)
-    throw new InputFormatError(
-      container.path,
-      where,
-      `expected a length in front of compressed bytes, found ${length} bytes`,
-    );
-  const prefix = new BigInt64Array(1);
-  readInput(container, new Uint8Array(prefix.buffer), position);
-  return Number(prefix[0]);
-}
-
-/** The end of a text column's last value, of offsets that are decoded. */
-function lastOffset(
-  path: string,
-  fd: number,
-  { place, width, count }: NonNullable<NeededBuffer["offsets"]>,
-  placed: Body["placed"],
-): number {
-  if (count === 0) return 0;
-  const at = placed.get(place)?.offset ?? 0;
-  const bytes = new DataView(new ArrayBuffer(8));
-  const last = new Uint8Array(bytes.buffer, 0, width);
-  readInput({ path, fd, present: null }, last, at + (count - 1) * width);
-  return width === 4
-    ? bytes.getInt32(0, true)
-    : Number(bytes.getBigInt64(0, true));
-}
-
-function padded(bytes: number): number {
-  return Math.ceil(bytes / PADDING) * PADDING;
 }
 
 function checkRoom(path: string, directory: string, bytes: number): void {
