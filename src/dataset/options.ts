@@ -236,6 +236,16 @@ export const PROCESS_OPTIONS: readonly string[] = [
   ...LIMIT_NAMES,
 ];
 
+/** Those of a process's own, as it was given them. */
+export function processOptions(
+  options: Partial<RunOptions>,
+): Partial<RunOptions> {
+  const given = Object.entries(options);
+  return Object.fromEntries(
+    given.filter(([name]) => PROCESS_OPTIONS.includes(name)),
+  );
+}
+
 /** Those of a run's options that change bytes of its output. */
 const BYTES_OPTIONS = [
   "column",

@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import type { Worker } from "bullmq";
 import type { DatasetHooks } from "../dataset/events.js";
-import type { RunOptions } from "../options.js";
+import { processOptions } from "../dataset/options.js";
 import { s3OptionsOf } from "../store/s3-options.js";
 import { AllowedLocations } from "./allowed-locations.js";
 import { type Connection, connect } from "./connection.js";
@@ -98,29 +98,5 @@ function workerSettings(
     // Handing back uses no attempt; that it does not go on for ever is this.
     maxStartedAttempts: 100,
     runRetryDelay: Math.min(5000, lease * 250),
-  };
-}
-
-function processOptions({
-  threads,
-  chunkRows,
-  kernel,
-  sync,
-  maxMetadataBytes,
-  maxColumns,
-  maxNesting,
-  maxBatchRows,
-  maxDecodedBytes,
-}: WorkerOptions): Partial<RunOptions> {
-  return {
-    threads,
-    chunkRows,
-    kernel,
-    sync,
-    maxMetadataBytes,
-    maxColumns,
-    maxNesting,
-    maxBatchRows,
-    maxDecodedBytes,
   };
 }
