@@ -22,8 +22,6 @@ const disk = vi.hoisted(() => ({
   writing: 0,
   begun: 0,
   failing: -1,
-  /** Bytes of the largest write. */
-  largest: 0,
 }));
 
 vi.mock("node:fs", async (original) => {
@@ -50,7 +48,6 @@ vi.mock("node:fs", async (original) => {
     ) => {
       const fails = disk.begun++ === disk.failing;
       disk.writing++;
-      disk.largest = Math.max(disk.largest, length);
       for (let n = 0; n < disk.turns; n++) await turn();
       disk.writing--;
       if (fails) done(Object.assign(new Error("full"), { code: "ENOSPC" }), 0);
@@ -69,7 +66,6 @@ function diskLike(change: Partial<typeof disk>): void {
       turns: 0,
       begun: 0,
       failing: -1,
-      largest: 0,
     },
     change,
   );

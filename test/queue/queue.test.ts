@@ -150,6 +150,8 @@ test("without the packages: one sentence, which says what to install", () => {
   const run = (...args: string[]) =>
     spawnSync(process.execPath, [join(apart, "dist/cli.js"), ...args], {
       encoding: "utf8",
+      // where they are installed further up, a worker would wait for work
+      timeout: 30_000,
     });
   const found = run("worker", "--queue", redis.url);
   expect(found.stderr).toBe(
