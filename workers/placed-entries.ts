@@ -1,13 +1,13 @@
-import {
-  type EntriesTable,
-  placeOfEntry,
-} from "../src/counted/entries-table.js";
 import type { Kernel } from "../src/numeric/kernel.js";
 import type {
   EntriesSetup,
   StoreTask,
   WorkerSetup,
 } from "../src/pool/protocol.js";
+import {
+  type EntriesTable,
+  placeOfEntry,
+} from "../src/results/entries-table.js";
 import { EntriesOut } from "./entries-out.js";
 import { write } from "./place-blocks.js";
 

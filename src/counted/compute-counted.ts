@@ -11,7 +11,7 @@ import type {
   StoreTask,
 } from "../pool/protocol.js";
 import type { Production } from "../production.js";
-import type { EntriesTable } from "./entries-table.js";
+import type { EntriesTable } from "../results/entries-table.js";
 
 export interface CountedComputation extends Production {
   job: EntriesJob;

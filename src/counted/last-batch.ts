@@ -1,6 +1,6 @@
 import { readFully, writeFully } from "../io/positional.js";
 import { aligned } from "../output/jacobian-batch.js";
-import { type EntriesTable, placeOfEntry } from "./entries-table.js";
+import { type EntriesTable, placeOfEntry } from "../results/entries-table.js";
 
 /** Moved at once. */
 const STEP_BYTES = 1 << 20;

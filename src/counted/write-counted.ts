@@ -12,13 +12,10 @@ import {
   tailPiece,
 } from "../output/jacobian-file.js";
 import type { Production } from "../production.js";
+import type { EntriesTable } from "../results/entries-table.js";
 import { computeCounted } from "./compute-counted.js";
-import {
-  batchOfEntries,
-  type EntriesTable,
-  placesOf,
-} from "./entries-table.js";
 import { closeUp } from "./last-batch.js";
+import { batchOfEntries, placesOf } from "./plan-entries-table.js";
 
 /**
  * The counting writer of layout coo: workers count the entries of some rows, are told how many come before those, and

@@ -1,7 +1,4 @@
-import {
-  type EntriesTable,
-  planEntriesTable,
-} from "../counted/entries-table.js";
+import { planEntriesTable } from "../counted/plan-entries-table.js";
 import { InputUnsupportedError } from "../errors.js";
 import { keptBytesPerRow } from "../input/kept-pieces.js";
 import type { LogitsFile } from "../input/logits-file.js";
@@ -21,6 +18,7 @@ import {
   resultColumns,
 } from "../results/columns.js";
 import { resultsOf } from "../results/emit-options.js";
+import type { EntriesTable } from "../results/entries-table.js";
 import {
   isOfExample,
   type TableColumn,

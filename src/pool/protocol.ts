@@ -1,10 +1,10 @@
 import type { NumberType } from "../arrow/field.js";
 import type { SourceForm } from "../arrow/source-form.js";
 import type { DataBuffer } from "../arrow/views.js";
-import type { EntriesTable } from "../counted/entries-table.js";
 import type { DirectTarget } from "../io/direct.js";
 import type { PresentBytes } from "../io/present-blocks.js";
 import type { ResultColumn } from "../results/columns.js";
+import type { EntriesTable } from "../results/entries-table.js";
 import type { EntriesPlaces } from "../slots/entries-slot.js";
 import type { SlotLayout } from "../slots/slot-layout.js";
 

@@ -7,7 +7,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { expect, test } from "vitest";
-import { planEntriesTable } from "../../src/counted/entries-table.js";
+import { planEntriesTable } from "../../src/counted/plan-entries-table.js";
 import { writeCounted } from "../../src/counted/write-counted.js";
 import { openLogits } from "../../src/input/open-logits.js";
 import {
