@@ -12,6 +12,7 @@ import type { Production } from "./production.js";
 import type { ReportBuilder } from "./report.js";
 import { isEntriesLayout } from "./results/catalogue.js";
 import type { RunHooks } from "./run.js";
+import { MOST_MEMORY_BYTES } from "./slots/kernel-memory.js";
 import { workerSetup } from "./worker-setup.js";
 
 /** A run that has only to be carried out. */
@@ -27,8 +28,17 @@ export function planJob(
   inOrder = false,
 ): Job {
   return isEntriesLayout(options.layout)
-    ? planEntriesJob(options, logits, options.layout, inOrder)
-    : planPlannedJob(options, logits);
+    ? withinMemory(planEntriesJob(options, logits, options.layout, inOrder))
+    : withinMemory(planPlannedJob(options, logits));
+}
+
+/** The same with no more slots than there are addresses for, and threads that have something to do. */
+function withinMemory<Some extends Job>(job: Some): Some {
+  const { plan, slot } = job;
+  const most = Math.max(1, Math.floor(MOST_MEMORY_BYTES / slot.bytes));
+  if (plan.slots <= most) return job;
+  const threads = Math.min(plan.threads, most);
+  return { ...job, plan: { ...plan, slots: most, threads } };
 }
 
 export interface Assignment extends RunHooks {
@@ -81,6 +91,8 @@ export async function carryOutJob(
     await (job.table ? writeCounted : writeEntries)(job, production);
   else
     await writePlanned(job, production, (skipped) =>
-      planPlannedJob(options, logits, skipped, job.plan.batchRows),
+      withinMemory(
+        planPlannedJob(options, logits, skipped, job.plan.batchRows),
+      ),
     );
 }

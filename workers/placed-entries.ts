@@ -11,7 +11,7 @@ import {
 import { EntriesOut } from "./entries-out.js";
 import { write } from "./place-blocks.js";
 
-/** Of the output, written by one task: between two, others are heard. */
+/** Of entries, made by one task: between two, others are heard. */
 const TASK_BYTES = 32 << 20;
 
 /** Entries of a task on their way to their places in the output. */
@@ -36,7 +36,7 @@ export class PlacedEntries {
   get enough(): boolean {
     const { columns } = this.#table;
     const bytes = columns.reduce((sum, { width }) => sum + width, 0);
-    return this.written * bytes >= TASK_BYTES;
+    return this.columns.made * bytes >= TASK_BYTES;
   }
 
   /** Writes what there is. */

@@ -94,25 +94,31 @@ export async function computeCounted(
       report.set({ entries });
       report.wrote(part.entries * entryBytes);
       computation.output.wrote(part.entries * entryBytes);
+      if (from) tellProgress();
+    }
+  };
+  const tellProgress = (): void => {
+    try {
+      computation.onProgress();
+    } catch (error) {
+      progressErrors.push(error);
     }
   };
   const fillSlot = async (slot: number): Promise<void> => {
     while (next < rowEnd && !stopped()) {
       const first = next;
-      next += rowsOfNextGroup(job, rowEnd - first);
+      const perRow =
+        report.rowsDone > 0 ? entries / report.rowsDone : job.plan.mostEntries;
+      next += rowsOfNextGroup(job, rowEnd - first, perRow * entryBytes);
       const group = { slot, rowStart: first, rowEnd: next };
       const own = count(group);
       counted = own.then(({ before, entries }) => before + entries);
       counted.catch(() => {});
-      const { before, entries, badRows } = await own;
-      if (entries > 0) await store(group, before);
+      const found = await own;
+      if (found.entries > 0) await store(group, found.before);
       if (stopped()) return;
-      report.count(group.rowEnd - group.rowStart, badRows);
-      try {
-        computation.onProgress();
-      } catch (error) {
-        progressErrors.push(error);
-      }
+      report.count(group.rowEnd - group.rowStart, found.badRows);
+      tellProgress();
     }
   };
   await Promise.all(
@@ -131,8 +137,16 @@ export async function computeCounted(
   return await counted;
 }
 
-/** As many as have their spaces in a slot; towards the end fewer, so that threads end together. */
-function rowsOfNextGroup({ plan }: EntriesJob, rowsLeft: number): number {
+/** Of the output, made of one group: rows that are done are told group by group. */
+const GROUP_BYTES = 64 << 20;
+
+/** As many as have their spaces in a slot; fewer where they have many entries, and in the end, so that threads end together. */
+function rowsOfNextGroup(
+  { plan }: EntriesJob,
+  rowsLeft: number,
+  rowBytes: number,
+): number {
   const share = Math.ceil(rowsLeft / (4 * Math.max(1, plan.threads)));
-  return Math.min(plan.chunkRows, share);
+  const rows = Math.floor(GROUP_BYTES / Math.max(rowBytes, 1));
+  return Math.max(1, Math.min(plan.chunkRows, share, rows));
 }

@@ -140,7 +140,13 @@ export function planEntriesJob(
     })),
   };
   const table = counted
-    ? planEntriesTable(file, plan.batchEntries, slot.entries.rows, placed)
+    ? planEntriesTable(
+        file,
+        // no further apart in the file than they can be
+        Math.max(1, Math.min(plan.batchEntries, rows * plan.mostEntries)),
+        slot.entries.rows,
+        placed,
+      )
     : null;
   return {
     kind: "entries",

@@ -93,7 +93,8 @@ export function planEntries(input: EntriesPlanInput): EntriesPlan {
   const threads =
     mostBytes + rows * input.sourceBytes <= INLINE_BYTES
       ? 0
-      : Math.min(input.threads, Math.ceil(rows / chunkRows));
+      : // groups of rows that are counted get smaller where there are few
+        Math.min(input.threads, counted ? rows : Math.ceil(rows / chunkRows));
   return {
     rowStart,
     rows,

@@ -11,17 +11,24 @@ export interface KernelMemory {
 }
 
 const PAGE_BYTES = 65536;
+
+/** Kernels have addresses of 32 bits. */
+export const MOST_MEMORY_BYTES = 2 ** 32 - PAGE_BYTES;
 const WASM_URL = new URL("./kernels.wasm", import.meta.url);
 
 /**
  * Allocates `bytes` shared by all threads; never grown. Every shared WebAssembly memory reserves address space by the
  * GiB, so where that is limited (`ulimit -v`) or SIMD is missing, `auto` falls back to the plain kernel: same bits.
- * @throws InternalError for `simd` where it cannot run
+ * @throws InternalError for `simd` where it cannot run, or where there are more bytes than addresses
  */
 export function allocateKernelMemory(
   bytes: number,
   choice: KernelChoice,
 ): KernelMemory {
+  if (bytes > MOST_MEMORY_BYTES)
+    throw new InternalError(
+      `expected slots of ${MOST_MEMORY_BYTES} bytes at most, found ${bytes}`,
+    );
   if (choice !== "plain") {
     const pages = Math.ceil(bytes / PAGE_BYTES);
     const code = readFileSync(WASM_URL);

@@ -5,7 +5,7 @@ import { errorOfSum, pAt } from "./work.js";
 //   0     least |value| that is kept   f64        16  ties that may still be kept                f64
 //   8     the value of ties, or 0      f64        24  1: the block is that of log-softmax        f64
 // and from 64:
-//   0     p, sorted                    f64[Q]     16Q+16  rest, low                              f64[Q+1]
+//   0     p, sorted                    f64[Q]     16Q+8   rest, low                              f64[Q+1]
 //   8Q    rest: Σ of p from here on,   f64[Q+1]   24Q+16  class of each place                    i32[Q]
 //         high, then low                          28Q+16  place of each class                    i32[Q]
 //                                                 32Q+16  places kept with each place            i32[Q]
@@ -13,8 +13,8 @@ import { errorOfSum, pAt } from "./work.js";
 //                                                 40Q+16  where a class's entries begin          i32[Q]
 //                                                 44Q+16  classes of a tile, by place            i32[Q]
 // The sums are of no use once all is counted; while entries are stored (kept-classes.ts) in their place stand:
-//   8Q    p of the classes that are    f64[Q+1]   16Q+16  those classes                          i32[Q]
-//         kept with a row                         20Q+16  classes that come to them              i32[Q]
+//   8Q    p of the classes that are    f64[Q+1]   16Q+8   those classes                          i32[Q]
+//         kept with a row                         20Q+8   classes that come to them              i32[Q]
 
 export const LEAST: usize = 0;
 export const TIE: usize = 8;
