@@ -32,18 +32,18 @@ export function storeEntries(
   task: StoreTask,
 ): { part: EntriesPart } {
   const chunk = new EntriesChunk(setup, entries, kernel, task);
-  const out = new PlacedEntries(setup, entries, kernel, task);
+  const placed = new PlacedEntries(setup, entries, kernel, task);
   let { row, i } = task.from;
-  for (; row < chunk.rows && !out.enough; row++, i = 0) {
+  for (; row < chunk.rows && !placed.enough; row++, i = 0) {
     if (chunk.countOf(row) === 0) continue;
     chunk.softmax(row);
-    for (; !out.enough; out.write()) {
-      i = chunk.storeFrom(row, i, out.columns);
+    for (; !placed.enough; placed.write()) {
+      i = chunk.storeFrom(row, i, placed.out);
       if (i === setup.classes) break;
     }
     if (i < setup.classes) break;
   }
-  out.write();
+  placed.write();
   const next = row < chunk.rows ? { row, i } : null;
-  return { part: { from: 0, to: row, entries: out.written, next } };
+  return { part: { from: 0, to: row, entries: placed.written, next } };
 }

@@ -131,7 +131,6 @@ export class EntriesChunk {
     if (this.countOf(row) === 0) return classes;
     const end = endOfTile(this.#rowCounts, i, out.room);
     if (end === i) return i;
-    for (let k = i; k < end; k++) out.made += this.#rowCounts[k] as number;
     const { indices, columns, values } = out.next;
     const count = kernel.storeEntries(
       base + slot.work,

@@ -4,8 +4,6 @@ import type { EntriesSetup } from "../src/pool/protocol.js";
 /** Columns of entries that fill: those of one slot. */
 export class EntriesOut {
   used = 0;
-  /** Entries that were made so far, those too that were dropped then: of equal ones `--top-k` takes the first. */
-  made = 0;
 
   /** @param base where the slot starts */
   constructor(

@@ -11,7 +11,7 @@ import {
 import { EntriesOut } from "./entries-out.js";
 import { write } from "./place-blocks.js";
 
-/** Of entries, made by one task: between two, others are heard. */
+/** Of the output, written by one task: between two, others are heard. */
 const TASK_BYTES = 32 << 20;
 
 /** Entries of a task on their way to their places in the output. */
@@ -19,7 +19,7 @@ export class PlacedEntries {
   /** Entries so far. */
   written = 0;
   /** What fills, and is written then. */
-  readonly columns: EntriesOut;
+  readonly out: EntriesOut;
   readonly #table: EntriesTable;
 
   constructor(
@@ -29,23 +29,21 @@ export class PlacedEntries {
     private readonly task: StoreTask,
   ) {
     this.#table = entries.table as EntriesTable;
-    this.columns = new EntriesOut(kernel, entries, this.#base);
+    this.out = new EntriesOut(kernel, entries, this.#base);
   }
 
   /** Whether the task has done its part. */
   get enough(): boolean {
-    const { columns } = this.#table;
-    const bytes = columns.reduce((sum, { width }) => sum + width, 0);
-    return this.columns.made * bytes >= TASK_BYTES;
+    return this.written * this.#table.entryBytes >= TASK_BYTES;
   }
 
   /** Writes what there is. */
   write(): void {
-    const { setup, columns } = this;
-    const { batchEntries } = this.#table;
+    const { setup, out } = this;
+    const { batchEntries, columns } = this.#table;
     const first = this.#next;
-    const end = first + columns.used;
-    for (const [n, { width, slot }] of this.#table.columns.entries()) {
+    const end = first + out.used;
+    for (const [n, { width, slot }] of columns.entries()) {
       for (let from = first; from < end; ) {
         const to = Math.min(end, from - (from % batchEntries) + batchEntries);
         write(
@@ -57,8 +55,8 @@ export class PlacedEntries {
         from = to;
       }
     }
-    this.written += columns.used;
-    columns.used = 0;
+    this.written += out.used;
+    out.used = 0;
   }
 
   /** The number of the first entry that has not been written. */

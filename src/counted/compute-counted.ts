@@ -43,7 +43,7 @@ export async function computeCounted(
   const { job, table, pool, report, signal, paths } = computation;
   const { rowStart, rows, slots } = job.plan;
   const rowEnd = rowStart + rows;
-  const entryBytes = table.columns.reduce((sum, { width }) => sum + width, 0);
+  const { entryBytes } = table;
   const failures: Failure[] = [];
   const errors: unknown[] = [];
   const progressErrors: unknown[] = [];

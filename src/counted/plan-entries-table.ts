@@ -27,6 +27,7 @@ export function planEntriesTable(
     batchEntries,
     start,
     batchBytes: full.metadataBytes + full.bodyBytes,
+    entryBytes: columns.reduce((sum, { width }) => sum + width, 8),
     columns: [{ width: 8, place: rows }, ...columns].map(
       ({ width, place }, n) => ({
         place: (places[n] as number) - start,

@@ -7,6 +7,8 @@ export interface EntriesTable {
   /** Where record batch 0 starts, and from one to the next. */
   start: number;
   batchBytes: number;
+  /** Of all columns. */
+  entryBytes: number;
   /** Where each column's values start, from the start of their batch, and in a slot; row numbers first. */
   columns: { place: number; width: number; slot: number }[];
 }

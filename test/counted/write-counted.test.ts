@@ -183,7 +183,7 @@ test("a block of more than one task's bytes goes on where it stopped", async () 
   expect(stores.some(({ from }) => from.i > 0)).toBe(true);
 });
 
-test("a task ends after so many entries, those too that are dropped as equal; there is a sign of life after each", async () => {
+test("a task ends after so many entries, and there is a sign of life after each", async () => {
   const equal = at("equal.arrow");
   writeLogits(equal, { rows: 1, classes: 2500, logit: () => 0 });
   let stores = 0;
@@ -194,12 +194,24 @@ test("a task ends after so many entries, those too that are dropped as equal; th
       if (task.kind === "store") stores++;
       return run();
     },
-    { input: equal, topK: 2501, onProgress: () => calls++ },
+    { input: equal, topK: 6_000_000, onProgress: () => calls++ },
   );
-  expect(report.entries).toBe(2501);
-  // 2500² entries of 24 bytes, in tasks of 32 MiB
+  expect(report.entries).toBe(6_000_000);
+  // 24 bytes each, in tasks of 32 MiB
   expect(stores).toBeGreaterThanOrEqual(4);
   expect(calls).toBe(stores);
+  // Where few of them are kept, the others are not made.
+  stores = 0;
+  const few = { input: equal, topK: 2501 };
+  await write(
+    "counted",
+    async (task, run) => {
+      if (task.kind === "store") stores++;
+      return run();
+    },
+    few,
+  );
+  expect(stores).toBe(1);
 });
 
 test("no more slots are in use than there are, each by one task at a time; a slow first count holds back all stores", async () => {

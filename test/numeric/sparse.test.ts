@@ -198,6 +198,15 @@ test("top-k: the k largest, of equal ones the first", () => {
         for (let n = 0; n < 3; n++) check(row, 0, topK, float32);
 });
 
+test("top-k: of rows of equal logits, whichever row of the block the k-th is in", () => {
+  const equal = [2, 0, 0, 2, 0, 1, 0, 1];
+  for (const code of [JACOBIAN, LOG_JACOBIAN])
+    for (const tile of [1, 3, 8])
+      for (let topK = 1; topK <= 65; topK++)
+        for (const pairs of [false, true])
+          check(equal, 0, topK, false, { code, t: 1, tile, pairs });
+});
+
 test("both: the k largest of what reaches the threshold", () => {
   for (const row of rows)
     for (const topK of [1, 5, 50]) check(row, 1e-3, topK, false);

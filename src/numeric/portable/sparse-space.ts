@@ -2,8 +2,9 @@ import { loadF64, loadI32, storeF64, storeI32 } from "./machine.js";
 import { errorOfSum, pAt } from "./work.js";
 
 // The space to work in, Q classes; what countEntries leaves here is what storeEntries reads:
-//   0     least |value| that is kept   f64        16  ties that may still be kept                f64
-//   8     the value of ties, or 0      f64        24  1: the block is that of log-softmax        f64
+//   0     least |value| that is kept   f64        24  1: the block is that of log-softmax        f64
+//   8     the value of ties, or 0      f64        32  the next larger number                     f64
+//   16    ties kept in their row       f64        40  the row of which some ties are kept        i32
 // and from 64:
 //   0     p, sorted                    f64[Q]     16Q+8   rest, low                              f64[Q+1]
 //   8Q    rest: Σ of p from here on,   f64[Q+1]   24Q+16  class of each place                    i32[Q]
@@ -18,8 +19,10 @@ import { errorOfSum, pAt } from "./work.js";
 
 export const LEAST: usize = 0;
 export const TIE: usize = 8;
-export const ROOM: usize = 16;
+export const TIES_LEFT: usize = 16;
 export const LOG_SOFTMAX_BLOCK: usize = 24;
+export const ABOVE_TIE: usize = 32;
+export const TIE_ROW: usize = 40;
 const FIRST: usize = 64;
 
 /** Bytes of the space that countEntries and storeEntries work in. */
@@ -42,7 +45,7 @@ export function placeAt(space: usize, classes: usize, k: usize): usize {
 export function endAt(space: usize, classes: usize, s: usize): usize {
   return space + FIRST + 32 * classes + 16 + 4 * s;
 }
-/** int32[Q]: how many entries the row of each class has, ties not yet taken off. */
+/** int32[Q]: how many entries the row of each class has, in row TIE_ROW with those ties that are left out. */
 export function rowCountAt(space: usize, classes: usize, k: usize): usize {
   return space + FIRST + 36 * classes + 16 + 4 * k;
 }

@@ -12,6 +12,7 @@ import {
   storeValue,
 } from "./machine.js";
 import {
+  ABOVE_TIE,
   classAt,
   endAt,
   keptClassAt,
@@ -21,9 +22,10 @@ import {
   nextAt,
   placeAt,
   prepareSpace,
-  ROOM,
   rowCountAt,
   TIE,
+  TIE_ROW,
+  TIES_LEFT,
   tileAt,
 } from "./sparse-space.js";
 import {
@@ -68,44 +70,82 @@ export function countEntries(
   storeF64(dropped + 8, droppedSum(work, classes, space, least, float32));
   storeF64(space + LEAST, least);
   storeF64(space + TIE, 0.0);
+  storeRowCounts(work, classes, space, least, float32);
+  if (tie === 0.0 || count <= topK) return count;
   // of the entries equal to the k-th, those beyond k are left out as well
-  const beyond = tie > 0.0 && count > topK ? count - topK : 0.0;
-  if (beyond > 0.0) {
-    storeF64(dropped, tie);
-    storeF64(dropped + 8, loadF64(dropped + 8) + beyond * tie);
-    const room = ties(work, classes, space, tie, float32) - beyond;
-    walk(work, classes, space, least, float32);
-    storeF64(space + TIE, tie);
-    storeF64(space + ROOM, room);
-  }
-
-  const t = loadF64(work + TEMPERATURE);
-  for (let k: usize = 0; k < classes; k++) {
-    const s = loadI32(placeAt(space, classes, k)) as usize;
-    const end = loadI32(endAt(space, classes, s));
-    let entries = (s as i32) < end ? end - 1 : end;
-    if (isKept(ownEntry(work, k, t, log), least, float32))
-      entries = entries + 1;
-    storeI32(rowCountAt(space, classes, k), entries);
-  }
-  return count - beyond;
+  storeF64(dropped, tie);
+  storeF64(dropped + 8, loadF64(dropped + 8) + (count - topK) * tie);
+  storeF64(space + TIE, tie);
+  shareTies(work, classes, space, topK, float32);
+  return topK;
 }
 
-/** How many entries are exactly `tie`: those that are not under it, less those over it. */
-function ties(
+/** How many entries each row has, after walk with `least`. */
+function storeRowCounts(
   work: usize,
   classes: usize,
   space: usize,
-  tie: f64,
+  least: f64,
   float32: bool,
-): f64 {
-  const all = walk(work, classes, space, tie, float32);
+): void {
+  for (let k: usize = 0; k < classes; k++)
+    storeI32(
+      rowCountAt(space, classes, k),
+      rowCount(work, classes, space, k, least, float32),
+    );
+}
+
+function rowCount(
+  work: usize,
+  classes: usize,
+  space: usize,
+  k: usize,
+  least: f64,
+  float32: bool,
+): i32 {
+  const t = loadF64(work + TEMPERATURE);
+  const log = loadF64(space + LOG_SOFTMAX_BLOCK) !== 0.0;
+  const s = loadI32(placeAt(space, classes, k));
+  const end = loadI32(endAt(space, classes, s as usize));
+  const entries = s < end ? end - 1 : end;
+  return isKept(ownEntry(work, k, t, log), least, float32)
+    ? entries + 1
+    : entries;
+}
+
+/**
+ * Of equal entries the first are kept, until there are `topK` with those that are larger: the rows before TIE_ROW have all
+ * of theirs, that row has the first TIES_LEFT, and those behind it have none.
+ */
+function shareTies(
+  work: usize,
+  classes: usize,
+  space: usize,
+  topK: f64,
+  float32: bool,
+): void {
+  storeF64(space + ABOVE_TIE, loadF64(space + TIE));
   // the next larger float64
-  storeF64(space + ROOM, tie);
-  const low = loadI32(space + ROOM) + 1;
-  storeI32(space + ROOM, low);
-  if (low === 0) storeI32(space + ROOM + 4, loadI32(space + ROOM + 4) + 1);
-  return all - walk(work, classes, space, loadF64(space + ROOM), float32);
+  const low = loadI32(space + ABOVE_TIE) + 1;
+  storeI32(space + ABOVE_TIE, low);
+  if (low === 0)
+    storeI32(space + ABOVE_TIE + 4, loadI32(space + ABOVE_TIE + 4) + 1);
+  const above = loadF64(space + ABOVE_TIE);
+  let left = topK - walk(work, classes, space, above, float32);
+  let k: usize = 0;
+  for (; k < classes; k++) {
+    const larger = rowCount(work, classes, space, k, above, float32);
+    const equal = (loadI32(rowCountAt(space, classes, k)) - larger) as f64;
+    if (equal > left) break;
+    left -= equal;
+  }
+  storeI32(space + TIE_ROW, k as i32);
+  storeF64(space + TIES_LEFT, left);
+  for (k = k + 1; k < classes; k++)
+    storeI32(
+      rowCountAt(space, classes, k),
+      rowCount(work, classes, space, k, above, float32),
+    );
 }
 
 function isKept(value: f64, least: f64, float32: bool): bool {
@@ -122,6 +162,72 @@ export function storeEntries(
   space: usize,
   iStart: usize,
   iEnd: usize,
+  indices: usize,
+  columns: usize,
+  values: usize,
+  float32: bool,
+): i32 {
+  const tie = loadF64(space + TIE);
+  if (tie === 0.0)
+    return storeRows(
+      work,
+      classes,
+      space,
+      iStart,
+      iEnd,
+      loadF64(space + LEAST),
+      indices,
+      columns,
+      values,
+      float32,
+    );
+  const tieRow = loadI32(space + TIE_ROW) as usize;
+  let count: i32 = 0;
+  let i = iStart;
+  while (i < iEnd) {
+    // up to the row of which some equal entries are kept, that row, and those behind it
+    const least = i > tieRow ? loadF64(space + ABOVE_TIE) : tie;
+    let end = i < tieRow ? tieRow : i === tieRow ? i + 1 : iEnd;
+    if (end > iEnd) end = iEnd;
+    walk(work, classes, space, least, float32);
+    const at = count as usize;
+    const toColumns: usize = columns === 0 ? 0 : columns + 4 * at;
+    const toValues = values + (float32 ? 4 * at : 8 * at);
+    let stored = storeRows(
+      work,
+      classes,
+      space,
+      i,
+      end,
+      least,
+      indices + 4 * at,
+      toColumns,
+      toValues,
+      float32,
+    );
+    if (i === tieRow)
+      stored = dropTies(
+        space,
+        indices + 4 * at,
+        toColumns,
+        toValues,
+        stored,
+        float32,
+      );
+    count = count + stored;
+    i = end;
+  }
+  return count;
+}
+
+/** Rows [iStart, iEnd) of the entries of at least `least`, with which the staircase has been walked. */
+function storeRows(
+  work: usize,
+  classes: usize,
+  space: usize,
+  iStart: usize,
+  iEnd: usize,
+  least: f64,
   indices: usize,
   columns: usize,
   values: usize,
@@ -148,10 +254,19 @@ export function storeEntries(
     const end = loadI32(endAt(space, classes, s)) as usize;
     if (end > size) addClasses(work, classes, space, size, end);
     size = end;
-    storeRow(work, classes, space, i, size, indices, columns, values, float32);
+    storeRow(
+      work,
+      classes,
+      space,
+      i,
+      size,
+      least,
+      indices,
+      columns,
+      values,
+      float32,
+    );
   }
-  if (loadF64(space + TIE) > 0.0)
-    return dropTies(space, indices, columns, values, count, float32);
   return count;
 }
 
@@ -162,6 +277,7 @@ function storeRow(
   space: usize,
   i: usize,
   size: usize,
+  least: f64,
   indices: usize,
   columns: usize,
   values: usize,
@@ -169,7 +285,6 @@ function storeRow(
 ): void {
   const t = loadF64(work + TEMPERATURE);
   const log = loadF64(space + LOG_SOFTMAX_BLOCK) !== 0.0;
-  const least = loadF64(space + LEAST);
   const p = pAt(work, i);
   const kept = keptClassAt(space, classes, 0);
   let ps = keptPAt(space, classes, 0);
@@ -238,7 +353,7 @@ function storeProducts(
   storeNegatedProducts(values + 8 * at, ps + 8 * from, p, to - from);
 }
 
-/** Leaves the first of the tied entries in, as many as there is room for; closes the gaps. */
+/** Leaves the first TIES_LEFT of a row's equal entries in; closes the gaps. */
 function dropTies(
   space: usize,
   indices: usize,
@@ -249,21 +364,20 @@ function dropTies(
 ): i32 {
   const width: usize = float32 ? 4 : 8;
   const tie = loadF64(space + TIE);
-  let room = loadF64(space + ROOM);
+  let left = loadF64(space + TIES_LEFT);
   let kept: usize = 0;
   for (let n: usize = 0; n < (count as usize); n++) {
     const value = float32
       ? loadF32(values + n * width)
       : loadF64(values + n * width);
     if (Math.abs(value) === tie) {
-      if (room === 0.0) continue;
-      room -= 1.0;
+      if (left === 0.0) continue;
+      left -= 1.0;
     }
     storeI32(indices + 4 * kept, loadI32(indices + 4 * n));
     if (columns !== 0) storeI32(columns + 4 * kept, loadI32(columns + 4 * n));
     storeValue(values, kept, value, float32);
     kept = kept + 1;
   }
-  storeF64(space + ROOM, room);
   return kept as i32;
 }
