@@ -1,4 +1,4 @@
-import { AbortedError, OutputClosedError } from "./errors.js";
+import { AbortedError, OutputClosedError, WorkerError } from "./errors.js";
 import type { LogitsFile } from "./input/logits-file.js";
 import { carryOutJob, type Job } from "./job.js";
 import type { ResolvedOptions } from "./options.js";
@@ -42,6 +42,8 @@ export async function produce(
     await Promise.all([output.commit(), meanwhile?.()]);
     if (output.bytes) work.report.set({ outputBytes: output.bytes() });
   } catch (error) {
+    // Where a thread has died, others may still be writing: not to a descriptor that is closed, and soon another file's.
+    if (error instanceof WorkerError) await work.crew.close();
     await output.discard();
     if (signal?.aborted && error instanceof OutputClosedError)
       throw new AbortedError({ cause: signal.reason });

@@ -5,7 +5,10 @@ import {
   LOG_JACOBIAN,
   SOFTMAX,
 } from "../../src/numeric/portable/codes.js";
-import { sparseSpaceBytes } from "../../src/numeric/portable/sparse-space.js";
+import {
+  rowCountAt,
+  sparseSpaceBytes,
+} from "../../src/numeric/portable/sparse-space.js";
 import { workAreaBytes } from "../../src/numeric/portable/work.js";
 import { exact } from "../support/exact.js";
 import { hardRows } from "../support/hard-rows.js";
@@ -61,6 +64,11 @@ function entriesOf(
     float32,
     dropped,
   );
+  // What is made: no more than is kept, but for one row of which some equal entries are left out.
+  const rowCounts = new Int32Array(buffer, rowCountAt(space, Q, 0), Q);
+  const made = rowCounts.reduce((sum, entries) => sum + entries, 0);
+  expect(made).toBeGreaterThanOrEqual(total);
+  expect(made).toBeLessThan(total + Q);
   const found: { indices: number[]; values: number[] } = {
     indices: [],
     values: [],

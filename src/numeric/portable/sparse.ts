@@ -136,7 +136,7 @@ function shareTies(
   for (; k < classes; k++) {
     const larger = rowCount(work, classes, space, k, above, float32);
     const equal = (loadI32(rowCountAt(space, classes, k)) - larger) as f64;
-    if (equal > left) break;
+    if (equal >= left) break;
     left -= equal;
   }
   storeI32(space + TIE_ROW, k as i32);

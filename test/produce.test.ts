@@ -1,0 +1,70 @@
+import { expect, test } from "vitest";
+import { AbortedError, WorkerError } from "../src/errors.js";
+import { openLogits } from "../src/input/open-logits.js";
+import { planJob } from "../src/job.js";
+import { openOptionsOf, resolveOptions } from "../src/options.js";
+import { openPending } from "../src/output/commit.js";
+import { Crew } from "../src/pool/crew.js";
+import { produce } from "../src/produce.js";
+import { ReportBuilder } from "../src/report.js";
+import { workDirectory, writeLogits } from "./support/logits-input.js";
+
+const at = workDirectory();
+
+/** What happens, in order, to a run whose tasks end so. */
+async function failing(
+  layout: "bsr" | "coo" | "csr",
+  thrown: Error,
+): Promise<{ order: string[]; error: unknown }> {
+  const input = at("in.arrow");
+  writeLogits(input, { rows: 50, classes: 4, logit: (r, k) => r * k });
+  const options = resolveOptions({ input, output: at("out.arrow"), layout });
+  const logits = await openLogits(input, openOptionsOf(options));
+  const order: string[] = [];
+  const crew = new Crew();
+  crew.pool = async () => ({
+    run: async () => {
+      throw thrown;
+    },
+  });
+  crew.close = async () => {
+    // it takes its time until the last thread has ended
+    await new Promise(setImmediate);
+    order.push("threads ended");
+  };
+  const work = {
+    job: planJob({ ...options, kernel: "plain" }, logits),
+    crew,
+    options: { ...options, kernel: "plain" } as typeof options,
+    logits,
+    report: new ReportBuilder("0", input, options.output),
+    path: options.output,
+    open: async () => {
+      const pending = await openPending(options.output, 0, options);
+      const discard = async () => {
+        order.push("output closed");
+        await pending.discard();
+      };
+      return { ...pending, discard };
+    },
+  };
+  const error = await produce(work, {}).catch((error) => error);
+  logits.close();
+  return { order, error };
+}
+
+test.each(["bsr", "coo", "csr"] as const)(
+  "%s: where a thread has died, all have ended before the output is closed",
+  async (layout) => {
+    const died = new WorkerError("a worker failed: it exited");
+    const { order, error } = await failing(layout, died);
+    expect(error).toBeInstanceOf(WorkerError);
+    expect(order).toEqual(["threads ended", "output closed"]);
+  },
+);
+
+test("else threads are kept, for the next run", async () => {
+  const { order, error } = await failing("coo", new AbortedError());
+  expect(error).toBeInstanceOf(AbortedError);
+  expect(order).toEqual(["output closed"]);
+});
