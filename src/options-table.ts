@@ -28,12 +28,15 @@ export interface OptionSpec<Name extends string = string> {
   help: string;
   /** No flag: what stands on a command line, everybody on the machine can read. */
   isSecret?: boolean;
+  /** Whether the value changes bytes of the output, or only how the process works; every option of a run states it. */
+  affects?: "bytes" | "process";
 }
 
 /** How any command puts its output in place. */
 export const TARGET_OPTIONS = [
   {
     name: "force",
+    affects: "process",
     kind: "boolean",
     default: false,
     group: "Output",
@@ -41,6 +44,7 @@ export const TARGET_OPTIONS = [
   },
   {
     name: "sync",
+    affects: "process",
     kind: "boolean",
     // A name that is there after a power cut, over bytes that are not, is the worst that a writer can leave.
     default: true,
@@ -67,6 +71,7 @@ export const LIMIT_OPTIONS = (
   range: [1, Number.MAX_SAFE_INTEGER] as const,
   default: DEFAULT_LIMITS[name],
   group: "Limits" as const,
+  affects: "process" as const,
   help: `${help}; more is refused`,
 })) satisfies readonly OptionSpec<keyof Limits>[];
 
@@ -76,12 +81,14 @@ export const RUN_OPTIONS: readonly OptionSpec<
 >[] = [
   {
     name: "column",
+    affects: "bytes",
     kind: "string",
     group: "Input",
     help: "Column of lists that holds the logits (default: the only one of floats in lists)",
   },
   {
     name: "columns",
+    affects: "bytes",
     kind: "string",
     value: "pattern",
     group: "Input",
@@ -89,6 +96,7 @@ export const RUN_OPTIONS: readonly OptionSpec<
   },
   {
     name: "onBadRow",
+    affects: "bytes",
     kind: "string",
     choices: ["error", "null", "skip"],
     // A NaN in a pipeline is news: stop, unless told otherwise.
@@ -98,6 +106,7 @@ export const RUN_OPTIONS: readonly OptionSpec<
   },
   {
     name: "nullLogit",
+    affects: "bytes",
     kind: "string",
     choices: ["error", "mask"],
     // A class without a logit may be masked, or lost: who wrote the file knows.
@@ -107,6 +116,7 @@ export const RUN_OPTIONS: readonly OptionSpec<
   },
   {
     name: "allowMissingEos",
+    affects: "bytes",
     kind: "boolean",
     // Without the marker nobody can tell a stream from the first part of one.
     default: false,
@@ -115,6 +125,7 @@ export const RUN_OPTIONS: readonly OptionSpec<
   },
   {
     name: "emit",
+    affects: "bytes",
     kind: "list",
     choices: [...EMIT_NAMES, ...DROPPED],
     default: "softmax,jacobian",
@@ -123,6 +134,7 @@ export const RUN_OPTIONS: readonly OptionSpec<
   },
   {
     name: "layout",
+    affects: "bytes",
     kind: "string",
     choices: LAYOUTS,
     // Blocks as they are: what SciPy and PyTorch take without a copy.
@@ -132,6 +144,7 @@ export const RUN_OPTIONS: readonly OptionSpec<
   },
   {
     name: "threshold",
+    affects: "bytes",
     kind: "number",
     range: [0, Number.MAX_VALUE],
     // Entries that are 0 are never kept; nothing else is left out unasked.
@@ -141,6 +154,7 @@ export const RUN_OPTIONS: readonly OptionSpec<
   },
   {
     name: "topK",
+    affects: "bytes",
     kind: "integer",
     range: [1, Number.MAX_SAFE_INTEGER],
     group: "Results",
@@ -148,6 +162,7 @@ export const RUN_OPTIONS: readonly OptionSpec<
   },
   {
     name: "temperature",
+    affects: "bytes",
     kind: "number",
     // Beyond, the exact product of a quotient and T leaves float64.
     range: [1e-100, 1e100],
@@ -157,6 +172,7 @@ export const RUN_OPTIONS: readonly OptionSpec<
   },
   {
     name: "class",
+    affects: "bytes",
     kind: "integer",
     range: [0, 2 ** 31 - 1],
     group: "Results",
@@ -164,36 +180,42 @@ export const RUN_OPTIONS: readonly OptionSpec<
   },
   {
     name: "classColumn",
+    affects: "bytes",
     kind: "string",
     group: "Results",
     help: "Input column with the class of column",
   },
   {
     name: "label",
+    affects: "bytes",
     kind: "string",
     group: "Results",
     help: "Input column with the class of cross_entropy and gradient",
   },
   {
     name: "cotangent",
+    affects: "bytes",
     kind: "string",
     group: "Results",
     help: "Input column with the vectors of vjp and log_vjp",
   },
   {
     name: "tangent",
+    affects: "bytes",
     kind: "string",
     group: "Results",
     help: "Input column with the vectors of jvp and log_jvp",
   },
   {
     name: "covariance",
+    affects: "bytes",
     kind: "string",
     group: "Results",
     help: "Input column with the covariances of covariance and variance: diagonals, upper triangles or whole",
   },
   {
     name: "forceDense",
+    affects: "process",
     kind: "boolean",
     default: false,
     group: "Results",
@@ -201,6 +223,7 @@ export const RUN_OPTIONS: readonly OptionSpec<
   },
   {
     name: "output",
+    affects: "process",
     kind: "string",
     value: "file",
     alias: "o",
@@ -209,12 +232,14 @@ export const RUN_OPTIONS: readonly OptionSpec<
   },
   {
     name: "keep",
+    affects: "bytes",
     kind: "list",
     group: "Output",
     help: "Input columns to copy beside the results: id,label",
   },
   {
     name: "dtype",
+    affects: "bytes",
     kind: "string",
     choices: ["float32", "float64"],
     group: "Output",
@@ -222,6 +247,7 @@ export const RUN_OPTIONS: readonly OptionSpec<
   },
   {
     name: "tensorType",
+    affects: "bytes",
     kind: "boolean",
     // Readers that do not know the extension see a plain list; those that do get the shape.
     default: true,
@@ -230,6 +256,7 @@ export const RUN_OPTIONS: readonly OptionSpec<
   },
   {
     name: "compress",
+    affects: "bytes",
     kind: "string",
     choices: ["lz4", "zstd"],
     group: "Output",
@@ -238,6 +265,7 @@ export const RUN_OPTIONS: readonly OptionSpec<
   ...TARGET_OPTIONS,
   {
     name: "threads",
+    affects: "process",
     kind: "integer",
     range: [1, 256],
     group: "Running",
@@ -245,6 +273,7 @@ export const RUN_OPTIONS: readonly OptionSpec<
   },
   {
     name: "chunkRows",
+    affects: "process",
     kind: "integer",
     range: [1, Number.MAX_SAFE_INTEGER],
     group: "Running",
@@ -252,6 +281,7 @@ export const RUN_OPTIONS: readonly OptionSpec<
   },
   {
     name: "kernel",
+    affects: "process",
     kind: "string",
     choices: ["auto", "simd", "plain"],
     // SIMD where it can run; the plain kernel gives the same bits, slower.
