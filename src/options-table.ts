@@ -28,8 +28,13 @@ export interface OptionSpec<Name extends string = string> {
   help: string;
   /** No flag: what stands on a command line, everybody on the machine can read. */
   isSecret?: boolean;
-  /** Whether the value changes bytes of the output, or only how the process works; every option of a run states it. */
-  affects?: "bytes" | "process";
+}
+
+/** An option of a run. */
+export interface RunOptionSpec<Name extends string = string>
+  extends OptionSpec<Name> {
+  /** Whether the value changes bytes of the output, or only how the process works. */
+  affects: "bytes" | "process";
 }
 
 /** How any command puts its output in place. */
@@ -51,7 +56,7 @@ export const TARGET_OPTIONS = [
     group: "Output",
     help: "Wait until the output is on the disk (--no-sync: leave it to the system, as other tools do)",
   },
-] as const satisfies readonly OptionSpec[];
+] as const satisfies readonly RunOptionSpec[];
 
 /** What a file may say of itself before it is refused. */
 export const LIMIT_OPTIONS = (
@@ -73,10 +78,10 @@ export const LIMIT_OPTIONS = (
   group: "Limits" as const,
   affects: "process" as const,
   help: `${help}; more is refused`,
-})) satisfies readonly OptionSpec<keyof Limits>[];
+})) satisfies readonly RunOptionSpec<keyof Limits>[];
 
 /** One table: the library checks by it, the CLI makes its flags and help from it. */
-export const RUN_OPTIONS: readonly OptionSpec<
+export const RUN_OPTIONS: readonly RunOptionSpec<
   Exclude<keyof RunOptions, "input">
 >[] = [
   {

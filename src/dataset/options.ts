@@ -1,6 +1,5 @@
 import { checkNames, checkPath, checkValue } from "../check-options.js";
 import { UsageError } from "../errors.js";
-import { LIMIT_NAMES } from "../input/limits.js";
 import {
   type ResolvedOptions,
   type RunOptions,
@@ -8,6 +7,7 @@ import {
 } from "../options.js";
 import { type OptionSpec, RUN_OPTIONS } from "../options-table.js";
 import { isEntriesLayout } from "../results/catalogue.js";
+import { isInputName } from "../results/emit-options.js";
 import { isS3, resolveLocation } from "../store/location.js";
 import {
   S3_OPTIONS,
@@ -227,14 +227,11 @@ export function resolveWork({
   return { keepGoing, grace, timeLimit, stallTimeout };
 }
 
-/** Options that change no byte, and that each process may have its own of. */
-export const PROCESS_OPTIONS: readonly string[] = [
-  "threads",
-  "chunkRows",
-  "kernel",
-  "sync",
-  ...LIMIT_NAMES,
-];
+/** Options that do not affect the output bytes; each process may set its own. */
+export const PROCESS_OPTIONS: readonly string[] = RUN_OPTIONS.filter(
+  ({ name, affects }) =>
+    affects === "process" && !["output", "force", "forceDense"].includes(name),
+).map(({ name }) => name);
 
 /** Those of a process's own, as it was given them. */
 export function processOptions(
@@ -246,37 +243,34 @@ export function processOptions(
   );
 }
 
-/** Those of a run's options that change bytes of its output. */
-const BYTES_OPTIONS = [
-  "column",
-  "columns",
-  "keep",
-  "emit",
-  "layout",
-  "threshold",
-  "topK",
-  "temperature",
-  "class",
-  "inputs",
-  "dtype",
-  "onBadRow",
-  "nullLogit",
-  "allowMissingEos",
-  "tensorType",
-  "compress",
-] as const satisfies readonly (keyof ResolvedOptions)[];
-
-export type BytesOptions = Pick<
+/** The options of a run that change bytes of its output. The options table says which they are. */
+export type BytesOptions = Omit<
   ResolvedOptions,
-  (typeof BYTES_OPTIONS)[number]
+  | "input"
+  | "source"
+  | "output"
+  | "part"
+  | "forceDense"
+  | "threads"
+  | "threadsAsked"
+  | "chunkRows"
+  | "kernel"
+  | "force"
+  | "sync"
+  | "limits"
 >;
 
 export function bytesOptions(options: ResolvedOptions): BytesOptions {
-  const pairs = BYTES_OPTIONS.map((name) => [name, options[name]]);
-  return Object.fromEntries(pairs) as BytesOptions;
+  const names = RUN_OPTIONS.filter(({ affects }) => affects === "bytes").map(
+    // Once resolved, the names of auxiliary columns are in one list.
+    ({ name }) => (isInputName(name) ? "inputs" : name),
+  );
+  return Object.fromEntries(
+    names.map((name) => [name, options[name as keyof ResolvedOptions]]),
+  ) as unknown as BytesOptions;
 }
 
-/** The same as a run is asked for them. */
+/** Turns resolved options back into the options of a call. */
 export function runOptionsOf({
   inputs,
   threshold,

@@ -1,6 +1,10 @@
 import { LIMIT_NAMES } from "../input/limits.js";
 import type { RunOptions } from "../options.js";
-import { type OptionSpec, RUN_OPTIONS } from "../options-table.js";
+import {
+  type OptionSpec,
+  RUN_OPTIONS,
+  type RunOptionSpec,
+} from "../options-table.js";
 
 const AS_RUN = [
   "column",
@@ -26,8 +30,9 @@ export interface InspectOptions
 export const INSPECT_OPTIONS: readonly OptionSpec<
   Exclude<keyof InspectOptions, "input">
 >[] = [
-  ...RUN_OPTIONS.filter((spec): spec is OptionSpec<(typeof AS_RUN)[number]> =>
-    AS_RUN.some((name) => name === spec.name),
+  ...RUN_OPTIONS.filter(
+    (spec): spec is RunOptionSpec<(typeof AS_RUN)[number]> =>
+      AS_RUN.some((name) => name === spec.name),
   ),
   {
     name: "scan",

@@ -27,6 +27,10 @@ const INPUT_NAMES: readonly InputName[] = [
   "classColumn",
 ];
 
+export function isInputName(name: string): name is InputName {
+  return (INPUT_NAMES as readonly string[]).includes(name);
+}
+
 /** Without a word of the user: entries stand alone where every table row is one. */
 export function defaultEmit(layout: Layout): readonly RunEmit[] {
   return layout === "coo" ? ["jacobian"] : ["softmax", "jacobian"];
