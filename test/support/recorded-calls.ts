@@ -1,0 +1,83 @@
+import { type SpawnSyncReturns, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { CLI } from "../cli/support.js";
+
+/** A call to the file system, as record-calls.mjs notes it; paths are absolute. */
+export interface RecordedCall {
+  call:
+    | "open"
+    | "fsync"
+    | "fdatasync"
+    | "link"
+    | "rename"
+    | "unlink"
+    | "rm"
+    | "mkdir";
+  path: string;
+  /** The new name, of `link` and `rename`. */
+  to?: string;
+  /** Moments, from 0, at which calls began and returned. */
+  begin: number;
+  end: number;
+  /** Whether `path` was a folder when the call began. */
+  isFolder?: boolean;
+  error?: string;
+}
+
+const PRELOAD = fileURLToPath(new URL("record-calls.mjs", import.meta.url));
+
+/** Runs the built command to its end and returns its calls to the file system, in the order in which they returned. */
+export function recordedCalls(
+  args: readonly string[],
+  env: Record<string, string> = {},
+): SpawnSyncReturns<string> & { calls: RecordedCall[] } {
+  const folder = mkdtempSync(join(tmpdir(), "softjac-calls-"));
+  const record = join(folder, "calls");
+  try {
+    const done = spawnSync(
+      process.execPath,
+      ["--import", PRELOAD, CLI, ...args],
+      {
+        encoding: "utf8",
+        env: { ...process.env, RECORD_CALLS: record, ...env },
+      },
+    );
+    const lines = existsSync(record) ? readFileSync(record, "utf8") : "";
+    return {
+      ...done,
+      calls: lines
+        .split("\n")
+        .filter(Boolean)
+        .map((line) => JSON.parse(line)),
+    };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Returns what a power cut could lose: one line for each name that a file got before an fsync of the file had returned,
+ * and for each new name or folder after which its folder was not synced.
+ */
+export function notDurable(calls: readonly RecordedCall[]): string[] {
+  const found: string[] = [];
+  const done = calls.filter(({ error }) => error === undefined);
+  const syncs = done.filter(({ call }) => call === "fsync");
+  for (const { call, path, to, begin, end, isFolder } of done) {
+    if (call !== "link" && call !== "rename" && call !== "mkdir") continue;
+    const name = to ?? path;
+    if (
+      call !== "mkdir" &&
+      !isFolder &&
+      !syncs.some((sync) => sync.path === path && sync.end < begin)
+    )
+      found.push(`${name}: not synced before its ${call}`);
+    const folder = dirname(name);
+    if (!syncs.some((sync) => sync.path === folder && sync.begin > end))
+      found.push(`${name}: ${folder} not synced after its ${call}`);
+  }
+  return found;
+}
