@@ -1,3 +1,5 @@
+import { messageText } from "./printable.js";
+
 /**
  * Every error that a caller can meet. The message is one sentence: what was expected, what was found, where.
  * `code` is stable; exit codes are mapped from it in cli/ and nowhere else.
@@ -6,6 +8,11 @@ export abstract class SoftjacError extends Error {
   abstract readonly code: string;
   /** What the run had done when it failed, where there was a run. */
   report?: unknown;
+
+  /** The message may hold names and values from files: it is escaped for terminals, and cut to 2,000 bytes. */
+  constructor(message: string, options?: ErrorOptions) {
+    super(messageText(message), options);
+  }
 
   /** The class's name, made from the code: ERR_BAD_ROW is BadRowError. (Bundling renames classes.) */
   override get name(): string {
