@@ -1,7 +1,14 @@
 import { rm } from "node:fs/promises";
-import { InputsLeftOutError, InternalError, IoError } from "../errors.js";
+import {
+  ConfigurationError,
+  IncompleteError,
+  InputsLeftOutError,
+  InternalError,
+  IoError,
+} from "../errors.js";
 import { hashPath } from "../store/hash-file.js";
 import { hasFolders, MissingFolder, type Store } from "../store/store.js";
+import { VERSION } from "../version.js";
 import type { DatasetPlan } from "./dataset-plan.js";
 import { sha256 } from "./fingerprint.js";
 import { InPlacePublication } from "./in-place-publication.js";
@@ -48,6 +55,20 @@ export class DatasetRun {
   /** Whether the dataset is there, complete, and of this run. */
   isPublished(): Promise<boolean> {
     return this.#publication.isPublished();
+  }
+
+  /** @throws OutputExistsError where a link stands for a folder of the run; MissingFolder */
+  checkPlace(): Promise<void> {
+    return this.#publication.checkPlace();
+  }
+
+  /** @throws ConfigurationError where another version has planned the run, whose results may have other bytes */
+  refuseOtherVersion(): void {
+    const { fingerprint, of } = this.plan;
+    if (of.softjac !== VERSION)
+      throw new ConfigurationError(
+        `${this.folders.out}: softjac ${of.softjac} planned run ${fingerprint}, and this is softjac ${VERSION}; use softjac ${of.softjac} for all its steps, or plan it again`,
+      );
   }
 
   /** @throws OutputExistsError where the name is taken by something that stays */
@@ -135,27 +156,29 @@ export class DatasetRun {
   }
 
   /** The shards without a record, by the names that are there: quick, and blind to parts that are damaged. */
-  async unrecorded(): Promise<number[]> {
-    const folder = await this.#folder();
-    const names = new Set(await this.store.list(`${folder}/${COMMITS}`));
-    const leftOut = await this.#leftOut.found(folder);
-    return [...this.plan.of.shards.entries()]
-      .filter(([shard, { input }]) => {
-        const name = commitName(shard).slice(COMMITS.length + 1);
-        return !names.has(name) && !leftOut.has(input);
-      })
-      .map(([shard]) => shard);
+  unrecorded(): Promise<number[]> {
+    return this.#inFolder(async (folder) => {
+      const names = new Set(await this.store.list(`${folder}/${COMMITS}`));
+      const leftOut = await this.#leftOut.found(folder);
+      return [...this.plan.of.shards.entries()]
+        .filter(([shard, { input }]) => {
+          const name = commitName(shard).slice(COMMITS.length + 1);
+          return !names.has(name) && !leftOut.has(input);
+        })
+        .map(([shard]) => shard);
+    });
   }
 
   /** The shards without a record, and those whose part is not what their record says; none of inputs left out. */
-  async inspect(): Promise<{ missing: number[]; damaged: number[] }> {
-    const folder = await this.#folder();
-    return this.#parts.inspect(folder, await this.#leftOut.found(folder));
+  inspect(): Promise<{ missing: number[]; damaged: number[] }> {
+    return this.#inFolder(async (folder) =>
+      this.#parts.inspect(folder, await this.#leftOut.found(folder)),
+    );
   }
 
   /** The inputs that the run goes on without, and why. */
-  async leftOut(): Promise<{ name: string; error: string }[]> {
-    return this.#leftOut.all(await this.#folder());
+  leftOut(): Promise<{ name: string; error: string }[]> {
+    return this.#inFolder((folder) => this.#leftOut.all(folder));
   }
 
   /** Of them, those found bad since the plan. */
@@ -173,8 +196,20 @@ export class DatasetRun {
     }
   }
 
-  async #folder(): Promise<string> {
-    return (await this.isPublished()) ? this.folders.out : this.folders.wip;
+  /**
+   * Does work on the folder that has the run's files. Where another process publishes the run meanwhile, which renames
+   * the folder, the work is done again on the dataset.
+   */
+  async #inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
+    const { out, wip } = this.folders;
+    if (!(await this.isPublished()))
+      try {
+        const found = await work(wip);
+        if (!(await this.isPublished())) return found;
+      } catch (error) {
+        if (!(await this.isPublished())) throw error;
+      }
+    return work(out);
   }
 
   /** Removes a part that is not what its record says, and the record, so that it is made again. */
@@ -189,18 +224,23 @@ export class DatasetRun {
   /**
    * Publishes the dataset; all its shards must be done, but for those of inputs left out where those may be missing. Any
    * process may do it, any number of times.
-   * @throws OutputExistsError where another dataset was published first; InputsLeftOutError
+   * @throws OutputExistsError where another dataset was published first; InputsLeftOutError; IncompleteError;
+   * ConfigurationError
    */
   async publish({
     overwrite,
     allowMissing = false,
   }: PublishOptions): Promise<void> {
     if (await this.isPublished()) return;
-    const { wip } = this.folders;
+    this.refuseOtherVersion();
+    const { out, wip } = this.folders;
     let success: Success;
     try {
       await this.#refuseLeftOut(allowMissing);
       await this.#leftOut.sweep(wip);
+      const missing = await this.missing();
+      if (missing.length > 0)
+        throw new IncompleteError(out, missing, this.shards);
       const manifest = encodeJson(await this.#manifest());
       await this.#putSame(`${wip}/${MANIFEST}`, manifest);
       success = {

@@ -12,10 +12,14 @@ import { PLAN, runFolders, SUCCESS } from "./names.js";
 import type { StoredRunOver } from "./plan-run-over.js";
 import { decodeJson } from "./records.js";
 
+/** Looks for a plan whose folder other processes rename. */
+const LOOKS = 10;
+
 /**
  * The run that has been planned for an output: the one under way, else the one that is published.
  * @param fingerprint which, where several are under way
- * @throws PlanMissingError, UsageError where there are several, InternalError where its plan is not what was written
+ * @throws PlanMissingError, UsageError where there are several, InternalError where its plan is not what was written,
+ * OutputExistsError where a link stands for its folder
  */
 export async function openPlannedRun(
   output: string,
@@ -24,11 +28,7 @@ export async function openPlannedRun(
 ): Promise<StoredRunOver> {
   const out = resolveLocation(output);
   const store = await openStore(out, s3);
-  const name = isS3(out)
-    ? `${out}/${PLAN}`
-    : await planIn(store, out, fingerprint);
-  const bytes = name === null ? null : await store.read(name);
-  if (!bytes) throw new PlanMissingError(out);
+  const { name, bytes } = await readPlan(store, out, fingerprint);
   const plan = decodeJson(bytes) as DatasetPlan | null;
   if (!plan?.of || fingerprintOf(plan.of) !== plan.fingerprint)
     throw new InternalError(
@@ -39,7 +39,27 @@ export async function openPlannedRun(
   const folders = runFolders(out, plan.fingerprint);
   const own = await openStore(out, s3, folders.tmp);
   const inputs = await openInputs(plan.root, s3);
-  return { run: new DatasetRun(own, folders, plan), store: own, inputs };
+  const run = new DatasetRun(own, folders, plan);
+  if (!isS3(out) && !(await run.isPublished())) await run.checkPlace();
+  return { run, store: own, inputs };
+}
+
+/** The plan and its name. @throws PlanMissingError */
+async function readPlan(
+  store: Store,
+  out: string,
+  fingerprint: string | undefined,
+): Promise<{ name: string; bytes: Uint8Array }> {
+  for (let look = 1; look <= LOOKS; look++) {
+    const name = isS3(out)
+      ? `${out}/${PLAN}`
+      : await planIn(store, out, fingerprint);
+    const bytes = name === null ? null : await store.read(name);
+    if (name !== null && bytes) return { name, bytes };
+    // Between the look at the folders and the plan, another process may have published the run: then it is elsewhere.
+    if (name === null || isS3(out)) break;
+  }
+  throw new PlanMissingError(out);
 }
 
 /** Where the plan stands for a folder; null: there is none. @throws UsageError */
@@ -51,6 +71,7 @@ async function planIn(
   const marker = `${basename(out)}.__wip-`;
   const underWay = (await store.list(dirname(out), marker))
     .map((name) => name.slice(marker.length))
+    .filter((found) => /^[0-9a-f]{16}$/.test(found))
     .filter((found) => fingerprint === undefined || found === fingerprint);
   if (underWay.length > 1)
     throw new UsageError(

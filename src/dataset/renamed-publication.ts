@@ -6,6 +6,9 @@ import { COMMITS, PLAN, type RunFolders, SUCCESS } from "./names.js";
 import type { Publication } from "./publication.js";
 import { decodeJson, type Success } from "./records.js";
 
+/** Looks at a dataset that another process may be renaming. */
+const LOOKS = 10;
+
 /**
  * The name under which a run's dataset appears: who has it, and how the run's folder gets it, whole and at once, while
  * other processes of the same run, or of another, do the same.
@@ -19,8 +22,18 @@ export class RenamedPublication implements Publication {
     private readonly fingerprint: string,
   ) {}
 
-  isPublished(): Promise<boolean> {
-    return this.#isOurs(this.folders.out);
+  async isPublished(): Promise<boolean> {
+    const { out, wip } = this.folders;
+    for (let look = 1; ; look++) {
+      if (await this.#isOurs(out)) return true;
+      // As long as the run has its own folder, nobody has renamed it.
+      if (await this.store.stat(wip)) return false;
+      // It may have been renamed since the look at `out`, which the second look tells. After that, only a process that
+      // replaces a dataset can have it under another name, for a moment.
+      if (look === 1) continue;
+      if (look > LOOKS || (await this.#asides()).length === 0) return false;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
   }
 
   async refuseOther({ overwrite }: { overwrite: boolean }): Promise<void> {
@@ -52,6 +65,7 @@ export class RenamedPublication implements Publication {
 
   async makePlace(): Promise<void> {
     const { wip, tmp } = this.folders;
+    await this.checkPlace();
     await this.store.makeFolder(tmp);
     await this.store.makeFolder(`${wip}/${COMMITS}`);
   }
@@ -61,7 +75,21 @@ export class RenamedPublication implements Publication {
   }
 
   /** Files have no place where it is not. */
-  async checkPlace(): Promise<void> {}
+  async checkPlace(): Promise<void> {
+    const { wip, tmp } = this.folders;
+    for (const folder of [wip, `${wip}/${COMMITS}`, tmp])
+      await this.#refuseLink(folder);
+  }
+
+  /** @throws OutputExistsError where something else than a folder has the name: nothing is written through a link */
+  async #refuseLink(folder: string): Promise<void> {
+    const found = await this.store.stat(folder);
+    if (found && !found.isFolder)
+      throw new OutputExistsError(
+        folder,
+        `${found.isFile ? "a file" : "a link, device or pipe"}, where a folder of the run belongs (remove it)`,
+      );
+  }
 
   /** Gives the run's folder, complete, the dataset's name. */
   async put(
@@ -69,6 +97,7 @@ export class RenamedPublication implements Publication {
     { overwrite }: { overwrite: boolean },
   ): Promise<void> {
     const { out, wip } = this.folders;
+    await this.checkPlace();
     try {
       await this.store.putIfAbsent(`${wip}/${SUCCESS}`, success);
     } catch (error) {
@@ -84,7 +113,8 @@ export class RenamedPublication implements Publication {
       await this.refuseOther({ overwrite });
       if (!(await this.isPublished())) await this.#replace();
     }
-    if (!(await this.#staysPublished()))
+    await this.#refuseLink(out);
+    if (!(await this.isPublished()))
       throw new IoError(
         out,
         "expected the dataset under its name after it was renamed, found it is not there",
@@ -128,15 +158,6 @@ export class RenamedPublication implements Publication {
     return names
       .filter((name) => name.startsWith(`${basename(old)}-`))
       .map((name) => join(dirname(old), name));
-  }
-
-  /** Another process may have it in its hands for a moment, to see whose it is. */
-  async #staysPublished(): Promise<boolean> {
-    for (let look = 0; look < 10; look++) {
-      if (await this.isPublished()) return true;
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    return false;
   }
 
   /** Whether a folder is the complete dataset of this run. */

@@ -89,7 +89,8 @@ export interface TaskOptions
 
 /**
  * Makes a task's shards of a planned run, those that are not done.
- * @throws PlanMissingError; SoftjacError as run; StoppedError, StalledError; InputsLeftOutError where one of its own was
+ * @throws PlanMissingError; ConfigurationError where another version has planned it; SoftjacError as run; StoppedError,
+ * StalledError; InputsLeftOutError where one of its own was
  */
 export async function runShards(
   options: TaskOptions,
@@ -122,6 +123,7 @@ export async function runShards(
     const chosen = select && new Set(select);
     refuseBeyond(select, run.shards);
     if (await run.isPublished()) return report.finish("done already");
+    run.refuseOtherVersion();
     return onDataset(output, async () => {
       const missing = await run.missing();
       const shards = missing
@@ -204,7 +206,8 @@ export interface FinalizeOptions extends S3Options {
 
 /**
  * Publishes a planned run whose parts are all there. Any process may, any number of times.
- * @throws PlanMissingError, IncompleteError, OutputExistsError, InputsLeftOutError
+ * @throws PlanMissingError, IncompleteError, OutputExistsError, InputsLeftOutError; ConfigurationError where another
+ * version has planned it
  */
 export async function finalizeDataset(
   options: FinalizeOptions,
@@ -224,6 +227,7 @@ export async function finalizeDataset(
     return onDataset(output, async () => {
       report.leftOut(await run.leftOut());
       if (await run.isPublished()) return report.finish("done already");
+      run.refuseOtherVersion();
       const missing = await run.missing();
       report.found(missing, []);
       if (missing.length > 0 && !(await run.isPublished()))

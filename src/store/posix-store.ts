@@ -11,6 +11,7 @@ import {
 } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
+import { IoError } from "../errors.js";
 import { randomHex } from "../io/random-name.js";
 import { hashFile } from "./hash-file.js";
 import { type FolderStore, MissingFolder, type Stored } from "./store.js";
@@ -91,7 +92,18 @@ export class PosixStore implements FolderStore {
 
   async publish(file: string, name: string): Promise<boolean> {
     const isNew = await inFolder(() => linkIfAbsent(file, name));
-    if (isNew) await rm(file, { force: true });
+    if (isNew) {
+      await rm(file, { force: true });
+      // The name of a link that somebody has put in the place of the file; nothing, where the run has been published since.
+      const found = await statOrNull(name);
+      if (found && !found.isFile()) {
+        await rm(name, { force: true });
+        throw new IoError(
+          name,
+          "expected a regular file, found that it was replaced by a link or device",
+        );
+      }
+    }
     await syncFolder(dirname(name));
     return isNew;
   }

@@ -157,9 +157,10 @@ test("without a part nothing is published", async () => {
   await worker.begin();
   await worker.make(1)();
   expect(await worker.run.missing()).toEqual([0]);
-  await expect(worker.run.publish({ overwrite: false })).rejects.toThrow(
-    "expected shard 0 to be done",
-  );
+  await expect(worker.run.publish({ overwrite: false })).rejects.toMatchObject({
+    code: "ERR_INCOMPLETE",
+    missing: [0],
+  });
   expect(existsSync(out)).toBe(false);
   await worker.finish();
 });

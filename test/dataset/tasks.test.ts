@@ -5,6 +5,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
   utimesSync,
@@ -12,6 +13,7 @@ import {
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { expect, test } from "vitest";
+import { fingerprintOf } from "../../src/dataset/fingerprint.js";
 import { CLI, softjac } from "../cli/support.js";
 import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
@@ -219,6 +221,109 @@ test("leftovers: old folders of ours go, others stay, links are not followed", a
   for (const name of [`.__tmp-${fp}`, ".__wip-mine", `.__old-${fp}`, ""])
     expect(existsSync(beside(name)), name).toBe(true);
   expect(existsSync(beside(`-other.__wip-${fp}`))).toBe(true);
+});
+
+test.each(["", "/_commits"])(
+  "a link in the place of the run's folder%s: nothing is written through it, and it is not published",
+  async (inner) => {
+    const output = newOutput();
+    const { fingerprint } = await built.planDataset({ ...options, output });
+    await built.runShards({ output, limit: 7 });
+    const link = `${output}.__wip-${fingerprint}${inner}`;
+    const target = at(`moved-${names++}`);
+    renameSync(link, target);
+    symlinkSync(target, link);
+    const before = filesOf(target);
+    const message = `expected nothing at ${link}, found a link, device or pipe, where a folder of the run belongs (remove it)`;
+    const refused = { code: "ERR_OUTPUT_EXISTS", message };
+    await expect(built.runShards({ output })).rejects.toMatchObject(refused);
+    await expect(built.finalizeDataset({ output })).rejects.toMatchObject(
+      refused,
+    );
+    await expect(
+      built.runDataset({ ...options, output }),
+    ).rejects.toMatchObject(refused);
+    expect(softjac("run-shard", "-o", output).status).toBe(73);
+    expect(existsSync(output)).toBe(false);
+    expect(filesOf(target)).toEqual(before);
+  },
+);
+
+test("a link in the place of the folder for temporary files is refused", async () => {
+  const output = newOutput();
+  const { fingerprint } = await built.planDataset({ ...options, output });
+  const link = `${output}.__tmp-${fingerprint}`;
+  rmSync(link, { recursive: true });
+  const target = at(`moved-${names++}`);
+  mkdirSync(target);
+  symlinkSync(target, link);
+  await expect(built.runShards({ output })).rejects.toMatchObject({
+    code: "ERR_OUTPUT_EXISTS",
+    message: expect.stringContaining(link),
+  });
+  expect(readdirSync(target)).toEqual([]);
+});
+
+test("a part that is a link is not published", async () => {
+  const output = newOutput();
+  const { fingerprint } = await built.planDataset({ ...options, output });
+  await built.runShards({ output });
+  const part = `${output}.__wip-${fingerprint}/part-00002-of-00008.arrow`;
+  const target = at(`moved-${names++}`);
+  renameSync(part, target);
+  symlinkSync(target, part);
+  await expect(built.finalizeDataset({ output })).rejects.toMatchObject({
+    code: "ERR_INCOMPLETE",
+    missing: [2],
+  });
+  await built.runDataset({ ...options, output });
+  expect(filesOf(output)).toEqual(filesOf(whole));
+});
+
+/** The same plan as another version would have made it. */
+function planOfOther(output: string, fingerprint: string): string {
+  const folderOf = (of: string) => `${output}.__wip-${of}`;
+  const path = join(folderOf(fingerprint), "_plan.json");
+  const plan = JSON.parse(readFileSync(path, "utf8"));
+  plan.of.softjac = "0.0.9";
+  plan.fingerprint = fingerprintOf(plan.of);
+  writeFileSync(path, JSON.stringify(plan));
+  renameSync(folderOf(fingerprint), folderOf(plan.fingerprint));
+  return plan.fingerprint;
+}
+
+test("a run that another version has planned is neither made nor published", async () => {
+  const output = newOutput();
+  const planned = await built.planDataset({ ...options, output });
+  const run = planOfOther(output, planned.fingerprint as string);
+  const { softjac: version } = planned;
+  const refused = {
+    code: "ERR_CONFIGURATION",
+    message: `${output}: softjac 0.0.9 planned run ${run}, and this is softjac ${version}; use softjac 0.0.9 for all its steps, or plan it again`,
+  };
+  await expect(built.runShards({ output })).rejects.toMatchObject(refused);
+  await expect(built.finalizeDataset({ output })).rejects.toMatchObject(
+    refused,
+  );
+  for (const command of [["run-shard", "-o"], ["finalize"]])
+    expect(softjac(...command, output).status).toBe(78);
+  expect(existsSync(output)).toBe(false);
+  expect(await built.datasetStatus({ output })).toMatchObject({
+    status: "under way",
+    shardsDone: 0,
+  });
+});
+
+test("a plan whose content is not what its fingerprint is of is refused", async () => {
+  const output = newOutput();
+  const { fingerprint } = await built.planDataset({ ...options, output });
+  const path = `${output}.__wip-${fingerprint}/_plan.json`;
+  const text = readFileSync(path, "utf8");
+  writeFileSync(path, text.replace('"temperature": 1', '"temperature": 2'));
+  await expect(built.runShards({ output })).rejects.toMatchObject({
+    code: "ERR_INTERNAL",
+    message: `${path}: expected the plan of a run, found other content`,
+  });
 });
 
 test("the commands, and their exit codes", () => {
