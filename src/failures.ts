@@ -2,14 +2,13 @@ import {
   BadRowError,
   InputFormatError,
   InputUnsupportedError,
-  IoError,
   RaggedRowError,
   SoftjacError,
   WorkerError,
 } from "./errors.js";
 import { DifferentByte } from "./io/put-bytes.js";
-import { ioError } from "./output/io-error.js";
 import type { Failure } from "./pool/protocol.js";
+import { inputError, ioError, systemErrorOf } from "./system-error.js";
 
 export interface RunPaths {
   input: string;
@@ -56,15 +55,8 @@ export function failureError(
       return new InputUnsupportedError(input, failure.where, failure.text);
     case "io":
       return failure.side === "output"
-        ? ioError(
-            output,
-            "could not be written",
-            Object.assign(new Error(failure.message), { code: failure.code }),
-          )
-        : new IoError(
-            input,
-            `could not be read: ${failure.code ?? failure.message}`,
-          );
+        ? ioError(output, "could not be written", systemErrorOf(failure))
+        : inputError(input, "could not be read", systemErrorOf(failure));
   }
 }
 

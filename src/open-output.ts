@@ -53,7 +53,12 @@ export async function openFile(
   const { openCompressedFile } = await import(
     "./compressed/compressed-output.js"
   );
-  return openCompressedFile(compressed(job, compress), pending);
+  try {
+    return await openCompressedFile(compressed(job, compress), pending);
+  } catch (error) {
+    await pending.discard();
+    throw error;
+  }
 }
 
 /** Whether an output goes past the page cache: what workers write piece by piece (../counted) is not, nor what nobody waits for. */

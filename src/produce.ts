@@ -2,11 +2,11 @@ import { AbortedError, OutputClosedError, WorkerError } from "./errors.js";
 import type { LogitsFile } from "./input/logits-file.js";
 import { carryOutJob, type Job } from "./job.js";
 import type { ResolvedOptions } from "./options.js";
-import { ioError } from "./output/io-error.js";
 import type { PendingOutput } from "./output/output-target.js";
 import type { Crew } from "./pool/crew.js";
 import type { ReportBuilder } from "./report.js";
 import type { RunHooks } from "./run.js";
+import { ioError } from "./system-error.js";
 
 interface Produced {
   job: Job;
@@ -33,7 +33,9 @@ export async function produce(
 ): Promise<void> {
   const { signal } = hooks;
   if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
-  const output = await open();
+  const output = await open().catch((error) => {
+    throw ioError(path, "could not be opened", error);
+  });
   const stop = () => output.stop?.();
   signal?.addEventListener("abort", stop);
   try {

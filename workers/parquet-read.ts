@@ -1,4 +1,5 @@
 import { readFully } from "../src/io/positional.js";
+import { systemFailure } from "../src/system-error.js";
 import { ParquetFailure } from "./parquet-failure.js";
 
 /** Fills `target` from the Parquet file. @throws ParquetFailure where the file has become shorter, or cannot be read */
@@ -10,11 +11,11 @@ export function readParquet(
   try {
     readFully(fd, target, position);
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
+    const failed = systemFailure(error);
     throw new ParquetFailure(
-      code === undefined || code === "ERR_SHORT_READ"
-        ? { kind: "damaged", where: "file", text: message }
-        : { kind: "failed", task: "read", code },
+      failed
+        ? { kind: "failed", task: "read", ...failed }
+        : { kind: "damaged", where: "file", text: (error as Error).message },
     );
   }
 }

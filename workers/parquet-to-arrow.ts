@@ -1,6 +1,7 @@
 import type { ParquetFile, RowGroupMetaData } from "parquet-wasm/esm";
 import type { ParquetSetup } from "../src/input/parquet/protocol.js";
 import { writeFully } from "../src/io/positional.js";
+import { systemFailure } from "../src/system-error.js";
 import { checkPages } from "./parquet-checksums.js";
 import { ParquetFailure } from "./parquet-failure.js";
 
@@ -31,9 +32,9 @@ export async function writeArrow(
     try {
       writeFully(target, bytes, position);
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (!code) throw error;
-      throw new ParquetFailure({ kind: "failed", task: "kept", code });
+      const failed = systemFailure(error);
+      if (!failed) throw error;
+      throw new ParquetFailure({ kind: "failed", task: "kept", ...failed });
     }
     position = end;
   };

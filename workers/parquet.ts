@@ -7,6 +7,7 @@ import type {
   ParquetRequest,
   ParquetSetup,
 } from "../src/input/parquet/protocol.js";
+import { systemFailure } from "../src/system-error.js";
 import { fileAsBlob } from "./parquet-blob.js";
 import { ParquetFailure } from "./parquet-failure.js";
 import { writeArrow } from "./parquet-to-arrow.js";
@@ -18,9 +19,7 @@ const setup = workerData as ParquetSetup;
 const reply = (message: ParquetReply) => parentPort?.postMessage(message);
 
 try {
-  initSync({
-    module: readFileSync(new URL("./parquet.wasm", import.meta.url)),
-  });
+  loadDecoder();
   const file = await ParquetFile.fromFile(fileAsBlob(setup, reply));
   const asked = new Promise<ParquetRequest>((resolve) => {
     parentPort?.once("message", resolve);
@@ -40,6 +39,18 @@ try {
           text: `expected row groups that can be decoded, found: ${oneLine(error)}`,
         },
   );
+}
+
+/** Nothing of the input is read yet: whatever fails here is no damage. */
+function loadDecoder(): void {
+  try {
+    initSync({
+      module: readFileSync(new URL("./parquet.wasm", import.meta.url)),
+    });
+  } catch (error) {
+    const failed = systemFailure(error) ?? { code: "ENOMEM" };
+    throw new ParquetFailure({ kind: "failed", task: "kept", ...failed });
+  }
 }
 
 function oneLine(error: unknown): string {

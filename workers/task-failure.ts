@@ -1,6 +1,7 @@
 import { ShortReadError } from "../src/io/positional.js";
 import { DifferentByte } from "../src/io/put-bytes.js";
 import type { Failure } from "../src/pool/protocol.js";
+import { systemErrorName } from "../src/system-error.js";
 
 /** Thrown inside a task; leaves it as data. */
 export class TaskFailure extends Error {
@@ -18,14 +19,14 @@ export function withSide(side: "input" | "output", act: () => void): void {
       const { position, expected, found } = error;
       throw new TaskFailure({ kind: "different", position, expected, found });
     }
-    const short = error instanceof ShortReadError;
-    const code = (error as NodeJS.ErrnoException).code ?? null;
-    if (!short && !code) throw error;
-    const { message } = error as Error;
-    throw new TaskFailure(
-      short
-        ? { kind: "damaged", where: "values", text: message }
-        : { kind: "io", side, code, message },
-    );
+    if (error instanceof ShortReadError)
+      throw new TaskFailure({
+        kind: "damaged",
+        where: "values",
+        text: error.message,
+      });
+    const code = systemErrorName(error);
+    if (code === null) throw error;
+    throw new TaskFailure({ kind: "io", side, code });
   }
 }

@@ -1,6 +1,7 @@
 import type { DatasetHooks } from "../dataset/events.js";
 import { OutputClosedError, SoftjacError } from "../errors.js";
 import { removePendingOutputs } from "../output/temporary-file.js";
+import { knownError } from "../system-error.js";
 import type { Settings } from "./command.js";
 import { EXIT, exitCodeOf } from "./exit-codes.js";
 import { Narrator } from "./reporting/narrator.js";
@@ -51,7 +52,8 @@ export async function carryOut<Report extends object>({
           teller.done(logged(report), text(report));
     });
     return written || code !== EXIT.done ? code : EXIT.io;
-  } catch (error) {
+  } catch (thrown) {
+    const error = knownError(thrown);
     // Who has read enough goes; that is no failure, and nobody is there to hear of it.
     if (error instanceof OutputClosedError) {
       narrator.done({}, EXIT.done, () => {});
@@ -71,10 +73,11 @@ export async function carryOut<Report extends object>({
 
 /** What ends a command before it has begun. */
 export async function refuse(
-  error: unknown,
+  thrown: unknown,
   exitCode: number,
   settings: Settings,
 ): Promise<number> {
+  const error = knownError(thrown);
   const failure = failureOf(error, exitCode);
   (await openTeller(settings)).failed(failure);
   if (settings.get("json") === true) printJson(failureReport(error, failure));

@@ -1,4 +1,5 @@
 import { PartsFailedError, SoftjacError } from "../errors.js";
+import { knownError } from "../system-error.js";
 
 /** Exit codes, after sysexits.h where it has one. */
 export const EXIT = {
@@ -43,9 +44,10 @@ export type StopSignal = keyof typeof SIGNAL_EXIT;
 
 /** The exit code for an error; `stoppedBy` is the signal that stopped the run, if one did. */
 export function exitCodeOf(
-  error: unknown,
+  thrown: unknown,
   stoppedBy: StopSignal | null,
 ): number {
+  const error = knownError(thrown);
   if (!(error instanceof SoftjacError)) return EXIT.internal;
   if (error.code === "ERR_ABORTED" && stoppedBy) return SIGNAL_EXIT[stoppedBy];
   if (error instanceof PartsFailedError)

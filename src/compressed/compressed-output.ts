@@ -77,7 +77,7 @@ async function openCompressed(
   { codec, ringBytes, threads }: CompressedOutputSpec,
   { end, destroy, discard, ...way }: Way,
 ): Promise<PendingOutput> {
-  const compressors = await openCompressors(threads);
+  const compressors = await openCompressors(threads, codec);
   const atOnce = Math.max(1, threads);
   const stream = new CompressedStream({ codec, compressors, atOnce, ...way });
   const plain = openStreamedOutput(ringBytes, {

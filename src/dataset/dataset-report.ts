@@ -65,6 +65,10 @@ export class DatasetReportBuilder {
     };
   }
 
+  get shards(): { done: number; all: number } {
+    return { done: this.shardsDone, all: this.#report.shards };
+  }
+
   get shardsDone(): number {
     return this.#report.shardsBefore + this.#report.shardsMade;
   }

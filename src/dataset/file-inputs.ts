@@ -2,6 +2,7 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import type { LogitsFile, OpenOptions } from "../input/logits-file.js";
 import { openLogits } from "../input/open-logits.js";
+import { inputCall } from "../system-error.js";
 import type { InputState } from "./dataset-plan.js";
 import { refuseChanged } from "./input-changed.js";
 import type { Inputs, SeenInput } from "./inputs.js";
@@ -15,7 +16,10 @@ export class FileInputs implements Inputs {
   }
 
   async state(name: string): Promise<InputState> {
-    const { size, mtimeNs } = statSync(this.path(name), { bigint: true });
+    const path = this.path(name);
+    const { size, mtimeNs } = inputCall(path, "could not be examined", () =>
+      statSync(path, { bigint: true }),
+    );
     return { bytes: Number(size), modified: String(mtimeNs) };
   }
 

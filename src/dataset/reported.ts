@@ -1,4 +1,5 @@
 import { AbortedError, SoftjacError, StoppedError } from "../errors.js";
+import { isSystemRefusal } from "../system-error.js";
 import { type DatasetReport, DatasetReportBuilder } from "./dataset-report.js";
 import type { DatasetHooks } from "./events.js";
 import { type StopLimits, Stopping } from "./stopping.js";
@@ -27,7 +28,7 @@ export async function reported(
   try {
     return await work(report, stopping);
   } catch (error) {
-    const met = errorOf(error, stopping);
+    const met = errorOf(error, stopping, report.shards);
     if (met instanceof SoftjacError) met.report = report.finish("failed");
     throw met;
   } finally {
@@ -35,7 +36,19 @@ export async function reported(
   }
 }
 
-function errorOf(error: unknown, stopping: Stopping): unknown {
+function errorOf(
+  error: unknown,
+  stopping: Stopping,
+  { done, all }: DatasetReportBuilder["shards"],
+): unknown {
+  // The system may grant the next call what it has refused this one; the same call goes on with the parts that are saved.
+  if (isSystemRefusal(error) && done > 0)
+    return new StoppedError(
+      done,
+      all,
+      { cause: error },
+      `${error.message}; ${done} of ${all} parts are done and kept: run the same command again`,
+    );
   // Time is out before anything was planned; another call has it again.
   if (error instanceof AbortedError && stopping.reason === "time limit")
     return new StoppedError(0, 0, { cause: error });

@@ -1,4 +1,4 @@
-import { ioError } from "../output/io-error.js";
+import { ioError } from "../system-error.js";
 
 /** Does work on a dataset; what the system says of the store becomes one of our errors. */
 export async function onDataset<T>(

@@ -1,7 +1,7 @@
 import { AbortedError, SoftjacError } from "../errors.js";
 import { checkTarget, openPending } from "../output/commit.js";
-import { ioError } from "../output/io-error.js";
 import type { RunHooks } from "../run.js";
+import { ioError } from "../system-error.js";
 import { VERSION } from "../version.js";
 import { layoutLogitsFile } from "./logits-layout.js";
 import { type GenerateOptions, resolveGenerateOptions } from "./options.js";

@@ -3,6 +3,7 @@ import { type ArrayFormat, arrayFormat } from "./arrays/array-format.js";
 import { type ArrowContainer, arrowContainer } from "./arrow-container.js";
 import type { InputFile } from "./input-file.js";
 import { type InputFormat, inputFormat } from "./input-format.js";
+import { interpreting } from "./interpreting.js";
 import type { OpenOptions } from "./logits-file.js";
 import { parquetFields } from "./parquet/parquet-as-arrow.js";
 import { readFooter } from "./parquet/parquet-footer.js";
@@ -22,7 +23,14 @@ export interface InputDescription {
 }
 
 /** Describes a file that is open; no value of it is read. @throws InputFormatError, InputUnsupportedError, IoError */
-export async function describeInput(
+export function describeInput(
+  file: InputFile,
+  options: Pick<OpenOptions, "allowMissingEos" | "signal">,
+): Promise<InputDescription> {
+  return interpreting(file.path, "structure", () => describe(file, options));
+}
+
+async function describe(
   file: InputFile,
   options: Pick<OpenOptions, "allowMissingEos" | "signal">,
 ): Promise<InputDescription> {

@@ -1,11 +1,7 @@
-import { closeSync, constants, fstatSync, openSync } from "node:fs";
-import {
-  InputMissingError,
-  InputUnsupportedError,
-  IoError,
-  PermissionError,
-} from "../errors.js";
+import { closeSync, constants, fstatSync, openSync, type Stats } from "node:fs";
+import { InputUnsupportedError } from "../errors.js";
 import type { PresentBlocks } from "../io/present-blocks.js";
+import { inputCall } from "../system-error.js";
 import { DEFAULT_LIMITS, type Limits } from "./limits.js";
 
 /** A file whose bytes are read by position. */
@@ -28,19 +24,12 @@ export function openInputFile(
   path: string,
   limits: Limits = DEFAULT_LIMITS,
 ): InputFile {
-  let fd: number;
-  try {
-    // Without O_NONBLOCK a pipe that nobody writes to would be waited for.
-    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code === "ENOENT" || code === "ENOTDIR")
-      throw new InputMissingError(path, { cause });
-    if (code === "EACCES" || code === "EPERM")
-      throw new PermissionError(path, "may not be read", { cause });
-    throw new IoError(path, `could not be opened: ${code}`, { cause });
-  }
-  const stat = fstatSync(fd);
+  // Without O_NONBLOCK a pipe that nobody writes to would be waited for.
+  const flags = constants.O_RDONLY | constants.O_NONBLOCK;
+  const fd = inputCall(path, "could not be opened", () =>
+    openSync(path, flags),
+  );
+  const stat = inputCall(path, "could not be examined", () => statOf(fd));
   if (stat.isFile())
     return {
       path,
@@ -56,4 +45,13 @@ export function openInputFile(
     "input",
     `expected a regular file, found ${stat.isDirectory() ? "a directory" : "a device or pipe (standard input is read with -)"}`,
   );
+}
+
+function statOf(fd: number): Stats {
+  try {
+    return fstatSync(fd);
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
 }

@@ -3,6 +3,7 @@ import { type ArrowContainer, arrowContainer } from "./arrow-container.js";
 import { locateLogits } from "./arrow-logits.js";
 import { type InputFile, openInputFile } from "./input-file.js";
 import { type InputFormat, inputFormat } from "./input-format.js";
+import { interpreting } from "./interpreting.js";
 import type { LogitsFile, OpenOptions } from "./logits-file.js";
 import { openStandardInput, STANDARD_INPUT } from "./standard-input.js";
 
@@ -30,7 +31,14 @@ export async function openInput(
 }
 
 /** The logits of a file that is open; closing them closes it, and so does failing. @throws as openLogits */
-export async function logitsIn(
+export function logitsIn(
+  file: InputFile,
+  options: OpenOptions,
+): Promise<LogitsFile> {
+  return interpreting(file.path, "structure", () => locate(file, options));
+}
+
+async function locate(
   file: InputFile,
   options: OpenOptions,
 ): Promise<LogitsFile> {

@@ -1,7 +1,8 @@
-import { InputFormatError, IoError } from "../errors.js";
+import { InputFormatError } from "../errors.js";
 import { readFully, ShortReadError } from "../io/positional.js";
 import { readFullyAsync } from "../io/positional-async.js";
 import { AbsentBytes, type ByteRange } from "../io/present-blocks.js";
+import { inputError } from "../system-error.js";
 import type { InputFile } from "./input-file.js";
 
 /** An input, or what was decoded of one. */
@@ -30,7 +31,7 @@ export function readInput(
   try {
     readFully(fd, target, position);
   } catch (cause) {
-    throw inputError(path, cause);
+    throw readError(path, cause);
   }
 }
 
@@ -43,14 +44,12 @@ export async function readInputAsync(
   try {
     await readFullyAsync(fd, target, position);
   } catch (cause) {
-    throw inputError(path, cause);
+    throw readError(path, cause);
   }
 }
 
-function inputError(path: string, cause: unknown): unknown {
-  if (cause instanceof ShortReadError)
-    return new InputFormatError(path, "file", cause.message, { cause });
-  const { code } = cause as NodeJS.ErrnoException;
-  if (!code) return cause;
-  return new IoError(path, `could not be read: ${code}`, { cause });
+function readError(path: string, cause: unknown): Error {
+  return cause instanceof ShortReadError
+    ? new InputFormatError(path, "file", cause.message, { cause })
+    : inputError(path, "could not be read", cause);
 }

@@ -1,6 +1,7 @@
 import { fstatSync } from "node:fs";
-import { AbortedError, InputUnsupportedError, IoError } from "../errors.js";
+import { AbortedError, InputUnsupportedError } from "../errors.js";
 import { UnnamedFile } from "../io/unnamed-file.js";
+import { ioError } from "../system-error.js";
 import type { InputFile } from "./input-file.js";
 import { DEFAULT_LIMITS } from "./limits.js";
 import type { OpenOptions } from "./logits-file.js";
@@ -48,11 +49,7 @@ export async function openStandardInput(
   } catch (cause) {
     kept.close();
     if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
-    const { code } = cause as NodeJS.ErrnoException;
-    if (!code) throw cause;
-    throw new IoError(NAME, `could not be kept while it is read: ${code}`, {
-      cause,
-    });
+    throw ioError(NAME, "could not be kept while it is read", cause);
   } finally {
     signal?.removeEventListener("abort", stop);
   }

@@ -1,13 +1,10 @@
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Manifest } from "../dataset/manifest.js";
 import { MANIFEST, SUCCESS } from "../dataset/names.js";
-import {
-  InputFormatError,
-  InputMissingError,
-  IoError,
-  PermissionError,
-} from "../errors.js";
+import { InputFormatError, InputMissingError } from "../errors.js";
+import { interpretingSync } from "../input/interpreting.js";
+import { inputCall } from "../system-error.js";
 
 const PART_NAME = /^part-\d{5,15}-of-\d{5,15}\.arrow$/;
 
@@ -29,6 +26,10 @@ export interface FoundResults {
 export function findResults(path: string): FoundResults {
   if (!isFolder(path))
     return { path, parts: [{ path, input: null }], manifest: null };
+  return interpretingSync(path, MANIFEST, () => partsOf(path));
+}
+
+function partsOf(path: string): FoundResults {
   const manifest = readManifest(path);
   const parts = manifest.parts.map(({ part, bytes, input }) => {
     // No other name from a file becomes a path.
@@ -52,12 +53,12 @@ export function findResults(path: string): FoundResults {
 }
 
 function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  return statOrNull(path)?.isDirectory() ?? false;
 }
 
 function readManifest(path: string): Manifest {
   for (const name of [SUCCESS, MANIFEST])
-    if (!statSync(join(path, name), { throwIfNoEntry: false }))
+    if (!statOrNull(join(path, name)))
       throw new InputMissingError(
         path,
         {},
@@ -76,19 +77,18 @@ function readManifest(path: string): Manifest {
   );
 }
 
+function statOrNull(path: string): Stats | undefined {
+  return inputCall(path, "could not be examined", () =>
+    statSync(path, { throwIfNoEntry: false }),
+  );
+}
+
 function read(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code === "EACCES" || code === "EPERM")
-      throw new PermissionError(path, `could not be read: ${code}`, { cause });
-    throw new IoError(path, `could not be read: ${code}`, { cause });
-  }
+  return inputCall(path, "could not be read", () => readFileSync(path, "utf8"));
 }
 
 function checkBytes(path: string, bytes: number): void {
-  const found = statSync(path, { throwIfNoEntry: false })?.size;
+  const found = statOrNull(path)?.size;
   if (found === undefined) throw new InputMissingError(path);
   if (found !== bytes)
     throw new InputFormatError(

@@ -13,7 +13,7 @@ import {
 import { basename, dirname, join } from "node:path";
 import { OutputExistsError, UsageError } from "../errors.js";
 import { randomHex } from "../io/random-name.js";
-import { ioError, outputCall } from "./io-error.js";
+import { ioError, outputCall } from "../system-error.js";
 import type { PendingOutput } from "./output-target.js";
 import { openTemporary } from "./temporary-file.js";
 

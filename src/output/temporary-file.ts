@@ -12,7 +12,7 @@ import { dirname } from "node:path";
 import { promisify } from "node:util";
 import { IoError } from "../errors.js";
 import { openDirect } from "../io/direct.js";
-import { ioError, outputCall } from "./io-error.js";
+import { ioError, outputCall, systemErrorOf } from "../system-error.js";
 import type { OutputTarget } from "./output-target.js";
 import { WriteBack } from "./write-back.js";
 
@@ -131,5 +131,6 @@ function checkSpace(directory: string, path: string, bytes: number): void {
     throw new IoError(
       path,
       `expected ${bytes} bytes free in ${directory}, found ${free}`,
+      { cause: systemErrorOf({ code: "ENOSPC" }) },
     );
 }

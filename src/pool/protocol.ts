@@ -250,6 +250,5 @@ export type Failure =
   | {
       kind: "io";
       side: "input" | "output";
-      code: string | null;
-      message: string;
+      code: string;
     };

@@ -1,5 +1,6 @@
 import { isBadInput } from "../dataset/left-out.js";
 import { AbortedError, SoftjacError, WorkerError } from "../errors.js";
+import { isFullDisk } from "../system-error.js";
 
 /**
  * What a failure of a part means to its job: `stopped`: to be handed back; `full disk`: likewise, and nothing more for a
@@ -30,14 +31,4 @@ export function failureText(error: unknown): string {
 export function isInputsFault(text: string): boolean {
   const [, code] = /^(ERR_[A-Z_]+): /.exec(text) ?? [];
   return isBadInput({ code });
-}
-
-function isFullDisk(error: unknown): boolean {
-  for (let at = error; at instanceof Error; at = at.cause) {
-    const { code } = at as NodeJS.ErrnoException;
-    if (code === "ENOSPC" || code === "EDQUOT") return true;
-    // Found before anything was written.
-    if (/expected \d+ bytes free in /.test(at.message)) return true;
-  }
-  return false;
 }

@@ -1,6 +1,6 @@
 import { writeFully } from "../io/positional.js";
 import { openPending } from "../output/commit.js";
-import { ioError } from "../output/io-error.js";
+import { ioError } from "../system-error.js";
 import type { ResolvedReportOptions } from "./options.js";
 
 /** Puts the page under its name, whole. @returns its bytes. @throws OutputExistsError, IoError, PermissionError */

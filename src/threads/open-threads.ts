@@ -1,4 +1,5 @@
 import { WorkerError } from "../errors.js";
+import { ioError, systemErrorOf, systemFailure } from "../system-error.js";
 
 /** Runs tasks on threads. */
 export interface Threads<Task, Reply> {
@@ -52,8 +53,18 @@ export async function openThreads<Task, Reply>(
   };
 }
 
-/** Tasks answer with what they met; what they throw, or what is said of them, is the end of a thread, or a bug. */
-function workerError(cause: unknown): WorkerError {
+/**
+ * Returns the error for a thread that the system or a missing file has ended, or that has thrown: tasks answer with what
+ * they meet, so that is the end of a thread, or a bug.
+ */
+function workerError(cause: unknown): Error {
+  const failed = systemFailure(cause);
+  if (failed)
+    return ioError(
+      "worker threads",
+      "could not be started",
+      systemErrorOf(failed),
+    );
   const message = cause instanceof Error ? cause.message : String(cause);
   return new WorkerError(`a worker failed: ${message}`, { cause });
 }

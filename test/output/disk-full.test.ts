@@ -13,7 +13,7 @@ test("ENOSPC in the middle of writing is an IoError of the output", async () => 
     return;
   }
   const { openPending } = await import("../../src/output/commit.js");
-  const { ioError } = await import("../../src/output/io-error.js");
+  const { ioError } = await import("../../src/system-error.js");
   const { writeFully } = await import("../../src/io/positional.js");
   try {
     const path = `${mount}/out.arrow`;

@@ -4,6 +4,7 @@ import type {
   DecompressTask,
 } from "../../src/input/compression/protocol.js";
 import { readFully, ShortReadError } from "../../src/io/positional.js";
+import { checkOwnFile, systemFailure } from "../../src/system-error.js";
 import { CompressedBytes } from "./compressed-bytes.js";
 import { DecodedBytes, KeepError } from "./decoded-bytes.js";
 import { Damaged } from "./failure.js";
@@ -25,6 +26,7 @@ export async function decompress(
       const compressed = new CompressedBytes(source, position, bytes);
       if (codec === "LZ4_FRAME") decodeLz4(compressed, decoded);
       else {
+        checkOwnFile("wasm-zstd.wasm");
         const { decodeZstd } = await import("./zstd-frame.js");
         await decodeZstd(compressed, decoded);
       }
@@ -55,13 +57,17 @@ function copy(
 }
 
 function failure(error: unknown): DecompressReply {
-  if (error instanceof Damaged)
+  if (error instanceof Damaged || error instanceof ShortReadError)
     return { ok: false, kind: "damaged", text: error.message };
   const kept = error instanceof KeepError;
-  const cause = kept ? error.cause : error;
-  if (cause instanceof ShortReadError)
-    return { ok: false, kind: "damaged", text: cause.message };
-  const { code } = cause as NodeJS.ErrnoException;
-  if (!code) throw error;
-  return { ok: false, kind: "io", side: kept ? "kept" : "input", code };
+  const failed = systemFailure(kept ? error.cause : error);
+  if (failed)
+    return { ok: false, kind: "io", side: kept ? "kept" : "input", ...failed };
+  // The decoder itself has failed at what it read.
+  const text = error instanceof Error ? error.message : String(error);
+  return {
+    ok: false,
+    kind: "damaged",
+    text: `it could not be decoded (${text})`,
+  };
 }

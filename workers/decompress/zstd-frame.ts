@@ -1,6 +1,7 @@
 import zstd from "@foxglove/wasm-zstd";
 import { ZSTDDecoder } from "zstddec/stream";
 import { ShortReadError } from "../../src/io/positional.js";
+import { systemFailure } from "../../src/system-error.js";
 import type { CompressedBytes } from "./compressed-bytes.js";
 import { type DecodedBytes, KeepError } from "./decoded-bytes.js";
 import { Damaged } from "./failure.js";
@@ -76,7 +77,7 @@ async function decodePieces(
       error instanceof Damaged ||
       error instanceof KeepError ||
       error instanceof ShortReadError ||
-      (error as NodeJS.ErrnoException).code
+      systemFailure(error)
     )
       throw error;
     throw new Damaged(

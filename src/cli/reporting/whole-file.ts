@@ -1,5 +1,5 @@
 import { lstatSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { outputCall } from "../../output/io-error.js";
+import { outputCall } from "../../system-error.js";
 
 /**
  * Puts a text under a name, whole: whoever reads the name finds the old text or the new one.

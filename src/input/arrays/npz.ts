@@ -1,9 +1,6 @@
-import {
-  InputUnsupportedError,
-  IoError,
-  LogitsColumnError,
-} from "../../errors.js";
+import { InputUnsupportedError, LogitsColumnError } from "../../errors.js";
 import { UnnamedFile } from "../../io/unnamed-file.js";
+import { outputCall } from "../../system-error.js";
 import type { InputFile } from "../input-file.js";
 import { checkLimit } from "../limits.js";
 import type { OpenOptions } from "../logits-file.js";
@@ -121,11 +118,5 @@ function keep(file: InputFile, unpacked: UnnamedFile, piece: Uint8Array): void {
 
 /** @throws IoError where there is no room for what is unpacked */
 function keeping<T>({ path }: InputFile, act: () => T): T {
-  try {
-    return act();
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    if (!code) throw cause;
-    throw new IoError(path, `could not be unpacked: ${code}`, { cause });
-  }
+  return outputCall(path, "could not be unpacked", act);
 }

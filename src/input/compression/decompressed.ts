@@ -2,6 +2,12 @@ import { statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { InputFormatError, IoError } from "../../errors.js";
 import { UnnamedFile } from "../../io/unnamed-file.js";
+import {
+  inputError,
+  ioError,
+  outputCall,
+  systemErrorOf,
+} from "../../system-error.js";
 import type { ArrowContainer } from "../arrow-container.js";
 import type { Block, MessageMetadata } from "../arrow-metadata.js";
 import { checkLimit } from "../limits.js";
@@ -61,16 +67,10 @@ export async function decompressed(
 }
 
 function openTarget(path: string, scratch?: string): UnnamedFile {
-  try {
-    return new UnnamedFile(scratch);
-  } catch (cause) {
-    throw keepError(path, (cause as NodeJS.ErrnoException).code ?? "unknown");
-  }
+  return outputCall(path, KEPT, () => new UnnamedFile(scratch));
 }
 
-function keepError(path: string, code: string): IoError {
-  return new IoError(path, `could not be kept while it is decoded: ${code}`);
-}
+const KEPT = "could not be kept while it is decoded";
 
 /** Decodes every needed buffer, group by group: those first whose size is known, then the texts, whose offsets tell it. */
 async function decodeAll(
@@ -119,9 +119,10 @@ async function decodeAll(
 function failure(path: string, where: string, reply: FailedReply): Error {
   if (reply.kind === "damaged")
     return new InputFormatError(path, where, reply.text);
+  const cause = systemErrorOf(reply);
   return reply.side === "kept"
-    ? keepError(path, reply.code)
-    : new IoError(path, `could not be read: ${reply.code}`);
+    ? ioError(path, KEPT, cause)
+    : inputError(path, "could not be read", cause);
 }
 
 function checkRoom(path: string, directory: string, bytes: number): void {
@@ -137,6 +138,7 @@ function checkRoom(path: string, directory: string, bytes: number): void {
     throw new IoError(
       path,
       `expected ${bytes} bytes free in ${directory}, to decode it, found ${free}`,
+      { cause: systemErrorOf({ code: "ENOSPC" }) },
     );
 }
 

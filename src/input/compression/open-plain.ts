@@ -5,6 +5,7 @@ import {
   storedType,
 } from "../../arrow/field.js";
 import { type ArrowContainer, openArrow } from "../arrow-container.js";
+import { interpreting } from "../interpreting.js";
 import type { Limits } from "../limits.js";
 import { decompressed } from "./decompressed.js";
 
@@ -22,10 +23,14 @@ const NESTED: readonly string[] = [
  * decoded first, into a file without a name.
  * @throws as openArrow, and InputFormatError, IoError where they cannot be decoded
  */
-export async function openPlainArrow(
+export function openPlainArrow(
   path: string,
   limits?: Limits,
 ): Promise<ArrowContainer> {
+  return interpreting(path, "structure", () => open(path, limits));
+}
+
+async function open(path: string, limits?: Limits): Promise<ArrowContainer> {
   const container = openArrow(path, { limits });
   try {
     const places = container.schema.fields.flatMap((field, k) =>

@@ -1,5 +1,7 @@
 // What the main thread and the threads that decompress say to each other. Bulk goes from file to file.
 
+import type { SystemFailure } from "../../system-error.js";
+
 /** Sent once, when a thread starts; the main thread owns the descriptors. */
 export interface DecompressSetup {
   /** The input, and the file without a name that takes what is decoded. */
@@ -23,4 +25,4 @@ export type DecompressReply =
   | { ok: true }
   /** Damage: what was expected, and what was found. */
   | { ok: false; kind: "damaged"; text: string }
-  | { ok: false; kind: "io"; side: "input" | "kept"; code: string };
+  | ({ ok: false; kind: "io"; side: "input" | "kept" } & SystemFailure);

@@ -4,9 +4,15 @@ import {
   AbortedError,
   InputFormatError,
   InputUnsupportedError,
-  IoError,
 } from "../../errors.js";
 import { UnnamedFile } from "../../io/unnamed-file.js";
+import {
+  inputError,
+  ioError,
+  outputCall,
+  systemErrorOf,
+  systemFailure,
+} from "../../system-error.js";
 import { decoding } from "../arrow-message.js";
 import { decodeMessage } from "../arrow-metadata.js";
 import type { InputFile } from "../input-file.js";
@@ -102,7 +108,7 @@ async function decode(
 ): Promise<number> {
   const { path } = file;
   if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
-  const worker = new Worker(WORKER_URL, { workerData: setup });
+  const worker = openThread(setup);
   let stop = () => {};
   try {
     return await new Promise((resolve, reject) => {
@@ -117,12 +123,15 @@ async function decode(
             { cause },
           ),
         );
-      worker.on("error", (error) =>
-        found(
-          `damage, or more than the decoder has room for (${error.message})`,
-          error,
-        ),
-      );
+      worker.on("error", (error) => {
+        const known = threadError(error);
+        if (known) reject(known);
+        else
+          found(
+            `damage, or more than the decoder has room for (${error.message})`,
+            error,
+          );
+      });
       worker.on("exit", () => found("damage that the decoder gave up at"));
       worker.on("message", (reply: ParquetReply) => {
         try {
@@ -143,6 +152,28 @@ async function decode(
     // It may be reading or writing: the descriptors are its own until it has ended.
     await worker.terminate();
   }
+}
+
+/** Node throws where the system has no thread, and reports most else as an event. */
+function openThread(workerData: ParquetSetup): Worker {
+  try {
+    return new Worker(WORKER_URL, { workerData });
+  } catch (error) {
+    throw threadError(error) ?? error;
+  }
+}
+
+/** Returns the error for a thread that could not be started; null where it failed at what it read. */
+function threadError(error: unknown): Error | null {
+  const failure = systemFailure(error);
+  return (
+    failure &&
+    ioError(
+      "Parquet decoder",
+      "could not be started",
+      failure.path ? systemErrorOf(failure) : error,
+    )
+  );
 }
 
 function fieldsOf({ path, limits }: InputFile, stream: Uint8Array): Field[] {
@@ -171,24 +202,14 @@ function errorOf(file: InputFile, failure: Failure): Error {
     case "unsupported":
       return new InputUnsupportedError(path, failure.where, failure.text);
     case "failed":
-      return ioError(path, failure.task, failure.code);
+      return failure.task === "read"
+        ? inputError(path, "could not be read", systemErrorOf(failure))
+        : ioError(path, KEPT, systemErrorOf(failure));
   }
 }
 
-function ioError(path: string, task: "read" | "kept", code: string): IoError {
-  return new IoError(
-    path,
-    task === "read"
-      ? `could not be read: ${code}`
-      : `could not be kept while it is worked on: ${code}`,
-  );
-}
+const KEPT = "could not be kept while it is worked on";
 
 function openTarget(path: string, scratch?: string): UnnamedFile {
-  try {
-    return new UnnamedFile(scratch);
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw code ? ioError(path, "kept", code) : cause;
-  }
+  return outputCall(path, KEPT, () => new UnnamedFile(scratch));
 }

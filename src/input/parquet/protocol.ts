@@ -1,3 +1,4 @@
+import type { SystemFailure } from "../../system-error.js";
 import type { ColumnChunk } from "./file-metadata.js";
 
 // What the main thread and the thread that decodes a Parquet file say to each other. Bulk goes from file to file.
@@ -32,5 +33,5 @@ export type ParquetReply =
   | { kind: "damaged" | "unsupported"; where: string; text: string }
   /** Instead: the stream would have more bytes than it may have. */
   | { kind: "large"; bytes: number }
-  /** Instead: the system could not read the file, or keep the stream. */
-  | { kind: "failed"; task: "read" | "kept"; code: string };
+  /** Instead: the system could not read the file, keep the stream, or load the decoder. */
+  | ({ kind: "failed"; task: "read" | "kept" } & SystemFailure);

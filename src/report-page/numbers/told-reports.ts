@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
-import { InputFormatError, InputMissingError, IoError } from "../../errors.js";
+import { InputFormatError } from "../../errors.js";
+import { inputCall } from "../../system-error.js";
 import type { SummaryNumbers } from "../output-report.js";
 
 /** What the report of a run says of its time. @throws InputMissingError, InputFormatError, IoError */
@@ -69,14 +70,9 @@ function nameOf(path: unknown): string | null {
 }
 
 function readJson(path: string): Record<string, unknown> {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code === "ENOENT") throw new InputMissingError(path, { cause });
-    throw new IoError(path, `could not be read: ${code}`, { cause });
-  }
+  const text = inputCall(path, "could not be read", () =>
+    readFileSync(path, "utf8"),
+  );
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value === "object" && value !== null)

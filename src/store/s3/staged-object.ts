@@ -1,4 +1,3 @@
-import { IoError } from "../../errors.js";
 import { pooled } from "../../io/pooled.js";
 import {
   AbsentBytes,
@@ -8,6 +7,7 @@ import {
 } from "../../io/present-blocks.js";
 import { UnnamedFile } from "../../io/unnamed-file.js";
 import { writeBehind } from "../../io/write-behind.js";
+import { ioError } from "../../system-error.js";
 import { type S3Place, s3Name } from "../location.js";
 import { inFlight } from "./in-flight.js";
 import type { ObjectState, Objects } from "./objects.js";
@@ -116,12 +116,8 @@ export class StagedObject {
   }
 
   #keepError(cause: unknown): unknown {
-    const { code } = cause as NodeJS.ErrnoException;
-    if (!code) return cause;
     const name = s3Name(this.place.bucket, this.place.key);
-    return new IoError(name, `could not be kept while it is read: ${code}`, {
-      cause,
-    });
+    return ioError(name, "could not be kept while it is read", cause);
   }
 }
 
