@@ -1,12 +1,40 @@
 import { UsageError } from "./errors.js";
 import type { OptionSpec } from "./options-table.js";
+import { shortName, shortValue } from "./printable.js";
+
+/** @throws UsageError where it is no object, naming the argument */
+export function checkObject(name: string, value: unknown): void {
+  if (typeof value !== "object" || value === null)
+    throw new UsageError(
+      `${name}: expected an object, found ${shortValue(value)}`,
+      name,
+    );
+}
 
 /** @throws UsageError naming the option that is not among those known */
 export function checkNames(options: object, known: readonly string[]): void {
+  checkObject("options", options);
   for (const name of Object.keys(options))
     if (!known.includes(name))
       throw new UsageError(
-        `expected an option among ${known.join(", ")}, found ${name}`,
+        `expected an option among ${known.join(", ")}, found ${shortName(name)}`,
+        name,
+      );
+}
+
+/** Checks what a caller is told and stopped by, before anything is done. @throws UsageError */
+export function checkHooks(hooks: object): void {
+  checkObject("hooks", hooks);
+  const { signal, ...calls } = hooks as Record<string, unknown>;
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw new UsageError(
+      `signal: expected an AbortSignal, found ${shortValue(signal)}`,
+      "signal",
+    );
+  for (const [name, call] of Object.entries(calls))
+    if (call !== undefined && typeof call !== "function")
+      throw new UsageError(
+        `${name}: expected a function, found ${shortValue(call)}`,
         name,
       );
 }
@@ -15,7 +43,7 @@ export function checkNames(options: object, known: readonly string[]): void {
 export function checkPath(name: string, value: unknown): void {
   if (typeof value !== "string" || value === "")
     throw new UsageError(
-      `${name}: expected a path, found ${show(value)}`,
+      `${name}: expected a path, found ${shortValue(value)}`,
       name,
     );
 }
@@ -28,7 +56,7 @@ export function checkValue(spec: OptionSpec, value: unknown): void {
   if (value === undefined) return;
   const fail = (expected: string): never => {
     throw new UsageError(
-      `${spec.name}: expected ${expected}, found ${show(value)}`,
+      `${spec.name}: expected ${expected}, found ${shortValue(value)}`,
       spec.name,
     );
   };
@@ -64,7 +92,7 @@ export function checkValue(spec: OptionSpec, value: unknown): void {
       for (const item of value as string[])
         if (spec.choices && !spec.choices.includes(item))
           throw new UsageError(
-            `${spec.name}: expected names among ${spec.choices.join(", ")}, found ${item}`,
+            `${spec.name}: expected names among ${spec.choices.join(", ")}, found ${shortName(item)}`,
             spec.name,
           );
       return;
@@ -80,8 +108,4 @@ export function checkValue(spec: OptionSpec, value: unknown): void {
       if (spec.choices && !spec.choices.includes(value as string))
         fail(spec.choices.join(" or "));
   }
-}
-
-function show(value: unknown): string {
-  return value === undefined ? "nothing" : JSON.stringify(value);
 }

@@ -1,3 +1,4 @@
+import { checkObject } from "./check-options.js";
 import { BadRowError, UsageError } from "./errors.js";
 import { checkArguments, type InMemoryOptions } from "./in-memory.js";
 import { describeBadRow } from "./numeric/bad-row.js";
@@ -7,6 +8,7 @@ import {
   sparseSpaceBytes,
 } from "./numeric/portable/sparse-space.js";
 import { workAreaBytes } from "./numeric/portable/work.js";
+import { shortValue } from "./printable.js";
 import { EMITS } from "./results/catalogue.js";
 import { type FloatArray, memoryFor } from "./strides.js";
 
@@ -47,6 +49,7 @@ export function softmaxJacobianEntries(
   logits: FloatArray,
   options: EntriesOptions,
 ): JacobianEntries {
+  checkObject("options", options);
   const { rows, classes, temperature = 1, threshold = 0, topK } = options;
   const onBadRow = options.onBadRow ?? "error";
   const of = options.of ?? "jacobian";
@@ -54,7 +57,7 @@ export function softmaxJacobianEntries(
   checkLimits(classes, threshold, topK);
   if (of !== "jacobian" && of !== "log_jacobian")
     throw new UsageError(
-      `of: expected jacobian or log_jacobian, found ${of}`,
+      `of: expected jacobian or log_jacobian, found ${shortValue(of)}`,
       "of",
     );
   const float32 = logits instanceof Float32Array;
@@ -164,12 +167,12 @@ function checkLimits(
     );
   if (!(typeof threshold === "number" && threshold >= 0))
     throw new UsageError(
-      `threshold: expected a number from 0, found ${threshold}`,
+      `threshold: expected a number from 0, found ${shortValue(threshold)}`,
       "threshold",
     );
   if (topK !== undefined && !(Number.isSafeInteger(topK) && topK >= 1))
     throw new UsageError(
-      `topK: expected a whole number from 1, found ${topK}`,
+      `topK: expected a whole number from 1, found ${shortValue(topK)}`,
       "topK",
     );
 }

@@ -1,4 +1,4 @@
-import { messageText } from "./printable.js";
+import { messageText, shortName } from "./printable.js";
 
 /**
  * Every error that a caller can meet. The message is one sentence: what was expected, what was found, where.
@@ -54,7 +54,7 @@ export class InputFormatError extends SoftjacError {
     expectedFound: string,
     options?: ErrorOptions,
   ) {
-    super(`${path}: ${where}: ${expectedFound}`, options);
+    super(`${path}: ${shortName(where)}: ${expectedFound}`, options);
   }
 }
 
@@ -66,7 +66,7 @@ export class InputUnsupportedError extends SoftjacError {
     readonly where: string,
     expectedFound: string,
   ) {
-    super(`${path}: ${where}: ${expectedFound}`);
+    super(`${path}: ${shortName(where)}: ${expectedFound}`);
   }
 }
 
@@ -109,7 +109,7 @@ export class RaggedRowError extends SoftjacError {
     found: number,
   ) {
     super(
-      `${path}: column ${column}, row ${row}: expected ${expected} values as in the first row, found ${found}`,
+      `${path}: column ${shortName(column)}, row ${row}: expected ${expected} values as in the first row, found ${found}`,
     );
   }
 }

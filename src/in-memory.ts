@@ -1,4 +1,6 @@
+import { checkObject } from "./check-options.js";
 import { UsageError } from "./errors.js";
+import { shortValue } from "./printable.js";
 import {
   EMIT_NAMES,
   type EmitName,
@@ -58,6 +60,7 @@ export function softmaxResults(
   logits: FloatArray,
   options: ResultsOptions,
 ): Record<string, ResultArray> {
+  checkObject("options", options);
   const { rows, classes, emit, temperature = 1, onBadRow = "error" } = options;
   const layout = options.layout ?? "bsr";
   checkArguments(logits, options, temperature, onBadRow);
@@ -143,10 +146,11 @@ export function softmaxJacobianColumn<T extends FloatArray>(
   j: number,
   options: InMemoryOptions,
 ): T {
+  checkObject("options", options);
   const { classes } = options;
   if (!Number.isInteger(j) || j < 0 || j >= classes)
     throw new UsageError(
-      `class: expected a whole number from 0 to ${classes - 1}, found ${j}`,
+      `class: expected a whole number from 0 to ${classes - 1}, found ${shortValue(j)}`,
       "class",
     );
   return only(logits, options, "column", { class: j });
@@ -158,6 +162,7 @@ function only<T extends FloatArray>(
   name: EmitName,
   inputs: ResultInputs = {},
 ): T {
+  checkObject("options", options);
   const { rows, classes, temperature, onBadRow } = options;
   return softmaxResults(logits, {
     rows,
@@ -206,9 +211,16 @@ function checkNames(emit: readonly EmitName[]): void {
 
 function fail(name: string, expected: string, found: unknown): never {
   throw new UsageError(
-    `${name}: expected ${expected}, found ${typeof found === "string" ? JSON.stringify(found) : found}`,
+    `${name}: expected ${expected}, found ${shortValue(found)}`,
     name,
   );
+}
+
+/** 10, 55 or 100 */
+function orList(numbers: readonly number[]): string {
+  const last = numbers.at(-1);
+  const others = numbers.slice(0, -1).join(", ");
+  return others ? `${others} or ${last}` : `${last}`;
 }
 
 function valuesPerRow(
@@ -221,7 +233,7 @@ function valuesPerRow(
   const values = allowed.find((n) => n * rows === length);
   if (values === undefined)
     throw new UsageError(
-      `${option === "classColumn" ? "class" : option}: expected ${rows} x ${allowed.join(" or ")} values, found ${length}`,
+      `${option === "classColumn" ? "class" : option}: expected ${orList(allowed.map((n) => n * rows))} values (${orList(allowed)} for each of ${rows} rows), found ${length}`,
       option,
     );
   return values;

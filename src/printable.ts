@@ -41,12 +41,51 @@ export function shortName(name: string): string {
 }
 
 /** Returns items of a list for a message: at most ten, and the number of those that are left out. */
-export function shortList(items: readonly string[], separator = ", "): string {
+export function shortList<Item>(
+  items: readonly Item[],
+  text: (item: Item) => string = String,
+): string {
   const more = items.length - LIST_ITEMS;
   return [
-    ...items.slice(0, LIST_ITEMS),
+    ...items.slice(0, LIST_ITEMS).map(text),
     ...(more > 0 ? [`and ${more} more`] : []),
-  ].join(separator);
+  ].join(", ");
+}
+
+/** Returns any value of a caller for a message: text in quotes, of long or nested ones the type and the length. */
+export function shortValue(value: unknown): string {
+  switch (typeof value) {
+    case "undefined":
+      return "nothing";
+    case "string":
+      return `"${shortName(value)}"`;
+    case "bigint":
+      return `${shortName(String(value))}n`;
+    case "symbol":
+    case "function":
+      return `a ${typeof value}`;
+    case "object":
+      return value === null ? "null" : shortObject(value);
+    default:
+      return String(value);
+  }
+}
+
+function shortObject(value: object): string {
+  if (Array.isArray(value)) {
+    const isShort = value.length <= LIST_ITEMS && value.every(isShortItem);
+    return isShort
+      ? `[${shortList(value, shortValue)}]`
+      : `an array of ${value.length} values`;
+  }
+  const type = shortName(String(value.constructor?.name ?? "Object"));
+  if (ArrayBuffer.isView(value) && "length" in value)
+    return `${type} of ${value.length} values`;
+  return type === "Object" ? "an object" : `an object of type ${type}`;
+}
+
+function isShortItem(value: unknown): boolean {
+  return typeof value !== "object" || value === null;
 }
 
 /** Returns a message on one line, escaped; of one over 2,000 bytes, beginning and end. */

@@ -1,3 +1,4 @@
+import { checkHooks } from "./check-options.js";
 import { SoftjacError } from "./errors.js";
 import type { LogitsFile } from "./input/logits-file.js";
 import { openLogits } from "./input/open-logits.js";
@@ -45,6 +46,7 @@ export async function run(
   options: RunOptions,
   hooks: RunHooks = {},
 ): Promise<RunReport> {
+  checkHooks(hooks);
   const resolved = resolveOptions(options);
   const { input, output } = resolved;
   const report = new ReportBuilder(VERSION, input, output);

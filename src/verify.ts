@@ -1,4 +1,9 @@
-import { checkNames, checkPath, checkValue } from "./check-options.js";
+import {
+  checkHooks,
+  checkNames,
+  checkPath,
+  checkValue,
+} from "./check-options.js";
 import { type ByteComparison, compareRun } from "./compare-run.js";
 import { UsageError } from "./errors.js";
 import { STANDARD_INPUT } from "./input/standard-input.js";
@@ -30,6 +35,7 @@ export async function verify(
   options: VerifyOptions,
   hooks: RunHooks = {},
 ): Promise<VerifyReport> {
+  checkHooks(hooks);
   const start = performance.now();
   checkNames(options, ["output", ...VERIFY_OPTIONS.map(({ name }) => name)]);
   checkPath("output", options.output);

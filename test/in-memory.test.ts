@@ -8,7 +8,7 @@ test("in memory: inputs that do not fit, and NaN rows", () => {
   const shape = { rows: 2, classes: 2 };
   expect(() =>
     built.softmaxResults(logits, { ...shape, emit: ["vjp"], cotangent: [1] }),
-  ).toThrow("cotangent: expected 2 x 2 values, found 1");
+  ).toThrow("cotangent: expected 4 values (2 for each of 2 rows), found 1");
   expect(() =>
     built.softmaxResults(logits, { ...shape, emit: ["bad"] as never }),
   ).toThrow("emit: expected names among softmax, log_softmax");

@@ -1,3 +1,5 @@
+import { shortList } from "../printable.js";
+
 /** Arrow's logical types, by their names in the format's Schema.fbs, with the parameters that matter for bytes. */
 export type ArrowType =
   | { kind: "Null" | "Binary" | "Utf8" | "Bool" | "List" | "Struct" }
@@ -101,7 +103,7 @@ export function describeField(field: Field): string {
 }
 
 function describeType(type: ArrowType, children: Field[]): string {
-  const inner = children.map(describeField).join(", ");
+  const inner = shortList(children, describeField);
   switch (type.kind) {
     case "Int":
       return `${type.signed ? "" : "u"}int${type.bitWidth}`;

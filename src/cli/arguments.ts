@@ -2,6 +2,7 @@ import parser from "yargs-parser";
 import { checkValue } from "../check-options.js";
 import { UsageError } from "../errors.js";
 import type { OptionSpec } from "../options-table.js";
+import { shortList, shortName } from "../printable.js";
 import type { CommandSpec, LineOptions, Settings } from "./command.js";
 import { configured } from "./configuration.js";
 import { didYouMean } from "./nearest.js";
@@ -41,7 +42,7 @@ export function parseArguments(
   const command = commands.find((spec) => spec.name === name);
   if (name !== undefined && !command)
     throw new UsageError(
-      `expected a command among ${names.join(", ")}, found ${name}${didYouMean(name, names)} (softjac --help)`,
+      `expected a command among ${names.join(", ")}, found ${shortName(name)}${didYouMean(name, names)} (softjac --help)`,
     );
   if (first.help === true) return { does: "help", of: command };
   if (!command)
@@ -111,9 +112,10 @@ function refuseUnknown(parsed: Parsed, spec: CommandSpec): void {
   const flags = known.slice(1).map(dashed);
   if (unknown.length > 0)
     throw new UsageError(
-      `expected options that softjac ${command} knows, found ${unknown
-        .map((name) => dashed(name) + didYouMean(dashed(name), flags))
-        .join(", ")} (softjac ${command} --help)`,
+      `expected options that softjac ${command} knows, found ${shortList(
+        unknown,
+        (name) => shortName(dashed(name)) + didYouMean(dashed(name), flags),
+      )} (softjac ${command} --help)`,
     );
 }
 
@@ -140,18 +142,20 @@ function positionalOf(
 ): [name: string, value: unknown][] {
   if (words.length === 0) return [];
   if (!positional)
-    throw new UsageError(`expected options alone, found ${words.join(", ")}`);
+    throw new UsageError(
+      `expected options alone, found ${shortList(words, shortName)}`,
+    );
   const { option, several = false } = positional;
   if (words.length > 1 && !several)
     throw new UsageError(
-      `expected one ${positional.what}, found ${words.join(", ")}`,
+      `expected one ${positional.what}, found ${shortList(words, shortName)}`,
       option,
     );
   const { choices } = positional;
   const [word = ""] = words;
   if (choices && !choices.includes(word))
     throw new UsageError(
-      `expected one of ${choices.join(", ")}, found ${word}${didYouMean(word, choices)}`,
+      `expected one of ${choices.join(", ")}, found ${shortName(word)}${didYouMean(word, choices)}`,
       option,
     );
   return [[option, several ? words : word]];
@@ -182,7 +186,7 @@ function refuseAmbiguousFlags(argv: string[], command: CommandSpec): void {
     seen.set(flag, (seen.get(flag) ?? 0) + 1);
     if (isFlag(flag, command) && value !== undefined)
       throw new UsageError(
-        `--${flag}: expected no value, found ${value.slice(1)}`,
+        `--${flag}: expected no value, found ${shortName(value.slice(1))}`,
         flag,
       );
   }

@@ -1,15 +1,14 @@
 import { distance } from "fastest-levenshtein";
 
 /**
- * Of some names the one that was probably meant, as the end of a sentence: " (did you mean run?)"; nothing where none is
- * like what was found.
+ * Returns the end of a sentence, " (did you mean run?)", for the nearest of some names; an empty text where more than two
+ * letters, or more than a third of them, differ.
  */
 export function didYouMean(found: string, names: readonly string[]): string {
   const [best] = names
     .map((name) => ({ name, edits: editsBetween(found, name) }))
     .sort((a, b) => a.edits - b.edits);
-  // A third of the letters may be wrong; of short names one.
-  const most = Math.max(1, Math.floor((best?.name.length ?? 0) / 3));
+  const most = Math.min(2, Math.floor(found.replace(/^-+/, "").length / 3));
   return best && best.edits <= most ? ` (did you mean ${best.name}?)` : "";
 }
 

@@ -1,3 +1,4 @@
+import { checkHooks } from "../check-options.js";
 import { Crew } from "../pool/crew.js";
 import { computeShards } from "./compute-shards.js";
 import type { DatasetReport } from "./dataset-report.js";
@@ -20,6 +21,7 @@ export async function runDataset(
   options: DatasetOptions,
   hooks: DatasetHooks = {},
 ): Promise<DatasetReport> {
+  checkHooks(hooks);
   const dataset = resolveDataset(options);
   const { output, work, of } = dataset;
   const crew = new Crew();
@@ -71,6 +73,7 @@ export async function dryRunDataset(
   options: DatasetOptions,
   hooks: Pick<DatasetHooks, "signal"> = {},
 ): Promise<DatasetDryRun> {
+  checkHooks(hooks);
   const dataset = resolveDataset(options);
   const { run } = await planRunOver(dataset, hooks);
   const { fingerprint, of } = run.plan;

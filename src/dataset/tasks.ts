@@ -1,4 +1,9 @@
-import { checkNames, checkPath, checkValue } from "../check-options.js";
+import {
+  checkHooks,
+  checkNames,
+  checkPath,
+  checkValue,
+} from "../check-options.js";
 import { IncompleteError, InputsLeftOutError, UsageError } from "../errors.js";
 import { type RunOptions, resolveOptions } from "../options.js";
 import type { OptionSpec } from "../options-table.js";
@@ -35,6 +40,7 @@ export async function planDataset(
   options: DatasetOptions,
   hooks: DatasetHooks = {},
 ): Promise<DatasetReport> {
+  checkHooks(hooks);
   const dataset = resolveDataset(options);
   const { output, work } = dataset;
   return reported({ output, limits: work, hooks }, async (report, stopping) => {
@@ -96,6 +102,7 @@ export async function runShards(
   options: TaskOptions,
   hooks: DatasetHooks = {},
 ): Promise<DatasetReport> {
+  checkHooks(hooks);
   checkAll(options, TASK_OPTIONS);
   const {
     output,
@@ -213,6 +220,7 @@ export async function finalizeDataset(
   options: FinalizeOptions,
   hooks: Pick<DatasetHooks, "onEvent"> = {},
 ): Promise<DatasetReport> {
+  checkHooks(hooks);
   checkAll(options, FINALIZE_OPTIONS);
   const {
     output,

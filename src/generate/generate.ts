@@ -1,3 +1,4 @@
+import { checkHooks } from "../check-options.js";
 import { AbortedError, SoftjacError } from "../errors.js";
 import { checkTarget, openPending } from "../output/commit.js";
 import type { RunHooks } from "../run.js";
@@ -20,6 +21,7 @@ export async function generate(
   options: GenerateOptions,
   hooks: RunHooks = {},
 ): Promise<GenerateReport> {
+  checkHooks(hooks);
   const resolved = resolveGenerateOptions(options);
   const { output: path, force } = resolved;
   const progress = {

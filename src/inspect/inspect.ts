@@ -1,4 +1,9 @@
-import { checkNames, checkPath, checkValue } from "../check-options.js";
+import {
+  checkHooks,
+  checkNames,
+  checkPath,
+  checkValue,
+} from "../check-options.js";
 import { InputUnsupportedError, LogitsColumnError } from "../errors.js";
 import {
   describeInput,
@@ -42,6 +47,7 @@ export async function inspect(
   options: InspectOptions,
   hooks: RunHooks = {},
 ): Promise<Inspection> {
+  checkHooks(hooks);
   checkNames(options, ["input", ...INSPECT_OPTIONS.map(({ name }) => name)]);
   checkPath("input", options.input);
   for (const spec of INSPECT_OPTIONS) checkValue(spec, options[spec.name]);

@@ -1,3 +1,4 @@
+import { checkHooks, checkObject } from "../check-options.js";
 import type { DatasetReport } from "../dataset/dataset-report.js";
 import type { DatasetHooks } from "../dataset/events.js";
 import type { DatasetOptions } from "../dataset/options.js";
@@ -36,6 +37,8 @@ export async function submitDataset(
   options: SubmitOptions,
   hooks: DatasetHooks = {},
 ): Promise<SubmitReport> {
+  checkHooks(hooks);
+  checkObject("options", options);
   const { queue, queuePassword, queueName, connectTimeout, ...rest } = options;
   const { attempts, backoff, ...dataset } = rest;
   const where = { queue, queuePassword, queueName, connectTimeout };

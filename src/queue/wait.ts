@@ -1,4 +1,4 @@
-import { checkPath } from "../check-options.js";
+import { checkHooks, checkPath } from "../check-options.js";
 import type { DatasetReport } from "../dataset/dataset-report.js";
 import type { DatasetRun } from "../dataset/dataset-run.js";
 import type { DatasetHooks } from "../dataset/events.js";
@@ -39,6 +39,7 @@ export async function waitForDataset(
   options: WaitOptions,
   hooks: DatasetHooks = {},
 ): Promise<DatasetReport> {
+  checkHooks(hooks);
   checkOptions(options, WAIT_OPTIONS, ["output"]);
   const { output, run: fingerprint, timeLimit } = options;
   checkPath("output", output);

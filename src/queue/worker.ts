@@ -1,3 +1,4 @@
+import { checkHooks } from "../check-options.js";
 import type { DatasetHooks } from "../dataset/events.js";
 import { Stopping } from "../dataset/stopping.js";
 import { SoftjacError, StoppedError } from "../errors.js";
@@ -55,6 +56,7 @@ export async function runWorker(
   options: WorkerOptions,
   hooks: DatasetHooks = {},
 ): Promise<WorkerReport> {
+  checkHooks(hooks);
   checkOptions(options, WORKER_OPTIONS);
   const address = queueAddress(options);
   const { timeLimit, idleLimit } = options;

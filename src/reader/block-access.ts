@@ -1,4 +1,5 @@
 import { UsageError } from "../errors.js";
+import { shortValue } from "../printable.js";
 import type { ExampleBlock } from "./example-block.js";
 import type { FloatArray } from "./float-array.js";
 
@@ -63,7 +64,7 @@ export abstract class BlockAccess {
   #checkClass(name: string, k: number): void {
     if (!Number.isInteger(k) || k < 0 || k >= this.classes)
       throw new UsageError(
-        `${name}: expected a class from 0 to ${this.classes - 1}, found ${k}`,
+        `${name}: expected a class from 0 to ${this.classes - 1}, found ${shortValue(k)}`,
         name,
       );
   }
@@ -72,7 +73,7 @@ export abstract class BlockAccess {
     const { classes } = this;
     if (v?.length !== classes)
       throw new UsageError(
-        `v: expected ${classes} numbers, found ${v?.length ?? v}`,
+        `v: expected ${classes} numbers, found ${v?.length ?? shortValue(v)}`,
         "v",
       );
     const vector = new Float64Array(classes);
@@ -80,7 +81,7 @@ export abstract class BlockAccess {
       const found: unknown = v[k];
       if (typeof found !== "number" || !Number.isFinite(found))
         throw new UsageError(
-          `v: expected finite numbers, found ${found} at ${k}`,
+          `v: expected finite numbers, found ${shortValue(found)} at ${k}`,
           "v",
         );
       vector[k] = found;

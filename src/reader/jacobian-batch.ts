@@ -1,4 +1,5 @@
 import { UsageError } from "../errors.js";
+import { shortValue } from "../printable.js";
 import { BlockAccess } from "./block-access.js";
 import type { ExampleBlock } from "./example-block.js";
 import type { BatchExamples } from "./examples.js";
@@ -24,7 +25,7 @@ export class JacobianBatch extends BlockAccess {
   protected override async example(k: number): Promise<ExampleBlock | null> {
     if (!Number.isInteger(k) || k < 0 || k >= this.count)
       throw new UsageError(
-        `k: expected an example from 0 to ${this.count - 1}, found ${k}`,
+        `k: expected an example from 0 to ${this.count - 1}, found ${shortValue(k)}`,
         "k",
       );
     return this.#examples.example(k);

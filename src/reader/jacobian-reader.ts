@@ -1,5 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
+
 import { UsageError } from "../errors.js";
+import { shortValue } from "../printable.js";
 import type { Layout } from "../results/catalogue.js";
 import { BlockAccess } from "./block-access.js";
 import type { BlockResult } from "./block-result.js";
@@ -60,7 +62,10 @@ export class JacobianReader
 
   protected override async example(row: number): Promise<ExampleBlock | null> {
     if (!Number.isSafeInteger(row))
-      throw new UsageError(`row: expected a whole number, found ${row}`, "row");
+      throw new UsageError(
+        `row: expected a whole number, found ${shortValue(row)}`,
+        "row",
+      );
     return this.#examples.find(row);
   }
 

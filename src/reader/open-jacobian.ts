@@ -1,3 +1,4 @@
+import { checkObject, checkPath } from "../check-options.js";
 import { openPlainArrow } from "../input/compression/open-plain.js";
 import { selectBlockColumns } from "./block-columns.js";
 import { CoordinateExamples } from "./coordinate-examples.js";
@@ -24,6 +25,8 @@ export async function openJacobian(
   path: string,
   options: OpenJacobianOptions = {},
 ): Promise<JacobianReader> {
+  checkPath("path", path);
+  checkObject("options", options);
   const file = await openPlainArrow(path);
   const bytes = new FileBytes(file);
   try {

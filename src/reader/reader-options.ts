@@ -1,4 +1,5 @@
 import { UsageError } from "../errors.js";
+import { shortName, shortValue } from "../printable.js";
 import { LAYOUTS, type Layout } from "../results/catalogue.js";
 import {
   BLOCK_RESULTS,
@@ -63,19 +64,19 @@ export function withOptions(
     const option = EXPECTED[name as keyof OpenJacobianOptions];
     if (!Object.hasOwn(EXPECTED, name))
       throw new UsageError(
-        `expected options among ${Object.keys(EXPECTED).join(", ")}, found ${name}`,
+        `expected options among ${Object.keys(EXPECTED).join(", ")}, found ${shortName(name)}`,
         name,
       );
     if (value === undefined) continue;
     if (!option.is(value))
       throw new UsageError(
-        `${name}: expected ${option.expected}, found ${value}`,
+        `${name}: expected ${option.expected}, found ${shortValue(value)}`,
         name,
       );
     const said = metadata[name as keyof FileMetadata];
     if (said !== undefined && said !== value)
       throw new UsageError(
-        `${name}: expected ${said} as softjac.${name} of ${path} says, found ${value}`,
+        `${name}: expected ${said} as softjac.${name} of ${path} says, found ${shortValue(value)}`,
         name,
       );
   }

@@ -1,3 +1,4 @@
+import { checkHooks } from "../check-options.js";
 import { AbortedError, UsageError } from "../errors.js";
 import { checkTarget } from "../output/commit.js";
 import { type FoundResults, findResults } from "../output-rows/find-results.js";
@@ -33,6 +34,7 @@ export async function report(
   options: ReportOptions,
   hooks: RunHooks = {},
 ): Promise<OutputReport> {
+  checkHooks(hooks);
   const start = performance.now();
   const resolved = resolveReportOptions(options);
   refuseStandardOutput(resolved.output);

@@ -1,6 +1,7 @@
 import { UsageError } from "../errors.js";
 import type { Limits } from "../input/limits.js";
 import type { RunOptions } from "../options.js";
+import { shortValue } from "../printable.js";
 
 /** What is compared with what. Names of columns are those of the input, as in RunOptions. */
 export interface ValueOptions
@@ -50,17 +51,17 @@ export function checkValueOptions({
     );
   if (rows !== "all" && !(Number.isSafeInteger(rows) && rows >= 1))
     throw new UsageError(
-      `rows: expected all or a whole number from 1, found ${rows}`,
+      `rows: expected all or a whole number from 1, found ${shortValue(rows)}`,
       "rows",
     );
   if (!(Number.isSafeInteger(seed) && seed >= 0))
     throw new UsageError(
-      `seed: expected a whole number from 0, found ${seed}`,
+      `seed: expected a whole number from 0, found ${shortValue(seed)}`,
       "seed",
     );
   if (!(tolerance > 0 && tolerance < Infinity))
     throw new UsageError(
-      `tolerance: expected a number above 0, found ${tolerance}`,
+      `tolerance: expected a number above 0, found ${shortValue(tolerance)}`,
       "tolerance",
     );
 }

@@ -18,8 +18,8 @@ test.each([
   [{ j: Number.NaN }, "j: expected a class from 0 to 2, found NaN"],
   [{ v: [1, 2] }, "v: expected 3 numbers, found 2"],
   [{ v: [1, 2, Infinity] }, "v: expected finite numbers, found Infinity at 2"],
-  [{ v: undefined }, "v: expected 3 numbers, found undefined"],
-  [{ v: ["1", 2, 3] }, "v: expected finite numbers, found 1 at 0"],
+  [{ v: undefined }, "v: expected 3 numbers, found nothing"],
+  [{ v: ["1", 2, 3] }, 'v: expected finite numbers, found "1" at 0'],
 ])("%o", async (wrong, message) => {
   const { row, i, j } = { row: 1, i: 0, j: 0, ...wrong };
   const reader = await built.openJacobian(output);
@@ -65,7 +65,7 @@ test("options that are unknown, cannot be, or are not what the file says", async
     ],
     [
       { layout: "bcsr" },
-      "layout: expected bsr, packed, csr, coo, factored, dense, found bcsr",
+      'layout: expected bsr, packed, csr, coo, factored, dense, found "bcsr"',
     ],
     [
       { classes: 4 },
@@ -73,7 +73,7 @@ test("options that are unknown, cannot be, or are not what the file says", async
     ],
     [
       { layout: "coo" },
-      `layout: expected bsr as softjac.layout of ${path} says, found coo`,
+      `layout: expected bsr as softjac.layout of ${path} says, found "coo"`,
     ],
     [
       { temperature: 2 },
