@@ -2,8 +2,8 @@ import type { ParquetFile, RowGroupMetaData } from "parquet-wasm/esm";
 import type { ParquetSetup } from "../src/input/parquet/protocol.js";
 import { writeFully } from "../src/io/positional.js";
 import { systemFailure } from "../src/system-error.js";
-import { checkPages } from "./parquet-checksums.js";
 import { ParquetFailure } from "./parquet-failure.js";
+import { checkPages } from "./parquet-pages.js";
 
 /** Of one batch, about: row groups are read whole, as they must be, but decoded in parts. */
 const BATCH_BYTES = 16 << 20;
@@ -49,9 +49,16 @@ export async function writeArrow(
   for (let k = 0; k < groups; k++) {
     const group = metadata.rowGroup(k);
     const batchSize = batchRows(group, columns, k);
-    for (const chunk of rowGroups[k] ?? [])
+    const chunks = rowGroups[k];
+    if (!chunks)
+      throw new ParquetFailure({
+        kind: "damaged",
+        where: "footer",
+        text: `expected the column chunks of row group ${k}, found none that can be read`,
+      });
+    for (const chunk of chunks)
       if (columns.includes(chunk.column))
-        checkPages(setup, chunk, `row group ${k}`);
+        await checkPages(setup, chunk, group.numRows(), `row group ${k}`);
     let found = 0;
     for await (const batch of await file.stream({
       rowGroups: [k],

@@ -90,7 +90,7 @@ test("other numbers of rows in the footer than there are", async () => {
   }
   expect(messages).toEqual([
     "ERR_INPUT_FORMAT file: rows: expected 61 rows as the footer says, found 60",
-    "ERR_INPUT_FORMAT file: row group 0: expected 26 rows as the footer says, found 25",
+    "ERR_INPUT_FORMAT file: row group 0: column logits: expected 26 rows as the footer says, found 25",
   ]);
 });
 

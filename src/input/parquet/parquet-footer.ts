@@ -17,7 +17,7 @@ export interface ParquetFooter {
   bytes: Uint8Array;
   /** Where it starts in the file. */
   start: number;
-  /** Column chunks by row group; none where the footer is damaged, which the decoder then says. */
+  /** Column chunks by row group; none where the footer is damaged: a run then refuses the file. */
   rowGroups: ColumnChunk[][];
   /** Rows of each row group. */
   groupRows: number[];

@@ -1,0 +1,237 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { tableFromIPC } from "@uwdata/flechette";
+import { expect, test } from "vitest";
+import { built } from "../support/built.js";
+import { workDirectory } from "../support/logits-input.js";
+import {
+  type Column,
+  flatSchema,
+  listSchema,
+  type Page,
+  parquetFile,
+} from "../support/parquet-file.js";
+
+// Parquet's decoder believes the levels of pages: a wrong one gives other numbers without an error.
+
+const at = workDirectory();
+const input = at("levels.parquet");
+const output = at("out.arrow");
+
+const LOGITS = [0, 1, 2, 0.5, -1, 3];
+const VERSIONS = [1, 2] as const;
+
+/** Two rows of three values: 0 1 1 0 1 1, bit-packed; and six times level 3, as a run. */
+const sound: Omit<Page, "version"> = {
+  values: 6,
+  rows: 2,
+  nulls: 0,
+  repetition: [3, 0b110110],
+  definition: [12, 3],
+  data: LOGITS,
+};
+
+function lists(page: Page, changed: Partial<Column> = {}): Column[] {
+  return [
+    { schema: listSchema("optional"), pages: [page], values: 6, ...changed },
+  ];
+}
+
+async function runOn(
+  file: Uint8Array,
+  options: { columns?: string } = {},
+): Promise<string | number[][]> {
+  writeFileSync(input, file);
+  try {
+    await built.run({
+      input,
+      output,
+      emit: ["softmax"],
+      dtype: "float64",
+      force: true,
+      ...options,
+    });
+  } catch (error) {
+    if (!(error instanceof built.SoftjacError)) throw error;
+    return `${error.code} ${error.message.replace(input, "file")}`;
+  }
+  const table = tableFromIPC(readFileSync(output));
+  return [...table.getChild("softmax")].map((row) => [...row]);
+}
+
+function softmaxOf(values: number[], classes: number): number[][] {
+  const rows = values.length / classes;
+  const flat = built.softmax(Float64Array.from(values), { rows, classes });
+  return Array.from({ length: rows }, (_, r) => [
+    ...flat.subarray(r * classes, (r + 1) * classes),
+  ]);
+}
+
+const where = "ERR_INPUT_FORMAT file: row group 0: column logits";
+
+test.each(VERSIONS)("sound pages of version %i", async (version) => {
+  expect(
+    await runOn(parquetFile(lists({ version, ...sound }), { rows: 2 })),
+  ).toEqual(softmaxOf(LOGITS, 3));
+});
+
+test.each<[string, Partial<Page>, string]>([
+  [
+    "a definition level above the schema's",
+    { definition: [12, 64] },
+    "expected definition levels of at most 3, found 64",
+  ],
+  [
+    "a repetition level above the schema's",
+    { repetition: [4, 0, 8, 2] },
+    "expected repetition levels of at most 1, found 2",
+  ],
+  [
+    "a definition level too few",
+    { definition: [10, 3] },
+    "expected 6 definition levels as the page header says, found the end of their bytes after 5",
+  ],
+  [
+    "bit-packed levels that are cut",
+    { definition: [3, 0xff] },
+    "expected 6 definition levels as the page header says, found the end of their bytes after 0",
+  ],
+  [
+    "a run that has no level",
+    { definition: [12] },
+    "expected 6 definition levels as the page header says, found the end of their bytes after 0",
+  ],
+  [
+    "a run that has no end",
+    { definition: [255, 255, 255, 255, 255, 255] },
+    "expected 6 definition levels as the page header says, found the end of their bytes after 0",
+  ],
+  [
+    "a definition level too many",
+    { definition: [14, 3] },
+    "expected 6 definition levels as the page header says, found at least 7",
+  ],
+  [
+    "a byte after the levels",
+    { definition: [12, 3, 0] },
+    "expected 2 bytes of definition levels, found 3",
+  ],
+  [
+    "values before the first row",
+    { repetition: [3, 0b110111] },
+    "expected a first repetition level of 0, found 1",
+  ],
+  [
+    "a negative number of values",
+    { values: -1 },
+    "expected a number of values, found -1",
+  ],
+])("%s", async (_, changed, text) => {
+  for (const version of VERSIONS)
+    expect(
+      await runOn(
+        parquetFile(lists({ version, ...sound, ...changed }), { rows: 2 }),
+      ),
+    ).toBe(`${where}, page 0: ${text}`);
+});
+
+test("a bit-packed level above the schema's", async () => {
+  const page = { ...sound, definition: [3, 0b11_10_10_10, 0b1010] };
+  for (const version of VERSIONS) {
+    const columns = lists(
+      { version, ...page },
+      { schema: listSchema("required") },
+    );
+    expect(await runOn(parquetFile(columns, { rows: 2 }))).toBe(
+      `${where}, page 0: expected definition levels of at most 2, found 3`,
+    );
+  }
+});
+
+test.each<[string, Page, string]>([
+  [
+    "longer than the page",
+    { version: 1, ...sound, definitionBytes: 1000 },
+    "expected levels inside the 60 bytes of the page, found 1010 bytes of them",
+  ],
+  [
+    "longer than the page of version 2",
+    { version: 2, ...sound, definitionBytes: 1000 },
+    "expected levels inside the 52 bytes of the page, found 1002 bytes of them",
+  ],
+  [
+    "of a negative length",
+    { version: 2, ...sound, definitionBytes: -1 },
+    "expected a number of bytes of definition levels, found -1",
+  ],
+  [
+    "of another encoding",
+    { version: 1, ...sound, levelEncoding: 4 },
+    "expected repetition levels encoded as RLE, found encoding 4",
+  ],
+  [
+    "with other rows than the header says",
+    { version: 2, ...sound, rows: 3 },
+    "expected 3 rows as the page header says, found 2",
+  ],
+  [
+    "with other nulls than the header says",
+    { version: 2, ...sound, nulls: 1 },
+    "expected 1 nulls as the page header says, found 0",
+  ],
+])("levels %s", async (_, page, text) => {
+  expect(await runOn(parquetFile(lists(page), { rows: 2 }))).toBe(
+    `${where}, page 0: ${text}`,
+  );
+});
+
+test.each([
+  ["Snappy", 1],
+  ["GZIP", 2],
+  ["Brotli", 4],
+  ["LZ4 as Hadoop frames it", 5],
+  ["Zstandard", 6],
+  ["LZ4", 7],
+])("levels in pages compressed by %s", async (_, codec) => {
+  for (const version of VERSIONS) {
+    const page = { version, ...sound };
+    expect(await runOn(parquetFile(lists(page), { rows: 2, codec }))).toEqual(
+      softmaxOf(LOGITS, 3),
+    );
+    const damaged = lists({ ...page, definition: [12, 64] });
+    expect(await runOn(parquetFile(damaged, { rows: 2, codec }))).toBe(
+      `${where}, page 0: expected definition levels of at most 3, found 64`,
+    );
+  }
+});
+
+test("the page is named, and the column", async () => {
+  const page = (definition: number[]): Page => ({
+    version: 1,
+    ...sound,
+    values: 3,
+    repetition: [],
+    definition,
+    data: [1, 2, 3],
+  });
+  const flat = (second: number[]): Column[] => [
+    { schema: flatSchema("a"), pages: [page([6, 1]), page([6, 1])], values: 6 },
+    { schema: flatSchema("b"), pages: [page([6, 1]), page(second)], values: 6 },
+  ];
+  const options = { columns: "[ab]" };
+  expect(await runOn(parquetFile(flat([6, 1]), { rows: 6 }), options)).toEqual(
+    softmaxOf([1, 1, 2, 2, 3, 3, 1, 1, 2, 2, 3, 3], 2),
+  );
+  expect(await runOn(parquetFile(flat([6, 2]), { rows: 6 }), options)).toBe(
+    "ERR_INPUT_FORMAT file: row group 0: column b, page 1: expected definition levels of at most 1, found 2",
+  );
+});
+
+test("other counts in the footer than in the pages", async () => {
+  const page: Page = { version: 1, ...sound };
+  expect(
+    await runOn(parquetFile(lists(page, { values: 7 }), { rows: 2 })),
+  ).toBe(`${where}: expected 7 values as the footer says, found 6`);
+  expect(await runOn(parquetFile(lists(page), { rows: 3 }))).toBe(
+    `${where}: expected 3 rows as the footer says, found 2`,
+  );
+});

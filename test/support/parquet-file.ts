@@ -1,0 +1,217 @@
+import { brotliCompressSync, gzipSync } from "node:zlib";
+
+// Writes small Parquet files by hand, so that any number in them can be wrong.
+
+/** A struct of Thrift's compact protocol: integers, texts, lists of structs, and structs by field number. */
+type Struct = { [id: number]: number | string | Struct | Struct[] | number[] };
+
+export interface Page {
+  version: 1 | 2;
+  /** Numbers that the header has, where they are not those of the page. */
+  values: number;
+  rows?: number;
+  nulls?: number;
+  /** Sections of levels, without their length; empty: none. */
+  repetition: number[];
+  definition: number[];
+  /** Length of the definition levels, where it is not theirs. */
+  definitionBytes?: number;
+  /** Encoding that the header names; 3: RLE. */
+  levelEncoding?: number;
+  data: number[];
+}
+
+export interface Column {
+  /** Schema elements below the root, the top-level column first. */
+  schema: Struct[];
+  pages: Page[];
+  /** Number that the footer has. */
+  values: number;
+}
+
+const DOUBLE = 5;
+const REPETITION = { required: 0, optional: 1, repeated: 2 };
+
+/** Schema of a column of lists of doubles; its definition levels reach 2, or 3 where the list may be null. */
+export function listSchema(list: "required" | "optional"): Struct[] {
+  return [
+    { 3: REPETITION[list], 4: "logits", 5: 1, 6: 3 },
+    { 3: REPETITION.repeated, 4: "list", 5: 1 },
+    { 1: DOUBLE, 3: REPETITION.optional, 4: "element" },
+  ];
+}
+
+export function flatSchema(name: string): Struct[] {
+  return [{ 1: DOUBLE, 3: REPETITION.optional, 4: name }];
+}
+
+/** Compresses by what each format has for data that does not compress. */
+const CODECS: { [codec: number]: (data: Buffer) => Buffer } = {
+  0: (data) => data,
+  1: (data) =>
+    Buffer.from([
+      ...varint(data.length),
+      61 << 2,
+      ...uint(data.length - 1, 2),
+      ...data,
+    ]),
+  2: (data) => gzipSync(data),
+  4: (data) => brotliCompressSync(data),
+  5: (data) => {
+    const block = lz4(data);
+    const sizes = Buffer.alloc(8);
+    sizes.writeUInt32BE(data.length);
+    sizes.writeUInt32BE(block.length, 4);
+    return Buffer.concat([sizes, block]);
+  },
+  // a frame with its content size in 4 bytes and one raw block, which is the last
+  6: (data) =>
+    Buffer.from([
+      ...[0x28, 0xb5, 0x2f, 0xfd, 0xa0],
+      ...uint(data.length, 4),
+      ...uint(8 * data.length + 1, 3),
+      ...data,
+    ]),
+  7: lz4,
+};
+
+/** A file of one row group. */
+export function parquetFile(
+  columns: Column[],
+  { rows, codec = 0 }: { rows: number; codec?: number },
+): Buffer {
+  let file = Buffer.from("PAR1");
+  const chunks = columns.map(({ schema, pages, values }) => {
+    const start = file.length;
+    for (const page of pages)
+      file = Buffer.concat([file, pageBytes(page, codec)]);
+    const bytes = file.length - start;
+    const path = schema.map((element) => element[4] as string);
+    return {
+      2: start,
+      3: {
+        1: DOUBLE,
+        2: [0],
+        3: path as unknown as number[],
+        4: codec,
+        5: values,
+        6: bytes,
+        7: bytes,
+        9: start,
+      },
+    };
+  });
+  const schema = [
+    { 4: "schema", 5: columns.length },
+    ...columns.flatMap((column) => column.schema),
+  ];
+  const footer = Buffer.from(
+    struct({
+      1: 1,
+      2: schema,
+      3: rows,
+      4: [{ 1: chunks, 2: file.length, 3: rows }],
+    }),
+  );
+  return Buffer.concat([
+    file,
+    footer,
+    Buffer.from(uint(footer.length, 4)),
+    Buffer.from("PAR1"),
+  ]);
+}
+
+function pageBytes(page: Page, codec: number): Buffer {
+  const { version, values, rows = 0, nulls = 0, levelEncoding = 3 } = page;
+  const { repetition, definition, data } = page;
+  const definitionBytes = page.definitionBytes ?? definition.length;
+  const prefix = (levels: number[], length: number) =>
+    levels.length === 0 ? levels : [...uint(length, 4), ...levels];
+  const numbers = Buffer.from(Float64Array.from(data).buffer);
+  const compress = CODECS[codec] as (data: Buffer) => Buffer;
+  const levels = Buffer.from(
+    version === 1
+      ? [
+          ...prefix(repetition, repetition.length),
+          ...prefix(definition, definitionBytes),
+        ]
+      : [...repetition, ...definition],
+  );
+  const body =
+    version === 1
+      ? compress(Buffer.concat([levels, numbers]))
+      : Buffer.concat([levels, compress(numbers)]);
+  const header: Struct =
+    version === 1
+      ? { 5: { 1: values, 2: 0, 3: levelEncoding, 4: levelEncoding } }
+      : {
+          8: {
+            1: values,
+            2: nulls,
+            3: rows,
+            4: 0,
+            5: definitionBytes,
+            6: repetition.length,
+          },
+        };
+  return Buffer.concat([
+    Buffer.from(
+      struct({
+        1: version === 1 ? 0 : 3,
+        2: levels.length + numbers.length,
+        3: body.length,
+        ...header,
+      }),
+    ),
+    body,
+  ]);
+}
+
+/** Fields whose integers have 64 bits are read from those of 32 as well. */
+function struct(fields: Struct): number[] {
+  let last = 0;
+  const bytes = Object.entries(fields).flatMap(([key, value]) => {
+    const id = Number(key);
+    const head = ((id - last) << 4) | typeOf(value);
+    last = id;
+    return [head, ...encoded(value)];
+  });
+  return [...bytes, 0];
+}
+
+function typeOf(value: Struct[number]): number {
+  if (typeof value === "number") return 6;
+  if (typeof value === "string") return 8;
+  return Array.isArray(value) ? 9 : 12;
+}
+
+function encoded(value: Struct[number]): number[] {
+  if (typeof value === "number")
+    return varint(value < 0 ? -2 * value - 1 : 2 * value);
+  if (typeof value === "string")
+    return [...varint(value.length), ...Buffer.from(value)];
+  if (!Array.isArray(value)) return struct(value);
+  const [first = 0] = value;
+  return [
+    (value.length << 4) | (typeof first === "number" ? 5 : typeOf(first)),
+    ...value.flatMap(encoded),
+  ];
+}
+
+function varint(value: number): number[] {
+  return value < 128
+    ? [value]
+    : [(value % 128) | 128, ...varint(Math.floor(value / 128))];
+}
+
+function uint(value: number, bytes: number): number[] {
+  return Array.from(
+    { length: bytes },
+    (_, k) => Math.floor(value / 256 ** k) % 256,
+  );
+}
+
+/** A block of literals; they are 15 to 269 bytes. */
+function lz4(data: Buffer): Buffer {
+  return Buffer.from([0xf0, data.length - 15, ...data]);
+}

@@ -1,0 +1,105 @@
+import { Damaged } from "./decompress/failure.js";
+
+// The levels of a page (parquet-format, Encodings.md, "RLE/Bit-Packing Hybrid"), of as many bits as the greatest needs:
+//
+//   run: varint 2 n     | level in whole bytes                 n times the same level
+//        varint 2 n + 1 | 8 n levels, lowest bits first        the last run may have levels that do not count
+
+/** What the levels of a page say of its rows and nulls. */
+export interface LevelCounts {
+  first: number;
+  zeros: number;
+  /** Levels that are the greatest of the schema. */
+  greatest: number;
+}
+
+export interface Levels {
+  kind: "repetition" | "definition";
+  max: number;
+  /** Number of levels. */
+  values: number;
+}
+
+/** Bits that are set in each byte. */
+const ONES = Uint8Array.from({ length: 256 }, (_, byte) => {
+  let ones = 0;
+  for (let rest = byte; rest > 0; rest >>>= 1) ones += rest & 1;
+  return ones;
+});
+
+/** Counts the levels of a section. @throws Damaged unless they are as many, and no greater, than they should be */
+export function countLevels(section: Uint8Array, levels: Levels): LevelCounts {
+  const { kind, max, values } = levels;
+  const bits = 32 - Math.clz32(max);
+  const counts: LevelCounts = { first: 0, zeros: 0, greatest: 0 };
+  let at = 0;
+  let seen = 0;
+  const add = (level: number, times: number) => {
+    if (level > max)
+      throw new Damaged(
+        `expected ${kind} levels of at most ${max}, found ${level}`,
+      );
+    if (seen === 0) counts.first = level;
+    if (level === 0) counts.zeros += times;
+    if (level === max) counts.greatest += times;
+    seen += times;
+  };
+  const addPacked = (count: number) => {
+    const end = at + Math.ceil((count * bits) / 8);
+    if (end > section.length) throw few(levels, seen);
+    // Most of all: whether a value starts a row of a list.
+    if (bits === 1 && count >= 8) {
+      const whole = at + (count >>> 3);
+      let ones = 0;
+      for (let k = at; k < whole; k++)
+        ones += ONES[section[k] as number] as number;
+      if (seen === 0) counts.first = (section[at] as number) & 1;
+      counts.zeros += 8 * (whole - at) - ones;
+      counts.greatest += ones;
+      seen += 8 * (whole - at);
+      at = whole;
+      count &= 7;
+    }
+    for (let k = 0; k < count; k++) {
+      const byte = at + ((k * bits) >>> 3);
+      const shift = (k * bits) & 7;
+      const [low, high] = [section[byte] as number, section[byte + 1] ?? 0];
+      add((((high << 8) | low) >>> shift) & ((1 << bits) - 1), 1);
+    }
+    at = end;
+  };
+  while (seen < values) {
+    let header = 0;
+    for (let shift = 0, byte = 128; byte >= 128; shift += 7) {
+      if (at >= section.length || shift > 28) throw few(levels, seen);
+      byte = section[at++] as number;
+      header += (byte & 127) * 2 ** shift;
+    }
+    const run = Math.floor(header / 2);
+    if (header % 2) {
+      const start = at;
+      addPacked(Math.min(8 * run, values - seen));
+      // The bytes of levels that do not count may be missing.
+      at = Math.min(start + run * bits, section.length);
+    } else {
+      if (at >= section.length) throw few(levels, seen);
+      if (run > values - seen)
+        throw new Damaged(
+          `expected ${values} ${kind} levels as the page header says, found at least ${seen + run}`,
+        );
+      if (run > 0) add(section[at] as number, run);
+      at++;
+    }
+  }
+  if (at < section.length)
+    throw new Damaged(
+      `expected ${at} bytes of ${kind} levels, found ${section.length}`,
+    );
+  return counts;
+}
+
+function few({ kind, values }: Levels, found: number): Damaged {
+  return new Damaged(
+    `expected ${values} ${kind} levels as the page header says, found the end of their bytes after ${found}`,
+  );
+}

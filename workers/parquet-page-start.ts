@@ -1,0 +1,100 @@
+import { brotliDecompressSync, gunzipSync, constants as zlib } from "node:zlib";
+import zstd from "@foxglove/wasm-zstd";
+import { Damaged } from "./decompress/failure.js";
+import { decodeBlock } from "./decompress/lz4-block.js";
+import { decodeSnappyStart } from "./decompress/snappy.js";
+
+/** Of a page, decoded at once: the levels of most pages. */
+const START_BYTES = 64 << 10;
+/** Of compressed bytes, given to a decoder that does not stop by itself. */
+const STEP_BYTES = 16 << 10;
+
+/** Returns the decoded bytes of a page: the first `needed`, and possibly more. */
+type Decode = (page: Uint8Array, needed: number, bytes: number) => Uint8Array;
+
+const DECODERS: { [codec: string]: Decode } = {
+  uncompressed: (page) => page,
+  SNAPPY: (page, needed) => decodeSnappyStart(page, needed),
+  GZIP: inSteps((part) => gunzipSync(part, { finishFlush: zlib.Z_SYNC_FLUSH })),
+  BROTLI: inSteps((part) =>
+    brotliDecompressSync(part, { finishFlush: zlib.BROTLI_OPERATION_FLUSH }),
+  ),
+  ZSTD: (page, _, bytes) => zstd.decompress(page, bytes),
+  LZ4_RAW: decodeLz4,
+  LZ4: (page, needed, bytes) =>
+    decodeHadoopLz4(page, needed) ?? decodeLz4(page, needed, bytes),
+};
+
+/** Loads what decodes pages of a codec; returns false for one that is not known, which Parquet's decoder refuses. */
+export async function loadCodec(codec: string): Promise<boolean> {
+  if (codec === "ZSTD") await zstd.isLoaded;
+  return codec in DECODERS;
+}
+
+/**
+ * Returns a function that decodes the start of a page of `bytes` decoded bytes: at least as many as are needed, and
+ * few more, because the levels come first and are a small part of most pages. The function throws Damaged.
+ */
+export function pageStart(
+  codec: string,
+  page: Uint8Array,
+  bytes: number,
+): (needed: number) => Uint8Array {
+  const decode = DECODERS[codec] as Decode;
+  let start: Uint8Array = new Uint8Array(0);
+  return (needed) => {
+    if (needed > bytes)
+      throw new Damaged(
+        `expected levels inside the ${bytes} bytes of the page, found ${needed} bytes of them`,
+      );
+    if (start.length < needed)
+      try {
+        start = decode(
+          page,
+          Math.min(bytes, Math.max(needed, START_BYTES)),
+          bytes,
+        );
+      } catch {
+        // Its own error is no more exact.
+      }
+    if (start.length < needed)
+      throw new Damaged(
+        `expected ${bytes} bytes compressed as ${codec}, found damage`,
+      );
+    return start;
+  };
+}
+
+function inSteps(decode: (part: Uint8Array) => Uint8Array): Decode {
+  return (page, needed) => {
+    for (let given = STEP_BYTES; ; given *= 4) {
+      const decoded = decode(page.subarray(0, given));
+      if (decoded.length >= needed || given >= page.length) return decoded;
+    }
+  };
+}
+
+function decodeLz4(page: Uint8Array, _: number, bytes: number): Uint8Array {
+  // No sequence of an LZ4 block decodes to more than 255 times its bytes.
+  const out = new Uint8Array(Math.min(bytes, 255 * page.length));
+  return out.subarray(0, decodeBlock(page, out, 0));
+}
+
+/** LZ4 as Hadoop frames it: decoded bytes (uint32, big-endian), bytes, block; and so on. Returns null where it is not. */
+function decodeHadoopLz4(page: Uint8Array, needed: number): Uint8Array | null {
+  const view = new DataView(page.buffer, page.byteOffset, page.byteLength);
+  const blocks: Uint8Array[] = [];
+  let decoded = 0;
+  for (let at = 0; at + 8 <= page.length && decoded < needed; ) {
+    const bytes = view.getUint32(at);
+    const blockEnd = at + 8 + view.getUint32(at + 4);
+    if (blockEnd > page.length || bytes > 255 * page.length) return null;
+    const out = new Uint8Array(bytes);
+    if (decodeBlock(page.subarray(at + 8, blockEnd), out, 0) !== bytes)
+      return null;
+    blocks.push(out);
+    decoded += bytes;
+    at = blockEnd;
+  }
+  return Buffer.concat(blocks);
+}
