@@ -1,3 +1,4 @@
+import { storesUtf8 } from "./arrow/utf8-texts.js";
 import { keptRanges } from "./input/kept-pieces.js";
 import type { LogitsFile } from "./input/logits-file.js";
 import type { PlacedBatch } from "./output/jacobian-file.js";
@@ -25,6 +26,7 @@ export function keptTask(
       name: field.name,
       bits,
       offsetBytes,
+      utf8: storesUtf8(field),
       indexLimit: dictionaryValues,
       signed: indexType?.kind === "Int" && indexType.signed,
       validity: range.hasNulls,

@@ -1,3 +1,5 @@
+import { isUtf8 } from "node:buffer";
+import { Utf8Texts } from "../src/arrow/utf8-texts.js";
 import {
   type DataBuffer,
   VIEW_BYTES,
@@ -125,7 +127,7 @@ class ColumnCopier {
   }
 
   variableLength(piece: KeptPiece): void {
-    const { offsetBytes, out } = this.column;
+    const { offsetBytes, out, utf8 } = this.column;
     const step = COPY_BYTES / offsetBytes;
     for (let from = piece.from; from < piece.to; from += step) {
       const count = Math.min(step, piece.to - from);
@@ -139,13 +141,26 @@ class ColumnCopier {
         out.offsets + this.#offsets,
       );
       this.#offsets += count * offsetBytes;
-      for (let at = first; at < last; at += COPY_BYTES) {
-        const part = Math.min(COPY_BYTES, last - at);
-        this.write(
-          this.read(piece.values + at, part),
-          out.values + this.#values,
+      const shift = first - this.#values;
+      const view = new DataView(bytes.buffer);
+      const texts = new Utf8Texts(
+        count,
+        (k) => shift + getOffset(view, k * offsetBytes, offsetBytes),
+      );
+      for (let at = first; at < last; ) {
+        const part = this.read(
+          piece.values + at,
+          Math.min(COPY_BYTES, last - at),
         );
-        this.#values += part;
+        const whole = utf8 ? texts.check(part, at) : part.byteLength;
+        if (whole === null) {
+          const read = (start: number, length: number) =>
+            this.read(piece.values + start, length);
+          throw this.#notUtf8(piece, from + texts.firstBad(read));
+        }
+        this.write(part.subarray(0, whole), out.values + this.#values);
+        this.#values += whole;
+        at += whole;
       }
     }
   }
@@ -176,12 +191,23 @@ class ColumnCopier {
         const bit = from + k - (piece.from & ~7);
         if (valid && !((valid[bit >> 3] as number) & (1 << (bit & 7))))
           continue;
-        texts.add(this.#value(values, view, k, piece, from));
+        const text = this.#value(values, view, k, piece, from);
+        if (this.column.utf8 && !isUtf8(text))
+          throw this.#notUtf8(piece, from + k);
+        texts.add(text);
       }
       texts.flush();
       this.write(new Uint8Array(offsets.buffer), out.offsets + this.#offsets);
       this.#offsets += offsets.byteLength;
     }
+  }
+
+  #notUtf8(piece: KeptPiece, index: number): TaskFailure {
+    return new TaskFailure({
+      kind: "damaged",
+      where: `column ${this.column.name}, row ${piece.rowStart - piece.from + index}`,
+      text: "expected UTF-8, found bytes that are not",
+    });
   }
 
   #value(

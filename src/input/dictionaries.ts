@@ -1,4 +1,5 @@
 import { describeField, type Field } from "../arrow/field.js";
+import { storesUtf8 } from "../arrow/utf8-texts.js";
 import { InputFormatError, InputUnsupportedError } from "../errors.js";
 import type { ArrowContainer } from "./arrow-container.js";
 import type { BatchMetadata, MessageMetadata } from "./arrow-metadata.js";
@@ -75,7 +76,13 @@ export function placeDictionaries(
     const placed = placeKept(context, message.batch, spans.columns, column);
     if (column.views) {
       const { rows } = message.batch;
-      const values = dictionaryWithoutViews(file, where, placed, rows);
+      const values = dictionaryWithoutViews(
+        file,
+        where,
+        placed,
+        rows,
+        storesUtf8(column.field),
+      );
       dictionaries.push({ id, isDelta, bodyStart: 0, ...values });
       count(id, rows);
       return;

@@ -1,44 +1,74 @@
+import { storesUtf8, Utf8Texts } from "../arrow/utf8-texts.js";
 import { InputFormatError } from "../errors.js";
 import type { ArrowContainer } from "./arrow-container.js";
 import type { KeptColumn } from "./kept-columns.js";
 import { readInput } from "./read-input.js";
 import type { KeptBuffers } from "./record-batch.js";
 
-/** Offsets read at once. */
+/** Offsets and values read at once. */
 const READ_BYTES = 1 << 20;
 
 /**
- * Checks that a dictionary's offsets rise and stay inside its values: every row that points into it depends on them.
+ * Checks that a dictionary's offsets rise and stay inside its values, and that texts are UTF-8: every row that points into
+ * it depends on them.
  * @throws InputFormatError
  */
 export function checkOffsets(
   file: ArrowContainer,
   where: string,
-  { offsets, valuesBytes }: KeptBuffers,
-  { offsetBytes }: KeptColumn,
+  { offsets, values, valuesBytes }: KeptBuffers,
+  { field, offsetBytes }: KeptColumn,
   count: number,
 ): void {
   if (offsetBytes === 0 || count === 0) return;
+  const read = (position: number, bytes: number) => {
+    const found = new Uint8Array(bytes);
+    readInput(file, found, position);
+    return found;
+  };
   let previous = 0;
   const step = READ_BYTES / offsetBytes;
-  for (let from = 0; from <= count; from += step) {
-    const bytes = new Uint8Array(
-      Math.min(step, count + 1 - from) * offsetBytes,
-    );
-    readInput(file, bytes, offsets + from * offsetBytes);
+  for (let from = 0; from < count; from += step) {
+    const texts = Math.min(step, count - from);
+    const bytes = read(offsets + from * offsetBytes, (texts + 1) * offsetBytes);
     const view = new DataView(bytes.buffer);
-    for (let at = 0; at < bytes.byteLength; at += offsetBytes) {
-      const offset =
-        offsetBytes === 4
-          ? view.getInt32(at, true)
-          : Number(view.getBigInt64(at, true));
-      if (offset < previous || offset > valuesBytes)
+    const offset = (k: number) =>
+      offsetBytes === 4
+        ? view.getInt32(4 * k, true)
+        : Number(view.getBigInt64(8 * k, true));
+    for (let k = 0; k <= texts; k++) {
+      if (offset(k) < previous || offset(k) > valuesBytes)
         throw new InputFormatError(
           file.path,
           where,
-          `expected an offset from ${previous} to ${valuesBytes} for value ${from + at / offsetBytes}, found ${offset}`,
+          `expected an offset from ${previous} to ${valuesBytes} for value ${from + k}, found ${offset(k)}`,
         );
-      previous = offset;
+      previous = offset(k);
+    }
+    if (!storesUtf8(field)) continue;
+    const checked = new Utf8Texts(texts, offset);
+    for (let at = offset(0); at < previous; ) {
+      const part = read(values + at, Math.min(READ_BYTES, previous - at));
+      const whole = checked.check(part, at);
+      if (whole === null) {
+        const bad = checked.firstBad((start, length) =>
+          read(values + start, length),
+        );
+        throw notUtf8(file.path, where, from + bad);
+      }
+      at += whole;
     }
   }
+}
+
+export function notUtf8(
+  path: string,
+  where: string,
+  value: number,
+): InputFormatError {
+  return new InputFormatError(
+    path,
+    `${where}, value ${value}`,
+    "expected UTF-8, found bytes that are not",
+  );
 }

@@ -1,7 +1,9 @@
+import { isUtf8 } from "node:buffer";
 import { VIEW_BYTES, ViewedValues, ViewOutside } from "../arrow/views.js";
 import { InputFormatError, InputUnsupportedError } from "../errors.js";
 import type { ArrowContainer } from "./arrow-container.js";
 import type { DictionaryBlock } from "./dictionaries.js";
+import { notUtf8 } from "./dictionary-values.js";
 import { readInput } from "./read-input.js";
 import type { KeptBuffers } from "./record-batch.js";
 
@@ -18,6 +20,7 @@ export function dictionaryWithoutViews(
   where: string,
   { nullCount, validity, values, valuesBytes, data }: KeptBuffers,
   rows: number,
+  utf8: boolean,
 ): Pick<DictionaryBlock, "batch" | "bodyBytes" | "body"> {
   const { path } = file;
   const read = (position: number, bytes: number) => {
@@ -35,6 +38,7 @@ export function dictionaryWithoutViews(
   for (let row = 0; row < rows; row++) {
     if (!valid || ((valid[row >> 3] as number) >> (row & 7)) & 1) {
       const text = textOf(row);
+      if (utf8 && !isUtf8(text)) throw notUtf8(path, where, row);
       if (end + text.byteLength > texts.byteLength)
         throw new InputUnsupportedError(
           path,

@@ -186,6 +186,8 @@ export interface KeptColumnTask {
   /** Bits per value; 0 for variable length. */
   bits: number;
   offsetBytes: 0 | 4 | 8;
+  /** Values of variable length must be UTF-8. */
+  utf8: boolean;
   /** Dictionary indices must be under this; null where they are not indices. */
   indexLimit: number | null;
   signed: boolean;
