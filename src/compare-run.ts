@@ -1,6 +1,5 @@
 import { fstatSync } from "node:fs";
 import { openCompressedComparison } from "./compressed/compressed-output.js";
-import { CODECS, type Codec } from "./compressed/protocol.js";
 import { type ArrowContainer, openArrow } from "./input/arrow-container.js";
 import { limitsOf } from "./input/limits.js";
 import { openLogits } from "./input/open-logits.js";
@@ -13,11 +12,14 @@ import {
   type RunOptions,
   resolveOptions,
 } from "./options.js";
-import { optionsOfFile } from "./options-of-file.js";
 import type { PlacedBatch } from "./output/jacobian-file.js";
 import type { PendingOutput } from "./output/output-target.js";
 import { Crew } from "./pool/crew.js";
 import { ReportBuilder } from "./report.js";
+import {
+  decodeRunMetadata,
+  withStoredOptions,
+} from "./results/run-metadata.js";
 import type { RunHooks } from "./run.js";
 import { VERSION } from "./version.js";
 import { whereInBlocks, whereInFile } from "./where-in-file.js";
@@ -31,10 +33,10 @@ export interface ByteComparison {
 }
 
 /**
- * Does the run that made a file again, and compares every byte with the file's in the place of writing it: row numbers,
+ * Repeats the run that made a file, and compares every byte with the file's in the place of writing it: row numbers,
  * kept columns, results and metadata. Takes the time of a run, or less.
  *
- * @param inputs the input file, and the columns of it that went into the results
+ * @param inputs the input file, and options in the place of those that the metadata states
  * @throws SoftjacError as run would
  */
 export async function compareRun(
@@ -44,21 +46,28 @@ export async function compareRun(
 ): Promise<ByteComparison> {
   const file = openArrow(path, { limits: limitsOf(inputs) });
   try {
-    const made = optionsOfFile(file);
-    if (made.version !== VERSION)
+    const made = decodeRunMetadata(path, file.schema.metadata);
+    const { version, source, rowStart, rowEnd } = made;
+    if (version !== VERSION)
       return {
         compared: false,
-        finding: `bytes not compared: made by version ${made.version}, this is ${VERSION}`,
+        finding: `bytes not compared: made by version ${version}, this is ${VERSION}`,
       };
     if (file.format !== "arrow-file")
       return {
         compared: false,
         finding: "bytes not compared: it is a stream, a run writes files",
       };
+    const resolved = resolveOptions({
+      ...(withStoredOptions(made, inputs) as typeof inputs),
+      forceDense: true,
+      output: path,
+    });
+    const isPart = rowStart !== undefined && rowEnd !== undefined;
     const options = {
-      ...resolveOptions({ ...made.options, ...inputs, output: path }),
-      source: made.source,
-      part: made.part,
+      ...resolved,
+      source: source ?? resolved.source,
+      part: isPart ? { rowStart, rowEnd } : null,
     };
     const difference = await firstDifference(file, options, hooks);
     return {
@@ -84,7 +93,7 @@ async function firstDifference(
   const batches: PlacedBatch[] = [];
   const job = planJob(options, logits, true);
   const crew = new Crew();
-  const codec = codecOf(file);
+  const codec = options.compress ?? null;
   const output: PendingOutput = codec
     ? await openCompressedComparison(compressed(job, codec), file.fd)
     : comparison(file.fd);
@@ -129,13 +138,4 @@ function comparison(fd: number): PendingOutput {
     commit: async () => {},
     discard: async () => {},
   };
-}
-
-/** How the record batches of a file are compressed: all of them as the first, in files of ours. */
-function codecOf(file: ArrowContainer): Codec | null {
-  const [first] = file.recordBatches;
-  if (!first) return null;
-  const found = file.message(first, "record batch 0").batch?.compression;
-  const names = Object.keys(CODECS) as Codec[];
-  return names.find((name) => CODECS[name] === found) ?? null;
 }

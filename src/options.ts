@@ -3,7 +3,7 @@ import { basename, dirname } from "node:path";
 import { checkNames, checkPath, checkValue } from "./check-options.js";
 import { UsageError } from "./errors.js";
 import { type Limits, limitsOf } from "./input/limits.js";
-import type { OpenOptions } from "./input/logits-file.js";
+import type { LogitsFile, OpenOptions } from "./input/logits-file.js";
 import { RUN_OPTIONS } from "./options-table.js";
 import type { Part } from "./part.js";
 import {
@@ -18,7 +18,9 @@ import {
   inputsOf,
   type RunEmit,
 } from "./results/emit-options.js";
+import { encodeRunMetadata } from "./results/run-metadata.js";
 import { isS3 } from "./store/location.js";
+import { VERSION } from "./version.js";
 
 /** What a file may say of itself before it is refused; each has a default that files which people have do not reach. */
 export type LimitOptions = {
@@ -203,6 +205,28 @@ function refuseForCoo({ onBadRow, keep = [] }: RunOptions): void {
       `keep: expected no columns to keep in layout coo, whose table rows are entries (join them by row), found ${keep.join(", ")}`,
       "keep",
     );
+}
+
+/** Metadata of the output: how it is made, in the same bytes for any threads, chunks and kernel. */
+export function metadataOf(
+  options: ResolvedOptions,
+  logits: LogitsFile,
+  dtype: "float32" | "float64",
+): [key: string, value: string][] {
+  const { part, inputs, keep, ...others } = options;
+  const { rows, classes, classNames, selection } = logits;
+  return encodeRunMetadata({
+    ...others,
+    ...part,
+    ...Object.fromEntries(inputs.map(({ option, name }) => [option, name])),
+    keep: keep.length > 0 ? keep : undefined,
+    version: VERSION,
+    rows,
+    classes,
+    classNames: classNames ?? undefined,
+    dtype,
+    ...selection,
+  });
 }
 
 /** What opening the input must know. */

@@ -273,7 +273,6 @@ describe("nothing imports upward", () => {
       "src/results",
       "src/run",
       "src/verify/draws",
-      "src/verify/stored-run",
     ],
     "src/report-page/numbers": [
       "node:",
@@ -285,7 +284,6 @@ describe("nothing imports upward", () => {
       "src/reader",
       "src/report-page",
       "src/results",
-      "src/verify/stored-run",
     ],
     "src/report-page/drawing": [
       "node:",

@@ -22,7 +22,7 @@ export const VERIFY_COMMAND: CommandSpec = {
   examples: [
     "jacobian.arrow --input logits.arrow",
     "jacobian.arrow --input logits.arrow --all",
-    "loss.arrow --input logits.arrow --label label --sample 100000",
+    "loss.arrow --input logits.arrow --sample 100000",
   ],
   execute: (options, settings) =>
     carryOut({

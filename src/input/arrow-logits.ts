@@ -103,6 +103,11 @@ function place(
     dtype: resultType(logits.type),
     form: logits.form,
     column: logits.name,
+    selection:
+      options.columns === undefined
+        ? { column: logits.name }
+        : { columns: logits.name },
+    classNames: logits.classNames,
     nullLogit: options.nullLogit ?? "error",
     inputs: inputs.map((input, n) =>
       inputColumn(file, input, batches, n + 1, classes),

@@ -8,8 +8,11 @@ import {
 
 export type FloatType = "float32" | "float64";
 
-/** Which columns of a file hold the logits, and in what form; `values` are the classes, null where they stand in the data. */
-export type LogitsColumn = NumberColumn;
+/** The columns of a file that hold the logits, and their form; `values` are the classes, null where the data has them. */
+export interface LogitsColumn extends NumberColumn {
+  /** Names of the classes, where they are columns or fields of a struct. */
+  classNames: string[] | null;
+}
 
 /** Type of the results of logits of a type, unless another is asked for: float32 for what it holds. */
 export function resultType(type: NumberType): FloatType {
@@ -93,7 +96,9 @@ function listColumn(path: string, field: Field, place: number): LogitsColumn {
       `expected lists, or a struct, of numbers of one type, found ${describeField(field)}`,
     );
   refuseOtherTensors(path, where, field);
-  return column;
+  const classNames =
+    column.form === "struct" ? field.children.map(({ name }) => name) : null;
+  return { ...column, classNames };
 }
 
 /** A fixed_shape_tensor of logits has one dimension: in another its numbers stand otherwise than in order of classes. */
@@ -149,6 +154,7 @@ function separateColumns(
     name: pattern,
     columns: places,
     values: places.length,
+    classNames: columns.map(({ name }) => name),
   };
 }
 

@@ -17,7 +17,12 @@ export interface LogitsFile extends InputFile {
   /** Of the results, unless another is asked for. */
   dtype: FloatType;
   form: SourceForm;
+  /** As reports and messages call what holds the logits: a column, the pattern of columns, or `array`. */
   column: string;
+  /** Options that select the same logits in the same file. */
+  selection: LogitsSelection;
+  /** Names of the classes, where they are columns or fields of a struct. */
+  classNames: readonly string[] | null;
   /** What a null among logits is: an error, or a masked class. */
   nullLogit: "error" | "mask";
   /** The other columns of numbers that results need. */

@@ -1,5 +1,5 @@
+import type { StoredRun } from "../results/run-metadata.js";
 import type { FoundColumn } from "../verify/output-columns.js";
-import type { StoredRun } from "../verify/stored-run.js";
 import { BlockEntries } from "./block-entries.js";
 import { checkP, checkPlaces } from "./check-values.js";
 import type { Example, StoredBlock } from "./example.js";

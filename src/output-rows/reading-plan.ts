@@ -1,6 +1,6 @@
 import { isEntriesLayout } from "../results/catalogue.js";
+import type { StoredRun } from "../results/run-metadata.js";
 import type { OutputColumn } from "../verify/output-columns.js";
-import type { StoredRun } from "../verify/stored-run.js";
 
 /** Where each number of a row comes from; null: nothing in the file tells it. */
 export interface NumberSources {

@@ -5,6 +5,7 @@ import { openPlainArrow } from "../input/compression/open-plain.js";
 import { singleNumbers } from "../input/number-column.js";
 import { placeBatches } from "../reader/file-batches.js";
 import { FileBytes } from "../reader/file-bytes.js";
+import { readStoredRun, type StoredRun } from "../results/run-metadata.js";
 import { chunkRowsOf } from "../verify/chunk-rows.js";
 import { Findings } from "../verify/findings.js";
 import {
@@ -13,7 +14,6 @@ import {
   findColumns,
   findRowColumn,
 } from "../verify/output-columns.js";
-import { readStoredRun, type StoredRun } from "../verify/stored-run.js";
 import type { Example, ExampleChunk } from "./example.js";
 import { coordinateChunks, tableChunks } from "./example-chunks.js";
 import { ExampleDecoder } from "./example-decoder.js";

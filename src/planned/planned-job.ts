@@ -4,7 +4,7 @@ import type { LogitsFile } from "../input/logits-file.js";
 import { sourcesOf } from "../input/source-pieces.js";
 import { DIRECT_BYTES } from "../io/direct.js";
 import { keptShapes } from "../kept-shapes.js";
-import type { ResolvedOptions } from "../options.js";
+import { metadataOf, type ResolvedOptions } from "../options.js";
 import { encodeDictionary } from "../output/dictionaries.js";
 import type { JacobianBatchShape } from "../output/jacobian-batch.js";
 import {
@@ -13,7 +13,6 @@ import {
   layoutJacobianFile,
 } from "../output/jacobian-file.js";
 import { jacobianSchema } from "../output/jacobian-schema.js";
-import { metadataOf } from "../output-metadata.js";
 import { rowsOf } from "../part.js";
 import { type Plan, planRun } from "../plan.js";
 import { type ResultColumn, resultColumns } from "../results/columns.js";

@@ -14,8 +14,7 @@ import {
 } from "../input/number-column.js";
 import type { Layout } from "../results/catalogue.js";
 import type { BlockResult } from "./block-result.js";
-import type { FileMetadata } from "./file-metadata.js";
-import type { OpenJacobianOptions } from "./reader-options.js";
+import type { KnownOfFile } from "./reader-options.js";
 
 /** The columns that blocks are in. */
 export interface BlockColumns {
@@ -53,7 +52,7 @@ const PARTS: Record<Exclude<BlockColumns["form"], "lists">, Part[]> = {
 export function selectBlockColumns(
   path: string,
   fields: readonly Field[],
-  known: FileMetadata & OpenJacobianOptions,
+  known: KnownOfFile,
 ): BlockColumns {
   const has = (name: string) => fields.some((field) => field.name === name);
   const row = numbersOf(path, fields, ["row", false, "whole"]);
@@ -68,7 +67,7 @@ export function selectBlockColumns(
 function formOf(
   path: string,
   fields: readonly Field[],
-  { layout }: { layout?: Layout },
+  { layout }: KnownOfFile,
   has: (name: string) => boolean,
 ): BlockColumns["form"] {
   const blocks = has("jacobian") || has("log_jacobian");
@@ -103,7 +102,7 @@ function formOf(
 function resultOf(
   path: string,
   form: BlockColumns["form"],
-  { result, emit }: FileMetadata & OpenJacobianOptions,
+  { result, emit }: KnownOfFile,
   has: (name: string) => boolean,
 ): BlockResult {
   const there = (name: BlockResult) => {

@@ -5,12 +5,12 @@ import {
   UsageError,
 } from "../errors.js";
 import type { NumberColumn } from "../input/number-column.js";
+import type { RunMetadata } from "../results/run-metadata.js";
 import type { BlockColumns } from "./block-columns.js";
 import { blockShape } from "./block-shape.js";
 import type { ByteSource } from "./byte-source.js";
 import type { BlockForm } from "./example-parts.js";
 import type { FileBatch } from "./file-batches.js";
-import type { FileMetadata } from "./file-metadata.js";
 import type { FloatType } from "./float-array.js";
 import { ReadAhead } from "./read-ahead.js";
 import type { StoredColumn } from "./stored-column.js";
@@ -24,7 +24,7 @@ export interface BlockFacts {
   /** The shape of arrow.fixed_shape_tensor, where the block's column is one. */
   tensor: readonly number[] | null;
   /** What its metadata and the caller say. */
-  known: FileMetadata;
+  known: RunMetadata;
   /** M. */
   rows: number;
 }
@@ -63,8 +63,8 @@ export async function formOfBlocks(
     ...layoutAndClasses,
     result,
     rows,
-    rowStart: known.row_start ?? 0,
-    rowEnd: known.row_end ?? rows,
+    rowStart: known.rowStart ?? 0,
+    rowEnd: known.rowEnd ?? rows,
     dtype: values.type as FloatType,
     temperature: known.temperature ?? null,
   };

@@ -1,10 +1,10 @@
 import { checkObject, checkPath } from "../check-options.js";
 import { openPlainArrow } from "../input/compression/open-plain.js";
+import { decodeRunMetadata } from "../results/run-metadata.js";
 import { selectBlockColumns } from "./block-columns.js";
 import { CoordinateExamples } from "./coordinate-examples.js";
 import { placeBatches } from "./file-batches.js";
 import { FileBytes } from "./file-bytes.js";
-import { readFileMetadata } from "./file-metadata.js";
 import { formOfBlocks } from "./form-of-blocks.js";
 import { JacobianReader } from "./jacobian-reader.js";
 import { type OpenJacobianOptions, withOptions } from "./reader-options.js";
@@ -31,7 +31,7 @@ export async function openJacobian(
   const bytes = new FileBytes(file);
   try {
     const { fields, metadata } = file.schema;
-    const known = withOptions(path, readFileMetadata(path, metadata), options);
+    const known = withOptions(path, decodeRunMetadata(path, metadata), options);
     const columns = selectBlockColumns(path, fields, known);
     const batches = placeBatches(file, columns);
     const tensor = tensorShape(path, fields[columns.parts[0]?.columns[0] ?? 0]);

@@ -1,12 +1,8 @@
 import { UsageError } from "../errors.js";
 import { shortName, shortValue } from "../printable.js";
-import { LAYOUTS, type Layout } from "../results/catalogue.js";
-import {
-  BLOCK_RESULTS,
-  type BlockResult,
-  MAX_CLASSES,
-} from "./block-result.js";
-import type { FileMetadata } from "./file-metadata.js";
+import { LAYOUTS, type Layout, MAX_CLASSES } from "../results/catalogue.js";
+import type { RunMetadata } from "../results/run-metadata.js";
+import { BLOCK_RESULTS, type BlockResult } from "./block-result.js";
 
 /** What a file does not say of itself; only files of other tools need it. */
 export interface OpenJacobianOptions {
@@ -20,6 +16,11 @@ export interface OpenJacobianOptions {
   temperature?: number;
   /** Which block, where a file has both; default jacobian. */
   result?: BlockResult;
+}
+
+/** What a file states, and options for what it does not. */
+export interface KnownOfFile extends RunMetadata {
+  result?: BlockResult | undefined;
 }
 
 const EXPECTED: Record<
@@ -57,9 +58,9 @@ const EXPECTED: Record<
  */
 export function withOptions(
   path: string,
-  metadata: FileMetadata,
+  metadata: RunMetadata,
   options: OpenJacobianOptions,
-): FileMetadata & OpenJacobianOptions {
+): KnownOfFile {
   for (const [name, value] of Object.entries(options)) {
     const option = EXPECTED[name as keyof OpenJacobianOptions];
     if (!Object.hasOwn(EXPECTED, name))
@@ -73,7 +74,7 @@ export function withOptions(
         `${name}: expected ${option.expected}, found ${shortValue(value)}`,
         name,
       );
-    const said = metadata[name as keyof FileMetadata];
+    const said = metadata[name as keyof RunMetadata];
     if (said !== undefined && said !== value)
       throw new UsageError(
         `${name}: expected ${said} as softjac.${name} of ${path} says, found ${shortValue(value)}`,

@@ -18,6 +18,9 @@ export const LAYOUTS = [
 ] as const;
 export type Layout = (typeof LAYOUTS)[number];
 
+/** The most classes: beyond, Q·Q is no exact number. */
+export const MAX_CLASSES = 94_906_265;
+
 /** Layouts of single entries: how many there are is known only once they are computed. */
 export type EntriesLayout = "csr" | "coo";
 

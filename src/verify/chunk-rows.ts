@@ -1,5 +1,5 @@
+import type { StoredRun } from "../results/run-metadata.js";
 import type { FoundColumn } from "./output-columns.js";
-import type { StoredRun } from "./stored-run.js";
 
 /** Bytes of results that are held at once, unless one row has more. */
 const CHUNK_BYTES = 1 << 20;

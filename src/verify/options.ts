@@ -16,7 +16,7 @@ export interface VerifyOptions extends LimitOptions {
   tolerance?: number | undefined;
   /** Seed of the sample. */
   seed?: number | undefined;
-  /** The columns of the input that went into the results, as for run. */
+  /** Columns of the input that went into the results, and how it is read, as for run; default: as the output's metadata states. */
   column?: string | undefined;
   columns?: string | undefined;
   classColumn?: string | undefined;

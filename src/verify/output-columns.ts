@@ -12,9 +12,9 @@ import {
 } from "../results/catalogue.js";
 import { type ResultColumn, resultColumns } from "../results/columns.js";
 import { resultsOf } from "../results/emit-options.js";
+import type { StoredRun } from "../results/run-metadata.js";
 import { type TableColumn, tableColumns } from "../results/table-columns.js";
 import type { Findings } from "./findings.js";
-import type { StoredRun } from "./stored-run.js";
 
 /** A column that the run must have written. */
 export interface OutputColumn {

@@ -1,4 +1,5 @@
 import { PROMISED_BOUNDS } from "../reference/promised-bounds.js";
+import type { StoredRun } from "../results/run-metadata.js";
 import { ColumnCheck } from "./column-check.js";
 import { EntriesCheck, type StoredEntries } from "./entries-check.js";
 import type { Findings } from "./findings.js";
@@ -6,7 +7,6 @@ import type { InputRows } from "./input-rows.js";
 import { lawsOf } from "./laws.js";
 import type { FoundColumn } from "./output-columns.js";
 import type { RowTruth } from "./row-truth.js";
-import type { StoredRun } from "./stored-run.js";
 import type { ColumnReport, LawReport } from "./value-report.js";
 
 /** What a file has of one row of the logits: its columns' values, in the columns' order; null where they are null. */

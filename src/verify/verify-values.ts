@@ -6,6 +6,11 @@ import { openLogits } from "../input/open-logits.js";
 import { placeBatches } from "../reader/file-batches.js";
 import { FileBytes } from "../reader/file-bytes.js";
 import { checkEmit, inputsOf } from "../results/emit-options.js";
+import {
+  readStoredRun,
+  type StoredRun,
+  withStoredOptions,
+} from "../results/run-metadata.js";
 import { judgeAllCoordinates } from "./all-coordinates.js";
 import { judgeAllRows } from "./all-rows.js";
 import { chunkRowsOf } from "./chunk-rows.js";
@@ -23,7 +28,6 @@ import { RowTruth } from "./row-truth.js";
 import { sampleRows } from "./sample-rows.js";
 import { judgeSampledCoordinates } from "./sampled-coordinates.js";
 import { judgeSampledRows } from "./sampled-rows.js";
-import { readStoredRun, type StoredRun } from "./stored-run.js";
 import {
   checkValueOptions,
   type ValueOptions,
@@ -49,16 +53,17 @@ export async function verifyValues(
   try {
     const { schema } = output;
     const run = readStoredRun(options.output, schema.metadata);
-    const inputs = { ...options, class: run.class };
-    checkEmit(run.emit, run.layout, inputs);
+    const made = withStoredOptions(run, options);
+    checkEmit(run.emit, run.layout, made);
+    const { column, columns, nullLogit, allowMissingEos } = made;
     const logits = await openLogits(options.input, {
-      column: options.column,
-      columns: options.columns,
+      column,
+      columns,
       keep: [],
       ownNames: [],
-      inputs: inputsOf(run.emit, inputs),
-      nullLogit: options.nullLogit,
-      allowMissingEos: options.allowMissingEos,
+      inputs: inputsOf(run.emit, made),
+      nullLogit,
+      allowMissingEos,
       limits,
       signal: hooks.signal,
     });
@@ -142,6 +147,12 @@ function findMismatches(
       findings.add(
         `metadata: expected ${found[name]} ${name} as in ${found.path}, found ${run[name]} in softjac.${name}`,
       );
+  const [stored, own] = [run.classNames, found.classNames];
+  const k = stored?.findIndex((name, k) => own && own[k] !== name) ?? -1;
+  if (k >= 0)
+    findings.add(
+      `metadata: expected class ${k} to be ${own?.[k]} as in ${found.path}, found ${stored?.[k]} in softjac.class_names`,
+    );
 }
 
 function judgeRows(

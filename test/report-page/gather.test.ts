@@ -8,8 +8,8 @@ import { MeanJacobian } from "../../src/report-page/gather/mean-jacobian.js";
 import { Reservoir } from "../../src/report-page/gather/reservoir.js";
 import { brentMinimum } from "../../src/report-page/numbers/brent-minimum.js";
 import { classOrder } from "../../src/report-page/numbers/class-order.js";
+import type { StoredRun } from "../../src/results/run-metadata.js";
 import { draws } from "../../src/verify/draws.js";
-import type { StoredRun } from "../../src/verify/stored-run.js";
 import { exactRow } from "../support/exact.js";
 import { normal, random } from "../support/random.js";
 

@@ -75,6 +75,8 @@ export async function locateArrays(
     dtype: resultType(logits.type),
     form: formOf(logits),
     column: logits.name ?? "array",
+    selection: logits.name === null ? {} : { column: logits.name },
+    classNames: null,
     nullLogit: options.nullLogit ?? "error",
     inputs: inputs.map(
       ({ option, name, array }): InputColumn => ({

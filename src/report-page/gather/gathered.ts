@@ -1,6 +1,6 @@
 import type { Example } from "../../output-rows/example.js";
+import type { StoredRun } from "../../results/run-metadata.js";
 import { draws } from "../../verify/draws.js";
-import type { StoredRun } from "../../verify/stored-run.js";
 import { CertaintySums } from "./certainty-sums.js";
 import { ClassSums } from "./class-sums.js";
 import { Extremes } from "./extremes.js";

@@ -2,7 +2,7 @@ import {
   leavesOut,
   type NumberSources,
 } from "../../output-rows/reading-plan.js";
-import type { StoredRun } from "../../verify/stored-run.js";
+import type { StoredRun } from "../../results/run-metadata.js";
 import type { ClassSums } from "../gather/class-sums.js";
 import type { MeanJacobian } from "../gather/mean-jacobian.js";
 import type { ClassNumbers } from "../output-report.js";

@@ -7,7 +7,7 @@ import {
 } from "../../inspect/entries-kept.js";
 import { weighBlocks, weighEntries } from "../../inspect/layout-bytes.js";
 import { MAX_DENSE_BYTES } from "../../results/dense-limit.js";
-import type { StoredRun } from "../../verify/stored-run.js";
+import type { StoredRun } from "../../results/run-metadata.js";
 import type { PSample } from "../gather/p-sample.js";
 import type { SparsityNumbers } from "../output-report.js";
 
@@ -104,6 +104,8 @@ function logitsLike(
     dtype,
     form: "fixed-size-list",
     column: "logits",
+    selection: { column: "logits" },
+    classNames: null,
     nullLogit: "error",
     inputs: [],
     batches: [],
