@@ -3,15 +3,16 @@ import type { Leftovers } from "../dataset/leftovers.js";
 import type { DatasetDryRun } from "../dataset/run-dataset.js";
 import type { DatasetStatus } from "../dataset/tasks.js";
 import { ranges } from "../errors.js";
-import { aligned, bytes, count, duration } from "./format.js";
+import { printable, shortList } from "../printable.js";
+import { bytes, count, duration, titled } from "./format.js";
 
 /** The end of a run over a dataset, for people. */
 export function datasetText(report: DatasetReport): string {
   const { status, output, shards, shardsBefore, shardsMade } = report;
   if (status === "done already")
-    return `${output}: done already, ${count(shards)} parts${report.leftOut.length > 0 ? `, ${count(report.leftOut.length)} inputs left out` : ""}\n`;
+    return `${printable(output)}: done already, ${count(shards)} parts${report.leftOut.length > 0 ? `, ${count(report.leftOut.length)} inputs left out` : ""}\n`;
   if (status === "planned")
-    return `${output}: planned, ${count(shards)} parts, ${count(shardsBefore)} of them done (run ${report.fingerprint})\n`;
+    return `${printable(output)}: planned, ${count(shards)} parts, ${count(shardsBefore)} of them done (run ${report.fingerprint})\n`;
   const before = shardsBefore > 0 ? `, ${count(shardsBefore)} before` : "";
   const rate = (1000 * report.bytesMade) / report.durationMs;
   const known: [string, string][] = [
@@ -19,7 +20,7 @@ export function datasetText(report: DatasetReport): string {
     ["parts", `${count(shards)}: ${count(shardsMade)} made now${before}`],
   ];
   if (report.leftOut.length > 0) known.push(leftOutRow(report));
-  if (shardsMade === 0) return `${output}\n${aligned(known)}`;
+  if (shardsMade === 0) return titled(output, known);
   const rows: [string, string][] = [
     ...known,
     ["bytes", `${count(report.bytesMade)} (${bytes(report.bytesMade)})`],
@@ -30,13 +31,13 @@ export function datasetText(report: DatasetReport): string {
   ];
   if (report.badRowsMade > 0)
     rows.push(["bad rows", count(report.badRowsMade)]);
-  return `${output}\n${aligned(rows)}`;
+  return titled(output, rows);
 }
 
 /** What a run over a dataset would do, for people. */
 export function datasetPlanText(plan: DatasetDryRun): string {
   const left = plan.shards - plan.shardsDone;
-  return `${plan.output} (dry run: nothing is written)\n${aligned([
+  return titled(`${plan.output} (dry run: nothing is written)`, [
     ["inputs", `${count(plan.inputs)}, ${count(plan.rows)} rows`],
     [
       "parts",
@@ -44,15 +45,16 @@ export function datasetPlanText(plan: DatasetDryRun): string {
     ],
     ...(plan.leftOut.length > 0 ? [leftOutRow(plan)] : []),
     ["run", plan.fingerprint],
-  ])}`;
+  ]);
 }
 
 function leftOutRow({
   leftOut,
 }: Pick<DatasetReport, "leftOut">): [string, string] {
-  const names = leftOut.slice(0, 5).map(({ name }) => name);
-  if (leftOut.length > 5) names.push("…");
-  return ["left out", `${count(leftOut.length)}: ${names.join(", ")}`];
+  return [
+    "left out",
+    `${count(leftOut.length)}: ${shortList(leftOut, ({ name }) => name)}`,
+  ];
 }
 
 /** How far a dataset is, for people. */
@@ -67,14 +69,14 @@ export function statusText(found: DatasetStatus): string {
   if (damaged.length > 0) rows.push(["damaged", ranges(damaged)]);
   if (found.leftOut.length > 0) rows.push(leftOutRow(found));
   rows.push(["run", found.fingerprint]);
-  return `${found.output}\n${aligned(rows)}`;
+  return titled(found.output, rows);
 }
 
 /** What was cleared away, for people. */
 export function leftoversText({ removed, kept }: Leftovers): string {
   const lines = [
-    ...removed.map((path) => `removed  ${path}`),
-    ...kept.map((path) => `kept     ${path} (younger)`),
+    ...removed.map((path) => `removed  ${printable(path)}`),
+    ...kept.map((path) => `kept     ${printable(path)} (younger)`),
   ];
   return lines.length > 0 ? `${lines.join("\n")}\n` : "nothing left over\n";
 }

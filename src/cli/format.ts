@@ -1,3 +1,5 @@
+import { printable, shortName } from "../printable.js";
+
 export { bytes, count, duration } from "../number-text.js";
 
 /** 1234567 as "1.23 M": three digits, for what changes while one reads it. */
@@ -25,10 +27,24 @@ export function clock(seconds: number): string {
   return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
 }
 
-/** Rows of label and value, aligned. */
-export function aligned(rows: [label: string, value: string][]): string {
-  const width = Math.max(...rows.map(([label]) => label.length));
-  return rows
+/** Returns a line for a title, which may be a path, and lines of label and value, aligned below it. */
+export function titled(
+  title: string,
+  rows: readonly [label: string, value: string][],
+): string {
+  return `${printable(title)}\n${aligned(rows)}`;
+}
+
+/** Returns lines of label and value, aligned. Either may come from a file. */
+export function aligned(
+  rows: readonly [label: string, value: string][],
+): string {
+  const lines = rows.map(([label, value]) => [
+    shortName(label),
+    printable(value),
+  ]) as [string, string][];
+  const width = Math.max(...lines.map(([label]) => label.length));
+  return lines
     .map(([label, value]) => `  ${label.padEnd(width)}  ${value}\n`)
     .join("");
 }

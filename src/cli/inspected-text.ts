@@ -1,7 +1,8 @@
 import type { Inspection } from "../inspect/inspect.js";
 import type { LayoutEstimate } from "../inspect/layout-estimates.js";
 import type { ValueScan } from "../inspect/scan-values.js";
-import { aligned, bytes, count, duration } from "./format.js";
+import { shortName } from "../printable.js";
+import { aligned, bytes, count, duration, titled } from "./format.js";
 
 const FORMATS: Record<Inspection["format"], string> = {
   "arrow-file": "Arrow IPC file",
@@ -32,7 +33,7 @@ export function inspectedText(found: Inspection): string {
       .slice(0, MOST_COLUMNS)
       .map(({ name, type }, k): [string, string] => [
         k === 0 ? "columns" : "",
-        `${name}: ${type}`,
+        `${shortName(name)}: ${type}`,
       ]),
   ];
   if (columns.length > MOST_COLUMNS)
@@ -40,14 +41,14 @@ export function inspectedText(found: Inspection): string {
   rows.push([
     "logits",
     logits
-      ? `${logits.column} (${logits.form}, ${logits.dtype}), ${count(logits.classes)} classes`
+      ? `${shortName(logits.column)} (${logits.form}, ${logits.dtype}), ${count(logits.classes)} classes`
       : `none: ${found.whyNoLogits?.replace(`${found.input}: `, "")}`,
   ]);
   if (found.values) rows.push(...valueRows(found.values));
   const layouts = logits
     ? `\n  a run would write, with softmax:\n${aligned(found.layouts.map(layoutRow))}`
     : "";
-  return `${found.input}\n${aligned(rows)}${layouts}`;
+  return `${titled(found.input, rows)}${layouts}`;
 }
 
 function valueRows(values: ValueScan): [label: string, value: string][] {

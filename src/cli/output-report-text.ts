@@ -1,5 +1,5 @@
 import type { OutputReport } from "../report-page/output-report.js";
-import { aligned, bytes, count, duration } from "./format.js";
+import { bytes, count, duration, titled } from "./format.js";
 
 /** The end of a report, for people: the page has the rest. */
 export function outputReportText(report: OutputReport): string {
@@ -23,7 +23,7 @@ export function outputReportText(report: OutputReport): string {
       `ECE ${calibration.ece.toPrecision(3)}, NLL ${calibration.nll?.toPrecision(4) ?? "infinite"}${bestText(calibration.temperature)}`,
     ]);
   rows.push(["time", duration(report.durationMs)]);
-  return `${output}\n${aligned(rows)}`;
+  return titled(output, rows);
 }
 
 function bestText(

@@ -2,7 +2,7 @@ import type { DatasetReport } from "../dataset/dataset-report.js";
 import type { SubmitReport } from "../queue/submit.js";
 import type { WorkerReport } from "../queue/worker-report.js";
 import { datasetText } from "./dataset-text.js";
-import { aligned, bytes, count, duration } from "./format.js";
+import { bytes, count, duration, titled } from "./format.js";
 
 /** The end of a submission, for people. */
 export function submittedText(report: SubmitReport): string {
@@ -11,23 +11,23 @@ export function submittedText(report: SubmitReport): string {
     report;
   const before = shardsBefore > 0 ? `, ${count(shardsBefore)} done` : "";
   const there = queued > 0 ? `, ${count(queued)} in it before` : "";
-  return `${output}\n${aligned([
+  return titled(output, [
     ["inputs", `${count(report.inputs)}, ${count(report.rows)} rows`],
     ["parts", `${count(shards)}${before}`],
     ["queue", `${report.queue}: ${count(submitted)} put into it${there}`],
     ["run", String(fingerprint)],
-  ])}`;
+  ]);
 }
 
 /** The end of a wait, for people. */
 export function waitedText(report: DatasetReport): string {
   if (report.status === "done already" || report.leftOut.length > 0)
     return datasetText(report);
-  return `${report.output}\n${aligned([
+  return titled(report.output, [
     ["inputs", `${count(report.inputs)}, ${count(report.rows)} rows`],
     ["parts", `${count(report.shards)}, published`],
     ["time", duration(report.durationMs)],
-  ])}`;
+  ]);
 }
 
 /** The end of a worker, for people. */
@@ -48,5 +48,5 @@ export function workerText(report: WorkerReport): string {
   ];
   if (report.badRowsMade > 0)
     rows.push(["bad rows", count(report.badRowsMade)]);
-  return `${report.queue}\n${aligned(rows)}`;
+  return titled(report.queue, rows);
 }

@@ -1,3 +1,4 @@
+import { printable } from "../printable.js";
 import type { ShownRow } from "../show/shown-row.js";
 import { blockCells, fittingStyle } from "./block-cells.js";
 import { aligned, count } from "./format.js";
@@ -65,7 +66,7 @@ function headText({
   if (doubt !== null && !columns.some(({ name }) => name === "doubt"))
     facts.push(["doubt", String(Number(doubt.toPrecision(6)))]);
   const text = facts.length > 0 ? aligned(facts) : "";
-  return `${path}: row ${count(row)}${of}, of ${count(rows)}\n${text}`;
+  return `${printable(`${path}: row ${count(row)}${of}, of ${count(rows)}`)}\n${text}`;
 }
 
 /** Six characters: "0.4123", " 9e-09", "1.0000". */

@@ -1,7 +1,7 @@
 import type { DryRun } from "../dry-run.js";
 import type { GenerateReport } from "../generate/report.js";
 import type { RunReport } from "../report.js";
-import { aligned, bytes, count, duration } from "./format.js";
+import { bytes, count, duration, titled } from "./format.js";
 
 /** The end of a run, for people. */
 export function reportText(report: RunReport): string {
@@ -22,18 +22,21 @@ export function reportText(report: RunReport): string {
       "bad rows",
       `${count(report.badRows)}, the first is row ${report.firstBadRow}`,
     ]);
-  return `${report.output === "-" ? "standard output" : report.output}\n${aligned(rows)}`;
+  return titled(
+    report.output === "-" ? "standard output" : report.output,
+    rows,
+  );
 }
 
 /** The end of a generate, for people. */
 export function generatedText(report: GenerateReport): string {
   const { kind, scale, seed, dtype } = report;
   const law = scale === null ? kind : `${kind}, scale ${scale}`;
-  return `${report.output}\n${aligned([
+  return titled(report.output, [
     ["rows", `${count(report.rows)} x ${count(report.classes)} classes`],
     ["logits", `${law}, seed ${seed} (${dtype})`],
     ...bytesAndTime(report),
-  ])}`;
+  ]);
 }
 
 function bytesAndTime(
@@ -56,7 +59,7 @@ export function dryRunText(plan: DryRun): string {
     plan.blockRowsPerTile < plan.classes
       ? `, a block in tiles of ${count(plan.blockRowsPerTile)} rows`
       : "";
-  return `${plan.output} (dry run: nothing is written)\n${aligned([
+  return titled(`${plan.output} (dry run: nothing is written)`, [
     [
       "input",
       `${plan.input}, ${bytes(plan.inputBytes)}, column ${plan.column} (${plan.form}, ${plan.sourceDtype})`,
@@ -90,7 +93,7 @@ export function dryRunText(plan: DryRun): string {
       "memory",
       `${count(plan.slots)} slots of ${bytes(plan.slotBytes)}: ${bytes(plan.memoryBytes)}`,
     ],
-  ])}`;
+  ]);
 }
 
 /** As many as a line holds. */

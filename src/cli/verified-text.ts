@@ -1,5 +1,6 @@
+import { messageText } from "../printable.js";
 import type { VerifyReport } from "../verify.js";
-import { aligned, count, duration } from "./format.js";
+import { count, duration, titled } from "./format.js";
 
 /** What a verification found, for people. */
 export function verifiedText(report: VerifyReport): string {
@@ -32,8 +33,8 @@ export function verifiedText(report: VerifyReport): string {
     ...(report.otherFindings > 0
       ? [`and ${count(report.otherFindings)} other findings`]
       : []),
-  ].map((finding) => `  ${finding}\n`);
-  return `${report.output}: ${report.ok ? "right" : "WRONG"}\n${aligned(rows)}${sentences.join("")}`;
+  ].map((finding) => `  ${messageText(finding)}\n`);
+  return `${titled(`${report.output}: ${report.ok ? "right" : "WRONG"}`, rows)}${sentences.join("")}`;
 }
 
 function mark(ok: boolean): string {
