@@ -1,12 +1,30 @@
-import type { DatasetHooks } from "../dataset/events.js";
-import { OutputClosedError, SoftjacError } from "../errors.js";
+import type { DatasetEvent, DatasetHooks } from "../dataset/events.js";
+import {
+  AbortedError,
+  OutputClosedError,
+  SoftjacError,
+  StoppedError,
+} from "../errors.js";
 import { removePendingOutputs } from "../output/temporary-file.js";
-import { knownError } from "../system-error.js";
+import { ioError, knownError } from "../system-error.js";
 import type { Settings } from "./command.js";
 import { EXIT, exitCodeOf } from "./exit-codes.js";
 import { Narrator } from "./reporting/narrator.js";
 import { type Failure, openTeller } from "./reporting/teller.js";
-import { stopOnSignals } from "./signals.js";
+import {
+  cleanUpWith,
+  exitForSure,
+  finishing,
+  overdue,
+  stoppedBy,
+  stopSignal,
+} from "./signals.js";
+import {
+  internalError,
+  logWritten,
+  resultWritten,
+  writeResult,
+} from "./streams.js";
 
 interface Task<Report> {
   command: string;
@@ -21,11 +39,18 @@ interface Task<Report> {
   exitCode?: (report: Report) => number;
   /** The text is what the command is for: it goes to standard output. Where a file is made, that is for machines alone. */
   textIsResult?: boolean;
+  /** Seconds from a signal to the end; default 25. */
+  grace?: number | undefined;
 }
 
+/** Seconds from the first signal to the end of work that does not end by itself, where no option says otherwise. */
+const GRACE_SECONDS = 25;
+
+/** Seconds beyond the grace, in which the work itself may say why it was given up. */
+const MORE_SECONDS = 2;
+
 /**
- * Does what a command is for under the eyes of whoever started it: signals stop it, progress is shown, the report is
- * printed as text or JSON. Returns the exit code.
+ * Runs a command: signals stop it, progress is shown, the report is printed as text or JSON. Returns the exit code.
  */
 export async function carryOut<Report extends object>({
   command,
@@ -36,39 +61,88 @@ export async function carryOut<Report extends object>({
   logged = (report) => report,
   exitCode = () => EXIT.done,
   textIsResult = false,
+  grace = GRACE_SECONDS,
 }: Task<Report>): Promise<number> {
-  const stop = stopOnSignals(removePendingOutputs);
+  cleanUpWith(removePendingOutputs);
   const narrator = await Narrator.open(command, settings, output);
+  const saved = new SavedShards();
+  const hooks = {
+    signal: stopSignal,
+    onProgress: narrator.hooks.onProgress,
+    onEvent(event: DatasetEvent) {
+      saved.event(event);
+      narrator.hooks.onEvent?.(event);
+    },
+  };
   const asJson = settings.get("json") === true;
   const quiet = settings.get("quiet") === true;
+  let isHanging = false;
+  const gaveUp = overdue(grace + MORE_SECONDS, () => {
+    isHanging = true;
+    return saved.error();
+  });
   try {
-    const report = await make({ signal: stop.signal, ...narrator.hooks });
+    const report = await Promise.race([make(hooks), gaveUp]);
+    finishing();
+    narrator.rest();
     const code = exitCode(report);
+    if (asJson) printJson(report);
+    else if (textIsResult) writeResult(text(report));
+    const unwritten = await resultWritten();
+    if (unwritten && code === EXIT.done)
+      throw ioError("standard output", "could not be written", unwritten);
     const written = narrator.done(report, code, (teller) => {
-      if (asJson) printJson(report);
-      else if (textIsResult) process.stdout.write(text(report));
       if (!asJson || settings.get("logFormat") === "json")
         if (!textIsResult && (!quiet || code !== EXIT.done))
           teller.done(logged(report), text(report));
     });
     return written || code !== EXIT.done ? code : EXIT.io;
   } catch (thrown) {
+    finishing();
     const error = knownError(thrown);
     // Who has read enough goes; that is no failure, and nobody is there to hear of it.
     if (error instanceof OutputClosedError) {
       narrator.done({}, EXIT.done, () => {});
       return EXIT.done;
     }
-    const code = exitCodeOf(error, stop.stoppedBy());
+    const code = exitCodeOf(error, stoppedBy());
     const failure = failureOf(error, code);
     const report = failureReport(error, failure);
     narrator.failed(failure, report, code === EXIT.stopped);
     if (asJson) printJson(report);
-    if (failure.code === "ERR_STALLED") endWhateverHangs();
+    if (isHanging || failure.code === "ERR_STALLED") await endNow(code);
     return code;
-  } finally {
-    stop.release();
   }
+}
+
+/** The shards of a dataset that are saved, as events tell of them. */
+class SavedShards {
+  #shards = 0;
+  #done = 0;
+
+  event(event: DatasetEvent): void {
+    if (event.event === "planned") {
+      this.#shards = event.shards;
+      this.#done = event.shardsDone;
+    } else if (event.event === "part made") this.#done++;
+  }
+
+  /** What work ends with that was given up. */
+  error(): Error {
+    return this.#done > 0
+      ? new StoppedError(this.#done, this.#shards)
+      : new AbortedError();
+  }
+}
+
+/** Ends the process, whatever hangs in it, once what was written has left; readers that take nothing are not waited for. */
+async function endNow(code: number): Promise<never> {
+  const written = Promise.all([resultWritten(), logWritten()]);
+  await Promise.race([
+    written,
+    new Promise((resolve) => setTimeout(resolve, 1000)),
+  ]);
+  return exitForSure(code);
 }
 
 /** What ends a command before it has begun. */
@@ -84,13 +158,12 @@ export async function refuse(
   return exitCode;
 }
 
-/** One sentence for people. Unexpected errors keep their stack. */
+/** One sentence for people. */
 function failureOf(error: unknown, exitCode: number): Failure {
   const known = error instanceof SoftjacError;
   return {
     code: known ? error.code : "ERR_INTERNAL",
-    message: error instanceof Error ? error.message : String(error),
-    stack: error instanceof Error && !known ? error.stack : undefined,
+    message: known ? error.message : internalError(error),
     exitCode,
   };
 }
@@ -109,14 +182,5 @@ function failureReport(
 }
 
 export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
-}
-
-/** A thread that the system keeps in a call cannot be ended from here, and would keep the process. */
-export function endWhateverHangs(): void {
-  const seconds = 10;
-  setTimeout(
-    () => process.kill(process.pid, "SIGKILL"),
-    seconds * 1000,
-  ).unref();
+  writeResult(`${JSON.stringify(value, null, 2)}\n`);
 }

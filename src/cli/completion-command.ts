@@ -1,5 +1,6 @@
 import type { CommandSpec } from "./command.js";
 import { EXIT } from "./exit-codes.js";
+import { writeResult } from "./streams.js";
 
 const SHELLS = ["bash", "zsh", "fish"] as const;
 
@@ -40,7 +41,7 @@ export function completionCommand(
       ]);
       const script = { bash: bashScript, zsh: zshScript, fish: fishScript };
       const make = script[shell as (typeof SHELLS)[number]];
-      process.stdout.write(make(completedCommands(commands())));
+      writeResult(make(completedCommands(commands())));
       return EXIT.done;
     },
   };

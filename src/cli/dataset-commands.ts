@@ -91,6 +91,7 @@ const RUN_SHARD: CommandSpec = {
         output: options.output,
         make: (hooks) => runShards(options, hooks),
         text: datasetText,
+        grace: options.grace,
       });
     } catch (error) {
       return refuse(error, exitCodeOf(error, null), settings);

@@ -1,5 +1,6 @@
 import { PartsFailedError, SoftjacError } from "../errors.js";
 import { knownError } from "../system-error.js";
+import { SIGNAL_EXIT, type StopSignal } from "./signals.js";
 
 /** Exit codes, after sysexits.h where it has one. */
 export const EXIT = {
@@ -37,10 +38,6 @@ const BY_CODE: Record<string, number> = {
   ERR_PERMISSION: EXIT.permission,
   ERR_SERVICE_UNAVAILABLE: EXIT.unavailable,
 };
-
-/** The signals that stop a run, and the exit code of a process that they ended (128 + number). */
-export const SIGNAL_EXIT = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
-export type StopSignal = keyof typeof SIGNAL_EXIT;
 
 /** The exit code for an error; `stoppedBy` is the signal that stopped the run, if one did. */
 export function exitCodeOf(

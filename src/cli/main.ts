@@ -1,52 +1,19 @@
 #!/usr/bin/env node
-import { SoftjacError } from "../errors.js";
-import { VERSION } from "../version.js";
-import { parseArguments } from "./arguments.js";
-import type { Settings } from "./command.js";
-import { COMMANDS } from "./commands.js";
-import { EXIT, exitCodeOf } from "./exit-codes.js";
-import { openTeller } from "./reporting/teller.js";
+import { exitForSure, listenToSignals } from "./signals.js";
+import { internalError, leaveClosedTerminals, log } from "./streams.js";
 
-// A reader that has seen enough (`softjac … | head`) is no error.
-for (const stream of [process.stdout, process.stderr])
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-  });
+// Before anything else is loaded: whoever stops a command in its first moments meets what they meet later.
+listenToSignals();
+process.on("uncaughtException", crash);
+process.on("exit", leaveClosedTerminals);
 
+const { main } = await import("./command-line.js");
 // exitCode and not exit(): what is still on its way into a pipe arrives.
 process.exitCode = await main(process.argv.slice(2));
 
-async function main(argv: string[]): Promise<number> {
-  let line: ReturnType<typeof parseArguments>;
-  try {
-    line = parseArguments(argv, COMMANDS, process.env);
-  } catch (error) {
-    if (!(error instanceof SoftjacError)) throw error;
-    process.stderr.write(`softjac: ${error.message}\n`);
-    return exitCodeOf(error, null);
-  }
-  switch (line.does) {
-    case "version":
-      process.stdout.write(`${VERSION}\n`);
-      return EXIT.done;
-    case "help": {
-      const { helpText } = await import("./help.js");
-      process.stdout.write(
-        `${await helpText(COMMANDS, line.of, process.stdout.columns)}\n`,
-      );
-      return EXIT.done;
-    }
-    case "command":
-      await warn(line.settings, line.warnings);
-      return line.command.execute(line.options, line.settings, line.line);
-  }
-}
-
-async function warn(
-  settings: Settings,
-  warnings: readonly string[],
-): Promise<void> {
-  if (warnings.length === 0) return;
-  const teller = await openTeller(settings);
-  for (const warning of warnings) teller.warn(warning);
+/** What nobody has caught is a fault of ours: one sentence, not the bundle's text. */
+function crash(error: unknown): never {
+  const internal = 70;
+  log.write(`softjac: ${internalError(error)}\n`);
+  exitForSure(internal);
 }

@@ -1,5 +1,6 @@
 import { progressText } from "./progress-text.js";
 import type { State } from "./reporting/state.js";
+import { log } from "./streams.js";
 
 export interface Progress {
   /** @param state as it is when asked for */
@@ -10,14 +11,12 @@ export interface Progress {
 }
 
 /** A bar on a terminal; on standard error, as all that is not the result. */
-export async function openProgress(
-  stream: NodeJS.WriteStream,
-  quiet: boolean,
-): Promise<Progress> {
-  if (!quiet && stream.isTTY) return bar(stream);
+export async function openProgress(quiet: boolean): Promise<Progress> {
+  const { terminal } = log;
+  if (!quiet && terminal) return bar(terminal);
   return {
     update() {},
-    line: (text) => stream.write(text),
+    line: log.write,
     stop() {},
   };
 }
@@ -44,7 +43,7 @@ async function bar(stream: NodeJS.WriteStream): Promise<Progress> {
     },
     line(text) {
       // The bar is drawn again below it.
-      stream.write(`\r\x1b[K${text}`);
+      log.write(`\r\x1b[K${text}`);
     },
     stop() {
       if (started) view.stop();

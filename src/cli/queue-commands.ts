@@ -9,12 +9,13 @@ import { hasPassword } from "../queue/queue-address.js";
 import type { SubmitOptions } from "../queue/submit.js";
 import type { WaitOptions } from "../queue/wait.js";
 import type { WorkerOptions } from "../queue/worker.js";
-import { carryOut, endWhateverHangs, refuse } from "./carry-out.js";
+import { carryOut, refuse } from "./carry-out.js";
 import type { CommandSpec, LineOptions, Settings } from "./command.js";
 import { PLAN_OPTIONS } from "./dataset-commands.js";
 import { EXIT } from "./exit-codes.js";
 import { submittedText, waitedText, workerText } from "./queue-text.js";
 import { REPORT_SETTINGS } from "./settings.js";
+import { exitForSure } from "./signals.js";
 
 const QUEUE = {
   option: "queue",
@@ -23,6 +24,9 @@ const QUEUE = {
 };
 const SECRETS =
   "A password of the Redis stands in SOFTJAC_QUEUE_PASSWORD, or in an address in SOFTJAC_QUEUE, never on the command line.";
+
+/** Seconds for threads to end once their worker has. */
+const THREADS_SECONDS = 10;
 
 /** `softjac submit` */
 const SUBMIT: CommandSpec = {
@@ -85,8 +89,8 @@ const WORKER: CommandSpec = {
       make: (hooks) => runWorker(given as unknown as WorkerOptions, hooks),
       text: workerText,
     });
-    // Of a part that never returned.
-    endWhateverHangs();
+    // A thread of a part that never returned would keep the process.
+    setTimeout(() => exitForSure(code), THREADS_SECONDS * 1000).unref();
     return code;
   },
 };

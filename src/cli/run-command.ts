@@ -14,6 +14,7 @@ import { kebab } from "./option-text.js";
 import { s3Environment } from "./s3-environment.js";
 import { DRY_RUN, REPORT_SETTINGS } from "./settings.js";
 import { endBySignal } from "./signals.js";
+import { writeResult } from "./streams.js";
 import { dryRunText, reportText } from "./summary.js";
 
 /** `softjac run` */
@@ -118,7 +119,7 @@ async function printPlan<Plan>(
   try {
     const plan = await make();
     if (settings.get("json") === true) printJson(plan);
-    else process.stdout.write(text(plan));
+    else writeResult(text(plan));
     return EXIT.done;
   } catch (error) {
     return refuse(error, exitCodeOf(error, null), settings);
@@ -173,6 +174,7 @@ async function runOverDataset(
     output: options.output,
     make: (hooks) => runDataset(options, hooks),
     text: datasetText,
+    grace: options.grace,
   });
 }
 

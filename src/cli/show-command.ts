@@ -4,6 +4,7 @@ import { carryOut } from "./carry-out.js";
 import type { CommandSpec } from "./command.js";
 import { leftWidth, rowText } from "./row-text.js";
 import { LOOK_SETTINGS } from "./settings.js";
+import { resultColumns } from "./streams.js";
 
 /** `softjac show` */
 export const SHOW_COMMAND: CommandSpec = {
@@ -26,10 +27,11 @@ export const SHOW_COMMAND: CommandSpec = {
   ],
   execute(given, settings) {
     const options = given as unknown as ShowOptions;
-    const { isTTY } = process.stdout;
+    const terminal = resultColumns();
     const { NO_COLOR, FORCE_COLOR, COLUMNS } = process.env;
-    const columns = process.stdout.columns ?? (Number(COLUMNS) || 80);
-    const colour = (isTTY === true || Boolean(FORCE_COLOR)) && !NO_COLOR;
+    const columns = terminal ?? (Number(COLUMNS) || 80);
+    const isTerminal = terminal !== undefined;
+    const colour = (isTerminal || Boolean(FORCE_COLOR)) && !NO_COLOR;
     const fitting = classesThatFit(columns, leftWidth(4, true));
     const asJson = settings.get("json") === true;
     return carryOut({

@@ -1,14 +1,12 @@
 import { bytes, count, duration } from "../format.js";
 import { openProgress } from "../progress.js";
+import { log } from "../streams.js";
 import type { State } from "./state.js";
 import type { Teller } from "./teller.js";
 
 /** Lines and, on a terminal, a bar. */
-export async function openHumanLog(
-  stream: NodeJS.WriteStream,
-  quiet: boolean,
-): Promise<Teller> {
-  const progress = await openProgress(stream, quiet);
+export async function openHumanLog(quiet: boolean): Promise<Teller> {
+  const progress = await openProgress(quiet);
   const line = (text: string) => progress.line(`softjac: ${text}\n`);
   return {
     progress: progress.update,
@@ -29,15 +27,15 @@ export async function openHumanLog(
         line(stoppingText(event.reason, event.graceSeconds));
     },
     heartbeat(state) {
-      if (!quiet && !stream.isTTY) stream.write(`${heartbeatText(state)}\n`);
+      if (!quiet && !log.terminal) log.write(`${heartbeatText(state)}\n`);
     },
     done(_, text) {
       progress.stop();
-      stream.write(text);
+      log.write(text);
     },
-    failed({ message, stack }) {
+    failed({ message }) {
       progress.stop();
-      stream.write(`softjac: ${stack ?? message}\n`);
+      log.write(`softjac: ${message}\n`);
     },
     warn: (text) => !quiet && line(text),
     stop: progress.stop,

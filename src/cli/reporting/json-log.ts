@@ -1,34 +1,32 @@
 import { pino } from "pino";
+import { log } from "../streams.js";
 import type { Teller } from "./teller.js";
 
 /** Events that somebody may want to look into. */
 const WARNINGS = ["input left out", "part retried", "part failed"];
 
 /** JSON lines: `time`, `level`, `msg` and, of a dataset, the fingerprint of its `run`. */
-export function openJsonLog(
-  stream: NodeJS.WritableStream,
-  quiet: boolean,
-): Teller {
-  let log = pino(
+export function openJsonLog(quiet: boolean): Teller {
+  let logger = pino(
     {
       level: quiet ? "error" : "info",
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    stream,
+    log,
   );
   return {
     progress() {},
     event({ event, ...what }) {
       if (event === "planned" && "fingerprint" in what)
-        log = log.child({ run: what.fingerprint });
-      if ("message" in what) log.warn(what.message);
-      else if (WARNINGS.includes(event)) log.warn(what, event);
-      else log.info(what, event);
+        logger = logger.child({ run: what.fingerprint });
+      if ("message" in what) logger.warn(what.message);
+      else if (WARNINGS.includes(event)) logger.warn(what, event);
+      else logger.info(what, event);
     },
     heartbeat({ rows, rowsDone, shards, shardsDone, ...state }) {
       const { rowsPerSecond, bytesPerSecond, secondsLeft, memoryBytes } = state;
-      log.info(
+      logger.info(
         {
           rows,
           rowsDone,
@@ -42,10 +40,10 @@ export function openJsonLog(
         "heartbeat",
       );
     },
-    done: (report) => log.info({ report }, "done"),
-    failed: ({ code, exitCode, message, stack }) =>
-      log.error({ code, exitCode, stack }, message),
-    warn: (text) => log.warn(text),
+    done: (report) => logger.info({ report }, "done"),
+    failed: ({ code, exitCode, message }) =>
+      logger.error({ code, exitCode }, message),
+    warn: (text) => logger.warn(text),
     stop() {},
   };
 }

@@ -47,6 +47,12 @@ export class Narrator {
     return new Narrator(command, await openTeller(settings), settings, output);
   }
 
+  /** Nothing is under way any more: no more lines about the state. */
+  rest(): void {
+    clearInterval(this.#timer);
+    this.teller.stop();
+  }
+
   /** @returns whether the files could be written */
   done(
     report: object,
@@ -79,8 +85,7 @@ export class Narrator {
   }
 
   #end(report: object, exitCode: number, status: string): boolean {
-    clearInterval(this.#timer);
-    this.teller.stop();
+    this.rest();
     this.#state.end(exitCode, status, report);
     const ended = new Date().toISOString();
     const { command } = this;

@@ -19,9 +19,8 @@ export interface Teller {
 
 export interface Failure {
   code: string;
-  /** One sentence; of unexpected errors with their stack. */
+  /** One sentence. */
   message: string;
-  stack: string | undefined;
   exitCode: number;
 }
 
@@ -30,8 +29,8 @@ export async function openTeller(settings: Settings): Promise<Teller> {
   const quiet = settings.get("quiet") === true;
   if (settings.get("logFormat") === "json") {
     const { openJsonLog } = await import("./json-log.js");
-    return openJsonLog(process.stderr, quiet);
+    return openJsonLog(quiet);
   }
   const { openHumanLog } = await import("./human-log.js");
-  return openHumanLog(process.stderr, quiet);
+  return openHumanLog(quiet);
 }

@@ -1,0 +1,210 @@
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  writeFileSync,
+} from "node:fs";
+import { describe, expect, test } from "vitest";
+import { workDirectory, writeLogits } from "../support/logits-input.js";
+import { CLI, DIGITS, softjac } from "./support.js";
+
+// Standard output and standard error that are full, closed, or terminals that go away.
+
+const at = workDirectory();
+const results = at("results.arrow");
+expect(softjac("run", DIGITS, "-o", results).status).toBe(0);
+
+const FULL = "/dev/full";
+const hasFull = existsSync(FULL);
+
+/** Runs the command with /dev/full as one of its streams. */
+function withFull(fd: 1 | 2, ...args: string[]) {
+  const full = openSync(FULL, "w");
+  const stdio = ["ignore", "pipe", "pipe"] as ("ignore" | "pipe" | number)[];
+  stdio[fd] = full;
+  const found = spawnSync(process.execPath, [CLI, ...args], {
+    encoding: "utf8",
+    stdio,
+  });
+  closeSync(full);
+  return found;
+}
+
+const NO_SPACE =
+  "softjac: standard output: could not be written: ENOSPC, no space left on its device\n";
+
+test
+  .skipIf(!hasFull)
+  .each([
+    [["--version"]],
+    [["--help"]],
+    [["run", "--help"]],
+    [["completion", "bash"]],
+    [["inspect", DIGITS]],
+    [["inspect", DIGITS, "--json"]],
+    [["show", results, "--row", "2"]],
+    [["run", DIGITS, "-o", at("dry.arrow"), "--dry-run"]],
+    [["run", DIGITS, "-o", at("json.arrow"), "--json"]],
+    [["run", DIGITS, "-o", "-"]],
+  ])("standard output is full: 74 in one sentence %j", (args) => {
+  expect(withFull(1, ...args)).toMatchObject({ status: 74, stderr: NO_SPACE });
+});
+
+test.skipIf(!hasFull)(
+  "standard output is full where the command fails: its own error and code",
+  () => {
+    const args = ["run", at("none"), "-o", at("none.arrow"), "--json"];
+    expect(withFull(1, ...args)).toMatchObject({
+      status: 66,
+      stderr: `softjac: expected an input file at ${at("none")}, found nothing there\n`,
+    });
+  },
+);
+
+test
+  .skipIf(!hasFull)
+  .each([[["--log-format", "human"]], [["--log-format", "json"]]])(
+  "standard error is full: the output is complete, and the exit code 0 %j",
+  (args) => {
+    const output = at(`log-${args[1]}.arrow`);
+    const found = withFull(2, "run", DIGITS, "-o", output, "--json", ...args);
+    expect(found.status).toBe(0);
+    expect(JSON.parse(found.stdout)).toMatchObject({ status: "done" });
+    expect(softjac("verify", output, "-i", DIGITS).status).toBe(0);
+  },
+);
+
+const hasPython = spawnSync("python3", ["-c", "import pty"]).status === 0;
+
+/** Runs a Python script that starts the command; returns what it prints. */
+function python(script: string, ...args: string[]): string {
+  const { stdout, stderr } = spawnSync("python3", ["-c", script, ...args], {
+    encoding: "utf8",
+  });
+  expect(stderr).toBe("");
+  return stdout.trim();
+}
+
+describe.skipIf(!hasPython)("a terminal", () => {
+  const large = at("large.arrow");
+  writeLogits(large, {
+    rows: 60_000,
+    classes: 31,
+    dtype: "float32",
+    logit: (r, k) => ((r * 7 + k) % 13) / 3,
+  });
+
+  test("that is closed: exit 129, no core dump, no temporary file", () => {
+    // The terminal goes once the temporary file is there.
+    const script = `
+import os, pty, sys, time
+folder, *command = sys.argv[1:]
+child, terminal = pty.fork()
+if child == 0:
+    os.execvp(command[0], command)
+while not any(".tmp" in name for name in os.listdir(folder)):
+    assert os.waitpid(child, os.WNOHANG) == (0, 0)
+    time.sleep(0.005)
+os.close(terminal)
+_, status = os.waitpid(child, 0)
+print(os.waitstatus_to_exitcode(status), os.WCOREDUMP(status))`;
+    const args = ["run", large, "-o", at("closed.arrow"), "--kernel", "plain"];
+    const command = [process.execPath, CLI, ...args, "--chunk-rows", "50"];
+    expect(python(script, at("."), ...command)).toBe("129 False");
+    expect(readdirSync(at(".")).filter((name) => /closed/.test(name))).toEqual(
+      [],
+    );
+  });
+
+  test("that takes nothing more: a signal ends a command that writes to it", () => {
+    // More than a terminal holds; what comes first says that it is being written.
+    const script = `
+import os, pty, select, signal, sys
+child, terminal = pty.fork()
+if child == 0:
+    os.execvp(sys.argv[1], sys.argv[1:])
+select.select([terminal], [], [])
+os.kill(child, signal.SIGTERM)
+_, status = os.waitpid(child, 0)
+print(os.waitstatus_to_exitcode(status))`;
+    const wide = at("wide.arrow");
+    writeLogits(wide, { rows: 2, classes: 100, logit: (r, k) => r + k / 9 });
+    const made = softjac(
+      "run",
+      wide,
+      "-o",
+      at("w.arrow"),
+      "--layout",
+      "factored",
+    );
+    expect(made.status, made.stderr).toBe(0);
+    const args = ["show", at("w.arrow"), "--row", "1", "--classes", "100"];
+    const found = python(script, process.execPath, CLI, ...args, "--json");
+    expect(found).toBe("143");
+  });
+});
+
+describe("a signal in the first moments", () => {
+  // A thread of Node's own sends it while the command's modules are being loaded.
+  const hooks = at("hooks.mjs");
+  writeFileSync(
+    hooks,
+    `export async function load(url, context, next) {
+       if (url.includes("index-shared")) process.kill(process.pid, "SIGTERM");
+       return next(url, context);
+     }`,
+  );
+  const preload = at("preload.mjs");
+  writeFileSync(
+    preload,
+    `import { register } from "node:module"; register(${JSON.stringify(`file://${hooks}`)});`,
+  );
+  const early = (...args: string[]) =>
+    spawnSync(process.execPath, ["--import", preload, CLI, ...args], {
+      encoding: "utf8",
+    });
+
+  test("of a run over a file: 143, as later", () => {
+    const found = early("run", DIGITS, "-o", at("early.arrow"));
+    expect(found).toMatchObject({
+      status: 143,
+      stderr:
+        "softjac: the run was stopped before it was complete; nothing was written\n",
+    });
+    expect(existsSync(at("early.arrow"))).toBe(false);
+  });
+});
+
+test("an error that nobody catches: one sentence, the temporary file goes, 70", async () => {
+  const output = at("uncaught.arrow");
+  const preload = at("throws.mjs");
+  // Once the output is being written.
+  writeFileSync(
+    preload,
+    `import fs from "node:fs";
+     import { syncBuiltinESMExports } from "node:module";
+     const { ftruncateSync } = fs;
+     fs.ftruncateSync = (...args) => {
+       setImmediate(() => { throw new Error("x".repeat(5000)); });
+       return ftruncateSync(...args);
+     };
+     syncBuiltinESMExports();`,
+  );
+  const args = ["--import", preload, CLI, "run", DIGITS, "-o", output];
+  const child = spawn(process.execPath, args);
+  let stderr = "";
+  child.stderr.on("data", (text) => {
+    stderr += text;
+  });
+  const [code] = await once(child, "close");
+  expect(stderr).toBe(
+    `softjac: internal error: ${"x".repeat(1400)} … ${"x".repeat(500)} (please report it; NODE_DEBUG=softjac prints the stack)\n`,
+  );
+  expect(code).toBe(70);
+  expect(
+    readdirSync(at(".")).filter((name) => name.includes("uncaught")),
+  ).toEqual([]);
+});
