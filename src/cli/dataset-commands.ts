@@ -144,7 +144,7 @@ const STATUS: CommandSpec = {
       command: "status",
       settings,
       output: options.output,
-      make: () => datasetStatus(options),
+      make: (hooks) => datasetStatus(options, hooks),
       text: statusText,
       exitCode: ({ status, damaged }) =>
         damaged.length > 0 && status === "published"
@@ -175,7 +175,7 @@ const GC: CommandSpec = {
       command: "gc",
       settings,
       output: options.output,
-      make: () => removeLeftovers(options),
+      make: (hooks) => removeLeftovers(options, hooks),
       text: leftoversText,
       textIsResult: true,
     });
