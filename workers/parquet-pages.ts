@@ -63,6 +63,7 @@ export async function checkPages(
       `expected pages before the footer at byte ${footerStart}, found bytes ${start} to ${end}`,
     );
   if (!(await loadCodec(compression))) return;
+  let buffer = new Uint8Array(0);
   let values = 0;
   let rows = 0;
   for (let at = start, page = 0; at < end; page++) {
@@ -73,7 +74,9 @@ export async function checkPages(
         `${where}, page ${page}`,
         `expected a page of at most ${end - at} bytes at byte ${at}, found ${header ? `${pageEnd - at} bytes` : "no page header"}`,
       );
-    const content = new Uint8Array(header.pageBytes);
+    if (buffer.byteLength < header.pageBytes)
+      buffer = new Uint8Array(header.pageBytes);
+    const content = buffer.subarray(0, header.pageBytes);
     readParquet(fd, content, at + header.headerBytes);
     try {
       checkChecksum(header, content);

@@ -77,9 +77,10 @@ function probability(p: number): string {
 
 const EIGHTHS = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 
-/** A bar in eighths of a character; what is not 0 shows. */
+/** Returns a bar in eighths of a character; a value that is not 0 shows. Damaged files have values above 1, and NaN. */
 function bar(p: number, width: number): string {
-  const eighths = p === 0 ? 0 : Math.max(1, Math.round(8 * width * p));
+  const share = Math.round(8 * width * Math.min(p, 1));
+  const eighths = p > 0 ? Math.max(1, share) : 0;
   const whole = Math.floor(eighths / 8);
   return `${"█".repeat(whole)}${EIGHTHS[eighths % 8]}`.padEnd(width);
 }

@@ -44,6 +44,14 @@ J[i,j] = ∂softmax(o)_j/∂o_i: i down, j across
   );
 });
 
+test("values of a damaged file that are no probabilities", () => {
+  const row = rowOf([0, 0, 0], { p: [5e25, -1, Number.NaN] });
+  const lines = rowText(row, { columns: 80, colour: false }).split("\n");
+  const bars = lines.map((line) => [...line].filter((c) => c === "█").length);
+  expect(Math.max(...bars)).toBe(12);
+  expect(bars.filter((length) => length > 0)).toHaveLength(1);
+});
+
 test("a block that is small everywhere says its power of ten once", () => {
   const text = rowText(rowOf([0, 20]), { columns: 80, colour: false });
   expect(text).toContain("in units of 1e-8");

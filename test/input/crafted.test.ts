@@ -6,6 +6,10 @@ import { Footer } from "apache-arrow/fb/footer";
 import { Schema } from "apache-arrow/fb/schema";
 import { Builder } from "flatbuffers";
 import { expect, test } from "vitest";
+import {
+  MalformedThrift,
+  ThriftReader,
+} from "../../src/input/parquet/thrift.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 
@@ -61,5 +65,22 @@ test("a first list that claims more values than there are is refused before anyt
   await expect(built.run({ input, output: at("none") })).rejects.toMatchObject({
     code: "ERR_INPUT_FORMAT",
     message: `${input}: row 0: expected 1 to 12 logits as its batch has, found ${2 ** 30}`,
+  });
+});
+
+test("a Parquet footer of structs nested a million deep", async () => {
+  const nested = Buffer.alloc(1_000_000, 0x1c);
+  expect(() => new ThriftReader(nested).struct(() => false)).toThrow(
+    new MalformedThrift("structs nested more than 32 deep"),
+  );
+  const tail = Buffer.alloc(8, "\0\0\0\0PAR1");
+  tail.writeUInt32LE(nested.length);
+  const input = at("nested.parquet");
+  writeFileSync(input, Buffer.concat([Buffer.from("PAR1"), nested, tail]));
+  await expect(built.run({ input, output: at("out") })).rejects.toMatchObject({
+    code: "ERR_INPUT_FORMAT",
+    message: expect.stringMatching(
+      /: Parquet data: expected row groups that can be decoded, found/,
+    ),
   });
 });

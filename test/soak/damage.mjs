@@ -1,8 +1,11 @@
-// usage: node damage.mjs [MINUTES, default 10] [SEED, default the time]
-// Damages files of every format that is read, for as long as is asked for, and tries all that one may try on each. What
-// has no right outcome is kept in out/soak and named; the exit code is 1 then.
-import { spawnSync } from "node:child_process";
+// usage: node damage.mjs [MUTATIONS, default 2000] [SEED, default the time]
+// Damages files of every format that is read, and outputs in layouts that openJacobian, show and report read. A damaged
+// file is refused by an error of ours, or gives the numbers that a second reader reads in it: pyarrow and NumPy of inputs
+// (INTEROP_PYTHON, default python3), flechette of outputs. Files for which neither holds are kept in out/soak and named;
+// the exit code is 1 then.
+import { spawn, spawnSync } from "node:child_process";
 import {
+  copyFileSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -11,82 +14,189 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { basename, extname, join } from "node:path";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { run } from "../../dist/index.js";
 import { generator, mutate } from "./mutate.mjs";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
-const minutes = Number(process.argv[2] ?? 10);
+const mutations = Number(process.argv[2] ?? 2000);
 const seed = Number(process.argv[3] ?? Date.now() % 2 ** 31);
+const python = process.env.INTEROP_PYTHON ?? "python3";
 const BATCH = 20;
 const HANGS_MS = 10_000;
-const MOST_BYTES = 512 * 2 ** 20;
-const RIGHT = new Set([
-  ...["ok", "ERR_INPUT_FORMAT", "ERR_INPUT_UNSUPPORTED", "ERR_LOGITS_COLUMN"],
+/** Wall-clock time for a process to start on a busy machine. */
+const START_MS = 60_000;
+const MOST_BYTES = 768 * 2 ** 20;
+const REFUSALS = new Set([
+  ...["ERR_INPUT_FORMAT", "ERR_INPUT_UNSUPPORTED", "ERR_LOGITS_COLUMN"],
   ...["ERR_BAD_ROW", "ERR_RAGGED_ROW", "ERR_INVALID_OPTION"],
+  ...["ERR_ROW_MISSING", "ERR_USAGE"],
 ]);
+/** Exit codes of show and report: ok, usage, damage, no such row. */
+const EXITS = new Set([0, 64, 65, 66]);
 
-const folders = [
-  "../fixtures",
-  "../input/parquet",
-  "../input/arrays/written",
-].map((folder) =>
-  readdirSync(here(folder))
-    .filter((name) =>
-      /\.(arrow|arrows|parquet|npy|npz|safetensors)$/.test(name),
-    )
-    .map((name) => here(`${folder}/${name}`)),
-);
+/** Files that the second reader refuses for bytes that say nothing about values. */
+const IRRELEVANT = [];
+
 const kept = here("../../out/soak");
 const work = mkdtempSync(join(tmpdir(), "softjac-soak-"));
 process.on("exit", () => rmSync(work, { recursive: true, force: true }));
 
-/** What is wrong with what came of these files, if anything. */
-function verdict(paths) {
-  const { stdout, stderr, status, signal } = spawnSync(
-    process.execPath,
-    [here("../support/attempts.mjs"), join(work, "out.arrow"), ...paths],
-    { encoding: "utf8", timeout: HANGS_MS * paths.length },
-  );
-  if (signal === "SIGTERM") return "no end";
-  if (status !== 0 || stderr !== "")
-    return `status ${status}, signal ${signal}: ${stderr.slice(0, 500)}`;
-  const { outcomes, peakBytes } = JSON.parse(stdout);
-  if (peakBytes > MOST_BYTES) return `${peakBytes} bytes of memory`;
-  for (const path of paths)
-    for (const [attempt, code] of outcomes[path]) {
-      tally.set(code, (tally.get(code) ?? 0) + 1);
-      if (!RIGHT.has(code)) return `${attempt}: ${code}`;
-    }
-  return null;
-}
-
+const sound = await soundFiles();
+const judge = secondReader();
 const uniform = generator(seed);
-const tally = new Map();
-const end = Date.now() + 60_000 * minutes;
-const pick = (list) => list[Math.floor(uniform() * list.length)];
-let tried = 0;
+const figures = new Map();
 let wrong = 0;
-console.log(`seed ${seed}, ${folders.flat().length} files, ${minutes} minutes`);
-while (Date.now() < end) {
+console.log(
+  `seed ${seed}, ${sound.length} sound files, ${mutations} mutations`,
+);
+for (const path of sound) figures.set(formatOf(path), {});
+for (let done = 0; done < mutations; done += BATCH) {
   const paths = Array.from({ length: BATCH }, (_, k) => {
-    const from = pick(pick(folders));
-    const path = join(work, `${k}-${basename(from)}`);
+    const from = sound[(done + k) % sound.length];
+    const path = join(work, `${done + k} ${basename(from)}`);
     writeFileSync(path, mutate(readFileSync(from), uniform));
     return path;
   });
-  tried += BATCH;
-  if (verdict(paths))
-    for (const path of paths) {
-      const text = verdict([path]);
-      if (!text) continue;
-      wrong++;
-      mkdirSync(kept, { recursive: true });
-      const copy = join(kept, `${seed}-${tried}-${basename(path)}`);
-      writeFileSync(copy, readFileSync(path));
-      console.log(`${copy}: ${text}`);
-    }
-  for (const path of paths) rmSync(path);
+  for (const path of paths) count(path, "mutants");
+  for (const tried of tryFiles(paths)) {
+    const [outcome, text] = await outcomeOf(tried);
+    count(tried.path, outcome);
+    if (outcome === "refused" || outcome === "equal") continue;
+    wrong++;
+    mkdirSync(kept, { recursive: true });
+    const copy = join(kept, `${seed} ${basename(tried.path)}`);
+    copyFileSync(tried.path, copy);
+    console.log(`${copy}: ${outcome}: ${text}`);
+  }
+  for (const name of readdirSync(work))
+    if (/^\d/.test(name)) rmSync(join(work, name));
 }
-console.log(`${tried} files, ${wrong} wrong`, Object.fromEntries(tally));
+console.table(Object.fromEntries([...figures].sort()));
+console.log(`${wrong} wrong`);
+judge.close();
 process.exitCode = wrong > 0 ? 1 : 0;
+
+/** Sound inputs as pyarrow and NumPy write them, and outputs of a run on one of them. */
+async function soundFiles() {
+  const folder = join(work, "sound");
+  mkdirSync(folder);
+  const { status, stderr } = spawnSync(python, [here("sound.py"), folder], {
+    encoding: "utf8",
+  });
+  if (status !== 0)
+    throw new Error(
+      `${python} has no pyarrow to write and judge files with: ${stderr}`,
+    );
+  const input = join(folder, "file.arrow");
+  for (const layout of ["bsr", "csr", "coo"])
+    await run({
+      input,
+      output: join(folder, `output ${layout}.arrow`),
+      layout,
+      keep: layout === "coo" ? [] : ["name", "split"],
+      chunkRows: 15,
+    });
+  for (const name of readdirSync(folder))
+    if (name.startsWith("output")) {
+      copyFileSync(
+        join(folder, name),
+        join(folder, name.replace(".arrow", ".jacobian")),
+      );
+      rmSync(join(folder, name));
+    }
+  return readdirSync(folder)
+    .sort()
+    .map((name) => join(folder, name));
+}
+
+/** A long-lived process of Python that answers line by line. */
+function secondReader() {
+  const child = spawn(python, [here("second-reader.py")], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  const lines = createInterface({ input: child.stdout })[
+    Symbol.asyncIterator
+  ]();
+  return {
+    ask: async (question) => {
+      child.stdin.write(`${JSON.stringify(question)}\n`);
+      return JSON.parse((await lines.next()).value);
+    },
+    close: () => child.stdin.end(),
+  };
+}
+
+/** Tries the files at once; one by one where that does not end well. */
+function tryFiles(paths) {
+  const { stdout, stderr, status, signal } = spawnSync(
+    process.execPath,
+    [here("try-files.mjs"), ...paths],
+    {
+      encoding: "utf8",
+      timeout: START_MS + HANGS_MS * paths.length,
+      maxBuffer: 2 ** 26,
+    },
+  );
+  if (status === 0 && stderr === "")
+    return stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+  if (paths.length > 1) return paths.flatMap((path) => tryFiles([path]));
+  const text = `status ${status}, signal ${signal}: ${stderr.slice(0, 500)}`;
+  return [
+    { path: paths[0], code: signal === "SIGTERM" ? "hang" : "crash", text },
+  ];
+}
+
+async function outcomeOf({ path, code, text, ms, tried = [], peakBytes = 0 }) {
+  if (code === "hang" || ms > HANGS_MS) return ["hang", text];
+  if (code === "crash") return ["crash", text];
+  if (peakBytes > MOST_BYTES) return ["memory", `${peakBytes} bytes`];
+  for (const [other, message] of [[code, text], ...tried])
+    if (other !== "ok" && !REFUSALS.has(other))
+      return ["internal", `${other}: ${message}`];
+  if (path.endsWith(".jacobian")) {
+    const exits = await commandsOn(path, code);
+    if (exits) return ["internal", exits];
+    if (code !== "ok") return ["refused", ""];
+    return text === "" ? ["equal", ""] : ["different", text];
+  }
+  if (code !== "ok") return ["refused", ""];
+  const keep = /\.(arrows?|parquet)$/.test(path) ? ["id", "name", "split"] : [];
+  const answer = await judge.ask({ input: path, output: `${path}.out`, keep });
+  if (answer.verdict !== "refused") return [answer.verdict, answer.text];
+  return IRRELEVANT.some((reason) => reason.test(answer.text))
+    ? ["equal", ""]
+    : ["only ours", answer.text];
+}
+
+/** Runs show and report on an output; returns what is wrong. Most that openJacobian refuses are not tried. */
+async function commandsOn(path, code) {
+  if (code !== "ok" && uniform() < 0.9) return null;
+  for (const args of [
+    ["show", path, "--row", "3"],
+    ["report", path, "-o", `${path}.html`, "--force"],
+  ]) {
+    const { status, signal, stderr } = spawnSync(
+      process.execPath,
+      [here("../../dist/cli.js"), ...args],
+      { encoding: "utf8", timeout: START_MS + HANGS_MS },
+    );
+    if (!EXITS.has(status))
+      return `${args[0]}: status ${status}, signal ${signal}: ${stderr.slice(0, 300)}`;
+  }
+  return null;
+}
+
+function formatOf(path) {
+  return `${extname(path).slice(1)} ${basename(path, extname(path)).replace(/^\d+ /, "")}`;
+}
+
+function count(path, outcome) {
+  const figure = figures.get(formatOf(path));
+  figure[outcome] = (figure[outcome] ?? 0) + 1;
+}

@@ -142,6 +142,7 @@ describe.each(SOUND)("$name", ({ name, file, label, guarded }) => {
   });
 
   test("numbers set to awkward values, and stretches moved", async () => {
+    const before = counts.refused;
     const uniform = random(7);
     const draw = (below: number) => Math.floor(uniform() * below);
     for (let k = 0; k < 800; k++) {
@@ -156,6 +157,10 @@ describe.each(SOUND)("$name", ({ name, file, label, guarded }) => {
       file.copy(copy, guarded, guarded);
       await count(copy);
     }
+    console.log(
+      `damaged arrays: ${name}: refused ${counts.refused - before} of 800`,
+    );
+    expect(counts.refused - before).toBeGreaterThan(560);
   });
 
   test("no file is left open", () => {
