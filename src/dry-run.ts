@@ -5,7 +5,8 @@ import { openLogits } from "./input/open-logits.js";
 import { type Job, planJob } from "./job.js";
 import { openOptionsOf, type RunOptions, resolveOptions } from "./options.js";
 import type { EntriesJob } from "./ordered/entries-job.js";
-import { checkTarget } from "./output/commit.js";
+import { ARROW } from "./output/output-name.js";
+import { checkOutput } from "./output/written-files.js";
 import type { PlannedJob } from "./planned/planned-job.js";
 import type { Layout } from "./results/catalogue.js";
 import type { RunEmit } from "./results/emit-options.js";
@@ -52,7 +53,13 @@ export async function dryRun(
   { signal }: Pick<RunHooks, "signal"> = {},
 ): Promise<DryRun> {
   const resolved = resolveOptions(options);
-  checkTarget(resolved.output, resolved.force, resolved.input);
+  checkOutput({
+    path: resolved.output,
+    force: resolved.force,
+    format: ARROW,
+    inputs: [resolved.input],
+    streams: true,
+  });
   const logits = await openLogits(
     resolved.input,
     openOptionsOf(resolved, signal),

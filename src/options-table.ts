@@ -1,5 +1,6 @@
 import { DEFAULT_LIMITS, type Limits } from "./input/limits.js";
 import type { RunOptions } from "./options.js";
+import type { UsedFile } from "./output/written-files.js";
 import { DROPPED, EMIT_NAMES, LAYOUTS } from "./results/catalogue.js";
 
 export interface OptionSpec<Name extends string = string> {
@@ -14,6 +15,8 @@ export interface OptionSpec<Name extends string = string> {
   default?: string | number | boolean;
   /** What stands for a value of text in the help: `file`; else `name`. */
   value?: string;
+  /** For the path of a file or folder: what the command does with it. */
+  file?: UsedFile["use"];
   group:
     | "Input"
     | "Results"
@@ -231,6 +234,7 @@ export const RUN_OPTIONS: readonly RunOptionSpec<
     affects: "process",
     kind: "string",
     value: "file",
+    file: "output",
     alias: "o",
     group: "Output",
     help: "File to make (required); - writes an Arrow stream to standard output",

@@ -10,7 +10,8 @@ import {
   type RunOptions,
   resolveOptions,
 } from "./options.js";
-import { checkTarget } from "./output/commit.js";
+import { ARROW } from "./output/output-name.js";
+import { checkOutput } from "./output/written-files.js";
 import { Crew } from "./pool/crew.js";
 import { produce } from "./produce.js";
 import { ReportBuilder, type RunReport } from "./report.js";
@@ -52,7 +53,13 @@ export async function run(
   const report = new ReportBuilder(VERSION, input, output);
   const crew = new Crew();
   try {
-    checkTarget(output, resolved.force, input);
+    checkOutput({
+      path: output,
+      force: resolved.force,
+      format: ARROW,
+      inputs: [input],
+      streams: true,
+    });
     await startEarly(crew, [input], resolved);
     const logits = await openLogits(
       input,

@@ -2,6 +2,8 @@ import { SoftjacError } from "../errors.js";
 import { ioError } from "../system-error.js";
 import { VERSION } from "../version.js";
 import { parseArguments } from "./arguments.js";
+import { refuse } from "./carry-out.js";
+import { checkLineFiles } from "./check-line-files.js";
 import type { Settings } from "./command.js";
 import { COMMANDS } from "./commands.js";
 import { EXIT, exitCodeOf } from "./exit-codes.js";
@@ -41,6 +43,11 @@ async function execute(argv: string[]): Promise<number> {
     }
     case "command":
       await warn(line.settings, line.warnings);
+      try {
+        await checkLineFiles(line.command, line.options, line.settings);
+      } catch (error) {
+        return refuse(error, exitCodeOf(error, null), line.settings);
+      }
       return line.command.execute(line.options, line.settings, line.line);
   }
 }

@@ -14,7 +14,9 @@ export interface CommandSpec {
     help: string;
     /** There may be several: the option is a list. */
     several?: boolean;
-    /** What it may be, where it is no file. */
+    /** For the path of a file or folder: what the command does with it. */
+    file?: OptionSpec["file"];
+    /** Values, of a word that is not a path. */
     choices?: readonly string[];
   } | null;
   options: readonly OptionSpec[];

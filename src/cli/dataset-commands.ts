@@ -17,8 +17,9 @@ import { LOOK_SETTINGS, REPORT_SETTINGS } from "./settings.js";
 const OUTPUT = {
   option: "output",
   what: "folder",
+  file: "output",
   help: "The dataset: a folder that is, or is to be, or s3://bucket/prefix",
-};
+} as const;
 const PATH = { shown: "--output (-o)", what: "a path" };
 
 /** Of a plan: nothing of how parts are made, and of the end. */
@@ -39,6 +40,7 @@ const PLAN: CommandSpec = {
   positional: {
     option: "inputs",
     what: "input file",
+    file: "read",
     help: "Files, folders and patterns",
     several: true,
   },
@@ -144,7 +146,7 @@ const STATUS: CommandSpec = {
       command: "status",
       settings,
       output: options.output,
-      make: (hooks) => datasetStatus(options, hooks),
+      make: () => datasetStatus(options),
       text: statusText,
       exitCode: ({ status, damaged }) =>
         damaged.length > 0 && status === "published"
@@ -175,7 +177,7 @@ const GC: CommandSpec = {
       command: "gc",
       settings,
       output: options.output,
-      make: (hooks) => removeLeftovers(options, hooks),
+      make: () => removeLeftovers(options),
       text: leftoversText,
       textIsResult: true,
     });

@@ -13,6 +13,7 @@ export const GENERATE_COMMAND: CommandSpec = {
   positional: {
     option: "output",
     what: "output file",
+    file: "output",
     help: "File to make",
   },
   options: GENERATE_OPTIONS,

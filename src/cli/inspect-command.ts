@@ -13,6 +13,7 @@ export const INSPECT_COMMAND: CommandSpec = {
   positional: {
     option: "input",
     what: "input file",
+    file: "read",
     help: "File to look at; - is standard input",
   },
   options: INSPECT_OPTIONS,

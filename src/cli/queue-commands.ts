@@ -37,6 +37,7 @@ const SUBMIT: CommandSpec = {
   positional: {
     option: "inputs",
     what: "input file",
+    file: "read",
     help: "Files, folders and patterns",
     several: true,
   },
@@ -104,6 +105,7 @@ const WAIT: CommandSpec = {
   positional: {
     option: "output",
     what: "folder",
+    file: "output",
     help: "The dataset: a folder that is to be",
   },
   options: WAIT_OPTIONS,

@@ -13,6 +13,7 @@ export const REPORT_COMMAND: CommandSpec = {
   positional: {
     option: "results",
     what: "output of softjac run",
+    file: "read",
     help: "File that softjac run made, or the folder of a dataset",
   },
   options: REPORT_OPTIONS,

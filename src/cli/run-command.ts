@@ -26,6 +26,7 @@ export const RUN_COMMAND: CommandSpec = {
   positional: {
     option: "inputs",
     what: "input file",
+    file: "read",
     help: "File of logits: Arrow, Parquet, npy, npz or safetensors; - is standard input. Several, a folder or a pattern make a dataset",
     several: true,
   },

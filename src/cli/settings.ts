@@ -16,6 +16,7 @@ export const JSON_FLAG = flag(
 const CONFIG: OptionSpec = {
   name: "config",
   kind: "string",
+  file: "read",
   value: "file",
   group: "Reporting",
   help: "File of options as JSON; SOFTJAC_* variables come before it, the command line before both",
@@ -47,6 +48,7 @@ export const REPORT_SETTINGS: readonly OptionSpec[] = [
   {
     name: "report",
     kind: "string",
+    file: "state",
     value: "file",
     group: "Reporting",
     help: "File for the report as JSON, of success or failure",
@@ -54,6 +56,7 @@ export const REPORT_SETTINGS: readonly OptionSpec[] = [
   {
     name: "statusFile",
     kind: "string",
+    file: "state",
     value: "file",
     group: "Reporting",
     help: "File for the state as JSON, renewed with each heartbeat",
@@ -61,6 +64,7 @@ export const REPORT_SETTINGS: readonly OptionSpec[] = [
   {
     name: "metrics",
     kind: "string",
+    file: "state",
     value: "file",
     group: "Reporting",
     help: "File for the state as Prometheus' text format (*.prom), renewed likewise",

@@ -15,6 +15,7 @@ export const SHOW_COMMAND: CommandSpec = {
   positional: {
     option: "results",
     what: "file or folder of results",
+    file: "read",
     help: "File of results, or folder of a dataset",
   },
   options: SHOW_OPTIONS,

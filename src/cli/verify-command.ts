@@ -14,6 +14,7 @@ export const VERIFY_COMMAND: CommandSpec = {
   positional: {
     option: "output",
     what: "file of results",
+    file: "read",
     help: "File that softjac run made",
   },
   options: VERIFY_OPTIONS,

@@ -15,6 +15,7 @@ export const TASK_OPTIONS: readonly OptionSpec[] = [
   {
     name: "output",
     kind: "string",
+    file: "output",
     alias: "o",
     group: "Output",
     help: "Folder that is to be made (required)",

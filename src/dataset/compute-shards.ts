@@ -110,8 +110,8 @@ export async function computeShards(
     await Promise.all([committing, maker.close()]);
   } catch (error) {
     await committing.catch(() => {});
-    // With the run's folders goes the place for what this process was making. Where the store cannot say, the first error counts.
-    if (await run.isPublished().catch(() => false)) return;
+    // With the run's folders goes the place for what this process was making.
+    if (await run.isPublished()) return;
     if (error instanceof AbortedError)
       throw new StoppedError(report.shardsDone, run.shards, { cause: error });
     throw error;

@@ -119,7 +119,7 @@ export class DatasetRun {
     const { wip } = this.folders;
     const part = `${wip}/${record.part}`;
     try {
-      await this.#publication.checkPlace(file);
+      await this.#publication.checkPlace();
       if (!(await this.store.publish(file, part)))
         await this.#compareWith(part, file);
       const name = `${wip}/${commitName(record.shard)}`;

@@ -51,11 +51,8 @@ export class InPlacePublication implements Publication {
       );
   }
 
-  async checkPlace(file?: string): Promise<void> {
-    const plan = await this.#ownPlan();
-    if (!plan) throw new MissingFolder(this.#plan);
-    if (file !== undefined)
-      await this.store.checkUploads?.(file, this.#plan, plan);
+  async checkPlace(): Promise<void> {
+    if (!(await this.#isOurs())) throw new MissingFolder(this.#plan);
   }
 
   async put(
@@ -86,16 +83,12 @@ export class InPlacePublication implements Publication {
     return `${this.folders.out}/${SUCCESS}`;
   }
 
+  /** @throws OutputExistsError where the place is another run's */
   async #isOurs(): Promise<boolean> {
-    return (await this.#ownPlan()) !== null;
-  }
-
-  /** The bytes of the run's plan; null: there is no plan. @throws OutputExistsError where the place is another run's */
-  async #ownPlan(): Promise<Uint8Array | null> {
     const bytes = await this.store.read(this.#plan);
-    if (!bytes) return null;
+    if (!bytes) return false;
     const found = decodeJson(bytes) as DatasetPlan | null;
-    if (found?.fingerprint === this.fingerprint) return bytes;
+    if (found?.fingerprint === this.fingerprint) return true;
     const whose =
       typeof found?.fingerprint === "string"
         ? `run ${found.fingerprint}`

@@ -5,7 +5,6 @@ import { PosixStore } from "../store/posix-store.js";
 import { type S3Options, s3OptionsOf } from "../store/s3-options.js";
 import type { Store } from "../store/store.js";
 import { LEFTOVER_OPTIONS } from "./command-options.js";
-import type { DatasetHooks } from "./events.js";
 import { removeOnS3 } from "./leftovers-on-s3.js";
 
 export interface LeftoverOptions extends S3Options {
@@ -30,7 +29,6 @@ export interface Leftovers {
  */
 export async function removeLeftovers(
   options: LeftoverOptions,
-  { signal }: Pick<DatasetHooks, "signal"> = {},
 ): Promise<Leftovers> {
   checkNames(options, ["output", ...LEFTOVER_OPTIONS.map(({ name }) => name)]);
   checkPath("output", options.output);
@@ -40,10 +38,7 @@ export async function removeLeftovers(
   const { olderThan = 72, dryRun = false } = options;
   const limit = Date.now() - olderThan * 3600_000;
   if (isS3(out))
-    return removeOnS3({
-      ...s3OptionsOf(options),
-      ...{ signal, output: out, limit, dryRun },
-    });
+    return removeOnS3({ ...s3OptionsOf(options), output: out, limit, dryRun });
   const store = new PosixStore(dirname(out));
   const found: Leftovers = { output: out, removed: [], kept: [] };
   for (const name of await store.list(dirname(out))) {

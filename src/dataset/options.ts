@@ -6,6 +6,7 @@ import {
   resolveOptions,
 } from "../options.js";
 import { type OptionSpec, RUN_OPTIONS } from "../options-table.js";
+import { ARROW, checkName } from "../output/output-name.js";
 import { isEntriesLayout } from "../results/catalogue.js";
 import { isInputName } from "../results/emit-options.js";
 import { isS3, resolveLocation } from "../store/location.js";
@@ -173,6 +174,7 @@ export function resolveDataset(options: DatasetOptions): ResolvedDataset {
       "output: expected a folder for the dataset, found standard output",
       "output",
     );
+  checkName(output, ARROW);
   for (const spec of DATASET_OPTIONS) checkValue(spec, options[spec.name]);
   if (options.layout === "dense")
     throw new UsageError(
@@ -204,21 +206,8 @@ export function resolveDataset(options: DatasetOptions): ResolvedDataset {
   });
 }
 
-/**
- * The options of a part of a dataset, whoever makes it.
- * @param own those of the process that makes it, which do not change bytes
- */
-export function optionsOfParts(
-  options: BytesOptions,
-  own: Partial<RunOptions>,
-  output: string,
-): (input: string) => ResolvedOptions {
-  const run = { ...runOptionsOf(options), ...own, output };
-  return (input) => partOptions(resolveOptions({ ...run, input }));
-}
-
 /** A part that is sent elsewhere need not be durable here. */
-function partOptions(options: ResolvedOptions): ResolvedOptions {
+export function partOptions(options: ResolvedOptions): ResolvedOptions {
   return isS3(options.output) ? { ...options, sync: false } : options;
 }
 
@@ -284,7 +273,7 @@ export function bytesOptions(options: ResolvedOptions): BytesOptions {
 }
 
 /** Turns resolved options back into the options of a call. */
-function runOptionsOf({
+export function runOptionsOf({
   inputs,
   threshold,
   ...options

@@ -26,19 +26,11 @@ export interface StoredRunOver {
  */
 export async function planRunOver(
   dataset: ResolvedDataset,
-  hooks: Pick<DatasetHooks, "signal" | "onEvent"> & {
-    /** Ends the requests of the run that is returned; `signal` those of the planning. */
-    now?: AbortSignal;
-  },
+  hooks: Pick<DatasetHooks, "signal" | "onEvent">,
   crew?: Crew,
 ): Promise<StoredRunOver> {
-  const { signal, now = signal } = hooks;
-  const found = await findInputs(dataset.inputs, dataset.output, {
-    ...dataset.s3,
-    signal,
-  });
-  const s3 = { ...dataset.s3, signal: now };
-  const inputs = await openInputs(found.root, s3, found.states);
+  const found = await findInputs(dataset.inputs, dataset.output, dataset.s3);
+  const inputs = await openInputs(found.root, dataset.s3, found.states);
   const paths = found.names.map((name) => inputs.path(name));
   // Its parts use them one after the other.
   const options = {
@@ -60,6 +52,6 @@ export async function planRunOver(
     shards: planShards(sizes, dataset),
   });
   const folders = runFolders(dataset.output, plan.fingerprint);
-  const store = await openStore(folders.out, s3, folders.tmp);
+  const store = await openStore(folders.out, dataset.s3, folders.tmp);
   return { run: new DatasetRun(store, folders, plan), store, inputs };
 }

@@ -26,9 +26,10 @@ export async function runDataset(
   const { output, work, of } = dataset;
   const crew = new Crew();
   return reported({ output, limits: work, hooks }, async (report, stopping) => {
+    const signal = stopping.soon;
     const { run, store, inputs } = await planRunOver(
       dataset,
-      { ...hooks, signal: stopping.soon, now: stopping.now },
+      { ...hooks, signal },
       crew,
     );
     report.planned(run.plan);

@@ -1,3 +1,4 @@
+import { AbortedError } from "../errors.js";
 import { bytesOfRows, bytesOfValues } from "../input/bytes-of-rows.js";
 import { DEFAULT_LIMITS } from "../input/limits.js";
 import type { LogitsFile, OpenOptions } from "../input/logits-file.js";
@@ -8,7 +9,7 @@ import { type S3Place, s3Place } from "../store/location.js";
 import { refusedFor } from "../store/s3/failures.js";
 import { type Objects, openObjects } from "../store/s3/objects.js";
 import { StagedObject } from "../store/s3/staged-object.js";
-import type { S3Access } from "../store/s3-options.js";
+import type { S3Options } from "../store/s3-options.js";
 import type { InputState } from "./dataset-plan.js";
 import { refuseChanged } from "./input-changed.js";
 import type { Inputs, SeenInput } from "./inputs.js";
@@ -23,7 +24,7 @@ export class S3Inputs implements Inputs {
 
   constructor(
     private readonly root: string,
-    private readonly options: S3Access,
+    private readonly options: S3Options,
     private readonly states?: ReadonlyMap<string, InputState>,
   ) {}
 
@@ -57,7 +58,7 @@ export class S3Inputs implements Inputs {
       close: () => {},
     };
     try {
-      const logits = await this.#pinned(input, async () => {
+      const logits = await this.#pinned(input, signal, async () => {
         for (const ranges of structureBytes(file))
           await staged.fetch(ranges, signal);
         return staged.reading(() => logitsIn(file, options), signal);
@@ -101,7 +102,7 @@ export class S3Inputs implements Inputs {
     };
     try {
       const input = { name: this.#nameOf(logits.path), ...state };
-      await this.#pinned(input, async () => {
+      await this.#pinned(input, signal, async () => {
         await staged.fetch(bytesOfRows(rows, rowStart, rowEnd), signal);
         await staged.fetch(bytesOfValues(rows, rowStart, rowEnd), signal);
       });
@@ -112,11 +113,16 @@ export class S3Inputs implements Inputs {
     }
   }
 
-  /** @throws InputChangedError where the object is another now */
-  async #pinned<T>(input: SeenInput, work: () => Promise<T>): Promise<T> {
+  /** @throws InputChangedError where the object is another now; AbortedError */
+  async #pinned<T>(
+    input: SeenInput,
+    signal: AbortSignal | undefined,
+    work: () => Promise<T>,
+  ): Promise<T> {
     try {
       return await work();
     } catch (error) {
+      if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
       if (refusedFor(error) === "condition") {
         const found = await this.#seen(input.name);
         refuseChanged(this.path(input.name), input, found);

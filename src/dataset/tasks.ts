@@ -5,7 +5,7 @@ import {
   checkValue,
 } from "../check-options.js";
 import { IncompleteError, InputsLeftOutError, UsageError } from "../errors.js";
-import type { RunOptions } from "../options.js";
+import { type RunOptions, resolveOptions } from "../options.js";
 import type { OptionSpec } from "../options-table.js";
 import { Crew } from "../pool/crew.js";
 import { type S3Options, s3OptionsOf } from "../store/s3-options.js";
@@ -15,19 +15,18 @@ import {
   TASK_OPTIONS,
 } from "./command-options.js";
 import { computeShards } from "./compute-shards.js";
-import type { DatasetReport, DatasetReportBuilder } from "./dataset-report.js";
+import type { DatasetReport } from "./dataset-report.js";
 import type { DatasetHooks } from "./events.js";
 import {
   type DatasetOptions,
-  optionsOfParts,
-  type ResolvedDataset,
+  partOptions,
   resolveDataset,
   resolveWork,
+  runOptionsOf,
 } from "./options.js";
 import { planRunOver } from "./plan-run-over.js";
 import { openPlannedRun } from "./planned-run.js";
 import { reported } from "./reported.js";
-import type { Stopping } from "./stopping.js";
 import { onDataset } from "./system-errors.js";
 
 // A run over a dataset in steps, for schedulers: planned once, made by any number of tasks, published by any of them.
@@ -44,29 +43,18 @@ export async function planDataset(
   checkHooks(hooks);
   const dataset = resolveDataset(options);
   const { output, work } = dataset;
-  return reported({ output, limits: work, hooks }, (report, stopping) =>
-    planUnder(dataset, hooks, report, stopping),
-  );
-}
-
-/** The same as a step of a call that is reported. */
-export async function planUnder(
-  dataset: ResolvedDataset,
-  hooks: DatasetHooks,
-  report: DatasetReportBuilder,
-  stopping: Stopping,
-): Promise<DatasetReport> {
-  const { run } = await planRunOver(dataset, {
-    ...hooks,
-    signal: stopping.soon,
-    now: stopping.now,
-  });
-  report.planned(run.plan);
-  return onDataset(dataset.output, async () => {
-    const isNew = await run.begin(dataset);
-    if (isNew) report.found(await run.missing(), []);
-    report.leftOut(await run.leftOut());
-    return report.finish(isNew ? "planned" : "done already");
+  return reported({ output, limits: work, hooks }, async (report, stopping) => {
+    const { run } = await planRunOver(dataset, {
+      ...hooks,
+      signal: stopping.soon,
+    });
+    report.planned(run.plan);
+    return onDataset(output, async () => {
+      const isNew = await run.begin(dataset);
+      if (isNew) report.found(await run.missing(), []);
+      report.leftOut(await run.leftOut());
+      return report.finish(isNew ? "planned" : "done already");
+    });
   });
 }
 
@@ -132,13 +120,11 @@ export async function runShards(
     requestTimeout,
     ...own
   } = options;
+  const s3 = { endpoint, region, requestTimeout };
   const isOfTask = tasksShards({ shardIndex, shardCount });
   const work = resolveWork({ keepGoing, grace, timeLimit, stallTimeout });
   return reported({ output, limits: work, hooks }, async (report, stopping) => {
-    const planned = await openPlannedRun(output, fingerprint, {
-      ...{ endpoint, region, requestTimeout },
-      signal: stopping.now,
-    });
+    const planned = await openPlannedRun(output, fingerprint, s3);
     const { run } = planned;
     report.planned(run.plan);
     const chosen = select && new Set(select);
@@ -151,7 +137,15 @@ export async function runShards(
         .filter((shard) => isOfTask(shard) && (chosen?.has(shard) ?? true))
         .slice(0, limit);
       report.found(missing, shards);
-      const of = optionsOfParts(run.plan.of.options, own, output);
+      const of = (input: string) =>
+        partOptions(
+          resolveOptions({
+            ...runOptionsOf(run.plan.of.options),
+            ...own,
+            input,
+            output,
+          }),
+        );
       const leftOut = new Set<string>();
       await computeShards(
         { ...work, ...planned, crew: new Crew(), of, shards, report, stopping },
@@ -224,7 +218,7 @@ export interface FinalizeOptions extends S3Options {
  */
 export async function finalizeDataset(
   options: FinalizeOptions,
-  hooks: Pick<DatasetHooks, "signal" | "onEvent"> = {},
+  hooks: Pick<DatasetHooks, "onEvent"> = {},
 ): Promise<DatasetReport> {
   checkHooks(hooks);
   checkAll(options, FINALIZE_OPTIONS);
@@ -234,11 +228,9 @@ export async function finalizeDataset(
     overwrite = false,
     allowMissing = false,
   } = options;
-  return reported({ output, hooks }, async (report, stopping) => {
-    const { run } = await openPlannedRun(output, fingerprint, {
-      ...s3OptionsOf(options),
-      signal: stopping.now,
-    });
+  return reported({ output, hooks }, async (report) => {
+    const s3 = s3OptionsOf(options);
+    const { run } = await openPlannedRun(output, fingerprint, s3);
     report.planned(run.plan);
     return onDataset(output, async () => {
       report.leftOut(await run.leftOut());
@@ -279,14 +271,11 @@ export interface DatasetStatus {
 /** @throws PlanMissingError */
 export async function datasetStatus(
   options: StatusOptions,
-  { signal }: Pick<DatasetHooks, "signal"> = {},
 ): Promise<DatasetStatus> {
   checkAll(options, STATUS_OPTIONS);
   const { output, run: fingerprint } = options;
-  const { run } = await openPlannedRun(output, fingerprint, {
-    ...s3OptionsOf(options),
-    signal,
-  });
+  const s3 = s3OptionsOf(options);
+  const { run } = await openPlannedRun(output, fingerprint, s3);
   const isPublished = await run.isPublished();
   const { missing, damaged } = await run.inspect();
   const { of } = run.plan;

@@ -1,6 +1,8 @@
 import { checkHooks } from "../check-options.js";
 import { AbortedError, SoftjacError } from "../errors.js";
-import { checkTarget, openPending } from "../output/commit.js";
+import { openPending } from "../output/commit.js";
+import { ARROW } from "../output/output-name.js";
+import { checkOutput } from "../output/written-files.js";
 import type { RunHooks } from "../run.js";
 import { ioError } from "../system-error.js";
 import { VERSION } from "../version.js";
@@ -31,7 +33,7 @@ export async function generate(
     start: performance.now(),
   };
   try {
-    checkTarget(path, force);
+    checkOutput({ path, force, format: ARROW, inputs: [] });
     if (hooks.signal?.aborted)
       throw new AbortedError({ cause: hooks.signal.reason });
     const layout = layoutLogitsFile(resolved);

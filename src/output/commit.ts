@@ -3,57 +3,21 @@ import {
   constants,
   fsyncSync,
   linkSync,
-  lstatSync,
   openSync,
   renameSync,
-  type Stats,
-  statSync,
   unlinkSync,
 } from "node:fs";
-import { basename, dirname, join } from "node:path";
-import { OutputExistsError, UsageError } from "../errors.js";
-import { randomHex } from "../io/random-name.js";
+import { dirname } from "node:path";
+import { OutputExistsError } from "../errors.js";
+import { writeFully } from "../io/positional.js";
 import { ioError, outputCall } from "../system-error.js";
 import type { PendingOutput } from "./output-target.js";
-import { openTemporary } from "./temporary-file.js";
-
-/**
- * Refuses early what the commit would refuse late.
- * @throws OutputExistsError where something is at `path` (with `force`: something that is not a regular file);
- * UsageError where it is the input itself, where there is one
- */
-export function checkTarget(
-  path: string,
-  force: boolean,
-  input?: string,
-): void {
-  if (path === "-") {
-    if (force)
-      throw new UsageError(
-        "force: expected a file to replace, found standard output",
-        "force",
-      );
-    return;
-  }
-  if (/[\\/]$/.test(path))
-    throw new UsageError(
-      `output: expected the name of a file, found ${path}`,
-      "output",
-    );
-  const found = statOrNull(path);
-  if (!found) return;
-  if (input !== undefined && isSameFile(input, found))
-    throw new UsageError(
-      `output: expected another file than the input, found ${path}`,
-      "output",
-    );
-  if (!found.isFile())
-    throw new OutputExistsError(
-      path,
-      `${found.isDirectory() ? "a directory" : found.isSymbolicLink() ? "a symbolic link" : "a device or pipe"} (no option replaces it)`,
-    );
-  if (!force) throw new OutputExistsError(path, "a file (--force replaces it)");
-}
+import {
+  openTemporary,
+  type TemporaryFile,
+  temporaryBeside,
+} from "./temporary-file.js";
+import { checkReplaceable, lstatOrNull } from "./written-files.js";
 
 export interface PendingOptions {
   force: boolean;
@@ -73,16 +37,10 @@ export async function openPending(
   { force, sync, direct = false }: PendingOptions,
 ): Promise<PendingOutput> {
   const directory = dirname(path);
-  const temporaryPath = join(
-    directory,
-    // Part of the name, so that people know whose it is; not all, so that a name of any length has room.
-    `.${basename(path).slice(0, 40)}.${process.pid}-${randomHex(12)}.tmp`,
-  );
-  const file = await openTemporary(path, temporaryPath, bytes, {
+  const file = openTemporary(path, temporaryBeside(path), bytes, {
     sync,
     direct,
-    // What replaces a file is no more readable than that was.
-    mode: (force ? statOrNull(path) : null)?.mode,
+    mode: force ? modeOf(path) : undefined,
   });
   return {
     ...file,
@@ -90,10 +48,7 @@ export async function openPending(
       await file.finish();
       const directoryFd = sync ? openDirectory(directory) : null;
       try {
-        outputCall(path, "could not be given its name", () =>
-          publish(temporaryPath, path, force),
-        );
-        file.published();
+        publish(file, path, force);
         if (directoryFd !== null) syncDirectory(directoryFd, path);
       } finally {
         if (directoryFd !== null) closeSync(directoryFd);
@@ -102,12 +57,45 @@ export async function openPending(
   };
 }
 
-/** With force a rename, which replaces; else a link, which never does: of two runs at once the first wins. */
-function publish(temporaryPath: string, path: string, force: boolean): void {
-  if (force) {
-    renameSync(temporaryPath, path);
-    return;
+/**
+ * Writes a small file whole: whoever reads it finds the old text or the new one.
+ * @throws OutputExistsError where something is at `path` that is not a regular file; IoError, PermissionError
+ */
+export function replaceFile(path: string, text: string): void {
+  checkReplaceable(path, true);
+  const bytes = new TextEncoder().encode(text);
+  const mode = modeOf(path);
+  const file = openTemporary(path, temporaryBeside(path), 0, { mode });
+  try {
+    outputCall(path, "could not be written", () =>
+      writeFully(file.fd, bytes, 0),
+    );
+    file.close();
+    publish(file, path, true);
+  } finally {
+    file.remove();
   }
+}
+
+/** A file that replaces another is not readable to more people than that was. */
+function modeOf(path: string): number | undefined {
+  const found = lstatOrNull(path);
+  return found === null ? undefined : Number(found.mode);
+}
+
+/** Gives a complete file its name. @throws OutputExistsError, IoError, PermissionError */
+function publish(file: TemporaryFile, path: string, force: boolean): void {
+  if (force) checkReplaceable(path, true);
+  outputCall(path, "could not be given its name", () =>
+    force
+      ? renameSync(file.temporaryPath, path)
+      : linkIfAbsent(file.temporaryPath, path),
+  );
+  file.published();
+}
+
+/** A link never replaces anything: of two runs at once the first wins. */
+function linkIfAbsent(temporaryPath: string, path: string): void {
   try {
     linkSync(temporaryPath, path);
   } catch (error) {
@@ -119,7 +107,7 @@ function publish(temporaryPath: string, path: string, force: boolean): void {
     if (!["EPERM", "EOPNOTSUPP", "ENOTSUP", "ENOSYS"].includes(code ?? ""))
       throw error;
     // A file system without hard links: look, then rename.
-    if (statOrNull(path))
+    if (lstatOrNull(path))
       throw new OutputExistsError(path, "a file written by another run", {
         cause: error,
       });
@@ -129,7 +117,7 @@ function publish(temporaryPath: string, path: string, force: boolean): void {
   unlinkSync(temporaryPath);
 }
 
-/** For its sync, opened before anything is published: null where a directory may not be read. */
+/** Opens a directory for its sync, before anything is published; null where it may not be read. */
 function openDirectory(directory: string): number | null {
   try {
     return openSync(directory, constants.O_RDONLY);
@@ -150,24 +138,5 @@ function syncDirectory(fd: number, path: string): void {
         "is complete and in place, but its directory could not be synced",
         error,
       );
-  }
-}
-
-function isSameFile(path: string, { dev, ino }: Stats): boolean {
-  try {
-    const source = statSync(path);
-    return source.dev === dev && source.ino === ino;
-  } catch {
-    // Not to be examined: then opening it says why.
-    return false;
-  }
-}
-
-function statOrNull(path: string): Stats | null {
-  try {
-    return lstatSync(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
-    throw ioError(path, "could not be examined", error);
   }
 }

@@ -2,19 +2,22 @@ import {
   closeSync,
   constants,
   fchmodSync,
+  fstatSync,
   fsync,
   ftruncateSync,
   openSync,
   rmSync,
   statfsSync,
 } from "node:fs";
-import { dirname } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { IoError } from "../errors.js";
 import { openDirect } from "../io/direct.js";
+import { randomHex } from "../io/random-name.js";
 import { ioError, outputCall, systemErrorOf } from "../system-error.js";
 import type { OutputTarget } from "./output-target.js";
 import { WriteBack } from "./write-back.js";
+import { lstatOrNull } from "./written-files.js";
 
 /** Temporary files that exist now, for a process that must end at once. */
 const pendingPaths = new Set<string>();
@@ -26,33 +29,44 @@ export function removePendingOutputs(): void {
 
 export interface TemporaryOptions {
   /** Finishing waits for the disk. */
-  sync: boolean;
+  sync?: boolean;
   /** Most of it is written past the page cache. */
-  direct: boolean;
+  direct?: boolean;
   mode?: number | undefined;
 }
 
 /** A file that nobody else sees as an output. */
 export interface TemporaryFile extends OutputTarget {
   readonly temporaryPath: string;
-  /** Makes it durable, and closes it. */
+  /** Makes it durable, and closes it as `close` does. */
   finish(): Promise<void>;
+  /** Closes it before it is published. @throws IoError where its name is of another file, or of a link, by now */
+  close(): void;
   /** Another name is its own now: it is not removed any more. */
   published(): void;
-  /** Removes it, unless it has been published. */
+  /** Removes it, unless it has been published; waits for writes that are under way. */
   discard(): Promise<void>;
+  /** Removes it, unless it has been published. */
+  remove(): void;
+}
+
+/** A new name beside `path`. */
+export function temporaryBeside(path: string): string {
+  // Part of the name tells people whose it is; all of it might leave no room.
+  const name = basename(path).slice(0, 40);
+  return join(dirname(path), `.${name}.${process.pid}-${randomHex(12)}.tmp`);
 }
 
 /**
  * Opens a new file of `bytes` at `temporaryPath`; messages are about `path`.
  * @throws IoError (no space, no such directory), PermissionError
  */
-export async function openTemporary(
+export function openTemporary(
   path: string,
   temporaryPath: string,
   bytes: number,
-  { sync, direct: past, mode }: TemporaryOptions,
-): Promise<TemporaryFile> {
+  { sync = false, direct: past = false, mode }: TemporaryOptions,
+): TemporaryFile {
   checkSpace(dirname(temporaryPath), path, bytes);
   const flags =
     constants.O_CREAT |
@@ -88,14 +102,30 @@ export async function openTemporary(
       } catch (error) {
         throw ioError(path, "could not be made durable", error);
       }
-      outputCall(path, "could not be made durable", close);
+      file.close();
+    },
+    close() {
+      outputCall(path, "could not be made durable", () => {
+        // While it is open its inode has no other file.
+        const own = fstatSync(fd, { bigint: true });
+        const named = lstatOrNull(temporaryPath);
+        if (named?.dev !== own.dev || named.ino !== own.ino)
+          throw new IoError(
+            path,
+            `is not written: another process has replaced its temporary file ${temporaryPath}`,
+          );
+        close();
+      });
     },
     published: () => {
       pendingPaths.delete(temporaryPath);
     },
     async discard() {
       await writeBack.finished().catch(() => {});
-      // What made the run fail is what counts: trouble in clearing up after it is not told instead.
+      file.remove();
+    },
+    remove() {
+      // The error that made the run fail is the one to report, not trouble in clearing up after it.
       try {
         close();
       } catch {}
@@ -114,7 +144,7 @@ export async function openTemporary(
         fchmodSync(fd, mode & 0o777),
       );
   } catch (error) {
-    await file.discard();
+    file.remove();
     throw error;
   }
   return file;

@@ -84,12 +84,14 @@ export const REPORT_OPTIONS: readonly OptionSpec<
   {
     name: "runReport",
     kind: "string",
+    file: "read",
     group: "Values",
     help: "Report of the run (softjac run --report FILE): its time and throughput are shown too",
   },
   {
     name: "verifyReport",
     kind: "string",
+    file: "read",
     group: "Values",
     help: "Report of a verification (softjac verify --report FILE): its errors are shown too",
   },
@@ -102,6 +104,7 @@ export const REPORT_OPTIONS: readonly OptionSpec<
   {
     name: "output",
     kind: "string",
+    file: "output",
     alias: "o",
     group: "Output",
     help: "HTML file to make (required)",

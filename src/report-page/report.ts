@@ -1,6 +1,7 @@
 import { checkHooks } from "../check-options.js";
-import { AbortedError, UsageError } from "../errors.js";
-import { checkTarget } from "../output/commit.js";
+import { AbortedError } from "../errors.js";
+import { HTML } from "../output/output-name.js";
+import { checkOutput } from "../output/written-files.js";
 import { type FoundResults, findResults } from "../output-rows/find-results.js";
 import type { RunHooks } from "../run.js";
 import { VERSION } from "../version.js";
@@ -37,8 +38,15 @@ export async function report(
   checkHooks(hooks);
   const start = performance.now();
   const resolved = resolveReportOptions(options);
-  refuseStandardOutput(resolved.output);
-  checkTarget(resolved.output, resolved.force, resolved.results);
+  const { output, force, runReport, verifyReport } = resolved;
+  checkOutput({
+    path: output,
+    force,
+    format: HTML,
+    inputs: [resolved.results, runReport, verifyReport].filter(
+      (path) => path !== undefined,
+    ),
+  });
   const told = toldReports(resolved);
   const results = findResults(resolved.results);
   const found = await gatherResults(results, resolved, hooks);
@@ -55,14 +63,6 @@ export async function report(
     durationMs: performance.now() - start,
     peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
   };
-}
-
-function refuseStandardOutput(output: string): void {
-  if (output === "-")
-    throw new UsageError(
-      "output: expected the name of a file, found -",
-      "output",
-    );
 }
 
 /** What the page shows. */

@@ -51,6 +51,7 @@ export const VERIFY_OPTIONS: readonly OptionSpec[] = [
   {
     name: "input",
     kind: "string",
+    file: "read",
     alias: "i",
     group: "Input",
     help: "File of logits that the results were made from (required)",

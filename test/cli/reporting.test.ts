@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   existsSync,
@@ -227,14 +227,5 @@ describe("files", () => {
     expect(made.status).toBe(74);
     expect(made.stderr.match(/ENOENT/g)).toHaveLength(1);
     expect(existsSync(output)).toBe(true);
-  });
-
-  test("that are devices are not replaced", () => {
-    const run = `"${process.execPath}" "${CLI}" run "${DIGITS}" -o "${at("device.arrow")}"`;
-    const made = spawnSync("sh", ["-c", `${run} --report /dev/stdout | cat`], {
-      encoding: "utf8",
-    });
-    expect(made.status, made.stderr).toBe(0);
-    expect(JSON.parse(made.stdout).command).toBe("run");
   });
 });

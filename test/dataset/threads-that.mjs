@@ -1,14 +1,12 @@
 // Loaded before the command: its threads hang, die or dawdle when they read. THREADS_DO: hang, exit, wait, throw, kill (the
-// process) or oom; THREADS_AT: the file that they do it in ends with this; THREADS_ONCE: a file that is made by the first to do it, who is the last. Each thread says so on
-// standard error before the first time.
+// process) or oom; THREADS_AT: the file that they do it in ends with this; THREADS_ONCE: a file that is made by the first to do it, who is the last.
 import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import { isMainThread } from "node:worker_threads";
 
 const { THREADS_DO, THREADS_AT, THREADS_ONCE } = process.env;
 const forEver = new Int32Array(new SharedArrayBuffer(4));
-const { readSync, writeSync } = fs;
-let isSaid = false;
+const { readSync } = fs;
 
 function isTurn(fd) {
   if (!fs.readlinkSync(`/proc/self/fd/${fd}`).endsWith(THREADS_AT))
@@ -25,8 +23,6 @@ function isTurn(fd) {
 if (!isMainThread) {
   fs.readSync = (...args) => {
     if (isTurn(args[0])) {
-      if (!isSaid) writeSync(2, `threads-that: ${THREADS_DO}\n`);
-      isSaid = true;
       if (THREADS_DO === "exit") process.exit(3);
       if (THREADS_DO === "throw") throw new Error("thrown by the test");
       if (THREADS_DO === "kill") process.kill(process.pid, "SIGKILL");

@@ -88,7 +88,7 @@ test("directories, links and the input itself are never replaced", async () => {
       built.run({ input, output, force: true }),
     ).rejects.toMatchObject({
       code: "ERR_USAGE",
-      message: `output: expected another file than the input, found ${output}`,
+      message: `output: ${output} is the same file as the input ${input}; choose another path`,
     });
 });
 

@@ -43,17 +43,7 @@ export function start(
     "--import",
     fileURLToPath(new URL(name, import.meta.url)),
   ]);
-  return startProgram(process.execPath, [...imports, cli, ...args], env, cwd);
-}
-
-/** Starts any program in the same way. */
-export function startProgram(
-  program: string,
-  args: readonly string[],
-  env: NodeJS.ProcessEnv,
-  cwd?: string,
-): Started {
-  const child = spawn(program, args, {
+  const child = spawn(process.execPath, [...imports, cli, ...args], {
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
     ...(cwd && { cwd }),

@@ -14,12 +14,13 @@ const paths = new Map();
 let moments = 0;
 
 /** Returns a function that notes the end of the call. */
-function begun(call, path, to) {
+function begun(call, path, to, flags) {
   const begin = moments++;
   const isFolder = lstatSync(path, { throwIfNoEntry: false })?.isDirectory();
   return (error) => {
     const end = moments++;
-    const note = { call, path, to, begin, end, isFolder, error: error?.code };
+    const about = { call, path, to, flags, begin, end, isFolder };
+    const note = { ...about, error: error?.code };
     appendFileSync(RECORD_CALLS, `${JSON.stringify(note)}\n`);
   };
 }
@@ -45,7 +46,8 @@ function record(object, name, kind, about, call = name) {
   const original = object[name];
   const note = (self, args) => {
     const [path, to] = ABOUT[about](args, self);
-    const ended = begun(call, path, to);
+    const flags = call === "open" ? (args[1] ?? "r") : undefined;
+    const ended = begun(call, path, to, flags);
     return (error, result) => {
       if (!error && call === "open") opened(result, path);
       ended(error);

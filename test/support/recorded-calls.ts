@@ -19,6 +19,8 @@ export interface RecordedCall {
   path: string;
   /** The new name, of `link` and `rename`. */
   to?: string;
+  /** Flags of `open`, as Node takes them. */
+  flags?: number | string;
   /** Moments, from 0, at which calls began and returned. */
   begin: number;
   end: number;

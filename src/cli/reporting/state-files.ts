@@ -1,7 +1,7 @@
+import { replaceFile } from "../../output/commit.js";
 import type { Settings } from "../command.js";
 import { metricsText } from "./metrics.js";
 import type { State } from "./state.js";
-import { putWhole } from "./whole-file.js";
 
 /** The files that a command tells its state and its report in, as settings ask for them. */
 export class StateFiles {
@@ -23,7 +23,7 @@ export class StateFiles {
 
   #put(setting: string, text: () => string): void {
     const path = this.settings.get(setting);
-    if (typeof path === "string") putWhole(path, text());
+    if (typeof path === "string") replaceFile(path, text());
   }
 }
 

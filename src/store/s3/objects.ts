@@ -1,9 +1,8 @@
 import type { GetObjectCommandOutput, S3Client } from "@aws-sdk/client-s3";
-import { IoError, ServiceUnavailableError } from "../../errors.js";
+import { IoError } from "../../errors.js";
 import { type S3Place, s3Name } from "../location.js";
-import type { S3Access } from "../s3-options.js";
+import type { S3Options } from "../s3-options.js";
 import { CutAnswer, refusedFor } from "./failures.js";
-import { pagesOf } from "./pages.js";
 import { type Attempt, Requests } from "./requests.js";
 import { loadSdk, openClient, type Sdk } from "./sdk.js";
 
@@ -30,40 +29,37 @@ export type Sink = (bytes: Uint8Array, position: number) => Promise<void>;
 const opened = new Map<string, Promise<Objects>>();
 
 /** @throws ConfigurationError, UsageError */
-export async function openObjects({
+export function openObjects({
   endpoint,
   region,
   requestTimeout,
-  signal,
-}: S3Access): Promise<Objects> {
+}: S3Options): Promise<Objects> {
   const key = JSON.stringify([endpoint, region, requestTimeout]);
-  const found =
-    opened.get(key) ?? newObjects({ endpoint, region, requestTimeout });
-  opened.set(key, found);
+  const known = opened.get(key);
+  if (known) return known;
+  const objects = newObjects({ endpoint, region, requestTimeout });
+  opened.set(key, objects);
   // What was missing may be there the next time.
-  found.catch(() => opened.delete(key));
-  const objects = await found;
-  return signal ? objects.under(signal) : objects;
+  objects.catch(() => opened.delete(key));
+  return objects;
 }
 
-async function newObjects(options: S3Access): Promise<Objects> {
+async function newObjects(options: S3Options): Promise<Objects> {
   const sdk = await loadSdk();
   const client = await openClient(sdk, options);
-  return new Objects(sdk, client, new Requests(options.requestTimeout));
+  return new Objects(sdk, client, options.requestTimeout);
 }
 
 /** The objects of S3: single requests, each made until it is answered. */
 export class Objects {
+  readonly #requests: Requests;
+
   constructor(
     readonly sdk: Sdk,
     private readonly client: S3Client,
-    private readonly requests = new Requests(),
-    private readonly stop?: AbortSignal,
-  ) {}
-
-  /** The same objects; a request is given up, by AbortedError, once the signal is aborted. */
-  under(stop: AbortSignal): Objects {
-    return new Objects(this.sdk, this.client, this.requests, stop);
+    requestTimeout?: number,
+  ) {
+    this.#requests = new Requests(requestTimeout);
   }
 
   /** null: there is none. */
@@ -74,7 +70,7 @@ export class Objects {
         client.send(new HeadObjectCommand(names(place)), options),
       );
       return {
-        bytes: sizeOf(place, found.ContentLength),
+        bytes: found.ContentLength ?? 0,
         etag: found.ETag ?? "",
         modified: found.LastModified?.getTime() ?? 0,
       };
@@ -97,14 +93,7 @@ export class Objects {
         await this.#drain(found, attempt, async (bytes) => {
           pieces.push(bytes);
         });
-        const all = Buffer.concat(pieces);
-        // An answer in chunks may end early without an error.
-        const bytes = found.ContentLength ?? (await this.head(place))?.bytes;
-        if (all.byteLength !== bytes)
-          throw new CutAnswer(
-            `${all.byteLength} of the ${bytes} bytes of an answer`,
-          );
-        return all;
+        return Buffer.concat(pieces);
       });
     } catch (error) {
       if (refusedFor(error) === "no object") return null;
@@ -172,45 +161,38 @@ export class Objects {
     }
   }
 
-  /** Lists the keys that start so, page by page, in the order of their bytes. */
-  list(
+  /** What has keys that start so, page by page, in the order of their bytes. */
+  async *list(
     { bucket, key: prefix }: S3Place,
-    { delimiter }: { delimiter?: string } = {},
+    { delimiter, most }: { delimiter?: string; most?: number } = {},
   ): AsyncGenerator<Listed> {
     const { ListObjectsV2Command } = this.sdk;
     const place = { bucket, key: prefix };
-    return pagesOf<Listed, string>(place, async (token) => {
+    for (let token: string | undefined; ; ) {
       const command = new ListObjectsV2Command({
         Bucket: bucket,
         Prefix: prefix,
         Delimiter: delimiter,
+        MaxKeys: most,
         ContinuationToken: token,
       });
       const found = await this.send(place, (client, options) =>
         client.send(command, options),
       );
-      const page = {
-        objects: (found.Contents ?? []).map((object) => {
-          const key = object.Key as string;
-          return {
-            key,
-            bytes: sizeOf({ bucket, key }, object.Size),
-            etag: object.ETag ?? "",
-            modified: object.LastModified?.getTime() ?? 0,
-          };
-        }),
+      yield {
+        objects: (found.Contents ?? []).map((object) => ({
+          key: object.Key as string,
+          bytes: object.Size ?? 0,
+          etag: object.ETag ?? "",
+          modified: object.LastModified?.getTime() ?? 0,
+        })),
         prefixes: (found.CommonPrefixes ?? []).map(
           ({ Prefix }) => Prefix as string,
         ),
       };
-      const names = page.objects.length + page.prefixes.length;
-      return {
-        page,
-        names,
-        next:
-          found.IsTruncated === true && (found.NextContinuationToken || null),
-      };
-    });
+      token = found.NextContinuationToken;
+      if (!found.IsTruncated || !token || most) return;
+    }
   }
 
   /** Removes an object; none is fine too. */
@@ -243,41 +225,27 @@ export class Objects {
     options: { bytes?: number; stop?: AbortSignal | undefined } = {},
   ): Promise<T> {
     const name = s3Name(place.bucket, place.key);
-    const { stop = this.stop } = options;
-    return this.requests.make(name, attempt, { ...options, stop });
+    return this.#requests.make(name, attempt, options);
   }
 
   async #drain(
-    { Body }: GetObjectCommandOutput,
+    { Body, ContentLength }: GetObjectCommandOutput,
     { signal, alive }: Attempt,
     take: (bytes: Uint8Array) => Promise<void>,
   ): Promise<void> {
+    let taken = 0;
     for await (const bytes of Body as AsyncIterable<Uint8Array>) {
       // Left to itself: another attempt is at it.
       if (signal.aborted) return;
       alive();
+      taken += bytes.byteLength;
       await take(bytes);
     }
+    if (ContentLength !== undefined && taken !== ContentLength)
+      throw new CutAnswer(
+        `${taken} of the ${ContentLength} bytes of an answer`,
+      );
   }
-}
-
-/** S3 takes no object of more than 50 TB; more is no size, and could not be handled. */
-const MOST_BYTES = 2 ** 46;
-
-/** @throws ServiceUnavailableError */
-function sizeOf({ bucket, key }: S3Place, bytes: number | undefined): number {
-  if (
-    Number.isInteger(bytes) &&
-    Number(bytes) >= 0 &&
-    Number(bytes) <= MOST_BYTES
-  )
-    return bytes as number;
-  throw new ServiceUnavailableError(
-    s3Name(bucket, key),
-    bytes === undefined || Number.isNaN(bytes)
-      ? "the store does not say how large the object is"
-      : `the store says that the object has ${bytes} bytes, which is no possible size`,
-  );
 }
 
 /** As commands name an object. */

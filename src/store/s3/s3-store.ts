@@ -1,20 +1,20 @@
 import { createHash } from "node:crypto";
-import { rm, stat } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pooled } from "../../io/pooled.js";
 import { randomHex } from "../../io/random-name.js";
 import { s3Place } from "../location.js";
-import type { S3Access } from "../s3-options.js";
+import type { S3Options } from "../s3-options.js";
 import type { Store, Stored } from "../store.js";
 import { type Listed, type Objects, openObjects } from "./objects.js";
-import { PIECE_BYTES, putFileIfAbsent, refuseReplacing } from "./put-file.js";
+import { putFileIfAbsent } from "./put-file.js";
 
 /** Requests at once for many small objects. */
 const REQUESTS_AT_ONCE = 16;
 
 /** @throws ConfigurationError, UsageError */
-export async function openS3Store(options: S3Access): Promise<S3Store> {
+export async function openS3Store(options: S3Options): Promise<S3Store> {
   return new S3Store(await openObjects(options));
 }
 
@@ -23,8 +23,6 @@ export async function openS3Store(options: S3Access): Promise<S3Store> {
  * An object is never replaced: whatever is put, is put where nothing is.
  */
 export class S3Store implements Store {
-  #uploadsChecked: Promise<void> | null = null;
-
   constructor(readonly objects: Objects) {}
 
   async stat(name: string): Promise<Stored | null> {
@@ -76,23 +74,6 @@ export class S3Store implements Store {
 
   putIfAbsent(name: string, bytes: Uint8Array): Promise<boolean> {
     return this.objects.putIfAbsent(s3Place(name), bytes);
-  }
-
-  async checkUploads(
-    file: string,
-    name: string,
-    there: Uint8Array,
-  ): Promise<void> {
-    if ((await stat(file)).size <= PIECE_BYTES) return;
-    this.#uploadsChecked ??= refuseReplacing(
-      this.objects,
-      s3Place(name),
-      there,
-    ).catch((error) => {
-      this.#uploadsChecked = null;
-      throw error;
-    });
-    await this.#uploadsChecked;
   }
 
   async publish(file: string, name: string): Promise<boolean> {

@@ -1,0 +1,203 @@
+import {
+  type BigIntStats,
+  fstatSync,
+  lstatSync,
+  realpathSync,
+  statSync,
+} from "node:fs";
+import { basename, dirname, join, resolve, sep } from "node:path";
+import { OutputExistsError, UsageError } from "../errors.js";
+import { isS3 } from "../store/location.js";
+import { outputCall } from "../system-error.js";
+import { checkName, type NamedFormat } from "./output-name.js";
+import { STANDARD_OUTPUT } from "./output-target.js";
+
+/** A file that a command, or a call of the library, reads or writes. */
+export interface UsedFile {
+  /** In messages: "--report", "the input", "standard output". */
+  name: string;
+  /** A descriptor where the file is open already. */
+  path: string | number;
+  /** `state`: a report, status or metrics file, which replaces that of an earlier run. */
+  use: "read" | "output" | "state";
+}
+
+/**
+ * Rejects a file to be written that is another file of the same command, or lies in a folder of the command, and a
+ * state file that is not a regular file. Every path that a command writes is checked here before any work.
+ * @throws UsageError
+ */
+export function checkFiles(files: readonly UsedFile[]): void {
+  const places = files
+    .filter(({ path, use }) => use === "state" || !isS3(`${path}`))
+    .map(placeOf);
+  const states = places.filter(({ file }) => file.use === "state");
+  const outputs = places.filter(({ file }) => file.use === "output");
+  for (const state of states) checkState(state);
+  // Of a state file and the output, the state file is the one to move.
+  for (const one of [...states, ...outputs])
+    for (const other of places) if (other !== one) checkApart(one, other);
+}
+
+/** An output file of a call, and what it is made from. */
+export interface CheckedOutput {
+  path: string;
+  force: boolean;
+  format: NamedFormat;
+  inputs: readonly string[];
+  /** `-` stands for standard output. */
+  streams?: boolean;
+}
+
+/**
+ * Rejects an output file that could not be published at the end.
+ * @throws OutputExistsError where something is at `path` (with `force`: something that is not a regular file);
+ * UsageError where the path is an input, or its extension is of another format
+ */
+export function checkOutput({
+  path,
+  force,
+  format,
+  inputs,
+  streams = false,
+}: CheckedOutput): void {
+  if (streams && path === STANDARD_OUTPUT) {
+    if (force)
+      throw new UsageError(
+        "force: expected a file to replace, found standard output",
+        "force",
+      );
+    return;
+  }
+  if (isNoFile(path))
+    throw new UsageError(
+      `output: expected the name of a file, found ${path}`,
+      "output",
+    );
+  checkName(path, format);
+  const read = inputs.map((input) => inputFile(input));
+  checkFiles([{ name: "output", path, use: "output" }, ...read]);
+  checkReplaceable(path, force);
+}
+
+/** An input as messages name it; `-` is standard input. */
+export function inputFile(path: string): UsedFile {
+  return path === "-"
+    ? { name: "standard input", path: 0, use: "read" }
+    : { name: "the input", path, use: "read" };
+}
+
+/** @throws OutputExistsError where something is at `path` that a file may not replace */
+export function checkReplaceable(path: string, force: boolean): void {
+  const found = lstatOrNull(path);
+  if (!found) return;
+  if (!found.isFile())
+    throw new OutputExistsError(
+      path,
+      `${kindOf(found)} (no option replaces it)`,
+    );
+  if (!force) throw new OutputExistsError(path, "a file (--force replaces it)");
+}
+
+/** What is at a path, links not followed; null: nothing. @throws IoError, PermissionError */
+export function lstatOrNull(path: string): BigIntStats | null {
+  return outputCall(path, "could not be examined", () => {
+    const options = { bigint: true, throwIfNoEntry: false } as const;
+    return lstatSync(path, options) ?? null;
+  });
+}
+
+/** A used file as it is now. */
+interface Place {
+  file: UsedFile;
+  found: BigIntStats | null;
+  /** Absolute, and without links to folders on the way; empty: a descriptor. */
+  resolved: string;
+}
+
+function placeOf(file: UsedFile): Place {
+  const found = statOrNull(file);
+  return { file, found, resolved: resolvedPath(file.path, found) };
+}
+
+function checkState({ file: { name, path }, found }: Place): void {
+  const advice =
+    "give the path of a regular file, or use --json for the report on standard output";
+  if (isNoFile(`${path}`))
+    throw new UsageError(`${name}: ${path} is not a file name; ${advice}`);
+  if (found && !found.isFile())
+    throw new UsageError(`${name}: ${path} is ${kindOf(found)}; ${advice}`);
+}
+
+/** @throws UsageError where a written file is the same as another, or in a folder of another */
+function checkApart(one: Place, other: Place): void {
+  const { name, path } = one.file;
+  const { name: otherName, path: otherPath, use } = other.file;
+  const shown =
+    use === "read" && typeof otherPath === "string"
+      ? `${otherName} ${otherPath}`
+      : otherName;
+  if (isSame(one, other))
+    throw new UsageError(
+      `${name}: ${path} is the same file as ${shown}; choose another path`,
+    );
+  if (other.resolved !== "" && one.resolved.startsWith(other.resolved + sep))
+    throw new UsageError(
+      `${name}: ${path} is inside ${shown}; choose a path outside`,
+    );
+}
+
+function isSame(one: Place, other: Place): boolean {
+  if (one.found && other.found)
+    return (
+      one.found.dev === other.found.dev && one.found.ino === other.found.ino
+    );
+  if (one.found || other.found) return false;
+  // On some file systems names that differ in case are one file, which nothing shows before it is there.
+  return folded(one.resolved) === folded(other.resolved);
+}
+
+function folded(path: string): string {
+  return path.normalize().toLowerCase();
+}
+
+/** A path that names no file of this machine. */
+function isNoFile(path: string): boolean {
+  return path === STANDARD_OUTPUT || isS3(path) || /[\\/]$/.test(path);
+}
+
+function kindOf(found: BigIntStats): string {
+  if (found.isDirectory()) return "a directory";
+  return found.isSymbolicLink() ? "a symbolic link" : "a device or pipe";
+}
+
+function statOrNull({ path, use }: UsedFile): BigIntStats | null {
+  try {
+    if (typeof path === "number") {
+      const found = fstatSync(path, { bigint: true });
+      return found.isFile() ? found : null;
+    }
+    return (use === "read" ? statSync : lstatSync)(path, { bigint: true });
+  } catch {
+    // Not there, or not to be examined: opening it says why.
+    return null;
+  }
+}
+
+function resolvedPath(
+  path: string | number,
+  found: BigIntStats | null,
+): string {
+  if (typeof path === "number") return "";
+  if (found?.isDirectory()) return realpathSync(path);
+  const full = resolve(path);
+  let folder = dirname(full);
+  for (let rest = basename(full); ; folder = dirname(folder))
+    try {
+      return join(realpathSync(folder), rest);
+    } catch {
+      // A folder that is not there yet, or not ours to enter.
+      if (folder === dirname(folder)) return full;
+      rest = join(basename(folder), rest);
+    }
+}

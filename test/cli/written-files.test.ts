@@ -1,0 +1,354 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import {
+  constants,
+  copyFileSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { parseArguments } from "../../src/cli/arguments.js";
+import { checkLineFiles } from "../../src/cli/check-line-files.js";
+import type { CommandSpec } from "../../src/cli/command.js";
+import { COMMANDS } from "../../src/cli/commands.js";
+import { kebab } from "../../src/cli/option-text.js";
+import type { OptionSpec } from "../../src/options-table.js";
+import { workDirectory } from "../support/logits-input.js";
+import { recordedCalls } from "../support/recorded-calls.js";
+import { CLI, DIGITS, softjac } from "./support.js";
+
+const at = workDirectory();
+
+/** Options of free text that are not paths of files; every other one must say what the command does with its file. */
+const NOT_PATHS = [
+  ...["column", "columns", "keep", "classColumn", "label", "cotangent"],
+  ...["tangent", "covariance", "title", "run", "endpoint", "region", "queue"],
+  ...["queuePassword", "queueName"],
+];
+/** Folders that bound what jobs may name; the name of an input of a dataset. */
+const OF_COMMANDS = ["worker allow", "show input"];
+
+const optionsOf = ({ options, settings }: CommandSpec) => [
+  ...options,
+  ...settings,
+];
+
+/** Files of every kind that a path can be, in a new folder. */
+function filesOfEveryKind(name: string) {
+  const folder = at(name);
+  mkdirSync(folder);
+  const path = (file: string) => join(folder, file);
+  copyFileSync(DIGITS, path("input.arrow"));
+  linkSync(path("input.arrow"), path("hard-link"));
+  symlinkSync("input.arrow", path("symbolic-link"));
+  symlinkSync("nothing", path("dangling-link"));
+  execFileSync("mkfifo", [path("fifo")]);
+  mkdirSync(path("directory"));
+  writeFileSync(path("config.json"), "{}");
+  symlinkSync(".", path("linked"));
+  return path;
+}
+
+/** Names, kinds, and contents: what must be the same after a refusal. */
+function stateOf(folder: string): unknown[] {
+  return readdirSync(folder).map((name) => {
+    const { mode, ino, size, mtimeMs } = lstatSync(join(folder, name));
+    return { name, mode, ino, size, mtimeMs };
+  });
+}
+
+/** A line with every word and option that a command must have. */
+function lineOf(
+  command: CommandSpec,
+  path: (file: string) => string,
+): string[] {
+  const { name, positional, required } = command;
+  const pathFor = (file: OptionSpec["file"]) =>
+    path(file === "read" ? "input.arrow" : "output.arrow");
+  const line = [name];
+  if (positional) line.push(pathFor(positional.file));
+  for (const { option } of required) {
+    const spec = optionsOf(command).find((one) => one.name === option);
+    const value =
+      spec?.kind === "integer"
+        ? "3"
+        : spec?.file
+          ? pathFor(spec.file)
+          : "redis://localhost";
+    line.push(`--${kebab(option)}=${value}`);
+  }
+  return [...line, `--config=${path("config.json")}`];
+}
+
+/** The sentence with which a line is refused; null: its files are not. */
+async function refusal(line: string[]): Promise<string | null> {
+  const parsed = parseArguments(line, COMMANDS);
+  if (parsed.does !== "command") throw new Error(`no command: ${line}`);
+  try {
+    await checkLineFiles(parsed.command, parsed.options, parsed.settings);
+    return null;
+  } catch (error) {
+    expect(error).toMatchObject({ code: "ERR_USAGE" });
+    return (error as Error).message;
+  }
+}
+
+const KIND =
+  "give the path of a regular file, or use --json for the report on standard output";
+const OTHER = "choose another path";
+const CONFIG = (path: (file: string) => string) =>
+  `the config file ${path("config.json")}`;
+
+describe.each(
+  COMMANDS.filter((command) =>
+    optionsOf(command).some(({ file }) => file === "state"),
+  ).map((command) => [command.name, command] as const),
+)("softjac %s", (name, command) => {
+  const path = filesOfEveryKind(name);
+  const line = lineOf(command, path);
+  const before = stateOf(path("."));
+  const states = optionsOf(command)
+    .filter(({ file }) => file === "state")
+    .map(({ name }) => `--${kebab(name)}`);
+  const reads = line.some((word) => word.endsWith(path("input.arrow")));
+  const { positional } = command;
+  const output =
+    positional?.file === "output"
+      ? positional.option
+      : optionsOf(command).some(({ file }) => file === "output")
+        ? "--output"
+        : null;
+  const input = `the same file as the input ${path("input.arrow")}; ${OTHER}`;
+
+  test("files that are apart, and those of an earlier run, are accepted", async () => {
+    const given = states.map((state) => `${state}=${path(state)}`);
+    expect(await refusal([...line, ...given])).toBeNull();
+    for (const state of states) writeFileSync(path(state), "earlier");
+    expect(await refusal([...line, ...given])).toBeNull();
+    for (const state of states) rmSync(path(state));
+  });
+
+  test.each(states)("%s", async (state) => {
+    const cases = [
+      [path("symbolic-link"), `a symbolic link; ${KIND}`],
+      [path("dangling-link"), `a symbolic link; ${KIND}`],
+      [path("fifo"), `a device or pipe; ${KIND}`],
+      [path("directory"), `a directory; ${KIND}`],
+      ["/dev/null", `a device or pipe; ${KIND}`],
+      ["-", `not a file name; ${KIND}`],
+      ["s3://bucket/key", `not a file name; ${KIND}`],
+      [path("new/"), `not a file name; ${KIND}`],
+      [path("config.json"), `the same file as ${CONFIG(path)}; ${OTHER}`],
+    ];
+    if (reads)
+      for (const file of ["input.arrow", "hard-link", "linked/input.arrow"])
+        cases.push([path(file), input]);
+    if (output) {
+      for (const file of ["output.arrow", "linked/Output.arrow"])
+        cases.push([path(file), `the same file as ${output}; ${OTHER}`]);
+      const inside = `inside ${output}; choose a path outside`;
+      cases.push([path("output.arrow/part"), inside]);
+    }
+    for (const [file, message] of cases)
+      expect(await refusal([...line, `${state}=${file}`]), file).toBe(
+        `${state}: ${file} is ${message}`,
+      );
+    expect(stateOf(path("."))).toEqual(before);
+  });
+
+  test("two state files of one path", async () => {
+    for (const [k, state] of states.entries())
+      for (const other of states.slice(k + 1))
+        for (const file of ["state", "linked/state", "STATE"])
+          expect(
+            await refusal([
+              ...[...line, `${state}=${path("state")}`],
+              `${other}=${path(file)}`,
+            ]),
+          ).toBe(
+            `${state}: ${path("state")} is the same file as ${other}; ${OTHER}`,
+          );
+  });
+
+  test.runIf(output)("the output", async () => {
+    const cases = [
+      [path("config.json"), `the same file as ${CONFIG(path)}; ${OTHER}`],
+    ];
+    if (reads)
+      for (const file of ["input.arrow", "hard-link", "linked/input.arrow"])
+        cases.push([path(file), input]);
+    for (const [file = "", message] of cases) {
+      const given = line.map((word) =>
+        word.replace(path("output.arrow"), file),
+      );
+      expect(await refusal(given), file).toBe(
+        `${output}: ${file} is ${message}`,
+      );
+    }
+    expect(stateOf(path("."))).toEqual(before);
+  });
+});
+
+test("every option of free text is a path with a use, or not a path", () => {
+  for (const command of COMMANDS) {
+    const words = command.positional ? [command.positional] : [];
+    for (const { option, file, choices } of words)
+      expect(file ?? choices, `${command.name} ${option}`).toBeDefined();
+    for (const { name, kind, choices, file } of optionsOf(command))
+      if ((kind === "string" || kind === "list") && !choices && !file)
+        expect([...NOT_PATHS, ...OF_COMMANDS]).toContain(
+          NOT_PATHS.includes(name) ? name : `${command.name} ${name}`,
+        );
+  }
+});
+
+test("inputs of folders and patterns; files that the streams are redirected to", async () => {
+  const path = filesOfEveryKind("folders");
+  mkdirSync(path("inputs"));
+  const file = path("inputs/a.arrow");
+  linkSync(path("input.arrow"), file);
+  const report = (input: string, report: string) =>
+    refusal(["run", input, `--output=${path("out")}/`, `--report=${report}`]);
+  for (const given of [path("inputs"), path("in*/*.arrow")])
+    expect(await report(given, path("hard-link"))).toBe(
+      `--report: ${path("hard-link")} is the same file as the input ${file}; ${OTHER}`,
+    );
+  const inside = path("inputs/report.json");
+  expect(await report(path("inputs"), inside)).toBe(
+    `--report: ${inside} is inside the input ${path("inputs")}; choose a path outside`,
+  );
+  expect(await report(path("in*/*.arrow"), inside)).toBeNull();
+  expect(
+    await refusal([
+      ...["report", path("inputs"), `--output=${file}`, "--force"],
+    ]),
+  ).toBe(
+    `--output: ${file} is inside the input ${path("inputs")}; choose a path outside`,
+  );
+  const redirected = spawnSync(
+    "sh",
+    [
+      "-c",
+      `"$0" "$1" run "$2" -o "$3" --json --report "$4" > "$4"`,
+      process.execPath,
+      CLI,
+      DIGITS,
+      path("out.arrow"),
+      path("stdout"),
+    ],
+    { encoding: "utf8" },
+  );
+  expect(redirected).toMatchObject({
+    status: 64,
+    stderr: `softjac: --report: ${path("stdout")} is the same file as standard output; ${OTHER}\n`,
+  });
+});
+
+describe("the command itself", () => {
+  const path = filesOfEveryKind("command");
+  const before = stateOf(path("."));
+
+  test.each(["run", "verify", "report", "generate", "plan"])(
+    "%s refuses a state file before any work",
+    (name) => {
+      const command = COMMANDS.find((one) => one.name === name);
+      const line = lineOf(command as CommandSpec, path);
+      const refused = softjac(...line, "--metrics", path("fifo"));
+      expect(refused).toMatchObject({
+        status: 64,
+        stdout: "",
+        stderr: `softjac: --metrics: ${path("fifo")} is a device or pipe; ${KIND}\n`,
+      });
+      expect(stateOf(path("."))).toEqual(before);
+    },
+  );
+
+  test("from the environment and the config file as well", () => {
+    const config = at("with-report.json");
+    writeFileSync(config, JSON.stringify({ report: path("hard-link") }));
+    const run = ["run", path("input.arrow"), "-o", path("new.arrow")];
+    expect(softjac(...run, "--config", config)).toMatchObject({
+      status: 64,
+      stderr: `softjac: --report: ${path("hard-link")} is the same file as the input ${path("input.arrow")}; ${OTHER}\n`,
+    });
+    expect(stateOf(path("."))).toEqual(before);
+  });
+
+  test.each([
+    ["run", [DIGITS]],
+    ["report", [DIGITS]],
+    ["generate", []],
+  ])("%s never replaces what is not a regular file", (name, words) => {
+    const kinds = {
+      "symbolic-link": "a symbolic link",
+      "dangling-link": "a symbolic link",
+      fifo: "a device or pipe",
+      ...(name !== "run" && { directory: "a directory" }),
+    };
+    for (const [file, kind] of Object.entries(kinds)) {
+      const line =
+        name === "generate"
+          ? [name, path(file), "--rows", "2", "--classes", "2"]
+          : [name, ...words, "-o", path(file)];
+      expect(softjac(...line, "--force")).toMatchObject({
+        status: 73,
+        stderr: `softjac: expected nothing at ${path(file)}, found ${kind} (no option replaces it)\n`,
+      });
+    }
+    expect(stateOf(path("."))).toEqual(before);
+  });
+});
+
+test.each([
+  ["run", ["run", DIGITS, "-o"], ".arrow"],
+  ["generate", ["generate", "--rows", "2", "--classes", "2"], ".arrow"],
+  ["report", ["report", "results.arrow", "-o"], ".html"],
+])(
+  "%s opens every file that it makes as a new one, without following links",
+  (name, words, extension) => {
+    const path = filesOfEveryKind(`flags-${name}`);
+    if (name === "report")
+      softjac("run", DIGITS, "-o", path("results.arrow"), "--quiet");
+    const line = words.map((word) =>
+      word === "results.arrow" ? path(word) : word,
+    );
+    const states = ["report", "status-file", "metrics"].map(
+      (state) => `--${state}=${path(state)}`,
+    );
+    const made = recordedCalls([...line, path(`made${extension}`), ...states]);
+    expect(made.status, made.stderr).toBe(0);
+    const { O_CREAT, O_EXCL, O_NOFOLLOW, O_TRUNC } = constants;
+    const created = made.calls.filter(
+      ({ call, flags }) => call === "open" && Number(flags) & O_CREAT,
+    );
+    // The output, the report, and the status and the metrics of the start and of the end.
+    expect(
+      created
+        .map(({ path }) => basename(path).replace(/\d+-[0-9a-f]{12}/, "N"))
+        .sort(),
+    ).toEqual([
+      `.made${extension}.N.tmp`,
+      ".metrics.N.tmp",
+      ".metrics.N.tmp",
+      ".report.N.tmp",
+      ".status-file.N.tmp",
+      ".status-file.N.tmp",
+    ]);
+    for (const { flags } of created)
+      expect(Number(flags) & (O_EXCL | O_NOFOLLOW | O_TRUNC)).toBe(
+        O_EXCL | O_NOFOLLOW,
+      );
+    // No other call opens for writing.
+    const writable = made.calls.filter(
+      ({ call, flags }) =>
+        call === "open" &&
+        (typeof flags === "string" ? flags !== "r" : Number(flags) & 3),
+    );
+    expect(writable).toEqual(created);
+  },
+);
