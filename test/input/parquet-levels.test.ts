@@ -235,3 +235,25 @@ test("other counts in the footer than in the pages", async () => {
     `${where}: expected 3 rows as the footer says, found 2`,
   );
 });
+
+test("an index beyond the dictionary, which the decoder refuses", async () => {
+  const dictionary = LOGITS.slice(0, 5);
+  // Indices of 3 bits as a run: six times the same.
+  const pages = (version: 1 | 2, index: number): Page[] => [
+    { version, ...sound, indices: [3, 12, index] },
+  ];
+  for (const version of VERSIONS) {
+    const columns = (index: number) =>
+      lists(
+        { version, ...sound },
+        { dictionary, pages: pages(version, index) },
+      );
+    expect(await runOn(parquetFile(columns(4), { rows: 2 }))).toEqual(
+      softmaxOf(Array(6).fill(dictionary[4]), 3),
+    );
+    for (const index of [5, 7, 200])
+      expect(await runOn(parquetFile(columns(index), { rows: 2 }))).toMatch(
+        /^ERR_INPUT_FORMAT file: Parquet data: expected row groups that can be decoded, found damage/,
+      );
+  }
+});

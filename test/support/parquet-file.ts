@@ -19,17 +19,24 @@ export interface Page {
   /** Encoding that the header names; 3: RLE. */
   levelEncoding?: number;
   data: number[];
+  /** Bytes in the place of the data: indices of the column's dictionary, as RLE_DICTIONARY has them. */
+  indices?: number[];
 }
 
 export interface Column {
   /** Schema elements below the root, the top-level column first. */
   schema: Struct[];
   pages: Page[];
+  /** Values of a dictionary page in front. */
+  dictionary?: number[];
   /** Number that the footer has. */
   values: number;
 }
 
 const DOUBLE = 5;
+/** Encodings, as stored. */
+const PLAIN = 0;
+const RLE_DICTIONARY = 8;
 const REPETITION = { required: 0, optional: 1, repeated: 2 };
 
 /** Schema of a column of lists of doubles; its definition levels reach 2, or 3 where the list may be null. */
@@ -81,8 +88,11 @@ export function parquetFile(
   { rows, codec = 0 }: { rows: number; codec?: number },
 ): Buffer {
   let file = Buffer.from("PAR1");
-  const chunks = columns.map(({ schema, pages, values }) => {
+  const chunks = columns.map(({ schema, pages, values, dictionary }) => {
     const start = file.length;
+    if (dictionary)
+      file = Buffer.concat([file, dictionaryPage(dictionary, codec)]);
+    const dataStart = file.length;
     for (const page of pages)
       file = Buffer.concat([file, pageBytes(page, codec)]);
     const bytes = file.length - start;
@@ -97,7 +107,8 @@ export function parquetFile(
         5: values,
         6: bytes,
         7: bytes,
-        9: start,
+        9: dataStart,
+        ...(dictionary ? { 11: start } : {}),
       },
     };
   });
@@ -121,13 +132,22 @@ export function parquetFile(
   ]);
 }
 
+function dictionaryPage(values: number[], codec: number): Buffer {
+  const numbers = Buffer.from(Float64Array.from(values).buffer);
+  const body = (CODECS[codec] as (data: Buffer) => Buffer)(numbers);
+  const header = { 1: values.length, 2: PLAIN };
+  const fields = { 1: 2, 2: numbers.length, 3: body.length, 7: header };
+  return Buffer.concat([Buffer.from(struct(fields)), body]);
+}
+
 function pageBytes(page: Page, codec: number): Buffer {
   const { version, values, rows = 0, nulls = 0, levelEncoding = 3 } = page;
   const { repetition, definition, data } = page;
   const definitionBytes = page.definitionBytes ?? definition.length;
   const prefix = (levels: number[], length: number) =>
     levels.length === 0 ? levels : [...uint(length, 4), ...levels];
-  const numbers = Buffer.from(Float64Array.from(data).buffer);
+  const numbers = Buffer.from(page.indices ?? Float64Array.from(data).buffer);
+  const encoding = page.indices ? RLE_DICTIONARY : PLAIN;
   const compress = CODECS[codec] as (data: Buffer) => Buffer;
   const levels = Buffer.from(
     version === 1
@@ -143,13 +163,13 @@ function pageBytes(page: Page, codec: number): Buffer {
       : Buffer.concat([levels, compress(numbers)]);
   const header: Struct =
     version === 1
-      ? { 5: { 1: values, 2: 0, 3: levelEncoding, 4: levelEncoding } }
+      ? { 5: { 1: values, 2: encoding, 3: levelEncoding, 4: levelEncoding } }
       : {
           8: {
             1: values,
             2: nulls,
             3: rows,
-            4: 0,
+            4: encoding,
             5: definitionBytes,
             6: repetition.length,
           },
