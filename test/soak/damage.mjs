@@ -53,7 +53,15 @@ console.log(
   `seed ${seed}, ${sound.length} sound files, ${mutations} mutations`,
 );
 for (const path of sound) figures.set(formatOf(path), {});
-for (let done = 0; done < mutations; done += BATCH) {
+// A soak that is stopped still prints its figures.
+let stopped = false;
+for (const signal of ["SIGINT", "SIGTERM"])
+  process.on(signal, () => {
+    stopped = true;
+  });
+for (let done = 0; done < mutations && !stopped; done += BATCH) {
+  // Lets signals be heard between batches: a batch waits for its processes.
+  await new Promise(setImmediate);
   const paths = Array.from({ length: BATCH }, (_, k) => {
     const from = sound[(done + k) % sound.length];
     const path = join(work, `${done + k} ${basename(from)}`);

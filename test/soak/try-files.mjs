@@ -1,8 +1,9 @@
 // usage: node try-files.mjs FILE...
 // Reads damaged files in a process of its own, so that a crash or a hang is seen as one. Prints, for each, one line of
 // JSON: { path, code, text, ms, tried }; `code` is "ok" or that of the error. Inputs are run, with the output in
-// FILE.out; outputs (…​.jacobian) are read, block by block, and compared with what flechette reads of them.
+// FILE.out; outputs (FILE.jacobian) are read, block by block, and compared with what flechette reads of them.
 import { readFileSync } from "node:fs";
+import { basename } from "node:path";
 import { tableFromIPC } from "@uwdata/flechette";
 import { inspect, openJacobian, run } from "../../dist/index.js";
 
@@ -12,7 +13,10 @@ for (const path of process.argv.slice(2)) {
   const [code, text] = await outcome(() =>
     path.endsWith(".jacobian") ? readBlocks(path) : runInput(path),
   );
-  const tried = path.endsWith(".jacobian") ? [] : await lenient(path);
+  // Every fourth file by its number, because it takes longer than all else.
+  const number = Number.parseInt(basename(path), 10);
+  const isInput = !path.endsWith(".jacobian");
+  const tried = isInput && number % 4 === 0 ? await lenient(path) : [];
   const { user, system } = process.cpuUsage(start);
   const ms = Math.round((user + system) / 1000);
   const peakBytes = process.resourceUsage().maxRSS * 1024;

@@ -146,7 +146,9 @@ function pageBytes(page: Page, codec: number): Buffer {
   const definitionBytes = page.definitionBytes ?? definition.length;
   const prefix = (levels: number[], length: number) =>
     levels.length === 0 ? levels : [...uint(length, 4), ...levels];
-  const numbers = Buffer.from(page.indices ?? Float64Array.from(data).buffer);
+  const numbers = page.indices
+    ? Buffer.from(page.indices)
+    : Buffer.from(Float64Array.from(data).buffer);
   const encoding = page.indices ? RLE_DICTIONARY : PLAIN;
   const compress = CODECS[codec] as (data: Buffer) => Buffer;
   const levels = Buffer.from(
