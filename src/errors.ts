@@ -225,6 +225,24 @@ export class IncompleteError extends SoftjacError {
   }
 }
 
+/** Parts of a published dataset are missing, or are not what was recorded of them. A repair computes them again. */
+export class DatasetDamagedError extends SoftjacError {
+  readonly code = "ERR_DATASET_DAMAGED";
+  constructor(
+    readonly output: string,
+    readonly damaged: readonly { part: string; found: string }[],
+    shards: number,
+  ) {
+    const shown = damaged
+      .slice(0, 10)
+      .map(({ part, found }) => `${part} ${found}`);
+    if (damaged.length > 10) shown.push("…");
+    super(
+      `${output}: ${damaged.length} files of the published dataset of ${shards} parts are damaged (--repair computes them again): ${shown.join("; ")}`,
+    );
+  }
+}
+
 /** There is no planned run for a dataset. Plan one, or look elsewhere. */
 export class PlanMissingError extends SoftjacError {
   readonly code = "ERR_PLAN_MISSING";

@@ -147,6 +147,7 @@ describe("nothing imports upward", () => {
       "src/input/open-logits",
       "src/input/structure-bytes",
       "src/io/pooled",
+      "src/io/process-mark",
       "src/io/random-name",
       "src/job",
       "src/open-output",
@@ -170,6 +171,7 @@ describe("nothing imports upward", () => {
     "src/store": [
       "node:",
       "src/errors",
+      "src/io/process-mark",
       "src/io/random-name",
       "src/options-table",
     ],

@@ -27,7 +27,13 @@ export const PLAN_OPTIONS: readonly OptionSpec[] = [
   ...RUN_OPTIONS.filter(({ name }) => name !== "force"),
   ...DATASET_OPTIONS.filter(
     ({ name }) =>
-      !["allowMissing", "grace", "timeLimit", "stallTimeout"].includes(name),
+      ![
+        "allowMissing",
+        "repair",
+        "grace",
+        "timeLimit",
+        "stallTimeout",
+      ].includes(name),
   ),
 ];
 
@@ -148,10 +154,8 @@ const STATUS: CommandSpec = {
       output: options.output,
       make: () => datasetStatus(options),
       text: statusText,
-      exitCode: ({ status, damaged }) =>
-        damaged.length > 0 && status === "published"
-          ? EXIT.badInput
-          : EXIT.done,
+      exitCode: ({ status, faults }) =>
+        faults.length > 0 && status === "published" ? EXIT.badInput : EXIT.done,
       textIsResult: true,
     });
   },

@@ -67,16 +67,30 @@ export function statusText(found: DatasetStatus): string {
   ];
   if (missing.length > 0) rows.push(["missing", ranges(missing)]);
   if (damaged.length > 0) rows.push(["damaged", ranges(damaged)]);
+  for (const { part, found: what } of found.faults.slice(0, 10))
+    rows.push(["", `${part} ${what}`]);
   if (found.leftOut.length > 0) rows.push(leftOutRow(found));
   rows.push(["run", found.fingerprint]);
   return titled(found.output, rows);
 }
 
 /** What was cleared away, for people. */
-export function leftoversText({ removed, kept }: Leftovers): string {
+export function leftoversText({
+  dryRun,
+  removed,
+  kept,
+  parts,
+}: Leftovers): string {
+  const partsOf = (path: string) =>
+    parts[path] ? ` (${count(parts[path])} finished parts)` : "";
+  const done = dryRun ? "would remove" : "removed";
+  const stay = dryRun ? "would keep" : "kept";
   const lines = [
-    ...removed.map((path) => `removed  ${printable(path)}`),
-    ...kept.map((path) => `kept     ${printable(path)} (younger)`),
-  ];
+    ...removed.map((path) => [done, `${printable(path)}${partsOf(path)}`]),
+    ...kept.map((path) => [
+      stay,
+      `${printable(path)}${partsOf(path)}: changed too recently, or in use`,
+    ]),
+  ].map(([what = "", path]) => `${what.padEnd(dryRun ? 12 : 7)}  ${path}`);
   return lines.length > 0 ? `${lines.join("\n")}\n` : "nothing left over\n";
 }

@@ -30,6 +30,7 @@ const BY_CODE: Record<string, number> = {
   ERR_OUTPUT_EXISTS: EXIT.outputExists,
   ERR_IO: EXIT.io,
   ERR_INPUTS_LEFT_OUT: EXIT.badInput,
+  ERR_DATASET_DAMAGED: EXIT.badInput,
   ERR_STOPPED: EXIT.stopped,
   ERR_STALLED: EXIT.stopped,
   ERR_INCOMPLETE: EXIT.stopped,

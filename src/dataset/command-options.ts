@@ -1,6 +1,6 @@
 import { type OptionSpec, RUN_OPTIONS } from "../options-table.js";
 import { S3_OPTIONS } from "../store/s3-options.js";
-import { PROCESS_OPTIONS, WORK_OPTIONS } from "./options.js";
+import { PROCESS_OPTIONS, REPAIR_OPTION, WORK_OPTIONS } from "./options.js";
 
 // Tables of the commands that work on a dataset in steps: the library checks by them, the CLI makes its help from them.
 
@@ -48,6 +48,7 @@ export const TASK_OPTIONS: readonly OptionSpec[] = [
     group: "Dataset",
     help: "Parts to make, as softjac status prints them: 3,7-9 (default: the task's, or all)",
   },
+  REPAIR_OPTION,
   ...WORK_OPTIONS,
   ...RUN_OPTIONS.filter(({ name }) => PROCESS_OPTIONS.includes(name)),
   ...S3_OPTIONS,

@@ -8,6 +8,7 @@ import type { ResolvedOptions } from "../options.js";
 import type { Crew } from "../pool/crew.js";
 import type { PinnedInput } from "./dataset-plan.js";
 import type { DatasetReportBuilder } from "./dataset-report.js";
+import type { ShardRun } from "./dataset-run.js";
 import type { DatasetHooks } from "./events.js";
 import { errorOfInput, isBadInput } from "./left-out.js";
 import { partName } from "./names.js";
@@ -16,7 +17,8 @@ import type { Shard } from "./plan-shards.js";
 import { type Made, ShardMaker } from "./shard-maker.js";
 import type { Stopping } from "./stopping.js";
 
-interface Shards extends StoredRunOver {
+interface Shards extends Omit<StoredRunOver, "run"> {
+  run: ShardRun;
   /** Closed at the end. */
   crew: Crew;
   /** The options of a run over one input. */

@@ -24,6 +24,8 @@ export interface DatasetReport {
   badRowsMade: number;
   /** Inputs without results, and why. */
   leftOut: { name: string; error: string }[];
+  /** Files of a published dataset that are missing or damaged, and what is wrong with each. */
+  damaged: { part: string; found: string }[];
   /** From the call to the return, in milliseconds. */
   durationMs: number;
   rowsPerSecond: number;
@@ -59,6 +61,7 @@ export class DatasetReportBuilder {
       bytesMade: 0,
       badRowsMade: 0,
       leftOut: [],
+      damaged: [],
       durationMs: 0,
       rowsPerSecond: 0,
       peakMemoryBytes: 0,
@@ -109,6 +112,10 @@ export class DatasetReportBuilder {
 
   leftOut(inputs: DatasetReport["leftOut"]): void {
     this.#report.leftOut = inputs;
+  }
+
+  damaged(files: DatasetReport["damaged"]): void {
+    this.#report.damaged = files;
   }
 
   made({

@@ -14,11 +14,27 @@ import { sha256 } from "./fingerprint.js";
 import { InPlacePublication } from "./in-place-publication.js";
 import { LeftOutInputs } from "./left-out.js";
 import { type Manifest, manifestOf } from "./manifest.js";
-import { COMMITS, commitName, MANIFEST, type RunFolders } from "./names.js";
+import {
+  COMMITS,
+  commitName,
+  MANIFEST,
+  type RunFolders,
+  SUCCESS,
+} from "./names.js";
 import type { Publication } from "./publication.js";
-import { encodeJson, type PartRecord, type Success } from "./records.js";
+import {
+  decodeJson,
+  encodeJson,
+  type PartRecord,
+  type Success,
+} from "./records.js";
 import { RenamedPublication } from "./renamed-publication.js";
-import { StoredParts } from "./stored-parts.js";
+import {
+  type Fault,
+  type Look,
+  StoredParts,
+  type StoredRecord,
+} from "./stored-parts.js";
 
 export interface PublishOptions {
   /** Another dataset is replaced. */
@@ -26,6 +42,20 @@ export interface PublishOptions {
   /** It is published without inputs that were left out. */
   allowMissing?: boolean;
 }
+
+/** The part of a run that making its shards takes. */
+export type ShardRun = Pick<
+  DatasetRun,
+  | "plan"
+  | "folders"
+  | "shards"
+  | "isDone"
+  | "isPublished"
+  | "leftOutByNumber"
+  | "leaveOut"
+  | "clearDamaged"
+  | "commit"
+>;
 
 /**
  * One run over a dataset, as it stands in a store: what has been done of it, by whatever process. Any number of processes
@@ -84,14 +114,14 @@ export class DatasetRun {
   async begin({ overwrite }: { overwrite: boolean }): Promise<boolean> {
     if ((await this.isPublished()) || (await this.#publication.takeBack())) {
       // Of a process that died between publishing and clearing up.
-      await this.#clearUp();
+      await this.clearUp();
       return false;
     }
     await this.refuseOther({ overwrite });
     await this.#publication.makePlace();
     // Another process may have published, and with that renamed its folder away, since we have looked.
     if (await this.isPublished()) {
-      await this.#clearUp();
+      await this.clearUp();
       return false;
     }
     try {
@@ -170,10 +200,91 @@ export class DatasetRun {
   }
 
   /** The shards without a record, and those whose part is not what their record says; none of inputs left out. */
-  inspect(): Promise<{ missing: number[]; damaged: number[] }> {
-    return this.#inFolder(async (folder) =>
-      this.#parts.inspect(folder, await this.#leftOut.found(folder)),
+  async inspect(): Promise<{
+    missing: number[];
+    damaged: number[];
+    faults: Fault[];
+  }> {
+    const faults = await this.faults();
+    const isMissing = ({ record }: Fault) => record === null;
+    const shardsOf = (of: Fault[]) =>
+      of.flatMap(({ shard }) => (shard === null ? [] : [shard]));
+    return {
+      missing: shardsOf(faults.filter(isMissing)),
+      damaged: shardsOf(faults.filter((fault) => !isMissing(fault))),
+      faults,
+    };
+  }
+
+  /** The parts that are not what was recorded of them; of a published dataset, its manifest too. @throws AbortedError */
+  faults(look: Omit<Look, "without" | "others"> = {}): Promise<Fault[]> {
+    return this.#inFolder(async (folder, isPublished) => {
+      const without = await this.#leftOut.found(folder);
+      if (!isPublished) return this.#parts.faults(folder, { ...look, without });
+      const { fault, records } = await this.#publishedManifest();
+      const found = { ...look, without, others: records };
+      return [...(await this.#parts.faults(folder, found)), ...fault];
+    });
+  }
+
+  /** The manifest of the published dataset, which has every part's record once more. */
+  async #publishedManifest(): Promise<{
+    fault: Fault[];
+    records: Map<number, StoredRecord>;
+  }> {
+    const name = `${this.folders.out}/${MANIFEST}`;
+    const bytes = await this.store.read(name);
+    const stored = await this.store.stat(name);
+    const faulty = (found: string) => ({
+      fault: [{ shard: null, part: MANIFEST, found, record: null }],
+      records: new Map(),
+    });
+    if (!bytes || !stored) return faulty("is missing");
+    if (sha256(bytes) !== (await this.#success())?.manifest)
+      return faulty(`has another SHA-256 than ${SUCCESS} says`);
+    const { fingerprint } = this.plan;
+    const { parts } = decodeJson(bytes) as Manifest;
+    const records = new Map(
+      parts.map((part) => [
+        part.shard,
+        { record: { ...part, fingerprint }, stored },
+      ]),
     );
+    return { fault: [], records };
+  }
+
+  async #success(): Promise<Success | null> {
+    const bytes = await this.store.read(`${this.folders.out}/${SUCCESS}`);
+    return decodeJson(bytes) as Success | null;
+  }
+
+  /**
+   * Puts a part and its record in the place of what the published dataset has of it.
+   * @throws IoError where the dataset has been replaced by another
+   */
+  async replacePart(file: string, record: PartRecord): Promise<void> {
+    const { out } = this.folders;
+    if (!(await this.isPublished()))
+      throw new IoError(
+        out,
+        "another run has replaced or removed the dataset while it was repaired",
+      );
+    await this.store.replace(`${out}/${record.part}`, file);
+    // Once more, so that it is younger than its part.
+    const name = `${out}/${commitName(record.shard)}`;
+    await this.store.replace(name, encodeJson(record));
+  }
+
+  /** Makes the manifest of the published dataset again from its records. @throws InternalError */
+  async replaceManifest(): Promise<void> {
+    const { out } = this.folders;
+    const manifest = encodeJson(await this.#manifest(out));
+    const expected = (await this.#success())?.manifest;
+    if (sha256(manifest) !== expected)
+      throw new InternalError(
+        `${out}/${MANIFEST}: expected SHA-256 ${expected}, as ${SUCCESS} says, made ${sha256(manifest)} from the records; nothing was replaced`,
+      );
+    await this.store.replace(`${out}/${MANIFEST}`, manifest);
   }
 
   /** The inputs that the run goes on without, and why. */
@@ -200,16 +311,18 @@ export class DatasetRun {
    * Does work on the folder that has the run's files. Where another process publishes the run meanwhile, which renames
    * the folder, the work is done again on the dataset.
    */
-  async #inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  async #inFolder<T>(
+    work: (folder: string, isPublished: boolean) => Promise<T>,
+  ): Promise<T> {
     const { out, wip } = this.folders;
     if (!(await this.isPublished()))
       try {
-        const found = await work(wip);
+        const found = await work(wip, false);
         if (!(await this.isPublished())) return found;
       } catch (error) {
         if (!(await this.isPublished())) throw error;
       }
-    return work(out);
+    return work(out, true);
   }
 
   /** Removes a part that is not what its record says, and the record, so that it is made again. */
@@ -241,7 +354,7 @@ export class DatasetRun {
       const missing = await this.missing();
       if (missing.length > 0)
         throw new IncompleteError(out, missing, this.shards);
-      const manifest = encodeJson(await this.#manifest());
+      const manifest = encodeJson(await this.#manifest(wip));
       await this.#putSame(`${wip}/${MANIFEST}`, manifest);
       success = {
         fingerprint: this.plan.fingerprint,
@@ -257,7 +370,7 @@ export class DatasetRun {
       .catch((error) => {
         throw asGone(wip, error);
       });
-    await this.#clearUp();
+    await this.clearUp();
   }
 
   /** Puts a file that every process makes the same. @throws InternalError where one has made another */
@@ -281,11 +394,11 @@ export class DatasetRun {
       );
   }
 
-  async #manifest(): Promise<Manifest> {
+  async #manifest(folder: string): Promise<Manifest> {
     const { shards } = this.plan.of;
     const parts: PartRecord[] = [];
-    const leftOut = await this.#leftOut.found(this.folders.wip);
-    const records = await this.#parts.records(this.folders.wip);
+    const leftOut = await this.#leftOut.found(folder);
+    const records = await this.#parts.records(folder);
     for (const [shard, { input }] of shards.entries()) {
       if (leftOut.has(input)) continue;
       const { record } = records.get(shard) ?? {};
@@ -293,11 +406,7 @@ export class DatasetRun {
         throw new InternalError(`expected shard ${shard} to be done`);
       parts.push(record);
     }
-    return manifestOf(
-      this.plan,
-      parts,
-      await this.#leftOut.all(this.folders.wip),
-    );
+    return manifestOf(this.plan, parts, await this.#leftOut.all(folder));
   }
 
   /** @throws InternalError where a part that is there is not what this process has made */
@@ -315,7 +424,7 @@ export class DatasetRun {
   }
 
   /** After publishing, by whoever finds it published. */
-  async #clearUp(): Promise<void> {
+  async clearUp(): Promise<void> {
     // Another process may have made a part of such an input between the manifest and the end.
     await this.#leftOut.sweep(this.folders.out);
     await this.#publication.clearUp();

@@ -24,11 +24,19 @@ interface Wanted extends S3Options {
 export async function removeOnS3(wanted: Wanted): Promise<Leftovers> {
   const { output, dryRun } = wanted;
   const objects = await openObjects(wanted);
-  const found: Leftovers = { output, removed: [], kept: [] };
+  const found: Leftovers = {
+    output,
+    dryRun,
+    removed: [],
+    kept: [],
+    parts: {},
+  };
   const { last } = await oldUploads(objects, wanted, found);
   const { bucket } = s3Place(output);
   const run = await unfinishedRun(objects, output);
   if (run.length === 0) return found;
+  const records = run.filter(({ name }) => /\/\d{5,}\.json$/.test(name));
+  if (records.length > 0) found.parts[output] = records.length;
   const changed = Math.max(last, ...run.map(({ modified }) => modified));
   if (changed > wanted.limit) found.kept.push(output);
   else {

@@ -1,11 +1,13 @@
 import { basename, dirname, join } from "node:path";
 import { checkNames, checkPath, checkValue } from "../check-options.js";
+import { isAlive } from "../io/process-mark.js";
 import { isS3, resolveLocation } from "../store/location.js";
 import { PosixStore } from "../store/posix-store.js";
 import { type S3Options, s3OptionsOf } from "../store/s3-options.js";
 import type { Store } from "../store/store.js";
 import { LEFTOVER_OPTIONS } from "./command-options.js";
 import { removeOnS3 } from "./leftovers-on-s3.js";
+import { COMMITS } from "./names.js";
 
 export interface LeftoverOptions extends S3Options {
   /** Path of a dataset, what runs for it have left stands beside; or s3://bucket/prefix, where it stands inside. */
@@ -18,14 +20,19 @@ export interface LeftoverOptions extends S3Options {
 
 export interface Leftovers {
   output: string;
+  /** Nothing was removed. */
+  dryRun: boolean;
+  /** Paths that were removed, or would be. */
   removed: string[];
-  /** Of our names, but younger. */
+  /** Unfinished folders that stay: younger, or in use by a process of this machine. */
   kept: string[];
+  /** How many finished parts a folder has, by its path: another call of the run would have gone on from them. */
+  parts: Record<string, number>;
 }
 
 /**
- * Removes what dead runs have left beside a dataset: folders with names of ours, in which nothing has changed for a while.
- * Never through a link, never anything else.
+ * Removes what dead runs have left beside a dataset: temporary files of processes of this machine that have died, and
+ * folders with names of ours in which nothing has changed for a while. Never through a link, never anything else.
  */
 export async function removeLeftovers(
   options: LeftoverOptions,
@@ -40,28 +47,77 @@ export async function removeLeftovers(
   if (isS3(out))
     return removeOnS3({ ...s3OptionsOf(options), output: out, limit, dryRun });
   const store = new PosixStore(dirname(out));
-  const found: Leftovers = { output: out, removed: [], kept: [] };
-  for (const name of await store.list(dirname(out))) {
-    if (!isOurs(name, basename(out))) continue;
+  const found: Leftovers = {
+    output: out,
+    dryRun,
+    removed: [],
+    kept: [],
+    parts: {},
+  };
+  const remove = async (path: string) => {
+    if (!dryRun) await store.remove(path);
+    found.removed.push(path);
+  };
+  const names = (await store.list(dirname(out), basename(out))).filter((name) =>
+    NAME.test(name.slice(basename(out).length)),
+  );
+  const folders = new Map<string, Folder>();
+  for (const name of names) {
     const path = join(dirname(out), name);
-    const changed = await lastChange(store, path);
-    if (changed === null) continue;
-    if (changed > limit) found.kept.push(path);
+    const folder = await lookInto(store, path);
+    if (folder) folders.set(path, folder);
+  }
+  const inUse = [...folders]
+    .filter(([, { isInUse }]) => isInUse)
+    .map(([path]) => runOf(path));
+  for (const [path, { changed, parts, stale }] of folders) {
+    const isStale = isAlive(basename(path)) === false;
+    if (parts > 0) found.parts[path] = parts;
+    if (isStale || (changed <= limit && !inUse.includes(runOf(path))))
+      await remove(path);
     else {
-      if (!dryRun) await store.remove(path);
-      found.removed.push(path);
+      for (const inner of stale) await remove(inner);
+      found.kept.push(path);
     }
   }
   return found;
 }
 
-function isOurs(name: string, output: string): boolean {
-  return (
-    name.startsWith(output) &&
-    /^\.__(?:wip|tmp|old)-[0-9a-f]{16}(?:-[0-9a-f]{12})?$/.test(
-      name.slice(output.length),
-    )
-  );
+/** What follows the dataset's name: what the folder is for, the run, the process of a repair, something at random. */
+const NAME =
+  /^\.__(?:wip|tmp|old)-[0-9a-f]{16}(?:-[0-9a-f]{8}-\d+-\d+-\d+)?(?:-[0-9a-f]{12})?$/;
+
+function runOf(path: string): string {
+  return /\.__(?:wip|tmp|old)-([0-9a-f]{16})/.exec(path)?.[1] as string;
+}
+
+interface Folder {
+  /** When anything in it was last changed. */
+  changed: number;
+  /** Finished parts. */
+  parts: number;
+  /** Temporary files of processes that have died. */
+  stale: string[];
+  /** A process of this machine has a temporary file in it. */
+  isInUse: boolean;
+}
+
+/** null: it is no folder. */
+async function lookInto(store: Store, path: string): Promise<Folder | null> {
+  const changed = await lastChange(store, path);
+  if (changed === null) return null;
+  const names = await store.list(path);
+  const records = await store.list(join(path, COMMITS));
+  const isTemporary = /\.__tmp-/.test(path);
+  const states = isTemporary ? names.map((name) => isAlive(name)) : [];
+  return {
+    changed,
+    parts: records.filter((name) => /^\d{5,}\.json$/.test(name)).length,
+    stale: names
+      .filter((_, k) => states[k] === false)
+      .map((name) => join(path, name)),
+    isInUse: states.includes(true) || isAlive(basename(path)) === true,
+  };
 }
 
 /** When anything in a folder was last changed; null: it is no folder. */

@@ -37,6 +37,8 @@ export interface DatasetOptions
   checksums?: boolean | undefined;
   /** Replace another dataset. */
   overwrite?: boolean | undefined;
+  /** Compute again the parts of the published dataset that are missing or damaged. */
+  repair?: boolean | undefined;
   /** Leave out inputs that are bad and go on with the others; the dataset is not published then. */
   keepGoing?: boolean | undefined;
   /** Publish it without inputs that were left out. */
@@ -85,6 +87,14 @@ export const WORK_OPTIONS = [
   },
 ] as const satisfies readonly OptionSpec[];
 
+export const REPAIR_OPTION = {
+  name: "repair",
+  kind: "boolean",
+  default: false,
+  group: "Dataset",
+  help: "Compute again the parts of the published dataset that are missing or damaged",
+} as const satisfies OptionSpec;
+
 /** Beside RUN_OPTIONS, in the same table of the CLI. */
 export const DATASET_OPTIONS = [
   {
@@ -124,6 +134,7 @@ export const DATASET_OPTIONS = [
     group: "Dataset",
     help: "Publish the dataset without the inputs that were left out",
   },
+  REPAIR_OPTION,
   ...WORK_OPTIONS,
   ...S3_OPTIONS,
 ] as const satisfies readonly OptionSpec[];
@@ -143,6 +154,7 @@ export interface ResolvedDataset {
   readonly checksums: boolean;
   readonly overwrite: boolean;
   readonly allowMissing: boolean;
+  readonly repair: boolean;
   readonly work: WorkOptions;
   readonly s3: S3Options;
   /** Of one of its inputs. */
@@ -200,6 +212,7 @@ export function resolveDataset(options: DatasetOptions): ResolvedDataset {
     checksums: options.checksums ?? false,
     overwrite: overwrite ?? false,
     allowMissing: allowMissing ?? false,
+    repair: options.repair ?? false,
     work,
     s3: s3OptionsOf(options),
     of,

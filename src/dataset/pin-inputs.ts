@@ -1,4 +1,4 @@
-import { InputUnsupportedError } from "../errors.js";
+import { AbortedError, InputUnsupportedError } from "../errors.js";
 import { planJob } from "../job.js";
 import { openOptionsOf } from "../options.js";
 import type { InputState, LeftOutInput, PinnedInput } from "./dataset-plan.js";
@@ -38,6 +38,7 @@ export async function pinInputs(
   const leftOut: LeftOutInput[] = [];
   let first: Kind | null = null;
   for (const [k, name] of names.entries()) {
+    if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
     const path = inputs.path(name);
     const seen = await inputs.state(name);
     try {

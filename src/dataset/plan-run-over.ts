@@ -1,3 +1,4 @@
+import { AbortedError, StoppedError } from "../errors.js";
 import type { Crew } from "../pool/crew.js";
 import { startEarly } from "../start-early.js";
 import { openStore } from "../store/open-store.js";
@@ -11,6 +12,7 @@ import { runFolders } from "./names.js";
 import { bytesOptions, type ResolvedDataset } from "./options.js";
 import { pinInputs } from "./pin-inputs.js";
 import { planShards } from "./plan-shards.js";
+import { savedParts } from "./planned-run.js";
 
 /** A run over a dataset, the store that it is in, and what it is over. */
 export interface StoredRunOver {
@@ -22,9 +24,31 @@ export interface StoredRunOver {
 /**
  * Plans a run from its options. Reads the structure of every input, writes nothing.
  * @param crew who will make it: gets ready meanwhile
- * @throws SoftjacError
+ * @throws SoftjacError; StoppedError where it was stopped with parts of earlier calls saved
  */
 export async function planRunOver(
+  dataset: ResolvedDataset,
+  hooks: Pick<DatasetHooks, "signal" | "onEvent">,
+  crew?: Crew,
+): Promise<StoredRunOver> {
+  try {
+    return await plan(dataset, hooks, crew);
+  } catch (error) {
+    const saved =
+      error instanceof AbortedError
+        ? await savedParts(dataset.output, dataset.s3)
+        : 0;
+    if (saved === 0) throw error;
+    throw new StoppedError(
+      saved,
+      0,
+      { cause: error },
+      `${dataset.output}: stopped before the run was planned; ${saved} parts of earlier calls are kept: run the same command again`,
+    );
+  }
+}
+
+async function plan(
   dataset: ResolvedDataset,
   hooks: Pick<DatasetHooks, "signal" | "onEvent">,
   crew?: Crew,
@@ -44,14 +68,14 @@ export async function planRunOver(
     dataset,
     hooks,
   );
-  const plan = makePlan(found.root, {
+  const planned = makePlan(found.root, {
     checksums: dataset.checksums,
     options: bytesOptions(dataset.of(dataset.inputs[0] as string)),
     inputs: pinned,
     leftOut,
     shards: planShards(sizes, dataset),
   });
-  const folders = runFolders(dataset.output, plan.fingerprint);
+  const folders = runFolders(dataset.output, planned.fingerprint);
   const store = await openStore(folders.out, dataset.s3, folders.tmp);
-  return { run: new DatasetRun(store, folders, plan), store, inputs };
+  return { run: new DatasetRun(store, folders, planned), store, inputs };
 }

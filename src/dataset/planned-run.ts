@@ -8,7 +8,7 @@ import type { DatasetPlan } from "./dataset-plan.js";
 import { DatasetRun } from "./dataset-run.js";
 import { fingerprintOf } from "./fingerprint.js";
 import { openInputs } from "./inputs.js";
-import { PLAN, runFolders, SUCCESS } from "./names.js";
+import { COMMITS, PLAN, runFolders, SUCCESS } from "./names.js";
 import type { StoredRunOver } from "./plan-run-over.js";
 import { decodeJson } from "./records.js";
 
@@ -62,17 +62,39 @@ async function readPlan(
   throw new PlanMissingError(out);
 }
 
+/** How many parts are recorded of the runs under way for an output, whichever they are. */
+export async function savedParts(
+  output: string,
+  s3: S3Options,
+): Promise<number> {
+  const out = resolveLocation(output);
+  const store = await openStore(out, s3);
+  const folders = isS3(out)
+    ? [out]
+    : (await runsUnderWay(store, out)).map((found) => `${out}.__wip-${found}`);
+  const records = await Promise.all(
+    folders.map((folder) => store.list(`${folder}/${COMMITS}`)),
+  );
+  return records.flat().filter((name) => /^\d+\.json$/.test(name)).length;
+}
+
+/** The fingerprints of the runs that have a folder beside an output. */
+async function runsUnderWay(store: Store, out: string): Promise<string[]> {
+  const marker = `${basename(out)}.__wip-`;
+  return (await store.list(dirname(out), marker))
+    .map((name) => name.slice(marker.length))
+    .filter((found) => /^[0-9a-f]{16}$/.test(found));
+}
+
 /** Where the plan stands for a folder; null: there is none. @throws UsageError */
 async function planIn(
   store: Store,
   out: string,
   fingerprint: string | undefined,
 ): Promise<string | null> {
-  const marker = `${basename(out)}.__wip-`;
-  const underWay = (await store.list(dirname(out), marker))
-    .map((name) => name.slice(marker.length))
-    .filter((found) => /^[0-9a-f]{16}$/.test(found))
-    .filter((found) => fingerprint === undefined || found === fingerprint);
+  const underWay = (await runsUnderWay(store, out)).filter(
+    (found) => fingerprint === undefined || found === fingerprint,
+  );
   if (underWay.length > 1)
     throw new UsageError(
       `run: expected the fingerprint of one of the runs for ${out}, which are ${underWay.join(", ")}, found none`,

@@ -52,6 +52,10 @@ export function encodeJson(value: unknown): Uint8Array {
   return new TextEncoder().encode(`${JSON.stringify(ordered, null, 1)}\n`);
 }
 
+export function sameRecords(a: PartRecord, b: PartRecord): boolean {
+  return canonicalJson(a) === canonicalJson(b);
+}
+
 /** null: no JSON. */
 export function decodeJson(bytes: Uint8Array | null): unknown {
   if (!bytes) return null;

@@ -1,5 +1,6 @@
 import { basename, dirname, join } from "node:path";
 import { IoError, OutputExistsError } from "../errors.js";
+import { isAlive } from "../io/process-mark.js";
 import { randomHex } from "../io/random-name.js";
 import type { FolderStore } from "../store/store.js";
 import { COMMITS, PLAN, type RunFolders, SUCCESS } from "./names.js";
@@ -147,17 +148,22 @@ export class RenamedPublication implements Publication {
 
   async clearUp(): Promise<void> {
     const { wip, tmp } = this.folders;
-    for (const folder of [wip, tmp, ...(await this.#asides())])
+    const repairs = (await this.#besides(`${tmp}-`)).filter(
+      (folder) => isAlive(basename(folder)) === false,
+    );
+    for (const folder of [wip, tmp, ...(await this.#asides()), ...repairs])
       await this.store.remove(folder);
   }
 
   /** What processes of this run have set aside. */
-  async #asides(): Promise<string[]> {
-    const { old } = this.folders;
-    const names = await this.store.list(dirname(old));
-    return names
-      .filter((name) => name.startsWith(`${basename(old)}-`))
-      .map((name) => join(dirname(old), name));
+  #asides(): Promise<string[]> {
+    return this.#besides(`${this.folders.old}-`);
+  }
+
+  /** Folders beside the dataset, by the start of their paths. */
+  async #besides(start: string): Promise<string[]> {
+    const names = await this.store.list(dirname(start), basename(start));
+    return names.map((name) => join(dirname(start), name));
   }
 
   /** Whether a folder is the complete dataset of this run. */

@@ -8,13 +8,15 @@ import { planRunOver } from "./plan-run-over.js";
 import type { Shard } from "./plan-shards.js";
 import { reported } from "./reported.js";
 import { onDataset } from "./system-errors.js";
+import { verifyPublished } from "./verify-published.js";
 
 /**
  * Softmax and Jacobian blocks of many files: a folder of parts, which appears whole or not at all. What is done of it is
  * kept: the same call goes on where another has stopped or died, on whatever machine, beside others or alone, and ends
  * with the same bytes.
  *
- * @throws SoftjacError: as run; OutputExistsError where the folder is another run's; StoppedError where it was stopped
+ * @throws SoftjacError: as run; OutputExistsError where the folder is another run's; DatasetDamagedError where a part of
+ * the published dataset is not what was recorded of it; StoppedError where it was stopped
  * with something saved, StalledError where nothing happened any more; InputsLeftOutError
  */
 export async function runDataset(
@@ -35,8 +37,18 @@ export async function runDataset(
     report.planned(run.plan);
     return onDataset(output, async () => {
       if (!(await run.begin(dataset))) {
-        report.leftOut(await run.leftOut());
-        return report.finish("done already");
+        const repair = { ...work, of, s3: dataset.s3 };
+        return verifyPublished(
+          {
+            run,
+            store,
+            inputs,
+            report,
+            stopping,
+            ...(dataset.repair && { repair }),
+          },
+          hooks,
+        );
       }
       const shards = await run.missing();
       report.found(shards);
@@ -77,7 +89,8 @@ export async function dryRunDataset(
   const dataset = resolveDataset(options);
   const { run } = await planRunOver(dataset, hooks);
   const { fingerprint, of } = run.plan;
-  const missing = (await run.isPublished()) ? [] : await run.missing();
+  const missing =
+    (await run.isPublished()) && !dataset.repair ? [] : await run.missing();
   if (missing.length > 0) await run.refuseOther(dataset);
   const rowsOf = (shard: number) => {
     const { rowStart, rowEnd } = of.shards[shard] as Shard;

@@ -6,6 +6,7 @@ import { Crew } from "../pool/crew.js";
 import type { RunHooks } from "../run.js";
 import { computePart, type MadePart } from "./compute-part.js";
 import type { PinnedInput } from "./dataset-plan.js";
+import type { ShardRun } from "./dataset-run.js";
 import { partName } from "./names.js";
 import { OpenInput } from "./open-input.js";
 import type { StoredRunOver } from "./plan-run-over.js";
@@ -13,7 +14,8 @@ import type { Shard } from "./plan-shards.js";
 import { partRecord } from "./records.js";
 import { watched } from "./watchdog.js";
 
-interface Work extends StoredRunOver {
+interface Work extends Omit<StoredRunOver, "run"> {
+  run: ShardRun;
   /** Closed with the maker. */
   crew: Crew;
   /** The options of a run over one input. */
@@ -40,6 +42,7 @@ export class ShardMaker {
   #crew: Crew;
   readonly #input = new OpenInput();
   #isStalled = false;
+  #cleared: Promise<void> | null = null;
 
   constructor(private readonly work: Work) {
     this.#crew = work.crew;
@@ -50,6 +53,9 @@ export class ShardMaker {
    * @throws SoftjacError as run; WorkerError where its threads died twice; StalledError
    */
   async make(shard: number, hooks: MakeHooks): Promise<Made> {
+    // They would fill the disk where a process dies again and again.
+    this.#cleared ??= this.work.store.removeStale();
+    await this.#cleared;
     try {
       return await this.#makeOnce(shard, hooks);
     } catch (error) {

@@ -1,18 +1,46 @@
 import { basename } from "node:path";
-import { InternalError, IoError } from "../errors.js";
+import { AbortedError, InternalError, IoError } from "../errors.js";
 import { pooled } from "../io/pooled.js";
 import type { Store, Stored } from "../store/store.js";
 import type { DatasetPlan } from "./dataset-plan.js";
-import { COMMITS, commitName } from "./names.js";
+import { COMMITS, commitName, partName } from "./names.js";
 import { decodeJson, type PartRecord } from "./records.js";
 
 /** Records read at once, where each is a request. */
 const RECORDS_AT_ONCE = 16;
 
+/** Parts read at once: one is read from the disk, or the network, while another is hashed. */
+const PARTS_AT_ONCE = 4;
+
 /** A record, and the file that it was read from. */
 export interface StoredRecord {
   record: PartRecord;
   stored: Stored;
+}
+
+/** A file of a run that is missing, or is not what was recorded of it. */
+export interface Fault {
+  /** null: a file that is no part. */
+  shard: number | null;
+  part: string;
+  /** What is wrong, as the rest of a sentence that begins with the file's name. */
+  found: string;
+  /** What the part has to be; null: that is not known. */
+  record: PartRecord | null;
+}
+
+/** How parts are looked at. */
+export interface Look {
+  /** Inputs whose parts are not wanted. */
+  without: ReadonlyMap<number, unknown>;
+  /** Default: all shards. */
+  isWanted?: ((shard: number) => boolean) | undefined;
+  /** Where a record has a SHA-256, the part is read; else only if it is younger than the record. */
+  thorough?: boolean | undefined;
+  /** For shards whose own record is missing or damaged. */
+  others?: ReadonlyMap<number, StoredRecord> | undefined;
+  signal?: AbortSignal | undefined;
+  onChecked?: ((shard: number) => void) | undefined;
 }
 
 /** The parts of a run that stand in a folder of its store, and what is recorded of them. */
@@ -39,8 +67,14 @@ export class StoredParts {
     return found;
   }
 
-  /** All records, by shard: of many, a list costs less than looking for each. */
-  async records(folder: string): Promise<Map<number, StoredRecord>> {
+  /**
+   * All records, by shard: of many, a list costs less than looking for each.
+   * @param others for shards whose record is missing, or another
+   */
+  async records(
+    folder: string,
+    others?: ReadonlyMap<number, StoredRecord>,
+  ): Promise<Map<number, StoredRecord>> {
     const files = await this.store.files(`${folder}/${COMMITS}`);
     const shards = [...this.plan.of.shards.keys()].filter((shard) =>
       files.has(basename(commitName(shard))),
@@ -49,45 +83,50 @@ export class StoredParts {
       const stored = files.get(basename(commitName(shard))) as Stored;
       // One that has been read is read again where it is no longer what it was.
       if (this.#known.get(shard)?.stored.modified === stored.modified) return;
-      const record = await this.record(shard, folder);
+      this.#known.delete(shard);
+      const record = await this.record(shard, folder).catch((error) => {
+        if (others?.has(shard) && error instanceof InternalError) return null;
+        throw error;
+      });
       if (record) this.#known.set(shard, { record, stored });
-      else this.#known.delete(shard);
     });
     const found = shards.flatMap((shard) => {
       const known = this.#known.get(shard);
       return known ? [[shard, known] as const] : [];
     });
-    return new Map(found);
+    return new Map([...(others ?? []), ...found]);
   }
 
-  /** The shards without a record, and those whose part is not what their record says; but for those of some inputs. */
-  async inspect(
+  /** The shards without a record, and those whose part is not what the record says. @throws AbortedError */
+  async faults(
     folder: string,
-    without: ReadonlyMap<number, unknown>,
-  ): Promise<{ missing: number[]; damaged: number[] }> {
-    const records = await this.records(folder);
+    { without, isWanted = () => true, others, ...look }: Look,
+  ): Promise<Fault[]> {
+    const { shards } = this.plan.of;
+    const records = await this.records(folder, others);
     const parts = await this.store.files(folder);
-    const missing: number[] = [];
-    const damaged: number[] = [];
-    for (const [shard, { input }] of this.plan.of.shards.entries()) {
-      if (without.has(input)) continue;
+    const wanted = [...shards.entries()].filter(
+      ([shard, { input }]) => isWanted(shard) && !without.has(input),
+    );
+    const found = await pooled(wanted, PARTS_AT_ONCE, async ([shard]) => {
+      const part = partName(shard, shards.length);
       const known = records.get(shard);
-      if (!known) missing.push(shard);
-      else {
-        const part = parts.get(known.record.part) ?? null;
-        if (!(await this.#isSame(known.record, part, known.stored, folder)))
-          damaged.push(shard);
-      }
-    }
-    return { missing, damaged };
+      const fault = known
+        ? await this.#fault(known, parts.get(part), folder, look)
+        : "has no record";
+      look.onChecked?.(shard);
+      const { record = null } = known ?? {};
+      return fault === null ? [] : [{ shard, part, found: fault, record }];
+    });
+    return found.flat();
   }
 
   /** Whether a shard's part is what its record says. */
   async isWhole(record: PartRecord, folder: string): Promise<boolean> {
-    const part = await this.store.stat(`${folder}/${record.part}`);
     const name = `${folder}/${commitName(record.shard)}`;
-    const stored = part && (await this.store.stat(name));
-    return this.#isSame(record, part, stored, folder);
+    const stored = await this.store.stat(name);
+    const known = stored && { record, stored };
+    return known !== null && !(await this.#fault(known, null, folder));
   }
 
   /** Removes a part that is not what its record says, and the record, so that it is made again. */
@@ -111,17 +150,29 @@ export class StoredParts {
       );
   }
 
-  /** One that is younger than its record has been changed since. */
-  async #isSame(
-    { part, bytes, sha256 }: PartRecord,
-    found: Stored | null,
-    record: Stored | null,
+  /**
+   * What is wrong with a part; null: nothing.
+   * @param found the part, where it has been seen as a file
+   */
+  async #fault(
+    { record: { part, bytes, sha256 }, stored }: StoredRecord,
+    found: Stored | null | undefined,
     folder: string,
-  ): Promise<boolean> {
-    if (!found?.isFile || found.bytes !== bytes) return false;
-    if (record !== null && found.modified <= record.modified) return true;
-    return (
-      sha256 !== null && (await this.store.hash(`${folder}/${part}`)) === sha256
-    );
+    { thorough, signal }: Pick<Look, "thorough" | "signal"> = {},
+  ): Promise<string | null> {
+    if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
+    const name = `${folder}/${part}`;
+    found ??= await this.store.stat(name);
+    if (!found) return "is missing";
+    if (!found.isFile) return "is not a regular file";
+    if (found.bytes !== bytes)
+      return `has ${found.bytes} bytes instead of ${bytes}`;
+    const isOlder = found.modified <= stored.modified;
+    if (isOlder && (!thorough || sha256 === null)) return null;
+    // A copy may be younger than its record, and is no worse for it; without a SHA-256 nobody can tell.
+    if (sha256 === null) return "was changed after it was recorded";
+    return (await this.store.hash(name, signal)) === sha256
+      ? null
+      : "has another SHA-256 than its record";
   }
 }

@@ -28,6 +28,7 @@ import { planRunOver } from "./plan-run-over.js";
 import { openPlannedRun } from "./planned-run.js";
 import { reported } from "./reported.js";
 import { onDataset } from "./system-errors.js";
+import { verifyPublished } from "./verify-published.js";
 
 // A run over a dataset in steps, for schedulers: planned once, made by any number of tasks, published by any of them.
 
@@ -83,6 +84,8 @@ export interface TaskOptions
   select?: readonly number[] | undefined;
   /** Shards to make at most. */
   limit?: number | undefined;
+  /** Compute again parts of the published dataset that are missing or damaged, of those that are the task's. */
+  repair?: boolean | undefined;
   /** Leave out inputs that are bad and go on with the others. */
   keepGoing?: boolean | undefined;
   /** Seconds for the part under way once the work is stopped. */
@@ -94,8 +97,8 @@ export interface TaskOptions
 }
 
 /**
- * Makes a task's shards of a planned run, those that are not done.
- * @throws PlanMissingError; ConfigurationError where another version has planned it; SoftjacError as run; StoppedError,
+ * Makes a task's shards of a planned run, those that are not done; of a published one, compares them with their records.
+ * @throws PlanMissingError; DatasetDamagedError; ConfigurationError where another version has planned it; SoftjacError as run; StoppedError,
  * StalledError; InputsLeftOutError where one of its own was
  */
 export async function runShards(
@@ -111,6 +114,7 @@ export async function runShards(
     shardCount,
     select,
     limit,
+    repair = false,
     keepGoing,
     grace,
     timeLimit,
@@ -129,23 +133,35 @@ export async function runShards(
     report.planned(run.plan);
     const chosen = select && new Set(select);
     refuseBeyond(select, run.shards);
-    if (await run.isPublished()) return report.finish("done already");
-    run.refuseOtherVersion();
+    const isWanted = (shard: number) =>
+      isOfTask(shard) && (chosen?.has(shard) ?? true);
+    const of = (input: string) =>
+      partOptions(
+        resolveOptions({
+          ...runOptionsOf(run.plan.of.options),
+          ...own,
+          input,
+          output,
+        }),
+      );
     return onDataset(output, async () => {
-      const missing = await run.missing();
-      const shards = missing
-        .filter((shard) => isOfTask(shard) && (chosen?.has(shard) ?? true))
-        .slice(0, limit);
-      report.found(missing, shards);
-      const of = (input: string) =>
-        partOptions(
-          resolveOptions({
-            ...runOptionsOf(run.plan.of.options),
-            ...own,
-            input,
-            output,
-          }),
+      if (await run.isPublished()) {
+        const how = { ...work, of, s3, limit };
+        return verifyPublished(
+          {
+            ...planned,
+            report,
+            stopping,
+            isWanted,
+            ...(repair && { repair: how }),
+          },
+          hooks,
         );
+      }
+      run.refuseOtherVersion();
+      const missing = await run.missing();
+      const shards = missing.filter(isWanted).slice(0, limit);
+      report.found(missing, shards);
       const leftOut = new Set<string>();
       await computeShards(
         { ...work, ...planned, crew: new Crew(), of, shards, report, stopping },
@@ -214,11 +230,11 @@ export interface FinalizeOptions extends S3Options {
 /**
  * Publishes a planned run whose parts are all there. Any process may, any number of times.
  * @throws PlanMissingError, IncompleteError, OutputExistsError, InputsLeftOutError; ConfigurationError where another
- * version has planned it
+ * version has planned it; DatasetDamagedError where a part of what is published is not what was recorded of it
  */
 export async function finalizeDataset(
   options: FinalizeOptions,
-  hooks: Pick<DatasetHooks, "onEvent"> = {},
+  hooks: DatasetHooks = {},
 ): Promise<DatasetReport> {
   checkHooks(hooks);
   checkAll(options, FINALIZE_OPTIONS);
@@ -228,13 +244,15 @@ export async function finalizeDataset(
     overwrite = false,
     allowMissing = false,
   } = options;
-  return reported({ output, hooks }, async (report) => {
+  return reported({ output, hooks }, async (report, stopping) => {
     const s3 = s3OptionsOf(options);
-    const { run } = await openPlannedRun(output, fingerprint, s3);
+    const planned = await openPlannedRun(output, fingerprint, s3);
+    const { run } = planned;
     report.planned(run.plan);
     return onDataset(output, async () => {
       report.leftOut(await run.leftOut());
-      if (await run.isPublished()) return report.finish("done already");
+      if (await run.isPublished())
+        return verifyPublished({ ...planned, report, stopping }, hooks);
       run.refuseOtherVersion();
       const missing = await run.missing();
       report.found(missing, []);
@@ -264,6 +282,8 @@ export interface DatasetStatus {
   /** Shards without a record, and with one that their part is not: cut, replaced, lost. */
   missing: number[];
   damaged: number[];
+  /** Files of them, and of a published dataset its manifest, and what is wrong with each. */
+  faults: { part: string; found: string }[];
   /** Inputs without results, and why. */
   leftOut: { name: string; error: string }[];
 }
@@ -277,7 +297,7 @@ export async function datasetStatus(
   const s3 = s3OptionsOf(options);
   const { run } = await openPlannedRun(output, fingerprint, s3);
   const isPublished = await run.isPublished();
-  const { missing, damaged } = await run.inspect();
+  const { missing, damaged, faults } = await run.inspect();
   const { of } = run.plan;
   const leftOut = await run.leftOut();
   return {
@@ -290,6 +310,9 @@ export async function datasetStatus(
     shardsDone: run.shards - missing.length - damaged.length,
     missing,
     damaged,
+    faults: faults
+      .filter(({ record, shard }) => isPublished || record || shard === null)
+      .map(({ part, found }) => ({ part, found })),
     leftOut,
   };
 }

@@ -12,6 +12,7 @@ import {
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import { IoError } from "../errors.js";
+import { isAlive, processMark } from "../io/process-mark.js";
 import { randomHex } from "../io/random-name.js";
 import { hashFile } from "./hash-file.js";
 import { type FolderStore, MissingFolder, type Stored } from "./store.js";
@@ -62,31 +63,53 @@ export class PosixStore implements FolderStore {
     });
   }
 
-  async hash(name: string): Promise<string | null> {
-    return withFile(name, hashFile);
+  async hash(name: string, signal?: AbortSignal): Promise<string | null> {
+    return withFile(name, (file) => hashFile(file, signal));
   }
 
   async makeFolder(name: string): Promise<void> {
-    await mkdir(name, { recursive: true });
-    await syncFolder(dirname(name));
+    const first = await mkdir(name, { recursive: true });
+    const top = dirname(first ?? name);
+    for (let folder = dirname(name); ; folder = dirname(folder)) {
+      await syncFolder(folder);
+      if (folder.length <= top.length) return;
+    }
   }
 
   async putIfAbsent(name: string, bytes: Uint8Array): Promise<boolean> {
+    const file = await this.#writeTemporary(bytes);
+    try {
+      return await this.publish(file, name);
+    } finally {
+      await rm(file, { force: true });
+    }
+  }
+
+  async replace(name: string, content: Uint8Array | string): Promise<void> {
+    const file =
+      typeof content === "string"
+        ? content
+        : await this.#writeTemporary(content);
+    try {
+      await inFolder(() => rename(file, name));
+      await syncFolder(dirname(name));
+    } finally {
+      await rm(file, { force: true });
+    }
+  }
+
+  async #writeTemporary(bytes: Uint8Array): Promise<string> {
     const file = this.temporaryName();
     const handle = await inFolder(() => open(file, "wx", 0o666));
     try {
       await handle.writeFile(bytes);
       await handle.sync();
+      return file;
     } catch (error) {
       await rm(file, { force: true });
       throw error;
     } finally {
       await handle.close();
-    }
-    try {
-      return await this.publish(file, name);
-    } finally {
-      await rm(file, { force: true });
     }
   }
 
@@ -130,7 +153,13 @@ export class PosixStore implements FolderStore {
   /** A name for what is unfinished that nobody else has. */
   temporaryName(): string {
     const random = randomHex(12);
-    return join(this.temporary, `${hostname()}-${process.pid}-${random}`);
+    return join(this.temporary, `${hostname()}-${processMark()}-${random}`);
+  }
+
+  async removeStale(): Promise<void> {
+    for (const name of await namesIn(this.temporary))
+      if (isAlive(name) === false)
+        await rm(join(this.temporary, name), { force: true });
   }
 }
 

@@ -20,16 +20,27 @@ export interface Store {
   files(folder: string): Promise<Map<string, Stored>>;
   /** All of a file, or bytes `[start, end)`; null: there is none. */
   read(name: string, start?: number, end?: number): Promise<Uint8Array | null>;
-  /** SHA-256 of a file, in hexadecimal digits; null: there is none. */
-  hash(name: string): Promise<string | null>;
+  /**
+   * SHA-256 of a file, in hexadecimal digits; null: there is none.
+   * @throws AbortedError
+   */
+  hash(name: string, signal?: AbortSignal): Promise<string | null>;
   /** false: something has the name already, and keeps it. @throws MissingFolder */
   putIfAbsent(name: string, bytes: Uint8Array): Promise<boolean>;
   /** The same for a file of this machine, durable before: true uses it up, false leaves it. @throws MissingFolder */
   publish(file: string, name: string): Promise<boolean>;
+  /**
+   * Puts bytes, or a file of this machine that is durable already, in the place of what has the name, if anything has. A
+   * file is used up. Readers see the old file or the new one; where files cannot be renamed, nothing for a moment.
+   * @throws MissingFolder
+   */
+  replace(name: string, content: Uint8Array | string): Promise<void>;
   /** Removes a file or a folder with all in it; nothing is fine too. Links are removed, not followed. */
   remove(name: string): Promise<void>;
   /** A path of this machine for a file that is to be published: a name that nobody else has. */
   temporaryName(): string;
+  /** Removes temporary files of processes of this machine that have died. */
+  removeStale(): Promise<void>;
 }
 
 /** Folders are made by `makeFolder` alone: whoever comes too late to a folder that has gone meets its absence. */

@@ -4,6 +4,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -136,6 +137,22 @@ test("of two that make the same part the first stays; other bytes are an error",
   expect(readFileSync(join(out, "part-00000-of-00002.arrow"), "utf8")).toBe(
     "part 0",
   );
+});
+
+test("a record that is replaced while a process works is read again", async () => {
+  const worker = new Worker(newOut());
+  await worker.begin();
+  await worker.make(0)();
+  expect(await worker.run.inspect()).toMatchObject({ missing: [1] });
+  const name = join(worker.run.folders.wip, "_commits/00000.json");
+  const text = readFileSync(name, "utf8");
+  writeFileSync(name, text.replace('"bytes": 6', '"bytes": 7'));
+  const later = new Date(Date.now() + 60_000);
+  utimesSync(name, later, later);
+  expect(await worker.run.inspect()).toMatchObject({
+    missing: [1],
+    damaged: [0],
+  });
 });
 
 test("publishing twice at once, and again", async () => {

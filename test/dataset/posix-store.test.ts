@@ -1,4 +1,6 @@
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import promises from "node:fs/promises";
+import { syncBuiltinESMExports } from "node:module";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { PosixStore } from "../../src/store/posix-store.js";
@@ -25,4 +27,28 @@ test("a folder is removed although another process still puts files there", asyn
   clearInterval(timer);
   expect(puts).toBeGreaterThan(0);
   expect(existsSync(folder)).toBe(false);
+});
+
+test("where there are no hard links, a name that is taken is not replaced", async () => {
+  const folder = at("unlinked");
+  mkdirSync(folder);
+  const [file, name] = [join(folder, "file"), join(folder, "name")];
+  writeFileSync(file, "second");
+  writeFileSync(name, "first");
+  const { link } = promises;
+  Object.assign(promises, {
+    link: async () => {
+      throw Object.assign(new Error("EPERM"), { code: "EPERM" });
+    },
+  });
+  syncBuiltinESMExports();
+  try {
+    const store = new PosixStore(folder);
+    expect(await store.publish(file, name)).toBe(false);
+    expect(readFileSync(name, "utf8")).toBe("first");
+    expect(await store.publish(file, join(folder, "other"))).toBe(true);
+  } finally {
+    Object.assign(promises, { link });
+    syncBuiltinESMExports();
+  }
 });

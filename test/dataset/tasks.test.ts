@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
   existsSync,
@@ -7,13 +7,17 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
+  truncateSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { fingerprintOf } from "../../src/dataset/fingerprint.js";
+import { processMark } from "../../src/io/process-mark.js";
 import { CLI, softjac } from "../cli/support.js";
 import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
@@ -193,7 +197,10 @@ test("no plan, and tasks that are none", async () => {
 test("leftovers: old folders of ours go, others stay, links are not followed", async () => {
   const output = newOutput();
   await built.runDataset({ ...options, output });
-  const old = new Date(Date.now() - 100 * 3600_000);
+  // Three days and a minute less or more.
+  const ago = (minutes: number) =>
+    new Date(Date.now() - 72 * 3600_000 - minutes * 60_000);
+  const old = ago(1);
   const beside = (name: string) => `${output}${name}`;
   const fp = "0123456789abcdef";
   const make = (name: string, date: Date) => {
@@ -203,20 +210,25 @@ test("leftovers: old folders of ours go, others stay, links are not followed", a
     utimesSync(beside(name), date, date);
   };
   make(`.__wip-${fp}`, old);
-  make(`.__tmp-${fp}`, new Date());
+  make(`.__tmp-${fp}`, ago(-1));
   make(".__wip-mine", old);
   make(`-other.__wip-${fp}`, old);
   const target = at("target");
   mkdirSync(target);
   symlinkSync(target, beside(`.__old-${fp}`));
   const dry = await built.removeLeftovers({ output, dryRun: true });
-  expect(dry.removed).toEqual([beside(`.__wip-${fp}`)]);
+  expect(dry).toMatchObject({
+    dryRun: true,
+    removed: [beside(`.__wip-${fp}`)],
+  });
   expect(existsSync(beside(`.__wip-${fp}`))).toBe(true);
   const found = await built.removeLeftovers({ output });
   expect(found).toEqual({
     output,
+    dryRun: false,
     removed: [beside(`.__wip-${fp}`)],
     kept: [beside(`.__tmp-${fp}`)],
+    parts: {},
   });
   for (const name of [`.__tmp-${fp}`, ".__wip-mine", `.__old-${fp}`, ""])
     expect(existsSync(beside(name)), name).toBe(true);
@@ -282,13 +294,16 @@ test("a part that is a link is not published", async () => {
 
 /** The same plan as another version would have made it. */
 function planOfOther(output: string, fingerprint: string): string {
-  const folderOf = (of: string) => `${output}.__wip-${of}`;
-  const path = join(folderOf(fingerprint), "_plan.json");
+  const path = `${output}.__wip-${fingerprint}/_plan.json`;
   const plan = JSON.parse(readFileSync(path, "utf8"));
   plan.of.softjac = "0.0.9";
   plan.fingerprint = fingerprintOf(plan.of);
   writeFileSync(path, JSON.stringify(plan));
-  renameSync(folderOf(fingerprint), folderOf(plan.fingerprint));
+  for (const name of ["wip", "tmp"])
+    renameSync(
+      `${output}.__${name}-${fingerprint}`,
+      `${output}.__${name}-${plan.fingerprint}`,
+    );
   return plan.fingerprint;
 }
 
@@ -323,6 +338,127 @@ test("a plan whose content is not what its fingerprint is of is refused", async 
   await expect(built.runShards({ output })).rejects.toMatchObject({
     code: "ERR_INTERNAL",
     message: `${path}: expected the plan of a run, found other content`,
+  });
+});
+
+test("gc says what it would remove, and how many finished parts go with it", async () => {
+  const output = newOutput();
+  const { fingerprint } = await built.planDataset({ ...options, output });
+  await built.runShards({ output, limit: 3 });
+  const [wip, tmp] = ["wip", "tmp"].map(
+    (name) => `${output}.__${name}-${fingerprint}`,
+  ) as [string, string];
+  const gc = (...args: string[]) => softjac("gc", output, ...args).stdout;
+  expect(gc()).toBe(
+    `kept     ${tmp}: changed too recently, or in use\nkept     ${wip} (3 finished parts): changed too recently, or in use\n`,
+  );
+  expect(gc("--older-than", "0", "--dry-run")).toBe(
+    `would remove  ${tmp}\nwould remove  ${wip} (3 finished parts)\n`,
+  );
+  const json = JSON.parse(gc("--older-than", "0", "--dry-run", "--json"));
+  expect(json).toMatchObject({ dryRun: true, parts: { [wip]: 3 } });
+  expect(existsSync(wip)).toBe(true);
+  // A process of this machine is at work: nothing of its run goes, however old.
+  const inUse = join(tmp, `host-${processMark()}-0123456789ab`);
+  writeFileSync(inUse, "x");
+  expect(gc("--older-than", "0")).toMatch(/^kept .*\nkept /);
+  rmSync(inUse);
+  expect(gc("--older-than", "0")).toBe(
+    `removed  ${tmp}\nremoved  ${wip} (3 finished parts)\n`,
+  );
+  expect(existsSync(wip)).toBe(false);
+});
+
+test("temporary files of processes that were killed do not pile up", async () => {
+  const output = newOutput();
+  const { fingerprint } = await built.planDataset({ ...options, output });
+  const tmp = `${output}.__tmp-${fingerprint}`;
+  const preload = fileURLToPath(new URL("kill-at.mjs", import.meta.url));
+  const killedAt = (call: number) =>
+    spawnSync(
+      process.execPath,
+      [...["--import", preload, CLI], ...["run-shard", "-o", output]],
+      { env: { ...process.env, KILL_AT: `${call}`, KILL_WHEN: "before" } },
+    );
+  // One that is found by its own name: it may be of another machine.
+  const foreign = join(tmp, "host-01234567-1-2-3-0123456789ab");
+  writeFileSync(foreign, "x");
+  let killed = 0;
+  for (let call = 1; killed < 4; call += 2) {
+    expect(killedAt(call).signal).toBe("SIGKILL");
+    const left = readdirSync(tmp).length - 1;
+    expect(left).toBeLessThanOrEqual(1);
+    killed += left;
+  }
+  expect(killedAt(1).signal).toBe("SIGKILL");
+  const gc = await built.removeLeftovers({ output });
+  expect(gc.removed.every((path) => path.startsWith(tmp))).toBe(true);
+  expect(readdirSync(tmp)).toEqual([basename(foreign)]);
+  await built.runShards({ output });
+  expect(readdirSync(tmp)).toEqual([basename(foreign)]);
+});
+
+test("a record of another shard, or of another run, is an error", async () => {
+  const output = newOutput();
+  const { fingerprint } = await built.planDataset({ ...options, output });
+  await built.runShards({ output });
+  const record = (k: number) =>
+    `${output}.__wip-${fingerprint}/_commits/0000${k}.json`;
+  const text = readFileSync(record(1), "utf8");
+  for (const other of [
+    readFileSync(record(2), "utf8"),
+    text.replace(fingerprint as string, "0123456789abcdef"),
+  ]) {
+    writeFileSync(record(1), other);
+    await expect(built.finalizeDataset({ output })).rejects.toMatchObject({
+      code: "ERR_INTERNAL",
+      message: `${record(1)}: expected the record of shard 1 of run ${fingerprint}, found another`,
+    });
+  }
+});
+
+test("a part of another size than its record, with its old time, is made again", async () => {
+  const output = newOutput();
+  const { fingerprint } = await built.planDataset({ ...options, output });
+  await built.runShards({ output });
+  const part = `${output}.__wip-${fingerprint}/part-00004-of-00008.arrow`;
+  const { atime, mtime } = statSync(part);
+  truncateSync(part, 1000);
+  utimesSync(part, atime, mtime);
+  await expect(built.finalizeDataset({ output })).rejects.toMatchObject({
+    code: "ERR_INCOMPLETE",
+    missing: [4],
+  });
+  expect((await built.runShards({ output })).shardsMade).toBe(1);
+  await built.finalizeDataset({ output });
+  expect(filesOf(output)).toEqual(filesOf(whole));
+});
+
+test("a manifest with other bytes than this process would write is an error", async () => {
+  const output = newOutput();
+  const { fingerprint } = await built.planDataset({ ...options, output });
+  await built.runShards({ output });
+  const manifest = `${output}.__wip-${fingerprint}/_manifest.json`;
+  writeFileSync(manifest, "{}\n");
+  await expect(built.finalizeDataset({ output })).rejects.toMatchObject({
+    code: "ERR_INTERNAL",
+    message: expect.stringContaining(
+      `${manifest}: expected the same bytes from every process`,
+    ),
+  });
+  expect(existsSync(output)).toBe(false);
+});
+
+test("stopped before it is planned: 75 where parts are saved", async () => {
+  const output = newOutput();
+  const stopped = () =>
+    built.runDataset({ ...options, output }, { signal: AbortSignal.abort() });
+  await expect(stopped()).rejects.toMatchObject({ code: "ERR_ABORTED" });
+  await built.planDataset({ ...options, output });
+  await built.runShards({ output, limit: 2 });
+  await expect(stopped()).rejects.toMatchObject({
+    code: "ERR_STOPPED",
+    message: `${output}: stopped before the run was planned; 2 parts of earlier calls are kept: run the same command again`,
   });
 });
 

@@ -62,6 +62,7 @@ test("old objects of a run that was not published, and old uploads; nothing else
   const uploads = server.uploads.count;
   // Younger than is asked for, and looked at only.
   expect(await gc(prefix, "--older-than", "95")).toMatchObject({
+    dryRun: false,
     removed: [],
   });
   const dry = await gc(prefix, "--dry-run");
@@ -92,6 +93,7 @@ test("a published dataset stays, but for uploads into it; a young run stays", as
   const young = newPrefix();
   server.put(BUCKET, `${young}/_plan.json`, Buffer.from("{}"), hours(1));
   expect(await gc(young)).toMatchObject({
+    dryRun: false,
     removed: [],
     kept: [`s3://${BUCKET}/${young}`],
   });

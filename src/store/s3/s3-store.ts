@@ -1,14 +1,18 @@
 import { createHash } from "node:crypto";
-import { rm } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pooled } from "../../io/pooled.js";
+import { isAlive, processMark } from "../../io/process-mark.js";
 import { randomHex } from "../../io/random-name.js";
 import { s3Place } from "../location.js";
 import type { S3Options } from "../s3-options.js";
 import type { Store, Stored } from "../store.js";
 import { type Listed, type Objects, openObjects } from "./objects.js";
 import { putFileIfAbsent } from "./put-file.js";
+
+/** Of the names of temporary files. */
+const PREFIX = "softjac-";
 
 /** Requests at once for many small objects. */
 const REQUESTS_AT_ONCE = 16;
@@ -56,7 +60,7 @@ export class S3Store implements Store {
     return bytes?.subarray(start, end) ?? null;
   }
 
-  async hash(name: string): Promise<string | null> {
+  async hash(name: string, signal?: AbortSignal): Promise<string | null> {
     const place = s3Place(name);
     const found = await this.objects.head(place);
     if (!found) return null;
@@ -68,6 +72,7 @@ export class S3Store implements Store {
       async (bytes) => {
         hash.update(bytes);
       },
+      signal,
     );
     return hash.digest("hex");
   }
@@ -80,6 +85,17 @@ export class S3Store implements Store {
     const isNew = await putFileIfAbsent(this.objects, s3Place(name), file);
     if (isNew) await rm(file, { force: true });
     return isNew;
+  }
+
+  /**
+   * The object is removed first, since an object is only ever put where none is: whoever reads in between finds none.
+   * Where another process was quicker to put it, that object stays.
+   */
+  async replace(name: string, content: Uint8Array | string): Promise<void> {
+    await this.objects.remove(s3Place(name));
+    if (typeof content !== "string") await this.putIfAbsent(name, content);
+    else if (!(await this.publish(content, name)))
+      await rm(content, { force: true });
   }
 
   async remove(name: string): Promise<void> {
@@ -96,7 +112,13 @@ export class S3Store implements Store {
 
   temporaryName(): string {
     const random = randomHex(12);
-    return join(tmpdir(), `softjac-${process.pid}-${random}`);
+    return join(tmpdir(), `${PREFIX}${processMark()}-${random}`);
+  }
+
+  async removeStale(): Promise<void> {
+    for (const name of await readdir(tmpdir()))
+      if (name.startsWith(PREFIX) && isAlive(name) === false)
+        await rm(join(tmpdir(), name), { force: true });
   }
 
   #inside(folder: string, start = ""): AsyncGenerator<Listed> {

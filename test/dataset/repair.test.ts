@@ -1,0 +1,380 @@
+import { spawnSync } from "node:child_process";
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { fingerprintOf } from "../../src/dataset/fingerprint.js";
+import { CLI, softjac } from "../cli/support.js";
+import { withMeanwhileAt } from "../support/at-each-call.js";
+import { built } from "../support/built.js";
+import { filesOf } from "../support/files-of.js";
+import { workDirectory } from "../support/logits-input.js";
+
+// A published dataset is compared with its records before anything is called done; damaged parts are computed again.
+
+const at = workDirectory();
+const folder = at("logits");
+mkdirSync(folder);
+await built.generate({
+  output: join(folder, "a.arrow"),
+  rows: 160,
+  classes: 3,
+  seed: 1,
+});
+const options = { inputs: [folder], shardRows: 40, threads: 1 };
+
+const plain = at("plain");
+await built.runDataset({ ...options, output: plain });
+const checked = at("checked");
+await built.runDataset({ ...options, output: checked, checksums: true });
+const whole = { plain: filesOf(plain), checked: filesOf(checked) };
+
+let names = 0;
+/** A copy of a published dataset, with the times of the original. */
+function copyOf(from: string): string {
+  const output = at(`out-${names++}`);
+  cpSync(from, output, { recursive: true, preserveTimestamps: true });
+  return output;
+}
+
+const partOf = (output: string, k: number) =>
+  join(output, `part-0000${k}-of-00004.arrow`);
+
+function leftOf(output: string): string[] {
+  return readdirSync(dirname(output)).filter((name) =>
+    name.startsWith(`${basename(output)}.__`),
+  );
+}
+
+/** Other bytes, of the same number. */
+function flip(path: string): void {
+  const bytes = readFileSync(path);
+  bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] as number) ^ 1;
+  writeFileSync(path, bytes);
+}
+
+/** The time that a file had before it was damaged. */
+function keepingTime(path: string, damage: () => void): void {
+  const { atime, mtime } = statSync(path);
+  damage();
+  utimesSync(path, atime, mtime);
+}
+
+const hour = 3600_000;
+const later = () => new Date(Date.now() + hour);
+
+/** Every damage: of which dataset, what is done to a part, and what is said of it. */
+const DAMAGES: [string, "plain" | "checked", (path: string) => void, string][] =
+  [
+    ["removed", "plain", (path) => rmSync(path), "is missing"],
+    [
+      "cut, with its old time",
+      "plain",
+      (path) => keepingTime(path, () => truncateSync(path, 1000)),
+      "has 1000 bytes instead of BYTES",
+    ],
+    [
+      "appended to",
+      "checked",
+      (path) => appendFileSync(path, "x"),
+      "has MORE bytes instead of BYTES",
+    ],
+    [
+      "changed since",
+      "plain",
+      (path) => {
+        flip(path);
+        utimesSync(path, later(), later());
+      },
+      "was changed after it was recorded",
+    ],
+    [
+      "changed, with its old time",
+      "checked",
+      (path) => keepingTime(path, () => flip(path)),
+      "has another SHA-256 than its record",
+    ],
+    [
+      "replaced by a link",
+      "plain",
+      (path) => {
+        renameSync(path, `${path}.moved`);
+        renameSync(`${path}.moved`, at(`moved-${names}`));
+        symlinkSync(at(`moved-${names}`), path);
+      },
+      "is not a regular file",
+    ],
+  ];
+
+test.each(DAMAGES)(
+  "a part that was %s (%s): 65, named; --repair computes it again",
+  async (_, kind, damage, text) => {
+    const output = copyOf(kind === "plain" ? plain : checked);
+    const { size } = statSync(partOf(output, 2));
+    const times = [0, 1, 3].map((k) => statSync(partOf(output, k)).mtimeMs);
+    damage(partOf(output, 2));
+    const found = text
+      .replace("BYTES", `${size}`)
+      .replace("MORE", `${size + 1}`);
+    const refused = {
+      code: "ERR_DATASET_DAMAGED",
+      message: `${output}: 1 files of the published dataset of 4 parts are damaged (--repair computes them again): part-00002-of-00004.arrow ${found}`,
+      report: {
+        status: "failed",
+        damaged: [{ part: "part-00002-of-00004.arrow", found }],
+      },
+    };
+    const all = { ...options, output, checksums: kind === "checked" };
+    for (const call of [
+      () => built.runDataset(all),
+      () => built.runShards({ output, shardIndex: 0, shardCount: 2 }),
+      () => built.finalizeDataset({ output }),
+    ])
+      await expect(call()).rejects.toMatchObject(refused);
+    // Parts of other tasks are theirs.
+    const other = { output, shardIndex: 1, shardCount: 2 };
+    expect((await built.runShards(other)).status).toBe("done already");
+    const report = await built.runDataset({ ...all, repair: true });
+    expect(report).toMatchObject({
+      status: "done",
+      shardsMade: 1,
+      damaged: [],
+    });
+    expect(filesOf(output)).toEqual(whole[kind]);
+    expect(statSync(partOf(output, 2)).isFile()).toBe(true);
+    expect([0, 1, 3].map((k) => statSync(partOf(output, k)).mtimeMs)).toEqual(
+      times,
+    );
+    expect(leftOf(output)).toEqual([]);
+    expect((await built.finalizeDataset({ output })).status).toBe(
+      "done already",
+    );
+    expect((await built.datasetStatus({ output })).faults).toEqual([]);
+  },
+);
+
+test("the commands, their exit codes, and a limit", () => {
+  const output = copyOf(plain);
+  for (const k of [0, 1, 3]) rmSync(partOf(output, k));
+  const run = ["run", folder, "-o", `${output}/`, "--shard-rows", "40"];
+  for (const command of [
+    run,
+    ["run-shard", "-o", output],
+    ["finalize", output],
+  ]) {
+    const { status, stderr } = softjac(...command);
+    expect(status).toBe(65);
+    expect(stderr).toContain(
+      "part-00000-of-00004.arrow is missing; part-00001-of-00004.arrow is missing; part-00003-of-00004.arrow is missing",
+    );
+  }
+  const looked = softjac("status", output);
+  expect(looked.status).toBe(65);
+  expect(looked.stdout).toMatch(
+    /damaged +0-1, 3\n +part-00000-of-00004.arrow is missing\n/,
+  );
+  const some = softjac("run-shard", "-o", output, "--repair", "--limit", "2");
+  expect(some.status).toBe(65);
+  expect(some.stderr).toContain("1 files of the published");
+  const rest = softjac("run-shard", "-o", output, "--repair");
+  expect(rest.status, rest.stderr).toBe(0);
+  expect(rest.stderr).toMatch(/parts +4: 1 made now, 3 before/);
+  expect(filesOf(output)).toEqual(whole.plain);
+  expect(softjac(...run, "--repair").stderr).toContain("done already");
+});
+
+test("a copy with new times is sound if its parts have their SHA-256; else nobody can tell", async () => {
+  const [one, two] = [copyOf(checked), copyOf(plain)];
+  for (const output of [one, two])
+    utimesSync(partOf(output, 1), later(), later());
+  const report = await built.finalizeDataset({ output: one });
+  expect(report.status).toBe("done already");
+  await expect(built.finalizeDataset({ output: two })).rejects.toThrow(
+    "part-00001-of-00004.arrow was changed after it was recorded",
+  );
+});
+
+test.each<[string, (output: string) => void, string | null]>([
+  [
+    "manifest is missing",
+    (out) => rmSync(join(out, "_manifest.json")),
+    "_manifest.json is missing",
+  ],
+  [
+    "manifest is another",
+    (out) => appendFileSync(join(out, "_manifest.json"), " "),
+    "_manifest.json has another SHA-256 than _SUCCESS says",
+  ],
+  // The manifest has it once more.
+  [
+    "record is missing",
+    (out) => rmSync(join(out, "_commits/00001.json")),
+    null,
+  ],
+  [
+    "record is another",
+    (out) => writeFileSync(join(out, "_commits/00001.json"), "{"),
+    null,
+  ],
+  [
+    "record and manifest are missing",
+    (out) => {
+      rmSync(join(out, "_manifest.json"));
+      rmSync(join(out, "_commits/00001.json"));
+    },
+    "part-00001-of-00004.arrow has no record; _manifest.json is missing",
+  ],
+])("the %s", async (_, damage, found) => {
+  const output = copyOf(plain);
+  damage(output);
+  if (found === null) {
+    expect((await built.finalizeDataset({ output })).status).toBe(
+      "done already",
+    );
+    rmSync(partOf(output, 1));
+  } else await expect(built.finalizeDataset({ output })).rejects.toThrow(found);
+  await built.runShards({ output, repair: true });
+  expect(filesOf(output)).toEqual(whole.plain);
+});
+
+test("a part that would not have the bytes of its record is not replaced: 70", async () => {
+  const output = copyOf(checked);
+  const name = join(output, "_commits/00001.json");
+  const { sha256 } = JSON.parse(readFileSync(name, "utf8"));
+  const text = readFileSync(name, "utf8").replace(sha256, "0".repeat(64));
+  writeFileSync(name, text);
+  const before = filesOf(output);
+  const { size } = statSync(partOf(output, 1));
+  await expect(built.runShards({ output, repair: true })).rejects.toMatchObject(
+    {
+      code: "ERR_INTERNAL",
+      message: `${partOf(output, 1)}: computed another part (40 rows, ${size} bytes, SHA-256 ${sha256}) than was recorded (40 rows, ${size} bytes, SHA-256 ${"0".repeat(64)}); nothing was replaced`,
+    },
+  );
+  expect(filesOf(output)).toEqual(before);
+  expect(leftOf(output)).toEqual([]);
+});
+
+test("a dataset that another version has made is checked, and not repaired", async () => {
+  const output = copyOf(plain);
+  const path = join(output, "_plan.json");
+  const plan = JSON.parse(readFileSync(path, "utf8"));
+  const old = plan.fingerprint;
+  plan.of.softjac = "0.0.9";
+  plan.fingerprint = fingerprintOf(plan.of);
+  writeFileSync(path, JSON.stringify(plan));
+  for (const name of [
+    "_SUCCESS",
+    ...[0, 1, 2, 3].map((k) => `_commits/0000${k}.json`),
+  ]) {
+    const text = readFileSync(join(output, name), "utf8");
+    writeFileSync(join(output, name), text.replace(old, plan.fingerprint));
+  }
+  expect((await built.finalizeDataset({ output })).status).toBe("done already");
+  rmSync(partOf(output, 0));
+  await expect(built.runShards({ output, repair: true })).rejects.toMatchObject(
+    { code: "ERR_CONFIGURATION" },
+  );
+});
+
+test("a dataset behind a link is checked, and not repaired through the link", async () => {
+  const [output, link] = [copyOf(plain), at(`out-${names++}`)];
+  symlinkSync(output, link);
+  expect((await built.finalizeDataset({ output: link })).status).toBe(
+    "done already",
+  );
+  rmSync(partOf(output, 0));
+  await expect(
+    built.runShards({ output: link, repair: true }),
+  ).rejects.toMatchObject({
+    code: "ERR_OUTPUT_EXISTS",
+    message: `expected nothing at ${link}, found a link, device or pipe, where the dataset's folder belongs`,
+  });
+  expect(existsSync(partOf(output, 0))).toBe(false);
+});
+
+test("stopped while parts are compared", async () => {
+  const output = copyOf(checked);
+  const stopped = built.finalizeDataset(
+    { output },
+    { signal: AbortSignal.abort() },
+  );
+  await expect(stopped).rejects.toMatchObject({
+    code: "ERR_STOPPED",
+    message: `${output}: stopped before all 4 published parts were compared with their records: the same command starts that again`,
+  });
+});
+
+test("another process repairs the dataset between any two calls of a repair", async () => {
+  for (let n = 1; ; n += 2) {
+    const output = copyOf(checked);
+    keepingTime(partOf(output, 3), () => flip(partOf(output, 3)));
+    const repair = () => built.runShards({ output, repair: true, threads: 1 });
+    const { result, reached } = await withMeanwhileAt(n, repair, repair);
+    expect(result.status, `call ${n}`).toMatch(/^done( already)?$/);
+    expect(filesOf(output), `call ${n}`).toEqual(whole.checked);
+    expect(leftOf(output), `call ${n}`).toEqual([]);
+    if (!reached) {
+      expect(n).toBeGreaterThan(30);
+      return;
+    }
+  }
+});
+
+test.each(["before", "after"])(
+  "a repair that is killed %s any call: every part is sound or as damaged as it was, and the next repair completes",
+  async (when) => {
+    const preload = fileURLToPath(new URL("kill-at.mjs", import.meta.url));
+    const command = (output: string) => [
+      ...["run-shard", "-o", output, "--repair", "--threads", "1"],
+    ];
+    const start = (output: string, env: Record<string, string>) =>
+      spawnSync(
+        process.execPath,
+        ["--import", preload, CLI, ...command(output)],
+        { encoding: "utf8", env: { ...process.env, ...env } },
+      );
+    const damaged = () => {
+      const output = copyOf(checked);
+      rmSync(partOf(output, 0));
+      keepingTime(partOf(output, 2), () => flip(partOf(output, 2)));
+      return output;
+    };
+    const broken = filesOf(damaged());
+    const counted = start(damaged(), { KILL_WHEN: "count" });
+    const calls = Number(/calls: (\d+)/.exec(counted.stderr)?.[1]);
+    expect(counted.status, counted.stderr).toBe(0);
+    expect(calls).toBeGreaterThan(20);
+    for (let n = 1; n <= calls; n += when === "before" ? 1 : 3) {
+      const output = damaged();
+      const where = `${when} call ${n} of ${calls}`;
+      const { signal } = start(output, { KILL_AT: `${n}`, KILL_WHEN: when });
+      expect(signal, where).toBe("SIGKILL");
+      for (const [name, hash] of Object.entries(filesOf(output)))
+        expect(
+          [broken[name], whole.checked[name]],
+          `${where}: ${name}`,
+        ).toContain(hash);
+      await built.runShards({ output, repair: true, threads: 1 });
+      expect(filesOf(output), where).toEqual(whole.checked);
+      // Of one that was killed when all was repaired, the folder of a dead process is left.
+      await built.removeLeftovers({ output });
+      expect(leftOf(output), where).toEqual([]);
+    }
+  },
+  300_000,
+);
