@@ -1,5 +1,6 @@
 import { checkHooks } from "./check-options.js";
 import { SoftjacError } from "./errors.js";
+import { type LogitsEvent, reportLogits } from "./input/first-rows.js";
 import type { LogitsFile } from "./input/logits-file.js";
 import { openLogits } from "./input/open-logits.js";
 import { type Job, planJob } from "./job.js";
@@ -25,6 +26,8 @@ export interface RunHooks {
   onProgress?:
     | ((rowsDone: number, rows: number, pace?: RunPace) => void)
     | undefined;
+  /** Called with the logits that are used, and with warnings about them. */
+  onEvent?: ((event: LogitsEvent) => void) | undefined;
 }
 
 /** How a run goes at one moment, beside its rows. */
@@ -66,6 +69,7 @@ export async function run(
       openOptionsOf(resolved, hooks.signal),
     );
     try {
+      if (!hooks.signal?.aborted) await reportLogits(logits, hooks.onEvent);
       const job = planJob(resolved, logits);
       report.set(knownFromJob(resolved, job, logits));
       await produce(

@@ -106,6 +106,14 @@ const WRONG: [extra: Record<string, unknown>, message: string][] = [
     { class: 3 },
     "class: expected a result that uses it (column), found softmax, jacobian",
   ],
+  [
+    { emit: ["column"], class: -1 },
+    "class: expected a whole number from 0 to 2147483647, found -1",
+  ],
+  [
+    { emit: ["column"], class: 2 ** 31 },
+    "class: expected a whole number from 0 to 2147483647, found 2147483648",
+  ],
   [{ chunkRows: 0 }, "chunkRows: expected a whole number from 1, found 0"],
   [{ dtype: "float16" }, 'dtype: expected float32 or float64, found "float16"'],
   [

@@ -142,6 +142,7 @@ describe("nothing imports upward", () => {
       "src/check-options",
       "src/errors",
       "src/input/bytes-of-rows",
+      "src/input/first-rows",
       "src/input/limits",
       "src/input/logits-file",
       "src/input/open-logits",

@@ -1,7 +1,9 @@
+import type { LogitsEvent } from "../input/first-rows.js";
 import type { RunHooks } from "../run.js";
 
 /** What happens while a dataset is worked on, as it happens. */
 export type DatasetEvent =
+  | LogitsEvent
   | {
       event: "planned";
       fingerprint: string;
@@ -43,9 +45,7 @@ export type DatasetEvent =
       again: boolean;
     }
   /** A worker has given a part back to its queue, for others. */
-  | { event: "part handed back"; shard: number; part: string; reason: string }
-  /** What was met, and does not end the work. */
-  | { event: "warning"; message: string };
+  | { event: "part handed back"; shard: number; part: string; reason: string };
 
 export type StopReason = "signal" | "time limit";
 

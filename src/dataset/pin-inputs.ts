@@ -1,6 +1,8 @@
 import { AbortedError, InputUnsupportedError } from "../errors.js";
+import { reportLogits } from "../input/first-rows.js";
 import { planJob } from "../job.js";
 import { openOptionsOf } from "../options.js";
+import { shortName } from "../printable.js";
 import type { InputState, LeftOutInput, PinnedInput } from "./dataset-plan.js";
 import type { DatasetHooks } from "./events.js";
 import type { Inputs } from "./inputs.js";
@@ -12,6 +14,7 @@ import type { InputSize } from "./plan-shards.js";
 interface Kind {
   name: string;
   classes: number;
+  classNames: readonly string[] | null;
   dtype: string;
 }
 
@@ -43,7 +46,10 @@ export async function pinInputs(
     const seen = await inputs.state(name);
     try {
       const input = { name, ...seen };
-      const { kind, size } = await lookInto(inputs, input, dataset, signal);
+      const { kind, size } = await lookInto(inputs, input, dataset, {
+        signal,
+        onEvent: first ? undefined : onEvent,
+      });
       first ??= kind;
       refuseOther(path, first, kind);
       pinned.push({ name, ...seen, rows: size.rows });
@@ -63,17 +69,18 @@ async function lookInto(
   inputs: Inputs,
   input: InputState & { name: string },
   dataset: ResolvedDataset,
-  signal: AbortSignal | undefined,
+  { signal, onEvent }: Pick<DatasetHooks, "signal" | "onEvent">,
 ): Promise<{ kind: Kind; size: InputSize }> {
   const { name } = input;
   const options = dataset.of(inputs.path(name));
   const logits = await inputs.open(input, openOptionsOf(options, signal));
   try {
-    const { rows, classes } = logits;
+    await reportLogits(logits, onEvent);
+    const { rows, classes, classNames } = logits;
     const job = await inputs.reading(logits, () => planJob(options, logits));
     const bytes = job.kind === "planned" ? job.layout.bytes : logits.bytes;
     return {
-      kind: { name, classes, dtype: job.dtype },
+      kind: { name, classes, classNames, dtype: job.dtype },
       size: { rows, bytesPerRow: bytes / Math.max(1, rows) },
     };
   } finally {
@@ -89,4 +96,14 @@ function refuseOther(path: string, first: Kind, found: Kind): void {
         "logits",
         `expected ${key === "classes" ? `${first.classes} classes` : `results of ${first.dtype}`} as in ${first.name}, found ${found[key]}`,
       );
+  const k =
+    found.classNames?.findIndex(
+      (name, k) => first.classNames && first.classNames[k] !== name,
+    ) ?? -1;
+  if (k >= 0)
+    throw new InputUnsupportedError(
+      path,
+      "logits",
+      `expected class ${k} to be ${shortName(first.classNames?.[k] ?? "")} as in ${first.name}, found ${shortName(found.classNames?.[k] ?? "")}`,
+    );
 }

@@ -108,6 +108,7 @@ function place(
         ? { column: logits.name }
         : { columns: logits.name },
     classNames: logits.classNames,
+    note: logits.note,
     nullLogit: options.nullLogit ?? "error",
     inputs: inputs.map((input, n) =>
       inputColumn(file, input, batches, n + 1, classes),

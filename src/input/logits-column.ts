@@ -1,5 +1,7 @@
 import { describeField, type Field, type NumberType } from "../arrow/field.js";
 import { InputUnsupportedError, LogitsColumnError } from "../errors.js";
+import { shortName } from "../printable.js";
+import { type Candidate, chooseCandidate, nameSays } from "./candidates.js";
 import {
   listedNumbers,
   type NumberColumn,
@@ -12,6 +14,8 @@ export type FloatType = "float32" | "float64";
 export interface LogitsColumn extends NumberColumn {
   /** Names of the classes, where they are columns or fields of a struct. */
   classNames: string[] | null;
+  /** What the user should know of the order of the classes. */
+  note: string | null;
 }
 
 /** Type of the results of logits of a type, unless another is asked for: float32 for what it holds. */
@@ -51,32 +55,65 @@ function namedColumn(path: string, fields: Field[], name: string): number {
   );
 }
 
-/** What is taken for logits unless one is named: the first of these kinds that the file has, which must be one column. */
-const SOUGHT = [
-  { kind: "float", struct: false, what: "floats in lists" },
-  { kind: "float", struct: true, what: "floats in structs" },
-  { kind: "whole", struct: false, what: "whole numbers in lists" },
-  { kind: "whole", struct: true, what: "whole numbers in structs" },
+/** Forms of logits that are found without --column, the preferred one first. */
+const FORMS = [
+  "floats in lists",
+  "floats in structs",
+  "whole numbers in lists",
+  "whole numbers in structs",
 ] as const;
 
 function onlyListColumn(path: string, fields: Field[]): number {
-  for (const { kind, struct, what } of SOUGHT) {
-    const places = placesWhere(fields, (field) => {
-      const column = listedNumbers(field, 0, kind);
-      return column !== null && (column.form === "struct") === struct;
-    });
-    if (places.length === 1) return places[0] as number;
-    if (places.length === 0) continue;
-    const names = places.map((k) => (fields[k] as Field).name).join(" and ");
-    throw new LogitsColumnError(
-      path,
-      `expected one column of ${what}, found ${names}: choose with --column`,
-    );
-  }
-  throw new LogitsColumnError(
+  const candidates = fields.map(candidateOf);
+  const scalars = fields.filter(({ type }) => isFloatType(type));
+  const place = chooseCandidate(
     path,
-    `expected a column of floats in lists, found ${listed(fields)}: name it with --column, or separate columns with --columns`,
+    [...candidates, ...(scalars.length > 1 ? [separate(scalars)] : [])],
+    {
+      thing: "column",
+      forms: FORMS,
+      none: `expected a column of floats in lists, found ${listed(fields)}: name it with --column, or separate columns with --columns`,
+    },
   );
+  return place;
+}
+
+function candidateOf(field: Field): Candidate {
+  const column =
+    listedNumbers(field, 0, "float") ?? listedNumbers(field, 0, "whole");
+  const isFloat = !isFloatType(field.type) && hasFloats(field);
+  const kind = isFloat ? 0 : 2;
+  return {
+    name: field.name,
+    type: describeField(field),
+    form: column && kind + (column.form === "struct" ? 1 : 0),
+    isFloat,
+    problem: column
+      ? "its rows fit as well"
+      : "it is not a list of numbers in each row",
+  };
+}
+
+/** Columns of one float a row, together: one of each class, perhaps. */
+function separate(fields: Field[]): Candidate {
+  const named = fields.filter(({ name }) => nameSays(name) === "logits");
+  const [first] = (named.length > 1 ? named : fields) as [Field];
+  return {
+    name: first.name,
+    type: `${describeField(first)}, one of ${fields.length} columns`,
+    form: null,
+    isFloat: true,
+    problem: "--columns takes separate columns",
+  };
+}
+
+/** Decimals are floats in this respect: logits that are stored so must be cast before they can be read. */
+function isFloatType({ kind }: Field["type"]): boolean {
+  return kind === "FloatingPoint" || kind === "Decimal";
+}
+
+function hasFloats({ type, children }: Field): boolean {
+  return isFloatType(type) || children.some(hasFloats);
 }
 
 function listColumn(path: string, field: Field, place: number): LogitsColumn {
@@ -96,9 +133,16 @@ function listColumn(path: string, field: Field, place: number): LogitsColumn {
       `expected lists, or a struct, of numbers of one type, found ${describeField(field)}`,
     );
   refuseOtherTensors(path, where, field);
-  const classNames =
-    column.form === "struct" ? field.children.map(({ name }) => name) : null;
-  return { ...column, classNames };
+  if (column.form !== "struct")
+    return { ...column, classNames: null, note: null };
+  const classNames = field.children.map(({ name }) => name);
+  const byNumber = orderedByNumber(classNames, (name) => name);
+  const note = noteOn(
+    byNumber.findIndex((name, k) => name !== classNames[k]),
+    (k) =>
+      `fields of column ${shortName(field.name)} are not in the order of their numbers: class ${k} is ${shortName(classNames[k] as string)}`,
+  );
+  return { ...column, classNames, note };
 }
 
 /** A fixed_shape_tensor of logits has one dimension: in another its numbers stand otherwise than in order of classes. */
@@ -124,7 +168,8 @@ function separateColumns(
   pattern: string,
 ): LogitsColumn {
   const matches = globMatcher(pattern);
-  const places = placesWhere(fields, (field) => matches(field.name));
+  const found = placesWhere(fields, (field) => matches(field.name));
+  const places = orderedByNumber(found, (k) => (fields[k] as Field).name);
   if (places.length === 0)
     throw new LogitsColumnError(
       path,
@@ -155,7 +200,37 @@ function separateColumns(
     columns: places,
     values: places.length,
     classNames: columns.map(({ name }) => name),
+    note: noteOn(
+      places.findIndex((place, k) => place !== found[k]),
+      (k) =>
+        `columns that match ${shortName(pattern)} are ordered by number: class ${k} is ${shortName(columns[k]?.name ?? "")}, which the file has elsewhere`,
+    ),
   };
+}
+
+function noteOn(k: number, text: (k: number) => string): string | null {
+  return k < 0 ? null : text(k);
+}
+
+/** Items whose names differ in a number at the end alone, by that number; others as they are. */
+function orderedByNumber<Item>(
+  items: readonly Item[],
+  nameOf: (item: Item) => string,
+): Item[] {
+  const numbered = items.map((item) => {
+    const [, prefix, digits] = /^(.*?)(\d+)$/s.exec(nameOf(item)) ?? [];
+    return { item, prefix, number: BigInt(digits ?? -1) };
+  });
+  const numbers = new Set(numbered.map(({ number }) => number));
+  const isOneSeries =
+    numbers.size === items.length &&
+    numbered.every(
+      ({ prefix }) => prefix !== undefined && prefix === numbered[0]?.prefix,
+    );
+  if (!isOneSeries) return [...items];
+  return numbered
+    .sort((a, b) => (a.number < b.number ? -1 : 1))
+    .map(({ item }) => item);
 }
 
 /** `*` is any run of characters, `?` any one; the whole name must match. */

@@ -23,6 +23,8 @@ export interface LogitsFile extends InputFile {
   selection: LogitsSelection;
   /** Names of the classes, where they are columns or fields of a struct. */
   classNames: readonly string[] | null;
+  /** What the user should know of the order of the classes. */
+  note: string | null;
   /** What a null among logits is: an error, or a masked class. */
   nullLogit: "error" | "mask";
   /** The other columns of numbers that results need. */

@@ -1,6 +1,7 @@
 import { arrayFormat } from "./arrays/array-format.js";
 import { type ArrowContainer, arrowContainer } from "./arrow-container.js";
 import { locateLogits } from "./arrow-logits.js";
+import { refuseLabels } from "./first-rows.js";
 import { type InputFile, openInputFile } from "./input-file.js";
 import { type InputFormat, inputFormat } from "./input-format.js";
 import { interpreting } from "./interpreting.js";
@@ -39,6 +40,20 @@ export function logitsIn(
 }
 
 async function locate(
+  file: InputFile,
+  options: OpenOptions,
+): Promise<LogitsFile> {
+  const logits = await locateColumns(file, options);
+  try {
+    await refuseLabels(logits, options);
+  } catch (error) {
+    logits.close();
+    throw error;
+  }
+  return logits;
+}
+
+async function locateColumns(
   file: InputFile,
   options: OpenOptions,
 ): Promise<LogitsFile> {

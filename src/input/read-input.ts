@@ -35,12 +35,13 @@ export function readInput(
   }
 }
 
-/** The same, without holding up the event loop. */
+/** Fills `target` in the same way, without holding up the event loop. */
 export async function readInputAsync(
-  { path, fd }: { path: string; fd: number },
+  { path, fd, present }: Partial<Readable> & Pick<Readable, "path" | "fd">,
   target: Uint8Array,
   position: number,
 ): Promise<void> {
+  present?.check(position, target.byteLength);
   try {
     await readFullyAsync(fd, target, position);
   } catch (cause) {

@@ -1,5 +1,5 @@
+import { InputRows } from "../input/input-rows.js";
 import type { LogitsFile } from "../input/logits-file.js";
-import { InputRows } from "../verify/input-rows.js";
 
 /** Rows of logits, row-major, that have a softmax. */
 export interface RowSample {

@@ -1,7 +1,7 @@
 import { AbortedError } from "../errors.js";
+import { InputRows } from "../input/input-rows.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import type { RunHooks } from "../run.js";
-import { InputRows } from "../verify/input-rows.js";
 
 /** What the logits of a file are, every one looked at. */
 export interface ValueScan {

@@ -1,3 +1,4 @@
+import { InputFormatError } from "../errors.js";
 import type { StoredRun } from "../results/run-metadata.js";
 import type { FoundColumn } from "../verify/output-columns.js";
 import { BlockEntries } from "./block-entries.js";
@@ -49,7 +50,7 @@ export class ExampleDecoder {
       confidence: Number.NaN,
       doubt: Number.NaN,
       entropy: Number.NaN,
-      label: this.#labelOf(cells),
+      label: this.#labelOf(row, cells),
       block: null,
       droppedMax: Number.NaN,
       droppedSum: Number.NaN,
@@ -77,12 +78,18 @@ export class ExampleDecoder {
     return example;
   }
 
-  #labelOf(cells: Cells): number {
+  /** -1: the row has no label. @throws InputFormatError for a label that is no class */
+  #labelOf(row: number, cells: Cells): number {
     const [label = Number.NaN] = Array.from(cells[this.#labelAt] ?? []);
     const { classes } = this.#run;
-    return Number.isInteger(label) && label >= 0 && label < classes
-      ? label
-      : -1;
+    // NaN is the null of floats.
+    if (Number.isNaN(label) || label === -1 || label === -100) return -1;
+    if (Number.isInteger(label) && label >= 0 && label < classes) return label;
+    throw new InputFormatError(
+      this.#path,
+      `row ${row}`,
+      `expected a label from 0 to ${classes - 1}, or null, -1 or -100 for none, found ${label}; classes are counted from 0`,
+    );
   }
 
   #block(row: number, cells: Cells): StoredBlock | null {

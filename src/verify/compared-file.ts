@@ -1,9 +1,9 @@
 import { AbortedError } from "../errors.js";
+import type { InputRows } from "../input/input-rows.js";
 import type { ByteSource } from "../reader/byte-source.js";
 import type { FileBatch } from "../reader/file-batches.js";
 import type { StoredRun } from "../results/run-metadata.js";
 import type { Findings } from "./findings.js";
-import type { InputRows } from "./input-rows.js";
 import type { FoundColumn } from "./output-columns.js";
 import type { RowJudge } from "./row-judge.js";
 

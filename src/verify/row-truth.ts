@@ -1,3 +1,4 @@
+import type { InputRows } from "../input/input-rows.js";
 import { errorScale, type RowSizes } from "../reference/error-scales.js";
 import {
   type ReferenceName,
@@ -14,7 +15,6 @@ import { PLACES, toDouble } from "../reference/scaled.js";
 import { isUsableInput } from "../reference/usable-input.js";
 import { type ReferenceValues, referenceValues } from "../reference/values.js";
 import type { InputName } from "../results/catalogue.js";
-import type { InputRows } from "./input-rows.js";
 
 /** The true results of one row after the other. */
 export class RowTruth {

@@ -1,5 +1,6 @@
 import type { ArrowContainer } from "../input/arrow-container.js";
 import { openPlainArrow } from "../input/compression/open-plain.js";
+import { InputRows } from "../input/input-rows.js";
 import { limitsOf } from "../input/limits.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { openLogits } from "../input/open-logits.js";
@@ -16,7 +17,6 @@ import { judgeAllRows } from "./all-rows.js";
 import { chunkRowsOf } from "./chunk-rows.js";
 import type { ComparedFile } from "./compared-file.js";
 import { Findings } from "./findings.js";
-import { InputRows } from "./input-rows.js";
 import {
   expectedColumns,
   type FoundColumn,

@@ -184,7 +184,23 @@ describe("rows that are not whole", () => {
     expect(readFileSync(page, "utf8")).toMatch(/>2<\/data> left out/);
   });
 
-  test("labels that are no class are counted; so are those of p = 0", async () => {
+  test("a label that is no class is refused, also where labels are counted from 1", async () => {
+    const logits = Array.from({ length: 4 }, () => [0, 1, 2]);
+    for (const wrong of [3, -2]) {
+      const path = at("wrong-labels.arrow");
+      writeLabelled(path, logits, [1, null, wrong, 2]);
+      await expect(
+        reportOf({ input: path, keep: ["label"] }, { label: "label" }),
+      ).rejects.toMatchObject({
+        code: "ERR_INPUT_FORMAT",
+        message: expect.stringMatching(
+          `: row 2: expected a label from 0 to 2, or null, -1 or -100 for none, found ${wrong}; classes are counted from 0$`,
+        ),
+      });
+    }
+  });
+
+  test("rows without a label are counted; so are those of p = 0", async () => {
     const labelled = writeLabelled(
       at("labels.arrow"),
       [
@@ -194,7 +210,7 @@ describe("rows that are not whole", () => {
         [0, 1, 2],
         [3, 1, 2],
       ],
-      [1, 7, null, -1, 0],
+      [1, -100, null, -1, 0],
     );
     const { calibration } = await reportOf(
       { input: labelled, keep: ["label"] },

@@ -23,34 +23,46 @@ export const KEPT_ROWS = 50;
 export const KEPT_CLASSES = 4;
 const REPEATED = ["train", "test", "validation"];
 
-/** Columns of every kind that can be kept, by name; every third value of the nullable ones is null. */
+/** No shift by 1 to 7 rows gives the same pattern: bits read from another place of a byte are other nulls. */
+const isThere = (r: number) => ![0, 1, 4].includes(r % 11);
+
+/** Columns of every kind that can be kept, by name; some values of the nullable ones are null. */
 export const KEPT: Record<string, { type: unknown; values: unknown[] }> = {
   id: { type: int32(), values: rows((r) => 10 * r) },
   label: { type: int8(), values: rows((r) => (r % 7) - 3) },
   small: { type: uint8(), values: rows((r) => 250 - r) },
   middle: {
     type: int16(),
-    values: rows((r) => (r % 3 ? 1000 - 40 * r : null)),
+    values: rows((r) => (isThere(r) ? 1000 - 40 * r : null)),
   },
-  large: { type: int64(), values: rows((r) => (r % 3 ? r * 2 ** 33 : null)) },
-  weight: { type: float64(), values: rows((r) => (r % 3 ? r / 7 : null)) },
-  flag: { type: bool(), values: rows((r) => (r % 3 ? r % 2 === 0 : null)) },
+  large: {
+    type: int64(),
+    values: rows((r) => (isThere(r) ? r * 2 ** 33 : null)),
+  },
+  weight: { type: float64(), values: rows((r) => (isThere(r) ? r / 7 : null)) },
+  flag: {
+    type: bool(),
+    values: rows((r) => (isThere(r) ? r % 2 === 0 : null)),
+  },
   sure: { type: bool(), values: rows((r) => r % 5 === 0) },
   name: {
     type: utf8(),
-    values: rows((r) => (r % 3 ? "né".repeat(r % 5) : null)),
+    values: rows((r) => (isThere(r) ? "né".repeat(r % 5) : null)),
   },
   bytes: { type: binary(), values: rows((r) => new Uint8Array(r % 4).fill(r)) },
   split: {
     type: dictionary(utf8()),
-    values: rows((r) => (r % 3 ? REPEATED[r % 2] : null)),
+    values: rows((r) => (isThere(r) ? REPEATED[r % 2] : null)),
   },
   kind: {
     type: dictionary(utf8(), int8()),
     values: rows((r) => REPEATED[(r * r) % 3]),
   },
   day: { type: dateDay(), values: rows((r) => new Date(86_400_000 * r)) },
-  at: { type: timestamp(), values: rows((r) => (r % 3 ? 1.6e12 + r : null)) },
+  at: {
+    type: timestamp(),
+    values: rows((r) => (isThere(r) ? 1.6e12 + r : null)),
+  },
 };
 
 export const keptLogit = (r: number, k: number) =>

@@ -1,3 +1,5 @@
+import type { DatasetEvent } from "../../dataset/events.js";
+import { shortName } from "../../printable.js";
 import { bytes, count, duration } from "../format.js";
 import { openProgress } from "../progress.js";
 import { log } from "../streams.js";
@@ -5,13 +7,22 @@ import type { State } from "./state.js";
 import type { Teller } from "./teller.js";
 
 /** Lines and, on a terminal, a bar. */
-export async function openHumanLog(quiet: boolean): Promise<Teller> {
+export async function openHumanLog({
+  quiet,
+  isJson,
+}: {
+  quiet: boolean;
+  isJson: boolean;
+}): Promise<Teller> {
   const progress = await openProgress(quiet);
   const line = (text: string) => progress.line(`softjac: ${text}\n`);
   return {
     progress: progress.update,
     event(event) {
-      if (event.event === "input left out") line(`left out: ${event.error}`);
+      if (event.event === "logits" && !quiet && !isJson)
+        line(logitsText(event));
+      else if (event.event === "input left out")
+        line(`left out: ${event.error}`);
       else if (event.event === "part retried")
         line(`${event.part}: ${event.error}; it is made once more`);
       else if (event.event === "part failed")
@@ -40,6 +51,20 @@ export async function openHumanLog(quiet: boolean): Promise<Teller> {
     warn: (text) => !quiet && line(text),
     stop: progress.stop,
   };
+}
+
+function logitsText({
+  column,
+  classes,
+  type,
+  firstClass,
+  lastClass,
+}: Extract<DatasetEvent, { event: "logits" }>): string {
+  const names =
+    firstClass === null || lastClass === null
+      ? ""
+      : `: ${shortName(firstClass)} to ${shortName(lastClass)}`;
+  return `logits: ${column === null ? "the array" : shortName(column)} (${type}, ${count(classes)} ${classes === 1 ? "class" : "classes"}${names})`;
 }
 
 function stoppingText(reason: string, grace: number): string {

@@ -32,5 +32,6 @@ export async function openTeller(settings: Settings): Promise<Teller> {
     return openJsonLog(quiet);
   }
   const { openHumanLog } = await import("./human-log.js");
-  return openHumanLog(quiet);
+  const isJson = settings.get("json") === true;
+  return openHumanLog({ quiet, isJson });
 }

@@ -77,6 +77,7 @@ export async function locateArrays(
     column: logits.name ?? "array",
     selection: logits.name === null ? {} : { column: logits.name },
     classNames: null,
+    note: null,
     nullLogit: options.nullLogit ?? "error",
     inputs: inputs.map(
       ({ option, name, array }): InputColumn => ({

@@ -1,4 +1,5 @@
 import { InputUnsupportedError, LogitsColumnError } from "../../errors.js";
+import { type Candidate, chooseCandidate } from "../candidates.js";
 import type { LogitsSelection } from "../logits-column.js";
 import {
   isFloat,
@@ -56,21 +57,31 @@ export function chooseLogits(
 
 function onlyArray(path: string, arrays: readonly StoredArray[]): StoredArray {
   if (arrays[0]?.name === null) return arrays[0];
-  // Whole numbers of that shape are rather something else, so long as there are floats.
-  for (const numbers of ["floats", "whole numbers"]) {
-    const found = arrays.filter(
-      ({ type, shape }) =>
-        type && shape.length === 2 && isFloat(type) === (numbers === "floats"),
-    );
-    if (found.length === 1) return found[0] as StoredArray;
-    if (found.length > 1)
-      throw new LogitsColumnError(
-        path,
-        `expected one array of ${numbers} of shape (rows, classes), found ${found.map(({ name }) => name).join(" and ")}: choose with --column`,
-      );
-  }
-  throw new LogitsColumnError(
-    path,
-    `expected an array of numbers of shape (rows, classes), found ${listedArrays(arrays)}`,
-  );
+  const place = chooseCandidate(path, arrays.map(candidateOf), {
+    thing: "array",
+    forms: [
+      "floats of shape (rows, classes)",
+      "whole numbers of shape (rows, classes)",
+    ],
+    none: `expected an array of numbers of shape (rows, classes), found ${listedArrays(arrays)}`,
+  });
+  return arrays[place] as StoredArray;
 }
+
+function candidateOf(array: StoredArray): Candidate {
+  const { name, type, stored, shape } = array;
+  const float = type ? isFloat(type) : UNREAD_FLOAT.test(stored);
+  const kind = float ? 0 : 1;
+  return {
+    name: name ?? "",
+    type: describeArray({ ...array, name: null }),
+    form: type && shape.length === 2 ? kind : null,
+    isFloat: float,
+    problem: type
+      ? `it has ${shape.length} dimension${shape.length === 1 ? "" : "s"}${shape.length > 2 ? ": reshape it to (rows, classes)" : ""}`
+      : "its type is not read",
+  };
+}
+
+/** Floats, complex numbers and raw bytes as NumPy calls them, and floats of 8 bits. */
+const UNREAD_FLOAT = /^[<>|=]?[fcV]\d|^F\d/;

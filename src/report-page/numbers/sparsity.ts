@@ -106,6 +106,7 @@ function logitsLike(
     column: "logits",
     selection: { column: "logits" },
     classNames: null,
+    note: null,
     nullLogit: "error",
     inputs: [],
     batches: [],

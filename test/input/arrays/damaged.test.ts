@@ -1,8 +1,8 @@
 import { closeSync, openSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { SoftjacError } from "../../../src/errors.js";
+import { InputRows } from "../../../src/input/input-rows.js";
 import { openLogits } from "../../../src/input/open-logits.js";
-import { InputRows } from "../../../src/verify/input-rows.js";
 import { npy, safetensors, zip } from "../../support/array-files.js";
 import { workDirectory } from "../../support/logits-input.js";
 import { random } from "../../support/random.js";

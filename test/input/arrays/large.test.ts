@@ -6,8 +6,8 @@ import {
   writeSync,
 } from "node:fs";
 import { expect, test } from "vitest";
+import { InputRows } from "../../../src/input/input-rows.js";
 import { openLogits } from "../../../src/input/open-logits.js";
-import { InputRows } from "../../../src/verify/input-rows.js";
 import { npy } from "../../support/array-files.js";
 import { built } from "../../support/built.js";
 import { workDirectory } from "../../support/logits-input.js";

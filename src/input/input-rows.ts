@@ -10,14 +10,10 @@ import {
   InputUnsupportedError,
   RaggedRowError,
 } from "../errors.js";
-import type { LogitsFile } from "../input/logits-file.js";
-import { numbersOfBytes, offsetsOf } from "../input/numbers-of-bytes.js";
-import { readInputAsync } from "../input/read-input.js";
-import {
-  type RowsOfBatch,
-  sourcePieces,
-  sourcesOf,
-} from "../input/source-pieces.js";
+import type { LogitsFile } from "./logits-file.js";
+import { numbersOfBytes, offsetsOf } from "./numbers-of-bytes.js";
+import { readInputAsync } from "./read-input.js";
+import { type RowsOfBatch, sourcePieces, sourcesOf } from "./source-pieces.js";
 
 interface Source {
   name: string;

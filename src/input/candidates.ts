@@ -1,0 +1,80 @@
+import { LogitsColumnError } from "../errors.js";
+import { shortList, shortName } from "../printable.js";
+
+/** A column or array that could hold the logits, whether or not it can be read as rows of classes. */
+export interface Candidate {
+  name: string;
+  /** Type and shape, for messages. */
+  type: string;
+  /** Forms that are read, the one to prefer first; null: it cannot be read. */
+  form: number | null;
+  isFloat: boolean;
+  /** Why it cannot be read as rows of classes. */
+  problem: string;
+}
+
+const LOGITS = /^logits?$/;
+const OTHER = /^(ids?|masks?|labels?|embeddings?)$/;
+
+/** What the words of a name (label_ids, labelIds, token.ids) state about its values. */
+export function nameSays(name: string): "logits" | "other" | "nothing" {
+  const words = name
+    .split(/[^\p{L}]+|(?<=\p{Ll})(?=\p{Lu})/u)
+    .map((word) => word.toLowerCase());
+  if (words.some((word) => LOGITS.test(word))) return "logits";
+  return words.some((word) => OTHER.test(word)) ? "other" : "nothing";
+}
+
+/**
+ * Chooses the only candidate of the preferred form. Refuses where that would be a guess: integers beside floats that
+ * could be meant, a name of something else, or a name of logits on a candidate that cannot be read.
+ *
+ * @param words how messages call the candidates
+ * @returns its place among the candidates
+ * @throws LogitsColumnError
+ */
+export function chooseCandidate(
+  path: string,
+  candidates: readonly Candidate[],
+  words: {
+    thing: "column" | "array";
+    /** By form, of one and of none. */
+    forms: readonly string[];
+    none: string;
+  },
+): number {
+  const form = words.forms.findIndex((_, form) =>
+    candidates.some((candidate) => candidate.form === form),
+  );
+  if (form < 0) throw new LogitsColumnError(path, words.none);
+  const found = candidates.filter((candidate) => candidate.form === form);
+  const [one] = found as [Candidate];
+  if (found.length > 1)
+    throw new LogitsColumnError(
+      path,
+      `expected one ${words.thing} of ${words.forms[form]}, found ${shortList(found, ({ name }) => shortName(name)).replaceAll(", ", " and ")}: choose with --column`,
+    );
+  const others = candidates.filter(
+    (candidate) => candidate.isFloat && candidate !== one,
+  );
+  const own = nameSays(one.name);
+  const isNamed = others.some(({ name }) => nameSays(name) === "logits");
+  const problem =
+    own === "other"
+      ? "it is not named like logits"
+      : !one.isFloat && others.length > 0
+        ? "it holds integers"
+        : own === "nothing" && isNamed
+          ? "another is named like logits"
+          : null;
+  if (problem === null) return candidates.indexOf(one);
+  const listed = shortList(
+    [{ ...one, problem }, ...others],
+    ({ name, type, problem }) =>
+      `${shortName(name)}: ${shortName(type)} (${problem})`,
+  );
+  throw new LogitsColumnError(
+    path,
+    `it is not clear which ${words.thing} holds the logits; choose it with --column${words.thing === "column" ? ", or several with --columns" : ""}: ${listed}`,
+  );
+}
