@@ -1,6 +1,7 @@
 import type { NumberType } from "./arrow/field.js";
 import type { SourceForm } from "./arrow/source-form.js";
 import { mostCompressedBytes } from "./compressed/protocol.js";
+import { checkUnchanged } from "./input/input-state.js";
 import { openLogits } from "./input/open-logits.js";
 import { type Job, planJob } from "./job.js";
 import { openOptionsOf, type RunOptions, resolveOptions } from "./options.js";
@@ -68,6 +69,7 @@ export async function dryRun(
     const { layout } = resolved;
     const job = planJob(resolved, logits);
     const { plan, slot, dtype } = job;
+    await checkUnchanged(logits.source);
     return {
       input: resolved.input,
       output: resolved.output,

@@ -58,6 +58,17 @@ export class InputFormatError extends SoftjacError {
   }
 }
 
+/** The input changed while it was read, or since the run was planned; nothing was published. A retry helps once it is left alone. */
+export class InputChangedError extends SoftjacError {
+  readonly code = "ERR_INPUT_CHANGED";
+  constructor(
+    readonly path: string,
+    message: string,
+  ) {
+    super(`${path}: ${message}`);
+  }
+}
+
 /** The input is sound but of a form that this version does not read. A retry does not help. */
 export class InputUnsupportedError extends SoftjacError {
   readonly code = "ERR_INPUT_UNSUPPORTED";

@@ -36,6 +36,7 @@ export {
   BadRowError,
   ConfigurationError,
   IncompleteError,
+  InputChangedError,
   InputFormatError,
   InputMissingError,
   InputsLeftOutError,

@@ -1,4 +1,5 @@
 import { writeCounted } from "./counted/write-counted.js";
+import { checkUnchanged } from "./input/input-state.js";
 import type { LogitsFile } from "./input/logits-file.js";
 import type { ResolvedOptions } from "./options.js";
 import { type EntriesJob, planEntriesJob } from "./ordered/entries-job.js";
@@ -50,7 +51,10 @@ export interface Assignment extends RunHooks {
   onBatches?: ((placed: readonly PlacedBatch[]) => void) | undefined;
 }
 
-/** Carries a job out: slots, threads, and the writer that puts every byte in its place. */
+/**
+ * Carries a job out: slots, threads, and the writer that puts every byte in its place.
+ * @throws InputChangedError where the input changed meanwhile; SoftjacError
+ */
 export async function carryOutJob(
   job: Job,
   {
@@ -87,12 +91,15 @@ export async function carryOutJob(
       }),
     onBatches,
   };
-  if (job.kind === "entries")
-    await (job.table ? writeCounted : writeEntries)(job, production);
-  else
-    await writePlanned(job, production, (skipped) =>
-      withinMemory(
-        planPlannedJob(options, logits, skipped, job.plan.batchRows),
-      ),
-    );
+  const writeEnd =
+    job.kind === "entries"
+      ? await (job.table ? writeCounted : writeEntries)(job, production)
+      : await writePlanned(job, production, (skipped) =>
+          withinMemory(
+            planPlannedJob(options, logits, skipped, job.plan.batchRows),
+          ),
+        );
+  // Nothing is read any more, and a stream without its end is not taken for a whole one.
+  await checkUnchanged(logits.source);
+  await writeEnd();
 }

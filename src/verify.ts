@@ -6,6 +6,7 @@ import {
 } from "./check-options.js";
 import { type ByteComparison, compareRun } from "./compare-run.js";
 import { UsageError } from "./errors.js";
+import { whileUnchanged } from "./input/input-state.js";
 import { STANDARD_INPUT } from "./input/standard-input.js";
 import type { RunHooks } from "./run.js";
 import {
@@ -54,19 +55,23 @@ export async function verify(
       "input",
     );
   const { output, threads, ...inputs } = others;
-  const values = await verifyValues(
-    {
-      ...inputs,
-      output,
-      rows: all ? "all" : (sample ?? DEFAULT_SAMPLE),
-      ...(seed !== undefined && { seed }),
-      ...(tolerance !== undefined && { tolerance }),
-    },
-    hooks,
+  const asked = {
+    ...inputs,
+    output,
+    rows: all ? ("all" as const) : (sample ?? DEFAULT_SAMPLE),
+    ...(seed !== undefined && { seed }),
+    ...(tolerance !== undefined && { tolerance }),
+  };
+  const { signal } = hooks;
+  const { values, bytes } = await whileUnchanged(
+    [output, options.input],
+    async () => ({
+      values: await verifyValues(asked, hooks),
+      bytes: all
+        ? await compareRun(output, { ...inputs, threads }, { signal })
+        : null,
+    }),
   );
-  const bytes = all
-    ? await compareRun(output, { ...inputs, threads }, { signal: hooks.signal })
-    : null;
   const findings = [...values.findings];
   if (bytes?.compared && bytes.finding) findings.push(bytes.finding);
   return {

@@ -14,6 +14,7 @@ test("the public names", () => {
     "BadRowError",
     "ConfigurationError",
     "IncompleteError",
+    "InputChangedError",
     "InputFormatError",
     "InputMissingError",
     "InputUnsupportedError",
@@ -143,6 +144,7 @@ describe("nothing imports upward", () => {
       "src/errors",
       "src/input/bytes-of-rows",
       "src/input/first-rows",
+      "src/input/input-state",
       "src/input/limits",
       "src/input/logits-file",
       "src/input/open-logits",
@@ -228,6 +230,7 @@ describe("nothing imports upward", () => {
       "workers",
     ],
     "src/show": [
+      "src/input/input-state",
       "src/check-options",
       "src/errors",
       "src/options-table",
@@ -247,6 +250,7 @@ describe("nothing imports upward", () => {
     ],
     // The page's numbers come from what a file holds, and drawing from the numbers alone.
     "src/report-page": [
+      "src/input/input-state",
       "node:",
       "src/check-options",
       "src/check-options",

@@ -21,6 +21,7 @@ export const EXIT = {
 const BY_CODE: Record<string, number> = {
   ERR_USAGE: EXIT.usage,
   ERR_INPUT_FORMAT: EXIT.badInput,
+  ERR_INPUT_CHANGED: EXIT.badInput,
   ERR_INPUT_UNSUPPORTED: EXIT.badInput,
   ERR_LOGITS_COLUMN: EXIT.badInput,
   ERR_BAD_ROW: EXIT.badInput,

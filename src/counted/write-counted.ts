@@ -20,11 +20,12 @@ import { batchOfEntries, placesOf } from "./plan-entries-table.js";
 /**
  * The counting writer of layout coo: workers count the entries of some rows, are told how many come before those, and
  * write them where they belong; what is left is the frame, and the last record batch, which is not full.
+ * @returns writes the end of the file
  */
 export async function writeCounted(
   job: EntriesJob,
   production: Production,
-): Promise<void> {
+): Promise<() => Promise<void>> {
   const { output, report } = production;
   const table = job.table as EntriesTable;
   const write = ({ offset, bytes }: Piece) =>
@@ -39,15 +40,17 @@ export async function writeCounted(
   if (last) closeUp(output.fd, table, placesOf(last), entries);
   for (const batch of batches) write(batchMetadata(batch, [], 0));
   const layout = layoutEnd(job.file, head, batches);
-  const tail = tailPiece(layout);
-  // What stood behind the last batch before it closed up.
-  ftruncateSync(output.fd, tail.offset);
-  write(tail);
-  report.set({
-    entries,
-    recordBatches: batches.length,
-    outputBytes: layout.bytes,
-  });
+  return async () => {
+    const tail = tailPiece(layout);
+    // What stood behind the last batch before it closed up.
+    ftruncateSync(output.fd, tail.offset);
+    write(tail);
+    report.set({
+      entries,
+      recordBatches: batches.length,
+      outputBytes: layout.bytes,
+    });
+  };
 }
 
 function placeBatches(

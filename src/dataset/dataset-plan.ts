@@ -1,19 +1,14 @@
+import type { InputState } from "../input/input-state.js";
 import { VERSION } from "../version.js";
 import { fingerprintOf } from "./fingerprint.js";
 import type { BytesOptions } from "./options.js";
 import type { Shard } from "./plan-shards.js";
 
-/** What tells an input from another of the same name. */
-export interface InputState {
-  bytes: number;
-  /** A file: when it was last changed, in nanoseconds since 1970. */
-  modified?: string;
-  /** An object: its ETag. */
-  etag?: string;
-}
+/** State of an input that has no inode: the plan is one for all machines, and a copy with the same time will do. */
+export type PlannedState = Omit<InputState, "inode">;
 
 /** An input as it was when the run was planned. */
-export interface PinnedInput extends InputState {
+export interface PinnedInput extends PlannedState {
   /** Its path from the folder that all inputs are in. */
   name: string;
   rows: number;

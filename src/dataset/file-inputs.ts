@@ -1,10 +1,9 @@
-import { statSync } from "node:fs";
 import { join } from "node:path";
+import { InputMissingError } from "../errors.js";
+import { checkSame, SINCE_PLANNED, stateAt } from "../input/input-state.js";
 import type { LogitsFile, OpenOptions } from "../input/logits-file.js";
 import { openLogits } from "../input/open-logits.js";
-import { inputCall } from "../system-error.js";
-import type { InputState } from "./dataset-plan.js";
-import { refuseChanged } from "./input-changed.js";
+import type { PlannedState } from "./dataset-plan.js";
 import type { Inputs, SeenInput } from "./inputs.js";
 
 /** Files in a folder: read where they are. */
@@ -15,22 +14,31 @@ export class FileInputs implements Inputs {
     return join(this.root, name);
   }
 
-  async state(name: string): Promise<InputState> {
+  async state(name: string): Promise<PlannedState> {
     const path = this.path(name);
-    const { size, mtimeNs } = inputCall(path, "could not be examined", () =>
-      statSync(path, { bigint: true }),
-    );
-    return { bytes: Number(size), modified: String(mtimeNs) };
+    const found = stateAt(path);
+    // Not a change: its file system may only be absent on this machine.
+    if (!found) throw new InputMissingError(path);
+    const { inode: _, ...state } = found;
+    return state;
   }
 
   async check(input: SeenInput): Promise<void> {
     const found = await this.state(input.name);
-    refuseChanged(this.path(input.name), input, found);
+    checkSame(this.path(input.name), SINCE_PLANNED, input, found);
   }
 
   async open(input: SeenInput, options: OpenOptions): Promise<LogitsFile> {
     await this.check(input);
-    return openLogits(this.path(input.name), options);
+    const logits = await openLogits(this.path(input.name), options);
+    try {
+      // It may have been replaced between that look and its opening.
+      await this.check(input);
+      return logits;
+    } catch (error) {
+      logits.close();
+      throw error;
+    }
   }
 
   async reading<T>(_: LogitsFile, work: () => T): Promise<T> {

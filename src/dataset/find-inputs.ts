@@ -4,7 +4,7 @@ import { glob, isDynamicPattern } from "tinyglobby";
 import { InputMissingError, UsageError } from "../errors.js";
 import { isS3 } from "../store/location.js";
 import type { S3Options } from "../store/s3-options.js";
-import type { InputState } from "./dataset-plan.js";
+import type { PlannedState } from "./dataset-plan.js";
 import { findOnS3 } from "./find-on-s3.js";
 import { commonFolder, isHidden } from "./input-names.js";
 
@@ -14,7 +14,7 @@ export interface FoundInputs {
   /** Paths from the root, with slashes, in the order of their bytes. */
   names: string[];
   /** Of objects, which a list tells of with their names. */
-  states?: ReadonlyMap<string, InputState>;
+  states?: ReadonlyMap<string, PlannedState>;
 }
 
 /**

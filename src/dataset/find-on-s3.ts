@@ -3,7 +3,7 @@ import { InputMissingError, UsageError } from "../errors.js";
 import { isS3, type S3Place, s3Name, s3Place } from "../store/location.js";
 import { type Objects, openObjects } from "../store/s3/objects.js";
 import type { S3Options } from "../store/s3-options.js";
-import type { InputState } from "./dataset-plan.js";
+import type { PlannedState } from "./dataset-plan.js";
 import type { FoundInputs } from "./find-inputs.js";
 import { commonFolder, isHidden } from "./input-names.js";
 
@@ -18,7 +18,7 @@ export async function findOnS3(
 ): Promise<FoundInputs> {
   refuseMixed(wanted);
   const objects = await openObjects(options);
-  const states = new Map<string, InputState>();
+  const states = new Map<string, PlannedState>();
   for (const location of wanted) {
     refuseAround(output, location);
     const found = await objectsOf(objects, location);
@@ -63,7 +63,7 @@ function refuseAround(output: string, location: string): void {
 async function objectsOf(
   objects: Objects,
   location: string,
-): Promise<[name: string, state: InputState][]> {
+): Promise<[name: string, state: PlannedState][]> {
   const place = s3Place(location);
   const name = s3Name(place.bucket, place.key);
   if (!location.endsWith("/") && place.key !== "") {
@@ -82,8 +82,8 @@ async function listed(
   objects: Objects,
   { bucket, key: start }: S3Place,
   isMatch: (key: string) => boolean,
-): Promise<[name: string, state: InputState][]> {
-  const found: [string, InputState][] = [];
+): Promise<[name: string, state: PlannedState][]> {
+  const found: [string, PlannedState][] = [];
   for await (const page of objects.list({ bucket, key: start }))
     for (const { key, ...object } of page.objects) {
       const isHere = !key.endsWith("/") && isMatch(key);
@@ -93,7 +93,13 @@ async function listed(
   return found;
 }
 
-function stateOf({ bytes, etag }: { bytes: number; etag: string }): InputState {
+function stateOf({
+  bytes,
+  etag,
+}: {
+  bytes: number;
+  etag: string;
+}): PlannedState {
   return { bytes, etag };
 }
 

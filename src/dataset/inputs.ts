@@ -2,11 +2,11 @@ import type { LogitsFile, OpenOptions } from "../input/logits-file.js";
 import type { Part } from "../part.js";
 import { isS3 } from "../store/location.js";
 import type { S3Options } from "../store/s3-options.js";
-import type { InputState } from "./dataset-plan.js";
+import type { PlannedState } from "./dataset-plan.js";
 import { FileInputs } from "./file-inputs.js";
 
 /** An input, and what it was when it was seen. */
-export interface SeenInput extends InputState {
+export interface SeenInput extends PlannedState {
   name: string;
 }
 
@@ -15,7 +15,7 @@ export interface Inputs {
   /** As messages and options call an input. */
   path(name: string): string;
   /** What an input is now. @throws InputMissingError */
-  state(name: string): Promise<InputState>;
+  state(name: string): Promise<PlannedState>;
   /** @throws InputChangedError where it is no longer what it was */
   check(input: SeenInput): Promise<void>;
   /**
@@ -40,7 +40,7 @@ export interface Inputs {
 export async function openInputs(
   root: string,
   s3: S3Options,
-  states?: ReadonlyMap<string, InputState>,
+  states?: ReadonlyMap<string, PlannedState>,
 ): Promise<Inputs> {
   if (!isS3(root)) return new FileInputs(root);
   const { S3Inputs } = await import("./s3-inputs.js");

@@ -3,7 +3,11 @@ import { reportLogits } from "../input/first-rows.js";
 import { planJob } from "../job.js";
 import { openOptionsOf } from "../options.js";
 import { shortName } from "../printable.js";
-import type { InputState, LeftOutInput, PinnedInput } from "./dataset-plan.js";
+import type {
+  LeftOutInput,
+  PinnedInput,
+  PlannedState,
+} from "./dataset-plan.js";
 import type { DatasetHooks } from "./events.js";
 import type { Inputs } from "./inputs.js";
 import { errorOfInput, isBadInput } from "./left-out.js";
@@ -67,7 +71,7 @@ export async function pinInputs(
 
 async function lookInto(
   inputs: Inputs,
-  input: InputState & { name: string },
+  input: PlannedState & { name: string },
   dataset: ResolvedDataset,
   { signal, onEvent }: Pick<DatasetHooks, "signal" | "onEvent">,
 ): Promise<{ kind: Kind; size: InputSize }> {

@@ -1,5 +1,10 @@
 import { AbortedError } from "../errors.js";
 import { bytesOfRows, bytesOfValues } from "../input/bytes-of-rows.js";
+import {
+  checkSame,
+  type InputSource,
+  SINCE_PLANNED,
+} from "../input/input-state.js";
 import { DEFAULT_LIMITS } from "../input/limits.js";
 import type { LogitsFile, OpenOptions } from "../input/logits-file.js";
 import { logitsIn } from "../input/open-logits.js";
@@ -10,8 +15,7 @@ import { refusedFor } from "../store/s3/failures.js";
 import { type Objects, openObjects } from "../store/s3/objects.js";
 import { StagedObject } from "../store/s3/staged-object.js";
 import type { S3Options } from "../store/s3-options.js";
-import type { InputState } from "./dataset-plan.js";
-import { refuseChanged } from "./input-changed.js";
+import type { PlannedState } from "./dataset-plan.js";
 import type { Inputs, SeenInput } from "./inputs.js";
 
 /**
@@ -25,20 +29,21 @@ export class S3Inputs implements Inputs {
   constructor(
     private readonly root: string,
     private readonly options: S3Options,
-    private readonly states?: ReadonlyMap<string, InputState>,
+    private readonly states?: ReadonlyMap<string, PlannedState>,
   ) {}
 
   path(name: string): string {
     return `${this.root}/${name}`;
   }
 
-  async state(name: string): Promise<InputState> {
+  async state(name: string): Promise<PlannedState> {
     const known = this.states?.get(name) ?? (await this.#seen(name));
     return known ?? { bytes: 0, etag: "" };
   }
 
   async check(input: SeenInput): Promise<void> {
-    refuseChanged(this.path(input.name), input, await this.#seen(input.name));
+    const found = await this.#seen(input.name);
+    checkSame(this.path(input.name), SINCE_PLANNED, input, found);
   }
 
   async open(input: SeenInput, options: OpenOptions): Promise<LogitsFile> {
@@ -48,12 +53,19 @@ export class S3Inputs implements Inputs {
     const place = this.#place(input.name);
     const objects = await this.#objects();
     const staged = new StagedObject(objects, place, state, scratch);
+    const source: InputSource = {
+      path,
+      fd: -1,
+      opened: state,
+      state: () => this.#seen(input.name),
+    };
     const file = {
       path,
       fd: staged.fd,
       bytes: state.bytes,
       limits,
       present: staged.present,
+      source,
       // Opening may be begun again; then it is closed with what was opened.
       close: () => {},
     };
@@ -124,14 +136,13 @@ export class S3Inputs implements Inputs {
     } catch (error) {
       if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
       if (refusedFor(error) === "condition") {
-        const found = await this.#seen(input.name);
-        refuseChanged(this.path(input.name), input, found);
+        await this.check(input);
       }
       throw error;
     }
   }
 
-  async #seen(name: string): Promise<InputState | null> {
+  async #seen(name: string): Promise<PlannedState | null> {
     const objects = await this.#objects();
     const found = await objects.head(this.#place(name));
     return found && { bytes: found.bytes, etag: found.etag };

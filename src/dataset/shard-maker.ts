@@ -115,7 +115,6 @@ export class ShardMaker {
         onComputed,
         temporary,
       });
-      await inputs.check(input);
       const record = partRecord(run.plan, shard, made);
       return (await run.commit(temporary, record)) ? made : null;
     } catch (error) {

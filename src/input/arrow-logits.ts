@@ -97,6 +97,7 @@ function place(
     bytes,
     limits: file.limits,
     present: file.present,
+    source: file.source,
     rows: rowStart,
     classes,
     type: logits.type,

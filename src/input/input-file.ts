@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, type Stats } from "node:fs";
 import { InputUnsupportedError } from "../errors.js";
 import type { PresentBlocks } from "../io/present-blocks.js";
+import { fileSource, type InputSource } from "./input-state.js";
 import { inputCall } from "../system-error.js";
 import { DEFAULT_LIMITS, type Limits } from "./limits.js";
 
@@ -13,6 +14,8 @@ export interface InputFile {
   limits: Limits;
   /** Which of its bytes are there, where others are still to be fetched; null: all are. */
   present: PresentBlocks | null;
+  /** File or object that must not change while the input is used; null: a stream, of which each byte is read once. */
+  source: InputSource | null;
   close(): void;
 }
 
@@ -37,6 +40,7 @@ export function openInputFile(
       bytes: stat.size,
       limits,
       present: null,
+      source: fileSource(path, fd),
       close: () => closeSync(fd),
     };
   closeSync(fd);

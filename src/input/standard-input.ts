@@ -3,6 +3,7 @@ import { AbortedError, InputUnsupportedError } from "../errors.js";
 import { UnnamedFile } from "../io/unnamed-file.js";
 import { ioError } from "../system-error.js";
 import type { InputFile } from "./input-file.js";
+import { fileSource } from "./input-state.js";
 import { DEFAULT_LIMITS } from "./limits.js";
 import type { OpenOptions } from "./logits-file.js";
 
@@ -28,6 +29,7 @@ export async function openStandardInput(
       bytes: stat.size,
       limits,
       present: null,
+      source: fileSource(NAME, 0, null),
       close: () => {},
     };
   const { stdin } = process;
@@ -59,6 +61,7 @@ export async function openStandardInput(
     bytes: kept.bytes,
     limits,
     present: null,
+    source: null,
     close: () => kept.close(),
   };
 }

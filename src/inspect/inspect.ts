@@ -10,6 +10,7 @@ import {
   type InputDescription,
 } from "../input/describe-input.js";
 import type { InputFile } from "../input/input-file.js";
+import { checkUnchanged } from "../input/input-state.js";
 import { limitsOf } from "../input/limits.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { logitsIn, openInput } from "../input/open-logits.js";
@@ -51,8 +52,19 @@ export async function inspect(
   checkNames(options, ["input", ...INSPECT_OPTIONS.map(({ name }) => name)]);
   checkPath("input", options.input);
   for (const spec of INSPECT_OPTIONS) checkValue(spec, options[spec.name]);
+  const limits = limitsOf(options);
+  const file = await openInput(options.input, { ...hooks, limits });
+  const inspection = await inspectFile(file, options, hooks);
+  await checkUnchanged(file.source);
+  return inspection;
+}
+
+async function inspectFile(
+  file: InputFile,
+  options: InspectOptions,
+  hooks: RunHooks,
+): Promise<Inspection> {
   const { input, scan = false } = options;
-  const file = await openInput(input, { ...hooks, limits: limitsOf(options) });
   let close = () => file.close();
   try {
     const description = await describeInput(file, { ...options, ...hooks });

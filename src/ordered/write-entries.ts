@@ -23,11 +23,14 @@ import { keptDictionaries, type Production } from "../production.js";
 import { computeEntries } from "./compute-entries.js";
 import type { EntriesJob } from "./entries-job.js";
 
-/** The ordered writer: the file is written from its start to its end, record batch by record batch, in row order. */
+/**
+ * The ordered writer: the file is written from its start to its end, record batch by record batch, in row order.
+ * @returns writes the end of the file
+ */
 export async function writeEntries(
   job: EntriesJob,
   production: Production,
-): Promise<void> {
+): Promise<() => Promise<void>> {
   const { output, report } = production;
   const file: Sequential = output.stream
     ? new SequentialStream(output.stream, STREAM_START)
@@ -68,16 +71,22 @@ export async function writeEntries(
         output.wrote(placed.bodyBytes);
       },
     });
-    const layout = layoutEnd(job.file, head, batches);
-    const tail = tailPiece(layout);
-    await add(output.stream ? endOfStream(tail) : tail);
-    await file.finish();
-    report.set({
-      outputBytes: output.stream ? streamBytes(layout) : layout.bytes,
-    });
   } finally {
     await file.settled();
   }
+  return async () => {
+    const layout = layoutEnd(job.file, head, batches);
+    const tail = tailPiece(layout);
+    try {
+      await add(output.stream ? endOfStream(tail) : tail);
+      await file.finish();
+    } finally {
+      await file.settled();
+    }
+    report.set({
+      outputBytes: output.stream ? streamBytes(layout) : layout.bytes,
+    });
+  };
 }
 
 /** Places a batch at `offset`, and copies its kept columns into memory: its body's first bytes, but for `row`. */

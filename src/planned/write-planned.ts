@@ -15,13 +15,14 @@ import type { SkippedRows } from "./skipped-rows.js";
 
 /**
  * The planned writer: workers write everything to the place that the plan gave it; what is left is the frame.
+ * @returns writes the end of the file
  * @param replan the same run without some rows: what is left out is known only once every row has been looked at
  */
 export async function writePlanned(
   planned: PlannedJob,
   production: Production,
   replan: (skipped: SkippedRows) => PlannedJob,
-): Promise<void> {
+): Promise<() => Promise<void>> {
   const { output } = production;
   let job = planned;
   if (job.onBadRow === "skip") {
@@ -44,6 +45,8 @@ export async function writePlanned(
     await write(piece);
   output.complete?.(layout.end);
   await compute({ ...production, job });
-  const tail = tailPiece(layout);
-  await write(output.ring ? endOfStream(tail) : tail);
+  return () => {
+    const tail = tailPiece(layout);
+    return write(output.ring ? endOfStream(tail) : tail);
+  };
 }

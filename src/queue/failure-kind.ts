@@ -8,7 +8,12 @@ import { isFullDisk } from "../system-error.js";
  */
 export type FailureKind = "stopped" | "full disk" | "final" | "passing";
 
-const FINAL = ["ERR_JOB_REFUSED", "ERR_USAGE", "ERR_OUTPUT_EXISTS"];
+const FINAL = [
+  "ERR_INPUT_CHANGED",
+  "ERR_JOB_REFUSED",
+  "ERR_USAGE",
+  "ERR_OUTPUT_EXISTS",
+];
 
 export function failureKind(error: unknown): FailureKind {
   if (error instanceof AbortedError) return "stopped";
@@ -30,5 +35,5 @@ export function failureText(error: unknown): string {
 /** Whether a failure that the queue has kept was the input's fault. */
 export function isInputsFault(text: string): boolean {
   const [, code] = /^(ERR_[A-Z_]+): /.exec(text) ?? [];
-  return isBadInput({ code });
+  return code === "ERR_INPUT_CHANGED" || isBadInput({ code });
 }

@@ -1,5 +1,6 @@
 import { InternalError, UsageError } from "../errors.js";
 import type { ArrowContainer } from "../input/arrow-container.js";
+import { checkUnwritten } from "../input/input-state.js";
 import { readInputAsync } from "../input/read-input.js";
 import type { ByteSource, Region } from "./byte-source.js";
 
@@ -13,7 +14,7 @@ export class FileBytes implements ByteSource {
     this.#file = file;
   }
 
-  /** @throws UsageError once closed; InputFormatError where the file has been cut; IoError */
+  /** @throws UsageError once closed; InputChangedError where the file was written to; InputFormatError where it was cut; IoError */
   async read(
     region: Region,
     offset: number,
@@ -32,6 +33,8 @@ export class FileBytes implements ByteSource {
     this.#pending.add(read);
     try {
       await read;
+      // A file that was written to since may give bytes of two contents.
+      checkUnwritten(this.#file);
     } finally {
       this.#pending.delete(read);
     }

@@ -1,5 +1,6 @@
 import { checkHooks } from "../check-options.js";
 import { AbortedError } from "../errors.js";
+import { whileUnchanged } from "../input/input-state.js";
 import { HTML } from "../output/output-name.js";
 import { checkOutput } from "../output/written-files.js";
 import { type FoundResults, findResults } from "../output-rows/find-results.js";
@@ -49,8 +50,11 @@ export async function report(
   });
   const told = toldReports(resolved);
   const results = findResults(resolved.results);
-  const found = await gatherResults(results, resolved, hooks);
-  const numbers = await numbersOf(results, found, resolved, told);
+  const paths = results.parts.map(({ path }) => path);
+  const numbers = await whileUnchanged(paths, async () => {
+    const found = await gatherResults(results, resolved, hooks);
+    return numbersOf(results, found, resolved, told);
+  });
   // Drawing takes a library that nothing else needs.
   const { drawPage } = await import("./drawing/page.js");
   const page = drawPage(numbers);

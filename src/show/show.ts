@@ -1,5 +1,6 @@
 import { checkNames, checkPath, checkValue } from "../check-options.js";
 import { RowMissingError, UsageError } from "../errors.js";
+import { whileUnchanged } from "../input/input-state.js";
 import { blockOfP } from "../output-rows/block-of-p.js";
 import type { Example } from "../output-rows/example.js";
 import { findResults } from "../output-rows/find-results.js";
@@ -32,14 +33,16 @@ export async function show(options: ShowOptions): Promise<ShownRow> {
       "row",
     );
   const { path, input } = findPart(findResults(results), row, options.input);
-  const part = await openResultsPart(path, undefined);
-  try {
-    const example = await part.find(row);
-    if (!example && part.run.layout !== "coo") throw missing(part, row);
-    return await shownOf(part, row, { input, example, most: classes });
-  } finally {
-    await part.close();
-  }
+  return whileUnchanged([path], async () => {
+    const part = await openResultsPart(path, undefined);
+    try {
+      const example = await part.find(row);
+      if (!example && part.run.layout !== "coo") throw missing(part, row);
+      return await shownOf(part, row, { input, example, most: classes });
+    } finally {
+      await part.close();
+    }
+  });
 }
 
 function missing({ path, run }: ResultsPart, row: number): RowMissingError {

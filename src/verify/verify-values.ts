@@ -1,6 +1,7 @@
 import type { ArrowContainer } from "../input/arrow-container.js";
 import { openPlainArrow } from "../input/compression/open-plain.js";
 import { InputRows } from "../input/input-rows.js";
+import { checkUnchanged } from "../input/input-state.js";
 import { limitsOf } from "../input/limits.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { openLogits } from "../input/open-logits.js";
@@ -68,7 +69,11 @@ export async function verifyValues(
       signal: hooks.signal,
     });
     try {
-      return await compare(options, hooks, { run, output, bytes, logits });
+      const found = { run, output, bytes, logits };
+      const report = await compare(options, hooks, found);
+      await checkUnchanged(output.source);
+      await checkUnchanged(logits.source);
+      return report;
     } finally {
       logits.close();
     }

@@ -346,9 +346,9 @@ describe("again", () => {
       },
     });
     await expect(stopped).rejects.toMatchObject({
-      code: "ERR_INPUT_FORMAT",
-      message: expect.stringContaining(
-        "expected it as it was when the run was planned",
+      code: "ERR_INPUT_CHANGED",
+      message: expect.stringMatching(
+        /changed (since the run was planned|while it was read) \(modified /,
       ),
     });
     expect(existsSync(output)).toBe(false);

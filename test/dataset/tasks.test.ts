@@ -158,8 +158,10 @@ test("an input that has changed since it was planned is refused", async () => {
   const later = new Date(Date.now() + 5000);
   utimesSync(input, later, later);
   await expect(built.runShards({ output })).rejects.toMatchObject({
-    code: "ERR_INPUT_FORMAT",
-    message: expect.stringContaining("as it was when the run was planned"),
+    code: "ERR_INPUT_CHANGED",
+    message: expect.stringContaining(
+      "changed since the run was planned (modified ",
+    ),
   });
 });
 

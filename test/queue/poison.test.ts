@@ -245,7 +245,7 @@ test("an input that has changed since it was planned: 65", async () => {
   utimesSync(join(folder, "b.arrow"), later, later);
   const one = worker();
   const { stderr } = await expectCode(wait(output), 65);
-  expect(stderr).toContain("as it was when the run was planned");
+  expect(stderr).toContain("changed since the run was planned (modified ");
   await endWorker(one);
   expect(existsSync(output)).toBe(false);
 });

@@ -6,6 +6,7 @@ import {
   rmSync,
   statSync,
   truncateSync,
+  utimesSync,
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
@@ -108,14 +109,27 @@ for (const threads of [1, 2])
     },
   );
 
-test("bad rows left out: other logits in rows that stay good are no matter", async () => {
-  const { outcome, left } = await runOverChange(
-    (r) => r === LATE,
-    (input) => overwrite(input, LATE + 1, GOOD),
-  );
-  expect(outcome).toMatchObject({ rowsDone: ROWS, badRows: 1 });
-  expect(left).toEqual(["out.arrow"]);
-});
+test.each(["error", "skip"] as const)(
+  "other logits in rows that stay good, as half of a file that is written again (--on-bad-row %s): nothing is published",
+  async (onBadRow) => {
+    const { outcome, left, input } = await runOverChange(
+      () => false,
+      (input) => {
+        utimesSync(input, 0, 0);
+        for (const row of [ROWS / 2, LATE + 1]) overwrite(input, row, GOOD);
+      },
+      { onBadRow },
+    );
+    expect(outcome).toMatchObject({
+      code: "ERR_INPUT_CHANGED",
+      message: expect.stringContaining(
+        `${input}: changed while it was read (modified `,
+      ),
+      report: { rowsDone: ROWS, status: "failed" },
+    });
+    expect(left).toEqual([]);
+  },
+);
 
 test.each(["bsr", "coo"] as const)(
   "%s: an input that is cut while it is read ends the run, and not as zeros in the output",

@@ -196,9 +196,9 @@ describe.skipIf(!isThere)("moto's server", () => {
     await expect(
       built.runShards({ output: at("changed"), endpoint }),
     ).rejects.toMatchObject({
-      code: "ERR_INPUT_FORMAT",
+      code: "ERR_INPUT_CHANGED",
       message: expect.stringContaining(
-        "expected it as it was when the run was planned",
+        "changed since the run was planned (ETag ",
       ),
     });
   });

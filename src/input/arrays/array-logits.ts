@@ -68,6 +68,7 @@ export async function locateArrays(
     fd: placed.fd,
     bytes,
     limits: file.limits,
+    source: file.source,
     present: placed.fd === file.fd ? file.present : null,
     rows,
     classes,

@@ -5,6 +5,7 @@ import {
   storedType,
 } from "../../arrow/field.js";
 import { type ArrowContainer, openArrow } from "../arrow-container.js";
+import { checkUnwritten } from "../input-state.js";
 import { interpreting } from "../interpreting.js";
 import type { Limits } from "../limits.js";
 import { decompressed } from "./decompressed.js";
@@ -32,13 +33,17 @@ export function openPlainArrow(
 
 async function open(path: string, limits?: Limits): Promise<ArrowContainer> {
   const container = openArrow(path, { limits });
+  let plain = container;
   try {
     const places = container.schema.fields.flatMap((field, k) =>
       isRead(field) ? [k] : [],
     );
-    return await decompressed(container, places, {});
+    plain = await decompressed(container, places, {});
+    // Decoded bytes are read from a copy, where later changes are not seen.
+    checkUnwritten(container);
+    return plain;
   } catch (error) {
-    container.close();
+    plain.close();
     throw error;
   }
 }

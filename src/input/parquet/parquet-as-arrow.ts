@@ -29,7 +29,7 @@ const WORKER_URL = new URL("./parquet.js", import.meta.url);
 
 /**
  * What a run needs of a Parquet file, as an Arrow stream in a file without a name (in `scratch`): columns that are not
- * asked for are not decoded, and no more than one row group is in memory. The Parquet file is closed once it is done.
+ * asked for are not decoded, and no more than one row group is in memory. The Parquet file stays open, so that nothing else has its inode.
  *
  * A thread of its own decodes: damage can make the decoder fail where nobody could catch it, or never end, and a thread
  * can be given up, with its memory.
@@ -50,14 +50,17 @@ export async function parquetAsArrow(
     const streamBytes = await decode(file, setup, options.signal, (fields) => ({
       columns: neededColumns(path, fields, options),
     }));
-    file.close();
     return {
       path,
       fd: target.fd,
       bytes: streamBytes,
       limits: file.limits,
       present: null,
-      close: () => target.close(),
+      source: file.source,
+      close: () => {
+        target.close();
+        file.close();
+      },
     };
   } catch (error) {
     target.close();

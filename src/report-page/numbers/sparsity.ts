@@ -97,6 +97,7 @@ function logitsLike(
     bytes: 0,
     limits: DEFAULT_LIMITS,
     present: null,
+    source: null,
     close() {},
     rows,
     classes,

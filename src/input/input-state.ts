@@ -1,0 +1,157 @@
+import { type BigIntStats, fstatSync, statSync } from "node:fs";
+import { InputChangedError } from "../errors.js";
+import { inputCall } from "../system-error.js";
+
+/**
+ * What identifies the content of an input: two equal states of one input mean the same bytes. The time of the last status
+ * change is no part of it: chmod, a new hard link and a backup set that time without writing a byte.
+ */
+export interface InputState {
+  bytes: number;
+  /** File: time of the last modification, in nanoseconds since 1970. */
+  modified?: string;
+  /** File: device and inode, which differ once another file has been renamed to the path. */
+  inode?: string;
+  /** Object: its ETag. */
+  etag?: string;
+}
+
+/** The file or object whose bytes an input has. */
+export interface InputSource {
+  path: string;
+  /** Open descriptor of the file; an input that is a decoded copy of it has another. -1: an object. */
+  fd: number;
+  /** The state at the time of opening. */
+  opened: InputState;
+  /** Returns the state at present; null: nothing is there. */
+  state(): InputState | null | Promise<InputState | null>;
+}
+
+/** Returns the source of an open file; `path` is null for a descriptor that the process was started with. */
+export function fileSource(
+  name: string,
+  fd: number,
+  path: string | null = name,
+): InputSource {
+  const state = path === null ? () => stateOfOpen(fd) : () => stateAt(path);
+  return { path: name, fd, opened: stateOfOpen(fd), state };
+}
+
+/** Returns the state of the file at `path`; null: nothing is there. @throws IoError, PermissionError */
+export function stateAt(path: string): InputState | null {
+  const found = inputCall(path, "could not be examined", () =>
+    statSync(path, { bigint: true, throwIfNoEntry: false }),
+  );
+  return found ? stateOf(found) : null;
+}
+
+/**
+ * Rejects an input whose file or object is no longer what it was when it was opened. Nothing that was made of such an
+ * input may be published: some of its bytes may be of the one content, and some of the other.
+ * @throws InputChangedError, IoError
+ */
+export async function checkUnchanged(
+  source: InputSource | null,
+): Promise<void> {
+  if (source)
+    checkSame(source.path, WHILE_READ, source.opened, await source.state());
+}
+
+/**
+ * Rejects an open file that has been written to or cut since it was opened. A file renamed to the path is not looked for:
+ * the descriptor still has the content that was opened.
+ * @throws InputChangedError
+ */
+export function checkUnwritten({
+  fd,
+  source,
+}: {
+  fd: number;
+  source: InputSource | null;
+}): void {
+  if (source?.fd === fd)
+    checkSame(source.path, WHILE_READ, source.opened, stateOfOpen(fd));
+}
+
+/** Returns the result of `work`, during which the files at `paths` must not change. @throws InputChangedError, IoError */
+export async function whileUnchanged<T>(
+  paths: readonly string[],
+  work: () => Promise<T>,
+): Promise<T> {
+  const before = paths.map((path) => stateAt(path));
+  const result = await work();
+  for (const [n, path] of paths.entries()) {
+    const state = before[n];
+    if (state) checkSame(path, WHILE_READ, state, stateAt(path));
+  }
+  return result;
+}
+
+/** When an input changed, and what to do about it. */
+type Occasion = readonly [when: string, advice: string];
+
+const WHILE_READ: Occasion = [
+  "while it was read",
+  "run the command again once nothing writes to it",
+];
+export const SINCE_PLANNED: Occasion = [
+  "since the run was planned",
+  "plan the run again",
+];
+
+/** Compares what `before` has. @throws InputChangedError */
+export function checkSame(
+  path: string,
+  [when, advice]: Occasion,
+  before: InputState,
+  now: InputState | null,
+): void {
+  const changes = FIELDS.flatMap(([field, label, format]) => {
+    const [was, is] = [before[field], now?.[field]];
+    return was === undefined || was === is
+      ? []
+      : [
+          `${label} ${format(was)}, now ${is === undefined ? "none" : format(is)}`,
+        ];
+  });
+  if (changes.length === 0) return;
+  throw new InputChangedError(
+    path,
+    now
+      ? `changed ${when} (${changes.join("; ")}): ${advice}`
+      : `was removed ${when}: ${advice}`,
+  );
+}
+
+const FIELDS: readonly [
+  field: keyof InputState,
+  label: string,
+  format: (value: string | number) => string,
+][] = [
+  ["bytes", "bytes", String],
+  ["modified", "modified", timeOf],
+  ["inode", "inode", String],
+  ["etag", "ETag", String],
+];
+
+/** ISO 8601 with nanoseconds. */
+function timeOf(nanoseconds: string | number): string {
+  const [, seconds = "", fraction = ""] =
+    /^(-?\d+?)(\d{9})$/.exec(String(nanoseconds)) ?? [];
+  const time = new Date(Number(seconds) * 1000);
+  return Number.isNaN(time.getTime()) || seconds === ""
+    ? `${nanoseconds} ns`
+    : time.toISOString().replace(/\.\d+Z$/, `.${fraction}Z`);
+}
+
+function stateOfOpen(fd: number): InputState {
+  return stateOf(fstatSync(fd, { bigint: true }));
+}
+
+function stateOf({ size, mtimeNs, dev, ino }: BigIntStats): InputState {
+  return {
+    bytes: Number(size),
+    modified: String(mtimeNs),
+    inode: `${dev}:${ino}`,
+  };
+}
