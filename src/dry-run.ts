@@ -3,12 +3,13 @@ import type { SourceForm } from "./arrow/source-form.js";
 import { mostCompressedBytes } from "./compressed/protocol.js";
 import { checkUnchanged } from "./input/input-state.js";
 import { openLogits } from "./input/open-logits.js";
-import { type Job, planJob } from "./job.js";
+import { sizeJob } from "./job.js";
 import { openOptionsOf, type RunOptions, resolveOptions } from "./options.js";
 import type { EntriesJob } from "./ordered/entries-job.js";
+import { layoutJacobianBatch } from "./output/jacobian-batch.js";
 import { ARROW } from "./output/output-name.js";
 import { checkOutput } from "./output/written-files.js";
-import type { PlannedJob } from "./planned/planned-job.js";
+import type { SizedJob } from "./planned/planned-job.js";
 import type { Layout } from "./results/catalogue.js";
 import type { RunEmit } from "./results/emit-options.js";
 import type { RunHooks } from "./run.js";
@@ -67,7 +68,7 @@ export async function dryRun(
   );
   try {
     const { layout } = resolved;
-    const job = planJob(resolved, logits);
+    const job = sizeJob(resolved, logits);
     const { plan, slot, dtype } = job;
     await checkUnchanged(logits.source);
     return {
@@ -110,17 +111,14 @@ type Sizes = Pick<
   | "blockRowsPerTile"
 >;
 
-function ofBlocks({ plan, layout }: PlannedJob): Sizes {
+function ofBlocks({ plan, sizes }: SizedJob): Sizes {
   return {
-    outputBytes: layout.bytes,
-    mostOutputBytes: layout.bytes,
-    recordBatches: plan.batches.length,
+    outputBytes: sizes.bytes,
+    mostOutputBytes: sizes.bytes,
+    recordBatches: plan.batchCount,
     rowsPerRecordBatch: Math.min(plan.batchRows, plan.rows),
-    largestBodyBytes: layout.batches.reduce(
-      (most, { bodyBytes }) => Math.max(most, bodyBytes),
-      0,
-    ),
-    chunks: plan.chunks.length,
+    largestBodyBytes: sizes.largestBodyBytes,
+    chunks: plan.chunkCount,
     rowsPerChunk: Math.min(plan.chunkRows, plan.rows),
     rowsPerStride: plan.strideRows,
     blockRowsPerTile: plan.tileRows,
@@ -129,16 +127,16 @@ function ofBlocks({ plan, layout }: PlannedJob): Sizes {
 
 /** Compressed bytes are no more than plain ones, but for the length in front of each buffer, and what batches say of it. */
 function ofCompressed(
-  job: Job,
+  job: SizedJob | EntriesJob,
 ): Pick<DryRun, "outputBytes" | "mostOutputBytes"> {
   if (job.kind === "entries")
     return { outputBytes: null, mostOutputBytes: job.plan.mostBytes };
-  const { bytes, batches } = job.layout;
-  const most = batches.reduce(
-    (sum, { layout, bodyBytes }) =>
-      sum + BATCH_METADATA + mostCompressedBytes(layout.buffers) - bodyBytes,
-    bytes,
-  );
+  let most = job.sizes.bytes;
+  for (const { shape, count } of job.shapes()) {
+    const { buffers, bodyBytes } = layoutJacobianBatch(shape);
+    const more = mostCompressedBytes(buffers) - bodyBytes;
+    most += count * (BATCH_METADATA + more);
+  }
   return { outputBytes: null, mostOutputBytes: most };
 }
 

@@ -6,7 +6,12 @@ import { type EntriesJob, planEntriesJob } from "./ordered/entries-job.js";
 import { writeEntries } from "./ordered/write-entries.js";
 import type { PlacedBatch } from "./output/jacobian-file.js";
 import type { OutputTarget } from "./output/output-target.js";
-import { type PlannedJob, planPlannedJob } from "./planned/planned-job.js";
+import {
+  type PlannedJob,
+  planPlannedJob,
+  type SizedJob,
+  sizePlannedJob,
+} from "./planned/planned-job.js";
 import { writePlanned } from "./planned/write-planned.js";
 import type { Crew } from "./pool/crew.js";
 import type { Production } from "./production.js";
@@ -33,8 +38,18 @@ export function planJob(
     : withinMemory(planPlannedJob(options, logits));
 }
 
+/** Returns what a run takes, in memory that does not depend on its rows. Reads what planJob does. */
+export function sizeJob(
+  options: ResolvedOptions,
+  logits: LogitsFile,
+): SizedJob | EntriesJob {
+  return isEntriesLayout(options.layout)
+    ? withinMemory(planEntriesJob(options, logits, options.layout))
+    : withinMemory(sizePlannedJob(options, logits));
+}
+
 /** The same with no more slots than there are addresses for, and threads that have something to do. */
-function withinMemory<Some extends Job>(job: Some): Some {
+function withinMemory<Some extends Job | SizedJob>(job: Some): Some {
   const { plan, slot } = job;
   const most = Math.max(1, Math.floor(MOST_MEMORY_BYTES / slot.bytes));
   if (plan.slots <= most) return job;

@@ -38,13 +38,18 @@ export interface ChunkPlan extends BatchPlan {
   batch: number;
 }
 
-export interface Plan {
+/** A plan in numbers alone, whose size does not depend on that of the run. */
+export interface PlanSizes {
   rows: number;
   classes: number;
   batchRows: number;
-  batches: BatchPlan[];
+  /** Record batches: all of `batchRows` rows, but for the last. */
+  batchCount: number;
   chunkRows: number;
-  chunks: ChunkPlan[];
+  /** Rows of the tasks of the last record batches, from batch `firstLast` on. */
+  lastChunkRows: number;
+  firstLast: number;
+  chunkCount: number;
   /** Rows of logits that a worker reads at once: one or more strides. */
   loadRows: number;
   /** Rows that a worker computes, and whose blocks it writes, at once. */
@@ -54,6 +59,11 @@ export interface Plan {
   /** Worker threads; 0: the run is small enough for the main thread. */
   threads: number;
   slots: number;
+}
+
+export interface Plan extends PlanSizes {
+  batches: BatchPlan[];
+  chunks: ChunkPlan[];
 }
 
 const MiB = 1 << 20;
@@ -85,7 +95,21 @@ const START_BYTES = 64 * MiB;
  * Record batches do not depend on threads or chunk size, and so neither do the output's bytes.
  */
 export function planRun(input: PlanInput): Plan {
-  const { rowStart = 0, rows, classes, keptBytesPerRow } = input;
+  const { rowStart = 0, rows } = input;
+  const sizes = planSizes(input);
+  const { batchRows, chunkRows, lastChunkRows, firstLast } = sizes;
+  const batches = spans(rowStart, rowStart + rows, batchRows);
+  const chunks = batches.flatMap(({ rowStart, rowEnd }, batch) =>
+    spans(rowStart, rowEnd, batch < firstLast ? chunkRows : lastChunkRows).map(
+      (span) => ({ ...span, batch }),
+    ),
+  );
+  return { ...sizes, batches, chunks };
+}
+
+/** Returns the numbers of a plan, whose record batches and chunks are counted and not listed. */
+export function planSizes(input: PlanInput): PlanSizes {
+  const { rows, classes, keptBytesPerRow } = input;
   const rowBytes = input.results.reduce(
     (total, { listSize, width }) => total + listSize * width,
     8 + keptBytesPerRow,
@@ -95,22 +119,26 @@ export function planRun(input: PlanInput): Plan {
     evenRows(BATCH_BYTES / rowBytes),
     input.maxBatchRows ?? Number.POSITIVE_INFINITY,
   );
-  const batches = spans(rowStart, rowStart + rows, batchRows);
+  const batchCount = Math.ceil(rows / batchRows);
   const bytesOfRow = rowBytes + input.sourceBytes;
   const chunksOfBatch = Math.ceil((batchRows * bytesOfRow) / CHUNK_BYTES);
   const usualRows = Math.ceil(batchRows / chunksOfBatch / 64) * 64;
   const lastRows = evenRows(LAST_CHUNK_BYTES / bytesOfRow);
-  const firstLast = batches.length - LAST_BATCHES * input.threads;
+  const firstLast = batchCount - LAST_BATCHES * input.threads;
   const chunkRowsOf = (rows: number) =>
     Math.min(input.chunkRows ?? rows, batchRows);
   const chunkRows = chunkRowsOf(firstLast > 0 ? usualRows : lastRows);
-  const chunks = batches.flatMap(({ rowStart, rowEnd }, batch) =>
-    spans(
-      rowStart,
-      rowEnd,
-      batch < firstLast ? chunkRows : chunkRowsOf(lastRows),
-    ).map((span) => ({ ...span, batch })),
-  );
+  const lastChunkRows = chunkRowsOf(lastRows);
+  // The last record batch is one of the last; only it may have fewer rows.
+  const early = Math.max(0, firstLast);
+  const later = batchCount - early;
+  const rowsOfLast = rows - (batchCount - 1) * batchRows;
+  const chunkCount =
+    later === 0
+      ? 0
+      : early * Math.ceil(batchRows / chunkRows) +
+        (later - 1) * Math.ceil(batchRows / lastChunkRows) +
+        Math.ceil(rowsOfLast / lastChunkRows);
 
   const { strideRows, tileRows } = planStrides(
     classes,
@@ -124,14 +152,16 @@ export function planRun(input: PlanInput): Plan {
   );
   const small =
     rows * bytesOfRow <= (input.threadsAtHand ? INLINE_BYTES : START_BYTES);
-  const threads = small ? 0 : Math.min(input.threads, chunks.length);
+  const threads = small ? 0 : Math.min(input.threads, chunkCount);
   return {
     rows,
     classes,
     batchRows,
-    batches,
+    batchCount,
     chunkRows,
-    chunks,
+    lastChunkRows,
+    firstLast,
+    chunkCount,
     loadRows,
     strideRows,
     tileRows,

@@ -1,6 +1,6 @@
 import { AbortedError, InputUnsupportedError } from "../errors.js";
 import { reportLogits } from "../input/first-rows.js";
-import { planJob } from "../job.js";
+import { sizeJob } from "../job.js";
 import { openOptionsOf } from "../options.js";
 import { shortName } from "../printable.js";
 import type {
@@ -81,8 +81,8 @@ async function lookInto(
   try {
     await reportLogits(logits, onEvent);
     const { rows, classes, classNames } = logits;
-    const job = await inputs.reading(logits, () => planJob(options, logits));
-    const bytes = job.kind === "planned" ? job.layout.bytes : logits.bytes;
+    const job = await inputs.reading(logits, () => sizeJob(options, logits));
+    const bytes = job.kind === "planned" ? job.sizes.bytes : logits.bytes;
     return {
       kind: { name, classes, classNames, dtype: job.dtype },
       size: { rows, bytesPerRow: bytes / Math.max(1, rows) },

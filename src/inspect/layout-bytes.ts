@@ -1,5 +1,5 @@
 import type { LogitsFile } from "../input/logits-file.js";
-import { type Job, planJob } from "../job.js";
+import { sizeJob } from "../job.js";
 import { type RunOptions, resolveOptions } from "../options.js";
 import type { EntriesLayout, Layout } from "../results/catalogue.js";
 
@@ -21,8 +21,8 @@ export function weighBlocks(
   layout: Exclude<Layout, EntriesLayout>,
   { threshold: _, topK: __, ...others }: WeighedOptions,
 ): Weight {
-  const job = planLike(logits, layout, { ...others, forceDense: true });
-  const bytes = job.kind === "planned" ? job.layout.bytes : 0;
+  const job = sizesLike(logits, layout, { ...others, forceDense: true });
+  const bytes = job.kind === "planned" ? job.sizes.bytes : 0;
   return { bytes, threads: job.plan.threads };
 }
 
@@ -34,7 +34,7 @@ export function weighEntries(
   perRow: number,
 ): Weight {
   const most = (topK: number) => {
-    const job = planLike(logits, layout, { ...options, topK });
+    const job = sizesLike(logits, layout, { ...options, topK });
     return job.kind === "entries" ? job.plan.mostBytes : 0;
   };
   // What k entries in every row weigh grows by as much with each k.
@@ -43,16 +43,16 @@ export function weighEntries(
   const beside = layout === "csr" ? most(1) - each : 0;
   return {
     bytes: Math.ceil(beside + perRow * each),
-    threads: planLike(logits, layout, options).plan.threads,
+    threads: sizesLike(logits, layout, options).plan.threads,
   };
 }
 
-/** The job of a run with a layout's default results; nothing is read or written. */
-function planLike(
+/** Returns the sizes of a run with a layout's default results; nothing is read or written. */
+function sizesLike(
   logits: LogitsFile,
   layout: Layout,
   options: Partial<RunOptions>,
-): Job {
+): ReturnType<typeof sizeJob> {
   const paths = { input: logits.path, output: "estimate.arrow" };
-  return planJob(resolveOptions({ ...options, ...paths, layout }), logits);
+  return sizeJob(resolveOptions({ ...options, ...paths, layout }), logits);
 }

@@ -24,6 +24,8 @@ import {
 
 const MAGIC = new TextEncoder().encode("ARROW1");
 const EOS_BYTES = 8;
+/** Block of a record batch in the footer: a struct of 24 bytes, aligned to 8. */
+const FOOTER_BLOCK_BYTES = 24;
 
 export interface JacobianFileHeadSpec {
   fields: Field[];
@@ -84,6 +86,45 @@ export function layoutJacobianFile(spec: JacobianFileSpec): JacobianFileLayout {
     end = batch.bodyStart + batch.bodyBytes;
   }
   return layoutEnd(spec, head, batches);
+}
+
+/** Record batches of one shape, one behind the other. */
+export interface LikeBatches {
+  shape: JacobianBatchShape;
+  count: number;
+}
+
+/** Sizes of a file; exact below 2^53 bytes. */
+export interface JacobianFileSizes {
+  bytes: number;
+  largestBodyBytes: number;
+}
+
+/** Returns the sizes that layoutJacobianFile would give for the same record batches, in memory that does not depend on their number. */
+export function measureJacobianFile(
+  spec: JacobianFileHeadSpec,
+  batches: Iterable<LikeBatches>,
+): JacobianFileSizes {
+  const head = layoutHead(spec);
+  const empty = layoutTail(spec, head.dictionaries, [], head.end);
+  const messageBytes = new Map<boolean, number>();
+  let end = head.end;
+  let largestBodyBytes = 0;
+  let number = 0;
+  for (const { shape, count } of batches) {
+    const first = placeBatch(shape, end, messageBytes.get(shape.rows > 0));
+    messageBytes.set(shape.rows > 0, first.messageBytes);
+    end = first.bodyStart + first.bodyBytes;
+    // From here on each starts on 64 bytes, and takes as much.
+    if (count > 1) {
+      const next = placeBatch(shape, end, first.messageBytes);
+      end += (count - 1) * (next.metadataBytes + next.bodyBytes);
+    }
+    largestBodyBytes = Math.max(largestBodyBytes, first.bodyBytes);
+    number += count;
+  }
+  const bytes = empty.bytes + end - head.end + number * FOOTER_BLOCK_BYTES;
+  return { bytes, largestBodyBytes };
 }
 
 /** Places the schema and the dictionaries. */

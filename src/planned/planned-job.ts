@@ -10,11 +10,20 @@ import type { JacobianBatchShape } from "../output/jacobian-batch.js";
 import {
   type JacobianFileHeadSpec,
   type JacobianFileLayout,
+  type JacobianFileSizes,
+  type LikeBatches,
   layoutJacobianFile,
+  measureJacobianFile,
 } from "../output/jacobian-file.js";
 import { jacobianSchema } from "../output/jacobian-schema.js";
 import { rowsOf } from "../part.js";
-import { type Plan, planRun } from "../plan.js";
+import {
+  type Plan,
+  type PlanInput,
+  type PlanSizes,
+  planRun,
+  planSizes,
+} from "../plan.js";
 import { type ResultColumn, resultColumns } from "../results/columns.js";
 import { MAX_DENSE_BYTES } from "../results/dense-limit.js";
 import { resultsOf } from "../results/emit-options.js";
@@ -25,17 +34,25 @@ import {
 } from "../slots/slot-layout.js";
 import { SkippedRows } from "./skipped-rows.js";
 
-/** A run that has only to be carried out: the plan, the slot, and every byte of the output placed. */
-export interface PlannedJob {
+/** A run whose record batches and tasks are counted and not listed: what it takes, whatever the number of rows. */
+export interface SizedJob {
   kind: "planned";
-  plan: Plan;
+  plan: PlanSizes;
   slot: SlotLayout;
-  layout: JacobianFileLayout;
+  sizes: JacobianFileSizes;
+  /** Shapes of its record batches, in order. */
+  shapes(): Iterable<LikeBatches>;
   /** What its head is made of. */
   file: JacobianFileHeadSpec;
   results: ResultColumn[];
   dtype: "float32" | "float64";
   onBadRow: ResolvedOptions["onBadRow"];
+}
+
+/** A run that has only to be carried out: the plan, the slot, and every byte of the output placed. */
+export interface PlannedJob extends SizedJob {
+  plan: Plan;
+  layout: JacobianFileLayout;
   skipped: SkippedRows;
 }
 
@@ -56,6 +73,39 @@ export function planPlannedJob(
   skipped = new SkippedRows([]),
   batchRows?: number,
 ): PlannedJob {
+  const sized = measure(options, logits, skipped, batchRows);
+  const plan = planRun(sized.planInput);
+  const layout = layoutJacobianFile({
+    ...sized.file,
+    batches: plan.batches.map(({ rowStart, rowEnd }) =>
+      sized.shapeOf(rowStart, rowEnd),
+    ),
+  });
+  return { ...sized, plan, layout, skipped };
+}
+
+/**
+ * Returns what a run takes, without a list of its record batches and tasks: in memory, and but for kept columns with nulls
+ * or of variable length in time, that do not depend on the number of rows.
+ */
+export function sizePlannedJob(
+  options: ResolvedOptions,
+  logits: LogitsFile,
+): SizedJob {
+  return measure(options, logits, new SkippedRows([]));
+}
+
+interface Measured extends SizedJob {
+  planInput: PlanInput;
+  shapeOf(rowStart: number, rowEnd: number): JacobianBatchShape;
+}
+
+function measure(
+  options: ResolvedOptions,
+  logits: LogitsFile,
+  skipped: SkippedRows,
+  batchRows?: number,
+): Measured {
   const { classes } = logits;
   const { rowStart, rows: ownRows } = rowsOf(options.part, logits);
   const dtype = options.dtype ?? logits.dtype;
@@ -71,22 +121,21 @@ export function planPlannedJob(
   refuseLongLists(options, logits, results);
   const sources = sourcesOf(logits);
 
-  const planWith = (maxBatchRows?: number) =>
-    planRun({
-      rowStart,
-      rows: ownRows,
-      classes,
-      sourceBytes: sources.reduce((sum, s) => sum + s.values * s.width, 0),
-      results,
-      keptBytesPerRow: keptBytesPerRow(logits),
-      threads: options.threads,
-      threadsAtHand:
-        options.threadsAsked ||
-        options.part !== null ||
-        options.compress !== undefined,
-      chunkRows: options.chunkRows,
-      maxBatchRows,
-    });
+  const inputWith = (maxBatchRows?: number): PlanInput => ({
+    rowStart,
+    rows: ownRows,
+    classes,
+    sourceBytes: sources.reduce((sum, s) => sum + s.values * s.width, 0),
+    results,
+    keptBytesPerRow: keptBytesPerRow(logits),
+    threads: options.threads,
+    threadsAtHand:
+      options.threadsAsked ||
+      options.part !== null ||
+      options.compress !== undefined,
+    chunkRows: options.chunkRows,
+    maxBatchRows,
+  });
   const file: JacobianFileHeadSpec = {
     fields: jacobianSchema({
       results,
@@ -100,33 +149,52 @@ export function planPlannedJob(
       bodyBytes: source.bodyBytes,
     })),
   };
-  const layoutOf = (plan: Plan) =>
-    layoutJacobianFile({
-      ...file,
-      batches: plan.batches.map(({ rowStart, rowEnd }): JacobianBatchShape => {
-        const without = skipped.between(rowStart, rowEnd);
-        const rows = rowEnd - rowStart - without.length;
-        return {
-          rows,
-          results: results.map(({ list, listSize, width }) => ({
-            list,
-            offsets: false,
-            items: rows * listSize,
-            width,
-          })),
-          nullableResults,
-          kept: keptShapes(logits, rowStart, rowEnd, without),
-        };
-      }),
-    });
-
-  let plan = planWith(batchRows);
-  let layout = layoutOf(plan);
-  while (plan.batchRows > FEW_ROWS && oversized(layout)) {
-    plan = planWith(Math.ceil(plan.batchRows / 2));
-    layout = layoutOf(plan);
+  const shapeOf = (from: number, to: number): JacobianBatchShape => {
+    const without = skipped.between(from, to);
+    const rows = to - from - without.length;
+    return {
+      rows,
+      results: results.map(({ list, listSize, width }) => ({
+        list,
+        offsets: false,
+        items: rows * listSize,
+        width,
+      })),
+      nullableResults,
+      kept: keptShapes(logits, from, to, without),
+    };
+  };
+  const areAlike = skipped.rows.length === 0 && keptAreAlike(logits);
+  function* shapesOf({ batchRows }: PlanSizes): Generator<LikeBatches> {
+    const rowEnd = rowStart + ownRows;
+    const full = areAlike ? Math.floor(ownRows / batchRows) : 0;
+    const start = rowStart + full * batchRows;
+    if (full > 0)
+      yield { shape: shapeOf(rowStart, rowStart + batchRows), count: full };
+    for (let from = start; from < rowEnd; from += batchRows)
+      yield {
+        shape: shapeOf(from, Math.min(from + batchRows, rowEnd)),
+        count: 1,
+      };
   }
-  refuseLongText(logits, layout);
+
+  let planInput = inputWith(batchRows);
+  let plan = planSizes(planInput);
+  let tooLong: InputUnsupportedError | null = null;
+  function* checked(plan: PlanSizes): Generator<LikeBatches> {
+    tooLong = null;
+    for (const like of shapesOf(plan)) {
+      tooLong ??= longText(logits, like.shape);
+      yield like;
+    }
+  }
+  let sizes = measureJacobianFile(file, checked(plan));
+  while (plan.batchRows > FEW_ROWS && sizes.largestBodyBytes > MAX_BODY_BYTES) {
+    planInput = inputWith(Math.ceil(plan.batchRows / 2));
+    plan = planSizes(planInput);
+    sizes = measureJacobianFile(file, checked(plan));
+  }
+  if (tooLong) throw tooLong;
   const slot = layoutSlot({
     ...plan,
     results,
@@ -140,13 +208,15 @@ export function planPlannedJob(
   return {
     kind: "planned",
     plan,
+    planInput,
     slot,
-    layout,
+    sizes,
+    shapes: () => shapesOf(plan),
+    shapeOf,
     file,
     results,
     dtype,
     onBadRow,
-    skipped,
   };
 }
 
@@ -175,20 +245,29 @@ function refuseLongLists(
     );
 }
 
-/** Offsets of utf8 and binary are int32. */
-function refuseLongText(logits: LogitsFile, layout: JacobianFileLayout): void {
-  for (const { shape } of layout.batches)
-    shape.kept.forEach(({ values }, k) => {
-      const column = logits.kept[k];
-      if (column?.offsetBytes === 4 && values > MAX_LIST_SIZE)
-        throw new InputUnsupportedError(
-          logits.path,
-          `column ${column.field.name}`,
-          `expected at most ${MAX_LIST_SIZE} bytes of text in ${shape.rows} rows, found ${values}`,
-        );
-    });
+/** Returns whether record batches of as many rows take as many bytes of kept columns, whatever their rows. */
+function keptAreAlike({ kept, batches }: LogitsFile): boolean {
+  return kept.every(({ bits }, k) => {
+    const haveNulls = batches.map(
+      (batch) => (batch.kept[k]?.nullCount ?? 0) > 0,
+    );
+    return bits > 0 && new Set(haveNulls).size <= 1;
+  });
 }
 
-function oversized(layout: JacobianFileLayout): boolean {
-  return layout.batches.some(({ bodyBytes }) => bodyBytes > MAX_BODY_BYTES);
+/** Returns the error of a record batch with more text than offsets of utf8 and binary, which are int32, can hold. */
+function longText(
+  logits: LogitsFile,
+  { rows, kept }: JacobianBatchShape,
+): InputUnsupportedError | null {
+  for (const [k, { values }] of kept.entries()) {
+    const column = logits.kept[k];
+    if (column?.offsetBytes === 4 && values > MAX_LIST_SIZE)
+      return new InputUnsupportedError(
+        logits.path,
+        `column ${column.field.name}`,
+        `expected at most ${MAX_LIST_SIZE} bytes of text in ${rows} rows, found ${values}`,
+      );
+  }
+  return null;
 }

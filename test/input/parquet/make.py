@@ -86,6 +86,8 @@ parquet("pyarrow-columns", pa.table({**KEPT, **{f"logit_{k}": LOGITS[:, k] for k
 parquet("pyarrow-no-rows", full.slice(0, 0))
 with pq.ParquetWriter(HERE / "pyarrow-no-row-groups.parquet", full.schema):
     pass
+many = pa.table({f"logit_{k}": np.full(2_000_000, k / 2) for k in range(2)})
+parquet("two-million-rows", many, compression="zstd", row_group_size=1_000_000, data_page_size=2**20)
 
 none = np.array([r % 9 == 4 for r in range(ROWS)])
 twins("float16", pa.table({"logits": lists(np.float16)}))
