@@ -1,8 +1,8 @@
 import { closeSync, constants, fstatSync, openSync, type Stats } from "node:fs";
 import { InputUnsupportedError } from "../errors.js";
 import type { PresentBlocks } from "../io/present-blocks.js";
-import { fileSource, type InputSource } from "./input-state.js";
 import { inputCall } from "../system-error.js";
+import { fileSource, type InputSource } from "./input-state.js";
 import { DEFAULT_LIMITS, type Limits } from "./limits.js";
 
 /** A file whose bytes are read by position. */

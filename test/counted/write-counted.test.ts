@@ -83,7 +83,8 @@ async function write(
   const run = taskRunner(workerSetup(job, logits, target, memory, 1));
   const report = new ReportBuilder("0", input, output);
   try {
-    await (kind === "counted" ? writeCounted : writeEntries)(job, {
+    const write = kind === "counted" ? writeCounted : writeEntries;
+    const writeEnd = await write(job, {
       logits,
       pool: {
         run: (task: Task) => schedule(task as CountTask, () => run(task)),
@@ -95,6 +96,7 @@ async function write(
       signal,
       onProgress: onProgress ?? (() => {}),
     });
+    await writeEnd();
     expect(report.finish("done").outputBytes).toBe(fstatSync(file).size);
     return {
       bytes: readFileSync(output),

@@ -156,7 +156,7 @@ test.each([
         1,
       ),
     );
-    await writePlanned(
+    const writeEnd = await writePlanned(
       job,
       {
         logits,
@@ -170,6 +170,7 @@ test.each([
       },
       (skipped) => planPlannedJob(options, logits, skipped, job.plan.batchRows),
     );
+    await writeEnd();
     await pending.commit();
     logits.close();
     expect(readFileSync(options.output).equals(readFileSync(usual))).toBe(true);
