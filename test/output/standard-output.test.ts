@@ -159,7 +159,7 @@ describe("whoever reads it", () => {
           return Buffer.alloc(0);
         },
       );
-      expect(stderr).toBe("");
+      expect(stderr).toBe("softjac: logits: logits (float64, 20 classes)\n");
       expect(code).toBe(0);
     },
   );
