@@ -76,9 +76,11 @@ export async function carryOut<Report extends object>({
   };
   const asJson = settings.get("json") === true;
   const quiet = settings.get("quiet") === true;
-  let isHanging = false;
-  const gaveUp = overdue(grace + MORE_SECONDS, () => {
-    isHanging = true;
+  let isLeft = false;
+  // Commands that only look have nothing to finish.
+  const seconds = textIsResult ? 0 : grace + MORE_SECONDS;
+  const gaveUp = overdue(seconds, () => {
+    isLeft = true;
     return saved.error();
   });
   try {
@@ -110,7 +112,8 @@ export async function carryOut<Report extends object>({
     const report = failureReport(error, failure);
     narrator.failed(failure, report, code === EXIT.stopped);
     if (asJson) printJson(report);
-    if (isHanging || failure.code === "ERR_STALLED") await endNow(code);
+    if (isLeft) await endSoon(code, 0);
+    else if (stoppedBy() || code === EXIT.stopped) void endSoon(code, 2);
     return code;
   }
 }
@@ -135,14 +138,11 @@ class SavedShards {
   }
 }
 
-/** Ends the process, whatever hangs in it, once what was written has left; readers that take nothing are not waited for. */
-async function endNow(code: number): Promise<never> {
-  const written = Promise.all([resultWritten(), logWritten()]);
-  await Promise.race([
-    written,
-    new Promise((resolve) => setTimeout(resolve, 1000)),
-  ]);
-  return exitForSure(code);
+/** Ends the process where it has not ended `seconds` after everything was written: what was left may hang and keep it. */
+export async function endSoon(code: number, seconds: number): Promise<void> {
+  await Promise.all([resultWritten(), logWritten()]);
+  if (seconds === 0) exitForSure(code);
+  setTimeout(() => exitForSure(code), seconds * 1000).unref();
 }
 
 /** What ends a command before it has begun. */
@@ -181,6 +181,6 @@ function failureReport(
   };
 }
 
-export function printJson(value: unknown): void {
+function printJson(value: unknown): void {
   writeResult(`${JSON.stringify(value, null, 2)}\n`);
 }

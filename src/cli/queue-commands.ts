@@ -9,13 +9,12 @@ import { hasPassword } from "../queue/queue-address.js";
 import type { SubmitOptions } from "../queue/submit.js";
 import type { WaitOptions } from "../queue/wait.js";
 import type { WorkerOptions } from "../queue/worker.js";
-import { carryOut, refuse } from "./carry-out.js";
+import { carryOut, endSoon, refuse } from "./carry-out.js";
 import type { CommandSpec, LineOptions, Settings } from "./command.js";
 import { PLAN_OPTIONS } from "./dataset-commands.js";
 import { EXIT } from "./exit-codes.js";
 import { submittedText, waitedText, workerText } from "./queue-text.js";
 import { REPORT_SETTINGS } from "./settings.js";
-import { exitForSure } from "./signals.js";
 
 const QUEUE = {
   option: "queue",
@@ -91,7 +90,7 @@ const WORKER: CommandSpec = {
       text: workerText,
     });
     // A thread of a part that never returned would keep the process.
-    setTimeout(() => exitForSure(code), THREADS_SECONDS * 1000).unref();
+    void endSoon(code, THREADS_SECONDS);
     return code;
   },
 };

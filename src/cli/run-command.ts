@@ -1,4 +1,5 @@
 import { existsSync, statSync } from "node:fs";
+import type { DatasetHooks } from "../dataset/events.js";
 import { DATASET_OPTIONS, type DatasetOptions } from "../dataset/options.js";
 import { UsageError } from "../errors.js";
 import type { RunOptions } from "../options.js";
@@ -6,15 +7,14 @@ import { RUN_OPTIONS } from "../options-table.js";
 import { EMIT_NAMES, EMITS } from "../results/catalogue.js";
 import { run } from "../run.js";
 import { isS3 } from "../store/location.js";
-import { carryOut, printJson, refuse } from "./carry-out.js";
+import { carryOut, refuse } from "./carry-out.js";
 import type { CommandSpec, LineOptions, Settings } from "./command.js";
 import { datasetPlanText, datasetText } from "./dataset-text.js";
-import { EXIT, exitCodeOf } from "./exit-codes.js";
+import { EXIT } from "./exit-codes.js";
 import { kebab } from "./option-text.js";
 import { s3Environment } from "./s3-environment.js";
 import { DRY_RUN, REPORT_SETTINGS } from "./settings.js";
 import { endBySignal } from "./signals.js";
-import { writeResult } from "./streams.js";
 import { dryRunText, reportText } from "./summary.js";
 
 /** `softjac run` */
@@ -71,7 +71,7 @@ async function runOverFile(
   const options = without(given, ofDataset) as unknown as RunOptions;
   if (settings.get("dryRun") === true) {
     const { dryRun } = await import("../dry-run.js");
-    return printPlan(() => dryRun(options), dryRunText, settings);
+    return printPlan((hooks) => dryRun(options, hooks), dryRunText, settings);
   }
   if (options.output === "-" && settings.get("json") === true)
     return refuse(
@@ -112,19 +112,23 @@ function refused(
   return refuse(new UsageError(text, option), EXIT.usage, settings);
 }
 
-async function printPlan<Plan>(
-  make: () => Promise<Plan>,
+/** Prints what a run would do; writes no file, not even those that tell how a run goes. */
+function printPlan<Plan extends object>(
+  make: (hooks: Pick<DatasetHooks, "signal">) => Promise<Plan>,
   text: (plan: Plan) => string,
   settings: Settings,
 ): Promise<number> {
-  try {
-    const plan = await make();
-    if (settings.get("json") === true) printJson(plan);
-    else writeResult(text(plan));
-    return EXIT.done;
-  } catch (error) {
-    return refuse(error, exitCodeOf(error, null), settings);
-  }
+  const shown = [...settings].filter(
+    ([name]) => !["report", "statusFile", "metrics"].includes(name),
+  );
+  return carryOut({
+    command: "run",
+    settings: new Map(shown),
+    output: "",
+    make: ({ signal }) => make({ signal }),
+    text,
+    textIsResult: true,
+  });
 }
 
 /** Several inputs, or one that is not a file, or an output that is a folder. */
@@ -168,7 +172,11 @@ async function runOverDataset(
     "../dataset/run-dataset.js"
   );
   if (settings.get("dryRun") === true)
-    return printPlan(() => dryRunDataset(options), datasetPlanText, settings);
+    return printPlan(
+      (hooks) => dryRunDataset(options, hooks),
+      datasetPlanText,
+      settings,
+    );
   return carryOut({
     command: "run",
     settings,

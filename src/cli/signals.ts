@@ -69,11 +69,12 @@ const EXIT_SECONDS = 3;
 /**
  * Ends the process with an exit code, once what must not stay is removed. A thread that hangs in a call of the system
  * would keep exit() for ever, and so would a file system that hangs: another process waits for the end of this one, and
- * kills it where it does not come.
+ * ends it by a signal where it does not come.
  */
 export function exitForSure(code: number): never {
   const { spawn } = process.getBuiltinModule("node:child_process");
-  const signal = names.find((name) => SIGNAL_EXIT[name] === code) ?? "SIGKILL";
+  const ofCode = names.find((name) => SIGNAL_EXIT[name] === code);
+  const signal = ofCode ?? first ?? "SIGTERM";
   leaveSignals();
   const script = `const timer = setTimeout(() => process.kill(${process.pid}, "${signal}"), ${EXIT_SECONDS * 1000}); process.stdin.on("end", () => clearTimeout(timer)).resume();`;
   // Its standard input ends with this process. Where no process can be started, exit() alone has to do.

@@ -13,6 +13,7 @@ import type { Inputs } from "./inputs.js";
 import { errorOfInput, isBadInput } from "./left-out.js";
 import type { ResolvedDataset } from "./options.js";
 import type { InputSize } from "./plan-shards.js";
+import type { Watched } from "./stopping.js";
 
 /** What of an input must be the same in all. */
 interface Kind {
@@ -38,7 +39,7 @@ export async function pinInputs(
   names: readonly string[],
   inputs: Inputs,
   dataset: ResolvedDataset,
-  { signal, onEvent }: Pick<DatasetHooks, "signal" | "onEvent">,
+  { signal, alive, onEvent }: Pick<DatasetHooks, "onEvent"> & Watched,
 ): Promise<PinnedInputs> {
   const pinned: PinnedInput[] = [];
   const sizes: InputSize[] = [];
@@ -46,6 +47,7 @@ export async function pinInputs(
   let first: Kind | null = null;
   for (const [k, name] of names.entries()) {
     if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
+    alive?.();
     const path = inputs.path(name);
     const seen = await inputs.state(name);
     try {

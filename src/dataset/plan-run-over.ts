@@ -13,6 +13,7 @@ import { bytesOptions, type ResolvedDataset } from "./options.js";
 import { pinInputs } from "./pin-inputs.js";
 import { planShards } from "./plan-shards.js";
 import { savedParts } from "./planned-run.js";
+import type { Watched } from "./stopping.js";
 
 /** A run over a dataset, the store that it is in, and what it is over. */
 export interface StoredRunOver {
@@ -28,7 +29,7 @@ export interface StoredRunOver {
  */
 export async function planRunOver(
   dataset: ResolvedDataset,
-  hooks: Pick<DatasetHooks, "signal" | "onEvent">,
+  hooks: Pick<DatasetHooks, "onEvent"> & Watched,
   crew?: Crew,
 ): Promise<StoredRunOver> {
   try {
@@ -50,7 +51,7 @@ export async function planRunOver(
 
 async function plan(
   dataset: ResolvedDataset,
-  hooks: Pick<DatasetHooks, "signal" | "onEvent">,
+  hooks: Pick<DatasetHooks, "onEvent"> & Watched,
   crew?: Crew,
 ): Promise<StoredRunOver> {
   const found = await findInputs(dataset.inputs, dataset.output, dataset.s3);

@@ -26,7 +26,7 @@ export async function reported(
   const report = new DatasetReportBuilder(output, hooks.onEvent);
   const stopping = new Stopping(limits, hooks);
   try {
-    return await work(report, stopping);
+    return await stopping.race(() => work(report, stopping));
   } catch (error) {
     const met = errorOf(error, stopping, report.shards);
     if (met instanceof SoftjacError) met.report = report.finish("failed");

@@ -29,10 +29,8 @@ export async function runDataset(
   const crew = new Crew();
   return reported({ output, limits: work, hooks }, async (report, stopping) => {
     const signal = stopping.soon;
-    const { run, store, inputs } = await planRunOver(
-      dataset,
-      { ...hooks, signal },
-      crew,
+    const { run, store, inputs } = await stopping.watched((alive) =>
+      planRunOver(dataset, { ...hooks, signal, alive }, crew),
     );
     report.planned(run.plan);
     return onDataset(output, async () => {

@@ -45,10 +45,9 @@ export async function planDataset(
   const dataset = resolveDataset(options);
   const { output, work } = dataset;
   return reported({ output, limits: work, hooks }, async (report, stopping) => {
-    const { run } = await planRunOver(dataset, {
-      ...hooks,
-      signal: stopping.soon,
-    });
+    const { run } = await stopping.watched((alive) =>
+      planRunOver(dataset, { ...hooks, signal: stopping.soon, alive }),
+    );
     report.planned(run.plan);
     return onDataset(output, async () => {
       const isNew = await run.begin(dataset);

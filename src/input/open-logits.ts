@@ -1,4 +1,4 @@
-import { arrayFormat } from "./arrays/array-format.js";
+import { arrayFormat, arrayFormatName } from "./arrays/array-format.js";
 import { type ArrowContainer, arrowContainer } from "./arrow-container.js";
 import { locateLogits } from "./arrow-logits.js";
 import { refuseLabels } from "./first-rows.js";
@@ -27,8 +27,13 @@ export async function openInput(
   options: Pick<OpenOptions, "scratch" | "signal" | "limits">,
 ): Promise<InputFile> {
   return path === STANDARD_INPUT
-    ? await openStandardInput(options)
+    ? await openStandardInput(options, refuseUnknown)
     : openInputFile(path, options.limits);
+}
+
+/** @throws InputUnsupportedError, InputFormatError where the first bytes are of no format that is read */
+function refuseUnknown(file: InputFile): void {
+  if (!arrayFormatName(file)) inputFormat(file);
 }
 
 /** The logits of a file that is open; closing them closes it, and so does failing. @throws as openLogits */

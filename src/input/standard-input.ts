@@ -12,13 +12,18 @@ export const STANDARD_INPUT = "-";
 
 const NAME = "standard input";
 
+/** Bytes that tell every format. */
+const FIRST_BYTES = 9;
+
 /**
  * Standard input as a file that can be read by position: as it is where it is a file, else written to one without a name
- * (in `scratch`), which takes as much of the disk as the input has bytes, and no memory.
- * @throws InputUnsupportedError where it is a terminal; IoError; AbortedError
+ * (in `scratch`), which takes as much of the disk as the input has bytes, and no memory. `check` sees the first bytes
+ * before the rest is read: an input of another format may never end.
+ * @throws what `check` throws; InputUnsupportedError where it is a terminal; IoError; AbortedError
  */
 export async function openStandardInput(
   options: Pick<OpenOptions, "scratch" | "signal" | "limits">,
+  check: (file: InputFile) => void,
 ): Promise<InputFile> {
   const { scratch, signal, limits = DEFAULT_LIMITS } = options;
   const stat = fstatSync(0);
@@ -40,12 +45,22 @@ export async function openStandardInput(
       "expected a file or a pipe, found a terminal",
     );
   const kept = new UnnamedFile(scratch);
+  const file = (): InputFile => ({
+    path: NAME,
+    fd: kept.fd,
+    bytes: kept.bytes,
+    limits,
+    present: null,
+    source: null,
+    close: () => kept.close(),
+  });
   const stop = () => stdin.destroy();
   signal?.addEventListener("abort", stop);
   try {
     for await (const piece of stdin) {
       if (signal?.aborted) break;
-      kept.append(piece as Uint8Array);
+      const start = kept.append(piece as Uint8Array);
+      if (start < FIRST_BYTES && kept.bytes >= FIRST_BYTES) check(file());
     }
     if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
   } catch (cause) {
@@ -55,13 +70,5 @@ export async function openStandardInput(
   } finally {
     signal?.removeEventListener("abort", stop);
   }
-  return {
-    path: NAME,
-    fd: kept.fd,
-    bytes: kept.bytes,
-    limits,
-    present: null,
-    source: null,
-    close: () => kept.close(),
-  };
+  return file();
 }

@@ -2,7 +2,9 @@ import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
   closeSync,
+  copyFileSync,
   existsSync,
+  mkdirSync,
   openSync,
   readdirSync,
   writeFileSync,
@@ -175,6 +177,29 @@ describe("a signal in the first moments", () => {
         "softjac: the run was stopped before it was complete; nothing was written\n",
     });
     expect(existsSync(at("early.arrow"))).toBe(false);
+  });
+
+  test("of a run over a dataset: 75 where an earlier call has saved parts, else 143", () => {
+    const folder = at("inputs");
+    mkdirSync(folder);
+    copyFileSync(DIGITS, `${folder}/digits.arrow`);
+    const output = `${at("dataset")}/`;
+    const run = [folder, "-o", output, "--shard-rows", "1000"];
+    expect(early("run", ...run)).toMatchObject({
+      status: 143,
+      stderr: expect.stringContaining("nothing was written\n"),
+    });
+    expect(softjac("plan", ...run).status).toBe(0);
+    expect(early("run", ...run).status).toBe(143);
+    const one = softjac("run-shard", "-o", output, "--limit", "1");
+    expect(one.status, one.stderr).toBe(0);
+    expect(early("run", ...run)).toMatchObject({
+      status: 75,
+      stderr: expect.stringContaining(
+        "stopped before the run was planned; 1 parts of earlier calls are kept: run the same command again\n",
+      ),
+    });
+    expect(softjac("run", ...run).status).toBe(0);
   });
 });
 

@@ -74,6 +74,49 @@ describe("when", () => {
     expect(stopping.now.aborted).toBe(true);
   });
 
+  test("work that never ends is left once the grace is over", async () => {
+    const controller = new AbortController();
+    const stopping = new Stopping(
+      { grace: 10, timeLimit: undefined },
+      { signal: controller.signal },
+    );
+    const met: unknown[] = [];
+    stopping
+      .race(() => new Promise(() => {}))
+      .catch((error) => met.push(error));
+    controller.abort();
+    await vi.advanceTimersByTimeAsync(9999);
+    expect(met).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(met).toMatchObject([{ code: "ERR_ABORTED" }]);
+    stopping.close();
+  });
+
+  test("planning without a sign of life is left", async () => {
+    const limits = { grace: 10, timeLimit: undefined, stallTimeout: 60 };
+    const stopping = new Stopping(limits, {});
+    const met: unknown[] = [];
+    let goOn = () => {};
+    const work = (alive: () => void) => {
+      goOn = alive;
+      return new Promise(() => {});
+    };
+    stopping.watched(work).catch((error) => met.push(error));
+    await vi.advanceTimersByTimeAsync(59_999);
+    goOn();
+    await vi.advanceTimersByTimeAsync(59_999);
+    expect(met).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(met).toMatchObject([
+      {
+        code: "ERR_STALLED",
+        message:
+          "nothing happened for 60 s (--stall-timeout): a file system or a store does not answer; parts that are done are kept: run the same command again",
+      },
+    ]);
+    stopping.close();
+  });
+
   test("no grace: both at once; a signal that came before", () => {
     const stopping = new Stopping(
       { grace: 0, timeLimit: undefined },
@@ -154,10 +197,10 @@ describe("threads", () => {
       output,
       { THREADS_DO: "hang", THREADS_AT: "b.arrow" },
       "--stall-timeout",
-      "1",
+      "5",
     );
     expect(found.stderr).toContain(
-      "part-00002-of-00006.arrow (rows 0 to 99 of b.arrow): expected a sign of life from its threads within 1 s, found none after 0 of its rows",
+      "part-00002-of-00006.arrow (rows 0 to 99 of b.arrow): expected a sign of life from its threads within 5 s, found none after 0 of its rows",
     );
     expect(found.status).toBe(75);
     expect(existsSync(output)).toBe(false);
@@ -204,6 +247,34 @@ describe("threads", () => {
     expect(existsSync(output)).toBe(false);
     expect(goesOn(output).shardsBefore).toBe(2);
   });
+
+  test.skipIf(process.platform !== "linux")(
+    "that the system keeps in a call: one signal ends the process, what is done is kept",
+    async () => {
+      const output = newOutput();
+      const pipe = at("pipe");
+      expect(spawnSync("mkfifo", [pipe]).status).toBe(0);
+      const blocks = { THREADS_DO: "block", THREADS_AT: "b.arrow" };
+      const child = spawn(
+        process.execPath,
+        args(output, "--grace", "0.5", "--stall-timeout", "900"),
+        { env: env({ ...blocks, THREADS_PIPE: pipe }) },
+      );
+      let stderr = "";
+      child.stderr.on("data", (text) => {
+        stderr += text;
+      });
+      const closed = once(child, "close");
+      await untilCommitted(output, 2);
+      child.kill("SIGTERM");
+      // exit() waits for such a thread, so that the exit code 75 is lost.
+      expect(await closed).toEqual([null, "SIGTERM"]);
+      expect(stderr).toContain(
+        "softjac: stopped with 2 of 6 parts done, which are kept: the same command goes on\n",
+      );
+      expect(goesOn(output).shardsBefore).toBe(2);
+    },
+  );
 
   test("the time limit: 75, what is done is kept", () => {
     const output = newOutput();

@@ -1,10 +1,10 @@
-// Loaded before the command: its threads hang, die or dawdle when they read. THREADS_DO: hang, exit, wait, throw, kill (the
+// Loaded before the command: its threads hang, die or dawdle when they read. THREADS_DO: hang, block (in the system, opening the pipe THREADS_PIPE), exit, wait, throw, kill (the
 // process) or oom; THREADS_AT: the file that they do it in ends with this; THREADS_ONCE: a file that is made by the first to do it, who is the last.
 import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import { isMainThread } from "node:worker_threads";
 
-const { THREADS_DO, THREADS_AT, THREADS_ONCE } = process.env;
+const { THREADS_DO, THREADS_AT, THREADS_ONCE, THREADS_PIPE } = process.env;
 const forEver = new Int32Array(new SharedArrayBuffer(4));
 const { readSync } = fs;
 
@@ -24,6 +24,7 @@ if (!isMainThread) {
   fs.readSync = (...args) => {
     if (isTurn(args[0])) {
       if (THREADS_DO === "exit") process.exit(3);
+      if (THREADS_DO === "block") fs.openSync(THREADS_PIPE, "r");
       if (THREADS_DO === "throw") throw new Error("thrown by the test");
       if (THREADS_DO === "kill") process.kill(process.pid, "SIGKILL");
       if (THREADS_DO === "oom")

@@ -1,5 +1,12 @@
 import { spawn } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { describe, expect, test } from "vitest";
 import { CLI } from "../cli/support.js";
@@ -19,6 +26,21 @@ writeFileSync(asStream, stream);
 const keep = ["id", "name", "split", "flag"];
 
 const END = Buffer.from("ffffffff00000000", "hex");
+
+/** Waits until a process has opened the unnamed file that takes its standard input. */
+async function untilItReads(pid: number): Promise<void> {
+  const folder = `/proc/${pid}/fd`;
+  const names = () => {
+    try {
+      return readdirSync(folder).map((fd) => readlinkSync(`${folder}/${fd}`));
+    } catch {
+      // A descriptor that was closed meanwhile.
+      return [];
+    }
+  };
+  while (!names().some((name) => name.endsWith("(deleted)")))
+    await new Promise((resolve) => setTimeout(resolve, 5));
+}
 
 /** What a run makes of an input. */
 async function outputOf(input: string, more = {}): Promise<Buffer> {
@@ -156,24 +178,57 @@ describe("standard input", () => {
     expect(left).toEqual([]);
   });
 
-  test("stopped while it is read: ends at once, and nothing is left", async () => {
-    const child = spawn(process.execPath, [
-      CLI,
-      "run",
-      "-",
-      "-o",
-      at("stopped.arrow"),
-    ]);
-    child.stdin.on("error", () => {});
-    child.stdin.write(stream.subarray(0, 1000));
-    await new Promise((resolve) => setTimeout(resolve, 700));
-    child.kill("SIGTERM");
-    const code = await new Promise((resolve) => child.once("close", resolve));
-    expect(code).toBe(143);
-    expect(
-      readdirSync(dirname(output)).filter((name) => /^\.|stopped/.test(name)),
-    ).toEqual([]);
-  });
+  test.skipIf(process.platform !== "linux")(
+    "stopped while it is read: ends at once, and nothing is left",
+    async () => {
+      const child = spawn(process.execPath, [
+        CLI,
+        "run",
+        "-",
+        "-o",
+        at("stopped.arrow"),
+      ]);
+      child.stdin.on("error", () => {});
+      child.stdin.write(stream.subarray(0, 1000));
+      await untilItReads(child.pid as number);
+      child.kill("SIGTERM");
+      const code = await new Promise((resolve) => child.once("close", resolve));
+      expect(code).toBe(143);
+      expect(
+        readdirSync(dirname(output)).filter((name) => /^\.|stopped/.test(name)),
+      ).toEqual([]);
+    },
+  );
+
+  test.each([
+    ["/dev/zero's", Buffer.alloc(65_536), JSON.stringify("\0".repeat(8))],
+    ["text", Buffer.from("yes\n".repeat(16_384)), JSON.stringify("yes\nyes\n")],
+  ])(
+    "endless, and of no format that is read: 65 after its first bytes (%s)",
+    async (_, piece, found) => {
+      const args = ["run", "-", "-o", at("endless.arrow")];
+      const child = spawn(process.execPath, [CLI, ...args]);
+      const closed = once(child, "close");
+      let stderr = "";
+      child.stderr.on("data", (text) => {
+        stderr += text;
+      });
+      // Written for as long as somebody reads.
+      const refused = new Promise<string | undefined>((resolve) => {
+        const write = (error?: NodeJS.ErrnoException | null) =>
+          error ? resolve(error.code) : child.stdin.write(piece, write);
+        child.stdin.on("error", () => {});
+        write();
+      });
+      expect(["EPIPE", "ECONNRESET"]).toContain(await refused);
+      expect((await closed)[0]).toBe(65);
+      expect(JSON.stringify(stderr.slice(0, -1))).toContain(
+        JSON.stringify(
+          `softjac: standard input: first bytes: expected a file of Arrow, Parquet, NumPy or safetensors, found ${found}`,
+        ).slice(1, -1),
+      );
+    },
+  );
 
   test("verify of every byte refuses it, since it cannot be read twice", async () => {
     await built.run({ input: file, output, keep, force: true });

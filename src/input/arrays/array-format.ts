@@ -24,11 +24,11 @@ const MAGICS: readonly [magic: string, name: ArrayFormat["name"]][] = [
 export async function arrayFormat(
   file: InputFile,
 ): Promise<ArrayFormat | null> {
-  const name = formatName(file);
+  const name = arrayFormatName(file);
   return name && { name, open: await OPENERS[name]() };
 }
 
-function formatName(file: InputFile): ArrayFormat["name"] | null {
+export function arrayFormatName(file: InputFile): ArrayFormat["name"] | null {
   const head = new Uint8Array(Math.min(9, file.bytes));
   readInput(file, head, 0);
   const start = String.fromCharCode(...head);
