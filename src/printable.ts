@@ -98,9 +98,9 @@ export function messageText(text: string): string {
   return `${within(start, 1400)} … ${within(end, -500)}`;
 }
 
-/** Returns JSON whose every line is safe on a terminal and reads back as the same value. */
-export function jsonText(value: unknown, indent?: number): string {
-  return JSON.stringify(value, null, indent).replace(UNSAFE, (found) =>
+/** Returns lines of JSON that read back as the same values, with escapes in place of what could act on a terminal. */
+export function printableJson(json: string): string {
+  return json.replace(UNSAFE, (found) =>
     found === "\n"
       ? found
       : `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`,

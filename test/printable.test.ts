@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import {
-  jsonText,
   messageText,
   printable,
+  printableJson,
   printableLines,
   shortList,
   shortName,
@@ -48,7 +48,7 @@ describe("printable", () => {
   test("leaves all other text as it is, pairs of surrogates included", () => {
     const text = "naïve 漢字 🙂 {}\\ \"'";
     expect(printable(text)).toBe(text);
-    expect(jsonText(text)).toBe(JSON.stringify(text));
+    expect(printableJson(JSON.stringify(text))).toBe(JSON.stringify(text));
   });
 
   test("lines: line breaks stay, and nothing else", () => {
@@ -88,9 +88,9 @@ test("messageText keeps the beginning and the end of a long message, in at most 
   expect(messageText("é".repeat(1000))).toBe("é".repeat(1000));
 });
 
-test("jsonText is safe and reads back as the same value", () => {
+test("printableJson is safe and reads back as the same value", () => {
   const value = { [`key${CONTROLS.slice(0, -2).join("")}`]: CONTROLS.join("") };
-  const text = jsonText(value, 2);
+  const text = printableJson(JSON.stringify(value, null, 2));
   expect(isSafe(text.replaceAll("\n", ""))).toBe(true);
   expect(JSON.parse(text)).toEqual(value);
 });

@@ -1,4 +1,5 @@
 import { ConfigurationError } from "../errors.js";
+import { shortValue } from "../printable.js";
 
 /** Which of how many tasks of a scheduler's array this process is. */
 export interface ArrayTask {
@@ -112,7 +113,7 @@ function wholeNumber(
   const text = env[variable];
   if (!text || !/^\d{1,15}$/.test(text))
     throw new ConfigurationError(
-      `${variable}: expected a whole number, found ${text === undefined ? "nothing" : JSON.stringify(text)}`,
+      `${variable}: expected a whole number, found ${shortValue(text)}`,
     );
   return Number(text);
 }

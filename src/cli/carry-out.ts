@@ -6,6 +6,7 @@ import {
   StoppedError,
 } from "../errors.js";
 import { removePendingOutputs } from "../output/temporary-file.js";
+import { printableJson } from "../printable.js";
 import { ioError, knownError } from "../system-error.js";
 import type { Settings } from "./command.js";
 import { EXIT, exitCodeOf } from "./exit-codes.js";
@@ -182,5 +183,5 @@ function failureReport(
 }
 
 function printJson(value: unknown): void {
-  writeResult(`${JSON.stringify(value, null, 2)}\n`);
+  writeResult(`${printableJson(JSON.stringify(value, null, 2))}\n`);
 }

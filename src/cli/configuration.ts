@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { checkValue } from "../check-options.js";
 import { ConfigurationError, UsageError } from "../errors.js";
 import type { OptionSpec } from "../options-table.js";
+import { shortName, shortValue } from "../printable.js";
 import type { CommandSpec } from "./command.js";
 import { kebab, typed } from "./option-text.js";
 
@@ -49,7 +50,7 @@ export function configured(
     .filter((name) => !known.has(name) && !OF_A_SERVICE.test(name))
     .map(
       (name) =>
-        `${name}: expected the name of an option after ${PREFIX}, found ${name.slice(PREFIX.length)} (ignored)`,
+        `${shortName(name)} is ignored: no option has this name`,
     );
   return { values, warnings };
 }
@@ -91,7 +92,7 @@ function readConfiguration(
     const name = kebab(key);
     if (!known.has(name) || name === "config")
       throw new ConfigurationError(
-        `${path}: expected names of options, found ${key}`,
+        `${path}: ${shortName(key)} is not the name of an option`,
       );
     if (name in options)
       throw new ConfigurationError(`${path}: expected ${name} once, found two`);
@@ -118,7 +119,7 @@ function ofVariable(spec: OptionSpec, variable: string, text: string): unknown {
   if (/^(?:true|1)$/i.test(text)) return true;
   if (/^(?:false|0)$/i.test(text)) return false;
   throw new ConfigurationError(
-    `${variable}: expected true or false, found ${JSON.stringify(text)}`,
+    `${variable}: expected true or false, found ${shortValue(text)}`,
   );
 }
 

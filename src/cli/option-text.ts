@@ -1,5 +1,6 @@
 import { UsageError } from "../errors.js";
 import type { OptionSpec } from "../options-table.js";
+import { shortValue } from "../printable.js";
 
 /** Texts of the command line as the types that the options table names; what is in them is checked there. */
 export function typed(spec: OptionSpec, value: unknown): unknown {
@@ -14,7 +15,7 @@ export function typed(spec: OptionSpec, value: unknown): unknown {
   if (spec.kind === "number") {
     if (!/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(value))
       throw new UsageError(
-        `--${kebab(spec.name)}: expected a number, found ${JSON.stringify(value)}`,
+        `--${kebab(spec.name)}: expected a number, found ${shortValue(value)}`,
         spec.name,
       );
     return Number(value);
@@ -22,7 +23,7 @@ export function typed(spec: OptionSpec, value: unknown): unknown {
   if (spec.kind !== "integer") return value;
   if (!/^\d{1,15}$/.test(value))
     throw new UsageError(
-      `--${kebab(spec.name)}: expected a whole number, found ${JSON.stringify(value)}`,
+      `--${kebab(spec.name)}: expected a whole number, found ${shortValue(value)}`,
       spec.name,
     );
   return Number(value);
@@ -36,7 +37,7 @@ function numbersOf(spec: OptionSpec, text: string): number[] {
     const [first, last] = [Number(low), Number(high)];
     if (!(first <= last))
       throw new UsageError(
-        `--${kebab(spec.name)}: expected numbers and ranges as in 3,7-9, found ${JSON.stringify(text)}`,
+        `--${kebab(spec.name)}: expected numbers and ranges as in 3,7-9, found ${shortValue(text)}`,
         spec.name,
       );
     return Array.from({ length: last - first + 1 }, (_, k) => first + k);

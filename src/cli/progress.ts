@@ -1,3 +1,4 @@
+import { printableLines } from "../printable.js";
 import { progressText } from "./progress-text.js";
 import type { State } from "./reporting/state.js";
 import { log } from "./streams.js";
@@ -43,7 +44,7 @@ async function bar(stream: NodeJS.WriteStream): Promise<Progress> {
     },
     line(text) {
       // The bar is drawn again below it.
-      log.write(`\r\x1b[K${text}`);
+      stream.write(`\r\x1b[K${printableLines(text)}`);
     },
     stop() {
       if (started) view.stop();

@@ -1,6 +1,6 @@
 import { closeSync, fstatSync } from "node:fs";
 import { isatty } from "node:tty";
-import { messageText, printableLines } from "../printable.js";
+import { messageText, printableJson, printableLines } from "../printable.js";
 
 // The only place that writes to standard output and standard error. main.ts loads it first, with as little as it takes.
 
@@ -23,8 +23,12 @@ export function resultColumns(): number | undefined {
 
 /** Standard error. A log that cannot be written changes neither the result nor the exit code. */
 export const log = {
+  /** Writes lines for people. */
   write(text: string): void {
-    streamOf("stderr").write(text);
+    streamOf("stderr").write(printableLines(text));
+  },
+  writeJson(lines: string): void {
+    streamOf("stderr").write(printableJson(lines));
   },
   /** The terminal that standard error is; null where it is none. */
   get terminal(): NodeJS.WriteStream | null {

@@ -91,8 +91,8 @@ const REFUSED: [content: unknown, message: string][] = [
   ["{", "expected a file of JSON with options, found "],
   [[1], "expected a JSON object with options, found an array"],
   ["null", "expected a JSON object with options, found null"],
-  [{ threds: 1 }, "expected names of options, found threds"],
-  [{ config: "x" }, "expected names of options, found config"],
+  [{ threds: 1 }, "threds is not the name of an option"],
+  [{ config: "x" }, "config is not the name of an option"],
   [{ chunkRows: 1, "chunk-rows": 1 }, "expected chunk-rows once, found two"],
   [
     { threads: "2" },
@@ -134,7 +134,7 @@ test("variables that are no option are named, those of a Kubernetes service are 
     SOFTJAC_SELECT: "1",
   });
   expect(warnings).toEqual([
-    "SOFTJAC_THREDS: expected the name of an option after SOFTJAC_, found THREDS (ignored)",
+    "SOFTJAC_THREDS is ignored: no option has this name",
   ]);
 });
 

@@ -1,5 +1,5 @@
 import type { DatasetEvent } from "../../dataset/events.js";
-import { shortName } from "../../printable.js";
+import { printable, shortName } from "../../printable.js";
 import { bytes, count, duration } from "../format.js";
 import { openProgress } from "../progress.js";
 import { log } from "../streams.js";
@@ -15,7 +15,7 @@ export async function openHumanLog({
   isJson: boolean;
 }): Promise<Teller> {
   const progress = await openProgress(quiet);
-  const line = (text: string) => progress.line(`softjac: ${text}\n`);
+  const line = (text: string) => progress.line(`softjac: ${printable(text)}\n`);
   return {
     progress: progress.update,
     event(event) {
@@ -46,7 +46,7 @@ export async function openHumanLog({
     },
     failed({ message }) {
       progress.stop();
-      log.write(`softjac: ${message}\n`);
+      log.write(`softjac: ${printable(message)}\n`);
     },
     warn: (text) => !quiet && line(text),
     stop: progress.stop,

@@ -13,7 +13,7 @@ export function openJsonLog(quiet: boolean): Teller {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    log,
+    { write: log.writeJson },
   );
   return {
     progress() {},

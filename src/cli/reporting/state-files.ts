@@ -1,4 +1,5 @@
 import { replaceFile } from "../../output/commit.js";
+import { printableJson } from "../../printable.js";
 import type { Settings } from "../command.js";
 import { metricsText } from "./metrics.js";
 import type { State } from "./state.js";
@@ -28,5 +29,5 @@ export class StateFiles {
 }
 
 function json(value: unknown): string {
-  return `${JSON.stringify(value, null, 2)}\n`;
+  return `${printableJson(JSON.stringify(value, null, 2))}\n`;
 }

@@ -1,0 +1,211 @@
+import { spawnSync } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import {
+  columnFromArray,
+  fixedSizeList,
+  float64,
+  tableFromColumns,
+  tableToIPC,
+  utf8,
+} from "@uwdata/flechette";
+import { expect, test } from "vitest";
+import { printableLines } from "../../src/printable.js";
+import { built } from "../support/built.js";
+import { workDirectory } from "../support/logits-input.js";
+import { CLI } from "./support.js";
+
+// Names, values and settings that would clear a terminal, forge a line of softjac's, or reverse the reading order.
+
+const at = workDirectory();
+const HOSTILE =
+  "\x1b[2J\x07\x9b31m\r\nsoftjac: done\u202e\u2066\u2028\ufeff\x7f";
+const ESCAPED =
+  "\\x1b[2J\\x07\\x9b31m\\r\\nsoftjac: done\\u202e\\u2066\\u2028\\ufeff\\x7f";
+const column = `logits${HOSTILE}`;
+const input = at(`in ${HOSTILE}.arrow`);
+const output = at(`out ${HOSTILE}.arrow`);
+
+writeArrow(input, [column]);
+await built.run({ input, output, column, keep: [`name${HOSTILE}`] });
+
+function softjac(args: string[], env: Record<string, string> = {}) {
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [CLI, ...args],
+    {
+      encoding: "utf8",
+      env: { ...process.env, FORCE_COLOR: "", ...env },
+    },
+  );
+  return { status, stdout, stderr };
+}
+
+/** Asserts that text has nothing to escape but line breaks (printable.test.ts tests what is escaped), and no forged line. */
+function expectPrintable(...texts: string[]) {
+  for (const text of texts) {
+    expect(printableLines(text)).toBe(text);
+    for (const line of text.split("\n")) expect(line).not.toBe("softjac: done");
+    expect(Buffer.byteLength(text)).toBeLessThan(8000);
+  }
+}
+
+const COMMANDS: [name: string, args: string[], status: number][] = [
+  ["inspect", ["inspect", input], 0],
+  ["inspect --json", ["inspect", input, "--json"], 0],
+  [
+    "a column that is not there",
+    ["run", input, "-o", at("x.arrow"), "--column", `no${HOSTILE}`],
+    65,
+  ],
+  [
+    "a pattern that matches nothing",
+    ["run", input, "-o", at("x.arrow"), "--columns", `no${HOSTILE}*`],
+    65,
+  ],
+  [
+    "a copied column that is not there",
+    ["run", input, "-o", at("x.arrow"), "--keep", `no${HOSTILE}`],
+    65,
+  ],
+  [
+    "a label that is not there",
+    [
+      "run",
+      input,
+      "-o",
+      at("x.arrow"),
+      "--emit",
+      "cross_entropy",
+      "--label",
+      `no${HOSTILE}`,
+    ],
+    65,
+  ],
+  [
+    "an input that is not there",
+    ["run", `none${HOSTILE}`, "-o", at("x.arrow")],
+    66,
+  ],
+  ["an output that exists", ["run", input, "-o", output], 73],
+  ["an option that is unknown", ["run", input, `--${HOSTILE}`], 64],
+  ["a command that is unknown", [HOSTILE], 64],
+  [
+    "a value that is none",
+    ["run", input, "-o", at("x.arrow"), "--threads", HOSTILE],
+    64,
+  ],
+  ["a dry run", ["run", input, "-o", at(`x${HOSTILE}.arrow`), "--dry-run"], 0],
+  ["a run", ["run", input, "-o", at(`ran${HOSTILE}.arrow`)], 0],
+  [
+    "a run, logged as JSON",
+    ["run", input, "-o", at(`ran2${HOSTILE}.arrow`), "--log-format", "json"],
+    0,
+  ],
+  [
+    "a failure, logged as JSON",
+    ["run", input, "-o", output, "--log-format", "json"],
+    73,
+  ],
+  ["verify", ["verify", output, "--input", input], 0],
+  ["show", ["show", output, "--row", "1"], 0],
+  ["show --json", ["show", output, "--row", "1", "--json"], 0],
+  ["report", ["report", output, "-o", at(`page${HOSTILE}.html`), "--force"], 0],
+  ["a dataset", ["run", input, "-o", at(`data${HOSTILE}/`)], 0],
+  ["status of no dataset", ["status", at(`none${HOSTILE}`)], 66],
+  ["gc", ["gc", at(`none${HOSTILE}`)], 0],
+];
+
+test.each(COMMANDS)("%s", (_, args, status) => {
+  const found = softjac(args);
+  expectPrintable(found.stdout, found.stderr);
+  expect(found.status, found.stderr).toBe(status);
+  const json = args.includes("--json") ? found.stdout : "";
+  if (json)
+    expect(JSON.stringify(JSON.parse(json))).toContain(
+      JSON.stringify(HOSTILE).slice(1, -1),
+    );
+  if (args.includes("--log-format"))
+    for (const line of found.stderr.trim().split("\n")) JSON.parse(line);
+});
+
+test("names are shown escaped, whole where they are short", () => {
+  expect(softjac(["inspect", input]).stdout).toContain(
+    `logits${ESCAPED}: fixed_size_list<float64>[3]`,
+  );
+  expect(softjac(["show", output, "--row", "1"]).stdout).toContain(
+    `name${ESCAPED}  `,
+  );
+});
+
+test("a configuration file and the environment", () => {
+  const config = at("config.json");
+  writeFileSync(config, JSON.stringify({ [HOSTILE]: 1 }));
+  const refused = softjac([
+    "run",
+    input,
+    "-o",
+    at("x.arrow"),
+    "--config",
+    config,
+  ]);
+  expectPrintable(refused.stderr);
+  expect(refused.status).toBe(78);
+  const warned = softjac(["inspect", input], { [`SOFTJAC_X${HOSTILE}`]: "1" });
+  expectPrintable(warned.stderr, warned.stdout);
+  expect(warned.stderr).toContain(ESCAPED);
+  expect(warned.status).toBe(0);
+});
+
+test("members of an archive", () => {
+  mkdirSync(at("zip"));
+  const name = at("zip/in.safetensors");
+  const header = JSON.stringify({
+    [`a${HOSTILE}`]: { dtype: HOSTILE, shape: [1], data_offsets: [0, 1] },
+  });
+  const bytes = Buffer.from(header);
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(bytes.length));
+  writeFileSync(name, Buffer.concat([length, bytes, Buffer.alloc(1)]));
+  for (const args of [
+    ["run", name, "-o", at("x.arrow")],
+    ["inspect", name],
+  ]) {
+    const { stderr, stdout } = softjac(args);
+    expectPrintable(stderr, stdout);
+  }
+});
+
+test("1,000 columns with names of 2,000 letters: no message of more than 2 kB", () => {
+  const wide = at("wide.arrow");
+  writeArrow(
+    wide,
+    Array.from({ length: 1000 }, (_, k) => `${k}${"x".repeat(2000)}`),
+  );
+  for (const args of [
+    ["run", wide, "-o", at("x.arrow")],
+    ["run", wide, "-o", at("x.arrow"), "--column", "y".repeat(50_000)],
+    ["inspect", wide],
+  ]) {
+    const { stderr, stdout } = softjac(args);
+    expect(Buffer.byteLength(stderr)).toBeLessThan(2048);
+    expect(Buffer.byteLength(stdout)).toBeLessThan(8000);
+  }
+});
+
+function writeArrow(path: string, names: string[]): void {
+  const logits = columnFromArray(
+    [
+      [1, 2, 3],
+      [4, 5, 6],
+    ] as never,
+    fixedSizeList(float64(), 3) as never,
+  );
+  const table = tableFromColumns({
+    ...Object.fromEntries(names.map((name) => [name, logits])),
+    [`name${HOSTILE}`]: columnFromArray(
+      ["a", HOSTILE] as never,
+      utf8() as never,
+    ),
+  } as never);
+  writeFileSync(path, tableToIPC(table, { format: "file" }) as Uint8Array);
+}
