@@ -48,10 +48,7 @@ export function configured(
   const warnings = Object.keys(env)
     .filter((name) => name.startsWith(PREFIX) && env[name])
     .filter((name) => !known.has(name) && !OF_A_SERVICE.test(name))
-    .map(
-      (name) =>
-        `${shortName(name)} is ignored: no option has this name`,
-    );
+    .map((name) => `${shortName(name)} is ignored: no option has this name`);
   return { values, warnings };
 }
 
