@@ -152,7 +152,7 @@ const STATUS: CommandSpec = {
       command: "status",
       settings,
       output: options.output,
-      make: () => datasetStatus(options),
+      make: (hooks) => datasetStatus(options, hooks),
       text: statusText,
       exitCode: ({ status, faults }) =>
         faults.length > 0 && status === "published" ? EXIT.badInput : EXIT.done,
@@ -181,7 +181,7 @@ const GC: CommandSpec = {
       command: "gc",
       settings,
       output: options.output,
-      make: () => removeLeftovers(options),
+      make: (hooks) => removeLeftovers(options, hooks),
       text: leftoversText,
       textIsResult: true,
     });

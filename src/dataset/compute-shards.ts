@@ -112,8 +112,8 @@ export async function computeShards(
     await Promise.all([committing, maker.close()]);
   } catch (error) {
     await committing.catch(() => {});
-    // With the run's folders goes the place for what this process was making.
-    if (await run.isPublished()) return;
+    // With the run's folders goes the place for what this process was making. Where the store cannot say, the first error counts.
+    if (await run.isPublished().catch(() => false)) return;
     if (error instanceof AbortedError)
       throw new StoppedError(report.shardsDone, run.shards, { cause: error });
     throw error;

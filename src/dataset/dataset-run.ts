@@ -149,7 +149,7 @@ export class DatasetRun {
     const { wip } = this.folders;
     const part = `${wip}/${record.part}`;
     try {
-      await this.#publication.checkPlace();
+      await this.#publication.checkPlace(file);
       if (!(await this.store.publish(file, part)))
         await this.#compareWith(part, file);
       const name = `${wip}/${commitName(record.shard)}`;

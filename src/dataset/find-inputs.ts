@@ -3,7 +3,7 @@ import { dirname, relative, resolve, sep } from "node:path";
 import { glob, isDynamicPattern } from "tinyglobby";
 import { InputMissingError, UsageError } from "../errors.js";
 import { isS3 } from "../store/location.js";
-import type { S3Options } from "../store/s3-options.js";
+import type { S3Access } from "../store/s3-options.js";
 import type { PlannedState } from "./dataset-plan.js";
 import { findOnS3 } from "./find-on-s3.js";
 import { commonFolder, isHidden } from "./input-names.js";
@@ -26,7 +26,7 @@ export interface FoundInputs {
 export async function findInputs(
   wanted: readonly string[],
   output: string,
-  s3: S3Options = {},
+  s3: S3Access = {},
 ): Promise<FoundInputs> {
   if (wanted.some(isS3)) return findOnS3(wanted, output, s3);
   const found = new Set<string>();

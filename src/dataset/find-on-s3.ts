@@ -2,7 +2,7 @@ import picomatch from "picomatch";
 import { InputMissingError, UsageError } from "../errors.js";
 import { isS3, type S3Place, s3Name, s3Place } from "../store/location.js";
 import { type Objects, openObjects } from "../store/s3/objects.js";
-import type { S3Options } from "../store/s3-options.js";
+import type { S3Access } from "../store/s3-options.js";
 import type { PlannedState } from "./dataset-plan.js";
 import type { FoundInputs } from "./find-inputs.js";
 import { commonFolder, isHidden } from "./input-names.js";
@@ -14,7 +14,7 @@ import { commonFolder, isHidden } from "./input-names.js";
 export async function findOnS3(
   wanted: readonly string[],
   output: string,
-  options: S3Options,
+  options: S3Access,
 ): Promise<FoundInputs> {
   refuseMixed(wanted);
   const objects = await openObjects(options);

@@ -51,8 +51,11 @@ export class InPlacePublication implements Publication {
       );
   }
 
-  async checkPlace(): Promise<void> {
-    if (!(await this.#isOurs())) throw new MissingFolder(this.#plan);
+  async checkPlace(file?: string): Promise<void> {
+    const plan = await this.#ownPlan();
+    if (!plan) throw new MissingFolder(this.#plan);
+    if (file !== undefined)
+      await this.store.checkUploads?.(file, this.#plan, plan);
   }
 
   async put(
@@ -83,12 +86,16 @@ export class InPlacePublication implements Publication {
     return `${this.folders.out}/${SUCCESS}`;
   }
 
-  /** @throws OutputExistsError where the place is another run's */
   async #isOurs(): Promise<boolean> {
+    return (await this.#ownPlan()) !== null;
+  }
+
+  /** The bytes of the run's plan; null: there is no plan. @throws OutputExistsError where the place is another run's */
+  async #ownPlan(): Promise<Uint8Array | null> {
     const bytes = await this.store.read(this.#plan);
-    if (!bytes) return false;
+    if (!bytes) return null;
     const found = decodeJson(bytes) as DatasetPlan | null;
-    if (found?.fingerprint === this.fingerprint) return true;
+    if (found?.fingerprint === this.fingerprint) return bytes;
     const whose =
       typeof found?.fingerprint === "string"
         ? `run ${found.fingerprint}`

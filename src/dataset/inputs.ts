@@ -1,7 +1,7 @@
 import type { LogitsFile, OpenOptions } from "../input/logits-file.js";
 import type { Part } from "../part.js";
 import { isS3 } from "../store/location.js";
-import type { S3Options } from "../store/s3-options.js";
+import type { S3Access } from "../store/s3-options.js";
 import type { PlannedState } from "./dataset-plan.js";
 import { FileInputs } from "./file-inputs.js";
 
@@ -39,7 +39,7 @@ export interface Inputs {
  */
 export async function openInputs(
   root: string,
-  s3: S3Options,
+  s3: S3Access,
   states?: ReadonlyMap<string, PlannedState>,
 ): Promise<Inputs> {
   if (!isS3(root)) return new FileInputs(root);

@@ -2,14 +2,14 @@ import { pooled } from "../io/pooled.js";
 import { s3Name, s3Place } from "../store/location.js";
 import { type Objects, openObjects } from "../store/s3/objects.js";
 import { abortUpload, uploadsUnder } from "../store/s3/uploads.js";
-import type { S3Options } from "../store/s3-options.js";
+import type { S3Access } from "../store/s3-options.js";
 import type { Leftovers } from "./leftovers.js";
 import { COMMITS, MANIFEST, PLAN, SUCCESS } from "./names.js";
 
 /** Requests at once. */
 const AT_ONCE = 16;
 
-interface Wanted extends S3Options {
+interface Wanted extends S3Access {
   /** s3://bucket/prefix */
   output: string;
   /** Milliseconds since 1970: what has changed since stays. */
@@ -56,13 +56,14 @@ async function oldUploads(
   const folder = `${key}/`;
   let last = 0;
   for (const upload of await uploadsUnder(objects, { bucket, key: folder })) {
-    if (!isPart(upload.key.slice(folder.length))) continue;
+    const name = upload.key.slice(folder.length);
+    if (!isPart(name) && name !== PLAN) continue;
     last = Math.max(last, upload.started);
-    const name = `${s3Name(bucket, upload.key)} (an upload that has not ended)`;
-    if (upload.started > limit) found.kept.push(name);
+    const shown = `${s3Name(bucket, upload.key)} (an upload that has not ended)`;
+    if (upload.started > limit) found.kept.push(shown);
     else {
       if (!dryRun) await abortUpload(objects, upload, upload.id);
-      found.removed.push(name);
+      found.removed.push(shown);
     }
   }
   return { last };

@@ -6,6 +6,7 @@ import { PosixStore } from "../store/posix-store.js";
 import { type S3Options, s3OptionsOf } from "../store/s3-options.js";
 import type { Store } from "../store/store.js";
 import { LEFTOVER_OPTIONS } from "./command-options.js";
+import type { DatasetHooks } from "./events.js";
 import { removeOnS3 } from "./leftovers-on-s3.js";
 import { COMMITS } from "./names.js";
 
@@ -36,6 +37,7 @@ export interface Leftovers {
  */
 export async function removeLeftovers(
   options: LeftoverOptions,
+  { signal }: Pick<DatasetHooks, "signal"> = {},
 ): Promise<Leftovers> {
   checkNames(options, ["output", ...LEFTOVER_OPTIONS.map(({ name }) => name)]);
   checkPath("output", options.output);
@@ -45,7 +47,10 @@ export async function removeLeftovers(
   const { olderThan = 72, dryRun = false } = options;
   const limit = Date.now() - olderThan * 3600_000;
   if (isS3(out))
-    return removeOnS3({ ...s3OptionsOf(options), output: out, limit, dryRun });
+    return removeOnS3({
+      ...s3OptionsOf(options),
+      ...{ signal, output: out, limit, dryRun },
+    });
   const store = new PosixStore(dirname(out));
   const found: Leftovers = {
     output: out,

@@ -22,6 +22,11 @@ export interface StoredRunOver {
   inputs: Inputs;
 }
 
+interface PlanHooks extends Pick<DatasetHooks, "onEvent">, Watched {
+  /** Ends the requests of the run that is returned; `signal` those of the planning. */
+  now?: AbortSignal | undefined;
+}
+
 /**
  * Plans a run from its options. Reads the structure of every input, writes nothing.
  * @param crew who will make it: gets ready meanwhile
@@ -29,7 +34,7 @@ export interface StoredRunOver {
  */
 export async function planRunOver(
   dataset: ResolvedDataset,
-  hooks: Pick<DatasetHooks, "onEvent"> & Watched,
+  hooks: PlanHooks,
   crew?: Crew,
 ): Promise<StoredRunOver> {
   try {
@@ -51,11 +56,16 @@ export async function planRunOver(
 
 async function plan(
   dataset: ResolvedDataset,
-  hooks: Pick<DatasetHooks, "onEvent"> & Watched,
+  hooks: PlanHooks,
   crew?: Crew,
 ): Promise<StoredRunOver> {
-  const found = await findInputs(dataset.inputs, dataset.output, dataset.s3);
-  const inputs = await openInputs(found.root, dataset.s3, found.states);
+  const { signal, now = signal } = hooks;
+  const found = await findInputs(dataset.inputs, dataset.output, {
+    ...dataset.s3,
+    signal,
+  });
+  const s3 = { ...dataset.s3, signal: now };
+  const inputs = await openInputs(found.root, s3, found.states);
   const paths = found.names.map((name) => inputs.path(name));
   // Its parts use them one after the other.
   const options = {
@@ -77,6 +87,6 @@ async function plan(
     shards: planShards(sizes, dataset),
   });
   const folders = runFolders(dataset.output, planned.fingerprint);
-  const store = await openStore(folders.out, dataset.s3, folders.tmp);
+  const store = await openStore(folders.out, s3, folders.tmp);
   return { run: new DatasetRun(store, folders, planned), store, inputs };
 }

@@ -2,7 +2,7 @@ import { basename, dirname, join } from "node:path";
 import { InternalError, PlanMissingError, UsageError } from "../errors.js";
 import { isS3, resolveLocation } from "../store/location.js";
 import { openStore } from "../store/open-store.js";
-import type { S3Options } from "../store/s3-options.js";
+import type { S3Access } from "../store/s3-options.js";
 import type { Store } from "../store/store.js";
 import type { DatasetPlan } from "./dataset-plan.js";
 import { DatasetRun } from "./dataset-run.js";
@@ -24,7 +24,7 @@ const LOOKS = 10;
 export async function openPlannedRun(
   output: string,
   fingerprint?: string,
-  s3: S3Options = {},
+  s3: S3Access = {},
 ): Promise<StoredRunOver> {
   const out = resolveLocation(output);
   const store = await openStore(out, s3);

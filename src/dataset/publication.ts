@@ -13,8 +13,11 @@ export interface Publication {
   makePlace(): Promise<void>;
   /** Puts the run's plan in its place. @throws MissingFolder, OutputExistsError */
   putPlan(plan: Uint8Array): Promise<void>;
-  /** Makes sure that the place is still the run's, and no link to another. @throws MissingFolder, OutputExistsError */
-  checkPlace(): Promise<void>;
+  /**
+   * Makes sure that the place is still the run's, no link to another, and can take a file.
+   * @throws MissingFolder, OutputExistsError, ConfigurationError
+   */
+  checkPlace(file?: string): Promise<void>;
   /**
    * Publishes the run's files, which are complete.
    * @param success what says so

@@ -16,13 +16,10 @@ const NO_LIMITS: StopLimits = { grace: 0, timeLimit: undefined };
  * Does work on a dataset that can be stopped and is reported, whether it succeeds or not.
  * @throws SoftjacError, with the report
  */
-export async function reported(
+export async function reported<Report extends DatasetReport>(
   { output, limits = NO_LIMITS, hooks = {} }: Call,
-  work: (
-    report: DatasetReportBuilder,
-    stopping: Stopping,
-  ) => Promise<DatasetReport>,
-): Promise<DatasetReport> {
+  work: (report: DatasetReportBuilder, stopping: Stopping) => Promise<Report>,
+): Promise<Report> {
   const report = new DatasetReportBuilder(output, hooks.onEvent);
   const stopping = new Stopping(limits, hooks);
   try {
@@ -49,8 +46,8 @@ function errorOf(
       { cause: error },
       `${error.message}; ${done} of ${all} parts are done and kept: run the same command again`,
     );
-  // Time is out before anything was planned; another call has it again.
-  if (error instanceof AbortedError && stopping.reason === "time limit")
-    return new StoppedError(0, 0, { cause: error });
-  return error;
+  if (!(error instanceof AbortedError)) return error;
+  // What is done is kept, wherever the work was stopped; a time limit is set again by the next call.
+  if (done === 0 && stopping.reason !== "time limit") return error;
+  return new StoppedError(done, all, { cause: error });
 }

@@ -30,7 +30,11 @@ export async function runDataset(
   return reported({ output, limits: work, hooks }, async (report, stopping) => {
     const signal = stopping.soon;
     const { run, store, inputs } = await stopping.watched((alive) =>
-      planRunOver(dataset, { ...hooks, signal, alive }, crew),
+      planRunOver(
+        dataset,
+        { ...hooks, signal, now: stopping.now, alive },
+        crew,
+      ),
     );
     report.planned(run.plan);
     return onDataset(output, async () => {

@@ -1,4 +1,3 @@
-import { AbortedError } from "../errors.js";
 import { bytesOfRows, bytesOfValues } from "../input/bytes-of-rows.js";
 import {
   checkSame,
@@ -14,7 +13,7 @@ import { type S3Place, s3Place } from "../store/location.js";
 import { refusedFor } from "../store/s3/failures.js";
 import { type Objects, openObjects } from "../store/s3/objects.js";
 import { StagedObject } from "../store/s3/staged-object.js";
-import type { S3Options } from "../store/s3-options.js";
+import type { S3Access } from "../store/s3-options.js";
 import type { PlannedState } from "./dataset-plan.js";
 import type { Inputs, SeenInput } from "./inputs.js";
 
@@ -28,7 +27,7 @@ export class S3Inputs implements Inputs {
 
   constructor(
     private readonly root: string,
-    private readonly options: S3Options,
+    private readonly options: S3Access,
     private readonly states?: ReadonlyMap<string, PlannedState>,
   ) {}
 
@@ -70,7 +69,7 @@ export class S3Inputs implements Inputs {
       close: () => {},
     };
     try {
-      const logits = await this.#pinned(input, signal, async () => {
+      const logits = await this.#pinned(input, async () => {
         for (const ranges of structureBytes(file))
           await staged.fetch(ranges, signal);
         return staged.reading(() => logitsIn(file, options), signal);
@@ -114,7 +113,7 @@ export class S3Inputs implements Inputs {
     };
     try {
       const input = { name: this.#nameOf(logits.path), ...state };
-      await this.#pinned(input, signal, async () => {
+      await this.#pinned(input, async () => {
         await staged.fetch(bytesOfRows(rows, rowStart, rowEnd), signal);
         await staged.fetch(bytesOfValues(rows, rowStart, rowEnd), signal);
       });
@@ -125,16 +124,11 @@ export class S3Inputs implements Inputs {
     }
   }
 
-  /** @throws InputChangedError where the object is another now; AbortedError */
-  async #pinned<T>(
-    input: SeenInput,
-    signal: AbortSignal | undefined,
-    work: () => Promise<T>,
-  ): Promise<T> {
+  /** @throws InputChangedError where the object is another now */
+  async #pinned<T>(input: SeenInput, work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
-      if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
       if (refusedFor(error) === "condition") {
         await this.check(input);
       }

@@ -1,6 +1,6 @@
 import { isS3 } from "./location.js";
 import { PosixStore } from "./posix-store.js";
-import type { S3Options } from "./s3-options.js";
+import type { S3Access } from "./s3-options.js";
 import type { Store } from "./store.js";
 
 /**
@@ -10,7 +10,7 @@ import type { Store } from "./store.js";
  */
 export async function openStore(
   location: string,
-  options: S3Options = {},
+  options: S3Access = {},
   temporary: string = location,
 ): Promise<Store> {
   if (!isS3(location)) return new PosixStore(temporary);

@@ -10,6 +10,11 @@ export interface S3Options {
   requestTimeout?: number | undefined;
 }
 
+/** The options of a process, and the signal that ends its requests. */
+export interface S3Access extends S3Options {
+  signal?: AbortSignal | undefined;
+}
+
 export const DEFAULT_REQUEST_TIMEOUT = 60;
 
 export const S3_OPTIONS = [

@@ -27,6 +27,12 @@ export interface Store {
   hash(name: string, signal?: AbortSignal): Promise<string | null>;
   /** false: something has the name already, and keeps it. @throws MissingFolder */
   putIfAbsent(name: string, bytes: Uint8Array): Promise<boolean>;
+  /**
+   * Where a file is so large that it is sent otherwise than by putIfAbsent: tries that once under a name that has the bytes
+   * `there`, which must stay.
+   * @throws ConfigurationError where the store would have replaced them
+   */
+  checkUploads?(file: string, name: string, there: Uint8Array): Promise<void>;
   /** The same for a file of this machine, durable before: true uses it up, false leaves it. @throws MissingFolder */
   publish(file: string, name: string): Promise<boolean>;
   /**

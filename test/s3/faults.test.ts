@@ -1,12 +1,15 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { openStore } from "../../src/store/open-store.js";
+import { Objects } from "../../src/store/s3/objects.js";
+import { putFileIfAbsent } from "../../src/store/s3/put-file.js";
+import { Requests } from "../../src/store/s3/requests.js";
+import { loadSdk, openClient } from "../../src/store/s3/sdk.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 import { random } from "../support/random.js";
 import { FAULTS, type Fault } from "../support/s3/fault-proxy.js";
-import { BUCKET, s3World } from "../support/s3/s3-world.js";
+import { BUCKET, QUICK_PAUSES, s3World } from "../support/s3/s3-world.js";
 
 // Whatever befalls a request of a run, the run, or the same one again, ends with the same bytes.
 
@@ -96,14 +99,15 @@ describe("at each request of an upload in pieces", () => {
   const bytes = Buffer.from(
     Uint32Array.from({ length: 9 << 18 }, () => uniform() * 2 ** 32).buffer,
   );
+  const file = at("part");
+  writeFileSync(file, bytes);
   const publish = async (prefix: string) => {
-    const file = at(`${prefix}.part`);
-    writeFileSync(file, bytes);
-    const store = await openStore(`s3://${BUCKET}`, {
-      endpoint: world.faulty,
-      requestTimeout: 1.5,
-    });
-    return store.publish(file, `s3://${BUCKET}/${prefix}/part`);
+    const sdk = await loadSdk();
+    const client = await openClient(sdk, { endpoint: world.faulty });
+    const pace = { firstPauseMs: 5, slowestBytesPerMs: 1 << 20 };
+    const objects = new Objects(sdk, client, new Requests(0.8, pace));
+    const place = { bucket: BUCKET, key: `${prefix}/part` };
+    return putFileIfAbsent(objects, place, file, 5 << 20);
   };
 
   test.each<Fault>([...FAULTS])("%s", async (fault) => {
@@ -177,6 +181,7 @@ describe("a store that is out of order", () => {
       world.proxy.befalling = { fault, turn, times: Number.POSITIVE_INFINITY };
       const failed = await world.softjac(args, {
         AWS_ENDPOINT_URL: world.faulty,
+        NODE_OPTIONS: QUICK_PAUSES,
       });
       world.proxy.befalling = null;
       expect(failed.status, failed.stderr).toBe(69);

@@ -6,7 +6,7 @@ import { CLI } from "../cli/support.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 import { ACCESS_KEY, SECRET_KEY } from "../support/s3/objects-server.js";
-import { BUCKET, s3World } from "../support/s3/s3-world.js";
+import { BUCKET, QUICK_PAUSES, s3World } from "../support/s3/s3-world.js";
 
 // What S3 says no to, and what is asked for in vain: one sentence, an exit code, and no secret in either.
 
@@ -163,7 +163,7 @@ test("a store that does not know conditions is found out before a part is made: 
 test("nobody answers at the endpoint: 69, after a time that is bounded", async () => {
   const { status, stderr } = await softjac(
     ["run", inputs, "-o", output(), "--endpoint", "http://127.0.0.1:9"],
-    { AWS_ENDPOINT_URL: "" },
+    { AWS_ENDPOINT_URL: "", NODE_OPTIONS: QUICK_PAUSES },
   );
   expect(status).toBe(69);
   expect(stderr).toContain("found ECONNREFUSED (8 times)");

@@ -1,8 +1,9 @@
 import type { GetObjectCommandOutput, S3Client } from "@aws-sdk/client-s3";
-import { IoError } from "../../errors.js";
+import { IoError, ServiceUnavailableError } from "../../errors.js";
 import { type S3Place, s3Name } from "../location.js";
-import type { S3Options } from "../s3-options.js";
+import type { S3Access } from "../s3-options.js";
 import { CutAnswer, refusedFor } from "./failures.js";
+import { pagesOf } from "./pages.js";
 import { type Attempt, Requests } from "./requests.js";
 import { loadSdk, openClient, type Sdk } from "./sdk.js";
 
@@ -29,37 +30,40 @@ export type Sink = (bytes: Uint8Array, position: number) => Promise<void>;
 const opened = new Map<string, Promise<Objects>>();
 
 /** @throws ConfigurationError, UsageError */
-export function openObjects({
+export async function openObjects({
   endpoint,
   region,
   requestTimeout,
-}: S3Options): Promise<Objects> {
+  signal,
+}: S3Access): Promise<Objects> {
   const key = JSON.stringify([endpoint, region, requestTimeout]);
-  const known = opened.get(key);
-  if (known) return known;
-  const objects = newObjects({ endpoint, region, requestTimeout });
-  opened.set(key, objects);
+  const found =
+    opened.get(key) ?? newObjects({ endpoint, region, requestTimeout });
+  opened.set(key, found);
   // What was missing may be there the next time.
-  objects.catch(() => opened.delete(key));
-  return objects;
+  found.catch(() => opened.delete(key));
+  const objects = await found;
+  return signal ? objects.under(signal) : objects;
 }
 
-async function newObjects(options: S3Options): Promise<Objects> {
+async function newObjects(options: S3Access): Promise<Objects> {
   const sdk = await loadSdk();
   const client = await openClient(sdk, options);
-  return new Objects(sdk, client, options.requestTimeout);
+  return new Objects(sdk, client, new Requests(options.requestTimeout));
 }
 
 /** The objects of S3: single requests, each made until it is answered. */
 export class Objects {
-  readonly #requests: Requests;
-
   constructor(
     readonly sdk: Sdk,
     private readonly client: S3Client,
-    requestTimeout?: number,
-  ) {
-    this.#requests = new Requests(requestTimeout);
+    private readonly requests = new Requests(),
+    private readonly stop?: AbortSignal,
+  ) {}
+
+  /** The same objects; a request is given up, by AbortedError, once the signal is aborted. */
+  under(stop: AbortSignal): Objects {
+    return new Objects(this.sdk, this.client, this.requests, stop);
   }
 
   /** null: there is none. */
@@ -70,7 +74,7 @@ export class Objects {
         client.send(new HeadObjectCommand(names(place)), options),
       );
       return {
-        bytes: found.ContentLength ?? 0,
+        bytes: sizeOf(place, found.ContentLength),
         etag: found.ETag ?? "",
         modified: found.LastModified?.getTime() ?? 0,
       };
@@ -93,7 +97,14 @@ export class Objects {
         await this.#drain(found, attempt, async (bytes) => {
           pieces.push(bytes);
         });
-        return Buffer.concat(pieces);
+        const all = Buffer.concat(pieces);
+        // An answer in chunks may end early without an error.
+        const bytes = found.ContentLength ?? (await this.head(place))?.bytes;
+        if (all.byteLength !== bytes)
+          throw new CutAnswer(
+            `${all.byteLength} of the ${bytes} bytes of an answer`,
+          );
+        return all;
       });
     } catch (error) {
       if (refusedFor(error) === "no object") return null;
@@ -161,38 +172,45 @@ export class Objects {
     }
   }
 
-  /** What has keys that start so, page by page, in the order of their bytes. */
-  async *list(
+  /** Lists the keys that start so, page by page, in the order of their bytes. */
+  list(
     { bucket, key: prefix }: S3Place,
-    { delimiter, most }: { delimiter?: string; most?: number } = {},
+    { delimiter }: { delimiter?: string } = {},
   ): AsyncGenerator<Listed> {
     const { ListObjectsV2Command } = this.sdk;
     const place = { bucket, key: prefix };
-    for (let token: string | undefined; ; ) {
+    return pagesOf<Listed, string>(place, async (token) => {
       const command = new ListObjectsV2Command({
         Bucket: bucket,
         Prefix: prefix,
         Delimiter: delimiter,
-        MaxKeys: most,
         ContinuationToken: token,
       });
       const found = await this.send(place, (client, options) =>
         client.send(command, options),
       );
-      yield {
-        objects: (found.Contents ?? []).map((object) => ({
-          key: object.Key as string,
-          bytes: object.Size ?? 0,
-          etag: object.ETag ?? "",
-          modified: object.LastModified?.getTime() ?? 0,
-        })),
+      const page = {
+        objects: (found.Contents ?? []).map((object) => {
+          const key = object.Key as string;
+          return {
+            key,
+            bytes: sizeOf({ bucket, key }, object.Size),
+            etag: object.ETag ?? "",
+            modified: object.LastModified?.getTime() ?? 0,
+          };
+        }),
         prefixes: (found.CommonPrefixes ?? []).map(
           ({ Prefix }) => Prefix as string,
         ),
       };
-      token = found.NextContinuationToken;
-      if (!found.IsTruncated || !token || most) return;
-    }
+      const names = page.objects.length + page.prefixes.length;
+      return {
+        page,
+        names,
+        next:
+          found.IsTruncated === true && (found.NextContinuationToken || null),
+      };
+    });
   }
 
   /** Removes an object; none is fine too. */
@@ -225,27 +243,41 @@ export class Objects {
     options: { bytes?: number; stop?: AbortSignal | undefined } = {},
   ): Promise<T> {
     const name = s3Name(place.bucket, place.key);
-    return this.#requests.make(name, attempt, options);
+    const { stop = this.stop } = options;
+    return this.requests.make(name, attempt, { ...options, stop });
   }
 
   async #drain(
-    { Body, ContentLength }: GetObjectCommandOutput,
+    { Body }: GetObjectCommandOutput,
     { signal, alive }: Attempt,
     take: (bytes: Uint8Array) => Promise<void>,
   ): Promise<void> {
-    let taken = 0;
     for await (const bytes of Body as AsyncIterable<Uint8Array>) {
       // Left to itself: another attempt is at it.
       if (signal.aborted) return;
       alive();
-      taken += bytes.byteLength;
       await take(bytes);
     }
-    if (ContentLength !== undefined && taken !== ContentLength)
-      throw new CutAnswer(
-        `${taken} of the ${ContentLength} bytes of an answer`,
-      );
   }
+}
+
+/** S3 takes no object of more than 50 TB; more is no size, and could not be handled. */
+const MOST_BYTES = 2 ** 46;
+
+/** @throws ServiceUnavailableError */
+function sizeOf({ bucket, key }: S3Place, bytes: number | undefined): number {
+  if (
+    Number.isInteger(bytes) &&
+    Number(bytes) >= 0 &&
+    Number(bytes) <= MOST_BYTES
+  )
+    return bytes as number;
+  throw new ServiceUnavailableError(
+    s3Name(bucket, key),
+    bytes === undefined || Number.isNaN(bytes)
+      ? "the store does not say how large the object is"
+      : `the store says that the object has ${bytes} bytes, which is no possible size`,
+  );
 }
 
 /** As commands name an object. */

@@ -1,6 +1,6 @@
 import { type FileHandle, open } from "node:fs/promises";
 import type { CompletedPart } from "@aws-sdk/client-s3";
-import { ServiceUnavailableError } from "../../errors.js";
+import { ConfigurationError, ServiceUnavailableError } from "../../errors.js";
 import { pooled } from "../../io/pooled.js";
 import { readFullyAsync } from "../../io/positional-async.js";
 import { type S3Place, s3Name } from "../location.js";
@@ -16,49 +16,90 @@ const MOST_PIECES = 10_000;
 export const PIECES_AT_ONCE = 4;
 /** Uploads from the start where the store gave one up that was complete. */
 const UPLOADS = 3;
+/** For giving up an upload, whose pieces `softjac gc` removes otherwise. */
+const GIVE_UP_MS = 3000;
+
+/** What an upload sends. */
+interface Source {
+  bytes: number;
+  read(start: number, bytes: number): Promise<Uint8Array>;
+}
 
 /** Puts a file of this machine where there is no object. false: one is there, and stays. */
 export async function putFileIfAbsent(
   objects: Objects,
   place: S3Place,
   path: string,
+  pieceBytes = PIECE_BYTES,
 ): Promise<boolean> {
   const file = await open(path);
   try {
     const { size } = await file.stat();
-    if (size <= PIECE_BYTES)
-      return await objects.putIfAbsent(place, await readPiece(file, 0, size));
+    const source: Source = {
+      bytes: size,
+      read: (start, bytes) => readPiece(file, start, bytes),
+    };
+    if (size <= pieceBytes)
+      return await objects.putIfAbsent(place, await source.read(0, size));
     // The end of an upload would tell, after all of it.
     if (await objects.head(place)) return false;
     for (let uploads = 1; ; uploads++) {
-      const put = await uploadIfAbsent(objects, place, file, size);
+      const put = await uploadIfAbsent(objects, place, source, pieceBytes);
       if (put !== "lost") return put === "put";
       if (await objects.head(place)) return false;
-      if (uploads === UPLOADS)
-        throw new ServiceUnavailableError(
-          s3Name(place.bucket, place.key),
-          `expected an upload that stays until it is complete, found it lost (${UPLOADS} times)`,
-        );
+      if (uploads === UPLOADS) throw lost(place);
     }
   } finally {
     await file.close();
   }
 }
 
+/**
+ * Uploads in pieces what stands under a name already.
+ * @throws ConfigurationError where the store puts it: a store may know If-None-Match of PutObject alone
+ */
+export async function refuseReplacing(
+  objects: Objects,
+  place: S3Place,
+  there: Uint8Array,
+): Promise<void> {
+  const source: Source = {
+    bytes: there.byteLength,
+    read: async (start, bytes) => there.subarray(start, start + bytes),
+  };
+  for (let uploads = 1; ; uploads++) {
+    const put = await uploadIfAbsent(objects, place, source, PIECE_BYTES);
+    if (put === "exists") return;
+    if (put === "put")
+      throw new ConfigurationError(
+        `${s3Name(place.bucket, place.key)}: the object store ignores If-None-Match when an upload in pieces ends, so a part of more than 8 MiB could replace another object; use smaller parts (--shard-bytes 4000000) or another store`,
+      );
+    if (uploads === UPLOADS) throw lost(place);
+  }
+}
+
+function lost({ bucket, key }: S3Place): ServiceUnavailableError {
+  return new ServiceUnavailableError(
+    s3Name(bucket, key),
+    `expected an upload that stays until it is complete, found it lost (${UPLOADS} times)`,
+  );
+}
+
 /** `lost`: the store knows nothing of the upload any more; what became of it, the object tells. */
 async function uploadIfAbsent(
   objects: Objects,
   place: S3Place,
-  file: FileHandle,
-  bytes: number,
+  source: Source,
+  pieceBytes: number,
 ): Promise<"put" | "exists" | "lost"> {
   const upload = await startUpload(objects, place);
   try {
-    const parts = await sendPieces(objects, place, upload, file, bytes);
+    const parts = await sendPieces(objects, place, upload, source, pieceBytes);
     await completeUpload(objects, place, upload, parts);
     return "put";
   } catch (error) {
-    await abortUpload(objects, place, upload).catch(() => {});
+    const last = objects.under(AbortSignal.timeout(GIVE_UP_MS));
+    await abortUpload(last, place, upload).catch(() => {});
     if (refusedFor(error) === "condition") return "exists";
     if (refusedFor(error) === "no upload") return "lost";
     throw error;
@@ -83,11 +124,11 @@ async function sendPieces(
   objects: Objects,
   place: S3Place,
   upload: string,
-  file: FileHandle,
-  bytes: number,
+  { bytes, read }: Source,
+  pieceBytes: number,
 ): Promise<CompletedPart[]> {
   const { UploadPartCommand } = objects.sdk;
-  const most = Math.max(PIECE_BYTES, Math.ceil(bytes / MOST_PIECES));
+  const most = Math.max(pieceBytes, Math.ceil(bytes / MOST_PIECES));
   const starts = Array.from(
     { length: Math.ceil(bytes / most) },
     (_, k) => k * most,
@@ -102,7 +143,7 @@ async function sendPieces(
     length: number,
     number: number,
   ): Promise<CompletedPart> {
-    const piece = await readPiece(file, start, length);
+    const piece = await read(start, length);
     const { ETag, ChecksumSHA256 } = await objects.send(
       place,
       (client, options) =>

@@ -1,15 +1,20 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { ServiceUnavailableError } from "../../errors.js";
+import { AbortedError, ServiceUnavailableError } from "../../errors.js";
 import { DEFAULT_REQUEST_TIMEOUT } from "../s3-options.js";
 import { failureOf, NoAnswer, refusal } from "./failures.js";
 
 /** How often a request is made before it is given up: with the pauses between, about 10 s of a store that says no. */
 const TRIES = 8;
-const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 10_000;
 
-/** A connection that carries less is as good as none. */
-const SLOWEST_BYTES_PER_MS = 256;
+/** How long requests may take, and pauses between them. */
+interface Pace {
+  firstPauseMs: number;
+  /** A connection that carries less is as good as none. */
+  slowestBytesPerMs: number;
+}
+
+const PACE: Pace = { firstPauseMs: 100, slowestBytesPerMs: 256 };
 
 export interface Attempt {
   /** Aborted where nothing has come for too long. */
@@ -22,15 +27,18 @@ export interface Attempt {
 export class Requests {
   readonly #timeoutMs: number;
 
-  constructor(requestTimeout = DEFAULT_REQUEST_TIMEOUT) {
+  constructor(
+    requestTimeout = DEFAULT_REQUEST_TIMEOUT,
+    private readonly pace = PACE,
+  ) {
     this.#timeoutMs = 1000 * requestTimeout;
   }
 
   /**
    * @param name what the request is about
    * @param bytes that it sends
-   * @param stop gives it up
-   * @throws what `stop` was aborted with; ServiceUnavailableError where it failed as often as it is made; else an error of ours, with why as its cause
+   * @param stop ends the request, and the pauses between tries
+   * @throws AbortedError once `stop` is aborted; ServiceUnavailableError where every try failed; else an error of ours, with why as its cause
    */
   async make<T>(
     name: string,
@@ -41,11 +49,11 @@ export class Requests {
     }: { bytes?: number; stop?: AbortSignal | undefined } = {},
   ): Promise<T> {
     for (let tries = 1; ; tries++) {
-      stop?.throwIfAborted();
+      if (stop?.aborted) throw new AbortedError({ cause: stop.reason });
       try {
         return await this.#once(attempt, bytes, stop);
       } catch (error) {
-        stop?.throwIfAborted();
+        if (stop?.aborted) throw new AbortedError({ cause: stop.reason });
         const failure = failureOf(error);
         if (!failure) throw error;
         if (!failure.passes) throw refusal(name, failure, error);
@@ -55,7 +63,10 @@ export class Requests {
             `expected an answer of the store, found ${failure.text} (${TRIES} times)`,
             { cause: error },
           );
-        await delay(pauseAfter(tries), undefined, stop && { signal: stop });
+        // Where it is stopped, the next round says so.
+        await delay(pauseAfter(tries, this.pace), undefined, {
+          signal: stop,
+        }).catch(() => {});
       }
     }
   }
@@ -66,23 +77,22 @@ export class Requests {
     stop: AbortSignal | undefined,
   ): Promise<T> {
     const controller = new AbortController();
-    const limit = this.#timeoutMs + bytes / SLOWEST_BYTES_PER_MS;
-    let timer: NodeJS.Timeout | undefined;
-    // The attempt may not listen to the signal; it is left to itself then.
-    const tooLong = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        const error = new NoAnswer(`no byte within ${limit / 1000} s`);
-        controller.abort(error);
-        reject(error);
-      }, limit);
-    });
+    const limit = this.#timeoutMs + bytes / this.pace.slowestBytesPerMs;
     const { signal } = controller;
+    const timer = setTimeout(
+      () => controller.abort(new NoAnswer(`no byte within ${limit / 1000} s`)),
+      limit,
+    );
     const stopped = () => controller.abort(stop?.reason);
     stop?.addEventListener("abort", stopped);
-    const answer = attempt({ signal, alive: () => timer?.refresh() });
+    // The attempt may not listen to the signal; it is left to itself then.
+    const givenUp = new Promise<never>((_, reject) => {
+      signal.addEventListener("abort", () => reject(signal.reason));
+    });
+    const answer = attempt({ signal, alive: () => timer.refresh() });
     answer.catch(() => {});
     try {
-      return await Promise.race([answer, tooLong]);
+      return await Promise.race([answer, givenUp]);
     } finally {
       clearTimeout(timer);
       stop?.removeEventListener("abort", stopped);
@@ -91,7 +101,7 @@ export class Requests {
 }
 
 /** Twice as long each time, and by chance less: those who failed together do not come back together. */
-function pauseAfter(tries: number): number {
-  const most = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (tries - 1));
+function pauseAfter(tries: number, { firstPauseMs }: Pace): number {
+  const most = Math.min(LONGEST_PAUSE_MS, firstPauseMs * 2 ** (tries - 1));
   return most * (0.5 + Math.random() / 2);
 }

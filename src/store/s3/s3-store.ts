@@ -1,15 +1,15 @@
 import { createHash } from "node:crypto";
-import { readdir, rm } from "node:fs/promises";
+import { readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pooled } from "../../io/pooled.js";
 import { isAlive, processMark } from "../../io/process-mark.js";
 import { randomHex } from "../../io/random-name.js";
 import { s3Place } from "../location.js";
-import type { S3Options } from "../s3-options.js";
+import type { S3Access } from "../s3-options.js";
 import type { Store, Stored } from "../store.js";
 import { type Listed, type Objects, openObjects } from "./objects.js";
-import { putFileIfAbsent } from "./put-file.js";
+import { PIECE_BYTES, putFileIfAbsent, refuseReplacing } from "./put-file.js";
 
 /** Of the names of temporary files. */
 const PREFIX = "softjac-";
@@ -18,7 +18,7 @@ const PREFIX = "softjac-";
 const REQUESTS_AT_ONCE = 16;
 
 /** @throws ConfigurationError, UsageError */
-export async function openS3Store(options: S3Options): Promise<S3Store> {
+export async function openS3Store(options: S3Access): Promise<S3Store> {
   return new S3Store(await openObjects(options));
 }
 
@@ -27,6 +27,8 @@ export async function openS3Store(options: S3Options): Promise<S3Store> {
  * An object is never replaced: whatever is put, is put where nothing is.
  */
 export class S3Store implements Store {
+  #uploadsChecked: Promise<void> | null = null;
+
   constructor(readonly objects: Objects) {}
 
   async stat(name: string): Promise<Stored | null> {
@@ -79,6 +81,23 @@ export class S3Store implements Store {
 
   putIfAbsent(name: string, bytes: Uint8Array): Promise<boolean> {
     return this.objects.putIfAbsent(s3Place(name), bytes);
+  }
+
+  async checkUploads(
+    file: string,
+    name: string,
+    there: Uint8Array,
+  ): Promise<void> {
+    if ((await stat(file)).size <= PIECE_BYTES) return;
+    this.#uploadsChecked ??= refuseReplacing(
+      this.objects,
+      s3Place(name),
+      there,
+    ).catch((error) => {
+      this.#uploadsChecked = null;
+      throw error;
+    });
+    await this.#uploadsChecked;
   }
 
   async publish(file: string, name: string): Promise<boolean> {

@@ -53,7 +53,6 @@ export class StagedObject {
     const requests = requestsFor(this.present.missing(ranges));
     const { etag } = this.state;
     await pooled(requests, REQUESTS_AT_ONCE, async (range) => {
-      signal?.throwIfAborted();
       await this.objects.readRange(
         this.place,
         { ...range, etag },

@@ -1,6 +1,7 @@
 import type { S3Place } from "../location.js";
 import { refusedFor } from "./failures.js";
 import { names, type Objects } from "./objects.js";
+import { pagesOf } from "./pages.js";
 
 /** An upload in pieces that was started and has not ended: its pieces are kept, and paid for, until it is. */
 export interface Upload extends S3Place {
@@ -15,32 +16,37 @@ export async function uploadsUnder(
   { bucket, key: prefix }: S3Place,
 ): Promise<Upload[]> {
   const { ListMultipartUploadsCommand } = objects.sdk;
+  const place = { bucket, key: prefix };
   const uploads: Upload[] = [];
-  for (let next: { KeyMarker?: string; UploadIdMarker?: string } = {}; ; ) {
+  const pages = pagesOf<
+    Upload[],
+    { KeyMarker: string; UploadIdMarker?: string }
+  >(place, async (after) => {
     const command = new ListMultipartUploadsCommand({
       Bucket: bucket,
       Prefix: prefix,
-      ...next,
+      ...after,
     });
-    const found = await objects.send(
-      { bucket, key: prefix },
-      (client, options) => client.send(command, options),
+    const found = await objects.send(place, (client, options) =>
+      client.send(command, options),
     );
-    for (const { Key, UploadId, Initiated } of found.Uploads ?? [])
-      uploads.push({
-        bucket,
-        key: Key as string,
-        id: UploadId as string,
-        started: Initiated?.getTime() ?? 0,
-      });
-    if (!found.IsTruncated || !found.NextKeyMarker) return uploads;
-    next = {
-      KeyMarker: found.NextKeyMarker,
-      ...(found.NextUploadIdMarker && {
-        UploadIdMarker: found.NextUploadIdMarker,
-      }),
-    };
-  }
+    const page = (found.Uploads ?? []).map(({ Key, UploadId, Initiated }) => ({
+      bucket,
+      key: Key as string,
+      id: UploadId as string,
+      started: Initiated?.getTime() ?? 0,
+    }));
+    const { IsTruncated, NextKeyMarker, NextUploadIdMarker } = found;
+    const next = NextKeyMarker
+      ? {
+          KeyMarker: NextKeyMarker,
+          ...(NextUploadIdMarker && { UploadIdMarker: NextUploadIdMarker }),
+        }
+      : null;
+    return { page, names: page.length, next: IsTruncated === true && next };
+  });
+  for await (const page of pages) uploads.push(...page);
+  return uploads;
 }
 
 /** Ends an upload without an object; one that has ended is fine too. */

@@ -12,6 +12,8 @@ export const FAULTS = [
   /** The store has too much to do. */
   "503",
   "500",
+  /** A proxy before the store cannot reach it, and says so in HTML. */
+  "502",
   /** Another is at the same object. */
   "409",
   /** The connection ends before the store has heard of it, or after it has done it. */
@@ -21,6 +23,8 @@ export const FAULTS = [
   "late",
   /** Half of the answer comes. */
   "cut",
+  /** The same, in chunks of which the last says that all has come. */
+  "short",
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
@@ -85,9 +89,9 @@ export class FaultProxy {
     const fault = this.#faultOf({ method, url });
     request.on("error", () => {});
     response.on("error", () => {});
-    if (fault === "503" || fault === "500" || fault === "409") {
+    if (fault && fault in ERRORS) {
       request.resume();
-      request.on("end", () => refuse(response, fault));
+      request.on("end", () => refuse(response, fault as keyof typeof ERRORS));
       return;
     }
     if (fault === "reset before") {
@@ -102,6 +106,7 @@ export class FaultProxy {
           answer.resume();
           answer.on("end", () => request.socket.destroy());
         } else if (fault === "late") answer.resume();
+        else if (fault === "short") passHalf(answer, response);
         else passAnswer(answer, response, fault === "cut");
       },
     );
@@ -110,19 +115,37 @@ export class FaultProxy {
   }
 }
 
+const xml = (code: string) =>
+  `<?xml version="1.0"?><Error><Code>${code}</Code><Message>.</Message></Error>`;
 const ERRORS = {
-  "503": "SlowDown",
-  "500": "InternalError",
-  "409": "ConditionalRequestConflict",
+  "503": xml("SlowDown"),
+  "500": xml("InternalError"),
+  "409": xml("ConditionalRequestConflict"),
+  "502": "<html><head><title>502</title></head><body>Bad <br> Gateway</html>",
 };
 
 function refuse(response: ServerResponse, fault: keyof typeof ERRORS): void {
-  const text = `<?xml version="1.0"?><Error><Code>${ERRORS[fault]}</Code><Message>.</Message></Error>`;
+  const text = ERRORS[fault];
   response.writeHead(Number(fault), {
-    "content-type": "application/xml",
+    "content-type": fault === "502" ? "text/html" : "application/xml",
     "content-length": text.length,
   });
   response.end(text);
+}
+
+function passHalf(answer: IncomingMessage, response: ServerResponse): void {
+  const pieces: Buffer[] = [];
+  answer.on("data", (piece) => pieces.push(piece));
+  answer.on("end", () => {
+    const { "content-length": length, ...headers } = answer.headers;
+    const body = Buffer.concat(pieces);
+    const isCut = body.byteLength > 0;
+    response.writeHead(
+      answer.statusCode ?? 500,
+      isCut ? headers : answer.headers,
+    );
+    response.end(body.subarray(0, body.byteLength >> 1));
+  });
 }
 
 function passAnswer(

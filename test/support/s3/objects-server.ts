@@ -47,8 +47,11 @@ export class ObjectsServer {
   readonly served: Served[] = [];
   /** Names per list at most. */
   pageSize = 1000;
-  /** A server that puts wherever it is told to. */
-  ignoresConditions = false;
+  /** A server that puts wherever it is told to, or does so at the end of uploads in pieces alone. */
+  ignoresConditions: boolean | "uploads" = false;
+  /** Changes the text of a listing before it is sent. */
+  changeListing: ((xml: string, query: URLSearchParams) => string) | null =
+    null;
   readonly #server = createServer((request, response) => {
     this.#serve(request, response).catch(() => response.destroy());
   });
@@ -135,12 +138,14 @@ export class ObjectsServer {
     if (request.method !== "GET") throw new S3Failure(405, "MethodNotAllowed");
     if (searchParams.has("uploads")) {
       const prefix = searchParams.get("prefix") ?? "";
-      answer(200, XML, this.uploads.listXml(bucket, prefix));
+      const uploads = this.uploads.listXml(bucket, prefix);
+      answer(200, XML, this.changeListing?.(uploads, searchParams) ?? uploads);
       return;
     }
     if (searchParams.get("list-type") !== "2")
       throw new S3Failure(501, "NotImplemented");
-    answer(200, XML, listingXml(objects, searchParams, this.pageSize));
+    const listing = listingXml(objects, searchParams, this.pageSize);
+    answer(200, XML, this.changeListing?.(listing, searchParams) ?? listing);
   }
 
   #ofObject({ request, key, body, objects, answer }: Call): void {
@@ -209,7 +214,8 @@ export class ObjectsServer {
       this.uploads.end(id);
       answer(204);
     } else if (request.method === "POST") {
-      this.#checkPut(request.headers, objects.get(key));
+      if (this.ignoresConditions !== "uploads")
+        this.#checkPut(request.headers, objects.get(key));
       const { bytes, etag } = this.uploads.complete(upload, body.toString());
       objects.set(key, { bytes, etag, modified: upload.started });
       this.uploads.end(id);
@@ -225,7 +231,7 @@ export class ObjectsServer {
     headers: IncomingMessage["headers"],
     found: StoredObject | undefined,
   ): void {
-    if (this.ignoresConditions) return;
+    if (this.ignoresConditions === true) return;
     if (headers["if-none-match"] === "*" && found)
       throw new S3Failure(412, "PreconditionFailed");
     if (headers["if-match"] && headers["if-match"] !== found?.etag)

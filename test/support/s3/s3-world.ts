@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll } from "vitest";
 import { CLI } from "../../cli/support.js";
 import { FaultProxy } from "./fault-proxy.js";
@@ -33,6 +34,9 @@ export interface Ended {
 }
 
 export const BUCKET = "logits";
+
+/** NODE_OPTIONS of a command that is to give a store up quickly. */
+export const QUICK_PAUSES = `--import ${fileURLToPath(new URL("quick-pauses.mjs", import.meta.url))}`;
 
 export async function s3World(): Promise<S3World> {
   const server = new ObjectsServer();

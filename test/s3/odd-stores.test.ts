@@ -1,0 +1,264 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, describe, expect, test } from "vitest";
+import { InPlacePublication } from "../../src/dataset/in-place-publication.js";
+import { runFolders } from "../../src/dataset/names.js";
+import { encodeJson } from "../../src/dataset/records.js";
+import { openStore } from "../../src/store/open-store.js";
+import { pagesOf } from "../../src/store/s3/pages.js";
+import { built } from "../support/built.js";
+import { workDirectory } from "../support/logits-input.js";
+import { BUCKET, s3World } from "../support/s3/s3-world.js";
+
+// Stores that answer what no store should: one sentence, the right exit code, and an end.
+
+const at = workDirectory();
+const folder = at("logits");
+mkdirSync(folder);
+for (const name of ["a", "b", "c"])
+  await built.generate({
+    output: join(folder, `${name}.arrow`),
+    rows: 20,
+    classes: 4,
+  });
+const world = await s3World();
+const { server, softjac } = world;
+world.upload(folder, "in");
+const inputs = `s3://${BUCKET}/in/`;
+let names = 0;
+const output = () => `s3://${BUCKET}/out-${names++}/`;
+
+afterEach(() => {
+  server.changeListing = null;
+  server.ignoresConditions = false;
+  server.pageSize = 1000;
+});
+
+const { endpoint } = world;
+const run = (more = {}) =>
+  built.runDataset({ inputs: [inputs], output: output(), endpoint, ...more });
+
+async function expectUnavailable(
+  work: Promise<unknown>,
+  message: string,
+): Promise<void> {
+  await expect(work).rejects.toMatchObject({
+    code: "ERR_SERVICE_UNAVAILABLE",
+    message,
+  });
+}
+
+const goesOn = (next: string) => (xml: string) =>
+  xml
+    .replace("<IsTruncated>false", `<IsTruncated>true`)
+    .replace("</IsTruncated>", `</IsTruncated>${next}`);
+
+describe("a listing that does not end", () => {
+  const repeated =
+    "the store repeats a continuation token, so its listing would never end";
+
+  test.each([
+    [
+      "the same token",
+      "<NextContinuationToken>x</NextContinuationToken>",
+      repeated,
+    ],
+    [
+      "no token",
+      "",
+      "the store says that its listing goes on, but gives no continuation token",
+    ],
+  ])("%s: every call that lists says so", async (_, next, found) => {
+    const made = output().slice(0, -1);
+    await run({ output: made });
+    server.changeListing = (xml, query) =>
+      query.has("uploads") ? xml : goesOn(next)(xml);
+    const at = { output: made, endpoint };
+    await expectUnavailable(run(), `${inputs}: ${found}`);
+    await expectUnavailable(
+      built.datasetStatus(at),
+      `${made}/_commits/input-: ${found}`,
+    );
+    await expectUnavailable(built.removeLeftovers(at), `${made}/: ${found}`);
+  });
+
+  test("tokens in a circle: 69", async () => {
+    server.changeListing = (xml, query) =>
+      goesOn(
+        `<NextContinuationToken>${query.get("continuation-token") === "x" ? "y" : "x"}</NextContinuationToken>`,
+      )(xml);
+    const { status, stderr } = await softjac(["run", inputs, "-o", output()]);
+    expect(stderr).toBe(`softjac: ${inputs}: ${repeated}\n`);
+    expect(status).toBe(69);
+  });
+
+  test("uploads whose markers repeat", async () => {
+    const out = output().slice(0, -1);
+    server.changeListing = (xml, query) =>
+      query.has("uploads")
+        ? goesOn("<NextKeyMarker>k</NextKeyMarker>")(xml)
+        : xml;
+    await expectUnavailable(
+      built.removeLeftovers({ output: out, endpoint }),
+      `${out}/: ${repeated}`,
+    );
+  });
+
+  test.each([
+    ["pages", 0],
+    ["names", 7],
+  ])("more %s than a listing may have", async (_, each) => {
+    let asked = 0;
+    const ask = async () => ({ page: each, names: each, next: asked++ });
+    const place = { bucket: BUCKET, key: "in/" };
+    const pages = pagesOf(place, ask, { mostNames: 69, mostPages: 20 });
+    let total = 0;
+    await expect(async () => {
+      for await (const page of pages) total += page;
+    }).rejects.toThrow(
+      `s3://${BUCKET}/in/: the store lists more than 69 names, or 20 pages; use a longer prefix`,
+    );
+    expect(total).toBe(each * 9);
+  });
+});
+
+describe("an object without a possible size", () => {
+  test.each([
+    ["-5", "says that the object has -5 bytes, which is no possible size"],
+    [
+      `${2n ** 62n}`,
+      "says that the object has 4611686018427388000 bytes, which is no possible size",
+    ],
+    [
+      `${2n ** 52n}`,
+      "says that the object has 4503599627370496 bytes, which is no possible size",
+    ],
+    ["", "does not say how large the object is"],
+    ["abc", "does not say how large the object is"],
+  ])("%j", async (size, found) => {
+    server.changeListing = (xml) =>
+      xml.replace(/<Size>\d+<\/Size>/, size && `<Size>${size}</Size>`);
+    const sentence = `s3://${BUCKET}/in/a.arrow: the store ${found}`;
+    await expectUnavailable(run(), sentence);
+    await expectUnavailable(run({ keepGoing: true }), sentence);
+  });
+});
+
+test("a store that replaces objects at the end of uploads in pieces is found out before a large part is sent", async () => {
+  const large = at("large");
+  mkdirSync(large);
+  const file = join(large, "a.arrow");
+  await built.generate({ output: file, rows: 1000, classes: 50 });
+  const shards = { inputs: [large], layout: "bsr" } as const;
+  // A store that honours it: one try for all parts, and nothing of it is left.
+  const before = server.served.length;
+  const sound = output();
+  await run({ ...shards, shardRows: 500, output: sound });
+  const plan = `${sound.split("/").at(-2)}/_plan.json`;
+  const tries = server.served
+    .slice(before)
+    .filter(({ key, query }) => key === plan && query.has("uploadId"));
+  expect(tries.map(({ method, status }) => [method, status])).toEqual([
+    ["PUT", 200],
+    ["POST", 412],
+    ["DELETE", 204],
+  ]);
+  expect(server.uploads.count).toBe(0);
+
+  server.ignoresConditions = "uploads";
+  const bad = output();
+  const prefix = bad.split("/").at(-2) as string;
+  const args = ["run", large, "-o", bad, "--layout", "bsr"];
+  const { status, stderr } = await softjac(args);
+  expect(stderr).toBe(
+    `softjac: ${bad}_plan.json: the object store ignores If-None-Match when an upload in pieces ends, so a part of more than 8 MiB could replace another object; use smaller parts (--shard-bytes 4000000) or another store\n`,
+  );
+  expect(status).toBe(78);
+  expect([...world.under(prefix).keys()]).toEqual(["_plan.json"]);
+  // Small parts need no uploads in pieces.
+  await run({ ...shards, shardRows: 100 });
+});
+
+describe("a signal ends a command whose requests hang", () => {
+  /** Stops a command once a request has come that gets no answer, as no other does from then on. */
+  async function stopped(
+    args: readonly string[],
+    of: (request: { method: string; url: string }) => boolean,
+  ): Promise<{ status: number | null; stderr: string }> {
+    let running: ReturnType<typeof softjac> | null = null;
+    world.proxy.befalling = {
+      ...{ fault: "late", turn: 1, times: Number.POSITIVE_INFINITY, of },
+      onFault: () => running?.kill("SIGTERM"),
+    };
+    const env = { AWS_ENDPOINT_URL: world.proxy.url };
+    running = softjac([...args, "--request-timeout", "3600"], env);
+    const ended = await running;
+    world.proxy.befalling = null;
+    return ended;
+  }
+
+  test("143 where nothing is done: listing, planning, finalize, status, gc, wait", async () => {
+    const planned = output();
+    const plan = ["plan", inputs, "-o", planned, "--shard-rows", "20"];
+    expect((await softjac(plan)).status).toBe(0);
+    for (const args of [
+      ["run", inputs, "-o", output()],
+      ["run", inputs, "-o", output(), "--dry-run"],
+      ["plan", inputs, "-o", output()],
+      ["run-shard", "-o", planned],
+      ["finalize", planned],
+      ["status", planned],
+      ["gc", planned],
+      ["wait", planned],
+    ]) {
+      const ended = await stopped(args, () => true);
+      expect(ended.status, `${args}: ${ended.stderr}`).toBe(143);
+    }
+    const head = await stopped(["run", inputs, "-o", output()], ({ url }) =>
+      url.includes("/in/b.arrow"),
+    );
+    expect(head.status, head.stderr).toBe(143);
+  });
+
+  test.each([
+    ["a part", /PUT .*\/part-00001/],
+    ["a record", /PUT .*_commits\/00001/],
+    ["the manifest", /PUT .*_manifest/],
+  ])("75 after --grace where %s is not put", async (_, pattern) => {
+    const out = output();
+    const args = ["run", inputs, "-o", out, "--threads", "1", "--grace", "2"];
+    const { status, stderr } = await stopped(args, ({ method, url }) =>
+      pattern.test(`${method} ${url}`),
+    );
+    expect(stderr).toMatch(
+      /stopped with [123] of 3 parts done, which are kept: the same command goes on\n$/,
+    );
+    expect(status).toBe(75);
+    await run({ output: out });
+  });
+});
+
+test("a _SUCCESS with other bytes is no end of this run", async () => {
+  const out = output().slice(0, -1);
+  const prefix = out.slice(`s3://${BUCKET}/`.length);
+  const fingerprint = "0123456789abcdef";
+  const put = (name: string, value: object) =>
+    server.put(BUCKET, `${prefix}/${name}`, encodeJson(value));
+  put("_plan.json", { fingerprint });
+  put("_SUCCESS", { fingerprint, manifest: "other" });
+  const publication = new InPlacePublication(
+    await openStore(out, { endpoint }),
+    runFolders(out, fingerprint),
+    fingerprint,
+  );
+  const success = encodeJson({ fingerprint, manifest: "ours" });
+  await expect(
+    publication.put(success, { overwrite: false }),
+  ).rejects.toMatchObject({
+    code: "ERR_INTERNAL",
+    message: `${out}/_SUCCESS: expected the same bytes from every process, found others`,
+  });
+  await publication.put(encodeJson({ fingerprint, manifest: "other" }), {
+    overwrite: false,
+  });
+});
