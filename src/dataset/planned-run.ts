@@ -65,7 +65,7 @@ async function readPlan(
 /** How many parts are recorded of the runs under way for an output, whichever they are. */
 export async function savedParts(
   output: string,
-  s3: S3Options,
+  s3: S3Access,
 ): Promise<number> {
   const out = resolveLocation(output);
   const store = await openStore(out, s3);

@@ -74,7 +74,7 @@ function commandsOf(name: string): string[] {
   const text = readFileSync(join(examples, name), "utf8");
   return [
     ...text.matchAll(
-      /(?:&& |ExecStart=\S*\/|exec (?:npx --yes )?)(softjac [^\n"]*)/g,
+      /(?:&& |ExecStart=\S*\/|exec (?:node_modules\/\.bin\/)?)(softjac [^\n"]*)/g,
     ),
   ].map(([, line]) =>
     (line as string)

@@ -1,12 +1,15 @@
-// Loaded before the command: its threads hang, die or dawdle when they read. THREADS_DO: hang, block (in the system, opening the pipe THREADS_PIPE), exit, wait, throw, kill (the
-// process) or oom; THREADS_AT: the file that they do it in ends with this; THREADS_ONCE: a file that is made by the first to do it, who is the last.
+// Loaded before the command: its threads hang, die or dawdle when they read. Each says so once on standard error.
+// THREADS_DO: hang, block (in the system, opening the pipe THREADS_PIPE), exit, wait, throw, kill (the process) or oom;
+// THREADS_AT: the end of the name of the file that they do it in; THREADS_ONCE: a file that the first to do it makes, so
+// that no other does.
 import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import { isMainThread } from "node:worker_threads";
 
 const { THREADS_DO, THREADS_AT, THREADS_ONCE, THREADS_PIPE } = process.env;
 const forEver = new Int32Array(new SharedArrayBuffer(4));
-const { readSync } = fs;
+const { readSync, writeSync } = fs;
+let isSaid = false;
 
 function isTurn(fd) {
   if (!fs.readlinkSync(`/proc/self/fd/${fd}`).endsWith(THREADS_AT))
@@ -23,6 +26,8 @@ function isTurn(fd) {
 if (!isMainThread) {
   fs.readSync = (...args) => {
     if (isTurn(args[0])) {
+      if (!isSaid) writeSync(2, `threads-that: ${THREADS_DO}\n`);
+      isSaid = true;
       if (THREADS_DO === "exit") process.exit(3);
       if (THREADS_DO === "block") fs.openSync(THREADS_PIPE, "r");
       if (THREADS_DO === "throw") throw new Error("thrown by the test");

@@ -82,7 +82,7 @@ test.each([
   const cwd = folderOfLogits(name.replace("/", "-"));
   const text = readFileSync(join(root, "examples", name), "utf8");
   const commands = [
-    ...text.matchAll(/exec npx (softjac [^"\n]*)"?/g),
+    ...text.matchAll(/exec node_modules\/\.bin\/(softjac [^"\n]*)"?/g),
     ...(expected.length > 1 ? [] : text.matchAll(/^# +(softjac .*)$/gm)),
   ].flatMap(([, line]) => (line as string).split(" && "));
   const bin = join(cwd, "bin");

@@ -43,7 +43,17 @@ export function start(
     "--import",
     fileURLToPath(new URL(name, import.meta.url)),
   ]);
-  const child = spawn(process.execPath, [...imports, cli, ...args], {
+  return startProgram(process.execPath, [...imports, cli, ...args], env, cwd);
+}
+
+/** Starts any program in the same way. */
+export function startProgram(
+  program: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  cwd?: string,
+): Started {
+  const child = spawn(program, args, {
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
     ...(cwd && { cwd }),

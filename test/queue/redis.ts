@@ -16,6 +16,9 @@ export interface TestRedis {
   client: Redis;
   /** Ends it, by SIGKILL or as it likes to end. */
   stop(signal: "SIGKILL" | "SIGTERM"): Promise<void>;
+  /** Keeps it from answering, and lets it go on. */
+  pause(): void;
+  resume(): void;
   /** On the same port, with the same folder. */
   start(): Promise<void>;
 }
@@ -36,7 +39,9 @@ export async function startRedis(...more: string[]): Promise<TestRedis> {
   const port = await freePort();
   const folder = mkdtempSync(join(tmpdir(), "softjac-redis-"));
   let child: ChildProcess | null = null;
+  const password = more[more.indexOf("--requirepass") + 1];
   const client = new Redis(port, {
+    ...(more.includes("--requirepass") && { password }),
     lazyConnect: true,
     maxRetriesPerRequest: null,
     retryStrategy: () => 50,
@@ -59,6 +64,8 @@ export async function startRedis(...more: string[]): Promise<TestRedis> {
       if (client.status === "wait") await client.connect().catch(() => {});
       await client.ping();
     },
+    pause: () => child?.kill("SIGSTOP"),
+    resume: () => child?.kill("SIGCONT"),
     async stop(signal) {
       if (!child || child.exitCode !== null || child.signalCode !== null)
         return;
