@@ -14,6 +14,8 @@ interface Scheduler {
   /** First number and step; 0 and 1 unless the environment says so. */
   first?: string | 0 | 1;
   step?: string;
+  /** The variable with the last task's number. */
+  last?: string;
   /** The variable with the number of tasks; null: it has none, `--shard-count` must say it. */
   count: string | null;
 }
@@ -25,6 +27,7 @@ const SCHEDULERS: readonly Scheduler[] = [
     variable: "SLURM_ARRAY_TASK_ID",
     first: "SLURM_ARRAY_TASK_MIN",
     step: "SLURM_ARRAY_TASK_STEP",
+    last: "SLURM_ARRAY_TASK_MAX",
     count: "SLURM_ARRAY_TASK_COUNT",
   },
   {
@@ -84,6 +87,7 @@ export function arrayTask(
     typeof first === "number" ? first : (wholeNumberOr(env, first) ?? 0);
   const stride = (step && wholeNumberOr(env, step)) || 1;
   const index = (task - start) / stride;
+  refuseGaps(env, scheduler, start, stride);
   const tasks =
     count ?? (scheduler.count ? wholeNumber(env, scheduler.count) : undefined);
   if (tasks === undefined)
@@ -95,6 +99,22 @@ export function arrayTask(
       `${variable}: expected one of ${tasks} tasks from ${start} on${stride > 1 ? ` in steps of ${stride}` : ""}, found ${task}`,
     );
   return { index, count: tasks };
+}
+
+/** Tasks of an array with gaps, as of `--array=3,7`, cannot know their places among those of the whole one. */
+function refuseGaps(
+  env: Readonly<Record<string, string | undefined>>,
+  { variable, last, count }: Scheduler,
+  start: number,
+  stride: number,
+): void {
+  const end = last ? wholeNumberOr(env, last) : null;
+  const tasks = count ? wholeNumberOr(env, count) : null;
+  if (end === null || tasks === null || (end - start) / stride + 1 === tasks)
+    return;
+  throw new ConfigurationError(
+    `${variable}: this array has ${tasks} tasks between ${start} and ${end}, so it has gaps; resubmit the whole array: finished shards are left as they are`,
+  );
 }
 
 function wholeNumberOr(

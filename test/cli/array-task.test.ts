@@ -104,6 +104,18 @@ test.each<[string, Env, number | undefined, string]>([
     undefined,
     "in steps of 10, found 15",
   ],
+  ...["3", "7"].map((id): [string, Env, number | undefined, string] => [
+    `task ${id} of --array=3,7`,
+    {
+      SLURM_ARRAY_TASK_ID: id,
+      SLURM_ARRAY_TASK_MIN: "3",
+      SLURM_ARRAY_TASK_MAX: "7",
+      SLURM_ARRAY_TASK_STEP: "1",
+      SLURM_ARRAY_TASK_COUNT: "2",
+    },
+    undefined,
+    "SLURM_ARRAY_TASK_ID: this array has 2 tasks between 3 and 7, so it has gaps; resubmit the whole array: finished shards are left as they are",
+  ]),
 ])("refused: %s", (_, env, count, message) => {
   expect(() => arrayTask(env, count)).toThrow(message);
 });
