@@ -279,7 +279,7 @@ export class PartsFailedError extends SoftjacError {
       .map(({ part, error }) => `${part}: ${error}`);
     if (failed.length > 3) shown.push("…");
     super(
-      `${output}: expected ${shards} parts, found ${failed.length} that failed: ${shown.join("; ")}`,
+      `${output}: expected ${shards} parts, found ${failed.length} that failed: ${shown.join("; ")} (softjac submit tries them again)`,
     );
   }
 }

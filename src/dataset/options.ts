@@ -219,8 +219,21 @@ export function resolveDataset(options: DatasetOptions): ResolvedDataset {
   });
 }
 
+/**
+ * The options of a part of a dataset, whoever makes it.
+ * @param own those of the process that makes it, which do not change bytes
+ */
+export function optionsOfParts(
+  options: BytesOptions,
+  own: Partial<RunOptions>,
+  output: string,
+): (input: string) => ResolvedOptions {
+  const run = { ...runOptionsOf(options), ...own, output };
+  return (input) => partOptions(resolveOptions({ ...run, input }));
+}
+
 /** A part that is sent elsewhere need not be durable here. */
-export function partOptions(options: ResolvedOptions): ResolvedOptions {
+function partOptions(options: ResolvedOptions): ResolvedOptions {
   return isS3(options.output) ? { ...options, sync: false } : options;
 }
 
@@ -286,7 +299,7 @@ export function bytesOptions(options: ResolvedOptions): BytesOptions {
 }
 
 /** Turns resolved options back into the options of a call. */
-export function runOptionsOf({
+function runOptionsOf({
   inputs,
   threshold,
   ...options

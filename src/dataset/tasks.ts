@@ -5,7 +5,7 @@ import {
   checkValue,
 } from "../check-options.js";
 import { IncompleteError, InputsLeftOutError, UsageError } from "../errors.js";
-import { type RunOptions, resolveOptions } from "../options.js";
+import type { RunOptions } from "../options.js";
 import type { OptionSpec } from "../options-table.js";
 import { Crew } from "../pool/crew.js";
 import { type S3Options, s3OptionsOf } from "../store/s3-options.js";
@@ -15,18 +15,19 @@ import {
   TASK_OPTIONS,
 } from "./command-options.js";
 import { computeShards } from "./compute-shards.js";
-import type { DatasetReport } from "./dataset-report.js";
+import type { DatasetReport, DatasetReportBuilder } from "./dataset-report.js";
 import type { DatasetHooks } from "./events.js";
 import {
   type DatasetOptions,
-  partOptions,
+  optionsOfParts,
+  type ResolvedDataset,
   resolveDataset,
   resolveWork,
-  runOptionsOf,
 } from "./options.js";
 import { planRunOver } from "./plan-run-over.js";
 import { openPlannedRun } from "./planned-run.js";
 import { reported } from "./reported.js";
+import type { Stopping } from "./stopping.js";
 import { onDataset } from "./system-errors.js";
 import { verifyPublished } from "./verify-published.js";
 
@@ -44,17 +45,28 @@ export async function planDataset(
   checkHooks(hooks);
   const dataset = resolveDataset(options);
   const { output, work } = dataset;
-  return reported({ output, limits: work, hooks }, async (report, stopping) => {
-    const { run } = await stopping.watched((alive) =>
-      planRunOver(dataset, { ...hooks, signal: stopping.soon, alive }),
-    );
-    report.planned(run.plan);
-    return onDataset(output, async () => {
-      const isNew = await run.begin(dataset);
-      if (isNew) report.found(await run.missing(), []);
-      report.leftOut(await run.leftOut());
-      return report.finish(isNew ? "planned" : "done already");
-    });
+  return reported({ output, limits: work, hooks }, (report, stopping) =>
+    planUnder(dataset, hooks, report, stopping),
+  );
+}
+
+/** The same as a step of a call that is reported. */
+export async function planUnder(
+  dataset: ResolvedDataset,
+  hooks: DatasetHooks,
+  report: DatasetReportBuilder,
+  stopping: Stopping,
+): Promise<DatasetReport> {
+  const { soon: signal, now } = stopping;
+  const { run } = await stopping.watched((alive) =>
+    planRunOver(dataset, { ...hooks, signal, now, alive }),
+  );
+  report.planned(run.plan);
+  return onDataset(dataset.output, async () => {
+    const isNew = await run.begin(dataset);
+    if (isNew) report.found(await run.missing(), []);
+    report.leftOut(await run.leftOut());
+    return report.finish(isNew ? "planned" : "done already");
   });
 }
 
@@ -123,10 +135,11 @@ export async function runShards(
     requestTimeout,
     ...own
   } = options;
-  const s3 = { endpoint, region, requestTimeout };
   const isOfTask = tasksShards({ shardIndex, shardCount });
   const work = resolveWork({ keepGoing, grace, timeLimit, stallTimeout });
   return reported({ output, limits: work, hooks }, async (report, stopping) => {
+    const signal = stopping.now;
+    const s3 = { endpoint, region, requestTimeout, signal };
     const planned = await openPlannedRun(output, fingerprint, s3);
     const { run } = planned;
     report.planned(run.plan);
@@ -134,15 +147,7 @@ export async function runShards(
     refuseBeyond(select, run.shards);
     const isWanted = (shard: number) =>
       isOfTask(shard) && (chosen?.has(shard) ?? true);
-    const of = (input: string) =>
-      partOptions(
-        resolveOptions({
-          ...runOptionsOf(run.plan.of.options),
-          ...own,
-          input,
-          output,
-        }),
-      );
+    const of = optionsOfParts(run.plan.of.options, own, output);
     return onDataset(output, async () => {
       if (await run.isPublished()) {
         const how = { ...work, of, s3, limit };
@@ -244,7 +249,7 @@ export async function finalizeDataset(
     allowMissing = false,
   } = options;
   return reported({ output, hooks }, async (report, stopping) => {
-    const s3 = s3OptionsOf(options);
+    const s3 = { ...s3OptionsOf(options), signal: stopping.now };
     const planned = await openPlannedRun(output, fingerprint, s3);
     const { run } = planned;
     report.planned(run.plan);
@@ -290,11 +295,14 @@ export interface DatasetStatus {
 /** @throws PlanMissingError */
 export async function datasetStatus(
   options: StatusOptions,
+  { signal }: Pick<DatasetHooks, "signal"> = {},
 ): Promise<DatasetStatus> {
   checkAll(options, STATUS_OPTIONS);
   const { output, run: fingerprint } = options;
-  const s3 = s3OptionsOf(options);
-  const { run } = await openPlannedRun(output, fingerprint, s3);
+  const { run } = await openPlannedRun(output, fingerprint, {
+    ...s3OptionsOf(options),
+    signal,
+  });
   const isPublished = await run.isPublished();
   const { missing, damaged, faults } = await run.inspect();
   const { of } = run.plan;

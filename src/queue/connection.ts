@@ -1,5 +1,10 @@
 import type { Redis } from "ioredis";
-import { PermissionError, ServiceUnavailableError } from "../errors.js";
+import {
+  AbortedError,
+  ConfigurationError,
+  PermissionError,
+  ServiceUnavailableError,
+} from "../errors.js";
 import type { QueuePackages } from "./packages.js";
 import type { QueueAddress } from "./queue-address.js";
 
@@ -17,21 +22,26 @@ export interface Connection {
 interface ConnectOptions {
   /** For the first connection. */
   seconds: number;
-  /** Calls wait for a Redis that has gone, however long; else they fail after some 15 s. */
+  /** Calls wait for a Redis that has gone, however long; else they fail after ANSWER_SECONDS or a few tries to connect. */
   waits: boolean;
+  /** Ends the first connection. */
+  signal?: AbortSignal | undefined;
 }
+
+/** A Redis that is held up for longer is as good as gone. */
+export const ANSWER_SECONDS = 15;
 
 /** What needs no second try. */
 const REFUSED = /^(?:WRONGPASS|NOAUTH|NOPERM|ERR AUTH|ERR invalid password)/;
 
 /**
  * Connects to the Redis of a queue, trying again for so many seconds.
- * @throws ServiceUnavailableError, PermissionError
+ * @throws ServiceUnavailableError, PermissionError, ConfigurationError for a node of a cluster, AbortedError
  */
 export async function connect(
   { ioredis }: Pick<QueuePackages, "ioredis">,
   address: QueueAddress,
-  { seconds, waits }: ConnectOptions,
+  { seconds, waits, signal }: ConnectOptions,
 ): Promise<Connection> {
   const { host, port, db, tls, username, password } = address;
   let isOpen = false;
@@ -44,15 +54,16 @@ export async function connect(
     ...(tls && { tls: { servername: host } }),
     lazyConnect: true,
     maxRetriesPerRequest: waits ? null : 10,
+    ...(!waits && { commandTimeout: ANSWER_SECONDS * 1000 }),
     connectTimeout: Math.max(1000, seconds * 1000),
     retryStrategy: (times) => (isOpen ? Math.min(times * 250, 5000) : 250),
   });
   // Told by whoever works with the connection; without a listener the library writes to the console.
   redis.on("error", () => {});
   try {
-    await opened(redis, address, seconds);
+    await opened(redis, address, { seconds, signal });
     isOpen = true;
-    const found = await examined(redis, address);
+    const found = await orAborted(signal, examined(redis, address));
     return { redis, address, ...found, close: () => redis.disconnect() };
   } catch (error) {
     redis.disconnect();
@@ -60,15 +71,34 @@ export async function connect(
   }
 }
 
+/** Waits for work until a signal is aborted; the work goes on then, and nobody hears of it. @throws AbortedError */
+export async function orAborted<T>(
+  signal: AbortSignal | undefined,
+  work: Promise<T>,
+): Promise<T> {
+  let abort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(new AbortedError({ cause: signal?.reason }));
+  });
+  aborted.catch(() => {});
+  if (signal?.aborted) abort();
+  signal?.addEventListener("abort", abort);
+  try {
+    return await Promise.race([aborted, work]);
+  } finally {
+    signal?.removeEventListener("abort", abort);
+  }
+}
+
 async function opened(
   redis: Redis,
   { shown }: QueueAddress,
-  seconds: number,
+  { seconds, signal }: Pick<ConnectOptions, "seconds" | "signal">,
 ): Promise<void> {
   let last: Error | undefined;
   let timer: NodeJS.Timeout | undefined;
   try {
-    await new Promise<void>((resolve, reject) => {
+    const ready = new Promise<void>((resolve, reject) => {
       redis.once("ready", resolve);
       redis.on("error", (error) => {
         last = error;
@@ -97,6 +127,7 @@ async function opened(
         last ??= error;
       });
     });
+    await orAborted(signal, ready);
   } finally {
     clearTimeout(timer);
   }
@@ -112,9 +143,14 @@ async function examined(
   redis: Redis,
   { shown }: QueueAddress,
 ): Promise<Pick<Connection, "warnings" | "skipVersionCheck">> {
-  const info = await redis.info().catch(() => "");
+  // All sections: cluster_enabled is not in those that every server gives by default.
+  const info = await redis.info("all").catch(() => "");
   const of = (name: string) =>
     new RegExp(`^${name}:(.*?)\r?$`, "m").exec(info)?.[1];
+  if (of("cluster_enabled") === "1")
+    throw new ConfigurationError(
+      `${shown}: this Redis runs in cluster mode, which queues cannot use; name one that does not (cluster-enabled no)`,
+    );
   const [major = 0, minor = 0] = (of("redis_version") ?? "7.0")
     .split(".")
     .map(Number);

@@ -2,7 +2,7 @@ import { fingerprintOf } from "../dataset/fingerprint.js";
 import type { StoredRunOver } from "../dataset/plan-run-over.js";
 import { openPlannedRun } from "../dataset/planned-run.js";
 import { isS3 } from "../store/location.js";
-import type { S3Options } from "../store/s3-options.js";
+import type { S3Access } from "../store/s3-options.js";
 import { VERSION } from "../version.js";
 import type { AllowedLocations } from "./allowed-locations.js";
 import type { ShardJob } from "./jobs.js";
@@ -17,7 +17,7 @@ export class PlannedRuns {
 
   constructor(
     private readonly allowed: AllowedLocations,
-    private readonly s3: S3Options = {},
+    private readonly s3: S3Access = {},
   ) {}
 
   /**

@@ -1,7 +1,7 @@
 import type { DatasetRun } from "../dataset/dataset-run.js";
 import type { DatasetHooks } from "../dataset/events.js";
 import { partName } from "../dataset/names.js";
-import { PartsFailedError } from "../errors.js";
+import { AbortedError, PartsFailedError } from "../errors.js";
 import { enqueue } from "./enqueue.js";
 import { isInputsFault } from "./failure-kind.js";
 import { jobOptions, longestBackoff } from "./jobs.js";
@@ -10,6 +10,7 @@ import { type OpenQueue, openQueue } from "./open-queue.js";
 import type { AttemptOptions, QueueOptions } from "./options.js";
 import { OverdueJobs } from "./overdue-jobs.js";
 import { queuedShards } from "./queued-shards.js";
+import { Reachability } from "./reachability.js";
 
 /** Reasons of failures that are looked up: more are none that anybody reads. */
 const REASONS = 100;
@@ -22,6 +23,7 @@ export class QueueKeeper {
   readonly #lost = new LostShards();
   readonly #overdue: OverdueJobs;
   #open: OpenQueue | null = null;
+  #reachability: Reachability | null = null;
   #isTold = false;
   #noWorkers = false;
 
@@ -29,53 +31,57 @@ export class QueueKeeper {
     private readonly options: QueueOptions & AttemptOptions,
     private readonly run: DatasetRun,
     private readonly hooks: DatasetHooks,
+    private readonly signal?: AbortSignal,
   ) {
     this.#overdue = new OverdueJobs(longestBackoff(options) + SLACK_SECONDS);
   }
 
   /**
-   * Looks after the shards that are missing. A queue that does not answer, after it has once, is told, and looked for again.
-   * @throws PartsFailedError where nobody will make any of them, since all have failed; as openQueue at the first time
+   * Looks after the shards that are missing. Where the queue stops answering, a warning says so, and the next call looks again.
+   * @throws PartsFailedError where nobody will make any of them, since all have failed; AbortedError; as openQueue at the first time
    */
   async look(missing: readonly number[]): Promise<void> {
     this.#open ??= await this.#opened();
+    // A warning has said so, and another will say when it is back.
+    if (!this.#reachability?.isThere) return;
     try {
       await this.#look(this.#open, missing);
       this.#isTold = false;
     } catch (error) {
-      if (error instanceof PartsFailedError) throw error;
+      if (error instanceof PartsFailedError || error instanceof AbortedError)
+        throw error;
       if (!this.#isTold) this.#warn((error as Error).message);
       this.#isTold = true;
     }
   }
 
   async close(): Promise<void> {
+    this.#reachability?.close();
     await this.#open?.close();
   }
 
   async #opened(): Promise<OpenQueue> {
     const { attempts: _, backoff: __, ...where } = this.options;
-    const open = await openQueue(where);
-    open.connection.warnings.forEach((message) => {
-      this.#warn(message);
-    });
+    const open = await openQueue(where, this.signal);
+    const warn = (message: string) => this.#warn(message);
+    open.connection.warnings.forEach(warn);
+    const goesOn = "the records of parts are still looked at";
+    this.#reachability = new Reachability(open.connection, goesOn, warn);
     return open;
   }
 
   async #look(open: OpenQueue, missing: readonly number[]): Promise<void> {
-    const { queue, connection } = open;
     const { folders, plan } = this.run;
     const run = { output: folders.out, run: plan.fingerprint };
-    const queued = await queuedShards(queue, run);
+    const queued = await queuedShards(open, run);
     const { lost, failed, pending } = this.#lost.judge(missing, queued);
     if (lost.length > 0) {
       await enqueue(
-        queue,
+        open,
         run,
         lost,
         queued.submissions,
         jobOptions(this.options),
-        connection.address.shown,
       );
       const submission = queued.submissions;
       this.hooks.onEvent?.({
@@ -90,16 +96,16 @@ export class QueueKeeper {
       if (given.length > 0) throw await this.#failure(open, given);
     } else await this.#lookForWorkers(open);
     for (const id of this.#overdue.among(queued.delayed))
-      await (await queue.getJob(id))?.promote();
+      await open.ask(async (queue) => (await queue.getJob(id))?.promote());
   }
 
   async #failure(
-    { queue }: OpenQueue,
+    { ask }: OpenQueue,
     failed: [shard: number, id: string][],
   ): Promise<PartsFailedError> {
     const shown = failed.slice(0, REASONS).map(async ([shard, id]) => {
-      const job = await queue.getJob(id);
-      return { shard, error: reasonOf(job?.failedReason) };
+      const job = await ask((queue) => queue.getJob(id));
+      return { shard, error: job?.failedReason || "failed" };
     });
     const found = await Promise.all(shown);
     const { out } = this.run.folders;
@@ -116,8 +122,8 @@ export class QueueKeeper {
   }
 
   /** Said once each time that there is none. */
-  async #lookForWorkers({ queue, connection }: OpenQueue): Promise<void> {
-    const workers = await queue.getWorkersCount();
+  async #lookForWorkers({ ask, connection }: OpenQueue): Promise<void> {
+    const workers = await ask((queue) => queue.getWorkersCount());
     if (workers === 0 && !this.#noWorkers)
       this.#warn(
         `${connection.address.shown}: expected workers of this version, found none (softjac worker)`,
@@ -128,14 +134,4 @@ export class QueueKeeper {
   #warn(message: string): void {
     this.hooks.onEvent?.({ event: "warning", message });
   }
-}
-
-/** BullMQ's own reasons in words that say what has happened. */
-function reasonOf(reason: string | undefined): string {
-  if (!reason) return "failed";
-  if (/stalled more than/.test(reason))
-    return "the process that made it died, or was held up longer than its lease, each time";
-  if (/started more than/.test(reason))
-    return "it was begun again and again, and never done";
-  return reason;
 }

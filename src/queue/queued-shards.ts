@@ -1,5 +1,5 @@
-import type { Queue } from "bullmq";
 import { partsOfId, type ShardJob } from "./jobs.js";
+import type { OpenQueue } from "./open-queue.js";
 
 /** What a queue knows of one run. */
 export interface QueuedShards {
@@ -23,7 +23,7 @@ const LIVE = ["wait", "prioritized", "delayed", "active"] as const;
  * lost by two jobs for one shard.
  */
 export async function queuedShards(
-  queue: Queue,
+  { ask }: OpenQueue,
   run: Pick<ShardJob, "output" | "run">,
 ): Promise<QueuedShards> {
   const live = new Set<number>();
@@ -35,7 +35,9 @@ export async function queuedShards(
     take: (index: number, submission: number, id: string) => void,
   ) => {
     for (let start = 0; ; start += SLICE) {
-      const ids = await queue.getRanges([state], start, start + SLICE - 1);
+      const ids = await ask((queue) =>
+        queue.getRanges([state], start, start + SLICE - 1),
+      );
       for (const id of ids) {
         const found = partsOfId(id, run);
         if (!found) continue;

@@ -4,17 +4,23 @@ import type { Connection } from "./connection.js";
 const NO_LONGER_OURS =
   /^(?:Missing (?:lock|key) for job|Lock mismatch|Job .* is not in the active state)/;
 
-/** Tells, once each, that a queue has gone and that it is back; and what else a worker meets. */
+/** Reports, once each, that a queue has gone and that it is back; and the other errors of a worker. */
 export class Reachability {
   #isThere = true;
 
   constructor(
     private readonly connection: Connection,
+    /** What is done meanwhile. */
+    private readonly goesOn: string,
     private readonly tell: (message: string) => void,
   ) {
     const { redis } = connection;
     redis.on("close", this.#onClose);
     redis.on("ready", this.#onReady);
+  }
+
+  get isThere(): boolean {
+    return this.#isThere;
   }
 
   close(): void {
@@ -38,7 +44,7 @@ export class Reachability {
     if (!this.#isThere) return;
     this.#isThere = false;
     this.tell(
-      `${this.connection.address.shown}: the queue cannot be reached; the part under way goes on`,
+      `${this.connection.address.shown}: the queue cannot be reached; ${this.goesOn}`,
     );
   };
 

@@ -1,6 +1,7 @@
 import type { Job, WaitingError } from "bullmq";
 import type { DatasetHooks } from "../dataset/events.js";
 import { partName } from "../dataset/names.js";
+import { StalledError } from "../errors.js";
 import { failureKind, failureText } from "./failure-kind.js";
 import { underFirstOf } from "./first-of.js";
 import { shardJob } from "./jobs.js";
@@ -68,8 +69,10 @@ export class ShardJobs {
   async #make(hand: InHand): Promise<void> {
     const { runs, work, report, stop } = this.means;
     const data = shardJob(hand.job.data);
-    const found = await runs.of(data);
     hand.shard = data.index;
+    // Before anything that may end this process, too.
+    refuseUsedUp(hand.job);
+    const found = await runs.of(data);
     hand.part = partName(data.index, found.run.shards);
     const start = performance.now();
     const before = report.rowsMade;
@@ -131,8 +134,7 @@ export class ShardJobs {
       await pause(diskPause, stop);
       return waiting;
     }
-    const again =
-      kind === "passing" && job.attemptsMade + 1 < (job.opts.attempts ?? 1);
+    const again = kind === "passing" && attemptsOf(job) + 1 < mostAttempts(job);
     this.means.report.failed();
     const { shard, part } = hand;
     const text = error instanceof Error ? error.message : String(error);
@@ -143,7 +145,7 @@ export class ShardJobs {
       error: text,
       again,
     });
-    return kind === "final"
+    return !again
       ? new bullmq.UnrecoverableError(failureText(error))
       : new Error(failureText(error));
   }
@@ -164,3 +166,31 @@ export class ShardJobs {
 }
 
 const HAND_BACK_SECONDS = 5;
+
+/** Handing back uses no attempt; it is bounded so that it does not go on for ever. */
+const MOST_HAND_BACKS = 100;
+
+/** Attempts that have ended: those that failed, and those whose worker died or lost its lease. */
+function attemptsOf({ attemptsMade, stalledCounter }: Job): number {
+  return attemptsMade + stalledCounter;
+}
+
+/** A job that does not say how often it is tried is tried once: BullMQ has 0 there. */
+function mostAttempts({ opts }: Job): number {
+  return Math.max(1, opts.attempts ?? 1);
+}
+
+/** @throws StalledError for a job whose attempts have all ended, the last with its worker, or that was handed back too often */
+function refuseUsedUp(job: Job): void {
+  const attempts = mostAttempts(job);
+  const ended = attemptsOf(job);
+  if (ended >= attempts)
+    throw new StalledError(
+      `the process that made it died, or was held up longer than its lease, at the last of ${attempts} attempts (--attempts)`,
+    );
+  // This start is counted too.
+  if (job.attemptsStarted - ended > MOST_HAND_BACKS)
+    throw new StalledError(
+      `workers handed it back ${MOST_HAND_BACKS} times and never finished it`,
+    );
+}

@@ -1,12 +1,12 @@
 import type { MadePart } from "../dataset/compute-part.js";
 import type { PinnedInput } from "../dataset/dataset-plan.js";
 import { errorOfInput, isBadInput } from "../dataset/left-out.js";
-import { runOptionsOf } from "../dataset/options.js";
+import { optionsOfParts } from "../dataset/options.js";
 import type { StoredRunOver } from "../dataset/plan-run-over.js";
 import type { Shard } from "../dataset/plan-shards.js";
 import { ShardMaker } from "../dataset/shard-maker.js";
 import { StalledError } from "../errors.js";
-import { type RunOptions, resolveOptions } from "../options.js";
+import type { RunOptions } from "../options.js";
 import { Crew } from "../pool/crew.js";
 import { underFirstOf } from "./first-of.js";
 import { within } from "./pause.js";
@@ -58,8 +58,9 @@ export class ShardWork {
       return made ? { is: "made", made } : { is: "done already" };
     } catch (error) {
       await this.close(error instanceof StalledError ? 1 : CLOSE_SECONDS);
-      // With the run's folders goes the place for what this process was making.
-      if (await run.isPublished()) return { is: "done already" };
+      // With the run's folders goes the place for what this process was making. Where the store cannot say, the first error counts.
+      if (await run.isPublished().catch(() => false))
+        return { is: "done already" };
       if (!this.limits.keepGoing || !isBadInput(error)) throw error;
       await maker.checkPinned(shard);
       const { input } = run.plan.of.shards[shard] as Shard;
@@ -83,13 +84,7 @@ export class ShardWork {
     if (this.#last?.run === run) return this.#last.maker;
     await this.close();
     const { own, stallTimeout } = this.limits;
-    const of = (input: string) =>
-      resolveOptions({
-        ...runOptionsOf(run.plan.of.options),
-        ...own,
-        input,
-        output: run.folders.out,
-      });
+    const of = optionsOfParts(run.plan.of.options, own, run.folders.out);
     const maker = new ShardMaker({
       ...found,
       crew: new Crew(),

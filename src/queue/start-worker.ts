@@ -41,7 +41,7 @@ export async function startWorker(
   const connection = await connect(
     packages,
     queueAddress({ queue, queuePassword }),
-    { seconds: connectTimeout ?? 10, waits: true },
+    { seconds: connectTimeout ?? 10, waits: true, signal: stop },
   );
   const tell = (message: string) =>
     hooks.onEvent?.({ event: "warning", message });
@@ -52,7 +52,12 @@ export async function startWorker(
     shardTimeout,
     keepGoing,
   });
-  const runs = new PlannedRuns(allowed, s3OptionsOf(options));
+  /** Ends requests to S3 of a part that has not ended in time. */
+  const now = new AbortController();
+  const runs = new PlannedRuns(allowed, {
+    ...s3OptionsOf(options),
+    signal: now.signal,
+  });
   const jobs = new ShardJobs(
     { ...packages, runs, work, report, lease, diskPause, stop },
     hooks,
@@ -62,14 +67,18 @@ export async function startWorker(
     (job, token) => jobs.process(job, token as string),
     workerSettings(connection, lease),
   );
-  const reachability = new Reachability(connection, tell);
+  const goesOn = "the part under way goes on";
+  const reachability = new Reachability(connection, goesOn, tell);
   worker.on("error", (error) => reachability.onError(error));
   return {
     jobs,
     worker,
     async end() {
+      const closed = worker.close();
+      await within(CLOSE_SECONDS, closed);
+      now.abort();
       // Where the queue does not answer, it is left; its leases end by themselves.
-      await within(CLOSE_SECONDS, worker.close());
+      await within(LEAVE_SECONDS, closed);
       await work.close();
       reachability.close();
       connection.close();
@@ -78,6 +87,7 @@ export async function startWorker(
 }
 
 const CLOSE_SECONDS = 15;
+const LEAVE_SECONDS = 6;
 
 /** How BullMQ's worker goes about it. Leases are renewed by ours, by a clock that is never set. */
 function workerSettings(
@@ -93,10 +103,8 @@ function workerSettings(
     lockDuration: lease * 1000,
     skipLockRenewal: true,
     stalledInterval: lease * 500,
-    // A part that ends its process is not to end every worker.
-    maxStalledCount: 2,
-    // Handing back uses no attempt; that it does not go on for ever is this.
-    maxStartedAttempts: 100,
+    // ShardJobs counts workers that died, as attempts.
+    maxStalledCount: Number.MAX_SAFE_INTEGER,
     runRetryDelay: Math.min(5000, lease * 250),
   };
 }

@@ -1,11 +1,12 @@
 import { checkHooks, checkObject } from "../check-options.js";
 import type { DatasetReport } from "../dataset/dataset-report.js";
 import type { DatasetHooks } from "../dataset/events.js";
-import type { DatasetOptions } from "../dataset/options.js";
+import { type DatasetOptions, resolveDataset } from "../dataset/options.js";
 import { openPlannedRun } from "../dataset/planned-run.js";
+import { reported } from "../dataset/reported.js";
 import { onDataset } from "../dataset/system-errors.js";
-import { planDataset } from "../dataset/tasks.js";
-import { type S3Options, s3OptionsOf } from "../store/s3-options.js";
+import { planUnder } from "../dataset/tasks.js";
+import type { S3Access } from "../store/s3-options.js";
 import { enqueue } from "./enqueue.js";
 import { jobOptions } from "./jobs.js";
 import { type OpenQueue, openQueue } from "./open-queue.js";
@@ -40,52 +41,47 @@ export async function submitDataset(
   checkHooks(hooks);
   checkObject("options", options);
   const { queue, queuePassword, queueName, connectTimeout, ...rest } = options;
-  const { attempts, backoff, ...dataset } = rest;
+  const { attempts, backoff, ...given } = rest;
   const where = { queue, queuePassword, queueName, connectTimeout };
   checkOptions({ ...where, attempts, backoff }, [
     ...QUEUE_OPTIONS,
     ...ATTEMPT_OPTIONS,
   ]);
-  const open = await openQueue(where);
-  try {
-    for (const message of open.connection.warnings)
-      hooks.onEvent?.({ event: "warning", message });
-    const planned = await planDataset(dataset, hooks);
-    const found =
-      planned.status === "planned"
-        ? await submitMissing(
-            open,
-            planned,
-            { attempts, backoff, ...s3OptionsOf(dataset) },
-            hooks,
-          )
-        : { submitted: 0, queued: 0 };
-    return { ...planned, queue: open.connection.address.shown, ...found };
-  } finally {
-    await open.close();
-  }
+  const dataset = resolveDataset(given);
+  const { output, work: limits } = dataset;
+  return reported({ output, limits, hooks }, async (report, stopping) => {
+    const open = await openQueue(where, stopping.soon);
+    try {
+      for (const message of open.connection.warnings)
+        hooks.onEvent?.({ event: "warning", message });
+      const planned = await planUnder(dataset, hooks, report, stopping);
+      const s3 = { ...dataset.s3, signal: stopping.now };
+      const found =
+        planned.status === "planned"
+          ? await submitMissing(open, planned, { attempts, backoff }, s3, hooks)
+          : { submitted: 0, queued: 0 };
+      return { ...planned, queue: open.connection.address.shown, ...found };
+    } finally {
+      await open.close();
+    }
+  });
 }
 
 async function submitMissing(
-  { queue, connection }: OpenQueue,
+  open: OpenQueue,
   { output, fingerprint }: DatasetReport,
-  attempts: AttemptOptions & S3Options,
+  attempts: AttemptOptions,
+  s3: S3Access,
   { onEvent }: DatasetHooks,
 ): Promise<Pick<SubmitReport, "submitted" | "queued">> {
   const run = fingerprint as string;
   const missing = await onDataset(output, async () =>
-    (await openPlannedRun(output, run, s3OptionsOf(attempts))).run.missing(),
+    (await openPlannedRun(output, run, s3)).run.missing(),
   );
-  const { live, submissions } = await queuedShards(queue, { output, run });
+  const { live, submissions } = await queuedShards(open, { output, run });
   const shards = missing.filter((shard) => !live.has(shard));
-  await enqueue(
-    queue,
-    { output, run },
-    shards,
-    submissions,
-    jobOptions(attempts),
-    connection.address.shown,
-  );
+  const options = jobOptions(attempts);
+  await enqueue(open, { output, run }, shards, submissions, options);
   if (shards.length > 0)
     onEvent?.({
       event: "submitted",

@@ -2,12 +2,13 @@ import { checkHooks, checkPath } from "../check-options.js";
 import type { DatasetReport } from "../dataset/dataset-report.js";
 import type { DatasetRun } from "../dataset/dataset-run.js";
 import type { DatasetHooks } from "../dataset/events.js";
+import type { Shard } from "../dataset/plan-shards.js";
 import { openPlannedRun } from "../dataset/planned-run.js";
 import { reported } from "../dataset/reported.js";
 import type { Stopping } from "../dataset/stopping.js";
 import { onDataset } from "../dataset/system-errors.js";
 import type { FinalizeOptions } from "../dataset/tasks.js";
-import { StoppedError } from "../errors.js";
+import { AbortedError, StoppedError } from "../errors.js";
 import { s3OptionsOf } from "../store/s3-options.js";
 import {
   type AttemptOptions,
@@ -47,11 +48,10 @@ export async function waitForDataset(
   return reported(
     { output, limits, hooks: quietEnd(hooks) },
     async (report, stopping) => {
-      const { run } = await openPlannedRun(
-        output,
-        fingerprint,
-        s3OptionsOf(options),
-      );
+      const { run } = await openPlannedRun(output, fingerprint, {
+        ...s3OptionsOf(options),
+        signal: stopping.soon,
+      });
       report.planned(run.plan);
       return onDataset(output, async () => {
         if (await run.isPublished()) {
@@ -86,13 +86,17 @@ async function untilMade(
   hooks: DatasetHooks,
 ): Promise<void> {
   const { poll = 5 } = options;
-  const keeper = keeperOf(run, options, hooks);
+  const keeper = keeperOf(run, options, hooks, stopping.soon);
   let last = -1;
+  let rows = 0;
+  let left: number | null = null;
   try {
     for (;;) {
       const missing = await missingOf(run);
       if (missing.length === 0) return;
-      if (missing.length !== last) tell(run, missing, hooks);
+      left = missing.length;
+      if (last < 0) rows = rowsOf(run, missing);
+      if (missing.length !== last) tell(run, missing, rows, hooks);
       // While parts come, nothing needs to be done.
       if (missing.length === last || last < 0) await keeper?.look(missing);
       last = missing.length;
@@ -100,6 +104,9 @@ async function untilMade(
         throw new StoppedError(run.shards - missing.length, run.shards);
       await pause(poll, stopping.soon);
     }
+  } catch (error) {
+    if (!(error instanceof AbortedError) || left === null) throw error;
+    throw new StoppedError(run.shards - left, run.shards, { cause: error });
   } finally {
     await keeper?.close();
   }
@@ -109,6 +116,7 @@ function keeperOf(
   run: DatasetRun,
   { queue, queuePassword, queueName, connectTimeout, ...rest }: WaitOptions,
   hooks: DatasetHooks,
+  signal: AbortSignal,
 ): QueueKeeper | null {
   const { attempts, backoff } = rest;
   if (queue === undefined) {
@@ -118,7 +126,7 @@ function keeperOf(
     return null;
   }
   const where = { queue, queuePassword, queueName, connectTimeout };
-  return new QueueKeeper({ ...where, attempts, backoff }, run, hooks);
+  return new QueueKeeper({ ...where, attempts, backoff }, run, hooks, signal);
 }
 
 /** By the names of records; where all are there, by what parts are. */
@@ -128,18 +136,22 @@ async function missingOf(run: DatasetRun): Promise<number[]> {
   return unrecorded.length > 0 ? unrecorded : run.missing();
 }
 
+/** @param rows those that were missing at the first look: the rate is that of what has been made since */
 function tell(
   run: DatasetRun,
   missing: readonly number[],
+  rows: number,
   { onEvent, onProgress }: DatasetHooks,
 ): void {
-  const { shards, inputs } = run.plan.of;
-  const left = missing.reduce((sum, shard) => {
-    const { rowStart, rowEnd } = shards[shard] as (typeof shards)[number];
-    return sum + rowEnd - rowStart;
-  }, 0);
-  const rows = inputs.reduce((sum, input) => sum + input.rows, 0);
-  onProgress?.(rows - left, rows);
+  onProgress?.(Math.max(0, rows - rowsOf(run, missing)), rows);
   const shardsDone = run.shards - missing.length;
   onEvent?.({ event: "parts done", shards: run.shards, shardsDone });
+}
+
+function rowsOf({ plan }: DatasetRun, shards: readonly number[]): number {
+  const spans = shards.map((shard) => plan.of.shards[shard] as Shard);
+  return spans.reduce(
+    (sum, { rowStart, rowEnd }) => sum + rowEnd - rowStart,
+    0,
+  );
 }

@@ -1,7 +1,7 @@
 import { checkHooks } from "../check-options.js";
 import type { DatasetHooks } from "../dataset/events.js";
 import { Stopping } from "../dataset/stopping.js";
-import { SoftjacError, StoppedError } from "../errors.js";
+import { AbortedError, SoftjacError, StoppedError } from "../errors.js";
 import type { RunOptions } from "../options.js";
 import type { S3Options } from "../store/s3-options.js";
 import { checkOptions, type QueueOptions, WORKER_OPTIONS } from "./options.js";
@@ -76,18 +76,26 @@ export async function runWorker(
       await end();
     }
     if (!stopping.soon.aborted) return report.finish("done");
-    throw new StoppedError(
-      report.shardsMade,
-      report.shardsMade,
-      {},
-      `stopped after ${report.shardsMade} parts, which are kept: others take what is left of the queue`,
-    );
+    throw new AbortedError();
   } catch (error) {
-    if (error instanceof SoftjacError) error.report = report.finish("failed");
-    throw error;
+    const met = error instanceof AbortedError ? stopped(report, error) : error;
+    if (met instanceof SoftjacError) met.report = report.finish("failed");
+    throw met;
   } finally {
     stopping.close();
   }
+}
+
+function stopped(
+  { shardsMade }: WorkerReportBuilder,
+  cause: AbortedError,
+): StoppedError {
+  return new StoppedError(
+    shardsMade,
+    shardsMade,
+    { cause },
+    `stopped after ${shardsMade} parts, which are kept: others take what is left of the queue`,
+  );
 }
 
 function isIdle({ idleSince }: ShardJobs, limit: number | undefined): boolean {

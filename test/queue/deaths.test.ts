@@ -158,7 +158,7 @@ test("the same part twice at once: the first wins, and the bytes are the same", 
   const { fingerprint } = JSON.parse(planned.stdout);
   const open = await openQueue({ queue: redis.url });
   const run = { output, run: fingerprint };
-  await enqueue(open.queue, run, [4], 1, jobOptions({}), redis.url);
+  await enqueue(open, run, [4], 1, jobOptions({}));
   await open.close();
   const letGo = newFile();
   const env = {

@@ -84,33 +84,36 @@ test.each([
   },
 );
 
-test("a part that kills its process: given up after the third, the others are made", async () => {
-  const output = dataset.newOutput();
-  await expectCode(submit(output), 0);
-  const waiting = wait(output);
-  let died = 0;
-  let isOver = false;
-  waiting.ended.then(() => {
-    isOver = true;
-  });
-  while (!isOver) {
-    const options = {
-      preload: [THREADS],
-      env: { THREADS_DO: "kill", THREADS_AT: "b.arrow" },
-    };
-    const one = worker(["--lease", "1"], options);
-    await Promise.race([one.ended, waiting.ended]);
-    if (!isOver) died += 1;
-    else one.child.kill("SIGTERM");
-  }
-  const { stderr } = await expectCode(waiting, 75);
-  expect(stderr).toContain(
-    `found 1 that failed: ${POISONED}: the process that made it died, or was held up longer than its lease, each time`,
-  );
-  expect(stderr).toContain('"shardsDone":2');
-  expect(died).toBe(3);
-  await redis.client.flushall();
-});
+test.each([1, 2, 4])(
+  "a part that kills its process: given up after %i attempts, the others are made",
+  async (attempts) => {
+    const output = dataset.newOutput();
+    await expectCode(submit(output, "--attempts", String(attempts)), 0);
+    const waiting = wait(output);
+    let died = 0;
+    let isOver = false;
+    waiting.ended.then(() => {
+      isOver = true;
+    });
+    while (!isOver) {
+      const options = {
+        preload: [THREADS],
+        env: { THREADS_DO: "kill", THREADS_AT: "b.arrow" },
+      };
+      const one = worker(["--lease", "1"], options);
+      await Promise.race([one.ended, waiting.ended]);
+      if (!isOver) died += 1;
+      else one.child.kill("SIGTERM");
+    }
+    const { stderr } = await expectCode(waiting, 75);
+    expect(stderr).toContain(
+      `found 1 that failed: ${POISONED}: ERR_STALLED: the process that made it died, or was held up longer than its lease, at the last of ${attempts} attempts (--attempts) (softjac submit tries them again)`,
+    );
+    expect(stderr).toContain('"shardsDone":2');
+    expect(died).toBe(attempts);
+    await redis.client.flushall();
+  },
+);
 
 test("SIGTERM between two chunks: the part is handed back, without an attempt used", async () => {
   const output = dataset.newOutput();
@@ -119,8 +122,7 @@ test("SIGTERM between two chunks: the part is handed back, without an attempt us
     preload: [THREADS],
     env: { THREADS_DO: "wait", THREADS_AT: "b.arrow", THREADS_ONCE: "" },
   });
-  await slow.until(/part-00000-of/);
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  await slow.until(/threads-that: wait/);
   const said = await endWorker(slow);
   expect(said).toContain(
     '"reason":"this worker ends","msg":"part handed back"',

@@ -1,5 +1,7 @@
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import { Queue } from "bullmq";
 import { afterEach, expect, test } from "vitest";
@@ -63,6 +65,9 @@ test("down while the last of the held part is done, and for a while: wait says s
   await waiting.until(/"shardsDone":2/);
   await held.until(/at-call: hold/);
   await redis.stop("SIGKILL");
+  await waiting.until(
+    /the queue cannot be reached; the records of parts are still looked at/,
+  );
   letGo();
   await waiting.until(/"shardsDone":3/);
   await redis.start();
@@ -121,20 +126,75 @@ test("read only, and out of memory: submit says which, with 69; after that it ad
   await client.config("SET", "maxmemory", "1mb");
   const full = await expectCode(submit(output), 69);
   expect(full.stderr).toContain(
-    "expected a Redis that takes jobs, found that its memory is used up (maxmemory)",
+    `${redis.url}/0: the memory of the Redis is used up (maxmemory); jobs that were added stay, and the same command adds the rest`,
   );
   await client.config("SET", "maxmemory", "0");
   await client.replicaof("127.0.0.1", String(await freePort()));
   const replica = await expectCode(submit(output), 69);
-  expect(replica.stderr).toMatch(
-    /expected a Redis that takes jobs, found a replica/,
-  );
+  expect(replica.stderr).toMatch(/: the Redis is a replica/);
   await client.replicaof("NO", "ONE");
   await expectCode(submit(output), 0);
   const one = worker();
   await expectCode(wait(output), 0);
   await endWorker(one);
   dataset.expectSame(output);
+});
+
+test("a Redis in cluster mode: submit, worker and wait say so, 78", async () => {
+  const cluster = await startRedis("--cluster-enabled", "yes");
+  const output = dataset.newOutput();
+  await expectCode(submit(output), 0);
+  const queue = ["--queue", cluster.url];
+  for (const args of [
+    ["submit", dataset.folder, "-o", dataset.newOutput()],
+    ["worker"],
+    ["wait", output],
+  ]) {
+    const { stderr } = await expectCode(start([...args, ...queue]), 78);
+    expect(stderr).toBe(
+      `softjac: ${cluster.url}/0: this Redis runs in cluster mode, which queues cannot use; name one that does not (cluster-enabled no)\n`,
+    );
+  }
+  await redis.client.flushall();
+});
+
+test("a Redis that accepts connections and never answers: a signal ends every command at once", async () => {
+  const output = dataset.newOutput();
+  await expectCode(submit(output), 0);
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const queue = ["--queue", `redis://127.0.0.1:${port}`];
+  const soon = [...queue, "--connect-timeout", "3600"];
+  for (const [args, code] of [
+    [["submit", dataset.folder, "-o", dataset.newOutput()], 143],
+    [["worker"], 75],
+    [["wait", output], 75],
+  ] as const) {
+    const connected = once(server, "connection");
+    const started = start([...args, ...soon]);
+    await connected;
+    started.child.kill("SIGTERM");
+    await expectCode(started, code);
+  }
+  server.close();
+  await redis.client.flushall();
+});
+
+test("a Redis that stops answering while wait waits: it says so, and a signal ends it with 75", async () => {
+  const output = dataset.newOutput();
+  await expectCode(submit(output), 0);
+  const waiting = wait(output);
+  await waiting.until(/expected workers of this version, found none/);
+  redis.pause();
+  await waiting.until(
+    /redis:\/\/127\.0\.0\.1:\d+\/0: the Redis did not answer within 15 s/,
+  );
+  waiting.child.kill("SIGTERM");
+  const { stderr } = await expectCode(waiting, 75);
+  expect(stderr).toContain("stopped with 0 of 9 parts done");
+  redis.resume();
+  await redis.client.flushall();
 });
 
 test("a Redis that may evict jobs is told of; nothing else goes to standard error", async () => {

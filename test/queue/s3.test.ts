@@ -1,6 +1,8 @@
+import { readFileSync } from "node:fs";
 import { afterEach, expect, test } from "vitest";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
+import type { RecordedCall } from "../support/recorded-calls.js";
 import { BUCKET, filesIn, s3World } from "../support/s3/s3-world.js";
 import { countOf, endWorker, expectCode, testDataset } from "./dataset.js";
 import { endAll, start } from "./processes.js";
@@ -33,18 +35,35 @@ const submit = (output: string) =>
     ],
     { env },
   );
-const worker = (allow: string) =>
-  start(["worker", ...queue, "--threads", "1", "--allow", allow], { env });
+const worker = (allow: string, more: Parameters<typeof start>[1] = {}) =>
+  start(["worker", ...queue, "--threads", "1", "--allow", allow], {
+    ...more,
+    env: { ...env, ...more.env },
+  });
 const wait = (output: string) =>
   start(["wait", output, ...queue, "--poll", "0.2"], { env });
 
-test("two workers make on S3 what one machine makes in a folder", async () => {
+test("two workers make on S3 what one machine makes in a folder, and sync nothing on this machine", async () => {
   const output = `s3://${BUCKET}/out/`;
-  const workers = [worker(`s3://${BUCKET}/`), worker(`s3://${BUCKET}/`)];
+  const records = [at("calls-0"), at("calls-1")];
+  const workers = records.map((record) =>
+    worker(`s3://${BUCKET}/`, {
+      preload: ["../support/record-calls.mjs"],
+      env: { RECORD_CALLS: record },
+    }),
+  );
   await expectCode(submit(output), 0);
   await expectCode(wait(output), 0);
   const said = (await Promise.all(workers.map(endWorker))).join("");
   expect(countOf(said, "part made")).toBe(9);
+  const calls = records
+    .flatMap((record) => readFileSync(record, "utf8").trim().split("\n"))
+    .map((line): RecordedCall => JSON.parse(line));
+  const made = calls.filter(
+    ({ call, path }) => call === "open" && /\/softjac-\d+-/.test(path),
+  );
+  expect(made.length).toBeGreaterThanOrEqual(9);
+  expect(calls.filter(({ call }) => /sync/.test(call))).toEqual([]);
   expect(world.under("out").has("_SUCCESS")).toBe(true);
   const whole = at("whole-again");
   await built.runDataset({

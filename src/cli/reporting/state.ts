@@ -33,11 +33,16 @@ export interface State {
   memoryBytes: number;
 }
 
+/** A shorter pause is none. */
+const STANDING_MS = 10_000;
+
 /** Keeps the state of one command, from what it tells while it goes on. */
 export class StateKeeper {
   readonly #start = performance.now();
   /** When the first rows were done: opening and planning are no part of their rate. */
   #rowsSince: number | null = null;
+  /** When the number of rows done changed last. */
+  #lastMoved: number | null = null;
   #bytesDone = 0;
   readonly #state: State;
 
@@ -70,6 +75,7 @@ export class StateKeeper {
 
   progress(rowsDone: number, rows: number, pace?: RunPace): void {
     this.#rowsSince ??= performance.now();
+    if (rowsDone !== this.#state.rowsDone) this.#lastMoved = performance.now();
     Object.assign(this.#state, { rowsDone, rows });
     if (!pace) return;
     const { bytesDone, threads, threadsBusy } = pace;
@@ -125,8 +131,18 @@ export class StateKeeper {
       seconds: (now - this.#start) / 1000,
       rowsPerSecond: rate,
       bytesPerSecond: seconds > 0 ? this.#bytesDone / seconds : 0,
-      secondsLeft: rate > 0 ? (state.rows - state.rowsDone) / rate : null,
+      secondsLeft:
+        rate > 0 && !this.#isStanding(now)
+          ? (state.rows - state.rowsDone) / rate
+          : null,
       memoryBytes: process.memoryUsage.rss(),
     };
+  }
+
+  /** Whether nothing has moved for as long as all that is done took: its rate says nothing about the rest then. */
+  #isStanding(now: number): boolean {
+    if (this.#rowsSince === null || this.#lastMoved === null) return false;
+    const took = this.#lastMoved - this.#rowsSince;
+    return now - this.#lastMoved > Math.max(took, STANDING_MS);
   }
 }
