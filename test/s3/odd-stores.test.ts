@@ -238,6 +238,16 @@ describe("a signal ends a command whose requests hang", () => {
   });
 });
 
+test("an answer in chunks that ends early is asked for again", async () => {
+  const name = `s3://${BUCKET}/in/a.arrow`;
+  const store = await openStore(name, { endpoint: world.proxy.url });
+  world.proxy.befalling = { fault: "short", turn: 1 };
+  const found = await store.read(name);
+  world.proxy.befalling = null;
+  const whole = server.bucket(BUCKET).get("in/a.arrow")?.bytes;
+  expect(Buffer.from(found ?? []).equals(whole ?? Buffer.of(1))).toBe(true);
+});
+
 test("a _SUCCESS with other bytes is no end of this run", async () => {
   const out = output().slice(0, -1);
   const prefix = out.slice(`s3://${BUCKET}/`.length);
