@@ -1,4 +1,5 @@
-import { closeSync, openSync } from "node:fs";
+import fs, { closeSync, openSync } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { expect, test } from "vitest";
 import { WriteBack } from "../../src/output/write-back.js";
 import { workDirectory } from "../support/logits-input.js";
@@ -18,10 +19,30 @@ test("what the disk reports of earlier bytes is told when the run ends, and when
   closeSync(fd);
 });
 
-test("a file that can be synced has nothing to tell", async () => {
+test("a file is synced while it is written, once for many bytes", async () => {
   const fd = openSync(at("file"), "w");
-  const writeBack = new WriteBack(fd);
-  for (let n = 0; n < 5; n++) writeBack.wrote(STEP);
-  await writeBack.finished();
-  closeSync(fd);
+  const { fdatasync } = fs;
+  const synced: number[] = [];
+  fs.fdatasync = Object.assign(
+    (file: number, done: fs.NoParamCallback) => {
+      synced.push(file);
+      fdatasync(file, done);
+    },
+    { __promisify__: fdatasync.__promisify__ },
+  );
+  syncBuiltinESMExports();
+  try {
+    const writeBack = new WriteBack(fd);
+    writeBack.wrote(STEP - 1);
+    await writeBack.finished();
+    expect(synced).toEqual([]);
+    for (let n = 0; n < 5; n++) writeBack.wrote(STEP);
+    await writeBack.finished();
+    expect(synced.length).toBeGreaterThan(0);
+    expect(synced.every((file) => file === fd)).toBe(true);
+  } finally {
+    fs.fdatasync = fdatasync;
+    syncBuiltinESMExports();
+    closeSync(fd);
+  }
 });
