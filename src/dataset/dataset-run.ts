@@ -150,11 +150,16 @@ export class DatasetRun {
     const part = `${wip}/${record.part}`;
     try {
       await this.#publication.checkPlace(file);
-      if (!(await this.store.publish(file, part)))
-        await this.#compareWith(part, file);
+      const isNew = await this.store.publish(file, part);
+      if (!isNew) await this.#compareWith(part, file);
       const name = `${wip}/${commitName(record.shard)}`;
-      if (!(await this.store.putIfAbsent(name, encodeJson(record))))
+      const bytes = encodeJson(record);
+      if (!(await this.store.putIfAbsent(name, bytes))) {
         await this.record(record.shard);
+        // The part was lost after it was recorded; a part that is younger than its record counts as changed.
+        if (isNew && !(await this.isDone(record.shard)))
+          await this.store.replace(name, bytes);
+      }
       if (this.#publication.isInPlace) await this.#sweepLate(record);
       return true;
     } catch (error) {
