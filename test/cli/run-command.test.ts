@@ -127,7 +127,7 @@ test.each([
   child.kill(signal);
   expect(await ended).toBe(exit);
   expect(stderr).toBe(
-    "softjac: logits: logits (float32, 31 classes)\nsoftjac: the run was stopped before it was complete; nothing was written\n",
+    "softjac: reading logits from logits (float32, 31 classes)\nsoftjac: the run was stopped before it was complete; nothing was written\n",
   );
   expect(existsSync(output)).toBe(false);
   expect(temporary()).toEqual([]);

@@ -322,7 +322,9 @@ describe("what a run tells of its logits", () => {
     writeResults(input, { columns: [floats("z", [[0.25, 0.75]])] });
     const run = ["run", input, "-o", output, "--force"];
     const lines = softjac(...run).stderr.split("\n");
-    expect(lines[0]).toBe("softjac: logits: z (float64, 2 classes)");
+    expect(lines[0]).toBe(
+      "softjac: reading logits from z (float64, 2 classes)",
+    );
     expect(lines[1]).toMatch(
       "softjac: z: the values of each of the first 1 rows",
     );
@@ -337,7 +339,7 @@ describe("what a run tells of its logits", () => {
     expect(softjac(...run, "--quiet").stderr).toBe("");
     writeResults(input, { columns: [single("p_0"), single("p_1")] });
     expect(softjac(...run, "--columns", "p_*").stderr.split("\n")[0]).toBe(
-      "softjac: logits: p_* (float64, 2 classes: p_0 to p_1)",
+      "softjac: reading logits from p_* (float64, 2 classes: p_0 to p_1)",
     );
   });
 });

@@ -159,7 +159,9 @@ describe("whoever reads it", () => {
           return Buffer.alloc(0);
         },
       );
-      expect(stderr).toBe("softjac: logits: logits (float64, 20 classes)\n");
+      expect(stderr).toBe(
+        "softjac: reading logits from logits (float64, 20 classes)\n",
+      );
       expect(code).toBe(0);
     },
   );

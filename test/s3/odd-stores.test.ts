@@ -168,7 +168,7 @@ test("a store that replaces objects at the end of uploads in pieces is found out
   server.ignoresConditions = "uploads";
   const bad = output();
   const prefix = bad.split("/").at(-2) as string;
-  const args = ["run", large, "-o", bad, "--layout", "bsr"];
+  const args = ["run", large, "-o", bad, "--layout", "bsr", "--quiet"];
   const { status, stderr } = await softjac(args);
   expect(stderr).toBe(
     `softjac: ${bad}_plan.json: the object store ignores If-None-Match when an upload in pieces ends, so a part of more than 8 MiB could replace another object; use smaller parts (--shard-bytes 4000000) or another store\n`,

@@ -139,7 +139,8 @@ describe("exit codes", () => {
       "requestTimeout: expected a number from 0.1",
     ],
   ])("%s", async (_, args, status, text, env = {}) => {
-    const ended = await softjac(args, env);
+    const quiet = args[0] === "run" ? ["--quiet"] : [];
+    const ended = await softjac([...args, ...quiet], env);
     const shown = ended.stderr + ended.stdout;
     expect(ended.status, shown).toBe(status);
     if (typeof text === "string") expect(shown).toContain(text);

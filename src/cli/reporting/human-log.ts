@@ -64,7 +64,7 @@ function logitsText({
     firstClass === null || lastClass === null
       ? ""
       : `: ${shortName(firstClass)} to ${shortName(lastClass)}`;
-  return `logits: ${column === null ? "the array" : shortName(column)} (${type}, ${count(classes)} ${classes === 1 ? "class" : "classes"}${names})`;
+  return `reading logits from ${column === null ? "the array" : shortName(column)} (${type}, ${count(classes)} ${classes === 1 ? "class" : "classes"}${names})`;
 }
 
 function stoppingText(reason: string, grace: number): string {
