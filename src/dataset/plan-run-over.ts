@@ -22,6 +22,9 @@ export interface StoredRunOver {
   inputs: Inputs;
 }
 
+/** Milliseconds for the look at what is saved, once planning was stopped. */
+const SAVED_MS = 3000;
+
 interface PlanHooks extends Pick<DatasetHooks, "onEvent">, Watched {
   /** Ends the requests of the run that is returned; `signal` those of the planning. */
   now?: AbortSignal | undefined;
@@ -42,7 +45,10 @@ export async function planRunOver(
   } catch (error) {
     const saved =
       error instanceof AbortedError
-        ? await savedParts(dataset.output, dataset.s3)
+        ? await savedParts(dataset.output, {
+            ...dataset.s3,
+            signal: AbortSignal.timeout(SAVED_MS),
+          }).catch(() => 0)
         : 0;
     if (saved === 0) throw error;
     throw new StoppedError(

@@ -3,7 +3,7 @@ import { InternalError } from "../errors.js";
 import { processMark } from "../io/process-mark.js";
 import { randomHex } from "../io/random-name.js";
 import { openStore } from "../store/open-store.js";
-import type { S3Options } from "../store/s3-options.js";
+import type { S3Access } from "../store/s3-options.js";
 import { hasFolders, type Store } from "../store/store.js";
 import { DatasetRun, type ShardRun } from "./dataset-run.js";
 import { type PartRecord, sameRecords } from "./records.js";
@@ -23,7 +23,7 @@ export class Repair implements ShardRun {
   /** @throws OutputExistsError where the dataset's folder is a link */
   static async open(
     { folders: { tmp, ...folders }, plan }: DatasetRun,
-    s3: S3Options,
+    s3: S3Access,
     faults: readonly Fault[],
   ): Promise<Repair> {
     const own = { ...folders, tmp: `${tmp}-${processMark()}-${randomHex(12)}` };

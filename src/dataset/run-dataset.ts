@@ -28,18 +28,15 @@ export async function runDataset(
   const { output, work, of } = dataset;
   const crew = new Crew();
   return reported({ output, limits: work, hooks }, async (report, stopping) => {
-    const signal = stopping.soon;
+    const { soon: signal, now } = stopping;
     const { run, store, inputs } = await stopping.watched((alive) =>
-      planRunOver(
-        dataset,
-        { ...hooks, signal, now: stopping.now, alive },
-        crew,
-      ),
+      planRunOver(dataset, { ...hooks, signal, now, alive }, crew),
     );
     report.planned(run.plan);
     return onDataset(output, async () => {
       if (!(await run.begin(dataset))) {
-        const repair = { ...work, of, s3: dataset.s3 };
+        const s3 = { ...dataset.s3, signal: now };
+        const repair = { ...work, of, s3 };
         return verifyPublished(
           {
             run,

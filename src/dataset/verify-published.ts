@@ -1,7 +1,7 @@
 import { AbortedError, DatasetDamagedError, StoppedError } from "../errors.js";
 import type { ResolvedOptions } from "../options.js";
 import { Crew } from "../pool/crew.js";
-import type { S3Options } from "../store/s3-options.js";
+import type { S3Access } from "../store/s3-options.js";
 import { computeShards } from "./compute-shards.js";
 import type { DatasetReport, DatasetReportBuilder } from "./dataset-report.js";
 import type { DatasetRun } from "./dataset-run.js";
@@ -21,7 +21,7 @@ interface Published extends StoredRunOver {
   repair?: {
     of: (input: string) => ResolvedOptions;
     stallTimeout: number;
-    s3: S3Options;
+    s3: S3Access;
     /** Parts to compute at most. */
     limit?: number | undefined;
   };
