@@ -525,7 +525,7 @@ describe("killed at any call that changes the file system", () => {
         expect(leftOf(output), where).toEqual([]);
       }
     },
-    300_000,
+    600_000,
   );
 });
 
