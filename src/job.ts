@@ -1,4 +1,5 @@
 import { writeCounted } from "./counted/write-counted.js";
+import { InputUnsupportedError } from "./errors.js";
 import { checkUnchanged } from "./input/input-state.js";
 import type { LogitsFile } from "./input/logits-file.js";
 import type { ResolvedOptions } from "./options.js";
@@ -34,8 +35,11 @@ export function planJob(
   inOrder = false,
 ): Job {
   return isEntriesLayout(options.layout)
-    ? withinMemory(planEntriesJob(options, logits, options.layout, inOrder))
-    : withinMemory(planPlannedJob(options, logits));
+    ? withinMemory(
+        logits,
+        planEntriesJob(options, logits, options.layout, inOrder),
+      )
+    : withinMemory(logits, planPlannedJob(options, logits));
 }
 
 /** Returns what a run takes, in memory that does not depend on its rows. Reads what planJob does. */
@@ -44,13 +48,25 @@ export function sizeJob(
   logits: LogitsFile,
 ): SizedJob | EntriesJob {
   return isEntriesLayout(options.layout)
-    ? withinMemory(planEntriesJob(options, logits, options.layout))
-    : withinMemory(sizePlannedJob(options, logits));
+    ? withinMemory(logits, planEntriesJob(options, logits, options.layout))
+    : withinMemory(logits, sizePlannedJob(options, logits));
 }
 
-/** The same with no more slots than there are addresses for, and threads that have something to do. */
-function withinMemory<Some extends Job | SizedJob>(job: Some): Some {
+/**
+ * The same with no more slots than there are addresses for, and threads that have something to do.
+ * @throws InputUnsupportedError where the memory for one row has more bytes than addresses
+ */
+function withinMemory<Some extends Job | SizedJob>(
+  { path, column, classes }: LogitsFile,
+  job: Some,
+): Some {
   const { plan, slot } = job;
+  if (slot.bytes > MOST_MEMORY_BYTES)
+    throw new InputUnsupportedError(
+      path,
+      `column ${column}`,
+      `expected rows that take at most ${MOST_MEMORY_BYTES} bytes of memory, found ${classes} classes, which take ${slot.bytes}`,
+    );
   const most = Math.max(1, Math.floor(MOST_MEMORY_BYTES / slot.bytes));
   if (plan.slots <= most) return job;
   const threads = Math.min(plan.threads, most);
@@ -111,6 +127,7 @@ export async function carryOutJob(
       ? await (job.table ? writeCounted : writeEntries)(job, production)
       : await writePlanned(job, production, (skipped) =>
           withinMemory(
+            logits,
             planPlannedJob(options, logits, skipped, job.plan.batchRows),
           ),
         );

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { InputMissingError } from "../errors.js";
+import { InputFormatError, InputMissingError } from "../errors.js";
 import { checkSame, SINCE_PLANNED, stateAt } from "../input/input-state.js";
 import type { LogitsFile, OpenOptions } from "../input/logits-file.js";
 import { openLogits } from "../input/open-logits.js";
@@ -8,7 +8,11 @@ import type { Inputs, SeenInput } from "./inputs.js";
 
 /** Files in a folder: read where they are. */
 export class FileInputs implements Inputs {
-  constructor(private readonly root: string) {}
+  /** @param undecodable of files whose names are not UTF-8, the bytes of the path by the escaped name */
+  constructor(
+    private readonly root: string,
+    private readonly undecodable: ReadonlyMap<string, Buffer> = new Map(),
+  ) {}
 
   path(name: string): string {
     return join(this.root, name);
@@ -16,7 +20,7 @@ export class FileInputs implements Inputs {
 
   async state(name: string): Promise<PlannedState> {
     const path = this.path(name);
-    const found = stateAt(path);
+    const found = stateAt(path, this.undecodable.get(name));
     // Not a change: its file system may only be absent on this machine.
     if (!found) throw new InputMissingError(path);
     const { inode: _, ...state } = found;
@@ -30,6 +34,13 @@ export class FileInputs implements Inputs {
 
   async open(input: SeenInput, options: OpenOptions): Promise<LogitsFile> {
     await this.check(input);
+    // Plans, records and messages hold names as text.
+    if (this.undecodable.has(input.name))
+      throw new InputFormatError(
+        this.path(input.name),
+        "file name",
+        "expected UTF-8, found other bytes (shown as \\x..): rename the file",
+      );
     const logits = await openLogits(this.path(input.name), options);
     try {
       // It may have been replaced between that look and its opening.

@@ -1,12 +1,18 @@
 import { stat } from "node:fs/promises";
 import { dirname, relative, resolve, sep } from "node:path";
-import { glob, isDynamicPattern } from "tinyglobby";
+import { isDynamicPattern } from "tinyglobby";
 import { InputMissingError, UsageError } from "../errors.js";
 import { isS3 } from "../store/location.js";
 import type { S3Access } from "../store/s3-options.js";
+import {
+  inputError,
+  systemErrorKind,
+  systemErrorName,
+} from "../system-error.js";
 import type { PlannedState } from "./dataset-plan.js";
 import { findOnS3 } from "./find-on-s3.js";
-import { commonFolder, isHidden } from "./input-names.js";
+import { commonFolder } from "./input-names.js";
+import { type ListedFiles, listFiles } from "./list-files.js";
 
 /** The inputs of a dataset, and the folder that all of them are in. */
 export interface FoundInputs {
@@ -15,6 +21,8 @@ export interface FoundInputs {
   names: string[];
   /** Of objects, which a list tells of with their names. */
   states?: ReadonlyMap<string, PlannedState>;
+  /** Of files whose names are not UTF-8, the bytes of the path by the escaped name. */
+  undecodable?: ReadonlyMap<string, Buffer>;
 }
 
 /**
@@ -30,9 +38,11 @@ export async function findInputs(
 ): Promise<FoundInputs> {
   if (wanted.some(isS3)) return findOnS3(wanted, output, s3);
   const found = new Set<string>();
+  const undecodable = new Map<string, Buffer>();
   for (const path of wanted) {
     refuseAround(output, path);
-    const files = await filesOf(path);
+    const { files, undecodable: bytes } = await filesOf(path);
+    for (const [file, name] of bytes) undecodable.set(file, name);
     // What a pattern finds there is a dataset that was made from the others.
     const inputs = files.filter((file) => !isInside(file, output));
     if (inputs.length === 0) throw await missing(path);
@@ -41,29 +51,29 @@ export async function findInputs(
   const paths = [...found];
   const root =
     paths.map(dirname).reduce((a, b) => commonFolder(a, b, sep)) || sep;
-  const names = paths.map((path) => relative(root, path).split(sep).join("/"));
-  return { root, names: names.sort() };
+  const nameOf = (path: string) => relative(root, path).split(sep).join("/");
+  return {
+    root,
+    names: paths.map(nameOf).sort(),
+    undecodable: new Map(
+      [...undecodable].map(([path, bytes]) => [nameOf(path), bytes]),
+    ),
+  };
 }
 
 /** The files that a path, folder or pattern names. */
-export async function filesOf(path: string): Promise<string[]> {
+export async function filesOf(path: string): Promise<ListedFiles> {
   if (path === "-")
     throw new UsageError(
       "input: expected files for a dataset, which are read again after a stop, found standard input",
       "input",
     );
   const kind = await kindOf(path);
-  if (kind === "file") return [resolve(path)];
-  if (kind === null && !isDynamicPattern(path)) return [];
-  const options = { absolute: true, onlyFiles: true, expandDirectories: false };
-  const files =
-    kind === "folder"
-      ? await glob("**/*", { ...options, cwd: path, dot: false })
-      : await glob(path, options);
-  const start = kind === "folder" ? resolve(path) : resolve(".");
-  return files
-    .map((file) => resolve(file))
-    .filter((file) => !isHidden(relative(start, file).split(sep)));
+  const none = new Map<string, Buffer>();
+  if (kind === "file") return { files: [resolve(path)], undecodable: none };
+  if (kind === null && !isDynamicPattern(path))
+    return { files: [], undecodable: none };
+  return listFiles(path, kind ?? "pattern");
 }
 
 async function missing(path: string): Promise<InputMissingError> {
@@ -92,7 +102,11 @@ async function kindOf(path: string): Promise<"file" | "folder" | null> {
   try {
     const found = await stat(path);
     return found.isDirectory() ? "folder" : "file";
-  } catch {
-    return null;
+  } catch (error) {
+    const name = systemErrorName(error);
+    // A pattern may be longer than a name can be.
+    if (name === "ENAMETOOLONG") return null;
+    if (name && systemErrorKind(name) === "missing") return null;
+    throw inputError(path, "could not be examined", error);
   }
 }

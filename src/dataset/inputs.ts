@@ -4,6 +4,7 @@ import { isS3 } from "../store/location.js";
 import type { S3Access } from "../store/s3-options.js";
 import type { PlannedState } from "./dataset-plan.js";
 import { FileInputs } from "./file-inputs.js";
+import type { FoundInputs } from "./find-inputs.js";
 
 /** An input, and what it was when it was seen. */
 export interface SeenInput extends PlannedState {
@@ -35,14 +36,14 @@ export interface Inputs {
 
 /**
  * @param root the folder, or s3://bucket/prefix, that their names start from
- * @param states of inputs that have just been seen
+ * @param found what is known of inputs that have just been looked for
  */
 export async function openInputs(
   root: string,
   s3: S3Access,
-  states?: ReadonlyMap<string, PlannedState>,
+  { states, undecodable }: Partial<FoundInputs> = {},
 ): Promise<Inputs> {
-  if (!isS3(root)) return new FileInputs(root);
+  if (!isS3(root)) return new FileInputs(root, undecodable);
   const { S3Inputs } = await import("./s3-inputs.js");
   return new S3Inputs(root, s3, states);
 }

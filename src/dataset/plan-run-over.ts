@@ -71,7 +71,7 @@ async function plan(
     signal,
   });
   const s3 = { ...dataset.s3, signal: now };
-  const inputs = await openInputs(found.root, s3, found.states);
+  const inputs = await openInputs(found.root, s3, found);
   const paths = found.names.map((name) => inputs.path(name));
   // Its parts use them one after the other.
   const options = {

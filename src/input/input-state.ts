@@ -37,10 +37,17 @@ export function fileSource(
   return { path: name, fd, opened: stateOfOpen(fd), state };
 }
 
-/** Returns the state of the file at `path`; null: nothing is there. @throws IoError, PermissionError */
-export function stateAt(path: string): InputState | null {
+/**
+ * Returns the state of the file at `path`; null: nothing is there.
+ * @param bytes of the path where it is not UTF-8, and `path` the text for messages
+ * @throws IoError, PermissionError
+ */
+export function stateAt(
+  path: string,
+  bytes: string | Buffer = path,
+): InputState | null {
   const found = inputCall(path, "could not be examined", () =>
-    statSync(path, { bigint: true, throwIfNoEntry: false }),
+    statSync(bytes, { bigint: true, throwIfNoEntry: false }),
   );
   return found ? stateOf(found) : null;
 }

@@ -1,0 +1,108 @@
+import { isUtf8 } from "node:buffer";
+import { type Dirent, readdir, readdirSync, realpath, statSync } from "node:fs";
+import { isAbsolute, join, relative, resolve, sep } from "node:path";
+import picomatch from "picomatch";
+import { glob } from "tinyglobby";
+import {
+  inputError,
+  systemErrorKind,
+  systemErrorName,
+} from "../system-error.js";
+import { isHidden } from "./input-names.js";
+
+export interface ListedFiles {
+  /** Absolute paths. */
+  files: string[];
+  /** Files whose names are not UTF-8: by the escaped path, which is also in `files`, the bytes of the path. */
+  undecodable: ReadonlyMap<string, Buffer>;
+}
+
+/**
+ * Lists the files in a folder and below, or those that match a pattern, except hidden ones. No file is passed over in
+ * silence: glob itself ignores folders and links that cannot be read, and names that are not UTF-8.
+ * @throws InputMissingError for a link to nothing in a folder; PermissionError, IoError
+ */
+export async function listFiles(
+  path: string,
+  kind: "folder" | "pattern",
+): Promise<ListedFiles> {
+  const isFolder = kind === "folder";
+  const start = resolve(isFolder ? path : ".");
+  const isSeen = (file: string) => !isHidden(relative(start, file).split(sep));
+  const undecodable = new Map<string, Buffer>();
+  let failed: Error | null = null;
+  const fail = (of: string, error: unknown, failure: string) => {
+    const name = systemErrorName(error);
+    const isGone = name !== null && systemErrorKind(name) === "missing";
+    if (isSeen(resolve(of)) && !(isGone && !isFolder))
+      failed ??= inputError(of, failure, error);
+  };
+
+  const list = (
+    folder: string,
+    options: { withFileTypes: true },
+    done: (error: Error | null, entries?: Dirent[]) => void,
+  ) =>
+    readdir(folder, options, (error, entries) => {
+      if (error) {
+        fail(folder, error, "could not be listed");
+        return done(error);
+      }
+      // A name that is not UTF-8 arrives with this character in it.
+      if (!entries.some(({ name }) => name.includes("\ufffd")))
+        return done(null, entries);
+      const names = new Set<string>();
+      for (const name of readdirSync(folder, { encoding: "buffer" }))
+        if (isUtf8(name)) names.add(String(name));
+        else
+          undecodable.set(
+            resolve(folder, escaped(name)),
+            Buffer.concat([Buffer.from(join(folder, "/")), name]),
+          );
+      return done(
+        null,
+        entries.filter(({ name }) => names.has(name)),
+      );
+    });
+  const follow = (
+    link: string,
+    done: (error: Error | null, path?: string) => void,
+  ) =>
+    realpath(link, (error, path) => {
+      if (error) fail(link, error, "could not be examined");
+      done(error, path);
+    });
+
+  const found = await glob(isFolder ? "**/*" : path, {
+    absolute: true,
+    onlyFiles: true,
+    expandDirectories: false,
+    ...(isFolder && { cwd: path, dot: false }),
+    fs: {
+      readdir: list as unknown as typeof readdir,
+      realpath: follow as unknown as typeof realpath,
+    },
+  });
+  if (failed) throw failed;
+  const match = picomatch(path);
+  const isMatch = (file: string) =>
+    isFolder || match(isAbsolute(path) ? file : relative(start, file));
+  for (const [file, bytes] of undecodable)
+    if (
+      !isMatch(file) &&
+      !(path.includes("**") && statSync(bytes).isDirectory())
+    )
+      undecodable.delete(file);
+  const files = [...found.map((file) => resolve(file)), ...undecodable.keys()];
+  return { files: files.filter(isSeen), undecodable };
+}
+
+/** Returns the bytes of a name as text: those that are not printable ASCII as \xe9. */
+function escaped(name: Buffer): string {
+  return name
+    .toString("latin1")
+    .replace(
+      /[^\x20-\x7e]/g,
+      (byte) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, "0")}`,
+    );
+}
