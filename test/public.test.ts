@@ -233,6 +233,7 @@ describe("nothing imports upward", () => {
       "src/input/input-state",
       "src/check-options",
       "src/errors",
+      "src/input/interpreting",
       "src/options-table",
       "src/output-rows",
       "src/reader",
@@ -255,6 +256,7 @@ describe("nothing imports upward", () => {
       "src/check-options",
       "src/check-options",
       "src/errors",
+      "src/input/interpreting",
       "src/io",
       "src/options-table",
       "src/output",
@@ -276,6 +278,7 @@ describe("nothing imports upward", () => {
     ],
     "src/report-page/gather": [
       "src/errors",
+      "src/input/interpreting",
       "src/report-page/numbers/classes",
       "src/report-page/options",
       "src/output-rows",

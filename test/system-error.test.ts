@@ -135,10 +135,10 @@ test("what interpreting an input throws is the input's error", async () => {
     return down();
   };
   const cases: [work: () => unknown, message: string][] = [
-    [nested, "its values are nested too deeply"],
+    [nested, "expected values in few levels, found too many levels"],
     [
       () => new Uint8Array(2 ** 53),
-      "it declares more values than fit in memory (Invalid typed array length: 9007199254740992)",
+      "expected values that fit in memory, found more (Invalid typed array length: 9007199254740992)",
     ],
     [
       () => (null as unknown as { x: number }).x,

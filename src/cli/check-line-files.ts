@@ -64,7 +64,8 @@ async function filesIn(files: readonly UsedFile[]): Promise<UsedFile[]> {
   const found: UsedFile[] = [];
   for (const { path, use } of files)
     if (use === "read" && typeof path === "string" && !isS3(path))
-      for (const file of await filesOf(path)) found.push(inputFile(file));
+      for (const file of (await filesOf(path)).files)
+        found.push(inputFile(file));
   return found;
 }
 

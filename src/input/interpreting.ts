@@ -35,6 +35,41 @@ export function interpretingSync<T>(
   }
 }
 
+/** Yields what `items` yields; what they throw is an error of the input, what the caller throws is not. */
+export async function* interpretingEach<T>(
+  path: string,
+  where: string,
+  items: AsyncIterable<T>,
+): AsyncGenerator<T> {
+  try {
+    yield* items;
+  } catch (error) {
+    throw asInputError(path, where, error);
+  }
+}
+
+/** Does what `interpreting` does, for work that calls a function of the caller: what that throws stays as it is. */
+export async function interpretingWith<Arguments extends unknown[], T>(
+  path: string,
+  where: string,
+  call: ((...all: Arguments) => void) | undefined,
+  work: (call: (...all: Arguments) => void) => Promise<T>,
+): Promise<T> {
+  const callers: unknown[] = [];
+  try {
+    return await work((...all) => {
+      try {
+        call?.(...all);
+      } catch (error) {
+        callers.push(error);
+        throw error;
+      }
+    });
+  } catch (error) {
+    throw callers.includes(error) ? error : asInputError(path, where, error);
+  }
+}
+
 function asInputError(path: string, where: string, thrown: unknown): unknown {
   const known = knownError(thrown);
   if (known instanceof SoftjacError || known instanceof AbsentBytes)
@@ -45,8 +80,8 @@ function asInputError(path: string, where: string, thrown: unknown): unknown {
 function reasonOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   if (error instanceof RangeError && /call stack/i.test(text))
-    return "its values are nested too deeply";
+    return "expected values in few levels, found too many levels";
   if (error instanceof RangeError && /alloc|length|size/i.test(text))
-    return `it declares more values than fit in memory (${text})`;
+    return `expected values that fit in memory, found more (${text})`;
   return `it could not be interpreted (${text.replace(/\s+/g, " ").slice(0, MOST_TEXT)})`;
 }

@@ -11,6 +11,7 @@ import {
 } from "../input/describe-input.js";
 import type { InputFile } from "../input/input-file.js";
 import { checkUnchanged } from "../input/input-state.js";
+import { interpreting, interpretingWith } from "../input/interpreting.js";
 import { limitsOf } from "../input/limits.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { logitsIn, openInput } from "../input/open-logits.js";
@@ -82,13 +83,22 @@ async function inspectFile(
       };
     close = () => found.close();
     const { column, form, dtype, classes } = found;
-    const sample = await sampleLogits(found);
+    const sample = await interpreting(input, "values", () =>
+      sampleLogits(found),
+    );
     return {
       ...base,
       logits: { column, form, dtype, classes },
       whyNoLogits: null,
       layouts: estimateLayouts(found, sample, estimated(options)),
-      values: scan ? await scanValues(found, hooks) : null,
+      values: scan
+        ? await interpretingWith(
+            input,
+            "values",
+            hooks.onProgress,
+            (onProgress) => scanValues(found, { ...hooks, onProgress }),
+          )
+        : null,
     };
   } finally {
     close();

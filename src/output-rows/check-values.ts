@@ -44,3 +44,25 @@ export function checkPlaces(
     least = index + 1;
   }
 }
+
+/**
+ * Checks entries of a block: of softmax they are at most 1/(4T), of log-softmax at most 1/T.
+ * @throws InputFormatError
+ */
+export function checkEntries(
+  { path, row }: RowPlace,
+  values: ArrayLike<number>,
+  temperature: number,
+): void {
+  // Values are rounded, of small temperatures to infinity.
+  const most = 1.001 / temperature;
+  for (let n = 0; n < values.length; n++) {
+    const value = values[n] as number;
+    if (!(Math.abs(value) <= most) && !(most > 3e38 && value - value !== 0))
+      throw new InputFormatError(
+        path,
+        `row ${row}`,
+        `expected entries of its block from -${1 / temperature} to ${1 / temperature}, found ${value}`,
+      );
+  }
+}

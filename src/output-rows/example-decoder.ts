@@ -2,7 +2,7 @@ import { InputFormatError } from "../errors.js";
 import type { StoredRun } from "../results/run-metadata.js";
 import type { FoundColumn } from "../verify/output-columns.js";
 import { BlockEntries } from "./block-entries.js";
-import { checkP, checkPlaces } from "./check-values.js";
+import { checkEntries, checkP, checkPlaces } from "./check-values.js";
 import type { Example, StoredBlock } from "./example.js";
 import { entropyOf, largestOf, sumOfOthers } from "./numbers-of-p.js";
 import { pOfBlock, pOfLogBlock } from "./p-of-block.js";
@@ -99,13 +99,16 @@ export class ExampleDecoder {
         const indices = this.#indices(cells);
         const place = { path: this.#path, row };
         checkPlaces(place, indices, values, this.#run.classes);
+        checkEntries(place, values, this.#run.temperature);
         return { kind: "entries", values, indices };
       }
-      if (name === "jacobian" || name === "log_jacobian")
+      if (name === "jacobian" || name === "log_jacobian") {
+        checkEntries({ path: this.#path, row }, values, this.#run.temperature);
         return {
           kind: this.#run.layout === "packed" ? "triangle" : "square",
           values,
         };
+      }
     }
     return null;
   }

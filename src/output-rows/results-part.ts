@@ -2,6 +2,7 @@ import { describeField, type Field } from "../arrow/field.js";
 import { InputFormatError, UsageError } from "../errors.js";
 import type { ArrowContainer } from "../input/arrow-container.js";
 import { openPlainArrow } from "../input/compression/open-plain.js";
+import { interpreting, interpretingEach } from "../input/interpreting.js";
 import { singleNumbers } from "../input/number-column.js";
 import { placeBatches } from "../reader/file-batches.js";
 import { FileBytes } from "../reader/file-bytes.js";
@@ -48,7 +49,14 @@ export interface ResultsPart {
  * Opens a file that `run` has written. Of its columns only those are read that the numbers need.
  * @throws InputMissingError, InputFormatError, IoError; UsageError for a label that is not there
  */
-export async function openResultsPart(
+export function openResultsPart(
+  path: string,
+  label: string | undefined,
+): Promise<ResultsPart> {
+  return interpreting(path, "structure", () => open(path, label));
+}
+
+async function open(
   path: string,
   label: string | undefined,
 ): Promise<ResultsPart> {
@@ -108,8 +116,15 @@ export async function openResultsPart(
       tableRows: batches.reduce((sum, { count }) => sum + count, 0),
       file,
       chunks: () =>
-        run.layout === "coo" ? coordinateChunks(reading) : tableChunks(reading),
-      find: (row) => findExample(reading, row),
+        interpretingEach(
+          path,
+          "rows",
+          run.layout === "coo"
+            ? coordinateChunks(reading)
+            : tableChunks(reading),
+        ),
+      find: (row) =>
+        interpreting(path, `row ${row}`, () => findExample(reading, row)),
       close: () => bytes.close(),
     };
   } catch (error) {

@@ -1,5 +1,6 @@
 import { checkObject, checkPath } from "../check-options.js";
 import { openPlainArrow } from "../input/compression/open-plain.js";
+import { interpreting, interpretingEach } from "../input/interpreting.js";
 import { decodeRunMetadata } from "../results/run-metadata.js";
 import { selectBlockColumns } from "./block-columns.js";
 import { CoordinateExamples } from "./coordinate-examples.js";
@@ -21,9 +22,16 @@ import { tensorShape } from "./tensor-shape.js";
  * @throws InputMissingError, PermissionError, InputFormatError, InputUnsupportedError, IoError; UsageError for options
  * that cannot be, are needed and not there, or are not what the file says
  */
-export async function openJacobian(
+export function openJacobian(
   path: string,
   options: OpenJacobianOptions = {},
+): Promise<JacobianReader> {
+  return interpreting(path, "structure", () => open(path, options));
+}
+
+async function open(
+  path: string,
+  options: OpenJacobianOptions,
 ): Promise<JacobianReader> {
   checkPath("path", path);
   checkObject("options", options);
@@ -48,6 +56,7 @@ export async function openJacobian(
       bytes,
     );
     const Examples = isCoo ? CoordinateExamples : TableExamples;
+    const examples = new Examples(path, form, bytes, batches);
     return new JacobianReader({
       ...form,
       path,
@@ -55,7 +64,11 @@ export async function openJacobian(
       count: isCoo
         ? form.rowEnd - form.rowStart
         : batches.reduce((sum, { count }) => sum + count, 0),
-      examples: new Examples(path, form, bytes, batches),
+      examples: {
+        find: (row) =>
+          interpreting(path, `row ${row}`, () => examples.find(row)),
+        batches: () => interpretingEach(path, "rows", examples.batches()),
+      },
       close: () => bytes.close(),
     });
   } catch (error) {

@@ -1,6 +1,7 @@
 import { checkHooks } from "../check-options.js";
 import { AbortedError } from "../errors.js";
 import { whileUnchanged } from "../input/input-state.js";
+import { interpreting } from "../input/interpreting.js";
 import { HTML } from "../output/output-name.js";
 import { checkOutput } from "../output/written-files.js";
 import { type FoundResults, findResults } from "../output-rows/find-results.js";
@@ -53,7 +54,9 @@ export async function report(
   const paths = results.parts.map(({ path }) => path);
   const numbers = await whileUnchanged(paths, async () => {
     const found = await gatherResults(results, resolved, hooks);
-    return numbersOf(results, found, resolved, told);
+    return interpreting(resolved.results, "results", () =>
+      numbersOf(results, found, resolved, told),
+    );
   });
   // Drawing takes a library that nothing else needs.
   const { drawPage } = await import("./drawing/page.js");

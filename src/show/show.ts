@@ -1,6 +1,7 @@
 import { checkNames, checkPath, checkValue } from "../check-options.js";
 import { RowMissingError, UsageError } from "../errors.js";
 import { whileUnchanged } from "../input/input-state.js";
+import { interpreting } from "../input/interpreting.js";
 import { blockOfP } from "../output-rows/block-of-p.js";
 import type { Example } from "../output-rows/example.js";
 import { findResults } from "../output-rows/find-results.js";
@@ -38,7 +39,9 @@ export async function show(options: ShowOptions): Promise<ShownRow> {
     try {
       const example = await part.find(row);
       if (!example && part.run.layout !== "coo") throw missing(part, row);
-      return await shownOf(part, row, { input, example, most: classes });
+      return await interpreting(path, `row ${row}`, () =>
+        shownOf(part, row, { input, example, most: classes }),
+      );
     } finally {
       await part.close();
     }

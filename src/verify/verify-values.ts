@@ -2,6 +2,7 @@ import type { ArrowContainer } from "../input/arrow-container.js";
 import { openPlainArrow } from "../input/compression/open-plain.js";
 import { InputRows } from "../input/input-rows.js";
 import { checkUnchanged } from "../input/input-state.js";
+import { interpretingWith } from "../input/interpreting.js";
 import { limitsOf } from "../input/limits.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { openLogits } from "../input/open-logits.js";
@@ -70,7 +71,12 @@ export async function verifyValues(
     });
     try {
       const found = { run, output, bytes, logits };
-      const report = await compare(options, hooks, found);
+      const report = await interpretingWith(
+        options.output,
+        "results",
+        hooks.onProgress,
+        (onProgress) => compare(options, { ...hooks, onProgress }, found),
+      );
       await checkUnchanged(output.source);
       await checkUnchanged(logits.source);
       return report;

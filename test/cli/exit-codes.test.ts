@@ -1,8 +1,13 @@
-import { chmodSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { COMMANDS } from "../../src/cli/commands.js";
+import { exitCodeOf } from "../../src/cli/exit-codes.js";
+import * as errors from "../../src/errors.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
-import { DIGITS, softjac } from "./support.js";
+import { CLI, DIGITS, softjac } from "./support.js";
 
 const at = workDirectory();
 const out = at("out.arrow");
@@ -145,15 +150,102 @@ test.each(REFUSED)("%s", (_, args, exit, message) => {
   expect(status).toBe(exit);
 });
 
-test("an input that may not be read", () => {
-  if (process.getuid?.() === 0) {
-    console.log("exit codes: 1 test left out (root may read everything)");
-    return;
-  }
+test("an input, a folder or an output that permissions keep from the user", () => {
   const secret = at("secret.arrow");
   writeFileSync(secret, "");
   chmodSync(secret, 0);
-  expect(softjac("run", secret, "-o", out).status).toBe(77);
+  const folder = at("folder");
+  mkdirSync(join(folder, "closed"), { recursive: true });
+  writeFileSync(join(folder, "sound.arrow"), "");
+  chmodSync(join(folder, "closed"), 0);
+  const closed = at("closed");
+  mkdirSync(closed);
+  chmodSync(closed, 0o555);
+  chmodSync(dirname(secret), 0o755);
+  const cases: [args: string[], message: string][] = [
+    [["run", secret, "-o", out], `${secret}: may not be read`],
+    [["inspect", secret], `${secret}: may not be read`],
+    [
+      ["run", folder, "-o", at("dataset"), "--keep-going"],
+      `${join(folder, "closed")}: may not be read`,
+    ],
+    [
+      ["run", DIGITS, "-o", join(closed, "out.arrow")],
+      `${join(closed, "out.arrow")}: could not be created: EACCES`,
+    ],
+  ];
+  for (const [args, message] of cases) {
+    // Root may read everything: nobody may not.
+    const { status, stderr } = spawnSync(process.execPath, [CLI, ...args], {
+      encoding: "utf8",
+      ...(process.getuid?.() === 0 && { uid: 65534, gid: 65534 }),
+    });
+    expect(stderr).toBe(`softjac: ${message}\n`);
+    expect(status).toBe(77);
+  }
+});
+
+/** An error of every class, and the exit code of the command that it ends. */
+const CLASSES: [name: keyof typeof errors, made: Error, exit: number][] = [
+  ["UsageError", new errors.UsageError("x"), 64],
+  ["InputMissingError", new errors.InputMissingError("p"), 66],
+  ["InputFormatError", new errors.InputFormatError("p", "w", "x"), 65],
+  [
+    "InputUnsupportedError",
+    new errors.InputUnsupportedError("p", "w", "x"),
+    65,
+  ],
+  ["LogitsColumnError", new errors.LogitsColumnError("p", "x"), 65],
+  [
+    "BadRowError",
+    new errors.BadRowError("p", 1, { expected: "x", found: "y" }, "z"),
+    65,
+  ],
+  ["RaggedRowError", new errors.RaggedRowError("p", "c", 1, 2, 3), 65],
+  ["RowMissingError", new errors.RowMissingError("p", 1, "x"), 65],
+  ["OutputExistsError", new errors.OutputExistsError("p", "a file"), 73],
+  ["IoError", new errors.IoError("p", "x"), 74],
+  ["PermissionError", new errors.PermissionError("p", "x"), 77],
+  ["AbortedError", new errors.AbortedError(), 70],
+  ["StoppedError", new errors.StoppedError(1, 2), 75],
+  ["StalledError", new errors.StalledError("x"), 75],
+  ["InputsLeftOutError", new errors.InputsLeftOutError("p", [], 1), 65],
+  ["IncompleteError", new errors.IncompleteError("p", [0], 1), 75],
+  ["PlanMissingError", new errors.PlanMissingError("p"), 66],
+  ["PartsFailedError", new errors.PartsFailedError("p", [], 1, true), 65],
+  ["ServiceUnavailableError", new errors.ServiceUnavailableError("p", "x"), 69],
+  ["ConfigurationError", new errors.ConfigurationError("x"), 78],
+  ["OutputClosedError", new errors.OutputClosedError("p"), 70],
+  ["InternalError", new errors.InternalError("x"), 70],
+  ["WorkerError", new errors.WorkerError("x"), 70],
+];
+
+test.each(CLASSES)("%s has its exit code", (name, made, exit) => {
+  expect(made.constructor.name).toBe(name);
+  expect(exitCodeOf(made, null)).toBe(exit);
+});
+
+test("no class of errors is without an exit code", () => {
+  const names = Object.keys(errors).filter((name) => name.endsWith("Error"));
+  const known = ["SoftjacError", ...CLASSES.map(([name]) => name)];
+  expect(names.sort()).toEqual(known.sort());
+  const stopped = new errors.AbortedError();
+  expect(exitCodeOf(stopped, "SIGTERM")).toBe(143);
+  const failed = new errors.PartsFailedError("p", [], 1, false);
+  expect(exitCodeOf(failed, null)).toBe(75);
+});
+
+test("a ragged row ends the command with 65", () => {
+  const ragged = at("ragged.arrow");
+  copyFileSync(
+    fileURLToPath(new URL("../input/parquet/ragged.arrow", import.meta.url)),
+    ragged,
+  );
+  const { status, stderr } = softjac("run", ragged, "-o", out);
+  expect(stderr).toMatch(
+    /^softjac: .*: expected \d+ values as in the first row, found \d+\n$/,
+  );
+  expect(status).toBe(65);
 });
 
 test("--json on failure: the report with the error in it, on standard output", () => {

@@ -1,4 +1,5 @@
 import { AbortedError, InputFormatError } from "../../errors.js";
+import { interpretingSync } from "../../input/interpreting.js";
 import type { Example } from "../../output-rows/example.js";
 import type { FoundResults } from "../../output-rows/find-results.js";
 import {
@@ -107,7 +108,7 @@ class Pass {
   }
 
   async #readPart(
-    { run, chunks }: ResultsPart,
+    { path, run, chunks }: ResultsPart,
     onExample: (example: Example) => void,
   ): Promise<void> {
     const { signal, onProgress } = this.hooks;
@@ -115,11 +116,13 @@ class Pass {
     const before = this.#rowsDone;
     for await (const { count, at } of chunks()) {
       if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
-      for (let n = 0; n < count; n++) {
-        const example = at(n);
-        onExample(example);
-        this.#rowsDone = before + example.row + 1 - run.rowStart;
-      }
+      interpretingSync(path, "rows", () => {
+        for (let n = 0; n < count; n++) {
+          const example = at(n);
+          onExample(example);
+          this.#rowsDone = before + example.row + 1 - run.rowStart;
+        }
+      });
       onProgress?.(this.#rowsDone, rows * this.passes);
     }
     this.#rowsDone = before + run.rowEnd - run.rowStart;
