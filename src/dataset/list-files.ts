@@ -34,7 +34,7 @@ export async function listFiles(
   const fail = (of: string, error: unknown, failure: string) => {
     const name = systemErrorName(error);
     const isGone = name !== null && systemErrorKind(name) === "missing";
-    if (isSeen(resolve(of)) && !(isGone && !isFolder))
+    if (isSeen(of) && !(isGone && !isFolder))
       failed ??= inputError(of, failure, error);
   };
 
@@ -45,7 +45,7 @@ export async function listFiles(
   ) =>
     readdir(folder, options, (error, entries) => {
       if (error) {
-        fail(folder, error, "could not be listed");
+        fail(resolve(folder), error, "could not be listed");
         return done(error);
       }
       // A name that is not UTF-8 arrives with this character in it.
@@ -69,7 +69,7 @@ export async function listFiles(
     done: (error: Error | null, path?: string) => void,
   ) =>
     realpath(link, (error, path) => {
-      if (error) fail(link, error, "could not be examined");
+      if (error) fail(resolve(link), error, "could not be examined");
       done(error, path);
     });
 
