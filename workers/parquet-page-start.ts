@@ -1,5 +1,5 @@
 import { brotliDecompressSync, gunzipSync, constants as zlib } from "node:zlib";
-import zstd from "@foxglove/wasm-zstd";
+import { checkOwnFile } from "../src/system-error.js";
 import { Damaged } from "./decompress/failure.js";
 import { decodeBlock } from "./decompress/lz4-block.js";
 import { decodeSnappyStart } from "./decompress/snappy.js";
@@ -11,6 +11,8 @@ const STEP_BYTES = 16 << 10;
 
 /** Returns the decoded bytes of a page: the first `needed`, and possibly more. */
 type Decode = (page: Uint8Array, needed: number, bytes: number) => Uint8Array;
+
+let zstd: typeof import("@foxglove/wasm-zstd");
 
 const DECODERS: { [codec: string]: Decode } = {
   uncompressed: (page) => page,
@@ -27,7 +29,11 @@ const DECODERS: { [codec: string]: Decode } = {
 
 /** Loads what decodes pages of a codec; returns false for one that is not known, which Parquet's decoder refuses. */
 export async function loadCodec(codec: string): Promise<boolean> {
-  if (codec === "ZSTD") await zstd.isLoaded;
+  if (codec === "ZSTD") {
+    checkOwnFile("wasm-zstd.wasm");
+    zstd = (await import("@foxglove/wasm-zstd")).default;
+    await zstd.isLoaded;
+  }
   return codec in DECODERS;
 }
 

@@ -30,14 +30,17 @@ try {
     bytes: await writeArrow(file, (await asked).columns, setup),
   });
 } catch (error) {
+  const failed = systemFailure(error);
   reply(
     error instanceof ParquetFailure
       ? error.reply
-      : {
-          kind: "damaged",
-          where: "Parquet data",
-          text: `expected row groups that can be decoded, found: ${oneLine(error)}`,
-        },
+      : failed
+        ? { kind: "failed", task: "read", ...failed }
+        : {
+            kind: "damaged",
+            where: "Parquet data",
+            text: `expected row groups that can be decoded, found: ${oneLine(error)}`,
+          },
   );
 }
 
