@@ -176,7 +176,7 @@ test.each(ASSETS)(
       { encoding: "utf8" },
     );
     // A run may have named its logits before.
-    expect(stderr.replace(/^softjac: logits: .*\n/, "")).toBe(
+    expect(stderr.replace(/^softjac: reading logits from .*\n/, "")).toBe(
       `softjac: ${join(copy, "dist", name)}: a file of softjac is missing; reinstall the package\n`,
     );
     expect(status).toBe(78);
