@@ -157,7 +157,7 @@ export class DatasetRun {
       if (!(await this.store.putIfAbsent(name, bytes))) {
         await this.record(record.shard);
         // The part was lost after it was recorded; a part that is younger than its record counts as changed.
-        if (isNew && !(await this.isDone(record.shard)))
+        if (isNew && (await this.#isYounger(part, name)))
           await this.store.replace(name, bytes);
       }
       if (this.#publication.isInPlace) await this.#sweepLate(record);
@@ -167,6 +167,15 @@ export class DatasetRun {
       if (await this.isPublished()) return false;
       throw asGone(wip, error);
     }
+  }
+
+  /** Some stores tell times in whole seconds: of two in one second the first counts as younger. */
+  async #isYounger(part: string, record: string): Promise<boolean> {
+    const [made, recorded] = await Promise.all([
+      this.store.stat(part),
+      this.store.stat(record),
+    ]);
+    return (made?.modified ?? 0) >= (recorded?.modified ?? 0);
   }
 
   /** Where nothing is renamed, a part may come when its input was left out and all is published. */
