@@ -1,7 +1,9 @@
 import { DEFAULT_LIMITS, type Limits } from "./input/limits.js";
 import type { RunOptions } from "./options.js";
-import type { UsedFile } from "./output/written-files.js";
 import { DROPPED, EMIT_NAMES, LAYOUTS } from "./results/catalogue.js";
+
+/** What a command does with a file; `state`: replaces the report, status or metrics file of an earlier run. */
+export type FileUse = "read" | "output" | "state";
 
 export interface OptionSpec<Name extends string = string> {
   /** The property of the command's options; the CLI's flag is the same in kebab-case. */
@@ -16,7 +18,7 @@ export interface OptionSpec<Name extends string = string> {
   /** What stands for a value of text in the help: `file`; else `name`. */
   value?: string;
   /** For the path of a file or folder: what the command does with it. */
-  file?: UsedFile["use"];
+  file?: FileUse;
   group:
     | "Input"
     | "Results"

@@ -1,4 +1,5 @@
 import { lstatSync } from "node:fs";
+import type { FileUse } from "../options-table.js";
 import {
   checkFiles,
   inputFile,
@@ -38,7 +39,7 @@ function filesOf(
   settings: Settings,
 ): UsedFile[] {
   const files: UsedFile[] = [];
-  const add = (name: string, use: UsedFile["use"], value: unknown) => {
+  const add = (name: string, use: FileUse, value: unknown) => {
     // The options table refuses values of other types.
     for (const path of [value].flat())
       if (typeof path === "string" && path !== "")

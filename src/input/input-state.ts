@@ -44,10 +44,13 @@ export function fileSource(
  */
 export function stateAt(
   path: string,
-  bytes: string | Buffer = path,
+  bytes: string | Uint8Array = path,
 ): InputState | null {
   const found = inputCall(path, "could not be examined", () =>
-    statSync(bytes, { bigint: true, throwIfNoEntry: false }),
+    statSync(typeof bytes === "string" ? bytes : Buffer.from(bytes), {
+      bigint: true,
+      throwIfNoEntry: false,
+    }),
   );
   return found ? stateOf(found) : null;
 }

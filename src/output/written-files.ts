@@ -7,6 +7,7 @@ import {
 } from "node:fs";
 import { basename, dirname, join, resolve, sep } from "node:path";
 import { OutputExistsError, UsageError } from "../errors.js";
+import type { FileUse } from "../options-table.js";
 import { isS3 } from "../store/location.js";
 import { outputCall } from "../system-error.js";
 import { checkName, type NamedFormat } from "./output-name.js";
@@ -18,8 +19,7 @@ export interface UsedFile {
   name: string;
   /** A descriptor where the file is open already. */
   path: string | number;
-  /** `state`: a report, status or metrics file, which replaces that of an earlier run. */
-  use: "read" | "output" | "state";
+  use: FileUse;
 }
 
 /**

@@ -68,6 +68,7 @@ test("JSON lines: what happened, and nothing else on standard error", () => {
   expect(stdout).toBe("");
   const lines = jsonLines(stderr);
   expect(lines.map(({ msg }) => msg)).toEqual([
+    "logits",
     "planned",
     ...["part made", "part made", "part made", "part made"],
     "published",

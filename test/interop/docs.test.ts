@@ -86,7 +86,7 @@ test("every command of docs/datasets.md runs, and its snippet", () => {
   const commands = [...datasets.matchAll(/^softjac .*$/gm)].map(
     ([line]) => line,
   );
-  expect(commands.length).toBe(12);
+  expect(commands.length).toBe(13);
   const at = join(cwd, "datasets");
   const script = [
     `softjac() { "${process.execPath}" "${root}dist/cli.js" "$@"; }`,

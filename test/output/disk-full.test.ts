@@ -87,7 +87,7 @@ test("a dataset that fills the disk keeps its parts, and goes on when there is r
     const output = `${mount}/out`;
     const options = { inputs: [input], output, shardRows: 400 };
     await expect(built.runDataset(options)).rejects.toMatchObject({
-      code: "ERR_IO",
+      code: "ERR_STOPPED",
       message: expect.stringMatching(/bytes free|no space left/),
     });
     const { shardsDone, shards } = await built.dryRunDataset(options);

@@ -73,6 +73,11 @@ describe.each([50, 7, 1])("from record batches of %i rows", (batchRows) => {
       "softjac.temperature": "1",
       "softjac.threshold": "0",
       "softjac.source": `in-${batchRows}.arrow`,
+      "softjac.column": "logits",
+      "softjac.on_bad_row": "error",
+      "softjac.null_logit": "error",
+      "softjac.allow_missing_eos": "false",
+      "softjac.tensor_type": "true",
     });
     const field = theirs.schema.fields.find(({ name }) => name === "jacobian");
     expect(Object.fromEntries(field?.metadata ?? [])).toEqual({

@@ -107,7 +107,9 @@ describe("the stream has the bytes of the file", () => {
 
 test("other readers read it, as it comes", async () => {
   const { bytes, stderr } = await piped([DIGITS, "--keep", "split"]);
-  expect(stderr).toMatch(/^standard output\n {2}rows +1,797 x 10 classes\n/);
+  expect(stderr).toMatch(
+    /^softjac: reading logits from logits \(float32, 10 classes\)\nstandard output\n {2}rows +1,797 x 10 classes\n/,
+  );
   expect(tableFromIPC(bytes).numRows).toBe(1797);
   let count = 0;
   for (const batch of RecordBatchReader.from(bytes)) count += batch.numRows;

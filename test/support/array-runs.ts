@@ -1,4 +1,5 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { Footer } from "apache-arrow/ipc/metadata/file";
 import { expect } from "vitest";
 import { built } from "./built.js";
 import { type Inputs, inputs } from "./inputs-input.js";
@@ -46,6 +47,20 @@ export function arrayRuns() {
   }
 
   return { paths, outputOf, ofLogits };
+}
+
+/** The bodies of all record batches. An array without a name has the same, and no `softjac.column` in its metadata. */
+export function bodiesOf(file: Buffer): Buffer {
+  const end = file.length - 10;
+  const footer = Footer.decode(file.subarray(end - file.readInt32LE(end), end));
+  return Buffer.concat(
+    [...footer.recordBatches()].map(
+      ({ offset, metaDataLength, bodyLength }) => {
+        const start = Number(offset) + Number(metaDataLength);
+        return file.subarray(start, start + Number(bodyLength));
+      },
+    ),
+  );
 }
 
 /** Equal bytes; said without a list of all that differ, which takes longer than the runs. */
