@@ -74,13 +74,15 @@ test("JSON lines: what happened, and nothing else on standard error", () => {
     "published",
     "done",
   ]);
-  const run = lines[0].fingerprint;
+  const [logits, ...others] = lines;
+  expect(logits).toMatchObject({ level: "info", column: "logits" });
+  const run = others[0].fingerprint;
   expect(run).toMatch(/^[0-9a-f]{16}$/);
-  for (const line of lines) {
+  for (const line of others) {
     expect(line).toMatchObject({ level: "info", run });
     expect(Date.parse(line.time)).toBeGreaterThan(0);
   }
-  expect(lines[1]).toMatchObject({
+  expect(others[1]).toMatchObject({
     shard: 0,
     part: "part-00000-of-00004.arrow",
     input: "a.arrow",

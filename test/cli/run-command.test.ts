@@ -19,7 +19,7 @@ test("a summary on standard error, nothing on standard output", () => {
   expect(status).toBe(0);
   expect(stdout).toBe("");
   expect(stderr).toMatch(
-    /^softjac: reading logits from logits \(float32, 10 classes\)\n.*a\.arrow\n {2}rows {5}1,797 x 10 classes\n {2}results {2}softmax, jacobian \(bsr, float32\)\n {2}bytes {4}817,0\d\d \(817 kB\)\n {2}time {5}[\d.]+ s, [\d,]+ rows\/s, .+\/s\n$/,
+    /^softjac: reading logits from logits \(float32, 10 classes\)\n.*a\.arrow\n {2}rows {5}1,797 x 10 classes\n {2}results {2}softmax, jacobian \(bsr, float32\)\n {2}bytes {4}81\d,\d{3} \(81\d\.\d kB\)\n {2}time {5}[\d.]+ s, [\d,]+ rows\/s, .+\/s\n$/,
   );
 });
 
