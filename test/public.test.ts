@@ -132,6 +132,7 @@ describe("nothing imports upward", () => {
       "src/io",
       "src/arrow",
       "src/errors",
+      "src/options-table",
       "src/results",
       "src/store/location",
       "apache-arrow/",

@@ -73,11 +73,16 @@ export async function listFiles(
       done(error, path);
     });
 
-  const found = await glob(isFolder ? "**/*" : path, {
+  // From the folder before the first wildcard: what is beside it, and cannot be read, is no concern of the pattern.
+  const { base, glob: wild } = isFolder
+    ? { base: path, glob: "**/*" }
+    : picomatch.scan(path, { unescape: true });
+  const found = await glob(wild, {
+    cwd: resolve(base),
     absolute: true,
     onlyFiles: true,
     expandDirectories: false,
-    ...(isFolder && { cwd: path, dot: false }),
+    ...(isFolder && { dot: false }),
     fs: {
       readdir: list as unknown as typeof readdir,
       realpath: follow as unknown as typeof realpath,

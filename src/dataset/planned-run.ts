@@ -1,7 +1,7 @@
 import { basename, dirname, join } from "node:path";
 import { InternalError, PlanMissingError, UsageError } from "../errors.js";
 import { isS3, resolveLocation } from "../store/location.js";
-import { openStore } from "../store/open-store.js";
+import { openStore, type StoreAccess } from "../store/open-store.js";
 import type { S3Access } from "../store/s3-options.js";
 import type { Store } from "../store/store.js";
 import type { DatasetPlan } from "./dataset-plan.js";
@@ -24,10 +24,10 @@ const LOOKS = 10;
 export async function openPlannedRun(
   output: string,
   fingerprint?: string,
-  s3: S3Access = {},
+  access: StoreAccess = {},
 ): Promise<StoredRunOver> {
   const out = resolveLocation(output);
-  const store = await openStore(out, s3);
+  const store = await openStore(out, access);
   const { name, bytes } = await readPlan(store, out, fingerprint);
   const plan = decodeJson(bytes) as DatasetPlan | null;
   if (!plan?.of || fingerprintOf(plan.of) !== plan.fingerprint)
@@ -37,8 +37,8 @@ export async function openPlannedRun(
   if (fingerprint !== undefined && plan.fingerprint !== fingerprint)
     throw new PlanMissingError(out);
   const folders = runFolders(out, plan.fingerprint);
-  const own = await openStore(out, s3, folders.tmp);
-  const inputs = await openInputs(plan.root, s3);
+  const own = await openStore(out, access, folders.tmp);
+  const inputs = await openInputs(plan.root, access);
   const run = new DatasetRun(own, folders, plan);
   if (!isS3(out) && !(await run.isPublished())) await run.checkPlace();
   return { run, store: own, inputs };

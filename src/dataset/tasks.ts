@@ -248,25 +248,30 @@ export async function finalizeDataset(
     overwrite = false,
     allowMissing = false,
   } = options;
-  return reported({ output, hooks }, async (report, stopping) => {
-    const s3 = { ...s3OptionsOf(options), signal: stopping.now };
-    const planned = await openPlannedRun(output, fingerprint, s3);
-    const { run } = planned;
-    report.planned(run.plan);
-    return onDataset(output, async () => {
-      report.leftOut(await run.leftOut());
-      if (await run.isPublished())
-        return verifyPublished({ ...planned, report, stopping }, hooks);
-      run.refuseOtherVersion();
-      const missing = await run.missing();
-      report.found(missing, []);
-      if (missing.length > 0 && !(await run.isPublished()))
-        throw new IncompleteError(run.folders.out, missing, run.shards);
-      await run.publish({ overwrite, allowMissing });
-      hooks.onEvent?.({ event: "published" });
-      return report.finish("done");
-    });
-  });
+  return reported({ output, hooks }, (report, stopping) =>
+    stopping.watched(async (alive) => {
+      const planned = await openPlannedRun(output, fingerprint, {
+        ...s3OptionsOf(options),
+        signal: stopping.now,
+        alive,
+      });
+      const { run } = planned;
+      report.planned(run.plan);
+      return onDataset(output, async () => {
+        report.leftOut(await run.leftOut());
+        if (await run.isPublished())
+          return verifyPublished({ ...planned, report, stopping }, hooks);
+        run.refuseOtherVersion();
+        const missing = await run.missing();
+        report.found(missing, []);
+        if (missing.length > 0 && !(await run.isPublished()))
+          throw new IncompleteError(run.folders.out, missing, run.shards);
+        await run.publish({ overwrite, allowMissing });
+        hooks.onEvent?.({ event: "published" });
+        return report.finish("done");
+      });
+    }),
+  );
 }
 
 export interface StatusOptions extends S3Options {

@@ -88,3 +88,17 @@ test("a link to nothing in a folder is an input that is missing", () => {
   rmSync(link);
   expect(readdirSync(folder)).toEqual(["a.npy", "b\ufffd.npy"]);
 });
+
+test("what lies beside the folder of a pattern may be unreadable", () => {
+  symlinkSync(at("circle"), at("circle"));
+  const found = softjac("run", join(folder, "*.npy"), "-o", at("beside"));
+  expect(found.status, found.stderr).toBe(0);
+  // In the folder itself, it is an error.
+  symlinkSync(join(folder, "circle.npy"), join(folder, "circle.npy"));
+  const refused = softjac("run", join(folder, "*.npy"), "-o", at("within"));
+  expect(refused.stderr).toContain(
+    `${folder}/circle.npy: could not be examined: ELOOP`,
+  );
+  expect(refused.status).toBe(74);
+  rmSync(join(folder, "circle.npy"));
+});
