@@ -1,3 +1,4 @@
+import { LogitsColumnError } from "../errors.js";
 import type { ArrowContainer } from "../input/arrow-container.js";
 import { openPlainArrow } from "../input/compression/open-plain.js";
 import { InputRows } from "../input/input-rows.js";
@@ -58,16 +59,24 @@ export async function verifyValues(
     const made = withStoredOptions(run, options);
     checkEmit(run.emit, run.layout, made);
     const { column, columns, nullLogit, allowMissingEos } = made;
-    const logits = await openLogits(options.input, {
-      column,
-      columns,
-      keep: [],
-      ownNames: [],
-      inputs: inputsOf(run.emit, made),
-      nullLogit,
-      allowMissingEos,
-      limits,
-      signal: hooks.signal,
+    const open = (choice: Pick<StoredRun, "column" | "columns">) =>
+      openLogits(options.input, {
+        ...choice,
+        keep: [],
+        ownNames: [],
+        inputs: inputsOf(run.emit, made),
+        nullLogit,
+        allowMissingEos,
+        limits,
+        signal: hooks.signal,
+      });
+    const logits = await open({ column, columns }).catch((error) => {
+      // The same logits may have another name in a copy, or none in an .npy file.
+      const isNamed = (options.column ?? options.columns) !== undefined;
+      if (isNamed || !(error instanceof LogitsColumnError)) throw error;
+      return open({}).catch(() => {
+        throw error;
+      });
     });
     try {
       const found = { run, output, bytes, logits };

@@ -3,6 +3,7 @@ import { Float64, Int64 } from "apache-arrow";
 import { describe, expect, test } from "vitest";
 import { sampleRows } from "../../src/verify/sample-rows.js";
 import { verifyValues } from "../../src/verify/verify-values.js";
+import { npy } from "../support/array-files.js";
 import { built } from "../support/built.js";
 import { fixedSizeList } from "../support/fixed-size-list.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
@@ -92,6 +93,26 @@ test("another input than that of the output", async () => {
     ],
     ok: false,
   });
+});
+
+test("the same logits in a file of another kind, without a name", async () => {
+  const output = at("named-out.arrow");
+  const named = at("named.arrow");
+  const values = Float64Array.from({ length: 15 }, (_, k) => Math.sin(k));
+  writeLogits(named, {
+    rows: 5,
+    classes: 3,
+    logit: (r, k) => values[3 * r + k] as number,
+  });
+  await built.run({ input: named, output });
+  const unnamed = at("unnamed.npy");
+  writeFileSync(unnamed, npy(values, { shape: [5, 3] }));
+  expect(
+    await verifyValues({ input: unnamed, output, rows: "all" }),
+  ).toMatchObject({ ok: true, rowsChecked: 5 });
+  await expect(
+    verifyValues({ input: unnamed, output, column: "logits", rows: "all" }),
+  ).rejects.toMatchObject({ code: "ERR_LOGITS_COLUMN" });
 });
 
 test("no rows, one row", async () => {
