@@ -65,6 +65,10 @@ export async function reportLogits(
   });
   const warn = (message: string) => onEvent({ event: "warning", message });
   if (note !== null) warn(note);
+  if (classes === 1)
+    warn(
+      `${shortName(logits.column)}: with one class, every probability is 1 and every Jacobian 0; for binary margins z, give the two classes (0, z)`,
+    );
   // Of an object, rows are fetched when they are computed.
   const rows = logits.present ? [] : await firstRows(logits);
   if (classes > 1 && rows.length > 0 && rows.every(isProbabilities))

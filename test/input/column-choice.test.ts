@@ -297,7 +297,12 @@ describe("what a run tells of its logits", () => {
         ]),
       ]),
     ).toEqual([]);
-    expect(await warningsOf([floats("z", [[1], [1]])])).toEqual([]);
+  });
+
+  test("one class is a column of margins, perhaps", async () => {
+    expect(await warningsOf([floats("z", [[1], [1]])])).toEqual([
+      "z: with one class, every probability is 1 and every Jacobian 0; for binary margins z, give the two classes (0, z)",
+    ]);
   });
 
   test("an array of -100 without a name cannot be named: a warning", async () => {
