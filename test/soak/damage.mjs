@@ -1,7 +1,8 @@
 // usage: node damage.mjs [MUTATIONS, default 2000] [SEED, default the time]
 // Damages files of every format that is read, and outputs in layouts that openJacobian, show and report read. A damaged
 // file is refused by an error of ours, or gives the numbers that a second reader reads in it: pyarrow and NumPy of inputs
-// (INTEROP_PYTHON, default python3), flechette of outputs. Files for which neither holds are kept in out/soak and named;
+// (INTEROP_PYTHON, default python3), flechette of outputs. Where that reader refuses the file, the numbers of the sound
+// file will do ("unharmed"): the damage is to bytes that say nothing about values. Files for which neither holds are kept in out/soak and named;
 // the exit code is 1 then.
 import { spawn, spawnSync } from "node:child_process";
 import {
@@ -37,9 +38,6 @@ const REFUSALS = new Set([
 /** Exit codes of show and report: ok, usage, damage, no such row. */
 const EXITS = new Set([0, 64, 65, 66]);
 
-/** Files that the second reader refuses for bytes that say nothing about values. */
-const IRRELEVANT = [];
-
 const kept = here("../../out/soak");
 const work = mkdtempSync(join(tmpdir(), "softjac-soak-"));
 process.on("exit", () => rmSync(work, { recursive: true, force: true }));
@@ -72,7 +70,7 @@ for (let done = 0; done < mutations && !stopped; done += BATCH) {
   for (const tried of tryFiles(paths)) {
     const [outcome, text] = await outcomeOf(tried);
     count(tried.path, outcome);
-    if (outcome === "refused" || outcome === "equal") continue;
+    if (["refused", "equal", "unharmed"].includes(outcome)) continue;
     wrong++;
     mkdirSync(kept, { recursive: true });
     const copy = join(kept, `${seed} ${basename(tried.path)}`);
@@ -175,11 +173,13 @@ async function outcomeOf({ path, code, text, ms, tried = [], peakBytes = 0 }) {
   }
   if (code !== "ok") return ["refused", ""];
   const keep = /\.(arrows?|parquet)$/.test(path) ? ["id", "name", "split"] : [];
-  const answer = await judge.ask({ input: path, output: `${path}.out`, keep });
-  if (answer.verdict !== "refused") return [answer.verdict, answer.text];
-  return IRRELEVANT.some((reason) => reason.test(answer.text))
-    ? ["equal", ""]
-    : ["only ours", answer.text];
+  const { verdict, text: why } = await judge.ask({
+    input: path,
+    output: `${path}.out`,
+    keep,
+    sound: join(work, "sound", basename(path).replace(/^\d+ /, "")),
+  });
+  return [verdict === "refused" ? "only ours" : verdict, why];
 }
 
 /** Runs show and report on an output; returns what is wrong. Most that openJacobian refuses are not tried. */

@@ -1,6 +1,7 @@
 """Compares outputs of runs with what pyarrow and NumPy read from the same damaged inputs.
 
-Reads lines of JSON, {"input", "output", "keep"}; answers each with {"verdict": "equal" | "different" | "refused", "text"}.
+Reads lines of JSON, {"input", "output", "keep", "sound"}; answers each with {"verdict", "text"}: "equal", "different", or, where
+they refuse the input, "unharmed" (the output is that of the sound file) or "refused".
 """
 import io
 import json
@@ -12,9 +13,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 
+def validate(table):
+    """A number of nulls that is not that of the bits is no trouble: the bits alone say which values are null."""
+    try:
+        table.validate(full=True)
+    except pa.ArrowInvalid as error:
+        if "null_count value" not in str(error):
+            raise
+
+
 def parquet(source, columns):
     table = pq.ParquetFile(source, page_checksum_verification=True).read(columns=columns)
-    table.validate(full=True)
+    validate(table)
     return table
 
 
@@ -49,12 +59,12 @@ def read(path, keep):
     if path.endswith((".npy", ".npz", ".safetensors")):
         return array_of(path).astype("f8"), []
     table = table_of(path, [*keep, "logits"])
-    table.validate(full=True)
+    validate(table)
     logits = np.array(table["logits"].to_pylist(), "f8")
     return logits, [repr(table[name].to_pylist()) for name in keep]
 
 
-def judge(input, output, keep):
+def judge(input, output, keep, sound):
     table = pa.ipc.open_file(output).read_all()
     table.validate(full=True)
     found = np.array(table["softmax"].to_pylist(), "f8")
@@ -62,7 +72,13 @@ def judge(input, output, keep):
     try:
         logits, kept = read(input, keep)
     except Exception as error:
-        return "refused", f"{type(error).__name__}: {error}"
+        # Of bytes that this reader refuses, the undamaged file's numbers are right.
+        verdict, _ = compare(found, found_kept, *read(sound, keep))
+        return "unharmed" if verdict == "equal" else "refused", f"{type(error).__name__}: {error}"
+    return compare(found, found_kept, logits, kept)
+
+
+def compare(found, found_kept, logits, kept):
     logits = logits.reshape(len(found), -1) if len(logits) == len(found) == 0 else logits
     if logits.shape != found.shape:
         return "different", f"{found.shape} numbers, of {logits.shape} logits"
