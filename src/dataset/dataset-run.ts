@@ -65,6 +65,8 @@ export class DatasetRun {
   readonly #parts: StoredParts;
   readonly #leftOut: LeftOutInputs;
   readonly #publication: Publication;
+  /** Shards whose record stands without its part. */
+  readonly #lost = new Set<number>();
 
   constructor(
     private readonly store: Store,
@@ -156,8 +158,8 @@ export class DatasetRun {
       const bytes = encodeJson(record);
       if (!(await this.store.putIfAbsent(name, bytes))) {
         await this.record(record.shard);
-        // The part was lost after it was recorded; a part that is younger than its record counts as changed.
-        if (isNew && (await this.#isYounger(part, name)))
+        // A part that is younger than its record counts as changed.
+        if (isNew && this.#lost.has(record.shard))
           await this.store.replace(name, bytes);
       }
       if (this.#publication.isInPlace) await this.#sweepLate(record);
@@ -167,15 +169,6 @@ export class DatasetRun {
       if (await this.isPublished()) return false;
       throw asGone(wip, error);
     }
-  }
-
-  /** Some stores tell times in whole seconds: of two in one second the first counts as younger. */
-  async #isYounger(part: string, record: string): Promise<boolean> {
-    const [made, recorded] = await Promise.all([
-      this.store.stat(part),
-      this.store.stat(record),
-    ]);
-    return (made?.modified ?? 0) >= (recorded?.modified ?? 0);
   }
 
   /** Where nothing is renamed, a part may come when its input was left out and all is published. */
@@ -343,9 +336,9 @@ export class DatasetRun {
   async clearDamaged(shard: number): Promise<void> {
     const { wip } = this.folders;
     // A process that comes late would remove what another has made, and published, since.
-    if (this.#publication.isInPlace)
-      await this.#parts.refuseDamaged(shard, wip);
-    else await this.#parts.clearDamaged(shard, wip);
+    if (this.#publication.isInPlace) {
+      if (await this.#parts.isLost(shard, wip)) this.#lost.add(shard);
+    } else await this.#parts.clearDamaged(shard, wip);
   }
 
   /**

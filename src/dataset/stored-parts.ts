@@ -138,16 +138,20 @@ export class StoredParts {
     await this.store.remove(`${folder}/${record.part}`);
   }
 
-  /** @throws IoError where a part that is there is not what its record says */
-  async refuseDamaged(shard: number, folder: string): Promise<void> {
+  /**
+   * Returns whether a shard has a record and no part.
+   * @throws IoError where a part that is there is not what its record says
+   */
+  async isLost(shard: number, folder: string): Promise<boolean> {
     const record = await this.record(shard, folder);
-    if (!record || (await this.isWhole(record, folder))) return;
+    if (!record || (await this.isWhole(record, folder))) return false;
     const name = `${folder}/${record.part}`;
     if (await this.store.stat(name))
       throw new IoError(
         name,
         `expected ${record.bytes} bytes older than their record, found others (nothing is replaced here: remove it, and it is made again)`,
       );
+    return true;
   }
 
   /**
