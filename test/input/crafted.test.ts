@@ -68,6 +68,23 @@ test("a first list that claims more values than there are is refused before anyt
   });
 });
 
+test.each<[type: number, read: "integer" | "text"]>([
+  [4, "integer"],
+  [7, "integer"],
+  [8, "integer"],
+  [12, "integer"],
+  [5, "text"],
+])("a field of Parquet metadata of type %i, read as %s", (type, read) => {
+  const reader = new ThriftReader(Uint8Array.of(0x10 | type, 2, 0, 0, 0));
+  const take = () => {
+    reader[read]();
+    return true;
+  };
+  expect(() => reader.struct(take)).toThrow(
+    new MalformedThrift(`a value of type ${type}`),
+  );
+});
+
 test("a Parquet footer of structs nested a million deep", async () => {
   const nested = Buffer.alloc(1_000_000, 0x1c);
   expect(() => new ThriftReader(nested).struct(() => false)).toThrow(

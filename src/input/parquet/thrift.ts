@@ -4,7 +4,8 @@
 const STOP = 0;
 const LAST_BOOLEAN = 2;
 const BYTE = 3;
-const LAST_INTEGER = 6;
+const I32 = 5;
+const I64 = 6;
 const DOUBLE = 7;
 const BINARY = 8;
 const LIST = 9;
@@ -26,11 +27,14 @@ export class ThriftReader {
   /** Of the next byte. */
   position = 0;
   #depth = 0;
+  /** Type of the value that is read next, as its field or list states it. */
+  #type = STRUCT;
 
   constructor(private readonly bytes: Uint8Array) {}
 
   /** Reads a struct; `field` reads the value of a field, or returns false for one that is to be skipped. */
   struct(field: (id: number) => boolean): void {
+    this.#expect(STRUCT, STRUCT);
     this.#nested(() => {
       for (let id = 0; ; ) {
         const head = this.#byte();
@@ -38,7 +42,8 @@ export class ThriftReader {
         if (type === STOP) return;
         const step = head >> 4;
         // A step of 0: the number itself follows.
-        id = step ? id + step : this.integer();
+        id = step ? id + step : this.#zigzag();
+        this.#type = type;
         if (type > LAST_BOOLEAN && !field(id)) this.#skip(type);
       }
     });
@@ -46,33 +51,49 @@ export class ThriftReader {
 
   /** Reads a list; `element` reads each of its elements. */
   list(element: (type: number) => void): void {
+    this.#expect(LIST, SET);
     this.#nested(() => {
       const head = this.#byte();
       const short = head >> 4;
       const count = short === LONG_COUNT ? this.#varint() : short;
-      for (let k = 0; k < count; k++) element(head & 15);
+      for (let k = 0; k < count; k++) {
+        this.#type = head & 15;
+        element(this.#type);
+      }
     });
   }
 
-  /** An integer of any width, exact to 2^53. */
+  /** Reads an integer of 32 or 64 bits, exact to 2^53. Parquet's metadata has others only where they are not read. */
   integer(): number {
+    this.#expect(I32, I64);
+    return this.#zigzag();
+  }
+
+  #zigzag(): number {
     const zigzag = this.#varint();
     return zigzag % 2 ? -(zigzag + 1) / 2 : zigzag / 2;
   }
 
   text(): string {
+    this.#expect(BINARY, BINARY);
     const start = this.#advance(this.#varint());
     return utf8.decode(this.bytes.subarray(start, this.position));
   }
 
   #skip(type: number): void {
     if (type <= BYTE) this.#advance(1);
-    else if (type <= LAST_INTEGER) this.#varint();
+    else if (type <= I64) this.#varint();
     else if (type === DOUBLE) this.#advance(8);
     else if (type === BINARY) this.#advance(this.#varint());
     else if (type === LIST || type === SET) this.list((of) => this.#skip(of));
     else if (type === STRUCT) this.struct(() => false);
     else throw new MalformedThrift(`values of type ${type}`);
+  }
+
+  /** Bytes of another type than the one expected would be read as numbers that nobody wrote. */
+  #expect(...types: number[]): void {
+    if (!types.includes(this.#type))
+      throw new MalformedThrift(`a value of type ${this.#type}`);
   }
 
   #nested(read: () => void): void {
