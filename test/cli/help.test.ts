@@ -78,6 +78,7 @@ test("a mistyped option is answered with the nearest one", () => {
 
 test("what is like nothing is not answered with anything", () => {
   expect(didYouMean("frobnicate", ["run", "verify"])).toBe("");
+  expect(didYouMean("--limit", ["--emit", "--input"])).toBe("");
   expect(didYouMean("", ["run"])).toBe("");
   expect(didYouMean("x", [])).toBe("");
 });
