@@ -1,21 +1,57 @@
-import { spawnSync } from "node:child_process";
-import { configDefaults, defineConfig } from "vitest/config";
+import { availableParallelism } from "node:os";
+import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 
-// Workers on many machines are tested with a Redis; all else of them is in parts.test.ts.
-const hasRedis = !spawnSync("redis-server", ["--version"]).error;
-const QUEUE = "test/queue/!(parts).test.ts";
-if (!hasRedis)
-  console.log(`the tests of ${QUEUE} are left out (no redis-server)`);
+/** Tests that repeat a fault or a kill at every call or request: npm run test:faults. */
+const FAULTS = "test/**/*.faults.test.ts";
+
+/** Tests that mostly wait: for other processes, time limits and servers. */
+const WAITING = [
+  "test/{s3,queue}/*.test.ts",
+  "test/dataset/{stopping,stalled-store}.test.ts",
+  "test/cli/{reporting,terminals}.test.ts",
+];
+
+/** Files that take longest, longest first, since one that starts last would be waited for alone. */
+const LONGEST: string[] = [];
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]) {
+    const place = ({ moduleId }: TestSpecification) => {
+      const found = LONGEST.findIndex((name) => moduleId.endsWith(name));
+      return found < 0 ? LONGEST.length : found;
+    };
+    return (await super.sort(files)).sort((a, b) => place(a) - place(b));
+  }
+}
+
+// What is skipped without them is counted at the end.
+if (process.env.npm_lifecycle_event === "test")
+  console.log(
+    "About 5 minutes on two cores. Used where they are installed: redis-server, Python with pyarrow, polars and DuckDB (INTEROP_PYTHON), chromium, strace, faketime, zsh, fish.",
+  );
 
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
-    exclude: [...configDefaults.exclude, ...(hasRedis ? [] : [QUEUE])],
+    // Half of them wait at any time.
+    maxWorkers: 2 * availableParallelism(),
+    sequence: { sequencer: LongestFirst },
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "computing",
+          include: ["test/**/*.test.ts"],
+          exclude: [FAULTS, ...WAITING],
+        },
+      },
+      {
+        extends: true,
+        test: { name: "waiting", include: WAITING, exclude: [FAULTS] },
+      },
+      { extends: true, test: { name: "faults", include: [FAULTS] } },
+    ],
     testTimeout: 600_000,
     hookTimeout: 600_000,
-    // Most tests wait for one thread: vitest's own default leaves a processor idle, on two of them half.
-    maxWorkers: "100%",
-    // Real processes on a machine that others use, too: what fails there twice has failed; the reporter tells of retries.
-    retry: process.env.CI ? 1 : 0,
   },
 });

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { CLI } from "./cli/support.js";
 import { built } from "./support/built.js";
 import { workDirectory } from "./support/logits-input.js";
 
@@ -411,7 +412,7 @@ describe("README", () => {
       [
         "-ec",
         [
-          `softjac() { "${process.execPath}" "${root}dist/cli.js" "$@"; }`,
+          `softjac() { "${process.execPath}" "${CLI}" "$@"; }`,
           `cp "${root}data/digits-logits.arrow" logits.arrow`,
           ...commands,
         ].join("\n"),

@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { workDirectory } from "../support/logits-input.js";
+import { hasProgram } from "../support/machine.js";
 import { softjac } from "./support.js";
 
 // What shells themselves make of the scripts.
@@ -14,9 +15,6 @@ const script = (shell: string) => {
   writeFileSync(path, stdout);
   return path;
 };
-
-const isThere = (shell: string) =>
-  spawnSync(shell, ["-c", ":"]).error === undefined;
 
 /** Words that a shell offers at the end of a line. */
 const OFFERS: Record<string, (line: string) => string[]> = {
@@ -54,36 +52,34 @@ printf '%s\\n' "\${COMPREPLY[@]}"`,
 };
 
 for (const [shell, offers] of Object.entries(OFFERS))
-  test(`${shell} offers commands, options, and their values`, () => {
-    if (!isThere(shell)) {
-      console.log(`completion: 1 test left out (no ${shell})`);
-      return;
-    }
-    script(shell);
-    expect(offers("softjac ru").sort()).toEqual(["run", "run-shard"]);
-    expect(offers("softjac run --la").sort()).toEqual(["--label", "--layout"]);
-    expect(offers("softjac run --layout ").sort()).toEqual([
-      "bsr",
-      "coo",
-      "csr",
-      "dense",
-      "factored",
-      "packed",
-    ]);
-    expect(offers("softjac run --emit softmax,log_j").sort()).toEqual([
-      "softmax,log_jacobian",
-      "softmax,log_jvp",
-    ]);
-    expect(offers("softjac run --no-s")).toEqual(["--no-sync"]);
-    expect(offers("softjac status --th")).toEqual([]);
-    expect(offers("softjac completion z")).toEqual(["zsh"]);
-  });
+  test.skipIf(!hasProgram(shell))(
+    `${shell} offers commands, options, and their values`,
+    () => {
+      script(shell);
+      expect(offers("softjac ru").sort()).toEqual(["run", "run-shard"]);
+      expect(offers("softjac run --la").sort()).toEqual([
+        "--label",
+        "--layout",
+      ]);
+      expect(offers("softjac run --layout ").sort()).toEqual([
+        "bsr",
+        "coo",
+        "csr",
+        "dense",
+        "factored",
+        "packed",
+      ]);
+      expect(offers("softjac run --emit softmax,log_j").sort()).toEqual([
+        "softmax,log_jacobian",
+        "softmax,log_jvp",
+      ]);
+      expect(offers("softjac run --no-s")).toEqual(["--no-sync"]);
+      expect(offers("softjac status --th")).toEqual([]);
+      expect(offers("softjac completion z")).toEqual(["zsh"]);
+    },
+  );
 
-test("zsh completes, in a terminal", () => {
-  if (!isThere("zsh")) {
-    console.log("completion: 1 test left out (no zsh)");
-    return;
-  }
+test.skipIf(!hasProgram("zsh"))("zsh completes, in a terminal", () => {
   const source = script("zsh");
   // A shell in a pseudo-terminal of zsh's own, which is typed to; what it prints is read until it shows the word.
   const program = `zmodload zsh/zpty

@@ -1,9 +1,11 @@
 import { spawnSync } from "node:child_process";
+import { pathToFileURL } from "node:url";
 import { expect, test } from "vitest";
+import { distFile } from "../support/dist.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 
 const at = workDirectory();
-const CLI = new URL("../../dist/cli.js", import.meta.url).href;
+const CLI = pathToFileURL(distFile("cli.js")).href;
 
 /** What of Node a command has loaded when it ends. */
 function loadedBy(...args: string[]): string[] {

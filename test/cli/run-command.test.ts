@@ -1,8 +1,10 @@
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
+import { untilSaid } from "../support/until-said.js";
 import { CLI, DIGITS, softjac } from "./support.js";
 
 const at = workDirectory();
@@ -135,12 +137,20 @@ test.each([
 
 test("the second signal ends it at once, and the temporary file goes too", async () => {
   const output = at("twice.arrow");
-  const child = spawn(process.execPath, [
-    CLI,
-    // One chunk for each thread: the first signal alone would wait for seconds.
-    ...["run", large, "-o", output, "--kernel", "plain"],
-    ...["--chunk-rows", "30000"],
-  ]);
+  const preload = (path: string) => [
+    "--import",
+    fileURLToPath(new URL(path, import.meta.url)),
+  ];
+  const child = spawn(
+    process.execPath,
+    [
+      ...preload("../dataset/threads-that.mjs"),
+      ...preload("../support/says-signals.mjs"),
+      ...[CLI, "run", large, "-o", output, "--threads", "2"],
+    ],
+    // The first signal alone would wait for ever.
+    { env: { ...process.env, THREADS_DO: "hang", THREADS_AT: large } },
+  );
   const ended = new Promise<number | null>((resolve) =>
     child.on("exit", resolve),
   );
@@ -148,11 +158,11 @@ test("the second signal ends it at once, and the temporary file goes too", async
     readdirSync(dirname(output)).filter((name) =>
       name.includes("twice.arrow."),
     );
-  while (temporary().length === 0 && child.exitCode === null)
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  const heard = untilSaid(child, "says-signals: SIGINT");
+  await untilSaid(child, "threads-that: hang");
+  expect(temporary()).toHaveLength(1);
   child.kill("SIGINT");
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await heard;
   child.kill("SIGINT");
   expect(await ended).toBe(130);
   expect(existsSync(output)).toBe(false);

@@ -1,7 +1,8 @@
 import { type SpawnSyncReturns, spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { distFile } from "../support/dist.js";
 
-export const CLI = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
+export const CLI = distFile("cli.js");
 export const DIGITS = fileURLToPath(
   new URL("../../data/digits-logits.arrow", import.meta.url),
 );

@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   existsSync,
@@ -12,7 +12,6 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { type Table, tableFromIPC } from "apache-arrow";
 import { describe, expect, test } from "vitest";
 import type { DatasetOptions } from "../../src/dataset/options.js";
@@ -20,7 +19,6 @@ import { CLI, softjac } from "../cli/support.js";
 import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
-import { random } from "../support/random.js";
 
 const at = workDirectory();
 const folder = at("logits");
@@ -475,60 +473,6 @@ describe("the command", () => {
   }
 });
 
-describe("killed at any call that changes the file system", () => {
-  const preload = fileURLToPath(new URL("kill-at.mjs", import.meta.url));
-  const small = [
-    "run",
-    join(folder, "a"),
-    "--shard-rows",
-    "800",
-    "--json",
-    "--threads",
-    "1",
-  ];
-  const start = (output: string, env: Record<string, string>) =>
-    spawnSync(
-      process.execPath,
-      ["--import", preload, CLI, ...small, "-o", `${output}/`],
-      { encoding: "utf8", env: { ...process.env, ...env } },
-    );
-  const reference = newOutput();
-  const counted = start(reference, { KILL_WHEN: "count" });
-  const calls = Number(/calls: (\d+)/.exec(counted.stderr)?.[1]);
-
-  test("there are such calls", () => {
-    expect(counted.status).toBe(0);
-    expect(calls).toBeGreaterThan(20);
-  });
-
-  test.each(["before", "after"])(
-    "%s it: the same bytes, nothing half visible, nothing made twice",
-    (when) => {
-      const expected = filesOf(reference);
-      // Before the next call is mostly what comes after this one.
-      for (let n = 1; n <= calls; n += when === "before" ? 1 : 3) {
-        const output = newOutput();
-        const where = `${when} call ${n} of ${calls}`;
-        const { signal } = start(output, { KILL_AT: `${n}`, KILL_WHEN: when });
-        expect(signal, where).toBe("SIGKILL");
-        const visible = existsSync(output);
-        if (visible) expect(filesOf(output), where).toEqual(expected);
-        const [wip] = leftOf(output).filter((name) => name.includes("__wip"));
-        const commits = wip && join(output, "..", wip, "_commits");
-        const done =
-          commits && existsSync(commits) ? readdirSync(commits).length : 0;
-        const again = softjac(...small, "-o", `${output}/`);
-        expect(again.status, `${where}: ${again.stderr}`).toBe(0);
-        const report = JSON.parse(again.stdout);
-        if (!visible) expect(report.shardsBefore, where).toBe(done);
-        expect(filesOf(output), where).toEqual(expected);
-        expect(leftOf(output), where).toEqual([]);
-      }
-    },
-    600_000,
-  );
-});
-
 describe("several processes at once", () => {
   const args = (output: string) => [
     CLI,
@@ -551,30 +495,6 @@ describe("several processes at once", () => {
     const ended = once(child, "close").then(([code]) => ({ code, stderr }));
     return { child, ended };
   };
-
-  test("all end well, with the bytes of one; who is killed leaves nothing", async () => {
-    const reference = newOutput();
-    await built.runDataset({
-      inputs: [folder],
-      output: reference,
-      shardRows: 40,
-    });
-    const expected = filesOf(reference);
-    const uniform = random(9);
-    for (let round = 0; round < 6; round++) {
-      const output = newOutput();
-      const workers = [start(output), start(output), start(output)] as const;
-      const victim = workers[round % 3];
-      setTimeout(() => victim?.child.kill("SIGKILL"), 150 + 400 * uniform());
-      const ends = await Promise.all(workers.map(({ ended }) => ended));
-      for (const { code, stderr } of ends)
-        expect([0, null], stderr).toContain(code);
-      expect(filesOf(output), `round ${round}`).toEqual(expected);
-      const again = start(output);
-      expect((await again.ended).code).toBe(0);
-      expect(leftOf(output)).toEqual([]);
-    }
-  }, 60_000);
 
   test("two different runs to one name: one wins whole, the other refuses", async () => {
     const output = newOutput();

@@ -1,12 +1,14 @@
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { expect, test } from "vitest";
 import type { DatasetPlan } from "../../src/dataset/dataset-plan.js";
 import { sha256 } from "../../src/dataset/fingerprint.js";
 import { commitName } from "../../src/dataset/names.js";
 import { encodeJson, partRecord } from "../../src/dataset/records.js";
 import { built } from "../support/built.js";
+import { distFile } from "../support/dist.js";
 import { workDirectory } from "../support/logits-input.js";
 
 const at = workDirectory();
@@ -16,7 +18,7 @@ await built.generate({ output: input, rows: PARTS, classes: 3, seed: 1 });
 
 /** Calls the library in a process of its own: what it gives, and its peak memory in bytes. */
 function call<T>(name: string, options: object): { found: T; peak: number } {
-  const url = new URL("../../dist/index.js", import.meta.url).href;
+  const url = pathToFileURL(distFile("index.js")).href;
   const code = `const s = await import(${JSON.stringify(url)});
     const found = await s[${JSON.stringify(name)}](${JSON.stringify(options)});
     console.log(JSON.stringify({ found, peak: process.resourceUsage().maxRSS * 1024 }));`;

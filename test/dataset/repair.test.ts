@@ -1,10 +1,6 @@
-import { spawnSync } from "node:child_process";
 import {
   appendFileSync,
-  cpSync,
   existsSync,
-  mkdirSync,
-  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -14,65 +10,24 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { basename, dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { fingerprintOf } from "../../src/dataset/fingerprint.js";
-import { CLI, softjac } from "../cli/support.js";
-import { withMeanwhileAt } from "../support/at-each-call.js";
+import { softjac } from "../cli/support.js";
 import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
-import { workDirectory } from "../support/logits-input.js";
+import {
+  flip,
+  keepingTime,
+  leftOf,
+  partOf,
+  publishedDatasets,
+} from "./published.js";
 
 // A published dataset is compared with its records before anything is called done; damaged parts are computed again.
 
-const at = workDirectory();
-const folder = at("logits");
-mkdirSync(folder);
-await built.generate({
-  output: join(folder, "a.arrow"),
-  rows: 160,
-  classes: 3,
-  seed: 1,
-});
-const options = { inputs: [folder], shardRows: 40, threads: 1 };
-
-const plain = at("plain");
-await built.runDataset({ ...options, output: plain });
-const checked = at("checked");
-await built.runDataset({ ...options, output: checked, checksums: true });
-const whole = { plain: filesOf(plain), checked: filesOf(checked) };
-
-let names = 0;
-/** A copy of a published dataset, with the times of the original. */
-function copyOf(from: string): string {
-  const output = at(`out-${names++}`);
-  cpSync(from, output, { recursive: true, preserveTimestamps: true });
-  return output;
-}
-
-const partOf = (output: string, k: number) =>
-  join(output, `part-0000${k}-of-00004.arrow`);
-
-function leftOf(output: string): string[] {
-  return readdirSync(dirname(output)).filter((name) =>
-    name.startsWith(`${basename(output)}.__`),
-  );
-}
-
-/** Other bytes, of the same number. */
-function flip(path: string): void {
-  const bytes = readFileSync(path);
-  bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] as number) ^ 1;
-  writeFileSync(path, bytes);
-}
-
-/** The time that a file had before it was damaged. */
-function keepingTime(path: string, damage: () => void): void {
-  const { atime, mtime } = statSync(path);
-  damage();
-  utimesSync(path, atime, mtime);
-}
+const { folder, options, plain, checked, whole, newOutput, copyOf } =
+  await publishedDatasets();
 
 const hour = 3600_000;
 const later = () => new Date(Date.now() + hour);
@@ -112,9 +67,9 @@ const DAMAGES: [string, "plain" | "checked", (path: string) => void, string][] =
       "replaced by a link",
       "plain",
       (path) => {
-        renameSync(path, `${path}.moved`);
-        renameSync(`${path}.moved`, at(`moved-${names}`));
-        symlinkSync(at(`moved-${names}`), path);
+        const moved = newOutput();
+        renameSync(path, moved);
+        symlinkSync(moved, path);
       },
       "is not a regular file",
     ],
@@ -292,7 +247,7 @@ test("a dataset that another version has made is checked, and not repaired", asy
 });
 
 test("a dataset behind a link is checked, and not repaired through the link", async () => {
-  const [output, link] = [copyOf(plain), at(`out-${names++}`)];
+  const [output, link] = [copyOf(plain), newOutput()];
   symlinkSync(output, link);
   expect((await built.finalizeDataset({ output: link })).status).toBe(
     "done already",
@@ -318,63 +273,3 @@ test("stopped while parts are compared", async () => {
     message: `${output}: stopped before all 4 published parts were compared with their records: the same command starts that again`,
   });
 });
-
-test("another process repairs the dataset between any two calls of a repair", async () => {
-  for (let n = 1; ; n += 2) {
-    const output = copyOf(checked);
-    keepingTime(partOf(output, 3), () => flip(partOf(output, 3)));
-    const repair = () => built.runShards({ output, repair: true, threads: 1 });
-    const { result, reached } = await withMeanwhileAt(n, repair, repair);
-    expect(result.status, `call ${n}`).toMatch(/^done( already)?$/);
-    expect(filesOf(output), `call ${n}`).toEqual(whole.checked);
-    expect(leftOf(output), `call ${n}`).toEqual([]);
-    if (!reached) {
-      expect(n).toBeGreaterThan(30);
-      return;
-    }
-  }
-});
-
-test.each(["before", "after"])(
-  "a repair that is killed %s any call: every part is sound or as damaged as it was, and the next repair completes",
-  async (when) => {
-    const preload = fileURLToPath(new URL("kill-at.mjs", import.meta.url));
-    const command = (output: string) => [
-      ...["run-shard", "-o", output, "--repair", "--threads", "1"],
-    ];
-    const start = (output: string, env: Record<string, string>) =>
-      spawnSync(
-        process.execPath,
-        ["--import", preload, CLI, ...command(output)],
-        { encoding: "utf8", env: { ...process.env, ...env } },
-      );
-    const damaged = () => {
-      const output = copyOf(checked);
-      rmSync(partOf(output, 0));
-      keepingTime(partOf(output, 2), () => flip(partOf(output, 2)));
-      return output;
-    };
-    const broken = filesOf(damaged());
-    const counted = start(damaged(), { KILL_WHEN: "count" });
-    const calls = Number(/calls: (\d+)/.exec(counted.stderr)?.[1]);
-    expect(counted.status, counted.stderr).toBe(0);
-    expect(calls).toBeGreaterThan(20);
-    for (let n = 1; n <= calls; n += when === "before" ? 1 : 3) {
-      const output = damaged();
-      const where = `${when} call ${n} of ${calls}`;
-      const { signal } = start(output, { KILL_AT: `${n}`, KILL_WHEN: when });
-      expect(signal, where).toBe("SIGKILL");
-      for (const [name, hash] of Object.entries(filesOf(output)))
-        expect(
-          [broken[name], whole.checked[name]],
-          `${where}: ${name}`,
-        ).toContain(hash);
-      await built.runShards({ output, repair: true, threads: 1 });
-      expect(filesOf(output), where).toEqual(whole.checked);
-      // Of one that was killed when all was repaired, the folder of a dead process is left.
-      await built.removeLeftovers({ output });
-      expect(leftOf(output), where).toEqual([]);
-    }
-  },
-  300_000,
-);

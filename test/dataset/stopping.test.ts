@@ -10,6 +10,7 @@ import { CLI, softjac } from "../cli/support.js";
 import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
 import { workDirectory } from "../support/logits-input.js";
+import { untilSaid } from "../support/until-said.js";
 
 // How work on a dataset ends before its end.
 
@@ -232,16 +233,23 @@ describe("threads", () => {
 
   test("a second signal ends the process at once", async () => {
     const output = newOutput();
+    const saysSignals = fileURLToPath(
+      new URL("../support/says-signals.mjs", import.meta.url),
+    );
     const child = spawn(
       process.execPath,
-      args(output, "--grace", "600", "--stall-timeout", "900"),
+      [
+        ...["--import", saysSignals],
+        ...args(output, "--grace", "600", "--stall-timeout", "900"),
+      ],
       { env: env({ THREADS_DO: "hang", THREADS_AT: "b.arrow" }) },
     );
     const closed = once(child, "close");
+    const heard = untilSaid(child, "says-signals: SIGTERM");
+    await untilSaid(child, "threads-that: hang");
     await untilCommitted(output, 2);
-    await new Promise((resolve) => setTimeout(resolve, 300));
     child.kill("SIGTERM");
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await heard;
     child.kill("SIGTERM");
     expect(await closed).toEqual([143, null]);
     expect(existsSync(output)).toBe(false);

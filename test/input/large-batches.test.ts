@@ -16,6 +16,7 @@ import {
   recordBatchMessage,
   schemaMessage,
 } from "../../src/output/arrow-encode.js";
+import { importable, python } from "../interop/python.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 
@@ -138,14 +139,7 @@ test("values of every row, past 2 GiB of a batch and 4 GiB of a file", {
   }
 });
 
-test("Python reads the same rows of it", (context) => {
-  const python = process.env.INTEROP_PYTHON;
-  if (!python) {
-    console.log(
-      "left out: 1 comparison with pyarrow (INTEROP_PYTHON is not set)",
-    );
-    return context.skip();
-  }
+test.skipIf(!importable("pyarrow"))("Python reads the same rows of it", () => {
   const found = execFileSync(python, [
     "-c",
     "import sys, pyarrow as pa\n" +

@@ -1,5 +1,5 @@
 import { type SpawnSyncReturns, spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { tableFromIPC } from "@uwdata/flechette";
@@ -7,6 +7,7 @@ import { describe, expect, test } from "vitest";
 import { CLI, softjac } from "../cli/support.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
+import { sharedFolder } from "../support/machine.js";
 
 // Parquet files of other writers (parquet/make.py), read back with what was given to those writers.
 
@@ -171,30 +172,28 @@ describe("from standard input", () => {
   });
 });
 
-test("the same bytes as from the same table in Arrow, but for the input's name", async () => {
-  const folder = fileURLToPath(
-    new URL("../../../shared/data/variants", import.meta.url),
-  );
-  if (!existsSync(folder)) {
-    console.log("parquet: 1 pair of files left out (not here)");
-    return;
-  }
-  const [arrow, parquet] = [at("arrow.arrow"), at("parquet.arrow")];
-  const keep = ["id", "label", "split"];
-  await built.run({ input: `${folder}/f32.arrow`, output: arrow, keep });
-  await built.run({ input: `${folder}/fsl.parquet`, output: parquet, keep });
-  const of = (path: string) => {
-    const table = tableFromIPC(readFileSync(path));
-    return JSON.stringify(
-      table.names.map((name) =>
-        [...table.getChild(name)].map((value) =>
-          ArrayBuffer.isView(value) ? [...(value as Float32Array)] : value,
+const folder = sharedFolder("variants");
+
+test.skipIf(!folder)(
+  "the same bytes as from the same table in Arrow, but for the input's name",
+  async () => {
+    const [arrow, parquet] = [at("arrow.arrow"), at("parquet.arrow")];
+    const keep = ["id", "label", "split"];
+    await built.run({ input: `${folder}/f32.arrow`, output: arrow, keep });
+    await built.run({ input: `${folder}/fsl.parquet`, output: parquet, keep });
+    const of = (path: string) => {
+      const table = tableFromIPC(readFileSync(path));
+      return JSON.stringify(
+        table.names.map((name) =>
+          [...table.getChild(name)].map((value) =>
+            ArrayBuffer.isView(value) ? [...(value as Float32Array)] : value,
+          ),
         ),
-      ),
-    );
-  };
-  expect(of(parquet)).toBe(of(arrow));
-});
+      );
+    };
+    expect(of(parquet)).toBe(of(arrow));
+  },
+);
 
 describe("stopped, planned, verified", () => {
   test("an abort is heard while it is decoded, and nothing is left", async () => {

@@ -9,7 +9,6 @@ import {
   unlinkSync,
   writeFileSync,
 } from "node:fs";
-import { fileURLToPath } from "node:url";
 import {
   fixedSizeList,
   float64,
@@ -18,11 +17,11 @@ import {
   tableToIPC,
 } from "@uwdata/flechette";
 import { expect, test } from "vitest";
+import { CLI } from "../cli/support.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 
 const at = workDirectory();
-const cli = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
 const NAMES = ["../outside", "/etc/softjac", "a/b", "..", "", "\0"];
 
 function logits(column = "logits", labels: string[] = []): Uint8Array {
@@ -47,7 +46,7 @@ symlinkSync(at("circle"), at("circle"));
 
 /** The command's exit code and what it said; ended after ten seconds. */
 async function softjac(...line: string[]): Promise<[number | null, string]> {
-  const child = spawn(process.execPath, [cli, ...line], {
+  const child = spawn(process.execPath, [CLI, ...line], {
     stdio: ["ignore", "ignore", "pipe"],
     timeout: 10_000,
   });

@@ -14,15 +14,15 @@ import { expect, test } from "vitest";
 import { CLI } from "../cli/support.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
+import { isLinux } from "../support/machine.js";
 
 // A call that the system refuses says nothing about the input: it is never damage, and never a reason to leave an input out.
 
 const at = workDirectory();
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const preload = here("../support/refuse-calls.mjs");
-const linux = test.runIf(process.platform === "linux");
-if (process.platform !== "linux")
-  console.log("refused calls: tests left out (they look into /proc)");
+/** The tests look into /proc. */
+const linux = test.skipIf(!isLinux);
 
 const FORMATS: Record<string, string> = {
   "an Arrow file": "../../data/digits-logits.arrow",

@@ -128,10 +128,8 @@ describe("standard input", () => {
       stderr += piece;
     });
     child.stdin.on("error", () => {});
-    for (const piece of pieces) {
-      child.stdin.write(piece);
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
+    for (const piece of pieces)
+      await new Promise((resolve) => child.stdin.write(piece, resolve));
     child.stdin.end();
     const code = await new Promise<number | null>((resolve) =>
       child.once("close", resolve),

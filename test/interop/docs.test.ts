@@ -10,6 +10,7 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { EMIT_NAMES } from "../../src/results/catalogue.js";
+import { CLI } from "../cli/support.js";
 import { workDirectory } from "../support/logits-input.js";
 import { importable, python } from "./python.js";
 
@@ -31,14 +32,14 @@ test("docs/results.md has a row for every result", () => {
     expect(results).toMatch(new RegExp(`\`${name}\``));
 });
 
-test("README's snippet in Python, and its pipe", () => {
+test("README's snippet in Python, and its pipe", (context) => {
   const readme = readFileSync(`${root}README.md`, "utf8");
   const [, snippet = ""] = /```python\n(.*?)```/s.exec(readme) ?? [];
   const [pipe = ""] = /^cat .*\| softjac run - .*$/m.exec(readme) ?? [];
   const at = join(cwd, "readme");
   mkdirSync(at);
   const script = [
-    `softjac() { "${process.execPath}" "${root}dist/cli.js" "$@"; }`,
+    `softjac() { "${process.execPath}" "${CLI}" "$@"; }`,
     'consumer() { cat > "consumed.arrows"; }',
     `cp "${root}data/digits-logits.arrow" logits.arrow`,
     "softjac run logits.arrow -o jacobian.arrow",
@@ -51,10 +52,8 @@ test("README's snippet in Python, and its pipe", () => {
   expect(readFileSync(join(at, "consumed.arrows")).byteLength).toBeGreaterThan(
     10_000,
   );
-  if (!importable("pyarrow, scipy")) {
-    console.log("README: 1 snippet left out (no pyarrow, scipy)");
-    return;
-  }
+  if (!importable("pyarrow, scipy"))
+    context.skip("no pyarrow and SciPy for the snippet in Python");
   const code = `import numpy, pyarrow, pyarrow.ipc, scipy.sparse
 M, Q = 1797, 10
 ${snippet}
@@ -74,14 +73,14 @@ test("every command of docs/generate.md runs", () => {
   const drawn = readFileSync(`${root}docs/generate.md`, "utf8");
   const commands = [...drawn.matchAll(/^softjac .*$/gm)].map(([line]) => line);
   expect(commands.length).toBe(3);
-  const softjac = `softjac() { "${process.execPath}" "${root}dist/cli.js" "$@"; }`;
+  const softjac = `softjac() { "${process.execPath}" "${CLI}" "$@"; }`;
   execFileSync("bash", ["-ec", [softjac, ...commands].join("\n")], {
     cwd,
     stdio: "pipe",
   });
 });
 
-test("every command of docs/datasets.md runs, and its snippet", () => {
+test("every command of docs/datasets.md runs, and its snippet", (context) => {
   const datasets = readFileSync(`${root}docs/datasets.md`, "utf8");
   const commands = [...datasets.matchAll(/^softjac .*$/gm)].map(
     ([line]) => line,
@@ -89,7 +88,7 @@ test("every command of docs/datasets.md runs, and its snippet", () => {
   expect(commands.length).toBe(13);
   const at = join(cwd, "datasets");
   const script = [
-    `softjac() { "${process.execPath}" "${root}dist/cli.js" "$@"; }`,
+    `softjac() { "${process.execPath}" "${CLI}" "$@"; }`,
     "mkdir -p logits",
     ...["train", "test"].map(
       (name) => `cp "${root}data/digits-logits.arrow" logits/${name}.arrow`,
@@ -99,10 +98,8 @@ test("every command of docs/datasets.md runs, and its snippet", () => {
   mkdirSync(at);
   execFileSync("bash", ["-ec", script.join("\n")], { cwd: at, stdio: "pipe" });
   const [, snippet] = /```python\n(.*?)```/s.exec(datasets) ?? [];
-  if (!importable("pyarrow.dataset")) {
-    console.log("docs: 1 snippet left out (no pyarrow.dataset)");
-    return;
-  }
+  if (!importable("pyarrow.dataset"))
+    context.skip("no pyarrow for the snippet in Python");
   const check = `${snippet}\nassert rows == 2 * 1797, rows`;
   execFileSync(python, ["-c", check], { cwd: at, stdio: "pipe" });
 });
@@ -114,7 +111,7 @@ test("every command of docs/report.md runs, and makes a page", () => {
   const at = join(cwd, "report");
   mkdirSync(at);
   copyFileSync(`${root}data/digits-logits.arrow`, join(at, "logits.arrow"));
-  const softjac = `softjac() { "${process.execPath}" "${root}dist/cli.js" "$@"; }`;
+  const softjac = `softjac() { "${process.execPath}" "${CLI}" "$@"; }`;
   execFileSync("bash", ["-ec", [softjac, ...commands].join("\n")], {
     cwd: at,
     stdio: "pipe",
@@ -139,7 +136,7 @@ test("docs/reporting.md: its commands run, and it names all that files and lines
       `${root}data/digits-logits.arrow`,
       join(at, "logits", `${name}.arrow`),
     );
-  const softjac = `softjac() { "${process.execPath}" "${root}dist/cli.js" "$@"; }`;
+  const softjac = `softjac() { "${process.execPath}" "${CLI}" "$@"; }`;
   const run = (line: string) =>
     execFileSync("bash", ["-ec", `${softjac}\n${line}`], {
       cwd: at,
@@ -171,13 +168,13 @@ test("docs/reporting.md: its commands run, and it names all that files and lines
   for (const name of names) expect(reporting).toContain(`\`${name}\``);
 });
 
-test("every command and every snippet of results, layouts, library and numerics runs, in order", () => {
+test("every command and every snippet of results, layouts, library and numerics runs, in order", (context) => {
   execFileSync(
     "bash",
     [
       "-ec",
       [
-        `softjac() { "${process.execPath}" "${root}dist/cli.js" "$@"; }`,
+        `softjac() { "${process.execPath}" "${CLI}" "$@"; }`,
         `cp "${root}data/digits-logits.arrow" logits.arrow`,
         "softjac run logits.arrow -o jacobian.arrow",
         ...blocks("sh"),
@@ -226,10 +223,8 @@ assert len(trade) > 10 and entries.num_rows == 20 * len(v)
 assert np.isclose(np.abs(entries["value"].to_numpy().astype(float)).sum(), top.astype(float).sum(), rtol=1e-6), "coo is not the 20 largest"
 `;
   const modules = "numpy, pyarrow, scipy, torch, polars, pandas, duckdb";
-  if (!importable(modules)) {
-    console.log(`docs: ${code.length} snippets left out (no ${modules})`);
-    return;
-  }
+  if (!importable(modules))
+    context.skip(`not all of ${modules} for ${code.length} snippets`);
   execFileSync(python, ["-c", [...code, checks].join("\n")], {
     cwd,
     stdio: "pipe",

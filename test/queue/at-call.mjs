@@ -1,14 +1,13 @@
 // Loaded before the command: does something when the main thread makes a call on a path. AT_CALL: link, openSync, fsync or
 // ftruncateSync; AT_PATH: a pattern of the path (of the new name, for link); AT_WHEN: before or after; AT_ONCE: a file that
-// the first makes who does it, and is the last; AT_DO: kill, stop, block (the event loop, AT_MS), hold (until the file
-// AT_FILE is there), enospc (while the file AT_FILE is not there).
+// the first makes who does it, and is the last; AT_DO: kill, stop, block (the event loop) or hold, both until the file
+// AT_FILE is there, enospc (while the file AT_FILE is not there).
 import fs from "node:fs";
 import promises from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 import { isMainThread } from "node:worker_threads";
 
-const { AT_CALL, AT_PATH, AT_WHEN, AT_ONCE, AT_DO, AT_MS, AT_FILE } =
-  process.env;
+const { AT_CALL, AT_PATH, AT_WHEN, AT_ONCE, AT_DO, AT_FILE } = process.env;
 const pattern = new RegExp(AT_PATH ?? ".");
 const paths = new Map();
 const say = (text) => fs.writeSync(2, `at-call: ${text}\n`);
@@ -30,7 +29,8 @@ function doNow(path) {
   if (AT_DO === "kill") process.kill(process.pid, "SIGKILL");
   if (AT_DO === "stop") process.kill(process.pid, "SIGSTOP");
   if (AT_DO === "block")
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Number(AT_MS));
+    while (!fs.existsSync(AT_FILE))
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
   if (AT_DO === "enospc")
     throw Object.assign(new Error("ENOSPC: no space left on device"), {
       code: "ENOSPC",

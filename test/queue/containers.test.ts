@@ -8,12 +8,12 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, test as anyTest, expect } from "vitest";
 import { CLI, softjac } from "../cli/support.js";
 import { workDirectory } from "../support/logits-input.js";
 import { expectCode, testDataset } from "./dataset.js";
 import { endAll, type Started, startProgram } from "./processes.js";
-import { startRedis } from "./redis.js";
+import { hasRedis, startRedis, test } from "./redis.js";
 
 // The commands of the container examples, as process 1 of a namespace of their own: that is what a container's command is.
 
@@ -73,7 +73,7 @@ function terminate({ child }: Started): void {
   process.kill(Number(children.trim()), "SIGTERM");
 }
 
-test.skipIf(!isPermitted).each([
+anyTest.skipIf(!hasRedis || !isPermitted).each([
   ["queue/compose.yaml", {}],
   ["queue/deployment.yaml", {}],
 ])(
@@ -98,7 +98,7 @@ test.skipIf(!isPermitted).each([
   },
 );
 
-test.skipIf(!isPermitted)(
+anyTest.skipIf(!hasRedis || !isPermitted)(
   "SIGTERM to a task of kubernetes/job.yaml: 75, and what is done is kept",
   async () => {
     const output = at("jacobian");

@@ -9,7 +9,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { expect, test } from "vitest";
+import { expect } from "vitest";
 import {
   ATTEMPT_OPTIONS,
   QUEUE_OPTIONS,
@@ -18,7 +18,7 @@ import {
 } from "../../src/queue/options.js";
 import { CLI, DIGITS } from "../cli/support.js";
 import { workDirectory } from "../support/logits-input.js";
-import { startRedis } from "./redis.js";
+import { startRedis, test } from "./redis.js";
 
 // The manual's and the examples' commands, against a real Redis.
 

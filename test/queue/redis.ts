@@ -1,11 +1,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { Redis } from "ioredis";
-import { afterAll } from "vitest";
+import { afterAll, test as anyTest } from "vitest";
+import { hasProgram } from "../support/machine.js";
 
 /** A Redis of Debian's redis-server, on a free port, with a folder of its own. */
 export interface TestRedis {
@@ -23,6 +26,11 @@ export interface TestRedis {
   start(): Promise<void>;
 }
 
+export const hasRedis = hasProgram("redis-server");
+
+/** A test that needs a Redis. */
+export const test = anyTest.skipIf(!hasRedis);
+
 const started: TestRedis[] = [];
 
 // Of the whole file: those that a test starts are not left running either.
@@ -34,7 +42,10 @@ afterAll(async () => {
   }
 });
 
-/** Starts a Redis that goes with the test file; nothing is saved unless `more` says so. */
+/**
+ * Starts a Redis that ends with the test file; nothing is saved unless `more` says so. Where redis-server is not
+ * installed, nothing is started.
+ */
 export async function startRedis(...more: string[]): Promise<TestRedis> {
   const port = await freePort();
   const folder = mkdtempSync(join(tmpdir(), "softjac-redis-"));
@@ -75,17 +86,40 @@ export async function startRedis(...more: string[]): Promise<TestRedis> {
     },
   };
   started.push(redis);
-  await redis.start();
+  if (hasRedis) await redis.start();
   return redis;
 }
 
+/** Resolves once the lease of the one job that is being worked on has been renewed so many times. */
+export async function untilRenewed(
+  { client }: TestRedis,
+  times: number,
+): Promise<void> {
+  let [renewed, before] = [0, Number.POSITIVE_INFINITY];
+  while (renewed < times) {
+    const [lock] = await client.keys("bull:*:lock");
+    const left = lock ? await client.pttl(lock) : 0;
+    if (left > before) renewed += 1;
+    before = left;
+    await delay(20);
+  }
+}
+
+/**
+ * A port that nothing listens on, below those that the system gives to connections: nobody takes it by chance before it
+ * is used.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (typeof address !== "object" || address === null)
-    throw new Error("expected a port");
-  return address.port;
+  for (;;) {
+    const port = randomInt(20_000, 32_000);
+    const server = createServer().listen(port, "127.0.0.1");
+    try {
+      await once(server, "listening");
+    } catch {
+      continue;
+    }
+    server.close();
+    await once(server, "close");
+    return port;
+  }
 }

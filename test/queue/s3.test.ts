@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect } from "vitest";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 import type { RecordedCall } from "../support/recorded-calls.js";
 import { BUCKET, filesIn, s3World } from "../support/s3/s3-world.js";
 import { countOf, endWorker, expectCode, testDataset } from "./dataset.js";
 import { endAll, start } from "./processes.js";
-import { startRedis } from "./redis.js";
+import { startRedis, test } from "./redis.js";
 
 // The queue says who might make what, S3 has what is read and made.
 

@@ -288,10 +288,6 @@ describe.runIf(hasBrowser)("in a browser", () => {
   });
 });
 
-test.runIf(!hasBrowser)("what is left out without a browser", () => {
-  console.log("report: 7 tests in a browser left out (no chromium)");
-});
-
 /** Logits that are drawn. */
 function drawn(rows: number, classes: number): string {
   const path = at(`drawn-${rows}-${classes}.arrow`);

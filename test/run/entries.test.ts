@@ -5,6 +5,7 @@ import { tableFromIPC as arrow } from "apache-arrow";
 import { expect, test } from "vitest";
 import { built } from "../support/built.js";
 import { runCoo, runCsr } from "../support/entries-runs.js";
+import { expectSameValues } from "../support/first-difference.js";
 import { inputs } from "../support/inputs-input.js";
 import { KEPT, writeKept } from "../support/kept-input.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
@@ -50,12 +51,22 @@ for (const { rows, classes, batchRows } of sizes) {
         expect(listed.report).toMatchObject({ entries: total, rowsDone: rows });
         listed.examples.forEach((example, r) => {
           const [from, to] = [expected.offsets[r], expected.offsets[r + 1]];
-          expect(example).toEqual({
-            indices: [...expected.indices.subarray(from, to)],
-            values: [...expected.values.subarray(from, to)],
-            droppedMax: expected.droppedMax[r],
-            droppedSum: expected.droppedSum[r],
-          });
+          const { indices, values, droppedMax, droppedSum } = expected;
+          expectSameValues(
+            [
+              example.indices,
+              example.values,
+              example.droppedMax,
+              example.droppedSum,
+            ],
+            [
+              indices.subarray(from, to),
+              values.subarray(from, to),
+              droppedMax[r],
+              droppedSum[r],
+            ],
+            `row ${r}`,
+          );
         });
         const { array, report } = await runCoo(at("coo.arrow"), {
           input,
@@ -63,28 +74,28 @@ for (const { rows, classes, batchRows } of sizes) {
           ...choice,
         });
         expect(report.entries).toBe(total);
-        const owner = Array.from(expected.offsets.subarray(1)).flatMap(
-          (end, r) =>
-            Array(end - (expected.offsets[r] as number)).fill(r) as number[],
-        );
+        const owner = new Float64Array(total);
+        for (let r = 0; r < rows; r++)
+          owner.fill(r, expected.offsets[r], expected.offsets[r + 1]);
         const { confidence } = built.softmaxResults(logits, {
           rows,
           classes,
           emit: ["confidence"],
           temperature: choice.temperature ?? 1,
         });
-        expect(array("row")).toEqual(owner);
         const pairs = Array.from(expected.indices);
-        expect(array("i")).toEqual(pairs.map((n) => Math.floor(n / classes)));
-        expect(array("j")).toEqual(pairs.map((n) => n % classes));
-        expect(array("value")).toEqual([...expected.values]);
         const perEntry = (values: ArrayLike<number>) =>
-          owner.map((r) => values[r]);
-        expect(array("dropped_max")).toEqual(perEntry(expected.droppedMax));
-        expect(array("dropped_sum")).toEqual(perEntry(expected.droppedSum));
-        expect(array("confidence")).toEqual(
-          perEntry(confidence as Float64Array),
-        );
+          owner.map((r) => values[r] as number);
+        for (const [name, values] of Object.entries({
+          row: owner,
+          i: pairs.map((n) => Math.floor(n / classes)),
+          j: pairs.map((n) => n % classes),
+          value: expected.values,
+          dropped_max: perEntry(expected.droppedMax),
+          dropped_sum: perEntry(expected.droppedSum),
+          confidence: perEntry(confidence as Float64Array),
+        }))
+          expectSameValues(array(name), values, name);
       });
 }
 

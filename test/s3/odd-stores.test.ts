@@ -226,7 +226,7 @@ describe("a signal ends a command whose requests hang", () => {
     ["the manifest", /PUT .*_manifest/],
   ])("75 after --grace where %s is not put", async (_, pattern) => {
     const out = output();
-    const args = ["run", inputs, "-o", out, "--threads", "1", "--grace", "2"];
+    const args = ["run", inputs, "-o", out, "--threads", "1", "--grace", "0.3"];
     const { status, stderr } = await stopped(args, ({ method, url }) =>
       pattern.test(`${method} ${url}`),
     );

@@ -6,6 +6,7 @@ import { enter } from "../../src/numeric/portable/machine.js";
 import { ENTRY_BYTES, storeEntry } from "../../src/numeric/portable/program.js";
 import { workAreaBytes } from "../../src/numeric/portable/work.js";
 import { simdKernel } from "../../src/numeric/simd-kernel.js";
+import { distFile } from "./dist.js";
 
 export type FloatType = "float32" | "float64";
 
@@ -22,9 +23,7 @@ export function testKernel(
     maximum: pages,
     shared: true,
   });
-  const module = new WebAssembly.Module(
-    readFileSync(new URL("../../dist/kernels.wasm", import.meta.url)),
-  );
+  const module = new WebAssembly.Module(readFileSync(distFile("kernels.wasm")));
   return {
     kernel:
       name === "simd" ? simdKernel(module, memory) : plainKernel(memory.buffer),

@@ -24,8 +24,9 @@ export function read(path: string, name: string): (Row | null)[] {
 /** The in-memory results as plain rows. */
 export function rowsOf(values: ArrayLike<number>, rows: number): Row[] {
   const n = values.length / rows;
+  const all = Array.from(values);
   return Array.from({ length: rows }, (_, r) => {
-    const row = Array.from(values).slice(r * n, (r + 1) * n);
+    const row = all.slice(r * n, (r + 1) * n);
     return n === 1 ? (row[0] as number) : row;
   });
 }

@@ -1,21 +1,21 @@
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, expect } from "vitest";
 import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
 import { expectCode } from "./dataset.js";
 import { start } from "./processes.js";
-import { startRedis } from "./redis.js";
+import { startRedis, test } from "./redis.js";
 
-// 5,000 parts through a queue, in memory that does not grow with them.
+// 1,500 parts through a queue, in memory that does not grow with them.
 
 // Where syncs cost nothing: this is about the queue.
 const base = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
 const folder = mkdtempSync(join(base, "softjac-test-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const redis = await startRedis();
-const PARTS = 5000;
+const PARTS = 1500;
 const MB = 2 ** 20;
 
 /** Peak memory of submit, worker and wait for a dataset of so many parts. */
@@ -43,7 +43,7 @@ async function peaksOf(parts: number): Promise<number[]> {
   );
 }
 
-test("5,000 parts", async () => {
+test("1,500 parts", async () => {
   const few = await peaksOf(50);
   const many = await peaksOf(PARTS);
   for (const [k, bytes] of many.entries())

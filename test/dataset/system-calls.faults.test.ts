@@ -7,6 +7,7 @@ import { CLI, softjac } from "../cli/support.js";
 import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
 import { workDirectory } from "../support/logits-input.js";
+import { hasProgram } from "../support/machine.js";
 
 // Calls of the system that fail, and those that a process does not survive.
 
@@ -70,11 +71,7 @@ test("EIO of every sync, link, rename and mkdir: 74, or 75 where parts are saved
   }
 }, 120_000);
 
-const strace = spawnSync("strace", ["-V"]).status === 0;
-if (!strace)
-  console.log("system calls: 1 test left out (strace is not installed)");
-
-test.runIf(strace)(
+test.skipIf(!hasProgram("strace"))(
   "SIGKILL at every call that changes the file system, as the system sees them",
   () => {
     const start = (output: string, inject: string) =>

@@ -6,7 +6,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect } from "vitest";
 import { openPlannedRun } from "../../src/dataset/planned-run.js";
 import { QueueKeeper } from "../../src/queue/queue-keeper.js";
 import { built } from "../support/built.js";
@@ -14,7 +14,7 @@ import { filesOf } from "../support/files-of.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 import { countOf, endWorker, expectCode, testDataset } from "./dataset.js";
 import { endAll, start } from "./processes.js";
-import { startRedis } from "./redis.js";
+import { startRedis, test } from "./redis.js";
 
 // Parts that cannot be made, and machines that cannot make them.
 

@@ -2,7 +2,6 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import {
   CreateBucketCommand,
@@ -14,6 +13,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openStore } from "../../src/store/open-store.js";
 import { DIGITS } from "../cli/support.js";
 import { importable, python } from "../interop/python.js";
+import { freePort } from "../queue/redis.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 import { FAULTS, FaultProxy } from "../support/s3/fault-proxy.js";
@@ -114,7 +114,8 @@ describe.skipIf(!isThere)("moto's server", () => {
     expect(parts(at("from-s3"))).toEqual(parts(at("here")));
   });
 
-  test.each(FAULTS)(
+  // The project's own server is asked with the same faults in requests.faults.test.ts.
+  test.skipIf(!process.env.EVERY_REQUEST).each(FAULTS)(
     "%s at each request that changes something",
     async (fault) => {
       let befell = 0;
@@ -203,17 +204,3 @@ describe.skipIf(!isThere)("moto's server", () => {
     });
   });
 });
-
-test("what is left out is said", () => {
-  if (!isThere)
-    console.log("S3: 10 tests left out (python3 has no moto.server)");
-});
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, "close");
-  return port;
-}

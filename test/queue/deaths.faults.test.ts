@@ -1,13 +1,13 @@
 import { once } from "node:events";
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect } from "vitest";
 import { enqueue } from "../../src/queue/enqueue.js";
 import { jobOptions } from "../../src/queue/jobs.js";
 import { openQueue } from "../../src/queue/open-queue.js";
 import { workDirectory } from "../support/logits-input.js";
 import { countOf, endWorker, expectCode, testDataset } from "./dataset.js";
 import { endAll, type Started } from "./processes.js";
-import { startRedis } from "./redis.js";
+import { startRedis, test, untilRenewed } from "./redis.js";
 
 // Workers, submitters and waits that die, stop or are held up, at calls where it could matter.
 
@@ -109,20 +109,23 @@ test("stopped past its lease while another finishes and publishes: its late part
 test("a blocked event loop loses its lease, and computes in vain at most", async () => {
   const output = dataset.newOutput();
   await expectCode(submit(output), 0);
+  const letGo = newFile();
   const blocked = workerThat(
     {
       AT_CALL: "link",
       AT_PATH: PART,
       AT_WHEN: "before",
       AT_DO: "block",
-      AT_MS: "6000",
+      AT_FILE: letGo,
     },
     ["--lease", "1"],
   );
   await blocked.until(/at-call: block/);
   const other = worker(["--lease", "1"]);
+  // The other makes the part, too, once the lease has ended.
   await expectCode(wait(output), 0);
   dataset.expectSame(output);
+  writeFileSync(letGo, "");
   await endWorker(blocked);
   await endWorker(other);
 });
@@ -142,8 +145,7 @@ test("a part that takes longer than the lease keeps it while the event loop is f
   const other = worker();
   const waiting = wait(output);
   await waiting.until(/"shardsDone":8/);
-  // Three leases.
-  await new Promise((resolve) => setTimeout(resolve, 6000));
+  await untilRenewed(redis, 3);
   writeFileSync(letGo, "");
   await expectCode(waiting, 0);
   expect(madeBy(await endWorker(slow)) + madeBy(await endWorker(other))).toBe(

@@ -1,0 +1,150 @@
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { CLI, softjac } from "../cli/support.js";
+import { built } from "../support/built.js";
+import { filesOf } from "../support/files-of.js";
+import { workDirectory, writeLogits } from "../support/logits-input.js";
+
+// A run of a dataset is killed at each of its calls; the same command completes it.
+
+const at = workDirectory();
+const folder = at("logits");
+const ROWS = { "a/1.arrow": 700, "a/2.arrow": 1, "b/c/3.arrow": 1500 };
+for (const [k, [name, rows]] of Object.entries(ROWS).entries()) {
+  mkdirSync(join(folder, name, ".."), { recursive: true });
+  writeLogits(join(folder, name), {
+    rows,
+    classes: 4,
+    batchRows: [333],
+    logit: (r, j) => Math.sin(r * 31 + j * 7 + k) * 6,
+  });
+}
+let names = 0;
+const newOutput = () => at(`out-${names++}`);
+
+/** Unfinished folders beside the output. */
+function leftOf(output: string): string[] {
+  const name = output.slice(output.lastIndexOf("/") + 1);
+  return readdirSync(join(output, "..")).filter((other) =>
+    other.startsWith(`${name}.__`),
+  );
+}
+
+describe("killed at any call that changes the file system", () => {
+  const preload = fileURLToPath(new URL("kill-at.mjs", import.meta.url));
+  const small = [
+    "run",
+    join(folder, "a"),
+    "--shard-rows",
+    "800",
+    "--json",
+    "--threads",
+    "1",
+  ];
+  const start = (output: string, env: Record<string, string>) =>
+    spawnSync(
+      process.execPath,
+      ["--import", preload, CLI, ...small, "-o", `${output}/`],
+      { encoding: "utf8", env: { ...process.env, ...env } },
+    );
+  const reference = newOutput();
+  const counted = start(reference, { KILL_WHEN: "count" });
+  const calls = Number(/calls: (\d+)/.exec(counted.stderr)?.[1]);
+
+  test("there are such calls", () => {
+    expect(counted.status).toBe(0);
+    expect(calls).toBeGreaterThan(20);
+  });
+
+  test.each(["before", "after"])(
+    "%s it: the same bytes, nothing half visible, nothing made twice",
+    (when) => {
+      const expected = filesOf(reference);
+      // Before the next call is mostly what comes after this one.
+      for (let n = 1; n <= calls; n += when === "before" ? 1 : 3) {
+        const output = newOutput();
+        const where = `${when} call ${n} of ${calls}`;
+        const { signal } = start(output, { KILL_AT: `${n}`, KILL_WHEN: when });
+        expect(signal, where).toBe("SIGKILL");
+        const visible = existsSync(output);
+        if (visible) expect(filesOf(output), where).toEqual(expected);
+        const [wip] = leftOf(output).filter((name) => name.includes("__wip"));
+        const commits = wip && join(output, "..", wip, "_commits");
+        const done =
+          commits && existsSync(commits) ? readdirSync(commits).length : 0;
+        const again = softjac(...small, "-o", `${output}/`);
+        expect(again.status, `${where}: ${again.stderr}`).toBe(0);
+        const report = JSON.parse(again.stdout);
+        if (!visible) expect(report.shardsBefore, where).toBe(done);
+        expect(filesOf(output), where).toEqual(expected);
+        expect(leftOf(output), where).toEqual([]);
+      }
+    },
+    600_000,
+  );
+});
+
+describe("several processes at once", () => {
+  const args = (output: string) => [
+    CLI,
+    "run",
+    folder,
+    "-o",
+    `${output}/`,
+    "--shard-rows",
+    "40",
+    "--quiet",
+    "--threads",
+    "1",
+  ];
+  const preload = fileURLToPath(new URL("kill-at.mjs", import.meta.url));
+  const start = (output: string, killAt?: number) => {
+    const child = spawn(
+      process.execPath,
+      killAt ? ["--import", preload, ...args(output)] : args(output),
+      {
+        env: { ...process.env, KILL_AT: `${killAt}`, KILL_WHEN: "before" },
+      },
+    );
+    let stderr = "";
+    child.stderr.on("data", (piece) => {
+      stderr += piece;
+    });
+    const ended = once(child, "close").then(([code]) => ({ code, stderr }));
+    return { child, ended };
+  };
+
+  test("all end well, with the bytes of one; who is killed leaves nothing", async () => {
+    const reference = newOutput();
+    await built.runDataset({
+      inputs: [folder],
+      output: reference,
+      shardRows: 40,
+    });
+    const expected = filesOf(reference);
+    // Of some hundred calls that each of them makes.
+    for (const [round, call] of [4, 12, 25, 45, 70, 100].entries()) {
+      const output = newOutput();
+      const [victim, ...others] = [
+        start(output, call),
+        start(output),
+        start(output),
+      ] as const;
+      for (const { ended } of others) {
+        const { code, stderr } = await ended;
+        expect(code, stderr).toBe(0);
+      }
+      // Where the others were quicker, it has nothing left to do.
+      const { code, stderr } = await victim.ended;
+      expect([0, null], stderr).toContain(code);
+      expect(filesOf(output), `round ${round}`).toEqual(expected);
+      const again = start(output);
+      expect((await again.ended).code).toBe(0);
+      expect(leftOf(output)).toEqual([]);
+    }
+  }, 60_000);
+});

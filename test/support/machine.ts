@@ -1,0 +1,58 @@
+import { spawnSync } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmdirSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+// What some tests need besides Node and npm. A test whose need is not met is skipped by test.skipIf, so that it is counted.
+
+export const isLinux = process.platform === "linux";
+
+/** Whether a program starts. */
+export function hasProgram(name: string, ...args: string[]): boolean {
+  return spawnSync(name, args.length ? args : ["--version"]).status === 0;
+}
+
+/** A folder beside this repository with files that are too many or too large to check in; null where it is missing. */
+export function sharedFolder(name: string): string | null {
+  const path = fileURLToPath(
+    new URL(`../../../shared/data/${name}`, import.meta.url),
+  );
+  return existsSync(path) ? path : null;
+}
+
+/** Mounts an empty file system of a few MiB; false without the right to mount. */
+export function mountSmall(path: string, size: string): boolean {
+  mkdirSync(path);
+  const args = ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", path];
+  return spawnSync("mount", args).status === 0;
+}
+
+export function unmount(path: string): void {
+  spawnSync("umount", [path]);
+}
+
+/** Whether this process may mount file systems. */
+export function canMount(): boolean {
+  const folder = mkdtempSync(join(tmpdir(), "softjac-mount-"));
+  const path = join(folder, "small");
+  const can = mountSmall(path, "1m");
+  if (can) unmount(path);
+  rmdirSync(path);
+  rmdirSync(folder);
+  return can;
+}
+
+/** The library of Debian's package faketime for programs with threads. */
+export function faketimeLibrary(): string | undefined {
+  if (!isLinux) return;
+  return readdirSync("/usr/lib")
+    .map((name) => join("/usr/lib", name, "faketime", "libfaketimeMT.so.1"))
+    .find((path) => existsSync(path));
+}
