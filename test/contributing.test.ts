@@ -43,3 +43,26 @@ test("the tree has every folder of the sources, and no other", () => {
     for (const folder of folders) expect(drawn).toContain(folder);
   }
 });
+
+test("the table of tests names every folder of src, and tests that are there", () => {
+  const [, table = ""] = /## Which tests to run\n(.*?)\n## /s.exec(text) ?? [];
+  const named = [...table.matchAll(/`([^`]+)`/g)].flatMap(([, names = ""]) =>
+    names.split(" "),
+  );
+  for (const { name } of readdirSync(join(root, "src"), {
+    withFileTypes: true,
+  }).filter((entry) => entry.isDirectory()))
+    expect(
+      named.some((path) => path.split("/")[1] === name),
+      `src/${name}`,
+    ).toBe(true);
+  const tests = readdirSync(join(root, "test"), {
+    recursive: true,
+    encoding: "utf8",
+  }).map((path) => `test/${path}`);
+  for (const path of named.filter((path) => path.startsWith("test/")))
+    expect(
+      tests.some((test) => test.startsWith(path)),
+      path,
+    ).toBe(true);
+});

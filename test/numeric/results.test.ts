@@ -89,8 +89,6 @@ describe.each([1, 0.7, 25])(
   (temperature) => {
     test.each(RESULT_CASES)("$name", (spec) => {
       const { error, where } = worstError(simd, spec, temperature);
-      if (process.env.SHOW_ERRORS)
-        console.log(`${spec.name} T=${temperature}: ${error.toFixed(2)}`);
       expect(error, where).toBeLessThanOrEqual(PROMISED_BOUNDS[resultOf(spec)]);
     });
   },

@@ -1,6 +1,6 @@
 import { Decimal } from "decimal.js";
 import type { RowSizes } from "../../src/reference/error-scales.js";
-import { Exact, exact } from "./exact.js";
+import { Exact, exact, sumsOfOthers } from "./exact.js";
 
 /** Every result of one row by its definition, in 80 digits; what `sizes` give is what a compensated sum's bound is of. */
 export interface Truth {
@@ -32,7 +32,7 @@ export function truthOf(logits: number[], temperature: number): Truth {
   const tail = sum(e.filter((_, k) => k !== a));
   const S = tail.plus(1);
   const p = e.map((x) => x.div(S));
-  const q = e.map((_, i) => sum(e.filter((_, k) => k !== i)).div(S));
+  const q = sumsOfOthers(e).map((others) => others.div(S));
   // ln(1 + tail) to 80 digits of itself, however small the tail
   const log = tail.lt("1e-40")
     ? tail.minus(tail.pow(2).div(2)).plus(tail.pow(3).div(3))
