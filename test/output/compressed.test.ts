@@ -34,11 +34,11 @@ writeLogits(bad, {
 /** Blocks of 32 MiB in a batch, of which LZ4 makes blocks of 4 MiB: every row three times, and then zeros. */
 const large = at("large.arrow");
 writeLogits(large, {
-  rows: 60_000,
+  rows: 45_000,
   classes: 10,
-  batchRows: [25_000],
+  batchRows: [20_000],
   logit: (r, k) =>
-    r < 30_000 ? ((Math.floor(r / 3) * 31 + k * 17) % 1009) / 99 : 900 * k,
+    r < 22_000 ? ((Math.floor(r / 3) * 31 + k * 17) % 1009) / 99 : 900 * k,
 });
 const empty = at("empty.arrow");
 writeLogits(empty, { rows: 0, classes: 3, logit: () => 0 });
@@ -83,10 +83,16 @@ describe.each(CODECS)("%s", (compress) => {
     expect(report.outputBytes).toBe(bytes.byteLength);
     expectSame(tableFromIPC(bytes), tableFromIPC(readFileSync(plain)));
 
-    const verified = await built.verify({ output, input, all: true });
+    const verified = await built.verify({
+      output,
+      input,
+      ...(input === large ? { sample: 2000 } : { all: true }),
+    });
     expect(verified.findings).toEqual([]);
     expect(verified.ok).toBe(true);
-    expect(verified.bytes).toEqual({ compared: true, finding: null });
+    expect(verified.bytes).toEqual(
+      input === large ? null : { compared: true, finding: null },
+    );
 
     const { mostOutputBytes, outputBytes } = await built.dryRun(run);
     expect(outputBytes).toBe(null);

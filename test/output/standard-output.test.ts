@@ -14,7 +14,7 @@ const at = workDirectory();
 const kept = at("kept.arrow");
 writeKept(kept, 20);
 const large = at("large.arrow");
-const rows = 60_000;
+const rows = 25_000;
 writeLogits(large, {
   rows,
   classes: 20,
