@@ -1,6 +1,7 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { checkValue } from "../check-options.js";
 import { ConfigurationError, UsageError } from "../errors.js";
+import { repeatedKey } from "../input/repeated-key.js";
 import type { OptionSpec } from "../options-table.js";
 import { shortName, shortValue } from "../printable.js";
 import type { CommandSpec } from "./command.js";
@@ -22,7 +23,7 @@ const OF_A_SERVICE = /^SOFTJAC_(?:SERVICE_|PORT(?:_|$))/;
 /**
  * Options of a command from `SOFTJAC_*` variables and, where those say nothing, from a file of JSON.
  * @param commands all there are: one environment, and one file, may serve several
- * @throws ConfigurationError naming the variable, or the file and what is wrong in it
+ * @throws ConfigurationError naming the variable, or the file and what is wrong in it; UsageError where it is no file
  */
 export function configured(
   command: CommandSpec,
@@ -71,7 +72,7 @@ function variableOf(name: string): string {
   return PREFIX + kebab(name).replaceAll("-", "_").toUpperCase();
 }
 
-/** The object in a file, its keys as flags are written. @throws ConfigurationError */
+/** The object in a file, its keys as flags are written. @throws ConfigurationError, UsageError */
 function readConfiguration(
   path: string,
   commands: readonly CommandSpec[],
@@ -99,8 +100,30 @@ function readConfiguration(
 }
 
 function parsed(path: string): unknown {
+  const text = readText(path);
+  const found = orRefuse(path, () => JSON.parse(text) as unknown);
+  const twice = repeatedKey(text);
+  if (twice !== null)
+    throw new ConfigurationError(
+      `${path}: expected ${shortName(twice)} once, found two`,
+    );
+  return found;
+}
+
+/** The text of a regular file: the open of a pipe that nobody writes to would wait, and no signal would end it. */
+function readText(path: string): string {
+  const found = orRefuse(path, () => statSync(path));
+  if (!found.isFile())
+    throw new UsageError(
+      `the config file: ${path} is ${found.isDirectory() ? "a directory" : "a device or pipe"}; give the path of a regular file`,
+      "config",
+    );
+  return orRefuse(path, () => readFileSync(path, "utf8"));
+}
+
+function orRefuse<T>(path: string, call: () => T): T {
   try {
-    return JSON.parse(readFileSync(path, "utf8"));
+    return call();
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     throw new ConfigurationError(

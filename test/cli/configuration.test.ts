@@ -1,4 +1,5 @@
-import { writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { symlinkSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { parseArguments } from "../../src/cli/arguments.js";
 import { COMMANDS } from "../../src/cli/commands.js";
@@ -94,6 +95,7 @@ const REFUSED: [content: unknown, message: string][] = [
   [{ threds: 1 }, "threds is not the name of an option"],
   [{ config: "x" }, "config is not the name of an option"],
   [{ chunkRows: 1, "chunk-rows": 1 }, "expected chunk-rows once, found two"],
+  ['{"layout":"packed","layout":"csr"}', "expected layout once, found two"],
   [
     { threads: "2" },
     'threads: expected a whole number from 1 to 256, found "2"',
@@ -112,6 +114,26 @@ test.each(REFUSED)("a file is refused: %j", (content, message) => {
   const call = () => parse([...RUN, "--config", config]);
   expect(call).toThrow(`${config}: ${message}`);
   expect(call).toThrow(expect.objectContaining({ code: "ERR_CONFIGURATION" }));
+});
+
+test("a pipe, device or directory is refused before it is opened; a link to a file is not", () => {
+  const pipe = at("pipe");
+  execFileSync("mkfifo", [pipe]);
+  for (const [path, kind] of [
+    [pipe, "a device or pipe"],
+    ["/dev/null", "a device or pipe"],
+    [at("."), "a directory"],
+  ] as const) {
+    const call = () => parse([...RUN, "--config", path]);
+    expect(call).toThrow(
+      `the config file: ${path} is ${kind}; give the path of a regular file`,
+    );
+    expect(call).toThrow(expect.objectContaining({ code: "ERR_USAGE" }));
+    expect(() => parse(RUN, { SOFTJAC_CONFIG: path })).toThrow(kind);
+  }
+  const link = at("link.json");
+  symlinkSync(fileOf({ threads: 3 }), link);
+  expect(parse([...RUN, "--config", link]).options.threads).toBe(3);
 });
 
 test.each([
