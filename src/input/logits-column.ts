@@ -136,6 +136,7 @@ function listColumn(path: string, field: Field, place: number): LogitsColumn {
   if (column.form !== "struct")
     return { ...column, classNames: null, note: null };
   const classNames = field.children.map(({ name }) => name);
+  refuseRepeated(path, `expected each field of ${where} once`, classNames);
   const byNumber = orderedByNumber(classNames, (name) => name);
   const note = noteOn(
     byNumber.findIndex((name, k) => name !== classNames[k]),
@@ -175,6 +176,11 @@ function separateColumns(
       path,
       `expected columns that match ${pattern}, found ${listed(fields)}`,
     );
+  refuseRepeated(
+    path,
+    `expected each column that matches ${pattern} once`,
+    places.map((place) => (fields[place] as Field).name),
+  );
   const columns = places.map((place) => {
     const field = fields[place] as Field;
     const column = singleNumbers(field, place, "any");
@@ -206,6 +212,23 @@ function separateColumns(
         `columns that match ${shortName(pattern)} are ordered by number: class ${k} is ${shortName(columns[k]?.name ?? "")}, which the file has elsewhere`,
     ),
   };
+}
+
+/** Two classes of one name: which is which, nobody can tell. @throws LogitsColumnError */
+function refuseRepeated(
+  path: string,
+  expected: string,
+  classNames: readonly string[],
+): void {
+  const seen = new Set<string>();
+  for (const name of classNames) {
+    if (seen.has(name))
+      throw new LogitsColumnError(
+        path,
+        `${expected}, found ${shortName(name)} twice`,
+      );
+    seen.add(name);
+  }
 }
 
 function noteOn(k: number, text: (k: number) => string): string | null {

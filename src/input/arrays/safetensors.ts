@@ -1,8 +1,10 @@
 import type { NumberType } from "../../arrow/field.js";
 import { InputFormatError } from "../../errors.js";
+import { shortName } from "../../printable.js";
 import type { InputFile } from "../input-file.js";
 import { checkLimit } from "../limits.js";
 import { readInput } from "../read-input.js";
+import { repeatedKey } from "../repeated-key.js";
 import {
   type ArrayContainer,
   bytesOf,
@@ -74,13 +76,13 @@ export function openSafetensors(file: InputFile): ArrayContainer {
 }
 
 function decodeHeader(path: string, encoded: Uint8Array): object {
+  let text: string;
   let header: unknown;
   try {
-    header = JSON.parse(
-      new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(
-        encoded,
-      ),
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(
+      encoded,
     );
+    header = JSON.parse(text);
   } catch (cause) {
     throw new InputFormatError(
       path,
@@ -89,6 +91,13 @@ function decodeHeader(path: string, encoded: Uint8Array): object {
       { cause },
     );
   }
+  const twice = repeatedKey(text);
+  if (twice !== null)
+    throw new InputFormatError(
+      path,
+      "header",
+      `expected each key once, found ${shortName(twice)} twice`,
+    );
   // Its first character is an opening brace: that is how the file was told.
   return header as object;
 }
