@@ -120,9 +120,9 @@ test("a pipe, device or directory is refused before it is opened; a link to a fi
   const pipe = at("pipe");
   execFileSync("mkfifo", [pipe]);
   for (const [path, kind] of [
-    [pipe, "a device or pipe"],
     ["/dev/null", "a device or pipe"],
     [at("."), "a directory"],
+    [pipe, "a device or pipe"],
   ] as const) {
     const call = () => parse([...RUN, "--config", path]);
     expect(call).toThrow(
