@@ -1,0 +1,319 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { tableFromIPC as flechette } from "@uwdata/flechette";
+import type { Decimal } from "decimal.js";
+import { expect, test } from "vitest";
+import { built } from "../support/built.js";
+import {
+  EPSILON,
+  Exact,
+  errorInEpsilon,
+  exact,
+  exactRow,
+} from "../support/exact.js";
+import { workDirectory } from "../support/logits-input.js";
+import { importable, python } from "./python.js";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const page = readFileSync(`${root}docs/derivation.md`, "utf8");
+const at = workDirectory();
+const cwd = dirname(at("x"));
+
+// Derivatives are differences of softmax in 80 digits, so that they do not use the formulas that are tested.
+
+/** exp(o_k/T) / Σ exp(o_k/T). */
+function definition(logits: Decimal[], temperature = 1): Decimal[] {
+  const powers = logits.map((o) => o.div(exact(temperature)).exp());
+  const sum = powers.reduce((s, x) => s.plus(x));
+  return powers.map((x) => x.div(sum));
+}
+
+/** [i][j] = ∂softmax(o/T)_j / ∂o_i by central differences; their error is about 1e-50, absolute. */
+function differentiated(logits: number[], temperature = 1): Decimal[][] {
+  const step = new Exact("1e-25");
+  const moved = (i: number, by: Decimal) =>
+    definition(
+      logits.map((o, k) => (k === i ? exact(o).plus(by) : exact(o))),
+      temperature,
+    );
+  return logits.map((_, i) => {
+    const below = moved(i, step.neg());
+    return moved(i, step).map((p, j) =>
+      p.minus(below[j] as Decimal).div(step.times(2)),
+    );
+  });
+}
+
+/** exp(o_k) / Σ exp(o_k) in float64, the logits shifted by `shift`. */
+function plainSoftmax(logits: number[], shift = 0): number[] {
+  const powers = logits.map((o) => Math.exp(o - shift));
+  let sum = 0;
+  for (const x of powers) sum += x;
+  return powers.map((x) => x / sum);
+}
+
+const digits = (values: Iterable<Decimal | number>) =>
+  Array.from(values, (x) => x.toExponential(8));
+
+/** The mean relative error in percent. */
+function meanError(expected: number[], found: Iterable<number>): number {
+  const values = [...found];
+  const errors = expected.map(
+    (x, k) => Math.abs(x - (values[k] as number)) / Math.abs(x),
+  );
+  return (100 * errors.reduce((s, x) => s + x, 0)) / errors.length;
+}
+
+/** The numbers of the lines below `label`, as printed. */
+function matrix(section: string, label: string): string[] {
+  const [, rows = ""] =
+    section.split(`${label}:\n`)[1]?.match(/^((?: +-?\d.*\n)+)/) ?? [];
+  return rows.trim().split(/\s+/);
+}
+
+test("examples/notebook.mjs prints the values and errors of every cell", async () => {
+  const printed = execFileSync(
+    process.execPath,
+    [`${root}examples/notebook.mjs`],
+    { cwd, encoding: "utf8" },
+  );
+  const cells = printed.trimStart().split("\n\n");
+  expect(cells.map((cell) => cell[0])).toEqual(["1", "2", "3", "4", "5", "6"]);
+  const [one, all, ofClass, ofRow, fromFile, fromBlocks] = cells.map(
+    (cell) => `${cell}\n`,
+  ) as [string, string, string, string, string, string];
+
+  // Draws the same logits and reads them with another library than the example does.
+  const shape = { rows: 100, classes: 5 };
+  const output = at("logits.arrow");
+  await built.generate({ output, ...shape, kind: "notebook", seed: 23 });
+  const column = flechette(readFileSync(output)).getChild("logits");
+  const X = [...column].map((row: Float64Array) => [...row]);
+  const row = (r: number) => X[r] as number[];
+  for (const [r, cell] of [one, ofClass, ofRow].entries())
+    expect(matrix(cell, "logits, shape (1, 5)").map(Number)).toEqual(row(r));
+
+  const p = X.slice(0, 3).map((o) => definition(o.map(exact)));
+  expect(matrix(one, "softmax, shape (1, 5)")).toEqual(
+    digits(p[0] as Decimal[]),
+  );
+  expect(matrix(all, "softmax, shape (100, 5), first 3 rows")).toEqual(
+    digits(p.flat()),
+  );
+  expect(matrix(ofClass, "derivative, shape (5, 1)")).toEqual(
+    digits(differentiated(row(1)).map((entries) => entries[3] as Decimal)),
+  );
+  expect(matrix(ofRow, "block, shape (5, 5)")).toEqual(
+    digits(differentiated(row(2)).flat()),
+  );
+  for (const [r, cell] of [
+    [0, fromFile],
+    [99, fromBlocks],
+  ] as const) {
+    expect(cell).toContain("derivative, shape (100, 5, 100, 5)\n");
+    expect(cell).toContain("nonzeros: 2,500 of 250,000 entries\n");
+    expect(matrix(cell, `block [${r}, :, ${r}, :]`)).toEqual(
+      digits(differentiated(row(r)).flat()),
+    );
+  }
+
+  // The library's results are checked against 80 digits first; the printed errors are then computed from them.
+  const logits = Float64Array.from(X.flat());
+  const P = built.softmax(logits, shape);
+  const J = built.softmaxJacobian(logits, shape);
+  for (const [r, o] of X.entries()) {
+    const truth = exactRow(o);
+    for (let i = 0; i < 5; i++) {
+      const value = P[5 * r + i] as number;
+      expect(errorInEpsilon(value, truth.p[i] as Decimal)).toBeLessThan(1.5);
+      for (let j = 0; j < 5; j++) {
+        const entry = J[25 * r + 5 * i + j] as number;
+        expect(errorInEpsilon(entry, truth.jacobian(i, j))).toBeLessThan(3);
+      }
+    }
+  }
+  const plain = X.map((o) => plainSoftmax(o));
+  const plainBlock = (q: number[]) =>
+    q.flatMap((x, i) => q.map((y, j) => (i === j ? x : 0) - x * y));
+  const q = plain[1] as number[];
+  const q3 = q[3] as number;
+  const errors = [
+    meanError(plain[0] as number[], P.slice(0, 5)),
+    meanError(plain.flat(), P),
+    meanError(
+      q.map((x, i) => (i === 3 ? q3 * (1 - q3) : -q3 * x)),
+      [0, 1, 2, 3, 4].map((i) => J[25 + 5 * i + 3] as number),
+    ),
+    meanError(plainBlock(plain[2] as number[]), J.slice(50, 75)),
+    // One block of 100 in each row of blocks; the errors of the zeros are 0.
+    meanError(plain.flatMap(plainBlock), J) / 100,
+    meanError(plain.flatMap(plainBlock), J) / 100,
+  ];
+  for (const [n, cell] of cells.entries()) {
+    const [, error] = /mean relative error: (\S+) %$/.exec(cell.trim()) ?? [];
+    // Three digits are printed.
+    const ratio = Number(error) / (errors[n] as number);
+    expect(Math.abs(ratio - 1)).toBeLessThan(0.01);
+  }
+});
+
+test("the formulas of docs/derivation.md are what the library computes", () => {
+  const rows = [
+    [40, 0, -1],
+    [0.3, -2.25, 1.7, 0.3, 5],
+    [-700, -701, -700.5],
+  ];
+  for (const o of rows)
+    for (const temperature of [1, 2.5]) {
+      const Q = o.length;
+      const shape = { rows: 1, classes: Q, temperature };
+      const logits = Float64Array.from(o);
+      const truth = differentiated(o, temperature);
+      const J = built.softmaxJacobian(logits, shape);
+      const p = built.softmax(logits, shape);
+      for (let j = 0; j < Q; j++) {
+        const column = built.softmaxJacobianColumn(logits, j, shape);
+        for (let i = 0; i < Q; i++) {
+          const entry = (truth[i] as Decimal[])[j] as Decimal;
+          expect(errorInEpsilon(J[i * Q + j] as number, entry)).toBeLessThan(3);
+          expect(column[i]).toBe(J[i * Q + j]);
+          expect(J[j * Q + i]).toBe(J[i * Q + j]);
+        }
+      }
+      // Up to the rounding of entries, rows sum to 0 and vᵀ J v T is the variance of v under p.
+      const v = o.map((_, k) => k * k - 1.5);
+      let form = 0;
+      for (let i = 0; i < Q; i++) {
+        const row = [...J.slice(i * Q, i * Q + Q)];
+        const sum = row.reduce((s, x) => s + x, 0);
+        expect(Math.abs(sum)).toBeLessThan(
+          4 * Q * EPSILON * Math.abs(row[i] as number),
+        );
+        form += row.reduce(
+          (s, x, j) => s + x * (v[i] as number) * (v[j] as number),
+          0,
+        );
+      }
+      const mean = v.reduce((s, x, k) => s + x * (p[k] as number), 0);
+      const variance = v.reduce(
+        (s, x, k) => s + (p[k] as number) * (x - mean) ** 2,
+        0,
+      );
+      expect(form * temperature).toBeCloseTo(variance, 12);
+    }
+});
+
+test("the numbers of docs/derivation.md", () => {
+  const table = [...page.matchAll(/^\| (\d+) .*$/gm)].map(([line]) =>
+    line
+      .split("|")
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
+  expect(table.map(([gap]) => gap)).toEqual(["10", "20", "30", "40", "700"]);
+  for (const [gap, truth, plain, error, ours] of table) {
+    const o = [Number(gap), 0, -1];
+    const p = plainSoftmax(o, o[0])[0] as number;
+    const entry = exactRow(o).jacobian(0, 0);
+    const J = built.softmaxJacobian(Float64Array.from(o), {
+      rows: 1,
+      classes: 3,
+    });
+    const lost = entry
+      .minus(p - p * p)
+      .div(entry)
+      .abs()
+      .toNumber();
+    expect([truth, plain, error, ours]).toEqual([
+      entry.toExponential(12),
+      p === 1 ? "0" : (p - p * p).toExponential(12),
+      lost === 1 ? "1" : lost.toExponential(1),
+      `${errorInEpsilon(J[0] as number, entry).toFixed(2)} ε`,
+    ]);
+  }
+
+  // The first row of the plain block.
+  const [p0, p1, p2] = plainSoftmax([40, 0, -1], 40) as [
+    number,
+    number,
+    number,
+  ];
+  const sum = p0 - p0 * p0 - p0 * p1 - p0 * p2;
+  expect(page).toContain(sum.toExponential(1).replace("-", "−"));
+
+  // Overflow and underflow of exp.
+  expect(Math.exp(709.78)).toBeLessThan(Infinity);
+  expect(Math.exp(709.79)).toBe(Infinity);
+  expect(Math.exp(-745.13)).toBeGreaterThan(0);
+  expect(Math.exp(-745.14)).toBe(0);
+  expect(plainSoftmax([710, 0])[0]).toBeNaN();
+  expect(plainSoftmax([-746, -747])[0]).toBeNaN();
+
+  // 37 and 1,000 zeros.
+  const logits = [37, ...Array<number>(1000).fill(0)];
+  const truth = exactRow(logits).p;
+  const q = plainSoftmax(logits, 37);
+  for (const k of [0, 1, 1000])
+    expect(
+      Math.abs(errorInEpsilon(q[k] as number, truth[k] as Decimal) - 384),
+    ).toBeLessThan(2);
+
+  // Half an ulp of a difference near 300.
+  expect(300 + 2 ** -45).toBe(300);
+  expect(300 + 2 ** -44).toBeGreaterThan(300);
+  expect(2 ** -45 / EPSILON).toBe(128);
+});
+
+const blocks = (language: string) =>
+  [...page.matchAll(new RegExp(`\`\`\`${language}\\n([^]*?)\`\`\``, "g"))].map(
+    ([, code]) => code as string,
+  );
+/** The output that the comments after its print statements state. */
+const stated = (code: string) =>
+  [...code.matchAll(/^(?:console\.log|print)\(.*\);? +(?:\/\/|#) (.*)$/gm)]
+    .map(([, text]) => `${text}\n`)
+    .join("");
+
+test("the commands and the JavaScript of docs/derivation.md run", () => {
+  const commands = blocks("sh");
+  expect(commands).toHaveLength(1);
+  for (const command of commands)
+    execFileSync("bash", ["-ec", command], { cwd: root, stdio: "pipe" });
+
+  writeFileSync(join(cwd, "package.json"), "{}");
+  mkdirSync(join(cwd, "node_modules"));
+  symlinkSync(resolve(root), join(cwd, "node_modules", "softjac"));
+  const scripts = blocks("js");
+  expect(scripts).toHaveLength(1);
+  for (const script of scripts) {
+    const printed = execFileSync(
+      process.execPath,
+      ["--input-type=module", "-e", script],
+      { cwd, encoding: "utf8" },
+    );
+    expect(printed).toBe(stated(script));
+    expect(printed.split("\n")).toHaveLength(3);
+  }
+});
+
+test.skipIf(!importable("numpy"))(
+  "the NumPy code of docs/derivation.md",
+  () => {
+    const scripts = blocks("python");
+    expect(scripts).toHaveLength(1);
+    for (const script of scripts)
+      expect(
+        execFileSync(python, ["-c", script], { cwd, encoding: "utf8" }),
+      ).toBe(stated(script));
+  },
+);
+
+test("README links to the derivation and the example", () => {
+  const readme = readFileSync(`${root}README.md`, "utf8");
+  const [, section = ""] =
+    /## The notebook's functions\n(.*?)\n## /s.exec(readme) ?? [];
+  expect(section).toContain("(docs/derivation.md)");
+  expect(section).toContain("(examples/notebook.mjs)");
+});
