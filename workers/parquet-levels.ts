@@ -32,6 +32,7 @@ export function countLevels(section: Uint8Array, levels: Levels): LevelCounts {
   const { kind, max, values } = levels;
   const bits = 32 - Math.clz32(max);
   const counts: LevelCounts = { first: 0, zeros: 0, greatest: 0 };
+  const cursor = { at: 0 };
   let at = 0;
   let seen = 0;
   const add = (level: number, times: number) => {
@@ -69,12 +70,10 @@ export function countLevels(section: Uint8Array, levels: Levels): LevelCounts {
     at = end;
   };
   while (seen < values) {
-    let header = 0;
-    for (let shift = 0, byte = 128; byte >= 128; shift += 7) {
-      if (at >= section.length || shift > 28) throw few(levels, seen);
-      byte = section[at++] as number;
-      header += (byte & 127) * 2 ** shift;
-    }
+    cursor.at = at;
+    const header = readHeader(section, cursor);
+    if (header < 0) throw few(levels, seen);
+    at = cursor.at;
     const run = Math.floor(header / 2);
     if (header % 2) {
       const start = at;
@@ -96,6 +95,43 @@ export function countLevels(section: Uint8Array, levels: Levels): LevelCounts {
       `expected ${at} bytes of ${kind} levels, found ${section.length}`,
     );
   return counts;
+}
+
+/**
+ * Checks that a page has the dictionary indices of so many values: the bits of one, then runs as above. The decoder
+ * itself refuses an index beyond the dictionary, but reads a missing index as 0.
+ * @throws Damaged
+ */
+export function checkIndices(section: Uint8Array, values: number): void {
+  const [bits = 0] = section;
+  if (bits > 32)
+    throw new Damaged(`expected indices of at most 32 bits, found ${bits}`);
+  const cursor = { at: 1 };
+  for (let seen = 0; seen < values; ) {
+    const header = readHeader(section, cursor);
+    const run = Math.floor(header / 2);
+    const isPacked = header % 2 === 1;
+    const count = Math.min(isPacked ? 8 * run : run, values - seen);
+    const bytes = Math.ceil((isPacked ? count * bits : bits) / 8);
+    if (run <= 0 || cursor.at + bytes > section.length)
+      throw new Damaged(
+        `expected ${values} dictionary indices as the page header says, found the end of their runs after ${seen}`,
+      );
+    cursor.at += isPacked ? run * bits : bytes;
+    seen += count;
+  }
+}
+
+/** Reads the header of a run, a varint; returns -1 where there is none. */
+function readHeader(section: Uint8Array, cursor: { at: number }): number {
+  let header = 0;
+  for (let shift = 0; shift <= 28; shift += 7) {
+    if (cursor.at >= section.length) return -1;
+    const byte = section[cursor.at++] as number;
+    header += (byte & 127) * 2 ** shift;
+    if (byte < 128) return header;
+  }
+  return -1;
 }
 
 function few({ kind, values }: Levels, found: number): Damaged {

@@ -4,7 +4,7 @@ import type { ParquetSetup } from "../src/input/parquet/protocol.js";
 import { MalformedThrift, ThriftReader } from "../src/input/parquet/thrift.js";
 import { Damaged } from "./decompress/failure.js";
 import { ParquetFailure } from "./parquet-failure.js";
-import { countLevels } from "./parquet-levels.js";
+import { checkIndices, countLevels } from "./parquet-levels.js";
 import { loadCodec, pageStart } from "./parquet-page-start.js";
 import { readParquet } from "./parquet-read.js";
 
@@ -17,6 +17,9 @@ const DATA_PAGE_V2 = 3;
 
 /** The encoding of levels. Readers disagree on the order of bits in the one that it replaced: it is refused. */
 const RLE = 3;
+
+/** Encodings of values as indices of a dictionary: PLAIN_DICTIONARY and RLE_DICTIONARY. */
+const DICTIONARY = [2, 8];
 
 /** A PageHeader of parquet.thrift: missing numbers are -1. */
 interface PageHeader {
@@ -31,8 +34,9 @@ interface PageHeader {
 /** The header of data inside it. */
 interface DataHeader {
   values: number;
+  encoding: number;
   /** Of version 2 pages. */
-  v2: { nulls: number; rows: number } | null;
+  v2: { nulls: number; rows: number; isCompressed: boolean } | null;
   repetition: LevelsHeader;
   definition: LevelsHeader;
 }
@@ -106,7 +110,7 @@ function checkChecksum({ crc }: PageHeader, content: Uint8Array): void {
 /** Checks the levels of a data page against its header and the schema; returns its number of rows. @throws Damaged */
 function checkLevels(
   { pageBytes, decodedBytes }: PageHeader,
-  { values, v2, ...sections }: DataHeader,
+  { values, encoding, v2, ...sections }: DataHeader,
   content: Uint8Array,
   { maxRepetition, maxDefinition, compression }: ColumnChunk,
   firstOfChunk: boolean,
@@ -120,20 +124,19 @@ function checkLevels(
   let at = 0;
   const count = (kind: "repetition" | "definition", max: number) => {
     if (max === 0 && !v2) return null;
-    const { encoding } = sections[kind];
     let { bytes } = sections[kind];
     if (v2) {
       if (bytes < 0)
         throw new Damaged(
           `expected a number of bytes of ${kind} levels, found ${bytes}`,
         );
-    } else if (encoding === RLE) {
+    } else if (sections[kind].encoding === RLE) {
       const length = start(at + 4).subarray(at, at + 4);
       bytes = new DataView(length.buffer, length.byteOffset).getUint32(0, true);
       at += 4;
     } else
       throw new Damaged(
-        `expected ${kind} levels encoded as RLE, found encoding ${encoding}`,
+        `expected ${kind} levels encoded as RLE, found encoding ${sections[kind].encoding}`,
       );
     const section = start(at + bytes).subarray(at, at + bytes);
     at += bytes;
@@ -155,6 +158,18 @@ function checkLevels(
       throw new Damaged(
         `expected ${stored} ${what} as the page header says, found ${found}`,
       );
+  if (DICTIONARY.includes(encoding)) {
+    const bytes = decodedBytes - at;
+    // Of version 2 the levels stand before what is compressed.
+    const indices = v2
+      ? pageStart(
+          v2.isCompressed ? compression : "uncompressed",
+          content.subarray(at),
+          bytes,
+        )(bytes)
+      : start(decodedBytes).subarray(at, decodedBytes);
+    checkIndices(indices, values - nulls);
+  }
   return rows;
 }
 
@@ -175,13 +190,16 @@ function readHeader(fd: number, at: number, end: number): PageHeader | null {
 function decodeHeader(bytes: Uint8Array): PageHeader | null {
   const reader = new ThriftReader(bytes);
   /** Reads the first fields of a struct, which are integers; the others are skipped. */
-  const integers = (count: number): number[] => {
+  const integers = (
+    count: number,
+    flag?: (id: number, value: boolean) => void,
+  ): number[] => {
     const found = new Array<number>(count + 1).fill(-1);
     reader.struct((id) => {
       if (id > count) return false;
       found[id] = reader.integer();
       return true;
-    });
+    }, flag);
     return found;
   };
   const found: PageHeader = {
@@ -194,32 +212,38 @@ function decodeHeader(bytes: Uint8Array): PageHeader | null {
   };
   let v1: number[] = [];
   let v2: number[] = [];
+  let isCompressed = true;
   reader.struct((id) => {
     if (id === 1) found.type = reader.integer();
     else if (id === 2) found.decodedBytes = reader.integer();
     else if (id === 3) found.pageBytes = reader.integer();
     else if (id === 4) found.crc = reader.integer();
     else if (id === 5) v1 = integers(4);
-    else if (id === 8) v2 = integers(6);
+    else if (id === 8)
+      v2 = integers(6, (flag, value) => {
+        if (flag === 7) isCompressed = value;
+      });
     else return false;
     return true;
   });
   found.headerBytes = reader.position;
   if (found.type === DATA_PAGE) {
-    const [, values = -1, , definition = -1, repetition = -1] = v1;
+    const [, values = -1, encoding = -1, definition = -1, repetition = -1] = v1;
     found.data = {
       values,
+      encoding,
       v2: null,
       repetition: { encoding: repetition, bytes: -1 },
       definition: { encoding: definition, bytes: -1 },
     };
   }
   if (found.type === DATA_PAGE_V2) {
-    const [, values = -1, nulls = -1, rows = -1, , ...bytes] = v2;
+    const [, values = -1, nulls = -1, rows = -1, encoding = -1, ...bytes] = v2;
     const [definition = -1, repetition = -1] = bytes;
     found.data = {
       values,
-      v2: { nulls, rows },
+      encoding,
+      v2: { nulls, rows, isCompressed },
       repetition: { encoding: RLE, bytes: repetition },
       definition: { encoding: RLE, bytes: definition },
     };

@@ -257,3 +257,37 @@ test("an index beyond the dictionary, which the decoder refuses", async () => {
       );
   }
 });
+
+test.each(VERSIONS)(
+  "dictionary indices that end too early, version %i: the decoder would take zeros for them",
+  async (version) => {
+    const dictionary = LOGITS;
+    const outcome = (indices: number[]) =>
+      runOn(
+        parquetFile(
+          lists(
+            { version, ...sound },
+            { dictionary, pages: [{ version, ...sound, indices }] },
+          ),
+          { rows: 2 },
+        ),
+      );
+    // Three bits an index: a run of two, one of four; then eight packed indices, of which six count.
+    expect(await outcome([3, 4, 5, 8, 1])).toEqual(
+      softmaxOf([3, 3, 1, 1, 1, 1], 3),
+    );
+    expect(await outcome([3, 3, 0b10001000, 0b11000110, 0b11111010])).toEqual(
+      softmaxOf(LOGITS, 3),
+    );
+    const found = (indices: number) =>
+      `${where}, page 1: expected 6 dictionary indices as the page header says, found the end of their runs after ${indices}`;
+    expect(await outcome([3, 0, 0])).toBe(found(0));
+    expect(await outcome([3, 4, 5])).toBe(found(2));
+    expect(await outcome([3, 4, 5, 0, 0, 8, 1])).toBe(found(2));
+    expect(await outcome([3, 3, 0b10001000])).toBe(found(0));
+    expect(await outcome([])).toBe(found(0));
+    expect(await outcome([33, 12, 0])).toBe(
+      `${where}, page 1: expected indices of at most 32 bits, found 33`,
+    );
+  },
+);

@@ -2,6 +2,7 @@
 // without a copy, and without believing it.
 
 const STOP = 0;
+const TRUE = 1;
 const LAST_BOOLEAN = 2;
 const BYTE = 3;
 const I32 = 5;
@@ -32,8 +33,14 @@ export class ThriftReader {
 
   constructor(private readonly bytes: Uint8Array) {}
 
-  /** Reads a struct; `field` reads the value of a field, or returns false for one that is to be skipped. */
-  struct(field: (id: number) => boolean): void {
+  /**
+   * Reads a struct; `field` reads the value of a field, or returns false for one that is to be skipped. `flag` gets the
+   * boolean fields.
+   */
+  struct(
+    field: (id: number) => boolean,
+    flag: (id: number, value: boolean) => void = () => {},
+  ): void {
     this.#expect(STRUCT, STRUCT);
     this.#nested(() => {
       for (let id = 0; ; ) {
@@ -44,7 +51,8 @@ export class ThriftReader {
         // A step of 0: the number itself follows.
         id = step ? id + step : this.#zigzag();
         this.#type = type;
-        if (type > LAST_BOOLEAN && !field(id)) this.#skip(type);
+        if (type <= LAST_BOOLEAN) flag(id, type === TRUE);
+        else if (!field(id)) this.#skip(type);
       }
     });
   }
