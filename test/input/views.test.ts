@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { tableFromIPC } from "@uwdata/flechette";
 import { describe, expect, test } from "vitest";
 import { built } from "../support/built.js";
+import { Counter } from "../support/counter.js";
 import { workDirectory } from "../support/logits-input.js";
 
 // Texts as views, and dictionaries of them, as polars writes them unless told otherwise (test/fixtures/make_views.py).
@@ -121,25 +122,30 @@ describe("damaged", () => {
     expect(error.message).toContain("column name, row 8");
   });
 
-  test("every fifth byte of the file, its metadata too: refused, or as another reader reads it", async () => {
-    let refused = 0;
-    let read = 0;
-    for (let k = 0; k < good.length; k += 5) {
+  test("a bit in every 15th byte of the file: refused, or as another reader reads it", async () => {
+    const undamaged = JSON.stringify(EXPECTED);
+    const counter = new Counter();
+    for (let k = 0; k < good.length; k += 15) {
       const bytes = Buffer.from(good);
-      bytes[k] = (bytes[k] as number) ^ (1 << ((k / 5) % 8));
+      bytes[k] = (bytes[k] as number) ^ (1 << ((k / 15) % 8));
       writeFileSync(damaged, bytes);
       try {
         await built.run({ input: damaged, output, keep, force: true });
       } catch (error) {
-        expect(error).toBeInstanceOf(built.SoftjacError);
-        refused++;
+        if (!(error instanceof built.SoftjacError)) throw error;
+        counter.add(error.code);
         continue;
       }
-      expect(kept(output), `byte ${k}`).toEqual(kept(damaged));
-      read++;
+      const found = kept(output);
+      expect(found, `byte ${k}`).toEqual(kept(damaged));
+      counter.add(JSON.stringify(found) === undamaged ? "same" : "other");
     }
-    console.log(`damaged views: ${JSON.stringify({ refused, read })}`);
-    expect(refused).toBeGreaterThan(100);
-    expect(read).toBeGreaterThan(100);
+    // The damage is the same in every run. A check that changes may change a count; fewer errors need a reason.
+    expect(counter.counts).toEqual({
+      ERR_INPUT_FORMAT: 158,
+      ERR_INPUT_UNSUPPORTED: 2,
+      other: 63,
+      same: 263,
+    });
   });
 });
