@@ -18,12 +18,13 @@ function differing(
   rows: Rows,
   vectors: Rows,
   source: "float32" | "float64" = "float32",
+  temperature = 1,
 ): { values: number; other: number } {
   const classes = (rows[0] as ArrayLike<number>).length;
   const input = vectors.map((vector) => Array.from(vector));
   const softmax: Entry = { code: SOFTMAX, values: classes };
   const product: Entry = { code: PRODUCT, values: classes, input };
-  const shape = { source, out: "float32" } as const;
+  const shape = { source, out: "float32", temperature } as const;
   let [values, other] = [0, 0];
   for (const entries of [[softmax], [softmax, product]]) {
     const a = stored(plain, rows, entries, shape);
@@ -74,6 +75,14 @@ test.each([1, 2, 3, 64, 1001, 4095, 4096, 4097])("%i classes", (classes) => {
   const rows = drawn(9, classes, () => 6 * gauss());
   const vectors = drawn(9, classes, gauss);
   expect(differing(rows, vectors).other).toBe(0);
+});
+
+test.each([0.5, 0.7, 3, 1e-3, 1e3])("temperature %d", (temperature) => {
+  const gauss = normal(random(9));
+  const rows = drawn(2000, 10, () => 6 * gauss());
+  const vectors = drawn(2000, 10, gauss);
+  const { other } = differing(rows, vectors, "float32", temperature);
+  expect(other).toBe(0);
 });
 
 describe("rows and vectors that are hard", () => {

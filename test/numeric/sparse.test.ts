@@ -258,8 +258,33 @@ test("the sum of what is left out is as good for many classes as for few", () =>
   }
 });
 
+test("classes that come to a row a few at a time, in tiles", () => {
+  // With each of ten steps of p 24 classes of 240 are added, too few to look at every class again and too many to sort by
+  // insertion. Each has its own p, so that their order by p is none of their numbers.
+  const classes = 240;
+  const draw = random(21);
+  const numbers = Array.from({ length: classes }, (_, k) => k);
+  for (let k = classes - 1; k > 0; k--) {
+    const other = Math.floor(draw() * (k + 1));
+    [numbers[k], numbers[other]] = [numbers[other], numbers[k]] as [
+      number,
+      number,
+    ];
+  }
+  const row = numbers.map((n) => -Math.floor(n / 24) - draw() / 10);
+  const [p] = stored(simd, [row], [{ code: SOFTMAX, values: classes }]).results;
+  const largest = Math.max(...(p as Float64Array));
+  // p of the largest times that of step 9, and times that of step 4, less half a step
+  for (const step of [9, 4])
+    for (const tile of [classes, 37]) {
+      const threshold = largest ** 2 * Math.exp(-step - 0.5);
+      const variant = { code: JACOBIAN, t: 1, tile, pairs: true };
+      check(row, threshold, 0, false, variant);
+    }
+});
+
 test("many classes, many of which come to a row at once, in tiles", () => {
-  // Steps of p: with each of them a few hundred classes come at once, in no order of their numbers.
+  // Steps of p: with each of them some 33 of 200 classes are added, so many that every class is looked at again.
   const levels = [0, -1.5, -3, -4, -9, -20];
   const draw = random(5);
   const row = Array.from(
