@@ -5,6 +5,11 @@ import { Extremes } from "../../src/report-page/gather/extremes.js";
 import { Gathered } from "../../src/report-page/gather/gathered.js";
 import { Histogram } from "../../src/report-page/gather/histogram.js";
 import { MeanJacobian } from "../../src/report-page/gather/mean-jacobian.js";
+import {
+  CalibrationSums,
+  RELIABILITY_BINS,
+  Reliability,
+} from "../../src/report-page/gather/reliability.js";
 import { Reservoir } from "../../src/report-page/gather/reservoir.js";
 import { brentMinimum } from "../../src/report-page/numbers/brent-minimum.js";
 import { classOrder } from "../../src/report-page/numbers/class-order.js";
@@ -254,4 +259,26 @@ test("an order of classes: those that trade lie side by side", () => {
   expect([found.join(), [...found].reverse().join()]).toContain(chain.join());
   expect(classOrder(0, () => 0)).toEqual([]);
   expect(classOrder(1, () => 0)).toEqual([0]);
+});
+
+test.each([
+  [0, 0],
+  [0.2, 2],
+  [0.8, 11],
+  [1, 14],
+])(
+  "a confidence of %d is in bin %i of 15: a bin has its upper end",
+  (confidence, bin) => {
+    const reliability = new Reliability();
+    reliability.add(confidence, true);
+    expect([...reliability.rows]).toEqual(
+      Array.from({ length: RELIABILITY_BINS }, (_, k) => +(k === bin)),
+    );
+  },
+);
+
+test("the NLL of a row whose p is 1 in float64", () => {
+  const sums = new CalibrationSums();
+  sums.add(example(0, [1, 1e-20], { label: 0, doubt: 1e-20 }));
+  expect(sums.nllSum).toBe(1e-20);
 });
