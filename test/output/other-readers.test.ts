@@ -109,6 +109,54 @@ test("a record batch without rows between others: all others have their values",
       );
 });
 
+// The message of a batch without rows is shorter by a few bytes than that of one with rows. Whether their lengths padded
+// to 64 differ depends on the number of columns: each scalar has 48 bytes of the message.
+test.each([0, 1, 2, 3])(
+  "a first record batch without rows: the next has a whole message, and its values (%i more columns)",
+  async (more) => {
+    const input = at("first-bad.arrow");
+    const logit = (row: number, k: number) => Math.sin(row + k);
+    const rows = 110;
+    writeLogits(input, {
+      rows,
+      classes: CLASSES,
+      logit: (row, k) => (row < 105 && k === 3 ? Number.NaN : logit(row, k)),
+    });
+    const output = at("first-empty.arrow");
+    await built.run({
+      input,
+      output,
+      emit: [
+        "jacobian",
+        ...(["entropy", "confidence", "trace"] as const).slice(0, more),
+      ],
+      onBadRow: "skip",
+      sync: false,
+      force: true,
+    });
+    const bytes = readFileSync(output);
+    const batches = batchesOf(bytes);
+    expect(batches.map(({ batch }) => Number(batch.length))).toEqual([0, 5]);
+    for (const { start, block } of batches)
+      expect(bytes.readInt32LE(start + 4) + 8).toBe(
+        Number(block.metaDataLength),
+      );
+    const table = tableFromIPC(bytes);
+    for (const row of [0, 4]) {
+      const logits = Float64Array.from({ length: CLASSES }, (_, k) =>
+        logit(105 + row, k),
+      );
+      const block = built.softmaxJacobian(logits, {
+        rows: 1,
+        classes: CLASSES,
+      });
+      expect(
+        valuesOf(table, "jacobian", row).equals(Buffer.from(block.buffer)),
+      ).toBe(true);
+    }
+  },
+);
+
 test("without hard links, a file that another run has published meanwhile stays", async () => {
   const path = at("raced.arrow");
   const pending = await openPending(path, 0, { force: false, sync: false });
