@@ -1,12 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import {
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { describe, expect, test } from "vitest";
 import { CLI } from "../cli/support.js";
@@ -14,6 +8,7 @@ import { built } from "../support/built.js";
 import { writeKept } from "../support/kept-input.js";
 import { workDirectory } from "../support/logits-input.js";
 import { streamOf } from "../support/stream-of.js";
+import { untilItReads } from "../support/until-it-reads.js";
 
 const at = workDirectory();
 // One name for both, since it stands in the output.
@@ -26,21 +21,6 @@ writeFileSync(asStream, stream);
 const keep = ["id", "name", "split", "flag"];
 
 const END = Buffer.from("ffffffff00000000", "hex");
-
-/** Waits until a process has opened the unnamed file that takes its standard input. */
-async function untilItReads(pid: number): Promise<void> {
-  const folder = `/proc/${pid}/fd`;
-  const names = () => {
-    try {
-      return readdirSync(folder).map((fd) => readlinkSync(`${folder}/${fd}`));
-    } catch {
-      // A descriptor that was closed meanwhile.
-      return [];
-    }
-  };
-  while (!names().some((name) => name.endsWith("(deleted)")))
-    await new Promise((resolve) => setTimeout(resolve, 5));
-}
 
 /** What a run makes of an input. */
 async function outputOf(input: string, more = {}): Promise<Buffer> {
