@@ -14,6 +14,7 @@ import { ioError, outputCall } from "../system-error.js";
 import type { PendingOutput } from "./output-target.js";
 import {
   openTemporary,
+  removeStale,
   type TemporaryFile,
   temporaryBeside,
 } from "./temporary-file.js";
@@ -28,7 +29,7 @@ export interface PendingOptions {
 }
 
 /**
- * Opens a temporary file of `bytes` beside `path`.
+ * Opens a temporary file of `bytes` beside `path`, where dead processes have left none.
  * @throws IoError (no space, no such directory), PermissionError
  */
 export async function openPending(
@@ -37,6 +38,7 @@ export async function openPending(
   { force, sync, direct = false }: PendingOptions,
 ): Promise<PendingOutput> {
   const directory = dirname(path);
+  removeStale(path);
   const file = openTemporary(path, temporaryBeside(path), bytes, {
     sync,
     direct,

@@ -6,13 +6,17 @@ import {
   fsync,
   ftruncateSync,
   openSync,
+  readdirSync,
   rmSync,
   statfsSync,
+  unlinkSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
+import { crc32 } from "node:zlib";
 import { IoError } from "../errors.js";
 import { openDirect } from "../io/direct.js";
+import { isAlive, processMark } from "../io/process-mark.js";
 import { randomHex } from "../io/random-name.js";
 import { ioError, outputCall, systemErrorOf } from "../system-error.js";
 import type { OutputTarget } from "./output-target.js";
@@ -50,11 +54,34 @@ export interface TemporaryFile extends OutputTarget {
   remove(): void;
 }
 
-/** A new name beside `path`. */
+/** A new name beside `path`, which tells others the output and the process. */
 export function temporaryBeside(path: string): string {
-  // Part of the name tells people whose it is; all of it might leave no room.
-  const name = basename(path).slice(0, 40);
-  return join(dirname(path), `.${name}.${process.pid}-${randomHex(12)}.tmp`);
+  const name = `${startOfNames(path)}${processMark()}-${randomHex(12)}.tmp`;
+  return join(dirname(path), name);
+}
+
+/** Removes temporary files of an output that processes of this machine have left when they died. */
+export function removeStale(path: string): void {
+  const start = startOfNames(path);
+  const rest = /^([0-9a-f]{8}-\d+-\d+-\d+)-[0-9a-f]{12}\.tmp$/;
+  const isStale = (name: string) => {
+    const [, mark] = rest.exec(name.slice(start.length)) ?? [];
+    return name.startsWith(start) && mark && isAlive(mark) === false;
+  };
+  // Where they cannot be looked for or removed, they stay: that is no reason not to write the output.
+  try {
+    for (const name of readdirSync(dirname(path)).filter(isStale)) {
+      const stale = join(dirname(path), name);
+      if (lstatOrNull(stale)?.isFile()) unlinkSync(stale);
+    }
+  } catch {}
+}
+
+/** Part of the output's name tells people whose a file is, and its checksum programs; all of it might leave no room. */
+function startOfNames(path: string): string {
+  const name = basename(path);
+  const sum = crc32(name).toString(16).padStart(8, "0");
+  return `.${[...name].slice(0, 40).join("")}.${sum}-`;
 }
 
 /**

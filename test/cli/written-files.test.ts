@@ -330,7 +330,9 @@ test.each([
     // The output, the report, and the status and the metrics of the start and of the end.
     expect(
       created
-        .map(({ path }) => basename(path).replace(/\d+-[0-9a-f]{12}/, "N"))
+        .map(({ path }) =>
+          basename(path).replace(/(?<=\.)[0-9a-f-]+(?=\.tmp$)/, "N"),
+        )
         .sort(),
     ).toEqual([
       `.made${extension}.N.tmp`,
