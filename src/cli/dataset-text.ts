@@ -71,6 +71,11 @@ export function statusText(found: DatasetStatus): string {
     rows.push(["", `${part} ${what}`]);
   if (found.leftOut.length > 0) rows.push(leftOutRow(found));
   rows.push(["run", found.fingerprint]);
+  if (found.unfinished.length > 0)
+    rows.push([
+      "unfinished",
+      `${shortList(found.unfinished)} (other runs; softjac gc removes abandoned ones)`,
+    ]);
   return titled(found.output, rows);
 }
 

@@ -10,7 +10,7 @@ import { fingerprintOf } from "./fingerprint.js";
 import { openInputs } from "./inputs.js";
 import { COMMITS, PLAN, runFolders, SUCCESS } from "./names.js";
 import type { StoredRunOver } from "./plan-run-over.js";
-import { decodeJson } from "./records.js";
+import { decodeJson, type Success } from "./records.js";
 
 /** Looks for a plan whose folder other processes rename. */
 const LOOKS = 10;
@@ -18,6 +18,7 @@ const LOOKS = 10;
 /**
  * The run that has been planned for an output: the one under way, else the one that is published.
  * @param fingerprint which, where several are under way
+ * @param first which of the two comes first, where no fingerprint says it
  * @throws PlanMissingError, UsageError where there are several, InternalError where its plan is not what was written,
  * OutputExistsError where a link stands for its folder
  */
@@ -25,10 +26,11 @@ export async function openPlannedRun(
   output: string,
   fingerprint?: string,
   access: StoreAccess = {},
+  first: First = "under way",
 ): Promise<StoredRunOver> {
   const out = resolveLocation(output);
   const store = await openStore(out, access);
-  const { name, bytes } = await readPlan(store, out, fingerprint);
+  const { name, bytes } = await readPlan(store, out, fingerprint, first);
   const plan = decodeJson(bytes) as DatasetPlan | null;
   if (!plan?.of || fingerprintOf(plan.of) !== plan.fingerprint)
     throw new InternalError(
@@ -44,16 +46,19 @@ export async function openPlannedRun(
   return { run, store: own, inputs };
 }
 
+type First = "under way" | "published";
+
 /** The plan and its name. @throws PlanMissingError */
 async function readPlan(
   store: Store,
   out: string,
   fingerprint: string | undefined,
+  first: First,
 ): Promise<{ name: string; bytes: Uint8Array }> {
   for (let look = 1; look <= LOOKS; look++) {
     const name = isS3(out)
       ? `${out}/${PLAN}`
-      : await planIn(store, out, fingerprint);
+      : await planIn(store, out, fingerprint, first);
     const bytes = name === null ? null : await store.read(name);
     if (name !== null && bytes) return { name, bytes };
     // Between the look at the folders and the plan, another process may have published the run: then it is elsewhere.
@@ -78,6 +83,18 @@ export async function savedParts(
   return records.flat().filter((name) => /^\d+\.json$/.test(name)).length;
 }
 
+/** The fingerprints of other runs than `fingerprint` that have a folder beside an output. */
+export async function otherRuns(
+  output: string,
+  fingerprint: string,
+): Promise<string[]> {
+  const out = resolveLocation(output);
+  // There no run has a place of its own.
+  if (isS3(out)) return [];
+  const found = await runsUnderWay(await openStore(out), out);
+  return found.filter((other) => other !== fingerprint);
+}
+
 /** The fingerprints of the runs that have a folder beside an output. */
 async function runsUnderWay(store: Store, out: string): Promise<string[]> {
   const marker = `${basename(out)}.__wip-`;
@@ -91,16 +108,31 @@ async function planIn(
   store: Store,
   out: string,
   fingerprint: string | undefined,
+  first: First,
 ): Promise<string | null> {
-  const underWay = (await runsUnderWay(store, out)).filter(
-    (found) => fingerprint === undefined || found === fingerprint,
+  // In this order a run that is published meanwhile is found in one of the two places.
+  const beside = await runsUnderWay(store, out);
+  const success = await store.read(join(out, SUCCESS));
+  const { fingerprint: published } = (decodeJson(success) ??
+    {}) as Partial<Success>;
+  const isFirst = published && first === "published" && !fingerprint;
+  const underWay = beside.filter(
+    (found) =>
+      !isFirst &&
+      found !== published &&
+      (fingerprint === undefined || found === fingerprint),
   );
-  if (underWay.length > 1)
+  if (underWay.length > 1) {
+    const runs = [
+      ...(published ? [`${published} (published)`] : []),
+      ...underWay,
+    ];
     throw new UsageError(
-      `run: expected the fingerprint of one of the runs for ${out}, which are ${underWay.join(", ")}, found none`,
+      `run: expected the fingerprint of one of the runs for ${out}, which are ${runs.join(", ")}, found none`,
       "run",
     );
+  }
   const [found] = underWay;
   if (found) return join(`${out}.__wip-${found}`, PLAN);
-  return (await store.stat(join(out, SUCCESS))) ? join(out, PLAN) : null;
+  return success ? join(out, PLAN) : null;
 }

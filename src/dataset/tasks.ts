@@ -25,7 +25,7 @@ import {
   resolveWork,
 } from "./options.js";
 import { planRunOver } from "./plan-run-over.js";
-import { openPlannedRun } from "./planned-run.js";
+import { openPlannedRun, otherRuns } from "./planned-run.js";
 import { reported } from "./reported.js";
 import type { Stopping } from "./stopping.js";
 import { onDataset } from "./system-errors.js";
@@ -295,19 +295,27 @@ export interface DatasetStatus {
   faults: { part: string; found: string }[];
   /** Inputs without results, and why. */
   leftOut: { name: string; error: string }[];
+  /** Fingerprints of other runs for the output whose folders stand beside it. */
+  unfinished: string[];
 }
 
-/** @throws PlanMissingError */
+/**
+ * Describes a run over a dataset: the published one, else the one under way, where `run` does not say which.
+ * @throws PlanMissingError; UsageError where several are under way and none is published
+ */
 export async function datasetStatus(
   options: StatusOptions,
   { signal }: Pick<DatasetHooks, "signal"> = {},
 ): Promise<DatasetStatus> {
   checkAll(options, STATUS_OPTIONS);
   const { output, run: fingerprint } = options;
-  const { run } = await openPlannedRun(output, fingerprint, {
-    ...s3OptionsOf(options),
-    signal,
-  });
+  const access = { ...s3OptionsOf(options), signal };
+  const { run } = await openPlannedRun(
+    output,
+    fingerprint,
+    access,
+    "published",
+  );
   const isPublished = await run.isPublished();
   const { missing, damaged, faults } = await run.inspect();
   const { of } = run.plan;
@@ -326,6 +334,7 @@ export async function datasetStatus(
       .filter(({ record, shard }) => isPublished || record || shard === null)
       .map(({ part, found }) => ({ part, found })),
     leftOut,
+    unfinished: await otherRuns(output, run.plan.fingerprint),
   };
 }
 

@@ -179,6 +179,46 @@ test("two runs for one output: which is asked for", async () => {
   expect((await built.datasetStatus({ output, run })).status).toBe("published");
 });
 
+test("a published dataset with other runs beside it", async () => {
+  const output = newOutput();
+  const planned = async (temperature: number) =>
+    (await built.planDataset({ ...options, temperature, output }))
+      .fingerprint as string;
+  const runs = [await planned(1), await planned(2), await planned(3)];
+  const [run = "", ...others] = runs;
+  const listed = `one of the runs for ${output}, which are `;
+  await expect(built.datasetStatus({ output })).rejects.toThrow(
+    `${listed}${runs.sort().join(", ")}, found none`,
+  );
+  await built.runShards({ output, run });
+  await built.finalizeDataset({ output, run });
+  others.sort();
+  expect(await built.datasetStatus({ output })).toMatchObject({
+    fingerprint: run,
+    status: "published",
+    unfinished: others,
+  });
+  expect(softjac("status", output).stdout).toContain(
+    `unfinished  ${others.join(", ")} (other runs; softjac gc removes abandoned ones)\n`,
+  );
+  for (const call of [built.runShards, built.finalizeDataset])
+    await expect(call({ output })).rejects.toMatchObject({
+      code: "ERR_USAGE",
+      message: `run: expected the fingerprint of ${listed}${run} (published), ${others.join(", ")}, found none`,
+    });
+  expect((await built.finalizeDataset({ output, run })).status).toBe(
+    "done already",
+  );
+  const [other] = others;
+  expect(await built.datasetStatus({ output, run: other })).toMatchObject({
+    fingerprint: other,
+    status: "under way",
+    unfinished: [others[1]],
+  });
+  await built.removeLeftovers({ output, olderThan: 0 });
+  expect((await built.datasetStatus({ output })).unfinished).toEqual([]);
+});
+
 test("no plan, and tasks that are none", async () => {
   const output = newOutput();
   for (const call of [
