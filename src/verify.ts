@@ -76,6 +76,7 @@ export async function verify(
   if (bytes?.compared && bytes.finding) findings.push(bytes.finding);
   return {
     ...values,
+    notCompared: bytes?.compared ? [] : values.notCompared,
     findings,
     ok: values.ok && !(bytes?.compared && bytes.finding),
     output,

@@ -1,4 +1,4 @@
-import { messageText } from "../printable.js";
+import { messageText, shortList, shortName } from "../printable.js";
 import type { VerifyReport } from "../verify.js";
 import { count, duration, titled } from "./format.js";
 
@@ -19,6 +19,11 @@ export function verifiedText(report: VerifyReport): string {
       `${mark(law.ok)} worst ${digits(law.worst)} ε`,
     ]),
   ];
+  if (report.notCompared.length > 0)
+    rows.push([
+      "not compared",
+      `${shortList(report.notCompared, shortName)}${bytes ? "" : " (--all compares them)"}`,
+    ]);
   if (bytes)
     rows.push([
       "bytes",

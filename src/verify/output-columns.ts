@@ -4,6 +4,7 @@ import {
   type NumberColumn,
   singleNumbers,
 } from "../input/number-column.js";
+import { shortName } from "../printable.js";
 import type { ReferenceName } from "../reference/result.js";
 import {
   type EmitName,
@@ -84,6 +85,30 @@ export function findColumns(
     const stored = findColumn(fields, column, findings);
     return stored ? [{ ...column, stored }] : [];
   });
+}
+
+/**
+ * Names of the columns that are no results: copies of the input's, whose values only a comparison of bytes looks at. One
+ * that the metadata does not list is a finding.
+ */
+export function otherColumns(
+  fields: readonly Field[],
+  expected: readonly OutputColumn[],
+  { keep = [], onBadRow }: StoredRun,
+  findings: Findings,
+): string[] {
+  const own = ["row", ...expected.map(({ name }) => name)];
+  const others = fields
+    .map(({ name }) => name)
+    .filter((name) => !own.includes(name));
+  // Files of version 0.1.0, which have no such key, do not list their copies.
+  if (onBadRow !== undefined)
+    for (const name of others)
+      if (!keep.includes(name))
+        findings.add(
+          `column ${shortName(name)}: expected a column that softjac.emit or softjac.keep lists, found one that neither lists`,
+        );
+  return others;
 }
 
 /** The column `row`: int64. */

@@ -7,6 +7,8 @@ export interface ValueReport {
   badRows: number;
   columns: ColumnReport[];
   laws: LawReport[];
+  /** Names of columns whose values were not compared: copies of the input's columns. */
+  notCompared: string[];
   /** At most twenty sentences: what was expected, what was found, where. */
   findings: string[];
   /** How many more there were. */

@@ -25,6 +25,7 @@ import {
   type FoundColumn,
   findColumns,
   findRowColumn,
+  otherColumns,
 } from "./output-columns.js";
 import { RowJudge } from "./row-judge.js";
 import { RowTruth } from "./row-truth.js";
@@ -114,13 +115,14 @@ async function compare(
   const { rows: asked, seed = 0, tolerance = 1 } = options;
   const findings = new Findings();
   findMismatches(run, logits, findings);
-  if (!findings.none) return reportOf(rows, findings, null);
+  if (!findings.none) return reportOf(rows, findings, null, []);
 
   const { fields } = output.schema;
   const expected = expectedColumns(run, inputs);
   const columns = findColumns(fields, expected, findings);
+  const others = otherColumns(fields, expected, run, findings);
   const row = findRowColumn(fields, findings);
-  if (!row) return reportOf(rows, findings, null);
+  if (!row) return reportOf(rows, findings, null, others);
 
   const input = new InputRows(logits);
   const truth = new RowTruth({ ...run, inputs });
@@ -153,7 +155,7 @@ async function compare(
     signal,
     onProgress: (done) => onProgress?.(done, chosen?.length ?? rows),
   });
-  return reportOf(rows, findings, judge);
+  return reportOf(rows, findings, judge, others);
 }
 
 /** The input is another than that of the output. */
@@ -190,6 +192,7 @@ function reportOf(
   rows: number,
   findings: Findings,
   judge: RowJudge | null,
+  notCompared: string[],
 ): ValueReport {
   const columns = judge?.columns() ?? [];
   const laws = judge?.laws() ?? [];
@@ -199,6 +202,7 @@ function reportOf(
     badRows: judge?.badRows ?? 0,
     columns,
     laws,
+    notCompared,
     findings: findings.list,
     otherFindings: findings.others,
     ok: findings.none && [...columns, ...laws].every(({ ok }) => ok),

@@ -51,7 +51,45 @@ test("a right file: 0, and what was compared", () => {
     expect(/bytes +ok {2}every one is what a run writes/.test(stderr)).toBe(
       args.includes("--all"),
     );
+    expect(/not compared +id \(--all compares them\)\n/.test(stderr)).toBe(
+      !args.includes("--all"),
+    );
   }
+});
+
+test("kept columns are named where only values are compared", async () => {
+  const names = { output, input: DIGITS };
+  expect((await built.verify(names)).notCompared).toEqual(["id"]);
+  const all = await built.verify({ ...names, all: true });
+  expect(all.notCompared).toEqual([]);
+  const bare = at("bare.arrow");
+  await built.run({ input: DIGITS, output: bare });
+  const without = softjac("verify", bare, "--input", DIGITS);
+  expect(without.stderr).not.toContain("not compared");
+});
+
+test.each([
+  ["softjac.emit", "softmax,jacobian", "softmax", "jacobian"],
+  ["softjac.keep", '["id"]', '["no"]', "id"],
+])("65 where %s does not list a column of the file", (_, from, to, column) => {
+  const path = at("edited.arrow");
+  const bytes = readFileSync(output);
+  // The lengths of flatbuffers stand in front of their texts; the schema is there twice.
+  const text = (value: string) => {
+    const found = Buffer.alloc(4 + from.length);
+    found.writeUInt32LE(value.length);
+    found.write(value, 4);
+    return found;
+  };
+  while (bytes.includes(text(from)))
+    text(to).copy(bytes, bytes.indexOf(text(from)));
+  expect(bytes.equals(readFileSync(output))).toBe(false);
+  writeFileSync(path, bytes);
+  const { status, stderr } = softjac("verify", path, "--input", DIGITS);
+  expect(status, stderr).toBe(65);
+  expect(stderr).toContain(
+    `column ${column}: expected a column that softjac.emit or softjac.keep lists, found one that neither lists\n`,
+  );
 });
 
 test("--json is the library's report", async () => {
