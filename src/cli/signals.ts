@@ -24,7 +24,9 @@ export function listenToSignals(): void {
 }
 
 function handle(name: StopSignal): void {
-  if (first || isFinishing) exitForSure(SIGNAL_EXIT[name]);
+  // With its exit code set the command is done, and only lines on standard error are left to write.
+  if (first || isFinishing)
+    exitForSure(Number(process.exitCode ?? SIGNAL_EXIT[name]));
   first = name;
   controller.abort(new Error(name));
 }

@@ -95,6 +95,36 @@ function python(script: string, ...args: string[]): string {
   return stdout.trim();
 }
 
+test.skipIf(!hasPython).each([["human"], ["json"]])(
+  "standard error is a pipe that takes nothing more: a signal after the output is in place, 0 (%s)",
+  (format) => {
+    // The report is written last but for the lines on standard error.
+    const script = `
+import os, signal, subprocess, sys, time
+report, *command = sys.argv[1:]
+_, pipe = os.pipe()
+os.set_blocking(pipe, False)
+for size in 4096, 1:
+    try:
+        while True:
+            os.write(pipe, bytes(size))
+    except BlockingIOError:
+        pass
+os.set_blocking(pipe, True)
+child = subprocess.Popen(command, stderr=pipe)
+while not os.path.exists(report):
+    assert child.poll() is None
+    time.sleep(0.005)
+child.send_signal(signal.SIGTERM)
+print(child.wait(20))`;
+    const [output, report] = [at(`p-${format}.arrow`), at(`p-${format}.json`)];
+    const run = ["run", DIGITS, "-o", output, "--report", report];
+    const command = [process.execPath, CLI, ...run, "--log-format", format];
+    expect(python(script, report, ...command)).toBe("0");
+    expect(softjac("verify", output, "-i", DIGITS).status).toBe(0);
+  },
+);
+
 describe.skipIf(!hasPython)("a terminal", () => {
   const large = at("large.arrow");
   writeLogits(large, {
