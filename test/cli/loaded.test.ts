@@ -7,6 +7,12 @@ import { workDirectory, writeLogits } from "../support/logits-input.js";
 const at = workDirectory();
 const CLI = pathToFileURL(distFile("cli.js")).href;
 
+/** Modules of Node that a small run does without. */
+const SLOW_TO_LOAD = [
+  ...["child_process", "cluster", "crypto", "dns", "http", "http2", "https"],
+  ...["inspector", "readline", "repl", "tls", "worker_threads", "zlib"],
+];
+
 /** What of Node a command has loaded when it ends. */
 function loadedBy(...args: string[]): string[] {
   const script = `
@@ -28,6 +34,20 @@ test("a run over an Arrow file pays for the start of nothing that it does withou
   const loaded = loadedBy("run", input, "-o", at("out.arrow"), "--quiet");
   expect(loaded).toContain("NativeModule fs");
   // One of them takes as long as all of a small run's computing.
-  for (const name of ["crypto", "zlib", "worker_threads"])
+  for (const name of SLOW_TO_LOAD)
     expect(loaded).not.toContain(`NativeModule ${name}`);
+});
+
+test("modules are seen under these names once they are loaded", () => {
+  const imports = SLOW_TO_LOAD.map((name) => `import "node:${name}";`).join("");
+  const script = `${imports}
+    process.stderr.write(JSON.stringify(process.moduleLoadList));`;
+  const { stderr } = spawnSync(
+    process.execPath,
+    ["--input-type=module", "-e", script],
+    { encoding: "utf8" },
+  );
+  expect(JSON.parse(stderr)).toEqual(
+    expect.arrayContaining(SLOW_TO_LOAD.map((name) => `NativeModule ${name}`)),
+  );
 });
