@@ -110,9 +110,27 @@ test("other readers read it, as it comes", async () => {
   expect(stderr).toMatch(
     /^softjac: reading logits from logits \(float32, 10 classes\)\nstandard output\n {2}rows +1,797 x 10 classes\n/,
   );
-  expect(tableFromIPC(bytes).numRows).toBe(1797);
+  const source = tableFromIPC(readFileSync(DIGITS));
+  const logits = [...source.getChild("logits")].flatMap((list) => [...list]);
+  const p = built.softmax(Float32Array.from(logits), {
+    rows: 1797,
+    classes: 10,
+  });
+  const table = tableFromIPC(bytes);
+  const column = (name: string) => [...table.getChild(name)];
+  expect(column("row").map(Number)).toEqual([...p.keys()].slice(0, 1797));
+  expect(column("split")).toEqual([...source.getChild("split")]);
+  expect(column("softmax").flatMap((list) => [...list])).toEqual([
+    ...Float32Array.from(p),
+  ]);
   let count = 0;
-  for (const batch of RecordBatchReader.from(bytes)) count += batch.numRows;
+  for (const batch of RecordBatchReader.from(bytes)) {
+    const found = batch.getChild("softmax")?.get(0).toArray();
+    expect([...found]).toEqual([
+      ...Float32Array.from(p.subarray(10 * count, 10 * count + 10)),
+    ]);
+    count += batch.numRows;
+  }
   expect(count).toBe(1797);
 });
 
