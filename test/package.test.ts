@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
@@ -7,6 +7,34 @@ import { workDirectory } from "./support/logits-input.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const at = workDirectory();
+
+test("one dependency, of an exact version; nothing that npm runs when it is installed", () => {
+  const read = (name: string) =>
+    JSON.parse(readFileSync(`${root}${name}`, "utf8"));
+  const { dependencies, optionalDependencies, bundleDependencies, scripts } =
+    read("package.json");
+  expect(dependencies).toEqual({
+    piscina: expect.stringMatching(/^\d+\.\d+\.\d+$/),
+  });
+  expect([optionalDependencies, bundleDependencies]).toEqual([
+    undefined,
+    undefined,
+  ]);
+  const RUN_BY_NPM =
+    /^(pre|post)?(install|uninstall|prepare|pack|publish)$|^prepublishOnly$/;
+  expect(Object.keys(scripts).filter((name) => RUN_BY_NPM.test(name))).toEqual(
+    [],
+  );
+  // Of all that is installed with it.
+  const { packages } = read("package-lock.json");
+  const installed = Object.entries<{
+    dev?: boolean;
+    hasInstallScript?: boolean;
+  }>(packages).filter(([path, { dev }]) => path && !dev);
+  expect(installed.map(([path]) => path)).toContain("node_modules/piscina");
+  for (const [path, { hasInstallScript }] of installed)
+    expect(hasInstallScript, path).toBeUndefined();
+});
 
 test("packed and installed elsewhere: library, command, worker and kernel are found, types resolve", () => {
   const place = dirname(at("x"));

@@ -57,7 +57,8 @@ test("EIO of every sync, link, rename and mkdir: 74, or 75 where parts are saved
   const counted = start(newOutput(), { KILL_WHEN: "fail-count" });
   expect(counted.status, counted.stderr).toBe(0);
   const calls = Number(/calls: (\d+)/.exec(counted.stderr)?.[1]);
-  expect(calls).toBeGreaterThan(15);
+  // Of folders 2, names 7 and 1 rename; before and after them 18 syncs (durable.test.ts says of what).
+  expect(calls).toBe(28);
   for (let n = 1; n <= calls; n++) {
     const output = newOutput();
     const where = `call ${n} of ${calls}`;
@@ -100,7 +101,8 @@ test.skipIf(!hasProgram("strace"))(
         killed++;
         expectGoesOn(output, `killed at ${call} ${n}`);
       }
-    expect(killed).toBeGreaterThan(20);
+    // Those of the test above (mkdir for each folder: 2 more), 2 sizes, and 8 removals. Other versions of Node make more.
+    expect(killed).toBeGreaterThanOrEqual(40);
   },
   300_000,
 );
