@@ -380,6 +380,19 @@ describe("nothing imports upward", () => {
         expect(path.startsWith(other)).toBe(false);
   });
 
+  test("one file starts a program: Node itself, without a shell", () => {
+    const starts = Object.keys(ALLOWED)
+      .flatMap(files)
+      .map((file) => [file, readFileSync(join(root, file), "utf8")] as const)
+      .filter(([, text]) => /\bchild_process\b|"(node:)?cluster"/.test(text));
+    expect(starts.map(([file]) => file)).toEqual(["src/cli/signals.ts"]);
+    const calls = starts.flatMap(
+      ([, text]) => text.match(/\bspawn\(.*/g) ?? [],
+    );
+    expect(calls).toEqual(['spawn(process.execPath, ["-e", script], {']);
+    expect(starts[0]?.[1]).not.toMatch(/\bexec(Sync)?\(|\bshell\b/);
+  });
+
   test("only cli knows process and console", () => {
     for (const folder of ["src", ...Object.keys(ALLOWED)])
       for (const file of folder.startsWith("src/cli") ? [] : files(folder)) {

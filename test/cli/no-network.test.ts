@@ -68,15 +68,23 @@ test.each([
 });
 
 test.each([
-  ["a queue", "submit", DIGITS, "-o", at("q/"), "--queue", "redis://127.0.0.1"],
-  ["S3", "run", "s3://bucket/a.arrow", "-o", at("o/")],
-])("%s uses the network, which is noticed", (_, ...args) => {
+  [
+    "a queue",
+    "connect 127.0.0.1:7001",
+    ...["submit", DIGITS, "-o", at("q/"), "--queue", "redis://127.0.0.1:7001"],
+  ],
+  [
+    "S3",
+    "connect 127.0.0.1:7002",
+    ...["run", "s3://bucket/a.arrow", "-o", at("o/")],
+  ],
+])("%s uses the network, and first its own host", (_, use, ...args) => {
   const { status } = run(args, {
     AWS_ACCESS_KEY_ID: "a",
     AWS_SECRET_ACCESS_KEY: "b",
     AWS_REGION: "us-east-1",
-    AWS_ENDPOINT_URL: "http://127.0.0.1",
+    AWS_ENDPOINT_URL: "http://127.0.0.1:7002",
   });
   expect(status).toBe(97);
-  expect(noted()).toEqual(["connect"]);
+  expect(noted()).toEqual([use]);
 });

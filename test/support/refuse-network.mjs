@@ -7,8 +7,11 @@ import net from "node:net";
 // Preloaded into a process and its threads: notes a use of a network in the file NETWORK_USES, and exits with 97.
 
 function refuse(owner, name) {
-  owner[name] = () => {
-    appendFileSync(process.env.NETWORK_USES, `${name}\n`);
+  owner[name] = (...args) => {
+    // A socket's options may come as they were given, or in the list that Node makes of them.
+    const [{ host, port } = {}] = args.flat();
+    const where = port ? ` ${host}:${port}` : "";
+    appendFileSync(process.env.NETWORK_USES, `${name}${where}\n`);
     process.exit(97);
   };
 }
