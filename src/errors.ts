@@ -1,11 +1,39 @@
 import { messageText, shortName } from "./printable.js";
 
+/** Codes of all errors; each class has one of them as its literal type. */
+export type ErrorCode =
+  | "ERR_USAGE"
+  | "ERR_INPUT_MISSING"
+  | "ERR_INPUT_FORMAT"
+  | "ERR_INPUT_CHANGED"
+  | "ERR_INPUT_UNSUPPORTED"
+  | "ERR_LOGITS_COLUMN"
+  | "ERR_BAD_ROW"
+  | "ERR_RAGGED_ROW"
+  | "ERR_ROW_MISSING"
+  | "ERR_OUTPUT_EXISTS"
+  | "ERR_IO"
+  | "ERR_PERMISSION"
+  | "ERR_ABORTED"
+  | "ERR_STOPPED"
+  | "ERR_STALLED"
+  | "ERR_INPUTS_LEFT_OUT"
+  | "ERR_INCOMPLETE"
+  | "ERR_DATASET_DAMAGED"
+  | "ERR_PLAN_MISSING"
+  | "ERR_PARTS_FAILED"
+  | "ERR_JOB_REFUSED"
+  | "ERR_SERVICE_UNAVAILABLE"
+  | "ERR_CONFIGURATION"
+  | "ERR_OUTPUT_CLOSED"
+  | "ERR_INTERNAL";
+
 /**
  * Every error that a caller can meet. The message is one sentence: what was expected, what was found, where.
  * `code` is stable; exit codes are mapped from it in cli/ and nowhere else.
  */
 export abstract class SoftjacError extends Error {
-  abstract readonly code: string;
+  abstract readonly code: ErrorCode;
   /** What the run had done when it failed, where there was a run. */
   report?: unknown;
 

@@ -3,7 +3,9 @@ import { UsageError } from "./errors.js";
 import { shortValue } from "./printable.js";
 import {
   EMIT_NAMES,
+  type EMITS,
   type EmitName,
+  type EntriesLayout,
   type InputName,
   type Layout,
 } from "./results/catalogue.js";
@@ -13,11 +15,7 @@ import {
   type InputOptions,
   inputsOf,
 } from "./results/emit-options.js";
-import {
-  computeInMemory,
-  type FloatArray,
-  type ResultArray,
-} from "./strides.js";
+import { computeInMemory, type FloatArray } from "./strides.js";
 
 export interface InMemoryOptions {
   rows: number;
@@ -42,12 +40,55 @@ export interface ResultInputs {
   covariance?: ArrayLike<number>;
 }
 
-export interface ResultsOptions extends InMemoryOptions, ResultInputs {
-  /** What to compute. */
-  emit: readonly EmitName[];
+export interface ResultsOptions<
+  Emit extends readonly EmitName[] = readonly EmitName[],
+  L extends ResultsLayout = ResultsLayout,
+> extends InMemoryOptions,
+    ResultInputs {
+  /** Names of the results to compute. */
+  emit: Emit;
   /** Layout of `jacobian`; default bsr. */
-  layout?: Exclude<Layout, "dense">;
+  layout?: L;
 }
+
+type ResultsLayout = Exclude<Layout, "dense">;
+
+/**
+ * Arrays that `softmaxResults` returns, by name. If `emit` is a list that the compiler does not know item by item, each
+ * of them is optional.
+ */
+export type Results<
+  T extends FloatArray,
+  Emit extends readonly EmitName[],
+  L extends ResultsLayout = "bsr",
+> = number extends Emit["length"]
+  ? { [Name in EmitName]?: ArrayOf<Name, T, L> }
+  : L extends unknown
+    ? { [Name in ArrayName<Emit[number], L>]: ArrayOf<Name, T, L> }
+    : never;
+
+/** The layout `factored` stores a block as softmax, argmax and tail; `csr` and `coo` have no array of it. */
+type ArrayName<
+  Name extends EmitName,
+  L extends ResultsLayout,
+> = Name extends BlockName
+  ? L extends "factored"
+    ? "softmax" | "argmax" | "tail"
+    : L extends EntriesLayout
+      ? never
+      : Name
+  : Name;
+
+type BlockName = "jacobian" | "log_jacobian";
+
+type ArrayOf<Name extends EmitName, T extends FloatArray, L> =
+  | ((typeof EMITS)[Name] extends { type: "int32" }
+      ? Int32Array
+      : T extends Float32Array
+        ? Float32Array
+        : Float64Array)
+  // The tail of a factored block is float64, whatever the logits are.
+  | ("tail factored" extends `${Name} ${L & string}` ? Float64Array : never);
 
 /**
  * Any results of each row, by name, in one pass.
@@ -56,10 +97,11 @@ export interface ResultsOptions extends InMemoryOptions, ResultInputs {
  * @returns one array per result, rows one after the other, of the type of the logits (argmax: Int32Array)
  * @throws UsageError for names, sizes or inputs that do not fit; BadRowError
  */
-export function softmaxResults(
-  logits: FloatArray,
-  options: ResultsOptions,
-): Record<string, ResultArray> {
+export function softmaxResults<
+  T extends FloatArray,
+  const Emit extends readonly EmitName[],
+  L extends ResultsLayout = "bsr",
+>(logits: T, options: ResultsOptions<Emit, L>): Results<T, Emit, L> {
   checkObject("options", options);
   const { rows, classes, emit, temperature = 1, onBadRow = "error" } = options;
   const layout = options.layout ?? "bsr";
@@ -99,8 +141,8 @@ export function softmaxResults(
     columns,
   );
   return Object.fromEntries(
-    columns.map(({ name }, n) => [name, arrays[n] as ResultArray]),
-  );
+    columns.map(({ name }, n) => [name, arrays[n]]),
+  ) as Results<T, Emit, L>;
 }
 
 /**
@@ -167,7 +209,7 @@ function only<T extends FloatArray>(
   return softmaxResults(logits, {
     rows,
     classes,
-    emit: [name],
+    emit: [name] as readonly EmitName[],
     ...(temperature !== undefined && { temperature }),
     ...(onBadRow !== undefined && { onBadRow }),
     ...inputs,

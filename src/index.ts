@@ -35,6 +35,8 @@ export {
   AbortedError,
   BadRowError,
   ConfigurationError,
+  DatasetDamagedError,
+  type ErrorCode,
   IncompleteError,
   InputChangedError,
   InputFormatError,
@@ -64,6 +66,7 @@ export type { GenerateReport } from "./generate/report.js";
 export {
   type InMemoryOptions,
   type ResultInputs,
+  type Results,
   type ResultsOptions,
   softmax,
   softmaxJacobian,

@@ -14,6 +14,7 @@ test("the public names", () => {
     "AbortedError",
     "BadRowError",
     "ConfigurationError",
+    "DatasetDamagedError",
     "IncompleteError",
     "InputChangedError",
     "InputFormatError",

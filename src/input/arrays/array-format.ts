@@ -2,20 +2,22 @@ import type { InputFile } from "../input-file.js";
 import { readInput } from "../read-input.js";
 import type { OpenArrays } from "./stored-array.js";
 
+type ArrayFormatName = "npy" | "npz" | "safetensors";
+
 /** How files of a format of arrays are opened; loaded for such files alone. */
-const OPENERS = {
+const OPENERS: Record<ArrayFormatName, () => Promise<OpenArrays>> = {
   npy: async () => (await import("./npy.js")).openNpy,
   npz: async () => (await import("./npz.js")).openNpz,
   safetensors: async () => (await import("./safetensors.js")).openSafetensors,
-} satisfies Record<string, () => Promise<OpenArrays>>;
+};
 
 /** A format of arrays, and how its files are opened. */
 export interface ArrayFormat {
-  name: keyof typeof OPENERS;
+  name: ArrayFormatName;
   open: OpenArrays;
 }
 
-const MAGICS: readonly [magic: string, name: ArrayFormat["name"]][] = [
+const MAGICS: readonly [magic: string, name: ArrayFormatName][] = [
   ["\x93NUMPY", "npy"],
   ["PK\x03\x04", "npz"],
 ];
@@ -28,7 +30,7 @@ export async function arrayFormat(
   return name && { name, open: await OPENERS[name]() };
 }
 
-export function arrayFormatName(file: InputFile): ArrayFormat["name"] | null {
+export function arrayFormatName(file: InputFile): ArrayFormatName | null {
   const head = new Uint8Array(Math.min(9, file.bytes));
   readInput(file, head, 0);
   const start = String.fromCharCode(...head);
