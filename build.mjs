@@ -1,4 +1,4 @@
-// Builds dist/: the kernel (AssemblyScript to SIMD WebAssembly), three bundles (library, command, worker), declarations.
+// Builds dist/: the kernel (AssemblyScript to SIMD WebAssembly), bundles (library, command, workers), declarations.
 import { execFile } from "node:child_process";
 import {
   chmod,
@@ -10,11 +10,15 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { promisify } from "node:util";
+import { Extractor, ExtractorConfig } from "@microsoft/api-extractor";
 import { rolldown } from "rolldown";
 
 const here = new URL(".", import.meta.url);
 const runNode = (script, args) =>
   promisify(execFile)(process.execPath, [script, ...args], { cwd: here });
+
+/** Packages of which dist/ has code that no bundle lists: helpers of the bundler, the library of the kernel's language. */
+const BUILDERS = ["rolldown", "assemblyscript"];
 
 /** Sources of ours that a command loads whatever it does; filled by following imports. */
 const loadedAnyway = new Set();
@@ -25,14 +29,10 @@ function isLoadedAnyway(id) {
 
 await rm(new URL("dist", here), { recursive: true, force: true });
 await mkdir(new URL("dist", here));
-await Promise.all([kernels(), bundles(), page(), declarations()]).catch(
-  (error) => {
-    process.stderr.write(
-      `${error.stdout ?? ""}${error.stderr ?? error.stack}\n`,
-    );
-    process.exit(1);
-  },
-);
+await Promise.all([kernels(), bundles(), declarations()]).catch((error) => {
+  process.stderr.write(`${error.stdout ?? ""}${error.stderr ?? error.stack}\n`);
+  process.exit(1);
+});
 
 /** src/numeric/portable is TypeScript and AssemblyScript at once, but for the file that stands for the machine. */
 async function kernels() {
@@ -103,8 +103,14 @@ async function bundles() {
     ...["parquet", "decompress", "compress"].map((name) =>
       bundleOf({ [name]: `workers/${name}.ts` }),
     ),
+    page(),
   ]);
   await thirdPartyLicences(outputs.flat());
+  // `require("softjac")` returns the same module as `import "softjac"`: there is one set of classes.
+  await writeFile(
+    new URL("dist/index.cjs", here),
+    'module.exports = require("./index.js");\n',
+  );
   for (const [module, name] of [
     ["parquet-wasm/esm/parquet_wasm_bg.wasm", "parquet.wasm"],
     ["@foxglove/wasm-zstd/dist/wasm-zstd.wasm", "wasm-zstd.wasm"],
@@ -142,16 +148,32 @@ async function bundleOf(input, options) {
     // packages; WebAssembly is read from beside the bundles.
     external: ["piscina", "bullmq", "ioredis", /^@aws-sdk\//, /\.wasm$/],
   });
-  // Bundled and minified, since start-up is paid by every run: apache-arrow unbundled costs 100 ms.
+  // Bundled, since start-up is paid by every run: apache-arrow unbundled costs 100 ms. Not minified: names and lines of
+  // stack traces stay readable, and parsing takes no longer.
   const { output } = await bundle.write({
     dir: "dist",
     format: "esm",
-    minify: true,
+    minify: "dce-only",
+    comments: { jsdoc: false },
+    plugins: [{ name: "short-lines", generateBundle: breakLongLines }],
     entryFileNames: options?.format === "cjs" ? "[name].cjs" : "[name].js",
     chunkFileNames: `${Object.keys(input)[0]}-[name]-[hash].js`,
     ...options,
   });
   return output;
+}
+
+/** Breaks the lines of imports, and of WebAssembly in base64, that are longer than anyone can read. */
+function breakLongLines(_options, bundle) {
+  for (const chunk of Object.values(bundle))
+    if (chunk.type === "chunk")
+      chunk.code = chunk.code
+        .replace(/^(?:import|export) \{.{200,}?\}/gm, (list) =>
+          list.replaceAll(", ", ",\n  "),
+        )
+        .replace(/"[\w+/=]{1000,}"/g, (literal) =>
+          literal.replace(/.{120}/g, "$&\\\n"),
+        );
 }
 
 /** What report puts into its page: the script, in one piece, and the style. */
@@ -162,39 +184,80 @@ async function page() {
     platform: "browser",
   });
   const file = new URL("dist/report-page.js", here).pathname;
-  await bundle.write({ file, format: "iife", minify: true });
+  const { output } = await bundle.write({ file, format: "iife", minify: true });
   await copyFile(
     new URL("browser/page.css", here),
     new URL("dist/report-page.css", here),
   );
+  return output;
 }
 
-/** The licences of every package that a bundle contains, as they ask to be kept with it. */
+/** Writes the licences and notices of every package whose code is in dist/, as they ask to be kept with it. */
 async function thirdPartyLicences(output) {
-  const packages = new Set(
-    output
+  const packages = new Set([
+    ...BUILDERS.map((name) => new URL(`node_modules/${name}`, here).pathname),
+    ...output
       .flatMap(({ moduleIds = [] }) => moduleIds)
       .flatMap((id) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id) ?? []),
-  );
+  ]);
   const texts = [...packages].sort().map(async (folder) => {
     const { name, version, license } = JSON.parse(
       await readFile(`${folder}/package.json`, "utf8"),
     );
-    const files = (await readdir(folder)).filter((entry) =>
-      /^licen[cs]e/i.test(entry),
-    );
+    const entries = await readdir(folder);
+    const files = entries.filter((entry) => /^licen[cs]e/i.test(entry));
     // Of two files that one which the package says it is under.
     const file = files.find((entry) => entry.includes(license)) ?? files[0];
-    const text = file ? await readFile(`${folder}/${file}`, "utf8") : license;
+    const notices = entries.filter((entry) => /^notice/i.test(entry));
+    const kept = [file, ...notices].filter((entry) => entry !== undefined);
+    const parts = await Promise.all(
+      kept.map((entry) => readFile(`${folder}/${entry}`, "utf8")),
+    );
+    const text = file ? parts.join("\n") : [license, ...parts].join("\n");
     return `${name} ${version} (${license})\n\n${text.trim()}\n`;
   });
   const all = (await Promise.all(texts)).join(`\n${"-".repeat(78)}\n\n`);
   await writeFile(new URL("dist/THIRD-PARTY-LICENSES.txt", here), all);
 }
 
-function declarations() {
-  return runNode("node_modules/typescript/bin/tsc", [
+/** Writes the declarations of the public names, rolled into one file, for import and for require. */
+async function declarations() {
+  await runNode("node_modules/typescript/bin/tsc", [
     "-p",
     "tsconfig.build.json",
   ]);
+  const entry = new URL("dist/types/src/index.d.ts", here).pathname;
+  const rolled = new URL("dist/index.d.ts", here).pathname;
+  const silent = { default: { logLevel: "none" } };
+  const { succeeded } = Extractor.invoke(
+    ExtractorConfig.prepare({
+      configObject: {
+        newlineKind: "lf",
+        projectFolder: new URL(".", here).pathname,
+        mainEntryPointFilePath: entry,
+        compiler: {
+          overrideTsconfig: {
+            extends: "./tsconfig.json",
+            files: [entry],
+            include: [],
+          },
+        },
+        dtsRollup: { enabled: true, untrimmedFilePath: rolled },
+        messages: {
+          extractorMessageReporting: silent,
+          tsdocMessageReporting: silent,
+        },
+      },
+      packageJsonFullPath: new URL("package.json", here).pathname,
+    }),
+    {
+      localBuild: true,
+      messageCallback: (message) => {
+        message.handled = message.logLevel !== "error";
+      },
+    },
+  );
+  if (!succeeded) throw new Error("api-extractor could not roll declarations");
+  await copyFile(rolled, new URL("dist/index.d.cts", here));
+  await rm(new URL("dist/types", here), { recursive: true });
 }
