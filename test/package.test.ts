@@ -126,6 +126,33 @@ run({ input: "a", output: "b", thread: 2 });
   });
 });
 
+test("one dependency, of an exact version; nothing that npm runs when it is installed", () => {
+  const read = (name: string) =>
+    JSON.parse(readFileSync(`${root}${name}`, "utf8"));
+  const { dependencies, optionalDependencies, bundleDependencies, scripts } =
+    read("package.json");
+  expect(dependencies).toEqual({
+    piscina: expect.stringMatching(/^\d+\.\d+\.\d+$/),
+  });
+  expect([optionalDependencies, bundleDependencies]).toEqual([
+    undefined,
+    undefined,
+  ]);
+  const RUN_BY_NPM = /^(pre|post)?(install|uninstall|prepare)$|^prepublish$/;
+  expect(Object.keys(scripts).filter((name) => RUN_BY_NPM.test(name))).toEqual(
+    [],
+  );
+  // Of all that is installed with it.
+  const { packages } = read("package-lock.json");
+  const installed = Object.entries<{
+    dev?: boolean;
+    hasInstallScript?: boolean;
+  }>(packages).filter(([path, { dev }]) => path && !dev);
+  expect(installed.map(([path]) => path)).toContain("node_modules/piscina");
+  for (const [path, { hasInstallScript }] of installed)
+    expect(hasInstallScript, path).toBeUndefined();
+});
+
 test("files that repeat the version, or the oldest Node.js, agree with package.json", () => {
   const text = (name: string) => readFileSync(`${root}${name}`, "utf8");
   expect(text("CITATION.cff")).toContain(`\nversion: ${manifest.version}\n`);
