@@ -15,8 +15,6 @@ export interface OptionSpec<Name extends string = string> {
   /** Inclusive range of an integer or a number. */
   range?: readonly [number, number];
   default?: string | number | boolean;
-  /** What stands for a value of text in the help: `file`; else `name`. */
-  value?: string;
   /** For the path of a file or folder: what the command does with it. */
   file?: FileUse;
   group:
@@ -31,6 +29,8 @@ export interface OptionSpec<Name extends string = string> {
     | "Limits"
     | "Reporting";
   help: string;
+  /** Shown by `--help`; the others only by `--help --all`. */
+  isCommon?: boolean;
   /** No flag: what stands on a command line, everybody on the machine can read. */
   isSecret?: boolean;
 }
@@ -46,11 +46,13 @@ export interface RunOptionSpec<Name extends string = string>
 export const TARGET_OPTIONS = [
   {
     name: "force",
+    alias: "f",
+    isCommon: true,
     affects: "process",
     kind: "boolean",
     default: false,
     group: "Output",
-    help: "Replace the output file if it exists",
+    help: "Overwrite the output file if it exists",
   },
   {
     name: "sync",
@@ -59,7 +61,7 @@ export const TARGET_OPTIONS = [
     // A name that is there after a power cut, over bytes that are not, is the worst that a writer can leave.
     default: true,
     group: "Output",
-    help: "Wait until the output is on the disk (--no-sync: leave it to the system, as other tools do)",
+    help: "Wait until the output is on disk (fsync)",
   },
 ] as const satisfies readonly RunOptionSpec[];
 
@@ -68,12 +70,12 @@ export const LIMIT_OPTIONS = (
   [
     [
       "maxMetadataBytes",
-      "Bytes of a footer, of one message's metadata, of a header",
+      "Maximum size in bytes of a footer, message header or file header",
     ],
-    ["maxColumns", "Columns, with those inside them"],
-    ["maxNesting", "How deep columns may lie in columns"],
-    ["maxBatchRows", "Rows of a record batch, row group or array"],
-    ["maxDecodedBytes", "Bytes of all that is compressed, once decoded"],
+    ["maxColumns", "Maximum number of columns, nested ones included"],
+    ["maxNesting", "Maximum nesting depth of columns"],
+    ["maxBatchRows", "Maximum rows of a record batch, row group or array"],
+    ["maxDecodedBytes", "Maximum total size after decompression, in bytes"],
   ] as const
 ).map(([name, help]) => ({
   name,
@@ -82,7 +84,7 @@ export const LIMIT_OPTIONS = (
   default: DEFAULT_LIMITS[name],
   group: "Limits" as const,
   affects: "process" as const,
-  help: `${help}; more is refused`,
+  help,
 })) satisfies readonly RunOptionSpec<keyof Limits>[];
 
 /** One table: the library checks by it, the CLI makes its flags and help from it. */
@@ -91,28 +93,30 @@ export const RUN_OPTIONS: readonly RunOptionSpec<
 >[] = [
   {
     name: "column",
+    isCommon: true,
     affects: "bytes",
     kind: "string",
     group: "Input",
-    help: "Column of lists that holds the logits (default: the only one of floats in lists)",
+    help: "List column of logits (default: the only one)",
   },
   {
     name: "columns",
+    isCommon: true,
     affects: "bytes",
     kind: "string",
-    value: "pattern",
     group: "Input",
-    help: "Pattern of separate columns that hold the logits, one per class: 'logit_*'",
+    help: "Columns of logits, one per class: 'logit_*'",
   },
   {
     name: "onBadRow",
+    isCommon: true,
     affects: "bytes",
     kind: "string",
     choices: ["error", "null", "skip"],
     // A NaN in a pipeline is news: stop, unless told otherwise.
     default: "error",
     group: "Input",
-    help: "A row with NaN, +inf or nothing but -inf: stop, null results, or leave the row out",
+    help: "Rows without a softmax (NaN, +inf, all -inf)",
   },
   {
     name: "nullLogit",
@@ -122,7 +126,7 @@ export const RUN_OPTIONS: readonly RunOptionSpec<
     // A class without a logit may be masked, or lost: who wrote the file knows.
     default: "error",
     group: "Input",
-    help: "A null among the logits of a row: refuse it, or take it for a masked class (-inf)",
+    help: "A null logit: stop, or treat the class as masked (-inf)",
   },
   {
     name: "allowMissingEos",
@@ -131,26 +135,28 @@ export const RUN_OPTIONS: readonly RunOptionSpec<
     // Without the marker nobody can tell a stream from the first part of one.
     default: false,
     group: "Input",
-    help: "Take a stream that ends without its end-of-stream marker for whole",
+    help: "Accept a stream that lacks its end-of-stream marker",
   },
   {
     name: "emit",
+    isCommon: true,
     affects: "bytes",
     kind: "list",
     choices: [...EMIT_NAMES, ...DROPPED],
     default: "softmax,jacobian",
     group: "Results",
-    help: "Columns of results, in order; see below",
+    help: "Results, e.g. softmax,entropy",
   },
   {
     name: "layout",
+    isCommon: true,
     affects: "bytes",
     kind: "string",
     choices: LAYOUTS,
     // Blocks as they are: what SciPy and PyTorch take without a copy.
     default: "bsr",
     group: "Results",
-    help: "Blocks whole (bsr), their upper triangles, single entries (csr, coo), what blocks are made of, or the whole tensor",
+    help: "Layout of the Jacobian",
   },
   {
     name: "threshold",
@@ -160,7 +166,7 @@ export const RUN_OPTIONS: readonly RunOptionSpec<
     // Entries that are 0 are never kept; nothing else is left out unasked.
     default: 0,
     group: "Results",
-    help: "Layouts csr and coo: leave out entries whose |value| is less; nothing is renormalised",
+    help: "For csr and coo: drop entries with |value| below this; nothing is renormalized",
   },
   {
     name: "topK",
@@ -168,17 +174,18 @@ export const RUN_OPTIONS: readonly RunOptionSpec<
     kind: "integer",
     range: [1, Number.MAX_SAFE_INTEGER],
     group: "Results",
-    help: "Layouts csr and coo: keep the so many largest |entries| of each block",
+    help: "For csr and coo: keep only the n largest entries of each block (by absolute value)",
   },
   {
     name: "temperature",
+    isCommon: true,
     affects: "bytes",
     kind: "number",
     // Beyond, the exact product of a quotient and T leaves float64.
     range: [1e-100, 1e100],
     default: 1,
     group: "Results",
-    help: "T of softmax(o/T)",
+    help: "Temperature T of softmax(o/T)",
   },
   {
     name: "class",
@@ -186,42 +193,43 @@ export const RUN_OPTIONS: readonly RunOptionSpec<
     kind: "integer",
     range: [0, 2 ** 31 - 1],
     group: "Results",
-    help: "Class of column",
+    help: "Class index k for --emit column (0-based)",
   },
   {
     name: "classColumn",
     affects: "bytes",
     kind: "string",
     group: "Results",
-    help: "Input column with the class of column",
+    help: "Input column holding k for each row (for --emit column)",
   },
   {
     name: "label",
+    isCommon: true,
     affects: "bytes",
     kind: "string",
     group: "Results",
-    help: "Input column with the class of cross_entropy and gradient",
+    help: "Column of true classes (cross_entropy, gradient)",
   },
   {
     name: "cotangent",
     affects: "bytes",
     kind: "string",
     group: "Results",
-    help: "Input column with the vectors of vjp and log_vjp",
+    help: "Input column of vectors for --emit vjp and log_vjp",
   },
   {
     name: "tangent",
     affects: "bytes",
     kind: "string",
     group: "Results",
-    help: "Input column with the vectors of jvp and log_jvp",
+    help: "Input column of vectors for --emit jvp and log_jvp",
   },
   {
     name: "covariance",
     affects: "bytes",
     kind: "string",
     group: "Results",
-    help: "Input column with the covariances of covariance and variance: diagonals, upper triangles or whole",
+    help: "Input column of covariance matrices for --emit covariance and variance: diagonal, upper triangle or full",
   },
   {
     name: "forceDense",
@@ -229,32 +237,34 @@ export const RUN_OPTIONS: readonly RunOptionSpec<
     kind: "boolean",
     default: false,
     group: "Results",
-    help: "Layout dense: allow more than 1 GiB",
+    help: "Allow a dense tensor of more than 1 GiB",
   },
   {
     name: "output",
+    isCommon: true,
     affects: "process",
     kind: "string",
-    value: "file",
     file: "output",
     alias: "o",
     group: "Output",
-    help: "File to make (required); - writes an Arrow stream to standard output",
+    help: "Output file or directory; - is standard output",
   },
   {
     name: "keep",
+    isCommon: true,
     affects: "bytes",
     kind: "list",
     group: "Output",
-    help: "Input columns to copy beside the results: id,label",
+    help: "Input columns to copy: id,label",
   },
   {
     name: "dtype",
+    isCommon: true,
     affects: "bytes",
     kind: "string",
     choices: ["float32", "float64"],
     group: "Output",
-    help: "Type of the results (default: as the logits); computed in float64 either way",
+    help: "Type of the results",
   },
   {
     name: "tensorType",
@@ -263,7 +273,7 @@ export const RUN_OPTIONS: readonly RunOptionSpec<
     // Readers that do not know the extension see a plain list; those that do get the shape.
     default: true,
     group: "Output",
-    help: "Mark jacobian as arrow.fixed_shape_tensor",
+    help: "Mark the jacobian column as arrow.fixed_shape_tensor",
   },
   {
     name: "compress",
@@ -271,16 +281,17 @@ export const RUN_OPTIONS: readonly RunOptionSpec<
     kind: "string",
     choices: ["lz4", "zstd"],
     group: "Output",
-    help: "Compress the results: less to store, much more to compute (default: not)",
+    help: "Compress the record batches (default: no compression)",
   },
   ...TARGET_OPTIONS,
   {
     name: "threads",
+    isCommon: true,
     affects: "process",
     kind: "integer",
     range: [1, 256],
     group: "Running",
-    help: "Worker threads (default: the cores this process may use; none where a run is over before they start)",
+    help: "Worker threads (default: available cores)",
   },
   {
     name: "chunkRows",
@@ -288,7 +299,7 @@ export const RUN_OPTIONS: readonly RunOptionSpec<
     kind: "integer",
     range: [1, Number.MAX_SAFE_INTEGER],
     group: "Running",
-    help: "Rows per task (default: about 8 MiB read and written); changes no byte",
+    help: "Rows per task (default: about 8 MiB of input and output); does not change the output",
   },
   {
     name: "kernel",
@@ -298,7 +309,7 @@ export const RUN_OPTIONS: readonly RunOptionSpec<
     // SIMD where it can run; the plain kernel gives the same bits, slower.
     default: "auto",
     group: "Running",
-    help: "Kernel: SIMD WebAssembly or plain JavaScript; same bits",
+    help: "SIMD WebAssembly or plain JavaScript; both give the same bits",
   },
   ...LIMIT_OPTIONS,
 ];

@@ -1,6 +1,5 @@
 import { SoftjacError } from "../errors.js";
 import { ioError } from "../system-error.js";
-import { VERSION } from "../version.js";
 import { parseArguments } from "./arguments.js";
 import { refuse } from "./carry-out.js";
 import { checkLineFiles } from "./check-line-files.js";
@@ -11,7 +10,7 @@ import { openTeller } from "./reporting/teller.js";
 import { finishing } from "./signals.js";
 import { log, resultColumns, resultWritten, writeResult } from "./streams.js";
 
-/** Does what a command line asks for. Returns the exit code. */
+/** Runs a command line. Returns the exit code. */
 export async function main(argv: string[]): Promise<number> {
   const code = await execute(argv);
   finishing();
@@ -24,32 +23,30 @@ export async function main(argv: string[]): Promise<number> {
 }
 
 async function execute(argv: string[]): Promise<number> {
-  let line: ReturnType<typeof parseArguments>;
+  let line: Awaited<ReturnType<typeof parseArguments>>;
   try {
-    line = parseArguments(argv, COMMANDS, process.env);
+    const columns = resultColumns();
+    line = await parseArguments(argv, COMMANDS, { env: process.env, columns });
   } catch (error) {
     if (!(error instanceof SoftjacError)) throw error;
     log.write(`softjac: ${error.message}\n`);
     return exitCodeOf(error, null);
   }
-  switch (line.does) {
-    case "version":
-      writeResult(`${VERSION}\n`);
-      return EXIT.done;
-    case "help": {
-      const { helpText } = await import("./help.js");
-      writeResult(`${await helpText(COMMANDS, line.of, resultColumns())}\n`);
-      return EXIT.done;
-    }
-    case "command":
-      await warn(line.settings, line.warnings);
-      try {
-        await checkLineFiles(line.command, line.options, line.settings);
-      } catch (error) {
-        return refuse(error, exitCodeOf(error, null), line.settings);
-      }
-      return line.command.execute(line.options, line.settings, line.line);
+  if (line.does === "print") {
+    if (line.isComplete) writeResult(`${line.text}\n`);
+    else log.write(`${line.text}\n`);
+    return line.isComplete ? EXIT.done : EXIT.usage;
   }
+  const { command, options, settings } = line;
+  // What writes colors looks at this variable, as other programs do.
+  if (settings.get("color") === false) process.env.NO_COLOR = "1";
+  await warn(settings, line.warnings);
+  try {
+    await checkLineFiles(command, options, settings);
+  } catch (error) {
+    return refuse(error, exitCodeOf(error, null), settings);
+  }
+  return command.execute(options, settings, line.line);
 }
 
 async function warn(

@@ -3,11 +3,11 @@ import type { OptionSpec } from "../options-table.js";
 /** One of softjac's commands: what its line may say, what its help says, and what it does. */
 export interface CommandSpec {
   name: string;
-  /** One line of softjac's own help. */
+  /** One line of the list of commands. */
   summary: string;
-  /** First lines of its own help, after "softjac <name>". */
+  /** The purpose, below the first line of its own help. */
   usage: string;
-  /** The word beside the options: the option that it stands for, and what it is in messages; null: there is none. */
+  /** The argument beside the options: the option that it sets, and its name in messages; null if there is none. */
   positional: {
     option: string;
     what: string;
@@ -20,15 +20,15 @@ export interface CommandSpec {
     choices?: readonly string[];
   } | null;
   options: readonly OptionSpec[];
-  /** Options without which it does not start, as messages name them, and what they take. */
-  required: readonly { option: string; shown: string; what: string }[];
-  /** What concerns the process alone, and no library call: how it tells of itself. */
+  /** Required options, and how messages name them. */
+  required: readonly { option: string; shown: string }[];
+  /** Options of the process alone, which no library function has: logs, reports, configuration. */
   settings: readonly OptionSpec[];
-  /** Command lines of its help, after "softjac <name>". */
-  examples: readonly string[];
-  /** Last lines of its help. */
+  /** Command lines of its help, after "softjac <name>", each with what it is an example of. */
+  examples: readonly (readonly [line: string, what: string])[];
+  /** Last lines of its full help. */
   epilogue?: string;
-  /** Does it; returns the exit code. `options` are typed by the options table, and not checked further. */
+  /** Runs the command; returns the exit code. `options` have the types of the options table and are not checked further. */
   execute(
     options: Record<string, unknown>,
     settings: Settings,

@@ -1,5 +1,4 @@
 import type { CommandSpec } from "./command.js";
-import { completionCommand } from "./completion-command.js";
 import { DATASET_COMMANDS } from "./dataset-commands.js";
 import { GENERATE_COMMAND } from "./generate-command.js";
 import { INSPECT_COMMAND } from "./inspect-command.js";
@@ -18,6 +17,5 @@ export const COMMANDS: readonly CommandSpec[] = [
   REPORT_COMMAND,
   GENERATE_COMMAND,
   ...DATASET_COMMANDS,
-  completionCommand(() => COMMANDS),
   ...QUEUE_COMMANDS,
 ];

@@ -18,9 +18,9 @@ const OUTPUT = {
   option: "output",
   what: "folder",
   file: "output",
-  help: "The dataset: a folder that is, or is to be, or s3://bucket/prefix",
+  help: "Directory or s3:// prefix of the dataset",
 } as const;
-const PATH = { shown: "--output (-o)", what: "a path" };
+const PATH = { shown: "-o/--output" };
 
 /** Of a plan: nothing of how parts are made, and of the end. */
 export const PLAN_OPTIONS: readonly OptionSpec[] = [
@@ -40,20 +40,20 @@ export const PLAN_OPTIONS: readonly OptionSpec[] = [
 /** `softjac plan` */
 const PLAN: CommandSpec = {
   name: "plan",
-  summary: "Plans a dataset, for tasks of a scheduler to make",
+  summary: "Plan a dataset for the tasks of a scheduler",
   usage:
-    "<inputs..> -o <output>\n\nPlans a dataset as softjac run would make it: parts for softjac run-shard, softjac finalize at the end.",
+    "Plan a dataset without computing it. Tasks then compute its shards with softjac run-shard, and softjac finalize publishes it.",
   positional: {
     option: "inputs",
     what: "input file",
     file: "read",
-    help: "Files, folders and patterns",
+    help: "Files, directories and patterns",
     several: true,
   },
   options: PLAN_OPTIONS,
   required: [{ option: "output", ...PATH }],
   settings: REPORT_SETTINGS,
-  examples: ["'logits/**/*.arrow' -o jacobian/ --layout packed"],
+  examples: [["'logits/**/*.arrow' -o jacobian/ --layout packed", ""]],
   async execute(given, settings) {
     const { planDataset } = await import("../dataset/tasks.js");
     const options = s3Environment(given) as unknown as DatasetOptions;
@@ -70,16 +70,19 @@ const PLAN: CommandSpec = {
 /** `softjac run-shard` */
 const RUN_SHARD: CommandSpec = {
   name: "run-shard",
-  summary: "Makes a task's parts of a planned dataset",
+  summary: "Compute one array task's share of a planned dataset",
   usage:
-    "-o <output>\n\nMakes parts of a planned dataset: those of a scheduler's task, as its environment has it, or all.",
+    "Compute shards of a planned dataset: those of the current array task of a scheduler, or all of them.",
   positional: null,
   options: TASK_OPTIONS,
   required: [{ option: "output", ...PATH }],
   settings: REPORT_SETTINGS,
-  examples: ["-o jacobian/", "-o jacobian/ --shard-index 3 --shard-count 16"],
+  examples: [
+    ["-o jacobian/", "Task from the scheduler"],
+    ["-o jacobian/ --shard-index 3 --shard-count 16", ""],
+  ],
   epilogue:
-    "Environments of arrays that are known: Slurm, Kubernetes Indexed Jobs, PBS and LSF (with --shard-count), AWS Batch, Cloud Run, Google Batch, Grid Engine.",
+    "Supported schedulers: Slurm, Kubernetes Indexed Jobs, PBS and LSF (with --shard-count), AWS Batch, Cloud Run, Google Batch, Grid Engine.",
   async execute(given, settings) {
     const { runShards } = await import("../dataset/tasks.js");
     const { shardIndex, shardCount } = given as {
@@ -110,13 +113,13 @@ const RUN_SHARD: CommandSpec = {
 /** `softjac finalize` */
 const FINALIZE: CommandSpec = {
   name: "finalize",
-  summary: "Publishes a dataset whose parts are all made",
-  usage: "<output>\n\nPublishes a planned dataset whose parts are all made.",
+  summary: "Publish a dataset once all its shards are computed",
+  usage: "Publish a planned dataset once all its shards are computed.",
   positional: OUTPUT,
   options: FINALIZE_OPTIONS,
   required: [],
   settings: REPORT_SETTINGS,
-  examples: ["jacobian/"],
+  examples: [["jacobian/", ""]],
   async execute(given, settings) {
     const { finalizeDataset } = await import("../dataset/tasks.js");
     const options = s3Environment(given) as unknown as Parameters<
@@ -135,14 +138,14 @@ const FINALIZE: CommandSpec = {
 /** `softjac status` */
 const STATUS: CommandSpec = {
   name: "status",
-  summary: "How far a dataset is: parts done, missing, damaged",
+  summary: "Show which shards of a dataset are done, missing or damaged",
   usage:
-    "<output>\n\nSays which parts of a planned or published dataset are done.",
+    "Show which shards of a planned or published dataset are done, missing or damaged.",
   positional: OUTPUT,
   options: STATUS_OPTIONS,
   required: [],
   settings: LOOK_SETTINGS,
-  examples: ["jacobian/", "jacobian/ --json"],
+  examples: [["jacobian/", ""]],
   async execute(given, settings) {
     const { datasetStatus } = await import("../dataset/tasks.js");
     const options = s3Environment(given) as unknown as Parameters<
@@ -164,14 +167,17 @@ const STATUS: CommandSpec = {
 /** `softjac gc` */
 const GC: CommandSpec = {
   name: "gc",
-  summary: "Clears away what dead runs have left beside a dataset",
+  summary: "Remove stale runs beside a dataset",
   usage:
-    "<output>\n\nRemoves unfinished folders beside a dataset in which nothing has changed for a while.",
+    "Remove the directories of unfinished runs beside a dataset that have not changed for a while.",
   positional: OUTPUT,
   options: LEFTOVER_OPTIONS,
   required: [],
   settings: LOOK_SETTINGS,
-  examples: ["jacobian/ --dry-run", "jacobian/ --older-than 24"],
+  examples: [
+    ["jacobian/ --dry-run", ""],
+    ["jacobian/ --older-than 24", ""],
+  ],
   async execute(given, settings) {
     const { removeLeftovers } = await import("../dataset/leftovers.js");
     const options = s3Environment(given) as unknown as Parameters<

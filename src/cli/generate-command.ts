@@ -7,25 +7,24 @@ import { generatedText } from "./summary.js";
 /** `softjac generate` */
 export const GENERATE_COMMAND: CommandSpec = {
   name: "generate",
-  summary: "A file of drawn logits and labels, of any size",
+  summary: "Write a file of random logits and labels",
   usage:
-    "<output> --rows <M> --classes <Q>\n\nAn Arrow IPC file of drawn logits: id, logits, and a label drawn from softmax of the row.",
+    "Write an Arrow file of random logits with the columns id, logits and label. Each label is drawn from the softmax of its row.",
   positional: {
     option: "output",
     what: "output file",
     file: "output",
-    help: "File to make",
+    help: "Output file",
   },
   options: GENERATE_OPTIONS,
   required: [
-    { option: "rows", shown: "--rows", what: "a whole number" },
-    { option: "classes", shown: "--classes", what: "a whole number" },
+    { option: "rows", shown: "--rows" },
+    { option: "classes", shown: "--classes" },
   ],
   settings: REPORT_SETTINGS,
   examples: [
-    "logits.arrow --rows 1000000 --classes 10",
-    "logits.arrow --rows 100 --classes 5 --kind notebook --seed 7",
-    "sure.arrow --rows 10000 --classes 100 --kind peaked --dtype float32",
+    ["logits.arrow --rows 1000000 --classes 10", ""],
+    ["logits.arrow --rows 100 --classes 5 --kind notebook --seed 7", ""],
   ],
   execute: (options, settings) =>
     carryOut({

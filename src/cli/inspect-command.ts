@@ -7,22 +7,21 @@ import { LOOK_SETTINGS } from "./settings.js";
 /** `softjac inspect` */
 export const INSPECT_COMMAND: CommandSpec = {
   name: "inspect",
-  summary: "What a file is, and what each layout of its Jacobian would weigh",
+  summary: "Describe a file and estimate the output size of each layout",
   usage:
-    "<input>\n\nSays what a file is, which logits a run would take, and what it would write.",
+    "Describe a file, the logits that a run would use, and the output size of each layout.",
   positional: {
     option: "input",
     what: "input file",
     file: "read",
-    help: "File to look at; - is standard input",
+    help: "Arrow, Parquet, .npy, .npz or safetensors; - is standard input",
   },
   options: INSPECT_OPTIONS,
   required: [],
   settings: LOOK_SETTINGS,
   examples: [
-    "logits.arrow",
-    "logits.arrow --scan --json",
-    "logits.arrow --threshold 1e-6",
+    ["logits.arrow", ""],
+    ["logits.arrow --scan --json", ""],
   ],
   execute: (options, settings) =>
     carryOut({

@@ -16,13 +16,9 @@ import { EXIT } from "./exit-codes.js";
 import { submittedText, waitedText, workerText } from "./queue-text.js";
 import { REPORT_SETTINGS } from "./settings.js";
 
-const QUEUE = {
-  option: "queue",
-  shown: "--queue",
-  what: "an address, here or in SOFTJAC_QUEUE",
-};
+const QUEUE = { option: "queue", shown: "--queue (or SOFTJAC_QUEUE)" };
 const SECRETS =
-  "A password of the Redis stands in SOFTJAC_QUEUE_PASSWORD, or in an address in SOFTJAC_QUEUE, never on the command line.";
+  "Set the password of the Redis server in SOFTJAC_QUEUE_PASSWORD, or in the URL in SOFTJAC_QUEUE. The command line takes no password, because other users of the machine can read it.";
 
 /** Seconds for threads to end once their worker has. */
 const THREADS_SECONDS = 10;
@@ -30,23 +26,22 @@ const THREADS_SECONDS = 10;
 /** `softjac submit` */
 const SUBMIT: CommandSpec = {
   name: "submit",
-  summary: "Plans a dataset and puts its parts into a queue, for workers",
+  summary: "Plan a dataset and submit its shards to a queue",
   usage:
-    "<inputs..> -o <output> --queue <address>\n\nPlans a dataset as softjac run would make it, and puts its parts into a queue on a Redis, for softjac worker on any machines.",
+    "Plan a dataset and submit its shards to a queue on a Redis server. Workers on any machine compute them, and softjac wait publishes the dataset.",
   positional: {
     option: "inputs",
     what: "input file",
     file: "read",
-    help: "Files, folders and patterns",
+    help: "Files, directories and patterns",
     several: true,
   },
   options: [...PLAN_OPTIONS, ...QUEUE_OPTIONS, ...ATTEMPT_OPTIONS],
-  required: [
-    { option: "output", shown: "--output (-o)", what: "a path" },
-    QUEUE,
-  ],
+  required: [{ option: "output", shown: "-o/--output" }, QUEUE],
   settings: REPORT_SETTINGS,
-  examples: ["'logits/**/*.arrow' -o jacobian/ --queue redis://localhost"],
+  examples: [
+    ["'logits/**/*.arrow' -o jacobian/ --queue redis://localhost", ""],
+  ],
   epilogue: SECRETS,
   async execute(given, settings, line) {
     const refused = await refusePassword(given, settings, line);
@@ -66,16 +61,16 @@ const SUBMIT: CommandSpec = {
 /** `softjac worker` */
 const WORKER: CommandSpec = {
   name: "worker",
-  summary: "Makes parts of datasets as a queue has them",
+  summary: "Run a worker that takes shards from a queue",
   usage:
-    "--queue <address>\n\nMakes parts of datasets as a queue on a Redis has them, until it is stopped; on as many machines as see the datasets.",
+    "Compute shards of datasets from a queue on a Redis server until stopped. Any number of machines that can reach the datasets can run workers.",
   positional: null,
   options: WORKER_OPTIONS,
   required: [QUEUE],
   settings: REPORT_SETTINGS,
   examples: [
-    "--queue redis://localhost --allow /data",
-    "--queue redis://localhost --idle-limit 60",
+    ["--queue redis://localhost --allow /data", ""],
+    ["--queue redis://localhost --idle-limit 60", ""],
   ],
   epilogue: SECRETS,
   async execute(given, settings, line) {
@@ -98,19 +93,19 @@ const WORKER: CommandSpec = {
 /** `softjac wait` */
 const WAIT: CommandSpec = {
   name: "wait",
-  summary: "Waits for the workers of a queue, and publishes the dataset",
+  summary: "Wait for the workers of a queue, then publish the dataset",
   usage:
-    "<output>\n\nWaits until workers have made all parts of a dataset, and publishes it; with --queue, parts that the queue has lost are submitted again.",
+    "Wait until workers have computed all shards of a dataset, then publish it. With --queue, shards that the queue lost are submitted again.",
   positional: {
     option: "output",
     what: "folder",
     file: "output",
-    help: "The dataset: a folder that is to be",
+    help: "Directory or s3:// prefix of the dataset",
   },
   options: WAIT_OPTIONS,
   required: [],
   settings: REPORT_SETTINGS,
-  examples: ["jacobian/ --queue redis://localhost"],
+  examples: [["jacobian/ --queue redis://localhost", ""]],
   epilogue: SECRETS,
   async execute(given, settings, line) {
     const refused = await refusePassword(given, settings, line);
@@ -136,7 +131,7 @@ async function refusePassword(
   if (!line.has("queue") || !hasPassword(String(queue))) return null;
   return refuse(
     new UsageError(
-      "--queue: expected an address without a password, which others on this machine could read here, found one (it may stand in SOFTJAC_QUEUE_PASSWORD, or the whole address in SOFTJAC_QUEUE)",
+      "--queue contains a password, which other users of this machine can read; set SOFTJAC_QUEUE_PASSWORD, or the whole URL in SOFTJAC_QUEUE, instead",
       "queue",
     ),
     EXIT.usage,

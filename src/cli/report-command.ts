@@ -7,22 +7,21 @@ import { REPORT_SETTINGS } from "./settings.js";
 /** `softjac report` */
 export const REPORT_COMMAND: CommandSpec = {
   name: "report",
-  summary: "A page of what an output holds: one HTML file, with pictures",
+  summary: "Write an HTML page about an output",
   usage:
-    "<results> -o <page.html>\n\nShows what a file of results, or a dataset, holds: certainty, calibration, classes, rows, sparsity. The page needs no network.",
+    "Write an HTML page about an output file or dataset: confidence, calibration, classes, rows and sparsity. The page is one file and needs no network.",
   positional: {
     option: "results",
     what: "output of softjac run",
     file: "read",
-    help: "File that softjac run made, or the folder of a dataset",
+    help: "Output file, or directory of a dataset",
   },
   options: REPORT_OPTIONS,
-  required: [{ option: "output", shown: "--output (-o)", what: "a path" }],
+  required: [{ option: "output", shown: "-o/--output" }],
   settings: REPORT_SETTINGS,
   examples: [
-    "jacobian.arrow -o report.html",
-    "jacobian.arrow -o report.html --label label",
-    "jacobian/ -o report.html --json",
+    ["jacobian.arrow -o report.html", ""],
+    ["jacobian.arrow -o report.html --label label", ""],
   ],
   async execute(given, settings) {
     const { report } = await import("../report-page/report.js");

@@ -20,27 +20,25 @@ import { dryRunText, reportText } from "./summary.js";
 /** `softjac run` */
 export const RUN_COMMAND: CommandSpec = {
   name: "run",
-  summary: "Softmax and its Jacobian blocks of every row of a file",
+  summary:
+    "Compute softmax and its Jacobian for every row of a file or dataset",
   usage:
-    "<inputs..> -o <output>\n\nSoftmax and its Jacobian blocks of every row of a file of logits; of several files, a folder or a pattern: a folder of parts.",
+    "Compute softmax, its Jacobian and other results for every row of logits. A directory, a pattern or several files give a directory of shards.",
   positional: {
     option: "inputs",
     what: "input file",
     file: "read",
-    help: "File of logits: Arrow, Parquet, npy, npz or safetensors; - is standard input. Several, a folder or a pattern make a dataset",
+    help: "Arrow, Parquet, .npy, .npz or safetensors; - is standard input",
     several: true,
   },
   options: [...RUN_OPTIONS, ...DATASET_OPTIONS],
-  required: [{ option: "output", shown: "--output (-o)", what: "a path" }],
+  required: [{ option: "output", shown: "-o/--output" }],
   settings: [DRY_RUN, ...REPORT_SETTINGS],
   examples: [
-    "logits.arrow -o jacobian.arrow",
-    "logits.arrow -o jacobian.arrow --keep id,label --dtype float32",
-    "wide.arrow -o jacobian.arrow --columns 'logit_*'",
-    "logits.arrow -o jacobian.arrow --dry-run",
-    "'logits/**/*.arrow' -o jacobian/",
+    ["logits.parquet -o jacobian.arrow --keep id,label", ""],
+    ["'logits/**/*.npy' -o jacobian/", ""],
   ],
-  epilogue: `Results for --emit (p = softmax(o/T)):\n${emitHelp()}`,
+  epilogue: `Results for --emit, with p = softmax(o/T):\n${emitHelp()}`,
   async execute({ inputs, ...given }, settings, line) {
     const words = inputs as string[];
     if (isDataset(words, given.output as string))
@@ -59,13 +57,13 @@ async function runOverFile(
   if (wrong)
     return refused(
       settings,
-      `--${kebab(wrong)}: expected several inputs, or a folder as output (with a slash at its end), found one file`,
+      `--${kebab(wrong)} needs a dataset: several inputs, or an output that ends with a slash`,
       wrong,
     );
   if (isS3(given.input as string))
     return refused(
       settings,
-      `output: expected a folder (with a slash at its end), or a prefix on S3, for inputs on S3, found ${given.output}`,
+      `inputs on S3 need a directory (with a slash at its end) or an s3:// prefix as output, found ${given.output}`,
       "output",
     );
   const options = without(given, ofDataset) as unknown as RunOptions;
@@ -76,7 +74,7 @@ async function runOverFile(
   if (options.output === "-" && settings.get("json") === true)
     return refuse(
       new UsageError(
-        "--json: expected a file as output, since the report goes to standard output, found -",
+        "--json prints the report on standard output, where the results go with -o -; use --report FILE instead",
         "json",
       ),
       EXIT.usage,
@@ -161,7 +159,7 @@ async function runOverDataset(
   if (line.has("force"))
     return refused(
       settings,
-      "--force: expected --overwrite, which replaces a dataset, found --force",
+      "--force replaces one file; use --overwrite to replace a dataset",
       "force",
     );
   const options = s3Environment(

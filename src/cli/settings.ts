@@ -1,25 +1,21 @@
 import type { OptionSpec } from "../options-table.js";
 
-/** A setting without a value. */
+/** A setting without a value, shown by `--help`. */
 function flag(name: string, help: string): OptionSpec {
-  return { name, kind: "boolean", group: "Reporting", help };
+  return { name, kind: "boolean", group: "Reporting", help, isCommon: true };
 }
 
-export const DRY_RUN = flag("dryRun", "Print the plan and do nothing");
+export const DRY_RUN = flag("dryRun", "Print the plan; write nothing");
 
-export const JSON_FLAG = flag(
-  "json",
-  "Print the report as JSON on standard output",
-);
+export const JSON_FLAG = flag("json", "Print the report as JSON");
 
 /** Of every command. */
 const CONFIG: OptionSpec = {
   name: "config",
   kind: "string",
   file: "read",
-  value: "file",
   group: "Reporting",
-  help: "File of options as JSON; SOFTJAC_* variables come before it, the command line before both",
+  help: "JSON file of options; SOFTJAC_* variables and the command line override it",
 };
 
 /** Of commands that only look. */
@@ -28,14 +24,14 @@ export const LOOK_SETTINGS: readonly OptionSpec[] = [JSON_FLAG, CONFIG];
 /** Of every command that makes something. */
 export const REPORT_SETTINGS: readonly OptionSpec[] = [
   JSON_FLAG,
-  flag("quiet", "Print errors only"),
+  { ...flag("quiet", "Print errors only"), alias: "q" },
   {
     name: "logFormat",
     kind: "string",
     choices: ["human", "json"],
     default: "human",
     group: "Reporting",
-    help: "What goes to standard error: lines for people, or JSON lines",
+    help: "Format of the log on standard error",
   },
   {
     name: "heartbeat",
@@ -43,31 +39,28 @@ export const REPORT_SETTINGS: readonly OptionSpec[] = [
     range: [0.1, 86_400],
     default: 30,
     group: "Reporting",
-    help: "Seconds from one line about the state to the next",
+    help: "Seconds between progress lines in the log",
   },
   {
     name: "report",
     kind: "string",
     file: "state",
-    value: "file",
     group: "Reporting",
-    help: "File for the report as JSON, of success or failure",
+    help: "Write the report (of success or failure) as JSON to this file",
   },
   {
     name: "statusFile",
     kind: "string",
     file: "state",
-    value: "file",
     group: "Reporting",
-    help: "File for the state as JSON, renewed with each heartbeat",
+    help: "Write the current state as JSON to this file at each heartbeat",
   },
   {
     name: "metrics",
     kind: "string",
     file: "state",
-    value: "file",
     group: "Reporting",
-    help: "File for the state as Prometheus' text format (*.prom), renewed likewise",
+    help: "Write metrics in the Prometheus text format to this file (*.prom) at each heartbeat",
   },
   CONFIG,
 ];

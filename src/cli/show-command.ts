@@ -9,22 +9,21 @@ import { resultColumns } from "./streams.js";
 /** `softjac show` */
 export const SHOW_COMMAND: CommandSpec = {
   name: "show",
-  summary: "One row of an output: p as bars, the block in shades",
+  summary: "Show one row of an output: p as bars, the block as shades",
   usage:
-    "<results> --row <n>\n\nShows one row of an output: its kept columns, p as bars, and the block in shades, with numbers where they fit.",
+    "Show one row of an output: its copied columns, p as bars and the block as shades, with numbers where they fit.",
   positional: {
     option: "results",
     what: "file or folder of results",
     file: "read",
-    help: "File of results, or folder of a dataset",
+    help: "Output file, or directory of a dataset",
   },
   options: SHOW_OPTIONS,
-  required: [{ option: "row", shown: "--row", what: "a row" }],
+  required: [{ option: "row", shown: "--row" }],
   settings: LOOK_SETTINGS,
   examples: [
-    "jacobian.arrow --row 17",
-    "jacobian.arrow --row 17 --classes 5 --json",
-    "parts/ --row 17 --input train.arrow",
+    ["jacobian.arrow --row 17", ""],
+    ["jacobian/ --row 17 --input train.arrow", "A row of a dataset"],
   ],
   execute(given, settings) {
     const options = given as unknown as ShowOptions;

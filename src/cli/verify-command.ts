@@ -8,22 +8,21 @@ import { verifiedText } from "./verified-text.js";
 /** `softjac verify` */
 export const VERIFY_COMMAND: CommandSpec = {
   name: "verify",
-  summary: "Is a file of results right? Against an independent computation",
+  summary: "Check an output against an independent computation",
   usage:
-    "<output> --input <input>\n\nRecomputes results in 31 digits, without the kernels that made them, and compares.",
+    "Recompute rows of an output with 31 digits, independently of the kernels that computed it, and compare.",
   positional: {
     option: "output",
     what: "file of results",
     file: "read",
-    help: "File that softjac run made",
+    help: "Output file",
   },
   options: VERIFY_OPTIONS,
-  required: [{ option: "input", shown: "--input (-i)", what: "a path" }],
+  required: [{ option: "input", shown: "-i/--input" }],
   settings: REPORT_SETTINGS,
   examples: [
-    "jacobian.arrow --input logits.arrow",
-    "jacobian.arrow --input logits.arrow --all",
-    "loss.arrow --input logits.arrow --sample 100000",
+    ["jacobian.arrow --input logits.arrow", ""],
+    ["jacobian.arrow --input logits.arrow --all", "Every row and byte"],
   ],
   execute: (options, settings) =>
     carryOut({

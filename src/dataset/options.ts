@@ -58,7 +58,7 @@ export const WORK_OPTIONS = [
     kind: "boolean",
     default: false,
     group: "Dataset",
-    help: "Leave out inputs that are bad, and make the others (exit code 65 at the end, nothing published)",
+    help: "Skip invalid inputs and compute the others (exit code 65, dataset not published)",
   },
   {
     name: "grace",
@@ -67,14 +67,14 @@ export const WORK_OPTIONS = [
     // Kubernetes kills 30 s after it has asked, Slurm likewise.
     default: 25,
     group: "Dataset",
-    help: "Seconds to finish or give up the part under way after a signal",
+    help: "Seconds to finish or abandon the current shard after a signal",
   },
   {
     name: "timeLimit",
     kind: "number",
     range: [0, 2_000_000],
     group: "Dataset",
-    help: "Seconds within which the process ends, with 75 where parts are left (default: none)",
+    help: "Seconds after which the process ends, with exit code 75 if shards remain (default: no limit)",
   },
   {
     name: "stallTimeout",
@@ -83,7 +83,7 @@ export const WORK_OPTIONS = [
     // A chunk takes milliseconds; a disk that is busy with others may take a minute for a sync.
     default: 600,
     group: "Dataset",
-    help: "Seconds without a finished chunk after which the process gives up, with 75",
+    help: "Seconds without progress after which the process gives up, with exit code 75",
   },
 ] as const satisfies readonly OptionSpec[];
 
@@ -92,7 +92,7 @@ export const REPAIR_OPTION = {
   kind: "boolean",
   default: false,
   group: "Dataset",
-  help: "Compute again the parts of the published dataset that are missing or damaged",
+  help: "Recompute shards of the published dataset that are missing or damaged",
 } as const satisfies OptionSpec;
 
 /** Beside RUN_OPTIONS, in the same table of the CLI. */
@@ -102,7 +102,7 @@ export const DATASET_OPTIONS = [
     kind: "integer",
     range: [1, Number.MAX_SAFE_INTEGER],
     group: "Dataset",
-    help: "Rows of a part at most (default: as --shard-bytes has it)",
+    help: "Maximum rows per shard (default: set by --shard-bytes)",
   },
   {
     name: "shardBytes",
@@ -111,28 +111,28 @@ export const DATASET_OPTIONS = [
     // What is lost when a machine dies, and what a task of a scheduler does in a second or two.
     default: 256 * 2 ** 20,
     group: "Dataset",
-    help: "Bytes of a part, about (csr and coo: of what it is made from)",
+    help: "Approximate bytes per shard (for csr and coo: bytes of its input)",
   },
   {
     name: "checksums",
     kind: "boolean",
     default: false,
     group: "Dataset",
-    help: "Note the SHA-256 of every part in the manifest (about as much work again)",
+    help: "Record the SHA-256 of every shard in the manifest (roughly doubles the work)",
   },
   {
     name: "overwrite",
     kind: "boolean",
     default: false,
     group: "Dataset",
-    help: "Replace the dataset of another run, once the new one is complete",
+    help: "Replace an existing dataset once the new one is complete",
   },
   {
     name: "allowMissing",
     kind: "boolean",
     default: false,
     group: "Dataset",
-    help: "Publish the dataset without the inputs that were left out",
+    help: "Publish the dataset without the skipped inputs",
   },
   REPAIR_OPTION,
   ...WORK_OPTIONS,

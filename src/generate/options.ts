@@ -34,52 +34,58 @@ export const GENERATE_OPTIONS: readonly OptionSpec<
 >[] = [
   {
     name: "rows",
+    isCommon: true,
     kind: "integer",
     range: [0, Number.MAX_SAFE_INTEGER],
     group: "Values",
-    help: "Rows (required)",
+    help: "Number of rows",
   },
   {
     name: "classes",
+    isCommon: true,
     kind: "integer",
     // A row is made at once, and 128 MiB are as much as readers take in a record batch with ease.
     range: [1, 2 ** 24],
     group: "Values",
-    help: "Classes, logits per row (required)",
+    help: "Number of classes",
   },
   {
     name: "kind",
+    isCommon: true,
     kind: "string",
     choices: LOGITS_KINDS,
     // What classifiers give is nearer to it than to the notebook's whole and half numbers.
     default: "normal",
     group: "Values",
-    help: "Law of the logits: randint(-10, 11)/2, N(0, scale), or one class far above the others",
+    help: "Distribution: randint(-10, 11)/2, N(0, scale²), or one class far above the others",
   },
   {
     name: "scale",
+    isCommon: true,
     kind: "number",
     range: [0, 1e6],
     default: DEFAULT_SCALE,
     group: "Values",
-    help: "Standard deviation of kind normal",
+    help: "Standard deviation for --kind normal",
   },
   {
     name: "seed",
+    isCommon: true,
     kind: "integer",
     // The same command gives the same file, unless another is asked for.
     default: 0,
     group: "Values",
-    help: "Seed of the draws: same seed, same bytes",
+    help: "Random seed; the same seed gives the same bytes",
   },
   {
     name: "dtype",
+    isCommon: true,
     kind: "string",
     choices: ["float32", "float64"],
     // Nothing is rounded that need not be.
     default: "float64",
     group: "Output",
-    help: "Type of the logits; drawn in float64 either way",
+    help: "Type of the logits (drawn in float64, then rounded)",
   },
   ...TARGET_OPTIONS,
 ];

@@ -36,10 +36,11 @@ export const INSPECT_OPTIONS: readonly OptionSpec<
   ),
   {
     name: "scan",
+    isCommon: true,
     kind: "boolean",
     // A look at the structure is quick however large the file.
     default: false,
     group: "Values",
-    help: "Look at every logit: range, masked classes, rows without a softmax",
+    help: "Read all logits: range, masked classes, rows without a softmax",
   },
 ];

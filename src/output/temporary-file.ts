@@ -13,7 +13,6 @@ import {
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { crc32 } from "node:zlib";
 import { IoError } from "../errors.js";
 import { openDirect } from "../io/direct.js";
 import { isAlive, processMark } from "../io/process-mark.js";
@@ -77,10 +76,14 @@ export function removeStale(path: string): void {
   } catch {}
 }
 
-/** Part of the output's name tells people whose a file is, and its checksum programs; all of it might leave no room. */
+/** Part of the output's name tells people whose a file is, and its hash programs; all of it might leave no room. */
 function startOfNames(path: string): string {
   const name = basename(path);
-  const sum = crc32(name).toString(16).padStart(8, "0");
+  // FNV-1a, since loading node:crypto or node:zlib takes longer than a small run.
+  let hash = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(name))
+    hash = Math.imul(hash ^ byte, 0x01000193);
+  const sum = (hash >>> 0).toString(16).padStart(8, "0");
   return `.${[...name].slice(0, 40).join("")}.${sum}-`;
 }
 

@@ -28,23 +28,24 @@ export interface AttemptOptions {
 export const QUEUE_OPTIONS = [
   {
     name: "queue",
+    isCommon: true,
     kind: "string",
     group: "Queue",
-    help: "Address of the Redis: redis://host:6379/0, or rediss://… for TLS; without a password",
+    help: "URL of the Redis server without its password: redis://host:6379/0, or rediss:// for TLS",
   },
   {
     name: "queuePassword",
     kind: "string",
     group: "Queue",
     isSecret: true,
-    help: "Password of the Redis",
+    help: "Password of the Redis server",
   },
   {
     name: "queueName",
     kind: "string",
     default: "softjac",
     group: "Queue",
-    help: "Name of the queue: several may share a Redis",
+    help: "Name of the queue; several queues can share a server",
   },
   {
     name: "connectTimeout",
@@ -53,7 +54,7 @@ export const QUEUE_OPTIONS = [
     // A Redis that starts again reads its log first; a wrong address is to be told before people turn away.
     default: 10,
     group: "Queue",
-    help: "Seconds for the first connection to the queue",
+    help: "Seconds to wait for the first connection to the queue",
   },
 ] as const satisfies readonly OptionSpec[];
 
@@ -65,7 +66,7 @@ export const ATTEMPT_OPTIONS = [
     // With the backoff: about a minute of a disk or network that is out.
     default: 6,
     group: "Queue",
-    help: "How often a part is tried that fails for other reasons than its input",
+    help: "Attempts per shard that fails for other reasons than invalid input",
   },
   {
     name: "backoff",
@@ -73,7 +74,7 @@ export const ATTEMPT_OPTIONS = [
     range: [0, 86_400],
     default: 2,
     group: "Queue",
-    help: "Seconds before the second attempt, twice as many before each further one",
+    help: "Seconds before the second attempt; doubles before each further attempt",
   },
 ] as const satisfies readonly OptionSpec[];
 
@@ -81,9 +82,10 @@ export const WORKER_OPTIONS: readonly OptionSpec[] = [
   ...QUEUE_OPTIONS,
   {
     name: "allow",
+    isCommon: true,
     kind: "list",
     group: "Queue",
-    help: "Folders or URLs whose datasets and inputs it may touch: /data,/scratch (default: the folder it is started in)",
+    help: "Directories or URLs that the worker may read and write: /data,/scratch (default: the current directory)",
   },
   {
     name: "lease",
@@ -92,7 +94,7 @@ export const WORKER_OPTIONS: readonly OptionSpec[] = [
     // Long enough for a thread that the system holds up; what a dead worker's part waits for, about.
     default: 60,
     group: "Queue",
-    help: "Seconds for which a part is this worker's, renewed while it is alive",
+    help: "Seconds that a worker holds a shard without renewal",
   },
   {
     name: "shardTimeout",
@@ -101,7 +103,7 @@ export const WORKER_OPTIONS: readonly OptionSpec[] = [
     // Parts of the default size take seconds.
     default: 3600,
     group: "Queue",
-    help: "Seconds for one part; then it has failed",
+    help: "Maximum seconds per shard; then the attempt fails",
   },
   {
     name: "stallTimeout",
@@ -109,14 +111,14 @@ export const WORKER_OPTIONS: readonly OptionSpec[] = [
     range: [0.1, 2_000_000],
     default: 600,
     group: "Queue",
-    help: "Seconds without a finished chunk after which a part has failed",
+    help: "Seconds without progress after which the attempt fails",
   },
   {
     name: "keepGoing",
     kind: "boolean",
     default: false,
     group: "Queue",
-    help: "Leave out inputs that are bad, and make the others' parts",
+    help: "Skip invalid inputs and compute the shards of the others",
   },
   {
     name: "diskPause",
@@ -124,21 +126,22 @@ export const WORKER_OPTIONS: readonly OptionSpec[] = [
     range: [0.1, 86_400],
     default: 30,
     group: "Queue",
-    help: "Seconds without work after the disk was found full",
+    help: "Seconds to wait after the disk was full",
   },
   {
     name: "idleLimit",
+    isCommon: true,
     kind: "number",
     range: [0.1, 2_000_000],
     group: "Queue",
-    help: "Seconds without work after which it ends, with 0 (default: it waits for more)",
+    help: "Seconds without work after which the worker exits with 0 (default: wait for more)",
   },
   {
     name: "timeLimit",
     kind: "number",
     range: [0.1, 2_000_000],
     group: "Queue",
-    help: "Seconds after which it ends, with 75 (default: none)",
+    help: "Seconds after which the worker exits with 75 (default: no limit)",
   },
   ...RUN_OPTIONS.filter(({ name }) => PROCESS_OPTIONS.includes(name)),
   ...S3_OPTIONS,
@@ -149,7 +152,7 @@ export const WAIT_OPTIONS: readonly OptionSpec[] = [
     spec.name === "queue"
       ? {
           ...spec,
-          help: `${spec.help} (default: none; parts that are lost are not submitted again then)`,
+          help: `${spec.help} (default: none; lost shards are not resubmitted then)`,
         }
       : spec,
   ),
@@ -160,14 +163,14 @@ export const WAIT_OPTIONS: readonly OptionSpec[] = [
     range: [0.05, 86_400],
     default: 5,
     group: "Queue",
-    help: "Seconds from one look at the dataset to the next",
+    help: "Seconds between checks of the dataset",
   },
   {
     name: "timeLimit",
     kind: "number",
     range: [0.1, 2_000_000],
     group: "Queue",
-    help: "Seconds after which it ends, with 75 where parts are left (default: none)",
+    help: "Seconds after which the command exits with 75 if shards remain (default: no limit)",
   },
   ...FINALIZE_OPTIONS,
 ];

@@ -21,22 +21,25 @@ export const SHOW_OPTIONS: readonly OptionSpec<
 >[] = [
   {
     name: "row",
+    isCommon: true,
     kind: "integer",
     range: [0, Number.MAX_SAFE_INTEGER],
     group: "Input",
-    help: "Row of the logits, from 0 (required)",
+    help: "Row of the input, from 0",
   },
   {
     name: "input",
+    isCommon: true,
     kind: "string",
     group: "Input",
-    help: "Input that the row is of, where a dataset has several",
+    help: "Input of the row, for a dataset of several inputs",
   },
   {
     name: "classes",
+    isCommon: true,
     kind: "integer",
     range: [1, 10_000],
     group: "Values",
-    help: "Classes to show, those of the largest p (default: as many as fit; 100 in JSON)",
+    help: "Number of classes to show, by decreasing p (default: as many as fit; 100 in JSON)",
   },
 ];

@@ -22,13 +22,13 @@ export const S3_OPTIONS = [
     name: "endpoint",
     kind: "string",
     group: "S3",
-    help: "URL of a server other than AWS, for s3:// locations (default: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL)",
+    help: "URL of an S3 server other than AWS (default: AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL)",
   },
   {
     name: "region",
     kind: "string",
     group: "S3",
-    help: "Region of the buckets (default: AWS_REGION or the profile's, else us-east-1)",
+    help: "Region of the buckets (default: AWS_REGION, the region of the profile, or us-east-1)",
   },
   {
     name: "requestTimeout",
@@ -37,7 +37,7 @@ export const S3_OPTIONS = [
     // Stores answer within milliseconds; one that is being restarted, within a minute.
     default: DEFAULT_REQUEST_TIMEOUT,
     group: "S3",
-    help: "Seconds without a byte after which a request to S3 is made again",
+    help: "Seconds without progress after which a request is retried",
   },
 ] as const satisfies readonly OptionSpec[];
 

@@ -18,15 +18,15 @@ function fileOf(content: unknown): string {
   return path;
 }
 
-function parse(words: string[], env: Record<string, string> = {}) {
-  const line = parseArguments(words, COMMANDS, env);
+async function parse(words: string[], env: Record<string, string> = {}) {
+  const line = await parseArguments(words, COMMANDS, { env });
   if (line.does !== "command") throw new Error("expected a command");
   return line;
 }
 
 const RUN = ["run", "in.arrow", "-o", "out.arrow"];
 
-test("the command line, then variables, then the file", () => {
+test("the command line, then variables, then the file", async () => {
   const config = fileOf({
     threads: 1,
     "chunk-rows": 10,
@@ -45,7 +45,10 @@ test("the command line, then variables, then the file", () => {
     SOFTJAC_QUIET: "false",
     SOFTJAC_LAYOUT: "",
   };
-  const { options, settings, line } = parse([...RUN, "--threads", "3"], env);
+  const { options, settings, line } = await parse(
+    [...RUN, "--threads", "3"],
+    env,
+  );
   expect(options).toEqual({
     inputs: ["in.arrow"],
     output: "out.arrow",
@@ -64,26 +67,28 @@ test("the command line, then variables, then the file", () => {
   expect([...line].sort()).toEqual(["inputs", "output", "threads"]);
 });
 
-test("names as the library has them, and what the line must have", () => {
+test("names as the library has them, and what the line must have", async () => {
   const config = fileOf({
     inputs: ["a.arrow", "b.arrow"],
     output: "out/",
     shardRows: 5,
     select: "3,7-9",
   });
-  expect(parse(["run", "--config", config]).options).toEqual({
+  expect((await parse(["run", "--config", config])).options).toEqual({
     inputs: ["a.arrow", "b.arrow"],
     output: "out/",
     shardRows: 5,
   });
-  expect(parse(["status", "--config", config]).options).toEqual({
+  expect((await parse(["status", "--config", config])).options).toEqual({
     output: "out/",
   });
-  expect(parse(["run-shard", "--config", config]).options).toEqual({
+  expect((await parse(["run-shard", "--config", config])).options).toEqual({
     output: "out/",
     select: [3, 7, 8, 9],
   });
-  expect(parse(["finalize"], { SOFTJAC_OUTPUT: "out/" }).options).toEqual({
+  expect(
+    (await parse(["finalize"], { SOFTJAC_OUTPUT: "out/" })).options,
+  ).toEqual({
     output: "out/",
   });
 });
@@ -112,11 +117,13 @@ const REFUSED: [content: unknown, message: string][] = [
 test.each(REFUSED)("a file is refused: %j", (content, message) => {
   const config = fileOf(content);
   const call = () => parse([...RUN, "--config", config]);
-  expect(call).toThrow(`${config}: ${message}`);
-  expect(call).toThrow(expect.objectContaining({ code: "ERR_CONFIGURATION" }));
+  expect(call).rejects.toThrow(`${config}: ${message}`);
+  expect(call).rejects.toThrow(
+    expect.objectContaining({ code: "ERR_CONFIGURATION" }),
+  );
 });
 
-test("a pipe, device or directory is refused before it is opened; a link to a file is not", () => {
+test("a pipe, device or directory is refused before it is opened; a link to a file is not", async () => {
   const pipe = at("pipe");
   execFileSync("mkfifo", [pipe]);
   for (const [path, kind] of [
@@ -125,15 +132,17 @@ test("a pipe, device or directory is refused before it is opened; a link to a fi
     [pipe, "a device or pipe"],
   ] as const) {
     const call = () => parse([...RUN, "--config", path]);
-    expect(call).toThrow(
+    expect(call).rejects.toThrow(
       `the config file: ${path} is ${kind}; give the path of a regular file`,
     );
-    expect(call).toThrow(expect.objectContaining({ code: "ERR_USAGE" }));
-    expect(() => parse(RUN, { SOFTJAC_CONFIG: path })).toThrow(kind);
+    expect(call).rejects.toThrow(
+      expect.objectContaining({ code: "ERR_USAGE" }),
+    );
+    await expect(parse(RUN, { SOFTJAC_CONFIG: path })).rejects.toThrow(kind);
   }
   const link = at("link.json");
   symlinkSync(fileOf({ threads: 3 }), link);
-  expect(parse([...RUN, "--config", link]).options.threads).toBe(3);
+  expect((await parse([...RUN, "--config", link])).options.threads).toBe(3);
 });
 
 test.each([
@@ -141,14 +150,14 @@ test.each([
   ["THREADS", "0", "expected a whole number from 1 to 256, found 0"],
   ["SYNC", "no", 'expected true or false, found "no"'],
   ["DTYPE", "float16", 'expected float32 or float64, found "float16"'],
-])("a variable is refused: SOFTJAC_%s=%s", (name, value, message) => {
-  expect(() => parse(RUN, { [`SOFTJAC_${name}`]: value })).toThrow(
+])("a variable is refused: SOFTJAC_%s=%s", async (name, value, message) => {
+  await expect(parse(RUN, { [`SOFTJAC_${name}`]: value })).rejects.toThrow(
     `SOFTJAC_${name}: ${message}`,
   );
 });
 
-test("variables that are no option are named, those of a Kubernetes service are not", () => {
-  const { warnings } = parse(RUN, {
+test("variables that are no option are named, those of a Kubernetes service are not", async () => {
+  const { warnings } = await parse(RUN, {
     SOFTJAC_THREDS: "1",
     SOFTJAC_SERVICE_HOST: "10.0.0.1",
     SOFTJAC_PORT: "tcp://10.0.0.1:80",
@@ -160,7 +169,7 @@ test("variables that are no option are named, those of a Kubernetes service are 
   ]);
 });
 
-test("exit codes: 78 for what is configured, 64 for the line", () => {
+test("exit codes: 78 for what is configured, 64 for the line", async () => {
   const config = fileOf({ threads: 0 });
   const run = ["run", DIGITS, "-o", at("out.arrow")];
   const wrong = softjac(...run, "--config", config);
@@ -170,7 +179,7 @@ test("exit codes: 78 for what is configured, 64 for the line", () => {
   expect(softjac(...run, "--config").status).toBe(64);
 });
 
-test("options of datasets in a file that also serves runs over one input", () => {
+test("options of datasets in a file that also serves runs over one input", async () => {
   const config = fileOf({ shardRows: 500, force: true, grace: 3, threads: 1 });
   const one = softjac("run", DIGITS, "-o", at("one.arrow"), "--config", config);
   expect(one.status, one.stderr).toBe(0);

@@ -47,24 +47,29 @@ test("the same line makes the same bytes, --force over what is there", () => {
 
 const REFUSED: [name: string, args: string[], exit: number, message: string][] =
   [
-    ["no output", SIZE, 64, "expected one output file, found none"],
+    [
+      "no output",
+      SIZE,
+      64,
+      'missing argument <output>: output file; run "softjac generate --help"',
+    ],
     [
       "two outputs",
       ["x", "y", ...SIZE],
       64,
-      "expected one output file, found x, y",
+      'unexpected argument "y"; softjac generate takes one output file',
     ],
     [
       "no rows",
       [at("x"), "--classes", "5"],
       64,
-      "--rows: expected a whole number, found nothing",
+      'missing required option --rows; run "softjac generate --help"',
     ],
     [
       "an option of run",
       [at("x"), ...SIZE, "--dry-run"],
       64,
-      "expected options that softjac generate knows, found --dry-run (softjac generate --help)",
+      'unknown option --dry-run; run "softjac generate --help --all" for the list',
     ],
     [
       "rows that are no number",
@@ -76,7 +81,7 @@ const REFUSED: [name: string, args: string[], exit: number, message: string][] =
       "an unknown kind",
       [at("x"), ...SIZE, "--kind", "flat"],
       64,
-      'kind: expected notebook or normal or peaked, found "flat"',
+      '--kind: expected one of notebook, normal, peaked, found "flat"',
     ],
     [
       "an output that exists",
@@ -102,7 +107,7 @@ test.each(REFUSED)("%s", (_, args, exit, message) => {
 test("help names its options, and softjac's own help the command", () => {
   expect(softjac("generate", "--help").stdout).toContain("--kind");
   expect(softjac("generate", "--help").stdout).not.toContain("--emit");
-  expect(softjac("--help").stdout).toContain("  generate <output> ");
+  expect(softjac("--help").stdout).toContain("  softjac generate ");
 });
 
 test("SIGINT in the middle: exit 130, nothing left", async () => {

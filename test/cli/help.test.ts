@@ -1,82 +1,160 @@
 import { describe, expect, test } from "vitest";
+import { parseArguments } from "../../src/cli/arguments.js";
 import { COMMANDS } from "../../src/cli/commands.js";
-import { helpText } from "../../src/cli/help.js";
 import { didYouMean } from "../../src/cli/nearest.js";
 import { kebab } from "../../src/cli/option-text.js";
+import type { OptionSpec } from "../../src/options-table.js";
 import { softjac } from "./support.js";
+
+async function helpOf(words: string[], columns = 80): Promise<string> {
+  const line = await parseArguments([...words, "--help"], COMMANDS, {
+    columns,
+  });
+  if (line.does !== "print") throw new Error("expected help");
+  return line.text;
+}
+
+/** The long options that a help lists, in order. */
+function listed(help: string): string[] {
+  return [...help.matchAll(/^ {2}(?:-\w, (?:-\w, )?| {4})--([\w-]+)/gm)].map(
+    ([, name]) => name as string,
+  );
+}
+
+/** The names of options, and those that every command has. */
+function namesIn(options: readonly OptionSpec[]): string[] {
+  const names = options.map(({ name }) => kebab(name));
+  return [...new Set([...names, "help", "version", "all"])].sort();
+}
 
 describe.each(COMMANDS.map((command) => [command.name, command] as const))(
   "the help of %s",
   (name, command) => {
-    const text = helpText(COMMANDS, command);
+    const options = [...command.options, ...command.settings].filter(
+      ({ isSecret }) => !isSecret,
+    );
 
-    test("says what it is for, then examples, then every option once, in its group", () => {
-      expect(softjac(name, "--help").stdout).toBe(`${text}\n`);
-      const order = [`softjac ${name} `, "\n\nExamples:\n", "\n\nOther:\n"];
-      const places = order.map((part) => text.indexOf(part));
-      expect(places.every((place) => place >= 0)).toBe(true);
-      expect(places).toEqual([...places].sort((a, b) => a - b));
-      const shown = [...command.options, ...command.settings].filter(
-        ({ isSecret }) => !isSecret,
-      );
-      for (const { name, group } of shown) {
-        const rows = [
-          ...text.matchAll(
-            new RegExp(
-              `^ {2}(?:-\\w, | {4})--(?:\\[no-\\])?${kebab(name)}(?= |$)`,
-              "gm",
-            ),
-          ),
-        ];
-        expect(rows.length, name).toBe(1);
-        const before = text.slice(0, rows[0]?.index);
-        const groups = [...before.matchAll(/^(\S+):$/gm)];
-        expect(groups.at(-1)?.[1], name).toBe(group);
-      }
+    test("is a screen and a half at most, and has the common options", async () => {
+      const help = await helpOf([name]);
+      expect(softjac(name, "--help").stdout).toBe(`${help}\n`);
+      expect(help.split("\n").length).toBeLessThanOrEqual(36);
+      const common = options.filter(({ isCommon }) => isCommon);
+      expect(listed(help).sort()).toEqual(namesIn(common));
+      for (const line of help.split("\n"))
+        expect(line.length, line).toBeLessThanOrEqual(80);
     });
 
-    test.each([40, 80, 100, 300])("keeps to %d columns", (columns) => {
-      const lines = helpText(COMMANDS, command, columns).split("\n");
-      for (const line of lines) {
-        expect(line).toBe(line.trimEnd());
-        // Names of options, choices and formulas are not cut in two.
-        const most = Math.min(100, columns);
-        if (/ /.test(line.trim()) && !/^ +-|^ {2}\S+ {2,}\S/.test(line))
-          expect(line.length, line).toBeLessThanOrEqual(most);
+    test("with --all has every option once, in its group", async () => {
+      const help = await helpOf([name, "--all"]);
+      expect(listed(help).sort()).toEqual(namesIn(options));
+      for (const option of options) {
+        const row = new RegExp(`^ {2}.{4}--${kebab(option.name)}(?: |$)`, "m");
+        const before = help.slice(0, help.search(row));
+        expect([...before.matchAll(/^(\S+):$/gm)].at(-1)?.[1]).toBe(
+          option.group,
+        );
       }
     });
   },
 );
 
-test("softjac's own help names every command and fits a narrow terminal", () => {
-  const text = helpText(COMMANDS, undefined, 40);
+test("softjac's own help names every command", async () => {
+  const help = await helpOf([]);
   for (const { name, summary } of COMMANDS) {
-    expect(text).toMatch(new RegExp(`^ {2}${name}( |$)`, "m"));
-    expect(text.replace(/\s+/g, " ")).toContain(summary);
+    expect(help).toMatch(new RegExp(`^ {2}softjac ${name}( |$)`, "m"));
+    expect(help.replace(/\s+/g, " ")).toContain(summary);
   }
 });
 
-test.each([
-  ["rnu", "run"],
-  ["verfy", "verify"],
-  ["run_shard", "run-shard"],
-  ["finalise", "finalize"],
-  ["stats", "status"],
-])("a mistyped command, %s, is answered with %s", (typed, meant) => {
-  const { status, stderr } = softjac(typed);
-  expect(status).toBe(64);
-  expect(stderr).toContain(`found ${typed} (did you mean ${meant}?)`);
+test("softjac alone: help on standard error, and 64", async () => {
+  expect(softjac()).toMatchObject({
+    status: 64,
+    stdout: "",
+    stderr: `${await helpOf([])}\n`,
+  });
 });
 
-test("a mistyped option is answered with the nearest one", () => {
-  const { status, stderr } = softjac("run", "a", "-o", "b", "--treshold", "1");
-  expect(status).toBe(64);
-  expect(stderr).toBe(
-    "softjac: expected options that softjac run knows, found --treshold (did you mean --threshold?) (softjac run --help)\n",
-  );
+test("help COMMAND, -h, -V, -v", async () => {
+  const help = { status: 0, stdout: `${await helpOf(["show"])}\n`, stderr: "" };
+  for (const words of [
+    ["help", "show"],
+    ["show", "-h"],
+  ])
+    expect(softjac(...words)).toMatchObject(help);
+  const version = { status: 0, stderr: "" };
+  for (const word of ["--version", "-V", "-v"]) {
+    const found = softjac(word);
+    expect(found).toMatchObject(version);
+    expect(found.stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  }
 });
 
-test("what is like nothing is not answered with anything", () => {
+test.each<[string, string[], string]>([
+  [
+    "an unknown command",
+    ["rnu"],
+    'unknown command "rnu" (did you mean run?); run "softjac --help" for the list',
+  ],
+  [
+    "an unknown option",
+    ["run", "a", "-o", "b", "--treshold", "1"],
+    'unknown option --treshold (did you mean --threshold?); run "softjac run --help --all" for the list',
+  ],
+  [
+    "several unknown options",
+    ["show", "a", "--foo", "--bar"],
+    'unknown options --foo, --bar; run "softjac show --help --all" for the list',
+  ],
+  ["an option without a value", ["run", "a", "-o"], "option -o needs a value"],
+  [
+    "an option twice",
+    ["run", "a", "-o", "b", "-o", "c"],
+    "--output is given 2 times; give it once",
+  ],
+  [
+    "a flag with a value",
+    ["run", "a", "-o", "b", "--force=yes"],
+    "--force takes no value",
+  ],
+  [
+    "a value that is not a choice",
+    ["run", "a", "-o", "b", "--layout", "bsx"],
+    '--layout: expected one of bsr, packed, csr, coo, factored, dense, found "bsx" (did you mean bsr?)',
+  ],
+  [
+    "a number that is none",
+    ["run", "a", "-o", "b", "--threads", "abc"],
+    '--threads: expected a whole number, found "abc"',
+  ],
+  [
+    "no argument",
+    ["show", "--row", "1"],
+    'missing argument <results>: file or folder of results; run "softjac show --help"',
+  ],
+  [
+    "no required option",
+    ["run", "a"],
+    'missing required option -o/--output; run "softjac run --help"',
+  ],
+  [
+    "too many arguments",
+    ["show", "a", "b", "--row", "1"],
+    'unexpected argument "b"; softjac show takes one file or folder of results',
+  ],
+  [
+    "arguments of a command without any",
+    ["worker", "x"],
+    'unexpected argument "x"; softjac worker takes options only',
+  ],
+])("%s: 64 and one sentence", (_, words, message) => {
+  expect(softjac(...words)).toMatchObject({
+    status: 64,
+    stdout: "",
+    stderr: `softjac: ${message}\n`,
+  });
+});
+
+test("names that resemble nothing have no suggestion", () => {
   expect(didYouMean("frobnicate", ["run", "verify"])).toBe("");
   expect(didYouMean("--limit", ["--emit", "--input"])).toBe("");
   expect(didYouMean("", ["run"])).toBe("");

@@ -144,11 +144,12 @@ test("64, 65 and 66, in one sentence, and no page", () => {
   };
   expect(failing(results)).toEqual({
     status: 64,
-    stderr: "softjac: --output (-o): expected a path, found nothing\n",
+    stderr:
+      'softjac: missing required option -o/--output; run "softjac report --help"\n',
   });
   expect(failing("-o", out)).toEqual({
     status: 64,
-    stderr: "softjac: expected one output of softjac run, found none\n",
+    stderr: 'softjac: missing argument <results>: output of softjac run; run "softjac report --help"\n',
   });
   expect(failing(results, "-o", "-")).toEqual({
     status: 64,

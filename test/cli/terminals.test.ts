@@ -98,10 +98,20 @@ function python(script: string, ...args: string[]): string {
 test.skipIf(!hasPython).each([["human"], ["json"]])(
   "standard error is a pipe that takes nothing more: a signal after the output is in place, 0 (%s)",
   (format) => {
-    // The report is written last but for the lines on standard error.
+    // Says by a file that the exit code is set: only lines on standard error are left to write.
+    const preload = at("says-exit-code.mjs");
+    writeFileSync(
+      preload,
+      `import { writeFileSync } from "node:fs";
+       const timer = setInterval(() => {
+         if (process.exitCode === undefined) return;
+         clearInterval(timer);
+         writeFileSync(process.env.SAYS_EXIT_CODE, "");
+       }, 2).unref();`,
+    );
     const script = `
 import os, signal, subprocess, sys, time
-report, *command = sys.argv[1:]
+done, *command = sys.argv[1:]
 _, pipe = os.pipe()
 os.set_blocking(pipe, False)
 for size in 4096, 1:
@@ -111,16 +121,16 @@ for size in 4096, 1:
     except BlockingIOError:
         pass
 os.set_blocking(pipe, True)
-child = subprocess.Popen(command, stderr=pipe)
-while not os.path.exists(report):
+child = subprocess.Popen(command, stderr=pipe, env={**os.environ, "SAYS_EXIT_CODE": done})
+while not os.path.exists(done):
     assert child.poll() is None
     time.sleep(0.005)
 child.send_signal(signal.SIGTERM)
 print(child.wait(20))`;
-    const [output, report] = [at(`p-${format}.arrow`), at(`p-${format}.json`)];
-    const run = ["run", DIGITS, "-o", output, "--report", report];
-    const command = [process.execPath, CLI, ...run, "--log-format", format];
-    expect(python(script, report, ...command)).toBe("0");
+    const [output, done] = [at(`p-${format}.arrow`), at(`p-${format}.done`)];
+    const run = ["run", DIGITS, "-o", output, "--log-format", format];
+    const command = [process.execPath, "--import", preload, CLI, ...run];
+    expect(python(script, done, ...command)).toBe("0");
     expect(softjac("verify", output, "-i", DIGITS).status).toBe(0);
   },
 );

@@ -87,7 +87,7 @@ function lineOf(
 
 /** The sentence with which a line is refused; null: its files are not. */
 async function refusal(line: string[]): Promise<string | null> {
-  const parsed = parseArguments(line, COMMANDS);
+  const parsed = await parseArguments(line, COMMANDS);
   if (parsed.does !== "command") throw new Error(`no command: ${line}`);
   try {
     await checkLineFiles(parsed.command, parsed.options, parsed.settings);
