@@ -1,17 +1,21 @@
+import { realpathSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { dirname, relative, resolve, sep } from "node:path";
 import { isDynamicPattern } from "tinyglobby";
 import { InputMissingError, UsageError } from "../errors.js";
+import { checkFiles, inputFile } from "../output/written-files.js";
 import { isS3 } from "../store/location.js";
 import type { S3Access } from "../store/s3-options.js";
 import {
+  inputCall,
   inputError,
   systemErrorKind,
   systemErrorName,
 } from "../system-error.js";
 import type { PlannedState } from "./dataset-plan.js";
 import { findOnS3 } from "./find-on-s3.js";
-import { commonFolder } from "./input-names.js";
+import { commonFolder, insideOutput } from "./input-names.js";
+import { isWithin } from "./is-within.js";
 import { type ListedFiles, listFiles } from "./list-files.js";
 
 /** The inputs of a dataset, and the folder that all of them are in. */
@@ -28,8 +32,8 @@ export interface FoundInputs {
 /**
  * The files that paths, folders and patterns name. Of a folder all files in it and below, but for those whose names, or
  * whose folders' names, start with `.` or `_`: of data pipelines those are not data.
- * @throws InputMissingError for a path or pattern that names nothing; UsageError for standard input, or an output among
- * the inputs
+ * @throws InputMissingError for a path or pattern that names nothing; UsageError for standard input, an output among
+ * the inputs, or an input inside the output
  */
 export async function findInputs(
   wanted: readonly string[],
@@ -40,12 +44,17 @@ export async function findInputs(
   const found = new Set<string>();
   const undecodable = new Map<string, Buffer>();
   for (const path of wanted) {
-    refuseAround(output, path);
+    checkFiles([
+      { name: "output", path: output, use: "output" },
+      inputFile(path),
+    ]);
     const { files, undecodable: bytes } = await filesOf(path);
     for (const [file, name] of bytes) undecodable.set(file, name);
-    // What a pattern finds there is a dataset that was made from the others.
-    const inputs = files.filter((file) => !isInside(file, output));
+    // A pattern also matches the parts of an earlier dataset, which was made from the other files.
+    const outside = files.filter((file) => !isInside(file, output));
+    const inputs = outside.length > 0 ? outside : files;
     if (inputs.length === 0) throw await missing(path);
+    refuseInside(output, inputs, bytes);
     for (const file of inputs) found.add(file);
   }
   const paths = [...found];
@@ -86,12 +95,22 @@ async function missing(path: string): Promise<InputMissingError> {
   return new InputMissingError(path, undefined, what);
 }
 
-function refuseAround(output: string, input: string): void {
-  if (isInside(output, resolve(input)))
-    throw new UsageError(
-      `output: expected a folder outside of the inputs, found ${output}, which is in ${input}`,
-      "output",
+/** @throws UsageError where replacing the output would delete an input */
+function refuseInside(
+  output: string,
+  inputs: readonly string[],
+  undecodable: ReadonlyMap<string, Buffer>,
+): void {
+  const checked = new Set<string>();
+  for (const input of inputs) {
+    const real = inputCall(input, "could not be examined", () =>
+      realpathSync.native(undecodable.get(input) ?? input),
     );
+    const folder = dirname(real);
+    if (!checked.has(folder) && isWithin(folder, output))
+      throw insideOutput(real === input ? input : `${input} (${real})`, output);
+    checked.add(folder);
+  }
 }
 
 function isInside(path: string, folder: string): boolean {

@@ -5,7 +5,7 @@ import { type Objects, openObjects } from "../store/s3/objects.js";
 import type { S3Access } from "../store/s3-options.js";
 import type { PlannedState } from "./dataset-plan.js";
 import type { FoundInputs } from "./find-inputs.js";
-import { commonFolder, isHidden } from "./input-names.js";
+import { commonFolder, insideOutput, isHidden } from "./input-names.js";
 
 /**
  * The objects that locations on S3 name: single ones, what is under a prefix, and patterns; as findInputs does for files.
@@ -22,9 +22,10 @@ export async function findOnS3(
   for (const location of wanted) {
     refuseAround(output, location);
     const found = await objectsOf(objects, location);
-    // What a pattern finds there is a dataset that was made from the others.
+    if (found.length === 0) throw missing(location);
+    // A pattern also matches the parts of an earlier dataset, which was made from the other objects.
     const inputs = found.filter(([name]) => !name.startsWith(`${output}/`));
-    if (inputs.length === 0) throw missing(location);
+    if (inputs.length === 0) throw insideOutput(location, output);
     for (const [name, state] of inputs) states.set(name, state);
   }
   const names = [...states.keys()];

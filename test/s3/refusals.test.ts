@@ -114,6 +114,12 @@ describe("exit codes", () => {
       "expected a prefix outside of the inputs",
     ],
     [
+      "an input inside the output",
+      ["run", `${inputs}a.arrow`, "-o", inputs],
+      64,
+      `${inputs}a.arrow is inside --output s3://${BUCKET}/in; choose another output`,
+    ],
+    [
       "an endpoint with a password",
       [
         "run",
