@@ -48,6 +48,16 @@ export function commitName(k: number): string {
   return `${COMMITS}/${digits(k)}.json`;
 }
 
+/** Returns whether a name in the dataset's folder, or in its `_commits`, is one that runs give. */
+export function isOwnName(name: string): boolean {
+  return (
+    [PLAN, COMMITS, MANIFEST, SUCCESS].includes(name) ||
+    /^(?:part-\d{5,}-of-\d{5,}\.arrow|_commits\/(?:input-)?\d{5,}\.json)$/.test(
+      name,
+    )
+  );
+}
+
 /** Five digits, or as many as it takes: names sort as their numbers do up to 100,000. */
 function digits(k: number): string {
   return String(k).padStart(5, "0");

@@ -2,8 +2,9 @@ import { basename, dirname, join } from "node:path";
 import { IoError, OutputExistsError } from "../errors.js";
 import { isAlive } from "../io/process-mark.js";
 import { randomHex } from "../io/random-name.js";
+import { shortList, shortName } from "../printable.js";
 import type { FolderStore } from "../store/store.js";
-import { COMMITS, PLAN, type RunFolders, SUCCESS } from "./names.js";
+import { COMMITS, isOwnName, PLAN, type RunFolders, SUCCESS } from "./names.js";
 import type { Publication } from "./publication.js";
 import { decodeJson, type Success } from "./records.js";
 
@@ -62,6 +63,21 @@ export class RenamedPublication implements Publication {
         out,
         "the dataset of another run (--overwrite replaces it)",
       );
+    const others = await this.#otherNames(out);
+    if (others.length > 0)
+      throw new OutputExistsError(
+        out,
+        `files or folders that are not part of its dataset (${others.length}): ${shortList(others, shortName)}; move them elsewhere, no option replaces them`,
+      );
+  }
+
+  /** Returns the names in a dataset's folder that no run has given. */
+  async #otherNames(folder: string): Promise<string[]> {
+    const records = await this.store.list(`${folder}/${COMMITS}`);
+    return [
+      ...(await this.store.list(folder)),
+      ...records.map((name) => `${COMMITS}/${name}`),
+    ].filter((name) => !isOwnName(name));
   }
 
   async makePlace(): Promise<void> {
@@ -127,10 +143,14 @@ export class RenamedPublication implements Publication {
     const { out, wip, old } = this.folders;
     const aside = `${old}-${randomHex(12)}`;
     const isAside = await this.store.rename(out, aside);
-    if (isAside && (await this.#isOurs(aside))) {
-      // Another process has published since this one looked.
+    if (
+      isAside &&
+      ((await this.#isOurs(aside)) ||
+        (await this.#otherNames(aside)).length > 0)
+    ) {
+      // Since this process looked, another has published, or put a file there.
       await this.store.rename(aside, out);
-      return;
+      return this.refuseOther({ overwrite: true });
     }
     if ((await this.store.rename(wip, out)) || (await this.isPublished()))
       return;

@@ -197,6 +197,36 @@ test("two runs to one name: the second refuses, or replaces the first when it is
   expect(besides(out)).toEqual([]);
 });
 
+test.each(["finish", "rename"] as const)(
+  "a file put into the old dataset before the new one's %s stays, and the old dataset with it",
+  async (moment) => {
+    const out = newOut();
+    const file = join(out, "mine.txt");
+    await new Worker(out).all();
+    class Watched extends PosixStore {
+      override async rename(from: string, to: string): Promise<boolean> {
+        if (moment === "rename" && from === out) writeFileSync(file, "mine");
+        return super.rename(from, to);
+      }
+    }
+    const worker = new Worker(out, { temperature: 2, Store: Watched });
+    await worker.begin(true);
+    if (moment === "finish") writeFileSync(file, "mine");
+    await expect(worker.finish(true)).rejects.toMatchObject({
+      code: "ERR_OUTPUT_EXISTS",
+      message: expect.stringContaining("(1): mine.txt; move"),
+    });
+    expect(readFileSync(file, "utf8")).toBe("mine");
+    expect(await new Worker(out).run.isPublished()).toBe(true);
+    renameSync(file, `${out}-mine.txt`);
+    // The finished parts are kept.
+    const again = new Worker(out, { temperature: 2 });
+    await again.run.publish({ overwrite: true });
+    expect(await again.run.isPublished()).toBe(true);
+    expect(besides(out)).toEqual([]);
+  },
+);
+
 test.each(
   FAULTS.flatMap((fault) => CALLS.map((call) => [fault, call] as const)),
 )(

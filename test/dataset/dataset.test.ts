@@ -241,6 +241,31 @@ describe("again", () => {
     expect(leftOf(output)).toEqual([]);
   });
 
+  test("a dataset that holds other files is not replaced", async () => {
+    const output = newOutput();
+    await built.runDataset({ inputs: [folder], output, shardRows });
+    mkdirSync(join(output, "notes"));
+    for (const name of ["notes/a.txt", "README", "_commits/mine.json"])
+      writeFileSync(join(output, name), "mine");
+    const before = filesOf(output);
+    const other = { inputs: [folder], output, temperature: 2 };
+    const refused = async (message: string) => {
+      for (const call of [built.runDataset, built.dryRunDataset])
+        await expect(call({ ...other, overwrite: true })).rejects.toMatchObject(
+          { code: "ERR_OUTPUT_EXISTS", message },
+        );
+    };
+    const message = (names: string) =>
+      `expected nothing at ${output}, found files or folders that are not part of its dataset ${names}; move them elsewhere, no option replaces them`;
+    await refused(message("(3): README, notes, _commits/mine.json"));
+    expect(filesOf(output)).toEqual(before);
+    expect(leftOf(output)).toEqual([]);
+    for (let k = 0; k < 9; k++) writeFileSync(join(output, `b${k}`), "mine");
+    await refused(
+      message("(12): README, b0, b1, b2, b3, b4, b5, b6, b7, b8, and 2 more"),
+    );
+  });
+
   test("what is no dataset is never replaced; an empty folder is taken", async () => {
     const output = newOutput();
     const expectRefused = async (text: string) => {
@@ -367,7 +392,7 @@ describe("refused", () => {
       "into its input",
       { output: join(folder, "out") },
       "ERR_USAGE",
-      "expected a folder outside of the inputs",
+      `is inside the input ${folder}; choose a path outside`,
     ],
     ["no rows", { shardRows: 0 }, "ERR_USAGE", "shardRows"],
   ])("%s", async (_, options, code, message) => {
