@@ -1,14 +1,16 @@
 import { isUtf8 } from "node:buffer";
-import { type Dirent, readdir, readdirSync, realpath, statSync } from "node:fs";
-import { isAbsolute, join, relative, resolve, sep } from "node:path";
+import { type Dirent, readdir, readdirSync, statSync } from "node:fs";
+import { realpath, stat } from "node:fs/promises";
+import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import picomatch from "picomatch";
-import { glob } from "tinyglobby";
+import { type FileSystemAdapter, glob } from "tinyglobby";
 import {
   inputError,
   systemErrorKind,
   systemErrorName,
 } from "../system-error.js";
 import { isHidden } from "./input-names.js";
+import { isWithin } from "./is-within.js";
 
 export interface ListedFiles {
   /** Absolute paths. */
@@ -19,7 +21,7 @@ export interface ListedFiles {
 
 /**
  * Lists the files in a folder and below, or those that match a pattern, except hidden ones. No file is passed over in
- * silence: glob itself ignores folders and links that cannot be read, and names that are not UTF-8.
+ * silence: glob itself ignores devices, pipes, folders and links that cannot be read, and names that are not UTF-8.
  * @throws InputMissingError for a link to nothing in a folder; PermissionError, IoError
  */
 export async function listFiles(
@@ -48,6 +50,9 @@ export async function listFiles(
         fail(resolve(folder), error, "could not be listed");
         return done(error);
       }
+      // Opening a device, pipe or socket refuses it.
+      for (const entry of entries)
+        entry.isFile = () => !entry.isDirectory() && !entry.isSymbolicLink();
       // A name that is not UTF-8 arrives with this character in it.
       if (!entries.some(({ name }) => name.includes("\ufffd")))
         return done(null, entries);
@@ -68,10 +73,13 @@ export async function listFiles(
     link: string,
     done: (error: Error | null, path?: string) => void,
   ) =>
-    realpath(link, (error, path) => {
-      if (error) fail(resolve(link), error, "could not be examined");
-      done(error, path);
-    });
+    followed(link).then(
+      (path) => (path ? done(null, path) : done(new Error("a loop"))),
+      (error) => {
+        fail(resolve(link), error, "could not be examined");
+        done(error);
+      },
+    );
 
   // From the folder before the first wildcard: what is beside it, and cannot be read, is no concern of the pattern.
   const { base, glob: wild } = isFolder
@@ -83,10 +91,7 @@ export async function listFiles(
     onlyFiles: true,
     expandDirectories: false,
     ...(isFolder && { dot: false }),
-    fs: {
-      readdir: list as unknown as typeof readdir,
-      realpath: follow as unknown as typeof realpath,
-    },
+    fs: { readdir: list, realpath: follow } as unknown as FileSystemAdapter,
   });
   if (failed) throw failed;
   const match = picomatch(path);
@@ -100,6 +105,16 @@ export async function listFiles(
       undecodable.delete(file);
   const files = [...found.map((file) => resolve(file)), ...undecodable.keys()];
   return { files: files.filter(isSeen), undecodable };
+}
+
+/** Returns the path that a link leads to; null for a folder that the link is in, whose files would be listed again. */
+async function followed(link: string): Promise<string | null> {
+  const path = await realpath(link);
+  if (!(await stat(path)).isDirectory()) return path;
+  const folder = dirname(resolve(link));
+  const isLoop =
+    isWithin(folder, path) || isWithin(await realpath(folder), path);
+  return isLoop ? null : path;
 }
 
 /** Returns the bytes of a name as text: those that are not printable ASCII as \xe9. */

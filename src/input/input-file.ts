@@ -1,4 +1,11 @@
-import { closeSync, constants, fstatSync, openSync, type Stats } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  type Stats,
+  statSync,
+} from "node:fs";
 import { InputUnsupportedError } from "../errors.js";
 import type { PresentBlocks } from "../io/present-blocks.js";
 import { inputCall } from "../system-error.js";
@@ -21,19 +28,25 @@ export interface InputFile {
 
 /**
  * Opens a regular file for reading, through symbolic links.
- * @throws InputMissingError, PermissionError, IoError; InputUnsupportedError for a directory, device or pipe
+ * @throws InputMissingError, PermissionError, IoError; InputUnsupportedError for a directory, device, pipe or socket
  */
 export function openInputFile(
   path: string,
   limits: Limits = DEFAULT_LIMITS,
 ): InputFile {
+  // A socket cannot be opened, and opening a device may act on it.
+  checkRegular(
+    path,
+    inputCall(path, "could not be examined", () => statSync(path)),
+  );
   // Without O_NONBLOCK a pipe that nobody writes to would be waited for.
   const flags = constants.O_RDONLY | constants.O_NONBLOCK;
   const fd = inputCall(path, "could not be opened", () =>
     openSync(path, flags),
   );
-  const stat = inputCall(path, "could not be examined", () => statOf(fd));
-  if (stat.isFile())
+  try {
+    const stat = inputCall(path, "could not be examined", () => fstatSync(fd));
+    checkRegular(path, stat);
     return {
       path,
       fd,
@@ -43,19 +56,24 @@ export function openInputFile(
       source: fileSource(path, fd),
       close: () => closeSync(fd),
     };
-  closeSync(fd);
-  throw new InputUnsupportedError(
-    path,
-    "input",
-    `expected a regular file, found ${stat.isDirectory() ? "a directory" : "a device or pipe (standard input is read with -)"}`,
-  );
-}
-
-function statOf(fd: number): Stats {
-  try {
-    return fstatSync(fd);
   } catch (error) {
     closeSync(fd);
     throw error;
   }
+}
+
+function checkRegular(path: string, stat: Stats): void {
+  if (!stat.isFile())
+    throw new InputUnsupportedError(
+      path,
+      "input",
+      `expected a regular file, found ${kindOf(stat)}`,
+    );
+}
+
+function kindOf(stat: Stats): string {
+  if (stat.isDirectory()) return "a directory";
+  return stat.isSocket()
+    ? "a socket"
+    : "a device or pipe (standard input is read with -)";
 }

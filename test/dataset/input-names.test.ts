@@ -1,3 +1,5 @@
+import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import {
   copyFileSync,
   mkdirSync,
@@ -6,6 +8,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
@@ -86,6 +89,69 @@ test("a link to nothing in a folder is an input that is missing", () => {
   expect(status).toBe(66);
   rmSync(link);
   expect(readdirSync(folder)).toEqual(["a.npy", "b\ufffd.npy"]);
+});
+
+test("a pipe or a socket is an error of that input", async () => {
+  execFileSync("mkfifo", [join(folder, "pipe.npy")]);
+  // The path of a socket is 107 bytes at most, and is relative here.
+  const server = createServer();
+  const cwd = process.cwd();
+  process.chdir(folder);
+  await once(server.listen("socket.npy"), "listening");
+  process.chdir(cwd);
+  const expected = "input: expected a regular file, found";
+  const pipe = `pipe.npy: ${expected} a device or pipe (standard input is read with -)`;
+  const socket = `socket.npy: ${expected} a socket`;
+  for (const input of [folder, join(folder, "*.npy")]) {
+    const one = softjac("run", input, "-o", at("special"));
+    expect(one.stderr).toContain(`softjac: ${folder}/${pipe}\n`);
+    expect(one.status).toBe(65);
+    const args = ["run", input, "-o", at("regular"), "--json"];
+    const others = softjac(...args, "--keep-going", "--allow-missing");
+    expect(others.status, others.stderr).toBe(0);
+    expect(JSON.parse(others.stdout)).toMatchObject({
+      inputs: 2,
+      leftOut: [
+        { name: "pipe.npy", error: pipe },
+        { name: "socket.npy", error: socket },
+      ],
+    });
+    rmSync(at("regular"), { recursive: true });
+  }
+  server.close();
+  rmSync(join(folder, "pipe.npy"));
+  rmSync(join(folder, "socket.npy"), { force: true });
+});
+
+test("a linked folder that is one of its own ancestors is not followed", () => {
+  // in/a.npy; links to the folder itself, to its parent, to one that links back, and to one that is below such a one.
+  for (const name of ["tree/in/deep", "tree/back", "tree/above/below"])
+    mkdirSync(at(name), { recursive: true });
+  copyFileSync(npy, at("tree/in/a.npy"));
+  copyFileSync(npy, at("tree/above/below/b.npy"));
+  symlinkSync(".", at("tree/in/loop"));
+  symlinkSync("../..", at("tree/in/deep/up"));
+  symlinkSync("../back", at("tree/in/back"));
+  symlinkSync("../in", at("tree/back/in"));
+  symlinkSync("../above/below", at("tree/in/below"));
+  symlinkSync("..", at("tree/above/below/up"));
+  symlinkSync("in", at("tree/start"));
+  for (const [start, pattern] of [
+    ["tree/in", ""],
+    ["tree/in", "**/*.npy"],
+    ["tree/start", ""],
+    ["tree/in/loop", ""],
+  ] as const) {
+    const path = join(at(start), pattern);
+    const args = ["run", path, "-o", at("loops"), "--dry-run", "--json"];
+    const { status, stdout, stderr } = softjac(...args);
+    expect(status, stderr).toBe(0);
+    expect([path, JSON.parse(stdout).inputs]).toEqual([path, 2]);
+  }
+  // The same folder by two names that are no ancestors: both are inputs.
+  symlinkSync("../above/below", at("tree/in/again"));
+  const args = ["run", at("tree/in"), "-o", at("loops"), "--dry-run", "--json"];
+  expect(JSON.parse(softjac(...args).stdout)).toMatchObject({ inputs: 3 });
 });
 
 test("what lies beside the folder of a pattern may be unreadable", () => {
