@@ -68,7 +68,11 @@ export class InputMissingError extends SoftjacError {
     options?: ErrorOptions,
     expectedFound = `expected an input file at ${path}, found nothing there`,
   ) {
-    super(expectedFound, options);
+    // Node puts U+FFFD in the place of bytes that are not UTF-8.
+    const advice = path.includes("\ufffd")
+      ? "; file names must be UTF-8: rename the file"
+      : "";
+    super(expectedFound + advice, options);
   }
 }
 

@@ -1,5 +1,6 @@
 import {
   type BigIntStats,
+  existsSync,
   fstatSync,
   lstatSync,
   realpathSync,
@@ -23,11 +24,12 @@ export interface UsedFile {
 }
 
 /**
- * Rejects a file to be written that is another file of the same command, or lies in a folder of the command, and a
- * state file that is not a regular file. Every path that a command writes is checked here before any work.
+ * Rejects a file to be written that is another file of the same command, or lies in a folder of the command, one whose
+ * name is not UTF-8, and a state file that is not a regular file. Every path that a command writes is checked here before any work.
  * @throws UsageError
  */
 export function checkFiles(files: readonly UsedFile[]): void {
+  for (const file of files) if (file.use !== "read") checkUtf8(file);
   const places = files
     .filter(({ path, use }) => use === "state" || !isS3(`${path}`))
     .map(placeOf);
@@ -118,6 +120,15 @@ interface Place {
 function placeOf(file: UsedFile): Place {
   const found = statOrNull(file);
   return { file, found, resolved: resolvedPath(file.path, found) };
+}
+
+/** Node puts U+FFFD in the place of bytes that are not UTF-8: the path would name another file. */
+function checkUtf8({ name, path }: UsedFile): void {
+  const [start] = /^.*\ufffd[^\\/]*/s.exec(`${path}`) ?? [];
+  if (start !== undefined && !existsSync(start))
+    throw new UsageError(
+      `${name}: ${path}: file names must be UTF-8; choose another name`,
+    );
 }
 
 function checkState({ file: { name, path }, found }: Place): void {

@@ -269,6 +269,40 @@ describe("the command itself", () => {
     },
   );
 
+  // Arguments are not bytes here, and shells pass them on.
+  test("a name that is not UTF-8 is refused, where nothing has that name", () => {
+    const sh = (file: string, ...args: string[]) =>
+      spawnSync(
+        "sh",
+        [
+          "-c",
+          `file=$(printf '${file}'); exec "$0" "$@" "$file"`,
+          ...[process.execPath, CLI, ...args],
+        ],
+        { cwd: path("."), encoding: "utf8" },
+      );
+    const run = ["run", DIGITS, "--force", "-o"];
+    for (const [file, shown] of [
+      ["x\\376.arrow", "x\ufffd.arrow"],
+      ["x\\376/", "x\ufffd/"],
+      ["x\\376/out.arrow", "x\ufffd/out.arrow"],
+    ] as const)
+      expect(sh(file, ...run)).toMatchObject({
+        status: 64,
+        stderr: `softjac: --output: ${shown}: file names must be UTF-8; choose another name\n`,
+      });
+    for (const state of ["--report", "--status-file", "--metrics"])
+      expect(sh("x\\377", ...run, path("new.arrow"), state).stderr).toBe(
+        `softjac: ${state}: x\ufffd: file names must be UTF-8; choose another name\n`,
+      );
+    expect(stateOf(path("."))).toEqual(before);
+    // Named so.
+    mkdirSync(path("d\ufffd"));
+    expect(sh("d\\357\\277\\275/out.arrow", ...run).status).toBe(0);
+    expect(readdirSync(path("d\ufffd"))).toEqual(["out.arrow"]);
+    rmSync(path("d\ufffd"), { recursive: true });
+  });
+
   test("from the environment and the config file as well", () => {
     const config = at("with-report.json");
     writeFileSync(config, JSON.stringify({ report: path("hard-link") }));
