@@ -19,7 +19,7 @@ const FIRST_BYTES = 9;
  * Standard input as a file that can be read by position: as it is where it is a file, else written to one without a name
  * (in `scratch`), which takes as much of the disk as the input has bytes, and no memory. `check` sees the first bytes
  * before the rest is read: an input of another format may never end.
- * @throws what `check` throws; InputUnsupportedError where it is a terminal; IoError; AbortedError
+ * @throws what `check` throws; InputUnsupportedError where it is a terminal or a directory; IoError; AbortedError
  */
 export async function openStandardInput(
   options: Pick<OpenOptions, "scratch" | "signal" | "limits">,
@@ -38,11 +38,11 @@ export async function openStandardInput(
       close: () => {},
     };
   const { stdin } = process;
-  if (stdin.isTTY)
+  if (stat.isDirectory() || stdin.isTTY)
     throw new InputUnsupportedError(
       NAME,
       "input",
-      "expected a file or a pipe, found a terminal",
+      `expected a file or a pipe, found a ${stat.isDirectory() ? "directory" : "terminal"}`,
     );
   const kept = new UnnamedFile(scratch);
   const file = (): InputFile => ({

@@ -1,8 +1,10 @@
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
+  closeSync,
   linkSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   symlinkSync,
@@ -67,6 +69,11 @@ test.each([
   ["/dev/zero", 65, DEVICE],
   ["/dev/null", 65, DEVICE],
   [at("nowhere"), 66, "found nothing there"],
+  [
+    at("caf\ufffd.arrow"),
+    66,
+    "found nothing there; file names must be UTF-8: rename the file",
+  ],
   [at("dangling"), 66, "found nothing there"],
   [at("file.arrow/inside"), 66, "found nothing there"],
   [at("circle"), 74, "ELOOP, too many symbolic links"],
@@ -90,6 +97,24 @@ test.each([
     expect(readdirSync(at("."))).not.toContain("none.arrow");
   },
 );
+
+test("a folder is no standard input", () => {
+  const stdin = openSync(at("folder"), "r");
+  for (const args of [
+    ["run", "-", "-o", at("none.arrow")],
+    ["inspect", "-"],
+  ]) {
+    const found = spawnSync(process.execPath, [CLI, ...args], {
+      stdio: [stdin, "pipe", "pipe"],
+      encoding: "utf8",
+    });
+    expect(found.stderr).toBe(
+      "softjac: standard input: input: expected a file or a pipe, found a directory\n",
+    );
+    expect(found.status).toBe(65);
+  }
+  closeSync(stdin);
+});
 
 test("a folder is the input of a dataset, and of nothing else", async () => {
   const input = at("folder");
