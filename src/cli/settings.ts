@@ -18,8 +18,16 @@ const CONFIG: OptionSpec = {
   help: "JSON file of options; SOFTJAC_* variables and the command line override it",
 };
 
-/** Of commands that only look. */
-export const LOOK_SETTINGS: readonly OptionSpec[] = [JSON_FLAG, CONFIG];
+const COLOR: OptionSpec = {
+  name: "color",
+  kind: "boolean",
+  default: true,
+  group: "Reporting",
+  help: "Use colors in a terminal",
+};
+
+/** Settings of commands that write no output file. */
+export const LOOK_SETTINGS: readonly OptionSpec[] = [JSON_FLAG, COLOR, CONFIG];
 
 /** Of every command that makes something. */
 export const REPORT_SETTINGS: readonly OptionSpec[] = [
@@ -62,5 +70,6 @@ export const REPORT_SETTINGS: readonly OptionSpec[] = [
     group: "Reporting",
     help: "Write metrics in the Prometheus text format to this file (*.prom) at each heartbeat",
   },
+  COLOR,
   CONFIG,
 ];

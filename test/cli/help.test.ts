@@ -1,10 +1,14 @@
+import { spawnSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
 import { parseArguments } from "../../src/cli/arguments.js";
 import { COMMANDS } from "../../src/cli/commands.js";
 import { didYouMean } from "../../src/cli/nearest.js";
 import { kebab } from "../../src/cli/option-text.js";
 import type { OptionSpec } from "../../src/options-table.js";
-import { softjac } from "./support.js";
+import { workDirectory } from "../support/logits-input.js";
+import { CLI, DIGITS, softjac } from "./support.js";
+
+const at = workDirectory();
 
 async function helpOf(words: string[], columns = 80): Promise<string> {
   const line = await parseArguments([...words, "--help"], COMMANDS, {
@@ -159,4 +163,16 @@ test("names that resemble nothing have no suggestion", () => {
   expect(didYouMean("--limit", ["--emit", "--input"])).toBe("");
   expect(didYouMean("", ["run"])).toBe("");
   expect(didYouMean("x", [])).toBe("");
+});
+
+test("--no-color: no escape sequences, even where the environment forces colors", () => {
+  const output = at("shown.arrow");
+  expect(softjac("run", DIGITS, "-o", output, "--quiet").status).toBe(0);
+  const shown = (...more: string[]) =>
+    spawnSync(process.execPath, [CLI, "show", output, "--row", "1", ...more], {
+      encoding: "utf8",
+      env: { ...process.env, FORCE_COLOR: "1", NO_COLOR: "" },
+    }).stdout;
+  expect(shown()).toContain("\u001b[");
+  expect(shown("--no-color")).not.toContain("\u001b");
 });

@@ -149,7 +149,8 @@ test("64, 65 and 66, in one sentence, and no page", () => {
   });
   expect(failing("-o", out)).toEqual({
     status: 64,
-    stderr: 'softjac: missing argument <results>: output of softjac run; run "softjac report --help"\n',
+    stderr:
+      'softjac: missing argument <results>: output of softjac run; run "softjac report --help"\n',
   });
   expect(failing(results, "-o", "-")).toEqual({
     status: 64,
