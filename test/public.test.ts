@@ -161,6 +161,7 @@ describe("nothing imports upward", () => {
       "src/options-table",
       "src/output/output-name",
       "src/output/temporary-file",
+      "src/output/written-files",
       "src/part",
       "src/pool/crew",
       "src/produce",
