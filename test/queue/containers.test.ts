@@ -1,64 +1,40 @@
 import { spawnSync } from "node:child_process";
-import {
-  chmodSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  writeFileSync,
-} from "node:fs";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { afterEach, test as anyTest, expect } from "vitest";
+import { afterEach, expect, test } from "vitest";
 import { CLI, softjac } from "../cli/support.js";
+import { commandsOf, readExample } from "../support/examples.js";
 import { workDirectory } from "../support/logits-input.js";
 import { expectCode, testDataset } from "./dataset.js";
 import { endAll, type Started, startProgram } from "./processes.js";
-import { hasRedis, startRedis, test } from "./redis.js";
+import { hasRedis, startRedis } from "./redis.js";
 
-// The commands of the container examples, as process 1 of a namespace of their own: that is what a container's command is.
+// Runs the commands of the container examples as process 1 of a process namespace, as a container runtime does.
 
 const at = workDirectory();
 afterEach(endAll);
-const examples = fileURLToPath(new URL("../../examples", import.meta.url));
 const UNSHARE = ["--pid", "--fork", "--mount-proc"];
 const isPermitted = spawnSync("unshare", [...UNSHARE, "true"]).status === 0;
-
-/** An npm that installs this build, in the folder that it is called in. */
-const bin = at("bin");
-mkdirSync(bin);
-writeFileSync(
-  join(bin, "npm"),
-  `#!/bin/sh
-mkdir -p node_modules/.bin
-printf '#!/bin/sh\\nexec "${process.execPath}" "${CLI}" "$@"\\n' > node_modules/.bin/softjac
-chmod +x node_modules/.bin/softjac
-`,
-);
-chmodSync(join(bin, "npm"), 0o755);
-const opt = at("opt");
-mkdirSync(opt);
 
 const redis = await startRedis("--requirepass", "open");
 // One part each.
 const dataset = await testDataset(at, redis, { rows: 200, classes: 100 });
 const queue = { SOFTJAC_QUEUE: redis.url, SOFTJAC_QUEUE_PASSWORD: "open" };
 
-/** Runs an example's shell command, whose threads dawdle over the second input. */
-function inContainer(example: string, word: string, env: object): Started {
-  const text = readFileSync(join(examples, example), "utf8");
-  const [command] =
-    new RegExp(`cd /opt && .*\\.bin/softjac ${word} [^"\\n]*`).exec(text) ?? [];
-  expect(command, `${example}: ${word}`).toBeDefined();
-  const here = String(command)
-    .replaceAll("/opt", opt)
-    .replaceAll("/data", at("."))
-    .replace("--shard-count 8", "--shard-count 1");
-  const dawdle = fileURLToPath(
+/** Runs the command of a container as process 1, which the image's ENTRYPOINT makes it. Its threads are slow over b.arrow. */
+function inContainer(example: string, name: string, env: object): Started {
+  const command = commandsOf(example).find(([word]) => word === name);
+  expect(command, `${example}: ${name}`).toBeDefined();
+  const args = (command ?? []).map((word) =>
+    // One task, one thread.
+    /^\d+$/.test(word) ? "1" : word.replace(/^\/data/, at(".")),
+  );
+  const slow = fileURLToPath(
     new URL("../dataset/threads-that.mjs", import.meta.url),
   );
-  return startProgram("unshare", [...UNSHARE, "/bin/sh", "-c", here], {
-    ...{ PATH: `${bin}:${process.env.PATH}`, SOFTJAC_CHUNK_ROWS: "5" },
-    ...{ NODE_OPTIONS: `--import ${dawdle}`, SOFTJAC_THREADS: "1" },
+  return startProgram("unshare", [...UNSHARE, process.execPath, CLI, ...args], {
+    ...{ SOFTJAC_CHUNK_ROWS: "5", SOFTJAC_THREADS: "1" },
+    ...{ NODE_OPTIONS: `--import ${slow}` },
     ...{ THREADS_DO: "wait", THREADS_AT: "b.arrow" },
     ...env,
   });
@@ -73,15 +49,15 @@ function terminate({ child }: Started): void {
   process.kill(Number(children.trim()), "SIGTERM");
 }
 
-anyTest.skipIf(!hasRedis || !isPermitted).each([
+test.skipIf(!hasRedis || !isPermitted).each([
   ["queue/compose.yaml", {}],
-  ["queue/deployment.yaml", {}],
+  ["kubernetes/queue-workers.yaml", {}],
 ])(
   "SIGTERM to a worker of %s: 75, and its part is handed back",
   async (name) => {
     const output = dataset.newOutput();
     await expectCode(dataset.commands.submitUnder({ env: queue }, output), 0);
-    const text = readFileSync(join(examples, name), "utf8");
+    const text = readExample(name);
     const [, address = ""] =
       /SOFTJAC_QUEUE\W+(?:value\W+)?(redis:[^\s"]*)/.exec(text) ?? [];
     const worker = inContainer(name, "worker", {
@@ -98,7 +74,7 @@ anyTest.skipIf(!hasRedis || !isPermitted).each([
   },
 );
 
-anyTest.skipIf(!hasRedis || !isPermitted)(
+test.skipIf(!hasRedis || !isPermitted)(
   "SIGTERM to a task of kubernetes/job.yaml: 75, and what is done is kept",
   async () => {
     const output = at("jacobian");
@@ -113,12 +89,3 @@ anyTest.skipIf(!hasRedis || !isPermitted)(
     expect(stderr).toMatch(/stopped with 2 of 3 parts done, which are kept/);
   },
 );
-
-test("no example starts softjac by npx, which would not pass signals on", () => {
-  const files = readdirSync(examples, { recursive: true, withFileTypes: true });
-  for (const file of files.filter((entry) => entry.isFile()))
-    expect(
-      readFileSync(join(file.parentPath, file.name), "utf8"),
-      file.name,
-    ).not.toMatch(/\bnpx\b/);
-});

@@ -1,12 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import {
-  chmodSync,
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  writeFileSync,
-} from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "vitest";
@@ -17,6 +10,7 @@ import {
   WORKER_OPTIONS,
 } from "../../src/queue/options.js";
 import { CLI, DIGITS } from "../cli/support.js";
+import { commandsOf } from "../support/examples.js";
 import { workDirectory } from "../support/logits-input.js";
 import { startRedis, test } from "./redis.js";
 
@@ -75,43 +69,26 @@ test("docs/queue.md gives the defaults that the tables have", () => {
   expect(checked).toBeGreaterThan(5);
 });
 
-test.each([
-  ["queue/compose.yaml", ["submit", "worker", "wait"]],
-  ["queue/deployment.yaml", ["worker"]],
-])("the commands of examples/%s", (name, expected) => {
-  const cwd = folderOfLogits(name.replace("/", "-"));
-  const text = readFileSync(join(root, "examples", name), "utf8");
-  const commands = [
-    ...text.matchAll(/exec node_modules\/\.bin\/(softjac [^"\n]*)"?/g),
-    ...(expected.length > 1 ? [] : text.matchAll(/^# +(softjac .*)$/gm)),
-  ].flatMap(([, line]) => (line as string).split(" && "));
-  const bin = join(cwd, "bin");
-  mkdirSync(bin);
-  writeFileSync(
-    join(bin, "softjac"),
-    `#!/bin/sh\nexec "${process.execPath}" "${CLI}" "$@"\n`,
-  );
-  chmodSync(join(bin, "softjac"), 0o755);
-  const order = ["submit", "worker", "wait"];
-  const inOrder = commands
-    .map((line) => line.replaceAll("/data", cwd))
-    .sort((a, b) => order.indexOf(word(a)) - order.indexOf(word(b)));
-  expect(inOrder.map(word)).toEqual(order);
-  for (const line of inOrder) {
-    const { status, stderr } = spawnSync("bash", ["-c", line], {
-      cwd,
-      encoding: "utf8",
-      env: {
-        ...env,
-        PATH: `${bin}:${process.env.PATH}`,
-        SOFTJAC_IDLE_LIMIT: "1",
-      },
-    });
-    expect(status, `${line}: ${stderr}`).toBe(0);
-  }
-  expect(existsSync(join(cwd, "jacobian/_SUCCESS"))).toBe(true);
-});
-
-function word(line: string): string {
-  return line.split(" ")[1] ?? "";
-}
+test.each(["queue/compose.yaml", "kubernetes/queue-workers.yaml"])(
+  "the commands of examples/%s",
+  (name) => {
+    const cwd = folderOfLogits(name.replace("/", "-"));
+    const order = ["submit", "worker", "wait"];
+    const commands = commandsOf(name)
+      .map(([command = "", ...words]) => [
+        command,
+        ...words.map((word) => word.replace(/^\/data/, cwd)),
+      ])
+      .sort(([a = ""], [b = ""]) => order.indexOf(a) - order.indexOf(b));
+    expect(commands.map(([command]) => command)).toEqual(order);
+    for (const args of commands) {
+      const { status, stderr } = spawnSync(process.execPath, [CLI, ...args], {
+        cwd,
+        encoding: "utf8",
+        env: { ...env, SOFTJAC_IDLE_LIMIT: "1" },
+      });
+      expect(status, `${args.join(" ")}: ${stderr}`).toBe(0);
+    }
+    expect(existsSync(join(cwd, "jacobian/_SUCCESS"))).toBe(true);
+  },
+);
