@@ -1,16 +1,31 @@
 #!/bin/bash
-# A dataset by an AWS Batch array job. usage: submit.sh QUEUE JOB_DEFINITION OUTPUT TASKS
-# The definition's container has softjac and the file system (EFS, FSx) that the plan was written to; its retry strategy
-# may be: {"attempts": 5, "evaluateOnExit": [{"onExitCode": "75", "action": "RETRY"}, {"onReason": "Host EC2*", "action":
-# "RETRY"}, {"onExitCode": "*", "action": "EXIT"}]}
+# Computes a dataset with AWS Batch: a plan job, an array job that depends on it, and a finalize job.
+#   usage: submit.sh QUEUE JOB_DEFINITION INPUTS OUTPUT TASKS
+#   e.g.:  submit.sh spot softjac:1 s3://bucket/logits s3://bucket/jacobian 16
+# Needs a job definition with the image of ../Dockerfile and a job role that may list, read and write the bucket. (With
+# EFS or FSx mounted in the job definition, INPUTS and OUTPUT may be paths.)
+# Change: the arguments; add options (--layout, ...) to the plan below. To resume, run the same command again.
+# Checked: bash -n, and run by the tests with a fake aws command. Not run on AWS.
 set -euo pipefail
-queue=$1 definition=$2 output=$3 tasks=$4
+queue=$1 definition=$2 inputs=$3 output=$4 tasks=$5
 
-command() { printf '{"command": ["softjac", %s]}' "$1"; }
+# AWS Batch allows five conditions; the first that matches decides, and a job that matches none is retried (killed, or its
+# host was reclaimed). Retried: 69 (service unavailable), 74 (I/O error), 75 (stopped, progress saved). Not retried: other
+# codes that start with 6 or 7 (bad input, permissions, configuration, ...).
+retry='{"attempts": 5, "evaluateOnExit": [
+  {"onExitCode": "69", "action": "RETRY"},
+  {"onExitCode": "6*", "action": "EXIT"},
+  {"onExitCode": "74", "action": "RETRY"},
+  {"onExitCode": "75", "action": "RETRY"},
+  {"onExitCode": "7*", "action": "EXIT"}]}'
 
-array=$(aws batch submit-job --job-name softjac --job-queue "$queue" --job-definition "$definition" \
-  --array-properties "size=$tasks" --query jobId --output text \
-  --container-overrides "$(command "\"run-shard\", \"-o\", \"$output\"")")
-aws batch submit-job --job-name softjac-finalize --job-queue "$queue" --job-definition "$definition" \
-  --depends-on "jobId=$array" --query jobId --output text \
-  --container-overrides "$(command "\"finalize\", \"$output\"")"
+# submit NAME ARGUMENTS [OPTIONS...]: the arguments follow the image's ENTRYPOINT, which is softjac.
+submit() {
+  aws batch submit-job --job-name "$1" --job-queue "$queue" --job-definition "$definition" \
+    --retry-strategy "$retry" --container-overrides "{\"command\": [$2]}" "${@:3}" --query jobId --output text
+}
+
+plan=$(submit softjac-plan "\"plan\", \"$inputs\", \"-o\", \"$output\"")
+# run-shard reads AWS_BATCH_JOB_ARRAY_INDEX and AWS_BATCH_JOB_ARRAY_SIZE.
+array=$(submit softjac-shards "\"run-shard\", \"-o\", \"$output\"" --array-properties "size=$tasks" --depends-on "jobId=$plan")
+submit softjac-finalize "\"finalize\", \"$output\"" --depends-on "jobId=$array"
