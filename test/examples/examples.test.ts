@@ -1,0 +1,266 @@
+import { execFile } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { promisify } from "node:util";
+import { describe, expect, test } from "vitest";
+import { COMMANDS } from "../../src/cli/commands.js";
+import {
+  commandsOf,
+  EXAMPLES,
+  pathOfExample,
+  readExample,
+} from "../support/examples.js";
+import { workDirectory } from "../support/logits-input.js";
+import { hasProgram } from "../support/machine.js";
+
+// Checks of all examples that need no run of softjac: commands, flags, syntax, and which exit codes are retried.
+
+const at = workDirectory();
+
+/** The softjac commands of each example, in the order of the file. */
+const USED: Record<string, string[]> = {
+  Dockerfile: [],
+  "README.md": [],
+  "airflow/softjac_dag.py": ["plan", "run-shard", "finalize"],
+  "aws-batch/submit.sh": ["plan", "run-shard", "finalize"],
+  "cron/crontab": ["run"],
+  "kubernetes/finalize.yaml": ["finalize"],
+  "kubernetes/job.yaml": ["plan", "run-shard"],
+  "kubernetes/queue-workers.yaml": ["submit", "wait", "worker"],
+  "nextflow/main.nf": ["plan", "run-shard", "finalize"],
+  "notebook.mjs": ["run"],
+  "queue/compose.yaml": ["submit", "worker", "wait"],
+  "ray/softjac_ray.py": ["run-shard", "plan", "finalize"],
+  "slurm/array.sbatch": ["run-shard"],
+  "slurm/finalize.sbatch": ["finalize"],
+  "slurm/submit.sh": ["plan"],
+  "snakemake/Snakefile": ["plan", "run-shard", "finalize"],
+  "snakemake/retry.sh": [],
+  "systemd/softjac.service": ["run"],
+  "systemd/softjac.timer": [],
+};
+
+describe("commands", () => {
+  test("every example is known to these tests", () => {
+    expect(EXAMPLES).toEqual(Object.keys(USED).sort());
+  });
+
+  test.each(Object.entries(USED))(
+    "%s: its commands and flags exist",
+    (name, expected) => {
+      const commands = commandsOf(name);
+      const used = commands.map(([command]) => command);
+      expect(used).toEqual(expected);
+      for (const [command, ...words] of commands) {
+        const flags = flagsOf(command as string);
+        for (const word of words.filter((word) => /^-{1,2}[a-z]/.test(word)))
+          expect(flags, `softjac ${command}`).toContain(word);
+      }
+    },
+  );
+
+  test("a flag that does not exist is found", () => {
+    expect(flagsOf("run-shard")).toContain("--shard-count");
+    expect(flagsOf("run-shard")).not.toContain("--layout");
+    expect(flagsOf("plan")).toContain("--no-sync");
+  });
+
+  test.each(EXAMPLES)(
+    "%s: softjac comes from a tarball or the image",
+    (name) => {
+      const text = readExample(name);
+      // npx starts softjac behind a process that does not pass signals on.
+      expect(text).not.toMatch(/\bnpx\b/);
+      expect(text).not.toMatch(
+        /(npm|pnpm|yarn|bun) (install|i|ci|add|exec)\b[^\n]*(?<![\w/.-])softjac(?![\w./*-])/,
+      );
+    },
+  );
+
+  test("the image starts softjac itself, as a user other than root", () => {
+    const lines = readExample("Dockerfile").split("\n");
+    expect(lines).toContain('ENTRYPOINT ["softjac"]');
+    expect(lines).toContain("USER 1000");
+    for (const name of ["kubernetes/job.yaml", "kubernetes/queue-workers.yaml"])
+      expect(readExample(name)).not.toMatch(/^\s+command:/m);
+  });
+
+  test.each(EXAMPLES.filter((name) => !/README|notebook/.test(name)))(
+    "%s says at its top what was checked",
+    (name) => {
+      const text = readExample(name);
+      expect(text.slice(0, 1800)).toMatch(/Change: /);
+      expect(text.slice(0, 1800)).toMatch(/Checked: /);
+    },
+  );
+});
+
+describe.concurrent("syntax", () => {
+  const shells = EXAMPLES.filter((name) => /\.(sh|sbatch)$/.test(name));
+  test.each(shells)("bash -n %s", async (name) => {
+    await expectOk("bash", "-n", pathOfExample(name));
+  });
+
+  const hasPython = hasProgram("python3");
+  test.skipIf(!hasPython).each(EXAMPLES.filter((name) => name.endsWith(".py")))(
+    "python3 compiles %s",
+    async (name) => {
+      await expectOk(
+        "python3",
+        "-c",
+        "import sys; compile(open(sys.argv[1]).read(), sys.argv[1], 'exec')",
+        pathOfExample(name),
+      );
+    },
+  );
+
+  test.skipIf(!hasProgram("systemd-analyze"))(
+    "systemd-analyze verify",
+    async () => {
+      const service = at("softjac.service");
+      const text = readExample("systemd/softjac.service");
+      // Verification looks for the program.
+      writeFileSync(
+        service,
+        text.replace("/usr/local/bin/softjac", process.execPath),
+      );
+      const timer = at("softjac.timer");
+      writeFileSync(timer, readExample("systemd/softjac.timer"));
+      const { stderr } = await expectOk(
+        "systemd-analyze",
+        "verify",
+        service,
+        timer,
+      );
+      // Other units of the machine may have warnings.
+      expect(stderr).not.toContain("softjac");
+    },
+  );
+
+  const crontabCheck = ["-n", "-T"].find((flag) =>
+    hasProgram("crontab", flag, pathOfExample("cron/crontab")),
+  );
+  test.skipIf(!hasProgram("sh", "-c", "command -v crontab"))("crontab", () => {
+    expect(crontabCheck).toBeDefined();
+  });
+
+  test.skipIf(!hasProgram("docker-compose"))(
+    "docker-compose config",
+    async () => {
+      await expectOk(
+        "docker-compose",
+        ...["-f", pathOfExample("queue/compose.yaml"), "config", "--quiet"],
+      );
+    },
+  );
+
+  test.skipIf(!hasProgram("snakemake"))("snakemake -n", async () => {
+    const { stderr, stdout } = await expectOk(
+      "snakemake",
+      ...["--snakefile", pathOfExample("snakemake/Snakefile")],
+      ...["--directory", at("."), "--dry-run", "--printshellcmds"],
+      ...["--config", "inputs=in", "output=out", "tasks=3"],
+    );
+    expect(`${stdout}${stderr}`).toContain(
+      "retry.sh 5 60 softjac run-shard -o out --shard-index 2 --shard-count 3",
+    );
+  });
+});
+
+const RETRIED = [69, 74, 75];
+const NOT_RETRIED = [64, 65, 66, 70, 73, 77, 78];
+
+/** Whether an example's scheduler starts softjac again after an exit code. */
+const DECISIONS: Record<string, (text: string) => (code: number) => boolean> = {
+  "airflow/softjac_dag.py": noRetrySet,
+  "ray/softjac_ray.py": noRetrySet,
+  "aws-batch/submit.sh": (text) => {
+    const [, json = ""] = /^retry='([^']*)'/m.exec(text) ?? [];
+    const rules: { onExitCode: string; action: string }[] =
+      JSON.parse(json).evaluateOnExit;
+    expect(rules.length).toBeLessThanOrEqual(5);
+    return (code) => {
+      const rule = rules.find(({ onExitCode: glob }) =>
+        glob.endsWith("*")
+          ? String(code).startsWith(glob.slice(0, -1))
+          : String(code) === glob,
+      );
+      return (rule?.action ?? "RETRY") === "RETRY";
+    };
+  },
+  "kubernetes/finalize.yaml": podFailurePolicy,
+  "kubernetes/job.yaml": podFailurePolicy,
+  "nextflow/main.nf": (text) => {
+    const found = [...text.matchAll(/exitStatus in \[(.*)\] \? 'finish'/g)];
+    expect(found).toHaveLength(3);
+    expect(new Set(found.map(([, codes]) => codes)).size).toBe(1);
+    return (code) => !numbersOf(found[0]?.[1]).includes(code);
+  },
+  "slurm/array.sbatch": shellCase,
+  "snakemake/retry.sh": shellCase,
+  "systemd/softjac.service": (text) => {
+    const [, codes] = /^RestartForceExitStatus=(.*)/m.exec(text) ?? [];
+    return (code) => numbersOf(codes).includes(code);
+  },
+};
+
+test.each(Object.keys(DECISIONS))(
+  "%s: which exit codes are retried",
+  (name) => {
+    const isRetried = DECISIONS[name]?.(readExample(name));
+    const codes = [...RETRIED, ...NOT_RETRIED];
+    expect(codes.filter((code) => isRetried?.(code))).toEqual(RETRIED);
+  },
+);
+
+test("examples/README.md has a row for every example", () => {
+  const rows = readExample("README.md").match(/^\| `.*/gm) ?? [];
+  const named = rows.flatMap((row) => {
+    const [, cell = ""] = row.split("|");
+    return [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name);
+  });
+  expect(named.sort()).toEqual(EXAMPLES.filter((name) => name !== "README.md"));
+});
+
+/** Rejects with what the program wrote if it fails. */
+function expectOk(program: string, ...args: string[]) {
+  return promisify(execFile)(program, args);
+}
+
+/** Every spelling of a command's flags. */
+function flagsOf(name: string): string[] {
+  const command = COMMANDS.find((command) => command.name === name);
+  return [...(command?.options ?? []), ...(command?.settings ?? [])].flatMap(
+    ({ name, alias, kind }) => {
+      const flag = name.replaceAll(
+        /[A-Z]/g,
+        (letter) => `-${letter.toLowerCase()}`,
+      );
+      return [
+        `--${flag}`,
+        ...(alias ? [`-${alias}`] : []),
+        ...(kind === "boolean" ? [`--no-${flag}`] : []),
+      ];
+    },
+  );
+}
+
+function numbersOf(text = ""): number[] {
+  return (text.match(/\d+/g) ?? []).map(Number);
+}
+
+function noRetrySet(text: string) {
+  const [, codes] = /^NO_RETRY = \{(.*)\}/m.exec(text) ?? [];
+  return (code: number) => !numbersOf(codes).includes(code);
+}
+
+function podFailurePolicy(text: string) {
+  const fails = [...text.matchAll(/onExitCodes: .*values: \[(.*)\]/g)].flatMap(
+    ([, codes]) => numbersOf(codes),
+  );
+  return (code: number) => !fails.includes(code);
+}
+
+function shellCase(text: string) {
+  const [, codes] = /^ +([\d |]+)\)/m.exec(text) ?? [];
+  return (code: number) => numbersOf(codes).includes(code);
+}
