@@ -173,7 +173,7 @@ describe("dist/", () => {
     const long = bundles.flatMap(({ name, text }) =>
       text
         .split("\n")
-        .filter((line) => line.length > 2000 && !isData(name, line))
+        .filter((line) => line.length > 3000 && !isData(name, line))
         .map((line) => `${name}: ${line.length}: ${line.slice(0, 60)}`),
     );
     expect(long).toEqual([]);
