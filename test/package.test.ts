@@ -110,7 +110,9 @@ run({ input: "a", output: "b", thread: 2 });
     const options = ["--noEmit", "--strict", "--target", "es2022"];
     const how = ["--module", module, "--moduleResolution", resolution];
     const tsc = `${root}node_modules/typescript/bin/tsc`;
-    node(tsc, ...options, ...types, "--types", "node", ...how, ...names);
+    expect(
+      node(tsc, ...options, ...types, "--types", "node", ...how, ...names),
+    ).toBe("");
   });
 
   test("public docstrings are in the declarations", () => {
