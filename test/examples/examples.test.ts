@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { promisify } from "node:util";
-import { describe, expect, test } from "vitest";
+import { describe, type ExpectStatic, expect, test } from "vitest";
 import { COMMANDS } from "../../src/cli/commands.js";
 import {
   commandsOf,
@@ -96,15 +96,16 @@ describe("commands", () => {
 
 describe.concurrent("syntax", () => {
   const shells = EXAMPLES.filter((name) => /\.(sh|sbatch)$/.test(name));
-  test.each(shells)("bash -n %s", async (name) => {
-    await expectOk("bash", "-n", pathOfExample(name));
+  test.for(shells)("bash -n %s", async (name, { expect }) => {
+    await succeeds(expect, "bash", "-n", pathOfExample(name));
   });
 
   const hasPython = hasProgram("python3");
-  test.skipIf(!hasPython).each(EXAMPLES.filter((name) => name.endsWith(".py")))(
+  test.skipIf(!hasPython).for(EXAMPLES.filter((name) => name.endsWith(".py")))(
     "python3 compiles %s",
-    async (name) => {
-      await expectOk(
+    async (name, { expect }) => {
+      await succeeds(
+        expect,
         "python3",
         "-c",
         "import sys; compile(open(sys.argv[1]).read(), sys.argv[1], 'exec')",
@@ -115,7 +116,7 @@ describe.concurrent("syntax", () => {
 
   test.skipIf(!hasProgram("systemd-analyze"))(
     "systemd-analyze verify",
-    async () => {
+    async ({ expect }) => {
       const service = at("softjac.service");
       const text = readExample("systemd/softjac.service");
       // Verification looks for the program.
@@ -125,7 +126,8 @@ describe.concurrent("syntax", () => {
       );
       const timer = at("softjac.timer");
       writeFileSync(timer, readExample("systemd/softjac.timer"));
-      const { stderr } = await expectOk(
+      const { stderr } = await succeeds(
+        expect,
         "systemd-analyze",
         "verify",
         service,
@@ -145,16 +147,18 @@ describe.concurrent("syntax", () => {
 
   test.skipIf(!hasProgram("docker-compose"))(
     "docker-compose config",
-    async () => {
-      await expectOk(
+    async ({ expect }) => {
+      await succeeds(
+        expect,
         "docker-compose",
         ...["-f", pathOfExample("queue/compose.yaml"), "config", "--quiet"],
       );
     },
   );
 
-  test.skipIf(!hasProgram("snakemake"))("snakemake -n", async () => {
-    const { stderr, stdout } = await expectOk(
+  test.skipIf(!hasProgram("snakemake"))("snakemake -n", async ({ expect }) => {
+    const { stderr, stdout } = await succeeds(
+      expect,
       "snakemake",
       ...["--snakefile", pathOfExample("snakemake/Snakefile")],
       ...["--directory", at("."), "--dry-run", "--printshellcmds"],
@@ -221,9 +225,18 @@ test("examples/README.md has a row for every example", () => {
   expect(named.sort()).toEqual(EXAMPLES.filter((name) => name !== "README.md"));
 });
 
-/** Rejects with what the program wrote if it fails. */
-function expectOk(program: string, ...args: string[]) {
-  return promisify(execFile)(program, args);
+/** Runs a program that must succeed. Concurrent tests have an `expect` of their own. */
+async function succeeds(
+  expectThat: ExpectStatic,
+  program: string,
+  ...args: string[]
+) {
+  const { code, ...output } = await promisify(execFile)(program, args).then(
+    (output) => ({ ...output, code: 0 }),
+    (error) => error,
+  );
+  expectThat(code, output.stderr).toBe(0);
+  return output;
 }
 
 /** Every spelling of a command's flags. */
