@@ -12,7 +12,7 @@ export interface RowData {
   row: number;
   input: string | null;
   confidence: number | null;
-  doubt: number | null;
+  uncertainty: number | null;
   entropy: number | null;
   predicted: number | null;
   label: number | null;

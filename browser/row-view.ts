@@ -21,7 +21,7 @@ function facts(row: RowData, { keptColumns, label }: RowsData): HTMLElement {
   if (row.label !== null) lines.push(["label", String(row.label)]);
   lines.push(
     ["confidence p", number(row.confidence)],
-    ["doubt 1 − p", number(row.doubt)],
+    ["uncertainty 1 − p", number(row.uncertainty)],
     ["entropy, nats", number(row.entropy)],
     ...keptColumns.flatMap((name, n): [string, string][] =>
       // It has been told, where it is a class.

@@ -11,15 +11,19 @@ mkdirSync(new URL("../out", import.meta.url), { recursive: true });
 softjac(
   "run data/digits-logits.arrow -o",
   output,
-  "--keep id,label --emit softmax,jacobian,doubt --force",
+  "--keep id,label --emit softmax,jacobian,uncertainty --force",
 );
 
 // Read by another library than softjac's own.
 const table = tableFromIPC(
   readFileSync(new URL(`../${output}`, import.meta.url)),
 );
-const doubt = table.getChild("doubt").toArray();
-softjac("show", output, `--row ${doubt.indexOf(Math.max(...doubt))}`);
+const uncertainty = table.getChild("uncertainty").toArray();
+softjac(
+  "show",
+  output,
+  `--row ${uncertainty.indexOf(Math.max(...uncertainty))}`,
+);
 
 function softjac(...words) {
   const line = words.join(" ");

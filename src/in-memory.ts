@@ -2,6 +2,7 @@ import { checkObject } from "./check-options.js";
 import { UsageError } from "./errors.js";
 import { shortValue } from "./printable.js";
 import {
+  currentName,
   EMIT_NAMES,
   type EMITS,
   type EmitName,
@@ -103,10 +104,10 @@ export function softmaxResults<
   L extends ResultsLayout = "bsr",
 >(logits: T, options: ResultsOptions<Emit, L>): Results<T, Emit, L> {
   checkObject("options", options);
-  const { rows, classes, emit, temperature = 1, onBadRow = "error" } = options;
+  const { rows, classes, temperature = 1, onBadRow = "error" } = options;
   const layout = options.layout ?? "bsr";
   checkArguments(logits, options, temperature, onBadRow);
-  checkNames(emit);
+  const emit = currentNames(options.emit);
   const ofClass = typeof options.class === "number" ? options.class : undefined;
   const data: { [option in InputName]?: ArrayLike<number> | undefined } = {
     label: options.label,
@@ -244,11 +245,14 @@ export function checkArguments(
     fail("onBadRow", "error or nan", onBadRow);
 }
 
-function checkNames(emit: readonly EmitName[]): void {
+/** @throws UsageError for a name that is not a result's */
+function currentNames(emit: readonly EmitName[]): EmitName[] {
   if (!Array.isArray(emit)) fail("emit", "a list of names", emit);
-  for (const name of emit)
+  const names = emit.map(currentName);
+  for (const name of names)
     if (!EMIT_NAMES.includes(name))
       fail("emit", `names among ${EMIT_NAMES.join(", ")}`, name);
+  return names;
 }
 
 function fail(name: string, expected: string, found: unknown): never {

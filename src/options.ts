@@ -7,6 +7,7 @@ import type { LogitsFile, OpenOptions } from "./input/logits-file.js";
 import { RUN_OPTIONS } from "./options-table.js";
 import type { Part } from "./part.js";
 import {
+  currentName,
   DROPPED,
   type InputName,
   isEntriesLayout,
@@ -121,11 +122,18 @@ export interface ResolvedOptions {
   readonly limits: Limits;
 }
 
+/** Returns options with the names that results have now. */
+function withCurrentNames(options: RunOptions): RunOptions {
+  if (!Array.isArray(options?.emit)) return options;
+  return { ...options, emit: options.emit.map(currentName) as RunEmit[] };
+}
+
 /**
  * Checks options and fills in defaults. The argument is not changed.
  * @throws UsageError naming the option, what it takes, and what was found
  */
-export function resolveOptions(options: RunOptions): ResolvedOptions {
+export function resolveOptions(given: RunOptions): ResolvedOptions {
+  const options = withCurrentNames(given);
   checkNames(options, ["input", ...RUN_OPTIONS.map(({ name }) => name)]);
   const { input, output } = options;
   checkPath("input", input);

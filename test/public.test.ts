@@ -490,7 +490,7 @@ describe("README", () => {
         assert.equal(column[i], J[5 * i + 2]);
         near(vjp[i], J[5 * i] - J[5 * i + 4]);
       }
-      near(doubt[0], 1 - Math.max(...p));`;
+      near(uncertainty[0], 1 - Math.max(...p));`;
     execFileSync(
       process.execPath,
       ["--input-type=module", "-e", code + check],

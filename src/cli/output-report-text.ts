@@ -11,10 +11,10 @@ export function outputReportText(report: OutputReport): string {
       `${results}: ${count(summary.rowsWithResults)} rows of ${count(summary.classes)} classes, ${summary.layout}`,
     ],
   ];
-  if (certainty.doubt)
+  if (certainty.uncertainty)
     rows.push([
       "saturated",
-      `${count(certainty.doubt.lostFloat32)} rows whose 1 - p is 0 in float32, ${count(certainty.doubt.lostFloat64)} in float64`,
+      `${count(certainty.uncertainty.lostFloat32)} rows whose 1 - p is 0 in float32, ${count(certainty.uncertainty.lostFloat64)} in float64`,
     ]);
   const { calibration } = report;
   if (calibration && calibration.ece !== null)

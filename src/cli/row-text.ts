@@ -56,15 +56,18 @@ function headText({
   rows,
   input,
   columns,
-  doubt,
+  uncertainty,
 }: ShownRow): string {
   const of = input === null ? "" : ` of ${input}`;
   const facts = columns.map(({ name, value }): [string, string] => [
     name,
     value ?? "null",
   ]);
-  if (doubt !== null && !columns.some(({ name }) => name === "doubt"))
-    facts.push(["doubt", String(Number(doubt.toPrecision(6)))]);
+  if (
+    uncertainty !== null &&
+    !columns.some(({ name }) => name === "uncertainty")
+  )
+    facts.push(["uncertainty", String(Number(uncertainty.toPrecision(6)))]);
   const text = facts.length > 0 ? aligned(facts) : "";
   return `${printable(`${path}: row ${count(row)}${of}, of ${count(rows)}`)}\n${text}`;
 }

@@ -5,19 +5,19 @@ export interface PartOfP {
   p: readonly number[] | null;
   winner: number;
   /** 1 - the largest p, without cancellation. */
-  doubt: number;
+  uncertainty: number;
 }
 
 /** The block of these classes, `[k, k]`: rows and columns of (diag(p) - p pᵀ)/T; null where p is not known. */
 export function blockOfP(
-  { p, classes, winner, doubt }: PartOfP,
+  { p, classes, winner, uncertainty }: PartOfP,
   temperature: number,
 ): Float64Array | null {
   if (!p) return null;
   const block = new Float64Array(p.length ** 2);
   p.forEach((own, a) => {
     p.forEach((other, b) => {
-      const rest = classes[a] === winner ? doubt : 1 - own;
+      const rest = classes[a] === winner ? uncertainty : 1 - own;
       block[a * p.length + b] =
         (a === b ? own * rest : 0 - own * other) / temperature;
     });

@@ -48,7 +48,7 @@ export class ExampleDecoder {
       p: null,
       winner: -1,
       confidence: Number.NaN,
-      doubt: Number.NaN,
+      uncertainty: Number.NaN,
       entropy: Number.NaN,
       label: this.#labelOf(row, cells),
       block: null,
@@ -56,22 +56,27 @@ export class ExampleDecoder {
       droppedSum: Number.NaN,
     };
     if (example.isNull) return example;
-    const { p, doubt, confidence, entropy, jacobian } = this.#sources;
+    const { p, uncertainty, confidence, entropy, jacobian } = this.#sources;
     const block = this.#block(row, cells);
     if (jacobian === "block" || jacobian === "entries") example.block = block;
     const summed = p ? this.#setP(example, cells, block) : Number.NaN;
-    example.doubt = this.#doubtOf(doubt, cells, example, summed);
+    example.uncertainty = this.#uncertaintyOf(
+      uncertainty,
+      cells,
+      example,
+      summed,
+    );
     example.confidence =
       confidence === "confidence"
         ? this.#number(cells, "confidence")
         : confidence === "p" && example.winner >= 0
           ? (example.p?.[example.winner] as number)
-          : 1 - example.doubt;
+          : 1 - example.uncertainty;
     example.entropy =
       entropy === "entropy"
         ? this.#number(cells, "entropy")
         : example.p
-          ? entropyOf(example.p, example.winner, example.doubt)
+          ? entropyOf(example.p, example.winner, example.uncertainty)
           : Number.NaN;
     example.droppedMax = this.#number(cells, "dropped_max");
     example.droppedSum = this.#number(cells, "dropped_sum");
@@ -149,25 +154,25 @@ export class ExampleDecoder {
   #setPOfBlock(example: Example, block: StoredBlock): number {
     const { temperature, dtype } = this.#run;
     const entry = this.#entries.of(block);
-    const doubt =
+    const uncertainty =
       this.#sources.p === "jacobian"
         ? pOfBlock(entry, this.#p, temperature, dtype)
         : pOfLogBlock(entry, this.#p, temperature);
-    if (Number.isNaN(doubt)) return doubt;
+    if (Number.isNaN(uncertainty)) return uncertainty;
     example.p = this.#p;
     example.winner = largestOf(this.#p);
-    return doubt;
+    return uncertainty;
   }
 
-  #doubtOf(
-    from: NumberSources["doubt"],
+  #uncertaintyOf(
+    from: NumberSources["uncertainty"],
     cells: Cells,
     { winner }: Example,
     summed: number,
   ): number {
     switch (from) {
-      case "doubt":
-        return this.#number(cells, "doubt");
+      case "uncertainty":
+        return this.#number(cells, "uncertainty");
       case "tail": {
         const tail = this.#number(cells, "tail");
         return tail / (1 + tail);

@@ -23,7 +23,7 @@ export interface Example {
   /** Class of the largest p, the first of equals; -1 where that is not known. */
   winner: number;
   confidence: number;
-  doubt: number;
+  uncertainty: number;
   entropy: number;
   /** A class, or -1. */
   label: number;

@@ -13,11 +13,11 @@ export function sumOfOthers(p: ArrayLike<number>, winner: number): number {
   return sum;
 }
 
-/** -Σ p log p, in nats; of a sure winner by its doubt, since log p is 0 long before it should be. */
+/** -Σ p log p, in nats; of a sure winner by its uncertainty, since log p is 0 long before it should be. */
 export function entropyOf(
   p: ArrayLike<number>,
   winner: number,
-  doubt: number,
+  uncertainty: number,
 ): number {
   let sum = 0;
   for (let k = 0; k < p.length; k++) {
@@ -25,7 +25,9 @@ export function entropyOf(
     if (own > 0)
       sum -=
         own *
-        (k === winner && doubt < 0.5 ? Math.log1p(-doubt) : Math.log(own));
+        (k === winner && uncertainty < 0.5
+          ? Math.log1p(-uncertainty)
+          : Math.log(own));
   }
   return sum;
 }

@@ -62,14 +62,14 @@ function othersOf(
   temperature: number,
 ): number {
   const own = p[winner] as number;
-  let doubt = 0;
+  let uncertainty = 0;
   for (let k = 0; k < p.length; k++) {
     if (k === winner) continue;
     const other = (size(winner, k) * temperature) / own;
     p[k] = other;
-    doubt += other;
+    uncertainty += other;
   }
-  return doubt;
+  return uncertainty;
 }
 
 /** The same from a block of log-softmax: (δ_ij - p_i)/T, input i, output j: off the diagonal p itself. */
@@ -88,7 +88,8 @@ export function pOfLogBlock(
     p[i] = Math.abs(entry(i, i === 0 ? 1 : 0)) * temperature;
     if ((p[i] as number) > (p[winner] as number)) winner = i;
   }
-  let doubt = 0;
-  for (let i = 0; i < classes; i++) if (i !== winner) doubt += p[i] as number;
-  return doubt;
+  let uncertainty = 0;
+  for (let i = 0; i < classes; i++)
+    if (i !== winner) uncertainty += p[i] as number;
+  return uncertainty;
 }

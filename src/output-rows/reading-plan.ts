@@ -7,8 +7,8 @@ export interface NumberSources {
   /** p: a column, or a block that it can be had back from. */
   p: "softmax" | "log_softmax" | "jacobian" | "log_jacobian" | null;
   /** 1 - the largest p, never by that difference: `p` is the sum over the other classes. */
-  doubt: "doubt" | "tail" | "log_softmax" | "p" | null;
-  confidence: "confidence" | "p" | "doubt" | null;
+  uncertainty: "uncertainty" | "tail" | "log_softmax" | "p" | null;
+  confidence: "confidence" | "p" | "uncertainty" | null;
   entropy: "entropy" | "p" | null;
   /** |J|: whole blocks, the entries that were kept, or p. */
   jacobian: "block" | "entries" | "p" | null;
@@ -33,8 +33,8 @@ export function numberSources(
           : emits("log_jacobian")
             ? "log_jacobian"
             : null;
-  const doubt = has("doubt")
-    ? "doubt"
+  const uncertainty = has("uncertainty")
+    ? "uncertainty"
     : has("tail")
       ? "tail"
       : p === "log_softmax"
@@ -42,13 +42,13 @@ export function numberSources(
         : p && "p";
   return {
     p,
-    doubt,
+    uncertainty,
     confidence: has("confidence")
       ? "confidence"
       : p
         ? "p"
-        : doubt
-          ? "doubt"
+        : uncertainty
+          ? "uncertainty"
           : null,
     entropy: has("entropy") ? "entropy" : p && "p",
     jacobian: !emits("jacobian")
@@ -70,9 +70,9 @@ export function leavesOut({ layout, threshold, topK }: StoredRun): boolean {
 /** The columns that have them, and what the file says of entries it left out. */
 export function neededColumns(
   expected: readonly OutputColumn[],
-  { p, doubt, confidence, entropy, jacobian }: NumberSources,
+  { p, uncertainty, confidence, entropy, jacobian }: NumberSources,
 ): OutputColumn[] {
-  const names = new Set<string | null>([p, doubt, confidence, entropy]);
+  const names = new Set<string | null>([p, uncertainty, confidence, entropy]);
   const blocks = p === "jacobian" || p === "log_jacobian";
   const entries = blocks || jacobian === "entries";
   return expected.filter(

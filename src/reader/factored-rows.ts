@@ -7,7 +7,7 @@ import type { StoredColumn } from "./stored-column.js";
 interface Factors {
   p: FloatArray;
   winner: number;
-  doubt: number;
+  uncertainty: number;
 }
 
 /**
@@ -19,12 +19,12 @@ export async function factoredRows(
   { classes, dtype, result, temperature }: BlockForm,
   example: ExampleParts,
 ): Promise<BlockRows> {
-  const { p, winner, doubt } = await readFactors(classes, example);
+  const { p, winner, uncertainty } = await readFactors(classes, example);
   const T = temperature ?? 1;
   const ofLog = result === "log_jacobian";
   const at = (i: number, j: number) => {
     const own = p[i] as number;
-    const rest = i === winner ? doubt : 1 - own;
+    const rest = i === winner ? uncertainty : 1 - own;
     if (ofLog) return (i === j ? rest : 0 - own) / T;
     return (i === j ? own * rest : 0 - own * (p[j] as number)) / T;
   };
@@ -71,5 +71,5 @@ async function readFactors(
     throw tails.error(
       `expected a sum from 0 to ${classes}, found ${tail} ${where}`,
     );
-  return { p, winner, doubt: tail / (1 + tail) };
+  return { p, winner, uncertainty: tail / (1 + tail) };
 }

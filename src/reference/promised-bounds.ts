@@ -27,6 +27,6 @@ export const PROMISED_BOUNDS: Readonly<Record<ReferenceName, number>> = {
   gini: 3,
   argmax: 0,
   confidence: 1.5,
-  doubt: 1.5,
+  uncertainty: 1.5,
   tail: 1,
 };

@@ -55,7 +55,7 @@ const STORES: Record<ReferenceName, Store> = {
   gini: whole.storeGini,
   argmax: ({ winner }, out) => storePlain(out, 0, winner),
   confidence: ({ p, winner }, out) => storeValue(out, 0, p, PLACES * winner),
-  doubt: ({ q, winner }, out) => storeValue(out, 0, q, PLACES * winner),
+  uncertainty: ({ q, winner }, out) => storeValue(out, 0, q, PLACES * winner),
   tail: ({ scalars }, out) => storeValue(out, 0, scalars, ROW.tail),
 };
 

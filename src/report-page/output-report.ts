@@ -89,11 +89,11 @@ export interface Bins {
 }
 
 export interface CertaintyNumbers {
-  /** Rows whose doubt, or at least confidence, is known. */
+  /** Rows whose uncertainty, or at least confidence, is known. */
   rows: number;
   confidence: (Bins & { mean: number }) | null;
-  /** log10 of the doubt, of rows where it is not 0. */
-  doubt:
+  /** log10 of the uncertainty, of rows where it is not 0. */
+  uncertainty:
     | (Bins & {
         rows: number;
         mean: number;
@@ -101,7 +101,7 @@ export interface CertaintyNumbers {
         largest: number | null;
         /** Rows where one class has all. */
         zero: number;
-        /** Rows whose 1 - p is 0 in that type, though the doubt is not: p (1 - p) of the winner would be lost. */
+        /** Rows whose 1 - p is 0 in that type, though the uncertainty is not: p (1 - p) of the winner would be lost. */
         lostFloat32: number;
         lostFloat64: number;
       })
@@ -169,7 +169,7 @@ export interface ShownRow {
   /** Its input, where there are several. */
   input: string | null;
   confidence: number | null;
-  doubt: number | null;
+  uncertainty: number | null;
   entropy: number | null;
   predicted: number | null;
   label: number | null;

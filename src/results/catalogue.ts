@@ -139,7 +139,7 @@ export const EMITS = {
     shape: "scalar",
     help: "largest p",
   },
-  doubt: {
+  uncertainty: {
     code: code.DOUBT,
     shape: "scalar",
     help: "1 - max p, computed without cancellation",
@@ -153,6 +153,14 @@ export const EMITS = {
 
 export type EmitName = keyof typeof EMITS;
 export const EMIT_NAMES = Object.keys(EMITS) as EmitName[];
+
+/** Results whose names have changed: old option values and old files have the first. */
+const RENAMED: { [old: string]: EmitName } = { doubt: "uncertainty" };
+
+/** Returns the name that a result has now. */
+export function currentName<Name extends string>(name: Name): Name | EmitName {
+  return Object.hasOwn(RENAMED, name) ? (RENAMED[name] as EmitName) : name;
+}
 
 /** What a table of entries also has of each example: the largest |entry| that was left out, and the sum of all of them. */
 export const DROPPED = ["dropped_max", "dropped_sum"] as const;

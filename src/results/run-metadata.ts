@@ -1,5 +1,6 @@
 import { InputFormatError, UsageError } from "../errors.js";
 import {
+  currentName,
   EMIT_NAMES,
   isDropped,
   isEntriesLayout,
@@ -83,7 +84,7 @@ const names: Codec<readonly string[]> = {
 /** No result has a comma in its name. */
 const results: Codec<readonly string[]> = {
   encode: (value) => value.join(","),
-  decode: (value) => value.split(","),
+  decode: (value) => value.split(",").map(currentName),
   expected: "names",
 };
 

@@ -69,7 +69,7 @@ async function shownOf(
   const p = example?.p ? Array.from(example.p) : null;
   const shown = shownClasses(p, run.classes, most);
   const isNull = example?.isNull ?? false;
-  const doubt = example?.doubt ?? Number.NaN;
+  const uncertainty = example?.uncertainty ?? Number.NaN;
   const ofP = p && shown.map((k) => p[k] as number);
   return {
     path,
@@ -82,7 +82,7 @@ async function shownOf(
     temperature: run.temperature,
     columns: example ? columnsOf(part, example) : [],
     isNull,
-    doubt: Number.isNaN(doubt) ? null : doubt,
+    uncertainty: Number.isNaN(uncertainty) ? null : uncertainty,
     shown,
     p: ofP,
     restOfP: ofP && sumOfOthers(p, shown),
@@ -145,9 +145,12 @@ async function blockOf(
       ? "log_jacobian"
       : null;
   if (!result) {
-    const { winner, doubt } = example ?? { winner: -1, doubt: Number.NaN };
+    const { winner, uncertainty } = example ?? {
+      winner: -1,
+      uncertainty: Number.NaN,
+    };
     const made = blockOfP(
-      { p, classes: shown, winner, doubt },
+      { p, classes: shown, winner, uncertainty },
       run.temperature,
     );
     return made

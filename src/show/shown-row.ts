@@ -19,7 +19,7 @@ export interface ShownRow {
   /** It has no results: a bad row. */
   isNull: boolean;
   /** 1 - the largest p, without cancellation; null: the output does not tell. */
-  doubt: number | null;
+  uncertainty: number | null;
   /** Classes of `p` and `block`: all in order, or those of the largest p, the largest first. */
   shown: number[];
   /** `[shown]`; null: the output does not tell. */

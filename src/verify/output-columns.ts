@@ -7,6 +7,7 @@ import {
 import { shortName } from "../printable.js";
 import type { ReferenceName } from "../reference/result.js";
 import {
+  currentName,
   type EmitName,
   type InputName,
   isEntriesLayout,
@@ -99,7 +100,7 @@ export function otherColumns(
 ): string[] {
   const own = ["row", ...expected.map(({ name }) => name)];
   const others = fields
-    .map(({ name }) => name)
+    .map(({ name }) => currentName(name))
     .filter((name) => !own.includes(name));
   // Files of version 0.1.0, which have no such key, do not list their copies.
   if (onBadRow !== undefined)
@@ -139,7 +140,9 @@ function findColumn(
     : listSize === null
       ? `list<${type}>`
       : `fixed_size_list<${type}>[${listSize}]`;
-  const places = fields.flatMap((field, k) => (field.name === name ? [k] : []));
+  const places = fields.flatMap((field, k) =>
+    currentName(field.name) === name ? [k] : [],
+  );
   const place = places[0] ?? -1;
   const field = fields[place];
   const found = field ? describeField(field) : "no such column";

@@ -18,7 +18,7 @@ function rowOf(logits: number[], more: Partial<ShownRow> = {}): ShownRow {
     temperature: 1,
     columns: [{ name: "id", value: "x7" }],
     isNull: false,
-    doubt: 1 - Math.max(...p),
+    uncertainty: 1 - Math.max(...p),
     shown: p.map((_, k) => k),
     p,
     restOfP: 0,
@@ -33,7 +33,7 @@ test("p as bars, numbers of the block beside them", () => {
   expect(rowText(rowOf([0, Math.log(4)]), { columns: 80, colour: false })).toBe(
     `out.arrow: row 1,234, of 5,000
   id     x7
-  doubt  0.2
+  uncertainty  0.2
 
 class       p                   0      1
     0  0.2000 ██▍            .160  -.160

@@ -197,7 +197,7 @@ test("every command and every snippet of results, layouts, library and numerics 
   /** Of each what it has come to. */
   const shown: [code: string, expected: string][] = [
     [
-      "console.log(J.length, doubt.length, ...offsets, indices.length, values.length);",
+      "console.log(J.length, uncertainty.length, ...offsets, indices.length, values.length);",
       "18 2 0 2 4 4 4\n",
     ],
     ["console.log(report.rowsDone);", "1797\n"],
@@ -222,7 +222,7 @@ console.log(steepest.row >= 0 && steepest.trace < 1);`,
 assert np.array_equal(B, v), "packed is not the block"
 assert J.shape == (len(v) * Q, len(v) * Q) and J.nnz == v.size
 assert np.allclose(d, v[:, range(Q), range(Q)], rtol=1e-5, atol=0), "factored gives another diagonal"
-assert doubtful.height == 10 and loss > 0
+assert uncertain.height == 10 and loss > 0
 flat = v.reshape(len(v), Q * Q)
 assert S.shape == flat.shape and np.array_equal(S.toarray(), np.where(np.abs(flat) >= np.float32(1e-6), flat, 0)), "csr is not the blocks"
 top = np.sort(np.abs(flat), axis=1)[:, -20:]

@@ -18,9 +18,13 @@ writeLogits(input, {
 
 test.each([
   { layout: "csr", emit: ["jacobian"], onBadRow: "null" },
-  { layout: "csr", emit: ["softmax", "jacobian", "doubt"], onBadRow: "skip" },
+  {
+    layout: "csr",
+    emit: ["softmax", "jacobian", "uncertainty"],
+    onBadRow: "skip",
+  },
   { layout: "csr", emit: ["log_jacobian"], onBadRow: "skip" },
-  { layout: "coo", emit: ["jacobian", "doubt"], onBadRow: "skip" },
+  { layout: "coo", emit: ["jacobian", "uncertainty"], onBadRow: "skip" },
   { layout: "coo", emit: ["log_jacobian"], onBadRow: "skip" },
 ] as const)(
   "$layout of $emit reads back as the blocks that memory has",

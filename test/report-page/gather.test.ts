@@ -24,7 +24,10 @@ function example(
   like: Partial<Example> = {},
 ): Example {
   const winner = p.indexOf(Math.max(...p));
-  const doubt = p.reduce((sum, x, k) => (k === winner ? sum : sum + x), 0);
+  const uncertainty = p.reduce(
+    (sum, x, k) => (k === winner ? sum : sum + x),
+    0,
+  );
   return {
     row,
     batch: 0,
@@ -33,7 +36,7 @@ function example(
     p,
     winner,
     confidence: p[winner] as number,
-    doubt,
+    uncertainty,
     entropy: 0,
     label: -1,
     block: null,
@@ -103,7 +106,7 @@ test("nothing that is gathered grows with the rows", () => {
       jacobian,
     } = gathered;
     return {
-      doubt: certainty.doubt.counts.length,
+      uncertainty: certainty.uncertainty.counts.length,
       confidence: certainty.confidence.counts.length,
       random: drawn.items.length,
       surest: surest.items.length,
@@ -159,14 +162,14 @@ test("p had back from blocks, against 80 digits", () => {
     for (let n = 0; n < 20; n++) {
       const logits = Array.from({ length: classes }, () => scale * draw());
       const { p: exactP, jacobian } = exactRow(logits.map((o) => o / T));
-      const exactDoubt = exactP
+      const exactUncertainty = exactP
         .slice()
         .sort((a, b) => b.cmp(a))
         .slice(1)
         .reduce((sum, x) => sum.plus(x));
       const truth = {
         p: exactP.map(Number),
-        doubt: exactDoubt.toNumber(),
+        uncertainty: exactUncertainty.toNumber(),
       };
       const block = exactP.map((_, i) =>
         exactP.map((_, j) => jacobian(i, j).div(T).toNumber()),
@@ -179,18 +182,22 @@ test("p had back from blocks, against 80 digits", () => {
       for (const found of [
         () => {
           const p = new Float64Array(classes);
-          const doubt = pOfBlock(
+          const uncertainty = pOfBlock(
             (i, j) => block[i]?.[j] as number,
             p,
             T,
             "float64",
           );
-          return { p, doubt };
+          return { p, uncertainty };
         },
         () => {
           const p = new Float64Array(classes);
-          const doubt = pOfLogBlock((i, j) => log[i]?.[j] as number, p, T);
-          return { p, doubt };
+          const uncertainty = pOfLogBlock(
+            (i, j) => log[i]?.[j] as number,
+            p,
+            T,
+          );
+          return { p, uncertainty };
         },
       ].map((of) => of())) {
         truth.p.forEach((wanted, k) => {
@@ -198,7 +205,9 @@ test("p had back from blocks, against 80 digits", () => {
             1e-13,
           );
         });
-        expect(Math.abs(found.doubt / truth.doubt - 1)).toBeLessThan(1e-13);
+        expect(
+          Math.abs(found.uncertainty / truth.uncertainty - 1),
+        ).toBeLessThan(1e-13);
       }
     }
 });
@@ -279,6 +288,6 @@ test.each([
 
 test("the NLL of a row whose p is 1 in float64", () => {
   const sums = new CalibrationSums();
-  sums.add(example(0, [1, 1e-20], { label: 0, doubt: 1e-20 }));
+  sums.add(example(0, [1, 1e-20], { label: 0, uncertainty: 1e-20 }));
   expect(sums.nllSum).toBe(1e-20);
 });

@@ -4,7 +4,7 @@ import { tableFromIPC } from "apache-arrow";
 /** What the report should say, worked out from whole rows by other means: sorted sums, searched edges, all at once. */
 export interface Independent {
   rows: number;
-  meanDoubt: number;
+  meanUncertainty: number;
   meanConfidence: number;
   meanEntropy: number;
   lostFloat32: number;
@@ -41,8 +41,8 @@ export function independent(rows: Row[], T = 1): Independent {
   const sure = rows.map(({ p }) => {
     const winner = p.indexOf(Math.max(...p));
     const others = p.filter((_, k) => k !== winner).sort((a, b) => a - b);
-    const doubt = others.reduce((sum, x) => sum + x, 0);
-    return { winner, doubt, confidence: p[winner] as number };
+    const uncertainty = others.reduce((sum, x) => sum + x, 0);
+    return { winner, uncertainty, confidence: p[winner] as number };
   });
   const mean = (values: number[]) =>
     values.reduce((sum, x) => sum + x, 0) / values.length;
@@ -50,23 +50,27 @@ export function independent(rows: Row[], T = 1): Independent {
   const temperature = bestOf(labelled);
   return {
     rows: rows.length,
-    meanDoubt: mean(sure.map(({ doubt }) => doubt)),
+    meanUncertainty: mean(sure.map(({ uncertainty }) => uncertainty)),
     meanConfidence: mean(sure.map(({ confidence }) => confidence)),
     meanEntropy: mean(
       rows.map(({ p }, r) => {
-        const { winner, doubt } = sure[r] as (typeof sure)[number];
+        const { winner, uncertainty } = sure[r] as (typeof sure)[number];
         const terms = p.map((x, k) =>
-          x === 0 ? 0 : -x * (k === winner ? Math.log1p(-doubt) : Math.log(x)),
+          x === 0
+            ? 0
+            : -x * (k === winner ? Math.log1p(-uncertainty) : Math.log(x)),
         );
         return terms.sort((a, b) => a - b).reduce((sum, x) => sum + x, 0);
       }),
     ),
-    // 1 - doubt, rounded, is 1: as that type sees it.
+    // 1 - uncertainty, rounded, is 1: as that type sees it.
     lostFloat32: sure.filter(
-      ({ doubt }) => doubt > 0 && Math.fround(1 - doubt) === 1,
+      ({ uncertainty }) =>
+        uncertainty > 0 && Math.fround(1 - uncertainty) === 1,
     ).length,
-    lostFloat64: sure.filter(({ doubt }) => doubt > 0 && 1 - doubt === 1)
-      .length,
+    lostFloat64: sure.filter(
+      ({ uncertainty }) => uncertainty > 0 && 1 - uncertainty === 1,
+    ).length,
     meanJacobian: meanBlock(rows, sure, T),
     accuracy: mean(
       rows.flatMap(({ label }, r) =>
@@ -88,10 +92,10 @@ export function independent(rows: Row[], T = 1): Independent {
     nll: mean(
       rows.flatMap(({ p, label }, r) => {
         if (label < 0 || p[label] === 0) return [];
-        const { winner, doubt } = sure[r] as (typeof sure)[number];
+        const { winner, uncertainty } = sure[r] as (typeof sure)[number];
         return [
           winner === label
-            ? -Math.log1p(-doubt)
+            ? -Math.log1p(-uncertainty)
             : -Math.log(p[label] as number),
         ];
       }),
@@ -103,7 +107,7 @@ export function independent(rows: Row[], T = 1): Independent {
 
 function meanBlock(
   rows: Row[],
-  sure: { winner: number; doubt: number }[],
+  sure: { winner: number; uncertainty: number }[],
   T: number,
 ): number[][] {
   const Q = rows[0]?.p.length ?? 0;
@@ -112,9 +116,9 @@ function meanBlock(
       let sum = 0;
       rows.forEach(({ p }, r) => {
         const own = p[i] as number;
-        const { winner, doubt } = sure[r] as (typeof sure)[number];
+        const { winner, uncertainty } = sure[r] as (typeof sure)[number];
         if (i !== j) sum += own * (p[j] as number);
-        else sum += own * (i === winner ? doubt : 1 - own);
+        else sum += own * (i === winner ? uncertainty : 1 - own);
       });
       return sum / rows.length / T;
     }),

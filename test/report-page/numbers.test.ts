@@ -22,11 +22,11 @@ async function reportOf(
 function numbersOf({ certainty, calibration, summary }: OutputReport) {
   return {
     rows: summary.rowsWithResults,
-    meanDoubt: certainty.doubt?.mean,
+    meanUncertainty: certainty.uncertainty?.mean,
     meanConfidence: certainty.confidence?.mean,
     meanEntropy: certainty.entropy?.mean,
-    lostFloat32: certainty.doubt?.lostFloat32,
-    lostFloat64: certainty.doubt?.lostFloat64,
+    lostFloat32: certainty.uncertainty?.lostFloat32,
+    lostFloat64: certainty.uncertainty?.lostFloat64,
     ...(calibration && {
       accuracy: calibration.accuracy,
       ece: calibration.ece,
@@ -85,8 +85,8 @@ describe("the digits, against numbers worked out by other means", () => {
     ["factored", { layout: "factored" }],
     ["log_softmax alone", { emit: ["log_softmax"] }],
     [
-      "softmax with its own doubt and entropy",
-      { emit: ["softmax", "doubt", "entropy", "confidence"] },
+      "softmax with its own uncertainty and entropy",
+      { emit: ["softmax", "uncertainty", "entropy", "confidence"] },
     ],
     ["blocks alone, p had back from them", { emit: ["jacobian"] }],
     ["packed blocks alone", { emit: ["jacobian"], layout: "packed" }],
@@ -108,7 +108,7 @@ describe("the digits, against numbers worked out by other means", () => {
     expectNear(report, truth, near);
     expect(report.summary.from).toEqual({
       p: "jacobian",
-      doubt: "p",
+      uncertainty: "p",
       confidence: "p",
       entropy: "p",
       jacobian: "entries",
@@ -203,13 +203,13 @@ describe("the digits, against numbers worked out by other means", () => {
 /** Sizes of the entries of a block, the winner's own by the sum of the others. */
 function entriesOf(p: number[]): number[] {
   const winner = p.indexOf(Math.max(...p));
-  const doubt = p
+  const uncertainty = p
     .filter((_, k) => k !== winner)
     .sort((a, b) => a - b)
     .reduce((sum, x) => sum + x, 0);
   return p.flatMap((own, i) =>
     p.map((other, j) =>
-      i !== j ? own * other : own * (i === winner ? doubt : 1 - own),
+      i !== j ? own * other : own * (i === winner ? uncertainty : 1 - own),
     ),
   );
 }
@@ -249,15 +249,16 @@ test("rows that float64 loses, and rows of which one class has all", async () =>
     logit: (r, k) => (k === 1 ? (gaps[r] as number) : 0),
   });
   const { certainty, summary } = await reportOf({ input });
-  const doubts = gaps.map((gap) => 2 / (Math.exp(gap) + 2));
-  expect(certainty.doubt).toMatchObject({
+  const uncertaintys = gaps.map((gap) => 2 / (Math.exp(gap) + 2));
+  expect(certainty.uncertainty).toMatchObject({
     rows: 10,
     zero: 1,
-    lostFloat32: doubts.filter((d) => d > 0 && Math.fround(1 - d) === 1).length,
-    lostFloat64: doubts.filter((d) => d > 0 && 1 - d === 1).length,
+    lostFloat32: uncertaintys.filter((d) => d > 0 && Math.fround(1 - d) === 1)
+      .length,
+    lostFloat64: uncertaintys.filter((d) => d > 0 && 1 - d === 1).length,
   });
-  expect(certainty.doubt?.lostFloat64).toBe(2);
-  expect(summary.from.doubt).toBe("p");
+  expect(certainty.uncertainty?.lostFloat64).toBe(2);
+  expect(summary.from.uncertainty).toBe("p");
 });
 
 test("a random sample of many rows finds the best temperature nearly", async () => {

@@ -72,7 +72,10 @@ describe("sizes at the edge", () => {
         expect(summary.rowsWithResults).toBe(isEmpty ? 0 : rows);
         if (isEmpty) continue;
         if (classes === 1)
-          expect(certainty.doubt).toMatchObject({ zero: rows, lostFloat32: 0 });
+          expect(certainty.uncertainty).toMatchObject({
+            zero: rows,
+            lostFloat32: 0,
+          });
         expect(found.shown.length).toBe(classes);
         expect(shown.random.length).toBe(rows);
         const tells = layout !== "coo" || classes > 2;
@@ -117,11 +120,11 @@ describe("sizes at the edge", () => {
       { sample: 3 },
     );
     expect(report.summary.from.p).toBeNull();
-    expect(report.certainty.doubt).toBeNull();
+    expect(report.certainty.uncertainty).toBeNull();
     expect(report.certainty.lacks.length).toBe(3);
     expect(report.sparsity.curve).toEqual([]);
     const row = report.rows.random[0] as OutputReport["rows"]["random"][0];
-    expect(row).toMatchObject({ p: null, doubt: null, predicted: null });
+    expect(row).toMatchObject({ p: null, uncertainty: null, predicted: null });
     expect(row.classes.length).toBe(16);
     expect(row.block?.some((value) => value !== null)).toBe(true);
     const reader = await built.openJacobian(at("results.arrow"));
@@ -180,7 +183,7 @@ describe("rows that are not whole", () => {
       rowsLeftOut: 2,
       rowsWithResults: 7,
     });
-    expect(report.certainty.doubt?.zero).toBe(1);
+    expect(report.certainty.uncertainty?.zero).toBe(1);
     expect(readFileSync(page, "utf8")).toMatch(/>2<\/data> left out/);
   });
 
@@ -232,32 +235,37 @@ describe("rows that are not whole", () => {
 describe("what an output lacks", () => {
   test.each([
     [
-      "doubt",
-      { doubt: true, confidence: true, entropy: false, jacobian: false },
+      "uncertainty",
+      { uncertainty: true, confidence: true, entropy: false, jacobian: false },
     ],
     [
       "tail",
-      { doubt: true, confidence: true, entropy: false, jacobian: false },
+      { uncertainty: true, confidence: true, entropy: false, jacobian: false },
     ],
     [
       "confidence",
-      { doubt: false, confidence: true, entropy: false, jacobian: false },
+      { uncertainty: false, confidence: true, entropy: false, jacobian: false },
     ],
     [
       "entropy",
-      { doubt: false, confidence: false, entropy: true, jacobian: false },
+      { uncertainty: false, confidence: false, entropy: true, jacobian: false },
     ],
     [
       "trace",
-      { doubt: false, confidence: false, entropy: false, jacobian: false },
+      {
+        uncertainty: false,
+        confidence: false,
+        entropy: false,
+        jacobian: false,
+      },
     ],
     [
       "softmax",
-      { doubt: true, confidence: true, entropy: true, jacobian: true },
+      { uncertainty: true, confidence: true, entropy: true, jacobian: true },
     ],
     [
       "jacobian",
-      { doubt: true, confidence: true, entropy: true, jacobian: true },
+      { uncertainty: true, confidence: true, entropy: true, jacobian: true },
     ],
   ] as const)("%s alone", async (name, has) => {
     const { certainty, classes, sparsity, rows } = await reportOf({
@@ -265,13 +273,14 @@ describe("what an output lacks", () => {
       emit: [name],
     });
     expect({
-      doubt: certainty.doubt !== null,
+      uncertainty: certainty.uncertainty !== null,
       confidence: certainty.confidence !== null,
       entropy: certainty.entropy !== null,
       jacobian: classes.meanJacobian !== null,
     }).toEqual(has);
     expect(certainty.lacks.length).toBe(
-      [has.doubt, has.confidence, has.entropy].filter((there) => !there).length,
+      [has.uncertainty, has.confidence, has.entropy].filter((there) => !there)
+        .length,
     );
     expect(classes.lacks.length).toBe(has.jacobian ? 0 : 1);
     expect(sparsity.lacks.length).toBe(has.jacobian ? 0 : 1);
@@ -400,8 +409,8 @@ describe("a dataset", () => {
       rows: 2 * 1797,
       rowsWithResults: 2 * 1797,
     });
-    expect(report.certainty.doubt?.counts.map((n) => n / 2)).toEqual(
-      whole.certainty.doubt?.counts,
+    expect(report.certainty.uncertainty?.counts.map((n) => n / 2)).toEqual(
+      whole.certainty.uncertainty?.counts,
     );
     expect(report.calibration?.ece).toBeCloseTo(
       whole.calibration?.ece as number,
@@ -411,12 +420,14 @@ describe("a dataset", () => {
       whole.classes.meanJacobian?.flat()[3] as number,
       12,
     );
-    const surest = whole.rows.surest.slice(0, 10).flatMap(({ row, doubt }) => [
-      { row, doubt },
-      { row, doubt },
-    ]);
+    const surest = whole.rows.surest
+      .slice(0, 10)
+      .flatMap(({ row, uncertainty }) => [
+        { row, uncertainty },
+        { row, uncertainty },
+      ]);
     expect(
-      report.rows.surest.map(({ row, doubt }) => ({ row, doubt })),
+      report.rows.surest.map(({ row, uncertainty }) => ({ row, uncertainty })),
     ).toEqual(surest);
     expect(new Set(report.rows.random.map(({ input }) => input)).size).toBe(2);
   });

@@ -156,7 +156,7 @@ describe.runIf(hasBrowser)("in a browser", () => {
       ).toBeLessThanOrEqual(room * Math.abs(wanted));
     near("rows", truth.rows);
     near("classes", 10);
-    near("mean-doubt", truth.meanDoubt);
+    near("mean-uncertainty", truth.meanUncertainty);
     near("mean-confidence", truth.meanConfidence);
     near("mean-entropy", truth.meanEntropy);
     near("lost-float32", truth.lostFloat32);

@@ -95,7 +95,7 @@ describe.each(["bsr", "packed", "csr", "factored", "dense"] as const)(
         (sum, x) => (x === top ? sum : sum + x),
         0,
       );
-      expect((found.doubt as number) / others).toBeCloseTo(1, 12);
+      expect((found.uncertainty as number) / others).toBeCloseTo(1, 12);
     });
   },
 );
@@ -118,7 +118,7 @@ test("coo: entries that were left out are null, also of a row without any", asyn
 
 test("results of one value stand with the kept columns; a block is made of p where there is none", async () => {
   const results = await run({
-    emit: ["softmax", "entropy", "argmax", "doubt"],
+    emit: ["softmax", "entropy", "argmax", "uncertainty"],
     dtype: "float64",
     keep: ["id"],
   });
@@ -128,7 +128,7 @@ test("results of one value stand with the kept columns; a block is made of p whe
     "id",
     "entropy",
     "argmax",
-    "doubt",
+    "uncertainty",
   ]);
   const [, entropy, argmax] = found.columns;
   expect(Number(argmax?.value)).toBe(p.indexOf(Math.max(...p)));

@@ -209,7 +209,7 @@ export const RESULT_CASES: ResultCase[] = [
     truth: ({ p, a }) => [at(p, a)],
   },
   {
-    name: "doubt",
+    name: "uncertainty",
     code: code.DOUBT,
     truth: ({ q, a }) => [at(q, a)],
   },

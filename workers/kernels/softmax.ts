@@ -107,8 +107,8 @@ export function softmaxPair(first: usize, second: usize, float32: bool, classes:
     const correction = f64x2.mul(f64x2.sub(v128.load(lows + (k << 4)), f64x2.mul(e, c)), inverse);
     storeLanes(work + HEADER + (k << 3), other + HEADER + (k << 3), f64x2.add(f64x2.div(e, S), correction));
   }
-  const doubt = f64x2.add(f64x2.div(sum, S), f64x2.mul(f64x2.sub(lost, f64x2.mul(sum, c)), inverse));
-  storeLanes(work + WINNER, other + WINNER, doubt);
+  const uncertainty = f64x2.add(f64x2.div(sum, S), f64x2.mul(f64x2.sub(lost, f64x2.mul(sum, c)), inverse));
+  storeLanes(work + WINNER, other + WINNER, uncertainty);
   storeLanes(work + TAIL, other + TAIL, sum);
   storeLanes(work + TAIL_LOW, other + TAIL_LOW, lost);
   storeLanes(work + TOTAL, other + TOTAL, S);

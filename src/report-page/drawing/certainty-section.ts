@@ -1,6 +1,5 @@
 import { count } from "../../number-text.js";
 import type { Bins, CertaintyNumbers, OutputReport } from "../output-report.js";
-import { doubtFigure } from "./doubt-figure.js";
 import { axisCount, digits, percent } from "./figures.js";
 import { type Html, html } from "./html.js";
 import {
@@ -12,23 +11,24 @@ import {
   table,
 } from "./parts.js";
 import { Plot, picture } from "./plot.js";
+import { uncertaintyFigure } from "./uncertainty-figure.js";
 
 /** How sure the rows are. */
 export function certaintySection({
   certainty,
   summary,
 }: Pick<OutputReport, "certainty" | "summary">): Html {
-  const { confidence, doubt, entropy, lacks } = certainty;
+  const { confidence, uncertainty, entropy, lacks } = certainty;
   return section(
     "certainty",
     "Certainty",
-    html`How sure each row is of its winner: the confidence p of the largest class, and the doubt 1 − p, which tells sure rows apart where confidence reads 1.`,
+    html`How sure each row is of its winner: the confidence p of the largest class, and the uncertainty 1 − p, which tells sure rows apart where confidence reads 1.`,
     [
-      doubt && lostText(doubt),
+      uncertainty && lostText(uncertainty),
       lacking(lacks),
       html`<div class="figures">`,
-      doubt && doubt.counts.length > 0
-        ? doubtFigure(doubt, summary.from.doubt)
+      uncertainty && uncertainty.counts.length > 0
+        ? uncertaintyFigure(uncertainty, summary.from.uncertainty)
         : null,
       confidence && confidenceFigure(confidence, certainty.rows),
       entropy && entropyFigure(entropy, summary.classes),
@@ -37,15 +37,15 @@ export function certaintySection({
   );
 }
 
-type Doubt = NonNullable<CertaintyNumbers["doubt"]>;
+type Uncertainty = NonNullable<CertaintyNumbers["uncertainty"]>;
 
-function lostText({ rows, lostFloat32, lostFloat64, zero }: Doubt): Html {
+function lostText({ rows, lostFloat32, lostFloat64, zero }: Uncertainty): Html {
   const share = (lost: number) =>
     rows > 0 ? ` (${percent(lost / rows)})` : "";
   return html`<ul class="facts">
 <li><strong>${numberOf("lost-float32", lostFloat32, count(lostFloat32))}</strong> of ${count(rows)} rows${share(lostFloat32)} would have lost their block in float32: 1 − p is 0 there, and with it the winner's p (1 − p), which is not.</li>
 <li><strong>${numberOf("lost-float64", lostFloat64, count(lostFloat64))}</strong> rows${share(lostFloat64)} would have lost it in float64 as well.</li>
-${zero > 0 ? html`<li>${numberOf("zero-doubt", zero, count(zero))} rows have a doubt of exactly 0: one class has all, and the block is 0.</li>` : null}
+${zero > 0 ? html`<li>${numberOf("zero-uncertainty", zero, count(zero))} rows have a uncertainty of exactly 0: one class has all, and the block is 0.</li>` : null}
 </ul>
 `;
 }

@@ -103,14 +103,14 @@ function listedRows({ surest, mostTorn }: ShownRows): Html | null {
   ) => html`<div><h3>${title}</h3>
 ${table(
   title,
-  ["row", "predicted", "label", "doubt 1 − p", "entropy"],
+  ["row", "predicted", "label", "uncertainty 1 − p", "entropy"],
   rows
     .slice(0, LISTED)
     .map((row) => [
       row.input === null ? String(row.row) : `${row.input}, ${row.row}`,
       row.predicted === null ? "–" : String(row.predicted),
       row.label === null ? "–" : String(row.label),
-      row.doubt === null ? "–" : digits(row.doubt),
+      row.uncertainty === null ? "–" : digits(row.uncertainty),
       row.entropy === null ? "–" : digits(row.entropy),
     ]),
 )}</div>`;

@@ -40,7 +40,7 @@ function tiles({
   certainty,
   calibration,
 }: Pick<OutputReport, "summary" | "certainty" | "calibration">): Html {
-  const { doubt, confidence } = certainty;
+  const { uncertainty, confidence } = certainty;
   const found: Line[] = [
     [
       "rows with results",
@@ -49,10 +49,10 @@ function tiles({
     ["classes", numberOf("classes", summary.classes, count(summary.classes))],
   ];
   if (confidence) found.push(["mean confidence", digits(confidence.mean)]);
-  if (doubt)
+  if (uncertainty)
     found.push([
       "blocks float32 would lose",
-      percent(doubt.lostFloat32 / Math.max(1, doubt.rows)),
+      percent(uncertainty.lostFloat32 / Math.max(1, uncertainty.rows)),
     ]);
   if (calibration?.accuracy != null)
     found.push(["accuracy", percent(calibration.accuracy)]);

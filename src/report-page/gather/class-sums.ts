@@ -39,12 +39,19 @@ export class ClassSums {
     if (label >= 0 && winner === label) bump(this.correct, label, 1);
   }
 
-  #addDiagonalOfP({ winner, doubt }: Example, p: ArrayLike<number>): void {
+  #addDiagonalOfP(
+    { winner, uncertainty }: Example,
+    p: ArrayLike<number>,
+  ): void {
     const T = this.#temperature;
     this.sensitivityRows++;
     for (let k = 0; k < p.length; k++) {
       const own = p[k] as number;
-      bump(this.sensitivity, k, (own * (k === winner ? doubt : 1 - own)) / T);
+      bump(
+        this.sensitivity,
+        k,
+        (own * (k === winner ? uncertainty : 1 - own)) / T,
+      );
     }
   }
 

@@ -74,9 +74,9 @@ export class Gathered {
     this.sample.add(example);
     const remember = () => rememberRow(example, part, this.#classes);
     this.random.offer(remember);
-    if (Number.isNaN(example.doubt)) return;
-    this.surest.offer(example.doubt, remember);
-    this.mostTorn.offer(-example.doubt, remember);
+    if (Number.isNaN(example.uncertainty)) return;
+    this.surest.offer(example.uncertainty, remember);
+    this.mostTorn.offer(-example.uncertainty, remember);
   }
 
   #addDropped({ droppedMax, droppedSum }: Example): void {

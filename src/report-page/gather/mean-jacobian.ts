@@ -24,9 +24,9 @@ export class MeanJacobian {
     this.#sums = new Float64Array(shown.length ** 2);
   }
 
-  add({ p, winner, doubt, block }: Example): void {
+  add({ p, winner, uncertainty, block }: Example): void {
     if (block) this.#addBlock(block);
-    else if (p) this.#addP(p, winner, doubt);
+    else if (p) this.#addP(p, winner, uncertainty);
     else return;
     this.rows++;
   }
@@ -37,7 +37,7 @@ export class MeanJacobian {
     return this.rows > 0 ? (this.#sums[at] as number) / this.rows : 0;
   }
 
-  #addP(p: ArrayLike<number>, winner: number, doubt: number): void {
+  #addP(p: ArrayLike<number>, winner: number, uncertainty: number): void {
     const { shown } = this;
     const T = this.#temperature;
     for (let a = 0; a < shown.length; a++) {
@@ -45,7 +45,7 @@ export class MeanJacobian {
       const own = (p[i] as number) / T;
       if (own === 0) continue;
       const row = a * shown.length;
-      const rest = i === winner ? doubt : 1 - (p[i] as number);
+      const rest = i === winner ? uncertainty : 1 - (p[i] as number);
       this.#sums[row + a] = (this.#sums[row + a] as number) + own * rest;
       for (let b = a + 1; b < shown.length; b++)
         this.#sums[row + b] =

@@ -41,7 +41,7 @@ export class PSample {
     return this.#labels.subarray(0, this.rows);
   }
 
-  add({ p, winner, doubt, label }: Example): void {
+  add({ p, winner, uncertainty, label }: Example): void {
     if (!p) return;
     const row = this.#places.next();
     if (row < 0) return;
@@ -50,7 +50,9 @@ export class PSample {
     this.#winners[row] = winner;
     this.#labels[row] = label;
     const own =
-      doubt < 0.5 ? Math.log1p(-doubt) : Math.log(p[winner] as number);
+      uncertainty < 0.5
+        ? Math.log1p(-uncertainty)
+        : Math.log(p[winner] as number);
     const start = row * this.classes;
     for (let k = 0; k < p.length; k++)
       this.#logRatios[start + k] =

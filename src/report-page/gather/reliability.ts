@@ -41,7 +41,7 @@ export class CalibrationSums {
   /** Rows without a label that is a class. */
   unlabelled = 0;
 
-  add({ p, winner, label, confidence, doubt }: Example): void {
+  add({ p, winner, label, confidence, uncertainty }: Example): void {
     if (label < 0) {
       this.unlabelled++;
       return;
@@ -55,6 +55,8 @@ export class CalibrationSums {
     if (own === 0) this.impossible++;
     else
       this.nllSum -=
-        isCorrect && doubt < 0.5 ? Math.log1p(-doubt) : Math.log(own);
+        isCorrect && uncertainty < 0.5
+          ? Math.log1p(-uncertainty)
+          : Math.log(own);
   }
 }

@@ -10,7 +10,7 @@ export interface RememberedRow {
   batch: number;
   k: number;
   confidence: number;
-  doubt: number;
+  uncertainty: number;
   entropy: number;
   winner: number;
   label: number;
@@ -25,7 +25,7 @@ export function rememberRow(
     batch,
     k,
     confidence,
-    doubt,
+    uncertainty,
     entropy,
     winner,
     label,
@@ -43,7 +43,7 @@ export function rememberRow(
     batch,
     k,
     confidence,
-    doubt,
+    uncertainty,
     entropy,
     winner,
     label,

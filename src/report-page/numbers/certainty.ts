@@ -5,30 +5,33 @@ import type { Bins, CertaintyNumbers } from "../output-report.js";
 
 export function certaintyNumbers(
   sums: CertaintySums,
-  { confidence, doubt, entropy }: NumberSources,
+  { confidence, uncertainty, entropy }: NumberSources,
   withoutP: number,
 ): CertaintyNumbers {
   const lacks: string[] = [];
   if (!confidence)
     lacks.push(
-      "Confidence: the output has no softmax, confidence, doubt or tail, nor whole blocks to have p back from.",
+      "Confidence: the output has no softmax, confidence, uncertainty or tail, nor whole blocks to have p back from.",
     );
-  if (!doubt)
+  if (!uncertainty)
     lacks.push(
-      "Doubt: the output has no softmax, doubt or tail, and 1 − confidence has lost the digits.",
+      "Uncertainty: the output has no softmax, uncertainty or tail, and 1 − confidence has lost the digits.",
     );
   if (!entropy)
     lacks.push("Entropy: the output has neither entropy nor softmax.");
-  if (withoutP > 0 && (doubt === "p" || entropy === "p"))
+  if (withoutP > 0 && (uncertainty === "p" || entropy === "p"))
     lacks.push(
       `${withoutP.toLocaleString("en-US")} rows are left out: their blocks do not tell p (two classes that trade alone, or numbers too small).`,
     );
-  if (sums.confidence.rows + sums.doubtRows === 0 && (confidence || doubt))
+  if (
+    sums.confidence.rows + sums.uncertaintyRows === 0 &&
+    (confidence || uncertainty)
+  )
     lacks.push("There are no rows whose certainty could be told.");
   return {
-    rows: Math.max(sums.confidence.rows, sums.doubtRows),
+    rows: Math.max(sums.confidence.rows, sums.uncertaintyRows),
     confidence: withMean(sums.confidence),
-    doubt: doubtOf(sums),
+    uncertainty: uncertaintyOf(sums),
     entropy: withMean(sums.entropy),
     lacks,
   };
@@ -43,22 +46,23 @@ function binsOf({ low, width, counts }: Histogram): Bins {
   return { low, width, counts: Array.from(counts) };
 }
 
-/** Of the many bins those between the least and the largest doubt. */
-function doubtOf(sums: CertaintySums): CertaintyNumbers["doubt"] {
-  const { doubt, doubtRows, doubtSum, zeroDoubt } = sums;
-  if (doubtRows === 0) return null;
-  const { low, width, counts, rows, least, largest } = doubt;
+/** Of the many bins those between the least and the largest uncertainty. */
+function uncertaintyOf(sums: CertaintySums): CertaintyNumbers["uncertainty"] {
+  const { uncertainty, uncertaintyRows, uncertaintySum, zeroUncertainty } =
+    sums;
+  if (uncertaintyRows === 0) return null;
+  const { low, width, counts, rows, least, largest } = uncertainty;
   const first = counts.findIndex((count) => count > 0);
   const last = counts.findLastIndex((count) => count > 0);
   return {
     low: first < 0 ? 0 : low + first * width,
     width,
     counts: first < 0 ? [] : Array.from(counts.subarray(first, last + 1)),
-    rows: doubtRows,
-    mean: doubtSum / doubtRows,
+    rows: uncertaintyRows,
+    mean: uncertaintySum / uncertaintyRows,
     least: rows > 0 ? 10 ** least : null,
     largest: rows > 0 ? 10 ** largest : null,
-    zero: zeroDoubt,
+    zero: zeroUncertainty,
     lostFloat32: sums.lostFloat32,
     lostFloat64: sums.lostFloat64,
   };

@@ -56,12 +56,12 @@ export async function shownRows(
 
 function lacksOf(
   hasBlocks: boolean,
-  { p, doubt }: ResultsPart["sources"],
+  { p, uncertainty }: ResultsPart["sources"],
 ): string[] {
   const lacks: string[] = [];
-  if (!doubt)
+  if (!uncertainty)
     lacks.push(
-      "The surest and the most torn rows need the doubt of every row.",
+      "The surest and the most torn rows need the uncertainty of every row.",
     );
   if (!p) lacks.push("p is not in the output.");
   if (!hasBlocks)
@@ -106,7 +106,7 @@ async function lookUp(
           row: row.row,
           input,
           confidence: numberOrNull(row.confidence),
-          doubt: numberOrNull(row.doubt),
+          uncertainty: numberOrNull(row.uncertainty),
           entropy: numberOrNull(row.entropy),
           predicted: row.winner < 0 ? null : row.winner,
           label: row.label < 0 ? null : row.label,

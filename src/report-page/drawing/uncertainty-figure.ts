@@ -6,18 +6,21 @@ import { type Html, html } from "./html.js";
 import { figure, numberOf, table } from "./parts.js";
 import { Plot, picture } from "./plot.js";
 
-type Doubt = NonNullable<CertaintyNumbers["doubt"]>;
+type Uncertainty = NonNullable<CertaintyNumbers["uncertainty"]>;
 
 const DOUBT_FROM: Record<string, string> = {
-  doubt: "the output's doubt",
+  uncertainty: "the output's uncertainty",
   tail: "the output's tail",
   log_softmax: "the winner's log-softmax",
   p: "the sum of the other classes' p",
 };
 
-/** Rows by doubt, on a logarithmic axis: what other tools cannot show, since they have 0 there. */
-export function doubtFigure(doubt: Doubt, from: string | null): Html {
-  const bars = wider(doubt);
+/** Rows by uncertainty, on a logarithmic axis: what other tools cannot show, since they have 0 there. */
+export function uncertaintyFigure(
+  uncertainty: Uncertainty,
+  from: string | null,
+): Html {
+  const bars = wider(uncertainty);
   const rules = Object.entries(LOST).map(([type, least]) => ({
     x: Math.log10(least),
     type,
@@ -27,17 +30,17 @@ export function doubtFigure(doubt: Doubt, from: string | null): Html {
   const lost = Math.log10(LOST.float32);
   const low = least < lost + 2 ? Math.min(least, lost - 1) : least;
   const shown = rules.filter(({ x }) => x > low);
-  const label = `Histogram of log10 of the doubt of ${count(doubt.rows)} rows`;
+  const label = `Histogram of log10 of the uncertainty of ${count(uncertainty.rows)} rows`;
   return figure({
-    id: "doubt",
-    title: "Doubt 1 − p",
+    id: "uncertainty",
+    title: "Uncertainty 1 − p",
     wide: true,
-    caption: html`Rows by the doubt of their winner, on a logarithmic axis; ${count(doubt.rows)} rows, all of the output, the mean is ${numberOf("mean-doubt", doubt.mean)}${doubt.least === null ? "" : html`, the least ${numberOf("least-doubt", doubt.least)}, the largest ${numberOf("largest-doubt", doubt.largest)}`}. It is ${DOUBT_FROM[from ?? ""] ?? "computed"}, never the difference 1 − p.${shown.length > 0 ? " Left of a dashed line 1 − p is 0 in that type." : ""}`,
+    caption: html`Rows by the uncertainty of their winner, on a logarithmic axis; ${count(uncertainty.rows)} rows, all of the output, the mean is ${numberOf("mean-uncertainty", uncertainty.mean)}${uncertainty.least === null ? "" : html`, the least ${numberOf("least-uncertainty", uncertainty.least)}, the largest ${numberOf("largest-uncertainty", uncertainty.largest)}`}. It is ${DOUBT_FROM[from ?? ""] ?? "computed"}, never the difference 1 − p.${shown.length > 0 ? " Left of a dashed line 1 − p is 0 in that type." : ""}`,
     picture: picture(label, {
       width: 1140,
       x: {
         domain: [low, 0],
-        label: "doubt →",
+        label: "uncertainty →",
         tickFormat: (log: number) =>
           Number.isInteger(log) ? powerOfTen(log) : digits(10 ** log, 1),
         ticks: ticksFrom(low),
@@ -70,8 +73,8 @@ export function doubtFigure(doubt: Doubt, from: string | null): Html {
       ],
     }),
     table: table(
-      "Rows by doubt",
-      ["doubt, low end", "high end", "rows"],
+      "Rows by uncertainty",
+      ["uncertainty, low end", "high end", "rows"],
       bars.map(({ x1, x2, rows }) => [
         digits(10 ** x1),
         digits(10 ** x2),

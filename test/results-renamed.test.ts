@@ -1,0 +1,45 @@
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { tableFromIPC } from "@uwdata/flechette";
+import { expect, test } from "vitest";
+import { built } from "./support/built.js";
+import { workDirectory } from "./support/logits-input.js";
+
+// The result uncertainty was called doubt until version 0.1.0; the fixture is an output of that version.
+
+const at = workDirectory();
+const old = fileURLToPath(new URL("fixtures/doubt.arrow", import.meta.url));
+const input = at("small.arrow");
+await built.generate({ output: input, rows: 12, classes: 4, seed: 3 });
+
+test("the old name of an option's value gives the result under its new name", async () => {
+  const output = at("out.arrow");
+  const emit = ["doubt", "softmax"] as never[];
+  await built.run({ input, output, emit });
+  const table = tableFromIPC(readFileSync(output));
+  expect(table.names).toEqual(["row", "uncertainty", "softmax"]);
+  const values = [...table.getChild("uncertainty")];
+  expect([...tableFromIPC(readFileSync(old)).getChild("doubt")]).toEqual(
+    values,
+  );
+  const logits = Float64Array.of(1, 2, 3);
+  const options = { rows: 1, classes: 3 };
+  expect(built.softmaxResults(logits, { ...options, emit } as never)).toEqual(
+    built.softmaxResults(logits, {
+      ...options,
+      emit: ["uncertainty", "softmax"],
+    }),
+  );
+});
+
+test("old outputs are verified, shown and reported", async () => {
+  const verified = await built.verify({ output: old, input });
+  expect(verified).toMatchObject({ ok: true, findings: [] });
+  const shown = await built.show({ results: old, row: 3 });
+  const [expected] = [
+    ...tableFromIPC(readFileSync(old)).getChild("doubt"),
+  ].slice(3);
+  expect(shown.uncertainty).toBe(expected);
+  const report = await built.report({ results: old, output: at("page.html") });
+  expect(report.certainty?.uncertainty?.rows).toBe(12);
+});
