@@ -32,7 +32,7 @@ function rowOf(logits: number[], more: Partial<ShownRow> = {}): ShownRow {
 test("p as bars, numbers of the block beside them", () => {
   expect(rowText(rowOf([0, Math.log(4)]), { columns: 80, colour: false })).toBe(
     `out.arrow: row 1,234, of 5,000
-  id     x7
+  id           x7
   uncertainty  0.2
 
 class       p                   0      1
