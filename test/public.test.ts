@@ -80,7 +80,14 @@ describe("nothing imports upward", () => {
     "src/io": ["node:"],
     "src/slots": ["node:", "src/arrow", "src/numeric", "src/errors"],
     "src/arrow": ["node:"],
-    "src/input": ["node:", "src/io", "src/arrow", "src/errors", "src/results"],
+    "src/input": [
+      "node:",
+      "src/io",
+      "src/arrow",
+      "src/errors",
+      "src/results",
+      "src/store/location",
+    ],
     "src/input/arrays": [
       "node:",
       "src/io",

@@ -4,7 +4,7 @@ import { dirname, relative, resolve, sep } from "node:path";
 import { isDynamicPattern } from "tinyglobby";
 import { InputMissingError, UsageError } from "../errors.js";
 import { checkFiles, inputFile } from "../output/written-files.js";
-import { isS3 } from "../store/location.js";
+import { assertSupportedScheme, isS3 } from "../store/location.js";
 import type { S3Access } from "../store/s3-options.js";
 import {
   inputCall,
@@ -32,14 +32,15 @@ export interface FoundInputs {
 /**
  * The files that paths, folders and patterns name. Of a folder all files in it and below, but for those whose names, or
  * whose folders' names, start with `.` or `_`: of data pipelines those are not data.
- * @throws InputMissingError for a path or pattern that names nothing; UsageError for standard input, an output among
- * the inputs, or an input inside the output
+ * @throws InputMissingError for a path or pattern that names nothing; UsageError for standard input, a URL of an unsupported
+ * scheme, an output among the inputs, or an input inside the output
  */
 export async function findInputs(
   wanted: readonly string[],
   output: string,
   s3: S3Access = {},
 ): Promise<FoundInputs> {
+  for (const location of wanted) assertSupportedScheme(location, "input");
   if (wanted.some(isS3)) return findOnS3(wanted, output, s3);
   const found = new Set<string>();
   const undecodable = new Map<string, Buffer>();

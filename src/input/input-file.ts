@@ -6,8 +6,9 @@ import {
   type Stats,
   statSync,
 } from "node:fs";
-import { InputUnsupportedError } from "../errors.js";
+import { InputUnsupportedError, UsageError } from "../errors.js";
 import type { PresentBlocks } from "../io/present-blocks.js";
+import { assertSupportedScheme, isS3 } from "../store/location.js";
 import { inputCall } from "../system-error.js";
 import { fileSource, type InputSource } from "./input-state.js";
 import { DEFAULT_LIMITS, type Limits } from "./limits.js";
@@ -28,12 +29,19 @@ export interface InputFile {
 
 /**
  * Opens a regular file for reading, through symbolic links.
- * @throws InputMissingError, PermissionError, IoError; InputUnsupportedError for a directory, device, pipe or socket
+ * @throws InputMissingError, PermissionError, IoError; InputUnsupportedError for a directory, device, pipe or socket;
+ * UsageError for a URL
  */
 export function openInputFile(
   path: string,
   limits: Limits = DEFAULT_LIMITS,
 ): InputFile {
+  assertSupportedScheme(path, "input");
+  if (isS3(path))
+    throw new UsageError(
+      "s3:// is supported by the commands of datasets only (softjac run, plan, submit); download the file first",
+      "input",
+    );
   // A socket cannot be opened, and opening a device may act on it.
   checkRegular(
     path,

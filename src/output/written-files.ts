@@ -9,7 +9,7 @@ import {
 import { basename, dirname, join, resolve, sep } from "node:path";
 import { OutputExistsError, UsageError } from "../errors.js";
 import type { FileUse } from "../options-table.js";
-import { isS3 } from "../store/location.js";
+import { assertSupportedScheme, isS3 } from "../store/location.js";
 import { outputCall } from "../system-error.js";
 import { checkName, type NamedFormat } from "./output-name.js";
 import { STANDARD_OUTPUT } from "./output-target.js";
@@ -26,9 +26,12 @@ export interface UsedFile {
 /**
  * Rejects a file to be written that is another file of the same command, or lies in a folder of the command, one whose
  * name is not UTF-8, and a state file that is not a regular file. Every path that a command writes is checked here before any work.
+ * Rejects URLs of unsupported schemes, written or read.
  * @throws UsageError
  */
 export function checkFiles(files: readonly UsedFile[]): void {
+  for (const { path, use } of files)
+    assertSupportedScheme(`${path}`, use === "read" ? "input" : "output");
   for (const file of files) if (file.use !== "read") checkUtf8(file);
   const places = files
     .filter(({ path, use }) => use === "state" || !isS3(`${path}`))

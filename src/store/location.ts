@@ -13,8 +13,34 @@ export function isS3(location: string): boolean {
   return /^s3:\/\//i.test(location);
 }
 
-/** A location as names start with it: an absolute path, or s3://bucket/prefix. @throws UsageError */
+/**
+ * Rejects a URL whose scheme is not s3://, which would otherwise be taken for a path and reported as missing. The message
+ * names only the scheme, since a URL may contain a signature.
+ * @param option the option that has the location
+ * @throws UsageError
+ */
+export function assertSupportedScheme(
+  location: string,
+  option: "input" | "output",
+): void {
+  // At least two letters: C:// is a drive of Windows.
+  const [, scheme] = /^([a-z][a-z0-9+.-]+):\/\//i.exec(location) ?? [];
+  if (!scheme || isS3(location)) return;
+  const advice =
+    scheme.toLowerCase() === "file"
+      ? "use the path without file://"
+      : option === "input"
+        ? "download the files first, or use s3:// (with --endpoint for another store that has an S3 interface)"
+        : "write to a directory and upload it, or use s3:// (with --endpoint for another store that has an S3 interface)";
+  throw new UsageError(`${scheme}:// is not supported; ${advice}`, option);
+}
+
+/**
+ * A location as names start with it: an absolute path, or s3://bucket/prefix.
+ * @throws UsageError, also for a URL of another scheme
+ */
 export function resolveLocation(location: string): string {
+  assertSupportedScheme(location, "output");
   if (!isS3(location)) return resolve(location);
   const { bucket, key } = s3Place(location);
   return s3Name(bucket, key);
