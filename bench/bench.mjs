@@ -1,15 +1,15 @@
 // npm run bench: softjac against what a user would otherwise run. See README.md in this folder.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { runContest } from "./contest.mjs";
-import { guaranteesIntoReadme } from "./guarantees.mjs";
+import { writeReadmeTables } from "./guarantees.mjs";
 import { lackOfSpace, prepareInput } from "./inputs.mjs";
-import { intoReadme } from "./into-readme.mjs";
 import { describeMachine } from "./machine.mjs";
 import { readOptions } from "./options.mjs";
 import { findPython } from "./python.mjs";
 import { comparePeaks } from "./summary.mjs";
 import { markdownTable } from "./table.mjs";
 import { workloads as everyWorkload } from "./workloads.mjs";
+import { writeSection } from "./write-section.mjs";
 
 const log = (line) => process.stderr.write(`${line}\n`);
 
@@ -55,10 +55,9 @@ function save(run) {
   const results = { ...run, workloads: withKnown(run, folder) };
   const json = `${JSON.stringify(results, null, 2)}\n`;
   writeFileSync(new URL("results.json", folder), json);
-  writeFileSync(new URL("table.md", folder), markdownTable(results));
-  intoReadme("speed", markdownTable(results).trimEnd());
-  guaranteesIntoReadme();
-  log("\nwritten: bench/results/results.json, bench/results/table.md");
+  writeSection("bench/RESULTS.md", "speed", markdownTable(results).trimEnd());
+  writeReadmeTables();
+  log("\nwritten: bench/results/results.json, bench/RESULTS.md, README.md");
 }
 
 function withKnown({ machine, small, workloads }, folder) {

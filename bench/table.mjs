@@ -7,8 +7,8 @@ const header = [
   "peer",
   "peer, s",
   "times faster",
-  "wanted",
-  "softjac until it is on the disk, s",
+  "target",
+  "softjac with fsync, s",
   "times faster",
   "peak MiB softjac / peer",
 ];
@@ -20,7 +20,7 @@ export function markdownTable({ machine, workloads }) {
   const gib = Math.round(memoryMiB / 1024);
   return `${table}
 
-softjac ${softjac}, Node ${node}, ${cpu}, ${cores} cores, ${gib} GiB, ${fileSystem}, ${date}. Least and most in brackets.
+softjac ${softjac}, Node ${node}, ${cpu}, ${cores} cores, ${gib} GiB, ${fileSystem}, ${date}. In brackets: minimum and maximum.
 `;
 }
 
