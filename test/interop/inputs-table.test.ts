@@ -1,0 +1,502 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import {
+  copyFileSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import {
+  columnFromArray,
+  fixedSizeList,
+  float16,
+  float32,
+  float64,
+  int32,
+  largeList,
+  list,
+  struct,
+  tableFromColumns,
+  tableFromIPC,
+  tableToIPC,
+  utf8,
+} from "@uwdata/flechette";
+import { describe, expect, test } from "vitest";
+import { CLI } from "../cli/support.js";
+import { columnsFirst, npy, safetensors, zip } from "../support/array-files.js";
+import { workDirectory } from "../support/logits-input.js";
+
+// Every row of the tables of docs/inputs.md: the command reads such a file, or refuses it with the words of the table.
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const page = readFileSync(`${root}docs/inputs.md`, "utf8");
+const at = workDirectory();
+const input = at("in");
+const output = at("out.arrow");
+
+/** The cells of the table below a heading, without its head. */
+function tableOf(heading: string): string[][] {
+  const section = page.split(`## ${heading}\n`)[1]?.split("\n## ")[0] ?? "";
+  return section
+    .split("\n")
+    .filter((line) => line.startsWith("| "))
+    .slice(1)
+    .filter((line) => !line.startsWith("| -"))
+    .map((line) =>
+      line
+        .slice(2, -1)
+        .split(/(?<!\\)\| /)
+        .map((cell) => cell.trim()),
+    );
+}
+
+interface Case {
+  /** Makes the file `input`. */
+  make?: () => void;
+  args?: string[];
+  /** Options with which the command reads the same file. */
+  fixedBy?: string[];
+}
+
+function run(args: string[]) {
+  rmSync(output, { recursive: true, force: true });
+  rmSync(at("out"), { recursive: true, force: true });
+  return spawnSync(process.execPath, [CLI, "run", ...args], {
+    cwd: at("."),
+    encoding: "utf8",
+  });
+}
+
+const twoByTwo = Float64Array.of(1, 2, 3, 4);
+const rows = [
+  [1, 2],
+  [3, 4],
+];
+
+type Type = NonNullable<Parameters<typeof columnFromArray>[1]>;
+type Columns = Record<string, [values: unknown[], type: Type]>;
+
+function arrow(columns: Columns, format: "file" | "stream" = "file"): Buffer {
+  const made = Object.entries(columns).map(([name, [values, type]]) => [
+    name,
+    columnFromArray(values as never, type),
+  ]);
+  const table = tableFromColumns(Object.fromEntries(made));
+  return Buffer.from(tableToIPC(table, { format }) as Uint8Array);
+}
+
+const logits = (values: unknown[], type: Type) =>
+  arrow({ logits: [values, type] });
+const plain = logits(rows, fixedSizeList(float64(), 2));
+const file = (bytes: Uint8Array | string) => () => writeFileSync(input, bytes);
+const copy = (path: string) => () =>
+  copyFileSync(`${root}test/input/${path}`, input);
+const perClass = arrow({
+  id: [[1, 2], int32()],
+  logit_0: [[1, 3], float64()],
+  logit_1: [[2, 4], float64()],
+});
+
+/** A file of softjac's own, its log-softmax as logits. */
+function compressed(codec: string): () => void {
+  return () => {
+    writeFileSync(at("plain"), plain);
+    execFileSync(process.execPath, [
+      ...[CLI, "run", at("plain"), "-o", `${input}.arrow`, "--force"],
+      ...["--quiet", "--emit", "log_softmax", "--compress", codec],
+    ]);
+    copyFileSync(`${input}.arrow`, input);
+  };
+}
+
+/** By the heading of a table and the first cell of a row, the files. */
+const READ: Record<string, Record<string, Case[]>> = {
+  Formats: {
+    "Arrow IPC file (Feather V2)": [{ make: file(plain) }],
+    "Arrow IPC file, LZ4 or Zstandard": [
+      { make: compressed("lz4") },
+      { make: compressed("zstd") },
+    ],
+    "Arrow IPC stream": [
+      {
+        make: file(
+          arrow({ logits: [rows, fixedSizeList(float64(), 2)] }, "stream"),
+        ),
+      },
+    ],
+    Parquet: [{ make: copy("parquet/pyarrow-zstd.parquet") }],
+    "NumPy `.npy`": [
+      { make: file(npy(twoByTwo, { shape: [2, 2] })) },
+      {
+        make: file(
+          npy(columnsFirst(twoByTwo, 2), { shape: [2, 2], fortran: true }),
+        ),
+      },
+    ],
+    "NumPy `.npz`": [false, true].map((deflated) => ({
+      make: file(
+        zip({ "logits.npy": npy(twoByTwo, { shape: [2, 2] }) }, { deflated }),
+      ),
+    })),
+    safetensors: [
+      {
+        make: file(
+          safetensors({
+            logits: { dtype: "F64", shape: [2, 2], values: twoByTwo },
+          }),
+        ),
+      },
+    ],
+    "standard input (`-`)": [
+      { make: file(plain), args: ["-", "-o", output] },
+      {
+        make: file(npy(twoByTwo, { shape: [2, 2] })),
+        args: ["-", "-o", output],
+      },
+    ],
+  },
+  Shapes: {
+    "a column of fixed-size lists": [{ make: file(plain) }],
+    "a column of lists or large lists": [list, largeList].map((of) => ({
+      make: file(logits(rows, of(float64()))),
+    })),
+    "a struct with one number per class": [
+      {
+        make: file(
+          logits(
+            rows.map(([a, b]) => ({ a, b })),
+            struct({ a: float64(), b: float64() }),
+          ),
+        ),
+      },
+    ],
+    "one column per class (`--columns 'logit_*'`)": [
+      {
+        make: file(perClass),
+        args: [input, "-o", output, "--columns", "logit_*"],
+      },
+    ],
+    "an array of shape (rows, classes)": [
+      { make: file(npy(twoByTwo, { shape: [2, 2] })) },
+    ],
+  },
+};
+
+const RESULT_TYPES: Record<string, (() => void)[]> = {
+  "float16, float32, bfloat16": [
+    file(logits(rows, fixedSizeList(float16(), 2))),
+    file(logits(rows, fixedSizeList(float32(), 2))),
+    copy("arrays/written/torch-bfloat16.safetensors"),
+  ],
+  float64: [file(plain)],
+  "integers of 8 to 64 bits": ["i1", "u1", "i8", "u8"].map((name) =>
+    copy(`arrays/written/${name}.npy`),
+  ),
+};
+
+const REFUSED: Record<string, Case[]> = {
+  "CSV, JSON or text": [
+    { make: file("id,logit_0,logit_1\n1,2,3\n") },
+    { make: file('{"logits": [1, 2]}\n') },
+  ],
+  "gzip (`.npy.gz`)": [
+    { make: file(gzipSync(npy(twoByTwo, { shape: [2, 2] }))) },
+  ],
+  HDF5: [
+    {
+      make: file(Buffer.from(`\x89HDF\r\n\x1a\n${"\0".repeat(99)}`, "latin1")),
+    },
+  ],
+  "Feather V1": [{ make: file(`FEA1${"\0".repeat(99)}`) }],
+  "PyTorch `.pt`": [{ make: copy("arrays/written/refused-torch.pt") }],
+  "pickled NumPy array": [{ make: copy("arrays/written/refused-objects.npy") }],
+  "encrypted Parquet": [{ make: copy("parquet/encrypted.parquet") }],
+  "empty file": [{ make: file("") }],
+  "file that is cut": [{ make: file(plain.subarray(0, -20)) }],
+  "stream that is cut": [
+    {
+      make: file(
+        arrow(
+          { logits: [rows, fixedSizeList(float64(), 2)] },
+          "stream",
+        ).subarray(0, -8),
+      ),
+      fixedBy: ["--allow-missing-eos"],
+    },
+  ],
+  "array of 3 dimensions": [
+    { make: file(npy(twoByTwo, { shape: [1, 2, 2] })) },
+  ],
+  "array of 1 dimension": [{ make: file(npy(twoByTwo, { shape: [4] })) }],
+  "big-endian array": [
+    { make: file(npy(twoByTwo, { descr: ">f8", shape: [2, 2] })) },
+  ],
+  "float128 or complex array": [
+    { make: file(npy(twoByTwo, { descr: "<c16", shape: [2, 1] })) },
+  ],
+  "bfloat16 in `.npy`": [
+    { make: file(npy(twoByTwo, { descr: "<V2", shape: [4, 4] })) },
+  ],
+  "float8 in safetensors": [
+    {
+      make: file(
+        safetensors({
+          logits: { dtype: "F8_E4M3", shape: [4, 8], values: twoByTwo },
+        }),
+      ),
+    },
+  ],
+  "one column per class": [
+    { make: file(perClass), fixedBy: ["--columns", "logit_*"] },
+  ],
+  "several columns of lists": [
+    {
+      make: file(
+        arrow({
+          teacher: [rows, list(float64())],
+          student: [rows, list(float64())],
+        }),
+      ),
+      fixedBy: ["--column", "teacher"],
+    },
+  ],
+  "several arrays": [
+    {
+      make: file(
+        zip({
+          "train.npy": npy(twoByTwo, { shape: [2, 2] }),
+          "test.npy": npy(twoByTwo, { shape: [2, 2] }),
+        }),
+      ),
+      fixedBy: ["--column", "train"],
+    },
+  ],
+  "lists of lists": [
+    { make: file(logits([[[1, 2]], [[3, 4]]], list(list(float64())))) },
+  ],
+  "logits as text": [{ make: file(logits(["1,2", "3,4"], utf8())) }],
+  "token ids or labels": [
+    {
+      make: file(arrow({ input_ids: [rows, list(int32())] })),
+      fixedBy: ["--column", "input_ids"],
+    },
+  ],
+  "integers with −100": [
+    {
+      make: file(
+        arrow({
+          tags: [
+            [
+              [1, 2],
+              [-100, 4],
+            ],
+            list(int32()),
+          ],
+        }),
+      ),
+      fixedBy: ["--column", "tags"],
+    },
+  ],
+  "lists of different lengths": [
+    { make: file(logits([[1, 2], [3]], list(float64()))) },
+  ],
+  "null logit": [
+    {
+      make: file(
+        logits(
+          [
+            [1, 2],
+            [3, null],
+          ],
+          list(float64()),
+        ),
+      ),
+      fixedBy: ["--null-logit", "mask"],
+    },
+  ],
+  "null row": [
+    {
+      make: file(logits([[1, 2], null], list(float64()))),
+      fixedBy: ["--on-bad-row", "null"],
+    },
+  ],
+  "NaN, +inf, or all −inf": [
+    {
+      make: file(
+        logits(
+          [
+            [1, 2],
+            [3, Number.NaN],
+          ],
+          list(float64()),
+        ),
+      ),
+      fixedBy: ["--on-bad-row", "skip"],
+    },
+  ],
+  "lists without rows": [{ make: file(logits([], list(float64()))) }],
+  "directory without files": [{ make: () => mkdirSync(input) }],
+  "missing file": [{}],
+  "`gs://`, `az://`, `https://`, `hf://`": ["gs", "az", "https", "hf"].map(
+    (scheme) => ({ args: [`${scheme}://b/x.arrow`, "-o", output] }),
+  ),
+  "`file://`": [{ args: ["file:///x.arrow", "-o", output] }],
+  "`s3://` with one output file": [
+    { args: ["s3://bucket/x.arrow", "-o", output] },
+  ],
+};
+
+function prepare({ make }: Case): void {
+  rmSync(input, { recursive: true, force: true });
+  make?.();
+}
+
+describe.each(Object.entries(READ))("%s", (heading, cases) => {
+  test("every row has a test", () => {
+    const named = tableOf(heading).map(([first]) => first);
+    expect(named).toEqual(Object.keys(cases));
+  });
+
+  test.each(Object.entries(cases))("%s", (_, files) => {
+    for (const one of files) {
+      prepare(one);
+      const args = one.args ?? [input, "-o", output];
+      // Standard input is a pipe.
+      const { status, stderr } =
+        args[0] === "-"
+          ? spawnSync(
+              "bash",
+              [
+                "-c",
+                `cat in | "$0" "$@"`,
+                process.execPath,
+                CLI,
+                "run",
+                ...args,
+              ],
+              { cwd: at("."), encoding: "utf8" },
+            )
+          : run(args);
+      expect(status, stderr).toBe(0);
+      if (heading === "Formats" && /parquet/i.test(_)) continue;
+      const table = tableFromIPC(readFileSync(output));
+      const [row] = table.getChild("softmax").toArray() as number[][];
+      const e = Math.E;
+      expect(row?.[0]).toBeCloseTo(1 / (1 + e), 12);
+      expect(row?.[1]).toBeCloseTo(e / (1 + e), 12);
+      rmSync(output);
+    }
+  });
+});
+
+test("the types of results", () => {
+  const table = tableOf("Types");
+  expect(table.map(([first]) => first)).toEqual(Object.keys(RESULT_TYPES));
+  for (const [first = "", results] of table)
+    for (const make of RESULT_TYPES[first] ?? []) {
+      prepare({ make });
+      const { stdout, stderr } = run([
+        ...[input, "-o", output, "--json", "--quiet"],
+      ]);
+      expect(JSON.parse(stdout).dtype, stderr).toBe(results);
+    }
+});
+
+test("the locations", () => {
+  expect(tableOf("Locations").map(([first]) => first)).toEqual([
+    "a file",
+    "several files, a directory, a pattern",
+    "`s3://bucket/key`",
+    "`-`",
+  ]);
+  mkdirSync(at("logits"));
+  for (const name of ["logits/a.arrow", "logits/b.arrow"])
+    writeFileSync(at(name), plain);
+  for (const args of [
+    ["logits/a.arrow", "-o", output],
+    ["logits/a.arrow", "logits/b.arrow", "-o", "out/"],
+    ["logits", "-o", "out/"],
+    ["logits/*.arrow", "-o", "out/"],
+  ])
+    expect(run(args)).toMatchObject({ status: 0 });
+});
+
+describe("refused", () => {
+  const table = tableOf("What is refused, and what to do");
+
+  test("every row has a test", () => {
+    expect(table.map(([first]) => first)).toEqual(Object.keys(REFUSED));
+  });
+
+  test.each(table)("%s", (first, printed = "") => {
+    const [, words = "", exit = "65"] =
+      /^`(.*)`(?: \((\d\d)\))?$/.exec(printed) ?? [];
+    expect(words).not.toBe("");
+    for (const one of REFUSED[first as string] ?? []) {
+      prepare(one);
+      const { status, stderr } = run(one.args ?? [input, "-o", output]);
+      let from = 0;
+      for (const piece of words.split("…")) {
+        const found = stderr.indexOf(piece, from);
+        expect(found, `${stderr} has no ${piece}`).toBeGreaterThanOrEqual(from);
+        from = found + piece.length;
+      }
+      expect(status).toBe(Number(exit));
+      if (!one.fixedBy) continue;
+      const after = run([input, "-o", output, ...one.fixedBy]);
+      expect(after.status, after.stderr).toBe(0);
+    }
+  });
+});
+
+test.each([
+  ["inspect", "gs://b/x"],
+  ["show", "gs://b/x", "--row", "1"],
+  ["verify", "gs://b/x", "--input", "in"],
+  ["report", "gs://b/x", "-o", "page.html"],
+  ["plan", "gs://b/x", "-o", "out/"],
+  ["plan", "in", "-o", "gs://b/out/"],
+  ["run", "in", "-o", "gs://b/out.arrow"],
+  ["generate", "gs://b/x", "--rows", "1", "--classes", "2"],
+  ["status", "gs://b/x"],
+  ["gc", "gs://b/x"],
+])("softjac %s %s: a scheme that is not supported", (...args) => {
+  prepare({ make: file(plain) });
+  const { status, stderr } = spawnSync(process.execPath, [CLI, ...args], {
+    cwd: at("."),
+    encoding: "utf8",
+  });
+  expect(status).toBe(64);
+  expect(stderr).toMatch(/^softjac: gs:\/\/ is not supported; .* s3:\/\//);
+});
+
+test("a URL that is refused is not printed: it may hold a signature", () => {
+  const { stderr } = run(["https://h/x?signature=secret", "-o", output]);
+  expect(stderr).toMatch("https:// is not supported");
+  expect(stderr).not.toMatch("secret");
+});
+
+test("softjac inspect of an s3:// location", () => {
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    [CLI, "inspect", "s3://bucket/x"],
+    { encoding: "utf8" },
+  );
+  expect(status).toBe(64);
+  expect(stderr).toBe(
+    "softjac: s3:// is supported by the commands of datasets only (softjac run, plan, submit); download the file first\n",
+  );
+});
+
+test("the commands of the page run in an empty directory", () => {
+  const [, code = ""] = /```sh\n(.*?)```/s.exec(page) ?? [];
+  mkdirSync(at("empty"));
+  const softjac = `softjac() { "${process.execPath}" "${CLI}" "$@"; }`;
+  const printed = execFileSync("bash", ["-ec", `${softjac}\n${code}`], {
+    cwd: at("empty"),
+    encoding: "utf8",
+  });
+  expect(printed).toMatch(/rows +1,000 in 1 batch/);
+});
