@@ -1,11 +1,8 @@
-import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { CLI } from "./cli/support.js";
 import { built } from "./support/built.js";
-import { workDirectory } from "./support/logits-input.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -413,106 +410,5 @@ describe("nothing imports upward", () => {
           /\bconsole\.|process\.(exit|on|stdout|stderr|argv|env)\b/,
         );
       }
-  });
-});
-
-describe("README", () => {
-  const text = readFileSync(join(root, "README.md"), "utf8");
-  const blocks = (language: string) =>
-    [
-      ...text.matchAll(new RegExp(`\`\`\`${language}\\n([^]*?)\`\`\``, "g")),
-    ].map(([, code]) => code as string);
-  const at = workDirectory();
-
-  const folder = dirname(at("x"));
-  const commands = blocks("sh")
-    .flatMap((block) => block.split("\n"))
-    .filter((line) => line.startsWith("softjac "))
-    .map((line) => line.replace(/\s+#.*/, ""));
-  copyFileSync(join(root, "data/digits-logits.arrow"), at("logits.arrow"));
-
-  /** Runs a command, and returns what it prints on either stream. */
-  function printedBy(command: string): string {
-    const script = `softjac() { "${process.execPath}" "${CLI}" "$@"; }; ${command} 2>&1`;
-    return execFileSync("bash", ["-ec", script], {
-      cwd: folder,
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-  }
-
-  test("it has commands", () => {
-    expect(commands.length).toBeGreaterThan(2);
-  });
-
-  test.each(commands)("%s", async (command) => {
-    const [, verb, input = ""] = command.split(" ");
-    const [, output = ""] = / -o (\S+)/.exec(command) ?? [];
-    const printed = printedBy(command);
-    if (command.includes(" --help"))
-      expect(printed).toMatch(`softjac ${verb} `);
-    else if (command.includes(" --dry-run")) {
-      expect(printed).toMatch("1,797 x 10 classes");
-      expect(existsSync(join(folder, output))).toBe(false);
-    } else if (output.endsWith("/"))
-      expect(readdirSync(join(folder, output))).toEqual(
-        expect.arrayContaining(["_SUCCESS", "part-00000-of-00001.arrow"]),
-      );
-    else if (verb === "run") {
-      expect(printed).toMatch("1,797 x 10 classes");
-      const verified = await built.verify({
-        input: join(folder, input),
-        output: join(folder, output),
-        sample: 20,
-      });
-      expect(verified).toMatchObject({ ok: true, findings: [] });
-    } else if (verb === "report")
-      expect(readFileSync(join(folder, output), "utf8")).toMatch(
-        /<\/html>\s*$/,
-      );
-    else if (verb === "show") expect(printed).toMatch(/ row \d+, of 1,797\n/);
-    else if (verb === "inspect") expect(printed).toMatch(/ rows +1,797 in /);
-    else if (verb === "generate")
-      expect((await built.inspect({ input: join(folder, input) })).rows).toBe(
-        Number(/ --rows (\d+)/.exec(command)?.[1]),
-      );
-    else expect.fail(`${verb}: nothing is known about its output`);
-  });
-
-  test("the JavaScript block runs, and its results agree with one another", () => {
-    const code = blocks("js");
-    expect(code.length).toBe(1);
-    const check = `
-      import assert from "node:assert/strict";
-      const near = (a, b) => assert.ok(Math.abs(a - b) <= 1e-15, a + " and " + b);
-      near(p.reduce((sum, x) => sum + x), 1);
-      const entries = new Map(Array.from(indices, (index, n) => [index, values[n]]));
-      assert.deepEqual([...offsets], [0, entries.size]);
-      for (let i = 0; i < 5; i++) {
-        for (let j = 0; j < 5; j++) {
-          near(J[5 * i + j], (i === j ? p[i] : 0) - p[i] * p[j]);
-          assert.equal(entries.has(5 * i + j), Math.abs(J[5 * i + j]) >= 1e-3);
-          if (entries.has(5 * i + j)) assert.equal(entries.get(5 * i + j), J[5 * i + j]);
-        }
-        assert.equal(column[i], J[5 * i + 2]);
-        near(vjp[i], J[5 * i] - J[5 * i + 4]);
-      }
-      near(uncertainty[0], 1 - Math.max(...p));`;
-    execFileSync(
-      process.execPath,
-      ["--input-type=module", "-e", code + check],
-      { cwd: root, stdio: "pipe" },
-    );
-  });
-
-  test("the npm scripts that it names exist", () => {
-    const { scripts } = JSON.parse(
-      readFileSync(join(root, "package.json"), "utf8"),
-    );
-    const named = [...text.matchAll(/npm run ([a-z:-]+)/g)].map(
-      ([, name]) => name as string,
-    );
-    expect(named).toContain("demo");
-    for (const name of named) expect(Object.keys(scripts)).toContain(name);
   });
 });

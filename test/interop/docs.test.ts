@@ -39,41 +39,11 @@ test("the table of docs/results.md has a row for every result, and no other", ()
   expect(named.toSorted()).toEqual(EMIT_NAMES.toSorted());
 });
 
-test("README's snippet in Python, and its pipe", (context) => {
-  const readme = readFileSync(`${root}README.md`, "utf8");
-  const [, snippet = ""] = /```python\n(.*?)```/s.exec(readme) ?? [];
-  const [pipe = ""] = /^cat .*\| softjac run - .*$/m.exec(readme) ?? [];
-  const at = join(cwd, "readme");
-  mkdirSync(at);
-  const script = [
-    `softjac() { "${process.execPath}" "${CLI}" "$@"; }`,
-    'consumer() { cat > "consumed.arrows"; }',
-    `cp "${root}data/digits-logits.arrow" logits.arrow`,
-    "softjac run logits.arrow -o jacobian.arrow",
-    // The stream that the pipe begins with.
-    "softjac run logits.arrow -o - --emit log_softmax > logits.arrows",
-    "set -o pipefail",
-    pipe,
-  ];
-  execFileSync("bash", ["-ec", script.join("\n")], { cwd: at, stdio: "pipe" });
-  expect(readFileSync(join(at, "consumed.arrows")).byteLength).toBeGreaterThan(
-    10_000,
-  );
-  if (!importable("pyarrow, scipy"))
-    context.skip("no pyarrow and SciPy for the snippet in Python");
-  const code = `import numpy, pyarrow, pyarrow.ipc, scipy.sparse
-M, Q = 1797, 10
-${snippet}
-assert J.shape == (M * Q, M * Q) and J.nnz == M * Q * Q`;
-  execFileSync(python, ["-c", code], { cwd: at, stdio: "pipe" });
-});
-
 test("README's picture is what the command prints", () => {
   const made = join(cwd, "show.svg");
   execFileSync(process.execPath, [`${root}docs/make-pictures.mjs`, made]);
   const picture = readFileSync(`${root}docs/show.svg`, "utf8");
   expect(readFileSync(made, "utf8")).toBe(picture);
-  expect(readFileSync(`${root}README.md`, "utf8")).toContain("(docs/show.svg)");
 });
 
 test("every command of docs/generate.md runs", () => {
