@@ -54,7 +54,7 @@ function guaranteesTable(accuracy, blocks, long) {
     ],
     [
       "memory",
-      "independent of the number of rows",
+      "bounded, whatever the number of rows",
       `${mib(blocks.softjac.peakBytes)} for 1,000,000 × 10, ${mib(long.softjac.peakBytes)} for 10,000,000 × 10`,
     ],
     [
