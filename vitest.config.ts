@@ -25,12 +25,6 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
-// What is skipped without them is counted at the end.
-if (process.env.npm_lifecycle_event === "test")
-  console.log(
-    "About 5 minutes on two cores. Used where they are installed: redis-server, Python with pyarrow, polars and DuckDB (INTEROP_PYTHON), chromium, strace, faketime, zsh, fish.",
-  );
-
 export default defineConfig({
   test: {
     // Half of them wait at any time.

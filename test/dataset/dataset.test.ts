@@ -465,7 +465,9 @@ describe("the command", () => {
     const one = join(folder, "a/1.arrow");
     const file = softjac("run", one, "-o", at("x.arrow"), "--shard-rows", "5");
     expect(file.status).toBe(64);
-    expect(file.stderr).toContain("--shard-rows: expected several inputs");
+    expect(file.stderr).toContain(
+      "--shard-rows needs a dataset: several inputs, or an output that ends with a slash",
+    );
     const dataset = softjac(...args(newOutput()), "--force");
     expect(dataset.status).toBe(64);
     expect(dataset.stderr).toContain("--overwrite");

@@ -143,25 +143,26 @@ describe.each(FORMS)("%s", (form, of) => {
   const withNullLogits: Values = (r) =>
     (halfRow(r) as number[]).map((o, k) => ((r * 5 + k) % 17 === 3 ? null : o));
 
-  test("null rows are bad rows", async () => {
-    // Where each class has a column of its own, no row is null as such; of fixed-size lists there is a file below.
-    if (form === "columns" || form === "fixed-size-list") return;
-    write(input, form, float64(), of, withNullRows);
-    await expect(built.run(base)).rejects.toThrow(
-      "row 11: expected finite logits or -inf for masked classes, found null",
-    );
-    const asNull = await built.run({ ...base, onBadRow: "null" });
-    expect(asNull).toMatchObject({ badRows: 3, firstBadRow: 11 });
-    const expected = expectedSoftmax(withNullRows, "float64");
-    expect(softmaxOf(output)).toEqual(expected);
-    expect(await built.verify({ output, input, all: true })).toMatchObject({
-      ok: true,
+  // Where each class has a column of its own, no row is null as such; of fixed-size lists there is a file below.
+  const hasNullRows = form !== "columns" && form !== "fixed-size-list";
+  if (hasNullRows)
+    test("null rows are bad rows", async () => {
+      write(input, form, float64(), of, withNullRows);
+      await expect(built.run(base)).rejects.toThrow(
+        "row 11: expected finite logits or -inf for masked classes, found null",
+      );
+      const asNull = await built.run({ ...base, onBadRow: "null" });
+      expect(asNull).toMatchObject({ badRows: 3, firstBadRow: 11 });
+      const expected = expectedSoftmax(withNullRows, "float64");
+      expect(softmaxOf(output)).toEqual(expected);
+      expect(await built.verify({ output, input, all: true })).toMatchObject({
+        ok: true,
+      });
+      await built.run({ ...base, onBadRow: "skip", chunkRows: 10 });
+      expect(softmaxOf(output)).toEqual(expected.filter((row) => row !== null));
+      const found = await built.inspect({ input, scan: true });
+      expect(found.values).toMatchObject({ badRows: 3, firstBadRow: 11 });
     });
-    await built.run({ ...base, onBadRow: "skip", chunkRows: 10 });
-    expect(softmaxOf(output)).toEqual(expected.filter((row) => row !== null));
-    const found = await built.inspect({ input, scan: true });
-    expect(found.values).toMatchObject({ badRows: 3, firstBadRow: 11 });
-  });
 
   test.each([
     ["float32", float32],
@@ -190,16 +191,17 @@ describe.each(FORMS)("%s", (form, of) => {
       ).rejects.toThrow("row 131, class 2: expected a logit, found null");
   });
 
-  test("rows of another length", async () => {
-    if (!form.includes("list") || form === "fixed-size-list") return;
-    const ragged: Values = (r) =>
-      (halfRow(r) as number[]).slice(0, r === 137 || r === 20 ? 4 : 5);
-    write(input, form, float64(), of, ragged);
-    for (const chunkRows of [5, 1000])
-      await expect(built.run({ ...base, chunkRows })).rejects.toThrow(
-        "column logits, row 20: expected 5 values as in the first row, found 4",
-      );
-  });
+  const isRagged = form.includes("list") && form !== "fixed-size-list";
+  if (isRagged)
+    test("rows of another length", async () => {
+      const ragged: Values = (r) =>
+        (halfRow(r) as number[]).slice(0, r === 137 || r === 20 ? 4 : 5);
+      write(input, form, float64(), of, ragged);
+      for (const chunkRows of [5, 1000])
+        await expect(built.run({ ...base, chunkRows })).rejects.toThrow(
+          "column logits, row 20: expected 5 values as in the first row, found 4",
+        );
+    });
 });
 
 describe.each([

@@ -181,7 +181,9 @@ test("another codec is refused", () => {
     "gzip",
   );
   expect(status).toBe(64);
-  expect(stderr).toContain('expected lz4 or zstd, found "gzip"');
+  expect(stderr).toBe(
+    'softjac: --compress: expected one of lz4, zstd, found "gzip"\n',
+  );
 });
 
 function expectSame(found: Table, expected: Table): void {

@@ -204,7 +204,10 @@ describe("whoever reads it", () => {
 });
 
 test.each([
-  [["--json"], "--json: expected a file as output"],
+  [
+    ["--json"],
+    "--json prints the report on standard output, where the results go with -o -; use --report FILE instead",
+  ],
   [["--force"], "force: expected a file to replace, found standard output"],
 ])("%j is refused", (args, message) => {
   const { status, stdout, stderr } = softjac("run", DIGITS, "-o", "-", ...args);

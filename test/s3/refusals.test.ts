@@ -99,7 +99,7 @@ describe("exit codes", () => {
       "one file of an object",
       ["run", `s3://${BUCKET}/in/a.arrow`, "-o", at("one.arrow")],
       64,
-      "expected a folder (with a slash at its end), or a prefix on S3",
+      "inputs on S3 need a directory (with a slash at its end) or an s3:// prefix as output",
     ],
     [
       "files and objects",
