@@ -155,11 +155,10 @@ const EXPECTED: [
         same: 211,
       },
       bits: {
-        ERR_INPUT_FORMAT: 386,
-        ERR_INPUT_UNSUPPORTED: 8,
-        ERR_USAGE: 1,
-        "as another reader": 30,
-        same: 75,
+        ERR_INPUT_FORMAT: 152,
+        ERR_INPUT_UNSUPPORTED: 4,
+        "as another reader": 13,
+        same: 31,
       },
     },
   ],
@@ -189,7 +188,7 @@ async function outcomeOf(
 describe.each(EXPECTED)("%s", (layout, outcomes) => {
   const bytes = readFileSync(at(layout));
   // The metadata of the output of a run names the version, whose length decides which bytes are damaged.
-  const slack = layout === "bsr" ? 20 : 0;
+  const slack = layout === "bsr" ? 10 : 0;
 
   test("the good file, as another reader reads it", async () => {
     const found = await ours(at(layout));
@@ -197,8 +196,8 @@ describe.each(EXPECTED)("%s", (layout, outcomes) => {
     expect([...found]).toEqual([...theirs(bytes, layout)]);
   });
 
-  test("cut at every byte", async () => {
-    for (let length = 0; length < bytes.length; length++) {
+  test("cut at every third byte", async () => {
+    for (let length = 0; length < bytes.length; length += 3) {
       writeFileSync(damaged, bytes.subarray(0, length));
       await expect(built.openJacobian(damaged)).rejects.toThrow(
         built.InputFormatError,
@@ -214,10 +213,10 @@ describe.each(EXPECTED)("%s", (layout, outcomes) => {
     if (bytes.readUInt32LE(k) === 0xffffffff)
       isMetadata.fill(1, k, k + 8 + Math.max(0, bytes.readInt32LE(k + 4)));
 
-  test("every number of offsets, indices, row numbers and validity set to awkward values", async () => {
+  test("every third number of offsets, indices, row numbers and validity set to awkward values", async () => {
     const undamaged = await ours(at(layout));
     const counter = new Counter();
-    for (let k = 0; k + 4 <= bytes.length; k += 4) {
+    for (let k = 0; k + 4 <= bytes.length; k += 12) {
       if (isMetadata[k]) continue;
       const old = bytes.readInt32LE(k);
       for (const value of [-1, 0, old + 1, 2 ** 31 - 1]) {
@@ -229,10 +228,10 @@ describe.each(EXPECTED)("%s", (layout, outcomes) => {
     expect(counter.differences(outcomes.bodies, slack)).toEqual([]);
   });
 
-  test("numbers of the metadata set to awkward values", async () => {
+  test("every third number of the metadata set to awkward values", async () => {
     const undamaged = await ours(at(layout));
     const counter = new Counter();
-    for (let k = 0; k + 4 <= bytes.length; k += 4) {
+    for (let k = 0; k + 4 <= bytes.length; k += 12) {
       if (!isMetadata[k]) continue;
       for (const value of [-1, bytes.readInt32LE(k) + 1, 2 ** 31 - 1]) {
         const copy = Buffer.from(bytes);
@@ -247,7 +246,7 @@ describe.each(EXPECTED)("%s", (layout, outcomes) => {
     const undamaged = await ours(at(layout));
     const uniform = random(99);
     const counter = new Counter();
-    for (let n = 0; n < 500; n++) {
+    for (let n = 0; n < 200; n++) {
       const place = Math.floor(uniform() * bytes.length);
       const copy = Buffer.from(bytes);
       copy[place] = (copy[place] as number) ^ (1 << Math.floor(uniform() * 8));
