@@ -114,45 +114,38 @@ const EXPECTED: [
   [
     "bsr",
     {
-      bodies: { ERR_INPUT_FORMAT: 70, "as another reader": 578, same: 576 },
-      metadata: { ERR_INPUT_FORMAT: 1492, ERR_INPUT_UNSUPPORTED: 5, same: 681 },
-      bits: {
-        ERR_INPUT_FORMAT: 224,
-        ERR_INPUT_UNSUPPORTED: 1,
-        "as another reader": 81,
-        same: 194,
-      },
+      bodies: { ERR_INPUT_FORMAT: 25, "as another reader": 192, same: 191 },
+      metadata: { ERR_INPUT_FORMAT: 501, ERR_INPUT_UNSUPPORTED: 2, same: 222 },
+      bits: { ERR_INPUT_FORMAT: 91, "as another reader": 28, same: 81 },
     },
   ],
   [
     "csr",
     {
-      bodies: { ERR_INPUT_FORMAT: 212, "as another reader": 154, same: 362 },
+      bodies: { ERR_INPUT_FORMAT: 68, "as another reader": 52, same: 124 },
       metadata: {
-        ERR_INPUT_FORMAT: 1008,
-        ERR_INPUT_UNSUPPORTED: 28,
-        ERR_USAGE: 13,
-        same: 199,
+        ERR_INPUT_FORMAT: 341,
+        ERR_INPUT_UNSUPPORTED: 11,
+        ERR_USAGE: 4,
+        same: 61,
       },
       bits: {
-        ERR_INPUT_FORMAT: 308,
-        ERR_INPUT_UNSUPPORTED: 4,
-        ERR_USAGE: 4,
-        "as another reader": 30,
-        same: 154,
+        ERR_INPUT_FORMAT: 124,
+        ERR_USAGE: 2,
+        "as another reader": 14,
+        same: 60,
       },
     },
   ],
   [
     "coo",
     {
-      bodies: { ERR_INPUT_FORMAT: 258, "as another reader": 163, same: 171 },
+      bodies: { ERR_INPUT_FORMAT: 82, "as another reader": 48, same: 70 },
       metadata: {
-        ERR_INPUT_FORMAT: 1456,
-        ERR_INPUT_UNSUPPORTED: 35,
-        ERR_USAGE: 13,
-        "as another reader": 1,
-        same: 211,
+        ERR_INPUT_FORMAT: 484,
+        ERR_INPUT_UNSUPPORTED: 13,
+        ERR_USAGE: 4,
+        same: 69,
       },
       bits: {
         ERR_INPUT_FORMAT: 152,
