@@ -13,15 +13,31 @@ const WAITING = [
 ];
 
 /** Files that take longest, longest first, since one that starts last would be waited for alone. */
-const LONGEST: string[] = [];
+const LONGEST = [
+  ...["s3/odd-stores", "interop/inputs-table", "dataset/stopping"],
+  ...["input/damaged", "queue/queue", "interop/docs", "queue/s3"],
+  ...["input/parquet-damaged", "s3/inputs", "cli/written-files"],
+  ...["queue/docs", "report-page/page", "queue/containers"],
+  ...["output/compressed", "input/changed", "cli/terminals"],
+  ...["input/large-batches", "dataset/dataset-run", "s3/refusals"],
+  ...["dataset/dataset", "interop/layouts", "s3/docs", "run/entries"],
+].map((name) => `/test/${name}.test.ts`);
 
+/** The longest files first, those that wait and those that compute by turns. */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]) {
     const place = ({ moduleId }: TestSpecification) => {
       const found = LONGEST.findIndex((name) => moduleId.endsWith(name));
       return found < 0 ? LONGEST.length : found;
     };
-    return (await super.sort(files)).sort((a, b) => place(a) - place(b));
+    const sorted = (await super.sort(files)).sort(
+      (a, b) => place(a) - place(b),
+    );
+    const waiting = sorted.filter(({ project }) => project.name === "waiting");
+    const others = sorted.filter(({ project }) => project.name !== "waiting");
+    return others
+      .flatMap((file, k) => [...waiting.slice(k, k + 1), file])
+      .concat(waiting.slice(others.length));
   }
 }
 

@@ -1,12 +1,10 @@
-import yargs, { type Argv, type Options } from "yargs";
+import Parser from "yargs-parser";
 import { checkValue } from "../check-options.js";
 import { UsageError } from "../errors.js";
 import type { OptionSpec } from "../options-table.js";
 import { shortList, shortName } from "../printable.js";
-import { VERSION } from "../version.js";
 import type { CommandSpec, LineOptions, Settings } from "./command.js";
 import { configured } from "./configuration.js";
-import { didYouMean } from "./nearest.js";
 import { kebab, typed } from "./option-text.js";
 
 /** A parsed command line. */
@@ -31,12 +29,11 @@ interface Context {
 /** Stands for the argument "-", which yargs drops. */
 const LONE_DASH = "\u0000-";
 
-/** Longer lines are hard to read. */
-const MAX_COLUMNS = 100;
-
 /**
- * Parses a command line with yargs. Every value stays text, because yargs turns "abc" into NaN for a number; the options
- * table checks it. Options that the line does not name come from the environment, then from the config file.
+ * Parses a command line. The parser of yargs reads plain lines by itself, because loading yargs takes 40 ms; yargs prints
+ * help, the version and completions, and rejects unknown options. Every value stays text, because yargs turns "abc" into
+ * NaN for a number; the options table checks it. Options that the line does not name come from the environment, then from
+ * the config file.
  * @throws UsageError, ConfigurationError
  */
 export async function parseArguments(
@@ -47,50 +44,72 @@ export async function parseArguments(
   const words = (
     argv[0] === "help" ? [...argv.slice(1), "--help"] : [...argv]
   ).map((word) => (word === "-" ? LONE_DASH : word));
-  const isWhole =
-    words.includes("--all") || words.includes("--get-yargs-completions");
-  const chosen: { command?: CommandSpec; parsed?: Parsed } = {};
-  const parser = softjac(Math.min(MAX_COLUMNS, Math.max(40, columns)))
-    .fail((message, error) => {
-      // Its own class of errors is not exported.
-      if (error && error.name !== "YError") throw error;
-      throw new UsageError(
-        sentence(message ?? error.message, chosen.command, words, commands),
-      );
-    })
-    .strictOptions();
-  for (const command of commands)
-    parser.command({
-      command: [command.name, wordsOf(command)].join(" ").trim(),
-      describe: command.summary,
-      builder(of) {
-        chosen.command = command;
-        return describe(of, command, isWhole);
-      },
-      handler(parsed) {
-        chosen.parsed = withDashes(parsed) as Parsed;
-      },
-    });
-  parser.completion(
-    "completion",
-    "Print a script that completes commands and options in bash or zsh",
+  const shown = shownBy(words);
+  const line =
+    (shown === "none" && plainLine(words, commands)) ||
+    (await (
+      await import("./yargs-line.js")
+    ).parseWithYargs(words, commands, shown, columns));
+  if ("text" in line) return { does: "print", ...line };
+  const { command, parsed } = line;
+  return understood(
+    command,
+    commands,
+    words,
+    withDashes(parsed) as ParsedLine,
+    env,
   );
-  let text = "";
-  // Given a callback, yargs returns the text that it would print.
-  const all = await parser.parse(words, {}, (error, _, printed) => {
-    if (error) throw error;
-    text = printed;
-  });
-  if (text !== "") return { does: "print", text, isComplete: true };
-  const { command, parsed } = chosen;
-  if (command && parsed)
-    return understood(command, commands, words, parsed, env);
-  const [name] = all._.map(String);
-  if (name !== undefined) throw new UsageError(unknownCommand(name, commands));
-  return { does: "print", text: await parser.getHelp(), isComplete: false };
 }
 
-type Parsed = Record<string, unknown> & { _: (string | number)[] };
+export type ParsedLine = Record<string, unknown> & { _: (string | number)[] };
+
+export const PARSER_CONFIGURATION = {
+  "parse-numbers": false,
+  "parse-positional-numbers": false,
+  "dot-notation": false,
+  "camel-case-expansion": false,
+  "strip-aliased": true,
+};
+
+/** Returns a line that begins with a command and has only options of it; null for any other. */
+function plainLine(
+  words: readonly string[],
+  commands: readonly CommandSpec[],
+): { command: CommandSpec; parsed: ParsedLine } | null {
+  const command = commands.find(({ name }) => name === words[0]);
+  if (
+    !command ||
+    words.some((word) => /^(?:--version|-\w*[vV]\w*)$/.test(word))
+  )
+    return null;
+  const options = lineOptions(command);
+  const names = (kind: "boolean" | null) =>
+    options
+      .filter((option) => (option.kind === "boolean") === (kind === "boolean"))
+      .map(({ name }) => kebab(name));
+  const { argv, error } = Parser.detailed([...words], {
+    boolean: names("boolean"),
+    narg: Object.fromEntries(names(null).map((name) => [name, 1])),
+    alias: Object.fromEntries(
+      options.flatMap(({ name, alias }) =>
+        alias ? [[kebab(name), [alias]]] : [],
+      ),
+    ),
+    configuration: PARSER_CONFIGURATION,
+  });
+  const specs = new Map(options.map((option) => [kebab(option.name), option]));
+  const isKnown = ([name, value]: [string, unknown]) => {
+    const spec = specs.get(name);
+    if (name === "_") return true;
+    return (
+      spec &&
+      (spec.kind !== "string" || (spec.choices?.includes(`${value}`) ?? true))
+    );
+  };
+  return error || !Object.entries(argv).every(isKnown)
+    ? null
+    : { command, parsed: argv as ParsedLine };
+}
 
 /** Values with "-" where its stand-in is. */
 function withDashes(value: unknown): unknown {
@@ -102,133 +121,35 @@ function withDashes(value: unknown): unknown {
   );
 }
 
-/** The parser without its commands. */
-function softjac(columns: number): Argv {
-  return yargs()
-    .scriptName("softjac")
-    .usage(
-      "$0 <command>\n\nCompute softmax and its exact Jacobian for files of logits.",
-    )
-    .parserConfiguration({
-      "parse-numbers": false,
-      "parse-positional-numbers": false,
-      "dot-notation": false,
-      "camel-case-expansion": false,
-      "strip-aliased": true,
-    })
-    .detectLocale(false)
-    .help("help", "Show help")
-    .alias("help", "h")
-    .version("version", "Show the version", VERSION)
-    .alias("version", ["V", "v"])
-    .example([
-      ["$0 run logits.npy -o jacobian.arrow", "One file"],
-      ["$0 run 'logits/*.npy' -o jacobian/", "A dataset"],
-      ["$0 show jacobian.arrow --row 17", "One row of an output"],
-    ])
-    .epilogue('Run "softjac <command> --help" for the options of a command.')
-    .showHelpOnFail(false)
-    .exitProcess(false)
-    .wrap(columns);
+/** The options that a help or completion lists; "none" where neither is asked for. */
+export type Shown = "none" | "common" | "all";
+
+function shownBy(words: readonly string[]): Shown {
+  if (words.includes("--get-yargs-completions")) return "all";
+  const isHelp = words.some((word) => /^(?:(?:--)?help|-\w*h\w*)$/.test(word));
+  if (!isHelp) return "none";
+  return words.includes("--all") ? "all" : "common";
 }
 
-/** Tells yargs the options of a command; `--help` hides those that few need. */
-function describe(parser: Argv, command: CommandSpec, isWhole: boolean): Argv {
-  const { name, positional, usage, examples, epilogue } = command;
-  parser
-    .usage(`$0 ${[name, wordsOf(command)].join(" ").trim()}\n\n${usage}`)
-    .example(examples.map(([line, what]) => [`$0 ${name} ${line}`, what]))
-    .epilogue("");
-  // verify has an --all of its own; with --help it shows all options as well.
-  if (!lineOptions(command).some((option) => option.name === "all"))
-    parser.showHidden("all", "Show all options with --help");
-  if (positional)
-    parser.positional(positional.option, {
-      describe: positional.help,
-      ...(positional.several && { default: undefined }),
-      ...(positional.choices && { choices: positional.choices }),
-    });
-  for (const option of lineOptions(command))
-    parser.option(kebab(option.name), {
-      ...yargsOption(option, isWhole),
-      hidden: !(option.isCommon || isWhole),
-    });
-  if (isWhole && epilogue) parser.epilogue(epilogue);
-  return parser;
-}
-
-function yargsOption(option: OptionSpec, isWhole: boolean): Options {
-  const { kind, alias, choices, help, group, default: value } = option;
+/** The properties of an option that matter for parsing. */
+export function parsedAs({ kind, alias, choices }: OptionSpec) {
   return {
-    describe: help,
-    group: isWhole ? `${group}:` : "Options:",
     ...(alias && { alias }),
     ...(kind === "boolean" ? { boolean: true } : { requiresArg: true }),
-    // yargs would give a default as if it had been named.
-    ...(value !== undefined &&
-      value !== false && {
-        defaultDescription: value === true ? "yes" : String(value),
-      }),
     ...(choices && kind === "string" && { choices }),
   };
 }
 
-/** `<inputs..>` */
-function wordsOf({ positional }: CommandSpec): string {
-  if (!positional) return "";
-  // Optional for yargs, since a config file may have it.
-  return `[${positional.option}${positional.several ? ".." : ""}]`;
-}
-
 /** The options of a command line; those that are secret are not among them. */
-function lineOptions({ options, settings }: CommandSpec): OptionSpec[] {
+export function lineOptions({ options, settings }: CommandSpec): OptionSpec[] {
   return [...options, ...settings].filter(({ isSecret }) => !isSecret);
-}
-
-function unknownCommand(
-  name: string,
-  commands: readonly CommandSpec[],
-): string {
-  const names = [...commands.map((command) => command.name), "completion"];
-  return `unknown command "${shortName(name)}"${didYouMean(name, names)}; run "softjac --help" for the list`;
-}
-
-/** A message of yargs in our words. */
-function sentence(
-  message: string,
-  command: CommandSpec | undefined,
-  words: readonly string[],
-  commands: readonly CommandSpec[],
-): string {
-  const word = words.find((word) => !word.startsWith("-"));
-  if (!command && word !== undefined) return unknownCommand(word, commands);
-
-  const [, flag] =
-    /^Not enough arguments following: (.*)$/s.exec(message) ?? [];
-  if (flag !== undefined) return `option ${dashed(flag)} needs a value`;
-  const [, name = "", given = "", choices = ""] =
-    /^Invalid values:\s+Argument: (\S+), Given: "(.*?)", Choices: (.*)$/s.exec(
-      message,
-    ) ?? [];
-  if (choices) {
-    const names = choices.replaceAll('"', "").split(", ");
-    return `${dashed(name)}: expected one of ${names.join(", ")}, found "${shortName(given)}"${didYouMean(given, names)}`;
-  }
-  const [, unknown] = /^Unknown arguments?: (.*)$/s.exec(message) ?? [];
-  if (unknown === undefined || !command) return message;
-  const flags = lineOptions(command).map(({ name }) => `--${kebab(name)}`);
-  const names = unknown.split(", ").map(dashed);
-  return `unknown option${names.length > 1 ? "s" : ""} ${shortList(
-    names,
-    (name) => shortName(name) + didYouMean(name, flags),
-  )}; run "softjac ${command.name} --help --all" for the list`;
 }
 
 function understood(
   command: CommandSpec,
   commands: readonly CommandSpec[],
   words: readonly string[],
-  parsed: Parsed,
+  parsed: ParsedLine,
   env: Context["env"] & object,
 ): CommandLine {
   rejectFlagValues(words, command);
@@ -256,7 +177,7 @@ function understood(
 }
 
 /** The values of a line by the names of options. */
-function givenTo(spec: CommandSpec, parsed: Parsed): Map<string, unknown> {
+function givenTo(spec: CommandSpec, parsed: ParsedLine): Map<string, unknown> {
   const given = new Map<string, unknown>();
   const { positional } = spec;
   // Words after "--" are not among the positional ones of yargs.
@@ -311,8 +232,4 @@ function rejectMissing(
   for (const { option, shown } of required)
     if (!given.has(option))
       throw new UsageError(`missing required option ${shown}${help}`, option);
-}
-
-function dashed(name: string): string {
-  return name.length === 1 ? `-${name}` : `--${name}`;
 }

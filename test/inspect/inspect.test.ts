@@ -149,7 +149,6 @@ describe("the command", () => {
 
   test.each([
     [[DIGITS, "--top-k", "0"], 64],
-    [[], 64],
     [[at("nothing")], 66],
     [[CLI], 65],
   ])("%j ends with %i", (args, code) => {

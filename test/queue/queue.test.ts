@@ -166,9 +166,13 @@ test("without the packages: one sentence, which says what to install", () => {
 
 test("help names no flag for the password, and where it stands", () => {
   for (const command of ["submit", "worker", "wait"]) {
-    const help = execFileSync(process.execPath, [CLI, command, "--help"], {
-      encoding: "utf8",
-    });
+    const help = execFileSync(
+      process.execPath,
+      [CLI, command, "--help", "--all"],
+      {
+        encoding: "utf8",
+      },
+    );
     expect(help).toContain("SOFTJAC_QUEUE_PASSWORD");
     expect(help).not.toContain("--queue-password");
   }

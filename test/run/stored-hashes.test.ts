@@ -130,7 +130,7 @@ async function buildOfVersion(other: string): Promise<typeof Public> {
   for (const name of readdirSync(copy).filter((file) => file.endsWith(".js"))) {
     const file = new URL(name, copy);
     const text = readFileSync(file, "utf8");
-    const renamed = text.replaceAll(`\`${built.version}\``, `"${other}"`);
+    const renamed = text.replaceAll(`"${built.version}"`, `"${other}"`);
     if (renamed !== text) changed++;
     writeFileSync(file, renamed);
   }

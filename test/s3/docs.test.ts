@@ -39,7 +39,7 @@ test("every command of docs/object-stores.md runs", async () => {
 
 test("it names every option of S3, and every exit code that is S3's alone", async () => {
   const text = readFileSync(page, "utf8");
-  const help = await world.softjac(["finalize", "--help"]);
+  const help = await world.softjac(["finalize", "--help", "--all"]);
   const ofS3 = [
     ...help.stdout.matchAll(/--(endpoint|region|request-timeout)/g),
   ];

@@ -1,0 +1,191 @@
+import yargs, { type Argv, type Options } from "yargs";
+import { UsageError } from "../errors.js";
+import type { OptionSpec } from "../options-table.js";
+import { shortList, shortName } from "../printable.js";
+import { VERSION } from "../version.js";
+import {
+  lineOptions,
+  PARSER_CONFIGURATION,
+  type ParsedLine,
+  parsedAs,
+  type Shown,
+} from "./arguments.js";
+import type { CommandSpec } from "./command.js";
+import { didYouMean } from "./nearest.js";
+import { kebab } from "./option-text.js";
+
+/** Longer lines are hard to read. */
+const MAX_COLUMNS = 100;
+
+/** What yargs finds in a line: a command, or text to print; `isComplete` is false for a line without a command. */
+export type YargsLine =
+  | { command: CommandSpec; parsed: ParsedLine }
+  | { text: string; isComplete: boolean };
+
+/**
+ * Parses a line with yargs, which prints help, the version and completions, and rejects what it does not know.
+ * @throws UsageError
+ */
+export async function parseWithYargs(
+  words: readonly string[],
+  commands: readonly CommandSpec[],
+  shown: Shown,
+  columns: number,
+): Promise<YargsLine> {
+  const chosen: { command?: CommandSpec; parsed?: ParsedLine } = {};
+  const parser = softjac(Math.min(MAX_COLUMNS, Math.max(40, columns)))
+    .fail((message, error) => {
+      // Its own class of errors is not exported.
+      if (error && error.name !== "YError") throw error;
+      throw new UsageError(
+        sentence(message ?? error.message, chosen.command, words, commands),
+      );
+    })
+    .strictOptions();
+  for (const command of commands)
+    parser.command({
+      command: [command.name, wordsOf(command)].join(" ").trim(),
+      describe: command.summary,
+      builder(of) {
+        chosen.command = command;
+        return describe(of, command, shown);
+      },
+      handler(parsed) {
+        chosen.parsed = parsed;
+      },
+    });
+  parser.completion(
+    "completion",
+    "Print a script that completes commands and options in bash or zsh",
+  );
+  let text = "";
+  // Given a callback, yargs returns the text that it would print.
+  const all = await parser.parse(words, {}, (error, _, printed) => {
+    if (error) throw error;
+    text = printed;
+  });
+  if (text !== "") return { text, isComplete: true };
+  const { command, parsed } = chosen;
+  if (command && parsed) return { command, parsed };
+  const [name] = all._.map(String);
+  if (name !== undefined) throw new UsageError(unknownCommand(name, commands));
+  return { text: await parser.getHelp(), isComplete: false };
+}
+
+/** The parser without its commands. */
+function softjac(columns: number): Argv {
+  return yargs()
+    .scriptName("softjac")
+    .usage(
+      "$0 <command>\n\nCompute softmax and its exact Jacobian for files of logits.",
+    )
+    .parserConfiguration(PARSER_CONFIGURATION)
+    .detectLocale(false)
+    .help("help", "Show help")
+    .alias("help", "h")
+    .version("version", "Show the version", VERSION)
+    .alias("version", ["V", "v"])
+    .example([
+      ["$0 run logits.npy -o jacobian.arrow", "One file"],
+      ["$0 run 'logits/*.npy' -o jacobian/", "A dataset"],
+      ["$0 show jacobian.arrow --row 17", "One row of an output"],
+    ])
+    .epilogue('Run "softjac <command> --help" for the options of a command.')
+    .showHelpOnFail(false)
+    .exitProcess(false)
+    .wrap(columns);
+}
+
+/** Tells yargs the options of a command; `--help` hides those that few need. */
+function describe(parser: Argv, command: CommandSpec, shown: Shown): Argv {
+  const { name, positional, usage, examples, epilogue } = command;
+  if (shown === "none") {
+    // yargs lays out the help of every command that it runs, which takes 40 ms for the options of run.
+    if (positional)
+      parser.positional(positional.option, {
+        default: undefined,
+        hidden: true,
+      });
+    for (const option of lineOptions(command))
+      parser.option(kebab(option.name), { ...parsedAs(option), hidden: true });
+    return parser;
+  }
+  parser
+    .usage(`$0 ${[name, wordsOf(command)].join(" ").trim()}\n\n${usage}`)
+    .example(examples.map(([line, what]) => [`$0 ${name} ${line}`, what]))
+    .epilogue("");
+  // verify has an --all of its own; with --help it shows all options as well.
+  if (!lineOptions(command).some((option) => option.name === "all"))
+    parser.showHidden("all", "Show all options with --help");
+  if (positional)
+    parser.positional(positional.option, {
+      describe: positional.help,
+      ...(positional.several && { default: undefined }),
+    });
+  for (const option of lineOptions(command))
+    parser.option(kebab(option.name), {
+      ...parsedAs(option),
+      describe: option.help,
+      group: shown === "all" ? `${option.group}:` : "Options:",
+      ...defaultOf(option),
+      hidden: !(option.isCommon || shown === "all"),
+    });
+  if (shown === "all" && epilogue) parser.epilogue(epilogue);
+  return parser;
+}
+
+/** The default as text, since yargs would set a default as if the line had named it. */
+function defaultOf({ default: value }: OptionSpec): Options {
+  if (value === undefined || value === false) return {};
+  return { defaultDescription: value === true ? "yes" : String(value) };
+}
+
+/** `<inputs..>` */
+function wordsOf({ positional }: CommandSpec): string {
+  if (!positional) return "";
+  // Optional for yargs, since a config file may have it.
+  return `[${positional.option}${positional.several ? ".." : ""}]`;
+}
+
+function unknownCommand(
+  name: string,
+  commands: readonly CommandSpec[],
+): string {
+  const names = [...commands.map((command) => command.name), "completion"];
+  return `unknown command "${shortName(name)}"${didYouMean(name, names)}; run "softjac --help" for the list`;
+}
+
+/** A message of yargs in our words. */
+function sentence(
+  message: string,
+  command: CommandSpec | undefined,
+  words: readonly string[],
+  commands: readonly CommandSpec[],
+): string {
+  const word = words.find((word) => !word.startsWith("-"));
+  if (!command && word !== undefined) return unknownCommand(word, commands);
+
+  const [, flag] =
+    /^Not enough arguments following: (.*)$/s.exec(message) ?? [];
+  if (flag !== undefined) return `option ${dashed(flag)} needs a value`;
+  const [, name = "", given = "", choices = ""] =
+    /^Invalid values:\s+Argument: (\S+), Given: "(.*?)", Choices: (.*)$/s.exec(
+      message,
+    ) ?? [];
+  if (choices) {
+    const names = choices.replaceAll('"', "").split(", ");
+    return `${dashed(name)}: expected one of ${names.join(", ")}, found "${shortName(given)}"${didYouMean(given, names)}`;
+  }
+  const [, unknown] = /^Unknown arguments?: (.*)$/s.exec(message) ?? [];
+  if (unknown === undefined || !command) return message;
+  const flags = lineOptions(command).map(({ name }) => `--${kebab(name)}`);
+  const names = unknown.split(", ").map(dashed);
+  return `unknown option${names.length > 1 ? "s" : ""} ${shortList(
+    names,
+    (name) => shortName(name) + didYouMean(name, flags),
+  )}; run "softjac ${command.name} --help --all" for the list`;
+}
+
+function dashed(name: string): string {
+  return name.length === 1 ? `-${name}` : `--${name}`;
+}
