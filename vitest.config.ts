@@ -62,7 +62,7 @@ export default defineConfig({
       { extends: true, test: { name: "faults", include: [FAULTS] } },
     ],
     expect: { requireAssertions: true },
-    testTimeout: 600_000,
-    hookTimeout: 600_000,
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
   },
 });

@@ -15,6 +15,8 @@ trap 'stopped=yes' INT HUP
 for ((attempt = 1; ; attempt++)); do
   "$@" &
   child=$!
+  # A signal may have come before the number of the process was known.
+  [ -z "$stopped" ] || kill -TERM "$child"
   wait "$child"
   code=$?
   # wait returns early when a signal is trapped; the exit code is known once the command has ended.
@@ -31,6 +33,7 @@ for ((attempt = 1; ; attempt++)); do
   echo "retry.sh: exit code $code, attempt $((attempt + 1)) of $attempts in $seconds s" >&2
   sleep "$seconds" &
   child=$!
+  [ -z "$stopped" ] || kill -TERM "$child"
   wait "$child"
   [ -z "$stopped" ] || exit "$code"
 done

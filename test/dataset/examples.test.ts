@@ -9,7 +9,6 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { CLI, softjac } from "../cli/support.js";
 import { built } from "../support/built.js";
@@ -216,7 +215,6 @@ describe("snakemake/retry.sh", () => {
     const child = spawn("bash", [retry, "3", "600", "softjac", "run"], { env });
     // It says on standard error that it waits.
     await once(child.stderr, "data");
-    await delay(50);
     child.kill("SIGTERM");
     const [code] = await once(child, "exit");
     expect(code).toBe(74);
