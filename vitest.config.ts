@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
-/** Tests that repeat a fault or a kill at every call or request: npm run test:faults. */
+/** Tests that repeat damage, a fault or a kill at every byte, call or request: npm run test:faults. */
 const FAULTS = "test/**/*.faults.test.ts";
 
 /** Tests that mostly wait: for other processes, time limits and servers. */
@@ -14,9 +14,9 @@ const WAITING = [
 
 /** Files that take longest, longest first, since one that starts last would be waited for alone. */
 const LONGEST = [
-  ...["s3/odd-stores", "interop/inputs-table", "dataset/stopping"],
-  ...["input/damaged", "queue/queue", "interop/docs", "queue/s3"],
-  ...["input/parquet-damaged", "s3/inputs", "cli/written-files"],
+  ...["interop/inputs-table", "dataset/stopping"],
+  ...["queue/queue", "interop/docs", "queue/s3"],
+  ...["s3/inputs", "cli/written-files"],
   ...["queue/docs", "report-page/page", "queue/containers"],
   ...["output/compressed", "input/changed", "cli/terminals"],
   ...["input/large-batches", "dataset/dataset-run", "s3/refusals"],
