@@ -1,6 +1,6 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { tableFromIPC } from "@uwdata/flechette";
+import { tableFromColumns, tableFromIPC, tableToIPC } from "@uwdata/flechette";
 import { expect, test } from "vitest";
 import { built } from "./support/built.js";
 import { workDirectory } from "./support/logits-input.js";
@@ -30,6 +30,28 @@ test("the old name of an option's value gives the result under its new name", as
       emit: ["uncertainty", "softmax"],
     }),
   );
+});
+
+test("a copied column of the old name is a column like any other", async () => {
+  const own = at("own.arrow");
+  const table = tableFromIPC(readFileSync(input));
+  const columns = Object.fromEntries(
+    ["id", "logits"].map((name) => [name, table.getChild(name)]),
+  );
+  const bytes = tableToIPC(
+    tableFromColumns({ doubt: columns.id, logits: columns.logits } as never),
+    { format: "file" },
+  );
+  writeFileSync(own, bytes as Uint8Array);
+  for (const emit of [["uncertainty"], ["softmax"]] as const) {
+    const output = at(`own-${emit}.arrow`);
+    await built.run({ input: own, output, emit, keep: ["doubt"] });
+    expect(await built.verify({ output, input: own })).toMatchObject({
+      ok: true,
+      findings: [],
+      notCompared: ["doubt"],
+    });
+  }
 });
 
 test("old outputs are verified, shown and reported", async () => {

@@ -38,7 +38,7 @@ async function execute(argv: string[]): Promise<number> {
     return line.isComplete ? EXIT.done : EXIT.usage;
   }
   const { command, options, settings } = line;
-  // What writes colors looks at this variable, as other programs do.
+  // The code that writes colors reads this variable.
   if (settings.get("color") === false) process.env.NO_COLOR = "1";
   await warn(settings, line.warnings);
   try {

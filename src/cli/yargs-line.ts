@@ -17,7 +17,7 @@ import { kebab } from "./option-text.js";
 /** Longer lines are hard to read. */
 const MAX_COLUMNS = 100;
 
-/** What yargs finds in a line: a command, or text to print; `isComplete` is false for a line without a command. */
+/** A parsed command, or text to print; `isComplete` is false for a line without a command. */
 export type YargsLine =
   | { command: CommandSpec; parsed: ParsedLine }
   | { text: string; isComplete: boolean };
@@ -35,7 +35,7 @@ export async function parseWithYargs(
   const chosen: { command?: CommandSpec; parsed?: ParsedLine } = {};
   const parser = softjac(Math.min(MAX_COLUMNS, Math.max(40, columns)))
     .fail((message, error) => {
-      // Its own class of errors is not exported.
+      // yargs does not export its class of errors.
       if (error && error.name !== "YError") throw error;
       throw new UsageError(
         sentence(message ?? error.message, chosen.command, words, commands),
@@ -99,17 +99,6 @@ function softjac(columns: number): Argv {
 /** Tells yargs the options of a command; `--help` hides those that few need. */
 function describe(parser: Argv, command: CommandSpec, shown: Shown): Argv {
   const { name, positional, usage, examples, epilogue } = command;
-  if (shown === "none") {
-    // yargs lays out the help of every command that it runs, which takes 40 ms for the options of run.
-    if (positional)
-      parser.positional(positional.option, {
-        default: undefined,
-        hidden: true,
-      });
-    for (const option of lineOptions(command))
-      parser.option(kebab(option.name), { ...parsedAs(option), hidden: true });
-    return parser;
-  }
   parser
     .usage(`$0 ${[name, wordsOf(command)].join(" ").trim()}\n\n${usage}`)
     .example(examples.map(([line, what]) => [`$0 ${name} ${line}`, what]))
@@ -164,7 +153,6 @@ function sentence(
 ): string {
   const word = words.find((word) => !word.startsWith("-"));
   if (!command && word !== undefined) return unknownCommand(word, commands);
-
   const [, flag] =
     /^Not enough arguments following: (.*)$/s.exec(message) ?? [];
   if (flag !== undefined) return `option ${dashed(flag)} needs a value`;

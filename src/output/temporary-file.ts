@@ -67,7 +67,7 @@ export function removeStale(path: string): void {
     const [, mark] = rest.exec(name.slice(start.length)) ?? [];
     return name.startsWith(start) && mark && isAlive(mark) === false;
   };
-  // Where they cannot be looked for or removed, they stay: that is no reason not to write the output.
+  // A stale file that cannot be found or removed does not keep the output from being written.
   try {
     for (const name of readdirSync(dirname(path)).filter(isStale)) {
       const stale = join(dirname(path), name);

@@ -100,8 +100,8 @@ export function otherColumns(
 ): string[] {
   const own = ["row", ...expected.map(({ name }) => name)];
   const others = fields
-    .map(({ name }) => currentName(name))
-    .filter((name) => !own.includes(name));
+    .map(({ name }) => name)
+    .filter((name) => !own.some((result) => holdsResult(fields, name, result)));
   // Files of version 0.1.0, which have no such key, do not list their copies.
   if (onBadRow !== undefined)
     for (const name of others)
@@ -124,6 +124,19 @@ export function findRowColumn(
   );
 }
 
+/** Whether a column holds a result: it has its name, or in an old file, which has none of that name, its old name. */
+function holdsResult(
+  fields: readonly Field[],
+  column: string,
+  result: string,
+): boolean {
+  if (column === result) return true;
+  return (
+    currentName(column) === result &&
+    !fields.some(({ name }) => name === result)
+  );
+}
+
 function findColumn(
   fields: readonly Field[],
   column: {
@@ -141,7 +154,7 @@ function findColumn(
       ? `list<${type}>`
       : `fixed_size_list<${type}>[${listSize}]`;
   const places = fields.flatMap((field, k) =>
-    currentName(field.name) === name ? [k] : [],
+    holdsResult(fields, field.name, name) ? [k] : [],
   );
   const place = places[0] ?? -1;
   const field = fields[place];

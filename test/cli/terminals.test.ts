@@ -98,7 +98,7 @@ function python(script: string, ...args: string[]): string {
 test.skipIf(!hasPython).each([["human"], ["json"]])(
   "standard error is a pipe that takes nothing more: a signal after the output is in place, 0 (%s)",
   (format) => {
-    // Says by a file that the exit code is set: only lines on standard error are left to write.
+    // The file shows that the exit code is set: only lines on standard error are left to write.
     const preload = at("says-exit-code.mjs");
     writeFileSync(
       preload,

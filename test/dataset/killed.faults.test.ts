@@ -125,7 +125,7 @@ describe("several processes at once", () => {
       shardRows: 40,
     });
     const expected = filesOf(reference);
-    // Of some hundred calls that each of them makes.
+    // Each process makes some hundred calls.
     for (const [round, call] of [4, 12, 25, 45, 70, 100].entries()) {
       const output = newOutput();
       const [victim, ...others] = [
@@ -137,7 +137,7 @@ describe("several processes at once", () => {
         const { code, stderr } = await ended;
         expect(code, stderr).toBe(0);
       }
-      // Where the others were quicker, it has nothing left to do.
+      // The victim ends by itself if the others were quicker.
       const { code, stderr } = await victim.ended;
       expect([0, null], stderr).toContain(code);
       expect(filesOf(output), `round ${round}`).toEqual(expected);

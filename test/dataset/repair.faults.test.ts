@@ -72,7 +72,7 @@ test.each(["before", "after"])(
         ).toContain(hash);
       await built.runShards({ output, repair: true, threads: 1 });
       expect(filesOf(output), where).toEqual(whole.checked);
-      // Of one that was killed when all was repaired, the folder of a dead process is left.
+      // A process that was killed after the last repair leaves its folder.
       await built.removeLeftovers({ output });
       expect(leftOf(output), where).toEqual([]);
     }

@@ -57,7 +57,7 @@ test("EIO of every sync, link, rename and mkdir: 74, or 75 where parts are saved
   const counted = start(newOutput(), { KILL_WHEN: "fail-count" });
   expect(counted.status, counted.stderr).toBe(0);
   const calls = Number(/calls: (\d+)/.exec(counted.stderr)?.[1]);
-  // Of folders 2, names 7 and 1 rename; before and after them 18 syncs (durable.test.ts says of what).
+  // 2 folders, 7 names and 1 rename; 18 syncs before and after them (durable.test.ts lists them).
   expect(calls).toBe(28);
   for (let n = 1; n <= calls; n++) {
     const output = newOutput();

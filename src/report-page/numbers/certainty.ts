@@ -46,7 +46,7 @@ function binsOf({ low, width, counts }: Histogram): Bins {
   return { low, width, counts: Array.from(counts) };
 }
 
-/** Of the many bins those between the least and the largest uncertainty. */
+/** Returns the bins between the least and the largest uncertainty. */
 function uncertaintyOf(sums: CertaintySums): CertaintyNumbers["uncertainty"] {
   const { uncertainty, uncertaintyRows, uncertaintySum, zeroUncertainty } =
     sums;
