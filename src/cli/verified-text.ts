@@ -2,7 +2,7 @@ import { messageText, shortList, shortName } from "../printable.js";
 import type { VerifyReport } from "../verify.js";
 import { count, duration, titled } from "./format.js";
 
-/** What a verification found, for people. */
+/** Returns the result of a verification as text for a terminal. */
 export function verifiedText(report: VerifyReport): string {
   const { columns, laws, findings, bytes } = report;
   const rows: [string, string][] = [
@@ -12,7 +12,7 @@ export function verifiedText(report: VerifyReport): string {
     ],
     ...columns.map((column): [string, string] => [
       column.name,
-      `${mark(column.ok)} largest error ${digits(column.maxError)} ε (promised ${digits(column.bound)}), mean ${digits(column.meanRelativeErrorPercent)} %`,
+      `${mark(column.ok)} largest error ${digits(column.maxError)} ε (bound ${digits(column.bound)}), mean ${digits(column.meanRelativeErrorPercent)} %`,
     ]),
     ...laws.map((law): [string, string] => [
       law.name,
@@ -28,18 +28,18 @@ export function verifiedText(report: VerifyReport): string {
     rows.push([
       "bytes",
       bytes.finding === null
-        ? "ok  every one is what a run writes"
+        ? "ok  all are identical to a new run"
         : bytes.compared
-          ? "BAD a difference, below"
+          ? "BAD differ from a new run, see below"
           : bytes.finding,
     ]);
   const sentences = [
     ...findings,
     ...(report.otherFindings > 0
-      ? [`and ${count(report.otherFindings)} other findings`]
+      ? [`and ${count(report.otherFindings)} more errors`]
       : []),
   ].map((finding) => `  ${messageText(finding)}\n`);
-  return `${titled(`${report.output}: ${report.ok ? "right" : "WRONG"}`, rows)}${sentences.join("")}`;
+  return `${titled(`${report.output}: ${report.ok ? "OK" : "FAILED"}`, rows)}${sentences.join("")}`;
 }
 
 function mark(ok: boolean): string {

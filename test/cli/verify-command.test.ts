@@ -44,11 +44,11 @@ test("a right file: 0, and what was compared", () => {
     );
     expect(status).toBe(0);
     expect(stdout).toBe("");
-    expect(stderr).toMatch(`${output}: right\n`);
+    expect(stderr).toMatch(`${output}: OK\n`);
     expect(stderr).toMatch(
-      / {2}jacobian +ok {2}largest error [\d.]+ ε \(promised/,
+      / {2}jacobian +ok {2}largest error [\d.]+ ε \(bound/,
     );
-    expect(/bytes +ok {2}every one is what a run writes/.test(stderr)).toBe(
+    expect(/bytes +ok {2}all are identical to a new run/.test(stderr)).toBe(
       args.includes("--all"),
     );
     expect(/not compared +id \(--all compares them\)\n/.test(stderr)).toBe(
@@ -120,7 +120,7 @@ test("65 for a wrong value, with its row; quiet or not", () => {
   for (const quiet of [[], ["--quiet"]]) {
     const { status, stderr } = softjac("verify", wrong, "-i", DIGITS, ...quiet);
     expect(status).toBe(65);
-    expect(stderr).toMatch(`${wrong}: WRONG\n`);
+    expect(stderr).toMatch(`${wrong}: FAILED\n`);
     expect(stderr).toMatch(/softmax +BAD/);
     expect(stderr).toMatch(/row 0/);
   }

@@ -15,16 +15,28 @@ import { workDirectory } from "../support/logits-input.js";
 import { importable, python } from "./python.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-/** Pages that go on from one another, as one reads them. */
-const PAGES = ["results", "layouts", "library", "numerics"];
-const text = PAGES.map((page) =>
-  readFileSync(`${root}docs/${page}.md`, "utf8"),
-).join("\n");
 const cwd = dirname(workDirectory()("x"));
-const blocks = (language: string) =>
+const pageOf = (name: string) => readFileSync(`${root}docs/${name}.md`, "utf8");
+const blocks = (text: string, language: string) =>
   [...text.matchAll(new RegExp(`\`\`\`${language}\\n([^]*?)\`\`\``, "g"))].map(
     ([, code]) => code as string,
   );
+
+/** Runs the commands of a page in an empty directory, and returns its path. */
+function runCommands(name: string): string {
+  const at = join(cwd, name);
+  mkdirSync(at);
+  const softjac = `softjac() { "${process.execPath}" "${CLI}" "$@"; }`;
+  execFileSync(
+    "bash",
+    ["-ec", [softjac, ...blocks(pageOf(name), "sh")].join("\n")],
+    {
+      cwd: at,
+      stdio: "pipe",
+    },
+  );
+  return at;
+}
 
 test("the table of docs/results.md has a row for every result, and no other", () => {
   const results = readFileSync(`${root}docs/results.md`, "utf8");
@@ -46,15 +58,30 @@ test("README's picture is what the command prints", () => {
   expect(readFileSync(made, "utf8")).toBe(picture);
 });
 
-test("every command of docs/generate.md runs", () => {
-  const drawn = readFileSync(`${root}docs/generate.md`, "utf8");
-  const commands = [...drawn.matchAll(/^softjac .*$/gm)].map(([line]) => line);
-  expect(commands.length).toBe(3);
-  const softjac = `softjac() { "${process.execPath}" "${CLI}" "$@"; }`;
-  execFileSync("bash", ["-ec", [softjac, ...commands].join("\n")], {
-    cwd,
-    stdio: "pipe",
-  });
+test.each([
+  ["results", 4],
+  ["generate", 3],
+  ["numerics", 4],
+])("every command of docs/%s.md runs", (name, count) => {
+  expect(pageOf(name).match(/^softjac .*$/gm)).toHaveLength(count);
+  runCommands(name);
+});
+
+test("docs/numerics.md shows what verify prints, docs/generate.md what generate prints", () => {
+  const withoutTimes = (text: string) =>
+    text.replace(/\d+ of .*recomputed in .*|time .*/g, "").trim();
+  for (const [name, line] of [
+    ["numerics", "softjac verify checked.arrow --input logits.arrow"],
+    ["generate", "softjac generate logits.arrow --rows 10000 --classes 10 -f"],
+  ] as const) {
+    const [shown = ""] = blocks(pageOf(name), "text");
+    const softjac = `softjac() { "${process.execPath}" "${CLI}" "$@"; }`;
+    const printed = execFileSync("bash", ["-ec", `${softjac}\n${line} 2>&1`], {
+      cwd: join(cwd, name),
+      encoding: "utf8",
+    });
+    expect(withoutTimes(printed)).toBe(withoutTimes(shown));
+  }
 });
 
 test("every command of docs/datasets.md runs, and its snippet", (context) => {
@@ -82,17 +109,9 @@ test("every command of docs/datasets.md runs, and its snippet", (context) => {
 });
 
 test("every command of docs/report.md runs, and makes a page", () => {
-  const text = readFileSync(`${root}docs/report.md`, "utf8");
-  const commands = [...text.matchAll(/^softjac .*$/gm)].map(([line]) => line);
-  expect(commands.length).toBe(8);
-  const at = join(cwd, "report");
-  mkdirSync(at);
-  copyFileSync(`${root}data/digits-logits.arrow`, join(at, "logits.arrow"));
-  const softjac = `softjac() { "${process.execPath}" "${CLI}" "$@"; }`;
-  execFileSync("bash", ["-ec", [softjac, ...commands].join("\n")], {
-    cwd: at,
-    stdio: "pipe",
-  });
+  const commands = pageOf("report").match(/^softjac .*$/gm) ?? [];
+  expect(commands.length).toBe(9);
+  const at = runCommands("report");
   const pages = commands.flatMap((line) => /\S+\.html/.exec(line) ?? []);
   expect(pages.length).toBe(5);
   for (const page of pages)
@@ -145,65 +164,64 @@ test("docs/reporting.md: its commands run, and it names all that files and lines
   for (const name of names) expect(reporting).toContain(`\`${name}\``);
 });
 
-test("every command and every snippet of results, layouts, library and numerics runs, in order", (context) => {
-  execFileSync(
-    "bash",
-    [
-      "-ec",
-      [
-        `softjac() { "${process.execPath}" "${CLI}" "$@"; }`,
-        `cp "${root}data/digits-logits.arrow" logits.arrow`,
-        "softjac run logits.arrow -o jacobian.arrow",
-        ...blocks("sh"),
-      ].join("\n"),
-    ],
-    { cwd, stdio: "pipe" },
-  );
+test("docs/library.md: its commands and snippets run, and print what they say", () => {
+  const at = runCommands("library");
   // A package of its own, whatever stands in the folders above.
-  writeFileSync(join(cwd, "package.json"), "{}");
-  mkdirSync(join(cwd, "node_modules"));
-  symlinkSync(resolve(root), join(cwd, "node_modules", "softjac"));
-  const scripts = blocks("js");
-  /** Of each what it has come to. */
-  const shown: [code: string, expected: string][] = [
+  writeFileSync(join(at, "package.json"), "{}");
+  mkdirSync(join(at, "node_modules"));
+  symlinkSync(resolve(root), join(at, "node_modules", "softjac"));
+  const scripts = blocks(pageOf("library"), "js");
+  /** A line to end each snippet with, and what that prints. */
+  const ends: [code: string, expected: string][] = [
     [
       "console.log(J.length, uncertainty.length, ...offsets, indices.length, values.length);",
       "18 2 0 2 4 4 4\n",
     ],
-    ["console.log(report.rowsDone);", "1797\n"],
+    ["", ""],
     [
       `console.log(JSON.stringify([rows, classes, count, layout, dtype, result, temperature, threshold]));
-console.log(J[38] === entry && column[3] === entry && product.every((x) => Math.abs(x) < 1e-7));
-console.log(steepest.row >= 0 && steepest.trace < 1);`,
-      '[1797,10,1797,"factored","float32","jacobian",1,0]\ntrue\ntrue\n',
+console.log(J[38] === entry && column[3] === entry && part[1] === entry);
+console.log(product.every((x) => Math.abs(x) < 1e-15), steepest.trace < 1);`,
+      '[1000,10,1000,"factored","float64","jacobian",1,0]\ntrue\ntrue true\n',
     ],
   ];
-  expect(scripts.length).toBe(shown.length);
-  for (const [n, [end, expected]] of shown.entries()) {
+  expect(scripts.length).toBe(ends.length);
+  for (const [n, [end, expected]] of ends.entries()) {
+    const script = scripts[n] as string;
+    const said = [...script.matchAll(/^console\.log\(.*\/\/ (.*)$/gm)]
+      .map(([, text]) => `${text}\n`)
+      .join("");
+    expect(said).not.toBe("");
     const output = execFileSync(
       process.execPath,
-      ["--input-type=module", "-e", `${scripts[n]}\n${end}`],
-      { cwd, encoding: "utf8" },
+      ["--input-type=module", "-e", `${script}\n${end}`],
+      { cwd: at, encoding: "utf8" },
     );
-    expect(output).toBe(expected);
+    expect(output).toBe(said + expected);
   }
-  const code = blocks("python");
+});
+
+test("docs/layouts.md: its commands and snippets run, and load the same numbers", (context) => {
+  const at = runCommands("layouts");
+  const code = blocks(pageOf("layouts"), "python");
   const checks = `
 assert np.array_equal(B, v), "packed is not the block"
 assert J.shape == (len(v) * Q, len(v) * Q) and J.nnz == v.size
-assert np.allclose(d, v[:, range(Q), range(Q)], rtol=1e-5, atol=0), "factored gives another diagonal"
+assert np.allclose(d, v[:, range(Q), range(Q)], rtol=1e-14, atol=0), "factored gives another diagonal"
 assert uncertain.height == 10 and loss > 0
 flat = v.reshape(len(v), Q * Q)
-assert S.shape == flat.shape and np.array_equal(S.toarray(), np.where(np.abs(flat) >= np.float32(1e-6), flat, 0)), "csr is not the blocks"
+assert S.shape == flat.shape and np.array_equal(S.toarray(), np.where(np.abs(flat) >= 1e-6, flat, 0)), "csr is not the blocks"
 top = np.sort(np.abs(flat), axis=1)[:, -20:]
 assert len(trade) > 10 and entries.num_rows == 20 * len(v)
-assert np.isclose(np.abs(entries["value"].to_numpy().astype(float)).sum(), top.astype(float).sum(), rtol=1e-6), "coo is not the 20 largest"
+assert np.isclose(np.abs(entries["value"].to_numpy()).sum(), top.sum(), rtol=1e-12), "coo is not the 20 largest"
 `;
   const modules = "numpy, pyarrow, scipy, torch, polars, pandas, duckdb";
   if (!importable(modules))
     context.skip(`not all of ${modules} for ${code.length} snippets`);
-  execFileSync(python, ["-c", [...code, checks].join("\n")], {
-    cwd,
-    stdio: "pipe",
-  });
+  const output = execFileSync(
+    python,
+    ["-c", [...code, checks, 'print("same")'].join("\n")],
+    { cwd: at, encoding: "utf8", stdio: "pipe" },
+  );
+  expect(output).toBe("same\n");
 });
