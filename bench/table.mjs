@@ -20,7 +20,7 @@ export function markdownTable({ machine, workloads }) {
   const gib = Math.round(memoryMiB / 1024);
   return `${table}
 
-softjac ${softjac}, Node ${node}, ${cpu}, ${cores} cores, ${gib} GiB, ${fileSystem}, ${date}. In brackets: minimum and maximum.
+softjac ${softjac}, Node ${node}, ${cpu}, ${cores} cores, ${gib} GiB, ${fileSystem}, ${date}. In parentheses: minimum and maximum.
 `;
 }
 
