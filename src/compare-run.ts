@@ -24,11 +24,11 @@ import type { RunHooks } from "./run.js";
 import { VERSION } from "./version.js";
 import { whereInBlocks, whereInFile } from "./where-in-file.js";
 
-/** What a comparison of bytes found. */
+/** Result of comparing an output with a new run, byte by byte. */
 export interface ByteComparison {
-  /** Every byte was compared with what a run writes; false where another version made the file. */
+  /** Whether every byte was compared; false if another version of softjac wrote the file. */
   compared: boolean;
-  /** One sentence: the first difference, or why nothing was compared. */
+  /** First difference, or the reason why nothing was compared; null if all bytes are equal. */
   finding: string | null;
 }
 

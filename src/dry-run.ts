@@ -14,7 +14,7 @@ import type { Layout } from "./results/catalogue.js";
 import type { RunEmit } from "./results/emit-options.js";
 import type { RunHooks } from "./run.js";
 
-/** What a run would do. Bytes are exact; the memory is that of the slots. */
+/** Plan of a run. Byte counts are exact; `memoryBytes` is the shared memory of the slots. */
 export interface DryRun {
   input: string;
   output: string;
@@ -27,19 +27,19 @@ export interface DryRun {
   rows: number;
   classes: number;
   inputBytes: number;
-  /** Layouts csr and coo, and compressed: null, known only once it is there; and the most that it can be. */
+  /** Size of the output, or null if only the run can tell it (csr, coo, compressed), and its upper bound. */
   outputBytes: number | null;
   mostOutputBytes: number;
   recordBatches: number | null;
   rowsPerRecordBatch: number;
   largestBodyBytes: number | null;
   chunks: number | null;
-  /** Layouts csr and coo: at most. */
+  /** Rows per chunk; an upper bound for csr and coo. */
   rowsPerChunk: number;
   rowsPerStride: number;
-  /** Rows of a block written at once; less than `classes` where a block does not fit a slot. */
+  /** Rows of a block that are written at once; fewer than `classes` if a block does not fit a slot. */
   blockRowsPerTile: number;
-  /** 0: on the main thread. */
+  /** Number of worker threads; 0 if the main thread computes. */
   threads: number;
   slots: number;
   slotBytes: number;
@@ -47,8 +47,10 @@ export interface DryRun {
 }
 
 /**
- * Plans a run and says what it would do; reads the input's structure, writes nothing.
- * @throws SoftjacError as run would before it starts
+ * Plans a run without computing it. Reads only the structure of the input and writes nothing.
+ *
+ * @returns the plan, with sizes and memory in bytes
+ * @throws SoftjacError if `run` would throw before it computes
  */
 export async function dryRun(
   options: RunOptions,

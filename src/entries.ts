@@ -12,23 +12,25 @@ import { shortValue } from "./printable.js";
 import { EMITS } from "./results/catalogue.js";
 import { type FloatArray, memoryFor } from "./strides.js";
 
+/** Options of `softmaxJacobianEntries`. */
 export interface EntriesOptions extends InMemoryOptions {
-  /** Entries under it, as stored, are left out; 0 (default): those that are 0. */
+  /** Threshold: entries with a smaller |value|, as stored, are dropped; default: 0, which drops only zeros. */
   threshold?: number;
-  /** Of these the k largest of each block are kept, of equal ones the first; default: all. */
+  /** Maximum number of entries per block: the largest by |value|, the first ones if equal; default: all. */
   topK?: number;
-  /** Whose block: that of softmax (default), or of log-softmax, (δ_ij - p_i)/T. */
+  /** Function whose block is computed: softmax (`jacobian`, default) or log-softmax (`log_jacobian`, (δ_ij - p_i)/T). */
   of?: "jacobian" | "log_jacobian";
 }
 
-/** Compressed sparse rows: one row per example, its columns the places i·Q + j of its block. */
+/** Entries of Jacobian blocks as compressed sparse rows: a sparse row per row of logits, with column i·Q + j for entry (i, j). */
 export interface JacobianEntries {
-  /** `[rows + 1]`: the entries of row r are those from offsets[r] to offsets[r + 1]. */
+  /** Offsets, `[rows + 1]`: row r has the entries from offsets[r] up to, not including, offsets[r + 1]. */
   offsets: Int32Array;
-  /** i·Q + j, ascending in each row. */
+  /** Column indices i·Q + j, ascending in each row. */
   indices: Int32Array;
+  /** Values of the entries, of the type of the logits. */
   values: FloatArray;
-  /** `[rows]`: the largest |J[i,j]| that was left out, and the sum of all that were. */
+  /** Largest |entry| that was dropped from each block, and the sum of all dropped |entries|, `[rows]` each. */
   droppedMax: Float64Array;
   droppedSum: Float64Array;
 }
@@ -39,11 +41,13 @@ const MAX_ENTRIES = 2 ** 31 - 1;
 const TILE_ENTRIES = 1 << 16;
 
 /**
- * The entries of each row's Jacobian block that are large enough, found in Q log Q plus their number: what is left out is
- * never visited. Nothing is renormalised. A bad row has no entries with `onBadRow: "nan"`, and NaN as what was left out.
+ * Computes the entries of each row's Jacobian block that are at least `threshold` or among the `topK` largest. The time per
+ * row is proportional to Q log Q plus the number of entries returned. Nothing is renormalized. With `onBadRow: "nan"`, a bad
+ * row has no entries, and NaN in `droppedMax` and `droppedSum`.
  *
  * @param logits `[rows, classes]`, row-major; -inf masks a class (it has no entries). Not changed.
- * @throws UsageError for sizes or a threshold that do not fit, or more than 2^31 - 1 entries; BadRowError
+ * @returns compressed sparse rows; every value is within 3 ε (ε = 2^-52) in float64
+ * @throws UsageError for invalid sizes or options, or more than 2^31 - 1 entries; BadRowError
  */
 export function softmaxJacobianEntries(
   logits: FloatArray,

@@ -1,6 +1,6 @@
 import { messageText, shortName } from "./printable.js";
 
-/** Codes of all errors; each class has one of them as its literal type. */
+/** Codes of all errors. Each error class has one of them as the literal type of `code`. */
 export type ErrorCode =
   | "ERR_USAGE"
   | "ERR_INPUT_MISSING"
@@ -29,27 +29,27 @@ export type ErrorCode =
   | "ERR_INTERNAL";
 
 /**
- * Every error that a caller can meet. The message is one sentence: what was expected, what was found, where.
- * `code` is stable; exit codes are mapped from it in cli/ and nowhere else.
+ * Base class of all errors that softjac throws. `message` is one line that says what is wrong, where, and what to do.
+ * `code` is stable across releases; the exit codes of the command derive from it.
  */
 export abstract class SoftjacError extends Error {
   abstract readonly code: ErrorCode;
-  /** What the run had done when it failed, where there was a run. */
+  /** Report of what was done before the failure, if the function returns a report. */
   report?: unknown;
 
-  /** The message may hold names and values from files: it is escaped for terminals, and cut to 2,000 bytes. */
+  /** Escapes control characters in `message`, which may contain names from files, and cuts it to 2,000 bytes. */
   constructor(message: string, options?: ErrorOptions) {
     super(messageText(message), options);
   }
 
-  /** The class's name, made from the code: ERR_BAD_ROW is BadRowError. (Bundling renames classes.) */
+  /** Name of the class, derived from the code: ERR_BAD_ROW is BadRowError. (Bundling renames classes.) */
   override get name(): string {
     const words = this.code.toLowerCase().split("_").slice(1);
     return `${words.map((w) => w.charAt(0).toUpperCase() + w.slice(1)).join("")}Error`;
   }
 }
 
-/** An option is unknown, missing, of the wrong form or out of range. A retry needs another call. */
+/** Error of an option or argument that is unknown, missing, of the wrong form or out of range. Change the call. */
 export class UsageError extends SoftjacError {
   readonly code = "ERR_USAGE";
   constructor(
@@ -60,7 +60,7 @@ export class UsageError extends SoftjacError {
   }
 }
 
-/** The input is not there. A retry helps once it is. */
+/** Error of an input that does not exist. Retry once it does. */
 export class InputMissingError extends SoftjacError {
   readonly code = "ERR_INPUT_MISSING";
   constructor(
@@ -76,12 +76,12 @@ export class InputMissingError extends SoftjacError {
   }
 }
 
-/** The input's bytes are not a whole, consistent Arrow file. A retry does not help. */
+/** Error of an input that is damaged, truncated or inconsistent. A retry does not help. */
 export class InputFormatError extends SoftjacError {
   readonly code = "ERR_INPUT_FORMAT";
   constructor(
     readonly path: string,
-    /** Where in the file: `footer`, `record batch 3`, … */
+    /** Place in the file: `footer`, `record batch 3`, … */
     readonly where: string,
     expectedFound: string,
     options?: ErrorOptions,
@@ -90,7 +90,7 @@ export class InputFormatError extends SoftjacError {
   }
 }
 
-/** The input changed while it was read, or since the run was planned; nothing was published. A retry helps once it is left alone. */
+/** Error of an input that changed while it was read, or since the run was planned. Nothing was published. Retry once nothing writes to it. */
 export class InputChangedError extends SoftjacError {
   readonly code = "ERR_INPUT_CHANGED";
   constructor(
@@ -101,7 +101,7 @@ export class InputChangedError extends SoftjacError {
   }
 }
 
-/** The input is sound but of a form that this version does not read. A retry does not help. */
+/** Error of an input that is valid but of a form that this version does not read. A retry does not help. */
 export class InputUnsupportedError extends SoftjacError {
   readonly code = "ERR_INPUT_UNSUPPORTED";
   constructor(
@@ -113,7 +113,7 @@ export class InputUnsupportedError extends SoftjacError {
   }
 }
 
-/** The column asked for is not there, or it is not clear which column holds the logits. Name one and retry. */
+/** Error of a column that does not exist, or of an input whose column of logits is ambiguous. Name the column. */
 export class LogitsColumnError extends SoftjacError {
   readonly code = "ERR_LOGITS_COLUMN";
   constructor(
@@ -124,13 +124,13 @@ export class LogitsColumnError extends SoftjacError {
   }
 }
 
-/** A row has no results: logits with a NaN, a +inf, or nothing but -inf; another input that is no class or not finite. */
+/** Error of a row without results: its logits contain NaN or +inf or are all -inf, its label is not a class, or its vector is not finite. */
 export class BadRowError extends SoftjacError {
   readonly code = "ERR_BAD_ROW";
   constructor(
-    /** File, or `logits` for an array. */
+    /** Path of the file, or `logits` for an array. */
     readonly source: string,
-    /** Row of the logits, from 0. */
+    /** Row of the logits, 0-based. */
     readonly row: number,
     { expected, found }: { expected: string; found: string },
     advice: string,
@@ -141,7 +141,7 @@ export class BadRowError extends SoftjacError {
   }
 }
 
-/** A row of a list column has another number of values than the rows before it. */
+/** Error of a list column whose rows have different numbers of values. */
 export class RaggedRowError extends SoftjacError {
   readonly code = "ERR_RAGGED_ROW";
   constructor(
@@ -157,12 +157,12 @@ export class RaggedRowError extends SoftjacError {
   }
 }
 
-/** The file of results has no such row: rows end before it, or it was left out. A retry needs another row. */
+/** Error of a row that an output does not have: it is past the end, or was omitted as a bad row. */
 export class RowMissingError extends SoftjacError {
   readonly code = "ERR_ROW_MISSING";
   constructor(
     readonly path: string,
-    /** Row of the logits, from 0. */
+    /** Row of the logits, 0-based. */
     readonly row: number,
     expectedFound: string,
   ) {
@@ -170,7 +170,7 @@ export class RowMissingError extends SoftjacError {
   }
 }
 
-/** Something is at the output's path already. `force` replaces it. */
+/** Error of an output that already exists. `force` replaces a file, `overwrite` a dataset. */
 export class OutputExistsError extends SoftjacError {
   readonly code = "ERR_OUTPUT_EXISTS";
   constructor(
@@ -182,7 +182,7 @@ export class OutputExistsError extends SoftjacError {
   }
 }
 
-/** Reading or writing failed: a full disk, an I/O error, a file that shrank. A retry may help. */
+/** Error of reading or writing: a full disk, an I/O error, a file that shrank. A retry may help. */
 export class IoError extends SoftjacError {
   readonly code = "ERR_IO";
   constructor(
@@ -194,7 +194,7 @@ export class IoError extends SoftjacError {
   }
 }
 
-/** The process may not read the input or write the output. */
+/** Error of missing permissions to read an input or write an output. */
 export class PermissionError extends SoftjacError {
   readonly code = "ERR_PERMISSION";
   constructor(
@@ -206,7 +206,7 @@ export class PermissionError extends SoftjacError {
   }
 }
 
-/** The caller's AbortSignal fired; nothing was left behind. */
+/** Error of a call that its AbortSignal stopped. The unfinished output was deleted. */
 export class AbortedError extends SoftjacError {
   readonly code = "ERR_ABORTED";
   constructor(options?: ErrorOptions) {
@@ -217,7 +217,7 @@ export class AbortedError extends SoftjacError {
   }
 }
 
-/** The work on a dataset was stopped; what is done of it is saved. The same call again goes on. */
+/** Error of a dataset call that was stopped by its signal or time limit. Completed shards are kept; the same call resumes. */
 export class StoppedError extends SoftjacError {
   readonly code = "ERR_STOPPED";
   constructor(
@@ -232,12 +232,12 @@ export class StoppedError extends SoftjacError {
   }
 }
 
-/** Nothing has happened for too long; the work was given up, what is done of it is saved. The same call may go on. */
+/** Error of a call that made no progress for `stallTimeout` seconds. Completed shards are kept; the same call may resume. */
 export class StalledError extends SoftjacError {
   readonly code = "ERR_STALLED";
 }
 
-/** All is done but for inputs that cannot be: the dataset is not published. Mend them, or publish without them. */
+/** Error of a dataset that is complete except for invalid inputs, and not published. Repair the inputs, or publish without them (`allowMissing`). */
 export class InputsLeftOutError extends SoftjacError {
   readonly code = "ERR_INPUTS_LEFT_OUT";
   constructor(
@@ -253,12 +253,12 @@ export class InputsLeftOutError extends SoftjacError {
   }
 }
 
-/** Parts of a dataset are still to be made before it can be published. Their tasks, or the run, again. */
+/** Error of a dataset that cannot be published because shards are missing. Run their tasks, or the run, again. */
 export class IncompleteError extends SoftjacError {
   readonly code = "ERR_INCOMPLETE";
   constructor(
     readonly output: string,
-    /** Shards, from 0. */
+    /** Numbers of the missing shards, 0-based. */
     readonly missing: readonly number[],
     readonly shards: number,
   ) {
@@ -268,7 +268,7 @@ export class IncompleteError extends SoftjacError {
   }
 }
 
-/** Parts of a published dataset are missing, or are not what was recorded of them. A repair computes them again. */
+/** Error of a published dataset whose shards are missing or differ from their records. `repair` recomputes them. */
 export class DatasetDamagedError extends SoftjacError {
   readonly code = "ERR_DATASET_DAMAGED";
   constructor(
@@ -286,7 +286,7 @@ export class DatasetDamagedError extends SoftjacError {
   }
 }
 
-/** There is no planned run for a dataset. Plan one, or look elsewhere. */
+/** Error of an output without a planned run. Call `planDataset` first, or check the path. */
 export class PlanMissingError extends SoftjacError {
   readonly code = "ERR_PLAN_MISSING";
   constructor(readonly output: string) {
@@ -296,14 +296,14 @@ export class PlanMissingError extends SoftjacError {
   }
 }
 
-/** Parts of a dataset that the workers of a queue have given up; all others are done. Submitted again, they are tried again. */
+/** Error of shards that failed in every attempt of the workers of a queue. Call `submitDataset` to retry them. */
 export class PartsFailedError extends SoftjacError {
   readonly code = "ERR_PARTS_FAILED";
   constructor(
     readonly output: string,
     readonly failed: readonly { shard: number; part: string; error: string }[],
     readonly shards: number,
-    /** Another try would end the same. */
+    /** Whether the inputs are the cause, so that a retry fails again. */
     readonly isOfInput: boolean,
   ) {
     const shown = failed
@@ -316,11 +316,11 @@ export class PartsFailedError extends SoftjacError {
   }
 }
 
-/** A service on the network does not answer, or not as it should, however often it is asked. A retry may help later. */
+/** Error of a network service (S3, Redis) that does not answer or answers incorrectly after all retries. Retry later. */
 export class ServiceUnavailableError extends SoftjacError {
   readonly code = "ERR_SERVICE_UNAVAILABLE";
   constructor(
-    /** What was asked for. */
+    /** Location or address that was requested. */
     readonly path: string,
     expectedFound: string,
     options?: ErrorOptions,
@@ -329,12 +329,12 @@ export class ServiceUnavailableError extends SoftjacError {
   }
 }
 
-/** What surrounds the process says two things, or half of one; or a package that only some commands need is missing. */
+/** Error of an environment that is contradictory or incomplete, or of an optional package that is not installed. */
 export class ConfigurationError extends SoftjacError {
   readonly code = "ERR_CONFIGURATION";
 }
 
-/** Whoever reads the output has gone: enough for them, as it seems. */
+/** Error of an output pipe whose reader has closed it. */
 export class OutputClosedError extends SoftjacError {
   readonly code = "ERR_OUTPUT_CLOSED";
   constructor(
@@ -345,7 +345,7 @@ export class OutputClosedError extends SoftjacError {
   }
 }
 
-/** A worker died, or something that cannot happen did. */
+/** Error of a worker thread that crashed, or of a bug in softjac. */
 export class InternalError extends SoftjacError {
   readonly code = "ERR_INTERNAL";
 }

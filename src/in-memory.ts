@@ -18,29 +18,31 @@ import {
 } from "./results/emit-options.js";
 import { computeInMemory, type FloatArray } from "./strides.js";
 
+/** Shape of the logits, and options of all functions on arrays. */
 export interface InMemoryOptions {
   rows: number;
   classes: number;
-  /** T of softmax(o/T), 1e-100 to 1e100; default 1. */
+  /** Temperature T of softmax(o/T), 1e-100 to 1e100; default: 1. */
   temperature?: number;
-  /** A row with NaN, +inf or nothing but -inf (or an input that cannot be): throw (default), or give NaN. */
+  /** Action for rows with NaN, +inf, only -inf or an invalid label or vector: throw BadRowError (default), or return NaN. */
   onBadRow?: "error" | "nan";
 }
 
-/** Arrays beside the logits that some results need, one row after the other. */
+/** Additional arrays that some results need, row-major. */
 export interface ResultInputs {
-  /** The class of `column`, for all rows or row by row. */
+  /** Class k of the result `column`, 0-based: one for all rows, or `[rows]`. */
   class?: number | ArrayLike<number>;
-  /** `[rows]` class numbers: cross_entropy, gradient. */
+  /** True classes for `cross_entropy` and `gradient`, 0-based, `[rows]`. */
   label?: ArrayLike<number>;
-  /** `[rows, classes]`: vjp, log_vjp. */
+  /** Vectors for `vjp` and `log_vjp`, `[rows, classes]`. */
   cotangent?: ArrayLike<number>;
-  /** `[rows, classes]`: jvp, log_jvp. */
+  /** Vectors for `jvp` and `log_jvp`, `[rows, classes]`. */
   tangent?: ArrayLike<number>;
-  /** `[rows, n]`, n = Q (diagonals), Q(Q+1)/2 (upper triangles, row by row) or Q·Q: covariance, variance. */
+  /** Covariances for `covariance` and `variance`, `[rows, n]`: n = Q (diagonals), Q(Q+1)/2 (upper triangles, row by row) or Q·Q (full). */
   covariance?: ArrayLike<number>;
 }
 
+/** Options of `softmaxResults`. */
 export interface ResultsOptions<
   Emit extends readonly EmitName[] = readonly EmitName[],
   L extends ResultsLayout = ResultsLayout,
@@ -48,7 +50,7 @@ export interface ResultsOptions<
     ResultInputs {
   /** Names of the results to compute. */
   emit: Emit;
-  /** Layout of `jacobian`; default bsr. */
+  /** Layout of `jacobian` and `log_jacobian`; default: bsr. */
   layout?: L;
 }
 
@@ -92,11 +94,11 @@ type ArrayOf<Name extends EmitName, T extends FloatArray, L> =
   | ("tail factored" extends `${Name} ${L & string}` ? Float64Array : never);
 
 /**
- * Any results of each row, by name, in one pass.
+ * Computes any results of each row in one pass. docs/results.md has their formulas and error bounds.
  *
  * @param logits `[rows, classes]`, row-major; -inf masks a class. Not changed.
- * @returns one array per result, rows one after the other, of the type of the logits (argmax: Int32Array)
- * @throws UsageError for names, sizes or inputs that do not fit; BadRowError
+ * @returns one row-major array per result, by name, of the type of the logits (argmax: Int32Array)
+ * @throws UsageError for invalid names, sizes or inputs; BadRowError
  */
 export function softmaxResults<
   T extends FloatArray,
@@ -147,11 +149,11 @@ export function softmaxResults<
 }
 
 /**
- * Softmax of each row: p_j = exp(o_j/T) / sum_k exp(o_k/T), summed over all classes.
+ * Computes the softmax of each row, p_j = exp(o_j/T) / sum_k exp(o_k/T), summed over all classes.
  *
  * @param logits `[rows, classes]`, row-major; -inf masks a class (p = 0). Not changed.
- * @returns `[rows, classes]`, of the same type; float64 within 1.5 ε (ε = 2^-52), float32 rounded once from that
- * @throws UsageError for sizes that do not fit; BadRowError
+ * @returns `[rows, classes]`, of the same type; within 1.5 ε (ε = 2^-52) in float64, rounded once from that in float32
+ * @throws UsageError for invalid sizes; BadRowError
  */
 export function softmax<T extends FloatArray>(
   logits: T,
@@ -161,13 +163,13 @@ export function softmax<T extends FloatArray>(
 }
 
 /**
- * The Jacobian block of each row: J[i,j] = ∂softmax(o/T)_j / ∂o_i = p_i (δ_ij - p_j)/T, without cancellation on the
- * diagonal. (Denominator layout: i is the input, j the output; blocks are symmetric. The blocks between different rows
- * are zero.)
+ * Computes the Jacobian block of each row, J[i,j] = ∂softmax(o/T)_j / ∂o_i = p_i (δ_ij - p_j)/T, without cancellation on the
+ * diagonal. Index i is the input, j the output (denominator layout); blocks are symmetric. Blocks between different rows are
+ * zero and not returned. docs/derivation.md derives the formula.
  *
  * @param logits `[rows, classes]`, row-major; -inf masks a class (its row and column are 0). Not changed.
- * @returns `[rows, classes, classes]`, of the same type; float64 within 3 ε, float32 rounded once from that
- * @throws UsageError for sizes that do not fit; BadRowError
+ * @returns `[rows, classes, classes]`, of the same type; within 3 ε (ε = 2^-52) in float64, rounded once from that in float32
+ * @throws UsageError for invalid sizes; BadRowError
  */
 export function softmaxJacobian<T extends FloatArray>(
   logits: T,
@@ -177,12 +179,12 @@ export function softmaxJacobian<T extends FloatArray>(
 }
 
 /**
- * One column of each block: ∂softmax(o/T)_j / ∂o_i for all i, that is p_j (δ_ij - p_i)/T; the derivative of one class.
+ * Computes column j of each block, the derivative of one class: ∂softmax(o/T)_j / ∂o_i = p_j (δ_ij - p_i)/T for all i.
  *
  * @param logits `[rows, classes]`, row-major. Not changed.
  * @param j the class, 0 to classes - 1
- * @returns `[rows, classes]`, of the same type; within 3 ε as the block
- * @throws UsageError for sizes or a class that do not fit; BadRowError
+ * @returns `[rows, classes]`, of the same type; the same bits as in the block
+ * @throws UsageError for invalid sizes or an invalid class; BadRowError
  */
 export function softmaxJacobianColumn<T extends FloatArray>(
   logits: T,

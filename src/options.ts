@@ -23,66 +23,68 @@ import { encodeRunMetadata } from "./results/run-metadata.js";
 import { isS3 } from "./store/location.js";
 import { VERSION } from "./version.js";
 
-/** What a file may say of itself before it is refused; each has a default that files which people have do not reach. */
+/** Limits on sizes that an input declares. The defaults are far above anything real files contain. */
 export type LimitOptions = {
   [Name in keyof Limits]?: Limits[Name] | undefined;
 };
 
-/** What a run is asked to do. Only `input` and `output` must be given. */
+/** Options of `run`. Only `input` and `output` are required. */
 export interface RunOptions extends LimitOptions {
-  /** Path of an Arrow IPC file or stream, or a Parquet, .npy, .npz or safetensors file; `-` is standard input. */
+  /** Path of an Arrow IPC file or stream, or of a Parquet, .npy, .npz or safetensors file; `-` is standard input. */
   input: string;
-  /** Path of the file to make; `-` writes an Arrow IPC stream to standard output. */
+  /** Path of the Arrow IPC file to write; `-` writes an Arrow IPC stream to standard output. */
   output: string;
-  /** Name of the column of lists that holds the logits. */
+  /** Name of the list or struct column of logits; default: the only one. */
   column?: string | undefined;
-  /** Pattern (`*`, `?`) of the separate columns that hold the logits, one per class, in file order. */
+  /** Pattern (`*`, `?`) of separate columns of logits, one per class. Names that end in numbers are ordered by number, others as in the file. */
   columns?: string | undefined;
-  /** Names of input columns to copy into the output. */
+  /** Names of input columns to copy to the output; default: none. */
   keep?: readonly string[] | undefined;
-  /** Columns of results, in order; default softmax and jacobian (coo: jacobian). */
+  /** Names of the results, in column order; default: softmax and jacobian (coo: jacobian). */
   emit?: readonly RunEmit[] | undefined;
-  /** How the blocks are laid out. */
+  /** Layout of the Jacobian blocks; default: bsr. */
   layout?: Layout | undefined;
-  /** Layouts csr and coo: entries with |value| less than this are left out. */
+  /** Threshold of the layouts csr and coo: entries with a smaller |value| are not stored; default: 0, which drops only zeros. */
   threshold?: number | undefined;
-  /** Layouts csr and coo: the so many largest |entries| of each block are kept, of equal ones the first. */
+  /** Maximum number of entries per block in the layouts csr and coo: the largest by |value|, the first ones if equal; default: all. */
   topK?: number | undefined;
-  /** Allow a dense tensor over 1 GiB. */
+  /** Whether a dense tensor may exceed 1 GiB; default: false. */
   forceDense?: boolean | undefined;
-  /** T of softmax(o/T). */
+  /** Temperature T of softmax(o/T), 1e-100 to 1e100; default: 1. */
   temperature?: number | undefined;
-  /** The class of `column`. */
+  /** Class k of the result `column` for all rows, 0-based. */
   class?: number | undefined;
-  /** Name of the column of the class of `column`, row by row. */
+  /** Name of the input column with class k of the result `column` for each row. */
   classColumn?: string | undefined;
-  /** Name of the column of class numbers of `cross_entropy` and `gradient`. */
+  /** Name of the input column of true classes for `cross_entropy` and `gradient`. */
   label?: string | undefined;
-  /** Name of the column of `[classes]` vectors of `vjp` and `log_vjp`. */
+  /** Name of the input column of `[Q]` vectors for `vjp` and `log_vjp`. */
   cotangent?: string | undefined;
-  /** Name of the column of `[classes]` vectors of `jvp` and `log_jvp`. */
+  /** Name of the input column of `[Q]` vectors for `jvp` and `log_jvp`. */
   tangent?: string | undefined;
-  /** Name of the column of covariances: `[Q]` diagonals, `[Q(Q+1)/2]` triangles or `[Q·Q]` matrices. */
+  /** Name of the input column of covariances: `[Q]` diagonals, `[Q(Q+1)/2]` upper triangles or `[Q·Q]` matrices, row-major. */
   covariance?: string | undefined;
-  /** Type of the results; default: that of the logits. */
+  /** Type of the results; default: float32 for logits of type float16, bfloat16 or float32, else float64. */
   dtype?: "float32" | "float64" | undefined;
+  /** Action for rows without a softmax (NaN, +inf, all -inf): throw BadRowError (default), write nulls, or omit the row. */
   onBadRow?: "error" | "null" | "skip" | undefined;
-  /** A null among a row's logits: refuse it, or take it for a masked class (-inf). A row that is null is a bad row. */
+  /** Action for a null among the logits of a row: throw (default), or mask the class like -inf. A null row is a bad row. */
   nullLogit?: "error" | "mask" | undefined;
-  /** Take a stream that ends without its end-of-stream marker for whole. */
+  /** Whether to accept a stream that lacks its end-of-stream marker; default: false. */
   allowMissingEos?: boolean | undefined;
-  /** Mark `jacobian` as arrow.fixed_shape_tensor. */
+  /** Whether to mark `jacobian` as arrow.fixed_shape_tensor; default: true. */
   tensorType?: boolean | undefined;
-  /** Compress the bodies of record batches: LZ4 frames, or Zstandard. */
+  /** Compression of record batches, as LZ4 frames or Zstandard of level 1; default: none. */
   compress?: "lz4" | "zstd" | undefined;
-  /** Worker threads, 1 to 256; default: the cores there are, and none where a run is over before they start. */
+  /** Number of worker threads, 1 to 256; default: the available cores, or none if the input is too small to gain from them. */
   threads?: number | undefined;
-  /** Rows per task. Changes no byte of the output. */
+  /** Rows per chunk; default: about 8 MiB of input and output. Does not change the output. */
   chunkRows?: number | undefined;
+  /** Kernel: SIMD WebAssembly or plain JavaScript; default: SIMD where it runs. Both give the same bits. */
   kernel?: "auto" | "simd" | "plain" | undefined;
-  /** Replace an existing output file. */
+  /** Whether to replace an existing output file; default: false. */
   force?: boolean | undefined;
-  /** Wait until the output is on the disk before it gets its name. */
+  /** Whether to wait until the output is on disk (fsync) before it is renamed into place; default: true. */
   sync?: boolean | undefined;
 }
 

@@ -1,27 +1,28 @@
 import type { Layout } from "./results/catalogue.js";
 import type { RunEmit } from "./results/emit-options.js";
 
-/** What a run did: returned when it succeeds, `report` on its error when it fails. */
+/** Report of a run: its return value, or `report` of its error. */
 export interface RunReport {
+  /** Version of softjac. */
   softjac: string;
   status: "done" | "failed";
   input: string;
   output: string;
-  /** Columns that held the logits. */
+  /** Column of logits, or pattern of the columns. */
   column: string | null;
   layout: Layout;
-  /** Columns of results, as asked for. */
+  /** Names of the results, in column order. */
   emit: RunEmit[];
   temperature: number;
   dtype: "float32" | "float64" | null;
   rows: number;
   classes: number;
-  /** Rows computed before the end, the whole file's when done. */
+  /** Rows computed; all rows of the file if the run is done. */
   rowsDone: number;
-  /** Rows without a softmax (NaN, +inf, nothing but -inf), and the first of them. */
+  /** Number of rows without a softmax (NaN, +inf, all -inf), and the first of them. */
   badRows: number;
   firstBadRow: number | null;
-  /** Layouts csr and coo: entries written; of those left out the largest |value|, and the sum of all. */
+  /** Number of entries written in the layouts csr and coo, and the largest and the sum of the |entries| that were dropped. */
   entries: number | null;
   droppedMax: number | null;
   droppedSum: number | null;
@@ -31,10 +32,10 @@ export interface RunReport {
   chunks: number;
   threads: number;
   kernel: "simd" | "plain" | null;
-  /** From the call to the return, in milliseconds. */
+  /** Duration of the call, in milliseconds. */
   durationMs: number;
   rowsPerSecond: number;
-  /** The process's peak resident memory, in bytes. */
+  /** Peak resident memory of the process, in bytes. */
   peakMemoryBytes: number;
 }
 

@@ -19,32 +19,33 @@ import { ReportBuilder, type RunReport } from "./report.js";
 import { startEarly } from "./start-early.js";
 import { VERSION } from "./version.js";
 
+/** Callbacks and stop signal of a call. */
 export interface RunHooks {
-  /** Stops the run between chunks: what is in flight ends, the output is discarded, AbortedError is thrown. */
+  /** Signal that stops the run between chunks; the output is deleted and AbortedError thrown. */
   signal?: AbortSignal | undefined;
-  /** Called now and then with the rows done so far, the rows there are, and of runs how they go. */
+  /** Callback for progress: the rows done, the rows in all, and for runs the current pace. */
   onProgress?:
     | ((rowsDone: number, rows: number, pace?: RunPace) => void)
     | undefined;
-  /** Called with the logits that are used, and with warnings about them. */
+  /** Callback for events: the column of logits that is used, and warnings about it. */
   onEvent?: ((event: LogitsEvent) => void) | undefined;
 }
 
-/** How a run goes at one moment, beside its rows. */
+/** Momentary state of a run. */
 export interface RunPace {
-  /** Of the output, so far. */
+  /** Bytes of the output written so far. */
   bytesDone: number;
-  /** Worker threads, and those at work; 0 where the main thread computes. */
+  /** Number of worker threads, and how many of them are busy; 0 if the main thread computes. */
   threads: number;
   threadsBusy: number;
 }
 
 /**
- * Softmax and its Jacobian blocks of every row of a file: resolve, open, plan, compute, commit, report.
- * The output appears whole under its name, or not at all.
+ * Computes softmax, Jacobian blocks and other results for every row of a file, and writes them to an Arrow file.
+ * The output file is complete or absent, whatever happens.
  *
- * @returns what was done
- * @throws SoftjacError, its `report` saying how far the run came
+ * @returns the report of the run
+ * @throws SoftjacError, whose `report` says how far the run came
  */
 export async function run(
   options: RunOptions,

@@ -14,7 +14,9 @@ import { blockRowStart, type ResultColumn } from "./results/columns.js";
 import { allocateKernelMemory } from "./slots/kernel-memory.js";
 import { layoutSlot, type SlotLayout } from "./slots/slot-layout.js";
 
+/** Typed array of logits and results. */
 export type FloatArray = Float64Array | Float32Array;
+/** Typed array of one result of `softmaxResults`. */
 export type ResultArray = FloatArray | Int32Array;
 
 /** Arrays of one row after the other, checked. */

@@ -17,20 +17,22 @@ import {
 import type { ValueReport } from "./verify/value-report.js";
 import { verifyValues } from "./verify/verify-values.js";
 
-/** What a verification found. */
+/** Report of a verification. */
 export interface VerifyReport extends ValueReport {
   output: string;
   input: string;
-  /** With `all`: whether every byte is one that a run writes. */
+  /** Comparison with a new run, byte by byte; null without `all`. */
   bytes: ByteComparison | null;
+  /** Duration of the call, in milliseconds. */
   durationMs: number;
 }
 
 /**
- * Checks a file of results against the file that it was made from: structure, values against an independent computation
- * in 31 digits, the laws of a Jacobian, and with `all` every byte. Wrong values are what the report is about, and no error.
+ * Checks an output against its input: structure, values against an independent computation with 31 digits, identities of
+ * softmax and its Jacobian, and with `all` every byte. Wrong values do not throw; they are in the report (`ok`, `findings`).
  *
- * @throws SoftjacError where one of the files cannot be read, or they do not belong together
+ * @returns the report, with errors in ε of each column's type
+ * @throws SoftjacError if one of the files cannot be read, or the output does not belong to the input
  */
 export async function verify(
   options: VerifyOptions,

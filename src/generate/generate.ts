@@ -12,12 +12,12 @@ import { type GenerateReport, generateReport } from "./report.js";
 import { writeLogits } from "./write-logits.js";
 
 /**
- * Makes an Arrow IPC file of drawn logits: `id: int64` from 0, `logits: fixed_size_list<float>[classes]`, `label: int32`
- * drawn from softmax of the row. Any size in a few MiB of memory; the same bytes for the same options on every machine.
- * The output appears whole under its name, or not at all.
+ * Writes an Arrow IPC file of random logits with the columns `id: int64` (from 0), `logits: fixed_size_list<float>[classes]`
+ * and `label: int32` (drawn from the softmax of the row). Memory does not depend on the size. The same options give the same
+ * bytes on every machine. The output file is complete or absent, whatever happens.
  *
- * @returns what was done
- * @throws SoftjacError, its `report` saying how far it came
+ * @returns the report
+ * @throws SoftjacError, whose `report` says how far it came
  */
 export async function generate(
   options: GenerateOptions,

@@ -3,13 +3,13 @@ import { STREAM, storeUniforms } from "./uniforms.js";
 
 export const LOGITS_KINDS = ["notebook", "normal", "peaked"] as const;
 /**
- * The law of a row's logits.
+ * Distribution of the logits of a row.
  *
- * | kind     | law                                                                                              |
+ * | kind     | distribution                                                                                           |
  * |----------|--------------------------------------------------------------------------------------------------|
- * | notebook | each uniform on -5, -4.5, … 5: randint(-10, 11)/2; odds even to 2^-47                             |
+ * | notebook | each uniform on -5, -4.5, … 5: randint(-10, 11)/2; probabilities equal to 2^-47                    |
  * | normal   | each N(0, scale²)                                                                                |
- * | peaked   | N(0, 1), but for one class, uniform: the largest of the others + a margin uniform on (0, 40)       |
+ * | peaked   | N(0, 1), except for one random class: the largest of the others + a margin uniform on (0, 40)      |
  */
 export type LogitsKind = (typeof LOGITS_KINDS)[number];
 

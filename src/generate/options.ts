@@ -3,21 +3,23 @@ import { UsageError } from "../errors.js";
 import { type OptionSpec, TARGET_OPTIONS } from "../options-table.js";
 import { LOGITS_KINDS, type LogitsKind } from "./logits-kinds.js";
 
-/** What a file of drawn logits is to be. `output`, `rows` and `classes` must be given. */
+/** Options of `generate`. Only `output`, `rows` and `classes` are required. */
 export interface GenerateOptions {
-  /** Path of the file to make. */
+  /** Path of the file to write. */
   output: string;
   rows: number;
   classes: number;
+  /** Distribution of the logits; default: normal. */
   kind?: LogitsKind | undefined;
-  /** Standard deviation of kind normal. */
+  /** Standard deviation for kind normal; default: 3. */
   scale?: number | undefined;
-  /** Same seed, same bytes. */
+  /** Random seed; the same seed gives the same bytes; default: 0. */
   seed?: number | undefined;
+  /** Type of the logits, which are drawn in float64 and then rounded; default: float64. */
   dtype?: "float32" | "float64" | undefined;
-  /** Replace an existing output file. */
+  /** Whether to replace an existing output file; default: false. */
   force?: boolean | undefined;
-  /** Wait until the output is on the disk before it gets its name. */
+  /** Whether to wait until the output is on disk (fsync) before it is renamed into place; default: true. */
   sync?: boolean | undefined;
 }
 

@@ -1,26 +1,26 @@
 import type { LogitsKind } from "./logits-kinds.js";
 import type { ResolvedGenerateOptions } from "./options.js";
 
-/** What `generate` did: returned when it succeeds, `report` on its error when it fails. */
+/** Report of `generate`: its return value, or `report` of its error. */
 export interface GenerateReport {
   softjac: string;
   status: "done" | "failed";
   output: string;
   kind: LogitsKind;
-  /** Of kind normal, else null. */
+  /** Standard deviation for kind normal, else null. */
   scale: number | null;
   seed: number;
   dtype: "float32" | "float64";
   rows: number;
   classes: number;
-  /** Rows written before the end, all of them when done. */
+  /** Rows written; all rows if done. */
   rowsDone: number;
   outputBytes: number;
   recordBatches: number;
-  /** From the call to the return, in milliseconds. */
+  /** Duration of the call, in milliseconds. */
   durationMs: number;
   rowsPerSecond: number;
-  /** The process's peak resident memory, in bytes. */
+  /** Peak resident memory of the process, in bytes. */
   peakMemoryBytes: number;
 }
 

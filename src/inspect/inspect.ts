@@ -21,29 +21,30 @@ import { INSPECT_OPTIONS, type InspectOptions } from "./options.js";
 import { sampleLogits } from "./sample-rows.js";
 import { scanValues, type ValueScan } from "./scan-values.js";
 
-/** What a file is, and what a run would make of it. */
+/** Description of a file, the logits that a run would use, and size estimates. */
 export interface Inspection extends InputDescription {
   input: string;
   bytes: number;
-  /** The logits that a run would take; null where it would not, and why. */
+  /** Column of logits that a run would use, or null with the reason why there is none. */
   logits: FoundLogits | null;
   whyNoLogits: string | null;
-  /** One a layout; empty where there are no logits. */
+  /** Estimate for each layout; empty without logits. */
   layouts: LayoutEstimate[];
-  /** With `scan`. */
+  /** Range of the logits and bad rows; null without `scan`. */
   values: ValueScan | null;
 }
 
+/** Column of logits. */
 export type FoundLogits = Pick<
   LogitsFile,
   "column" | "form" | "dtype" | "classes"
 >;
 
 /**
- * Says what a file is and what each layout of its Jacobian would weigh. Reads the structure, some rows for the estimates,
- * and with `scan` every row; writes nothing.
+ * Describes a file and estimates the output size of each layout. Reads the structure of the file, some rows for the
+ * estimates, and every row with `scan`; writes nothing.
  *
- * @throws SoftjacError where the file cannot be read; a file without logits is no error
+ * @throws SoftjacError if the file cannot be read; a file without logits does not throw (see `whyNoLogits`)
  */
 export async function inspect(
   options: InspectOptions,

@@ -16,12 +16,12 @@ import {
 } from "./layout-bytes.js";
 import type { RowSample } from "./sample-rows.js";
 
-/** What a run with a layout's default results would weigh, and about how long it would take on this machine. */
+/** Estimated output size of a run with the default results of a layout, and its approximate time on this machine. */
 export interface LayoutEstimate {
   layout: Layout;
-  /** null: it cannot be written, `note` says why. */
+  /** Size in bytes; null if the layout is not possible (`note` says why). */
   bytes: number | null;
-  /** Layouts csr and coo: from the entries of a sample of the rows. */
+  /** Whether `bytes` is exact; for csr and coo it is estimated from a sample of the rows. */
   exact: boolean;
   seconds: number | null;
   note: string | null;

@@ -19,10 +19,10 @@ const AS_RUN = [
   ...LIMIT_NAMES,
 ] as const;
 
-/** Which file is to be looked at, and for which results. Only `input` must be given. */
+/** Options of `inspect`. Only `input` is required. */
 export interface InspectOptions
   extends Pick<RunOptions, "input" | (typeof AS_RUN)[number]> {
-  /** Look at every logit: the range of the values, bad rows, masked classes. */
+  /** Whether to read all logits, for their range, masked classes and bad rows; default: false. */
   scan?: boolean | undefined;
 }
 

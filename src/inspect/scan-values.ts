@@ -3,14 +3,14 @@ import { InputRows } from "../input/input-rows.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import type { RunHooks } from "../run.js";
 
-/** What the logits of a file are, every one looked at. */
+/** Summary of all logits of a file. */
 export interface ValueScan {
-  /** Of the finite logits; null where there is none. */
+  /** Smallest and largest finite logit; null if there is none. */
   least: number | null;
   largest: number | null;
-  /** Logits that are -inf in rows that have a softmax. */
+  /** Number of logits that are -inf in rows with a softmax. */
   maskedLogits: number;
-  /** Rows without a softmax: NaN, +inf, null, or nothing but -inf. */
+  /** Number of rows without a softmax (NaN, +inf, null, all -inf), and the first of them. */
   badRows: number;
   firstBadRow: number | null;
 }

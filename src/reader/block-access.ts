@@ -4,11 +4,11 @@ import type { ExampleBlock } from "./example-block.js";
 import type { FloatArray } from "./float-array.js";
 
 /**
- * Blocks by number: a row of the logits in a file, a place in a batch. What is asked for is null where the example is
- * (a bad row). Every method throws InputFormatError where the file is damaged, IoError where it cannot be read.
+ * Access to blocks by number: a row of the logits in a file, or an index in a batch. Methods return null for a bad row.
+ * They throw InputFormatError if the file is damaged, and IoError if it cannot be read.
  */
 export abstract class BlockAccess {
-  /** Q: a block is `[Q, Q]`. */
+  /** Number of classes Q; a block is `[Q, Q]`. */
   readonly classes: number;
 
   constructor(classes: number) {
@@ -17,27 +17,28 @@ export abstract class BlockAccess {
 
   protected abstract example(n: number): Promise<ExampleBlock | null>;
 
-  /** The block, `[Q, Q]` row-major: i the input, j the output. A new array. */
+  /** Returns the block as a new array, `[Q, Q]` row-major: i is the input, j the output. */
   async block(n: number): Promise<FloatArray | null> {
     return (await this.example(n))?.block() ?? null;
   }
 
-  /** Entry (i, j) of the block. @throws UsageError for a class that is not there */
+  /** Returns entry (i, j) of the block. @throws UsageError for an invalid class */
   async entry(n: number, i: number, j: number): Promise<number | null> {
     this.#checkClass("i", i);
     this.#checkClass("j", j);
     return (await this.example(n))?.entry(i, j) ?? null;
   }
 
-  /** Column j of the block, `[Q]`: entry (i, j) for all i. @throws UsageError for a class that is not there */
+  /** Returns column j of the block, `[Q]`: entry (i, j) for all i. @throws UsageError for an invalid class */
   async column(n: number, j: number): Promise<FloatArray | null> {
     this.#checkClass("j", j);
     return (await this.example(n))?.column(j) ?? null;
   }
 
   /**
-   * The rows and columns of some classes, `[k, k]` row-major: what can be looked at of a large block, of which no more is
-   * read. @throws UsageError for a class that is not there
+   * Returns the rows and columns of some classes, `[k, k]` row-major. Reads only these entries of a large block.
+   *
+   * @throws UsageError for an invalid class
    */
   async part(
     n: number,
@@ -48,10 +49,11 @@ export abstract class BlockAccess {
   }
 
   /**
-   * The block times v, `[Q]`: sum over j of entry (i, j) · v_j, each sum as if in twice the precision and rounded once.
+   * Returns the block times v, `[Q]`: sum over j of entry (i, j) · v_j. Each sum is computed as if in twice the precision
+   * and rounded once.
    *
    * @param v `[Q]` finite numbers. Not changed.
-   * @throws UsageError for another length, or a number that is not finite
+   * @throws UsageError if v has another length or a value that is not finite
    */
   async multiply(
     n: number,

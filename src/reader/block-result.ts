@@ -1,4 +1,4 @@
-/** What the block is of: softmax, or log-softmax. */
+/** Function whose block is stored: softmax (`jacobian`) or log-softmax (`log_jacobian`). */
 export type BlockResult = "jacobian" | "log_jacobian";
 
 export const BLOCK_RESULTS: readonly BlockResult[] = [

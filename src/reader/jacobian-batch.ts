@@ -5,13 +5,13 @@ import type { ExampleBlock } from "./example-block.js";
 import type { BatchExamples } from "./examples.js";
 
 /**
- * The examples of one record batch; its methods take a place k, from 0 to count - 1. Going through them in order reads
- * the file from front to back, a window at a time.
+ * Rows of one record batch. Methods take the index of a row in the batch, 0 to count - 1. Reading rows in order reads the
+ * file sequentially.
  */
 export class JacobianBatch extends BlockAccess {
-  /** The examples' rows of the logits, ascending. */
+  /** Row numbers of the logits, ascending, `[count]`. */
   readonly rows: Float64Array;
-  /** How many examples there are. */
+  /** Number of rows in the batch. */
   readonly count: number;
   readonly #examples: BatchExamples;
 

@@ -22,26 +22,27 @@ export interface OpenedFile extends BlockForm {
 }
 
 /**
- * Blocks of a file of results, by rows of the logits, read where they are wanted. Its methods may be called while others
- * are under way. They throw RowMissingError for a row that the file does not have, UsageError once it is closed.
+ * Reader of the Jacobian blocks of an output, by row of the logits. Iterating over it yields the record batches in order.
+ * Methods may be called concurrently. They throw RowMissingError for a row that the file does not have, and UsageError after
+ * `close`.
  */
 export class JacobianReader
   extends BlockAccess
   implements AsyncIterable<JacobianBatch>, AsyncDisposable
 {
   readonly path: string;
-  /** M: rows of the logits, of which the file may have left some out. */
+  /** Number of rows M of the logits; the file may omit some. */
   readonly rows: number;
-  /** Examples in the file; of coo all M, since rows without entries are blocks of zeros. */
+  /** Number of rows in the file; in coo all M, because rows without entries are blocks of zeros. */
   readonly count: number;
   readonly layout: Layout;
-  /** Type of the values, and of the arrays that they are given in. */
+  /** Type of the stored values and of the returned arrays. */
   readonly dtype: FloatType;
-  /** What the block is of: softmax, or log-softmax. */
+  /** Function whose block is stored: softmax or log-softmax. */
   readonly result: BlockResult;
-  /** T of softmax(o/T); null where the file does not say. */
+  /** Temperature T of softmax(o/T); null if the file does not record it. */
   readonly temperature: number | null;
-  /** Entries under it were left out; null where the file does not say. */
+  /** Threshold below which entries were dropped; null if the file does not record it. */
   readonly threshold: number | null;
   readonly #examples: Examples;
   readonly #close: () => Promise<void>;
@@ -70,22 +71,22 @@ export class JacobianReader
   }
 
   /**
-   * The whole derivative, `[M, Q, M, Q]` row-major: zero but for the blocks [r, :, r, :], and NaN in those of rows that
-   * are null or left out.
+   * Returns the full derivative, `[M, Q, M, Q]` row-major: zero except for the blocks [r, :, r, :], which are NaN for rows
+   * that are null or missing.
    *
-   * @throws UsageError over 1 GiB, unless `force`
+   * @throws UsageError if it exceeds 1 GiB and `force` is not set
    */
   toDense({ force = false }: { force?: boolean } = {}): Promise<FloatArray> {
     return denseTensor(this, force);
   }
 
-  /** The examples in order, those of one record batch at a time; of coo, those that have entries. */
+  /** Yields the rows in order, one record batch at a time; in coo only rows that have entries. */
   async *[Symbol.asyncIterator](): AsyncGenerator<JacobianBatch> {
     for await (const examples of this.#examples.batches())
       yield new JacobianBatch(this.classes, examples);
   }
 
-  /** Closes the file once the reads under way are done. */
+  /** Closes the file after the reads in progress. */
   close(): Promise<void> {
     return this.#close();
   }

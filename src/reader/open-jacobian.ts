@@ -14,13 +14,13 @@ import { TableExamples } from "./table-examples.js";
 import { tensorShape } from "./tensor-shape.js";
 
 /**
- * Opens a file of results to read its blocks back, whatever their layout: what `run` has written, or another tool with
- * the same columns (an Arrow IPC file or stream). The metadata of the file and of its batches is read and checked; of
- * the results nothing until it is asked for, but where they are compressed: then all of them are decoded first.
+ * Opens an output of any layout to read its Jacobian blocks: a file that `run` wrote, or an Arrow IPC file or stream of
+ * another tool with the same columns (docs/library.md). Validates the metadata of the file and its record batches; reads
+ * results only on request. A compressed file is decompressed first.
  *
- * @param options what files of other tools do not say of themselves
+ * @param options facts that files of other tools do not record
  * @throws InputMissingError, PermissionError, InputFormatError, InputUnsupportedError, IoError; UsageError for options
- * that cannot be, are needed and not there, or are not what the file says
+ * that are invalid, missing or contradict the file
  */
 export function openJacobian(
   path: string,

@@ -4,17 +4,17 @@ import { LAYOUTS, type Layout, MAX_CLASSES } from "../results/catalogue.js";
 import type { RunMetadata } from "../results/run-metadata.js";
 import { BLOCK_RESULTS, type BlockResult } from "./block-result.js";
 
-/** What a file does not say of itself; only files of other tools need it. */
+/** Options of `openJacobian`: facts that files of other tools do not record. */
 export interface OpenJacobianOptions {
-  /** Q; needed for csr and coo. */
+  /** Number of classes Q; required for csr and coo. */
   classes?: number;
-  /** Needed where the lists' length fits more than one. */
+  /** Layout; required if the length of the lists fits several layouts and `classes` is not given. */
   layout?: Layout;
-  /** M; default: the last row number and 1. */
+  /** Number of rows M of the logits; default: the last row number plus 1. */
   rows?: number;
-  /** T of what `factored` columns are made of; default 1. */
+  /** Temperature T that `factored` columns were computed with; default: 1. */
   temperature?: number;
-  /** Which block, where a file has both; default jacobian. */
+  /** Function whose block is read if the file has both; default: jacobian. */
   result?: BlockResult;
 }
 

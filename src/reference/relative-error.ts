@@ -1,17 +1,17 @@
 import { UsageError } from "../errors.js";
 
 /**
- * The mean of |expected - found|/|expected| in percent, over all values: how the notebook compares two results (its
- * `error` and `error_g`).
+ * Computes the mean of |expected - found| / |expected| over all values, in percent.
  *
- * Where `expected` is 0 a quotient is 0/0 or infinite, and so is the mean. A `guard`, added to both numbers first, is
- * how the notebook keeps the zeros of the whole Jacobian in: 1e-32. A guard also hides what is smaller than itself.
+ * If an expected value is 0, its quotient is NaN or infinite, and so is the mean. `guard` is added to both numbers of each
+ * pair first: 1e-32 admits the zeros of a whole Jacobian, but hides differences smaller than itself. (`error` and `error_g`
+ * of the notebook that softjac grew out of; see docs/derivation.md.)
  *
- * @param expected any number of values, not changed
- * @param found as many
- * @param options.guard default 0
- * @returns NaN for no values
- * @throws UsageError where there are not as many of one as of the other
+ * @param expected any number of values. Not changed.
+ * @param found as many values. Not changed.
+ * @param options.guard default: 0
+ * @returns the mean in percent; NaN for no values
+ * @throws UsageError if the numbers of values differ
  */
 export function relativeErrorPercent(
   expected: ArrayLike<number>,

@@ -16,6 +16,7 @@ export const LAYOUTS = [
   "factored",
   "dense",
 ] as const;
+/** Name of a layout of Jacobian blocks. */
 export type Layout = (typeof LAYOUTS)[number];
 
 /** The most classes: beyond, Q·Q is no exact number. */
@@ -151,6 +152,7 @@ export const EMITS = {
   },
 } as const satisfies Record<string, EmitSpec>;
 
+/** Name of a result. */
 export type EmitName = keyof typeof EMITS;
 export const EMIT_NAMES = Object.keys(EMITS) as EmitName[];
 

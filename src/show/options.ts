@@ -1,14 +1,14 @@
 import type { OptionSpec } from "../options-table.js";
 
-/** Which row of which results. `results` and `row` must be given. */
+/** Options of `show`. Only `results` and `row` are required. */
 export interface ShowOptions {
-  /** Path of a file that `run` made, or of the folder of a dataset. */
+  /** Path of an output file, or of the directory of a dataset. */
   results: string;
-  /** Row of the logits, from 0; of a dataset of its input. */
+  /** Row of the input, 0-based. */
   row: number;
-  /** Which input of a dataset, where there are several. */
+  /** Input of the row, as the dataset names it; required for a dataset of several inputs. */
   input?: string | undefined;
-  /** The so many classes of the largest p, where there are more. */
+  /** Maximum number of classes to return, by decreasing p; default: 100. */
   classes?: number | undefined;
 }
 

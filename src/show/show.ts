@@ -17,11 +17,11 @@ import { DEFAULT_CLASSES, SHOW_OPTIONS, type ShowOptions } from "./options.js";
 import type { ShownRow } from "./shown-row.js";
 
 /**
- * One row of an output, to be looked at: its kept columns, p, and the block, of the classes with the largest p where there
- * are many. Reads that row alone.
+ * Returns one row of an output: its copied columns, p and the block, limited to the classes with the largest p. Reads only
+ * that row.
  *
- * @throws SoftjacError: InputMissingError, InputFormatError, IoError; UsageError for an option that cannot be;
- * RowMissingError for a row that the output does not have
+ * @throws UsageError for an invalid option; RowMissingError for a row that the output does not have; InputMissingError,
+ * InputFormatError, IoError
  */
 export async function show(options: ShowOptions): Promise<ShownRow> {
   checkNames(options, ["results", ...SHOW_OPTIONS.map(({ name }) => name)]);

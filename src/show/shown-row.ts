@@ -1,35 +1,35 @@
 import type { BlockResult } from "../reader/block-result.js";
 import type { Layout } from "../results/catalogue.js";
 
-/** What an output has of one row. */
+/** One row of an output. */
 export interface ShownRow {
-  /** The file; of a dataset the part. */
+  /** Path of the file, or of the shard of a dataset. */
   path: string;
   row: number;
-  /** The input that the row is of, where it is of a dataset. */
+  /** Input of the row in a dataset; null for a file. */
   input: string | null;
-  /** M and Q of the logits. */
+  /** Number of rows and classes of the logits. */
   rows: number;
   classes: number;
   layout: Layout;
   dtype: "float32" | "float64";
   temperature: number;
-  /** Kept columns, and results of one value, as text; null: null. */
+  /** Copied columns and results with one value, as text. */
   columns: { name: string; value: string | null }[];
-  /** It has no results: a bad row. */
+  /** Whether the row is a bad row, without results. */
   isNull: boolean;
-  /** 1 - the largest p, without cancellation; null: the output does not tell. */
+  /** Uncertainty 1 - max p, without cancellation; null if the output does not determine it. */
   uncertainty: number | null;
-  /** Classes of `p` and `block`: all in order, or those of the largest p, the largest first. */
+  /** Classes of `p` and `block`: all in order, or those with the largest p in decreasing order. */
   shown: number[];
-  /** `[shown]`; null: the output does not tell. */
+  /** Probabilities of the shown classes, `[shown]`; null if the output does not determine them. */
   p: number[] | null;
   /** Sum of p over the classes that are not shown. */
   restOfP: number | null;
-  /** Which block. */
+  /** Function whose block is shown. */
   result: BlockResult | null;
-  /** Where the block is from: the output's own, or made of p. */
+  /** Origin of the block: stored in the output, or computed from p. */
   blockFrom: "output" | "p" | null;
-  /** `[shown, shown]`, i the input, j the output; null inside: the layout leaves the entry out. */
+  /** Block of the shown classes, `[shown, shown]`: i is the input, j the output; null for an entry that is not stored. */
   block: (number | null)[][] | null;
 }

@@ -2,21 +2,21 @@ import { LIMIT_NAMES } from "../input/limits.js";
 import type { LimitOptions } from "../options.js";
 import { type OptionSpec, RUN_OPTIONS } from "../options-table.js";
 
-/** Which file is to be checked against which input. `output` and `input` must be given. */
+/** Options of `verify`. Only `output` and `input` are required. */
 export interface VerifyOptions extends LimitOptions {
-  /** Path of a file that a run made. */
+  /** Path of the output to check. */
   output: string;
-  /** Path of the file that it was made from. */
+  /** Path of the input of the run that wrote it; `-` is standard input. */
   input: string;
-  /** Rows whose values are recomputed in high precision, drawn at random; the first and the last are among them. */
+  /** Number of random rows to recompute with 31 digits, including the first and the last; default: 1,000. */
   sample?: number | undefined;
-  /** Recompute every row in high precision, and compare every byte with those of a run. */
+  /** Whether to recompute every row and compare every byte with a new run; default: false. */
   all?: boolean | undefined;
-  /** Factor on the promised bounds of errors. */
+  /** Factor applied to the guaranteed error bounds, 1e-6 to 1e6; default: 1. */
   tolerance?: number | undefined;
-  /** Seed of the sample. */
+  /** Seed of the sample; default: 0. */
   seed?: number | undefined;
-  /** Columns of the input that went into the results, and how it is read, as for run; default: as the output's metadata states. */
+  /** Input columns and reading options, as for `run`; default: those that the metadata of the output records. */
   column?: string | undefined;
   columns?: string | undefined;
   classColumn?: string | undefined;

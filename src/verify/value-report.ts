@@ -1,39 +1,39 @@
-/** What verifyValues has found. Errors are in ε of the column's type: 2^-52, 2^-23 for float32; whole numbers: in ones. */
+/** Report on the values of an output. Errors are in ε of the column's type: 2^-52 for float64, 2^-23 for float32, 1 for integers. */
 export interface ValueReport {
   /** Rows of the input. */
   rows: number;
   rowsChecked: number;
-  /** Rows without results among those checked. */
+  /** Number of checked rows without results. */
   badRows: number;
   columns: ColumnReport[];
   laws: LawReport[];
-  /** Names of columns whose values were not compared: copies of the input's columns. */
+  /** Names of the copied columns, whose values were not compared. */
   notCompared: string[];
-  /** At most twenty sentences: what was expected, what was found, where. */
+  /** Descriptions of the first 20 errors. */
   findings: string[];
-  /** How many more there were. */
+  /** Number of further errors. */
   otherFindings: number;
   ok: boolean;
 }
 
-/** The errors of one column of results against the reference. */
+/** Errors of one column of results against the reference. */
 export interface ColumnReport {
   name: string;
-  /** How many were compared. */
+  /** Number of values compared. */
   values: number;
-  /** The largest error; Infinity for one that is no number where there should be one. */
+  /** Largest error in ε; Infinity if a value is NaN or infinite and should not be. */
   maxError: number;
-  /** The row of the largest error and the value's place in that row (entries: i·Q + j); null where nothing was compared. */
+  /** Row of the largest error, and the index of the value in that row (i·Q + j for entries); null if nothing was compared. */
   row: number | null;
   position: number | null;
-  /** As the notebook has it, 1e-32 added to both numbers. */
+  /** Mean relative error in percent, with 1e-32 added to both numbers (see `relativeErrorPercent`). */
   meanRelativeErrorPercent: number;
-  /** What errors may be: the promise of docs/results.md, and half a last place for float32. */
+  /** Bound on the error in ε: that of docs/results.md times the tolerance, for float32 with half an ulp for rounding. */
   bound: number;
   ok: boolean;
 }
 
-/** How far the stored values are from what must hold of them, in ε of the sizes of the terms. */
+/** Check of an identity, such as that the rows of J sum to 0; `worst` is the largest deviation in ε of the size of the terms. */
 export interface LawReport {
   name: string;
   worst: number;
