@@ -77,7 +77,7 @@ async function parts() {
       "0.5",
       ...threads,
     );
-    const made = log.filter(({ msg }) => msg === "part made");
+    const made = log.filter(({ msg }) => msg === "shard completed");
     if (made.length !== count)
       throw new Error(`expected ${count} parts made, found ${made.length}`);
     const [first, last] = [made[0], made.at(-1)].map(({ time }) =>
@@ -89,7 +89,7 @@ async function parts() {
     const begun = Date.now();
     const [start] = (
       await said("worker", ...at(), "--idle-limit", "0.5")
-    ).filter(({ msg }) => msg === "part made");
+    ).filter(({ msg }) => msg === "shard completed");
     times.workerStart.push(Date.parse(start.time) - begun);
   }
   return {
@@ -259,7 +259,7 @@ async function workers() {
     );
     const ends = both
       .flat()
-      .filter(({ msg }) => msg === "part made")
+      .filter(({ msg }) => msg === "shard completed")
       .map(({ time }) => Date.parse(time));
     times.workers.push(Math.max(...ends) - begun);
     processor.workers.push(cpuOfChildren() - before);

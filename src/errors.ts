@@ -17,11 +17,11 @@ export type ErrorCode =
   | "ERR_ABORTED"
   | "ERR_STOPPED"
   | "ERR_STALLED"
-  | "ERR_INPUTS_LEFT_OUT"
+  | "ERR_INPUTS_SKIPPED"
   | "ERR_INCOMPLETE"
   | "ERR_DATASET_DAMAGED"
   | "ERR_PLAN_MISSING"
-  | "ERR_PARTS_FAILED"
+  | "ERR_SHARDS_FAILED"
   | "ERR_JOB_REFUSED"
   | "ERR_SERVICE_UNAVAILABLE"
   | "ERR_CONFIGURATION"
@@ -238,17 +238,17 @@ export class StalledError extends SoftjacError {
 }
 
 /** Error of a dataset that is complete except for invalid inputs, and not published. Repair the inputs, or publish without them (`allowMissing`). */
-export class InputsLeftOutError extends SoftjacError {
-  readonly code = "ERR_INPUTS_LEFT_OUT";
+export class InputsSkippedError extends SoftjacError {
+  readonly code = "ERR_INPUTS_SKIPPED";
   constructor(
     readonly output: string,
-    readonly leftOut: readonly { input: string; error: string }[],
+    readonly skippedInputs: readonly { input: string; error: string }[],
     inputs: number,
   ) {
-    const shown = leftOut.slice(0, 3).map(({ error }) => error);
-    if (leftOut.length > 3) shown.push("…");
+    const shown = skippedInputs.slice(0, 3).map(({ error }) => error);
+    if (skippedInputs.length > 3) shown.push("…");
     super(
-      `${output}: expected results of ${inputs} inputs, found ${leftOut.length} that have none (--allow-missing publishes the others): ${shown.join("; ")}`,
+      `${output}: expected results of ${inputs} inputs, found ${skippedInputs.length} that have none (--allow-missing publishes the others): ${shown.join("; ")}`,
     );
   }
 }
@@ -273,12 +273,12 @@ export class DatasetDamagedError extends SoftjacError {
   readonly code = "ERR_DATASET_DAMAGED";
   constructor(
     readonly output: string,
-    readonly damaged: readonly { part: string; found: string }[],
+    readonly damaged: readonly { file: string; problem: string }[],
     shards: number,
   ) {
     const shown = damaged
       .slice(0, 10)
-      .map(({ part, found }) => `${part} ${found}`);
+      .map(({ file, problem }) => `${file} ${problem}`);
     if (damaged.length > 10) shown.push("…");
     super(
       `${output}: ${damaged.length} files of the published dataset of ${shards} parts are damaged (--repair computes them again): ${shown.join("; ")}`,
@@ -297,18 +297,18 @@ export class PlanMissingError extends SoftjacError {
 }
 
 /** Error of shards that failed in every attempt of the workers of a queue. Call `submitDataset` to retry them. */
-export class PartsFailedError extends SoftjacError {
-  readonly code = "ERR_PARTS_FAILED";
+export class ShardsFailedError extends SoftjacError {
+  readonly code = "ERR_SHARDS_FAILED";
   constructor(
     readonly output: string,
-    readonly failed: readonly { shard: number; part: string; error: string }[],
+    readonly failed: readonly { shard: number; file: string; error: string }[],
     readonly shards: number,
     /** Whether the inputs are the cause, so that a retry fails again. */
-    readonly isOfInput: boolean,
+    readonly isInputError: boolean,
   ) {
     const shown = failed
       .slice(0, 3)
-      .map(({ part, error }) => `${part}: ${error}`);
+      .map(({ file, error }) => `${file}: ${error}`);
     if (failed.length > 3) shown.push("…");
     super(
       `${output}: expected ${shards} parts, found ${failed.length} that failed: ${shown.join("; ")} (softjac submit tries them again)`,

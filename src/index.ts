@@ -5,9 +5,9 @@ export type {
   DatasetHooks,
 } from "./dataset/events.js";
 export {
-  type LeftoverOptions,
-  type Leftovers,
-  removeLeftovers,
+  removeStaleRuns,
+  type StaleRunsOptions,
+  type StaleRunsReport,
 } from "./dataset/leftovers.js";
 export type { DatasetOptions } from "./dataset/options.js";
 export {
@@ -25,6 +25,13 @@ export {
   type StatusOptions,
   type TaskOptions,
 } from "./dataset/tasks.js";
+export {
+  InputsLeftOutError,
+  type LeftoverOptions,
+  type Leftovers,
+  PartsFailedError,
+  removeLeftovers,
+} from "./deprecated.js";
 export { type DryRun, dryRun } from "./dry-run.js";
 export {
   type EntriesOptions,
@@ -41,19 +48,19 @@ export {
   InputChangedError,
   InputFormatError,
   InputMissingError,
-  InputsLeftOutError,
+  InputsSkippedError,
   InputUnsupportedError,
   InternalError,
   IoError,
   LogitsColumnError,
   OutputClosedError,
   OutputExistsError,
-  PartsFailedError,
   PermissionError,
   PlanMissingError,
   RaggedRowError,
   RowMissingError,
   ServiceUnavailableError,
+  ShardsFailedError,
   SoftjacError,
   StalledError,
   StoppedError,

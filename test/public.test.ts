@@ -18,6 +18,7 @@ test("the public names", () => {
     "InputMissingError",
     "InputUnsupportedError",
     "InputsLeftOutError",
+    "InputsSkippedError",
     "InternalError",
     "IoError",
     "LogitsColumnError",
@@ -29,6 +30,7 @@ test("the public names", () => {
     "RaggedRowError",
     "RowMissingError",
     "ServiceUnavailableError",
+    "ShardsFailedError",
     "SoftjacError",
     "StalledError",
     "StoppedError",
@@ -43,6 +45,7 @@ test("the public names", () => {
     "planDataset",
     "relativeErrorPercent",
     "removeLeftovers",
+    "removeStaleRuns",
     "report",
     "run",
     "runDataset",
@@ -59,6 +62,12 @@ test("the public names", () => {
     "version",
     "waitForDataset",
   ]);
+});
+
+test("old names of exports still work", () => {
+  expect(built.removeLeftovers).toBe(built.removeStaleRuns);
+  expect(built.InputsLeftOutError).toBe(built.InputsSkippedError);
+  expect(built.PartsFailedError).toBe(built.ShardsFailedError);
 });
 
 test("error names survive bundling", () => {

@@ -128,7 +128,7 @@ class SavedShards {
     if (event.event === "planned") {
       this.#shards = event.shards;
       this.#done = event.shardsDone;
-    } else if (event.event === "part made") this.#done++;
+    } else if (event.event === "shard completed") this.#done++;
   }
 
   /** What work ends with that was given up. */

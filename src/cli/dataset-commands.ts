@@ -9,7 +9,7 @@ import { type OptionSpec, RUN_OPTIONS } from "../options-table.js";
 import { arrayTask } from "./array-task.js";
 import { carryOut, refuse } from "./carry-out.js";
 import type { CommandSpec } from "./command.js";
-import { datasetText, leftoversText, statusText } from "./dataset-text.js";
+import { datasetText, staleRunsText, statusText } from "./dataset-text.js";
 import { EXIT, exitCodeOf } from "./exit-codes.js";
 import { s3Environment } from "./s3-environment.js";
 import { LOOK_SETTINGS, REPORT_SETTINGS } from "./settings.js";
@@ -157,8 +157,10 @@ const STATUS: CommandSpec = {
       output: options.output,
       make: (hooks) => datasetStatus(options, hooks),
       text: statusText,
-      exitCode: ({ status, faults }) =>
-        faults.length > 0 && status === "published" ? EXIT.badInput : EXIT.done,
+      exitCode: ({ status, problems }) =>
+        problems.length > 0 && status === "published"
+          ? EXIT.badInput
+          : EXIT.done,
       textIsResult: true,
     });
   },
@@ -179,16 +181,16 @@ const GC: CommandSpec = {
     ["jacobian/ --older-than 24", ""],
   ],
   async execute(given, settings) {
-    const { removeLeftovers } = await import("../dataset/leftovers.js");
+    const { removeStaleRuns } = await import("../dataset/leftovers.js");
     const options = s3Environment(given) as unknown as Parameters<
-      typeof removeLeftovers
+      typeof removeStaleRuns
     >[0];
     return carryOut({
       command: "gc",
       settings,
       output: options.output,
-      make: (hooks) => removeLeftovers(options, hooks),
-      text: leftoversText,
+      make: (hooks) => removeStaleRuns(options, hooks),
+      text: staleRunsText,
       textIsResult: true,
     });
   },

@@ -1,75 +1,77 @@
 import type { DatasetReport } from "../dataset/dataset-report.js";
-import type { Leftovers } from "../dataset/leftovers.js";
+import type { StaleRunsReport } from "../dataset/leftovers.js";
 import type { DatasetDryRun } from "../dataset/run-dataset.js";
 import type { DatasetStatus } from "../dataset/tasks.js";
 import { ranges } from "../errors.js";
 import { printable, shortList } from "../printable.js";
 import { bytes, count, duration, titled } from "./format.js";
 
-/** The end of a run over a dataset, for people. */
+/** Formats the result of a run over a dataset. */
 export function datasetText(report: DatasetReport): string {
-  const { status, output, shards, shardsBefore, shardsMade } = report;
-  if (status === "done already")
-    return `${printable(output)}: done already, ${count(shards)} parts${report.leftOut.length > 0 ? `, ${count(report.leftOut.length)} inputs left out` : ""}\n`;
+  const { status, output, shards, shardsUpToDate, shardsComputed } = report;
+  if (status === "up to date")
+    return `${printable(output)}: up to date, ${count(shards)} shards${report.skippedInputs.length > 0 ? `, ${count(report.skippedInputs.length)} inputs skipped` : ""}\n`;
   if (status === "planned")
-    return `${printable(output)}: planned, ${count(shards)} parts, ${count(shardsBefore)} of them done (run ${report.fingerprint})\n`;
-  const before = shardsBefore > 0 ? `, ${count(shardsBefore)} before` : "";
-  const rate = (1000 * report.bytesMade) / report.durationMs;
+    return `${printable(output)}: planned, ${count(shards)} shards, ${count(shardsUpToDate)} of them done (run ${report.fingerprint})\n`;
+  const before = shardsUpToDate > 0 ? `, ${count(shardsUpToDate)} before` : "";
+  const rate = (1000 * report.bytesWritten) / report.durationMs;
   const known: [string, string][] = [
     ["inputs", `${count(report.inputs)}, ${count(report.rows)} rows`],
-    ["parts", `${count(shards)}: ${count(shardsMade)} made now${before}`],
+    [
+      "shards",
+      `${count(shards)}: ${count(shardsComputed)} computed now${before}`,
+    ],
   ];
-  if (report.leftOut.length > 0) known.push(leftOutRow(report));
-  if (shardsMade === 0) return titled(output, known);
+  if (report.skippedInputs.length > 0) known.push(skippedRow(report));
+  if (shardsComputed === 0) return titled(output, known);
   const rows: [string, string][] = [
     ...known,
-    ["bytes", `${count(report.bytesMade)} (${bytes(report.bytesMade)})`],
+    ["bytes", `${count(report.bytesWritten)} (${bytes(report.bytesWritten)})`],
     [
       "time",
       `${duration(report.durationMs)}, ${count(report.rowsPerSecond)} rows/s, ${bytes(rate)}/s`,
     ],
   ];
-  if (report.badRowsMade > 0)
-    rows.push(["bad rows", count(report.badRowsMade)]);
+  if (report.badRows > 0) rows.push(["bad rows", count(report.badRows)]);
   return titled(output, rows);
 }
 
-/** What a run over a dataset would do, for people. */
+/** Formats a dry run over a dataset. */
 export function datasetPlanText(plan: DatasetDryRun): string {
-  const left = plan.shards - plan.shardsDone;
+  const remaining = plan.shards - plan.shardsDone;
   return titled(`${plan.output} (dry run: nothing is written)`, [
     ["inputs", `${count(plan.inputs)}, ${count(plan.rows)} rows`],
     [
-      "parts",
-      `${count(plan.shards)}: ${count(plan.shardsDone)} done, ${count(left)} left (${count(plan.rowsLeft)} rows)`,
+      "shards",
+      `${count(plan.shards)}: ${count(plan.shardsDone)} done, ${count(remaining)} to compute (${count(plan.rowsLeft)} rows)`,
     ],
-    ...(plan.leftOut.length > 0 ? [leftOutRow(plan)] : []),
+    ...(plan.skippedInputs.length > 0 ? [skippedRow(plan)] : []),
     ["run", plan.fingerprint],
   ]);
 }
 
-function leftOutRow({
-  leftOut,
-}: Pick<DatasetReport, "leftOut">): [string, string] {
+function skippedRow({
+  skippedInputs,
+}: Pick<DatasetReport, "skippedInputs">): [string, string] {
   return [
-    "left out",
-    `${count(leftOut.length)}: ${shortList(leftOut, ({ name }) => name)}`,
+    "skipped",
+    `${count(skippedInputs.length)}: ${shortList(skippedInputs, ({ name }) => name)}`,
   ];
 }
 
-/** How far a dataset is, for people. */
+/** Formats the state of a dataset. */
 export function statusText(found: DatasetStatus): string {
   const { shards, shardsDone, missing, damaged } = found;
   const rows: [string, string][] = [
     ["status", found.status],
     ["inputs", `${count(found.inputs)}, ${count(found.rows)} rows`],
-    ["parts", `${count(shards)}: ${count(shardsDone)} done`],
+    ["shards", `${count(shards)}: ${count(shardsDone)} done`],
   ];
   if (missing.length > 0) rows.push(["missing", ranges(missing)]);
   if (damaged.length > 0) rows.push(["damaged", ranges(damaged)]);
-  for (const { part, found: what } of found.faults.slice(0, 10))
-    rows.push(["", `${part} ${what}`]);
-  if (found.leftOut.length > 0) rows.push(leftOutRow(found));
+  for (const { file, problem } of found.problems.slice(0, 10))
+    rows.push(["", `${file} ${problem}`]);
+  if (found.skippedInputs.length > 0) rows.push(skippedRow(found));
   rows.push(["run", found.fingerprint]);
   if (found.unfinished.length > 0)
     rows.push([
@@ -79,23 +81,23 @@ export function statusText(found: DatasetStatus): string {
   return titled(found.output, rows);
 }
 
-/** What was cleared away, for people. */
-export function leftoversText({
+/** Formats the result of gc. */
+export function staleRunsText({
   dryRun,
   removed,
   kept,
-  parts,
-}: Leftovers): string {
-  const partsOf = (path: string) =>
-    parts[path] ? ` (${count(parts[path])} finished parts)` : "";
+  shards,
+}: StaleRunsReport): string {
+  const shardsOf = (path: string) =>
+    shards[path] ? ` (${count(shards[path])} computed shards)` : "";
   const done = dryRun ? "would remove" : "removed";
   const stay = dryRun ? "would keep" : "kept";
   const lines = [
-    ...removed.map((path) => [done, `${printable(path)}${partsOf(path)}`]),
+    ...removed.map((path) => [done, `${printable(path)}${shardsOf(path)}`]),
     ...kept.map((path) => [
       stay,
-      `${printable(path)}${partsOf(path)}: changed too recently, or in use`,
+      `${printable(path)}${shardsOf(path)}: changed too recently, or in use`,
     ]),
   ].map(([what = "", path]) => `${what.padEnd(dryRun ? 12 : 7)}  ${path}`);
-  return lines.length > 0 ? `${lines.join("\n")}\n` : "nothing left over\n";
+  return lines.length > 0 ? `${lines.join("\n")}\n` : "no stale runs\n";
 }

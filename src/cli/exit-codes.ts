@@ -1,4 +1,4 @@
-import { PartsFailedError, SoftjacError } from "../errors.js";
+import { ShardsFailedError, SoftjacError } from "../errors.js";
 import { knownError } from "../system-error.js";
 import { SIGNAL_EXIT, type StopSignal } from "./signals.js";
 
@@ -30,7 +30,7 @@ const BY_CODE: Record<string, number> = {
   ERR_INPUT_MISSING: EXIT.inputMissing,
   ERR_OUTPUT_EXISTS: EXIT.outputExists,
   ERR_IO: EXIT.io,
-  ERR_INPUTS_LEFT_OUT: EXIT.badInput,
+  ERR_INPUTS_SKIPPED: EXIT.badInput,
   ERR_DATASET_DAMAGED: EXIT.badInput,
   ERR_STOPPED: EXIT.stopped,
   ERR_STALLED: EXIT.stopped,
@@ -49,7 +49,7 @@ export function exitCodeOf(
   const error = knownError(thrown);
   if (!(error instanceof SoftjacError)) return EXIT.internal;
   if (error.code === "ERR_ABORTED" && stoppedBy) return SIGNAL_EXIT[stoppedBy];
-  if (error instanceof PartsFailedError)
-    return error.isOfInput ? EXIT.badInput : EXIT.stopped;
+  if (error instanceof ShardsFailedError)
+    return error.isInputError ? EXIT.badInput : EXIT.stopped;
   return BY_CODE[error.code] ?? EXIT.internal;
 }

@@ -38,7 +38,7 @@ function figures({
   const found = [`${short(rowsDone)} of ${short(rows)} rows`];
   if (secondsLeft !== null) found.push(`${clock(secondsLeft)} left`);
   if (shards !== null)
-    found.push(`${count(shardsDone ?? 0)} of ${count(shards)} parts`);
+    found.push(`${count(shardsDone ?? 0)} of ${count(shards)} shards`);
   found.push(`${short(rowsPerSecond)} rows/s`);
   if (bytesPerSecond > 0) found.push(`${bytes(Math.round(bytesPerSecond))}/s`);
   if (threads !== null) found.push(`${threadsBusy} of ${threads} threads busy`);

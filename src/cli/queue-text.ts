@@ -4,49 +4,48 @@ import type { WorkerReport } from "../queue/worker-report.js";
 import { datasetText } from "./dataset-text.js";
 import { bytes, count, duration, titled } from "./format.js";
 
-/** The end of a submission, for people. */
+/** Formats the result of a submission. */
 export function submittedText(report: SubmitReport): string {
-  if (report.status === "done already") return datasetText(report);
-  const { output, fingerprint, shards, shardsBefore, submitted, queued } =
+  if (report.status === "up to date") return datasetText(report);
+  const { output, fingerprint, shards, shardsUpToDate, submitted, queued } =
     report;
-  const before = shardsBefore > 0 ? `, ${count(shardsBefore)} done` : "";
-  const there = queued > 0 ? `, ${count(queued)} in it before` : "";
+  const before = shardsUpToDate > 0 ? `, ${count(shardsUpToDate)} done` : "";
+  const there = queued > 0 ? `, ${count(queued)} queued before` : "";
   return titled(output, [
     ["inputs", `${count(report.inputs)}, ${count(report.rows)} rows`],
-    ["parts", `${count(shards)}${before}`],
-    ["queue", `${report.queue}: ${count(submitted)} put into it${there}`],
+    ["shards", `${count(shards)}${before}`],
+    ["queue", `${report.queue}: ${count(submitted)} submitted${there}`],
     ["run", String(fingerprint)],
   ]);
 }
 
-/** The end of a wait, for people. */
+/** Formats the result of a wait. */
 export function waitedText(report: DatasetReport): string {
-  if (report.status === "done already" || report.leftOut.length > 0)
+  if (report.status === "up to date" || report.skippedInputs.length > 0)
     return datasetText(report);
   return titled(report.output, [
     ["inputs", `${count(report.inputs)}, ${count(report.rows)} rows`],
-    ["parts", `${count(report.shards)}, published`],
+    ["shards", `${count(report.shards)}, published`],
     ["time", duration(report.durationMs)],
   ]);
 }
 
-/** The end of a worker, for people. */
+/** Formats the result of a worker. */
 export function workerText(report: WorkerReport): string {
   const others: [string, number][] = [
-    ["done already", report.shardsDoneAlready],
+    ["up to date", report.shardsUpToDate],
     ["failed", report.shardsFailed],
-    ["handed back", report.shardsHandedBack],
+    ["released", report.shardsReleased],
   ];
   const shown = others
-    .filter(([, parts]) => parts > 0)
-    .map(([what, parts]) => `, ${count(parts)} ${what}`)
+    .filter(([, shards]) => shards > 0)
+    .map(([what, shards]) => `, ${count(shards)} ${what}`)
     .join("");
   const rows: [string, string][] = [
-    ["parts", `${count(report.shardsMade)} made${shown}`],
-    ["bytes", `${count(report.bytesMade)} (${bytes(report.bytesMade)})`],
+    ["shards", `${count(report.shardsComputed)} computed${shown}`],
+    ["bytes", `${count(report.bytesWritten)} (${bytes(report.bytesWritten)})`],
     ["time", duration(report.durationMs)],
   ];
-  if (report.badRowsMade > 0)
-    rows.push(["bad rows", count(report.badRowsMade)]);
+  if (report.badRows > 0) rows.push(["bad rows", count(report.badRows)]);
   return titled(report.queue, rows);
 }

@@ -58,7 +58,7 @@ export async function computeShards(
         continue;
       }
       const input = of.inputs[span.input] as PinnedInput;
-      const part = partName(shard, run.shards);
+      const file = partName(shard, run.shards);
       const start = performance.now();
       let made: Made | null = null;
       try {
@@ -66,7 +66,7 @@ export async function computeShards(
           signal: stopping.now,
           onProgress: report.progress(onProgress),
           onRetry: ({ message }) =>
-            onEvent?.({ event: "part retried", shard, part, error: message }),
+            onEvent?.({ event: "shard retried", shard, file, error: message }),
         });
       } catch (error) {
         if (error instanceof WorkerError)
@@ -78,7 +78,7 @@ export async function computeShards(
           await run.leaveOut(span.input, found);
           leftOut.set(span.input, found);
           onEvent?.({
-            event: "input left out",
+            event: "input skipped",
             input: input.name,
             error: found,
           });
@@ -93,9 +93,9 @@ export async function computeShards(
         const { rows, bytes, badRows } = done;
         const durationMs = performance.now() - start;
         onEvent?.({
-          event: "part made",
+          event: "shard completed",
           shard,
-          part,
+          file,
           input: input.name,
           rows,
           bytes,

@@ -5,27 +5,27 @@ import type { DatasetHooks } from "./events.js";
 import type { Shard } from "./plan-shards.js";
 import type { PartRecord } from "./records.js";
 
-/** What a call over a dataset did. */
+/** Result of a call over a dataset. */
 export interface DatasetReport {
   softjac: string;
-  /** `done already`: the dataset was complete, or another process has completed it. */
-  status: "done" | "done already" | "planned" | "failed";
+  /** `up to date`: the dataset was complete before this call, or another process completed it. */
+  status: "done" | "up to date" | "planned" | "failed";
   fingerprint: string | null;
   output: string;
   inputs: number;
   rows: number;
-  /** Parts of the dataset: in all, done before this call, and by it. */
+  /** Shards of the dataset: all, those done before this call, and those that it computed. */
   shards: number;
-  shardsBefore: number;
-  shardsMade: number;
-  /** By this call. */
-  rowsMade: number;
-  bytesMade: number;
-  badRowsMade: number;
+  shardsUpToDate: number;
+  shardsComputed: number;
+  /** Rows, bytes and rows without a softmax of the shards that this call computed. */
+  rowsComputed: number;
+  bytesWritten: number;
+  badRows: number;
   /** Inputs without results, and why. */
-  leftOut: { name: string; error: string }[];
+  skippedInputs: { name: string; error: string }[];
   /** Files of a published dataset that are missing or damaged, and what is wrong with each. */
-  damaged: { part: string; found: string }[];
+  damaged: { file: string; problem: string }[];
   /** From the call to the return, in milliseconds. */
   durationMs: number;
   rowsPerSecond: number;
@@ -55,12 +55,12 @@ export class DatasetReportBuilder {
       inputs: 0,
       rows: 0,
       shards: 0,
-      shardsBefore: 0,
-      shardsMade: 0,
-      rowsMade: 0,
-      bytesMade: 0,
-      badRowsMade: 0,
-      leftOut: [],
+      shardsUpToDate: 0,
+      shardsComputed: 0,
+      rowsComputed: 0,
+      bytesWritten: 0,
+      badRows: 0,
+      skippedInputs: [],
       damaged: [],
       durationMs: 0,
       rowsPerSecond: 0,
@@ -73,7 +73,7 @@ export class DatasetReportBuilder {
   }
 
   get shardsDone(): number {
-    return this.#report.shardsBefore + this.#report.shardsMade;
+    return this.#report.shardsUpToDate + this.#report.shardsComputed;
   }
 
   planned({ fingerprint, of }: DatasetPlan): void {
@@ -88,19 +88,19 @@ export class DatasetReportBuilder {
 
   /** What is known before anything is done: the shards of this call, of those that are missing. */
   found(missing: readonly number[], toDo: readonly number[] = missing): void {
-    this.#report.shardsBefore = this.#report.shards - missing.length;
+    this.#report.shardsUpToDate = this.#report.shards - missing.length;
     this.#rowsToDo = toDo.reduce(
       (sum, shard) => sum + rowsOf(this.#shards[shard] as Shard),
       0,
     );
-    const { inputs, rows, shards, shardsBefore } = this.#report;
+    const { inputs, rows, shards, shardsUpToDate } = this.#report;
     this.tell?.({
       event: "planned",
       fingerprint: this.#report.fingerprint as string,
       inputs,
       rows,
       shards,
-      shardsDone: shardsBefore,
+      shardsDone: shardsUpToDate,
       shardsToDo: toDo.length,
     });
   }
@@ -110,8 +110,8 @@ export class DatasetReportBuilder {
     this.#rowsPassed += rowsOf(shard);
   }
 
-  leftOut(inputs: DatasetReport["leftOut"]): void {
-    this.#report.leftOut = inputs;
+  skippedInputs(inputs: DatasetReport["skippedInputs"]): void {
+    this.#report.skippedInputs = inputs;
   }
 
   damaged(files: DatasetReport["damaged"]): void {
@@ -124,10 +124,10 @@ export class DatasetReportBuilder {
     badRows,
   }: Pick<PartRecord, "rows" | "bytes" | "badRows">) {
     const report = this.#report;
-    report.shardsMade += 1;
-    report.rowsMade += rows;
-    report.bytesMade += bytes;
-    report.badRowsMade += badRows;
+    report.shardsComputed += 1;
+    report.rowsComputed += rows;
+    report.bytesWritten += bytes;
+    report.badRows += badRows;
   }
 
   /** A shard's progress as that of the call. */
@@ -150,7 +150,7 @@ export class DatasetReportBuilder {
       ...this.#report,
       status,
       durationMs,
-      rowsPerSecond: (this.#report.rowsMade / durationMs) * 1000,
+      rowsPerSecond: (this.#report.rowsComputed / durationMs) * 1000,
       peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
     };
   }

@@ -2,7 +2,7 @@ import { rm } from "node:fs/promises";
 import {
   ConfigurationError,
   IncompleteError,
-  InputsLeftOutError,
+  InputsSkippedError,
   InternalError,
   IoError,
 } from "../errors.js";
@@ -344,7 +344,7 @@ export class DatasetRun {
   /**
    * Publishes the dataset; all its shards must be done, but for those of inputs left out where those may be missing. Any
    * process may do it, any number of times.
-   * @throws OutputExistsError where another dataset was published first; InputsLeftOutError; IncompleteError;
+   * @throws OutputExistsError where another dataset was published first; InputsSkippedError; IncompleteError;
    * ConfigurationError
    */
   async publish({
@@ -394,7 +394,7 @@ export class DatasetRun {
     const { inputs, leftOut } = this.plan.of;
     const found = await this.#leftOut.all(this.folders.wip);
     if (found.length > 0 && !allowMissing)
-      throw new InputsLeftOutError(
+      throw new InputsSkippedError(
         this.folders.out,
         found.map(({ name, error }) => ({ input: name, error })),
         inputs.length + leftOut.length,

@@ -1,7 +1,7 @@
 import type { LogitsEvent } from "../input/first-rows.js";
 import type { RunHooks } from "../run.js";
 
-/** What happens while a dataset is worked on, as it happens. */
+/** Progress of work on a dataset. */
 export type DatasetEvent =
   | LogitsEvent
   | {
@@ -15,37 +15,38 @@ export type DatasetEvent =
       shardsToDo: number;
     }
   | {
-      event: "part made";
+      event: "shard completed";
       shard: number;
-      part: string;
+      /** Name of its file. */
+      file: string;
       input: string;
       rows: number;
       bytes: number;
       badRows: number;
-      /** From the start of the part to its commit. */
+      /** From the start of the shard to its commit. */
       durationMs: number;
     }
-  /** `keepGoing`: an input has no results. */
-  | { event: "input left out"; input: string; error: string }
-  /** A thread died; its part is made once more. */
-  | { event: "part retried"; shard: number; part: string; error: string }
-  /** No more parts are begun. */
+  /** `keepGoing`: an input is bad and gets no results. */
+  | { event: "input skipped"; input: string; error: string }
+  /** A worker thread died; the shard is computed again. */
+  | { event: "shard retried"; shard: number; file: string; error: string }
+  /** No more shards are started. */
   | { event: "stopping"; reason: StopReason; graceSeconds: number }
   | { event: "published" }
-  /** Parts that the workers of a queue are to make: how many, and how many times some have been submitted before. */
+  /** Shards were put into a queue; `submission` counts earlier submissions of the run. */
   | { event: "submitted"; shards: number; submission: number }
-  /** Whoever has made them. */
-  | { event: "parts done"; shards: number; shardsDone: number }
-  /** A worker has not made a part of its queue; `again`: the queue will have it tried again. */
+  /** Shards of the dataset that are done, whichever process computed them. */
+  | { event: "shards done"; shards: number; shardsDone: number }
+  /** A queue worker failed to compute a shard; `willRetry`: the queue has attempts left for it. */
   | {
-      event: "part failed";
+      event: "shard failed";
       shard: number;
-      part: string;
+      file: string;
       error: string;
-      again: boolean;
+      willRetry: boolean;
     }
-  /** A worker has given a part back to its queue, for others. */
-  | { event: "part handed back"; shard: number; part: string; reason: string };
+  /** A queue worker returned a shard to its queue, for other workers. */
+  | { event: "shard released"; shard: number; file: string; reason: string };
 
 export type StopReason = "signal" | "time limit";
 

@@ -3,7 +3,7 @@ import { s3Name, s3Place } from "../store/location.js";
 import { type Objects, openObjects } from "../store/s3/objects.js";
 import { abortUpload, uploadsUnder } from "../store/s3/uploads.js";
 import type { S3Access } from "../store/s3-options.js";
-import type { Leftovers } from "./leftovers.js";
+import type { StaleRunsReport } from "./leftovers.js";
 import { COMMITS, MANIFEST, PLAN, SUCCESS } from "./names.js";
 
 /** Requests at once. */
@@ -21,22 +21,22 @@ interface Wanted extends S3Access {
  * Removes what dead runs have left of a dataset on S3: uploads in pieces that nobody ends, and the objects of a run that
  * has not been published and in which nothing has changed for a while; only such as have names of ours.
  */
-export async function removeOnS3(wanted: Wanted): Promise<Leftovers> {
+export async function removeOnS3(wanted: Wanted): Promise<StaleRunsReport> {
   const { output, dryRun } = wanted;
   const objects = await openObjects(wanted);
-  const found: Leftovers = {
+  const found: StaleRunsReport = {
     output,
     dryRun,
     removed: [],
     kept: [],
-    parts: {},
+    shards: {},
   };
   const { last } = await oldUploads(objects, wanted, found);
   const { bucket } = s3Place(output);
   const run = await unfinishedRun(objects, output);
   if (run.length === 0) return found;
   const records = run.filter(({ name }) => /\/\d{5,}\.json$/.test(name));
-  if (records.length > 0) found.parts[output] = records.length;
+  if (records.length > 0) found.shards[output] = records.length;
   const changed = Math.max(last, ...run.map(({ modified }) => modified));
   if (changed > wanted.limit) found.kept.push(output);
   else {
@@ -50,7 +50,7 @@ export async function removeOnS3(wanted: Wanted): Promise<Leftovers> {
 async function oldUploads(
   objects: Objects,
   { output, limit, dryRun }: Wanted,
-  found: Leftovers,
+  found: StaleRunsReport,
 ): Promise<{ last: number }> {
   const { bucket, key } = s3Place(output);
   const folder = `${key}/`;

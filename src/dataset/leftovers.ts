@@ -10,39 +10,40 @@ import type { DatasetHooks } from "./events.js";
 import { removeOnS3 } from "./leftovers-on-s3.js";
 import { COMMITS } from "./names.js";
 
-export interface LeftoverOptions extends S3Options {
-  /** Path of a dataset, what runs for it have left stands beside; or s3://bucket/prefix, where it stands inside. */
+export interface StaleRunsOptions extends S3Options {
+  /** Path of the dataset (stale runs are beside it), or s3://bucket/prefix (they are inside). */
   output: string;
-  /** Hours since anything in a folder was last changed. */
+  /** Hours since the last change in a directory. */
   olderThan?: number | undefined;
-  /** Say what would be removed, and remove nothing. */
+  /** List what would be removed, and remove nothing. */
   dryRun?: boolean | undefined;
 }
 
-export interface Leftovers {
+/** Result of removeStaleRuns. */
+export interface StaleRunsReport {
   output: string;
-  /** Nothing was removed. */
+  /** Whether this was a dry run: nothing was removed. */
   dryRun: boolean;
   /** Paths that were removed, or would be. */
   removed: string[];
-  /** Unfinished folders that stay: younger, or in use by a process of this machine. */
+  /** Directories of unfinished runs that were kept: changed too recently, or in use by a process of this machine. */
   kept: string[];
-  /** How many finished parts a folder has, by its path: another call of the run would have gone on from them. */
-  parts: Record<string, number>;
+  /** Number of computed shards in each directory, by path: the same run would have resumed from them. */
+  shards: Record<string, number>;
 }
 
 /**
  * Removes what dead runs have left beside a dataset: temporary files of processes of this machine that have died, and
  * folders with names of ours in which nothing has changed for a while. Never through a link, never anything else.
  */
-export async function removeLeftovers(
-  options: LeftoverOptions,
+export async function removeStaleRuns(
+  options: StaleRunsOptions,
   { signal }: Pick<DatasetHooks, "signal"> = {},
-): Promise<Leftovers> {
+): Promise<StaleRunsReport> {
   checkNames(options, ["output", ...LEFTOVER_OPTIONS.map(({ name }) => name)]);
   checkPath("output", options.output);
   for (const spec of LEFTOVER_OPTIONS)
-    checkValue(spec, options[spec.name as keyof LeftoverOptions]);
+    checkValue(spec, options[spec.name as keyof StaleRunsOptions]);
   const out = resolveLocation(options.output);
   const { olderThan = 72, dryRun = false } = options;
   const limit = Date.now() - olderThan * 3600_000;
@@ -52,12 +53,12 @@ export async function removeLeftovers(
       ...{ signal, output: out, limit, dryRun },
     });
   const store = new PosixStore(dirname(out));
-  const found: Leftovers = {
+  const found: StaleRunsReport = {
     output: out,
     dryRun,
     removed: [],
     kept: [],
-    parts: {},
+    shards: {},
   };
   const remove = async (path: string) => {
     if (!dryRun) await store.remove(path);
@@ -77,7 +78,7 @@ export async function removeLeftovers(
     .map(([path]) => runOf(path));
   for (const [path, { changed, parts, stale }] of folders) {
     const isStale = isAlive(basename(path)) === false;
-    if (parts > 0) found.parts[path] = parts;
+    if (parts > 0) found.shards[path] = parts;
     if (isStale || (changed <= limit && !inUse.includes(runOf(path))))
       await remove(path);
     else {

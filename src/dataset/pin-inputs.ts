@@ -65,7 +65,7 @@ export async function pinInputs(
       if (pinned.length === 0 && k + 1 === names.length) throw error;
       const found = errorOfInput(error, path, name);
       leftOut.push({ name, ...seen, error: found });
-      onEvent?.({ event: "input left out", input: name, error: found });
+      onEvent?.({ event: "input skipped", input: name, error: found });
     }
   }
   return { pinned, sizes, leftOut };

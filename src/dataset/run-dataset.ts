@@ -17,7 +17,7 @@ import { verifyPublished } from "./verify-published.js";
  *
  * @throws SoftjacError: as run; OutputExistsError where the folder is another run's; DatasetDamagedError where a part of
  * the published dataset is not what was recorded of it; StoppedError where it was stopped
- * with something saved, StalledError where nothing happened any more; InputsLeftOutError
+ * with something saved, StalledError where nothing happened any more; InputsSkippedError
  */
 export async function runDataset(
   options: DatasetOptions,
@@ -55,7 +55,7 @@ export async function runDataset(
         { ...work, crew, of, run, store, inputs, shards, report, stopping },
         hooks,
       );
-      report.leftOut(await run.leftOut());
+      report.skippedInputs(await run.leftOut());
       await run.publish(dataset);
       hooks.onEvent?.({ event: "published" });
       return report.finish("done");
@@ -72,8 +72,8 @@ export interface DatasetDryRun {
   shards: number;
   shardsDone: number;
   rowsLeft: number;
-  /** Inputs that it goes on without, and why. */
-  leftOut: { name: string; error: string }[];
+  /** Bad inputs that it skips, and why. */
+  skippedInputs: { name: string; error: string }[];
 }
 
 /**
@@ -103,6 +103,6 @@ export async function dryRunDataset(
     shards: run.shards,
     shardsDone: run.shards - missing.length,
     rowsLeft: missing.reduce((sum, shard) => sum + rowsOf(shard), 0),
-    leftOut: await run.leftOut(),
+    skippedInputs: await run.leftOut(),
   };
 }

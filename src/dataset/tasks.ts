@@ -4,7 +4,7 @@ import {
   checkPath,
   checkValue,
 } from "../check-options.js";
-import { IncompleteError, InputsLeftOutError, UsageError } from "../errors.js";
+import { IncompleteError, InputsSkippedError, UsageError } from "../errors.js";
 import type { RunOptions } from "../options.js";
 import type { OptionSpec } from "../options-table.js";
 import { Crew } from "../pool/crew.js";
@@ -35,7 +35,7 @@ import { verifyPublished } from "./verify-published.js";
 
 /**
  * Plans a run over a dataset for others to make.
- * @returns `done already` where the dataset is complete
+ * @returns `up to date` where the dataset is complete
  * @throws SoftjacError as runDataset before it starts
  */
 export async function planDataset(
@@ -65,8 +65,8 @@ export async function planUnder(
   return onDataset(dataset.output, async () => {
     const isNew = await run.begin(dataset);
     if (isNew) report.found(await run.missing(), []);
-    report.leftOut(await run.leftOut());
-    return report.finish(isNew ? "planned" : "done already");
+    report.skippedInputs(await run.leftOut());
+    return report.finish(isNew ? "planned" : "up to date");
   });
 }
 
@@ -110,7 +110,7 @@ export interface TaskOptions
 /**
  * Makes a task's shards of a planned run, those that are not done; of a published one, compares them with their records.
  * @throws PlanMissingError; DatasetDamagedError; ConfigurationError where another version has planned it; SoftjacError as run; StoppedError,
- * StalledError; InputsLeftOutError where one of its own was
+ * StalledError; InputsSkippedError where one of its own was
  */
 export async function runShards(
   options: TaskOptions,
@@ -172,16 +172,16 @@ export async function runShards(
         {
           ...hooks,
           onEvent(event) {
-            if (event.event === "input left out") leftOut.add(event.input);
+            if (event.event === "input skipped") leftOut.add(event.input);
             hooks.onEvent?.(event);
           },
         },
       );
       const all = await run.leftOut();
-      report.leftOut(all);
+      report.skippedInputs(all);
       const here = all.filter(({ name }) => leftOut.has(name));
       if (here.length > 0)
-        throw new InputsLeftOutError(
+        throw new InputsSkippedError(
           run.folders.out,
           here.map(({ name, error }) => ({ input: name, error })),
           run.plan.of.inputs.length,
@@ -233,7 +233,7 @@ export interface FinalizeOptions extends S3Options {
 
 /**
  * Publishes a planned run whose parts are all there. Any process may, any number of times.
- * @throws PlanMissingError, IncompleteError, OutputExistsError, InputsLeftOutError; ConfigurationError where another
+ * @throws PlanMissingError, IncompleteError, OutputExistsError, InputsSkippedError; ConfigurationError where another
  * version has planned it; DatasetDamagedError where a part of what is published is not what was recorded of it
  */
 export async function finalizeDataset(
@@ -258,7 +258,7 @@ export async function finalizeDataset(
       const { run } = planned;
       report.planned(run.plan);
       return onDataset(output, async () => {
-        report.leftOut(await run.leftOut());
+        report.skippedInputs(await run.leftOut());
         if (await run.isPublished())
           return verifyPublished({ ...planned, report, stopping }, hooks);
         run.refuseOtherVersion();
@@ -279,23 +279,23 @@ export interface StatusOptions extends S3Options {
   run?: string | undefined;
 }
 
-/** How far a run over a dataset is. */
+/** State of a run over a dataset. */
 export interface DatasetStatus {
   fingerprint: string;
   output: string;
-  status: "published" | "under way";
+  status: "published" | "in progress";
   inputs: number;
   rows: number;
   shards: number;
   shardsDone: number;
-  /** Shards without a record, and with one that their part is not: cut, replaced, lost. */
+  /** Shards without a record, and shards whose file does not match its record (truncated, replaced or lost). */
   missing: number[];
   damaged: number[];
-  /** Files of them, and of a published dataset its manifest, and what is wrong with each. */
-  faults: { part: string; found: string }[];
+  /** Damaged files (of a published dataset also missing ones, and its manifest), and what is wrong with each. */
+  problems: { file: string; problem: string }[];
   /** Inputs without results, and why. */
-  leftOut: { name: string; error: string }[];
-  /** Fingerprints of other runs for the output whose folders stand beside it. */
+  skippedInputs: { name: string; error: string }[];
+  /** Fingerprints of other unfinished runs for the same output. */
   unfinished: string[];
 }
 
@@ -319,21 +319,21 @@ export async function datasetStatus(
   const isPublished = await run.isPublished();
   const { missing, damaged, faults } = await run.inspect();
   const { of } = run.plan;
-  const leftOut = await run.leftOut();
+  const skippedInputs = await run.leftOut();
   return {
     fingerprint: run.plan.fingerprint,
     output: run.folders.out,
-    status: isPublished ? "published" : "under way",
+    status: isPublished ? "published" : "in progress",
     inputs: of.inputs.length,
     rows: of.inputs.reduce((sum, { rows }) => sum + rows, 0),
     shards: run.shards,
     shardsDone: run.shards - missing.length - damaged.length,
     missing,
     damaged,
-    faults: faults
+    problems: faults
       .filter(({ record, shard }) => isPublished || record || shard === null)
-      .map(({ part, found }) => ({ part, found })),
-    leftOut,
+      .map(({ part, found }) => ({ file: part, problem: found })),
+    skippedInputs,
     unfinished: await otherRuns(output, run.plan.fingerprint),
   };
 }

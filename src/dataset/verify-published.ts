@@ -29,7 +29,7 @@ interface Published extends StoredRunOver {
 
 /**
  * Compares a published dataset with its records, and computes damaged parts again where that is asked for.
- * @returns `done already`, or `done` where something was repaired
+ * @returns `up to date`, or `done` where something was repaired
  * @throws DatasetDamagedError; StoppedError; with `repair`, SoftjacError as run
  */
 export async function verifyPublished(
@@ -37,9 +37,9 @@ export async function verifyPublished(
   hooks: DatasetHooks,
 ): Promise<DatasetReport> {
   const { run } = work;
-  report.leftOut(await run.leftOut());
+  report.skippedInputs(await run.leftOut());
   const faults = await faultsOf(run, { stopping, isWanted }, hooks);
-  if (faults.length === 0) return report.finish("done already");
+  if (faults.length === 0) return report.finish("up to date");
   const damaged = shardsOf(faults);
   const toDo = repair ? damaged.slice(0, repair.limit) : [];
   report.found(damaged, toDo);
@@ -65,9 +65,10 @@ export async function verifyPublished(
       ? toDo.length < damaged.length || !repair
       : !toDo.includes(shard),
   );
-  report.damaged(left.map(({ part, found }) => ({ part, found })));
-  if (left.length > 0)
-    throw new DatasetDamagedError(run.folders.out, left, run.shards);
+  const files = left.map(({ part, found }) => ({ file: part, problem: found }));
+  report.damaged(files);
+  if (files.length > 0)
+    throw new DatasetDamagedError(run.folders.out, files, run.shards);
   return report.finish("done");
 }
 

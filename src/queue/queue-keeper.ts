@@ -1,7 +1,7 @@
 import type { DatasetRun } from "../dataset/dataset-run.js";
 import type { DatasetHooks } from "../dataset/events.js";
 import { partName } from "../dataset/names.js";
-import { AbortedError, PartsFailedError } from "../errors.js";
+import { AbortedError, ShardsFailedError } from "../errors.js";
 import { enqueue } from "./enqueue.js";
 import { isInputsFault } from "./failure-kind.js";
 import { jobOptions, longestBackoff } from "./jobs.js";
@@ -38,7 +38,7 @@ export class QueueKeeper {
 
   /**
    * Looks after the shards that are missing. Where the queue stops answering, a warning says so, and the next call looks again.
-   * @throws PartsFailedError where nobody will make any of them, since all have failed; AbortedError; as openQueue at the first time
+   * @throws ShardsFailedError where nobody will make any of them, since all have failed; AbortedError; as openQueue at the first time
    */
   async look(missing: readonly number[]): Promise<void> {
     this.#open ??= await this.#opened();
@@ -48,7 +48,7 @@ export class QueueKeeper {
       await this.#look(this.#open, missing);
       this.#isTold = false;
     } catch (error) {
-      if (error instanceof PartsFailedError || error instanceof AbortedError)
+      if (error instanceof ShardsFailedError || error instanceof AbortedError)
         throw error;
       if (!this.#isTold) this.#warn((error as Error).message);
       this.#isTold = true;
@@ -102,18 +102,18 @@ export class QueueKeeper {
   async #failure(
     { ask }: OpenQueue,
     failed: [shard: number, id: string][],
-  ): Promise<PartsFailedError> {
+  ): Promise<ShardsFailedError> {
     const shown = failed.slice(0, REASONS).map(async ([shard, id]) => {
       const job = await ask((queue) => queue.getJob(id));
       return { shard, error: job?.failedReason || "failed" };
     });
     const found = await Promise.all(shown);
     const { out } = this.run.folders;
-    return new PartsFailedError(
+    return new ShardsFailedError(
       out,
       failed.map(([shard], k) => ({
         shard,
-        part: partName(shard, this.run.shards),
+        file: partName(shard, this.run.shards),
         error: found[k]?.error ?? "failed",
       })),
       this.run.shards,

@@ -29,8 +29,8 @@ interface InHand {
   token: string;
   lease: Lease;
   shard: number;
-  /** The part as messages call it. */
-  part: string;
+  /** Name of the shard's file, as messages show it. */
+  file: string;
 }
 
 /** The jobs of a worker, from the queue to the record of a part, and back to the queue. */
@@ -55,7 +55,7 @@ export class ShardJobs {
       seconds,
       async () => (await job.extendLock(token, seconds * 1000)) === 1,
     );
-    const hand: InHand = { job, token, lease, shard: -1, part: String(job.id) };
+    const hand: InHand = { job, token, lease, shard: -1, file: String(job.id) };
     try {
       await this.#make(hand);
     } catch (error) {
@@ -73,9 +73,9 @@ export class ShardJobs {
     // Before anything that may end this process, too.
     refuseUsedUp(hand.job);
     const found = await runs.of(data);
-    hand.part = partName(data.index, found.run.shards);
+    hand.file = partName(data.index, found.run.shards);
     const start = performance.now();
-    const before = report.rowsMade;
+    const before = report.rowsComputed;
     const span = found.run.plan.of.shards[data.index];
     const rows = span ? span.rowEnd - span.rowStart : 0;
     const make = (signal: AbortSignal) =>
@@ -84,8 +84,8 @@ export class ShardJobs {
         onProgress: (done) =>
           this.hooks.onProgress?.(before + done, before + rows),
         onRetry: ({ message: error }) => {
-          const { shard, part } = hand;
-          this.hooks.onEvent?.({ event: "part retried", shard, part, error });
+          const { shard, file } = hand;
+          this.hooks.onEvent?.({ event: "shard retried", shard, file, error });
         },
       });
     const result = await underFirstOf([stop, hand.lease.lost], make);
@@ -95,22 +95,22 @@ export class ShardJobs {
   }
 
   #tell(
-    { shard, part }: InHand,
+    { shard, file }: InHand,
     result: ShardResult,
     input: string,
     durationMs: number,
   ): void {
     const { report } = this.means;
-    if (result.is === "done already") report.doneAlready();
-    else if (result.is === "left out") {
+    if (result.is === "up to date") report.upToDate();
+    else if (result.is === "skipped") {
       const { error } = result;
-      report.leftOut(result.input, error);
-      this.hooks.onEvent?.({ event: "input left out", input, error });
+      report.skippedInput(result.input, error);
+      this.hooks.onEvent?.({ event: "input skipped", input, error });
     } else {
       const { rows, bytes, badRows } = result.made;
       report.made(result.made);
-      const made = { shard, part, input, rows, bytes, badRows, durationMs };
-      this.hooks.onEvent?.({ event: "part made", ...made });
+      const made = { shard, file, input, rows, bytes, badRows, durationMs };
+      this.hooks.onEvent?.({ event: "shard completed", ...made });
     }
   }
 
@@ -134,18 +134,19 @@ export class ShardJobs {
       await pause(diskPause, stop);
       return waiting;
     }
-    const again = kind === "passing" && attemptsOf(job) + 1 < mostAttempts(job);
+    const willRetry =
+      kind === "passing" && attemptsOf(job) + 1 < mostAttempts(job);
     this.means.report.failed();
-    const { shard, part } = hand;
+    const { shard, file } = hand;
     const text = error instanceof Error ? error.message : String(error);
     this.hooks.onEvent?.({
-      event: "part failed",
+      event: "shard failed",
       shard,
-      part,
+      file,
       error: text,
-      again,
+      willRetry,
     });
-    return !again
+    return !willRetry
       ? new bullmq.UnrecoverableError(failureText(error))
       : new Error(failureText(error));
   }
@@ -159,9 +160,9 @@ export class ShardJobs {
     return new this.means.bullmq.WaitingError();
   }
 
-  #handedBack({ shard, part }: InHand, reason: string): void {
-    this.means.report.handedBack();
-    this.hooks.onEvent?.({ event: "part handed back", shard, part, reason });
+  #handedBack({ shard, file }: InHand, reason: string): void {
+    this.means.report.released();
+    this.hooks.onEvent?.({ event: "shard released", shard, file, reason });
   }
 }
 

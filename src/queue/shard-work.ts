@@ -30,9 +30,9 @@ export interface ShardHooks {
 export type ShardResult =
   | { is: "made"; made: MadePart }
   /** By another process, or before. */
-  | { is: "done already" }
-  /** `keepGoing`: its input has no results. */
-  | { is: "left out"; input: string; error: string };
+  | { is: "up to date" }
+  /** `keepGoing`: its input is bad and gets no results. */
+  | { is: "skipped"; input: string; error: string };
 
 /** Makes the shards of a worker's jobs, one at a time; threads and the input last from one to the next of a run. */
 export class ShardWork {
@@ -51,16 +51,16 @@ export class ShardWork {
   ): Promise<ShardResult> {
     const { run } = found;
     if ((await run.isPublished()) || (await run.isDone(shard)))
-      return { is: "done already" };
+      return { is: "up to date" };
     const maker = await this.#makerOf(found);
     try {
       const made = await this.#within(maker, shard, hooks);
-      return made ? { is: "made", made } : { is: "done already" };
+      return made ? { is: "made", made } : { is: "up to date" };
     } catch (error) {
       await this.close(error instanceof StalledError ? 1 : CLOSE_SECONDS);
       // With the run's folders goes the place for what this process was making. Where the store cannot say, the first error counts.
       if (await run.isPublished().catch(() => false))
-        return { is: "done already" };
+        return { is: "up to date" };
       if (!this.limits.keepGoing || !isBadInput(error)) throw error;
       await maker.checkPinned(shard);
       const { input } = run.plan.of.shards[shard] as Shard;
@@ -68,7 +68,7 @@ export class ShardWork {
       const path = found.inputs.path(name);
       const text = errorOfInput(error, path, name);
       await run.leaveOut(input, text);
-      return { is: "left out", input: name, error: text };
+      return { is: "skipped", input: name, error: text };
     }
   }
 

@@ -33,7 +33,7 @@ export interface WaitOptions
  * Waits until workers have made all parts of a planned dataset, and publishes it. Goes by what the dataset has a record of;
  * with a queue, parts that no job has any more are submitted again.
  *
- * @throws SoftjacError as finalizeDataset; PartsFailedError where only parts are left that workers have given up;
+ * @throws SoftjacError as finalizeDataset; ShardsFailedError where only parts are left that workers have given up;
  * StoppedError; as submitDataset where the queue is not there at the start
  */
 export async function waitForDataset(
@@ -55,12 +55,12 @@ export async function waitForDataset(
       report.planned(run.plan);
       return onDataset(output, async () => {
         if (await run.isPublished()) {
-          report.leftOut(await run.leftOut());
-          return report.finish("done already");
+          report.skippedInputs(await run.leftOut());
+          return report.finish("up to date");
         }
         report.found(await run.unrecorded(), []);
         await untilMade(run, options, stopping, hooks);
-        report.leftOut(await run.leftOut());
+        report.skippedInputs(await run.leftOut());
         const { overwrite = false, allowMissing = false } = options;
         await run.publish({ overwrite, allowMissing });
         hooks.onEvent?.({ event: "published" });
@@ -78,7 +78,7 @@ function quietEnd({ onEvent, ...hooks }: DatasetHooks): DatasetHooks {
   };
 }
 
-/** @throws StoppedError, PartsFailedError */
+/** @throws StoppedError, ShardsFailedError */
 async function untilMade(
   run: DatasetRun,
   options: WaitOptions,
@@ -145,7 +145,7 @@ function tell(
 ): void {
   onProgress?.(Math.max(0, rows - rowsOf(run, missing)), rows);
   const shardsDone = run.shards - missing.length;
-  onEvent?.({ event: "parts done", shards: run.shards, shardsDone });
+  onEvent?.({ event: "shards done", shards: run.shards, shardsDone });
 }
 
 function rowsOf({ plan }: DatasetRun, shards: readonly number[]): number {

@@ -1,22 +1,22 @@
 import type { PartRecord } from "../dataset/records.js";
 import { VERSION } from "../version.js";
 
-/** What a worker did. */
+/** Result of a worker. */
 export interface WorkerReport {
   softjac: string;
   status: "done" | "failed";
   /** Address of the queue, without a password. */
   queue: string;
-  /** Parts: made, found done, given up for this time or for good, handed back for others. */
-  shardsMade: number;
-  shardsDoneAlready: number;
+  /** Shards: computed, found done already, failed (for this attempt or for good), released for other workers. */
+  shardsComputed: number;
+  shardsUpToDate: number;
   shardsFailed: number;
-  shardsHandedBack: number;
-  rowsMade: number;
-  bytesMade: number;
-  badRowsMade: number;
+  shardsReleased: number;
+  rowsComputed: number;
+  bytesWritten: number;
+  badRows: number;
   /** Inputs without results, and why. */
-  leftOut: { name: string; error: string }[];
+  skippedInputs: { name: string; error: string }[];
   /** From the call to the return, in milliseconds. */
   durationMs: number;
   rowsPerSecond: number;
@@ -34,26 +34,26 @@ export class WorkerReportBuilder {
       softjac: VERSION,
       status: "failed",
       queue,
-      shardsMade: 0,
-      shardsDoneAlready: 0,
+      shardsComputed: 0,
+      shardsUpToDate: 0,
       shardsFailed: 0,
-      shardsHandedBack: 0,
-      rowsMade: 0,
-      bytesMade: 0,
-      badRowsMade: 0,
-      leftOut: [],
+      shardsReleased: 0,
+      rowsComputed: 0,
+      bytesWritten: 0,
+      badRows: 0,
+      skippedInputs: [],
       durationMs: 0,
       rowsPerSecond: 0,
       peakMemoryBytes: 0,
     };
   }
 
-  get shardsMade(): number {
-    return this.#report.shardsMade;
+  get shardsComputed(): number {
+    return this.#report.shardsComputed;
   }
 
-  get rowsMade(): number {
-    return this.#report.rowsMade;
+  get rowsComputed(): number {
+    return this.#report.rowsComputed;
   }
 
   made({
@@ -61,26 +61,26 @@ export class WorkerReportBuilder {
     bytes,
     badRows,
   }: Pick<PartRecord, "rows" | "bytes" | "badRows">): void {
-    this.#report.shardsMade += 1;
-    this.#report.rowsMade += rows;
-    this.#report.bytesMade += bytes;
-    this.#report.badRowsMade += badRows;
+    this.#report.shardsComputed += 1;
+    this.#report.rowsComputed += rows;
+    this.#report.bytesWritten += bytes;
+    this.#report.badRows += badRows;
   }
 
-  doneAlready(): void {
-    this.#report.shardsDoneAlready += 1;
+  upToDate(): void {
+    this.#report.shardsUpToDate += 1;
   }
 
   failed(): void {
     this.#report.shardsFailed += 1;
   }
 
-  handedBack(): void {
-    this.#report.shardsHandedBack += 1;
+  released(): void {
+    this.#report.shardsReleased += 1;
   }
 
-  leftOut(name: string, error: string): void {
-    this.#report.leftOut.push({ name, error });
+  skippedInput(name: string, error: string): void {
+    this.#report.skippedInputs.push({ name, error });
   }
 
   finish(status: WorkerReport["status"]): WorkerReport {
@@ -89,7 +89,7 @@ export class WorkerReportBuilder {
       ...this.#report,
       status,
       durationMs,
-      rowsPerSecond: (this.#report.rowsMade / durationMs) * 1000,
+      rowsPerSecond: (this.#report.rowsComputed / durationMs) * 1000,
       peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
     };
   }

@@ -87,14 +87,14 @@ export async function runWorker(
 }
 
 function stopped(
-  { shardsMade }: WorkerReportBuilder,
+  { shardsComputed }: WorkerReportBuilder,
   cause: AbortedError,
 ): StoppedError {
   return new StoppedError(
-    shardsMade,
-    shardsMade,
+    shardsComputed,
+    shardsComputed,
     { cause },
-    `stopped after ${shardsMade} parts, which are kept: others take what is left of the queue`,
+    `stopped after ${shardsComputed} parts, which are kept: others take what is left of the queue`,
   );
 }
 

@@ -192,5 +192,5 @@ test("options of datasets in a file that also serves runs over one input", async
     config,
   );
   expect(many.status, many.stderr).toBe(0);
-  expect(many.stderr).toContain("4 made now");
+  expect(many.stderr).toContain("4 computed now");
 });

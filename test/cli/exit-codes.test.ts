@@ -213,10 +213,10 @@ const CLASSES: [name: keyof typeof errors, made: Error, exit: number][] = [
   ["AbortedError", new errors.AbortedError(), 70],
   ["StoppedError", new errors.StoppedError(1, 2), 75],
   ["StalledError", new errors.StalledError("x"), 75],
-  ["InputsLeftOutError", new errors.InputsLeftOutError("p", [], 1), 65],
+  ["InputsSkippedError", new errors.InputsSkippedError("p", [], 1), 65],
   ["IncompleteError", new errors.IncompleteError("p", [0], 1), 75],
   ["PlanMissingError", new errors.PlanMissingError("p"), 66],
-  ["PartsFailedError", new errors.PartsFailedError("p", [], 1, true), 65],
+  ["ShardsFailedError", new errors.ShardsFailedError("p", [], 1, true), 65],
   ["ServiceUnavailableError", new errors.ServiceUnavailableError("p", "x"), 69],
   ["ConfigurationError", new errors.ConfigurationError("x"), 78],
   ["OutputClosedError", new errors.OutputClosedError("p"), 70],
@@ -235,7 +235,7 @@ test("no class of errors is without an exit code", () => {
   expect(names.sort()).toEqual(known.sort());
   const stopped = new errors.AbortedError();
   expect(exitCodeOf(stopped, "SIGTERM")).toBe(143);
-  const failed = new errors.PartsFailedError("p", [], 1, false);
+  const failed = new errors.ShardsFailedError("p", [], 1, false);
   expect(exitCodeOf(failed, null)).toBe(75);
 });
 

@@ -28,8 +28,8 @@ describe("the line that tells how far a command is", () => {
 
   test("parts of a dataset, none where there are none", () => {
     const of = { ...state, shards: 1200, shardsDone: 300 };
-    expect(progressText(of, 140)).toContain("300 of 1,200 parts");
-    expect(progressText(state, 140)).not.toContain("parts");
+    expect(progressText(of, 140)).toContain("300 of 1,200 shards");
+    expect(progressText(state, 140)).not.toContain("shards");
   });
 
   test("never wider than the terminal, whole figures only", () => {
@@ -42,7 +42,7 @@ describe("the line that tells how far a command is", () => {
       expect([...text].length).toBeLessThanOrEqual(columns);
       if (columns < 16) continue;
       for (const figure of text.replace(/^\S+ +/, "").split("  "))
-        expect([...whole, "25%", "3 of 12 parts"]).toContain(figure.trim());
+        expect([...whole, "25%", "3 of 12 shards"]).toContain(figure.trim());
     }
   });
 

@@ -70,7 +70,12 @@ test("JSON lines: what happened, and nothing else on standard error", () => {
   expect(lines.map(({ msg }) => msg)).toEqual([
     "logits",
     "planned",
-    ...["part made", "part made", "part made", "part made"],
+    ...[
+      "shard completed",
+      "shard completed",
+      "shard completed",
+      "shard completed",
+    ],
     "published",
     "done",
   ]);
@@ -84,13 +89,16 @@ test("JSON lines: what happened, and nothing else on standard error", () => {
   }
   expect(others[1]).toMatchObject({
     shard: 0,
-    part: "part-00000-of-00004.arrow",
+    file: "part-00000-of-00004.arrow",
     input: "a.arrow",
     rows: 100,
     badRows: 0,
     durationMs: expect.any(Number),
   });
-  expect(lines.at(-1).report).toMatchObject({ status: "done", rowsMade: 400 });
+  expect(lines.at(-1).report).toMatchObject({
+    status: "done",
+    rowsComputed: 400,
+  });
 });
 
 test("failures as JSON lines; --quiet leaves errors alone", () => {
@@ -158,19 +166,19 @@ describe("files", () => {
       command: "run",
       exitCode: 65,
       status: "failed",
-      shardsMade: 3,
-      leftOut: [{ name: "b.arrow" }],
-      error: { code: "ERR_INPUTS_LEFT_OUT" },
+      shardsComputed: 3,
+      skippedInputs: [{ name: "b.arrow" }],
+      error: { code: "ERR_INPUTS_SKIPPED" },
     });
-    expect(json(status)).toMatchObject({ status: "failed", leftOut: 1 });
+    expect(json(status)).toMatchObject({ status: "failed", skippedInputs: 1 });
     expect(metricsOf(readFileSync(metrics, "utf8"))).toMatchObject({
       softjac_exit_code: 65,
-      softjac_parts: 3,
-      softjac_parts_done: 3,
-      softjac_inputs_left_out: 1,
+      softjac_shards: 3,
+      softjac_shards_done: 3,
+      softjac_skipped_inputs: 1,
     });
     expect(softjac(...run, "--keep-going", "--allow-missing").status).toBe(0);
-    expect(json(report)).toMatchObject({ status: "done", shardsBefore: 3 });
+    expect(json(report)).toMatchObject({ status: "done", shardsUpToDate: 3 });
   });
 
   test("renewed with each heartbeat, of a run that is stopped at last", async () => {
@@ -209,17 +217,17 @@ describe("files", () => {
     expect(found.secondsLeft).toBeGreaterThan(0);
     expect(metricsOf(readFileSync(metrics, "utf8"))).toMatchObject({
       softjac_running: 1,
-      softjac_parts: 4,
+      softjac_shards: 4,
     });
     child.kill("SIGTERM");
     expect((await closed)[0]).toBe(75);
     expect(json(status)).toMatchObject({ status: "stopped", exitCode: 75 });
     expect(json(report)).toMatchObject({ status: "failed", exitCode: 75 });
     expect(stderr).toMatch(
-      /^\d of 4 parts, \d+ of 400 rows, \d+ rows\/s, .* left, .* of memory$/m,
+      /^\d of 4 shards, \d+ of 400 rows, \d+ rows\/s, .* left, .* of memory$/m,
     );
     expect(stderr).toContain(
-      "softjac: stopping: the part under way is given up, or handed back",
+      "softjac: stopping: the current shard is abandoned",
     );
   }, 30_000);
 

@@ -87,9 +87,9 @@ describe("parts", () => {
       inputs: 3,
       rows: 2201,
       shards: parts.length,
-      shardsBefore: 0,
-      shardsMade: parts.length,
-      rowsMade: 2201,
+      shardsUpToDate: 0,
+      shardsComputed: parts.length,
+      rowsComputed: 2201,
     });
     expect(rows).toBe(2201);
     expect(inputs.map(({ name }) => name)).toEqual(Object.keys(ROWS));
@@ -212,7 +212,7 @@ test.each<[Partial<DatasetOptions>]>([
 describe("again", () => {
   const shardRows = 400;
 
-  test("done already: nothing is written", async () => {
+  test("up to date: nothing is written", async () => {
     const output = newOutput();
     await built.runDataset({ inputs: [folder], output, shardRows });
     const before = filesOf(output);
@@ -221,7 +221,7 @@ describe("again", () => {
       output,
       shardRows,
     });
-    expect(report).toMatchObject({ status: "done already", shardsMade: 0 });
+    expect(report).toMatchObject({ status: "up to date", shardsComputed: 0 });
     expect(filesOf(output)).toEqual(before);
     expect(leftOf(output)).toEqual([]);
   });
@@ -318,8 +318,8 @@ describe("again", () => {
     expect(plan.shardsDone).toBeGreaterThan(3);
     expect(plan.shardsDone).toBeLessThan(plan.shards);
     const report = await built.runDataset({ ...options, output });
-    expect(report.shardsBefore).toBe(plan.shardsDone);
-    expect(report.shardsMade).toBe(plan.shards - plan.shardsDone);
+    expect(report.shardsUpToDate).toBe(plan.shardsDone);
+    expect(report.shardsComputed).toBe(plan.shards - plan.shardsDone);
     expect(filesOf(output)).toEqual(filesOf(whole));
   });
 
@@ -347,7 +347,7 @@ describe("again", () => {
     rmSync(part(2));
     const { shardsDone } = await built.dryRunDataset({ ...options, output });
     const report = await built.runDataset({ ...options, output });
-    expect(report.shardsBefore).toBe(shardsDone);
+    expect(report.shardsUpToDate).toBe(shardsDone);
     expect(filesOf(output)).toEqual(filesOf(whole));
   });
 
@@ -448,17 +448,17 @@ describe("the command", () => {
     const files = Object.keys(ROWS).map((name) => join(folder, name));
     const { status, stderr } = softjac("run", ...files, "-o", three, ...more);
     expect(status).toBe(0);
-    expect(stderr).toContain("made now");
+    expect(stderr).toContain("computed now");
     for (const other of [two, three])
       expect(filesOf(other)).toEqual(filesOf(one));
     const again = softjac("run", folder, "-o", `${one}/`, ...more);
     expect(again.status).toBe(0);
-    expect(again.stderr).toContain("done already");
+    expect(again.stderr).toContain("up to date");
     expect(softjac("run", folder, "-o", one, "--shard-rows", "9").status).toBe(
       73,
     );
     const dry = softjac("run", folder, "-o", `${newOutput()}/`, "--dry-run");
-    expect(dry.stdout).toContain("0 done, 3 left (2,201 rows)");
+    expect(dry.stdout).toContain("0 done, 3 to compute (2,201 rows)");
   });
 
   test("options that go with one file, or with a dataset, alone", () => {

@@ -56,7 +56,7 @@ test("a pattern leaves out the parts of the dataset that is there", async () => 
   copyFileSync(DIGITS, at("other/in.arrow"));
   expect(await built.runDataset(options)).toMatchObject({ status: "done" });
   expect(await built.runDataset(options)).toMatchObject({
-    status: "done already",
+    status: "up to date",
     inputs: 1,
   });
 });

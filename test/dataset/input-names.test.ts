@@ -55,7 +55,7 @@ anyBytes("a name that is not UTF-8 is an error of that input", () => {
     expect(others.status, others.stderr).toBe(0);
     expect(JSON.parse(others.stdout)).toMatchObject({
       inputs: 2,
-      leftOut: [{ name: "caf\\xe9.npy", error: ERROR }],
+      skippedInputs: [{ name: "caf\\xe9.npy", error: ERROR }],
     });
     rmSync(at("others"), { recursive: true });
   }
@@ -111,7 +111,7 @@ test("a pipe or a socket is an error of that input", async () => {
     expect(others.status, others.stderr).toBe(0);
     expect(JSON.parse(others.stdout)).toMatchObject({
       inputs: 2,
-      leftOut: [
+      skippedInputs: [
         { name: "pipe.npy", error: pipe },
         { name: "socket.npy", error: socket },
       ],

@@ -101,10 +101,10 @@ test("with it: 65, the others are done, nothing is published; --allow-missing pu
     inputs: 3,
     shards: 12,
     // Three parts of c are made before its bad row is met.
-    shardsMade: 11,
-    error: { code: "ERR_INPUTS_LEFT_OUT", exitCode: 65 },
+    shardsComputed: 11,
+    error: { code: "ERR_INPUTS_SKIPPED", exitCode: 65 },
   });
-  expectLeftOut(report.leftOut);
+  expectLeftOut(report.skippedInputs);
   expect(found.stderr).toContain(
     "expected results of 5 inputs, found 3 that have none (--allow-missing publishes the others): a.arrow: ",
   );
@@ -113,22 +113,22 @@ test("with it: 65, the others are done, nothing is published; --allow-missing pu
   // The same again finds nothing to make, and says the same.
   const again = softjac(...args, "--keep-going", "--json");
   expect(again.status).toBe(65);
-  expect(JSON.parse(again.stdout)).toMatchObject({ shardsMade: 0 });
+  expect(JSON.parse(again.stdout)).toMatchObject({ shardsComputed: 0 });
 
   const dry = softjac(...args, "--keep-going", "--dry-run");
-  expect(dry.stdout).toContain("left out");
+  expect(dry.stdout).toContain("skipped");
   const status = await built.datasetStatus({ output });
-  expectLeftOut(status.leftOut);
+  expectLeftOut(status.skippedInputs);
   expect(status.missing).toEqual([]);
 
   const published = softjac(...args, "--keep-going", "--allow-missing");
   expect(published.status, published.stderr).toBe(0);
-  expect(published.stderr).toMatch(/left out +3: a\.arrow, c\.arrow, e\.arrow/);
+  expect(published.stderr).toMatch(/skipped +3: a\.arrow, c\.arrow, e\.arrow/);
   await expectPublished(output);
   const done = softjac(...args, "--keep-going", "--json");
   expect(done.status).toBe(0);
-  expect(JSON.parse(done.stdout).status).toBe("done already");
-  expectLeftOut(JSON.parse(done.stdout).leftOut);
+  expect(JSON.parse(done.stdout).status).toBe("up to date");
+  expectLeftOut(JSON.parse(done.stdout).skippedInputs);
 });
 
 test("in steps: tasks say 65 for what they met, finalize publishes where it may", async () => {
@@ -137,13 +137,13 @@ test("in steps: tasks say 65 for what they met, finalize publishes where it may"
   const task = (shardIndex: number) =>
     built.runShards({ output, shardIndex, shardCount: 2, keepGoing: true });
   // Shards of b, c and d: 0-3, 4-7, 8-11; that with the bad row is 7.
-  expect(await task(0)).toMatchObject({ status: "done", shardsMade: 6 });
+  expect(await task(0)).toMatchObject({ status: "done", shardsComputed: 6 });
   await expect(task(1)).rejects.toMatchObject({
-    code: "ERR_INPUTS_LEFT_OUT",
-    leftOut: [{ input: "c.arrow" }],
+    code: "ERR_INPUTS_SKIPPED",
+    skippedInputs: [{ input: "c.arrow" }],
   });
   await expect(built.finalizeDataset({ output })).rejects.toMatchObject({
-    code: "ERR_INPUTS_LEFT_OUT",
+    code: "ERR_INPUTS_SKIPPED",
   });
   expect(existsSync(output)).toBe(false);
   await built.finalizeDataset({ output, allowMissing: true });
@@ -175,7 +175,7 @@ test("an input that has changed is not left out: the plan is another", async () 
   await expect(built.runShards({ output, keepGoing: true })).rejects.toThrow(
     "changed since the run was planned (bytes ",
   );
-  expect((await built.datasetStatus({ output })).leftOut).toEqual([]);
+  expect((await built.datasetStatus({ output })).skippedInputs).toEqual([]);
 });
 
 test("all of them: the error of the last", async () => {

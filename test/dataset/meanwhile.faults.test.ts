@@ -39,7 +39,7 @@ function newOutput(): string {
 }
 
 const done = { status: expect.stringMatching(/^done( already)?$/) };
-const planned = { status: expect.stringMatching(/^(planned|done already)$/) };
+const planned = { status: expect.stringMatching(/^(planned|up to date)$/) };
 const complete = { shards: 2, shardsDone: 2, missing: [], damaged: [] };
 
 test.each<[string, (output: string) => Promise<object>, object]>([

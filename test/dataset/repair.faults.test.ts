@@ -73,7 +73,7 @@ test.each(["before", "after"])(
       await built.runShards({ output, repair: true, threads: 1 });
       expect(filesOf(output), where).toEqual(whole.checked);
       // A process that was killed after the last repair leaves its folder.
-      await built.removeLeftovers({ output });
+      await built.removeStaleRuns({ output });
       expect(leftOf(output), where).toEqual([]);
     }
   },

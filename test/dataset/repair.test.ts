@@ -90,7 +90,7 @@ test.each(DAMAGES)(
       message: `${output}: 1 files of the published dataset of 4 parts are damaged (--repair computes them again): part-00002-of-00004.arrow ${found}`,
       report: {
         status: "failed",
-        damaged: [{ part: "part-00002-of-00004.arrow", found }],
+        damaged: [{ file: "part-00002-of-00004.arrow", problem: found }],
       },
     };
     const all = { ...options, output, checksums: kind === "checked" };
@@ -102,11 +102,11 @@ test.each(DAMAGES)(
       await expect(call()).rejects.toMatchObject(refused);
     // Parts of other tasks are theirs.
     const other = { output, shardIndex: 1, shardCount: 2 };
-    expect((await built.runShards(other)).status).toBe("done already");
+    expect((await built.runShards(other)).status).toBe("up to date");
     const report = await built.runDataset({ ...all, repair: true });
     expect(report).toMatchObject({
       status: "done",
-      shardsMade: 1,
+      shardsComputed: 1,
       damaged: [],
     });
     expect(filesOf(output)).toEqual(whole[kind]);
@@ -115,10 +115,8 @@ test.each(DAMAGES)(
       times,
     );
     expect(leftOf(output)).toEqual([]);
-    expect((await built.finalizeDataset({ output })).status).toBe(
-      "done already",
-    );
-    expect((await built.datasetStatus({ output })).faults).toEqual([]);
+    expect((await built.finalizeDataset({ output })).status).toBe("up to date");
+    expect((await built.datasetStatus({ output })).problems).toEqual([]);
   },
 );
 
@@ -147,9 +145,9 @@ test("the commands, their exit codes, and a limit", () => {
   expect(some.stderr).toContain("1 files of the published");
   const rest = softjac("run-shard", "-o", output, "--repair");
   expect(rest.status, rest.stderr).toBe(0);
-  expect(rest.stderr).toMatch(/parts +4: 1 made now, 3 before/);
+  expect(rest.stderr).toMatch(/shards +4: 1 computed now, 3 before/);
   expect(filesOf(output)).toEqual(whole.plain);
-  expect(softjac(...run, "--repair").stderr).toContain("done already");
+  expect(softjac(...run, "--repair").stderr).toContain("up to date");
 });
 
 test("a copy with new times is sound if its parts have their SHA-256; else nobody can tell", async () => {
@@ -157,7 +155,7 @@ test("a copy with new times is sound if its parts have their SHA-256; else nobod
   for (const output of [one, two])
     utimesSync(partOf(output, 1), later(), later());
   const report = await built.finalizeDataset({ output: one });
-  expect(report.status).toBe("done already");
+  expect(report.status).toBe("up to date");
   await expect(built.finalizeDataset({ output: two })).rejects.toThrow(
     "part-00001-of-00004.arrow was changed after it was recorded",
   );
@@ -197,9 +195,7 @@ test.each<[string, (output: string) => void, string | null]>([
   const output = copyOf(plain);
   damage(output);
   if (found === null) {
-    expect((await built.finalizeDataset({ output })).status).toBe(
-      "done already",
-    );
+    expect((await built.finalizeDataset({ output })).status).toBe("up to date");
     rmSync(partOf(output, 1));
   } else await expect(built.finalizeDataset({ output })).rejects.toThrow(found);
   await built.runShards({ output, repair: true });
@@ -239,7 +235,7 @@ test("a dataset that another version has made is checked, and not repaired", asy
     const text = readFileSync(join(output, name), "utf8");
     writeFileSync(join(output, name), text.replace(old, plan.fingerprint));
   }
-  expect((await built.finalizeDataset({ output })).status).toBe("done already");
+  expect((await built.finalizeDataset({ output })).status).toBe("up to date");
   rmSync(partOf(output, 0));
   await expect(built.runShards({ output, repair: true })).rejects.toMatchObject(
     { code: "ERR_CONFIGURATION" },
@@ -250,7 +246,7 @@ test("a dataset behind a link is checked, and not repaired through the link", as
   const [output, link] = [copyOf(plain), newOutput()];
   symlinkSync(output, link);
   expect((await built.finalizeDataset({ output: link })).status).toBe(
-    "done already",
+    "up to date",
   );
   rmSync(partOf(output, 0));
   await expect(

@@ -145,7 +145,7 @@ test.each([
       code: "ERR_STOPPED",
       shardsDone: done,
       shards: 6,
-      report: { status: "failed", shards: 6, shardsMade: done },
+      report: { status: "failed", shards: 6, shardsComputed: done },
     });
     await built.runDataset(options);
     expect(filesOf(output)).toEqual(filesOf(whole));
@@ -205,7 +205,7 @@ describe("threads", () => {
     );
     expect(found.status).toBe(75);
     expect(existsSync(output)).toBe(false);
-    expect(goesOn(output).shardsBefore).toBe(2);
+    expect(goesOn(output).shardsUpToDate).toBe(2);
   });
 
   test("that die once: the part is made again", () => {
@@ -228,7 +228,10 @@ describe("threads", () => {
       "died twice: part-00002-of-00006.arrow (rows 0 to 99 of b.arrow): a worker failed: worker exited with code: 3; part-00003-of-00006.arrow",
     );
     expect(existsSync(output)).toBe(false);
-    expect(goesOn(output)).toMatchObject({ shardsBefore: 4, shardsMade: 2 });
+    expect(goesOn(output)).toMatchObject({
+      shardsUpToDate: 4,
+      shardsComputed: 2,
+    });
   });
 
   test("a second signal ends the process at once", async () => {
@@ -253,7 +256,7 @@ describe("threads", () => {
     child.kill("SIGTERM");
     expect(await closed).toEqual([143, null]);
     expect(existsSync(output)).toBe(false);
-    expect(goesOn(output).shardsBefore).toBe(2);
+    expect(goesOn(output).shardsUpToDate).toBe(2);
   });
 
   test.skipIf(process.platform !== "linux")(
@@ -280,7 +283,7 @@ describe("threads", () => {
       expect(stderr).toContain(
         "softjac: stopped with 2 of 6 parts done, which are kept: the same command goes on\n",
       );
-      expect(goesOn(output).shardsBefore).toBe(2);
+      expect(goesOn(output).shardsUpToDate).toBe(2);
     },
   );
 

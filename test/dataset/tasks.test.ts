@@ -52,14 +52,14 @@ test("plan, tasks in any order, finalize: the bytes of one call", async () => {
   const planned = await built.planDataset({ ...options, output });
   expect(planned).toMatchObject({ status: "planned", shards: 8 });
   expect(await built.datasetStatus({ output })).toMatchObject({
-    status: "under way",
+    status: "in progress",
     shards: 8,
     shardsDone: 0,
     missing: [0, 1, 2, 3, 4, 5, 6, 7],
   });
   for (const shardIndex of [2, 0]) {
     const made = await built.runShards({ output, shardIndex, shardCount: 3 });
-    expect(made.shardsMade).toBe(shardIndex === 2 ? 2 : 3);
+    expect(made.shardsComputed).toBe(shardIndex === 2 ? 2 : 3);
   }
   await expect(built.finalizeDataset({ output })).rejects.toMatchObject({
     code: "ERR_INCOMPLETE",
@@ -67,9 +67,9 @@ test("plan, tasks in any order, finalize: the bytes of one call", async () => {
   });
   expect(existsSync(output)).toBe(false);
   const limited = await built.runShards({ output, limit: 2, threads: 1 });
-  expect(limited).toMatchObject({ shardsBefore: 5, shardsMade: 2 });
+  expect(limited).toMatchObject({ shardsUpToDate: 5, shardsComputed: 2 });
   const last = await built.runShards({ output });
-  expect(last).toMatchObject({ shardsBefore: 7, shardsMade: 1 });
+  expect(last).toMatchObject({ shardsUpToDate: 7, shardsComputed: 1 });
   expect((await built.finalizeDataset({ output })).status).toBe("done");
   expect(filesOf(output)).toEqual(filesOf(whole));
   for (const again of [
@@ -78,7 +78,7 @@ test("plan, tasks in any order, finalize: the bytes of one call", async () => {
     () => built.planDataset({ ...options, output }),
     () => built.runDataset({ ...options, output }),
   ])
-    expect((await again()).status).toBe("done already");
+    expect((await again()).status).toBe("up to date");
   expect(await built.datasetStatus({ output })).toMatchObject({
     status: "published",
     shardsDone: 8,
@@ -207,15 +207,15 @@ test("a published dataset with other runs beside it", async () => {
       message: `run: expected the fingerprint of ${listed}${run} (published), ${others.join(", ")}, found none`,
     });
   expect((await built.finalizeDataset({ output, run })).status).toBe(
-    "done already",
+    "up to date",
   );
   const [other] = others;
   expect(await built.datasetStatus({ output, run: other })).toMatchObject({
     fingerprint: other,
-    status: "under way",
+    status: "in progress",
     unfinished: [others[1]],
   });
-  await built.removeLeftovers({ output, olderThan: 0 });
+  await built.removeStaleRuns({ output, olderThan: 0 });
   expect((await built.datasetStatus({ output })).unfinished).toEqual([]);
 });
 
@@ -236,7 +236,7 @@ test("no plan, and tasks that are none", async () => {
   );
 });
 
-test("leftovers: old folders of ours go, others stay, links are not followed", async () => {
+test("stale runs: old folders of ours go, others stay, links are not followed", async () => {
   const output = newOutput();
   await built.runDataset({ ...options, output });
   // Three days and a minute less or more.
@@ -258,19 +258,19 @@ test("leftovers: old folders of ours go, others stay, links are not followed", a
   const target = at("target");
   mkdirSync(target);
   symlinkSync(target, beside(`.__old-${fp}`));
-  const dry = await built.removeLeftovers({ output, dryRun: true });
+  const dry = await built.removeStaleRuns({ output, dryRun: true });
   expect(dry).toMatchObject({
     dryRun: true,
     removed: [beside(`.__wip-${fp}`)],
   });
   expect(existsSync(beside(`.__wip-${fp}`))).toBe(true);
-  const found = await built.removeLeftovers({ output });
+  const found = await built.removeStaleRuns({ output });
   expect(found).toEqual({
     output,
     dryRun: false,
     removed: [beside(`.__wip-${fp}`)],
     kept: [beside(`.__tmp-${fp}`)],
-    parts: {},
+    shards: {},
   });
   for (const name of [`.__tmp-${fp}`, ".__wip-mine", `.__old-${fp}`, ""])
     expect(existsSync(beside(name)), name).toBe(true);
@@ -366,7 +366,7 @@ test("a run that another version has planned is neither made nor published", asy
     expect(softjac(...command, output).status).toBe(78);
   expect(existsSync(output)).toBe(false);
   expect(await built.datasetStatus({ output })).toMatchObject({
-    status: "under way",
+    status: "in progress",
     shardsDone: 0,
   });
 });
@@ -383,7 +383,7 @@ test("a plan whose content is not what its fingerprint is of is refused", async 
   });
 });
 
-test("gc says what it would remove, and how many finished parts go with it", async () => {
+test("gc says what it would remove, and how many computed shards go with it", async () => {
   const output = newOutput();
   const { fingerprint } = await built.planDataset({ ...options, output });
   await built.runShards({ output, limit: 3 });
@@ -392,13 +392,13 @@ test("gc says what it would remove, and how many finished parts go with it", asy
   ) as [string, string];
   const gc = (...args: string[]) => softjac("gc", output, ...args).stdout;
   expect(gc()).toBe(
-    `kept     ${tmp}: changed too recently, or in use\nkept     ${wip} (3 finished parts): changed too recently, or in use\n`,
+    `kept     ${tmp}: changed too recently, or in use\nkept     ${wip} (3 computed shards): changed too recently, or in use\n`,
   );
   expect(gc("--older-than", "0", "--dry-run")).toBe(
-    `would remove  ${tmp}\nwould remove  ${wip} (3 finished parts)\n`,
+    `would remove  ${tmp}\nwould remove  ${wip} (3 computed shards)\n`,
   );
   const json = JSON.parse(gc("--older-than", "0", "--dry-run", "--json"));
-  expect(json).toMatchObject({ dryRun: true, parts: { [wip]: 3 } });
+  expect(json).toMatchObject({ dryRun: true, shards: { [wip]: 3 } });
   expect(existsSync(wip)).toBe(true);
   // A process of this machine is at work: nothing of its run goes, however old.
   const inUse = join(tmp, `host-${processMark()}-0123456789ab`);
@@ -406,7 +406,7 @@ test("gc says what it would remove, and how many finished parts go with it", asy
   expect(gc("--older-than", "0")).toMatch(/^kept .*\nkept /);
   rmSync(inUse);
   expect(gc("--older-than", "0")).toBe(
-    `removed  ${tmp}\nremoved  ${wip} (3 finished parts)\n`,
+    `removed  ${tmp}\nremoved  ${wip} (3 computed shards)\n`,
   );
   expect(existsSync(wip)).toBe(false);
 });
@@ -433,7 +433,7 @@ test("temporary files of processes that were killed do not pile up", async () =>
     killed += left;
   }
   expect(killedAt(1).signal).toBe("SIGKILL");
-  const gc = await built.removeLeftovers({ output });
+  const gc = await built.removeStaleRuns({ output });
   expect(gc.removed.every((path) => path.startsWith(tmp))).toBe(true);
   expect(readdirSync(tmp)).toEqual([basename(foreign)]);
   await built.runShards({ output });
@@ -471,7 +471,7 @@ test("a part of another size than its record, with its old time, is made again",
     code: "ERR_INCOMPLETE",
     missing: [4],
   });
-  expect((await built.runShards({ output })).shardsMade).toBe(1);
+  expect((await built.runShards({ output })).shardsComputed).toBe(1);
   await built.finalizeDataset({ output });
   expect(filesOf(output)).toEqual(filesOf(whole));
 });
@@ -509,17 +509,17 @@ test("the commands, and their exit codes", () => {
   const plan = ["plan", folder, "-o", output, "--shard-rows", "300"];
   const more = ["--keep", "id", "--layout", "packed"];
   expect(softjac("status", output).status).toBe(66);
-  expect(softjac(...plan, ...more).stderr).toContain("planned, 8 parts");
+  expect(softjac(...plan, ...more).stderr).toContain("planned, 8 shards");
   expect(softjac("run-shard", "-o", output, "--limit", "3").status).toBe(0);
   const early = softjac("finalize", output);
   expect(early.status).toBe(75);
   expect(early.stderr).toContain("expected 8 parts, found 3: missing 3-7");
   const status = softjac("status", output);
-  expect(status.stdout).toMatch(/parts +8: 3 done\n +missing +3-7/);
+  expect(status.stdout).toMatch(/shards +8: 3 done\n +missing +3-7/);
   expect(softjac("run-shard", "-o", output, "--quiet").status).toBe(0);
   expect(softjac("finalize", output).status).toBe(0);
-  expect(softjac("finalize", output).stderr).toContain("done already");
-  expect(softjac("gc", output).stdout).toBe("nothing left over\n");
+  expect(softjac("finalize", output).stderr).toContain("up to date");
+  expect(softjac("gc", output).stdout).toBe("no stale runs\n");
   expect(softjac("run-shard", output).status).toBe(64);
   expect(filesOf(output)).toEqual(filesOf(whole));
 });

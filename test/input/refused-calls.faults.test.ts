@@ -86,7 +86,7 @@ for (const [name, source] of Object.entries(FORMATS)) {
         const many = softjac([...args, "--allow-missing"], refusal);
         expect(many.status, where).toBe(74);
         expect(JSON.parse(many.stdout), where).toMatchObject({
-          leftOut: [],
+          skippedInputs: [],
           error: { code: "ERR_IO" },
         });
       }
@@ -116,10 +116,10 @@ linux(
       const refusal = { call: "read", code: "EIO", ending: "b.npy", from };
       const { status, stdout } = softjac([...args, "--keep-going"], refusal);
       if (status === 0) break;
-      const { shardsBefore, shardsMade, shards, leftOut, error } =
+      const { shardsUpToDate, shardsComputed, shards, skippedInputs, error } =
         JSON.parse(stdout);
-      const done = shardsBefore + shardsMade;
-      expect(leftOut).toEqual([]);
+      const done = shardsUpToDate + shardsComputed;
+      expect(skippedInputs).toEqual([]);
       expect(status).toBe(done > 0 ? 75 : 74);
       if (done === 0) continue;
       stopped++;

@@ -100,7 +100,7 @@ withMount(
       const report = await built.runDataset(options);
       expect(report).toMatchObject({
         status: "done",
-        shardsBefore: shardsDone,
+        shardsUpToDate: shardsDone,
       });
       expect(readdirSync(mount)).toEqual(["out"]);
     } finally {

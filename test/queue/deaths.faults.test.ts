@@ -26,7 +26,7 @@ function workerThat(env: Record<string, string>, more?: string[]): Started {
 }
 
 /** The last part of all lines that a worker has logged as made. */
-const madeBy = (stderr: string) => countOf(stderr, "part made");
+const madeBy = (stderr: string) => countOf(stderr, "shard completed");
 
 const PART = "part-00004-of";
 const RECORD = "_commits/00004";
@@ -96,7 +96,7 @@ test("stopped past its lease while another finishes and publishes: its late part
   late.child.kill("SIGCONT");
   // What it made meanwhile has no place any more, and it goes on with others' parts.
   await late.until(
-    /handed back|no longer|given it to another worker, or forgotten it/,
+    /shard released|no longer|given it to another worker, or forgotten it/,
   );
   await endWorker(late);
   await endWorker(other);

@@ -37,7 +37,7 @@ async function peaksOf(parts: number): Promise<number[]> {
   const worker = ["worker", "--threads", "1", "--idle-limit", "1"];
   const workers = await Promise.all([json(...worker), json(...worker)]);
   const waited = await waiting;
-  expect(workers[0].shardsMade + workers[1].shardsMade).toBe(parts);
+  expect(workers[0].shardsComputed + workers[1].shardsComputed).toBe(parts);
   return [submitted, ...workers, waited].map(
     ({ peakMemoryBytes }) => peakMemoryBytes,
   );

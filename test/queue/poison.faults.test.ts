@@ -73,7 +73,7 @@ test.each([
       `expected 3 parts, found 1 that failed: ${POISONED}`,
     );
     expect(stderr).toContain(reason);
-    expect(countOf(await endWorker(poisoned), "part made")).toBe(2);
+    expect(countOf(await endWorker(poisoned), "shard completed")).toBe(2);
     // Submitted again, to workers that can.
     const again = await expectCode(submit(output, "--json"), 0);
     expect(JSON.parse(again.stdout)).toMatchObject({ submitted: 1, queued: 0 });
@@ -124,9 +124,7 @@ test("SIGTERM between two chunks: the part is handed back, without an attempt us
   });
   await slow.until(/threads-that: wait/);
   const said = await endWorker(slow);
-  expect(said).toContain(
-    '"reason":"this worker ends","msg":"part handed back"',
-  );
+  expect(said).toContain('"reason":"this worker ends","msg":"shard released"');
   const [waiting = ""] = await redis.client.keys("bull:*:wait");
   const ids = await redis.client.lrange(waiting, 0, -1);
   expect(ids).toHaveLength(2);
@@ -156,7 +154,7 @@ test("a computation of several leases keeps its lease: the threads compute, the 
   const [, longest] =
     /"part":"part-00001-of.*"durationMs":(\d+)/.exec(said) ?? [];
   expect(Number(longest)).toBeGreaterThan(3000);
-  expect(countOf(said, "part made")).toBe(3);
+  expect(countOf(said, "shard completed")).toBe(3);
   dataset.expectSame(output);
 });
 
@@ -178,14 +176,14 @@ test("a full disk on one of two workers: it says so and takes nothing more, the 
   );
   const other = worker();
   await expectCode(wait(output), 0);
-  expect(countOf(await endWorker(other), "part made")).toBe(3);
+  expect(countOf(await endWorker(other), "shard completed")).toBe(3);
   dataset.expectSame(output);
   const next = dataset.newOutput();
   await expectCode(submit(next, "--attempts", "1"), 0);
-  await full.until(/(handed back[\s\S]*){2}/);
+  await full.until(/(shard released[\s\S]*){2}/);
   writeFileSync(spaceAgain, "");
   await expectCode(wait(next), 0);
-  expect(countOf(await endWorker(full), "part made")).toBe(3);
+  expect(countOf(await endWorker(full), "shard completed")).toBe(3);
   dataset.expectSame(next);
 });
 
@@ -215,9 +213,10 @@ test("a bad input: tried once, 65, the others are made", async () => {
     `${POISONED}: ERR_BAD_ROW: ${folder}/b.arrow: row 5`,
   );
   const said = await endWorker(one);
-  expect([countOf(said, "part made"), countOf(said, "part failed")]).toEqual([
-    2, 1,
-  ]);
+  expect([
+    countOf(said, "shard completed"),
+    countOf(said, "shard failed"),
+  ]).toEqual([2, 1]);
 });
 
 test("a bad input, and workers that go on without it: published with --allow-missing as by one machine", async () => {
@@ -235,7 +234,7 @@ test("a bad input, and workers that go on without it: published with --allow-mis
   const { stderr } = await expectCode(wait(output), 65);
   expect(stderr).toContain("found 1 that have none");
   await expectCode(wait(output, "--allow-missing"), 0);
-  expect(await endWorker(one)).toContain('"msg":"input left out"');
+  expect(await endWorker(one)).toContain('"msg":"input skipped"');
   expect(filesOf(output)).toEqual(filesOf(expected));
 });
 
@@ -280,7 +279,7 @@ test("a part that has failed and been made since is no failure, although it was 
   const missing = await run.missing();
   expect(missing).toEqual([1]);
   await expect(keeper.look(missing)).rejects.toMatchObject({
-    code: "ERR_PARTS_FAILED",
+    code: "ERR_SHARDS_FAILED",
   });
   await built.runShards({ output });
   await keeper.look(missing);

@@ -36,13 +36,13 @@ test("two workers make what one machine makes", async () => {
   expect(countOf(stderr, "published")).toBe(1);
   dataset.expectSame(output);
   const said = (await Promise.all(workers.map(endWorker))).join("");
-  // Of one that is published before its maker knows that it is recorded, that one hears as of one that was done already.
-  const found = [...said.matchAll(/"shardsDoneAlready":(\d+)/g)];
-  const doneAlready = found.reduce((sum, [, count]) => sum + Number(count), 0);
-  expect(countOf(said, "part made") + doneAlready).toBe(9);
+  // Of one that is published before its maker knows that it is recorded, that one counts as up to date.
+  const found = [...said.matchAll(/"shardsUpToDate":(\d+)/g)];
+  const upToDate = found.reduce((sum, [, count]) => sum + Number(count), 0);
+  expect(countOf(said, "shard completed") + upToDate).toBe(9);
   const again = await expectCode(submit(output), 0);
-  expect(again.stderr).toContain("done already, 9 parts");
-  expect((await expectCode(wait(output), 0)).stderr).toContain("done already");
+  expect(again.stderr).toContain("up to date, 9 shards");
+  expect((await expectCode(wait(output), 0)).stderr).toContain("up to date");
 });
 
 test("the functions; the worker ends when there is nothing to do", async () => {
@@ -58,10 +58,10 @@ test("the functions; the worker ends when there is nothing to do", async () => {
   });
   expect(report).toMatchObject({
     status: "done",
-    shardsMade: 9,
-    shardsDoneAlready: 0,
+    shardsComputed: 9,
+    shardsUpToDate: 0,
     shardsFailed: 0,
-    rowsMade: 1800,
+    rowsComputed: 1800,
   });
   const waited = await built.waitForDataset({ output, queue, poll: 0.1 });
   expect(waited).toMatchObject({ status: "done", shards: 9 });
@@ -77,7 +77,7 @@ test("the same submission twice, and at once: every part has one job", async () 
   const one = worker(["--idle-limit", "0.5"]);
   const { stderr } = await expectCode(one, 0);
   // Two that look at once may see different halves of one another: nothing is computed twice for it.
-  expect(countOf(stderr, "part made")).toBe(9);
+  expect(countOf(stderr, "shard completed")).toBe(9);
   await expectCode(wait(output), 0);
   dataset.expectSame(output);
 });

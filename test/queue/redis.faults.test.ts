@@ -53,7 +53,7 @@ test("restarted with its log while a part is made: goes on, nothing is made twic
   letGo();
   await expectCode(wait(output), 0);
   const said = await endWorker(held);
-  expect(countOf(said, "part made")).toBe(9);
+  expect(countOf(said, "shard completed")).toBe(9);
   dataset.expectSame(output);
 });
 
@@ -218,7 +218,7 @@ test("a job that waits for the time of day of a clock that was ahead is let go b
   await queue.add("shard", data, { jobId: id, delay: 3_600_000 });
   const one = worker();
   await expectCode(wait(output, "--attempts", "2", "--backoff", "0.1"), 0);
-  expect(countOf(await endWorker(one), "part made")).toBe(9);
+  expect(countOf(await endWorker(one), "shard completed")).toBe(9);
   await queue.close();
   dataset.expectSame(output);
 });
@@ -243,7 +243,7 @@ test("the user of the manual's ACL may do all that is needed, and its password i
   ];
   const tell = ["--log-format", "json", "--report", report];
   const one = start(["worker", ...tell, "--lease", "1"], { env, cwd: at(".") });
-  await one.until(/part made/);
+  await one.until(/shard completed/);
   const cmdline = readFileSync(`/proc/${one.child.pid}/cmdline`, "utf8");
   all.push(
     await expectCode(start(["wait", output, "--poll", "0.2"], { env }), 0),

@@ -55,7 +55,7 @@ test("two workers make on S3 what one machine makes in a folder, and sync nothin
   await expectCode(submit(output), 0);
   await expectCode(wait(output), 0);
   const said = (await Promise.all(workers.map(endWorker))).join("");
-  expect(countOf(said, "part made")).toBe(9);
+  expect(countOf(said, "shard completed")).toBe(9);
   const calls = records
     .flatMap((record) => readFileSync(record, "utf8").trim().split("\n"))
     .map((line): RecordedCall => JSON.parse(line));

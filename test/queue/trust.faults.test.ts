@@ -70,7 +70,7 @@ test("job data is not believed: each is refused with a sentence, once, and nothi
     worker([...allow, "--idle-limit", "0.5"]),
     0,
   );
-  expect(countOf(stderr, "part failed")).toBe(data.length);
+  expect(countOf(stderr, "shard failed")).toBe(data.length);
   const failed = await queue.getFailed();
   expect(failed.map(({ data }) => data)).toHaveLength(data.length);
   for (const { data: job, failedReason, attemptsMade } of failed) {
@@ -91,7 +91,7 @@ test("inputs elsewhere than allowed are refused", async () => {
   await expectCode(submit(join(apart, "out")), 0);
   const one = worker(["--allow", apart, "--idle-limit", "0.5"]);
   const { stderr } = await expectCode(one, 0);
-  expect(countOf(stderr, "part failed")).toBe(9);
+  expect(countOf(stderr, "shard failed")).toBe(9);
   expect(stderr).toContain("inputs: expected a place below");
   await queue.obliterate({ force: true });
 });
@@ -128,21 +128,22 @@ test("mixed versions: each does its own, and refuses the other's", async () => {
   const { stdout } = await expectCode(submit(output, "--json"), 0);
   await expectCode(wait(output), 0);
   dataset.expectSame(output);
-  expect(countOf(await endWorker(own), "part made")).toBe(9);
+  expect(countOf(await endWorker(own), "shard completed")).toBe(9);
   // Into its queue all the same.
   const theirs = new Queue(`softjac-0.0.9-other`, { connection: redis.client });
   const next = dataset.newOutput();
   await expectCode(submit(next), 0);
   const run = JSON.parse(stdout).fingerprint;
   await theirs.add("shard", { output: next, run, index: 0 }, { attempts: 5 });
-  await other.until(/"msg":"part failed"/);
+  await other.until(/"msg":"shard failed"/);
   const said = await endWorker(other);
   expect(said).toContain(
     `planned by softjac 0.0.9-other, as this worker is, found softjac ${VERSION}`,
   );
-  expect([countOf(said, "part made"), countOf(said, "part failed")]).toEqual([
-    0, 1,
-  ]);
+  expect([
+    countOf(said, "shard completed"),
+    countOf(said, "shard failed"),
+  ]).toEqual([0, 1]);
   await theirs.close();
   const last = worker();
   await expectCode(wait(next), 0);
@@ -191,8 +192,8 @@ anyTest.skipIf(!hasRedis || !library)(
       /"time":"([^"]+)"[^\n]*part-00002-of/.exec(said) ?? [];
     expect(Date.now() - Date.parse(last)).toBeGreaterThan(3_000_000);
     const all = said + (await endWorker(other));
-    expect(countOf(all, "part made")).toBe(9);
-    expect(all).not.toContain("handed back");
+    expect(countOf(all, "shard completed")).toBe(9);
+    expect(all).not.toContain("shard released");
     dataset.expectSame(output);
   },
 );

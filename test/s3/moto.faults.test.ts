@@ -105,7 +105,7 @@ describe.skipIf(!isThere)("moto's server", () => {
 
   test("to S3, again, and from there: the bytes of folders", async () => {
     expect((await built.runDataset(sentTo("out"))).status).toBe("done");
-    expect((await built.runDataset(sentTo("out"))).status).toBe("done already");
+    expect((await built.runDataset(sentTo("out"))).status).toBe("up to date");
     expect(await under("out")).toEqual(ofFolder(at("here")));
     const from = { ...options, inputs: [`s3://${BUCKET}/in/**`], endpoint };
     await built.runDataset({ ...from, output: at("from-s3") });
@@ -137,7 +137,10 @@ describe.skipIf(!isThere)("moto's server", () => {
           requestTimeout: 2,
         });
         proxy.befalling = null;
-        expect(report, where).toMatchObject({ status: "done", shardsMade: 2 });
+        expect(report, where).toMatchObject({
+          status: "done",
+          shardsComputed: 2,
+        });
         if (isOver) break;
         befell++;
         expect(await under(prefix), where).toEqual(ofFolder(at("here")));
@@ -176,10 +179,10 @@ describe.skipIf(!isThere)("moto's server", () => {
     );
     const output = `s3://${BUCKET}/late`;
     const gc = { output, endpoint, olderThan: 0 };
-    expect((await built.removeLeftovers(gc)).removed).toEqual([
+    expect((await built.removeStaleRuns(gc)).removed).toEqual([
       `s3://${BUCKET}/${Key} (an upload that has not ended)`,
     ]);
-    expect((await built.removeLeftovers(gc)).removed).toEqual([]);
+    expect((await built.removeStaleRuns(gc)).removed).toEqual([]);
   });
 
   test("an input that is replaced: 65", async () => {

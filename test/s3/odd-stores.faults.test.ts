@@ -79,7 +79,7 @@ describe("a listing that does not end", () => {
       built.datasetStatus(at),
       `${made}/_commits/input-: ${found}`,
     );
-    await expectUnavailable(built.removeLeftovers(at), `${made}/: ${found}`);
+    await expectUnavailable(built.removeStaleRuns(at), `${made}/: ${found}`);
   });
 
   test("tokens in a circle: 69", async () => {
@@ -99,7 +99,7 @@ describe("a listing that does not end", () => {
         ? goesOn("<NextKeyMarker>k</NextKeyMarker>")(xml)
         : xml;
     await expectUnavailable(
-      built.removeLeftovers({ output: out, endpoint }),
+      built.removeStaleRuns({ output: out, endpoint }),
       `${out}/: ${repeated}`,
     );
   });

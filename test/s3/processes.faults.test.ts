@@ -85,8 +85,8 @@ describe("killed", () => {
         const again = await softjac(args(prefix));
         expect(again.status, `${where}: ${again.stderr}`).toBe(0);
         const report = JSON.parse(again.stdout);
-        if (!isComplete) expect(report.shardsBefore, where).toBe(done);
-        expect(report.shardsMade, where).toBe(isComplete ? 0 : 2 - done);
+        if (!isComplete) expect(report.shardsUpToDate, where).toBe(done);
+        expect(report.shardsComputed, where).toBe(isComplete ? 0 : 2 - done);
         expect(texts(prefix), where).toEqual(expected);
       }
       // plan, twice; two parts and their records; manifest and marker
@@ -143,7 +143,7 @@ describe("at once", () => {
     for (const { status, stderr } of tasks) expect(status, stderr).toBe(0);
     const status = await softjac(["status", at3(prefix), "--json"]);
     expect(JSON.parse(status.stdout)).toMatchObject({
-      status: "under way",
+      status: "in progress",
       shards: 2,
       shardsDone: 2,
     });

@@ -38,17 +38,17 @@ test("objects that are missing, cut or replaced are named, and repaired", async 
   ).rejects.toMatchObject({
     code: "ERR_DATASET_DAMAGED",
     damaged: [
-      { part: part(0), found: "is missing" },
-      { part: part(1), found: "has another SHA-256 than its record" },
+      { file: part(0), problem: "is missing" },
+      { file: part(1), problem: "has another SHA-256 than its record" },
       {
-        part: part(2),
-        found: expect.stringMatching(/^has 1 bytes instead of/),
+        file: part(2),
+        problem: expect.stringMatching(/^has 1 bytes instead of/),
       },
     ],
   });
   const repaired = await built.runShards({ output, endpoint, repair: true });
-  expect(repaired).toMatchObject({ status: "done", shardsMade: 3 });
+  expect(repaired).toMatchObject({ status: "done", shardsComputed: 3 });
   expect(new Map(under("out"))).toEqual(whole);
   const again = await built.finalizeDataset({ output, endpoint });
-  expect(again.status).toBe("done already");
+  expect(again.status).toBe("up to date");
 });

@@ -83,7 +83,10 @@ describe("at each request of a run", () => {
       });
       if (isOver) break;
       befell++;
-      expect(report, where).toMatchObject({ status: "done", shardsMade: 2 });
+      expect(report, where).toMatchObject({
+        status: "done",
+        shardsComputed: 2,
+      });
       expect(texts(prefix), where).toEqual(expected);
       expectOnce(prefix, where);
     }
@@ -192,8 +195,8 @@ describe("a store that is out of order", () => {
       ).length;
       const again = await world.softjac(args);
       expect(again.status, again.stderr).toBe(0);
-      const { shardsBefore } = JSON.parse(again.stdout);
-      expect(shardsBefore).toBe(done);
+      const { shardsUpToDate } = JSON.parse(again.stdout);
+      expect(shardsUpToDate).toBe(done);
       expect(texts(prefix)).toEqual(expected);
     },
   );

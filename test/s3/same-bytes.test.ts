@@ -65,7 +65,11 @@ describe("to and from S3", () => {
       output,
       endpoint,
     });
-    expect(report).toMatchObject({ status: "done", shards: 8, shardsMade: 8 });
+    expect(report).toMatchObject({
+      status: "done",
+      shards: 8,
+      shardsComputed: 8,
+    });
     const found = toS3 ? world.under(prefix) : filesIn(at(prefix));
     expect(comparable(found)).toEqual(comparable(filesIn(whole)));
     const again = await built.runDataset({
@@ -74,7 +78,7 @@ describe("to and from S3", () => {
       output,
       endpoint,
     });
-    expect(again.status).toBe("done already");
+    expect(again.status).toBe("up to date");
     expect(again.fingerprint).toBe(report.fingerprint);
   });
 });
@@ -126,7 +130,7 @@ test("inputs that are left out: what was made of them goes, the rest is publishe
   const output = `s3://${BUCKET}/${prefix}`;
   const remote = { ...run, inputs: [`s3://${BUCKET}/some-bad/`], output };
   await expect(built.runDataset(remote)).rejects.toMatchObject({
-    code: "ERR_INPUTS_LEFT_OUT",
+    code: "ERR_INPUTS_SKIPPED",
   });
   expect(world.under(prefix).has("_SUCCESS")).toBe(false);
   await built.runDataset({ ...remote, allowMissing: true });

@@ -21,19 +21,19 @@ export async function openHumanLog({
     event(event) {
       if (event.event === "logits" && !quiet && !isJson)
         line(logitsText(event));
-      else if (event.event === "input left out")
-        line(`left out: ${event.error}`);
-      else if (event.event === "part retried")
-        line(`${event.part}: ${event.error}; it is made once more`);
-      else if (event.event === "part failed")
+      else if (event.event === "input skipped")
+        line(`input skipped: ${event.error}`);
+      else if (event.event === "shard retried")
+        line(`${event.file}: ${event.error}; computing it again`);
+      else if (event.event === "shard failed")
         line(
-          `${event.part}: ${event.error}${event.again ? "; it is tried again" : ""}`,
+          `${event.file}: ${event.error}${event.willRetry ? "; it will be retried" : ""}`,
         );
-      else if (event.event === "part handed back" && !quiet)
-        line(`${event.part}: handed back (${event.reason})`);
+      else if (event.event === "shard released" && !quiet)
+        line(`${event.file}: released (${event.reason})`);
       else if (event.event === "warning" && !quiet) line(event.message);
       else if (event.event === "submitted" && event.submission > 0 && !quiet)
-        line(`submitted again: ${count(event.shards)} parts`);
+        line(`submitted again: ${count(event.shards)} shards`);
       else if (event.event === "stopping" && !quiet)
         line(stoppingText(event.reason, event.graceSeconds));
     },
@@ -68,22 +68,19 @@ function logitsText({
 }
 
 function stoppingText(reason: string, grace: number): string {
-  const end =
-    grace > 0
-      ? `ends, or is given up, within ${grace} s`
-      : "is given up, or handed back";
-  return `${reason === "signal" ? "stopping" : `stopping for the ${reason}`}: the part under way ${end}${reason === "signal" ? " (a second signal: at once)" : ""}`;
+  const end = grace > 0 ? `has ${grace} s to finish` : "is abandoned";
+  return `${reason === "signal" ? "stopping" : `stopping for the ${reason}`}: the current shard ${end}${reason === "signal" ? " (a second signal stops at once)" : ""}`;
 }
 
 function heartbeatText(state: State): string {
   const { rows, rowsDone, shards, shardsDone, rowsPerSecond } = state;
-  const parts =
+  const shardsText =
     shards === null
       ? ""
-      : `${count(shardsDone ?? 0)} of ${count(shards)} parts, `;
+      : `${count(shardsDone ?? 0)} of ${count(shards)} shards, `;
   const left =
     state.secondsLeft === null
       ? ""
       : `, ${duration(state.secondsLeft * 1000)} left`;
-  return `${parts}${count(rowsDone)} of ${count(rows)} rows, ${count(rowsPerSecond)} rows/s${left}, ${bytes(state.memoryBytes)} of memory`;
+  return `${shardsText}${count(rowsDone)} of ${count(rows)} rows, ${count(rowsPerSecond)} rows/s${left}, ${bytes(state.memoryBytes)} of memory`;
 }

@@ -2,8 +2,8 @@ import { pino } from "pino";
 import { log } from "../streams.js";
 import type { Teller } from "./teller.js";
 
-/** Events that somebody may want to look into. */
-const WARNINGS = ["input left out", "part retried", "part failed"];
+/** Events that are logged as warnings. */
+const WARNINGS = ["input skipped", "shard retried", "shard failed"];
 
 /** JSON lines: `time`, `level`, `msg` and, of a dataset, the fingerprint of its `run`. */
 export function openJsonLog(quiet: boolean): Teller {

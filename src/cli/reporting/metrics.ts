@@ -25,27 +25,27 @@ const METRICS: readonly Metric[] = [
   },
   {
     name: "update_time_seconds",
-    help: "When this was written, in seconds since 1970.",
+    help: "When this file was written, in seconds since 1970.",
     value: ({ updated }) => Date.parse(updated) / 1000,
   },
   {
     name: "duration_seconds",
-    help: "Time since the start.",
+    help: "Time since the start, in seconds.",
     value: ({ seconds }) => seconds,
   },
   {
     name: "rows",
-    help: "Rows that the command has to do.",
+    help: "Rows that the command has to compute.",
     value: ({ rows }) => rows,
   },
   {
     name: "rows_done",
-    help: "Rows that it has done.",
+    help: "Rows computed so far.",
     value: ({ rowsDone }) => rowsDone,
   },
   {
     name: "bad_rows",
-    help: "Rows without a softmax among them.",
+    help: "Computed rows without a softmax.",
     value: ({ badRows }) => badRows,
   },
   {
@@ -54,28 +54,28 @@ const METRICS: readonly Metric[] = [
     value: ({ bytes }) => bytes,
   },
   {
-    name: "parts",
-    help: "Parts of the dataset.",
+    name: "shards",
+    help: "Shards of the dataset.",
     value: ({ shards }) => shards,
   },
   {
-    name: "parts_done",
-    help: "Parts of the dataset that are done, by whichever process.",
+    name: "shards_done",
+    help: "Shards of the dataset that are done, whichever process computed them.",
     value: ({ shardsDone }) => shardsDone,
   },
   {
-    name: "inputs_left_out",
-    help: "Inputs that have no results.",
-    value: ({ leftOut }) => leftOut,
+    name: "skipped_inputs",
+    help: "Bad inputs that were skipped and have no results.",
+    value: ({ skippedInputs }) => skippedInputs,
   },
   {
     name: "rows_per_second",
-    help: "Rows done per second.",
+    help: "Rows computed per second.",
     value: ({ rowsPerSecond }) => rowsPerSecond,
   },
   {
     name: "bytes_per_second",
-    help: "Bytes of output per second.",
+    help: "Output bytes written per second.",
     value: ({ bytesPerSecond }) => bytesPerSecond,
   },
   {
@@ -85,12 +85,12 @@ const METRICS: readonly Metric[] = [
   },
   {
     name: "threads_busy",
-    help: "Worker threads that are at work.",
+    help: "Worker threads that are busy.",
     value: ({ threadsBusy }) => threadsBusy,
   },
   {
     name: "memory_bytes",
-    help: "Resident memory.",
+    help: "Resident memory in bytes.",
     value: ({ memoryBytes }) => memoryBytes,
   },
 ];

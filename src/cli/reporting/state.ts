@@ -21,7 +21,7 @@ export interface State {
   rowsDone: number;
   badRows: number;
   bytes: number;
-  leftOut: number;
+  skippedInputs: number;
   seconds: number;
   rowsPerSecond: number;
   /** Of the output as it grows. */
@@ -62,7 +62,7 @@ export class StateKeeper {
       rowsDone: 0,
       badRows: 0,
       bytes: 0,
-      leftOut: 0,
+      skippedInputs: 0,
       seconds: 0,
       rowsPerSecond: 0,
       bytesPerSecond: 0,
@@ -93,17 +93,17 @@ export class StateKeeper {
         state.shardsDone = event.shardsDone;
         this.#rowsSince = performance.now();
         break;
-      case "part made":
+      case "shard completed":
         state.shardsDone = (state.shardsDone ?? 0) + 1;
         state.badRows += event.badRows;
         state.bytes += event.bytes;
         break;
-      case "parts done":
+      case "shards done":
         state.shards = event.shards;
         state.shardsDone = event.shardsDone;
         break;
-      case "input left out":
-        state.leftOut += 1;
+      case "input skipped":
+        state.skippedInputs += 1;
     }
   }
 
@@ -111,13 +111,14 @@ export class StateKeeper {
   end(exitCode: number, status: string, report: object): void {
     const state = this.#state;
     Object.assign(state, { exitCode, status });
-    const { badRows, outputBytes, rowsDone, fingerprint, leftOut } =
+    const { badRows, outputBytes, rowsDone, fingerprint, skippedInputs } =
       report as Partial<Record<string, unknown>>;
     if (typeof badRows === "number") state.badRows = badRows;
     if (typeof outputBytes === "number") state.bytes = outputBytes;
     if (typeof rowsDone === "number") state.rowsDone = rowsDone;
     if (typeof fingerprint === "string") state.fingerprint = fingerprint;
-    if (Array.isArray(leftOut)) state.leftOut = leftOut.length;
+    if (Array.isArray(skippedInputs))
+      state.skippedInputs = skippedInputs.length;
   }
 
   now(): State {
