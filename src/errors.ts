@@ -66,13 +66,13 @@ export class InputMissingError extends SoftjacError {
   constructor(
     readonly path: string,
     options?: ErrorOptions,
-    expectedFound = `expected an input file at ${path}, found nothing there`,
+    message = `${path}: no such file or directory`,
   ) {
     // Node puts U+FFFD in the place of bytes that are not UTF-8.
     const advice = path.includes("\ufffd")
       ? "; file names must be UTF-8: rename the file"
       : "";
-    super(expectedFound + advice, options);
+    super(message + advice, options);
   }
 }
 

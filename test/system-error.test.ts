@@ -72,7 +72,7 @@ test.each([
     "ELOOP",
     "in.npy: could not be read: ELOOP, too many symbolic links encountered",
   ],
-  ["ENOENT", "expected an input file at in.npy, found nothing there"],
+  ["ENOENT", "in.npy: no such file or directory"],
   ["EROFS", "in.npy: may not be read"],
 ])("what the user reads of %s", (name, message) => {
   const error = inputError("in.npy", "could not be read", refused(name));
@@ -135,14 +135,14 @@ test("what interpreting an input throws is the input's error", async () => {
     return down();
   };
   const cases: [work: () => unknown, message: string][] = [
-    [nested, "expected values in few levels, found too many levels"],
+    [nested, "the values are nested too deeply"],
     [
       () => new Uint8Array(2 ** 53),
-      "expected values that fit in memory, found more (Invalid typed array length: 9007199254740992)",
+      "not enough memory (Invalid typed array length: 9007199254740992)",
     ],
     [
       () => (null as unknown as { x: number }).x,
-      "it could not be interpreted (Cannot read properties of null (reading 'x'))",
+      "could not be parsed (Cannot read properties of null (reading 'x'))",
     ],
   ];
   for (const [work, message] of cases) {

@@ -12,7 +12,7 @@ export function describeRow(
   row: number,
 ): BadRow {
   const reason = badRowReason(setup, base, row);
-  if (!reason) throw new Error(`row ${row} of a load is bad for no reason`);
+  if (!reason) throw new Error(`row ${row} of a load has no bad value`);
   return reason;
 }
 

@@ -206,7 +206,7 @@ class ColumnCopier {
     return new TaskFailure({
       kind: "damaged",
       where: `column ${this.column.name}, row ${piece.rowStart - piece.from + index}`,
-      text: "expected UTF-8, found bytes that are not",
+      text: "the text is not valid UTF-8",
     });
   }
 
@@ -238,7 +238,7 @@ class ColumnCopier {
       throw new TaskFailure({
         kind: "damaged",
         where: `column ${name}`,
-        text: `expected ${valuesBytes} bytes of values as its offsets said before, found ${this.#values}`,
+        text: `the file changed while it was read (${valuesBytes} bytes of values before, ${this.#values} now)`,
       });
     const end = new Uint8Array(offsetBytes);
     setOffset(new DataView(end.buffer), 0, offsetBytes, this.#values);

@@ -88,6 +88,6 @@ function outside(
   return new TaskFailure({
     kind: "damaged",
     where: `column ${column}, row ${row}`,
-    text: `expected a list inside values 0 to ${count}, found ${first} to ${first + size}`,
+    text: `expected a list within values 0 to ${count}, found ${first} to ${first + size}`,
   });
 }

@@ -32,7 +32,7 @@ export function markNulls(
         kind: "refused-value",
         row,
         where: `column ${name}, row ${row}, class ${k}`,
-        text: "expected a logit, found null (--null-logit mask takes it for a masked class)",
+        text: "expected a logit, found null (use --null-logit mask if null marks a masked class)",
       });
   };
   if (isSeparate(form)) {

@@ -84,7 +84,7 @@ export function countLevels(section: Uint8Array, levels: Levels): LevelCounts {
       if (at >= section.length) throw few(levels, seen);
       if (run > values - seen)
         throw new Damaged(
-          `expected ${values} ${kind} levels as the page header says, found at least ${seen + run}`,
+          `expected ${values} ${kind} levels as declared in the page header, found at least ${seen + run}`,
         );
       if (run > 0) add(section[at] as number, run);
       at++;
@@ -115,7 +115,7 @@ export function checkIndices(section: Uint8Array, values: number): void {
     const bytes = Math.ceil((isPacked ? count * bits : bits) / 8);
     if (run <= 0 || cursor.at + bytes > section.length)
       throw new Damaged(
-        `expected ${values} dictionary indices as the page header says, found the end of their runs after ${seen}`,
+        `expected ${values} dictionary indices as declared in the page header, found ${seen}`,
       );
     cursor.at += isPacked ? run * bits : bytes;
     seen += count;
@@ -136,6 +136,6 @@ function readHeader(section: Uint8Array, cursor: { at: number }): number {
 
 function few({ kind, values }: Levels, found: number): Damaged {
   return new Damaged(
-    `expected ${values} ${kind} levels as the page header says, found the end of their bytes after ${found}`,
+    `expected ${values} ${kind} levels as declared in the page header, found ${found}`,
   );
 }

@@ -51,7 +51,7 @@ export function pageStart(
   return (needed) => {
     if (needed > bytes)
       throw new Damaged(
-        `expected levels inside the ${bytes} bytes of the page, found ${needed} bytes of them`,
+        `expected at most ${bytes} bytes of levels, the size of the page, found ${needed}`,
       );
     if (start.length < needed)
       try {
@@ -64,9 +64,7 @@ export function pageStart(
         // Its own error is no more exact.
       }
     if (start.length < needed)
-      throw new Damaged(
-        `expected ${bytes} bytes compressed as ${codec}, found damage`,
-      );
+      throw new Damaged(`the ${codec} data is damaged`);
     return start;
   };
 }

@@ -76,7 +76,9 @@ export async function checkPages(
     if (!header || pageEnd > end)
       throw damaged(
         `${where}, page ${page}`,
-        `expected a page of at most ${end - at} bytes at byte ${at}, found ${header ? `${pageEnd - at} bytes` : "no page header"}`,
+        header
+          ? `expected a page of at most ${end - at} bytes at byte ${at}, found ${pageEnd - at}`
+          : `no valid page header at byte ${at}`,
       );
     if (buffer.byteLength < header.pageBytes)
       buffer = new Uint8Array(header.pageBytes);
@@ -103,7 +105,7 @@ function checkChecksum({ crc }: PageHeader, content: Uint8Array): void {
   const found = crc32(content);
   if (found !== crc >>> 0)
     throw new Damaged(
-      `expected the checksum ${hexadecimal(crc >>> 0)}, found ${hexadecimal(found)}`,
+      `expected checksum ${hexadecimal(crc >>> 0)}, found ${hexadecimal(found)}`,
     );
 }
 
@@ -116,7 +118,7 @@ function checkLevels(
   firstOfChunk: boolean,
 ): number {
   if (values < 0)
-    throw new Damaged(`expected a number of values, found ${values}`);
+    throw new Damaged(`expected 0 or more values, found ${values}`);
   // Levels of version 2 are never compressed.
   const start = v2
     ? pageStart("uncompressed", content, pageBytes)
@@ -128,7 +130,7 @@ function checkLevels(
     if (v2) {
       if (bytes < 0)
         throw new Damaged(
-          `expected a number of bytes of ${kind} levels, found ${bytes}`,
+          `expected 0 or more bytes of ${kind} levels, found ${bytes}`,
         );
     } else if (sections[kind].encoding === RLE) {
       const length = start(at + 4).subarray(at, at + 4);
@@ -156,7 +158,7 @@ function checkLevels(
   ] as const)
     if (stored !== found)
       throw new Damaged(
-        `expected ${stored} ${what} as the page header says, found ${found}`,
+        `expected ${stored} ${what} as declared in the page header, found ${found}`,
       );
   if (DICTIONARY.includes(encoding)) {
     const bytes = decodedBytes - at;
@@ -264,7 +266,7 @@ function expectCount(
   if (expected !== found)
     throw damaged(
       where,
-      `expected ${expected} ${what} as the footer says, found ${found}`,
+      `expected ${expected} ${what} as declared in the footer, found ${found}`,
     );
 }
 

@@ -54,7 +54,7 @@ export async function writeArrow(
       throw new ParquetFailure({
         kind: "damaged",
         where: "footer",
-        text: `expected the column chunks of row group ${k}, found none that can be read`,
+        text: `the metadata of row group ${k} is damaged`,
       });
     for (const chunk of chunks)
       if (columns.includes(chunk.column))
@@ -97,7 +97,7 @@ function batchRows(
     throw new ParquetFailure({
       kind: "unsupported",
       where: `row group ${k}`,
-      text: `expected at most ${MOST_GROUP_BYTES} bytes of the columns that are read, found ${stored}: write the file with smaller row groups`,
+      text: `expected at most ${MOST_GROUP_BYTES} bytes of the columns that are read, found ${stored}; write the file with smaller row groups`,
     });
   const perRow = Math.max(1, decoded / Math.max(1, group.numRows()));
   return Math.min(
@@ -111,7 +111,7 @@ function expectRows(where: string, expected: number, found: number): void {
     throw new ParquetFailure({
       kind: "damaged",
       where,
-      text: `expected ${expected} rows as the footer says, found ${found}`,
+      text: `expected ${expected} rows as declared in the footer, found ${found}`,
     });
 }
 

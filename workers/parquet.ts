@@ -39,7 +39,7 @@ try {
         : {
             kind: "damaged",
             where: "Parquet data",
-            text: `expected row groups that can be decoded, found: ${oneLine(error)}`,
+            text: `could not be decoded: ${oneLine(error)}`,
           },
   );
 }

@@ -52,11 +52,11 @@ function placeOf(
   const found = data[buffer];
   if (!found)
     throw new ViewOutside(
-      `expected a view of data buffer 0 to ${data.length - 1}, found ${buffer}`,
+      `expected a view of one of ${data.length} data buffers, found buffer ${buffer}`,
     );
   if (offset < 0 || offset + length > found.bytes)
     throw new ViewOutside(
-      `expected a view inside the ${found.bytes} bytes of data buffer ${buffer}, found ${length} bytes at ${offset}`,
+      `expected a view within the ${found.bytes} bytes of data buffer ${buffer}, found ${length} bytes at byte ${offset}`,
     );
   return found.position + offset;
 }

@@ -41,7 +41,7 @@ export function readFooter(file: InputFile): {
     throw new InputFormatError(
       path,
       "footer",
-      `expected at least ${smallest} bytes, found ${bytes}: the file is cut`,
+      `expected at least ${smallest} bytes, found ${bytes}: the file is truncated`,
     );
   const tail = new Uint8Array(TAIL_BYTES);
   readInput(file, tail, bytes - TAIL_BYTES);
@@ -50,7 +50,7 @@ export function readFooter(file: InputFile): {
     throw new InputFormatError(
       path,
       "footer",
-      `expected ${MAGIC} in the last ${MAGIC.length} of ${bytes} bytes, found ${JSON.stringify(magic)}: the file is cut, or was never finished`,
+      `the file is truncated, or its writer did not close it (it ends with ${JSON.stringify(magic)} instead of "${MAGIC}")`,
     );
   const footerBytes = new DataView(tail.buffer).getInt32(0, true);
   const room = bytes - smallest;
@@ -58,7 +58,7 @@ export function readFooter(file: InputFile): {
     throw new InputFormatError(
       path,
       "footer",
-      `expected a footer of 1 to ${room} bytes, found a length of ${footerBytes}`,
+      `expected a footer of 1 to ${room} bytes, found ${footerBytes}`,
     );
   checkLimit(
     file,
@@ -100,7 +100,7 @@ function checkBlocks(file: InputFile, footer: Footer, end: number): void {
       throw new InputFormatError(
         path,
         where,
-        `expected a block inside bytes ${free} to ${end}, found bytes ${offset} to ${last}`,
+        `expected a block within bytes ${free} to ${end}, found bytes ${offset} to ${last}`,
       );
     checkLimit(
       file,
@@ -151,7 +151,7 @@ function refuseUnlisted(
   throw new InputFormatError(
     file.path,
     "footer",
-    `expected every message to be listed, found one at byte ${start} that is not`,
+    `the message at byte ${start} is not listed in the footer`,
   );
 }
 
@@ -168,11 +168,11 @@ function refuseOtherSchema(
   if (k < 0 && found.length === fields.length) return;
   const [expected, other] = [fields, found].map((columns) => {
     const field = columns[k < 0 ? fields.length : k];
-    return field ? `${field.name}: ${describeField(field)}` : "no more columns";
+    return field ? `${field.name}: ${describeField(field)}` : "no column";
   });
   throw new InputFormatError(
     path,
     "schema message",
-    `expected the schema of the footer (${expected}), found another (${other})`,
+    `the schema differs from the schema in the footer (${other} here, ${expected} there)`,
   );
 }

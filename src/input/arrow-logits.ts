@@ -162,14 +162,14 @@ function listLength(
       throw new InputFormatError(
         path,
         `row ${rowStart + row}`,
-        `expected 1 to ${valueCount} ${source === 0 ? "logits" : "values"} as its batch has, found ${values}`,
+        `expected 1 to ${valueCount} ${source === 0 ? "logits" : "values"}, found ${values}`,
       );
     return values;
   }
   throw new InputFormatError(
     path,
     "rows",
-    "expected at least one list, to know the number of classes, found no rows: use a fixed-size list for files that may be empty",
+    "the file has no rows, so the number of classes is unknown; use a fixed-size list for files that may be empty",
   );
 }
 

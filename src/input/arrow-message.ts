@@ -34,7 +34,7 @@ export function readMessage(
     throw new InputFormatError(
       path,
       where,
-      `expected metadata of 1 to ${metadataBytes - prefix} bytes, found a length of ${length}`,
+      `expected metadata of 1 to ${metadataBytes - prefix} bytes, found ${length}`,
     );
   const message = decoding(path, where, () =>
     decodeMessage(bytes.subarray(prefix, prefix + length), limits),
@@ -45,7 +45,7 @@ export function readMessage(
     throw new InputFormatError(
       path,
       where,
-      `expected a body of ${bodyBytes} bytes as the footer says, found ${message.bodyBytes}`,
+      `expected a body of ${bodyBytes} bytes as declared in the footer, found ${message.bodyBytes}`,
     );
   return message;
 }
@@ -89,7 +89,7 @@ export function decoding<T>(path: string, where: string, decode: () => T): T {
       throw new InputFormatError(
         path,
         where,
-        `expected sound metadata, found ${error.message}`,
+        `invalid metadata: ${error.message}`,
         { cause: error },
       );
     throw error;

@@ -177,7 +177,7 @@ class SchemaLimits {
       throw new OverLimit(
         limits,
         "maxNesting",
-        "columns one inside another",
+        "levels of nested columns",
         depth,
       );
     if (++this.#columns > limits.maxColumns)

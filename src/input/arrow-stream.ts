@@ -42,13 +42,15 @@ export function locateStream(
       throw new InputFormatError(
         path,
         where,
-        `expected a body inside the ${bytes} bytes of the stream, found one to byte ${end}: the stream is cut`,
+        bodyBytes < 0
+          ? `expected a body of 0 or more bytes, found ${bodyBytes}`
+          : `the stream is truncated: it ends at byte ${bytes}, this message at byte ${end}`,
       );
     if ((header === "Schema") !== (schema === null))
       throw new InputFormatError(
         path,
         where,
-        `expected ${schema ? "batches behind the schema" : "a schema first"}, found a message of type ${header}`,
+        `expected ${schema ? "a record batch or a dictionary batch" : "the schema first"}, found a message of type ${header}`,
       );
     const block = { offset, metadataBytes, bodyBytes };
     if (header === "Schema") ({ schema, version } = message);
@@ -58,7 +60,7 @@ export function locateStream(
       throw new InputUnsupportedError(
         path,
         where,
-        "expected a record batch or a dictionary, found another message",
+        "expected a record batch or a dictionary batch, found another type of message",
       );
     offset = end;
   }
@@ -66,7 +68,7 @@ export function locateStream(
     throw new InputFormatError(
       path,
       "message 0",
-      "expected a schema, found the end of the stream",
+      "the stream ends before its schema",
     );
   return { version, schema, dictionaries, recordBatches };
 }
@@ -85,7 +87,9 @@ export function metadataBytesAt(
   if (offset === bytes && allowMissingEnd) return null;
   if (bytes - offset < PREFIX_BYTES)
     fail(
-      `expected a message or the end-of-stream marker at byte ${offset}, found ${bytes - offset} bytes: the stream is cut${offset === bytes ? " (--allow-missing-eos where its writer leaves the marker out)" : ""}`,
+      offset === bytes
+        ? "the stream is truncated: it has no end-of-stream marker (use --allow-missing-eos if its writer never writes one)"
+        : `the stream is truncated: it ends at byte ${bytes}, inside a message`,
     );
   const prefix = new Uint8Array(PREFIX_BYTES);
   readInput(file, prefix, offset);
@@ -98,15 +102,13 @@ export function metadataBytesAt(
   if (length === 0) {
     const rest = bytes - offset - PREFIX_BYTES;
     if (rest > 0)
-      fail(
-        `expected nothing behind the end-of-stream marker at byte ${offset}, found ${rest} bytes`,
-      );
+      fail(`${rest} bytes follow the end-of-stream marker at byte ${offset}`);
     return null;
   }
   const room = bytes - offset - PREFIX_BYTES;
   if (length < 0 || length > room)
     fail(
-      `expected metadata of 1 to ${room} bytes, found a length of ${length}`,
+      `expected metadata of 1 to ${room} bytes, found ${length}${length > room ? ": the stream is truncated" : ""}`,
     );
   checkLimit(file, where, "maxMetadataBytes", "bytes of metadata", length);
   return PREFIX_BYTES + length;

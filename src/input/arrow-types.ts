@@ -72,7 +72,7 @@ export function decodeType(number: number, table: FlatTable | null): ArrowType {
       };
     default: {
       const kind = PLAIN_TYPES[number];
-      if (!kind) throw new MalformedFlatbuffer(`the unknown type ${number}`);
+      if (!kind) throw new MalformedFlatbuffer(`unknown type ${number}`);
       return { kind };
     }
   }

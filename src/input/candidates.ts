@@ -52,7 +52,7 @@ export function chooseCandidate(
   if (found.length > 1)
     throw new LogitsColumnError(
       path,
-      `expected one ${words.thing} of ${words.forms[form]}, found ${shortList(found, ({ name }) => shortName(name)).replaceAll(", ", " and ")}: choose with --column`,
+      `several ${words.thing}s of ${words.forms[form]}: ${shortList(found, ({ name }) => shortName(name))}; choose one with --column`,
     );
   const others = candidates.filter(
     (candidate) => candidate.isFloat && candidate !== one,

@@ -38,7 +38,7 @@ export function placeDictionaries(
       throw new InputFormatError(
         file.path,
         "schema",
-        `expected one type of values for dictionary ${id}, found ${describeField(other)} (column ${other.name}) and ${describeField(field)} (column ${field.name})`,
+        `dictionary ${id} has two types of values: ${describeField(other)} (column ${other.name}) and ${describeField(field)} (column ${field.name})`,
       );
     fields.set(id, field);
   }
@@ -58,13 +58,13 @@ export function placeDictionaries(
       throw new InputFormatError(
         file.path,
         where,
-        `expected a dictionary with id ${id} (column ${field.name}) before its deltas, found a delta`,
+        `a delta of dictionary ${id} (column ${field.name}) comes before the dictionary itself`,
       );
     if (values.has(id) && !isDelta)
       throw new InputFormatError(
         file.path,
         where,
-        `expected one dictionary with id ${id} (column ${field.name}) and then deltas, found a second`,
+        `dictionary ${id} (column ${field.name}) is replaced; only delta dictionaries may follow a dictionary`,
       );
     const plain = { ...field, dictionary: null };
     const spans = columnSpans([plain], message.batch.variadicCounts);
@@ -92,7 +92,7 @@ export function placeDictionaries(
       throw new InputFormatError(
         file.path,
         where,
-        `expected a body of a multiple of 8 bytes, found ${block.bodyBytes}`,
+        `expected a body length that is a multiple of 8, found ${block.bodyBytes}`,
       );
     count(id, message.batch.rows);
     dictionaries.push({

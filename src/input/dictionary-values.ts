@@ -69,6 +69,6 @@ export function notUtf8(
   return new InputFormatError(
     path,
     `${where}, value ${value}`,
-    "expected UTF-8, found bytes that are not",
+    "the text is not valid UTF-8",
   );
 }

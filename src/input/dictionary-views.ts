@@ -43,7 +43,7 @@ export function dictionaryWithoutViews(
         throw new InputUnsupportedError(
           path,
           where,
-          `expected values of at most ${texts.byteLength} bytes, each of which has its own, found more of them`,
+          `the values overlap in their data buffers and take more than ${texts.byteLength} bytes one by one; this is not supported`,
         );
       texts.set(text, end);
       end += text.byteLength;

@@ -19,9 +19,7 @@ export class Flatbuffer {
   charge(bytes: number): void {
     this.#bytesLeft -= bytes;
     if (this.#bytesLeft < 0)
-      throw new MalformedFlatbuffer(
-        "tables and texts that are used again and again",
-      );
+      throw new MalformedFlatbuffer("tables or strings are shared too often");
   }
 
   root(): FlatTable {
@@ -36,7 +34,7 @@ export class Flatbuffer {
   check(position: number, bytes: number): void {
     if (position < 0 || position + bytes > this.#view.byteLength) {
       throw new MalformedFlatbuffer(
-        `${bytes} bytes at ${position}, outside its ${this.#view.byteLength} bytes`,
+        `${bytes} bytes at byte ${position} lie outside its ${this.#view.byteLength} bytes`,
       );
     }
   }
@@ -67,7 +65,7 @@ export class Flatbuffer {
     const value = this.#view.getBigInt64(at, true);
     const number = Number(value);
     if (!Number.isSafeInteger(number))
-      throw new MalformedFlatbuffer(`the number ${value}, beyond 2^53`);
+      throw new MalformedFlatbuffer(`${value} is beyond 2^53`);
     return number;
   }
   string(at: number): string {
@@ -102,7 +100,7 @@ export class FlatTable {
     // Two lengths of two bytes, then two bytes a field; the table starts with four that say where those are.
     if (this.#vtableBytes < 4 || this.#vtableBytes % 2 || this.#bytes < 4)
       throw new MalformedFlatbuffer(
-        `a table of ${this.#bytes} bytes, its fields in ${this.#vtableBytes}`,
+        `a table of ${this.#bytes} bytes with a vtable of ${this.#vtableBytes} bytes`,
       );
     buffer.check(this.#vtable, this.#vtableBytes);
     buffer.check(position, this.#bytes);
@@ -116,7 +114,7 @@ export class FlatTable {
     if (offset === 0) return 0;
     if (offset < 4 || offset + bytes > this.#bytes)
       throw new MalformedFlatbuffer(
-        `a field at byte ${offset} of a table of ${this.#bytes}`,
+        `a field at byte ${offset} in a table of ${this.#bytes} bytes`,
       );
     return this.#position + offset;
   }

@@ -72,16 +72,12 @@ export function openInputFile(
 
 function checkRegular(path: string, stat: Stats): void {
   if (!stat.isFile())
-    throw new InputUnsupportedError(
-      path,
-      "input",
-      `expected a regular file, found ${kindOf(stat)}`,
-    );
+    throw new InputUnsupportedError(path, "input", notReadable(stat));
 }
 
-function kindOf(stat: Stats): string {
-  if (stat.isDirectory()) return "a directory";
+function notReadable(stat: Stats): string {
+  if (stat.isDirectory()) return "expected a file, found a directory";
   return stat.isSocket()
-    ? "a socket"
-    : "a device or pipe (standard input is read with -)";
+    ? "sockets are not supported"
+    : "pipes and devices are not supported; use - to read standard input";
 }

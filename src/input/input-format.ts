@@ -26,7 +26,7 @@ const OTHERS: readonly [magic: string, name: string][] = [
  */
 export function inputFormat(
   file: InputFile,
-  expected = "a file of Arrow, Parquet, NumPy or safetensors",
+  expected = "an Arrow, Parquet, NumPy or safetensors file",
 ): InputFormat {
   const head = new Uint8Array(Math.min(8, file.bytes));
   readInput(file, head, 0);
@@ -43,6 +43,8 @@ export function inputFormat(
   throw new InputFormatError(
     file.path,
     "first bytes",
-    `expected ${expected}, found ${file.bytes === 0 ? "an empty file" : JSON.stringify(start)}`,
+    file.bytes === 0
+      ? "the file is empty"
+      : `expected ${expected}, found ${JSON.stringify(start)}`,
   );
 }

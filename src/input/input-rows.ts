@@ -147,7 +147,7 @@ export class InputRows {
     throw new InputUnsupportedError(
       this.#file.path,
       `column ${name}, row ${row}, class ${k}`,
-      "expected a logit, found null (--null-logit mask takes it for a masked class)",
+      "expected a logit, found null (use --null-logit mask if null marks a masked class)",
     );
   }
 
@@ -205,7 +205,7 @@ export class InputRows {
         throw new InputFormatError(
           path,
           `column ${name}, row ${row}`,
-          `expected a list inside values 0 to ${valueCount}, found ${first} to ${first + found}`,
+          `expected a list within values 0 to ${valueCount}, found ${first} to ${first + found}`,
         );
       return isNull(r) ? -1 : first;
     });

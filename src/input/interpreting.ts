@@ -80,8 +80,8 @@ function asInputError(path: string, where: string, thrown: unknown): unknown {
 function reasonOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   if (error instanceof RangeError && /call stack/i.test(text))
-    return "expected values in few levels, found too many levels";
+    return "the values are nested too deeply";
   if (error instanceof RangeError && /alloc|length|size/i.test(text))
-    return `expected values that fit in memory, found more (${text})`;
-  return `it could not be interpreted (${text.replace(/\s+/g, " ").slice(0, MOST_TEXT)})`;
+    return `not enough memory (${text})`;
+  return `could not be parsed (${text.replace(/\s+/g, " ").slice(0, MOST_TEXT)})`;
 }

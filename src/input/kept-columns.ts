@@ -7,7 +7,7 @@ import {
 } from "../arrow/field.js";
 import { withoutViews } from "../arrow/views.js";
 import { InputUnsupportedError, LogitsColumnError } from "../errors.js";
-import { listed } from "./logits-column.js";
+import { notOne } from "./logits-column.js";
 
 /** A column that the user keeps beside the results, copied as bytes. */
 export interface KeptColumn {
@@ -40,7 +40,7 @@ export function selectKept(
     if (places.length !== 1)
       throw new LogitsColumnError(
         path,
-        `--keep ${name}: expected one column of that name, found ${places.length === 0 ? listed(fields) : places.length}`,
+        `--keep ${name}: ${notOne(places, fields)}`,
       );
     if (ownNames.includes(name))
       throw new LogitsColumnError(

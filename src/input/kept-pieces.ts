@@ -170,7 +170,7 @@ function bytesBetweenOffsets(
     throw new InputFormatError(
       file.path,
       `column ${field.name}, rows ${rowStart} to ${rowStart + to - from - 1}`,
-      `expected offsets inside 0 to ${valuesBytes}, found ${first} to ${last}`,
+      `expected offsets within 0 to ${valuesBytes}, found ${first} to ${last}`,
     );
   return last - first;
 }

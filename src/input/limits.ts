@@ -51,7 +51,7 @@ export class OverLimit extends Error {
       (letter) => `-${letter.toLowerCase()}`,
     );
     super(
-      `expected at most ${limits[limit]} ${what}, found ${found} (--${flag} allows more)`,
+      `expected at most ${limits[limit]} ${what}, found ${found} (raise --${flag} to allow more)`,
     );
   }
 }

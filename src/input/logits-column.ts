@@ -51,7 +51,7 @@ function namedColumn(path: string, fields: Field[], name: string): number {
   if (places.length === 1) return places[0] as number;
   throw new LogitsColumnError(
     path,
-    `expected one column ${name}, found ${places.length === 0 ? listed(fields) : `${places.length} of that name`}`,
+    `--column ${name}: ${notOne(places, fields)}`,
   );
 }
 
@@ -72,7 +72,7 @@ function onlyListColumn(path: string, fields: Field[]): number {
     {
       thing: "column",
       forms: FORMS,
-      none: `expected a column of floats in lists, found ${listed(fields)}: name it with --column, or separate columns with --columns`,
+      none: `expected a column of floats in lists, found ${listed(fields)}; choose a column with --column, or one column per class with --columns`,
     },
   );
   return place;
@@ -123,7 +123,7 @@ function listColumn(path: string, field: Field, place: number): LogitsColumn {
     throw new InputUnsupportedError(
       path,
       where,
-      `expected at least 1 class, found lists of ${type.listSize}`,
+      `expected at least 1 class, found lists of length ${type.listSize}`,
     );
   const column = listedNumbers(field, place, "any");
   if (!column)
@@ -136,7 +136,7 @@ function listColumn(path: string, field: Field, place: number): LogitsColumn {
   if (column.form !== "struct")
     return { ...column, classNames: null, note: null };
   const classNames = field.children.map(({ name }) => name);
-  refuseRepeated(path, `expected each field of ${where} once`, classNames);
+  refuseRepeated(path, `two fields of ${where}`, classNames);
   const byNumber = orderedByNumber(classNames, (name) => name);
   const note = noteOn(
     byNumber.findIndex((name, k) => name !== classNames[k]),
@@ -159,7 +159,7 @@ function refuseOtherTensors(path: string, where: string, field: Field): void {
     throw new InputUnsupportedError(
       path,
       where,
-      `expected a tensor of one dimension, the classes, found ${text || "no shape"}`,
+      `expected a tensor of one dimension (the classes), found ${text || "no shape"}`,
     );
 }
 
@@ -174,11 +174,11 @@ function separateColumns(
   if (places.length === 0)
     throw new LogitsColumnError(
       path,
-      `expected columns that match ${pattern}, found ${listed(fields)}`,
+      `--columns ${pattern}: no column matches; the file has ${listed(fields)}`,
     );
   refuseRepeated(
     path,
-    `expected each column that matches ${pattern} once`,
+    `--columns ${pattern}: two columns`,
     places.map((place) => (fields[place] as Field).name),
   );
   const columns = places.map((place) => {
@@ -217,16 +217,13 @@ function separateColumns(
 /** Two classes of one name: which is which, nobody can tell. @throws LogitsColumnError */
 function refuseRepeated(
   path: string,
-  expected: string,
+  what: string,
   classNames: readonly string[],
 ): void {
   const seen = new Set<string>();
   for (const name of classNames) {
     if (seen.has(name))
-      throw new LogitsColumnError(
-        path,
-        `${expected}, found ${shortName(name)} twice`,
-      );
+      throw new LogitsColumnError(path, `${what} are named ${shortName(name)}`);
     seen.add(name);
   }
 }
@@ -268,6 +265,13 @@ function globMatcher(pattern: string): (name: string) => boolean {
 
 function placesWhere(fields: Field[], is: (field: Field) => boolean): number[] {
   return fields.flatMap((field, k) => (is(field) ? [k] : []));
+}
+
+/** Says that no column of `fields` has a name, or that several at `places` have it. */
+export function notOne(places: readonly number[], fields: Field[]): string {
+  return places.length === 0
+    ? `no such column; the file has ${listed(fields)}`
+    : `${places.length} columns have this name`;
 }
 
 /** The columns of a file, for messages: the first few, with their types. */

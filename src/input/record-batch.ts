@@ -102,10 +102,12 @@ export function checkBatchShape(
   batch.buffers.forEach(({ offset, length }, k) => {
     if (offset < 0 || length < 0 || offset + length > bodyBytes)
       fail(
-        `buffer ${k}: expected bytes inside the body of ${bodyBytes}, found ${length} bytes at ${offset}`,
+        `buffer ${k}: expected a range within the body of ${bodyBytes} bytes, found ${length} bytes at byte ${offset}`,
       );
     if (offset % 8 !== 0)
-      fail(`buffer ${k}: expected a start on a multiple of 8, found ${offset}`);
+      fail(
+        `buffer ${k}: expected an offset that is a multiple of 8, found ${offset}`,
+      );
   });
 }
 
@@ -182,7 +184,7 @@ export function placeKept(
     throw new InputFormatError(
       context.path,
       context.where,
-      `column ${field.name}: expected ${rows} values as in the batch, found ${node.length}`,
+      `column ${field.name}: expected ${rows} values, one per row, found ${node.length}`,
     );
   const { nullCount } = node;
   const validity = placeBuffer(
@@ -267,7 +269,7 @@ function placeBuffer(
     throw new InputFormatError(
       path,
       where,
-      `column ${span.field.name}: expected a buffer of ${bytes} bytes, found ${found.length}`,
+      `column ${span.field.name}: expected a buffer of at least ${bytes} bytes, found ${found.length}`,
     );
   return bodyStart + found.offset;
 }

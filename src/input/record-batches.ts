@@ -29,7 +29,7 @@ export function* recordBatches(file: ArrowContainer): Generator<RecordBatch> {
     throw new InputUnsupportedError(
       path,
       "schema",
-      "expected metadata version V5 where there are union columns, found V4",
+      "union columns need metadata version V5, the file has V4",
     );
   const spansOf = spansByVariadicCounts(file);
   for (const [k, block] of file.recordBatches.entries()) {

@@ -66,7 +66,7 @@ export async function openStandardInput(
   } catch (cause) {
     kept.close();
     if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
-    throw ioError(NAME, "could not be kept while it is read", cause);
+    throw ioError(NAME, "could not be copied to a temporary file", cause);
   } finally {
     signal?.removeEventListener("abort", stop);
   }

@@ -2,7 +2,7 @@ import { describeField, type Field } from "../arrow/field.js";
 import { InputUnsupportedError, LogitsColumnError } from "../errors.js";
 import type { InputName } from "../results/catalogue.js";
 import { valuesAllowed } from "../results/columns.js";
-import { listed } from "./logits-column.js";
+import { notOne } from "./logits-column.js";
 import {
   listedNumbers,
   type NumberColumn,
@@ -28,7 +28,7 @@ export function selectValues(
   if (places.length !== 1)
     throw new LogitsColumnError(
       path,
-      `--${flagOf(option)} ${name}: expected one column of that name, found ${places.length === 0 ? listed(fields) : places.length}`,
+      `--${flagOf(option)} ${name}: ${notOne(places, fields)}`,
     );
   const place = places[0] as number;
   const field = fields[place] as Field;

@@ -35,7 +35,7 @@ export function writeFully(
     const written = writeSync(fd, source, done, length, position + done);
     if (written === 0)
       throw new Error(
-        `expected ${length} bytes to be written at byte ${position + done}, found none to be`,
+        `none of ${length} bytes could be written at byte ${position + done}`,
       );
     done += written;
   }
@@ -52,7 +52,7 @@ export class ShortReadError extends Error {
   readonly code = "ERR_SHORT_READ";
   constructor(position: number, expected: number, found: number) {
     super(
-      `expected ${expected} bytes at byte ${position}, found ${found}: the file ends there (was it cut while being read?)`,
+      `expected ${expected} bytes at byte ${position}, found ${found}: the file ends there (was it truncated while it was read?)`,
     );
   }
 }

@@ -34,7 +34,7 @@ const REFUSED: [name: string, args: string[], exit: number, message: string][] =
       "an input that is missing among several",
       ["run", DIGITS, "more", "-o", out],
       66,
-      "expected an input file at more, found nothing there",
+      "more: no such file or directory",
     ],
     [
       "no output",
@@ -106,7 +106,7 @@ const REFUSED: [name: string, args: string[], exit: number, message: string][] =
       "a column that is not there",
       ["run", DIGITS, "-o", out, "--keep", "nope"],
       65,
-      `${DIGITS}: --keep nope: expected one column of that name, found id: int32, label: int8, split: utf8, logits: fixed_size_list<float32>[10]`,
+      `${DIGITS}: --keep nope: no such column; the file has id: int32, label: int8, split: utf8, logits: fixed_size_list<float32>[10]`,
     ],
     [
       "a NaN",
@@ -118,13 +118,13 @@ const REFUSED: [name: string, args: string[], exit: number, message: string][] =
       "a cut file",
       ["run", cut, "-o", out],
       65,
-      `${cut}: footer: expected at least 18 bytes, found 8: the file is cut`,
+      `${cut}: footer: expected at least 18 bytes, found 8: the file is truncated`,
     ],
     [
       "no file",
       ["run", at("none"), "-o", out],
       66,
-      `expected an input file at ${at("none")}, found nothing there`,
+      `${at("none")}: no such file or directory`,
     ],
     [
       "an output that exists",

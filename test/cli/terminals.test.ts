@@ -66,7 +66,7 @@ test.skipIf(!hasFull)(
     const args = ["run", at("none"), "-o", at("none.arrow"), "--json"];
     expect(withFull(1, ...args)).toMatchObject({
       status: 66,
-      stderr: `softjac: expected an input file at ${at("none")}, found nothing there\n`,
+      stderr: `softjac: ${at("none")}: no such file or directory\n`,
     });
   },
 );

@@ -44,7 +44,7 @@ test("many fields that share one long name: refused at once, not expanded", asyn
   );
   await expect(built.run({ input, output: at("out") })).rejects.toMatchObject({
     code: "ERR_INPUT_FORMAT",
-    message: `${input}: footer: expected sound metadata, found tables and texts that are used again and again`,
+    message: `${input}: footer: invalid metadata: tables or strings are shared too often`,
   });
 });
 
@@ -64,7 +64,7 @@ test("a first list that claims more values than there are is refused before anyt
   writeFileSync(input, bytes);
   await expect(built.run({ input, output: at("none") })).rejects.toMatchObject({
     code: "ERR_INPUT_FORMAT",
-    message: `${input}: row 0: expected 1 to 12 logits as its batch has, found ${2 ** 30}`,
+    message: `${input}: row 0: expected 1 to 12 logits, found ${2 ** 30}`,
   });
 });
 
@@ -96,8 +96,6 @@ test("a Parquet footer of structs nested a million deep", async () => {
   writeFileSync(input, Buffer.concat([Buffer.from("PAR1"), nested, tail]));
   await expect(built.run({ input, output: at("out") })).rejects.toMatchObject({
     code: "ERR_INPUT_FORMAT",
-    message: expect.stringMatching(
-      /: Parquet data: expected row groups that can be decoded, found/,
-    ),
+    message: expect.stringMatching(/: Parquet data: could not be decoded: /),
   });
 });

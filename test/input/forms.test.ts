@@ -171,7 +171,7 @@ describe.each(FORMS)("%s", (form, of) => {
   ])("null logits of %s: refused, or masked classes", async (_, type) => {
     const selection = write(input, form, type(), of, withNullLogits);
     await expect(built.run({ ...base, ...selection })).rejects.toThrow(
-      /row 0, class 3: expected a logit, found null \(--null-logit mask/,
+      /row 0, class 3: expected a logit, found null \(use --null-logit mask if null marks a masked class\)/,
     );
     const masked = { ...selection, nullLogit: "mask" as const };
     const { dtype, badRows } = await built.run({ ...base, ...masked });

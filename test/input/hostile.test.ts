@@ -25,7 +25,7 @@ test("a safetensors header nested 20,000 deep", () => {
   length.writeBigUInt64LE(BigInt(header.length));
   const deep = at("deep.safetensors");
   writeFileSync(deep, Buffer.concat([length, Buffer.from(header)]));
-  const message = `${deep}: structure: expected values in few levels, found too many levels`;
+  const message = `${deep}: structure: the values are nested too deeply`;
   expectRefused(["run", deep, "-o", out], message);
   expectRefused(["inspect", deep], message);
 });
@@ -100,7 +100,7 @@ test("what a manifest of a dataset does not say is no bug", () => {
   writeManifest(folder, { parts: [null], inputs: [] });
   const { status, stderr } = softjac("show", folder, "--row", "0");
   expect(stderr).toMatch(
-    /^softjac: .*dataset: _manifest\.json: it could not be interpreted \([^\n]+\)\n$/,
+    /^softjac: .*dataset: _manifest\.json: could not be parsed \([^\n]+\)\n$/,
   );
   expect(status).toBe(65);
 });

@@ -68,7 +68,7 @@ test.each([
     built.run({ input, output: refused, [limit]: found - 1 }),
   ).rejects.toMatchObject({
     code: "ERR_INPUT_UNSUPPORTED",
-    message: `${input}: ${where}: expected at most ${found - 1} ${what}, found ${found} (--${flag} allows more)`,
+    message: `${input}: ${where}: expected at most ${found - 1} ${what}, found ${found} (raise --${flag} to allow more)`,
   });
   expect(existsSync(refused)).toBe(false);
   await expect(built.inspect({ input, [limit]: found })).resolves.toMatchObject(
@@ -87,7 +87,7 @@ test("Parquet columns that unpack to more than is allowed", async () => {
       maxDecodedBytes: 1000,
     }),
   ).rejects.toThrow(
-    /row groups: expected at most 1000 decoded bytes, found \d+ \(--max-decoded-bytes allows more\)$/,
+    /row groups: expected at most 1000 decoded bytes, found \d+ \(raise --max-decoded-bytes to allow more\)$/,
   );
 });
 
@@ -105,7 +105,7 @@ test("columns in columns", async () => {
   await expect(built.run({ input, output, force: true })).rejects.toMatchObject(
     {
       code: "ERR_INPUT_UNSUPPORTED",
-      message: `${input}: footer: expected at most 64 columns one inside another, found 65 (--max-nesting allows more)`,
+      message: `${input}: footer: expected at most 64 levels of nested columns, found 65 (raise --max-nesting to allow more)`,
     },
   );
   const { rows } = await built.run({

@@ -65,7 +65,7 @@ test("a footer that lists two of three batches", async () => {
       file.writeInt32LE(2, first.place - 4);
     }),
   ).toBe(
-    `ERR_INPUT_FORMAT file: footer: expected every message to be listed, found one at byte ${last.offset} that is not`,
+    `ERR_INPUT_FORMAT file: footer: the message at byte ${last.offset} is not listed in the footer`,
   );
 });
 
@@ -77,7 +77,7 @@ test("a last block that overlaps the footer", async () => {
       file.writeBigInt64LE(BigInt(last.bodyBytes + more), last.place + 16);
     }),
   ).toBe(
-    `ERR_INPUT_FORMAT file: record batch 2: expected a block inside bytes ${last.offset} to ${footerStart}, found bytes ${last.offset} to ${footerStart + 64}`,
+    `ERR_INPUT_FORMAT file: record batch 2: expected a block within bytes ${last.offset} to ${footerStart}, found bytes ${last.offset} to ${footerStart + 64}`,
   );
 });
 
@@ -87,6 +87,6 @@ test("a body whose length differs between the footer and its message", async () 
       file.writeBigInt64LE(BigInt(last.bodyBytes + 8), last.place + 16);
     }),
   ).toBe(
-    `ERR_INPUT_FORMAT file: record batch 2: expected a body of ${last.bodyBytes + 8} bytes as the footer says, found ${last.bodyBytes}`,
+    `ERR_INPUT_FORMAT file: record batch 2: expected a body of ${last.bodyBytes + 8} bytes as declared in the footer, found ${last.bodyBytes}`,
   );
 });

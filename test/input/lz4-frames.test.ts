@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { decompress } from "../../workers/decompress/decompress.js";
 import { Xxh32 } from "../../workers/decompress/xxh32.js";
+import { CLEAR_MESSAGE } from "../support/clear-message.mjs";
 import { workDirectory } from "../support/logits-input.js";
 import { random } from "../support/random.js";
 
@@ -57,21 +58,21 @@ describe.each(NAMES)("lines-%s.lz4, by the reference command", (name) => {
 
   test("gives neither more nor less than was expected", async () => {
     expect(await decode(frame, content.length - 1)).toMatch(
-      `expected ${content.length - 1} decoded bytes, found more of them`,
+      `expected ${content.length - 1} decompressed bytes, found more`,
     );
     expect(await decode(frame, content.length + 1)).toMatch(
-      `expected ${content.length + 1} decoded bytes, found ${content.length}`,
+      `expected ${content.length + 1} decompressed bytes, found ${content.length}`,
     );
   });
 
   test("cut anywhere, or with something behind it", async () => {
     for (let length = 0; length < frame.length; length += 7)
       expect(await decode(frame.subarray(0, length), content.length)).toMatch(
-        /^expected .+ found /,
+        CLEAR_MESSAGE,
       );
     const longer = Buffer.concat([frame, Buffer.of(0)]);
     expect(await decode(longer, content.length)).toBe(
-      "expected one frame, found 1 bytes behind it",
+      "1 bytes follow the compressed frame",
     );
   });
 
@@ -83,8 +84,7 @@ describe.each(NAMES)("lines-%s.lz4, by the reference command", (name) => {
       const place = Math.floor(uniform() * frame.length);
       damaged[place] = (damaged[place] as number) ^ (1 << (n % 8));
       const found = await decode(damaged, content.length);
-      if (typeof found === "string")
-        expect(found).toMatch(/^expected .+ found /);
+      if (typeof found === "string") expect(found).toMatch(CLEAR_MESSAGE);
       else if (!content.equals(found)) unseen++;
     }
     if (name === "no-checksum") expect(unseen).toBeGreaterThan(0);

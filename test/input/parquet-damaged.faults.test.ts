@@ -6,6 +6,7 @@ import { tableFromIPC } from "@uwdata/flechette";
 import { expect, test } from "vitest";
 import { importable, python } from "../interop/python.js";
 import { built } from "../support/built.js";
+import { CLEAR_MESSAGE } from "../support/clear-message.mjs";
 import { Counter } from "../support/counter.js";
 import { workDirectory } from "../support/logits-input.js";
 import { random } from "../support/random.js";
@@ -37,13 +38,15 @@ async function message(content: Uint8Array): Promise<string> {
 test("cut at every byte: refused, and nothing left", async () => {
   for (let length = 0; length < bytes.length; length++)
     expect(await message(bytes.subarray(0, length)), `${length} bytes`).toMatch(
-      /^ERR_INPUT_FORMAT .*expected .*found/s,
+      length < 4
+        ? /^ERR_INPUT_FORMAT file: first bytes: (the file is empty|expected an .+ file, found ")/
+        : /^ERR_INPUT_FORMAT file: .+: the file is truncated(, or its writer did not close it \(.+\))?$/s,
     );
   expect(await message(bytes.subarray(0, -1))).toBe(
-    'ERR_INPUT_FORMAT file: last bytes: expected PAR1 at the end of a Parquet file, found "\\u0000PAR": the file is cut',
+    'ERR_INPUT_FORMAT file: last bytes: the file is truncated, or its writer did not close it (it ends with "\\u0000PAR" instead of "PAR1")',
   );
   expect(await message(bytes.subarray(0, 8))).toBe(
-    "ERR_INPUT_FORMAT file: file: expected a Parquet file of at least 13 bytes, found 8: the file is cut",
+    "ERR_INPUT_FORMAT file: file: expected at least 13 bytes, found 8: the file is truncated",
   );
   expect(readdirSync(dirname(never))).toEqual(["damaged.parquet"]);
 });
@@ -53,7 +56,7 @@ test("a footer length that is none", async () => {
     const copy = Buffer.from(bytes);
     copy.writeUInt32LE(length, copy.length - 8);
     expect(await message(copy)).toBe(
-      `ERR_INPUT_FORMAT file: footer: expected a footer of 1 to ${bytes.length - 12} bytes, found a length of ${length}`,
+      `ERR_INPUT_FORMAT file: footer: expected a footer of 1 to ${bytes.length - 12} bytes, found ${length}`,
     );
   }
 });
@@ -64,18 +67,18 @@ test("a footer that starts elsewhere", async () => {
     const copy = Buffer.from(bytes);
     copy.writeUInt32LE(length, copy.length - 8);
     expect(await message(copy)).toMatch(
-      /^ERR_INPUT_FORMAT file: Parquet data: expected row groups that can be decoded, found/,
+      /^ERR_INPUT_FORMAT file: Parquet data: could not be decoded: /,
     );
   }
 });
 
 test("encrypted files", async () => {
   for (const [name, found] of [
-    ["encrypted", "an encrypted footer"],
-    ["encrypted-columns", "columns that are encrypted"],
+    ["encrypted", "the footer is"],
+    ["encrypted-columns", "columns are"],
   ])
     expect(await message(readFileSync(fixture(`${name}.parquet`)))).toBe(
-      `ERR_INPUT_UNSUPPORTED file: footer: expected a Parquet file that is not encrypted, found ${found}`,
+      `ERR_INPUT_UNSUPPORTED file: footer: encrypted Parquet files are not supported (${found} encrypted)`,
     );
 });
 
@@ -90,8 +93,8 @@ test("other numbers of rows in the footer than there are", async () => {
     messages.push(await message(copy));
   }
   expect(messages).toEqual([
-    "ERR_INPUT_FORMAT file: rows: expected 61 rows as the footer says, found 60",
-    "ERR_INPUT_FORMAT file: row group 0: column logits: expected 26 rows as the footer says, found 25",
+    "ERR_INPUT_FORMAT file: rows: expected 61 rows as declared in the footer, found 60",
+    "ERR_INPUT_FORMAT file: row group 0: column logits: expected 26 rows as declared in the footer, found 25",
   ]);
 });
 
@@ -130,7 +133,7 @@ async function resultsOn(path: string): Promise<Results | string> {
   } catch (error) {
     if (!(error instanceof built.SoftjacError)) throw error;
     expect(INPUT_ERRORS, error.message).toContain(error.code);
-    expect(error.message).toMatch(/^.+: .*expected .+ found/s);
+    expect(error.message).toMatch(CLEAR_MESSAGE);
     return error.code;
   }
   return resultsOf(output);
@@ -226,6 +229,6 @@ test("a page that is not what its checksum says is named", async () => {
   const place = copy.length - 8 - footerBytes - 1;
   copy[place] = (copy[place] as number) ^ 1;
   expect(await message(copy)).toMatch(
-    /^ERR_INPUT_FORMAT file: row group 2: column logits, page \d+: expected the checksum [0-9a-f]{8}, found [0-9a-f]{8}$/,
+    /^ERR_INPUT_FORMAT file: row group 2: column logits, page \d+: expected checksum [0-9a-f]{8}, found [0-9a-f]{8}$/,
   );
 });

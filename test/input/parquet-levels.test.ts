@@ -88,27 +88,27 @@ test.each<[string, Partial<Page>, string]>([
   [
     "a definition level too few",
     { definition: [10, 3] },
-    "expected 6 definition levels as the page header says, found the end of their bytes after 5",
+    "expected 6 definition levels as declared in the page header, found 5",
   ],
   [
     "bit-packed levels that are cut",
     { definition: [3, 0xff] },
-    "expected 6 definition levels as the page header says, found the end of their bytes after 0",
+    "expected 6 definition levels as declared in the page header, found 0",
   ],
   [
     "a run that has no level",
     { definition: [12] },
-    "expected 6 definition levels as the page header says, found the end of their bytes after 0",
+    "expected 6 definition levels as declared in the page header, found 0",
   ],
   [
     "a run that has no end",
     { definition: [255, 255, 255, 255, 255, 255] },
-    "expected 6 definition levels as the page header says, found the end of their bytes after 0",
+    "expected 6 definition levels as declared in the page header, found 0",
   ],
   [
     "a definition level too many",
     { definition: [14, 3] },
-    "expected 6 definition levels as the page header says, found at least 7",
+    "expected 6 definition levels as declared in the page header, found at least 7",
   ],
   [
     "a byte after the levels",
@@ -123,7 +123,7 @@ test.each<[string, Partial<Page>, string]>([
   [
     "a negative number of values",
     { values: -1 },
-    "expected a number of values, found -1",
+    "expected 0 or more values, found -1",
   ],
 ])("%s", async (_, changed, text) => {
   for (const version of VERSIONS)
@@ -151,17 +151,17 @@ test.each<[string, Page, string]>([
   [
     "longer than the page",
     { version: 1, ...sound, definitionBytes: 1000 },
-    "expected levels inside the 60 bytes of the page, found 1010 bytes of them",
+    "expected at most 60 bytes of levels, the size of the page, found 1010",
   ],
   [
     "longer than the page of version 2",
     { version: 2, ...sound, definitionBytes: 1000 },
-    "expected levels inside the 52 bytes of the page, found 1002 bytes of them",
+    "expected at most 52 bytes of levels, the size of the page, found 1002",
   ],
   [
     "of a negative length",
     { version: 2, ...sound, definitionBytes: -1 },
-    "expected a number of bytes of definition levels, found -1",
+    "expected 0 or more bytes of definition levels, found -1",
   ],
   [
     "of another encoding",
@@ -171,12 +171,12 @@ test.each<[string, Page, string]>([
   [
     "with other rows than the header says",
     { version: 2, ...sound, rows: 3 },
-    "expected 3 rows as the page header says, found 2",
+    "expected 3 rows as declared in the page header, found 2",
   ],
   [
     "with other nulls than the header says",
     { version: 2, ...sound, nulls: 1 },
-    "expected 1 nulls as the page header says, found 0",
+    "expected 1 nulls as declared in the page header, found 0",
   ],
 ])("levels %s", async (_, page, text) => {
   expect(await runOn(parquetFile(lists(page), { rows: 2 }))).toBe(
@@ -230,9 +230,9 @@ test("other counts in the footer than in the pages", async () => {
   const page: Page = { version: 1, ...sound };
   expect(
     await runOn(parquetFile(lists(page, { values: 7 }), { rows: 2 })),
-  ).toBe(`${where}: expected 7 values as the footer says, found 6`);
+  ).toBe(`${where}: expected 7 values as declared in the footer, found 6`);
   expect(await runOn(parquetFile(lists(page), { rows: 3 }))).toBe(
-    `${where}: expected 3 rows as the footer says, found 2`,
+    `${where}: expected 3 rows as declared in the footer, found 2`,
   );
 });
 
@@ -253,7 +253,7 @@ test("an index beyond the dictionary, which the decoder refuses", async () => {
     );
     for (const index of [5, 7, 200])
       expect(await runOn(parquetFile(columns(index), { rows: 2 }))).toMatch(
-        /^ERR_INPUT_FORMAT file: Parquet data: expected row groups that can be decoded, found damage/,
+        /^ERR_INPUT_FORMAT file: Parquet data: could not be decoded: it is damaged/,
       );
   }
 });
@@ -280,7 +280,7 @@ test.each(VERSIONS)(
       softmaxOf(LOGITS, 3),
     );
     const found = (indices: number) =>
-      `${where}, page 1: expected 6 dictionary indices as the page header says, found the end of their runs after ${indices}`;
+      `${where}, page 1: expected 6 dictionary indices as declared in the page header, found ${indices}`;
     expect(await outcome([3, 0, 0])).toBe(found(0));
     expect(await outcome([3, 4, 5])).toBe(found(2));
     expect(await outcome([3, 4, 5, 0, 0, 8, 1])).toBe(found(2));

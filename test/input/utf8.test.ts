@@ -75,7 +75,7 @@ test.each(COLUMNS)(
     const where =
       unit === "row" ? "column name, row 1" : "dictionary batch 0, value 1";
     expect(await message(withBytes(TEXTS, type, "qx", [0x71, 0xff]))).toBe(
-      `ERR_INPUT_FORMAT file: ${where}: expected UTF-8, found bytes that are not`,
+      `ERR_INPUT_FORMAT file: ${where}: the text is not valid UTF-8`,
     );
   },
 );
@@ -84,7 +84,7 @@ test.each(COLUMNS)("%s: a character over two texts", async (_, type, unit) => {
   const where =
     unit === "row" ? "column name, row 2" : "dictionary batch 0, value 2";
   expect(await message(withBytes(TEXTS, type, "yz", [0xc3, 0xa9]))).toBe(
-    `ERR_INPUT_FORMAT file: ${where}: expected UTF-8, found bytes that are not`,
+    `ERR_INPUT_FORMAT file: ${where}: the text is not valid UTF-8`,
   );
 });
 
@@ -95,9 +95,7 @@ test.each(COLUMNS)(
       unit === "row" ? "column name, row 3" : "dictionary batch 0, value 3";
     expect(
       await message(withBytes(TEXTS, type, "qxyz", [0x71, 0x78, 0x79, 0xc3])),
-    ).toBe(
-      `ERR_INPUT_FORMAT file: ${where}: expected UTF-8, found bytes that are not`,
-    );
+    ).toBe(`ERR_INPUT_FORMAT file: ${where}: the text is not valid UTF-8`);
   },
 );
 
@@ -111,7 +109,7 @@ test("views, and a dictionary of them", async () => {
   expect(
     await message(bad("é row 1", [0xc3, 0xc3, ...Buffer.from(" row 1")])),
   ).toBe(
-    "ERR_INPUT_FORMAT file: column name, row 1: expected UTF-8, found bytes that are not",
+    "ERR_INPUT_FORMAT file: column name, row 1: the text is not valid UTF-8",
   );
   const category = "a category of its own";
   expect(
@@ -120,7 +118,7 @@ test("views, and a dictionary of them", async () => {
       ["split"],
     ),
   ).toMatch(
-    /^ERR_INPUT_FORMAT file: dictionary batch \d, value 1: expected UTF-8, found bytes that are not$/,
+    /^ERR_INPUT_FORMAT file: dictionary batch \d, value 1: the text is not valid UTF-8$/,
   );
 });
 

@@ -143,18 +143,23 @@ describe("the command", () => {
     expect(softjac("run", DIGITS, "-o", results).status).toBe(0);
     const { stdout, status } = softjac("inspect", results);
     expect(status).toBe(0);
-    expect(stdout).toMatch("found softmax and jacobian: choose with --column");
+    expect(stdout).toMatch(": softmax, jacobian; choose one with --column");
     expect(stdout).not.toMatch("bsr");
   });
 
   test.each([
-    [[DIGITS, "--top-k", "0"], 64],
-    [[at("nothing")], 66],
-    [[CLI], 65],
-  ])("%j ends with %i", (args, code) => {
+    [[DIGITS, "--top-k", "0"], 64, /: expected .+found 0\n$/],
+    [[at("nothing")], 66, /\/nothing: no such file or directory\n$/],
+    [
+      [CLI],
+      65,
+      /: expected an Arrow, Parquet, NumPy or safetensors file, found "/,
+    ],
+  ])("%j ends with %i", (args, code, says) => {
     const { status, stdout, stderr } = softjac("inspect", ...args);
     expect(status).toBe(code);
     expect(stdout).toBe("");
-    expect(stderr).toMatch(/^softjac: .*expected .+found .+\n$/);
+    expect(stderr).toMatch(/^softjac: [^\n]+\n$/);
+    expect(stderr).toMatch(says);
   });
 });

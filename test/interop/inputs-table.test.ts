@@ -214,8 +214,8 @@ const REFUSED: Record<string, Case[]> = {
   "pickled NumPy array": [{ make: copy("arrays/written/refused-objects.npy") }],
   "encrypted Parquet": [{ make: copy("parquet/encrypted.parquet") }],
   "empty file": [{ make: file("") }],
-  "file that is cut": [{ make: file(plain.subarray(0, -20)) }],
-  "stream that is cut": [
+  "truncated file": [{ make: file(plain.subarray(0, -20)) }],
+  "truncated stream": [
     {
       make: file(
         arrow(

@@ -68,13 +68,12 @@ async function runOverChange(
 
 const BAD = [1, Number.NaN, 2];
 const GOOD = [1, 2, 3];
-const changed = (expected: number, found: number) =>
-  `rows from ${LATE - (LATE % CHUNK_ROWS)} on: expected ${expected} bad rows as found before, found ${found}: the file has changed`;
+const CHANGED = `rows from ${LATE - (LATE % CHUNK_ROWS)}: the bad rows are not those found before: the file changed while it was read`;
 
 for (const threads of [1, 2])
   test.each([
-    ["a row that was good is bad", [], [[LATE, BAD]], changed(0, 1)],
-    ["a row that was bad is good", [LATE], [[LATE, GOOD]], changed(1, 0)],
+    ["a row that was good is bad", [], [[LATE, BAD]]],
+    ["a row that was bad is good", [LATE], [[LATE, GOOD]]],
     [
       "another row is bad, as many as before",
       [LATE],
@@ -82,17 +81,11 @@ for (const threads of [1, 2])
         [LATE, GOOD],
         [LATE + 1, BAD],
       ],
-      changed(1, 1),
     ],
-    [
-      "one more behind one that is known",
-      [LATE],
-      [[LATE + 5, BAD]],
-      changed(1, 2),
-    ],
-  ] as [string, number[], [number, number[]][], string][])(
+    ["one more behind one that is known", [LATE], [[LATE + 5, BAD]]],
+  ] as [string, number[], [number, number[]][]][])(
     `bad rows left out, the file changes in between: %s (${threads} threads)`,
-    async (_, bad, changes, message) => {
+    async (_, bad, changes) => {
       const { outcome, left, input } = await runOverChange(
         (r) => bad.includes(r),
         (input) => {
@@ -102,7 +95,7 @@ for (const threads of [1, 2])
       );
       expect(outcome).toMatchObject({
         code: "ERR_INPUT_FORMAT",
-        message: `${input}: ${message}`,
+        message: `${input}: ${CHANGED}`,
         report: { threads },
       });
       expect(left).toEqual([]);
@@ -141,7 +134,7 @@ test.each(["bsr", "coo"] as const)(
     );
     expect(outcome).toMatchObject({ code: "ERR_INPUT_FORMAT" });
     expect(outcome.message.replace(/\d+/g, "N")).toBe(
-      `${input}: values: expected N bytes at byte N, found N: the file ends there (was it cut while being read?)`.replace(
+      `${input}: values: expected N bytes at byte N, found N: the file ends there (was it truncated while it was read?)`.replace(
         /\d+/g,
         "N",
       ),

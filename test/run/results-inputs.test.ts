@@ -79,7 +79,7 @@ test("a cotangent that is not finite, of the wrong length, or not there", async 
     "column s: expected 5 values in a row of 5 classes, found 15",
   );
   await expect(built.run({ ...options, cotangent: "h" })).rejects.toThrow(
-    "--cotangent h: expected one column of that name, found y: int64",
+    "--cotangent h: no such column; the file has y: int64",
   );
   await expect(built.run({ ...options, cotangent: "y" })).rejects.toThrow(
     "column y: expected fixed_size_list or list of float32 or float64 for --cotangent, found int64",

@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { tableFromIPC } from "@uwdata/flechette";
 import { inspect, openJacobian, run } from "../../dist/index.js";
+import { CLEAR_MESSAGE } from "../support/clear-message.mjs";
 
 for (const path of process.argv.slice(2)) {
   // Processor time: others may use the machine, too.
@@ -28,7 +29,7 @@ async function outcome(work) {
     return ["ok", (await work()) ?? ""];
   } catch (error) {
     const { message, code = error.name } = error;
-    return /expected .+found[ :].+/s.test(message)
+    return CLEAR_MESSAGE.test(message)
       ? [code, message]
       : [`unclear ${code}`, message];
   }

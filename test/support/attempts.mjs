@@ -2,6 +2,7 @@
 // Everything that one may try on a file, in a process of its own, so that a crash or a hang is seen as one. Prints what
 // came of it, as JSON: { outcomes: { [input]: [attempt, code or "ok"][] }, peakBytes }. An input may be "-".
 import { inspect, run } from "../../dist/index.js";
+import { CLEAR_MESSAGE } from "./clear-message.mjs";
 
 const [output, ...inputs] = process.argv.slice(2);
 const MOST_COLUMNS = 12;
@@ -14,7 +15,7 @@ async function outcomesOf(input) {
       outcomes.push([name, "ok"]);
       return found;
     } catch (error) {
-      const clear = /expected .+found[ :].+/s.test(error.message);
+      const clear = CLEAR_MESSAGE.test(error.message);
       outcomes.push([name, clear ? error.code : `unclear: ${error.message}`]);
     }
   };

@@ -30,7 +30,7 @@ export class CompressedBytes {
   take(count: number, what: string): Uint8Array {
     if (count > this.left)
       throw new Damaged(
-        `expected ${count} bytes of ${what}, found ${this.left}`,
+        `expected ${count} bytes of ${what}, found ${this.left}: the compressed data is truncated`,
       );
     const rest = this.#held.byteLength - this.#taken;
     if (count > rest) {

@@ -22,7 +22,7 @@ export class DecodedBytes {
   add(bytes: Uint8Array): void {
     if (this.#written + bytes.byteLength > this.expected)
       throw new Damaged(
-        `expected ${this.expected} decoded bytes, found more of them`,
+        `expected ${this.expected} decompressed bytes, found more`,
       );
     try {
       writeFully(this.fd, bytes, this.position + this.#written);
@@ -36,7 +36,7 @@ export class DecodedBytes {
   finish(): void {
     if (this.#written !== this.expected)
       throw new Damaged(
-        `expected ${this.expected} decoded bytes, found ${this.#written}`,
+        `expected ${this.expected} decompressed bytes, found ${this.#written}`,
       );
   }
 }

@@ -32,7 +32,7 @@ export async function decompress(
       }
       if (compressed.left > 0)
         throw new Damaged(
-          `expected one frame, found ${compressed.left} bytes behind it`,
+          `${compressed.left} bytes follow the compressed frame`,
         );
     }
     decoded.finish();
@@ -68,6 +68,6 @@ function failure(error: unknown): DecompressReply {
   return {
     ok: false,
     kind: "damaged",
-    text: `it could not be decoded (${text})`,
+    text: `could not be decompressed (${text})`,
   };
 }

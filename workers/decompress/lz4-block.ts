@@ -22,16 +22,16 @@ export function decodeBlock(
     let total = length;
     if (length < 15) return total;
     for (let byte = 255; byte === 255; total += byte) {
-      if (at >= block.length) throw cut();
+      if (at >= block.length) throw truncated();
       byte = block[at++] as number;
     }
     return total;
   };
   for (;;) {
-    if (at >= block.length) throw cut();
+    if (at >= block.length) throw truncated();
     const token = block[at++] as number;
     const literals = more(token >> 4);
-    if (at + literals > block.length) throw cut();
+    if (at + literals > block.length) throw truncated();
     if (end + literals > out.length) throw long(out.length - start);
     // Numbers hardly ever match: most of a block is literals.
     if (literals > 32) out.set(block.subarray(at, at + literals), end);
@@ -40,12 +40,12 @@ export function decodeBlock(
     at += literals;
     end += literals;
     if (at === block.length) return end;
-    if (at + 2 > block.length) throw cut();
+    if (at + 2 > block.length) throw truncated();
     const back = (block[at] as number) | ((block[at + 1] as number) << 8);
     at += 2;
     if (back === 0 || back > end)
       throw new Damaged(
-        `expected a match 1 to ${end} bytes back in an LZ4 block, found ${back}`,
+        `expected a match offset of 1 to ${end} in an LZ4 block, found ${back}`,
       );
     const length = more(token & 15) + LEAST_MATCH;
     if (end + length > out.length) throw long(out.length - start);
@@ -59,14 +59,12 @@ export function decodeBlock(
   }
 }
 
-function cut(): Damaged {
-  return new Damaged(
-    "expected an LZ4 block that ends with its literals, found its end before",
-  );
+function truncated(): Damaged {
+  return new Damaged("the LZ4 block is truncated");
 }
 
 function long(bytes: number): Damaged {
   return new Damaged(
-    `expected an LZ4 block of at most ${bytes} decoded bytes, found more of them`,
+    `expected an LZ4 block of at most ${bytes} decompressed bytes, found more`,
   );
 }

@@ -65,7 +65,7 @@ export function decodeLz4(source: CompressedBytes, target: DecodedBytes): void {
     check("an LZ4 frame", hash.value, source.uint32("an LZ4 frame's checksum"));
   if (contentBytes !== null && contentBytes !== total)
     throw new Damaged(
-      `expected ${contentBytes} bytes as the LZ4 frame says, found ${total}`,
+      `expected ${contentBytes} bytes as declared in the LZ4 frame, found ${total}`,
     );
 }
 
@@ -73,7 +73,7 @@ function readHeader(source: CompressedBytes) {
   const magic = source.uint32("an LZ4 frame's header");
   if (magic !== MAGIC)
     throw new Damaged(
-      `expected the LZ4 frame's 184d2204, found ${magic.toString(16).padStart(8, "0")}`,
+      `expected the magic number 184d2204 of an LZ4 frame, found ${magic.toString(16).padStart(8, "0")}`,
     );
   const header = [...source.take(2, "an LZ4 frame's header")];
   const [flags = 0, sizes = 0] = header;
@@ -85,12 +85,10 @@ function readHeader(source: CompressedBytes) {
     sizeCode < 4
   )
     throw new Damaged(
-      `expected an LZ4 frame of version 1, found a header of ${flags} and ${sizes}`,
+      `expected an LZ4 frame of version 1, found a header with flags ${flags} and block descriptor ${sizes}`,
     );
   if (flags & 1)
-    throw new Damaged(
-      "expected an LZ4 frame without a dictionary, found one that needs it",
-    );
+    throw new Damaged("LZ4 frames that need a dictionary are not supported");
   let contentBytes: number | null = null;
   if (flags & 8) {
     const size = source.take(8, "an LZ4 frame's content size").slice();

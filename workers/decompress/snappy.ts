@@ -17,7 +17,7 @@ export function decodeSnappyStart(
   const uint = (bytes: number): number => {
     let value = 0;
     for (let k = 0; k < bytes; k++) {
-      if (at >= block.length) throw cut();
+      if (at >= block.length) throw truncated();
       value += (block[at++] as number) * 256 ** k;
     }
     return value;
@@ -29,7 +29,7 @@ export function decodeSnappyStart(
     if (kind === 0) {
       const short = tag >>> 2;
       const length = 1 + (short < 60 ? short : uint(short - 59));
-      if (at + length > block.length) throw cut();
+      if (at + length > block.length) throw truncated();
       const taken = Math.min(length, needed - end);
       out.set(block.subarray(at, at + taken), end);
       at += length;
@@ -41,7 +41,7 @@ export function decodeSnappyStart(
       kind === 1 ? ((tag >>> 5) << 8) + uint(1) : uint(kind === 2 ? 2 : 4);
     if (back === 0 || back > end)
       throw new Damaged(
-        `expected a copy 1 to ${end} bytes back in a Snappy block, found ${back}`,
+        `expected a copy offset of 1 to ${end} in a Snappy block, found ${back}`,
       );
     // A copy may include bytes that it has just written.
     for (let k = Math.min(length, needed - end); k > 0; k--, end++)
@@ -50,6 +50,6 @@ export function decodeSnappyStart(
   return out.subarray(0, end);
 }
 
-function cut(): Damaged {
-  return new Damaged("expected a whole Snappy block, found its end before");
+function truncated(): Damaged {
+  return new Damaged("the Snappy block is truncated");
 }

@@ -36,7 +36,7 @@ async function decodeWhole(
     decoded = zstd.decompress(bytes, target.left);
   } catch {
     throw new Damaged(
-      `expected a whole Zstandard frame of ${target.left} decoded bytes, found damage or more of them`,
+      `the Zstandard frame is damaged, or has more than ${target.left} decompressed bytes`,
     );
   }
   target.add(decoded);
@@ -66,7 +66,7 @@ async function decodePieces(
       empty = decoded.byteLength === 0 ? empty + 1 : 0;
       // At damage it does not end, and gives nothing.
       if (empty > MOST_EMPTY)
-        throw new Damaged("expected a whole Zstandard frame, found damage");
+        throw new Damaged("the Zstandard frame is damaged");
       if (used + decoded.byteLength > WRITE_BYTES) flush();
       out.set(decoded, used);
       used += decoded.byteLength;
@@ -81,7 +81,7 @@ async function decodePieces(
     )
       throw error;
     throw new Damaged(
-      `expected a whole Zstandard frame, found damage (${(error as Error).message})`,
+      `the Zstandard frame is damaged (${(error as Error).message})`,
     );
   }
   flush();

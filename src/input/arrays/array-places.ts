@@ -23,7 +23,7 @@ export function checkColumns(path: string, array: NumberArray): void {
     throw new InputUnsupportedError(
       path,
       whereOf(array),
-      `expected at most ${MAX_FORTRAN_COLUMNS} values a row in Fortran order, found ${columns}: save it in C order`,
+      `expected at most ${MAX_FORTRAN_COLUMNS} values per row in Fortran order, found ${columns}: save it in C order`,
     );
 }
 

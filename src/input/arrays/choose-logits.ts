@@ -27,7 +27,7 @@ export function chooseLogits(
   if (columns !== undefined)
     throw new LogitsColumnError(
       path,
-      `--columns ${columns}: expected --column, since the classes of an array are not columns of their own, found --columns`,
+      `--columns ${columns}: an array has all classes in one; choose it with --column`,
     );
   const array =
     column !== undefined

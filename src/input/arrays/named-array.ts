@@ -16,13 +16,13 @@ export function namedArray(
   if (arrays[0]?.name === null)
     throw new LogitsColumnError(
       path,
-      `${option}: expected no names, since an .npy file holds one array without a name, found ${name}`,
+      `${option}: an .npy file holds one array without a name; save several arrays as .npz or safetensors`,
     );
   const found = arrays.filter((array) => array.name === name);
   if (found.length === 1) return found[0] as StoredArray;
   throw new LogitsColumnError(
     path,
-    `${option}: expected one array of that name, found ${found.length === 0 ? listedArrays(arrays) : found.length}`,
+    `${option}: ${found.length === 0 ? `no such array; the file has ${listedArrays(arrays)}` : `${found.length} arrays have this name`}`,
   );
 }
 

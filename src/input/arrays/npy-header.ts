@@ -52,7 +52,7 @@ export async function npyHeader(source: NpyBytes): Promise<NpyHeader> {
   const prefix = 8 + lengthBytes;
   if (head.length < prefix)
     fail(
-      `expected at least ${prefix} bytes, found ${head.length}: the file is cut`,
+      `expected at least ${prefix} bytes, found ${head.length}: the file is truncated`,
     );
   if (major < 1 || major > 3 || minor !== 0)
     fail(`expected version 1.0, 2.0 or 3.0, found ${major}.${minor}`);
@@ -62,7 +62,7 @@ export async function npyHeader(source: NpyBytes): Promise<NpyHeader> {
   const room = Math.min(MAX_HEADER_BYTES, source.bytes - prefix);
   if (length > room)
     fail(
-      `expected a header of at most ${room} bytes, found ${length}${length <= MAX_HEADER_BYTES ? ": the file is cut" : ""}`,
+      `expected a header of at most ${room} bytes, found ${length}${length <= MAX_HEADER_BYTES ? ": the file is truncated" : ""}`,
     );
   const start = prefix + length;
   if (head.length < start) head = await source.head(start);
@@ -88,7 +88,7 @@ function decodeHeader(
   const keys = header instanceof Map ? [...header.keys()].sort() : [];
   if (!(header instanceof Map) || keys.join() !== "descr,fortran_order,shape")
     return fail(
-      `expected a dictionary of descr, fortran_order and shape, found ${keys.length ? keys.slice(0, 8).join(", ") : JSON.stringify(text.slice(0, 20))}`,
+      `expected a dictionary with the keys descr, fortran_order and shape, found ${keys.length ? keys.slice(0, 8).join(", ") : JSON.stringify(text.slice(0, 20))}`,
     );
   const descr = header.get("descr") as Literal;
   const fortran = header.get("fortran_order");
@@ -130,7 +130,7 @@ function checkLength(
   const found = bytes - start;
   if (expected !== null && found !== expected)
     fail(
-      `expected ${expected} bytes of values as the shape (${shape.join(", ")}) of ${type} implies, found ${found}${found < expected ? ": the file is cut" : ""}`,
+      `expected ${expected} bytes of values for shape (${shape.join(", ")}) of ${type}, found ${found}${found < expected ? ": the file is truncated" : ""}`,
     );
 }
 

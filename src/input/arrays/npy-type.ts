@@ -16,7 +16,7 @@ export function npyType(descr: string): NumberType | null {
 export function npyTypeName(descr: string): string {
   const kind = descr.charAt(1);
   const name: Record<string, string> = {
-    O: "Python objects, which are not unpickled",
+    O: "Python objects; pickles are not supported",
     c: "complex numbers",
     b: "booleans",
     U: "text",

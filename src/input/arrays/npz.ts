@@ -44,8 +44,8 @@ export async function openNpz(file: InputFile): Promise<ArrayContainer> {
         members
           .map(({ name }) => name)
           .slice(0, 4)
-          .join(", ") || "nothing in it"
-      }${members.some(({ name }) => name.endsWith("data.pkl")) ? ": pickles are not read, save the tensors as safetensors or .npy" : ""}`,
+          .join(", ") || "an empty archive"
+      }${members.some(({ name }) => name.endsWith("data.pkl")) ? "; pickles are not supported, save the tensors as safetensors or .npy" : ""}`,
     );
   return {
     arrays,
@@ -118,5 +118,5 @@ function keep(file: InputFile, unpacked: UnnamedFile, piece: Uint8Array): void {
 
 /** @throws IoError where there is no room for what is unpacked */
 function keeping<T>({ path }: InputFile, act: () => T): T {
-  return outputCall(path, "could not be unpacked", act);
+  return outputCall(path, "could not be decompressed to a temporary file", act);
 }

@@ -32,7 +32,7 @@ class LiteralReader {
   value(depth: number): Literal {
     if (depth > MAX_DEPTH)
       throw new LiteralError(
-        `expected at most ${MAX_DEPTH} levels, found more at character ${this.#at}`,
+        `expected at most ${MAX_DEPTH} levels of nesting, found more at character ${this.#at}`,
       );
     if (this.#take("{")) return this.#dictionary(depth);
     if (this.#take("[")) return this.#items("]", depth).items;
@@ -53,7 +53,7 @@ class LiteralReader {
     while (!this.#take("}")) {
       const key = this.value(depth + 1);
       if (typeof key !== "string" || map.has(key))
-        this.#fail("a text as key, each once,");
+        this.#fail("a string as key, each only once,");
       this.#expect(":");
       map.set(key as string, this.value(depth + 1));
       if (this.#peek() !== "}") this.#expect(",");

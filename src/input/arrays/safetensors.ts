@@ -55,7 +55,7 @@ export function openSafetensors(file: InputFile): ArrayContainer {
     throw new InputFormatError(
       path,
       "header",
-      `expected at most ${room} bytes, found a length of ${length}${length <= MAX_HEADER_BYTES ? ": the file is cut" : ""}`,
+      `expected a header of at most ${room} bytes, found ${length}${length <= MAX_HEADER_BYTES ? ": the file is truncated" : ""}`,
     );
   checkLimit(file, "header", "maxMetadataBytes", "bytes of metadata", length);
   const encoded = new Uint8Array(length);
@@ -87,7 +87,7 @@ function decodeHeader(path: string, encoded: Uint8Array): object {
     throw new InputFormatError(
       path,
       "header",
-      `expected JSON, found ${JSON.stringify(String.fromCharCode(...encoded.subarray(0, 20)))} and what follows`,
+      `not valid JSON (it starts with ${JSON.stringify(String.fromCharCode(...encoded.subarray(0, 20)))})`,
       { cause },
     );
   }
@@ -96,7 +96,7 @@ function decodeHeader(path: string, encoded: Uint8Array): object {
     throw new InputFormatError(
       path,
       "header",
-      `expected each key once, found ${shortName(twice)} twice`,
+      `the key ${shortName(twice)} appears twice`,
     );
   // Its first character is an opening brace: that is how the file was told.
   return header as object;
@@ -116,19 +116,19 @@ function tensor(path: string, name: string, entry: unknown): Tensor {
     !isLengths(data_offsets)
   )
     return fail(
-      `expected dtype, shape and data_offsets, of whole numbers from 0 to 2^53 - 1, found ${JSON.stringify(entry)?.slice(0, 100)}`,
+      `expected dtype, shape and data_offsets (whole numbers from 0 to 2^53 - 1), found ${JSON.stringify(entry)?.slice(0, 100)}`,
     );
   const [begin, end, ...more] = data_offsets;
   if (begin === undefined || end === undefined || end < begin || more.length)
     return fail(
-      `expected the begin and the end of its values for data_offsets, found [${data_offsets.slice(0, 8).join(", ")}]`,
+      `expected [begin, end] for data_offsets, found [${data_offsets.slice(0, 8).join(", ")}]`,
     );
   const type = Object.hasOwn(TYPES, dtype)
     ? (TYPES[dtype] as NumberType)
     : null;
   if (type && bytesOf(type, shape) !== end - begin)
     return fail(
-      `expected ${bytesOf(type, shape) ?? "at most 2^53 - 1"} bytes of values as the shape [${shape.join(", ")}] of ${type} implies, found ${end - begin}`,
+      `expected ${bytesOf(type, shape) ?? "at most 2^53 - 1"} bytes of values for shape [${shape.join(", ")}] of ${type}, found ${end - begin}`,
     );
   return { name, type, stored: dtype, shape, fortran: false, begin, end };
 }
@@ -151,7 +151,7 @@ function checkOffsets(path: string, tensors: Tensor[], bytes: number): void {
       throw new InputFormatError(
         path,
         `tensor ${name}`,
-        `expected values from byte ${free} to ${bytes} at most, found bytes ${begin} to ${end}${end > bytes ? ": the file is cut" : ""}`,
+        `expected values from byte ${free} to at most ${bytes}, found bytes ${begin} to ${end}${end > bytes ? ": the file is truncated" : ""}`,
       );
     free = end;
   }
@@ -159,6 +159,6 @@ function checkOffsets(path: string, tensors: Tensor[], bytes: number): void {
     throw new InputFormatError(
       path,
       "values",
-      `expected ${free} bytes as the header says, found ${bytes}`,
+      `expected ${free} bytes as declared in the header, found ${bytes}`,
     );
 }

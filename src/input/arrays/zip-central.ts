@@ -23,9 +23,7 @@ export function zipEntries(
         ? entryBytes(view, at)
         : 0;
     if (bytes === 0 || at + bytes > directory.length)
-      return fail(
-        `expected a whole entry at byte ${at} of ${directory.length}, found none`,
-      );
+      return fail(`the entry at byte ${at} of ${directory.length} is damaged`);
     entries.push(centralEntry(directory, at, fail));
     at += bytes;
   }
@@ -33,7 +31,7 @@ export function zipEntries(
     fail(`expected ${count} members, found ${entries.length}`);
   const names = new Set<string>();
   for (const { name } of entries) {
-    if (names.has(name)) fail(`expected each member once, found ${name} twice`);
+    if (names.has(name)) fail(`member ${name} is listed twice`);
     names.add(name);
   }
   return entries;
@@ -63,11 +61,10 @@ function centralEntry(
     longNumbers(
       extra,
       [24, 20, 42].map((k) => view.getUint32(k, true)),
-    ) ??
-    fail(`member ${name}: expected its sizes in the zip64 field, found none`);
+    ) ?? fail(`member ${name}: the zip64 field with its sizes is missing`);
   if (view.getUint16(34, true) !== 0)
     fail(
-      `member ${name}: expected it in this file, found another disk's number`,
+      `member ${name} is in another file; archives in several files are not supported`,
     );
   return {
     name,

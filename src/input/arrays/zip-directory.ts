@@ -63,7 +63,7 @@ export function readZipDirectory(file: InputFile): ZipDirectory {
       throw new InputFormatError(
         path,
         WHERE,
-        `expected the numbers of the zip64 end record (${entries} members, ${bytes} bytes from byte ${start}), found others (${end.entries}, ${end.bytes}, ${end.start})`,
+        `the end record (${end.entries} members, ${end.bytes} bytes from byte ${end.start}) contradicts the zip64 end record (${entries} members, ${bytes} bytes from byte ${start})`,
       );
   }
   const { entries, bytes, start } = long?.end ?? end;
@@ -72,7 +72,7 @@ export function readZipDirectory(file: InputFile): ZipDirectory {
     throw new InputFormatError(
       path,
       WHERE,
-      `expected bytes that end at byte ${behind}, found ${bytes} from byte ${start}`,
+      `expected the directory to end at byte ${behind}, found ${bytes} bytes from byte ${start}`,
     );
   checkLimit(file, WHERE, "maxMetadataBytes", "bytes of metadata", bytes);
   checkLimit(file, WHERE, "maxColumns", "columns", entries);
@@ -94,7 +94,7 @@ function findEnd(file: InputFile): number {
   throw new InputFormatError(
     file.path,
     WHERE,
-    `expected the end record of a zip archive in the last of ${file.bytes} bytes, found none: the file is cut, or was never finished`,
+    "the file is truncated, or its writer did not close it (it has no zip end record)",
   );
 }
 
@@ -115,7 +115,7 @@ function findEnd64(
     throw new InputFormatError(
       file.path,
       WHERE,
-      `expected a zip64 end record from byte ${at} to ${locatorAt}, found none there`,
+      `no zip64 end record at bytes ${at} to ${locatorAt}`,
     );
   const number = (place: number) => Number(record.getBigUint64(place, true));
   refuseDisks(file.path, record.getUint32(16, true), number(24), number(32));
@@ -140,7 +140,7 @@ function refuseDisks(
     throw new InputUnsupportedError(
       path,
       WHERE,
-      "expected an archive in one file, found a part of several",
+      "archives in several files are not supported",
     );
 }
 

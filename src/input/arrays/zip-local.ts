@@ -29,9 +29,7 @@ export function checkLocalHeader(
     header.byteLength,
   );
   if (header.length < LOCAL_BYTES || view.getUint32(0, true) !== LOCAL)
-    return fail(
-      `expected a local header at byte ${entry.offset}, found none there`,
-    );
+    return fail(`no local header at byte ${entry.offset}`);
   const nameBytes = view.getUint16(26, true);
   const start = localHeaderBytes(header);
   if (start > header.length)
@@ -47,10 +45,7 @@ export function checkLocalHeader(
     longNumbers(
       header.subarray(LOCAL_BYTES + nameBytes, start),
       [22, 18].map((k) => view.getUint32(k, true)),
-    ) ??
-    fail(
-      "expected its sizes in the zip64 field of its local header, found none",
-    );
+    ) ?? fail("the zip64 field with its sizes is missing in its local header");
   const own = [
     name,
     flags,
@@ -74,7 +69,7 @@ export function checkLocalHeader(
     .findIndex((value, k) => value !== own[k]);
   if (k >= 0)
     fail(
-      `expected the ${["name", "flags", "method", "checksum", "packed bytes", "bytes"][k]} of the directory (${directory[k]}) in its local header, found ${JSON.stringify(own[k])}`,
+      `expected the ${["name", "flags", "method", "checksum", "compressed size", "size"][k]} in its local header to be ${JSON.stringify(directory[k])} as in the zip directory, found ${JSON.stringify(own[k])}`,
     );
   return start;
 }

@@ -38,7 +38,7 @@ export function locateMembers(
       throw new InputFormatError(
         path,
         where,
-        `expected it from byte ${free} to ${start}, found it at byte ${offset}`,
+        `expected its local header within bytes ${free} to ${start}, found byte ${offset}`,
       );
     const header = readLocalHeader(file, offset, start);
     const position = offset + checkLocalHeader(path, entry, header);
@@ -47,7 +47,9 @@ export function locateMembers(
       throw new InputFormatError(
         path,
         where,
-        `expected at most ${start - position} bytes${method === 0 ? ", stored as they are" : ""}, found ${packed} for ${bytes}`,
+        free > start
+          ? `expected at most ${start - position} bytes before the zip directory, found ${packed}`
+          : `expected ${bytes} bytes stored without compression, found ${packed}`,
       );
     located.set(entry, { ...entry, position });
   }
@@ -98,14 +100,17 @@ export async function* memberBytes(
     if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
     done += piece.length;
     if (done > bytes)
-      fail(`expected ${bytes} bytes as the directory says, found more`);
+      fail(
+        `expected ${bytes} bytes as declared in the zip directory, found more`,
+      );
     found = crc32(piece, found);
     yield piece;
   }
   if (done !== bytes)
-    fail(`expected ${bytes} bytes as the directory says, found ${done}`);
-  if (found !== crc)
-    fail(`expected bytes of checksum ${hex(crc)}, found ${hex(found)}`);
+    fail(
+      `expected ${bytes} bytes as declared in the zip directory, found ${done}`,
+    );
+  if (found !== crc) fail(`expected checksum ${hex(crc)}, found ${hex(found)}`);
 }
 
 function* packedBytes(
@@ -135,15 +140,14 @@ async function* inflatedBytes(
   } catch (cause) {
     const { code = "" } = cause as NodeJS.ErrnoException;
     if (!code.startsWith("Z_")) throw cause;
-    fail(
-      `expected ${member.packed} deflated bytes, found others: ${(cause as Error).message}`,
-      { cause },
-    );
+    fail(`the compressed data is damaged (${(cause as Error).message})`, {
+      cause,
+    });
   }
   // Bytes behind the end of the deflated ones would be passed over.
   if (inflate.bytesWritten !== member.packed)
     fail(
-      `expected ${member.packed} deflated bytes, found their end after ${inflate.bytesWritten}`,
+      `expected ${member.packed} bytes of compressed data, found ${inflate.bytesWritten}`,
     );
 }
 

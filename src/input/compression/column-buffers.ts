@@ -76,7 +76,7 @@ export function neededBuffers(
         throw new InputUnsupportedError(
           path,
           `column ${field.name}`,
-          `expected a type that is read, found ${type.kind}`,
+          `type ${type.kind} is not supported`,
         );
     }
   return [

@@ -34,11 +34,9 @@ export function taskOf(
     : needed.bytes;
   if (known === 0 || (known === null && length === 0)) return null;
   if (known !== null && known < 0)
-    fail(`expected offsets of 0 or more, found ${known} at their end`);
+    fail(`expected a last offset of 0 or more, found ${known}`);
   if (![null, "LZ4_FRAME", "ZSTD"].includes(compression))
-    fail(
-      `expected LZ4_FRAME or ZSTD compression, found ${compression} compression`,
-    );
+    fail("only LZ4_FRAME and ZSTD compression are supported");
   const start = bodyStart + offset;
   const declared =
     compression === null ? -1 : lengthInFront(container, start, length, where);
@@ -47,7 +45,7 @@ export function taskOf(
   const demanded = known ?? (declared === -1 ? bytes : declared);
   if (declared === -1) {
     if (bytes < demanded)
-      fail(`expected a buffer of ${demanded} bytes, found ${bytes}`);
+      fail(`expected a buffer of at least ${demanded} bytes, found ${bytes}`);
     return {
       position,
       bytes: demanded,
@@ -58,7 +56,7 @@ export function taskOf(
   }
   if (declared < Math.max(demanded, 0) || declared > padded(demanded))
     fail(
-      `expected ${demanded} decoded bytes as its values need, found a length of ${declared}`,
+      `expected a decompressed length of ${demanded} bytes, found ${declared}`,
     );
   return {
     position,
@@ -80,7 +78,7 @@ function lengthInFront(
     throw new InputFormatError(
       container.path,
       where,
-      `expected a length in front of compressed bytes, found ${length} bytes`,
+      `expected at least 8 bytes of compressed data, found ${length}`,
     );
   const prefix = new BigInt64Array(1);
   readInput(container, new Uint8Array(prefix.buffer), position);

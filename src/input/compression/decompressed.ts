@@ -70,7 +70,7 @@ function openTarget(path: string, scratch?: string): UnnamedFile {
   return outputCall(path, KEPT, () => new UnnamedFile(scratch));
 }
 
-const KEPT = "could not be kept while it is decoded";
+const KEPT = "could not be decompressed to a temporary file";
 
 /** Decodes every needed buffer, group by group: those first whose size is known, then the texts, whose offsets tell it. */
 async function decodeAll(
@@ -137,7 +137,7 @@ function checkRoom(path: string, directory: string, bytes: number): void {
   if (free < bytes)
     throw new IoError(
       path,
-      `expected ${bytes} bytes free in ${directory}, to decode it, found ${free}`,
+      `not enough space in ${directory} to decompress it: ${bytes} bytes needed, ${free} free`,
       { cause: systemErrorOf({ code: "ENOSPC" }) },
     );
 }

@@ -117,12 +117,12 @@ async function decode(
     return await new Promise((resolve, reject) => {
       stop = () => reject(new AbortedError({ cause: signal?.reason }));
       signal?.addEventListener("abort", stop);
-      const found = (what: string, cause?: unknown) =>
+      const fail = (reason: string, cause?: unknown) =>
         reject(
           new InputFormatError(
             path,
             "Parquet data",
-            `expected row groups that can be decoded, found ${what}`,
+            `could not be decoded: ${reason}`,
             { cause },
           ),
         );
@@ -130,12 +130,12 @@ async function decode(
         const known = threadError(error);
         if (known) reject(known);
         else
-          found(
-            `damage, or more than the decoder has room for (${error.message})`,
+          fail(
+            `it is damaged, or too large for the decoder (${error.message})`,
             error,
           );
       });
-      worker.on("exit", () => found("damage that the decoder gave up at"));
+      worker.on("exit", () => fail("it is damaged (the decoder stopped)"));
       worker.on("message", (reply: ParquetReply) => {
         try {
           if (reply.kind === "done") resolve(reply.bytes);
@@ -211,7 +211,7 @@ function errorOf(file: InputFile, failure: Failure): Error {
   }
 }
 
-const KEPT = "could not be kept while it is worked on";
+const KEPT = "could not be decoded to a temporary file";
 
 function openTarget(path: string, scratch?: string): UnnamedFile {
   return outputCall(path, KEPT, () => new UnnamedFile(scratch));

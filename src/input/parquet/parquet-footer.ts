@@ -34,16 +34,16 @@ export function readFooter(file: InputFile): ParquetFooter {
     throw new InputFormatError(
       path,
       "file",
-      `expected a Parquet file of at least ${least} bytes, found ${bytes}: the file is cut`,
+      `expected at least ${least} bytes, found ${bytes}: the file is truncated`,
     );
   const magic = textAt(file, bytes - MAGIC_BYTES);
   if (magic === ENCRYPTED || textAt(file, 0) === ENCRYPTED)
-    throw encrypted(path, "an encrypted footer");
+    throw encrypted(path, "the footer is");
   if (magic !== MAGIC)
     throw new InputFormatError(
       path,
       "last bytes",
-      `expected ${MAGIC} at the end of a Parquet file, found ${JSON.stringify(magic)}: the file is cut`,
+      `the file is truncated, or its writer did not close it (it ends with ${JSON.stringify(magic)} instead of "${MAGIC}")`,
     );
   const tail = new DataView(new ArrayBuffer(TAIL_BYTES));
   readInput(file, new Uint8Array(tail.buffer), bytes - TAIL_BYTES);
@@ -53,7 +53,7 @@ export function readFooter(file: InputFile): ParquetFooter {
     throw new InputFormatError(
       path,
       "footer",
-      `expected a footer of 1 to ${room} bytes, found a length of ${length}`,
+      `expected a footer of 1 to ${room} bytes, found ${length}`,
     );
   checkLimit(file, "footer", "maxMetadataBytes", "bytes of metadata", length);
   const footer = new Uint8Array(length);
@@ -62,7 +62,7 @@ export function readFooter(file: InputFile): ParquetFooter {
   const metadata = fileMetadata(footer);
   for (const [k, rows] of metadata?.groupRows.entries() ?? [])
     checkLimit(file, `row group ${k}`, "maxBatchRows", "rows in a batch", rows);
-  if (metadata?.encrypted) throw encrypted(path, "columns that are encrypted");
+  if (metadata?.encrypted) throw encrypted(path, "columns are");
   return {
     bytes: footer,
     start,
@@ -75,7 +75,7 @@ function encrypted(path: string, found: string): InputUnsupportedError {
   return new InputUnsupportedError(
     path,
     "footer",
-    `expected a Parquet file that is not encrypted, found ${found}`,
+    `encrypted Parquet files are not supported (${found} encrypted)`,
   );
 }
 

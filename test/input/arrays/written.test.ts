@@ -78,11 +78,11 @@ test("others are refused by name", async () => {
       ">f8 (big-endian) [23, 4]: make it little-endian with astype",
     "refused-complex.npy": "<c16 (complex numbers) [23, 4]",
     "refused-objects.npy":
-      "|O (Python objects, which are not unpickled) [23, 4]",
+      "|O (Python objects; pickles are not supported) [23, 4]",
     "refused-scalar.npy": "float64 []",
     "refused-structured.npy": "a structured type [3, 2]",
     "refused-text.npy": "<U32 (text) [23, 4]",
     "refused-torch.pt":
-      "refused-torch/data.pkl, refused-torch/.format_version, refused-torch/.storage_alignment, refused-torch/byteorder: pickles are not read, save the tensors as safetensors or .npy",
+      "refused-torch/data.pkl, refused-torch/.format_version, refused-torch/.storage_alignment, refused-torch/byteorder; pickles are not supported, save the tensors as safetensors or .npy",
   });
 });

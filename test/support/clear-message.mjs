@@ -1,0 +1,31 @@
+// Sentences of softjac about an input that it refuses. "could not be parsed (…)" and "could not be decompressed (…)" with the words of
+// a library or of JavaScript are not among them.
+const SENTENCES = [
+  "expected .+ found[ :].+",
+  "(file|stream|data|block) is truncated",
+  "(data|entry at byte \\d+ of \\d+|metadata of row group \\d+|Zstandard frame) is damaged",
+  "the file is empty",
+  "not supported",
+  "invalid metadata: ",
+  "Parquet data: could not be decoded: ",
+  "the stream ends before its schema",
+  "bytes follow the (end-of-stream marker|compressed frame)",
+  "differs from the schema in the footer",
+  "is not listed in the footer",
+  "has two types of values",
+  "comes before the dictionary itself",
+  "is replaced; only delta dictionaries may follow a dictionary",
+  "is not valid UTF-8",
+  "not valid JSON",
+  "the number of classes is unknown",
+  "nested too deeply",
+  "(no such (column|array); the file has|no column matches; the file has)",
+  "several (column|array)s of",
+  "(is listed|appears) twice",
+  "are named ",
+  "zip64",
+  "no (local header|valid page header) at byte",
+];
+
+/** Matches a message that says what is wrong with an input. */
+export const CLEAR_MESSAGE = new RegExp(SENTENCES.join("|"), "s");
