@@ -5,16 +5,16 @@ import type { DatasetHooks } from "./events.js";
 import type { Shard } from "./plan-shards.js";
 import type { PartRecord } from "./records.js";
 
-/** Result of a call over a dataset. */
+/** Report of a call on a dataset: its return value, or `report` of its error. */
 export interface DatasetReport {
   softjac: string;
-  /** `up to date`: the dataset was complete before this call, or another process completed it. */
+  /** Outcome; `up to date` if the dataset was complete before this call, or another process completed it. */
   status: "done" | "up to date" | "planned" | "failed";
   fingerprint: string | null;
   output: string;
   inputs: number;
   rows: number;
-  /** Shards of the dataset: all, those done before this call, and those that it computed. */
+  /** Number of shards of the dataset, of those done before this call, and of those that it computed. */
   shards: number;
   shardsUpToDate: number;
   shardsComputed: number;
@@ -22,14 +22,14 @@ export interface DatasetReport {
   rowsComputed: number;
   bytesWritten: number;
   badRows: number;
-  /** Inputs without results, and why. */
+  /** Inputs that were skipped, with the error of each. */
   skippedInputs: { name: string; error: string }[];
-  /** Files of a published dataset that are missing or damaged, and what is wrong with each. */
+  /** Files of a published dataset that are missing or damaged, with the problem of each. */
   damaged: { file: string; problem: string }[];
-  /** From the call to the return, in milliseconds. */
+  /** Duration of the call, in milliseconds. */
   durationMs: number;
   rowsPerSecond: number;
-  /** The process's peak resident memory, in bytes. */
+  /** Peak resident memory of the process, in bytes. */
   peakMemoryBytes: number;
 }
 

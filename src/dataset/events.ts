@@ -1,7 +1,7 @@
 import type { LogitsEvent } from "../input/first-rows.js";
 import type { RunHooks } from "../run.js";
 
-/** Progress of work on a dataset. */
+/** Event of a call on a dataset. */
 export type DatasetEvent =
   | LogitsEvent
   | {
@@ -10,34 +10,34 @@ export type DatasetEvent =
       inputs: number;
       rows: number;
       shards: number;
-      /** Done before, and to be done by this call. */
+      /** Number of shards computed before, and of those that this call computes. */
       shardsDone: number;
       shardsToDo: number;
     }
   | {
       event: "shard completed";
       shard: number;
-      /** Name of its file. */
+      /** Name of the shard's file. */
       file: string;
       input: string;
       rows: number;
       bytes: number;
       badRows: number;
-      /** From the start of the shard to its commit. */
+      /** Time from the start of the shard to its commit, in milliseconds. */
       durationMs: number;
     }
-  /** `keepGoing`: an input is bad and gets no results. */
+  /** Invalid input that was skipped (`keepGoing`). */
   | { event: "input skipped"; input: string; error: string }
-  /** A worker thread died; the shard is computed again. */
+  /** Shard that is computed again because a worker thread crashed. */
   | { event: "shard retried"; shard: number; file: string; error: string }
-  /** No more shards are started. */
+  /** Stop: no more shards are started. */
   | { event: "stopping"; reason: StopReason; graceSeconds: number }
   | { event: "published" }
-  /** Shards were put into a queue; `submission` counts earlier submissions of the run. */
+  /** Submission of shards to a queue; `submission` counts earlier submissions of the run. */
   | { event: "submitted"; shards: number; submission: number }
-  /** Shards of the dataset that are done, whichever process computed them. */
+  /** Number of shards that are done, whichever process computed them. */
   | { event: "shards done"; shards: number; shardsDone: number }
-  /** A queue worker failed to compute a shard; `willRetry`: the queue has attempts left for it. */
+  /** Shard that a queue worker failed to compute; `willRetry`: whether the queue has attempts left for it. */
   | {
       event: "shard failed";
       shard: number;
@@ -45,18 +45,20 @@ export type DatasetEvent =
       error: string;
       willRetry: boolean;
     }
-  /** A queue worker returned a shard to its queue, for other workers. */
+  /** Shard that a queue worker returned to its queue, for other workers. */
   | { event: "shard released"; shard: number; file: string; reason: string };
 
 export type StopReason = "signal" | "time limit";
 
+/** Callbacks and stop signal of a call on a dataset. */
 export interface DatasetHooks extends RunHooks {
   /**
-   * Stops the work: the part under way is finished if it can be within the grace, StoppedError is thrown, and the same
-   * call goes on.
+   * Signal that stops the call: the current shard is finished if `grace` allows, then StoppedError is thrown. The same call
+   * resumes.
    */
   signal?: AbortSignal | undefined;
-  /** Called now and then with the rows that this call has done so far, and those it has to do. */
+  /** Callback for progress: the rows that this call has computed, and those that it has to compute. */
   onProgress?: RunHooks["onProgress"];
+  /** Callback for events. */
   onEvent?: ((event: DatasetEvent) => void) | undefined;
 }

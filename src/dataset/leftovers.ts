@@ -10,21 +10,22 @@ import type { DatasetHooks } from "./events.js";
 import { removeOnS3 } from "./leftovers-on-s3.js";
 import { COMMITS } from "./names.js";
 
+/** Options of `removeStaleRuns`. Only `output` is required. */
 export interface StaleRunsOptions extends S3Options {
-  /** Path of the dataset (stale runs are beside it), or s3://bucket/prefix (they are inside). */
+  /** Path of the dataset (stale runs are next to it), or s3://bucket/prefix (they are inside). */
   output: string;
-  /** Hours since the last change in a directory. */
+  /** Minimum hours since the last change in a directory; default: 72. */
   olderThan?: number | undefined;
-  /** List what would be removed, and remove nothing. */
+  /** Whether to report what would be removed without removing it; default: false. */
   dryRun?: boolean | undefined;
 }
 
-/** Result of removeStaleRuns. */
+/** Report of `removeStaleRuns`. */
 export interface StaleRunsReport {
   output: string;
-  /** Whether this was a dry run: nothing was removed. */
+  /** Whether this was a dry run, which removes nothing. */
   dryRun: boolean;
-  /** Paths that were removed, or would be. */
+  /** Paths that were removed, or would be with `dryRun`. */
   removed: string[];
   /** Directories of unfinished runs that were kept: changed too recently, or in use by a process of this machine. */
   kept: string[];
@@ -33,8 +34,8 @@ export interface StaleRunsReport {
 }
 
 /**
- * Removes what dead runs have left beside a dataset: temporary files of processes of this machine that have died, and
- * folders with names of ours in which nothing has changed for a while. Never through a link, never anything else.
+ * Removes stale runs next to a dataset: directories of unfinished runs that have not changed for `olderThan` hours, and
+ * temporary files of processes of this machine that no longer run. Removes nothing else, and never follows links.
  */
 export async function removeStaleRuns(
   options: StaleRunsOptions,

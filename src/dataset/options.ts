@@ -18,36 +18,36 @@ import {
 import { refuseOverwrite } from "./refuse-overwrite.js";
 import type { StopLimits } from "./stopping.js";
 
-/** What a run over a dataset is asked to do, beside what any run is. */
+/** Options of `runDataset` and `planDataset`, besides those of `run`. Only `inputs` and `output` are required. */
 export interface DatasetOptions
   extends Omit<RunOptions, "input" | "output" | "force">,
     S3Options {
   /**
-   * Files, folders of files, and patterns: `*` stands for a part of a name, `**` for any folders between. The same of
-   * objects on S3, as `s3://bucket/key`.
+   * Files, directories, and patterns (`*` matches within a name, `**` any directories), or objects on S3 in the same way
+   * (`s3://bucket/key`).
    */
   inputs: readonly string[];
-  /** Path of the folder to make, or `s3://bucket/prefix`. */
+  /** Path of the directory to write, or `s3://bucket/prefix`. */
   output: string;
-  /** Rows of a part at most. */
+  /** Maximum rows per shard; default: as many as `shardBytes` gives. */
   shardRows?: number | undefined;
-  /** Bytes of a part, about. */
+  /** Approximate bytes per shard (csr and coo: bytes of its input); default: 268,435,456. */
   shardBytes?: number | undefined;
-  /** Note the SHA-256 of every part in the manifest. */
+  /** Whether to record the SHA-256 of every shard in the manifest; default: false. */
   checksums?: boolean | undefined;
-  /** Replace another dataset. */
+  /** Whether to replace an existing dataset once the new one is complete; default: false. */
   overwrite?: boolean | undefined;
-  /** Compute again the parts of the published dataset that are missing or damaged. */
+  /** Whether to recompute shards of the published dataset that are missing or damaged; default: false. */
   repair?: boolean | undefined;
-  /** Leave out inputs that are bad and go on with the others; the dataset is not published then. */
+  /** Whether to skip invalid inputs and compute the others; the dataset is then not published. Default: false. */
   keepGoing?: boolean | undefined;
-  /** Publish it without inputs that were left out. */
+  /** Whether to publish the dataset without skipped inputs; default: false. */
   allowMissing?: boolean | undefined;
-  /** Seconds for the part under way once the work is stopped. */
+  /** Seconds to finish or abandon the current shard after a stop; default: 25. */
   grace?: number | undefined;
-  /** Seconds after which the call has returned, stopped where it is not done. */
+  /** Seconds after which the call ends, with StoppedError if shards remain; default: no limit. */
   timeLimit?: number | undefined;
-  /** Seconds without a finished chunk after which the work is given up. */
+  /** Seconds without progress after which the call fails with StalledError; default: 600. */
   stallTimeout?: number | undefined;
 }
 

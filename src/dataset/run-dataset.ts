@@ -11,13 +11,14 @@ import { onDataset } from "./system-errors.js";
 import { verifyPublished } from "./verify-published.js";
 
 /**
- * Softmax and Jacobian blocks of many files: a folder of parts, which appears whole or not at all. What is done of it is
- * kept: the same call goes on where another has stopped or died, on whatever machine, beside others or alone, and ends
- * with the same bytes.
+ * Computes results for many files and publishes them as a directory of shards, which appears only when it is complete.
+ * Completed shards are kept: the same call resumes after a stop or crash, on any machine and concurrently with other
+ * processes, and gives the same bytes.
  *
- * @throws SoftjacError: as run; OutputExistsError where the folder is another run's; DatasetDamagedError where a part of
- * the published dataset is not what was recorded of it; StoppedError where it was stopped
- * with something saved, StalledError where nothing happened any more; InputsSkippedError
+ * @returns the report of the call
+ * @throws SoftjacError as `run`; OutputExistsError if the output is another dataset; DatasetDamagedError if a shard of the
+ * published dataset differs from its record; StoppedError after a stop; StalledError without progress for `stallTimeout`
+ * seconds; InputsSkippedError if inputs were skipped
  */
 export async function runDataset(
   options: DatasetOptions,
@@ -63,7 +64,7 @@ export async function runDataset(
   }).finally(() => crew.close());
 }
 
-/** What a call over a dataset would do. */
+/** Plan of a call on a dataset. */
 export interface DatasetDryRun {
   fingerprint: string;
   output: string;
@@ -72,13 +73,14 @@ export interface DatasetDryRun {
   shards: number;
   shardsDone: number;
   rowsLeft: number;
-  /** Bad inputs that it skips, and why. */
+  /** Invalid inputs that are skipped, with the error of each. */
   skippedInputs: { name: string; error: string }[];
 }
 
 /**
- * Says what a call would do: what is left of the dataset. Reads the inputs' structure, writes nothing.
- * @throws SoftjacError as runDataset would before it starts
+ * Plans `runDataset` without computing: which shards remain. Reads only the structure of the inputs and writes nothing.
+ *
+ * @throws SoftjacError if `runDataset` would throw before it computes
  */
 export async function dryRunDataset(
   options: DatasetOptions,

@@ -34,9 +34,10 @@ import { verifyPublished } from "./verify-published.js";
 // A run over a dataset in steps, for schedulers: planned once, made by any number of tasks, published by any of them.
 
 /**
- * Plans a run over a dataset for others to make.
- * @returns `up to date` where the dataset is complete
- * @throws SoftjacError as runDataset before it starts
+ * Plans a dataset without computing it. `runShards` then computes its shards and `finalizeDataset` publishes it.
+ *
+ * @returns the report, with the status `planned`, or `up to date` if the dataset is complete
+ * @throws SoftjacError if `runDataset` would throw before it computes
  */
 export async function planDataset(
   options: DatasetOptions,
@@ -70,7 +71,7 @@ export async function planUnder(
   });
 }
 
-/** Which shards a task makes. */
+/** Options of `runShards`. Only `output` is required. */
 export interface TaskOptions
   extends S3Options,
     Pick<
@@ -85,32 +86,35 @@ export interface TaskOptions
       | "maxBatchRows"
       | "maxDecodedBytes"
     > {
-  /** Path of the dataset that is to be. */
+  /** Path or s3:// prefix of the dataset. */
   output: string;
+  /** Fingerprint of the run; required if several are planned for the output. */
   run?: string | undefined;
-  /** Task i of n makes shards i, i + n, i + 2n, … */
+  /** Index i of the task, 0-based: it computes shards i, i + n, i + 2n, …; default: all shards. */
   shardIndex?: number | undefined;
+  /** Number of tasks n. */
   shardCount?: number | undefined;
-  /** These shards alone. */
+  /** Numbers of the shards to compute, 0-based; default: those of the task. */
   select?: readonly number[] | undefined;
-  /** Shards to make at most. */
+  /** Maximum number of shards to compute. */
   limit?: number | undefined;
-  /** Compute again parts of the published dataset that are missing or damaged, of those that are the task's. */
+  /** Whether to recompute the task's shards that are missing or damaged in the published dataset; default: false. */
   repair?: boolean | undefined;
-  /** Leave out inputs that are bad and go on with the others. */
+  /** Whether to skip invalid inputs and compute the others; default: false. */
   keepGoing?: boolean | undefined;
-  /** Seconds for the part under way once the work is stopped. */
+  /** Seconds to finish or abandon the current shard after a stop; default: 25. */
   grace?: number | undefined;
-  /** Seconds after which the call has returned, stopped where it is not done. */
+  /** Seconds after which the call ends, with StoppedError if shards remain; default: no limit. */
   timeLimit?: number | undefined;
-  /** Seconds without a finished chunk after which the work is given up. */
+  /** Seconds without progress after which the call fails with StalledError; default: 600. */
   stallTimeout?: number | undefined;
 }
 
 /**
- * Makes a task's shards of a planned run, those that are not done; of a published one, compares them with their records.
- * @throws PlanMissingError; DatasetDamagedError; ConfigurationError where another version has planned it; SoftjacError as run; StoppedError,
- * StalledError; InputsSkippedError where one of its own was
+ * Computes the shards of a task that are not complete yet. For a published dataset, compares them with their records.
+ *
+ * @throws SoftjacError as `run`; PlanMissingError; DatasetDamagedError; StoppedError; StalledError; InputsSkippedError if
+ * inputs of these shards were skipped; ConfigurationError if another version of softjac planned the run
  */
 export async function runShards(
   options: TaskOptions,
@@ -222,19 +226,24 @@ function refuseBeyond(
     );
 }
 
+/** Options of `finalizeDataset`. Only `output` is required. */
 export interface FinalizeOptions extends S3Options {
+  /** Path or s3:// prefix of the dataset. */
   output: string;
+  /** Fingerprint of the run; required if several are planned for the output. */
   run?: string | undefined;
-  /** Replace another dataset. */
+  /** Whether to replace an existing dataset; default: false. */
   overwrite?: boolean | undefined;
-  /** Publish it without inputs that were left out. */
+  /** Whether to publish the dataset without skipped inputs; default: false. */
   allowMissing?: boolean | undefined;
 }
 
 /**
- * Publishes a planned run whose parts are all there. Any process may, any number of times.
- * @throws PlanMissingError, IncompleteError, OutputExistsError, InputsSkippedError; ConfigurationError where another
- * version has planned it; DatasetDamagedError where a part of what is published is not what was recorded of it
+ * Publishes a planned dataset whose shards are all computed. Repeated and concurrent calls are safe.
+ *
+ * @throws PlanMissingError; IncompleteError if shards are missing; InputsSkippedError if inputs were skipped;
+ * OutputExistsError; DatasetDamagedError if a published shard differs from its record; ConfigurationError if another version
+ * of softjac planned the run
  */
 export async function finalizeDataset(
   options: FinalizeOptions,
@@ -274,12 +283,15 @@ export async function finalizeDataset(
   );
 }
 
+/** Options of `datasetStatus`. Only `output` is required. */
 export interface StatusOptions extends S3Options {
+  /** Path or s3:// prefix of the dataset. */
   output: string;
+  /** Fingerprint of the run; required if several are planned for the output. */
   run?: string | undefined;
 }
 
-/** State of a run over a dataset. */
+/** State of a published or planned dataset. */
 export interface DatasetStatus {
   fingerprint: string;
   output: string;
@@ -291,17 +303,19 @@ export interface DatasetStatus {
   /** Shards without a record, and shards whose file does not match its record (truncated, replaced or lost). */
   missing: number[];
   damaged: number[];
-  /** Damaged files (of a published dataset also missing ones, and its manifest), and what is wrong with each. */
+  /** Damaged files (in a published dataset also missing ones, and its manifest), with the problem of each. */
   problems: { file: string; problem: string }[];
-  /** Inputs without results, and why. */
+  /** Inputs that were skipped, with the error of each. */
   skippedInputs: { name: string; error: string }[];
   /** Fingerprints of other unfinished runs for the same output. */
   unfinished: string[];
 }
 
 /**
- * Describes a run over a dataset: the published one, else the one under way, where `run` does not say which.
- * @throws PlanMissingError; UsageError where several are under way and none is published
+ * Returns which shards of a dataset are done, missing or damaged. Without `run`, describes the published dataset, or else
+ * the run in progress.
+ *
+ * @throws PlanMissingError; UsageError if several runs are in progress and none is published
  */
 export async function datasetStatus(
   options: StatusOptions,

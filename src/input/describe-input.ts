@@ -9,14 +9,14 @@ import { parquetFields } from "./parquet/parquet-as-arrow.js";
 import { readFooter } from "./parquet/parquet-footer.js";
 import { recordBatches } from "./record-batches.js";
 
-/** What a file is, by its structure alone. */
+/** Structure of a file. */
 export interface InputDescription {
   format: InputFormat | ArrayFormat["name"];
-  /** How bodies are compressed, each way once; empty: not at all. */
+  /** Names of the compression codecs in the file; empty if it is uncompressed. */
   compression: string[];
-  /** Record batches of Arrow, row groups of Parquet; null where a format has none. */
+  /** Number of record batches (Arrow) or row groups (Parquet); null for formats without them. */
   batches: number | null;
-  /** Rows of the largest of them. */
+  /** Number of rows of the largest one. */
   largestBatchRows: number | null;
   rows: number;
   columns: { name: string; type: string }[];

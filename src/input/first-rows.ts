@@ -8,11 +8,11 @@ import type { LogitsFile, OpenOptions } from "./logits-file.js";
 export type LogitsEvent =
   | {
       event: "logits";
-      /** Name of the column or array, pattern of the columns; null: an array without a name. */
+      /** Name of the column or array, or pattern of the columns; null for an array without a name. */
       column: string | null;
       classes: number;
       type: NumberType;
-      /** The first and the last class, where classes have names. */
+      /** Names of the first and the last class, if classes have names. */
       firstClass: string | null;
       lastClass: string | null;
     }

@@ -1,19 +1,19 @@
 import { InputUnsupportedError } from "../errors.js";
 
 /**
- * What a file may say of itself before it is refused, as damage or as more than was bargained for. None of it is needed
- * for safety in memory: every length is checked against the bytes that are there, too.
+ * Limits on sizes that an input declares; larger ones are rejected. Memory safety does not depend on them: every length is
+ * also checked against the bytes of the file.
  */
 export interface Limits {
-  /** Bytes of a footer, of one message's metadata, of a header. */
+  /** Maximum size in bytes of a footer, message header or file header; default: 67,108,864. */
   maxMetadataBytes: number;
-  /** Columns, with those inside them; arrays of an archive. */
+  /** Maximum number of columns, nested ones included, or of arrays in an archive; default: 1,000,000. */
   maxColumns: number;
-  /** How deep columns may lie in columns. */
+  /** Maximum nesting depth of columns; default: 64. */
   maxNesting: number;
-  /** Rows of a record batch, row group or array. */
+  /** Maximum rows of a record batch, row group or array; default: 4,294,967,296. */
   maxBatchRows: number;
-  /** Bytes of all that must be decoded before it can be read: compressed buffers, Parquet columns, deflated arrays. */
+  /** Maximum total size in bytes after decompression (Arrow buffers, Parquet columns, deflated arrays); default: 1,099,511,627,776. */
   maxDecodedBytes: number;
 }
 

@@ -2,15 +2,15 @@ import { isEntriesLayout } from "../results/catalogue.js";
 import type { StoredRun } from "../results/run-metadata.js";
 import type { OutputColumn } from "../verify/output-columns.js";
 
-/** Where each number of a row comes from; null: nothing in the file tells it. */
+/** Sources of the numbers of a row; null if the output does not determine a number. */
 export interface NumberSources {
-  /** p: a column, or a block that it can be had back from. */
+  /** Source of p: a column, or blocks from which it is recovered. */
   p: "softmax" | "log_softmax" | "jacobian" | "log_jacobian" | null;
-  /** 1 - the largest p, never by that difference: `p` is the sum over the other classes. */
+  /** Source of the uncertainty 1 - max p; `p` means the sum over the other classes. */
   uncertainty: "uncertainty" | "tail" | "log_softmax" | "p" | null;
   confidence: "confidence" | "p" | "uncertainty" | null;
   entropy: "entropy" | "p" | null;
-  /** |J|: whole blocks, the entries that were kept, or p. */
+  /** Source of |J|: full blocks, stored entries, or p. */
   jacobian: "block" | "entries" | "p" | null;
 }
 

@@ -6,22 +6,23 @@ import { S3_OPTIONS } from "../store/s3-options.js";
 
 // Tables of the commands that work through a queue: the library checks by them, the CLI makes its help from them.
 
-/** Where the queue is. */
+/** Connection to a queue on a Redis server. */
 export interface QueueOptions {
-  /** `redis://host:port/db`, or `rediss://` for TLS. */
+  /** URL of the Redis server: `redis://host:port/db`, or `rediss://` for TLS. */
   queue: string;
-  /** Where the address has none. */
+  /** Password of the Redis server, if the URL has none. */
   queuePassword?: string | undefined;
-  /** Several queues may share a Redis. */
+  /** Name of the queue; several queues can share a server. Default: softjac. */
   queueName?: string | undefined;
-  /** Seconds for the first connection. */
+  /** Seconds to wait for the first connection; default: 10. */
   connectTimeout?: number | undefined;
 }
 
-/** How often a part is tried. */
+/** Retries of shards on a queue. */
 export interface AttemptOptions {
+  /** Attempts per shard that fails for other reasons than invalid input; default: 6. */
   attempts?: number | undefined;
-  /** Seconds before the second attempt; twice as many before each further one, less up to half, by chance. */
+  /** Seconds before the second attempt; doubles before each further one, minus a random part of up to half. Default: 2. */
   backoff?: number | undefined;
 }
 

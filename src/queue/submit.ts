@@ -21,18 +21,20 @@ import { queuedShards } from "./queued-shards.js";
 
 export type SubmitOptions = DatasetOptions & QueueOptions & AttemptOptions;
 
+/** Report of `submitDataset`. */
 export interface SubmitReport extends DatasetReport {
-  /** Address of the queue, without a password. */
+  /** URL of the queue, without its password. */
   queue: string;
-  /** Parts that workers are to make: put into the queue by this call, and there before. */
+  /** Number of shards that this call submitted to the queue, and of those that were in it before. */
   submitted: number;
   queued: number;
 }
 
 /**
- * Plans a dataset and puts its parts into a queue, for workers on any machines. What is done, and what is in the queue
- * already, is left: the same call again adds what is missing, and what has failed.
- * @throws SoftjacError as planDataset; ServiceUnavailableError where the queue's Redis does not answer or takes nothing
+ * Plans a dataset and submits its shards to a queue, for workers on any machines. Shards that are computed or queued already
+ * are not submitted; the same call again adds missing and failed ones.
+ *
+ * @throws SoftjacError as `planDataset`; ServiceUnavailableError if Redis does not answer or accepts no jobs
  */
 export async function submitDataset(
   options: SubmitOptions,

@@ -19,22 +19,23 @@ import {
 import { pause } from "./pause.js";
 import { QueueKeeper } from "./queue-keeper.js";
 
+/** Options of `waitForDataset`. Only `output` is required; without `queue`, lost shards are not submitted again. */
 export interface WaitOptions
   extends Partial<QueueOptions>,
     AttemptOptions,
     FinalizeOptions {
-  /** Seconds from one look at the dataset to the next. */
+  /** Seconds between checks of the dataset; default: 5. */
   poll?: number | undefined;
-  /** Seconds after which it ends, by StoppedError. */
+  /** Seconds after which the call ends with StoppedError; default: no limit. */
   timeLimit?: number | undefined;
 }
 
 /**
- * Waits until workers have made all parts of a planned dataset, and publishes it. Goes by what the dataset has a record of;
- * with a queue, parts that no job has any more are submitted again.
+ * Waits until workers have computed all shards of a planned dataset, and publishes it. The records of the dataset decide which
+ * shards are done; with `queue`, shards that the queue lost are submitted again.
  *
- * @throws SoftjacError as finalizeDataset; ShardsFailedError where only parts are left that workers have given up;
- * StoppedError; as submitDataset where the queue is not there at the start
+ * @throws SoftjacError as `finalizeDataset`; ShardsFailedError if only shards remain that failed in every attempt;
+ * StoppedError; ServiceUnavailableError if the queue cannot be reached at the start
  */
 export async function waitForDataset(
   options: WaitOptions,

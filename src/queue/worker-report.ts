@@ -1,13 +1,13 @@
 import type { PartRecord } from "../dataset/records.js";
 import { VERSION } from "../version.js";
 
-/** Result of a worker. */
+/** Report of a worker: its return value, or `report` of its error. */
 export interface WorkerReport {
   softjac: string;
   status: "done" | "failed";
-  /** Address of the queue, without a password. */
+  /** URL of the queue, without its password. */
   queue: string;
-  /** Shards: computed, found done already, failed (for this attempt or for good), released for other workers. */
+  /** Number of shards that were computed, done before, failed (in this attempt or in all), and released to other workers. */
   shardsComputed: number;
   shardsUpToDate: number;
   shardsFailed: number;
@@ -15,12 +15,12 @@ export interface WorkerReport {
   rowsComputed: number;
   bytesWritten: number;
   badRows: number;
-  /** Inputs without results, and why. */
+  /** Inputs that were skipped, with the error of each. */
   skippedInputs: { name: string; error: string }[];
-  /** From the call to the return, in milliseconds. */
+  /** Duration of the call, in milliseconds. */
   durationMs: number;
   rowsPerSecond: number;
-  /** The process's peak resident memory, in bytes. */
+  /** Peak resident memory of the process, in bytes. */
   peakMemoryBytes: number;
 }
 

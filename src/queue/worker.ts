@@ -11,6 +11,7 @@ import type { ShardJobs } from "./shard-jobs.js";
 import { startWorker } from "./start-worker.js";
 import { type WorkerReport, WorkerReportBuilder } from "./worker-report.js";
 
+/** Options of `runWorker`. Only `queue` is required. */
 export interface WorkerOptions
   extends QueueOptions,
     S3Options,
@@ -26,31 +27,31 @@ export interface WorkerOptions
       | "maxBatchRows"
       | "maxDecodedBytes"
     > {
-  /** Folders and URLs below which it may touch things, whatever a job says; default: the folder it is started in. */
+  /** Directories and URLs that the worker may read and write, whatever a job says; default: the current directory. */
   allow?: readonly string[] | undefined;
-  /** Seconds for which a part is this worker's, renewed while it is alive. */
+  /** Seconds that the worker holds a shard without renewal; default: 60. */
   lease?: number | undefined;
-  /** Seconds for one part. */
+  /** Maximum seconds per shard; then the attempt fails. Default: 3,600. */
   shardTimeout?: number | undefined;
-  /** Seconds without a finished chunk after which a part has failed. */
+  /** Seconds without progress after which the attempt fails; default: 600. */
   stallTimeout?: number | undefined;
-  /** Leave out inputs that are bad, and make the others' parts. */
+  /** Whether to skip invalid inputs and compute the shards of the others; default: false. */
   keepGoing?: boolean | undefined;
-  /** Seconds without work after the disk was found full. */
+  /** Seconds to wait after the disk was full; default: 30. */
   diskPause?: number | undefined;
-  /** Seconds without work after which it ends. */
+  /** Seconds without work after which the worker returns; default: no limit. */
   idleLimit?: number | undefined;
-  /** Seconds after which it ends, by StoppedError. */
+  /** Seconds after which the worker ends with StoppedError; default: no limit. */
   timeLimit?: number | undefined;
 }
 
 /**
- * Makes parts of datasets as a queue has them, until it is stopped; one at a time, each on all threads. The queue only says
- * who might make what: what is done is what the dataset has a record of.
+ * Computes shards of datasets from a queue until it is stopped, one at a time, each on all threads. The records of a dataset,
+ * not the queue, decide which of its shards are done.
  *
- * @returns after `idleLimit` without work
- * @throws StoppedError where it was stopped: the part under way is handed back; ServiceUnavailableError,
- * PermissionError where the queue's Redis is not there at the start; UsageError, ConfigurationError
+ * @returns the report, after `idleLimit` seconds without work
+ * @throws StoppedError after a stop, with the current shard released; ServiceUnavailableError or PermissionError if Redis
+ * cannot be reached or refuses the login at the start; UsageError; ConfigurationError
  */
 export async function runWorker(
   options: WorkerOptions,

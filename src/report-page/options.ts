@@ -2,29 +2,29 @@ import { basename } from "node:path";
 import { checkNames, checkPath, checkValue } from "../check-options.js";
 import { type OptionSpec, TARGET_OPTIONS } from "../options-table.js";
 
-/** What is to be shown, and where. `results` and `output` must be given. */
+/** Options of `report`. Only `results` and `output` are required. */
 export interface ReportOptions {
-  /** Path of a file that `run` made, or of the folder of a dataset. */
+  /** Path of an output file, or of the directory of a dataset. */
   results: string;
-  /** Path of the HTML file to make. */
+  /** Path of the HTML file to write. */
   output: string;
-  /** Name of the kept column with the class numbers, 0 to Q − 1, that are right. */
+  /** Name of the copied column of true classes, 0 to Q − 1, for calibration. */
   label?: string | undefined;
-  /** Random rows that the page has whole, to look at. */
+  /** Number of random rows that the page shows in full, 0 to 1,000; default: 200. */
   sample?: number | undefined;
-  /** Seed of everything that is drawn: same seed, same page. */
+  /** Random seed; the same seed gives the same page; default: 0. */
   seed?: number | undefined;
-  /** Classes of the heatmap, where there are more. */
+  /** Maximum number of classes in the heatmap, 2 to 100; default: 40. */
   classes?: number | undefined;
-  /** Heading of the page. */
+  /** Title of the page; default: name of the results. */
   title?: string | undefined;
-  /** Path of the report of the run, as `softjac run --report` or `--json` gives it: for its time and throughput. */
+  /** Path of the report of the run (`softjac run --report` or `--json`), for its time and throughput. */
   runReport?: string | undefined;
-  /** Path of the report of a verification, as `softjac verify --report` or `--json` gives it. */
+  /** Path of the report of a verification (`softjac verify --report` or `--json`), for its errors. */
   verifyReport?: string | undefined;
-  /** Replace an existing output file. */
+  /** Whether to replace an existing output file; default: false. */
   force?: boolean | undefined;
-  /** Wait until the output is on the disk before it gets its name. */
+  /** Whether to wait until the output is on disk (fsync) before it is renamed into place; default: true. */
   sync?: boolean | undefined;
 }
 

@@ -2,34 +2,34 @@ import type { NumberSources } from "../output-rows/reading-plan.js";
 import type { Layout } from "../results/catalogue.js";
 import type { RunEmit } from "../results/emit-options.js";
 
-/** What an output holds, in numbers: all that its page shows. null: the output does not tell; `lacks` says why. */
+/** Numbers behind an HTML report. A number is null if the output does not determine it; `lacks` says why. */
 export interface OutputReport {
   softjac: string;
   status: "done";
   results: string;
   output: string;
-  /** Of the page. */
+  /** Size of the page in bytes. */
   outputBytes: number;
   title: string;
   seed: number;
   summary: SummaryNumbers;
   certainty: CertaintyNumbers;
-  /** null: no label was named. */
+  /** Calibration; null without `label`. */
   calibration: CalibrationNumbers | null;
   classes: ClassNumbers;
   rows: ShownRows;
   sparsity: SparsityNumbers;
-  /** From the call to the return, in milliseconds. */
+  /** Duration of the call, in milliseconds. */
   durationMs: number;
-  /** The process's peak resident memory, in bytes. */
+  /** Peak resident memory of the process, in bytes. */
   peakMemoryBytes: number;
 }
 
 export interface SummaryNumbers {
   kind: "file" | "dataset";
-  /** Version of softjac that wrote it. */
+  /** Version of softjac that wrote the output. */
   writtenBy: string | null;
-  /** Inputs by name. */
+  /** Names of the inputs. */
   sources: string[];
   parts: number;
   layout: Layout;
@@ -39,25 +39,25 @@ export interface SummaryNumbers {
   threshold: number;
   topK: number | null;
   classes: number;
-  /** Of the logits. */
+  /** Number of rows of the logits. */
   rows: number;
-  /** Rows that have results. */
+  /** Number of rows with results. */
   rowsWithResults: number;
-  /** Rows that are null, and rows that the output does not have. */
+  /** Number of rows that are null, and of rows that the output omits. */
   badRows: number;
   rowsLeftOut: number;
-  /** Rows with results whose p could not be had from them. */
+  /** Number of rows with results that do not determine p. */
   rowsWithoutP: number;
   bytes: number;
-  /** Layouts csr and coo, where they were read: entries kept; of those left out the largest |value| and the sum. */
+  /** Number of stored entries in the layouts csr and coo, if they were read, and the largest and the sum of the dropped |entries|. */
   entries: number | null;
   droppedMax: number | null;
   droppedSum: number | null;
   keptColumns: { name: string; type: string }[];
-  /** Inputs of a dataset that have no results, and why. */
+  /** Inputs of a dataset that were skipped, with the error of each. */
   inputsLeftOut: { name: string; error: string }[];
   from: NumberSources;
-  /** From the report of the run; `output`: the name of that which it tells of. */
+  /** Numbers of the report of the run; `output` is the output that it describes. */
   run: {
     output: string | null;
     durationMs: number;
@@ -66,7 +66,7 @@ export interface SummaryNumbers {
     kernel: string | null;
     peakMemoryBytes: number | null;
   } | null;
-  /** From the report of a verification: errors in ε beside the bounds that are promised. */
+  /** Numbers of the report of a verification: errors and guaranteed bounds in ε. */
   verified: {
     output: string | null;
     ok: boolean;
@@ -81,7 +81,7 @@ export interface SummaryNumbers {
   } | null;
 }
 
-/** How many rows fall into bins `[low + k width, low + (k + 1) width)`. */
+/** Histogram: number of rows in the bins `[low + k width, low + (k + 1) width)`. */
 export interface Bins {
   low: number;
   width: number;
@@ -89,36 +89,36 @@ export interface Bins {
 }
 
 export interface CertaintyNumbers {
-  /** Rows whose uncertainty, or at least confidence, is known. */
+  /** Number of rows whose uncertainty or confidence is known. */
   rows: number;
   confidence: (Bins & { mean: number }) | null;
-  /** log10 of the uncertainty, of rows where it is not 0. */
+  /** Histogram of log10 of the uncertainty, without rows whose uncertainty is 0. */
   uncertainty:
     | (Bins & {
         rows: number;
         mean: number;
         least: number | null;
         largest: number | null;
-        /** Rows where one class has all. */
+        /** Number of rows whose uncertainty is exactly 0. */
         zero: number;
-        /** Rows whose 1 - p is 0 in that type, though the uncertainty is not: p (1 - p) of the winner would be lost. */
+        /** Number of rows whose 1 - max p is 0 in that type although the uncertainty is not, so that p (1 - p) is lost. */
         lostFloat32: number;
         lostFloat64: number;
       })
     | null;
-  /** In nats. */
+  /** Histogram of the entropy in nats. */
   entropy: (Bins & { mean: number }) | null;
   lacks: string[];
 }
 
 export interface CalibrationNumbers {
   label: string;
-  /** Rows with a label and p. */
+  /** Number of rows with a label and p. */
   rows: number;
-  /** Rows whose label is no class. */
+  /** Number of rows without a label. */
   unlabelled: number;
   accuracy: number | null;
-  /** Expected calibration error, 15 bins of equal width. */
+  /** Expected calibration error with 15 bins of equal width. */
   ece: number | null;
   bins: {
     low: number;
@@ -127,34 +127,34 @@ export interface CalibrationNumbers {
     confidence: number | null;
     accuracy: number | null;
   }[];
-  /** Mean of -log p of the label, in nats, over rows where that is not 0. */
+  /** Mean of -log p of the label in nats, without rows whose label has p = 0. */
   nll: number | null;
-  /** Rows whose label has p = 0. */
+  /** Number of rows whose label has p = 0. */
   impossible: number;
   temperature: TemperatureNumbers | null;
   lacks: string[];
 }
 
-/** What dividing the logits by another T would change, beside the T that they were divided by. */
+/** Scores after dividing the logits by a further temperature T. */
 export interface TemperatureNumbers {
   rows: number;
-  /** Whether they are a random choice. */
+  /** Whether the rows are a random sample. */
   isSample: boolean;
   curve: { temperature: number; nll: number; ece: number }[];
   now: { temperature: 1; nll: number; ece: number };
-  /** Of least NLL; `atEnd`: the search ended where it may not go on. */
+  /** Temperature of the smallest NLL; `atEnd`: whether it is an end of the range 0.01 to 100. */
   best: { temperature: number; nll: number; ece: number; atEnd: boolean };
 }
 
 export interface ClassNumbers {
   rows: number;
-  /** Classes of the heatmap, in its order. */
+  /** Classes of the heatmap, in its order. Other arrays `[shown]` have the same order. */
   shown: number[];
-  /** `[shown, shown]`: mean |J|, in that order; null: not known. */
+  /** Mean |J|, `[shown, shown]`. */
   meanJacobian: number[][] | null;
-  /** Pairs of shown classes that trade most. */
+  /** Pairs of shown classes with the largest mean |J[i,j]|. */
   pairs: { i: number; j: number; mean: number }[];
-  /** `[Q]` each: mean J[k,k], mean p, rows whose largest p it is, rows labelled so, and both. */
+  /** Mean J[k,k], mean p, and the numbers of rows predicted, labelled, and both, `[Q]` each. */
   sensitivity: number[] | null;
   meanP: number[] | null;
   predicted: number[] | null;
@@ -163,30 +163,30 @@ export interface ClassNumbers {
   lacks: string[];
 }
 
-/** One row, as it is shown. */
+/** Row that the page shows. */
 export interface ShownRow {
   row: number;
-  /** Its input, where there are several. */
+  /** Input of the row, if there are several. */
   input: string | null;
   confidence: number | null;
   uncertainty: number | null;
   entropy: number | null;
   predicted: number | null;
   label: number | null;
-  /** Ascending; all of few, else those of the largest p. */
+  /** Classes that are shown, ascending: all, or those with the largest p. */
   classes: number[];
   p: number[] | null;
-  /** Upper triangle of the block of these classes, row by row; null inside: left out of the output. */
+  /** Upper triangle of the block of these classes, row by row; null for an entry that is not stored. */
   block: (number | null)[] | null;
-  /** As text, in the order of the kept columns; null: null. */
+  /** Values of the copied columns as text. */
   kept: (string | null)[];
 }
 
 export interface ShownRows {
-  /** Kept columns that are shown, and how many are not. */
+  /** Names of the copied columns that are shown, and the number of others. */
   keptColumns: string[];
   keptColumnsLeftOut: number;
-  /** What the blocks are: the output's own, or made of p. */
+  /** Origin of the blocks: stored in the output, or computed from p. */
   blockFrom: "output" | "p" | null;
   surest: ShownRow[];
   mostTorn: ShownRow[];
@@ -195,7 +195,7 @@ export interface ShownRows {
 }
 
 export interface SparsityNumbers {
-  /** Rows that it is from. */
+  /** Number of rows that the curve is computed from. */
   rows: number;
   isSample: boolean;
   curve: {
@@ -206,7 +206,7 @@ export interface SparsityNumbers {
     csrBytes: number | null;
     cooBytes: number | null;
   }[];
-  /** Outputs with the layout's default results, and without kept columns, of all rows. */
+  /** Size of an output of all rows in each layout, with its default results and without copied columns. */
   layouts: { layout: Layout; bytes: number | null; note: string | null }[];
   lacks: string[];
 }

@@ -26,12 +26,11 @@ import type { OutputReport } from "./output-report.js";
 import { writePage } from "./write-page.js";
 
 /**
- * Makes a page of what an output holds: how sure its rows are, how well that is calibrated, which classes trade against
- * which, single rows, and what each layout would weigh. One HTML file that needs nothing else, of 3 MB at most. The output is
- * read from front to back in bounded memory; it appears whole under its name, or not at all.
+ * Writes an HTML page about an output: confidence, calibration, classes, single rows and sparsity. The page is a single file
+ * of at most 3 MB. The output is read sequentially in bounded memory. The page is complete or absent, whatever happens.
  *
  * @returns the numbers behind the page
- * @throws SoftjacError
+ * @throws SoftjacError if the output or a report cannot be read, or the page cannot be written
  */
 export async function report(
   options: ReportOptions,

@@ -1,12 +1,13 @@
 import { UsageError } from "../errors.js";
 import type { OptionSpec } from "../options-table.js";
 
-/** How the objects of s3:// locations are reached. Credentials come from where the SDK looks for them, and nowhere else. */
+/** Options for s3:// locations. Credentials come from the default provider chain of the AWS SDK. */
 export interface S3Options {
-  /** URL of a server other than AWS; its buckets are parts of the path. */
+  /** URL of an S3 server other than AWS, which is addressed with path-style URLs; default: AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL. */
   endpoint?: string | undefined;
+  /** Region of the buckets; default: AWS_REGION, the region of the profile, or us-east-1. */
   region?: string | undefined;
-  /** Seconds without a byte after which a request is made again. */
+  /** Seconds without progress after which a request is retried; default: 60. */
   requestTimeout?: number | undefined;
 }
 
