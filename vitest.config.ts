@@ -5,8 +5,9 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 /** Tests that repeat damage, a fault or a kill at every byte, call or request: npm run test:faults. */
 const FAULTS = "test/**/*.faults.test.ts";
 
-/** Tests that mostly wait: for other processes, time limits and servers. */
+/** Tests that mostly wait (for other processes, time limits and servers) and tests that replace modules. */
 const WAITING = [
+  "test/{io/slow-disk,io/refused-direct,reader/reads}.test.ts",
   "test/{s3,queue}/*.test.ts",
   "test/dataset/{stopping,stalled-store}.test.ts",
   "test/cli/{reporting,terminals}.test.ts",
@@ -46,11 +47,14 @@ export default defineConfig({
     // Half of them wait at any time.
     maxWorkers: 2 * availableParallelism(),
     sequence: { sequencer: LongestFirst },
+    setupFiles: ["test/support/equal-arrays.ts"],
     projects: [
       {
         extends: true,
         test: {
           name: "computing",
+          // These files share no state: one process runs many of them, and loads what they import once.
+          isolate: false,
           include: ["test/**/*.test.ts"],
           exclude: [FAULTS, ...WAITING],
         },

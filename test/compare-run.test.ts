@@ -114,7 +114,7 @@ test.each([
     });
     const good = readFileSync(path);
     const unseen: number[] = [];
-    for (let k = 0; k < good.length; k += 25) {
+    for (let k = 0; k < good.length; k += 73) {
       const bytes = Buffer.from(good);
       bytes[k] = (bytes[k] as number) ^ (1 << (k % 8));
       writeFileSync(path, bytes);

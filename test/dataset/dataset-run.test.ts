@@ -7,16 +7,11 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { join } from "node:path";
 import { expect, test } from "vitest";
-import { makePlan } from "../../src/dataset/dataset-plan.js";
-import { DatasetRun } from "../../src/dataset/dataset-run.js";
-import { sha256 } from "../../src/dataset/fingerprint.js";
-import { runFolders } from "../../src/dataset/names.js";
-import type { BytesOptions } from "../../src/dataset/options.js";
-import { partRecord } from "../../src/dataset/records.js";
 import { PosixStore } from "../../src/store/posix-store.js";
-import { CALLS, FAULTS, faultyStore } from "../support/faulty-store.js";
+import { besides, Worker } from "../support/dataset-worker.js";
+import { faultyStore } from "../support/faulty-store.js";
 import { workDirectory } from "../support/logits-input.js";
 
 // The protocol alone, with parts that are any bytes: processes that come late, fail, or are not of one mind.
@@ -24,73 +19,7 @@ import { workDirectory } from "../support/logits-input.js";
 const at = workDirectory();
 let names = 0;
 
-/** A process that works on a dataset of two parts. */
-class Worker {
-  readonly store: PosixStore;
-  readonly run: DatasetRun;
-
-  constructor(
-    readonly out: string,
-    { temperature = 1, Store = PosixStore } = {},
-  ) {
-    const plan = makePlan("/inputs", {
-      options: { temperature } as BytesOptions,
-      inputs: [{ name: "a", bytes: 1, modified: "1", rows: 2 }],
-      leftOut: [],
-      checksums: false,
-      shards: [
-        { input: 0, rowStart: 0, rowEnd: 1 },
-        { input: 0, rowStart: 1, rowEnd: 2 },
-      ],
-    });
-    const folders = runFolders(out, plan.fingerprint);
-    this.store = new Store(folders.tmp);
-    this.run = new DatasetRun(this.store, folders, plan);
-  }
-
-  begin(overwrite = false): Promise<boolean> {
-    return this.run.begin({ overwrite });
-  }
-
-  /** A finished part that has not been committed. */
-  make(shard: number, text = `part ${shard}`) {
-    const file = this.store.temporaryName();
-    writeFileSync(file, text);
-    const record = partRecord(this.run.plan, shard, {
-      rows: 1,
-      bytes: text.length,
-      sha256: sha256(new TextEncoder().encode(text)),
-      badRows: 0,
-      firstBadRow: null,
-      entries: null,
-      droppedMax: null,
-      droppedSum: null,
-    });
-    return () => this.run.commit(file, record);
-  }
-
-  async finish(overwrite = false): Promise<void> {
-    try {
-      for (const shard of await this.run.missing()) await this.make(shard)();
-    } catch (error) {
-      // With the run's folders goes the place for what was being made.
-      if (!(await this.run.isPublished())) throw error;
-    }
-    await this.run.publish({ overwrite });
-  }
-
-  async all(): Promise<void> {
-    if (await this.begin()) await this.finish();
-  }
-}
-
 const newOut = () => at(`out-${names++}`);
-
-function besides(out: string): string[] {
-  return readdirSync(dirname(out)).filter((name) =>
-    name.startsWith(`${basename(out)}.__`),
-  );
-}
 
 test("a process that comes late to begin finds it done, and leaves no second folder", async () => {
   const out = newOut();
@@ -227,53 +156,6 @@ test.each(["finish", "rename"] as const)(
   },
 );
 
-test.each(
-  FAULTS.flatMap((fault) => CALLS.map((call) => [fault, call] as const)),
-)(
-  "a fault (%s) of %s leaves what a later run completes",
-  async (fault, call) => {
-    let faults = 0;
-    for (let turn = 1; ; turn++) {
-      const out = newOut();
-      const where = `${call} ${turn}`;
-      let befell = false;
-      const Store = faultyStore(
-        {
-          call,
-          turn,
-          fault,
-          // Another process does all there is to do.
-          meanwhile: () => new Worker(out).all(),
-        },
-        () => {
-          befell = true;
-        },
-      );
-      const error = await new Worker(out, { Store }).all().catch((e) => e);
-      if (!befell) break;
-      faults++;
-      if (fault === "slow") expect(error, where).toBeUndefined();
-      if (existsSync(out))
-        expect(await new Worker(out).run.isPublished(), where).toBe(true);
-      await new Worker(out).all();
-      const files = readdirSync(out, { recursive: true }).sort();
-      expect(files, where).toEqual([
-        "_SUCCESS",
-        "_commits",
-        "_commits/00000.json",
-        "_commits/00001.json",
-        "_manifest.json",
-        "_plan.json",
-        "part-00000-of-00002.arrow",
-        "part-00001-of-00002.arrow",
-      ]);
-      expect(besides(out), where).toEqual([]);
-    }
-    // Parts are read again only where two were made at once.
-    expect(faults).toBeGreaterThan(call === "hash" ? -1 : 0);
-  },
-);
-
 test("of two processes that replace an old dataset at once neither takes the new one away", async () => {
   for (let turn = 1; turn <= 4; turn++) {
     const out = newOut();
@@ -299,43 +181,6 @@ test("of two processes that replace an old dataset at once neither takes the new
     expect(besides(out), `rename ${turn}`).toEqual([]);
   }
 });
-
-test.each(
-  ["before", "after"].flatMap((fault) =>
-    (["rename", "read", "remove", "list"] as const).map(
-      (call) => [fault as "before" | "after", call] as const,
-    ),
-  ),
-)(
-  "replacing an old dataset, a fault (%s) of %s: a later run completes, a whole dataset is there all the time",
-  async (fault, call) => {
-    for (let turn = 1; ; turn++) {
-      const out = newOut();
-      await new Worker(out, { temperature: 2 }).all();
-      let befell = false;
-      const Store = faultyStore({ call, turn, fault }, () => {
-        befell = true;
-      });
-      const work = async (worker: Worker) => {
-        if (await worker.begin(true)) await worker.finish(true);
-      };
-      await work(new Worker(out, { Store })).catch(() => {});
-      if (!befell) break;
-      const folders = readdirSync(dirname(out)).filter((name) =>
-        name.startsWith(basename(out)),
-      );
-      const whole = folders.filter((name) =>
-        existsSync(join(dirname(out), name, "_SUCCESS")),
-      );
-      expect(whole.length, `${call} ${turn}`).toBeGreaterThan(0);
-      await work(new Worker(out));
-      expect(await new Worker(out).run.isPublished(), `${call} ${turn}`).toBe(
-        true,
-      );
-      expect(besides(out), `${call} ${turn}`).toEqual([]);
-    }
-  },
-);
 
 test("a new dataset that a process had set aside when it died is found again", async () => {
   const out = newOut();

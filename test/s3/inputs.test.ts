@@ -32,7 +32,7 @@ function fetched(since: number, key: string): number {
 
 describe("parts of an object", () => {
   test.each(inputs)("$name", async ({ file, options, whole = false }) => {
-    const run = { ...options, shardRows: 9_999, checksums: true } as object;
+    const run = { ...options, shardRows: 5_999, checksums: true } as object;
     const [here, there] = [at(`here-${names}`), at(`there-${names++}`)];
     const local = { ...run, inputs: [at(`in/${file}`)], output: here };
     const report = await built.runDataset(local);

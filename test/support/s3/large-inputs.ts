@@ -30,9 +30,9 @@ export interface LargeInput {
   whole?: boolean;
 }
 
-export const LARGE_ROWS = 40_000;
+export const LARGE_ROWS = 24_000;
 const CLASSES = 6;
-const BATCH_ROWS = 9_000;
+const BATCH_ROWS = 5_400;
 
 /** Files of some MiB, so that a part's rows are but a part of each. */
 export async function writeLargeInputs(

@@ -1,0 +1,120 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { tableFromIPC } from "@uwdata/flechette";
+import { describe, expect, test } from "vitest";
+import { built } from "../support/built.js";
+import { CLEAR_MESSAGE } from "../support/clear-message.mjs";
+import { Counter } from "../support/counter.js";
+import { workDirectory } from "../support/logits-input.js";
+import { random } from "../support/random.js";
+
+// Compressed files that are truncated or damaged.
+
+const at = workDirectory();
+const fixture = (name: string) =>
+  fileURLToPath(new URL(`../fixtures/${name}.arrow`, import.meta.url));
+const output = at("out.arrow");
+const keep = ["id", "name", "flag", "split"];
+
+/** What comes of 600 flipped bits, the same in every run. */
+const FLIPPED = {
+  lz4: {
+    ERR_INPUT_FORMAT: 453,
+    ERR_INPUT_UNSUPPORTED: 4,
+    ERR_RAGGED_ROW: 26,
+    other: 63,
+    same: 54,
+  },
+  zstd: {
+    ERR_INPUT_FORMAT: 477,
+    ERR_INPUT_UNSUPPORTED: 5,
+    ERR_RAGGED_ROW: 8,
+    other: 28,
+    same: 82,
+  },
+};
+
+/** What a run makes of a file, as another reader reads it. */
+async function resultOf(input: string, more = {}): Promise<string> {
+  await built.run({ input, output, keep, force: true, ...more });
+  const table = tableFromIPC(readFileSync(output));
+  const column = (name: string) => [...table.getChild(name)];
+  const lists = (name: string) => column(name).map((list) => [...list]);
+  return JSON.stringify([
+    ...[lists("softmax"), lists("jacobian")],
+    ...keep.map(column),
+  ]);
+}
+
+const plain = await resultOf(fixture("compressed-not"));
+
+describe.each(["lz4", "zstd"] as const)("%s", (codec) => {
+  const bytes = readFileSync(fixture(`compressed-${codec}`));
+
+  test("cut at every byte: refused", async () => {
+    const cut = at("cut.arrow");
+    for (let length = 0; length < bytes.length; length += 3) {
+      writeFileSync(cut, bytes.subarray(0, length));
+      const error = await resultOf(cut).catch((e) => e);
+      expect(error, `${length} bytes`).toBeInstanceOf(built.InputFormatError);
+    }
+  });
+
+  test("flipped bits: refused, or read, and nothing else", async () => {
+    const damaged = at("damaged.arrow");
+    const uniform = random(codec.length);
+    const counter = new Counter();
+    for (let n = 0; n < 600; n++) {
+      const copy = Buffer.from(bytes);
+      const place = Math.floor(uniform() * bytes.length);
+      copy[place] = (copy[place] as number) ^ (1 << (n % 8));
+      writeFileSync(damaged, copy);
+      try {
+        const found = await resultOf(damaged);
+        // Neither format has checksums of its content as pyarrow writes it: another value may be what the bytes say.
+        counter.add(found === plain ? "same" : "other");
+      } catch (error) {
+        if (!(error instanceof built.SoftjacError)) throw error;
+        expect(error.message).toMatch(CLEAR_MESSAGE);
+        counter.add(error.code);
+      }
+    }
+    expect(counter.counts).toEqual(FLIPPED[codec]);
+  });
+
+  const prefixes = placesOfPrefixes(bytes);
+
+  test.each([
+    ["nothing", 0n],
+    ["less than nothing", -2n],
+    ["a byte more, but for padding", null],
+    ["2^40", 2n ** 40n],
+    ["2^63 - 1", 2n ** 63n - 1n],
+  ])("lengths that say %s", async (_, length) => {
+    expect(prefixes.length).toBeGreaterThan(10);
+    for (const place of prefixes) {
+      const copy = Buffer.from(bytes);
+      const old = copy.readBigInt64LE(place);
+      copy.writeBigInt64LE(length ?? (old / 64n + 1n) * 64n + 1n, place);
+      const damaged = at("damaged.arrow");
+      writeFileSync(damaged, copy);
+      await expect(resultOf(damaged)).rejects.toThrow(
+        /(record|dictionary) batch \d, column \w+: expected a decompressed length of \d+ bytes, found -?\d+$/,
+      );
+    }
+  });
+});
+
+/** Where compressed buffers of a file say how long they are: in front of every frame, by its magic. */
+function placesOfPrefixes(bytes: Buffer): number[] {
+  const magics = [
+    Buffer.from("04224d18", "hex"),
+    Buffer.from("28b52ffd", "hex"),
+  ];
+  return magics.flatMap((magic) => {
+    const places: number[] = [];
+    for (let k = bytes.indexOf(magic); k >= 0; k = bytes.indexOf(magic, k + 1))
+      places.push(k - 8);
+    return places;
+  });
+}

@@ -1,0 +1,17 @@
+import { expect } from "vitest";
+
+// Makes `toEqual` compare arrays of numbers one number at a time: for a million numbers 10 ms in place of 20 s.
+
+expect.addEqualityTesters([
+  (a: unknown, b: unknown) =>
+    isNumbers(a) && isNumbers(b) && a.constructor === b.constructor
+      ? a.length === b.length && a.every((value, k) => Object.is(value, b[k]))
+      : undefined,
+]);
+
+function isNumbers(value: unknown): value is Float64Array {
+  return (
+    (ArrayBuffer.isView(value) && !(value instanceof DataView)) ||
+    (Array.isArray(value) && value.every((one) => typeof one === "number"))
+  );
+}
