@@ -113,7 +113,7 @@ export function inputError(
     case "missing":
       return new InputMissingError(path, { cause });
     case "permission":
-      return new PermissionError(path, "may not be read", { cause });
+      return new PermissionError(path, "permission denied", { cause });
     default:
       return ioError(path, failure, cause);
   }

@@ -73,7 +73,7 @@ test.each([
     "in.npy: could not be read: ELOOP, too many symbolic links encountered",
   ],
   ["ENOENT", "in.npy: no such file or directory"],
-  ["EROFS", "in.npy: may not be read"],
+  ["EROFS", "in.npy: permission denied"],
 ])("what the user reads of %s", (name, message) => {
   const error = inputError("in.npy", "could not be read", refused(name));
   expect(error.message).toBe(message);
@@ -161,7 +161,7 @@ test("what interpreting an input throws is the input's error", async () => {
 test("interpreting keeps errors that have a meaning of their own", async () => {
   const kept = [
     new InputMissingError("in"),
-    new PermissionError("in", "may not be read"),
+    new PermissionError("in", "permission denied"),
     new InputFormatError("in", "footer", "expected x, found y"),
     new AbsentBytes([{ start: 0, end: 1 }]),
   ];

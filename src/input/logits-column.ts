@@ -89,8 +89,8 @@ function candidateOf(field: Field): Candidate {
     form: column && kind + (column.form === "struct" ? 1 : 0),
     isFloat,
     problem: column
-      ? "its rows fit as well"
-      : "it is not a list of numbers in each row",
+      ? "it could be logits, too"
+      : "its rows are not lists of numbers",
   };
 }
 
@@ -103,7 +103,7 @@ function separate(fields: Field[]): Candidate {
     type: `${describeField(first)}, one of ${fields.length} columns`,
     form: null,
     isFloat: true,
-    problem: "--columns takes separate columns",
+    problem: "use --columns for one column per class",
   };
 }
 
@@ -141,7 +141,7 @@ function listColumn(path: string, field: Field, place: number): LogitsColumn {
   const note = noteOn(
     byNumber.findIndex((name, k) => name !== classNames[k]),
     (k) =>
-      `fields of column ${shortName(field.name)} are not in the order of their numbers: class ${k} is ${shortName(classNames[k] as string)}`,
+      `fields of column ${shortName(field.name)} are ordered by number, not by their position: class ${k} is ${shortName(classNames[k] as string)}`,
   );
   return { ...column, classNames, note };
 }
@@ -209,7 +209,7 @@ function separateColumns(
     note: noteOn(
       places.findIndex((place, k) => place !== found[k]),
       (k) =>
-        `columns that match ${shortName(pattern)} are ordered by number: class ${k} is ${shortName(columns[k]?.name ?? "")}, which the file has elsewhere`,
+        `columns that match ${shortName(pattern)} are ordered by number, not by their position in the file: class ${k} is ${shortName(columns[k]?.name ?? "")}`,
     ),
   };
 }

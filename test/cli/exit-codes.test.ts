@@ -160,11 +160,11 @@ test("an input, a folder or an output that permissions keep from the user", () =
   chmodSync(closed, 0o555);
   chmodSync(dirname(secret), 0o755);
   const cases: [args: string[], message: string][] = [
-    [["run", secret, "-o", out], `${secret}: may not be read`],
-    [["inspect", secret], `${secret}: may not be read`],
+    [["run", secret, "-o", out], `${secret}: permission denied`],
+    [["inspect", secret], `${secret}: permission denied`],
     [
       ["run", folder, "-o", at("dataset"), "--keep-going"],
-      `${join(folder, "closed")}: may not be read`,
+      `${join(folder, "closed")}: permission denied`,
     ],
     [
       ["run", DIGITS, "-o", join(closed, "out.arrow")],

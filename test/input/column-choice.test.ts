@@ -62,12 +62,12 @@ describe("columns", () => {
     [
       "integers beside lists of lists of floats",
       [integers("tokens"), nested("scores")],
-      `tokens: ${integersBeside}, scores: list<list<float64>> (it is not a list of numbers in each row)`,
+      `tokens: ${integersBeside}, scores: list<list<float64>> (its rows are not lists of numbers)`,
     ],
     [
       "integers beside separate columns of floats",
       [integers("tokens"), single("a"), single("b")],
-      `tokens: ${integersBeside}, a: float64, one of 2 columns (--columns takes separate columns)`,
+      `tokens: ${integersBeside}, a: float64, one of 2 columns (use --columns for one column per class)`,
     ],
     [
       "an embedding beside separate columns of logits",
@@ -77,12 +77,12 @@ describe("columns", () => {
         single("logit_0"),
         single("logit_1"),
       ],
-      `embedding: list<float64> ${notNamed}, logit_0: float64, one of 3 columns (--columns takes separate columns)`,
+      `embedding: list<float64> ${notNamed}, logit_0: float64, one of 3 columns (use --columns for one column per class)`,
     ],
     [
       "floats without a telling name beside separate columns of logits",
       [floats("features"), single("logit_0"), single("logit_1")],
-      "features: list<float64> (another is named like logits), logit_0: float64, one of 2 columns (--columns takes separate columns)",
+      "features: list<float64> (another is named like logits), logit_0: float64, one of 2 columns (use --columns for one column per class)",
     ],
     ...[
       "input_ids",
@@ -158,7 +158,7 @@ test("arrays: labels of a trainer beside predictions of three dimensions", async
   const unread = npy(new Float64Array(6), { descr: ">f8", shape: [2, 3] });
   const other = zip({ "tokens.npy": int64(0, 1, 2, 3, 4, 5), "z.npy": unread });
   await expect(found(other)).rejects.toMatchObject({
-    message: `${input}: it is not clear which array holds the logits; choose it with --column: tokens: int64 [2, 3] (it holds integers), z: >f8 (big-endian) [2, 3] (its type is not read)`,
+    message: `${input}: it is not clear which array holds the logits; choose it with --column: tokens: int64 [2, 3] (it holds integers), z: >f8 (big-endian) [2, 3] (its type is not supported)`,
   });
   expect(await found(other, { column: "tokens" })).toBe("tokens");
 });
@@ -196,7 +196,7 @@ describe("order of the classes", () => {
       {
         event: "warning",
         message:
-          "columns that match prediction_* are ordered by number: class 2 is prediction_2, which the file has elsewhere",
+          "columns that match prediction_* are ordered by number, not by their position in the file: class 2 is prediction_2",
       },
     ]);
     const { schema } = tableFromIPC(readFileSync(output));
@@ -240,7 +240,7 @@ describe("order of the classes", () => {
       },
     );
     expect(warnings).toEqual([
-      "fields of column z are not in the order of their numbers: class 1 is s10",
+      "fields of column z are ordered by number, not by their position: class 1 is s10",
     ]);
   });
 

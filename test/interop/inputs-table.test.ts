@@ -339,6 +339,10 @@ const REFUSED: Record<string, Case[]> = {
   "lists without rows": [{ make: file(logits([], list(float64()))) }],
   "directory without files": [{ make: () => mkdirSync(input) }],
   "missing file": [{}],
+  "named pipe or device": [
+    { make: () => execFileSync("mkfifo", [input]) },
+    { args: ["/dev/null", "-o", output] },
+  ],
   "`gs://`, `az://`, `https://`, `hf://`": ["gs", "az", "https", "hf"].map(
     (scheme) => ({ args: [`${scheme}://b/x.arrow`, "-o", output] }),
   ),

@@ -79,7 +79,7 @@ function candidateOf(array: StoredArray): Candidate {
     isFloat: float,
     problem: type
       ? `it has ${shape.length} dimension${shape.length === 1 ? "" : "s"}${shape.length > 2 ? ": reshape it to (rows, classes)" : ""}`
-      : "its type is not read",
+      : "its type is not supported",
   };
 }
 

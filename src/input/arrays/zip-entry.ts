@@ -37,7 +37,7 @@ export function isReadable({ flags, method }: ZipEntry): boolean {
 
 export function describeMethod({ flags, method }: ZipEntry): string {
   return flags & (FLAG.encrypted | FLAG.strong | FLAG.masked)
-    ? "an encrypted one"
+    ? "an encrypted member"
     : flags & FLAG.patched
       ? "a patch"
       : `compression method ${method}`;

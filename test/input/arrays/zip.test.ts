@@ -56,7 +56,7 @@ const LIES: [name: string, patches: Patch[], text: string][] = [
   [
     "encrypted",
     [u16(6, 1), u16(DIRECTORY + 8, 1)],
-    "member o.npy: expected a stored or deflated member, found an encrypted one",
+    "member o.npy: expected a stored or deflated member, found an encrypted member",
   ],
   [
     "compressed by LZMA",
