@@ -58,8 +58,7 @@ function placeOf(a: number, b: number, classes: number): number {
 }
 
 function cell(value: number | null, largest: number): HTMLElement {
-  if (value === null)
-    return element("td", { "aria-label": "not in the output" }, "·");
+  if (value === null) return element("td", { "aria-label": "not stored" }, "·");
   const decades = value === 0 ? SHADES : Math.log10(largest / Math.abs(value));
   const shade = Math.max(0, SHADES - 1 - Math.floor(decades));
   return element("td", { class: `s${shade}` }, short(value));
@@ -83,10 +82,10 @@ function noteOf(
 ): string {
   const note =
     from === "output"
-      ? "As the output has it."
-      : "Made of p: the output has no blocks.";
+      ? "As stored in the output."
+      : "Computed from p: the output has no blocks.";
   const left = values.includes(null)
-    ? " A dot is an entry that the output does not have: left out, or 0."
+    ? " A dot is an entry that is not stored: dropped, or 0."
     : "";
-  return `${note} Each shade is ten times the one below it; the darkest in light and the lightest in dark is the largest entry.${left}`;
+  return `${note} Each shade is a factor of ten; the strongest is the largest entry.${left}`;
 }

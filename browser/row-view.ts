@@ -13,7 +13,7 @@ export function rowView(row: RowData, data: RowsData): HTMLElement[] {
 
 function facts(row: RowData, { keptColumns, label }: RowsData): HTMLElement {
   const number = (value: number | null) =>
-    value === null ? "not known" : digits(value, 4);
+    value === null ? "unknown" : digits(value, 4);
   const lines: [name: string, value: string][] = [["row", String(row.row)]];
   if (row.input !== null) lines.push(["input", row.input]);
   if (row.predicted !== null)

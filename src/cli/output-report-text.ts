@@ -1,7 +1,7 @@
 import type { OutputReport } from "../report-page/output-report.js";
 import { bytes, count, duration, titled } from "./format.js";
 
-/** The end of a report, for people: the page has the rest. */
+/** Returns a summary of a report as text for a terminal. */
 export function outputReportText(report: OutputReport): string {
   const { output, outputBytes, results, summary, certainty } = report;
   const rows: [string, string][] = [

@@ -117,7 +117,7 @@ test("the reports of the run and of a verification are in it", () => {
   });
   expect(summary.verified).toMatchObject({ ok: true, rowsChecked: 1000 });
   expect(readFileSync(page, "utf8")).toMatch(
-    /right: 1,000 rows against another computation/,
+    /OK: 1,000 rows recomputed with 31 digits/,
   );
 });
 

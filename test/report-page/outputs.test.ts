@@ -173,7 +173,7 @@ describe("rows that are not whole", () => {
     });
     // Of row 7 all but one class are masked: it has no entries.
     expect(summary).toMatchObject({ rowsWithResults: 6, rowsLeftOut: 3 });
-    expect(readFileSync(page, "utf8")).toMatch("without an entry");
+    expect(readFileSync(page, "utf8")).toMatch("without entries");
   });
 
   test("rows that were skipped are said to be left out", async () => {
@@ -184,7 +184,7 @@ describe("rows that are not whole", () => {
       rowsWithResults: 7,
     });
     expect(report.certainty.uncertainty?.zero).toBe(1);
-    expect(readFileSync(page, "utf8")).toMatch(/>2<\/data> left out/);
+    expect(readFileSync(page, "utf8")).toMatch(/>2<\/data> omitted/);
   });
 
   test("a label that is no class is refused, also where labels are counted from 1", async () => {

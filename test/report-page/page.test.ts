@@ -124,7 +124,7 @@ describe("the page as text", () => {
     });
     expect(statSync(at("large.html")).size).toBeLessThan(3e6);
     expect(readFileSync(at("large.html"), "utf8")).toMatch(
-      /\d+ of the rows drawn at random are left out/,
+      /\d+ random rows are not shown/,
     );
   });
 });
@@ -197,16 +197,16 @@ describe.runIf(hasBrowser)("in a browser", () => {
     const { surest, mostTorn, random } = report.rows;
     const place = page.locator("#viewer-place");
     const button = (name: string) => page.getByRole("button", { name });
-    await expectShown(page, surest, 0, "Surest");
+    await expectShown(page, surest, 0, "Most confident");
     expect(await button("Back").isDisabled()).toBe(true);
     await button("Next").click();
     await button("Next").click();
-    await expectShown(page, surest, 2, "Surest");
+    await expectShown(page, surest, 2, "Most confident");
     await button("Last").click();
-    await expectShown(page, surest, surest.length - 1, "Surest");
+    await expectShown(page, surest, surest.length - 1, "Most confident");
     expect(await button("Next").isDisabled()).toBe(true);
     await page.locator("#viewer-list").selectOption({ index: 1 });
-    await expectShown(page, mostTorn, 0, "Most torn");
+    await expectShown(page, mostTorn, 0, "Most uncertain");
     await page.locator("#viewer-list").selectOption({ index: 2 });
     await button("Next").click();
     await expectShown(page, random, 1, "Random");
@@ -227,25 +227,25 @@ describe.runIf(hasBrowser)("in a browser", () => {
     expect(await page.evaluate("document.activeElement?.id")).toBe("viewer");
     await page.keyboard.press("ArrowRight");
     await page.keyboard.press("ArrowDown");
-    await expectShown(page, surest, 2, "Surest");
+    await expectShown(page, surest, 2, "Most confident");
     await page.keyboard.press("ArrowLeft");
-    await expectShown(page, surest, 1, "Surest");
+    await expectShown(page, surest, 1, "Most confident");
     await page.keyboard.press("End");
     await page.keyboard.press("ArrowRight");
-    await expectShown(page, surest, surest.length - 1, "Surest");
+    await expectShown(page, surest, surest.length - 1, "Most confident");
     await page.keyboard.press("Home");
     await page.keyboard.press("ArrowLeft");
-    await expectShown(page, surest, 0, "Surest");
+    await expectShown(page, surest, 0, "Most confident");
     await page.keyboard.press("Tab");
     expect(await page.evaluate("document.activeElement?.id")).toBe(
       "viewer-list",
     );
     await page.keyboard.press("ArrowDown");
-    await expectShown(page, mostTorn, 0, "Most torn");
+    await expectShown(page, mostTorn, 0, "Most uncertain");
     // First and Back are disabled here: the next stop is Next.
     await page.keyboard.press("Tab");
     await page.keyboard.press("Enter");
-    await expectShown(page, mostTorn, 1, "Most torn");
+    await expectShown(page, mostTorn, 1, "Most uncertain");
     expect(trouble).toEqual([]);
     await close();
   });
@@ -264,10 +264,12 @@ describe.runIf(hasBrowser)("in a browser", () => {
     const { page, close } = await openPage(output, "light", false);
     expect(await page.locator("#viewer").isVisible()).toBe(false);
     expect(
-      await page.getByText("The viewer of rows needs JavaScript").isVisible(),
+      await page.getByText("The row viewer needs JavaScript").isVisible(),
     ).toBe(true);
     expect(
-      await page.getByRole("table", { name: "The 5 surest rows" }).count(),
+      await page
+        .getByRole("table", { name: "The 5 most confident rows" })
+        .count(),
     ).toBe(1);
     await close();
   });

@@ -15,7 +15,7 @@ export function calibrationSection(numbers: CalibrationNumbers): Html {
   return section(
     "calibration",
     "Calibration",
-    html`How often rows of a confidence are right, by the labels of column ${label}; and what another temperature would change.`,
+    html`How often predictions with a given confidence are correct, according to the column ${label}, and how another temperature would change that.`,
     [
       lacking(lacks),
       rows > 0 ? factsOf(numbers) : null,
@@ -30,9 +30,9 @@ function factsOf(numbers: CalibrationNumbers): Html {
   const { rows, unlabelled, accuracy, ece, nll, impossible, temperature } =
     numbers;
   return html`<ul class="facts">
-<li>Accuracy <strong>${numberOf("accuracy", accuracy, percent(accuracy ?? 0))}</strong> of ${numberOf("labelled-rows", rows, count(rows))} rows${unlabelled > 0 ? html`; ${numberOf("unlabelled-rows", unlabelled, count(unlabelled))} rows have no label that is a class, and are left out` : null}.</li>
+<li>Accuracy <strong>${numberOf("accuracy", accuracy, percent(accuracy ?? 0))}</strong> of ${numberOf("labelled-rows", rows, count(rows))} rows${unlabelled > 0 ? html`; ${numberOf("unlabelled-rows", unlabelled, count(unlabelled))} rows without a label are skipped` : null}.</li>
 <li>Expected calibration error <strong>${numberOf("ece", ece)}</strong> (15 bins of equal width).</li>
-<li>Negative log-likelihood <strong>${numberOf("nll", nll, digits(nll ?? 0, 4))}</strong> nats a row${impossible > 0 ? html`; ${numberOf("impossible-rows", impossible, count(impossible))} rows whose label has p = 0, and so an infinite one, are left out` : null}.</li>
+<li>Negative log-likelihood <strong>${numberOf("nll", nll, digits(nll ?? 0, 4))}</strong> nats per row${impossible > 0 ? html`; ${numberOf("impossible-rows", impossible, count(impossible))} rows whose label has p = 0 are skipped, since theirs is infinite` : null}.</li>
 ${temperature && bestText(temperature)}
 </ul>
 `;
@@ -41,6 +41,6 @@ ${temperature && bestText(temperature)}
 function bestText({ best, now, rows, isSample }: TemperatureNumbers): Html {
   const from = html`from ${isSample ? "a random sample of " : ""}${count(rows)} rows`;
   if (best.atEnd)
-    return html`<li>No best temperature: the NLL goes on falling towards T = ${numberOf("best-temperature", best.temperature)}, where the search ends (${from}).</li>`;
-  return html`<li>Best temperature <strong>${numberOf("best-temperature", best.temperature, digits(best.temperature, 4))}</strong>, on top of the output's own: NLL ${numberOf("best-nll", best.nll, digits(best.nll, 4))} in the place of ${digits(now.nll, 4)}, ECE ${numberOf("best-ece", best.ece)} in the place of ${digits(now.ece)} (${from}).</li>`;
+    return html`<li>No best temperature: the NLL decreases up to the end of the search range, T = ${numberOf("best-temperature", best.temperature)} (${from}).</li>`;
+  return html`<li>Best temperature <strong>${numberOf("best-temperature", best.temperature, digits(best.temperature, 4))}</strong> (it multiplies the temperature of the output): NLL ${numberOf("best-nll", best.nll, digits(best.nll, 4))} instead of ${digits(now.nll, 4)}, ECE ${numberOf("best-ece", best.ece)} instead of ${digits(now.ece)} (${from}).</li>`;
 }

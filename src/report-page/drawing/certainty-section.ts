@@ -21,8 +21,8 @@ export function certaintySection({
   const { confidence, uncertainty, entropy, lacks } = certainty;
   return section(
     "certainty",
-    "Certainty",
-    html`How sure each row is of its winner: the confidence p of the largest class, and the uncertainty 1 − p, which tells sure rows apart where confidence reads 1.`,
+    "Confidence",
+    html`The confidence of a row is p of its predicted class. The uncertainty 1 − p still distinguishes rows whose confidence rounds to 1.`,
     [
       uncertainty && lostText(uncertainty),
       lacking(lacks),
@@ -43,9 +43,9 @@ function lostText({ rows, lostFloat32, lostFloat64, zero }: Uncertainty): Html {
   const share = (lost: number) =>
     rows > 0 ? ` (${percent(lost / rows)})` : "";
   return html`<ul class="facts">
-<li><strong>${numberOf("lost-float32", lostFloat32, count(lostFloat32))}</strong> of ${count(rows)} rows${share(lostFloat32)} would have lost their block in float32: 1 − p is 0 there, and with it the winner's p (1 − p), which is not.</li>
-<li><strong>${numberOf("lost-float64", lostFloat64, count(lostFloat64))}</strong> rows${share(lostFloat64)} would have lost it in float64 as well.</li>
-${zero > 0 ? html`<li>${numberOf("zero-uncertainty", zero, count(zero))} rows have a uncertainty of exactly 0: one class has all, and the block is 0.</li>` : null}
+<li><strong>${numberOf("lost-float32", lostFloat32, count(lostFloat32))}</strong> of ${count(rows)} rows${share(lostFloat32)} would lose their block in float32 arithmetic: 1 − p rounds to 0 there, and so does p (1 − p) of the predicted class.</li>
+<li><strong>${numberOf("lost-float64", lostFloat64, count(lostFloat64))}</strong> rows${share(lostFloat64)} would lose it in float64 as well.</li>
+${zero > 0 ? html`<li>${numberOf("zero-uncertainty", zero, count(zero))} rows have an uncertainty of exactly 0: one class has all of p, and the block is 0.</li>` : null}
 </ul>
 `;
 }
@@ -56,7 +56,7 @@ function confidenceFigure(bins: Bins & { mean: number }, rows: number): Html {
     title: "Confidence p",
     axis: "largest p →",
     bins,
-    caption: html`Rows by the p of their winner; ${count(rows)} rows, all of the output, the mean is ${numberOf("mean-confidence", bins.mean)}.`,
+    caption: html`Rows by p of the predicted class. All ${count(rows)} rows; mean ${numberOf("mean-confidence", bins.mean)}.`,
   });
 }
 
@@ -67,7 +67,7 @@ function entropyFigure(bins: Bins & { mean: number }, classes: number): Html {
     title: "Entropy",
     axis: "entropy, nats →",
     bins,
-    caption: html`Rows by the entropy −Σ p log p; ${count(rows)} rows, all of the output, the mean is ${numberOf("mean-entropy", bins.mean)} nats; the most that ${count(classes)} classes can have is ${digits(Math.log(classes))}.`,
+    caption: html`Rows by the entropy −Σ p log p. All ${count(rows)} rows; mean ${numberOf("mean-entropy", bins.mean)} nats. The maximum for ${count(classes)} classes is ${digits(Math.log(classes))}.`,
   });
 }
 
@@ -103,7 +103,7 @@ function histogram({
     }),
     table: table(
       `Rows by ${spec.title}`,
-      ["low end", "high end", "rows"],
+      ["from", "to", "rows"],
       bars.map(({ x1, x2, rows }) => [digits(x1), digits(x2), count(rows)]),
     ),
   });

@@ -7,8 +7,8 @@ import { whichOf } from "./which-classes.js";
 
 /** The pairs that trade most. */
 export function pairsTable({ pairs, rows, shown }: ClassNumbers): Html {
-  return html`<div><h3>Pairs that trade most</h3>
-<p>Of the ${count(shown.length)} classes shown, from ${count(rows)} rows.</p>
+  return html`<div><h3>Pairs with the largest mean |J|</h3>
+<p>Among the ${count(shown.length)} classes shown, from ${count(rows)} rows.</p>
 ${table(
   "Pairs of classes by mean |J|",
   ["classes", "mean |J[i,j]|"],
@@ -49,7 +49,7 @@ export function classTable(
     const ratio = (part: number, of: number) =>
       of > 0 ? percent(part / of) : "–";
     columns.push(
-      ["right", (k) => count(correct[k] as number)],
+      ["correct", (k) => count(correct[k] as number)],
       ["recall", (k) => ratio(correct[k] as number, labelled[k] as number)],
       ["precision", (k) => ratio(correct[k] as number, predicted[k] as number)],
     );
@@ -67,7 +67,7 @@ ${table(
 
 function countsText(isPredicted: boolean, isLabelled: boolean): string {
   if (isPredicted && isLabelled)
-    return ": how many rows have their largest p there, are labelled so, and both";
-  if (isPredicted) return ": how many rows have their largest p there";
-  return isLabelled ? ": how many rows are labelled so" : "";
+    return ": numbers of rows with this predicted class, with this label, and with both";
+  if (isPredicted) return ": number of rows with this predicted class";
+  return isLabelled ? ": number of rows with this label" : "";
 }

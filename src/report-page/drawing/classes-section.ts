@@ -15,7 +15,7 @@ export function classesSection({
   return section(
     "classes",
     "Classes",
-    html`Where a logit moves, p moves from one class to another: |J[i,j]| says how much, and J[k,k] how much class k changes in all.`,
+    html`Raising the logit of a class moves probability to it from the other classes. |J[i,j]| is the rate between classes i and j, and J[k,k] the total rate of class k.`,
     [
       lacking(lacks),
       html`<div class="figures">`,

@@ -29,8 +29,8 @@ export function heatmapFigure(
   const domain = [...shown];
   return figure({
     id: "mean-jacobian",
-    title: "Mean |J|: which classes trade against which",
-    caption: html`Mean of |J[i,j]| over ${numberOf("jacobian-rows", rows, count(rows))} rows, all of the output. ${whichOf(shown.length, all)}, those side by side that trade most for their size (average linkage). Shades are steps of equal ratio; the diagonal, the sum of its line, is outlined and stands in the figure beside.`,
+    title: "Mean |J| between classes",
+    caption: html`Mean of |J[i,j]| over ${numberOf("jacobian-rows", rows, count(rows))} rows. ${whichOf(shown.length, all)}, ordered so that classes with large |J[i,j]| relative to their diagonals are next to each other (average linkage). Shades are steps of equal ratio. The diagonal is outlined; the next figure shows it.`,
     picture: html`${picture(
       "Heatmap of the mean absolute Jacobian, class by class",
       {
@@ -90,7 +90,7 @@ function tableOf(
   if (shown.length > TABLED)
     return isNamed(shown)
       ? null
-      : html`<p>The classes in the order of the heatmap: ${shown.join(", ")}.</p>`;
+      : html`<p>Classes in the order of the heatmap: ${shown.join(", ")}.</p>`;
   return table(
     "Mean |J|",
     ["input class", ...shown.map((j) => `to ${j}`)],
@@ -113,7 +113,7 @@ function legend({ edges }: ShadeScale): Html | null {
   if (edges.length === 0) return null;
   const most = tellingDigits(edges);
   const names = [
-    `under ${digits(edges[0] as number, most)}`,
+    `below ${digits(edges[0] as number, most)}`,
     ...edges.map((edge) => `from ${digits(edge, most)}`),
   ];
   return html`<ol class="legend" aria-label="Shades of the mean |J|">${names.map((name, k) => html`<li><span class="swatch s${k}"></span>${name}</li>`)}</ol>`;

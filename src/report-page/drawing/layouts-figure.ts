@@ -25,13 +25,13 @@ export function layoutsFigure(
   );
   return figure({
     id: "layouts",
-    title: "What each layout weighs",
+    title: "Size of each layout",
     wide: true,
-    caption: html`Bytes of an output of all ${count(summary.rows)} rows in ${summary.dtype}, with the layout's default results and without kept columns; ${curve.length > 0 ? `csr and coo by threshold, from ${fromRows(sparsity)}` : "what csr and coo weigh depends on p"}. This output is ${summary.layout} and weighs ${bytes(summary.bytes)} with all its columns. dense is not shown: ${denseText(sparsity)}.`,
+    caption: html`Size of an output of all ${count(summary.rows)} rows in ${summary.dtype}, with the default results of the layout and without copied columns; ${curve.length > 0 ? `csr and coo by threshold, from ${fromRows(sparsity)}` : "the size of csr and coo depends on p"}. This output is ${summary.layout} and takes ${bytes(summary.bytes)} with all its columns. dense is not shown: ${denseText(sparsity)}.`,
     picture:
       lines.length > 0 ? curvesPicture(lines, weights) : barsPicture(weights),
     table: html`${table(
-      "Bytes of layouts",
+      "Size of layouts in bytes",
       ["layout", "bytes"],
       sparsity.layouts.map(({ layout, bytes: weight, note }) => [
         layout,
@@ -40,7 +40,7 @@ export function layoutsFigure(
           : `${count(weight)}${note ? ` (${note})` : ""}`,
       ]),
     )}${table(
-      "Bytes of csr and coo by threshold",
+      "Size of csr and coo in bytes, by threshold",
       ["τ", "csr", "coo"],
       curve.map((point) => [
         digits(point.threshold),
@@ -64,7 +64,7 @@ function curvesPicture(
   const ends = lines
     .filter(({ threshold }) => threshold === first)
     .sort((a, b) => b.bytes - a.bytes);
-  return picture("Bytes of each layout against the threshold", {
+  return picture("Size of each layout by threshold", {
     width: 1140,
     marginLeft: 84,
     marginRight: 96,
@@ -118,7 +118,7 @@ function curvesPicture(
 }
 
 function barsPicture(weights: readonly Weight[]): Html {
-  return picture("Bytes of each layout", {
+  return picture("Size of each layout", {
     width: 1140,
     height: 190,
     marginLeft: 84,
@@ -158,7 +158,7 @@ function denseText({ layouts }: SparsityNumbers): string {
   const dense = layouts.find(({ layout }) => layout === "dense");
   return dense && dense.bytes !== null
     ? `it would take ${bytes(dense.bytes)}`
-    : "it cannot be written for so many";
+    : "it cannot be written for this many rows";
 }
 
 /** Labels at least a seventh of a decade from each other. */

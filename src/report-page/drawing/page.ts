@@ -12,7 +12,7 @@ import { summarySection } from "./summary-section.js";
 
 const SECTIONS = {
   summary: "Summary",
-  certainty: "Certainty",
+  certainty: "Confidence",
   calibration: "Calibration",
   classes: "Classes",
   rows: "Rows",
@@ -44,7 +44,7 @@ ${new Html(pageStyle())}
 <a class="skip" href="#summary">Skip to the summary</a>
 <header>
 <h1>${title}</h1>
-<p>What ${basename(results)} holds, by softjac ${softjac}.</p>
+<p>Report on ${basename(results)}, written by softjac ${softjac}.</p>
 <nav aria-label="Sections"><ul>${links.map(([id, name]) => html`<li><a href="#${id}">${name}</a></li>`)}</ul></nav>
 </header>
 <main>

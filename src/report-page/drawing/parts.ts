@@ -7,7 +7,7 @@ export function numberOf(
   value: number | null,
   shown?: string,
 ): Html {
-  if (value === null) return html`<span class="none">not known</span>`;
+  if (value === null) return html`<span class="none">unknown</span>`;
   return html`<data value="${value}" data-number="${name}">${shown ?? digits(value)}</data>`;
 }
 
@@ -35,7 +35,7 @@ export function figure({
 <h3 id="${id}-title">${title}</h3>
 ${picture}
 <figcaption>${caption}</figcaption>
-${table && html`<details><summary>Numbers of “${title}”</summary>${table}</details>`}
+${table && html`<details><summary>Table: ${title}</summary>${table}</details>`}
 </figure>
 `;
 }

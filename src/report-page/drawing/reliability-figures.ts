@@ -11,7 +11,7 @@ export function reliabilityFigure({ bins, rows }: CalibrationNumbers): Html {
   return figure({
     id: "reliability",
     title: "Reliability",
-    caption: html`Bars: the part of rows that are right, by confidence, in 15 bins of equal width; dots stand at a bin's mean confidence, and lines lead from them to the diagonal, where accuracy is what confidence says. ${count(rows)} rows with a label.`,
+    caption: html`Bars: share of correct predictions by confidence, in 15 bins of equal width. Dots are at the mean confidence of a bin; lines connect them to the diagonal, where accuracy equals confidence. ${count(rows)} rows with a label.`,
     picture: picture("Reliability diagram: accuracy against confidence", {
       height: 380,
       x: { domain: [0, 1], label: "confidence →" },
@@ -50,13 +50,7 @@ export function reliabilityFigure({ bins, rows }: CalibrationNumbers): Html {
     }),
     table: table(
       "Accuracy by confidence",
-      [
-        "confidence, low end",
-        "high end",
-        "rows",
-        "mean confidence",
-        "accuracy",
-      ],
+      ["confidence from", "to", "rows", "mean confidence", "accuracy"],
       bins.map((bin) => [
         digits(bin.low),
         digits(bin.high),
@@ -68,12 +62,12 @@ export function reliabilityFigure({ bins, rows }: CalibrationNumbers): Html {
   });
 }
 
-/** What the bins of it stand on. */
+/** Draws the number of rows in each bin. */
 export function rowsFigure({ bins, rows }: CalibrationNumbers): Html {
   return figure({
     id: "reliability-rows",
-    title: "Rows of each bin",
-    caption: html`How many of the ${count(rows)} rows with a label each bin of the reliability diagram has: bins of few rows say little.`,
+    title: "Rows per bin",
+    caption: html`Number of rows in each bin of the reliability diagram, of ${count(rows)} rows with a label. Bins with few rows are unreliable.`,
     picture: picture(
       "Histogram: rows by confidence, in the 15 bins of the reliability diagram",
       {

@@ -20,15 +20,15 @@ export function rowsSection({
   const all = lists.flatMap((list) => list.rows).length;
   const lead =
     summary.classes > SHOWN_CLASSES
-      ? `Of each row the ${SHOWN_CLASSES} classes of the largest p.`
-      : "Of each row all classes.";
+      ? `The ${SHOWN_CLASSES} classes with the largest p are shown for each row.`
+      : "All classes are shown for each row.";
   return section("rows", "Rows", lead, [
     lacking(rows.lacks),
     left > 0
-      ? html`<p class="lacks">${count(left)} of the rows drawn at random are left out: the page would be larger than 3 MB.</p>`
+      ? html`<p class="lacks">${count(left)} random rows are not shown, because the page would exceed 3 MB.</p>`
       : null,
     all === 0
-      ? html`<p>No row can be shown.</p>`
+      ? html`<p>There are no rows to show.</p>`
       : html`${viewer(rows, lists, summary, seed, calibration?.label ?? null)}${listedRows(rows)}`,
   ]);
 }
@@ -40,8 +40,8 @@ interface RowList {
 
 function fitted(rows: ShownRows): { lists: RowList[]; left: number } {
   const extremes: RowList[] = [
-    { name: "Surest", rows: rows.surest },
-    { name: "Most torn", rows: rows.mostTorn },
+    { name: "Most confident", rows: rows.surest },
+    { name: "Most uncertain", rows: rows.mostTorn },
   ];
   const bytesOf = (row: ShownRow) =>
     Buffer.byteLength(
@@ -80,9 +80,9 @@ function viewer(
   const sizes = lists.map(
     (list) => `${count(list.rows.length)} ${list.name.toLowerCase()}`,
   );
-  return html`<p>${sizes.join(", ")} of ${count(summary.rowsWithResults)} rows${lists.some(({ name }) => name === "Random") ? `; the random ones are a sample, drawn with seed ${seed}` : ""}. Arrow keys go from row to row, Home and End to the first and the last.${keptColumnsLeftOut > 0 ? ` Kept columns that are not shown: ${keptColumnsLeftOut}.` : ""}</p>
-<p class="lacks" id="viewer-missing">The viewer of rows needs JavaScript; the tables below do not.</p>
-<div id="viewer" role="group" aria-label="Viewer of rows" tabindex="0" hidden>
+  return html`<p>${sizes.join(", ")} of ${count(summary.rowsWithResults)} rows${lists.some(({ name }) => name === "Random") ? `; the random rows are drawn with seed ${seed}` : ""}. Use the arrow keys to move between rows, Home and End for the first and the last.${keptColumnsLeftOut > 0 ? ` Copied columns that are not shown: ${keptColumnsLeftOut}.` : ""}</p>
+<p class="lacks" id="viewer-missing">The row viewer needs JavaScript; the tables below do not.</p>
+<div id="viewer" role="group" aria-label="Row viewer" tabindex="0" hidden>
 <div class="controls">
 <label>Rows <select id="viewer-list"></select></label>
 <span class="buttons"><button type="button" data-step="first">First</button><button type="button" data-step="back">Back</button><button type="button" data-step="next">Next</button><button type="button" data-step="last">Last</button></span>
@@ -114,5 +114,5 @@ ${table(
       row.entropy === null ? "–" : digits(row.entropy),
     ]),
 )}</div>`;
-  return html`<div class="tables">${of(`The ${Math.min(LISTED, surest.length)} surest rows`, surest)}${of(`The ${Math.min(LISTED, mostTorn.length)} most torn rows`, mostTorn)}</div>`;
+  return html`<div class="tables">${of(`The ${Math.min(LISTED, surest.length)} most confident rows`, surest)}${of(`The ${Math.min(LISTED, mostTorn.length)} most uncertain rows`, mostTorn)}</div>`;
 }

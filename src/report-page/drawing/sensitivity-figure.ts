@@ -16,7 +16,7 @@ export function sensitivityFigure(
   return figure({
     id: "sensitivity",
     title: "Sensitivity: mean J[k,k]",
-    caption: html`How much the p of a class changes with its own logit, the mean over the same rows, in the order of the heatmap; the most it can be is ¼ at T = 1. ${whichOf(shown.length, all)}.`,
+    caption: html`Mean rate at which p of a class changes with its own logit, over the same rows and in the order of the heatmap. The maximum is ¼ at T = 1. ${whichOf(shown.length, all)}.`,
     picture: picture("Mean diagonal of the Jacobian by class", {
       ...frameOf(shown),
       marginRight: 66,

@@ -6,7 +6,7 @@ import { powerOfTen } from "./figures.js";
 export function fromRows({ rows, isSample }: SparsityNumbers): string {
   return isSample
     ? `a random sample of ${count(rows)} rows`
-    : `${count(rows)} rows, all that have p`;
+    : `all ${count(rows)} rows with p`;
 }
 
 /** The axis of thresholds. */

@@ -17,12 +17,12 @@ export function sparsitySection({
   return section(
     "sparsity",
     "Sparsity",
-    html`What --threshold τ would leave of the blocks, and which layout weighs least.`,
+    html`How many entries of the blocks --threshold τ keeps, and how large the output is in each layout.`,
     [
       lacking(lacks),
       own === null
         ? null
-        : html`<ul class="facts"><li>This output keeps ${count(own)} entries, ${digits(own / Math.max(1, summary.rowsWithResults))} a row of ${count(summary.classes ** 2)}${summary.droppedSum === null ? "" : html`; left out: ${digits(summary.droppedSum)} in all of |J|, the largest ${digits(summary.droppedMax ?? 0)}`}.</li></ul>`,
+        : html`<ul class="facts"><li>This output stores ${count(own)} entries, ${digits(own / Math.max(1, summary.rowsWithResults))} per row of ${count(summary.classes ** 2)}${summary.droppedSum === null ? "" : html`; the dropped entries sum to ${digits(summary.droppedSum)} in |J|, and the largest is ${digits(summary.droppedMax ?? 0)}`}.</li></ul>`,
       html`<div class="figures">`,
       curve.length > 0 ? keptFigure(sparsity, summary.classes) : null,
       curve.some(({ droppedShare }) => droppedShare > 0)
@@ -43,8 +43,8 @@ function keptFigure(sparsity: SparsityNumbers, classes: number): Html {
   return figure({
     id: "entries-kept",
     title: "Entries kept",
-    caption: html`Entries of |value| τ or more, in percent of the ${count(most)} of a block; from ${fromRows(sparsity)}.`,
-    picture: picture("Entries kept against the threshold", {
+    caption: html`Entries with |value| of at least τ, in percent of the ${count(most)} entries of a block; from ${fromRows(sparsity)}.`,
+    picture: picture("Entries kept by threshold", {
       x: TAU,
       y: { label: "↑ entries kept, %", domain: [0, 100], grid: true },
       marks: [
@@ -65,7 +65,7 @@ function keptFigure(sparsity: SparsityNumbers, classes: number): Html {
     }),
     table: table(
       "Entries kept by threshold",
-      ["τ", "entries a row", "part left out of Σ|J|", "largest left out"],
+      ["τ", "entries per row", "share of Σ|J| dropped", "largest dropped"],
       points.map((point) => [
         digits(point.threshold),
         digits(point.entriesPerRow, 4),
@@ -85,8 +85,8 @@ function droppedFigure(sparsity: SparsityNumbers): Html {
   return figure({
     id: "mass-dropped",
     title: "Mass dropped",
-    caption: html`The part of Σ|J[i,j]| that entries under τ have, in percent, on a logarithmic axis; from ${fromRows(sparsity)}. Nothing is renormalised: this is what a threshold loses.`,
-    picture: picture("Mass dropped against the threshold", {
+    caption: html`Share of Σ|J[i,j]| in entries below τ, in percent, on a logarithmic axis; from ${fromRows(sparsity)}. Nothing is renormalized, so a threshold loses this share.`,
+    picture: picture("Mass dropped by threshold", {
       x: { ...TAU, domain: [1e-16, 1] },
       y: {
         type: "log",

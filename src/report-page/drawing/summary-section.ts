@@ -24,7 +24,7 @@ export function summarySection(
       ? html`<h3>Inputs without results</h3>
 ${table(
   "Inputs without results",
-  ["input", "why"],
+  ["input", "error"],
   inputsLeftOut.map(({ name, error }) => [name, error]),
 )}`
       : null,
@@ -51,7 +51,7 @@ function tiles({
   if (confidence) found.push(["mean confidence", digits(confidence.mean)]);
   if (uncertainty)
     found.push([
-      "blocks float32 would lose",
+      "blocks lost in float32",
       percent(uncertainty.lostFloat32 / Math.max(1, uncertainty.rows)),
     ]);
   if (calibration?.accuracy != null)
@@ -71,37 +71,37 @@ function linesOf(summary: SummaryNumbers): Line[] {
     [sources.length === 1 ? "input" : "inputs", some(sources)],
     [
       "output",
-      `${summary.kind === "dataset" ? `dataset of ${count(summary.parts)} parts` : "file"}, ${bytes(summary.bytes)}`,
+      `${summary.kind === "dataset" ? `dataset of ${count(summary.parts)} ${summary.parts === 1 ? "shard" : "shards"}` : "file"}, ${bytes(summary.bytes)}`,
     ],
     ["results", `${summary.emit.join(", ")}, ${summary.dtype}`],
     ["layout", summary.layout + entriesText(threshold, topK)],
     ["temperature", String(temperature)],
     ["bad rows", badRowsText(summary)],
     [
-      "kept columns",
+      "copied columns",
       some(summary.keptColumns.map(({ name, type }) => `${name}: ${type}`)),
     ],
     ["source of p", P_FROM[summary.from.p ?? "none"] + withoutP(summary)],
     [
       "written by",
-      summary.writtenBy ? `softjac ${summary.writtenBy}` : "not known",
+      summary.writtenBy ? `softjac ${summary.writtenBy}` : "unknown",
     ],
   ];
   if (run)
     lines.push(
       [
         "time",
-        `${duration(run.durationMs)}, ${count(run.rowsPerSecond)} rows/s${run.threads === null ? "" : `, ${run.threads === 0 ? "the main thread alone" : `${run.threads} threads`}`}${run.kernel ? `, kernel ${run.kernel}` : ""}${run.output ? ` (the report of ${run.output})` : ""}`,
+        `${duration(run.durationMs)}, ${count(run.rowsPerSecond)} rows/s${run.threads === null ? "" : `, ${run.threads === 0 ? "main thread only" : `${run.threads} threads`}`}${run.kernel ? `, kernel ${run.kernel}` : ""}${run.output ? ` (report on ${run.output})` : ""}`,
       ],
       [
         "peak memory",
-        run.peakMemoryBytes === null ? "not known" : bytes(run.peakMemoryBytes),
+        run.peakMemoryBytes === null ? "unknown" : bytes(run.peakMemoryBytes),
       ],
     );
   if (verified)
     lines.push([
       "verified",
-      `${verified.ok ? "right" : "WRONG"}: ${count(verified.rowsChecked)} rows against another computation in 31 digits${verified.output ? ` (the report of ${verified.output})` : ""}`,
+      `${verified.ok ? "OK" : "FAILED"}: ${count(verified.rowsChecked)} rows recomputed with 31 digits${verified.output ? ` (report on ${verified.output})` : ""}`,
     ]);
   return lines;
 }
@@ -110,8 +110,8 @@ function badRowsText({ badRows, rowsLeftOut, layout }: SummaryNumbers): Html {
   if (badRows + rowsLeftOut === 0) return html`none`;
   const left =
     layout === "coo"
-      ? "without an entry (a bad row, or nothing was kept of it)"
-      : "left out";
+      ? "without entries (bad rows, or rows whose entries were all dropped)"
+      : "omitted";
   return html`${numberOf("bad-rows", badRows, count(badRows))} null, ${numberOf("rows-left-out", rowsLeftOut, count(rowsLeftOut))} ${left}`;
 }
 
@@ -126,22 +126,22 @@ function some(names: readonly string[]): string {
 function entriesText(threshold: number, topK: number | null): string {
   const words = [
     threshold > 0 ? `threshold ${threshold}` : "",
-    topK ? `the ${count(topK)} largest of each block` : "",
+    topK ? `${count(topK)} largest entries per block` : "",
   ].filter((word) => word !== "");
   return words.length > 0 ? `, ${words.join(", ")}` : "";
 }
 
 const P_FROM = {
-  softmax: "the column softmax",
-  log_softmax: "the column log_softmax",
-  jacobian: "blocks: quotients of their entries",
+  softmax: "column softmax",
+  log_softmax: "column log_softmax",
+  jacobian: "quotients of block entries",
   log_jacobian: "blocks of log-softmax",
-  none: "nothing in the output",
+  none: "none",
 } as const;
 
 function withoutP({ from, rowsWithoutP }: SummaryNumbers): string {
   return from.p && rowsWithoutP > 0
-    ? `; ${count(rowsWithoutP)} rows do not tell it`
+    ? `; ${count(rowsWithoutP)} rows do not determine it`
     : "";
 }
 
@@ -150,15 +150,15 @@ function verifiedTable({
   findings,
 }: NonNullable<SummaryNumbers["verified"]>): Html {
   return html`<h3>Verified</h3>
-<p>The largest error of each column in ε, units of its type's last place at 1, beside the bound that is promised.</p>
+<p>Largest error of each column and its guaranteed bound, in ε (the spacing of numbers of its type at 1).</p>
 ${table(
   "Errors of columns",
-  ["column", "largest error", "promised", "verdict"],
+  ["column", "largest error", "bound", "result"],
   columns.map(({ name, ok, maxError, bound }) => [
     name,
     maxError === null ? "–" : digits(maxError),
     bound === null ? "–" : digits(bound),
-    ok ? "right" : "WRONG",
+    ok ? "OK" : "FAILED",
   ]),
 )}
 ${findings.length > 0 ? html`<ul>${findings.map((finding) => html`<li>${finding}</li>`)}</ul>` : null}`;

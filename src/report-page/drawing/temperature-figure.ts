@@ -8,7 +8,7 @@ import { Plot, picture } from "./plot.js";
 const SCORES = {
   nll: {
     title: "NLL against T",
-    axis: "↑ NLL, nats a row",
+    axis: "↑ NLL, nats per row",
     text: "Mean negative log-likelihood",
   },
   ece: {
@@ -36,7 +36,7 @@ export function curveFigure(
   return figure({
     id: `${score}-curve`,
     title,
-    caption: html`${text} if the logits were divided by another T as well (T = 1: the output as it is), from ${isSample ? "a random sample of " : ""}${count(rows)} rows with a label${isSample ? "" : ", all that there are"}.`,
+    caption: html`${text} if the logits were divided by a further temperature T (T = 1: the output as it is). From ${isSample ? "a random sample of " : "all "}${count(rows)} rows with a label.`,
     picture: picture(`${text} against temperature`, {
       x: {
         type: "log",

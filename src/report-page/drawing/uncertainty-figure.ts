@@ -9,10 +9,10 @@ import { Plot, picture } from "./plot.js";
 type Uncertainty = NonNullable<CertaintyNumbers["uncertainty"]>;
 
 const DOUBT_FROM: Record<string, string> = {
-  uncertainty: "the output's uncertainty",
-  tail: "the output's tail",
-  log_softmax: "the winner's log-softmax",
-  p: "the sum of the other classes' p",
+  uncertainty: "stored in the output",
+  tail: "computed from the tail",
+  log_softmax: "computed from log-softmax of the predicted class",
+  p: "the sum of p of the other classes",
 };
 
 /** Rows by uncertainty, on a logarithmic axis: what other tools cannot show, since they have 0 there. */
@@ -35,7 +35,7 @@ export function uncertaintyFigure(
     id: "uncertainty",
     title: "Uncertainty 1 − p",
     wide: true,
-    caption: html`Rows by the uncertainty of their winner, on a logarithmic axis; ${count(uncertainty.rows)} rows, all of the output, the mean is ${numberOf("mean-uncertainty", uncertainty.mean)}${uncertainty.least === null ? "" : html`, the least ${numberOf("least-uncertainty", uncertainty.least)}, the largest ${numberOf("largest-uncertainty", uncertainty.largest)}`}. It is ${DOUBT_FROM[from ?? ""] ?? "computed"}, never the difference 1 − p.${shown.length > 0 ? " Left of a dashed line 1 − p is 0 in that type." : ""}`,
+    caption: html`Rows by uncertainty, on a logarithmic axis. All ${count(uncertainty.rows)} rows; mean ${numberOf("mean-uncertainty", uncertainty.mean)}${uncertainty.least === null ? "" : html`, minimum ${numberOf("least-uncertainty", uncertainty.least)}, maximum ${numberOf("largest-uncertainty", uncertainty.largest)}`}. The uncertainty is ${DOUBT_FROM[from ?? ""] ?? "computed"}, not the difference 1 − p.${shown.length > 0 ? " Left of a dashed line, 1 − p is 0 in that type." : ""}`,
     picture: picture(label, {
       width: 1140,
       x: {
@@ -74,7 +74,7 @@ export function uncertaintyFigure(
     }),
     table: table(
       "Rows by uncertainty",
-      ["uncertainty, low end", "high end", "rows"],
+      ["uncertainty from", "to", "rows"],
       bars.map(({ x1, x2, rows }) => [
         digits(10 ** x1),
         digits(10 ** x2),

@@ -44,7 +44,7 @@ export function calibrationNumbers(
 function lacksOf(p: NumberSources["p"], rows: number): string[] {
   if (!p)
     return [
-      "Calibration needs p of every row: the output has no softmax, nor whole blocks to have it back from.",
+      "Calibration needs p: the output has neither softmax nor full blocks to recover it from.",
     ];
-  return rows > 0 ? [] : ["No row has both p and a label that is a class."];
+  return rows > 0 ? [] : ["No row has both p and a label."];
 }

@@ -11,23 +11,22 @@ export function certaintyNumbers(
   const lacks: string[] = [];
   if (!confidence)
     lacks.push(
-      "Confidence: the output has no softmax, confidence, uncertainty or tail, nor whole blocks to have p back from.",
+      "Confidence needs softmax, confidence, uncertainty, tail or full blocks in the output.",
     );
   if (!uncertainty)
     lacks.push(
-      "Uncertainty: the output has no softmax, uncertainty or tail, and 1 − confidence has lost the digits.",
+      "Uncertainty needs softmax, uncertainty or tail in the output: 1 − confidence has lost its digits.",
     );
-  if (!entropy)
-    lacks.push("Entropy: the output has neither entropy nor softmax.");
+  if (!entropy) lacks.push("Entropy needs entropy or softmax in the output.");
   if (withoutP > 0 && (uncertainty === "p" || entropy === "p"))
     lacks.push(
-      `${withoutP.toLocaleString("en-US")} rows are left out: their blocks do not tell p (two classes that trade alone, or numbers too small).`,
+      `${withoutP.toLocaleString("en-US")} rows are skipped, because their blocks do not determine p (only two classes with nonzero p, or numbers that are too small).`,
     );
   if (
     sums.confidence.rows + sums.uncertaintyRows === 0 &&
     (confidence || uncertainty)
   )
-    lacks.push("There are no rows whose certainty could be told.");
+    lacks.push("There are no rows with a confidence.");
   return {
     rows: Math.max(sums.confidence.rows, sums.uncertaintyRows),
     confidence: withMean(sums.confidence),

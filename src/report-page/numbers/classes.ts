@@ -75,16 +75,12 @@ function lacksOf(
   { jacobian, p }: NumberSources,
   known: boolean,
 ): string[] {
-  if (!jacobian)
-    return [
-      "The mean |J| needs blocks or softmax, and the output has neither.",
-    ];
-  if (!known) return ["There are no rows to take a mean of."];
-  if (run.classes === 1)
-    return ["Of one class the Jacobian is 0: there is nothing to trade with."];
+  if (!jacobian) return ["The mean |J| needs blocks or softmax in the output."];
+  if (!known) return ["There are no rows to average."];
+  if (run.classes === 1) return ["With one class the Jacobian is 0."];
   if (jacobian === "entries" && leavesOut(run))
     return [
-      `Only the entries that were kept count (threshold ${run.threshold}${run.topK > 0 ? `, the ${run.topK} largest of each block` : ""}): what was left out counts as 0.${p ? "" : " There is no softmax either, and so no mean p."}`,
+      `Dropped entries count as 0 (threshold ${run.threshold}${run.topK > 0 ? `, ${run.topK} largest entries per block` : ""}).${p ? "" : " The mean p needs softmax in the output."}`,
     ];
   return [];
 }

@@ -61,13 +61,13 @@ function lacksOf(
   const lacks: string[] = [];
   if (!uncertainty)
     lacks.push(
-      "The surest and the most torn rows need the uncertainty of every row.",
+      "The most confident and most uncertain rows need the uncertainty of every row.",
     );
-  if (!p) lacks.push("p is not in the output.");
+  if (!p) lacks.push("The output does not determine p.");
   if (!hasBlocks)
     lacks.push(
       p
-        ? "The output has no blocks of softmax: those shown are made of p."
+        ? "The output has no blocks of softmax; the blocks shown are computed from p."
         : "The output has no blocks of softmax.",
     );
   return lacks;

@@ -54,7 +54,7 @@ export function sparsityNumbers(
       curve.length > 0
         ? []
         : [
-            "Entries against a threshold need p of some rows, and there is none here.",
+            "The number of entries by threshold needs p, which the output does not determine.",
           ],
   };
 }
@@ -70,8 +70,8 @@ function denseLayout(
     bytes,
     note:
       bytes > MAX_DENSE_BYTES
-        ? "values alone, and only with --force-dense"
-        : "values alone",
+        ? "values only; needs --force-dense"
+        : "values only",
   };
 }
 
