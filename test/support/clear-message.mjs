@@ -25,6 +25,8 @@ const SENTENCES = [
   "are named ",
   "zip64",
   "no (local header|valid page header) at byte",
+  "an array has all classes in one; choose it with --column",
+  "an .npy file holds one array without a name",
 ];
 
 /** Matches a message that says what is wrong with an input. */
