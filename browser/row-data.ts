@@ -1,6 +1,6 @@
 /** What the page has of single rows: see ShownRows of src/report-page/output-report.ts. */
 export interface RowsData {
-  keptColumns: string[];
+  copiedColumns: string[];
   /** Which of them is the label. */
   label: string | null;
   /** null: there are no blocks. */
@@ -20,5 +20,5 @@ export interface RowData {
   p: number[] | null;
   /** Upper triangle of the block of these classes; null inside: not in the output. */
   block: (number | null)[] | null;
-  kept: (string | null)[];
+  copied: (string | null)[];
 }

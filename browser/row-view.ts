@@ -11,7 +11,7 @@ export function rowView(row: RowData, data: RowsData): HTMLElement[] {
   return view;
 }
 
-function facts(row: RowData, { keptColumns, label }: RowsData): HTMLElement {
+function facts(row: RowData, { copiedColumns, label }: RowsData): HTMLElement {
   const number = (value: number | null) =>
     value === null ? "unknown" : digits(value, 4);
   const lines: [name: string, value: string][] = [["row", String(row.row)]];
@@ -23,11 +23,11 @@ function facts(row: RowData, { keptColumns, label }: RowsData): HTMLElement {
     ["confidence p", number(row.confidence)],
     ["uncertainty 1 − p", number(row.uncertainty)],
     ["entropy, nats", number(row.entropy)],
-    ...keptColumns.flatMap((name, n): [string, string][] =>
+    ...copiedColumns.flatMap((name, n): [string, string][] =>
       // It has been told, where it is a class.
       name === label && row.label !== null
         ? []
-        : [[name, row.kept[n] ?? "null"]],
+        : [[name, row.copied[n] ?? "null"]],
     ),
   );
   return element(

@@ -29,7 +29,7 @@ export interface ByteComparison {
   /** Whether every byte was compared; false if another version of softjac wrote the file. */
   compared: boolean;
   /** First difference, or the reason why nothing was compared; null if all bytes are equal. */
-  finding: string | null;
+  message: string | null;
 }
 
 /**
@@ -51,12 +51,12 @@ export async function compareRun(
     if (version !== VERSION)
       return {
         compared: false,
-        finding: `bytes not compared: made by version ${version}, this is ${VERSION}`,
+        message: `bytes not compared: made by version ${version}, this is ${VERSION}`,
       };
     if (file.format !== "arrow-file")
       return {
         compared: false,
-        finding: "bytes not compared: it is a stream, a run writes files",
+        message: "bytes not compared: it is a stream, a run writes files",
       };
     const resolved = resolveOptions({
       ...(withStoredOptions(made, inputs) as typeof inputs),
@@ -72,7 +72,7 @@ export async function compareRun(
     const difference = await firstDifference(file, options, hooks);
     return {
       compared: true,
-      finding: difference && `${path}: ${difference}`,
+      message: difference && `${path}: ${difference}`,
     };
   } finally {
     file.close();

@@ -4,6 +4,8 @@ import {
   type StaleRunsReport,
 } from "./dataset/leftovers.js";
 import { InputsSkippedError, ShardsFailedError } from "./errors.js";
+import type { LogitsDescription } from "./inspect/inspect.js";
+import type { RunProgress } from "./run.js";
 
 // Old names of exports. The next minor release removes them.
 
@@ -27,3 +29,9 @@ export const PartsFailedError = ShardsFailedError;
 
 /** @deprecated Use ShardsFailedError. */
 export type PartsFailedError = ShardsFailedError;
+
+/** @deprecated Use LogitsDescription. */
+export type FoundLogits = LogitsDescription;
+
+/** @deprecated Use RunProgress. */
+export type RunPace = RunProgress;

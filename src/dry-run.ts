@@ -19,7 +19,7 @@ export interface DryRun {
   input: string;
   output: string;
   column: string;
-  form: SourceForm;
+  storage: SourceForm;
   layout: Layout;
   emit: RunEmit[];
   sourceDtype: NumberType;
@@ -29,14 +29,14 @@ export interface DryRun {
   inputBytes: number;
   /** Size of the output, or null if only the run can tell it (csr, coo, compressed), and its upper bound. */
   outputBytes: number | null;
-  mostOutputBytes: number;
+  maxOutputBytes: number;
   recordBatches: number | null;
   rowsPerRecordBatch: number;
   largestBodyBytes: number | null;
   chunks: number | null;
   /** Rows per chunk; an upper bound for csr and coo. */
   rowsPerChunk: number;
-  rowsPerStride: number;
+  rowsPerRowBlock: number;
   /** Rows of a block that are written at once; fewer than `classes` if a block does not fit a slot. */
   blockRowsPerTile: number;
   /** Number of worker threads; 0 if the main thread computes. */
@@ -77,7 +77,7 @@ export async function dryRun(
       input: resolved.input,
       output: resolved.output,
       column: logits.column,
-      form: logits.form,
+      storage: logits.form,
       layout,
       emit: [...resolved.emit],
       sourceDtype: logits.type,
@@ -103,26 +103,26 @@ const BATCH_METADATA = 64;
 type Sizes = Pick<
   DryRun,
   | "outputBytes"
-  | "mostOutputBytes"
+  | "maxOutputBytes"
   | "recordBatches"
   | "rowsPerRecordBatch"
   | "largestBodyBytes"
   | "chunks"
   | "rowsPerChunk"
-  | "rowsPerStride"
+  | "rowsPerRowBlock"
   | "blockRowsPerTile"
 >;
 
 function ofBlocks({ plan, sizes }: SizedJob): Sizes {
   return {
     outputBytes: sizes.bytes,
-    mostOutputBytes: sizes.bytes,
+    maxOutputBytes: sizes.bytes,
     recordBatches: plan.batchCount,
     rowsPerRecordBatch: Math.min(plan.batchRows, plan.rows),
     largestBodyBytes: sizes.largestBodyBytes,
     chunks: plan.chunkCount,
     rowsPerChunk: Math.min(plan.chunkRows, plan.rows),
-    rowsPerStride: plan.strideRows,
+    rowsPerRowBlock: plan.strideRows,
     blockRowsPerTile: plan.tileRows,
   };
 }
@@ -130,28 +130,28 @@ function ofBlocks({ plan, sizes }: SizedJob): Sizes {
 /** Compressed bytes are no more than plain ones, but for the length in front of each buffer, and what batches say of it. */
 function ofCompressed(
   job: SizedJob | EntriesJob,
-): Pick<DryRun, "outputBytes" | "mostOutputBytes"> {
+): Pick<DryRun, "outputBytes" | "maxOutputBytes"> {
   if (job.kind === "entries")
-    return { outputBytes: null, mostOutputBytes: job.plan.mostBytes };
+    return { outputBytes: null, maxOutputBytes: job.plan.mostBytes };
   let most = job.sizes.bytes;
   for (const { shape, count } of job.shapes()) {
     const { buffers, bodyBytes } = layoutJacobianBatch(shape);
     const more = mostCompressedBytes(buffers) - bodyBytes;
     most += count * (BATCH_METADATA + more);
   }
-  return { outputBytes: null, mostOutputBytes: most };
+  return { outputBytes: null, maxOutputBytes: most };
 }
 
 function ofEntries({ plan }: EntriesJob): Sizes {
   return {
     outputBytes: null,
-    mostOutputBytes: plan.mostBytes,
+    maxOutputBytes: plan.mostBytes,
     recordBatches: null,
     rowsPerRecordBatch: plan.batchExamples,
     largestBodyBytes: null,
     chunks: null,
     rowsPerChunk: plan.chunkRows,
-    rowsPerStride: plan.chunkRows,
+    rowsPerRowBlock: plan.chunkRows,
     blockRowsPerTile: plan.classes,
   };
 }

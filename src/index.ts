@@ -26,10 +26,12 @@ export {
   type TaskOptions,
 } from "./dataset/tasks.js";
 export {
+  type FoundLogits,
   InputsLeftOutError,
   type LeftoverOptions,
   type Leftovers,
   PartsFailedError,
+  type RunPace,
   removeLeftovers,
 } from "./deprecated.js";
 export { type DryRun, dryRun } from "./dry-run.js";
@@ -81,9 +83,9 @@ export {
   softmaxResults,
 } from "./in-memory.js";
 export {
-  type FoundLogits,
   type Inspection,
   inspect,
+  type LogitsDescription,
 } from "./inspect/inspect.js";
 export type { LayoutEstimate } from "./inspect/layout-estimates.js";
 export type { InspectOptions } from "./inspect/options.js";
@@ -109,7 +111,7 @@ export type { ReportOptions } from "./report-page/options.js";
 export type { OutputReport } from "./report-page/output-report.js";
 export { report } from "./report-page/report.js";
 export type { EmitName, Layout } from "./results/catalogue.js";
-export { type RunHooks, type RunPace, run } from "./run.js";
+export { type RunHooks, type RunProgress, run } from "./run.js";
 export type { ShowOptions } from "./show/options.js";
 export { show } from "./show/show.js";
 export type { ShownRow } from "./show/shown-row.js";

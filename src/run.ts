@@ -25,14 +25,14 @@ export interface RunHooks {
   signal?: AbortSignal | undefined;
   /** Callback for progress: the rows done, the rows in all, and for runs the current pace. */
   onProgress?:
-    | ((rowsDone: number, rows: number, pace?: RunPace) => void)
+    | ((rowsDone: number, rows: number, pace?: RunProgress) => void)
     | undefined;
   /** Callback for events: the column of logits that is used, and warnings about it. */
   onEvent?: ((event: LogitsEvent) => void) | undefined;
 }
 
 /** Momentary state of a run. */
-export interface RunPace {
+export interface RunProgress {
   /** Bytes of the output written so far. */
   bytesDone: number;
   /** Number of worker threads, and how many of them are busy; 0 if the main thread computes. */

@@ -17,8 +17,16 @@ import {
 import type { ValueReport } from "./verify/value-report.js";
 import { verifyValues } from "./verify/verify-values.js";
 
+/** Old names of fields; the next minor release removes them. */
+interface OldNames {
+  /** @deprecated Use problems. */
+  readonly findings: string[];
+  /** @deprecated Use otherProblems. */
+  readonly otherFindings: number;
+}
+
 /** Report of a verification. */
-export interface VerifyReport extends ValueReport {
+export interface VerifyReport extends ValueReport, OldNames {
   output: string;
   input: string;
   /** Comparison with a new run, byte by byte; null without `all`. */
@@ -29,7 +37,7 @@ export interface VerifyReport extends ValueReport {
 
 /**
  * Checks an output against its input: structure, values against an independent computation with 31 digits, identities of
- * softmax and its Jacobian, and with `all` every byte. Wrong values do not throw; they are in the report (`ok`, `findings`).
+ * softmax and its Jacobian, and with `all` every byte. Wrong values do not throw; they are in the report (`ok`, `problems`).
  *
  * @returns the report, with errors in ε of each column's type
  * @throws SoftjacError if one of the files cannot be read, or the output does not belong to the input
@@ -74,16 +82,26 @@ export async function verify(
         : null,
     }),
   );
-  const findings = [...values.findings];
-  if (bytes?.compared && bytes.finding) findings.push(bytes.finding);
-  return {
+  const problems = [...values.problems];
+  if (bytes?.compared && bytes.message) problems.push(bytes.message);
+  return withOldNames({
     ...values,
     notCompared: bytes?.compared ? [] : values.notCompared,
-    findings,
-    ok: values.ok && !(bytes?.compared && bytes.finding),
+    problems,
+    ok: values.ok && !(bytes?.compared && bytes.message),
     output,
     input: options.input,
     bytes,
     durationMs: performance.now() - start,
-  };
+  });
+}
+
+/** Adds the old names of fields, which JSON does not contain. */
+function withOldNames(
+  report: Omit<VerifyReport, keyof OldNames>,
+): VerifyReport {
+  return Object.defineProperties(report as VerifyReport, {
+    findings: { value: report.problems },
+    otherFindings: { value: report.otherProblems },
+  });
 }

@@ -92,7 +92,7 @@ test.each(cases)(
       await compareRun(output, { input, ...columns, kernel: "plain" }, {}),
     ).toEqual({
       compared: true,
-      finding: null,
+      message: null,
     });
   },
 );
@@ -123,10 +123,10 @@ test.each([
         { input: kept, column: "logits", kernel: "plain" },
         {},
       ).catch((error) => {
-        if (error instanceof SoftjacError) return { finding: error.message };
+        if (error instanceof SoftjacError) return { message: error.message };
         throw error;
       });
-      if (result.finding === null) unseen.push(k);
+      if (result.message === null) unseen.push(k);
     }
     // What is not seen is padding between buffers: zeros that nobody reads.
     expect(unseen.every((k) => good[k] === 0)).toBe(true);
@@ -148,12 +148,12 @@ test("a difference is told by its record batch, column and value", async () => {
   const place = bytes.indexOf(value);
   bytes[place] = (bytes[place] as number) ^ 1;
   writeFileSync(path, bytes);
-  const { finding } = await compareRun(
+  const { message } = await compareRun(
     path,
     { input: kept, column: "logits", kernel: "plain" },
     {},
   );
-  expect(finding).toMatch(
+  expect(message).toMatch(
     /record batch 0: column softmax, table row \d+, value \d: expected byte \d+ to be \d+, found \d+$/,
   );
 });
@@ -164,8 +164,8 @@ test("another input is found by its results; another version's files are not com
   const other = at("other-in.arrow");
   writeInputs(other, inputs(40, 5, 77), 13);
   const options = { column: "logits", kernel: "plain" as const };
-  const { finding } = await compareRun(path, { input: other, ...options }, {});
-  expect(finding).toMatch(/record batch 0: column jacobian, table row 0/);
+  const { message } = await compareRun(path, { input: other, ...options }, {});
+  expect(message).toMatch(/record batch 0: column jacobian, table row 0/);
 
   const bytes = readFileSync(path).toString("latin1");
   const { version } = built;
@@ -173,6 +173,6 @@ test("another input is found by its results; another version's files are not com
   writeFileSync(path, bytes.replaceAll(version, newer), "latin1");
   expect(await compareRun(path, { input: all, ...options }, {})).toEqual({
     compared: false,
-    finding: `bytes not compared: made by version ${newer}, this is ${version}`,
+    message: `bytes not compared: made by version ${newer}, this is ${version}`,
   });
 });

@@ -48,7 +48,7 @@ test("a copied column of the old name is a column like any other", async () => {
     await built.run({ input: own, output, emit, keep: ["doubt"] });
     expect(await built.verify({ output, input: own })).toMatchObject({
       ok: true,
-      findings: [],
+      problems: [],
       notCompared: ["doubt"],
     });
   }
@@ -56,12 +56,34 @@ test("a copied column of the old name is a column like any other", async () => {
 
 test("old outputs are verified, shown and reported", async () => {
   const verified = await built.verify({ output: old, input });
-  expect(verified).toMatchObject({ ok: true, findings: [] });
+  expect(verified).toMatchObject({ ok: true, problems: [] });
   const shown = await built.show({ results: old, row: 3 });
   const [expected] = [
     ...tableFromIPC(readFileSync(old)).getChild("doubt"),
   ].slice(3);
   expect(shown.uncertainty).toBe(expected);
   const report = await built.report({ results: old, output: at("page.html") });
-  expect(report.certainty?.uncertainty?.rows).toBe(12);
+  expect(report.confidence?.uncertainty?.rows).toBe(12);
+});
+
+test("a report of verify has its old names in JavaScript, not in JSON; report reads those of old files", async () => {
+  const verified = await built.verify({ output: old, input });
+  expect(verified.findings).toBe(verified.problems);
+  expect(verified.otherFindings).toBe(verified.otherProblems);
+  const json = JSON.stringify(verified);
+  expect(json).not.toContain("indings");
+  const report = at("verified.json");
+  const found = ["row 3: expected 1, found 2"];
+  for (const name of ["findings", "problems"]) {
+    writeFileSync(
+      report,
+      JSON.stringify({ ...verified, problems: undefined, [name]: found }),
+    );
+    const { summary } = await built.report({
+      results: old,
+      output: at(`${name}.html`),
+      verifyReport: report,
+    });
+    expect(summary.verified?.problems).toEqual(found);
+  }
 });

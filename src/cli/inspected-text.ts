@@ -41,8 +41,8 @@ export function inspectedText(found: Inspection): string {
   rows.push([
     "logits",
     logits
-      ? `${shortName(logits.column)} (${logits.form}, ${logits.dtype}), ${count(logits.classes)} classes`
-      : `none: ${found.whyNoLogits?.replace(`${found.input}: `, "")}`,
+      ? `${shortName(logits.column)} (${logits.storage}, ${logits.dtype}), ${count(logits.classes)} classes`
+      : `none: ${found.noLogitsReason?.replace(`${found.input}: `, "")}`,
   ]);
   if (found.values) rows.push(...valueRows(found.values));
   const layouts = logits
@@ -52,13 +52,13 @@ export function inspectedText(found: Inspection): string {
 }
 
 function valueRows(values: ValueScan): [label: string, value: string][] {
-  const { least, largest, maskedLogits, badRows, firstBadRow } = values;
+  const { min, max, maskedLogits, badRows, firstBadRow } = values;
   return [
     [
       "values",
-      least === null || largest === null
+      min === null || max === null
         ? "none is finite"
-        : `${least} to ${largest}${maskedLogits > 0 ? `, ${count(maskedLogits)} masked (-inf)` : ""}`,
+        : `${min} to ${max}${maskedLogits > 0 ? `, ${count(maskedLogits)} masked (-inf)` : ""}`,
     ],
     [
       "bad rows",

@@ -3,7 +3,7 @@ import { bytes, count, duration, titled } from "./format.js";
 
 /** Returns a summary of a report as text for a terminal. */
 export function outputReportText(report: OutputReport): string {
-  const { output, outputBytes, results, summary, certainty } = report;
+  const { output, outputBytes, results, summary, confidence } = report;
   const rows: [string, string][] = [
     ["page", bytes(outputBytes)],
     [
@@ -11,10 +11,10 @@ export function outputReportText(report: OutputReport): string {
       `${results}: ${count(summary.rowsWithResults)} rows of ${count(summary.classes)} classes, ${summary.layout}`,
     ],
   ];
-  if (certainty.uncertainty)
+  if (confidence.uncertainty)
     rows.push([
       "saturated",
-      `${count(certainty.uncertainty.lostFloat32)} rows whose 1 - p is 0 in float32, ${count(certainty.uncertainty.lostFloat64)} in float64`,
+      `${count(confidence.uncertainty.lostFloat32)} rows whose 1 - p is 0 in float32, ${count(confidence.uncertainty.lostFloat64)} in float64`,
     ]);
   const { calibration } = report;
   if (calibration && calibration.ece !== null)

@@ -62,14 +62,14 @@ export function dryRunText(plan: DryRun): string {
   return titled(`${plan.output} (dry run: nothing is written)`, [
     [
       "input",
-      `${plan.input}, ${bytes(plan.inputBytes)}, column ${plan.column} (${plan.form}, ${plan.sourceDtype})`,
+      `${plan.input}, ${bytes(plan.inputBytes)}, column ${plan.column} (${plan.storage}, ${plan.sourceDtype})`,
     ],
     ["rows", `${count(plan.rows)} x ${count(plan.classes)} classes`],
     [
       "output",
       `${names(plan.emit)} (${plan.layout}, ${plan.dtype}), ${
         plan.outputBytes === null
-          ? `at most ${bytes(plan.mostOutputBytes)}: known once it is there`
+          ? `at most ${bytes(plan.maxOutputBytes)}: known once it is there`
           : `${count(plan.outputBytes)} bytes (${bytes(plan.outputBytes)})`
       }`,
     ],
@@ -83,7 +83,7 @@ export function dryRunText(plan: DryRun): string {
       "chunks",
       plan.chunks === null
         ? `of at most ${count(plan.rowsPerChunk)} rows`
-        : `${count(plan.chunks)} of ${count(plan.rowsPerChunk)} rows, in strides of ${count(plan.rowsPerStride)}${blocks}`,
+        : `${count(plan.chunks)} of ${count(plan.rowsPerChunk)} rows, in row blocks of ${count(plan.rowsPerRowBlock)}${blocks}`,
     ],
     [
       "threads",

@@ -4,7 +4,7 @@ import { count, duration, titled } from "./format.js";
 
 /** Returns the result of a verification as text for a terminal. */
 export function verifiedText(report: VerifyReport): string {
-  const { columns, laws, findings, bytes } = report;
+  const { columns, laws, problems, bytes } = report;
   const rows: [string, string][] = [
     [
       "rows",
@@ -27,18 +27,18 @@ export function verifiedText(report: VerifyReport): string {
   if (bytes)
     rows.push([
       "bytes",
-      bytes.finding === null
+      bytes.message === null
         ? "ok  all are identical to a new run"
         : bytes.compared
           ? "BAD differ from a new run, see below"
-          : bytes.finding,
+          : bytes.message,
     ]);
   const sentences = [
-    ...findings,
-    ...(report.otherFindings > 0
-      ? [`and ${count(report.otherFindings)} more errors`]
+    ...problems,
+    ...(report.otherProblems > 0
+      ? [`and ${count(report.otherProblems)} more errors`]
       : []),
-  ].map((finding) => `  ${messageText(finding)}\n`);
+  ].map((problem) => `  ${messageText(problem)}\n`);
   return `${titled(`${report.output}: ${report.ok ? "OK" : "FAILED"}`, rows)}${sentences.join("")}`;
 }
 

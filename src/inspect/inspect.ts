@@ -26,8 +26,8 @@ export interface Inspection extends InputDescription {
   input: string;
   bytes: number;
   /** Column of logits that a run would use, or null with the reason why there is none. */
-  logits: FoundLogits | null;
-  whyNoLogits: string | null;
+  logits: LogitsDescription | null;
+  noLogitsReason: string | null;
   /** Estimate for each layout; empty without logits. */
   layouts: LayoutEstimate[];
   /** Range of the logits and bad rows; null without `scan`. */
@@ -35,16 +35,17 @@ export interface Inspection extends InputDescription {
 }
 
 /** Column of logits. */
-export type FoundLogits = Pick<
-  LogitsFile,
-  "column" | "form" | "dtype" | "classes"
->;
+export interface LogitsDescription
+  extends Pick<LogitsFile, "column" | "dtype" | "classes"> {
+  /** How the file stores them. */
+  storage: LogitsFile["form"];
+}
 
 /**
  * Describes a file and estimates the output size of each layout. Reads the structure of the file, some rows for the
  * estimates, and every row with `scan`; writes nothing.
  *
- * @throws SoftjacError if the file cannot be read; a file without logits does not throw (see `whyNoLogits`)
+ * @throws SoftjacError if the file cannot be read; a file without logits does not throw (see `noLogitsReason`)
  */
 export async function inspect(
   options: InspectOptions,
@@ -78,7 +79,7 @@ async function inspectFile(
       return {
         ...base,
         logits: null,
-        whyNoLogits: found,
+        noLogitsReason: found,
         layouts: [],
         values: null,
       };
@@ -89,8 +90,8 @@ async function inspectFile(
     );
     return {
       ...base,
-      logits: { column, form, dtype, classes },
-      whyNoLogits: null,
+      logits: { column, storage: form, dtype, classes },
+      noLogitsReason: null,
       layouts: estimateLayouts(found, sample, estimated(options)),
       values: scan
         ? await interpretingWith(

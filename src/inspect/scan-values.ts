@@ -6,8 +6,8 @@ import type { RunHooks } from "../run.js";
 /** Summary of all logits of a file. */
 export interface ValueScan {
   /** Smallest and largest finite logit; null if there is none. */
-  least: number | null;
-  largest: number | null;
+  min: number | null;
+  max: number | null;
   /** Number of logits that are -inf in rows with a softmax. */
   maskedLogits: number;
   /** Number of rows without a softmax (NaN, +inf, null, all -inf), and the first of them. */
@@ -37,17 +37,17 @@ export async function scanValues(
 }
 
 class Scan {
-  #least = Number.POSITIVE_INFINITY;
-  #largest = Number.NEGATIVE_INFINITY;
+  #min = Number.POSITIVE_INFINITY;
+  #max = Number.NEGATIVE_INFINITY;
   #maskedLogits = 0;
   #badRows = 0;
   #firstBadRow: number | null = null;
 
   get result(): ValueScan {
-    const none = this.#least > this.#largest;
+    const none = this.#min > this.#max;
     return {
-      least: none ? null : this.#least,
-      largest: none ? null : this.#largest,
+      min: none ? null : this.#min,
+      max: none ? null : this.#max,
       maskedLogits: this.#maskedLogits,
       badRows: this.#badRows,
       firstBadRow: this.#firstBadRow,
@@ -61,8 +61,8 @@ class Scan {
       if (value === Number.NEGATIVE_INFINITY) masked++;
       else if (value - value !== 0) bad = true;
       else {
-        if (value < this.#least) this.#least = value;
-        if (value > this.#largest) this.#largest = value;
+        if (value < this.#min) this.#min = value;
+        if (value > this.#max) this.#max = value;
       }
     }
     if (bad || masked === values.length) {

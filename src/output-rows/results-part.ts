@@ -35,7 +35,7 @@ export interface ResultsPart {
   softjac: string | null;
   source: string | null;
   /** Columns that are no results. */
-  keptColumns: { name: string; type: string; place: number }[];
+  copiedColumns: { name: string; type: string; place: number }[];
   tableRows: number;
   file: ArrowContainer;
   /** All of it, from front to back; bounded memory. */
@@ -68,7 +68,7 @@ async function open(
     const expected = expectedColumns(run, []);
     const sources = numberSources(run, expected);
     const own = new Set(["row", ...expected.map(({ name }) => name)]);
-    const keptColumns = fields.flatMap((field, place) =>
+    const copiedColumns = fields.flatMap((field, place) =>
       own.has(field.name)
         ? []
         : [{ name: field.name, type: describeField(field), place }],
@@ -112,7 +112,7 @@ async function open(
       sources,
       softjac: said.get("softjac.version") ?? null,
       source: said.get("softjac.source") ?? null,
-      keptColumns,
+      copiedColumns,
       tableRows: batches.reduce((sum, { count }) => sum + count, 0),
       file,
       chunks: () =>

@@ -2,7 +2,7 @@ import type { NumberSources } from "../output-rows/reading-plan.js";
 import type { Layout } from "../results/catalogue.js";
 import type { RunEmit } from "../results/emit-options.js";
 
-/** Numbers behind an HTML report. A number is null if the output does not determine it; `lacks` says why. */
+/** Numbers behind an HTML report. A number is null if the output does not determine it; `reasons` says why. */
 export interface OutputReport {
   softjac: string;
   status: "done";
@@ -13,7 +13,7 @@ export interface OutputReport {
   title: string;
   seed: number;
   summary: SummaryNumbers;
-  certainty: CertaintyNumbers;
+  confidence: ConfidenceNumbers;
   /** Calibration; null without `label`. */
   calibration: CalibrationNumbers | null;
   classes: ClassNumbers;
@@ -31,7 +31,7 @@ export interface SummaryNumbers {
   writtenBy: string | null;
   /** Names of the inputs. */
   sources: string[];
-  parts: number;
+  shards: number;
   layout: Layout;
   emit: RunEmit[];
   dtype: "float32" | "float64";
@@ -45,7 +45,7 @@ export interface SummaryNumbers {
   rowsWithResults: number;
   /** Number of rows that are null, and of rows that the output omits. */
   badRows: number;
-  rowsLeftOut: number;
+  rowsSkipped: number;
   /** Number of rows with results that do not determine p. */
   rowsWithoutP: number;
   bytes: number;
@@ -53,9 +53,9 @@ export interface SummaryNumbers {
   entries: number | null;
   droppedMax: number | null;
   droppedSum: number | null;
-  keptColumns: { name: string; type: string }[];
+  copiedColumns: { name: string; type: string }[];
   /** Inputs of a dataset that were skipped, with the error of each. */
-  inputsLeftOut: { name: string; error: string }[];
+  skippedInputs: { name: string; error: string }[];
   from: NumberSources;
   /** Numbers of the report of the run; `output` is the output that it describes. */
   run: {
@@ -77,7 +77,7 @@ export interface SummaryNumbers {
       maxError: number | null;
       bound: number | null;
     }[];
-    findings: string[];
+    problems: string[];
   } | null;
 }
 
@@ -88,7 +88,7 @@ export interface Bins {
   counts: number[];
 }
 
-export interface CertaintyNumbers {
+export interface ConfidenceNumbers {
   /** Number of rows whose uncertainty or confidence is known. */
   rows: number;
   confidence: (Bins & { mean: number }) | null;
@@ -97,8 +97,8 @@ export interface CertaintyNumbers {
     | (Bins & {
         rows: number;
         mean: number;
-        least: number | null;
-        largest: number | null;
+        min: number | null;
+        max: number | null;
         /** Number of rows whose uncertainty is exactly 0. */
         zero: number;
         /** Number of rows whose 1 - max p is 0 in that type although the uncertainty is not, so that p (1 - p) is lost. */
@@ -108,7 +108,7 @@ export interface CertaintyNumbers {
     | null;
   /** Histogram of the entropy in nats. */
   entropy: (Bins & { mean: number }) | null;
-  lacks: string[];
+  reasons: string[];
 }
 
 export interface CalibrationNumbers {
@@ -130,9 +130,9 @@ export interface CalibrationNumbers {
   /** Mean of -log p of the label in nats, without rows whose label has p = 0. */
   nll: number | null;
   /** Number of rows whose label has p = 0. */
-  impossible: number;
+  zeroP: number;
   temperature: TemperatureNumbers | null;
-  lacks: string[];
+  reasons: string[];
 }
 
 /** Scores after dividing the logits by a further temperature T. */
@@ -141,7 +141,7 @@ export interface TemperatureNumbers {
   /** Whether the rows are a random sample. */
   isSample: boolean;
   curve: { temperature: number; nll: number; ece: number }[];
-  now: { temperature: 1; nll: number; ece: number };
+  current: { temperature: 1; nll: number; ece: number };
   /** Temperature of the smallest NLL; `atEnd`: whether it is an end of the range 0.01 to 100. */
   best: { temperature: number; nll: number; ece: number; atEnd: boolean };
 }
@@ -160,7 +160,7 @@ export interface ClassNumbers {
   predicted: number[] | null;
   labelled: number[] | null;
   correct: number[] | null;
-  lacks: string[];
+  reasons: string[];
 }
 
 /** Row that the page shows. */
@@ -179,19 +179,19 @@ export interface ShownRow {
   /** Upper triangle of the block of these classes, row by row; null for an entry that is not stored. */
   block: (number | null)[] | null;
   /** Values of the copied columns as text. */
-  kept: (string | null)[];
+  copied: (string | null)[];
 }
 
 export interface ShownRows {
   /** Names of the copied columns that are shown, and the number of others. */
-  keptColumns: string[];
-  keptColumnsLeftOut: number;
+  copiedColumns: string[];
+  hiddenColumns: number;
   /** Origin of the blocks: stored in the output, or computed from p. */
   blockFrom: "output" | "p" | null;
-  surest: ShownRow[];
-  mostTorn: ShownRow[];
+  mostConfident: ShownRow[];
+  mostUncertain: ShownRow[];
   random: ShownRow[];
-  lacks: string[];
+  reasons: string[];
 }
 
 export interface SparsityNumbers {
@@ -208,5 +208,5 @@ export interface SparsityNumbers {
   }[];
   /** Size of an output of all rows in each layout, with its default results and without copied columns. */
   layouts: { layout: Layout; bytes: number | null; note: string | null }[];
-  lacks: string[];
+  reasons: string[];
 }

@@ -94,7 +94,7 @@ async function numbersOf(
     title,
     seed,
     summary: summaryNumbers(results, found, told),
-    certainty: certaintyNumbers(certainty, sources, withoutP),
+    confidence: certaintyNumbers(certainty, sources, withoutP),
     calibration:
       label === undefined
         ? null

@@ -111,7 +111,7 @@ function sumOfOthers(p: readonly number[], shown: readonly number[]): number {
 
 /** Kept columns and results of one value. */
 function columnsOf(
-  { file, keptColumns, run }: ResultsPart,
+  { file, copiedColumns, run }: ResultsPart,
   { batch, k }: Example,
 ): ShownRow["columns"] {
   const ofBlocks = ["row", "i", "j", "value"];
@@ -124,7 +124,7 @@ function columnsOf(
         ? [{ name, place }]
         : [],
   );
-  const columns = [...keptColumns, ...single];
+  const columns = [...copiedColumns, ...single];
   const places = columns.map(({ place }) => place);
   const values = new KeptValues(file, places).read(batch, k);
   return columns.map(({ name }, n) => ({ name, value: values[n] ?? null }));

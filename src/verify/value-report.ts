@@ -10,9 +10,9 @@ export interface ValueReport {
   /** Names of the copied columns, whose values were not compared. */
   notCompared: string[];
   /** Descriptions of the first 20 errors. */
-  findings: string[];
+  problems: string[];
   /** Number of further errors. */
-  otherFindings: number;
+  otherProblems: number;
   ok: boolean;
 }
 

@@ -203,8 +203,8 @@ function reportOf(
     columns,
     laws,
     notCompared,
-    findings: findings.list,
-    otherFindings: findings.others,
+    problems: findings.list,
+    otherProblems: findings.others,
     ok: findings.none && [...columns, ...laws].every(({ ok }) => ok),
   };
 }

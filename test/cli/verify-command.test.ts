@@ -110,8 +110,8 @@ test("--json is the library's report", async () => {
     rows: 1797,
     rowsChecked: 1797,
     ok: true,
-    findings: [],
-    bytes: { compared: true, finding: null },
+    problems: [],
+    bytes: { compared: true, message: null },
   });
 });
 

@@ -32,7 +32,7 @@ describe.each(CODECS)("%s", (codec) => {
   test("gives what the plain file gives, kept columns and dictionaries too", async () => {
     expect(await resultOf(input)).toBe(plain);
     const checked = await built.verify({ output, input, sample: 10 });
-    expect(checked).toMatchObject({ ok: true, findings: [] });
+    expect(checked).toMatchObject({ ok: true, problems: [] });
     expect((await built.inspect({ input })).compression).toEqual([
       codec === "lz4" ? "LZ4_FRAME" : "ZSTD",
     ]);
@@ -69,6 +69,6 @@ test("results that another tool has compressed are read back and verified", asyn
       input: logits,
       sample: 20,
     });
-    expect(checked).toMatchObject({ ok: true, findings: [] });
+    expect(checked).toMatchObject({ ok: true, problems: [] });
   }
 });

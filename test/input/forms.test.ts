@@ -132,7 +132,7 @@ describe.each(FORMS)("%s", (form, of) => {
       ...selection,
       all: true,
     });
-    expect(checked).toMatchObject({ ok: true, findings: [] });
+    expect(checked).toMatchObject({ ok: true, problems: [] });
     const found = await built.inspect({ input, ...selection, scan: true });
     expect(found.logits).toMatchObject({ form, dtype, classes });
   });
@@ -178,7 +178,7 @@ describe.each(FORMS)("%s", (form, of) => {
     expect(badRows).toBe(0);
     expect(softmaxOf(output)).toEqual(expectedSoftmax(withNullLogits, dtype));
     const checked = await built.verify({ output, input, ...masked, all: true });
-    expect(checked).toMatchObject({ ok: true, findings: [] });
+    expect(checked).toMatchObject({ ok: true, problems: [] });
   });
 
   test("of all the null logits the first is told, however many threads look for it", async () => {
@@ -236,7 +236,7 @@ describe.each([
     expect(softmaxOf(output)).toEqual(expected);
     const nullLogit = "mask" as const;
     const checked = await built.verify({ output, input, nullLogit, all: true });
-    expect(checked).toMatchObject({ ok: true, findings: [] });
+    expect(checked).toMatchObject({ ok: true, problems: [] });
     const found = await built.inspect({ input, nullLogit, scan: true });
     expect(found).toMatchObject({ logits: { form }, values: { badRows: 2 } });
   });
@@ -285,7 +285,7 @@ test("nulls among the other inputs make bad rows", async () => {
   const nulls = [...table.getChild("vjp")].flatMap((v, r) => (v ? [] : [r]));
   expect(nulls).toEqual([30, 40, 50]);
   const checked = await built.verify({ output, input, ...needs, all: true });
-  expect(checked).toMatchObject({ ok: true, findings: [] });
+  expect(checked).toMatchObject({ ok: true, problems: [] });
 });
 
 test("a whole number that float64 cannot hold is refused as a logit", async () => {

@@ -72,7 +72,7 @@ test.each([
   });
   expect(existsSync(refused)).toBe(false);
   await expect(built.inspect({ input, [limit]: found })).resolves.toMatchObject(
-    { whyNoLogits: null },
+    { noLogitsReason: null },
   );
   await expect(
     built.verify({ output, input, [limit]: found - 1 }),

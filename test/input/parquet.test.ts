@@ -214,7 +214,7 @@ describe("stopped, planned, verified", () => {
     const input = fixture("pyarrow-brotli.parquet");
     const output = at("verified.arrow");
     const plan = await built.dryRun({ input, output });
-    expect([plan.rows, plan.classes, plan.form]).toEqual([
+    expect([plan.rows, plan.classes, plan.storage]).toEqual([
       60,
       4,
       "fixed-size-list",

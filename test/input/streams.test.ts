@@ -137,7 +137,7 @@ describe("standard input", () => {
     expect(stderr).not.toMatch(CLEAR_MESSAGE);
     expect(code).toBe(0);
     const verified = await built.verify({ output, input: file, sample: 5 });
-    expect(verified.findings).toEqual([]);
+    expect(verified.problems).toEqual([]);
   });
 
   test("cut, empty, or nothing that is known: 65, and nothing is left", async () => {

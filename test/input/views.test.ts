@@ -49,7 +49,7 @@ describe.each(["views.arrow", "views-zstd.arrow", "views.arrows"])(
       await built.run({ input, output, keep, force: true, ...options });
       if ("compress" in options) {
         const verified = await built.verify({ input, output, all: true });
-        expect(verified.bytes).toEqual({ compared: true, finding: null });
+        expect(verified.bytes).toEqual({ compared: true, message: null });
         return;
       }
       expect(kept(output)).toEqual(EXPECTED);

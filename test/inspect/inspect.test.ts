@@ -30,10 +30,10 @@ describe("a file of logits", () => {
         { name: "logits", type: "fixed_size_list<float32>[10]" },
       ],
       logits: { column: "logits", dtype: "float32", classes: 10 },
-      whyNoLogits: null,
+      noLogitsReason: null,
       values: {
-        least: Math.min(...logits),
-        largest: Math.max(...logits),
+        min: Math.min(...logits),
+        max: Math.max(...logits),
         maskedLogits: 0,
         badRows: 0,
         firstBadRow: null,
@@ -84,8 +84,8 @@ describe("a file of logits", () => {
     });
     const found = await built.inspect({ input, scan: true, threshold: 1e-3 });
     expect(found.values).toEqual({
-      least: 0,
-      largest: (classes - 1) / classes,
+      min: 0,
+      max: (classes - 1) / classes,
       maskedLogits: classes / 2,
       badRows: 2,
       firstBadRow: 1,
@@ -104,7 +104,7 @@ describe("a file of logits", () => {
     const found = await built.inspect({ input, scan: true });
     expect(found).toMatchObject({
       rows: 0,
-      values: { least: null, largest: null, badRows: 0 },
+      values: { min: null, max: null, badRows: 0 },
     });
     const { outputBytes } = await built.run({ input, output: at("o.arrow") });
     expect(found.layouts[0]?.bytes).toBe(outputBytes);

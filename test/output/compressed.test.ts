@@ -88,16 +88,16 @@ describe.each(CODECS)("%s", (compress) => {
       input,
       ...(input === large ? { sample: 500 } : { all: true }),
     });
-    expect(verified.findings).toEqual([]);
+    expect(verified.problems).toEqual([]);
     expect(verified.ok).toBe(true);
     expect(verified.bytes).toEqual(
-      input === large ? null : { compared: true, finding: null },
+      input === large ? null : { compared: true, message: null },
     );
 
-    const { mostOutputBytes, outputBytes } = await built.dryRun(run);
+    const { maxOutputBytes, outputBytes } = await built.dryRun(run);
     expect(outputBytes).toBe(null);
     if (options.layout !== "csr" && options.layout !== "coo")
-      expect(mostOutputBytes).toBeGreaterThanOrEqual(bytes.byteLength);
+      expect(maxOutputBytes).toBeGreaterThanOrEqual(bytes.byteLength);
 
     if (input !== large) return;
     for (const other of [{ threads: 1 }, { threads: 3, chunkRows: 999 }]) {

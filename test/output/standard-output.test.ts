@@ -150,10 +150,10 @@ test("a saved stream is verified, and read back", async () => {
     input: DIGITS,
     all: true,
   });
-  expect(report).toMatchObject({ ok: true, findings: [] });
+  expect(report).toMatchObject({ ok: true, problems: [] });
   expect(report.bytes).toEqual({
     compared: false,
-    finding: "bytes not compared: it is a stream, a run writes files",
+    message: "bytes not compared: it is a stream, a run writes files",
   });
   const reader = await built.openJacobian(saved);
   expect(reader.rows).toBe(1797);

@@ -100,8 +100,8 @@ test("nothing that is gathered grows with the rows", () => {
     const {
       certainty,
       random: drawn,
-      surest,
-      mostTorn,
+      mostConfident,
+      mostUncertain,
       sample,
       jacobian,
     } = gathered;
@@ -109,15 +109,19 @@ test("nothing that is gathered grows with the rows", () => {
       uncertainty: certainty.uncertainty.counts.length,
       confidence: certainty.confidence.counts.length,
       random: drawn.items.length,
-      surest: surest.items.length,
-      mostTorn: mostTorn.items.length,
+      mostConfident: mostConfident.items.length,
+      mostUncertain: mostUncertain.items.length,
       sample: sample.logRatios.buffer.byteLength,
       pairs: jacobian?.shown.length,
     };
   };
   const many = sizeOf(60_000);
   expect(many).toEqual(sizeOf(150_000));
-  expect(many).toMatchObject({ random: 20, surest: 20, mostTorn: 20 });
+  expect(many).toMatchObject({
+    random: 20,
+    mostConfident: 20,
+    mostUncertain: 20,
+  });
   expect(many.sample).toBeLessThan(2 ** 22);
 });
 

@@ -19,14 +19,14 @@ async function reportOf(
 }
 
 /** The numbers of both, side by side. */
-function numbersOf({ certainty, calibration, summary }: OutputReport) {
+function numbersOf({ confidence, calibration, summary }: OutputReport) {
   return {
     rows: summary.rowsWithResults,
-    meanUncertainty: certainty.uncertainty?.mean,
-    meanConfidence: certainty.confidence?.mean,
-    meanEntropy: certainty.entropy?.mean,
-    lostFloat32: certainty.uncertainty?.lostFloat32,
-    lostFloat64: certainty.uncertainty?.lostFloat64,
+    meanUncertainty: confidence.uncertainty?.mean,
+    meanConfidence: confidence.confidence?.mean,
+    meanEntropy: confidence.entropy?.mean,
+    lostFloat32: confidence.uncertainty?.lostFloat32,
+    lostFloat64: confidence.uncertainty?.lostFloat64,
     ...(calibration && {
       accuracy: calibration.accuracy,
       ece: calibration.ece,
@@ -141,7 +141,7 @@ describe("the digits, against numbers worked out by other means", () => {
     const kept = classes.meanJacobian?.[a]?.[b] as number;
     expect(kept).toBeLessThan(mean);
     expect(kept).toBeGreaterThan(mean - 1e-4);
-    expect(classes.lacks.join()).toMatch("threshold 0.0001");
+    expect(classes.reasons.join()).toMatch("threshold 0.0001");
     const brute = readP(reference).map(({ p }) => entriesOf(p));
     const entries = brute.flat().filter((value) => value >= 1e-4).length;
     expect(summary.entries).toBe(entries);
@@ -248,16 +248,16 @@ test("rows that float64 loses, and rows of which one class has all", async () =>
     classes: 3,
     logit: (r, k) => (k === 1 ? (gaps[r] as number) : 0),
   });
-  const { certainty, summary } = await reportOf({ input });
+  const { confidence, summary } = await reportOf({ input });
   const uncertaintys = gaps.map((gap) => 2 / (Math.exp(gap) + 2));
-  expect(certainty.uncertainty).toMatchObject({
+  expect(confidence.uncertainty).toMatchObject({
     rows: 10,
     zero: 1,
     lostFloat32: uncertaintys.filter((d) => d > 0 && Math.fround(1 - d) === 1)
       .length,
     lostFloat64: uncertaintys.filter((d) => d > 0 && 1 - d === 1).length,
   });
-  expect(certainty.uncertainty?.lostFloat64).toBe(2);
+  expect(confidence.uncertainty?.lostFloat64).toBe(2);
   expect(summary.from.uncertainty).toBe("p");
 });
 

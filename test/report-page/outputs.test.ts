@@ -65,14 +65,14 @@ describe("sizes at the edge", () => {
       ] as const) {
         const input = drawn(rows, classes);
         const report = await reportOf({ input, layout });
-        const { summary, certainty, classes: found, rows: shown } = report;
+        const { summary, confidence, classes: found, rows: shown } = report;
         expect(summary).toMatchObject({ rows, classes, badRows: 0 });
         // Of one class J is 0: coo has no entry of it, and so no row.
         const isEmpty = rows === 0 || (layout === "coo" && classes === 1);
         expect(summary.rowsWithResults).toBe(isEmpty ? 0 : rows);
         if (isEmpty) continue;
         if (classes === 1)
-          expect(certainty.uncertainty).toMatchObject({
+          expect(confidence.uncertainty).toMatchObject({
             zero: rows,
             lostFloat32: 0,
           });
@@ -120,8 +120,8 @@ describe("sizes at the edge", () => {
       { sample: 3 },
     );
     expect(report.summary.from.p).toBeNull();
-    expect(report.certainty.uncertainty).toBeNull();
-    expect(report.certainty.lacks.length).toBe(3);
+    expect(report.confidence.uncertainty).toBeNull();
+    expect(report.confidence.reasons.length).toBe(3);
     expect(report.sparsity.curve).toEqual([]);
     const row = report.rows.random[0] as OutputReport["rows"]["random"][0];
     expect(row).toMatchObject({ p: null, uncertainty: null, predicted: null });
@@ -158,7 +158,7 @@ describe("rows that are not whole", () => {
         rows,
         badRows: 2,
         rowsWithResults: 7,
-        rowsLeftOut: 0,
+        rowsSkipped: 0,
       });
       const shown = report.rows.random.map(({ row }) => row);
       expect(shown).toEqual([0, 1, 3, 4, 6, 7, 8]);
@@ -172,7 +172,7 @@ describe("rows that are not whole", () => {
       onBadRow: "skip",
     });
     // Of row 7 all but one class are masked: it has no entries.
-    expect(summary).toMatchObject({ rowsWithResults: 6, rowsLeftOut: 3 });
+    expect(summary).toMatchObject({ rowsWithResults: 6, rowsSkipped: 3 });
     expect(readFileSync(page, "utf8")).toMatch("without entries");
   });
 
@@ -180,10 +180,10 @@ describe("rows that are not whole", () => {
     const report = await reportOf({ input, onBadRow: "skip" });
     expect(report.summary).toMatchObject({
       badRows: 0,
-      rowsLeftOut: 2,
+      rowsSkipped: 2,
       rowsWithResults: 7,
     });
-    expect(report.certainty.uncertainty?.zero).toBe(1);
+    expect(report.confidence.uncertainty?.zero).toBe(1);
     expect(readFileSync(page, "utf8")).toMatch(/>2<\/data> omitted/);
   });
 
@@ -222,7 +222,7 @@ describe("rows that are not whole", () => {
     expect(calibration).toMatchObject({
       rows: 2,
       unlabelled: 3,
-      impossible: 1,
+      zeroP: 1,
       accuracy: 0.5,
     });
     const p = Math.exp(3) / (Math.exp(3) + Math.exp(1) + Math.exp(2));
@@ -268,29 +268,29 @@ describe("what an output lacks", () => {
       { uncertainty: true, confidence: true, entropy: true, jacobian: true },
     ],
   ] as const)("%s alone", async (name, has) => {
-    const { certainty, classes, sparsity, rows } = await reportOf({
+    const { confidence, classes, sparsity, rows } = await reportOf({
       input: DIGITS,
       emit: [name],
     });
     expect({
-      uncertainty: certainty.uncertainty !== null,
-      confidence: certainty.confidence !== null,
-      entropy: certainty.entropy !== null,
+      uncertainty: confidence.uncertainty !== null,
+      confidence: confidence.confidence !== null,
+      entropy: confidence.entropy !== null,
       jacobian: classes.meanJacobian !== null,
     }).toEqual(has);
-    expect(certainty.lacks.length).toBe(
+    expect(confidence.reasons.length).toBe(
       [has.uncertainty, has.confidence, has.entropy].filter((there) => !there)
         .length,
     );
-    expect(classes.lacks.length).toBe(has.jacobian ? 0 : 1);
-    expect(sparsity.lacks.length).toBe(has.jacobian ? 0 : 1);
+    expect(classes.reasons.length).toBe(has.jacobian ? 0 : 1);
+    expect(sparsity.reasons.length).toBe(has.jacobian ? 0 : 1);
     expect(rows.random.length).toBe(200);
     const text = readFileSync(page, "utf8");
     for (const lack of [
-      ...certainty.lacks,
-      ...classes.lacks,
-      ...sparsity.lacks,
-      ...rows.lacks,
+      ...confidence.reasons,
+      ...classes.reasons,
+      ...sparsity.reasons,
+      ...rows.reasons,
     ])
       expect(text).toContain(lack);
   });
@@ -303,12 +303,12 @@ test("kept columns of every kind, as text", async () => {
     { input, keep: Object.keys(KEPT) },
     { sample: KEPT_ROWS },
   );
-  expect(rows.keptColumns).toEqual(Object.keys(KEPT).slice(0, 12));
-  expect(rows.keptColumnsLeftOut).toBe(Object.keys(KEPT).length - 12);
+  expect(rows.copiedColumns).toEqual(Object.keys(KEPT).slice(0, 12));
+  expect(rows.hiddenColumns).toBe(Object.keys(KEPT).length - 12);
   expect(rows.random.length).toBe(KEPT_ROWS);
   expect(rows.random[0]?.classes.length).toBe(KEPT_CLASSES);
-  for (const { row, kept } of rows.random)
-    rows.keptColumns.forEach((name, n) => {
+  for (const { row, copied } of rows.random)
+    rows.copiedColumns.forEach((name, n) => {
       const value = KEPT[name]?.values[row];
       const wanted =
         value === null
@@ -318,7 +318,7 @@ test("kept columns of every kind, as text", async () => {
             : value instanceof Date
               ? value.toISOString().slice(0, 10)
               : String(value);
-      expect(kept[n], `${name}, row ${row}`).toBe(wanted);
+      expect(copied[n], `${name}, row ${row}`).toBe(wanted);
     });
 });
 
@@ -404,13 +404,13 @@ describe("a dataset", () => {
     });
     expect(report.summary).toMatchObject({
       kind: "dataset",
-      parts: 8,
+      shards: 8,
       sources: ["test.arrow", "train.arrow"],
       rows: 2 * 1797,
       rowsWithResults: 2 * 1797,
     });
-    expect(report.certainty.uncertainty?.counts.map((n) => n / 2)).toEqual(
-      whole.certainty.uncertainty?.counts,
+    expect(report.confidence.uncertainty?.counts.map((n) => n / 2)).toEqual(
+      whole.confidence.uncertainty?.counts,
     );
     expect(report.calibration?.ece).toBeCloseTo(
       whole.calibration?.ece as number,
@@ -420,15 +420,18 @@ describe("a dataset", () => {
       whole.classes.meanJacobian?.flat()[3] as number,
       12,
     );
-    const surest = whole.rows.surest
+    const mostConfident = whole.rows.mostConfident
       .slice(0, 10)
       .flatMap(({ row, uncertainty }) => [
         { row, uncertainty },
         { row, uncertainty },
       ]);
     expect(
-      report.rows.surest.map(({ row, uncertainty }) => ({ row, uncertainty })),
-    ).toEqual(surest);
+      report.rows.mostConfident.map(({ row, uncertainty }) => ({
+        row,
+        uncertainty,
+      })),
+    ).toEqual(mostConfident);
     expect(new Set(report.rows.random.map(({ input }) => input)).size).toBe(2);
   });
 
@@ -447,7 +450,7 @@ describe("a dataset", () => {
       output: page,
       force: true,
     });
-    expect(report.summary.inputsLeftOut.map(({ name }) => name)).toEqual([
+    expect(report.summary.skippedInputs.map(({ name }) => name)).toEqual([
       "broken.arrow",
     ]);
     expect(report.summary.rowsWithResults).toBe(2 * 1797);

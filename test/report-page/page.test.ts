@@ -187,26 +187,31 @@ describe.runIf(hasBrowser)("in a browser", () => {
       (await page.locator("#numbers").textContent()) as string,
     );
     expect(embedded.sparsity).toEqual(report.sparsity);
-    expect(embedded.certainty).toEqual(report.certainty);
+    expect(embedded.confidence).toEqual(report.confidence);
     expect(trouble).toEqual([]);
     await close();
   });
 
   test("the viewer, by mouse", async () => {
     const { page, trouble, close } = await openPage(output);
-    const { surest, mostTorn, random } = report.rows;
+    const { mostConfident, mostUncertain, random } = report.rows;
     const place = page.locator("#viewer-place");
     const button = (name: string) => page.getByRole("button", { name });
-    await expectShown(page, surest, 0, "Most confident");
+    await expectShown(page, mostConfident, 0, "Most confident");
     expect(await button("Back").isDisabled()).toBe(true);
     await button("Next").click();
     await button("Next").click();
-    await expectShown(page, surest, 2, "Most confident");
+    await expectShown(page, mostConfident, 2, "Most confident");
     await button("Last").click();
-    await expectShown(page, surest, surest.length - 1, "Most confident");
+    await expectShown(
+      page,
+      mostConfident,
+      mostConfident.length - 1,
+      "Most confident",
+    );
     expect(await button("Next").isDisabled()).toBe(true);
     await page.locator("#viewer-list").selectOption({ index: 1 });
-    await expectShown(page, mostTorn, 0, "Most uncertain");
+    await expectShown(page, mostUncertain, 0, "Most uncertain");
     await page.locator("#viewer-list").selectOption({ index: 2 });
     await button("Next").click();
     await expectShown(page, random, 1, "Random");
@@ -218,7 +223,7 @@ describe.runIf(hasBrowser)("in a browser", () => {
 
   test("the viewer, by keyboard alone", async () => {
     const { page, trouble, close } = await openPage(output);
-    const { surest, mostTorn } = report.rows;
+    const { mostConfident, mostUncertain } = report.rows;
     // From the top of the page by the tabulator, as one without a mouse gets there.
     for (let n = 0; n < 200; n++) {
       await page.keyboard.press("Tab");
@@ -227,25 +232,30 @@ describe.runIf(hasBrowser)("in a browser", () => {
     expect(await page.evaluate("document.activeElement?.id")).toBe("viewer");
     await page.keyboard.press("ArrowRight");
     await page.keyboard.press("ArrowDown");
-    await expectShown(page, surest, 2, "Most confident");
+    await expectShown(page, mostConfident, 2, "Most confident");
     await page.keyboard.press("ArrowLeft");
-    await expectShown(page, surest, 1, "Most confident");
+    await expectShown(page, mostConfident, 1, "Most confident");
     await page.keyboard.press("End");
     await page.keyboard.press("ArrowRight");
-    await expectShown(page, surest, surest.length - 1, "Most confident");
+    await expectShown(
+      page,
+      mostConfident,
+      mostConfident.length - 1,
+      "Most confident",
+    );
     await page.keyboard.press("Home");
     await page.keyboard.press("ArrowLeft");
-    await expectShown(page, surest, 0, "Most confident");
+    await expectShown(page, mostConfident, 0, "Most confident");
     await page.keyboard.press("Tab");
     expect(await page.evaluate("document.activeElement?.id")).toBe(
       "viewer-list",
     );
     await page.keyboard.press("ArrowDown");
-    await expectShown(page, mostTorn, 0, "Most uncertain");
+    await expectShown(page, mostUncertain, 0, "Most uncertain");
     // First and Back are disabled here: the next stop is Next.
     await page.keyboard.press("Tab");
     await page.keyboard.press("Enter");
-    await expectShown(page, mostTorn, 1, "Most uncertain");
+    await expectShown(page, mostUncertain, 1, "Most uncertain");
     expect(trouble).toEqual([]);
     await close();
   });
@@ -253,7 +263,7 @@ describe.runIf(hasBrowser)("in a browser", () => {
   test.each(["light", "dark"] as const)(
     "axe finds nothing, in %s",
     async (scheme) => {
-      // One with all there can be, one of many classes, one that lacks most, one without rows.
+      // One with all there can be, one of many classes, one that reasons most, one without rows.
       const some = [4, 1, 7].map((n) => otherPages[n] as string);
       for (const path of [output, ...(scheme === "light" ? some : [])])
         await expectAccessible(path, scheme);
@@ -348,7 +358,7 @@ async function expectShown(
     String(row.predicted),
     String(row.label),
   ]);
-  expect(facts.slice(-2)).toEqual([row.kept[0], row.kept[2]]);
+  expect(facts.slice(-2)).toEqual([row.copied[0], row.copied[2]]);
   const cells = await page.locator("#viewer .block tbody td").allTextContents();
   expect(cells.length).toBe(100);
   // The diagonal in the upper triangle, row by row.

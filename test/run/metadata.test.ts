@@ -83,8 +83,8 @@ test.each(Object.entries(CASES))(
     const report = await built.verify({ output, input: from, all: true });
     expect(report).toMatchObject({
       ok: true,
-      findings: [],
-      bytes: { compared: true, finding: null },
+      problems: [],
+      bytes: { compared: true, message: null },
     });
   },
 );
@@ -153,7 +153,7 @@ test("classes of other names, or in another order, are found", async () => {
   });
   const report = await built.verify({ output, input: other });
   expect(report.ok).toBe(false);
-  expect(report.findings).toEqual([
+  expect(report.problems).toEqual([
     `metadata: expected class 0 to be logit_b as in ${other}, found logit_a in softjac.class_names`,
   ]);
 });
@@ -181,6 +181,6 @@ test("every part of a dataset states how it was made", async () => {
     });
     expect(
       await built.verify({ output: `${output}/${part}`, input, all: true }),
-    ).toMatchObject({ ok: true, bytes: { compared: true, finding: null } });
+    ).toMatchObject({ ok: true, bytes: { compared: true, message: null } });
   }
 });

@@ -88,7 +88,7 @@ describe.each(["bsr", "packed", "dense"] as const)("%s", (layout) => {
         { name: "jacobian", row, position: 0, bound: 3, ok: false },
       ]);
       expect(report.columns[0]?.maxError).toBeGreaterThan(36);
-      expect(report.findings[0]).toMatch(
+      expect(report.problems[0]).toMatch(
         `row ${row}: column jacobian, value 0: expected `,
       );
       // The first and the last row are in every sample.
@@ -101,7 +101,7 @@ describe.each(["bsr", "packed", "dense"] as const)("%s", (layout) => {
     const place = file.place("jacobian", first(4));
     const high = file.view.getUint8(place + 6);
     file.view.setUint8(place + 6, high ^ 8);
-    expect((await file.verify()).findings[0]).toMatch("row 4: ");
+    expect((await file.verify()).problems[0]).toMatch("row 4: ");
     file.view.setUint8(place + 6, high);
     expect((await file.verify()).ok).toBe(true);
 
@@ -119,13 +119,13 @@ describe.each(["bsr", "packed", "dense"] as const)("%s", (layout) => {
     const file = await written({ layout, emit: ["jacobian"] });
     file.view.setBigInt64(file.place("row", 9), 25n, true);
     const report = await file.verify();
-    expect(report.findings).toEqual([
+    expect(report.problems).toEqual([
       "table row 9: expected a row number from 9 to 9, found 25",
       "row 9: expected results, found no such row",
     ]);
     file.view.setBigInt64(file.place("row", 9), 9n, true);
     file.view.setBigInt64(file.place("row", ROWS - 1), 9_000n, true);
-    expect((await file.verify()).findings).toEqual([
+    expect((await file.verify()).problems).toEqual([
       `table row ${ROWS - 1}: expected a row number from ${ROWS - 1} to ${ROWS - 1}, found 9000`,
       `row ${ROWS - 1}: expected results, found no such row`,
     ]);
@@ -139,7 +139,7 @@ test("dense: something outside of the blocks", async () => {
   const place = 3 * slab + (2 * ROWS + 7) * CLASSES + 1;
   file.view.setFloat64(file.place("jacobian", place), 1e-300, true);
   const report = await file.verify();
-  expect(report.findings).toEqual([
+  expect(report.problems).toEqual([
     "row 3: column jacobian: expected 0 outside of [i, 3, j], found 1e-300 at [2, 7, 1]",
   ]);
 });
@@ -175,13 +175,13 @@ test("tolerance is a factor on the bounds", async () => {
   expect(loose).toMatchObject({ ok: true, columns: [{ bound: 60, ok: true }] });
 });
 
-test("only so many findings are told", async () => {
+test("only so many problems are told", async () => {
   const file = await written({ emit: ["entropy"] });
   for (let r = 0; r < ROWS; r++)
     file.view.setFloat64(file.place("entropy", r), 5, true);
   const report = await file.verify();
-  expect(report.findings).toHaveLength(20);
-  expect(report.otherFindings).toBe(ROWS - 20);
+  expect(report.problems).toHaveLength(20);
+  expect(report.otherProblems).toBe(ROWS - 20);
 });
 
 describe.each([{ threshold: 1e-3 }, { topK: 6 }])("csr, %j", (choice) => {
@@ -201,13 +201,13 @@ describe.each([{ threshold: 1e-3 }, { topK: 6 }])("csr, %j", (choice) => {
     const before = file.view.getFloat64(value, true);
     file.view.setFloat64(value, off(before, -40), true);
     const one = await file.verify();
-    expect(one.findings).toHaveLength(1);
+    expect(one.problems).toHaveLength(1);
     expect(one.columns[0]).toMatchObject({ name: "values", row: 8, ok: false });
 
     const other = file.view.getFloat64(value + 8, true);
     file.view.setFloat64(value, other, true);
     file.view.setFloat64(value + 8, before, true);
-    expect((await file.verify()).findings[0]).toMatch(
+    expect((await file.verify()).problems[0]).toMatch(
       "row 8: column values, value ",
     );
     file.view.setFloat64(value, before, true);
@@ -218,7 +218,7 @@ describe.each([{ threshold: 1e-3 }, { topK: 6 }])("csr, %j", (choice) => {
       const place = file.place(name, 20);
       const left = file.view.getFloat64(place, true);
       file.view.setFloat64(place, left + 1e-9, true);
-      expect((await file.verify()).findings).toMatchObject([
+      expect((await file.verify()).problems).toMatchObject([
         expect.stringMatching(`^row 20: column ${name}, value 0: expected `),
       ]);
       file.view.setFloat64(place, left, true);
@@ -226,11 +226,11 @@ describe.each([{ threshold: 1e-3 }, { topK: 6 }])("csr, %j", (choice) => {
 
     const index = file.place("indices", from + 1, 4);
     file.view.setInt32(index, 0, true);
-    expect((await file.verify()).findings[0]).toMatch(
+    expect((await file.verify()).problems[0]).toMatch(
       "row 8: entry 1: expected a place in the block of 4 classes after [0, 0], found [0, 0]",
     );
     file.view.setInt32(index, CLASSES * CLASSES, true);
-    expect((await file.verify()).findings[0]).toMatch("found [4, 0]");
+    expect((await file.verify()).problems[0]).toMatch("found [4, 0]");
   });
 
   test("an entry goes to the next row; an entry is another's", async () => {
@@ -238,8 +238,8 @@ describe.each([{ threshold: 1e-3 }, { topK: 6 }])("csr, %j", (choice) => {
     const [, to] = entriesOf(file, 8);
     for (const name of ["values", "indices"])
       file.view.setInt32(file.offsets(name) + 4 * 9, to - 1, true);
-    const { findings } = await file.verify();
-    expect(findings).toEqual(
+    const { problems } = await file.verify();
+    expect(problems).toEqual(
       expect.arrayContaining([
         expect.stringMatching(/^row 8: expected the entry \[3, \d\] of /),
         expect.stringMatching(/^row 9: entry 1: /),
@@ -265,21 +265,21 @@ describe("coo", () => {
     const place = file.place("confidence", n + 1);
     const value = file.view.getFloat64(place, true);
     file.view.setFloat64(place, off(value, 2), true);
-    expect((await file.verify()).findings).toEqual([
+    expect((await file.verify()).problems).toEqual([
       `row 12: column confidence: expected ${value} in all entries, found ${off(value, 2)}`,
     ]);
     file.view.setFloat64(place, value, true);
 
     file.view.setInt32(file.place("j", n, 4), CLASSES, true);
-    expect((await file.verify()).findings[0]).toMatch("row 12: entry 0: ");
+    expect((await file.verify()).problems[0]).toMatch("row 12: entry 0: ");
     file.view.setInt32(file.place("j", n, 4), 0, true);
 
     file.view.setBigInt64(file.place("row", n + 1), 3n, true);
-    const { findings } = await file.verify();
-    expect(findings[0]).toBe(
+    const { problems } = await file.verify();
+    expect(problems[0]).toBe(
       `table row ${n + 1}: expected a row number from 12 to 12, found 3`,
     );
-    expect(findings[1]).toMatch("row 12: expected the entry ");
+    expect(problems[1]).toMatch("row 12: expected the entry ");
   });
 
   test("the entries of a whole row are another's", async () => {
@@ -289,9 +289,9 @@ describe("coo", () => {
       if (file.view.getBigInt64(place, true) === 29n)
         file.view.setBigInt64(place, 28n, true);
     }
-    const { findings } = await file.verify();
-    expect(findings.some((text) => text.startsWith("row 29: "))).toBe(true);
-    expect((await file.verify(2)).findings).toMatchObject([
+    const { problems } = await file.verify();
+    expect(problems.some((text) => text.startsWith("row 29: "))).toBe(true);
+    expect((await file.verify(2)).problems).toMatchObject([
       expect.stringMatching("^row 29: expected the entry "),
     ]);
   });

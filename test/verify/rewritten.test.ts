@@ -49,7 +49,7 @@ function rewrite(
 }
 
 async function findingsOf(input: string): Promise<readonly string[]> {
-  return (await verifyValues({ input, output, rows: "all" })).findings;
+  return (await verifyValues({ input, output, rows: "all" })).problems;
 }
 
 test.each(["bsr", "packed", "factored", "csr"] as const)(
@@ -105,12 +105,12 @@ test("an entry that is left out although it exceeds the threshold by a few ε", 
   const size = (await entrySizes())[40] as number;
   for (const epsilons of [2, 30]) {
     await withThresholds(scaled(size, 4), scaled(size, -epsilons));
-    const findings = await findingsOf(sound);
+    const problems = await findingsOf(sound);
     // An entry has an error of 3 ε, and the size that it is compared with has one of 4.
-    if (epsilons === 2) expect(findings).toEqual([]);
+    if (epsilons === 2) expect(problems).toEqual([]);
     else {
-      expect(findings.length).toBeGreaterThan(0);
-      for (const finding of findings)
+      expect(problems.length).toBeGreaterThan(0);
+      for (const finding of problems)
         expect(finding).toMatch(
           /^row \d+: expected the entry \[\d, \d\] of [\d.e-]+, found it left out$/,
         );
@@ -123,10 +123,10 @@ test("an entry that is stored although it is less than the threshold", async () 
   const size = sizes[40] as number;
   await withThresholds(size, scaled(size, 1));
   const least = sizes.filter((other) => other === size).length;
-  const findings = await findingsOf(sound);
-  expect(findings.length).toBeGreaterThan(0);
-  expect(findings.length).toBeLessThanOrEqual(least);
-  for (const finding of findings)
+  const problems = await findingsOf(sound);
+  expect(problems.length).toBeGreaterThan(0);
+  expect(problems.length).toBeLessThanOrEqual(least);
+  for (const finding of problems)
     expect(finding).toMatch(
       new RegExp(
         `^row \\d+: expected entries of ${scaled(size, 1)} at least, found ${size} at \\[\\d, \\d\\]$`,

@@ -38,7 +38,7 @@ describe.each(["bsr", "packed", "dense", "factored", "csr", "coo"] as const)(
       });
       for (const rows of ["all", 2, 20] as const) {
         const report = await verifyValues({ input, output, rows });
-        expect(report).toMatchObject({ findings: [], ok: true });
+        expect(report).toMatchObject({ problems: [], ok: true });
         if (rows === "all") expect(report).toMatchObject({ badRows: 5 });
         if (rows === 2) expect(report).toMatchObject({ badRows: 2 });
       }
@@ -46,7 +46,7 @@ describe.each(["bsr", "packed", "dense", "factored", "csr", "coo"] as const)(
       const other = await verifyValues({ input: sound, output, rows: "all" });
       expect(other.ok).toBe(false);
       for (const row of BAD)
-        expect(other.findings.join("\n")).toMatch(`row ${row}: expected`);
+        expect(other.problems.join("\n")).toMatch(`row ${row}: expected`);
       // And rows that are bad must not.
       await built.run({
         input: sound,
@@ -56,8 +56,8 @@ describe.each(["bsr", "packed", "dense", "factored", "csr", "coo"] as const)(
         force: true,
       });
       const values = await verifyValues({ input, output, rows: "all" });
-      expect(values.findings).toHaveLength(5);
-      expect(values.findings[1]).toMatch(
+      expect(values.problems).toHaveLength(5);
+      expect(values.problems[1]).toMatch(
         "row 7: expected no such row, since it is a bad row of the input, found values in column ",
       );
     });
@@ -76,10 +76,10 @@ test("a label that is no class makes a bad row", async () => {
   const names = { input: labels, output, label: "y" };
   await built.run({ ...names, emit: ["gradient"], onBadRow: "null" });
   const report = await verifyValues({ ...names, rows: "all" });
-  expect(report).toMatchObject({ ok: true, badRows: 2, findings: [] });
+  expect(report).toMatchObject({ ok: true, badRows: 2, problems: [] });
   // The metadata of the output names the label.
   const again = await verifyValues({ input: labels, output, rows: "all" });
-  expect(again).toMatchObject({ ok: true, badRows: 2, findings: [] });
+  expect(again).toMatchObject({ ok: true, badRows: 2, problems: [] });
 });
 
 test("another input than that of the output", async () => {
@@ -88,7 +88,7 @@ test("another input than that of the output", async () => {
   writeLogits(few, { rows: 5, classes: 3, logit });
   await built.run({ input: few, output });
   expect(await verifyValues({ input, output, rows: "all" })).toMatchObject({
-    findings: [
+    problems: [
       `metadata: expected 40 rows as in ${input}, found 5 in softjac.rows`,
     ],
     ok: false,
@@ -172,7 +172,7 @@ describe("errors", () => {
 
   test("a column that is not there is a finding", async () => {
     write(metadata, "entropie");
-    expect((await verify()).findings).toEqual([
+    expect((await verify()).problems).toEqual([
       "column entropy: expected float64, found no such column",
     ]);
   });

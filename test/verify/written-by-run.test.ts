@@ -26,11 +26,11 @@ async function written(options: Omit<RunOptions, "output" | "input">) {
   return output;
 }
 
-/** A file that is as it should be has no findings, and errors that are not all 0. */
+/** A file that is as it should be has no problems, and errors that are not all 0. */
 async function expectSound(options: Parameters<typeof verifyValues>[0]) {
   for (const rows of ["all", 12] as const) {
     const report = await verifyValues({ ...options, rows });
-    expect(report.findings).toEqual([]);
+    expect(report.problems).toEqual([]);
     expect(report.columns.filter(({ ok }) => !ok)).toEqual([]);
     expect(report.laws.filter(({ ok }) => !ok)).toEqual([]);
     expect(report.ok).toBe(true);
@@ -108,7 +108,7 @@ describe.each(LAYOUTS)("%s", (layout) => {
           threads: 1,
         });
         const report = await verifyValues({ input: hard, output, rows: "all" });
-        expect(report.findings, name).toEqual([]);
+        expect(report.problems, name).toEqual([]);
         expect(report.ok, name).toBe(true);
       }
   });
@@ -152,7 +152,7 @@ test("every result of the rows that others get wrong", async () => {
         const same = { input: hard, output, emit, dtype, class: 0 };
         await built.run({ ...same, force: true, threads: 1 });
         const report = await verifyValues({ ...same, rows: "all" });
-        expect(report.findings, name).toEqual([]);
+        expect(report.problems, name).toEqual([]);
         expect(report.ok, name).toBe(true);
       }
     }

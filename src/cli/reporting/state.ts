@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import type { DatasetEvent } from "../../dataset/events.js";
-import type { RunPace } from "../../run.js";
+import type { RunProgress } from "../../run.js";
 
 /** How far a command is: content of the status file, and what heartbeats say. */
 export interface State {
@@ -73,7 +73,7 @@ export class StateKeeper {
     };
   }
 
-  progress(rowsDone: number, rows: number, pace?: RunPace): void {
+  progress(rowsDone: number, rows: number, pace?: RunProgress): void {
     this.#rowsSince ??= performance.now();
     if (rowsDone !== this.#state.rowsDone) this.#lastMoved = performance.now();
     Object.assign(this.#state, { rowsDone, rows });

@@ -1,5 +1,9 @@
 import { count } from "../../number-text.js";
-import type { Bins, CertaintyNumbers, OutputReport } from "../output-report.js";
+import type {
+  Bins,
+  ConfidenceNumbers,
+  OutputReport,
+} from "../output-report.js";
 import { axisCount, digits, percent } from "./figures.js";
 import { type Html, html } from "./html.js";
 import {
@@ -15,29 +19,29 @@ import { uncertaintyFigure } from "./uncertainty-figure.js";
 
 /** How sure the rows are. */
 export function certaintySection({
-  certainty,
+  confidence: numbers,
   summary,
-}: Pick<OutputReport, "certainty" | "summary">): Html {
-  const { confidence, uncertainty, entropy, lacks } = certainty;
+}: Pick<OutputReport, "confidence" | "summary">): Html {
+  const { confidence, uncertainty, entropy, reasons } = numbers;
   return section(
     "certainty",
     "Confidence",
     html`The confidence of a row is p of its predicted class. The uncertainty 1 − p still distinguishes rows whose confidence rounds to 1.`,
     [
       uncertainty && lostText(uncertainty),
-      lacking(lacks),
+      lacking(reasons),
       html`<div class="figures">`,
       uncertainty && uncertainty.counts.length > 0
         ? uncertaintyFigure(uncertainty, summary.from.uncertainty)
         : null,
-      confidence && confidenceFigure(confidence, certainty.rows),
+      confidence && confidenceFigure(confidence, numbers.rows),
       entropy && entropyFigure(entropy, summary.classes),
       html`</div>`,
     ],
   );
 }
 
-type Uncertainty = NonNullable<CertaintyNumbers["uncertainty"]>;
+type Uncertainty = NonNullable<ConfidenceNumbers["uncertainty"]>;
 
 function lostText({ rows, lostFloat32, lostFloat64, zero }: Uncertainty): Html {
   const share = (lost: number) =>

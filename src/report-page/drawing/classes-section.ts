@@ -10,14 +10,14 @@ export function classesSection({
   classes,
   summary,
 }: Pick<OutputReport, "classes" | "summary">): Html {
-  const { lacks, meanJacobian, sensitivity } = classes;
+  const { reasons, meanJacobian, sensitivity } = classes;
   const hasPairs = summary.classes > 1;
   return section(
     "classes",
     "Classes",
     html`Raising the logit of a class moves probability to it from the other classes. |J[i,j]| is the rate between classes i and j, and J[k,k] the total rate of class k.`,
     [
-      lacking(lacks),
+      lacking(reasons),
       html`<div class="figures">`,
       hasPairs && meanJacobian
         ? heatmapFigure(classes, meanJacobian, summary.classes)

@@ -57,7 +57,7 @@ ${rows.map(
 )}</tbody></table></div>`;
 }
 
-/** What a section lacks, and why. */
+/** Explains why a section is incomplete. */
 export function lacking(sentences: readonly string[]): Html {
   return html`${sentences.map(
     (sentence) => html`<p class="lacks">${sentence}</p>

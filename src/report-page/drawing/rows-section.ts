@@ -9,7 +9,7 @@ import { lacking, section, table } from "./parts.js";
 const MOST_BYTES = 1_400_000;
 const LISTED = 5;
 
-/** Single rows: the surest, the most torn, and some at random. */
+/** Single rows: the mostConfident, the most torn, and some at random. */
 export function rowsSection({
   rows,
   summary,
@@ -23,7 +23,7 @@ export function rowsSection({
       ? `The ${SHOWN_CLASSES} classes with the largest p are shown for each row.`
       : "All classes are shown for each row.";
   return section("rows", "Rows", lead, [
-    lacking(rows.lacks),
+    lacking(rows.reasons),
     left > 0
       ? html`<p class="lacks">${count(left)} random rows are not shown, because the page would exceed 3 MB.</p>`
       : null,
@@ -40,8 +40,8 @@ interface RowList {
 
 function fitted(rows: ShownRows): { lists: RowList[]; left: number } {
   const extremes: RowList[] = [
-    { name: "Most confident", rows: rows.surest },
-    { name: "Most uncertain", rows: rows.mostTorn },
+    { name: "Most confident", rows: rows.mostConfident },
+    { name: "Most uncertain", rows: rows.mostUncertain },
   ];
   const bytesOf = (row: ShownRow) =>
     Buffer.byteLength(
@@ -68,19 +68,19 @@ function short(_: string, value: unknown): unknown {
 }
 
 function viewer(
-  { keptColumns, keptColumnsLeftOut, blockFrom }: ShownRows,
+  { copiedColumns, hiddenColumns, blockFrom }: ShownRows,
   lists: readonly RowList[],
   summary: OutputReport["summary"],
   seed: number,
   label: string | null,
 ): Html {
   const data = JSON.parse(
-    JSON.stringify({ keptColumns, label, blockFrom, lists }, short),
+    JSON.stringify({ copiedColumns, label, blockFrom, lists }, short),
   );
   const sizes = lists.map(
     (list) => `${count(list.rows.length)} ${list.name.toLowerCase()}`,
   );
-  return html`<p>${sizes.join(", ")} of ${count(summary.rowsWithResults)} rows${lists.some(({ name }) => name === "Random") ? `; the random rows are drawn with seed ${seed}` : ""}. Use the arrow keys to move between rows, Home and End for the first and the last.${keptColumnsLeftOut > 0 ? ` Copied columns that are not shown: ${keptColumnsLeftOut}.` : ""}</p>
+  return html`<p>${sizes.join(", ")} of ${count(summary.rowsWithResults)} rows${lists.some(({ name }) => name === "Random") ? `; the random rows are drawn with seed ${seed}` : ""}. Use the arrow keys to move between rows, Home and End for the first and the last.${hiddenColumns > 0 ? ` Copied columns that are not shown: ${hiddenColumns}.` : ""}</p>
 <p class="lacks" id="viewer-missing">The row viewer needs JavaScript; the tables below do not.</p>
 <div id="viewer" role="group" aria-label="Row viewer" tabindex="0" hidden>
 <div class="controls">
@@ -95,8 +95,8 @@ function viewer(
 }
 
 /** The ends, for paper and for who has no JavaScript. */
-function listedRows({ surest, mostTorn }: ShownRows): Html | null {
-  if (surest.length === 0) return null;
+function listedRows({ mostConfident, mostUncertain }: ShownRows): Html | null {
+  if (mostConfident.length === 0) return null;
   const of = (
     title: string,
     rows: readonly ShownRow[],
@@ -114,5 +114,5 @@ ${table(
       row.entropy === null ? "–" : digits(row.entropy),
     ]),
 )}</div>`;
-  return html`<div class="tables">${of(`The ${Math.min(LISTED, surest.length)} most confident rows`, surest)}${of(`The ${Math.min(LISTED, mostTorn.length)} most uncertain rows`, mostTorn)}</div>`;
+  return html`<div class="tables">${of(`The ${Math.min(LISTED, mostConfident.length)} most confident rows`, mostConfident)}${of(`The ${Math.min(LISTED, mostUncertain.length)} most uncertain rows`, mostUncertain)}</div>`;
 }

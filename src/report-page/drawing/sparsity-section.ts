@@ -12,14 +12,14 @@ export function sparsitySection({
   sparsity,
   summary,
 }: Pick<OutputReport, "sparsity" | "summary">): Html {
-  const { curve, lacks } = sparsity;
+  const { curve, reasons } = sparsity;
   const own = summary.entries;
   return section(
     "sparsity",
     "Sparsity",
     html`How many entries of the blocks --threshold τ keeps, and how large the output is in each layout.`,
     [
-      lacking(lacks),
+      lacking(reasons),
       own === null
         ? null
         : html`<ul class="facts"><li>This output stores ${count(own)} entries, ${digits(own / Math.max(1, summary.rowsWithResults))} per row of ${count(summary.classes ** 2)}${summary.droppedSum === null ? "" : html`; the dropped entries sum to ${digits(summary.droppedSum)} in |J|, and the largest is ${digits(summary.droppedMax ?? 0)}`}.</li></ul>`,

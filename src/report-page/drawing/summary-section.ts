@@ -8,10 +8,10 @@ type Line = [name: string, value: Html | string];
 
 /** What the output is, and the numbers that one looks at first. */
 export function summarySection(
-  numbers: Pick<OutputReport, "summary" | "certainty" | "calibration">,
+  numbers: Pick<OutputReport, "summary" | "confidence" | "calibration">,
 ): Html {
   const { summary } = numbers;
-  const { verified, inputsLeftOut } = summary;
+  const { verified, skippedInputs } = summary;
   return section("summary", "Summary", leadOf(summary), [
     tiles(numbers),
     html`<dl class="lines">${linesOf(summary).map(
@@ -20,12 +20,12 @@ export function summarySection(
     )}</dl>
 `,
     verified && verifiedTable(verified),
-    inputsLeftOut.length > 0
+    skippedInputs.length > 0
       ? html`<h3>Inputs without results</h3>
 ${table(
   "Inputs without results",
   ["input", "error"],
-  inputsLeftOut.map(({ name, error }) => [name, error]),
+  skippedInputs.map(({ name, error }) => [name, error]),
 )}`
       : null,
   ]);
@@ -37,10 +37,9 @@ function leadOf({ emit, layout, classes, rows }: SummaryNumbers): string {
 
 function tiles({
   summary,
-  certainty,
+  confidence: { uncertainty, confidence },
   calibration,
-}: Pick<OutputReport, "summary" | "certainty" | "calibration">): Html {
-  const { uncertainty, confidence } = certainty;
+}: Pick<OutputReport, "summary" | "confidence" | "calibration">): Html {
   const found: Line[] = [
     [
       "rows with results",
@@ -71,7 +70,7 @@ function linesOf(summary: SummaryNumbers): Line[] {
     [sources.length === 1 ? "input" : "inputs", some(sources)],
     [
       "output",
-      `${summary.kind === "dataset" ? `dataset of ${count(summary.parts)} ${summary.parts === 1 ? "shard" : "shards"}` : "file"}, ${bytes(summary.bytes)}`,
+      `${summary.kind === "dataset" ? `dataset of ${count(summary.shards)} ${summary.shards === 1 ? "shard" : "shards"}` : "file"}, ${bytes(summary.bytes)}`,
     ],
     ["results", `${summary.emit.join(", ")}, ${summary.dtype}`],
     ["layout", summary.layout + entriesText(threshold, topK)],
@@ -79,7 +78,7 @@ function linesOf(summary: SummaryNumbers): Line[] {
     ["bad rows", badRowsText(summary)],
     [
       "copied columns",
-      some(summary.keptColumns.map(({ name, type }) => `${name}: ${type}`)),
+      some(summary.copiedColumns.map(({ name, type }) => `${name}: ${type}`)),
     ],
     ["source of p", P_FROM[summary.from.p ?? "none"] + withoutP(summary)],
     [
@@ -106,13 +105,13 @@ function linesOf(summary: SummaryNumbers): Line[] {
   return lines;
 }
 
-function badRowsText({ badRows, rowsLeftOut, layout }: SummaryNumbers): Html {
-  if (badRows + rowsLeftOut === 0) return html`none`;
+function badRowsText({ badRows, rowsSkipped, layout }: SummaryNumbers): Html {
+  if (badRows + rowsSkipped === 0) return html`none`;
   const left =
     layout === "coo"
       ? "without entries (bad rows, or rows whose entries were all dropped)"
       : "omitted";
-  return html`${numberOf("bad-rows", badRows, count(badRows))} null, ${numberOf("rows-left-out", rowsLeftOut, count(rowsLeftOut))} ${left}`;
+  return html`${numberOf("bad-rows", badRows, count(badRows))} null, ${numberOf("rows-left-out", rowsSkipped, count(rowsSkipped))} ${left}`;
 }
 
 function some(names: readonly string[]): string {
@@ -147,7 +146,7 @@ function withoutP({ from, rowsWithoutP }: SummaryNumbers): string {
 
 function verifiedTable({
   columns,
-  findings,
+  problems,
 }: NonNullable<SummaryNumbers["verified"]>): Html {
   return html`<h3>Verified</h3>
 <p>Largest error of each column and its guaranteed bound, in ε (the spacing of numbers of its type at 1).</p>
@@ -161,5 +160,5 @@ ${table(
     ok ? "OK" : "FAILED",
   ]),
 )}
-${findings.length > 0 ? html`<ul>${findings.map((finding) => html`<li>${finding}</li>`)}</ul>` : null}`;
+${problems.length > 0 ? html`<ul>${problems.map((problem) => html`<li>${problem}</li>`)}</ul>` : null}`;
 }

@@ -20,14 +20,14 @@ const SCORES = {
 
 /** A score against temperature. */
 export function curveFigure(
-  { curve, now, best, rows, isSample }: TemperatureNumbers,
+  { curve, current, best, rows, isSample }: TemperatureNumbers,
   score: "nll" | "ece",
 ): Html {
   const { title, axis, text } = SCORES[score];
   // The two names lie on the sides of the other, so that neither stands over its point.
   const isRight = best.temperature > 1;
   const marked = [
-    { ...now, name: "T = 1", side: isRight ? -1 : 1 },
+    { ...current, name: "T = 1", side: isRight ? -1 : 1 },
     ...(best.atEnd ? [] : [{ ...best, name: "best", side: isRight ? 1 : -1 }]),
   ];
   const all = [...curve, ...marked].sort(

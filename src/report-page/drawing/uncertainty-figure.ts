@@ -1,12 +1,12 @@
 import { count } from "../../number-text.js";
 import { LOST } from "../gather/certainty-sums.js";
-import type { Bins, CertaintyNumbers } from "../output-report.js";
+import type { Bins, ConfidenceNumbers } from "../output-report.js";
 import { axisCount, digits, logTicks, powerOfTen } from "./figures.js";
 import { type Html, html } from "./html.js";
 import { figure, numberOf, table } from "./parts.js";
 import { Plot, picture } from "./plot.js";
 
-type Uncertainty = NonNullable<CertaintyNumbers["uncertainty"]>;
+type Uncertainty = NonNullable<ConfidenceNumbers["uncertainty"]>;
 
 const DOUBT_FROM: Record<string, string> = {
   uncertainty: "stored in the output",
@@ -35,7 +35,7 @@ export function uncertaintyFigure(
     id: "uncertainty",
     title: "Uncertainty 1 − p",
     wide: true,
-    caption: html`Rows by uncertainty, on a logarithmic axis. All ${count(uncertainty.rows)} rows; mean ${numberOf("mean-uncertainty", uncertainty.mean)}${uncertainty.least === null ? "" : html`, minimum ${numberOf("least-uncertainty", uncertainty.least)}, maximum ${numberOf("largest-uncertainty", uncertainty.largest)}`}. The uncertainty is ${DOUBT_FROM[from ?? ""] ?? "computed"}, not the difference 1 − p.${shown.length > 0 ? " Left of a dashed line, 1 − p is 0 in that type." : ""}`,
+    caption: html`Rows by uncertainty, on a logarithmic axis. All ${count(uncertainty.rows)} rows; mean ${numberOf("mean-uncertainty", uncertainty.mean)}${uncertainty.min === null ? "" : html`, minimum ${numberOf("least-uncertainty", uncertainty.min)}, maximum ${numberOf("largest-uncertainty", uncertainty.max)}`}. The uncertainty is ${DOUBT_FROM[from ?? ""] ?? "computed"}, not the difference 1 − p.${shown.length > 0 ? " Left of a dashed line, 1 − p is 0 in that type." : ""}`,
     picture: picture(label, {
       width: 1140,
       x: {

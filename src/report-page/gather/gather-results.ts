@@ -15,7 +15,7 @@ import { MeanJacobian } from "./mean-jacobian.js";
 /** What is known of an output once all of it has been read. */
 export interface GatheredResults {
   /** The first file: the others are like it. */
-  first: Pick<ResultsPart, "run" | "sources" | "keptColumns" | "softjac">;
+  first: Pick<ResultsPart, "run" | "sources" | "copiedColumns" | "softjac">;
   /** Inputs by name, each once. */
   inputs: string[];
   bytes: number;

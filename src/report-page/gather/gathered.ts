@@ -31,8 +31,8 @@ export class Gathered {
   /** null: there are too many classes for all pairs. */
   readonly jacobian: MeanJacobian | null;
   readonly sample: PSample;
-  readonly surest = new Extremes<RememberedRow>(EXTREMES);
-  readonly mostTorn = new Extremes<RememberedRow>(EXTREMES);
+  readonly mostConfident = new Extremes<RememberedRow>(EXTREMES);
+  readonly mostUncertain = new Extremes<RememberedRow>(EXTREMES);
   readonly random: Reservoir<RememberedRow>;
   readonly #classes: number;
 
@@ -75,8 +75,8 @@ export class Gathered {
     const remember = () => rememberRow(example, part, this.#classes);
     this.random.offer(remember);
     if (Number.isNaN(example.uncertainty)) return;
-    this.surest.offer(example.uncertainty, remember);
-    this.mostTorn.offer(-example.uncertainty, remember);
+    this.mostConfident.offer(example.uncertainty, remember);
+    this.mostUncertain.offer(-example.uncertainty, remember);
   }
 
   #addDropped({ droppedMax, droppedSum }: Example): void {

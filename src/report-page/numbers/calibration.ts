@@ -35,9 +35,9 @@ export function calibrationNumbers(
       };
     }),
     nll: certain > 0 ? nllSum / certain : null,
-    impossible,
+    zeroP: impossible,
     temperature: temperatureNumbers(sample),
-    lacks: lacksOf(p, rows),
+    reasons: lacksOf(p, rows),
   };
 }
 

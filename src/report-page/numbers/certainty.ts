@@ -1,38 +1,38 @@
 import type { NumberSources } from "../../output-rows/reading-plan.js";
 import type { CertaintySums } from "../gather/certainty-sums.js";
 import type { Histogram } from "../gather/histogram.js";
-import type { Bins, CertaintyNumbers } from "../output-report.js";
+import type { Bins, ConfidenceNumbers } from "../output-report.js";
 
 export function certaintyNumbers(
   sums: CertaintySums,
   { confidence, uncertainty, entropy }: NumberSources,
   withoutP: number,
-): CertaintyNumbers {
-  const lacks: string[] = [];
+): ConfidenceNumbers {
+  const reasons: string[] = [];
   if (!confidence)
-    lacks.push(
+    reasons.push(
       "Confidence needs softmax, confidence, uncertainty, tail or full blocks in the output.",
     );
   if (!uncertainty)
-    lacks.push(
+    reasons.push(
       "Uncertainty needs softmax, uncertainty or tail in the output: 1 − confidence has lost its digits.",
     );
-  if (!entropy) lacks.push("Entropy needs entropy or softmax in the output.");
+  if (!entropy) reasons.push("Entropy needs entropy or softmax in the output.");
   if (withoutP > 0 && (uncertainty === "p" || entropy === "p"))
-    lacks.push(
+    reasons.push(
       `${withoutP.toLocaleString("en-US")} rows are skipped, because their blocks do not determine p (only two classes with nonzero p, or numbers that are too small).`,
     );
   if (
     sums.confidence.rows + sums.uncertaintyRows === 0 &&
     (confidence || uncertainty)
   )
-    lacks.push("There are no rows with a confidence.");
+    reasons.push("There are no rows with a confidence.");
   return {
     rows: Math.max(sums.confidence.rows, sums.uncertaintyRows),
     confidence: withMean(sums.confidence),
     uncertainty: uncertaintyOf(sums),
     entropy: withMean(sums.entropy),
-    lacks,
+    reasons,
   };
 }
 
@@ -46,7 +46,7 @@ function binsOf({ low, width, counts }: Histogram): Bins {
 }
 
 /** Returns the bins between the least and the largest uncertainty. */
-function uncertaintyOf(sums: CertaintySums): CertaintyNumbers["uncertainty"] {
+function uncertaintyOf(sums: CertaintySums): ConfidenceNumbers["uncertainty"] {
   const { uncertainty, uncertaintyRows, uncertaintySum, zeroUncertainty } =
     sums;
   if (uncertaintyRows === 0) return null;
@@ -59,8 +59,8 @@ function uncertaintyOf(sums: CertaintySums): CertaintyNumbers["uncertainty"] {
     counts: first < 0 ? [] : Array.from(counts.subarray(first, last + 1)),
     rows: uncertaintyRows,
     mean: uncertaintySum / uncertaintyRows,
-    least: rows > 0 ? 10 ** least : null,
-    largest: rows > 0 ? 10 ** largest : null,
+    min: rows > 0 ? 10 ** least : null,
+    max: rows > 0 ? 10 ** largest : null,
     zero: zeroUncertainty,
     lostFloat32: sums.lostFloat32,
     lostFloat64: sums.lostFloat64,

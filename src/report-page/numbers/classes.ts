@@ -50,7 +50,7 @@ export function classNumbers(
     predicted: sums.pRows > 0 ? Array.from(sums.predicted) : null,
     labelled: isLabelled ? Array.from(sums.labelled) : null,
     correct: isLabelled && sums.pRows > 0 ? Array.from(sums.correct) : null,
-    lacks: lacksOf(run, sources, known),
+    reasons: lacksOf(run, sources, known),
   };
 }
 

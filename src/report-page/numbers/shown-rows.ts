@@ -18,15 +18,15 @@ export async function shownRows(
   results: FoundResults,
   gathered: Gathered,
   {
-    keptColumns,
+    copiedColumns,
     run,
     sources,
-  }: Pick<ResultsPart, "keptColumns" | "run" | "sources">,
+  }: Pick<ResultsPart, "copiedColumns" | "run" | "sources">,
 ): Promise<ShownRows> {
-  const { surest, mostTorn, random } = gathered;
+  const { mostConfident, mostUncertain, random } = gathered;
   const lists = {
-    surest: surest.items,
-    mostTorn: mostTorn.items,
+    mostConfident: mostConfident.items,
+    mostUncertain: mostUncertain.items,
     random: [...random.items].sort((a, b) => a.part - b.part || a.row - b.row),
   };
   const shown = new Map<RememberedRow, ShownRow>();
@@ -42,15 +42,15 @@ export async function shownRows(
   const found = (rows: RememberedRow[]) =>
     rows.map((row) => shown.get(row) as ShownRow);
   return {
-    keptColumns: keptColumns
+    copiedColumns: copiedColumns
       .slice(0, MOST_KEPT_COLUMNS)
       .map(({ name }) => name),
-    keptColumnsLeftOut: Math.max(0, keptColumns.length - MOST_KEPT_COLUMNS),
+    hiddenColumns: Math.max(0, copiedColumns.length - MOST_KEPT_COLUMNS),
     blockFrom: hasBlocks ? "output" : sources.p ? "p" : null,
-    surest: found(lists.surest),
-    mostTorn: found(lists.mostTorn),
+    mostConfident: found(lists.mostConfident),
+    mostUncertain: found(lists.mostUncertain),
     random: found(lists.random),
-    lacks: lacksOf(hasBlocks, sources),
+    reasons: lacksOf(hasBlocks, sources),
   };
 }
 
@@ -58,19 +58,19 @@ function lacksOf(
   hasBlocks: boolean,
   { p, uncertainty }: ResultsPart["sources"],
 ): string[] {
-  const lacks: string[] = [];
+  const reasons: string[] = [];
   if (!uncertainty)
-    lacks.push(
+    reasons.push(
       "The most confident and most uncertain rows need the uncertainty of every row.",
     );
-  if (!p) lacks.push("The output does not determine p.");
+  if (!p) reasons.push("The output does not determine p.");
   if (!hasBlocks)
-    lacks.push(
+    reasons.push(
       p
         ? "The output has no blocks of softmax; the blocks shown are computed from p."
         : "The output has no blocks of softmax.",
     );
-  return lacks;
+  return reasons;
 }
 
 async function lookUp(
@@ -82,8 +82,8 @@ async function lookUp(
   const { path, input } = results.parts[part] as FoundResults["parts"][number];
   const opened = await openResultsPart(path, undefined);
   try {
-    const { run, file, keptColumns } = opened;
-    const places = keptColumns
+    const { run, file, copiedColumns } = opened;
+    const places = copiedColumns
       .slice(0, MOST_KEPT_COLUMNS)
       .map(({ place }) => place);
     const kept = new KeptValues(file, places);
@@ -113,7 +113,7 @@ async function lookUp(
           classes: row.classes,
           p: row.p,
           block: block && triangleOf(block, row.classes.length, isKept),
-          kept: kept.read(row.batch, row.k),
+          copied: kept.read(row.batch, row.k),
         });
       }
     } finally {

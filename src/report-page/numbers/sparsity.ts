@@ -50,7 +50,7 @@ export function sparsityNumbers(
     isSample: sample.isSample,
     curve,
     layouts,
-    lacks:
+    reasons:
       curve.length > 0
         ? []
         : [

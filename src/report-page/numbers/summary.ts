@@ -21,14 +21,14 @@ export function summaryNumbers(
   { first, gathered, inputs, bytes, rows }: GatheredResults,
   told: Pick<SummaryNumbers, "run" | "verified">,
 ): SummaryNumbers {
-  const { run, sources, keptColumns, softjac } = first;
+  const { run, sources, copiedColumns, softjac } = first;
   const { examples, badRows, withoutP, entries } = gathered;
   const numberOrNull = (value: number) => (Number.isNaN(value) ? null : value);
   return {
     kind: manifest ? "dataset" : "file",
     writtenBy: softjac,
     sources: inputs,
-    parts: parts.length,
+    shards: parts.length,
     layout: run.layout,
     emit: [...run.emit],
     dtype: run.dtype,
@@ -39,14 +39,14 @@ export function summaryNumbers(
     rows,
     rowsWithResults: examples - badRows,
     badRows,
-    rowsLeftOut: rows - examples,
+    rowsSkipped: rows - examples,
     rowsWithoutP: sources.p ? withoutP : examples - badRows,
     bytes,
     entries: sources.jacobian === "entries" ? entries : null,
     droppedMax: numberOrNull(gathered.droppedMax),
     droppedSum: numberOrNull(gathered.droppedSum),
-    keptColumns: keptColumns.map(({ name, type }) => ({ name, type })),
-    inputsLeftOut: [...(manifest?.leftOut ?? [])],
+    copiedColumns: copiedColumns.map(({ name, type }) => ({ name, type })),
+    skippedInputs: [...(manifest?.leftOut ?? [])],
     from: sources,
     ...told,
   };

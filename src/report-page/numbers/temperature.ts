@@ -34,7 +34,7 @@ export function temperatureNumbers(sample: PSample): TemperatureNumbers | null {
     rows: rows.length,
     isSample: sample.isSample,
     curve: curveAround(best).map(at),
-    now: { ...at(1), temperature: 1 },
+    current: { ...at(1), temperature: 1 },
     best: { ...at(best), atEnd: isNear(low) || isNear(high) },
   };
 }

@@ -27,17 +27,19 @@ export function toldOfRun(path: string): SummaryNumbers["run"] {
 /** What the report of a verification says of errors. @throws the same */
 export function toldOfVerification(path: string): SummaryNumbers["verified"] {
   const told = readJson(path);
-  const { ok, rowsChecked, columns, findings } = told;
+  const { ok, rowsChecked, columns } = told;
+  // Reports of version 0.1.0 have findings.
+  const problems = told.problems ?? told.findings;
   if (
     typeof ok !== "boolean" ||
     typeof rowsChecked !== "number" ||
     !Array.isArray(columns) ||
-    !Array.isArray(findings)
+    !Array.isArray(problems)
   )
     throw new InputFormatError(
       path,
       "report",
-      "expected ok, rowsChecked, columns and findings, as softjac verify --report writes them, found another object",
+      "expected ok, rowsChecked, columns and problems, as softjac verify --report writes them, found another object",
     );
   return {
     ok,
@@ -52,7 +54,7 @@ export function toldOfVerification(path: string): SummaryNumbers["verified"] {
         bound: numberOrNull(bound),
       };
     }),
-    findings: findings.map(String),
+    problems: problems.map(String),
   };
 }
 
