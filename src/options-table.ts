@@ -97,7 +97,7 @@ export const RUN_OPTIONS: readonly RunOptionSpec<
     affects: "bytes",
     kind: "string",
     group: "Input",
-    help: "List column of logits (default: the only one)",
+    help: "List or struct column of logits (default: the only one)",
   },
   {
     name: "columns",
@@ -116,7 +116,7 @@ export const RUN_OPTIONS: readonly RunOptionSpec<
     // A NaN in a pipeline is news: stop, unless told otherwise.
     default: "error",
     group: "Input",
-    help: "Rows without a softmax (NaN, +inf, all -inf)",
+    help: "Rows with NaN, +inf or all -inf: stop, write nulls, or omit",
   },
   {
     name: "nullLogit",
@@ -126,7 +126,7 @@ export const RUN_OPTIONS: readonly RunOptionSpec<
     // A class without a logit may be masked, or lost: who wrote the file knows.
     default: "error",
     group: "Input",
-    help: "A null logit: stop, or treat the class as masked (-inf)",
+    help: "Null logits: stop, or mask the class (-inf)",
   },
   {
     name: "allowMissingEos",
@@ -156,7 +156,7 @@ export const RUN_OPTIONS: readonly RunOptionSpec<
     // Blocks as they are: what SciPy and PyTorch take without a copy.
     default: "bsr",
     group: "Results",
-    help: "Layout of the Jacobian",
+    help: "Layout of the Jacobian blocks",
   },
   {
     name: "threshold",
@@ -185,7 +185,7 @@ export const RUN_OPTIONS: readonly RunOptionSpec<
     range: [1e-100, 1e100],
     default: 1,
     group: "Results",
-    help: "Temperature T of softmax(o/T)",
+    help: "Temperature T of softmax(o/T), 1e-100 to 1e100",
   },
   {
     name: "class",
@@ -208,7 +208,7 @@ export const RUN_OPTIONS: readonly RunOptionSpec<
     affects: "bytes",
     kind: "string",
     group: "Results",
-    help: "Column of true classes (cross_entropy, gradient)",
+    help: "Input column of true classes for --emit cross_entropy and gradient",
   },
   {
     name: "cotangent",
@@ -255,7 +255,7 @@ export const RUN_OPTIONS: readonly RunOptionSpec<
     affects: "bytes",
     kind: "list",
     group: "Output",
-    help: "Input columns to copy: id,label",
+    help: "Input columns to copy to the output: id,label",
   },
   {
     name: "dtype",
@@ -264,7 +264,7 @@ export const RUN_OPTIONS: readonly RunOptionSpec<
     kind: "string",
     choices: ["float32", "float64"],
     group: "Output",
-    help: "Type of the results",
+    help: "Type of the results (default: float32 for float16, bfloat16 and float32 logits, else float64)",
   },
   {
     name: "tensorType",
@@ -291,7 +291,7 @@ export const RUN_OPTIONS: readonly RunOptionSpec<
     kind: "integer",
     range: [1, 256],
     group: "Running",
-    help: "Worker threads (default: available cores)",
+    help: "Worker threads, 1 to 256 (default: available cores)",
   },
   {
     name: "chunkRows",
@@ -299,7 +299,7 @@ export const RUN_OPTIONS: readonly RunOptionSpec<
     kind: "integer",
     range: [1, Number.MAX_SAFE_INTEGER],
     group: "Running",
-    help: "Rows per task (default: about 8 MiB of input and output); does not change the output",
+    help: "Rows per chunk (default: about 8 MiB of input and output); does not change the output",
   },
   {
     name: "kernel",

@@ -77,14 +77,12 @@ export function blockCells(
       : "";
   const name = result === "log_jacobian" ? "log softmax(o)_j" : "softmax(o)_j";
   const T = temperature === 1 ? "" : ` at T = ${temperature}`;
-  const made = blockFrom === "p" ? " (made of p: the output has no block)" : "";
-  const shades = `shades alone, the darkest ${largest.toPrecision(3)}${colour ? "; blue is negative" : ""}`;
+  const made = blockFrom === "p" ? " (computed from p)" : "";
+  const shades = `shades only, the darkest is ${largest.toPrecision(3)}${colour ? "; blue is negative" : ""}`;
   const notes = [
     ...(exponent === 0 ? [] : [`in units of 1e${exponent}`]),
     ...(decimals > 0 ? [] : [shades]),
-    ...(block.flat().includes(null)
-      ? [`·: not in the output (${layout})`]
-      : []),
+    ...(block.flat().includes(null) ? [`·: not stored (${layout})`] : []),
   ];
   return {
     header,

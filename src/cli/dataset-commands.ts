@@ -22,9 +22,11 @@ const OUTPUT = {
 } as const;
 const PATH = { shown: "-o/--output" };
 
-/** Of a plan: nothing of how parts are made, and of the end. */
+/** Options of a plan: none that concern computing shards or publication. */
 export const PLAN_OPTIONS: readonly OptionSpec[] = [
-  ...RUN_OPTIONS.filter(({ name }) => name !== "force"),
+  ...RUN_OPTIONS.filter(({ name }) => name !== "force").map((spec) =>
+    spec.name === "output" ? { ...spec, help: OUTPUT.help } : spec,
+  ),
   ...DATASET_OPTIONS.filter(
     ({ name }) =>
       ![

@@ -15,7 +15,7 @@ const FORMATS: Record<Inspection["format"], string> = {
 
 const MOST_COLUMNS = 12;
 
-/** What was found of a file, for people. */
+/** Returns the description of a file as text for a terminal. */
 export function inspectedText(found: Inspection): string {
   const { compression, batches, largestBatchRows, logits, columns } = found;
   const rows: [string, string][] = [
@@ -46,7 +46,7 @@ export function inspectedText(found: Inspection): string {
   ]);
   if (found.values) rows.push(...valueRows(found.values));
   const layouts = logits
-    ? `\n  a run would write, with softmax:\n${aligned(found.layouts.map(layoutRow))}`
+    ? `\n  output size with softmax, and estimated time:\n${aligned(found.layouts.map(layoutRow))}`
     : "";
   return `${titled(found.input, rows)}${layouts}`;
 }
@@ -57,7 +57,7 @@ function valueRows(values: ValueScan): [label: string, value: string][] {
     [
       "values",
       min === null || max === null
-        ? "none is finite"
+        ? "no finite logits"
         : `${min} to ${max}${maskedLogits > 0 ? `, ${count(maskedLogits)} masked (-inf)` : ""}`,
     ],
     [
@@ -81,6 +81,6 @@ function layoutRow({
   const about = duration(1000 * seconds);
   return [
     layout,
-    `${exact ? "" : "about "}${bytes(size)}, about ${about}${note ? ` (${note})` : ""}`,
+    `${exact ? "" : "about "}${bytes(size)}, ${about}${note ? ` (${note})` : ""}`,
   ];
 }

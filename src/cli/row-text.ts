@@ -9,17 +9,16 @@ export interface TextOptions {
   colour: boolean;
 }
 
-/** What an output has of one row, for people: p as bars, the block in shades, with numbers where they fit. */
+/** Returns one row of an output as text for a terminal: p as bars, the block as shades, with numbers if they fit. */
 export function rowText(
   row: ShownRow,
   { columns, colour }: TextOptions,
 ): string {
   const head = headText(row);
   if (row.isNull)
-    return `${head}\n  no results: a bad row (NaN, +inf, or nothing but -inf)\n`;
+    return `${head}\n  no results: a bad row (NaN, +inf or all -inf)\n`;
   const { p, block, shown, classes } = row;
-  if (!p && !block)
-    return `${head}\n  neither p nor a block can be had from its results\n`;
+  if (!p && !block) return `${head}\n  the output has neither p nor a block\n`;
   const width = Math.max(5, String(Math.max(...shown)).length);
   const left = leftWidth(width, p !== null);
   const style = fittingStyle({ classes: shown.length, left, columns });
@@ -90,7 +89,9 @@ function bar(p: number, width: number): string {
 
 function restLines({ restOfP }: ShownRow, others: number): string[] {
   if (others === 0) return [];
-  const share =
-    restOfP === null ? "" : `; they have ${restOfP.toPrecision(3)} of p`;
-  return ["", `${count(others)} more classes${share} (--classes shows more)`];
+  const share = restOfP === null ? "" : ` with ${restOfP.toPrecision(3)} of p`;
+  return [
+    "",
+    `${count(others)} more classes${share} (use --classes to show more)`,
+  ];
 }

@@ -3,7 +3,7 @@ import type { GenerateReport } from "../generate/report.js";
 import type { RunReport } from "../report.js";
 import { bytes, count, duration, titled } from "./format.js";
 
-/** The end of a run, for people. */
+/** Returns a summary of a run as text for a terminal. */
 export function reportText(report: RunReport): string {
   const rows: [string, string][] = [
     ["rows", `${count(report.rows)} x ${count(report.classes)} classes`],
@@ -13,10 +13,10 @@ export function reportText(report: RunReport): string {
   if (report.entries !== null)
     rows.push([
       "entries",
-      `${count(report.entries)}, left out at most ${report.droppedMax?.toPrecision(3)} each`,
+      `${count(report.entries)}, largest dropped ${report.droppedMax?.toPrecision(3)}`,
     ]);
   if (report.kernel === "plain")
-    rows.push(["kernel", "plain JavaScript: slower, the same bits"]);
+    rows.push(["kernel", "plain JavaScript (slower, same bits)"]);
   if (report.badRows > 0)
     rows.push([
       "bad rows",
@@ -28,7 +28,7 @@ export function reportText(report: RunReport): string {
   );
 }
 
-/** The end of a generate, for people. */
+/** Returns a summary of a generated file as text for a terminal. */
 export function generatedText(report: GenerateReport): string {
   const { kind, scale, seed, dtype } = report;
   const law = scale === null ? kind : `${kind}, scale ${scale}`;
@@ -53,7 +53,7 @@ function bytesAndTime(
   ];
 }
 
-/** A plan, for people. */
+/** Returns a plan as text for a terminal. */
 export function dryRunText(plan: DryRun): string {
   const blocks =
     plan.blockRowsPerTile < plan.classes
@@ -69,7 +69,7 @@ export function dryRunText(plan: DryRun): string {
       "output",
       `${names(plan.emit)} (${plan.layout}, ${plan.dtype}), ${
         plan.outputBytes === null
-          ? `at most ${bytes(plan.maxOutputBytes)}: known once it is there`
+          ? `at most ${bytes(plan.maxOutputBytes)}`
           : `${count(plan.outputBytes)} bytes (${bytes(plan.outputBytes)})`
       }`,
     ],
@@ -87,11 +87,11 @@ export function dryRunText(plan: DryRun): string {
     ],
     [
       "threads",
-      plan.threads === 0 ? "none: small enough without" : count(plan.threads),
+      plan.threads === 0 ? "none (small input)" : count(plan.threads),
     ],
     [
       "memory",
-      `${count(plan.slots)} slots of ${bytes(plan.slotBytes)}: ${bytes(plan.memoryBytes)}`,
+      `${bytes(plan.memoryBytes)}: ${count(plan.slots)} ${plan.slots === 1 ? "slot" : "slots"} of ${bytes(plan.slotBytes)}`,
     ],
   ]);
 }

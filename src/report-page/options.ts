@@ -65,7 +65,7 @@ export const REPORT_OPTIONS: readonly OptionSpec<
     range: [0, 1000],
     default: DEFAULT_SAMPLE,
     group: "Values",
-    help: "Number of random rows that the page shows in full",
+    help: "Number of random rows that the page shows in full, 0 to 1,000",
   },
   {
     name: "seed",
@@ -83,7 +83,7 @@ export const REPORT_OPTIONS: readonly OptionSpec<
     range: [2, 100],
     default: DEFAULT_CLASSES,
     group: "Values",
-    help: "Maximum number of classes in the heatmap",
+    help: "Maximum number of classes in the heatmap, 2 to 100",
   },
   {
     name: "runReport",

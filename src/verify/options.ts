@@ -81,7 +81,7 @@ export const VERIFY_OPTIONS: readonly OptionSpec[] = [
     range: [1e-6, 1e6],
     default: 1,
     group: "Values",
-    help: "Factor applied to the guaranteed error bounds",
+    help: "Factor applied to the guaranteed error bounds, 1e-6 to 1e6",
   },
   {
     name: "seed",

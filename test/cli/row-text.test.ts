@@ -71,7 +71,7 @@ test.each([40, 80, 120])(
         if (!/^(J\[|shades)/.test(line))
           expect([...line].length).toBeLessThanOrEqual(columns);
       expect(text.includes("\x1b[")).toBe(colour);
-      expect(text.includes("shades alone")).toBe(columns < 87);
+      expect(text.includes("shades only")).toBe(columns < 87);
     }
   },
 );
@@ -80,7 +80,7 @@ test("nothing to show is said", () => {
   const none = { p: null, block: null, result: null, blockFrom: null } as const;
   const options = { columns: 80, colour: false };
   expect(rowText(rowOf([1, 2], none), options)).toContain(
-    "neither p nor a block",
+    "the output has neither p nor a block",
   );
   expect(rowText(rowOf([1, 2], { isNull: true }), options)).toContain(
     "a bad row",

@@ -121,7 +121,7 @@ describe("the command", () => {
     );
     expect(stdout).toMatch(/bad rows +none\n/);
     expect(stdout).toMatch(
-      /dense +1\.29 GB, about .+ \(only with --force-dense\)\n/,
+      /dense +1\.29 GB, .+ \(only with --force-dense\)\n/,
     );
   });
 

@@ -177,8 +177,8 @@ describe("many classes", async () => {
   test("on a terminal as many as fit with numbers", () => {
     const { stdout, status } = softjac("show", results, "--row", "2");
     expect(status).toBe(0);
-    expect(stdout).toMatch(/^29\d more classes; they have 0\.\d+ of p/m);
-    expect(stdout).not.toContain("shades alone");
+    expect(stdout).toMatch(/^29\d more classes with 0\.\d+ of p/m);
+    expect(stdout).not.toContain("shades only");
     for (const line of stdout.split("\n").slice(1))
       expect(line.length).toBeLessThanOrEqual(80);
   });
