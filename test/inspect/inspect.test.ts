@@ -120,9 +120,7 @@ describe("the command", () => {
       /logits +logits \(fixed-size-list, float32\), 10 classes\n/,
     );
     expect(stdout).toMatch(/bad rows +none\n/);
-    expect(stdout).toMatch(
-      /dense +1\.29 GB, .+ \(only with --force-dense\)\n/,
-    );
+    expect(stdout).toMatch(/dense +1\.29 GB, .+ \(only with --force-dense\)\n/);
   });
 
   test("as JSON, of standard input", () => {
