@@ -128,13 +128,16 @@ run({ input: "a", output: "b", thread: 2 });
   });
 });
 
-test("one dependency, of an exact version; nothing that npm runs when it is installed", () => {
+test("three dependencies of exact versions; npm runs nothing when they are installed", () => {
   const read = (name: string) =>
     JSON.parse(readFileSync(`${root}${name}`, "utf8"));
   const { dependencies, optionalDependencies, bundleDependencies, scripts } =
     read("package.json");
+  const exact = expect.stringMatching(/^\d+\.\d+\.\d+$/);
   expect(dependencies).toEqual({
-    piscina: expect.stringMatching(/^\d+\.\d+\.\d+$/),
+    "apache-arrow": exact,
+    piscina: exact,
+    yargs: exact,
   });
   expect([optionalDependencies, bundleDependencies]).toEqual([
     undefined,
