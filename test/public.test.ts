@@ -360,7 +360,7 @@ describe("nothing imports upward", () => {
   const imports = (file: string) =>
     [
       ...readFileSync(join(root, file), "utf8").matchAll(
-        /(?:from|import\()\s*"([^"]+)"/g,
+        /(?:from |import\(\s*)"([^"]+)"/g,
       ),
     ].map(([, path]) =>
       path?.startsWith(".")

@@ -1,10 +1,10 @@
 import { execFile } from "node:child_process";
-import { copyFileSync, mkdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
-import { CLI, DIGITS } from "../cli/support.js";
+import { CLI } from "../cli/support.js";
 import { workDirectory } from "../support/logits-input.js";
 import { BUCKET, s3World } from "../support/s3/s3-world.js";
 
@@ -16,20 +16,27 @@ const page = fileURLToPath(
 
 test("every command of docs/object-stores.md runs", async () => {
   const text = readFileSync(page, "utf8");
-  const commands = [...text.matchAll(/^softjac .*$/gm)].map(([line]) => line);
-  expect(commands.length).toBe(10);
-  mkdirSync(at("local-logits"));
-  for (const name of ["a", "b"])
-    copyFileSync(DIGITS, join(at("local-logits"), `${name}.arrow`));
+  const commands = [...text.matchAll(/```sh\n(.*?)```/gs)]
+    .flatMap(([, block = ""]) => block.trim().split("\n"))
+    .filter((line) => !line.startsWith("npm "));
+  const upload = commands.indexOf(
+    "aws s3 cp --recursive local-logits s3://logits/2026/",
+  );
+  expect([upload, commands.length]).toEqual([3, 14]);
+  const run = (lines: string[]) => {
+    const softjac = `softjac() { "${process.execPath}" "${CLI}" "$@"; }`;
+    return promisify(execFile)(
+      "bash",
+      ["-ec", [softjac, ...lines].join("\n")],
+      {
+        cwd: dirname(at("x")),
+        env: world.env,
+      },
+    );
+  };
+  await run(commands.slice(0, upload));
   world.upload(at("local-logits"), "2026");
-  const script = [
-    `softjac() { "${process.execPath}" "${CLI}" "$@"; }`,
-    ...commands,
-  ];
-  await promisify(execFile)("bash", ["-ec", script.join("\n")], {
-    cwd: dirname(at("x")),
-    env: world.env,
-  });
+  await run(commands.slice(upload + 1));
   for (const prefix of ["jacobian", "from-here", "planned"])
     expect(world.under(prefix).has("_SUCCESS"), prefix).toBe(true);
   expect(BUCKET).toBe("logits");
