@@ -175,10 +175,11 @@ export class OutputExistsError extends SoftjacError {
   readonly code = "ERR_OUTPUT_EXISTS";
   constructor(
     readonly path: string,
-    found: string,
+    /** The rest of a sentence that begins with the path. */
+    what: string,
     options?: ErrorOptions,
   ) {
-    super(`expected nothing at ${path}, found ${found}`, options);
+    super(`${path} ${what}`, options);
   }
 }
 
@@ -225,8 +226,8 @@ export class StoppedError extends SoftjacError {
     readonly shards: number,
     options?: ErrorOptions,
     message = shards > 0
-      ? `stopped with ${shardsDone} of ${shards} parts done, which are kept: the same command goes on`
-      : "stopped before the run was planned: the same command starts again",
+      ? `stopped with ${shardsDone} of ${shards} shards done; run the same command again to continue`
+      : "stopped before the run was planned; run the same command again",
   ) {
     super(message, options);
   }
@@ -248,7 +249,7 @@ export class InputsSkippedError extends SoftjacError {
     const shown = skippedInputs.slice(0, 3).map(({ error }) => error);
     if (skippedInputs.length > 3) shown.push("…");
     super(
-      `${output}: expected results of ${inputs} inputs, found ${skippedInputs.length} that have none (--allow-missing publishes the others): ${shown.join("; ")}`,
+      `${output}: ${skippedInputs.length} of ${inputs} inputs have no results; use --allow-missing to publish the others: ${shown.join("; ")}`,
     );
   }
 }
@@ -263,7 +264,7 @@ export class IncompleteError extends SoftjacError {
     readonly shards: number,
   ) {
     super(
-      `${output}: expected ${shards} parts, found ${shards - missing.length}: missing ${ranges(missing)}`,
+      `${output}: ${missing.length} of ${shards} shards are missing (${ranges(missing)}); compute them with softjac run-shard`,
     );
   }
 }
@@ -281,7 +282,7 @@ export class DatasetDamagedError extends SoftjacError {
       .map(({ file, problem }) => `${file} ${problem}`);
     if (damaged.length > 10) shown.push("…");
     super(
-      `${output}: ${damaged.length} files of the published dataset of ${shards} parts are damaged (--repair computes them again): ${shown.join("; ")}`,
+      `${output}: ${damaged.length} files of the published dataset of ${shards} shards are missing or damaged; use --repair to recompute them: ${shown.join("; ")}`,
     );
   }
 }
@@ -290,9 +291,7 @@ export class DatasetDamagedError extends SoftjacError {
 export class PlanMissingError extends SoftjacError {
   readonly code = "ERR_PLAN_MISSING";
   constructor(readonly output: string) {
-    super(
-      `expected a planned run for ${output}, found none (softjac plan makes one)`,
-    );
+    super(`${output}: no run is planned; use softjac plan to plan one`);
   }
 }
 
@@ -311,7 +310,7 @@ export class ShardsFailedError extends SoftjacError {
       .map(({ file, error }) => `${file}: ${error}`);
     if (failed.length > 3) shown.push("…");
     super(
-      `${output}: expected ${shards} parts, found ${failed.length} that failed: ${shown.join("; ")} (softjac submit tries them again)`,
+      `${output}: ${failed.length} of ${shards} shards failed; use softjac submit to retry them: ${shown.join("; ")}`,
     );
   }
 }
@@ -341,7 +340,7 @@ export class OutputClosedError extends SoftjacError {
     readonly path: string,
     options?: ErrorOptions,
   ) {
-    super(`${path}: expected a reader, found that it has gone`, options);
+    super(`${path}: the reader closed the pipe`, options);
   }
 }
 

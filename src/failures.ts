@@ -35,7 +35,7 @@ export function failureError(
         input,
         failure.row,
         failure,
-        "--on-bad-row null keeps the row as null, skip leaves it out",
+        "--on-bad-row null keeps the row as null, skip drops it",
       );
     case "ragged-row":
       return new RaggedRowError(
@@ -66,5 +66,7 @@ export function unexpectedError(error: unknown, { output }: RunPaths): Error {
   const known = ioError(output, "could not be written", error);
   if (known instanceof SoftjacError) return known;
   const message = error instanceof Error ? error.message : String(error);
-  return new WorkerError(`a worker failed: ${message}`, { cause: error });
+  return new WorkerError(`a worker thread failed: ${message}`, {
+    cause: error,
+  });
 }

@@ -65,7 +65,7 @@ function withinMemory<Some extends Job | SizedJob>(
     throw new InputUnsupportedError(
       path,
       `column ${column}`,
-      `expected rows that take at most ${MOST_MEMORY_BYTES} bytes of memory, found ${classes} classes, which take ${slot.bytes}`,
+      `expected rows of at most ${MOST_MEMORY_BYTES} bytes of memory, found ${classes} classes, which need ${slot.bytes}`,
     );
   const most = Math.max(1, Math.floor(MOST_MEMORY_BYTES / slot.bytes));
   if (plan.slots <= most) return job;

@@ -56,7 +56,7 @@ async function failing(
 test.each(["bsr", "coo", "csr"] as const)(
   "%s: where a thread has died, all have ended before the output is closed",
   async (layout) => {
-    const died = new WorkerError("a worker failed: it exited");
+    const died = new WorkerError("a worker thread failed: it exited");
     const { order, error } = await failing(layout, died);
     expect(error).toBeInstanceOf(WorkerError);
     expect(order).toEqual(["threads ended", "output closed"]);

@@ -123,6 +123,6 @@ export async function computeShards(
   }
   if (died.length > 0)
     throw new InternalError(
-      `expected threads that last, found that they died twice: ${died.slice(0, 3).join("; ")}${died.length > 3 ? "; …" : ""} (parts that are done are kept: ${report.shardsDone} of ${run.shards})`,
+      `worker threads crashed twice while computing ${died.slice(0, 3).join("; ")}${died.length > 3 ? "; …" : ""}; ${report.shardsDone} of ${run.shards} shards are done and kept`,
     );
 }

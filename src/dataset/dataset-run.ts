@@ -99,7 +99,7 @@ export class DatasetRun {
     const { fingerprint, of } = this.plan;
     if (of.softjac !== VERSION)
       throw new ConfigurationError(
-        `${this.folders.out}: softjac ${of.softjac} planned run ${fingerprint}, and this is softjac ${VERSION}; use softjac ${of.softjac} for all its steps, or plan it again`,
+        `${this.folders.out}: run ${fingerprint} was planned by softjac ${of.softjac}, but this is softjac ${VERSION}; use softjac ${of.softjac} for all its steps, or plan it again`,
       );
   }
 
@@ -248,7 +248,7 @@ export class DatasetRun {
     });
     if (!bytes || !stored) return faulty("is missing");
     if (sha256(bytes) !== (await this.#success())?.manifest)
-      return faulty(`has another SHA-256 than ${SUCCESS} says`);
+      return faulty(`does not match its SHA-256 in ${SUCCESS}`);
     const { fingerprint } = this.plan;
     const { parts } = decodeJson(bytes) as Manifest;
     const records = new Map(
@@ -274,7 +274,7 @@ export class DatasetRun {
     if (!(await this.isPublished()))
       throw new IoError(
         out,
-        "another run has replaced or removed the dataset while it was repaired",
+        "another run replaced or removed the dataset during the repair",
       );
     await this.store.replace(`${out}/${record.part}`, file);
     // Once more, so that it is younger than its part.
@@ -289,7 +289,7 @@ export class DatasetRun {
     const expected = (await this.#success())?.manifest;
     if (sha256(manifest) !== expected)
       throw new InternalError(
-        `${out}/${MANIFEST}: expected SHA-256 ${expected}, as ${SUCCESS} says, made ${sha256(manifest)} from the records; nothing was replaced`,
+        `${out}/${MANIFEST}: expected SHA-256 ${expected} as in ${SUCCESS}, found ${sha256(manifest)} when rebuilding it from the records; nothing was replaced`,
       );
     await this.store.replace(`${out}/${MANIFEST}`, manifest);
   }
@@ -386,7 +386,7 @@ export class DatasetRun {
     const found = await this.store.read(name);
     if (found && sha256(found) !== sha256(bytes))
       throw new InternalError(
-        `${name}: expected the same bytes from every process (SHA-256 ${sha256(bytes)}), found others (${sha256(found)})`,
+        `${name}: two processes wrote different bytes (SHA-256 ${sha256(bytes)} and ${sha256(found)})`,
       );
   }
 
@@ -409,8 +409,7 @@ export class DatasetRun {
     for (const [shard, { input }] of shards.entries()) {
       if (leftOut.has(input)) continue;
       const { record } = records.get(shard) ?? {};
-      if (!record)
-        throw new InternalError(`expected shard ${shard} to be done`);
+      if (!record) throw new InternalError(`shard ${shard} has no record`);
       parts.push(record);
     }
     return manifestOf(this.plan, parts, await this.#leftOut.all(folder));
@@ -423,7 +422,7 @@ export class DatasetRun {
       const made = await hashPath(file);
       if (found === made) return;
       throw new InternalError(
-        `${part}: expected the same bytes from every process (SHA-256 ${made}), found others (${found})`,
+        `${part}: two processes computed different bytes (SHA-256 ${made} and ${found})`,
       );
     } finally {
       await rm(file, { force: true });
@@ -443,7 +442,7 @@ function asGone(wip: string, error: unknown): unknown {
   if (!(error instanceof MissingFolder)) return error;
   return new IoError(
     wip,
-    "expected the run's folder, found that it has been removed",
+    "the directory of the run was removed while it was in use",
     { cause: error },
   );
 }

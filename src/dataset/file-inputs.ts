@@ -39,7 +39,7 @@ export class FileInputs implements Inputs {
       throw new InputFormatError(
         this.path(input.name),
         "file name",
-        "expected UTF-8, found other bytes (shown as \\x..): rename the file",
+        "not valid UTF-8 (other bytes are shown as \\x..); rename the file",
       );
     const logits = await openLogits(this.path(input.name), options);
     try {

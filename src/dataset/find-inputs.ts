@@ -75,7 +75,7 @@ export async function findInputs(
 export async function filesOf(path: string): Promise<ListedFiles> {
   if (path === "-")
     throw new UsageError(
-      "input: expected files for a dataset, which are read again after a stop, found standard input",
+      "input: a dataset cannot read standard input, because a resumed run reads its inputs again; give file paths",
       "input",
     );
   const kind = await kindOf(path);
@@ -89,9 +89,9 @@ export async function filesOf(path: string): Promise<ListedFiles> {
 async function missing(path: string): Promise<InputMissingError> {
   const what =
     (await kindOf(path)) === "folder"
-      ? `expected input files in ${path}, found none (names with . or _ in front do not count)`
+      ? `${path} contains no input files (names that start with . or _ are ignored)`
       : isDynamicPattern(path)
-        ? `expected input files that match ${path}, found none`
+        ? `no file matches ${path}`
         : undefined;
   return new InputMissingError(path, undefined, what);
 }

@@ -46,7 +46,7 @@ function refuseMixed(wanted: readonly string[]): void {
   );
   if (buckets.size > 1)
     throw new UsageError(
-      `inputs: expected all in one bucket, or all on this machine, found ${[...buckets].map((bucket) => (bucket ? `s3://${bucket}` : "files")).join(", ")}`,
+      `inputs: all inputs must be in one bucket or all be local files, found ${[...buckets].map((bucket) => (bucket ? `s3://${bucket}` : "files")).join(", ")}`,
       "inputs",
     );
 }
@@ -56,7 +56,7 @@ function refuseAround(output: string, location: string): void {
   const input = s3Name(bucket, key);
   if (output === input || output.startsWith(`${input}/`))
     throw new UsageError(
-      `output: expected a prefix outside of the inputs, found ${output}, which is in ${location}`,
+      `output: ${output} is inside the input ${location}; choose another prefix`,
       "output",
     );
 }
@@ -112,6 +112,6 @@ function missing(location: string): InputMissingError {
   return new InputMissingError(
     location,
     undefined,
-    `expected objects at ${location}, found none (names with . or _ in front do not count)`,
+    `no objects at ${location} (names that start with . or _ are ignored)`,
   );
 }

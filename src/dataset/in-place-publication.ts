@@ -34,7 +34,10 @@ export class InPlacePublication implements Publication {
     if (await this.#isOurs()) return;
     const [name] = await this.store.list(out);
     if (name === undefined || (await this.#isOurs())) return;
-    throw new OutputExistsError(out, `other objects there (${name})`);
+    throw new OutputExistsError(
+      out,
+      `contains other objects (${name}); choose another prefix`,
+    );
   }
 
   async makePlace(): Promise<void> {}
@@ -47,7 +50,7 @@ export class InPlacePublication implements Publication {
     // A server that does not know the condition replaces what is there: with the same bytes here, and no harm done.
     if (await this.store.putIfAbsent(this.#plan, plan))
       throw new ConfigurationError(
-        `${this.#plan}: expected a store that puts no object where one is (If-None-Match: *), found one that does`,
+        `${this.#plan}: the object store ignores If-None-Match: *, so concurrent writers could overwrite each other; use another store`,
       );
   }
 
@@ -68,7 +71,7 @@ export class InPlacePublication implements Publication {
     const found = await this.store.read(this.#success);
     if (!found || Buffer.compare(found, success) !== 0)
       throw new InternalError(
-        `${this.#success}: expected the same bytes from every process, found others`,
+        `${this.#success}: two processes wrote different bytes`,
       );
   }
 
@@ -99,10 +102,10 @@ export class InPlacePublication implements Publication {
     const whose =
       typeof found?.fingerprint === "string"
         ? `run ${found.fingerprint}`
-        : "something else";
+        : "another program";
     throw new OutputExistsError(
       this.folders.out,
-      `the dataset of ${whose}, done or under way (on S3 nothing is replaced: another prefix, or remove that one first)`,
+      `is used by ${whose}; choose another prefix, or remove that dataset first`,
     );
   }
 }

@@ -176,21 +176,21 @@ export function resolveDataset(options: DatasetOptions): ResolvedDataset {
     options;
   if (!Array.isArray(inputs) || inputs.length === 0)
     throw new UsageError(
-      "inputs: expected one path or more, found none",
+      "inputs: expected one or more paths, found none",
       "inputs",
     );
   for (const input of inputs) checkPath("inputs", input);
   checkPath("output", output);
   if (output === "-")
     throw new UsageError(
-      "output: expected a folder for the dataset, found standard output",
+      "output: expected a directory for the dataset, found standard output",
       "output",
     );
   checkName(output, ARROW);
   for (const spec of DATASET_OPTIONS) checkValue(spec, options[spec.name]);
   if (options.layout === "dense")
     throw new UsageError(
-      "layout: expected one whose rows stand alone, found dense, whose rows are as long as the whole input",
+      "layout: dense cannot be split into shards; use bsr, packed, csr, coo or factored",
       "layout",
     );
   const work = resolveWork(options);
@@ -249,7 +249,7 @@ export function resolveWork({
 >): WorkOptions {
   if (timeLimit !== undefined && timeLimit <= grace)
     throw new UsageError(
-      `timeLimit: expected more than the grace (${grace} s), found ${timeLimit}`,
+      `timeLimit: expected more than the grace period (${grace} s), found ${timeLimit}`,
       "timeLimit",
     );
   return { keepGoing, grace, timeLimit, stallTimeout };

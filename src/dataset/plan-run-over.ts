@@ -55,7 +55,7 @@ export async function planRunOver(
       saved,
       0,
       { cause: error },
-      `${dataset.output}: stopped before the run was planned; ${saved} parts of earlier calls are kept: run the same command again`,
+      `${dataset.output}: stopped before the run was planned; ${saved} shards of earlier runs are kept; run the same command again`,
     );
   }
 }

@@ -33,9 +33,7 @@ export async function openPlannedRun(
   const { name, bytes } = await readPlan(store, out, fingerprint, first);
   const plan = decodeJson(bytes) as DatasetPlan | null;
   if (!plan?.of || fingerprintOf(plan.of) !== plan.fingerprint)
-    throw new InternalError(
-      `${name}: expected the plan of a run, found other content`,
-    );
+    throw new InternalError(`${name} is not a valid plan`);
   if (fingerprint !== undefined && plan.fingerprint !== fingerprint)
     throw new PlanMissingError(out);
   const folders = runFolders(out, plan.fingerprint);
@@ -128,7 +126,7 @@ async function planIn(
       ...underWay,
     ];
     throw new UsageError(
-      `run: expected the fingerprint of one of the runs for ${out}, which are ${runs.join(", ")}, found none`,
+      `run: several runs are planned for ${out}; name one: ${runs.join(", ")}`,
       "run",
     );
   }

@@ -4,7 +4,7 @@ import { UsageError } from "../errors.js";
 export function refuseOverwrite(out: string, overwrite: boolean): void {
   if (overwrite)
     throw new UsageError(
-      `overwrite: expected a folder as output, which can be renamed when the new one is complete, found ${out} (another prefix, or remove the old dataset first)`,
+      `overwrite: a dataset on S3 cannot be replaced; choose another prefix, or remove ${out} first`,
       "overwrite",
     );
 }

@@ -45,7 +45,7 @@ export class RenamedPublication implements Publication {
     if (!found.isFolder)
       throw new OutputExistsError(
         out,
-        `${found.isFile ? "a file" : "a link, device or pipe"}, where the dataset's folder belongs`,
+        `is ${found.isFile ? "a file" : "a link, device or pipe"}, not a directory; choose another output`,
       );
     const names = await this.store.list(out);
     if (names.length === 0) return;
@@ -56,18 +56,18 @@ export class RenamedPublication implements Publication {
     if (typeof fingerprint !== "string")
       throw new OutputExistsError(
         out,
-        "a folder with other things in it (no option replaces it)",
+        "contains other files; choose another output or an empty directory",
       );
     if (!overwrite)
       throw new OutputExistsError(
         out,
-        "the dataset of another run (--overwrite replaces it)",
+        "already contains the dataset of another run; use --overwrite to replace it",
       );
     const others = await this.#otherNames(out);
     if (others.length > 0)
       throw new OutputExistsError(
         out,
-        `files or folders that are not part of its dataset (${others.length}): ${shortList(others, shortName)}; move them elsewhere, no option replaces them`,
+        `contains ${others.length} files or directories that are not part of its dataset; move them elsewhere: ${shortList(others, shortName)}`,
       );
   }
 
@@ -104,7 +104,7 @@ export class RenamedPublication implements Publication {
     if (found && !found.isFolder)
       throw new OutputExistsError(
         folder,
-        `${found.isFile ? "a file" : "a link, device or pipe"}, where a folder of the run belongs (remove it)`,
+        `is ${found.isFile ? "a file" : "a link, device or pipe"}, but the run needs a directory of that name; remove it`,
       );
   }
 
@@ -132,10 +132,7 @@ export class RenamedPublication implements Publication {
     }
     await this.#refuseLink(out);
     if (!(await this.isPublished()))
-      throw new IoError(
-        out,
-        "expected the dataset under its name after it was renamed, found it is not there",
-      );
+      throw new IoError(out, "the dataset is not there after it was renamed");
   }
 
   /** The old dataset is there until the new one is complete, and for a moment under another name. */

@@ -76,7 +76,7 @@ export class Repair implements ShardRun {
       const expected = this.records.get(record.shard);
       if (expected && !sameRecords(expected, record))
         throw new InternalError(
-          `${this.folders.out}/${record.part}: computed another part (${describe(record)}) than was recorded (${describe(expected)}); nothing was replaced`,
+          `${this.folders.out}/${record.part}: the recomputed shard (${describe(record)}) differs from its record (${describe(expected)}); nothing was replaced`,
         );
       if (!(await this.isDone(record.shard)))
         await this.run.replacePart(file, record);

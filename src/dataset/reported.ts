@@ -44,7 +44,7 @@ function errorOf(
       done,
       all,
       { cause: error },
-      `${error.message}; ${done} of ${all} parts are done and kept: run the same command again`,
+      `${error.message}; ${done} of ${all} shards are done; run the same command again to continue`,
     );
   if (!(error instanceof AbortedError)) return error;
   // What is done is kept, wherever the work was stopped; a time limit is set again by the next call.

@@ -143,6 +143,8 @@ export class ShardMaker {
     const crew = this.#crew;
     const { checksums } = run.plan.of;
     const part = { path: run.folders.out, temporary, checksums, onComputed };
+    const { rowStart, rowEnd } = this.#spanOf(shard).span;
+    const rows = rowEnd - rowStart;
     let rowsDone = 0;
     return watched(
       stallTimeout,
@@ -151,17 +153,17 @@ export class ShardMaker {
           { crew, options, logits, ...part },
           {
             signal,
-            onProgress(done, rows, pace) {
+            onProgress(done, all, pace) {
               rowsDone = done;
               alive();
-              onProgress?.(done, rows, pace);
+              onProgress?.(done, all, pace);
             },
           },
         ),
       () => {
         this.#isStalled = true;
         return new StalledError(
-          `${this.describe(shard)}: expected a sign of life from its threads within ${stallTimeout} s, found none after ${rowsDone} of its rows; parts that are done are kept: the same command goes on`,
+          `${this.describe(shard)}: no progress for ${stallTimeout} s (${rowsDone} of ${rows} rows done); completed shards are kept; run the same command again to continue`,
         );
       },
     );

@@ -78,7 +78,7 @@ export class Stopping {
       work,
       () =>
         new StalledError(
-          `nothing happened for ${stallTimeout} s (--stall-timeout): a file system or a store does not answer; parts that are done are kept: run the same command again`,
+          `no progress for ${stallTimeout} s (--stall-timeout), because a file system or a store does not answer; completed shards are kept; run the same command again to continue`,
         ),
     );
   }

@@ -62,7 +62,7 @@ export class StoredParts {
     const { fingerprint } = this.plan;
     if (found?.fingerprint !== fingerprint || found.shard !== shard)
       throw new InternalError(
-        `${name}: expected the record of shard ${shard} of run ${fingerprint}, found another`,
+        `${name} is not the record of shard ${shard} of run ${fingerprint}`,
       );
     return found;
   }
@@ -149,7 +149,7 @@ export class StoredParts {
     if (await this.store.stat(name))
       throw new IoError(
         name,
-        `expected ${record.bytes} bytes older than their record, found others (nothing is replaced here: remove it, and it is made again)`,
+        `the object differs from its record (${record.bytes} bytes) or was modified later; remove it, and it is recomputed`,
       );
     return true;
   }
@@ -174,9 +174,9 @@ export class StoredParts {
     const isOlder = found.modified <= stored.modified;
     if (isOlder && (!thorough || sha256 === null)) return null;
     // A copy may be younger than its record, and is no worse for it; without a SHA-256 nobody can tell.
-    if (sha256 === null) return "was changed after it was recorded";
+    if (sha256 === null) return "was modified after it was recorded";
     return (await this.store.hash(name, signal)) === sha256
       ? null
-      : "has another SHA-256 than its record";
+      : "does not match its SHA-256 in the record";
   }
 }

@@ -8,6 +8,6 @@ export async function onDataset<T>(
   try {
     return await work();
   } catch (error) {
-    throw ioError(output, "could not be worked on", error);
+    throw ioError(output, "could not be accessed", error);
   }
 }

@@ -202,13 +202,13 @@ function tasksShards({
 }: Pick<TaskOptions, "shardIndex" | "shardCount">): (shard: number) => boolean {
   if ((shardIndex === undefined) !== (shardCount === undefined))
     throw new UsageError(
-      "shardIndex, shardCount: expected both or none, found one",
+      "shardIndex, shardCount: give both or none",
       "shardIndex",
     );
   const [index, count] = [shardIndex ?? 0, shardCount ?? 1];
   if (index >= count)
     throw new UsageError(
-      `shardIndex: expected less than the ${count} tasks, found ${index}`,
+      `shardIndex: expected a number below shardCount (${count}), found ${index}`,
       "shardIndex",
     );
   return (shard) => shard % count === index;
@@ -221,7 +221,7 @@ function refuseBeyond(
   const beyond = select?.find((shard) => shard >= shards);
   if (beyond !== undefined)
     throw new UsageError(
-      `select: expected parts from 0 to ${shards - 1}, found ${beyond}`,
+      `select: expected shards from 0 to ${shards - 1}, found ${beyond}`,
       "select",
     );
 }

@@ -98,7 +98,7 @@ async function faultsOf(
       run.shards,
       run.shards,
       { cause: error },
-      `${run.folders.out}: stopped before all ${run.shards} published parts were compared with their records: the same command starts that again`,
+      `${run.folders.out}: stopped before all ${run.shards} published shards were compared with their records; run the same command again`,
     );
   }
 }

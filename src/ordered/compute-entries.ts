@@ -129,6 +129,6 @@ class TaskFailed extends Error {
 }
 
 function partOf({ part }: Extract<Reply, { ok: true }>) {
-  if (!part) throw new Error("an entries task replied without its part");
+  if (!part) throw new Error("a task returned no entries");
   return part;
 }

@@ -68,7 +68,7 @@ export function planEntriesJob(
     throw new InputUnsupportedError(
       logits.path,
       `column ${logits.column}`,
-      `expected at most ${Math.floor(Math.sqrt(MAX_INDICES))} classes in layout csr, whose indices are int32, found ${classes} (layout coo has no such limit)`,
+      `expected at most ${Math.floor(Math.sqrt(MAX_INDICES))} classes in layout csr, whose indices are int32, found ${classes}; use layout coo`,
     );
   const results = resultColumns({
     ...options,

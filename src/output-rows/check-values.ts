@@ -30,7 +30,7 @@ export function checkPlaces(
     throw new InputFormatError(
       path,
       `row ${row}`,
-      `expected as many values as indices, found ${values.length} and ${indices.length}`,
+      `expected equal numbers of values and indices, found ${values.length} and ${indices.length}`,
     );
   let least = 0;
   for (let n = 0; n < indices.length; n++) {
@@ -39,7 +39,7 @@ export function checkPlaces(
       throw new InputFormatError(
         path,
         `row ${row}`,
-        `expected places of entries that ascend to ${classes * classes - 1}, found ${index} where ${least} is the least`,
+        `expected ascending indices from ${least} to ${classes * classes - 1}, found ${index}`,
       );
     least = index + 1;
   }

@@ -37,18 +37,14 @@ function partsOf(path: string): FoundResults {
       throw new InputFormatError(
         path,
         MANIFEST,
-        `expected parts called as in part-00000-of-00001.arrow, found ${JSON.stringify(part)}`,
+        `expected file names as in part-00000-of-00001.arrow, found ${JSON.stringify(part)}`,
       );
     const file = join(path, part);
     checkBytes(file, bytes);
     return { path: file, input: manifest.inputs[input]?.name ?? null };
   });
   if (parts.length === 0)
-    throw new InputFormatError(
-      path,
-      MANIFEST,
-      "expected a dataset of one part or more, found none",
-    );
+    throw new InputFormatError(path, MANIFEST, "the dataset has no shards");
   return { path, parts, manifest };
 }
 
@@ -62,7 +58,7 @@ function readManifest(path: string): Manifest {
       throw new InputMissingError(
         path,
         {},
-        `expected a file of results or a complete dataset at ${path}, found a folder without ${name}`,
+        `${path} is not a complete dataset: it has no ${name}`,
       );
   const text = read(join(path, MANIFEST));
   try {
@@ -73,7 +69,7 @@ function readManifest(path: string): Manifest {
   throw new InputFormatError(
     path,
     MANIFEST,
-    "expected the manifest of a dataset as JSON, found something else",
+    "not a valid manifest of a dataset",
   );
 }
 
@@ -94,6 +90,6 @@ function checkBytes(path: string, bytes: number): void {
     throw new InputFormatError(
       path,
       "file",
-      `expected ${bytes} bytes as the manifest says, found ${found}`,
+      `expected ${bytes} bytes as in the manifest, found ${found}`,
     );
 }

@@ -148,7 +148,7 @@ function labelColumn(
   const stored = field && singleNumbers(field, place, "any");
   if (!stored)
     throw new UsageError(
-      `label: expected a kept column of numbers in ${path}, found ${field ? `${label}: ${describeField(field)}` : `no ${label} among ${named.join(", ") || "none (softjac run --keep keeps columns of the input)"}`}`,
+      `label: expected a copied column of numbers in ${path}, found ${field ? `${label}: ${describeField(field)}` : `no ${label} among ${named.join(", ") || "none (softjac run --keep copies columns of the input)"}`}`,
       "label",
     );
   return {

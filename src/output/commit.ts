@@ -88,7 +88,7 @@ function modeOf(path: string): number | undefined {
 /** Gives a complete file its name. @throws OutputExistsError, IoError, PermissionError */
 function publish(file: TemporaryFile, path: string, force: boolean): void {
   if (force) checkReplaceable(path, true);
-  outputCall(path, "could not be given its name", () =>
+  outputCall(path, "could not be renamed to its final name", () =>
     force
       ? renameSync(file.temporaryPath, path)
       : linkIfAbsent(file.temporaryPath, path),
@@ -103,16 +103,24 @@ function linkIfAbsent(temporaryPath: string, path: string): void {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "EEXIST")
-      throw new OutputExistsError(path, "a file written by another run", {
-        cause: error,
-      });
+      throw new OutputExistsError(
+        path,
+        "already exists: another run has written it",
+        {
+          cause: error,
+        },
+      );
     if (!["EPERM", "EOPNOTSUPP", "ENOTSUP", "ENOSYS"].includes(code ?? ""))
       throw error;
     // A file system without hard links: look, then rename.
     if (lstatOrNull(path))
-      throw new OutputExistsError(path, "a file written by another run", {
-        cause: error,
-      });
+      throw new OutputExistsError(
+        path,
+        "already exists: another run has written it",
+        {
+          cause: error,
+        },
+      );
     renameSync(temporaryPath, path);
     return;
   }
@@ -137,7 +145,7 @@ function syncDirectory(fd: number, path: string): void {
     if (code !== "EINVAL" && code !== "ENOTSUP")
       throw ioError(
         path,
-        "is complete and in place, but its directory could not be synced",
+        "is complete, but its directory could not be synced",
         error,
       );
   }

@@ -31,7 +31,7 @@ export interface ByteStream {
 export function openStandardOutput(): ByteStream {
   if (isatty(FD))
     throw new UsageError(
-      "output: expected a pipe or a file as standard output, found a terminal",
+      "output: - writes binary data, but standard output is a terminal; redirect it to a file or pipe",
       "output",
     );
   const stat = fstatSync(FD);

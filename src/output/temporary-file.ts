@@ -130,19 +130,19 @@ export function openTemporary(
         await writeBack.finished();
         if (sync) await promisify(fsync)(fd);
       } catch (error) {
-        throw ioError(path, "could not be made durable", error);
+        throw ioError(path, "could not be written to disk", error);
       }
       file.close();
     },
     close() {
-      outputCall(path, "could not be made durable", () => {
+      outputCall(path, "could not be written to disk", () => {
         // While it is open its inode has no other file.
         const own = fstatSync(fd, { bigint: true });
         const named = lstatOrNull(temporaryPath);
         if (named?.dev !== own.dev || named.ino !== own.ino)
           throw new IoError(
             path,
-            `is not written: another process has replaced its temporary file ${temporaryPath}`,
+            `is not written, because another process replaced its temporary file ${temporaryPath}`,
           );
         close();
       });
@@ -168,9 +168,9 @@ export function openTemporary(
   try {
     // Not to 0, which it has: ext4 takes that for a file that is replaced, and has close wait for the disk.
     if (bytes > 0)
-      outputCall(path, "could not be sized", () => ftruncateSync(fd, bytes));
+      outputCall(path, "could not be resized", () => ftruncateSync(fd, bytes));
     if (mode !== undefined)
-      outputCall(path, "could not be given its mode", () =>
+      outputCall(path, "could not get its permissions", () =>
         fchmodSync(fd, mode & 0o777),
       );
   } catch (error) {
@@ -190,7 +190,7 @@ function checkSpace(directory: string, path: string, bytes: number): void {
   if (free < bytes)
     throw new IoError(
       path,
-      `expected ${bytes} bytes free in ${directory}, found ${free}`,
+      `not enough disk space in ${directory}: ${bytes} bytes are needed, ${free} are free`,
       { cause: systemErrorOf({ code: "ENOSPC" }) },
     );
 }

@@ -69,14 +69,14 @@ export function checkOutput({
   if (streams && path === STANDARD_OUTPUT) {
     if (force)
       throw new UsageError(
-        "force: expected a file to replace, found standard output",
+        "force: has no effect on standard output; remove it",
         "force",
       );
     return;
   }
   if (isNoFile(path))
     throw new UsageError(
-      `output: expected the name of a file, found ${path}`,
+      `output: expected a file name, found ${path}`,
       "output",
     );
   checkName(path, format);
@@ -99,9 +99,13 @@ export function checkReplaceable(path: string, force: boolean): void {
   if (!found.isFile())
     throw new OutputExistsError(
       path,
-      `${kindOf(found)} (no option replaces it)`,
+      `is ${kindOf(found)}; choose another path`,
     );
-  if (!force) throw new OutputExistsError(path, "a file (--force replaces it)");
+  if (!force)
+    throw new OutputExistsError(
+      path,
+      "already exists; use --force to overwrite it",
+    );
 }
 
 /** What is at a path, links not followed; null: nothing. @throws IoError, PermissionError */

@@ -234,7 +234,7 @@ function refuseLongLists(
     throw new InputUnsupportedError(
       path,
       `column ${column}`,
-      `expected a dense tensor of at most ${MAX_DENSE_BYTES} bytes, found ${rows} x ${classes} x ${rows} x ${classes}: ${denseBytes} bytes (--force-dense, or another layout: all but its diagonal blocks is zero)`,
+      `expected a dense tensor of at most ${MAX_DENSE_BYTES} bytes, found ${rows} x ${classes} x ${rows} x ${classes}: ${denseBytes} bytes; use another layout, which stores only the diagonal blocks, or --force-dense`,
     );
   const long = results.find(({ listSize }) => listSize > MAX_LIST_SIZE);
   if (long)

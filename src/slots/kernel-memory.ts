@@ -27,7 +27,7 @@ export function allocateKernelMemory(
 ): KernelMemory {
   if (bytes > MOST_MEMORY_BYTES)
     throw new InternalError(
-      `expected slots of ${MOST_MEMORY_BYTES} bytes at most, found ${bytes}`,
+      `expected slots of at most ${MOST_MEMORY_BYTES} bytes, found ${bytes}`,
     );
   if (choice !== "plain") {
     const pages = Math.ceil(bytes / PAGE_BYTES);
@@ -43,7 +43,7 @@ export function allocateKernelMemory(
     } catch (cause) {
       if (choice === "simd")
         throw new InternalError(
-          `expected the SIMD kernel to run here, found: ${(cause as Error).message}`,
+          `the SIMD kernel cannot run here: ${(cause as Error).message}`,
           { cause },
         );
     }

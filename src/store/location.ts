@@ -53,13 +53,13 @@ export function s3Place(location: string): S3Place {
   // What is not shown may be a secret.
   if (!/^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$/i.test(bucket))
     throw new UsageError(
-      "s3://: expected the name of a bucket and a key behind it, as in s3://bucket/prefix/, found no name of a bucket",
+      "s3://: the bucket name is missing or invalid; write s3://bucket/prefix/",
     );
   const key = rest.replace(/\/$/, "");
   const isOdd = (part: string) => part === "" || part === "." || part === "..";
   if (key !== "" && key.split("/").some(isOdd))
     throw new UsageError(
-      `s3://: expected a key without empty parts, . and .., found ${JSON.stringify(rest)}`,
+      `s3://: expected a key without empty segments, . and .., found ${JSON.stringify(rest)}`,
     );
   return { bucket, key };
 }

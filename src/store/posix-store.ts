@@ -123,7 +123,7 @@ export class PosixStore implements FolderStore {
         await rm(name, { force: true });
         throw new IoError(
           name,
-          "expected a regular file, found that it was replaced by a link or device",
+          "another process replaced the file by a link or device",
         );
       }
     }

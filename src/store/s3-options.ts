@@ -60,18 +60,18 @@ export function checkEndpoint(endpoint: string | undefined): void {
     url = new URL(endpoint);
   } catch {
     throw new UsageError(
-      "endpoint: expected a URL as in http://127.0.0.1:9000, found something else",
+      "endpoint: not a valid URL; write it as in http://127.0.0.1:9000",
       "endpoint",
     );
   }
   if (url.username || url.password)
     throw new UsageError(
-      "endpoint: expected a URL without a user and password (credentials come from the environment or a profile), found one with them",
+      "endpoint: the URL must not contain a user or password; credentials come from the environment or a profile",
       "endpoint",
     );
   if (!/^https?:$/.test(url.protocol) || url.search || url.hash)
     throw new UsageError(
-      "endpoint: expected a URL of http or https without a query, found another",
+      "endpoint: expected an http or https URL without a query",
       "endpoint",
     );
 }

@@ -66,5 +66,5 @@ function workerError(cause: unknown): Error {
       systemErrorOf(failed),
     );
   const message = cause instanceof Error ? cause.message : String(cause);
-  return new WorkerError(`a worker failed: ${message}`, { cause });
+  return new WorkerError(`a worker thread failed: ${message}`, { cause });
 }

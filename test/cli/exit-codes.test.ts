@@ -112,7 +112,7 @@ const REFUSED: [name: string, args: string[], exit: number, message: string][] =
       "a NaN",
       ["run", nan, "-o", out],
       65,
-      `${nan}: row 1: expected finite logits or -inf for masked classes, found NaN in class 0 (--on-bad-row null keeps the row as null, skip leaves it out)`,
+      `${nan}: row 1: expected finite logits or -inf for masked classes, found NaN in class 0 (--on-bad-row null keeps the row as null, skip drops it)`,
     ],
     [
       "a cut file",
@@ -130,7 +130,7 @@ const REFUSED: [name: string, args: string[], exit: number, message: string][] =
       "an output that exists",
       ["run", DIGITS, "-o", taken],
       73,
-      `expected nothing at ${taken}, found a file (--force replaces it)`,
+      `${taken} already exists; use --force to overwrite it`,
     ],
     [
       "no directory",

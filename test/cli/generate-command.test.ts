@@ -87,7 +87,7 @@ const REFUSED: [name: string, args: string[], exit: number, message: string][] =
       "an output that exists",
       [taken, ...SIZE],
       73,
-      `expected nothing at ${taken}, found a file (--force replaces it)`,
+      `${taken} already exists; use --force to overwrite it`,
     ],
     [
       "no directory",

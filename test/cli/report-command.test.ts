@@ -126,7 +126,7 @@ test("an existing page stays, unless --force", () => {
   const refused = softjac("report", results, "-o", at("there.html"));
   expect(refused).toMatchObject({
     status: 73,
-    stderr: `softjac: expected nothing at ${at("there.html")}, found a file (--force replaces it)\n`,
+    stderr: `softjac: ${at("there.html")} already exists; use --force to overwrite it\n`,
   });
   expect(readFileSync(at("there.html"), "utf8")).toBe("old");
   expect(softjac("report", results, "-o", results, "--force").status).toBe(64);
@@ -154,15 +154,15 @@ test("64, 65 and 66, in one sentence, and no page", () => {
   });
   expect(failing(results, "-o", "-")).toEqual({
     status: 64,
-    stderr: "softjac: output: expected the name of a file, found -\n",
+    stderr: "softjac: output: expected a file name, found -\n",
   });
   expect(failing(results, "-o", out, "--label", "split")).toEqual({
     status: 64,
-    stderr: `softjac: label: expected a kept column of numbers in ${results}, found split: utf8\n`,
+    stderr: `softjac: label: expected a copied column of numbers in ${results}, found split: utf8\n`,
   });
   expect(failing(results, "-o", out, "--label", "id")).toEqual({
     status: 64,
-    stderr: `softjac: label: expected a kept column of numbers in ${results}, found no id among label: int8, split: utf8\n`,
+    stderr: `softjac: label: expected a copied column of numbers in ${results}, found no id among label: int8, split: utf8\n`,
   });
   expect(failing(results, "-o", out, "--classes", "101").stderr).toMatch(
     "classes: expected a whole number from 2 to 100, found 101",

@@ -241,7 +241,7 @@ describe("a signal in the first moments", () => {
     expect(early("run", ...run)).toMatchObject({
       status: 75,
       stderr: expect.stringContaining(
-        "stopped before the run was planned; 1 parts of earlier calls are kept: run the same command again\n",
+        "stopped before the run was planned; 1 shards of earlier runs are kept; run the same command again\n",
       ),
     });
     expect(softjac("run", ...run).status).toBe(0);

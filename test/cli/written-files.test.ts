@@ -332,7 +332,7 @@ describe("the command itself", () => {
           : [name, ...words, "-o", path(file)];
       expect(softjac(...line, "--force")).toMatchObject({
         status: 73,
-        stderr: `softjac: expected nothing at ${path(file)}, found ${kind} (no option replaces it)\n`,
+        stderr: `softjac: ${path(file)} is ${kind}; choose another path\n`,
       });
     }
     expect(stateOf(path("."))).toEqual(before);

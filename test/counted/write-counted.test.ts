@@ -274,7 +274,7 @@ test("a worker that dies while it stores is an internal error, after the others 
   });
   await expect(failing).rejects.toMatchObject({
     code: "ERR_INTERNAL",
-    message: "a worker failed: worker exited",
+    message: "a worker thread failed: worker exited",
   });
   expect(running).toBe(0);
   expect(stores).toBeLessThanOrEqual(4 + slotsOf(3));

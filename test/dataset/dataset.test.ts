@@ -233,7 +233,7 @@ describe("again", () => {
     const other = { inputs: [folder], output, shardRows, temperature: 2 };
     await expect(built.runDataset(other)).rejects.toMatchObject({
       code: "ERR_OUTPUT_EXISTS",
-      message: `expected nothing at ${output}, found the dataset of another run (--overwrite replaces it)`,
+      message: `${output} already contains the dataset of another run; use --overwrite to replace it`,
     });
     expect(filesOf(output)).toEqual(before);
     await built.runDataset({ ...other, overwrite: true });
@@ -255,14 +255,19 @@ describe("again", () => {
           { code: "ERR_OUTPUT_EXISTS", message },
         );
     };
-    const message = (names: string) =>
-      `expected nothing at ${output}, found files or folders that are not part of its dataset ${names}; move them elsewhere, no option replaces them`;
-    await refused(message("(3): README, notes, _commits/mine.json"));
+    const message = (names: string) => `${output} contains ${names}`;
+    await refused(
+      message(
+        "3 files or directories that are not part of its dataset; move them elsewhere: README, notes, _commits/mine.json",
+      ),
+    );
     expect(filesOf(output)).toEqual(before);
     expect(leftOf(output)).toEqual([]);
     for (let k = 0; k < 9; k++) writeFileSync(join(output, `b${k}`), "mine");
     await refused(
-      message("(12): README, b0, b1, b2, b3, b4, b5, b6, b7, b8, and 2 more"),
+      message(
+        "12 files or directories that are not part of its dataset; move them elsewhere: README, b0, b1, b2, b3, b4, b5, b6, b7, b8, and 2 more",
+      ),
     );
   });
 
@@ -279,22 +284,22 @@ describe("again", () => {
       expect(leftOf(output)).toEqual([]);
     };
     writeFileSync(output, "x");
-    await expectRefused("found a file, where the dataset's folder belongs");
+    await expectRefused("is a file, not a directory; choose another output");
     expect(readFileSync(output, "utf8")).toBe("x");
     rmSync(output);
     const elsewhere = at("elsewhere");
     mkdirSync(elsewhere, { recursive: true });
     symlinkSync(elsewhere, output);
-    await expectRefused("found a link, device or pipe");
+    await expectRefused("is a link, device or pipe, not a directory");
     rmSync(output);
     mkdirSync(output);
     writeFileSync(join(output, "mine.txt"), "x");
     // Of another tool, which says nothing in it.
     writeFileSync(join(output, "_SUCCESS"), "");
-    await expectRefused("no option replaces it");
+    await expectRefused("contains other files");
     expect(readFileSync(join(output, "mine.txt"), "utf8")).toBe("x");
     rmSync(join(output, "_SUCCESS"));
-    await expectRefused("no option replaces it");
+    await expectRefused("contains other files");
     rmSync(join(output, "mine.txt"));
     await built.runDataset({ inputs: [folder], output });
     expect(existsSync(join(output, "_SUCCESS"))).toBe(true);
@@ -384,9 +389,14 @@ describe("refused", () => {
   test.each<[string, Partial<DatasetOptions>, string, string]>([
     ["nothing there", { inputs: [at("none")] }, "ERR_INPUT_MISSING", "none"],
     ["no match", { inputs: [at("*.none")] }, "ERR_INPUT_MISSING", "*.none"],
-    ["no inputs", { inputs: [] }, "ERR_USAGE", "expected one path or more"],
+    ["no inputs", { inputs: [] }, "ERR_USAGE", "expected one or more paths"],
     ["standard input", { inputs: ["-"] }, "ERR_USAGE", "standard input"],
-    ["dense", { layout: "dense" }, "ERR_USAGE", "found dense"],
+    [
+      "dense",
+      { layout: "dense" },
+      "ERR_USAGE",
+      "layout: dense cannot be split",
+    ],
     ["to standard output", { output: "-" }, "ERR_USAGE", "standard output"],
     [
       "into its input",

@@ -29,7 +29,7 @@ copyFileSync(npy, join(folder, "a.npy"));
 copyFileSync(npy, join(folder, "b\ufffd.npy"));
 
 const ERROR =
-  "caf\\xe9.npy: file name: expected UTF-8, found other bytes (shown as \\x..): rename the file";
+  "caf\\xe9.npy: file name: not valid UTF-8 (other bytes are shown as \\x..); rename the file";
 
 /** Linux alone lets names be any bytes. */
 const anyBytes = test.skipIf(!isLinux);
@@ -74,7 +74,7 @@ anyBytes("hidden names are left, and folders with such names are not", () => {
   const sub = Buffer.concat([Buffer.from(`${folder}/`), name]);
   mkdirSync(sub);
   const { status, stderr } = softjac("run", folder, "-o", at("sub"));
-  expect(stderr).toContain(`${folder}/sub\\xff: file name: expected UTF-8`);
+  expect(stderr).toContain(`${folder}/sub\\xff: file name: not valid UTF-8`);
   expect(status).toBe(65);
   rmSync(sub, { recursive: true });
 });

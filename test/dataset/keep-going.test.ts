@@ -106,7 +106,7 @@ test("with it: 65, the others are done, nothing is published; --allow-missing pu
   });
   expectLeftOut(report.skippedInputs);
   expect(found.stderr).toContain(
-    "expected results of 5 inputs, found 3 that have none (--allow-missing publishes the others): a.arrow: ",
+    "3 of 5 inputs have no results; use --allow-missing to publish the others: a.arrow: ",
   );
   expect(existsSync(output)).toBe(false);
 
@@ -200,7 +200,7 @@ test("--select: these parts alone; with --limit the first of them", async () => 
   const beyond = task("--select", "18-20");
   expect(beyond.status).toBe(64);
   expect(beyond.stderr).toContain(
-    "select: expected parts from 0 to 19, found 20",
+    "select: expected shards from 0 to 19, found 20",
   );
   for (const wrong of ["x", "3-1", "1,,2", "-1"])
     expect(task(`--select=${wrong}`).stderr).toContain(

@@ -55,13 +55,13 @@ const DAMAGES: [string, "plain" | "checked", (path: string) => void, string][] =
         flip(path);
         utimesSync(path, later(), later());
       },
-      "was changed after it was recorded",
+      "was modified after it was recorded",
     ],
     [
       "changed, with its old time",
       "checked",
       (path) => keepingTime(path, () => flip(path)),
-      "has another SHA-256 than its record",
+      "does not match its SHA-256 in the record",
     ],
     [
       "replaced by a link",
@@ -87,7 +87,7 @@ test.each(DAMAGES)(
       .replace("MORE", `${size + 1}`);
     const refused = {
       code: "ERR_DATASET_DAMAGED",
-      message: `${output}: 1 files of the published dataset of 4 parts are damaged (--repair computes them again): part-00002-of-00004.arrow ${found}`,
+      message: `${output}: 1 files of the published dataset of 4 shards are missing or damaged; use --repair to recompute them: part-00002-of-00004.arrow ${found}`,
       report: {
         status: "failed",
         damaged: [{ file: "part-00002-of-00004.arrow", problem: found }],
@@ -157,7 +157,7 @@ test("a copy with new times is sound if its parts have their SHA-256; else nobod
   const report = await built.finalizeDataset({ output: one });
   expect(report.status).toBe("up to date");
   await expect(built.finalizeDataset({ output: two })).rejects.toThrow(
-    "part-00001-of-00004.arrow was changed after it was recorded",
+    "part-00001-of-00004.arrow was modified after it was recorded",
   );
 });
 
@@ -170,7 +170,7 @@ test.each<[string, (output: string) => void, string | null]>([
   [
     "manifest is another",
     (out) => appendFileSync(join(out, "_manifest.json"), " "),
-    "_manifest.json has another SHA-256 than _SUCCESS says",
+    "_manifest.json does not match its SHA-256 in _SUCCESS",
   ],
   // The manifest has it once more.
   [
@@ -213,7 +213,7 @@ test("a part that would not have the bytes of its record is not replaced: 70", a
   await expect(built.runShards({ output, repair: true })).rejects.toMatchObject(
     {
       code: "ERR_INTERNAL",
-      message: `${partOf(output, 1)}: computed another part (40 rows, ${size} bytes, SHA-256 ${sha256}) than was recorded (40 rows, ${size} bytes, SHA-256 ${"0".repeat(64)}); nothing was replaced`,
+      message: `${partOf(output, 1)}: the recomputed shard (40 rows, ${size} bytes, SHA-256 ${sha256}) differs from its record (40 rows, ${size} bytes, SHA-256 ${"0".repeat(64)}); nothing was replaced`,
     },
   );
   expect(filesOf(output)).toEqual(before);
@@ -253,7 +253,7 @@ test("a dataset behind a link is checked, and not repaired through the link", as
     built.runShards({ output: link, repair: true }),
   ).rejects.toMatchObject({
     code: "ERR_OUTPUT_EXISTS",
-    message: `expected nothing at ${link}, found a link, device or pipe, where the dataset's folder belongs`,
+    message: `${link} is a link, device or pipe, not a directory; choose another output`,
   });
   expect(existsSync(partOf(output, 0))).toBe(false);
 });
@@ -266,6 +266,6 @@ test("stopped while parts are compared", async () => {
   );
   await expect(stopped).rejects.toMatchObject({
     code: "ERR_STOPPED",
-    message: `${output}: stopped before all 4 published parts were compared with their records: the same command starts that again`,
+    message: `${output}: stopped before all 4 published shards were compared with their records; run the same command again`,
   });
 });

@@ -112,7 +112,7 @@ describe("when", () => {
       {
         code: "ERR_STALLED",
         message:
-          "nothing happened for 60 s (--stall-timeout): a file system or a store does not answer; parts that are done are kept: run the same command again",
+          "no progress for 60 s (--stall-timeout), because a file system or a store does not answer; completed shards are kept; run the same command again to continue",
       },
     ]);
     stopping.close();
@@ -155,7 +155,9 @@ test.each([
 test("a time limit that is no longer than the grace is refused", async () => {
   await expect(
     built.runDataset({ inputs: [folder], output: newOutput(), timeLimit: 25 }),
-  ).rejects.toThrow("timeLimit: expected more than the grace (25 s), found 25");
+  ).rejects.toThrow(
+    "timeLimit: expected more than the grace period (25 s), found 25",
+  );
 });
 
 describe("threads", () => {
@@ -201,7 +203,7 @@ describe("threads", () => {
       "5",
     );
     expect(found.stderr).toContain(
-      "part-00002-of-00006.arrow (rows 0 to 99 of b.arrow): expected a sign of life from its threads within 5 s, found none after 0 of its rows",
+      "part-00002-of-00006.arrow (rows 0 to 99 of b.arrow): no progress for 5 s (0 of 100 rows done); completed shards are kept; run the same command again to continue",
     );
     expect(found.status).toBe(75);
     expect(existsSync(output)).toBe(false);
@@ -225,7 +227,7 @@ describe("threads", () => {
     const found = start(output, { THREADS_DO: "exit", THREADS_AT: "b.arrow" });
     expect(found.status).toBe(70);
     expect(found.stderr).toContain(
-      "died twice: part-00002-of-00006.arrow (rows 0 to 99 of b.arrow): a worker failed: worker exited with code: 3; part-00003-of-00006.arrow",
+      "worker threads crashed twice while computing part-00002-of-00006.arrow (rows 0 to 99 of b.arrow): a worker thread failed: worker exited with code: 3; part-00003-of-00006.arrow",
     );
     expect(existsSync(output)).toBe(false);
     expect(goesOn(output)).toMatchObject({
@@ -281,7 +283,7 @@ describe("threads", () => {
       // exit() waits for such a thread, so that the exit code 75 is lost.
       expect(await closed).toEqual([null, "SIGTERM"]);
       expect(stderr).toContain(
-        "softjac: stopped with 2 of 6 parts done, which are kept: the same command goes on\n",
+        "softjac: stopped with 2 of 6 shards done; run the same command again to continue\n",
       );
       expect(goesOn(output).shardsUpToDate).toBe(2);
     },

@@ -64,7 +64,7 @@ test("EIO of every sync, link, rename and mkdir: 74, or 75 where parts are saved
     const where = `call ${n} of ${calls}`;
     const failed = start(output, { KILL_AT: `${n}`, KILL_WHEN: "fail" });
     const [, saved] =
-      /^softjac: \/.*: EIO, the device failed; check the disk or the network file system(; [12] of 2 parts are done and kept: run the same command again)?$/m.exec(
+      /^softjac: \/.*: EIO, the device failed; check the disk or the network file system(; [12] of 2 shards are done; run the same command again to continue)?$/m.exec(
         failed.stderr,
       ) ?? expect.fail(`${where}: ${failed.stderr}`);
     expect(failed.status, `${where}: ${failed.stderr}`).toBe(saved ? 75 : 74);

@@ -63,7 +63,7 @@ test("plan, tasks in any order, finalize: the bytes of one call", async () => {
   }
   await expect(built.finalizeDataset({ output })).rejects.toMatchObject({
     code: "ERR_INCOMPLETE",
-    message: `${output}: expected 8 parts, found 5: missing 1, 4, 7`,
+    message: `${output}: 3 of 8 shards are missing (1, 4, 7); compute them with softjac run-shard`,
   });
   expect(existsSync(output)).toBe(false);
   const limited = await built.runShards({ output, limit: 2, threads: 1 });
@@ -186,9 +186,9 @@ test("a published dataset with other runs beside it", async () => {
       .fingerprint as string;
   const runs = [await planned(1), await planned(2), await planned(3)];
   const [run = "", ...others] = runs;
-  const listed = `one of the runs for ${output}, which are `;
+  const listed = `several runs are planned for ${output}; name one: `;
   await expect(built.datasetStatus({ output })).rejects.toThrow(
-    `${listed}${runs.sort().join(", ")}, found none`,
+    `${listed}${runs.sort().join(", ")}`,
   );
   await built.runShards({ output, run });
   await built.finalizeDataset({ output, run });
@@ -204,7 +204,7 @@ test("a published dataset with other runs beside it", async () => {
   for (const call of [built.runShards, built.finalizeDataset])
     await expect(call({ output })).rejects.toMatchObject({
       code: "ERR_USAGE",
-      message: `run: expected the fingerprint of ${listed}${run} (published), ${others.join(", ")}, found none`,
+      message: `run: ${listed}${run} (published), ${others.join(", ")}`,
     });
   expect((await built.finalizeDataset({ output, run })).status).toBe(
     "up to date",
@@ -230,9 +230,11 @@ test("no plan, and tasks that are none", async () => {
   await built.planDataset({ ...options, output });
   await expect(
     built.runShards({ output, shardIndex: 3, shardCount: 3 }),
-  ).rejects.toThrow("shardIndex: expected less than the 3 tasks, found 3");
+  ).rejects.toThrow(
+    "shardIndex: expected a number below shardCount (3), found 3",
+  );
   await expect(built.runShards({ output, shardIndex: 3 })).rejects.toThrow(
-    "expected both or none",
+    "shardIndex, shardCount: give both or none",
   );
 });
 
@@ -288,7 +290,7 @@ test.each(["", "/_commits"])(
     renameSync(link, target);
     symlinkSync(target, link);
     const before = filesOf(target);
-    const message = `expected nothing at ${link}, found a link, device or pipe, where a folder of the run belongs (remove it)`;
+    const message = `${link} is a link, device or pipe, but the run needs a directory of that name; remove it`;
     const refused = { code: "ERR_OUTPUT_EXISTS", message };
     await expect(built.runShards({ output })).rejects.toMatchObject(refused);
     await expect(built.finalizeDataset({ output })).rejects.toMatchObject(
@@ -356,7 +358,7 @@ test("a run that another version has planned is neither made nor published", asy
   const { softjac: version } = planned;
   const refused = {
     code: "ERR_CONFIGURATION",
-    message: `${output}: softjac 0.0.9 planned run ${run}, and this is softjac ${version}; use softjac 0.0.9 for all its steps, or plan it again`,
+    message: `${output}: run ${run} was planned by softjac 0.0.9, but this is softjac ${version}; use softjac 0.0.9 for all its steps, or plan it again`,
   };
   await expect(built.runShards({ output })).rejects.toMatchObject(refused);
   await expect(built.finalizeDataset({ output })).rejects.toMatchObject(
@@ -379,7 +381,7 @@ test("a plan whose content is not what its fingerprint is of is refused", async 
   writeFileSync(path, text.replace('"temperature": 1', '"temperature": 2'));
   await expect(built.runShards({ output })).rejects.toMatchObject({
     code: "ERR_INTERNAL",
-    message: `${path}: expected the plan of a run, found other content`,
+    message: `${path} is not a valid plan`,
   });
 });
 
@@ -454,7 +456,7 @@ test("a record of another shard, or of another run, is an error", async () => {
     writeFileSync(record(1), other);
     await expect(built.finalizeDataset({ output })).rejects.toMatchObject({
       code: "ERR_INTERNAL",
-      message: `${record(1)}: expected the record of shard 1 of run ${fingerprint}, found another`,
+      message: `${record(1)} is not the record of shard 1 of run ${fingerprint}`,
     });
   }
 });
@@ -485,7 +487,7 @@ test("a manifest with other bytes than this process would write is an error", as
   await expect(built.finalizeDataset({ output })).rejects.toMatchObject({
     code: "ERR_INTERNAL",
     message: expect.stringContaining(
-      `${manifest}: expected the same bytes from every process`,
+      `${manifest}: two processes wrote different bytes`,
     ),
   });
   expect(existsSync(output)).toBe(false);
@@ -500,7 +502,7 @@ test("stopped before it is planned: 75 where parts are saved", async () => {
   await built.runShards({ output, limit: 2 });
   await expect(stopped()).rejects.toMatchObject({
     code: "ERR_STOPPED",
-    message: `${output}: stopped before the run was planned; 2 parts of earlier calls are kept: run the same command again`,
+    message: `${output}: stopped before the run was planned; 2 shards of earlier runs are kept; run the same command again`,
   });
 });
 
@@ -513,7 +515,7 @@ test("the commands, and their exit codes", () => {
   expect(softjac("run-shard", "-o", output, "--limit", "3").status).toBe(0);
   const early = softjac("finalize", output);
   expect(early.status).toBe(75);
-  expect(early.stderr).toContain("expected 8 parts, found 3: missing 3-7");
+  expect(early.stderr).toContain("5 of 8 shards are missing (3-7)");
   const status = softjac("status", output);
   expect(status.stdout).toMatch(/shards +8: 3 done\n +missing +3-7/);
   expect(softjac("run-shard", "-o", output, "--quiet").status).toBe(0);

@@ -54,7 +54,7 @@ test("rows of so many classes that no memory holds one", async () => {
         ...dry,
       );
       expect(stderr).toMatch(
-        /^softjac: \S*wide\.arrow: column logits: expected rows that take at most 4294901760 bytes of memory, found 2147483647 classes, which take \d+\n$/m,
+        /^softjac: \S*wide\.arrow: column logits: expected rows of at most 4294901760 bytes of memory, found 2147483647 classes, which need \d+\n$/m,
       );
       expect(status).toBe(65);
     }

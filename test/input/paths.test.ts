@@ -121,11 +121,11 @@ test("a folder is the input of a dataset, and of nothing else", async () => {
   const output = at("none.arrow");
   expect(await softjac("run", input, "-o", output)).toEqual([
     66,
-    `softjac: expected input files in ${input}, found none (names with . or _ in front do not count)`,
+    `softjac: ${input} contains no input files (names that start with . or _ are ignored)`,
   ]);
   expect(await softjac("run", input, "-o", "-")).toEqual([
     64,
-    "softjac: output: expected a folder for the dataset, found standard output",
+    "softjac: output: expected a directory for the dataset, found standard output",
   ]);
   for (const args of [
     ["inspect", input],
@@ -168,7 +168,7 @@ test("an output that is the input, by whatever name, or lies in it, is refused",
   const [code, said] = await softjac(
     ...["run", file, "-o", at("symbolic link"), "--force"],
   );
-  expect(said).toContain("found a symbolic link (no option replaces it)");
+  expect(said).toContain("is a symbolic link; choose another path");
   expect(code).toBe(73);
   const [inside, why] = await softjac("run", file, "-o", `${file}/out`);
   expect(why).toBe(

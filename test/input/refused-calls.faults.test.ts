@@ -124,7 +124,7 @@ linux(
       if (done === 0) continue;
       stopped++;
       expect(error.message).toBe(
-        `${join(folder, "b.npy")}: could not be read: EIO, the device failed; check the disk or the network file system; ${done} of ${shards} parts are done and kept: run the same command again`,
+        `${join(folder, "b.npy")}: could not be read: EIO, the device failed; check the disk or the network file system; ${done} of ${shards} shards are done; run the same command again to continue`,
       );
     }
     expect(stopped).toBeGreaterThan(0);

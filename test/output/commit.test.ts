@@ -33,7 +33,7 @@ test("an output that exists is refused and stays; force replaces it when the new
   writeFileSync(output, "precious");
   await expect(built.run({ input, output })).rejects.toMatchObject({
     code: "ERR_OUTPUT_EXISTS",
-    message: `expected nothing at ${output}, found a file (--force replaces it)`,
+    message: `${output} already exists; use --force to overwrite it`,
   });
   expect(readFileSync(output, "utf8")).toBe("precious");
 
@@ -78,7 +78,7 @@ test("directories, links and the input itself are never replaced", async () => {
       built.run({ input, output, force: true }),
     ).rejects.toMatchObject({
       code: "ERR_OUTPUT_EXISTS",
-      message: `expected nothing at ${output}, found ${found} (no option replaces it)`,
+      message: `${output} is ${found}; choose another path`,
     });
   expect(existsSync(at("elsewhere.arrow"))).toBe(false);
   const hardLink = at("same.arrow");
@@ -154,7 +154,7 @@ test.skipIf(!canMount())(
       ).rejects.toMatchObject({
         code: "ERR_IO",
         message: expect.stringMatching(
-          /expected \d+ bytes free in .+, found 4194304$/,
+          /not enough disk space in .+: \d+ bytes are needed, 4194304 are free$/,
         ),
       });
       expect(readdirSync(mount)).toEqual([]);
@@ -173,7 +173,7 @@ test("a name as long as the system takes, a mode kept, a folder's name refused",
   const folder = at("folder/");
   await expect(built.run({ input, output: folder })).rejects.toMatchObject({
     code: "ERR_USAGE",
-    message: `output: expected the name of a file, found ${folder}`,
+    message: `output: expected a file name, found ${folder}`,
   });
 });
 

@@ -89,7 +89,7 @@ withMount(
       const options = { inputs: [input], output, shardRows: 400 };
       await expect(built.runDataset(options)).rejects.toMatchObject({
         code: "ERR_STOPPED",
-        message: expect.stringMatching(/bytes free|no space left/),
+        message: expect.stringMatching(/not enough disk space|no space left/),
       });
       const { shardsDone, shards } = await built.dryRunDataset(options);
       expect(shardsDone).toBeGreaterThan(0);

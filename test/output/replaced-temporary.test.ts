@@ -41,7 +41,7 @@ test.each([
       const error = await running.catch((cause) => cause);
       expect(error).toMatchObject({
         code: "ERR_IO",
-        message: `${output}: is not written: another process has replaced its temporary file ${temporary}`,
+        message: `${output}: is not written, because another process replaced its temporary file ${temporary}`,
       });
       expect(existsSync(output)).toBe(force);
       if (force) expect(readFileSync(output, "utf8")).toBe("old");

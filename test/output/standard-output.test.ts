@@ -208,7 +208,7 @@ test.each([
     ["--json"],
     "--json prints the report on standard output, where the results go with -o -; use --report FILE instead",
   ],
-  [["--force"], "force: expected a file to replace, found standard output"],
+  [["--force"], "force: has no effect on standard output; remove it"],
 ])("%j is refused", (args, message) => {
   const { status, stdout, stderr } = softjac("run", DIGITS, "-o", "-", ...args);
   expect(status).toBe(64);

@@ -116,7 +116,7 @@ test("a worker that dies is an internal error, after the others are drained", as
   });
   await expect(failing).rejects.toMatchObject({
     code: "ERR_INTERNAL",
-    message: "a worker failed: worker exited",
+    message: "a worker thread failed: worker exited",
   });
   expect(running).toBe(1);
 });

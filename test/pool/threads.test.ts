@@ -17,8 +17,8 @@ writeFileSync(
 );
 
 test.each([
-  ["exit", "a worker failed: worker exited with code: 3"],
-  ["throw", "a worker failed: no such thing"],
+  ["exit", "a worker thread failed: worker exited with code: 3"],
+  ["throw", "a worker thread failed: no such thing"],
 ])("a task that ends by %s is a worker that failed", async (task, message) => {
   const threads = await openThreads<string, string>(pathToFileURL(module), 1);
   const error = await threads.run(task).catch((error) => error);

@@ -171,7 +171,11 @@ test("what a failure means to its job", () => {
   const kinds = [
     new AbortedError(),
     new IoError("p", "could not be written", { cause: full }),
-    new IoError("p", "expected 10 bytes free in /d, found 5", { cause: full }),
+    new IoError(
+      "p",
+      "not enough disk space in /d: 10 bytes are needed, 5 are free",
+      { cause: full },
+    ),
     new IoError("p", "could not be written: EIO"),
     new UsageError("x"),
     new Error("x"),

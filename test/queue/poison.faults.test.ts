@@ -38,14 +38,14 @@ test.each([
     "throws",
     { THREADS_DO: "throw" },
     [],
-    "a worker failed: thrown by the test",
+    "a worker thread failed: thrown by the test",
   ],
   ["kills its thread", { THREADS_DO: "exit" }, [], "worker exited with code"],
   [
     "uses up its thread's memory",
     { THREADS_DO: "oom", NODE_OPTIONS: "--max-old-space-size=48" },
     [],
-    "ERR_INTERNAL: a worker failed: Worker terminated due to reaching memory limit",
+    "ERR_INTERNAL: a worker thread failed: Worker terminated due to reaching memory limit",
   ],
   [
     "never returns",
@@ -57,7 +57,7 @@ test.each([
     "gives no sign of life",
     { THREADS_DO: "hang" },
     ["--stall-timeout", "1"],
-    "expected a sign of life from its threads within 1 s",
+    "no progress for 1 s",
   ],
 ] as const)(
   "a part that %s: the others are made, the report names it",
@@ -70,7 +70,7 @@ test.each([
     });
     const { stderr } = await expectCode(wait(output), 75);
     expect(stderr).toContain(
-      `expected 3 parts, found 1 that failed: ${POISONED}`,
+      `1 of 3 shards failed; use softjac submit to retry them: ${POISONED}`,
     );
     expect(stderr).toContain(reason);
     expect(countOf(await endWorker(poisoned), "shard completed")).toBe(2);
@@ -107,7 +107,7 @@ test.each([1, 2, 4])(
     }
     const { stderr } = await expectCode(waiting, 75);
     expect(stderr).toContain(
-      `found 1 that failed: ${POISONED}: ERR_STALLED: the process that made it died, or was held up longer than its lease, at the last of ${attempts} attempts (--attempts) (softjac submit tries them again)`,
+      `1 of 3 shards failed; use softjac submit to retry them: ${POISONED}: ERR_STALLED: the process that made it died, or was held up longer than its lease, at the last of ${attempts} attempts (--attempts)`,
     );
     expect(stderr).toContain('"shardsDone":2');
     expect(died).toBe(attempts);

@@ -334,10 +334,10 @@ describe("numbers that cannot be end the report, whatever they would make of a p
   };
 
   test.each([
-    [[0, 5, 3], "found 3 where 6 is the least"],
-    [[0, 1, 9], "found 9 where 2 is the least"],
-    [[0, 0, 1], "found 0 where 1 is the least"],
-    [[-1, 0, 1], "found -1 where 0 is the least"],
+    [[0, 5, 3], "from 6 to 8, found 3"],
+    [[0, 1, 9], "from 2 to 8, found 9"],
+    [[0, 0, 1], "from 1 to 8, found 0"],
+    [[-1, 0, 1], "from 0 to 8, found -1"],
   ])("places %o", async (indices, message) => {
     const results = at("places.arrow");
     const entries = { indices, values: [0.1, 0.1, 0.1] };
@@ -349,7 +349,7 @@ describe("numbers that cannot be end the report, whatever they would make of a p
       built.report({ results, output: at("no.html") }),
     ).rejects.toMatchObject({
       code: "ERR_INPUT_FORMAT",
-      message: `${results}: row 0: expected places of entries that ascend to 8, ${message}`,
+      message: `${results}: row 0: expected ascending indices ${message}`,
     });
   });
 
@@ -465,7 +465,7 @@ describe("a dataset", () => {
     await expect(
       built.report({ results: cut, output: at("no.html") }),
     ).rejects.toThrow(
-      /part-00000-of-00008.arrow: file: expected \d+ bytes as the manifest says, found 1000/,
+      /part-00000-of-00008.arrow: file: expected \d+ bytes as in the manifest, found 1000/,
     );
     const manifest = JSON.parse(readFileSync(`${cut}/_manifest.json`, "utf8"));
     manifest.parts[0].part = "../results.arrow";
@@ -473,7 +473,7 @@ describe("a dataset", () => {
     await expect(
       built.report({ results: cut, output: at("no.html") }),
     ).rejects.toThrow(
-      `${cut}: _manifest.json: expected parts called as in part-00000-of-00001.arrow, found "../results.arrow"`,
+      `${cut}: _manifest.json: expected file names as in part-00000-of-00001.arrow, found "../results.arrow"`,
     );
     writeFileSync(`${cut}/_manifest.json`, "[]");
     await expect(
@@ -482,9 +482,7 @@ describe("a dataset", () => {
     rmSync(`${cut}/_SUCCESS`);
     await expect(
       built.report({ results: cut, output: at("no.html") }),
-    ).rejects.toThrow(
-      `expected a file of results or a complete dataset at ${cut}, found a folder without _SUCCESS`,
-    );
+    ).rejects.toThrow(`${cut} is not a complete dataset: it has no _SUCCESS`);
   });
 });
 

@@ -85,7 +85,7 @@ test.each(BAD)(
     ).rejects.toMatchObject({
       code: "ERR_BAD_ROW",
       row: 4711,
-      message: `${input}: row 4711: expected finite logits or -inf for masked classes, found ${found} (--on-bad-row null keeps the row as null, skip leaves it out)`,
+      message: `${input}: row 4711: expected finite logits or -inf for masked classes, found ${found} (--on-bad-row null keeps the row as null, skip drops it)`,
       report: { status: "failed", rows: 200_000 },
     });
     expect(() => readFileSync(at("none.arrow"))).toThrow("ENOENT");

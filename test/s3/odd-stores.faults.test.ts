@@ -55,7 +55,7 @@ const goesOn = (next: string) => (xml: string) =>
 
 describe("a listing that does not end", () => {
   const repeated =
-    "the store repeats a continuation token, so its listing would never end";
+    "the object store repeats a continuation token, so its listing would never end";
 
   test.each([
     [
@@ -66,7 +66,7 @@ describe("a listing that does not end", () => {
     [
       "no token",
       "",
-      "the store says that its listing goes on, but gives no continuation token",
+      "the object store truncates its listing without a continuation token",
     ],
   ])("%s: every call that lists says so", async (_, next, found) => {
     const made = output().slice(0, -1);
@@ -116,7 +116,7 @@ describe("a listing that does not end", () => {
     await expect(async () => {
       for await (const page of pages) total += page;
     }).rejects.toThrow(
-      `s3://${BUCKET}/in/: the store lists more than 69 names, or 20 pages; use a longer prefix`,
+      `s3://${BUCKET}/in/: the listing has more than 69 names, or 20 pages; use a longer prefix`,
     );
     expect(total).toBe(each * 9);
   });
@@ -124,14 +124,14 @@ describe("a listing that does not end", () => {
 
 describe("an object without a possible size", () => {
   test.each([
-    ["-5", "says that the object has -5 bytes, which is no possible size"],
+    ["-5", "the object store returns an impossible size: -5 bytes"],
     [
       `${2n ** 62n}`,
-      "says that the object has 4611686018427388000 bytes, which is no possible size",
+      "the object store returns an impossible size: 4611686018427388000 bytes",
     ],
     [
       `${2n ** 52n}`,
-      "says that the object has 4503599627370496 bytes, which is no possible size",
+      "the object store returns an impossible size: 4503599627370496 bytes",
     ],
     ["", "does not say how large the object is"],
     ["abc", "does not say how large the object is"],
@@ -171,7 +171,7 @@ test("a store that replaces objects at the end of uploads in pieces is found out
   const args = ["run", large, "-o", bad, "--layout", "bsr", "--quiet"];
   const { status, stderr } = await softjac(args);
   expect(stderr).toBe(
-    `softjac: ${bad}_plan.json: the object store ignores If-None-Match when an upload in pieces ends, so a part of more than 8 MiB could replace another object; use smaller parts (--shard-bytes 4000000) or another store\n`,
+    `softjac: ${bad}_plan.json: the object store ignores If-None-Match at the end of a multipart upload, so a shard of more than 8 MiB could replace another object; use smaller shards (--shard-bytes 4000000) or another store\n`,
   );
   expect(status).toBe(78);
   expect([...world.under(prefix).keys()]).toEqual(["_plan.json"]);
@@ -231,7 +231,7 @@ describe("a signal ends a command whose requests hang", () => {
       pattern.test(`${method} ${url}`),
     );
     expect(stderr).toMatch(
-      /stopped with [123] of 3 parts done, which are kept: the same command goes on\n$/,
+      /stopped with [123] of 3 shards done; run the same command again to continue\n$/,
     );
     expect(status).toBe(75);
     await run({ output: out });
@@ -266,7 +266,7 @@ test("a _SUCCESS with other bytes is no end of this run", async () => {
     publication.put(success, { overwrite: false }),
   ).rejects.toMatchObject({
     code: "ERR_INTERNAL",
-    message: `${out}/_SUCCESS: expected the same bytes from every process, found others`,
+    message: `${out}/_SUCCESS: two processes wrote different bytes`,
   });
   await publication.put(encodeJson({ fingerprint, manifest: "other" }), {
     overwrite: false,

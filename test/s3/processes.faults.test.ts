@@ -118,7 +118,7 @@ describe("at once", () => {
     expect(ends.map(({ status }) => status).sort()).toEqual([0, 73]);
     const refused = ends.find(({ status }) => status === 73);
     expect(refused?.stderr).toMatch(
-      /expected nothing at s3:\/\/logits\/out-\d+, found the dataset of run [0-9a-f]{16}, done or under way/,
+      /s3:\/\/logits\/out-\d+ is used by run [0-9a-f]{16}; choose another prefix, or remove that dataset first/,
     );
   });
 
@@ -128,7 +128,7 @@ describe("at once", () => {
     expect(await softjac(["plan", ...plan])).toMatchObject({ status: 0 });
     const early = await softjac(["finalize", at3(prefix)]);
     expect(early.status).toBe(75);
-    expect(early.stderr).toContain("expected 2 parts, found 0: missing 0-1");
+    expect(early.stderr).toContain("2 of 2 shards are missing (0-1)");
     const task = (index: string) =>
       softjac([
         "run-shard",
@@ -176,7 +176,7 @@ describe("what is there already", () => {
     const { status, stderr } = await softjac(args(prefix));
     expect(status).toBe(70);
     expect(stderr).toMatch(
-      /expected the same bytes from every process \(SHA-256 [0-9a-f]{64}\), found others/,
+      /two processes computed different bytes \(SHA-256 [0-9a-f]{64} and [0-9a-f]{64}\)/,
     );
     expect(texts(prefix)[part]).toBe("other");
     expect(texts(prefix)._SUCCESS).toBeUndefined();
@@ -211,7 +211,9 @@ describe("what is there already", () => {
     server.put(BUCKET, `${prefix}/mine.txt`, Buffer.from("x"));
     const { status, stderr } = await softjac(args(prefix));
     expect(status).toBe(73);
-    expect(stderr).toContain("found other objects there (mine.txt)");
+    expect(stderr).toContain(
+      "contains other objects (mine.txt); choose another prefix",
+    );
     expect(Object.keys(texts(prefix))).toEqual(["mine.txt"]);
   });
 

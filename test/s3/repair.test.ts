@@ -39,7 +39,7 @@ test("objects that are missing, cut or replaced are named, and repaired", async 
     code: "ERR_DATASET_DAMAGED",
     damaged: [
       { file: part(0), problem: "is missing" },
-      { file: part(1), problem: "has another SHA-256 than its record" },
+      { file: part(1), problem: "does not match its SHA-256 in the record" },
       {
         file: part(2),
         problem: expect.stringMatching(/^has 1 bytes instead of/),

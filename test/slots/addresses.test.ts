@@ -25,6 +25,6 @@ test("slots have addresses of 32 bits, however many threads are asked for", asyn
 test("memory that has no addresses is refused", () => {
   for (const kernel of ["auto", "simd", "plain"] as const)
     expect(() => allocateKernelMemory(2 ** 32, kernel)).toThrow(
-      `expected slots of ${MOST_MEMORY_BYTES} bytes at most, found 4294967296`,
+      `expected slots of at most ${MOST_MEMORY_BYTES} bytes, found 4294967296`,
     );
 });

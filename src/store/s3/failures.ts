@@ -83,7 +83,7 @@ export function failureOf(error: unknown): Failure | null {
   if (/^(?:TimeoutError|AbortError)$/.test(name))
     return { passes: true, reason: "other", text: "no answer in time" };
   if (/^Checksum mismatch/.test(message))
-    return { passes: true, reason: "other", text: "another checksum" };
+    return { passes: true, reason: "other", text: "wrong checksum" };
   return null;
 }
 
@@ -97,39 +97,27 @@ export function refusal(
   const options = { cause: refused };
   switch (reason) {
     case "no bucket":
-      return new InputMissingError(
-        name,
-        options,
-        `${name}: expected its bucket, found none of that name`,
-      );
+      return new InputMissingError(name, options, `${name}: no such bucket`);
     case "no object":
     case "no upload":
-      return new InputMissingError(
-        name,
-        options,
-        `expected an object at ${name}, found nothing there`,
-      );
+      return new InputMissingError(name, options, `${name}: no such object`);
     case "denied":
-      return new PermissionError(
-        name,
-        `expected to be allowed this, found ${text}`,
-        options,
-      );
+      return new PermissionError(name, `access denied: ${text}`, options);
     case "credentials":
       return new ConfigurationError(
-        `${name}: expected credentials where the AWS SDK looks for them (environment, profile, role), found none`,
+        `${name}: no AWS credentials in the environment, a profile or a role`,
         options,
       );
     case "condition":
       return new IoError(
         name,
-        "expected an object that stays as it is, found another",
+        "the object was replaced while it was in use",
         options,
       );
     case "other":
       return new IoError(
         name,
-        `expected that the store does as it is asked, found ${text}`,
+        `the object store returned an unexpected answer: ${text}`,
         options,
       );
   }

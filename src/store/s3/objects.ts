@@ -102,7 +102,7 @@ export class Objects {
         const bytes = found.ContentLength ?? (await this.head(place))?.bytes;
         if (all.byteLength !== bytes)
           throw new CutAnswer(
-            `${all.byteLength} of the ${bytes} bytes of an answer`,
+            `the response ended after ${all.byteLength} of ${bytes} bytes`,
           );
         return all;
       });
@@ -144,7 +144,7 @@ export class Objects {
         if (!attempt.signal.aborted) at = position;
       });
       if (at < end)
-        throw new CutAnswer(`an answer cut ${end - at} bytes before its end`);
+        throw new CutAnswer(`the response ended ${end - at} bytes early`);
     };
     await this.#request(place, read, { stop });
   }
@@ -275,8 +275,8 @@ function sizeOf({ bucket, key }: S3Place, bytes: number | undefined): number {
   throw new ServiceUnavailableError(
     s3Name(bucket, key),
     bytes === undefined || Number.isNaN(bytes)
-      ? "the store does not say how large the object is"
-      : `the store says that the object has ${bytes} bytes, which is no possible size`,
+      ? "the object store does not return the size of the object"
+      : `the object store returns an impossible size: ${bytes} bytes`,
   );
 }
 
@@ -299,6 +299,6 @@ function refuseOtherRange(
   if (isWhole || ContentRange?.startsWith(`bytes ${start}-${end - 1}/`)) return;
   throw new IoError(
     s3Name(bucket, key),
-    `expected bytes ${start} to ${end - 1}, found an answer with ${ContentRange ? "others" : "all bytes"}`,
+    `the object store ignored the requested range: bytes ${start} to ${end - 1} were requested, ${ContentRange ? "others" : "all bytes"} returned`,
   );
 }

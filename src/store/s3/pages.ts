@@ -33,18 +33,18 @@ export async function* pagesOf<Page, Token>(
     total += names;
     if (total > mostNames || pages > mostPages)
       throw refuse(
-        `the store lists more than ${mostNames} names, or ${mostPages} pages; use a longer prefix`,
+        `the listing has more than ${mostNames} names, or ${mostPages} pages; use a longer prefix`,
       );
     yield page;
     if (next === false) return;
     if (next === null)
       throw refuse(
-        "the store says that its listing goes on, but gives no continuation token",
+        "the object store truncates its listing without a continuation token",
       );
     const text = JSON.stringify(next);
     if (asked.has(text))
       throw refuse(
-        "the store repeats a continuation token, so its listing would never end",
+        "the object store repeats a continuation token, so its listing would never end",
       );
     asked.add(text);
     token = next;

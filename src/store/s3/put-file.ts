@@ -72,7 +72,7 @@ export async function refuseReplacing(
     if (put === "exists") return;
     if (put === "put")
       throw new ConfigurationError(
-        `${s3Name(place.bucket, place.key)}: the object store ignores If-None-Match when an upload in pieces ends, so a part of more than 8 MiB could replace another object; use smaller parts (--shard-bytes 4000000) or another store`,
+        `${s3Name(place.bucket, place.key)}: the object store ignores If-None-Match at the end of a multipart upload, so a shard of more than 8 MiB could replace another object; use smaller shards (--shard-bytes 4000000) or another store`,
       );
     if (uploads === UPLOADS) throw lost(place);
   }
@@ -81,7 +81,7 @@ export async function refuseReplacing(
 function lost({ bucket, key }: S3Place): ServiceUnavailableError {
   return new ServiceUnavailableError(
     s3Name(bucket, key),
-    `expected an upload that stays until it is complete, found it lost (${UPLOADS} times)`,
+    `the object store lost an unfinished upload ${UPLOADS} times`,
   );
 }
 

@@ -60,7 +60,7 @@ export class Requests {
         if (tries === TRIES)
           throw new ServiceUnavailableError(
             name,
-            `expected an answer of the store, found ${failure.text} (${TRIES} times)`,
+            `the request failed ${TRIES} times: ${failure.text}`,
             { cause: error },
           );
         // Where it is stopped, the next round says so.
@@ -80,7 +80,7 @@ export class Requests {
     const limit = this.#timeoutMs + bytes / this.pace.slowestBytesPerMs;
     const { signal } = controller;
     const timer = setTimeout(
-      () => controller.abort(new NoAnswer(`no byte within ${limit / 1000} s`)),
+      () => controller.abort(new NoAnswer(`no data within ${limit / 1000} s`)),
       limit,
     );
     const stopped = () => controller.abort(stop?.reason);

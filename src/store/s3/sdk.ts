@@ -12,7 +12,7 @@ export async function loadSdk(): Promise<Sdk> {
     if ((cause as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND")
       throw cause;
     throw new ConfigurationError(
-      "expected the package @aws-sdk/client-s3, which s3:// locations take, found it is not installed (npm install @aws-sdk/client-s3@3)",
+      "s3:// paths need the package @aws-sdk/client-s3: npm install @aws-sdk/client-s3@3",
       { cause },
     );
   }

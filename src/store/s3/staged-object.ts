@@ -116,7 +116,7 @@ export class StagedObject {
 
   #keepError(cause: unknown): unknown {
     const name = s3Name(this.place.bucket, this.place.key);
-    return ioError(name, "could not be kept while it is read", cause);
+    return ioError(name, "could not be copied to a temporary file", cause);
   }
 }
 
