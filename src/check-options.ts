@@ -17,7 +17,7 @@ export function checkNames(options: object, known: readonly string[]): void {
   for (const name of Object.keys(options))
     if (!known.includes(name))
       throw new UsageError(
-        `expected an option among ${known.join(", ")}, found ${shortName(name)}`,
+        `unknown option ${shortName(name)}; the options are ${known.join(", ")}`,
         name,
       );
 }
@@ -104,7 +104,7 @@ export function checkValue(spec: OptionSpec, value: unknown): void {
         fail("a list of whole numbers from 0");
       return;
     case "string":
-      if (typeof value !== "string" || value === "") fail("a text");
+      if (typeof value !== "string" || value === "") fail("a string");
       if (spec.choices && !spec.choices.includes(value as string))
         fail(spec.choices.join(" or "));
   }

@@ -51,12 +51,12 @@ export async function compareRun(
     if (version !== VERSION)
       return {
         compared: false,
-        message: `bytes not compared: made by version ${version}, this is ${VERSION}`,
+        message: `bytes not compared: the output was written by version ${version}, this is ${VERSION}`,
       };
     if (file.format !== "arrow-file")
       return {
         compared: false,
-        message: "bytes not compared: it is a stream, a run writes files",
+        message: "bytes not compared: the output is a stream, and runs write files",
       };
     const resolved = resolveOptions({
       ...(withStoredOptions(made, inputs) as typeof inputs),
@@ -114,7 +114,7 @@ async function firstDifference(
     const where = codec
       ? whereInBlocks(file.recordBatches, position)
       : whereInFile(file.schema.fields, batches, position);
-    return `${where}: expected byte ${position} to be ${expected}, found ${found ?? "the end of the file"}`;
+    return `${where}: expected ${expected} at byte ${position}, found ${found ?? "the end of the file"}`;
   } finally {
     await crew.close();
     await output.discard();

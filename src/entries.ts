@@ -140,7 +140,7 @@ export function softmaxJacobianEntries(
     const entries = (offsets[r] as number) + count;
     if (entries > MAX_ENTRIES)
       throw new UsageError(
-        `threshold: expected at most ${MAX_ENTRIES} entries in one array, found more in row ${r}`,
+        `threshold: the entries up to row ${r} exceed ${MAX_ENTRIES}, the maximum of one array; use a higher threshold or topK`,
         "threshold",
       );
     offsets[r + 1] = entries;

@@ -143,16 +143,10 @@ export function resolveOptions(given: RunOptions): ResolvedOptions {
   for (const spec of RUN_OPTIONS) checkValue(spec, options[spec.name]);
   const { column, columns, keep = [] } = options;
   if (column !== undefined && columns !== undefined)
-    throw new UsageError(
-      "column, columns: expected one of the two, found both",
-      "columns",
-    );
+    throw new UsageError("column, columns: give only one of them", "columns");
   const twice = keep.find((name, k) => keep.indexOf(name) !== k);
   if (twice !== undefined)
-    throw new UsageError(
-      `keep: expected each column once, found ${twice} twice`,
-      "keep",
-    );
+    throw new UsageError(`keep: ${twice} is given twice`, "keep");
   const layout = options.layout ?? "bsr";
   const emit = options.emit ?? defaultEmit(layout);
   checkEmit(emit, layout, options);
@@ -198,7 +192,7 @@ function refuseForBlocks(
   for (const [name, value] of Object.entries({ threshold, topK }))
     if (value !== undefined)
       throw new UsageError(
-        `${name}: expected layout csr or coo, found ${layout}, which keeps every entry`,
+        `${name}: only layouts csr and coo drop entries; found layout ${layout}`,
         name,
       );
 }
@@ -207,12 +201,12 @@ function refuseForBlocks(
 function refuseForCoo({ onBadRow, keep = [] }: RunOptions): void {
   if (onBadRow === "null")
     throw new UsageError(
-      "onBadRow: expected error or skip in layout coo, whose table rows are entries, found null",
+      "onBadRow: layout coo has one table row per entry and cannot store null rows; use error or skip",
       "onBadRow",
     );
   if (keep.length > 0)
     throw new UsageError(
-      `keep: expected no columns to keep in layout coo, whose table rows are entries (join them by row), found ${keep.join(", ")}`,
+      `keep: layout coo has one table row per entry and cannot copy columns (${keep.join(", ")}); join them by the column row instead`,
       "keep",
     );
 }

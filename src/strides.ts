@@ -46,7 +46,7 @@ export function computeInMemory(
   for (const { values, name } of columns)
     if (rows * values > MAX_VALUES)
       throw new UsageError(
-        `rows, classes: expected at most ${MAX_VALUES} results in one array, found ${rows * values} of ${name}: use run on files`,
+        `rows, classes: expected at most ${MAX_VALUES} results in one array, found ${rows * values} of ${name}; use run on files instead`,
         "rows",
       );
   const out = columns.map((column) => newArray(column, rows * column.values));

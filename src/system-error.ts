@@ -29,7 +29,7 @@ const KINDS: Record<string, SystemErrorKind> = {
 /** What the user can do; the other errors get the system's own description. */
 const ADVICE: Record<string, string> = {
   ENOENT: "its directory does not exist",
-  ENOTDIR: "a part of its path is no directory",
+  ENOTDIR: "a component of its path is not a directory",
   ENOSPC: "no space left on its device",
   EDQUOT: "the disk quota is used up",
   EFBIG:

@@ -55,13 +55,10 @@ export async function verify(
     checkValue(spec, options[spec.name as keyof VerifyOptions]);
   const { all = false, sample, seed, tolerance, ...others } = options;
   if (all && sample !== undefined)
-    throw new UsageError(
-      "sample, all: expected one of the two, found both",
-      "all",
-    );
+    throw new UsageError("sample, all: give only one of them", "all");
   if (all && options.input === STANDARD_INPUT)
     throw new UsageError(
-      "input, all: expected a file, which is read twice, found standard input",
+      "input, all: standard input cannot be read twice; give the path of a file",
       "input",
     );
   const { output, threads, ...inputs } = others;

@@ -154,7 +154,7 @@ test("a difference is told by its record batch, column and value", async () => {
     {},
   );
   expect(message).toMatch(
-    /record batch 0: column softmax, table row \d+, value \d: expected byte \d+ to be \d+, found \d+$/,
+    /record batch 0: column softmax, table row \d+, value \d: expected \d+ at byte \d+, found \d+$/,
   );
 });
 
@@ -173,6 +173,6 @@ test("another input is found by its results; another version's files are not com
   writeFileSync(path, bytes.replaceAll(version, newer), "latin1");
   expect(await compareRun(path, { input: all, ...options }, {})).toEqual({
     compared: false,
-    message: `bytes not compared: made by version ${newer}, this is ${version}`,
+    message: `bytes not compared: the output was written by version ${newer}, this is ${version}`,
   });
 });

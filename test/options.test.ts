@@ -68,15 +68,12 @@ const WRONG: [extra: Record<string, unknown>, message: string][] = [
     "temperature: expected a number from 1e-100 to 1e+100, found 0",
   ],
   [{ temperature: Number.NaN }, "temperature: expected a number from"],
-  [{ emit: [] }, "emit: expected a result, found none"],
+  [{ emit: [] }, "emit: expected at least one result"],
   [
     { emit: ["softmax", "hessian"] },
     "emit: expected names among softmax, log_softmax,",
   ],
-  [
-    { emit: ["softmax", "softmax"] },
-    "emit: expected each result once, found softmax twice",
-  ],
+  [{ emit: ["softmax", "softmax"] }, "emit: softmax is given twice"],
   [
     { layout: "csc" },
     "layout: expected bsr or packed or csr or coo or factored or dense, found",
@@ -86,26 +83,17 @@ const WRONG: [extra: Record<string, unknown>, message: string][] = [
     { layout: "packed", emit: ["softmax"] },
     "expected jacobian or log_jacobian among the results for layout packed, found softmax",
   ],
-  [
-    { emit: ["vjp"] },
-    "cotangent: expected the name of a column for vjp, found nothing",
-  ],
-  [
-    { emit: ["column"] },
-    "classColumn: expected the name of a column for column, found nothing",
-  ],
+  [{ emit: ["vjp"] }, "cotangent: vjp needs the name of a column"],
+  [{ emit: ["column"] }, "classColumn: column needs the name of a column"],
   [
     { emit: ["column"], class: 1, classColumn: "y" },
-    "class, classColumn: expected one of the two, found both",
+    "class, classColumn: give only one of them",
   ],
   [
     { label: "y" },
-    "label: expected a result that uses it (cross_entropy, gradient), found softmax, jacobian",
+    "label: only for --emit cross_entropy, gradient, found softmax, jacobian",
   ],
-  [
-    { class: 3 },
-    "class: expected a result that uses it (column), found softmax, jacobian",
-  ],
+  [{ class: 3 }, "class: only for --emit column, found softmax, jacobian"],
   [
     { emit: ["column"], class: -1 },
     "class: expected a whole number from 0 to 2147483647, found -1",
@@ -122,11 +110,11 @@ const WRONG: [extra: Record<string, unknown>, message: string][] = [
   ],
   [
     { threshold: 0.1 },
-    "threshold: expected layout csr or coo, found bsr, which keeps every entry",
+    "threshold: only layouts csr and coo drop entries; found layout bsr",
   ],
   [
     { topK: 3, layout: "packed" },
-    "topK: expected layout csr or coo, found packed, which keeps every entry",
+    "topK: only layouts csr and coo drop entries; found layout packed",
   ],
   [
     { threshold: -1, layout: "csr" },
@@ -135,40 +123,37 @@ const WRONG: [extra: Record<string, unknown>, message: string][] = [
   [{ topK: 0, layout: "coo" }, "topK: expected a whole number from 1, found 0"],
   [
     { layout: "coo", onBadRow: "null" },
-    "onBadRow: expected error or skip in layout coo, whose table rows are entries, found null",
+    "onBadRow: layout coo has one table row per entry and cannot store null rows; use error or skip",
   ],
   [
     { layout: "coo", keep: ["id", "label"] },
-    "keep: expected no columns to keep in layout coo, whose table rows are entries (join them by row), found id, label",
+    "keep: layout coo has one table row per entry and cannot copy columns (id, label); join them by the column row instead",
   ],
   [
     { layout: "coo", emit: ["jacobian", "softmax"] },
-    "emit: expected results of one value in layout coo, whose table rows are entries, found softmax",
+    "emit: layout coo has one table row per entry and cannot store softmax, which has several values per row",
   ],
   [
     { layout: "csr", emit: ["jacobian", "log_jacobian"] },
-    "emit: expected one of jacobian, log_jacobian in layout csr, found both",
+    "emit: layout csr stores only one of jacobian and log_jacobian",
   ],
   [
     { layout: "csr", emit: ["softmax"] },
-    "layout: expected jacobian or log_jacobian among the results for layout csr, found softmax",
+    "layout: csr needs jacobian or log_jacobian in emit, found softmax",
   ],
   [
     { emit: ["jacobian", "dropped_max"] },
-    "emit: expected layout csr or coo for dropped_max, found bsr, which leaves nothing out",
+    "emit: dropped_max needs layout csr or coo, found bsr",
   ],
   [{ kernel: "gpu" }, 'kernel: expected auto or simd or plain, found "gpu"'],
   [{ force: "yes" }, 'force: expected true or false, found "yes"'],
   [{ keep: "id" }, 'keep: expected a list of names, found "id"'],
   [{ keep: [""] }, 'keep: expected a list of names, found [""]'],
-  [{ keep: ["id", "id"] }, "keep: expected each column once, found id twice"],
-  [
-    { column: "a", columns: "b*" },
-    "column, columns: expected one of the two, found both",
-  ],
+  [{ keep: ["id", "id"] }, "keep: id is given twice"],
+  [{ column: "a", columns: "b*" }, "column, columns: give only one of them"],
   [
     { thread: 2 },
-    "expected an option among input, column, columns, onBadRow, nullLogit, allowMissingEos, emit, layout, threshold, topK, temperature, class, classColumn, label, cotangent, tangent, covariance, forceDense, output, keep, dtype, tensorType, compress, force, sync, threads, chunkRows, kernel, maxMetadataBytes, maxColumns, maxNesting, maxBatchRows, maxDecodedBytes, found thread",
+    "unknown option thread; the options are input, column, columns, onBadRow, nullLogit, allowMissingEos, emit, layout, threshold, topK, temperature, class, classColumn, label, cotangent, tangent, covariance, forceDense, output, keep, dtype, tensorType, compress, force, sync, threads, chunkRows, kernel, maxMetadataBytes, maxColumns, maxNesting, maxBatchRows, maxDecodedBytes",
   ],
 ];
 

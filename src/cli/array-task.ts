@@ -77,7 +77,7 @@ export function arrayTask(
   });
   if (found.length > 1)
     throw new ConfigurationError(
-      `expected the environment of one scheduler's array, found ${found.map(({ variable }) => variable).join(" and ")} (--shard-index and --shard-count decide)`,
+      `variables of several schedulers are set (${found.map(({ variable }) => variable).join(" and ")}); use --shard-index and --shard-count`,
     );
   const [scheduler] = found;
   if (!scheduler) return null;
@@ -92,11 +92,11 @@ export function arrayTask(
     count ?? (scheduler.count ? wholeNumber(env, scheduler.count) : undefined);
   if (tasks === undefined)
     throw new ConfigurationError(
-      `${variable}: expected --shard-count beside it, since ${scheduler.name} does not tell the number of tasks, found none`,
+      `${variable}: ${scheduler.name} does not tell the number of tasks; use --shard-count`,
     );
   if (!Number.isInteger(index) || index < 0 || index >= tasks)
     throw new ConfigurationError(
-      `${variable}: expected one of ${tasks} tasks from ${start} on${stride > 1 ? ` in steps of ${stride}` : ""}, found ${task}`,
+      `${variable}: expected one of ${tasks} task numbers from ${start}${stride > 1 ? ` in steps of ${stride}` : ""}, found ${task}`,
     );
   return { index, count: tasks };
 }
@@ -113,7 +113,7 @@ function refuseGaps(
   if (end === null || tasks === null || (end - start) / stride + 1 === tasks)
     return;
   throw new ConfigurationError(
-    `${variable}: this array has ${tasks} tasks between ${start} and ${end}, so it has gaps; resubmit the whole array: finished shards are left as they are`,
+    `${variable}: this array has ${tasks} tasks between ${start} and ${end}, so it has gaps; resubmit the whole array; finished shards are not recomputed`,
   );
 }
 

@@ -10,6 +10,7 @@ import { printableJson } from "../printable.js";
 import { ioError, knownError } from "../system-error.js";
 import type { Settings } from "./command.js";
 import { EXIT, exitCodeOf } from "./exit-codes.js";
+import { messageWithFlags } from "./flag-names.js";
 import { Narrator } from "./reporting/narrator.js";
 import { type Failure, openTeller } from "./reporting/teller.js";
 import {
@@ -164,7 +165,7 @@ function failureOf(error: unknown, exitCode: number): Failure {
   const known = error instanceof SoftjacError;
   return {
     code: known ? error.code : "ERR_INTERNAL",
-    message: known ? error.message : internalError(error),
+    message: known ? messageWithFlags(error) : internalError(error),
     exitCode,
   };
 }

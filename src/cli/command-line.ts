@@ -6,6 +6,7 @@ import { checkLineFiles } from "./check-line-files.js";
 import type { Settings } from "./command.js";
 import { COMMANDS } from "./commands.js";
 import { EXIT, exitCodeOf } from "./exit-codes.js";
+import { nameFlagsOf } from "./flag-names.js";
 import { openTeller } from "./reporting/teller.js";
 import { finishing } from "./signals.js";
 import { log, resultColumns, resultWritten, writeResult } from "./streams.js";
@@ -38,6 +39,7 @@ async function execute(argv: string[]): Promise<number> {
     return line.isComplete ? EXIT.done : EXIT.usage;
   }
   const { command, options, settings } = line;
+  nameFlagsOf(command);
   // The code that writes colors reads this variable.
   if (settings.get("color") === false) process.env.NO_COLOR = "1";
   await warn(settings, line.warnings);

@@ -93,7 +93,7 @@ function readConfiguration(
         `${path}: ${shortName(key)} is not the name of an option`,
       );
     if (name in options)
-      throw new ConfigurationError(`${path}: expected ${name} once, found two`);
+      throw new ConfigurationError(`${path}: ${name} is given twice`);
     options[name] = value;
   }
   return options;
@@ -104,9 +104,7 @@ function parsed(path: string): unknown {
   const found = orRefuse(path, () => JSON.parse(text) as unknown);
   const twice = repeatedKey(text);
   if (twice !== null)
-    throw new ConfigurationError(
-      `${path}: expected ${shortName(twice)} once, found two`,
-    );
+    throw new ConfigurationError(`${path}: ${shortName(twice)} is given twice`);
   return found;
 }
 
@@ -127,7 +125,7 @@ function orRefuse<T>(path: string, call: () => T): T {
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     throw new ConfigurationError(
-      `${path}: expected a file of JSON with options, found ${code ?? message}`,
+      `${path}: cannot be read as JSON: ${code ?? message}`,
       { cause: error },
     );
   }

@@ -64,7 +64,7 @@ function valueRows(values: ValueScan): [label: string, value: string][] {
       "bad rows",
       firstBadRow === null
         ? "none"
-        : `${count(badRows)}, the first is row ${firstBadRow}`,
+        : `${count(badRows)}, first at row ${firstBadRow}`,
     ],
   ];
 }
@@ -76,8 +76,7 @@ function layoutRow({
   seconds,
   note,
 }: LayoutEstimate): [label: string, value: string] {
-  if (size === null || seconds === null)
-    return [layout, `not possible: ${note}`];
+  if (size === null || seconds === null) return [layout, `impossible: ${note}`];
   const about = duration(1000 * seconds);
   return [
     layout,

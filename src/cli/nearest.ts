@@ -1,15 +1,21 @@
 import { distance } from "fastest-levenshtein";
 
-/**
- * Returns the end of a sentence, " (did you mean run?)", for the nearest of some names; an empty text where more than two
- * letters, or more than a third of them, differ.
- */
+/** Returns the end of a sentence, "; did you mean run?", for the nearest of some names; an empty text if none is near. */
 export function didYouMean(found: string, names: readonly string[]): string {
+  const name = nearest(found, names);
+  return name === null ? "" : `; did you mean ${name}?`;
+}
+
+/** Returns the nearest of some names; null where more than two letters, or more than a third of them, differ. */
+export function nearest(
+  found: string,
+  names: readonly string[],
+): string | null {
   const [best] = names
     .map((name) => ({ name, edits: editsBetween(found, name) }))
     .sort((a, b) => a.edits - b.edits);
   const most = Math.min(2, Math.floor(found.replace(/^-+/, "").length / 3));
-  return best && best.edits <= most ? ` (did you mean ${best.name}?)` : "";
+  return best && best.edits <= most ? best.name : null;
 }
 
 /** Two letters in each other's place are one mistake of a typist. */

@@ -7,7 +7,7 @@ export function typed(spec: OptionSpec, value: unknown): unknown {
   if (spec.kind === "boolean") return value;
   if (value === "" || typeof value !== "string")
     throw new UsageError(
-      `--${kebab(spec.name)}: expected a value, found nothing`,
+      `--${kebab(spec.name)}: the value is empty`,
       spec.name,
     );
   if (spec.kind === "list") return value.split(",").map((name) => name.trim());

@@ -14,7 +14,7 @@ export const SHOW_COMMAND: CommandSpec = {
     "Show one row of an output: its copied columns, p as bars and the block as shades, with numbers where they fit.",
   positional: {
     option: "results",
-    what: "file or folder of results",
+    what: "output file or directory",
     file: "read",
     help: "Output file, or directory of a dataset",
   },

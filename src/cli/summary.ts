@@ -20,7 +20,7 @@ export function reportText(report: RunReport): string {
   if (report.badRows > 0)
     rows.push([
       "bad rows",
-      `${count(report.badRows)}, the first is row ${report.firstBadRow}`,
+      `${count(report.badRows)}, first at row ${report.firstBadRow}`,
     ]);
   return titled(
     report.output === "-" ? "standard output" : report.output,
@@ -57,7 +57,7 @@ function bytesAndTime(
 export function dryRunText(plan: DryRun): string {
   const blocks =
     plan.blockRowsPerTile < plan.classes
-      ? `, a block in tiles of ${count(plan.blockRowsPerTile)} rows`
+      ? `, each Jacobian block in tiles of ${count(plan.blockRowsPerTile)} rows`
       : "";
   return titled(`${plan.output} (dry run: nothing is written)`, [
     [

@@ -22,7 +22,7 @@ export function verifiedText(report: VerifyReport): string {
   if (report.notCompared.length > 0)
     rows.push([
       "not compared",
-      `${shortList(report.notCompared, shortName)}${bytes ? "" : " (--all compares them)"}`,
+      `${shortList(report.notCompared, shortName)}${bytes ? "" : " (use --all)"}`,
     ]);
   if (bytes)
     rows.push([

@@ -13,7 +13,7 @@ export const VERIFY_COMMAND: CommandSpec = {
     "Recompute rows of an output with 31 digits, independently of the kernels that computed it, and compare.",
   positional: {
     option: "output",
-    what: "file of results",
+    what: "output file",
     file: "read",
     help: "Output file",
   },

@@ -11,7 +11,7 @@ import {
   type Shown,
 } from "./arguments.js";
 import type { CommandSpec } from "./command.js";
-import { didYouMean } from "./nearest.js";
+import { didYouMean, nearest } from "./nearest.js";
 import { kebab } from "./option-text.js";
 
 /** Longer lines are hard to read. */
@@ -141,7 +141,7 @@ function unknownCommand(
   commands: readonly CommandSpec[],
 ): string {
   const names = [...commands.map((command) => command.name), "completion"];
-  return `unknown command "${shortName(name)}"${didYouMean(name, names)}; run "softjac --help" for the list`;
+  return `unknown command "${shortName(name)}"${didYouMean(name, names) || '; run "softjac --help" for the list'}`;
 }
 
 /** A message of yargs in our words. */
@@ -168,10 +168,15 @@ function sentence(
   if (unknown === undefined || !command) return message;
   const flags = lineOptions(command).map(({ name }) => `--${kebab(name)}`);
   const names = unknown.split(", ").map(dashed);
-  return `unknown option${names.length > 1 ? "s" : ""} ${shortList(
-    names,
-    (name) => shortName(name) + didYouMean(name, flags),
-  )}; run "softjac ${command.name} --help --all" for the list`;
+  const list = `; run "softjac ${command.name} --help --all" for the list`;
+  const [first = "", ...others] = names;
+  if (others.length === 0)
+    return `unknown option ${shortName(first)} for "softjac ${command.name}"${didYouMean(first, flags) || list}`;
+  const shown = shortList(names, (name) => {
+    const meant = nearest(name, flags);
+    return `${shortName(name)}${meant === null ? "" : ` (did you mean ${meant}?)`}`;
+  });
+  return `unknown options ${shown} for "softjac ${command.name}"${list}`;
 }
 
 function dashed(name: string): string {

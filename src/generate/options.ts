@@ -103,15 +103,12 @@ export function resolveGenerateOptions(
   checkPath("output", options.output);
   for (const name of ["rows", "classes"] as const)
     if (options[name] === undefined)
-      throw new UsageError(
-        `${name}: expected a whole number, found nothing`,
-        name,
-      );
+      throw new UsageError(`missing required option ${name}`, name);
   for (const spec of GENERATE_OPTIONS) checkValue(spec, options[spec.name]);
   const { kind = "normal" } = options;
   if (options.scale !== undefined && kind !== "normal")
     throw new UsageError(
-      `scale: expected kind normal, which alone has one, found ${kind}`,
+      `scale: only kind normal has a scale, found kind ${kind}`,
       "scale",
     );
   return Object.freeze({

@@ -33,7 +33,7 @@ export class AllowedLocations {
       : await real(plainPath(what, location));
     if (this.prefixes.some((prefix) => `${found}/`.startsWith(prefix))) return;
     throw new JobRefusedError(
-      `${what}: expected a place below ${this.shown.join(", ")} (--allow), found ${location}`,
+      `${what}: ${location} is outside the locations that --allow permits (${this.shown.join(", ")})`,
     );
   }
 }
@@ -41,7 +41,7 @@ export class AllowedLocations {
 function plainPath(what: string, path: string): string {
   if (isAbsolute(path) && resolve(path) === path) return path;
   throw new JobRefusedError(
-    `${what}: expected an absolute path without . and .. in it, found ${path}`,
+    `${what}: expected an absolute path without . or .., found ${path}`,
   );
 }
 
@@ -56,7 +56,7 @@ function plainUrl(what: string, url: string): string {
   );
   if (isPlain) return url.replace(/\/$/, "");
   throw new JobRefusedError(
-    `${what}: expected a URL without . and .. in it, found ${url}`,
+    `${what}: expected a URL without . or .., found ${url}`,
   );
 }
 

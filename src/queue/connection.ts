@@ -106,7 +106,7 @@ async function opened(
           reject(
             new PermissionError(
               shown,
-              `expected to be let in (SOFTJAC_QUEUE_PASSWORD, or a user in the address), found ${error.message}`,
+              `Redis refused the login: ${error.message}; check SOFTJAC_QUEUE_PASSWORD and the user in the URL`,
               { cause: error },
             ),
           );
@@ -116,7 +116,7 @@ async function opened(
           reject(
             new ServiceUnavailableError(
               shown,
-              `expected a Redis that answers within ${seconds} s, found ${reasonOf(last)}`,
+              `no connection to Redis within ${seconds} s: ${reasonOf(last)}`,
               { cause: last },
             ),
           ),
@@ -149,7 +149,7 @@ async function examined(
     new RegExp(`^${name}:(.*?)\r?$`, "m").exec(info)?.[1];
   if (of("cluster_enabled") === "1")
     throw new ConfigurationError(
-      `${shown}: this Redis runs in cluster mode, which queues cannot use; name one that does not (cluster-enabled no)`,
+      `${shown}: Redis runs in cluster mode, which queues do not support; use a server with cluster-enabled no`,
     );
   const [major = 0, minor = 0] = (of("redis_version") ?? "7.0")
     .split(".")
@@ -164,7 +164,7 @@ async function examined(
   const warnings = isSafe
     ? []
     : [
-        `${shown}: expected maxmemory-policy noeviction, found ${policy ?? "that it is not told"}: jobs may be lost, which softjac wait submits again`,
+        `${shown}: expected maxmemory-policy noeviction, found ${policy ?? "no answer"}; Redis may lose jobs, which softjac wait resubmits`,
       ];
   return { warnings, skipVersionCheck: !isSafe };
 }

@@ -25,7 +25,7 @@ export async function enqueue(
     });
     await ask(
       (queue) => queue.addBulk(jobs),
-      "; jobs that were added stay, and the same command adds the rest",
+      "; submitted jobs are kept; run the same command again to submit the rest",
     );
   }
 }

@@ -91,7 +91,7 @@ export function shardJob(data: unknown): ShardJob {
     Object.keys(more).length === 0;
   if (!isRight)
     throw new JobRefusedError(
-      "expected a job with the output, the run and the index of a shard, found other data",
+      "the job has invalid data; expected the output, the run and the index of a shard",
     );
   return { output, run, index: index as number };
 }

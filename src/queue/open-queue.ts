@@ -66,26 +66,26 @@ export async function openQueue(
 function refusedBy(shown: string, error: Error, advice: string): Error {
   if (error instanceof SoftjacError) return error;
   const { message } = error;
-  const [, found = `the Redis refused a command (${message})`] =
+  const [, found = `Redis refused a command (${message})`] =
     REFUSALS.find(([pattern]) => pattern.test(message)) ?? [];
   return /NOPERM/.test(message)
     ? new PermissionError(
         shown,
-        `the user of this Redis may not do what queues need (${message})`,
+        `the Redis user lacks permissions that queues need (${message})`,
         { cause: error },
       )
     : new ServiceUnavailableError(shown, `${found}${advice}`, { cause: error });
 }
 
 const REFUSALS: readonly [RegExp, string][] = [
-  [/READONLY/, "the Redis is a replica, which is read only"],
-  [/\bOOM\b/, "the memory of the Redis is used up (maxmemory)"],
-  [/MISCONF/, "the Redis cannot save to its disk (MISCONF)"],
-  [/LOADING/, "the Redis is loading its data"],
-  [/MASTERDOWN/, "the Redis is a replica without its primary"],
-  [/Command timed out/, `the Redis did not answer within ${ANSWER_SECONDS} s`],
+  [/READONLY/, "Redis is a read-only replica"],
+  [/\bOOM\b/, "Redis is out of memory (maxmemory)"],
+  [/MISCONF/, "Redis cannot save to its disk (MISCONF)"],
+  [/LOADING/, "Redis is loading its data"],
+  [/MASTERDOWN/, "Redis is a replica without its primary"],
+  [/Command timed out/, `Redis did not answer within ${ANSWER_SECONDS} s`],
   [
     /max retries|Connection is closed|ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|ENOTFOUND|EAI_/,
-    "the connection to the Redis was lost",
+    "the connection to Redis was lost",
   ],
 ];

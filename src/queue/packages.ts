@@ -19,7 +19,7 @@ export function queuePackages(): QueuePackages {
     if ((error as NodeJS.ErrnoException).code !== "MODULE_NOT_FOUND")
       throw error;
     throw new ConfigurationError(
-      "expected the packages bullmq and ioredis, which queues need, found that they are not installed (npm install bullmq ioredis)",
+      "queues need the packages bullmq and ioredis: npm install bullmq ioredis",
       { cause: error },
     );
   }

@@ -35,7 +35,7 @@ export class PlannedRuns {
     if (this.#opened.size > KEPT) this.#opened.delete(oldest as string);
     if (index >= found.run.shards)
       throw new JobRefusedError(
-        `${output}: expected one of the ${found.run.shards} shards of run ${run}, found ${index}`,
+        `${output}: run ${run} has only ${found.run.shards} shards, so there is no shard ${index}`,
       );
     return found;
   }
@@ -62,6 +62,6 @@ function refuseOtherVersion(
   const own = fingerprintOf({ ...of, format: 1, softjac: VERSION });
   if (own === run) return;
   throw new JobRefusedError(
-    `${output}: expected run ${run} to be planned by softjac ${VERSION}, as this worker is, found softjac ${String(of.softjac)}, whose bytes may be others`,
+    `${output}: run ${run} was planned by softjac ${String(of.softjac)}, but this worker is softjac ${VERSION}, which may write different bytes; use workers of the same version`,
   );
 }

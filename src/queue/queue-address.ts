@@ -55,7 +55,7 @@ function parsed(queue: string): URL {
     url.hash === "";
   if (!isRight)
     throw new UsageError(
-      "queue: expected an address as redis://host:6379/0 or rediss://user@host:6380, found another form",
+      "queue: not a Redis URL; write it as in redis://host:6379/0 or rediss://user@host:6380",
       "queue",
     );
   return url;

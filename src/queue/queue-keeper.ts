@@ -65,7 +65,7 @@ export class QueueKeeper {
     const open = await openQueue(where, this.signal);
     const warn = (message: string) => this.#warn(message);
     open.connection.warnings.forEach(warn);
-    const goesOn = "the records of parts are still looked at";
+    const goesOn = "the dataset is still checked for finished shards";
     this.#reachability = new Reachability(open.connection, goesOn, warn);
     return open;
   }
@@ -126,7 +126,7 @@ export class QueueKeeper {
     const workers = await ask((queue) => queue.getWorkersCount());
     if (workers === 0 && !this.#noWorkers)
       this.#warn(
-        `${connection.address.shown}: expected workers of this version, found none (softjac worker)`,
+        `${connection.address.shown}: no worker of this version is connected; start one with softjac worker`,
       );
     this.#noWorkers = workers === 0;
   }

@@ -35,7 +35,7 @@ export class Reachability {
     if (!this.#isThere || isOfConnection(error)) return;
     this.tell(
       NO_LONGER_OURS.test(error.message)
-        ? `${error.message} (the queue has given it to another worker, or forgotten it; what was made of it is kept)`
+        ? `${error.message} (the queue gave the job to another worker or lost it; finished work is kept)`
         : `${this.connection.address.shown}: ${error.message}`,
     );
   }
@@ -44,14 +44,14 @@ export class Reachability {
     if (!this.#isThere) return;
     this.#isThere = false;
     this.tell(
-      `${this.connection.address.shown}: the queue cannot be reached; ${this.goesOn}`,
+      `${this.connection.address.shown}: the connection to the queue was lost; ${this.goesOn}`,
     );
   };
 
   readonly #onReady = () => {
     if (this.#isThere) return;
     this.#isThere = true;
-    this.tell(`${this.connection.address.shown}: the queue is reached again`);
+    this.tell(`${this.connection.address.shown}: reconnected to the queue`);
   };
 }
 

@@ -119,16 +119,20 @@ export class ShardJobs {
     const { bullmq, diskPause, stop } = this.means;
     const { job, lease } = hand;
     if (lease.lost.aborted) {
-      this.#handedBack(hand, "its lease has ended: another worker may have it");
+      this.#handedBack(
+        hand,
+        "its lease expired; another worker may have taken it",
+      );
       return new bullmq.WaitingError();
     }
     const kind = failureKind(error);
-    if (kind === "stopped") return this.#handBack(hand, "this worker ends");
+    if (kind === "stopped")
+      return this.#handBack(hand, "the worker is stopping");
     if (kind === "full disk") {
       const waiting = await this.#handBack(hand, "the disk is full");
       this.hooks.onEvent?.({
         event: "warning",
-        message: `${(error as Error).message}: nothing more is taken for ${diskPause} s`,
+        message: `${(error as Error).message}; the worker takes no shards for ${diskPause} s`,
       });
       // While a job's function has not returned, BullMQ takes no other.
       await pause(diskPause, stop);
@@ -187,11 +191,11 @@ function refuseUsedUp(job: Job): void {
   const ended = attemptsOf(job);
   if (ended >= attempts)
     throw new StalledError(
-      `the process that made it died, or was held up longer than its lease, at the last of ${attempts} attempts (--attempts)`,
+      `the worker died or lost its lease in the last of ${attempts} attempts (--attempts)`,
     );
   // This start is counted too.
   if (job.attemptsStarted - ended > MOST_HAND_BACKS)
     throw new StalledError(
-      `workers handed it back ${MOST_HAND_BACKS} times and never finished it`,
+      `workers released it ${MOST_HAND_BACKS} times without finishing it`,
     );
 }

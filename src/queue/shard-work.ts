@@ -107,7 +107,7 @@ export class ShardWork {
       timer = setTimeout(() => {
         reject(
           new StalledError(
-            `${maker.describe(shard)}: expected it within ${shardTimeout} s (--shard-timeout), found it not done`,
+            `${maker.describe(shard)}: not done within ${shardTimeout} s (--shard-timeout)`,
           ),
         );
         over.abort();

@@ -67,7 +67,7 @@ export async function startWorker(
     (job, token) => jobs.process(job, token as string),
     workerSettings(connection, lease),
   );
-  const goesOn = "the part under way goes on";
+  const goesOn = "the current shard continues";
   const reachability = new Reachability(connection, goesOn, tell);
   worker.on("error", (error) => reachability.onError(error));
   return {

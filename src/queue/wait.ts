@@ -122,7 +122,7 @@ function keeperOf(
   const { attempts, backoff } = rest;
   if (queue === undefined) {
     const message =
-      "expected --queue, or SOFTJAC_QUEUE, found neither: parts that the queue loses are not submitted again, and failures not told";
+      "no --queue or SOFTJAC_QUEUE given: lost shards will not be resubmitted and failures not reported";
     hooks.onEvent?.({ event: "warning", message });
     return null;
   }

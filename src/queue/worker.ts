@@ -95,7 +95,7 @@ function stopped(
     shardsComputed,
     shardsComputed,
     { cause },
-    `stopped after ${shardsComputed} parts, which are kept: others take what is left of the queue`,
+    `stopped after ${shardsComputed} shards; other workers continue with the rest of the queue`,
   );
 }
 

@@ -95,7 +95,7 @@ function formOf(
   throw new InputFormatError(
     path,
     "schema",
-    `expected ${names} for layout ${layout} (softjac.layout, or the option), found ${named}`,
+    `expected ${names} for layout ${layout} (from softjac.layout or the option), found ${named}`,
   );
 }
 
@@ -112,10 +112,7 @@ function resultOf(
   };
   if (result !== undefined) {
     if (there(result)) return result;
-    throw new UsageError(
-      `result: expected a result of ${path}, found ${result}, which is not in it`,
-      "result",
-    );
+    throw new UsageError(`result: ${path} has no result ${result}`, "result");
   }
   if (form === "lists") return has("jacobian") ? "jacobian" : "log_jacobian";
   return emit?.includes("log_jacobian") && !emit.includes("jacobian")

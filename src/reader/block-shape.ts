@@ -42,7 +42,7 @@ export function blockShape(facts: ListFacts): BlockShape {
   throw new InputFormatError(
     path,
     `column ${name}`,
-    `expected lists of ${length} values${layout ? ` for layout ${layout}` : ""}${of} (softjac.layout, softjac.classes, or options), found lists of ${size}`,
+    `expected lists of ${length} values${layout ? ` for layout ${layout}` : ""}${of} (from softjac.layout, softjac.classes or the options), found lists of ${size}`,
   );
 }
 
@@ -61,7 +61,7 @@ function byLength(facts: ListFacts): BlockShape["layout"] | undefined {
   });
   if (fits.length > 1 && size > 1 && classes === undefined)
     throw new UsageError(
-      `layout: expected it, or classes, as an option, since nothing in ${path} tells which lists of ${size} values column ${name} has, found neither: ${fits.map((fit) => `${fit} of ${classesOf(fit, size, rows)} classes`).join(" or ")}`,
+      `layout: ${path} does not tell the layout of the lists of ${size} values in column ${name}: ${fits.map((fit) => `${fit} of ${classesOf(fit, size, rows)} classes`).join(" or ")}; give the option layout or classes`,
       "layout",
     );
   return fits[0];

@@ -41,7 +41,7 @@ export class CoordinateExamples implements Examples {
         this.#path,
         row,
         rowEnd === rowStart
-          ? "expected a row that the file has, found no rows"
+          ? "the file has no rows"
           : `expected a row from ${rowStart} to ${rowEnd - 1}, found ${row}`,
       );
     const start = await this.#index.lowerBound(row);
@@ -121,7 +121,7 @@ export class CoordinateExamples implements Examples {
       const other = rows.find((found) => found !== row);
       if (other !== undefined)
         throw column.error(
-          `expected row numbers that ascend, found ${other} among the entries of row ${row}`,
+          `expected ascending row numbers, found ${other} among the entries of row ${row}`,
         );
     }
     const parts = ranges.map(({ batch, ...range }) => ({

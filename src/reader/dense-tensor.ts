@@ -13,7 +13,7 @@ export async function denseTensor(
   const bytes = values * (dtype === "float32" ? 4 : 8);
   if (bytes > MAX_DENSE_BYTES && !force)
     throw new UsageError(
-      `force: expected a dense tensor of at most ${MAX_DENSE_BYTES} bytes, found ${rows} x ${classes} x ${rows} x ${classes}: ${bytes} bytes (all but its diagonal blocks is zero: read them one by one, or force it)`,
+      `force: expected a dense tensor of at most ${MAX_DENSE_BYTES} bytes, found ${rows} x ${classes} x ${rows} x ${classes}: ${bytes} bytes; read its diagonal blocks one by one, or use force`,
       "force",
     );
   const tensor = newFloats(dtype, values);

@@ -43,7 +43,7 @@ export async function isNullExample({
   const other = nulls.findIndex((isNull) => isNull !== first);
   if (other >= 0)
     throw (parts[other] as StoredColumn).error(
-      `expected ${first ? "null" : "no null"} as in the columns before it, found ${first ? "a value" : "null"} in row ${k} of the batch`,
+      `expected ${first ? "null" : "a value"} as in the columns before it, found ${first ? "a value" : "null"} in row ${k} of the batch`,
     );
   return first;
 }

@@ -55,7 +55,7 @@ async function readFactors(
   const where = `in row ${k} of the batch`;
   if (span.end - span.start !== classes)
     throw softmax.error(
-      `expected ${classes} values for as many classes, found ${span.end - span.start} ${where}`,
+      `expected ${classes} values, one per class, found ${span.end - span.start} ${where}`,
     );
   const p = await softmax.numbers(source, span.start, span.end);
   const wrong = p.find((value) => !(value >= 0 && value <= 1));

@@ -21,12 +21,10 @@ export class FileBytes implements ByteSource {
     bytes: number,
   ): Promise<Uint8Array<ArrayBuffer>> {
     if (this.#closing)
-      throw new UsageError(
-        `${this.#file.path}: expected an open reader, found a closed one`,
-      );
+      throw new UsageError(`${this.#file.path}: the reader is closed`);
     if (!(offset >= 0 && bytes >= 0 && offset + bytes <= region.bytes))
       throw new InternalError(
-        `expected bytes inside a buffer of ${region.bytes}, found ${bytes} bytes at ${offset}`,
+        `expected a range inside a buffer of ${region.bytes} bytes, found ${bytes} bytes at ${offset}`,
       );
     const target = this.#room(bytes);
     const read = readInputAsync(this.#file, target, region.start + offset);
@@ -54,7 +52,7 @@ export class FileBytes implements ByteSource {
     } catch (cause) {
       if (!(cause instanceof RangeError)) throw cause;
       throw new UsageError(
-        `${this.#file.path}: expected a range that fits memory, found ${bytes} bytes`,
+        `${this.#file.path}: ${bytes} bytes do not fit in memory`,
       );
     }
   }

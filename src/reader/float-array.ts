@@ -12,7 +12,7 @@ export function newFloats(type: FloatType, count: number): FloatArray {
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
     throw new UsageError(
-      `memory: expected an array that fits it, found ${count} values of ${type}`,
+      `memory: ${count} values of ${type} do not fit in memory`,
     );
   }
 }

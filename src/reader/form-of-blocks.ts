@@ -48,7 +48,7 @@ export async function formOfBlocks(
     throw new InputUnsupportedError(
       path,
       `column ${result}`,
-      "expected another layout than packed for log_jacobian, which is not symmetric, found packed",
+      "layout packed cannot store log_jacobian, which is not symmetric",
     );
   const values = (
     form === "factored" ? parts[0] : parts.at(-1)
@@ -57,7 +57,7 @@ export async function formOfBlocks(
     throw new InputFormatError(
       path,
       `column ${values.name}`,
-      `expected ${known.dtype} as softjac.dtype says, found ${values.type}`,
+      `expected ${known.dtype} as in softjac.dtype, found ${values.type}`,
     );
   return {
     ...layoutAndClasses,
@@ -88,7 +88,7 @@ async function shapeOfLists(
   throw new InputFormatError(
     path,
     `column ${name}`,
-    "expected a list of values, or softjac.classes, to know the number of classes, found neither (there is an option classes)",
+    "the number of classes is unknown: there is no softjac.classes and no list of values; give the option classes",
   );
 }
 
@@ -104,14 +104,14 @@ async function classesOf(
   const classes = known.classes ?? stored;
   if (!classes)
     throw new UsageError(
-      `classes: expected the number of classes as an option, since ${path} has no softjac.classes, found nothing`,
+      `classes: ${path} has no softjac.classes; give the number of classes as an option`,
       "classes",
     );
   if (stored !== null && stored !== classes)
     throw new InputFormatError(
       path,
       "column softmax",
-      `expected lists of ${classes} values (softjac.classes, or the option), found lists of ${stored}`,
+      `expected lists of ${classes} values (from softjac.classes or the option), found lists of ${stored}`,
     );
   return classes;
 }

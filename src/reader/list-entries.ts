@@ -13,7 +13,7 @@ export async function listEntries(
   const count = at.end - at.start;
   if (of.end - of.start !== count || count > classes * classes)
     throw valueColumn.error(
-      `expected as many values as indices and at most ${classes * classes}, found ${of.end - of.start} and ${count} in row ${k} of the batch`,
+      `expected equal numbers of values and indices, at most ${classes * classes}, found ${of.end - of.start} and ${count} in row ${k} of the batch`,
     );
   const indices = await indexColumn.numbers(source, at.start, at.end);
   checkIndices(indices, classes, indexColumn, `in row ${k} of the batch`);
@@ -38,7 +38,7 @@ export function checkIndices(
     const index = indices[n] as number;
     if (!(index >= least && index < classes * classes))
       throw column.error(
-        `expected places of entries that ascend to ${classes * classes - 1}, found ${index} where ${least} is the least ${where}`,
+        `expected ascending indices from ${least} to ${classes * classes - 1}, found ${index} ${where}`,
       );
     least = index + 1;
   }

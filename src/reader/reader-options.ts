@@ -65,7 +65,7 @@ export function withOptions(
     const option = EXPECTED[name as keyof OpenJacobianOptions];
     if (!Object.hasOwn(EXPECTED, name))
       throw new UsageError(
-        `expected options among ${Object.keys(EXPECTED).join(", ")}, found ${shortName(name)}`,
+        `unknown option ${shortName(name)}; the options are ${Object.keys(EXPECTED).join(", ")}`,
         name,
       );
     if (value === undefined) continue;
@@ -77,7 +77,7 @@ export function withOptions(
     const said = metadata[name as keyof RunMetadata];
     if (said !== undefined && said !== value)
       throw new UsageError(
-        `${name}: expected ${said} as softjac.${name} of ${path} says, found ${shortValue(value)}`,
+        `${name}: expected ${said} as in softjac.${name} of ${path}, found ${shortValue(value)}`,
         name,
       );
   }

@@ -40,7 +40,7 @@ export class RowIndex {
     const before = batch > 0 && row < first ? await this.ends(batch - 1) : null;
     if (row > last || (before && before.last >= row))
       throw column.error(
-        `expected row numbers that ascend from batch to batch, found ${first} to ${last} where ${row} has its place`,
+        `expected ascending row numbers, found a batch of rows ${first} to ${last} where row ${row} belongs`,
       );
     if (row <= first) return { batch, k: 0, row: first };
     // The row number at `high` is `row` or more; those before `low` are less.
@@ -57,7 +57,7 @@ export class RowIndex {
     const found = page[at];
     if (found === undefined)
       throw column.error(
-        `expected row numbers that ascend, found ${page.at(-1)} at row ${high} of the batch, which is under ${row}`,
+        `expected ascending row numbers, found ${page.at(-1)} at row ${high} of the batch, which is below ${row}`,
       );
     return { batch, k: low + at, row: found };
   }
@@ -71,7 +71,7 @@ export class RowIndex {
     const [last = 0] = await column.numbers(this.#source, count - 1, count);
     if (first < 0 || last - first < (this.#strict ? count - 1 : 0))
       throw column.error(
-        `expected ${count} row numbers that ascend from 0 or more, found ${first} first and ${last} last`,
+        `expected ${count} ascending row numbers from 0 or more, found ${first} first and ${last} last`,
       );
     const before = this.#ends[batch - 1]?.last ?? -1;
     const after = this.#ends[batch + 1]?.first ?? Number.MAX_SAFE_INTEGER;
@@ -97,7 +97,7 @@ export class RowIndex {
     for (const found of numbers) {
       if (found < least || found > last)
         throw column.error(
-          `expected row numbers that ascend, found ${found} where ${least} to ${last} may be`,
+          `expected ascending row numbers from ${least} to ${last}, found ${found}`,
         );
       least = found + step;
     }
@@ -141,7 +141,7 @@ export class RowIndex {
   #checkOrder(batch: number, before: number, after: number): void {
     if (this.#strict ? before < after : before <= after) return;
     throw (this.#batches[batch] as FileBatch).row.error(
-      `expected row numbers that ascend from batch to batch, found ${after} after ${before}`,
+      `expected ascending row numbers, found a batch that starts at ${after} after one that ends at ${before}`,
     );
   }
 }

@@ -22,13 +22,13 @@ export async function rowsOfFile(
   const count = end.start + end.count;
   if (strict && last - first < count - 1)
     throw end.row.error(
-      `expected ${count} row numbers that ascend, found ${first} first and ${last} last`,
+      `expected ${count} ascending row numbers, found ${first} first and ${last} last`,
     );
   if (said !== undefined && last >= said)
     throw new InputFormatError(
       path,
       "column row",
-      `expected row numbers under ${said} (softjac.rows, or the option), found ${last}`,
+      `expected row numbers below ${said} (from softjac.rows or the option), found ${last}`,
     );
   return said ?? last + 1;
 }

@@ -56,7 +56,7 @@ export class StoredColumn {
     const [start = 0, end = 0] = pair;
     if (start < 0 || end < start || end > valueCount)
       throw this.error(
-        `expected offsets that ascend from 0 to ${valueCount}, found ${start} and ${end} for row ${k} of the batch`,
+        `expected ascending offsets from 0 to ${valueCount}, found ${start} and ${end} for row ${k} of the batch`,
       );
     return { start, end };
   }
@@ -99,7 +99,7 @@ export class StoredColumn {
     for (const [n, offset] of found.entries()) {
       if (offset < before || offset > valueCount)
         throw this.error(
-          `expected offsets that ascend from 0 to ${valueCount}, found ${before} and ${offset} for row ${start + n - 1} of the batch`,
+          `expected ascending offsets from 0 to ${valueCount}, found ${before} and ${offset} for row ${start + n - 1} of the batch`,
         );
       before = offset;
     }
@@ -131,7 +131,7 @@ export class StoredColumn {
     if (width === 8 && type !== "float64") {
       const large = numbers.find((value) => !Number.isSafeInteger(value));
       if (large !== undefined)
-        throw this.error(`expected whole numbers within 2^53, found ${large}`);
+        throw this.error(`expected whole numbers up to 2^53, found ${large}`);
     }
     return numbers;
   }

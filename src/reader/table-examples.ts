@@ -81,7 +81,7 @@ export class TableExamples implements Examples {
     return new RowMissingError(
       this.#path,
       row,
-      `expected a row that the file has, found ${range}, and not this one`,
+      `the file has ${range}, but not this row`,
     );
   }
 }

@@ -19,13 +19,13 @@ export function tensorShape(
     throw new InputFormatError(
       path,
       `column ${name}`,
-      `expected the shape of a tensor as ARROW:extension:metadata, found ${JSON.stringify(text)}`,
+      `expected the shape of a tensor in ARROW:extension:metadata, found ${JSON.stringify(text)}`,
     );
   if (isNumbers(permutation) && permutation.some((place, k) => place !== k))
     throw new InputUnsupportedError(
       path,
       `column ${name}`,
-      `expected a tensor stored in the order of its dimensions, found the permutation ${permutation.join(", ")}`,
+      `permuted tensors are not supported: the permutation is ${permutation.join(", ")}`,
     );
   return shape;
 }

@@ -51,13 +51,10 @@ export function checkEmit(
   options: InputOptions,
 ): void {
   if (emit.length === 0)
-    throw new UsageError("emit: expected a result, found none", "emit");
+    throw new UsageError("emit: expected at least one result", "emit");
   const twice = emit.find((name, k) => emit.indexOf(name) !== k);
   if (twice !== undefined)
-    throw new UsageError(
-      `emit: expected each result once, found ${twice} twice`,
-      "emit",
-    );
+    throw new UsageError(`emit: ${twice} is given twice`, "emit");
   checkLayout(emit, layout);
   checkInputs(resultsOf(emit), options);
 }
@@ -65,27 +62,27 @@ export function checkEmit(
 function checkLayout(emit: readonly RunEmit[], layout: Layout): void {
   if (layout === "packed" && emit.includes("log_jacobian"))
     throw new UsageError(
-      "layout: expected another layout than packed for log_jacobian, which is not symmetric",
+      "layout: packed cannot store log_jacobian, which is not symmetric; use another layout",
       "layout",
     );
   const laidOut = emit.filter(isJacobian);
   if (layout !== "bsr" && laidOut.length === 0)
     throw new UsageError(
-      `layout: expected jacobian or log_jacobian among the results for layout ${layout}, found ${emit.join(", ")}`,
+      `layout: ${layout} needs jacobian or log_jacobian in emit, found ${emit.join(", ")}`,
       "layout",
     );
   if (!isEntriesLayout(layout)) {
     const dropped = emit.find(isDropped);
     if (dropped)
       throw new UsageError(
-        `emit: expected layout csr or coo for ${dropped}, found ${layout}, which leaves nothing out`,
+        `emit: ${dropped} needs layout csr or coo, found ${layout}`,
         "emit",
       );
     return;
   }
   if (laidOut.length > 1)
     throw new UsageError(
-      `emit: expected one of ${laidOut.join(", ")} in layout ${layout}, found both`,
+      `emit: layout ${layout} stores only one of ${laidOut.join(" and ")}`,
       "emit",
     );
   const wide = resultsOf(emit).find(
@@ -93,7 +90,7 @@ function checkLayout(emit: readonly RunEmit[], layout: Layout): void {
   );
   if (layout === "coo" && wide)
     throw new UsageError(
-      `emit: expected results of one value in layout coo, whose table rows are entries, found ${wide}`,
+      `emit: layout coo has one table row per entry and cannot store ${wide}, which has several values per row`,
       "emit",
     );
 }
@@ -101,14 +98,14 @@ function checkLayout(emit: readonly RunEmit[], layout: Layout): void {
 function checkInputs(emit: readonly EmitName[], options: InputOptions): void {
   if (options.class !== undefined && options.classColumn !== undefined)
     throw new UsageError(
-      "class, classColumn: expected one of the two, found both",
+      "class, classColumn: give only one of them",
       "classColumn",
     );
   const needed = neededInputs(emit, { class: options.class });
   for (const option of needed)
     if (options[option] === undefined)
       throw new UsageError(
-        `${option}: expected the name of a column for ${usersOf(option, emit)}, found nothing`,
+        `${option}: ${usersOf(option, emit)} needs the name of a column`,
         option,
       );
   for (const option of [...INPUT_NAMES, "class" as const]) {
@@ -117,7 +114,7 @@ function checkInputs(emit: readonly EmitName[], options: InputOptions): void {
       option === "class" ? emit.includes("column") : needed.includes(option);
     if (given && !used)
       throw new UsageError(
-        `${option}: expected a result that uses it (${usersOf(option)}), found ${emit.join(", ")}`,
+        `${option}: only for --emit ${usersOf(option)}, found ${emit.join(", ")}`,
         option,
       );
   }

@@ -64,7 +64,7 @@ interface Codec<Value> {
 const text: Codec<string> = {
   encode: (value) => value,
   decode: (value) => value,
-  expected: "a text",
+  expected: "a string",
 };
 
 const names: Codec<readonly string[]> = {
@@ -248,19 +248,19 @@ export function readStoredRun(path: string, pairs: Pairs): StoredRun {
   );
   if (missing)
     throw fail(
-      `expected ${metadataKey(missing)} as softjac writes it, found no such key`,
+      `${metadataKey(missing)} is missing, so this is not an output of softjac`,
     );
   const known = decodeRunMetadata(path, pairs) as StoredRun;
   const { layout = "bsr", rows, rowStart = 0, rowEnd = rows } = known;
   for (const name of known.emit)
     if (!EMIT_NAMES.includes(name as never) && !isDropped(name))
       throw fail(
-        `expected names of results as softjac.emit, found ${JSON.stringify(name)}`,
+        `expected names of results in softjac.emit, found ${JSON.stringify(name)}`,
       );
   checkTogether(known.emit, layout, fail);
   if (rowStart > rowEnd || rowEnd > rows)
     throw fail(
-      `expected a part of the ${rows} rows as softjac.row_start and softjac.row_end, found ${rowStart} and ${rowEnd}`,
+      `expected softjac.row_start and softjac.row_end inside the ${rows} rows, found ${rowStart} and ${rowEnd}`,
     );
   const topK = isEntriesLayout(layout) ? (known.topK ?? 0) : 0;
   return { ...known, layout, rowStart, rowEnd, topK, class: known.class };

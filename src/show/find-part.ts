@@ -11,7 +11,7 @@ export function findPart(
   if (!manifest) {
     if (input !== undefined)
       throw new UsageError(
-        `input: expected a dataset, of whose inputs one is named, found the file ${path}`,
+        `input: only a dataset has several inputs; ${path} is a file`,
         "input",
       );
     return first as FoundResults["parts"][number];
@@ -21,7 +21,9 @@ export function findPart(
   const at = names.indexOf(wanted ?? "");
   if (at < 0)
     throw new UsageError(
-      `input: expected one of the inputs of ${path} (${listOf(names)}), found ${input ?? "none"}`,
+      input === undefined
+        ? `input: ${path} has several inputs; name one of ${listOf(names)}`
+        : `input: expected one of the inputs of ${path} (${listOf(names)}), found ${input}`,
       "input",
     );
   const n = manifest.parts.findIndex(
@@ -31,7 +33,7 @@ export function findPart(
     throw new RowMissingError(
       path,
       row,
-      `expected a row of ${wanted}, found that it has ${manifest.inputs[at]?.rows} rows`,
+      `${wanted} has only ${manifest.inputs[at]?.rows} rows`,
     );
   return parts[n] as FoundResults["parts"][number];
 }

@@ -29,10 +29,7 @@ export async function show(options: ShowOptions): Promise<ShownRow> {
   for (const spec of SHOW_OPTIONS) checkValue(spec, options[spec.name]);
   const { results, row, classes = DEFAULT_CLASSES } = options;
   if (row === undefined)
-    throw new UsageError(
-      "row: expected a row of the logits, found none",
-      "row",
-    );
+    throw new UsageError("missing required option row", "row");
   const { path, input } = findPart(findResults(results), row, options.input);
   return whileUnchanged([path], async () => {
     const part = await openResultsPart(path, undefined);
@@ -54,8 +51,8 @@ function missing({ path, run }: ResultsPart, row: number): RowMissingError {
     path,
     row,
     row < rows
-      ? "expected results of it, found that it was left out"
-      : `expected a row from 0 to ${rows - 1}, found none of this number`,
+      ? "no results in this file: the row was skipped, or is in another shard"
+      : `the output has rows 0 to ${rows - 1}`,
   );
 }
 

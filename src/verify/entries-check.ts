@@ -86,12 +86,12 @@ export class EntriesCheck {
   #brokenIndex({ indices, values }: StoredEntries): string | null {
     const { classes } = this.#truth;
     if (indices.length !== values.length)
-      return `expected as many values as indices, found ${values.length} and ${indices.length}`;
+      return `expected equal numbers of values and indices, found ${values.length} and ${indices.length}`;
     let before = -1;
     for (let n = 0; n < indices.length; n++) {
       const index = indices[n] as number;
       if (!(index > before && index < classes * classes))
-        return `entry ${n}: expected a place in the block of ${classes} classes after ${placeOf(before, classes)}, found ${placeOf(index, classes)}`;
+        return `entry ${n}: expected ascending indices in the block of ${classes} classes, found ${placeOf(index, classes)} after ${placeOf(before, classes)}`;
       before = index;
     }
     return null;
@@ -125,11 +125,11 @@ export class EntriesCheck {
     }
     if (least < threshold || least === 0)
       findings.add(
-        `row ${row}: expected entries of ${threshold || "more than 0"} at least, found ${least} at ${placeOf(indices[at] as number, classes)}`,
+        `row ${row}: expected entries of ${threshold > 0 ? `at least ${threshold}` : "more than 0"}, found ${least} at ${placeOf(indices[at] as number, classes)}`,
       );
     if (topK > 0 && values.length > topK)
       findings.add(
-        `row ${row}: expected ${topK} entries at most, found ${values.length}`,
+        `row ${row}: expected at most ${topK} entries, found ${values.length}`,
       );
     return least;
   }
@@ -145,9 +145,9 @@ export class EntriesCheck {
     const full = topK > 0 && kept >= topK;
     const limit = full ? Math.max(leastKept, this.#least) : this.#least;
     if (max <= limit + this.#room(limit)) return;
-    const why = full ? `, more than the least kept, ${leastKept}` : "";
+    const why = full ? ` (the smallest stored entry is ${leastKept})` : "";
     findings.add(
-      `row ${row}: expected the entry ${placeOf(index, classes)} of ${max}${why}, found it left out`,
+      `row ${row}: the entry ${placeOf(index, classes)} of ${max} is missing${why}`,
     );
   }
 

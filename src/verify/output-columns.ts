@@ -107,7 +107,7 @@ export function otherColumns(
     for (const name of others)
       if (!keep.includes(name))
         findings.add(
-          `column ${shortName(name)}: expected a column that softjac.emit or softjac.keep lists, found one that neither lists`,
+          `column ${shortName(name)}: the column is listed neither in softjac.emit nor in softjac.keep`,
         );
   return others;
 }

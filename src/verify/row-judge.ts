@@ -73,7 +73,7 @@ export class RowJudge {
       const full = cells.findIndex((cell) => cell !== null);
       if (full >= 0)
         this.#findings.add(
-          `row ${row}: expected ${this.#nullable ? "nulls" : "no such row"}, since it is a bad row of the input, found values in column ${this.#columns[full]?.name}`,
+          `row ${row}: the input row is bad, so ${this.#nullable ? "nulls are" : "no row is"} expected; found values in column ${this.#columns[full]?.name}`,
         );
       return;
     }
@@ -96,7 +96,7 @@ export class RowJudge {
       this.badRows++;
       if (this.#nullable)
         this.#findings.add(
-          `row ${row}: expected nulls, since it is a bad row of the input, found no such row`,
+          `row ${row}: the row is missing: it is a bad row of the input, so nulls are expected`,
         );
       return;
     }
@@ -107,7 +107,7 @@ export class RowJudge {
         droppedMax: null,
         droppedSum: null,
       });
-    else this.#findings.add(`row ${row}: expected results, found no such row`);
+    else this.#findings.add(`row ${row}: the row is missing`);
   }
 
   columns(): ColumnReport[] {

@@ -16,7 +16,7 @@ export async function judgeSampledRows(
   const rowsOfFile = run.rowEnd - run.rowStart;
   if (count > rowsOfFile)
     file.findings.add(
-      `expected at most ${rowsOfFile} table rows, one for each row, found ${count}`,
+      `expected at most ${rowsOfFile} table rows, one per row, found ${count}`,
     );
   let done = 0;
   for (const row of rows) {

@@ -45,10 +45,7 @@ export function checkValueOptions({
   tolerance = 1,
 }: ValueOptions): void {
   if (column !== undefined && columns !== undefined)
-    throw new UsageError(
-      "column, columns: expected one of the two, found both",
-      "columns",
-    );
+    throw new UsageError("column, columns: give only one of them", "columns");
   if (rows !== "all" && !(Number.isSafeInteger(rows) && rows >= 1))
     throw new UsageError(
       `rows: expected all or a whole number from 1, found ${shortValue(rows)}`,

@@ -167,13 +167,13 @@ function findMismatches(
   for (const name of ["rows", "classes"] as const)
     if (run[name] !== found[name])
       findings.add(
-        `metadata: expected ${found[name]} ${name} as in ${found.path}, found ${run[name]} in softjac.${name}`,
+        `metadata: expected softjac.${name} ${found[name]} as in ${found.path}, found ${run[name]}`,
       );
   const [stored, own] = [run.classNames, found.classNames];
   const k = stored?.findIndex((name, k) => own && own[k] !== name) ?? -1;
   if (k >= 0)
     findings.add(
-      `metadata: expected class ${k} to be ${own?.[k]} as in ${found.path}, found ${stored?.[k]} in softjac.class_names`,
+      `metadata: expected class ${k} in softjac.class_names to be ${own?.[k]} as in ${found.path}, found ${stored?.[k]}`,
     );
 }
 

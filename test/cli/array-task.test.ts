@@ -91,7 +91,7 @@ test.each<[string, Env, number | undefined, string]>([
     "a task that is none of them",
     { CLOUD_RUN_TASK_INDEX: "5", CLOUD_RUN_TASK_COUNT: "5" },
     undefined,
-    "expected one of 5 tasks from 0 on, found 5",
+    "expected one of 5 task numbers from 0, found 5",
   ],
   [
     "between two steps",
@@ -114,7 +114,7 @@ test.each<[string, Env, number | undefined, string]>([
       SLURM_ARRAY_TASK_COUNT: "2",
     },
     undefined,
-    "SLURM_ARRAY_TASK_ID: this array has 2 tasks between 3 and 7, so it has gaps; resubmit the whole array: finished shards are left as they are",
+    "SLURM_ARRAY_TASK_ID: this array has 2 tasks between 3 and 7, so it has gaps; resubmit the whole array; finished shards are not recomputed",
   ]),
 ])("refused: %s", (_, env, count, message) => {
   expect(() => arrayTask(env, count)).toThrow(message);

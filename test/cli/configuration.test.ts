@@ -94,13 +94,13 @@ test("names as the library has them, and what the line must have", async () => {
 });
 
 const REFUSED: [content: unknown, message: string][] = [
-  ["{", "expected a file of JSON with options, found "],
+  ["{", "cannot be read as JSON: "],
   [[1], "expected a JSON object with options, found an array"],
   ["null", "expected a JSON object with options, found null"],
   [{ threds: 1 }, "threds is not the name of an option"],
   [{ config: "x" }, "config is not the name of an option"],
-  [{ chunkRows: 1, "chunk-rows": 1 }, "expected chunk-rows once, found two"],
-  ['{"layout":"packed","layout":"csr"}', "expected layout once, found two"],
+  [{ chunkRows: 1, "chunk-rows": 1 }, "chunk-rows is given twice"],
+  ['{"layout":"packed","layout":"csr"}', "layout is given twice"],
   [
     { threads: "2" },
     'threads: expected a whole number from 1 to 256, found "2"',

@@ -46,7 +46,7 @@ const REFUSED: [name: string, args: string[], exit: number, message: string][] =
       "an unknown option",
       ["run", DIGITS, "-o", out, "--thread", "2"],
       64,
-      'unknown option --thread (did you mean --threads?); run "softjac run --help --all" for the list',
+      'unknown option --thread for "softjac run"; did you mean --threads?',
     ],
     [
       "a word too many",
@@ -82,7 +82,7 @@ const REFUSED: [name: string, args: string[], exit: number, message: string][] =
       "an unknown command",
       ["rum", DIGITS, "-o", out],
       64,
-      'unknown command "rum" (did you mean run?); run "softjac --help" for the list',
+      'unknown command "rum"; did you mean run?',
     ],
     [
       "a flag with a value",
@@ -100,7 +100,7 @@ const REFUSED: [name: string, args: string[], exit: number, message: string][] =
       "a wrong choice",
       ["run", DIGITS, "-o", out, "--dtype", "float16"],
       64,
-      '--dtype: expected one of float32, float64, found "float16" (did you mean float32?)',
+      '--dtype: expected one of float32, float64, found "float16"; did you mean float32?',
     ],
     [
       "a column that is not there",

@@ -94,20 +94,16 @@ test("help COMMAND, -h, -V, -v", async () => {
 });
 
 test.each<[string, string[], string]>([
-  [
-    "an unknown command",
-    ["rnu"],
-    'unknown command "rnu" (did you mean run?); run "softjac --help" for the list',
-  ],
+  ["an unknown command", ["rnu"], 'unknown command "rnu"; did you mean run?'],
   [
     "an unknown option",
     ["run", "a", "-o", "b", "--treshold", "1"],
-    'unknown option --treshold (did you mean --threshold?); run "softjac run --help --all" for the list',
+    'unknown option --treshold for "softjac run"; did you mean --threshold?',
   ],
   [
     "several unknown options",
     ["show", "a", "--foo", "--bar"],
-    'unknown options --foo, --bar; run "softjac show --help --all" for the list',
+    'unknown options --foo, --bar for "softjac show"; run "softjac show --help --all" for the list',
   ],
   ["an option without a value", ["run", "a", "-o"], "option -o needs a value"],
   [
@@ -123,7 +119,7 @@ test.each<[string, string[], string]>([
   [
     "a value that is not a choice",
     ["run", "a", "-o", "b", "--layout", "bsx"],
-    '--layout: expected one of bsr, packed, csr, coo, factored, dense, found "bsx" (did you mean bsr?)',
+    '--layout: expected one of bsr, packed, csr, coo, factored, dense, found "bsx"; did you mean bsr?',
   ],
   [
     "a number that is none",
@@ -133,7 +129,7 @@ test.each<[string, string[], string]>([
   [
     "no argument",
     ["show", "--row", "1"],
-    'missing argument <results>: file or folder of results; run "softjac show --help"',
+    'missing argument <results>: output file or directory; run "softjac show --help"',
   ],
   [
     "no required option",
@@ -143,7 +139,7 @@ test.each<[string, string[], string]>([
   [
     "too many arguments",
     ["show", "a", "b", "--row", "1"],
-    'unexpected argument "b"; softjac show takes one file or folder of results',
+    'unexpected argument "b"; softjac show takes one output file or directory',
   ],
   [
     "arguments of a command without any",

@@ -175,11 +175,11 @@ test("64, 65 and 66, in one sentence, and no page", () => {
     failing(results, "-o", out, "--run-report", at("verify.json")),
   ).toEqual({
     status: 65,
-    stderr: `softjac: ${at("verify.json")}: report: expected durationMs and rowsPerSecond, as softjac run --report writes them, found another object\n`,
+    stderr: `softjac: ${at("verify.json")}: report: not a report of softjac run: durationMs or rowsPerSecond is missing\n`,
   });
   expect(failing(DIGITS, "-o", out)).toEqual({
     status: 65,
-    stderr: `softjac: ${DIGITS}: metadata: expected softjac.layout as softjac writes it, found no such key\n`,
+    stderr: `softjac: ${DIGITS}: metadata: softjac.layout is missing, so this is not an output of softjac\n`,
   });
   writeFileSync(at("cut.arrow"), readFileSync(results).subarray(0, 90_000));
   expect(failing(at("cut.arrow"), "-o", out).status).toBe(65);

@@ -60,7 +60,7 @@ test("of two that make the same part the first stays; other bytes are an error",
   expect(await second()).toBe(true);
   await expect(third()).rejects.toMatchObject({
     code: "ERR_INTERNAL",
-    message: expect.stringContaining("expected the same bytes"),
+    message: expect.stringContaining("two processes computed different bytes"),
   });
   await two.finish();
   expect(readFileSync(join(out, "part-00000-of-00002.arrow"), "utf8")).toBe(
@@ -143,7 +143,7 @@ test.each(["finish", "rename"] as const)(
     if (moment === "finish") writeFileSync(file, "mine");
     await expect(worker.finish(true)).rejects.toMatchObject({
       code: "ERR_OUTPUT_EXISTS",
-      message: expect.stringContaining("(1): mine.txt; move"),
+      message: expect.stringContaining("move them elsewhere: mine.txt"),
     });
     expect(readFileSync(file, "utf8")).toBe("mine");
     expect(await new Worker(out).run.isPublished()).toBe(true);

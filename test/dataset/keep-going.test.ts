@@ -33,7 +33,7 @@ writeFileSync(join(folder, "a.arrow"), "ARROW1\0\0");
 writeLogits(join(folder, "c.arrow"), {
   rows: 100,
   classes: 3,
-  // In the last of its parts.
+  // In the last of its shards.
   logit: (r) => (r === 95 ? Number.NaN : r),
 });
 writeLogits(join(folder, "e.arrow"), { rows: 10, classes: 4, logit: () => 1 });

@@ -12,7 +12,7 @@ import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
 import { workDirectory } from "../support/logits-input.js";
 
-/** Two published datasets of four parts, `checked` with a SHA-256 in each record, and what they hold. */
+/** Two published datasets of four shards, `checked` with a SHA-256 in each record, and what they hold. */
 export async function publishedDatasets() {
   const at = workDirectory();
   const folder = at("logits");

@@ -300,7 +300,7 @@ describe("threads", () => {
       "0.5",
     );
     expect(found.status, found.stderr).toBe(75);
-    expect(found.stderr).toMatch(/stopped (with \d of 6 parts done|before)/);
+    expect(found.stderr).toMatch(/stopped (with \d of 6 shards done|before)/);
     expect(existsSync(output)).toBe(false);
     goesOn(output);
   });

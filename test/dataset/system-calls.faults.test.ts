@@ -47,7 +47,7 @@ function expectGoesOn(output: string, where: string): void {
   expect(leftOf(output), where).toEqual([]);
 }
 
-test("EIO of every sync, link, rename and mkdir: 74, or 75 where parts are saved, and the same command goes on", () => {
+test("EIO of every sync, link, rename and mkdir: 74, or 75 where shards are saved, and the same command goes on", () => {
   const preload = fileURLToPath(new URL("kill-at.mjs", import.meta.url));
   const start = (output: string, env: Record<string, string>) =>
     spawnSync(process.execPath, ["--import", preload, CLI, ...args(output)], {

@@ -200,10 +200,7 @@ test("options are checked hard, and the caller's are not changed", async () => {
       generate({ output, rows: 1, classes: 2, ...options }),
     ).rejects.toThrow(message);
   await refuse({ output: "" }, 'output: expected a path, found ""');
-  await refuse(
-    { rows: undefined },
-    "rows: expected a whole number, found nothing",
-  );
+  await refuse({ rows: undefined }, "missing required option rows");
   await refuse({ rows: -1 }, "rows: expected a whole number from 0, found -1");
   await refuse(
     { classes: 0 },
@@ -215,7 +212,7 @@ test("options are checked hard, and the caller's are not changed", async () => {
   );
   await refuse(
     { scale: 1, kind: "peaked" },
-    "scale: expected kind normal, which alone has one, found peaked",
+    "scale: only kind normal has a scale, found kind peaked",
   );
   await refuse(
     { scale: -1 },
@@ -231,7 +228,7 @@ test("options are checked hard, and the caller's are not changed", async () => {
   );
   await refuse(
     { threads: 2 },
-    "expected an option among output, rows, classes, kind, scale, seed, dtype, force, sync, found threads",
+    "unknown option threads; the options are output, rows, classes, kind, scale, seed, dtype, force, sync",
   );
   await refuse(
     { rows: 2 ** 50 },

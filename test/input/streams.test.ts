@@ -221,7 +221,7 @@ describe("standard input", () => {
     await expect(
       built.verify({ output, input: "-", all: true }),
     ).rejects.toThrow(
-      "input, all: expected a file, which is read twice, found standard input",
+      "input, all: standard input cannot be read twice; give the path of a file",
     );
   });
 });

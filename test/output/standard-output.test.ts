@@ -153,7 +153,7 @@ test("a saved stream is verified, and read back", async () => {
   expect(report).toMatchObject({ ok: true, problems: [] });
   expect(report.bytes).toEqual({
     compared: false,
-    message: "bytes not compared: it is a stream, a run writes files",
+    message: "bytes not compared: the output is a stream, and runs write files",
   });
   const reader = await built.openJacobian(saved);
   expect(reader.rows).toBe(1797);

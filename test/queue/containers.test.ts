@@ -67,7 +67,9 @@ test.skipIf(!hasRedis || !isPermitted).each([
     await worker.until(/threads-that: wait/);
     terminate(worker);
     const { stderr } = await expectCode(worker, 75);
-    expect(stderr).toMatch(/part-00001-of-00003\.arrow.*this worker ends/);
+    expect(stderr).toMatch(
+      /part-00001-of-00003\.arrow.*the worker is stopping/,
+    );
     const [waiting = ""] = await redis.client.keys("bull:*:wait");
     expect(await redis.client.llen(waiting)).toBe(2);
     await redis.client.flushall();
@@ -86,6 +88,8 @@ test.skipIf(!hasRedis || !isPermitted)(
     await task.until(/threads-that: wait/);
     terminate(task);
     const { stderr } = await expectCode(task, 75);
-    expect(stderr).toMatch(/stopped with 2 of 3 parts done, which are kept/);
+    expect(stderr).toMatch(
+      /stopped with 2 of 3 shards done; run the same command again/,
+    );
   },
 );

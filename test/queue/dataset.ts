@@ -9,7 +9,7 @@ import type { TestRedis } from "./redis.js";
 /** A folder of logits, what one machine makes of it, and outputs that queues are to make the same of. */
 export interface TestDataset {
   folder: string;
-  /** Options of the command line that say which parts. */
+  /** Options of the command line that say which shards. */
   parts: string[];
   shards: number;
   newOutput(): string;

@@ -73,7 +73,7 @@ test("SIGTERM past the last chunk of a part: it is finished", async () => {
   await stopped.until(/"msg":"stopping"/);
   writeFileSync(letGo, "");
   const { stderr } = await expectCode(stopped, 75);
-  expect(stderr).toContain("stopped after 5 parts, which are kept");
+  expect(stderr).toContain("stopped after 5 shards; other workers continue");
   const other = worker();
   await expectCode(wait(output), 0);
   expect(madeBy(await endWorker(other))).toBe(4);
@@ -96,7 +96,7 @@ test("stopped past its lease while another finishes and publishes: its late part
   late.child.kill("SIGCONT");
   // What it made meanwhile has no place any more, and it goes on with others' parts.
   await late.until(
-    /shard released|no longer|given it to another worker, or forgotten it/,
+    /shard released|no longer|gave the job to another worker or lost it/,
   );
   await endWorker(late);
   await endWorker(other);

@@ -18,7 +18,7 @@ const redis = await startRedis();
 const PARTS = 1500;
 const MB = 2 ** 20;
 
-/** Peak memory of submit, worker and wait for a dataset of so many parts. */
+/** Peak memory of submit, worker and wait for a dataset of so many shards. */
 async function peaksOf(parts: number): Promise<number[]> {
   const input = join(folder, `${parts}.arrow`);
   await built.generate({ output: input, rows: parts, classes: 3 });

@@ -48,7 +48,7 @@ describe("addresses", () => {
     "unix:/x",
   ])("%s is none, and is not repeated", (queue) => {
     expect(() => queueAddress({ queue })).toThrow(
-      /^queue: expected an address as redis:\/\/host:6379\/0 or rediss:\/\/user@host:6380, found another form$/,
+      /^queue: not a Redis URL; write it as in redis:\/\/host:6379\/0 or rediss:\/\/user@host:6380$/,
     );
   });
 

@@ -51,7 +51,7 @@ test.each([
     "never returns",
     { THREADS_DO: "hang" },
     ["--shard-timeout", "1"],
-    "expected it within 1 s (--shard-timeout), found it not done",
+    "not done within 1 s (--shard-timeout)",
   ],
   [
     "gives no sign of life",
@@ -107,7 +107,7 @@ test.each([1, 2, 4])(
     }
     const { stderr } = await expectCode(waiting, 75);
     expect(stderr).toContain(
-      `1 of 3 shards failed; use softjac submit to retry them: ${POISONED}: ERR_STALLED: the process that made it died, or was held up longer than its lease, at the last of ${attempts} attempts (--attempts)`,
+      `1 of 3 shards failed; use softjac submit to retry them: ${POISONED}: ERR_STALLED: the worker died or lost its lease in the last of ${attempts} attempts (--attempts)`,
     );
     expect(stderr).toContain('"shardsDone":2');
     expect(died).toBe(attempts);
@@ -124,7 +124,9 @@ test("SIGTERM between two chunks: the part is handed back, without an attempt us
   });
   await slow.until(/threads-that: wait/);
   const said = await endWorker(slow);
-  expect(said).toContain('"reason":"this worker ends","msg":"shard released"');
+  expect(said).toContain(
+    '"reason":"the worker is stopping","msg":"shard released"',
+  );
   const [waiting = ""] = await redis.client.keys("bull:*:wait");
   const ids = await redis.client.lrange(waiting, 0, -1);
   expect(ids).toHaveLength(2);
@@ -172,7 +174,7 @@ test("a full disk on one of two workers: it says so and takes nothing more, the 
     },
   });
   await full.until(
-    /no space left on its device: nothing more is taken for 1 s/,
+    /no space left on its device; the worker takes no shards for 1 s/,
   );
   const other = worker();
   await expectCode(wait(output), 0);

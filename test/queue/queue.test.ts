@@ -86,7 +86,7 @@ test("wait without a queue goes by the records, and says what it does not do", a
   const output = dataset.newOutput();
   await expectCode(submit(output), 0);
   const waiting = start(["wait", output, "--poll", "0.1"]);
-  await waiting.until(/expected --queue, or SOFTJAC_QUEUE, found neither/);
+  await waiting.until(/no --queue or SOFTJAC_QUEUE given/);
   await expectCode(worker(["--idle-limit", "0.5"]), 0);
   await expectCode(waiting, 0);
   dataset.expectSame(output);
@@ -105,8 +105,8 @@ test("the time limit of wait: 75; no workers are told of", async () => {
   const output = dataset.newOutput();
   await expectCode(submit(output), 0);
   const { stderr } = await expectCode(wait(output, "--time-limit", "1"), 75);
-  expect(stderr).toContain("stopped with 0 of 9 parts done");
-  expect(stderr).toContain("expected workers of this version, found none");
+  expect(stderr).toContain("stopped with 0 of 9 shards done");
+  expect(stderr).toContain("no worker of this version is connected");
   await redis.client.flushall();
 });
 
@@ -154,7 +154,7 @@ test("without the packages: one sentence, which says what to install", () => {
     });
   const found = run("worker", "--queue", redis.url);
   expect(found.stderr).toBe(
-    "softjac: expected the packages bullmq and ioredis, which queues need, found that they are not installed (npm install bullmq ioredis)\n",
+    "softjac: queues need the packages bullmq and ioredis: npm install bullmq ioredis\n",
   );
   expect(found.status).toBe(78);
   // All else does without.

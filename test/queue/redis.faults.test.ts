@@ -47,9 +47,11 @@ test("restarted with its log while a part is made: goes on, nothing is made twic
   const { held, letGo } = heldWorker();
   await held.until(/at-call: hold/);
   await redis.stop("SIGKILL");
-  await held.until(/the queue cannot be reached; the part under way goes on/);
+  await held.until(
+    /the connection to the queue was lost; the current shard continues/,
+  );
   await redis.start();
-  await held.until(/the queue is reached again/);
+  await held.until(/reconnected to the queue/);
   letGo();
   await expectCode(wait(output), 0);
   const said = await endWorker(held);
@@ -66,7 +68,7 @@ test("down while the last of the held part is done, and for a while: wait says s
   await held.until(/at-call: hold/);
   await redis.stop("SIGKILL");
   await waiting.until(
-    /the queue cannot be reached; the records of parts are still looked at/,
+    /the connection to the queue was lost; the dataset is still checked for finished shards/,
   );
   letGo();
   await waiting.until(/"shardsDone":3/);
@@ -96,7 +98,7 @@ test("killed without anything saved: the same, and the worker goes on by itself"
   const output = other.newOutput();
   await expectCode(other.commands.submit(output), 0);
   const waiting = other.commands.wait(output);
-  await waiting.until(/expected workers of this version, found none/);
+  await waiting.until(/no worker of this version is connected/);
   await forgetful.stop("SIGKILL");
   await forgetful.start();
   const one = other.commands.worker([], { cwd: at(".") });
@@ -112,7 +114,7 @@ test("down at the start: 69, in the time that is given for it", async () => {
   const submitting = start(["submit", dataset.folder, "-o", output, ...soon]);
   const { stderr } = await expectCode(submitting, 69);
   expect(stderr).toMatch(
-    /^softjac: redis:\/\/127\.0\.0\.1:\d+\/0: expected a Redis that answers within 0\.5 s, found ECONNREFUSED\n$/,
+    /^softjac: redis:\/\/127\.0\.0\.1:\d+\/0: no connection to Redis within 0\.5 s: ECONNREFUSED\n$/,
   );
   await expectCode(start(["worker", ...soon]), 69);
   await expectCode(submit(output), 0);
@@ -126,7 +128,7 @@ test("read only, and out of memory: submit says which, with 69; after that it ad
   await client.config("SET", "maxmemory", "1mb");
   const full = await expectCode(submit(output), 69);
   expect(full.stderr).toContain(
-    `${redis.url}/0: the memory of the Redis is used up (maxmemory); jobs that were added stay, and the same command adds the rest`,
+    `${redis.url}/0: Redis is out of memory (maxmemory); submitted jobs are kept; run the same command again to submit the rest`,
   );
   await client.config("SET", "maxmemory", "0");
   await client.replicaof("127.0.0.1", String(await freePort()));
@@ -152,7 +154,7 @@ test("a Redis in cluster mode: submit, worker and wait say so, 78", async () => 
   ]) {
     const { stderr } = await expectCode(start([...args, ...queue]), 78);
     expect(stderr).toBe(
-      `softjac: ${cluster.url}/0: this Redis runs in cluster mode, which queues cannot use; name one that does not (cluster-enabled no)\n`,
+      `softjac: ${cluster.url}/0: Redis runs in cluster mode, which queues do not support; use a server with cluster-enabled no\n`,
     );
   }
   await redis.client.flushall();
@@ -185,14 +187,14 @@ test("a Redis that stops answering while wait waits: it says so, and a signal en
   const output = dataset.newOutput();
   await expectCode(submit(output), 0);
   const waiting = wait(output);
-  await waiting.until(/expected workers of this version, found none/);
+  await waiting.until(/no worker of this version is connected/);
   redis.pause();
   await waiting.until(
-    /redis:\/\/127\.0\.0\.1:\d+\/0: the Redis did not answer within 15 s/,
+    /redis:\/\/127\.0\.0\.1:\d+\/0: Redis did not answer within 15 s/,
   );
   waiting.child.kill("SIGTERM");
   const { stderr } = await expectCode(waiting, 75);
-  expect(stderr).toContain("stopped with 0 of 9 parts done");
+  expect(stderr).toContain("stopped with 0 of 9 shards done");
   redis.resume();
   await redis.client.flushall();
 });

@@ -81,7 +81,7 @@ test("a worker that may touch another prefix alone refuses its jobs", async () =
   const output = `s3://${BUCKET}/refused/`;
   await expectCode(submit(output), 0);
   const other = worker(`s3://${BUCKET}/elsewhere/`);
-  await other.until(/expected a place below/);
+  await other.until(/is outside the locations that --allow permits/);
   await endWorker(other);
   expect(parts(world.under("refused"))).toEqual([]);
 });

@@ -45,22 +45,34 @@ test("job data is not believed: each is refused with a sentence, once, and nothi
   symlinkSync(outside, join(allowed, "link"));
   symlinkSync(`${beyond}.__wip-${run}`, `${join(allowed, "in")}.__wip-${run}`);
   const data: [object, string][] = [
-    [{ output: beyond, run, index: 0 }, "expected a place below"],
-    [{ output: join(allowed, "link/out"), run, index: 0 }, "a place below"],
-    [{ output: join(allowed, "in"), run, index: 0 }, "a place below"],
     [
-      { output: `${allowed}/../outside/out`, run, index: 0 },
-      "without . and ..",
+      { output: beyond, run, index: 0 },
+      "is outside the locations that --allow permits",
     ],
+    [
+      { output: join(allowed, "link/out"), run, index: 0 },
+      "is outside the locations that --allow permits",
+    ],
+    [
+      { output: join(allowed, "in"), run, index: 0 },
+      "is outside the locations that --allow permits",
+    ],
+    [{ output: `${allowed}/../outside/out`, run, index: 0 }, "without . or .."],
     [{ output: "allowed/out", run, index: 0 }, "expected an absolute path"],
-    [{ output: "s3://bucket/out", run, index: 0 }, "a place below"],
-    [{ output: inside, run, index: 9 }, "expected one of the 9 shards"],
-    [{ output: inside, run, index: -1 }, "found other data"],
-    [{ output: inside, run, index: 1.5 }, "found other data"],
-    [{ output: inside, run: "../../x", index: 0 }, "found other data"],
-    [{ output: inside, run, index: 0, threads: 9 }, "found other data"],
-    [{ output: [inside], run, index: 0 }, "found other data"],
-    [{}, "found other data"],
+    [
+      { output: "s3://bucket/out", run, index: 0 },
+      "is outside the locations that --allow permits",
+    ],
+    [
+      { output: inside, run, index: 9 },
+      "has only 9 shards, so there is no shard 9",
+    ],
+    [{ output: inside, run, index: -1 }, "the job has invalid data"],
+    [{ output: inside, run, index: 1.5 }, "the job has invalid data"],
+    [{ output: inside, run: "../../x", index: 0 }, "the job has invalid data"],
+    [{ output: inside, run, index: 0, threads: 9 }, "the job has invalid data"],
+    [{ output: [inside], run, index: 0 }, "the job has invalid data"],
+    [{}, "the job has invalid data"],
   ];
   for (const [job] of data) await queue.add("shard", job, { attempts: 5 });
   const before = readdirSync(outside, { recursive: true });
@@ -138,7 +150,7 @@ test("mixed versions: each does its own, and refuses the other's", async () => {
   await other.until(/"msg":"shard failed"/);
   const said = await endWorker(other);
   expect(said).toContain(
-    `planned by softjac 0.0.9-other, as this worker is, found softjac ${VERSION}`,
+    `planned by softjac ${VERSION}, but this worker is softjac 0.0.9-other`,
   );
   expect([
     countOf(said, "shard completed"),

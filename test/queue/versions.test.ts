@@ -70,7 +70,7 @@ test.each(["6.2.0", "7.0.15", "7.2.4", "8.0.0", "10.0.1"])(
 test("a node of a cluster is refused, whatever its version", async () => {
   for (const redis_version of ["6.2.0", "8.0.0"])
     expect(await answerTo({ redis_version, cluster_enabled: "1" })).toBe(
-      "ERR_CONFIGURATION redis: this Redis runs in cluster mode, which queues cannot use; name one that does not (cluster-enabled no)",
+      "ERR_CONFIGURATION redis: Redis runs in cluster mode, which queues do not support; use a server with cluster-enabled no",
     );
 });
 
@@ -82,6 +82,6 @@ test("a server that may drop jobs is taken with a warning", async () => {
       maxmemory_policy: "allkeys-lru",
     }),
   ).toEqual([
-    "redis: expected maxmemory-policy noeviction, found allkeys-lru: jobs may be lost, which softjac wait submits again",
+    "redis: expected maxmemory-policy noeviction, found allkeys-lru; Redis may lose jobs, which softjac wait resubmits",
   ]);
 });

@@ -47,7 +47,7 @@ test("a row that is not there", async () => {
   const error = await reader.block(5).catch((e) => e);
   expect(error).toBeInstanceOf(built.RowMissingError);
   expect(error.message).toBe(
-    `${output}: row 5: expected a row that the file has, found 5 examples of rows 0 to 4, and not this one`,
+    `${output}: row 5: the file has 5 examples of rows 0 to 4, but not this row`,
   );
   await reader.close();
 });
@@ -57,7 +57,7 @@ test("options that are unknown, cannot be, or are not what the file says", async
   for (const [options, message] of [
     [
       { class: 3 },
-      "expected options among classes, layout, rows, temperature, result, found class",
+      "unknown option class; the options are classes, layout, rows, temperature, result",
     ],
     [
       { classes: 0 },
@@ -69,20 +69,17 @@ test("options that are unknown, cannot be, or are not what the file says", async
     ],
     [
       { classes: 4 },
-      `classes: expected 3 as softjac.classes of ${path} says, found 4`,
+      `classes: expected 3 as in softjac.classes of ${path}, found 4`,
     ],
     [
       { layout: "coo" },
-      `layout: expected bsr as softjac.layout of ${path} says, found "coo"`,
+      `layout: expected bsr as in softjac.layout of ${path}, found "coo"`,
     ],
     [
       { temperature: 2 },
-      `temperature: expected 1 as softjac.temperature of ${path} says, found 2`,
+      `temperature: expected 1 as in softjac.temperature of ${path}, found 2`,
     ],
-    [
-      { result: "log_jacobian" },
-      `result: expected a result of ${path}, found log_jacobian, which is not in it`,
-    ],
+    [{ result: "log_jacobian" }, `result: ${path} has no result log_jacobian`],
   ] as const)
     await expect(
       built.openJacobian(path, options as never),
@@ -146,7 +143,7 @@ test("a dense tensor over 1 GiB is refused, with its size", async () => {
     code: "ERR_USAGE",
     option: "force",
     message:
-      "force: expected a dense tensor of at most 1073741824 bytes, found 4000 x 3 x 4000 x 3: 1152000000 bytes (all but its diagonal blocks is zero: read them one by one, or force it)",
+      "force: expected a dense tensor of at most 1073741824 bytes, found 4000 x 3 x 4000 x 3: 1152000000 bytes; read its diagonal blocks one by one, or use force",
   });
   await reader.close();
 });

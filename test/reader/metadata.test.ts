@@ -42,11 +42,11 @@ test("lists without metadata: classes by their length", async () => {
   writeResults(path, { columns: [row, lists(36)] });
   await expect(built.openJacobian(path)).rejects.toMatchObject({
     code: "ERR_USAGE",
-    message: `layout: expected it, or classes, as an option, since nothing in ${path} tells which lists of 36 values column jacobian has, found neither: bsr of 6 classes or packed of 8 classes`,
+    message: `layout: ${path} does not tell the layout of the lists of 36 values in column jacobian: bsr of 6 classes or packed of 8 classes; give the option layout or classes`,
   });
   writeResults(path, { columns: [row, lists(7)] });
   await expect(built.openJacobian(path)).rejects.toThrow(
-    `${path}: column jacobian: expected lists of Q·Q or Q(Q+1)/2 values (softjac.layout, softjac.classes, or options), found lists of 7`,
+    `${path}: column jacobian: expected lists of Q·Q or Q(Q+1)/2 values (from softjac.layout, softjac.classes or the options), found lists of 7`,
   );
 });
 
@@ -55,27 +55,27 @@ test("metadata that contradicts the columns", async () => {
   for (const [metadata, message] of [
     [
       { classes: "4" },
-      "column jacobian: expected lists of Q·Q or Q(Q+1)/2 values of 4 classes (softjac.layout, softjac.classes, or options), found lists of 9",
+      "column jacobian: expected lists of Q·Q or Q(Q+1)/2 values of 4 classes (from softjac.layout, softjac.classes or the options), found lists of 9",
     ],
     [
       { layout: "bsr", classes: "4" },
-      "column jacobian: expected lists of Q·Q values for layout bsr of 4 classes (softjac.layout, softjac.classes, or options), found lists of 9",
+      "column jacobian: expected lists of Q·Q values for layout bsr of 4 classes (from softjac.layout, softjac.classes or the options), found lists of 9",
     ],
     [
       { layout: "packed" },
-      "column jacobian: expected lists of Q(Q+1)/2 values for layout packed (softjac.layout, softjac.classes, or options), found lists of 9",
+      "column jacobian: expected lists of Q(Q+1)/2 values for layout packed (from softjac.layout, softjac.classes or the options), found lists of 9",
     ],
     [
       { layout: "csr" },
-      "schema: expected columns indices, values for layout csr (softjac.layout, or the option), found row: int64, jacobian: fixed_size_list<float64>[9]",
+      "schema: expected columns indices, values for layout csr (from softjac.layout or the option), found row: int64, jacobian: fixed_size_list<float64>[9]",
     ],
     [
       { rows: "1" },
-      "column row: expected row numbers under 1 (softjac.rows, or the option), found 1",
+      "column row: expected row numbers below 1 (from softjac.rows or the option), found 1",
     ],
     [
       { dtype: "float32" },
-      "column jacobian: expected float32 as softjac.dtype says, found float64",
+      "column jacobian: expected float32 as in softjac.dtype, found float64",
     ],
     [
       { classes: "three" },

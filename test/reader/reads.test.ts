@@ -185,7 +185,7 @@ test("closing waits for reads under way, and nothing is read after it", async ()
     else expect(outcome.reason).toMatchObject({ code: "ERR_USAGE" });
   await expect(reader.block(9)).rejects.toMatchObject({
     code: "ERR_USAGE",
-    message: `${at("bsr")}: expected an open reader, found a closed one`,
+    message: `${at("bsr")}: the reader is closed`,
   });
   await reader.close();
   expect(counted.open).toBe(0);

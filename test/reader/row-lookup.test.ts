@@ -72,7 +72,7 @@ test("thousands of rows with long gaps in one batch", async () => {
     const row = rows[k] as number;
     expect(await reader.block(row)).toEqual(Float64Array.of(row));
     await expect(reader.block(row + 1)).rejects.toThrow(
-      `row ${row + 1}: expected a row that the file has, found 3000 examples of rows 0 to 8997000, and not this one`,
+      `row ${row + 1}: the file has 3000 examples of rows 0 to 8997000, but not this row`,
     );
   }
   await reader.close();

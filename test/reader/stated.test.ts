@@ -40,7 +40,7 @@ test("row numbers that are closer than the rows of a batch", async () => {
   columns[0] = ["row", new Int64(), [0n, 1n, 2n, 2n]];
   writeResults(path, { columns, metadata });
   expect(await messageOf(1)).toBe(
-    "ERR_INPUT_FORMAT file: record batch 0: column row: expected 4 row numbers that ascend from 0 or more, found 0 first and 2 last",
+    "ERR_INPUT_FORMAT file: record batch 0: column row: expected 4 ascending row numbers from 0 or more, found 0 first and 2 last",
   );
 });
 
@@ -53,7 +53,7 @@ test("offsets of lists that descend", async () => {
   for (const place of places) bytes.writeInt32LE(1, place + 8);
   writeFileSync(path, bytes);
   expect(await messageOf(1)).toMatch(
-    /^ERR_INPUT_FORMAT file: record batch 0: column (values|indices): expected offsets that ascend from 0 to 8, found 2 and 1 for row 1 of the batch$/,
+    /^ERR_INPUT_FORMAT file: record batch 0: column (values|indices): expected ascending offsets from 0 to 8, found 2 and 1 for row 1 of the batch$/,
   );
 });
 
@@ -71,7 +71,7 @@ test("offsets of lists that descend, to verify", async () => {
     .verify({ input, output, all: true })
     .catch((e) => e);
   expect(`${error.code} ${error.message}`.replace(output, "file")).toMatch(
-    /^ERR_INPUT_FORMAT file: record batch 0: column \w+: expected offsets that ascend from 0 to 16, found 4 and 3 for row 1 of the batch$/,
+    /^ERR_INPUT_FORMAT file: record batch 0: column \w+: expected ascending offsets from 0 to 16, found 4 and 3 for row 1 of the batch$/,
   );
 });
 

@@ -154,7 +154,7 @@ test("classes of other names, or in another order, are found", async () => {
   const report = await built.verify({ output, input: other });
   expect(report.ok).toBe(false);
   expect(report.problems).toEqual([
-    `metadata: expected class 0 to be logit_b as in ${other}, found logit_a in softjac.class_names`,
+    `metadata: expected class 0 in softjac.class_names to be logit_b as in ${other}, found logit_a`,
   ]);
 });
 

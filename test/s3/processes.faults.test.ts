@@ -230,7 +230,7 @@ describe("what is there already", () => {
     });
     proxy.befalling = null;
     expect(status).toBe(74);
-    expect(stderr).toContain("found that it has been removed");
+    expect(stderr).toContain("the directory of the run was removed");
     expect(texts(prefix)._SUCCESS).toBeUndefined();
   });
 

@@ -204,11 +204,11 @@ test("a bad row that is null, one that was left out, one that is not there", asy
   });
   await expect(show({ results: skipped, row: 1 })).rejects.toMatchObject({
     code: "ERR_ROW_MISSING",
-    message: `${skipped}: row 1: expected results of it, found that it was left out`,
+    message: `${skipped}: row 1: no results in this file: the row was skipped, or is in another shard`,
   });
   expect(softjac("show", skipped, "--row", "3")).toMatchObject({
     status: 65,
-    stderr: `softjac: ${skipped}: row 3: expected a row from 0 to 2, found none of this number\n`,
+    stderr: `softjac: ${skipped}: row 3: the output has rows 0 to 2\n`,
   });
 });
 
@@ -226,7 +226,7 @@ test("a dataset: the part that has the row, of the input that is named", async (
   expect(found).toMatchObject({ input: "b.arrow", row: 45, rows: 50 });
   await expect(show({ results: output, row: 45 })).rejects.toMatchObject({
     code: "ERR_USAGE",
-    message: `input: expected one of the inputs of ${output} (a.arrow, b.arrow), found none`,
+    message: `input: ${output} has several inputs; name one of a.arrow, b.arrow`,
   });
   await expect(
     show({ results: output, row: 50, input: "a.arrow" }),

@@ -121,13 +121,13 @@ describe.each(["bsr", "packed", "dense"] as const)("%s", (layout) => {
     const report = await file.verify();
     expect(report.problems).toEqual([
       "table row 9: expected a row number from 9 to 9, found 25",
-      "row 9: expected results, found no such row",
+      "row 9: the row is missing",
     ]);
     file.view.setBigInt64(file.place("row", 9), 9n, true);
     file.view.setBigInt64(file.place("row", ROWS - 1), 9_000n, true);
     expect((await file.verify()).problems).toEqual([
       `table row ${ROWS - 1}: expected a row number from ${ROWS - 1} to ${ROWS - 1}, found 9000`,
-      `row ${ROWS - 1}: expected results, found no such row`,
+      `row ${ROWS - 1}: the row is missing`,
     ]);
     expect((await file.verify(5)).ok).toBe(false);
   });
@@ -227,7 +227,7 @@ describe.each([{ threshold: 1e-3 }, { topK: 6 }])("csr, %j", (choice) => {
     const index = file.place("indices", from + 1, 4);
     file.view.setInt32(index, 0, true);
     expect((await file.verify()).problems[0]).toMatch(
-      "row 8: entry 1: expected a place in the block of 4 classes after [0, 0], found [0, 0]",
+      "row 8: entry 1: expected ascending indices in the block of 4 classes, found [0, 0] after [0, 0]",
     );
     file.view.setInt32(index, CLASSES * CLASSES, true);
     expect((await file.verify()).problems[0]).toMatch("found [4, 0]");
@@ -241,7 +241,7 @@ describe.each([{ threshold: 1e-3 }, { topK: 6 }])("csr, %j", (choice) => {
     const { problems } = await file.verify();
     expect(problems).toEqual(
       expect.arrayContaining([
-        expect.stringMatching(/^row 8: expected the entry \[3, \d\] of /),
+        expect.stringMatching(/^row 8: the entry \[3, \d\] of .* is missing/),
         expect.stringMatching(/^row 9: entry 1: /),
       ]),
     );
@@ -266,7 +266,7 @@ describe("coo", () => {
     const value = file.view.getFloat64(place, true);
     file.view.setFloat64(place, off(value, 2), true);
     expect((await file.verify()).problems).toEqual([
-      `row 12: column confidence: expected ${value} in all entries, found ${off(value, 2)}`,
+      `row 12: column confidence: expected ${value} in all entries of the row, found ${off(value, 2)}`,
     ]);
     file.view.setFloat64(place, value, true);
 
@@ -279,7 +279,7 @@ describe("coo", () => {
     expect(problems[0]).toBe(
       `table row ${n + 1}: expected a row number from 12 to 12, found 3`,
     );
-    expect(problems[1]).toMatch("row 12: expected the entry ");
+    expect(problems[1]).toMatch("row 12: the entry ");
   });
 
   test("the entries of a whole row are another's", async () => {
@@ -292,7 +292,7 @@ describe("coo", () => {
     const { problems } = await file.verify();
     expect(problems.some((text) => text.startsWith("row 29: "))).toBe(true);
     expect((await file.verify(2)).problems).toMatchObject([
-      expect.stringMatching("^row 29: expected the entry "),
+      expect.stringMatching("^row 29: the entry .* is missing"),
     ]);
   });
 });

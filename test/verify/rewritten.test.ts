@@ -70,7 +70,7 @@ test.each(["bsr", "packed", "factored", "csr"] as const)(
       [BAD + 1, ROWS],
     ]);
     expect(await findingsOf(oneBad)).toEqual([
-      `row ${BAD}: expected nulls, since it is a bad row of the input, found no such row`,
+      `row ${BAD}: the row is missing: it is a bad row of the input, so nulls are expected`,
     ]);
   },
 );
@@ -112,7 +112,7 @@ test("an entry that is left out although it exceeds the threshold by a few ε", 
       expect(problems.length).toBeGreaterThan(0);
       for (const finding of problems)
         expect(finding).toMatch(
-          /^row \d+: expected the entry \[\d, \d\] of [\d.e-]+, found it left out$/,
+          /^row \d+: the entry \[\d, \d\] of [\d.e-]+ is missing$/,
         );
     }
   }
@@ -129,7 +129,7 @@ test("an entry that is stored although it is less than the threshold", async () 
   for (const finding of problems)
     expect(finding).toMatch(
       new RegExp(
-        `^row \\d+: expected entries of ${scaled(size, 1)} at least, found ${size} at \\[\\d, \\d\\]$`,
+        `^row \\d+: expected entries of at least ${scaled(size, 1)}, found ${size} at \\[\\d, \\d\\]$`,
       ),
     );
 });

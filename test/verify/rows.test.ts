@@ -58,7 +58,7 @@ describe.each(["bsr", "packed", "dense", "factored", "csr", "coo"] as const)(
       const values = await verifyValues({ input, output, rows: "all" });
       expect(values.problems).toHaveLength(5);
       expect(values.problems[1]).toMatch(
-        "row 7: expected no such row, since it is a bad row of the input, found values in column ",
+        "row 7: the input row is bad, so no row is expected; found values in column ",
       );
     });
   },
@@ -89,7 +89,7 @@ test("another input than that of the output", async () => {
   await built.run({ input: few, output });
   expect(await verifyValues({ input, output, rows: "all" })).toMatchObject({
     problems: [
-      `metadata: expected 40 rows as in ${input}, found 5 in softjac.rows`,
+      `metadata: expected softjac.rows 40 as in ${input}, found 5`,
     ],
     ok: false,
   });
@@ -159,12 +159,12 @@ describe("errors", () => {
       const { [key as "rows"]: _, ...others } = metadata;
       write(others);
       await expect(verify()).rejects.toThrow(
-        `${output}: metadata: expected softjac.${key} as softjac writes it, found no such key`,
+        `${output}: metadata: softjac.${key} is missing, so this is not an output of softjac`,
       );
     }
     write({ ...metadata, emit: "entropy,bliss" });
     await expect(verify()).rejects.toThrow(
-      'expected names of results as softjac.emit, found "bliss"',
+      'expected names of results in softjac.emit, found "bliss"',
     );
     write({ ...metadata, emit: "entropy,entropy" });
     await expect(verify()).rejects.toMatchObject({ code: "ERR_INPUT_FORMAT" });

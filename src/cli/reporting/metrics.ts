@@ -20,7 +20,7 @@ const METRICS: readonly Metric[] = [
   },
   {
     name: "start_time_seconds",
-    help: "When the command started, in seconds since 1970.",
+    help: "Start time, in seconds since 1970.",
     value: ({ started }) => Date.parse(started) / 1000,
   },
   {

@@ -140,12 +140,12 @@ function refuseOther(
       throw new InputFormatError(
         path,
         "metadata",
-        `expected ${first[name]} as softjac.${name}, as in the first part, found ${run[name]}`,
+        `expected softjac.${name} ${first[name]} as in the first shard, found ${run[name]}`,
       );
   if (first.emit.join() !== run.emit.join())
     throw new InputFormatError(
       path,
       "metadata",
-      `expected ${first.emit.join()} as softjac.emit, as in the first part, found ${run.emit.join()}`,
+      `expected softjac.emit ${first.emit.join()} as in the first shard, found ${run.emit.join()}`,
     );
 }

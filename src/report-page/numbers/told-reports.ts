@@ -12,7 +12,7 @@ export function toldOfRun(path: string): SummaryNumbers["run"] {
     throw new InputFormatError(
       path,
       "report",
-      "expected durationMs and rowsPerSecond, as softjac run --report writes them, found another object",
+      "not a report of softjac run: durationMs or rowsPerSecond is missing",
     );
   return {
     durationMs,
@@ -39,7 +39,7 @@ export function toldOfVerification(path: string): SummaryNumbers["verified"] {
     throw new InputFormatError(
       path,
       "report",
-      "expected ok, rowsChecked, columns and problems, as softjac verify --report writes them, found another object",
+      "not a report of softjac verify: ok, rowsChecked, columns or problems is missing",
     );
   return {
     ok,
@@ -80,9 +80,5 @@ function readJson(path: string): Record<string, unknown> {
     if (typeof value === "object" && value !== null)
       return value as Record<string, unknown>;
   } catch {}
-  throw new InputFormatError(
-    path,
-    "report",
-    "expected a report as one JSON object, found something else",
-  );
+  throw new InputFormatError(path, "report", "not a JSON object");
 }
