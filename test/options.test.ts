@@ -81,7 +81,7 @@ const WRONG: [extra: Record<string, unknown>, message: string][] = [
   [{ layout: "packed", emit: ["log_jacobian"] }, "which is not symmetric"],
   [
     { layout: "packed", emit: ["softmax"] },
-    "expected jacobian or log_jacobian among the results for layout packed, found softmax",
+    "layout: packed needs jacobian or log_jacobian in emit, found softmax",
   ],
   [{ emit: ["vjp"] }, "cotangent: vjp needs the name of a column"],
   [{ emit: ["column"] }, "classColumn: column needs the name of a column"],

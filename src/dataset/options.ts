@@ -176,7 +176,7 @@ export function resolveDataset(options: DatasetOptions): ResolvedDataset {
     options;
   if (!Array.isArray(inputs) || inputs.length === 0)
     throw new UsageError(
-      "inputs: expected one or more paths, found none",
+      "inputs: expected at least one path",
       "inputs",
     );
   for (const input of inputs) checkPath("inputs", input);

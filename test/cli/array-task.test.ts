@@ -72,7 +72,7 @@ test.each<[string, Env, number | undefined, string]>([
     "two schedulers",
     { JOB_COMPLETION_INDEX: "0", SLURM_ARRAY_TASK_ID: "0" },
     2,
-    "found JOB_COMPLETION_INDEX and SLURM_ARRAY_TASK_ID",
+    "variables of several schedulers are set (JOB_COMPLETION_INDEX and SLURM_ARRAY_TASK_ID); use --shard-index and --shard-count",
   ],
   ["no count", { JOB_COMPLETION_INDEX: "0" }, undefined, "--shard-count"],
   [

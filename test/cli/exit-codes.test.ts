@@ -70,7 +70,7 @@ const REFUSED: [name: string, args: string[], exit: number, message: string][] =
       "a number out of range",
       ["run", DIGITS, "-o", out, "--threads", "1000"],
       64,
-      "threads: expected a whole number from 1 to 256, found 1000",
+      "--threads: expected a whole number from 1 to 256, found 1000",
     ],
     [
       "an option twice",

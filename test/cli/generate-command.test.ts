@@ -69,7 +69,7 @@ const REFUSED: [name: string, args: string[], exit: number, message: string][] =
       "an option of run",
       [at("x"), ...SIZE, "--dry-run"],
       64,
-      'unknown option --dry-run; run "softjac generate --help --all" for the list',
+      'unknown option --dry-run for "softjac generate"; run "softjac generate --help --all" for the list',
     ],
     [
       "rows that are no number",

@@ -154,18 +154,18 @@ test("64, 65 and 66, in one sentence, and no page", () => {
   });
   expect(failing(results, "-o", "-")).toEqual({
     status: 64,
-    stderr: "softjac: output: expected a file name, found -\n",
+    stderr: "softjac: --output: expected a file name, found -\n",
   });
   expect(failing(results, "-o", out, "--label", "split")).toEqual({
     status: 64,
-    stderr: `softjac: label: expected a copied column of numbers in ${results}, found split: utf8\n`,
+    stderr: `softjac: --label: expected a copied column of numbers in ${results}, found split: utf8\n`,
   });
   expect(failing(results, "-o", out, "--label", "id")).toEqual({
     status: 64,
-    stderr: `softjac: label: expected a copied column of numbers in ${results}, found no id among label: int8, split: utf8\n`,
+    stderr: `softjac: --label: expected a copied column of numbers in ${results}, found no id among label: int8, split: utf8\n`,
   });
   expect(failing(results, "-o", out, "--classes", "101").stderr).toMatch(
-    "classes: expected a whole number from 2 to 100, found 101",
+    "--classes: expected a whole number from 2 to 100, found 101",
   );
   expect(failing(at("no.arrow"), "-o", out).status).toBe(66);
   expect(

@@ -389,7 +389,7 @@ describe("refused", () => {
   test.each<[string, Partial<DatasetOptions>, string, string]>([
     ["nothing there", { inputs: [at("none")] }, "ERR_INPUT_MISSING", "none"],
     ["no match", { inputs: [at("*.none")] }, "ERR_INPUT_MISSING", "*.none"],
-    ["no inputs", { inputs: [] }, "ERR_USAGE", "expected one or more paths"],
+    ["no inputs", { inputs: [] }, "ERR_USAGE", "expected at least one path"],
     ["standard input", { inputs: ["-"] }, "ERR_USAGE", "standard input"],
     [
       "dense",

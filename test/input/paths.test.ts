@@ -125,7 +125,7 @@ test("a folder is the input of a dataset, and of nothing else", async () => {
   ]);
   expect(await softjac("run", input, "-o", "-")).toEqual([
     64,
-    "softjac: output: expected a directory for the dataset, found standard output",
+    "softjac: --output: expected a directory for the dataset, found standard output",
   ]);
   for (const args of [
     ["inspect", input],

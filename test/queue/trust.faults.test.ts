@@ -104,7 +104,7 @@ test("inputs elsewhere than allowed are refused", async () => {
   const one = worker(["--allow", apart, "--idle-limit", "0.5"]);
   const { stderr } = await expectCode(one, 0);
   expect(countOf(stderr, "shard failed")).toBe(9);
-  expect(stderr).toContain("inputs: expected a place below");
+  expect(stderr).toContain("is outside the locations that --allow permits");
   await queue.obliterate({ force: true });
 });
 

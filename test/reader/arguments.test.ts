@@ -183,5 +183,5 @@ test("multiply: cancellation costs nothing, large numbers do not overflow on the
 test("it is disposable", async () => {
   const reader = await built.openJacobian(output);
   await reader[Symbol.asyncDispose]();
-  await expect(reader.block(0)).rejects.toThrow("found a closed one");
+  await expect(reader.block(0)).rejects.toThrow("the reader is closed");
 });

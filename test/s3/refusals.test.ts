@@ -37,7 +37,7 @@ describe("exit codes", () => {
       "no such bucket as output",
       ["run", folder, "-o", "s3://none/out/"],
       66,
-      "s3://none/out/_plan.json: no such bucket",
+      "s3://none/out/_SUCCESS: no such bucket",
     ],
     [
       "no such object",
@@ -75,7 +75,7 @@ describe("exit codes", () => {
       "nobody",
       ["run", inputs, "-o", output()],
       78,
-      "expected credentials where the AWS SDK looks for them",
+      "no AWS credentials in the environment, a profile or a role",
       {
         AWS_ACCESS_KEY_ID: "",
         AWS_SECRET_ACCESS_KEY: "",
@@ -86,19 +86,19 @@ describe("exit codes", () => {
       "no name of a bucket",
       ["run", inputs, "-o", "s3://key:secret@x/out/"],
       64,
-      "found no name of a bucket",
+      "s3://: the bucket name is missing or invalid",
     ],
     [
       "an odd key",
       ["run", inputs, "-o", `s3://${BUCKET}/a//b/`],
       64,
-      "expected a key without empty parts",
+      "expected a key without empty segments",
     ],
     [
       "--overwrite",
       ["run", inputs, "-o", output(), "--overwrite"],
       64,
-      "expected a folder as output, which can be renamed",
+      "--overwrite: a dataset on S3 cannot be replaced; choose another prefix",
     ],
     [
       "one file of an object",
@@ -110,13 +110,13 @@ describe("exit codes", () => {
       "files and objects",
       ["run", folder, inputs, "-o", output()],
       64,
-      "expected all in one bucket, or all on this machine",
+      "all inputs must be in one bucket or all be local files",
     ],
     [
       "into its input",
       ["run", inputs, "-o", `${inputs}out/`],
       64,
-      "expected a prefix outside of the inputs",
+      "; choose another prefix",
     ],
     [
       "an input inside the output",
@@ -135,19 +135,19 @@ describe("exit codes", () => {
         "http://me:hidden@127.0.0.1:1",
       ],
       64,
-      "expected a URL without a user and password",
+      "--endpoint: the URL must not contain a user or password",
     ],
     [
       "an endpoint that is none",
       ["run", inputs, "-o", output(), "--endpoint", "nowhere"],
       64,
-      "expected a URL as in",
+      "--endpoint: not a valid URL; write it as in",
     ],
     [
       "a time-out of none",
       ["run", inputs, "-o", output(), "--request-timeout", "0"],
       64,
-      "requestTimeout: expected a number from 0.1",
+      "--request-timeout: expected a number from 0.1",
     ],
   ])("%s", async (_, args, status, text, env = {}) => {
     const quiet = args[0] === "run" ? ["--quiet"] : [];
@@ -178,7 +178,7 @@ test("nobody answers at the endpoint: 69, after a time that is bounded", async (
     { AWS_ENDPOINT_URL: "", NODE_OPTIONS: QUICK_PAUSES },
   );
   expect(status).toBe(69);
-  expect(stderr).toContain("found ECONNREFUSED (8 times)");
+  expect(stderr).toContain("the request failed 8 times: ECONNREFUSED");
 });
 
 test("no credentials in anything that is written about a run", async () => {
