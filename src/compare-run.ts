@@ -56,7 +56,8 @@ export async function compareRun(
     if (file.format !== "arrow-file")
       return {
         compared: false,
-        message: "bytes not compared: the output is a stream, and runs write files",
+        message:
+          "bytes not compared: the output is a stream, and runs write files",
       };
     const resolved = resolveOptions({
       ...(withStoredOptions(made, inputs) as typeof inputs),

@@ -175,10 +175,7 @@ export function resolveDataset(options: DatasetOptions): ResolvedDataset {
   const { inputs, output, shardRows, shardBytes, overwrite, allowMissing } =
     options;
   if (!Array.isArray(inputs) || inputs.length === 0)
-    throw new UsageError(
-      "inputs: expected at least one path",
-      "inputs",
-    );
+    throw new UsageError("inputs: expected at least one path", "inputs");
   for (const input of inputs) checkPath("inputs", input);
   checkPath("output", output);
   if (output === "-")
