@@ -14,7 +14,7 @@ import type { Layout } from "./results/catalogue.js";
 import type { RunEmit } from "./results/emit-options.js";
 import type { RunHooks } from "./run.js";
 
-/** Plan of a run. Byte counts are exact; `memoryBytes` is the shared memory of the slots. */
+/** Plan of a run, with exact sizes. Threads compute into slots, buffers in shared memory; `memoryBytes` is their total size. */
 export interface DryRun {
   input: string;
   output: string;
@@ -37,7 +37,7 @@ export interface DryRun {
   /** Rows per chunk; an upper bound for csr and coo. */
   rowsPerChunk: number;
   rowsPerRowBlock: number;
-  /** Rows of a block that are written at once; fewer than `classes` if a block does not fit a slot. */
+  /** Rows of a block that are written at once; fewer than `classes` if a block does not fit into a slot. */
   blockRowsPerTile: number;
   /** Number of worker threads; 0 if the main thread computes. */
   threads: number;

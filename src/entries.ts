@@ -41,9 +41,9 @@ const MAX_ENTRIES = 2 ** 31 - 1;
 const TILE_ENTRIES = 1 << 16;
 
 /**
- * Computes the entries of each row's Jacobian block that are at least `threshold` or among the `topK` largest. The time per
- * row is proportional to Q log Q plus the number of entries returned. Nothing is renormalized. With `onBadRow: "nan"`, a bad
- * row has no entries, and NaN in `droppedMax` and `droppedSum`.
+ * Computes the entries of each row's Jacobian block whose absolute value is at least `threshold`, and of these at most the
+ * `topK` largest. The time per row is proportional to Q log Q plus the number of entries returned. The returned entries are not
+ * rescaled. With `onBadRow: "nan"`, a bad row has no entries, and NaN in `droppedMax` and `droppedSum`.
  *
  * @param logits `[rows, classes]`, row-major; -inf masks a class (it has no entries). Not changed.
  * @returns compressed sparse rows; every value is within 3 ε (ε = 2^-52) in float64

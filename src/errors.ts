@@ -124,7 +124,7 @@ export class LogitsColumnError extends SoftjacError {
   }
 }
 
-/** Error of a row without results: its logits contain NaN or +inf or are all -inf, its label is not a class, or its vector is not finite. */
+/** Error of a row without results: its logits contain NaN or +inf or are all -inf, its label is not a class, or its vector or covariance is not finite. */
 export class BadRowError extends SoftjacError {
   readonly code = "ERR_BAD_ROW";
   constructor(
@@ -254,7 +254,7 @@ export class InputsSkippedError extends SoftjacError {
   }
 }
 
-/** Error of a dataset that cannot be published because shards are missing. Run their tasks, or the run, again. */
+/** Error of a dataset that cannot be published because shards are missing. Compute them with `runShards` or `runDataset`. */
 export class IncompleteError extends SoftjacError {
   readonly code = "ERR_INCOMPLETE";
   constructor(

@@ -23,7 +23,7 @@ import { VERSION } from "./version.js";
 export interface RunHooks {
   /** Signal that stops the run between chunks; the output is deleted and AbortedError thrown. */
   signal?: AbortSignal | undefined;
-  /** Callback for progress: the rows done, the rows in all, and for runs the current pace. */
+  /** Callback for progress: the rows done, the total number of rows, and for runs their current state. */
   onProgress?:
     | ((rowsDone: number, rows: number, pace?: RunProgress) => void)
     | undefined;
@@ -31,7 +31,7 @@ export interface RunHooks {
   onEvent?: ((event: LogitsEvent) => void) | undefined;
 }
 
-/** Momentary state of a run. */
+/** Current state of a run. */
 export interface RunProgress {
   /** Bytes of the output written so far. */
   bytesDone: number;

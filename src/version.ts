@@ -1,4 +1,4 @@
 import manifest from "../package.json" with { type: "json" };
 
-/** The package's version. */
+/** Version of softjac. */
 export const VERSION: string = manifest.version;

@@ -2,8 +2,7 @@
 
 Needs softjac on the PATH of every Airflow worker, and inputs and output on a file system that all of them share (or S3).
 Change: INPUTS, OUTPUT, TASKS, the schedule and the number of retries.
-Checked: run by the tests with a stand-in for Airflow (plan, shards, finalize, exit codes, on_kill). Not run by
-Airflow.
+Checked: run by the tests with a stub of Airflow (plan, shards, finalize, exit codes, on_kill). Not run by Airflow.
 """
 import datetime
 import subprocess
@@ -16,13 +15,13 @@ except ImportError:  # first releases of Airflow 3
     from airflow.exceptions import AirflowException, AirflowFailException
 
 INPUTS, OUTPUT, TASKS = "/data/logits", "/data/jacobian", 8
-# Usage, bad or missing input, internal error, output of another run, permissions, configuration: a retry fails again.
-# All else is retried: 69 (service unavailable), 74 (I/O error), 75 (stopped, progress saved), killed processes.
+# Usage, bad or missing input, internal error, output of another run, permissions, configuration: a retry would fail again.
+# Everything else is retried: 69 (service unavailable), 74 (I/O error), 75 (stopped, progress saved), killed processes.
 NO_RETRY = {64, 65, 66, 70, 73, 77, 78}
 
 
 class Softjac(BaseOperator):
-    """Runs softjac as a direct child process, without a shell that would keep SIGTERM from it."""
+    """Runs softjac as a direct child process, without a shell, which would not pass SIGTERM on."""
 
     def __init__(self, *, arguments, **kwargs):
         super().__init__(**kwargs)

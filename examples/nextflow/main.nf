@@ -34,7 +34,7 @@ process SHARDS {
     output:
     val index
 
-    // exec: Nextflow signals the process that it started, which is softjac then.
+    // exec: Nextflow sends signals to the process that it started; exec makes that process softjac.
     script:
     """
     exec softjac run-shard -o '${params.output}' --shard-index ${index} --shard-count ${params.tasks} --threads ${task.cpus}

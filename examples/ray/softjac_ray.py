@@ -5,7 +5,7 @@
 Needs softjac on the PATH of every node, and inputs and output on a file system that all of them share (or S3).
 Change: CPUS, the number of retries, and ray.init() for your cluster. To resume, run the same command again.
 Checked: run on one node with Ray 2.58, including a retry after 75 and no retry after 65; run by the tests with a
-stand-in for Ray.
+stub of Ray.
 """
 import subprocess
 import sys
@@ -13,8 +13,8 @@ import sys
 import ray
 
 CPUS = 2
-# Usage, bad or missing input, internal error, output of another run, permissions, configuration: a retry fails again.
-# All else is retried: 69 (service unavailable), 74 (I/O error), 75 (stopped, progress saved), killed processes.
+# Usage, bad or missing input, internal error, output of another run, permissions, configuration: a retry would fail again.
+# Everything else is retried: 69 (service unavailable), 74 (I/O error), 75 (stopped, progress saved), killed processes.
 NO_RETRY = {64, 65, 66, 70, 73, 77, 78}
 
 
@@ -27,7 +27,7 @@ def softjac(*arguments):
     try:
         code = process.wait()
     except BaseException:
-        # Ray cancels a task by an exception. softjac saves its progress and exits within 25 s (--grace).
+        # Ray cancels a task by raising an exception in it. softjac saves its progress and exits within 25 s (--grace).
         process.terminate()
         process.wait()
         raise

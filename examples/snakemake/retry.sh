@@ -1,6 +1,6 @@
 #!/bin/bash
-# Runs a command again after the exit codes of softjac that a retry can help: 69 (service unavailable), 74 (I/O error) and
-# 75 (stopped, progress saved). Every other exit code, and every one after a signal, is passed on at once.
+# Runs softjac again after the exit codes for which a retry can help: 69 (service unavailable), 74 (I/O error) and
+# 75 (stopped, progress saved). Other exit codes end it at once, and after a signal all do.
 #   usage: retry.sh ATTEMPTS SECONDS COMMAND [ARGUMENTS...]
 # Change: attempts and seconds, in the Snakefile.
 # Checked: bash -n, and run by the tests, with SIGTERM.
@@ -15,7 +15,7 @@ trap 'stopped=yes' INT HUP
 for ((attempt = 1; ; attempt++)); do
   "$@" &
   child=$!
-  # A signal may have come before the number of the process was known.
+  # A signal may have arrived before the process id was known.
   [ -z "$stopped" ] || kill -TERM "$child"
   wait "$child"
   code=$?

@@ -1,6 +1,6 @@
 import { shortList } from "../printable.js";
 
-/** Arrow's logical types, by their names in the format's Schema.fbs, with the parameters that matter for bytes. */
+/** Logical type of Arrow, named as in Schema.fbs, with the parameters that affect its storage. */
 export type ArrowType =
   | { kind: "Null" | "Binary" | "Utf8" | "Bool" | "List" | "Struct" }
   | { kind: "LargeBinary" | "LargeUtf8" | "LargeList" | "RunEndEncoded" }
@@ -20,7 +20,7 @@ export type ArrowType =
 
 export interface DictionaryEncoding {
   id: number;
-  /** The type of the indices; the field's own type is that of the values. */
+  /** Type of the indices; the field itself has the type of the values. */
   indexType: ArrowType;
   ordered: boolean;
 }
@@ -34,7 +34,7 @@ export interface Field {
   metadata: [key: string, value: string][];
 }
 
-/** Types of numbers that are read. */
+/** Type of numbers in an input. */
 export type NumberType =
   | "float16"
   | "bfloat16"

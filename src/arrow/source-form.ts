@@ -1,5 +1,5 @@
 /**
- * Storage of rows of numbers in a file: lists of one size, lists with offsets (int32 or int64), lists with offsets and sizes
+ * Storage of rows of numbers in a file: fixed-size lists, lists with offsets (int32 or int64), lists with offsets and sizes
  * in any order, a struct of Q numbers, or Q columns.
  */
 export type SourceForm =

@@ -16,7 +16,7 @@ export function withoutViews({ kind }: ArrowType): ArrowType | null {
   return kind === "BinaryView" ? { kind: "Binary" } : null;
 }
 
-/** Where a data buffer stands. */
+/** Position and size of a data buffer. */
 export interface DataBuffer {
   position: number;
   bytes: number;

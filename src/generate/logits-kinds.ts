@@ -5,11 +5,11 @@ export const LOGITS_KINDS = ["notebook", "normal", "peaked"] as const;
 /**
  * Distribution of the logits of a row.
  *
- * | kind     | distribution                                                                                           |
+ * | kind     | distribution                                                                                     |
  * |----------|--------------------------------------------------------------------------------------------------|
- * | notebook | each uniform on -5, -4.5, … 5: randint(-10, 11)/2; probabilities equal to 2^-47                    |
+ * | notebook | each uniform on -5, -4.5, … 5, as NumPy's randint(-10, 11)/2                                     |
  * | normal   | each N(0, scale²)                                                                                |
- * | peaked   | N(0, 1), except for one random class: the largest of the others + a margin uniform on (0, 40)      |
+ * | peaked   | N(0, 1), except for one random class: the largest of the others + a margin uniform on (0, 40)    |
  */
 export type LogitsKind = (typeof LOGITS_KINDS)[number];
 

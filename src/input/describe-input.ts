@@ -16,7 +16,7 @@ export interface InputDescription {
   compression: string[];
   /** Number of record batches (Arrow) or row groups (Parquet); null for formats without them. */
   batches: number | null;
-  /** Number of rows of the largest one. */
+  /** Number of rows of the largest record batch or row group; null for formats without them. */
   largestBatchRows: number | null;
   rows: number;
   columns: { name: string; type: string }[];

@@ -9,14 +9,14 @@ import { dictionaryWithoutViews } from "./dictionary-views.js";
 import { type KeptColumn, keptColumn } from "./kept-columns.js";
 import { checkBatchShape, placeKept } from "./record-batch.js";
 
-/** A dictionary batch of a kept column: its metadata, decoded, and where its body stands in the file. */
+/** Dictionary batch of a copied column: decoded metadata and the position of its body in the file. */
 export interface DictionaryBlock {
   id: number;
   isDelta: boolean;
   batch: Pick<BatchMetadata, "rows" | "nodes" | "buffers">;
   bodyStart: number;
   bodyBytes: number;
-  /** The body, where it is not as in the file: of values that were views. */
+  /** Body of a dictionary whose values were views and were converted; null if it is the body in the file. */
   body: Uint8Array | null;
 }
 

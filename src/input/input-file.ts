@@ -13,16 +13,16 @@ import { inputCall } from "../system-error.js";
 import { fileSource, type InputSource } from "./input-state.js";
 import { DEFAULT_LIMITS, type Limits } from "./limits.js";
 
-/** A file whose bytes are read by position. */
+/** File whose bytes are read by position. */
 export interface InputFile {
   /** Name for messages. */
   path: string;
   fd: number;
   bytes: number;
   limits: Limits;
-  /** Which of its bytes are there, where others are still to be fetched; null: all are. */
+  /** Blocks that were fetched already; null if the whole file is available. */
   present: PresentBlocks | null;
-  /** File or object that must not change while the input is used; null: a stream, of which each byte is read once. */
+  /** File or object that must not change while the input is used; null for a stream, whose bytes are read once. */
   source: InputSource | null;
   close(): void;
 }

@@ -2,7 +2,7 @@ import { InputFormatError, InputUnsupportedError } from "../errors.js";
 import type { InputFile } from "./input-file.js";
 import { readInput } from "./read-input.js";
 
-/** What a file is, by its first bytes. */
+/** Format of a file, detected from its first bytes. */
 export type InputFormat = "arrow-file" | "arrow-stream" | "parquet";
 
 const MAGICS: readonly [magic: string, format: InputFormat][] = [

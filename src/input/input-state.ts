@@ -3,27 +3,27 @@ import { InputChangedError } from "../errors.js";
 import { inputCall } from "../system-error.js";
 
 /**
- * What identifies the content of an input: two equal states of one input mean the same bytes. The time of the last status
- * change is no part of it: chmod, a new hard link and a backup set that time without writing a byte.
+ * Identity of the content of an input: if two states of an input are equal, its bytes are the same. The time of the last status
+ * change (ctime) is not included, because chmod, a new hard link or a backup sets it without changing the content.
  */
 export interface InputState {
   bytes: number;
-  /** File: time of the last modification, in nanoseconds since 1970. */
+  /** Time of the last modification in nanoseconds since 1970, for a file. */
   modified?: string;
-  /** File: device and inode, which differ once another file has been renamed to the path. */
+  /** Device and inode of a file, which differ after another file was renamed to the path. */
   inode?: string;
-  /** Object: its ETag. */
+  /** ETag of an object. */
   etag?: string;
 }
 
-/** The file or object whose bytes an input has. */
+/** File or object that an input was read from. */
 export interface InputSource {
   path: string;
-  /** Open descriptor of the file; an input that is a decoded copy of it has another. -1: an object. */
+  /** Open descriptor of the file (a decoded copy has a different one), or -1 for an object. */
   fd: number;
-  /** The state at the time of opening. */
+  /** State at the time of opening. */
   opened: InputState;
-  /** Returns the state at present; null: nothing is there. */
+  /** Returns the current state; null if the file or object no longer exists. */
   state(): InputState | null | Promise<InputState | null>;
 }
 

@@ -9,19 +9,19 @@ import { withoutViews } from "../arrow/views.js";
 import { InputUnsupportedError, LogitsColumnError } from "../errors.js";
 import { notOne } from "./logits-column.js";
 
-/** A column that the user keeps beside the results, copied as bytes. */
+/** Input column that is copied to the output (`keep`). */
 export interface KeptColumn {
-  /** As the output has it: without views. */
+  /** Field of the output, without views. */
   field: Field;
-  /** Its place among the file's columns. */
+  /** Index of the column in the input. */
   place: number;
   /** Bits per value (1 = bool) of a fixed-width column, else 0. */
   bits: number;
   /** Bytes per offset of a variable-length column of the output, else 0. */
   offsetBytes: 0 | 4 | 8;
-  /** The input has views, where the output has offsets. */
+  /** Whether the input has views, which the output replaces by offsets. */
   views: boolean;
-  /** Dictionary columns: values in the dictionary, which the indices must stay under. null for the others. */
+  /** Number of values in the dictionary, which all indices must be below; null for a column without dictionary. */
   dictionaryValues: number | null;
 }
 

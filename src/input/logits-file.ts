@@ -8,40 +8,40 @@ import type { Limits } from "./limits.js";
 import type { FloatType, LogitsSelection } from "./logits-column.js";
 import type { LogitsBatch } from "./record-batch.js";
 
-/** An input, opened, checked and located: all that planning and computing need to know. */
+/** Open and validated input, with the positions of its logits and other columns. */
 export interface LogitsFile extends InputFile {
   rows: number;
   classes: number;
-  /** Of the logits, as stored. */
+  /** Type of the logits as stored. */
   type: NumberType;
-  /** Of the results, unless another is asked for. */
+  /** Default type of the results. */
   dtype: FloatType;
   form: SourceForm;
-  /** As reports and messages call what holds the logits: a column, the pattern of columns, or `array`. */
+  /** Name of the column of logits, or pattern of the columns, or `array`, for reports and messages. */
   column: string;
   /** Options that select the same logits in the same file. */
   selection: LogitsSelection;
-  /** Names of the classes, where they are columns or fields of a struct. */
+  /** Names of the classes, if they are columns or fields of a struct. */
   classNames: readonly string[] | null;
-  /** What the user should know of the order of the classes. */
+  /** Note for the user about the order of the classes. */
   note: string | null;
-  /** What a null among logits is: an error, or a masked class. */
+  /** Action for a null among the logits: an error, or a masked class. */
   nullLogit: "error" | "mask";
-  /** The other columns of numbers that results need. */
+  /** Other columns of numbers that results need, such as labels and tangents. */
   inputs: InputColumn[];
   batches: LogitsBatch[];
   kept: KeptColumn[];
   dictionaries: DictionaryBlock[];
 }
 
-/** A column of numbers beside the logits. */
+/** Column of numbers other than the logits. */
 export interface InputColumn {
   option: InputName;
   name: string;
   form: SourceForm;
   type: NumberType;
   width: number;
-  /** Values per row. */
+  /** Number of values per row. */
   values: number;
 }
 
@@ -49,15 +49,15 @@ export interface OpenOptions extends LogitsSelection {
   keep: readonly string[];
   /** Names of the other columns that results need. */
   inputs: readonly { option: InputName; name: string }[];
-  /** Names that the results have. */
+  /** Names of the result columns, which copied columns must not have. */
   ownNames: readonly string[];
-  /** What a null among logits is; default: an error. */
+  /** Action for a null among the logits; default: error. */
   nullLogit?: "error" | "mask" | undefined;
-  /** Streams may end without their end-of-stream marker. */
+  /** Whether to accept a stream that lacks its end-of-stream marker; default: false. */
   allowMissingEos?: boolean | undefined;
-  /** Directory whose file system takes what must be kept while it is worked on; default: that for temporary files. */
+  /** Directory for temporary copies of decoded or piped input; default: the directory for temporary files. */
   scratch?: string | undefined;
-  /** What the file may say of itself; default: what is usual. */
+  /** Limits on the sizes that the file declares; default: DEFAULT_LIMITS. */
   limits?: Limits | undefined;
   signal?: AbortSignal | undefined;
 }

@@ -5,28 +5,28 @@ import type { BatchMetadata } from "./arrow-metadata.js";
 import type { ColumnSpan, SchemaSpans } from "./column-spans.js";
 import type { KeptColumn } from "./kept-columns.js";
 
-/** Where one record batch stands in the file, as absolute byte offsets. */
+/** Positions of one record batch in the file, as absolute byte offsets. */
 export interface LogitsBatch {
-  /** Rows of the whole file: `[rowStart, rowEnd)`. */
+  /** Rows of the batch, `[rowStart, rowEnd)`, numbered through the file. */
   rowStart: number;
   rowEnd: number;
-  /** The logits, then the other inputs. */
+  /** Buffers of the logits, then of the other columns of numbers. */
   sources: ValueBuffers[];
   kept: KeptBuffers[];
 }
 
-/** Where the numbers of a source stand; a place of 0: there is none. */
+/** Positions of the buffers of a column of numbers; 0 for a buffer that does not exist. */
 export interface ValueBuffers {
   /** Start of the values: one buffer, or one per class. */
   values: number[];
-  /** Lists: start of the offsets (rows + 1 of them; of views, rows), and how many values the values buffer holds. */
+  /** Start of the offsets of lists (rows + 1 of them, or rows for list views), and number of values in the values buffer. */
   offsets: number;
   valueCount: number;
-  /** Views: start of their sizes. */
+  /** Start of the sizes of list views. */
   sizes: number;
-  /** Where rows may be null: start of the bits that say which are not. */
+  /** Start of the validity bitmap of the rows. */
   validity: number;
-  /** The same of values: per buffer. */
+  /** Starts of the validity bitmaps of the values, one per buffer. */
   valueValidity: number[];
 }
 
@@ -41,16 +41,16 @@ export interface ValuePlaces {
   values: number | null;
 }
 
-/** Where one kept column stands, as absolute byte offsets. */
+/** Positions of the buffers of one copied column, as absolute byte offsets. */
 export interface KeptBuffers {
   nullCount: number;
   validity: number;
   offsets: number;
-  /** The values, or the views of them. */
+  /** Start of the values, or of the views. */
   values: number;
-  /** Views: at most, as long as no two show the same bytes. */
+  /** Size of the values; for views an upper bound if no two views share bytes. */
   valuesBytes: number;
-  /** What views show; null: there are none. */
+  /** Data buffers of views; null if the column has no views. */
   data: DataBuffer[] | null;
 }
 

@@ -37,7 +37,7 @@ export interface Inspection extends InputDescription {
 /** Column of logits. */
 export interface LogitsDescription
   extends Pick<LogitsFile, "column" | "dtype" | "classes"> {
-  /** How the file stores them. */
+  /** Storage of the logits in the file: a list type, a struct or separate columns. */
   storage: LogitsFile["form"];
 }
 

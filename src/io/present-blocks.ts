@@ -4,7 +4,7 @@ export interface ByteRange {
   end: number;
 }
 
-/** What is there of a file, as threads send it to each other. */
+/** Fetched blocks of a file, in a form that threads can send to each other. */
 export interface PresentBytes {
   bytes: number;
   shared: SharedArrayBuffer;
@@ -23,14 +23,14 @@ export class AbsentBytes extends Error {
 }
 
 /**
- * Which blocks of a file are there, while the others are holes. One bit a block, in memory that every thread sees: whoever
- * reads makes sure first.
+ * Set of the blocks of a file that were fetched; the others are holes. It has one bit per block, in memory that all threads share.
+ * Readers call `check` first.
  */
 export class PresentBlocks {
   readonly #bits: Uint8Array;
 
   constructor(
-    /** Bytes of the file. */
+    /** Size of the file in bytes. */
     private readonly bytes: number,
     readonly shared = new SharedArrayBuffer(
       Math.ceil(bytes / BLOCK_BYTES / 8) + 1,
@@ -39,12 +39,12 @@ export class PresentBlocks {
     this.#bits = new Uint8Array(shared);
   }
 
-  /** What another thread makes its own from. */
+  /** Returns the data from which another thread creates the same set. */
   toShare(): PresentBytes {
     return { bytes: this.bytes, shared: this.shared };
   }
 
-  /** Notes that whole blocks, or the file's last, are there. */
+  /** Adds the blocks that lie completely in a range; the last block of the file may be shorter. */
   add({ start, end }: ByteRange): void {
     const last =
       end === this.bytes
@@ -54,7 +54,7 @@ export class PresentBlocks {
       Atomics.or(this.#bits, k >> 3, 1 << (k & 7));
   }
 
-  /** What is not there of some ranges, as whole blocks in order, none over another. */
+  /** Returns the missing blocks of some ranges, in order and without overlaps. */
   missing(ranges: readonly ByteRange[]): ByteRange[] {
     const found: ByteRange[] = [];
     const inOrder = ranges.toSorted((a, b) => a.start - b.start);
@@ -80,7 +80,7 @@ export class PresentBlocks {
     return found;
   }
 
-  /** @throws AbsentBytes; what is behind the end of the file is not its matter */
+  /** Rejects a range that is not completely fetched; bytes after the end of the file are ignored. @throws AbsentBytes */
   check(start: number, bytes: number): void {
     const last = Math.ceil(Math.min(start + bytes, this.bytes) / BLOCK_BYTES);
     for (let k = Math.floor(start / BLOCK_BYTES); k < last; k++)

@@ -19,6 +19,7 @@ import {
 } from "./options.js";
 import { queuedShards } from "./queued-shards.js";
 
+/** Options of `submitDataset`. Only `inputs`, `output` and `queue` are required. */
 export type SubmitOptions = DatasetOptions & QueueOptions & AttemptOptions;
 
 /** Report of `submitDataset`. */

@@ -1,14 +1,14 @@
 import type { FloatArray } from "./float-array.js";
 
-/** One example's block, of Q classes; nothing more of it is read than is asked for. */
+/** Block of one row of logits. Methods read only the entries that they return. */
 export interface ExampleBlock {
-  /** `[Q, Q]`, row-major. */
+  /** Returns the block, `[Q, Q]` row-major. */
   block(): Promise<FloatArray>;
   entry(i: number, j: number): Promise<number>;
-  /** `[k, k]`: rows and columns of some classes. */
+  /** Returns the rows and columns of some classes, `[k, k]` row-major. */
   part(classes: readonly number[]): Promise<Float64Array>;
-  /** `[Q]`: entry (i, j) for all i. */
+  /** Returns column j, `[Q]`: entry (i, j) for all i. */
   column(j: number): Promise<FloatArray>;
-  /** `[Q]`: sum over j of entry (i, j) · v_j, compensated. */
+  /** Returns the block times v, `[Q]`: sum over j of entry (i, j) · v_j, with compensated summation. */
   multiply(v: Float64Array): Promise<Float64Array>;
 }

@@ -5,18 +5,18 @@ import type { FileBatch } from "./file-batches.js";
 import type { FloatType } from "./float-array.js";
 import type { StoredColumn } from "./stored-column.js";
 
-/** What all blocks of a file have in common. */
+/** Properties that all blocks of a file share. */
 export interface BlockForm {
   layout: Layout;
   result: BlockResult;
-  /** M and Q of the logits. */
+  /** Number of rows M of the logits. */
   rows: number;
-  /** Those that the file is about: all, or a dataset's part. */
+  /** Rows `[rowStart, rowEnd)` that the file covers: all, or those of a shard. */
   rowStart: number;
   rowEnd: number;
   classes: number;
   dtype: FloatType;
-  /** T; null: the file does not say. */
+  /** Temperature T; null if the file does not record it. */
   temperature: number | null;
 }
 

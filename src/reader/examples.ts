@@ -1,16 +1,16 @@
 import type { ExampleBlock } from "./example-block.js";
 
-/** The examples of a file, whatever its layout. */
+/** Access to the blocks of a file of any layout. */
 export interface Examples {
-  /** The block of a row of the logits; null where the example is null. @throws RowMissingError, InputFormatError */
+  /** Returns the block of a row of the logits; null for a bad row. @throws RowMissingError, InputFormatError */
   find(row: number): Promise<ExampleBlock | null>;
-  /** All of them in order, those of one record batch at a time. @throws InputFormatError */
+  /** Yields the blocks in order, one record batch at a time. @throws InputFormatError */
   batches(): AsyncGenerator<BatchExamples>;
 }
 
 export interface BatchExamples {
-  /** Rows of the logits, ascending. */
+  /** Row numbers of the logits, ascending. */
   rows: Float64Array;
-  /** The block of the k-th of them. */
+  /** Returns the block of the row with index k in the batch; null for a bad row. */
   example(k: number): Promise<ExampleBlock | null>;
 }

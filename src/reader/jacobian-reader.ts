@@ -12,7 +12,7 @@ import type { Examples } from "./examples.js";
 import type { FloatArray, FloatType } from "./float-array.js";
 import { JacobianBatch } from "./jacobian-batch.js";
 
-/** What an open file is, beside its blocks. */
+/** Open output file with its properties and blocks. */
 export interface OpenedFile extends BlockForm {
   path: string;
   threshold: number | null;

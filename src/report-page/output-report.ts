@@ -154,7 +154,7 @@ export interface ClassNumbers {
   meanJacobian: number[][] | null;
   /** Pairs of shown classes with the largest mean |J[i,j]|. */
   pairs: { i: number; j: number; mean: number }[];
-  /** Mean J[k,k], mean p, and the numbers of rows predicted, labelled, and both, `[Q]` each. */
+  /** Mean J[k,k], mean p, and numbers of rows whose prediction, whose label, and whose prediction and label are the class, `[Q]` each. */
   sensitivity: number[] | null;
   meanP: number[] | null;
   predicted: number[] | null;

@@ -1,6 +1,6 @@
 import * as code from "../numeric/portable/codes.js";
 
-/** Other columns of the input that a result needs, by the option that names them. */
+/** Option that names a further input column that a result needs. */
 export type InputName =
   | "cotangent"
   | "tangent"
@@ -22,7 +22,7 @@ export type Layout = (typeof LAYOUTS)[number];
 /** The most classes: beyond, Q·Q is no exact number. */
 export const MAX_CLASSES = 94_906_265;
 
-/** Layouts of single entries: how many there are is known only once they are computed. */
+/** Layout that stores single entries; their number is known only after computing. */
 export type EntriesLayout = "csr" | "coo";
 
 export function isEntriesLayout(layout: Layout): layout is EntriesLayout {
@@ -164,7 +164,7 @@ export function currentName<Name extends string>(name: Name): Name | EmitName {
   return Object.hasOwn(RENAMED, name) ? (RENAMED[name] as EmitName) : name;
 }
 
-/** What a table of entries also has of each example: the largest |entry| that was left out, and the sum of all of them. */
+/** Results of the layouts csr and coo: the largest dropped |entry| of each row, and the sum of all dropped |entries|. */
 export const DROPPED = ["dropped_max", "dropped_sum"] as const;
 export type DroppedName = (typeof DROPPED)[number];
 

@@ -11,7 +11,7 @@ import {
 } from "./catalogue.js";
 import { isJacobian, neededInputs } from "./columns.js";
 
-/** What a run can be asked for. */
+/** Name of a result of a run. */
 export type RunEmit = EmitName | DroppedName;
 
 /** The options that name what a result is made of beside the logits. */

@@ -33,7 +33,7 @@ export interface ColumnReport {
   ok: boolean;
 }
 
-/** Check of an identity, such as that the rows of J sum to 0; `worst` is the largest deviation in ε of the size of the terms. */
+/** Check of an identity, such as that the rows of J sum to 0; `worst` is the largest deviation, in ε times the size of the terms. */
 export interface LawReport {
   name: string;
   worst: number;

@@ -11,7 +11,7 @@ const OPENERS: Record<ArrayFormatName, () => Promise<OpenArrays>> = {
   safetensors: async () => (await import("./safetensors.js")).openSafetensors,
 };
 
-/** A format of arrays, and how its files are opened. */
+/** Format of array files, with the function that opens them. */
 export interface ArrayFormat {
   name: ArrayFormatName;
   open: OpenArrays;

@@ -3,24 +3,24 @@ import { numberWidth } from "../../arrow/field.js";
 import type { InputFile } from "../input-file.js";
 import type { OpenOptions } from "../logits-file.js";
 
-/** An array in a file, as the file describes it. */
+/** Array in a NumPy or safetensors file, as the file declares it. */
 export interface StoredArray {
-  /** null: the file holds one array, and no name. */
+  /** Name of the array; null if the file has one array without a name. */
   name: string | null;
-  /** null: a type that is not read. */
+  /** Type of the numbers; null if it is not supported. */
   type: NumberType | null;
-  /** The type in the words of the file. */
+  /** Type as the file writes it. */
   stored: string;
   shape: readonly number[];
-  /** Whether the first index runs fastest (Fortran order), not the last. */
+  /** Whether the array is in Fortran order (the first index changes fastest). */
   fortran: boolean;
 }
 
-/** A file of arrays, its structure checked. */
+/** Arrays of a file whose structure was validated. */
 export interface ArrayContainer {
   arrays: readonly StoredArray[];
   /**
-   * Makes the values of arrays readable by position, after what checks the file has for them.
+   * Makes the values of arrays readable by position, after verifying their checksums if the file has any.
    * @throws InputFormatError, IoError, AbortedError
    */
   place(
@@ -29,12 +29,12 @@ export interface ArrayContainer {
   ): Promise<PlacedArrays>;
 }
 
-/** Where values can be read: in the input itself, or in a file that they were unpacked into. */
+/** Location of array values: the input itself, or a file that they were decompressed to. */
 export interface PlacedArrays {
   fd: number;
-  /** Byte of the first value. */
+  /** Returns the byte offset of the first value. */
   start(array: StoredArray): number;
-  /** Gives back what was taken beside the input. */
+  /** Releases the decompressed copy, if there is one. */
   close(): void;
 }
 
