@@ -34,7 +34,7 @@ import { workDirectory, writeLogits } from "../support/logits-input.js";
 
 const at = workDirectory();
 const input = at("in.arrow");
-const shape = { rows: 1000, classes: 12 };
+const shape = { rows: 2000, classes: 12 };
 writeLogits(input, {
   ...shape,
   batchRows: [700],
@@ -133,7 +133,7 @@ const choices: [string, Change][] = [
     },
   ],
   ["float32", { dtype: "float32", batchEntries: 6400 }],
-  // 1000 rows with 4 entries each, and a last batch that is full
+  // 2000 rows with 4 entries each, and a last batch that is full
   ["batches that come out even", { topK: 4, batchEntries: 1000 }],
 ];
 

@@ -257,12 +257,12 @@ test("a part that was cut after it was made is made again", async () => {
   const output = dataset.newOutput();
   const planned = await expectCode(submit(output, "--json"), 0);
   const { fingerprint } = JSON.parse(planned.stdout);
-  await expectCode(worker(["--idle-limit", "0.5"]), 0);
+  await expectCode(worker(["--idle-limit", "3"]), 0);
   const part = join(`${output}.__wip-${fingerprint}`, POISONED);
   writeFileSync(part, readFileSync(part).subarray(0, 1000));
   const waiting = wait(output);
   await waiting.until(/"shards":1,"submission":1,"msg":"submitted"/);
-  await expectCode(worker(["--idle-limit", "0.5"]), 0);
+  await expectCode(worker(["--idle-limit", "3"]), 0);
   await expectCode(waiting, 0);
   dataset.expectSame(output);
 });

@@ -54,7 +54,7 @@ test("the functions; the worker ends when there is nothing to do", async () => {
   const report = await built.runWorker({
     queue,
     allow: [at(".")],
-    idleLimit: 0.5,
+    idleLimit: 3,
   });
   expect(report).toMatchObject({
     status: "done",
@@ -74,7 +74,7 @@ test("the same submission twice, and at once: every part has one job", async () 
   for (const started of both) await expectCode(started, 0);
   const third = await expectCode(submit(output, "--json"), 0);
   expect(JSON.parse(third.stdout)).toMatchObject({ submitted: 0, queued: 9 });
-  const one = worker(["--idle-limit", "0.5"]);
+  const one = worker(["--idle-limit", "3"]);
   const { stderr } = await expectCode(one, 0);
   // Two that look at once may see different halves of one another: nothing is computed twice for it.
   expect(countOf(stderr, "shard completed")).toBe(9);
@@ -87,7 +87,7 @@ test("wait without a queue goes by the records, and says what it does not do", a
   await expectCode(submit(output), 0);
   const waiting = start(["wait", output, "--poll", "0.1"]);
   await waiting.until(/no --queue or SOFTJAC_QUEUE given/);
-  await expectCode(worker(["--idle-limit", "0.5"]), 0);
+  await expectCode(worker(["--idle-limit", "3"]), 0);
   await expectCode(waiting, 0);
   dataset.expectSame(output);
 });
@@ -96,7 +96,7 @@ test("two waits at once, and two datasets in one queue", async () => {
   const outputs = [dataset.newOutput(), dataset.newOutput()];
   for (const output of outputs) await expectCode(submit(output), 0);
   const waits = outputs.flatMap((output) => [wait(output), wait(output)]);
-  await expectCode(worker(["--idle-limit", "0.5"]), 0);
+  await expectCode(worker(["--idle-limit", "3"]), 0);
   for (const waiting of waits) await expectCode(waiting, 0);
   for (const output of outputs) dataset.expectSame(output);
 });
@@ -104,7 +104,7 @@ test("two waits at once, and two datasets in one queue", async () => {
 test("the time limit of wait: 75; no workers are told of", async () => {
   const output = dataset.newOutput();
   await expectCode(submit(output), 0);
-  const { stderr } = await expectCode(wait(output, "--time-limit", "1"), 75);
+  const { stderr } = await expectCode(wait(output, "--time-limit", "4"), 75);
   expect(stderr).toContain("stopped with 0 of 9 shards done");
   expect(stderr).toContain("no worker of this version is connected");
   await redis.client.flushall();
@@ -120,7 +120,7 @@ test("a worker tells of itself as other commands do", async () => {
   const report = at("worker.json");
   const metrics = at("worker.prom");
   const more = ["--report", report, "--metrics", metrics, "--json"];
-  const one = worker(["--idle-limit", "0.5", ...more]);
+  const one = worker(["--idle-limit", "3", ...more]);
   const { stdout } = await expectCode(one, 0);
   expect(JSON.parse(readFileSync(report, "utf8"))).toMatchObject({
     command: "worker",

@@ -201,7 +201,7 @@ test("a Redis that stops answering while wait waits: it says so, and a signal en
 
 test("a Redis that may evict jobs is told of; nothing else goes to standard error", async () => {
   await redis.client.config("SET", "maxmemory-policy", "allkeys-lru");
-  const { stderr } = await expectCode(worker(["--idle-limit", "0.5"]), 0);
+  const { stderr } = await expectCode(worker(["--idle-limit", "3"]), 0);
   for (const line of stderr.trimEnd().split("\n")) JSON.parse(line);
   expect(stderr).toContain(
     "expected maxmemory-policy noeviction, found allkeys-lru",

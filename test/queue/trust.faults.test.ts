@@ -79,7 +79,7 @@ test("job data is not believed: each is refused with a sentence, once, and nothi
   // The inputs may be read, too.
   const allow = ["--allow", `${allowed},${dataset.folder}`];
   const { stderr } = await expectCode(
-    worker([...allow, "--idle-limit", "0.5"]),
+    worker([...allow, "--idle-limit", "3"]),
     0,
   );
   expect(countOf(stderr, "shard failed")).toBe(data.length);
@@ -101,7 +101,7 @@ test("inputs elsewhere than allowed are refused", async () => {
   const apart = at("apart");
   mkdirSync(apart);
   await expectCode(submit(join(apart, "out")), 0);
-  const one = worker(["--allow", apart, "--idle-limit", "0.5"]);
+  const one = worker(["--allow", apart, "--idle-limit", "3"]);
   const { stderr } = await expectCode(one, 0);
   expect(countOf(stderr, "shard failed")).toBe(9);
   expect(stderr).toContain("is outside the locations that --allow permits");
