@@ -154,7 +154,7 @@ test("a computation of several leases keeps its lease: the threads compute, the 
   await expectCode(wait(output), 0);
   const said = (await endWorker(slow)) + (await endWorker(other));
   const [, longest] =
-    /"part":"part-00001-of.*"durationMs":(\d+)/.exec(said) ?? [];
+    /"file":"part-00001-of.*"durationMs":(\d+)/.exec(said) ?? [];
   expect(Number(longest)).toBeGreaterThan(3000);
   expect(countOf(said, "shard completed")).toBe(3);
   dataset.expectSame(output);
@@ -234,7 +234,9 @@ test("a bad input, and workers that go on without it: published with --allow-mis
   await expectCode(submitFolder(folder, output), 0);
   const one = worker(["--keep-going"]);
   const { stderr } = await expectCode(wait(output), 65);
-  expect(stderr).toContain("found 1 that have none");
+  expect(stderr).toContain(
+    "1 of 3 inputs have no results; use --allow-missing to publish the others",
+  );
   await expectCode(wait(output, "--allow-missing"), 0);
   expect(await endWorker(one)).toContain('"msg":"input skipped"');
   expect(filesOf(output)).toEqual(filesOf(expected));

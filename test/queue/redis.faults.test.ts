@@ -133,7 +133,7 @@ test("read only, and out of memory: submit says which, with 69; after that it ad
   await client.config("SET", "maxmemory", "0");
   await client.replicaof("127.0.0.1", String(await freePort()));
   const replica = await expectCode(submit(output), 69);
-  expect(replica.stderr).toMatch(/: the Redis is a replica/);
+  expect(replica.stderr).toMatch(/: Redis is a read-only replica/);
   await client.replicaof("NO", "ONE");
   await expectCode(submit(output), 0);
   const one = worker();
@@ -260,7 +260,7 @@ test("the user of the manual's ACL may do all that is needed, and its password i
   });
   const refused = await expectCode(wrong, 77);
   all.push(refused);
-  expect(refused.stderr).toContain("found WRONGPASS");
+  expect(refused.stderr).toContain("Redis refused the login: WRONGPASS");
   expect(refused.stderr).not.toContain("softjac:wrong@");
   const texts = [
     cmdline,

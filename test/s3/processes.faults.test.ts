@@ -200,7 +200,9 @@ describe("what is there already", () => {
     server.put(BUCKET, `${prefix}/${part}`, Buffer.from("other"));
     const { status, stderr } = await softjac(args(prefix));
     expect(status).toBe(74);
-    expect(stderr).toContain("nothing is replaced here: remove it");
+    expect(stderr).toContain(
+      "was modified later; remove it, and it is recomputed",
+    );
     server.bucket(BUCKET).delete(`${prefix}/${part}`);
     expect(await softjac(args(prefix))).toMatchObject({ status: 0 });
     expect(texts(prefix)).toEqual(expected);
@@ -290,7 +292,7 @@ test("SIGTERM while the store does not answer: 75 within the grace, and the same
   const { status, stderr } = await run;
   proxy.befalling = null;
   expect(status, stderr).toBe(75);
-  expect(stderr).toContain("the same command goes on");
+  expect(stderr).toContain("run the same command again");
   expect(await softjac(args(prefix))).toMatchObject({ status: 0 });
   expect(texts(prefix)).toEqual(expected);
 });
