@@ -45,7 +45,7 @@ function guaranteesTable(accuracy, blocks, long) {
     [
       "relative error of every entry of J",
       "3 ε",
-      `at most ${largest(DIAGONAL, OFF_DIAGONAL)} in the same`,
+      `at most ${largest(DIAGONAL, OFF_DIAGONAL)} in the same data sets`,
     ],
     [
       "output bytes",
@@ -87,13 +87,13 @@ function comparisonTable(accuracy, blocks) {
       ...[blocks.unsynced, ...peers].map(secondsText),
     ],
     [
-      "the same, including fsync",
+      "the same time, including fsync",
       secondsText(blocks.softjac),
       ...peers.map(() => "no fsync"),
     ],
     ["peak memory", ...all.map(({ peakBytes }) => mib(peakBytes))],
     [
-      "killed half way through a dataset",
+      "after a kill halfway through a dataset",
       "resumes",
       ...peers.map(() => "starts again"),
     ],

@@ -105,7 +105,7 @@ export const RUN_OPTIONS: readonly RunOptionSpec<
     affects: "bytes",
     kind: "string",
     group: "Input",
-    help: "Columns of logits, one per class: 'logit_*'",
+    help: "Columns of logits, one per class, e.g. 'logit_*'",
   },
   {
     name: "onBadRow",
@@ -166,7 +166,7 @@ export const RUN_OPTIONS: readonly RunOptionSpec<
     // Entries that are 0 are never kept; nothing else is left out unasked.
     default: 0,
     group: "Results",
-    help: "For csr and coo: drop entries with |value| below this; nothing is renormalized",
+    help: "For csr and coo: drop entries whose absolute value is below this, without renormalizing",
   },
   {
     name: "topK",
@@ -185,7 +185,7 @@ export const RUN_OPTIONS: readonly RunOptionSpec<
     range: [1e-100, 1e100],
     default: 1,
     group: "Results",
-    help: "Temperature T of softmax(o/T), 1e-100 to 1e100",
+    help: "T of softmax(o/T), from 1e-100 to 1e100",
   },
   {
     name: "class",
@@ -255,7 +255,7 @@ export const RUN_OPTIONS: readonly RunOptionSpec<
     affects: "bytes",
     kind: "list",
     group: "Output",
-    help: "Input columns to copy to the output: id,label",
+    help: "Input columns to copy to the output, e.g. id,label",
   },
   {
     name: "dtype",

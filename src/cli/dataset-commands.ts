@@ -171,7 +171,7 @@ const STATUS: CommandSpec = {
 /** `softjac gc` */
 const GC: CommandSpec = {
   name: "gc",
-  summary: "Remove stale runs beside a dataset",
+  summary: "Remove stale, unfinished runs of a dataset",
   usage:
     "Remove the directories of unfinished runs beside a dataset that have not changed for a while.",
   positional: OUTPUT,

@@ -21,9 +21,9 @@ import { dryRunText, reportText } from "./summary.js";
 export const RUN_COMMAND: CommandSpec = {
   name: "run",
   summary:
-    "Compute softmax and its Jacobian for every row of a file or dataset",
+    "Compute softmax and its Jacobian for every row of one or more files",
   usage:
-    "Compute softmax, its Jacobian and other results for every row of logits. A directory, a pattern or several files give a directory of shards.",
+    "Compute softmax, its Jacobian and other results for every row of logits. A directory, a pattern or several files produce a directory of shards.",
   positional: {
     option: "inputs",
     what: "input file",

@@ -124,9 +124,12 @@ function describe(parser: Argv, command: CommandSpec, shown: Shown): Argv {
 }
 
 /** The default as text, since yargs would set a default as if the line had named it. */
-function defaultOf({ default: value }: OptionSpec): Options {
+function defaultOf({ name, default: value }: OptionSpec): Options {
   if (value === undefined || value === false) return {};
-  return { defaultDescription: value === true ? "yes" : String(value) };
+  return {
+    defaultDescription:
+      value === true ? `yes; --no-${kebab(name)} for no` : String(value),
+  };
 }
 
 /** `<inputs..>` */

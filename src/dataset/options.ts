@@ -31,7 +31,7 @@ export interface DatasetOptions
   output: string;
   /** Maximum rows per shard; default: as many as `shardBytes` gives. */
   shardRows?: number | undefined;
-  /** Approximate bytes per shard (csr and coo: bytes of its input); default: 268,435,456. */
+  /** Approximate output bytes per shard (csr and coo: input bytes); default: 268,435,456. */
   shardBytes?: number | undefined;
   /** Whether to record the SHA-256 of every shard in the manifest; default: false. */
   checksums?: boolean | undefined;
@@ -67,7 +67,7 @@ export const WORK_OPTIONS = [
     // Kubernetes kills 30 s after it has asked, Slurm likewise.
     default: 25,
     group: "Dataset",
-    help: "Seconds to finish or abandon the current shard after a signal",
+    help: "Seconds to finish the current shard after a signal; then it is abandoned",
   },
   {
     name: "timeLimit",
@@ -111,7 +111,7 @@ export const DATASET_OPTIONS = [
     // What is lost when a machine dies, and what a task of a scheduler does in a second or two.
     default: 256 * 2 ** 20,
     group: "Dataset",
-    help: "Approximate bytes per shard (for csr and coo: bytes of its input)",
+    help: "Approximate output bytes per shard (for csr and coo: input bytes)",
   },
   {
     name: "checksums",
