@@ -53,7 +53,7 @@ test.skipIf(!hasRedis || !isPermitted).each([
   ["queue/compose.yaml", {}],
   ["kubernetes/queue-workers.yaml", {}],
 ])(
-  "SIGTERM to a worker of %s: 75, and its part is handed back",
+  "SIGTERM to a worker of %s: 75, and its shard is released",
   async (name) => {
     const output = dataset.newOutput();
     await expectCode(dataset.commands.submitUnder({ env: queue }, output), 0);

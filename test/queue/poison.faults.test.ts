@@ -115,7 +115,7 @@ test.each([1, 2, 4])(
   },
 );
 
-test("SIGTERM between two chunks: the part is handed back, without an attempt used", async () => {
+test("SIGTERM between two chunks: the shard is released, without an attempt used", async () => {
   const output = dataset.newOutput();
   await expectCode(submit(output), 0);
   const slow = worker(["--chunk-rows", "10"], {
