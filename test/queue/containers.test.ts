@@ -52,29 +52,24 @@ function terminate({ child }: Started): void {
 test.skipIf(!hasRedis || !isPermitted).each([
   ["queue/compose.yaml", {}],
   ["kubernetes/queue-workers.yaml", {}],
-])(
-  "SIGTERM to a worker of %s: 75, and its shard is released",
-  async (name) => {
-    const output = dataset.newOutput();
-    await expectCode(dataset.commands.submitUnder({ env: queue }, output), 0);
-    const text = readExample(name);
-    const [, address = ""] =
-      /SOFTJAC_QUEUE\W+(?:value\W+)?(redis:[^\s"]*)/.exec(text) ?? [];
-    const worker = inContainer(name, "worker", {
-      ...queue,
-      SOFTJAC_QUEUE: address.replace("redis:6379", `127.0.0.1:${redis.port}`),
-    });
-    await worker.until(/threads-that: wait/);
-    terminate(worker);
-    const { stderr } = await expectCode(worker, 75);
-    expect(stderr).toMatch(
-      /part-00001-of-00003\.arrow.*the worker is stopping/,
-    );
-    const [waiting = ""] = await redis.client.keys("bull:*:wait");
-    expect(await redis.client.llen(waiting)).toBe(2);
-    await redis.client.flushall();
-  },
-);
+])("SIGTERM to a worker of %s: 75, and its shard is released", async (name) => {
+  const output = dataset.newOutput();
+  await expectCode(dataset.commands.submitUnder({ env: queue }, output), 0);
+  const text = readExample(name);
+  const [, address = ""] =
+    /SOFTJAC_QUEUE\W+(?:value\W+)?(redis:[^\s"]*)/.exec(text) ?? [];
+  const worker = inContainer(name, "worker", {
+    ...queue,
+    SOFTJAC_QUEUE: address.replace("redis:6379", `127.0.0.1:${redis.port}`),
+  });
+  await worker.until(/threads-that: wait/);
+  terminate(worker);
+  const { stderr } = await expectCode(worker, 75);
+  expect(stderr).toMatch(/part-00001-of-00003\.arrow.*the worker is stopping/);
+  const [waiting = ""] = await redis.client.keys("bull:*:wait");
+  expect(await redis.client.llen(waiting)).toBe(2);
+  await redis.client.flushall();
+});
 
 test.skipIf(!hasRedis || !isPermitted)(
   "SIGTERM to a task of kubernetes/job.yaml: 75, and what is done is kept",
