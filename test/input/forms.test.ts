@@ -134,7 +134,7 @@ describe.each(FORMS)("%s", (form, of) => {
     });
     expect(checked).toMatchObject({ ok: true, problems: [] });
     const found = await built.inspect({ input, ...selection, scan: true });
-    expect(found.logits).toMatchObject({ form, dtype, classes });
+    expect(found.logits).toMatchObject({ storage: form, dtype, classes });
   });
 
   const isNullRow = (r: number) => r === 11 || r === 12 || r === 299;
