@@ -238,7 +238,10 @@ describe.each([
     const checked = await built.verify({ output, input, nullLogit, all: true });
     expect(checked).toMatchObject({ ok: true, problems: [] });
     const found = await built.inspect({ input, nullLogit, scan: true });
-    expect(found).toMatchObject({ logits: { form }, values: { badRows: 2 } });
+    expect(found).toMatchObject({
+      logits: { storage: form },
+      values: { badRows: 2 },
+    });
   });
 
   test("refused, unless they are asked for", async () => {

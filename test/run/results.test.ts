@@ -134,7 +134,7 @@ test("a dense tensor over 1 GiB is refused, with its size; --force-dense plans i
     emit: ["jacobian" as const],
   };
   await expect(built.dryRun(options)).rejects.toThrow(
-    "found 4000 x 3 x 4000 x 3: 1152000000 bytes (--force-dense",
+    "found 4000 x 3 x 4000 x 3: 1152000000 bytes; use another layout, which stores only the diagonal blocks, or --force-dense",
   );
   const { outputBytes } = await built.dryRun({ ...options, forceDense: true });
   expect(outputBytes).toBeGreaterThan(1152000000);
