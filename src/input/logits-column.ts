@@ -267,7 +267,7 @@ function placesWhere(fields: Field[], is: (field: Field) => boolean): number[] {
   return fields.flatMap((field, k) => (is(field) ? [k] : []));
 }
 
-/** Says that no column of `fields` has a name, or that several at `places` have it. */
+/** Returns the message for a name that no column of `fields` has, or several at `places`. */
 export function notOne(places: readonly number[], fields: Field[]): string {
   return places.length === 0
     ? `no such column; the file has ${listed(fields)}`

@@ -1,9 +1,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import { tableFromIPC } from "@uwdata/flechette";
 import { describe, expect, test } from "vitest";
 import { built } from "../support/built.js";
 import { CLEAR_MESSAGE } from "../support/clear-message.mjs";
+import { fixture, resultOf } from "../support/compressed-result.js";
 import { Counter } from "../support/counter.js";
 import { workDirectory } from "../support/logits-input.js";
 import { random } from "../support/random.js";
@@ -11,12 +10,9 @@ import { random } from "../support/random.js";
 // Compressed files that are truncated or damaged.
 
 const at = workDirectory();
-const fixture = (name: string) =>
-  fileURLToPath(new URL(`../fixtures/${name}.arrow`, import.meta.url));
 const output = at("out.arrow");
-const keep = ["id", "name", "flag", "split"];
 
-/** What comes of 600 flipped bits, the same in every run. */
+/** Outcomes of 600 flipped bits; they are the same in every run. */
 const FLIPPED = {
   lz4: {
     ERR_INPUT_FORMAT: 453,
@@ -34,19 +30,7 @@ const FLIPPED = {
   },
 };
 
-/** What a run makes of a file, as another reader reads it. */
-async function resultOf(input: string, more = {}): Promise<string> {
-  await built.run({ input, output, keep, force: true, ...more });
-  const table = tableFromIPC(readFileSync(output));
-  const column = (name: string) => [...table.getChild(name)];
-  const lists = (name: string) => column(name).map((list) => [...list]);
-  return JSON.stringify([
-    ...[lists("softmax"), lists("jacobian")],
-    ...keep.map(column),
-  ]);
-}
-
-const plain = await resultOf(fixture("compressed-not"));
+const plain = await resultOf(fixture("compressed-not"), output);
 
 describe.each(["lz4", "zstd"] as const)("%s", (codec) => {
   const bytes = readFileSync(fixture(`compressed-${codec}`));
@@ -55,7 +39,7 @@ describe.each(["lz4", "zstd"] as const)("%s", (codec) => {
     const cut = at("cut.arrow");
     for (let length = 0; length < bytes.length; length += 3) {
       writeFileSync(cut, bytes.subarray(0, length));
-      const error = await resultOf(cut).catch((e) => e);
+      const error = await resultOf(cut, output).catch((e) => e);
       expect(error, `${length} bytes`).toBeInstanceOf(built.InputFormatError);
     }
   });
@@ -70,7 +54,7 @@ describe.each(["lz4", "zstd"] as const)("%s", (codec) => {
       copy[place] = (copy[place] as number) ^ (1 << (n % 8));
       writeFileSync(damaged, copy);
       try {
-        const found = await resultOf(damaged);
+        const found = await resultOf(damaged, output);
         // Neither format has checksums of its content as pyarrow writes it: another value may be what the bytes say.
         counter.add(found === plain ? "same" : "other");
       } catch (error) {
@@ -98,14 +82,14 @@ describe.each(["lz4", "zstd"] as const)("%s", (codec) => {
       copy.writeBigInt64LE(length ?? (old / 64n + 1n) * 64n + 1n, place);
       const damaged = at("damaged.arrow");
       writeFileSync(damaged, copy);
-      await expect(resultOf(damaged)).rejects.toThrow(
+      await expect(resultOf(damaged, output)).rejects.toThrow(
         /(record|dictionary) batch \d, column \w+: expected a decompressed length of \d+ bytes, found -?\d+$/,
       );
     }
   });
 });
 
-/** Where compressed buffers of a file say how long they are: in front of every frame, by its magic. */
+/** Returns the offsets of the decompressed lengths of buffers, which precede the magic of each frame. */
 function placesOfPrefixes(bytes: Buffer): number[] {
   const magics = [
     Buffer.from("04224d18", "hex"),

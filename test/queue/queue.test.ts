@@ -36,7 +36,7 @@ test("two workers make what one machine makes", async () => {
   expect(countOf(stderr, "published")).toBe(1);
   dataset.expectSame(output);
   const said = (await Promise.all(workers.map(endWorker))).join("");
-  // Of one that is published before its maker knows that it is recorded, that one counts as up to date.
+  // A worker counts a shard as up to date if the dataset is published before the worker sees its own record.
   const found = [...said.matchAll(/"shardsUpToDate":(\d+)/g)];
   const upToDate = found.reduce((sum, [, count]) => sum + Number(count), 0);
   expect(countOf(said, "shard completed") + upToDate).toBe(9);

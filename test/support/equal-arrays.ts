@@ -5,7 +5,8 @@ import { expect } from "vitest";
 expect.addEqualityTesters([
   (a: unknown, b: unknown) =>
     isNumbers(a) && isNumbers(b) && a.constructor === b.constructor
-      ? a.length === b.length && a.every((value, k) => Object.is(value, b[k]))
+      ? a.length === b.length &&
+        a.findIndex((value, k) => !Object.is(value, b[k])) < 0
       : undefined,
 ]);
 
