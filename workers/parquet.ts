@@ -1,4 +1,5 @@
-// The thread that makes an Arrow stream of a Parquet file. It alone loads the decoder: 5 MB of WebAssembly.
+// The thread that makes an Arrow stream of a Parquet file. The first of a process compiles the decoder (5 MB of
+// WebAssembly) for all: that takes as long as decoding a small file.
 import { readFileSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import { initSync, ParquetFile } from "parquet-wasm/esm";
@@ -47,13 +48,19 @@ try {
 /** Nothing of the input is read yet: whatever fails here is no damage. */
 function loadDecoder(): void {
   try {
-    initSync({
-      module: readFileSync(new URL("./parquet.wasm", import.meta.url)),
-    });
+    const decoder = setup.decoder ?? compileDecoder();
+    initSync({ module: decoder });
+    if (!setup.decoder) reply({ kind: "decoder", decoder });
   } catch (error) {
     const failed = systemFailure(error) ?? { code: "ENOMEM" };
     throw new ParquetFailure({ kind: "failed", task: "kept", ...failed });
   }
+}
+
+function compileDecoder(): WebAssembly.Module {
+  return new WebAssembly.Module(
+    readFileSync(new URL("./parquet.wasm", import.meta.url)),
+  );
 }
 
 function oneLine(error: unknown): string {

@@ -27,6 +27,9 @@ import type { ParquetReply, ParquetRequest, ParquetSetup } from "./protocol.js";
 /** Where the built thread stands, beside the bundle that this module is part of. */
 const WORKER_URL = new URL("./parquet.js", import.meta.url);
 
+/** The decoder, once a thread has compiled it. It has no state: each thread has a memory of its own. */
+let decoder: WebAssembly.Module | null = null;
+
 /**
  * What a run needs of a Parquet file, as an Arrow stream in a file without a name (in `scratch`): columns that are not
  * asked for are not decoded, and no more than one row group is in memory. The Parquet file stays open, so that nothing else has its inode.
@@ -96,6 +99,7 @@ function setupOf(
     rowGroups: footer.rowGroups,
     target,
     maxBytes: limits.maxDecodedBytes,
+    decoder,
   };
 }
 
@@ -138,7 +142,8 @@ async function decode(
       worker.on("exit", () => fail("it is damaged (the decoder stopped)"));
       worker.on("message", (reply: ParquetReply) => {
         try {
-          if (reply.kind === "done") resolve(reply.bytes);
+          if (reply.kind === "decoder") decoder = reply.decoder;
+          else if (reply.kind === "done") resolve(reply.bytes);
           else if (reply.kind !== "schema") throw errorOf(file, reply);
           else {
             const request = ask(fieldsOf(file, reply.stream));
@@ -187,7 +192,7 @@ function fieldsOf({ path, limits }: InputFile, stream: Uint8Array): Field[] {
   return schema?.fields ?? [];
 }
 
-type Failure = Exclude<ParquetReply, { kind: "schema" | "done" }>;
+type Failure = Exclude<ParquetReply, { kind: "decoder" | "schema" | "done" }>;
 
 function errorOf(file: InputFile, failure: Failure): Error {
   const { path } = file;

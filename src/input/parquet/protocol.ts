@@ -16,6 +16,8 @@ export interface ParquetSetup {
   target: number;
   /** What few bytes say of how often a value comes again can be any number: the stream has no more bytes than these. */
   maxBytes: number;
+  /** The decoder as an earlier thread of the process has compiled it. */
+  decoder: WebAssembly.Module | null;
 }
 
 /** Sent once, when the schema is known. */
@@ -25,6 +27,8 @@ export interface ParquetRequest {
 }
 
 export type ParquetReply =
+  /** Before all else, from the thread that has compiled it: the decoder, for the threads that follow. */
+  | { kind: "decoder"; decoder: WebAssembly.Module }
   /** First: the schema as an Arrow stream without batches. */
   | { kind: "schema"; stream: Uint8Array }
   /** Last: the stream is complete. */
