@@ -114,11 +114,11 @@ const REFUSED: [content: unknown, message: string][] = [
   [{ keep: [1] }, "keep: expected a list of names, found [1]"],
 ];
 
-test.each(REFUSED)("a file is refused: %j", (content, message) => {
+test.each(REFUSED)("a file is refused: %j", async (content, message) => {
   const config = fileOf(content);
   const call = () => parse([...RUN, "--config", config]);
-  expect(call).rejects.toThrow(`${config}: ${message}`);
-  expect(call).rejects.toThrow(
+  await expect(call).rejects.toThrow(`${config}: ${message}`);
+  await expect(call).rejects.toThrow(
     expect.objectContaining({ code: "ERR_CONFIGURATION" }),
   );
 });
@@ -132,10 +132,10 @@ test("a pipe, device or directory is refused before it is opened; a link to a fi
     [pipe, "a device or pipe"],
   ] as const) {
     const call = () => parse([...RUN, "--config", path]);
-    expect(call).rejects.toThrow(
+    await expect(call).rejects.toThrow(
       `the config file: ${path} is ${kind}; give the path of a regular file`,
     );
-    expect(call).rejects.toThrow(
+    await expect(call).rejects.toThrow(
       expect.objectContaining({ code: "ERR_USAGE" }),
     );
     await expect(parse(RUN, { SOFTJAC_CONFIG: path })).rejects.toThrow(kind);

@@ -1,4 +1,3 @@
-import { spawnSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
 import { parseArguments } from "../../src/cli/arguments.js";
 import { COMMANDS } from "../../src/cli/commands.js";
@@ -6,7 +5,7 @@ import { didYouMean } from "../../src/cli/nearest.js";
 import { kebab } from "../../src/cli/option-text.js";
 import type { OptionSpec } from "../../src/options-table.js";
 import { workDirectory } from "../support/logits-input.js";
-import { CLI, DIGITS, softjac } from "./support.js";
+import { DIGITS, softjac, softjacIn } from "./support.js";
 
 const at = workDirectory();
 
@@ -165,10 +164,10 @@ test("--no-color: no escape sequences, even where the environment forces colors"
   const output = at("shown.arrow");
   expect(softjac("run", DIGITS, "-o", output, "--quiet").status).toBe(0);
   const shown = (...more: string[]) =>
-    spawnSync(process.execPath, [CLI, "show", output, "--row", "1", ...more], {
-      encoding: "utf8",
-      env: { ...process.env, FORCE_COLOR: "1", NO_COLOR: "" },
-    }).stdout;
+    softjacIn(
+      { env: { FORCE_COLOR: "1", NO_COLOR: "" } },
+      ...["show", output, "--row", "1", ...more],
+    ).stdout;
   expect(shown()).toContain("\u001b[");
   expect(shown("--no-color")).not.toContain("\u001b");
 });

@@ -1,4 +1,3 @@
-import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import {
   columnFromArray,
@@ -12,7 +11,7 @@ import { expect, test } from "vitest";
 import { printableLines } from "../../src/printable.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
-import { CLI } from "./support.js";
+import { softjacIn } from "./support.js";
 
 // Names, values and settings that would clear a terminal, forge a line of softjac's, or reverse the reading order.
 
@@ -29,15 +28,7 @@ writeArrow(input, [column]);
 await built.run({ input, output, column, keep: [`name${HOSTILE}`] });
 
 function softjac(args: string[], env: Record<string, string> = {}) {
-  const { status, stdout, stderr } = spawnSync(
-    process.execPath,
-    [CLI, ...args],
-    {
-      encoding: "utf8",
-      env: { ...process.env, FORCE_COLOR: "", ...env },
-    },
-  );
-  return { status, stdout, stderr };
+  return softjacIn({ env: { FORCE_COLOR: "", ...env } }, ...args);
 }
 
 /** Asserts that text has nothing to escape but line breaks (printable.test.ts tests what is escaped), and no forged line. */

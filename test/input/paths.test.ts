@@ -1,5 +1,4 @@
-import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
+import { execFileSync, spawnSync } from "node:child_process";
 import {
   closeSync,
   linkSync,
@@ -19,7 +18,7 @@ import {
   tableToIPC,
 } from "@uwdata/flechette";
 import { expect, test } from "vitest";
-import { CLI } from "../cli/support.js";
+import { CLI, softjac as command } from "../cli/support.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 
@@ -46,18 +45,10 @@ symlinkSync(at("pipe"), at("link to pipe"));
 symlinkSync(at("nowhere"), at("dangling"));
 symlinkSync(at("circle"), at("circle"));
 
-/** The command's exit code and what it said; ended after ten seconds. */
-async function softjac(...line: string[]): Promise<[number | null, string]> {
-  const child = spawn(process.execPath, [CLI, ...line], {
-    stdio: ["ignore", "ignore", "pipe"],
-    timeout: 10_000,
-  });
-  let said = "";
-  child.stderr.on("data", (text) => {
-    said += text;
-  });
-  const [code] = await once(child, "close");
-  return [code, said.trim()];
+/** The command's exit code and what it printed on standard error. */
+function softjac(...line: string[]): [code: number, said: string] {
+  const { status, stderr } = command(...line);
+  return [status, stderr.trim()];
 }
 
 const DEVICE =
@@ -77,26 +68,23 @@ test.each([
   [at("dangling"), 66, "no such file or directory"],
   [at("file.arrow/inside"), 66, "no such file or directory"],
   [at("circle"), 74, "ELOOP, too many symbolic links"],
-])(
-  "%s is no input: refused at once, by every command",
-  async (input, exit, says) => {
-    const output = at("none.arrow");
-    const all = await Promise.all([
-      softjac("run", input, "-o", output),
-      softjac("run", input, "-o", "-"),
-      softjac("inspect", input),
-      softjac("verify", jacobian, "--input", input),
-      softjac("verify", input, "--input", file),
-    ]);
-    for (const [code, said] of all) {
-      expect(said).toContain(`${input}`);
-      expect(said).toContain(says);
-      expect(said.split("\n")).toHaveLength(1);
-      expect(code).toBe(exit);
-    }
-    expect(readdirSync(at("."))).not.toContain("none.arrow");
-  },
-);
+])("%s is no input: refused at once, by every command", (input, exit, says) => {
+  const output = at("none.arrow");
+  for (const line of [
+    ["run", input, "-o", output],
+    ["run", input, "-o", "-"],
+    ["inspect", input],
+    ["verify", jacobian, "--input", input],
+    ["verify", input, "--input", file],
+  ]) {
+    const [code, said] = softjac(...line);
+    expect(said).toContain(`${input}`);
+    expect(said).toContain(says);
+    expect(said.split("\n")).toHaveLength(1);
+    expect(code).toBe(exit);
+  }
+  expect(readdirSync(at("."))).not.toContain("none.arrow");
+});
 
 test("a folder is no standard input", () => {
   const stdin = openSync(at("folder"), "r");
@@ -116,14 +104,14 @@ test("a folder is no standard input", () => {
   closeSync(stdin);
 });
 
-test("a folder is the input of a dataset, and of nothing else", async () => {
+test("a folder is the input of a dataset, and of nothing else", () => {
   const input = at("folder");
   const output = at("none.arrow");
-  expect(await softjac("run", input, "-o", output)).toEqual([
+  expect(softjac("run", input, "-o", output)).toEqual([
     66,
     `softjac: ${input} contains no input files (names that start with . or _ are ignored)`,
   ]);
-  expect(await softjac("run", input, "-o", "-")).toEqual([
+  expect(softjac("run", input, "-o", "-")).toEqual([
     64,
     "softjac: --output: expected a directory for the dataset, found standard output",
   ]);
@@ -132,7 +120,7 @@ test("a folder is the input of a dataset, and of nothing else", async () => {
     ["verify", jacobian, "--input", input],
     ["verify", input, "--input", file],
   ]) {
-    const [code, said] = await softjac(...args);
+    const [code, said] = softjac(...args);
     expect(said).toContain("input: expected a file, found a directory");
     expect(code).toBe(65);
   }
@@ -150,7 +138,7 @@ test("an input is read through links, and stays as it was", async () => {
   expect(readFileSync(file)).toEqual(before);
 });
 
-test("an output that is the input, by whatever name, or lies in it, is refused", async () => {
+test("an output that is the input, by whatever name, or lies in it, is refused", () => {
   linkSync(file, at("hard link"));
   mkdirSync(at("a"));
   for (const output of [
@@ -159,18 +147,18 @@ test("an output that is the input, by whatever name, or lies in it, is refused",
     at("a/../file.arrow"),
     at("./file.arrow"),
   ])
-    expect(await softjac("run", file, "-o", output, "--force")).toEqual([
+    expect(softjac("run", file, "-o", output, "--force")).toEqual([
       64,
       `softjac: --output: ${output} is the same file as the input ${file}; choose another path`,
     ]);
   unlinkSync(at("hard link"));
   symlinkSync(file, at("symbolic link"));
-  const [code, said] = await softjac(
+  const [code, said] = softjac(
     ...["run", file, "-o", at("symbolic link"), "--force"],
   );
   expect(said).toContain("is a symbolic link; choose another path");
   expect(code).toBe(73);
-  const [inside, why] = await softjac("run", file, "-o", `${file}/out`);
+  const [inside, why] = softjac("run", file, "-o", `${file}/out`);
   expect(why).toBe(
     `softjac: --output: ${file}/out is inside the input ${file}; choose a path outside`,
   );

@@ -24,7 +24,7 @@ import {
   utf8,
 } from "@uwdata/flechette";
 import { describe, expect, test } from "vitest";
-import { CLI } from "../cli/support.js";
+import { CLI, softjac, softjacIn } from "../cli/support.js";
 import { columnsFirst, npy, safetensors, zip } from "../support/array-files.js";
 import { workDirectory } from "../support/logits-input.js";
 
@@ -63,10 +63,7 @@ interface Case {
 function run(args: string[]) {
   rmSync(output, { recursive: true, force: true });
   rmSync(at("out"), { recursive: true, force: true });
-  return spawnSync(process.execPath, [CLI, "run", ...args], {
-    cwd: at("."),
-    encoding: "utf8",
-  });
+  return softjacIn({ cwd: at(".") }, "run", ...args);
 }
 
 const twoByTwo = Float64Array.of(1, 2, 3, 4);
@@ -103,10 +100,10 @@ const perClass = arrow({
 function compressed(codec: string): () => void {
   return () => {
     writeFileSync(at("plain"), plain);
-    execFileSync(process.execPath, [
-      ...[CLI, "run", at("plain"), "-o", `${input}.arrow`, "--force"],
+    softjac(
+      ...["run", at("plain"), "-o", `${input}.arrow`, "--force"],
       ...["--quiet", "--emit", "log_softmax", "--compress", codec],
-    ]);
+    );
     copyFileSync(`${input}.arrow`, input);
   };
 }
@@ -468,10 +465,7 @@ test.each([
   ["gc", "gs://b/x"],
 ])("softjac %s %s: a scheme that is not supported", (...args) => {
   prepare({ make: file(plain) });
-  const { status, stderr } = spawnSync(process.execPath, [CLI, ...args], {
-    cwd: at("."),
-    encoding: "utf8",
-  });
+  const { status, stderr } = softjacIn({ cwd: at(".") }, ...args);
   expect(status).toBe(64);
   expect(stderr).toMatch(/^softjac: gs:\/\/ is not supported; .* s3:\/\//);
 });
@@ -483,11 +477,7 @@ test("a URL that is refused is not printed: it may hold a signature", () => {
 });
 
 test("softjac inspect of an s3:// location", () => {
-  const { status, stderr } = spawnSync(
-    process.execPath,
-    [CLI, "inspect", "s3://bucket/x"],
-    { encoding: "utf8" },
-  );
+  const { status, stderr } = softjac("inspect", "s3://bucket/x");
   expect(status).toBe(64);
   expect(stderr).toBe(
     "softjac: s3:// is supported by the commands of datasets only (softjac run, plan, submit); download the file first\n",
@@ -497,8 +487,8 @@ test("softjac inspect of an s3:// location", () => {
 test("the commands of the page run in an empty directory", () => {
   const [, code = ""] = /```sh\n(.*?)```/s.exec(page) ?? [];
   mkdirSync(at("empty"));
-  const softjac = `softjac() { "${process.execPath}" "${CLI}" "$@"; }`;
-  const printed = execFileSync("bash", ["-ec", `${softjac}\n${code}`], {
+  const command = `softjac() { "${process.execPath}" "${CLI}" "$@"; }`;
+  const printed = execFileSync("bash", ["-ec", `${command}\n${code}`], {
     cwd: at("empty"),
     encoding: "utf8",
   });
