@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
-/** Tests that repeat damage, a fault or a kill at every byte, call or request: npm run test:faults. */
+/** Tests that repeat damage, a fault or a kill at many bytes, calls or requests: npm run test:faults. */
 const FAULTS = "test/**/*.faults.test.ts";
 
 /** Tests that mostly wait (for other processes, time limits and servers) and tests that replace modules. */

@@ -115,7 +115,7 @@ describe.skipIf(!isThere)("moto's server", () => {
   });
 
   // The project's own server is asked with the same faults in requests.faults.test.ts.
-  test.skipIf(!process.env.EVERY_REQUEST).each(FAULTS)(
+  test.skipIf(!process.env.EVERY_CALL).each(FAULTS)(
     "%s at each request that changes something",
     async (fault) => {
       let befell = 0;
