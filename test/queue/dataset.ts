@@ -1,6 +1,11 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { expect } from "vitest";
+import { expect, onTestFinished } from "vitest";
+import type { DatasetReport } from "../../src/dataset/dataset-report.js";
+import type { SubmitOptions, SubmitReport } from "../../src/queue/submit.js";
+import type { WaitOptions } from "../../src/queue/wait.js";
+import type { WorkerOptions } from "../../src/queue/worker.js";
+import type { WorkerReport } from "../../src/queue/worker-report.js";
 import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
 import { type Started, start } from "./processes.js";
@@ -16,6 +21,21 @@ export interface TestDataset {
   /** Every byte is what one machine has made. */
   expectSame(output: string): void;
   commands: QueueCommands;
+  here: QueueHere;
+}
+
+/** The same by the library in the process of the test, for all that is not tested: starting a command takes a second. */
+interface QueueHere {
+  submit(output: string, more?: Partial<SubmitOptions>): Promise<SubmitReport>;
+  wait(output: string, more?: Partial<WaitOptions>): Promise<DatasetReport>;
+  worker(more?: Partial<WorkerOptions>): WorkerHere;
+}
+
+interface WorkerHere {
+  /** Ends it, as the end of the test does at the latest. */
+  end(): Promise<WorkerReport>;
+  /** Its end by itself, after `idleLimit`. */
+  ended: Promise<WorkerReport>;
 }
 
 interface QueueCommands {
@@ -84,7 +104,40 @@ export async function testDataset(
       wait: (output, ...more) =>
         start(["wait", output, ...queue, "--poll", "0.2", ...log, ...more]),
     },
+    here: queueHere(redis.url, folder, at(".")),
   };
+}
+
+function queueHere(queue: string, folder: string, allowed: string): QueueHere {
+  return {
+    submit: (output, more) =>
+      built.submitDataset({
+        inputs: [folder],
+        output,
+        shardRows: 200,
+        queue,
+        ...more,
+      }),
+    wait: (output, more) =>
+      built.waitForDataset({ output, queue, poll: 0.2, ...more }),
+    worker: (more) =>
+      workerHere({ queue, allow: [allowed], threads: 1, lease: 2, ...more }),
+  };
+}
+
+function workerHere(options: WorkerOptions): WorkerHere {
+  const stop = new AbortController();
+  const ended = built.runWorker(options, { signal: stop.signal });
+  const end = () => {
+    stop.abort();
+    return ended.catch((error) => {
+      if (error instanceof built.StoppedError)
+        return error.report as unknown as WorkerReport;
+      throw error;
+    });
+  };
+  onTestFinished(() => end().then(() => {}));
+  return { end, ended };
 }
 
 /** Ended with a code, and else shows what was said. */

@@ -15,7 +15,8 @@ const at = workDirectory();
 afterEach(endAll);
 const redis = await startRedis();
 const dataset = await testDataset(at, redis);
-const { submit, submitUnder, worker, wait } = dataset.commands;
+const { submitUnder, worker, wait } = dataset.commands;
+const { here } = dataset;
 const preload = ["at-call.mjs"];
 let names = 0;
 const newFile = () => at(`file-${names++}`);
@@ -46,20 +47,20 @@ test.each([
   ],
 ] as const)("a worker killed %s", async (_, call, made) => {
   const output = dataset.newOutput();
-  await expectCode(submit(output), 0);
+  await here.submit(output);
   const victim = workerThat({ ...call, AT_DO: "kill" });
   await expectCode(victim, "SIGKILL");
   const before = madeBy(victim.said());
-  const other = worker();
-  await expectCode(wait(output), 0);
+  const other = here.worker();
+  await here.wait(output);
   dataset.expectSame(output);
-  const said = await endWorker(other);
-  expect(before + madeBy(said)).toBe(made);
+  const { shardsComputed } = await other.end();
+  expect(before + shardsComputed).toBe(made);
 });
 
 test("SIGTERM past the last chunk of a part: it is finished", async () => {
   const output = dataset.newOutput();
-  await expectCode(submit(output), 0);
+  await here.submit(output);
   const letGo = newFile();
   const stopped = workerThat({
     AT_CALL: "link",
@@ -74,15 +75,15 @@ test("SIGTERM past the last chunk of a part: it is finished", async () => {
   writeFileSync(letGo, "");
   const { stderr } = await expectCode(stopped, 75);
   expect(stderr).toContain("stopped after 5 shards; other workers continue");
-  const other = worker();
-  await expectCode(wait(output), 0);
-  expect(madeBy(await endWorker(other))).toBe(4);
+  const other = here.worker();
+  await here.wait(output);
+  expect(await other.end()).toMatchObject({ shardsComputed: 4 });
   dataset.expectSame(output);
 });
 
 test("stopped past its lease while another finishes and publishes: its late part harms nothing", async () => {
   const output = dataset.newOutput();
-  await expectCode(submit(output), 0);
+  await here.submit(output);
   const late = workerThat({
     AT_CALL: "link",
     AT_PATH: PART,
@@ -90,8 +91,8 @@ test("stopped past its lease while another finishes and publishes: its late part
     AT_DO: "stop",
   });
   await late.until(/at-call: stop/);
-  const other = worker();
-  await expectCode(wait(output), 0);
+  const other = here.worker();
+  await here.wait(output);
   dataset.expectSame(output);
   late.child.kill("SIGCONT");
   // What it made meanwhile has no place any more, and it goes on with others' parts.
@@ -99,7 +100,7 @@ test("stopped past its lease while another finishes and publishes: its late part
     /shard released|no longer|gave the job to another worker or lost it/,
   );
   await endWorker(late);
-  await endWorker(other);
+  await other.end();
   dataset.expectSame(output);
   expect(readdirSync(at(".")).filter((name) => name.includes(".__"))).toEqual(
     [],
@@ -108,7 +109,7 @@ test("stopped past its lease while another finishes and publishes: its late part
 
 test("a blocked event loop loses its lease, and computes in vain at most", async () => {
   const output = dataset.newOutput();
-  await expectCode(submit(output), 0);
+  await here.submit(output);
   const letGo = newFile();
   const blocked = workerThat(
     {
@@ -121,18 +122,18 @@ test("a blocked event loop loses its lease, and computes in vain at most", async
     ["--lease", "1"],
   );
   await blocked.until(/at-call: block/);
-  const other = worker(["--lease", "1"]);
+  const other = here.worker({ lease: 1 });
   // The other makes the part, too, once the lease has ended.
-  await expectCode(wait(output), 0);
+  await here.wait(output);
   dataset.expectSame(output);
   writeFileSync(letGo, "");
   await endWorker(blocked);
-  await endWorker(other);
+  await other.end();
 });
 
 test("a part that takes longer than the lease keeps it while the event loop is free", async () => {
   const output = dataset.newOutput();
-  await expectCode(submit(output), 0);
+  await here.submit(output);
   const letGo = newFile();
   const slow = workerThat({
     AT_CALL: "link",
@@ -142,24 +143,22 @@ test("a part that takes longer than the lease keeps it while the event loop is f
     AT_FILE: letGo,
   });
   await slow.until(/at-call: hold/);
-  const other = worker();
+  const other = here.worker();
   const waiting = wait(output);
   await waiting.until(/"shardsDone":8/);
   await untilRenewed(redis, 3);
   writeFileSync(letGo, "");
   await expectCode(waiting, 0);
-  expect(madeBy(await endWorker(slow)) + madeBy(await endWorker(other))).toBe(
-    9,
-  );
+  const { shardsComputed } = await other.end();
+  expect(madeBy(await endWorker(slow)) + shardsComputed).toBe(9);
   dataset.expectSame(output);
 });
 
 test("the same part twice at once: the first wins, and the bytes are the same", async () => {
   const output = dataset.newOutput();
-  const planned = await expectCode(submit(output, "--json"), 0);
-  const { fingerprint } = JSON.parse(planned.stdout);
+  const { fingerprint } = await here.submit(output);
   const open = await openQueue({ queue: redis.url });
-  const run = { output, run: fingerprint };
+  const run = { output, run: fingerprint as string };
   await enqueue(open, run, [4], 1, jobOptions({}));
   await open.close();
   const letGo = newFile();
@@ -174,7 +173,7 @@ test("the same part twice at once: the first wins, and the bytes are the same", 
   // Both have computed the part, and neither has put it in place.
   for (const started of workers) await started.until(/at-call: hold/);
   writeFileSync(letGo, "");
-  await expectCode(wait(output), 0);
+  await here.wait(output);
   for (const started of workers) await endWorker(started);
   dataset.expectSame(output);
 });
@@ -186,21 +185,20 @@ test.each([
   const output = dataset.newOutput();
   const first = submitThat(output, env);
   await expectCode(first, "SIGKILL");
-  const second = await expectCode(submit(output, "--json"), 0);
-  const { submitted, queued } = JSON.parse(second.stdout);
+  const { submitted, queued } = await here.submit(output);
   expect(submitted + queued).toBe(9);
-  const one = worker();
-  await expectCode(wait(output), 0);
-  await endWorker(one);
+  const one = here.worker();
+  await here.wait(output);
+  await one.end();
   dataset.expectSame(output);
 });
 
 test("a submitter killed while jobs are added: wait adds what is missing", async () => {
   const output = dataset.newOutput();
   await expectCode(submitThat(output, { AT_CALL: "redis" }), "SIGKILL");
-  const one = worker();
-  await expectCode(wait(output), 0);
-  await endWorker(one);
+  const one = here.worker();
+  await here.wait(output);
+  await one.end();
   dataset.expectSame(output);
 });
 
@@ -214,7 +212,7 @@ function submitThat(output: string, env: Record<string, string>): Started {
 
 test("a second signal ends a worker at once", async () => {
   const output = dataset.newOutput();
-  await expectCode(submit(output), 0);
+  await here.submit(output);
   const held = workerThat({
     AT_CALL: "link",
     AT_PATH: PART,
@@ -228,9 +226,9 @@ test("a second signal ends a worker at once", async () => {
   const closed = once(held.child, "close");
   held.child.kill("SIGTERM");
   expect(await closed).toEqual([143, null]);
-  const other = worker();
-  await expectCode(wait(output), 0);
-  await endWorker(other);
+  const other = here.worker();
+  await here.wait(output);
+  await other.end();
   dataset.expectSame(output);
   expect(existsSync(output)).toBe(true);
 });

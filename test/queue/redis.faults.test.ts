@@ -23,6 +23,7 @@ const redis = await startRedis(
 );
 const dataset = await testDataset(at, redis);
 const { submit, worker, wait } = dataset.commands;
+const { here } = dataset;
 let names = 0;
 const newFile = () => at(`file-${names++}`);
 
@@ -43,7 +44,7 @@ function heldWorker(): { held: Started; letGo: () => void } {
 
 test("restarted with its log while a part is made: goes on, nothing is made twice", async () => {
   const output = dataset.newOutput();
-  await expectCode(submit(output), 0);
+  await here.submit(output);
   const { held, letGo } = heldWorker();
   await held.until(/at-call: hold/);
   await redis.stop("SIGKILL");
@@ -53,7 +54,7 @@ test("restarted with its log while a part is made: goes on, nothing is made twic
   await redis.start();
   await held.until(/reconnected to the queue/);
   letGo();
-  await expectCode(wait(output), 0);
+  await here.wait(output);
   const said = await endWorker(held);
   expect(countOf(said, "shard completed")).toBe(9);
   dataset.expectSame(output);
@@ -61,7 +62,7 @@ test("restarted with its log while a part is made: goes on, nothing is made twic
 
 test("down while the last of the held part is done, and for a while: wait says so, both go on", async () => {
   const output = dataset.newOutput();
-  await expectCode(submit(output), 0);
+  await here.submit(output);
   const { held, letGo } = heldWorker();
   const waiting = wait(output);
   await waiting.until(/"shardsDone":2/);
@@ -80,7 +81,7 @@ test("down while the last of the held part is done, and for a while: wait says s
 
 test("jobs forgotten while a part is made: wait sees parts missing without a job, and submits them again", async () => {
   const output = dataset.newOutput();
-  await expectCode(submit(output), 0);
+  await here.submit(output);
   const { held, letGo } = heldWorker();
   await held.until(/at-call: hold/);
   await redis.client.flushall();
@@ -96,14 +97,14 @@ test("killed without anything saved: the same, and the worker goes on by itself"
   const forgetful = await startRedis();
   const other = await testDataset((name) => at(`forgetful-${name}`), forgetful);
   const output = other.newOutput();
-  await expectCode(other.commands.submit(output), 0);
+  await other.here.submit(output);
   const waiting = other.commands.wait(output);
   await waiting.until(/no worker of this version is connected/);
   await forgetful.stop("SIGKILL");
   await forgetful.start();
-  const one = other.commands.worker([], { cwd: at(".") });
+  const one = other.here.worker({ allow: [at(".")] });
   await expectCode(waiting, 0);
-  await endWorker(one);
+  await one.end();
   other.expectSame(output);
 });
 
@@ -117,7 +118,7 @@ test("down at the start: 69, in the time that is given for it", async () => {
     /^softjac: redis:\/\/127\.0\.0\.1:\d+\/0: no connection to Redis within 0\.5 s: ECONNREFUSED\n$/,
   );
   await expectCode(start(["worker", ...soon]), 69);
-  await expectCode(submit(output), 0);
+  await here.submit(output);
   await expectCode(start(["wait", output, ...soon]), 69);
   await redis.client.flushall();
 });
@@ -135,17 +136,17 @@ test("read only, and out of memory: submit says which, with 69; after that it ad
   const replica = await expectCode(submit(output), 69);
   expect(replica.stderr).toMatch(/: Redis is a read-only replica/);
   await client.replicaof("NO", "ONE");
-  await expectCode(submit(output), 0);
-  const one = worker();
-  await expectCode(wait(output), 0);
-  await endWorker(one);
+  await here.submit(output);
+  const one = here.worker();
+  await here.wait(output);
+  await one.end();
   dataset.expectSame(output);
 });
 
 test("a Redis in cluster mode: submit, worker and wait say so, 78", async () => {
   const cluster = await startRedis("--cluster-enabled", "yes");
   const output = dataset.newOutput();
-  await expectCode(submit(output), 0);
+  await here.submit(output);
   const queue = ["--queue", cluster.url];
   for (const args of [
     ["submit", dataset.folder, "-o", dataset.newOutput()],
@@ -162,7 +163,7 @@ test("a Redis in cluster mode: submit, worker and wait say so, 78", async () => 
 
 test("a Redis that accepts connections and never answers: a signal ends every command at once", async () => {
   const output = dataset.newOutput();
-  await expectCode(submit(output), 0);
+  await here.submit(output);
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
@@ -185,7 +186,7 @@ test("a Redis that accepts connections and never answers: a signal ends every co
 
 test("a Redis that stops answering while wait waits: it says so, and a signal ends it with 75", async () => {
   const output = dataset.newOutput();
-  await expectCode(submit(output), 0);
+  await here.submit(output);
   const waiting = wait(output);
   await waiting.until(/no worker of this version is connected/);
   redis.pause();
@@ -211,16 +212,15 @@ test("a Redis that may evict jobs is told of; nothing else goes to standard erro
 
 test("a job that waits for the time of day of a clock that was ahead is let go by wait", async () => {
   const output = dataset.newOutput();
-  const planned = await expectCode(submit(output, "--json"), 0);
-  const run: string = JSON.parse(planned.stdout).fingerprint;
+  const run = (await here.submit(output)).fingerprint as string;
   const queue = new Queue(queueNameOf(), { connection: redis.client });
   const data = { output, run, index: 3 };
   const id = jobId(data, 0);
   await queue.remove(id);
   await queue.add("shard", data, { jobId: id, delay: 3_600_000 });
-  const one = worker();
-  await expectCode(wait(output, "--attempts", "2", "--backoff", "0.1"), 0);
-  expect(countOf(await endWorker(one), "shard completed")).toBe(9);
+  const one = here.worker();
+  await here.wait(output, { attempts: 2, backoff: 0.1 });
+  expect(await one.end()).toMatchObject({ shardsComputed: 9 });
   await queue.close();
   dataset.expectSame(output);
 });

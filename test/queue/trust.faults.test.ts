@@ -26,7 +26,8 @@ const at = workDirectory();
 afterEach(endAll);
 const redis = await startRedis();
 const dataset = await testDataset(at, redis);
-const { submit, worker, wait } = dataset.commands;
+const { worker, wait } = dataset.commands;
+const { here } = dataset;
 const queue = new Queue(queueNameOf(), { connection: redis.client });
 afterAll(() => queue.close());
 
@@ -35,8 +36,7 @@ test("job data is not believed: each is refused with a sentence, once, and nothi
   mkdirSync(allowed);
   mkdirSync(outside);
   const plan = async (output: string) => {
-    const { stdout } = await expectCode(submit(output, "--json"), 0);
-    return JSON.parse(stdout).fingerprint as string;
+    return (await here.submit(output)).fingerprint as string;
   };
   const inside = join(allowed, "out");
   const beyond = join(outside, "out");
@@ -100,7 +100,7 @@ test("job data is not believed: each is refused with a sentence, once, and nothi
 test("inputs elsewhere than allowed are refused", async () => {
   const apart = at("apart");
   mkdirSync(apart);
-  await expectCode(submit(join(apart, "out")), 0);
+  await here.submit(join(apart, "out"));
   const one = worker(["--allow", apart, "--idle-limit", "3"]);
   const { stderr } = await expectCode(one, 0);
   expect(countOf(stderr, "shard failed")).toBe(9);
@@ -137,15 +137,14 @@ test("mixed versions: each does its own, and refuses the other's", async () => {
   const output = dataset.newOutput();
   const other = worker([], { cli });
   const own = worker();
-  const { stdout } = await expectCode(submit(output, "--json"), 0);
-  await expectCode(wait(output), 0);
+  const { fingerprint: run } = await here.submit(output);
+  await here.wait(output);
   dataset.expectSame(output);
   expect(countOf(await endWorker(own), "shard completed")).toBe(9);
   // Into its queue all the same.
   const theirs = new Queue(`softjac-0.0.9-other`, { connection: redis.client });
   const next = dataset.newOutput();
-  await expectCode(submit(next), 0);
-  const run = JSON.parse(stdout).fingerprint;
+  await here.submit(next);
   await theirs.add("shard", { output: next, run, index: 0 }, { attempts: 5 });
   await other.until(/"msg":"shard failed"/);
   const said = await endWorker(other);
@@ -157,9 +156,9 @@ test("mixed versions: each does its own, and refuses the other's", async () => {
     countOf(said, "shard failed"),
   ]).toEqual([0, 1]);
   await theirs.close();
-  const last = worker();
-  await expectCode(wait(next), 0);
-  await endWorker(last);
+  const last = here.worker();
+  await here.wait(next);
+  await last.end();
   dataset.expectSame(next);
 });
 
@@ -171,7 +170,7 @@ anyTest.skipIf(!hasRedis || !library)(
     const clock = at("clock");
     writeFileSync(clock, "+0");
     const output = dataset.newOutput();
-    await expectCode(submit(output), 0);
+    await here.submit(output);
     const letGo = at("let-go");
     const shifted = worker(["--lease", "1"], {
       preload: ["at-call.mjs"],
@@ -192,7 +191,7 @@ anyTest.skipIf(!hasRedis || !library)(
     });
     await shifted.until(/at-call: hold/);
     writeFileSync(clock, "-1h");
-    const other = worker(["--lease", "1"]);
+    const other = here.worker({ lease: 1 });
     const waiting = wait(output);
     await waiting.until(/"shardsDone":8/);
     // Who went by the time of day would not renew its lease for an hour.
@@ -203,9 +202,10 @@ anyTest.skipIf(!hasRedis || !library)(
     const [, last = ""] =
       /"time":"([^"]+)"[^\n]*part-00002-of/.exec(said) ?? [];
     expect(Date.now() - Date.parse(last)).toBeGreaterThan(3_000_000);
-    const all = said + (await endWorker(other));
-    expect(countOf(all, "shard completed")).toBe(9);
-    expect(all).not.toContain("shard released");
+    const { shardsComputed, shardsReleased } = await other.end();
+    expect(countOf(said, "shard completed") + shardsComputed).toBe(9);
+    expect(said).not.toContain("shard released");
+    expect(shardsReleased).toBe(0);
     dataset.expectSame(output);
   },
 );
