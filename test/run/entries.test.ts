@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { tableFromIPC as flechette } from "@uwdata/flechette";
 import { tableFromIPC as arrow } from "apache-arrow";
@@ -6,14 +5,16 @@ import { expect, test } from "vitest";
 import { built } from "../support/built.js";
 import { runCoo, runCsr } from "../support/entries-runs.js";
 import { expectSameValues } from "../support/first-difference.js";
-import { inputs } from "../support/inputs-input.js";
 import { KEPT, writeKept } from "../support/kept-input.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
+import { normal, random } from "../support/random.js";
 
 const at = workDirectory();
 
+const RESULTS = ["jacobian", "log_jacobian"] as const;
 const sizes = [
-  { rows: 3000, classes: 7, batchRows: [1000, 31] },
+  // In coo more than 4 MiB, so that threads compute them.
+  { rows: 1900, classes: 7, batchRows: [500, 31] },
   { rows: 2, classes: 450, batchRows: [1] },
   { rows: 4, classes: 1, batchRows: [4] },
 ];
@@ -25,7 +26,7 @@ const choices = [
 ];
 
 for (const { rows, classes, batchRows } of sizes) {
-  const { logits } = inputs(rows, classes, 9);
+  const logits = logitsOf(rows, classes, 9);
   const input = at(`in-${classes}.arrow`);
   writeLogits(input, {
     rows,
@@ -33,8 +34,9 @@ for (const { rows, classes, batchRows } of sizes) {
     batchRows,
     logit: (r, k) => logits[r * classes + k] as number,
   });
-  for (const choice of choices)
-    for (const of of ["jacobian", "log_jacobian"] as const)
+  // The large block has each choice with one of the two, since its entries are many.
+  for (const [k, choice] of choices.entries())
+    for (const of of rows > 2 ? RESULTS : RESULTS.slice(k % 2).slice(0, 1))
       test(`${rows}x${classes}, ${of}, ${JSON.stringify(choice)}: csr and coo have the entries that memory has`, async () => {
         const expected = built.softmaxJacobianEntries(logits, {
           rows,
@@ -83,7 +85,7 @@ for (const { rows, classes, batchRows } of sizes) {
           emit: ["confidence"],
           temperature: choice.temperature ?? 1,
         });
-        const pairs = Array.from(expected.indices);
+        const pairs = Float64Array.from(expected.indices);
         const perEntry = (values: ArrayLike<number>) =>
           owner.map((r) => values[r] as number);
         for (const [name, values] of Object.entries({
@@ -99,11 +101,16 @@ for (const { rows, classes, batchRows } of sizes) {
       });
 }
 
+function logitsOf(rows: number, classes: number, seed: number): Float64Array {
+  const draw = normal(random(seed));
+  return Float64Array.from({ length: rows * classes }, () => 4 * draw());
+}
+
 test.each(["csr", "coo"] as const)(
   "%s: the same bytes whatever the threads, tasks and kernel; the tasks' own size too",
   async (layout) => {
     const rows = 20_000;
-    const { logits } = inputs(rows, 11, 3);
+    const logits = logitsOf(rows, 11, 3);
     const input = at("many.arrow");
     writeLogits(input, {
       rows,
@@ -111,13 +118,12 @@ test.each(["csr", "coo"] as const)(
       batchRows: [7001],
       logit: (r, k) => logits[r * 11 + k] as number,
     });
-    const hashes = new Set<string>();
+    let first: Buffer | null = null;
     let batches = 0;
     for (const way of [
-      { threads: 1 },
       { threads: 2 },
       { threads: 3, chunkRows: 77 },
-      { threads: 2, chunkRows: 20_000, kernel: "plain" as const },
+      { threads: 1, chunkRows: 20_000, kernel: "plain" as const },
     ]) {
       const output = at("same.arrow");
       const report = await built.run({
@@ -130,11 +136,10 @@ test.each(["csr", "coo"] as const)(
       });
       expect(report.threads).toBe(way.threads);
       batches = report.recordBatches;
-      hashes.add(
-        createHash("sha256").update(readFileSync(output)).digest("hex"),
-      );
+      const bytes = readFileSync(output);
+      first ??= bytes;
+      expect(bytes.equals(first)).toBe(true);
     }
-    expect(hashes.size).toBe(1);
     expect(batches).toBeGreaterThan(1);
   },
 );
@@ -196,7 +201,7 @@ test("float32: values are rounded, and it is these that are compared with the th
     const kept = [...block.keys()].filter(
       (n) => Math.abs(block[n] as number) >= threshold,
     );
-    expect(indices).toEqual(kept);
-    expect(values).toEqual(kept.map((n) => block[n]));
+    expect([...indices]).toEqual(kept);
+    expect([...values]).toEqual(kept.map((n) => block[n]));
   });
 });

@@ -16,9 +16,16 @@ const { server, endpoint } = world;
 let names = 0;
 
 const parts = (folder: string) =>
-  filesIn(folder)
-    .filter(([name]) => name.startsWith("part-"))
-    .map(([name, bytes]) => [name, bytes.toString("latin1")] as const);
+  filesIn(folder).filter(([name]) => name.startsWith("part-"));
+
+function expectSameParts(found: string, expected: string): void {
+  const [ours, theirs] = [parts(found), parts(expected)];
+  expect(ours.map(([name]) => name)).toEqual(theirs.map(([name]) => name));
+  const differing = ours.filter(
+    ([, bytes], k) => !bytes.equals(theirs[k]?.[1] as Buffer),
+  );
+  expect(differing.map(([name]) => name)).toEqual([]);
+}
 
 function fetched(since: number, key: string): number {
   return server.served
@@ -32,7 +39,7 @@ function fetched(since: number, key: string): number {
 
 describe("parts of an object", () => {
   test.each(inputs)("$name", async ({ file, options, whole = false }) => {
-    const run = { ...options, shardRows: 5_999, checksums: true } as object;
+    const run = { ...options, shardRows: 4_499, checksums: true } as object;
     const [here, there] = [at(`here-${names}`), at(`there-${names++}`)];
     const local = { ...run, inputs: [at(`in/${file}`)], output: here };
     const report = await built.runDataset(local);
@@ -55,7 +62,7 @@ describe("parts of an object", () => {
       expect(fetched(since, key)).toBeLessThan(0.75 * bytes);
     await built.runShards({ output: there, endpoint });
     await built.finalizeDataset({ output: there });
-    expect(parts(there)).toEqual(parts(here));
+    expectSameParts(there, here);
     for (const { method, key: of, headers } of server.served.slice(since))
       if (method === "GET" && of === key)
         expect(headers["if-match"]).toBe(server.bucket(BUCKET).get(key)?.etag);

@@ -4,8 +4,8 @@ import type { RunOptions } from "../../src/options.js";
 import { built } from "./built.js";
 
 interface Example {
-  indices: number[];
-  values: number[];
+  indices: Int32Array;
+  values: Float32Array | Float64Array;
   droppedMax: number;
   droppedSum: number;
 }
@@ -26,8 +26,8 @@ export async function runCsr(
   const examples = Array.from(
     { length: table.numRows },
     (_, r): Example => ({
-      indices: [...get("indices", r)],
-      values: [...get("values", r)],
+      indices: get("indices", r),
+      values: get("values", r),
       droppedMax: get("dropped_max", r),
       droppedSum: get("dropped_sum", r),
     }),
@@ -47,6 +47,7 @@ export async function runCoo(
     force: true,
   });
   const table = flechette(readFileSync(output), { useBigInt: false });
-  const array = (name: string): number[] => [...table.getChild(name).toArray()];
+  const array = (name: string): ArrayLike<number> =>
+    table.getChild(name).toArray();
   return { report, table, array };
 }

@@ -30,9 +30,10 @@ export interface LargeInput {
   whole?: boolean;
 }
 
-export const LARGE_ROWS = 24_000;
+const ARRAY_ROWS = 24_000;
+const ARROW_ROWS = 18_000;
 const CLASSES = 6;
-const BATCH_ROWS = 5_400;
+const BATCH_ROWS = 4_050;
 
 /** Files of some MiB, so that a part's rows are but a part of each. */
 export async function writeLargeInputs(
@@ -40,7 +41,7 @@ export async function writeLargeInputs(
 ): Promise<LargeInput[]> {
   const uniform = random(11);
   const numbers = Float64Array.from(
-    { length: LARGE_ROWS * CLASSES },
+    { length: ARRAY_ROWS * CLASSES },
     () => 8 * uniform(),
   );
   writeArrow(at("all.arrow"), numbers, "file");
@@ -55,14 +56,14 @@ export async function writeLargeInputs(
       keep,
       compress,
     });
-  const shape = [LARGE_ROWS, CLASSES];
-  const turned = columnsFirst(numbers, LARGE_ROWS);
+  const shape = [ARRAY_ROWS, CLASSES];
+  const turned = columnsFirst(numbers, ARRAY_ROWS);
   const c = npy(numbers, { shape });
   const ids = npy(
-    Int32Array.from({ length: LARGE_ROWS }, (_, r) => r),
+    Int32Array.from({ length: ARRAY_ROWS }, (_, r) => r),
     {
       descr: "<i4",
-      shape: [LARGE_ROWS],
+      shape: [ARRAY_ROWS],
     },
   );
   const members = { "logits.npy": c, "id.npy": ids };
@@ -154,7 +155,7 @@ function writeArrow(
     Array.from(numbers.subarray(r * CLASSES, (r + 1) * CLASSES));
   const column = (type: unknown, value: (r: number) => unknown) =>
     columnFromArray(
-      Array.from({ length: LARGE_ROWS }, (_, r) => value(r)) as never,
+      Array.from({ length: ARROW_ROWS }, (_, r) => value(r)) as never,
       type as never,
       { maxBatchRows: BATCH_ROWS } as never,
     );
