@@ -5,10 +5,16 @@ const STEP_BYTES = 1 << 20;
 
 /** Bytes that grow in place; what they took up stays theirs when they start anew. */
 export class GrowingBytes {
-  #buffer = new ArrayBuffer(0, { maxByteLength: RESERVED_BYTES });
-  #bytes = new Uint8Array(this.#buffer);
-  #words = new Int32Array(this.#buffer);
+  #buffer: ArrayBuffer;
+  #bytes: Uint8Array;
+  #words: Int32Array;
   #used = 0;
+
+  constructor(reservedBytes = RESERVED_BYTES) {
+    this.#buffer = new ArrayBuffer(0, { maxByteLength: reservedBytes });
+    this.#bytes = new Uint8Array(this.#buffer);
+    this.#words = new Int32Array(this.#buffer);
+  }
 
   get used(): number {
     return this.#used;

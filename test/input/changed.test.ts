@@ -174,14 +174,25 @@ const COMMANDS: Record<
   verify: (input, output) => built.verify({ input, output }),
 };
 
+/** Makes a file at its first use, since many tests read the same one and change copies of it. */
+const made = new Map<string, Promise<unknown>>();
+async function madeOnce(
+  name: string,
+  options: { input: string } & Partial<Parameters<typeof built.run>[0]>,
+): Promise<string> {
+  const output = at(name);
+  if (!made.has(name)) made.set(name, built.run({ ...options, output }));
+  await made.get(name);
+  return output;
+}
+
 describe.each(FORMATS)("%s", (name) => {
   const ofAll = ["run", "run --dry-run", "inspect --scan", "verify"];
   const commands = name === "logits.npy" ? Object.keys(COMMANDS) : ofAll;
   test.each(commands)(
     "%s: an input rewritten while it is read, with the same bytes, is refused",
     async (command) => {
-      const results = at("results.arrow");
-      await built.run({ input: at(name), output: results, force: true });
+      const results = await madeOnce(`${name}.results`, { input: at(name) });
       const path = fresh(at(name));
       const { outcome, left } = await during(path, rewrite, () =>
         (COMMANDS[command] as (typeof COMMANDS)[string])(path, results),
@@ -264,14 +275,12 @@ describe("results that change while they are read", () => {
         "%s: rewritten with the same bytes: refused; replaced: refused, but by an open reader, which has the old file",
         async (name) => {
           const read = readers[name] as (typeof readers)[string];
-          const made = at(`${kind}.arrow`);
-          await built.run({
-            input: DIGITS,
-            output: made,
-            force: true,
-            ...outputs[kind],
-          });
-          const path = fresh(made);
+          const path = fresh(
+            await madeOnce(`${kind}.arrow`, {
+              input: DIGITS,
+              ...outputs[kind],
+            }),
+          );
           const first = await during(path, rewrite, () => read(path, DIGITS));
           expect(first.outcome).toMatchObject({
             code: "ERR_INPUT_CHANGED",

@@ -2,6 +2,8 @@ import { expect, test } from "vitest";
 import { GrowingBytes } from "../../src/output/growing-bytes.js";
 
 const MiB = 1 << 20;
+/** Address space that is set aside at first: less than by default, so that tests outgrow it quickly. */
+const RESERVED = 4 * MiB;
 
 /** Bytes that differ from place to place, and from one `seed` to the next. */
 function bytesOf(length: number, seed: number): Uint8Array {
@@ -26,14 +28,14 @@ function addAll(bytes: GrowingBytes, pieces: Uint8Array[]): void {
 }
 
 test.each([
-  ["up to all of it", [64 * MiB - 4, 4]],
-  ["by one byte", [64 * MiB, 1]],
-  ["in small steps", Array<number>(70).fill(MiB + 12)],
-  ["by one piece that is larger than all so far", [8, 100 * MiB]],
-  ["from a length that ends within a word", [5, 100 * MiB]],
-  ["twice", [60 * MiB, 10 * MiB, 150 * MiB]],
+  ["up to all of it", [RESERVED - 4, 4]],
+  ["by one byte", [RESERVED, 1]],
+  ["in small steps", Array<number>(70).fill(MiB / 16 + 12)],
+  ["by one piece that is larger than all so far", [8, 7 * MiB]],
+  ["from a length that ends within a word", [5, 7 * MiB]],
+  ["twice", [RESERVED - MiB, 2 * MiB, 9 * MiB]],
 ])("growth beyond the first reserve: %s", (_, sizes) => {
-  const bytes = new GrowingBytes();
+  const bytes = new GrowingBytes(RESERVED);
   addAll(
     bytes,
     sizes.map((size, n) => bytesOf(size, 7 * n)),
@@ -41,11 +43,11 @@ test.each([
 });
 
 test("int32 numbers go on where the bytes end, before and beyond the first reserve", () => {
-  const bytes = new GrowingBytes();
-  const first = bytesOf(64 * MiB - 8, 1);
+  const bytes = new GrowingBytes(RESERVED);
+  const first = bytesOf(RESERVED - 8, 1);
   bytes.add(first);
   for (let n = 0; n < 5; n++) bytes.addInt32(-n - 1);
-  expect(bytes.used).toBe(64 * MiB + 12);
+  expect(bytes.used).toBe(RESERVED + 12);
   bytes.add(bytesOf(4, 9));
   const { view } = bytes;
   const end = view.slice(first.byteLength);
@@ -55,9 +57,14 @@ test("int32 numbers go on where the bytes end, before and beyond the first reser
 });
 
 test("it starts anew with what it was given last, however large it was", () => {
-  const bytes = new GrowingBytes();
-  bytes.add(bytesOf(70 * MiB, 1));
+  const bytes = new GrowingBytes(RESERVED);
+  bytes.add(bytesOf(RESERVED + MiB, 1));
   bytes.clear();
   expect([bytes.used, bytes.view.byteLength]).toEqual([0, 0]);
-  addAll(bytes, [bytesOf(1000, 2), bytesOf(141 * MiB, 3)]);
+  addAll(bytes, [bytesOf(1000, 2), bytesOf(2 * RESERVED + 3 * MiB, 3)]);
+});
+
+test("by default 64 MiB are set aside, and taken as they are needed", () => {
+  const bytes = new GrowingBytes();
+  addAll(bytes, [bytesOf(64 * MiB, 1), bytesOf(1, 2)]);
 });

@@ -38,14 +38,7 @@ export interface Row {
 }
 
 export function independent(rows: Row[], T = 1): Independent {
-  const sure = rows.map(({ p }) => {
-    const winner = p.indexOf(Math.max(...p));
-    const others = p.filter((_, k) => k !== winner).sort((a, b) => a - b);
-    const uncertainty = others.reduce((sum, x) => sum + x, 0);
-    return { winner, uncertainty, confidence: p[winner] as number };
-  });
-  const mean = (values: number[]) =>
-    values.reduce((sum, x) => sum + x, 0) / values.length;
+  const sure = rows.map(sureOf);
   const labelled = rows.filter(({ label }) => label >= 0);
   const temperature = bestOf(labelled);
   return {
@@ -54,7 +47,7 @@ export function independent(rows: Row[], T = 1): Independent {
     meanConfidence: mean(sure.map(({ confidence }) => confidence)),
     meanEntropy: mean(
       rows.map(({ p }, r) => {
-        const { winner, uncertainty } = sure[r] as (typeof sure)[number];
+        const { winner, uncertainty } = sure[r] as Sure;
         const terms = p.map((x, k) =>
           x === 0
             ? 0
@@ -72,51 +65,63 @@ export function independent(rows: Row[], T = 1): Independent {
       ({ uncertainty }) => uncertainty > 0 && 1 - uncertainty === 1,
     ).length,
     meanJacobian: meanBlock(rows, sure, T),
-    accuracy: mean(
-      rows.flatMap(({ label }, r) =>
-        label < 0 ? [] : [Number(sure[r]?.winner === label)],
-      ),
-    ),
-    ece: eceOf(
-      rows.flatMap(({ label }, r) =>
-        label < 0
-          ? []
-          : [
-              {
-                confidence: sure[r]?.confidence as number,
-                isRight: sure[r]?.winner === label,
-              },
-            ],
-      ),
-    ),
-    nll: mean(
-      rows.flatMap(({ p, label }, r) => {
-        if (label < 0 || p[label] === 0) return [];
-        const { winner, uncertainty } = sure[r] as (typeof sure)[number];
-        return [
-          winner === label
-            ? -Math.log1p(-uncertainty)
-            : -Math.log(p[label] as number),
-        ];
-      }),
-    ),
+    ...scoresOf(rows),
     bestTemperature: temperature,
     bestNll: labelled.length > 0 ? nllAt(labelled, temperature) : Number.NaN,
   };
 }
 
-function meanBlock(
+interface Sure {
+  winner: number;
+  uncertainty: number;
+  confidence: number;
+}
+
+function sureOf({ p }: Row): Sure {
+  const winner = p.indexOf(Math.max(...p));
+  const others = p.filter((_, k) => k !== winner).sort((a, b) => a - b);
+  const uncertainty = others.reduce((sum, x) => sum + x, 0);
+  return { winner, uncertainty, confidence: p[winner] as number };
+}
+
+function mean(values: number[]): number {
+  return values.reduce((sum, x) => sum + x, 0) / values.length;
+}
+
+/** How well the rows that have a label are predicted. */
+export function scoresOf(
   rows: Row[],
-  sure: { winner: number; uncertainty: number }[],
-  T: number,
-): number[][] {
+): Pick<Independent, "accuracy" | "ece" | "nll"> {
+  const labelled = rows
+    .filter(({ label }) => label >= 0)
+    .map((row) => ({ ...row, ...sureOf(row) }));
+  const rated = labelled.map(({ winner, label, confidence }) => ({
+    confidence,
+    isRight: winner === label,
+  }));
+  return {
+    accuracy: mean(rated.map(({ isRight }) => Number(isRight))),
+    ece: eceOf(rated),
+    nll: mean(
+      labelled
+        .filter(({ p, label }) => p[label] !== 0)
+        .map(({ p, label, winner, uncertainty }) =>
+          winner === label
+            ? -Math.log1p(-uncertainty)
+            : -Math.log(p[label] as number),
+        ),
+    ),
+  };
+}
+
+function meanBlock(rows: Row[], sure: Sure[], T: number): number[][] {
   const Q = rows[0]?.p.length ?? 0;
   return Array.from({ length: Q }, (_, i) =>
     Array.from({ length: Q }, (_, j) => {
       let sum = 0;
       rows.forEach(({ p }, r) => {
         const own = p[i] as number;
-        const { winner, uncertainty } = sure[r] as (typeof sure)[number];
+        const { winner, uncertainty } = sure[r] as Sure;
         if (i !== j) sum += own * (p[j] as number);
         else sum += own * (i === winner ? uncertainty : 1 - own);
       });

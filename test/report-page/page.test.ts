@@ -143,7 +143,8 @@ async function numbersIn(page: Page): Promise<Record<string, number>> {
   );
 }
 
-const truth: Independent = independent(readP(results, "label"));
+const truthRows = readP(results, "label");
+const truth: Independent = independent(truthRows);
 
 describe.runIf(hasBrowser)("in a browser", () => {
   test("opens without errors or requests; its numbers are those worked out by other means", async () => {
@@ -170,7 +171,7 @@ describe.runIf(hasBrowser)("in a browser", () => {
       near(`sensitivity-${k}`, truth.meanJacobian[k]?.[k] as number);
       near(
         `labelled-${k}`,
-        readP(results, "label").filter(({ label }) => label === k).length,
+        truthRows.filter(({ label }) => label === k).length,
       );
     }
     const pairs = Object.keys(found).filter((name) => name.startsWith("pair-"));
