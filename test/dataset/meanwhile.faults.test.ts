@@ -3,6 +3,7 @@ import { basename, dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { withMeanwhileAt } from "../support/at-each-call.js";
 import { built } from "../support/built.js";
+import { stepOf } from "../support/every-call.js";
 import { filesOf } from "../support/files-of.js";
 import { workDirectory } from "../support/logits-input.js";
 
@@ -49,7 +50,7 @@ test.each<[string, (output: string) => Promise<object>, object]>([
   ["run", (output) => built.runDataset({ ...options, output }), done],
   ["plan", (output) => built.planDataset({ ...options, output }), planned],
 ])("%s", async (_, command, expected) => {
-  for (let n = 1; ; n++) {
+  for (let n = 1; ; n += stepOf(2)) {
     const output = newOutput();
     const { result, reached } = await withMeanwhileAt(
       n,

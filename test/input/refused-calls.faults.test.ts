@@ -13,6 +13,7 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { CLI } from "../cli/support.js";
 import { built } from "../support/built.js";
+import { stepOf } from "../support/every-call.js";
 import { workDirectory } from "../support/logits-input.js";
 import { isLinux } from "../support/machine.js";
 
@@ -60,10 +61,10 @@ function softjac(args: string[], { call, code, ending, from = 1 }: Refusal) {
   });
 }
 
-for (const [name, source] of Object.entries(FORMATS)) {
+for (const [turn, [name, source]] of Object.entries(FORMATS).entries()) {
   const path = here(source);
   linux(
-    `${name}: 74 for every refused call, in datasets too`,
+    `${name}: 74 for every refused call, and for one of them in datasets`,
     () => {
       const folder = at(`of ${basename(path)}`);
       mkdirSync(folder);
@@ -71,7 +72,7 @@ for (const [name, source] of Object.entries(FORMATS)) {
       const input = join(folder, ending);
       copyFileSync(path, input);
       const output = at("out.arrow");
-      for (const [call, code] of REFUSALS) {
+      for (const [k, [call, code]] of REFUSALS.entries()) {
         const refusal = { call, code, ending };
         const one = softjac(["run", input, "-o", output, "--force"], refusal);
         const where = `${call} ${code}: ${one.stderr}`;
@@ -82,6 +83,8 @@ for (const [name, source] of Object.entries(FORMATS)) {
           ),
         );
         expect(existsSync(output), where).toBe(false);
+        // All formats together take every call.
+        if ((k + turn) % stepOf(REFUSALS.length) !== 0) continue;
         const args = ["run", folder, "-o", at("out"), "--keep-going", "--json"];
         const many = softjac([...args, "--allow-missing"], refusal);
         expect(many.status, where).toBe(74);
@@ -112,7 +115,7 @@ linux(
     expect(plain.status, plain.stderr).toBe(0);
     rmSync(output, { recursive: true });
     let stopped = 0;
-    for (let from = 1; ; from++) {
+    for (let from = 1; ; from += stepOf(2)) {
       const refusal = { call: "read", code: "EIO", ending: "b.npy", from };
       const { status, stdout } = softjac([...args, "--keep-going"], refusal);
       if (status === 0) break;

@@ -8,14 +8,14 @@ import { expectCode } from "./dataset.js";
 import { start } from "./processes.js";
 import { startRedis, test } from "./redis.js";
 
-// 1,500 parts through a queue, in memory that does not grow with them.
+// 1,200 parts through a queue, in memory that does not grow with them.
 
 // Where syncs cost nothing: this is about the queue.
 const base = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
 const folder = mkdtempSync(join(base, "softjac-test-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const redis = await startRedis();
-const PARTS = 1500;
+const PARTS = 1200;
 const MB = 2 ** 20;
 
 /** Peak memory of submit, worker and wait for a dataset of so many shards. */
@@ -43,7 +43,7 @@ async function peaksOf(parts: number): Promise<number[]> {
   );
 }
 
-test("1,500 parts", async () => {
+test("1,200 parts", async () => {
   const few = await peaksOf(50);
   const many = await peaksOf(PARTS);
   for (const [k, bytes] of many.entries())

@@ -2,9 +2,6 @@ import { createHash } from "node:crypto";
 import { randomId, S3Failure } from "./objects-server.js";
 import { escapeXml } from "./xml.js";
 
-/** S3 takes no smaller piece but the last. */
-const LEAST_PIECE = 5 * 2 ** 20;
-
 export interface Upload {
   id: string;
   bucket: string;
@@ -16,6 +13,8 @@ export interface Upload {
 /** Uploads in pieces that have not ended. */
 export class Uploads {
   readonly #uploads = new Map<string, Upload>();
+  /** Size of every piece but the last, at least: that of S3, unless a test sets less. */
+  minPieceBytes = 5 * 2 ** 20;
 
   get count(): number {
     return this.#uploads.size;
@@ -52,7 +51,7 @@ export class Uploads {
       if (!part || part.etag !== etag) throw new S3Failure(400, "InvalidPart");
       const sha256 = createHash("sha256").update(part.bytes).digest("base64");
       if (checksum !== sha256) throw new S3Failure(400, "InvalidPart");
-      if (k + 1 < named.length && part.bytes.byteLength < LEAST_PIECE)
+      if (k + 1 < named.length && part.bytes.byteLength < this.minPieceBytes)
         throw new S3Failure(400, "EntityTooSmall");
       return part.bytes;
     });
