@@ -199,8 +199,12 @@ describe("a signal ends a command whose requests hang", () => {
 
   test("143 where nothing is done: listing, planning, finalize, status, gc, wait", async () => {
     const planned = output();
-    const plan = ["plan", inputs, "-o", planned, "--shard-rows", "20"];
-    expect((await softjac(plan)).status).toBe(0);
+    await built.planDataset({
+      inputs: [inputs],
+      output: planned,
+      shardRows: 20,
+      endpoint,
+    });
     for (const args of [
       ["run", inputs, "-o", output()],
       ["run", inputs, "-o", output(), "--dry-run"],
