@@ -85,16 +85,14 @@ function entriesOf(
       values,
       float32,
     );
-    const is = [...new Int32Array(buffer, at, count)];
-    const js = [...new Int32Array(buffer, columns, count)];
-    found.indices.push(
-      ...(pairs ? is.map((row, n) => row * Q + (js[n] as number)) : is),
-    );
-    found.values.push(
-      ...(float32
-        ? new Float32Array(buffer, values, count)
-        : new Float64Array(buffer, values, count)),
-    );
+    const is = new Int32Array(buffer, at, count);
+    const js = new Int32Array(buffer, columns, count);
+    for (const [n, i] of is.entries())
+      found.indices.push(pairs ? i * Q + (js[n] as number) : i);
+    const stored = float32
+      ? new Float32Array(buffer, values, count)
+      : new Float64Array(buffer, values, count);
+    for (const value of stored) found.values.push(value);
   }
   expect(found.values.length).toBe(total);
   const [droppedMax, droppedSum] = new Float64Array(buffer, dropped, 2);
@@ -105,14 +103,32 @@ function entriesOf(
   };
 }
 
-/** The same by looking at every entry of the block. */
+/** What is expected depends on neither tiles nor pairs, so that many checks of a row share it. */
+const known = new WeakMap<number[], Map<string, Entries>>();
 function byForce(
   row: number[],
   threshold: number,
   topK: number,
   float32: boolean,
+  variant: Variant,
+): Entries {
+  const ofRow = known.get(row) ?? new Map<string, Entries>();
+  known.set(row, ofRow);
+  const key = [threshold, topK, float32, variant.code, variant.t].join();
+  const entries =
+    ofRow.get(key) ?? lookAtAll(row, threshold, topK, float32, variant);
+  ofRow.set(key, entries);
+  return entries;
+}
+
+/** The same as the kernel by looking at every entry of the block. */
+function lookAtAll(
+  row: number[],
+  threshold: number,
+  topK: number,
+  float32: boolean,
   { code, t }: Variant,
-) {
+): Entries {
   const [block, wide] = (["float32", "float64"] as const).map(
     (out) =>
       stored(simd, [row], [{ code, values: row.length ** 2 }], {
@@ -121,23 +137,38 @@ function byForce(
       }).results[0],
   ) as [Float32Array, Float64Array];
   const values = float32 ? block : wide;
-  const sizeAt = (n: number) => Math.abs(values[n] as number);
-  let kept = Array.from(values.keys()).filter(
+  const sizes = Float64Array.from(values, Math.abs);
+  const sizeAt = (n: number) => sizes[n] as number;
+  let kept = Array.from(sizes.keys()).filter(
     (n) => sizeAt(n) > 0 && sizeAt(n) >= threshold,
   );
-  if (topK > 0)
+  if (topK > 0 && topK < kept.length)
     kept = kept
       .toSorted((a, b) => sizeAt(b) - sizeAt(a) || a - b)
       .slice(0, topK)
       .toSorted((a, b) => a - b);
-  const inside = new Set(kept);
-  const out = Array.from(values.keys()).filter((n) => !inside.has(n));
+  const isKept = new Uint8Array(sizes.length);
+  for (const n of kept) isKept[n] = 1;
   return {
     indices: kept,
     values: kept.map((n) => values[n] as number),
-    droppedMax: Math.max(0, ...out.map(sizeAt)),
-    droppedSum: sum(out.map((n) => exact(wide[n] as number).abs())).toNumber(),
+    droppedMax: sizes.reduce(
+      (most, size, n) => (isKept[n] ? most : Math.max(most, size)),
+      0,
+    ),
+    droppedSum: compensatedSum(wide.filter((_, n) => !isKept[n]).map(Math.abs)),
   };
+}
+
+/** The sum of numbers that are not negative, within one ε of it (Neumaier's algorithm). */
+function compensatedSum(values: Float64Array): number {
+  let [high, low] = [0, 0];
+  for (const value of values) {
+    const next = high + value;
+    low += high >= value ? high - next + value : value - next + high;
+    high = next;
+  }
+  return high + low;
 }
 
 /** Every variant in turn, so that a check is as quick as with one. */

@@ -12,7 +12,7 @@ import {
   total,
   vector,
 } from "./result-case.js";
-import { jacobianOf, logOf, sum, type Truth } from "./truth.js";
+import { byTemperature, jacobianOf, logOf, sum, type Truth } from "./truth.js";
 
 /** v_k - ⟨p, v⟩ as Σ p_j (v_k - v_j), and Σ p_k |v_k - v_a|, which a sum of terms that may cancel is good to. */
 const offMean = ({ p }: Truth, v: number[], k: number) =>
@@ -36,11 +36,20 @@ const away = ({ a }: Truth, v: number[], k: number) =>
     .minus(exact(v[a] as number))
     .abs();
 
+/** sqrt(p_k/T) of every class: each is in as many entries as there are classes. */
+const roots = new WeakMap<Truth, Decimal[]>();
+function rootsOf(row: Truth): Decimal[] {
+  const known = roots.get(row);
+  if (known) return known;
+  const rootOfT = row.t.sqrt();
+  const made = row.p.map((p) => p.sqrt().div(rootOfT));
+  roots.set(row, made);
+  return made;
+}
+
 function factorAt(row: Truth, i: number, k: number): Decimal {
-  const root = at(row.p, k).sqrt();
-  return (
-    i === k ? root.times(at(row.q, k)) : at(row.p, i).times(root).neg()
-  ).div(row.t.sqrt());
+  const root = at(rootsOf(row), k);
+  return i === k ? root.times(at(row.q, k)) : at(row.p, i).times(root).neg();
 }
 
 export const label = (Q: number, draw: () => number) => [
@@ -83,7 +92,7 @@ export const RESULT_CASES: ResultCase[] = [
     code: code.LOG_JACOBIAN,
     truth: (row) =>
       square(row, (i, j) =>
-        (i === j ? at(row.q, i) : at(row.p, i).neg()).div(row.t),
+        byTemperature(i === j ? at(row.q, i) : at(row.p, i).neg(), row.t),
       ),
   },
   {

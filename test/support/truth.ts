@@ -48,9 +48,15 @@ export function logOf({ d, log }: Truth, k: number): Decimal | null {
 
 export function jacobianOf({ p, q, t }: Truth, i: number, j: number): Decimal {
   const pi = p[i] as Decimal;
-  return (
-    i === j ? pi.times(q[i] as Decimal) : pi.times(p[j] as Decimal).neg()
-  ).div(t);
+  return byTemperature(
+    i === j ? pi.times(q[i] as Decimal) : pi.times(p[j] as Decimal).neg(),
+    t,
+  );
+}
+
+/** x/T. Quotients of 80 digits take long, and most rows have a temperature of 1. */
+export function byTemperature(x: Decimal, t: Decimal): Decimal {
+  return t.eq(1) ? x : x.div(t);
 }
 
 /** The same as scales of errors are made of. */
