@@ -24,14 +24,6 @@ function difference(value: number, truth: Value, scale?: number): number {
 
 const resultOf = (spec: ResultCase) => namesOf(spec)[0] as ReferenceName;
 
-const truths = new Map<string, Truth>();
-function cachedTruth(row: number[], temperature: number): Truth {
-  const key = `${temperature}: ${row}`;
-  const truth = truths.get(key) ?? truthOf(row, temperature);
-  truths.set(key, truth);
-  return truth;
-}
-
 /** Results of Q² values, or of as much work, are judged on shorter rows. */
 const QUADRATIC =
   /^(jacobian|packed|log_jacobian|factor|vjp|log_jvp|covariance|variance)/;
@@ -57,7 +49,7 @@ function worstError(
         spec.input === label ? () => uniform() : draw,
       );
       const param = spec.param?.(Q) ?? -1;
-      const truth = cachedTruth(row, temperature);
+      const truth = truthOf(row, temperature);
       const expected = spec.truth(truth, input ?? [], param);
       const scale = errorScale(
         resultOf(spec),
@@ -141,7 +133,7 @@ function bytesOf(values: Float64Array | Float32Array | undefined): Buffer {
 
 /** A truth of Q classes, for the number of values of a result alone. */
 function cachedShape(Q: number): Truth {
-  return cachedTruth(Array(Q).fill(0), 1);
+  return truthOf(Array(Q).fill(0), 1);
 }
 
 test("labels and inputs that cannot be make a bad row", () => {

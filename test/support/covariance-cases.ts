@@ -8,7 +8,7 @@ import {
   square,
   vector,
 } from "./result-case.js";
-import { sum, type Truth } from "./truth.js";
+import { byTemperature, sum, type Truth } from "./truth.js";
 
 function sigmaOf(row: Truth, input: number[], form: number) {
   const Q = row.p.length;
@@ -20,9 +20,24 @@ function sigmaOf(row: Truth, input: number[], form: number) {
   };
 }
 
-/** (J Σ J)_ij, and Σ_kl |J_ik| |Σ'_kl| |J_lj|-like size: p_i p_j (|Σ'_ij| + Σ_k p_k(|Σ'_ik| + |Σ'_kj|) + …)/T². */
+/** Sandwiches by their input: the values and their sizes are asked for one after the other. */
+const known = new WeakMap<
+  number[],
+  { row: Truth; form: number; made: ReturnType<typeof makeSandwich> }
+>();
+
 function sandwich(row: Truth, input: number[], form: number) {
+  const last = known.get(input);
+  if (last?.row === row && last.form === form) return last.made;
+  const made = makeSandwich(row, input, form);
+  known.set(input, { row, form, made });
+  return made;
+}
+
+/** (J Σ J)_ij, and Σ_kl |J_ik| |Σ'_kl| |J_lj|-like size: p_i p_j (|Σ'_ij| + Σ_k p_k(|Σ'_ik| + |Σ'_kj|) + …)/T². */
+function makeSandwich(row: Truth, input: number[], form: number) {
   const { p, a, t } = row;
+  const overT = p.map((x) => byTemperature(x, t));
   const sigma = sigmaOf(row, input, form);
   const centred = (i: number, j: number) =>
     sigma(i, j).minus(sigma(a, j)).minus(sigma(i, a)).plus(sigma(a, a));
@@ -43,8 +58,7 @@ function sandwich(row: Truth, input: number[], form: number) {
     sum(indices.map((k) => at(p, k).times(entry(k, j).abs()))),
   );
   const allSize = sum(indices.map((k) => at(p, k).times(at(rowSizes, k))));
-  const factor = (i: number, j: number) =>
-    at(p, i).times(at(p, j)).div(t.times(t));
+  const factor = (i: number, j: number) => at(overT, i).times(at(overT, j));
   return {
     value: (i: number, j: number) =>
       factor(i, j).times(

@@ -9,20 +9,22 @@ const SMALLEST_NORMAL = new Exact(2).pow(-1022);
 /** Steps of subnormals in 1. */
 const STEPS = new Exact(2).pow(1074);
 
+const bits = new DataView(new ArrayBuffer(8));
+
 /**
  * A double as the Decimal that it exactly is. (`new Decimal(x)` takes the shortest string that reads back as x, which is
  * off by up to half an ulp.)
  */
 export function exact(x: number): Decimal {
-  const bits = new DataView(new ArrayBuffer(8));
   bits.setFloat64(0, x);
-  const word = bits.getBigUint64(0);
-  const exponent = Number((word >> 52n) & 0x7ffn);
-  const fraction = word & 0xfffffffffffffn;
-  const mantissa = exponent === 0 ? fraction : fraction | (1n << 52n);
-  return new Exact(mantissa.toString())
-    .times(powerOfTwo(Math.max(exponent, 1) - 1075))
-    .times(word >> 63n ? -1 : 1);
+  const high = bits.getUint32(0);
+  const exponent = (high >>> 20) & 0x7ff;
+  const fraction = (high & 0xfffff) * 2 ** 32 + bits.getUint32(4);
+  // An integer below 2^53, whose decimal string is exact.
+  const mantissa = exponent === 0 ? fraction : fraction + 2 ** 52;
+  return new Exact(high >>> 31 ? -mantissa : mantissa).times(
+    powerOfTwo(Math.max(exponent, 1) - 1075),
+  );
 }
 
 const powers = new Map<number, Decimal>();
