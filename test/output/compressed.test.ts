@@ -34,11 +34,11 @@ writeLogits(bad, {
 /** Blocks of 8 MiB in a batch, of which LZ4 makes blocks of 4 MiB: every row three times, and then zeros. */
 const large = at("large.arrow");
 writeLogits(large, {
-  rows: 20_000,
+  rows: 10_000,
   classes: 10,
-  batchRows: [11_000],
+  batchRows: [5500],
   logit: (r, k) =>
-    r < 12_000 ? ((Math.floor(r / 3) * 31 + k * 17) % 1009) / 99 : 900 * k,
+    r < 6000 ? ((Math.floor(r / 3) * 31 + k * 17) % 1009) / 99 : 900 * k,
 });
 const empty = at("empty.arrow");
 writeLogits(empty, { rows: 0, classes: 3, logit: () => 0 });

@@ -13,12 +13,16 @@ export type Row = number | number[];
 
 /** A column of results as plain rows. */
 export function read(path: string, name: string): (Row | null)[] {
-  const column = flechette(readFileSync(path), { useBigInt: false }).getChild(
-    name,
-  );
-  return [...column].map((value) =>
-    value === null || typeof value === "number" ? value : [...value],
-  );
+  return readerOf(path)(name);
+}
+
+/** Columns of a file that is read once. */
+export function readerOf(path: string): (name: string) => (Row | null)[] {
+  const table = flechette(readFileSync(path), { useBigInt: false });
+  return (name) =>
+    [...table.getChild(name)].map((value) =>
+      value === null || typeof value === "number" ? value : [...value],
+    );
 }
 
 /** The in-memory results as plain rows. */
