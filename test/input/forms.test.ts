@@ -151,8 +151,10 @@ describe.each(FORMS)("%s", (form, of) => {
       await expect(built.run(base)).rejects.toThrow(
         "row 11: expected finite logits or -inf for masked classes, found null",
       );
-      const asNull = await built.run({ ...base, onBadRow: "null" });
-      expect(asNull).toMatchObject({ badRows: 3, firstBadRow: 11 });
+      for (const dtype of ["float32", "float64"] as const) {
+        const asNull = await built.run({ ...base, dtype, onBadRow: "null" });
+        expect(asNull).toMatchObject({ badRows: 3, firstBadRow: 11 });
+      }
       const expected = expectedSoftmax(withNullRows, "float64");
       expect(softmaxOf(output)).toEqual(expected);
       expect(await built.verify({ output, input, all: true })).toMatchObject({

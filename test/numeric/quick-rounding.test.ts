@@ -135,6 +135,29 @@ describe("rows and vectors that are hard", () => {
     expect(other).toBe(0);
   });
 
+  // R's NA, the mark of a null, and others: the payload of a NaN must not become an exponent.
+  test.each([
+    0x7ff00000000007a2n,
+    0x7ff800006e756c6cn,
+    0xfff800000003ff80n,
+    0x7ff8000000000080n,
+    0x7fffffffffffffffn,
+  ])("a NaN of the bits %s makes a bad row, wherever it stands", (bits) => {
+    for (const classes of [2, 3, 10]) {
+      const rows = Array.from({ length: classes }, (_, k) => {
+        const row = Float64Array.from({ length: classes }, gauss);
+        new BigUint64Array(row.buffer)[k] = bits;
+        return row;
+      });
+      const softmax: Entry = { code: SOFTMAX, values: classes };
+      const shape = { source: "float64", out: "float32" } as const;
+      const { bad } = stored(simd, rows, [softmax], shape);
+      expect([...bad]).toEqual(rows.map((_, r) => r));
+      const vectors = drawn(classes, classes, gauss);
+      expect(differing(rows, vectors, "float64").other).toBe(0);
+    }
+  });
+
   test("most rows are not sure: the careful way takes over, for all that follow", () => {
     const constant = Array.from({ length: 500 }, () => Array(10).fill(2));
     const rows = drawn(500, 10, gauss);

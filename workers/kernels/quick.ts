@@ -88,23 +88,27 @@ function storeQuickExps(source: usize, float32: bool, classes: usize, work: usiz
   const c3 = v128.load64_splat(constants, 48);
   const c4 = v128.load64_splat(constants, 56);
   let sum = f64x2.splat(0.0);
+  let rest = f64x2.splat(0.0);
   for (let k: usize = 0; k < classes; k += 2) {
-    // a NaN stays one here, and in all that follows
+    // a NaN stays one here, and in r
     const d = f64x2.pmax(f64x2.sub(v128.load(os + (k << 3)), m), floor);
     const shifted = f64x2.add(f64x2.mul(d, perStep), magic);
     const first = (<usize>(<i32>i64x2.extract_lane(shifted, 0) & 127)) << 4;
     const second = (<usize>(<i32>i64x2.extract_lane(shifted, 1) & 127)) << 4;
     const root = v128.load64_lane(work + second, v128.load64_zero(work + first, EXP_TABLE), 1, EXP_TABLE);
     const r = f64x2.sub(d, f64x2.mul(f64x2.sub(shifted, magic), step));
+    rest = f64x2.add(rest, r);
     const r2 = f64x2.mul(r, r);
     const upper = f64x2.add(c2, f64x2.mul(r, c3));
     const p = f64x2.add(r, f64x2.mul(r2, f64x2.add(upper, f64x2.mul(r2, c4))));
     const h = f64x2.add(root, f64x2.mul(root, p));
-    // times 2^(n >> 7), by its exponent
+    // times 2^(n >> 7), by its exponent; of a NaN the payload is added, and what results may be a number
     const e = i64x2.add(h, i64x2.shl(i64x2.shr_u(shifted, 7), 52));
     v128.store(es + (k << 3), e);
     sum = f64x2.add(sum, e);
   }
+  // adds 0, or a NaN
+  sum = f64x2.add(sum, f64x2.mul(rest, f64x2.splat(0.0)));
   return f64x2.extract_lane(sum, 0) + f64x2.extract_lane(sum, 1);
 }
 
