@@ -5,24 +5,27 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 /** Tests that repeat damage, a fault or a kill at many bytes, calls or requests: npm run test:faults. */
 const FAULTS = "test/**/*.faults.test.ts";
 
-/** Tests that mostly wait (for other processes, time limits and servers) and tests that replace modules. */
+/** Tests that replace modules: each has a process of its own. */
+const REPLACING = "test/{io/slow-disk,io/refused-direct,reader/reads}.test.ts";
+
+/** Tests that mostly wait: for other processes, time limits and servers. */
 const WAITING = [
-  "test/{io/slow-disk,io/refused-direct,reader/reads}.test.ts",
-  "test/{s3,queue}/*.test.ts",
-  "test/dataset/{stopping,stalled-store}.test.ts",
-  "test/cli/{reporting,terminals}.test.ts",
+  ...["s3/", "queue/", "dataset/stalled-store"],
+  ...["cli/reporting", "cli/terminals"],
 ];
 
 /** Files that take longest, longest first, since one that starts last would be waited for alone. */
 const LONGEST = [
-  ...["interop/inputs-table", "dataset/stopping"],
-  ...["queue/queue", "interop/docs", "queue/s3"],
-  ...["s3/inputs", "cli/written-files"],
-  ...["queue/docs", "report-page/page", "queue/containers"],
-  ...["output/compressed", "input/changed", "cli/terminals"],
+  ...["interop/docs", "report-page/page"],
+  ...["queue/queue", "interop/readme", "queue/s3"],
+  ...["s3/inputs", "report-page/outputs"],
+  ...["queue/docs", "dataset/examples"],
+  ...["output/compressed", "report-page/numbers", "cli/terminals"],
   ...["input/large-batches", "dataset/dataset-run", "s3/refusals"],
   ...["dataset/dataset", "interop/layouts", "s3/docs", "run/entries"],
 ].map((name) => `/test/${name}.test.ts`);
+
+const WAITS = new RegExp(`/test/(?:${WAITING.join("|")})`);
 
 /** The longest files first, those that wait and those that compute by turns. */
 class LongestFirst extends BaseSequencer {
@@ -34,8 +37,8 @@ class LongestFirst extends BaseSequencer {
     const sorted = (await super.sort(files)).sort(
       (a, b) => place(a) - place(b),
     );
-    const waiting = sorted.filter(({ project }) => project.name === "waiting");
-    const others = sorted.filter(({ project }) => project.name !== "waiting");
+    const waiting = sorted.filter(({ moduleId }) => WAITS.test(moduleId));
+    const others = sorted.filter(({ moduleId }) => !WAITS.test(moduleId));
     return others
       .flatMap((file, k) => [...waiting.slice(k, k + 1), file])
       .concat(waiting.slice(others.length));
@@ -46,23 +49,22 @@ export default defineConfig({
   test: {
     // Half of them wait at any time.
     maxWorkers: 2 * availableParallelism(),
+    // With the cores busy, threads that collect garbage cost more than they save.
+    execArgv: ["--single-threaded-gc"],
     sequence: { sequencer: LongestFirst },
     setupFiles: ["test/support/equal-arrays.ts"],
     projects: [
       {
         extends: true,
         test: {
-          name: "computing",
+          name: "tests",
           // These files share no state: one process runs many of them, and loads what they import once.
           isolate: false,
           include: ["test/**/*.test.ts"],
-          exclude: [FAULTS, ...WAITING],
+          exclude: [FAULTS, REPLACING],
         },
       },
-      {
-        extends: true,
-        test: { name: "waiting", include: WAITING, exclude: [FAULTS] },
-      },
+      { extends: true, test: { name: "replacing", include: [REPLACING] } },
       { extends: true, test: { name: "faults", include: [FAULTS] } },
     ],
     expect: { requireAssertions: true },

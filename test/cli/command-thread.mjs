@@ -3,6 +3,8 @@ import { fork } from "node:child_process";
 import { workerData } from "node:worker_threads";
 
 const { server, cli, port, state } = workerData;
+/** A command that was stopped ends its process a little later, whatever else runs in it. */
+const STOPPED = 75;
 let child;
 port.on("message", (command) => {
   child ??= start();
@@ -10,9 +12,17 @@ port.on("message", (command) => {
 });
 
 function start() {
-  return fork(server, [cli], { execArgv: [] })
-    .on("message", answer)
+  const started = fork(server, [cli], { execArgv: ["--single-threaded-gc"] });
+  return started
+    .on("message", (finished) => {
+      if (finished.status === STOPPED) {
+        child = undefined;
+        started.kill();
+      }
+      answer(finished);
+    })
     .on("exit", (status) => {
+      if (child !== started) return;
       child = undefined;
       answer({ status, stdout: "", stderr: "" });
     });

@@ -278,6 +278,7 @@ describe("threads", () => {
         stderr += text;
       });
       const closed = once(child, "close");
+      await untilSaid(child, "threads-that: block");
       await untilCommitted(output, 2);
       child.kill("SIGTERM");
       // exit() waits for such a thread, so that the exit code 75 is lost.
