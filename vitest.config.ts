@@ -47,8 +47,8 @@ class LongestFirst extends BaseSequencer {
 
 export default defineConfig({
   test: {
-    // Half of them wait at any time.
-    maxWorkers: 2 * availableParallelism(),
+    // One of them waits at any time; each more loads all that the tests import once more.
+    maxWorkers: availableParallelism() + 1,
     // With the cores busy, threads that collect garbage cost more than they save.
     execArgv: ["--single-threaded-gc"],
     sequence: { sequencer: LongestFirst },
