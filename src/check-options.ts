@@ -84,6 +84,7 @@ export function checkValue(spec: OptionSpec, value: unknown): void {
       return;
     }
     case "list":
+    case "names":
       if (
         !Array.isArray(value) ||
         value.some((item) => typeof item !== "string" || item === "")

@@ -9,7 +9,14 @@ export interface OptionSpec<Name extends string = string> {
   /** The property of the command's options; the CLI's flag is the same in kebab-case. */
   name: Name;
   /** `ranges`: numbers, on the command line 3,7-9. */
-  kind: "string" | "list" | "integer" | "number" | "boolean" | "ranges";
+  kind:
+    | "string"
+    | "list"
+    | "names"
+    | "integer"
+    | "number"
+    | "boolean"
+    | "ranges";
   alias?: string;
   choices?: readonly string[];
   /** Inclusive range of an integer or a number. */
@@ -253,7 +260,7 @@ export const RUN_OPTIONS: readonly RunOptionSpec<
     name: "keep",
     isCommon: true,
     affects: "bytes",
-    kind: "list",
+    kind: "names",
     group: "Output",
     help: "Input columns to copy to the output, e.g. id,label",
   },

@@ -36,9 +36,12 @@ export interface RunOptions extends LimitOptions {
   output: string;
   /** Name of the list or struct column of logits; default: the only one. */
   column?: string | undefined;
-  /** Pattern (`*`, `?`) of separate columns of logits, one per class. Names that end in numbers are ordered by number, others as in the file. */
+  /**
+   * Names or patterns (`*`, `?`) of separate columns of logits, one per class, separated by commas. The classes are in this
+   * order; columns of a pattern whose names end in numbers are ordered by number, others as in the file.
+   */
   columns?: string | undefined;
-  /** Names of input columns to copy to the output; default: none. */
+  /** Names or patterns (`*`, `?`) of input columns to copy to the output; default: none. */
   keep?: readonly string[] | undefined;
   /** Names of the results, in column order; default: softmax and jacobian (coo: jacobian). */
   emit?: readonly RunEmit[] | undefined;
@@ -144,9 +147,6 @@ export function resolveOptions(given: RunOptions): ResolvedOptions {
   const { column, columns, keep = [] } = options;
   if (column !== undefined && columns !== undefined)
     throw new UsageError("column, columns: give only one of them", "columns");
-  const twice = keep.find((name, k) => keep.indexOf(name) !== k);
-  if (twice !== undefined)
-    throw new UsageError(`keep: ${twice} is given twice`, "keep");
   const layout = options.layout ?? "bsr";
   const emit = options.emit ?? defaultEmit(layout);
   checkEmit(emit, layout, options);
@@ -217,8 +217,9 @@ export function metadataOf(
   logits: LogitsFile,
   dtype: "float32" | "float64",
 ): [key: string, value: string][] {
-  const { part, inputs, keep, ...others } = options;
+  const { part, inputs, ...others } = options;
   const { rows, classes, classNames, selection } = logits;
+  const keep = logits.kept.map(({ field }) => field.name);
   return encodeRunMetadata({
     ...others,
     ...part,

@@ -149,7 +149,6 @@ const WRONG: [extra: Record<string, unknown>, message: string][] = [
   [{ force: "yes" }, 'force: expected true or false, found "yes"'],
   [{ keep: "id" }, 'keep: expected a list of names, found "id"'],
   [{ keep: [""] }, 'keep: expected a list of names, found [""]'],
-  [{ keep: ["id", "id"] }, "keep: id is given twice"],
   [{ column: "a", columns: "b*" }, "column, columns: give only one of them"],
   [
     { thread: 2 },

@@ -116,7 +116,11 @@ function readText(path: string): string {
       `the config file: ${path} is ${found.isDirectory() ? "a directory" : "a device or pipe"}; give the path of a regular file`,
       "config",
     );
-  return orRefuse(path, () => readFileSync(path, "utf8"));
+  // Editors on Windows start a file with a byte order mark.
+  return orRefuse(path, () => readFileSync(path, "utf8")).replace(
+    /^\ufeff/,
+    "",
+  );
 }
 
 function orRefuse<T>(path: string, call: () => T): T {
@@ -145,7 +149,7 @@ function ofVariable(spec: OptionSpec, variable: string, text: string): unknown {
 function ofFile(spec: OptionSpec, where: string, value: unknown): unknown {
   const isText =
     typeof value === "string" &&
-    (spec.kind === "list" || spec.kind === "ranges");
+    ["list", "names", "ranges"].includes(spec.kind);
   return checked(spec, where, () => (isText ? typed(spec, value) : value));
 }
 

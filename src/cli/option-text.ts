@@ -1,4 +1,5 @@
 import { UsageError } from "../errors.js";
+import { splitNames } from "../input/column-names.js";
 import type { OptionSpec } from "../options-table.js";
 import { shortValue } from "../printable.js";
 
@@ -10,6 +11,7 @@ export function typed(spec: OptionSpec, value: unknown): unknown {
       `--${kebab(spec.name)}: the value is empty`,
       spec.name,
     );
+  if (spec.kind === "names") return splitNames(value);
   if (spec.kind === "list") return value.split(",").map((name) => name.trim());
   if (spec.kind === "ranges") return numbersOf(spec, value);
   if (spec.kind === "number") {

@@ -39,11 +39,11 @@ export function openArrow(
   const file = openInputFile(path, options.limits);
   try {
     const format = inputFormat(file, ARROW);
-    if (format === "parquet")
+    if (format !== "arrow-file" && format !== "arrow-stream")
       throw new InputUnsupportedError(
         path,
         "first bytes",
-        `expected ${ARROW}, found a Parquet file`,
+        `expected ${ARROW}, found a file of the format ${format}`,
       );
     return arrowContainer(file, format, options);
   } catch (error) {

@@ -1,5 +1,6 @@
 import { describeField, type Field } from "../arrow/field.js";
-import { type ArrayFormat, arrayFormat } from "./arrays/array-format.js";
+import { arraysOpener } from "./arrays/array-format.js";
+import type { OpenArrays } from "./arrays/stored-array.js";
 import { type ArrowContainer, arrowContainer } from "./arrow-container.js";
 import type { InputFile } from "./input-file.js";
 import { type InputFormat, inputFormat } from "./input-format.js";
@@ -11,7 +12,7 @@ import { recordBatches } from "./record-batches.js";
 
 /** Structure of a file. */
 export interface InputDescription {
-  format: InputFormat | ArrayFormat["name"];
+  format: InputFormat;
   /** Names of the compression codecs in the file; empty if it is uncompressed. */
   compression: string[];
   /** Number of record batches (Arrow) or row groups (Parquet); null for formats without them. */
@@ -34,12 +35,18 @@ async function describe(
   file: InputFile,
   options: Pick<OpenOptions, "allowMissingEos" | "signal">,
 ): Promise<InputDescription> {
-  const arrays = await arrayFormat(file);
-  if (arrays) return describeArrays(file, arrays);
   const format = inputFormat(file);
+  const openArrays = await arraysOpener(format);
+  if (openArrays) return describeArrays(file, format, openArrays);
   return format === "parquet"
     ? describeParquet(file, options)
-    : describeArrow(arrowContainer(file, format, options));
+    : describeArrow(
+        arrowContainer(
+          file,
+          format === "arrow-file" ? format : "arrow-stream",
+          options,
+        ),
+      );
 }
 
 async function describeParquet(
@@ -64,11 +71,12 @@ async function describeParquet(
 /** Of a file of arrays the rows are those of the longest. */
 async function describeArrays(
   file: InputFile,
-  { name, open }: ArrayFormat,
+  format: InputFormat,
+  open: OpenArrays,
 ): Promise<InputDescription> {
   const { arrays } = await open(file);
   return {
-    format: name,
+    format,
     compression: [],
     batches: null,
     largestBatchRows: null,

@@ -1,50 +1,58 @@
 import { InputFormatError, InputUnsupportedError } from "../errors.js";
 import type { InputFile } from "./input-file.js";
+import { HEAD_BYTES, unsupportedFormat } from "./other-formats.js";
 import { readInput } from "./read-input.js";
 
 /** Format of a file, detected from its first bytes. */
-export type InputFormat = "arrow-file" | "arrow-stream" | "parquet";
+export type InputFormat =
+  | "arrow-file"
+  | "arrow-stream"
+  | "parquet"
+  | "npy"
+  | "npz"
+  | "safetensors";
 
-const MAGICS: readonly [magic: string, format: InputFormat][] = [
-  ["ARROW1", "arrow-file"],
-  ["\xff\xff\xff\xff", "arrow-stream"],
-  ["PAR1", "parquet"],
+const MAGICS: readonly [magic: string, at: number, format: InputFormat][] = [
+  ["ARROW1", 0, "arrow-file"],
+  ["\xff\xff\xff\xff", 0, "arrow-stream"],
+  ["PAR1", 0, "parquet"],
   // encrypted
-  ["PARE", "parquet"],
-];
-
-/** Files that people pass, and that are not read. */
-const OTHERS: readonly [magic: string, name: string][] = [
-  ["FEA1", "a Feather version 1 file"],
-  ["\x93NUMPY", "a NumPy file"],
-  ["PK\x03\x04", "a zip archive"],
+  ["PARE", 0, "parquet"],
+  ["\x93NUMPY", 0, "npy"],
+  ["PK\x03\x04", 0, "npz"],
+  // A JSON object after the length of the header in 64 bits, of which 27 are enough.
+  ["\0\0\0\0{", 4, "safetensors"],
 ];
 
 /**
- * Tells by a file's first bytes what it is; its name is not asked.
+ * Detects the format of a file from its first bytes. Only messages depend on its name.
  * @throws InputUnsupportedError for another known format, InputFormatError for an unknown one
  */
 export function inputFormat(
   file: InputFile,
   expected = "an Arrow, Parquet, NumPy or safetensors file",
 ): InputFormat {
-  const head = new Uint8Array(Math.min(8, file.bytes));
+  const head = new Uint8Array(Math.min(HEAD_BYTES, file.bytes));
   readInput(file, head, 0);
-  const start = String.fromCharCode(...head);
-  const known = MAGICS.find(([magic]) => start.startsWith(magic));
-  if (known) return known[1];
-  const other = OTHERS.find(([magic]) => start.startsWith(magic));
+  const start = Buffer.from(head.buffer).toString("latin1");
+  const known = MAGICS.find(([magic, at]) => start.startsWith(magic, at));
+  if (known) return known[2];
+  if (file.bytes === 0)
+    throw new InputFormatError(
+      file.path,
+      "first bytes",
+      "the file is empty; check the program that wrote it",
+    );
+  const other = unsupportedFormat(start, file.path);
   if (other)
     throw new InputUnsupportedError(
       file.path,
       "first bytes",
-      `expected ${expected}, found ${other[1]}`,
+      `expected ${expected}, found ${other}`,
     );
   throw new InputFormatError(
     file.path,
     "first bytes",
-    file.bytes === 0
-      ? "the file is empty"
-      : `expected ${expected}, found ${JSON.stringify(start)}`,
+    `expected ${expected}, found ${JSON.stringify(start.slice(0, 8))}; convert it to one of them`,
   );
 }

@@ -6,7 +6,12 @@ import {
   storedType,
 } from "../arrow/field.js";
 import { withoutViews } from "../arrow/views.js";
-import { InputUnsupportedError, LogitsColumnError } from "../errors.js";
+import {
+  InputUnsupportedError,
+  LogitsColumnError,
+  UsageError,
+} from "../errors.js";
+import { findNames } from "./column-names.js";
 import { notOne } from "./logits-column.js";
 
 /** Input column that is copied to the output (`keep`). */
@@ -26,8 +31,9 @@ export interface KeptColumn {
 }
 
 /**
- * The columns named in `keep`, in that order; `ownNames` are those of the output's other columns.
- * @throws LogitsColumnError for a name that is not there once; InputUnsupportedError for nested types.
+ * The columns that `keep` names, in that order; `ownNames` are those of the output's other columns.
+ * @throws LogitsColumnError for a name that is not there once; UsageError for a column that is named twice;
+ * InputUnsupportedError for nested types.
  */
 export function selectKept(
   path: string,
@@ -35,21 +41,42 @@ export function selectKept(
   keep: readonly string[],
   ownNames: readonly string[],
 ): KeptColumn[] {
-  return keep.map((name) => {
-    const places = fields.flatMap((f, k) => (f.name === name ? [k] : []));
-    if (places.length !== 1)
-      throw new LogitsColumnError(
-        path,
-        `--keep ${name}: ${notOne(places, fields)}`,
-      );
+  const names = fields.map(({ name }) => name);
+  return keptPlaces(path, keep, names, ownNames, (places) =>
+    notOne(places, fields),
+  ).map((place) => keptColumn(path, fields[place] as Field, place));
+}
+
+/**
+ * Places of the columns or arrays that `keep` names.
+ * @param problem what is wrong with a name of none, or of several, at these places
+ * @throws LogitsColumnError, UsageError
+ */
+export function keptPlaces(
+  path: string,
+  keep: readonly string[],
+  names: readonly string[],
+  ownNames: readonly string[],
+  problem: (places: readonly number[]) => string,
+): number[] {
+  const chosen = findNames(keep, names).flatMap(
+    ({ text, places, isPattern }) => {
+      if (places.length === 0 || (places.length > 1 && !isPattern))
+        throw new LogitsColumnError(path, `--keep ${text}: ${problem(places)}`);
+      return places;
+    },
+  );
+  for (const [k, place] of chosen.entries()) {
+    const name = names[place] as string;
     if (ownNames.includes(name))
       throw new LogitsColumnError(
         path,
         `--keep ${name}: the output has a column ${name} of its own`,
       );
-    const place = places[0] as number;
-    return keptColumn(path, fields[place] as Field, place);
-  });
+    if (chosen.findIndex((other) => names[other] === name) < k)
+      throw new UsageError(`keep: ${name} is given twice`, "keep");
+  }
+  return chosen;
 }
 
 /** How a column is copied. @throws InputUnsupportedError for nested types */

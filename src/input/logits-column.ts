@@ -3,6 +3,12 @@ import { InputUnsupportedError, LogitsColumnError } from "../errors.js";
 import { shortName } from "../printable.js";
 import { type Candidate, chooseCandidate, nameSays } from "./candidates.js";
 import {
+  findNames,
+  type NamedColumns,
+  orderedByNumber,
+  splitNames,
+} from "./column-names.js";
+import {
   listedNumbers,
   type NumberColumn,
   singleNumbers,
@@ -166,19 +172,22 @@ function refuseOtherTensors(path: string, where: string, field: Field): void {
 function separateColumns(
   path: string,
   fields: Field[],
-  pattern: string,
+  list: string,
 ): LogitsColumn {
-  const matches = globMatcher(pattern);
-  const found = placesWhere(fields, (field) => matches(field.name));
-  const places = orderedByNumber(found, (k) => (fields[k] as Field).name);
-  if (places.length === 0)
+  const found = findNames(
+    splitNames(list),
+    fields.map(({ name }) => name),
+  );
+  const missing = found.find(({ places }) => places.length === 0);
+  if (missing)
     throw new LogitsColumnError(
       path,
-      `--columns ${pattern}: no column matches; the file has ${listed(fields)}`,
+      `--columns ${missing.text}: no column matches; the file has ${listed(fields)}`,
     );
+  const places = found.flatMap(({ places }) => places);
   refuseRepeated(
     path,
-    `--columns ${pattern}: two columns`,
+    `--columns ${list}: two columns`,
     places.map((place) => (fields[place] as Field).name),
   );
   const columns = places.map((place) => {
@@ -188,7 +197,7 @@ function separateColumns(
       throw new InputUnsupportedError(
         path,
         `column ${field.name}`,
-        `expected numbers (it matches ${pattern}), found ${describeField(field)}`,
+        `expected numbers (it matches ${list}), found ${describeField(field)}`,
       );
     return column;
   });
@@ -198,20 +207,28 @@ function separateColumns(
     throw new InputUnsupportedError(
       path,
       `column ${other.name}`,
-      `expected ${first.type} as in the first column that matches ${pattern}, found ${other.type}`,
+      `expected ${first.type} as in the first column that matches ${list}, found ${other.type}`,
     );
   return {
     ...first,
-    name: pattern,
+    name: list,
     columns: places,
     values: places.length,
     classNames: columns.map(({ name }) => name),
-    note: noteOn(
-      places.findIndex((place, k) => place !== found[k]),
-      (k) =>
-        `columns that match ${shortName(pattern)} are ordered by number, not by their position in the file: class ${k} is ${shortName(columns[k]?.name ?? "")}`,
-    ),
+    note: orderNote(found, fields),
   };
+}
+
+/** Note on the first pattern whose columns are in another order in the file. */
+function orderNote(found: NamedColumns[], fields: Field[]): string | null {
+  for (const { text, places } of found) {
+    const inFile = [...places].sort((a, b) => a - b);
+    const k = places.findIndex((place, n) => place !== inFile[n]);
+    const field = fields[places[k] ?? -1];
+    if (field)
+      return `columns that match ${shortName(text)} are ordered by number, not by their position in the file: class ${k} is ${shortName(field.name)}`;
+  }
+  return null;
 }
 
 /** Two classes of one name: which is which, nobody can tell. @throws LogitsColumnError */
@@ -230,37 +247,6 @@ function refuseRepeated(
 
 function noteOn(k: number, text: (k: number) => string): string | null {
   return k < 0 ? null : text(k);
-}
-
-/** Items whose names differ in a number at the end alone, by that number; others as they are. */
-function orderedByNumber<Item>(
-  items: readonly Item[],
-  nameOf: (item: Item) => string,
-): Item[] {
-  const numbered = items.map((item) => {
-    const [, prefix, digits] = /^(.*?)(\d+)$/s.exec(nameOf(item)) ?? [];
-    return { item, prefix, number: BigInt(digits ?? -1) };
-  });
-  const numbers = new Set(numbered.map(({ number }) => number));
-  const isOneSeries =
-    numbers.size === items.length &&
-    numbered.every(
-      ({ prefix }) => prefix !== undefined && prefix === numbered[0]?.prefix,
-    );
-  if (!isOneSeries) return [...items];
-  return numbered
-    .sort((a, b) => (a.number < b.number ? -1 : 1))
-    .map(({ item }) => item);
-}
-
-/** `*` is any run of characters, `?` any one; the whole name must match. */
-function globMatcher(pattern: string): (name: string) => boolean {
-  const source = pattern.replace(/[.+^${}()|[\]\\]/g, "\\$&");
-  const expression = new RegExp(
-    `^${source.replace(/\*/g, ".*").replace(/\?/g, ".")}$`,
-    "su",
-  );
-  return (name) => expression.test(name);
 }
 
 function placesWhere(fields: Field[], is: (field: Field) => boolean): number[] {

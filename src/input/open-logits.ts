@@ -1,9 +1,9 @@
-import { arrayFormat, arrayFormatName } from "./arrays/array-format.js";
+import { arraysOpener } from "./arrays/array-format.js";
 import { type ArrowContainer, arrowContainer } from "./arrow-container.js";
 import { locateLogits } from "./arrow-logits.js";
 import { refuseLabels } from "./first-rows.js";
 import { type InputFile, openInputFile } from "./input-file.js";
-import { type InputFormat, inputFormat } from "./input-format.js";
+import { inputFormat } from "./input-format.js";
 import { interpreting } from "./interpreting.js";
 import type { LogitsFile, OpenOptions } from "./logits-file.js";
 import { openStandardInput, STANDARD_INPUT } from "./standard-input.js";
@@ -27,13 +27,8 @@ export async function openInput(
   options: Pick<OpenOptions, "scratch" | "signal" | "limits">,
 ): Promise<InputFile> {
   return path === STANDARD_INPUT
-    ? await openStandardInput(options, refuseUnknown)
+    ? await openStandardInput(options, inputFormat)
     : openInputFile(path, options.limits);
-}
-
-/** @throws InputUnsupportedError, InputFormatError where the first bytes are of no format that is read */
-function refuseUnknown(file: InputFile): void {
-  if (!arrayFormatName(file)) inputFormat(file);
 }
 
 /** The logits of a file that is open; closing them closes it, and so does failing. @throws as openLogits */
@@ -65,25 +60,25 @@ async function locateColumns(
   let open = file;
   let container: ArrowContainer;
   try {
-    const arrays = await arrayFormat(file);
-    if (arrays) {
-      const { locateArrays } = await import("./arrays/array-logits.js");
-      return await locateArrays(file, arrays.open, options);
-    }
     const format = inputFormat(file);
+    const openArrays = await arraysOpener(format);
+    if (openArrays) {
+      const { locateArrays } = await import("./arrays/array-logits.js");
+      return await locateArrays(file, openArrays, options);
+    }
     if (format === "parquet") {
       const { parquetAsArrow } = await import("./parquet/parquet-as-arrow.js");
       open = await parquetAsArrow(file, options);
     }
-    container = arrowContainer(open, arrowFormat(format), options);
+    container = arrowContainer(
+      open,
+      format === "arrow-file" ? format : "arrow-stream",
+      options,
+    );
   } catch (error) {
     open.close();
     throw error;
   }
   // What is decoded has other bytes than what people know.
   return { ...(await locateLogits(container, options)), bytes: file.bytes };
-}
-
-function arrowFormat(format: InputFormat): "arrow-file" | "arrow-stream" {
-  return format === "parquet" ? "arrow-stream" : format;
 }

@@ -6,14 +6,12 @@ import type { InputFile } from "./input-file.js";
 import { fileSource } from "./input-state.js";
 import { DEFAULT_LIMITS } from "./limits.js";
 import type { OpenOptions } from "./logits-file.js";
+import { HEAD_BYTES } from "./other-formats.js";
 
 /** The input path that means standard input. */
 export const STANDARD_INPUT = "-";
 
 const NAME = "standard input";
-
-/** Bytes that tell every format. */
-const FIRST_BYTES = 9;
 
 /**
  * Standard input as a file that can be read by position: as it is where it is a file, else written to one without a name
@@ -60,7 +58,7 @@ export async function openStandardInput(
     for await (const piece of stdin) {
       if (signal?.aborted) break;
       const start = kept.append(piece as Uint8Array);
-      if (start < FIRST_BYTES && kept.bytes >= FIRST_BYTES) check(file());
+      if (start < HEAD_BYTES && kept.bytes >= HEAD_BYTES) check(file());
     }
     if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
   } catch (cause) {

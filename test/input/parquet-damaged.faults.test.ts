@@ -40,7 +40,7 @@ test("cut at every seventh byte: refused, and nothing left", async () => {
   for (let length = 0; length < bytes.length; length += stepOf(7))
     expect(await message(bytes.subarray(0, length)), `${length} bytes`).toMatch(
       length < 4
-        ? /^ERR_INPUT_FORMAT file: first bytes: (the file is empty|expected an .+ file, found ")/
+        ? /^ERR_INPUT_FORMAT file: first bytes: (the file is empty|expected an .+ file, found )/
         : /^ERR_INPUT_FORMAT file: .+: the file is truncated(, or its writer did not close it \(.+\))?$/s,
     );
   expect(await message(bytes.subarray(0, -1))).toBe(

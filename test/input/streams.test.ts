@@ -146,10 +146,13 @@ describe("standard input", () => {
         stream.subarray(0, 900),
         /: expected metadata of 1 to \d+ bytes, found \d+: the stream is truncated\n$/,
       ],
-      [Buffer.alloc(0), /: first bytes: the file is empty\n$/],
+      [
+        Buffer.alloc(0),
+        /: first bytes: the file is empty; check the program that wrote it\n$/,
+      ],
       [
         Buffer.from("row,logit\n1,2\n"),
-        /: first bytes: expected an Arrow, Parquet, NumPy or safetensors file, found "row,logi"\n$/,
+        /: first bytes: expected an Arrow, Parquet, NumPy or safetensors file, found CSV or other text; convert it to Parquet: /,
       ],
     ] as const) {
       const missing = at("never.arrow");

@@ -151,7 +151,7 @@ describe("the command", () => {
     [
       [CLI],
       65,
-      /: expected an Arrow, Parquet, NumPy or safetensors file, found "/,
+      /: expected an Arrow, Parquet, NumPy or safetensors file, found CSV/,
     ],
   ])("%j ends with %i", (args, code, says) => {
     const { status, stdout, stderr } = softjac("inspect", ...args);

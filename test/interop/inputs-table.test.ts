@@ -88,6 +88,8 @@ const logits = (values: unknown[], type: Type) =>
   arrow({ logits: [values, type] });
 const plain = logits(rows, fixedSizeList(float64(), 2));
 const file = (bytes: Uint8Array | string) => () => writeFileSync(input, bytes);
+const latin1 = (text: string) =>
+  file(Buffer.from(text + "\0".repeat(99), "latin1"));
 const copy = (path: string) => () =>
   copyFileSync(`${root}test/input/${path}`, input);
 const perClass = arrow({
@@ -178,6 +180,17 @@ const READ: Record<string, Record<string, Case[]>> = {
     "an array of shape (rows, classes)": [
       { make: file(npy(twoByTwo, { shape: [2, 2] })) },
     ],
+    "several such arrays (`--columns 'batch_*'`)": [
+      {
+        make: file(
+          zip({
+            "batch_0.npy": npy(twoByTwo.subarray(0, 2), { shape: [1, 2] }),
+            "batch_1.npy": npy(twoByTwo.subarray(2), { shape: [1, 2] }),
+          }),
+        ),
+        args: [input, "-o", output, "--columns", "batch_*"],
+      },
+    ],
   },
 };
 
@@ -194,19 +207,31 @@ const RESULT_TYPES: Record<string, (() => void)[]> = {
 };
 
 const REFUSED: Record<string, Case[]> = {
-  "CSV, JSON or text": [
-    { make: file("id,logit_0,logit_1\n1,2,3\n") },
-    { make: file('{"logits": [1, 2]}\n') },
-  ],
-  "gzip (`.npy.gz`)": [
+  "CSV or text": [{ make: file("id,logit_0,logit_1\n1,2,3\n") }],
+  "JSON or JSON lines": [{ make: file('{"logits": [1, 2]}\n') }],
+  "gzip, xz, bzip2, Zstandard or LZ4 around a whole file": [
     { make: file(gzipSync(npy(twoByTwo, { shape: [2, 2] }))) },
+    { make: latin1("\xfd7zXZ\0") },
+    { make: latin1("BZh91AY&SY") },
+    { make: latin1("\x28\xb5\x2f\xfd") },
+    { make: latin1("\x04\x22\x4d\x18") },
   ],
-  HDF5: [
+  tar: [{ make: latin1(`${"\0".repeat(257)}ustar\0`) }],
+  HDF5: [{ make: latin1("\x89HDF\r\n\x1a\n") }],
+  "MATLAB `.mat`": [{ make: latin1("MATLAB 5.0 MAT-file") }],
+  "R `.rds` or `.rda`": [
     {
-      make: file(Buffer.from(`\x89HDF\r\n\x1a\n${"\0".repeat(99)}`, "latin1")),
+      make: () => writeFileSync(`${input}.rds`, gzipSync("X\n")),
+      args: [`${input}.rds`, "-o", output],
     },
   ],
-  "Feather V1": [{ make: file(`FEA1${"\0".repeat(99)}`) }],
+  "ORC or Avro": [{ make: latin1("ORC") }, { make: latin1("Obj\x01") }],
+  "Feather V1": [{ make: latin1("FEA1") }],
+  "HTML or XML": [{ make: file("<!DOCTYPE html><html>") }],
+  "Git LFS pointer": [
+    { make: file("version https://git-lfs.github.com/spec/v1\n") },
+  ],
+  pickle: [{ make: latin1("\x80\x04\x95") }],
   "PyTorch `.pt`": [{ make: copy("arrays/written/refused-torch.pt") }],
   "pickled NumPy array": [{ make: copy("arrays/written/refused-objects.npy") }],
   "encrypted Parquet": [{ make: copy("parquet/encrypted.parquet") }],

@@ -2,18 +2,18 @@ import { type ArrowType, type Field, numberWidth } from "../../arrow/field.js";
 import type { InputFile } from "../input-file.js";
 import type { KeptColumn } from "../kept-columns.js";
 import { checkLimit } from "../limits.js";
-import { resultType } from "../logits-column.js";
+import { type LogitsSelection, resultType } from "../logits-column.js";
 import type { InputColumn, LogitsFile, OpenOptions } from "../logits-file.js";
-import type { LogitsBatch } from "../record-batch.js";
-import { checkColumns, formOf, startsOf } from "./array-places.js";
+import type { LogitsBatch, ValueBuffers } from "../record-batch.js";
+import { checkColumns, formOf, isByColumns, startsOf } from "./array-places.js";
 import { chooseLogits } from "./choose-logits.js";
 import { chooseInput, chooseKept } from "./choose-others.js";
-import type { NumberArray } from "./named-array.js";
+import { type NumberArray, whereOf } from "./named-array.js";
 import type { OpenArrays } from "./stored-array.js";
 
 /**
- * Finds the logits and all else that is asked for in a file of arrays. Their bytes are as a record batch has them, all
- * rows in one: in C order a fixed-size list, in Fortran order a column per class.
+ * Finds the logits and all else that is asked for in a file of arrays. Their bytes are as record batches have them, one
+ * for each array of logits: in C order a fixed-size list, in Fortran order a column per class.
  * @throws InputFormatError, InputUnsupportedError, LogitsColumnError, IoError, AbortedError
  */
 export async function locateArrays(
@@ -26,7 +26,9 @@ export async function locateArrays(
   const { arrays } = container;
   checkLimit(file, "arrays", "maxColumns", "columns", arrays.length);
   const logits = chooseLogits(path, arrays, options);
-  const [rows, classes] = logits.shape as [number, number];
+  const [first] = logits as [NumberArray];
+  const rows = logits.reduce((sum, { shape }) => sum + (shape[0] as number), 0);
+  const classes = first.shape[1] as number;
   const inputs = options.inputs.map((input) => ({
     ...input,
     array: chooseInput(path, arrays, input, rows, classes),
@@ -35,34 +37,50 @@ export async function locateArrays(
     array,
     column: keptColumn(array, place),
   }));
-  const where = `array ${logits.name ?? ""}`.trim();
-  checkLimit(file, where, "maxBatchRows", "rows in a batch", rows);
-  const sources = [logits, ...inputs.map(({ array }) => array)];
-  for (const array of sources) checkColumns(path, array);
+  for (const array of logits)
+    checkLimit(
+      file,
+      whereOf(array),
+      "maxBatchRows",
+      "rows in a batch",
+      array.shape[0] as number,
+    );
+  const others = inputs.map(({ array }) => array);
+  const form = formOf(logits.find(isByColumns) ?? first);
+  for (const array of [...logits, ...others]) checkColumns(path, array);
   const placed = await container.place(
-    [...sources, ...kept.map(({ array }) => array)],
+    [...logits, ...others, ...kept.map(({ array }) => array)],
     options,
   );
-  const batch: LogitsBatch = {
-    rowStart: 0,
-    rowEnd: rows,
-    sources: sources.map((array) => ({
-      values: startsOf(array, placed.start(array)),
-      offsets: 0,
-      valueCount: 0,
-      sizes: 0,
-      validity: 0,
-      valueValidity: [],
-    })),
-    kept: kept.map(({ array }) => ({
-      nullCount: 0,
-      validity: 0,
-      offsets: 0,
-      values: placed.start(array),
-      valuesBytes: rows * numberWidth(array.type),
-      data: null,
-    })),
-  };
+  const batches: LogitsBatch[] = [];
+  let rowStart = 0;
+  for (const array of logits) {
+    const rowEnd = rowStart + (array.shape[0] as number);
+    const from = rowStart;
+    batches.push({
+      rowStart,
+      rowEnd,
+      sources: [
+        bufferOf(startsOf(array, placed.start(array), form)),
+        ...others.map((other) =>
+          bufferOf(
+            startsOf(other, placed.start(other), formOf(other)).map(
+              (start) => start + from * bytesPerRow(other),
+            ),
+          ),
+        ),
+      ],
+      kept: kept.map(({ array }) => ({
+        nullCount: 0,
+        validity: 0,
+        offsets: 0,
+        values: placed.start(array) + from * numberWidth(array.type),
+        valuesBytes: (rowEnd - from) * numberWidth(array.type),
+        data: null,
+      })),
+    });
+    rowStart = rowEnd;
+  }
   return {
     path,
     fd: placed.fd,
@@ -72,11 +90,11 @@ export async function locateArrays(
     present: placed.fd === file.fd ? file.present : null,
     rows,
     classes,
-    type: logits.type,
-    dtype: resultType(logits.type),
-    form: formOf(logits),
-    column: logits.name ?? "array",
-    selection: logits.name === null ? {} : { column: logits.name },
+    type: first.type,
+    dtype: resultType(first.type),
+    form,
+    column: options.columns ?? first.name ?? "array",
+    selection: selectionOf(first, options),
     classNames: null,
     note: null,
     nullLogit: options.nullLogit ?? "error",
@@ -90,7 +108,7 @@ export async function locateArrays(
         values: array.values,
       }),
     ),
-    batches: [batch],
+    batches,
     kept: kept.map(({ column }) => column),
     dictionaries: [],
     close: () => {
@@ -98,6 +116,32 @@ export async function locateArrays(
       file.close();
     },
   };
+}
+
+/** Buffers of numbers that are all there. */
+function bufferOf(values: number[]): ValueBuffers {
+  return {
+    values,
+    offsets: 0,
+    valueCount: 0,
+    sizes: 0,
+    validity: 0,
+    valueValidity: [],
+  };
+}
+
+/** Bytes from a value of a row to that of the next. */
+function bytesPerRow(array: NumberArray & { values: number }): number {
+  const values = formOf(array) === "columns" ? 1 : array.values;
+  return values * numberWidth(array.type);
+}
+
+function selectionOf(
+  { name }: NumberArray,
+  { columns }: LogitsSelection,
+): LogitsSelection {
+  if (columns !== undefined) return { columns };
+  return name === null ? {} : { column: name };
 }
 
 function keptColumn({ name, type }: NumberArray, place: number): KeptColumn {

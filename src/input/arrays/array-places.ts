@@ -13,7 +13,7 @@ export function formOf(array: NumberArray): "fixed-size-list" | "columns" {
 }
 
 /** With one row, or none, both orders are the same. */
-function isByColumns({ fortran, shape }: NumberArray): boolean {
+export function isByColumns({ fortran, shape }: NumberArray): boolean {
   return fortran && shape.length > 1 && (shape[0] as number) > 1;
 }
 
@@ -28,8 +28,12 @@ export function checkColumns(path: string, array: NumberArray): void {
 }
 
 /** Where the values start: in Fortran order, each of a row's values (counted in C order) has a column of its own. */
-export function startsOf(array: NumberArray, start: number): number[] {
-  if (!isByColumns(array)) return [start];
+export function startsOf(
+  array: NumberArray,
+  start: number,
+  form: "fixed-size-list" | "columns",
+): number[] {
+  if (form === "fixed-size-list") return [start];
   const [rows = 0, ...inner] = array.shape;
   const columnBytes = rows * numberWidth(array.type);
   const count = valuesOf(inner) as number;

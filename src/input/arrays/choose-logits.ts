@@ -1,10 +1,14 @@
 import { InputUnsupportedError, LogitsColumnError } from "../../errors.js";
 import { type Candidate, chooseCandidate } from "../candidates.js";
+import { findNames, splitNames } from "../column-names.js";
 import type { LogitsSelection } from "../logits-column.js";
+import { isByColumns } from "./array-places.js";
 import {
   isFloat,
   type NumberArray,
   namedArray,
+  notOneArray,
+  refuseUnnamed,
   whereOf,
   withAdvice,
 } from "./named-array.js";
@@ -15,24 +19,69 @@ import {
 } from "./stored-array.js";
 
 /**
- * The logits: the named array, or the only one of two dimensions of floats, or else of whole numbers; in a file of one
- * array without a name, that. Its shape is (rows, classes).
+ * The logits: the named arrays, one after the other, or the only one of two dimensions of floats, or else of whole numbers;
+ * in a file of one array without a name, that. Their shapes are (rows, classes), with the same classes and type.
  * @throws LogitsColumnError where there is none or more than one; InputUnsupportedError for another shape or type
  */
 export function chooseLogits(
   path: string,
   arrays: readonly StoredArray[],
   { column, columns }: LogitsSelection,
-): NumberArray {
-  if (columns !== undefined)
-    throw new LogitsColumnError(
-      path,
-      `--columns ${columns}: an array has all classes in one; choose it with --column`,
-    );
+): NumberArray[] {
+  if (columns !== undefined) return batchesOf(path, arrays, columns);
   const array =
     column !== undefined
       ? namedArray(path, arrays, `--column ${column}`, column)
       : onlyArray(path, arrays);
+  return [checkedLogits(path, array)];
+}
+
+/** Arrays of logits whose rows follow one another. */
+function batchesOf(
+  path: string,
+  arrays: readonly StoredArray[],
+  list: string,
+): NumberArray[] {
+  const option = `--columns ${list}`;
+  refuseUnnamed(path, arrays, option);
+  const found = findNames(
+    splitNames(list),
+    arrays.map(({ name }) => name as string),
+  );
+  const missing = found.find(({ places }) => places.length === 0);
+  if (missing)
+    throw new LogitsColumnError(
+      path,
+      `--columns ${missing.text}: ${notOneArray(0, arrays)}`,
+    );
+  const batches = found
+    .flatMap(({ places }) => places)
+    .map((place) => checkedLogits(path, arrays[place] as StoredArray));
+  const [first] = batches as [NumberArray];
+  const other = batches.find(
+    ({ type, shape }) => type !== first.type || shape[1] !== first.shape[1],
+  );
+  if (other)
+    throw new InputUnsupportedError(
+      path,
+      whereOf(other),
+      `expected ${first.type} and ${first.shape[1]} classes as in ${whereOf(first)}, found ${describeArray(other)}; --columns concatenates the rows of arrays`,
+    );
+  const fortran = batches.find(isByColumns);
+  const c = batches.find(
+    (array) => !isByColumns(array) && (array.shape[0] as number) > 1,
+  );
+  if (fortran && c)
+    throw new InputUnsupportedError(
+      path,
+      whereOf(fortran),
+      `the array is in Fortran order and ${whereOf(c)} in C order; save all in C order with numpy.ascontiguousarray`,
+    );
+  return batches;
+}
+
+/** @throws InputUnsupportedError where an array is not of numbers of shape (rows, classes) */
+function checkedLogits(path: string, array: StoredArray): NumberArray {
   const { type, shape } = array;
   const found = `expected numbers of shape (rows, classes), found ${describeArray(array)}`;
   const where = whereOf(array);

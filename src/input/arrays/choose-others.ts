@@ -1,11 +1,14 @@
-import { InputUnsupportedError, LogitsColumnError } from "../../errors.js";
+import { InputUnsupportedError } from "../../errors.js";
 import type { InputName } from "../../results/catalogue.js";
 import { valuesAllowed } from "../../results/columns.js";
+import { keptPlaces } from "../kept-columns.js";
 import { flagOf } from "../value-column.js";
 import {
   isFloat,
   type NumberArray,
   namedArray,
+  notOneArray,
+  refuseUnnamed,
   whereOf,
   withAdvice,
 } from "./named-array.js";
@@ -56,13 +59,13 @@ export function chooseKept(
   { keep, ownNames }: { keep: readonly string[]; ownNames: readonly string[] },
   rows: number,
 ): NumberArray[] {
-  return keep.map((name) => {
-    const array = namedArray(path, arrays, `--keep ${name}`, name);
-    if (ownNames.includes(name))
-      throw new LogitsColumnError(
-        path,
-        `--keep ${name}: the output has a column ${name} of its own`,
-      );
+  // An .npy file has one array, without a name.
+  if (keep.length > 0) refuseUnnamed(path, arrays, `--keep ${keep.join()}`);
+  const names = arrays.map(({ name }) => name as string);
+  return keptPlaces(path, keep, names, ownNames, (places) =>
+    notOneArray(places.length, arrays),
+  ).map((place) => {
+    const array = arrays[place] as StoredArray;
     const { type, shape } = array;
     // Arrow has no bfloat16 to keep it as.
     if (!type || type === "bfloat16" || shape.length !== 1 || shape[0] !== rows)

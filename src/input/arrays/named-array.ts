@@ -13,17 +13,36 @@ export function namedArray(
   option: string,
   name: string,
 ): StoredArray {
+  refuseUnnamed(path, arrays, option);
+  const found = arrays.filter((array) => array.name === name);
+  if (found.length === 1) return found[0] as StoredArray;
+  throw new LogitsColumnError(
+    path,
+    `${option}: ${notOneArray(found.length, arrays)}`,
+  );
+}
+
+/** @throws LogitsColumnError where an option names an array in a file of one array without a name */
+export function refuseUnnamed(
+  path: string,
+  arrays: readonly StoredArray[],
+  option: string,
+): void {
   if (arrays[0]?.name === null)
     throw new LogitsColumnError(
       path,
       `${option}: an .npy file holds one array without a name; save several arrays as .npz or safetensors`,
     );
-  const found = arrays.filter((array) => array.name === name);
-  if (found.length === 1) return found[0] as StoredArray;
-  throw new LogitsColumnError(
-    path,
-    `${option}: ${found.length === 0 ? `no such array; the file has ${listedArrays(arrays)}` : `${found.length} arrays have this name`}`,
-  );
+}
+
+/** The message for a name that `found` arrays have, where that is not one. */
+export function notOneArray(
+  found: number,
+  arrays: readonly StoredArray[],
+): string {
+  return found === 0
+    ? `no such array; the file has ${listedArrays(arrays)}`
+    : `${found} arrays have this name`;
 }
 
 export function isFloat(type: string): boolean {

@@ -123,7 +123,7 @@ const REFUSED: [
     doubles(2, 3),
     { columns: "x*" },
     "LOGITS_COLUMN",
-    "--columns x*: an array has all classes in one; choose it with --column",
+    "--columns x*: an .npy file holds one array without a name; save several arrays as .npz or safetensors",
   ],
   [
     "two of them",
