@@ -152,7 +152,7 @@ export class RaggedRowError extends SoftjacError {
     found: number,
   ) {
     super(
-      `${path}: column ${shortName(column)}, row ${row}: expected ${expected} values as in the first row, found ${found}`,
+      `${path}: column ${shortName(column)}, row ${row}: expected ${expected} values as in the first row, found ${found}; pad the lists to one length, with null and --null-logit mask for classes that a row lacks`,
     );
   }
 }

@@ -14,15 +14,22 @@ import {
 } from "../system-error.js";
 import type { PlannedState } from "./dataset-plan.js";
 import { findOnS3 } from "./find-on-s3.js";
-import { commonFolder, insideOutput } from "./input-names.js";
+import {
+  commonFolder,
+  compareNames,
+  insideOutput,
+  isBesideData,
+} from "./input-names.js";
 import { isWithin } from "./is-within.js";
 import { type ListedFiles, listFiles } from "./list-files.js";
 
 /** The inputs of a dataset, and the folder that all of them are in. */
 export interface FoundInputs {
   root: string;
-  /** Paths from the root, with slashes, in the order of their bytes. */
+  /** Paths from the root, with slashes, in natural order. */
   names: string[];
+  /** Files of folders that are no inputs, by their extensions. */
+  ignored: string[];
   /** Of objects, which a list tells of with their names. */
   states?: ReadonlyMap<string, PlannedState>;
   /** Of files whose names are not UTF-8, the bytes of the path by the escaped name. */
@@ -43,13 +50,15 @@ export async function findInputs(
   for (const location of wanted) assertSupportedScheme(location, "input");
   if (wanted.some(isS3)) return findOnS3(wanted, output, s3);
   const found = new Set<string>();
+  const ignored = new Set<string>();
   const undecodable = new Map<string, Buffer>();
   for (const path of wanted) {
     checkFiles([
       { name: "output", path: output, use: "output" },
       inputFile(path),
     ]);
-    const { files, undecodable: bytes } = await filesOf(path);
+    const { files, beside, undecodable: bytes } = await filesOf(path);
+    for (const file of beside) ignored.add(file);
     for (const [file, name] of bytes) undecodable.set(file, name);
     // A pattern also matches the parts of an earlier dataset, which was made from the other files.
     const outside = files.filter((file) => !isInside(file, output));
@@ -64,15 +73,18 @@ export async function findInputs(
   const nameOf = (path: string) => relative(root, path).split(sep).join("/");
   return {
     root,
-    names: paths.map(nameOf).sort(),
+    names: paths.map(nameOf).sort(compareNames),
+    ignored: [...ignored].filter((file) => !found.has(file)).sort(compareNames),
     undecodable: new Map(
       [...undecodable].map(([path, bytes]) => [nameOf(path), bytes]),
     ),
   };
 }
 
-/** The files that a path, folder or pattern names. */
-export async function filesOf(path: string): Promise<ListedFiles> {
+/** The files that a path, folder or pattern names; `beside`: files of a folder that are no inputs. */
+export async function filesOf(
+  path: string,
+): Promise<ListedFiles & { beside: string[] }> {
   if (path === "-")
     throw new UsageError(
       "input: a dataset cannot read standard input, because a resumed run reads its inputs again; give file paths",
@@ -80,16 +92,23 @@ export async function filesOf(path: string): Promise<ListedFiles> {
     );
   const kind = await kindOf(path);
   const none = new Map<string, Buffer>();
-  if (kind === "file") return { files: [resolve(path)], undecodable: none };
+  const beside: string[] = [];
+  if (kind === "file")
+    return { files: [resolve(path)], beside, undecodable: none };
   if (kind === null && !isDynamicPattern(path))
-    return { files: [], undecodable: none };
-  return listFiles(path, kind ?? "pattern");
+    return { files: [], beside, undecodable: none };
+  const { files, undecodable } = await listFiles(path, kind ?? "pattern");
+  return {
+    files: files.filter((file) => kind === null || !isBesideData(file)),
+    beside: files.filter((file) => kind !== null && isBesideData(file)),
+    undecodable,
+  };
 }
 
 async function missing(path: string): Promise<InputMissingError> {
   const what =
     (await kindOf(path)) === "folder"
-      ? `${path} contains no input files (names that start with . or _ are ignored)`
+      ? `${path} contains no input files (names that start with . or _ are ignored, and so are text, logs and pictures)`
       : isDynamicPattern(path)
         ? `no file matches ${path}`
         : undefined;

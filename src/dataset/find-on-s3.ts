@@ -5,7 +5,13 @@ import { type Objects, openObjects } from "../store/s3/objects.js";
 import type { S3Access } from "../store/s3-options.js";
 import type { PlannedState } from "./dataset-plan.js";
 import type { FoundInputs } from "./find-inputs.js";
-import { commonFolder, insideOutput, isHidden } from "./input-names.js";
+import {
+  commonFolder,
+  compareNames,
+  insideOutput,
+  isBesideData,
+  isHidden,
+} from "./input-names.js";
 
 /**
  * The objects that locations on S3 name: single ones, what is under a prefix, and patterns; as findInputs does for files.
@@ -19,9 +25,10 @@ export async function findOnS3(
   refuseMixed(wanted);
   const objects = await openObjects(options);
   const states = new Map<string, PlannedState>();
+  const ignored = new Set<string>();
   for (const location of wanted) {
     refuseAround(output, location);
-    const found = await objectsOf(objects, location);
+    const found = await objectsOf(objects, location, ignored);
     if (found.length === 0) throw missing(location);
     // A pattern also matches the parts of an earlier dataset, which was made from the other objects.
     const inputs = found.filter(([name]) => !name.startsWith(`${output}/`));
@@ -35,7 +42,10 @@ export async function findOnS3(
   );
   return {
     root,
-    names: fromRoot.map(([name]) => name).sort(),
+    names: fromRoot.map(([name]) => name).sort(compareNames),
+    ignored: [...ignored]
+      .filter((name) => !states.has(name))
+      .sort(compareNames),
     states: new Map(fromRoot),
   };
 }
@@ -64,6 +74,7 @@ function refuseAround(output: string, location: string): void {
 async function objectsOf(
   objects: Objects,
   location: string,
+  ignored: Set<string>,
 ): Promise<[name: string, state: PlannedState][]> {
   const place = s3Place(location);
   const name = s3Name(place.bucket, place.key);
@@ -75,7 +86,10 @@ async function objectsOf(
   const folder = isGlob ? base : input;
   const key = folder === "" ? "" : `${folder}/`;
   const isMatch = isGlob ? picomatch(place.key) : () => true;
-  return listed(objects, { ...place, key }, isMatch);
+  const found = await listed(objects, { ...place, key }, isMatch);
+  if (isGlob) return found;
+  for (const [name] of found) if (isBesideData(name)) ignored.add(name);
+  return found.filter(([name]) => !isBesideData(name));
 }
 
 /** All under a prefix that match, but for what is hidden, and for the empty objects that stand for folders. */

@@ -1,10 +1,47 @@
 import { UsageError } from "../errors.js";
+import { shortList, shortName } from "../printable.js";
 
 /** Files and folders of tools, not of people: `_SUCCESS`, `.crc`, what a run of ours has under way. */
 export function isHidden(names: readonly string[]): boolean {
   return names.some(
     (name) => name !== ".." && /^[._]|\.__(?:wip|tmp|old)-/.test(name),
   );
+}
+
+/** Extensions of files that pipelines put beside data: descriptions, logs, checksums, pictures and programs. */
+const BESIDE_DATA =
+  /\.(?:crc|md5|sha\d+|json|ya?ml|toml|ini|txt|md|log|html?|xml|png|jpe?g|svg|pdf|py|ipynb|sh|r|sql)$/i;
+
+/** Whether a file of a folder is no input; a path or pattern that names it makes it one. */
+export function isBesideData(name: string): boolean {
+  return BESIDE_DATA.test(name);
+}
+
+/** The message for files of folders that are no inputs; null for none. */
+export function besideDataText(names: readonly string[]): string | null {
+  if (names.length === 0) return null;
+  const count = names.length === 1 ? "1 file is" : `${names.length} files are`;
+  return `${count} ignored because of the extension: ${shortList(names, (name) => shortName(name.slice(name.lastIndexOf("/") + 1)))}; give the path or a pattern to read such files`;
+}
+
+/** Compares names by their parts: numbers by value, so that `batch_2` comes before `batch_10`, and all else by code unit. */
+export function compareNames(a: string, b: string): number {
+  const [left, right] = [partsOf(a), partsOf(b)];
+  for (let k = 0; k < Math.min(left.length, right.length); k++) {
+    const [x, y] = [left[k] as string, right[k] as string];
+    const [m, n] = [numberOf(x), numberOf(y)];
+    if (m !== null && n !== null && m !== n) return m < n ? -1 : 1;
+    if ((m === null || n === null) && x !== y) return x < y ? -1 : 1;
+  }
+  return left.length - right.length || (a < b ? -1 : a > b ? 1 : 0);
+}
+
+function partsOf(name: string): string[] {
+  return name.match(/\d+|\D+/g) ?? [];
+}
+
+function numberOf(part: string): bigint | null {
+  return /^\d/.test(part) ? BigInt(part) : null;
 }
 
 /** The folder that both are in, or one of them itself. */

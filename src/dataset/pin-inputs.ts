@@ -100,7 +100,7 @@ function refuseOther(path: string, first: Kind, found: Kind): void {
       throw new InputUnsupportedError(
         path,
         "logits",
-        `expected ${key === "classes" ? `${first.classes} classes` : `results of ${first.dtype}`} as in ${first.name}, found ${found[key]}`,
+        `expected ${key === "classes" ? `${first.classes} classes` : `results of ${first.dtype}`} as in ${first.name}, found ${found[key]}${key === "dtype" ? "; use --dtype float32 or --dtype float64 for all files" : ""}`,
       );
   const k =
     found.classNames?.findIndex(

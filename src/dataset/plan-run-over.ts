@@ -7,6 +7,7 @@ import { makePlan } from "./dataset-plan.js";
 import { DatasetRun } from "./dataset-run.js";
 import type { DatasetHooks } from "./events.js";
 import { findInputs } from "./find-inputs.js";
+import { besideDataText } from "./input-names.js";
 import { type Inputs, openInputs } from "./inputs.js";
 import { runFolders } from "./names.js";
 import { bytesOptions, type ResolvedDataset } from "./options.js";
@@ -70,6 +71,8 @@ async function plan(
     ...dataset.s3,
     signal,
   });
+  const message = besideDataText(found.ignored);
+  if (message) hooks.onEvent?.({ event: "warning", message });
   const s3 = { ...dataset.s3, signal: now };
   const inputs = await openInputs(found.root, s3, found);
   const paths = found.names.map((name) => inputs.path(name));

@@ -241,7 +241,7 @@ function refuseLongLists(
     throw new InputUnsupportedError(
       path,
       `column ${column}`,
-      `expected at most ${MAX_LIST_SIZE} values in a row of ${long.name} (one Arrow list) in layout ${layout}, found ${long.listSize} for ${classes} classes`,
+      `a block of ${classes} x ${classes} classes has ${long.listSize} values of ${long.name} in layout ${layout}, and an Arrow list has at most ${MAX_LIST_SIZE}; use --layout factored, --layout coo with --threshold or --top-k, or --emit without ${long.name}`,
     );
 }
 

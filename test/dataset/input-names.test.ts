@@ -12,6 +12,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { compareNames } from "../../src/dataset/input-names.js";
 import { softjac } from "../cli/support.js";
 import { workDirectory } from "../support/logits-input.js";
 import { isLinux } from "../support/machine.js";
@@ -164,4 +165,44 @@ test("what lies beside the folder of a pattern may be unreadable", () => {
   );
   expect(refused.status).toBe(74);
   rmSync(join(folder, "circle.npy"));
+});
+
+test("files that stand beside data are counted, not read, unless they are named", () => {
+  const mixed = at("mixed");
+  mkdirSync(join(mixed, "sub"), { recursive: true });
+  for (const name of ["a.npy", "sub/b.npy"])
+    copyFileSync(npy, join(mixed, name));
+  for (const name of ["data.json", "sub/README.md", "a.npy.sha256", "_SUCCESS"])
+    writeFileSync(join(mixed, name), "{}");
+  const beside =
+    "3 files are ignored because of the extension: a.npy.sha256, data.json, README.md; give the path or a pattern to read such files\n";
+  const { status, stderr } = softjac("run", mixed, "-o", at("mixed-out"));
+  expect(stderr).toContain(`softjac: ${beside}`);
+  expect(stderr).toMatch(/inputs +2, /);
+  expect(status).toBe(0);
+  for (const input of [join(mixed, "data.json"), join(mixed, "*.json")]) {
+    const named = softjac("run", mixed, input, "-o", at("named-out"));
+    expect(named.stderr).toContain("data.json: first bytes: expected an Arrow");
+    expect(named.stderr).not.toContain("data.json,");
+    expect(named.status).toBe(65);
+  }
+});
+
+test.each([
+  [
+    ["batch_10.npy", "batch_9.npy", "batch_1.npy", "batch_02.npy"],
+    ["batch_1.npy", "batch_02.npy", "batch_9.npy", "batch_10.npy"],
+  ],
+  // Equal numbers, and what is no number, by code unit.
+  [
+    ["a1", "a01", "B", "a", "a1b", "é", "10/a", "9/b", "9/a10", "9/a9"],
+    ["9/a9", "9/a10", "9/b", "10/a", "B", "a", "a01", "a1", "a1b", "é"],
+  ],
+  [
+    ["99999999999999999999", "99999999999999999998", "100000000000000000000"],
+    ["99999999999999999998", "99999999999999999999", "100000000000000000000"],
+  ],
+])("%j are in natural order", (names, sorted) => {
+  expect([...names].sort(compareNames)).toEqual(sorted);
+  expect([...names].reverse().sort(compareNames)).toEqual(sorted);
 });

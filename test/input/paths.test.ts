@@ -109,7 +109,7 @@ test("a folder is the input of a dataset, and of nothing else", () => {
   const output = at("none.arrow");
   expect(softjac("run", input, "-o", output)).toEqual([
     66,
-    `softjac: ${input} contains no input files (names that start with . or _ are ignored)`,
+    `softjac: ${input} contains no input files (names that start with . or _ are ignored, and so are text, logs and pictures)`,
   ]);
   expect(softjac("run", input, "-o", "-")).toEqual([
     64,

@@ -92,7 +92,7 @@ function checkedLogits(path: string, array: StoredArray): NumberArray {
       path,
       where,
       shape.length === 1
-        ? `${found}: reshape it to (1, ${shape[0]}) if it is one row, to (${shape[0]}, 1) if it is one class`
+        ? `${found}; reshape one row to (1, ${shape[0]}); for binary margins z (log-odds), stack the two classes (0, z): numpy.stack([0 * z, z], axis=1)`
         : found,
     );
   if ((shape[1] as number) < 1)

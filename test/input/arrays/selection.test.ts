@@ -35,7 +35,7 @@ const REFUSED: [
     doubles(6),
     {},
     "INPUT_UNSUPPORTED",
-    "array: expected numbers of shape (rows, classes), found float64 [6]: reshape it to (1, 6) if it is one row, to (6, 1) if it is one class",
+    "array: expected numbers of shape (rows, classes), found float64 [6]; reshape one row to (1, 6); for binary margins z (log-odds), stack the two classes (0, z): numpy.stack([0 * z, z], axis=1)",
   ],
   [
     "three dimensions",
