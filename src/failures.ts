@@ -7,8 +7,11 @@ import {
   WorkerError,
 } from "./errors.js";
 import { DifferentByte } from "./io/put-bytes.js";
+import { NULL_IN_CLASS } from "./numeric/bad-row.js";
 import type { Failure } from "./pool/protocol.js";
 import { inputError, ioError, systemErrorOf } from "./system-error.js";
+
+const ADVICE = "--on-bad-row null keeps the row as null, skip drops it";
 
 export interface RunPaths {
   input: string;
@@ -35,7 +38,9 @@ export function failureError(
         input,
         failure.row,
         failure,
-        "--on-bad-row null keeps the row as null, skip drops it",
+        failure.found.startsWith(NULL_IN_CLASS)
+          ? `${ADVICE}, --null-logit mask masks the class`
+          : ADVICE,
       );
     case "ragged-row":
       return new RaggedRowError(

@@ -3,11 +3,10 @@ import { NULL_BITS_32, NULL_BITS_64 } from "../src/numeric/bad-row.js";
 import type { SourceSetup, WorkerSetup } from "../src/pool/protocol.js";
 import type { RowsOfPiece } from "./load-rows.js";
 import { readBits } from "./read-bits.js";
-import { TaskFailure } from "./task-failure.js";
 
 /**
- * Puts a NaN of its own kind in the place of what is null: into every value of a null row, which makes it a bad row, and
- * of inputs beside the logits. A null among the logits of a row is refused, or -inf where it masks a class.
+ * Replaces nulls by a NaN of their own kind, which makes a bad row: in every value of a null row, in logits, and in inputs
+ * beside them. A null logit becomes -inf where it masks its class.
  */
 export function markNulls(
   setup: WorkerSetup,
@@ -16,7 +15,7 @@ export function markNulls(
   values: number,
 ): void {
   const { piece, start, from, to, runs } = part;
-  const { name, form, holds, values: perRow } = source;
+  const { form, holds, values: perRow } = source;
   const inBatch = (row: number) => piece.firstRow + row - piece.rowStart;
   const numbers = valuesOf(setup, source, values);
   const put = (row: number, k: number, value: "null" | "masked") =>
@@ -25,21 +24,12 @@ export function markNulls(
   const isNullRow = (row: number) => validRow && !validRow(row - from);
   const setNull = (row: number, k: number) => {
     if (isNullRow(row)) return;
-    if (holds !== "logits") put(row, k, "null");
-    else if (setup.maskNulls) put(row, k, "masked");
-    else
-      throw new TaskFailure({
-        kind: "refused-value",
-        row,
-        where: `column ${name}, row ${row}, class ${k}`,
-        text: "expected a logit, found null (use --null-logit mask if null marks a masked class)",
-      });
+    put(row, k, holds === "logits" && setup.maskNulls ? "masked" : "null");
   };
   if (isSeparate(form)) {
     const valid = piece.valueValidity.map((bits) =>
       readBits(setup, bits, inBatch(from), to - from),
     );
-    // row by row, so that the first one is told
     if (valid.some((bits) => bits))
       for (let row = from; row < to; row++)
         valid.forEach((bits, k) => {

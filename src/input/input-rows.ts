@@ -5,11 +5,7 @@ import {
   offsetWidth,
   type SourceForm,
 } from "../arrow/source-form.js";
-import {
-  InputFormatError,
-  InputUnsupportedError,
-  RaggedRowError,
-} from "../errors.js";
+import { InputFormatError, RaggedRowError } from "../errors.js";
 import type { LogitsFile } from "./logits-file.js";
 import { numbersOfBytes, offsetsOf } from "./numbers-of-bytes.js";
 import { readInputAsync } from "./read-input.js";
@@ -25,8 +21,8 @@ interface Source {
 }
 
 /**
- * Rows of the input, as float64: the logits, then the other inputs; a null row is of NaN, as a null is in other inputs, and
- * a null logit -inf where it masks its class. One stretch of rows is held at a time.
+ * Rows of the input, as float64: the logits, then the other inputs; a null is NaN, and a null logit -inf
+ * where it masks its class. One stretch of rows is held at a time.
  */
 export class InputRows {
   readonly #file: LogitsFile;
@@ -57,7 +53,7 @@ export class InputRows {
 
   /**
    * Reads rows `[start, end)`, which are inside the input.
-   * @throws RaggedRowError, InputFormatError for offsets that cannot be, InputUnsupportedError for a null logit, IoError
+   * @throws RaggedRowError, InputFormatError for offsets that cannot be, IoError
    */
   async load(start: number, end: number): Promise<void> {
     const pieces = sourcePieces(this.#file, start, end);
@@ -91,7 +87,7 @@ export class InputRows {
         const missing = await this.#nulls(bits, piece.firstRow, rows);
         for (let r = 0; r < rows; r++)
           out[r * values + k] = missing(r)
-            ? this.#nullValue(source, piece.rowStart + r, k, isNull(r))
+            ? this.#nullValue(source, isNull(r))
             : (numbers[r] as number);
       }
     } else {
@@ -121,12 +117,7 @@ export class InputRows {
           for (let n = 0; n < count; n++) {
             const row = r + Math.floor(n / values);
             if (missing(n))
-              out[r * values + n] = this.#nullValue(
-                source,
-                piece.rowStart + row,
-                n % values,
-                isNull(row),
-              );
+              out[r * values + n] = this.#nullValue(source, isNull(row));
           }
         }
         r = end;
@@ -136,19 +127,9 @@ export class InputRows {
       if (isNull(r)) out.fill(Number.NaN, r * values, (r + 1) * values);
   }
 
-  #nullValue(
-    { name, isLogits }: Source,
-    row: number,
-    k: number,
-    rowIsNull: boolean,
-  ): number {
-    if (!isLogits || rowIsNull) return Number.NaN;
-    if (this.#file.nullLogit === "mask") return Number.NEGATIVE_INFINITY;
-    throw new InputUnsupportedError(
-      this.#file.path,
-      `column ${name}, row ${row}, class ${k}`,
-      "expected a logit, found null (use --null-logit mask if null marks a masked class)",
-    );
+  #nullValue({ isLogits }: Source, rowIsNull: boolean): number {
+    const isMasked = isLogits && !rowIsNull && this.#file.nullLogit === "mask";
+    return isMasked ? Number.NEGATIVE_INFINITY : Number.NaN;
   }
 
   /** Which of `count` bits from `first` on say that something is null. */

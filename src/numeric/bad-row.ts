@@ -15,13 +15,19 @@ function isNull(values: Float64Array | Float32Array, k: number): boolean {
     : new BigInt64Array(values.buffer, at, 1)[0] === NULL_BITS_64;
 }
 
+/** What is found where a logit is null and its row is not. */
+export const NULL_IN_CLASS = "null in class";
+
 /** What makes a row of logits bad: the first NaN, else the first +inf, else nothing but -inf; null where it is good. */
 export function describeBadRow(
   logits: Float64Array | Float32Array,
 ): BadRow | null {
   const expected = "finite logits or -inf for masked classes";
   const nan = logits.findIndex(Number.isNaN);
-  if (nan >= 0 && isNull(logits, nan)) return { expected, found: "null" };
+  if (nan >= 0 && isNull(logits, nan)) {
+    const isWhole = logits.every((_, k) => isNull(logits, k));
+    return { expected, found: isWhole ? "null" : `${NULL_IN_CLASS} ${nan}` };
+  }
   if (nan >= 0) return { expected, found: `NaN in class ${nan}` };
   const infinite = logits.indexOf(Number.POSITIVE_INFINITY);
   if (infinite >= 0) return { expected, found: `+inf in class ${infinite}` };

@@ -170,11 +170,24 @@ describe.each(FORMS)("%s", (form, of) => {
     ["float32", float32],
     ["float64", float64],
     ["float16", float16],
-  ])("null logits of %s: refused, or masked classes", async (_, type) => {
+  ])("null logits of %s: bad rows, or masked classes", async (_, type) => {
     const selection = write(input, form, type(), of, withNullLogits);
     await expect(built.run({ ...base, ...selection })).rejects.toThrow(
-      /row 0, class 3: expected a logit, found null \(use --null-logit mask if null marks a masked class\)/,
+      "row 0: expected finite logits or -inf for masked classes, found null in class 3 (--on-bad-row null keeps the row as null, skip drops it, --null-logit mask masks the class)",
     );
+    const bad = { ...selection, onBadRow: "null" as const };
+    const asNull = await built.run({ ...base, ...bad });
+    const isBad: Values = (r) =>
+      withNullLogits(r)?.includes(null) ? null : withNullLogits(r);
+    expect(softmaxOf(output)).toEqual(expectedSoftmax(isBad, asNull.dtype));
+    const count = Array.from({ length: rows }, (_, r) => isBad(r));
+    expect(asNull).toMatchObject({
+      badRows: count.filter((row) => row === null).length,
+      firstBadRow: 0,
+    });
+    expect(
+      await built.verify({ output, input, ...selection, all: true }),
+    ).toMatchObject({ ok: true, problems: [] });
     const masked = { ...selection, nullLogit: "mask" as const };
     const { dtype, badRows } = await built.run({ ...base, ...masked });
     expect(badRows).toBe(0);
@@ -190,7 +203,9 @@ describe.each(FORMS)("%s", (form, of) => {
     for (const chunkRows of [1, 7, 1000])
       await expect(
         built.run({ ...base, ...selection, chunkRows, threads: 3 }),
-      ).rejects.toThrow("row 131, class 2: expected a logit, found null");
+      ).rejects.toThrow(
+        "row 131: expected finite logits or -inf for masked classes, found null in class 2",
+      );
   });
 
   const isRagged = form.includes("list") && form !== "fixed-size-list";
@@ -249,7 +264,7 @@ describe.each([
   test("refused, unless they are asked for", async () => {
     await expect(built.run({ ...base, input })).rejects.toThrow(
       nullLogits
-        ? "row 0, class 3: expected a logit, found null"
+        ? "row 0: expected finite logits or -inf for masked classes, found null in class 3"
         : "row 3: expected finite logits or -inf for masked classes, found null",
     );
   });

@@ -93,7 +93,7 @@ describe("a file of logits", () => {
     const note = (name: Layout) =>
       found.layouts.find(({ layout }) => layout === name);
     expect(note("bsr")).toMatchObject({ bytes: null, seconds: null });
-    expect(note("bsr")?.note).toMatch("found 2500000000 for 50000 classes");
+    expect(note("bsr")?.note).toMatch("has 2500000000 values of jacobian");
     expect(note("csr")?.note).toMatch("46340");
     expect(note("coo")?.bytes).toBeLessThan(1e6);
   });
