@@ -31,10 +31,12 @@ export function workerSetup(
         width: numberWidth(logits.type),
         values: logits.classes,
         holds: "logits",
+        fd: logits.decodedFds[0] ?? null,
       },
       ...logits.inputs.map(
-        ({ option, ...input }): SourceSetup => ({
+        ({ option, ...input }, n): SourceSetup => ({
           ...input,
+          fd: logits.decodedFds[n + 1] ?? null,
           holds:
             option === "label" || option === "classColumn"
               ? "class"

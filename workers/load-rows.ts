@@ -94,6 +94,7 @@ function loadPart(
       raw + (run.from - start) * values * width,
       (run.to - run.from) * values * width,
       position + first * width,
+      source.fd,
     );
   if (offsetWidth(form) === 0) {
     readRows(skip * values, part);

@@ -2,6 +2,7 @@ import { isView, offsetWidth, type SourceForm } from "../arrow/source-form.js";
 import { InputFormatError } from "../errors.js";
 import type { ArrowContainer } from "./arrow-container.js";
 import { decompressed } from "./compression/decompressed.js";
+import { type DecodedNumbers, decodeSource } from "./decode-sources.js";
 import { placeDictionaries } from "./dictionaries.js";
 import { type KeptColumn, selectKept } from "./kept-columns.js";
 import {
@@ -16,10 +17,16 @@ import {
   type LogitsBatch,
   placeKept,
   placeValues,
+  rowsAt,
   type ValueBuffers,
 } from "./record-batch.js";
 import { recordBatches } from "./record-batches.js";
-import { checkValues, selectValues, type ValueColumn } from "./value-column.js";
+import {
+  checkValues,
+  isClassOption,
+  selectValues,
+  type ValueColumn,
+} from "./value-column.js";
 
 /**
  * Finds the logits and all else that is asked for in an Arrow container, and checks every batch's structure. Closing them
@@ -75,6 +82,7 @@ function place(
   const { path, fd, bytes } = file;
   const { kept, dictionaries } = placeDictionaries(file, chosen);
   const sources = [logits, ...inputs];
+  const decoded = decodedOf(file, sources, options);
 
   const batches: LogitsBatch[] = [];
   let rowStart = 0;
@@ -82,15 +90,21 @@ function place(
     batches.push({
       rowStart,
       rowEnd: rowStart + batch.rows,
-      sources: sources.map((source) =>
-        placeValues(context, batch, columns, source),
-      ),
+      sources: sources.map((source, n) => {
+        const start = decoded[n]?.starts[batches.length];
+        return start === undefined
+          ? placeValues(context, batch, columns, source)
+          : rowsAt([start]);
+      }),
       kept: kept.map((column) => placeKept(context, batch, columns, column)),
     });
     rowStart += batch.rows;
   }
 
-  const classes = logits.values ?? listLength(file, batches, 0, logits.form);
+  const classes =
+    decoded[0]?.values ??
+    logits.values ??
+    listLength(file, batches, 0, logits.form);
   return {
     path,
     fd,
@@ -115,10 +129,43 @@ function place(
       inputColumn(file, input, batches, n + 1, classes),
     ),
     batches,
+    decodedFds: decoded.map((found) => found?.fd ?? null),
     kept,
     dictionaries,
-    close: () => file.close(),
+    close: () => {
+      for (const found of decoded) found?.close();
+      file.close();
+    },
   };
+}
+
+/** The numbers of sources that are decoded; null for those that are read in place. */
+function decodedOf(
+  file: ArrowContainer,
+  sources: readonly (LogitsColumn | ValueColumn)[],
+  options: OpenOptions,
+): (DecodedNumbers | null)[] {
+  const decoded: (DecodedNumbers | null)[] = [];
+  const masks = options.nullLogit === "mask";
+  try {
+    for (const source of sources) {
+      const isClass = "option" in source && isClassOption(source.option);
+      const holds = isClass ? "class" : "numbers";
+      decoded.push(
+        source.isDecoded
+          ? decodeSource(
+              file,
+              { ...source, holds, masksNulls: masks && decoded.length === 0 },
+              options,
+            )
+          : null,
+      );
+    }
+    return decoded;
+  } catch (error) {
+    for (const found of decoded) found?.close();
+    throw error;
+  }
 }
 
 function inputColumn(

@@ -32,7 +32,9 @@ export function bytesOfRows(
     .map(({ bodyStart, bodyBytes }) => rangeAt(bodyStart, bodyBytes));
   const rows = ofBatches(file, rowStart, rowEnd, (batch, rows) => [
     ...sourcesOf(file).flatMap((source, n) =>
-      sourceBytes(batch.sources[n] as ValueBuffers, source, rows),
+      file.decodedFds[n] === null
+        ? sourceBytes(batch.sources[n] as ValueBuffers, source, rows)
+        : [],
     ),
     ...file.kept.flatMap((column, k) =>
       keptBytes(batch.kept[k] as KeptBuffers, column, rows),

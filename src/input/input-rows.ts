@@ -18,6 +18,8 @@ interface Source {
   width: number;
   values: number;
   isLogits: boolean;
+  /** Descriptor of its own file; null: the input. */
+  fd: number | null;
 }
 
 /**
@@ -37,6 +39,7 @@ export class InputRows {
       ...source,
       name: n === 0 ? file.column : (file.inputs[n - 1]?.name ?? ""),
       isLogits: n === 0,
+      fd: file.decodedFds[n] ?? null,
     }));
   }
 
@@ -147,12 +150,14 @@ export class InputRows {
   }
 
   async #numbers(
-    { type, width }: Source,
+    { type, width, fd }: Source,
     position: number,
     count: number,
   ): Promise<ArrayLike<number>> {
     const bytes = new Uint8Array(count * width);
-    await readInputAsync(this.#file, bytes, position);
+    const { path } = this.#file;
+    const from = fd === null ? this.#file : { path, fd };
+    await readInputAsync(from, bytes, position);
     return numbersOfBytes(bytes.buffer, type);
   }
 

@@ -8,7 +8,10 @@ import {
   orderedByNumber,
   splitNames,
 } from "./column-names.js";
+import { isDecodableNumber, isSparkVector } from "./decoded-rows.js";
 import {
+  decodedColumn,
+  decodedLists,
   listedNumbers,
   type NumberColumn,
   singleNumbers,
@@ -86,7 +89,12 @@ function onlyListColumn(path: string, fields: Field[]): number {
 
 function candidateOf(field: Field): Candidate {
   const column =
-    listedNumbers(field, 0, "float") ?? listedNumbers(field, 0, "whole");
+    listedNumbers(field, 0, "float") ??
+    listedNumbers(field, 0, "whole") ??
+    // Structs of several types are rarely logits: --column chooses them.
+    (field.type.kind === "Struct" && !isSparkVector(field)
+      ? null
+      : decodedLists(field, 0));
   const isFloat = !isFloatType(field.type) && hasFloats(field);
   const kind = isFloat ? 0 : 2;
   return {
@@ -113,7 +121,7 @@ function separate(fields: Field[]): Candidate {
   };
 }
 
-/** Decimals are floats in this respect: logits that are stored so must be cast before they can be read. */
+/** Decimals are floats in this respect. */
 function isFloatType({ kind }: Field["type"]): boolean {
   return kind === "FloatingPoint" || kind === "Decimal";
 }
@@ -131,15 +139,16 @@ function listColumn(path: string, field: Field, place: number): LogitsColumn {
       where,
       `expected at least 1 class, found lists of length ${type.listSize}`,
     );
-  const column = listedNumbers(field, place, "any");
+  const column =
+    listedNumbers(field, place, "any") ?? decodedLists(field, place);
   if (!column)
     throw new InputUnsupportedError(
       path,
       where,
-      `expected lists, or a struct, of numbers of one type, found ${describeField(field)}`,
+      `expected lists, or a struct, of numbers, found ${describeField(field)}`,
     );
   refuseOtherTensors(path, where, field);
-  if (column.form !== "struct")
+  if (type.kind !== "Struct" || isSparkVector(field))
     return { ...column, classNames: null, note: null };
   const classNames = field.children.map(({ name }) => name);
   refuseRepeated(path, `two fields of ${where}`, classNames);
@@ -192,31 +201,33 @@ function separateColumns(
   );
   const columns = places.map((place) => {
     const field = fields[place] as Field;
-    const column = singleNumbers(field, place, "any");
-    if (!column)
+    if (field.dictionary || !isDecodableNumber(field))
       throw new InputUnsupportedError(
         path,
         `column ${field.name}`,
         `expected numbers (it matches ${list}), found ${describeField(field)}`,
       );
-    return column;
+    return singleNumbers(field, place, "any");
   });
+  const values = places.length;
   const [first] = columns as [NumberColumn];
-  const other = columns.find(({ type }) => type !== first.type);
-  if (other)
-    throw new InputUnsupportedError(
-      path,
-      `column ${other.name}`,
-      `expected ${first.type} as in the first column that matches ${list}, found ${other.type}`,
-    );
   return {
-    ...first,
-    name: list,
-    columns: places,
-    values: places.length,
-    classNames: columns.map(({ name }) => name),
+    ...(first && columns.every((column) => column?.type === first.type)
+      ? { ...first, name: list, columns: places, values }
+      : decodedColumn(list, places, values, widest(columns))),
+    classNames: places.map((place) => (fields[place] as Field).name),
     note: orderNote(found, fields),
   };
+}
+
+/** The type of columns of several types: float32 where it holds all their numbers. */
+function widest(columns: readonly (NumberColumn | null)[]): FloatType {
+  const areShort = columns.every(
+    (column) => column && /^(float16|float32|u?int(8|16))$/.test(column.type),
+  );
+  return areShort && columns.some((column) => column?.type === "float32")
+    ? "float32"
+    : "float64";
 }
 
 /** Note on the first pattern whose columns are in another order in the file. */

@@ -30,6 +30,8 @@ export interface LogitsFile extends InputFile {
   /** Other columns of numbers that results need, such as labels and tangents. */
   inputs: InputColumn[];
   batches: LogitsBatch[];
+  /** Descriptors of the temporary files of decoded sources (the logits, then the inputs); null for those in place. */
+  decodedFds: (number | null)[];
   kept: KeptColumn[];
   dictionaries: DictionaryBlock[];
 }

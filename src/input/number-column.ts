@@ -5,6 +5,7 @@ import {
   numberWidth,
 } from "../arrow/field.js";
 import type { SourceForm } from "../arrow/source-form.js";
+import { isDecodableNumber, isSparkVector } from "./decoded-rows.js";
 
 /** A column of numbers: one a table row, or a list of them. */
 export interface NumberColumn {
@@ -17,6 +18,8 @@ export interface NumberColumn {
   width: number;
   /** Values per row; null for lists: their length stands in the data. */
   values: number | null;
+  /** Whether the numbers are decoded to a temporary file, where they have this form and type. */
+  isDecoded: boolean;
 }
 
 /** What numbers may be: whole ones, floats, or both. */
@@ -74,7 +77,52 @@ function describe(
   const type = numberType(stored.type, kind);
   if (!type) return null;
   const width = numberWidth(type);
-  return { name: field.name, form, columns: [place], type, width, values };
+  const columns = [place];
+  return {
+    name: field.name,
+    form,
+    columns,
+    type,
+    width,
+    values,
+    isDecoded: false,
+  };
+}
+
+/** The columns at these places as rows of decoded numbers. */
+export function decodedColumn(
+  name: string,
+  columns: number[],
+  values: number | null,
+  type: "float32" | "float64" = "float64",
+): NumberColumn {
+  const width = numberWidth(type);
+  return {
+    name,
+    form: "fixed-size-list",
+    columns,
+    type,
+    width,
+    values,
+    isDecoded: true,
+  };
+}
+
+/**
+ * The same for a column of lists or structs that are decoded first: of decimals, of numbers of several types, and of
+ * vectors of Spark; null where it is of another type.
+ */
+export function decodedLists(field: Field, place: number): NumberColumn | null {
+  const { name, type, children } = field;
+  if (isSparkVector(field)) return decodedColumn(name, [place], null);
+  if (field.dictionary || !children.every(isDecodableNumber)) return null;
+  if (type.kind === "Struct" && children.length > 0)
+    return decodedColumn(name, [place], children.length);
+  if (type.kind === "FixedSizeList" && type.listSize > 0)
+    return decodedColumn(name, [place], type.listSize);
+  return type.kind === "List" || type.kind === "LargeList"
+    ? decodedColumn(name, [place], null)
+    : null;
 }
 
 function numberType(type: ArrowType, kind: NumberKind): NumberType | null {

@@ -30,6 +30,18 @@ export interface ValueBuffers {
   valueValidity: number[];
 }
 
+/** Rows of numbers that follow one another from a position on, all of them there. */
+export function rowsAt(values: number[]): ValueBuffers {
+  return {
+    values,
+    offsets: 0,
+    valueCount: 0,
+    sizes: 0,
+    validity: 0,
+    valueValidity: [],
+  };
+}
+
 /** Which columns hold a source's numbers, and how. */
 export interface ValuePlaces {
   form: SourceForm;
@@ -254,7 +266,7 @@ function checkNode(
 }
 
 /** The absolute offset of the span's k-th buffer, which must hold `bytes` at least. */
-function placeBuffer(
+export function placeBuffer(
   { path, where, bodyStart }: BatchContext,
   batch: BatchMetadata,
   span: ColumnSpan,

@@ -2,8 +2,11 @@ import { describeField, type Field } from "../arrow/field.js";
 import { InputUnsupportedError, LogitsColumnError } from "../errors.js";
 import type { InputName } from "../results/catalogue.js";
 import { valuesAllowed } from "../results/columns.js";
+import { isDecodableNumber } from "./decoded-rows.js";
 import { notOne } from "./logits-column.js";
 import {
+  decodedColumn,
+  decodedLists,
   listedNumbers,
   type NumberColumn,
   singleNumbers,
@@ -32,17 +35,24 @@ export function selectValues(
     );
   const place = places[0] as number;
   const field = fields[place] as Field;
-  const single = option === "label" || option === "classColumn";
+  const single = isClassOption(option);
   const column = single
-    ? singleNumbers(field, place, "any")
+    ? (singleNumbers(field, place, "any") ?? decodedClasses(field, place))
     : listedNumbers(field, place, "float");
   if (!column)
     throw new InputUnsupportedError(
       path,
       `column ${name}`,
-      `expected ${single ? "whole numbers" : "fixed_size_list or list of float32 or float64"} for --${flagOf(option)}, found ${describeField(field)}`,
+      `expected ${single ? "whole numbers, dictionary codes, booleans or one-hot rows" : "fixed_size_list or list of float32 or float64"} for --${flagOf(option)}, found ${describeField(field)}`,
     );
   return { ...column, option };
+}
+
+/** A column of classes that is decoded first: booleans, decimals, dictionary codes, lists of one, and one-hot rows. */
+function decodedClasses(field: Field, place: number): NumberColumn | null {
+  return isDecodableNumber(field) || decodedLists(field, place)
+    ? decodedColumn(field.name, [place], 1)
+    : null;
 }
 
 /** Checks how many values a row has, once the number of classes is known. @throws InputUnsupportedError */
@@ -59,6 +69,11 @@ export function checkValues(
       `column ${name}`,
       `expected ${allowed.join(" or ")} values in a row of ${classes} classes, found ${values}`,
     );
+}
+
+/** Whether an option names a column of class numbers. */
+export function isClassOption(option: InputName): boolean {
+  return option === "label" || option === "classColumn";
 }
 
 /** The command line's name of an input option. */

@@ -8,7 +8,11 @@ export interface BadRow {
 export const NULL_BITS_32 = 0x7fc06e75;
 export const NULL_BITS_64 = 0x7ff800006e756c6cn;
 
-function isNull(values: Float64Array | Float32Array, k: number): boolean {
+/** Whether a value stands where a file has null. */
+export function isNull(
+  values: Float64Array | Float32Array,
+  k: number,
+): boolean {
   const at = values.byteOffset + k * values.BYTES_PER_ELEMENT;
   return values.BYTES_PER_ELEMENT === 4
     ? new Int32Array(values.buffer, at, 1)[0] === NULL_BITS_32

@@ -77,6 +77,8 @@ export interface SourceSetup {
   values: number;
   /** What its values are: a class number, or any finite number. The logits have their own rules. */
   holds: "logits" | "class" | "numbers";
+  /** Descriptor of its own file, where its rows stand decoded; null: the input. */
+  fd: number | null;
 }
 
 /** Rows of one input record batch; offsets are absolute bytes of the input. */

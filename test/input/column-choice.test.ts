@@ -149,11 +149,15 @@ test("arrays: labels of a trainer beside predictions of three dimensions", async
     writeFileSync(input, bytes);
     return (await built.run({ ...options, input, output, force: true })).column;
   };
+  expect(await found(archive(int64(0, 1, 2, 3, 4, -100), three))).toBe(
+    "predictions",
+  );
+  const four = npy(new Float32Array(24), { descr: "<f4", shape: [1, 2, 3, 4] });
   await expect(
-    found(archive(int64(0, 1, 2, 3, 4, -100), three)),
+    found(archive(int64(0, 1, 2, 3, 4, -100), four)),
   ).rejects.toMatchObject({
     code: "ERR_LOGITS_COLUMN",
-    message: `${input}: it is not clear which array holds the logits; choose it with --column: label_ids: int64 [2, 3] ${notNamed}, predictions: float32 [2, 3, 4] (it has 3 dimensions: reshape it to (rows, classes))`,
+    message: `${input}: it is not clear which array holds the logits; choose it with --column: label_ids: int64 [2, 3] ${notNamed}, predictions: float32 [1, 2, 3, 4] (it has 4 dimensions: reshape it to (rows, classes))`,
   });
   const unread = npy(new Float64Array(6), { descr: ">f8", shape: [2, 3] });
   const other = zip({ "tokens.npy": int64(0, 1, 2, 3, 4, 5), "z.npy": unread });

@@ -19,6 +19,7 @@ import {
   uint8,
   uint16,
   uint64,
+  utf8,
 } from "@uwdata/flechette";
 import { describe, expect, test } from "vitest";
 import { float16Value } from "../../src/arrow/half-floats.js";
@@ -366,14 +367,21 @@ describe("which column is taken", () => {
     expect(await taken({ pair, other: pair })).toBe("none");
   });
 
-  test("a struct of more than one type is no row of logits", async () => {
+  test("a struct of several types is chosen by --column alone, one with text never", async () => {
     const mixed = columnFromArray(
       [{ x: 1, y: 2 }],
       struct({ x: float64(), y: float32() }),
     );
     expect(await taken({ mixed })).toBe("none");
-    await expect(built.run({ ...base, column: "mixed" })).rejects.toThrow(
-      "column mixed: expected lists, or a struct, of numbers of one type, found struct<float64, float32>",
+    const { column } = await built.run({ ...base, column: "mixed" });
+    expect(column).toBe("mixed");
+    const text = columnFromArray(
+      [{ x: 1, y: "2" }],
+      struct({ x: float64(), y: utf8() }),
+    );
+    expect(await taken({ text })).toBe("none");
+    await expect(built.run({ ...base, column: "text" })).rejects.toThrow(
+      "column text: expected lists, or a struct, of numbers, found struct<float64, utf8>",
     );
   });
 });

@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import {
   columnFromArray,
+  decimal,
   fixedSizeList,
   float16,
   float32,
@@ -180,6 +181,9 @@ const READ: Record<string, Record<string, Case[]>> = {
     "an array of shape (rows, classes)": [
       { make: file(npy(twoByTwo, { shape: [2, 2] })) },
     ],
+    "an array of three dimensions": [
+      { make: file(npy(twoByTwo, { shape: [1, 2, 2] })) },
+    ],
     "several such arrays (`--columns 'batch_*'`)": [
       {
         make: file(
@@ -204,6 +208,7 @@ const RESULT_TYPES: Record<string, (() => void)[]> = {
   "integers of 8 to 64 bits": ["i1", "u1", "i8", "u8"].map((name) =>
     copy(`arrays/written/${name}.npy`),
   ),
+  decimals: [file(logits(rows, fixedSizeList(decimal(4, 1), 2)))],
 };
 
 const REFUSED: Record<string, Case[]> = {
@@ -248,8 +253,8 @@ const REFUSED: Record<string, Case[]> = {
       fixedBy: ["--allow-missing-eos"],
     },
   ],
-  "array of 3 dimensions": [
-    { make: file(npy(twoByTwo, { shape: [1, 2, 2] })) },
+  "array of 4 or more dimensions": [
+    { make: file(npy(twoByTwo, { shape: [1, 1, 2, 2] })) },
   ],
   "array of 1 dimension": [{ make: file(npy(twoByTwo, { shape: [4] })) }],
   "big-endian array": [

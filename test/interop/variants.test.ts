@@ -58,7 +58,7 @@ const EMPTY = ["empty.arrow", "no-batches.arrow"];
 const REFUSED = {
   "nonfinite.arrow": "ERR_BAD_ROW",
   "null-rows.arrow": "ERR_BAD_ROW",
-  "null-values.arrow": "ERR_INPUT_UNSUPPORTED",
+  "null-values.arrow": "ERR_BAD_ROW",
   "ragged-list.arrow": "ERR_RAGGED_ROW",
 };
 

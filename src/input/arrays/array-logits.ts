@@ -1,12 +1,18 @@
 import { type ArrowType, type Field, numberWidth } from "../../arrow/field.js";
+import { UnnamedFile } from "../../io/unnamed-file.js";
+import { outputCall } from "../../system-error.js";
+import { type DecodedNumbers, KEPT, oneHotClass } from "../decode-sources.js";
 import type { InputFile } from "../input-file.js";
 import type { KeptColumn } from "../kept-columns.js";
 import { checkLimit } from "../limits.js";
 import { type LogitsSelection, resultType } from "../logits-column.js";
 import type { InputColumn, LogitsFile, OpenOptions } from "../logits-file.js";
-import type { LogitsBatch, ValueBuffers } from "../record-batch.js";
+import { numbersOfBytes } from "../numbers-of-bytes.js";
+import { readInput } from "../read-input.js";
+import { type LogitsBatch, rowsAt } from "../record-batch.js";
+import { isClassOption } from "../value-column.js";
 import { checkColumns, formOf, isByColumns, startsOf } from "./array-places.js";
-import { chooseLogits } from "./choose-logits.js";
+import { chooseLogits, type LogitsArray } from "./choose-logits.js";
 import { chooseInput, chooseKept } from "./choose-others.js";
 import { type NumberArray, whereOf } from "./named-array.js";
 import type { OpenArrays } from "./stored-array.js";
@@ -26,12 +32,13 @@ export async function locateArrays(
   const { arrays } = container;
   checkLimit(file, "arrays", "maxColumns", "columns", arrays.length);
   const logits = chooseLogits(path, arrays, options);
-  const [first] = logits as [NumberArray];
+  const [first] = logits as [LogitsArray];
+  const leading = logits.length === 1 ? first.leading : undefined;
   const rows = logits.reduce((sum, { shape }) => sum + (shape[0] as number), 0);
   const classes = first.shape[1] as number;
   const inputs = options.inputs.map((input) => ({
     ...input,
-    array: chooseInput(path, arrays, input, rows, classes),
+    array: chooseInput(path, arrays, input, rows, classes, leading),
   }));
   const kept = chooseKept(path, arrays, options, rows).map((array, place) => ({
     array,
@@ -52,6 +59,11 @@ export async function locateArrays(
     [...logits, ...others, ...kept.map(({ array }) => array)],
     options,
   );
+  const decoded = inputs.map(({ option, array }) =>
+    isClassOption(option) && array.values > 1
+      ? classesOf(file, placed.fd, placed.start(array), array, options)
+      : null,
+  );
   const batches: LogitsBatch[] = [];
   let rowStart = 0;
   for (const array of logits) {
@@ -61,14 +73,16 @@ export async function locateArrays(
       rowStart,
       rowEnd,
       sources: [
-        bufferOf(startsOf(array, placed.start(array), form)),
-        ...others.map((other) =>
-          bufferOf(
+        rowsAt(startsOf(array, placed.start(array), form)),
+        ...others.map((other, n) => {
+          const start = decoded[n]?.starts[0];
+          if (start !== undefined) return rowsAt([start + from * CLASS_BYTES]);
+          return rowsAt(
             startsOf(other, placed.start(other), formOf(other)).map(
               (start) => start + from * bytesPerRow(other),
             ),
-          ),
-        ),
+          );
+        }),
       ],
       kept: kept.map(({ array }) => ({
         nullCount: 0,
@@ -99,35 +113,84 @@ export async function locateArrays(
     note: null,
     nullLogit: options.nullLogit ?? "error",
     inputs: inputs.map(
-      ({ option, name, array }): InputColumn => ({
+      ({ option, name, array }, n): InputColumn => ({
         option,
         name,
-        form: formOf(array),
-        type: array.type,
-        width: numberWidth(array.type),
-        values: array.values,
+        ...(decoded[n]
+          ? {
+              form: "fixed-size-list",
+              type: "float64",
+              width: CLASS_BYTES,
+              values: 1,
+            }
+          : {
+              form: formOf(array),
+              type: array.type,
+              width: numberWidth(array.type),
+              values: array.values,
+            }),
       }),
     ),
     batches,
+    decodedFds: [null, ...decoded.map((found) => found?.fd ?? null)],
     kept: kept.map(({ column }) => column),
     dictionaries: [],
     close: () => {
+      for (const found of decoded) found?.close();
       placed.close();
       file.close();
     },
   };
 }
 
-/** Buffers of numbers that are all there. */
-function bufferOf(values: number[]): ValueBuffers {
-  return {
-    values,
-    offsets: 0,
-    valueCount: 0,
-    sizes: 0,
-    validity: 0,
-    valueValidity: [],
-  };
+/** Class numbers are decoded to float64. */
+const CLASS_BYTES = 8;
+
+/** Rows of one-hot labels that are read at once. */
+const ONE_HOT_ROWS = 1 << 14;
+
+/** The classes of one-hot rows, in a temporary file. @throws InputFormatError, IoError */
+function classesOf(
+  file: InputFile,
+  fd: number,
+  start: number,
+  array: NumberArray & { values: number },
+  { scratch }: OpenOptions,
+): DecodedNumbers {
+  const { path } = file;
+  const { type, values } = array;
+  const rows = array.shape[0] as number;
+  const present = fd === file.fd ? file.present : null;
+  const target = outputCall(path, KEPT, () => new UnnamedFile(scratch));
+  try {
+    target.reserve(64);
+    for (let from = 0; from < rows; from += ONE_HOT_ROWS) {
+      const count = Math.min(ONE_HOT_ROWS, rows - from);
+      const width = values * numberWidth(type);
+      const bytes = new Uint8Array(count * width);
+      readInput({ path, fd, present }, bytes, start + from * width);
+      const numbers = numbersOfBytes(bytes.buffer, type);
+      const classes = Float64Array.from({ length: count }, (_, k) =>
+        oneHotClass(
+          numbers.subarray(k * values, (k + 1) * values),
+          path,
+          `${whereOf(array)}, row ${from + k}`,
+        ),
+      );
+      outputCall(path, KEPT, () =>
+        target.append(new Uint8Array(classes.buffer)),
+      );
+    }
+    return {
+      fd: target.fd,
+      values: 1,
+      starts: [64],
+      close: () => target.close(),
+    };
+  } catch (error) {
+    target.close();
+    throw error;
+  }
 }
 
 /** Bytes from a value of a row to that of the next. */

@@ -18,16 +18,23 @@ import {
   type StoredArray,
 } from "./stored-array.js";
 
+/** An array of logits, whose leading axes are its rows. */
+export interface LogitsArray extends NumberArray {
+  /** Lengths of all axes but the last. */
+  leading: readonly number[];
+}
+
 /**
- * The logits: the named arrays, one after the other, or the only one of two dimensions of floats, or else of whole numbers;
- * in a file of one array without a name, that. Their shapes are (rows, classes), with the same classes and type.
+ * The logits: the named arrays, one after the other, or the only one of two or three dimensions of floats, or else of
+ * whole numbers; in a file of one array without a name, that. Their shapes are (rows, classes), with the same classes and
+ * type: of three dimensions, the first two are the rows.
  * @throws LogitsColumnError where there is none or more than one; InputUnsupportedError for another shape or type
  */
 export function chooseLogits(
   path: string,
   arrays: readonly StoredArray[],
   { column, columns }: LogitsSelection,
-): NumberArray[] {
+): LogitsArray[] {
   if (columns !== undefined) return batchesOf(path, arrays, columns);
   const array =
     column !== undefined
@@ -41,7 +48,7 @@ function batchesOf(
   path: string,
   arrays: readonly StoredArray[],
   list: string,
-): NumberArray[] {
+): LogitsArray[] {
   const option = `--columns ${list}`;
   refuseUnnamed(path, arrays, option);
   const found = findNames(
@@ -57,7 +64,7 @@ function batchesOf(
   const batches = found
     .flatMap(({ places }) => places)
     .map((place) => checkedLogits(path, arrays[place] as StoredArray));
-  const [first] = batches as [NumberArray];
+  const [first] = batches as [LogitsArray];
   const other = batches.find(
     ({ type, shape }) => type !== first.type || shape[1] !== first.shape[1],
   );
@@ -80,28 +87,36 @@ function batchesOf(
   return batches;
 }
 
-/** @throws InputUnsupportedError where an array is not of numbers of shape (rows, classes) */
-function checkedLogits(path: string, array: StoredArray): NumberArray {
+/** @throws InputUnsupportedError where an array is not of numbers, or of other than two or three dimensions */
+function checkedLogits(path: string, array: StoredArray): LogitsArray {
   const { type, shape } = array;
   const found = `expected numbers of shape (rows, classes), found ${describeArray(array)}`;
   const where = whereOf(array);
   if (!type)
     throw new InputUnsupportedError(path, where, withAdvice(found, array));
-  if (shape.length !== 2)
+  const isFortran = array.fortran && shape.length > 2;
+  if (shape.length < 2 || shape.length > 3 || isFortran)
     throw new InputUnsupportedError(
       path,
       where,
-      shape.length === 1
-        ? `${found}; reshape one row to (1, ${shape[0]}); for binary margins z (log-odds), stack the two classes (0, z): numpy.stack([0 * z, z], axis=1)`
-        : found,
+      isFortran
+        ? `${found} in Fortran order; save it in C order with numpy.ascontiguousarray`
+        : shape.length > 3
+          ? `${found}; make the classes the last axis and all others rows: numpy.moveaxis(x, AXIS, -1).reshape(-1, CLASSES)`
+          : shape.length === 1
+            ? `${found}; reshape one row to (1, ${shape[0]}); for binary margins z (log-odds), stack the two classes (0, z): numpy.stack([0 * z, z], axis=1)`
+            : found,
     );
-  if ((shape[1] as number) < 1)
+  const classes = shape.at(-1) as number;
+  if (classes < 1)
     throw new InputUnsupportedError(
       path,
       where,
       `expected at least 1 class, found ${describeArray(array)}`,
     );
-  return { ...array, type };
+  const leading = shape.slice(0, -1);
+  const rows = leading.reduce((product, length) => product * length, 1);
+  return { ...array, type, leading, shape: [rows, classes] };
 }
 
 function onlyArray(path: string, arrays: readonly StoredArray[]): StoredArray {
@@ -124,10 +139,10 @@ function candidateOf(array: StoredArray): Candidate {
   return {
     name: name ?? "",
     type: describeArray({ ...array, name: null }),
-    form: type && shape.length === 2 ? kind : null,
+    form: type && (shape.length === 2 || shape.length === 3) ? kind : null,
     isFloat: float,
     problem: type
-      ? `it has ${shape.length} dimension${shape.length === 1 ? "" : "s"}${shape.length > 2 ? ": reshape it to (rows, classes)" : ""}`
+      ? `it has ${shape.length} dimension${shape.length === 1 ? "" : "s"}${shape.length > 3 ? ": reshape it to (rows, classes)" : ""}`
       : "its type is not supported",
   };
 }

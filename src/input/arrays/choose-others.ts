@@ -2,7 +2,7 @@ import { InputUnsupportedError } from "../../errors.js";
 import type { InputName } from "../../results/catalogue.js";
 import { valuesAllowed } from "../../results/columns.js";
 import { keptPlaces } from "../kept-columns.js";
-import { flagOf } from "../value-column.js";
+import { flagOf, isClassOption } from "../value-column.js";
 import {
   isFloat,
   type NumberArray,
@@ -24,29 +24,41 @@ export function chooseInput(
   { option, name }: { option: InputName; name: string },
   rows: number,
   classes: number,
+  leading: readonly number[] = [rows],
 ): NumberArray & { values: number } {
   const flag = `--${flagOf(option)}`;
   const array = namedArray(path, arrays, `${flag} ${name}`, name);
   const { type, shape } = array;
-  const single = option === "label" || option === "classColumn";
+  const single = isClassOption(option);
+  const rowShapes = leading.length > 1 ? [[rows], leading] : [[rows]];
+  // One number a row, or one-hot rows.
   const allowed = single
-    ? [[rows]]
+    ? rowShapes.flatMap((shape) => [shape, [...shape, 1], [...shape, classes]])
     : [
         ...valuesAllowed(option, classes).map((values) => [rows, values]),
         ...(option === "covariance" ? [[rows, classes, classes]] : []),
       ];
   const fits = allowed.some((one) => one.join() === shape.join());
+  const isFortran = single && array.fortran && shape.length > 1;
+  if (isFortran)
+    throw new InputUnsupportedError(
+      path,
+      whereOf(array),
+      `expected an array in C order for ${flag}, found Fortran order; save it with numpy.ascontiguousarray`,
+    );
   if (!type || !(single || isFloat(type)) || !fits)
     throw new InputUnsupportedError(
       path,
       whereOf(array),
       withAdvice(
-        `expected ${single ? "numbers" : "floats"} of shape ${allowed.map((one) => `[${one.join(", ")}]`).join(" or ")} for ${flag}, found ${describeArray(array)}`,
+        `expected ${single ? "class numbers" : "floats"} of shape ${allowed.map((one) => `[${one.join(", ")}]`).join(" or ")} for ${flag}, found ${describeArray(array)}`,
         array,
       ),
     );
-  const values = valuesOf(shape.slice(1)) as number;
-  return { ...array, type, values };
+  const values = (valuesOf(shape) as number) / Math.max(1, rows);
+  return single
+    ? { ...array, type, shape: values === 1 ? [rows] : [rows, values], values }
+    : { ...array, type, values: valuesOf(shape.slice(1)) as number };
 }
 
 /**

@@ -112,6 +112,7 @@ function logitsLike(
     inputs: [],
     batches: [],
     kept: [],
+    decodedFds: [null],
     dictionaries: [],
   };
 }

@@ -38,11 +38,11 @@ const REFUSED: [
     "array: expected numbers of shape (rows, classes), found float64 [6]; reshape one row to (1, 6); for binary margins z (log-odds), stack the two classes (0, z): numpy.stack([0 * z, z], axis=1)",
   ],
   [
-    "three dimensions",
-    doubles(2, 3, 4),
+    "four dimensions",
+    doubles(1, 2, 3, 4),
     {},
     "INPUT_UNSUPPORTED",
-    "array: expected numbers of shape (rows, classes), found float64 [2, 3, 4]",
+    "array: expected numbers of shape (rows, classes), found float64 [1, 2, 3, 4]; make the classes the last axis and all others rows: numpy.moveaxis(x, AXIS, -1).reshape(-1, CLASSES)",
   ],
   [
     "no dimension",
@@ -151,7 +151,7 @@ const REFUSED: [
     archive,
     { column: "o", emit: ["gradient"], label: "short" },
     "INPUT_UNSUPPORTED",
-    "array short: expected numbers of shape [4] for --label, found short: int32 [3]",
+    "array short: expected class numbers of shape [4] or [4, 1] or [4, 3] for --label, found short: int32 [3]",
   ],
   [
     "a cotangent too narrow",

@@ -1,0 +1,164 @@
+import { InputFormatError, RaggedRowError } from "../errors.js";
+import { UnnamedFile } from "../io/unnamed-file.js";
+import { isNull, NULL_BITS_32 } from "../numeric/bad-row.js";
+import { outputCall } from "../system-error.js";
+import type { ArrowContainer } from "./arrow-container.js";
+import { BatchDecoder, type DecodedRow, setNull } from "./decoded-rows.js";
+import type { OpenOptions } from "./logits-file.js";
+import type { NumberColumn } from "./number-column.js";
+import { requireInput } from "./read-input.js";
+import { type RecordBatch, recordBatches } from "./record-batches.js";
+
+/** A column of numbers that is decoded, and what its rows are. */
+export interface DecodedSource extends NumberColumn {
+  holds: "numbers" | "class";
+  /** Whether a null in a row that is not null becomes -inf. */
+  masksNulls: boolean;
+}
+
+/** Numbers in a temporary file, row by row. */
+export interface DecodedNumbers {
+  fd: number;
+  /** Values per row. */
+  values: number;
+  /** Where the rows of each record batch start. */
+  starts: number[];
+  close(): void;
+}
+
+export const KEPT = "could not be decoded to a temporary file";
+
+/**
+ * Decodes a column, batch by batch, to a file without a name.
+ * @throws RaggedRowError, InputFormatError, InputUnsupportedError; IoError where there is no room
+ */
+export function decodeSource(
+  file: ArrowContainer,
+  source: DecodedSource,
+  { scratch }: Pick<OpenOptions, "scratch">,
+): DecodedNumbers {
+  const { path, present } = file;
+  // All of it is read now.
+  if (present) requireInput(file, [{ start: 0, end: file.bytes }]);
+  const values = source.values ?? valuesPerRow(file, source);
+  const target = outputCall(path, KEPT, () => new UnnamedFile(scratch));
+  try {
+    // Nothing stands at 0, which means that there is nothing.
+    target.reserve(64);
+    const starts: number[] = [];
+    let first = 0;
+    for (const batch of recordBatches(file)) {
+      const rows = rowsOf(file, batch, source, first);
+      const numbers = new Float64Array(rows.length * values);
+      for (const [k, row] of rows.entries()) {
+        const at = k * values;
+        if (row === null)
+          for (let n = 0; n < values; n++) setNull(numbers, at + n);
+        else if (row.length === values)
+          numbers.set(source.masksNulls ? masked(row) : row, at);
+        else
+          throw new RaggedRowError(
+            path,
+            source.name,
+            first + k,
+            values,
+            row.length,
+          );
+      }
+      starts.push(
+        outputCall(path, KEPT, () => append(target, source, numbers)),
+      );
+      first += rows.length;
+    }
+    return { fd: target.fd, values, starts, close: () => target.close() };
+  } catch (error) {
+    target.close();
+    throw error;
+  }
+}
+
+function append(
+  target: UnnamedFile,
+  { type }: DecodedSource,
+  numbers: Float64Array,
+): number {
+  if (type !== "float32") return target.append(new Uint8Array(numbers.buffer));
+  const stored = Float32Array.from(numbers);
+  const bits = new Int32Array(stored.buffer);
+  for (let k = 0; k < bits.length; k++)
+    if (isNull(numbers, k)) bits[k] = NULL_BITS_32;
+  return target.append(new Uint8Array(stored.buffer));
+}
+
+function masked(row: Float64Array): Float64Array {
+  return row.map((value, k) =>
+    isNull(row, k) ? Number.NEGATIVE_INFINITY : value,
+  );
+}
+
+/** The length of the first row that is not null. */
+function valuesPerRow(file: ArrowContainer, source: DecodedSource): number {
+  let first = 0;
+  for (const batch of recordBatches(file)) {
+    const rows = rowsOf(file, batch, source, first);
+    const row = rows.find((found) => found !== null);
+    if (row?.length) return row.length;
+    if (row)
+      throw new InputFormatError(
+        file.path,
+        `row ${first + rows.indexOf(row)}`,
+        "expected at least 1 logit, found 0",
+      );
+    first += rows.length;
+  }
+  throw new InputFormatError(
+    file.path,
+    "rows",
+    "the file has no rows, so the number of classes is unknown; use a fixed-size list for files that may be empty",
+  );
+}
+
+/** The class of a one-hot row. @throws InputFormatError where it is not one 1 among zeros */
+export function oneHotClass(
+  row: Float64Array | Float32Array,
+  path: string,
+  where: string,
+): number {
+  const one = row.indexOf(1);
+  if (one < 0 || row.some((value, n) => value !== (n === one ? 1 : 0)))
+    throw new InputFormatError(
+      path,
+      where,
+      "expected a class number or a one-hot row (one 1 among zeros)",
+    );
+  return one;
+}
+
+/** The rows of a batch, the first of which is row `first` of the file. */
+function rowsOf(
+  file: ArrowContainer,
+  { context, batch, columns }: RecordBatch,
+  { name, columns: places, holds }: DecodedSource,
+  first: number,
+): DecodedRow[] {
+  const decoder = new BatchDecoder(file, context, batch);
+  const spans = places.map(
+    (place) => columns[place] as (typeof columns)[number],
+  );
+  const [span] = spans as [(typeof columns)[number]];
+  if (holds === "class")
+    return decoder.rows(span).map((row, k) => {
+      if (row === null || row.length === 1) return row;
+      const where = `column ${name}, row ${first + k}`;
+      return Float64Array.of(oneHotClass(row, file.path, where));
+    });
+  if (places.length === 1) return decoder.rows(span);
+  const numbers = spans.map((column) => decoder.numbers(column));
+  return Array.from({ length: batch.rows }, (_, k) => {
+    const row = new Float64Array(numbers.length);
+    // Bits are copied: an assignment of numbers may lose which NaN it is.
+    for (const [n, column] of numbers.entries())
+      row.set(column.subarray(k, k + 1), n);
+    return row;
+  });
+}

@@ -1,0 +1,108 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { tableFromIPC } from "@uwdata/flechette";
+import { expect, test } from "vitest";
+import { columnsFirst, npy, zip } from "../../support/array-files.js";
+import { built } from "../../support/built.js";
+import { workDirectory } from "../../support/logits-input.js";
+
+// Predictions of two and three dimensions, with labels of every shape.
+
+const at = workDirectory();
+const input = at("in.npz");
+const output = at("out.arrow");
+const [SEQUENCES, TOKENS, CLASSES] = [5, 4, 3];
+const ROWS = SEQUENCES * TOKENS;
+const logits = Float64Array.from(
+  { length: ROWS * CLASSES },
+  (_, k) => ((k * 5) % 13) / 4,
+);
+const classes = Array.from({ length: ROWS }, (_, row) => (row * 7) % CLASSES);
+const crossEntropy = classes.map((label, row) => {
+  const z = logits.subarray(row * CLASSES, (row + 1) * CLASSES);
+  const sum = z.reduce((total, o) => total + Math.exp(o), 0);
+  return expect.closeTo(Math.log(sum) - (z[label] as number), 12);
+});
+const oneHot = Float32Array.from({ length: ROWS * CLASSES }, (_, k) =>
+  Number(k % CLASSES === classes[Math.floor(k / CLASSES)]),
+);
+const numbers = Int32Array.from(classes);
+const int = (...shape: number[]) => npy(numbers, { descr: "<i4", shape });
+const hot = (...shape: number[]) => npy(oneHot, { descr: "<f4", shape });
+
+const two = npy(logits, { shape: [ROWS, CLASSES] });
+const three = npy(logits, { shape: [SEQUENCES, TOKENS, CLASSES] });
+
+test.each<[name: string, logits: Buffer, label: Buffer]>([
+  ["[rows]", two, int(ROWS)],
+  ["[rows, 1]", two, int(ROWS, 1)],
+  ["one-hot rows", two, hot(ROWS, CLASSES)],
+  ["[rows] beside three dimensions", three, int(ROWS)],
+  ["[sequences, tokens]", three, int(SEQUENCES, TOKENS)],
+  ["[sequences, tokens, 1]", three, int(SEQUENCES, TOKENS, 1)],
+  ["one-hot tokens", three, hot(SEQUENCES, TOKENS, CLASSES)],
+])("labels of shape %s", async (_, predictions, label) => {
+  for (const deflated of [false, true]) {
+    const members = { "logits.npy": predictions, "y.npy": label };
+    writeFileSync(input, zip(members, { deflated }));
+    await built.run({
+      input,
+      output,
+      column: "logits",
+      label: "y",
+      emit: ["cross_entropy"],
+      chunkRows: 7,
+      force: true,
+    });
+    const found = tableFromIPC(readFileSync(output)).getChild("cross_entropy");
+    expect([...found.toArray()]).toEqual(crossEntropy);
+    const verified = await built.verify({ output, input, all: true });
+    expect(verified).toMatchObject({ ok: true, problems: [] });
+  }
+});
+
+test.each<[name: string, label: Buffer, message: string]>([
+  [
+    "rows that are not one-hot",
+    npy(
+      oneHot.map((value, k) => (k === 8 ? 0.5 : value)),
+      {
+        descr: "<f4",
+        shape: [ROWS, CLASSES],
+      },
+    ),
+    "array y, row 2: expected a class number or a one-hot row (one 1 among zeros)",
+  ],
+  [
+    "one-hot rows in Fortran order",
+    npy(columnsFirst(oneHot, ROWS), {
+      descr: "<f4",
+      shape: [ROWS, CLASSES],
+      fortran: true,
+    }),
+    "array y: expected an array in C order for --label, found Fortran order; save it with numpy.ascontiguousarray",
+  ],
+  [
+    "another number of rows",
+    npy(new Int32Array(3), { descr: "<i4", shape: [3] }),
+    `array y: expected class numbers of shape [${ROWS}] or [${ROWS}, 1] or [${ROWS}, ${CLASSES}] for --label, found y: int32 [3]`,
+  ],
+])("labels of %s are refused", async (_, label, message) => {
+  writeFileSync(input, zip({ "logits.npy": two, "y.npy": label }));
+  await expect(
+    built.run({
+      input,
+      output: at("none.arrow"),
+      column: "logits",
+      label: "y",
+      emit: ["cross_entropy"],
+    }),
+  ).rejects.toThrow(`${input}: ${message}`);
+});
+
+test("three dimensions in Fortran order are refused", async () => {
+  const shape = [SEQUENCES, TOKENS, CLASSES];
+  writeFileSync(input, npy(logits, { shape, fortran: true }));
+  await expect(built.run({ input, output: at("none.arrow") })).rejects.toThrow(
+    "in Fortran order; save it in C order with numpy.ascontiguousarray",
+  );
+});
