@@ -1,3 +1,4 @@
+import { peakMemoryBytes } from "./io/peak-memory.js";
 import type { Layout } from "./results/catalogue.js";
 import type { RunEmit } from "./results/emit-options.js";
 
@@ -122,7 +123,7 @@ export class ReportBuilder {
       status,
       durationMs,
       rowsPerSecond: (this.#report.rowsDone / durationMs) * 1000,
-      peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
+      peakMemoryBytes: peakMemoryBytes(),
     };
   }
 }

@@ -168,6 +168,7 @@ describe("nothing imports upward", () => {
       "src/input/open-logits",
       "src/input/structure-bytes",
       "src/io/pooled",
+      "src/io/peak-memory",
       "src/io/process-mark",
       "src/io/random-name",
       "src/job",
@@ -193,6 +194,7 @@ describe("nothing imports upward", () => {
     "src/store": [
       "node:",
       "src/errors",
+      "src/io/peak-memory",
       "src/io/process-mark",
       "src/io/random-name",
       "src/options-table",

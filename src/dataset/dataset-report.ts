@@ -1,3 +1,4 @@
+import { peakMemoryBytes } from "../io/peak-memory.js";
 import type { RunHooks } from "../run.js";
 import { VERSION } from "../version.js";
 import type { DatasetPlan } from "./dataset-plan.js";
@@ -151,7 +152,7 @@ export class DatasetReportBuilder {
       status,
       durationMs,
       rowsPerSecond: (this.#report.rowsComputed / durationMs) * 1000,
-      peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
+      peakMemoryBytes: peakMemoryBytes(),
     };
   }
 }

@@ -1,3 +1,4 @@
+import { peakMemoryBytes } from "../io/peak-memory.js";
 import type { LogitsKind } from "./logits-kinds.js";
 import type { ResolvedGenerateOptions } from "./options.js";
 
@@ -55,6 +56,6 @@ export function generateReport(
     recordBatches,
     durationMs,
     rowsPerSecond: (rowsDone / durationMs) * 1000,
-    peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
+    peakMemoryBytes: peakMemoryBytes(),
   };
 }

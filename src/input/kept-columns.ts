@@ -95,7 +95,7 @@ export function keptColumn(
     throw new InputUnsupportedError(
       path,
       `column ${field.name}`,
-      `expected a primitive, bool, utf8, binary or dictionary column to keep, found ${describeField(field)}`,
+      `expected a primitive, bool, utf8, binary or dictionary column to keep, found ${describeField(field)}; join such columns to the output by row`,
     );
   return {
     field: { ...field, type: values },

@@ -1,4 +1,5 @@
 import type { PartRecord } from "../dataset/records.js";
+import { peakMemoryBytes } from "../io/peak-memory.js";
 import { VERSION } from "../version.js";
 
 /** Report of a worker: its return value, or `report` of its error. */
@@ -90,7 +91,7 @@ export class WorkerReportBuilder {
       status,
       durationMs,
       rowsPerSecond: (this.#report.rowsComputed / durationMs) * 1000,
-      peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
+      peakMemoryBytes: peakMemoryBytes(),
     };
   }
 }

@@ -2,6 +2,7 @@ import { checkHooks } from "../check-options.js";
 import { AbortedError } from "../errors.js";
 import { whileUnchanged } from "../input/input-state.js";
 import { interpreting } from "../input/interpreting.js";
+import { peakMemoryBytes } from "../io/peak-memory.js";
 import { HTML } from "../output/output-name.js";
 import { checkOutput } from "../output/written-files.js";
 import { type FoundResults, findResults } from "../output-rows/find-results.js";
@@ -67,7 +68,7 @@ export async function report(
     ...numbers,
     outputBytes,
     durationMs: performance.now() - start,
-    peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
+    peakMemoryBytes: peakMemoryBytes(),
   };
 }
 

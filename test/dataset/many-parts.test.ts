@@ -13,6 +13,7 @@ import { workDirectory } from "../support/logits-input.js";
 
 const at = workDirectory();
 const PARTS = 2000;
+const PEAK_BYTES = new URL("../support/peak-bytes.mjs", import.meta.url).href;
 const input = at("logits.arrow");
 await built.generate({ output: input, rows: PARTS, classes: 3, seed: 1 });
 
@@ -21,7 +22,8 @@ function call<T>(name: string, options: object): { found: T; peak: number } {
   const url = pathToFileURL(distFile("index.js")).href;
   const code = `const s = await import(${JSON.stringify(url)});
     const found = await s[${JSON.stringify(name)}](${JSON.stringify(options)});
-    console.log(JSON.stringify({ found, peak: process.resourceUsage().maxRSS * 1024 }));`;
+    const { peakBytes } = await import(${JSON.stringify(PEAK_BYTES)});
+    console.log(JSON.stringify({ found, peak: peakBytes() }));`;
   const args = ["--input-type=module", "-e", code];
   return JSON.parse(execFileSync(process.execPath, args, { encoding: "utf8" }));
 }

@@ -98,6 +98,8 @@ function sparse(name: string, rows: number, classes: number): string {
   return at(name);
 }
 
+/** Peaks are in MiB. */
+const PEAK_BYTES = new URL("../support/peak-bytes.mjs", import.meta.url).href;
 const wide = sparse("wide.npy", 100_000_000, 10);
 const narrow = sparse("narrow.npy", 100_000_000, 2);
 const parquet = fileURLToPath(
@@ -107,7 +109,8 @@ writeFileSync(
   at("peak.mjs"),
   `import { writeFileSync } from "node:fs";
    import { isMainThread } from "node:worker_threads";
-   const peak = () => String(process.resourceUsage().maxRSS / 1024);
+   import { peakBytes } from ${JSON.stringify(PEAK_BYTES)};
+   const peak = () => String(peakBytes() / 2 ** 20);
    if (isMainThread)
      process.on("exit", () => writeFileSync(process.env.PEAK_FILE, peak()));`,
 );

@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { CLI } from "../cli/support.js";
 import { workDirectory } from "../support/logits-input.js";
@@ -6,14 +7,21 @@ import { workDirectory } from "../support/logits-input.js";
 const at = workDirectory();
 
 /** Prints the peak memory of the process when it ends, in bytes. */
-const PRINT_PEAK = `process.on("exit", () => process.stderr.write("peak: " + 1024 * process.resourceUsage().maxRSS));`;
+const PRINT_PEAK = at("print-peak.mjs");
+const PEAK_BYTES = new URL("../support/peak-bytes.mjs", import.meta.url).href;
+writeFileSync(
+  PRINT_PEAK,
+  `import { isMainThread } from "node:worker_threads";
+   import { peakBytes } from ${JSON.stringify(PEAK_BYTES)};
+   if (isMainThread)
+     process.on("exit", () => process.stderr.write("peak: " + peakBytes()));`,
+);
 
 /** Runs the command, and returns its peak memory in bytes. */
 function peakOf(...args: string[]): number {
-  const preload = `data:text/javascript,${encodeURIComponent(PRINT_PEAK)}`;
   const { status, stderr } = spawnSync(
     process.execPath,
-    ["--import", preload, CLI, ...args],
+    ["--import", PRINT_PEAK, CLI, ...args],
     { encoding: "utf8" },
   );
   expect(status, stderr).toBe(0);

@@ -7,6 +7,7 @@ import { basename } from "node:path";
 import { tableFromIPC } from "@uwdata/flechette";
 import { inspect, openJacobian, run } from "../../dist/index.js";
 import { CLEAR_MESSAGE } from "../support/clear-message.mjs";
+import { peakBytes } from "../support/peak-bytes.mjs";
 
 for (const path of process.argv.slice(2)) {
   // Processor time: others may use the machine, too.
@@ -20,8 +21,8 @@ for (const path of process.argv.slice(2)) {
   const tried = isInput && number % 4 === 0 ? await lenient(path) : [];
   const { user, system } = process.cpuUsage(start);
   const ms = Math.round((user + system) / 1000);
-  const peakBytes = process.resourceUsage().maxRSS * 1024;
-  console.log(JSON.stringify({ path, code, text, ms, tried, peakBytes }));
+  const used = { ms, peakBytes: peakBytes() };
+  console.log(JSON.stringify({ path, code, text, tried, ...used }));
 }
 
 async function outcome(work) {

@@ -3,6 +3,7 @@
 // came of it, as JSON: { outcomes: { [input]: [attempt, code or "ok"][] }, peakBytes }. An input may be "-".
 import { inspect, run } from "../../dist/index.js";
 import { CLEAR_MESSAGE } from "./clear-message.mjs";
+import { peakBytes } from "./peak-bytes.mjs";
 
 const [output, ...inputs] = process.argv.slice(2);
 const MOST_COLUMNS = 12;
@@ -41,5 +42,4 @@ async function outcomesOf(input) {
 
 const outcomes = {};
 for (const input of inputs) outcomes[input] = await outcomesOf(input);
-const peakBytes = process.resourceUsage().maxRSS * 1024;
-console.log(JSON.stringify({ outcomes, peakBytes }));
+console.log(JSON.stringify({ outcomes, peakBytes: peakBytes() }));

@@ -43,6 +43,9 @@ export function chooseLogits(
   return [checkedLogits(path, array)];
 }
 
+const RESHAPE =
+  "make the classes the last axis and all others rows: numpy.moveaxis(x, AXIS, -1).reshape(-1, CLASSES)";
+
 /** Arrays of logits whose rows follow one another. */
 function batchesOf(
   path: string,
@@ -102,7 +105,7 @@ function checkedLogits(path: string, array: StoredArray): LogitsArray {
       isFortran
         ? `${found} in Fortran order; save it in C order with numpy.ascontiguousarray`
         : shape.length > 3
-          ? `${found}; make the classes the last axis and all others rows: numpy.moveaxis(x, AXIS, -1).reshape(-1, CLASSES)`
+          ? `${found}; ${RESHAPE}`
           : shape.length === 1
             ? `${found}; reshape one row to (1, ${shape[0]}); for binary margins z (log-odds), stack the two classes (0, z): numpy.stack([0 * z, z], axis=1)`
             : found,
@@ -127,7 +130,7 @@ function onlyArray(path: string, arrays: readonly StoredArray[]): StoredArray {
       "floats of shape (rows, classes)",
       "whole numbers of shape (rows, classes)",
     ],
-    none: `expected an array of numbers of shape (rows, classes), found ${listedArrays(arrays)}`,
+    none: `expected an array of numbers of shape (rows, classes), found ${listedArrays(arrays)}${arrays.some(({ shape }) => shape.length > 3) ? `; ${RESHAPE}` : ""}`,
   });
   return arrays[place] as StoredArray;
 }
