@@ -194,7 +194,6 @@ describe("nothing imports upward", () => {
     "src/store": [
       "node:",
       "src/errors",
-      "src/io/peak-memory",
       "src/io/process-mark",
       "src/io/random-name",
       "src/options-table",
@@ -212,6 +211,7 @@ describe("nothing imports upward", () => {
       "src/check-options",
       "src/dataset",
       "src/errors",
+      "src/io/peak-memory",
       "src/options",
       "src/options-table",
       "src/pool/crew",
