@@ -188,10 +188,10 @@ export function isSparkVector({ type, children }: Field): boolean {
 
 /** Whether a column is decodable as one number a row. */
 export function isDecodableNumber({ type, dictionary }: Field): boolean {
-  return (
-    dictionary !== null ||
-    ["Int", "FloatingPoint", "Bool", "Decimal"].includes(type.kind)
-  );
+  if (dictionary) return dictionary.indexType.kind === "Int";
+  return type.kind === "FloatingPoint"
+    ? type.precision in FLOATS
+    : ["Int", "Bool", "Decimal"].includes(type.kind);
 }
 
 /** Puts the NaN that stands for null. */

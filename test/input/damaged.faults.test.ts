@@ -112,8 +112,8 @@ const EXPECTED: [
     {
       numbers: {
         ERR_INPUT_FORMAT: 971,
-        ERR_INPUT_UNSUPPORTED: 6,
-        ERR_LOGITS_COLUMN: 17,
+        ERR_INPUT_UNSUPPORTED: 5,
+        ERR_LOGITS_COLUMN: 18,
         "as another reader": 2,
         same: 356,
       },
