@@ -93,7 +93,7 @@ describe("nothing imports upward", () => {
       "src/errors",
       "src/results",
       "src/store/location",
-      // How nulls are marked among numbers.
+      // The NaN that marks a null.
       "src/numeric/bad-row",
     ],
     "src/input/arrays": [

@@ -21,7 +21,7 @@ export interface DecodedNumbers {
   fd: number;
   /** Values per row. */
   values: number;
-  /** Where the rows of each record batch start. */
+  /** Byte offset of the first row of each record batch. */
   starts: number[];
   close(): void;
 }
@@ -43,7 +43,7 @@ export function decodeSource(
   const values = source.values ?? valuesPerRow(file, source);
   const target = outputCall(path, KEPT, () => new UnnamedFile(scratch));
   try {
-    // Nothing stands at 0, which means that there is nothing.
+    // An offset of 0 means that a buffer is absent.
     target.reserve(64);
     const starts: number[] = [];
     let first = 0;

@@ -119,7 +119,7 @@ export class BatchDecoder {
     };
   }
 
-  /** Where the values of each list start and end. */
+  /** Returns the index of the first value of a list, and of the value after its last. */
   #bounds(
     span: ColumnSpan,
     count: number,
@@ -194,7 +194,7 @@ export function isDecodableNumber({ type, dictionary }: Field): boolean {
     : ["Int", "Bool", "Decimal"].includes(type.kind);
 }
 
-/** Puts the NaN that stands for null. */
+/** Sets a value to the NaN that marks a null. */
 export function setNull(out: Float64Array, k: number): void {
   new BigInt64Array(out.buffer, out.byteOffset, out.length)[k] = NULL_BITS_64;
 }

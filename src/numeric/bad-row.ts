@@ -8,7 +8,7 @@ export interface BadRow {
 export const NULL_BITS_32 = 0x7fc06e75;
 export const NULL_BITS_64 = 0x7ff800006e756c6cn;
 
-/** Whether a value stands where a file has null. */
+/** Returns whether a value is the NaN that marks a null. */
 export function isNull(
   values: Float64Array | Float32Array,
   k: number,
@@ -19,7 +19,7 @@ export function isNull(
     : new BigInt64Array(values.buffer, at, 1)[0] === NULL_BITS_64;
 }
 
-/** What is found where a logit is null and its row is not. */
+/** Start of `found` for a null logit in a row that is not null. */
 export const NULL_IN_CLASS = "null in class";
 
 /** What makes a row of logits bad: the first NaN, else the first +inf, else nothing but -inf; null where it is good. */

@@ -12,7 +12,7 @@ export const DIGITS = fileURLToPath(
   new URL("../../data/digits-logits.arrow", import.meta.url),
 );
 
-/** How a command ended. */
+/** Exit code and output of a command. */
 export type Finished = { status: number; stdout: string; stderr: string };
 
 type Where = { cwd?: string; env?: Record<string, string | undefined> };

@@ -127,7 +127,7 @@ const PAGES: [string, Partial<Page>, string][] = [
   ],
 ];
 
-// What is wrong is the same in both versions, which differ in where the levels are: either has every second case.
+// The two page versions differ only in the place of the levels, so each version gets every second case of damage.
 test.each(PAGES.map((page, k) => [VERSIONS[k % 2], ...page] as const))(
   "version %i: %s",
   async (version = 1, _, changed, text) => {

@@ -103,7 +103,7 @@ function entriesOf(
   };
 }
 
-/** What is expected depends on neither tiles nor pairs, so that many checks of a row share it. */
+/** Expected entries by row; they depend on neither tiles nor pairs, so checks share them. */
 const known = new WeakMap<number[], Map<string, Entries>>();
 function byForce(
   row: number[],

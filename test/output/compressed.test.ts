@@ -72,7 +72,7 @@ const CASES: [input: string, options: Record<string, unknown>][] = [
   [empty, { layout: "coo" }],
 ];
 
-/** What is not compressed is the same for both codecs. */
+/** Uncompressed outputs, which both codecs share. */
 const plainBytes = new Map<object, Promise<Buffer>>();
 function plainOf(
   input: string,

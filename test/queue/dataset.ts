@@ -34,7 +34,7 @@ interface QueueHere {
 interface WorkerHere {
   /** Ends it, as the end of the test does at the latest. */
   end(): Promise<WorkerReport>;
-  /** Its end by itself, after `idleLimit`. */
+  /** Resolves when the worker ends after `idleLimit`. */
   ended: Promise<WorkerReport>;
 }
 

@@ -1,7 +1,7 @@
 import type { InputFormat } from "../input-format.js";
 import type { OpenArrays } from "./stored-array.js";
 
-/** How files of the formats of arrays are opened; loaded for such files alone. */
+/** Functions that open files of arrays, by format; each is imported when a file needs it. */
 const OPENERS: Partial<Record<InputFormat, () => Promise<OpenArrays>>> = {
   npy: async () => (await import("./npy.js")).openNpy,
   npz: async () => (await import("./npz.js")).openNpz,

@@ -59,11 +59,19 @@ export async function locateArrays(
     [...logits, ...others, ...kept.map(({ array }) => array)],
     options,
   );
-  const decoded = inputs.map(({ option, array }) =>
-    isClassOption(option) && array.values > 1
-      ? classesOf(file, placed.fd, placed.start(array), array, options)
-      : null,
-  );
+  const decoded: (DecodedNumbers | null)[] = [];
+  try {
+    for (const { option, array } of inputs)
+      decoded.push(
+        isClassOption(option) && array.values > 1
+          ? classesOf(file, placed.fd, placed.start(array), array, options)
+          : null,
+      );
+  } catch (error) {
+    for (const found of decoded) found?.close();
+    placed.close();
+    throw error;
+  }
   const batches: LogitsBatch[] = [];
   let rowStart = 0;
   for (const array of logits) {
@@ -146,8 +154,8 @@ export async function locateArrays(
 /** Class numbers are decoded to float64. */
 const CLASS_BYTES = 8;
 
-/** Rows of one-hot labels that are read at once. */
-const ONE_HOT_ROWS = 1 << 14;
+/** Maximum number of one-hot values in memory, unless a single row has more. */
+const ONE_HOT_VALUES = 1 << 20;
 
 /** The classes of one-hot rows, in a temporary file. @throws InputFormatError, IoError */
 function classesOf(
@@ -160,12 +168,13 @@ function classesOf(
   const { path } = file;
   const { type, values } = array;
   const rows = array.shape[0] as number;
+  const step = Math.max(1, Math.floor(ONE_HOT_VALUES / values));
   const present = fd === file.fd ? file.present : null;
   const target = outputCall(path, KEPT, () => new UnnamedFile(scratch));
   try {
     target.reserve(64);
-    for (let from = 0; from < rows; from += ONE_HOT_ROWS) {
-      const count = Math.min(ONE_HOT_ROWS, rows - from);
+    for (let from = 0; from < rows; from += step) {
+      const count = Math.min(step, rows - from);
       const width = values * numberWidth(type);
       const bytes = new Uint8Array(count * width);
       readInput({ path, fd, present }, bytes, start + from * width);
