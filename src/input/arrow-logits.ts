@@ -113,6 +113,7 @@ function place(
     present: file.present,
     source: file.source,
     rows: rowStart,
+    leading: [rowStart],
     classes,
     type: logits.type,
     dtype: resultType(logits.type),

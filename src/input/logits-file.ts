@@ -11,6 +11,8 @@ import type { LogitsBatch } from "./record-batch.js";
 /** Open and validated input, with the positions of its logits and other columns. */
 export interface LogitsFile extends InputFile {
   rows: number;
+  /** Lengths of the axes that make up the rows, in C order: all axes of an array but that of the classes, `[rows]` of columns. */
+  leading: readonly number[];
   classes: number;
   /** Type of the logits as stored. */
   type: NumberType;

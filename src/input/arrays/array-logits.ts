@@ -33,8 +33,8 @@ export async function locateArrays(
   checkLimit(file, "arrays", "maxColumns", "columns", arrays.length);
   const logits = chooseLogits(path, arrays, options);
   const [first] = logits as [LogitsArray];
-  const leading = logits.length === 1 ? first.leading : undefined;
   const rows = logits.reduce((sum, { shape }) => sum + (shape[0] as number), 0);
+  const leading = leadingOf(logits, rows);
   const classes = first.shape[1] as number;
   const inputs = options.inputs.map((input) => ({
     ...input,
@@ -111,6 +111,7 @@ export async function locateArrays(
     source: file.source,
     present: placed.fd === file.fd ? file.present : null,
     rows,
+    leading,
     classes,
     type: first.type,
     dtype: resultType(first.type),
@@ -149,6 +150,14 @@ export async function locateArrays(
       file.close();
     },
   };
+}
+
+/** Lengths of the leading axes of arrays whose first axes are concatenated; `[rows]` if their other axes differ. */
+function leadingOf(logits: readonly LogitsArray[], rows: number): number[] {
+  const [inner = [], ...others] = logits.map(({ leading }) => leading.slice(1));
+  return others.every((other) => other.join() === inner.join())
+    ? [logits.reduce((sum, { leading: [n = 0] }) => sum + n, 0), ...inner]
+    : [rows];
 }
 
 /** Class numbers are decoded to float64. */

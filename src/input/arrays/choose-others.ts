@@ -24,7 +24,7 @@ export function chooseInput(
   { option, name }: { option: InputName; name: string },
   rows: number,
   classes: number,
-  leading: readonly number[] = [rows],
+  leading: readonly number[],
 ): NumberArray & { values: number } {
   const flag = `--${flagOf(option)}`;
   const array = namedArray(path, arrays, `${flag} ${name}`, name);

@@ -100,6 +100,7 @@ function logitsLike(
     source: null,
     close() {},
     rows,
+    leading: [rows],
     classes,
     type: dtype,
     dtype,
