@@ -311,8 +311,6 @@ describe("nothing imports upward", () => {
       "node:",
       "src/arrow",
       "src/errors",
-      "src/input",
-      "src/inspect",
       "src/output-rows",
       "src/reader",
       "src/report-page",

@@ -9,7 +9,7 @@ export const REPORT_COMMAND: CommandSpec = {
   name: "report",
   summary: "Write an HTML page about an output",
   usage:
-    "Write an HTML page about an output file or dataset: confidence, calibration, classes, rows and sparsity. The page is one file and needs no network.",
+    "Write an HTML page about an output file or dataset: confidence, calibration, classes and rows. The page is one file and needs no network.",
   positional: {
     option: "results",
     what: "output of softjac run",

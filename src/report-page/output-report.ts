@@ -18,7 +18,6 @@ export interface OutputReport {
   calibration: CalibrationNumbers | null;
   classes: ClassNumbers;
   rows: ShownRows;
-  sparsity: SparsityNumbers;
   /** Duration of the call, in milliseconds. */
   durationMs: number;
   /** Peak resident memory of the process, in bytes. */
@@ -191,22 +190,5 @@ export interface ShownRows {
   mostConfident: ShownRow[];
   mostUncertain: ShownRow[];
   random: ShownRow[];
-  reasons: string[];
-}
-
-export interface SparsityNumbers {
-  /** Number of rows that the curve is computed from. */
-  rows: number;
-  isSample: boolean;
-  curve: {
-    threshold: number;
-    entriesPerRow: number;
-    droppedShare: number;
-    droppedMax: number;
-    csrBytes: number | null;
-    cooBytes: number | null;
-  }[];
-  /** Size of an output of all rows in each layout, with its default results and without copied columns. */
-  layouts: { layout: Layout; bytes: number | null; note: string | null }[];
   reasons: string[];
 }

@@ -16,7 +16,6 @@ import { calibrationNumbers } from "./numbers/calibration.js";
 import { certaintyNumbers } from "./numbers/certainty.js";
 import { classNumbers } from "./numbers/classes.js";
 import { shownRows } from "./numbers/shown-rows.js";
-import { sparsityNumbers } from "./numbers/sparsity.js";
 import { summaryNumbers, toldReports } from "./numbers/summary.js";
 import {
   type ReportOptions,
@@ -27,7 +26,7 @@ import type { OutputReport } from "./output-report.js";
 import { writePage } from "./write-page.js";
 
 /**
- * Writes an HTML page about an output: confidence, calibration, classes, single rows and sparsity. The page is a single file
+ * Writes an HTML page about an output: confidence, calibration, classes and single rows. The page is a single file
  * of at most 3 MB. The output is read sequentially in bounded memory. The page is complete or absent, whatever happens.
  *
  * @returns the numbers behind the page
@@ -84,7 +83,7 @@ async function numbersOf(
   { results: path, output, title, seed, label }: ResolvedReportOptions,
   told: ReturnType<typeof toldReports>,
 ): Promise<PageNumbers> {
-  const { first, gathered, jacobian, shown, rows } = found;
+  const { first, gathered, jacobian, shown } = found;
   const { run, sources } = first;
   const { classes, certainty, calibration, sample, withoutP } = gathered;
   return {
@@ -109,6 +108,5 @@ async function numbersOf(
       label !== undefined,
     ),
     rows: await shownRows(results, gathered, first),
-    sparsity: sparsityNumbers(run, rows, sample),
   };
 }

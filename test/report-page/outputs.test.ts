@@ -122,7 +122,6 @@ describe("sizes at the edge", () => {
     expect(report.summary.from.p).toBeNull();
     expect(report.confidence.uncertainty).toBeNull();
     expect(report.confidence.reasons.length).toBe(3);
-    expect(report.sparsity.curve).toEqual([]);
     const row = report.rows.random[0] as OutputReport["rows"]["random"][0];
     expect(row).toMatchObject({ p: null, uncertainty: null, predicted: null });
     expect(row.classes.length).toBe(16);
@@ -268,7 +267,7 @@ describe("what an output lacks", () => {
       { uncertainty: true, confidence: true, entropy: true, jacobian: true },
     ],
   ] as const)("%s alone", async (name, has) => {
-    const { confidence, classes, sparsity, rows } = await reportOf({
+    const { confidence, classes, rows } = await reportOf({
       input: DIGITS,
       emit: [name],
     });
@@ -283,13 +282,11 @@ describe("what an output lacks", () => {
         .length,
     );
     expect(classes.reasons.length).toBe(has.jacobian ? 0 : 1);
-    expect(sparsity.reasons.length).toBe(has.jacobian ? 0 : 1);
     expect(rows.random.length).toBe(200);
     const text = readFileSync(page, "utf8");
     for (const lack of [
       ...confidence.reasons,
       ...classes.reasons,
-      ...sparsity.reasons,
       ...rows.reasons,
     ])
       expect(text).toContain(lack);

@@ -7,7 +7,6 @@ import { certaintySection } from "./certainty-section.js";
 import { classesSection } from "./classes-section.js";
 import { embeddedJson, Html, html } from "./html.js";
 import { rowsSection } from "./rows-section.js";
-import { sparsitySection } from "./sparsity-section.js";
 import { summarySection } from "./summary-section.js";
 
 const SECTIONS = {
@@ -16,7 +15,6 @@ const SECTIONS = {
   calibration: "Calibration",
   classes: "Classes",
   rows: "Rows",
-  sparsity: "Sparsity",
 } as const;
 
 /** The page, with everything that it needs inside: no file, no font and no address of elsewhere. */
@@ -53,7 +51,6 @@ ${certaintySection(numbers)}
 ${calibration && calibrationSection(calibration)}
 ${classesSection(numbers)}
 ${rowsSection(numbers)}
-${sparsitySection(numbers)}
 </main>
 <script type="application/json" id="numbers">${embeddedJson(shownNumbers(numbers))}</script>
 <script>${new Html(script)}</script>

@@ -75,6 +75,7 @@ function linesOf(summary: SummaryNumbers): Line[] {
     ["results", `${summary.emit.join(", ")}, ${summary.dtype}`],
     ["layout", summary.layout + entriesText(threshold, topK)],
     ["temperature", String(temperature)],
+    ...entriesLine(summary),
     ["bad rows", badRowsText(summary)],
     [
       "copied columns",
@@ -103,6 +104,23 @@ function linesOf(summary: SummaryNumbers): Line[] {
       `${verified.ok ? "OK" : "FAILED"}: ${count(verified.rowsChecked)} rows recomputed with 31 digits${verified.output ? ` (report on ${verified.output})` : ""}`,
     ]);
   return lines;
+}
+
+/** The stored entries of csr and coo, and the sum and the largest of the dropped ones. */
+function entriesLine(summary: SummaryNumbers): Line[] {
+  const { entries, rowsWithResults, classes, droppedSum, droppedMax } = summary;
+  if (entries === null) return [];
+  const perRow = digits(entries / Math.max(1, rowsWithResults));
+  const dropped =
+    droppedSum === null
+      ? ""
+      : `; the dropped entries sum to ${digits(droppedSum)} in |J|, and the largest is ${digits(droppedMax ?? 0)}`;
+  return [
+    [
+      "stored entries",
+      `${count(entries)}, ${perRow} per row of ${count(classes ** 2)}${dropped}`,
+    ],
+  ];
 }
 
 function badRowsText({ badRows, rowsSkipped, layout }: SummaryNumbers): Html {
