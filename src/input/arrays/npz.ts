@@ -11,28 +11,26 @@ import type {
   PlacedArrays,
   StoredArray,
 } from "./stored-array.js";
-import { readZipDirectory } from "./zip-directory.js";
-import { describeMethod, isReadable } from "./zip-entry.js";
-import { memberHead } from "./zip-head.js";
-import { locateMembers, memberBytes, type ZipMember } from "./zip-members.js";
+import { readZipMembers, unsupported, type ZipMember } from "./zip-archive.js";
+import { memberData, memberHead } from "./zip-data.js";
 
 const SUFFIX = ".npy";
 
-/** An array of an archive. */
+/** Array of an archive. */
 interface Member extends StoredArray {
   member: ZipMember;
-  /** Where its values start among the member's bytes. */
+  /** Offset of its values in the data of the member. */
   start: number;
 }
 
 /**
- * An .npz file: a zip archive of .npy files, which are the arrays; other members are passed over.
+ * Opens an .npz file: a zip archive of .npy files, each of which is an array; other members are ignored.
  * @throws InputFormatError, InputUnsupportedError, LogitsColumnError, IoError
  */
 export async function openNpz(file: InputFile): Promise<ArrayContainer> {
-  // What is deflated is read from its start, piece by piece.
+  // Deflated members can only be read from their start.
   requireInput(file, [{ start: 0, end: file.bytes }]);
-  const members = locateMembers(file, readZipDirectory(file));
+  const members = readZipMembers(file);
   const arrays: Member[] = [];
   for (const member of members)
     if (member.name.endsWith(SUFFIX))
@@ -59,11 +57,12 @@ async function memberArray(
 ): Promise<Member> {
   const { path } = file;
   const where = `member ${member.name}`;
-  if (!isReadable(member))
+  const problem = unsupported(member);
+  if (problem)
     throw new InputUnsupportedError(
       path,
       where,
-      `expected a stored or deflated member, found ${describeMethod(member)}`,
+      `expected a stored or deflated member, found ${problem}`,
     );
   const { start, ...array } = await npyHeader({
     path,
@@ -75,48 +74,36 @@ async function memberArray(
   return { ...array, name, member, start };
 }
 
-/** Stored members are read where they are; once one is deflated, all go into a file that can be read by position. */
+/** Stored members are read in place; if one is deflated, all are written to a temporary file. */
 async function place(
   file: InputFile,
   chosen: readonly Member[],
   { scratch, signal }: Pick<OpenOptions, "scratch" | "signal">,
 ): Promise<PlacedArrays> {
-  const unpacks = chosen.some(({ member }) => member.method !== 0);
-  const members = new Set(chosen.map(({ member }) => member));
-  const total = [...members].reduce((sum, { bytes }) => sum + bytes, 0);
-  if (unpacks)
+  // A member may be chosen twice: as labels, and as a column to copy.
+  const members = new Map(chosen.map((array) => [array.member, array.start]));
+  const inflates = chosen.some(({ member }) => member.method !== 0);
+  const total = [...members.keys()].reduce((sum, { bytes }) => sum + bytes, 0);
+  if (inflates)
     checkLimit(file, "arrays", "maxDecodedBytes", "decoded bytes", total);
-  const unpacked = unpacks ? openScratch(file, scratch) : null;
+  const writing = <T>(act: () => T): T =>
+    outputCall(file.path, "could not be decompressed to a temporary file", act);
+  const copy = inflates ? writing(() => new UnnamedFile(scratch)) : null;
   const starts = new Map<ZipMember, number>();
   try {
-    for (const array of chosen) {
-      const { member, start } = array;
-      // A column may be asked for twice: as label, and to be kept.
-      if (starts.has(member)) continue;
-      starts.set(member, start + (unpacked?.bytes ?? member.position));
-      for await (const piece of memberBytes(file, member, signal))
-        if (unpacked) keep(file, unpacked, piece);
+    for (const [member, start] of members) {
+      starts.set(member, start + (copy?.bytes ?? member.position));
+      // Stored members are read for their checksums.
+      for await (const piece of memberData(file, member, signal))
+        if (copy) writing(() => copy.append(piece));
     }
   } catch (error) {
-    unpacked?.close();
+    copy?.close();
     throw error;
   }
   return {
-    fd: unpacked?.fd ?? file.fd,
+    fd: copy?.fd ?? file.fd,
     start: (array) => starts.get((array as Member).member) as number,
-    close: () => unpacked?.close(),
+    close: () => copy?.close(),
   };
-}
-
-function openScratch(file: InputFile, scratch?: string): UnnamedFile {
-  return keeping(file, () => new UnnamedFile(scratch));
-}
-
-function keep(file: InputFile, unpacked: UnnamedFile, piece: Uint8Array): void {
-  keeping(file, () => unpacked.append(piece));
-}
-
-/** @throws IoError where there is no room for what is unpacked */
-function keeping<T>({ path }: InputFile, act: () => T): T {
-  return outputCall(path, "could not be decompressed to a temporary file", act);
 }

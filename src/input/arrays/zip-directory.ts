@@ -1,140 +1,112 @@
 import { InputFormatError, InputUnsupportedError } from "../../errors.js";
 import type { InputFile } from "../input-file.js";
-import { checkLimit } from "../limits.js";
 import { readInput } from "../read-input.js";
-import { zipEntries } from "./zip-central.js";
-import type { ZipEntry } from "./zip-entry.js";
 
-// A zip archive (APPNOTE.TXT, 4.3) is found from its end:
+// A zip archive (APPNOTE.TXT, section 4.3) is read from its end:
 //
-//   members | directory | [zip64 end record | zip64 locator] | end record | comment
+//   members | central directory | [zip64 end record | zip64 locator] | end record | comment
 //
-// The zip64 records are there where a number does not fit the end record, which then has all its bits set.
+// A number that does not fit the end record is in the zip64 end record instead; all bits of its field are set then.
 
-const END = 0x06054b50;
-const END_BYTES = 22;
-const LOCATOR = 0x07064b50;
-const LOCATOR_BYTES = 20;
-const END64 = 0x06064b50;
-const END64_BYTES = 56;
+const END = { signature: 0x06054b50, bytes: 22 };
+const LOCATOR = { signature: 0x07064b50, bytes: 20 };
+const END64 = { signature: 0x06064b50, bytes: 56 };
 const MAX_COMMENT_BYTES = 0xffff;
 
-const WHERE = "zip directory";
+/** Value of a field of 32 bits whose number is elsewhere. */
+export const IN_ZIP64 = 0xffffffff;
 
-/** Where the directory stands, by an end record. */
-interface End {
+export const WHERE = "zip directory";
+
+interface Directory {
   entries: number;
   bytes: number;
   start: number;
 }
 
-export interface ZipDirectory {
-  entries: ZipEntry[];
-  start: number;
-}
+export type Fail = (text: string, options?: ErrorOptions) => never;
 
 /**
- * The directory of a zip archive: what stands in it, before it is compared with the members themselves.
+ * Finds the central directory of an archive, which ends where the end records begin.
  * @throws InputFormatError, InputUnsupportedError (an archive in several files), IoError
  */
-export function readZipDirectory(file: InputFile): ZipDirectory {
-  const { path } = file;
-  const at = findEnd(file);
-  const record = view(file, at, END_BYTES);
-  refuseDisks(
-    path,
-    record.getUint32(4, true),
-    record.getUint16(8, true),
-    record.getUint16(10, true),
-  );
-  const end: End = {
-    entries: record.getUint16(10, true),
-    bytes: record.getUint32(12, true),
-    start: record.getUint32(16, true),
+export function findDirectory(file: InputFile): Directory {
+  const fail = failing(file, WHERE);
+  const endAt = findEndRecord(file, fail);
+  const record = read(file, endAt, END.bytes);
+  const end = {
+    entries: record.readUInt16LE(10),
+    bytes: record.readUInt32LE(12),
+    start: record.readUInt32LE(16),
   };
-  const long = findEnd64(file, at);
-  if (long) {
-    const { entries, bytes, start } = long.end;
-    const same =
-      isShort(end.entries, 0xffff, entries) &&
-      isShort(end.bytes, 0xffffffff, bytes) &&
-      isShort(end.start, 0xffffffff, start);
-    if (!same)
-      throw new InputFormatError(
-        path,
-        WHERE,
-        `the end record (${end.entries} members, ${end.bytes} bytes from byte ${end.start}) contradicts the zip64 end record (${entries} members, ${bytes} bytes from byte ${start})`,
-      );
-  }
-  const { entries, bytes, start } = long?.end ?? end;
-  const behind = long?.at ?? at;
-  if (start + bytes !== behind)
-    throw new InputFormatError(
-      path,
-      WHERE,
-      `expected the directory to end at byte ${behind}, found ${bytes} bytes from byte ${start}`,
+  rejectSplit(file, record.readUInt32LE(4), record.readUInt16LE(8), end);
+  const long = findEnd64(file, endAt, fail);
+  const { entries, bytes, start } = long?.directory ?? end;
+  if (
+    (end.entries !== entries && end.entries !== 0xffff) ||
+    (end.bytes !== bytes && end.bytes !== IN_ZIP64) ||
+    (end.start !== start && end.start !== IN_ZIP64)
+  )
+    fail(
+      `the end record (${end.entries} members, ${end.bytes} bytes from byte ${end.start}) contradicts the zip64 end record (${entries} members, ${bytes} bytes from byte ${start})`,
     );
-  checkLimit(file, WHERE, "maxMetadataBytes", "bytes of metadata", bytes);
-  checkLimit(file, WHERE, "maxColumns", "columns", entries);
-  const encoded = new Uint8Array(bytes);
-  readInput(file, encoded, start);
-  return { entries: zipEntries(path, encoded, entries), start };
+  const directoryEnd = long?.at ?? endAt;
+  if (start + bytes !== directoryEnd)
+    fail(
+      `expected the directory to end at byte ${directoryEnd}, found ${bytes} bytes from byte ${start}`,
+    );
+  return { entries, bytes, start };
 }
 
-/** Where the end record starts: the last that says where the file ends. */
-function findEnd(file: InputFile): number {
-  const room = Math.min(file.bytes, END_BYTES + MAX_COMMENT_BYTES);
-  const tail = view(file, file.bytes - room, room);
-  for (let k = room - END_BYTES; k >= 0; k--)
+/** Returns the byte offset of the last end record whose comment ends with the file. */
+function findEndRecord(file: InputFile, fail: Fail): number {
+  const length = Math.min(file.bytes, END.bytes + MAX_COMMENT_BYTES);
+  const tail = read(file, file.bytes - length, length);
+  for (let k = length - END.bytes; k >= 0; k--)
     if (
-      tail.getUint32(k, true) === END &&
-      k + END_BYTES + tail.getUint16(k + 20, true) === room
+      tail.readUInt32LE(k) === END.signature &&
+      k + END.bytes + tail.readUInt16LE(k + 20) === length
     )
-      return file.bytes - room + k;
-  throw new InputFormatError(
-    file.path,
-    WHERE,
+      return file.bytes - length + k;
+  return fail(
     "the file is truncated, or its writer did not close it (it has no zip end record)",
   );
 }
 
-/** The zip64 end record, where a locator stands before the end record at `endAt`. */
+/** Reads the zip64 end record, if there is a locator before the end record. */
 function findEnd64(
   file: InputFile,
   endAt: number,
-): { at: number; end: End } | null {
-  const locatorAt = endAt - LOCATOR_BYTES;
-  if (locatorAt < END64_BYTES) return null;
-  const locator = view(file, locatorAt, LOCATOR_BYTES);
-  if (locator.getUint32(0, true) !== LOCATOR) return null;
-  const at = Number(locator.getBigUint64(8, true));
-  const fits = at <= locatorAt - END64_BYTES;
-  const record = fits ? view(file, at, END64_BYTES) : null;
-  const bytes = record ? Number(record.getBigUint64(4, true)) : 0;
-  if (record?.getUint32(0, true) !== END64 || at + 12 + bytes !== locatorAt)
-    throw new InputFormatError(
-      file.path,
-      WHERE,
-      `no zip64 end record at bytes ${at} to ${locatorAt}`,
-    );
-  const number = (place: number) => Number(record.getBigUint64(place, true));
-  refuseDisks(file.path, record.getUint32(16, true), number(24), number(32));
-  if (locator.getUint32(4, true) !== 0) refuseDisks(file.path, 1, 0, 0);
-  return {
-    at,
-    end: { entries: number(32), bytes: number(40), start: number(48) },
+  fail: Fail,
+): { at: number; directory: Directory } | null {
+  const locatorAt = endAt - LOCATOR.bytes;
+  if (locatorAt < END64.bytes) return null;
+  const locator = read(file, locatorAt, LOCATOR.bytes);
+  if (locator.readUInt32LE(0) !== LOCATOR.signature) return null;
+  const at = Number(locator.readBigUInt64LE(8));
+  const fits = at <= locatorAt - END64.bytes;
+  const record = fits ? read(file, at, END64.bytes) : Buffer.alloc(END64.bytes);
+  const number = (field: number) => Number(record.readBigUInt64LE(field));
+  if (
+    record.readUInt32LE(0) !== END64.signature ||
+    at + 12 + number(4) !== locatorAt
+  )
+    fail(`no zip64 end record at bytes ${at} to ${locatorAt}`);
+  const directory = {
+    entries: number(32),
+    bytes: number(40),
+    start: number(48),
   };
+  const disks = record.readUInt32LE(16) + locator.readUInt32LE(4);
+  rejectSplit(file, disks, number(24), directory);
+  return { at, directory };
 }
 
-function isShort(short: number, all: number, long: number): boolean {
-  return short === all || short === long;
-}
-
-function refuseDisks(
-  path: string,
+function rejectSplit(
+  { path }: InputFile,
   disks: number,
   entriesHere: number,
-  entries: number,
+  { entries }: Directory,
 ): void {
   if (disks !== 0 || entriesHere !== entries)
     throw new InputUnsupportedError(
@@ -144,8 +116,15 @@ function refuseDisks(
     );
 }
 
-function view(file: InputFile, position: number, bytes: number): DataView {
-  const found = new Uint8Array(bytes);
-  readInput(file, found, position);
-  return new DataView(found.buffer);
+export function read(file: InputFile, position: number, bytes: number): Buffer {
+  const target = Buffer.allocUnsafe(bytes);
+  readInput(file, target, position);
+  return target;
+}
+
+/** Returns a function that rejects the file. */
+export function failing({ path }: InputFile, where: string): Fail {
+  return (text, options) => {
+    throw new InputFormatError(path, where, text, options);
+  };
 }
