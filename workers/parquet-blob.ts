@@ -13,11 +13,11 @@ interface BlobLike {
 }
 
 /**
- * A file that is open, as the decoder wants it: ranges are read when it asks for their bytes. The footer is the one that
- * was given. The decoder does not survive a read that fails, so `reply` is told of it first.
+ * Returns an open file as the decoder wants it, which reads ranges when it needs them: the file's own bytes up to the
+ * footer, then the tail that was given. The decoder does not survive a read that fails, so `reply` is called first.
  */
 export function fileAsBlob(
-  { fd, bytes, footer, footerStart }: ParquetSetup,
+  { fd, tail, tailStart }: ParquetSetup,
   reply: (message: ParquetReply) => void,
 ): Blob {
   const range = (start: number, end: number): BlobLike => ({
@@ -25,34 +25,17 @@ export function fileAsBlob(
     slice: (from, to) => range(start + from, Math.min(start + to, end)),
     arrayBuffer: async () => {
       const target = new Uint8Array(end - start);
+      const split = Math.min(Math.max(tailStart - start, 0), target.length);
       try {
-        readParquet(fd, target, start);
+        readParquet(fd, target.subarray(0, split), start);
       } catch (error) {
         if (error instanceof ParquetFailure) reply(error.reply);
         throw error;
       }
-      overlay(target, start, footer, footerStart);
+      const from = Math.max(start - tailStart, 0);
+      target.set(tail.subarray(from, Math.max(end - tailStart, 0)), split);
       return target.buffer;
     },
   });
-  return range(0, bytes) as Blob;
-}
-
-/** Puts what of `source` (at `sourceStart` in the file) lies in `target` (at `start`) there. */
-function overlay(
-  target: Uint8Array,
-  start: number,
-  source: Uint8Array,
-  sourceStart: number,
-): void {
-  const from = Math.max(start, sourceStart);
-  const to = Math.min(
-    start + target.byteLength,
-    sourceStart + source.byteLength,
-  );
-  if (from < to)
-    target.set(
-      source.subarray(from - sourceStart, to - sourceStart),
-      from - start,
-    );
+  return range(0, tailStart + tail.byteLength) as Blob;
 }

@@ -53,7 +53,7 @@ interface LevelsHeader {
  * @throws ParquetFailure
  */
 export async function checkPages(
-  { fd, footerStart }: ParquetSetup,
+  { fd, tailStart }: ParquetSetup,
   chunk: ColumnChunk,
   groupRows: number,
   rowGroup: string,
@@ -61,10 +61,10 @@ export async function checkPages(
   const { column, start, bytes, compression } = chunk;
   const where = `${rowGroup}: column ${column}`;
   const end = start + bytes;
-  if (start < 0 || bytes < 0 || end > footerStart)
+  if (start < 0 || bytes < 0 || end > tailStart)
     throw damaged(
       where,
-      `expected pages before the footer at byte ${footerStart}, found bytes ${start} to ${end}`,
+      `expected pages before the footer at byte ${tailStart}, found bytes ${start} to ${end}`,
     );
   if (!(await loadCodec(compression))) return;
   let buffer = new Uint8Array(0);

@@ -1,11 +1,12 @@
-import type { ParquetFile, RowGroupMetaData } from "parquet-wasm/esm";
+import type { ParquetFile } from "parquet-wasm/esm";
+import type { RowGroup } from "../src/input/parquet/file-metadata.js";
 import type { ParquetSetup } from "../src/input/parquet/protocol.js";
 import { writeFully } from "../src/io/positional.js";
 import { systemFailure } from "../src/system-error.js";
 import { ParquetFailure } from "./parquet-failure.js";
 import { checkPages } from "./parquet-pages.js";
 
-/** Of one batch, about: row groups are read whole, as they must be, but decoded in parts. */
+/** Approximate size of a batch: row groups are read whole, but decoded in parts. */
 const BATCH_BYTES = 16 << 20;
 const MOST_BATCH_ROWS = 1 << 17;
 
@@ -16,12 +17,11 @@ const MOST_GROUP_BYTES = 3 * 2 ** 29;
 const EOS_BYTES = 8;
 
 /**
- * Writes columns of a Parquet file as one Arrow stream, row group by row group; returns how many bytes it has.
+ * Writes a Parquet file as one Arrow stream, row group by row group; returns the size of the stream.
  * @throws ParquetFailure; the decoder's own errors
  */
 export async function writeArrow(
   file: ParquetFile,
-  columns: string[],
   setup: ParquetSetup,
 ): Promise<number> {
   const { target, maxBytes, rowGroups } = setup;
@@ -39,67 +39,51 @@ export async function writeArrow(
     position = end;
   };
 
-  const empty = await file.read({ rowGroups: [], columns });
+  const empty = await file.read({ rowGroups: [] });
   const schema = empty.intoIPCStream();
   append(schema.subarray(0, -EOS_BYTES));
 
-  const metadata = file.metadata();
-  const groups = metadata.numRowGroups();
   let rows = 0;
-  for (let k = 0; k < groups; k++) {
-    const group = metadata.rowGroup(k);
-    const batchSize = batchRows(group, columns, k);
-    const chunks = rowGroups[k];
-    if (!chunks)
-      throw new ParquetFailure({
-        kind: "damaged",
-        where: "footer",
-        text: `the metadata of row group ${k} is damaged`,
-      });
-    for (const chunk of chunks)
-      if (columns.includes(chunk.column))
-        await checkPages(setup, chunk, group.numRows(), `row group ${k}`);
+  for (const [k, group] of rowGroups.entries()) {
+    const where = `row group ${k}`;
+    const batchSize = batchRows(group, where);
+    for (const chunk of group.chunks)
+      await checkPages(setup, chunk, group.rows, where);
     let found = 0;
     for await (const batch of await file.stream({
       rowGroups: [k],
-      columns,
       batchSize,
     })) {
       found += batch.numRows;
       append(batchMessages(batch.intoIPCStream()));
     }
-    expectRows(`row group ${k}`, group.numRows(), found);
+    expectRows(where, group.rows, found);
     rows += found;
-    group.free();
   }
-  expectRows("rows", metadata.fileMetadata().numRows(), rows);
+  expectRows("rows", file.metadata().fileMetadata().numRows(), rows);
   append(schema.subarray(-EOS_BYTES));
   return position;
 }
 
-/** How many rows of a row group are decoded at once. @throws ParquetFailure where the row group is too large */
+/** Returns the number of rows to decode at once. @throws ParquetFailure for a row group that is too large */
 function batchRows(
-  group: RowGroupMetaData,
-  columns: string[],
-  k: number,
+  { rows, chunks }: Pick<RowGroup, "rows" | "chunks">,
+  where: string,
 ): number {
   let stored = 0;
   let decoded = 0;
-  for (const column of group.columns()) {
-    if (columns.includes(column.columnPath()[0] as string)) {
-      stored += column.compressedSize();
-      // repeated values may take next to nothing in the file
-      decoded += Math.max(column.uncompressedSize(), 8 * column.numValues());
-    }
-    column.free();
+  for (const { bytes, decodedBytes, values } of chunks) {
+    stored += bytes;
+    // Repeated values may take next to nothing in the file.
+    decoded += Math.max(decodedBytes, 8 * values);
   }
   if (stored > MOST_GROUP_BYTES)
     throw new ParquetFailure({
       kind: "unsupported",
-      where: `row group ${k}`,
+      where,
       text: `expected at most ${MOST_GROUP_BYTES} bytes of the columns that are read, found ${stored}; write the file with smaller row groups`,
     });
-  const perRow = Math.max(1, decoded / Math.max(1, group.numRows()));
+  const perRow = Math.max(1, decoded / Math.max(1, rows));
   return Math.min(
     MOST_BATCH_ROWS,
     Math.max(1, Math.floor(BATCH_BYTES / perRow)),

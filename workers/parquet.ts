@@ -1,11 +1,10 @@
-// The thread that makes an Arrow stream of a Parquet file. The first of a process compiles the decoder (5 MB of
+// The thread that writes a Parquet file as an Arrow stream. The first one of a process compiles the decoder (5 MB of
 // WebAssembly) for all: that takes as long as decoding a small file.
 import { readFileSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import { initSync, ParquetFile } from "parquet-wasm/esm";
 import type {
   ParquetReply,
-  ParquetRequest,
   ParquetSetup,
 } from "../src/input/parquet/protocol.js";
 import { systemFailure } from "../src/system-error.js";
@@ -22,14 +21,7 @@ const reply = (message: ParquetReply) => parentPort?.postMessage(message);
 try {
   loadDecoder();
   const file = await ParquetFile.fromFile(fileAsBlob(setup, reply));
-  const asked = new Promise<ParquetRequest>((resolve) => {
-    parentPort?.once("message", resolve);
-  });
-  reply({ kind: "schema", stream: file.schema().intoIPCStream() });
-  reply({
-    kind: "done",
-    bytes: await writeArrow(file, (await asked).columns, setup),
-  });
+  reply({ kind: "done", bytes: await writeArrow(file, setup) });
 } catch (error) {
   const failed = systemFailure(error);
   reply(

@@ -6,7 +6,6 @@ import type { InputFile } from "./input-file.js";
 import { type InputFormat, inputFormat } from "./input-format.js";
 import { interpreting } from "./interpreting.js";
 import type { OpenOptions } from "./logits-file.js";
-import { parquetFields } from "./parquet/parquet-as-arrow.js";
 import { readFooter } from "./parquet/parquet-footer.js";
 import { recordBatches } from "./record-batches.js";
 
@@ -26,20 +25,20 @@ export interface InputDescription {
 /** Describes a file that is open; no value of it is read. @throws InputFormatError, InputUnsupportedError, IoError */
 export function describeInput(
   file: InputFile,
-  options: Pick<OpenOptions, "allowMissingEos" | "signal">,
+  options: Pick<OpenOptions, "allowMissingEos">,
 ): Promise<InputDescription> {
   return interpreting(file.path, "structure", () => describe(file, options));
 }
 
 async function describe(
   file: InputFile,
-  options: Pick<OpenOptions, "allowMissingEos" | "signal">,
+  options: Pick<OpenOptions, "allowMissingEos">,
 ): Promise<InputDescription> {
   const format = inputFormat(file);
   const openArrays = await arraysOpener(format);
   if (openArrays) return describeArrays(file, format, openArrays);
   return format === "parquet"
-    ? describeParquet(file, options)
+    ? describeParquet(file)
     : describeArrow(
         arrowContainer(
           file,
@@ -49,21 +48,21 @@ async function describe(
       );
 }
 
-async function describeParquet(
-  file: InputFile,
-  { signal }: Pick<OpenOptions, "signal">,
-): Promise<InputDescription> {
-  const footer = readFooter(file);
-  const fields = await parquetFields(file, footer, signal);
-  const { groupRows, rowGroups } = footer;
-  const codecs = new Set(rowGroups.flat().map((chunk) => chunk.compression));
+function describeParquet(file: InputFile): InputDescription {
+  const { metadata, fields } = readFooter(file);
+  const { rowGroups } = metadata;
+  const codecs = new Set(
+    rowGroups.flatMap(({ chunks }) =>
+      chunks.map(({ compression }) => compression),
+    ),
+  );
   codecs.delete("uncompressed");
   return {
     format: "parquet",
     compression: [...codecs],
-    batches: groupRows.length,
-    largestBatchRows: groupRows.reduce((a, b) => Math.max(a, b), 0),
-    rows: groupRows.reduce((a, b) => a + b, 0),
+    batches: rowGroups.length,
+    largestBatchRows: rowGroups.reduce((a, { rows }) => Math.max(a, rows), 0),
+    rows: rowGroups.reduce((sum, { rows }) => sum + rows, 0),
     columns: described(fields),
   };
 }

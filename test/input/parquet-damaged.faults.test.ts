@@ -68,7 +68,7 @@ test("a footer that starts elsewhere", async () => {
     const copy = Buffer.from(bytes);
     copy.writeUInt32LE(length, copy.length - 8);
     expect(await message(copy)).toMatch(
-      /^ERR_INPUT_FORMAT file: Parquet data: could not be decoded: /,
+      /^ERR_INPUT_FORMAT file: footer: invalid metadata: .+; the file is damaged, copy or write it again$/,
     );
   }
 });
@@ -178,8 +178,9 @@ test("bits flipped: an error, or numbers", async () => {
       others.set(flippedPath(k), text);
     }
   }
-  // The damage is the same in every run. A check that changes may change a count; fewer errors need a reason.
-  expect(counter.counts).toEqual({ ERR_INPUT_FORMAT: 17, other: 7, same: 6 });
+  // The damage is the same in every run. A check that changes may change a count; fewer errors need a reason. Statistics and
+  // other parts of the footer that a run does not need are not read: damage there changes nothing.
+  expect(counter.counts).toEqual({ ERR_INPUT_FORMAT: 11, other: 7, same: 12 });
 });
 
 test.skipIf(!importable("pyarrow.parquet"))(

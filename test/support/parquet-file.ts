@@ -3,7 +3,9 @@ import { brotliCompressSync, gzipSync } from "node:zlib";
 // Writes small Parquet files by hand, so that any number in them can be wrong.
 
 /** A struct of Thrift's compact protocol: integers, texts, lists of structs, and structs by field number. */
-type Struct = { [id: number]: number | string | Struct | Struct[] | number[] };
+export type Struct = {
+  [id: number]: number | string | Struct | Struct[] | number[];
+};
 
 export interface Page {
   version: 1 | 2;
@@ -31,6 +33,8 @@ export interface Column {
   dictionary?: number[];
   /** Number that the footer has. */
   values: number;
+  /** More fields of the ColumnMetaData, or other values. */
+  metadata?: Struct;
 }
 
 const DOUBLE = 5;
@@ -88,7 +92,8 @@ export function parquetFile(
   { rows, codec = 0 }: { rows: number; codec?: number },
 ): Buffer {
   let file = Buffer.from("PAR1");
-  const chunks = columns.map(({ schema, pages, values, dictionary }) => {
+  const chunks = columns.map((column) => {
+    const { schema, pages, values, dictionary } = column;
     const start = file.length;
     if (dictionary)
       file = Buffer.concat([file, dictionaryPage(dictionary, codec)]);
@@ -109,6 +114,7 @@ export function parquetFile(
         7: bytes,
         9: dataStart,
         ...(dictionary ? { 11: start } : {}),
+        ...column.metadata,
       },
     };
   });

@@ -1,23 +1,83 @@
 import { MalformedThrift, ThriftReader } from "./thrift.js";
 
-// The parts of a footer that the decoder does not check: a FileMetaData of parquet.thrift, whose field numbers these are.
+// A FileMetaData of parquet.thrift, whose field numbers these are. Only fields that are needed are read.
 
-/** A leaf of the schema: nested columns have several. */
-interface Leaf {
-  /** Name of the top-level column. */
-  column: string;
+/** A node of the schema. */
+export interface SchemaNode {
+  name: string;
+  /** FieldRepetitionType, as stored. */
+  repetition: number;
+  /** Type of a leaf, as stored; -1 for a group. */
+  type: number;
+  typeLength: number;
+  /** ConvertedType, as stored; -1 for none. */
+  converted: number;
+  logical: LogicalType | null;
+  scale: number;
+  precision: number;
+  children: SchemaNode[];
+  /** Greatest levels of its values. */
   maxRepetition: number;
   maxDefinition: number;
 }
 
+/** A LogicalType: a union whose field number is the kind. */
+export interface LogicalType {
+  kind: number;
+  /** Integers by field number: scale and precision, or bits. */
+  numbers: number[];
+  /** TimeUnit, as stored. */
+  unit: number;
+  /** Booleans by field number: signed, or adjusted to UTC. */
+  flags: boolean[];
+  /** As encoded. */
+  bytes: Uint8Array;
+}
+
+export const NO_LOGICAL_TYPE: LogicalType = {
+  kind: 0,
+  numbers: [],
+  unit: 0,
+  flags: [],
+  bytes: new Uint8Array(0),
+};
+
 /** A leaf's part of a row group: pages, one after the other. */
-export interface ColumnChunk extends Leaf {
+export interface ColumnChunk {
+  /** Name of the top-level column. */
+  column: string;
+  maxRepetition: number;
+  maxDefinition: number;
   start: number;
   bytes: number;
-  /** Compression codec of its pages. */
+  /** Type of its values, as stored. */
+  type: number;
+  /** CompressionCodec of its pages, as stored, and its name. */
+  codec: number;
   compression: string;
+  /** Positions of its first data page and of its dictionary; 0: none. */
+  data: number;
+  dictionary: number;
   /** Values of all its pages, nulls included. */
   values: number;
+  /** Size of its pages before compression. */
+  decodedBytes: number;
+}
+
+export interface RowGroup {
+  rows: number;
+  /** Column chunks, in the order of the schema's leaves. */
+  chunks: ColumnChunk[];
+}
+
+export interface FileMetadata {
+  schema: SchemaNode;
+  rows: number;
+  rowGroups: RowGroup[];
+  /** Message of an Arrow schema that its writer left; null: none. */
+  arrowSchema: string | null;
+  /** Columns are encrypted, though the footer is not. */
+  encrypted: boolean;
 }
 
 /** CompressionCodec, as stored. */
@@ -33,93 +93,177 @@ const CODECS = [
 ];
 
 /** FieldRepetitionType, as stored. */
-const OPTIONAL = 1;
-const REPEATED = 2;
+export const REQUIRED = 0;
+export const OPTIONAL = 1;
+export const REPEATED = 2;
 
 /** Levels are counted in bytes; schemas nest about eight deep. */
 const MAX_LEVEL = 255;
 
-export interface FileMetadata {
-  /** Column chunks by row group, those of a group in the order of the schema's leaves. */
-  rowGroups: ColumnChunk[][];
-  groupRows: number[];
-  /** Columns are encrypted, though the footer is not. */
-  encrypted: boolean;
+/** Reads the metadata in a footer. @throws MalformedThrift */
+export function fileMetadata(footer: Uint8Array): FileMetadata {
+  const reader = new ThriftReader(footer);
+  const groups: { rows: number; places: Place[] }[] = [];
+  const found: Omit<FileMetadata, "schema" | "rowGroups"> = {
+    rows: 0,
+    arrowSchema: null,
+    encrypted: false,
+  };
+  let nodes: SchemaNode[] = [];
+  reader.struct((id) => {
+    if (id === 2) nodes = schemaNodes(reader);
+    else if (id === 3) found.rows = reader.integer();
+    else if (id === 4) reader.list(() => groups.push(rowGroup(reader)));
+    else if (id === 5)
+      reader.list(() => {
+        const [key, value] = keyValue(reader);
+        if (key === "ARROW:schema") found.arrowSchema = value;
+      });
+    else {
+      if (id === 8) found.encrypted = true;
+      return false;
+    }
+    return true;
+  });
+  const [schema] = nodes;
+  if (!schema) throw new MalformedThrift("no schema");
+  const leaves = leavesOf(schema);
+  const rowGroups = groups.map(({ rows, places }, k) => {
+    if (rows < 0) throw new MalformedThrift(`row group ${k} has ${rows} rows`);
+    if (places.length !== leaves.length)
+      throw new MalformedThrift(
+        `row group ${k} has ${places.length} columns, the schema ${leaves.length}`,
+      );
+    return {
+      rows,
+      chunks: places.map((place, n) => ({ ...(leaves[n] as Leaf), ...place })),
+    };
+  });
+  return { ...found, schema, rowGroups };
 }
 
+type Leaf = Pick<ColumnChunk, "column" | "maxRepetition" | "maxDefinition">;
 type Place = Omit<ColumnChunk, keyof Leaf>;
 
-/** Returns null for a damaged footer. */
-export function fileMetadata(footer: Uint8Array): FileMetadata | null {
-  const reader = new ThriftReader(footer);
-  let schema: Leaf[] = [];
-  const groups: Place[][] = [];
-  const groupRows: number[] = [];
-  let encrypted = false;
-  try {
-    reader.struct((id) => {
-      if (id === 2) schema = leaves(reader);
-      else if (id === 4)
-        reader.list(() => {
-          const { places, rows } = rowGroup(reader);
-          groups.push(places);
-          groupRows.push(rows);
-        });
-      if (id === 8) encrypted = true;
-      return id === 2 || id === 4;
-    });
-  } catch (error) {
-    if (error instanceof MalformedThrift) return null;
-    throw error;
-  }
-  if (groups.some(({ length }) => length !== schema.length)) return null;
-  const rowGroups = groups.map((places) =>
-    places.map((place, k) => ({ ...(schema[k] as Leaf), ...place })),
+/** Returns the leaves below a schema's root, in their order. */
+export function leavesOf(schema: SchemaNode): Leaf[] {
+  return schema.children.flatMap((column) =>
+    leafNodes(column).map(({ maxRepetition, maxDefinition }) => ({
+      column: column.name,
+      maxRepetition,
+      maxDefinition,
+    })),
   );
-  return { rowGroups, groupRows, encrypted };
 }
 
-/** Reads the schema: a tree whose nodes are listed in depth-first order, parents first. */
-function leaves(reader: ThriftReader): Leaf[] {
-  const found: Leaf[] = [];
+export function leafNodes(node: SchemaNode): SchemaNode[] {
+  return node.type >= 0 ? [node] : node.children.flatMap(leafNodes);
+}
+
+/** Reads the schema: a tree whose nodes are listed in depth-first order, parents first; the root is the first. */
+function schemaNodes(reader: ThriftReader): SchemaNode[] {
+  const nodes: SchemaNode[] = [];
   /** Parents of the next node, with the number of children that are still to come. */
-  const parents: { left: number; leaf: Leaf }[] = [];
+  const parents: { left: number; node: SchemaNode }[] = [];
   reader.list(() => {
-    const { name, repetition, children } = schemaElement(reader);
     const parent = parents.at(-1);
-    if (parent) parent.left--;
-    const repeated = parent && repetition === REPEATED ? 1 : 0;
-    const optional = parent && repetition === OPTIONAL ? 1 : 0;
-    const { maxRepetition = 0, maxDefinition = 0 } = parent?.leaf ?? {};
-    const leaf: Leaf = {
-      column: parents.length > 1 ? (parent?.leaf.column ?? "") : name,
-      maxRepetition: maxRepetition + repeated,
-      maxDefinition: maxDefinition + repeated + optional,
-    };
-    if (leaf.maxDefinition > MAX_LEVEL)
+    const { node, children } = schemaElement(reader);
+    if (parent) {
+      const { repetition } = node;
+      node.maxRepetition =
+        parent.node.maxRepetition + (repetition === REPEATED ? 1 : 0);
+      node.maxDefinition =
+        parent.node.maxDefinition + (repetition === REQUIRED ? 0 : 1);
+      parent.left--;
+      parent.node.children.push(node);
+    } else if (nodes.length > 0)
+      throw new MalformedThrift("a schema of several roots");
+    nodes.push(node);
+    if (parents.length > MAX_LEVEL)
       throw new MalformedThrift(`a schema nested more than ${MAX_LEVEL} deep`);
-    if (children > 0 || !parent) parents.push({ left: children, leaf });
-    else found.push(leaf);
-    while (parents.length > 1 && parents.at(-1)?.left === 0) parents.pop();
+    if (children > 0 || !parent) {
+      node.type = -1;
+      parents.push({ left: children, node });
+    }
+    while (parents.at(-1)?.left === 0) parents.pop();
   });
-  return found;
+  if (parents.length > 0)
+    throw new MalformedThrift("a schema that ends too early");
+  return nodes;
 }
 
 function schemaElement(reader: ThriftReader): {
-  name: string;
-  repetition: number;
+  node: SchemaNode;
   children: number;
 } {
-  let name = "";
-  let [repetition, children] = [0, 0];
+  const node: SchemaNode = {
+    name: "",
+    repetition: REQUIRED,
+    type: -1,
+    typeLength: 0,
+    converted: -1,
+    logical: null,
+    scale: 0,
+    precision: 0,
+    children: [],
+    maxRepetition: 0,
+    maxDefinition: 0,
+  };
+  let children = 0;
   reader.struct((id) => {
-    if (id === 3) repetition = reader.integer();
-    else if (id === 4) name = reader.text();
+    if (id === 1) node.type = reader.integer();
+    else if (id === 2) node.typeLength = reader.integer();
+    else if (id === 3) node.repetition = reader.integer();
+    else if (id === 4) node.name = reader.text();
     else if (id === 5) children = reader.integer();
+    else if (id === 6) node.converted = reader.integer();
+    else if (id === 7) node.scale = reader.integer();
+    else if (id === 8) node.precision = reader.integer();
+    else if (id === 10) node.logical = logicalType(reader);
     else return false;
     return true;
   });
-  return { name, repetition, children };
+  return { node, children };
+}
+
+/** Kinds of LogicalType that have parameters: DECIMAL, TIME, TIMESTAMP, INTEGER. */
+const WITH_PARAMETERS = [5, 7, 8, 10];
+const WITH_UNIT = [7, 8];
+
+function logicalType(reader: ThriftReader): LogicalType {
+  const start = reader.position;
+  const found: LogicalType = { ...NO_LOGICAL_TYPE, numbers: [], flags: [] };
+  reader.struct((kind) => {
+    found.kind = kind;
+    if (!WITH_PARAMETERS.includes(kind)) return false;
+    reader.struct(
+      (id) => {
+        if (id === 2 && WITH_UNIT.includes(kind))
+          reader.struct((unit) => {
+            found.unit = unit;
+            return false;
+          });
+        else found.numbers[id] = reader.integer();
+        return true;
+      },
+      (id, value) => {
+        found.flags[id] = value;
+      },
+    );
+    return true;
+  });
+  return { ...found, bytes: reader.since(start) };
+}
+
+function keyValue(reader: ThriftReader): [key: string, value: string] {
+  let [key, value] = ["", ""];
+  reader.struct((id) => {
+    if (id === 1) key = reader.text();
+    else if (id === 2) value = reader.text();
+    else return false;
+    return true;
+  });
+  return [key, value];
 }
 
 function rowGroup(reader: ThriftReader): { places: Place[]; rows: number } {
@@ -140,21 +284,22 @@ function rowGroup(reader: ThriftReader): { places: Place[]; rows: number } {
 }
 
 function chunkPlace(reader: ThriftReader): Place {
-  let [bytes, data, dictionary, codec, values] = [0, 0, 0, 0, 0];
+  let [type, codec, values, decodedBytes, bytes] = [0, 0, 0, 0, 0];
+  let [data, dictionary] = [0, 0];
   reader.struct((id) => {
-    if (id === 4) codec = reader.integer();
+    if (id === 1) type = reader.integer();
+    else if (id === 4) codec = reader.integer();
     else if (id === 5) values = reader.integer();
+    else if (id === 6) decodedBytes = reader.integer();
     else if (id === 7) bytes = reader.integer();
     else if (id === 9) data = reader.integer();
     else if (id === 11) dictionary = reader.integer();
     else return false;
     return true;
   });
-  return {
-    // Some writers store 0 where there is no dictionary.
-    start: dictionary > 0 ? dictionary : data,
-    bytes,
-    compression: CODECS[codec] ?? "unknown",
-    values,
-  };
+  // Some writers store 0 where there is no dictionary.
+  const start = dictionary > 0 ? dictionary : data;
+  const compression = CODECS[codec] ?? "unknown";
+  const pages = { data, dictionary, start, bytes, decodedBytes };
+  return { type, codec, compression, values, ...pages };
 }

@@ -3,23 +3,24 @@ import { selectKept } from "../kept-columns.js";
 import { selectLogits } from "../logits-column.js";
 import type { OpenOptions } from "../logits-file.js";
 import { selectValues } from "../value-column.js";
+import type { ColumnPath } from "./column-paths.js";
 
 /**
- * Names of the columns that a run reads, in the file's order: all others need not be decoded.
+ * Paths of the columns that a run reads, in the file's order: no others are decoded.
  * @throws LogitsColumnError, InputUnsupportedError
  */
 export function neededColumns(
   path: string,
   fields: Field[],
   options: OpenOptions,
-): string[] {
+): ColumnPath[] {
   const { keep, ownNames, inputs } = options;
-  const needed = new Set([
-    ...selectLogits(path, fields, options).columns,
-    ...selectKept(path, fields, keep, ownNames).map(({ place }) => place),
-    ...inputs.flatMap(
-      ({ option, name }) => selectValues(path, fields, option, name).columns,
+  const needed = [
+    selectLogits(path, fields, options),
+    ...inputs.map(({ option, name }) =>
+      selectValues(path, fields, option, name),
     ),
-  ]);
-  return fields.filter((_, place) => needed.has(place)).map(({ name }) => name);
+  ].flatMap(({ columns }) => columns.map((place) => [place]));
+  const kept = selectKept(path, fields, keep, ownNames);
+  return [...needed, ...kept.map(({ place }) => [place])];
 }

@@ -1,5 +1,4 @@
 import { Worker } from "node:worker_threads";
-import type { Field } from "../../arrow/field.js";
 import {
   AbortedError,
   InputFormatError,
@@ -13,29 +12,28 @@ import {
   systemErrorOf,
   systemFailure,
 } from "../../system-error.js";
-import { decoding } from "../arrow-message.js";
-import { decodeMessage } from "../arrow-metadata.js";
 import type { InputFile } from "../input-file.js";
 import { overLimit } from "../limits.js";
 import type { OpenOptions } from "../logits-file.js";
 import { requireInput } from "../read-input.js";
+import type { ColumnPath } from "./column-paths.js";
 import { neededColumns } from "./needed-columns.js";
 import { type ParquetFooter, readFooter } from "./parquet-footer.js";
-import { usePlainTypes } from "./plain-types.js";
-import type { ParquetReply, ParquetRequest, ParquetSetup } from "./protocol.js";
+import { projectFooter } from "./project-footer.js";
+import type { ParquetReply, ParquetSetup } from "./protocol.js";
 
-/** Where the built thread stands, beside the bundle that this module is part of. */
+/** The built thread, beside the bundle that this module is part of. */
 const WORKER_URL = new URL("./parquet.js", import.meta.url);
 
-/** The decoder, once a thread has compiled it. It has no state: each thread has a memory of its own. */
+/** The decoder, once a thread has compiled it. It has no state: each thread has its own memory. */
 let decoder: WebAssembly.Module | null = null;
 
 /**
- * What a run needs of a Parquet file, as an Arrow stream in a file without a name (in `scratch`): columns that are not
- * asked for are not decoded, and no more than one row group is in memory. The Parquet file stays open, so that nothing else has its inode.
+ * Decodes the columns of a Parquet file that a run needs to an Arrow stream in an anonymous file (in `scratch`), one row
+ * group at a time. The Parquet file stays open, so that no other file gets its inode.
  *
- * A thread of its own decodes: damage can make the decoder fail where nobody could catch it, or never end, and a thread
- * can be given up, with its memory.
+ * A thread decodes: damage can make the decoder fail where nobody could catch it, or never end, and a thread can be
+ * abandoned together with its memory.
  * @throws InputFormatError, InputUnsupportedError, LogitsColumnError, IoError, AbortedError
  */
 export async function parquetAsArrow(
@@ -44,19 +42,17 @@ export async function parquetAsArrow(
 ): Promise<InputFile> {
   const { path } = file;
   const footer = readFooter(file);
-  usePlainTypes(footer.bytes);
-  // Its thread reads where it likes.
+  const paths = neededColumns(path, footer.fields, options);
+  // The thread reads any part of the file.
   requireInput(file, [{ start: 0, end: file.bytes }]);
   const target = openTarget(path, options.scratch);
   try {
-    const setup = setupOf(file, footer, target.fd);
-    const streamBytes = await decode(file, setup, options.signal, (fields) => ({
-      columns: neededColumns(path, fields, options),
-    }));
+    const setup = setupOf(file, footer, paths, target.fd);
+    const bytes = await decode(file, setup, options.signal);
     return {
       path,
       fd: target.fd,
-      bytes: streamBytes,
+      bytes,
       limits: file.limits,
       present: null,
       source: file.source,
@@ -71,47 +67,32 @@ export async function parquetAsArrow(
   }
 }
 
-/** The columns of a Parquet file as Arrow has them. @throws as parquetAsArrow */
-export async function parquetFields(
-  file: InputFile,
-  footer: ParquetFooter,
-  signal: AbortSignal | undefined,
-): Promise<Field[]> {
-  let found: Field[] = [];
-  usePlainTypes(footer.bytes);
-  await decode(file, setupOf(file, footer, -1), signal, (fields) => {
-    found = fields;
-    return null;
-  });
-  return found;
-}
-
 function setupOf(
-  { fd, bytes, limits }: InputFile,
-  footer: ParquetFooter,
+  { fd, limits }: InputFile,
+  { start, metadata, arrowSchema }: ParquetFooter,
+  paths: readonly ColumnPath[],
   target: number,
 ): ParquetSetup {
+  const schema = arrowSchema?.project(paths) ?? null;
+  const { footer, rowGroups } = projectFooter(metadata, paths, schema);
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(footer.length);
   return {
     fd,
-    bytes,
-    footer: footer.bytes,
-    footerStart: footer.start,
-    rowGroups: footer.rowGroups,
+    tail: Buffer.concat([footer, length, Buffer.from("PAR1")]),
+    tailStart: start,
+    rowGroups,
     target,
     maxBytes: limits.maxDecodedBytes,
     decoder,
   };
 }
 
-/**
- * Lets the thread decode what is asked for once the schema is known (null: nothing); returns how many bytes the stream
- * has, once the thread has ended.
- */
+/** Lets a thread decode; returns the size of the stream, once the thread has ended. */
 async function decode(
   file: InputFile,
   setup: ParquetSetup,
   signal: AbortSignal | undefined,
-  ask: (fields: Field[]) => ParquetRequest | null,
 ): Promise<number> {
   const { path } = file;
   if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
@@ -141,18 +122,9 @@ async function decode(
       });
       worker.on("exit", () => fail("it is damaged (the decoder stopped)"));
       worker.on("message", (reply: ParquetReply) => {
-        try {
-          if (reply.kind === "decoder") decoder = reply.decoder;
-          else if (reply.kind === "done") resolve(reply.bytes);
-          else if (reply.kind !== "schema") throw errorOf(file, reply);
-          else {
-            const request = ask(fieldsOf(file, reply.stream));
-            if (request) worker.postMessage(request);
-            else resolve(0);
-          }
-        } catch (error) {
-          reject(error);
-        }
+        if (reply.kind === "decoder") decoder = reply.decoder;
+        else if (reply.kind === "done") resolve(reply.bytes);
+        else reject(errorOf(file, reply));
       });
     });
   } finally {
@@ -184,15 +156,7 @@ function threadError(error: unknown): Error | null {
   );
 }
 
-function fieldsOf({ path, limits }: InputFile, stream: Uint8Array): Field[] {
-  const view = new DataView(stream.buffer, stream.byteOffset);
-  const { schema } = decoding(path, "schema", () =>
-    decodeMessage(stream.subarray(8, 8 + view.getInt32(4, true)), limits),
-  );
-  return schema?.fields ?? [];
-}
-
-type Failure = Exclude<ParquetReply, { kind: "decoder" | "schema" | "done" }>;
+type Failure = Exclude<ParquetReply, { kind: "decoder" | "done" }>;
 
 function errorOf(file: InputFile, failure: Failure): Error {
   const { path } = file;

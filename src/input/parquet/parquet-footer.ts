@@ -1,8 +1,12 @@
+import type { Field } from "../../arrow/field.js";
 import { InputFormatError, InputUnsupportedError } from "../../errors.js";
 import type { InputFile } from "../input-file.js";
-import { checkLimit } from "../limits.js";
+import { checkLimit, OverLimit } from "../limits.js";
 import { readInput } from "../read-input.js";
-import { type ColumnChunk, fileMetadata } from "./file-metadata.js";
+import { type ArrowSchema, arrowSchema } from "./arrow-schema.js";
+import { type FileMetadata, fileMetadata } from "./file-metadata.js";
+import { schemaFields } from "./schema-fields.js";
+import { MalformedThrift } from "./thrift.js";
 
 // A Parquet file (parquet-format, README.md, "File format"):
 //
@@ -14,18 +18,18 @@ const MAGIC_BYTES = 4;
 const TAIL_BYTES = 8;
 
 export interface ParquetFooter {
-  bytes: Uint8Array;
-  /** Where it starts in the file. */
+  /** Its position in the file. */
   start: number;
-  /** Column chunks by row group; none where the footer is damaged: a run then refuses the file. */
-  rowGroups: ColumnChunk[][];
-  /** Rows of each row group. */
-  groupRows: number[];
+  metadata: FileMetadata;
+  /** Columns, with the types of the Arrow schema where it has the same columns. */
+  fields: Field[];
+  /** Null where the footer has none, or one of other columns. */
+  arrowSchema: ArrowSchema | null;
 }
 
 /**
- * The footer of a file that starts as Parquet files do: undecoded, but inside the file.
- * @throws InputFormatError where the file is cut; InputUnsupportedError where it is encrypted; IoError
+ * Reads and decodes the footer of a file that starts as Parquet files do.
+ * @throws InputFormatError, InputUnsupportedError, IoError
  */
 export function readFooter(file: InputFile): ParquetFooter {
   const { path, bytes } = file;
@@ -59,16 +63,74 @@ export function readFooter(file: InputFile): ParquetFooter {
   const footer = new Uint8Array(length);
   const start = bytes - TAIL_BYTES - length;
   readInput(file, footer, start);
-  const metadata = fileMetadata(footer);
-  for (const [k, rows] of metadata?.groupRows.entries() ?? [])
+  const metadata = decoding(path, () => fileMetadata(footer));
+  if (metadata.encrypted) throw encrypted(path, "columns are");
+  for (const [k, { rows }] of metadata.rowGroups.entries())
     checkLimit(file, `row group ${k}`, "maxBatchRows", "rows in a batch", rows);
-  if (metadata?.encrypted) throw encrypted(path, "columns are");
+  const own = schemaFields(metadata.schema);
+  checkColumns(file, own);
+  const schema = arrowSchemaOf(file, metadata);
+  const isSame = schema !== null && haveSameFields(own, schema.fields);
   return {
-    bytes: footer,
     start,
-    rowGroups: metadata?.rowGroups ?? [],
-    groupRows: metadata?.groupRows ?? [],
+    metadata,
+    fields: isSame ? schema.fields : own,
+    arrowSchema: isSame ? schema : null,
   };
+}
+
+function decoding(path: string, decode: () => FileMetadata): FileMetadata {
+  try {
+    return decode();
+  } catch (error) {
+    if (!(error instanceof MalformedThrift)) throw error;
+    throw new InputFormatError(
+      path,
+      "footer",
+      `invalid metadata: ${error.message}; the file is damaged, copy or write it again`,
+      { cause: error },
+    );
+  }
+}
+
+/** @throws InputUnsupportedError where a schema has more columns, or more in one another, than is allowed */
+function checkColumns(file: InputFile, fields: Field[]): void {
+  let columns = 0;
+  const visit = (field: Field, depth: number) => {
+    checkLimit(file, "schema", "maxNesting", "levels of nested columns", depth);
+    checkLimit(file, "schema", "maxColumns", "columns", ++columns);
+    for (const child of field.children) visit(child, depth + 1);
+  };
+  for (const field of fields) visit(field, 0);
+}
+
+function arrowSchemaOf(
+  { path, limits }: InputFile,
+  { arrowSchema: text }: FileMetadata,
+): ArrowSchema | null {
+  try {
+    return text === null ? null : arrowSchema(text, limits);
+  } catch (error) {
+    if (error instanceof OverLimit)
+      throw new InputUnsupportedError(path, "schema", error.message);
+    throw error;
+  }
+}
+
+/** Whether fields have the same children; fields of structs, and columns, also the same names. */
+function haveSameFields(own: Field[], other: Field[]): boolean {
+  return (
+    own.length === other.length &&
+    own.every((field, k) => {
+      const found = other[k] as Field;
+      return (
+        found.name === field.name &&
+        (field.type.kind === "Struct"
+          ? haveSameFields(field.children, found.children)
+          : found.children.length === field.children.length)
+      );
+    })
+  );
 }
 
 function encrypted(path: string, found: string): InputUnsupportedError {

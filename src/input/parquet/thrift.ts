@@ -71,15 +71,20 @@ export class ThriftReader {
     });
   }
 
-  /** Reads an integer of 32 or 64 bits, exact to 2^53. Parquet's metadata has others only where they are not read. */
+  /** Reads an integer of 8, 32 or 64 bits, exact to 2^53; those of 8 bits are not negative. */
   integer(): number {
-    this.#expect(I32, I64);
-    return this.#zigzag();
+    this.#expect(BYTE, I32, I64);
+    return this.#type === BYTE ? this.#byte() : this.#zigzag();
   }
 
   #zigzag(): number {
     const zigzag = this.#varint();
     return zigzag % 2 ? -(zigzag + 1) / 2 : zigzag / 2;
+  }
+
+  /** Returns the bytes from a position to the next byte. */
+  since(position: number): Uint8Array {
+    return this.bytes.subarray(position, this.position);
   }
 
   text(): string {
