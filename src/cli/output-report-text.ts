@@ -20,18 +20,8 @@ export function outputReportText(report: OutputReport): string {
   if (calibration && calibration.ece !== null)
     rows.push([
       "calibration",
-      `ECE ${calibration.ece.toPrecision(3)}, NLL ${calibration.nll?.toPrecision(4) ?? "infinite"}${bestText(calibration.temperature)}`,
+      `ECE ${calibration.ece.toPrecision(3)}, NLL ${calibration.nll?.toPrecision(4) ?? "infinite"}, Brier score ${calibration.brier?.toPrecision(3)}`,
     ]);
   rows.push(["time", duration(report.durationMs)]);
   return titled(output, rows);
-}
-
-function bestText(
-  temperature: NonNullable<OutputReport["calibration"]>["temperature"],
-): string {
-  if (!temperature) return "";
-  const { best } = temperature;
-  return best.atEnd
-    ? ""
-    : `; best with T = ${best.temperature.toPrecision(4)}: NLL ${best.nll.toPrecision(4)}`;
 }

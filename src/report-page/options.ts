@@ -55,7 +55,7 @@ export const REPORT_OPTIONS: readonly OptionSpec<
     isCommon: true,
     kind: "string",
     group: "Values",
-    help: "Copied column of true classes (0 to Q - 1), for calibration and temperature",
+    help: "Copied column of true classes (0 to Q - 1), for calibration and confusion",
   },
   {
     name: "sample",

@@ -130,19 +130,9 @@ export interface CalibrationNumbers {
   nll: number | null;
   /** Number of rows whose label has p = 0. */
   zeroP: number;
-  temperature: TemperatureNumbers | null;
+  /** Brier score: mean of the sum of (p_k - y_k)² over the classes, where y is 1 for the label and 0 elsewhere. */
+  brier: number | null;
   reasons: string[];
-}
-
-/** Scores after dividing the logits by a further temperature T. */
-export interface TemperatureNumbers {
-  rows: number;
-  /** Whether the rows are a random sample. */
-  isSample: boolean;
-  curve: { temperature: number; nll: number; ece: number }[];
-  current: { temperature: 1; nll: number; ece: number };
-  /** Temperature of the smallest NLL; `atEnd`: whether it is an end of the range 0.01 to 100. */
-  best: { temperature: number; nll: number; ece: number; atEnd: boolean };
 }
 
 export interface ClassNumbers {

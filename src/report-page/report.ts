@@ -85,7 +85,7 @@ async function numbersOf(
 ): Promise<PageNumbers> {
   const { first, gathered, jacobian, shown } = found;
   const { run, sources } = first;
-  const { classes, certainty, calibration, sample, withoutP } = gathered;
+  const { classes, certainty, calibration, withoutP } = gathered;
   return {
     softjac: VERSION,
     status: "done",
@@ -98,7 +98,7 @@ async function numbersOf(
     calibration:
       label === undefined
         ? null
-        : calibrationNumbers(label, calibration, sample, sources),
+        : calibrationNumbers(label, calibration, sources),
     classes: classNumbers(
       run,
       classes,

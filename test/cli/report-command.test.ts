@@ -42,7 +42,7 @@ test("a page, and in a few lines what it shows", () => {
   expect(stderr).toMatch(`${page}\n  page         `);
   expect(stderr).toMatch("1,797 rows of 10 classes, bsr");
   expect(stderr).toMatch("319 rows whose 1 - p is 0 in float32");
-  expect(stderr).toMatch(/ECE 0\.00338, NLL 0\.01997; best with T = 1\.040/);
+  expect(stderr).toMatch(/ECE 0\.00338, NLL 0\.01997, Brier score 0\.0\d+/);
   expect(readFileSync(page, "utf8")).toMatch(
     /^<!doctype html>\n<html lang="en">/,
   );

@@ -14,8 +14,7 @@ export interface Independent {
   accuracy: number;
   ece: number;
   nll: number;
-  bestTemperature: number;
-  bestNll: number;
+  brier: number;
 }
 
 /** Rows of a file that has softmax, as apache-arrow reads it; null rows left out. */
@@ -39,8 +38,6 @@ export interface Row {
 
 export function independent(rows: Row[], T = 1): Independent {
   const sure = rows.map(sureOf);
-  const labelled = rows.filter(({ label }) => label >= 0);
-  const temperature = bestOf(labelled);
   return {
     rows: rows.length,
     meanUncertainty: mean(sure.map(({ uncertainty }) => uncertainty)),
@@ -66,8 +63,6 @@ export function independent(rows: Row[], T = 1): Independent {
     ).length,
     meanJacobian: meanBlock(rows, sure, T),
     ...scoresOf(rows),
-    bestTemperature: temperature,
-    bestNll: labelled.length > 0 ? nllAt(labelled, temperature) : Number.NaN,
   };
 }
 
@@ -89,9 +84,9 @@ function mean(values: number[]): number {
 }
 
 /** How well the rows that have a label are predicted. */
-export function scoresOf(
+function scoresOf(
   rows: Row[],
-): Pick<Independent, "accuracy" | "ece" | "nll"> {
+): Pick<Independent, "accuracy" | "ece" | "nll" | "brier"> {
   const labelled = rows
     .filter(({ label }) => label >= 0)
     .map((row) => ({ ...row, ...sureOf(row) }));
@@ -110,6 +105,11 @@ export function scoresOf(
             ? -Math.log1p(-uncertainty)
             : -Math.log(p[label] as number),
         ),
+    ),
+    brier: mean(
+      labelled.map(({ p, label }) =>
+        p.reduce((sum, x, k) => sum + (x - Number(k === label)) ** 2, 0),
+      ),
     ),
   };
 }
@@ -147,33 +147,4 @@ export function eceOf(
     ece += (own.length / rows.length) * Math.abs(accuracy - confidence);
   }
   return ece;
-}
-
-/** softmax(log p / T), the plain way. */
-export function nllAt(rows: Row[], T: number): number {
-  let sum = 0;
-  let count = 0;
-  for (const { p, label } of rows) {
-    if (label < 0 || p[label] === 0) continue;
-    const logs = p.map((x) => Math.log(x) / T);
-    const most = Math.max(...logs);
-    const total = logs.reduce((s, x) => s + Math.exp(x - most), 0);
-    sum += Math.log(total) + most - (logs[label] as number);
-    count++;
-  }
-  return sum / count;
-}
-
-/** By bisection on the slope, along 1/T, where the NLL is convex. */
-function bestOf(rows: Row[]): number {
-  if (rows.length === 0) return Number.NaN;
-  const slope = (beta: number) =>
-    nllAt(rows, 1 / (beta * (1 + 1e-6))) - nllAt(rows, 1 / (beta * (1 - 1e-6)));
-  let [low, high] = [1 / 50, 50];
-  for (let n = 0; n < 60; n++) {
-    const middle = Math.sqrt(low * high);
-    if (slope(middle) > 0) high = middle;
-    else low = middle;
-  }
-  return 1 / Math.sqrt(low * high);
 }

@@ -226,8 +226,14 @@ describe("rows that are not whole", () => {
     });
     const p = Math.exp(3) / (Math.exp(3) + Math.exp(1) + Math.exp(2));
     expect(calibration?.nll).toBeCloseTo(-Math.log(p), 12);
-    // All labels that count are right: the sharper, the better.
-    expect(calibration?.temperature?.best.atEnd).toBe(true);
+    // The label of the first row has p = 0.
+    const [a, b] = [0, 1].map((o) => Math.exp(o) / (1 + Math.E)) as number[];
+    const [c, d] = [1, 2].map((o) => Math.exp(o - 3) * p) as number[];
+    const squares = [1, a, b, 1 - p, c, d].map((x) => (x as number) ** 2);
+    expect(calibration?.brier).toBeCloseTo(
+      squares.reduce((sum, x) => sum + x, 0) / 2,
+      12,
+    );
   });
 });
 

@@ -5,7 +5,6 @@ import { CertaintySums } from "./certainty-sums.js";
 import { ClassSums } from "./class-sums.js";
 import { Extremes } from "./extremes.js";
 import { MeanJacobian } from "./mean-jacobian.js";
-import { PSample } from "./p-sample.js";
 import { CalibrationSums } from "./reliability.js";
 import { type RememberedRow, rememberRow } from "./remembered-row.js";
 import { Reservoir } from "./reservoir.js";
@@ -30,7 +29,6 @@ export class Gathered {
   readonly calibration = new CalibrationSums();
   /** null: there are too many classes for all pairs. */
   readonly jacobian: MeanJacobian | null;
-  readonly sample: PSample;
   readonly mostConfident = new Extremes<RememberedRow>(EXTREMES);
   readonly mostUncertain = new Extremes<RememberedRow>(EXTREMES);
   readonly random: Reservoir<RememberedRow>;
@@ -51,9 +49,7 @@ export class Gathered {
             temperature,
           )
         : null;
-    // Draws of their own: the one sample does not change with the size of the other.
     this.random = new Reservoir(sample, draws(2 * seed));
-    this.sample = new PSample(classes, draws(2 * seed + 1));
   }
 
   /** @param part number of the file that the row is in */
@@ -71,7 +67,6 @@ export class Gathered {
     this.classes.add(example);
     this.calibration.add(example);
     this.jacobian?.add(example);
-    this.sample.add(example);
     const remember = () => rememberRow(example, part, this.#classes);
     this.random.offer(remember);
     if (Number.isNaN(example.uncertainty)) return;

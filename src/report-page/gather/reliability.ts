@@ -36,6 +36,7 @@ export class CalibrationSums {
   rows = 0;
   correct = 0;
   nllSum = 0;
+  brierSum = 0;
   /** Rows whose label has p = 0: their NLL is infinite, and not in the sum. */
   impossible = 0;
   /** Rows without a label that is a class. */
@@ -52,6 +53,10 @@ export class CalibrationSums {
     if (isCorrect) this.correct++;
     this.reliability.add(confidence, isCorrect);
     const own = p[label] as number;
+    const rest = isCorrect ? uncertainty : 1 - own;
+    this.brierSum += rest * rest;
+    for (let k = 0; k < p.length; k++)
+      if (k !== label) this.brierSum += (p[k] as number) ** 2;
     if (own === 0) this.impossible++;
     else
       this.nllSum -=

@@ -1,20 +1,25 @@
 import type { NumberSources } from "../../output-rows/reading-plan.js";
-import type { PSample } from "../gather/p-sample.js";
 import {
   type CalibrationSums,
   RELIABILITY_BINS,
 } from "../gather/reliability.js";
 import type { CalibrationNumbers } from "../output-report.js";
-import { temperatureNumbers } from "./temperature.js";
 
 /** @param label the column */
 export function calibrationNumbers(
   label: string,
   sums: CalibrationSums,
-  sample: PSample,
   { p }: NumberSources,
 ): CalibrationNumbers {
-  const { reliability, rows, correct, nllSum, impossible, unlabelled } = sums;
+  const {
+    reliability,
+    rows,
+    correct,
+    nllSum,
+    brierSum,
+    impossible,
+    unlabelled,
+  } = sums;
   const certain = rows - impossible;
   return {
     label,
@@ -36,7 +41,7 @@ export function calibrationNumbers(
     }),
     nll: certain > 0 ? nllSum / certain : null,
     zeroP: impossible,
-    temperature: temperatureNumbers(sample),
+    brier: rows > 0 ? brierSum / rows : null,
     reasons: lacksOf(p, rows),
   };
 }
