@@ -137,7 +137,7 @@ export interface CalibrationNumbers {
 
 export interface ClassNumbers {
   rows: number;
-  /** Classes of the heatmap, in its order. Other arrays `[shown]` have the same order. */
+  /** Classes of the heatmaps, ascending. */
   shown: number[];
   /** Mean |J|, `[shown, shown]`. */
   meanJacobian: number[][] | null;

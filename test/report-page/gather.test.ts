@@ -11,7 +11,6 @@ import {
   Reliability,
 } from "../../src/report-page/gather/reliability.js";
 import { Reservoir } from "../../src/report-page/gather/reservoir.js";
-import { classOrder } from "../../src/report-page/numbers/class-order.js";
 import type { StoredRun } from "../../src/results/run-metadata.js";
 import { draws } from "../../src/verify/draws.js";
 import { exactRow } from "../support/exact.js";
@@ -226,29 +225,6 @@ test("where a block does not tell p, nothing is made up", () => {
   expect(of([1])).toBe(0);
   expect(of([0.5, 0.5 - 1e-160, 1e-160])).toBeCloseTo(0.5, 12);
   expect(of([0.5, 0.5, 1e-320])).toBeNaN();
-});
-
-test("an order of classes: those that trade lie side by side", () => {
-  // Three groups, scattered.
-  const group = [0, 1, 2, 0, 1, 2, 0, 1, 2, 0];
-  const mean = (a: number, b: number) =>
-    a === b ? 1 : group[a] === group[b] ? 0.3 : 0.01;
-  const order = classOrder(10, mean);
-  expect([...order].sort((a, b) => a - b)).toEqual([
-    0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
-  ]);
-  const changes = order.filter(
-    (k, n) => n > 0 && group[k] !== group[order[n - 1] as number],
-  );
-  expect(changes.length).toBe(2);
-  // A chain is found in its order, or turned.
-  const chain = [3, 0, 4, 1, 2];
-  const distance = (a: number, b: number) =>
-    Math.abs(chain.indexOf(a) - chain.indexOf(b));
-  const found = classOrder(5, (a, b) => 2 ** -distance(a, b));
-  expect([found.join(), [...found].reverse().join()]).toContain(chain.join());
-  expect(classOrder(0, () => 0)).toEqual([]);
-  expect(classOrder(1, () => 0)).toEqual([0]);
 });
 
 test.each([

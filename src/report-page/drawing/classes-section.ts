@@ -3,7 +3,6 @@ import { classTable, pairsTable } from "./class-tables.js";
 import { heatmapFigure } from "./heatmap-figure.js";
 import { type Html, html } from "./html.js";
 import { lacking, section } from "./parts.js";
-import { sensitivityFigure } from "./sensitivity-figure.js";
 
 /** Which classes trade against which. */
 export function classesSection({
@@ -21,9 +20,6 @@ export function classesSection({
       html`<div class="figures">`,
       hasPairs && meanJacobian
         ? heatmapFigure(classes, meanJacobian, summary.classes)
-        : null,
-      hasPairs && sensitivity
-        ? sensitivityFigure(classes, sensitivity, summary.classes)
         : null,
       html`</div>`,
       html`<div class="tables">`,

@@ -30,7 +30,7 @@ export function heatmapFigure(
   return figure({
     id: "mean-jacobian",
     title: "Mean |J| between classes",
-    caption: html`Mean of |J[i,j]| over ${numberOf("jacobian-rows", rows, count(rows))} rows. ${whichOf(shown.length, all)}, ordered so that classes with large |J[i,j]| relative to their diagonals are next to each other (average linkage). Shades are steps of equal ratio. The diagonal is outlined; the next figure shows it.`,
+    caption: html`Mean of |J[i,j]| over ${numberOf("jacobian-rows", rows, count(rows))} rows. ${whichOf(shown.length, all)}. Shades are steps of equal ratio. The diagonal is outlined; the table by class has it.`,
     picture: html`${picture(
       "Heatmap of the mean absolute Jacobian, class by class",
       {
@@ -90,7 +90,7 @@ function tableOf(
   if (shown.length > TABLED)
     return isNamed(shown)
       ? null
-      : html`<p>Classes in the order of the heatmap: ${shown.join(", ")}.</p>`;
+      : html`<p>Classes of the heatmap: ${shown.join(", ")}.</p>`;
   return table(
     "Mean |J|",
     ["input class", ...shown.map((j) => `to ${j}`)],

@@ -6,7 +6,6 @@ import type { StoredRun } from "../../results/run-metadata.js";
 import type { ClassSums } from "../gather/class-sums.js";
 import type { MeanJacobian } from "../gather/mean-jacobian.js";
 import type { ClassNumbers } from "../output-report.js";
-import { classOrder } from "./class-order.js";
 
 const PAIRS = 10;
 
@@ -31,19 +30,18 @@ export function classNumbers(
   sources: NumberSources,
   isLabelled: boolean,
 ): ClassNumbers {
-  const place = (k: number) => jacobian.shown.indexOf(k);
-  const places = shown.map(place);
+  const places = shown.map((k) => jacobian.shown.indexOf(k));
   const mean = (a: number, b: number) =>
     jacobian.mean(places[a] as number, places[b] as number);
-  const order =
-    jacobian.rows > 0 ? classOrder(shown.length, mean) : [...shown.keys()];
   const known = jacobian.rows > 0;
   const share = (values: Float64Array, rows: number) =>
     rows > 0 ? Array.from(values, (value) => value / rows) : null;
   return {
     rows: Math.max(jacobian.rows, sums.pRows),
-    shown: order.map((at) => shown[at] as number),
-    meanJacobian: known ? order.map((a) => order.map((b) => mean(a, b))) : null,
+    shown: [...shown],
+    meanJacobian: known
+      ? shown.map((_, a) => shown.map((_, b) => mean(a, b)))
+      : null,
     pairs: known ? pairsOf(shown, mean) : [],
     sensitivity: share(sums.sensitivity, sums.sensitivityRows),
     meanP: share(sums.p, sums.pRows),
