@@ -2,7 +2,7 @@ import { DEFAULT_LIMITS, type Limits } from "./input/limits.js";
 import type { RunOptions } from "./options.js";
 import { DROPPED, EMIT_NAMES, LAYOUTS } from "./results/catalogue.js";
 
-/** What a command does with a file; `state`: replaces the report, status or metrics file of an earlier run. */
+/** Use of a file by a command; `state`: replaces the report or the metrics of an earlier run. */
 export type FileUse = "read" | "output" | "state";
 
 export interface OptionSpec<Name extends string = string> {

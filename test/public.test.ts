@@ -349,7 +349,8 @@ describe("nothing imports upward", () => {
       "src/dataset/events",
       "src/output/commit",
       "src/run",
-      "src/system-error",
+      "src/printable",
+      "cli-progress",
       "pino",
     ],
   };

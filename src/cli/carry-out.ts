@@ -1,4 +1,4 @@
-import type { DatasetEvent, DatasetHooks } from "../dataset/events.js";
+import type { DatasetHooks } from "../dataset/events.js";
 import {
   AbortedError,
   OutputClosedError,
@@ -6,13 +6,12 @@ import {
   StoppedError,
 } from "../errors.js";
 import { removePendingOutputs } from "../output/temporary-file.js";
-import { printableJson } from "../printable.js";
 import { ioError, knownError } from "../system-error.js";
 import type { Settings } from "./command.js";
 import { EXIT, exitCodeOf } from "./exit-codes.js";
 import { messageWithFlags } from "./flag-names.js";
-import { Narrator } from "./reporting/narrator.js";
-import { type Failure, openTeller } from "./reporting/teller.js";
+import { CommandLog, jsonText } from "./reporting/command-log.js";
+import { type Failure, openLog } from "./reporting/log.js";
 import {
   cleanUpWith,
   exitForSure,
@@ -66,77 +65,54 @@ export async function carryOut<Report extends object>({
   grace = GRACE_SECONDS,
 }: Task<Report>): Promise<number> {
   cleanUpWith(removePendingOutputs);
-  const narrator = await Narrator.open(command, settings, output);
-  const saved = new SavedShards();
-  const hooks = {
-    signal: stopSignal,
-    onProgress: narrator.hooks.onProgress,
-    onEvent(event: DatasetEvent) {
-      saved.event(event);
-      narrator.hooks.onEvent?.(event);
-    },
-  };
+  const log = await CommandLog.open(command, settings, output);
+  const { onProgress, onEvent } = log;
   const asJson = settings.get("json") === true;
   const quiet = settings.get("quiet") === true;
-  let isLeft = false;
-  // Commands that only look have nothing to finish.
+  let isAbandoned = false;
+  // Commands that only print have nothing to finish.
   const seconds = textIsResult ? 0 : grace + MORE_SECONDS;
-  const gaveUp = overdue(seconds, () => {
-    isLeft = true;
-    return saved.error();
+  const abandoned = overdue(seconds, () => {
+    isAbandoned = true;
+    const { shards, shardsDone } = log.status.now();
+    return shards && shardsDone
+      ? new StoppedError(shardsDone, shards)
+      : new AbortedError();
   });
   try {
-    const report = await Promise.race([make(hooks), gaveUp]);
+    const work = make({ signal: stopSignal, onProgress, onEvent });
+    const report = await Promise.race([work, abandoned]);
     finishing();
-    narrator.rest();
+    log.stop();
     const code = exitCode(report);
-    if (asJson) printJson(report);
+    if (asJson) writeResult(jsonText(report));
     else if (textIsResult) writeResult(text(report));
     const unwritten = await resultWritten();
     if (unwritten && code === EXIT.done)
       throw ioError("standard output", "could not be written", unwritten);
-    const written = narrator.done(report, code, (teller) => {
-      if (!asJson || settings.get("logFormat") === "json")
-        if (!textIsResult && (!quiet || code !== EXIT.done))
-          teller.done(logged(report), text(report));
-    });
+    const isLogged =
+      !textIsResult &&
+      (!asJson || settings.get("logFormat") === "json") &&
+      (!quiet || code !== EXIT.done);
+    const summary = isLogged ? text(report) : null;
+    const written = log.done(code, report, summary, logged(report));
     return written || code !== EXIT.done ? code : EXIT.io;
   } catch (thrown) {
     finishing();
     const error = knownError(thrown);
-    // Who has read enough goes; that is no failure, and nobody is there to hear of it.
+    // A reader that has read enough and closes its pipe is not a failure.
     if (error instanceof OutputClosedError) {
-      narrator.done({}, EXIT.done, () => {});
+      log.done(EXIT.done, {}, null);
       return EXIT.done;
     }
     const code = exitCodeOf(error, stoppedBy());
     const failure = failureOf(error, code);
     const report = failureReport(error, failure);
-    narrator.failed(failure, report, code === EXIT.stopped);
-    if (asJson) printJson(report);
-    if (isLeft) await endSoon(code, 0);
+    log.failed(failure, report);
+    if (asJson) writeResult(jsonText(report));
+    if (isAbandoned) await endSoon(code, 0);
     else if (stoppedBy() || code === EXIT.stopped) void endSoon(code, 2);
     return code;
-  }
-}
-
-/** The shards of a dataset that are saved, as events tell of them. */
-class SavedShards {
-  #shards = 0;
-  #done = 0;
-
-  event(event: DatasetEvent): void {
-    if (event.event === "planned") {
-      this.#shards = event.shards;
-      this.#done = event.shardsDone;
-    } else if (event.event === "shard completed") this.#done++;
-  }
-
-  /** What work ends with that was given up. */
-  error(): Error {
-    return this.#done > 0
-      ? new StoppedError(this.#done, this.#shards)
-      : new AbortedError();
   }
 }
 
@@ -155,8 +131,9 @@ export async function refuse(
 ): Promise<number> {
   const error = knownError(thrown);
   const failure = failureOf(error, exitCode);
-  (await openTeller(settings)).failed(failure);
-  if (settings.get("json") === true) printJson(failureReport(error, failure));
+  (await openLog(settings)).failed(failure);
+  if (settings.get("json") === true)
+    writeResult(jsonText(failureReport(error, failure)));
   return exitCode;
 }
 
@@ -181,8 +158,4 @@ function failureReport(
     status: "failed",
     error: { code, message, exitCode },
   };
-}
-
-function printJson(value: unknown): void {
-  writeResult(`${printableJson(JSON.stringify(value, null, 2))}\n`);
 }

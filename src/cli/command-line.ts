@@ -7,7 +7,7 @@ import type { Settings } from "./command.js";
 import { COMMANDS } from "./commands.js";
 import { EXIT, exitCodeOf } from "./exit-codes.js";
 import { nameFlagsOf } from "./flag-names.js";
-import { openTeller } from "./reporting/teller.js";
+import { openLog } from "./reporting/log.js";
 import { finishing } from "./signals.js";
 import { log, resultColumns, resultWritten, writeResult } from "./streams.js";
 
@@ -56,6 +56,6 @@ async function warn(
   warnings: readonly string[],
 ): Promise<void> {
   if (warnings.length === 0) return;
-  const teller = await openTeller(settings);
-  for (const warning of warnings) teller.warn(warning);
+  const { warn } = await openLog(settings);
+  for (const warning of warnings) warn(warning);
 }

@@ -6,6 +6,7 @@ import type { OptionSpec } from "../options-table.js";
 import { shortName, shortValue } from "../printable.js";
 import type { CommandSpec } from "./command.js";
 import { kebab, typed } from "./option-text.js";
+import { removedOption } from "./removed-options.js";
 
 /** Options that stand elsewhere than on the command line. */
 export interface Configuration {
@@ -90,7 +91,7 @@ function readConfiguration(
     const name = kebab(key);
     if (!known.has(name) || name === "config")
       throw new ConfigurationError(
-        `${path}: ${shortName(key)} is not the name of an option`,
+        `${path}: ${removedOption(name, name) ?? `${shortName(key)} is not the name of an option`}`,
       );
     if (name in options)
       throw new ConfigurationError(`${path}: ${name} is given twice`);

@@ -117,7 +117,7 @@ function printPlan<Plan extends object>(
   settings: Settings,
 ): Promise<number> {
   const shown = [...settings].filter(
-    ([name]) => !["report", "statusFile", "metrics"].includes(name),
+    ([name]) => !["report", "metrics"].includes(name),
   );
   return carryOut({
     command: "run",

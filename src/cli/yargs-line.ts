@@ -13,6 +13,7 @@ import {
 import type { CommandSpec } from "./command.js";
 import { didYouMean, nearest } from "./nearest.js";
 import { kebab } from "./option-text.js";
+import { removedOption } from "./removed-options.js";
 
 /** Longer lines are hard to read. */
 const MAX_COLUMNS = 100;
@@ -172,6 +173,11 @@ function sentence(
   const flags = lineOptions(command).map(({ name }) => `--${kebab(name)}`);
   const names = unknown.split(", ").map(dashed);
   const list = `; run "softjac ${command.name} --help --all" for the list`;
+  const removed = unknown
+    .split(", ")
+    .map((name) => removedOption(name, dashed(name)))
+    .find((sentence) => sentence !== null);
+  if (removed) return removed;
   const [first = "", ...others] = names;
   if (others.length === 0)
     return `unknown option ${shortName(first)} for "softjac ${command.name}"${didYouMean(first, flags) || list}`;

@@ -36,7 +36,6 @@ test("the command line, then variables, then the file", async () => {
     emit: "softmax,entropy",
     sync: false,
     quiet: true,
-    heartbeat: 5,
   });
   const env = {
     SOFTJAC_CONFIG: config,
@@ -62,7 +61,6 @@ test("the command line, then variables, then the file", async () => {
   expect(Object.fromEntries(settings)).toEqual({
     config,
     quiet: false,
-    heartbeat: 5,
   });
   expect([...line].sort()).toEqual(["inputs", "output", "threads"]);
 });
@@ -153,6 +151,13 @@ test.each([
 ])("a variable is refused: SOFTJAC_%s=%s", async (name, value, message) => {
   await expect(parse(RUN, { [`SOFTJAC_${name}`]: value })).rejects.toThrow(
     `SOFTJAC_${name}: ${message}`,
+  );
+});
+
+test("an option of an earlier version in a file is an error that names its replacement", async () => {
+  const config = fileOf({ heartbeat: 10 });
+  await expect(parse([...RUN, "--config", config])).rejects.toThrow(
+    `${config}: heartbeat was removed; progress lines are written every 30 s`,
   );
 });
 

@@ -104,6 +104,11 @@ test.each<[string, string[], string]>([
     ["show", "a", "--foo", "--bar"],
     'unknown options --foo, --bar for "softjac show"; run "softjac show --help --all" for the list',
   ],
+  [
+    "an option of an earlier version",
+    ["run", "a", "-o", "b", "--status-file", "c"],
+    "--status-file was removed; use --metrics FILE, --log-format json or softjac status",
+  ],
   ["an option without a value", ["run", "a", "-o"], "option -o needs a value"],
   [
     "an option twice",

@@ -1,14 +1,14 @@
 import { describe, expect, test } from "vitest";
 import { clock, short } from "../../src/cli/format.js";
-import { progressText } from "../../src/cli/progress-text.js";
-import { StateKeeper } from "../../src/cli/reporting/state.js";
+import { progressText } from "../../src/cli/reporting/progress-bar.js";
+import { StatusTracker } from "../../src/cli/reporting/status.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 
 const at = workDirectory();
 
 const state = {
-  ...new StateKeeper("run").now(),
+  ...new StatusTracker().now(),
   rows: 5_000_000,
   rowsDone: 1_250_000,
   rowsPerSecond: 987_654,

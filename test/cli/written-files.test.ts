@@ -291,7 +291,7 @@ describe("the command itself", () => {
         status: 64,
         stderr: `softjac: --output: ${shown}: file names must be UTF-8; choose another name\n`,
       });
-    for (const state of ["--report", "--status-file", "--metrics"])
+    for (const state of ["--report", "--metrics"])
       expect(sh("x\\377", ...run, path("new.arrow"), state).stderr).toBe(
         `softjac: ${state}: x\ufffd: file names must be UTF-8; choose another name\n`,
       );
@@ -352,7 +352,7 @@ test.each([
     const line = words.map((word) =>
       word === "results.arrow" ? path(word) : word,
     );
-    const states = ["report", "status-file", "metrics"].map(
+    const states = ["report", "metrics"].map(
       (state) => `--${state}=${path(state)}`,
     );
     const made = recordedCalls([...line, path(`made${extension}`), ...states]);
@@ -361,7 +361,7 @@ test.each([
     const created = made.calls.filter(
       ({ call, flags }) => call === "open" && Number(flags) & O_CREAT,
     );
-    // The output, the report, and the status and the metrics of the start and of the end.
+    // The output, the report, and the metrics of the start and of the end.
     expect(
       created
         .map(({ path }) =>
@@ -373,8 +373,6 @@ test.each([
       ".metrics.N.tmp",
       ".metrics.N.tmp",
       ".report.N.tmp",
-      ".status-file.N.tmp",
-      ".status-file.N.tmp",
     ]);
     for (const { flags } of created)
       expect(Number(flags) & (O_EXCL | O_NOFOLLOW | O_TRUNC)).toBe(

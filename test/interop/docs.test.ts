@@ -123,15 +123,12 @@ test("docs/reporting.md: its commands run, and it names all that files and lines
       stdio: ["ignore", "pipe", "pipe"],
     });
   run(script as string);
-  run(
-    "softjac run logits/a.arrow -o one --report one.json --status-file state.json",
-  );
+  run("softjac run logits/a.arrow -o one --report one.json");
   const json = (name: string) =>
     JSON.parse(readFileSync(join(at, name), "utf8"));
   const names = [
     ...Object.keys(json("report.json")),
     ...Object.keys(json("one.json")),
-    ...Object.keys(json("state.json")),
     ...(readFileSync(join(at, "softjac.prom"), "utf8").match(
       /(?<=^# TYPE )\w+/gm,
     ) as string[]),

@@ -190,8 +190,6 @@ test("no credentials in anything that is written about a run", async () => {
     output(),
     "--log-format",
     "json",
-    "--heartbeat",
-    "0.1",
     "--report",
     report,
     "--json",

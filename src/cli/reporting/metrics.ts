@@ -1,114 +1,42 @@
-import type { State } from "./state.js";
+import type { Status } from "./status.js";
 
-interface Metric {
-  name: string;
-  help: string;
-  /** null: it is not known, or not yet. */
-  value: (state: State) => number | null;
-}
+/** Metrics and their help, in the order of the file; `rowsDone` is named softjac_rows_done. */
+const METRICS: Record<Exclude<keyof Status, "secondsLeft">, string> = {
+  running: "Whether the command is running (1) or has ended (0).",
+  exitCode: "Exit code of the command, once it has ended.",
+  startTimeSeconds: "Start time, in seconds since 1970.",
+  updateTimeSeconds: "When this file was written, in seconds since 1970.",
+  durationSeconds: "Time since the start, in seconds.",
+  rows: "Rows that the command has to compute.",
+  rowsDone: "Rows computed so far.",
+  badRows: "Computed rows without a softmax.",
+  outputBytes: "Bytes of finished output.",
+  shards: "Shards of the dataset.",
+  shardsDone:
+    "Shards of the dataset that are done, whichever process computed them.",
+  skippedInputs: "Bad inputs that were skipped and have no results.",
+  rowsPerSecond: "Rows computed per second.",
+  bytesPerSecond: "Output bytes written per second.",
+  threads: "Worker threads.",
+  threadsBusy: "Worker threads that are busy.",
+  memoryBytes: "Resident memory in bytes.",
+};
 
-const METRICS: readonly Metric[] = [
-  {
-    name: "running",
-    help: "Whether the command is running (1) or has ended (0).",
-    value: ({ exitCode }) => (exitCode === null ? 1 : 0),
-  },
-  {
-    name: "exit_code",
-    help: "Exit code of the command, once it has ended.",
-    value: ({ exitCode }) => exitCode,
-  },
-  {
-    name: "start_time_seconds",
-    help: "Start time, in seconds since 1970.",
-    value: ({ started }) => Date.parse(started) / 1000,
-  },
-  {
-    name: "update_time_seconds",
-    help: "When this file was written, in seconds since 1970.",
-    value: ({ updated }) => Date.parse(updated) / 1000,
-  },
-  {
-    name: "duration_seconds",
-    help: "Time since the start, in seconds.",
-    value: ({ seconds }) => seconds,
-  },
-  {
-    name: "rows",
-    help: "Rows that the command has to compute.",
-    value: ({ rows }) => rows,
-  },
-  {
-    name: "rows_done",
-    help: "Rows computed so far.",
-    value: ({ rowsDone }) => rowsDone,
-  },
-  {
-    name: "bad_rows",
-    help: "Computed rows without a softmax.",
-    value: ({ badRows }) => badRows,
-  },
-  {
-    name: "output_bytes",
-    help: "Bytes of finished output.",
-    value: ({ bytes }) => bytes,
-  },
-  {
-    name: "shards",
-    help: "Shards of the dataset.",
-    value: ({ shards }) => shards,
-  },
-  {
-    name: "shards_done",
-    help: "Shards of the dataset that are done, whichever process computed them.",
-    value: ({ shardsDone }) => shardsDone,
-  },
-  {
-    name: "skipped_inputs",
-    help: "Bad inputs that were skipped and have no results.",
-    value: ({ skippedInputs }) => skippedInputs,
-  },
-  {
-    name: "rows_per_second",
-    help: "Rows computed per second.",
-    value: ({ rowsPerSecond }) => rowsPerSecond,
-  },
-  {
-    name: "bytes_per_second",
-    help: "Output bytes written per second.",
-    value: ({ bytesPerSecond }) => bytesPerSecond,
-  },
-  {
-    name: "threads",
-    help: "Worker threads.",
-    value: ({ threads }) => threads,
-  },
-  {
-    name: "threads_busy",
-    help: "Worker threads that are busy.",
-    value: ({ threadsBusy }) => threadsBusy,
-  },
-  {
-    name: "memory_bytes",
-    help: "Resident memory in bytes.",
-    value: ({ memoryBytes }) => memoryBytes,
-  },
-];
-
-/** The state in Prometheus' text format, for the textfile collector of its node exporter. */
-export function metricsText(state: State, output: string): string {
-  const labels = `{command="${escaped(state.command)}",output="${escaped(output)}"}`;
-  return METRICS.flatMap(({ name, help, value }) => {
-    const found = value(state);
-    if (found === null) return [];
-    const full = `softjac_${name}`;
-    return [
-      `# HELP ${full} ${help}`,
-      `# TYPE ${full} gauge`,
-      `${full}${labels} ${found}`,
-    ];
-  })
-    .map((line) => `${line}\n`)
+/** Returns a status in the text format of Prometheus, for the textfile collector of its node exporter. */
+export function metricsText(
+  status: Status,
+  command: string,
+  output: string,
+): string {
+  const labels = `{command="${escaped(command)}",output="${escaped(output)}"}`;
+  return Object.entries(METRICS)
+    .map(([field, help]) => {
+      const value = status[field as keyof Status];
+      const name = `softjac_${field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`;
+      return value === null
+        ? ""
+        : `# HELP ${name} ${help}\n# TYPE ${name} gauge\n${name}${labels} ${value}\n`;
+    })
     .join("");
 }
 

@@ -1,0 +1,160 @@
+import type { DatasetEvent } from "../../dataset/events.js";
+import { printable, shortName } from "../../printable.js";
+import type { Settings } from "../command.js";
+import { bytes, count, duration } from "../format.js";
+import { log as stderr } from "../streams.js";
+import { openProgressBar } from "./progress-bar.js";
+import type { Status } from "./status.js";
+
+/** Log of a command on standard error. */
+export interface Log {
+  /** Reports progress; `status` is computed only if it is needed. */
+  progress(status: () => Status): void;
+  event(event: DatasetEvent): void;
+  heartbeat(status: Status): void;
+  /** Reports success, with the report and its summary for people. */
+  done(report: object, text: string): void;
+  failed(failure: Failure): void;
+  warn(text: string): void;
+  /** Removes the progress bar. */
+  stop(): void;
+}
+
+export interface Failure {
+  code: string;
+  /** One sentence. */
+  message: string;
+  exitCode: number;
+}
+
+/** Opens the log that the settings ask for: lines and a progress bar for people, or JSON lines. */
+export function openLog(settings: Settings): Promise<Log> {
+  const quiet = settings.get("quiet") === true;
+  return settings.get("logFormat") === "json"
+    ? openJsonLog(quiet)
+    : openHumanLog(quiet, settings.get("json") === true);
+}
+
+async function openHumanLog(quiet: boolean, isJson: boolean): Promise<Log> {
+  const { terminal } = stderr;
+  const bar = terminal && !quiet ? await openProgressBar(terminal) : null;
+  const write = bar?.line ?? stderr.write;
+  const line = (text: string) => write(`softjac: ${printable(text)}\n`);
+  return {
+    progress: (status) => bar?.update(status()),
+    event(event) {
+      const text = eventText(event);
+      if (event.event === "logits" && isJson) return;
+      if (text && (!quiet || ALWAYS_SHOWN.includes(event.event))) line(text);
+    },
+    heartbeat(status) {
+      if (!quiet && !terminal) stderr.write(`${heartbeatText(status)}\n`);
+    },
+    done(_, text) {
+      bar?.stop();
+      stderr.write(text);
+    },
+    failed({ message }) {
+      bar?.stop();
+      stderr.write(`softjac: ${printable(message)}\n`);
+    },
+    warn: (text) => !quiet && line(text),
+    stop: () => bar?.stop(),
+  };
+}
+
+/** Events that people see even with --quiet, and that JSON lines report as warnings. */
+const ALWAYS_SHOWN = ["input skipped", "shard retried", "shard failed"];
+
+/** Returns an event as text for people; null if they do not see it. */
+function eventText(event: DatasetEvent): string | null {
+  switch (event.event) {
+    case "logits":
+      return logitsText(event);
+    case "input skipped":
+      return `input skipped: ${event.error}`;
+    case "shard retried":
+      return `${event.file}: ${event.error}; computing it again`;
+    case "shard failed":
+      return `${event.file}: ${event.error}${event.willRetry ? "; it will be retried" : ""}`;
+    case "shard released":
+      return `${event.file}: released (${event.reason})`;
+    case "warning":
+      return event.message;
+    case "submitted":
+      return event.submission > 0
+        ? `submitted again: ${count(event.shards)} shards`
+        : null;
+    case "stopping":
+      return stoppingText(event.reason, event.graceSeconds);
+    default:
+      return null;
+  }
+}
+
+function logitsText({
+  column,
+  classes,
+  type,
+  firstClass,
+  lastClass,
+}: Extract<DatasetEvent, { event: "logits" }>): string {
+  const names =
+    firstClass === null || lastClass === null
+      ? ""
+      : `: ${shortName(firstClass)} to ${shortName(lastClass)}`;
+  return `reading logits from ${column === null ? "the array" : shortName(column)} (${type}, ${count(classes)} ${classes === 1 ? "class" : "classes"}${names})`;
+}
+
+function stoppingText(reason: string, grace: number): string {
+  const end = grace > 0 ? `has ${grace} s to finish` : "is abandoned";
+  return `${reason === "signal" ? "stopping" : `stopping for the ${reason}`}: the current shard ${end}${reason === "signal" ? " (a second signal stops at once)" : ""}`;
+}
+
+function heartbeatText(status: Status): string {
+  const { rows, rowsDone, shards, shardsDone, secondsLeft } = status;
+  const shardsText =
+    shards === null
+      ? ""
+      : `${count(shardsDone ?? 0)} of ${count(shards)} shards, `;
+  const left =
+    secondsLeft === null ? "" : `, ${duration(secondsLeft * 1000)} left`;
+  return `${shardsText}${count(rowsDone)} of ${count(rows)} rows, ${count(status.rowsPerSecond)} rows/s${left}, ${bytes(status.memoryBytes)} of memory`;
+}
+
+/** Lines have `time`, `level`, `msg` and, for a dataset, the fingerprint of its `run`. */
+async function openJsonLog(quiet: boolean): Promise<Log> {
+  const { pino } = await import("pino");
+  let logger = pino(
+    {
+      level: quiet ? "error" : "info",
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    { write: stderr.writeJson },
+  );
+  return {
+    progress() {},
+    event({ event, ...fields }) {
+      if (event === "planned" && "fingerprint" in fields)
+        logger = logger.child({ run: fields.fingerprint });
+      if ("message" in fields) logger.warn(fields.message);
+      else
+        logger[ALWAYS_SHOWN.includes(event) ? "warn" : "info"](fields, event);
+    },
+    heartbeat({ rows, rowsDone, shards, shardsDone, ...status }) {
+      const { rowsPerSecond, bytesPerSecond, secondsLeft, memoryBytes } =
+        status;
+      const rates = { rowsPerSecond, bytesPerSecond, secondsLeft, memoryBytes };
+      logger.info(
+        { rows, rowsDone, shards, shardsDone, ...rates },
+        "heartbeat",
+      );
+    },
+    done: (report) => logger.info({ report }, "done"),
+    failed: ({ code, exitCode, message }) =>
+      logger.error({ code, exitCode }, message),
+    warn: (text) => logger.warn(text),
+    stop() {},
+  };
+}

@@ -1,0 +1,73 @@
+import { printableLines } from "../../printable.js";
+import { bytes, clock, count, short } from "../format.js";
+import type { Status } from "./status.js";
+
+const SEPARATOR = "  ";
+const MIN_BAR = 10;
+const MAX_BAR = 40;
+
+export interface ProgressBar {
+  update(status: Status): void;
+  /** Writes a line above the bar. */
+  line(text: string): void;
+  stop(): void;
+}
+
+/** Opens a progress bar on a terminal. */
+export async function openProgressBar(
+  terminal: NodeJS.WriteStream,
+): Promise<ProgressBar> {
+  const { SingleBar } = (await import("cli-progress")).default;
+  const bar = new SingleBar({
+    stream: terminal,
+    // A full last line makes some terminals begin another one, so one column stays free.
+    format: (_, __, { status }) =>
+      progressText(status as Status, (terminal.columns || 80) - 1),
+    clearOnComplete: true,
+    hideCursor: true,
+    // Its own signal handler would stop the bar while chunks are still in flight.
+    gracefulExit: false,
+  });
+  let started = false;
+  return {
+    update(status) {
+      if (started) bar.update(status.rowsDone, { status });
+      else bar.start(status.rows, status.rowsDone, { status });
+      started = true;
+    },
+    line: (text) => terminal.write(`\r\x1b[K${printableLines(text)}`),
+    stop() {
+      if (started) bar.stop();
+      started = false;
+    },
+  };
+}
+
+/** Returns the bar and as many figures as fit into `columns`, the most important first. */
+export function progressText(status: Status, columns: number): string {
+  const { rows, rowsDone } = status;
+  const done = rows > 0 ? Math.min(1, rowsDone / rows) : 0;
+  let text = `${Math.floor(100 * done)}%`.padStart(4);
+  for (const figure of figures(status)) {
+    const longer = text + SEPARATOR + figure;
+    if (MIN_BAR + 1 + longer.length > columns) break;
+    text = longer;
+  }
+  const width = Math.min(MAX_BAR, columns - 1 - text.length);
+  const filled = Math.round(done * Math.max(0, width));
+  const bar = "\u2588".repeat(filled).padEnd(width, "\u2591");
+  return width < 1 ? text.slice(0, columns) : `${bar} ${text}`;
+}
+
+function figures(status: Status): string[] {
+  const { secondsLeft, shards, bytesPerSecond, threads } = status;
+  const found = [`${short(status.rowsDone)} of ${short(status.rows)} rows`];
+  if (secondsLeft !== null) found.push(`${clock(secondsLeft)} left`);
+  if (shards !== null)
+    found.push(`${count(status.shardsDone ?? 0)} of ${count(shards)} shards`);
+  found.push(`${short(status.rowsPerSecond)} rows/s`);
+  if (bytesPerSecond > 0) found.push(`${bytes(Math.round(bytesPerSecond))}/s`);
+  if (threads !== null)
+    found.push(`${status.threadsBusy} of ${threads} threads busy`);
+  return found;
+}
