@@ -29,7 +29,15 @@ function isLoadedAnyway(id) {
 
 await rm(new URL("dist", here), { recursive: true, force: true });
 await mkdir(new URL("dist", here));
-await Promise.all([kernels(), bundles(), declarations()]).catch((error) => {
+await Promise.all([
+  kernels(),
+  bundles(),
+  declarations(),
+  copyFile(
+    new URL("src/report-page/page.css", here),
+    new URL("dist/report-page.css", here),
+  ),
+]).catch((error) => {
   process.stderr.write(`${error.stdout ?? ""}${error.stderr ?? error.stack}\n`);
   process.exit(1);
 });
@@ -103,7 +111,6 @@ async function bundles() {
     ...["parquet", "decompress", "compress"].map((name) =>
       bundleOf({ [name]: `workers/${name}.ts` }),
     ),
-    page(),
   ]);
   await thirdPartyLicences(outputs.flat());
   // `require("softjac")` returns the same module as `import "softjac"`: there is one set of classes.
@@ -174,22 +181,6 @@ function breakLongLines(_options, bundle) {
         .replace(/"[\w+/=]{1000,}"/g, (literal) =>
           literal.replace(/.{120}/g, "$&\\\n"),
         );
-}
-
-/** What report puts into its page: the script, in one piece, and the style. */
-async function page() {
-  const bundle = await rolldown({
-    cwd: new URL(".", here).pathname,
-    input: "browser/viewer.ts",
-    platform: "browser",
-  });
-  const file = new URL("dist/report-page.js", here).pathname;
-  const { output } = await bundle.write({ file, format: "iife", minify: true });
-  await copyFile(
-    new URL("browser/page.css", here),
-    new URL("dist/report-page.css", here),
-  );
-  return output;
 }
 
 /** Writes the licences and notices of every package whose code is in dist/, as they ask to be kept with it. */

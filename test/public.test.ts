@@ -305,7 +305,6 @@ describe("nothing imports upward", () => {
       "src/output-rows",
       "src/results",
       "src/run",
-      "src/verify/draws",
     ],
     "src/report-page/numbers": [
       "node:",
@@ -325,8 +324,6 @@ describe("nothing imports upward", () => {
       "@observablehq/plot",
       "linkedom",
     ],
-    // Runs in a browser, and has nothing else.
-    browser: ["src/report-page/drawing/figures"],
     workers: [
       "node:",
       "src/arrow",

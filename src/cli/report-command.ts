@@ -1,7 +1,8 @@
 import { REPORT_OPTIONS, type ReportOptions } from "../report-page/options.js";
+import type { OutputReport } from "../report-page/output-report.js";
 import { carryOut } from "./carry-out.js";
 import type { CommandSpec } from "./command.js";
-import { outputReportText } from "./output-report-text.js";
+import { bytes, count, duration, titled } from "./format.js";
 import { REPORT_SETTINGS } from "./settings.js";
 
 /** `softjac report` */
@@ -32,7 +33,7 @@ export const REPORT_COMMAND: CommandSpec = {
       output: options.output,
       make: (hooks) => report(options, hooks),
       text: outputReportText,
-      // Single rows and curves are for the page, and for --json.
+      // Rows and bins are for the page, and for --json.
       logged: ({ status, output, outputBytes, summary, durationMs }) => ({
         status,
         output,
@@ -43,3 +44,28 @@ export const REPORT_COMMAND: CommandSpec = {
     });
   },
 };
+
+/** Returns a summary of a report as text for a terminal. */
+function outputReportText(report: OutputReport): string {
+  const { output, outputBytes, results, summary, confidence } = report;
+  const rows: [string, string][] = [
+    ["page", bytes(outputBytes)],
+    [
+      "shows",
+      `${results}: ${count(summary.rowsWithResults)} rows of ${count(summary.classes)} classes, ${summary.layout}`,
+    ],
+  ];
+  if (confidence.uncertainty)
+    rows.push([
+      "saturated",
+      `${count(confidence.uncertainty.lostFloat32)} rows whose 1 - p is 0 in float32, ${count(confidence.uncertainty.lostFloat64)} in float64`,
+    ]);
+  const { calibration } = report;
+  if (calibration && calibration.ece !== null)
+    rows.push([
+      "calibration",
+      `ECE ${calibration.ece.toPrecision(3)}, NLL ${calibration.nll?.toPrecision(4) ?? "infinite"}, Brier score ${calibration.brier?.toPrecision(3)}`,
+    ]);
+  rows.push(["time", duration(report.durationMs)]);
+  return titled(output, rows);
+}

@@ -10,10 +10,6 @@ export interface ReportOptions {
   output: string;
   /** Name of the copied column of true classes, 0 to Q − 1, for calibration. */
   label?: string | undefined;
-  /** Number of random rows that the page shows in full, 0 to 1,000; default: 200. */
-  sample?: number | undefined;
-  /** Random seed; the same seed gives the same page; default: 0. */
-  seed?: number | undefined;
   /** Maximum number of classes in the heatmap, 2 to 100; default: 40. */
   classes?: number | undefined;
   /** Title of the page; default: name of the results. */
@@ -33,8 +29,6 @@ export interface ResolvedReportOptions {
   readonly results: string;
   readonly output: string;
   readonly label: string | undefined;
-  readonly sample: number;
-  readonly seed: number;
   readonly classes: number;
   readonly title: string;
   readonly runReport: string | undefined;
@@ -43,7 +37,6 @@ export interface ResolvedReportOptions {
   readonly sync: boolean;
 }
 
-const DEFAULT_SAMPLE = 200;
 const DEFAULT_CLASSES = 40;
 
 /** One table: the library checks by it, the CLI makes its flags and help from it. */
@@ -56,24 +49,6 @@ export const REPORT_OPTIONS: readonly OptionSpec<
     kind: "string",
     group: "Values",
     help: "Copied column of true classes (0 to Q - 1), for calibration and confusion",
-  },
-  {
-    name: "sample",
-    isCommon: true,
-    kind: "integer",
-    // The page stays under 3 MB, and a few hundred are more than anyone pages through.
-    range: [0, 1000],
-    default: DEFAULT_SAMPLE,
-    group: "Values",
-    help: "Number of random rows that the page shows in full, 0 to 1,000",
-  },
-  {
-    name: "seed",
-    isCommon: true,
-    kind: "integer",
-    default: 0,
-    group: "Values",
-    help: "Random seed; the same seed gives the same page",
   },
   {
     name: "classes",
@@ -132,8 +107,6 @@ export function resolveReportOptions(
     results: options.results,
     output: options.output,
     label: options.label,
-    sample: options.sample ?? DEFAULT_SAMPLE,
-    seed: options.seed ?? 0,
     classes: options.classes ?? DEFAULT_CLASSES,
     title: options.title ?? basename(options.results),
     runReport: options.runReport,

@@ -11,7 +11,6 @@ export interface OutputReport {
   /** Size of the page in bytes. */
   outputBytes: number;
   title: string;
-  seed: number;
   summary: SummaryNumbers;
   confidence: ConfidenceNumbers;
   /** Calibration; null without `label`. */
@@ -177,8 +176,7 @@ export interface ShownRows {
   hiddenColumns: number;
   /** Origin of the blocks: stored in the output, or computed from p. */
   blockFrom: "output" | "p" | null;
-  mostConfident: ShownRow[];
+  /** The 20 most uncertain rows, in this order; ordered by 1 - confidence or entropy if the uncertainty is unknown. */
   mostUncertain: ShownRow[];
-  random: ShownRow[];
   reasons: string[];
 }

@@ -80,7 +80,7 @@ export type PageNumbers = Omit<
 async function numbersOf(
   results: FoundResults,
   found: GatheredResults,
-  { results: path, output, title, seed, label }: ResolvedReportOptions,
+  { results: path, output, title, label }: ResolvedReportOptions,
   told: ReturnType<typeof toldReports>,
 ): Promise<PageNumbers> {
   const { first, gathered, jacobian, shown } = found;
@@ -92,7 +92,6 @@ async function numbersOf(
     results: path,
     output,
     title,
-    seed,
     summary: summaryNumbers(results, found, told),
     confidence: certaintyNumbers(certainty, sources, withoutP),
     calibration:

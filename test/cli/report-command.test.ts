@@ -56,9 +56,7 @@ test("--json is what the library gives, and what the page is made of", async () 
     page,
     "--force",
     "--json",
-    "--seed",
-    "5",
-    "--sample",
+    "--classes",
     "7",
   );
   expect(status).toBe(0);
@@ -67,13 +65,12 @@ test("--json is what the library gives, and what the page is made of", async () 
     results,
     output: page,
     force: true,
-    seed: 5,
-    sample: 7,
+    classes: 7,
   });
   const { durationMs: ___, peakMemoryBytes: ____, ...own } = report;
   expect(printed).toEqual(own);
   expect(own.outputBytes).toBe(statSync(page).size);
-  expect(own.rows.random.length).toBe(7);
+  expect(own.classes.shown.length).toBe(7);
 });
 
 test("a line of a log says what was made, and has no tables", () => {

@@ -27,7 +27,6 @@ afterAll(async () => (await browser)?.close());
 export async function openPage(
   path: string,
   colorScheme: Scheme = "light",
-  javaScriptEnabled = true,
 ): Promise<OpenedPage> {
   browser ??= chromium.launch({
     executablePath: PATH,
@@ -44,7 +43,6 @@ export async function openPage(
   });
   const context = await (await browser).newContext({
     colorScheme,
-    javaScriptEnabled,
     offline: true,
     viewport: { width: 1280, height: 900 },
   });

@@ -63,6 +63,7 @@ test("texts in markup are texts, in elements, attributes and data", () => {
     html`<td title="${evil}">${[evil, html`<b>${1}</b>`, null]}</td>`;
   const text = "&lt;/td&gt;&lt;script&gt;&quot;&#39;&amp;";
   expect(markup).toBe(`<td title="${text}">${text}<b>1</b></td>`);
+  expect(html`${"a\u202eb\n"}`.markup).toBe("a\\u202eb\\n");
   const data = embeddedJson({ a: `${evil}</script><!--\u2028` }).markup;
   expect(data).not.toMatch(/[<>&\u2028]/);
   expect(JSON.parse(data)).toEqual({ a: `${evil}</script><!--\u2028` });

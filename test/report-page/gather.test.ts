@@ -10,9 +10,7 @@ import {
   RELIABILITY_BINS,
   Reliability,
 } from "../../src/report-page/gather/reliability.js";
-import { Reservoir } from "../../src/report-page/gather/reservoir.js";
 import type { StoredRun } from "../../src/results/run-metadata.js";
-import { draws } from "../../src/verify/draws.js";
 import { exactRow } from "../support/exact.js";
 import { normal, random } from "../support/random.js";
 
@@ -68,56 +66,26 @@ test("extremes: the least, of equal keys those that came first", () => {
   expect(made).toBe(5);
 });
 
-test("a reservoir: equal chances, the same for the same seed", () => {
-  const chosen = new Float64Array(50);
-  for (let seed = 0; seed < 4000; seed++) {
-    const reservoir = new Reservoir<number>(5, draws(seed));
-    for (let n = 0; n < 50; n++) reservoir.offer(() => n);
-    for (const n of reservoir.items) chosen[n] = (chosen[n] as number) + 1;
-  }
-  // 400 of each are expected, with a deviation of 19.
-  for (const times of chosen) expect(Math.abs(times - 400)).toBeLessThan(100);
-  const of = (seed: number) => {
-    const reservoir = new Reservoir<number>(5, draws(seed));
-    for (let n = 0; n < 500; n++) reservoir.offer(() => n);
-    return reservoir.items;
-  };
-  expect(of(1)).toEqual(of(1));
-  expect(of(1)).not.toEqual(of(2));
-});
-
 test("nothing that is gathered grows with the rows", () => {
   const sizeOf = (rows: number) => {
-    const gathered = new Gathered(run, { sample: 20, seed: 0 });
+    const gathered = new Gathered(run);
     const uniform = random(1);
     for (let row = 0; row < rows; row++) {
       const [a, b, c] = [uniform(), uniform(), uniform()];
       const sum = a + b + c;
       gathered.add(example(row, [a / sum, b / sum, c / sum]), 0);
     }
-    const {
-      certainty,
-      random: drawn,
-      mostConfident,
-      mostUncertain,
-      jacobian,
-    } = gathered;
+    const { certainty, mostUncertain, jacobian } = gathered;
     return {
       uncertainty: certainty.uncertainty.counts.length,
       confidence: certainty.confidence.counts.length,
-      random: drawn.items.length,
-      mostConfident: mostConfident.items.length,
       mostUncertain: mostUncertain.items.length,
       pairs: jacobian?.shown.length,
     };
   };
   const many = sizeOf(60_000);
   expect(many).toEqual(sizeOf(150_000));
-  expect(many).toMatchObject({
-    random: 20,
-    mostConfident: 20,
-    mostUncertain: 20,
-  });
+  expect(many).toMatchObject({ mostUncertain: 20 });
 });
 
 test("|J| of blocks, of triangles, of entries and of p is the same", () => {

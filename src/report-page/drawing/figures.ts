@@ -14,6 +14,18 @@ export function digits(value: number, most = 3): string {
   return shown === "1" ? power : `${shown} × ${power}`;
 }
 
+/** Formats a number for a narrow cell: "0.084", "−3.2e−8". */
+export function cellNumber(value: number): string {
+  const size = Math.abs(value);
+  const text =
+    size === 0
+      ? "0"
+      : size >= 1e-3
+        ? String(Number(value.toPrecision(2)))
+        : value.toExponential(1).replace(".0e", "e");
+  return text.replaceAll("-", "−");
+}
+
 /** As few digits, two at the least, as tell some values apart. */
 export function tellingDigits(values: readonly number[]): number {
   const isTold = (most: number) =>

@@ -1,7 +1,7 @@
 import { count } from "../../number-text.js";
 import type { ClassNumbers } from "../output-report.js";
 import { frameOf, isNamed, ticksOf } from "./class-frame.js";
-import { digits, tellingDigits } from "./figures.js";
+import { cellNumber, digits, tellingDigits } from "./figures.js";
 import { type Html, html } from "./html.js";
 import { figure, numberOf, table } from "./parts.js";
 import { Plot, picture } from "./plot.js";
@@ -68,7 +68,7 @@ export function heatmapFigure(
                 Plot.text(others, {
                   x: "j",
                   y: "i",
-                  text: (cell: { mean: number }) => shortNumber(cell.mean),
+                  text: (cell: { mean: number }) => cellNumber(cell.mean),
                   fill: (cell: { mean: number }) =>
                     `var(--t${scale.shade(cell.mean)})`,
                   fontSize: 11,
@@ -99,14 +99,6 @@ function tableOf(
       ...shown.map((_, b) => digits(mean[a]?.[b] as number)),
     ]),
   );
-}
-
-/** ".012", "3e-4", for little room. */
-function shortNumber(value: number): string {
-  if (value === 0) return "0";
-  return value >= 1e-3
-    ? value.toPrecision(2).replace(/^0/, "")
-    : value.toExponential(0);
 }
 
 function legend({ edges }: ShadeScale): Html | null {

@@ -1,3 +1,5 @@
+import { printable } from "../../printable.js";
+
 /** Markup: what is put into other markup as it is. Everything else is text. */
 export class Html {
   constructor(readonly markup: string) {}
@@ -40,5 +42,8 @@ const ENTITIES: Record<string, string> = {
 };
 
 function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => ENTITIES[character] as string);
+  return printable(text).replace(
+    /[&<>"']/g,
+    (character) => ENTITIES[character] as string,
+  );
 }

@@ -1,7 +1,6 @@
-import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import type { PageNumbers } from "../report.js";
-import { pageScript, pageStyle } from "./assets.js";
 import { calibrationSection } from "./calibration-section.js";
 import { certaintySection } from "./certainty-section.js";
 import { classesSection } from "./classes-section.js";
@@ -17,10 +16,13 @@ const SECTIONS = {
   rows: "Rows",
 } as const;
 
-/** The page, with everything that it needs inside: no file, no font and no address of elsewhere. */
+/** Nothing is loaded and no script runs, whatever the texts of a file contain. */
+const POLICY =
+  "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
+
+/** Returns the page. It loads nothing: no script, file or font. */
 export function drawPage(numbers: PageNumbers): string {
   const { title, results, softjac, calibration } = numbers;
-  const script = pageScript();
   const links = Object.entries(SECTIONS).filter(
     ([id]) => id !== "calibration" || calibration,
   );
@@ -28,7 +30,7 @@ export function drawPage(numbers: PageNumbers): string {
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policyOf(script)}">
+<meta http-equiv="Content-Security-Policy" content="${POLICY}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="generator" content="softjac ${softjac}">
@@ -53,23 +55,21 @@ ${classesSection(numbers)}
 ${rowsSection(numbers)}
 </main>
 <script type="application/json" id="numbers">${embeddedJson(shownNumbers(numbers))}</script>
-<script>${new Html(script)}</script>
 </body>
 </html>
 `.markup;
 }
 
-/** Nothing is loaded, and no script runs but the page's own, whatever a text of a file may have brought in. */
-function policyOf(script: string): string {
-  const hash = createHash("sha256").update(script).digest("base64");
-  return `default-src 'none'; script-src 'sha256-${hash}'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'`;
+/** Returns page.css, which the build copies beside this file. */
+function pageStyle(): string {
+  const path = new URL("report-page.css", import.meta.url);
+  return readFileSync(path, "utf8").trim();
 }
 
-/** The numbers behind the pictures; of many classes those that are shown. Where files lie is nobody's business. */
+/** Returns the numbers without paths, and of many classes only those of the shown ones. */
 function shownNumbers({
-  rows: _,
-  results: __,
-  output: ___,
+  results: _,
+  output: __,
   classes,
   ...numbers
 }: PageNumbers): object {

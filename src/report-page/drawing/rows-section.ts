@@ -1,118 +1,116 @@
 import { count } from "../../number-text.js";
 import { SHOWN_CLASSES } from "../gather/remembered-row.js";
 import type { OutputReport, ShownRow, ShownRows } from "../output-report.js";
-import { digits } from "./figures.js";
-import { embeddedJson, type Html, html } from "./html.js";
+import { cellNumber, digits } from "./figures.js";
+import { type Html, html } from "./html.js";
 import { lacking, section, table } from "./parts.js";
+import { shadeScale } from "./shades.js";
 
-/** Of all rows that the page has whole: the page itself stays under 3 MB. */
-const MOST_BYTES = 1_400_000;
-const LISTED = 5;
-
-/** Single rows: the mostConfident, the most torn, and some at random. */
+/** Draws the most uncertain rows: a table of all, then p and the block of each. */
 export function rowsSection({
   rows,
   summary,
-  seed,
-  calibration,
-}: Pick<OutputReport, "rows" | "summary" | "seed" | "calibration">): Html {
-  const { lists, left } = fitted(rows);
-  const all = lists.flatMap((list) => list.rows).length;
-  const lead =
+}: Pick<OutputReport, "rows" | "summary">): Html {
+  const { mostUncertain, copiedColumns, hiddenColumns, reasons } = rows;
+  const some =
     summary.classes > SHOWN_CLASSES
-      ? `The ${SHOWN_CLASSES} classes with the largest p are shown for each row.`
-      : "All classes are shown for each row.";
-  return section("rows", "Rows", lead, [
-    lacking(rows.reasons),
-    left > 0
-      ? html`<p class="lacks">${count(left)} random rows are not shown, because the page would exceed 3 MB.</p>`
-      : null,
-    all === 0
-      ? html`<p>There are no rows to show.</p>`
-      : html`${viewer(rows, lists, summary, seed, calibration?.label ?? null)}${listedRows(rows)}`,
-  ]);
-}
-
-interface RowList {
-  name: string;
-  rows: readonly ShownRow[];
-}
-
-function fitted(rows: ShownRows): { lists: RowList[]; left: number } {
-  const extremes: RowList[] = [
-    { name: "Most confident", rows: rows.mostConfident },
-    { name: "Most uncertain", rows: rows.mostUncertain },
-  ];
-  const bytesOf = (row: ShownRow) =>
-    Buffer.byteLength(
-      embeddedJson(JSON.parse(JSON.stringify(row, short))).markup,
-    );
-  let room = MOST_BYTES;
-  for (const row of extremes.flatMap((list) => list.rows)) room -= bytesOf(row);
-  const random = rows.random.filter((row) => {
-    room -= bytesOf(row);
-    return room >= 0;
-  });
-  const lists = [...extremes, { name: "Random", rows: random }];
-  return {
-    lists: lists.filter((list) => list.rows.length > 0),
-    left: rows.random.length - random.length,
-  };
-}
-
-/** Five digits are more than is shown. */
-function short(_: string, value: unknown): unknown {
-  return typeof value === "number" && !Number.isInteger(value)
-    ? Number(value.toPrecision(5))
-    : value;
-}
-
-function viewer(
-  { copiedColumns, hiddenColumns, blockFrom }: ShownRows,
-  lists: readonly RowList[],
-  summary: OutputReport["summary"],
-  seed: number,
-  label: string | null,
-): Html {
-  const data = JSON.parse(
-    JSON.stringify({ copiedColumns, label, blockFrom, lists }, short),
+      ? `, for the ${SHOWN_CLASSES} classes with the largest p`
+      : "";
+  return section(
+    "rows",
+    "Most uncertain rows",
+    html`The ${count(mostUncertain.length)} most uncertain of ${count(summary.rowsWithResults)} rows. Open a row to see p and its block${some}. softjac show prints any row.`,
+    [
+      lacking(reasons),
+      mostUncertain.length > 0 ? rowsTable(rows) : null,
+      hiddenColumns > 0
+        ? html`<p>${count(hiddenColumns)} copied columns after ${copiedColumns.at(-1) ?? ""} are not shown.</p>`
+        : null,
+      html`${mostUncertain.map((row) => rowDetails(row, rows))}`,
+    ],
   );
-  const sizes = lists.map(
-    (list) => `${count(list.rows.length)} ${list.name.toLowerCase()}`,
+}
+
+function rowsTable({ copiedColumns, mostUncertain }: ShownRows): Html {
+  return table(
+    "The most uncertain rows",
+    [
+      "row",
+      "predicted class",
+      "true class",
+      "confidence p",
+      "uncertainty 1 − p",
+      "entropy, nats",
+      ...copiedColumns,
+    ],
+    mostUncertain.map((row) => [
+      nameOf(row),
+      String(row.predicted ?? "–"),
+      String(row.label ?? "–"),
+      ...[row.confidence, row.uncertainty, row.entropy].map((value) =>
+        value === null ? "–" : digits(value, 4),
+      ),
+      ...row.copied.map((value) => value ?? "null"),
+    ]),
   );
-  return html`<p>${sizes.join(", ")} of ${count(summary.rowsWithResults)} rows${lists.some(({ name }) => name === "Random") ? `; the random rows are drawn with seed ${seed}` : ""}. Use the arrow keys to move between rows, Home and End for the first and the last.${hiddenColumns > 0 ? ` Copied columns that are not shown: ${hiddenColumns}.` : ""}</p>
-<p class="lacks" id="viewer-missing">The row viewer needs JavaScript; the tables below do not.</p>
-<div id="viewer" role="group" aria-label="Row viewer" tabindex="0" hidden>
-<div class="controls">
-<label>Rows <select id="viewer-list"></select></label>
-<span class="buttons"><button type="button" data-step="first">First</button><button type="button" data-step="back">Back</button><button type="button" data-step="next">Next</button><button type="button" data-step="last">Last</button></span>
-<p id="viewer-place" role="status"></p>
-</div>
-<div id="viewer-row"></div>
-</div>
-<script type="application/json" id="rows-data">${embeddedJson(data)}</script>
+}
+
+function rowDetails(row: ShownRow, { blockFrom }: ShownRows): Html | null {
+  if (!row.p && !row.block) return null;
+  const { predicted, label } = row;
+  return html`<details class="row"><summary>Row ${nameOf(row)}${predicted === null ? "" : `: predicted ${predicted}`}${label === null ? "" : `, label ${label}`}</summary>
+<div class="parts">
+${row.p && pTable(row, row.p)}
+${row.block && blockFrom && blockTable(row, row.block, blockFrom)}
+</div></details>
 `;
 }
 
-/** The ends, for paper and for who has no JavaScript. */
-function listedRows({ mostConfident, mostUncertain }: ShownRows): Html | null {
-  if (mostConfident.length === 0) return null;
-  const of = (
-    title: string,
-    rows: readonly ShownRow[],
-  ) => html`<div><h3>${title}</h3>
-${table(
-  title,
-  ["row", "predicted", "label", "uncertainty 1 − p", "entropy"],
-  rows
-    .slice(0, LISTED)
-    .map((row) => [
-      row.input === null ? String(row.row) : `${row.input}, ${row.row}`,
-      row.predicted === null ? "–" : String(row.predicted),
-      row.label === null ? "–" : String(row.label),
-      row.uncertainty === null ? "–" : digits(row.uncertainty),
-      row.entropy === null ? "–" : digits(row.entropy),
-    ]),
-)}</div>`;
-  return html`<div class="tables">${of(`The ${Math.min(LISTED, mostConfident.length)} most confident rows`, mostConfident)}${of(`The ${Math.min(LISTED, mostUncertain.length)} most uncertain rows`, mostUncertain)}</div>`;
+function nameOf({ row, input }: ShownRow): string {
+  return input === null ? String(row) : `${input}, ${row}`;
+}
+
+function pTable(
+  { classes, predicted, label }: ShownRow,
+  p: readonly number[],
+): Html {
+  return html`<div><h3>p by class</h3><table class="bars">
+<thead class="unseen"><tr><th scope="col">class</th><th scope="col">p</th></tr></thead>
+<tbody>
+${classes.map(
+  (k, n) =>
+    html`<tr${k === predicted ? html` class="winner"` : null}><th scope="row">${k}${k === label ? " (label)" : ""}</th><td>${digits(p[n] ?? 0)}</td><td aria-hidden="true"><span class="bar" style="width:${Number((100 * (p[n] ?? 0)).toFixed(2))}%"></span></td></tr>
+`,
+)}</tbody></table></div>`;
+}
+
+/** @param block the upper triangle, row by row */
+function blockTable(
+  row: ShownRow,
+  block: readonly (number | null)[],
+  from: "output" | "p",
+): Html {
+  const { classes } = row;
+  const { shade } = shadeScale(block.map((value) => Math.abs(value ?? 0)));
+  const cell = (a: number, b: number) => {
+    const [low, high] = a < b ? [a, b] : [b, a];
+    const at = low * classes.length - (low * (low - 1)) / 2 + high - low;
+    const value = block[at] ?? null;
+    return value === null
+      ? html`<td aria-label="not stored">·</td>`
+      : html`<td class="s${shade(Math.abs(value))}">${cellNumber(value)}</td>`;
+  };
+  const name = `Block of row ${nameOf(row)}`;
+  return html`<div class="block"><h3>Block J[i,j]</h3>
+<div class="scroll" tabindex="0" role="region" aria-label="${name}"><table>
+<thead><tr><th scope="col">i \\ j</th>${classes.map((j) => html`<th scope="col">${j}</th>`)}</tr></thead>
+<tbody>
+${classes.map(
+  (
+    i,
+    a,
+  ) => html`<tr><th scope="row">${i}</th>${classes.map((_, b) => cell(a, b))}</tr>
+`,
+)}</tbody></table></div>
+<p>${from === "output" ? "As stored in the output." : "Computed from p: the output has no blocks."} Shades are steps of equal ratio of |J[i,j]|.${block.includes(null) ? " A dot is an entry that is not stored: dropped, or 0." : ""}</p></div>`;
 }

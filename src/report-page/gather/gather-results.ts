@@ -43,7 +43,7 @@ export async function gatherResults(
   const pass = new Pass(results, options.label, hooks);
   const first = await pass.read(
     (part, { input }) => {
-      gathered ??= new Gathered(part.run, options);
+      gathered ??= new Gathered(part.run);
       if (!gathered.jacobian) pass.passes = 2;
       const { rowStart, rowEnd } = part.run;
       known.rows += rowEnd - rowStart;

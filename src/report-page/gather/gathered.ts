@@ -1,16 +1,14 @@
 import type { Example } from "../../output-rows/example.js";
 import type { StoredRun } from "../../results/run-metadata.js";
-import { draws } from "../../verify/draws.js";
 import { CertaintySums } from "./certainty-sums.js";
 import { ClassSums } from "./class-sums.js";
 import { Extremes } from "./extremes.js";
 import { MeanJacobian } from "./mean-jacobian.js";
 import { CalibrationSums } from "./reliability.js";
 import { type RememberedRow, rememberRow } from "./remembered-row.js";
-import { Reservoir } from "./reservoir.js";
 
-/** Rows at each end that are shown. */
-const EXTREMES = 20;
+/** Number of the most uncertain rows that are shown. */
+const SHOWN_ROWS = 20;
 /** Up to so many classes every pair is summed as rows pass; of more, those that are shown, when rows pass again. */
 export const ALL_PAIRS_CLASSES = 100;
 
@@ -29,15 +27,10 @@ export class Gathered {
   readonly calibration = new CalibrationSums();
   /** null: there are too many classes for all pairs. */
   readonly jacobian: MeanJacobian | null;
-  readonly mostConfident = new Extremes<RememberedRow>(EXTREMES);
-  readonly mostUncertain = new Extremes<RememberedRow>(EXTREMES);
-  readonly random: Reservoir<RememberedRow>;
+  readonly mostUncertain = new Extremes<RememberedRow>(SHOWN_ROWS);
   readonly #classes: number;
 
-  constructor(
-    { classes, temperature }: StoredRun,
-    { sample, seed }: { sample: number; seed: number },
-  ) {
+  constructor({ classes, temperature }: StoredRun) {
     this.#classes = classes;
     this.certainty = new CertaintySums(classes);
     this.classes = new ClassSums(classes, temperature);
@@ -49,7 +42,6 @@ export class Gathered {
             temperature,
           )
         : null;
-    this.random = new Reservoir(sample, draws(2 * seed));
   }
 
   /** @param part number of the file that the row is in */
@@ -67,11 +59,14 @@ export class Gathered {
     this.classes.add(example);
     this.calibration.add(example);
     this.jacobian?.add(example);
-    const remember = () => rememberRow(example, part, this.#classes);
-    this.random.offer(remember);
-    if (Number.isNaN(example.uncertainty)) return;
-    this.mostConfident.offer(example.uncertainty, remember);
-    this.mostUncertain.offer(-example.uncertainty, remember);
+    const { uncertainty, confidence, entropy } = example;
+    const rank = [uncertainty, 1 - confidence, entropy].find(
+      (value) => !Number.isNaN(value),
+    );
+    if (rank !== undefined)
+      this.mostUncertain.offer(-rank, () =>
+        rememberRow(example, part, this.#classes),
+      );
   }
 
   #addDropped({ droppedMax, droppedSum }: Example): void {

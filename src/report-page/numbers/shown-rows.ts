@@ -10,8 +10,7 @@ import type { Gathered } from "../gather/gathered.js";
 import type { RememberedRow } from "../gather/remembered-row.js";
 import type { ShownRow, ShownRows } from "../output-report.js";
 
-/** A page is to be looked at. */
-const MOST_KEPT_COLUMNS = 12;
+const MAX_COPIED_COLUMNS = 12;
 
 /** Looks up what is shown of single rows: their blocks and kept columns. @throws SoftjacError where they cannot be read */
 export async function shownRows(
@@ -23,45 +22,37 @@ export async function shownRows(
     sources,
   }: Pick<ResultsPart, "copiedColumns" | "run" | "sources">,
 ): Promise<ShownRows> {
-  const { mostConfident, mostUncertain, random } = gathered;
-  const lists = {
-    mostConfident: mostConfident.items,
-    mostUncertain: mostUncertain.items,
-    random: [...random.items].sort((a, b) => a.part - b.part || a.row - b.row),
-  };
+  const rows = gathered.mostUncertain.items;
   const shown = new Map<RememberedRow, ShownRow>();
-  const all = Object.values(lists).flat();
-  for (const part of new Set(all.map((row) => row.part)))
+  for (const part of new Set(rows.map((row) => row.part)))
     await lookUp(
       results,
       part,
-      all.filter((row) => row.part === part),
+      rows.filter((row) => row.part === part),
       shown,
     );
   const hasBlocks = run.emit.includes("jacobian");
-  const found = (rows: RememberedRow[]) =>
-    rows.map((row) => shown.get(row) as ShownRow);
   return {
     copiedColumns: copiedColumns
-      .slice(0, MOST_KEPT_COLUMNS)
+      .slice(0, MAX_COPIED_COLUMNS)
       .map(({ name }) => name),
-    hiddenColumns: Math.max(0, copiedColumns.length - MOST_KEPT_COLUMNS),
+    hiddenColumns: Math.max(0, copiedColumns.length - MAX_COPIED_COLUMNS),
     blockFrom: hasBlocks ? "output" : sources.p ? "p" : null,
-    mostConfident: found(lists.mostConfident),
-    mostUncertain: found(lists.mostUncertain),
-    random: found(lists.random),
+    mostUncertain: rows.map((row) => shown.get(row) as ShownRow),
     reasons: lacksOf(hasBlocks, sources),
   };
 }
 
 function lacksOf(
   hasBlocks: boolean,
-  { p, uncertainty }: ResultsPart["sources"],
+  { p, uncertainty, confidence, entropy }: ResultsPart["sources"],
 ): string[] {
   const reasons: string[] = [];
   if (!uncertainty)
     reasons.push(
-      "The most confident and most uncertain rows need the uncertainty of every row.",
+      confidence || entropy
+        ? `The rows are ordered by ${confidence ? "1 − confidence" : "entropy"}, because the output does not determine the uncertainty.`
+        : "The most uncertain rows need the uncertainty, confidence or entropy of every row.",
     );
   if (!p) reasons.push("The output does not determine p.");
   if (!hasBlocks)
@@ -84,7 +75,7 @@ async function lookUp(
   try {
     const { run, file, copiedColumns } = opened;
     const places = copiedColumns
-      .slice(0, MOST_KEPT_COLUMNS)
+      .slice(0, MAX_COPIED_COLUMNS)
       .map(({ place }) => place);
     const kept = new KeptValues(file, places);
     const reader = run.emit.includes("jacobian")
