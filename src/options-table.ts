@@ -115,6 +115,23 @@ export const RUN_OPTIONS: readonly RunOptionSpec<
     help: "Columns of logits, one per class, e.g. 'logit_*'",
   },
   {
+    name: "classAxis",
+    affects: "bytes",
+    kind: "integer",
+    // NumPy has at most 64 dimensions.
+    range: [-64, 63],
+    group: "Input",
+    help: "Axis of the classes in arrays, 0-based; -1 is the last (default: the last of two or three)",
+  },
+  {
+    name: "binary",
+    affects: "bytes",
+    kind: "boolean",
+    default: false,
+    group: "Input",
+    help: "Read margins z (log-odds of class 1), one per row: the logits are (0, z)",
+  },
+  {
     name: "onBadRow",
     isCommon: true,
     affects: "bytes",

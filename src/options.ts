@@ -41,6 +41,15 @@ export interface RunOptions extends LimitOptions {
    * order; columns of a pattern whose names end in numbers are ordered by number, others as in the file.
    */
   columns?: string | undefined;
+  /**
+   * Axis of the classes in arrays of two or more dimensions, 0-based, negative from the end; all other axes are rows, in
+   * their order. Default: the last axis of two or three; arrays of more dimensions need it.
+   */
+  classAxis?: number | undefined;
+  /**
+   * Whether the input has margins z (log-odds of class 1), one number per row: the logits are then (0, z). Default: false.
+   */
+  binary?: boolean | undefined;
   /** Names or patterns (`*`, `?`) of input columns to copy to the output; default: none. */
   keep?: readonly string[] | undefined;
   /** Names of the results, in column order; default: softmax and jacobian (coo: jacobian). */
@@ -101,6 +110,8 @@ export interface ResolvedOptions {
   readonly part: Part | null;
   readonly column: string | undefined;
   readonly columns: string | undefined;
+  readonly classAxis: number | undefined;
+  readonly binary: true | undefined;
   readonly keep: readonly string[];
   readonly emit: readonly RunEmit[];
   readonly layout: Layout;
@@ -167,6 +178,9 @@ export function resolveOptions(given: RunOptions): ResolvedOptions {
     output,
     column,
     columns,
+    classAxis: options.classAxis,
+    // Only where it is set, a key of the metadata says so.
+    binary: options.binary || undefined,
     keep: Object.freeze([...keep]),
     dtype: options.dtype,
     onBadRow: options.onBadRow ?? "error",

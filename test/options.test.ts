@@ -19,6 +19,8 @@ test("defaults, in a new frozen object", () => {
     part: null,
     column: undefined,
     columns: undefined,
+    classAxis: undefined,
+    binary: undefined,
     keep: ["id"],
     emit: ["softmax", "jacobian"],
     layout: "bsr",
@@ -145,6 +147,10 @@ const WRONG: [extra: Record<string, unknown>, message: string][] = [
     { emit: ["jacobian", "dropped_max"] },
     "emit: dropped_max needs layout csr or coo, found bsr",
   ],
+  [
+    { classAxis: 0.5 },
+    "classAxis: expected a whole number from -64 to 63, found 0.5",
+  ],
   [{ kernel: "gpu" }, 'kernel: expected auto or simd or plain, found "gpu"'],
   [{ force: "yes" }, 'force: expected true or false, found "yes"'],
   [{ keep: "id" }, 'keep: expected a list of names, found "id"'],
@@ -152,7 +158,7 @@ const WRONG: [extra: Record<string, unknown>, message: string][] = [
   [{ column: "a", columns: "b*" }, "column, columns: give only one of them"],
   [
     { thread: 2 },
-    "unknown option thread; the options are input, column, columns, onBadRow, nullLogit, allowMissingEos, emit, layout, threshold, topK, temperature, class, classColumn, label, cotangent, tangent, covariance, forceDense, output, keep, dtype, tensorType, compress, force, sync, threads, chunkRows, kernel, maxMetadataBytes, maxColumns, maxNesting, maxBatchRows, maxDecodedBytes",
+    "unknown option thread; the options are input, column, columns, classAxis, binary, onBadRow, nullLogit, allowMissingEos, emit, layout, threshold, topK, temperature, class, classColumn, label, cotangent, tangent, covariance, forceDense, output, keep, dtype, tensorType, compress, force, sync, threads, chunkRows, kernel, maxMetadataBytes, maxColumns, maxNesting, maxBatchRows, maxDecodedBytes",
   ],
 ];
 

@@ -23,7 +23,7 @@ export function typed(spec: OptionSpec, value: unknown): unknown {
     return Number(value);
   }
   if (spec.kind !== "integer") return value;
-  if (!/^\d{1,15}$/.test(value))
+  if (!/^-?\d{1,15}$/.test(value))
     throw new UsageError(
       `--${kebab(spec.name)}: expected a whole number, found ${shortValue(value)}`,
       spec.name,

@@ -151,7 +151,8 @@ function decodedOf(
   try {
     for (const source of sources) {
       const isClass = "option" in source && isClassOption(source.option);
-      const holds = isClass ? "class" : "numbers";
+      const isMargin = options.binary && decoded.length === 0;
+      const holds = isClass ? "class" : isMargin ? "margin" : "numbers";
       decoded.push(
         source.isDecoded
           ? decodeSource(

@@ -13,6 +13,10 @@ export interface Candidate {
   problem: string;
 }
 
+/** Advice for single numbers per row. */
+export const USE_BINARY =
+  "if these are margins z (log-odds of class 1), use --binary, which makes the logits (0, z)";
+
 const LOGITS = /^logits?$/;
 const OTHER = /^(ids?|masks?|labels?|embeddings?)$/;
 

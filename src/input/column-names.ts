@@ -1,3 +1,5 @@
+import { LogitsColumnError } from "../errors.js";
+
 /** A name or pattern that an option gives, and the columns that it stands for. */
 export interface NamedColumns {
   text: string;
@@ -13,6 +15,28 @@ const MOST_PIECES = 8;
 export function splitNames(text: string): string[] {
   const pieces = text.match(/(?:\\[\\,]|[^,])+/g) ?? [];
   return pieces.map((piece) => piece.replace(/\\([\\,])/g, "$1"));
+}
+
+/**
+ * Finds the columns or arrays of logits that --columns lists.
+ * @param names the names of the file's columns or arrays
+ * @param problem returns the message for a name that none of them has
+ * @throws LogitsColumnError
+ */
+export function findListed(
+  path: string,
+  list: string,
+  names: readonly string[],
+  problem: () => string,
+): NamedColumns[] {
+  const found = findNames(splitNames(list), names);
+  const missing = found.find(({ places }) => places.length === 0);
+  if (missing)
+    throw new LogitsColumnError(
+      path,
+      `--columns ${missing.text}: ${problem()}`,
+    );
+  return found;
 }
 
 /**

@@ -1,4 +1,8 @@
-import { InputFormatError, RaggedRowError } from "../errors.js";
+import {
+  InputFormatError,
+  InputUnsupportedError,
+  RaggedRowError,
+} from "../errors.js";
 import { UnnamedFile } from "../io/unnamed-file.js";
 import { isNull, NULL_BITS_32 } from "../numeric/bad-row.js";
 import { outputCall } from "../system-error.js";
@@ -11,7 +15,7 @@ import { type RecordBatch, recordBatches } from "./record-batches.js";
 
 /** A column of numbers that is decoded, and what its rows are. */
 export interface DecodedSource extends NumberColumn {
-  holds: "numbers" | "class";
+  holds: "numbers" | "class" | "margin";
   /** Whether a null in a row that is not null becomes -inf. */
   masksNulls: boolean;
 }
@@ -21,12 +25,36 @@ export interface DecodedNumbers {
   fd: number;
   /** Values per row. */
   values: number;
-  /** Byte offset of the first row of each record batch. */
+  /** Byte offset of the first row of each record batch or array. */
   starts: number[];
   close(): void;
 }
 
-export const KEPT = "could not be decoded to a temporary file";
+/**
+ * Writes rows of numbers to a temporary file, which is closed if that fails.
+ * @param path the input, for messages
+ * @param write writes the rows, and returns the offset of the first row of each record batch or array
+ * @throws IoError where the disk is full; whatever `write` throws
+ */
+export function writeDecoded(
+  path: string,
+  { scratch }: Pick<OpenOptions, "scratch">,
+  values: number,
+  write: (target: UnnamedFile) => number[],
+): DecodedNumbers {
+  return outputCall(path, "could not be decoded to a temporary file", () => {
+    const target = new UnnamedFile(scratch);
+    try {
+      // An offset of 0 means that a buffer is absent.
+      target.reserve(64);
+      const starts = write(target);
+      return { fd: target.fd, values, starts, close: () => target.close() };
+    } catch (error) {
+      target.close();
+      throw error;
+    }
+  });
+}
 
 /**
  * Decodes a column, batch by batch, to a file without a name.
@@ -35,16 +63,13 @@ export const KEPT = "could not be decoded to a temporary file";
 export function decodeSource(
   file: ArrowContainer,
   source: DecodedSource,
-  { scratch }: Pick<OpenOptions, "scratch">,
+  options: Pick<OpenOptions, "scratch">,
 ): DecodedNumbers {
   const { path, present } = file;
   // All of it is read now.
   if (present) requireInput(file, [{ start: 0, end: file.bytes }]);
   const values = source.values ?? valuesPerRow(file, source);
-  const target = outputCall(path, KEPT, () => new UnnamedFile(scratch));
-  try {
-    // An offset of 0 means that a buffer is absent.
-    target.reserve(64);
+  return writeDecoded(path, options, values, (target) => {
     const starts: number[] = [];
     let first = 0;
     for (const batch of recordBatches(file)) {
@@ -65,16 +90,11 @@ export function decodeSource(
             row.length,
           );
       }
-      starts.push(
-        outputCall(path, KEPT, () => append(target, source, numbers)),
-      );
+      starts.push(append(target, source, numbers));
       first += rows.length;
     }
-    return { fd: target.fd, values, starts, close: () => target.close() };
-  } catch (error) {
-    target.close();
-    throw error;
-  }
+    return starts;
+  });
 }
 
 function append(
@@ -152,6 +172,10 @@ function rowsOf(
       const where = `column ${name}, row ${first + k}`;
       return Float64Array.of(oneHotClass(row, file.path, where));
     });
+  if (holds === "margin")
+    return decoder
+      .rows(span)
+      .map((row, k) => row && withZero(row, file.path, name, first + k));
   if (places.length === 1) return decoder.rows(span);
   const numbers = spans.map((column) => decoder.numbers(column));
   return Array.from({ length: batch.rows }, (_, k) => {
@@ -161,4 +185,22 @@ function rowsOf(
       row.set(column.subarray(k, k + 1), n);
     return row;
   });
+}
+
+/** The logits (0, z) of a margin. @throws InputUnsupportedError where a row has more numbers than one, or none */
+function withZero(
+  margin: Float64Array,
+  path: string,
+  name: string,
+  row: number,
+): Float64Array {
+  if (margin.length !== 1)
+    throw new InputUnsupportedError(
+      path,
+      `column ${name}, row ${row}`,
+      `--binary: expected margins, one number per row, found ${margin.length}`,
+    );
+  const logits = new Float64Array(2);
+  logits.set(margin, 1);
+  return logits;
 }

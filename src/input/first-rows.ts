@@ -1,6 +1,7 @@
 import type { NumberType } from "../arrow/field.js";
 import { LogitsColumnError, SoftjacError } from "../errors.js";
 import { shortName } from "../printable.js";
+import { USE_BINARY } from "./candidates.js";
 import { InputRows } from "./input-rows.js";
 import type { LogitsFile, OpenOptions } from "./logits-file.js";
 
@@ -67,7 +68,7 @@ export async function reportLogits(
   if (note !== null) warn(note);
   if (classes === 1)
     warn(
-      `${shortName(logits.column)}: with one class, every probability is 1 and every Jacobian 0; for binary margins z, give the two classes (0, z)`,
+      `${shortName(logits.column)}: with one class, every probability is 1 and every Jacobian 0; ${USE_BINARY}`,
     );
   // Of an object, rows are fetched when they are computed.
   const rows = logits.present ? [] : await firstRows(logits);

@@ -1,12 +1,16 @@
 import { describeField, type Field, type NumberType } from "../arrow/field.js";
 import { InputUnsupportedError, LogitsColumnError } from "../errors.js";
 import { shortName } from "../printable.js";
-import { type Candidate, chooseCandidate, nameSays } from "./candidates.js";
 import {
-  findNames,
+  type Candidate,
+  chooseCandidate,
+  nameSays,
+  USE_BINARY,
+} from "./candidates.js";
+import {
+  findListed,
   type NamedColumns,
   orderedByNumber,
-  splitNames,
 } from "./column-names.js";
 import { isDecodableNumber, isSparkVector } from "./decoded-rows.js";
 import {
@@ -35,6 +39,10 @@ export function resultType(type: NumberType): FloatType {
 export interface LogitsSelection {
   column?: string | undefined;
   columns?: string | undefined;
+  /** Axis of the classes in arrays, 0-based, negative from the end; default: the last of two or three. */
+  classAxis?: number | undefined;
+  /** Whether the file has margins z, whose logits are (0, z); default: false. */
+  binary?: boolean | undefined;
 }
 
 /**
@@ -46,13 +54,25 @@ export function selectLogits(
   fields: Field[],
   selection: LogitsSelection,
 ): LogitsColumn {
-  if (selection.columns !== undefined)
-    return separateColumns(path, fields, selection.columns);
+  const { column, columns, classAxis, binary = false } = selection;
+  const fail = (text: string) => new LogitsColumnError(path, text);
+  if (classAxis !== undefined)
+    throw fail(
+      `--class-axis ${classAxis}: only arrays of .npy, .npz and safetensors files have axes`,
+    );
+  if (columns !== undefined && binary)
+    throw fail(
+      `--columns ${columns}: --binary reads one column of margins; choose it with --column`,
+    );
+  if (columns !== undefined) return separateColumns(path, fields, columns);
   const place =
-    selection.column === undefined
-      ? onlyListColumn(path, fields)
-      : namedColumn(path, fields, selection.column);
-  return listColumn(path, fields[place] as Field, place);
+    column === undefined
+      ? onlyColumn(path, fields, binary)
+      : namedColumn(path, fields, column);
+  const field = fields[place] as Field;
+  return binary
+    ? marginsColumn(path, field, place)
+    : listColumn(path, field, place);
 }
 
 function namedColumn(path: string, fields: Field[], name: string): number {
@@ -72,7 +92,16 @@ const FORMS = [
   "whole numbers in structs",
 ] as const;
 
-function onlyListColumn(path: string, fields: Field[]): number {
+/** The same for margins. */
+const MARGIN_FORMS = ["floats", "whole numbers"] as const;
+
+function onlyColumn(path: string, fields: Field[], binary: boolean): number {
+  if (binary)
+    return chooseCandidate(path, fields.map(marginsCandidate), {
+      thing: "column",
+      forms: MARGIN_FORMS,
+      none: `--binary: expected a column of one number per row, found ${listed(fields)}`,
+    });
   const candidates = fields.map(candidateOf);
   const scalars = fields.filter(({ type }) => isFloatType(type));
   const place = chooseCandidate(
@@ -81,7 +110,7 @@ function onlyListColumn(path: string, fields: Field[]): number {
     {
       thing: "column",
       forms: FORMS,
-      none: `expected a column of floats in lists, found ${listed(fields)}; choose a column with --column, or one column per class with --columns`,
+      none: `expected a column of floats in lists, found ${listed(fields)}; ${scalars.length === 1 ? USE_BINARY : "choose a column with --column, or one column per class with --columns"}`,
     },
   );
   return place;
@@ -130,6 +159,46 @@ function hasFloats({ type, children }: Field): boolean {
   return isFloatType(type) || children.some(hasFloats);
 }
 
+function marginsCandidate(field: Field): Candidate {
+  const isFloat = hasFloats(field);
+  return {
+    name: field.name,
+    type: describeField(field),
+    form: marginsOf(field, 0) && (isFloat ? 0 : 1),
+    isFloat,
+    problem: "it could be margins, too",
+  };
+}
+
+/** A column of margins, one number per row alone or in a list, as the logits (0, z); null if it cannot be one. */
+function marginsOf(field: Field, place: number): NumberColumn | null {
+  const { name, type, dictionary, children } = field;
+  const isList = ["List", "LargeList", "FixedSizeList"].includes(type.kind);
+  const list = isList ? decodedLists(field, place) : null;
+  const [number] = list ? children : [field];
+  // Lists whose lengths only the data has are checked where they are decoded.
+  const isSingle = (list?.values ?? 1) === 1 && !dictionary;
+  if (!number || !isSingle || number.type.kind === "Bool") return null;
+  if (!isDecodableNumber(number)) return null;
+  const stored = singleNumbers(number, place, "any");
+  const dtype = stored ? resultType(stored.type) : "float64";
+  return decodedColumn(name, [place], 2, dtype);
+}
+
+function marginsColumn(
+  path: string,
+  field: Field,
+  place: number,
+): LogitsColumn {
+  const margins = marginsOf(field, place);
+  if (margins) return { ...margins, classNames: null, note: null };
+  throw new InputUnsupportedError(
+    path,
+    `column ${field.name}`,
+    `--binary: expected margins, one number per row, found ${describeField(field)}`,
+  );
+}
+
 function listColumn(path: string, field: Field, place: number): LogitsColumn {
   const where = `column ${field.name}`;
   const { type } = field;
@@ -145,7 +214,7 @@ function listColumn(path: string, field: Field, place: number): LogitsColumn {
     throw new InputUnsupportedError(
       path,
       where,
-      `expected lists, or a struct, of numbers, found ${describeField(field)}`,
+      `expected lists, or a struct, of numbers, found ${describeField(field)}${marginsOf(field, place) ? `; ${USE_BINARY}` : ""}`,
     );
   refuseOtherTensors(path, where, field);
   if (type.kind !== "Struct" || isSparkVector(field))
@@ -183,16 +252,12 @@ function separateColumns(
   fields: Field[],
   list: string,
 ): LogitsColumn {
-  const found = findNames(
-    splitNames(list),
+  const found = findListed(
+    path,
+    list,
     fields.map(({ name }) => name),
+    () => `no column matches; the file has ${listed(fields)}`,
   );
-  const missing = found.find(({ places }) => places.length === 0);
-  if (missing)
-    throw new LogitsColumnError(
-      path,
-      `--columns ${missing.text}: no column matches; the file has ${listed(fields)}`,
-    );
   const places = found.flatMap(({ places }) => places);
   refuseRepeated(
     path,

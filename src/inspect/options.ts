@@ -9,6 +9,8 @@ import {
 const AS_RUN = [
   "column",
   "columns",
+  "classAxis",
+  "binary",
   "nullLogit",
   "allowMissingEos",
   "threshold",

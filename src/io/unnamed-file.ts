@@ -38,6 +38,11 @@ export class UnnamedFile {
     return position;
   }
 
+  /** Writes over bytes that were reserved. */
+  write(source: Uint8Array, position: number): void {
+    writeFully(this.fd, source, position);
+  }
+
   /** Makes the file longer by so many zeros, for writers who know their place; returns where they start. */
   reserve(bytes: number): number {
     const position = this.#bytes;

@@ -22,6 +22,8 @@ export interface StoredOptions {
   /** The column of logits, or the pattern of their columns. */
   column?: string | undefined;
   columns?: string | undefined;
+  classAxis?: number | undefined;
+  binary?: boolean | undefined;
   keep?: readonly string[] | undefined;
   classColumn?: string | undefined;
   label?: string | undefined;
@@ -152,6 +154,8 @@ const CODECS: {
   class: whole(0, Number.MAX_SAFE_INTEGER, "a whole number from 0"),
   column: text,
   columns: text,
+  classAxis: number(Number.isSafeInteger, "a whole number"),
+  binary: truth,
   classNames: names,
   keep: names,
   classColumn: text,

@@ -19,6 +19,8 @@ export interface VerifyOptions extends LimitOptions {
   /** Input columns and reading options, as for `run`; default: those that the metadata of the output records. */
   column?: string | undefined;
   columns?: string | undefined;
+  classAxis?: number | undefined;
+  binary?: boolean | undefined;
   classColumn?: string | undefined;
   label?: string | undefined;
   cotangent?: string | undefined;
@@ -35,6 +37,8 @@ export const DEFAULT_SAMPLE = 1000;
 const AS_RUN: readonly string[] = [
   "column",
   "columns",
+  "classAxis",
+  "binary",
   "classColumn",
   "label",
   "cotangent",

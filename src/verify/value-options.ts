@@ -9,6 +9,8 @@ export interface ValueOptions
     RunOptions,
     | "column"
     | "columns"
+    | "classAxis"
+    | "binary"
     | "classColumn"
     | "label"
     | "cotangent"

@@ -59,10 +59,13 @@ export async function verifyValues(
     const run = readStoredRun(options.output, schema.metadata);
     const made = withStoredOptions(run, options);
     checkEmit(run.emit, run.layout, made);
-    const { column, columns, nullLogit, allowMissingEos } = made;
+    const { column, columns, classAxis, binary, nullLogit, allowMissingEos } =
+      made;
     const open = (choice: Pick<StoredRun, "column" | "columns">) =>
       openLogits(options.input, {
         ...choice,
+        classAxis,
+        binary,
         keep: [],
         ownNames: [],
         inputs: inputsOf(run.emit, made),

@@ -4,6 +4,7 @@ import { tableFromArrays, tableToIPC } from "@uwdata/flechette";
 import { expect, test } from "vitest";
 import type { DatasetOptions } from "../../src/dataset/options.js";
 import { RUN_OPTIONS } from "../../src/options-table.js";
+import { npy } from "../support/array-files.js";
 import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
 import { inputs, writeInputs } from "../support/inputs-input.js";
@@ -33,6 +34,13 @@ writeFileSync(
   tableToIPC(table, { format: "file" }) as Uint8Array,
 );
 
+const arrays = at("arrays");
+mkdirSync(arrays);
+writeFileSync(
+  join(arrays, "1.npy"),
+  npy(Float64Array.of(0, 1, 2), { shape: [3, 1] }),
+);
+
 const lists: Given = { inputs: [folder], column: "logits" };
 const csr: Given = { ...lists, layout: "csr" };
 /** Two values of every option, and what each is given with. */
@@ -41,6 +49,8 @@ const CASES: Partial<
 > = {
   column: { of: { inputs: [folder] }, values: ["logits", "v"] },
   columns: { of: { inputs: [wide] }, values: ["a*", "b*"] },
+  classAxis: { of: { inputs: [arrays] }, values: [0, 1] },
+  binary: { of: { inputs: [arrays] }, values: [false, true] },
   onBadRow: { of: lists, values: ["error", "skip"] },
   nullLogit: { of: lists, values: ["error", "mask"] },
   allowMissingEos: { of: lists, values: [false, true] },

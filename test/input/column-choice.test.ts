@@ -157,12 +157,12 @@ test("arrays: labels of a trainer beside predictions of three dimensions", async
     found(archive(int64(0, 1, 2, 3, 4, -100), four)),
   ).rejects.toMatchObject({
     code: "ERR_LOGITS_COLUMN",
-    message: `${input}: it is not clear which array holds the logits; choose it with --column: label_ids: int64 [2, 3] ${notNamed}, predictions: float32 [1, 2, 3, 4] (it has 4 dimensions: reshape it to (rows, classes))`,
+    message: `${input}: it is not clear which array holds the logits; choose it with --column: label_ids: int64 [2, 3] ${notNamed}, predictions: float32 [1, 2, 3, 4] (it has 4 dimensions: use --class-axis)`,
   });
-  const unread = npy(new Float64Array(6), { descr: ">f8", shape: [2, 3] });
+  const unread = npy(new Uint8Array(96), { descr: "<c16", shape: [2, 3] });
   const other = zip({ "tokens.npy": int64(0, 1, 2, 3, 4, 5), "z.npy": unread });
   await expect(found(other)).rejects.toMatchObject({
-    message: `${input}: it is not clear which array holds the logits; choose it with --column: tokens: int64 [2, 3] (it holds integers), z: >f8 (big-endian) [2, 3] (its type is not supported)`,
+    message: `${input}: it is not clear which array holds the logits; choose it with --column: tokens: int64 [2, 3] (it holds integers), z: <c16 (complex numbers) [2, 3] (its type is not supported)`,
   });
   expect(await found(other, { column: "tokens" })).toBe("tokens");
 });
@@ -305,7 +305,7 @@ describe("what a run tells of its logits", () => {
 
   test("one class is a column of margins, perhaps", async () => {
     expect(await warningsOf([floats("z", [[1], [1]])])).toEqual([
-      "z: with one class, every probability is 1 and every Jacobian 0; for binary margins z, give the two classes (0, z)",
+      "z: with one class, every probability is 1 and every Jacobian 0; if these are margins z (log-odds of class 1), use --binary, which makes the logits (0, z)",
     ]);
   });
 

@@ -195,6 +195,27 @@ const READ: Record<string, Record<string, Case[]>> = {
         args: [input, "-o", output, "--columns", "batch_*"],
       },
     ],
+    "an array of two or more dimensions (`--class-axis N`)": [
+      {
+        make: file(npy(twoByTwo, { shape: [1, 1, 2, 2] })),
+        args: [input, "-o", output, "--class-axis", "-1"],
+      },
+      {
+        make: file(npy(Float64Array.of(1, 3, 2, 4), { shape: [2, 1, 2] })),
+        args: [input, "-o", output, "--class-axis", "0"],
+      },
+    ],
+    "margins (`--binary`): an array of shape (rows,) or (rows, 1), a column of numbers, or lists of one number":
+      [
+        npy(twoByTwo, { shape: [4] }),
+        npy(twoByTwo, { shape: [4, 1] }),
+        arrow({ z: [[1, 2], float64()] }),
+        logits([[1], [2]], fixedSizeList(float64(), 1)),
+        logits([[1], [2]], list(float64())),
+      ].map((bytes) => ({
+        make: file(bytes),
+        args: [input, "-o", output, "--binary"],
+      })),
   },
 };
 
@@ -204,6 +225,13 @@ const RESULT_TYPES: Record<string, (() => void)[]> = {
     file(logits(rows, fixedSizeList(float32(), 2))),
     copy("arrays/written/torch-bfloat16.safetensors"),
   ],
+  "float8 (`F8_E4M3`, `F8_E5M2`)": ["F8_E4M3", "F8_E5M2"].map((dtype) =>
+    file(
+      safetensors({
+        logits: { dtype, shape: [2, 2], values: Uint8Array.of(1, 2, 3, 4) },
+      }),
+    ),
+  ),
   float64: [file(plain)],
   "integers of 8 to 64 bits": ["i1", "u1", "i8", "u8"].map((name) =>
     copy(`arrays/written/${name}.npy`),
@@ -254,26 +282,20 @@ const REFUSED: Record<string, Case[]> = {
     },
   ],
   "array of 4 or more dimensions": [
-    { make: file(npy(twoByTwo, { shape: [1, 1, 2, 2] })) },
+    {
+      make: file(npy(twoByTwo, { shape: [1, 1, 2, 2] })),
+      fixedBy: ["--class-axis", "1"],
+    },
   ],
-  "array of 1 dimension": [{ make: file(npy(twoByTwo, { shape: [4] })) }],
-  "big-endian array": [
-    { make: file(npy(twoByTwo, { descr: ">f8", shape: [2, 2] })) },
+  "array of 1 dimension, or a column of numbers": [
+    { make: file(npy(twoByTwo, { shape: [4] })), fixedBy: ["--binary"] },
+    { make: file(arrow({ z: [[1, 2], float64()] })), fixedBy: ["--binary"] },
   ],
   "float128 or complex array": [
     { make: file(npy(twoByTwo, { descr: "<c16", shape: [2, 1] })) },
   ],
   "bfloat16 in `.npy`": [
     { make: file(npy(twoByTwo, { descr: "<V2", shape: [4, 4] })) },
-  ],
-  "float8 in safetensors": [
-    {
-      make: file(
-        safetensors({
-          logits: { dtype: "F8_E4M3", shape: [4, 8], values: twoByTwo },
-        }),
-      ),
-    },
   ],
   "one column per class": [
     { make: file(perClass), fixedBy: ["--columns", "logit_*"] },

@@ -1,9 +1,10 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";
 import { Field, Float64, Int32, RecordBatchReader, Struct } from "apache-arrow";
 import { expect, test } from "vitest";
 import type { RunOptions } from "../../src/options.js";
 import { RUN_OPTIONS } from "../../src/options-table.js";
+import { npy } from "../support/array-files.js";
 import { built } from "../support/built.js";
 import { inputs, writeInputs } from "../support/inputs-input.js";
 import { workDirectory } from "../support/logits-input.js";
@@ -27,6 +28,15 @@ writeResults(wide, {
   ],
 });
 
+const array = at("array.npy");
+writeFileSync(
+  array,
+  npy(
+    Float64Array.from({ length: 12 }, (_, k) => Math.sin(k)),
+    { shape: [3, 4] },
+  ),
+);
+
 function metadataOf(path: string): Record<string, string> {
   const { schema } = RecordBatchReader.from(readFileSync(path)).open();
   return Object.fromEntries(schema.metadata);
@@ -37,6 +47,8 @@ type Options = Omit<RunOptions, "input" | "output">;
 const CASES: Record<string, [options: Options, stated: string]> = {
   column: [{ column: "logits" }, "logits"],
   columns: [{ columns: "logit*" }, "logit*"],
+  classAxis: [{ classAxis: -2 }, "-2"],
+  binary: [{ binary: true, column: "y" }, "true"],
   onBadRow: [{ onBadRow: "null" }, "null"],
   nullLogit: [{ nullLogit: "mask" }, "mask"],
   allowMissingEos: [{ allowMissingEos: true }, "true"],
@@ -68,10 +80,11 @@ test.each(Object.entries(CASES))(
   "%s is in the metadata, and verify needs nothing repeated",
   async (name, [options, stated]) => {
     const given: Options = {
-      ...(name !== "columns" && { column: "logits" }),
+      ...(!["columns", "classAxis"].includes(name) && { column: "logits" }),
       ...options,
     };
-    const from = name === "columns" ? wide : input;
+    const from =
+      name === "columns" ? wide : name === "classAxis" ? array : input;
     const output = at("out.arrow");
     await built.run({ ...given, input: from, output, threads: 2, force: true });
     const key = `softjac.${name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`)}`;

@@ -1,11 +1,10 @@
-import { InputUnsupportedError, LogitsColumnError } from "../../errors.js";
-import { type Candidate, chooseCandidate } from "../candidates.js";
-import { findNames, splitNames } from "../column-names.js";
+import { InputUnsupportedError } from "../../errors.js";
+import { type Candidate, chooseCandidate, USE_BINARY } from "../candidates.js";
+import { findListed } from "../column-names.js";
 import type { LogitsSelection } from "../logits-column.js";
-import { isByColumns } from "./array-places.js";
+import { type ArrayRows, rowsOf } from "./array-axes.js";
 import {
   isFloat,
-  type NumberArray,
   namedArray,
   notOneArray,
   refuseUnnamed,
@@ -18,134 +17,169 @@ import {
   type StoredArray,
 } from "./stored-array.js";
 
-/** An array of logits, whose leading axes are its rows. */
-export interface LogitsArray extends NumberArray {
-  /** Lengths of all axes but the last. */
+/** An array of logits, or of margins, which have one value per row. */
+export interface LogitsArray extends ArrayRows {
+  /** Lengths of the axes of the rows. */
   leading: readonly number[];
+  /** Index of the axis of the classes; the number of axes if there is none. */
+  classAxis: number;
 }
 
 /**
- * The logits: the named arrays, one after the other, or the only one of two or three dimensions of floats, or else of
- * whole numbers; in a file of one array without a name, that. Their shapes are (rows, classes), with the same classes and
- * type: of three dimensions, the first two are the rows.
+ * Finds the logits: the named arrays, one after the other, or the only one of two or three dimensions of floats, or else of
+ * whole numbers; in a file of one array without a name, that. The classes are on the last axis, or on the axis `classAxis`
+ * of arrays of any number of dimensions; all other axes are rows, in their order. Several arrays have the same type and
+ * number of classes.
  * @throws LogitsColumnError where there is none or more than one; InputUnsupportedError for another shape or type
  */
 export function chooseLogits(
   path: string,
   arrays: readonly StoredArray[],
-  { column, columns }: LogitsSelection,
+  selection: LogitsSelection,
 ): LogitsArray[] {
-  if (columns !== undefined) return batchesOf(path, arrays, columns);
+  const { column, columns } = selection;
+  if (columns !== undefined) return batchesOf(path, arrays, columns, selection);
   const array =
     column !== undefined
       ? namedArray(path, arrays, `--column ${column}`, column)
-      : onlyArray(path, arrays);
-  return [checkedLogits(path, array)];
+      : onlyArray(path, arrays, selection);
+  return [checkedLogits(path, array, selection)];
 }
-
-const RESHAPE =
-  "make the classes the last axis and all others rows: numpy.moveaxis(x, AXIS, -1).reshape(-1, CLASSES)";
 
 /** Arrays of logits whose rows follow one another. */
 function batchesOf(
   path: string,
   arrays: readonly StoredArray[],
   list: string,
+  selection: LogitsSelection,
 ): LogitsArray[] {
-  const option = `--columns ${list}`;
-  refuseUnnamed(path, arrays, option);
-  const found = findNames(
-    splitNames(list),
+  refuseUnnamed(path, arrays, `--columns ${list}`);
+  const batches = findListed(
+    path,
+    list,
     arrays.map(({ name }) => name as string),
-  );
-  const missing = found.find(({ places }) => places.length === 0);
-  if (missing)
-    throw new LogitsColumnError(
-      path,
-      `--columns ${missing.text}: ${notOneArray(0, arrays)}`,
-    );
-  const batches = found
+    () => notOneArray(0, arrays),
+  )
     .flatMap(({ places }) => places)
-    .map((place) => checkedLogits(path, arrays[place] as StoredArray));
+    .map((place) =>
+      checkedLogits(path, arrays[place] as StoredArray, selection),
+    );
   const [first] = batches as [LogitsArray];
   const other = batches.find(
-    ({ type, shape }) => type !== first.type || shape[1] !== first.shape[1],
+    ({ type, values }) => type !== first.type || values !== first.values,
   );
   if (other)
     throw new InputUnsupportedError(
       path,
       whereOf(other),
-      `expected ${first.type} and ${first.shape[1]} classes as in ${whereOf(first)}, found ${describeArray(other)}; --columns concatenates the rows of arrays`,
-    );
-  const fortran = batches.find(isByColumns);
-  const c = batches.find(
-    (array) => !isByColumns(array) && (array.shape[0] as number) > 1,
-  );
-  if (fortran && c)
-    throw new InputUnsupportedError(
-      path,
-      whereOf(fortran),
-      `the array is in Fortran order and ${whereOf(c)} in C order; save all in C order with numpy.ascontiguousarray`,
+      `expected ${first.type} and ${first.values} classes as in ${whereOf(first)}, found ${describeArray(other)}; --columns concatenates the rows of arrays`,
     );
   return batches;
 }
 
-/** @throws InputUnsupportedError where an array is not of numbers, or of other than two or three dimensions */
-function checkedLogits(path: string, array: StoredArray): LogitsArray {
+/** @throws InputUnsupportedError where an array is not of numbers, or has no axis of classes */
+function checkedLogits(
+  path: string,
+  array: StoredArray,
+  selection: LogitsSelection,
+): LogitsArray {
   const { type, shape } = array;
-  const found = `expected numbers of shape (rows, classes), found ${describeArray(array)}`;
-  const where = whereOf(array);
-  if (!type)
-    throw new InputUnsupportedError(path, where, withAdvice(found, array));
-  const isFortran = array.fortran && shape.length > 2;
-  if (shape.length < 2 || shape.length > 3 || isFortran)
-    throw new InputUnsupportedError(
-      path,
-      where,
-      isFortran
-        ? `${found} in Fortran order; save it in C order with numpy.ascontiguousarray`
-        : shape.length > 3
-          ? `${found}; ${RESHAPE}`
-          : shape.length === 1
-            ? `${found}; reshape one row to (1, ${shape[0]}); for binary margins z (log-odds), stack the two classes (0, z): numpy.stack([0 * z, z], axis=1)`
-            : found,
-    );
-  const classes = shape.at(-1) as number;
-  if (classes < 1)
-    throw new InputUnsupportedError(
-      path,
-      where,
-      `expected at least 1 class, found ${describeArray(array)}`,
-    );
-  const leading = shape.slice(0, -1);
-  const rows = leading.reduce((product, length) => product * length, 1);
-  return { ...array, type, leading, shape: [rows, classes] };
+  const classAxis = classAxisOf(array, selection);
+  const fail = (text: string) =>
+    new InputUnsupportedError(path, whereOf(array), text);
+  if (!type || classAxis === null)
+    throw fail(withAdvice(expectation(array, selection), array));
+  if (shape[classAxis] === 0)
+    throw fail(`expected at least 1 class, found ${describeArray(array)}`);
+  const leading = shape.filter((_, axis) => axis !== classAxis);
+  return { ...rowsOf({ ...array, type }, [classAxis]), leading, classAxis };
 }
 
-function onlyArray(path: string, arrays: readonly StoredArray[]): StoredArray {
+/** Index of the axis of the classes; null if the array has none. Margins have one value there, or no such axis. */
+function classAxisOf(
+  { shape }: StoredArray,
+  { classAxis, binary }: LogitsSelection,
+): number | null {
+  const axes = shape.length;
+  if (binary && axes === 1 && classAxis === undefined) return axes;
+  if (axes < 2 || (axes > 3 && classAxis === undefined)) return null;
+  const axis = classAxis ?? -1;
+  const index = axis < 0 ? axes + axis : axis;
+  const length = shape[index];
+  return length === undefined || (binary && length !== 1) ? null : index;
+}
+
+const SHAPES = "shape (rows, classes)";
+const MARGIN_SHAPES = "shape (rows,) or (rows, 1)";
+const CHOOSE_AXIS =
+  "choose the axis of the classes with --class-axis (-1 is the last), or make it the last and all others rows: numpy.moveaxis(x, AXIS, -1).reshape(-1, CLASSES)";
+
+/** Describes what is wrong with an array, and what to do. */
+function expectation(
+  array: StoredArray,
+  { classAxis, binary }: LogitsSelection,
+): string {
+  const { type, shape } = array;
+  const axes = shape.length;
+  const found = describeArray(array);
+  if (!type || axes === 0)
+    return `expected numbers of ${SHAPES}, found ${found}`;
+  if (classAxis !== undefined && axes < 2)
+    return `--class-axis ${classAxis}: expected an array of two or more dimensions, found ${found}`;
+  if (classAxis !== undefined && !(classAxis >= -axes && classAxis < axes))
+    return `--class-axis ${classAxis}: expected an axis from ${-axes} to ${axes - 1}, found ${found}`;
+  if (binary)
+    return `--binary: expected margins of ${MARGIN_SHAPES}, found ${found}`;
+  return `expected numbers of ${SHAPES}, found ${found}; ${
+    axes === 1
+      ? `reshape one row of logits to (1, ${shape[0]}); ${USE_BINARY}`
+      : CHOOSE_AXIS
+  }`;
+}
+
+function onlyArray(
+  path: string,
+  arrays: readonly StoredArray[],
+  selection: LogitsSelection,
+): StoredArray {
   if (arrays[0]?.name === null) return arrays[0];
-  const place = chooseCandidate(path, arrays.map(candidateOf), {
-    thing: "array",
-    forms: [
-      "floats of shape (rows, classes)",
-      "whole numbers of shape (rows, classes)",
-    ],
-    none: `expected an array of numbers of shape (rows, classes), found ${listedArrays(arrays)}${arrays.some(({ shape }) => shape.length > 3) ? `; ${RESHAPE}` : ""}`,
-  });
+  const shapes = selection.binary ? MARGIN_SHAPES : SHAPES;
+  const none = `expected an array of numbers of ${shapes}, found ${listedArrays(arrays)}`;
+  const hasMargins = arrays.some(
+    ({ type, shape }) => type && isFloat(type) && shape.length === 1,
+  );
+  const advice = arrays.some(({ shape }) => shape.length > 3)
+    ? `; ${CHOOSE_AXIS}`
+    : !selection.binary && hasMargins
+      ? `; ${USE_BINARY}`
+      : "";
+  const place = chooseCandidate(
+    path,
+    arrays.map((array) => candidateOf(array, selection)),
+    {
+      thing: "array",
+      forms: [`floats of ${shapes}`, `whole numbers of ${shapes}`],
+      none: withAdvice(none + advice, ...arrays),
+    },
+  );
   return arrays[place] as StoredArray;
 }
 
-function candidateOf(array: StoredArray): Candidate {
+function candidateOf(
+  array: StoredArray,
+  selection: LogitsSelection,
+): Candidate {
   const { name, type, stored, shape } = array;
   const float = type ? isFloat(type) : UNREAD_FLOAT.test(stored);
-  const kind = float ? 0 : 1;
+  const fits = type && classAxisOf(array, selection) !== null;
+  const axes = `${shape.length} dimension${shape.length === 1 ? "" : "s"}`;
   return {
     name: name ?? "",
     type: describeArray({ ...array, name: null }),
-    form: type && (shape.length === 2 || shape.length === 3) ? kind : null,
+    form: fits ? (float ? 0 : 1) : null,
     isFloat: float,
     problem: type
-      ? `it has ${shape.length} dimension${shape.length === 1 ? "" : "s"}${shape.length > 3 ? ": reshape it to (rows, classes)" : ""}`
+      ? `it has ${axes}${shape.length > 3 ? ": use --class-axis" : ""}`
       : "its type is not supported",
   };
 }

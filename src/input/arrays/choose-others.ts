@@ -3,6 +3,7 @@ import type { InputName } from "../../results/catalogue.js";
 import { valuesAllowed } from "../../results/columns.js";
 import { keptPlaces } from "../kept-columns.js";
 import { flagOf, isClassOption } from "../value-column.js";
+import { type ArrayRows, rowsOf } from "./array-axes.js";
 import {
   isFloat,
   type NumberArray,
@@ -12,53 +13,96 @@ import {
   whereOf,
   withAdvice,
 } from "./named-array.js";
-import { describeArray, type StoredArray, valuesOf } from "./stored-array.js";
+import { describeArray, type StoredArray } from "./stored-array.js";
+
+/** Rows and classes of the logits, which the shapes of other arrays must match. */
+export interface LogitsShape {
+  rows: number;
+  /** Lengths of the axes of the rows. */
+  leading: readonly number[];
+  classes: number;
+  classAxis: number;
+}
+
+/** A shape of an array beside the logits, and its axes that hold the numbers of a row. */
+interface RowShape {
+  shape: readonly number[];
+  valueAxes: readonly number[];
+}
 
 /**
- * The array that an option names, of `rows` rows: whole numbers or floats for classes, floats for all else.
+ * The array that an option names, of as many rows as the logits: whole numbers or floats for classes, floats for all else.
  * @throws LogitsColumnError where there is not one of that name; InputUnsupportedError for another shape or type
  */
 export function chooseInput(
   path: string,
   arrays: readonly StoredArray[],
   { option, name }: { option: InputName; name: string },
-  rows: number,
-  classes: number,
-  leading: readonly number[],
-): NumberArray & { values: number } {
+  logits: LogitsShape,
+): ArrayRows {
   const flag = `--${flagOf(option)}`;
-  const array = namedArray(path, arrays, `${flag} ${name}`, name);
-  const { type, shape } = array;
-  const single = isClassOption(option);
-  const rowShapes = leading.length > 1 ? [[rows], leading] : [[rows]];
-  // One number a row, or one-hot rows.
-  const allowed = single
-    ? rowShapes.flatMap((shape) => [shape, [...shape, 1], [...shape, classes]])
-    : [
-        ...valuesAllowed(option, classes).map((values) => [rows, values]),
-        ...(option === "covariance" ? [[rows, classes, classes]] : []),
-      ];
-  const fits = allowed.some((one) => one.join() === shape.join());
-  const isFortran = single && array.fortran && shape.length > 1;
-  if (isFortran)
-    throw new InputUnsupportedError(
-      path,
-      whereOf(array),
-      `expected an array in C order for ${flag}, found Fortran order; save it with numpy.ascontiguousarray`,
-    );
-  if (!type || !(single || isFloat(type)) || !fits)
+  return checkedInput(
+    path,
+    namedArray(path, arrays, `${flag} ${name}`, name),
+    option,
+    logits,
+  );
+}
+
+/** @throws InputUnsupportedError for another shape or type than the option takes */
+export function checkedInput(
+  path: string,
+  array: StoredArray,
+  option: InputName,
+  logits: LogitsShape,
+): ArrayRows {
+  const { type } = array;
+  const isClass = isClassOption(option);
+  const shapes = shapesOf(option, logits);
+  const found = shapes.find(({ shape }) => isSame(shape, array.shape));
+  if (!type || !(isClass || isFloat(type)) || !found)
     throw new InputUnsupportedError(
       path,
       whereOf(array),
       withAdvice(
-        `expected ${single ? "class numbers" : "floats"} of shape ${allowed.map((one) => `[${one.join(", ")}]`).join(" or ")} for ${flag}, found ${describeArray(array)}`,
+        `expected ${isClass ? "class numbers" : "floats"} of shape ${shapes.map(({ shape }) => `[${shape.join(", ")}]`).join(" or ")} for --${flagOf(option)}, found ${describeArray(array)}`,
         array,
       ),
     );
-  const values = (valuesOf(shape) as number) / Math.max(1, rows);
-  return single
-    ? { ...array, type, shape: values === 1 ? [rows] : [rows, values], values }
-    : { ...array, type, values: valuesOf(shape.slice(1)) as number };
+  return rowsOf({ ...array, type }, found.valueAxes);
+}
+
+/** The shapes that an option takes: one number per row, one per class on the axis of the classes, or more on last axes. */
+function shapesOf(
+  option: InputName,
+  { rows, leading, classes, classAxis }: LogitsShape,
+): RowShape[] {
+  const outer = leading.length > 1 ? [[rows], leading] : [[rows]];
+  const shape = (rows: readonly number[], ...values: number[]): RowShape => ({
+    shape: [...rows, ...values],
+    valueAxes: values.map((_, k) => rows.length + k),
+  });
+  const asLogits: RowShape = {
+    shape: leading.toSpliced(classAxis, 0, classes),
+    valueAxes: [classAxis],
+  };
+  const others = (
+    isClassOption(option)
+      ? outer.flatMap((rows) => [
+          shape(rows),
+          shape(rows, 1),
+          shape(rows, classes),
+        ])
+      : [
+          ...valuesAllowed(option, classes).map((n) => shape([rows], n)),
+          ...(option === "covariance" ? [shape([rows], classes, classes)] : []),
+        ]
+  ).filter((other) => !isSame(other.shape, asLogits.shape));
+  return isClassOption(option) ? [...others, asLogits] : [asLogits, ...others];
+}
+
+function isSame(shape: readonly number[], other: readonly number[]): boolean {
+  return shape.join() === other.join();
 }
 
 /**
@@ -78,13 +122,14 @@ export function chooseKept(
     notOneArray(places.length, arrays),
   ).map((place) => {
     const array = arrays[place] as StoredArray;
-    const { type, shape } = array;
+    const { type, coding, shape } = array;
     // Arrow has no bfloat16 to keep it as.
-    if (!type || type === "bfloat16" || shape.length !== 1 || shape[0] !== rows)
+    const isKeepable = type && !coding && type !== "bfloat16";
+    if (!isKeepable || shape.length !== 1 || shape[0] !== rows)
       throw new InputUnsupportedError(
         path,
         whereOf(array),
-        `expected numbers of shape [${rows}] to keep, found ${describeArray(array)}`,
+        `expected numbers of shape [${rows}] to keep, found ${describeArray(array)}${coding ? "; convert it first, in NumPy with x.astype" : ""}`,
       );
     return { ...array, type };
   });

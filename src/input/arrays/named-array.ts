@@ -53,9 +53,12 @@ export function whereOf({ name }: StoredArray): string {
   return name === null ? "array" : `array ${name}`;
 }
 
-/** What to do about a type of NumPy that is not read, where there is something. */
-export function withAdvice(text: string, { stored }: StoredArray): string {
-  return stored.startsWith(">")
-    ? `${text}: make it little-endian with astype`
+/** Adds what to do about arrays whose type is not supported, where there is something to do. */
+export function withAdvice(
+  text: string,
+  ...arrays: readonly StoredArray[]
+): string {
+  return arrays.some(({ stored }) => /^[<>|]V2 /.test(stored))
+    ? `${text}; raw bytes of width 2 are probably bfloat16: save x.astype(numpy.float32), or save the array as safetensors`
     : text;
 }

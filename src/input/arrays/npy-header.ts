@@ -1,5 +1,5 @@
 import { InputFormatError } from "../../errors.js";
-import { npyType, npyTypeName } from "./npy-type.js";
+import { npyType } from "./npy-type.js";
 import { type Literal, LiteralError, parseLiteral } from "./python-literal.js";
 import { bytesOf, type StoredArray } from "./stored-array.js";
 
@@ -104,9 +104,9 @@ function decodeHeader(
   if (typeof descr !== "string" && !Array.isArray(descr))
     return fail(`expected a type for descr, found ${shown(descr)}`);
   return {
-    type: typeof descr === "string" ? npyType(descr) : null,
-    stored:
-      typeof descr === "string" ? npyTypeName(descr) : "a structured type",
+    ...(typeof descr === "string"
+      ? npyType(descr)
+      : { type: null, coding: null, stored: "a structured type" }),
     shape: shape as number[],
     fortran,
   };
@@ -118,11 +118,11 @@ function isLength(value: Literal): boolean {
 
 function checkLength(
   { bytes }: NpyBytes,
-  { type, shape, start }: NpyHeader,
+  { type, coding, shape, start }: NpyHeader,
   fail: (text: string) => never,
 ): void {
   if (!type) return;
-  const expected = bytesOf(type, shape);
+  const expected = bytesOf({ type, coding, shape });
   if (expected === null)
     fail(
       `expected a shape of at most 2^53 - 1 bytes, found (${shape.join(", ")}) of ${type}`,

@@ -1,19 +1,27 @@
 import type { NumberType } from "../../arrow/field.js";
+import { bigEndian } from "./number-coding.js";
+import type { StoredArray } from "./stored-array.js";
 
 const TYPES: Record<string, string> = { f: "float", i: "int", u: "uint" };
 const WIDTHS: Record<string, string> = { f: "248", i: "1248", u: "1248" };
 
-/** The type of a descr such as `<f8` or `|u1`; null for those that are not read, big-endian ones among them. */
-export function npyType(descr: string): NumberType | null {
-  const [, order = "", kind = "", width = ""] =
-    /^([<|])([fiu])(\d)$/.exec(descr) ?? [];
-  if (!WIDTHS[kind]?.includes(width)) return null;
-  if (order === "|" && width !== "1") return null;
-  return `${TYPES[kind]}${8 * Number(width)}` as NumberType;
+/** Type of a descr such as `<f8` or `|u1`, and how it is stored. */
+export function npyType(
+  descr: string,
+): Pick<StoredArray, "type" | "coding" | "stored"> {
+  const [, order = "", kind = "", digit = ""] =
+    /^([<>|])([fiu])(\d)$/.exec(descr) ?? [];
+  const stored = npyTypeName(descr);
+  if (!WIDTHS[kind]?.includes(digit) || (order === "|" && digit !== "1"))
+    return { type: null, coding: null, stored };
+  const type = `${TYPES[kind]}${8 * Number(digit)}` as NumberType;
+  const isSwapped = order === ">" && digit !== "1";
+  const coding = isSwapped ? bigEndian(Number(digit) as 2 | 4 | 8) : null;
+  return { type, coding, stored };
 }
 
-/** A type that is not read, as people call it. */
-export function npyTypeName(descr: string): string {
+/** A type as people call it. */
+function npyTypeName(descr: string): string {
   const kind = descr.charAt(1);
   const name: Record<string, string> = {
     O: "Python objects; pickles are not supported",

@@ -5,6 +5,7 @@ import type { InputFile } from "../input-file.js";
 import { checkLimit } from "../limits.js";
 import { readInput } from "../read-input.js";
 import { repeatedKey } from "../repeated-key.js";
+import { FLOAT8 } from "./number-coding.js";
 import {
   type ArrayContainer,
   bytesOf,
@@ -34,6 +35,8 @@ const TYPES: Record<string, NumberType> = {
   U16: "uint16",
   U32: "uint32",
   U64: "uint64",
+  F8_E4M3: "float32",
+  F8_E5M2: "float32",
 };
 
 interface Tensor extends StoredArray {
@@ -126,11 +129,14 @@ function tensor(path: string, name: string, entry: unknown): Tensor {
   const type = Object.hasOwn(TYPES, dtype)
     ? (TYPES[dtype] as NumberType)
     : null;
-  if (type && bytesOf(type, shape) !== end - begin)
+  const coding = (type && FLOAT8[dtype]) ?? null;
+  const bytes = type && bytesOf({ type, coding, shape });
+  if (type && bytes !== end - begin)
     return fail(
-      `expected ${bytesOf(type, shape) ?? "at most 2^53 - 1"} bytes of values for shape [${shape.join(", ")}] of ${type}, found ${end - begin}`,
+      `expected ${bytes ?? "at most 2^53 - 1"} bytes of values for shape [${shape.join(", ")}] of ${coding ? dtype : type}, found ${end - begin}`,
     );
-  return { name, type, stored: dtype, shape, fortran: false, begin, end };
+  const stored = dtype;
+  return { name, type, coding, stored, shape, fortran: false, begin, end };
 }
 
 function isLengths(value: unknown): value is number[] {

@@ -2,6 +2,7 @@ import type { NumberType } from "../../arrow/field.js";
 import { numberWidth } from "../../arrow/field.js";
 import type { InputFile } from "../input-file.js";
 import type { OpenOptions } from "../logits-file.js";
+import type { NumberCoding } from "./number-coding.js";
 
 /** Array in a NumPy or safetensors file, as the file declares it. */
 export interface StoredArray {
@@ -9,6 +10,8 @@ export interface StoredArray {
   name: string | null;
   /** Type of the numbers; null if it is not supported. */
   type: NumberType | null;
+  /** How the numbers are stored, if not as little-endian numbers of this type. */
+  coding: NumberCoding | null;
   /** Type as the file writes it. */
   stored: string;
   shape: readonly number[];
@@ -51,12 +54,16 @@ export function valuesOf(shape: readonly number[]): number | null {
   return Number.isSafeInteger(values) ? values : null;
 }
 
-/** How many bytes they take; null where that is no such number. */
-export function bytesOf(
-  type: NumberType,
-  shape: readonly number[],
-): number | null {
-  const bytes = (valuesOf(shape) ?? Number.NaN) * numberWidth(type);
+/** Number of stored bytes; null if it exceeds 2^53 - 1. */
+export function bytesOf({
+  type,
+  coding,
+  shape,
+}: { type: NumberType } & Pick<StoredArray, "coding" | "shape">):
+  | number
+  | null {
+  const width = coding?.width ?? numberWidth(type);
+  const bytes = (valuesOf(shape) ?? Number.NaN) * width;
   return Number.isSafeInteger(bytes) ? bytes : null;
 }
 
@@ -64,10 +71,11 @@ export function bytesOf(
 export function describeArray({
   name,
   type,
+  coding,
   stored,
   shape,
 }: StoredArray): string {
-  const own = `${type ?? stored} [${shape.join(", ")}]`;
+  const own = `${coding ? stored : (type ?? stored)} [${shape.join(", ")}]`;
   return name === null ? own : `${name}: ${own}`;
 }
 

@@ -160,6 +160,8 @@ describe.each(SOUND)("$name", ({ file, label, guarded, same }) => {
       for (let bit = place % step; bit < 8; bit += step) {
         const copy = Buffer.from(file);
         copy[place] = (copy[place] as number) ^ (1 << bit);
+        // A sound file of other numbers: in the place of <f4.
+        if (copy.includes("'>f4'")) continue;
         counter.add(await outcomeOf(copy, label));
       }
     expectSame(counter, same.bits);

@@ -1,0 +1,128 @@
+import { type NumberType, numberWidth } from "../../arrow/field.js";
+import {
+  type DecodedNumbers,
+  oneHotClass,
+  writeDecoded,
+} from "../decode-sources.js";
+import type { InputFile } from "../input-file.js";
+import { checkLimit } from "../limits.js";
+import type { OpenOptions } from "../logits-file.js";
+import { numbersOfBytes } from "../numbers-of-bytes.js";
+import { readInput, requireInput } from "../read-input.js";
+import {
+  type ArrayForm,
+  type ArrayRows,
+  formInPlace,
+  startsOf,
+} from "./array-axes.js";
+import { type ArrayBytes, decodeArrays } from "./decode-arrays.js";
+import { whereOf } from "./named-array.js";
+import { bytesOf, type PlacedArrays } from "./stored-array.js";
+
+/** File in which arrays were placed. */
+export type ArrayFile = Pick<InputFile, "path" | "present" | "limits"> &
+  Pick<PlacedArrays, "fd" | "start">;
+
+/** Rows of numbers as workers read them, in the file or decoded. */
+export interface PlacedRows {
+  form: ArrayForm;
+  type: NumberType;
+  /** Numbers per row. */
+  values: number;
+  /** For each array, the byte offset of its first row, or of each of its columns. */
+  starts: number[][];
+  /** The numbers in a temporary file; null if they are read in place. */
+  decoded: DecodedNumbers | null;
+}
+
+/**
+ * Places arrays whose rows follow one another: in place where possible, otherwise decoded to a temporary file.
+ * @param holds `classes`: one class number per row, or one-hot rows; `margins`: numbers z whose logits are (0, z)
+ * @throws InputFormatError, InputUnsupportedError, IoError
+ */
+export function placeRows(
+  file: ArrayFile,
+  arrays: readonly ArrayRows[],
+  holds: "numbers" | "classes" | "margins",
+  options: Pick<OpenOptions, "scratch">,
+): PlacedRows {
+  const [first] = arrays as [ArrayRows];
+  const { type, values } = first;
+  const starts = arrays.map((array) => file.start(array));
+  const form = formInPlace(arrays);
+  const areOneHot = holds === "classes" && values > 1;
+  if (form && !areOneHot && holds !== "margins")
+    return {
+      ...{ form, type, values, decoded: null },
+      starts: arrays.map((array, k) =>
+        startsOf(array, starts[k] as number, form),
+      ),
+    };
+  const sizes = arrays.map((array) => bytesOf(array) as number);
+  const total = sizes.reduce((a, b) => a + b, 0);
+  checkLimit(file, whereOf(first), "maxDecodedBytes", "decoded bytes", total);
+  requireInput(
+    file,
+    starts.map((start, k) => ({ start, end: start + (sizes[k] as number) })),
+  );
+  const bytes = { ...file, starts };
+  const decoded = areOneHot
+    ? decodeClasses(bytes, first, form, options)
+    : decodeArrays(bytes, arrays, holds === "margins", options);
+  return {
+    form: "fixed-size-list",
+    type: areOneHot ? "float64" : type,
+    values: decoded.values,
+    starts: decoded.starts.map((start) => [start]),
+    decoded,
+  };
+}
+
+/** Maximum number of one-hot values in memory, unless a single row has more. */
+const ONE_HOT_VALUES = 1 << 20;
+
+/** The classes of one-hot rows, which are decoded first if they do not follow one another. */
+function decodeClasses(
+  file: ArrayBytes,
+  array: ArrayRows,
+  form: ArrayForm | null,
+  options: Pick<OpenOptions, "scratch">,
+): DecodedNumbers {
+  if (form === "fixed-size-list") return classesOf(file, array, options);
+  const copy = decodeArrays(file, [array], false, options);
+  try {
+    const inCopy = { path: file.path, present: null, ...copy };
+    return classesOf(inCopy, array, options);
+  } finally {
+    copy.close();
+  }
+}
+
+function classesOf(
+  file: ArrayBytes,
+  array: ArrayRows,
+  options: Pick<OpenOptions, "scratch">,
+): DecodedNumbers {
+  const { path, starts } = file;
+  const { type, rows, values } = array;
+  const width = values * numberWidth(type);
+  const step = Math.max(1, Math.floor(ONE_HOT_VALUES / values));
+  return writeDecoded(path, options, 1, (target) => {
+    const start = target.reserve(0);
+    for (let from = 0; from < rows; from += step) {
+      const count = Math.min(step, rows - from);
+      const bytes = new Uint8Array(count * width);
+      readInput(file, bytes, (starts[0] as number) + from * width);
+      const numbers = numbersOfBytes(bytes.buffer, type);
+      const classes = Float64Array.from({ length: count }, (_, k) =>
+        oneHotClass(
+          numbers.subarray(k * values, (k + 1) * values),
+          path,
+          `${whereOf(array)}, row ${from + k}`,
+        ),
+      );
+      target.append(new Uint8Array(classes.buffer));
+    }
+    return [start];
+  });
+}
