@@ -58,8 +58,8 @@ export async function checkPages(
   groupRows: number,
   rowGroup: string,
 ): Promise<void> {
-  const { column, start, bytes, compression } = chunk;
-  const where = `${rowGroup}: column ${column}`;
+  const { leaf, start, bytes, compression } = chunk;
+  const where = `${rowGroup}: column ${leaf.column}`;
   const end = start + bytes;
   if (start < 0 || bytes < 0 || end > tailStart)
     throw damaged(
@@ -114,7 +114,7 @@ function checkLevels(
   { pageBytes, decodedBytes }: PageHeader,
   { values, encoding, v2, ...sections }: DataHeader,
   content: Uint8Array,
-  { maxRepetition, maxDefinition, compression }: ColumnChunk,
+  { leaf: { maxRepetition, maxDefinition }, compression }: ColumnChunk,
   firstOfChunk: boolean,
 ): number {
   if (values < 0)

@@ -5,6 +5,8 @@ import { MalformedThrift, ThriftReader } from "./thrift.js";
 /** A node of the schema. */
 export interface SchemaNode {
   name: string;
+  /** Name of the top-level column that it belongs to. */
+  column: string;
   /** FieldRepetitionType, as stored. */
   repetition: number;
   /** Type of a leaf, as stored; -1 for a group. */
@@ -12,7 +14,9 @@ export interface SchemaNode {
   typeLength: number;
   /** ConvertedType, as stored; -1 for none. */
   converted: number;
-  logical: LogicalType | null;
+  /** LogicalType, a union: the number of its field, 0 for none, and the encoded union. */
+  logicalKind: number;
+  logical: Uint8Array | null;
   scale: number;
   precision: number;
   children: SchemaNode[];
@@ -21,33 +25,9 @@ export interface SchemaNode {
   maxDefinition: number;
 }
 
-/** A LogicalType: a union whose field number is the kind. */
-export interface LogicalType {
-  kind: number;
-  /** Integers by field number: scale and precision, or bits. */
-  numbers: number[];
-  /** TimeUnit, as stored. */
-  unit: number;
-  /** Booleans by field number: signed, or adjusted to UTC. */
-  flags: boolean[];
-  /** As encoded. */
-  bytes: Uint8Array;
-}
-
-export const NO_LOGICAL_TYPE: LogicalType = {
-  kind: 0,
-  numbers: [],
-  unit: 0,
-  flags: [],
-  bytes: new Uint8Array(0),
-};
-
 /** A leaf's part of a row group: pages, one after the other. */
 export interface ColumnChunk {
-  /** Name of the top-level column. */
-  column: string;
-  maxRepetition: number;
-  maxDefinition: number;
+  leaf: SchemaNode;
   start: number;
   bytes: number;
   /** Type of its values, as stored. */
@@ -93,7 +73,7 @@ const CODECS = [
 ];
 
 /** FieldRepetitionType, as stored. */
-export const REQUIRED = 0;
+const REQUIRED = 0;
 export const OPTIONAL = 1;
 export const REPEATED = 2;
 
@@ -127,7 +107,7 @@ export function fileMetadata(footer: Uint8Array): FileMetadata {
   });
   const [schema] = nodes;
   if (!schema) throw new MalformedThrift("no schema");
-  const leaves = leavesOf(schema);
+  const leaves = leafNodes(schema);
   const rowGroups = groups.map(({ rows, places }, k) => {
     if (rows < 0) throw new MalformedThrift(`row group ${k} has ${rows} rows`);
     if (places.length !== leaves.length)
@@ -136,26 +116,18 @@ export function fileMetadata(footer: Uint8Array): FileMetadata {
       );
     return {
       rows,
-      chunks: places.map((place, n) => ({ ...(leaves[n] as Leaf), ...place })),
+      chunks: places.map((place, n) => ({
+        ...place,
+        leaf: leaves[n] as SchemaNode,
+      })),
     };
   });
   return { ...found, schema, rowGroups };
 }
 
-type Leaf = Pick<ColumnChunk, "column" | "maxRepetition" | "maxDefinition">;
-type Place = Omit<ColumnChunk, keyof Leaf>;
+type Place = Omit<ColumnChunk, "leaf">;
 
-/** Returns the leaves below a schema's root, in their order. */
-export function leavesOf(schema: SchemaNode): Leaf[] {
-  return schema.children.flatMap((column) =>
-    leafNodes(column).map(({ maxRepetition, maxDefinition }) => ({
-      column: column.name,
-      maxRepetition,
-      maxDefinition,
-    })),
-  );
-}
-
+/** Returns the leaves of a node, in their order. */
 export function leafNodes(node: SchemaNode): SchemaNode[] {
   return node.type >= 0 ? [node] : node.children.flatMap(leafNodes);
 }
@@ -170,6 +142,7 @@ function schemaNodes(reader: ThriftReader): SchemaNode[] {
     const { node, children } = schemaElement(reader);
     if (parent) {
       const { repetition } = node;
+      node.column = parents.length > 1 ? parent.node.column : node.name;
       node.maxRepetition =
         parent.node.maxRepetition + (repetition === REPEATED ? 1 : 0);
       node.maxDefinition =
@@ -198,10 +171,12 @@ function schemaElement(reader: ThriftReader): {
 } {
   const node: SchemaNode = {
     name: "",
+    column: "",
     repetition: REQUIRED,
     type: -1,
     typeLength: 0,
     converted: -1,
+    logicalKind: 0,
     logical: null,
     scale: 0,
     precision: 0,
@@ -219,40 +194,17 @@ function schemaElement(reader: ThriftReader): {
     else if (id === 6) node.converted = reader.integer();
     else if (id === 7) node.scale = reader.integer();
     else if (id === 8) node.precision = reader.integer();
-    else if (id === 10) node.logical = logicalType(reader);
-    else return false;
+    else if (id === 10) {
+      const start = reader.position;
+      reader.struct((kind) => {
+        node.logicalKind = kind;
+        return false;
+      });
+      node.logical = reader.since(start);
+    } else return false;
     return true;
   });
   return { node, children };
-}
-
-/** Kinds of LogicalType that have parameters: DECIMAL, TIME, TIMESTAMP, INTEGER. */
-const WITH_PARAMETERS = [5, 7, 8, 10];
-const WITH_UNIT = [7, 8];
-
-function logicalType(reader: ThriftReader): LogicalType {
-  const start = reader.position;
-  const found: LogicalType = { ...NO_LOGICAL_TYPE, numbers: [], flags: [] };
-  reader.struct((kind) => {
-    found.kind = kind;
-    if (!WITH_PARAMETERS.includes(kind)) return false;
-    reader.struct(
-      (id) => {
-        if (id === 2 && WITH_UNIT.includes(kind))
-          reader.struct((unit) => {
-            found.unit = unit;
-            return false;
-          });
-        else found.numbers[id] = reader.integer();
-        return true;
-      },
-      (id, value) => {
-        found.flags[id] = value;
-      },
-    );
-    return true;
-  });
-  return { ...found, bytes: reader.since(start) };
 }
 
 function keyValue(reader: ThriftReader): [key: string, value: string] {

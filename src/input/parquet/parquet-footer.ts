@@ -5,7 +5,7 @@ import { checkLimit, OverLimit } from "../limits.js";
 import { readInput } from "../read-input.js";
 import { type ArrowSchema, arrowSchema } from "./arrow-schema.js";
 import { type FileMetadata, fileMetadata } from "./file-metadata.js";
-import { schemaFields } from "./schema-fields.js";
+import { schemaField } from "./schema-fields.js";
 import { MalformedThrift } from "./thrift.js";
 
 // A Parquet file (parquet-format, README.md, "File format"):
@@ -67,7 +67,7 @@ export function readFooter(file: InputFile): ParquetFooter {
   if (metadata.encrypted) throw encrypted(path, "columns are");
   for (const [k, { rows }] of metadata.rowGroups.entries())
     checkLimit(file, `row group ${k}`, "maxBatchRows", "rows in a batch", rows);
-  const own = schemaFields(metadata.schema);
+  const own = metadata.schema.children.map(schemaField);
   checkColumns(file, own);
   const schema = arrowSchemaOf(file, metadata);
   const isSame = schema !== null && haveSameFields(own, schema.fields);

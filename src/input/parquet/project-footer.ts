@@ -1,23 +1,11 @@
 import { type ColumnPath, pathsByChild } from "./column-paths.js";
 import {
-  type ColumnChunk,
   type FileMetadata,
   leafNodes,
   type RowGroup,
   type SchemaNode,
 } from "./file-metadata.js";
-import {
-  BINARY,
-  type EncodedField,
-  encodeBytes,
-  encodeInteger,
-  encodeList,
-  encodeStruct,
-  I32,
-  I64,
-  LIST,
-  STRUCT,
-} from "./thrift-writer.js";
+import { encodeStruct } from "./thrift-writer.js";
 
 /**
  * Returns a footer of some of the columns, with what decoding needs of them, and its row groups. The decoder gets no other
@@ -34,17 +22,13 @@ export function projectFooter(
     rows,
     chunks: chunks.filter((_, k) => leaves[k]),
   }));
-  const keyValues =
-    arrowSchema === null
-      ? []
-      : [encodeStruct([text(1, "ARROW:schema"), text(2, arrowSchema)])];
-  const footer = encodeStruct([
-    integer(1, VERSION),
-    list(2, elements),
-    long(3, rows),
-    list(4, projected.map(encodeRowGroup)),
-    list(5, keyValues),
-  ]);
+  const footer = encodeStruct({
+    1: VERSION,
+    2: elements,
+    3: rows,
+    4: projected.map(encodeRowGroup),
+    5: arrowSchema && [encodeStruct({ 1: "ARROW:schema", 2: arrowSchema })],
+  });
   return { footer, rowGroups: projected };
 }
 
@@ -64,15 +48,15 @@ function projectSchema(
   };
   const add = (
     node: SchemaNode,
-    below: readonly ColumnPath[],
+    paths: readonly ColumnPath[],
     depth: number,
   ) => {
-    if (below.some(({ length }) => length === depth)) return addWhole(node);
-    const byChild = pathsByChild(below, depth);
+    if (paths.some(({ length }) => length === depth)) return addWhole(node);
+    const byChild = pathsByChild(paths, depth);
     elements.push(encodeNode(node, byChild.size));
     for (const [k, child] of node.children.entries()) {
-      const paths = byChild.get(k);
-      if (paths) add(child, paths, depth + 1);
+      const below = byChild.get(k);
+      if (below) add(child, below, depth + 1);
       else for (const _ of leafNodes(child)) leaves.push(false);
     }
   };
@@ -82,62 +66,39 @@ function projectSchema(
 
 /** VARIANT, GEOMETRY and GEOGRAPHY are not among these: their values are read as they are stored. */
 const MAX_LOGICAL_TYPE = 15;
-const GROUP = -1;
 
 /** Encodes a SchemaElement. A node without a repetition is required. */
 function encodeNode(node: SchemaNode, children: number): Buffer {
   const { type, logical } = node;
-  const isGroup = type === GROUP;
-  return encodeStruct([
-    ...(isGroup ? [] : [integer(1, type), integer(2, node.typeLength)]),
-    integer(3, node.repetition),
-    text(4, node.name),
-    ...(isGroup ? [integer(5, children)] : []),
-    ...(node.converted >= 0 ? [integer(6, node.converted)] : []),
-    ...(isGroup ? [] : [integer(7, node.scale), integer(8, node.precision)]),
-    ...(logical && logical.kind <= MAX_LOGICAL_TYPE
-      ? [[10, STRUCT, logical.bytes] as const]
-      : []),
-  ]);
+  const isLeaf = type >= 0;
+  return encodeStruct({
+    1: isLeaf ? type : null,
+    2: isLeaf ? node.typeLength : null,
+    3: node.repetition,
+    4: node.name,
+    5: isLeaf ? null : children,
+    6: node.converted >= 0 ? node.converted : null,
+    7: isLeaf ? node.scale : null,
+    8: isLeaf ? node.precision : null,
+    10: node.logicalKind <= MAX_LOGICAL_TYPE ? logical : null,
+  });
 }
 
+/** Encodes a RowGroup and its ColumnChunks. Pages state their encodings, and the schema has the paths. */
 function encodeRowGroup({ rows, chunks }: RowGroup): Buffer {
+  const encoded = chunks.map((chunk) => {
+    const metadata = encodeStruct({
+      1: chunk.type,
+      2: new Int32Array(),
+      4: chunk.codec,
+      5: chunk.values,
+      6: chunk.decodedBytes,
+      7: chunk.bytes,
+      9: chunk.data,
+      11: chunk.dictionary > 0 ? chunk.dictionary : null,
+    });
+    return encodeStruct({ 2: 0, 3: metadata });
+  });
   const bytes = chunks.reduce((sum, chunk) => sum + chunk.decodedBytes, 0);
-  return encodeStruct([
-    list(1, chunks.map(encodeChunk)),
-    long(2, bytes),
-    long(3, rows),
-  ]);
-}
-
-/** Encodes a ColumnChunk. Its encodings are stated in its pages, too; its path by the schema. */
-function encodeChunk(chunk: ColumnChunk): Buffer {
-  const metadata = encodeStruct([
-    integer(1, chunk.type),
-    [2, LIST, encodeList(I32, [])],
-    [3, LIST, encodeList(BINARY, [])],
-    integer(4, chunk.codec),
-    long(5, chunk.values),
-    long(6, chunk.decodedBytes),
-    long(7, chunk.bytes),
-    long(9, chunk.data),
-    ...(chunk.dictionary > 0 ? [long(11, chunk.dictionary)] : []),
-  ]);
-  return encodeStruct([long(2, 0), [3, STRUCT, metadata]]);
-}
-
-function integer(id: number, value: number): EncodedField {
-  return [id, I32, encodeInteger(value)];
-}
-
-function long(id: number, value: number): EncodedField {
-  return [id, I64, encodeInteger(value)];
-}
-
-function text(id: number, value: string): EncodedField {
-  return [id, BINARY, encodeBytes(Buffer.from(value))];
-}
-
-function list(id: number, structs: readonly Uint8Array[]): EncodedField {
-  return [id, LIST, encodeList(STRUCT, structs)];
+  return encodeStruct({ 1: encoded, 2: bytes, 3: rows });
 }

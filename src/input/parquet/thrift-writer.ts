@@ -1,49 +1,43 @@
-// Thrift's compact protocol, written: only what a Parquet footer of fewer columns needs.
+// Thrift's compact protocol, written: only what a Parquet footer needs.
 
-/** Types of fields and list elements, as stored. */
-export const I32 = 5;
-export const I64 = 6;
-export const BINARY = 8;
-export const LIST = 9;
-export const STRUCT = 12;
+/** Integers, texts, encoded structs, and lists of structs or small integers, by field number (at most 15 apart). */
+export type EncodedFields = {
+  [id: number]: number | string | Uint8Array | List | null;
+};
+type List = readonly Uint8Array[] | Int32Array;
 
-/** A field of a struct: its number, its type and its encoded value. */
-export type EncodedField = readonly [
-  id: number,
-  type: number,
-  value: Uint8Array,
-];
+const I32 = 5;
+const I64 = 6;
+const BINARY = 8;
+const LIST = 9;
+const STRUCT = 12;
 
-/** Encodes a struct; the numbers of its fields ascend by at most 15. */
-export function encodeStruct(fields: readonly EncodedField[]): Buffer {
+export function encodeStruct(fields: EncodedFields): Buffer {
+  const parts: Uint8Array[] = [];
   let last = 0;
-  const parts = fields.flatMap(([id, type, value]) => {
-    const head = ((id - last) << 4) | type;
-    last = id;
-    return [Uint8Array.of(head), value];
-  });
+  for (const [id, value] of Object.entries(fields)) {
+    if (value === null) continue;
+    const add = (type: number, ...bytes: Uint8Array[]) =>
+      parts.push(Uint8Array.of(((Number(id) - last) << 4) | type), ...bytes);
+    // An integer of 32 bits is read from one of 64, too.
+    if (typeof value === "number") add(I64, integer(value));
+    else if (typeof value === "string")
+      add(BINARY, varint(Buffer.byteLength(value)), Buffer.from(value));
+    else if (value instanceof Uint8Array) add(STRUCT, value);
+    else if (value instanceof Int32Array)
+      add(LIST, ...list(I32, Array.from(value, integer)));
+    else add(LIST, ...list(STRUCT, value));
+    last = Number(id);
+  }
   return Buffer.concat([...parts, Uint8Array.of(0)]);
 }
 
-/** Encodes a list of encoded elements. */
-export function encodeList(
-  type: number,
-  elements: readonly Uint8Array[],
-): Buffer {
-  return Buffer.concat([
-    Uint8Array.of(0xf0 | type),
-    varint(elements.length),
-    ...elements,
-  ]);
+function list(type: number, elements: readonly Uint8Array[]): Uint8Array[] {
+  return [Uint8Array.of(0xf0 | type), varint(elements.length), ...elements];
 }
 
-/** Encodes a whole number of 32 or 64 bits. */
-export function encodeInteger(value: number): Buffer {
+function integer(value: number): Buffer {
   return varint(value < 0 ? -2 * value - 1 : 2 * value);
-}
-
-export function encodeBytes(bytes: Uint8Array): Buffer {
-  return Buffer.concat([varint(bytes.byteLength), bytes]);
 }
 
 function varint(value: number): Buffer {

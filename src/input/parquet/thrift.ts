@@ -71,10 +71,10 @@ export class ThriftReader {
     });
   }
 
-  /** Reads an integer of 8, 32 or 64 bits, exact to 2^53; those of 8 bits are not negative. */
+  /** Reads an integer of 32 or 64 bits, exact to 2^53. Parquet's metadata has others only where they are not read. */
   integer(): number {
-    this.#expect(BYTE, I32, I64);
-    return this.#type === BYTE ? this.#byte() : this.#zigzag();
+    this.#expect(I32, I64);
+    return this.#zigzag();
   }
 
   #zigzag(): number {
