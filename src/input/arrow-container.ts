@@ -1,6 +1,6 @@
 import { InputUnsupportedError } from "../errors.js";
 import { locateFile } from "./arrow-file.js";
-import { readMessage } from "./arrow-message.js";
+import { checkByteOrder, readMessage } from "./arrow-message.js";
 import type { Block, MessageMetadata, Schema } from "./arrow-metadata.js";
 import { locateStream } from "./arrow-stream.js";
 import { type InputFile, openInputFile } from "./input-file.js";
@@ -24,7 +24,9 @@ const ARROW = "an Arrow IPC file or stream";
 export interface ContainerOptions {
   /** Streams may end without their end-of-stream marker. */
   allowMissingEos?: boolean | undefined;
-  /** What it may say of itself; default: what is usual. */
+  /** Whether big-endian data may be described; default: false. */
+  anyByteOrder?: boolean | undefined;
+  /** Limits on the sizes that the file declares; default: DEFAULT_LIMITS. */
   limits?: Limits | undefined;
 }
 
@@ -56,12 +58,16 @@ export function openArrow(
 export function arrowContainer(
   file: InputFile,
   format: ArrowContainer["format"],
-  { allowMissingEos = false }: Omit<ContainerOptions, "limits">,
+  {
+    allowMissingEos = false,
+    anyByteOrder = false,
+  }: Omit<ContainerOptions, "limits">,
 ): ArrowContainer {
   const located =
     format === "arrow-file"
       ? locateFile(file)
       : locateStream(file, allowMissingEos);
+  if (!anyByteOrder) checkByteOrder(file.path, located.schema);
   return {
     ...file,
     ...located,

@@ -1,11 +1,6 @@
 import { describeField, type Field } from "../arrow/field.js";
 import { InputFormatError } from "../errors.js";
-import {
-  checkByteOrder,
-  checkVersion,
-  decoding,
-  readMessage,
-} from "./arrow-message.js";
+import { decoding, readMessage } from "./arrow-message.js";
 import { decodeFooter, type Footer, type Schema } from "./arrow-metadata.js";
 import type { InputFile } from "./input-file.js";
 import { checkLimit } from "./limits.js";
@@ -71,8 +66,6 @@ export function readFooter(file: InputFile): {
   const encoded = new Uint8Array(footerBytes);
   readInput(file, encoded, footerStart);
   const footer = decoding(path, "footer", () => decodeFooter(encoded, limits));
-  checkVersion(path, "footer", footer.version);
-  checkByteOrder(path, "schema", footer.schema);
   return { footer, footerStart };
 }
 
@@ -158,14 +151,15 @@ function refuseUnlisted(
 /** Who reads the file as a stream must see what those see who read it by its footer. */
 function refuseOtherSchema(
   { path }: InputFile,
-  { fields }: Schema,
+  { fields, bigEndian }: Schema,
   first: Schema | null,
 ): void {
   const found = first?.fields ?? [];
   const same = (a: Field, b: Field | undefined) =>
     JSON.stringify(a) === JSON.stringify(b);
   const k = fields.findIndex((field, k) => !same(field, found[k]));
-  if (k < 0 && found.length === fields.length) return;
+  if (k < 0 && found.length === fields.length && first?.bigEndian === bigEndian)
+    return;
   const [expected, other] = [fields, found].map((columns) => {
     const field = columns[k < 0 ? fields.length : k];
     return field ? `${field.name}: ${describeField(field)}` : "no column";

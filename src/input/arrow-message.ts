@@ -40,7 +40,6 @@ export function readMessage(
     decodeMessage(bytes.subarray(prefix, prefix + length), limits),
   );
   checkVersion(path, where, message.version);
-  if (message.schema) checkByteOrder(path, where, message.schema);
   if (bodyBytes !== null && message.bodyBytes !== bodyBytes)
     throw new InputFormatError(
       path,
@@ -51,11 +50,7 @@ export function readMessage(
 }
 
 /** @throws InputUnsupportedError */
-export function checkVersion(
-  path: string,
-  where: string,
-  version: number,
-): void {
+function checkVersion(path: string, where: string, version: number): void {
   if (!VERSIONS_READ.includes(version))
     throw new InputUnsupportedError(
       path,
@@ -65,16 +60,12 @@ export function checkVersion(
 }
 
 /** @throws InputUnsupportedError */
-export function checkByteOrder(
-  path: string,
-  where: string,
-  { bigEndian }: Schema,
-): void {
+export function checkByteOrder(path: string, { bigEndian }: Schema): void {
   if (bigEndian)
     throw new InputUnsupportedError(
       path,
-      where,
-      "expected little-endian data, found big-endian",
+      "schema",
+      "expected little-endian data, found big-endian; read the file with pyarrow and write it again",
     );
 }
 

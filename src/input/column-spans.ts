@@ -20,10 +20,15 @@ export interface SchemaSpans {
   views: number;
 }
 
-/** Spans of all columns, nested ones included. `variadicCounts` are those of the batch (view types only). */
+/**
+ * Spans of all columns, nested ones included.
+ * @param variadicCounts those of the batch (view types only)
+ * @param isV4 whether the metadata has version V4, in which unions had validity bitmaps
+ */
 export function columnSpans(
   fields: Field[],
   variadicCounts: number[],
+  isV4 = false,
 ): SchemaSpans {
   let nodes = 0;
   let buffers = 0;
@@ -35,7 +40,8 @@ export function columnSpans(
       field,
       node: nodes,
       buffer: buffers,
-      buffers: bufferCount(type) + data,
+      buffers:
+        bufferCount(type) + data + (isV4 && type.kind === "Union" ? 1 : 0),
     };
     nodes += 1;
     buffers += own.buffers;

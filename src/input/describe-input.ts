@@ -43,7 +43,7 @@ async function describe(
         arrowContainer(
           file,
           format === "arrow-file" ? format : "arrow-stream",
-          options,
+          { ...options, anyByteOrder: true },
         ),
       );
 }

@@ -1,5 +1,4 @@
-import type { Field } from "../arrow/field.js";
-import { InputFormatError, InputUnsupportedError } from "../errors.js";
+import { InputFormatError } from "../errors.js";
 import type { ArrowContainer } from "./arrow-container.js";
 import type { BatchMetadata } from "./arrow-metadata.js";
 import {
@@ -16,7 +15,7 @@ export interface RecordBatch {
   columns: ColumnSpan[];
 }
 
-/** MetadataVersion V4, as stored: unions then had one buffer more. */
+/** MetadataVersion V4, as stored. */
 const V4 = 3;
 
 /**
@@ -25,12 +24,6 @@ const V4 = 3;
  */
 export function* recordBatches(file: ArrowContainer): Generator<RecordBatch> {
   const { path } = file;
-  if (file.version === V4 && file.schema.fields.some(hasUnion))
-    throw new InputUnsupportedError(
-      path,
-      "schema",
-      "union columns need metadata version V5, the file has V4",
-    );
   const spansOf = spansByVariadicCounts(file);
   for (const [k, block] of file.recordBatches.entries()) {
     const where = `record batch ${k}`;
@@ -53,15 +46,13 @@ export function* recordBatches(file: ArrowContainer): Generator<RecordBatch> {
   }
 }
 
-function hasUnion(field: Field): boolean {
-  return field.type.kind === "Union" || field.children.some(hasUnion);
-}
-
 /** Spans depend on the batch only where there are view columns, whose buffers vary in number. */
 function spansByVariadicCounts(
   file: ArrowContainer,
 ): (counts: number[]) => SchemaSpans {
   const { fields } = file.schema;
-  const usual = columnSpans(fields, []);
-  return (counts) => (counts.length ? columnSpans(fields, counts) : usual);
+  const isV4 = file.version === V4;
+  const usual = columnSpans(fields, [], isV4);
+  return (counts) =>
+    counts.length ? columnSpans(fields, counts, isV4) : usual;
 }
