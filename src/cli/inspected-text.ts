@@ -18,6 +18,7 @@ const MOST_COLUMNS = 12;
 /** Returns the description of a file as text for a terminal. */
 export function inspectedText(found: Inspection): string {
   const { compression, batches, largestBatchRows, logits, columns } = found;
+  const problem = found.noLogitsReason?.replace(`${found.input}: `, "");
   const rows: [string, string][] = [
     [
       "format",
@@ -31,9 +32,9 @@ export function inspectedText(found: Inspection): string {
     ],
     ...columns
       .slice(0, MOST_COLUMNS)
-      .map(({ name, type }, k): [string, string] => [
+      .map(({ name, type, reason }, k): [string, string] => [
         k === 0 ? "columns" : "",
-        `${shortName(name)}: ${type}`,
+        `${shortName(name)}: ${type}${logits || reason === null || reason === problem ? "" : ` (${reason})`}`,
       ]),
   ];
   if (columns.length > MOST_COLUMNS)
@@ -42,7 +43,7 @@ export function inspectedText(found: Inspection): string {
     "logits",
     logits
       ? `${shortName(logits.column)} (${logits.storage}, ${logits.dtype}), ${count(logits.classes)} classes`
-      : `none: ${found.noLogitsReason?.replace(`${found.input}: `, "")}`,
+      : `none: ${problem}`,
   ]);
   if (found.values) rows.push(...valueRows(found.values));
   const layouts = logits

@@ -1,5 +1,5 @@
 import { isView, offsetWidth, type SourceForm } from "../arrow/source-form.js";
-import { InputFormatError } from "../errors.js";
+import { InputFormatError, InputUnsupportedError } from "../errors.js";
 import type { ArrowContainer } from "./arrow-container.js";
 import { decompressed } from "./compression/decompressed.js";
 import { type DecodedNumbers, decodeSource } from "./decode-sources.js";
@@ -207,7 +207,13 @@ function listLength(
       ? [0, ...integers(sizes, 1)]
       : integers(offsets, 2);
     const values = next - first;
-    if (values < 1 || values > valueCount)
+    if (values === 0)
+      throw new InputUnsupportedError(
+        path,
+        `row ${rowStart + row}`,
+        "expected at least 1 value, found 0; write null for rows without values (see --on-bad-row)",
+      );
+    if (values < 0 || values > valueCount)
       throw new InputFormatError(
         path,
         `row ${rowStart + row}`,
@@ -215,7 +221,7 @@ function listLength(
       );
     return values;
   }
-  throw new InputFormatError(
+  throw new InputUnsupportedError(
     path,
     "rows",
     "the file has no rows, so the number of classes is unknown; use a fixed-size list for files that may be empty",

@@ -124,14 +124,14 @@ function valuesPerRow(file: ArrowContainer, source: DecodedSource): number {
     const row = rows.find((found) => found !== null);
     if (row?.length) return row.length;
     if (row)
-      throw new InputFormatError(
+      throw new InputUnsupportedError(
         file.path,
-        `row ${first + rows.indexOf(row)}`,
-        "expected at least 1 logit, found 0",
+        `column ${source.name}, row ${first + rows.indexOf(row)}`,
+        "expected at least 1 value, found 0; write null for rows without values (see --on-bad-row)",
       );
     first += rows.length;
   }
-  throw new InputFormatError(
+  throw new InputUnsupportedError(
     file.path,
     "rows",
     "the file has no rows, so the number of classes is unknown; use a fixed-size list for files that may be empty",

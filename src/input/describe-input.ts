@@ -1,10 +1,13 @@
-import { describeField, type Field } from "../arrow/field.js";
+import type { Field } from "../arrow/field.js";
 import { arraysOpener } from "./arrays/array-format.js";
+import { candidateOf as arrayCandidate } from "./arrays/choose-logits.js";
 import type { OpenArrays } from "./arrays/stored-array.js";
 import { type ArrowContainer, arrowContainer } from "./arrow-container.js";
+import type { Candidate } from "./candidates.js";
 import type { InputFile } from "./input-file.js";
 import { type InputFormat, inputFormat } from "./input-format.js";
 import { interpreting } from "./interpreting.js";
+import { candidateOf, type LogitsSelection } from "./logits-column.js";
 import type { OpenOptions } from "./logits-file.js";
 import { readFooter } from "./parquet/parquet-footer.js";
 import { recordBatches } from "./record-batches.js";
@@ -19,36 +22,51 @@ export interface InputDescription {
   /** Number of rows of the largest record batch or row group; null for formats without them. */
   largestBatchRows: number | null;
   rows: number;
-  columns: { name: string; type: string }[];
+  columns: DescribedColumn[];
 }
+
+/** Column or array of a file. */
+export interface DescribedColumn {
+  name: string;
+  /** Type, and shape of an array. */
+  type: string;
+  /** Why it cannot be the logits, or null if its type and shape allow it. */
+  reason: string | null;
+}
+
+type DescribeOptions = Pick<OpenOptions, "allowMissingEos"> & LogitsSelection;
 
 /** Describes a file that is open; no value of it is read. @throws InputFormatError, InputUnsupportedError, IoError */
 export function describeInput(
   file: InputFile,
-  options: Pick<OpenOptions, "allowMissingEos">,
+  options: DescribeOptions,
 ): Promise<InputDescription> {
   return interpreting(file.path, "structure", () => describe(file, options));
 }
 
 async function describe(
   file: InputFile,
-  options: Pick<OpenOptions, "allowMissingEos">,
+  options: DescribeOptions,
 ): Promise<InputDescription> {
   const format = inputFormat(file);
   const openArrays = await arraysOpener(format);
-  if (openArrays) return describeArrays(file, format, openArrays);
+  if (openArrays) return describeArrays(file, format, openArrays, options);
   return format === "parquet"
-    ? describeParquet(file)
+    ? describeParquet(file, options)
     : describeArrow(
         arrowContainer(
           file,
           format === "arrow-file" ? format : "arrow-stream",
           { ...options, anyByteOrder: true },
         ),
+        options,
       );
 }
 
-function describeParquet(file: InputFile): InputDescription {
+function describeParquet(
+  file: InputFile,
+  selection: LogitsSelection,
+): InputDescription {
   const { metadata, fields } = readFooter(file);
   const { rowGroups } = metadata;
   const codecs = new Set(
@@ -63,15 +81,16 @@ function describeParquet(file: InputFile): InputDescription {
     batches: rowGroups.length,
     largestBatchRows: rowGroups.reduce((a, { rows }) => Math.max(a, rows), 0),
     rows: rowGroups.reduce((sum, { rows }) => sum + rows, 0),
-    columns: described(fields),
+    columns: describedFields(fields, selection),
   };
 }
 
-/** Of a file of arrays the rows are those of the longest. */
+/** Describes a file of arrays; its rows are those of the longest. */
 async function describeArrays(
   file: InputFile,
   format: InputFormat,
   open: OpenArrays,
+  selection: LogitsSelection,
 ): Promise<InputDescription> {
   const { arrays } = await open(file);
   return {
@@ -80,21 +99,33 @@ async function describeArrays(
     batches: null,
     largestBatchRows: null,
     rows: arrays.reduce((most, { shape }) => Math.max(most, shape[0] ?? 0), 0),
-    columns: arrays.map(({ name, type, stored, shape }) => ({
-      name: name ?? "array",
-      type: `${type ?? stored} [${shape.join(", ")}]`,
-    })),
+    columns: arrays.map((array) =>
+      described(array.name, arrayCandidate(array, selection)),
+    ),
   };
 }
 
-function described(fields: Field[]): InputDescription["columns"] {
-  return fields.map((field) => ({
-    name: field.name,
-    type: describeField(field),
-  }));
+function described(
+  name: string | null,
+  { type, form, problem }: Candidate,
+): DescribedColumn {
+  const reason = form === null ? problem : null;
+  return { name: name ?? "array", type, reason };
 }
 
-function describeArrow(container: ArrowContainer): InputDescription {
+function describedFields(
+  fields: Field[],
+  { binary = false }: LogitsSelection,
+): DescribedColumn[] {
+  return fields.map((field) =>
+    described(field.name, candidateOf(field, binary)),
+  );
+}
+
+function describeArrow(
+  container: ArrowContainer,
+  selection: LogitsSelection,
+): InputDescription {
   const compression = new Set<string>();
   let [rows, largest] = [0, 0];
   for (const { batch } of recordBatches(container)) {
@@ -108,6 +139,6 @@ function describeArrow(container: ArrowContainer): InputDescription {
     batches: container.recordBatches.length,
     largestBatchRows: largest,
     rows,
-    columns: described(container.schema.fields),
+    columns: describedFields(container.schema.fields, selection),
   };
 }

@@ -12,6 +12,7 @@ import {
   type NamedColumns,
   orderedByNumber,
 } from "./column-names.js";
+import { columnProblem } from "./column-problem.js";
 import { isDecodableNumber, isSparkVector } from "./decoded-rows.js";
 import {
   decodedColumn,
@@ -96,13 +97,13 @@ const FORMS = [
 const MARGIN_FORMS = ["floats", "whole numbers"] as const;
 
 function onlyColumn(path: string, fields: Field[], binary: boolean): number {
+  const candidates = fields.map((field) => candidateOf(field, binary));
   if (binary)
-    return chooseCandidate(path, fields.map(marginsCandidate), {
+    return chooseCandidate(path, candidates, {
       thing: "column",
       forms: MARGIN_FORMS,
       none: `--binary: expected a column of one number per row, found ${listed(fields)}`,
     });
-  const candidates = fields.map(candidateOf);
   const scalars = fields.filter(({ type }) => isFloatType(type));
   const place = chooseCandidate(
     path,
@@ -116,7 +117,9 @@ function onlyColumn(path: string, fields: Field[], binary: boolean): number {
   return place;
 }
 
-function candidateOf(field: Field): Candidate {
+/** Describes a column as a candidate for the logits, or for margins. */
+export function candidateOf(field: Field, binary: boolean): Candidate {
+  if (binary) return marginsCandidate(field);
   const column =
     listedNumbers(field, 0, "float") ??
     listedNumbers(field, 0, "whole") ??
@@ -131,9 +134,7 @@ function candidateOf(field: Field): Candidate {
     type: describeField(field),
     form: column && kind + (column.form === "struct" ? 1 : 0),
     isFloat,
-    problem: column
-      ? "it could be logits, too"
-      : "its rows are not lists of numbers",
+    problem: column ? "it could be logits, too" : columnProblem(field),
   };
 }
 
@@ -166,7 +167,9 @@ function marginsCandidate(field: Field): Candidate {
     type: describeField(field),
     form: marginsOf(field, 0) && (isFloat ? 0 : 1),
     isFloat,
-    problem: "it could be margins, too",
+    problem: marginsOf(field, 0)
+      ? "it could be margins, too"
+      : "its rows are not single numbers",
   };
 }
 

@@ -4,8 +4,13 @@ import {
   checkPath,
   checkValue,
 } from "../check-options.js";
-import { InputUnsupportedError, LogitsColumnError } from "../errors.js";
 import {
+  InputUnsupportedError,
+  LogitsColumnError,
+  RaggedRowError,
+} from "../errors.js";
+import {
+  type DescribedColumn,
   describeInput,
   type InputDescription,
 } from "../input/describe-input.js";
@@ -25,7 +30,7 @@ import { scanValues, type ValueScan } from "./scan-values.js";
 export interface Inspection extends InputDescription {
   input: string;
   bytes: number;
-  /** Column of logits that a run would use, or null with the reason why there is none. */
+  /** Column of logits that a run would use, or null with the reason why there is none; also see the columns' reasons. */
   logits: LogitsDescription | null;
   noLogitsReason: string | null;
   /** Estimate for each layout; empty without logits. */
@@ -67,32 +72,52 @@ async function inspectFile(
   options: InspectOptions,
   hooks: RunHooks,
 ): Promise<Inspection> {
-  const { input, scan = false } = options;
+  const { input } = options;
   let close = () => file.close();
   try {
     const description = await describeInput(file, { ...options, ...hooks });
     const base = { input, bytes: file.bytes, ...description };
     // From here on it is closed with the logits, or with their failure.
     close = () => {};
-    const found = await logitsOrWhyNot(file, options, hooks);
-    if (typeof found === "string")
-      return {
-        ...base,
-        logits: null,
-        noLogitsReason: found,
-        layouts: [],
-        values: null,
-      };
-    close = () => found.close();
+    const found = await examine(file, description, options, hooks).catch(
+      (error) => noLogits(input, description.columns, error),
+    );
+    return { ...base, ...found };
+  } finally {
+    close();
+  }
+}
+
+type Examined = Pick<
+  Inspection,
+  "columns" | "logits" | "noLogitsReason" | "layouts" | "values"
+>;
+
+/** Looks at the logits that a run would use. @throws SoftjacError for a file without them, or a damaged one */
+async function examine(
+  file: InputFile,
+  { format, rows }: InputDescription,
+  options: InspectOptions,
+  hooks: RunHooks,
+): Promise<Omit<Examined, "columns">> {
+  const { input, scan = false } = options;
+  const open = { keep: [], inputs: [], ownNames: [], isSample: !scan };
+  const { signal } = hooks;
+  const found = await logitsIn(file, { ...options, ...open, signal });
+  try {
     const { column, form, dtype, classes } = found;
     const sample = await interpreting(input, "values", () =>
       sampleLogits(found),
     );
     return {
-      ...base,
       logits: { column, storage: form, dtype, classes },
       noLogitsReason: null,
-      layouts: estimateLayouts(found, sample, estimated(options)),
+      layouts: estimateLayouts(
+        // Of a Parquet file only a sample may be open.
+        format === "parquet" ? { ...found, rows } : found,
+        sample,
+        estimated(options),
+      ),
       values: scan
         ? await interpretingWith(
             input,
@@ -103,32 +128,34 @@ async function inspectFile(
         : null,
     };
   } finally {
-    close();
+    found.close();
   }
 }
 
-/** A file may be sound and hold no logits, or more than one column of them: that is what one looks at it for. */
-async function logitsOrWhyNot(
-  file: InputFile,
-  options: InspectOptions,
-  { signal }: RunHooks,
-): Promise<LogitsFile | string> {
-  try {
-    return await logitsIn(file, {
-      ...options,
-      keep: [],
-      inputs: [],
-      ownNames: [],
-      signal,
-    });
-  } catch (error) {
-    if (
-      error instanceof LogitsColumnError ||
-      error instanceof InputUnsupportedError
-    )
-      return error.message;
-    throw error;
-  }
+/** Errors of a sound file without logits that a run could use. */
+const NO_LOGITS = [LogitsColumnError, InputUnsupportedError, RaggedRowError];
+
+/** Returns why a file has no logits, also as the reason of its only candidate. @throws the error of a damaged file */
+function noLogits(
+  input: string,
+  columns: DescribedColumn[],
+  error: unknown,
+): Examined {
+  if (!NO_LOGITS.some((known) => error instanceof known)) throw error;
+  const noLogitsReason = (error as Error).message;
+  const candidates = columns.filter(({ reason }) => reason === null);
+  const text = noLogitsReason.replace(`${input}: `, "");
+  return {
+    columns: columns.map((column) =>
+      candidates.length === 1 && column === candidates[0]
+        ? { ...column, reason: text }
+        : column,
+    ),
+    logits: null,
+    noLogitsReason,
+    layouts: [],
+    values: null,
+  };
 }
 
 /** What an estimate depends on. */

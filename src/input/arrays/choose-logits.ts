@@ -165,7 +165,8 @@ function onlyArray(
   return arrays[place] as StoredArray;
 }
 
-function candidateOf(
+/** Describes an array as a candidate for the logits. */
+export function candidateOf(
   array: StoredArray,
   selection: LogitsSelection,
 ): Candidate {

@@ -17,6 +17,7 @@ import { overLimit } from "../limits.js";
 import type { OpenOptions } from "../logits-file.js";
 import { requireInput } from "../read-input.js";
 import type { ColumnPath } from "./column-paths.js";
+import type { FileMetadata } from "./file-metadata.js";
 import { neededColumns } from "./needed-columns.js";
 import { type ParquetFooter, readFooter } from "./parquet-footer.js";
 import { projectFooter } from "./project-footer.js";
@@ -47,6 +48,7 @@ export async function parquetAsArrow(
   requireInput(file, [{ start: 0, end: file.bytes }]);
   const target = openTarget(path, options.scratch);
   try {
+    if (options.isSample) footer.metadata = sampleOf(footer.metadata);
     const setup = setupOf(file, footer, paths, target.fd);
     const bytes = await decode(file, setup, options.signal);
     return {
@@ -65,6 +67,13 @@ export async function parquetAsArrow(
     target.close();
     throw error;
   }
+}
+
+/** Returns the metadata of a file that has only its first row group with rows. */
+function sampleOf(metadata: FileMetadata): FileMetadata {
+  const first = metadata.rowGroups.find(({ rows }) => rows > 0);
+  const rowGroups = first ? [first] : [];
+  return { ...metadata, rows: first?.rows ?? 0, rowGroups };
 }
 
 function setupOf(

@@ -1,0 +1,264 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import {
+  Bool,
+  type DataType,
+  Field,
+  Float32,
+  Float64,
+  Int32,
+  List,
+  Struct,
+  Utf8,
+} from "apache-arrow";
+import { Endianness } from "apache-arrow/fb/endianness";
+import { Message } from "apache-arrow/fb/message";
+import { MessageHeader } from "apache-arrow/fb/message-header";
+import { Schema } from "apache-arrow/fb/schema";
+import { Builder } from "flatbuffers";
+import { describe, expect, test } from "vitest";
+import { softjac } from "../cli/support.js";
+import { npy, zip } from "../support/array-files.js";
+import { built } from "../support/built.js";
+import { workDirectory } from "../support/logits-input.js";
+import {
+  flatSchema,
+  listSchema,
+  parquetFile,
+} from "../support/parquet-file.js";
+import { writeResults } from "../support/results-file.js";
+
+// Files that are sound and have no logits that a run could use: they are described, with a reason for each column.
+
+const at = workDirectory();
+const input = at("in");
+const listOf = (item: DataType) => new List(new Field("item", item, true));
+
+const NOT_LISTS = "its rows are not lists of numbers";
+const ONE_NUMBER =
+  "it has one number per row: --columns takes one column per class";
+
+test("a reason for each column, and exit code 0", async () => {
+  const pair = new Struct([
+    new Field("x", new Float64()),
+    new Field("text", new Utf8()),
+  ]);
+  const mixed = new Struct([
+    new Field("x", new Float64()),
+    new Field("n", new Int32()),
+  ]);
+  writeResults(input, {
+    columns: [
+      ["id", new Int32(), [1, 2]],
+      ["ok", new Bool(), [true, false]],
+      ["name", new Utf8(), ["a", "b"]],
+      ["texts", listOf(new Utf8()), [["a"], ["b"]]],
+      ["pair", pair, Array(2).fill({ x: 1, text: "a" })],
+      ["mixed", mixed, Array(2).fill({ x: 1, n: 2 })],
+    ],
+  });
+  const { columns, logits, layouts, rows } = await built.inspect({ input });
+  expect([rows, logits, layouts]).toEqual([2, null, []]);
+  expect(columns).toEqual([
+    { name: "id", type: "int32", reason: ONE_NUMBER },
+    { name: "ok", type: "bool", reason: ONE_NUMBER },
+    { name: "name", type: "utf8", reason: "it does not hold numbers" },
+    { name: "texts", type: "list<utf8>", reason: NOT_LISTS },
+    {
+      name: "pair",
+      type: "struct<float64, utf8>",
+      reason: "its field text is not a number",
+    },
+    {
+      name: "mixed",
+      type: "struct<float64, int32>",
+      reason: "its fields have several types: choose it with --column",
+    },
+  ]);
+  const { stdout, stderr, status } = softjac("inspect", input);
+  expect([status, stderr]).toEqual([0, ""]);
+  expect(stdout).toMatch(/columns +id: int32 \(it has one number per row: /);
+  expect(stdout).toMatch(/logits +none: expected a column of floats in lists/);
+});
+
+describe("one candidate whose rows are no logits", () => {
+  const lists = (values: unknown[]) =>
+    writeResults(input, {
+      columns: [["z", listOf(new Float32()), values]],
+    });
+
+  test.each<[name: string, values: unknown[], reason: string]>([
+    [
+      "ragged lists",
+      [[1, 2], [3]],
+      "column z, row 1: expected 2 values as in the first row, found 1; pad the lists",
+    ],
+    [
+      "an empty list first",
+      [[], [3]],
+      "row 0: expected at least 1 value, found 0; write null for rows without values",
+    ],
+    [
+      "null lists alone",
+      [null, null],
+      "rows: the file has no rows, so the number of classes is unknown",
+    ],
+    [
+      "no rows",
+      [],
+      "rows: the file has no rows, so the number of classes is unknown",
+    ],
+  ])("%s", async (_, values, reason) => {
+    lists(values);
+    const found = await built.inspect({ input });
+    expect(found.rows).toBe(values.length);
+    expect(found.columns).toEqual([
+      {
+        name: "z",
+        type: "list<float32>",
+        reason: expect.stringContaining(reason),
+      },
+    ]);
+    expect(found.noLogitsReason).toMatch(`${input}: ${reason}`);
+    await expect(
+      built.run({ input, output: at("out.arrow"), force: true }),
+    ).rejects.toThrow(`${input}: ${reason}`);
+  });
+
+  test("ragged lists in a Parquet file", async () => {
+    const file = fileURLToPath(
+      new URL("../input/parquet/ragged.parquet", import.meta.url),
+    );
+    // The first row group has lists of one length.
+    const found = await built.inspect({ input: file, scan: true });
+    expect(found.logits).toBe(null);
+    expect(found.columns.at(-1)?.reason).toMatch("values as in the first row");
+  });
+});
+
+describe("Parquet", () => {
+  const page = (values: number) => ({
+    version: 1 as const,
+    values,
+    repetition: [],
+    definition: [2 * values, 1],
+    data: Array.from({ length: values }, (_, k) => k),
+  });
+  const numbers = { schema: flatSchema("x"), pages: [page(2)], values: 2 };
+
+  test("the footer says all; columns without logits are not decoded", async () => {
+    writeFileSync(
+      input,
+      parquetFile([{ ...numbers, metadata: { 4: 77, 9: 1e12 } }], { rows: 2 }),
+    );
+    const found = await built.inspect({ input });
+    expect(found).toMatchObject({
+      format: "parquet",
+      compression: ["unknown"],
+      rows: 2,
+      batches: 1,
+      columns: [{ name: "x", type: "float64", reason: ONE_NUMBER }],
+      logits: null,
+    });
+  });
+
+  test("types of all kinds, as the footer has them", async () => {
+    const leaf = (name: string, type: number, more: object) => ({
+      ...numbers,
+      schema: [{ 1: type, 3: 1, 4: name, ...more }],
+    });
+    const list = { ...numbers, schema: listSchema("optional") };
+    const map = [
+      { 3: 1, 4: "map", 5: 1, 6: 1 },
+      { 3: 2, 4: "key_value", 5: 2 },
+      { 1: 6, 3: 0, 4: "key", 6: 0 },
+      { 1: 1, 3: 1, 4: "value" },
+    ];
+    const file = (columns: Parameters<typeof parquetFile>[0]) =>
+      parquetFile(columns, { rows: 0 });
+    const columns = [
+      leaf("bool", 0, {}),
+      leaf("time96", 3, {}),
+      leaf("u8", 1, { 6: 11 }),
+      leaf("i64", 2, { 6: 18 }),
+      leaf("text", 6, { 10: { 1: {} } }),
+      leaf("day", 1, { 6: 6 }),
+      leaf("money", 1, { 6: 5, 7: 2, 8: 9 }),
+      leaf("half", 7, { 2: 2, 10: { 15: {} } }),
+      leaf("uuid", 7, { 2: 16, 10: { 14: {} } }),
+      list,
+      { ...numbers, schema: [{ 1: 5, 3: 2, 4: "repeated" }] },
+    ];
+    writeFileSync(input, file(columns));
+    const types = (await built.inspect({ input })).columns.map(
+      ({ type }) => type,
+    );
+    expect(types).toEqual([
+      ...["bool", "timestamp", "uint8", "int64", "utf8", "date"],
+      ...["decimal", "float16", "fixed_size_binary[16]", "list<float64>"],
+      "list<float64>",
+    ]);
+    // The writer has one column chunk for each column, and a map has two leaves.
+    writeFileSync(input, file([{ ...numbers, schema: map }]));
+    await expect(built.inspect({ input })).rejects.toThrow(
+      "footer: invalid metadata: row group 0 has 1 columns, the schema 2; the file is damaged, copy or write it again",
+    );
+  });
+
+  test("one row group is decoded, and all of them with --scan", async () => {
+    const file = fileURLToPath(
+      new URL("../input/parquet/pyarrow-small.parquet", import.meta.url),
+    );
+    const bytes = readFileSync(file);
+    writeFileSync(input, bytes);
+    const whole = await built.inspect({ input, scan: true });
+    // The levels of a page of the last row group, which has the last bytes before the footer.
+    const footerBytes = bytes.readUInt32LE(bytes.length - 8);
+    const footerStart = bytes.length - 8 - footerBytes;
+    bytes.fill(0xff, footerStart - 450, footerStart);
+    writeFileSync(input, bytes);
+    const first = await built.inspect({ input });
+    expect(first).toMatchObject({ rows: 60, logits: { classes: 4 } });
+    const sizes = ({ layouts }: typeof first) =>
+      layouts.filter(({ exact }) => exact).map(({ bytes }) => bytes);
+    expect(sizes(first)).toEqual(sizes(whole));
+    await expect(built.inspect({ input, scan: true })).rejects.toMatchObject({
+      code: "ERR_INPUT_FORMAT",
+    });
+  });
+});
+
+test("arrays: a reason for each", async () => {
+  const flat = npy(new Float64Array(4), { descr: "<f8", shape: [4] });
+  const big = npy(new Float64Array(4), { descr: ">f8", shape: [4] });
+  writeFileSync(input, zip({ "a.npy": flat, "b.npy": big }));
+  const { columns, logits } = await built.inspect({ input });
+  expect(logits).toBe(null);
+  expect(columns.map(({ name }) => name)).toEqual(["a", "b"]);
+  for (const { reason } of columns) expect(reason).toEqual(expect.any(String));
+});
+
+test("a big-endian Arrow stream", async () => {
+  const builder = new Builder();
+  const fields = Schema.createFieldsVector(builder, []);
+  Schema.startSchema(builder);
+  Schema.addEndianness(builder, Endianness.Big);
+  Schema.addFields(builder, fields);
+  const schema = Schema.endSchema(builder);
+  Message.startMessage(builder);
+  Message.addVersion(builder, 4);
+  Message.addHeaderType(builder, MessageHeader.Schema);
+  Message.addHeader(builder, schema);
+  Message.finishMessageBuffer(builder, Message.endMessage(builder));
+  const message = builder.asUint8Array();
+  const prefix = Buffer.from(Int32Array.of(-1, message.length).buffer);
+  const end = Buffer.from(Int32Array.of(-1, 0).buffer);
+  writeFileSync(input, Buffer.concat([prefix, message, end]));
+  const found = await built.inspect({ input });
+  const reason = `${input}: schema: expected little-endian data, found big-endian; read the file with pyarrow and write it again`;
+  expect(found).toMatchObject({ rows: 0, logits: null, columns: [] });
+  expect(found.noLogitsReason).toBe(reason);
+  await expect(
+    built.run({ input, output: at("out.arrow"), force: true }),
+  ).rejects.toMatchObject({ code: "ERR_INPUT_UNSUPPORTED", message: reason });
+});
