@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 /** What dist/ is built from. */
-const SOURCES = ["src", "workers", "browser", "build.mjs"];
+const SOURCES = ["src", "workers", "build.mjs"];
 
 /**
  * The path of a built file.
