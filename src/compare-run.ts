@@ -90,7 +90,7 @@ async function firstDifference(
     options.input,
     openOptionsOf(options, hooks.signal),
   );
-  const report = new ReportBuilder(VERSION, options.input, file.path);
+  const report = new ReportBuilder(options.input, file.path);
   const batches: PlacedBatch[] = [];
   const job = planJob(options, logits, true);
   const crew = new Crew();

@@ -1,9 +1,10 @@
-import { peakMemoryBytes } from "./io/peak-memory.js";
+import { type CallCost, startClock } from "./io/report-clock.js";
 import type { Layout } from "./results/catalogue.js";
 import type { RunEmit } from "./results/emit-options.js";
+import { VERSION } from "./version.js";
 
 /** Report of a run: its return value, or `report` of its error. */
-export interface RunReport {
+export interface RunReport extends CallCost {
   /** Version of softjac. */
   softjac: string;
   status: "done" | "failed";
@@ -33,22 +34,17 @@ export interface RunReport {
   chunks: number;
   threads: number;
   kernel: "simd" | "plain" | null;
-  /** Duration of the call, in milliseconds. */
-  durationMs: number;
-  rowsPerSecond: number;
-  /** Peak resident memory of the process, in bytes. */
-  peakMemoryBytes: number;
 }
 
 /** Collects a report while a run goes on. */
 export class ReportBuilder {
-  readonly #start = performance.now();
-  readonly #report: RunReport;
+  readonly #cost = startClock();
+  readonly #report: Omit<RunReport, keyof CallCost>;
   #bytesDone = 0;
 
-  constructor(version: string, input: string, output: string) {
+  constructor(input: string, output: string) {
     this.#report = {
-      softjac: version,
+      softjac: VERSION,
       status: "failed",
       input,
       output,
@@ -71,9 +67,6 @@ export class ReportBuilder {
       chunks: 0,
       threads: 0,
       kernel: null,
-      durationMs: 0,
-      rowsPerSecond: 0,
-      peakMemoryBytes: 0,
     };
   }
 
@@ -117,13 +110,7 @@ export class ReportBuilder {
   }
 
   finish(status: RunReport["status"]): RunReport {
-    const durationMs = performance.now() - this.#start;
-    return {
-      ...this.#report,
-      status,
-      durationMs,
-      rowsPerSecond: (this.#report.rowsDone / durationMs) * 1000,
-      peakMemoryBytes: peakMemoryBytes(),
-    };
+    const report = this.#report;
+    return { ...report, status, ...this.#cost(report.rowsDone) };
   }
 }

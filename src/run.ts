@@ -17,7 +17,6 @@ import { Crew } from "./pool/crew.js";
 import { produce } from "./produce.js";
 import { ReportBuilder, type RunReport } from "./report.js";
 import { startEarly } from "./start-early.js";
-import { VERSION } from "./version.js";
 
 /** Callbacks and stop signal of a call. */
 export interface RunHooks {
@@ -54,7 +53,7 @@ export async function run(
   checkHooks(hooks);
   const resolved = resolveOptions(options);
   const { input, output } = resolved;
-  const report = new ReportBuilder(VERSION, input, output);
+  const report = new ReportBuilder(input, output);
   const crew = new Crew();
   try {
     checkOutput({

@@ -37,7 +37,7 @@ async function failing(
     crew,
     options: { ...options, kernel: "plain" } as typeof options,
     logits,
-    report: new ReportBuilder("0", input, options.output),
+    report: new ReportBuilder(input, options.output),
     path: options.output,
     open: async () => {
       const pending = await openPending(options.output, 0, options);

@@ -7,7 +7,7 @@ import {
 } from "../errors.js";
 import { removePendingOutputs } from "../output/temporary-file.js";
 import { ioError, knownError } from "../system-error.js";
-import type { Settings } from "./command.js";
+import type { CommandSpec, LineOptions, Settings } from "./command.js";
 import { EXIT, exitCodeOf } from "./exit-codes.js";
 import { messageWithFlags } from "./flag-names.js";
 import { CommandLog, jsonText } from "./reporting/command-log.js";
@@ -27,21 +27,58 @@ import {
   writeResult,
 } from "./streams.js";
 
-interface Task<Report> {
-  command: string;
-  settings: Settings;
-  /** What it is about, as metrics label it. */
-  output: string;
-  make: (hooks: DatasetHooks) => Promise<Report>;
-  /** The report for people. */
+/** Result of a command. */
+interface Outcome<Report> {
+  /** Returns the report for people. */
   text: (report: Report) => string;
-  /** What a line of a log has of it, where it is too long for one. */
+  /** Returns the part of a long report that the log has; default: all of it. */
   logged?: (report: Report) => object;
   exitCode?: (report: Report) => number;
-  /** The text is what the command is for: it goes to standard output. Where a file is made, that is for machines alone. */
+  /** Whether the text is printed on standard output, since the command makes no file. */
   textIsResult?: boolean;
+}
+
+interface Task<Report> extends Outcome<Report> {
+  command: string;
+  settings: Settings;
+  /** Label of the metrics. */
+  output: string;
+  make: (hooks: DatasetHooks) => Promise<Report>;
   /** Seconds from a signal to the end; default 25. */
   grace?: number | undefined;
+}
+
+interface Definition<Options, Report>
+  extends Omit<CommandSpec, "execute">,
+    Outcome<Report> {
+  /** Does the work of the command; `options` have the types of the options table. */
+  make(
+    options: Options,
+    hooks: DatasetHooks,
+    given: { settings: Settings; line: LineOptions },
+  ): Promise<Report>;
+}
+
+/** Defines a command that makes a report. */
+export function defineCommand<Options, Report extends object>({
+  make,
+  ...command
+}: Definition<Options, Report>): CommandSpec {
+  return {
+    ...command,
+    execute(given, settings, line) {
+      const { output, input, results, grace } = given;
+      const options = given as unknown as Options;
+      return carryOut({
+        ...command,
+        command: command.name,
+        settings,
+        output: String(output ?? input ?? results ?? ""),
+        make: (hooks) => make(options, hooks, { settings, line }),
+        grace: grace as number | undefined,
+      });
+    },
+  };
 }
 
 /** Seconds from the first signal to the end of work that does not end by itself, where no option says otherwise. */

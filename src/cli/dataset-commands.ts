@@ -4,13 +4,19 @@ import {
   STATUS_OPTIONS,
   TASK_OPTIONS,
 } from "../dataset/command-options.js";
+import type { StaleRunsOptions } from "../dataset/leftovers.js";
 import { DATASET_OPTIONS, type DatasetOptions } from "../dataset/options.js";
+import type {
+  FinalizeOptions,
+  StatusOptions,
+  TaskOptions,
+} from "../dataset/tasks.js";
 import { type OptionSpec, RUN_OPTIONS } from "../options-table.js";
 import { arrayTask } from "./array-task.js";
-import { carryOut, refuse } from "./carry-out.js";
+import { defineCommand } from "./carry-out.js";
 import type { CommandSpec } from "./command.js";
 import { datasetText, staleRunsText, statusText } from "./dataset-text.js";
-import { EXIT, exitCodeOf } from "./exit-codes.js";
+import { EXIT } from "./exit-codes.js";
 import { s3Environment } from "./s3-environment.js";
 import { LOOK_SETTINGS, REPORT_SETTINGS } from "./settings.js";
 
@@ -40,7 +46,7 @@ export const PLAN_OPTIONS: readonly OptionSpec[] = [
 ];
 
 /** `softjac plan` */
-const PLAN: CommandSpec = {
+const PLAN = defineCommand({
   name: "plan",
   summary: "Plan a dataset for the tasks of a scheduler",
   usage:
@@ -56,21 +62,15 @@ const PLAN: CommandSpec = {
   required: [{ option: "output", ...PATH }],
   settings: REPORT_SETTINGS,
   examples: [["'logits/**/*.arrow' -o jacobian/ --layout packed", ""]],
-  async execute(given, settings) {
+  async make(options: DatasetOptions, hooks) {
     const { planDataset } = await import("../dataset/tasks.js");
-    const options = s3Environment(given) as unknown as DatasetOptions;
-    return carryOut({
-      command: "plan",
-      settings,
-      output: options.output,
-      make: (hooks) => planDataset(options, hooks),
-      text: datasetText,
-    });
+    return planDataset(s3Environment(options), hooks);
   },
-};
+  text: datasetText,
+});
 
 /** `softjac run-shard` */
-const RUN_SHARD: CommandSpec = {
+const RUN_SHARD = defineCommand({
   name: "run-shard",
   summary: "Compute one array task's share of a planned dataset",
   usage:
@@ -85,35 +85,25 @@ const RUN_SHARD: CommandSpec = {
   ],
   epilogue:
     "Supported schedulers: Slurm, Kubernetes Indexed Jobs, PBS and LSF (with --shard-count), AWS Batch, Cloud Run, Google Batch, Grid Engine.",
-  async execute(given, settings) {
+  async make(options: TaskOptions, hooks) {
     const { runShards } = await import("../dataset/tasks.js");
-    const { shardIndex, shardCount } = given as {
-      shardIndex?: number;
-      shardCount?: number;
-    };
-    try {
-      const task =
-        shardIndex === undefined ? arrayTask(process.env, shardCount) : null;
-      const options = {
-        ...s3Environment(given),
+    const task =
+      options.shardIndex === undefined
+        ? arrayTask(process.env, options.shardCount)
+        : null;
+    return runShards(
+      {
+        ...s3Environment(options),
         ...(task && { shardIndex: task.index, shardCount: task.count }),
-      } as unknown as Parameters<typeof runShards>[0];
-      return await carryOut({
-        command: "run-shard",
-        settings,
-        output: options.output,
-        make: (hooks) => runShards(options, hooks),
-        text: datasetText,
-        grace: options.grace,
-      });
-    } catch (error) {
-      return refuse(error, exitCodeOf(error, null), settings);
-    }
+      },
+      hooks,
+    );
   },
-};
+  text: datasetText,
+});
 
 /** `softjac finalize` */
-const FINALIZE: CommandSpec = {
+const FINALIZE = defineCommand({
   name: "finalize",
   summary: "Publish a dataset once all its shards are computed",
   usage: "Publish a planned dataset once all its shards are computed.",
@@ -122,23 +112,15 @@ const FINALIZE: CommandSpec = {
   required: [],
   settings: REPORT_SETTINGS,
   examples: [["jacobian/", ""]],
-  async execute(given, settings) {
+  async make(options: FinalizeOptions, hooks) {
     const { finalizeDataset } = await import("../dataset/tasks.js");
-    const options = s3Environment(given) as unknown as Parameters<
-      typeof finalizeDataset
-    >[0];
-    return carryOut({
-      command: "finalize",
-      settings,
-      output: options.output,
-      make: (hooks) => finalizeDataset(options, hooks),
-      text: datasetText,
-    });
+    return finalizeDataset(s3Environment(options), hooks);
   },
-};
+  text: datasetText,
+});
 
 /** `softjac status` */
-const STATUS: CommandSpec = {
+const STATUS = defineCommand({
   name: "status",
   summary: "Show which shards of a dataset are done, missing or damaged",
   usage:
@@ -148,28 +130,18 @@ const STATUS: CommandSpec = {
   required: [],
   settings: LOOK_SETTINGS,
   examples: [["jacobian/", ""]],
-  async execute(given, settings) {
+  async make(options: StatusOptions, hooks) {
     const { datasetStatus } = await import("../dataset/tasks.js");
-    const options = s3Environment(given) as unknown as Parameters<
-      typeof datasetStatus
-    >[0];
-    return carryOut({
-      command: "status",
-      settings,
-      output: options.output,
-      make: (hooks) => datasetStatus(options, hooks),
-      text: statusText,
-      exitCode: ({ status, problems }) =>
-        problems.length > 0 && status === "published"
-          ? EXIT.badInput
-          : EXIT.done,
-      textIsResult: true,
-    });
+    return datasetStatus(s3Environment(options), hooks);
   },
-};
+  text: statusText,
+  exitCode: ({ status, problems }) =>
+    problems.length > 0 && status === "published" ? EXIT.badInput : EXIT.done,
+  textIsResult: true,
+});
 
 /** `softjac gc` */
-const GC: CommandSpec = {
+const GC = defineCommand({
   name: "gc",
   summary: "Remove stale, unfinished runs of a dataset",
   usage:
@@ -182,21 +154,13 @@ const GC: CommandSpec = {
     ["jacobian/ --dry-run", ""],
     ["jacobian/ --older-than 24", ""],
   ],
-  async execute(given, settings) {
+  async make(options: StaleRunsOptions, hooks) {
     const { removeStaleRuns } = await import("../dataset/leftovers.js");
-    const options = s3Environment(given) as unknown as Parameters<
-      typeof removeStaleRuns
-    >[0];
-    return carryOut({
-      command: "gc",
-      settings,
-      output: options.output,
-      make: (hooks) => removeStaleRuns(options, hooks),
-      text: staleRunsText,
-      textIsResult: true,
-    });
+    return removeStaleRuns(s3Environment(options), hooks);
   },
-};
+  text: staleRunsText,
+  textIsResult: true,
+});
 
 export const DATASET_COMMANDS: readonly CommandSpec[] = [
   PLAN,

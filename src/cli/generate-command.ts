@@ -1,11 +1,10 @@
 import { GENERATE_OPTIONS, type GenerateOptions } from "../generate/options.js";
-import { carryOut } from "./carry-out.js";
-import type { CommandSpec } from "./command.js";
+import { defineCommand } from "./carry-out.js";
 import { REPORT_SETTINGS } from "./settings.js";
 import { generatedText } from "./summary.js";
 
 /** `softjac generate` */
-export const GENERATE_COMMAND: CommandSpec = {
+export const GENERATE_COMMAND = defineCommand({
   name: "generate",
   summary: "Write a file of random logits and labels",
   usage:
@@ -26,15 +25,9 @@ export const GENERATE_COMMAND: CommandSpec = {
     ["logits.arrow --rows 1000000 --classes 10", ""],
     ["logits.arrow --rows 100 --classes 5 --kind notebook --seed 7", ""],
   ],
-  execute: (options, settings) =>
-    carryOut({
-      command: "generate",
-      settings,
-      output: options.output as string,
-      make: async (hooks) => {
-        const { generate } = await import("../generate/generate.js");
-        return generate(options as unknown as GenerateOptions, hooks);
-      },
-      text: generatedText,
-    }),
-};
+  async make(options: GenerateOptions, hooks) {
+    const { generate } = await import("../generate/generate.js");
+    return generate(options, hooks);
+  },
+  text: generatedText,
+});

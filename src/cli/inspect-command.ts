@@ -1,11 +1,10 @@
 import { INSPECT_OPTIONS, type InspectOptions } from "../inspect/options.js";
-import { carryOut } from "./carry-out.js";
-import type { CommandSpec } from "./command.js";
+import { defineCommand } from "./carry-out.js";
 import { inspectedText } from "./inspected-text.js";
 import { LOOK_SETTINGS } from "./settings.js";
 
 /** `softjac inspect` */
-export const INSPECT_COMMAND: CommandSpec = {
+export const INSPECT_COMMAND = defineCommand({
   name: "inspect",
   summary: "Describe a file and estimate the output size of each layout",
   usage:
@@ -23,16 +22,10 @@ export const INSPECT_COMMAND: CommandSpec = {
     ["logits.arrow", ""],
     ["logits.arrow --scan --json", ""],
   ],
-  execute: (options, settings) =>
-    carryOut({
-      command: "inspect",
-      settings,
-      output: options.input as string,
-      make: async (hooks) => {
-        const { inspect } = await import("../inspect/inspect.js");
-        return inspect(options as unknown as InspectOptions, hooks);
-      },
-      text: inspectedText,
-      textIsResult: true,
-    }),
-};
+  async make(options: InspectOptions, hooks) {
+    const { inspect } = await import("../inspect/inspect.js");
+    return inspect(options, hooks);
+  },
+  text: inspectedText,
+  textIsResult: true,
+});

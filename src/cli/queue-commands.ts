@@ -9,10 +9,9 @@ import { hasPassword } from "../queue/queue-address.js";
 import type { SubmitOptions } from "../queue/submit.js";
 import type { WaitOptions } from "../queue/wait.js";
 import type { WorkerOptions } from "../queue/worker.js";
-import { carryOut, endSoon, refuse } from "./carry-out.js";
-import type { CommandSpec, LineOptions, Settings } from "./command.js";
+import { defineCommand, endSoon } from "./carry-out.js";
+import type { CommandSpec, LineOptions } from "./command.js";
 import { PLAN_OPTIONS } from "./dataset-commands.js";
-import { EXIT } from "./exit-codes.js";
 import { submittedText, waitedText, workerText } from "./queue-text.js";
 import { REPORT_SETTINGS } from "./settings.js";
 
@@ -24,7 +23,7 @@ const SECRETS =
 const THREADS_SECONDS = 10;
 
 /** `softjac submit` */
-const SUBMIT: CommandSpec = {
+const SUBMIT = defineCommand({
   name: "submit",
   summary: "Plan a dataset and submit its shards to a queue",
   usage:
@@ -43,23 +42,16 @@ const SUBMIT: CommandSpec = {
     ["'logits/**/*.arrow' -o jacobian/ --queue redis://localhost", ""],
   ],
   epilogue: SECRETS,
-  async execute(given, settings, line) {
-    const refused = await refusePassword(given, settings, line);
-    if (refused !== null) return refused;
+  async make(options: SubmitOptions, hooks, { line }) {
+    rejectPassword(options.queue, line);
     const { submitDataset } = await import("../queue/submit.js");
-    const options = given as unknown as SubmitOptions;
-    return carryOut({
-      command: "submit",
-      settings,
-      output: options.output,
-      make: (hooks) => submitDataset(options, hooks),
-      text: submittedText,
-    });
+    return submitDataset(options, hooks);
   },
-};
+  text: submittedText,
+});
 
 /** `softjac worker` */
-const WORKER: CommandSpec = {
+const WORKER = defineCommand({
   name: "worker",
   summary: "Run a worker that takes shards from a queue",
   usage:
@@ -73,25 +65,16 @@ const WORKER: CommandSpec = {
     ["--queue redis://localhost --idle-limit 60", ""],
   ],
   epilogue: SECRETS,
-  async execute(given, settings, line) {
-    const refused = await refusePassword(given, settings, line);
-    if (refused !== null) return refused;
+  async make(options: WorkerOptions, hooks, { line }) {
+    rejectPassword(options.queue, line);
     const { runWorker } = await import("../queue/worker.js");
-    const code = await carryOut({
-      command: "worker",
-      settings,
-      output: "",
-      make: (hooks) => runWorker(given as unknown as WorkerOptions, hooks),
-      text: workerText,
-    });
-    // A thread of a part that never returned would keep the process.
-    void endSoon(code, THREADS_SECONDS);
-    return code;
+    return runWorker(options, hooks);
   },
-};
+  text: workerText,
+});
 
 /** `softjac wait` */
-const WAIT: CommandSpec = {
+const WAIT = defineCommand({
   name: "wait",
   summary: "Wait for the workers of a queue, then publish the dataset",
   usage:
@@ -107,36 +90,33 @@ const WAIT: CommandSpec = {
   settings: REPORT_SETTINGS,
   examples: [["jacobian/ --queue redis://localhost", ""]],
   epilogue: SECRETS,
-  async execute(given, settings, line) {
-    const refused = await refusePassword(given, settings, line);
-    if (refused !== null) return refused;
+  async make(options: WaitOptions, hooks, { line }) {
+    rejectPassword(options.queue, line);
     const { waitForDataset } = await import("../queue/wait.js");
-    const options = given as unknown as WaitOptions;
-    return carryOut({
-      command: "wait",
-      settings,
-      output: options.output,
-      make: (hooks) => waitForDataset(options, hooks),
-      text: waitedText,
-    });
+    return waitForDataset(options, hooks);
   },
-};
+  text: waitedText,
+});
 
-/** What stands on a command line, everybody on the machine can read. */
-async function refusePassword(
-  { queue }: Record<string, unknown>,
-  settings: Settings,
-  line: LineOptions,
-): Promise<number | null> {
-  if (!line.has("queue") || !hasPassword(String(queue))) return null;
-  return refuse(
-    new UsageError(
+/** Rejects a password on the command line, which everybody on the machine can read. */
+function rejectPassword(queue: string | undefined, line: LineOptions): void {
+  if (line.has("queue") && hasPassword(String(queue)))
+    throw new UsageError(
       "--queue contains a password, which other users of this machine can read; set SOFTJAC_QUEUE_PASSWORD, or the whole URL in SOFTJAC_QUEUE, instead",
       "queue",
-    ),
-    EXIT.usage,
-    settings,
-  );
+    );
 }
 
-export const QUEUE_COMMANDS: readonly CommandSpec[] = [SUBMIT, WORKER, WAIT];
+export const QUEUE_COMMANDS: readonly CommandSpec[] = [
+  SUBMIT,
+  {
+    ...WORKER,
+    async execute(...given) {
+      const code = await WORKER.execute(...given);
+      // A thread whose shard never returns would keep the process.
+      void endSoon(code, THREADS_SECONDS);
+      return code;
+    },
+  },
+  WAIT,
+];

@@ -1,12 +1,11 @@
 import { REPORT_OPTIONS, type ReportOptions } from "../report-page/options.js";
 import type { OutputReport } from "../report-page/output-report.js";
-import { carryOut } from "./carry-out.js";
-import type { CommandSpec } from "./command.js";
+import { defineCommand } from "./carry-out.js";
 import { bytes, count, duration, titled } from "./format.js";
 import { REPORT_SETTINGS } from "./settings.js";
 
 /** `softjac report` */
-export const REPORT_COMMAND: CommandSpec = {
+export const REPORT_COMMAND = defineCommand({
   name: "report",
   summary: "Write an HTML page about an output",
   usage:
@@ -24,26 +23,20 @@ export const REPORT_COMMAND: CommandSpec = {
     ["jacobian.arrow -o report.html", ""],
     ["jacobian.arrow -o report.html --label label", ""],
   ],
-  async execute(given, settings) {
+  async make(options: ReportOptions, hooks) {
     const { report } = await import("../report-page/report.js");
-    const options = given as unknown as ReportOptions;
-    return carryOut({
-      command: "report",
-      settings,
-      output: options.output,
-      make: (hooks) => report(options, hooks),
-      text: outputReportText,
-      // Rows and bins are for the page, and for --json.
-      logged: ({ status, output, outputBytes, summary, durationMs }) => ({
-        status,
-        output,
-        outputBytes,
-        summary,
-        durationMs,
-      }),
-    });
+    return report(options, hooks);
   },
-};
+  text: outputReportText,
+  // The page and --json have rows and bins as well.
+  logged: ({ status, output, outputBytes, summary, durationMs }) => ({
+    status,
+    output,
+    outputBytes,
+    summary,
+    durationMs,
+  }),
+});
 
 /** Returns a summary of a report as text for a terminal. */
 function outputReportText(report: OutputReport): string {

@@ -1,13 +1,12 @@
 import { SHOW_OPTIONS, type ShowOptions } from "../show/options.js";
 import { classesThatFit } from "./block-cells.js";
-import { carryOut } from "./carry-out.js";
-import type { CommandSpec } from "./command.js";
+import { defineCommand } from "./carry-out.js";
 import { leftWidth, rowText } from "./row-text.js";
 import { LOOK_SETTINGS } from "./settings.js";
 import { resultColumns } from "./streams.js";
 
 /** `softjac show` */
-export const SHOW_COMMAND: CommandSpec = {
+export const SHOW_COMMAND = defineCommand({
   name: "show",
   summary: "Show one row of an output: p as bars, the block as shades",
   usage:
@@ -25,28 +24,26 @@ export const SHOW_COMMAND: CommandSpec = {
     ["jacobian.arrow --row 17", ""],
     ["jacobian/ --row 17 --input train.arrow", "A row of a dataset"],
   ],
-  execute(given, settings) {
-    const options = given as unknown as ShowOptions;
-    const terminal = resultColumns();
-    const { NO_COLOR, FORCE_COLOR, COLUMNS } = process.env;
-    const columns = terminal ?? (Number(COLUMNS) || 80);
-    const isTerminal = terminal !== undefined;
-    const colour = (isTerminal || Boolean(FORCE_COLOR)) && !NO_COLOR;
-    const fitting = classesThatFit(columns, leftWidth(4, true));
+  async make(options: ShowOptions, _, { settings }) {
+    const { show } = await import("../show/show.js");
+    const fitting = classesThatFit(screen().columns, leftWidth(4, true));
     const asJson = settings.get("json") === true;
-    return carryOut({
-      command: "show",
-      settings,
-      output: options.results,
-      async make() {
-        const { show } = await import("../show/show.js");
-        return show({
-          ...options,
-          ...(!asJson && { classes: options.classes ?? fitting }),
-        });
-      },
-      text: (row) => rowText(row, { columns, colour }),
-      textIsResult: true,
+    return show({
+      ...options,
+      ...(!asJson && { classes: options.classes ?? fitting }),
     });
   },
-};
+  text: (row) => rowText(row, screen()),
+  textIsResult: true,
+});
+
+/** Width of standard output, and whether it shows colors. */
+function screen(): { columns: number; colour: boolean } {
+  const terminal = resultColumns();
+  const { NO_COLOR, FORCE_COLOR, COLUMNS } = process.env;
+  const isTerminal = terminal !== undefined;
+  return {
+    columns: terminal ?? (Number(COLUMNS) || 80),
+    colour: (isTerminal || Boolean(FORCE_COLOR)) && !NO_COLOR,
+  };
+}

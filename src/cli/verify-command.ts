@@ -1,12 +1,11 @@
 import { VERIFY_OPTIONS, type VerifyOptions } from "../verify/options.js";
-import { carryOut } from "./carry-out.js";
-import type { CommandSpec } from "./command.js";
+import { defineCommand } from "./carry-out.js";
 import { EXIT } from "./exit-codes.js";
 import { REPORT_SETTINGS } from "./settings.js";
 import { verifiedText } from "./verified-text.js";
 
 /** `softjac verify` */
-export const VERIFY_COMMAND: CommandSpec = {
+export const VERIFY_COMMAND = defineCommand({
   name: "verify",
   summary: "Check an output against an independent computation",
   usage:
@@ -24,16 +23,10 @@ export const VERIFY_COMMAND: CommandSpec = {
     ["jacobian.arrow --input logits.arrow", ""],
     ["jacobian.arrow --input logits.arrow --all", "Every row and byte"],
   ],
-  execute: (options, settings) =>
-    carryOut({
-      command: "verify",
-      settings,
-      output: options.output as string,
-      make: async (hooks) => {
-        const { verify } = await import("../verify.js");
-        return verify(options as unknown as VerifyOptions, hooks);
-      },
-      text: verifiedText,
-      exitCode: ({ ok }) => (ok ? EXIT.done : EXIT.badInput),
-    }),
-};
+  async make(options: VerifyOptions, hooks) {
+    const { verify } = await import("../verify.js");
+    return verify(options, hooks);
+  },
+  text: verifiedText,
+  exitCode: ({ ok }) => (ok ? EXIT.done : EXIT.badInput),
+});

@@ -7,7 +7,6 @@ import type { Crew } from "../pool/crew.js";
 import { produce } from "../produce.js";
 import { ReportBuilder } from "../report.js";
 import type { RunHooks } from "../run.js";
-import { VERSION } from "../version.js";
 import { FollowingHash } from "./following-hash.js";
 import type { PartRecord } from "./records.js";
 
@@ -50,7 +49,7 @@ export async function computePart(
   },
   hooks: RunHooks,
 ): Promise<MadePart> {
-  const report = new ReportBuilder(VERSION, options.input, path);
+  const report = new ReportBuilder(options.input, path);
   const job = planJob(options, logits);
   // Costs as much again as the rest: it follows the writers, and what was not asked for is not made.
   const hash = checksums ? new FollowingHash(temporary) : null;

@@ -1,4 +1,4 @@
-import { peakMemoryBytes } from "../io/peak-memory.js";
+import { type CallCost, startClock } from "../io/report-clock.js";
 import type { RunHooks } from "../run.js";
 import { VERSION } from "../version.js";
 import type { DatasetPlan } from "./dataset-plan.js";
@@ -7,7 +7,7 @@ import type { Shard } from "./plan-shards.js";
 import type { PartRecord } from "./records.js";
 
 /** Report of a call on a dataset: its return value, or `report` of its error. */
-export interface DatasetReport {
+export interface DatasetReport extends CallCost {
   softjac: string;
   /** Outcome; `up to date` if the dataset was complete before this call, or another process completed it. */
   status: "done" | "up to date" | "planned" | "failed";
@@ -27,17 +27,12 @@ export interface DatasetReport {
   skippedInputs: { name: string; error: string }[];
   /** Files of a published dataset that are missing or damaged, with the problem of each. */
   damaged: { file: string; problem: string }[];
-  /** Duration of the call, in milliseconds. */
-  durationMs: number;
-  rowsPerSecond: number;
-  /** Peak resident memory of the process, in bytes. */
-  peakMemoryBytes: number;
 }
 
 /** Collects a report while a dataset is worked on. */
 export class DatasetReportBuilder {
-  readonly #start = performance.now();
-  readonly #report: DatasetReport;
+  readonly #cost = startClock();
+  readonly #report: Omit<DatasetReport, keyof CallCost>;
 
   #shards: readonly Shard[] = [];
   #rowsToDo = 0;
@@ -63,9 +58,6 @@ export class DatasetReportBuilder {
       badRows: 0,
       skippedInputs: [],
       damaged: [],
-      durationMs: 0,
-      rowsPerSecond: 0,
-      peakMemoryBytes: 0,
     };
   }
 
@@ -146,14 +138,8 @@ export class DatasetReportBuilder {
   }
 
   finish(status: DatasetReport["status"]): DatasetReport {
-    const durationMs = performance.now() - this.#start;
-    return {
-      ...this.#report,
-      status,
-      durationMs,
-      rowsPerSecond: (this.#report.rowsComputed / durationMs) * 1000,
-      peakMemoryBytes: peakMemoryBytes(),
-    };
+    const report = this.#report;
+    return { ...report, status, ...this.#cost(report.rowsComputed) };
   }
 }
 

@@ -1,11 +1,11 @@
 import { checkHooks } from "../check-options.js";
 import { AbortedError, SoftjacError } from "../errors.js";
+import { startClock } from "../io/report-clock.js";
 import { openPending } from "../output/commit.js";
 import { ARROW } from "../output/output-name.js";
 import { checkOutput } from "../output/written-files.js";
 import type { RunHooks } from "../run.js";
 import { ioError } from "../system-error.js";
-import { VERSION } from "../version.js";
 import { layoutLogitsFile } from "./logits-layout.js";
 import { type GenerateOptions, resolveGenerateOptions } from "./options.js";
 import { type GenerateReport, generateReport } from "./report.js";
@@ -30,7 +30,7 @@ export async function generate(
     rowsDone: 0,
     outputBytes: 0,
     recordBatches: 0,
-    start: performance.now(),
+    cost: startClock(),
   };
   try {
     checkOutput({ path, force, format: ARROW, inputs: [] });
@@ -47,10 +47,10 @@ export async function generate(
       await output.discard();
       throw ioError(path, "could not be written", error);
     }
-    return generateReport(VERSION, "done", resolved, progress);
+    return generateReport("done", resolved, progress);
   } catch (error) {
     if (error instanceof SoftjacError)
-      error.report = generateReport(VERSION, "failed", resolved, progress);
+      error.report = generateReport("failed", resolved, progress);
     throw error;
   }
 }

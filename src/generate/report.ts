@@ -1,9 +1,10 @@
-import { peakMemoryBytes } from "../io/peak-memory.js";
+import type { CallCost, startClock } from "../io/report-clock.js";
+import { VERSION } from "../version.js";
 import type { LogitsKind } from "./logits-kinds.js";
 import type { ResolvedGenerateOptions } from "./options.js";
 
 /** Report of `generate`: its return value, or `report` of its error. */
-export interface GenerateReport {
+export interface GenerateReport extends CallCost {
   softjac: string;
   status: "done" | "failed";
   output: string;
@@ -18,31 +19,24 @@ export interface GenerateReport {
   rowsDone: number;
   outputBytes: number;
   recordBatches: number;
-  /** Duration of the call, in milliseconds. */
-  durationMs: number;
-  rowsPerSecond: number;
-  /** Peak resident memory of the process, in bytes. */
-  peakMemoryBytes: number;
 }
 
-/** How far it came since `start` (of performance.now). */
+/** Progress of a call. */
 export interface GenerateProgress {
   rowsDone: number;
   outputBytes: number;
   recordBatches: number;
-  start: number;
+  cost: ReturnType<typeof startClock>;
 }
 
 export function generateReport(
-  version: string,
   status: GenerateReport["status"],
   options: ResolvedGenerateOptions,
-  { rowsDone, outputBytes, recordBatches, start }: GenerateProgress,
+  { rowsDone, outputBytes, recordBatches, cost }: GenerateProgress,
 ): GenerateReport {
   const { output, kind, scale, seed, dtype, rows, classes } = options;
-  const durationMs = performance.now() - start;
   return {
-    softjac: version,
+    softjac: VERSION,
     status,
     output,
     kind,
@@ -54,8 +48,6 @@ export function generateReport(
     rowsDone,
     outputBytes,
     recordBatches,
-    durationMs,
-    rowsPerSecond: (rowsDone / durationMs) * 1000,
-    peakMemoryBytes: peakMemoryBytes(),
+    ...cost(rowsDone),
   };
 }

@@ -1,9 +1,9 @@
 import type { PartRecord } from "../dataset/records.js";
-import { peakMemoryBytes } from "../io/peak-memory.js";
+import { type CallCost, startClock } from "../io/report-clock.js";
 import { VERSION } from "../version.js";
 
 /** Report of a worker: its return value, or `report` of its error. */
-export interface WorkerReport {
+export interface WorkerReport extends CallCost {
   softjac: string;
   status: "done" | "failed";
   /** URL of the queue, without its password. */
@@ -18,17 +18,12 @@ export interface WorkerReport {
   badRows: number;
   /** Inputs that were skipped, with the error of each. */
   skippedInputs: { name: string; error: string }[];
-  /** Duration of the call, in milliseconds. */
-  durationMs: number;
-  rowsPerSecond: number;
-  /** Peak resident memory of the process, in bytes. */
-  peakMemoryBytes: number;
 }
 
 /** Collects a report while a worker works. */
 export class WorkerReportBuilder {
-  readonly #start = performance.now();
-  readonly #report: WorkerReport;
+  readonly #cost = startClock();
+  readonly #report: Omit<WorkerReport, keyof CallCost>;
 
   constructor(queue: string) {
     this.#report = {
@@ -43,9 +38,6 @@ export class WorkerReportBuilder {
       bytesWritten: 0,
       badRows: 0,
       skippedInputs: [],
-      durationMs: 0,
-      rowsPerSecond: 0,
-      peakMemoryBytes: 0,
     };
   }
 
@@ -85,13 +77,7 @@ export class WorkerReportBuilder {
   }
 
   finish(status: WorkerReport["status"]): WorkerReport {
-    const durationMs = performance.now() - this.#start;
-    return {
-      ...this.#report,
-      status,
-      durationMs,
-      rowsPerSecond: (this.#report.rowsComputed / durationMs) * 1000,
-      peakMemoryBytes: peakMemoryBytes(),
-    };
+    const report = this.#report;
+    return { ...report, status, ...this.#cost(report.rowsComputed) };
   }
 }

@@ -2,7 +2,7 @@ import { checkHooks } from "../check-options.js";
 import { AbortedError } from "../errors.js";
 import { whileUnchanged } from "../input/input-state.js";
 import { interpreting } from "../input/interpreting.js";
-import { peakMemoryBytes } from "../io/peak-memory.js";
+import { startClock } from "../io/report-clock.js";
 import { HTML } from "../output/output-name.js";
 import { checkOutput } from "../output/written-files.js";
 import { type FoundResults, findResults } from "../output-rows/find-results.js";
@@ -37,7 +37,7 @@ export async function report(
   hooks: RunHooks = {},
 ): Promise<OutputReport> {
   checkHooks(hooks);
-  const start = performance.now();
+  const cost = startClock();
   const resolved = resolveReportOptions(options);
   const { output, force, runReport, verifyReport } = resolved;
   checkOutput({
@@ -63,12 +63,8 @@ export async function report(
   if (hooks.signal?.aborted)
     throw new AbortedError({ cause: hooks.signal.reason });
   const outputBytes = await writePage(resolved, page);
-  return {
-    ...numbers,
-    outputBytes,
-    durationMs: performance.now() - start,
-    peakMemoryBytes: peakMemoryBytes(),
-  };
+  const { durationMs, peakMemoryBytes } = cost(0);
+  return { ...numbers, outputBytes, durationMs, peakMemoryBytes };
 }
 
 /** What the page shows. */

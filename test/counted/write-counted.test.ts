@@ -87,7 +87,7 @@ async function write(
   const target = { fd: file, direct: -1, compare: false };
   const memory = allocateKernelMemory(job.plan.slots * job.slot.bytes, "plain");
   const run = taskRunner(workerSetup(job, logits, target, memory, 1));
-  const report = new ReportBuilder("0", input, output);
+  const report = new ReportBuilder(input, output);
   try {
     const write = kind === "counted" ? writeCounted : writeEntries;
     const writeEnd = await write(job, {

@@ -164,7 +164,7 @@ test.each([
         pool: { run: async (task) => run(task) },
         output: pending,
         paths: options,
-        report: new ReportBuilder("0", input, options.output),
+        report: new ReportBuilder(input, options.output),
         signal: undefined,
         onProgress: () => {},
       },

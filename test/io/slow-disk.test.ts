@@ -140,7 +140,7 @@ test("a run over entries that fails waits for what is being written: its file is
     },
     output: pending,
     paths: options,
-    report: new ReportBuilder("0", input, output),
+    report: new ReportBuilder(input, output),
     signal: undefined,
     onProgress: () => {},
   });

@@ -77,7 +77,7 @@ async function computeWith(
     const values: number[] = [];
     const rows: number[] = [];
     const batches: number[] = [];
-    const report = new ReportBuilder("0", input, output);
+    const report = new ReportBuilder(input, output);
     await computeEntries({
       job,
       logits,

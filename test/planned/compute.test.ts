@@ -25,7 +25,7 @@ async function computeWith(
   const logits = await openLogits(input, openOptionsOf(options));
   const job = planPlannedJob(options, logits);
   const pending = await openPending(output, job.layout.bytes, options);
-  const report = new ReportBuilder("0", input, output);
+  const report = new ReportBuilder(input, output);
   try {
     await compute({
       job,
