@@ -32,7 +32,7 @@ export async function show(options: ShowOptions): Promise<ShownRow> {
     throw new UsageError("missing required option row", "row");
   const { path, input } = findPart(findResults(results), row, options.input);
   return whileUnchanged([path], async () => {
-    const part = await openResultsPart(path, undefined);
+    const part = await openResultsPart(path);
     try {
       const example = await part.find(row);
       if (!example && part.run.layout !== "coo") throw missing(part, row);

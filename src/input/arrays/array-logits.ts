@@ -107,7 +107,7 @@ export async function locateArrays(
     column: options.columns ?? first.name ?? "array",
     selection: selectionOf(first, options),
     classNames: null,
-    note: null,
+    notes: [],
     nullLogit: options.nullLogit ?? "error",
     inputs: inputs.map(({ option, name }, n) => {
       const { form, type, values } = others[n] as PlacedRows;

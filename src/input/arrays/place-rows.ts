@@ -1,9 +1,6 @@
 import { type NumberType, numberWidth } from "../../arrow/field.js";
-import {
-  type DecodedNumbers,
-  oneHotClass,
-  writeDecoded,
-} from "../decode-sources.js";
+import { oneHotClass } from "../class-decoder.js";
+import { type DecodedNumbers, writeDecoded } from "../decode-sources.js";
 import type { InputFile } from "../input-file.js";
 import { checkLimit } from "../limits.js";
 import type { OpenOptions } from "../logits-file.js";
