@@ -69,7 +69,10 @@ export interface RunOptions extends LimitOptions {
   class?: number | undefined;
   /** Name of the input column with class k of the result `column` for each row. */
   classColumn?: string | undefined;
-  /** Name of the input column of true classes for `cross_entropy` and `gradient`: class numbers or class names. */
+  /**
+   * Name of the input column of true classes for `cross_entropy` and `gradient`: class numbers or class names. Beside a file
+   * of arrays also the path of an `.npy` file, if no array has this name (not in datasets).
+   */
   label?: string | undefined;
   /** Names of the classes, in the order of the logits; default: names of the columns or struct fields of logits. */
   classNames?: readonly string[] | undefined;

@@ -12,6 +12,7 @@ import {
 import { isClassOption } from "../value-column.js";
 import { chooseLogits, type LogitsArray } from "./choose-logits.js";
 import { chooseInput, chooseKept, type LogitsShape } from "./choose-others.js";
+import { isLabelFile, placeLabelFile } from "./label-file.js";
 import { type NumberArray, whereOf } from "./named-array.js";
 import { type PlacedRows, placeRows } from "./place-rows.js";
 import type { OpenArrays } from "./stored-array.js";
@@ -44,11 +45,13 @@ export async function locateArrays(
   const { rows, leading, classes } = shape;
   const inputs = options.inputs.map((input) => ({
     ...input,
-    array: chooseInput(path, arrays, input, shape),
+    array: isLabelFile(arrays, input)
+      ? null
+      : chooseInput(path, arrays, input, shape),
   }));
   const kept = chooseKept(path, arrays, options, rows);
   const placed = await container.place(
-    [...logits, ...inputs.map(({ array }) => array), ...kept],
+    [...logits, ...inputs.flatMap(({ array }) => array ?? []), ...kept],
     options,
   );
   const present = placed.fd === file.fd ? file.present : null;
@@ -61,9 +64,13 @@ export async function locateArrays(
     const from = { path, limits, present, ...placed };
     const holds = binary ? "margins" : "numbers";
     sources.push(placeRows(from, logits, holds, options));
-    for (const { option, array } of inputs) {
+    for (const { option, name, array } of inputs) {
       const holds = isClassOption(option) ? "classes" : "numbers";
-      sources.push(placeRows(from, [array], holds, options));
+      sources.push(
+        array
+          ? placeRows(from, [array], holds, options)
+          : await placeLabelFile(name, shape, options),
+      );
     }
   } catch (error) {
     close();
