@@ -1,4 +1,5 @@
 import { messageText, shortName } from "./printable.js";
+import { indexName } from "./results/row-axes.js";
 
 /** Codes of all errors. Each error class has one of them as the literal type of `code`. */
 export type ErrorCode =
@@ -127,46 +128,58 @@ export class LogitsColumnError extends SoftjacError {
 /** Error of a row without results: its logits contain NaN or +inf or are all -inf, its label is not a class, or its vector or covariance is not finite. */
 export class BadRowError extends SoftjacError {
   readonly code = "ERR_BAD_ROW";
+  /** Row of the logits, 0-based. */
+  readonly row: number;
+  /** Positions along further axes of the logits, 0-based; empty for rows of one axis. */
+  readonly positions: readonly number[];
   constructor(
     /** Path of the file, or `logits` for an array. */
     readonly source: string,
-    /** Row of the logits, 0-based. */
-    readonly row: number,
+    index: number | readonly number[],
     { expected, found }: { expected: string; found: string },
     advice: string,
   ) {
+    const [row = 0, ...positions] = [index].flat();
     super(
-      `${source}: row ${row}: expected ${expected}, found ${found} (${advice})`,
+      `${source}: ${indexName([row, ...positions])}: expected ${expected}, found ${found} (${advice})`,
     );
+    this.row = row;
+    this.positions = positions;
   }
 }
 
 /** Error of a list column whose rows have different numbers of values. */
 export class RaggedRowError extends SoftjacError {
   readonly code = "ERR_RAGGED_ROW";
+  readonly row: number;
   constructor(
     readonly path: string,
     readonly column: string,
-    readonly row: number,
+    index: number | readonly number[],
     expected: number,
     found: number,
   ) {
+    const [row = 0, ...positions] = [index].flat();
     super(
-      `${path}: column ${shortName(column)}, row ${row}: expected ${expected} values as in the first row, found ${found}; pad the lists to one length, with null and --null-logit mask for classes that a row lacks`,
+      `${path}: column ${shortName(column)}, ${indexName([row, ...positions])}: expected ${expected} values as in the first row, found ${found}; pad the lists to one length, with null and --null-logit mask for classes that a row lacks`,
     );
+    this.row = row;
   }
 }
 
 /** Error of a row that an output does not have: it is past the end, or was omitted as a bad row. */
 export class RowMissingError extends SoftjacError {
   readonly code = "ERR_ROW_MISSING";
+  /** Row of the logits, 0-based. */
+  readonly row: number;
   constructor(
     readonly path: string,
-    /** Row of the logits, 0-based. */
-    readonly row: number,
+    index: number | readonly number[],
     expectedFound: string,
   ) {
-    super(`${path}: row ${row}: ${expectedFound}`);
+    const [row = 0, ...positions] = [index].flat();
+    super(`${path}: ${indexName([row, ...positions])}: ${expectedFound}`);
+    this.row = row;
   }
 }
 

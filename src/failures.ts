@@ -6,9 +6,11 @@ import {
   SoftjacError,
   WorkerError,
 } from "./errors.js";
+import { indexOfRow } from "./input/row-indices.js";
 import { DifferentByte } from "./io/put-bytes.js";
 import { NULL_IN_CLASS } from "./numeric/bad-row.js";
 import type { Failure } from "./pool/protocol.js";
+import { ONE_AXIS, type RowAxes } from "./results/row-axes.js";
 import { inputError, ioError, systemErrorOf } from "./system-error.js";
 
 const ADVICE = "--on-bad-row null keeps the row as null, skip drops it";
@@ -16,6 +18,8 @@ const ADVICE = "--on-bad-row null keeps the row as null, skip drops it";
 export interface RunPaths {
   input: string;
   output: string;
+  /** Axes of the rows of the input; default: one. */
+  axes?: RowAxes;
 }
 
 /** Of the failures that were in flight together, the one of the lowest row; else the one that came first. */
@@ -30,24 +34,23 @@ export function firstFailure(failures: readonly Failure[]): Failure {
 /** A worker's failure as the error that the caller meets. */
 export function failureError(
   failure: Failure,
-  { input, output }: RunPaths,
+  { input, output, axes = ONE_AXIS }: RunPaths,
 ): Error {
   switch (failure.kind) {
     case "bad-row":
       return new BadRowError(
         input,
-        failure.row,
+        indexOfRow(axes, failure.row),
         failure,
-        failure.advice ??
-          (failure.found.startsWith(NULL_IN_CLASS)
-            ? `${ADVICE}, --null-logit mask masks the class`
-            : ADVICE),
+        failure.found.startsWith(NULL_IN_CLASS)
+          ? `${ADVICE}, --null-logit mask masks the class`
+          : ADVICE,
       );
     case "ragged-row":
       return new RaggedRowError(
         input,
         failure.column,
-        failure.row,
+        indexOfRow(axes, failure.row),
         failure.expected,
         failure.found,
       );

@@ -102,7 +102,7 @@ export { runWorker, type WorkerOptions } from "./queue/worker.js";
 export type { WorkerReport } from "./queue/worker-report.js";
 export type { BlockResult } from "./reader/block-result.js";
 export type { JacobianBatch } from "./reader/jacobian-batch.js";
-export type { JacobianReader } from "./reader/jacobian-reader.js";
+export type { JacobianReader, RowOrIndex } from "./reader/jacobian-reader.js";
 export { openJacobian } from "./reader/open-jacobian.js";
 export type { OpenJacobianOptions } from "./reader/reader-options.js";
 export { relativeErrorPercent } from "./reference/relative-error.js";

@@ -2,6 +2,7 @@ import { writeCounted } from "./counted/write-counted.js";
 import { InputUnsupportedError } from "./errors.js";
 import { checkUnchanged } from "./input/input-state.js";
 import type { LogitsFile } from "./input/logits-file.js";
+import { axesOf } from "./input/row-indices.js";
 import type { ResolvedOptions } from "./options.js";
 import { type EntriesJob, planEntriesJob } from "./ordered/entries-job.js";
 import { writeEntries } from "./ordered/write-entries.js";
@@ -100,6 +101,8 @@ export async function carryOutJob(
   }: Assignment,
 ): Promise<void> {
   const { plan, slot } = job;
+  const axes = axesOf(logits);
+  report.axes = axes;
   const memory = crew.memory(plan.slots * slot.bytes, options.kernel);
   report.set({ kernel: memory.module ? "simd" : "plain" });
   const pool = await crew.pool(
@@ -111,7 +114,7 @@ export async function carryOutJob(
     pool,
     buffer: memory.buffer,
     output,
-    paths: { input: logits.path, output: options.output },
+    paths: { input: logits.path, output: options.output, axes },
     report,
     signal,
     onProgress: () =>

@@ -1,6 +1,8 @@
+import { indexOfRow } from "./input/row-indices.js";
 import { type CallCost, startClock } from "./io/report-clock.js";
 import type { Layout } from "./results/catalogue.js";
 import type { RunEmit } from "./results/emit-options.js";
+import { ONE_AXIS, type RowAxes } from "./results/row-axes.js";
 import { VERSION } from "./version.js";
 
 /** Report of a run: its return value, or `report` of its error. */
@@ -40,7 +42,10 @@ export interface RunReport extends CallCost {
 export class ReportBuilder {
   readonly #cost = startClock();
   readonly #report: Omit<RunReport, keyof CallCost>;
+  /** Axes of the rows that are counted. */
+  axes: RowAxes = ONE_AXIS;
   #bytesDone = 0;
+  #firstBadRow = Number.POSITIVE_INFINITY;
 
   constructor(input: string, output: string) {
     this.#report = {
@@ -92,8 +97,11 @@ export class ReportBuilder {
     const report = this.#report;
     report.rowsDone += rows;
     report.badRows += badRows.length;
-    for (const row of badRows)
-      report.firstBadRow = Math.min(report.firstBadRow ?? row, row);
+    for (const row of badRows) {
+      if (row >= this.#firstBadRow) continue;
+      this.#firstBadRow = row;
+      [report.firstBadRow = row] = indexOfRow(this.axes, row);
+    }
   }
 
   /** What was left out of some rows' entries. */

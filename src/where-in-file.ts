@@ -19,7 +19,8 @@ export function whereInFile(
   const where = `record batch ${n}`;
   if (place < 0) return `${where}: its metadata`;
   const name = (k: number) => `column ${fields[k]?.name}`;
-  const first = 1 + shape.kept.length;
+  const firstCopied = 1 + layout.positions.length;
+  const first = firstCopied + shape.kept.length;
   for (const [k, { validity, offsets, values }] of [
     ...layout.results.entries(),
   ].reverse()) {
@@ -37,7 +38,10 @@ export function whereInFile(
       return `${where}: ${name(first + k)}, its validity or offsets`;
   }
   for (const [k, column] of [...layout.kept.entries()].reverse())
-    if (place >= column.validity) return `${where}: ${name(1 + k)}`;
+    if (place >= column.validity) return `${where}: ${name(firstCopied + k)}`;
+  for (const [k, start] of [...layout.positions.entries()].reverse())
+    if (place >= start)
+      return `${where}: ${name(1 + k)}, table row ${Math.floor((place - start) / 4)}`;
   return `${where}: column row, table row ${Math.floor((place - layout.row) / 8)}`;
 }
 

@@ -1,5 +1,6 @@
 import { numberWidth } from "./arrow/field.js";
 import type { LogitsFile } from "./input/logits-file.js";
+import { axesOf } from "./input/row-indices.js";
 import type { DirectTarget } from "./io/direct.js";
 import type { Job } from "./job.js";
 import type { SourceSetup, WorkerSetup } from "./pool/protocol.js";
@@ -21,6 +22,7 @@ export function workerSetup(
     sourceFd: logits.fd,
     sourcePresent: logits.present?.toShare() ?? null,
     output: { fd, direct, compare, ring },
+    axes: axesOf(logits),
     classes: logits.classes,
     temperature,
     sources: [

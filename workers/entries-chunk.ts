@@ -7,9 +7,11 @@ import type {
   SourceSetup,
   WorkerSetup,
 } from "../src/pool/protocol.js";
-import { refuseRow } from "./describe-row.js";
+import { describeRow } from "./describe-row.js";
 import type { EntriesOut } from "./entries-out.js";
 import { loadRows } from "./load-rows.js";
+import { storeIndices } from "./store-indices.js";
+import { TaskFailure } from "./task-failure.js";
 
 /** The rows of one task of a run over single entries, in its slot: their results, and the entries of each. */
 export class EntriesChunk {
@@ -50,8 +52,7 @@ export class EntriesChunk {
     const { rowStart, rowEnd } = task;
     kernel.prepare(this.#base + setup.slot.work);
     loadRows(setup, kernel, pieces, rowStart, rowEnd, this.#base);
-    const numbers = this.#base + setup.slot.rowNumbers;
-    kernel.storeRowNumbers(rowStart, rowEnd - rowStart, numbers);
+    storeIndices(setup, kernel, rowStart, rowEnd - rowStart, this.#base);
   }
 
   /** The row's results, and which entries it has; for a bad row zeros, and none. Returns how many. */
@@ -164,7 +165,12 @@ export class EntriesChunk {
   #markBad(row: number): void {
     const { setup, task } = this;
     const found = task.rowStart + row;
-    refuseRow(setup, this.#base, row, found);
+    if (setup.stopAtBadRow)
+      throw new TaskFailure({
+        kind: "bad-row",
+        row: found,
+        ...describeRow(setup, this.#base, row),
+      });
     this.badRows.push(found);
     setup.results.forEach(({ values, width }, n) => {
       const out = this.#base + (setup.slot.results[n] as number);

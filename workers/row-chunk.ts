@@ -11,9 +11,10 @@ import type {
   WorkerSetup,
 } from "../src/pool/protocol.js";
 import type { ResultColumn } from "../src/results/columns.js";
-import { refuseRow } from "./describe-row.js";
+import { describeRow } from "./describe-row.js";
 import { loadRows } from "./load-rows.js";
 import { placeBlocks, placeOfBlocks, write } from "./place-blocks.js";
+import { storeIndices } from "./store-indices.js";
 import { TaskFailure } from "./task-failure.js";
 
 /**
@@ -50,7 +51,7 @@ export function computeRowChunk(
         { start, first, rows: Math.min(setup.strideRows, rows - first), outs },
         badRows,
       );
-    kernel.storeRowNumbers(start, rows, base + slot.rowNumbers);
+    storeIndices(setup, kernel, start, rows, base);
     for (const run of runsWritten(task, done, done + rows)) {
       const writeRun = (region: number, place: number, bytes: number) =>
         write(
@@ -60,6 +61,8 @@ export function computeRowChunk(
           place + run.out * bytes,
         );
       writeRun(base + slot.rowNumbers, task.row, 8);
+      for (const [n, place] of task.positions.entries())
+        writeRun(base + (slot.positions[n] as number), place, 4);
       results.forEach(({ block, values, width }, n) => {
         if (block !== null) return;
         const out = outs[n] as number;
@@ -174,7 +177,12 @@ function computeRows(
   }
   for (const r of bad) {
     const found = at.start + at.first + r;
-    refuseRow(setup, base, at.first + r, found);
+    if (setup.stopAtBadRow)
+      throw new TaskFailure({
+        kind: "bad-row",
+        row: found,
+        ...describeRow(setup, base, at.first + r),
+      });
     badRows.push(found);
   }
 }

@@ -11,9 +11,9 @@ export class TaskFailure extends Error {
 }
 
 /** Runs a read of the input or a write of the output, so that a failure says which. */
-export function withSide(side: "input" | "output", act: () => void): void {
+export function withSide<T>(side: "input" | "output", act: () => T): T {
   try {
-    act();
+    return act();
   } catch (error) {
     if (error instanceof DifferentByte) {
       const { position, expected, found } = error;

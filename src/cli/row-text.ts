@@ -1,4 +1,5 @@
 import { printable } from "../printable.js";
+import { positionNames } from "../results/row-axes.js";
 import type { ShownRow } from "../show/shown-row.js";
 import { blockCells, fittingStyle } from "./block-cells.js";
 import { aligned, count } from "./format.js";
@@ -52,6 +53,7 @@ export function leftWidth(classWidth: number, hasP: boolean): number {
 function headText({
   path,
   row,
+  positions,
   rows,
   input,
   columns,
@@ -68,7 +70,10 @@ function headText({
   )
     facts.push(["uncertainty", String(Number(uncertainty.toPrecision(6)))]);
   const text = facts.length > 0 ? aligned(facts) : "";
-  return `${printable(`${path}: row ${count(row)}${of}, of ${count(rows)}`)}\n${text}`;
+  const place = [`row ${count(row)}`];
+  for (const [k, name] of positionNames(positions).entries())
+    place.push(`${name} ${positions[k]}`);
+  return `${printable(`${path}: ${place.join(", ")}${of}, of ${count(rows)}`)}\n${text}`;
 }
 
 /** Six characters: "0.4123", " 9e-09", "1.0000". */

@@ -19,9 +19,13 @@ export function planEntriesTable(
   batchEntries: number,
   rows: number,
   columns: readonly (Column & { place: number })[],
+  positions = 0,
 ): EntriesTable {
   const start = layoutHead(file).end;
-  const full = placeBatch(batchOfEntries(batchEntries, columns), start);
+  const full = placeBatch(
+    batchOfEntries(batchEntries, columns, positions),
+    start,
+  );
   const places = placesOf(full);
   return {
     batchEntries,
@@ -38,14 +42,16 @@ export function planEntriesTable(
   };
 }
 
-/** A record batch whose table rows are so many entries. */
+/** A record batch whose table rows are so many entries; the first `positions` columns are indices. */
 export function batchOfEntries(
   rows: number,
   columns: readonly Column[],
+  positions: number,
 ): JacobianBatchShape {
   return {
     rows,
-    results: columns.map(({ list, width }) => ({
+    positions,
+    results: columns.slice(positions).map(({ list, width }) => ({
       list,
       offsets: false,
       items: rows,
@@ -56,9 +62,11 @@ export function batchOfEntries(
   };
 }
 
-/** Where the values of a batch's columns start, in bytes of the output; row numbers first. */
+/** Where the values of a batch's columns start, in bytes of the output; row numbers first, then positions. */
 export function placesOf({ bodyStart, layout }: PlacedBatch): number[] {
-  return [layout.row, ...layout.results.map(({ values }) => values)].map(
-    (place) => bodyStart + place,
-  );
+  return [
+    layout.row,
+    ...layout.positions,
+    ...layout.results.map(({ values }) => values),
+  ].map((place) => bodyStart + place);
 }

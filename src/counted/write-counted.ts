@@ -54,7 +54,7 @@ export async function writeCounted(
 }
 
 function placeBatches(
-  { columns }: EntriesJob,
+  { columns, positions }: EntriesJob,
   { batchEntries, start, batchBytes }: EntriesTable,
   entries: number,
 ): PlacedBatch[] {
@@ -65,7 +65,7 @@ function placeBatches(
     const like = batches[0]?.messageBytes;
     batches.push(
       placeBatch(
-        batchOfEntries(rows, columns),
+        batchOfEntries(rows, columns, positions),
         start + batches.length * batchBytes,
         like,
       ),

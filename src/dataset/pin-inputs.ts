@@ -19,6 +19,8 @@ import type { Watched } from "./stopping.js";
 interface Kind {
   name: string;
   classes: number;
+  /** Number of axes of the rows: each but the first has an index column. */
+  axes: number;
   classNames: readonly string[] | null;
   dtype: string;
 }
@@ -82,11 +84,17 @@ async function lookInto(
   const logits = await inputs.open(input, openOptionsOf(options, signal));
   try {
     await reportLogits(logits, onEvent);
-    const { rows, classes, classNames } = logits;
+    const { rows, classes, classNames, leading } = logits;
     const job = await inputs.reading(logits, () => sizeJob(options, logits));
     const bytes = job.kind === "planned" ? job.sizes.bytes : logits.bytes;
     return {
-      kind: { name, classes, classNames, dtype: job.dtype },
+      kind: {
+        name,
+        classes,
+        axes: leading.length,
+        classNames,
+        dtype: job.dtype,
+      },
       size: { rows, bytesPerRow: bytes / Math.max(1, rows) },
     };
   } finally {
@@ -102,6 +110,12 @@ function refuseOther(path: string, first: Kind, found: Kind): void {
         "logits",
         `expected ${key === "classes" ? `${first.classes} classes` : `results of ${first.dtype}`} as in ${first.name}, found ${found[key]}${key === "dtype" ? "; use --dtype float32 or --dtype float64 for all files" : ""}`,
       );
+  if (found.axes !== first.axes)
+    throw new InputUnsupportedError(
+      path,
+      "logits",
+      `expected rows of ${first.axes} axes as in ${first.name}, found ${found.axes}; give all files the same shape, or run them one by one`,
+    );
   const k =
     found.classNames?.findIndex(
       (name, k) => first.classNames && first.classNames[k] !== name,

@@ -9,6 +9,7 @@ import { InputFormatError, RaggedRowError } from "../errors.js";
 import type { LogitsFile } from "./logits-file.js";
 import { numbersOfBytes, offsetsOf } from "./numbers-of-bytes.js";
 import { readInputAsync } from "./read-input.js";
+import { axesOf, indexOfRow } from "./row-indices.js";
 import { type RowsOfBatch, sourcePieces, sourcesOf } from "./source-pieces.js";
 
 interface Source {
@@ -186,7 +187,13 @@ export class InputRows {
         : (offsets[r + 1] as number) - first;
       const row = rowStart + r;
       if (!isNull(r) && found !== values)
-        throw new RaggedRowError(path, name, row, values, found);
+        throw new RaggedRowError(
+          path,
+          name,
+          indexOfRow(axesOf(this.#file), row),
+          values,
+          found,
+        );
       if (!(first >= 0 && found >= 0 && first + found <= valueCount))
         throw new InputFormatError(
           path,

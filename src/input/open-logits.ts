@@ -1,3 +1,5 @@
+import { InputUnsupportedError } from "../errors.js";
+import { keyCount } from "../results/row-axes.js";
 import { arraysOpener } from "./arrays/array-format.js";
 import { type ArrowContainer, arrowContainer } from "./arrow-container.js";
 import { locateLogits } from "./arrow-logits.js";
@@ -45,12 +47,24 @@ async function locate(
 ): Promise<LogitsFile> {
   const logits = await locateColumns(file, options);
   try {
+    refuseLongAxes(logits);
     await refuseLabels(logits, options);
   } catch (error) {
     logits.close();
     throw error;
   }
   return logits;
+}
+
+/** Positions are int32, and keys of rows (src/results/row-axes.ts) below 2^53. */
+function refuseLongAxes({ path, column, leading }: LogitsFile): void {
+  const isLong = leading.slice(1).some((length) => length > 2 ** 31 - 1);
+  if (isLong || keyCount(leading) > Number.MAX_SAFE_INTEGER)
+    throw new InputUnsupportedError(
+      path,
+      `column ${column}`,
+      `expected at most 2^31 - 1 positions in each row and 2^53 in all, found axes of ${leading.join(" x ")}; reshape the logits to (rows, classes)`,
+    );
 }
 
 async function locateColumns(

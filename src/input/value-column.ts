@@ -11,7 +11,6 @@ import {
   type NumberColumn,
   singleNumbers,
 } from "./number-column.js";
-import { isText } from "./text-values.js";
 
 /** A column of numbers beside the logits. */
 export interface ValueColumn extends NumberColumn {
@@ -38,23 +37,22 @@ export function selectValues(
   const field = fields[place] as Field;
   const single = isClassOption(option);
   const column = single
-    ? (singleNumbers(field, place, "any") ??
-      (isClassColumn(field) ? decodedColumn(name, [place], 1) : null))
+    ? (singleNumbers(field, place, "any") ?? decodedClasses(field, place))
     : listedNumbers(field, place, "float");
   if (!column)
     throw new InputUnsupportedError(
       path,
       `column ${name}`,
-      `expected ${single ? "class numbers, class names or one-hot rows" : "fixed_size_list or list of float32 or float64"} for --${flagOf(option)}, found ${describeField(field)}${single ? "; write the class of each row as an integer from 0" : ""}`,
+      `expected ${single ? "whole numbers, dictionary codes, booleans or one-hot rows" : "fixed_size_list or list of float32 or float64"} for --${flagOf(option)}, found ${describeField(field)}`,
     );
   return { ...column, option };
 }
 
-/** Whether a column can be turned into class numbers: numbers, strings, dictionaries, lists of one and one-hot rows. */
-export function isClassColumn(field: Field): boolean {
-  return (
-    isDecodableNumber(field) || isText(field) || decodedLists(field, 0) !== null
-  );
+/** A column of classes that is decoded first: booleans, decimals, dictionary codes, lists of one, and one-hot rows. */
+function decodedClasses(field: Field, place: number): NumberColumn | null {
+  return isDecodableNumber(field) || decodedLists(field, place)
+    ? decodedColumn(field.name, [place], 1)
+    : null;
 }
 
 /** Checks how many values a row has, once the number of classes is known. @throws InputUnsupportedError */

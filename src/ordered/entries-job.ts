@@ -2,6 +2,7 @@ import { planEntriesTable } from "../counted/plan-entries-table.js";
 import { InputUnsupportedError } from "../errors.js";
 import { keptBytesPerRow } from "../input/kept-pieces.js";
 import type { LogitsFile } from "../input/logits-file.js";
+import { axesOf } from "../input/row-indices.js";
 import { sourcesOf } from "../input/source-pieces.js";
 import { metadataOf, type ResolvedOptions } from "../options.js";
 import { encodeDictionary } from "../output/dictionaries.js";
@@ -18,8 +19,10 @@ import {
 } from "../results/columns.js";
 import { resultsOf } from "../results/emit-options.js";
 import type { EntriesTable } from "../results/entries-table.js";
+import { positionNames } from "../results/row-axes.js";
 import {
   isOfExample,
+  positionColumns,
   type TableColumn,
   tableColumns,
 } from "../results/table-columns.js";
@@ -39,7 +42,10 @@ export interface EntriesJob {
   table: EntriesTable | null;
   slot: EntriesSlotLayout;
   results: ResultColumn[];
+  /** Index columns after `row`, then the columns after the copied ones. */
   columns: PlacedColumn[];
+  /** Number of index columns after `row`. */
+  positions: number;
   file: JacobianFileHeadSpec;
   dtype: "float32" | "float64";
   setup: EntriesSetup;
@@ -78,7 +84,11 @@ export function planEntriesJob(
     rows,
     inputs: logits.inputs,
   });
-  const columns = tableColumns(options.emit, layout, dtype, results);
+  const positions = positionNames(axesOf(logits).inner);
+  const columns = [
+    ...positionColumns(positions),
+    ...tableColumns(options.emit, layout, dtype, results),
+  ];
   const sources = sourcesOf(logits);
   const coo = layout === "coo";
   const bytesOf = (some: TableColumn[]) =>
@@ -104,6 +114,7 @@ export function planEntriesJob(
   const slot = layoutEntriesSlot({
     ...plan,
     width: dtype === "float32" ? 4 : 8,
+    positions: positions.length,
     coo,
     repeated: coo ? own.map(({ width }) => width) : [],
     spaces: counted ? plan.chunkRows : 1,
@@ -114,9 +125,11 @@ export function planEntriesJob(
     })),
   });
   const ownPlace = ({ source }: TableColumn) =>
-    source.kind === "result"
-      ? (slot.results[source.n] as number)
-      : slot.entries[source.kind];
+    source.kind === "position"
+      ? (slot.positions[source.n] as number)
+      : source.kind === "result"
+        ? (slot.results[source.n] as number)
+        : slot.entries[source.kind];
   const block = options.emit.find(isJacobian) ?? "jacobian";
   const placed = columns.map((column) => ({
     ...column,
@@ -127,7 +140,8 @@ export function planEntriesJob(
   }));
   const file = {
     fields: jacobianSchema({
-      results: columns,
+      positions,
+      results: columns.slice(positions.length),
       kept: logits.kept.map(({ field }) => field),
       nullableResults: options.onBadRow === "null",
       tensorType: options.tensorType,
@@ -145,6 +159,7 @@ export function planEntriesJob(
         Math.max(1, Math.min(plan.batchEntries, rows * plan.mostEntries)),
         slot.entries.rows,
         placed,
+        positions.length,
       )
     : null;
   return {
@@ -155,6 +170,7 @@ export function planEntriesJob(
     slot,
     results,
     columns: placed,
+    positions: positions.length,
     file,
     dtype,
     setup: {

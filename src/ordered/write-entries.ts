@@ -101,7 +101,8 @@ async function placeOf(
   const placed = placeBatch(
     {
       rows,
-      results: batch.columns.map(({ shape }) => shape),
+      positions: job.positions,
+      results: batch.columns.slice(job.positions).map(({ shape }) => shape),
       nullableResults: job.onBadRow === "null",
       kept: isKept ? keptShapes(logits, rowStart, rowEnd, skipped) : [],
     },
@@ -132,10 +133,15 @@ function* piecesOf(
   });
   yield batchMetadata(placed, nulls, badRows.length);
   yield at(layout.row, row);
-  const firstKept = layout.row + row.byteLength;
+  let firstKept = layout.row + row.byteLength;
+  for (const [n, place] of layout.positions.entries()) {
+    const { values } = columns[n] as (typeof columns)[number];
+    yield at(place, values);
+    firstKept = place + values.byteLength;
+  }
   if (kept.byteLength > firstKept)
     yield at(firstKept, kept.subarray(firstKept));
-  for (const [n, { shape, values }] of columns.entries()) {
+  for (const [n, { shape, values }] of columns.slice(job.positions).entries()) {
     const place = layout.results[n] as (typeof layout.results)[number];
     if (job.onBadRow === "null")
       yield at(place.validity, validityBitmap(rows, badRows));

@@ -12,6 +12,7 @@ export type StoredBlock =
 
 /** What an output says of one row of the logits. Arrays are good until the next is decoded. NaN: the file does not tell. */
 export interface Example {
+  /** Number of the row; its key (src/results/row-axes.ts) if rows have positions. */
   row: number;
   /** Its table row: row `k` of a record batch. Of coo the first of its entries. */
   batch: number;

@@ -3,6 +3,8 @@ import type { BufferPlace } from "./arrow-encode.js";
 /** What the layout of one record batch depends on. */
 export interface JacobianBatchShape {
   rows: number;
+  /** Number of index columns after `row`. */
+  positions?: number;
   results: ResultShape[];
   /** Results carry a validity bitmap. */
   nullableResults: boolean;
@@ -28,10 +30,11 @@ export interface KeptShape {
 }
 
 export interface JacobianBatchLayout {
-  /** In the order of the schema: row, kept columns, results (lists + item). */
+  /** In the order of the schema: row, positions, copied columns, results (lists + item). */
   buffers: BufferPlace[];
   bodyBytes: number;
   row: number;
+  positions: number[];
   kept: { validity: number; offsets: number; values: number }[];
   results: { validity: number; offsets: number; values: number }[];
 }
@@ -47,6 +50,7 @@ export function aligned(bytes: number): number {
  * | column   | buffers                                               |
  * |----------|-------------------------------------------------------|
  * | row      | validity (none), int64[rows]                          |
+ * | position | validity (none), int32[rows]                          |
  * | kept …   | validity, (offsets,) values                           |
  * | result … | validity, (offsets,) (lists: item validity, none,) values |
  */
@@ -65,6 +69,10 @@ export function layoutJacobianBatch(
   const bitmap = shape.nullableResults ? Math.ceil(rows / 8) : 0;
   place(0);
   const row = place(8 * rows);
+  const positions = Array.from({ length: shape.positions ?? 0 }, () => {
+    place(0);
+    return place(4 * rows);
+  });
   const kept = shape.kept.map((column) => ({
     validity: place(column.validity),
     offsets: column.offsets === null ? 0 : place(column.offsets),
@@ -80,6 +88,7 @@ export function layoutJacobianBatch(
     buffers,
     bodyBytes: end,
     row,
+    positions,
     kept,
     results,
   };

@@ -263,7 +263,10 @@ function batchMessage(
     ...(list ? [{ length: items, nullCount: 0 }] : []),
   ]);
   const nodes = [
-    { length: rows, nullCount: 0 },
+    ...Array.from({ length: 1 + layout.positions.length }, () => ({
+      length: rows,
+      nullCount: 0,
+    })),
     ...shape.kept.map((_, k) => ({
       length: rows,
       nullCount: keptNulls[k] ?? 0,

@@ -12,6 +12,8 @@ export interface SchemaColumn {
 }
 
 export interface JacobianSchemaOptions {
+  /** Names of the index columns after `row`. */
+  positions?: readonly string[];
   results: SchemaColumn[];
   /** Fields of the kept columns, in order. */
   kept: Field[];
@@ -21,9 +23,12 @@ export interface JacobianSchemaOptions {
   tensorType: boolean;
 }
 
-/** The columns of the output: `row`, the kept ones, the results in order. */
+/** Returns the columns of the output: `row`, the positions, the copied columns, and the results in order. */
 export function jacobianSchema(options: JacobianSchemaOptions): Field[] {
   const row = plainField("row", { kind: "Int", bitWidth: 64, signed: true });
+  const positions = (options.positions ?? []).map((name) =>
+    plainField(name, valueType("int32")),
+  );
   const results = options.results.map((column): Field => {
     const item = valueType(column.type);
     const field: Field = column.list
@@ -49,7 +54,7 @@ export function jacobianSchema(options: JacobianSchemaOptions): Field[] {
           : [],
     };
   });
-  return [row, ...options.kept, ...results];
+  return [row, ...positions, ...options.kept, ...results];
 }
 
 function valueType(type: SchemaColumn["type"]): ArrowType {

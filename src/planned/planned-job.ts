@@ -1,6 +1,7 @@
 import { InputUnsupportedError } from "../errors.js";
 import { keptBytesPerRow } from "../input/kept-pieces.js";
 import type { LogitsFile } from "../input/logits-file.js";
+import { axesOf } from "../input/row-indices.js";
 import { sourcesOf } from "../input/source-pieces.js";
 import { DIRECT_BYTES } from "../io/direct.js";
 import { keptShapes } from "../kept-shapes.js";
@@ -27,6 +28,7 @@ import {
 import { type ResultColumn, resultColumns } from "../results/columns.js";
 import { MAX_DENSE_BYTES } from "../results/dense-limit.js";
 import { resultsOf } from "../results/emit-options.js";
+import { positionNames } from "../results/row-axes.js";
 import {
   isWidened,
   layoutSlot,
@@ -120,6 +122,7 @@ function measure(
   });
   refuseLongLists(options, logits, results);
   const sources = sourcesOf(logits);
+  const positions = positionNames(axesOf(logits).inner);
 
   const inputWith = (maxBatchRows?: number): PlanInput => ({
     rowStart,
@@ -138,6 +141,7 @@ function measure(
   });
   const file: JacobianFileHeadSpec = {
     fields: jacobianSchema({
+      positions,
       results,
       kept: logits.kept.map(({ field }) => field),
       nullableResults,
@@ -154,6 +158,7 @@ function measure(
     const rows = to - from - without.length;
     return {
       rows,
+      positions: positions.length,
       results: results.map(({ list, listSize, width }) => ({
         list,
         offsets: false,
@@ -197,6 +202,7 @@ function measure(
   if (tooLong) throw tooLong;
   const slot = layoutSlot({
     ...plan,
+    positions: positions.length,
     results,
     slack: DIRECT_BYTES,
     sources: sources.map((source, n) => ({

@@ -55,6 +55,7 @@ function chunkTask(
     skipped: skipped.between(rowStart, rowEnd).map((row) => row - rowStart),
     pieces: sourcePieces(logits, rowStart, rowEnd),
     row: bodyStart + layout.row + first * 8,
+    positions: layout.positions.map((place) => bodyStart + place + first * 4),
     results: results.map(
       ({ listSize, width }, n) =>
         bodyStart +

@@ -5,6 +5,7 @@ import type { DirectTarget } from "../io/direct.js";
 import type { PresentBytes } from "../io/present-blocks.js";
 import type { ResultColumn } from "../results/columns.js";
 import type { EntriesTable } from "../results/entries-table.js";
+import type { RowAxes } from "../results/row-axes.js";
 import type { EntriesPlaces } from "../slots/entries-slot.js";
 import type { SlotLayout } from "../slots/slot-layout.js";
 
@@ -33,6 +34,7 @@ export interface WorkerSetup {
   sourcePresent: PresentBytes | null;
   /** The output: through the page cache, and past it (-1: not). */
   output: DirectTarget;
+  axes: RowAxes;
   classes: number;
   temperature: number;
   /** The logits, then the other inputs. */
@@ -110,6 +112,8 @@ export interface RowChunkTask {
   /** Per source. */
   pieces: SourcePiece[][];
   row: number;
+  /** Per index column after `row`. */
+  positions: number[];
   /** Per result. */
   results: number[];
 }
@@ -233,13 +237,7 @@ export type Reply =
 
 /** Why a task failed, as data: thrown errors lose their fields on the way between threads. */
 export type Failure =
-  | {
-      kind: "bad-row";
-      row: number;
-      expected: string;
-      found: string;
-      advice?: string;
-    }
+  | { kind: "bad-row"; row: number; expected: string; found: string }
   | {
       kind: "ragged-row";
       row: number;

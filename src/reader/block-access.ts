@@ -7,7 +7,7 @@ import type { FloatArray } from "./float-array.js";
  * Access to blocks by number: a row of the logits in a file, or an index in a batch. Methods return null for a bad row.
  * They throw InputFormatError if the file is damaged, and IoError if it cannot be read.
  */
-export abstract class BlockAccess {
+export abstract class BlockAccess<Row = number> {
   /** Number of classes Q; a block is `[Q, Q]`. */
   readonly classes: number;
 
@@ -15,22 +15,22 @@ export abstract class BlockAccess {
     this.classes = classes;
   }
 
-  protected abstract example(n: number): Promise<ExampleBlock | null>;
+  protected abstract example(n: Row): Promise<ExampleBlock | null>;
 
   /** Returns the block as a new array, `[Q, Q]` row-major: i is the input, j the output. */
-  async block(n: number): Promise<FloatArray | null> {
+  async block(n: Row): Promise<FloatArray | null> {
     return (await this.example(n))?.block() ?? null;
   }
 
   /** Returns entry (i, j) of the block. @throws UsageError for an invalid class */
-  async entry(n: number, i: number, j: number): Promise<number | null> {
+  async entry(n: Row, i: number, j: number): Promise<number | null> {
     this.#checkClass("i", i);
     this.#checkClass("j", j);
     return (await this.example(n))?.entry(i, j) ?? null;
   }
 
   /** Returns column j of the block, `[Q]`: entry (i, j) for all i. @throws UsageError for an invalid class */
-  async column(n: number, j: number): Promise<FloatArray | null> {
+  async column(n: Row, j: number): Promise<FloatArray | null> {
     this.#checkClass("j", j);
     return (await this.example(n))?.column(j) ?? null;
   }
@@ -40,10 +40,7 @@ export abstract class BlockAccess {
    *
    * @throws UsageError for an invalid class
    */
-  async part(
-    n: number,
-    classes: readonly number[],
-  ): Promise<Float64Array | null> {
+  async part(n: Row, classes: readonly number[]): Promise<Float64Array | null> {
     for (const k of classes) this.#checkClass("classes", k);
     return (await this.example(n))?.part(classes) ?? null;
   }
@@ -55,10 +52,7 @@ export abstract class BlockAccess {
    * @param v `[Q]` finite numbers. Not changed.
    * @throws UsageError if v has another length or a value that is not finite
    */
-  async multiply(
-    n: number,
-    v: ArrayLike<number>,
-  ): Promise<Float64Array | null> {
+  async multiply(n: Row, v: ArrayLike<number>): Promise<Float64Array | null> {
     const vector = this.#checkVector(v);
     return (await this.example(n))?.multiply(vector) ?? null;
   }

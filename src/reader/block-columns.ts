@@ -13,6 +13,7 @@ import {
   singleNumbers,
 } from "../input/number-column.js";
 import type { Layout } from "../results/catalogue.js";
+import { positionNames } from "../results/row-axes.js";
 import type { BlockResult } from "./block-result.js";
 import type { KnownOfFile } from "./reader-options.js";
 
@@ -21,7 +22,10 @@ export interface BlockColumns {
   /** `lists`: bsr, packed or dense, as the lists' length says. */
   form: "lists" | Exclude<Layout, "bsr" | "packed" | "dense">;
   result: BlockResult;
-  row: NumberColumn;
+  /** `row`, then the positions. */
+  index: NumberColumn[];
+  /** Lengths of the axes of the positions. */
+  inner: readonly number[];
   /** `lists`: the block; the others: see PARTS. */
   parts: NumberColumn[];
 }
@@ -55,13 +59,16 @@ export function selectBlockColumns(
   known: KnownOfFile,
 ): BlockColumns {
   const has = (name: string) => fields.some((field) => field.name === name);
-  const row = numbersOf(path, fields, ["row", false, "whole"]);
+  const inner = known.rowShape?.slice(1) ?? [];
+  const index = ["row", ...positionNames(inner)].map((name) =>
+    numbersOf(path, fields, [name, false, "whole"]),
+  );
   const form = formOf(path, fields, known, has);
   const result = resultOf(path, form, known, has);
   const parts: Part[] =
     form === "lists" ? [[result, true, "float"]] : PARTS[form];
   const columns = parts.map((part) => numbersOf(path, fields, part));
-  return { form, result, row, parts: columns };
+  return { form, result, index, inner, parts: columns };
 }
 
 function formOf(

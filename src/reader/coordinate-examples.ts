@@ -1,4 +1,5 @@
 import { RowMissingError } from "../errors.js";
+import { indexOfKey } from "../results/row-axes.js";
 import type { ByteSource } from "./byte-source.js";
 import { coordinateEntries, type RowRange } from "./coordinate-entries.js";
 import { EntriesBlock } from "./entries-block.js";
@@ -35,14 +36,16 @@ export class CoordinateExamples implements Examples {
 
   /** A row of the logits without entries is a block of zeros. */
   async find(row: number): Promise<ExampleBlock | null> {
-    const { rowStart, rowEnd } = this.#form;
+    const { rowStart, rowEnd, inner } = this.#form;
     if (row < rowStart || row >= rowEnd)
       throw new RowMissingError(
         this.#path,
-        row,
+        indexOfKey(inner, row),
         rowEnd === rowStart
           ? "the file has no rows"
-          : `expected a row from ${rowStart} to ${rowEnd - 1}, found ${row}`,
+          : inner.length > 0
+            ? "the file does not have this row"
+            : `expected a row from ${rowStart} to ${rowEnd - 1}, found ${row}`,
       );
     const start = await this.#index.lowerBound(row);
     const end = await this.#index.lowerBound(row + 1);

@@ -1,5 +1,6 @@
 import { UsageError } from "../errors.js";
 import { MAX_DENSE_BYTES } from "../results/dense-limit.js";
+import { keyOfIndex } from "../results/row-axes.js";
 import { type FloatArray, newFloats } from "./float-array.js";
 import type { JacobianReader } from "./jacobian-reader.js";
 
@@ -8,7 +9,7 @@ export async function denseTensor(
   reader: JacobianReader,
   force: boolean,
 ): Promise<FloatArray> {
-  const { rows, classes, dtype, layout } = reader;
+  const { rows, classes, dtype, layout, positionLengths: inner } = reader;
   const values = (rows * classes) ** 2;
   const bytes = values * (dtype === "float32" ? 4 : 8);
   if (bytes > MAX_DENSE_BYTES && !force)
@@ -30,7 +31,10 @@ export async function denseTensor(
   };
   for await (const batch of reader)
     for (let k = 0; k < batch.count; k++) {
-      const row = batch.rows[k] as number;
+      const index = [batch.rows, ...batch.positions].map(
+        (axis) => axis[k] ?? 0,
+      );
+      const row = keyOfIndex(inner, index);
       leftOut(row);
       place(row, await batch.block(k));
       next = row + 1;

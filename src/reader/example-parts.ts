@@ -14,6 +14,8 @@ export interface BlockForm {
   /** Rows `[rowStart, rowEnd)` that the file covers: all, or those of a shard. */
   rowStart: number;
   rowEnd: number;
+  /** Lengths of the axes of the positions; rows are numbered by keys (src/results/row-axes.ts). */
+  inner: readonly number[];
   classes: number;
   dtype: FloatType;
   /** Temperature T; null if the file does not record it. */

@@ -2,6 +2,7 @@ import type { ArrowContainer } from "../input/arrow-container.js";
 import type { NumberColumn } from "../input/number-column.js";
 import { placeValues } from "../input/record-batch.js";
 import { recordBatches } from "../input/record-batches.js";
+import { RowColumn } from "./row-column.js";
 import { StoredColumn } from "./stored-column.js";
 
 /** A record batch that has rows, its columns placed. */
@@ -10,8 +11,14 @@ export interface FileBatch {
   start: number;
   /** Its own table rows: one or more. */
   count: number;
-  row: StoredColumn;
+  row: RowColumn;
   parts: StoredColumn[];
+}
+
+/** The index columns of a file: `row`, then the positions, and the lengths of their axes. */
+export interface IndexColumns {
+  index: NumberColumn[];
+  inner: readonly number[];
 }
 
 /**
@@ -20,7 +27,7 @@ export interface FileBatch {
  */
 export function placeBatches(
   file: ArrowContainer,
-  { row, parts }: { row: NumberColumn; parts: NumberColumn[] },
+  { index, inner, parts }: IndexColumns & { parts: NumberColumn[] },
 ): FileBatch[] {
   const placed: FileBatch[] = [];
   let start = 0;
@@ -36,7 +43,7 @@ export function placeBatches(
     const found = {
       start,
       count,
-      row: stored(row),
+      row: new RowColumn(index.map(stored), inner),
       parts: parts.map(stored),
     };
     if (count > 0) placed.push(found);

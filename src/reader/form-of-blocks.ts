@@ -63,6 +63,7 @@ export async function formOfBlocks(
     ...layoutAndClasses,
     result,
     rows,
+    inner: columns.inner,
     rowStart: known.rowStart ?? 0,
     rowEnd: known.rowEnd ?? rows,
     dtype: values.type as FloatType,

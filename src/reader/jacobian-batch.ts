@@ -1,5 +1,6 @@
 import { UsageError } from "../errors.js";
 import { shortValue } from "../printable.js";
+import { indexOfKey } from "../results/row-axes.js";
 import { BlockAccess } from "./block-access.js";
 import type { ExampleBlock } from "./example-block.js";
 import type { BatchExamples } from "./examples.js";
@@ -9,15 +10,26 @@ import type { BatchExamples } from "./examples.js";
  * file sequentially.
  */
 export class JacobianBatch extends BlockAccess {
-  /** Row numbers of the logits, ascending, `[count]`. */
+  /** Row numbers of the logits, ascending, `[count]`: indices along the first axis. */
   readonly rows: Float64Array;
+  /** Positions of the rows along each further axis, `[axes][count]`; empty for rows of one axis. */
+  readonly positions: readonly Float64Array[];
   /** Number of rows in the batch. */
   readonly count: number;
   readonly #examples: BatchExamples;
 
-  constructor(classes: number, examples: BatchExamples) {
+  constructor(
+    classes: number,
+    inner: readonly number[],
+    examples: BatchExamples,
+  ) {
     super(classes);
-    this.rows = examples.rows;
+    const indices = Array.from(examples.rows, (key) => indexOfKey(inner, key));
+    const [rows, ...positions] = [0, ...inner].map((_, n) =>
+      Float64Array.from(indices, (index) => index[n] as number),
+    );
+    this.rows = rows as Float64Array;
+    this.positions = positions;
     this.count = examples.rows.length;
     this.#examples = examples;
   }

@@ -3,6 +3,7 @@
 import { UsageError } from "../errors.js";
 import { shortValue } from "../printable.js";
 import type { Layout } from "../results/catalogue.js";
+import { checkPositions, keyOfIndex } from "../results/row-axes.js";
 import { BlockAccess } from "./block-access.js";
 import type { BlockResult } from "./block-result.js";
 import { denseTensor } from "./dense-tensor.js";
@@ -22,12 +23,20 @@ export interface OpenedFile extends BlockForm {
 }
 
 /**
+ * Row of the logits: its number, or the index along the first axis and the positions along the further ones, which an output
+ * has as columns `position`, or `position_1`, `position_2`, …
+ */
+export type RowOrIndex =
+  | number
+  | { row: number; position: number | readonly number[] };
+
+/**
  * Reader of the Jacobian blocks of an output, by row of the logits. Iterating over it yields the record batches in order.
  * Methods may be called concurrently. They throw RowMissingError for a row that the file does not have, and UsageError after
  * `close`.
  */
 export class JacobianReader
-  extends BlockAccess
+  extends BlockAccess<RowOrIndex>
   implements AsyncIterable<JacobianBatch>, AsyncDisposable
 {
   readonly path: string;
@@ -44,6 +53,7 @@ export class JacobianReader
   readonly temperature: number | null;
   /** Threshold below which entries were dropped; null if the file does not record it. */
   readonly threshold: number | null;
+  readonly #inner: readonly number[];
   readonly #examples: Examples;
   readonly #close: () => Promise<void>;
 
@@ -57,17 +67,32 @@ export class JacobianReader
     this.result = file.result;
     this.temperature = file.temperature;
     this.threshold = file.threshold;
+    this.#inner = file.inner;
     this.#examples = file.examples;
     this.#close = file.close;
   }
 
-  protected override async example(row: number): Promise<ExampleBlock | null> {
-    if (!Number.isSafeInteger(row))
+  protected override async example(
+    row: RowOrIndex,
+  ): Promise<ExampleBlock | null> {
+    const [first, ...positions] =
+      typeof row === "object" && row !== null
+        ? [row.row, row.position].flat()
+        : [row];
+    if (!Number.isSafeInteger(first))
       throw new UsageError(
-        `row: expected a whole number, found ${shortValue(row)}`,
+        `row: expected a whole number, found ${shortValue(first)}`,
         "row",
       );
-    return this.#examples.find(row);
+    checkPositions(this.path, this.#inner, positions);
+    return this.#examples.find(
+      keyOfIndex(this.#inner, [first as number, ...positions]),
+    );
+  }
+
+  /** Positions of its rows have these lengths at most: none for rows of one axis. */
+  get positionLengths(): readonly number[] {
+    return this.#inner;
   }
 
   /**
@@ -83,7 +108,7 @@ export class JacobianReader
   /** Yields the rows in order, one record batch at a time; in coo only rows that have entries. */
   async *[Symbol.asyncIterator](): AsyncGenerator<JacobianBatch> {
     for await (const examples of this.#examples.batches())
-      yield new JacobianBatch(this.classes, examples);
+      yield new JacobianBatch(this.classes, this.#inner, examples);
   }
 
   /** Closes the file after the reads in progress. */

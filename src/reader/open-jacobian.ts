@@ -1,6 +1,7 @@
 import { checkObject, checkPath } from "../check-options.js";
 import { openPlainArrow } from "../input/compression/open-plain.js";
 import { interpreting, interpretingEach } from "../input/interpreting.js";
+import { keyCount, nameOfKey } from "../results/row-axes.js";
 import { decodeRunMetadata } from "../results/run-metadata.js";
 import { selectBlockColumns } from "./block-columns.js";
 import { CoordinateExamples } from "./coordinate-examples.js";
@@ -44,17 +45,24 @@ async function open(
     const batches = placeBatches(file, columns);
     const tensor = tensorShape(path, fields[columns.parts[0]?.columns[0] ?? 0]);
     const isCoo = columns.form === "coo";
-    const rows = await rowsOfFile(
+    const { rowShape } = known;
+    const end = await rowsOfFile(
       path,
       bytes,
       batches,
-      known.rows ?? (tensor?.length === 3 ? tensor[1] : undefined),
+      (rowShape && keyCount(rowShape)) ??
+        known.rows ??
+        (tensor?.length === 3 ? tensor[1] : undefined),
       { strict: !isCoo },
     );
-    const form = await formOfBlocks(
+    const rows = known.rows ?? end;
+    const blocks = await formOfBlocks(
       { path, fields, columns, batches, tensor, known, rows },
       bytes,
     );
+    // Keys of rows of ragged lists have gaps, of which the file does not tell.
+    const form =
+      rows === end ? blocks : { ...blocks, rowStart: 0, rowEnd: end };
     const Examples = isCoo ? CoordinateExamples : TableExamples;
     const examples = new Examples(path, form, bytes, batches);
     return new JacobianReader({
@@ -66,7 +74,9 @@ async function open(
         : batches.reduce((sum, { count }) => sum + count, 0),
       examples: {
         find: (row) =>
-          interpreting(path, `row ${row}`, () => examples.find(row)),
+          interpreting(path, nameOfKey(columns.inner, row), () =>
+            examples.find(row),
+          ),
         batches: () => interpretingEach(path, "rows", examples.batches()),
       },
       close: () => bytes.close(),

@@ -1,4 +1,5 @@
 import { RowMissingError } from "../errors.js";
+import { indexOfKey } from "../results/row-axes.js";
 import type { ByteSource } from "./byte-source.js";
 import { EntriesBlock } from "./entries-block.js";
 import type { ExampleBlock } from "./example-block.js";
@@ -72,15 +73,18 @@ export class TableExamples implements Examples {
 
   async #missing(row: number): Promise<RowMissingError> {
     const batches = this.#batches;
+    const { inner } = this.#form;
     const last = batches.length - 1;
     const count = batches.reduce((sum, batch) => sum + batch.count, 0);
     const range =
       count === 0
         ? "no examples"
-        : `${count} examples of rows ${(await this.#index.ends(0)).first} to ${(await this.#index.ends(last)).last}`;
+        : inner.length > 0
+          ? `${count} examples`
+          : `${count} examples of rows ${(await this.#index.ends(0)).first} to ${(await this.#index.ends(last)).last}`;
     return new RowMissingError(
       this.#path,
-      row,
+      indexOfKey(inner, row),
       `the file has ${range}, but not this row`,
     );
   }

@@ -154,6 +154,8 @@ export interface ClassNumbers {
 /** Row that the page shows. */
 export interface ShownRow {
   row: number;
+  /** Positions of the row along further axes; empty for rows of one axis. */
+  positions: readonly number[];
   /** Input of the row, if there are several. */
   input: string | null;
   confidence: number | null;

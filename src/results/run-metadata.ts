@@ -9,6 +9,7 @@ import {
   MAX_CLASSES,
 } from "./catalogue.js";
 import { checkEmit, type RunEmit } from "./emit-options.js";
+import { keyCount } from "./row-axes.js";
 
 /** Options of a run that change bytes of its output, each under the option's name. */
 export interface StoredOptions {
@@ -19,8 +20,6 @@ export interface StoredOptions {
   threshold?: number | undefined;
   topK?: number | undefined;
   class?: number | undefined;
-  /** Names of the classes: as given, or of the columns or the fields of a struct. */
-  classNames?: readonly string[] | undefined;
   /** The column of logits, or the pattern of their columns. */
   column?: string | undefined;
   columns?: string | undefined;
@@ -50,6 +49,10 @@ export interface RunFacts {
   /** Rows `[rowStart, rowEnd)` of the logits, where the file is a part of a dataset. */
   rowStart?: number | undefined;
   rowEnd?: number | undefined;
+  /** Names of the classes: of the columns, or of the fields of a struct. */
+  classNames?: readonly string[] | undefined;
+  /** Lengths of the axes of the rows, if the output has index columns after `row`; of ragged lists the longest. */
+  rowShape?: readonly number[] | undefined;
 }
 
 /** How a file of results was made: keys `softjac.` and the name in snake case, in the metadata of its schema. */
@@ -88,6 +91,16 @@ const results: Codec<readonly string[]> = {
   encode: (value) => value.join(","),
   decode: (value) => value.split(",").map(currentName),
   expected: "names",
+};
+
+const lengths: Codec<readonly number[]> = {
+  encode: (value) => value.join(","),
+  decode: (value) => {
+    const found = value.split(",").map(Number);
+    const isShape = /^\d+(,\d+){1,31}$/.test(value);
+    return isShape && Number.isSafeInteger(keyCount(found)) ? found : undefined;
+  },
+  expected: "lengths of axes",
 };
 
 const truth: Codec<boolean> = {
@@ -145,6 +158,7 @@ const CODECS: {
   rows: whole(),
   rowStart: whole(),
   rowEnd: whole(),
+  rowShape: lengths,
   classes: whole(1, MAX_CLASSES, `a whole number from 1 to ${MAX_CLASSES}`),
   dtype: among("float32", "float64"),
   temperature: number((T) => T > 0, "a number above 0"),
@@ -276,7 +290,7 @@ export function withStoredOptions<Given extends Partial<StoredOptions>>(
   given: Given,
 ): StoredOptions & Given {
   const { version, source, rows, rowStart, rowEnd, ...options } = stored;
-  const { classes, ...others } = options;
+  const { classes, classNames, rowShape, ...others } = options;
   const isGiven = given.column !== undefined || given.columns !== undefined;
   const chosen = Object.entries(given).filter(
     ([, value]) => value !== undefined,

@@ -14,6 +14,7 @@ export interface TableColumn {
   tensor: ResultColumn["tensor"];
   /** What stands in the slot for it. */
   source:
+    | { kind: "position"; n: number }
     | { kind: "indices" | "columns" | "values" | "droppedMax" | "droppedSum" }
     | { kind: "result"; n: number };
 }
@@ -72,6 +73,19 @@ function pick({ type, width, list, listSize, tensor }: ResultColumn) {
   return { type, width, list, listSize, tensor };
 }
 
+/** The index columns after `row`. */
+export function positionColumns(names: readonly string[]): TableColumn[] {
+  return names.map((name, n) => ({
+    name,
+    type: "int32",
+    width: 4,
+    list: false,
+    listSize: 1,
+    tensor: null,
+    source: { kind: "position", n },
+  }));
+}
+
 /** Columns of an example's own values: in coo they are repeated with each of its entries. */
 export function isOfExample({
   source,
@@ -79,6 +93,7 @@ export function isOfExample({
   source: { kind: TableColumn["source"]["kind"] };
 }): boolean {
   return (
+    source.kind === "position" ||
     source.kind === "result" ||
     source.kind === "droppedMax" ||
     source.kind === "droppedSum"

@@ -1,12 +1,16 @@
 import { RowMissingError, UsageError } from "../errors.js";
 import type { FoundResults } from "../output-rows/find-results.js";
 
-/** The file that has a row, and its input as the dataset names it. @throws UsageError, RowMissingError */
-export function findPart(
+/**
+ * Finds the files that may have a row, and their input as the dataset names it: one, or for a row with positions all of its
+ * input. @throws UsageError, RowMissingError
+ */
+export function findParts(
   { path, parts, manifest }: FoundResults,
   row: number,
+  hasPositions: boolean,
   input: string | undefined,
-): { path: string; input: string | null } {
+): FoundResults["parts"] {
   const [first] = parts;
   if (!manifest) {
     if (input !== undefined)
@@ -14,7 +18,7 @@ export function findPart(
         `input: only a dataset has several inputs; ${path} is a file`,
         "input",
       );
-    return first as FoundResults["parts"][number];
+    return [first as FoundResults["parts"][number]];
   }
   const names = manifest.inputs.map(({ name }) => name);
   const wanted = input ?? (names.length === 1 ? names[0] : undefined);
@@ -26,16 +30,18 @@ export function findPart(
         : `input: expected one of the inputs of ${path} (${listOf(names)}), found ${input}`,
       "input",
     );
-  const n = manifest.parts.findIndex(
-    (part) => part.input === at && part.rowStart <= row && row < part.rowEnd,
-  );
-  if (n < 0)
+  const found = parts.filter((_, n) => {
+    const part = manifest.parts[n];
+    if (part?.input !== at) return false;
+    return hasPositions || (part.rowStart <= row && row < part.rowEnd);
+  });
+  if (found.length === 0)
     throw new RowMissingError(
       path,
       row,
       `${wanted} has only ${manifest.inputs[at]?.rows} rows`,
     );
-  return parts[n] as FoundResults["parts"][number];
+  return found;
 }
 
 function listOf(names: readonly string[]): string {

@@ -6,6 +6,8 @@ export interface ShowOptions {
   results: string;
   /** Row of the input, 0-based. */
   row: number;
+  /** Positions of the row along further axes, 0-based; required for an output with columns of positions. */
+  position?: readonly number[] | undefined;
   /** Input of the row, as the dataset names it; required for a dataset of several inputs. */
   input?: string | undefined;
   /** Maximum number of classes to return, by decreasing p; default: 100. */
@@ -26,6 +28,13 @@ export const SHOW_OPTIONS: readonly OptionSpec<
     range: [0, Number.MAX_SAFE_INTEGER],
     group: "Input",
     help: "Row of the input, from 0",
+  },
+  {
+    name: "position",
+    isCommon: true,
+    kind: "ranges",
+    group: "Input",
+    help: "Position of the row, for an output with a column position, from 0; of several: 3,7",
   },
   {
     name: "input",

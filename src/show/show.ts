@@ -12,7 +12,14 @@ import {
 } from "../output-rows/results-part.js";
 import { openJacobian } from "../reader/open-jacobian.js";
 import { isEntriesLayout } from "../results/catalogue.js";
-import { findPart } from "./find-part.js";
+import {
+  checkPositions,
+  indexOfKey,
+  keyOfIndex,
+  nameOfKey,
+  rowOfKey,
+} from "../results/row-axes.js";
+import { findParts } from "./find-part.js";
 import { DEFAULT_CLASSES, SHOW_OPTIONS, type ShowOptions } from "./options.js";
 import type { ShownRow } from "./shown-row.js";
 
@@ -27,30 +34,50 @@ export async function show(options: ShowOptions): Promise<ShownRow> {
   checkNames(options, ["results", ...SHOW_OPTIONS.map(({ name }) => name)]);
   checkPath("results", options.results);
   for (const spec of SHOW_OPTIONS) checkValue(spec, options[spec.name]);
-  const { results, row, classes = DEFAULT_CLASSES } = options;
+  const { results, row, position = [], classes = DEFAULT_CLASSES } = options;
   if (row === undefined)
     throw new UsageError("missing required option row", "row");
-  const { path, input } = findPart(findResults(results), row, options.input);
-  return whileUnchanged([path], async () => {
-    const part = await openResultsPart(path);
-    try {
-      const example = await part.find(row);
-      if (!example && part.run.layout !== "coo") throw missing(part, row);
-      return await interpreting(path, `row ${row}`, () =>
-        shownOf(part, row, { input, example, most: classes }),
-      );
-    } finally {
-      await part.close();
-    }
-  });
+  const parts = findParts(
+    findResults(results),
+    row,
+    position.length > 0,
+    options.input,
+  );
+  let missing: RowMissingError | null = null;
+  for (const { path, input } of parts) {
+    const shown = await whileUnchanged([path], async () => {
+      const part = await openResultsPart(path, undefined);
+      try {
+        checkPositions(path, part.inner, position);
+        const key = keyOfIndex(part.inner, [row, ...position]);
+        const example = await part.find(key);
+        const isLast = path === parts.at(-1)?.path;
+        if (!example && !(part.run.layout === "coo" && isLast)) {
+          missing ??= rowMissing(part, row, position);
+          return null;
+        }
+        return await interpreting(path, nameOfKey(part.inner, key), () =>
+          shownOf(part, key, { input, example, most: classes }),
+        );
+      } finally {
+        await part.close();
+      }
+    });
+    if (shown) return shown;
+  }
+  throw missing;
 }
 
-function missing({ path, run }: ResultsPart, row: number): RowMissingError {
+function rowMissing(
+  { path, run, inner }: ResultsPart,
+  row: number,
+  position: readonly number[],
+): RowMissingError {
   const { rows } = run;
   return new RowMissingError(
     path,
-    row,
-    row < rows
+    [row, ...position],
+    row < rows || inner.length > 0
       ? "no results in this file: the row was skipped, or is in another shard"
       : `the output has rows 0 to ${rows - 1}`,
   );
@@ -58,10 +85,11 @@ function missing({ path, run }: ResultsPart, row: number): RowMissingError {
 
 async function shownOf(
   part: ResultsPart,
-  row: number,
+  key: number,
   found: { input: string | null; example: Example | null; most: number },
 ): Promise<ShownRow> {
-  const { path, run } = part;
+  const { path, run, inner } = part;
+  const [row = key, ...positions] = indexOfKey(inner, key);
   const { example, input, most } = found;
   const p = example?.p ? Array.from(example.p) : null;
   const shown = shownClasses(p, run.classes, most);
@@ -71,6 +99,7 @@ async function shownOf(
   return {
     path,
     row,
+    positions,
     input,
     rows: run.rows,
     classes: run.classes,
@@ -85,7 +114,7 @@ async function shownOf(
     restOfP: ofP && sumOfOthers(p, shown),
     ...(isNull
       ? { result: null, blockFrom: null, block: null }
-      : await blockOf(part, row, { shown, p: ofP, example })),
+      : await blockOf(part, key, { shown, p: ofP, example })),
   };
 }
 
@@ -128,8 +157,8 @@ function columnsOf(
 }
 
 async function blockOf(
-  { path, run }: ResultsPart,
-  row: number,
+  { path, run, inner }: ResultsPart,
+  key: number,
   {
     shown,
     p,
@@ -160,7 +189,7 @@ async function blockOf(
   }
   const reader = await openJacobian(path, { result });
   try {
-    const part = await reader.part(row, shown);
+    const part = await reader.part(rowOfKey(inner, key), shown);
     const leavesOut = isEntriesLayout(run.layout);
     const block = part && rowsOf(part, shown.length, leavesOut);
     return { result, blockFrom: block ? "output" : null, block };

@@ -6,6 +6,8 @@ export interface ShownRow {
   /** Path of the file, or of the shard of a dataset. */
   path: string;
   row: number;
+  /** Positions of the row along further axes; empty for rows of one axis. */
+  positions: readonly number[];
   /** Input of the row in a dataset; null for a file. */
   input: string | null;
   /** Number of rows and classes of the logits. */

@@ -10,6 +10,8 @@ export interface EntriesSlotSpec {
   chunkRows: number;
   slotEntries: number;
   classes: number;
+  /** Number of index columns after `row`. */
+  positions: number;
   /** Bytes of a value of an entry. */
   width: number;
   /** Table rows are entries (coo): i and j apart, and row numbers. */
@@ -59,6 +61,7 @@ export function layoutEntriesSlot(spec: EntriesSlotSpec): EntriesSlotLayout {
     strideRows: chunkRows,
     tileRows: classes,
     classes,
+    positions: spec.positions,
     sources: spec.sources,
     slack: 0,
     results: spec.results.map((result) => ({ ...result, block: null })),

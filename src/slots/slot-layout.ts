@@ -34,6 +34,8 @@ export interface SlotSpec {
   classes: number;
   sources: SourceShape[];
   results: ResultShape[];
+  /** Number of index columns after `row`. */
+  positions?: number;
   /** Bytes by which results may start later than their region. */
   slack: number;
 }
@@ -54,6 +56,8 @@ export interface SlotLayout {
   program: number;
   /** int64[loadRows]. */
   rowNumbers: number;
+  /** int32[loadRows] each. */
+  positions: number[];
   /**
    * Per result: `[loadRows, values]`; blocks `[strideRows, values]`, or a tile of one block's rows. Each with
    * `slack` bytes more.
@@ -97,6 +101,9 @@ export function layoutSlot(spec: SlotSpec): SlotLayout {
   const work = region(workAreaBytes(classes));
   const program = region(ENTRY_BYTES * spec.results.length);
   const rowNumbers = region(8 * loadRows);
+  const positions = Array.from({ length: spec.positions ?? 0 }, () =>
+    region(4 * loadRows),
+  );
   const results = spec.results.map(({ values, width, block }) =>
     region(
       spec.slack +
@@ -109,5 +116,14 @@ export function layoutSlot(spec: SlotSpec): SlotLayout {
     ),
   );
   const badRows = region(4 * strideRows);
-  return { sources, work, program, rowNumbers, results, badRows, bytes: end };
+  return {
+    sources,
+    work,
+    program,
+    rowNumbers,
+    positions,
+    results,
+    badRows,
+    bytes: end,
+  };
 }

@@ -8,6 +8,7 @@ import { readStoredRows } from "./stored-rows.js";
 export async function judgeAllRows(file: ComparedFile): Promise<void> {
   const { run, batches, columns, chunkRows, judge, findings } = file;
   const numbersOf = new RowNumbers(new ReadAhead(file.source), batches, {
+    keys: file.keys,
     rows: run.rowEnd,
     strict: true,
     findings,

@@ -77,7 +77,7 @@ export class ColumnCheck {
     this.#ok = false;
     const truth = doubleOf(truths, at);
     this.#findings.add(
-      `row ${row}: column ${this.#name}, value ${position}: expected ${truth} within ${short(this.#bound)} ${this.#unit}, found ${values[at]} (${short(worst)})`,
+      `${this.#findings.nameOfRow(row)}: column ${this.#name}, value ${position}: expected ${truth} within ${short(this.#bound)} ${this.#unit}, found ${values[at]} (${short(worst)})`,
     );
   }
 

@@ -6,6 +6,7 @@ import type { StoredRun } from "../results/run-metadata.js";
 import type { Findings } from "./findings.js";
 import type { FoundColumn } from "./output-columns.js";
 import type { RowJudge } from "./row-judge.js";
+import type { RowKeys } from "./row-keys.js";
 
 /** An output whose rows are to be judged, and what judges them. */
 export interface ComparedFile {
@@ -16,6 +17,8 @@ export interface ComparedFile {
   /** Table rows that are read at once. */
   chunkRows: number;
   input: InputRows;
+  /** Rows of the input by their keys, which the output has. */
+  keys: RowKeys;
   judge: RowJudge;
   findings: Findings;
   signal: AbortSignal | undefined;

@@ -53,7 +53,7 @@ export class EntriesCheck {
     const { findings } = this.#options;
     const broken = this.#brokenIndex(entries);
     if (broken !== null) {
-      findings.add(`row ${row}: ${broken}`);
+      findings.add(`${findings.nameOfRow(row)}: ${broken}`);
       return;
     }
     const { indices, values } = entries;
@@ -125,11 +125,11 @@ export class EntriesCheck {
     }
     if (least < threshold || least === 0)
       findings.add(
-        `row ${row}: expected entries of ${threshold > 0 ? `at least ${threshold}` : "more than 0"}, found ${least} at ${placeOf(indices[at] as number, classes)}`,
+        `${findings.nameOfRow(row)}: expected entries of ${threshold > 0 ? `at least ${threshold}` : "more than 0"}, found ${least} at ${placeOf(indices[at] as number, classes)}`,
       );
     if (topK > 0 && values.length > topK)
       findings.add(
-        `row ${row}: expected at most ${topK} entries, found ${values.length}`,
+        `${findings.nameOfRow(row)}: expected at most ${topK} entries, found ${values.length}`,
       );
     return least;
   }
@@ -147,7 +147,7 @@ export class EntriesCheck {
     if (max <= limit + this.#room(limit)) return;
     const why = full ? ` (the smallest stored entry is ${leastKept})` : "";
     findings.add(
-      `row ${row}: the entry ${placeOf(index, classes)} of ${max} is missing${why}`,
+      `${findings.nameOfRow(row)}: the entry ${placeOf(index, classes)} of ${max} is missing${why}`,
     );
   }
 

@@ -32,7 +32,7 @@ export class EntryCells {
         if (!isOne || cell.length === 0) cell.push(value);
         else if (!Object.is(cell[0], value)) {
           this.#findings.add(
-            `row ${row}: column ${name}: expected ${cell[0]} in all entries of the row, found ${value}`,
+            `${this.#findings.nameOfRow(row)}: column ${name}: expected ${cell[0]} in all entries of the row, found ${value}`,
           );
           return;
         }

@@ -16,7 +16,7 @@ export function judgeStored(
     const stray = part.stray?.(n);
     if (stray)
       findings.add(
-        `row ${row}: column ${columns[k]?.name}: expected 0 outside of [i, ${row}, j], found ${stray.value} at [${stray.place.join(", ")}]`,
+        `${findings.nameOfRow(row)}: column ${columns[k]?.name}: expected 0 outside of [i, ${row}, j], found ${stray.value} at [${stray.place.join(", ")}]`,
       );
   });
 }

@@ -20,7 +20,7 @@ export class LawCheck {
     if (found > this.#worst) this.#worst = found;
     if (found <= this.#bound) return;
     this.#findings.add(
-      `row ${row}: ${where}: ${this.#name} only within ${Number(found.toPrecision(3))} ε of its terms, expected ${Number(this.#bound.toPrecision(3))} ε`,
+      `${this.#findings.nameOfRow(row)}: ${where}: ${this.#name} only within ${Number(found.toPrecision(3))} ε of its terms, expected ${Number(this.#bound.toPrecision(3))} ε`,
     );
   }
 

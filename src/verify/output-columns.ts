@@ -5,6 +5,7 @@ import {
   singleNumbers,
 } from "../input/number-column.js";
 import { shortName } from "../printable.js";
+import type { IndexColumns } from "../reader/file-batches.js";
 import type { ReferenceName } from "../reference/result.js";
 import {
   currentName,
@@ -14,6 +15,7 @@ import {
 } from "../results/catalogue.js";
 import { type ResultColumn, resultColumns } from "../results/columns.js";
 import { resultsOf } from "../results/emit-options.js";
+import { positionNames } from "../results/row-axes.js";
 import type { StoredRun } from "../results/run-metadata.js";
 import { type TableColumn, tableColumns } from "../results/table-columns.js";
 import type { Findings } from "./findings.js";
@@ -95,10 +97,10 @@ export function findColumns(
 export function otherColumns(
   fields: readonly Field[],
   expected: readonly OutputColumn[],
-  { keep = [], onBadRow }: StoredRun,
+  { keep = [], onBadRow, rowShape }: StoredRun,
   findings: Findings,
 ): string[] {
-  const own = ["row", ...expected.map(({ name }) => name)];
+  const own = [...indexNames(rowShape), ...expected.map(({ name }) => name)];
   const others = fields
     .map(({ name }) => name)
     .filter((name) => !own.some((result) => holdsResult(fields, name, result)));
@@ -112,16 +114,24 @@ export function otherColumns(
   return others;
 }
 
-/** The column `row`: int64. */
-export function findRowColumn(
+/** Returns the names of the index columns: `row`, then the positions. */
+export function indexNames(rowShape: StoredRun["rowShape"]): string[] {
+  return ["row", ...positionNames(rowShape?.slice(1) ?? [])];
+}
+
+/** The index columns: `row` of int64, positions of int32; null if one is missing. */
+export function findIndexColumns(
   fields: readonly Field[],
+  { rowShape }: StoredRun,
   findings: Findings,
-): NumberColumn | null {
-  return findColumn(
-    fields,
-    { name: "row", type: "int64", list: false, listSize: 1 },
-    findings,
-  );
+): IndexColumns | null {
+  const index = indexNames(rowShape).flatMap((name, n) => {
+    const type = n === 0 ? "int64" : "int32";
+    const column = { name, type, list: false, listSize: 1 } as const;
+    return findColumn(fields, column, findings) ?? [];
+  });
+  const inner = rowShape?.slice(1) ?? [];
+  return index.length === 1 + inner.length ? { index, inner } : null;
 }
 
 /** Whether a column holds a result: it has its name, or in an old file, which has none of that name, its old name. */

@@ -73,13 +73,13 @@ export class RowJudge {
       const full = cells.findIndex((cell) => cell !== null);
       if (full >= 0)
         this.#findings.add(
-          `row ${row}: the input row is bad, so ${this.#nullable ? "nulls are" : "no row is"} expected; found values in column ${this.#columns[full]?.name}`,
+          `${this.#findings.nameOfRow(row)}: the input row is bad, so ${this.#nullable ? "nulls are" : "no row is"} expected; found values in column ${this.#columns[full]?.name}`,
         );
       return;
     }
     if (empty >= 0) {
       this.#findings.add(
-        `row ${row}: expected values in column ${this.#columns[empty]?.name}, found null`,
+        `${this.#findings.nameOfRow(row)}: expected values in column ${this.#columns[empty]?.name}, found null`,
       );
       return;
     }
@@ -96,7 +96,7 @@ export class RowJudge {
       this.badRows++;
       if (this.#nullable)
         this.#findings.add(
-          `row ${row}: the row is missing: it is a bad row of the input, so nulls are expected`,
+          `${this.#findings.nameOfRow(row)}: the row is missing: it is a bad row of the input, so nulls are expected`,
         );
       return;
     }
@@ -107,7 +107,10 @@ export class RowJudge {
         droppedMax: null,
         droppedSum: null,
       });
-    else this.#findings.add(`row ${row}: the row is missing`);
+    else
+      this.#findings.add(
+        `${this.#findings.nameOfRow(row)}: the row is missing`,
+      );
   }
 
   columns(): ColumnReport[] {

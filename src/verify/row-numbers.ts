@@ -1,11 +1,15 @@
 import type { ByteSource } from "../reader/byte-source.js";
 import type { FileBatch } from "../reader/file-batches.js";
+import { nameOfKey } from "../results/row-axes.js";
 import type { Findings } from "./findings.js";
+import type { RowKeys } from "./row-keys.js";
 
-/** Row numbers of consecutive table rows; NaN for one that cannot be where it stands. */
+/** Rows of the input of consecutive table rows; NaN for one that cannot be where it stands. */
 export class RowNumbers {
   readonly #source: ByteSource;
   readonly #batches: readonly FileBatch[];
+  readonly #keys: RowKeys;
+  /** Keys of rows are below this. */
   readonly #rows: number;
   /** Least step from one to the next: 0 where a row has several table rows. */
   readonly #step: 0 | 1;
@@ -15,11 +19,18 @@ export class RowNumbers {
   constructor(
     source: ByteSource,
     batches: readonly FileBatch[],
-    options: { rows: number; strict: boolean; findings: Findings },
+    options: {
+      keys: RowKeys;
+      rows: number;
+      strict: boolean;
+      findings: Findings;
+    },
   ) {
     this.#source = source;
     this.#batches = batches;
-    this.#rows = options.rows;
+    const { keys, rows } = options;
+    this.#keys = keys;
+    this.#rows = rows === 0 ? 0 : keys.key(rows - 1) + 1;
     this.#step = options.strict ? 1 : 0;
     this.#findings = options.findings;
   }
@@ -34,6 +45,7 @@ export class RowNumbers {
     const found = await row.numbers(this.#source, start, more);
     const next = more > end ? undefined : await this.#firstOf(batch + 1);
     const numbers = new Float64Array(end - start);
+    const { inner } = this.#keys;
     for (let n = 0; n < numbers.length; n++) {
       const number = found[n] as number;
       const least = this.#before < 0 ? 0 : this.#before + this.#step;
@@ -43,13 +55,19 @@ export class RowNumbers {
           ? after - this.#step
           : this.#rows - 1;
       if (number >= least && number <= most) {
-        numbers[n] = number;
         this.#before = number;
+        numbers[n] = this.#keys.row(number);
+        if (!Number.isNaN(numbers[n])) continue;
+        this.#findings.add(
+          `table row ${before + start + n}: the input has no ${nameOfKey(inner, number)}`,
+        );
         continue;
       }
       numbers[n] = Number.NaN;
+      const name = (key: number) =>
+        inner.length === 0 ? String(key) : nameOfKey(inner, key);
       this.#findings.add(
-        `table row ${before + start + n}: expected a row number from ${least} to ${Math.max(least, most)}, found ${number}`,
+        `table row ${before + start + n}: expected ${inner.length === 0 ? "a row number" : "an index"} from ${name(least)} to ${name(Math.max(least, most))}, found ${number < 0 && inner.length > 0 ? "a position outside of its axis" : name(number)}`,
       );
     }
     return numbers;

@@ -17,8 +17,9 @@ export async function judgeSampledCoordinates(
   for (const row of rows) {
     checkAborted(file);
     await input.load(row, row + 1);
-    const from = await lookUpRow(file, index, row);
-    const to = await lookUpRow(file, index, row + 1);
+    const key = file.keys.key(row);
+    const from = await lookUpRow(file, index, row, key);
+    const to = await lookUpRow(file, index, row, key + 1);
     for (const { batch, start, end } of rangesBetween(batches, from, to)) {
       const numbers = new Float64Array(end - start).fill(row);
       const at = { start, end, numbers };
@@ -26,7 +27,7 @@ export async function judgeSampledCoordinates(
       const parts = await readStoredRows(source, found, columns, at, run);
       cells.add(row, parts, 0, end - start);
     }
-    if (from?.row === row) judge.present(row, cells.take());
+    if (from?.row === key) judge.present(row, cells.take());
     else judge.absent(row);
     file.onProgress(++done);
   }

@@ -22,8 +22,9 @@ export async function judgeSampledRows(
   for (const row of rows) {
     checkAborted(file);
     await input.load(row, row + 1);
-    const at = await lookUpRow(file, index, row);
-    if (at?.row === row) {
+    const key = file.keys.key(row);
+    const at = await lookUpRow(file, index, row, key);
+    if (at?.row === key) {
       const parts = await readStoredRows(
         source,
         batches[at.batch] as FileBatch,

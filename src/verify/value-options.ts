@@ -13,7 +13,6 @@ export interface ValueOptions
     | "binary"
     | "classColumn"
     | "label"
-    | "classNames"
     | "cotangent"
     | "tangent"
     | "covariance"

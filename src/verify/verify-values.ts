@@ -7,6 +7,7 @@ import { interpretingWith } from "../input/interpreting.js";
 import { limitsOf } from "../input/limits.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { openLogits } from "../input/open-logits.js";
+import { axesOf, indexOfRow, nameOfRow } from "../input/row-indices.js";
 import { placeBatches } from "../reader/file-batches.js";
 import { FileBytes } from "../reader/file-bytes.js";
 import { checkEmit, inputsOf } from "../results/emit-options.js";
@@ -24,10 +25,11 @@ import {
   expectedColumns,
   type FoundColumn,
   findColumns,
-  findRowColumn,
+  findIndexColumns,
   otherColumns,
 } from "./output-columns.js";
 import { RowJudge } from "./row-judge.js";
+import { RowKeys } from "./row-keys.js";
 import { RowTruth } from "./row-truth.js";
 import { sampleRows } from "./sample-rows.js";
 import { judgeSampledCoordinates } from "./sampled-coordinates.js";
@@ -59,8 +61,8 @@ export async function verifyValues(
     const run = readStoredRun(options.output, schema.metadata);
     const made = withStoredOptions(run, options);
     checkEmit(run.emit, run.layout, made);
-    const { column, columns, classAxis, binary, classNames } = made;
-    const { nullLogit, allowMissingEos } = made;
+    const { column, columns, classAxis, binary, nullLogit, allowMissingEos } =
+      made;
     const open = (choice: Pick<StoredRun, "column" | "columns">) =>
       openLogits(options.input, {
         ...choice,
@@ -69,7 +71,6 @@ export async function verifyValues(
         keep: [],
         ownNames: [],
         inputs: inputsOf(run.emit, made),
-        classNames,
         nullLogit,
         allowMissingEos,
         limits,
@@ -118,6 +119,9 @@ async function compare(
   const rows = run.rowEnd - run.rowStart;
   const { rows: asked, seed = 0, tolerance = 1 } = options;
   const findings = new Findings();
+  const axes = axesOf(logits);
+  findings.nameOfRow = (row) => nameOfRow(axes, row);
+  findings.rowOf = (row) => indexOfRow(axes, row)[0] as number;
   findMismatches(run, logits, findings);
   if (!findings.none) return reportOf(rows, findings, null, []);
 
@@ -125,8 +129,8 @@ async function compare(
   const expected = expectedColumns(run, inputs);
   const columns = findColumns(fields, expected, findings);
   const others = otherColumns(fields, expected, run, findings);
-  const row = findRowColumn(fields, findings);
-  if (!row) return reportOf(rows, findings, null, others);
+  const index = findIndexColumns(fields, run, findings);
+  if (!index) return reportOf(rows, findings, null, others);
 
   const input = new InputRows(logits);
   const truth = new RowTruth({ ...run, inputs });
@@ -150,10 +154,11 @@ async function compare(
   await judgeRows(chosen, {
     run,
     source: bytes,
-    batches: placeBatches(output, { row, parts }),
+    batches: placeBatches(output, { ...index, parts }),
     columns,
     chunkRows: chunkRowsOf(run, columns),
     input,
+    keys: new RowKeys(axes, logits.rows),
     judge,
     findings,
     signal,
@@ -173,10 +178,14 @@ function findMismatches(
       findings.add(
         `metadata: expected softjac.${name} ${found[name]} as in ${found.path}, found ${run[name]}`,
       );
-  const [stored = [], own] = [run.classNames, found.classNames];
-  const k = stored.findIndex((name, k) => own && own[k] !== name);
-  // Names that no column has were given by an option.
-  if (k >= 0 && stored.some((name) => own?.includes(name)))
+  const shape = found.leading.length > 1 ? found.leading.join() : "none";
+  if ((run.rowShape?.join() ?? "none") !== shape)
+    findings.add(
+      `metadata: expected softjac.row_shape ${shape} as in ${found.path}, found ${run.rowShape?.join() ?? "none"}`,
+    );
+  const [stored, own] = [run.classNames, found.classNames];
+  const k = stored?.findIndex((name, k) => own && own[k] !== name) ?? -1;
+  if (k >= 0)
     findings.add(
       `metadata: expected class ${k} in softjac.class_names to be ${own?.[k]} as in ${found.path}, found ${stored?.[k]}`,
     );
@@ -199,7 +208,10 @@ function reportOf(
   judge: RowJudge | null,
   notCompared: string[],
 ): ValueReport {
-  const columns = judge?.columns() ?? [];
+  const columns = (judge?.columns() ?? []).map((column) => ({
+    ...column,
+    row: column.row === null ? null : findings.rowOf(column.row),
+  }));
   const laws = judge?.laws() ?? [];
   return {
     rows,

@@ -9,6 +9,7 @@ function rowOf(logits: number[], more: Partial<ShownRow> = {}): ShownRow {
   const p = e.map((x) => x / sum);
   return {
     path: "out.arrow",
+    positions: [],
     row: 1234,
     input: null,
     rows: 5000,

@@ -1,4 +1,5 @@
 import { type ArrowType, type Field, numberWidth } from "../../arrow/field.js";
+import { positionNames } from "../../results/row-axes.js";
 import type { InputFile } from "../input-file.js";
 import type { KeptColumn } from "../kept-columns.js";
 import { checkLimit } from "../limits.js";
@@ -12,7 +13,6 @@ import {
 import { isClassOption } from "../value-column.js";
 import { chooseLogits, type LogitsArray } from "./choose-logits.js";
 import { chooseInput, chooseKept, type LogitsShape } from "./choose-others.js";
-import { isLabelFile, placeLabelFile } from "./label-file.js";
 import { type NumberArray, whereOf } from "./named-array.js";
 import { type PlacedRows, placeRows } from "./place-rows.js";
 import type { OpenArrays } from "./stored-array.js";
@@ -45,13 +45,14 @@ export async function locateArrays(
   const { rows, leading, classes } = shape;
   const inputs = options.inputs.map((input) => ({
     ...input,
-    array: isLabelFile(arrays, input)
-      ? null
-      : chooseInput(path, arrays, input, shape),
+    array: chooseInput(path, arrays, input, shape),
   }));
-  const kept = chooseKept(path, arrays, options, rows);
+  const { keep } = options;
+  const positions = positionNames(leading.slice(1));
+  const ownNames = [...options.ownNames, ...positions];
+  const kept = chooseKept(path, arrays, { keep, ownNames }, rows);
   const placed = await container.place(
-    [...logits, ...inputs.flatMap(({ array }) => array ?? []), ...kept],
+    [...logits, ...inputs.map(({ array }) => array), ...kept],
     options,
   );
   const present = placed.fd === file.fd ? file.present : null;
@@ -64,13 +65,9 @@ export async function locateArrays(
     const from = { path, limits, present, ...placed };
     const holds = binary ? "margins" : "numbers";
     sources.push(placeRows(from, logits, holds, options));
-    for (const { option, name, array } of inputs) {
+    for (const { option, array } of inputs) {
       const holds = isClassOption(option) ? "classes" : "numbers";
-      sources.push(
-        array
-          ? placeRows(from, [array], holds, options)
-          : await placeLabelFile(name, shape, options),
-      );
+      sources.push(placeRows(from, [array], holds, options));
     }
   } catch (error) {
     close();
@@ -107,6 +104,7 @@ export async function locateArrays(
     present,
     rows,
     leading,
+    indexFd: null,
     classes,
     type: own.type,
     dtype: resultType(own.type),
@@ -114,7 +112,7 @@ export async function locateArrays(
     column: options.columns ?? first.name ?? "array",
     selection: selectionOf(first, options),
     classNames: null,
-    notes: [],
+    note: null,
     nullLogit: options.nullLogit ?? "error",
     inputs: inputs.map(({ option, name }, n) => {
       const { form, type, values } = others[n] as PlacedRows;

@@ -66,8 +66,8 @@ ${row.block && blockFrom && blockTable(row, row.block, blockFrom)}
 `;
 }
 
-function nameOf({ row, input }: ShownRow): string {
-  return input === null ? String(row) : `${input}, ${row}`;
+function nameOf({ row, positions, input }: ShownRow): string {
+  return [input ?? [], row, positions].flat(2).join(", ");
 }
 
 function pTable(

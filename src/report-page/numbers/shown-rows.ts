@@ -6,6 +6,7 @@ import {
   type ResultsPart,
 } from "../../output-rows/results-part.js";
 import { openJacobian } from "../../reader/open-jacobian.js";
+import { indexOfKey, rowOfKey } from "../../results/row-axes.js";
 import type { Gathered } from "../gather/gathered.js";
 import type { RememberedRow } from "../gather/remembered-row.js";
 import type { ShownRow, ShownRows } from "../output-report.js";
@@ -71,9 +72,9 @@ async function lookUp(
   shown: Map<RememberedRow, ShownRow>,
 ): Promise<void> {
   const { path, input } = results.parts[part] as FoundResults["parts"][number];
-  const opened = await openResultsPart(path);
+  const opened = await openResultsPart(path, undefined);
   try {
-    const { run, file, copiedColumns } = opened;
+    const { run, inner, file, copiedColumns } = opened;
     const places = copiedColumns
       .slice(0, MAX_COPIED_COLUMNS)
       .map(({ place }) => place);
@@ -86,15 +87,17 @@ async function lookUp(
       : null;
     try {
       for (const row of rows) {
+        const [number = 0, ...positions] = indexOfKey(inner, row.row);
         const block =
           row.classes.length === 0
             ? null
             : reader
-              ? await reader.part(row.row, row.classes)
+              ? await reader.part(rowOfKey(inner, row.row), row.classes)
               : blockOfP(row, run.temperature);
         const isKept = run.layout === "csr" || run.layout === "coo";
         shown.set(row, {
-          row: row.row,
+          row: number,
+          positions,
           input,
           confidence: numberOrNull(row.confidence),
           uncertainty: numberOrNull(row.uncertainty),
