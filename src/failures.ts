@@ -42,9 +42,10 @@ export function failureError(
         input,
         indexOfRow(axes, failure.row),
         failure,
-        failure.found.startsWith(NULL_IN_CLASS)
-          ? `${ADVICE}, --null-logit mask masks the class`
-          : ADVICE,
+        failure.advice ??
+          (failure.found.startsWith(NULL_IN_CLASS)
+            ? `${ADVICE}, --null-logit mask masks the class`
+            : ADVICE),
       );
     case "ragged-row":
       return new RaggedRowError(

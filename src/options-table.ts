@@ -235,6 +235,13 @@ export const RUN_OPTIONS: readonly RunOptionSpec<
     help: "Input column of true classes for --emit cross_entropy and gradient",
   },
   {
+    name: "classNames",
+    affects: "bytes",
+    kind: "names",
+    group: "Results",
+    help: "Names of the classes in the order of the logits, e.g. cat,dog; labels may be such names",
+  },
+  {
     name: "cotangent",
     affects: "bytes",
     kind: "string",

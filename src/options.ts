@@ -6,6 +6,7 @@ import { type Limits, limitsOf } from "./input/limits.js";
 import type { LogitsFile, OpenOptions } from "./input/logits-file.js";
 import { RUN_OPTIONS } from "./options-table.js";
 import type { Part } from "./part.js";
+import { shortName } from "./printable.js";
 import {
   currentName,
   DROPPED,
@@ -68,8 +69,13 @@ export interface RunOptions extends LimitOptions {
   class?: number | undefined;
   /** Name of the input column with class k of the result `column` for each row. */
   classColumn?: string | undefined;
-  /** Name of the input column of true classes for `cross_entropy` and `gradient`. */
+  /**
+   * Name of the input column of true classes for `cross_entropy` and `gradient`: class numbers or class names. Beside a file
+   * of arrays also the path of an `.npy` file, if no array has this name (not in datasets).
+   */
   label?: string | undefined;
+  /** Names of the classes, in the order of the logits; default: names of the columns or struct fields of logits. */
+  classNames?: readonly string[] | undefined;
   /** Name of the input column of `[Q]` vectors for `vjp` and `log_vjp`. */
   cotangent?: string | undefined;
   /** Name of the input column of `[Q]` vectors for `jvp` and `log_jvp`. */
@@ -120,6 +126,7 @@ export interface ResolvedOptions {
   readonly forceDense: boolean;
   readonly temperature: number;
   readonly class: number | undefined;
+  readonly classNames: readonly string[] | undefined;
   /** The other columns that the results need. */
   readonly inputs: readonly { option: InputName; name: string }[];
   readonly dtype: "float32" | "float64" | undefined;
@@ -155,7 +162,13 @@ export function resolveOptions(given: RunOptions): ResolvedOptions {
   checkPath("input", input);
   checkPath("output", output);
   for (const spec of RUN_OPTIONS) checkValue(spec, options[spec.name]);
-  const { column, columns, keep = [] } = options;
+  const { column, columns, keep = [], classNames = [] } = options;
+  const twice = classNames.find((name, k) => classNames.indexOf(name) < k);
+  if (twice !== undefined)
+    throw new UsageError(
+      `classNames: ${shortName(twice)} is given twice; every class needs a name of its own`,
+      "classNames",
+    );
   if (column !== undefined && columns !== undefined)
     throw new UsageError("column, columns: give only one of them", "columns");
   const layout = options.layout ?? "bsr";
@@ -171,6 +184,7 @@ export function resolveOptions(given: RunOptions): ResolvedOptions {
     forceDense: options.forceDense ?? false,
     temperature: options.temperature ?? 1,
     class: options.class,
+    classNames: options.classNames && Object.freeze([...options.classNames]),
     inputs: Object.freeze(inputsOf(emit, options)),
     input,
     part: null,
@@ -243,7 +257,7 @@ export function metadataOf(
     rows,
     rowShape: leading.length > 1 ? leading : undefined,
     classes,
-    classNames: classNames ?? undefined,
+    classNames: options.classNames ?? classNames ?? undefined,
     dtype,
     ...selection,
   });

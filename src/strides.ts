@@ -193,6 +193,7 @@ function tiled(
   return good ? [] : [0];
 }
 
+/** @throws BadRowError where that is asked for, or the label is neither a class nor none */
 function spoil(
   input: Rows,
   columns: ResultColumn[],
@@ -200,30 +201,29 @@ function spoil(
   row: number,
 ): void {
   const { logits, classes, inputs } = input;
-  if (input.onBadRow === "error") {
-    const reason =
-      describeBadRow(logits.subarray(row * classes, (row + 1) * classes)) ??
-      inputs
-        .map(({ option, values, data }) =>
-          describeBadInput(
-            option,
-            Float64Array.from({ length: values }, (_, k) =>
-              Number(data[row * values + k]),
-            ),
-            option === "label" || option === "classColumn"
-              ? "class"
-              : "numbers",
-            classes,
-          ),
-        )
-        .find((found) => found !== null);
+  const ofInputs = inputs.map(({ option, values, data }) =>
+    describeBadInput(
+      option,
+      Float64Array.from({ length: values }, (_, k) =>
+        Number(data[row * values + k]),
+      ),
+      option === "label" || option === "classColumn" ? "class" : "numbers",
+      classes,
+    ),
+  );
+  const wrong = ofInputs.find((reason) => reason?.advice);
+  if (wrong || input.onBadRow === "error")
     throw new BadRowError(
       "logits",
       row,
-      reason ?? { expected: "a row with results", found: "none" },
-      'onBadRow: "nan" gives NaN for the row',
+      wrong ??
+        describeBadRow(logits.subarray(row * classes, (row + 1) * classes)) ??
+        ofInputs.find((reason) => reason !== null) ?? {
+          expected: "a row with results",
+          found: "none",
+        },
+      wrong?.advice ?? 'onBadRow: "nan" gives NaN for the row',
     );
-  }
   columns.forEach(({ values, type }, n) => {
     out[n]?.fill(
       type === "int32" ? -1 : Number.NaN,

@@ -293,6 +293,7 @@ describe("nothing imports upward", () => {
       "src/dataset/names",
       "src/errors",
       "src/input",
+      "src/numeric/bad-row",
       "src/reader",
       "src/results",
       "src/verify",

@@ -7,11 +7,10 @@ import type {
   SourceSetup,
   WorkerSetup,
 } from "../src/pool/protocol.js";
-import { describeRow } from "./describe-row.js";
+import { refuseRow } from "./describe-row.js";
 import type { EntriesOut } from "./entries-out.js";
 import { loadRows } from "./load-rows.js";
 import { storeIndices } from "./store-indices.js";
-import { TaskFailure } from "./task-failure.js";
 
 /** The rows of one task of a run over single entries, in its slot: their results, and the entries of each. */
 export class EntriesChunk {
@@ -165,12 +164,7 @@ export class EntriesChunk {
   #markBad(row: number): void {
     const { setup, task } = this;
     const found = task.rowStart + row;
-    if (setup.stopAtBadRow)
-      throw new TaskFailure({
-        kind: "bad-row",
-        row: found,
-        ...describeRow(setup, this.#base, row),
-      });
+    refuseRow(setup, this.#base, row, found);
     this.badRows.push(found);
     setup.results.forEach(({ values, width }, n) => {
       const out = this.#base + (setup.slot.results[n] as number);

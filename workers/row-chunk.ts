@@ -11,7 +11,7 @@ import type {
   WorkerSetup,
 } from "../src/pool/protocol.js";
 import type { ResultColumn } from "../src/results/columns.js";
-import { describeRow } from "./describe-row.js";
+import { refuseRow } from "./describe-row.js";
 import { loadRows } from "./load-rows.js";
 import { placeBlocks, placeOfBlocks, write } from "./place-blocks.js";
 import { storeIndices } from "./store-indices.js";
@@ -177,12 +177,7 @@ function computeRows(
   }
   for (const r of bad) {
     const found = at.start + at.first + r;
-    if (setup.stopAtBadRow)
-      throw new TaskFailure({
-        kind: "bad-row",
-        row: found,
-        ...describeRow(setup, base, at.first + r),
-      });
+    refuseRow(setup, base, at.first + r, found);
     badRows.push(found);
   }
 }

@@ -61,33 +61,52 @@ function placeOf(
   return found.position + offset;
 }
 
-/** Reads the values that views show. */
-export class ViewedValues {
+/** Reads bytes that mostly follow one another, a window of them at a time. */
+export class WindowedBytes {
   #window: Uint8Array = new Uint8Array(0);
   #start = 0;
 
   constructor(
     private readonly read: (position: number, bytes: number) => Uint8Array,
-    private readonly data: readonly DataBuffer[],
   ) {}
 
-  /** The value at `at` of some views, good until the next. @throws ViewOutside */
-  value(views: DataView, at: number): Uint8Array {
+  /** `length` bytes at `position`, valid until the next call; `left` bytes may be read from there on. */
+  bytes(position: number, length: number, left: number): Uint8Array {
+    const end = this.#start + this.#window.byteLength;
+    if (position < this.#start || position + length > end) {
+      const wanted = Math.min(Math.max(length, WINDOW_BYTES), left);
+      this.#window = this.read(position, wanted);
+      this.#start = position;
+    }
+    const from = position - this.#start;
+    return this.#window.subarray(from, from + length);
+  }
+}
+
+/** Reads the values that views show. */
+export class ViewedValues {
+  readonly #window: WindowedBytes;
+
+  constructor(
+    read: (position: number, bytes: number) => Uint8Array,
+    private readonly data: readonly DataBuffer[],
+  ) {
+    this.#window = new WindowedBytes(read);
+  }
+
+  /** The value at `at` of some views, cut to `most` bytes, valid until the next call. @throws ViewOutside */
+  value(views: DataView, at: number, most = 2 ** 31): Uint8Array {
     const length = viewedBytes(views, at, this.data);
     if (length <= INLINE_BYTES)
       return new Uint8Array(views.buffer, views.byteOffset + at + 4, length);
     const place = placeOf(views, at, length, this.data);
-    const end = this.#start + this.#window.byteLength;
-    if (place < this.#start || place + length > end) {
-      const { position, bytes } = this.data[
-        views.getInt32(at + 8, true)
-      ] as DataBuffer;
-      const left = position + bytes - place;
-      const wanted = Math.min(Math.max(length, WINDOW_BYTES), left);
-      this.#window = this.read(place, wanted);
-      this.#start = place;
-    }
-    const from = place - this.#start;
-    return this.#window.subarray(from, from + length);
+    const { position, bytes } = this.data[
+      views.getInt32(at + 8, true)
+    ] as DataBuffer;
+    return this.#window.bytes(
+      place,
+      Math.min(length, most),
+      position + bytes - place,
+    );
   }
 }

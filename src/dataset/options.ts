@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { checkNames, checkPath, checkValue } from "../check-options.js";
 import { UsageError } from "../errors.js";
 import {
@@ -200,6 +201,11 @@ export function resolveDataset(options: DatasetOptions): ResolvedDataset {
   const of = (input: string) =>
     partOptions(resolveOptions({ ...run, input, output }));
   of(inputs[0] as string);
+  if (options.label?.endsWith(".npy") && existsSync(options.label))
+    throw new UsageError(
+      "label: a dataset reads the labels from its inputs; save logits and labels in one file with numpy.savez",
+      "label",
+    );
   if (isS3(output)) refuseOverwrite(output, overwrite ?? false);
   return Object.freeze({
     inputs: Object.freeze([...inputs]),

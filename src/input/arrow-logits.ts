@@ -76,13 +76,33 @@ function selectColumns(
 
 function place(
   file: ArrowContainer,
-  { logits, inputs, kept: chosen }: SelectedColumns,
+  columns: SelectedColumns,
   options: OpenOptions,
+): LogitsFile {
+  const decoded: (DecodedNumbers | null)[] = [];
+  const close = () => {
+    for (const found of decoded) found?.close();
+  };
+  try {
+    for (const found of decodedOf(file, columns, options)) decoded.push(found);
+    return placed(file, columns, decoded, options, close);
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+/** @param close closes what was decoded */
+function placed(
+  file: ArrowContainer,
+  { logits, inputs, kept: chosen }: SelectedColumns,
+  decoded: readonly (DecodedNumbers | null)[],
+  options: OpenOptions,
+  close: () => void,
 ): LogitsFile {
   const { path, fd, bytes } = file;
   const { kept, dictionaries } = placeDictionaries(file, chosen);
   const sources = [logits, ...inputs];
-  const decoded = decodedOf(file, sources, options);
 
   const batches: LogitsBatch[] = [];
   let rowStart = 0;
@@ -125,7 +145,7 @@ function place(
         ? { column: logits.name }
         : { columns: logits.name },
     classNames: logits.classNames,
-    note: logits.note,
+    notes: [logits, ...decoded].flatMap((found) => found?.note ?? []),
     nullLogit: options.nullLogit ?? "error",
     inputs: inputs.map((input, n) =>
       inputColumn(file, input, batches, n + 1, classes),
@@ -135,39 +155,28 @@ function place(
     kept,
     dictionaries,
     close: () => {
-      for (const found of decoded) found?.close();
+      close();
       file.close();
     },
   };
 }
 
-/** The numbers of sources that are decoded; null for those that are read in place. */
-function decodedOf(
+/** The numbers of the logits and of each input, if they are decoded; else null. */
+function* decodedOf(
   file: ArrowContainer,
-  sources: readonly (LogitsColumn | ValueColumn)[],
-  options: OpenOptions,
-): (DecodedNumbers | null)[] {
-  const decoded: (DecodedNumbers | null)[] = [];
-  const masks = options.nullLogit === "mask";
-  try {
-    for (const source of sources) {
-      const isClass = "option" in source && isClassOption(source.option);
-      const isMargin = options.binary && decoded.length === 0;
-      const holds = isClass ? "class" : isMargin ? "margin" : "numbers";
-      decoded.push(
-        source.isDecoded
-          ? decodeSource(
-              file,
-              { ...source, holds, masksNulls: masks && decoded.length === 0 },
-              options,
-            )
-          : null,
-      );
-    }
-    return decoded;
-  } catch (error) {
-    for (const found of decoded) found?.close();
-    throw error;
+  { logits, inputs }: SelectedColumns,
+  { nullLogit, classNames, binary, scratch }: OpenOptions,
+): Generator<DecodedNumbers | null> {
+  const names = { given: classNames, own: logits.classNames };
+  for (const source of [logits, ...inputs]) {
+    const isClass = "option" in source && isClassOption(source.option);
+    const decoding = {
+      ...source,
+      classNames: isClass ? names : null,
+      isMargin: source === logits && binary === true,
+      masksNulls: source === logits && nullLogit === "mask",
+    };
+    yield source.isDecoded ? decodeSource(file, decoding, { scratch }) : null;
   }
 }
 

@@ -1,21 +1,22 @@
-import {
-  InputFormatError,
-  InputUnsupportedError,
-  RaggedRowError,
-} from "../errors.js";
+import type { Field } from "../arrow/field.js";
+import { InputUnsupportedError, RaggedRowError } from "../errors.js";
 import { UnnamedFile } from "../io/unnamed-file.js";
 import { isNull, NULL_BITS_32 } from "../numeric/bad-row.js";
 import { outputCall } from "../system-error.js";
 import type { ArrowContainer } from "./arrow-container.js";
+import { ClassDecoder, type ClassNames } from "./class-decoder.js";
 import { BatchDecoder, type DecodedRow, setNull } from "./decoded-rows.js";
 import type { OpenOptions } from "./logits-file.js";
 import type { NumberColumn } from "./number-column.js";
 import { requireInput } from "./read-input.js";
 import { type RecordBatch, recordBatches } from "./record-batches.js";
 
-/** A column of numbers that is decoded, and what its rows are. */
+/** A column of numbers that is decoded. */
 export interface DecodedSource extends NumberColumn {
-  holds: "numbers" | "class" | "margin";
+  /** Names of the classes for a column of classes; null for other numbers. */
+  classNames: ClassNames | null;
+  /** Whether the numbers are margins z, which become the logits (0, z). */
+  isMargin: boolean;
   /** Whether a null in a row that is not null becomes -inf. */
   masksNulls: boolean;
 }
@@ -27,6 +28,10 @@ export interface DecodedNumbers {
   values: number;
   /** Byte offset of the first row of each record batch or array. */
   starts: number[];
+  /** Where the last row ends. */
+  bytes: number;
+  /** Note for the user about labels. */
+  note?: string | null;
   close(): void;
 }
 
@@ -48,7 +53,8 @@ export function writeDecoded(
       // An offset of 0 means that a buffer is absent.
       target.reserve(64);
       const starts = write(target);
-      return { fd: target.fd, values, starts, close: () => target.close() };
+      const { fd, bytes } = target;
+      return { fd, values, starts, bytes, close: () => target.close() };
     } catch (error) {
       target.close();
       throw error;
@@ -68,33 +74,46 @@ export function decodeSource(
   const { path, present } = file;
   // All of it is read now.
   if (present) requireInput(file, [{ start: 0, end: file.bytes }]);
+  const { classNames, columns } = source;
+  const [place] = columns as [number];
+  const field = file.schema.fields[place] as Field;
+  const classes = classNames && new ClassDecoder(file, field, classNames);
   const values = source.values ?? valuesPerRow(file, source);
-  return writeDecoded(path, options, values, (target) => {
+  const decoded = writeDecoded(path, options, values, (target) => {
     const starts: number[] = [];
     let first = 0;
     for (const batch of recordBatches(file)) {
-      const rows = rowsOf(file, batch, source, first);
-      const numbers = new Float64Array(rows.length * values);
-      for (const [k, row] of rows.entries()) {
-        const at = k * values;
-        if (row === null)
-          for (let n = 0; n < values; n++) setNull(numbers, at + n);
-        else if (row.length === values)
-          numbers.set(source.masksNulls ? masked(row) : row, at);
-        else
-          throw new RaggedRowError(
-            path,
-            source.name,
-            first + k,
-            values,
-            row.length,
-          );
-      }
+      const numbers = classes
+        ? classes.classes(batch, place, first)
+        : numbersOf(file, batch, source, values, first);
       starts.push(append(target, source, numbers));
-      first += rows.length;
+      first += batch.batch.rows;
     }
     return starts;
   });
+  return { ...decoded, note: classes?.note ?? null };
+}
+
+/** Row after row; rows of another length are refused. */
+function numbersOf(
+  file: ArrowContainer,
+  batch: RecordBatch,
+  source: DecodedSource,
+  values: number,
+  first: number,
+): Float64Array {
+  const { name, masksNulls } = source;
+  const rows = rowsOf(file, batch, source, first);
+  const numbers = new Float64Array(rows.length * values);
+  for (const [k, row] of rows.entries()) {
+    const at = k * values;
+    if (row === null) for (let n = 0; n < values; n++) setNull(numbers, at + n);
+    else if (row.length === values)
+      numbers.set(masksNulls ? masked(row) : row, at);
+    else
+      throw new RaggedRowError(file.path, name, first + k, values, row.length);
+  }
+  return numbers;
 }
 
 function append(
@@ -138,27 +157,10 @@ function valuesPerRow(file: ArrowContainer, source: DecodedSource): number {
   );
 }
 
-/** The class of a one-hot row. @throws InputFormatError where it is not one 1 among zeros */
-export function oneHotClass(
-  row: Float64Array | Float32Array,
-  path: string,
-  where: string,
-): number {
-  const one = row.indexOf(1);
-  if (one < 0 || row.some((value, n) => value !== (n === one ? 1 : 0)))
-    throw new InputFormatError(
-      path,
-      where,
-      "expected a class number or a one-hot row (one 1 among zeros)",
-    );
-  return one;
-}
-
-/** The rows of a batch, the first of which is row `first` of the file. */
 function rowsOf(
   file: ArrowContainer,
   { context, batch, columns }: RecordBatch,
-  { name, columns: places, holds }: DecodedSource,
+  { name, columns: places, isMargin }: DecodedSource,
   first: number,
 ): DecodedRow[] {
   const decoder = new BatchDecoder(file, context, batch);
@@ -166,13 +168,7 @@ function rowsOf(
     (place) => columns[place] as (typeof columns)[number],
   );
   const [span] = spans as [(typeof columns)[number]];
-  if (holds === "class")
-    return decoder.rows(span).map((row, k) => {
-      if (row === null || row.length === 1) return row;
-      const where = `column ${name}, row ${first + k}`;
-      return Float64Array.of(oneHotClass(row, file.path, where));
-    });
-  if (holds === "margin")
+  if (isMargin)
     return decoder
       .rows(span)
       .map((row, k) => row && withZero(row, file.path, name, first + k));

@@ -58,6 +58,16 @@ export class BatchDecoder {
     return out;
   }
 
+  /** `numberOf(k)` for each value k of a column that is not null. */
+  mapped(span: ColumnSpan, numberOf: (k: number) => number): Float64Array {
+    const out = new Float64Array(this.#length(span));
+    const isNull = this.#nulls(span);
+    for (let k = 0; k < out.length; k++)
+      if (isNull(k)) setNull(out, k);
+      else out[k] = numberOf(k);
+    return out;
+  }
+
   /** The numbers of each row of a column of lists, of structs of numbers, or of single numbers. @throws as numbers */
   rows(span: ColumnSpan): DecodedRow[] {
     const { field, children } = span;

@@ -55,7 +55,7 @@ export async function reportLogits(
   onEvent: ((event: LogitsEvent) => void) | undefined,
 ): Promise<void> {
   if (!onEvent) return;
-  const { selection, classes, classNames, type, note } = logits;
+  const { selection, classes, classNames, type, notes } = logits;
   onEvent({
     event: "logits",
     column: selection.column ?? selection.columns ?? null,
@@ -65,7 +65,7 @@ export async function reportLogits(
     lastClass: classNames?.at(-1) ?? null,
   });
   const warn = (message: string) => onEvent({ event: "warning", message });
-  if (note !== null) warn(note);
+  notes.forEach(warn);
   if (classes === 1)
     warn(
       `${shortName(logits.column)}: with one class, every probability is 1 and every Jacobian 0; ${USE_BINARY}`,

@@ -27,8 +27,8 @@ export interface LogitsFile extends InputFile {
   selection: LogitsSelection;
   /** Names of the classes, if they are columns or fields of a struct. */
   classNames: readonly string[] | null;
-  /** Note for the user about the order of the classes. */
-  note: string | null;
+  /** Notes for the user about the order of the classes, and about labels. */
+  notes: readonly string[];
   /** Action for a null among the logits: an error, or a masked class. */
   nullLogit: "error" | "mask";
   /** Other columns of numbers that results need, such as labels and tangents. */
@@ -55,6 +55,8 @@ export interface OpenOptions extends LogitsSelection {
   keep: readonly string[];
   /** Names of the other columns that results need. */
   inputs: readonly { option: InputName; name: string }[];
+  /** Names of the classes, for labels that are strings; default: those of the columns or fields of the logits. */
+  classNames?: readonly string[] | undefined;
   /** Names of the result columns, which copied columns must not have. */
   ownNames: readonly string[];
   /** Action for a null among the logits; default: error. */

@@ -1,6 +1,7 @@
+import type { Field } from "../arrow/field.js";
 import { InputFormatError } from "../errors.js";
 import type { ArrowContainer } from "./arrow-container.js";
-import type { BatchMetadata } from "./arrow-metadata.js";
+import type { BatchMetadata, Block } from "./arrow-metadata.js";
 import {
   type ColumnSpan,
   columnSpans,
@@ -34,16 +35,40 @@ export function* recordBatches(file: ArrowContainer): Generator<RecordBatch> {
         where,
         `expected a record batch, found a message of type ${header}`,
       );
-    const context = {
-      path,
-      where,
-      bodyStart: block.offset + block.metadataBytes,
-      bodyBytes: block.bodyBytes,
-    };
+    const context = contextOf(file, block, where);
     const spans = spansOf(batch.variadicCounts);
     checkBatchShape(context, batch, spans);
     yield { context, batch, columns: spans.columns };
   }
+}
+
+/**
+ * The batches of a column's dictionary in order, checked; each has one column, of the values.
+ * @throws InputFormatError
+ */
+export function* dictionaryBatches(
+  file: ArrowContainer,
+  field: Field,
+): Generator<RecordBatch & { isDelta: boolean }> {
+  const plain = { ...field, dictionary: null };
+  for (const [k, block] of file.dictionaries.entries()) {
+    const where = `dictionary batch ${k}`;
+    const { batch, dictionary } = file.message(block, where);
+    if (!batch || dictionary?.id !== field.dictionary?.id) continue;
+    const spans = columnSpans([plain], batch.variadicCounts);
+    const context = contextOf(file, block, where);
+    checkBatchShape(context, batch, spans);
+    const { columns } = spans;
+    yield { context, batch, columns, isDelta: dictionary?.isDelta === true };
+  }
+}
+
+function contextOf(
+  { path }: ArrowContainer,
+  { offset, metadataBytes, bodyBytes }: Block,
+  where: string,
+): BatchContext {
+  return { path, where, bodyStart: offset + metadataBytes, bodyBytes };
 }
 
 /** Spans depend on the batch only where there are view columns, whose buffers vary in number. */

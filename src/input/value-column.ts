@@ -11,6 +11,7 @@ import {
   type NumberColumn,
   singleNumbers,
 } from "./number-column.js";
+import { isText } from "./text-values.js";
 
 /** A column of numbers beside the logits. */
 export interface ValueColumn extends NumberColumn {
@@ -37,22 +38,23 @@ export function selectValues(
   const field = fields[place] as Field;
   const single = isClassOption(option);
   const column = single
-    ? (singleNumbers(field, place, "any") ?? decodedClasses(field, place))
+    ? (singleNumbers(field, place, "any") ??
+      (isClassColumn(field) ? decodedColumn(name, [place], 1) : null))
     : listedNumbers(field, place, "float");
   if (!column)
     throw new InputUnsupportedError(
       path,
       `column ${name}`,
-      `expected ${single ? "whole numbers, dictionary codes, booleans or one-hot rows" : "fixed_size_list or list of float32 or float64"} for --${flagOf(option)}, found ${describeField(field)}`,
+      `expected ${single ? "class numbers, class names or one-hot rows" : "fixed_size_list or list of float32 or float64"} for --${flagOf(option)}, found ${describeField(field)}${single ? "; write the class of each row as an integer from 0" : ""}`,
     );
   return { ...column, option };
 }
 
-/** A column of classes that is decoded first: booleans, decimals, dictionary codes, lists of one, and one-hot rows. */
-function decodedClasses(field: Field, place: number): NumberColumn | null {
-  return isDecodableNumber(field) || decodedLists(field, place)
-    ? decodedColumn(field.name, [place], 1)
-    : null;
+/** Whether a column can be turned into class numbers: numbers, strings, dictionaries, lists of one and one-hot rows. */
+export function isClassColumn(field: Field): boolean {
+  return (
+    isDecodableNumber(field) || isText(field) || decodedLists(field, 0) !== null
+  );
 }
 
 /** Checks how many values a row has, once the number of classes is known. @throws InputUnsupportedError */

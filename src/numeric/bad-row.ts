@@ -2,6 +2,8 @@
 export interface BadRow {
   expected: string;
   found: string;
+  /** What to do about a label that is neither a class nor none, which is an error whatever is done with bad rows. */
+  advice?: string;
 }
 
 /** NaNs of their own kind, which stand where a file has null: as float32, and as float64. */
@@ -43,6 +45,18 @@ export function describeBadRow(
   };
 }
 
+/** Whether a class number says that a row has no label: null, NaN, -1 and -100. */
+export function isNoClass(y: number): boolean {
+  return Number.isNaN(y) || y === -1 || y === -100;
+}
+
+/** What to do about a label that is neither a class nor none; segmentation marks pixels to ignore with 255. */
+export function adviceOnClass(y: number): string {
+  return y === 255
+    ? "replace 255 by -100 or null where it marks labels to ignore"
+    : "classes are counted from 0";
+}
+
 /** What makes a row of another input bad; `holds` says what it should be. null where it is good. */
 export function describeBadInput(
   name: string,
@@ -52,12 +66,14 @@ export function describeBadInput(
 ): BadRow | null {
   if (holds === "class") {
     const y = values[0] as number;
-    const good = Number.isInteger(y) && y >= 0 && y < classes;
-    return good
-      ? null
+    if (Number.isInteger(y) && y >= 0 && y < classes) return null;
+    const expected = `a class from 0 to ${classes - 1} in ${name}`;
+    return isNoClass(y)
+      ? { expected, found: isNull(values, 0) ? "null" : `${y}` }
       : {
-          expected: `a class from 0 to ${classes - 1} in ${name}`,
-          found: isNull(values, 0) ? "null" : `${y}`,
+          expected: `${expected}, or null, -1 or -100 for no label`,
+          found: `${y}`,
+          advice: adviceOnClass(y),
         };
   }
   const at = values.findIndex((value) => !Number.isFinite(value));

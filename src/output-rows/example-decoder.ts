@@ -1,4 +1,5 @@
 import { InputFormatError } from "../errors.js";
+import { adviceOnClass, isNoClass } from "../numeric/bad-row.js";
 import type { StoredRun } from "../results/run-metadata.js";
 import type { FoundColumn } from "../verify/output-columns.js";
 import { BlockEntries } from "./block-entries.js";
@@ -17,17 +18,17 @@ export class ExampleDecoder {
   readonly #run: StoredRun;
   readonly #sources: NumberSources;
   readonly #columns: readonly FoundColumn[];
-  readonly #labelAt: number;
+  readonly #labelAt: (batch: number, k: number) => number;
   readonly #p: Float64Array;
   readonly #entries: BlockEntries;
 
-  /** @param labelAt the label's place among the cells, behind those of `columns`; -1: there is none */
+  /** @param labelAt the label of row k of a record batch; NaN: none */
   constructor(
     path: string,
     run: StoredRun,
     sources: NumberSources,
     columns: readonly FoundColumn[],
-    labelAt: number,
+    labelAt: (batch: number, k: number) => number,
   ) {
     this.#path = path;
     this.#run = run;
@@ -50,7 +51,7 @@ export class ExampleDecoder {
       confidence: Number.NaN,
       uncertainty: Number.NaN,
       entropy: Number.NaN,
-      label: this.#labelOf(row, cells),
+      label: this.#labelOf(row, this.#labelAt(batch, k)),
       block: null,
       droppedMax: Number.NaN,
       droppedSum: Number.NaN,
@@ -84,16 +85,14 @@ export class ExampleDecoder {
   }
 
   /** -1: the row has no label. @throws InputFormatError for a label that is no class */
-  #labelOf(row: number, cells: Cells): number {
-    const [label = Number.NaN] = Array.from(cells[this.#labelAt] ?? []);
+  #labelOf(row: number, label: number): number {
     const { classes } = this.#run;
-    // NaN is the null of floats.
-    if (Number.isNaN(label) || label === -1 || label === -100) return -1;
+    if (isNoClass(label)) return -1;
     if (Number.isInteger(label) && label >= 0 && label < classes) return label;
     throw new InputFormatError(
       this.#path,
       `row ${row}`,
-      `expected a label from 0 to ${classes - 1}, or null, -1 or -100 for none, found ${label}; classes are counted from 0`,
+      `expected a label from 0 to ${classes - 1}, or null, -1 or -100 for none, found ${label}; ${adviceOnClass(label)}`,
     );
   }
 

@@ -1,9 +1,8 @@
-import { describeField, type Field } from "../arrow/field.js";
-import { InputFormatError, UsageError } from "../errors.js";
+import { describeField } from "../arrow/field.js";
+import { InputFormatError } from "../errors.js";
 import type { ArrowContainer } from "../input/arrow-container.js";
 import { openPlainArrow } from "../input/compression/open-plain.js";
 import { interpreting, interpretingEach } from "../input/interpreting.js";
-import { singleNumbers } from "../input/number-column.js";
 import { placeBatches } from "../reader/file-batches.js";
 import { FileBytes } from "../reader/file-bytes.js";
 import { nameOfKey } from "../results/row-axes.js";
@@ -12,7 +11,6 @@ import { chunkRowsOf } from "../verify/chunk-rows.js";
 import { Findings } from "../verify/findings.js";
 import {
   expectedColumns,
-  type FoundColumn,
   findColumns,
   findIndexColumns,
   indexNames,
@@ -21,6 +19,7 @@ import type { Example, ExampleChunk } from "./example.js";
 import { coordinateChunks, tableChunks } from "./example-chunks.js";
 import { ExampleDecoder } from "./example-decoder.js";
 import { findExample } from "./find-example.js";
+import { type LabelChoice, type Labels, openLabels } from "./labels.js";
 import {
   type NumberSources,
   neededColumns,
@@ -42,6 +41,8 @@ export interface ResultsPart {
   copiedColumns: { name: string; type: string; place: number }[];
   tableRows: number;
   file: ArrowContainer;
+  /** Note for the user about labels. */
+  note: string | null;
   /** All of it, from front to back; bounded memory. */
   chunks(): AsyncGenerator<ExampleChunk>;
   /** One row of the logits by its key (src/results/row-axes.ts); null: it is not in the file. */
@@ -55,17 +56,15 @@ export interface ResultsPart {
  */
 export function openResultsPart(
   path: string,
-  label: string | undefined,
+  choice: LabelChoice = {},
 ): Promise<ResultsPart> {
-  return interpreting(path, "structure", () => open(path, label));
+  return interpreting(path, "structure", () => open(path, choice));
 }
 
-async function open(
-  path: string,
-  label: string | undefined,
-): Promise<ResultsPart> {
+async function open(path: string, choice: LabelChoice): Promise<ResultsPart> {
   const file = await openPlainArrow(path);
   const bytes = new FileBytes(file);
+  let labels: Labels | null = null;
   try {
     const { fields, metadata } = file.schema;
     const run = readStoredRun(path, metadata);
@@ -91,25 +90,21 @@ async function open(
       throw new InputFormatError(path, "schema", findings.list[0] ?? "");
     const [wrong] = findings.list;
     if (wrong) throw new InputFormatError(path, "schema", wrong);
-    const labels =
-      label === undefined ? [] : [labelColumn(path, fields, label, own)];
-    const all = [...columns, ...labels];
-    const parts = all.map(({ stored }) => stored);
+    const parts = columns.map(({ stored }) => stored);
     const batches = placeBatches(file, { ...index, parts });
-    const decoder = new ExampleDecoder(
-      path,
-      run,
-      sources,
-      columns,
-      labels.length > 0 ? columns.length : -1,
+    const { label } = choice;
+    if (label !== undefined)
+      labels = openLabels(file, { ...choice, label }, own, run.classNames);
+    const decoder = new ExampleDecoder(path, run, sources, columns, (b, k) =>
+      labels ? labels.at((batches[b]?.start ?? 0) + k) : Number.NaN,
     );
     const said = new Map(metadata);
     const reading = {
       source: bytes,
       batches,
-      columns: all,
+      columns,
       run,
-      chunkRows: chunkRowsOf(run, all),
+      chunkRows: chunkRowsOf(run, columns),
       decoder,
     };
     return {
@@ -123,6 +118,7 @@ async function open(
       copiedColumns,
       tableRows: batches.reduce((sum, { count }) => sum + count, 0),
       file,
+      note: labels?.note ?? null,
       chunks: () =>
         interpretingEach(
           path,
@@ -135,39 +131,14 @@ async function open(
         interpreting(path, nameOfKey(index.inner, row), () =>
           findExample(reading, row),
         ),
-      close: () => bytes.close(),
+      async close() {
+        labels?.close();
+        await bytes.close();
+      },
     };
   } catch (error) {
+    labels?.close();
     await bytes.close();
     throw error;
   }
-}
-
-function labelColumn(
-  path: string,
-  fields: readonly Field[],
-  label: string,
-  own: ReadonlySet<string>,
-): FoundColumn {
-  const kept = fields.filter(({ name }) => !own.has(name));
-  const named = kept.map((field) => `${field.name}: ${describeField(field)}`);
-  const place = fields.findIndex(
-    (field) => field.name === label && !own.has(label),
-  );
-  const field = fields[place];
-  const stored = field && singleNumbers(field, place, "any");
-  if (!stored)
-    throw new UsageError(
-      `label: expected a copied column of numbers in ${path}, found ${field ? `${label}: ${describeField(field)}` : `no ${label} among ${named.join(", ") || "none (softjac run --keep copies columns of the input)"}`}`,
-      "label",
-    );
-  return {
-    name: label,
-    type: "float64",
-    listSize: 1,
-    list: false,
-    dense: false,
-    source: { kind: "result", reference: "argmax", input: -1, class: -1 },
-    stored,
-  };
 }

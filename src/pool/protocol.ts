@@ -237,7 +237,13 @@ export type Reply =
 
 /** Why a task failed, as data: thrown errors lose their fields on the way between threads. */
 export type Failure =
-  | { kind: "bad-row"; row: number; expected: string; found: string }
+  | {
+      kind: "bad-row";
+      row: number;
+      expected: string;
+      found: string;
+      advice?: string;
+    }
   | {
       kind: "ragged-row";
       row: number;

@@ -8,8 +8,10 @@ export interface ReportOptions {
   results: string;
   /** Path of the HTML file to write. */
   output: string;
-  /** Name of the copied column of true classes, 0 to Q − 1, for calibration. */
+  /** Name of the copied column of true classes for calibration: class numbers, 0 to Q − 1, or class names. */
   label?: string | undefined;
+  /** Names of the classes, in the order of the logits, for labels that are strings; default: those that the results have. */
+  classNames?: readonly string[] | undefined;
   /** Maximum number of classes in the heatmap, 2 to 100; default: 40. */
   classes?: number | undefined;
   /** Title of the page; default: name of the results. */
@@ -29,6 +31,7 @@ export interface ResolvedReportOptions {
   readonly results: string;
   readonly output: string;
   readonly label: string | undefined;
+  readonly classNames: readonly string[] | undefined;
   readonly classes: number;
   readonly title: string;
   readonly runReport: string | undefined;
@@ -48,7 +51,13 @@ export const REPORT_OPTIONS: readonly OptionSpec<
     isCommon: true,
     kind: "string",
     group: "Values",
-    help: "Copied column of true classes (0 to Q - 1), for calibration and confusion",
+    help: "Copied column of true classes (0 to Q - 1, or names), for calibration and confusion",
+  },
+  {
+    name: "classNames",
+    kind: "names",
+    group: "Values",
+    help: "Names of the classes, e.g. cat,dog, for labels that are names (default: those of the results)",
   },
   {
     name: "classes",
@@ -107,6 +116,7 @@ export function resolveReportOptions(
     results: options.results,
     output: options.output,
     label: options.label,
+    classNames: options.classNames,
     classes: options.classes ?? DEFAULT_CLASSES,
     title: options.title ?? basename(options.results),
     runReport: options.runReport,

@@ -37,6 +37,8 @@ export interface ResultOptions {
   dtype: "float32" | "float64";
   /** The class of `column`, where it is not a column of the input. */
   class: number | undefined;
+  /** Names of the classes, if they are given. */
+  classNames?: readonly string[] | undefined;
   rows: number;
   classes: number;
   /** The inputs that there are, and how many values of them a row has. */
@@ -60,7 +62,7 @@ export function neededInputs(
 /**
  * The columns of results, in order. `factored` has softmax, argmax and tail in the place of a block; entries (`csr`,
  * `coo`) are no results of one size, and not among them.
- * @throws UsageError for a class that is not there
+ * @throws UsageError for a class that is not there, and for names that are not as many as the classes
  */
 export function resultColumns(options: ResultOptions): ResultColumn[] {
   const { emit, layout, classes } = options;
@@ -81,6 +83,12 @@ export function resultColumns(options: ResultOptions): ResultColumn[] {
     throw new UsageError(
       `class: expected a class from 0 to ${classes - 1}, found ${options.class}`,
       "class",
+    );
+  const { classNames } = options;
+  if (classNames && classNames.length !== classes)
+    throw new UsageError(
+      `classNames: expected ${classes} names, one per class, found ${classNames.length}; write \\, for a comma in a name`,
+      "classNames",
     );
   return columns;
 }

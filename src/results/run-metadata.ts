@@ -20,6 +20,8 @@ export interface StoredOptions {
   threshold?: number | undefined;
   topK?: number | undefined;
   class?: number | undefined;
+  /** Names of the classes: as given, or of the columns or the fields of a struct. */
+  classNames?: readonly string[] | undefined;
   /** The column of logits, or the pattern of their columns. */
   column?: string | undefined;
   columns?: string | undefined;
@@ -49,8 +51,6 @@ export interface RunFacts {
   /** Rows `[rowStart, rowEnd)` of the logits, where the file is a part of a dataset. */
   rowStart?: number | undefined;
   rowEnd?: number | undefined;
-  /** Names of the classes: of the columns, or of the fields of a struct. */
-  classNames?: readonly string[] | undefined;
   /** Lengths of the axes of the rows, if the output has index columns after `row`; of ragged lists the longest. */
   rowShape?: readonly number[] | undefined;
 }
@@ -290,7 +290,7 @@ export function withStoredOptions<Given extends Partial<StoredOptions>>(
   given: Given,
 ): StoredOptions & Given {
   const { version, source, rows, rowStart, rowEnd, ...options } = stored;
-  const { classes, classNames, rowShape, ...others } = options;
+  const { classes, rowShape, ...others } = options;
   const isGiven = given.column !== undefined || given.columns !== undefined;
   const chosen = Object.entries(given).filter(
     ([, value]) => value !== undefined,

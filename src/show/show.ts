@@ -46,7 +46,7 @@ export async function show(options: ShowOptions): Promise<ShownRow> {
   let missing: RowMissingError | null = null;
   for (const { path, input } of parts) {
     const shown = await whileUnchanged([path], async () => {
-      const part = await openResultsPart(path, undefined);
+      const part = await openResultsPart(path);
       try {
         checkPositions(path, part.inner, position);
         const key = keyOfIndex(part.inner, [row, ...position]);

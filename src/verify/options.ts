@@ -23,6 +23,7 @@ export interface VerifyOptions extends LimitOptions {
   binary?: boolean | undefined;
   classColumn?: string | undefined;
   label?: string | undefined;
+  classNames?: readonly string[] | undefined;
   cotangent?: string | undefined;
   tangent?: string | undefined;
   covariance?: string | undefined;
@@ -41,6 +42,7 @@ const AS_RUN: readonly string[] = [
   "binary",
   "classColumn",
   "label",
+  "classNames",
   "cotangent",
   "tangent",
   "covariance",

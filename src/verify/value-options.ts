@@ -13,6 +13,7 @@ export interface ValueOptions
     | "binary"
     | "classColumn"
     | "label"
+    | "classNames"
     | "cotangent"
     | "tangent"
     | "covariance"

@@ -61,8 +61,8 @@ export async function verifyValues(
     const run = readStoredRun(options.output, schema.metadata);
     const made = withStoredOptions(run, options);
     checkEmit(run.emit, run.layout, made);
-    const { column, columns, classAxis, binary, nullLogit, allowMissingEos } =
-      made;
+    const { column, columns, classAxis, binary, classNames } = made;
+    const { nullLogit, allowMissingEos } = made;
     const open = (choice: Pick<StoredRun, "column" | "columns">) =>
       openLogits(options.input, {
         ...choice,
@@ -71,6 +71,7 @@ export async function verifyValues(
         keep: [],
         ownNames: [],
         inputs: inputsOf(run.emit, made),
+        classNames,
         nullLogit,
         allowMissingEos,
         limits,
@@ -183,9 +184,10 @@ function findMismatches(
     findings.add(
       `metadata: expected softjac.row_shape ${shape} as in ${found.path}, found ${run.rowShape?.join() ?? "none"}`,
     );
-  const [stored, own] = [run.classNames, found.classNames];
-  const k = stored?.findIndex((name, k) => own && own[k] !== name) ?? -1;
-  if (k >= 0)
+  const [stored = [], own] = [run.classNames, found.classNames];
+  const k = stored.findIndex((name, k) => own && own[k] !== name);
+  // Names that no column has were given by an option.
+  if (k >= 0 && stored.some((name) => own?.includes(name)))
     findings.add(
       `metadata: expected class ${k} in softjac.class_names to be ${own?.[k]} as in ${found.path}, found ${stored?.[k]}`,
     );

@@ -62,6 +62,13 @@ const CASES: Partial<
   class: { of: { ...lists, emit: ["column"] }, values: [0, 1] },
   classColumn: { of: { ...lists, emit: ["column"] }, values: ["y", "k"] },
   label: { of: { ...lists, emit: ["gradient"] }, values: ["y", "k"] },
+  classNames: {
+    of: lists,
+    values: [
+      ["a", "b", "c"],
+      ["a", "c", "b"],
+    ],
+  },
   cotangent: { of: { ...lists, emit: ["vjp"] }, values: ["g", "v"] },
   tangent: { of: { ...lists, emit: ["jvp"] }, values: ["g", "v"] },
   covariance: { of: { ...lists, emit: ["variance"] }, values: ["s", "v"] },

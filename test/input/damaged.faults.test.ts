@@ -94,16 +94,16 @@ const EXPECTED: [
     {
       numbers: {
         ERR_INPUT_FORMAT: 1353,
-        ERR_INPUT_UNSUPPORTED: 4,
-        ERR_BAD_ROW: 1,
-        "as another reader": 5,
-        same: 252,
+        ERR_INPUT_UNSUPPORTED: 1,
+        ERR_BAD_ROW: 3,
+        "as another reader": 3,
+        same: 255,
       },
       bits: {
         ERR_INPUT_FORMAT: 320,
-        ERR_INPUT_UNSUPPORTED: 8,
+        ERR_INPUT_UNSUPPORTED: 7,
         "as another reader": 1,
-        same: 71,
+        same: 72,
       },
     },
   ],

@@ -319,7 +319,10 @@ describe("labels", () => {
       `${input}: column label, row 4: expected a class number or a one-hot row (one 1 among zeros)`,
     );
     await expect(run(Array(COUNT).fill("a"), utf8())).rejects.toThrow(
-      `${input}: column label: expected whole numbers, dictionary codes, booleans or one-hot rows for --label, found utf8`,
+      `${input}: column label has strings; give the names of the classes, in the order of the logits, with --class-names a,b,c`,
+    );
+    await expect(run(Array(COUNT).fill(["a"]), list(utf8()))).rejects.toThrow(
+      `${input}: column label: expected class numbers, class names or one-hot rows for --label, found list<utf8>; write the class of each row as an integer from 0`,
     );
   });
 });

@@ -9,14 +9,17 @@ import {
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import {
+  bool,
   columnFromArray,
   decimal,
+  dictionary,
   fixedSizeList,
   float16,
   float32,
   float64,
   int32,
   largeList,
+  largeUtf8,
   list,
   struct,
   tableFromColumns,
@@ -98,6 +101,18 @@ const perClass = arrow({
   logit_0: [[1, 3], float64()],
   logit_1: [[2, 4], float64()],
 });
+
+const LABELLED =
+  `${input} -o ${output} --column logits --label label --emit cross_entropy`.split(
+    " ",
+  );
+const labelled = (values: unknown[], type: Type) =>
+  file(
+    arrow({
+      logits: [rows, fixedSizeList(float64(), 2)],
+      label: [values, type],
+    }),
+  );
 
 /** A file of softjac's own, its log-softmax as logits. */
 function compressed(codec: string): () => void {
@@ -348,6 +363,22 @@ const REFUSED: Record<string, Case[]> = {
       fixedBy: ["--column", "tags"],
     },
   ],
+  "labels that are strings, without class names": [
+    {
+      make: labelled(["no", "yes"], utf8()),
+      args: LABELLED,
+      fixedBy: ["--class-names", "no,yes"],
+    },
+  ],
+  "label that is not among the class names": [
+    {
+      make: labelled(["no", "yes"], utf8()),
+      args: [...LABELLED, "--class-names", "no,maybe"],
+    },
+  ],
+  "label 255, or another number that is no class": [
+    { make: labelled([0, 255], int32()), args: LABELLED },
+  ],
   "lists of different lengths": [
     { make: file(logits([[1, 2], [3]], list(float64()))) },
   ],
@@ -454,6 +485,50 @@ test("the types of results", () => {
         ...[input, "-o", output, "--json", "--quiet"],
       ]);
       expect(JSON.parse(stdout).dtype, stderr).toBe(results);
+    }
+});
+
+test("the labels", () => {
+  const cases: [values: unknown[], type: Type, options?: string[]][][] = [
+    [
+      [[1, 0], int32()],
+      [[1, 0], float64()],
+      [[1, 0], decimal(4, 1)],
+      [[true, false], bool()],
+      [[[1], [0]], list(int32())],
+    ],
+    [
+      [
+        [
+          [0, 1],
+          [1, 0],
+        ],
+        fixedSizeList(float64(), 2),
+      ],
+    ],
+    [
+      [["yes", "no"], utf8(), ["--class-names", "no,yes"]],
+      [["yes", "no"], largeUtf8(), ["--class-names", "no,yes"]],
+    ],
+    [
+      [["yes", "no"], dictionary(utf8(), int32()), ["--class-names", "no,yes"]],
+      // The codes are 0 and 1 in the order of first use.
+      [["yes", "no"], dictionary(utf8(), int32())],
+    ],
+    [[[1, 0], dictionary(int32(), int32())]],
+  ];
+  expect(tableOf("Labels")).toHaveLength(cases.length);
+  for (const [n, files] of cases.entries())
+    for (const [k, [values, type, options = []]] of files.entries()) {
+      labelled(values, type)();
+      const { status, stderr } = run([...LABELLED, ...options]);
+      expect(status, stderr).toBe(0);
+      const table = tableFromIPC(readFileSync(output));
+      const found = [...table.getChild("cross_entropy")] as number[];
+      const [low, high] = [Math.log1p(1 / Math.E), Math.log1p(Math.E)];
+      const areCodes = n === 3 && k === 1;
+      expect(found[0]).toBeCloseTo(areCodes ? high : low, 12);
+      expect(found[1]).toBeCloseTo(areCodes ? low : high, 12);
     }
 });
 

@@ -69,7 +69,7 @@ test("csr, skip: kept columns of every kind leave the same rows out", async () =
   const input = at("kept-skip.arrow");
   writeKept(input, 7);
   const output = at("kept-skip-out.arrow");
-  // rows whose label is no class are bad rows
+  // rows without a label are bad rows
   await built.run({
     input,
     output,

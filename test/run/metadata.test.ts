@@ -60,6 +60,7 @@ const CASES: Record<string, [options: Options, stated: string]> = {
   class: [{ emit: ["column"], class: 2 }, "2"],
   classColumn: [{ emit: ["column"], classColumn: "k" }, "k"],
   label: [{ emit: ["gradient"], label: "y" }, "y"],
+  classNames: [{ classNames: ["a", "b, c", "d"] }, '["a","b, c","d"]'],
   cotangent: [{ emit: ["vjp"], cotangent: "g" }, "g"],
   tangent: [{ emit: ["jvp"], tangent: "v" }, "v"],
   covariance: [{ emit: ["variance"], covariance: "s" }, "s"],

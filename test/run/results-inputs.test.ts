@@ -31,9 +31,9 @@ test("--class in place of a class column; a class that is not there", async () =
   });
 });
 
-test("a label out of range: named, or null", async () => {
+test("a row without a label: named, or null", async () => {
   const all = inputs(200, 5);
-  all.label[150] = 5;
+  all.label[150] = -100;
   all.label[151] = -1;
   const input = at("labels.arrow");
   writeInputs(input, all, 64);
@@ -48,7 +48,7 @@ test("a label out of range: named, or null", async () => {
     code: "ERR_BAD_ROW",
     row: 150,
     message: expect.stringContaining(
-      "row 150: expected a class from 0 to 4 in y, found 5 (--on-bad-row null",
+      "row 150: expected a class from 0 to 4 in y, found -100 (--on-bad-row null",
     ),
   });
   const report = await built.run({ ...options, onBadRow: "null" });

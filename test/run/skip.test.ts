@@ -94,7 +94,7 @@ test("dense: a slab has its own row's place in the tensor, whichever rows are mi
   );
 });
 
-test("kept columns of every kind; an input that is no class makes a bad row", async () => {
+test("kept columns of every kind; a row without a label is a bad row", async () => {
   const input = at("kept.arrow");
   writeKept(input, 7);
   const [, gaps] = await both({

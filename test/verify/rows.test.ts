@@ -69,12 +69,12 @@ describe.each(["bsr", "packed", "dense", "factored", "csr", "coo"] as const)(
   },
 );
 
-test("a label that is no class makes a bad row", async () => {
+test("a row without a label is a bad row", async () => {
   const output = at("labels-out.arrow");
   const labels = at("labels.arrow");
   writeResults(labels, {
     columns: [
-      ["y", new Int64(), [0n, 3n, 1n, -1n]],
+      ["y", new Int64(), [0n, -100n, 1n, -1n]],
       ["o", fixedSizeList(new Float64(), 3), Array(4).fill([1, 2, 3])],
     ],
   });

@@ -13,6 +13,7 @@ import {
 import { isClassOption } from "../value-column.js";
 import { chooseLogits, type LogitsArray } from "./choose-logits.js";
 import { chooseInput, chooseKept, type LogitsShape } from "./choose-others.js";
+import { isLabelFile, placeLabelFile } from "./label-file.js";
 import { type NumberArray, whereOf } from "./named-array.js";
 import { type PlacedRows, placeRows } from "./place-rows.js";
 import type { OpenArrays } from "./stored-array.js";
@@ -45,14 +46,16 @@ export async function locateArrays(
   const { rows, leading, classes } = shape;
   const inputs = options.inputs.map((input) => ({
     ...input,
-    array: chooseInput(path, arrays, input, shape),
+    array: isLabelFile(arrays, input)
+      ? null
+      : chooseInput(path, arrays, input, shape),
   }));
   const { keep } = options;
   const positions = positionNames(leading.slice(1));
   const ownNames = [...options.ownNames, ...positions];
   const kept = chooseKept(path, arrays, { keep, ownNames }, rows);
   const placed = await container.place(
-    [...logits, ...inputs.map(({ array }) => array), ...kept],
+    [...logits, ...inputs.flatMap(({ array }) => array ?? []), ...kept],
     options,
   );
   const present = placed.fd === file.fd ? file.present : null;
@@ -65,9 +68,13 @@ export async function locateArrays(
     const from = { path, limits, present, ...placed };
     const holds = binary ? "margins" : "numbers";
     sources.push(placeRows(from, logits, holds, options));
-    for (const { option, array } of inputs) {
+    for (const { option, name, array } of inputs) {
       const holds = isClassOption(option) ? "classes" : "numbers";
-      sources.push(placeRows(from, [array], holds, options));
+      sources.push(
+        array
+          ? placeRows(from, [array], holds, options)
+          : await placeLabelFile(name, shape, options),
+      );
     }
   } catch (error) {
     close();
@@ -112,7 +119,7 @@ export async function locateArrays(
     column: options.columns ?? first.name ?? "array",
     selection: selectionOf(first, options),
     classNames: null,
-    note: null,
+    notes: [],
     nullLogit: options.nullLogit ?? "error",
     inputs: inputs.map(({ option, name }, n) => {
       const { form, type, values } = others[n] as PlacedRows;

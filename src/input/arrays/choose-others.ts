@@ -1,4 +1,4 @@
-import { InputUnsupportedError } from "../../errors.js";
+import { InputUnsupportedError, LogitsColumnError } from "../../errors.js";
 import type { InputName } from "../../results/catalogue.js";
 import { valuesAllowed } from "../../results/columns.js";
 import { keptPlaces } from "../kept-columns.js";
@@ -13,7 +13,11 @@ import {
   whereOf,
   withAdvice,
 } from "./named-array.js";
-import { describeArray, type StoredArray } from "./stored-array.js";
+import {
+  describeArray,
+  listedArrays,
+  type StoredArray,
+} from "./stored-array.js";
 
 /** Rows and classes of the logits, which the shapes of other arrays must match. */
 export interface LogitsShape {
@@ -40,13 +44,14 @@ export function chooseInput(
   { option, name }: { option: InputName; name: string },
   logits: LogitsShape,
 ): ArrayRows {
-  const flag = `--${flagOf(option)}`;
-  return checkedInput(
-    path,
-    namedArray(path, arrays, `${flag} ${name}`, name),
-    option,
-    logits,
-  );
+  if (option === "label" && !arrays.some((array) => array.name === name))
+    throw new LogitsColumnError(
+      path,
+      `--label ${name}: expected the name of an array (the file has ${listedArrays(arrays)}) or the path of an .npy file with labels`,
+    );
+  const flag = `--${flagOf(option)} ${name}`;
+  const array = namedArray(path, arrays, flag, name);
+  return checkedInput(path, array, option, logits);
 }
 
 /** @throws InputUnsupportedError for another shape or type than the option takes */

@@ -18,9 +18,10 @@ export interface ArrayBytes extends Pick<InputFile, "path" | "fd" | "present"> {
   starts: readonly number[];
 }
 
-/** Axis of the array: its strides in the input and in the copy, and the part of it that a tile has. */
+/** Axis of an array, and the part of it that a tile has. */
 interface TiledAxis extends Axis {
   copyStride: number;
+  tileStride: number;
   first: number;
   count: number;
 }
@@ -40,41 +41,40 @@ export function decodeArrays(
   const copies = areMargins ? 2 : 1;
   const width = numberWidth(type);
   return writeDecoded(file.path, options, copies * values, (target) =>
-    arrays.map((array, k) => {
+    arrays.map(({ coding, ...array }, k) => {
       const start = file.starts[k] as number;
       const offset = target.reserve(array.rows * array.values * copies * width);
-      for (const tile of tilesOf(array)) {
-        const numbers = readTile(file, start, tile, array);
-        const ordered = inCopyOrder(tile, numbers, width, copies);
-        let done = 0;
-        for (const [first, count] of runsOf(tile, "copyStride")) {
-          const end = done + count * copies * width;
-          const bytes = ordered.subarray(done, end);
-          target.write(bytes, offset + first * copies * width);
-          done = end;
-        }
-      }
+      eachTile(array, (tile) => {
+        const stored = coding?.width ?? width;
+        const bytes = new Uint8Array(valuesOf(tile) * stored);
+        eachRun(tile, "stride", bytes, stored, (run, place) =>
+          readInput(file, run, start + place),
+        );
+        const numbers = coding ? coding.decode(bytes) : bytes;
+        const copy = inCopyOrder(tile, numbers, width, copies);
+        eachRun(tile, "copyStride", copy, copies * width, (run, place) =>
+          target.write(run, offset + place),
+        );
+      });
       return offset;
     }),
   );
 }
 
-/** Yields tiles that cover an array, with the axes in the order of the copy, the slowest first. */
-function* tilesOf({
-  rows,
-  values,
-  rowAxes,
-  valueAxes,
-}: ArrayRows): Generator<TiledAxis[]> {
-  if (rows * values === 0) return;
+/** Visits tiles that cover an array; their axes are in the order of the copy, the slowest first. */
+function eachTile(
+  { rows, values, rowAxes, valueAxes }: Omit<ArrayRows, "coding">,
+  visit: (tile: readonly TiledAxis[]) => void,
+): void {
   let copyStride = rows * values;
+  if (copyStride === 0) return;
   const axes = joinAxes([...rowAxes, ...valueAxes]).map((axis): TiledAxis => {
     copyStride /= axis.length;
-    return { ...axis, copyStride, first: 0, count: 1 };
+    return { ...axis, copyStride, tileStride: 1, first: 0, count: 1 };
   });
   const extend = (order: readonly TiledAxis[], most: number) => {
     for (const axis of order.toReversed()) {
-      const others = product(axes) / axis.count;
+      const others = valuesOf(axes) / axis.count;
       const fits = Math.min(axis.length, Math.floor(most / others));
       axis.count = Math.max(axis.count, fits);
       if (axis.count < axis.length) return;
@@ -82,34 +82,44 @@ function* tilesOf({
   };
   extend(ordered(axes, "stride"), RUN_VALUES);
   extend(axes, TILE_VALUES);
-  const steps = axes.map(({ length, count }) => ({
-    length: Math.ceil(length / count),
-    stride: 0,
-  }));
-  for (const { index } of positionsOf(steps))
-    yield axes.map((axis, k) => {
-      const first = (index[k] as number) * axis.count;
+  const visitFrom = (tile: TiledAxis[]) => {
+    const axis = axes[tile.length];
+    for (let first = 0; axis && first < axis.length; first += axis.count) {
       const count = Math.min(axis.count, axis.length - first);
-      return { ...axis, first, count };
-    });
+      visitFrom([...tile, { ...axis, first, count }]);
+    }
+    if (axis) return;
+    let tileStride = 1;
+    for (const axis of ordered(tile, "stride").reverse()) {
+      axis.tileStride = tileStride;
+      tileStride *= axis.count;
+    }
+    visit(tile);
+  };
+  visitFrom([]);
 }
 
-/** The numbers of a tile in the order of the input, in little-endian. */
-function readTile(
-  file: ArrayBytes,
-  start: number,
+/** Visits the parts of a tile's bytes that are one run in the input or in the copy, and the offsets of these runs. */
+function eachRun(
   tile: readonly TiledAxis[],
-  { type, coding }: ArrayRows,
-): Uint8Array<ArrayBuffer> {
-  const width = coding?.width ?? numberWidth(type);
-  const bytes = new Uint8Array(product(tile) * width);
-  let done = 0;
-  for (const [first, count] of runsOf(tile, "stride")) {
-    const end = done + count * width;
-    readInput(file, bytes.subarray(done, end), start + first * width);
-    done = end;
+  key: "stride" | "copyStride",
+  bytes: Uint8Array,
+  width: number,
+  visit: (run: Uint8Array, offset: number) => void,
+): void {
+  const outer = ordered(tile, key);
+  let length = width;
+  // A tile that has all of an axis continues along the next slower one.
+  for (let axis = outer.pop(); axis; axis = outer.pop()) {
+    length *= axis.count;
+    if (axis.count < axis.length) break;
   }
-  return coding ? coding.decode(bytes) : bytes;
+  const start = tile.reduce((sum, axis) => sum + axis.first * axis[key], 0);
+  let done = 0;
+  eachOffset(outer, key, start, (offset) => {
+    visit(bytes.subarray(done, done + length), offset * width);
+    done += length;
+  });
 }
 
 /** The numbers of a tile in the order of the copy, after `copies` - 1 zeros each. */
@@ -119,50 +129,25 @@ function inCopyOrder(
   width: number,
   copies: number,
 ): Uint8Array {
-  let stride = 1;
-  const strides = new Map<TiledAxis, number>();
-  for (const axis of ordered(tile, "stride").reverse()) {
-    strides.set(axis, stride);
-    stride *= axis.count;
-  }
-  const axes = joinAxes(
-    tile.map((axis) => ({
-      length: axis.count,
-      stride: strides.get(axis) as number,
-    })),
+  const isOrdered = tile.every(
+    (axis, k) => axis.tileStride > (tile[k + 1]?.tileStride ?? 0),
   );
-  if (copies === 1 && axes.length <= 1) return numbers;
+  if (copies === 1 && isOrdered) return numbers;
   // Bits are copied, since an assignment of floats may change those of a NaN.
   const View = { 1: Uint8Array, 2: Uint16Array }[width] ?? Uint32Array;
   const units = width / View.BYTES_PER_ELEMENT;
   const from = new View(numbers.buffer);
   const to = new View(copies * from.length);
-  const inner = axes.pop() ?? { length: 1, stride: 1 };
   let place = (copies - 1) * units;
-  for (const { offset } of positionsOf(axes))
-    for (let k = 0; k < inner.length; k++, place += copies * units)
+  const { count, tileStride } = tile.at(-1) ?? { count: 1, tileStride: 1 };
+  eachOffset(tile.slice(0, -1), "tileStride", 0, (offset) => {
+    for (let k = 0; k < count; k++, place += copies * units)
       for (let unit = 0; unit < units; unit++)
         to[place + unit] = from[
-          (offset + k * inner.stride) * units + unit
+          (offset + k * tileStride) * units + unit
         ] as number;
+  });
   return new Uint8Array(to.buffer);
-}
-
-/** Yields the runs of a tile in the input or in the copy, in values. */
-function* runsOf(
-  tile: readonly TiledAxis[],
-  key: "stride" | "copyStride",
-): Generator<[first: number, count: number]> {
-  const outer = ordered(tile, key);
-  let values = 1;
-  // A tile that has all of an axis continues along the next slower one.
-  for (let axis = outer.pop(); axis; axis = outer.pop()) {
-    values *= axis.count;
-    if (axis.count < axis.length) break;
-  }
-  const start = tile.reduce((sum, axis) => sum + axis.first * axis[key], 0);
-  const axes = outer.map((axis) => ({ length: axis.count, stride: axis[key] }));
-  for (const { offset } of positionsOf(axes)) yield [start + offset, values];
 }
 
 /** Axes by decreasing stride. */
@@ -173,24 +158,20 @@ function ordered(
   return axes.toSorted((a, b) => b[key] - a[key]);
 }
 
-function product(axes: readonly TiledAxis[]): number {
-  return axes.reduce((values, { count }) => values * count, 1);
+function valuesOf(tile: readonly TiledAxis[]): number {
+  return tile.reduce((values, { count }) => values * count, 1);
 }
 
-/** Yields every index along axes, the last axis fastest, and its offset; the index is one array that changes. */
-function* positionsOf(
-  axes: readonly Axis[],
-): Generator<{ index: readonly number[]; offset: number }> {
-  const index = axes.map(() => 0);
-  for (let [offset, k] = [0, 0]; k >= 0; ) {
-    yield { index, offset };
-    for (k = axes.length - 1; k >= 0; k--) {
-      const { length, stride } = axes[k] as Axis;
-      offset += stride;
-      const next = (index[k] as number) + 1;
-      index[k] = next % length;
-      if (next < length) break;
-      offset -= length * stride;
-    }
-  }
+/** Visits the offset of every index along the axes of a tile, the last axis fastest. */
+function eachOffset(
+  axes: readonly TiledAxis[],
+  key: "stride" | "copyStride" | "tileStride",
+  start: number,
+  visit: (offset: number) => void,
+  k = 0,
+): void {
+  const axis = axes[k];
+  for (let n = 0; n < (axis?.count ?? 0); n++)
+    eachOffset(axes, key, start + n * (axis as TiledAxis)[key], visit, k + 1);
+  if (!axis) visit(start);
 }

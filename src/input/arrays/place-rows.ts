@@ -1,9 +1,6 @@
 import { type NumberType, numberWidth } from "../../arrow/field.js";
-import {
-  type DecodedNumbers,
-  oneHotClass,
-  writeDecoded,
-} from "../decode-sources.js";
+import { oneHotClass } from "../class-decoder.js";
+import { type DecodedNumbers, writeDecoded } from "../decode-sources.js";
 import type { InputFile } from "../input-file.js";
 import { checkLimit } from "../limits.js";
 import type { OpenOptions } from "../logits-file.js";
@@ -38,20 +35,21 @@ export interface PlacedRows {
 /**
  * Places arrays whose rows follow one another: in place where possible, otherwise decoded to a temporary file.
  * @param holds `classes`: one class number per row, or one-hot rows; `margins`: numbers z whose logits are (0, z)
+ * @param options `copy`: whether to copy rows that could be read in place
  * @throws InputFormatError, InputUnsupportedError, IoError
  */
 export function placeRows(
   file: ArrayFile,
   arrays: readonly ArrayRows[],
   holds: "numbers" | "classes" | "margins",
-  options: Pick<OpenOptions, "scratch">,
+  options: Pick<OpenOptions, "scratch"> & { copy?: boolean },
 ): PlacedRows {
   const [first] = arrays as [ArrayRows];
   const { type, values } = first;
   const starts = arrays.map((array) => file.start(array));
   const form = formInPlace(arrays);
   const areOneHot = holds === "classes" && values > 1;
-  if (form && !areOneHot && holds !== "margins")
+  if (form && !areOneHot && holds !== "margins" && !options.copy)
     return {
       ...{ form, type, values, decoded: null },
       starts: arrays.map((array, k) =>

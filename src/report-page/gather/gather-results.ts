@@ -2,6 +2,7 @@ import { AbortedError, InputFormatError } from "../../errors.js";
 import { interpretingSync } from "../../input/interpreting.js";
 import type { Example } from "../../output-rows/example.js";
 import type { FoundResults } from "../../output-rows/find-results.js";
+import type { LabelChoice } from "../../output-rows/labels.js";
 import {
   openResultsPart,
   type ResultsPart,
@@ -40,7 +41,7 @@ export async function gatherResults(
 ): Promise<GatheredResults> {
   let gathered: Gathered | null = null;
   const known = { inputs: new Set<string>(), bytes: 0, rows: 0 };
-  const pass = new Pass(results, options.label, hooks);
+  const pass = new Pass(results, options, hooks);
   const first = await pass.read(
     (part, { input }) => {
       gathered ??= new Gathered(part.run);
@@ -84,7 +85,7 @@ class Pass {
 
   constructor(
     private readonly results: FoundResults,
-    private readonly label: string | undefined,
+    private readonly label: LabelChoice,
     private readonly hooks: RunHooks,
   ) {}
 
@@ -96,6 +97,8 @@ class Pass {
     for (const [n, found] of this.results.parts.entries()) {
       const part = await openResultsPart(found.path, this.label);
       try {
+        if (part.note && !first && this.passes === 1)
+          this.hooks.onEvent?.({ event: "warning", message: part.note });
         first ??= part;
         refuseOther(first, part);
         onPart(part, found);

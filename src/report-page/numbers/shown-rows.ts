@@ -72,7 +72,7 @@ async function lookUp(
   shown: Map<RememberedRow, ShownRow>,
 ): Promise<void> {
   const { path, input } = results.parts[part] as FoundResults["parts"][number];
-  const opened = await openResultsPart(path, undefined);
+  const opened = await openResultsPart(path);
   try {
     const { run, inner, file, copiedColumns } = opened;
     const places = copiedColumns
