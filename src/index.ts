@@ -105,7 +105,7 @@ export type { JacobianBatch } from "./reader/jacobian-batch.js";
 export type { JacobianReader, RowOrIndex } from "./reader/jacobian-reader.js";
 export { openJacobian } from "./reader/open-jacobian.js";
 export type { OpenJacobianOptions } from "./reader/reader-options.js";
-export { relativeErrorPercent } from "./reference/relative-error.js";
+export { relativeErrorPercent } from "./reference/error-measures.js";
 export type { RunReport } from "./report.js";
 export type { ReportOptions } from "./report-page/options.js";
 export type { OutputReport } from "./report-page/output-report.js";

@@ -4,7 +4,6 @@ import type { Job } from "./job.js";
 import type { ResolvedOptions } from "./options.js";
 import { openPending } from "./output/commit.js";
 import { type PendingOutput, STANDARD_OUTPUT } from "./output/output-target.js";
-import { ringBytes } from "./output/ring-bytes.js";
 
 /**
  * Outputs that may be larger, and that are waited for, go past the page cache: 8.9 GB took 14 s so on one day and 27 s on
@@ -88,4 +87,9 @@ function inMemory(job: Job, wanted: number): number {
     end,
   );
   return ringBytes(largest, Math.min(wanted, bytes));
+}
+
+/** Returns the size of the ring buffer of a streamed output, which holds at least the largest record batch. */
+function ringBytes(largestBatch: number, wanted: number): number {
+  return Math.ceil(Math.max(largestBatch, wanted, 1 << 20) / 65536) * 65536;
 }

@@ -1,13 +1,16 @@
+import type { Kernel } from "../src/numeric/kernel.js";
 import { kernelOn } from "../src/numeric/simd-kernel.js";
 import type {
   EntriesSetup,
   Reply,
+  ScanTask,
   Task,
   WorkerSetup,
 } from "../src/pool/protocol.js";
 import { countEntries, storeEntries } from "./counted-entries.js";
-import { findBadRows } from "./find-bad-rows.js";
+import { badRowReason, refuseRow } from "./describe-row.js";
 import { copyKeptColumn } from "./kept-column.js";
+import { loadRows } from "./load-rows.js";
 import { computeEntries } from "./ordered-entries.js";
 import { computeRowChunk } from "./row-chunk.js";
 import { TaskFailure } from "./task-failure.js";
@@ -45,4 +48,24 @@ export function taskRunner(setup: WorkerSetup): (task: Task) => Reply {
       throw error;
     }
   };
+}
+
+/** Reads the rows of a task block by block. Returns those without results. */
+function findBadRows(
+  setup: WorkerSetup,
+  kernel: Kernel,
+  { slot, rowStart, rowEnd, pieces }: ScanTask,
+): number[] {
+  const base = slot * setup.slotBytes;
+  const found: number[] = [];
+  for (let start = rowStart; start < rowEnd; start += setup.loadRows) {
+    const rows = Math.min(setup.loadRows, rowEnd - start);
+    loadRows(setup, kernel, pieces, start, start + rows, base);
+    for (let r = 0; r < rows; r++)
+      if (badRowReason(setup, base, r)) {
+        refuseRow(setup, base, r, start + r);
+        found.push(start + r);
+      }
+  }
+  return found;
 }

@@ -1,3 +1,4 @@
+import type { DatasetReport } from "../dataset/dataset-report.js";
 import { UsageError } from "../errors.js";
 import {
   ATTEMPT_OPTIONS,
@@ -6,13 +7,15 @@ import {
   WORKER_OPTIONS,
 } from "../queue/options.js";
 import { hasPassword } from "../queue/queue-address.js";
-import type { SubmitOptions } from "../queue/submit.js";
+import type { SubmitOptions, SubmitReport } from "../queue/submit.js";
 import type { WaitOptions } from "../queue/wait.js";
 import type { WorkerOptions } from "../queue/worker.js";
+import type { WorkerReport } from "../queue/worker-report.js";
 import { defineCommand, endSoon } from "./carry-out.js";
 import type { CommandSpec, LineOptions } from "./command.js";
 import { PLAN_OPTIONS } from "./dataset-commands.js";
-import { submittedText, waitedText, workerText } from "./queue-text.js";
+import { datasetText } from "./dataset-text.js";
+import { bytes, count, duration, titled } from "./format.js";
 import { REPORT_SETTINGS } from "./settings.js";
 
 const QUEUE = { option: "queue", shown: "--queue (or SOFTJAC_QUEUE)" };
@@ -120,3 +123,49 @@ export const QUEUE_COMMANDS: readonly CommandSpec[] = [
   },
   WAIT,
 ];
+
+/** Formats the result of a submission. */
+function submittedText(report: SubmitReport): string {
+  if (report.status === "up to date") return datasetText(report);
+  const { output, fingerprint, shards, shardsUpToDate, submitted, queued } =
+    report;
+  const before = shardsUpToDate > 0 ? `, ${count(shardsUpToDate)} done` : "";
+  const there = queued > 0 ? `, ${count(queued)} queued before` : "";
+  return titled(output, [
+    ["inputs", `${count(report.inputs)}, ${count(report.rows)} rows`],
+    ["shards", `${count(shards)}${before}`],
+    ["queue", `${report.queue}: ${count(submitted)} submitted${there}`],
+    ["run", String(fingerprint)],
+  ]);
+}
+
+/** Formats the result of a wait. */
+function waitedText(report: DatasetReport): string {
+  if (report.status === "up to date" || report.skippedInputs.length > 0)
+    return datasetText(report);
+  return titled(report.output, [
+    ["inputs", `${count(report.inputs)}, ${count(report.rows)} rows`],
+    ["shards", `${count(report.shards)}, published`],
+    ["time", duration(report.durationMs)],
+  ]);
+}
+
+/** Formats the result of a worker. */
+function workerText(report: WorkerReport): string {
+  const others: [string, number][] = [
+    ["up to date", report.shardsUpToDate],
+    ["failed", report.shardsFailed],
+    ["released", report.shardsReleased],
+  ];
+  const shown = others
+    .filter(([, shards]) => shards > 0)
+    .map(([what, shards]) => `, ${count(shards)} ${what}`)
+    .join("");
+  const rows: [string, string][] = [
+    ["shards", `${count(report.shardsComputed)} computed${shown}`],
+    ["bytes", `${count(report.bytesWritten)} (${bytes(report.bytesWritten)})`],
+    ["time", duration(report.durationMs)],
+  ];
+  if (report.badRows > 0) rows.push(["bad rows", count(report.badRows)]);
+  return titled(report.queue, rows);
+}

@@ -1,8 +1,10 @@
+import { messageText, shortList, shortName } from "../printable.js";
 import { VERIFY_OPTIONS, type VerifyOptions } from "../verify/options.js";
+import type { VerifyReport } from "../verify.js";
 import { defineCommand } from "./carry-out.js";
 import { EXIT } from "./exit-codes.js";
+import { count, duration, titled } from "./format.js";
 import { REPORT_SETTINGS } from "./settings.js";
-import { verifiedText } from "./verified-text.js";
 
 /** `softjac verify` */
 export const VERIFY_COMMAND = defineCommand({
@@ -30,3 +32,51 @@ export const VERIFY_COMMAND = defineCommand({
   text: verifiedText,
   exitCode: ({ ok }) => (ok ? EXIT.done : EXIT.badInput),
 });
+
+/** Returns the result of a verification as text for a terminal. */
+function verifiedText(report: VerifyReport): string {
+  const { columns, laws, problems, bytes } = report;
+  const rows: [string, string][] = [
+    [
+      "rows",
+      `${count(report.rowsChecked)} of ${count(report.rows)} recomputed in ${duration(report.durationMs)}${report.badRows > 0 ? `, ${count(report.badRows)} bad` : ""}`,
+    ],
+    ...columns.map((column): [string, string] => [
+      column.name,
+      `${mark(column.ok)} largest error ${digits(column.maxError)} ε (bound ${digits(column.bound)}), mean ${digits(column.meanRelativeErrorPercent)} %`,
+    ]),
+    ...laws.map((law): [string, string] => [
+      law.name,
+      `${mark(law.ok)} worst ${digits(law.worst)} ε`,
+    ]),
+  ];
+  if (report.notCompared.length > 0)
+    rows.push([
+      "not compared",
+      `${shortList(report.notCompared, shortName)}${bytes ? "" : " (use --all)"}`,
+    ]);
+  if (bytes)
+    rows.push([
+      "bytes",
+      bytes.message === null
+        ? "ok  all are identical to a new run"
+        : bytes.compared
+          ? "BAD differ from a new run, see below"
+          : bytes.message,
+    ]);
+  const sentences = [
+    ...problems,
+    ...(report.otherProblems > 0
+      ? [`and ${count(report.otherProblems)} more errors`]
+      : []),
+  ].map((problem) => `  ${messageText(problem)}\n`);
+  return `${titled(`${report.output}: ${report.ok ? "OK" : "FAILED"}`, rows)}${sentences.join("")}`;
+}
+
+function mark(ok: boolean): string {
+  return ok ? "ok " : "BAD";
+}
+
+function digits(value: number): string {
+  return Number.isInteger(value) ? String(value) : value.toPrecision(3);
+}

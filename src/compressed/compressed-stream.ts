@@ -17,7 +17,6 @@ import {
   magic,
   tailPiece,
 } from "../output/jacobian-file.js";
-import { BodySlots } from "./body-slots.js";
 import type { Compressors } from "./compressors.js";
 import { type BodyTarget, MessageSplitter } from "./message-splitter.js";
 import { CODECS, type Codec, mostCompressedBytes } from "./protocol.js";
@@ -152,4 +151,45 @@ export class CompressedStream {
     await target.add((footer ? tail : endOfStream(tail)).bytes);
     await target.finish();
   }
+}
+
+/** Memory for one record batch: its body, plain and compressed. */
+interface BodySlot {
+  source: SharedArrayBuffer;
+  target: SharedArrayBuffer;
+}
+
+/** Reusable memory, since most record batches have one size. */
+class BodySlots {
+  readonly #free: (BodySlot | null)[];
+
+  constructor(count: number) {
+    this.#free = new Array(count).fill(null);
+  }
+
+  get free(): number {
+    return this.#free.length;
+  }
+
+  /** Takes a free slot, which must exist, with room for `bytes`. */
+  take(sourceBytes: number, targetBytes: number): BodySlot {
+    const known = this.#free.pop();
+    return {
+      source: withRoom(known?.source, sourceBytes),
+      target: withRoom(known?.target, targetBytes),
+    };
+  }
+
+  give(slot: BodySlot): void {
+    this.#free.push(slot);
+  }
+}
+
+function withRoom(
+  memory: SharedArrayBuffer | undefined,
+  bytes: number,
+): SharedArrayBuffer {
+  return memory && memory.byteLength >= bytes
+    ? memory
+    : new SharedArrayBuffer(bytes);
 }

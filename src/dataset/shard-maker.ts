@@ -8,7 +8,6 @@ import { computePart, type MadePart } from "./compute-part.js";
 import type { PinnedInput } from "./dataset-plan.js";
 import type { ShardRun } from "./dataset-run.js";
 import { partName } from "./names.js";
-import { OpenInput } from "./open-input.js";
 import type { StoredRunOver } from "./plan-run-over.js";
 import type { Shard } from "./plan-shards.js";
 import { partRecord } from "./records.js";
@@ -182,5 +181,27 @@ export class ShardMaker {
     const span = of.shards[shard] as Shard;
     const input = of.inputs[span.input] as PinnedInput;
     return { span, path: inputs.path(input.name), input };
+  }
+}
+
+/** Keeps the input of the last shard open, because the next shard usually reads it too. */
+class OpenInput {
+  #path = "";
+  #logits: LogitsFile | null = null;
+
+  async open(
+    path: string,
+    open: () => Promise<LogitsFile>,
+  ): Promise<LogitsFile> {
+    if (this.#logits && this.#path === path) return this.#logits;
+    this.close();
+    this.#logits = await open();
+    this.#path = path;
+    return this.#logits;
+  }
+
+  close(): void {
+    this.#logits?.close();
+    this.#logits = null;
   }
 }

@@ -1,9 +1,8 @@
-import { storeTile } from "./jacobian.js";
 import type { Kernel } from "./kernel.js";
 import { JACOBIAN, needsLog, SOFTMAX } from "./portable/codes.js";
 import { storeExpTable } from "./portable/exp-table.js";
 import { storeLog } from "./portable/log.js";
-import { enter, loadF64 } from "./portable/machine.js";
+import { enter, loadF64, storeValue } from "./portable/machine.js";
 import {
   ENTRY_BYTES,
   entryBytes,
@@ -15,10 +14,11 @@ import {
 } from "./portable/program.js";
 import { storePortableResult } from "./portable/results.js";
 import { countEntries, storeEntries } from "./portable/sparse.js";
-import { storeSoftmax } from "./portable/vectors.js";
+import { diagonalAt, storeSoftmax } from "./portable/vectors.js";
 import {
   clearHeader,
   EXP_TABLE,
+  pAt,
   storePeak,
   storeTemperature,
   TEMPERATURE,
@@ -213,4 +213,30 @@ export function plainKernel(buffer: ArrayBufferLike): Kernel {
       for (let r = 0; r < rows; r++) numbers[r] = BigInt(first + r);
     },
   };
+}
+
+/**
+ * Writes rows [iStart, iEnd) of the block J = (diag(p) - p pᵀ)/T to `out`, row-major `[iEnd - iStart, classes]`; float32
+ * rounds each entry once.
+ *
+ * J[i,j] = -p_i p_j; J[k,k] = p_k (1 - p_k) for k != argmax, where p_k <= 1/2 and nothing cancels;
+ * J[a,a] = p_a·(tail/S), since 1 - p_a = tail/S. With p within 1.2 ε each entry is within 3 ε.
+ */
+function storeTile(
+  work: number,
+  classes: number,
+  temperature: number,
+  iStart: number,
+  iEnd: number,
+  out: number,
+  float32: boolean,
+): void {
+  let at = 0;
+  for (let i = iStart; i < iEnd; i++) {
+    const pi = pAt(work, i);
+    for (let j = 0; j < classes; j++) {
+      const entry = i === j ? diagonalAt(work, i) : 0 - pi * pAt(work, j);
+      storeValue(out, at++, entry / temperature, float32);
+    }
+  }
 }

@@ -4,11 +4,10 @@ import { sourcePieces } from "../input/source-pieces.js";
 import type { EntriesBatch } from "../output/entries-batch.js";
 import type { EntriesTask, Failure, Reply } from "../pool/protocol.js";
 import type { Production } from "../production.js";
-import { CoordinatesTable } from "./coordinates-table.js";
 import { countDropped } from "./count-dropped.js";
 import type { EntriesJob } from "./entries-job.js";
 import type { EntriesSink } from "./entries-sink.js";
-import { ExamplesTable } from "./examples-table.js";
+import { CoordinatesTable, ExamplesTable } from "./entries-tables.js";
 import { rowsOfNextTask } from "./plan-entries.js";
 
 export interface EntriesComputation extends Production {

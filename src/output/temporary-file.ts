@@ -2,6 +2,7 @@ import {
   closeSync,
   constants,
   fchmodSync,
+  fdatasync,
   fstatSync,
   fsync,
   ftruncateSync,
@@ -19,7 +20,6 @@ import { isAlive, processMark } from "../io/process-mark.js";
 import { randomHex } from "../io/random-name.js";
 import { ioError, outputCall, systemErrorOf } from "../system-error.js";
 import type { OutputTarget } from "./output-target.js";
-import { WriteBack } from "./write-back.js";
 import { lstatOrNull } from "./written-files.js";
 
 /** Temporary files that exist now, for a process that must end at once. */
@@ -193,4 +193,40 @@ function checkSpace(directory: string, path: string, bytes: number): void {
       `not enough disk space in ${directory}: ${bytes} bytes are needed, ${free} are free`,
       { cause: systemErrorOf({ code: "ENOSPC" }) },
     );
+}
+
+/** Bytes after which the disk is given work: of a part of 64 MiB it has some while the rest is computed. */
+const STEP_BYTES = 16 * 2 ** 20;
+
+/**
+ * Sets the disk to work on a file while it is still being written: an fdatasync in the background, one at a time.
+ * Without it the final fsync waits for everything: 0.4 s of 1.1 s for 880 MB, measured.
+ */
+export class WriteBack {
+  #unsynced = 0;
+  #running: Promise<void> | null = null;
+  #error: unknown;
+
+  constructor(private readonly fd: number) {}
+
+  /** @throws what the disk reported of earlier bytes: no use in writing on */
+  wrote(bytes: number): void {
+    if (this.#error) throw this.#error;
+    this.#unsynced += bytes;
+    if (this.#running || this.#unsynced < STEP_BYTES) return;
+    this.#unsynced = 0;
+    this.#running = new Promise((resolve) =>
+      fdatasync(this.fd, (error) => {
+        this.#error ??= error;
+        this.#running = null;
+        resolve();
+      }),
+    );
+  }
+
+  /** Waits for what is under way. @throws the first error that the disk reported */
+  async finished(): Promise<void> {
+    await this.#running;
+    if (this.#error) throw this.#error;
+  }
 }

@@ -5,11 +5,9 @@ import { AbortedError, ShardsFailedError } from "../errors.js";
 import { enqueue } from "./enqueue.js";
 import { isInputsFault } from "./failure-kind.js";
 import { jobOptions, longestBackoff } from "./jobs.js";
-import { LostShards } from "./lost-shards.js";
 import { type OpenQueue, openQueue } from "./open-queue.js";
 import type { AttemptOptions, QueueOptions } from "./options.js";
-import { OverdueJobs } from "./overdue-jobs.js";
-import { queuedShards } from "./queued-shards.js";
+import { type QueuedShards, queuedShards } from "./queued-shards.js";
 import { Reachability } from "./reachability.js";
 
 /** Reasons of failures that are looked up: more are none that anybody reads. */
@@ -133,5 +131,59 @@ export class QueueKeeper {
 
   #warn(message: string): void {
     this.hooks.onEvent?.({ event: "warning", message });
+  }
+}
+
+/** Result of a check of missing shards. */
+interface Verdict {
+  /** Shards that no job computes or will compute. */
+  lost: number[];
+  /** Ids of the jobs of shards that were given up. */
+  failed: [shard: number, id: string][];
+  /** Shards that a job computes or may still compute. */
+  pending: number[];
+}
+
+/** Finds shards that are lost. A job that changes its state may be seen in neither state, so a shard is lost if two checks miss it. */
+export class LostShards {
+  #unseen = new Set<number>();
+
+  judge(missing: readonly number[], queued: QueuedShards): Verdict {
+    const verdict: Verdict = { lost: [], failed: [], pending: [] };
+    const unseen = new Set<number>();
+    for (const shard of missing) {
+      const failed = queued.failed.get(shard);
+      if (failed !== undefined) verdict.failed.push([shard, failed]);
+      else if (queued.live.has(shard)) verdict.pending.push(shard);
+      else if (this.#unseen.has(shard)) verdict.lost.push(shard);
+      else {
+        unseen.add(shard);
+        verdict.pending.push(shard);
+      }
+    }
+    this.#unseen = unseen;
+    return verdict;
+  }
+}
+
+/**
+ * Finds jobs that wait too long for another attempt because the clock of a worker was ahead. It measures with the monotonic
+ * clock.
+ */
+class OverdueJobs {
+  #since = new Map<string, number>();
+
+  /** @param seconds maximum wait of a job */
+  constructor(private readonly seconds: number) {}
+
+  /** Returns the overdue ones of the jobs that wait now. */
+  among(ids: Iterable<string>): string[] {
+    const now = performance.now();
+    const since = new Map<string, number>();
+    for (const id of ids) since.set(id, this.#since.get(id) ?? now);
+    this.#since = since;
+    return [...since]
+      .filter(([, start]) => now - start > this.seconds * 1000)
+      .map(([id]) => id);
   }
 }

@@ -3,14 +3,14 @@
 import { UsageError } from "../errors.js";
 import { shortValue } from "../printable.js";
 import type { Layout } from "../results/catalogue.js";
+import { MAX_DENSE_BYTES } from "../results/dense-limit.js";
 import { checkPositions, keyOfIndex } from "../results/row-axes.js";
 import { BlockAccess } from "./block-access.js";
 import type { BlockResult } from "./block-result.js";
-import { denseTensor } from "./dense-tensor.js";
 import type { ExampleBlock } from "./example-block.js";
 import type { BlockForm } from "./example-parts.js";
 import type { Examples } from "./examples.js";
-import type { FloatArray, FloatType } from "./float-array.js";
+import { type FloatArray, type FloatType, newFloats } from "./float-array.js";
 import { JacobianBatch } from "./jacobian-batch.js";
 
 /** Open output file with its properties and blocks. */
@@ -119,4 +119,43 @@ export class JacobianReader
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+/** Returns all blocks of a file as the (M,Q,M,Q) tensor. @throws UsageError if it is too large */
+async function denseTensor(
+  reader: JacobianReader,
+  force: boolean,
+): Promise<FloatArray> {
+  const { rows, classes, dtype, layout, positionLengths: inner } = reader;
+  const values = (rows * classes) ** 2;
+  const bytes = values * (dtype === "float32" ? 4 : 8);
+  if (bytes > MAX_DENSE_BYTES && !force)
+    throw new UsageError(
+      `force: expected a dense tensor of at most ${MAX_DENSE_BYTES} bytes, found ${rows} x ${classes} x ${rows} x ${classes}: ${bytes} bytes; read its diagonal blocks one by one, or use force`,
+      "force",
+    );
+  const tensor = newFloats(dtype, values);
+  const place = (row: number, block: FloatArray | null) => {
+    for (let i = 0; i < classes; i++) {
+      const at = ((row * classes + i) * rows + row) * classes;
+      if (block) tensor.set(block.subarray(i * classes, (i + 1) * classes), at);
+      else tensor.fill(Number.NaN, at, at + classes);
+    }
+  };
+  let next = 0;
+  const leftOut = (end: number) => {
+    for (; next < end; next++) if (layout !== "coo") place(next, null);
+  };
+  for await (const batch of reader)
+    for (let k = 0; k < batch.count; k++) {
+      const index = [batch.rows, ...batch.positions].map(
+        (axis) => axis[k] ?? 0,
+      );
+      const row = keyOfIndex(inner, index);
+      leftOut(row);
+      place(row, await batch.block(k));
+      next = row + 1;
+    }
+  leftOut(rows);
+  return tensor;
 }

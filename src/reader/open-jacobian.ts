@@ -1,18 +1,20 @@
+import type { Field } from "../arrow/field.js";
 import { checkObject, checkPath } from "../check-options.js";
+import { InputFormatError, InputUnsupportedError } from "../errors.js";
 import { openPlainArrow } from "../input/compression/open-plain.js";
 import { interpreting, interpretingEach } from "../input/interpreting.js";
 import { keyCount, nameOfKey } from "../results/row-axes.js";
 import { decodeRunMetadata } from "../results/run-metadata.js";
 import { selectBlockColumns } from "./block-columns.js";
+import type { ByteSource } from "./byte-source.js";
 import { CoordinateExamples } from "./coordinate-examples.js";
-import { placeBatches } from "./file-batches.js";
+import { type FileBatch, placeBatches } from "./file-batches.js";
 import { FileBytes } from "./file-bytes.js";
 import { formOfBlocks } from "./form-of-blocks.js";
 import { JacobianReader } from "./jacobian-reader.js";
 import { type OpenJacobianOptions, withOptions } from "./reader-options.js";
-import { rowsOfFile } from "./rows-of-file.js";
+import { RowIndex } from "./row-index.js";
 import { TableExamples } from "./table-examples.js";
-import { tensorShape } from "./tensor-shape.js";
 
 /**
  * Opens an output of any layout to read its Jacobian blocks: a file that `run` wrote, or an Arrow IPC file or stream of
@@ -85,4 +87,78 @@ async function open(
     await bytes.close();
     throw error;
   }
+}
+
+/**
+ * Returns M, the rows of the logits: the declared number, else the last row number plus 1. `strict`: row numbers are unique.
+ * @throws InputFormatError if the row numbers contradict it or each other
+ */
+async function rowsOfFile(
+  path: string,
+  source: ByteSource,
+  batches: readonly FileBatch[],
+  said: number | undefined,
+  { strict }: { strict: boolean },
+): Promise<number> {
+  const end = batches.at(-1);
+  if (!end) return said ?? 0;
+  const index = new RowIndex(source, batches, { strict });
+  const { first } = await index.ends(0);
+  const { last } = await index.ends(batches.length - 1);
+  const count = end.start + end.count;
+  if (strict && last - first < count - 1)
+    throw end.row.error(
+      `expected ${count} ascending row numbers, found ${first} first and ${last} last`,
+    );
+  if (said !== undefined && last >= said)
+    throw new InputFormatError(
+      path,
+      "column row",
+      `expected row numbers below ${said} (from softjac.rows or the option), found ${last}`,
+    );
+  return said ?? last + 1;
+}
+
+/**
+ * Returns the shape that a column declares as `arrow.fixed_shape_tensor`; null if it is not a tensor.
+ * @throws InputFormatError for an impossible shape; InputUnsupportedError for dimensions in another order
+ */
+function tensorShape(
+  path: string,
+  field: Field | undefined,
+): readonly number[] | null {
+  const { name, metadata } = field ?? { name: "", metadata: [] };
+  const said = new Map(metadata);
+  if (said.get("ARROW:extension:name") !== "arrow.fixed_shape_tensor")
+    return null;
+  const text = said.get("ARROW:extension:metadata") ?? "";
+  const { shape, permutation } = parsed(text);
+  if (!isNumbers(shape))
+    throw new InputFormatError(
+      path,
+      `column ${name}`,
+      `expected the shape of a tensor in ARROW:extension:metadata, found ${JSON.stringify(text)}`,
+    );
+  if (isNumbers(permutation) && permutation.some((place, k) => place !== k))
+    throw new InputUnsupportedError(
+      path,
+      `column ${name}`,
+      `permuted tensors are not supported: the permutation is ${permutation.join(", ")}`,
+    );
+  return shape;
+}
+
+function parsed(text: string): { shape?: unknown; permutation?: unknown } {
+  try {
+    return Object(JSON.parse(text));
+  } catch {
+    return {};
+  }
+}
+
+function isNumbers(value: unknown): value is number[] {
+  return (
+    Array.isArray(value) &&
+    value.every((n) => Number.isSafeInteger(n) && n >= 0)
+  );
 }

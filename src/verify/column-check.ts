@@ -1,4 +1,4 @@
-import { errorInEpsilon } from "../reference/error-in-epsilon.js";
+import { errorInEpsilon } from "../reference/error-measures.js";
 import type { ReferenceValues } from "../reference/values.js";
 import type { Findings } from "./findings.js";
 import { typeOfErrors } from "./type-of-errors.js";

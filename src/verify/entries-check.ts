@@ -1,7 +1,7 @@
 import { storeEntry, storeLogEntry } from "../reference/block-results.js";
+import type { RowSizes } from "../reference/error-scales.js";
 import { type ReferenceValues, referenceValues } from "../reference/values.js";
 import type { ColumnCheck } from "./column-check.js";
-import { droppedEntries } from "./dropped-entries.js";
 import type { Findings } from "./findings.js";
 import type { RowTruth } from "./row-truth.js";
 import { typeOfErrors } from "./type-of-errors.js";
@@ -175,4 +175,58 @@ export class EntriesCheck {
 function placeOf(index: number, classes: number): string {
   const j = index % classes;
   return index < 0 ? "none" : `[${(index - j) / classes}, ${j}]`;
+}
+
+/** Dropped entries of a block: the largest |entry|, its position i·Q + j (-1: there is none), and the sum of all. */
+interface DroppedEntries {
+  max: number;
+  index: number;
+  sum: number;
+}
+
+/**
+ * Measures the entries of a block that are not at `kept`, which is ascending. It visits all Q² entries; sizes are right
+ * within 2 ε, their sum is compensated.
+ *
+ * @param log of log-softmax's block
+ */
+function droppedEntries(
+  { p, q }: RowSizes,
+  temperature: number,
+  kept: ArrayLike<number>,
+  log: boolean,
+): DroppedEntries {
+  const classes = p.length;
+  // Factor of p_i in its row.
+  const others = log ? new Float64Array(classes).fill(1) : Float64Array.from(p);
+  let next = 0;
+  let following = kept[0] ?? -1;
+  let [max, index, sum, lost] = [0, -1, 0, 0];
+  for (let i = 0; i < classes; i++) {
+    const own = p[i] as number;
+    if (!log) others[i] = q[i] as number;
+    for (let j = 0; j < classes; j++) {
+      const place = i * classes + j;
+      if (place === following) {
+        next++;
+        following = next < kept.length ? (kept[next] as number) : -1;
+        continue;
+      }
+      const size =
+        log && i === j ? (q[i] as number) : own * (others[j] as number);
+      const all = sum + size;
+      lost += sum >= size ? sum - all + size : size - all + sum;
+      sum = all;
+      if (size > max) {
+        max = size;
+        index = place;
+      }
+    }
+    if (!log) others[i] = own;
+  }
+  return {
+    max: max / temperature,
+    index,
+    sum: (sum + lost) / temperature,
+  };
 }

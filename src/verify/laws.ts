@@ -1,6 +1,5 @@
 import { PROMISED_BOUNDS } from "../reference/promised-bounds.js";
 import type { Findings } from "./findings.js";
-import { LawCheck } from "./law-check.js";
 import type { OutputColumn } from "./output-columns.js";
 import { typeOfErrors } from "./type-of-errors.js";
 import type { LawReport } from "./value-report.js";
@@ -128,4 +127,36 @@ function sumOf(
     size += Math.abs(x);
   }
   return { sum: sum + lost, size };
+}
+
+/** Keeps the largest violation of an identity of the stored values. */
+class LawCheck {
+  readonly #name: string;
+  readonly #bound: number;
+  readonly #findings: Findings;
+  #worst = 0;
+
+  constructor(name: string, bound: number, findings: Findings) {
+    this.#name = name;
+    this.#bound = bound;
+    this.#findings = findings;
+  }
+
+  /** @param error in ε of the sizes of the terms; NaN counts as a violation */
+  add(row: number, where: string, error: number): void {
+    const found = Number.isNaN(error) ? Infinity : error;
+    if (found > this.#worst) this.#worst = found;
+    if (found <= this.#bound) return;
+    this.#findings.add(
+      `${this.#findings.nameOfRow(row)}: ${where}: ${this.#name} only within ${Number(found.toPrecision(3))} ε of its terms, expected ${Number(this.#bound.toPrecision(3))} ε`,
+    );
+  }
+
+  report(): LawReport {
+    return {
+      name: this.#name,
+      worst: this.#worst,
+      ok: this.#worst <= this.#bound,
+    };
+  }
 }

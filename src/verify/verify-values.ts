@@ -16,8 +16,7 @@ import {
   type StoredRun,
   withStoredOptions,
 } from "../results/run-metadata.js";
-import { judgeAllCoordinates } from "./all-coordinates.js";
-import { judgeAllRows } from "./all-rows.js";
+import { judgeAllCoordinates, judgeAllRows } from "./all-rows.js";
 import { chunkRowsOf } from "./chunk-rows.js";
 import type { ComparedFile } from "./compared-file.js";
 import { Findings } from "./findings.js";
@@ -31,9 +30,11 @@ import {
 import { RowJudge } from "./row-judge.js";
 import { RowKeys } from "./row-keys.js";
 import { RowTruth } from "./row-truth.js";
-import { sampleRows } from "./sample-rows.js";
-import { judgeSampledCoordinates } from "./sampled-coordinates.js";
-import { judgeSampledRows } from "./sampled-rows.js";
+import {
+  judgeSampledCoordinates,
+  judgeSampledRows,
+  sampleRows,
+} from "./sampled-rows.js";
 import {
   checkValueOptions,
   type ValueOptions,

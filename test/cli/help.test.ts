@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { parseArguments } from "../../src/cli/arguments.js";
 import { COMMANDS } from "../../src/cli/commands.js";
-import { didYouMean } from "../../src/cli/nearest.js";
 import { kebab } from "../../src/cli/option-text.js";
+import { didYouMean } from "../../src/cli/yargs-line.js";
 import type { OptionSpec } from "../../src/options-table.js";
 import { workDirectory } from "../support/logits-input.js";
 import { DIGITS, softjac, softjacIn } from "./support.js";

@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
 import { storeLogits } from "../../src/generate/logits-kinds.js";
-import { naturalLog } from "../../src/generate/natural-log.js";
-import { normalQuantile } from "../../src/generate/normal-quantile.js";
-import { philox } from "../../src/generate/philox.js";
-import { storeUniforms } from "../../src/generate/uniforms.js";
+import {
+  naturalLog,
+  normalQuantile,
+} from "../../src/generate/normal-quantile.js";
+import { philox, storeUniforms } from "../../src/generate/uniforms.js";
 import { EPSILON, errorInEpsilon, exact } from "../support/exact.js";
 import { random } from "../support/random.js";
 

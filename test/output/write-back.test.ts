@@ -1,7 +1,7 @@
 import fs, { closeSync, openSync } from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import { expect, test } from "vitest";
-import { WriteBack } from "../../src/output/write-back.js";
+import { WriteBack } from "../../src/output/temporary-file.js";
 import { workDirectory } from "../support/logits-input.js";
 
 const at = workDirectory();

@@ -10,8 +10,8 @@ import {
 } from "../../src/queue/failure-kind.js";
 import { jobId, partsOfId } from "../../src/queue/jobs.js";
 import { Lease } from "../../src/queue/lease.js";
-import { LostShards } from "../../src/queue/lost-shards.js";
 import { hasPassword, queueAddress } from "../../src/queue/queue-address.js";
+import { LostShards } from "../../src/queue/queue-keeper.js";
 import { workDirectory } from "../support/logits-input.js";
 
 // The parts of the queue that need none.

@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
-import { errorInEpsilon } from "../../src/reference/error-in-epsilon.js";
-import { relativeErrorPercent } from "../../src/reference/relative-error.js";
+import {
+  errorInEpsilon,
+  relativeErrorPercent,
+} from "../../src/reference/error-measures.js";
 import { referenceResult } from "../../src/reference/result.js";
 import { type ReferenceRow, referenceRow } from "../../src/reference/row.js";
 import { referenceValues } from "../../src/reference/values.js";
