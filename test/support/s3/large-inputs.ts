@@ -69,6 +69,7 @@ export async function writeLargeInputs(
   const members = { "logits.npy": c, "id.npy": ids };
   const files: Record<string, Buffer> = {
     "c.npy": c,
+    "inner.npy": npy(numbers, { shape: [ARRAY_ROWS / 4, CLASSES, 4] }),
     "fortran.npy": npy(turned, { shape, fortran: true }),
     "stored.npz": zip(members),
     "deflated.npz": zip(members, { deflated: true }),
@@ -118,6 +119,12 @@ export async function writeLargeInputs(
       whole: true,
     })),
     { name: "npy", file: "c.npy", options: {} },
+    {
+      name: "npy, decoded",
+      file: "inner.npy",
+      options: { classAxis: 1 },
+      whole: true,
+    },
     {
       name: "npy, by columns",
       file: "fortran.npy",
