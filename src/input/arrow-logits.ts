@@ -5,12 +5,9 @@ import { decompressed } from "./compression/decompressed.js";
 import { type DecodedNumbers, decodeSource } from "./decode-sources.js";
 import { placeDictionaries } from "./dictionaries.js";
 import { type KeptColumn, selectKept } from "./kept-columns.js";
-import {
-  type LogitsColumn,
-  resultType,
-  selectLogits,
-} from "./logits-column.js";
+import { type LogitsColumn, selectLogits } from "./logits-column.js";
 import type { InputColumn, LogitsFile, OpenOptions } from "./logits-file.js";
+import { resultType } from "./number-column.js";
 import { offsetsOf } from "./numbers-of-bytes.js";
 import { readInput } from "./read-input.js";
 import {

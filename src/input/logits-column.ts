@@ -1,4 +1,4 @@
-import { describeField, type Field, type NumberType } from "../arrow/field.js";
+import { describeField, type Field } from "../arrow/field.js";
 import { InputUnsupportedError, LogitsColumnError } from "../errors.js";
 import { shortName } from "../printable.js";
 import {
@@ -17,12 +17,12 @@ import { isDecodableNumber, isSparkVector } from "./decoded-rows.js";
 import {
   decodedColumn,
   decodedLists,
+  type FloatType,
   listedNumbers,
+  marginsColumn,
   type NumberColumn,
   singleNumbers,
 } from "./number-column.js";
-
-export type FloatType = "float32" | "float64";
 
 /** The columns of a file that hold the logits, and their form; `values` are the classes, null where the data has them. */
 export interface LogitsColumn extends NumberColumn {
@@ -30,11 +30,6 @@ export interface LogitsColumn extends NumberColumn {
   classNames: string[] | null;
   /** What the user should know of the order of the classes. */
   note: string | null;
-}
-
-/** Type of the results of logits of a type, unless another is asked for: float32 for what it holds. */
-export function resultType(type: NumberType): FloatType {
-  return /^(b?float16|float32)$/.test(type) ? "float32" : "float64";
 }
 
 export interface LogitsSelection {
@@ -71,9 +66,14 @@ export function selectLogits(
       ? onlyColumn(path, fields, binary)
       : namedColumn(path, fields, column);
   const field = fields[place] as Field;
-  return binary
-    ? marginsColumn(path, field, place)
-    : listColumn(path, field, place);
+  if (!binary) return listColumn(path, field, place);
+  const margins = marginsColumn(field, place);
+  if (margins) return { ...margins, classNames: null, note: null };
+  throw new InputUnsupportedError(
+    path,
+    `column ${field.name}`,
+    `--binary: expected margins, one number per row, found ${describeField(field)}`,
+  );
 }
 
 function namedColumn(path: string, fields: Field[], name: string): number {
@@ -94,47 +94,50 @@ const FORMS = [
 ] as const;
 
 /** The same for margins. */
-const MARGIN_FORMS = ["floats", "whole numbers"] as const;
+const MARGIN_FORMS = [
+  "floats",
+  "floats in lists",
+  "whole numbers",
+  "whole numbers in lists",
+] as const;
 
 function onlyColumn(path: string, fields: Field[], binary: boolean): number {
   const candidates = fields.map((field) => candidateOf(field, binary));
-  if (binary)
-    return chooseCandidate(path, candidates, {
-      thing: "column",
-      forms: MARGIN_FORMS,
-      none: `--binary: expected a column of one number per row, found ${listed(fields)}`,
-    });
   const scalars = fields.filter(({ type }) => isFloatType(type));
-  const place = chooseCandidate(
-    path,
-    [...candidates, ...(scalars.length > 1 ? [separate(scalars)] : [])],
-    {
-      thing: "column",
-      forms: FORMS,
-      none: `expected a column of floats in lists, found ${listed(fields)}; ${scalars.length === 1 ? USE_BINARY : "choose a column with --column, or one column per class with --columns"}`,
-    },
-  );
-  return place;
+  if (!binary && scalars.length > 1) candidates.push(separate(scalars));
+  const found = listed(fields);
+  return chooseCandidate(path, candidates, {
+    thing: "column",
+    forms: binary ? MARGIN_FORMS : FORMS,
+    none: binary
+      ? `--binary: expected a column of one number per row, found ${found}`
+      : `expected a column of floats in lists, found ${found}; ${scalars.length === 1 ? USE_BINARY : "choose a column with --column, or one column per class with --columns"}`,
+  });
 }
 
 /** Describes a column as a candidate for the logits, or for margins. */
 export function candidateOf(field: Field, binary: boolean): Candidate {
-  if (binary) return marginsCandidate(field);
-  const column =
-    listedNumbers(field, 0, "float") ??
-    listedNumbers(field, 0, "whole") ??
-    // Structs of several types are rarely logits: --column chooses them.
-    (field.type.kind === "Struct" && !isSparkVector(field)
-      ? null
-      : decodedLists(field, 0));
-  const isFloat = !isFloatType(field.type) && hasFloats(field);
-  const kind = isFloat ? 0 : 2;
+  const { name, type, children } = field;
+  const column = binary
+    ? marginsColumn(field, 0)
+    : (listedNumbers(field, 0, "float") ??
+      listedNumbers(field, 0, "whole") ??
+      // Structs of several types are rarely logits: --column chooses them.
+      (type.kind === "Struct" && !isSparkVector(field)
+        ? null
+        : decodedLists(field, 0)));
+  const isFloat = (binary || !isFloatType(type)) && hasFloats(field);
+  const isSecond = binary ? children.length > 0 : column?.form === "struct";
   return {
-    name: field.name,
+    name,
     type: describeField(field),
-    form: column && kind + (column.form === "struct" ? 1 : 0),
+    form: column && (isFloat ? 0 : 2) + (isSecond ? 1 : 0),
     isFloat,
-    problem: column ? "it could be logits, too" : columnProblem(field),
+    problem: column
+      ? "it could be logits, too"
+      : binary
+        ? "its rows are not single numbers"
+        : columnProblem(field),
   };
 }
 
@@ -160,48 +163,6 @@ function hasFloats({ type, children }: Field): boolean {
   return isFloatType(type) || children.some(hasFloats);
 }
 
-function marginsCandidate(field: Field): Candidate {
-  const isFloat = hasFloats(field);
-  return {
-    name: field.name,
-    type: describeField(field),
-    form: marginsOf(field, 0) && (isFloat ? 0 : 1),
-    isFloat,
-    problem: marginsOf(field, 0)
-      ? "it could be margins, too"
-      : "its rows are not single numbers",
-  };
-}
-
-/** A column of margins, one number per row alone or in a list, as the logits (0, z); null if it cannot be one. */
-function marginsOf(field: Field, place: number): NumberColumn | null {
-  const { name, type, dictionary, children } = field;
-  const isList = ["List", "LargeList", "FixedSizeList"].includes(type.kind);
-  const list = isList ? decodedLists(field, place) : null;
-  const [number] = list ? children : [field];
-  // Lists whose lengths only the data has are checked where they are decoded.
-  const isSingle = (list?.values ?? 1) === 1 && !dictionary;
-  if (!number || !isSingle || number.type.kind === "Bool") return null;
-  if (!isDecodableNumber(number)) return null;
-  const stored = singleNumbers(number, place, "any");
-  const dtype = stored ? resultType(stored.type) : "float64";
-  return decodedColumn(name, [place], 2, dtype);
-}
-
-function marginsColumn(
-  path: string,
-  field: Field,
-  place: number,
-): LogitsColumn {
-  const margins = marginsOf(field, place);
-  if (margins) return { ...margins, classNames: null, note: null };
-  throw new InputUnsupportedError(
-    path,
-    `column ${field.name}`,
-    `--binary: expected margins, one number per row, found ${describeField(field)}`,
-  );
-}
-
 function listColumn(path: string, field: Field, place: number): LogitsColumn {
   const where = `column ${field.name}`;
   const { type } = field;
@@ -217,7 +178,7 @@ function listColumn(path: string, field: Field, place: number): LogitsColumn {
     throw new InputUnsupportedError(
       path,
       where,
-      `expected lists, or a struct, of numbers, found ${describeField(field)}${marginsOf(field, place) ? `; ${USE_BINARY}` : ""}`,
+      `expected lists, or a struct, of numbers, found ${describeField(field)}${marginsColumn(field, place) ? `; ${USE_BINARY}` : ""}`,
     );
   refuseOtherTensors(path, where, field);
   if (type.kind !== "Struct" || isSparkVector(field))

@@ -5,7 +5,8 @@ import type { DictionaryBlock } from "./dictionaries.js";
 import type { InputFile } from "./input-file.js";
 import type { KeptColumn } from "./kept-columns.js";
 import type { Limits } from "./limits.js";
-import type { FloatType, LogitsSelection } from "./logits-column.js";
+import type { LogitsSelection } from "./logits-column.js";
+import type { FloatType } from "./number-column.js";
 import type { LogitsBatch } from "./record-batch.js";
 
 /** Open and validated input, with the positions of its logits and other columns. */

@@ -7,6 +7,13 @@ import {
 import type { SourceForm } from "../arrow/source-form.js";
 import { isDecodableNumber, isSparkVector } from "./decoded-rows.js";
 
+export type FloatType = "float32" | "float64";
+
+/** Type of the results of logits of a type, unless another is asked for: float32 for what it holds. */
+export function resultType(type: NumberType): FloatType {
+  return /^(b?float16|float32)$/.test(type) ? "float32" : "float64";
+}
+
 /** A column of numbers: one a table row, or a list of them. */
 export interface NumberColumn {
   name: string;
@@ -94,7 +101,7 @@ export function decodedColumn(
   name: string,
   columns: number[],
   values: number | null,
-  type: "float32" | "float64" = "float64",
+  type: FloatType = "float64",
 ): NumberColumn {
   const width = numberWidth(type);
   return {
@@ -123,6 +130,24 @@ export function decodedLists(field: Field, place: number): NumberColumn | null {
   return type.kind === "List" || type.kind === "LargeList"
     ? decodedColumn(name, [place], null)
     : null;
+}
+
+/** A column of margins, one number per row alone or in a list, as the logits (0, z); null if it cannot be one. */
+export function marginsColumn(
+  field: Field,
+  place: number,
+): NumberColumn | null {
+  const { name, type, dictionary, children } = field;
+  const isList = ["List", "LargeList", "FixedSizeList"].includes(type.kind);
+  const list = isList ? decodedLists(field, place) : null;
+  const [number] = list ? children : [field];
+  // Lists whose lengths only the data has are checked where they are decoded.
+  const isSingle = (list?.values ?? 1) === 1 && !dictionary;
+  if (!number || !isSingle || number.type.kind === "Bool") return null;
+  if (!isDecodableNumber(number)) return null;
+  const stored = singleNumbers(number, place, "any");
+  const dtype = stored ? resultType(stored.type) : "float64";
+  return decodedColumn(name, [place], 2, dtype);
 }
 
 function numberType(type: ArrowType, kind: NumberKind): NumberType | null {

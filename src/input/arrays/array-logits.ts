@@ -3,8 +3,9 @@ import { positionNames } from "../../results/row-axes.js";
 import type { InputFile } from "../input-file.js";
 import type { KeptColumn } from "../kept-columns.js";
 import { checkLimit } from "../limits.js";
-import { type LogitsSelection, resultType } from "../logits-column.js";
+import type { LogitsSelection } from "../logits-column.js";
 import type { LogitsFile, OpenOptions } from "../logits-file.js";
+import { resultType } from "../number-column.js";
 import {
   type LogitsBatch,
   rowsAt,
