@@ -178,7 +178,8 @@ function whereInFile(
       return `${where}: ${name(first + k)}, its validity or offsets`;
   }
   for (const [k, column] of [...layout.kept.entries()].reverse())
-    if (place >= column.validity) return `${where}: ${name(firstCopied + k)}`;
+    if (place >= (column[0]?.validity ?? 0))
+      return `${where}: ${name(firstCopied + k)}`;
   for (const [k, start] of [...layout.positions.entries()].reverse())
     if (place >= start)
       return `${where}: ${name(1 + k)}, table row ${Math.floor((place - start) / 4)}`;

@@ -1,5 +1,22 @@
 import { isUtf8 } from "node:buffer";
-import { Utf8Texts } from "../src/arrow/utf8-texts.js";
+import {
+  checkCode,
+  DamagedColumn,
+  itemsOf,
+  type KeptBuffers,
+  type KeptNode,
+  type KeptPiece,
+  NodeReader,
+  outputNodes,
+  whereOf,
+} from "../src/arrow/kept-nodes.js";
+import {
+  integerAt,
+  type Read,
+  ReadWindow,
+  viewOf,
+} from "../src/arrow/read-window.js";
+import { storesUtf8, Utf8Texts } from "../src/arrow/utf8-texts.js";
 import {
   type DataBuffer,
   VIEW_BYTES,
@@ -9,10 +26,11 @@ import {
 import { putBytes } from "../src/io/put-bytes.js";
 import type {
   KeptColumnTask,
-  KeptPiece,
+  KeptNodeTask,
   WorkerSetup,
 } from "../src/pool/protocol.js";
 import { appendBits, countZeros } from "./bitmap.js";
+import { BufferWriter } from "./buffer-writer.js";
 import { readInto } from "./read-source.js";
 import { TaskFailure, withSide } from "./task-failure.js";
 
@@ -21,310 +39,361 @@ const COPY_BYTES = 1 << 20;
 
 /**
  * Copies one kept column of an output record batch from the input's batches that it spans, into the output or into
- * `target`. Returns its nulls.
+ * `target`. Returns the nulls of each node.
  */
 export function copyKeptColumn(
   setup: WorkerSetup,
-  column: KeptColumnTask,
-  rows: number,
+  { column, pieces, nodes }: KeptColumnTask,
   target: SharedArrayBuffer | null,
-): number {
-  const copier = new ColumnCopier(setup, column, target);
-  const validity = column.validity ? new Uint8Array(bitmapBytes(rows)) : null;
-  const bools = column.bits === 1 ? new Uint8Array(bitmapBytes(rows)) : null;
-  let done = 0;
-  for (const piece of column.pieces) {
-    const valid = copier.validity(piece);
-    const count = piece.to - piece.from;
-    if (validity) appendBits(validity, done, valid, piece.from & 7, count);
-    if (bools) {
-      const source = copier.bits(piece.values, piece);
-      appendBits(bools, done, source, piece.from & 7, count);
-    } else if (column.bits > 0) copier.fixedWidth(piece, valid);
-    else if (piece.data) copier.viewed(piece, valid, piece.data);
-    else copier.variableLength(piece);
-    done += piece.to - piece.from;
+): number[] {
+  const read: Read = (position, bytes) => {
+    const found = new Uint8Array(bytes);
+    readInto(setup, found, position);
+    return found;
+  };
+  const write = (source: Uint8Array, position: number) => {
+    if (target) new Uint8Array(target).set(source, position);
+    else withSide("output", () => putBytes(setup.output, source, position));
+  };
+  try {
+    return outputNodes(column, () => pieces, read).map(
+      ({ node, pieces }, k) => {
+        const copier = new NodeCopier(
+          node,
+          nodes[k] as KeptNodeTask,
+          read,
+          write,
+        );
+        for (const piece of pieces()) copier.copy(piece);
+        return copier.finish();
+      },
+    );
+  } catch (error) {
+    if (!(error instanceof DamagedColumn)) throw error;
+    const { where, message: text } = error;
+    throw new TaskFailure({ kind: "damaged", where, text });
   }
-  copier.finish();
-  if (bools) copier.write(bools, column.out.values);
-  if (!validity) return 0;
-  copier.write(validity, column.out.validity);
-  return countZeros(validity, rows);
 }
 
 function bitmapBytes(rows: number): number {
   return Math.ceil(rows / 8);
 }
 
-/** Short texts, written many at once. */
-class Gathered {
-  readonly #bytes = new Uint8Array(COPY_BYTES);
-  held = 0;
-
-  constructor(private readonly write: (bytes: Uint8Array) => void) {}
-
-  add(text: Uint8Array): void {
-    if (this.held + text.byteLength > COPY_BYTES) this.flush();
-    if (text.byteLength > COPY_BYTES) {
-      this.write(text);
-      return;
-    }
-    this.#bytes.set(text, this.held);
-    this.held += text.byteLength;
-  }
-
-  flush(): void {
-    this.write(this.#bytes.subarray(0, this.held));
-    this.held = 0;
-  }
-}
-
-class ColumnCopier {
-  /** Bytes of values and of offsets written so far. */
-  #values = 0;
-  #offsets = 0;
+/** Copies the pieces of one node, whose children are copied by others. */
+class NodeCopier {
+  readonly #reader: NodeReader;
+  readonly #validity: Uint8Array | null;
+  readonly #bools: Uint8Array | null;
+  readonly #offsets: BufferWriter;
+  readonly #values: BufferWriter;
+  readonly #windows: {
+    bits: ReadWindow;
+    offsets: ReadWindow;
+    values: ReadWindow;
+  };
+  /** Rows copied, and the items that their offsets reach. */
+  #rows = 0;
+  #items = 0;
 
   constructor(
-    private readonly setup: WorkerSetup,
-    private readonly column: KeptColumnTask,
-    private readonly target: SharedArrayBuffer | null,
-  ) {}
-
-  read(position: number, bytes: number): Uint8Array {
-    const target = new Uint8Array(bytes);
-    readInto(this.setup, target, position);
-    return target;
+    private readonly node: KeptNode,
+    private readonly task: KeptNodeTask,
+    private readonly read: Read,
+    private readonly write: (source: Uint8Array, position: number) => void,
+  ) {
+    const { rows, hasNulls, offsets, values, valuesBytes } = task;
+    const writer = (size: number, start: number) =>
+      new BufferWriter(
+        size,
+        (part, offset) => write(part, start + offset),
+        () => this.#changed(),
+      );
+    this.#reader = new NodeReader(node, read);
+    this.#windows = {
+      bits: new ReadWindow(read),
+      offsets: new ReadWindow(read),
+      values: new ReadWindow(read),
+    };
+    const isBool = node.bits === 1;
+    this.#validity =
+      hasNulls && node.form !== "null"
+        ? new Uint8Array(bitmapBytes(rows))
+        : null;
+    this.#bools = isBool ? new Uint8Array(bitmapBytes(rows)) : null;
+    this.#offsets = writer(
+      node.offsetBytes > 0 ? node.offsetBytes * (rows + 1) : 0,
+      offsets,
+    );
+    this.#values = writer(isBool ? 0 : valuesBytes, values);
   }
 
-  write(source: Uint8Array, position: number): void {
-    if (this.target) new Uint8Array(this.target).set(source, position);
-    else
-      withSide("output", () => putBytes(this.setup.output, source, position));
+  copy(piece: KeptPiece): void {
+    const { form, offsetBytes } = this.node;
+    if (form !== "fixed-width" && offsetBytes === 0 && !this.#validity) {
+      this.#rows += (piece.to - piece.from) * piece.repeat;
+      return;
+    }
+    for (let n = 0; n < piece.repeat; n++) this.#copyOnce(piece);
   }
 
-  /** The bytes of a bitmap that hold the piece's rows: the first of them is bit `from & 7`. */
-  bits(bitmap: number, { from, to }: KeptPiece): Uint8Array {
+  /** Writes what is left. Returns the nulls. */
+  finish(): number {
+    const { node, task } = this;
+    if (node.offsetBytes > 0) this.#addOffsets(1, () => 0);
+    if (this.#rows !== task.rows) this.#changed();
+    this.#offsets.finish();
+    this.#values.finish();
+    if (this.#bools) this.write(this.#bools, task.values);
+    if (node.form === "null") return task.rows;
+    if (!this.#validity) return 0;
+    this.write(this.#validity, task.validity);
+    return countZeros(this.#validity, task.rows);
+  }
+
+  #copyOnce(piece: KeptPiece): void {
+    const { form } = this.node;
+    const { buffers, from, to } = piece;
+    const count = to - from;
+    if (this.#rows + count > this.task.rows) this.#changed();
+    const valid =
+      buffers && buffers.nullCount > 0
+        ? this.#bits(buffers.validity, piece, buffers)
+        : null;
+    if (this.#validity && buffers)
+      appendBits(this.#validity, this.#rows, valid, from & 7, count);
+    if (!buffers) this.#empty(count);
+    else if (this.#bools) {
+      const source = this.#bits(buffers.values, piece, buffers);
+      appendBits(this.#bools, this.#rows, source, from & 7, count);
+    } else if (form === "fixed-width") this.#fixedWidth(piece, buffers, valid);
+    else if (form === "views")
+      this.#viewed(piece, buffers, valid, buffers.data ?? []);
+    else if (form === "list-view") this.#listViews(piece, buffers);
+    else if (form === "text" || form === "list")
+      this.#withOffsets(piece, buffers);
+    this.#rows += count;
+  }
+
+  /** The bytes of a bitmap that hold the piece's values: the first of them is bit `from & 7`. */
+  #bits(
+    bitmap: number,
+    { from, to }: KeptPiece,
+    { length }: KeptBuffers,
+  ): Uint8Array {
     const first = from >> 3;
-    return this.read(bitmap + first, bitmapBytes(to) - first);
+    const bytes = bitmapBytes(to) - first;
+    return this.#windows.bits.bytes(
+      bitmap + first,
+      bytes,
+      bitmap + bitmapBytes(length),
+    );
   }
 
-  /** The piece's validity, as `bits`; null where it has no nulls. */
-  validity(piece: KeptPiece): Uint8Array | null {
-    return piece.nullCount > 0 ? this.bits(piece.validity, piece) : null;
+  /** Values of nulls that the input does not have. */
+  #empty(count: number): void {
+    const { form, bits, offsetBytes } = this.node;
+    if (offsetBytes > 0) this.#addOffsets(count, () => 0);
+    if (form === "fixed-width" && bits > 1)
+      for (let n = 0; n < count; n++)
+        this.#values.add(new Uint8Array(bits / 8));
   }
 
-  fixedWidth(piece: KeptPiece, valid: Uint8Array | null): void {
-    const bytes = this.column.bits / 8;
+  #fixedWidth(
+    piece: KeptPiece,
+    buffers: KeptBuffers,
+    valid: Uint8Array | null,
+  ): void {
+    const bytes = this.node.bits / 8;
+    const end = buffers.values + buffers.valuesBytes;
     const step = Math.max(1, Math.floor(COPY_BYTES / bytes));
     for (let from = piece.from; from < piece.to; from += step) {
       const count = Math.min(step, piece.to - from);
-      const values = this.read(piece.values + from * bytes, count * bytes);
-      if (this.column.indexLimit !== null)
-        this.#checkIndices(values, piece, from, valid);
-      this.write(values, this.column.out.values + this.#values);
-      this.#values += values.byteLength;
+      const start = buffers.values + from * bytes;
+      const values = this.#windows.values.bytes(start, count * bytes, end);
+      if (this.node.dictionaryValues !== null)
+        this.#checkIndices(viewOf(values), piece, from, valid);
+      this.#values.add(values);
     }
   }
 
-  variableLength(piece: KeptPiece): void {
-    const { offsetBytes, out, utf8 } = this.column;
+  /** Writes the offsets of texts or lists, and the bytes of texts. */
+  #withOffsets(piece: KeptPiece, buffers: KeptBuffers): void {
+    const { offsetBytes, form } = this.node;
     const step = COPY_BYTES / offsetBytes;
+    const end = buffers.offsets + (buffers.length + 1) * offsetBytes;
     for (let from = piece.from; from < piece.to; from += step) {
       const count = Math.min(step, piece.to - from);
-      const bytes = this.read(
-        piece.offsets + from * offsetBytes,
+      const start = buffers.offsets + from * offsetBytes;
+      const bytes = this.#windows.offsets.bytes(
+        start,
         (count + 1) * offsetBytes,
+        end,
       );
-      const [first, last] = this.#rebase(bytes, piece, from);
-      this.write(
-        bytes.subarray(0, count * offsetBytes),
-        out.offsets + this.#offsets,
+      const view = viewOf(bytes);
+      const offset = (k: number) =>
+        integerAt(view, k * offsetBytes, offsetBytes);
+      this.#checkOffsets(offset, count, piece, buffers, from);
+      this.#addOffsets(count, (k) => offset(k + 1) - offset(k));
+      if (form === "text") this.#texts(piece, buffers, from, count, offset);
+    }
+  }
+
+  #texts(
+    piece: KeptPiece,
+    { values, valuesBytes }: KeptBuffers,
+    from: number,
+    count: number,
+    offset: (k: number) => number,
+  ): void {
+    const last = offset(count);
+    const utf8 = storesUtf8(this.node.field);
+    const texts = new Utf8Texts(count, offset);
+    for (let at = offset(0); at < last; ) {
+      const length = Math.min(COPY_BYTES, last - at);
+      const part = this.#windows.values.bytes(
+        values + at,
+        length,
+        values + valuesBytes,
       );
-      this.#offsets += count * offsetBytes;
-      const shift = first - this.#values;
-      const view = new DataView(bytes.buffer);
-      const texts = new Utf8Texts(
-        count,
-        (k) => shift + getOffset(view, k * offsetBytes, offsetBytes),
-      );
-      for (let at = first; at < last; ) {
-        const part = this.read(
-          piece.values + at,
-          Math.min(COPY_BYTES, last - at),
+      const whole = utf8 ? texts.check(part, at) : length;
+      if (whole === null) {
+        const bad = texts.firstBad((start, bytes) =>
+          this.read(values + start, bytes),
         );
-        const whole = utf8 ? texts.check(part, at) : part.byteLength;
-        if (whole === null) {
-          const read = (start: number, length: number) =>
-            this.read(piece.values + start, length);
-          throw this.#notUtf8(piece, from + texts.firstBad(read));
-        }
-        this.write(part.subarray(0, whole), out.values + this.#values);
-        this.#values += whole;
-        at += whole;
+        throw this.#notUtf8(piece, from + bad);
       }
+      this.#values.add(part.subarray(0, whole));
+      at += whole;
     }
   }
 
   /** Writes the values that views show, and offsets in their place. */
-  viewed(
+  #viewed(
     piece: KeptPiece,
+    buffers: KeptBuffers,
     valid: Uint8Array | null,
     data: readonly DataBuffer[],
   ): void {
-    const { out } = this.column;
-    const values = new ViewedValues((at, bytes) => this.read(at, bytes), data);
+    const utf8 = storesUtf8(this.node.field);
+    const viewed = new ViewedValues(this.read, data);
     const step = COPY_BYTES / VIEW_BYTES;
+    const end = buffers.values + buffers.length * VIEW_BYTES;
     for (let from = piece.from; from < piece.to; from += step) {
       const count = Math.min(step, piece.to - from);
-      const views = this.read(
-        piece.values + from * VIEW_BYTES,
-        count * VIEW_BYTES,
+      const start = buffers.values + from * VIEW_BYTES;
+      const view = viewOf(
+        this.#windows.values.bytes(start, count * VIEW_BYTES, end),
       );
-      const view = new DataView(views.buffer);
-      const offsets = new Int32Array(count);
-      const texts = new Gathered((bytes) => {
-        this.write(bytes, out.values + this.#values);
-        this.#values += bytes.byteLength;
+      this.#addOffsets(count, (k) => {
+        if (!isSet(valid, piece, from + k)) return 0;
+        const text = this.#value(viewed, view, k, piece, from);
+        if (utf8 && !isUtf8(text)) throw this.#notUtf8(piece, from + k);
+        this.#values.add(text);
+        return text.byteLength;
       });
-      for (let k = 0; k < count; k++) {
-        offsets[k] = this.#values + texts.held;
-        const bit = from + k - (piece.from & ~7);
-        if (valid && !((valid[bit >> 3] as number) & (1 << (bit & 7))))
-          continue;
-        const text = this.#value(values, view, k, piece, from);
-        if (this.column.utf8 && !isUtf8(text))
-          throw this.#notUtf8(piece, from + k);
-        texts.add(text);
-      }
-      texts.flush();
-      this.write(new Uint8Array(offsets.buffer), out.offsets + this.#offsets);
-      this.#offsets += offsets.byteLength;
     }
   }
 
-  #notUtf8(piece: KeptPiece, index: number): TaskFailure {
-    return new TaskFailure({
-      kind: "damaged",
-      where: `column ${this.column.name}, row ${piece.rowStart - piece.from + index}`,
-      text: "the text is not valid UTF-8",
-    });
+  #listViews(piece: KeptPiece, buffers: KeptBuffers): void {
+    const lists = this.#reader.values(piece, buffers);
+    const step = COPY_BYTES / this.node.offsetBytes;
+    for (let from = piece.from; from < piece.to; from += step)
+      this.#addOffsets(Math.min(step, piece.to - from), () => {
+        const { from, to } = lists.next().value as KeptPiece;
+        return to - from;
+      });
+  }
+
+  /** Adds an offset for each of `count` values, of which value k has `size(k)` items. */
+  #addOffsets(count: number, size: (k: number) => number): void {
+    const { offsetBytes } = this.node;
+    const bytes = new Uint8Array(count * offsetBytes);
+    const view = new DataView(bytes.buffer);
+    for (let k = 0; k < count; k++) {
+      if (offsetBytes === 4) view.setInt32(4 * k, this.#items, true);
+      else view.setBigInt64(8 * k, BigInt(this.#items), true);
+      this.#items += size(k);
+    }
+    this.#offsets.add(bytes);
+  }
+
+  #notUtf8(piece: KeptPiece, k: number): DamagedColumn {
+    return new DamagedColumn(
+      whereOf(this.node, piece, k),
+      "the text is not valid UTF-8",
+    );
   }
 
   #value(
-    values: ViewedValues,
+    viewed: ViewedValues,
     views: DataView,
     k: number,
     piece: KeptPiece,
     from: number,
   ): Uint8Array {
     try {
-      return values.value(views, k * VIEW_BYTES);
+      return viewed.value(views, k * VIEW_BYTES);
     } catch (error) {
       if (!(error instanceof ViewOutside)) throw error;
-      const row = piece.rowStart - piece.from + from + k;
-      throw new TaskFailure({
-        kind: "damaged",
-        where: `column ${this.column.name}, row ${row}`,
-        text: error.message,
-      });
+      throw new DamagedColumn(
+        whereOf(this.node, piece, from + k),
+        error.message,
+      );
     }
   }
 
-  /** Writes the closing offset, and checks that the values are as long as the plan found them. */
-  finish(): void {
-    const { offsetBytes, out, valuesBytes, name } = this.column;
-    if (offsetBytes === 0) return;
-    if (this.#values !== valuesBytes)
-      throw new TaskFailure({
-        kind: "damaged",
-        where: `column ${name}`,
-        text: `the file changed while it was read (${valuesBytes} bytes of values before, ${this.#values} now)`,
-      });
-    const end = new Uint8Array(offsetBytes);
-    setOffset(new DataView(end.buffer), 0, offsetBytes, this.#values);
-    this.write(end, out.offsets + this.#offsets);
-  }
-
-  /** Checks count + 1 offsets and rebases them, in place, to the output. Returns the input's first and last. */
-  #rebase(
-    bytes: Uint8Array,
+  #checkOffsets(
+    offset: (k: number) => number,
+    count: number,
     piece: KeptPiece,
+    buffers: KeptBuffers,
     from: number,
-  ): [first: number, last: number] {
-    const { offsetBytes, name } = this.column;
-    const view = new DataView(bytes.buffer);
-    const first = getOffset(view, 0, offsetBytes);
-    let previous = first;
-    for (let at = 0; at < bytes.byteLength; at += offsetBytes) {
-      const offset = getOffset(view, at, offsetBytes);
-      if (offset < previous || offset < 0 || offset > piece.valuesBytes)
-        throw new TaskFailure({
-          kind: "damaged",
-          where: `column ${name}, row ${piece.rowStart - piece.from + from + at / offsetBytes}`,
-          text: `expected an offset from ${previous} to ${piece.valuesBytes}, found ${offset}`,
-        });
-      setOffset(view, at, offsetBytes, offset - first + this.#values);
-      previous = offset;
+  ): void {
+    const most = itemsOf(this.node, buffers);
+    let previous = 0;
+    for (let k = 0; k <= count; k++) {
+      const found = offset(k);
+      if (found < previous || found > most)
+        throw new DamagedColumn(
+          whereOf(this.node, piece, from + k),
+          `expected an offset from ${previous} to ${most}, found ${found}`,
+        );
+      previous = found;
     }
-    return [first, previous];
   }
 
   #checkIndices(
-    bytes: Uint8Array,
+    codes: DataView,
     piece: KeptPiece,
     from: number,
     valid: Uint8Array | null,
   ): void {
-    const { bits, signed, indexLimit, name } = this.column;
-    const view = new DataView(bytes.buffer);
+    const { bits, signed, dictionaryValues } = this.node;
     const width = bits / 8;
-    for (let at = 0; at < bytes.byteLength; at += width) {
-      const row = from + at / width;
-      const bit = row - (piece.from & ~7);
-      if (valid && !((valid[bit >> 3] as number) & (1 << (bit & 7)))) continue;
-      const index = getIndex(view, at, bits, signed);
-      if (index < 0 || index >= (indexLimit as number))
-        throw new TaskFailure({
-          kind: "damaged",
-          where: `column ${name}, row ${piece.rowStart - piece.from + row}`,
-          text: `expected a dictionary index from 0 to ${(indexLimit as number) - 1}, found ${index}`,
-        });
-    }
+    for (let k = 0; k * width < codes.byteLength; k++)
+      if (isSet(valid, piece, from + k)) {
+        const code = integerAt(codes, k * width, width, signed);
+        checkCode(code, dictionaryValues as number, () =>
+          whereOf(this.node, piece, from + k),
+        );
+      }
+  }
+
+  /** The pieces are not those that were measured. */
+  #changed(): never {
+    throw new DamagedColumn(
+      `column ${this.node.name}`,
+      "the file changed while it was read",
+    );
   }
 }
 
-function getOffset(view: DataView, at: number, bytes: number): number {
-  return bytes === 4
-    ? view.getInt32(at, true)
-    : Number(view.getBigInt64(at, true));
-}
-
-function setOffset(
-  view: DataView,
-  at: number,
-  bytes: number,
-  value: number,
-): void {
-  if (bytes === 4) view.setInt32(at, value, true);
-  else view.setBigInt64(at, BigInt(value), true);
-}
-
-function getIndex(
-  view: DataView,
-  at: number,
-  bits: number,
-  signed: boolean,
-): number {
-  switch (bits) {
-    case 8:
-      return signed ? view.getInt8(at) : view.getUint8(at);
-    case 16:
-      return signed ? view.getInt16(at, true) : view.getUint16(at, true);
-    case 32:
-      return signed ? view.getInt32(at, true) : view.getUint32(at, true);
-    default:
-      return Number(
-        signed ? view.getBigInt64(at, true) : view.getBigUint64(at, true),
-      );
-  }
+/** Whether value k of a piece is not null, by the bits of the piece's validity. */
+function isSet(
+  valid: Uint8Array | null,
+  { from }: KeptPiece,
+  k: number,
+): boolean {
+  const bit = k - (from & ~7);
+  return !valid || ((valid[bit >> 3] as number) & (1 << (bit & 7))) !== 0;
 }

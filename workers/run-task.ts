@@ -33,8 +33,8 @@ export function taskRunner(setup: WorkerSetup): (task: Task) => Reply {
         return storeEntries(setup, entries, kernel, task);
       case "kept":
         return {
-          nulls: task.columns.map((column) =>
-            copyKeptColumn(setup, column, task.rows, task.target),
+          nulls: task.columns.flatMap((column) =>
+            copyKeptColumn(setup, column, task.target),
           ),
         };
     }

@@ -1,4 +1,5 @@
 import type { ArrowType } from "./field.js";
+import { type Read, ReadWindow } from "./read-window.js";
 
 // A view of a text is 16 bytes (Columnar.rst, "Variable-size Binary View Layout"):
 //
@@ -7,8 +8,6 @@ import type { ArrowType } from "./field.js";
 
 export const VIEW_BYTES = 16;
 const INLINE_BYTES = 12;
-/** Read at once of a data buffer: texts mostly follow one another. */
-const WINDOW_BYTES = 64 << 10;
 
 /** The type of the same values without views; null for a type that has none. */
 export function withoutViews({ kind }: ArrowType): ArrowType | null {
@@ -61,37 +60,15 @@ function placeOf(
   return found.position + offset;
 }
 
-/** Reads bytes that mostly follow one another, a window of them at a time. */
-export class WindowedBytes {
-  #window: Uint8Array = new Uint8Array(0);
-  #start = 0;
-
-  constructor(
-    private readonly read: (position: number, bytes: number) => Uint8Array,
-  ) {}
-
-  /** `length` bytes at `position`, valid until the next call; `left` bytes may be read from there on. */
-  bytes(position: number, length: number, left: number): Uint8Array {
-    const end = this.#start + this.#window.byteLength;
-    if (position < this.#start || position + length > end) {
-      const wanted = Math.min(Math.max(length, WINDOW_BYTES), left);
-      this.#window = this.read(position, wanted);
-      this.#start = position;
-    }
-    const from = position - this.#start;
-    return this.#window.subarray(from, from + length);
-  }
-}
-
 /** Reads the values that views show. */
 export class ViewedValues {
-  readonly #window: WindowedBytes;
+  readonly #window: ReadWindow;
 
   constructor(
-    read: (position: number, bytes: number) => Uint8Array,
+    read: Read,
     private readonly data: readonly DataBuffer[],
   ) {
-    this.#window = new WindowedBytes(read);
+    this.#window = new ReadWindow(read);
   }
 
   /** The value at `at` of some views, cut to `most` bytes, valid until the next call. @throws ViewOutside */
@@ -103,10 +80,7 @@ export class ViewedValues {
     const { position, bytes } = this.data[
       views.getInt32(at + 8, true)
     ] as DataBuffer;
-    return this.#window.bytes(
-      place,
-      Math.min(length, most),
-      position + bytes - place,
-    );
+    const end = position + bytes;
+    return this.#window.bytes(place, Math.min(length, most), end);
   }
 }

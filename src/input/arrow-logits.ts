@@ -1,6 +1,7 @@
 import { isView, offsetWidth, type SourceForm } from "../arrow/source-form.js";
 import { InputFormatError, InputUnsupportedError } from "../errors.js";
 import type { ArrowContainer } from "./arrow-container.js";
+import type { ColumnSpan } from "./column-spans.js";
 import { decompressed } from "./compression/decompressed.js";
 import { type DecodedNumbers, decodeSource } from "./decode-sources.js";
 import { placeDictionaries } from "./dictionaries.js";
@@ -98,7 +99,7 @@ function placed(
   close: () => void,
 ): LogitsFile {
   const { path, fd, bytes } = file;
-  const { kept, dictionaries } = placeDictionaries(file, chosen);
+  const { kept, dictionaries, partsOf } = placeDictionaries(file, chosen);
   const sources = [logits, ...inputs];
 
   const batches: LogitsBatch[] = [];
@@ -113,7 +114,10 @@ function placed(
           ? placeValues(context, batch, columns, source)
           : rowsAt([start]);
       }),
-      kept: kept.map((column) => placeKept(context, batch, columns, column)),
+      kept: kept.map((column) => {
+        const span = columns[column.place] as ColumnSpan;
+        return placeKept(context, batch, span, column, batch.rows, partsOf);
+      }),
     });
     rowStart += batch.rows;
   }

@@ -20,6 +20,13 @@ export interface Block {
   offset: number;
   metadataBytes: number;
   bodyBytes: number;
+  /** Offset in the original file, for a block that was decompressed to another place. */
+  originalOffset?: number;
+}
+
+/** Returns the position of a block in the original file. */
+export function positionOf({ offset, originalOffset }: Block): number {
+  return originalOffset ?? offset;
 }
 
 export interface Footer {

@@ -1,3 +1,4 @@
+import type { KeptBuffers, KeptNode } from "../arrow/kept-nodes.js";
 import {
   isSeparate,
   isView,
@@ -6,10 +7,9 @@ import {
 } from "../arrow/source-form.js";
 import { VIEW_BYTES } from "../arrow/views.js";
 import type { ByteRange } from "../io/present-blocks.js";
-import type { KeptColumn } from "./kept-columns.js";
 import type { LogitsFile } from "./logits-file.js";
 import { readInput } from "./read-input.js";
-import type { KeptBuffers, LogitsBatch, ValueBuffers } from "./record-batch.js";
+import type { LogitsBatch, ValueBuffers } from "./record-batch.js";
 import { overlapping, sourcesOf } from "./source-pieces.js";
 
 /** Rows `[from, to)` of a batch. */
@@ -61,10 +61,10 @@ export function bytesOfValues(
       const [start = 0] = values;
       return [{ start: start + first * width, end: start + last * width }];
     }),
-    ...file.kept.flatMap(({ offsetBytes, views }, k) => {
+    ...file.kept.flatMap(({ offsetBytes, form }, k) => {
       const { offsets, values } = batch.kept[k] as KeptBuffers;
-      if (offsetBytes === 0 || views) return [];
-      const [first, last] = ends(file, offsets, offsetBytes, rows);
+      if (form !== "text") return [];
+      const [first, last] = ends(file, offsets, offsetBytes as 4 | 8, rows);
       return [{ start: values + first, end: values + last }];
     }),
   ]).filter(({ start, end }) => end > start);
@@ -116,24 +116,49 @@ function sourceBytes(
 }
 
 function keptBytes(
-  { nullCount, validity, offsets, values, data }: KeptBuffers,
-  { bits, offsetBytes, views }: KeptColumn,
+  buffers: KeptBuffers,
+  node: KeptNode,
   { from, to }: Rows,
 ): ByteRange[] {
+  const { nullCount, validity, offsets, values, data } = buffers;
+  const { bits, offsetBytes, form } = node;
   const valid = nullCount > 0 ? bitsAt(validity, from, to) : [];
-  if (bits > 0) {
+  if (form === "fixed-width") {
     const start = values + Math.floor((from * bits) / 8);
     return [...valid, { start, end: values + Math.ceil((to * bits) / 8) }];
   }
-  if (views)
+  if (form === "views")
     return [
       ...valid,
       rangeAt(values + from * VIEW_BYTES, (to - from) * VIEW_BYTES),
       ...(data ?? []).map(({ position, bytes }) => rangeAt(position, bytes)),
     ];
+  if (form === "text")
+    return [
+      ...valid,
+      rangeAt(offsets + from * offsetBytes, (to - from + 1) * offsetBytes),
+    ];
+  return allBytes(buffers, node);
+}
+
+/** All bytes of a nested node in a batch: which of them some rows need, only its offsets tell. */
+function allBytes(buffers: KeptBuffers, node: KeptNode): ByteRange[] {
+  const { length, validity, nullCount } = buffers;
+  const offsets = (length + 1) * node.offsetBytes;
   return [
-    ...valid,
-    rangeAt(offsets + from * offsetBytes, (to - from + 1) * offsetBytes),
+    rangeAt(validity, nullCount > 0 ? Math.ceil(length / 8) : 0),
+    rangeAt(buffers.offsets, buffers.offsets > 0 ? offsets : 0),
+    rangeAt(buffers.sizes, buffers.sizes > 0 ? offsets - node.offsetBytes : 0),
+    ...(buffers.data ?? []).map(({ position, bytes }) =>
+      rangeAt(position, bytes),
+    ),
+    rangeAt(
+      buffers.values,
+      buffers.data ? VIEW_BYTES * length : buffers.valuesBytes,
+    ),
+    ...buffers.children.flatMap((child, k) =>
+      allBytes(child, (node.children[k] ?? node.children[0]) as KeptNode),
+    ),
   ];
 }
 

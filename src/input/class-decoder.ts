@@ -92,10 +92,12 @@ export class ClassDecoder {
   /** Null if the codes are the classes. */
   #dictionaryClasses(): number[] | null {
     const { name } = this.#field;
+    const { dictionary } = this.#field;
     const plain = { ...this.#field, dictionary: null };
     if (!isText(plain) && !isDecodableNumber(plain)) return null;
     const classes: number[] = [];
-    for (const found of dictionaryBatches(this.#file, this.#field)) {
+    const fields = new Map([[dictionary?.id ?? -1, this.#field]]);
+    for (const found of dictionaryBatches(this.#file, fields)) {
       if (classes.length > 0 && !found.isDelta)
         throw new InputUnsupportedError(
           this.#file.path,

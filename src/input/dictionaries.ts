@@ -1,13 +1,15 @@
 import { describeField, type Field } from "../arrow/field.js";
+import type { KeptBuffers } from "../arrow/kept-nodes.js";
 import { storesUtf8 } from "../arrow/utf8-texts.js";
-import { InputFormatError, InputUnsupportedError } from "../errors.js";
+import { InputFormatError } from "../errors.js";
 import type { ArrowContainer } from "./arrow-container.js";
-import type { BatchMetadata, MessageMetadata } from "./arrow-metadata.js";
-import { columnSpans } from "./column-spans.js";
+import { type BatchMetadata, positionOf } from "./arrow-metadata.js";
+import type { ColumnSpan } from "./column-spans.js";
 import { checkOffsets } from "./dictionary-values.js";
 import { dictionaryWithoutViews } from "./dictionary-views.js";
 import { type KeptColumn, keptColumn } from "./kept-columns.js";
-import { checkBatchShape, placeKept } from "./record-batch.js";
+import { type PartsOfDictionary, placeKept } from "./record-batch.js";
+import { type DictionaryBatch, dictionaryBatches } from "./record-batches.js";
 
 /** Dictionary batch of a copied column: decoded metadata and the position of its body in the file. */
 export interface DictionaryBlock {
@@ -20,111 +22,148 @@ export interface DictionaryBlock {
   body: Uint8Array | null;
 }
 
+/** Copied columns whose dictionaries are found. */
+export interface PlacedDictionaries {
+  kept: KeptColumn[];
+  /** Dictionaries that the output has. */
+  dictionaries: DictionaryBlock[];
+  /** Parts of the dictionaries whose values are copied. */
+  partsOf: PartsOfDictionary;
+}
+
+interface Part extends DictionaryBatch {
+  values: KeptColumn;
+  placed: KeptBuffers;
+}
+
 /**
- * Finds and checks the dictionary batches of the kept columns, and counts each column's dictionary values.
+ * Finds and checks the dictionary batches of the copied columns, and counts each column's dictionary values. The values of
+ * a column are copied in place of its codes if a stream replaces its dictionary.
  * @throws InputFormatError, InputUnsupportedError
  */
 export function placeDictionaries(
   file: ArrowContainer,
   kept: KeptColumn[],
-): { kept: KeptColumn[]; dictionaries: DictionaryBlock[] } {
-  const fields = new Map<number, Field>();
-  for (const { place } of kept) {
-    const field = file.schema.fields[place] as Field;
-    if (!field.dictionary) continue;
-    const { id } = field.dictionary;
-    const other = fields.get(id);
-    if (other && JSON.stringify(other.type) !== JSON.stringify(field.type))
-      throw new InputFormatError(
-        file.path,
-        "schema",
-        `dictionary ${id} has two types of values: ${describeField(other)} (column ${other.name}) and ${describeField(field)} (column ${field.name})`,
-      );
-    fields.set(id, field);
-  }
-  if (fields.size === 0) return { kept, dictionaries: [] };
+): PlacedDictionaries {
+  const { path, schema, format } = file;
+  const fields = dictionaryFields(
+    path,
+    kept.map(({ place }) => schema.fields[place] as Field),
+  );
+  const parts = new Map<number, Part[]>();
+  const replaced = new Set<number>();
+  const partsOf: PartsOfDictionary = (id, { position }) => {
+    const found = parts.get(id) ?? [];
+    const end =
+      format === "arrow-file"
+        ? found.length
+        : found.findLastIndex(({ block }) => positionOf(block) < position) + 1;
+    const first = found.findLastIndex(({ isDelta }, k) => k < end && !isDelta);
+    return found.slice(Math.max(0, first), end).map(({ placed }) => placed);
+  };
+  if (fields.size === 0) return { kept, dictionaries: [], partsOf };
 
-  const values = new Map<number, number>();
-  const count = (id: number, rows: number) =>
-    values.set(id, (values.get(id) ?? 0) + rows);
-  const dictionaries: DictionaryBlock[] = [];
-  file.dictionaries.forEach((block, k) => {
-    const where = `dictionary batch ${k}`;
-    const message = file.message(block, where);
-    const { id, isDelta } = dictionaryOf(file.path, where, message);
-    const field = fields.get(id);
-    if (!field || !message.batch) return;
-    if (!values.has(id) && isDelta)
+  for (const found of dictionaryBatches(file, fields)) {
+    const { context, batch, columns, id, isDelta, field } = found;
+    const { where } = context;
+    const before = parts.get(id) ?? [];
+    const last = before.at(-1);
+    if (!last && isDelta)
       throw new InputFormatError(
-        file.path,
+        path,
         where,
         `a delta of dictionary ${id} (column ${field.name}) comes before the dictionary itself`,
       );
-    if (values.has(id) && !isDelta)
-      throw new InputFormatError(
-        file.path,
-        where,
-        `dictionary ${id} (column ${field.name}) is replaced; only delta dictionaries may follow a dictionary`,
-      );
-    const plain = { ...field, dictionary: null };
-    const spans = columnSpans([plain], message.batch.variadicCounts);
-    const bodyStart = block.offset + block.metadataBytes;
-    const { bodyBytes } = block;
-    const context = { path: file.path, where, bodyStart, bodyBytes };
-    checkBatchShape(context, message.batch, spans);
-    const column = keptColumn(file.path, plain, 0);
-    const placed = placeKept(context, message.batch, spans.columns, column);
-    if (column.views) {
-      const { rows } = message.batch;
-      const values = dictionaryWithoutViews(
-        file,
-        where,
-        placed,
-        rows,
-        storesUtf8(column.field),
-      );
-      dictionaries.push({ id, isDelta, bodyStart: 0, ...values });
-      count(id, rows);
-      return;
+    if (last && !isDelta) {
+      if (format === "arrow-file")
+        throw new InputFormatError(
+          path,
+          where,
+          `dictionary ${id} (column ${field.name}) is replaced; only delta dictionaries may follow a dictionary of a file`,
+        );
+      replaced.add(id);
     }
-    checkOffsets(file, where, placed, column, message.batch.rows);
-    if (block.bodyBytes % 8 !== 0)
-      throw new InputFormatError(
-        file.path,
-        where,
-        `expected a body length that is a multiple of 8, found ${block.bodyBytes}`,
-      );
-    count(id, message.batch.rows);
-    dictionaries.push({
-      id,
-      isDelta,
-      batch: message.batch,
-      bodyStart,
-      bodyBytes,
-      body: null,
-    });
-  });
+    const values = keptColumn(path, field, 0);
+    const [span] = columns as [ColumnSpan];
+    const placed = placeKept(context, batch, span, values, batch.rows, partsOf);
+    if (last && isDelta)
+      placed.firstCode = last.placed.firstCode + last.placed.length;
+    before.push({ ...found, values, placed });
+    parts.set(id, before);
+  }
 
-  return {
-    dictionaries,
-    kept: kept.map((column) => {
-      const { dictionary } = column.field;
-      return dictionary
-        ? { ...column, dictionaryValues: values.get(dictionary.id) ?? 0 }
-        : column;
-    }),
-  };
+  const dictionaries: DictionaryBlock[] = [];
+  const seen = new Set<number>();
+  const columns = kept.map((column) => {
+    const { dictionary } = column.field;
+    if (!dictionary) return column;
+    const { id } = dictionary;
+    if (replaced.has(id)) {
+      const field = schema.fields[column.place] as Field;
+      return keptColumn(path, field, column.place, true);
+    }
+    const found = parts.get(id) ?? [];
+    if (!seen.has(id))
+      dictionaries.push(...found.map((part) => dictionaryBlock(file, part)));
+    seen.add(id);
+    const last = found.at(-1)?.placed;
+    return {
+      ...column,
+      dictionaryValues: last ? last.firstCode + last.length : 0,
+    };
+  });
+  return { kept: columns, dictionaries, partsOf };
 }
 
-function dictionaryOf(
+/** Returns the fields with dictionaries among columns and all that is nested in them, by the dictionary's id. */
+export function dictionaryFields(
   path: string,
-  where: string,
-  message: MessageMetadata,
-): { id: number; isDelta: boolean } {
-  if (message.dictionary) return message.dictionary;
-  throw new InputUnsupportedError(
-    path,
-    where,
-    `expected a dictionary batch, found a message of type ${message.header}`,
-  );
+  columns: readonly Field[],
+): Map<number, Field> {
+  const fields = new Map<number, Field>();
+  const add = (field: Field) => {
+    if (field.dictionary) {
+      const { id } = field.dictionary;
+      const other = fields.get(id);
+      if (other && typeText(other) !== typeText(field))
+        throw new InputFormatError(
+          path,
+          "schema",
+          `dictionary ${id} has two types of values: ${describeField(other)} (column ${other.name}) and ${describeField(field)} (column ${field.name})`,
+        );
+      fields.set(id, field);
+    }
+    field.children.forEach(add);
+  };
+  columns.forEach(add);
+  return fields;
+}
+
+function typeText({ type, children }: Field): string {
+  return JSON.stringify([type, children]);
+}
+
+/** Checks a dictionary batch that is copied. */
+function dictionaryBlock(file: ArrowContainer, part: Part): DictionaryBlock {
+  const { id, isDelta, context, batch, values, placed } = part;
+  const { where, bodyStart, bodyBytes } = context;
+  if (values.form === "views") {
+    const utf8 = storesUtf8(values.field);
+    const converted = dictionaryWithoutViews(
+      file,
+      where,
+      placed,
+      batch.rows,
+      utf8,
+    );
+    return { id, isDelta, bodyStart: 0, ...converted };
+  }
+  checkOffsets(file, where, placed, values, batch.rows);
+  if (bodyBytes % 8 !== 0)
+    throw new InputFormatError(
+      file.path,
+      where,
+      `expected a body length that is a multiple of 8, found ${bodyBytes}`,
+    );
+  return { id, isDelta, batch, bodyStart, bodyBytes, body: null };
 }

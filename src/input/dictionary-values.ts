@@ -1,9 +1,8 @@
+import type { KeptBuffers, KeptNode } from "../arrow/kept-nodes.js";
 import { storesUtf8, Utf8Texts } from "../arrow/utf8-texts.js";
 import { InputFormatError } from "../errors.js";
 import type { ArrowContainer } from "./arrow-container.js";
-import type { KeptColumn } from "./kept-columns.js";
 import { readInput } from "./read-input.js";
-import type { KeptBuffers } from "./record-batch.js";
 
 /** Offsets and values read at once. */
 const READ_BYTES = 1 << 20;
@@ -17,7 +16,7 @@ export function checkOffsets(
   file: ArrowContainer,
   where: string,
   { offsets, values, valuesBytes }: KeptBuffers,
-  { field, offsetBytes }: KeptColumn,
+  { field, offsetBytes }: KeptNode,
   count: number,
 ): void {
   if (offsetBytes === 0 || count === 0) return;

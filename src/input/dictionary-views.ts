@@ -1,11 +1,11 @@
 import { isUtf8 } from "node:buffer";
+import type { KeptBuffers } from "../arrow/kept-nodes.js";
 import { VIEW_BYTES, ViewedValues, ViewOutside } from "../arrow/views.js";
 import { InputFormatError, InputUnsupportedError } from "../errors.js";
 import type { ArrowContainer } from "./arrow-container.js";
 import type { DictionaryBlock } from "./dictionaries.js";
 import { notUtf8 } from "./dictionary-values.js";
 import { readInput } from "./read-input.js";
-import type { KeptBuffers } from "./record-batch.js";
 
 /** Offsets of utf8 and binary are int32. */
 const MOST_BYTES = 2 ** 31 - 1;

@@ -1,10 +1,11 @@
 import {
+  type ArrowType,
   describeField,
   type Field,
   fixedBits,
   offsetBytes,
-  storedType,
 } from "../arrow/field.js";
+import type { KeptForm, KeptNode } from "../arrow/kept-nodes.js";
 import { withoutViews } from "../arrow/views.js";
 import {
   InputUnsupportedError,
@@ -15,25 +16,15 @@ import { findNames } from "./column-names.js";
 import { notOne } from "./logits-column.js";
 
 /** Input column that is copied to the output (`keep`). */
-export interface KeptColumn {
-  /** Field of the output, without views. */
-  field: Field;
+export interface KeptColumn extends KeptNode {
   /** Index of the column in the input. */
   place: number;
-  /** Bits per value (1 = bool) of a fixed-width column, else 0. */
-  bits: number;
-  /** Bytes per offset of a variable-length column of the output, else 0. */
-  offsetBytes: 0 | 4 | 8;
-  /** Whether the input has views, which the output replaces by offsets. */
-  views: boolean;
-  /** Number of values in the dictionary, which all indices must be below; null for a column without dictionary. */
-  dictionaryValues: number | null;
 }
 
 /**
  * The columns that `keep` names, in that order; `ownNames` are those of the output's other columns.
  * @throws LogitsColumnError for a name that is not there once; UsageError for a column that is named twice;
- * InputUnsupportedError for nested types.
+ * InputUnsupportedError for types that are not copied.
  */
 export function selectKept(
   path: string,
@@ -79,30 +70,131 @@ export function keptPlaces(
   return chosen;
 }
 
-/** How a column is copied. @throws InputUnsupportedError for nested types */
+/**
+ * Returns how a column is copied.
+ * @param decodes whether to copy the values of a dictionary in place of its codes
+ * @throws InputUnsupportedError for types that are not copied
+ */
 export function keptColumn(
   path: string,
   field: Field,
   place: number,
+  decodes = false,
 ): KeptColumn {
-  const values = withoutViews(field.type) ?? field.type;
-  const stored = field.dictionary ? storedType(field) : values;
-  const bits = fixedBits(stored);
-  const offsets = offsetBytes(stored);
-  const copyable = bits > 0 ? bits === 1 || bits % 8 === 0 : offsets > 0;
-  const valuesCopyable = fixedBits(values) > 0 || offsetBytes(values) > 0;
-  if (!copyable || !valuesCopyable)
+  const node = keptNode(field, field.name, decodes);
+  if (!node)
     throw new InputUnsupportedError(
       path,
       `column ${field.name}`,
-      `expected a primitive, bool, utf8, binary or dictionary column to keep, found ${describeField(field)}; join such columns to the output by row`,
+      `unions, maps and unknown types cannot be copied, found ${describeField(field)}; join such columns to the output by row`,
     );
-  return {
-    field: { ...field, type: values },
-    place,
-    bits,
-    offsetBytes: offsets,
-    views: !field.dictionary && values !== field.type,
-    dictionaryValues: field.dictionary ? 0 : null,
-  };
+  return { ...node, place };
 }
+
+/** Returns the node of a field; null if its type cannot be copied. */
+function keptNode(
+  field: Field,
+  name: string,
+  decodes: boolean,
+): KeptNode | null {
+  const { type, dictionary } = field;
+  const node = (form: KeptForm, more: Partial<KeptNode> = {}): KeptNode => ({
+    name,
+    field,
+    form,
+    bits: 0,
+    signed: false,
+    offsetBytes: 0,
+    listSize: 0,
+    dictionaryValues: null,
+    children: [],
+    ...more,
+  });
+  if (dictionary) {
+    const values = keptNode({ ...field, dictionary: null }, name, true);
+    if (!values || dictionary.indexType.kind !== "Int") return null;
+    const { bitWidth: bits, signed } = dictionary.indexType;
+    if (decodes || values.children.length > 0 || values.form === "null")
+      return node("codes", {
+        field: { ...values.field, nullable: true },
+        bits,
+        signed,
+        children: [values],
+      });
+    return node("fixed-width", {
+      field: { ...field, type: values.field.type },
+      bits,
+      signed,
+      dictionaryValues: 0,
+    });
+  }
+  const bits = fixedBits(type);
+  if (bits > 0) {
+    const signed = type.kind === "Int" && type.signed;
+    return bits === 1 || bits % 8 === 0
+      ? node("fixed-width", { bits, signed })
+      : null;
+  }
+  if (offsetBytes(type) > 0)
+    return node("text", { offsetBytes: offsetBytes(type) });
+  const plain = withoutViews(type);
+  if (plain)
+    return node("views", { field: { ...field, type: plain }, offsetBytes: 4 });
+  const children = field.children.flatMap(
+    (child) => keptNode(child, `${name}.${child.name || "item"}`, true) ?? [],
+  );
+  const counts: Partial<Record<ArrowType["kind"], number>> = NESTED;
+  const count =
+    type.kind === "Struct" ? field.children.length : counts[type.kind];
+  if (field.children.length !== count || children.length !== count) return null;
+  if (type.kind === "RunEndEncoded") {
+    const [ends, values] = children as [KeptNode, KeptNode];
+    const nullable = field.nullable || values.field.nullable;
+    const { type, children: inner } = values.field;
+    return ends.form === "fixed-width" && ends.field.type.kind === "Int"
+      ? node("runs", {
+          field: { ...field, nullable, type, children: inner },
+          children,
+        })
+      : null;
+  }
+  const own = { ...field, children: children.map((child) => child.field) };
+  switch (type.kind) {
+    case "Null":
+      return node("null");
+    case "Struct":
+      return node("struct", { field: own, children });
+    case "FixedSizeList":
+      return type.listSize >= 0
+        ? node("fixed-size-list", {
+            field: own,
+            listSize: type.listSize,
+            children,
+          })
+        : null;
+    case "List":
+    case "ListView":
+      return node(type.kind === "List" ? "list" : "list-view", {
+        field: { ...own, type: { kind: "List" } },
+        offsetBytes: 4,
+        children,
+      });
+    default:
+      return node(type.kind === "LargeList" ? "list" : "list-view", {
+        field: { ...own, type: { kind: "LargeList" } },
+        offsetBytes: 8,
+        children,
+      });
+  }
+}
+
+/** Number of child fields of the nested types that are copied; structs have any. */
+const NESTED = {
+  Null: 0,
+  List: 1,
+  LargeList: 1,
+  ListView: 1,
+  LargeListView: 1,
+  FixedSizeList: 1,
+  RunEndEncoded: 2,
+};

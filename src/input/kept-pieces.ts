@@ -1,60 +1,107 @@
 import {
+  DamagedColumn,
+  type KeptBuffers,
+  type KeptNode,
+  type KeptPiece,
+  NodeReader,
+  outputNodes,
+  whereOf,
+} from "../arrow/kept-nodes.js";
+import type { Read } from "../arrow/read-window.js";
+import {
   type DataBuffer,
   VIEW_BYTES,
   ViewOutside,
   viewedBytes,
 } from "../arrow/views.js";
 import { InputFormatError } from "../errors.js";
-import type { KeptColumn } from "./kept-columns.js";
 import type { LogitsFile } from "./logits-file.js";
 import { readInput } from "./read-input.js";
-import type { KeptBuffers, LogitsBatch } from "./record-batch.js";
 import { overlapping } from "./source-pieces.js";
 
-/** Rows `[from, to)` of an input batch's column; see KeptPiece in pool/protocol.ts. */
-export interface KeptRows extends KeptBuffers {
-  rowStart: number;
-  from: number;
-  to: number;
+/** Sizes of a node of a copied column in some rows. */
+export interface KeptRange {
+  node: KeptNode;
+  /** Number of values. */
+  rows: number;
+  /** Whether a validity bitmap is needed: one of the input's batches has nulls. */
+  hasNulls: boolean;
+  /** Size of the values of fixed width or text; null: the node has no values of its own. */
+  valuesBytes: number | null;
 }
 
-/** A kept column's part of rows `[rowStart, rowEnd)`, and the bytes it will take. */
-export interface KeptRange {
-  pieces: KeptRows[];
-  /** A validity bitmap is needed: one of the input's batches has nulls. */
-  hasNulls: boolean;
-  valuesBytes: number;
+/** Returns the parts of the batches that rows `[rowStart, rowEnd)` of copied column k are in, but for those in `without` (ascending). */
+export function keptPieces(
+  file: LogitsFile,
+  k: number,
+  rowStart: number,
+  rowEnd: number,
+  without: readonly number[] = [],
+): KeptPiece[] {
+  return runsBetween(rowStart, rowEnd, without).flatMap(([start, end]) =>
+    overlapping(file.batches, start, end).map((batch) => {
+      const row = Math.max(start, batch.rowStart);
+      return {
+        buffers: batch.kept[k] as KeptBuffers,
+        from: row - batch.rowStart,
+        to: Math.min(end, batch.rowEnd) - batch.rowStart,
+        repeat: 1,
+        row,
+      };
+    }),
+  );
 }
 
 /**
- * Locates the kept columns' parts of rows `[rowStart, rowEnd)` but for those in `without` (ascending). Variable-length columns cost two small reads a piece:
- * the offsets at its ends.
- * @throws InputFormatError where those offsets cannot be.
+ * Measures the nodes of each copied column in rows `[rowStart, rowEnd)` but for those in `without` (ascending). Columns of
+ * texts and lists cost two small reads a piece: the offsets at its ends.
+ * @throws InputFormatError where offsets cannot be.
  */
 export function keptRanges(
   file: LogitsFile,
   rowStart: number,
   rowEnd: number,
   without: readonly number[] = [],
-): KeptRange[] {
-  const runs = runsBetween(rowStart, rowEnd, without);
-  const rows = rowEnd - rowStart - without.length;
-  return file.kept.map((column, k) => {
-    const pieces = runs.flatMap(([start, end]) =>
-      overlapping(file.batches, start, end).map((batch) => ({
-        ...(batch.kept[k] as KeptBuffers),
-        ...rowsOf(batch, start, end),
-      })),
-    );
-    return {
-      pieces,
-      hasNulls: pieces.some((piece) => piece.nullCount > 0),
-      valuesBytes:
-        column.bits > 0
-          ? Math.ceil((rows * column.bits) / 8)
-          : pieces.reduce((sum, p) => sum + bytesOf(file, column, p), 0),
-    };
-  });
+): KeptRange[][] {
+  const read: Read = (position, bytes) => {
+    const found = new Uint8Array(bytes);
+    readInput(file, found, position);
+    return found;
+  };
+  try {
+    return file.kept.map((column, k) => {
+      const pieces = keptPieces(file, k, rowStart, rowEnd, without);
+      return outputNodes(column, () => pieces, read).map(({ node, pieces }) =>
+        rangeOf(node, pieces(), read),
+      );
+    });
+  } catch (error) {
+    if (!(error instanceof DamagedColumn)) throw error;
+    throw new InputFormatError(file.path, error.where, error.message);
+  }
+}
+
+function rangeOf(
+  node: KeptNode,
+  pieces: Iterable<KeptPiece>,
+  read: Read,
+): KeptRange {
+  const reader = new NodeReader(node, read);
+  const range = { rows: 0, hasNulls: node.form === "null" };
+  let text = 0;
+  for (const piece of pieces) {
+    const { buffers, from, to, repeat } = piece;
+    range.rows += (to - from) * repeat;
+    if (!buffers || buffers.nullCount > 0) range.hasNulls = true;
+    if (buffers && node.form === "text") {
+      const [first, last] = reader.ends(piece, buffers);
+      text += (last - first) * repeat;
+    } else if (buffers?.data)
+      text += bytesOfViews(node, piece, buffers, buffers.data, read) * repeat;
+  }
+  const isText = node.form === "text" || node.form === "views";
+  const fixed = node.bits > 0 ? Math.ceil((range.rows * node.bits) / 8) : null;
+  return { ...range, node, valuesBytes: isText ? text : fixed };
 }
 
 /** The runs of `[start, end)` between the rows in `without`. */
@@ -72,57 +119,48 @@ function runsBetween(
   return runs;
 }
 
-/** Average bytes per row of the kept columns, from the sizes that the batches declare. */
+/** Average bytes per row of the copied columns, from the sizes that the batches declare. */
 export function keptBytesPerRow(file: LogitsFile): number {
   if (file.rows === 0) return 0;
   let bytes = 0;
-  for (const batch of file.batches) {
-    const rows = batch.rowEnd - batch.rowStart;
-    file.kept.forEach(({ offsetBytes }, k) => {
-      bytes += (batch.kept[k] as KeptBuffers).valuesBytes;
-      bytes += rows * (offsetBytes + 1 / 8);
+  for (const { kept, rowStart, rowEnd } of file.batches)
+    file.kept.forEach((column, k) => {
+      const rows = rowEnd - rowStart;
+      bytes += rows * bytesPerValue(column, kept[k] as KeptBuffers);
     });
-  }
   return bytes / file.rows;
 }
 
-function rowsOf(
-  batch: LogitsBatch,
-  rowStart: number,
-  rowEnd: number,
-): { rowStart: number; from: number; to: number } {
-  const start = Math.max(rowStart, batch.rowStart);
-  return {
-    rowStart: start,
-    from: start - batch.rowStart,
-    to: Math.min(rowEnd, batch.rowEnd) - batch.rowStart,
-  };
-}
-
-function bytesOf(
-  file: LogitsFile,
-  column: KeptColumn,
-  piece: KeptRows,
-): number {
-  return piece.data
-    ? bytesOfViews(file, column, piece, piece.data)
-    : bytesBetweenOffsets(file, column, piece);
+function bytesPerValue(node: KeptNode, buffers: KeptBuffers): number {
+  const { form, listSize, offsetBytes, children } = node;
+  const length = Math.max(1, buffers.length);
+  const below = children.map((child, k) => {
+    const found = buffers.children[k];
+    return found ? bytesPerValue(child, found) : 0;
+  });
+  const last = below.at(-1) ?? 0;
+  if (form === "codes" || form === "runs") return last;
+  const lists =
+    offsetBytes > 0 ? (buffers.children[0]?.length ?? 0) / length : 0;
+  const nested =
+    form === "struct"
+      ? below.reduce((a, b) => a + b, 0)
+      : last * (listSize || lists);
+  return buffers.valuesBytes / length + offsetBytes + 1 / 8 + nested;
 }
 
 /** Views read at once. */
 const VIEWS = 1 << 16;
 
 function bytesOfViews(
-  file: LogitsFile,
-  { field }: KeptColumn,
-  { from, to, values, nullCount, validity, rowStart }: KeptRows,
+  node: KeptNode,
+  piece: KeptPiece,
+  buffers: KeptBuffers,
   data: DataBuffer[],
+  read: Read,
 ): number {
-  const read = (position: number, bytes: number) => {
-    const found = new Uint8Array(bytes);
-    readInput(file, found, position);
-    return found;
-  };
+  const { from, to } = piece;
+  const { values, nullCount, validity } = buffers;
   let sum = 0;
   for (let start = from; start < to; start += VIEWS) {
     const end = Math.min(start + VIEWS, to);
@@ -137,8 +175,7 @@ function bytesOfViews(
         sum += viewedBytes(views, (row - start) * VIEW_BYTES, data);
       } catch (error) {
         if (!(error instanceof ViewOutside)) throw error;
-        const where = `column ${field.name}, row ${rowStart - from + row}`;
-        throw new InputFormatError(file.path, where, error.message);
+        throw new DamagedColumn(whereOf(node, piece, row), error.message);
       }
     }
   }
@@ -147,30 +184,4 @@ function bytesOfViews(
 
 function isSet(bitmap: Uint8Array, bit: number): boolean {
   return (((bitmap[bit >> 3] as number) >> (bit & 7)) & 1) === 1;
-}
-
-function bytesBetweenOffsets(
-  file: LogitsFile,
-  { field, offsetBytes }: KeptColumn,
-  { from, to, offsets, valuesBytes, rowStart }: KeptRows,
-): number {
-  const [first, last] = [from, to].map((row) => {
-    const bytes = new Uint8Array(8);
-    readInput(
-      file,
-      bytes.subarray(0, offsetBytes),
-      offsets + row * offsetBytes,
-    );
-    const view = new DataView(bytes.buffer);
-    return offsetBytes === 4
-      ? view.getInt32(0, true)
-      : Number(view.getBigInt64(0, true));
-  }) as [number, number];
-  if (first < 0 || last < first || last > valuesBytes)
-    throw new InputFormatError(
-      file.path,
-      `column ${field.name}, rows ${rowStart} to ${rowStart + to - from - 1}`,
-      `expected offsets within 0 to ${valuesBytes}, found ${first} to ${last}`,
-    );
-  return last - first;
 }

@@ -1,9 +1,9 @@
+import type { KeptBuffers, KeptNode } from "../arrow/kept-nodes.js";
 import { isView, offsetWidth, type SourceForm } from "../arrow/source-form.js";
-import { type DataBuffer, VIEW_BYTES } from "../arrow/views.js";
+import { VIEW_BYTES } from "../arrow/views.js";
 import { InputFormatError } from "../errors.js";
 import type { BatchMetadata } from "./arrow-metadata.js";
 import type { ColumnSpan, SchemaSpans } from "./column-spans.js";
-import type { KeptColumn } from "./kept-columns.js";
 
 /** Positions of one record batch in the file, as absolute byte offsets. */
 export interface LogitsBatch {
@@ -12,6 +12,7 @@ export interface LogitsBatch {
   rowEnd: number;
   /** Buffers of the logits, then of the other columns of numbers. */
   sources: ValueBuffers[];
+  /** Buffers of the copied columns. */
   kept: KeptBuffers[];
 }
 
@@ -53,19 +54,6 @@ export interface ValuePlaces {
   values: number | null;
 }
 
-/** Positions of the buffers of one copied column, as absolute byte offsets. */
-export interface KeptBuffers {
-  nullCount: number;
-  validity: number;
-  offsets: number;
-  /** Start of the values, or of the views. */
-  values: number;
-  /** Size of the values; for views an upper bound if no two views share bytes. */
-  valuesBytes: number;
-  /** Data buffers of views; null if the column has no views. */
-  data: DataBuffer[] | null;
-}
-
 /** What is needed to place and check one batch. */
 export interface BatchContext {
   path: string;
@@ -73,6 +61,8 @@ export interface BatchContext {
   where: string;
   bodyStart: number;
   bodyBytes: number;
+  /** Position of the message in the original file, which orders record batches and dictionaries of a stream. */
+  position: number;
 }
 
 /**
@@ -182,64 +172,108 @@ function nameOf(column: ColumnSpan, part: ColumnSpan): string {
     : `${column.field.name}.${part.field.name}`;
 }
 
-/** Places a kept column of a batch. @throws InputFormatError */
+/** Returns the buffers of `length` values, none of them null, that start at `values`. */
+export function plainBuffers(
+  length: number,
+  values: number,
+  valuesBytes: number,
+): KeptBuffers {
+  return {
+    length,
+    nullCount: 0,
+    validity: 0,
+    offsets: 0,
+    sizes: 0,
+    values,
+    valuesBytes,
+    data: null,
+    children: [],
+    firstCode: 0,
+  };
+}
+
+/** Finds the parts of a dictionary that precede a message. */
+export type PartsOfDictionary = (
+  id: number,
+  context: BatchContext,
+) => KeptBuffers[];
+
+/**
+ * Places a copied column, or a node of it, in a batch.
+ * @param length number of values: exact for a column, else a minimum
+ * @throws InputFormatError
+ */
 export function placeKept(
   context: BatchContext,
   batch: BatchMetadata,
-  spans: ColumnSpan[],
-  { place, bits, offsetBytes, field, views }: KeptColumn,
+  span: ColumnSpan,
+  node: KeptNode,
+  length: number,
+  partsOf: PartsOfDictionary = () => [],
 ): KeptBuffers {
-  const span = spans[place] as ColumnSpan;
-  const { rows } = batch;
-  const node = nodeOf(batch, span);
-  if (node.length !== rows)
+  const { bits, offsetBytes, form } = node;
+  const { length: rows, nullCount } = nodeOf(batch, span);
+  const isColumn = node.name === span.field.name;
+  if (isColumn ? rows !== length : rows < length)
     throw new InputFormatError(
       context.path,
       context.where,
-      `column ${field.name}: expected ${rows} values, one per row, found ${node.length}`,
+      isColumn
+        ? `column ${node.name}: expected ${length} values, one per row, found ${rows}`
+        : `column ${node.name}: expected at least ${length} values, found ${rows}`,
     );
-  const { nullCount } = node;
-  const validity = placeBuffer(
-    context,
-    batch,
-    span,
-    0,
-    nullCount > 0 ? Math.ceil(rows / 8) : 0,
-  );
-  if (bits > 0) {
-    const bytes = Math.ceil((rows * bits) / 8);
-    const values = placeBuffer(context, batch, span, 1, bytes);
-    return {
-      nullCount,
-      validity,
-      offsets: 0,
-      values,
-      valuesBytes: bytes,
-      data: null,
-    };
+  const buffer = (k: number, bytes: number) =>
+    placeBuffer(context, batch, span, k, bytes);
+  const hasBitmap = form !== "null" && form !== "runs";
+  const placed = plainBuffers(rows, 0, 0);
+  if (hasBitmap) {
+    placed.nullCount = nullCount;
+    placed.validity = buffer(0, nullCount > 0 ? Math.ceil(rows / 8) : 0);
   }
-  if (views) {
-    const bytes = VIEW_BYTES * rows;
-    const values = placeBuffer(context, batch, span, 1, bytes);
-    const data = batch.buffers
+  const perChild =
+    form === "struct"
+      ? rows
+      : form === "fixed-size-list"
+        ? rows * node.listSize
+        : 0;
+  const offsets = offsetBytes * (rows === 0 ? 0 : rows + 1);
+  if (form === "views") {
+    placed.valuesBytes = VIEW_BYTES * rows;
+    placed.values = buffer(1, placed.valuesBytes);
+    placed.data = batch.buffers
       .slice(span.buffer + 2, span.buffer + span.buffers)
       .map(({ offset, length }) => ({
         position: context.bodyStart + offset,
         bytes: length,
       }));
-    const valuesBytes = data.reduce((sum, { bytes }) => sum + bytes, bytes);
-    return { nullCount, validity, offsets: 0, values, valuesBytes, data };
+    for (const { bytes } of placed.data) placed.valuesBytes += bytes;
+  } else if (form === "text") {
+    placed.offsets = buffer(1, offsets);
+    placed.values = buffer(2, 0);
+    placed.valuesBytes = batch.buffers[span.buffer + 2]?.length ?? 0;
+  } else if (form === "list") placed.offsets = buffer(1, offsets);
+  else if (form === "list-view") {
+    placed.offsets = buffer(1, offsetBytes * rows);
+    placed.sizes = buffer(2, offsetBytes * rows);
+  } else if (bits > 0) {
+    placed.valuesBytes = Math.ceil((rows * bits) / 8);
+    placed.values = buffer(1, placed.valuesBytes);
   }
-  const offsets = placeBuffer(
-    context,
-    batch,
-    span,
-    1,
-    rows === 0 ? 0 : offsetBytes * (rows + 1),
-  );
-  const values = placeBuffer(context, batch, span, 2, 0);
-  const valuesBytes = batch.buffers[span.buffer + 2]?.length ?? 0;
-  return { nullCount, validity, offsets, values, valuesBytes, data: null };
+  const { dictionary } = span.field;
+  placed.children =
+    form === "codes" && dictionary
+      ? partsOf(dictionary.id, context)
+      : node.children.map((child, k) =>
+          placeKept(
+            context,
+            batch,
+            span.children[k] as ColumnSpan,
+            child,
+            perChild,
+            partsOf,
+          ),
+        );
+  return placed;
 }
 
 function nodeOf(

@@ -1,7 +1,12 @@
 import type { Field } from "../arrow/field.js";
-import { InputFormatError } from "../errors.js";
+import { InputFormatError, InputUnsupportedError } from "../errors.js";
 import type { ArrowContainer } from "./arrow-container.js";
-import type { BatchMetadata, Block } from "./arrow-metadata.js";
+import {
+  type BatchMetadata,
+  type Block,
+  type MessageMetadata,
+  positionOf,
+} from "./arrow-metadata.js";
 import {
   type ColumnSpan,
   columnSpans,
@@ -42,33 +47,55 @@ export function* recordBatches(file: ArrowContainer): Generator<RecordBatch> {
   }
 }
 
+/** A batch of a dictionary: one column, of the values. */
+export interface DictionaryBatch extends RecordBatch {
+  id: number;
+  isDelta: boolean;
+  block: Block;
+  message: MessageMetadata;
+  /** Column that has the dictionary, as one of values. */
+  field: Field;
+}
+
 /**
- * The batches of a column's dictionary in order, checked; each has one column, of the values.
- * @throws InputFormatError
+ * The batches of some dictionaries in order, checked.
+ * @param fields columns by the ids of their dictionaries
+ * @throws InputFormatError, InputUnsupportedError
  */
 export function* dictionaryBatches(
   file: ArrowContainer,
-  field: Field,
-): Generator<RecordBatch & { isDelta: boolean }> {
-  const plain = { ...field, dictionary: null };
+  fields: ReadonlyMap<number, Field>,
+): Generator<DictionaryBatch> {
   for (const [k, block] of file.dictionaries.entries()) {
     const where = `dictionary batch ${k}`;
-    const { batch, dictionary } = file.message(block, where);
-    if (!batch || dictionary?.id !== field.dictionary?.id) continue;
-    const spans = columnSpans([plain], batch.variadicCounts);
+    const message = file.message(block, where);
+    const { batch, dictionary, header } = message;
+    if (!batch || !dictionary)
+      throw new InputUnsupportedError(
+        file.path,
+        where,
+        `expected a dictionary batch, found a message of type ${header}`,
+      );
+    const { id, isDelta } = dictionary;
+    const column = fields.get(id);
+    if (!column) continue;
+    const field = { ...column, dictionary: null };
+    const { columns, ...spans } = columnSpans([field], batch.variadicCounts);
     const context = contextOf(file, block, where);
     checkBatchShape(context, batch, spans);
-    const { columns } = spans;
-    yield { context, batch, columns, isDelta: dictionary?.isDelta === true };
+    yield { context, batch, columns, id, isDelta, block, message, field };
   }
 }
 
+/** Returns where a message is. */
 function contextOf(
   { path }: ArrowContainer,
-  { offset, metadataBytes, bodyBytes }: Block,
+  block: Block,
   where: string,
 ): BatchContext {
-  return { path, where, bodyStart: offset + metadataBytes, bodyBytes };
+  const { offset, metadataBytes, bodyBytes } = block;
+  const bodyStart = offset + metadataBytes;
+  return { path, where, bodyStart, bodyBytes, position: positionOf(block) };
 }
 
 /** Spans depend on the batch only where there are view columns, whose buffers vary in number. */

@@ -1,10 +1,6 @@
 import type { Field } from "../arrow/field.js";
-import {
-  VIEW_BYTES,
-  ViewedValues,
-  ViewOutside,
-  WindowedBytes,
-} from "../arrow/views.js";
+import { ReadWindow } from "../arrow/read-window.js";
+import { VIEW_BYTES, ViewedValues, ViewOutside } from "../arrow/views.js";
 import { InputFormatError } from "../errors.js";
 import type { ColumnSpan } from "./column-spans.js";
 import type { InputFile } from "./input-file.js";
@@ -31,8 +27,9 @@ export function textReader(
   span: ColumnSpan,
 ): (k: number) => string {
   const { field } = span;
+  const { rows } = batch;
   const column = keptColumn(file.path, field, 0);
-  const placed = placeKept(context, batch, [span], column);
+  const placed = placeKept(context, batch, span, column, rows);
   const read = (position: number, bytes: number) => {
     const found = new Uint8Array(bytes);
     readInput(file, found, position);
@@ -42,8 +39,7 @@ export function textReader(
     const where = `${context.where}, column ${field.name}, value ${k}`;
     throw new InputFormatError(file.path, where, text);
   };
-  const { rows } = batch;
-  if (column.views) {
+  if (column.form === "views") {
     const bytes = read(placed.values, VIEW_BYTES * rows);
     const views = new DataView(bytes.buffer);
     const viewed = new ViewedValues(read, placed.data ?? []);
@@ -63,7 +59,7 @@ export function textReader(
     width === 4
       ? view.getInt32(4 * k, true)
       : Number(view.getBigInt64(8 * k, true));
-  const window = new WindowedBytes(read);
+  const window = new ReadWindow(read);
   const { values, valuesBytes } = placed;
   return (k) => {
     const [start, end] = [offset(k), offset(k + 1)];
@@ -73,7 +69,7 @@ export function textReader(
         `expected offsets from 0 to ${valuesBytes}, found ${start} and ${end}`,
       );
     const bytes = Math.min(end - start, MAX_BYTES);
-    return decoded(window.bytes(values + start, bytes, valuesBytes - start));
+    return decoded(window.bytes(values + start, bytes, values + valuesBytes));
   };
 }
 

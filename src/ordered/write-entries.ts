@@ -1,8 +1,9 @@
+import { InputUnsupportedError } from "../errors.js";
 import { failureError } from "../failures.js";
 import { SequentialComparison } from "../io/sequential-comparison.js";
 import { type Sequential, SequentialFile } from "../io/sequential-file.js";
 import { SequentialStream } from "../io/sequential-stream.js";
-import { keptShapes } from "../kept-shapes.js";
+import { keptShapes, tooManyItems } from "../kept-shapes.js";
 import { keptTask } from "../kept-task.js";
 import type { EntriesBatch } from "../output/entries-batch.js";
 import {
@@ -89,6 +90,9 @@ export async function writeEntries(
   };
 }
 
+/** Copied columns of a record batch are in memory. */
+const MAX_KEPT_BYTES = 2 ** 30;
+
 /** Places a batch at `offset`, and copies its kept columns into memory: its body's first bytes, but for `row`. */
 async function placeOf(
   job: EntriesJob,
@@ -98,18 +102,27 @@ async function placeOf(
 ): Promise<{ placed: PlacedBatch; kept: Uint8Array; nulls: number[] }> {
   const { rowStart, rowEnd, skipped, rows } = batch;
   const isKept = logits.kept.length > 0;
+  const shapes = isKept ? keptShapes(logits, rowStart, rowEnd, skipped) : [];
+  const tooMany = tooManyItems(logits, shapes);
+  if (tooMany) throw tooMany;
   const placed = placeBatch(
     {
       rows,
       positions: job.positions,
       results: batch.columns.slice(job.positions).map(({ shape }) => shape),
       nullableResults: job.onBadRow === "null",
-      kept: isKept ? keptShapes(logits, rowStart, rowEnd, skipped) : [],
+      kept: shapes,
     },
     offset,
   );
   if (!isKept) return { placed, kept: new Uint8Array(0), nulls: [] };
   const end = placed.layout.results[0]?.validity ?? placed.bodyBytes;
+  if (end > MAX_KEPT_BYTES)
+    throw new InputUnsupportedError(
+      logits.path,
+      `rows ${rowStart} to ${rowEnd - 1}`,
+      `expected at most ${MAX_KEPT_BYTES} bytes of copied columns in a record batch, found ${end}; join them to the output by row`,
+    );
   const memory = new SharedArrayBuffer(end);
   const span = { rowStart, rowEnd };
   const task = keptTask(logits, placed, span, skipped, memory);

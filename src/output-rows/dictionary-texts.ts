@@ -1,5 +1,6 @@
 import type { Field } from "../arrow/field.js";
 import type { ArrowContainer } from "../input/arrow-container.js";
+import type { ColumnSpan } from "../input/column-spans.js";
 import { keptColumn } from "../input/kept-columns.js";
 import { placeKept } from "../input/record-batch.js";
 import { dictionaryBatches } from "../input/record-batches.js";
@@ -12,16 +13,16 @@ export function dictionaryTexts(
 ): (n: number) => string | null {
   const column = keptColumn(file.path, { ...field, dictionary: null }, 0);
   const blocks = Array.from(
-    dictionaryBatches(file, field),
-    ({ context, batch, columns }) => ({
+    dictionaryBatches(file, new Map([[field.dictionary?.id ?? -1, field]])),
+    ({ context, batch, columns: [span] }) => ({
       rows: batch.rows,
-      placed: placeKept(context, batch, columns, column),
+      placed: placeKept(context, batch, span as ColumnSpan, column, batch.rows),
     }),
   );
   return (n) => {
     let at = n;
     for (const { rows, placed } of blocks) {
-      if (at < rows) return valueText(file, field.type, column, placed, at);
+      if (at < rows) return valueText(file, column, placed, at);
       at -= rows;
     }
     return null;

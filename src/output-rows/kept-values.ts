@@ -1,7 +1,9 @@
-import { storedType } from "../arrow/field.js";
+import { DamagedColumn, type KeptBuffers } from "../arrow/kept-nodes.js";
+import { InputFormatError } from "../errors.js";
 import type { ArrowContainer } from "../input/arrow-container.js";
+import type { ColumnSpan } from "../input/column-spans.js";
 import { type KeptColumn, keptColumn } from "../input/kept-columns.js";
-import { type KeptBuffers, placeKept } from "../input/record-batch.js";
+import { placeKept } from "../input/record-batch.js";
 import { recordBatches } from "../input/record-batches.js";
 import { dictionaryTexts } from "./dictionary-texts.js";
 import { valueText } from "./value-text.js";
@@ -31,9 +33,10 @@ export class KeptValues {
     );
     this.#columns = kept.map((column) => ({
       column,
-      batches: batches.map(({ context, batch, columns }) =>
-        placeKept(context, batch, columns, column),
-      ),
+      batches: batches.map(({ context, batch, columns }) => {
+        const span = columns[column.place] as ColumnSpan;
+        return placeKept(context, batch, span, column, batch.rows);
+      }),
       textOf: column.field.dictionary
         ? dictionaryTexts(file, column.field)
         : null,
@@ -43,14 +46,14 @@ export class KeptValues {
   /** The values of row `k` of a record batch (of those that have rows); null: null. @throws InputFormatError, IoError */
   read(batch: number, k: number): (string | null)[] {
     return this.#columns.map(({ column, batches, textOf }) => {
-      const text = valueText(
-        this.#file,
-        storedType(column.field),
-        column,
-        batches[batch] as KeptBuffers,
-        k,
-      );
-      return text === null || !textOf ? text : textOf(Number(text));
+      try {
+        const buffers = batches[batch] as KeptBuffers;
+        const text = valueText(this.#file, column, buffers, k);
+        return text === null || !textOf ? text : textOf(Number(text));
+      } catch (error) {
+        if (!(error instanceof DamagedColumn)) throw error;
+        throw new InputFormatError(this.#file.path, error.where, error.message);
+      }
     });
   }
 }

@@ -1,5 +1,5 @@
 import { describeField } from "../arrow/field.js";
-import { WindowedBytes } from "../arrow/views.js";
+import { ReadWindow, viewOf } from "../arrow/read-window.js";
 import { UsageError } from "../errors.js";
 import type { ArrowContainer } from "../input/arrow-container.js";
 import { type DecodedNumbers, decodeSource } from "../input/decode-sources.js";
@@ -52,7 +52,7 @@ export function openLabels(
   const decoded = decodeSource(file, source, {});
   const [start = 0] = decoded.starts;
   const temporary = { path: file.path, fd: decoded.fd, present: null };
-  const window = new WindowedBytes((position, bytes) => {
+  const window = new ReadWindow((position, bytes) => {
     const found = new Uint8Array(bytes);
     readInput(temporary, found, position);
     return found;
@@ -61,8 +61,8 @@ export function openLabels(
     ...decoded,
     at(row) {
       const place = start + 8 * row;
-      const bytes = window.bytes(place, 8, decoded.bytes - place);
-      return new DataView(bytes.buffer, bytes.byteOffset).getFloat64(0, true);
+      const bytes = window.bytes(place, 8, decoded.bytes);
+      return viewOf(bytes).getFloat64(0, true);
     },
   };
 }

@@ -1,10 +1,13 @@
-import type { ArrowType } from "../arrow/field.js";
+import { type ArrowType, storedType } from "../arrow/field.js";
 import { float16Value } from "../arrow/half-floats.js";
-import { InputFormatError } from "../errors.js";
+import {
+  type KeptBuffers,
+  type KeptNode,
+  NodeReader,
+} from "../arrow/kept-nodes.js";
+import type { Read } from "../arrow/read-window.js";
 import type { InputFile } from "../input/input-file.js";
-import type { KeptColumn } from "../input/kept-columns.js";
 import { readInput } from "../input/read-input.js";
-import type { KeptBuffers } from "../input/record-batch.js";
 
 /** Longer texts are cut: a page is to be looked at. */
 const MOST_CHARACTERS = 200;
@@ -12,45 +15,83 @@ const MOST_BYTES = 4 * MOST_CHARACTERS;
 
 type File = Pick<InputFile, "path" | "fd" | "present">;
 
-/** Value k of a column as text; null: null. @throws InputFormatError, IoError */
+/**
+ * Returns value k of a column as text, lists and structs as JSON; null: null.
+ * @throws InputFormatError, IoError, DamagedColumn
+ */
 export function valueText(
   file: File,
-  type: ArrowType,
-  {
-    bits,
-    offsetBytes,
-    field,
-  }: Pick<KeptColumn, "bits" | "offsetBytes" | "field">,
-  { nullCount, validity, offsets, values, valuesBytes }: KeptBuffers,
+  node: KeptNode,
+  buffers: KeptBuffers,
   k: number,
 ): string | null {
-  if (nullCount > 0 && !bitAt(file, validity, k)) return null;
+  const { bits, form } = node;
+  const { nullCount, validity, values, children } = buffers;
+  if (form === "null" || (nullCount > 0 && !bitAt(file, validity, k)))
+    return null;
+  const type = storedType(node.field);
   if (bits === 1) return String(bitAt(file, values, k));
   if (bits > 1)
     return fixedText(type, bytesOf(file, values + (k * bits) / 8, bits / 8));
-  const ends = bytesOf(file, offsets + k * offsetBytes, 2 * offsetBytes);
-  const [start, end] = [0, offsetBytes].map((at) =>
-    offsetBytes === 4
-      ? ends.getInt32(at, true)
-      : Number(ends.getBigInt64(at, true)),
-  ) as [number, number];
-  if (start < 0 || end < start || end > valuesBytes)
-    throw new InputFormatError(
-      file.path,
-      `column ${field.name}, value ${k}`,
-      `expected offsets inside 0 to ${valuesBytes}, found ${start} and ${end}`,
-    );
+  if (form === "struct")
+    return `{${node.children
+      .map((child, n) => {
+        const text = jsonText(file, child, children[n] as KeptBuffers, k);
+        return `${JSON.stringify(child.field.name)}:${text}`;
+      })
+      .join(",")}}`;
+  const [first, last] =
+    form === "fixed-size-list"
+      ? [k * node.listSize, (k + 1) * node.listSize]
+      : endsOf(file, node, buffers, k);
+  if (form !== "text") {
+    let text = "";
+    for (let n = first; n < last && text.length <= MOST_CHARACTERS; n++)
+      text += `${n > first ? "," : ""}${jsonText(file, node.children[0] as KeptNode, children[0] as KeptBuffers, n)}`;
+    return cut(`[${text}]`);
+  }
   const bytes = bytesOf(
     file,
-    values + start,
-    Math.min(end - start, MOST_BYTES),
+    values + first,
+    Math.min(last - first, MOST_BYTES),
   );
   if (type.kind === "Binary" || type.kind === "LargeBinary")
     return cut(hex(bytes));
   return cut(new TextDecoder().decode(bytes));
 }
 
-function bytesOf(file: File, position: number, bytes: number): DataView {
+function endsOf(
+  file: File,
+  node: KeptNode,
+  buffers: KeptBuffers,
+  k: number,
+): [first: number, last: number] {
+  const read: Read = (position, bytes) =>
+    new Uint8Array(bytesOf(file, position, bytes).buffer);
+  const piece = { buffers, from: k, to: k + 1, repeat: 1, row: null };
+  return new NodeReader(node, read).ends(piece, buffers);
+}
+
+/** A nested value: numbers, booleans, lists and structs as they are, others in quotation marks. */
+function jsonText(
+  file: File,
+  node: KeptNode,
+  buffers: KeptBuffers,
+  k: number,
+): string {
+  const text = valueText(file, node, buffers, k);
+  if (text === null) return "null";
+  const isBare = ["Int", "FloatingPoint", "Decimal", "Bool"].includes(
+    node.field.type.kind,
+  );
+  return isBare || node.children.length > 0 ? text : JSON.stringify(text);
+}
+
+function bytesOf(
+  file: File,
+  position: number,
+  bytes: number,
+): DataView<ArrayBuffer> {
   const found = new Uint8Array(bytes);
   readInput(file, found, position);
   return new DataView(found.buffer);

@@ -12,9 +12,12 @@ import { Int } from "apache-arrow/fb/int";
 import { Interval } from "apache-arrow/fb/interval";
 import { KeyValue } from "apache-arrow/fb/key-value";
 import { LargeBinary } from "apache-arrow/fb/large-binary";
+import { LargeList } from "apache-arrow/fb/large-list";
 import { LargeUtf8 } from "apache-arrow/fb/large-utf8";
 import { List } from "apache-arrow/fb/list";
+import { Null } from "apache-arrow/fb/null";
 import { Schema } from "apache-arrow/fb/schema";
+import { Struct_ as Struct } from "apache-arrow/fb/struct-";
 import { Time } from "apache-arrow/fb/time";
 import { Timestamp } from "apache-arrow/fb/timestamp";
 import { Type } from "apache-arrow/fb/type";
@@ -100,6 +103,15 @@ function encodeType(
     case "List":
       List.startList(builder);
       return [Type.List, List.endList(builder)];
+    case "LargeList":
+      LargeList.startLargeList(builder);
+      return [Type.LargeList, LargeList.endLargeList(builder)];
+    case "Struct":
+      Struct.startStruct_(builder);
+      return [Type.Struct_, Struct.endStruct_(builder)];
+    case "Null":
+      Null.startNull(builder);
+      return [Type.Null, Null.endNull(builder)];
     case "FixedSizeBinary":
       return [
         Type.FixedSizeBinary,

@@ -8,7 +8,8 @@ export interface JacobianBatchShape {
   results: ResultShape[];
   /** Results carry a validity bitmap. */
   nullableResults: boolean;
-  kept: KeptShape[];
+  /** Nodes of each copied column. */
+  kept: KeptShape[][];
 }
 
 /** A column of results in one record batch. */
@@ -22,11 +23,14 @@ export interface ResultShape {
   width: number;
 }
 
-/** Bytes of a kept column in one record batch; `offsets` is absent (null) in fixed-width columns. */
+/** Bytes of a node of a copied column in one record batch; null for a buffer that its type does not have. */
 export interface KeptShape {
-  validity: number;
+  rows: number;
+  validity: number | null;
   offsets: number | null;
-  values: number;
+  values: number | null;
+  /** Bytes of text, or values of lists, that offsets reach. */
+  items: number;
 }
 
 export interface JacobianBatchLayout {
@@ -35,7 +39,7 @@ export interface JacobianBatchLayout {
   bodyBytes: number;
   row: number;
   positions: number[];
-  kept: { validity: number; offsets: number; values: number }[];
+  kept: { validity: number; offsets: number; values: number }[][];
   results: { validity: number; offsets: number; values: number }[];
 }
 
@@ -51,7 +55,7 @@ export function aligned(bytes: number): number {
  * |----------|-------------------------------------------------------|
  * | row      | validity (none), int64[rows]                          |
  * | position | validity (none), int32[rows]                          |
- * | kept …   | validity, (offsets,) values                           |
+ * | kept …   | of each node: validity, offsets, values, as it has them |
  * | result … | validity, (offsets,) (lists: item validity, none,) values |
  */
 export function layoutJacobianBatch(
@@ -73,11 +77,15 @@ export function layoutJacobianBatch(
     place(0);
     return place(4 * rows);
   });
-  const kept = shape.kept.map((column) => ({
-    validity: place(column.validity),
-    offsets: column.offsets === null ? 0 : place(column.offsets),
-    values: place(column.values),
-  }));
+  const placeIfAny = (length: number | null) =>
+    length === null ? end : place(length);
+  const kept = shape.kept.map((nodes) =>
+    nodes.map(({ validity, offsets, values }) => ({
+      validity: placeIfAny(validity),
+      offsets: placeIfAny(offsets),
+      values: placeIfAny(values),
+    })),
+  );
   const results = shape.results.map(({ list, offsets, items, width }) => {
     const validity = place(bitmap);
     const start = offsets ? place(4 * (rows + 1)) : 0;

@@ -233,7 +233,7 @@ export function streamBytes({ footerStart }: JacobianFileTail): number {
   return footerStart - STREAM_START;
 }
 
-/** The framed metadata of a batch, once its nulls are known: `keptNulls` per kept column, `badRows` among the results. */
+/** The framed metadata of a batch, once its nulls are known: `keptNulls` per node of the copied columns, `badRows` among the results. */
 export function batchMetadata(
   { shape, layout, offset }: PlacedBatch,
   keptNulls: number[],
@@ -267,7 +267,7 @@ function batchMessage(
       length: rows,
       nullCount: 0,
     })),
-    ...shape.kept.map((_, k) => ({
+    ...shape.kept.flat().map(({ rows }, k) => ({
       length: rows,
       nullCount: keptNulls[k] ?? 0,
     })),

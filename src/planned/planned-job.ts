@@ -4,7 +4,7 @@ import type { LogitsFile } from "../input/logits-file.js";
 import { axesOf } from "../input/row-indices.js";
 import { sourcesOf } from "../input/source-pieces.js";
 import { DIRECT_BYTES } from "../io/direct.js";
-import { keptShapes } from "../kept-shapes.js";
+import { keptShapes, tooManyItems } from "../kept-shapes.js";
 import { metadataOf, type ResolvedOptions } from "../options.js";
 import { encodeDictionary } from "../output/dictionaries.js";
 import type { JacobianBatchShape } from "../output/jacobian-batch.js";
@@ -189,7 +189,7 @@ function measure(
   function* checked(plan: PlanSizes): Generator<LikeBatches> {
     tooLong = null;
     for (const like of shapesOf(plan)) {
-      tooLong ??= longText(logits, like.shape);
+      tooLong ??= tooManyItems(logits, like.shape.kept);
       yield like;
     }
   }
@@ -253,27 +253,10 @@ function refuseLongLists(
 
 /** Returns whether record batches of as many rows take as many bytes of kept columns, whatever their rows. */
 function keptAreAlike({ kept, batches }: LogitsFile): boolean {
-  return kept.every(({ bits }, k) => {
+  return kept.every(({ form }, k) => {
     const haveNulls = batches.map(
       (batch) => (batch.kept[k]?.nullCount ?? 0) > 0,
     );
-    return bits > 0 && new Set(haveNulls).size <= 1;
+    return form === "fixed-width" && new Set(haveNulls).size <= 1;
   });
-}
-
-/** Returns the error of a record batch with more text than offsets of utf8 and binary, which are int32, can hold. */
-function longText(
-  logits: LogitsFile,
-  { rows, kept }: JacobianBatchShape,
-): InputUnsupportedError | null {
-  for (const [k, { values }] of kept.entries()) {
-    const column = logits.kept[k];
-    if (column?.offsetBytes === 4 && values > MAX_LIST_SIZE)
-      return new InputUnsupportedError(
-        logits.path,
-        `column ${column.field.name}`,
-        `expected at most ${MAX_LIST_SIZE} bytes of text in ${rows} rows, found ${values}`,
-      );
-  }
-  return null;
 }

@@ -1,6 +1,6 @@
 import type { NumberType } from "../arrow/field.js";
+import type { KeptNode, KeptPiece } from "../arrow/kept-nodes.js";
 import type { SourceForm } from "../arrow/source-form.js";
-import type { DataBuffer } from "../arrow/views.js";
 import type { DirectTarget } from "../io/direct.js";
 import type { PresentBytes } from "../io/present-blocks.js";
 import type { ResultColumn } from "../results/columns.js";
@@ -181,45 +181,27 @@ export interface EntriesPart {
 export interface KeptTask {
   kind: "kept";
   slot: number;
-  rows: number;
   columns: KeptColumnTask[];
-  /** Where `out` are places: memory, or null for the output. */
+  /** Memory that is written; null: the output. */
   target: SharedArrayBuffer | null;
 }
 
 export interface KeptColumnTask {
-  name: string;
-  /** Bits per value; 0 for variable length. */
-  bits: number;
-  offsetBytes: 0 | 4 | 8;
-  /** Values of variable length must be UTF-8. */
-  utf8: boolean;
-  /** Dictionary indices must be under this; null where they are not indices. */
-  indexLimit: number | null;
-  signed: boolean;
-  /** Whether a validity bitmap is written. */
-  validity: boolean;
+  column: KeptNode;
+  /** Pieces of the column; those of nested nodes follow from their offsets. */
   pieces: KeptPiece[];
-  /** Absolute bytes of the output, or of the target. */
-  out: { validity: number; offsets: number; values: number };
-  /** Bytes that the values take in the output (variable length). */
-  valuesBytes: number;
+  /** Output of each node. */
+  nodes: KeptNodeTask[];
 }
 
-/** Rows `[from, to)` of an input record batch's column; offsets are absolute bytes of the input. */
-export interface KeptPiece {
-  /** Row of the whole file that `from` is. */
-  rowStart: number;
-  from: number;
-  to: number;
-  nullCount: number;
+/** Sizes and positions of a node in the output, or in the memory that is written. */
+export interface KeptNodeTask {
+  rows: number;
+  hasNulls: boolean;
   validity: number;
   offsets: number;
-  /** The values, or the views of them. */
   values: number;
   valuesBytes: number;
-  /** What views show; null: there are none. */
-  data: DataBuffer[] | null;
 }
 
 export type Task =
@@ -230,7 +212,7 @@ export type Task =
   | StoreTask
   | KeptTask;
 
-/** `badRows`: rows of the whole file without a softmax. `nulls`: per kept column. `part`: of entries, or of their count. */
+/** `badRows`: rows of the whole file without a softmax. `nulls`: per node of the kept columns. `part`: of entries, or of their count. */
 export type Reply =
   | { ok: true; badRows: number[]; nulls: number[]; part: EntriesPart | null }
   | { ok: false; failure: Failure };

@@ -21,6 +21,7 @@ import {
   largeList,
   largeUtf8,
   list,
+  map,
   struct,
   tableFromColumns,
   tableFromIPC,
@@ -381,6 +382,17 @@ const REFUSED: Record<string, Case[]> = {
   ],
   "lists of different lengths": [
     { make: file(logits([[1, 2], [3]], list(float64()))) },
+  ],
+  "union or map in `--keep`": [
+    {
+      make: file(
+        arrow({
+          logits: [rows, fixedSizeList(float64(), 2)],
+          tags: [rows.map(() => [["a", 1]]), map(utf8(), int32())],
+        }),
+      ),
+      args: [input, "-o", output, "--keep", "tags"],
+    },
   ],
   "null logit": [
     {

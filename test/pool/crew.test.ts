@@ -26,7 +26,6 @@ test("on the main thread others have their turn between two tasks", async () => 
     await pool.run({
       kind: "kept",
       slot: 0,
-      rows: 0,
       columns: [],
       target: null,
     });

@@ -1,13 +1,14 @@
 import { type ArrowType, type Field, numberWidth } from "../../arrow/field.js";
 import { positionNames } from "../../results/row-axes.js";
 import type { InputFile } from "../input-file.js";
-import type { KeptColumn } from "../kept-columns.js";
+import { keptColumn } from "../kept-columns.js";
 import { checkLimit } from "../limits.js";
 import type { LogitsSelection } from "../logits-column.js";
 import type { LogitsFile, OpenOptions } from "../logits-file.js";
 import { resultType } from "../number-column.js";
 import {
   type LogitsBatch,
+  plainBuffers,
   rowsAt,
   type ValueBuffers,
 } from "../record-batch.js";
@@ -93,14 +94,12 @@ export async function locateArrays(
         rowsAt(own.starts[k] as number[]),
         ...others.map((other) => rowsFrom(other, rowStart)),
       ],
-      kept: kept.map((array) => ({
-        nullCount: 0,
-        validity: 0,
-        offsets: 0,
-        values: placed.start(array) + rowStart * numberWidth(array.type),
-        valuesBytes: (rowEnd - rowStart) * numberWidth(array.type),
-        data: null,
-      })),
+      kept: kept.map((array) => {
+        const width = numberWidth(array.type);
+        const start = placed.start(array) + rowStart * width;
+        const count = rowEnd - rowStart;
+        return plainBuffers(count, start, count * width);
+      }),
     };
   });
   return {
@@ -128,7 +127,7 @@ export async function locateArrays(
     }),
     batches,
     decodedFds: sources.map(({ decoded }) => decoded?.fd ?? null),
-    kept: kept.map(keptColumn),
+    kept: kept.map((array, place) => keptColumn(path, fieldOf(array), place)),
     dictionaries: [],
     close() {
       close();
@@ -171,22 +170,14 @@ function selectionOf(
   return name === null ? {} : { column: name };
 }
 
-function keptColumn({ name, type }: NumberArray, place: number): KeptColumn {
-  const field: Field = {
+function fieldOf({ name, type }: NumberArray): Field {
+  return {
     name: name as string,
     nullable: false,
     type: arrowType(type),
     dictionary: null,
     children: [],
     metadata: [],
-  };
-  return {
-    field,
-    place,
-    bits: 8 * numberWidth(type),
-    offsetBytes: 0,
-    views: false,
-    dictionaryValues: null,
   };
 }
 

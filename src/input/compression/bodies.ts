@@ -1,9 +1,9 @@
 import type { ByteRange } from "../../io/present-blocks.js";
 import type { ArrowContainer } from "../arrow-container.js";
 import type { Block, MessageMetadata } from "../arrow-metadata.js";
-import { type ColumnSpan, columnSpans } from "../column-spans.js";
-import { checkBatchShape } from "../record-batch.js";
-import { recordBatches } from "../record-batches.js";
+import type { ColumnSpan } from "../column-spans.js";
+import { dictionaryFields } from "../dictionaries.js";
+import { dictionaryBatches, recordBatches } from "../record-batches.js";
 import { type NeededBuffer, neededBuffers } from "./column-buffers.js";
 
 /** A message whose bodies are decoded, and where that goes. */
@@ -40,28 +40,16 @@ export function dictionaryBodies(
   container: ArrowContainer,
   places: readonly number[],
 ): [Block, Body][] {
-  const { path, schema, dictionaries } = container;
-  const ofId = new Map(
-    places.flatMap((place) => {
-      const field = schema.fields[place];
-      return field?.dictionary ? [[field.dictionary.id, field] as const] : [];
-    }),
+  const { path, schema } = container;
+  const columns = places.flatMap((place) => schema.fields[place] ?? []);
+  const fields = dictionaryFields(path, columns);
+  return Array.from(
+    dictionaryBatches(container, fields),
+    ({ block, message, batch, context, columns: [span] }) => {
+      const needed = neededBuffers(path, batch, span as ColumnSpan);
+      return [block, bodyOf(context.where, message, block, needed)];
+    },
   );
-  return dictionaries.flatMap((block, k): [Block, Body][] => {
-    const where = `dictionary batch ${k}`;
-    const message = container.message(block, where);
-    const field = message.dictionary && ofId.get(message.dictionary.id);
-    if (!field || !message.batch) return [];
-    const plain = { ...field, dictionary: null };
-    const spans = columnSpans([plain], message.batch.variadicCounts);
-    const bodyStart = block.offset + block.metadataBytes;
-    const { bodyBytes } = block;
-    const context = { path, where, bodyStart, bodyBytes };
-    checkBatchShape(context, message.batch, spans);
-    const [span] = spans.columns as [ColumnSpan];
-    const needed = neededBuffers(path, message.batch, span);
-    return [[block, bodyOf(where, message, block, needed)]];
-  });
 }
 
 function bodyOf(

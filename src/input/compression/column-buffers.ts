@@ -72,6 +72,10 @@ export function neededBuffers(
       case "FixedSizeList":
       case "Struct":
         break;
+      case "Null":
+      case "RunEndEncoded":
+        own.pop();
+        break;
       default:
         throw new InputUnsupportedError(
           path,

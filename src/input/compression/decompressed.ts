@@ -9,7 +9,11 @@ import {
   systemErrorOf,
 } from "../../system-error.js";
 import type { ArrowContainer } from "../arrow-container.js";
-import type { Block, MessageMetadata } from "../arrow-metadata.js";
+import {
+  type Block,
+  type MessageMetadata,
+  positionOf,
+} from "../arrow-metadata.js";
 import { checkLimit } from "../limits.js";
 import type { OpenOptions } from "../logits-file.js";
 import { requireInput } from "../read-input.js";
@@ -153,7 +157,13 @@ function plainContainer(
   for (const [old, { message, placed, start, end }] of bodies) {
     const batch = message.batch as NonNullable<MessageMetadata["batch"]>;
     const bodyBytes = end - start;
-    const block = { offset: start, metadataBytes: 0, bodyBytes };
+    const originalOffset = positionOf(old);
+    const block = {
+      offset: start,
+      metadataBytes: 0,
+      bodyBytes,
+      originalOffset,
+    };
     blocks.set(old, block);
     messages.set(block, {
       ...message,

@@ -17,6 +17,7 @@ const NESTED: readonly string[] = [
   "LargeListView",
   "FixedSizeList",
   "Struct",
+  "Null",
 ];
 
 /**
