@@ -53,11 +53,18 @@ export function chooseCandidate(
   if (form < 0) throw new LogitsColumnError(path, words.none);
   const found = candidates.filter((candidate) => candidate.form === form);
   const [one] = found as [Candidate];
-  if (found.length > 1)
+  if (found.length > 1) {
+    const listed = shortList(
+      found,
+      ({ name, type }) => `${shortName(name)}: ${shortName(type)}`,
+    );
+    const areBatches =
+      words.thing === "array" && found.every(({ name }) => /\d$/.test(name));
     throw new LogitsColumnError(
       path,
-      `several ${words.thing}s of ${words.forms[form]}: ${shortList(found, ({ name }) => shortName(name))}; choose one with --column`,
+      `several ${words.thing}s of ${words.forms[form]}: ${listed}; choose one with --column${areBatches ? ", or concatenate their rows with --columns" : ""}`,
     );
+  }
   const others = candidates.filter(
     (candidate) => candidate.isFloat && candidate !== one,
   );

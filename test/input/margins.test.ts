@@ -157,7 +157,7 @@ describe("columns", () => {
       "two columns",
       { y: [MARGINS, float64()], z: [MARGINS, float64()] },
       { binary: true },
-      "several columns of floats: y, z; choose one with --column",
+      "several columns of floats: y: float64, z: float64; choose one with --column",
     ],
     [
       "text, booleans and structs",

@@ -123,7 +123,7 @@ const REFUSED: [
     archive,
     {},
     "LOGITS_COLUMN",
-    "several arrays of floats of shape (rows, classes): o, g, narrow, big; choose one with --column",
+    "several arrays of floats of shape (rows, classes): o: float64 [4, 3], g: float64 [4, 3], narrow: float64 [4, 2], big: >f8 (big-endian) [4, 3]; choose one with --column",
   ],
   [
     "none of them",

@@ -1,0 +1,339 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { tableFromIPC } from "@uwdata/flechette";
+import { describe, expect, test } from "vitest";
+import { CLI, softjacIn } from "../cli/support.js";
+import { workDirectory } from "../support/logits-input.js";
+
+// Files as people have them (make.py), and the command that they try. The numbers are computed here from the same formula.
+
+const cwd = fileURLToPath(new URL("files", import.meta.url));
+const at = workDirectory();
+const output = at("out.arrow");
+
+type Rows = readonly (readonly number[])[];
+
+function logits(rows: number, classes: number): number[][] {
+  return Array.from({ length: rows }, (_, row) =>
+    Array.from(
+      { length: classes },
+      (_, k) => (((37 * (row * classes + k)) % 41) - 20) / 4,
+    ),
+  );
+}
+
+const labels = (rows: number, classes: number) =>
+  Array.from({ length: rows }, (_, row) => row % classes);
+
+const count = (rows: number) => Array.from({ length: rows }, (_, row) => row);
+
+const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
+
+function softmax(rows: Rows): number[][] {
+  return rows.map((row) => {
+    const e = row.map((z) => Math.exp(z - Math.max(...row)));
+    return e.map((value) => value / sum(e));
+  });
+}
+
+function jacobian(rows: Rows): number[][] {
+  return softmax(rows).map((p) =>
+    p.flatMap((pi, i) =>
+      p.map((pj, j) => (i === j ? pi * sum(p.toSpliced(i, 1)) : -pi * pj)),
+    ),
+  );
+}
+
+function logsumexp(rows: Rows): number[] {
+  return rows.map((row) => Math.log(sum(row.map(Math.exp))));
+}
+
+function crossEntropy(rows: Rows, classes: readonly number[]): number[] {
+  return rows.map((row, r) => {
+    const own = classes[r] as number;
+    const others = row.toSpliced(own, 1);
+    return Math.log1p(
+      sum(others.map((z) => Math.exp(z - (row[own] as number)))),
+    );
+  });
+}
+
+const both = (rows: Rows) => ({
+  softmax: softmax(rows),
+  jacobian: jacobian(rows),
+});
+
+interface Step {
+  /** Arguments of `softjac run` but for the output. */
+  args: string[];
+  /** What the output has; numbers are compared to the precision of its type. */
+  columns?: Record<string, readonly unknown[]>;
+  /** The last line of standard error. */
+  message?: string;
+  /** The output is a dataset, and `columns` those of all its parts. */
+  isDataset?: boolean;
+}
+
+/** A value as arrays, objects and scalars; the whole numbers of a 64-bit type as numbers. */
+function plain(value: unknown): unknown {
+  if (typeof value === "bigint") return Number(value);
+  if (value === null || typeof value !== "object") return value;
+  return [...(value as Iterable<unknown>)].map(plain);
+}
+
+/** The expected value where the found one is within its rounding errors, or else the found one. */
+function rounded(
+  found: unknown,
+  expected: unknown,
+  tolerance: number,
+): unknown {
+  if (Array.isArray(found) && Array.isArray(expected))
+    return found.map((value, k) => rounded(value, expected[k], tolerance));
+  if (typeof found !== "number" || typeof expected !== "number") return found;
+  const isNear = Math.abs(found - expected) <= tolerance * Math.abs(expected);
+  return isNear ? expected : found;
+}
+
+function expectColumns(
+  path: string,
+  columns: Record<string, readonly unknown[]>,
+): void {
+  const files = path.endsWith(".arrow")
+    ? [path]
+    : readdirSync(path)
+        .filter((name) => name.endsWith(".arrow"))
+        .sort()
+        .map((name) => `${path}/${name}`);
+  const tables = files.map((name) => tableFromIPC(readFileSync(name)));
+  const isSingle =
+    tables[0]?.schema.metadata?.get("softjac.dtype") === "float32";
+  for (const [name, expected] of Object.entries(columns)) {
+    const found = tables.flatMap((table) =>
+      [...table.getChild(name)].map(plain),
+    );
+    expect(rounded(found, expected, isSingle ? 5e-7 : 1e-14), name).toEqual(
+      expected,
+    );
+  }
+}
+
+const B = logits(8, 1).map(([z]) => [0, z as number]);
+const IGNORED = logits(10, 5);
+const COUNTED = [1, 2, 4, 5, 6, 7, 8];
+const ANSWERS = logits(4, 5).map((row, r) =>
+  row.map((z, k) => (k < ([3, 5, 4, 3][r] as number) ? z : -Infinity)),
+);
+const VECTORS = logits(6, 4).with(3, [0, 2.5, 0, 0]);
+const TOKENS = logits(15, 4).map((row, r) =>
+  r % 5 < ([5, 3, 4][Math.floor(r / 5)] as number) ? row : row.map(() => -100),
+);
+const USE_BINARY =
+  "if these are margins z (log-odds of class 1), use --binary, which makes the logits (0, z)";
+
+const CASES: Record<string, Step[]> = {
+  "margins of a binary classifier": [
+    {
+      args: ["margins.npy"],
+      message: `margins.npy: array: expected numbers of shape (rows, classes), found float32 [8]; reshape one row of logits to (1, 8); ${USE_BINARY}`,
+    },
+    {
+      args: ["margins-column.npy"],
+      columns: { softmax: B.map(() => [1]), jacobian: B.map(() => [0]) },
+      message: `array: with one class, every probability is 1 and every Jacobian 0; ${USE_BINARY}`,
+    },
+    { args: ["margins.npy", "--binary"], columns: both(B) },
+    { args: ["margins-column.npy", "--binary"], columns: both(B) },
+  ],
+  "a configuration file with a byte order mark": [
+    {
+      args: ["six.npy", "--config", "options.json"],
+      columns: {
+        softmax: softmax(logits(6, 3)),
+        logsumexp: logsumexp(logits(6, 3)),
+      },
+    },
+  ],
+  "decimals of a warehouse": [
+    {
+      args: [
+        ...["decimals.parquet", "--columns", "SCORE_*", "--label", "LABEL"],
+        ...["--emit", "softmax,cross_entropy"],
+      ],
+      columns: {
+        softmax: softmax(logits(12, 4)),
+        cross_entropy: crossEntropy(logits(12, 4), labels(12, 4)),
+      },
+    },
+  ],
+  "an embedding beside one column per class": [
+    {
+      args: ["embedding.parquet"],
+      message:
+        "embedding.parquet: it is not clear which column holds the logits; choose it with --column, or several with --columns: embedding: list<float32> (it is not named like logits), logit_0: float64, one of 4 columns (use --columns for one column per class)",
+    },
+    {
+      args: ["embedding.parquet", "--columns", "logit_*"],
+      columns: both(logits(6, 4)),
+    },
+  ],
+  "a factor of R as labels": [
+    {
+      args: [
+        ...["factor.feather", "--columns", "lp.*", "--label", "Species"],
+        ...["--emit", "cross_entropy", "--on-bad-row", "null"],
+      ],
+      columns: {
+        cross_entropy: crossEntropy(logits(12, 3), labels(12, 3)).with(
+          4,
+          null as unknown as number,
+        ),
+      },
+    },
+  ],
+  "labels of -100": [
+    {
+      args: ["ignored.npz", "--label", "labels", "--emit", "cross_entropy"],
+      message:
+        "ignored.npz: row 0: expected a class from 0 to 4 in labels, found -100 (--on-bad-row null keeps the row as null, skip drops it)",
+    },
+    {
+      args: [
+        ...["ignored.npz", "--label", "labels", "--emit", "cross_entropy"],
+        ...["--on-bad-row", "skip"],
+      ],
+      columns: {
+        row: COUNTED,
+        cross_entropy: COUNTED.map(
+          (row) => crossEntropy(IGNORED, labels(10, 5))[row],
+        ),
+      },
+    },
+  ],
+  "a large vocabulary": [
+    {
+      args: ["vocabulary.npy"],
+      message:
+        "vocabulary.npy: column array: a block of 49152 x 49152 classes has 2415919104 values of jacobian in layout bsr, and an Arrow list has at most 2147483647; use --layout factored, --layout coo with --threshold or --top-k, or --emit without jacobian",
+    },
+    {
+      args: ["vocabulary.npy", "--layout", "csr"],
+      message:
+        "vocabulary.npy: column array: expected at most 46340 classes in layout csr, whose indices are int32, found 49152; use layout coo",
+    },
+    {
+      args: ["vocabulary.npy", "--emit", "softmax"],
+      columns: { softmax: softmax(logits(1, 49152)) },
+    },
+  ],
+  "lists of old writers": ["avro", "hive", "bare"].map((name) => ({
+    args: [`lists-${name}.parquet`, "--keep", "id"],
+    columns: { ...both(logits(6, 4)), id: count(6) },
+  })),
+  "arrays of more than two dimensions": [
+    {
+      args: ["volume.npz"],
+      message:
+        "volume.npz: expected an array of numbers of shape (rows, classes), found softmax: float32 [3, 4, 5, 5]; choose the axis of the classes with --class-axis (-1 is the last), or make it the last and all others rows: numpy.moveaxis(x, AXIS, -1).reshape(-1, CLASSES)",
+    },
+    {
+      args: ["volume.npz", "--class-axis", "0"],
+      // A row has every 100th number of the array.
+      columns: both(
+        count(100).map((row) =>
+          [0, 1, 2].map((k) => logits(300, 1)[k * 100 + row]?.[0] as number),
+        ),
+      ),
+    },
+    { args: ["stacked.npy"], columns: both(logits(12, 4)) },
+    { args: ["tokens.npy"], columns: both(logits(15, 4)) },
+  ],
+  "names with commas": ["('meta', 'id')", "('meta'\\, 'id')"].map((keep) => ({
+    args: ["levels.parquet", "--columns", "('logit'*", "--keep", keep],
+    columns: { ...both(logits(6, 3)), "('meta', 'id')": count(6) },
+  })),
+  "an archive of batches": [
+    {
+      args: ["batches.npz"],
+      message:
+        "batches.npz: several arrays of floats of shape (rows, classes): arr_0: float32 [4, 3], arr_1: float32 [4, 3], arr_2: float32 [4, 3], arr_3: float32 [4, 3], arr_4: float32 [2, 3]; choose one with --column, or concatenate their rows with --columns",
+    },
+    {
+      args: ["batches.npz", "--columns", "arr_*"],
+      columns: both(logits(18, 3)),
+    },
+  ],
+  "one-hot labels": [
+    {
+      args: ["one-hot.npz", "--label", "labels", "--emit", "cross_entropy"],
+      message:
+        "one-hot.npz: several arrays of floats of shape (rows, classes): logits: float32 [12, 4], labels: float32 [12, 4]; choose one with --column",
+    },
+    {
+      args: [
+        ...["one-hot.npz", "--label", "labels", "--emit", "cross_entropy"],
+        ...["--column", "logits"],
+      ],
+      columns: { cross_entropy: crossEntropy(logits(12, 4), labels(12, 4)) },
+    },
+  ],
+  "questions of 3 to 5 answers": [
+    {
+      args: ["choices.parquet"],
+      message:
+        "choices.parquet: column loglikelihoods, row 1: expected 3 values as in the first row, found 5; pad the lists to one length, with null and --null-logit mask for classes that a row lacks",
+    },
+    {
+      args: ["choices-padded.parquet", "--null-logit", "mask"],
+      columns: { softmax: softmax(ANSWERS) },
+    },
+  ],
+  "shards of two types": [
+    {
+      args: ["shards"],
+      isDataset: true,
+      message: `${cwd}/shards/b.npy: logits: expected results of float32 as in a.npy, found float64; use --dtype float32 or --dtype float64 for all files`,
+    },
+    {
+      args: ["shards", "--dtype", "float64"],
+      isDataset: true,
+      columns: both([...logits(6, 4), ...logits(6, 4)]),
+    },
+  ],
+  "vectors of Spark": [
+    {
+      args: ["spark.parquet", "--column", "rawPrediction", "--keep", "id"],
+      columns: { ...both(VECTORS), id: count(6) },
+    },
+  ],
+  "what a trainer returns": [{ args: ["trainer.npz"], columns: both(TOKENS) }],
+};
+
+describe.each(Object.entries(CASES))("%s", (_, steps) => {
+  test.each(steps)("$args", ({ args, columns, message, isDataset }) => {
+    const target = isDataset ? at("out") : output;
+    rmSync(target, { recursive: true, force: true });
+    const { status, stderr } = softjacIn(
+      { cwd },
+      ...["run", ...args, "-o", isDataset ? `${target}/` : target],
+    );
+    expect(status, stderr).toBe(columns ? 0 : 65);
+    if (message) expect(stderr).toContain(`softjac: ${message}\n`);
+    if (columns) expectColumns(target, columns);
+    else if (!isDataset) expect(existsSync(target)).toBe(false);
+  });
+});
+
+test("a file that is compressed as a whole, decompressed into a pipe", () => {
+  const input = gzipSync(readFileSync(`${cwd}/tokens.npy`));
+  rmSync(output, { force: true });
+  const command = `gzip -dc | "$0" "$1" run - -o "$2"`;
+  const { status, stderr } = spawnSync(
+    "bash",
+    ["-c", command, process.execPath, CLI, output],
+    { input, encoding: "utf8" },
+  );
+  expect(status, stderr).toBe(0);
+  expectColumns(output, both(logits(15, 4)));
+});
