@@ -1,11 +1,17 @@
-/** Options of earlier versions, and what replaces them. */
+/** Options of earlier versions, of every command or of one, and what replaces them. */
 const REMOVED: Readonly<Record<string, string>> = {
   heartbeat: "progress lines are written every 30 s",
+  "report sample": "softjac show prints any row",
+  "report seed": "the page has no random rows",
   "status-file": "use --metrics FILE, --log-format json or softjac status",
 };
 
 /** Returns a sentence about an option that earlier versions had; null for any other name. */
-export function removedOption(name: string, shown: string): string | null {
-  const instead = REMOVED[name];
+export function removedOption(
+  name: string,
+  shown: string,
+  command = "",
+): string | null {
+  const instead = REMOVED[`${command} ${name}`] ?? REMOVED[name];
   return instead === undefined ? null : `${shown} was removed; ${instead}`;
 }

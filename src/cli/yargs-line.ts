@@ -175,7 +175,7 @@ function sentence(
   const list = `; run "softjac ${command.name} --help --all" for the list`;
   const removed = unknown
     .split(", ")
-    .map((name) => removedOption(name, dashed(name)))
+    .map((name) => removedOption(name, dashed(name), command.name))
     .find((sentence) => sentence !== null);
   if (removed) return removed;
   const [first = "", ...others] = names;

@@ -23,6 +23,12 @@ export interface OutputReport {
   peakMemoryBytes: number;
 }
 
+/** The numbers that the page shows. */
+export type PageNumbers = Omit<
+  OutputReport,
+  "outputBytes" | "durationMs" | "peakMemoryBytes"
+>;
+
 export interface SummaryNumbers {
   kind: "file" | "dataset";
   /** Version of softjac that wrote the output. */
@@ -140,6 +146,9 @@ export interface ClassNumbers {
   shown: number[];
   /** Mean |J|, `[shown, shown]`. */
   meanJacobian: number[][] | null;
+  /** Number of rows by label and prediction, `[shown, shown]`, and the number of rows with both; null without labels or p. */
+  confusion: number[][] | null;
+  confusionRows: number;
   /** Pairs of shown classes with the largest mean |J[i,j]|. */
   pairs: { i: number; j: number; mean: number }[];
   /** Mean J[k,k], mean p, and numbers of rows whose prediction, whose label, and whose prediction and label are the class, `[Q]` each. */

@@ -2,28 +2,27 @@ import { checkHooks } from "../check-options.js";
 import { AbortedError } from "../errors.js";
 import { whileUnchanged } from "../input/input-state.js";
 import { interpreting } from "../input/interpreting.js";
+import { writeFully } from "../io/positional.js";
 import { startClock } from "../io/report-clock.js";
+import { openPending } from "../output/commit.js";
 import { HTML } from "../output/output-name.js";
 import { checkOutput } from "../output/written-files.js";
 import { type FoundResults, findResults } from "../output-rows/find-results.js";
 import type { RunHooks } from "../run.js";
+import { ioError } from "../system-error.js";
 import { VERSION } from "../version.js";
-import {
-  type GatheredResults,
-  gatherResults,
-} from "./gather/gather-results.js";
 import { calibrationNumbers } from "./numbers/calibration.js";
-import { certaintyNumbers } from "./numbers/certainty.js";
 import { classNumbers } from "./numbers/classes.js";
-import { shownRows } from "./numbers/shown-rows.js";
-import { summaryNumbers, toldReports } from "./numbers/summary.js";
+import { type CollectedResults, collectResults } from "./numbers/collect.js";
+import { confidenceNumbers } from "./numbers/confidence.js";
+import { shownRows } from "./numbers/rows.js";
+import { readReports, summaryNumbers } from "./numbers/summary.js";
 import {
   type ReportOptions,
   type ResolvedReportOptions,
   resolveReportOptions,
 } from "./options.js";
-import type { OutputReport } from "./output-report.js";
-import { writePage } from "./write-page.js";
+import type { OutputReport, PageNumbers } from "./output-report.js";
 
 /**
  * Writes an HTML page about an output: confidence, calibration, classes and single rows. The page is a single file
@@ -48,16 +47,16 @@ export async function report(
       (path) => path !== undefined,
     ),
   });
-  const told = toldReports(resolved);
+  const reports = readReports(resolved);
   const results = findResults(resolved.results);
   const paths = results.parts.map(({ path }) => path);
   const numbers = await whileUnchanged(paths, async () => {
-    const found = await gatherResults(results, resolved, hooks);
+    const found = await collectResults(results, resolved, hooks);
     return interpreting(resolved.results, "results", () =>
-      numbersOf(results, found, resolved, told),
+      numbersOf(results, found, resolved, reports),
     );
   });
-  // Drawing takes a library that nothing else needs.
+  // Only drawing needs the libraries of the page.
   const { drawPage } = await import("./drawing/page.js");
   const page = drawPage(numbers);
   if (hooks.signal?.aborted)
@@ -67,41 +66,46 @@ export async function report(
   return { ...numbers, outputBytes, durationMs, peakMemoryBytes };
 }
 
-/** What the page shows. */
-export type PageNumbers = Omit<
-  OutputReport,
-  "outputBytes" | "durationMs" | "peakMemoryBytes"
->;
-
 async function numbersOf(
   results: FoundResults,
-  found: GatheredResults,
+  found: CollectedResults,
   { results: path, output, title, label }: ResolvedReportOptions,
-  told: ReturnType<typeof toldReports>,
+  reports: ReturnType<typeof readReports>,
 ): Promise<PageNumbers> {
-  const { first, gathered, jacobian, shown } = found;
+  const { first, collected, pairs, shown } = found;
   const { run, sources } = first;
-  const { classes, certainty, calibration, withoutP } = gathered;
+  const { classes, confidence, calibration, withoutP, mostUncertain } =
+    collected;
+  const isLabelled = label !== undefined;
   return {
     softjac: VERSION,
     status: "done",
     results: path,
     output,
     title,
-    summary: summaryNumbers(results, found, told),
-    confidence: certaintyNumbers(certainty, sources, withoutP),
-    calibration:
-      label === undefined
-        ? null
-        : calibrationNumbers(label, calibration, sources),
-    classes: classNumbers(
-      run,
-      classes,
-      jacobian,
-      shown,
-      sources,
-      label !== undefined,
-    ),
-    rows: await shownRows(results, gathered, first),
+    summary: summaryNumbers(results, found, reports),
+    confidence: confidenceNumbers(confidence, sources, withoutP),
+    calibration: isLabelled
+      ? calibrationNumbers(label, calibration, sources)
+      : null,
+    classes: classNumbers(run, classes, pairs, shown, sources, isLabelled),
+    rows: await shownRows(results, mostUncertain.items, first),
   };
+}
+
+/** Writes the whole page and returns its size in bytes. @throws OutputExistsError, IoError, PermissionError */
+async function writePage(
+  { output: path, force, sync }: ResolvedReportOptions,
+  page: string,
+): Promise<number> {
+  const bytes = new TextEncoder().encode(page);
+  const output = await openPending(path, bytes.byteLength, { force, sync });
+  try {
+    writeFully(output.fd, bytes, 0);
+    await output.commit();
+  } catch (error) {
+    await output.discard();
+    throw ioError(path, "could not be written", error);
+  }
+  return bytes.byteLength;
 }

@@ -154,15 +154,22 @@ test("64, 65 and 66, in one sentence, and no page", () => {
     stderr: "softjac: --output: expected a file name, found -\n",
   });
   expect(failing(results, "-o", out, "--label", "split")).toEqual({
-    status: 64,
-    stderr: `softjac: --label: expected a copied column of numbers in ${results}, found split: utf8\n`,
+    status: 65,
+    stderr: `softjac: ${results}: column split has strings; give the names of the classes, in the order of the logits, with --class-names a,b,c\n`,
   });
   expect(failing(results, "-o", out, "--label", "id")).toEqual({
     status: 64,
-    stderr: `softjac: --label: expected a copied column of numbers in ${results}, found no id among label: int8, split: utf8\n`,
+    stderr: `softjac: --label: expected a copied column of numbers or names of classes in ${results}, found no id among label: int8, split: utf8\n`,
   });
   expect(failing(results, "-o", out, "--classes", "101").stderr).toMatch(
     "--classes: expected a whole number from 2 to 100, found 101",
+  );
+  expect(failing(results, "-o", out, "--sample", "9")).toEqual({
+    status: 64,
+    stderr: "softjac: --sample was removed; softjac show prints any row\n",
+  });
+  expect(failing(results, "-o", out, "--seed", "9").stderr).toBe(
+    "softjac: --seed was removed; the page has no random rows\n",
   );
   expect(failing(at("no.arrow"), "-o", out).status).toBe(66);
   expect(

@@ -1,14 +1,15 @@
 import { expect, test } from "vitest";
 import {
   axisCount,
+  cellNumber,
   digits,
   logTicks,
   percent,
   powerOfTen,
   tellingDigits,
 } from "../../src/report-page/drawing/figures.js";
-import { embeddedJson, html } from "../../src/report-page/drawing/html.js";
-import { shadeScale } from "../../src/report-page/drawing/shades.js";
+import { embeddedJson, html } from "../../src/report-page/drawing/parts.js";
+import { shadeScale } from "../../src/report-page/drawing/plot.js";
 
 test("numbers to read", () => {
   expect([0, 1, 0.5, 1234.5, -0.012345, 999_999].map((x) => digits(x))).toEqual(
@@ -25,7 +26,17 @@ test("numbers to read", () => {
     "2.5 × 10¹²",
   ]);
   expect([0, -16, 3].map(powerOfTen)).toEqual(["1", "10⁻¹⁶", "10³"]);
-  expect([0.1234, 1, 1e-7].map(percent)).toEqual(["12.3 %", "100 %", "10⁻⁵ %"]);
+  expect([0.1234, 1, 1e-7].map((x) => percent(x))).toEqual([
+    "12.3 %",
+    "100 %",
+    "10⁻⁵ %",
+  ]);
+  expect([0, 0.0843, -3.21e-8, -2e-20].map(cellNumber)).toEqual([
+    "0",
+    "0.084",
+    "−3.2e−8",
+    "−2e−20",
+  ]);
   expect([1500, 999_999, 1_200_000].map(axisCount)).toEqual([
     "1,500",
     "999,999",

@@ -11,6 +11,8 @@ export interface Independent {
   lostFloat64: number;
   /** `[Q, Q]`: mean |J|, of blocks made from p. */
   meanJacobian: number[][];
+  /** `[Q, Q]`: number of rows by label and prediction. */
+  confusion: number[][];
   accuracy: number;
   ece: number;
   nll: number;
@@ -62,6 +64,7 @@ export function independent(rows: Row[], T = 1): Independent {
       ({ uncertainty }) => uncertainty > 0 && 1 - uncertainty === 1,
     ).length,
     meanJacobian: meanBlock(rows, sure, T),
+    confusion: confusionOf(rows, sure),
     ...scoresOf(rows),
   };
 }
@@ -112,6 +115,18 @@ function scoresOf(
       ),
     ),
   };
+}
+
+function confusionOf(rows: Row[], sure: Sure[]): number[][] {
+  const all = (rows[0]?.p ?? []).map((_, k) => k);
+  return all.map((label) =>
+    all.map(
+      (predicted) =>
+        rows.filter(
+          (row, r) => row.label === label && sure[r]?.winner === predicted,
+        ).length,
+    ),
+  );
 }
 
 function meanBlock(rows: Row[], sure: Sure[], T: number): number[][] {

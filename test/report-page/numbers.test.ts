@@ -47,7 +47,8 @@ function expectNear(
       relative * Math.abs(wanted),
     );
   }
-  const { shown, meanJacobian, sensitivity } = report.classes;
+  const { shown, meanJacobian, confusion, sensitivity } = report.classes;
+  expect(confusion).toEqual(report.calibration ? truth.confusion : null);
   shown.forEach((i, a) => {
     expect(sensitivity?.[i]).toBeCloseTo(
       truth.meanJacobian[i]?.[i] as number,

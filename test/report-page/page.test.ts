@@ -49,12 +49,12 @@ describe("the page as text", () => {
       ...markup.matchAll(/<figcaption>([\s\S]*?)<\/figcaption>/g),
     ].map(([, caption]) => caption as string);
     const figures = markup.match(/<figure/g) as string[];
-    expect(figures.length).toBe(6);
+    expect(figures.length).toBe(7);
     expect(captions.length).toBe(figures.length);
     for (const caption of captions)
       expect(caption.replace(/<[^>]*>/g, "")).toMatch(/1,797 rows/);
-    expect(markup.match(/<svg/g)?.length).toBe(6);
-    expect(markup.match(/<svg[^>]*role="img"/g)?.length).toBe(6);
+    expect(markup.match(/<svg/g)?.length).toBe(7);
+    expect(markup.match(/<svg[^>]*role="img"/g)?.length).toBe(7);
   });
 
   test("texts of files are texts, whatever is in them", async () => {
@@ -159,6 +159,7 @@ describe.runIf(hasBrowser)("in a browser", () => {
     near("ece", truth.ece);
     near("nll", truth.nll);
     near("brier", truth.brier);
+    near("confusion-rows", 1797);
     for (let k = 0; k < 10; k++) {
       near(`sensitivity-${k}`, truth.meanJacobian[k]?.[k] as number);
       near(

@@ -1,4 +1,4 @@
-/** A number in so many digits: "0.0123", "3.1 × 10⁻⁸". */
+/** Formats a number with `most` significant digits: "0.0123", "3.1 × 10⁻⁸". */
 export function digits(value: number, most = 3): string {
   if (value === 0) return "0";
   const size = Math.abs(value);
@@ -26,12 +26,12 @@ export function cellNumber(value: number): string {
   return text.replaceAll("-", "−");
 }
 
-/** As few digits, two at the least, as tell some values apart. */
+/** Returns the number of significant digits, at least two, that keep values distinct. */
 export function tellingDigits(values: readonly number[]): number {
-  const isTold = (most: number) =>
+  const isDistinct = (most: number) =>
     new Set(values.map((value) => value.toPrecision(most))).size ===
     new Set(values).size;
-  return [2, 3, 4].find(isTold) ?? 5;
+  return [2, 3, 4].find(isDistinct) ?? 5;
 }
 
 /** 10⁻⁸ */
@@ -54,12 +54,12 @@ const SUPERSCRIPT: Record<string, string> = {
   "9": "⁹",
 };
 
-/** "12.3 %"; of few of many "0.0012 %". */
-export function percent(share: number): string {
-  return `${digits(100 * share)} %`;
+/** Formats a share as "12.3 %". */
+export function percent(share: number, most = 3): string {
+  return `${digits(100 * share, most)} %`;
 }
 
-/** Counts on an axis: "1,200", "1.2M". */
+/** Formats a count on an axis: "1,200", "1.2M". */
 export function axisCount(value: number): string {
   return value.toLocaleString(
     "en-US",
@@ -67,7 +67,7 @@ export function axisCount(value: number): string {
   );
 }
 
-/** Values on a logarithmic axis: powers of ten, and of few of them also what lies between. */
+/** Returns ticks of a logarithmic axis: powers of ten, and values between them if there are few. */
 export function logTicks(values: readonly number[]): number[] {
   const logs = values.filter((value) => value > 0).map(Math.log10);
   if (logs.length === 0) return [];

@@ -1,20 +1,20 @@
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
-import type { PageNumbers } from "../report.js";
+import type { PageNumbers } from "../output-report.js";
 import { calibrationSection } from "./calibration-section.js";
-import { certaintySection } from "./certainty-section.js";
 import { classesSection } from "./classes-section.js";
-import { embeddedJson, Html, html } from "./html.js";
+import { confidenceSection } from "./confidence-section.js";
+import { embeddedJson, Html, html } from "./parts.js";
 import { rowsSection } from "./rows-section.js";
 import { summarySection } from "./summary-section.js";
 
-const SECTIONS = {
-  summary: "Summary",
-  certainty: "Confidence",
-  calibration: "Calibration",
-  classes: "Classes",
-  rows: "Rows",
-} as const;
+const SECTIONS = [
+  { id: "summary", title: "Summary", draw: summarySection },
+  { id: "confidence", title: "Confidence", draw: confidenceSection },
+  { id: "calibration", title: "Calibration", draw: calibrationSection },
+  { id: "classes", title: "Classes", draw: classesSection },
+  { id: "rows", title: "Rows", draw: rowsSection },
+];
 
 /** Nothing is loaded and no script runs, whatever the texts of a file contain. */
 const POLICY =
@@ -22,10 +22,11 @@ const POLICY =
 
 /** Returns the page. It loads nothing: no script, file or font. */
 export function drawPage(numbers: PageNumbers): string {
-  const { title, results, softjac, calibration } = numbers;
-  const links = Object.entries(SECTIONS).filter(
-    ([id]) => id !== "calibration" || calibration,
-  );
+  const { title, results, softjac } = numbers;
+  const sections = SECTIONS.flatMap(({ draw, ...section }) => {
+    const drawn = draw(numbers);
+    return drawn ? [{ ...section, drawn }] : [];
+  });
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -45,14 +46,10 @@ ${new Html(pageStyle())}
 <header>
 <h1>${title}</h1>
 <p>Report on ${basename(results)}, written by softjac ${softjac}.</p>
-<nav aria-label="Sections"><ul>${links.map(([id, name]) => html`<li><a href="#${id}">${name}</a></li>`)}</ul></nav>
+<nav aria-label="Sections"><ul>${sections.map(({ id, title }) => html`<li><a href="#${id}">${title}</a></li>`)}</ul></nav>
 </header>
 <main>
-${summarySection(numbers)}
-${certaintySection(numbers)}
-${calibration && calibrationSection(calibration)}
-${classesSection(numbers)}
-${rowsSection(numbers)}
+${sections.map(({ drawn }) => drawn)}
 </main>
 <script type="application/json" id="numbers">${embeddedJson(shownNumbers(numbers))}</script>
 </body>

@@ -1,7 +1,55 @@
+import { printable } from "../../printable.js";
 import { digits } from "./figures.js";
-import { type Html, html } from "./html.js";
 
-/** A number to read, with all its digits for machines; `name`: which of the page's it is. */
+/** Markup, which other markup includes as it is. Everything else is escaped. */
+export class Html {
+  constructor(readonly markup: string) {}
+}
+
+type Value = Html | string | number | null | readonly Value[];
+
+/** Returns markup with values: text is escaped, lists are joined, null is nothing. */
+export function html(strings: TemplateStringsArray, ...values: Value[]): Html {
+  return new Html(
+    strings.reduce(
+      (markup, string, n) => markup + markupOf(values[n - 1] ?? null) + string,
+    ),
+  );
+}
+
+/** Returns JSON for a script element of type application/json; nothing in it can end the element. */
+export function embeddedJson(value: unknown): Html {
+  const text = JSON.stringify(value).replace(
+    /[<>&\u2028\u2029]/g,
+    (character) =>
+      `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+  return new Html(text);
+}
+
+function markupOf(value: Value): string {
+  if (value === null) return "";
+  if (value instanceof Html) return value.markup;
+  if (Array.isArray(value)) return value.map(markupOf).join("");
+  return escaped(String(value));
+}
+
+const ENTITIES: Record<string, string> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;",
+};
+
+function escaped(text: string): string {
+  return printable(text).replace(
+    /[&<>"']/g,
+    (character) => ENTITIES[character] as string,
+  );
+}
+
+/** Returns a rounded number with all its digits in the attribute `value`, and its name in `data-number`. */
 export function numberOf(
   name: string,
   value: number | null,
@@ -14,15 +62,15 @@ export function numberOf(
 export interface FigureSpec {
   id: string;
   title: string;
-  /** What it shows, and from how many rows. */
+  /** What the figure shows, and the number of rows. */
   caption: Html;
   picture: Html;
-  /** The same in numbers. */
+  /** The numbers of the figure. */
   table?: Html | null;
   wide?: boolean;
 }
 
-/** A picture with its caption, and its numbers for who cannot see it, or wants them. */
+/** Returns a picture with its caption and a table to unfold. */
 export function figure({
   id,
   title,
@@ -40,7 +88,7 @@ ${table && html`<details><summary>Table: ${title}</summary>${table}</details>`}
 `;
 }
 
-/** A table of texts; the first column names its rows. `caption` is for who does not see where it stands. */
+/** Returns a table; the first column has the names of the rows. The caption is for screen readers. */
 export function table(
   caption: string,
   head: readonly (string | Html)[],
@@ -58,9 +106,9 @@ ${rows.map(
 }
 
 /** Explains why a section is incomplete. */
-export function lacking(sentences: readonly string[]): Html {
+export function reasonsText(sentences: readonly string[]): Html {
   return html`${sentences.map(
-    (sentence) => html`<p class="lacks">${sentence}</p>
+    (sentence) => html`<p class="reason">${sentence}</p>
 `,
   )}`;
 }

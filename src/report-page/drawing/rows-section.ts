@@ -1,10 +1,9 @@
 import { count } from "../../number-text.js";
-import { SHOWN_CLASSES } from "../gather/remembered-row.js";
+import { SHOWN_CLASSES } from "../numbers/rows.js";
 import type { OutputReport, ShownRow, ShownRows } from "../output-report.js";
 import { cellNumber, digits } from "./figures.js";
-import { type Html, html } from "./html.js";
-import { lacking, section, table } from "./parts.js";
-import { shadeScale } from "./shades.js";
+import { type Html, html, reasonsText, section, table } from "./parts.js";
+import { shadeScale } from "./plot.js";
 
 /** Draws the most uncertain rows: a table of all, then p and the block of each. */
 export function rowsSection({
@@ -21,7 +20,7 @@ export function rowsSection({
     "Most uncertain rows",
     html`The ${count(mostUncertain.length)} most uncertain of ${count(summary.rowsWithResults)} rows. Open a row to see p and its block${some}. softjac show prints any row.`,
     [
-      lacking(reasons),
+      reasonsText(reasons),
       mostUncertain.length > 0 ? rowsTable(rows) : null,
       hiddenColumns > 0
         ? html`<p>${count(hiddenColumns)} copied columns after ${copiedColumns.at(-1) ?? ""} are not shown.</p>`

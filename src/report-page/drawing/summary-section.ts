@@ -1,12 +1,11 @@
 import { bytes, count, duration } from "../../number-text.js";
 import type { OutputReport, SummaryNumbers } from "../output-report.js";
 import { digits, percent } from "./figures.js";
-import { type Html, html } from "./html.js";
-import { numberOf, section, table } from "./parts.js";
+import { type Html, html, numberOf, section, table } from "./parts.js";
 
 type Line = [name: string, value: Html | string];
 
-/** What the output is, and the numbers that one looks at first. */
+/** Draws a description of the output, its main numbers, and its verification. */
 export function summarySection(
   numbers: Pick<OutputReport, "summary" | "confidence" | "calibration">,
 ): Html {

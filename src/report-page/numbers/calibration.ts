@@ -1,52 +1,91 @@
+import type { Example } from "../../output-rows/example.js";
 import type { NumberSources } from "../../output-rows/reading-plan.js";
-import {
-  type CalibrationSums,
-  RELIABILITY_BINS,
-} from "../gather/reliability.js";
 import type { CalibrationNumbers } from "../output-report.js";
 
-/** @param label the column */
+/** Bins of equal width (k/15, (k+1)/15], as in Guo et al., "On Calibration of Modern Neural Networks", 2017. */
+export const RELIABILITY_BINS = 15;
+
+/** Scores of predictions against labels. */
+export class CalibrationSums {
+  /** Per bin: number of rows, sum of the confidences, number of correct predictions. */
+  readonly binRows = new Float64Array(RELIABILITY_BINS);
+  readonly confidence = new Float64Array(RELIABILITY_BINS);
+  readonly correct = new Float64Array(RELIABILITY_BINS);
+  rows = 0;
+  nllSum = 0;
+  brierSum = 0;
+  /** Number of rows whose label has p = 0; their NLL is infinite and not in the sum. */
+  zeroP = 0;
+  unlabelled = 0;
+
+  add({ p, winner, label, confidence, uncertainty }: Example): void {
+    if (label < 0) {
+      this.unlabelled++;
+      return;
+    }
+    if (!p) return;
+    this.rows++;
+    const isCorrect = winner === label;
+    this.#addToBin(confidence, isCorrect);
+    const own = p[label] as number;
+    const rest = isCorrect ? uncertainty : 1 - own;
+    this.brierSum += rest * rest;
+    for (let k = 0; k < p.length; k++)
+      if (k !== label) this.brierSum += (p[k] as number) ** 2;
+    if (own === 0) this.zeroP++;
+    else
+      this.nllSum -=
+        isCorrect && uncertainty < 0.5
+          ? Math.log1p(-uncertainty)
+          : Math.log(own);
+  }
+
+  #addToBin(confidence: number, isCorrect: boolean): void {
+    const bin = Math.ceil(confidence * RELIABILITY_BINS) - 1;
+    const at = Math.min(RELIABILITY_BINS - 1, Math.max(0, bin));
+    this.binRows[at] = (this.binRows[at] as number) + 1;
+    this.confidence[at] = (this.confidence[at] as number) + confidence;
+    if (isCorrect) this.correct[at] = (this.correct[at] as number) + 1;
+  }
+}
+
+/** @param label name of the column */
 export function calibrationNumbers(
   label: string,
   sums: CalibrationSums,
   { p }: NumberSources,
 ): CalibrationNumbers {
-  const {
-    reliability,
-    rows,
-    correct,
-    nllSum,
-    brierSum,
-    impossible,
-    unlabelled,
-  } = sums;
-  const certain = rows - impossible;
+  const { rows, unlabelled, nllSum, brierSum, zeroP } = sums;
+  const total = (values: Float64Array) =>
+    values.reduce((sum, value) => sum + value, 0);
+  const gaps = sums.correct.map((correct, k) =>
+    Math.abs(correct - (sums.confidence[k] as number)),
+  );
   return {
     label,
     rows,
     unlabelled,
-    accuracy: rows > 0 ? correct / rows : null,
-    ece: reliability.ece,
-    bins: Array.from({ length: RELIABILITY_BINS }, (_, k) => {
-      const count = reliability.rows[k] as number;
-      const mean = (sum: Float64Array) =>
-        count > 0 ? (sum[k] as number) / count : null;
+    accuracy: rows > 0 ? total(sums.correct) / rows : null,
+    ece: rows > 0 ? total(gaps) / rows : null,
+    bins: Array.from(sums.binRows, (binRows, k) => {
+      const mean = (values: Float64Array) =>
+        binRows > 0 ? (values[k] as number) / binRows : null;
       return {
         low: k / RELIABILITY_BINS,
         high: (k + 1) / RELIABILITY_BINS,
-        rows: count,
-        confidence: mean(reliability.confidence),
-        accuracy: mean(reliability.correct),
+        rows: binRows,
+        confidence: mean(sums.confidence),
+        accuracy: mean(sums.correct),
       };
     }),
-    nll: certain > 0 ? nllSum / certain : null,
-    zeroP: impossible,
+    nll: rows > zeroP ? nllSum / (rows - zeroP) : null,
+    zeroP,
     brier: rows > 0 ? brierSum / rows : null,
-    reasons: lacksOf(p, rows),
+    reasons: reasonsOf(p, rows),
   };
 }
 
-function lacksOf(p: NumberSources["p"], rows: number): string[] {
+function reasonsOf(p: NumberSources["p"], rows: number): string[] {
   if (!p)
     return [
       "Calibration needs p: the output has neither softmax nor full blocks to recover it from.",

@@ -1,80 +1,232 @@
+import { BlockEntries } from "../../output-rows/block-entries.js";
+import type { Example } from "../../output-rows/example.js";
 import {
   leavesOut,
   type NumberSources,
 } from "../../output-rows/reading-plan.js";
 import type { StoredRun } from "../../results/run-metadata.js";
-import type { ClassSums } from "../gather/class-sums.js";
-import type { MeanJacobian } from "../gather/mean-jacobian.js";
 import type { ClassNumbers } from "../output-report.js";
 
 const PAIRS = 10;
 
-/** The classes that change most, so many of them; ascending. */
-export function mostSensitive(sums: ClassSums, most: number): number[] {
+/** Sums of every class: Q numbers each, whatever the number of rows. */
+export class ClassSums {
+  /** Sum of J[k,k], and the number of rows whose diagonal is known. */
+  readonly sensitivity: Float64Array;
+  sensitivityRows = 0;
+  readonly p: Float64Array;
+  pRows = 0;
+  /** Numbers of rows whose prediction, whose label, and whose prediction and label are the class. */
+  readonly predicted: Float64Array;
+  readonly labelled: Float64Array;
+  readonly correct: Float64Array;
+  readonly #classes: number;
+  readonly #entryOf: EntryLookup;
+
+  constructor(classes: number, temperature: number) {
+    this.#classes = classes;
+    this.#entryOf = entryLookup(classes, temperature);
+    const zeros = () => new Float64Array(classes);
+    this.sensitivity = zeros();
+    this.p = zeros();
+    this.predicted = zeros();
+    this.labelled = zeros();
+    this.correct = zeros();
+  }
+
+  add(example: Example): void {
+    const { p, winner, label } = example;
+    this.#addDiagonal(example);
+    if (p) {
+      this.pRows++;
+      for (let k = 0; k < p.length; k++) bump(this.p, k, p[k] as number);
+      bump(this.predicted, winner, 1);
+    }
+    if (label >= 0) bump(this.labelled, label, 1);
+    if (label >= 0 && winner === label) bump(this.correct, label, 1);
+  }
+
+  #addDiagonal(example: Example): void {
+    const { block } = example;
+    const Q = this.#classes;
+    if (block?.kind === "entries") {
+      for (let n = 0; n < block.values.length; n++) {
+        const index = block.indices[n] as number;
+        if (index % (Q + 1) === 0)
+          bump(this.sensitivity, index / (Q + 1), block.values[n] as number);
+      }
+    } else {
+      const entry = this.#entryOf(example);
+      if (!entry) return;
+      for (let k = 0; k < Q; k++) bump(this.sensitivity, k, entry(k, k));
+    }
+    this.sensitivityRows++;
+  }
+}
+
+/** Sums of pairs of some classes: |J|, and the confusion matrix. */
+export class ClassPairs {
+  readonly shown: readonly number[];
+  /** Number of rows whose J is known, and number of rows with p and a label. */
+  rows = 0;
+  labelledRows = 0;
+  readonly #classes: number;
+  readonly #entryOf: EntryLookup;
+  /** Index of a class in `shown`, or -1. */
+  readonly #indexOf: Int32Array;
+  /** Sums of |J|, `[shown, shown]`, of which the upper triangle is used. */
+  readonly #sums: Float64Array;
+  /** Numbers of rows, `[shown, shown]`: label, prediction. */
+  readonly #confusion: Float64Array;
+
+  /** @param shown classes, ascending */
+  constructor(classes: number, shown: readonly number[], temperature: number) {
+    this.#classes = classes;
+    this.shown = shown;
+    this.#entryOf = entryLookup(classes, temperature);
+    this.#indexOf = new Int32Array(classes).fill(-1);
+    shown.forEach((k, index) => {
+      this.#indexOf[k] = index;
+    });
+    this.#sums = new Float64Array(shown.length ** 2);
+    this.#confusion = new Float64Array(shown.length ** 2);
+  }
+
+  add(example: Example): void {
+    const { p, winner, label, block } = example;
+    if (p && label >= 0) {
+      this.labelledRows++;
+      this.#bump(this.#confusion, label, winner, 1);
+    }
+    if (block?.kind === "entries") {
+      for (let n = 0; n < block.values.length; n++) {
+        const index = block.indices[n] as number;
+        const j = index % this.#classes;
+        const i = (index - j) / this.#classes;
+        // Both halves are stored.
+        if (i <= j)
+          this.#bump(this.#sums, i, j, Math.abs(block.values[n] as number));
+      }
+    } else {
+      const entry = this.#entryOf(example);
+      if (!entry) return;
+      const { shown } = this;
+      for (let a = 0; a < shown.length; a++)
+        for (let b = a; b < shown.length; b++)
+          this.#sums[a * shown.length + b] =
+            (this.#sums[a * shown.length + b] as number) +
+            Math.abs(entry(shown[a] as number, shown[b] as number));
+    }
+    this.rows++;
+  }
+
+  /** Returns the mean of |J[i,j]| of two shown classes. */
+  mean(i: number, j: number): number {
+    const sum = this.#at(this.#sums, Math.min(i, j), Math.max(i, j));
+    return this.rows > 0 ? sum / this.rows : 0;
+  }
+
+  /** Returns the number of rows with this label and this prediction, two shown classes. */
+  confused(label: number, predicted: number): number {
+    return this.#at(this.#confusion, label, predicted);
+  }
+
+  #at(values: Float64Array, i: number, j: number): number {
+    const [a, b] = [this.#indexOf[i] as number, this.#indexOf[j] as number];
+    return values[a * this.shown.length + b] as number;
+  }
+
+  #bump(values: Float64Array, i: number, j: number, by: number): void {
+    const [a, b] = [this.#indexOf[i] as number, this.#indexOf[j] as number];
+    if (a >= 0 && b >= 0) bump(values, a * this.shown.length + b, by);
+  }
+}
+
+type EntryLookup = (
+  example: Example,
+) => ((i: number, j: number) => number) | null;
+
+/** Returns a function that looks up entries of a full block, or |J[i,j]| computed from p; null if neither is known. */
+function entryLookup(classes: number, temperature: number): EntryLookup {
+  const entries = new BlockEntries(classes);
+  return ({ block, p, winner, uncertainty }) => {
+    if (block) return entries.of(block);
+    if (!p) return null;
+    return (i, j) => {
+      const own = p[i] as number;
+      const other = i === winner ? uncertainty : 1 - own;
+      return (own / temperature) * (i === j ? other : (p[j] as number));
+    };
+  };
+}
+
+function bump(sums: Float64Array, at: number, by: number): void {
+  sums[at] = (sums[at] as number) + by;
+}
+
+/** Returns the classes with the largest mean J[k,k], at most `max`, ascending. */
+export function mostSensitive(sums: ClassSums, max: number): number[] {
   const { sensitivity, p } = sums;
   const of = (k: number) => sensitivity[k] as number;
   return Array.from(sensitivity, (_, k) => k)
     .sort(
       (a, b) => of(b) - of(a) || (p[b] as number) - (p[a] as number) || a - b,
     )
-    .slice(0, most)
+    .slice(0, max)
     .sort((a, b) => a - b);
 }
 
-/** @param shown classes, ascending; `jacobian` knows their pairs */
+/** @param shown classes, ascending, of which `pairs` has the sums */
 export function classNumbers(
   run: StoredRun,
   sums: ClassSums,
-  jacobian: MeanJacobian,
+  pairs: ClassPairs,
   shown: readonly number[],
   sources: NumberSources,
   isLabelled: boolean,
 ): ClassNumbers {
-  const places = shown.map((k) => jacobian.shown.indexOf(k));
-  const mean = (a: number, b: number) =>
-    jacobian.mean(places[a] as number, places[b] as number);
-  const known = jacobian.rows > 0;
+  const isKnown = pairs.rows > 0;
+  const matrix = (value: (i: number, j: number) => number) =>
+    shown.map((i) => shown.map((j) => value(i, j)));
   const share = (values: Float64Array, rows: number) =>
     rows > 0 ? Array.from(values, (value) => value / rows) : null;
   return {
-    rows: Math.max(jacobian.rows, sums.pRows),
+    rows: Math.max(pairs.rows, sums.pRows),
     shown: [...shown],
-    meanJacobian: known
-      ? shown.map((_, a) => shown.map((_, b) => mean(a, b)))
-      : null,
-    pairs: known ? pairsOf(shown, mean) : [],
+    meanJacobian: isKnown ? matrix((i, j) => pairs.mean(i, j)) : null,
+    pairs: isKnown ? largestPairs(shown, pairs) : [],
+    confusion:
+      pairs.labelledRows > 0 ? matrix((i, j) => pairs.confused(i, j)) : null,
+    confusionRows: pairs.labelledRows,
     sensitivity: share(sums.sensitivity, sums.sensitivityRows),
     meanP: share(sums.p, sums.pRows),
     predicted: sums.pRows > 0 ? Array.from(sums.predicted) : null,
     labelled: isLabelled ? Array.from(sums.labelled) : null,
     correct: isLabelled && sums.pRows > 0 ? Array.from(sums.correct) : null,
-    reasons: lacksOf(run, sources, known),
+    reasons: reasonsOf(run, sources, isKnown),
   };
 }
 
-function pairsOf(
+function largestPairs(
   shown: readonly number[],
-  mean: (a: number, b: number) => number,
+  pairs: ClassPairs,
 ): ClassNumbers["pairs"] {
   return shown
     .flatMap((i, a) =>
-      shown.slice(a + 1).map((j, n) => ({ i, j, mean: mean(a, a + 1 + n) })),
+      shown.slice(a + 1).map((j) => ({ i, j, mean: pairs.mean(i, j) })),
     )
-    .filter((pair) => pair.mean > 0)
-    .sort(
-      (one, other) =>
-        other.mean - one.mean || one.i - other.i || one.j - other.j,
-    )
+    .filter(({ mean }) => mean > 0)
+    .sort((a, b) => b.mean - a.mean || a.i - b.i || a.j - b.j)
     .slice(0, PAIRS);
 }
 
-function lacksOf(
+function reasonsOf(
   run: StoredRun,
   { jacobian, p }: NumberSources,
-  known: boolean,
+  isKnown: boolean,
 ): string[] {
   if (!jacobian) return ["The mean |J| needs blocks or softmax in the output."];
-  if (!known) return ["There are no rows to average."];
+  if (!isKnown) return ["There are no rows to average."];
   if (run.classes === 1) return ["With one class the Jacobian is 0."];
   if (jacobian === "entries" && leavesOut(run))
     return [

@@ -1,29 +1,32 @@
+import { readFileSync } from "node:fs";
+import { basename } from "node:path";
+import { InputFormatError } from "../../errors.js";
 import type { FoundResults } from "../../output-rows/find-results.js";
-import type { GatheredResults } from "../gather/gather-results.js";
+import { inputCall } from "../../system-error.js";
 import type { ResolvedReportOptions } from "../options.js";
 import type { SummaryNumbers } from "../output-report.js";
-import { toldOfRun, toldOfVerification } from "./told-reports.js";
+import type { CollectedResults } from "./collect.js";
 
-/** What the reports that options name say; read first, so that a wrong one is told at once. @throws SoftjacError */
-export function toldReports({
+/** Reads the reports that the options name. @throws InputMissingError, InputFormatError, IoError */
+export function readReports({
   runReport,
   verifyReport,
 }: ResolvedReportOptions): Pick<SummaryNumbers, "run" | "verified"> {
   return {
-    run: runReport === undefined ? null : toldOfRun(runReport),
+    run: runReport === undefined ? null : readRunReport(runReport),
     verified:
-      verifyReport === undefined ? null : toldOfVerification(verifyReport),
+      verifyReport === undefined ? null : readVerifyReport(verifyReport),
   };
 }
 
 export function summaryNumbers(
   { parts, manifest }: FoundResults,
-  { first, gathered, inputs, bytes, rows }: GatheredResults,
-  told: Pick<SummaryNumbers, "run" | "verified">,
+  { first, collected, inputs, bytes, rows }: CollectedResults,
+  reports: Pick<SummaryNumbers, "run" | "verified">,
 ): SummaryNumbers {
   const { run, sources, copiedColumns, softjac } = first;
-  const { examples, badRows, withoutP, entries } = gathered;
-  const numberOrNull = (value: number) => (Number.isNaN(value) ? null : value);
+  const { examples, badRows, withoutP, entries } = collected;
+  const known = (value: number) => (Number.isNaN(value) ? null : value);
   return {
     kind: manifest ? "dataset" : "file",
     writtenBy: softjac,
@@ -43,11 +46,87 @@ export function summaryNumbers(
     rowsWithoutP: sources.p ? withoutP : examples - badRows,
     bytes,
     entries: sources.jacobian === "entries" ? entries : null,
-    droppedMax: numberOrNull(gathered.droppedMax),
-    droppedSum: numberOrNull(gathered.droppedSum),
+    droppedMax: known(collected.droppedMax),
+    droppedSum: known(collected.droppedSum),
     copiedColumns: copiedColumns.map(({ name, type }) => ({ name, type })),
     skippedInputs: [...(manifest?.leftOut ?? [])],
     from: sources,
-    ...told,
+    ...reports,
   };
+}
+
+function readRunReport(path: string): SummaryNumbers["run"] {
+  const report = readJson(path);
+  const { durationMs, rowsPerSecond } = report;
+  if (typeof durationMs !== "number" || typeof rowsPerSecond !== "number")
+    throw new InputFormatError(
+      path,
+      "report",
+      "not a report of softjac run: durationMs or rowsPerSecond is missing",
+    );
+  return {
+    durationMs,
+    rowsPerSecond,
+    threads: numberOrNull(report.threads),
+    kernel: textOrNull(report.kernel),
+    peakMemoryBytes: numberOrNull(report.peakMemoryBytes),
+    output: nameOf(report.output),
+  };
+}
+
+function readVerifyReport(path: string): SummaryNumbers["verified"] {
+  const report = readJson(path);
+  const { ok, rowsChecked, columns } = report;
+  // Reports of version 0.1.0 have findings.
+  const problems = report.problems ?? report.findings;
+  if (
+    typeof ok !== "boolean" ||
+    typeof rowsChecked !== "number" ||
+    !Array.isArray(columns) ||
+    !Array.isArray(problems)
+  )
+    throw new InputFormatError(
+      path,
+      "report",
+      "not a report of softjac verify: ok, rowsChecked, columns or problems is missing",
+    );
+  return {
+    ok,
+    rowsChecked,
+    output: nameOf(report.output),
+    columns: columns.map((column) => {
+      const { name, ok: isOk, maxError, bound } = Object(column);
+      return {
+        name: String(name),
+        ok: isOk === true,
+        maxError: numberOrNull(maxError),
+        bound: numberOrNull(bound),
+      };
+    }),
+    problems: problems.map(String),
+  };
+}
+
+function numberOrNull(value: unknown): number | null {
+  return typeof value === "number" ? value : null;
+}
+
+function textOrNull(value: unknown): string | null {
+  return typeof value === "string" ? value : null;
+}
+
+function nameOf(path: unknown): string | null {
+  return typeof path === "string" ? basename(path) : null;
+}
+
+function readJson(path: string): Record<string, unknown> {
+  const text = inputCall(path, "could not be read", () =>
+    readFileSync(path, "utf8"),
+  );
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === "object" && value !== null)
+      return value as Record<string, unknown>;
+  } catch {}
+  throw new InputFormatError(path, "report", "not a JSON object");
 }

@@ -1,15 +1,17 @@
 import { expect, test } from "vitest";
 import type { Example } from "../../src/output-rows/example.js";
 import { pOfBlock, pOfLogBlock } from "../../src/output-rows/p-of-block.js";
-import { Extremes } from "../../src/report-page/gather/extremes.js";
-import { Gathered } from "../../src/report-page/gather/gathered.js";
-import { Histogram } from "../../src/report-page/gather/histogram.js";
-import { MeanJacobian } from "../../src/report-page/gather/mean-jacobian.js";
 import {
   CalibrationSums,
   RELIABILITY_BINS,
-  Reliability,
-} from "../../src/report-page/gather/reliability.js";
+} from "../../src/report-page/numbers/calibration.js";
+import {
+  ClassPairs,
+  ClassSums,
+} from "../../src/report-page/numbers/classes.js";
+import { Collected } from "../../src/report-page/numbers/collect.js";
+import { Histogram } from "../../src/report-page/numbers/confidence.js";
+import { Largest } from "../../src/report-page/numbers/rows.js";
 import type { StoredRun } from "../../src/results/run-metadata.js";
 import { exactRow } from "../support/exact.js";
 import { normal, random } from "../support/random.js";
@@ -50,37 +52,37 @@ test("a histogram: ends, and what lies beyond", () => {
     histogram.add(value);
   expect(Array.from(histogram.counts)).toEqual([3, 1, 1, 3]);
   expect(histogram.rows).toBe(8);
-  expect([histogram.least, histogram.largest]).toEqual([-3, 7]);
+  expect([histogram.min, histogram.max]).toEqual([-3, 7]);
 });
 
-test("extremes: the least, of equal keys those that came first", () => {
-  const extremes = new Extremes<string>(3);
+test("the largest keys, of equal keys those that came first", () => {
+  const largest = new Largest<string>(3);
   let made = 0;
-  [5, 3, 3, 9, 1, 3, 2].forEach((key, n) => {
-    extremes.offer(key, () => {
+  [5, 7, 7, 1, 9, 7, 8].forEach((key, n) => {
+    largest.offer(key, () => {
       made++;
       return `${key} at ${n}`;
     });
   });
-  expect(extremes.items).toEqual(["1 at 4", "2 at 6", "3 at 1"]);
+  expect(largest.items).toEqual(["9 at 4", "8 at 6", "7 at 1"]);
   expect(made).toBe(5);
 });
 
-test("nothing that is gathered grows with the rows", () => {
+test("nothing that is collected grows with the rows", () => {
   const sizeOf = (rows: number) => {
-    const gathered = new Gathered(run);
+    const collected = new Collected(run);
     const uniform = random(1);
     for (let row = 0; row < rows; row++) {
       const [a, b, c] = [uniform(), uniform(), uniform()];
       const sum = a + b + c;
-      gathered.add(example(row, [a / sum, b / sum, c / sum]), 0);
+      collected.add(example(row, [a / sum, b / sum, c / sum]), 0);
     }
-    const { certainty, mostUncertain, jacobian } = gathered;
+    const { confidence, mostUncertain, pairs } = collected;
     return {
-      uncertainty: certainty.uncertainty.counts.length,
-      confidence: certainty.confidence.counts.length,
+      uncertainty: confidence.uncertainty.counts.length,
+      confidence: confidence.confidence.counts.length,
       mostUncertain: mostUncertain.items.length,
-      pairs: jacobian?.shown.length,
+      pairs: pairs?.shown.length,
     };
   };
   const many = sizeOf(60_000);
@@ -104,17 +106,45 @@ test("|J| of blocks, of triangles, of entries and of p is the same", () => {
   for (const kind of kinds)
     for (const shown of [
       [0, 1, 2],
-      [2, 0],
+      [0, 2],
     ]) {
-      const mean = new MeanJacobian(3, shown, T);
-      for (let n = 0; n < 4; n++) mean.add(example(n, p, { block: kind }));
-      shown.forEach((i, a) => {
-        shown.forEach((j, b) => {
+      const pairs = new ClassPairs(3, shown, T);
+      const sums = new ClassSums(3, T);
+      for (let n = 0; n < 4; n++) {
+        pairs.add(example(n, p, { block: kind }));
+        sums.add(example(n, p, { block: kind }));
+      }
+      for (const i of shown) {
+        expect(sums.sensitivity[i]).toBeCloseTo(4 * (block[4 * i] ?? 0), 14);
+        for (const j of shown) {
           const wanted = Math.abs(block[3 * i + j] as number);
-          expect(mean.mean(a, b)).toBeCloseTo(wanted, 14);
-        });
-      });
+          expect(pairs.mean(i, j)).toBeCloseTo(wanted, 14);
+        }
+      }
     }
+});
+
+test("the confusion matrix of some classes: rows with p and a label", () => {
+  const pairs = new ClassPairs(3, [0, 2], 1);
+  const rows = [
+    { p: [0.8, 0.1, 0.1], label: 0 },
+    { p: [0.1, 0.1, 0.8], label: 0 },
+    { p: [0.2, 0.1, 0.7], label: 0 },
+    { p: [0.1, 0.8, 0.1], label: 0 },
+    { p: [0.1, 0.1, 0.8], label: 2 },
+    { p: [0.1, 0.1, 0.8], label: 1 },
+    { p: [0.1, 0.1, 0.8], label: -1 },
+  ];
+  rows.forEach(({ p, label }, n) => {
+    pairs.add(example(n, p, { label }));
+  });
+  pairs.add(example(9, [1, 0, 0], { p: null, label: 0 }));
+  const matrix = [0, 2].map((i) => [0, 2].map((j) => pairs.confused(i, j)));
+  expect(matrix).toEqual([
+    [1, 2],
+    [0, 1],
+  ]);
+  expect([pairs.labelledRows, pairs.rows]).toEqual([6, 7]);
 });
 
 test("p had back from blocks, against 80 digits", () => {
@@ -203,9 +233,9 @@ test.each([
 ])(
   "a confidence of %d is in bin %i of 15: a bin has its upper end",
   (confidence, bin) => {
-    const reliability = new Reliability();
-    reliability.add(confidence, true);
-    expect([...reliability.rows]).toEqual(
+    const sums = new CalibrationSums();
+    sums.add(example(0, [0.5, 0.5], { label: 0, confidence }));
+    expect([...sums.binRows]).toEqual(
       Array.from({ length: RELIABILITY_BINS }, (_, k) => +(k === bin)),
     );
   },

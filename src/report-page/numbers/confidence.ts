@@ -1,0 +1,150 @@
+import type { Example } from "../../output-rows/example.js";
+import type { NumberSources } from "../../output-rows/reading-plan.js";
+import type { Bins, ConfidenceNumbers } from "../output-report.js";
+
+const BINS = 40;
+/** log10 of the smallest subnormal is -323.3. */
+const MIN_DECADE = -324;
+const BINS_PER_DECADE = 8;
+
+/**
+ * Largest uncertainty whose 1 - p is 0 in the type: half the distance from 1 to the next smaller number. p (1 - p) is 0
+ * there, although the true value is not.
+ */
+export const LOST = { float32: 2 ** -25, float64: 2 ** -54 } as const;
+
+/** Counts values in bins of equal width, which are fixed before the first value. */
+export class Histogram {
+  readonly low: number;
+  readonly width: number;
+  readonly counts: Float64Array;
+  /** Number and sum of the values, without NaN. */
+  rows = 0;
+  sum = 0;
+  min = Infinity;
+  max = -Infinity;
+
+  /** Bins are `[low + k width, low + (k + 1) width)`; the first and the last also count the values beyond. */
+  constructor(low: number, high: number, bins: number) {
+    this.low = low;
+    this.width = (high - low) / bins;
+    this.counts = new Float64Array(bins);
+  }
+
+  add(value: number): void {
+    if (Number.isNaN(value)) return;
+    this.rows++;
+    this.sum += value;
+    if (value < this.min) this.min = value;
+    if (value > this.max) this.max = value;
+    const last = this.counts.length - 1;
+    const bin = Math.floor((value - this.low) / this.width);
+    const at = Math.min(last, Math.max(0, bin));
+    this.counts[at] = (this.counts[at] as number) + 1;
+  }
+}
+
+/** Histograms of confidence, entropy and uncertainty. */
+export class ConfidenceSums {
+  readonly confidence = new Histogram(0, 1, BINS);
+  readonly entropy: Histogram;
+  /** log10 of the uncertainties that are not 0. */
+  readonly uncertainty = new Histogram(
+    MIN_DECADE,
+    0,
+    -MIN_DECADE * BINS_PER_DECADE,
+  );
+  uncertaintyRows = 0;
+  uncertaintySum = 0;
+  /** Number of rows in which one class has all of p. */
+  zeroUncertainty = 0;
+  lostFloat32 = 0;
+  lostFloat64 = 0;
+
+  constructor(classes: number) {
+    this.entropy = new Histogram(0, Math.log(Math.max(2, classes)), BINS);
+  }
+
+  add({ confidence, uncertainty, entropy }: Example): void {
+    this.confidence.add(confidence);
+    this.entropy.add(entropy);
+    if (Number.isNaN(uncertainty)) return;
+    this.uncertaintyRows++;
+    this.uncertaintySum += uncertainty;
+    if (uncertainty <= 0) {
+      this.zeroUncertainty++;
+      return;
+    }
+    this.uncertainty.add(Math.log10(uncertainty));
+    if (uncertainty <= LOST.float32) this.lostFloat32++;
+    if (uncertainty <= LOST.float64) this.lostFloat64++;
+  }
+}
+
+/** @param withoutP number of rows whose blocks do not determine p */
+export function confidenceNumbers(
+  sums: ConfidenceSums,
+  sources: NumberSources,
+  withoutP: number,
+): ConfidenceNumbers {
+  const rows = Math.max(sums.confidence.rows, sums.uncertaintyRows);
+  return {
+    rows,
+    confidence: withMean(sums.confidence),
+    uncertainty: uncertaintyOf(sums),
+    entropy: withMean(sums.entropy),
+    reasons: reasonsOf(sources, withoutP, rows),
+  };
+}
+
+function withMean(histogram: Histogram): (Bins & { mean: number }) | null {
+  const { low, width, counts, rows, sum } = histogram;
+  return rows > 0
+    ? { low, width, counts: Array.from(counts), mean: sum / rows }
+    : null;
+}
+
+/** Returns the bins from the smallest to the largest uncertainty. */
+function uncertaintyOf(sums: ConfidenceSums): ConfidenceNumbers["uncertainty"] {
+  const { uncertaintyRows, uncertaintySum } = sums;
+  if (uncertaintyRows === 0) return null;
+  const { low, width, counts, rows, min, max } = sums.uncertainty;
+  const first = counts.findIndex((count) => count > 0);
+  const last = counts.findLastIndex((count) => count > 0);
+  return {
+    low: first < 0 ? 0 : low + first * width,
+    width,
+    counts: first < 0 ? [] : Array.from(counts.subarray(first, last + 1)),
+    rows: uncertaintyRows,
+    mean: uncertaintySum / uncertaintyRows,
+    min: rows > 0 ? 10 ** min : null,
+    max: rows > 0 ? 10 ** max : null,
+    zero: sums.zeroUncertainty,
+    lostFloat32: sums.lostFloat32,
+    lostFloat64: sums.lostFloat64,
+  };
+}
+
+function reasonsOf(
+  { confidence, uncertainty, entropy }: NumberSources,
+  withoutP: number,
+  rows: number,
+): string[] {
+  const reasons: string[] = [];
+  if (!confidence)
+    reasons.push(
+      "Confidence needs softmax, confidence, uncertainty, tail or full blocks in the output.",
+    );
+  if (!uncertainty)
+    reasons.push(
+      "Uncertainty needs softmax, uncertainty or tail in the output: 1 − confidence has lost its digits.",
+    );
+  if (!entropy) reasons.push("Entropy needs entropy or softmax in the output.");
+  if (withoutP > 0 && (uncertainty === "p" || entropy === "p"))
+    reasons.push(
+      `${withoutP.toLocaleString("en-US")} rows are skipped, because their blocks do not determine p (only two classes with nonzero p, or numbers that are too small).`,
+    );
+  if (rows === 0 && (confidence || uncertainty))
+    reasons.push("There are no rows with a confidence.");
+  return reasons;
+}
