@@ -26,23 +26,19 @@ export interface ReportOptions {
   sync?: boolean | undefined;
 }
 
-/** ReportOptions checked, with every default in place; frozen. */
-export interface ResolvedReportOptions {
-  readonly results: string;
-  readonly output: string;
-  readonly label: string | undefined;
-  readonly classNames: readonly string[] | undefined;
-  readonly classes: number;
-  readonly title: string;
-  readonly runReport: string | undefined;
-  readonly verifyReport: string | undefined;
-  readonly force: boolean;
-  readonly sync: boolean;
-}
+/** Checked options with the defaults; frozen. */
+export type ResolvedReportOptions = Readonly<
+  ReportOptions & {
+    classes: number;
+    title: string;
+    force: boolean;
+    sync: boolean;
+  }
+>;
 
 const DEFAULT_CLASSES = 40;
 
-/** One table: the library checks by it, the CLI makes its flags and help from it. */
+/** The library checks options with this table; the command line makes flags and help from it. */
 export const REPORT_OPTIONS: readonly OptionSpec<
   Exclude<keyof ReportOptions, "results">
 >[] = [
@@ -63,7 +59,7 @@ export const REPORT_OPTIONS: readonly OptionSpec<
     name: "classes",
     isCommon: true,
     kind: "integer",
-    // Beyond, cells are smaller than a pixel's worth of looking.
+    // More cells would be too small to see.
     range: [2, 100],
     default: DEFAULT_CLASSES,
     group: "Values",
@@ -113,14 +109,9 @@ export function resolveReportOptions(
   checkPath("output", options.output);
   for (const spec of REPORT_OPTIONS) checkValue(spec, options[spec.name]);
   return Object.freeze({
-    results: options.results,
-    output: options.output,
-    label: options.label,
-    classNames: options.classNames,
+    ...options,
     classes: options.classes ?? DEFAULT_CLASSES,
     title: options.title ?? basename(options.results),
-    runReport: options.runReport,
-    verifyReport: options.verifyReport,
     force: options.force ?? false,
     sync: options.sync ?? true,
   });

@@ -162,6 +162,8 @@ function matrixFigure({
           x: "j",
           y: "i",
           fill: ({ share }: Cell) => `var(--h${shade(share)})`,
+          stroke: "var(--line)",
+          strokeWidth: 0.5,
           inset: shown.length > 30 ? 0 : 1,
         }),
         Plot.cell(diagonal, {

@@ -5,6 +5,7 @@ import { calibrationSection } from "./calibration-section.js";
 import { classesSection } from "./classes-section.js";
 import { confidenceSection } from "./confidence-section.js";
 import { embeddedJson, Html, html } from "./parts.js";
+import { SHADES } from "./plot.js";
 import { rowsSection } from "./rows-section.js";
 import { summarySection } from "./summary-section.js";
 
@@ -57,10 +58,14 @@ ${sections.map(({ drawn }) => drawn)}
 `.markup;
 }
 
-/** Returns page.css, which the build copies beside this file. */
+/** Returns page.css, which the build copies beside this file, and a class for each shade. */
 function pageStyle(): string {
   const path = new URL("report-page.css", import.meta.url);
-  return readFileSync(path, "utf8").trim();
+  const shades = Array.from(
+    { length: SHADES },
+    (_, k) => `.s${k} { background: var(--h${k}); color: var(--t${k}); }\n`,
+  );
+  return readFileSync(path, "utf8") + shades.join("");
 }
 
 /** Returns the numbers without paths, and of many classes only those of the shown ones. */

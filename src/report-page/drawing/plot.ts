@@ -106,12 +106,12 @@ export function histogram({
 }
 
 /** Number of shades in page.css: `--h0` to `--h8`, from weak to strong. */
-const SHADES = 9;
+export const SHADES = 9;
 /** Limits of the ratio between the largest and the smallest shaded value; below the minimum, noise would look like structure. */
 const MAX_RATIO = 1e4;
 const MIN_RATIO = 2;
 
-export interface ShadeScale {
+interface ShadeScale {
   /** Returns the index of a shade. */
   shade(value: number): number;
   /** Smallest values of the shades 1 to 8, ascending. */

@@ -47,19 +47,12 @@ export class ClassSums {
   }
 
   #addDiagonal(example: Example): void {
-    const { block } = example;
     const Q = this.#classes;
-    if (block?.kind === "entries") {
-      for (let n = 0; n < block.values.length; n++) {
-        const index = block.indices[n] as number;
-        if (index % (Q + 1) === 0)
-          bump(this.sensitivity, index / (Q + 1), block.values[n] as number);
-      }
-    } else {
-      const entry = this.#entryOf(example);
-      if (!entry) return;
-      for (let k = 0; k < Q; k++) bump(this.sensitivity, k, entry(k, k));
-    }
+    const stored = storedDiagonal(example.block, Q);
+    const entry = stored ? null : this.#entryOf(example);
+    if (!stored && !entry) return;
+    for (let k = 0; k < Q; k++)
+      bump(this.sensitivity, k, stored?.[k] ?? entry?.(k, k) ?? 0);
     this.sensitivityRows++;
   }
 }
@@ -140,6 +133,21 @@ export class ClassPairs {
     const [a, b] = [this.#indexOf[i] as number, this.#indexOf[j] as number];
     if (a >= 0 && b >= 0) bump(values, a * this.shown.length + b, by);
   }
+}
+
+/** Returns the diagonal of a block of stored entries, and null for any other. */
+export function storedDiagonal(
+  block: Example["block"],
+  classes: number,
+): Float64Array | null {
+  if (block?.kind !== "entries") return null;
+  const diagonal = new Float64Array(classes);
+  for (let n = 0; n < block.values.length; n++) {
+    const index = block.indices[n] as number;
+    if (index % (classes + 1) === 0)
+      diagonal[index / (classes + 1)] = block.values[n] as number;
+  }
+  return diagonal;
 }
 
 type EntryLookup = (

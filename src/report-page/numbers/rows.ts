@@ -9,6 +9,7 @@ import {
 import { openJacobian } from "../../reader/open-jacobian.js";
 import { indexOfKey, rowOfKey } from "../../results/row-axes.js";
 import type { ShownRow, ShownRows } from "../output-report.js";
+import { storedDiagonal } from "./classes.js";
 
 /** Number of classes that are shown for a row: all if there are at most this many, otherwise those with the largest p. */
 export const SHOWN_CLASSES = 16;
@@ -63,28 +64,13 @@ export function summarizeRow(
   part: number,
   classes: number,
 ): RowSummary {
-  const shown = shownClasses(p ?? diagonalOf(block, classes), classes);
+  const shown = shownClasses(p ?? storedDiagonal(block, classes), classes);
   return {
     ...example,
     part,
     classes: shown,
     p: p && shown.map((j) => p[j] as number),
   };
-}
-
-/** Returns the diagonal of a block of stored entries. */
-function diagonalOf(
-  block: Example["block"],
-  classes: number,
-): ArrayLike<number> | null {
-  if (block?.kind !== "entries") return null;
-  const diagonal = new Float64Array(classes);
-  for (let n = 0; n < block.values.length; n++) {
-    const index = block.indices[n] as number;
-    if (index % (classes + 1) === 0)
-      diagonal[index / (classes + 1)] = block.values[n] as number;
-  }
-  return diagonal;
 }
 
 function shownClasses(
