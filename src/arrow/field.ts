@@ -1,4 +1,4 @@
-import { shortList } from "../printable.js";
+import { shortList, shortName } from "../printable.js";
 
 /** Logical type of Arrow, named as in Schema.fbs, with the parameters that affect its storage. */
 export type ArrowType =
@@ -109,6 +109,8 @@ function describeType(type: ArrowType, children: Field[]): string {
       return `${type.signed ? "" : "u"}int${type.bitWidth}`;
     case "FloatingPoint":
       return ["float16", "float32", "float64"][type.precision] ?? "float?";
+    case "Struct":
+      return `struct<${shortList(children, (field) => `${shortName(field.name)}: ${describeField(field)}`)}>`;
     case "FixedSizeList":
       return `fixed_size_list<${inner}>[${type.listSize}]`;
     case "FixedSizeBinary":

@@ -3,6 +3,7 @@ import { locateFile } from "./arrow-file.js";
 import { checkByteOrder, readMessage } from "./arrow-message.js";
 import type { Block, MessageMetadata, Schema } from "./arrow-metadata.js";
 import { locateStream } from "./arrow-stream.js";
+import type { ColumnPath } from "./column-spans.js";
 import { type InputFile, openInputFile } from "./input-file.js";
 import { inputFormat } from "./input-format.js";
 import type { Limits } from "./limits.js";
@@ -13,6 +14,8 @@ export interface ArrowContainer extends InputFile {
   /** MetadataVersion, as stored. */
   readonly version: number;
   readonly schema: Schema;
+  /** Paths of the nested columns, whose fields are the last of the schema. */
+  readonly nested: readonly ColumnPath[];
   readonly dictionaries: readonly Block[];
   readonly recordBatches: readonly Block[];
   /** The metadata of the message of a block, checked against the block. */
@@ -72,6 +75,7 @@ export function arrowContainer(
     ...file,
     ...located,
     format,
+    nested: [],
     message: (block, where) => readMessage(file, block, where),
   };
 }

@@ -8,6 +8,7 @@ import { placeDictionaries } from "./dictionaries.js";
 import { type KeptColumn, selectKept } from "./kept-columns.js";
 import { type LogitsColumn, selectLogits } from "./logits-column.js";
 import type { InputColumn, LogitsFile, OpenOptions } from "./logits-file.js";
+import { readableColumn, withNestedColumns } from "./nested-columns.js";
 import { resultType } from "./number-column.js";
 import { offsetsOf } from "./numbers-of-bytes.js";
 import { readInput } from "./read-input.js";
@@ -37,13 +38,14 @@ export async function locateLogits(
 ): Promise<LogitsFile> {
   let open = container;
   try {
-    const columns = selectColumns(container, options);
+    const whole = withNestedColumns(container, options);
+    const columns = selectColumns(whole, options);
     const { logits, inputs, kept } = columns;
     const places = [
       ...[logits, ...inputs].flatMap(({ columns }) => columns),
       ...kept.map(({ place }) => place),
     ];
-    open = await decompressed(container, [...new Set(places)], options);
+    open = await decompressed(whole, [...new Set(places)], options);
     return place(open, columns, options);
   } catch (error) {
     open.close();
@@ -58,17 +60,19 @@ interface SelectedColumns {
 }
 
 function selectColumns(
-  { path, schema }: ArrowContainer,
+  container: ArrowContainer,
   options: OpenOptions,
 ): SelectedColumns {
+  const { path, nested, schema } = container;
   const { fields } = schema;
   const { keep, ownNames } = options;
+  const own = fields.slice(0, fields.length - nested.length);
   return {
-    logits: selectLogits(path, fields, options),
+    logits: readableColumn(container, selectLogits(path, fields, options)),
     inputs: options.inputs.map(({ option, name }) =>
-      selectValues(path, fields, option, name),
+      readableColumn(container, selectValues(path, fields, option, name)),
     ),
-    kept: selectKept(path, fields, keep, ownNames),
+    kept: selectKept(path, own, keep, ownNames),
   };
 }
 

@@ -10,7 +10,12 @@ export interface ColumnSpan {
   /** Buffers of its own, children not counted. */
   buffers: number;
   children: ColumnSpan[];
+  /** Structs around a nested column, the outermost first. */
+  parents: ColumnSpan[];
 }
+
+/** Path of a column, or of a field of a struct: indices of children, from the schema's root down. */
+export type ColumnPath = readonly number[];
 
 export interface SchemaSpans {
   columns: ColumnSpan[];
@@ -45,13 +50,28 @@ export function columnSpans(
     };
     nodes += 1;
     buffers += own.buffers;
-    return {
-      ...own,
-      children: field.dictionary ? [] : field.children.map(span),
-    };
+    const children = field.dictionary ? [] : field.children.map(span);
+    return { ...own, children, parents: [] };
   };
   const columns = fields.map(span);
   return { columns, nodes, buffers, views };
+}
+
+/** Span of a field of a struct, as the column `field`. */
+export function nestedSpan(
+  columns: readonly ColumnSpan[],
+  path: ColumnPath,
+  field: Field,
+): ColumnSpan {
+  const parents: ColumnSpan[] = [];
+  let children = columns;
+  for (const child of path) {
+    const span = children[child] as ColumnSpan;
+    parents.push(span);
+    children = span.children;
+  }
+  const span = parents.pop() as ColumnSpan;
+  return { ...span, field, parents };
 }
 
 /** Buffers of a type's own layout, children not counted (Columnar.rst, "Buffer listing for each layout"). */

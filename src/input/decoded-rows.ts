@@ -31,11 +31,18 @@ export class BatchDecoder {
     this.#batch = batch;
   }
 
-  /** One number for each value of a column. @throws InputFormatError, InputUnsupportedError, IoError */
+  /** One number for each value of a column, which may be a struct of one number. @throws InputFormatError, InputUnsupportedError, IoError */
   numbers(span: ColumnSpan): Float64Array {
     const { field } = span;
     const type = storedType(field);
     const count = this.#length(span);
+    const isNull = this.#nulls(span);
+    const [only] = span.children;
+    if (only) {
+      const numbers = this.numbers(only);
+      for (let k = 0; k < count; k++) if (isNull(k)) setNull(numbers, k);
+      return numbers;
+    }
     const out = new Float64Array(count);
     if (type.kind === "Bool") {
       const bits = this.#bytes(span, 1, Math.ceil(count / 8));
@@ -46,7 +53,6 @@ export class BatchDecoder {
       const view = new DataView(bytes.buffer);
       for (let k = 0; k < count; k++) out[k] = read.at(view, k * read.width);
     }
-    const isNull = this.#nulls(span);
     for (let k = 0; k < count; k++)
       if (isNull(k)) setNull(out, k);
       else if (type.kind === "Int" && !Number.isSafeInteger(out[k]))
@@ -171,9 +177,12 @@ export class BatchDecoder {
     const { length, nullCount } = this.#batch.nodes[
       span.node
     ] as BatchMetadata["nodes"][0];
-    if (nullCount === 0) return () => false;
-    const bits = this.#bytes(span, 0, Math.ceil(length / 8));
-    return (k) => bitOf(bits, k) === 0;
+    const bits =
+      nullCount > 0 ? this.#bytes(span, 0, Math.ceil(length / 8)) : null;
+    const outer = span.parents.map((parent) => this.#nulls(parent));
+    return (k) =>
+      (bits !== null && bitOf(bits, k) === 0) ||
+      outer.some((isNull) => isNull(k));
   }
 
   #bytes(span: ColumnSpan, k: number, length: number): Uint8Array {

@@ -1,6 +1,6 @@
 import { describeField, type Field } from "../arrow/field.js";
 import { InputUnsupportedError, LogitsColumnError } from "../errors.js";
-import { shortName } from "../printable.js";
+import { shortList, shortName } from "../printable.js";
 import {
   type Candidate,
   chooseCandidate,
@@ -111,7 +111,34 @@ function onlyColumn(path: string, fields: Field[], binary: boolean): number {
     forms: binary ? MARGIN_FORMS : FORMS,
     none: binary
       ? `--binary: expected a column of one number per row, found ${found}`
-      : `expected a column of floats in lists, found ${found}; ${scalars.length === 1 ? USE_BINARY : "choose a column with --column, or one column per class with --columns"}`,
+      : `expected a column of floats in lists, found ${found}; ${adviceOn(fields, scalars)}`,
+  });
+}
+
+/** Returns what to do with a file that has no column of logits by itself. */
+function adviceOn(fields: Field[], scalars: Field[]): string {
+  const names = fields.flatMap((field) => [
+    ...(decodedLists(field, 0) ? [field.name] : []),
+    ...readableFields(field),
+  ]);
+  if (names.length > 0)
+    return `choose one with --column: ${shortList(names, shortName)}`;
+  if (scalars.length === 1) return USE_BINARY;
+  return fields.filter(isDecodableNumber).length > 1
+    ? "choose one column per class with --columns"
+    : "write the logits as lists of numbers";
+}
+
+/** Dotted names of the fields of a struct that --column reads. */
+function readableFields({ name, type, children }: Field): string[] {
+  if (type.kind !== "Struct") return [];
+  return children.flatMap((child) => {
+    const isReadable = listedNumbers(child, 0, "any") ?? decodedLists(child, 0);
+    const names = [
+      ...(isReadable ? [child.name] : []),
+      ...readableFields(child),
+    ];
+    return names.map((inner) => `${name}.${inner}`);
   });
 }
 

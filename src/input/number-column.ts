@@ -122,13 +122,15 @@ export function decodedColumn(
 export function decodedLists(field: Field, place: number): NumberColumn | null {
   const { name, type, children } = field;
   if (isSparkVector(field)) return decodedColumn(name, [place], null);
-  if (field.dictionary || !children.every(isDecodableNumber)) return null;
+  const numbers = type.kind === "Struct" ? children : children.map(itemNumber);
+  if (field.dictionary || !numbers.every(isDecodableNumber)) return null;
+  const dtype = numbers.every(isShortFloat) ? "float32" : "float64";
   if (type.kind === "Struct" && children.length > 0)
-    return decodedColumn(name, [place], children.length);
+    return decodedColumn(name, [place], children.length, dtype);
   if (type.kind === "FixedSizeList" && type.listSize > 0)
-    return decodedColumn(name, [place], type.listSize);
+    return decodedColumn(name, [place], type.listSize, dtype);
   return type.kind === "List" || type.kind === "LargeList"
-    ? decodedColumn(name, [place], null)
+    ? decodedColumn(name, [place], null, dtype)
     : null;
 }
 
@@ -148,6 +150,18 @@ export function marginsColumn(
   const stored = singleNumbers(number, place, "any");
   const dtype = stored ? resultType(stored.type) : "float64";
   return decodedColumn(name, [place], 2, dtype);
+}
+
+/** Returns the number in an item of a list: some writers make it a struct of one field. */
+function itemNumber(item: Field): Field {
+  const [only, ...others] = item.children;
+  const isOne = item.type.kind === "Struct" && others.length === 0;
+  return only && isOne && !item.dictionary ? only : item;
+}
+
+/** Whether float32 holds the numbers of a field. */
+function isShortFloat({ type }: Field): boolean {
+  return type.kind === "FloatingPoint" && type.precision < 2;
 }
 
 function numberType(type: ArrowType, kind: NumberKind): NumberType | null {

@@ -10,6 +10,7 @@ import {
 import {
   type ColumnSpan,
   columnSpans,
+  nestedSpan,
   type SchemaSpans,
 } from "./column-spans.js";
 import { type BatchContext, checkBatchShape } from "./record-batch.js";
@@ -30,7 +31,9 @@ const V4 = 3;
  */
 export function* recordBatches(file: ArrowContainer): Generator<RecordBatch> {
   const { path } = file;
-  const spansOf = spansByVariadicCounts(file);
+  const { fields } = file.schema;
+  const own = fields.length - file.nested.length;
+  const spansOf = spansByVariadicCounts(fields.slice(0, own), file.version);
   for (const [k, block] of file.recordBatches.entries()) {
     const where = `record batch ${k}`;
     const { batch, header } = file.message(block, where);
@@ -43,7 +46,10 @@ export function* recordBatches(file: ArrowContainer): Generator<RecordBatch> {
     const context = contextOf(file, block, where);
     const spans = spansOf(batch.variadicCounts);
     checkBatchShape(context, batch, spans);
-    yield { context, batch, columns: spans.columns };
+    const nested = file.nested.map((path, n) =>
+      nestedSpan(spans.columns, path, fields[own + n] as Field),
+    );
+    yield { context, batch, columns: [...spans.columns, ...nested] };
   }
 }
 
@@ -100,10 +106,10 @@ function contextOf(
 
 /** Spans depend on the batch only where there are view columns, whose buffers vary in number. */
 function spansByVariadicCounts(
-  file: ArrowContainer,
+  fields: Field[],
+  version: number,
 ): (counts: number[]) => SchemaSpans {
-  const { fields } = file.schema;
-  const isV4 = file.version === V4;
+  const isV4 = version === V4;
   const usual = columnSpans(fields, [], isV4);
   return (counts) =>
     counts.length ? columnSpans(fields, counts, isV4) : usual;

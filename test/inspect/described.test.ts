@@ -66,12 +66,12 @@ test("a reason for each column, and exit code 0", async () => {
     { name: "texts", type: "list<utf8>", reason: NOT_LISTS },
     {
       name: "pair",
-      type: "struct<float64, utf8>",
+      type: "struct<x: float64, text: utf8>",
       reason: "its field text is not a number",
     },
     {
       name: "mixed",
-      type: "struct<float64, int32>",
+      type: "struct<x: float64, n: int32>",
       reason: "its fields have several types: choose it with --column",
     },
   ]);

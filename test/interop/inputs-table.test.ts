@@ -114,6 +114,12 @@ const labelled = (values: unknown[], type: Type) =>
       label: [values, type],
     }),
   );
+const nested = arrow({
+  out: [
+    rows.map((logits) => ({ logits })),
+    struct({ logits: list(float64()) }),
+  ],
+});
 
 /** A file of softjac's own, its log-softmax as logits. */
 function compressed(codec: string): () => void {
@@ -186,6 +192,12 @@ const READ: Record<string, Record<string, Case[]>> = {
             struct({ a: float64(), b: float64() }),
           ),
         ),
+      },
+    ],
+    "one of these in a struct (`--column out.logits`)": [
+      {
+        make: file(nested),
+        args: [input, "-o", output, "--column", "out.logits"],
       },
     ],
     "one column per class (`--columns 'logit_*'`)": [
@@ -315,6 +327,9 @@ const REFUSED: Record<string, Case[]> = {
   ],
   "one column per class": [
     { make: file(perClass), fixedBy: ["--columns", "logit_*"] },
+  ],
+  "logits in a struct": [
+    { make: file(nested), fixedBy: ["--column", "out.logits"] },
   ],
   "several columns of lists": [
     {

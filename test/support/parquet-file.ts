@@ -89,7 +89,16 @@ const CODECS: { [codec: number]: (data: Buffer) => Buffer } = {
 /** A file of one row group. */
 export function parquetFile(
   columns: Column[],
-  { rows, codec = 0 }: { rows: number; codec?: number },
+  {
+    rows,
+    codec = 0,
+    topLevel = columns.length,
+  }: {
+    rows: number;
+    codec?: number;
+    /** Number of top-level columns, if a struct has several leaves. */
+    topLevel?: number;
+  },
 ): Buffer {
   let file = Buffer.from("PAR1");
   const chunks = columns.map((column) => {
@@ -119,7 +128,7 @@ export function parquetFile(
     };
   });
   const schema = [
-    { 4: "schema", 5: columns.length },
+    { 4: "schema", 5: topLevel },
     ...columns.flatMap((column) => column.schema),
   ];
   const footer = Buffer.from(

@@ -83,7 +83,12 @@ export function neededBuffers(
           `type ${type.kind} is not supported`,
         );
     }
+  // Structs around a nested column have validity bitmaps.
+  const outer = span.parents.flatMap((parent) =>
+    neededBuffers(path, batch, { ...parent, children: [] }),
+  );
   return [
+    ...outer,
     ...own,
     ...children.flatMap((child) => neededBuffers(path, batch, child)),
   ];

@@ -1,8 +1,9 @@
 import type { Field } from "../../arrow/field.js";
 import { decodeMessage } from "../arrow-metadata.js";
+import type { ColumnPath } from "../column-spans.js";
 import { MalformedFlatbuffer } from "../flatbuffer.js";
 import type { Limits } from "../limits.js";
-import { type ColumnPath, pathsByChild } from "./column-paths.js";
+import { pathsByChild } from "./column-paths.js";
 
 // Writers that know Arrow leave its schema in the footer, as base64 under the key ARROW:schema (a message of an Arrow
 // stream; Schema.fbs, Message.fbs). Readers give columns the types of that schema where they can. We change it in two

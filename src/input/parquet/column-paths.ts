@@ -1,5 +1,4 @@
-/** Path of a column, or of a field of a struct: indices of children, from the schema's root down. */
-export type ColumnPath = readonly number[];
+import type { ColumnPath } from "../column-spans.js";
 
 /** Groups paths by the child that they lead through at a depth. */
 export function pathsByChild(

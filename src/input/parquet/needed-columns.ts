@@ -1,12 +1,13 @@
 import type { Field } from "../../arrow/field.js";
+import type { ColumnPath } from "../column-spans.js";
 import { selectKept } from "../kept-columns.js";
 import { selectLogits } from "../logits-column.js";
 import type { OpenOptions } from "../logits-file.js";
+import { nestedColumns } from "../nested-columns.js";
 import { selectValues } from "../value-column.js";
-import type { ColumnPath } from "./column-paths.js";
 
 /**
- * Paths of the columns that a run reads, in the file's order: no others are decoded.
+ * Paths of the columns that a run reads: no others are decoded.
  * @throws LogitsColumnError, InputUnsupportedError
  */
 export function neededColumns(
@@ -15,12 +16,15 @@ export function neededColumns(
   options: OpenOptions,
 ): ColumnPath[] {
   const { keep, ownNames, inputs } = options;
+  const nested = nestedColumns(fields, options);
+  const all = [...fields, ...nested.map(({ field }) => field)];
+  const paths = [...fields.map((_, k) => [k]), ...nested.map((n) => n.path)];
   const needed = [
-    selectLogits(path, fields, options),
-    ...inputs.map(({ option, name }) =>
-      selectValues(path, fields, option, name),
-    ),
-  ].flatMap(({ columns }) => columns.map((place) => [place]));
+    selectLogits(path, all, options),
+    ...inputs.map(({ option, name }) => selectValues(path, all, option, name)),
+  ].flatMap(({ columns }) => columns);
   const kept = selectKept(path, fields, keep, ownNames);
-  return [...needed, ...kept.map(({ place }) => [place])];
+  return [...needed, ...kept.map(({ place }) => place)].map(
+    (place) => paths[place] as ColumnPath,
+  );
 }

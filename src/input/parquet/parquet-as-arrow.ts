@@ -12,11 +12,11 @@ import {
   systemErrorOf,
   systemFailure,
 } from "../../system-error.js";
+import type { ColumnPath } from "../column-spans.js";
 import type { InputFile } from "../input-file.js";
 import { overLimit } from "../limits.js";
 import type { OpenOptions } from "../logits-file.js";
 import { requireInput } from "../read-input.js";
-import type { ColumnPath } from "./column-paths.js";
 import type { FileMetadata } from "./file-metadata.js";
 import { neededColumns } from "./needed-columns.js";
 import { type ParquetFooter, readFooter } from "./parquet-footer.js";

@@ -1,4 +1,5 @@
-import { type ColumnPath, pathsByChild } from "./column-paths.js";
+import type { ColumnPath } from "../column-spans.js";
+import { pathsByChild } from "./column-paths.js";
 import {
   type FileMetadata,
   leafNodes,

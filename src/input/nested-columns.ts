@@ -1,0 +1,100 @@
+import type { Field } from "../arrow/field.js";
+import { isView } from "../arrow/source-form.js";
+import { InputUnsupportedError } from "../errors.js";
+import type { ArrowContainer } from "./arrow-container.js";
+import type { ColumnPath, ColumnSpan } from "./column-spans.js";
+import type { OpenOptions } from "./logits-file.js";
+import {
+  decodedColumn,
+  type NumberColumn,
+  resultType,
+} from "./number-column.js";
+import { recordBatches } from "./record-batches.js";
+
+// Fields of structs that options name with dots (out.logits) are read as columns behind the file's own.
+
+/** A field of a struct, with its dotted name. */
+export interface NestedColumn {
+  field: Field;
+  path: ColumnPath;
+}
+
+type Names = Pick<OpenOptions, "column" | "inputs">;
+
+/** Finds the fields that options name. A column wins over a field of the same name. */
+export function nestedColumns(
+  fields: readonly Field[],
+  { column, inputs }: Names,
+): NestedColumn[] {
+  const names = new Set([column ?? "", ...inputs.map(({ name }) => name)]);
+  return [...names]
+    .filter((name) => !fields.some((field) => field.name === name))
+    .flatMap((name) => fieldsNamed(fields, name, name, []));
+}
+
+function fieldsNamed(
+  fields: readonly Field[],
+  rest: string,
+  name: string,
+  path: ColumnPath,
+): NestedColumn[] {
+  return fields.flatMap((field, k) => {
+    const here = [...path, k];
+    if (field.name === rest) return [{ field: { ...field, name }, path: here }];
+    const { type, dictionary, children } = field;
+    return type.kind === "Struct" &&
+      !dictionary &&
+      rest.startsWith(`${field.name}.`)
+      ? fieldsNamed(children, rest.slice(field.name.length + 1), name, here)
+      : [];
+  });
+}
+
+/** The same container with the fields that options name as columns behind its own. */
+export function withNestedColumns(
+  container: ArrowContainer,
+  names: Names,
+): ArrowContainer {
+  const { schema } = container;
+  const found = nestedColumns(schema.fields, names);
+  return {
+    ...container,
+    nested: found.map(({ path }) => path),
+    schema: {
+      ...schema,
+      fields: [...schema.fields, ...found.map(({ field }) => field)],
+    },
+  };
+}
+
+/** Returns a column in the form in which it is read: decoded if a struct around it is null in a row. */
+export function readableColumn<Column extends NumberColumn>(
+  container: ArrowContainer,
+  column: Column,
+): Column {
+  const { name, columns, values, form, type, isDecoded } = column;
+  if (isDecoded || !hasNullParents(container, columns)) return column;
+  if (isView(form))
+    throw new InputUnsupportedError(
+      container.path,
+      `column ${name}`,
+      "list views in a struct that is null in some rows are not supported; convert them to lists",
+    );
+  return {
+    ...column,
+    ...decodedColumn(name, columns, values, resultType(type)),
+  };
+}
+
+function hasNullParents(
+  container: ArrowContainer,
+  places: readonly number[],
+): boolean {
+  const own = container.schema.fields.length - container.nested.length;
+  if (places.every((place) => place < own)) return false;
+  for (const { batch, columns } of recordBatches(container))
+    for (const place of places)
+      for (const { node } of (columns[place] as ColumnSpan).parents)
+        if (batch.nodes[node]?.nullCount) return true;
+  return false;
+}
