@@ -13,7 +13,10 @@ export interface Limits {
   maxNesting: number;
   /** Maximum rows of a record batch, row group or array; default: 4,294,967,296. */
   maxBatchRows: number;
-  /** Maximum total size in bytes after decompression (Arrow buffers, Parquet columns, deflated arrays); default: 1,099,511,627,776. */
+  /**
+   * Maximum total size in bytes after decompression (Arrow buffers, Parquet columns, deflated arrays), or of arrays that are
+   * decoded; default: 1,099,511,627,776.
+   */
   maxDecodedBytes: number;
 }
 

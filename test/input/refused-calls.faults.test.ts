@@ -30,6 +30,7 @@ const FORMATS: Record<string, string> = {
   "a compressed Arrow file": "../fixtures/compressed-zstd.arrow",
   "a Parquet file": "parquet/pyarrow-none.parquet",
   "an .npy file": "arrays/written/f4.npy",
+  "an .npy file that is decoded": "arrays/written/big-endian.npy",
   "an .npz file": "arrays/written/deflated.npz",
   "a safetensors file": "arrays/written/numpy.safetensors",
 };
