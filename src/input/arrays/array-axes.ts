@@ -1,7 +1,7 @@
 import { numberWidth } from "../../arrow/field.js";
 import type { NumberArray } from "./named-array.js";
 
-/** Axis of an array; the stride counts values, not bytes. */
+/** Axis of an array; the stride counts values, not bytes, and is 0 along an axis that repeats each value. */
 export interface Axis {
   length: number;
   stride: number;
@@ -17,10 +17,14 @@ export interface ArrayRows extends NumberArray {
   valueAxes: readonly Axis[];
 }
 
-/** The rows of an array, whose numbers are along the axes `inRow`; all other axes are rows, in their order. */
+/**
+ * The rows of an array, whose numbers are along the axes `inRow`; all other axes are rows, in their order.
+ * @param repeats how many rows have the same numbers
+ */
 export function rowsOf(
   array: NumberArray,
   inRow: readonly number[],
+  repeats = 1,
 ): ArrayRows {
   const { shape, fortran } = array;
   const axes: Axis[] = [];
@@ -32,6 +36,7 @@ export function rowsOf(
   }
   const isInRow = (_: Axis, k: number) => inRow.includes(k);
   const own = axes.filter((axis, k) => !isInRow(axis, k));
+  own.push({ length: repeats, stride: 0 });
   const values = axes.filter(isInRow);
   return {
     ...array,

@@ -55,7 +55,7 @@ export async function locateArrays(
   const { keep } = options;
   const positions = positionNames(leading.slice(1));
   const ownNames = [...options.ownNames, ...positions];
-  const kept = chooseKept(path, arrays, { keep, ownNames }, rows);
+  const kept = chooseKept(path, arrays, { keep, ownNames }, shape);
   const placed = await container.place(
     [...logits, ...inputs.flatMap(({ array }) => array ?? []), ...kept],
     options,

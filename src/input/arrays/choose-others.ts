@@ -32,6 +32,8 @@ export interface LogitsShape {
 interface RowShape {
   shape: readonly number[];
   valueAxes: readonly number[];
+  /** Rows of logits for each row of this shape; default: 1. */
+  repeats?: number;
 }
 
 /**
@@ -70,14 +72,17 @@ export function checkedInput(
       path,
       whereOf(array),
       withAdvice(
-        `expected ${isClass ? "class numbers" : "floats"} of shape ${shapes.map(({ shape }) => `[${shape.join(", ")}]`).join(" or ")} for --${flagOf(option)}, found ${describeArray(array)}`,
+        `expected ${isClass ? "class numbers" : "floats"} of shape ${listedShapes(shapes.map(({ shape }) => shape))} for --${flagOf(option)}, found ${describeArray(array)}`,
         array,
       ),
     );
-  return rowsOf({ ...array, type }, found.valueAxes);
+  return rowsOf({ ...array, type }, found.valueAxes, found.repeats);
 }
 
-/** The shapes that an option takes: one number per row, one per class on the axis of the classes, or more on last axes. */
+/**
+ * The shapes that an option takes: one number per row, one per class on the axis of the classes, or more on last axes;
+ * and of classes one for all rows of an index of the first axis.
+ */
 function shapesOf(
   option: InputName,
   { rows, leading, classes, classAxis }: LogitsShape,
@@ -103,7 +108,15 @@ function shapesOf(
           ...(option === "covariance" ? [shape([rows], classes, classes)] : []),
         ]
   ).filter((other) => !isSame(other.shape, asLogits.shape));
-  return isClassOption(option) ? [...others, asLogits] : [asLogits, ...others];
+  if (!isClassOption(option)) return [asLogits, ...others];
+  const [first = 0, ...inner] = leading;
+  const repeats = inner.reduce((product, length) => product * length, 1);
+  const perIndex = { ...shape([first]), repeats };
+  return [...others, asLogits, ...(repeats > 1 ? [perIndex] : [])];
+}
+
+function listedShapes(shapes: readonly (readonly number[])[]): string {
+  return shapes.map((shape) => `[${shape.join(", ")}]`).join(" or ");
 }
 
 function isSame(shape: readonly number[], other: readonly number[]): boolean {
@@ -111,14 +124,14 @@ function isSame(shape: readonly number[], other: readonly number[]): boolean {
 }
 
 /**
- * The arrays named in `keep`, in that order: one number a row.
+ * The arrays named in `keep`, in that order: one number per row.
  * @throws LogitsColumnError for a name that is not there once, or that the output has itself; InputUnsupportedError
  */
 export function chooseKept(
   path: string,
   arrays: readonly StoredArray[],
   { keep, ownNames }: { keep: readonly string[]; ownNames: readonly string[] },
-  rows: number,
+  { rows, leading }: LogitsShape,
 ): NumberArray[] {
   // An .npy file has one array, without a name.
   if (keep.length > 0) refuseUnnamed(path, arrays, `--keep ${keep.join()}`);
@@ -127,14 +140,17 @@ export function chooseKept(
     notOneArray(places.length, arrays),
   ).map((place) => {
     const array = arrays[place] as StoredArray;
-    const { type, coding, shape } = array;
+    const { type, coding, shape, fortran } = array;
+    const shapes = leading.length > 1 ? [[rows], leading] : [[rows]];
+    const isFound = shapes.some((one) => isSame(one, shape));
+    const isTurned = fortran && shape.length > 1;
     // Arrow has no bfloat16 to keep it as.
-    const isKeepable = type && !coding && type !== "bfloat16";
-    if (!isKeepable || shape.length !== 1 || shape[0] !== rows)
+    const isKeepable = type && !coding && type !== "bfloat16" && !isTurned;
+    if (!isKeepable || !isFound)
       throw new InputUnsupportedError(
         path,
         whereOf(array),
-        `expected numbers of shape [${rows}] to keep, found ${describeArray(array)}${coding ? "; convert it first, in NumPy with x.astype" : ""}`,
+        `expected numbers of shape ${listedShapes(shapes)} to keep, found ${describeArray(array)}${coding ? "; convert it first, in NumPy with x.astype" : isTurned ? " in Fortran order; convert it first, in NumPy with numpy.ascontiguousarray" : ""}`,
       );
     return { ...array, type };
   });

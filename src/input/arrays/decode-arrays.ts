@@ -46,7 +46,9 @@ export function decodeArrays(
       const offset = target.reserve(array.rows * array.values * copies * width);
       eachTile(array, (tile) => {
         const stored = coding?.width ?? width;
-        const bytes = new Uint8Array(valuesOf(tile) * stored);
+        const bytes = new Uint8Array(
+          valuesOf(ordered(tile, "stride")) * stored,
+        );
         eachRun(tile, "stride", bytes, stored, (run, place) =>
           readInput(file, run, start + place),
         );
@@ -70,7 +72,7 @@ function eachTile(
   if (copyStride === 0) return;
   const axes = joinAxes([...rowAxes, ...valueAxes]).map((axis): TiledAxis => {
     copyStride /= axis.length;
-    return { ...axis, copyStride, tileStride: 1, first: 0, count: 1 };
+    return { ...axis, copyStride, tileStride: 0, first: 0, count: 1 };
   });
   const extend = (order: readonly TiledAxis[], most: number) => {
     for (const axis of order.toReversed()) {
@@ -137,7 +139,7 @@ function inCopyOrder(
   const View = { 1: Uint8Array, 2: Uint16Array }[width] ?? Uint32Array;
   const units = width / View.BYTES_PER_ELEMENT;
   const from = new View(numbers.buffer);
-  const to = new View(copies * from.length);
+  const to = new View(copies * valuesOf(tile) * units);
   let place = (copies - 1) * units;
   const { count, tileStride } = tile.at(-1) ?? { count: 1, tileStride: 1 };
   eachOffset(tile.slice(0, -1), "tileStride", 0, (offset) => {
@@ -150,12 +152,12 @@ function inCopyOrder(
   return new Uint8Array(to.buffer);
 }
 
-/** Axes by decreasing stride. */
+/** Axes by decreasing stride, but for those along which each number is repeated. */
 function ordered(
   axes: readonly TiledAxis[],
   key: "stride" | "copyStride",
 ): TiledAxis[] {
-  return axes.toSorted((a, b) => b[key] - a[key]);
+  return axes.filter((axis) => axis[key] > 0).sort((a, b) => b[key] - a[key]);
 }
 
 function valuesOf(tile: readonly TiledAxis[]): number {

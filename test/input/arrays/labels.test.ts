@@ -111,3 +111,41 @@ test.each<[name: string, label: Buffer, message: string]>([
     }),
   ).rejects.toThrow(`${input}: ${message}`);
 });
+
+test("labels of sequences are those of all their tokens", async () => {
+  const y = Int16Array.from({ length: SEQUENCES }, (_, k) => (k * 2) % CLASSES);
+  const label = npy(y, { descr: "<i2", shape: [SEQUENCES] });
+  const members = { "logits.npy": three, "y.npy": label };
+  const options = { input, column: "logits", label: "y", force: true };
+  const emit = ["cross_entropy" as const];
+  writeFileSync(input, zip(members));
+  await built.run({ ...options, output, emit, chunkRows: 3 });
+  const table = tableFromIPC(readFileSync(output));
+  const expected = Array.from({ length: ROWS }, (_, row) => {
+    const z = logits.subarray(row * CLASSES, (row + 1) * CLASSES);
+    const sum = z.reduce((total, o) => total + Math.exp(o), 0);
+    const own = z[y[Math.floor(row / TOKENS)] as number] as number;
+    return expect.closeTo(Math.log(sum) - own, 12);
+  });
+  expect([...table.getChild("cross_entropy").toArray()]).toEqual(expected);
+  const verified = await built.verify({ output, input, all: true });
+  expect(verified).toMatchObject({ ok: true, problems: [] });
+});
+
+test("arrays of all axes of the rows are copied", async () => {
+  const ids = Float32Array.from({ length: ROWS }, (_, k) => 3 - k);
+  const shape = [SEQUENCES, TOKENS];
+  const id = npy(ids, { descr: "<f4", shape });
+  writeFileSync(input, zip({ "logits.npy": three, "id.npy": id }));
+  const options = { input, column: "logits", keep: ["id"], force: true };
+  await built.run({ ...options, output, emit: ["argmax"] });
+  const table = tableFromIPC(readFileSync(output));
+  expect(table.getChild("id").toArray()).toEqual(ids);
+  const turned = npy(ids, { descr: "<f4", shape, fortran: true });
+  writeFileSync(input, zip({ "logits.npy": three, "id.npy": turned }));
+  await expect(
+    built.run({ ...options, output: at("none.arrow") }),
+  ).rejects.toThrow(
+    `${input}: array id: expected numbers of shape [20] or [5, 4] to keep, found id: float32 [5, 4] in Fortran order; convert it first, in NumPy with numpy.ascontiguousarray`,
+  );
+});
