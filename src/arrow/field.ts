@@ -109,6 +109,8 @@ function describeType(type: ArrowType, children: Field[]): string {
       return `${type.signed ? "" : "u"}int${type.bitWidth}`;
     case "FloatingPoint":
       return ["float16", "float32", "float64"][type.precision] ?? "float?";
+    case "Map":
+      return `map<${shortList(children[0]?.children ?? [], describeField)}>`;
     case "Struct":
       return `struct<${shortList(children, (field) => `${shortName(field.name)}: ${describeField(field)}`)}>`;
     case "FixedSizeList":

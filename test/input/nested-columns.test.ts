@@ -152,7 +152,7 @@ test("the types of the output have no views, runs and nested dictionaries", asyn
   expect(inspected.columns.slice(1, 8).map(({ type }) => type)).toEqual([
     "list<utf8>",
     "fixed_size_list<int32>[2]",
-    "struct<int32, list<int32>>",
+    "struct<a: int32, b: list<int32>>",
     "list<list<int32>>",
     "null",
     "utf8",
@@ -190,7 +190,7 @@ test("a file without rows", async () => {
 });
 
 test.each([
-  ["maps", map(utf8(), int32()), "map<struct<utf8, int32>>"],
+  ["maps", map(utf8(), int32()), "map<utf8, int32>"],
   [
     "unions",
     union(0, [int32(), utf8()], undefined, (value) =>
@@ -198,11 +198,7 @@ test.each([
     ),
     "union<int32, utf8>",
   ],
-  [
-    "lists of maps",
-    list(map(utf8(), int32())),
-    "list<map<struct<utf8, int32>>>",
-  ],
+  ["lists of maps", list(map(utf8(), int32())), "list<map<utf8, int32>>"],
 ])("%s are refused", async (_, type, found) => {
   const values = found.startsWith("union")
     ? [1, "x"]
