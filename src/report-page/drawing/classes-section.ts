@@ -259,19 +259,10 @@ function classTable(
     );
   }
   return html`<div><h3>By class</h3>
-<p>${which}${countsText(predicted !== null, labelled !== null)}.</p>
+<p>${which}${predicted || labelled ? "; predicted, labelled and correct are numbers of rows" : ""}.</p>
 ${table(
   "Numbers by class",
   ["class", ...columns.map(([head]) => head)],
-  [...shown]
-    .sort((a, b) => a - b)
-    .map((k) => [String(k), ...columns.map(([, cell]) => cell(k))]),
+  shown.map((k) => [String(k), ...columns.map(([, cell]) => cell(k))]),
 )}</div>`;
-}
-
-function countsText(isPredicted: boolean, isLabelled: boolean): string {
-  if (isPredicted && isLabelled)
-    return ": numbers of rows with this predicted class, with this label, and with both";
-  if (isPredicted) return ": number of rows with this predicted class";
-  return isLabelled ? ": number of rows with this label" : "";
 }

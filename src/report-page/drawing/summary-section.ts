@@ -1,4 +1,5 @@
 import { bytes, count, duration } from "../../number-text.js";
+import { shortList } from "../../printable.js";
 import type { OutputReport, SummaryNumbers } from "../output-report.js";
 import { digits, percent } from "./figures.js";
 import { type Html, html, numberOf, section, table } from "./parts.js";
@@ -66,7 +67,7 @@ function tiles({
 function linesOf(summary: SummaryNumbers): Line[] {
   const { run, verified, sources, temperature, threshold, topK } = summary;
   const lines: Line[] = [
-    [sources.length === 1 ? "input" : "inputs", some(sources)],
+    [sources.length === 1 ? "input" : "inputs", shortList(sources)],
     [
       "output",
       `${summary.kind === "dataset" ? `dataset of ${count(summary.shards)} ${summary.shards === 1 ? "shard" : "shards"}` : "file"}, ${bytes(summary.bytes)}`,
@@ -78,7 +79,10 @@ function linesOf(summary: SummaryNumbers): Line[] {
     ["bad rows", badRowsText(summary)],
     [
       "copied columns",
-      some(summary.copiedColumns.map(({ name, type }) => `${name}: ${type}`)),
+      shortList(
+        summary.copiedColumns,
+        ({ name, type }) => `${name}: ${type}`,
+      ) || "none",
     ],
     ["source of p", P_FROM[summary.from.p ?? "none"] + withoutP(summary)],
     [
@@ -129,14 +133,6 @@ function badRowsText({ badRows, rowsSkipped, layout }: SummaryNumbers): Html {
       ? "without entries (bad rows, or rows whose entries were all dropped)"
       : "omitted";
   return html`${numberOf("bad-rows", badRows, count(badRows))} null, ${numberOf("rows-left-out", rowsSkipped, count(rowsSkipped))} ${left}`;
-}
-
-function some(names: readonly string[]): string {
-  if (names.length === 0) return "none";
-  const shown = names.slice(0, 8).join(", ");
-  return names.length > 8
-    ? `${shown}, and ${count(names.length - 8)} more`
-    : shown;
 }
 
 function entriesText(threshold: number, topK: number | null): string {
