@@ -69,6 +69,7 @@ export async function compareRun(
     const options = {
       ...resolved,
       source: source ?? resolved.source,
+      partitions: made.partitions ?? [],
       part: isPart ? { rowStart, rowEnd } : null,
     };
     const difference = await firstDifference(file, options, hooks);

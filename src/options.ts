@@ -4,6 +4,7 @@ import { checkNames, checkPath, checkValue } from "./check-options.js";
 import { UsageError } from "./errors.js";
 import { type Limits, limitsOf } from "./input/limits.js";
 import type { LogitsFile, OpenOptions } from "./input/logits-file.js";
+import { partitionReader } from "./input/partitions.js";
 import { RUN_OPTIONS } from "./options-table.js";
 import type { Part } from "./part.js";
 import { shortName } from "./printable.js";
@@ -20,7 +21,7 @@ import {
   inputsOf,
   type RunEmit,
 } from "./results/emit-options.js";
-import { encodeRunMetadata } from "./results/run-metadata.js";
+import { encodeRunMetadata, type Partition } from "./results/run-metadata.js";
 import { isS3 } from "./store/location.js";
 import { VERSION } from "./version.js";
 
@@ -119,6 +120,8 @@ export interface ResolvedOptions {
   readonly classAxis: number | undefined;
   readonly binary: true | undefined;
   readonly keep: readonly string[];
+  /** Partitions that the path of the input states. */
+  readonly partitions: readonly Partition[];
   readonly emit: readonly RunEmit[];
   readonly layout: Layout;
   readonly threshold: number;
@@ -196,6 +199,7 @@ export function resolveOptions(given: RunOptions): ResolvedOptions {
     // Only where it is set, a key of the metadata says so.
     binary: options.binary || undefined,
     keep: Object.freeze([...keep]),
+    partitions: partitionReader([input])(input),
     dtype: options.dtype,
     onBadRow: options.onBadRow ?? "error",
     nullLogit: options.nullLogit ?? "error",
@@ -246,13 +250,14 @@ export function metadataOf(
   dtype: "float32" | "float64",
 ): [key: string, value: string][] {
   const { part, inputs, ...others } = options;
-  const { rows, leading, classes, classNames, selection } = logits;
+  const { rows, leading, classes, classNames, selection, partitions } = logits;
   const keep = logits.kept.map(({ field }) => field.name);
   return encodeRunMetadata({
     ...others,
     ...part,
     ...Object.fromEntries(inputs.map(({ option, name }) => [option, name])),
     keep: keep.length > 0 ? keep : undefined,
+    partitions: partitions.length > 0 ? partitions : undefined,
     version: VERSION,
     rows,
     rowShape: leading.length > 1 ? leading : undefined,

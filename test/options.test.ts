@@ -22,6 +22,7 @@ test("defaults, in a new frozen object", () => {
     classAxis: undefined,
     binary: undefined,
     keep: ["id"],
+    partitions: [],
     emit: ["softmax", "jacobian"],
     layout: "bsr",
     forceDense: false,

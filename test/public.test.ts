@@ -166,6 +166,7 @@ describe("nothing imports upward", () => {
       "src/input/limits",
       "src/input/logits-file",
       "src/input/open-logits",
+      "src/input/partitions",
       "src/input/structure-bytes",
       "src/io/pooled",
       "src/io/report-clock",

@@ -8,6 +8,7 @@ import {
   type KeptPiece,
   NodeReader,
   outputNodes,
+  readerOf,
   whereOf,
 } from "../src/arrow/kept-nodes.js";
 import {
@@ -61,7 +62,7 @@ export function copyKeptColumn(
         const copier = new NodeCopier(
           node,
           nodes[k] as KeptNodeTask,
-          read,
+          readerOf(node, read),
           write,
         );
         for (const piece of pieces()) copier.copy(piece);

@@ -24,6 +24,8 @@ export interface KeptNode {
   dictionaryValues: number | null;
   /** Child nodes; runs have their ends first. */
   children: KeptNode[];
+  /** Rows of one value in memory, which are repeated; null for a column of the file. */
+  constant: { memory: Uint8Array<ArrayBuffer>; buffers: KeptBuffers } | null;
 }
 
 /** Storage in the input. `runs` (run-end encoded) and `codes` (a dictionary) are replaced by their values in the output. */
@@ -183,6 +185,13 @@ function nested(
   repeat = 1,
 ): KeptPiece {
   return { buffers, from, to, repeat, row: null };
+}
+
+/** Returns how the bytes of a node are read: from memory for a constant. */
+export function readerOf({ constant }: KeptNode, read: Read): Read {
+  if (!constant) return read;
+  return (position, bytes) =>
+    constant.memory.subarray(position, position + bytes);
 }
 
 /** Reads what says where the values of a node are. */

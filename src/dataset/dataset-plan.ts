@@ -1,4 +1,5 @@
 import type { InputState } from "../input/input-state.js";
+import type { Partition } from "../results/run-metadata.js";
 import { VERSION } from "../version.js";
 import { fingerprintOf } from "./fingerprint.js";
 import type { BytesOptions } from "./options.js";
@@ -12,6 +13,8 @@ export interface PinnedInput extends PlannedState {
   /** Its path from the folder that all inputs are in. */
   name: string;
   rows: number;
+  /** Partitions of its path that the run uses. */
+  partitions?: readonly Partition[] | undefined;
 }
 
 /** An input that a run goes on without, and why. */

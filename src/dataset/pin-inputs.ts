@@ -1,8 +1,10 @@
 import { AbortedError, InputUnsupportedError } from "../errors.js";
 import { reportLogits } from "../input/first-rows.js";
+import { partitionReader } from "../input/partitions.js";
 import { sizeJob } from "../job.js";
-import { openOptionsOf } from "../options.js";
+import { openOptionsOf, type ResolvedOptions } from "../options.js";
 import { shortName } from "../printable.js";
+import type { Partition } from "../results/run-metadata.js";
 import type {
   LeftOutInput,
   PinnedInput,
@@ -46,6 +48,7 @@ export async function pinInputs(
   const pinned: PinnedInput[] = [];
   const sizes: InputSize[] = [];
   const leftOut: LeftOutInput[] = [];
+  const partitionsOf = partitionReader(names.map((name) => inputs.path(name)));
   let first: Kind | null = null;
   for (const [k, name] of names.entries()) {
     if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
@@ -54,13 +57,18 @@ export async function pinInputs(
     const seen = await inputs.state(name);
     try {
       const input = { name, ...seen };
-      const { kind, size } = await lookInto(inputs, input, dataset, {
+      const options = {
+        ...dataset.of(path),
+        partitions: partitionsOf(path),
+      };
+      const { kind, size, used } = await lookInto(inputs, input, options, {
         signal,
         onEvent: first ? undefined : onEvent,
       });
       first ??= kind;
       refuseOther(path, first, kind);
-      pinned.push({ name, ...seen, rows: size.rows });
+      const partitions = used.length > 0 ? used : undefined;
+      pinned.push({ name, ...seen, rows: size.rows, partitions });
       sizes.push(size);
     } catch (error) {
       if (!dataset.work.keepGoing || !isBadInput(error)) throw error;
@@ -76,11 +84,10 @@ export async function pinInputs(
 async function lookInto(
   inputs: Inputs,
   input: PlannedState & { name: string },
-  dataset: ResolvedDataset,
+  options: ResolvedOptions,
   { signal, onEvent }: Pick<DatasetHooks, "signal" | "onEvent">,
-): Promise<{ kind: Kind; size: InputSize }> {
+): Promise<{ kind: Kind; size: InputSize; used: Partition[] }> {
   const { name } = input;
-  const options = dataset.of(inputs.path(name));
   const logits = await inputs.open(input, openOptionsOf(options, signal));
   try {
     await reportLogits(logits, onEvent);
@@ -96,6 +103,7 @@ async function lookInto(
         dtype: job.dtype,
       },
       size: { rows, bytesPerRow: bytes / Math.max(1, rows) },
+      used: logits.partitions,
     };
   } finally {
     logits.close();

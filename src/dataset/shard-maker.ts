@@ -100,7 +100,7 @@ export class ShardMaker {
   ): Promise<MadePart | null> {
     const { run, store, inputs, of } = this.work;
     const { span, path, input } = this.#spanOf(shard);
-    const resolved = of(path);
+    const resolved = { ...of(path), partitions: input.partitions ?? [] };
     const options = { ...resolved, part: span, source: input.name };
     const opened = await this.#input.open(path, () =>
       inputs.open(input, openOptionsOf(resolved, signal)),

@@ -1,3 +1,4 @@
+import type { Field } from "../arrow/field.js";
 import { isView, offsetWidth, type SourceForm } from "../arrow/source-form.js";
 import { InputFormatError, InputUnsupportedError } from "../errors.js";
 import type { ArrowContainer } from "./arrow-container.js";
@@ -9,8 +10,9 @@ import { type KeptColumn, selectKept } from "./kept-columns.js";
 import { type LogitsColumn, selectLogits } from "./logits-column.js";
 import type { InputColumn, LogitsFile, OpenOptions } from "./logits-file.js";
 import { readableColumn, withNestedColumns } from "./nested-columns.js";
-import { resultType } from "./number-column.js";
+import { decodedColumn, resultType } from "./number-column.js";
 import { offsetsOf } from "./numbers-of-bytes.js";
+import { constantColumn, withPartitions } from "./partitions.js";
 import { readInput } from "./read-input.js";
 import {
   type LogitsBatch,
@@ -43,7 +45,7 @@ export async function locateLogits(
     const { logits, inputs, kept } = columns;
     const places = [
       ...[logits, ...inputs].flatMap(({ columns }) => columns),
-      ...kept.map(({ place }) => place),
+      ...kept.flatMap(({ place, constant }) => (constant ? [] : [place])),
     ];
     open = await decompressed(whole, [...new Set(places)], options);
     return place(open, columns, options);
@@ -65,14 +67,28 @@ function selectColumns(
 ): SelectedColumns {
   const { path, nested, schema } = container;
   const { fields } = schema;
-  const { keep, ownNames } = options;
+  const { keep, ownNames, partitions = [] } = options;
   const own = fields.slice(0, fields.length - nested.length);
+  const partitionOf = (columns: readonly Field[], place: number) =>
+    partitions.find(({ name }) => name === columns[place]?.name) ?? null;
+  const columns = withPartitions(fields, partitions);
+  const copyable = withPartitions(own, partitions);
   return {
     logits: readableColumn(container, selectLogits(path, fields, options)),
-    inputs: options.inputs.map(({ option, name }) =>
-      readableColumn(container, selectValues(path, fields, option, name)),
-    ),
-    kept: selectKept(path, own, keep, ownNames),
+    inputs: options.inputs.map(({ option, name }) => {
+      const column = selectValues(path, columns, option, name);
+      const [place = 0] = column.columns;
+      const partition = partitionOf(columns, place);
+      return partition && place >= fields.length
+        ? { ...decodedColumn(name, [], 1), option, partition }
+        : readableColumn(container, column);
+    }),
+    kept: selectKept(path, copyable, keep, ownNames).map((column) => {
+      const partition = partitionOf(copyable, column.place);
+      return partition && column.place >= own.length
+        ? constantColumn(column, partition)
+        : column;
+    }),
   };
 }
 
@@ -119,6 +135,7 @@ function placed(
           : rowsAt([start]);
       }),
       kept: kept.map((column) => {
+        if (column.constant) return column.constant.buffers;
         const span = columns[column.place] as ColumnSpan;
         return placeKept(context, batch, span, column, batch.rows, partsOf);
       }),
@@ -158,6 +175,11 @@ function placed(
     batches,
     decodedFds: decoded.map((found) => found?.fd ?? null),
     kept,
+    partitions: (options.partitions ?? []).filter(
+      ({ name }) =>
+        kept.some(({ constant, field }) => constant && field.name === name) ||
+        inputs.some(({ partition }) => partition?.name === name),
+    ),
     dictionaries,
     close: () => {
       close();
@@ -178,6 +200,7 @@ function* decodedOf(
     const decoding = {
       ...source,
       classNames: isClass ? names : null,
+      partition: "partition" in source ? source.partition : null,
       isMargin: source === logits && binary === true,
       masksNulls: source === logits && nullLogit === "mask",
     };

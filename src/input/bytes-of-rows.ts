@@ -37,7 +37,9 @@ export function bytesOfRows(
         : [],
     ),
     ...file.kept.flatMap((column, k) =>
-      keptBytes(batch.kept[k] as KeptBuffers, column, rows),
+      column.constant
+        ? []
+        : keptBytes(batch.kept[k] as KeptBuffers, column, rows),
     ),
   ]);
   return [...dictionaries, ...rows].filter(({ start, end }) => end > start);
@@ -61,9 +63,9 @@ export function bytesOfValues(
       const [start = 0] = values;
       return [{ start: start + first * width, end: start + last * width }];
     }),
-    ...file.kept.flatMap(({ offsetBytes, form }, k) => {
+    ...file.kept.flatMap(({ offsetBytes, form, constant }, k) => {
       const { offsets, values } = batch.kept[k] as KeptBuffers;
-      if (form !== "text") return [];
+      if (form !== "text" || constant) return [];
       const [first, last] = ends(file, offsets, offsetBytes as 4 | 8, rows);
       return [{ start: values + first, end: values + last }];
     }),

@@ -2,12 +2,14 @@ import type { Field } from "../arrow/field.js";
 import { InputUnsupportedError, RaggedRowError } from "../errors.js";
 import { UnnamedFile } from "../io/unnamed-file.js";
 import { isNull, NULL_BITS_32 } from "../numeric/bad-row.js";
+import type { Partition } from "../results/run-metadata.js";
 import { outputCall } from "../system-error.js";
 import type { ArrowContainer } from "./arrow-container.js";
 import { ClassDecoder, type ClassNames } from "./class-decoder.js";
 import { BatchDecoder, type DecodedRow, setNull } from "./decoded-rows.js";
 import type { OpenOptions } from "./logits-file.js";
 import type { NumberColumn } from "./number-column.js";
+import { classOfPartition } from "./partitions.js";
 import { requireInput } from "./read-input.js";
 import { type RecordBatch, recordBatches } from "./record-batches.js";
 
@@ -15,6 +17,8 @@ import { type RecordBatch, recordBatches } from "./record-batches.js";
 export interface DecodedSource extends NumberColumn {
   /** Names of the classes for a column of classes; null for other numbers. */
   classNames: ClassNames | null;
+  /** Partition whose value is that of all rows; default: none. */
+  partition?: Partition | null;
   /** Whether the numbers are margins z, which become the logits (0, z). */
   isMargin: boolean;
   /** Whether a null in a row that is not null becomes -inf. */
@@ -72,6 +76,7 @@ export function decodeSource(
   options: Pick<OpenOptions, "scratch">,
 ): DecodedNumbers {
   const { path, present } = file;
+  if (source.partition) return decodePartition(file, source, options);
   // All of it is read now.
   if (present) requireInput(file, [{ start: 0, end: file.bytes }]);
   const { classNames, columns } = source;
@@ -92,6 +97,27 @@ export function decodeSource(
     return starts;
   });
   return { ...decoded, note: classes?.note ?? null };
+}
+
+/** One class for all rows. */
+function decodePartition(
+  file: ArrowContainer,
+  source: DecodedSource,
+  options: Pick<OpenOptions, "scratch">,
+): DecodedNumbers {
+  const { classNames, partition } = source;
+  const found =
+    partition && classNames
+      ? classOfPartition(file.path, partition, classNames)
+      : null;
+  return writeDecoded(file.path, options, 1, (target) =>
+    Array.from(recordBatches(file), ({ batch }) => {
+      const numbers = new Float64Array(batch.rows).fill(found ?? 0);
+      if (found === null)
+        for (let k = 0; k < batch.rows; k++) setNull(numbers, k);
+      return append(target, source, numbers);
+    }),
+  );
 }
 
 /** Row after row; rows of another length are refused. */

@@ -48,7 +48,9 @@ export function placeDictionaries(
   const { path, schema, format } = file;
   const fields = dictionaryFields(
     path,
-    kept.map(({ place }) => schema.fields[place] as Field),
+    kept.flatMap(({ place, constant }) =>
+      constant ? [] : (schema.fields[place] as Field),
+    ),
   );
   const parts = new Map<number, Part[]>();
   const replaced = new Set<number>();

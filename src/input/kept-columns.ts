@@ -108,6 +108,7 @@ function keptNode(
     listSize: 0,
     dictionaryValues: null,
     children: [],
+    constant: null,
     ...more,
   });
   if (dictionary) {

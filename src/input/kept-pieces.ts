@@ -5,6 +5,7 @@ import {
   type KeptPiece,
   NodeReader,
   outputNodes,
+  readerOf,
   whereOf,
 } from "../arrow/kept-nodes.js";
 import type { Read } from "../arrow/read-window.js";
@@ -38,6 +39,9 @@ export function keptPieces(
   rowEnd: number,
   without: readonly number[] = [],
 ): KeptPiece[] {
+  const constant = file.kept[k]?.constant;
+  if (constant)
+    return constantPieces(constant.buffers, rowEnd - rowStart - without.length);
   return runsBetween(rowStart, rowEnd, without).flatMap(([start, end]) =>
     overlapping(file.batches, start, end).map((batch) => {
       const row = Math.max(start, batch.rowStart);
@@ -50,6 +54,15 @@ export function keptPieces(
       };
     }),
   );
+}
+
+function constantPieces(buffers: KeptBuffers, rows: number): KeptPiece[] {
+  const { length } = buffers;
+  const piece = { buffers, from: 0, row: null };
+  return [
+    { ...piece, to: length, repeat: Math.floor(rows / length) },
+    { ...piece, to: rows % length, repeat: 1 },
+  ].filter(({ to, repeat }) => to * repeat > 0);
 }
 
 /**
@@ -86,7 +99,7 @@ function rangeOf(
   pieces: Iterable<KeptPiece>,
   read: Read,
 ): KeptRange {
-  const reader = new NodeReader(node, read);
+  const reader = new NodeReader(node, readerOf(node, read));
   const range = { rows: 0, hasNulls: node.form === "null" };
   let text = 0;
   for (const piece of pieces) {

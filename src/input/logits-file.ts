@@ -1,6 +1,7 @@
 import type { NumberType } from "../arrow/field.js";
 import type { SourceForm } from "../arrow/source-form.js";
 import type { InputName } from "../results/catalogue.js";
+import type { Partition } from "../results/run-metadata.js";
 import type { DictionaryBlock } from "./dictionaries.js";
 import type { InputFile } from "./input-file.js";
 import type { KeptColumn } from "./kept-columns.js";
@@ -38,6 +39,8 @@ export interface LogitsFile extends InputFile {
   /** Descriptors of the temporary files of decoded sources (the logits, then the inputs); null for those in place. */
   decodedFds: (number | null)[];
   kept: KeptColumn[];
+  /** Partitions among the copied columns and other inputs. */
+  partitions: Partition[];
   dictionaries: DictionaryBlock[];
 }
 
@@ -60,6 +63,8 @@ export interface OpenOptions extends LogitsSelection {
   classNames?: readonly string[] | undefined;
   /** Names of the result columns, which copied columns must not have. */
   ownNames: readonly string[];
+  /** Partitions that the path of the file states; default: none. */
+  partitions?: readonly Partition[] | undefined;
   /** Action for a null among the logits; default: error. */
   nullLogit?: "error" | "mask" | undefined;
   /** Whether to accept a stream that lacks its end-of-stream marker; default: false. */

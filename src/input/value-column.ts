@@ -2,6 +2,7 @@ import { describeField, type Field } from "../arrow/field.js";
 import { InputUnsupportedError, LogitsColumnError } from "../errors.js";
 import type { InputName } from "../results/catalogue.js";
 import { valuesAllowed } from "../results/columns.js";
+import type { Partition } from "../results/run-metadata.js";
 import { isDecodableNumber } from "./decoded-rows.js";
 import { notOne } from "./logits-column.js";
 import {
@@ -16,6 +17,8 @@ import { isText } from "./text-values.js";
 /** A column of numbers beside the logits. */
 export interface ValueColumn extends NumberColumn {
   option: InputName;
+  /** Partition whose value is that of all rows; null for a column of the file. */
+  partition: Partition | null;
 }
 
 /**
@@ -47,7 +50,7 @@ export function selectValues(
       `column ${name}`,
       `expected ${single ? "class numbers, class names or one-hot rows" : "fixed_size_list or list of float32 or float64"} for --${flagOf(option)}, found ${describeField(field)}${single ? "; write the class of each row as an integer from 0" : ""}`,
     );
-  return { ...column, option };
+  return { ...column, option, partition: null };
 }
 
 /** Whether a column can be turned into class numbers: numbers, strings, dictionaries, lists of one and one-hot rows. */

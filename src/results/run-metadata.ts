@@ -40,6 +40,14 @@ export interface StoredOptions {
   compress?: "lz4" | "zstd" | undefined;
 }
 
+/** Column of a Hive-partitioned directory, such as `split=train`: one value for all rows of a file. */
+export interface Partition {
+  name: string;
+  /** null: null. */
+  value: string | null;
+  type: "utf8" | "int64";
+}
+
 /** Facts of a run that are not options. */
 export interface RunFacts {
   version?: string | undefined;
@@ -53,6 +61,8 @@ export interface RunFacts {
   rowEnd?: number | undefined;
   /** Lengths of the axes of the rows, if the output has index columns after `row`; of ragged lists the longest. */
   rowShape?: readonly number[] | undefined;
+  /** Partitions of the input that are copied, or are its labels. */
+  partitions?: readonly Partition[] | undefined;
 }
 
 /** How a file of results was made: keys `softjac.` and the name in snake case, in the metadata of its schema. */
@@ -101,6 +111,25 @@ const lengths: Codec<readonly number[]> = {
     return isShape && Number.isSafeInteger(keyCount(found)) ? found : undefined;
   },
   expected: "lengths of axes",
+};
+
+const partitions: Codec<readonly Partition[]> = {
+  // A plan that was read has its keys in another order.
+  encode: (value) => JSON.stringify(value, ["name", "value", "type"]),
+  decode: (value) => {
+    try {
+      const found = JSON.parse(value);
+      const isPartition = ({ name, value, type }: Partition) =>
+        typeof name === "string" &&
+        (value === null || typeof value === "string") &&
+        (type === "utf8" ||
+          (type === "int64" && /^-?\d{1,18}$/.test(value ?? "0")));
+      return found.every(isPartition) ? found : undefined;
+    } catch {
+      return undefined;
+    }
+  },
+  expected: "a JSON array of partitions",
 };
 
 const truth: Codec<boolean> = {
@@ -172,6 +201,7 @@ const CODECS: {
   binary: truth,
   classNames: names,
   keep: names,
+  partitions,
   classColumn: text,
   label: text,
   cotangent: text,
@@ -290,7 +320,7 @@ export function withStoredOptions<Given extends Partial<StoredOptions>>(
   given: Given,
 ): StoredOptions & Given {
   const { version, source, rows, rowStart, rowEnd, ...options } = stored;
-  const { classes, rowShape, ...others } = options;
+  const { classes, rowShape, partitions, ...others } = options;
   const isGiven = given.column !== undefined || given.columns !== undefined;
   const chosen = Object.entries(given).filter(
     ([, value]) => value !== undefined,

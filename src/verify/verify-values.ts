@@ -73,6 +73,7 @@ export async function verifyValues(
         ownNames: [],
         inputs: inputsOf(run.emit, made),
         classNames,
+        partitions: run.partitions,
         nullLogit,
         allowMissingEos,
         limits,

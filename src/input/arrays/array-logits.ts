@@ -128,6 +128,7 @@ export async function locateArrays(
     batches,
     decodedFds: sources.map(({ decoded }) => decoded?.fd ?? null),
     kept: kept.map((array, place) => keptColumn(path, fieldOf(array), place)),
+    partitions: [],
     dictionaries: [],
     close() {
       close();

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import {
   binary,
@@ -46,6 +46,8 @@ export async function writeLargeInputs(
   );
   writeArrow(at("all.arrow"), numbers, "file");
   writeArrow(at("all.arrows"), numbers, "stream");
+  mkdirSync(at("part=3"));
+  copyFileSync(at("all.arrow"), at("part=3/all.arrow"));
   const keep = ["id", "flag", "text", "bytes", "split"];
   for (const compress of ["lz4", "zstd"] as const)
     await built.run({
@@ -96,6 +98,21 @@ export async function writeLargeInputs(
       name: "a label",
       file: "all.arrow",
       options: { column: "fixed", emit: ["gradient"], label: "id6" },
+    },
+    {
+      name: "copied columns of lists and structs",
+      file: "all.arrow",
+      options: { column: "fixed", keep: ["lists", "larges", "records"] },
+    },
+    {
+      name: "a directory that is a column",
+      file: "part=3/all.arrow",
+      options: {
+        column: "fixed",
+        keep: ["part"],
+        emit: ["gradient"],
+        label: "part",
+      },
     },
     {
       name: "entries",

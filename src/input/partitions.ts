@@ -1,0 +1,131 @@
+import { dirname, resolve } from "node:path";
+import type { Field } from "../arrow/field.js";
+import type { KeptBuffers, KeptNode } from "../arrow/kept-nodes.js";
+import { InputUnsupportedError } from "../errors.js";
+import type { Partition } from "../results/run-metadata.js";
+import { isS3 } from "../store/location.js";
+import type { ClassNames } from "./class-decoder.js";
+import type { KeptColumn } from "./kept-columns.js";
+import { plainBuffers } from "./record-batch.js";
+import { STANDARD_INPUT } from "./standard-input.js";
+
+// Directories such as `split=train/part=3/` are columns of the files in them, with one value for all rows of a file. The
+// value of a copied column is written to memory for a number of rows, which the output repeats.
+
+const NULL = "__HIVE_DEFAULT_PARTITION__";
+const INTEGER = /^-?\d{1,18}$/;
+const ROWS = 256;
+
+/**
+ * Returns a function that reads the partitions of a path, the outermost first. Values are int64 if those of the same name
+ * are integers in all paths, else text.
+ */
+export function partitionReader(
+  paths: readonly string[],
+): (path: string) => Partition[] {
+  const texts = new Set<string>();
+  const integers = new Set<string>();
+  for (const path of paths)
+    for (const [name, value] of entriesOf(path))
+      if (value !== null) (INTEGER.test(value) ? integers : texts).add(name);
+  return (path) =>
+    Array.from(entriesOf(path), ([name, value]) => {
+      const isInteger = integers.has(name) && !texts.has(name);
+      return { name, value, type: isInteger ? "int64" : "utf8" };
+    });
+}
+
+/** The names and values of a path; of two directories with one name, the inner one. */
+function entriesOf(path: string): Map<string, string | null> {
+  const found = new Map<string, string | null>();
+  if (path === STANDARD_INPUT) return found;
+  for (const name of dirname(isS3(path) ? path : resolve(path)).split("/")) {
+    const [, key, value] = /^([^=]+)=(.*)$/s.exec(name) ?? [];
+    if (key !== undefined && value !== undefined)
+      found.set(decoded(key), value === NULL ? null : decoded(value));
+  }
+  return found;
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** Returns the fields of a file and, after them, those of its partitions; columns of the file win over partitions. */
+export function withPartitions(
+  fields: readonly Field[],
+  partitions: readonly Partition[] = [],
+): Field[] {
+  const others = partitions.filter(
+    ({ name }) => !fields.some((field) => field.name === name),
+  );
+  return [...fields, ...others.map(fieldOf)];
+}
+
+function fieldOf({ name, type }: Partition): Field {
+  return {
+    name,
+    nullable: true,
+    type:
+      type === "utf8"
+        ? { kind: "Utf8" }
+        : { kind: "Int", bitWidth: 64, signed: true },
+    dictionary: null,
+    children: [],
+    metadata: [],
+  };
+}
+
+/** Returns a copied column whose values are those of a partition, and its buffers in memory. */
+export function constantColumn(
+  column: KeptColumn,
+  { value }: Partition,
+): KeptColumn & { constant: NonNullable<KeptNode["constant"]> } {
+  const text = Buffer.from(value ?? "");
+  const isText = column.form === "text";
+  const numbers = BigInt64Array.from({ length: ROWS }, () =>
+    isText || value === null ? 0n : BigInt(value),
+  );
+  const offsets = Int32Array.from(
+    { length: ROWS + 1 },
+    (_, k) => k * text.byteLength,
+  );
+  const parts = isText
+    ? [offsets, ...new Array<Buffer>(ROWS).fill(text)]
+    : [numbers];
+  // Zeros at the start are the validity of nulls.
+  const memory = Buffer.concat([
+    new Uint8Array(ROWS / 8),
+    ...parts.map((part) =>
+      Buffer.from(part.buffer, part.byteOffset, part.byteLength),
+    ),
+  ]);
+  const start = ROWS / 8 + (isText ? offsets.byteLength : 0);
+  const buffers: KeptBuffers = {
+    ...plainBuffers(ROWS, start, memory.byteLength - start),
+    nullCount: value === null ? ROWS : 0,
+    offsets: ROWS / 8,
+  };
+  return { ...column, constant: { memory: new Uint8Array(memory), buffers } };
+}
+
+/** Returns the class number that is the value of a partition; null: null. @throws InputUnsupportedError */
+export function classOfPartition(
+  path: string,
+  { name, value, type }: Partition,
+  { given, own }: ClassNames,
+): number | null {
+  if (value === null) return null;
+  const names = given ?? own ?? [];
+  const found = type === "int64" ? Number(value) : names.indexOf(value);
+  if (found >= 0 || type === "int64") return found;
+  throw new InputUnsupportedError(
+    path,
+    `directory ${name}=${value}`,
+    `expected one of the names of the classes (${names.join(", ") || "none"}); give them with --class-names`,
+  );
+}
