@@ -103,7 +103,7 @@ export async function carryOutJob(
   const { plan, slot } = job;
   const axes = axesOf(logits);
   report.axes = axes;
-  const memory = crew.memory(plan.slots * slot.bytes, options.kernel);
+  const memory = crew.memory(plan.slots * slot.bytes);
   report.set({ kernel: memory.module ? "simd" : "plain" });
   const pool = await crew.pool(
     plan.threads,

@@ -298,15 +298,6 @@ export const RUN_OPTIONS: readonly RunOptionSpec<
     help: "Type of the results (default: float32 for float16, bfloat16 and float32 logits, else float64)",
   },
   {
-    name: "tensorType",
-    affects: "bytes",
-    kind: "boolean",
-    // Readers that do not know the extension see a plain list; those that do get the shape.
-    default: true,
-    group: "Output",
-    help: "Mark the jacobian column as arrow.fixed_shape_tensor",
-  },
-  {
     name: "compress",
     affects: "bytes",
     kind: "string",
@@ -331,16 +322,6 @@ export const RUN_OPTIONS: readonly RunOptionSpec<
     range: [1, Number.MAX_SAFE_INTEGER],
     group: "Running",
     help: "Rows per chunk (default: about 8 MiB of input and output); does not change the output",
-  },
-  {
-    name: "kernel",
-    affects: "process",
-    kind: "string",
-    choices: ["auto", "simd", "plain"],
-    // SIMD where it can run; the plain kernel gives the same bits, slower.
-    default: "auto",
-    group: "Running",
-    help: "SIMD WebAssembly or plain JavaScript; both give the same bits",
   },
   ...LIMIT_OPTIONS,
 ];

@@ -91,16 +91,12 @@ export interface RunOptions extends LimitOptions {
   nullLogit?: "error" | "mask" | undefined;
   /** Whether to accept a stream that lacks its end-of-stream marker; default: false. */
   allowMissingEos?: boolean | undefined;
-  /** Whether to mark `jacobian` as arrow.fixed_shape_tensor; default: true. */
-  tensorType?: boolean | undefined;
   /** Compression of record batches, as LZ4 frames or Zstandard of level 1; default: none. */
   compress?: "lz4" | "zstd" | undefined;
   /** Number of worker threads, 1 to 256; default: the available cores, or none if the input is too small to gain from them. */
   threads?: number | undefined;
   /** Rows per chunk; default: about 8 MiB of input and output. Does not change the output. */
   chunkRows?: number | undefined;
-  /** Kernel: SIMD WebAssembly or plain JavaScript; default: SIMD where it runs. Both give the same bits. */
-  kernel?: "auto" | "simd" | "plain" | undefined;
   /** Whether to replace an existing output file; default: false. */
   force?: boolean | undefined;
   /** Whether to wait until the output is on disk (fsync) before it is renamed into place; default: true. */
@@ -136,13 +132,11 @@ export interface ResolvedOptions {
   readonly onBadRow: "error" | "null" | "skip";
   readonly nullLogit: "error" | "mask";
   readonly allowMissingEos: boolean;
-  readonly tensorType: boolean;
   readonly compress: "lz4" | "zstd" | undefined;
   readonly threads: number;
   /** Not the default: taken for all but the smallest runs. */
   readonly threadsAsked: boolean;
   readonly chunkRows: number | undefined;
-  readonly kernel: "auto" | "simd" | "plain";
   readonly force: boolean;
   readonly sync: boolean;
   readonly limits: Limits;
@@ -204,12 +198,10 @@ export function resolveOptions(given: RunOptions): ResolvedOptions {
     onBadRow: options.onBadRow ?? "error",
     nullLogit: options.nullLogit ?? "error",
     allowMissingEos: options.allowMissingEos ?? false,
-    tensorType: options.tensorType ?? true,
     compress: options.compress,
     threads: options.threads ?? availableParallelism(),
     threadsAsked: options.threads !== undefined,
     chunkRows: options.chunkRows,
-    kernel: options.kernel ?? "auto",
     force: options.force ?? false,
     sync: options.sync ?? true,
     limits: Object.freeze(limitsOf(options)),
@@ -264,6 +256,7 @@ export function metadataOf(
     classes,
     classNames: options.classNames ?? classNames ?? undefined,
     dtype,
+    tensorType: true,
     ...selection,
   });
 }

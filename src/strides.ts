@@ -260,7 +260,7 @@ export function memoryFor(bytes: number): {
   kernel: Kernel;
 } {
   if (!kept || kept.buffer.byteLength < bytes) {
-    const memory = allocateKernelMemory(bytes, "auto");
+    const memory = allocateKernelMemory(bytes);
     kept = { buffer: memory.buffer, kernel: kernelOn(memory) };
   }
   return kept;

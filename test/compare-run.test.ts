@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { compareRun } from "../src/compare-run.js";
 import { SoftjacError } from "../src/errors.js";
 import type { RunOptions } from "../src/options.js";
@@ -9,6 +9,16 @@ import { KEPT, writeKept } from "./support/kept-input.js";
 import { workDirectory } from "./support/logits-input.js";
 
 const at = workDirectory();
+
+// The sources have no compiled kernel beside them.
+vi.mock(import("../src/slots/kernel-memory.js"), async (original) => {
+  const { allocateKernelMemory, ...others } = await original();
+  return {
+    ...others,
+    allocateKernelMemory: (bytes) => allocateKernelMemory(bytes, "plain"),
+  };
+});
+
 const kept = at("kept.arrow");
 writeKept(kept, 20);
 const all = at("all.arrow");
@@ -45,7 +55,7 @@ const cases: { input: string; made: Made; columns: Made }[] = [
   },
   {
     input: kept,
-    made: { layout: "dense", tensorType: false },
+    made: { layout: "dense" },
     columns: { column: "logits" },
   },
   {
@@ -54,7 +64,6 @@ const cases: { input: string; made: Made; columns: Made }[] = [
       emit: ["cross_entropy", "factor"],
       keep,
       onBadRow: "skip",
-      tensorType: false,
     },
     columns: { column: "logits", label: "label" },
   },
@@ -88,9 +97,7 @@ test.each(cases)(
   async ({ input, made, columns }) => {
     const output = at("made.arrow");
     await built.run({ input, output, force: true, ...made, ...columns });
-    expect(
-      await compareRun(output, { input, ...columns, kernel: "plain" }, {}),
-    ).toEqual({
+    expect(await compareRun(output, { input, ...columns }, {})).toEqual({
       compared: true,
       message: null,
     });
@@ -120,7 +127,7 @@ test.each([
       writeFileSync(path, bytes);
       const result = await compareRun(
         path,
-        { input: kept, column: "logits", kernel: "plain" },
+        { input: kept, column: "logits" },
         {},
       ).catch((error) => {
         if (error instanceof SoftjacError) return { message: error.message };
@@ -150,7 +157,7 @@ test("a difference is told by its record batch, column and value", async () => {
   writeFileSync(path, bytes);
   const { message } = await compareRun(
     path,
-    { input: kept, column: "logits", kernel: "plain" },
+    { input: kept, column: "logits" },
     {},
   );
   expect(message).toMatch(
@@ -163,7 +170,7 @@ test("another input is found by its results; another version's files are not com
   await built.run({ input: all, output: path, column: "logits", force: true });
   const other = at("other-in.arrow");
   writeInputs(other, inputs(40, 5, 77), 13);
-  const options = { column: "logits", kernel: "plain" as const };
+  const options = { column: "logits" };
   const { message } = await compareRun(path, { input: other, ...options }, {});
   expect(message).toMatch(/record batch 0: column jacobian, table row 0/);
 

@@ -35,11 +35,9 @@ test("defaults, in a new frozen object", () => {
     onBadRow: "error",
     nullLogit: "error",
     allowMissingEos: false,
-    tensorType: true,
     threads: 2,
     threadsAsked: true,
     chunkRows: undefined,
-    kernel: "auto",
     force: false,
     sync: true,
     limits: {
@@ -152,14 +150,13 @@ const WRONG: [extra: Record<string, unknown>, message: string][] = [
     { classAxis: 0.5 },
     "classAxis: expected a whole number from -64 to 63, found 0.5",
   ],
-  [{ kernel: "gpu" }, 'kernel: expected auto or simd or plain, found "gpu"'],
   [{ force: "yes" }, 'force: expected true or false, found "yes"'],
   [{ keep: "id" }, 'keep: expected a list of names, found "id"'],
   [{ keep: [""] }, 'keep: expected a list of names, found [""]'],
   [{ column: "a", columns: "b*" }, "column, columns: give only one of them"],
   [
     { thread: 2 },
-    "unknown option thread; the options are input, column, columns, classAxis, binary, onBadRow, nullLogit, allowMissingEos, emit, layout, threshold, topK, temperature, class, classColumn, label, classNames, cotangent, tangent, covariance, forceDense, output, keep, dtype, tensorType, compress, force, sync, threads, chunkRows, kernel, maxMetadataBytes, maxColumns, maxNesting, maxBatchRows, maxDecodedBytes",
+    "unknown option thread; the options are input, column, columns, classAxis, binary, onBadRow, nullLogit, allowMissingEos, emit, layout, threshold, topK, temperature, class, classColumn, label, classNames, cotangent, tangent, covariance, forceDense, output, keep, dtype, compress, force, sync, threads, chunkRows, maxMetadataBytes, maxColumns, maxNesting, maxBatchRows, maxDecodedBytes",
   ],
 ];
 

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { AbortedError, WorkerError } from "../src/errors.js";
 import { openLogits } from "../src/input/open-logits.js";
 import { planJob } from "../src/job.js";
@@ -10,6 +10,15 @@ import { ReportBuilder } from "../src/report.js";
 import { workDirectory, writeLogits } from "./support/logits-input.js";
 
 const at = workDirectory();
+
+// The sources have no compiled kernel beside them.
+vi.mock(import("../src/slots/kernel-memory.js"), async (original) => {
+  const { allocateKernelMemory, ...others } = await original();
+  return {
+    ...others,
+    allocateKernelMemory: (bytes) => allocateKernelMemory(bytes, "plain"),
+  };
+});
 
 /** What happens, in order, to a run whose tasks end so. */
 async function failing(
@@ -33,9 +42,9 @@ async function failing(
     order.push("threads ended");
   };
   const work = {
-    job: planJob({ ...options, kernel: "plain" }, logits),
+    job: planJob(options, logits),
     crew,
-    options: { ...options, kernel: "plain" } as typeof options,
+    options,
     logits,
     report: new ReportBuilder(input, options.output),
     path: options.output,

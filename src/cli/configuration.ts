@@ -18,7 +18,7 @@ export interface Configuration {
 
 const PREFIX = "SOFTJAC_";
 
-/** What Kubernetes sets where a service is called softjac. */
+/** Variables that Kubernetes sets for a service named softjac. */
 const OF_A_SERVICE = /^SOFTJAC_(?:SERVICE_|PORT(?:_|$))/;
 
 /**

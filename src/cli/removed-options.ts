@@ -1,9 +1,11 @@
 /** Options of earlier versions, of every command or of one, and what replaces them. */
 const REMOVED: Readonly<Record<string, string>> = {
   heartbeat: "progress lines are written every 30 s",
+  kernel: "softjac chooses the kernel, and both give the same bits",
   "report sample": "softjac show prints any row",
   "report seed": "the page has no random rows",
   "status-file": "use --metrics FILE, --log-format json or softjac status",
+  "tensor-type": "the jacobian column is always marked as a tensor",
 };
 
 /** Returns a sentence about an option that earlier versions had; null for any other name. */

@@ -285,7 +285,6 @@ export type BytesOptions = Omit<
   | "threads"
   | "threadsAsked"
   | "chunkRows"
-  | "kernel"
   | "force"
   | "sync"
   | "limits"

@@ -78,7 +78,6 @@ export interface TaskOptions
       RunOptions,
       | "threads"
       | "chunkRows"
-      | "kernel"
       | "sync"
       | "maxMetadataBytes"
       | "maxColumns"

@@ -144,7 +144,6 @@ export function planEntriesJob(
       results: columns.slice(positions.length),
       kept: logits.kept.map(({ field }) => field),
       nullableResults: options.onBadRow === "null",
-      tensorType: options.tensorType,
     }),
     metadata: metadataOf(options, logits, dtype),
     dictionaries: logits.dictionaries.map((source) => ({

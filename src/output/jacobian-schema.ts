@@ -19,8 +19,6 @@ export interface JacobianSchemaOptions {
   kept: Field[];
   /** Results may be null (`--on-bad-row null`). */
   nullableResults: boolean;
-  /** Mark blocks as arrow.fixed_shape_tensor. */
-  tensorType: boolean;
 }
 
 /** Returns the columns of the output: `row`, the positions, the copied columns, and the results in order. */
@@ -45,13 +43,12 @@ export function jacobianSchema(options: JacobianSchemaOptions): Field[] {
     return {
       ...field,
       nullable: options.nullableResults,
-      metadata:
-        column.tensor && options.tensorType
-          ? [
-              ["ARROW:extension:name", "arrow.fixed_shape_tensor"],
-              ["ARROW:extension:metadata", JSON.stringify(column.tensor)],
-            ]
-          : [],
+      metadata: column.tensor
+        ? [
+            ["ARROW:extension:name", "arrow.fixed_shape_tensor"],
+            ["ARROW:extension:metadata", JSON.stringify(column.tensor)],
+          ]
+        : [],
     };
   });
   return [row, ...positions, ...options.kept, ...results];

@@ -145,7 +145,6 @@ function measure(
       results,
       kept: logits.kept.map(({ field }) => field),
       nullableResults,
-      tensorType: options.tensorType,
     }),
     metadata: metadataOf(options, logits, dtype),
     dictionaries: logits.dictionaries.map((source) => ({

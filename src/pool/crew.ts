@@ -1,6 +1,5 @@
 import {
   allocateKernelMemory,
-  type KernelChoice,
   type KernelMemory,
 } from "../slots/kernel-memory.js";
 import { openThreads, type Threads } from "../threads/open-threads.js";
@@ -25,7 +24,7 @@ export class Crew {
   #threads: Promise<Threads<Order, Reply>> | null = null;
   #closed: Promise<void> | null = null;
   #tasksUnderWay = 0;
-  #memory: { choice: KernelChoice; memory: KernelMemory } | null = null;
+  #memory: KernelMemory | null = null;
 
   /** Starts `count` piscina workers, unless there are some. Fulfilled once they are starting, whatever else is done. */
   async start(count: number): Promise<void> {
@@ -38,13 +37,10 @@ export class Crew {
   }
 
   /** Memory of `bytes` or more for the slots of one run at a time. @throws InternalError as allocateKernelMemory */
-  memory(bytes: number, choice: KernelChoice): KernelMemory {
-    const known = this.#memory;
-    if (known?.choice === choice && known.memory.buffer.byteLength >= bytes)
-      return known.memory;
-    const memory = allocateKernelMemory(bytes, choice);
-    this.#memory = { choice, memory };
-    return memory;
+  memory(bytes: number): KernelMemory {
+    if (!this.#memory || this.#memory.buffer.byteLength < bytes)
+      this.#memory = allocateKernelMemory(bytes);
+    return this.#memory;
   }
 
   /**

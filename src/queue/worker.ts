@@ -19,7 +19,6 @@ export interface WorkerOptions
       RunOptions,
       | "threads"
       | "chunkRows"
-      | "kernel"
       | "sync"
       | "maxMetadataBytes"
       | "maxColumns"

@@ -320,7 +320,7 @@ export function withStoredOptions<Given extends Partial<StoredOptions>>(
   given: Given,
 ): StoredOptions & Given {
   const { version, source, rows, rowStart, rowEnd, ...options } = stored;
-  const { classes, rowShape, partitions, ...others } = options;
+  const { classes, rowShape, partitions, tensorType, ...others } = options;
   const isGiven = given.column !== undefined || given.columns !== undefined;
   const chosen = Object.entries(given).filter(
     ([, value]) => value !== undefined,

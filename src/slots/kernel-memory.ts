@@ -1,8 +1,6 @@
 import { readFileSync } from "node:fs";
 import { InternalError } from "../errors.js";
 
-export type KernelChoice = "auto" | "simd" | "plain";
-
 /** Memory for the slots, and the compiled kernel that works in it (null: the plain kernel does). */
 export interface KernelMemory {
   module: WebAssembly.Module | null;
@@ -17,19 +15,19 @@ export const MOST_MEMORY_BYTES = 2 ** 32 - PAGE_BYTES;
 const WASM_URL = new URL("./kernels.wasm", import.meta.url);
 
 /**
- * Allocates `bytes` shared by all threads; never grown. Every shared WebAssembly memory reserves address space by the
- * GiB, so where that is limited (`ulimit -v`) or SIMD is missing, `auto` falls back to the plain kernel: same bits.
- * @throws InternalError for `simd` where it cannot run, or where there are more bytes than addresses
+ * Allocates `bytes` shared by all threads; the memory never grows. If SIMD is missing, or the address space is limited
+ * (`ulimit -v`), of which every shared WebAssembly memory reserves gigabytes, the plain kernel is used: same bits, slower.
+ * @throws InternalError for more bytes than addresses
  */
 export function allocateKernelMemory(
   bytes: number,
-  choice: KernelChoice,
+  kernel: "auto" | "plain" = "auto",
 ): KernelMemory {
   if (bytes > MOST_MEMORY_BYTES)
     throw new InternalError(
       `expected slots of at most ${MOST_MEMORY_BYTES} bytes, found ${bytes}`,
     );
-  if (choice !== "plain") {
+  if (kernel !== "plain") {
     const pages = Math.ceil(bytes / PAGE_BYTES);
     const code = readFileSync(WASM_URL);
     try {
@@ -40,12 +38,8 @@ export function allocateKernelMemory(
         shared: true,
       });
       return { module, memory, buffer: memory.buffer };
-    } catch (cause) {
-      if (choice === "simd")
-        throw new InternalError(
-          `the SIMD kernel cannot run here: ${(cause as Error).message}`,
-          { cause },
-        );
+    } catch {
+      // The plain kernel runs everywhere.
     }
   }
   return {

@@ -109,6 +109,11 @@ test.each<[string, string[], string]>([
     ["run", "a", "-o", "b", "--status-file", "c"],
     "--status-file was removed; use --metrics FILE, --log-format json or softjac status",
   ],
+  [
+    "a flag of an earlier version",
+    ["run", "a", "-o", "b", "--no-tensor-type"],
+    "--tensor-type was removed; the jacobian column is always marked as a tensor",
+  ],
   ["an option without a value", ["run", "a", "-o"], "option -o needs a value"],
   [
     "an option twice",

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 import { untilSaid } from "../support/until-said.js";
-import { CLI, DIGITS, softjac } from "./support.js";
+import { CLI, DIGITS, NO_SIMD, softjac } from "./support.js";
 
 const at = workDirectory();
 
@@ -110,8 +110,15 @@ test.each([
 ] as const)("%s in the middle: exit %i, nothing left", async (signal, exit) => {
   const output = at(`${signal}.arrow`);
   const child = spawn(process.execPath, [
+    "--import",
+    NO_SIMD,
     CLI,
-    ...["run", large, "-o", output, "--kernel", "plain", "--chunk-rows", "50"],
+    "run",
+    large,
+    "-o",
+    output,
+    "--chunk-rows",
+    "50",
   ]);
   let stderr = "";
   child.stderr.on("data", (text) => {

@@ -7,6 +7,11 @@ import {
 } from "node:worker_threads";
 import { distFile } from "../support/dist.js";
 
+/** Module to load before the command, so that it has no SIMD and is slower. */
+export const NO_SIMD = fileURLToPath(
+  new URL("../support/no-simd.mjs", import.meta.url),
+);
+
 export const CLI = distFile("cli.js");
 export const DIGITS = fileURLToPath(
   new URL("../../data/digits-logits.arrow", import.meta.url),

@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
-import { CLI, DIGITS, softjac } from "./support.js";
+import { CLI, DIGITS, NO_SIMD, softjac } from "./support.js";
 
 // Standard output and standard error that are full, closed, or terminals that go away.
 
@@ -158,8 +158,11 @@ while not any(".tmp" in name for name in os.listdir(folder)):
 os.close(terminal)
 _, status = os.waitpid(child, 0)
 print(os.waitstatus_to_exitcode(status), os.WCOREDUMP(status))`;
-    const args = ["run", large, "-o", at("closed.arrow"), "--kernel", "plain"];
-    const command = [process.execPath, CLI, ...args, "--chunk-rows", "50"];
+    const args = ["run", large, "-o", at("closed.arrow")];
+    const command = [
+      ...[process.execPath, "--import", NO_SIMD, CLI],
+      ...[...args, "--chunk-rows", "50"],
+    ];
     expect(python(script, at("."), ...command)).toBe("129 False");
     expect(readdirSync(at(".")).filter((name) => /closed/.test(name))).toEqual(
       [],

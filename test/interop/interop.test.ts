@@ -30,13 +30,6 @@ const PLAIN: (LogitsInput & {
     logit,
     options: { dtype: "float32" },
   },
-  {
-    name: "plain lists",
-    rows: 100,
-    classes: 5,
-    logit,
-    options: { tensorType: false },
-  },
   { name: "no rows", rows: 0, classes: 3, logit },
   { name: "one class", rows: 10, classes: 1, logit },
   {

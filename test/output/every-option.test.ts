@@ -182,9 +182,7 @@ function blocksOf(
 test("options of the output", async () => {
   const usual = await readTwice({});
   for (const options of [
-    { tensorType: false },
     { threads: 1, chunkRows: 7 },
-    { kernel: "plain" as const },
     { onBadRow: "null" as const },
   ])
     expect(await readTwice(options), JSON.stringify(options)).toEqual(usual);

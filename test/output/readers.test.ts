@@ -93,10 +93,4 @@ describe.each([50, 7, 1])("from record batches of %i rows", (batchRows) => {
     expect(stream.numRows).toBe(KEPT_ROWS);
     expect([...stream.getChild("id")]).toEqual(KEPT.id?.values);
   });
-
-  test("without the tensor type the column is a plain list", async () => {
-    await built.run({ input, output, tensorType: false, force: true });
-    const table = arrow(readFileSync(output));
-    expect(table.schema.fields.at(-1)?.metadata.size).toBe(0);
-  });
 });

@@ -18,7 +18,7 @@ test("workers that cannot start reject the tasks that wait for them", async () =
 
 test("on the main thread others have their turn between two tasks", async () => {
   const crew = new Crew();
-  const { buffer } = crew.memory(1 << 16, "plain");
+  const buffer = new SharedArrayBuffer(1 << 16);
   const pool = await crew.pool(0, { buffer, memory: null } as never);
   const order: string[] = [];
   setImmediate(() => order.push("another"));

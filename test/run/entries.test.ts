@@ -1,15 +1,17 @@
 import { readFileSync } from "node:fs";
 import { tableFromIPC as flechette } from "@uwdata/flechette";
 import { tableFromIPC as arrow } from "apache-arrow";
-import { expect, test } from "vitest";
+import { afterEach, expect, test } from "vitest";
 import { built } from "../support/built.js";
 import { runCoo, runCsr } from "../support/entries-runs.js";
 import { expectSameValues } from "../support/first-difference.js";
 import { KEPT, writeKept } from "../support/kept-input.js";
+import { setKernel } from "../support/kernels.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 import { normal, random } from "../support/random.js";
 
 const at = workDirectory();
+afterEach(() => setKernel("simd"));
 
 const RESULTS = ["jacobian", "log_jacobian"] as const;
 const sizes = [
@@ -120,11 +122,12 @@ test.each(["csr", "coo"] as const)(
     });
     let first: Buffer | null = null;
     let batches = 0;
-    for (const way of [
+    for (const { kernel = "simd", ...way } of [
       { threads: 2 },
       { threads: 3, chunkRows: 77 },
       { threads: 1, chunkRows: 20_000, kernel: "plain" as const },
     ]) {
+      setKernel(kernel);
       const output = at("same.arrow");
       const report = await built.run({
         input,

@@ -66,7 +66,6 @@ const CASES: Record<string, [options: Options, stated: string]> = {
   covariance: [{ emit: ["variance"], covariance: "s" }, "s"],
   keep: [{ keep: ["y", "k"] }, '["y","k"]'],
   dtype: [{ dtype: "float32" }, "float32"],
-  tensorType: [{ tensorType: false }, "false"],
   compress: [{ compress: "zstd" }, "zstd"],
 };
 

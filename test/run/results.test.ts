@@ -1,13 +1,15 @@
 import { readFileSync } from "node:fs";
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { EMIT_NAMES } from "../../src/results/catalogue.js";
 import { built } from "../support/built.js";
 import { expectSameValues } from "../support/first-difference.js";
 import { inputs, writeInputs } from "../support/inputs-input.js";
+import { setKernel } from "../support/kernels.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 import { inMemory, read, readerOf, rowsOf } from "../support/plain-rows.js";
 
 const at = workDirectory();
+afterEach(() => setKernel("simd"));
 const COLUMNS = {
   column: "logits",
   classColumn: "k",
@@ -28,11 +30,12 @@ describe.each([
   test("every result, from files and in memory, is the same", async () => {
     const output = at(`all-${classes}.arrow`);
     let first: Buffer | null = null;
-    for (const way of [
+    for (const { kernel = "simd", ...way } of [
       { threads: 1 },
       { threads: 2, chunkRows: 77 },
       { threads: 2, kernel: "plain" as const },
     ]) {
+      setKernel(kernel);
       await built.run({
         ...way,
         ...COLUMNS,

@@ -12,6 +12,16 @@ export type FloatType = "float32" | "float64";
 
 export const KERNEL_NAMES = ["plain", "simd"] as const;
 
+const { Module } = WebAssembly;
+
+/** Has runs of this process use the plain kernel, as where SIMD is missing, or the usual one again. */
+export function setKernel(name: (typeof KERNEL_NAMES)[number]): void {
+  const missing = function missing() {
+    throw new Error("SIMD is missing");
+  };
+  WebAssembly.Module = name === "plain" ? (missing as never) : Module;
+}
+
 /** A kernel of the given name on a memory of its own. The SIMD module missing or failing fails the test. */
 export function testKernel(
   name: (typeof KERNEL_NAMES)[number],
