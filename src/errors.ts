@@ -37,6 +37,8 @@ export abstract class SoftjacError extends Error {
   abstract readonly code: ErrorCode;
   /** Report of what was done before the failure, if the function returns a report. */
   report?: unknown;
+  /** For an output that is too large, the bytes that another may have: such outputs are added to the message. */
+  room?: number;
 
   /** Escapes control characters in `message`, which may contain names from files, and cuts it to 2,000 bytes. */
   constructor(message: string, options?: ErrorOptions) {
@@ -112,6 +114,12 @@ export class InputUnsupportedError extends SoftjacError {
   ) {
     super(`${path}: ${shortName(where)}: ${expectedFound}`);
   }
+}
+
+/** The error of an output that is too large to exist. */
+export function tooLarge(path: string, column: string, text: string): Error {
+  const error = new InputUnsupportedError(path, `column ${column}`, text);
+  return Object.assign(error, { room: Number.POSITIVE_INFINITY });
 }
 
 /** Error of a column that does not exist, or of an input whose column of logits is ambiguous. Name the column. */

@@ -34,7 +34,7 @@ export {
   type RunPace,
   removeLeftovers,
 } from "./deprecated.js";
-export { type DryRun, dryRun } from "./dry-run.js";
+export { type DryRun, dryRun, type OutputSize } from "./dry-run.js";
 export {
   type EntriesOptions,
   type JacobianEntries,

@@ -1,9 +1,9 @@
 import { writeCounted } from "./counted/write-counted.js";
-import { InputUnsupportedError } from "./errors.js";
+import { SoftjacError, tooLarge } from "./errors.js";
 import { checkUnchanged } from "./input/input-state.js";
 import type { LogitsFile } from "./input/logits-file.js";
 import { axesOf } from "./input/row-indices.js";
-import type { ResolvedOptions } from "./options.js";
+import { inLayout, type ResolvedOptions } from "./options.js";
 import { type EntriesJob, planEntriesJob } from "./ordered/entries-job.js";
 import { writeEntries } from "./ordered/write-entries.js";
 import type { PlacedBatch } from "./output/jacobian-file.js";
@@ -18,7 +18,7 @@ import { writePlanned } from "./planned/write-planned.js";
 import type { Crew } from "./pool/crew.js";
 import type { Production } from "./production.js";
 import type { ReportBuilder } from "./report.js";
-import { isEntriesLayout } from "./results/catalogue.js";
+import { EMITS, type EmitName, isEntriesLayout } from "./results/catalogue.js";
 import type { RunHooks } from "./run.js";
 import { MOST_MEMORY_BYTES } from "./slots/kernel-memory.js";
 import { workerSetup } from "./worker-setup.js";
@@ -29,28 +29,104 @@ export type Job = PlannedJob | EntriesJob;
 /**
  * Plans a run for the writer that its layout needs. Reads at most the ends of kept text columns.
  * @param inOrder the output takes bytes from the first to the last alone
+ * @throws InputUnsupportedError for an output that is too large to exist; see withOthers
  */
 export function planJob(
   options: ResolvedOptions,
   logits: LogitsFile,
   inOrder = false,
 ): Job {
-  return isEntriesLayout(options.layout)
-    ? withinMemory(
-        logits,
-        planEntriesJob(options, logits, options.layout, inOrder),
-      )
-    : withinMemory(logits, planPlannedJob(options, logits));
+  const { layout } = options;
+  try {
+    return isEntriesLayout(layout)
+      ? withinMemory(logits, planEntriesJob(options, logits, layout, inOrder))
+      : withinMemory(logits, planPlannedJob(options, logits));
+  } catch (error) {
+    throw withOthers(error, options, logits);
+  }
 }
 
-/** Returns what a run takes, in memory that does not depend on its rows. Reads what planJob does. */
+/** Returns what a run takes, in memory that does not depend on its rows. Reads and throws what planJob does. */
 export function sizeJob(
   options: ResolvedOptions,
   logits: LogitsFile,
 ): SizedJob | EntriesJob {
-  return isEntriesLayout(options.layout)
-    ? withinMemory(logits, planEntriesJob(options, logits, options.layout))
+  try {
+    return sizeOf(options, logits);
+  } catch (error) {
+    throw withOthers(error, options, logits);
+  }
+}
+
+function sizeOf(
+  options: ResolvedOptions,
+  logits: LogitsFile,
+): SizedJob | EntriesJob {
+  const { layout } = options;
+  return isEntriesLayout(layout)
+    ? withinMemory(logits, planEntriesJob(options, logits, layout))
     : withinMemory(logits, sizePlannedJob(options, logits));
+}
+
+/** Adds the outputs that are possible to the message of an error about one that is too large. */
+export function withOthers(
+  error: unknown,
+  options: ResolvedOptions,
+  logits: LogitsFile,
+): unknown {
+  if (error instanceof SoftjacError && error.room !== undefined)
+    error.message += otherOutputs(options, logits, error.room);
+  return error;
+}
+
+/** A warning about blocks of more than 1 GiB per row; null for smaller ones. */
+export function sizeWarning(
+  options: ResolvedOptions,
+  logits: LogitsFile,
+  { kind, results, plan }: Job | SizedJob,
+): string | null {
+  const { layout } = options;
+  const bytes = results.reduce((sum, r) => sum + r.listSize * r.width, 0);
+  if (kind === "entries" || layout === "dense" || bytes <= 2 ** 30) return null;
+  return `each row takes ${bytes} bytes in layout ${layout}${otherOutputs(options, logits, plan.rows * 2 ** 30)} for less`;
+}
+
+/** Outputs of the same run of at most `room` bytes (csr and coo with one entry per row), as the end of a message. */
+function otherOutputs(
+  options: ResolvedOptions,
+  logits: LogitsFile,
+  room: number,
+): string {
+  const fits = (make: () => ResolvedOptions) => {
+    try {
+      const job = sizeOf(make(), logits);
+      const { kind } = job;
+      return (
+        (kind === "entries" ? job.plan.mostBytes : job.sizes.bytes) <= room
+      );
+    } catch (error) {
+      if (error instanceof SoftjacError) return false;
+      throw error;
+    }
+  };
+  const possible = (["factored", "packed", "csr", "coo"] as const)
+    .filter(
+      (layout) =>
+        layout !== options.layout &&
+        fits(() => ({ ...inLayout(options, layout), topK: 1 })),
+    )
+    .map(
+      (layout) =>
+        `--layout ${layout}${isEntriesLayout(layout) ? " --threshold T" : ""}`,
+    );
+  const isBlock = (name: string) =>
+    name in EMITS && EMITS[name as EmitName].shape === "block";
+  const emit = options.emit.filter((name) => !isBlock(name));
+  if (emit.length === 0) emit.push("softmax");
+  if (fits(() => ({ ...options, layout: "bsr", emit })))
+    possible.push(`--emit ${emit.join()}`);
+  const shown = new Intl.ListFormat("en", { type: "disjunction" });
+  return possible.length > 0 ? `; use ${shown.format(possible)}` : "";
 }
 
 /**
@@ -63,9 +139,9 @@ function withinMemory<Some extends Job | SizedJob>(
 ): Some {
   const { plan, slot } = job;
   if (slot.bytes > MOST_MEMORY_BYTES)
-    throw new InputUnsupportedError(
+    throw tooLarge(
       path,
-      `column ${column}`,
+      column,
       `expected rows of at most ${MOST_MEMORY_BYTES} bytes of memory, found ${classes} classes, which need ${slot.bytes}`,
     );
   const most = Math.max(1, Math.floor(MOST_MEMORY_BYTES / slot.bytes));

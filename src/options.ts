@@ -11,10 +11,13 @@ import { shortName } from "./printable.js";
 import {
   currentName,
   DROPPED,
+  EMITS,
   type InputName,
+  isDropped,
   isEntriesLayout,
   type Layout,
 } from "./results/catalogue.js";
+import { isJacobian } from "./results/columns.js";
 import {
   checkEmit,
   defaultEmit,
@@ -208,6 +211,26 @@ export function resolveOptions(given: RunOptions): ResolvedOptions {
   });
 }
 
+/**
+ * The same run with another layout; coo without results of several values.
+ * @throws UsageError where they do not go together
+ */
+export function inLayout(
+  options: ResolvedOptions,
+  layout: Layout,
+): ResolvedOptions {
+  const isInCoo = (name: RunEmit) =>
+    isDropped(name) || isJacobian(name) || EMITS[name].shape === "scalar";
+  const emit = options.emit.filter((name) => layout !== "coo" || isInCoo(name));
+  const inputs = options.inputs.map(({ option, name }) => [option, name]);
+  const { class: ofClass } = options;
+  checkEmit(emit, layout, { class: ofClass, ...Object.fromEntries(inputs) });
+  if (layout === "coo") refuseForCoo(options);
+  // Options of entries are recorded.
+  const none = isEntriesLayout(layout) ? {} : { threshold: 0, topK: undefined };
+  return { ...options, layout, emit, ...none };
+}
+
 /** Options of single entries. */
 function refuseForBlocks(
   layout: Layout,
@@ -222,7 +245,10 @@ function refuseForBlocks(
 }
 
 /** Where a table row is an entry, an example has no place of its own. */
-function refuseForCoo({ onBadRow, keep = [] }: RunOptions): void {
+function refuseForCoo({
+  onBadRow,
+  keep = [],
+}: Pick<RunOptions, "onBadRow" | "keep">): void {
   if (onBadRow === "null")
     throw new UsageError(
       "onBadRow: layout coo has one table row per entry and cannot store null rows; use error or skip",

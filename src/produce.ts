@@ -1,6 +1,6 @@
 import { AbortedError, OutputClosedError, WorkerError } from "./errors.js";
 import type { LogitsFile } from "./input/logits-file.js";
-import { carryOutJob, type Job } from "./job.js";
+import { carryOutJob, type Job, withOthers } from "./job.js";
 import type { ResolvedOptions } from "./options.js";
 import type { PendingOutput } from "./output/output-target.js";
 import type { Crew } from "./pool/crew.js";
@@ -34,7 +34,8 @@ export async function produce(
   const { signal } = hooks;
   if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
   const output = await open().catch((error) => {
-    throw ioError(path, "could not be opened", error);
+    const known = ioError(path, "could not be opened", error);
+    throw withOthers(known, work.options, work.logits);
   });
   const stop = () => output.stop?.();
   signal?.addEventListener("abort", stop);

@@ -3,7 +3,7 @@ import { SoftjacError } from "./errors.js";
 import { type LogitsEvent, reportLogits } from "./input/first-rows.js";
 import type { LogitsFile } from "./input/logits-file.js";
 import { openLogits } from "./input/open-logits.js";
-import { type Job, planJob } from "./job.js";
+import { type Job, planJob, sizeWarning } from "./job.js";
 import { openOutput } from "./open-output.js";
 import {
   openOptionsOf,
@@ -71,6 +71,8 @@ export async function run(
     try {
       if (!hooks.signal?.aborted) await reportLogits(logits, hooks.onEvent);
       const job = planJob(resolved, logits);
+      const message = sizeWarning(resolved, logits, job);
+      if (message) hooks.onEvent?.({ event: "warning", message });
       report.set(knownFromJob(resolved, job, logits));
       await produce(
         {

@@ -1,7 +1,7 @@
-import type { DryRun } from "../dry-run.js";
+import type { DryRun, OutputSize } from "../dry-run.js";
 import type { GenerateReport } from "../generate/report.js";
 import type { RunReport } from "../report.js";
-import { bytes, count, duration, titled } from "./format.js";
+import { aligned, bytes, count, duration, titled } from "./format.js";
 
 /** Returns a summary of a run as text for a terminal. */
 export function reportText(report: RunReport): string {
@@ -59,7 +59,7 @@ export function dryRunText(plan: DryRun): string {
     plan.blockRowsPerTile < plan.classes
       ? `, each Jacobian block in tiles of ${count(plan.blockRowsPerTile)} rows`
       : "";
-  return titled(`${plan.output} (dry run: nothing is written)`, [
+  const text = titled(`${plan.output} (dry run: nothing is written)`, [
     [
       "input",
       `${plan.input}, ${bytes(plan.inputBytes)}, column ${plan.column} (${plan.storage}, ${plan.sourceDtype})`,
@@ -94,6 +94,19 @@ export function dryRunText(plan: DryRun): string {
       `${bytes(plan.memoryBytes)}: ${count(plan.slots)} ${plan.slots === 1 ? "slot" : "slots"} of ${bytes(plan.slotBytes)}`,
     ],
   ]);
+  return `${text}\n  columns, bytes per row and in all:\n${sizes(plan.columns)}\n  layouts, bytes per row and in all:\n${sizes(plan.layouts)}`;
+}
+
+/** Lines of a table: a name, bytes of one row, and bytes of all. */
+function sizes(found: readonly OutputSize[]): string {
+  return aligned(
+    found.map(({ name, bytesPerRow, bytes, exact }) => [
+      name,
+      [bytesPerRow, bytes]
+        .map((n) => `${exact ? "" : "at most "}${count(n)}`.padStart(24))
+        .join(""),
+    ]),
+  );
 }
 
 /** As many as a line holds. */

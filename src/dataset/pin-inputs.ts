@@ -1,7 +1,7 @@
 import { AbortedError, InputUnsupportedError } from "../errors.js";
 import { reportLogits } from "../input/first-rows.js";
 import { partitionReader } from "../input/partitions.js";
-import { sizeJob } from "../job.js";
+import { sizeJob, sizeWarning } from "../job.js";
 import { openOptionsOf, type ResolvedOptions } from "../options.js";
 import { shortName } from "../printable.js";
 import type { Partition } from "../results/run-metadata.js";
@@ -93,6 +93,8 @@ async function lookInto(
     await reportLogits(logits, onEvent);
     const { rows, classes, classNames, leading } = logits;
     const job = await inputs.reading(logits, () => sizeJob(options, logits));
+    const message = sizeWarning(options, logits, job);
+    if (message) onEvent?.({ event: "warning", message });
     const bytes = job.kind === "planned" ? job.sizes.bytes : logits.bytes;
     return {
       kind: {

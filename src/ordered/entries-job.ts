@@ -1,5 +1,5 @@
 import { planEntriesTable } from "../counted/plan-entries-table.js";
-import { InputUnsupportedError } from "../errors.js";
+import { tooLarge } from "../errors.js";
 import { keptBytesPerRow } from "../input/kept-pieces.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { axesOf } from "../input/row-indices.js";
@@ -71,10 +71,10 @@ export function planEntriesJob(
   const { rowStart, rows } = rowsOf(options.part, logits);
   const dtype = options.dtype ?? logits.dtype;
   if (layout === "csr" && classes * classes > MAX_INDICES)
-    throw new InputUnsupportedError(
+    throw tooLarge(
       logits.path,
-      `column ${logits.column}`,
-      `expected at most ${Math.floor(Math.sqrt(MAX_INDICES))} classes in layout csr, whose indices are int32, found ${classes}; use layout coo`,
+      logits.column,
+      `expected at most ${Math.floor(Math.sqrt(MAX_INDICES))} classes in layout csr, whose indices are int32, found ${classes}`,
     );
   const results = resultColumns({
     ...options,

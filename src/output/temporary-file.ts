@@ -188,10 +188,13 @@ function checkSpace(directory: string, path: string, bytes: number): void {
   );
   const free = bavail * bsize;
   if (free < bytes)
-    throw new IoError(
-      path,
-      `not enough disk space in ${directory}: ${bytes} bytes are needed, ${free} are free`,
-      { cause: systemErrorOf({ code: "ENOSPC" }) },
+    throw Object.assign(
+      new IoError(
+        path,
+        `not enough disk space in ${directory}: ${bytes} bytes are needed, ${free} are free`,
+        { cause: systemErrorOf({ code: "ENOSPC" }) },
+      ),
+      { room: free },
     );
 }
 

@@ -1,4 +1,4 @@
-import { InputUnsupportedError } from "../errors.js";
+import { InputUnsupportedError, tooLarge } from "../errors.js";
 import { keptBytesPerRow } from "../input/kept-pieces.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { axesOf } from "../input/row-indices.js";
@@ -243,10 +243,10 @@ function refuseLongLists(
     );
   const long = results.find(({ listSize }) => listSize > MAX_LIST_SIZE);
   if (long)
-    throw new InputUnsupportedError(
+    throw tooLarge(
       path,
-      `column ${column}`,
-      `a block of ${classes} x ${classes} classes has ${long.listSize} values of ${long.name} in layout ${layout}, and an Arrow list has at most ${MAX_LIST_SIZE}; use --layout factored, --layout coo with --threshold or --top-k, or --emit without ${long.name}`,
+      column,
+      `a block of ${classes} x ${classes} classes has ${long.listSize} values of ${long.name} in layout ${layout}, and an Arrow list has at most ${MAX_LIST_SIZE}`,
     );
 }
 

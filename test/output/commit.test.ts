@@ -154,7 +154,7 @@ test.skipIf(!canMount())(
       ).rejects.toMatchObject({
         code: "ERR_IO",
         message: expect.stringMatching(
-          /not enough disk space in .+: \d+ bytes are needed, 4194304 are free$/,
+          /not enough disk space in .+: \d+ bytes are needed, 4194304 are free; use --layout factored/,
         ),
       });
       expect(readdirSync(mount)).toEqual([]);

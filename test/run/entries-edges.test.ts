@@ -60,7 +60,7 @@ test("more classes than int32 indices can hold: csr refuses, coo does not", asyn
   await expect(
     built.run({ input, output: at("w.arrow"), layout: "csr", topK: 9 }),
   ).rejects.toThrow(
-    "expected at most 46340 classes in layout csr, whose indices are int32, found 50000; use layout coo",
+    "expected at most 46340 classes in layout csr, whose indices are int32, found 50000; use --layout factored, --layout packed, --layout coo --threshold T, or --emit softmax",
   );
   const { report, array } = await runCoo(at("coo.arrow"), {
     input,
