@@ -122,6 +122,17 @@ export function tooLarge(path: string, column: string, text: string): Error {
   return Object.assign(error, { room: Number.POSITIVE_INFINITY });
 }
 
+/** Error of a file whose number of classes no row tells: it has no rows, or null lists alone. */
+export class UnknownClassesError extends InputUnsupportedError {
+  constructor(path: string, rows = "no row has logits") {
+    super(
+      path,
+      "rows",
+      `${rows}, so the number of classes is unknown; fixed-size lists state it without rows`,
+    );
+  }
+}
+
 /** Error of a column that does not exist, or of an input whose column of logits is ambiguous. Name the column. */
 export class LogitsColumnError extends SoftjacError {
   readonly code = "ERR_LOGITS_COLUMN";

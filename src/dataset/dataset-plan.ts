@@ -15,6 +15,8 @@ export interface PinnedInput extends PlannedState {
   rows: number;
   /** Partitions of its path that the run uses. */
   partitions?: readonly Partition[] | undefined;
+  /** Number of classes of the other inputs, if the rows of this one do not tell it. */
+  classes?: number;
 }
 
 /** An input that a run goes on without, and why. */

@@ -1,15 +1,15 @@
-import { AbortedError, InputUnsupportedError } from "../errors.js";
+import {
+  AbortedError,
+  InputUnsupportedError,
+  UnknownClassesError,
+} from "../errors.js";
 import { reportLogits } from "../input/first-rows.js";
 import { partitionReader } from "../input/partitions.js";
 import { sizeJob, sizeWarning } from "../job.js";
 import { openOptionsOf, type ResolvedOptions } from "../options.js";
 import { shortName } from "../printable.js";
 import type { Partition } from "../results/run-metadata.js";
-import type {
-  LeftOutInput,
-  PinnedInput,
-  PlannedState,
-} from "./dataset-plan.js";
+import type { LeftOutInput, PinnedInput } from "./dataset-plan.js";
 import type { DatasetHooks } from "./events.js";
 import type { Inputs } from "./inputs.js";
 import { errorOfInput, isBadInput } from "./left-out.js";
@@ -45,18 +45,21 @@ export async function pinInputs(
   dataset: ResolvedDataset,
   { signal, alive, onEvent }: Pick<DatasetHooks, "onEvent"> & Watched,
 ): Promise<PinnedInputs> {
-  const pinned: PinnedInput[] = [];
-  const sizes: InputSize[] = [];
+  const found = new Map<string, { input: PinnedInput; size: InputSize }>();
   const leftOut: LeftOutInput[] = [];
   const partitionsOf = partitionReader(names.map((name) => inputs.path(name)));
   let first: Kind | null = null;
-  for (const [k, name] of names.entries()) {
+  // Inputs whose rows do not tell the number of classes come once more, with that of the others.
+  const again = new Set<string>();
+  for (const name of sequence(names, again)) {
     if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
     alive?.();
     const path = inputs.path(name);
     const seen = await inputs.state(name);
     try {
-      const input = { name, ...seen };
+      const classes =
+        first && again.has(name) ? { classes: first.classes } : {};
+      const input = { name, ...seen, ...classes };
       const options = {
         ...dataset.of(path),
         partitions: partitionsOf(path),
@@ -68,27 +71,56 @@ export async function pinInputs(
       first ??= kind;
       refuseOther(path, first, kind);
       const partitions = used.length > 0 ? used : undefined;
-      pinned.push({ name, ...seen, rows: size.rows, partitions });
-      sizes.push(size);
+      found.set(name, {
+        input: { ...input, rows: size.rows, partitions },
+        size,
+      });
     } catch (error) {
+      const isUnknown = error instanceof UnknownClassesError;
+      if (isUnknown && !again.has(name)) {
+        again.add(name);
+        continue;
+      }
+      if (isUnknown && !first && names.length > 1)
+        throw new UnknownClassesError(
+          path,
+          `no row of the ${names.length} inputs has logits`,
+        );
       if (!dataset.work.keepGoing || !isBadInput(error)) throw error;
-      if (pinned.length === 0 && k + 1 === names.length) throw error;
-      const found = errorOfInput(error, path, name);
-      leftOut.push({ name, ...seen, error: found });
-      onEvent?.({ event: "input skipped", input: name, error: found });
+      if (found.size === 0 && leftOut.length + 1 === names.length) throw error;
+      const text = errorOfInput(error, path, name);
+      leftOut.push({ name, ...seen, error: text });
+      onEvent?.({ event: "input skipped", input: name, error: text });
     }
   }
-  return { pinned, sizes, leftOut };
+  const all = names.flatMap((name) => found.get(name) ?? []);
+  return {
+    pinned: all.map(({ input }) => input),
+    sizes: all.map(({ size }) => size),
+    leftOut,
+  };
+}
+
+/** Yields the names, then those that were added to `again` meanwhile. */
+function* sequence(
+  names: readonly string[],
+  again: ReadonlySet<string>,
+): Generator<string> {
+  yield* names;
+  yield* again;
 }
 
 async function lookInto(
   inputs: Inputs,
-  input: PlannedState & { name: string },
+  input: Omit<PinnedInput, "rows">,
   options: ResolvedOptions,
   { signal, onEvent }: Pick<DatasetHooks, "signal" | "onEvent">,
 ): Promise<{ kind: Kind; size: InputSize; used: Partition[] }> {
   const { name } = input;
-  const logits = await inputs.open(input, openOptionsOf(options, signal));
+  const logits = await inputs.open(input, {
+    ...openOptionsOf(options, signal),
+    classes: input.classes,
+  });
   try {
     await reportLogits(logits, onEvent);
     const { rows, classes, classNames, leading } = logits;

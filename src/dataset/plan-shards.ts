@@ -21,16 +21,16 @@ export interface Shard {
 }
 
 /**
- * Divides the rows of every input into shards of about one size, none over two inputs. Pure. Inputs without rows have no
- * shard, but for the first where none has any: a dataset has its columns even then.
+ * Divides the rows of every input into shards of about one size, none over two inputs. Pure. An input without rows has one
+ * shard without rows.
  */
 export function planShards(
   inputs: readonly InputSize[],
   { shardRows, shardBytes }: ShardLimits,
 ): Shard[] {
-  const shards = inputs.flatMap(({ rows, bytesPerRow }, input): Shard[] => {
+  return inputs.flatMap(({ rows, bytesPerRow }, input): Shard[] => {
     const most = shardRows ?? Math.max(1, Math.floor(shardBytes / bytesPerRow));
-    const count = Math.ceil(rows / most);
+    const count = Math.max(1, Math.ceil(rows / most));
     const edge = (k: number) => Math.floor((rows / count) * k);
     return Array.from({ length: count }, (_, k) => ({
       input,
@@ -38,7 +38,4 @@ export function planShards(
       rowEnd: k + 1 === count ? rows : edge(k + 1),
     }));
   });
-  return shards.length > 0 || inputs.length === 0
-    ? shards
-    : [{ input: 0, rowStart: 0, rowEnd: 0 }];
 }

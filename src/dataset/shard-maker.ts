@@ -103,7 +103,10 @@ export class ShardMaker {
     const resolved = { ...of(path), partitions: input.partitions ?? [] };
     const options = { ...resolved, part: span, source: input.name };
     const opened = await this.#input.open(path, () =>
-      inputs.open(input, openOptionsOf(resolved, signal)),
+      inputs.open(input, {
+        ...openOptionsOf(resolved, signal),
+        classes: input.classes,
+      }),
     );
     const logits = await inputs.rowsOf(opened, span, signal);
     const temporary = store.temporaryName();
@@ -172,7 +175,11 @@ export class ShardMaker {
   describe(shard: number): string {
     const { span, input } = this.#spanOf(shard);
     const name = partName(shard, this.work.run.shards);
-    return `${name} (rows ${span.rowStart} to ${span.rowEnd - 1} of ${input.name})`;
+    const rows =
+      span.rowEnd > span.rowStart
+        ? `rows ${span.rowStart} to ${span.rowEnd - 1}`
+        : "no rows";
+    return `${name} (${rows} of ${input.name})`;
   }
 
   #spanOf(shard: number): { span: Shard; path: string; input: PinnedInput } {

@@ -1,6 +1,11 @@
 import type { Field } from "../arrow/field.js";
 import { isView, offsetWidth, type SourceForm } from "../arrow/source-form.js";
-import { InputFormatError, InputUnsupportedError } from "../errors.js";
+import {
+  InputFormatError,
+  InputUnsupportedError,
+  UnknownClassesError,
+} from "../errors.js";
+import { valuesAllowed } from "../results/columns.js";
 import type { ArrowContainer } from "./arrow-container.js";
 import type { ColumnSpan } from "./column-spans.js";
 import { decompressed } from "./compression/decompressed.js";
@@ -146,7 +151,9 @@ function placed(
   const classes =
     decoded[0]?.values ??
     logits.values ??
-    listLength(file, batches, 0, logits.form);
+    listLength(file, batches, 0, logits.form) ??
+    options.classes;
+  if (classes === undefined) throw new UnknownClassesError(path);
   return {
     path,
     fd,
@@ -192,7 +199,7 @@ function placed(
 function* decodedOf(
   file: ArrowContainer,
   { logits, inputs }: SelectedColumns,
-  { nullLogit, classNames, binary, scratch }: OpenOptions,
+  { nullLogit, classNames, binary, scratch, classes }: OpenOptions,
 ): Generator<DecodedNumbers | null> {
   const names = { given: classNames, own: logits.classNames };
   for (const source of [logits, ...inputs]) {
@@ -204,7 +211,9 @@ function* decodedOf(
       isMargin: source === logits && binary === true,
       masksNulls: source === logits && nullLogit === "mask",
     };
-    yield source.isDecoded ? decodeSource(file, decoding, { scratch }) : null;
+    yield source.isDecoded
+      ? decodeSource(file, decoding, { scratch, classes })
+      : null;
   }
 }
 
@@ -215,19 +224,22 @@ function inputColumn(
   source: number,
   classes: number,
 ): InputColumn {
-  const values = input.values ?? listLength(file, batches, source, input.form);
+  const values =
+    input.values ??
+    listLength(file, batches, source, input.form) ??
+    (valuesAllowed(input.option, classes)[0] as number);
   checkValues(file.path, input, values, classes);
   const { option, name, form, type, width } = input;
   return { option, name, form, type, width, values };
 }
 
-/** The length of a source's first list: every other must be the same, which the workers check where they read. */
+/** The length of a source's first list: every other must be the same, which the workers check where they read. Null: no list. */
 function listLength(
   file: ArrowContainer,
   batches: LogitsBatch[],
   source: number,
   form: SourceForm,
-): number {
+): number | null {
   const { path } = file;
   for (const { rowStart, rowEnd, sources } of batches) {
     const { offsets, sizes, validity, valueCount } = sources[
@@ -259,11 +271,7 @@ function listLength(
       );
     return values;
   }
-  throw new InputUnsupportedError(
-    path,
-    "rows",
-    "the file has no rows, so the number of classes is unknown; use a fixed-size list for files that may be empty",
-  );
+  return null;
 }
 
 /** The first row that is not null; a null list may have any length. */

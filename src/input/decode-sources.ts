@@ -1,5 +1,9 @@
 import type { Field } from "../arrow/field.js";
-import { InputUnsupportedError, RaggedRowError } from "../errors.js";
+import {
+  InputUnsupportedError,
+  RaggedRowError,
+  UnknownClassesError,
+} from "../errors.js";
 import { UnnamedFile } from "../io/unnamed-file.js";
 import { isNull, NULL_BITS_32 } from "../numeric/bad-row.js";
 import type { Partition } from "../results/run-metadata.js";
@@ -73,7 +77,7 @@ export function writeDecoded(
 export function decodeSource(
   file: ArrowContainer,
   source: DecodedSource,
-  options: Pick<OpenOptions, "scratch">,
+  options: Pick<OpenOptions, "scratch" | "classes">,
 ): DecodedNumbers {
   const { path, present } = file;
   if (source.partition) return decodePartition(file, source, options);
@@ -83,7 +87,8 @@ export function decodeSource(
   const [place] = columns as [number];
   const field = file.schema.fields[place] as Field;
   const classes = classNames && new ClassDecoder(file, field, classNames);
-  const values = source.values ?? valuesPerRow(file, source);
+  const values = source.values ?? valuesPerRow(file, source) ?? options.classes;
+  if (values === undefined) throw new UnknownClassesError(path);
   const decoded = writeDecoded(path, options, values, (target) => {
     const starts: number[] = [];
     let first = 0;
@@ -161,8 +166,11 @@ function masked(row: Float64Array): Float64Array {
   );
 }
 
-/** The length of the first row that is not null. */
-function valuesPerRow(file: ArrowContainer, source: DecodedSource): number {
+/** The length of the first row that is not null; null: there is none. */
+function valuesPerRow(
+  file: ArrowContainer,
+  source: DecodedSource,
+): number | null {
   let first = 0;
   for (const batch of recordBatches(file)) {
     const rows = rowsOf(file, batch, source, first);
@@ -176,11 +184,7 @@ function valuesPerRow(file: ArrowContainer, source: DecodedSource): number {
       );
     first += rows.length;
   }
-  throw new InputUnsupportedError(
-    file.path,
-    "rows",
-    "the file has no rows, so the number of classes is unknown; use a fixed-size list for files that may be empty",
-  );
+  return null;
 }
 
 function rowsOf(

@@ -76,6 +76,7 @@ export async function verifyValues(
         partitions: run.partitions,
         nullLogit,
         allowMissingEos,
+        classes: run.classes,
         limits,
         signal: hooks.signal,
       });

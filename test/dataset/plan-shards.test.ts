@@ -20,7 +20,10 @@ test("shards have every row once, in order, and are of about one size", () => {
       const shards = planShards(inputs, limit);
       for (const [k, { rows, bytesPerRow }] of inputs.entries()) {
         const own = shards.filter((shard) => shard.input === k);
-        if (rows === 0) continue;
+        if (rows === 0) {
+          expect(own).toEqual([{ input: k, rowStart: 0, rowEnd: 0 }]);
+          continue;
+        }
         const most =
           limit.shardRows ??
           Math.max(1, Math.floor(limit.shardBytes / bytesPerRow));
@@ -41,12 +44,13 @@ test("shards have every row once, in order, and are of about one size", () => {
   );
 });
 
-test("inputs without rows: one shard without rows, so that there are columns", () => {
+test("an input without rows has one shard without rows", () => {
   const none = { rows: 0, bytesPerRow: 8 };
   const limits = { shardRows: undefined, shardBytes: 100 };
-  const empty = { input: 0, rowStart: 0, rowEnd: 0 };
-  expect(planShards([none, none], limits)).toEqual([empty]);
+  const empty = (input: number) => ({ input, rowStart: 0, rowEnd: 0 });
+  expect(planShards([none, none], limits)).toEqual([empty(0), empty(1)]);
   expect(planShards([none, { rows: 2, bytesPerRow: 60 }], limits)).toEqual([
+    empty(0),
     { input: 1, rowStart: 0, rowEnd: 1 },
     { input: 1, rowStart: 1, rowEnd: 2 },
   ]);

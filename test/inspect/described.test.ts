@@ -101,12 +101,12 @@ describe("one candidate whose rows are no logits", () => {
     [
       "null lists alone",
       [null, null],
-      "rows: the file has no rows, so the number of classes is unknown",
+      "rows: no row has logits, so the number of classes is unknown",
     ],
     [
       "no rows",
       [],
-      "rows: the file has no rows, so the number of classes is unknown",
+      "rows: no row has logits, so the number of classes is unknown; fixed-size lists state it without rows",
     ],
   ])("%s", async (_, values, reason) => {
     lists(values);
