@@ -1,13 +1,14 @@
 import { describeField, type Field } from "../arrow/field.js";
-import type { KeptBuffers } from "../arrow/kept-nodes.js";
-import { storesUtf8 } from "../arrow/utf8-texts.js";
-import { InputFormatError } from "../errors.js";
+import { DamagedColumn, type KeptBuffers } from "../arrow/kept-nodes.js";
+import { NodeCopier } from "../arrow/node-copier.js";
+import { InputFormatError, InputUnsupportedError } from "../errors.js";
 import type { ArrowContainer } from "./arrow-container.js";
 import { type BatchMetadata, positionOf } from "./arrow-metadata.js";
 import type { ColumnSpan } from "./column-spans.js";
 import { checkOffsets } from "./dictionary-values.js";
-import { dictionaryWithoutViews } from "./dictionary-views.js";
 import { type KeptColumn, keptColumn } from "./kept-columns.js";
+import { measureNode } from "./kept-pieces.js";
+import { inputReader } from "./read-input.js";
 import { type PartsOfDictionary, placeKept } from "./record-batch.js";
 import { type DictionaryBatch, dictionaryBatches } from "./record-batches.js";
 
@@ -149,17 +150,8 @@ function typeText({ type, children }: Field): string {
 function dictionaryBlock(file: ArrowContainer, part: Part): DictionaryBlock {
   const { id, isDelta, context, batch, values, placed } = part;
   const { where, bodyStart, bodyBytes } = context;
-  if (values.form === "views") {
-    const utf8 = storesUtf8(values.field);
-    const converted = dictionaryWithoutViews(
-      file,
-      where,
-      placed,
-      batch.rows,
-      utf8,
-    );
-    return { id, isDelta, bodyStart: 0, ...converted };
-  }
+  if (values.form === "views")
+    return { id, isDelta, bodyStart: 0, ...withoutViews(file, part) };
   checkOffsets(file, where, placed, values, batch.rows);
   if (bodyBytes % 8 !== 0)
     throw new InputFormatError(
@@ -168,4 +160,52 @@ function dictionaryBlock(file: ArrowContainer, part: Part): DictionaryBlock {
       `expected a body length that is a multiple of 8, found ${bodyBytes}`,
     );
   return { id, isDelta, batch, bodyStart, bodyBytes, body: null };
+}
+
+/** Offsets of utf8 and binary are int32. */
+const MAX_BYTES = 2 ** 31 - 1;
+
+/** Returns a dictionary of views as utf8 or binary: in memory, which is no more than the file has of them. */
+function withoutViews(
+  file: ArrowContainer,
+  { context, batch: { rows }, values, placed }: Part,
+): Pick<DictionaryBlock, "batch" | "bodyBytes" | "body"> {
+  const read = inputReader(file);
+  const piece = { buffers: placed, from: 0, to: rows, repeat: 1, row: null };
+  try {
+    const range = measureNode(values, [piece], read);
+    const valuesBytes = range.valuesBytes ?? 0;
+    const most = Math.min(placed.valuesBytes, MAX_BYTES);
+    if (valuesBytes > most)
+      throw new InputUnsupportedError(
+        file.path,
+        context.where,
+        `the values overlap in their data buffers and take more than ${most} bytes one by one; this is not supported`,
+      );
+    let bodyBytes = 0;
+    const buffers = [
+      range.hasNulls ? Math.ceil(rows / 8) : 0,
+      4 * (rows + 1),
+      valuesBytes,
+    ].map((length) => {
+      const offset = bodyBytes;
+      bodyBytes = Math.ceil((offset + length) / 64) * 64;
+      return { offset, length };
+    });
+    const [validity = 0, offsets = 0, start = 0] = buffers.map(
+      ({ offset }) => offset,
+    );
+    const target = { ...range, validity, offsets, values: start, valuesBytes };
+    const body = new Uint8Array(bodyBytes);
+    const copier = new NodeCopier(values, target, read, (source, at) =>
+      body.set(source, at),
+    );
+    copier.copy(piece);
+    const nodes = [{ length: rows, nullCount: copier.finish() }];
+    return { batch: { rows, nodes, buffers }, bodyBytes, body };
+  } catch (error) {
+    if (!(error instanceof DamagedColumn)) throw error;
+    const where = `${context.where}, ${error.where.split(", ").at(-1)}`;
+    throw new InputFormatError(file.path, where, error.message);
+  }
 }

@@ -2,7 +2,7 @@ import type { KeptBuffers, KeptNode } from "../arrow/kept-nodes.js";
 import { storesUtf8, Utf8Texts } from "../arrow/utf8-texts.js";
 import { InputFormatError } from "../errors.js";
 import type { ArrowContainer } from "./arrow-container.js";
-import { readInput } from "./read-input.js";
+import { inputReader } from "./read-input.js";
 
 /** Offsets and values read at once. */
 const READ_BYTES = 1 << 20;
@@ -20,11 +20,7 @@ export function checkOffsets(
   count: number,
 ): void {
   if (offsetBytes === 0 || count === 0) return;
-  const read = (position: number, bytes: number) => {
-    const found = new Uint8Array(bytes);
-    readInput(file, found, position);
-    return found;
-  };
+  const read = inputReader(file);
   let previous = 0;
   const step = READ_BYTES / offsetBytes;
   for (let from = 0; from < count; from += step) {
@@ -60,11 +56,7 @@ export function checkOffsets(
   }
 }
 
-export function notUtf8(
-  path: string,
-  where: string,
-  value: number,
-): InputFormatError {
+function notUtf8(path: string, where: string, value: number): InputFormatError {
   return new InputFormatError(
     path,
     `${where}, value ${value}`,

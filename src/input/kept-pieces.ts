@@ -3,11 +3,11 @@ import {
   type KeptBuffers,
   type KeptNode,
   type KeptPiece,
-  NodeReader,
-  outputNodes,
   readerOf,
   whereOf,
 } from "../arrow/kept-nodes.js";
+import { NodeReader } from "../arrow/node-reader.js";
+import { outputNodes } from "../arrow/output-nodes.js";
 import type { Read } from "../arrow/read-window.js";
 import {
   type DataBuffer,
@@ -17,7 +17,7 @@ import {
 } from "../arrow/views.js";
 import { InputFormatError } from "../errors.js";
 import type { LogitsFile } from "./logits-file.js";
-import { readInput } from "./read-input.js";
+import { inputReader } from "./read-input.js";
 import { overlapping } from "./source-pieces.js";
 
 /** Sizes of a node of a copied column in some rows. */
@@ -76,16 +76,12 @@ export function keptRanges(
   rowEnd: number,
   without: readonly number[] = [],
 ): KeptRange[][] {
-  const read: Read = (position, bytes) => {
-    const found = new Uint8Array(bytes);
-    readInput(file, found, position);
-    return found;
-  };
+  const read = inputReader(file);
   try {
     return file.kept.map((column, k) => {
       const pieces = keptPieces(file, k, rowStart, rowEnd, without);
       return outputNodes(column, () => pieces, read).map(({ node, pieces }) =>
-        rangeOf(node, pieces(), read),
+        measureNode(node, pieces(), read),
       );
     });
   } catch (error) {
@@ -94,7 +90,8 @@ export function keptRanges(
   }
 }
 
-function rangeOf(
+/** Measures the pieces of a node. @throws DamagedColumn */
+export function measureNode(
   node: KeptNode,
   pieces: Iterable<KeptPiece>,
   read: Read,

@@ -1,3 +1,4 @@
+import type { Read } from "../arrow/read-window.js";
 import { InputFormatError } from "../errors.js";
 import { readFully, ShortReadError } from "../io/positional.js";
 import { readFullyAsync } from "../io/positional-async.js";
@@ -33,6 +34,15 @@ export function readInput(
   } catch (cause) {
     throw readError(path, cause);
   }
+}
+
+/** Returns a function that reads bytes of the input, and throws as readInput does. */
+export function inputReader(file: Readable): Read {
+  return (position, bytes) => {
+    const found = new Uint8Array(bytes);
+    readInput(file, found, position);
+    return found;
+  };
 }
 
 /** Fills `target` in the same way, without holding up the event loop. */

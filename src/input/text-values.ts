@@ -5,7 +5,7 @@ import { InputFormatError } from "../errors.js";
 import type { ColumnSpan } from "./column-spans.js";
 import type { InputFile } from "./input-file.js";
 import { keptColumn } from "./kept-columns.js";
-import { readInput } from "./read-input.js";
+import { inputReader } from "./read-input.js";
 import { placeKept } from "./record-batch.js";
 import type { RecordBatch } from "./record-batches.js";
 
@@ -30,11 +30,7 @@ export function textReader(
   const { rows } = batch;
   const column = keptColumn(file.path, field, 0);
   const placed = placeKept(context, batch, span, column, rows);
-  const read = (position: number, bytes: number) => {
-    const found = new Uint8Array(bytes);
-    readInput(file, found, position);
-    return found;
-  };
+  const read = inputReader(file);
   const fail = (k: number, text: string): never => {
     const where = `${context.where}, column ${field.name}, value ${k}`;
     throw new InputFormatError(file.path, where, text);

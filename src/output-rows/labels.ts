@@ -4,7 +4,7 @@ import { UsageError } from "../errors.js";
 import type { ArrowContainer } from "../input/arrow-container.js";
 import { type DecodedNumbers, decodeSource } from "../input/decode-sources.js";
 import { decodedColumn } from "../input/number-column.js";
-import { readInput } from "../input/read-input.js";
+import { inputReader } from "../input/read-input.js";
 import { isClassColumn } from "../input/value-column.js";
 
 /** A copied column of true classes, and the names of the classes if they are given. */
@@ -52,11 +52,7 @@ export function openLabels(
   const decoded = decodeSource(file, source, {});
   const [start = 0] = decoded.starts;
   const temporary = { path: file.path, fd: decoded.fd, present: null };
-  const window = new ReadWindow((position, bytes) => {
-    const found = new Uint8Array(bytes);
-    readInput(temporary, found, position);
-    return found;
-  });
+  const window = new ReadWindow(inputReader(temporary));
   return {
     ...decoded,
     at(row) {

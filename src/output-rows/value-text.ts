@@ -1,10 +1,7 @@
 import { type ArrowType, storedType } from "../arrow/field.js";
 import { float16Value } from "../arrow/half-floats.js";
-import {
-  type KeptBuffers,
-  type KeptNode,
-  NodeReader,
-} from "../arrow/kept-nodes.js";
+import type { KeptBuffers, KeptNode } from "../arrow/kept-nodes.js";
+import { NodeReader } from "../arrow/node-reader.js";
 import type { Read } from "../arrow/read-window.js";
 import type { InputFile } from "../input/input-file.js";
 import { readInput } from "../input/read-input.js";

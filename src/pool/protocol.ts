@@ -1,5 +1,6 @@
 import type { NumberType } from "../arrow/field.js";
 import type { KeptNode, KeptPiece } from "../arrow/kept-nodes.js";
+import type { NodeTarget } from "../arrow/node-copier.js";
 import type { SourceForm } from "../arrow/source-form.js";
 import type { DirectTarget } from "../io/direct.js";
 import type { PresentBytes } from "../io/present-blocks.js";
@@ -191,17 +192,7 @@ export interface KeptColumnTask {
   /** Pieces of the column; those of nested nodes follow from their offsets. */
   pieces: KeptPiece[];
   /** Output of each node. */
-  nodes: KeptNodeTask[];
-}
-
-/** Sizes and positions of a node in the output, or in the memory that is written. */
-export interface KeptNodeTask {
-  rows: number;
-  hasNulls: boolean;
-  validity: number;
-  offsets: number;
-  values: number;
-  valuesBytes: number;
+  nodes: NodeTarget[];
 }
 
 export type Task =

@@ -1,0 +1,337 @@
+import { isUtf8 } from "node:buffer";
+import { appendBits, countZeros } from "./bitmap.js";
+import { BufferWriter } from "./buffer-writer.js";
+import {
+  checkCode,
+  DamagedColumn,
+  itemsOf,
+  type KeptBuffers,
+  type KeptNode,
+  type KeptPiece,
+  whereOf,
+} from "./kept-nodes.js";
+import { NodeReader } from "./node-reader.js";
+import { integerAt, type Read, ReadWindow, viewOf } from "./read-window.js";
+import { storesUtf8, Utf8Texts } from "./utf8-texts.js";
+import {
+  type DataBuffer,
+  VIEW_BYTES,
+  ViewedValues,
+  ViewOutside,
+} from "./views.js";
+
+/** Sizes and positions of a node in the output, or in the memory that is written. */
+export interface NodeTarget {
+  rows: number;
+  hasNulls: boolean;
+  validity: number;
+  offsets: number;
+  values: number;
+  valuesBytes: number;
+}
+
+/** Values copied at once. */
+const COPY_BYTES = 1 << 20;
+
+function bitmapBytes(rows: number): number {
+  return Math.ceil(rows / 8);
+}
+
+/** Copies the pieces of one node, whose children are copied by others. */
+export class NodeCopier {
+  readonly #reader: NodeReader;
+  readonly #validity: Uint8Array | null;
+  readonly #bools: Uint8Array | null;
+  readonly #offsets: BufferWriter;
+  readonly #values: BufferWriter;
+  /** Windows of bitmaps, offsets and values. */
+  readonly #inBits: ReadWindow;
+  readonly #inOffsets: ReadWindow;
+  readonly #inValues: ReadWindow;
+  /** Rows copied, and the items that their offsets reach. */
+  #rows = 0;
+  #items = 0;
+
+  constructor(
+    private readonly node: KeptNode,
+    private readonly task: NodeTarget,
+    private readonly read: Read,
+    private readonly write: (source: Uint8Array, position: number) => void,
+  ) {
+    const { rows, hasNulls, offsets, values, valuesBytes } = task;
+    const writer = (size: number, start: number) =>
+      new BufferWriter(
+        size,
+        (part, offset) => write(part, start + offset),
+        () => this.#changed(),
+      );
+    this.#reader = new NodeReader(node, read);
+    this.#inBits = new ReadWindow(read);
+    this.#inOffsets = new ReadWindow(read);
+    this.#inValues = new ReadWindow(read);
+    const isBool = node.bits === 1;
+    this.#validity =
+      hasNulls && node.form !== "null"
+        ? new Uint8Array(bitmapBytes(rows))
+        : null;
+    this.#bools = isBool ? new Uint8Array(bitmapBytes(rows)) : null;
+    this.#offsets = writer(
+      node.offsetBytes > 0 ? node.offsetBytes * (rows + 1) : 0,
+      offsets,
+    );
+    this.#values = writer(isBool ? 0 : valuesBytes, values);
+  }
+
+  copy(piece: KeptPiece): void {
+    const { form, offsetBytes } = this.node;
+    if (form !== "fixed-width" && offsetBytes === 0 && !this.#validity) {
+      this.#rows += (piece.to - piece.from) * piece.repeat;
+      return;
+    }
+    for (let n = 0; n < piece.repeat; n++) this.#copyOnce(piece);
+  }
+
+  /** Writes what is left. Returns the nulls. */
+  finish(): number {
+    const { node, task } = this;
+    if (node.offsetBytes > 0) this.#addOffsets(1, () => 0);
+    if (this.#rows !== task.rows) this.#changed();
+    this.#offsets.finish();
+    this.#values.finish();
+    if (this.#bools) this.write(this.#bools, task.values);
+    if (node.form === "null") return task.rows;
+    if (!this.#validity) return 0;
+    this.write(this.#validity, task.validity);
+    return countZeros(this.#validity, task.rows);
+  }
+
+  #copyOnce(piece: KeptPiece): void {
+    const { form } = this.node;
+    const { buffers, from, to } = piece;
+    const count = to - from;
+    if (this.#rows + count > this.task.rows) this.#changed();
+    const valid =
+      buffers && buffers.nullCount > 0
+        ? this.#bits(buffers.validity, piece, buffers)
+        : null;
+    if (this.#validity && buffers)
+      appendBits(this.#validity, this.#rows, valid, from & 7, count);
+    if (!buffers) this.#empty(count);
+    else if (this.#bools) {
+      const source = this.#bits(buffers.values, piece, buffers);
+      appendBits(this.#bools, this.#rows, source, from & 7, count);
+    } else if (form === "fixed-width") this.#fixedWidth(piece, buffers, valid);
+    else if (form === "views")
+      this.#viewed(piece, buffers, valid, buffers.data ?? []);
+    else if (form === "list-view") this.#listViews(piece, buffers);
+    else if (form === "text" || form === "list")
+      this.#withOffsets(piece, buffers);
+    this.#rows += count;
+  }
+
+  /** The bytes of a bitmap that hold the piece's values: the first of them is bit `from & 7`. */
+  #bits(
+    bitmap: number,
+    { from, to }: KeptPiece,
+    { length }: KeptBuffers,
+  ): Uint8Array {
+    const first = from >> 3;
+    const end = bitmap + bitmapBytes(length);
+    return this.#inBits.bytes(bitmap + first, bitmapBytes(to) - first, end);
+  }
+
+  /** Values of nulls that the input does not have. */
+  #empty(count: number): void {
+    const { form, bits, offsetBytes } = this.node;
+    if (offsetBytes > 0) this.#addOffsets(count, () => 0);
+    if (form === "fixed-width" && bits > 1)
+      for (let n = 0; n < count; n++)
+        this.#values.add(new Uint8Array(bits / 8));
+  }
+
+  #fixedWidth(
+    piece: KeptPiece,
+    buffers: KeptBuffers,
+    valid: Uint8Array | null,
+  ): void {
+    const bytes = this.node.bits / 8;
+    const end = buffers.values + buffers.valuesBytes;
+    const step = Math.max(1, Math.floor(COPY_BYTES / bytes));
+    for (let from = piece.from; from < piece.to; from += step) {
+      const count = Math.min(step, piece.to - from);
+      const start = buffers.values + from * bytes;
+      const values = this.#inValues.bytes(start, count * bytes, end);
+      if (this.node.dictionaryValues !== null)
+        this.#checkIndices(viewOf(values), piece, from, valid);
+      this.#values.add(values);
+    }
+  }
+
+  /** Writes the offsets of texts or lists, and the bytes of texts. */
+  #withOffsets(piece: KeptPiece, buffers: KeptBuffers): void {
+    const { offsetBytes, form } = this.node;
+    const step = COPY_BYTES / offsetBytes;
+    const end = buffers.offsets + (buffers.length + 1) * offsetBytes;
+    for (let from = piece.from; from < piece.to; from += step) {
+      const count = Math.min(step, piece.to - from);
+      const start = buffers.offsets + from * offsetBytes;
+      const bytes = this.#inOffsets.bytes(
+        start,
+        (count + 1) * offsetBytes,
+        end,
+      );
+      const view = viewOf(bytes);
+      const offset = (k: number) =>
+        integerAt(view, k * offsetBytes, offsetBytes);
+      this.#checkOffsets(offset, count, piece, buffers, from);
+      this.#addOffsets(count, (k) => offset(k + 1) - offset(k));
+      if (form === "text") this.#texts(piece, buffers, from, count, offset);
+    }
+  }
+
+  #texts(
+    piece: KeptPiece,
+    { values, valuesBytes }: KeptBuffers,
+    from: number,
+    count: number,
+    offset: (k: number) => number,
+  ): void {
+    const last = offset(count);
+    const utf8 = storesUtf8(this.node.field);
+    const texts = new Utf8Texts(count, offset);
+    for (let at = offset(0); at < last; ) {
+      const length = Math.min(COPY_BYTES, last - at);
+      const part = this.#inValues.bytes(
+        values + at,
+        length,
+        values + valuesBytes,
+      );
+      const whole = utf8 ? texts.check(part, at) : length;
+      if (whole === null) {
+        const bad = texts.firstBad((start, bytes) =>
+          this.read(values + start, bytes),
+        );
+        throw this.#notUtf8(piece, from + bad);
+      }
+      this.#values.add(part.subarray(0, whole));
+      at += whole;
+    }
+  }
+
+  /** Writes the values that views show, and offsets in their place. */
+  #viewed(
+    piece: KeptPiece,
+    buffers: KeptBuffers,
+    valid: Uint8Array | null,
+    data: readonly DataBuffer[],
+  ): void {
+    const utf8 = storesUtf8(this.node.field);
+    const viewed = new ViewedValues(this.read, data);
+    const step = COPY_BYTES / VIEW_BYTES;
+    const end = buffers.values + buffers.length * VIEW_BYTES;
+    for (let from = piece.from; from < piece.to; from += step) {
+      const count = Math.min(step, piece.to - from);
+      const start = buffers.values + from * VIEW_BYTES;
+      const view = viewOf(this.#inValues.bytes(start, count * VIEW_BYTES, end));
+      let row = from;
+      try {
+        this.#addOffsets(count, (k) => {
+          row = from + k;
+          if (!isSet(valid, piece, row)) return 0;
+          const text = viewed.value(view, k * VIEW_BYTES);
+          if (utf8 && !isUtf8(text)) throw this.#notUtf8(piece, row);
+          this.#values.add(text);
+          return text.byteLength;
+        });
+      } catch (error) {
+        if (!(error instanceof ViewOutside)) throw error;
+        throw new DamagedColumn(whereOf(this.node, piece, row), error.message);
+      }
+    }
+  }
+
+  #listViews(piece: KeptPiece, buffers: KeptBuffers): void {
+    const lists = this.#reader.values(piece, buffers);
+    const step = COPY_BYTES / this.node.offsetBytes;
+    for (let from = piece.from; from < piece.to; from += step)
+      this.#addOffsets(Math.min(step, piece.to - from), () => {
+        const { from, to } = lists.next().value as KeptPiece;
+        return to - from;
+      });
+  }
+
+  /** Adds an offset for each of `count` values, of which value k has `size(k)` items. */
+  #addOffsets(count: number, size: (k: number) => number): void {
+    const { offsetBytes } = this.node;
+    const bytes = new Uint8Array(count * offsetBytes);
+    const view = new DataView(bytes.buffer);
+    for (let k = 0; k < count; k++) {
+      if (offsetBytes === 4) view.setInt32(4 * k, this.#items, true);
+      else view.setBigInt64(8 * k, BigInt(this.#items), true);
+      this.#items += size(k);
+    }
+    this.#offsets.add(bytes);
+  }
+
+  #notUtf8(piece: KeptPiece, k: number): DamagedColumn {
+    return new DamagedColumn(
+      whereOf(this.node, piece, k),
+      "the text is not valid UTF-8",
+    );
+  }
+
+  #checkOffsets(
+    offset: (k: number) => number,
+    count: number,
+    piece: KeptPiece,
+    buffers: KeptBuffers,
+    from: number,
+  ): void {
+    const most = itemsOf(this.node, buffers);
+    let previous = 0;
+    for (let k = 0; k <= count; k++) {
+      const found = offset(k);
+      if (found < previous || found > most)
+        throw new DamagedColumn(
+          whereOf(this.node, piece, from + k),
+          `expected an offset from ${previous} to ${most}, found ${found}`,
+        );
+      previous = found;
+    }
+  }
+
+  #checkIndices(
+    codes: DataView,
+    piece: KeptPiece,
+    from: number,
+    valid: Uint8Array | null,
+  ): void {
+    const { bits, signed, dictionaryValues } = this.node;
+    const width = bits / 8;
+    for (let k = 0; k * width < codes.byteLength; k++)
+      if (isSet(valid, piece, from + k)) {
+        const code = integerAt(codes, k * width, width, signed);
+        checkCode(code, dictionaryValues as number, () =>
+          whereOf(this.node, piece, from + k),
+        );
+      }
+  }
+
+  /** The pieces are not those that were measured. */
+  #changed(): never {
+    throw new DamagedColumn(
+      `column ${this.node.name}`,
+      "the file changed while it was read",
+    );
+  }
+}
+
+/** Whether value k of a piece is not null, by the bits of the piece's validity. */
+function isSet(
+  valid: Uint8Array | null,
+  { from }: KeptPiece,
+  k: number,
+): boolean {
+  const bit = k - (from & ~7);
+  return !valid || ((valid[bit >> 3] as number) & (1 << (bit & 7))) !== 0;
+}
