@@ -18,7 +18,8 @@ export function copyKeptColumn(
 ): number[] {
   const read: Read = (position, bytes) => {
     const found = new Uint8Array(bytes);
-    readInto(setup, found, position);
+    const own = { sourceFd: column.fd ?? -1, sourcePresent: null };
+    readInto(column.fd === null ? setup : own, found, position);
     return found;
   };
   const write = (source: Uint8Array, position: number) => {

@@ -12,6 +12,8 @@ export interface KeptNode {
   /** Field of the output, without views, runs and nested dictionaries. */
   field: Field;
   form: KeptForm;
+  /** Descriptor of a temporary file that has a column of fixed width; null: the input has it. */
+  fd: number | null;
   /** Bits per value of a fixed width (1 = bool), else 0. */
   bits: number;
   /** Whether these values are signed integers. */

@@ -123,7 +123,8 @@ function keptBytes(
   { from, to }: Rows,
 ): ByteRange[] {
   const { nullCount, validity, offsets, values, data } = buffers;
-  const { bits, offsetBytes, form } = node;
+  const { bits, offsetBytes, form, fd } = node;
+  if (fd !== null) return [];
   const valid = nullCount > 0 ? bitsAt(validity, from, to) : [];
   if (form === "fixed-width") {
     const start = values + Math.floor((from * bits) / 8);

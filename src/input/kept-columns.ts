@@ -102,6 +102,7 @@ function keptNode(
     name,
     field,
     form,
+    fd: null,
     bits: 0,
     signed: false,
     offsetBytes: 0,

@@ -9,7 +9,7 @@ export interface Limits {
   maxMetadataBytes: number;
   /** Maximum number of columns, nested ones included, or of arrays in an archive; default: 1,000,000. */
   maxColumns: number;
-  /** Maximum nesting depth of columns; default: 64. */
+  /** Maximum nesting depth of columns, and number of dimensions of arrays; default: 64. */
   maxNesting: number;
   /** Maximum rows of a record batch, row group or array; default: 4,294,967,296. */
   maxBatchRows: number;

@@ -34,14 +34,12 @@ export async function locateArrays(
   const { arrays } = container;
   checkLimit(file, "arrays", "maxColumns", "columns", arrays.length);
   const logits = chooseLogits(path, arrays, options);
-  for (const array of logits)
-    checkLimit(
-      file,
-      whereOf(array),
-      "maxBatchRows",
-      "rows in a batch",
-      array.rows,
-    );
+  for (const array of logits) {
+    const where = whereOf(array);
+    checkLimit(file, where, "maxBatchRows", "rows in a batch", array.rows);
+    const { length } = array.shape;
+    checkLimit(file, where, "maxNesting", "dimensions", length);
+  }
   const [first] = logits as [LogitsArray];
   const { binary = false } = options;
   const shape = shapeOf(logits, binary);
@@ -78,11 +76,15 @@ export async function locateArrays(
           : await placeLabelFile(name, shape, options),
       );
     }
+    for (const array of kept)
+      sources.push(placeRows(from, [array], "numbers", options));
   } catch (error) {
     close();
     throw error;
   }
-  const [own, ...others] = sources as [PlacedRows, ...PlacedRows[]];
+  const [own, ...rest] = sources as [PlacedRows, ...PlacedRows[]];
+  const others = rest.slice(0, inputs.length);
+  const copied = rest.slice(inputs.length);
   let rowEnd = 0;
   const batches = logits.map((array, k): LogitsBatch => {
     const rowStart = rowEnd;
@@ -94,11 +96,10 @@ export async function locateArrays(
         rowsAt(own.starts[k] as number[]),
         ...others.map((other) => rowsFrom(other, rowStart)),
       ],
-      kept: kept.map((array) => {
-        const width = numberWidth(array.type);
-        const start = placed.start(array) + rowStart * width;
+      kept: copied.map(({ type, starts: [[start = 0] = []] }) => {
+        const width = numberWidth(type);
         const count = rowEnd - rowStart;
-        return plainBuffers(count, start, count * width);
+        return plainBuffers(count, start + rowStart * width, count * width);
       }),
     };
   });
@@ -126,8 +127,11 @@ export async function locateArrays(
       return { option, name, form, type, width: numberWidth(type), values };
     }),
     batches,
-    decodedFds: sources.map(({ decoded }) => decoded?.fd ?? null),
-    kept: kept.map((array, place) => keptColumn(path, fieldOf(array), place)),
+    decodedFds: [own, ...others].map(({ decoded }) => decoded?.fd ?? null),
+    kept: kept.map((array, place) => ({
+      ...keptColumn(path, fieldOf(array), place),
+      fd: copied[place]?.decoded?.fd ?? null,
+    })),
     partitions: [],
     dictionaries: [],
     close() {

@@ -6,7 +6,6 @@ import { flagOf, isClassOption } from "../value-column.js";
 import { type ArrayRows, rowsOf } from "./array-axes.js";
 import {
   isFloat,
-  type NumberArray,
   namedArray,
   notOneArray,
   refuseUnnamed,
@@ -72,7 +71,7 @@ export function checkedInput(
       path,
       whereOf(array),
       withAdvice(
-        `expected ${isClass ? "class numbers" : "floats"} of shape ${listedShapes(shapes.map(({ shape }) => shape))} for --${flagOf(option)}, found ${describeArray(array)}`,
+        `expected ${isClass ? "class numbers" : "floats"} of shape ${listedShapes(shapes)} for --${flagOf(option)}, found ${describeArray(array)}`,
         array,
       ),
     );
@@ -88,10 +87,6 @@ function shapesOf(
   { rows, leading, classes, classAxis }: LogitsShape,
 ): RowShape[] {
   const outer = leading.length > 1 ? [[rows], leading] : [[rows]];
-  const shape = (rows: readonly number[], ...values: number[]): RowShape => ({
-    shape: [...rows, ...values],
-    valueAxes: values.map((_, k) => rows.length + k),
-  });
   const asLogits: RowShape = {
     shape: leading.toSpliced(classAxis, 0, classes),
     valueAxes: [classAxis],
@@ -109,14 +104,22 @@ function shapesOf(
         ]
   ).filter((other) => !isSame(other.shape, asLogits.shape));
   if (!isClassOption(option)) return [asLogits, ...others];
-  const [first = 0, ...inner] = leading;
-  const repeats = inner.reduce((product, length) => product * length, 1);
-  const perIndex = { ...shape([first]), repeats };
-  return [...others, asLogits, ...(repeats > 1 ? [perIndex] : [])];
+  return [...others, asLogits, ...repeatedShape(leading)];
 }
 
-function listedShapes(shapes: readonly (readonly number[])[]): string {
-  return shapes.map((shape) => `[${shape.join(", ")}]`).join(" or ");
+function shape(rows: readonly number[], ...values: number[]): RowShape {
+  const valueAxes = values.map((_, k) => rows.length + k);
+  return { shape: [...rows, ...values], valueAxes };
+}
+
+/** The shape of one number for all rows of an index of the first axis, if these are several. */
+function repeatedShape([first = 0, ...inner]: readonly number[]): RowShape[] {
+  const repeats = inner.reduce((product, length) => product * length, 1);
+  return repeats > 1 ? [{ ...shape([first]), repeats }] : [];
+}
+
+function listedShapes(shapes: readonly RowShape[]): string {
+  return shapes.map(({ shape }) => `[${shape.join(", ")}]`).join(" or ");
 }
 
 function isSame(shape: readonly number[], other: readonly number[]): boolean {
@@ -132,26 +135,25 @@ export function chooseKept(
   arrays: readonly StoredArray[],
   { keep, ownNames }: { keep: readonly string[]; ownNames: readonly string[] },
   { rows, leading }: LogitsShape,
-): NumberArray[] {
+): ArrayRows[] {
   // An .npy file has one array, without a name.
   if (keep.length > 0) refuseUnnamed(path, arrays, `--keep ${keep.join()}`);
   const names = arrays.map(({ name }) => name as string);
+  const full = leading.length > 1 ? [shape(leading)] : [];
+  const shapes = [shape([rows]), ...full, ...repeatedShape(leading)];
   return keptPlaces(path, keep, names, ownNames, (places) =>
     notOneArray(places.length, arrays),
   ).map((place) => {
     const array = arrays[place] as StoredArray;
-    const { type, coding, shape, fortran } = array;
-    const shapes = leading.length > 1 ? [[rows], leading] : [[rows]];
-    const isFound = shapes.some((one) => isSame(one, shape));
-    const isTurned = fortran && shape.length > 1;
+    const { type } = array;
+    const found = shapes.find(({ shape }) => isSame(shape, array.shape));
     // Arrow has no bfloat16 to keep it as.
-    const isKeepable = type && !coding && type !== "bfloat16" && !isTurned;
-    if (!isKeepable || !isFound)
+    if (!type || type === "bfloat16" || !found)
       throw new InputUnsupportedError(
         path,
         whereOf(array),
-        `expected numbers of shape ${listedShapes(shapes)} to keep, found ${describeArray(array)}${coding ? "; convert it first, in NumPy with x.astype" : isTurned ? " in Fortran order; convert it first, in NumPy with numpy.ascontiguousarray" : ""}`,
+        `expected numbers of shape ${listedShapes(shapes)} to keep, found ${describeArray(array)}`,
       );
-    return { ...array, type };
+    return rowsOf({ ...array, type }, [], found.repeats);
   });
 }

@@ -262,3 +262,13 @@ test("a shape of more bytes than the limit is not decoded", async () => {
     `${input}: array: expected at most 23 decoded bytes, found 24 (raise --max-decoded-bytes to allow more)`,
   );
 });
+
+test("an array of more dimensions than the limit", async () => {
+  const shape = [...new Array(64).fill(1), 3];
+  writeFileSync(input, npy(new Float64Array(3), { shape }));
+  await expect(
+    built.run({ input, output: at("none"), classAxis: 0 }),
+  ).rejects.toThrow(
+    `${input}: array: expected at most 64 dimensions, found 65 (raise --max-nesting to allow more)`,
+  );
+});

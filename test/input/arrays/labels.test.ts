@@ -1,7 +1,12 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { tableFromIPC } from "@uwdata/flechette";
-import { expect, test } from "vitest";
-import { columnsFirst, npy, zip } from "../../support/array-files.js";
+import { describe, expect, test } from "vitest";
+import {
+  columnsFirst,
+  npy,
+  safetensors,
+  zip,
+} from "../../support/array-files.js";
 import { built } from "../../support/built.js";
 import { workDirectory } from "../../support/logits-input.js";
 
@@ -132,20 +137,65 @@ test("labels of sequences are those of all their tokens", async () => {
   expect(verified).toMatchObject({ ok: true, problems: [] });
 });
 
-test("arrays of all axes of the rows are copied", async () => {
+describe("copied arrays", () => {
   const ids = Float32Array.from({ length: ROWS }, (_, k) => 3 - k);
   const shape = [SEQUENCES, TOKENS];
-  const id = npy(ids, { descr: "<f4", shape });
-  writeFileSync(input, zip({ "logits.npy": three, "id.npy": id }));
-  const options = { input, column: "logits", keep: ["id"], force: true };
-  await built.run({ ...options, output, emit: ["argmax"] });
-  const table = tableFromIPC(readFileSync(output));
-  expect(table.getChild("id").toArray()).toEqual(ids);
-  const turned = npy(ids, { descr: "<f4", shape, fortran: true });
-  writeFileSync(input, zip({ "logits.npy": three, "id.npy": turned }));
-  await expect(
-    built.run({ ...options, output: at("none.arrow") }),
-  ).rejects.toThrow(
-    `${input}: array id: expected numbers of shape [20] or [5, 4] to keep, found id: float32 [5, 4] in Fortran order; convert it first, in NumPy with numpy.ascontiguousarray`,
+  const descr = "<f4";
+  const swapped = Buffer.from(ids.buffer.slice()).swap32();
+  const turned = columnsFirst(ids, SEQUENCES);
+  const first = Int16Array.of(9, -8, 7, 5, 6);
+  const repeated = Array.from(
+    { length: ROWS },
+    (_, row) => first[Math.floor(row / TOKENS)],
   );
+  const codes = Uint8Array.from({ length: ROWS }, (_, k) => 0x38 + k);
+
+  test.each<[name: string, file: Buffer, expected: unknown[]]>([
+    ["(rows,)", npy(ids, { descr, shape: [ROWS] }), [...ids]],
+    ["all axes", npy(ids, { descr, shape }), [...ids]],
+    ["Fortran order", npy(turned, { descr, shape, fortran: true }), [...ids]],
+    ["big-endian", npy(swapped, { descr: ">f4", shape }), [...ids]],
+    [
+      "the first axis",
+      npy(first, { descr: "<i2", shape: [SEQUENCES] }),
+      repeated,
+    ],
+  ])("%s", async (_, id, expected) => {
+    const members = { "logits.npy": three, "id.npy": id };
+    const options = { input, column: "logits", keep: ["id"], force: true };
+    for (const layout of ["bsr", "csr"] as const) {
+      writeFileSync(input, zip(members, { deflated: layout === "csr" }));
+      await built.run({ ...options, output, layout, chunkRows: 3 });
+      const table = tableFromIPC(readFileSync(output));
+      expect([...table.getChild("id").toArray()]).toEqual(expected);
+      const verified = await built.verify({ output, input, all: true });
+      expect(verified).toMatchObject({ ok: true, problems: [] });
+    }
+  });
+
+  test("float8 become float32", async () => {
+    const tensors = {
+      logits: { dtype: "F64", shape: [ROWS, CLASSES], values: logits },
+      id: { dtype: "F8_E4M3", shape: [ROWS], values: codes },
+    };
+    writeFileSync(input, safetensors(tensors));
+    const options = { input, column: "logits", keep: ["id"], force: true };
+    await built.run({ ...options, output, onBadRow: "skip" });
+    const found = tableFromIPC(readFileSync(output)).getChild("id").toArray();
+    expect(found).toBeInstanceOf(Float32Array);
+    // 1 to 4 in steps of 1/8, then 1/4, then 1/2.
+    expect([...found].slice(0, 10)).toEqual([
+      ...[1, 1.125, 1.25, 1.375, 1.5, 1.625, 1.75, 1.875, 2, 2.25],
+    ]);
+  });
+
+  test("another shape is refused", async () => {
+    const id = npy(ids, { descr, shape: [TOKENS, SEQUENCES] });
+    writeFileSync(input, zip({ "logits.npy": three, "id.npy": id }));
+    await expect(
+      built.run({ input, output: at("no"), column: "logits", keep: ["id"] }),
+    ).rejects.toThrow(
+      `${input}: array id: expected numbers of shape [20] or [5, 4] or [5] to keep, found id: float32 [4, 5]`,
+    );
+  });
 });

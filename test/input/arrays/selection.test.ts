@@ -220,13 +220,6 @@ const REFUSED: [
     "array: expected numbers of shape (rows, classes), found |V3 (raw bytes) [2, 3]",
   ],
   [
-    "big-endian numbers to keep",
-    zip({ "o.npy": doubles(4, 3), "id.npy": of(">i4", 16, 4) }),
-    { keep: ["id"] },
-    "INPUT_UNSUPPORTED",
-    "array id: expected numbers of shape [4] to keep, found id: >i4 (big-endian) [4]; convert it first, in NumPy with x.astype",
-  ],
-  [
     "bfloat16 to keep",
     safetensors({
       o: { dtype: "F32", shape: [2, 2], values: new Float32Array(4) },
