@@ -1,6 +1,7 @@
 import { ftruncateSync } from "node:fs";
-import { writeFully } from "../io/positional.js";
+import { readFully, writeFully } from "../io/positional.js";
 import type { EntriesJob } from "../ordered/entries-job.js";
+import { aligned } from "../output/jacobian-batch.js";
 import {
   batchMetadata,
   headPiece,
@@ -12,10 +13,12 @@ import {
   tailPiece,
 } from "../output/jacobian-file.js";
 import type { Production } from "../production.js";
-import type { EntriesTable } from "../results/entries-table.js";
+import { type EntriesTable, placeOfEntry } from "../results/entries-table.js";
 import { computeCounted } from "./compute-counted.js";
-import { closeUp } from "./last-batch.js";
 import { batchOfEntries, placesOf } from "./plan-entries-table.js";
+
+/** Bytes moved at once. */
+const STEP_BYTES = 1 << 20;
 
 /**
  * The counting writer of layout coo: workers count the entries of some rows, are told how many come before those, and
@@ -37,7 +40,7 @@ export async function writeCounted(
 
   const batches = placeBatches(job, table, entries);
   const last = batches.at(-1);
-  if (last) closeUp(output.fd, table, placesOf(last), entries);
+  if (last) compactLastBatch(output.fd, table, placesOf(last), entries);
   for (const batch of batches) write(batchMetadata(batch, [], 0));
   const layout = layoutEnd(job.file, head, batches);
   return async () => {
@@ -72,4 +75,30 @@ function placeBatches(
     );
   }
   return batches;
+}
+
+/**
+ * Moves the columns of the last record batch to `places`, their offsets now that their length is known: each towards the
+ * start of the file, in order. Pads each with zeros, as between buffers.
+ */
+function compactLastBatch(
+  fd: number,
+  table: EntriesTable,
+  places: readonly number[],
+  entries: number,
+): void {
+  const first = entries - 1 - ((entries - 1) % table.batchEntries);
+  const buffer = new Uint8Array(STEP_BYTES);
+  for (const [n, { width }] of table.columns.entries()) {
+    const to = places[n] as number;
+    const from = placeOfEntry(table, n, first);
+    const bytes = (entries - first) * width;
+    for (let done = 0; from > to && done < bytes; done += STEP_BYTES) {
+      const step = buffer.subarray(0, Math.min(STEP_BYTES, bytes - done));
+      readFully(fd, step, from + done);
+      writeFully(fd, step, to + done);
+    }
+    const zeros = aligned(to + bytes) - (to + bytes);
+    writeFully(fd, new Uint8Array(zeros), to + bytes);
+  }
 }

@@ -1,11 +1,13 @@
-import type { EntriesBatch } from "../output/entries-batch.js";
-import { BatchPair } from "./batch-pair.js";
-import type { EntriesJob } from "./entries-job.js";
+import {
+  type EntriesBatch,
+  EntriesBatchBuilder,
+} from "../output/entries-batch.js";
+import type { EntriesJob, PlacedColumn } from "./entries-job.js";
 import type { EntriesSink, FilledSlot } from "./entries-sink.js";
 
 /**
- * Layout csr: a record batch has whole examples, as many as fit, which depends on the rows alone. Where its columns stand
- * is known only once it is full: they are collected in memory that grows.
+ * Collects the table of layout csr. A record batch has as many whole examples as fit, which depends on the rows alone. The
+ * offsets of its columns are known once it is full, so they are collected in memory that grows.
  */
 export class ExamplesTable implements EntriesSink {
   readonly #batches: BatchPair;
@@ -67,10 +69,7 @@ export class ExamplesTable implements EntriesSink {
   }
 }
 
-/**
- * Layout coo, for outputs that take their bytes in order (others: ../counted): a record batch has so many entries,
- * whichever they are.
- */
+/** Collects the table of layout coo for outputs that are written in order (others: ../counted): batches of equal length. */
 export class CoordinatesTable implements EntriesSink {
   readonly #batches: BatchPair;
 
@@ -99,5 +98,48 @@ export class CoordinatesTable implements EntriesSink {
 
   settled(): Promise<void> {
     return this.#batches.settled();
+  }
+}
+
+/** Two record batches: one fills while the other is written. */
+class BatchPair {
+  #filling: EntriesBatchBuilder;
+  #other: EntriesBatchBuilder;
+  #writing: Promise<void> = Promise.resolve();
+
+  /** @param write resolves when the memory of the batch may be changed */
+  constructor(
+    columns: readonly PlacedColumn[],
+    private readonly write: (batch: EntriesBatch) => Promise<void>,
+  ) {
+    this.#filling = new EntriesBatchBuilder(columns);
+    this.#other = new EntriesBatchBuilder(columns);
+  }
+
+  /** Returns the batch that is being filled. */
+  get filling(): EntriesBatchBuilder {
+    return this.#filling;
+  }
+
+  /** Starts to write the batch; the other one is filled next. */
+  async close(): Promise<void> {
+    await this.#writing;
+    const full = this.#filling;
+    [this.#filling, this.#other] = [this.#other, full];
+    this.#filling.clear();
+    this.#writing = this.write(full.batch());
+    // The next call reports the error.
+    this.#writing.catch(() => {});
+  }
+
+  /** Writes the rest, and waits until it is written. */
+  async finish(): Promise<void> {
+    if (this.#filling.rows > 0) await this.close();
+    await this.#writing;
+  }
+
+  /** Waits until nothing is being written; errors are ignored. */
+  async settled(): Promise<void> {
+    await this.#writing.catch(() => {});
   }
 }
