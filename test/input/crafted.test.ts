@@ -96,6 +96,6 @@ test("a Parquet footer of structs nested a million deep", async () => {
   writeFileSync(input, Buffer.concat([Buffer.from("PAR1"), nested, tail]));
   await expect(built.run({ input, output: at("out") })).rejects.toMatchObject({
     code: "ERR_INPUT_FORMAT",
-    message: `${input}: footer: invalid metadata: structs nested more than 32 deep; the file is damaged, copy or write it again`,
+    message: `${input}: footer: invalid metadata: structs nested more than 32 deep; copy or write the file again`,
   });
 });

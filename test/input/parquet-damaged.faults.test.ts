@@ -41,13 +41,13 @@ test("cut at every seventh byte: refused, and nothing left", async () => {
     expect(await message(bytes.subarray(0, length)), `${length} bytes`).toMatch(
       length < 4
         ? /^ERR_INPUT_FORMAT file: first bytes: (the file is empty|expected an .+ file, found )/
-        : /^ERR_INPUT_FORMAT file: .+: the file is truncated(, or its writer did not close it \(.+\))?$/s,
+        : /^ERR_INPUT_FORMAT file: .+: the file is truncated(, or its writer did not close it \(.+\))?; copy or write the file again$/s,
     );
   expect(await message(bytes.subarray(0, -1))).toBe(
-    'ERR_INPUT_FORMAT file: last bytes: the file is truncated, or its writer did not close it (it ends with "\\u0000PAR" instead of "PAR1")',
+    'ERR_INPUT_FORMAT file: last bytes: the file is truncated, or its writer did not close it (it ends with "\\u0000PAR" instead of "PAR1"); copy or write the file again',
   );
   expect(await message(bytes.subarray(0, 8))).toBe(
-    "ERR_INPUT_FORMAT file: file: expected at least 13 bytes, found 8: the file is truncated",
+    "ERR_INPUT_FORMAT file: file: expected at least 13 bytes, found 8: the file is truncated; copy or write the file again",
   );
   expect(readdirSync(dirname(never))).toEqual(["damaged.parquet"]);
 });
@@ -57,7 +57,7 @@ test("a footer length that is none", async () => {
     const copy = Buffer.from(bytes);
     copy.writeUInt32LE(length, copy.length - 8);
     expect(await message(copy)).toBe(
-      `ERR_INPUT_FORMAT file: footer: expected a footer of 1 to ${bytes.length - 12} bytes, found ${length}`,
+      `ERR_INPUT_FORMAT file: footer: expected a footer of 1 to ${bytes.length - 12} bytes, found ${length}; copy or write the file again`,
     );
   }
 });
@@ -68,7 +68,7 @@ test("a footer that starts elsewhere", async () => {
     const copy = Buffer.from(bytes);
     copy.writeUInt32LE(length, copy.length - 8);
     expect(await message(copy)).toMatch(
-      /^ERR_INPUT_FORMAT file: footer: invalid metadata: .+; the file is damaged, copy or write it again$/,
+      /^ERR_INPUT_FORMAT file: footer: invalid metadata: .+; copy or write the file again$/,
     );
   }
 });
@@ -79,7 +79,7 @@ test("encrypted files", async () => {
     ["encrypted-columns", "columns are"],
   ])
     expect(await message(readFileSync(fixture(`${name}.parquet`)))).toBe(
-      `ERR_INPUT_UNSUPPORTED file: footer: encrypted Parquet files are not supported (${found} encrypted)`,
+      `ERR_INPUT_UNSUPPORTED file: footer: encrypted Parquet files are not supported (${found} encrypted); write the file without encryption`,
     );
 });
 
@@ -94,8 +94,8 @@ test("other numbers of rows in the footer than there are", async () => {
     messages.push(await message(copy));
   }
   expect(messages).toEqual([
-    "ERR_INPUT_FORMAT file: rows: expected 61 rows as declared in the footer, found 60",
-    "ERR_INPUT_FORMAT file: row group 0: column logits: expected 26 rows as declared in the footer, found 25",
+    "ERR_INPUT_FORMAT file: rows: expected 61 rows as declared in the footer, found 60; copy or write the file again",
+    "ERR_INPUT_FORMAT file: row group 0: column logits: expected 26 rows as declared in the footer, found 25; copy or write the file again",
   ]);
 });
 
@@ -231,6 +231,6 @@ test("a page that is not what its checksum says is named", async () => {
   const place = copy.length - 8 - footerBytes - 1;
   copy[place] = (copy[place] as number) ^ 1;
   expect(await message(copy)).toMatch(
-    /^ERR_INPUT_FORMAT file: row group 2: column logits, page \d+: expected checksum [0-9a-f]{8}, found [0-9a-f]{8}$/,
+    /^ERR_INPUT_FORMAT file: row group 2: column logits, page \d+: expected checksum [0-9a-f]{8}, found [0-9a-f]{8}; copy or write the file again$/,
   );
 });

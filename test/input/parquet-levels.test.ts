@@ -66,6 +66,7 @@ function softmaxOf(values: number[], classes: number): number[][] {
   ]);
 }
 
+const AGAIN = "; copy or write the file again";
 const where = "ERR_INPUT_FORMAT file: row group 0: column logits";
 
 test.each(VERSIONS)("sound pages of version %i", async (version) => {
@@ -133,7 +134,7 @@ test.each(PAGES.map((page, k) => [VERSIONS[k % 2], ...page] as const))(
   async (version = 1, _, changed, text) => {
     const columns = lists({ version, ...sound, ...changed });
     expect(await runOn(parquetFile(columns, { rows: 2 }))).toBe(
-      `${where}, page 0: ${text}`,
+      `${where}, page 0: ${text}${AGAIN}`,
     );
   },
 );
@@ -146,7 +147,7 @@ test("a bit-packed level above the schema's", async () => {
       { schema: listSchema("required") },
     );
     expect(await runOn(parquetFile(columns, { rows: 2 }))).toBe(
-      `${where}, page 0: expected definition levels of at most 2, found 3`,
+      `${where}, page 0: expected definition levels of at most 2, found 3${AGAIN}`,
     );
   }
 });
@@ -184,7 +185,7 @@ test.each<[string, Page, string]>([
   ],
 ])("levels %s", async (_, page, text) => {
   expect(await runOn(parquetFile(lists(page), { rows: 2 }))).toBe(
-    `${where}, page 0: ${text}`,
+    `${where}, page 0: ${text}${AGAIN}`,
   );
 });
 
@@ -204,7 +205,7 @@ test.each([
     );
     const damaged = lists({ ...page, definition: [12, 64] });
     expect(await runOn(parquetFile(damaged, { rows: 2, codec }))).toBe(
-      `${where}, page 0: expected definition levels of at most 3, found 64`,
+      `${where}, page 0: expected definition levels of at most 3, found 64${AGAIN}`,
     );
   }
 });
@@ -227,7 +228,7 @@ test("the page is named, and the column", async () => {
     softmaxOf([1, 1, 2, 2, 3, 3, 1, 1, 2, 2, 3, 3], 2),
   );
   expect(await runOn(parquetFile(flat([6, 2]), { rows: 6 }), options)).toBe(
-    "ERR_INPUT_FORMAT file: row group 0: column b, page 1: expected definition levels of at most 1, found 2",
+    `ERR_INPUT_FORMAT file: row group 0: column b, page 1: expected definition levels of at most 1, found 2${AGAIN}`,
   );
 });
 
@@ -235,9 +236,11 @@ test("other counts in the footer than in the pages", async () => {
   const page: Page = { version: 1, ...sound };
   expect(
     await runOn(parquetFile(lists(page, { values: 7 }), { rows: 2 })),
-  ).toBe(`${where}: expected 7 values as declared in the footer, found 6`);
+  ).toBe(
+    `${where}: expected 7 values as declared in the footer, found 6${AGAIN}`,
+  );
   expect(await runOn(parquetFile(lists(page), { rows: 3 }))).toBe(
-    `${where}: expected 3 rows as declared in the footer, found 2`,
+    `${where}: expected 3 rows as declared in the footer, found 2${AGAIN}`,
   );
 });
 
@@ -285,7 +288,7 @@ test.each(VERSIONS)(
       softmaxOf(LOGITS, 3),
     );
     const found = (indices: number) =>
-      `${where}, page 1: expected 6 dictionary indices as declared in the page header, found ${indices}`;
+      `${where}, page 1: expected 6 dictionary indices as declared in the page header, found ${indices}${AGAIN}`;
     // Both versions keep indices alike: each has half of the cases.
     if (version === 1) {
       expect(await outcome([3, 0, 0])).toBe(found(0));
@@ -295,7 +298,7 @@ test.each(VERSIONS)(
       expect(await outcome([3, 4, 5])).toBe(found(2));
       expect(await outcome([3, 3, 0b10001000])).toBe(found(0));
       expect(await outcome([33, 12, 0])).toBe(
-        `${where}, page 1: expected indices of at most 32 bits, found 33`,
+        `${where}, page 1: expected indices of at most 32 bits, found 33${AGAIN}`,
       );
     }
   },

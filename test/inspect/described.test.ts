@@ -201,7 +201,7 @@ describe("Parquet", () => {
     // The writer has one column chunk for each column, and a map has two leaves.
     writeFileSync(input, file([{ ...numbers, schema: map }]));
     await expect(built.inspect({ input })).rejects.toThrow(
-      "footer: invalid metadata: row group 0 has 1 columns, the schema 2; the file is damaged, copy or write it again",
+      "footer: invalid metadata: row group 0 has 1 columns, the schema 2; copy or write the file again",
     );
   });
 

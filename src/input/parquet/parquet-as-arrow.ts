@@ -19,7 +19,11 @@ import type { OpenOptions } from "../logits-file.js";
 import { requireInput } from "../read-input.js";
 import type { FileMetadata } from "./file-metadata.js";
 import { neededColumns } from "./needed-columns.js";
-import { type ParquetFooter, readFooter } from "./parquet-footer.js";
+import {
+  type ParquetFooter,
+  readFooter,
+  WRITE_AGAIN,
+} from "./parquet-footer.js";
 import { projectFooter } from "./project-footer.js";
 import type { ParquetReply, ParquetSetup } from "./protocol.js";
 
@@ -115,8 +119,8 @@ async function decode(
         reject(
           new InputFormatError(
             path,
-            "Parquet data",
-            `could not be decoded: ${reason}`,
+            DATA,
+            `could not be decoded: ${reason}; ${CONVERT}`,
             { cause },
           ),
         );
@@ -165,6 +169,10 @@ function threadError(error: unknown): Error | null {
   );
 }
 
+/** Where errors of the decoder itself are. */
+const DATA = "Parquet data";
+const CONVERT = `if other tools can read it, convert it: duckdb -c "copy (from 'x.parquet') to 'y.parquet'"`;
+
 type Failure = Exclude<ParquetReply, { kind: "decoder" | "done" }>;
 
 function errorOf(file: InputFile, failure: Failure): Error {
@@ -179,7 +187,11 @@ function errorOf(file: InputFile, failure: Failure): Error {
         failure.bytes,
       );
     case "damaged":
-      return new InputFormatError(path, failure.where, failure.text);
+      return new InputFormatError(
+        path,
+        failure.where,
+        `${failure.text}; ${failure.where === DATA ? CONVERT : WRITE_AGAIN}`,
+      );
     case "unsupported":
       return new InputUnsupportedError(path, failure.where, failure.text);
     case "failed":

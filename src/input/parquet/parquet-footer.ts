@@ -17,6 +17,9 @@ const ENCRYPTED = "PARE";
 const MAGIC_BYTES = 4;
 const TAIL_BYTES = 8;
 
+/** What to do with a damaged file. */
+export const WRITE_AGAIN = "copy or write the file again";
+
 export interface ParquetFooter {
   /** Its position in the file. */
   start: number;
@@ -38,7 +41,7 @@ export function readFooter(file: InputFile): ParquetFooter {
     throw new InputFormatError(
       path,
       "file",
-      `expected at least ${least} bytes, found ${bytes}: the file is truncated`,
+      `expected at least ${least} bytes, found ${bytes}: the file is truncated; ${WRITE_AGAIN}`,
     );
   const magic = textAt(file, bytes - MAGIC_BYTES);
   if (magic === ENCRYPTED || textAt(file, 0) === ENCRYPTED)
@@ -47,7 +50,7 @@ export function readFooter(file: InputFile): ParquetFooter {
     throw new InputFormatError(
       path,
       "last bytes",
-      `the file is truncated, or its writer did not close it (it ends with ${JSON.stringify(magic)} instead of "${MAGIC}")`,
+      `the file is truncated, or its writer did not close it (it ends with ${JSON.stringify(magic)} instead of "${MAGIC}"); ${WRITE_AGAIN}`,
     );
   const tail = new DataView(new ArrayBuffer(TAIL_BYTES));
   readInput(file, new Uint8Array(tail.buffer), bytes - TAIL_BYTES);
@@ -57,7 +60,7 @@ export function readFooter(file: InputFile): ParquetFooter {
     throw new InputFormatError(
       path,
       "footer",
-      `expected a footer of 1 to ${room} bytes, found ${length}`,
+      `expected a footer of 1 to ${room} bytes, found ${length}; ${WRITE_AGAIN}`,
     );
   checkLimit(file, "footer", "maxMetadataBytes", "bytes of metadata", length);
   const footer = new Uint8Array(length);
@@ -87,7 +90,7 @@ function decoding(path: string, decode: () => FileMetadata): FileMetadata {
     throw new InputFormatError(
       path,
       "footer",
-      `invalid metadata: ${error.message}; the file is damaged, copy or write it again`,
+      `invalid metadata: ${error.message}; ${WRITE_AGAIN}`,
       { cause: error },
     );
   }
@@ -137,7 +140,7 @@ function encrypted(path: string, found: string): InputUnsupportedError {
   return new InputUnsupportedError(
     path,
     "footer",
-    `encrypted Parquet files are not supported (${found} encrypted)`,
+    `encrypted Parquet files are not supported (${found} encrypted); write the file without encryption`,
   );
 }
 
