@@ -232,7 +232,7 @@ export const RUN_OPTIONS: readonly RunOptionSpec<
     affects: "bytes",
     kind: "string",
     group: "Results",
-    help: "Input column of true classes for --emit cross_entropy and gradient",
+    help: "Input column of true classes for --emit cross_entropy and gradient, or an .npy file beside a file of arrays",
   },
   {
     name: "classNames",

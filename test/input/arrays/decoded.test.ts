@@ -272,3 +272,27 @@ test("an array of more dimensions than the limit", async () => {
     `${input}: array: expected at most 64 dimensions, found 65 (raise --max-nesting to allow more)`,
   );
 });
+
+test.each<
+  [shape: number[], classAxis: number, fortran: boolean, form: string | null]
+>([
+  [[4, 3], 1, false, "fixed-size-list"],
+  [[4, 3], 1, true, "columns"],
+  [[4, 3], 0, false, "columns"],
+  [[4, 3], 0, true, "fixed-size-list"],
+  [[2, 4, 3], 2, false, "fixed-size-list"],
+  [[2, 4, 3], 0, false, "columns"],
+  [[1, 4, 3], 1, false, "columns"],
+  [[2, 4, 3], 1, false, null],
+  [[2, 4, 3], 2, true, null],
+])(
+  "%j, classes on axis %i, Fortran order: %s: read in place as %s",
+  async (shape, classAxis, fortran, form) => {
+    writeFileSync(input, arrayOf(shape, fortran, false));
+    const options = { keep: [], ownNames: [], inputs: [] };
+    const opened = await openLogits(input, { ...options, classAxis });
+    opened.close();
+    const [fd] = opened.decodedFds;
+    expect(fd === null ? opened.form : null).toBe(form);
+  },
+);
