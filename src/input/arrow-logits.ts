@@ -6,6 +6,7 @@ import {
   UnknownClassesError,
 } from "../errors.js";
 import { valuesAllowed } from "../results/columns.js";
+import { positionNames } from "../results/row-axes.js";
 import type { ArrowContainer } from "./arrow-container.js";
 import type { ColumnSpan } from "./column-spans.js";
 import { decompressed } from "./compression/decompressed.js";
@@ -15,10 +16,17 @@ import { type KeptColumn, selectKept } from "./kept-columns.js";
 import { type LogitsColumn, selectLogits } from "./logits-column.js";
 import type { InputColumn, LogitsFile, OpenOptions } from "./logits-file.js";
 import { readableColumn, withNestedColumns } from "./nested-columns.js";
+import {
+  type NestedRows,
+  nestedRows,
+  rowBatch,
+  rowBounds,
+  rowRuns,
+} from "./nested-rows.js";
 import { decodedColumn, resultType } from "./number-column.js";
 import { offsetsOf } from "./numbers-of-bytes.js";
 import { constantColumn, withPartitions } from "./partitions.js";
-import { readInput } from "./read-input.js";
+import { readInput, requireInput } from "./read-input.js";
 import {
   type LogitsBatch,
   placeKept,
@@ -72,16 +80,21 @@ function selectColumns(
 ): SelectedColumns {
   const { path, nested, schema } = container;
   const { fields } = schema;
-  const { keep, ownNames, partitions = [] } = options;
+  const { keep, partitions = [] } = options;
   const own = fields.slice(0, fields.length - nested.length);
   const partitionOf = (columns: readonly Field[], place: number) =>
     partitions.find(({ name }) => name === columns[place]?.name) ?? null;
   const columns = withPartitions(fields, partitions);
   const copyable = withPartitions(own, partitions);
+  const logits = readableColumn(container, selectLogits(path, fields, options));
+  const { nesting } = logits;
+  const isNested = nesting !== undefined;
+  const positions = nesting ? positionNames(nesting.axes ?? [0]) : [];
+  const ownNames = [...options.ownNames, ...positions];
   return {
-    logits: readableColumn(container, selectLogits(path, fields, options)),
+    logits,
     inputs: options.inputs.map(({ option, name }) => {
-      const column = selectValues(path, columns, option, name);
+      const column = selectValues(path, columns, option, name, isNested);
       const [place = 0] = column.columns;
       const partition = partitionOf(columns, place);
       return partition && place >= fields.length
@@ -102,13 +115,22 @@ function place(
   columns: SelectedColumns,
   options: OpenOptions,
 ): LogitsFile {
+  const { logits } = columns;
   const decoded: (DecodedNumbers | null)[] = [];
+  let nested: NestedRows | null = null;
   const close = () => {
+    nested?.close();
     for (const found of decoded) found?.close();
   };
   try {
+    if (logits.nesting) {
+      // Rows of the table are anywhere in the file.
+      const { present, bytes } = file;
+      if (present) requireInput(file, [{ start: 0, end: bytes }]);
+      nested = nestedRows(file, logits, options.scratch);
+    }
     for (const found of decodedOf(file, columns, options)) decoded.push(found);
-    return placed(file, columns, decoded, options, close);
+    return placed(file, columns, decoded, nested, options, close);
   } catch (error) {
     close();
     throw error;
@@ -120,6 +142,7 @@ function placed(
   file: ArrowContainer,
   { logits, inputs, kept: chosen }: SelectedColumns,
   decoded: readonly (DecodedNumbers | null)[],
+  nested: NestedRows | null,
   options: OpenOptions,
   close: () => void,
 ): LogitsFile {
@@ -128,24 +151,42 @@ function placed(
   const sources = [logits, ...inputs];
 
   const batches: LogitsBatch[] = [];
-  let rowStart = 0;
-  for (const { context, batch, columns } of recordBatches(file)) {
-    batches.push({
-      rowStart,
-      rowEnd: rowStart + batch.rows,
-      sources: sources.map((source, n) => {
-        const start = decoded[n]?.starts[batches.length];
-        return start === undefined
-          ? placeValues(context, batch, columns, source)
-          : rowsAt([start]);
-      }),
-      kept: kept.map((column) => {
-        if (column.constant) return column.constant.buffers;
-        const span = columns[column.place] as ColumnSpan;
-        return placeKept(context, batch, span, column, batch.rows, partsOf);
-      }),
+  let [rowStart, tableRow, number] = [0, 0, 0];
+  for (const record of recordBatches(file)) {
+    const { context, batch, columns } = record;
+    const copied = kept.map((column) => {
+      if (column.constant) return column.constant.buffers;
+      const span = columns[column.place] as ColumnSpan;
+      return placeKept(context, batch, span, column, batch.rows, partsOf);
     });
-    rowStart += batch.rows;
+    const buffers = sources.map((source, n) => {
+      const start = decoded[n]?.starts[number];
+      if (start !== undefined) return rowsAt([start]);
+      const rows = source.nesting
+        ? rowBatch(record, source.nesting, source.columns[0] as number)
+        : record;
+      return placeValues(context, rows.batch, rows.columns, source);
+    });
+    const batchStart = rowStart;
+    const runs = nested
+      ? rowRuns(rowBounds(file, record, logits))
+      : [{ first: 0, count: batch.rows }];
+    for (const { first, count } of runs) {
+      batches.push({
+        rowStart,
+        rowEnd: rowStart + count,
+        sources: buffers.map((found, n) => ({
+          ...found,
+          // Decoded inputs have the rows of the logits, others those of the buffers.
+          first: nested && n > 0 ? rowStart - batchStart : first,
+        })),
+        kept: copied,
+        keptTableRows: kept.map(() => nested && tableRow),
+      });
+      rowStart += count;
+    }
+    tableRow += batch.rows;
+    number++;
   }
 
   const classes =
@@ -162,8 +203,8 @@ function placed(
     present: file.present,
     source: file.source,
     rows: rowStart,
-    leading: [rowStart],
-    indexFd: null,
+    leading: nested?.leading ?? [rowStart],
+    indexFd: nested?.indexFd ?? null,
     classes,
     type: logits.type,
     dtype: resultType(logits.type),
@@ -176,9 +217,10 @@ function placed(
     classNames: logits.classNames,
     notes: [logits, ...decoded].flatMap((found) => found?.note ?? []),
     nullLogit: options.nullLogit ?? "error",
-    inputs: inputs.map((input, n) =>
-      inputColumn(file, input, batches, n + 1, classes),
-    ),
+    inputs: inputs.map((input, n) => {
+      const values = decoded[n + 1]?.values ?? input.values;
+      return inputColumn(file, { ...input, values }, batches, n + 1, classes);
+    }),
     batches,
     decodedFds: decoded.map((found) => found?.fd ?? null),
     kept,
@@ -208,6 +250,7 @@ function* decodedOf(
       ...source,
       classNames: isClass ? names : null,
       partition: "partition" in source ? source.partition : null,
+      beside: source !== logits && logits.nesting ? logits : null,
       isMargin: source === logits && binary === true,
       masksNulls: source === logits && nullLogit === "mask",
     };
@@ -242,10 +285,9 @@ function listLength(
 ): number | null {
   const { path } = file;
   for (const { rowStart, rowEnd, sources } of batches) {
-    const { offsets, sizes, validity, valueCount } = sources[
-      source
-    ] as ValueBuffers;
-    const row = firstValid(file, validity, rowEnd - rowStart);
+    const { first: from, ...buffers } = sources[source] as ValueBuffers;
+    const { offsets, sizes, validity, valueCount } = buffers;
+    const row = firstValid(file, validity, from, from + rowEnd - rowStart);
     if (row === null) continue;
     const width = offsetWidth(form) as 4 | 8;
     const integers = (position: number, count: number) => {
@@ -260,13 +302,13 @@ function listLength(
     if (values === 0)
       throw new InputUnsupportedError(
         path,
-        `row ${rowStart + row}`,
+        `row ${rowStart + row - from}`,
         "expected at least 1 value, found 0; write null for rows without values (see --on-bad-row)",
       );
     if (values < 0 || values > valueCount)
       throw new InputFormatError(
         path,
-        `row ${rowStart + row}`,
+        `row ${rowStart + row - from}`,
         `expected 1 to ${valueCount} ${source === 0 ? "logits" : "values"}, found ${values}`,
       );
     return values;
@@ -278,15 +320,16 @@ function listLength(
 function firstValid(
   file: ArrowContainer,
   validity: number,
-  rows: number,
+  from: number,
+  to: number,
 ): number | null {
-  if (validity === 0) return rows > 0 ? 0 : null;
+  if (validity === 0) return to > from ? from : null;
   const step = 4096;
-  for (let start = 0; start < rows; start += step) {
-    const end = Math.min(rows, start + step);
+  for (let start = from - (from % 8); start < to; start += step) {
+    const end = Math.min(to, start + step);
     const bits = new Uint8Array(Math.ceil((end - start) / 8));
     readInput(file, bits, validity + start / 8);
-    for (let row = start; row < end; row++)
+    for (let row = Math.max(start, from); row < end; row++)
       if (((bits[(row - start) >> 3] as number) >> (row & 7)) & 1) return row;
   }
   return null;

@@ -12,6 +12,7 @@ import type { ArrowContainer } from "./arrow-container.js";
 import { ClassDecoder, type ClassNames } from "./class-decoder.js";
 import { BatchDecoder, type DecodedRow, setNull } from "./decoded-rows.js";
 import type { OpenOptions } from "./logits-file.js";
+import { matchedRows, rowBatch, rowBatches, rowBounds } from "./nested-rows.js";
 import type { NumberColumn } from "./number-column.js";
 import { classOfPartition } from "./partitions.js";
 import { requireInput } from "./read-input.js";
@@ -27,6 +28,8 @@ export interface DecodedSource extends NumberColumn {
   isMargin: boolean;
   /** Whether a null in a row that is not null becomes -inf. */
   masksNulls: boolean;
+  /** Nested logits whose rows its own are matched with; absent for the logits, and beside logits that are not nested. */
+  beside?: NumberColumn | null;
 }
 
 /** Numbers in a temporary file, row by row. */
@@ -85,19 +88,28 @@ export function decodeSource(
   if (present) requireInput(file, [{ start: 0, end: file.bytes }]);
   const { classNames, columns } = source;
   const [place] = columns as [number];
-  const field = file.schema.fields[place] as Field;
+  const field = source.nesting?.row ?? (file.schema.fields[place] as Field);
   const classes = classNames && new ClassDecoder(file, field, classNames);
   const values = source.values ?? valuesPerRow(file, source) ?? options.classes;
   if (values === undefined) throw new UnknownClassesError(path);
   const decoded = writeDecoded(path, options, values, (target) => {
     const starts: number[] = [];
     let first = 0;
-    for (const batch of recordBatches(file)) {
+    let tableRow = 0;
+    for (const record of recordBatches(file)) {
+      const batch = source.nesting
+        ? rowBatch(record, source.nesting, place)
+        : record;
       const numbers = classes
         ? classes.classes(batch, place, first)
         : numbersOf(file, batch, source, values, first);
-      starts.push(append(target, source, numbers));
+      const matched = source.beside
+        ? matchedRows(file, record, source, source.beside, tableRow)
+        : null;
+      const own = matched ? rowsAmong(numbers, values, matched) : numbers;
+      starts.push(append(target, source, own));
       first += batch.batch.rows;
+      tableRow += record.batch.rows;
     }
     return starts;
   });
@@ -110,19 +122,33 @@ function decodePartition(
   source: DecodedSource,
   options: Pick<OpenOptions, "scratch">,
 ): DecodedNumbers {
-  const { classNames, partition } = source;
+  const { classNames, partition, beside } = source;
   const found =
     partition && classNames
       ? classOfPartition(file.path, partition, classNames)
       : null;
   return writeDecoded(file.path, options, 1, (target) =>
-    Array.from(recordBatches(file), ({ batch }) => {
-      const numbers = new Float64Array(batch.rows).fill(found ?? 0);
-      if (found === null)
-        for (let k = 0; k < batch.rows; k++) setNull(numbers, k);
+    Array.from(recordBatches(file), (record) => {
+      const rows = beside
+        ? rowBounds(file, record, beside).counts.reduce((a, b) => a + b, 0)
+        : record.batch.rows;
+      const numbers = new Float64Array(rows).fill(found ?? 0);
+      if (found === null) for (let k = 0; k < rows; k++) setNull(numbers, k);
       return append(target, source, numbers);
     }),
   );
+}
+
+/** Copies rows of numbers by their numbers. */
+function rowsAmong(
+  numbers: Float64Array,
+  values: number,
+  rows: Float64Array,
+): Float64Array {
+  const found = new Float64Array(rows.length * values);
+  for (const [k, row] of rows.entries())
+    found.set(numbers.subarray(row * values, (row + 1) * values), k * values);
+  return found;
 }
 
 /** Row after row; rows of another length are refused. */
@@ -172,7 +198,7 @@ function valuesPerRow(
   source: DecodedSource,
 ): number | null {
   let first = 0;
-  for (const batch of recordBatches(file)) {
+  for (const batch of rowBatches(file, source)) {
     const rows = rowsOf(file, batch, source, first);
     const row = rows.find((found) => found !== null);
     if (row?.length) return row.length;

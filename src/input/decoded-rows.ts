@@ -36,7 +36,7 @@ export class BatchDecoder {
     const { field } = span;
     const type = storedType(field);
     const count = this.#length(span);
-    const isNull = this.#nulls(span);
+    const isNull = this.nulls(span);
     const [only] = span.children;
     if (only) {
       const numbers = this.numbers(only);
@@ -67,7 +67,7 @@ export class BatchDecoder {
   /** `numberOf(k)` for each value k of a column that is not null. */
   mapped(span: ColumnSpan, numberOf: (k: number) => number): Float64Array {
     const out = new Float64Array(this.#length(span));
-    const isNull = this.#nulls(span);
+    const isNull = this.nulls(span);
     for (let k = 0; k < out.length; k++)
       if (isNull(k)) setNull(out, k);
       else out[k] = numberOf(k);
@@ -78,7 +78,7 @@ export class BatchDecoder {
   rows(span: ColumnSpan): DecodedRow[] {
     const { field, children } = span;
     const count = this.#length(span);
-    const isNull = this.#nulls(span);
+    const isNull = this.nulls(span);
     const rows = (row: (k: number) => Float64Array) =>
       Array.from({ length: count }, (_, k) => (isNull(k) ? null : row(k)));
     if (isSparkVector(field)) return rows(this.#vectors(span));
@@ -96,7 +96,7 @@ export class BatchDecoder {
         }, new Float64Array(columns.length)),
       );
     const [values] = columns as [Float64Array];
-    const [start, end] = this.#bounds(span, values.length);
+    const [start, end] = this.bounds(span, values.length);
     return rows((k) => values.subarray(start(k), end(k)));
   }
 
@@ -136,7 +136,7 @@ export class BatchDecoder {
   }
 
   /** Returns the index of the first value of a list, and of the value after its last. */
-  #bounds(
+  bounds(
     span: ColumnSpan,
     count: number,
   ): [start: (k: number) => number, end: (k: number) => number] {
@@ -173,13 +173,14 @@ export class BatchDecoder {
     return (this.#batch.nodes[node] as BatchMetadata["nodes"][0]).length;
   }
 
-  #nulls(span: ColumnSpan): (k: number) => boolean {
+  /** Whether a value of a column is null. */
+  nulls(span: ColumnSpan): (k: number) => boolean {
     const { length, nullCount } = this.#batch.nodes[
       span.node
     ] as BatchMetadata["nodes"][0];
     const bits =
       nullCount > 0 ? this.#bytes(span, 0, Math.ceil(length / 8)) : null;
-    const outer = span.parents.map((parent) => this.#nulls(parent));
+    const outer = span.parents.map((parent) => this.nulls(parent));
     return (k) =>
       (bits !== null && bitOf(bits, k) === 0) ||
       outer.some((isNull) => isNull(k));

@@ -18,6 +18,7 @@ import {
 import { InputFormatError } from "../errors.js";
 import type { LogitsFile } from "./logits-file.js";
 import { inputReader } from "./read-input.js";
+import { axesOf, rowIndices } from "./row-indices.js";
 import { overlapping } from "./source-pieces.js";
 
 /** Sizes of a node of a copied column in some rows. */
@@ -43,15 +44,15 @@ export function keptPieces(
   if (constant)
     return constantPieces(constant.buffers, rowEnd - rowStart - without.length);
   return runsBetween(rowStart, rowEnd, without).flatMap(([start, end]) =>
-    overlapping(file.batches, start, end).map((batch) => {
+    overlapping(file.batches, start, end).flatMap((batch) => {
+      const buffers = batch.kept[k] as KeptBuffers;
       const row = Math.max(start, batch.rowStart);
-      return {
-        buffers: batch.kept[k] as KeptBuffers,
-        from: row - batch.rowStart,
-        to: Math.min(end, batch.rowEnd) - batch.rowStart,
-        repeat: 1,
-        row,
-      };
+      const rowsEnd = Math.min(end, batch.rowEnd);
+      const tableRow = batch.keptTableRows?.[k] ?? null;
+      if (tableRow !== null)
+        return repeatedPieces(file, buffers, row, rowsEnd, tableRow);
+      const [from, to] = [row - batch.rowStart, rowsEnd - batch.rowStart];
+      return [{ buffers, from, to, repeat: 1, row }];
     }),
   );
 }
@@ -63,6 +64,25 @@ function constantPieces(buffers: KeptBuffers, rows: number): KeptPiece[] {
     { ...piece, to: length, repeat: Math.floor(rows / length) },
     { ...piece, to: rows % length, repeat: 1 },
   ].filter(({ to, repeat }) => to * repeat > 0);
+}
+
+/** One piece for each table row, as often as it has rows among `[start, end)`; the first of the buffers is `tableRow`. */
+function repeatedPieces(
+  file: LogitsFile,
+  buffers: KeptBuffers,
+  start: number,
+  end: number,
+  tableRow: number,
+): KeptPiece[] {
+  const pieces: KeptPiece[] = [];
+  const [rows = []] = rowIndices(axesOf(file), start, end);
+  for (const row of rows) {
+    const from = row - tableRow;
+    const last = pieces.at(-1);
+    if (last?.from === from) last.repeat++;
+    else pieces.push({ buffers, from, to: from + 1, repeat: 1, row });
+  }
+  return pieces;
 }
 
 /**

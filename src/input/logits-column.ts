@@ -14,6 +14,7 @@ import {
 } from "./column-names.js";
 import { columnProblem } from "./column-problem.js";
 import { isDecodableNumber, isSparkVector } from "./decoded-rows.js";
+import { tensorShapeOf } from "./nested-rows.js";
 import {
   decodedColumn,
   decodedLists,
@@ -21,6 +22,7 @@ import {
   listedNumbers,
   marginsColumn,
   type NumberColumn,
+  nestedNumbers,
   singleNumbers,
 } from "./number-column.js";
 
@@ -89,8 +91,10 @@ function namedColumn(path: string, fields: Field[], name: string): number {
 const FORMS = [
   "floats in lists",
   "floats in structs",
+  "floats in lists of lists",
   "whole numbers in lists",
   "whole numbers in structs",
+  "whole numbers in lists of lists",
 ] as const;
 
 /** The same for margins. */
@@ -145,9 +149,11 @@ function readableFields({ name, type, children }: Field): string[] {
 /** Describes a column as a candidate for the logits, or for margins. */
 export function candidateOf(field: Field, binary: boolean): Candidate {
   const { name, type, children } = field;
+  const nested = binary ? null : nestedNumbers(field, 0);
   const column = binary
     ? marginsColumn(field, 0)
-    : (listedNumbers(field, 0, "float") ??
+    : (nested ??
+      listedNumbers(field, 0, "float") ??
       listedNumbers(field, 0, "whole") ??
       // Structs of several types are rarely logits: --column chooses them.
       (type.kind === "Struct" && !isSparkVector(field)
@@ -155,10 +161,12 @@ export function candidateOf(field: Field, binary: boolean): Candidate {
         : decodedLists(field, 0)));
   const isFloat = (binary || !isFloatType(type)) && hasFloats(field);
   const isSecond = binary ? children.length > 0 : column?.form === "struct";
+  const rank = nested?.nesting?.isChild ? 2 : isSecond ? 1 : 0;
+  const wholeRank = binary ? 2 : FORMS.length / 2;
   return {
     name,
     type: describeField(field),
-    form: column && (isFloat ? 0 : 2) + (isSecond ? 1 : 0),
+    form: column && (isFloat ? 0 : wholeRank) + rank,
     isFloat,
     problem: column
       ? "it could be logits, too"
@@ -199,15 +207,17 @@ function listColumn(path: string, field: Field, place: number): LogitsColumn {
       where,
       `expected at least 1 class, found lists of length ${type.listSize}`,
     );
+  refuseOtherTensors(path, where, field);
   const column =
-    listedNumbers(field, place, "any") ?? decodedLists(field, place);
+    nestedNumbers(field, place) ??
+    listedNumbers(field, place, "any") ??
+    decodedLists(field, place);
   if (!column)
     throw new InputUnsupportedError(
       path,
       where,
       `expected lists, or a struct, of numbers, found ${describeField(field)}${marginsColumn(field, place) ? `; ${USE_BINARY}` : ""}`,
     );
-  refuseOtherTensors(path, where, field);
   if (type.kind !== "Struct" || isSparkVector(field))
     return { ...column, classNames: null, note: null };
   const classNames = field.children.map(({ name }) => name);
@@ -221,20 +231,16 @@ function listColumn(path: string, field: Field, place: number): LogitsColumn {
   return { ...column, classNames, note };
 }
 
-/** A fixed_shape_tensor of logits has one dimension: in another its numbers stand otherwise than in order of classes. */
+/** Refuses tensors whose classes are not the last dimension in memory, or of more dimensions than are rows. */
 function refuseOtherTensors(path: string, where: string, field: Field): void {
   const found = new Map(field.metadata);
   if (found.get("ARROW:extension:name") !== "arrow.fixed_shape_tensor") return;
-  const text = found.get("ARROW:extension:metadata") ?? "";
-  let shape: unknown;
-  try {
-    ({ shape } = JSON.parse(text));
-  } catch {}
-  if (!Array.isArray(shape) || shape.length !== 1)
+  const shape = tensorShapeOf(field);
+  if (!shape || shape.length > 3)
     throw new InputUnsupportedError(
       path,
       where,
-      `expected a tensor of one dimension (the classes), found ${text || "no shape"}`,
+      `expected a tensor of at most three dimensions without a permutation, of which the last is the classes, found ${found.get("ARROW:extension:metadata") || "no shape"}; reshape it to (rows, classes)`,
     );
 }
 

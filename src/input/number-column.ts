@@ -6,6 +6,7 @@ import {
 } from "../arrow/field.js";
 import type { SourceForm } from "../arrow/source-form.js";
 import { isDecodableNumber, isSparkVector } from "./decoded-rows.js";
+import { type Nesting, nestingOf } from "./nested-rows.js";
 
 export type FloatType = "float32" | "float64";
 
@@ -27,6 +28,8 @@ export interface NumberColumn {
   values: number | null;
   /** Whether the numbers are decoded to a temporary file, where they have this form and type. */
   isDecoded: boolean;
+  /** How its rows are nested in table rows; absent: each table row is one. */
+  nesting?: Nesting;
 }
 
 /** What numbers may be: whole ones, floats, or both. */
@@ -162,6 +165,18 @@ function itemNumber(item: Field): Field {
 /** Whether float32 holds the numbers of a field. */
 function isShortFloat({ type }: Field): boolean {
   return type.kind === "FloatingPoint" && type.precision < 2;
+}
+
+/** The column at a place as rows of numbers that are nested in its table rows; null where it is of another type. */
+export function nestedNumbers(
+  field: Field,
+  place: number,
+): NumberColumn | null {
+  const nesting = nestingOf(field);
+  if (!nesting || nesting.row.type.kind === "Struct") return null;
+  const { row } = nesting;
+  const column = listedNumbers(row, place, "any") ?? decodedLists(row, place);
+  return column && { ...column, name: field.name, nesting };
 }
 
 function numberType(type: ArrowType, kind: NumberKind): NumberType | null {

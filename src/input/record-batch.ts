@@ -14,10 +14,14 @@ export interface LogitsBatch {
   sources: ValueBuffers[];
   /** Buffers of the copied columns. */
   kept: KeptBuffers[];
+  /** For each of `kept`: the table row of its first value, if a value stands for all rows of its table row; else null. */
+  keptTableRows?: readonly (number | null)[];
 }
 
 /** Positions of the buffers of a column of numbers; 0 for a buffer that does not exist. */
 export interface ValueBuffers {
+  /** The row of the buffers that the first row of the batch is. */
+  first: number;
   /** Start of the values: one buffer, or one per class. */
   values: number[];
   /** Start of the offsets of lists (rows + 1 of them, or rows for list views), and number of values in the values buffer. */
@@ -34,6 +38,7 @@ export interface ValueBuffers {
 /** Rows of numbers that follow one another from a position on, all of them there. */
 export function rowsAt(values: number[]): ValueBuffers {
   return {
+    first: 0,
     values,
     offsets: 0,
     valueCount: 0,
@@ -144,6 +149,7 @@ export function placeValues(
     check(span, nameOf(column, span), offsetBytes > 0 ? null : valueCount);
   const offsets = isView(form) ? rows : rows + 1;
   return {
+    first: 0,
     values: parts.map((span) =>
       placeBuffer(context, batch, span, 1, valueCount * width),
     ),

@@ -48,8 +48,8 @@ export function sourcePieces(
       perOffset > 0 ? 0 : isSeparate(form) ? width : values * width;
     return batches.map((batch) => {
       const start = Math.max(rowStart, batch.rowStart);
-      const skip = start - batch.rowStart;
       const buffers = batch.sources[n] as LogitsBatch["sources"][number];
+      const skip = start - batch.rowStart + buffers.first;
       return {
         ...buffers,
         rowStart: start,

@@ -5,6 +5,7 @@ import { valuesAllowed } from "../results/columns.js";
 import type { Partition } from "../results/run-metadata.js";
 import { isDecodableNumber } from "./decoded-rows.js";
 import { notOne } from "./logits-column.js";
+import { nestingOf } from "./nested-rows.js";
 import {
   decodedColumn,
   decodedLists,
@@ -30,6 +31,7 @@ export function selectValues(
   fields: Field[],
   option: InputName,
   name: string,
+  isNested = false,
 ): ValueColumn {
   const places = fields.flatMap((field, k) => (field.name === name ? [k] : []));
   if (places.length !== 1)
@@ -40,10 +42,12 @@ export function selectValues(
   const place = places[0] as number;
   const field = fields[place] as Field;
   const single = isClassOption(option);
-  const column = single
-    ? (singleNumbers(field, place, "any") ??
-      (isClassColumn(field) ? decodedColumn(name, [place], 1) : null))
-    : listedNumbers(field, place, "float");
+  const column = isNested
+    ? besideNested(field, place, single)
+    : single
+      ? (singleNumbers(field, place, "any") ??
+        (isClassColumn(field) ? decodedColumn(name, [place], 1) : null))
+      : listedNumbers(field, place, "float");
   if (!column)
     throw new InputUnsupportedError(
       path,
@@ -51,6 +55,22 @@ export function selectValues(
       `expected ${single ? "class numbers, class names or one-hot rows" : "fixed_size_list or list of float32 or float64"} for --${flagOf(option)}, found ${describeField(field)}${single ? "; write the class of each row as an integer from 0" : ""}`,
     );
   return { ...column, option, partition: null };
+}
+
+/** A column beside nested logits, which is decoded: one value for each table row, or nested as the logits are. */
+function besideNested(
+  field: Field,
+  place: number,
+  isClass: boolean,
+): NumberColumn | null {
+  const { name } = field;
+  const nesting = nestingOf(field);
+  const decoded = (row: Field) =>
+    isClass
+      ? isClassColumn(row) && decodedColumn(name, [place], 1)
+      : decodedLists(row, place);
+  const own = nesting && decoded(nesting.row);
+  return own ? { ...own, name, nesting } : decoded(field) || null;
 }
 
 /** Whether a column can be turned into class numbers: numbers, strings, dictionaries, lists of one and one-hot rows. */

@@ -114,7 +114,7 @@ async function examine(
       noLogitsReason: null,
       layouts: estimateLayouts(
         // Of a Parquet file only a sample may be open.
-        format === "parquet" ? { ...found, rows } : found,
+        format === "parquet" ? withTableRows(found, rows) : found,
         sample,
         estimated(options),
       ),
@@ -134,6 +134,13 @@ async function examine(
 
 /** Errors of a sound file without logits that a run could use. */
 const NO_LOGITS = [LogitsColumnError, InputUnsupportedError, RaggedRowError];
+
+/** The logits of a table of so many rows, where those of the first are known; lists have as many rows on average. */
+function withTableRows(found: LogitsFile, tableRows: number): LogitsFile {
+  const [known = 0, ...inner] = found.leading;
+  const rows = Math.round((found.rows / Math.max(1, known)) * tableRows);
+  return { ...found, rows, leading: [tableRows, ...inner] };
+}
 
 /** Returns why a file has no logits, also as the reason of its only candidate. @throws the error of a damaged file */
 function noLogits(

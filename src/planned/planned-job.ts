@@ -28,7 +28,7 @@ import {
 import { type ResultColumn, resultColumns } from "../results/columns.js";
 import { MAX_DENSE_BYTES } from "../results/dense-limit.js";
 import { resultsOf } from "../results/emit-options.js";
-import { positionNames } from "../results/row-axes.js";
+import { keyCount, positionNames } from "../results/row-axes.js";
 import {
   isWidened,
   layoutSlot,
@@ -227,9 +227,15 @@ function measure(
 
 function refuseLongLists(
   { layout, forceDense }: ResolvedOptions,
-  { path, column, classes, rows }: LogitsFile,
+  { path, column, classes, rows, leading }: LogitsFile,
   results: ResultColumn[],
 ): void {
+  if (layout === "dense" && keyCount(leading) !== rows)
+    throw new InputUnsupportedError(
+      path,
+      `column ${column}`,
+      "layout dense needs as many rows in each list; use another layout, which stores only the diagonal blocks",
+    );
   const denseBytes = results.reduce(
     (sum, { listSize, values, width }) =>
       listSize > values ? sum + rows * listSize * width : sum,

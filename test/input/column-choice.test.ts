@@ -60,11 +60,6 @@ const notNamed = "(it is not named like logits)";
 describe("columns", () => {
   test.each<[string, Column[], string]>([
     [
-      "integers beside lists of lists of floats",
-      [integers("tokens"), nested("scores")],
-      `tokens: ${integersBeside}, scores: list<list<float64>> (its rows are not lists of numbers)`,
-    ],
-    [
       "integers beside separate columns of floats",
       [integers("tokens"), single("a"), single("b")],
       `tokens: ${integersBeside}, a: float64, one of 2 columns (use --columns for one column per class)`,

@@ -184,6 +184,12 @@ const READ: Record<string, Record<string, Case[]>> = {
     "a column of lists or large lists": [list, largeList].map((of) => ({
       make: file(logits(rows, of(float64()))),
     })),
+    "lists of lists, or tensors (`arrow.fixed_shape_tensor`)": [
+      list(list(float64())),
+      largeList(list(float64())),
+      list(fixedSizeList(float64(), 2)),
+      fixedSizeList(fixedSizeList(float64(), 2), 1),
+    ].map((type) => ({ make: file(logits([[[1, 2]], [[3, 4]]], type)) })),
     "a struct with one number per class": [
       {
         make: file(
@@ -353,8 +359,10 @@ const REFUSED: Record<string, Case[]> = {
       fixedBy: ["--column", "train"],
     },
   ],
-  "lists of lists": [
-    { make: file(logits([[[1, 2]], [[3, 4]]], list(list(float64())))) },
+  "lists of lists of lists": [
+    {
+      make: file(logits([[[[1, 2]]], [[[3, 4]]]], list(list(list(float64()))))),
+    },
   ],
   "logits as text": [{ make: file(logits(["1,2", "3,4"], utf8())) }],
   "token ids or labels": [

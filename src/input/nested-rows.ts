@@ -1,0 +1,246 @@
+import type { Field } from "../arrow/field.js";
+import { InputFormatError } from "../errors.js";
+import { UnnamedFile } from "../io/unnamed-file.js";
+import { indexOfKey } from "../results/row-axes.js";
+import { outputCall } from "../system-error.js";
+import type { ArrowContainer } from "./arrow-container.js";
+import type { BatchMetadata } from "./arrow-metadata.js";
+import type { ColumnSpan } from "./column-spans.js";
+import { BatchDecoder } from "./decoded-rows.js";
+import type { NumberColumn } from "./number-column.js";
+import { type RecordBatch, recordBatches } from "./record-batches.js";
+
+// A column of lists of lists, or of tensors, has several rows of numbers in each table row. Its rows are those of the child, or
+// of the values cut into rows: a record batch of them is read like any other. Null table rows have no rows.
+
+/** How rows of numbers are nested in the values of a column. */
+export interface Nesting {
+  /** Field of the rows. */
+  row: Field;
+  /** Whether the rows are the column's child; else its values are cut into rows. */
+  isChild: boolean;
+  /** Lengths of the axes of rows in a table row; null: lists of any length. */
+  axes: readonly number[] | null;
+}
+
+/** Returns how the values of lists and tensors are rows; null for other columns, and for tensors of one dimension. */
+export function nestingOf(field: Field): Nesting | null {
+  const { type, children, dictionary } = field;
+  const [child] = children;
+  if (!child || dictionary) return null;
+  const shape = tensorShapeOf(field);
+  if (shape && type.kind === "FixedSizeList") {
+    const listSize = shape.at(-1) as number;
+    const row = { ...field, type: { ...type, listSize }, metadata: [] };
+    const axes = shape.slice(0, -1);
+    return axes.length > 0 ? { row, isChild: false, axes } : null;
+  }
+  if (type.kind === "FixedSizeList" && type.listSize >= 0)
+    return { row: child, isChild: true, axes: [type.listSize] };
+  return type.kind === "List" || type.kind === "LargeList"
+    ? { row: child, isChild: true, axes: null }
+    : null;
+}
+
+/** The shape of an arrow.fixed_shape_tensor whose values are in the order of its dimensions; null for other columns. */
+export function tensorShapeOf({ type, metadata }: Field): number[] | null {
+  const found = new Map(metadata);
+  if (found.get("ARROW:extension:name") !== "arrow.fixed_shape_tensor")
+    return null;
+  let tensor: { shape?: unknown; permutation?: unknown } = {};
+  try {
+    tensor = JSON.parse(found.get("ARROW:extension:metadata") ?? "") ?? {};
+  } catch {}
+  const { shape, permutation } = tensor;
+  const isShape =
+    Array.isArray(shape) &&
+    type.kind === "FixedSizeList" &&
+    shape.every((length) => Number.isSafeInteger(length) && length > 0) &&
+    shape.reduce((a, b) => a * b, 1) === type.listSize;
+  const isPermuted =
+    Array.isArray(permutation) && permutation.some((axis, k) => axis !== k);
+  return isShape && !isPermuted ? shape : null;
+}
+
+/** Yields record batches whose rows are those of a column. @throws as recordBatches */
+export function* rowBatches(
+  file: ArrowContainer,
+  { nesting, columns: [place = 0] }: NumberColumn,
+): Generator<RecordBatch> {
+  for (const found of recordBatches(file))
+    yield nesting ? rowBatch(found, nesting, place) : found;
+}
+
+/** Returns a record batch with the rows of one column. */
+export function rowBatch(
+  { context, batch, columns }: RecordBatch,
+  { row, isChild, axes }: Nesting,
+  place: number,
+): RecordBatch {
+  const span = columns[place] as ColumnSpan;
+  if (isChild) {
+    const child = span.children[0] as ColumnSpan;
+    const rows = nodeOf(batch, child).length;
+    const own = columns.with(place, child);
+    return { context, batch: { ...batch, rows }, columns: own };
+  }
+  const perRow = (axes ?? []).reduce((product, length) => product * length, 1);
+  const rows = nodeOf(batch, span).length * perRow;
+  const nodes = batch.nodes.with(span.node, { length: rows, nullCount: 0 });
+  const own = columns.with(place, { ...span, field: row, parents: [] });
+  return { context, batch: { ...batch, rows, nodes }, columns: own };
+}
+
+/** The first row of each table row of a record batch, and how many it has. */
+export interface RowBounds {
+  starts: Float64Array;
+  counts: Float64Array;
+}
+
+/** @throws InputFormatError for offsets that cannot be, and a column of another length than its batch */
+export function rowBounds(
+  file: ArrowContainer,
+  { context, batch, columns }: RecordBatch,
+  { nesting, columns: [place = 0], name }: NumberColumn,
+): RowBounds {
+  const span = columns[place] as ColumnSpan;
+  const { axes } = nesting as Nesting;
+  const { length } = nodeOf(batch, span);
+  if (length !== batch.rows)
+    throw new InputFormatError(
+      context.path,
+      context.where,
+      `column ${name}: expected ${batch.rows} values, found ${length}`,
+    );
+  const decoder = new BatchDecoder(file, context, batch);
+  const isNull = decoder.nulls(span);
+  const perRow = axes?.reduce((product, length) => product * length, 1) ?? 0;
+  const rows = axes
+    ? length * perRow
+    : nodeOf(batch, span.children[0] as ColumnSpan).length;
+  const [start, end] = axes
+    ? [(k: number) => k * perRow, (k: number) => (k + 1) * perRow]
+    : decoder.bounds(span, rows);
+  const starts = Float64Array.from({ length }, (_, k) => start(k));
+  const counts = starts.map((first, k) => (isNull(k) ? 0 : end(k) - first));
+  return { starts, counts };
+}
+
+/** Rows of one record batch that follow one another, and the first of the table rows that they are in. */
+export interface RowRun {
+  first: number;
+  count: number;
+}
+
+/** Returns the runs of rows; more than one only if a null table row has values. */
+export function rowRuns({ starts, counts }: RowBounds): RowRun[] {
+  const runs: RowRun[] = [];
+  for (const [k, count] of counts.entries()) {
+    const first = starts[k] as number;
+    const run = runs.at(-1);
+    if (count === 0) continue;
+    if (run && run.first + run.count === first) run.count += count;
+    else runs.push({ first, count });
+  }
+  return runs;
+}
+
+/** Indices of the rows of a column, and what its batches have. */
+export interface NestedRows {
+  /** Lengths of the axes of the rows. */
+  leading: number[];
+  /** Temporary file with the indices of the rows (row-indices.ts); null: they follow from `leading`. */
+  indexFd: number | null;
+  /** Closes the file. */
+  close(): void;
+}
+
+/** Indices that are written at once. */
+const RECORDS = 1 << 14;
+
+/** Finds the axes of the rows of a column, and writes their indices to a temporary file if the table rows have different numbers. */
+export function nestedRows(
+  file: ArrowContainer,
+  column: NumberColumn,
+  scratch: string | undefined,
+): NestedRows {
+  const { axes } = column.nesting as Nesting;
+  const [place = 0] = column.columns;
+  let tableRows = 0;
+  let hasNulls = false;
+  for (const { batch, columns } of recordBatches(file)) {
+    tableRows += batch.rows;
+    const span = columns[place] as ColumnSpan;
+    hasNulls ||= [span, ...span.parents].some(
+      (one) => nodeOf(batch, one).nullCount > 0,
+    );
+  }
+  if (axes && !hasNulls)
+    return { leading: [tableRows, ...axes], indexFd: null, close() {} };
+  return outputCall(
+    file.path,
+    "could not be indexed in a temporary file",
+    () => {
+      const target = new UnnamedFile(scratch);
+      try {
+        const inner = axes ? [...axes] : [0];
+        let records: number[] = [];
+        const flush = () => {
+          target.append(new Uint8Array(Float64Array.from(records).buffer));
+          records = [];
+        };
+        let row = 0;
+        for (const record of recordBatches(file))
+          for (const count of rowBounds(file, record, column).counts) {
+            if (!axes) inner[0] = Math.max(inner[0] as number, count);
+            for (let k = 0; k < count; k++) {
+              records.push(row, ...(axes ? indexOfKey(axes.slice(1), k) : [k]));
+              if (records.length >= RECORDS) flush();
+            }
+            row++;
+          }
+        flush();
+        const leading = [tableRows, ...inner];
+        return { leading, indexFd: target.fd, close: () => target.close() };
+      } catch (error) {
+        target.close();
+        throw error;
+      }
+    },
+  );
+}
+
+function nodeOf({ nodes }: BatchMetadata, { node }: ColumnSpan) {
+  return nodes[node] as BatchMetadata["nodes"][number];
+}
+
+/**
+ * Returns which row of a column each row of the logits is matched with, in one record batch: a column of table rows is repeated
+ * for each row of the logits, and a nested one must have as many.
+ * @throws InputFormatError where it has others
+ */
+export function matchedRows(
+  file: ArrowContainer,
+  record: RecordBatch,
+  column: NumberColumn,
+  logits: NumberColumn,
+  tableRow: number,
+): Float64Array {
+  const { counts } = rowBounds(file, record, logits);
+  const own = column.nesting ? rowBounds(file, record, column) : null;
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  const rows = new Float64Array(total);
+  let at = 0;
+  for (const [k, count] of counts.entries()) {
+    const found = own?.counts[k] ?? count;
+    if (found !== count)
+      throw new InputFormatError(
+        file.path,
+        `column ${column.name}, row ${tableRow + k}`,
+        `expected ${count} values, one for each list of ${logits.name}, found ${found}`,
+      );
+    for (let n = 0; n < count; n++)
+      rows[at++] = own ? (own.starts[k] as number) + n : k;
+  }
+  return rows;
+}
