@@ -55,7 +55,7 @@ export interface RunOptions extends LimitOptions {
    * Whether the input has margins z (log-odds of class 1), one number per row: the logits are then (0, z). Default: false.
    */
   binary?: boolean | undefined;
-  /** Names or patterns (`*`, `?`) of input columns to copy to the output; default: none. */
+  /** Names or patterns (`*`, `?`) of input columns, or of `name=value` directories of its path, to copy to the output; default: none. */
   keep?: readonly string[] | undefined;
   /** Names of the results, in column order; default: softmax and jacobian (coo: jacobian). */
   emit?: readonly RunEmit[] | undefined;

@@ -20,6 +20,7 @@ import {
 import { tableFromIPC as apacheTable } from "apache-arrow";
 import { describe, expect, test } from "vitest";
 import { built } from "../support/built.js";
+import { CLEAR_MESSAGE } from "../support/clear-message.mjs";
 import { workDirectory } from "../support/logits-input.js";
 
 // Copied columns of nested types, made by flechette and read by it and by Apache Arrow JS. test/interop/nested.test.ts has
@@ -337,5 +338,35 @@ describe("damage", () => {
       code: "ERR_INPUT_FORMAT",
       message: `${input}: ${message}`,
     });
+  });
+
+  test("a bit in every 39th byte: refused in plain words, or a file that can be read", async () => {
+    const bytes = write(input, COLUMNS, 9);
+    let refused = 0;
+    for (let k = 0; k < bytes.length; k += 39) {
+      const copy = Buffer.from(bytes);
+      copy[k] = (copy[k] as number) ^ (1 << (k % 8));
+      writeFileSync(input, copy);
+      try {
+        await built.run({
+          input,
+          output,
+          keep,
+          force: true,
+          column: "logits",
+          onBadRow: "null",
+        });
+      } catch (error) {
+        expect(error).toBeInstanceOf(built.SoftjacError);
+        expect((error as Error).message).toMatch(CLEAR_MESSAGE);
+        refused++;
+        continue;
+      }
+      const table = apacheTable(readFileSync(output));
+      expect(table.numRows).toBe(ROWS);
+      for (const name of keep)
+        expect([...(table.getChild(name) ?? [])]).toHaveLength(ROWS);
+    }
+    expect(refused).toBeGreaterThan(50);
   });
 });
