@@ -8,6 +8,7 @@ import {
 import { isNull } from "../numeric/bad-row.js";
 import { shortList, shortName } from "../printable.js";
 import type { ArrowContainer } from "./arrow-container.js";
+import type { ColumnSpan } from "./column-spans.js";
 import { BatchDecoder, isDecodableNumber, setNull } from "./decoded-rows.js";
 import { dictionaryBatches, type RecordBatch } from "./record-batches.js";
 import { isText, textReader } from "./text-values.js";
@@ -16,6 +17,16 @@ import { isText, textReader } from "./text-values.js";
 export interface ClassNames {
   given: readonly string[] | undefined;
   own: readonly string[] | null | undefined;
+}
+
+/** Value of a dictionary; a hole stands for null. */
+type Value = string | number | undefined;
+
+/** A dictionary batch, which holds for the record batches after it. */
+interface Part {
+  position: number;
+  isDelta: boolean;
+  values: Value[];
 }
 
 /**
@@ -29,9 +40,8 @@ export class ClassDecoder {
   readonly #field: Field;
   readonly #classes: ReadonlyMap<string, number>;
   readonly #areGiven: boolean;
-  /** Classes of the values of the dictionary, and by their codes the strings that are no class name. */
-  readonly #dictionary: readonly number[] | null;
-  readonly #others = new Map<number, string>();
+  /** The dictionary; null if its codes are the classes. */
+  readonly #parts: Part[] | null;
 
   /** @throws InputFormatError, InputUnsupportedError, IoError; LogitsColumnError for strings without names of classes */
   constructor(file: ArrowContainer, field: Field, { given, own }: ClassNames) {
@@ -46,29 +56,27 @@ export class ClassDecoder {
         file.path,
         `column ${shortName(field.name)} has strings; give the names of the classes, in the order of the logits, with --class-names a,b,c`,
       );
-    this.#dictionary = field.dictionary && this.#dictionaryClasses();
+    this.#parts = field.dictionary && this.#dictionary(field.dictionary.id);
   }
 
   /** Class numbers of a record batch whose first row is row `first` of the file; the NaN that marks a null for a null. */
   classes(found: RecordBatch, place: number, first: number): Float64Array {
-    const span = found.columns[place] as (typeof found.columns)[number];
-    const decoder = new BatchDecoder(this.#file, found.context, found.batch);
-    const { dictionary } = this.#field;
-    if (isText(this.#field) && !dictionary) {
-      const textOf = textReader(this.#file, found, span);
-      return decoder.mapped(span, (k) => {
-        const text = textOf(k);
-        return this.#classes.get(text) ?? this.#refuse(text, first + k);
-      });
-    }
-    if (dictionary) {
+    const { context, batch, columns } = found;
+    const span = columns[place] as ColumnSpan;
+    const decoder = new BatchDecoder(this.#file, context, batch);
+    if (this.#field.dictionary) {
       const codes = decoder.numbers(span);
+      const values = this.#valuesAt(context.position);
       for (const [k, code] of codes.entries())
-        if (this.#dictionary && !isNull(codes, k))
-          codes[k] = this.#classOfCode(code, first + k);
+        if (values && !isNull(codes, k))
+          codes[k] = this.#classOfCode(code, values, first + k);
       return codes;
     }
-    const classes = new Float64Array(found.batch.rows);
+    if (isText(this.#field)) {
+      const textOf = textReader(this.#file, found, span);
+      return decoder.mapped(span, (k) => this.#classOf(textOf(k), first + k));
+    }
+    const classes = new Float64Array(batch.rows);
     for (const [k, row] of decoder.rows(span).entries())
       if (row === null) setNull(classes, k);
       else if (row.length === 1) classes.set(row, k);
@@ -77,59 +85,68 @@ export class ClassDecoder {
     return classes;
   }
 
-  #classOfCode(code: number, row: number): number {
-    const other = this.#others.get(code);
-    if (other !== undefined) this.#refuse(other, row);
-    const found = this.#dictionary?.[code];
-    if (found !== undefined) return found;
-    throw new InputFormatError(
-      this.#file.path,
-      this.#where(row),
-      `expected an index of one of ${this.#dictionary?.length} dictionary values, found ${code}`,
-    );
+  #classOfCode(code: number, values: readonly Value[], row: number): number {
+    if (!(code >= 0 && code < values.length))
+      throw new InputFormatError(
+        this.#file.path,
+        this.#where(row),
+        `expected an index of one of ${values.length} dictionary values, found ${code}`,
+      );
+    const value = values[code];
+    return typeof value === "string"
+      ? this.#classOf(value, row)
+      : (value ?? Number.NaN);
   }
 
-  /** Null if the codes are the classes. */
-  #dictionaryClasses(): number[] | null {
+  /** The values that hold for a record batch at a position. */
+  #valuesAt(position: number): Value[] | null {
+    if (!this.#parts) return null;
+    const before = this.#parts.filter(
+      (part) => this.#file.format === "arrow-file" || part.position < position,
+    );
+    const start = before.findLastIndex(({ isDelta }) => !isDelta);
+    return before.slice(Math.max(0, start)).flatMap(({ values }) => values);
+  }
+
+  #dictionary(id: number): Part[] | null {
     const { name } = this.#field;
-    const { dictionary } = this.#field;
     const plain = { ...this.#field, dictionary: null };
     if (!isText(plain) && !isDecodableNumber(plain)) return null;
-    const classes: number[] = [];
-    const fields = new Map([[dictionary?.id ?? -1, this.#field]]);
-    for (const found of dictionaryBatches(this.#file, fields)) {
-      if (classes.length > 0 && !found.isDelta)
-        throw new InputUnsupportedError(
-          this.#file.path,
-          `column ${name}`,
-          "its dictionary is replaced within the stream; write class numbers instead",
-        );
-      const { context, batch, columns } = found;
-      const [span] = columns as [(typeof columns)[number]];
+    const parts: Part[] = [];
+    for (const found of dictionaryBatches(
+      this.#file,
+      new Map([[id, this.#field]]),
+    )) {
+      const { context, batch, columns, isDelta } = found;
+      const [span] = columns as [ColumnSpan];
       const decoder = new BatchDecoder(this.#file, context, batch);
-      const from = classes.length;
+      const values = new Array<Value>(batch.rows);
       const textOf = isText(plain) && textReader(this.#file, found, span);
-      const part = textOf
-        ? decoder.mapped(span, (k) => this.#classOfValue(textOf(k), from + k))
-        : decoder.numbers(span);
-      for (const value of part) classes.push(value);
+      if (textOf)
+        decoder.mapped(span, (k) => {
+          values[k] = textOf(k);
+          return 0;
+        });
+      else for (const [k, n] of decoder.numbers(span).entries()) values[k] = n;
+      parts.push({ position: context.position, isDelta, values });
     }
-    if (!isText(plain) || this.#areGiven) return classes;
-    if (classes.some((value) => value >= 0)) return classes;
-    const [first, second] = [0, 1].map((k) => this.#others.get(k) ?? "null");
-    this.note = `column ${shortName(name)}: the codes of its dictionary are the classes (0 is ${shortName(first as string)}, 1 is ${shortName(second as string)}); use --class-names to match its strings instead`;
-    this.#others.clear();
+    const isKnown = (value: Value) => this.#classes.has(value as string);
+    if (!isText(plain) || this.#areGiven) return parts;
+    if (parts.some(({ values }) => values.some(isKnown))) return parts;
+    if (parts.filter(({ isDelta }) => !isDelta).length > 1)
+      throw new InputUnsupportedError(
+        this.#file.path,
+        `column ${name}`,
+        "the stream replaces its dictionary, so that its codes are no classes; give the names of the classes with --class-names",
+      );
+    const [first = "null", second = "null"] = parts[0]?.values ?? [];
+    this.note = `column ${shortName(name)}: the codes of its dictionary are the classes (0 is ${shortName(`${first}`)}, 1 is ${shortName(`${second}`)}); use --class-names to match its strings instead`;
     return null;
   }
 
-  /** NaN for a string that is no class name. */
-  #classOfValue(text: string, code: number): number {
+  #classOf(text: string, row: number): number {
     const found = this.#classes.get(text);
-    if (found === undefined) this.#others.set(code, text);
-    return found ?? Number.NaN;
-  }
-
-  #refuse(text: string, row: number): never {
+    if (found !== undefined) return found;
     const names = shortList([...this.#classes.keys()], shortName);
     const what = this.#areGiven ? "add it to" : "give the names with";
     throw new InputUnsupportedError(

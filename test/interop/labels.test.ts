@@ -102,6 +102,17 @@ describe.skipIf(!hasReaders)(`files of ${python}`, () => {
     );
   });
 
+  test("a dictionary that a stream replaces", () => {
+    const names = ["--class-names", NAMES.join(), "--on-bad-row", "null"];
+    expect(run("replaced.arrow", ...names).values).toEqual(expected(CLASSES));
+    const { status, stderr } = run("replaced.arrow", "--quiet");
+    expect({ status, stderr }).toEqual({
+      status: 65,
+      stderr:
+        "softjac: replaced.arrow: column label: the stream replaces its dictionary, so that its codes are no classes; give the names of the classes with --class-names\n",
+    });
+  });
+
   test("no rows", () => {
     expect(run("no-rows.arrow", "--class-names", NAMES.join()).values).toEqual(
       [],
