@@ -172,7 +172,7 @@ export function oneHotClass(
     throw new InputFormatError(
       path,
       where,
-      "expected a class number or a one-hot row (one 1 among zeros)",
+      "expected a class number or a one-hot row (one 1 among zeros); convert other rows with argmax",
     );
   return one;
 }

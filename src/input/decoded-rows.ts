@@ -59,7 +59,7 @@ export class BatchDecoder {
         throw new InputUnsupportedError(
           this.#file.path,
           `${this.#context.where}, column ${field.name}`,
-          `expected whole numbers that float64 holds exactly, found ${out[k]} at value ${k}`,
+          `expected whole numbers that float64 holds exactly, found ${out[k]} at value ${k}; write smaller numbers, or floats`,
         );
     return out;
   }

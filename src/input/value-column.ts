@@ -52,7 +52,7 @@ export function selectValues(
     throw new InputUnsupportedError(
       path,
       `column ${name}`,
-      `expected ${single ? "class numbers, class names or one-hot rows" : "fixed_size_list or list of float32 or float64"} for --${flagOf(option)}, found ${describeField(field)}${single ? "; write the class of each row as an integer from 0" : ""}`,
+      `expected ${single ? "class numbers, class names or one-hot rows" : "fixed_size_list or list of float32 or float64"} for --${flagOf(option)}, found ${describeField(field)}; ${adviceOn(option)}`,
     );
   return { ...column, option, partition: null };
 }
@@ -92,8 +92,17 @@ export function checkValues(
     throw new InputUnsupportedError(
       path,
       `column ${name}`,
-      `expected ${allowed.join(" or ")} values in a row of ${classes} classes, found ${values}`,
+      `expected ${allowed.join(" or ")} values in a row of ${classes} classes, found ${values}; ${adviceOn(option)}`,
     );
+}
+
+/** What to write for an option that names a column, as the end of a message. */
+export function adviceOn(option: InputName): string {
+  if (isClassOption(option))
+    return "write the class of each row as an integer from 0";
+  return option === "covariance"
+    ? "write the diagonal, the upper triangle or the whole matrix of each row"
+    : "write one float per class for each row";
 }
 
 /** Whether an option names a column of class numbers. */

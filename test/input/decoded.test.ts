@@ -213,7 +213,7 @@ describe("logits", () => {
     await expect(
       built.run({ input, output: at("none.arrow"), columns: "a,b" }),
     ).rejects.toThrow(
-      "record batch 0, column a: expected whole numbers that float64 holds exactly, found 9007199254740992 at value 0",
+      "record batch 0, column a: expected whole numbers that float64 holds exactly, found 9007199254740992 at value 0; write smaller numbers, or floats",
     );
   });
 });
@@ -316,7 +316,7 @@ describe("labels", () => {
       r === 4 ? [0.5, 0.5, 0] : [0, 0, 1],
     );
     await expect(run(soft, fixedSizeList(float32(), 3))).rejects.toThrow(
-      `${input}: column label, row 4: expected a class number or a one-hot row (one 1 among zeros)`,
+      `${input}: column label, row 4: expected a class number or a one-hot row (one 1 among zeros); convert other rows with argmax`,
     );
     await expect(run(Array(COUNT).fill("a"), utf8())).rejects.toThrow(
       `${input}: column label has strings; give the names of the classes, in the order of the logits, with --class-names a,b,c`,

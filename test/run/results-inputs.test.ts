@@ -76,12 +76,12 @@ test("a cotangent that is not finite, of the wrong length, or not there", async 
     "row 7: expected finite numbers in g, found NaN at 2",
   );
   await expect(built.run({ ...options, cotangent: "s" })).rejects.toThrow(
-    "column s: expected 5 values in a row of 5 classes, found 15",
+    "column s: expected 5 values in a row of 5 classes, found 15; write one float per class for each row",
   );
   await expect(built.run({ ...options, cotangent: "h" })).rejects.toThrow(
     "--cotangent h: no such column; the file has y: int64",
   );
   await expect(built.run({ ...options, cotangent: "y" })).rejects.toThrow(
-    "column y: expected fixed_size_list or list of float32 or float64 for --cotangent, found int64",
+    "column y: expected fixed_size_list or list of float32 or float64 for --cotangent, found int64; write one float per class for each row",
   );
 });

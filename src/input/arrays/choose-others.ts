@@ -2,7 +2,7 @@ import { InputUnsupportedError, LogitsColumnError } from "../../errors.js";
 import type { InputName } from "../../results/catalogue.js";
 import { valuesAllowed } from "../../results/columns.js";
 import { keptPlaces } from "../kept-columns.js";
-import { flagOf, isClassOption } from "../value-column.js";
+import { adviceOn, flagOf, isClassOption } from "../value-column.js";
 import { type ArrayRows, rowsOf } from "./array-axes.js";
 import {
   isFloat,
@@ -71,7 +71,7 @@ export function checkedInput(
       path,
       whereOf(array),
       withAdvice(
-        `expected ${isClass ? "class numbers" : "floats"} of shape ${listedShapes(shapes)} for --${flagOf(option)}, found ${describeArray(array)}`,
+        `expected ${isClass ? "class numbers" : "floats"} of shape ${listedShapes(shapes)} for --${flagOf(option)}, found ${describeArray(array)}; ${adviceOn(option)}`,
         array,
       ),
     );
