@@ -48,7 +48,7 @@ export function chooseInput(
   if (option === "label" && !arrays.some((array) => array.name === name))
     throw new LogitsColumnError(
       path,
-      `--label ${name}: expected the name of an array (the file has ${listedArrays(arrays)}) or the path of an .npy file with labels`,
+      `--label ${name}: no such array; the file has ${listedArrays(arrays)}, and there is no .npy file at this path`,
     );
   const flag = `--${flagOf(option)} ${name}`;
   const array = namedArray(path, arrays, flag, name);

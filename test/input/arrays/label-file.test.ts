@@ -155,7 +155,7 @@ test("neither an array nor a file", async () => {
   await expect(
     built.run({ ...options, label: at("missing.npy") }),
   ).rejects.toThrow(
-    `${input}: --label ${at("missing.npy")}: expected the name of an array (the file has float64 [6, 3]) or the path of an .npy file with labels`,
+    `${input}: --label ${at("missing.npy")}: no such array; the file has float64 [6, 3], and there is no .npy file at this path`,
   );
 });
 

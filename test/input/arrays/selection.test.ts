@@ -109,7 +109,7 @@ const REFUSED: [
     doubles(2, 3),
     { emit: ["gradient"], label: "y" },
     "LOGITS_COLUMN",
-    "--label y: expected the name of an array (the file has float64 [2, 3]) or the path of an .npy file with labels",
+    "--label y: no such array; the file has float64 [2, 3], and there is no .npy file at this path",
   ],
   [
     "columns",
