@@ -10,12 +10,14 @@ import type { Partition } from "../results/run-metadata.js";
 import { outputCall } from "../system-error.js";
 import type { ArrowContainer } from "./arrow-container.js";
 import { ClassDecoder, type ClassNames } from "./class-decoder.js";
+import type { ColumnSpan } from "./column-spans.js";
 import { BatchDecoder, type DecodedRow, setNull } from "./decoded-rows.js";
 import type { OpenOptions } from "./logits-file.js";
 import { matchedRows, rowBatch, rowBatches, rowBounds } from "./nested-rows.js";
 import type { NumberColumn } from "./number-column.js";
 import { classOfPartition } from "./partitions.js";
 import { requireInput } from "./read-input.js";
+import { checkNode } from "./record-batch.js";
 import { type RecordBatch, recordBatches } from "./record-batches.js";
 
 /** A column of numbers that is decoded. */
@@ -97,6 +99,7 @@ export function decodeSource(
     let first = 0;
     let tableRow = 0;
     for (const record of recordBatches(file)) {
+      for (const column of columns) checkRows(record, column);
       const batch = source.nesting
         ? rowBatch(record, source.nesting, place)
         : record;
@@ -149,6 +152,18 @@ function rowsAmong(
   for (const [k, row] of rows.entries())
     found.set(numbers.subarray(row * values, (row + 1) * values), k * values);
   return found;
+}
+
+/** Checks that a column, and the fields of a struct, have as many values as there are rows. @throws InputFormatError */
+function checkRows(
+  { context, batch, columns }: RecordBatch,
+  place: number,
+): void {
+  const span = columns[place] as ColumnSpan;
+  const { field, children, parents } = span;
+  const fields = field.type.kind === "Struct" ? children : [];
+  for (const { node } of [span, ...parents, ...fields])
+    checkNode(context, batch, node, field.name, batch.rows);
 }
 
 /** Row after row; rows of another length are refused. */

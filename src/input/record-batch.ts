@@ -289,7 +289,8 @@ function nodeOf(
   return batch.nodes[span.node] as { length: number; nullCount: number };
 }
 
-function checkNode(
+/** @throws InputFormatError where a column has another number of values than `length` */
+export function checkNode(
   { path, where }: BatchContext,
   batch: BatchMetadata,
   node: number,

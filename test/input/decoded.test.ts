@@ -326,3 +326,24 @@ describe("labels", () => {
     );
   });
 });
+
+test.each([0, 1, 2])(
+  "field node %i has fewer values than there are rows",
+  async (node) => {
+    const rows = [1, 2, 3].map((a) => ({ a, b: 2 * a }));
+    write({ z: [rows, struct({ a: float64(), b: int32() })] });
+    const bytes = readFileSync(input);
+    // Three nodes of length 3 without nulls: the struct and its fields.
+    const nodes = Buffer.from(BigInt64Array.of(3n, 0n, 3n, 0n, 3n, 0n).buffer);
+    const at = bytes.indexOf(nodes);
+    expect(at).toBeGreaterThan(0);
+    bytes.writeBigInt64LE(2n, at + 16 * node);
+    writeFileSync(input, bytes);
+    await expect(
+      built.run({ input, output, force: true, column: "z" }),
+    ).rejects.toMatchObject({
+      code: "ERR_INPUT_FORMAT",
+      message: `${input}: record batch 0: column z: expected 3 values, found 2`,
+    });
+  },
+);
