@@ -41,7 +41,7 @@ export interface DryRun {
   rows: number;
   classes: number;
   inputBytes: number;
-  /** Size of the output, or null if only the run can tell it (csr, coo, compressed), and its upper bound. */
+  /** Size of the output, or null if only the run can tell it (csr, coo, compressed, omitted rows), and its upper bound. */
   outputBytes: number | null;
   maxOutputBytes: number;
   /** Sizes of the same run in each layout that is possible, without compression; dense only if it is the layout. */
@@ -142,9 +142,9 @@ type Sizes = Pick<
   | "blockRowsPerTile"
 >;
 
-function ofBlocks({ plan, sizes }: SizedJob): Sizes {
+function ofBlocks({ plan, sizes, onBadRow }: SizedJob): Sizes {
   return {
-    outputBytes: sizes.bytes,
+    outputBytes: onBadRow === "skip" ? null : sizes.bytes,
     maxOutputBytes: sizes.bytes,
     recordBatches: plan.batchCount,
     rowsPerRecordBatch: Math.min(plan.batchRows, plan.rows),
@@ -190,22 +190,14 @@ const COLUMN_EXTRA = 512;
 
 /** The file of a run that keeps every entry. */
 function mostFileBytes(
-  { layout, file, plan, columns }: EntriesJob,
+  { file, plan, columns }: EntriesJob,
   logits: LogitsFile,
 ): number {
   const { rowStart, rows, mostEntries, mostBytes } = plan;
-  const { batchExamples, batchEntries } = plan;
-  // With fewer entries a batch has no fewer rows.
+  // Two record batches that follow one another have more entries than fit into one, or as many rows as may be.
   const batches =
-    layout === "coo"
-      ? Math.ceil((rows * mostEntries) / batchEntries)
-      : Math.ceil(
-          rows /
-            Math.max(
-              1,
-              Math.min(batchExamples, Math.floor(batchEntries / mostEntries)),
-            ),
-        );
+    Math.ceil(rows / plan.batchExamples) +
+    Math.ceil((2 * rows * mostEntries) / plan.batchEntries);
   const kept = keptShapes(logits, rowStart, rowStart + rows).flat();
   const keptBytes = kept.reduce(
     (sum, { validity, offsets, values }) =>

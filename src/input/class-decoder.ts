@@ -10,7 +10,11 @@ import { shortList, shortName } from "../printable.js";
 import type { ArrowContainer } from "./arrow-container.js";
 import type { ColumnSpan } from "./column-spans.js";
 import { BatchDecoder, isDecodableNumber, setNull } from "./decoded-rows.js";
-import { dictionaryBatches, type RecordBatch } from "./record-batches.js";
+import {
+  type DictionaryBatch,
+  dictionaryBatches,
+  type RecordBatch,
+} from "./record-batches.js";
 import { isText, textReader } from "./text-values.js";
 
 /** Names of the classes, in order: those of an option win over those of the columns of logits. */
@@ -19,15 +23,11 @@ export interface ClassNames {
   own: readonly string[] | null | undefined;
 }
 
-/** Value of a dictionary; a hole stands for null. */
+/** Value of a dictionary; undefined for null. */
 type Value = string | number | undefined;
 
 /** A dictionary batch, which holds for the record batches after it. */
-interface Part {
-  position: number;
-  isDelta: boolean;
-  values: Value[];
-}
+type Part = DictionaryBatch & { values: Value[] };
 
 /**
  * Turns a column into class numbers, one record batch at a time: numbers as they are, one-hot rows, and strings by the
@@ -101,8 +101,9 @@ export class ClassDecoder {
   /** The values that hold for a record batch at a position. */
   #valuesAt(position: number): Value[] | null {
     if (!this.#parts) return null;
+    const isFile = this.#file.format === "arrow-file";
     const before = this.#parts.filter(
-      (part) => this.#file.format === "arrow-file" || part.position < position,
+      ({ context }) => isFile || context.position < position,
     );
     const start = before.findLastIndex(({ isDelta }) => !isDelta);
     return before.slice(Math.max(0, start)).flatMap(({ values }) => values);
@@ -113,22 +114,19 @@ export class ClassDecoder {
     const plain = { ...this.#field, dictionary: null };
     if (!isText(plain) && !isDecodableNumber(plain)) return null;
     const parts: Part[] = [];
-    for (const found of dictionaryBatches(
-      this.#file,
-      new Map([[id, this.#field]]),
-    )) {
-      const { context, batch, columns, isDelta } = found;
-      const [span] = columns as [ColumnSpan];
-      const decoder = new BatchDecoder(this.#file, context, batch);
-      const values = new Array<Value>(batch.rows);
+    const fields = new Map([[id, this.#field]]);
+    for (const found of dictionaryBatches(this.#file, fields)) {
+      const [span] = found.columns as [ColumnSpan];
+      const decoder = new BatchDecoder(this.#file, found.context, found.batch);
       const textOf = isText(plain) && textReader(this.#file, found, span);
-      if (textOf)
-        decoder.mapped(span, (k) => {
-          values[k] = textOf(k);
-          return 0;
-        });
-      else for (const [k, n] of decoder.numbers(span).entries()) values[k] = n;
-      parts.push({ position: context.position, isDelta, values });
+      const numbers = textOf
+        ? decoder.mapped(span, (k) => k)
+        : decoder.numbers(span);
+      const values = Array.from(numbers, (n, k): Value => {
+        if (isNull(numbers, k)) return undefined;
+        return textOf ? textOf(k) : n;
+      });
+      parts.push({ ...found, values });
     }
     const isKnown = (value: Value) => this.#classes.has(value as string);
     if (!isText(plain) || this.#areGiven) return parts;
