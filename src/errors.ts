@@ -180,7 +180,7 @@ export class RaggedRowError extends SoftjacError {
   ) {
     const [row = 0, ...positions] = [index].flat();
     super(
-      `${path}: column ${shortName(column)}, ${indexName([row, ...positions])}: expected ${expected} values as in the first row, found ${found}; pad the lists to one length, with null and --null-logit mask for classes that a row lacks`,
+      `${path}: column ${shortName(column)}, ${indexName([row, ...positions])}: expected ${expected} values as in the first row, found ${found}; pad the lists to one length: --pad masks the classes that a row of logits lacks, as do nulls with --null-logit mask`,
     );
     this.row = row;
   }

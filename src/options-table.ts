@@ -132,6 +132,14 @@ export const RUN_OPTIONS: readonly RunOptionSpec<
     help: "Read margins z (log-odds of class 1), one per row: the logits are (0, z)",
   },
   {
+    name: "pad",
+    affects: "bytes",
+    kind: "boolean",
+    default: false,
+    group: "Input",
+    help: "Mask the classes that shorter lists of logits lack; the longest list has all",
+  },
+  {
     name: "onBadRow",
     isCommon: true,
     affects: "bytes",

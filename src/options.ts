@@ -55,6 +55,11 @@ export interface RunOptions extends LimitOptions {
    * Whether the input has margins z (log-odds of class 1), one number per row: the logits are then (0, z). Default: false.
    */
   binary?: boolean | undefined;
+  /**
+   * Whether lists of logits may have different lengths: the longest has all classes, and the classes that a row lacks are
+   * masked, as -inf. Default: false.
+   */
+  pad?: boolean | undefined;
   /** Names or patterns (`*`, `?`) of input columns, or of `name=value` directories of its path, to copy to the output; default: none. */
   keep?: readonly string[] | undefined;
   /** Names of the results, in column order; default: softmax and jacobian (coo: jacobian). */
@@ -118,6 +123,7 @@ export interface ResolvedOptions {
   readonly columns: string | undefined;
   readonly classAxis: number | undefined;
   readonly binary: true | undefined;
+  readonly pad: true | undefined;
   readonly keep: readonly string[];
   /** Partitions that the path of the input states. */
   readonly partitions: readonly Partition[];
@@ -195,6 +201,7 @@ export function resolveOptions(given: RunOptions): ResolvedOptions {
     classAxis: options.classAxis,
     // Only where it is set, a key of the metadata says so.
     binary: options.binary || undefined,
+    pad: options.pad || undefined,
     keep: Object.freeze([...keep]),
     partitions: partitionReader([input])(input),
     dtype: options.dtype,

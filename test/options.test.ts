@@ -21,6 +21,7 @@ test("defaults, in a new frozen object", () => {
     columns: undefined,
     classAxis: undefined,
     binary: undefined,
+    pad: undefined,
     keep: ["id"],
     partitions: [],
     emit: ["softmax", "jacobian"],
@@ -156,7 +157,7 @@ const WRONG: [extra: Record<string, unknown>, message: string][] = [
   [{ column: "a", columns: "b*" }, "column, columns: give only one of them"],
   [
     { thread: 2 },
-    "unknown option thread; the options are input, column, columns, classAxis, binary, onBadRow, nullLogit, allowMissingEos, emit, layout, threshold, topK, temperature, class, classColumn, label, classNames, cotangent, tangent, covariance, forceDense, output, keep, dtype, compress, force, sync, threads, chunkRows, maxMetadataBytes, maxColumns, maxNesting, maxBatchRows, maxDecodedBytes",
+    "unknown option thread; the options are input, column, columns, classAxis, binary, pad, onBadRow, nullLogit, allowMissingEos, emit, layout, threshold, topK, temperature, class, classColumn, label, classNames, cotangent, tangent, covariance, forceDense, output, keep, dtype, compress, force, sync, threads, chunkRows, maxMetadataBytes, maxColumns, maxNesting, maxBatchRows, maxDecodedBytes",
   ],
 ];
 

@@ -23,7 +23,7 @@ import {
   rowBounds,
   rowRuns,
 } from "./nested-rows.js";
-import { decodedColumn, resultType } from "./number-column.js";
+import { decodedColumn, paddedColumn, resultType } from "./number-column.js";
 import { offsetsOf } from "./numbers-of-bytes.js";
 import { constantColumn, withPartitions } from "./partitions.js";
 import { readInput, requireInput } from "./read-input.js";
@@ -86,7 +86,9 @@ function selectColumns(
     partitions.find(({ name }) => name === columns[place]?.name) ?? null;
   const columns = withPartitions(fields, partitions);
   const copyable = withPartitions(own, partitions);
-  const logits = readableColumn(container, selectLogits(path, fields, options));
+  const selected = selectLogits(path, fields, options);
+  const found = options.pad ? paddedColumn(selected) : selected;
+  const logits = readableColumn(container, found);
   const { nesting } = logits;
   const isNested = nesting !== undefined;
   const positions = nesting ? positionNames(nesting.axes ?? [0]) : [];
@@ -241,7 +243,7 @@ function placed(
 function* decodedOf(
   file: ArrowContainer,
   { logits, inputs }: SelectedColumns,
-  { nullLogit, classNames, binary, scratch, classes }: OpenOptions,
+  { nullLogit, classNames, binary, pad, scratch, classes }: OpenOptions,
 ): Generator<DecodedNumbers | null> {
   const names = { given: classNames, own: logits.classNames };
   for (const source of [logits, ...inputs]) {
@@ -253,6 +255,7 @@ function* decodedOf(
       beside: source !== logits && logits.nesting ? logits : null,
       isMargin: source === logits && binary === true,
       masksNulls: source === logits && nullLogit === "mask",
+      pads: source === logits && pad === true,
     };
     yield source.isDecoded
       ? decodeSource(file, decoding, { scratch, classes })

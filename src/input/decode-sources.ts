@@ -12,6 +12,7 @@ import type { ArrowContainer } from "./arrow-container.js";
 import { ClassDecoder, type ClassNames } from "./class-decoder.js";
 import type { ColumnSpan } from "./column-spans.js";
 import { BatchDecoder, type DecodedRow, setNull } from "./decoded-rows.js";
+import { checkLimit } from "./limits.js";
 import type { OpenOptions } from "./logits-file.js";
 import { matchedRows, rowBatch, rowBatches, rowBounds } from "./nested-rows.js";
 import type { NumberColumn } from "./number-column.js";
@@ -30,6 +31,8 @@ export interface DecodedSource extends NumberColumn {
   isMargin: boolean;
   /** Whether a null in a row that is not null becomes -inf. */
   masksNulls: boolean;
+  /** Whether rows of fewer values than the longest are filled up with -inf; default: rows of another length are refused. */
+  pads?: boolean;
   /** Nested logits whose rows its own are matched with; absent for the logits, and beside logits that are not nested. */
   beside?: NumberColumn | null;
 }
@@ -92,7 +95,8 @@ export function decodeSource(
   const [place] = columns as [number];
   const field = source.nesting?.row ?? (file.schema.fields[place] as Field);
   const classes = classNames && new ClassDecoder(file, field, classNames);
-  const values = source.values ?? valuesPerRow(file, source) ?? options.classes;
+  const longest = source.pads ? longestRow : valuesPerRow;
+  const values = source.values ?? longest(file, source) ?? options.classes;
   if (values === undefined) throw new UnknownClassesError(path);
   const decoded = writeDecoded(path, options, values, (target) => {
     const starts: number[] = [];
@@ -103,6 +107,10 @@ export function decodeSource(
       const batch = source.nesting
         ? rowBatch(record, source.nesting, place)
         : record;
+      if (source.pads) {
+        starts.push(appendPadded(target, file, batch, source, values));
+        continue;
+      }
       const numbers = classes
         ? classes.classes(batch, place, first)
         : numbersOf(file, batch, source, values, first);
@@ -186,6 +194,48 @@ function numbersOf(
       throw new RaggedRowError(file.path, name, first + k, values, row.length);
   }
   return numbers;
+}
+
+/** Values that are filled up at once, unless a single row has more. */
+const PADDED_VALUES = 1 << 20;
+
+function appendPadded(
+  target: UnnamedFile,
+  file: ArrowContainer,
+  batch: RecordBatch,
+  source: DecodedSource,
+  values: number,
+): number {
+  const rows = rowsOf(file, batch, source, 0);
+  const start = target.reserve(0);
+  const step = Math.max(1, Math.floor(PADDED_VALUES / values));
+  for (let from = 0; from < rows.length; from += step) {
+    const some = rows.slice(from, from + step);
+    const numbers = new Float64Array(some.length * values);
+    numbers.fill(Number.NEGATIVE_INFINITY);
+    for (const [k, row] of some.entries())
+      if (row) numbers.set(source.masksNulls ? masked(row) : row, k * values);
+      else for (let n = 0; n < values; n++) setNull(numbers, k * values + n);
+    append(target, source, numbers);
+  }
+  return start;
+}
+
+/** The length of the longest row; null: there is none. @throws InputUnsupportedError if the padded rows exceed --max-decoded-bytes */
+function longestRow(
+  file: ArrowContainer,
+  source: DecodedSource,
+): number | null {
+  let [values, count] = [0, 0];
+  for (const batch of rowBatches(file, source))
+    for (const row of rowsOf(file, batch, source, 0)) {
+      values = Math.max(values, row?.length ?? 0);
+      count++;
+    }
+  const bytes = count * values * source.width;
+  const where = `column ${source.name}`;
+  checkLimit(file, where, "maxDecodedBytes", "bytes of padded lists", bytes);
+  return values || null;
 }
 
 function append(

@@ -65,6 +65,8 @@ export interface OpenOptions extends LogitsSelection {
   ownNames: readonly string[];
   /** Partitions that the path of the file states; default: none. */
   partitions?: readonly Partition[] | undefined;
+  /** Whether lists of logits may have different lengths: the classes that a row lacks are masked; default: false. */
+  pad?: boolean | undefined;
   /** Action for a null among the logits; default: error. */
   nullLogit?: "error" | "mask" | undefined;
   /** Whether to accept a stream that lacks its end-of-stream marker; default: false. */

@@ -167,6 +167,18 @@ function isShortFloat({ type }: Field): boolean {
   return type.kind === "FloatingPoint" && type.precision < 2;
 }
 
+/** The same column with lists that are decoded, so that they may have different lengths; list views are read in place. */
+export function paddedColumn<Column extends NumberColumn>(
+  column: Column,
+): Column {
+  const { name, columns, form, type, isDecoded } = column;
+  if (isDecoded || (form !== "list" && form !== "large-list")) return column;
+  return {
+    ...column,
+    ...decodedColumn(name, columns, null, resultType(type)),
+  };
+}
+
 /** The column at a place as rows of numbers that are nested in its table rows; null where it is of another type. */
 export function nestedNumbers(
   field: Field,

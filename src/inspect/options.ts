@@ -11,6 +11,7 @@ const AS_RUN = [
   "columns",
   "classAxis",
   "binary",
+  "pad",
   "nullLogit",
   "allowMissingEos",
   "threshold",

@@ -27,6 +27,7 @@ export interface StoredOptions {
   columns?: string | undefined;
   classAxis?: number | undefined;
   binary?: boolean | undefined;
+  pad?: boolean | undefined;
   keep?: readonly string[] | undefined;
   classColumn?: string | undefined;
   label?: string | undefined;
@@ -199,6 +200,7 @@ const CODECS: {
   columns: text,
   classAxis: number(Number.isSafeInteger, "a whole number"),
   binary: truth,
+  pad: truth,
   classNames: names,
   keep: names,
   partitions,

@@ -21,6 +21,7 @@ export interface VerifyOptions extends LimitOptions {
   columns?: string | undefined;
   classAxis?: number | undefined;
   binary?: boolean | undefined;
+  pad?: boolean | undefined;
   classColumn?: string | undefined;
   label?: string | undefined;
   classNames?: readonly string[] | undefined;
@@ -40,6 +41,7 @@ const AS_RUN: readonly string[] = [
   "columns",
   "classAxis",
   "binary",
+  "pad",
   "classColumn",
   "label",
   "classNames",

@@ -11,6 +11,7 @@ export interface ValueOptions
     | "columns"
     | "classAxis"
     | "binary"
+    | "pad"
     | "classColumn"
     | "label"
     | "classNames"

@@ -62,13 +62,14 @@ export async function verifyValues(
     const run = readStoredRun(options.output, schema.metadata);
     const made = withStoredOptions(run, options);
     checkEmit(run.emit, run.layout, made);
-    const { column, columns, classAxis, binary, classNames } = made;
+    const { column, columns, classAxis, binary, pad, classNames } = made;
     const { nullLogit, allowMissingEos } = made;
     const open = (choice: Pick<StoredRun, "column" | "columns">) =>
       openLogits(options.input, {
         ...choice,
         classAxis,
         binary,
+        pad,
         keep: [],
         ownNames: [],
         inputs: inputsOf(run.emit, made),

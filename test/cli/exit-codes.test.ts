@@ -247,7 +247,7 @@ test("a ragged row ends the command with 65", () => {
   );
   const { status, stderr } = softjac("run", ragged, "-o", out);
   expect(withoutNote(stderr)).toBe(
-    `softjac: ${ragged}: column logits, row 41: expected 4 values as in the first row, found 3; pad the lists to one length, with null and --null-logit mask for classes that a row lacks\n`,
+    `softjac: ${ragged}: column logits, row 41: expected 4 values as in the first row, found 3; pad the lists to one length: --pad masks the classes that a row of logits lacks, as do nulls with --null-logit mask\n`,
   );
   expect(status).toBe(65);
 });

@@ -51,6 +51,7 @@ const CASES: Partial<
   columns: { of: { inputs: [wide] }, values: ["a*", "b*"] },
   classAxis: { of: { inputs: [arrays] }, values: [0, 1] },
   binary: { of: { inputs: [arrays] }, values: [false, true] },
+  pad: { of: lists, values: [false, true] },
   onBadRow: { of: lists, values: ["error", "skip"] },
   nullLogit: { of: lists, values: ["error", "mask"] },
   allowMissingEos: { of: lists, values: [false, true] },

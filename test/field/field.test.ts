@@ -282,7 +282,7 @@ const CASES: Record<string, Step[]> = {
     {
       args: ["choices.parquet"],
       message:
-        "choices.parquet: column loglikelihoods, row 1: expected 3 values as in the first row, found 5; pad the lists to one length, with null and --null-logit mask for classes that a row lacks",
+        "choices.parquet: column loglikelihoods, row 1: expected 3 values as in the first row, found 5; pad the lists to one length: --pad masks the classes that a row of logits lacks, as do nulls with --null-logit mask",
     },
     {
       args: ["choices-padded.parquet", "--null-logit", "mask"],

@@ -217,7 +217,7 @@ describe.each(FORMS)("%s", (form, of) => {
       write(input, form, float64(), of, ragged);
       for (const chunkRows of [5, 1000])
         await expect(built.run({ ...base, chunkRows })).rejects.toThrow(
-          "column logits, row 20: expected 5 values as in the first row, found 4; pad the lists to one length, with null and --null-logit mask for classes that a row lacks",
+          "column logits, row 20: expected 5 values as in the first row, found 4; pad the lists to one length: --pad masks the classes that a row of logits lacks, as do nulls with --null-logit mask",
         );
     });
 });

@@ -48,6 +48,7 @@ const CASES: Record<string, [options: Options, stated: string]> = {
   column: [{ column: "logits" }, "logits"],
   columns: [{ columns: "logit*" }, "logit*"],
   classAxis: [{ classAxis: -2 }, "-2"],
+  pad: [{ pad: true }, "true"],
   binary: [{ binary: true, column: "y" }, "true"],
   onBadRow: [{ onBadRow: "null" }, "null"],
   nullLogit: [{ nullLogit: "mask" }, "mask"],

@@ -220,6 +220,6 @@ test("a list that is not as long as the first", async () => {
   await expect(
     verifyValues({ input: ragged, output, rows: "all" }),
   ).rejects.toThrow(
-    `${ragged}: column o, row 1: expected 2 values as in the first row, found 1; pad the lists to one length, with null and --null-logit mask for classes that a row lacks`,
+    `${ragged}: column o, row 1: expected 2 values as in the first row, found 1; pad the lists to one length: --pad masks the classes that a row of logits lacks, as do nulls with --null-logit mask`,
   );
 });
