@@ -125,23 +125,36 @@ function adviceOn(fields: Field[], scalars: Field[]): string {
     ...(decodedLists(field, 0) ? [field.name] : []),
     ...readableFields(field),
   ]);
-  if (names.length > 0)
-    return `choose one with --column: ${shortList(names, shortName)}`;
+  const choose = chooseOf(names);
+  if (choose) return choose;
   if (scalars.length === 1) return USE_BINARY;
   return fields.filter(isDecodableNumber).length > 1
     ? "choose one column per class with --columns"
     : "write the logits as lists of numbers";
 }
 
+/** Returns the advice to choose one of these names; empty for none. */
+function chooseOf(names: readonly string[]): string {
+  return names.length > 0
+    ? `choose one with --column: ${shortList(names, shortName)}`
+    : "";
+}
+
+/** The column at a place as rows of numbers; null where it is of another type. */
+function rowsOfNumbers(field: Field, place: number): NumberColumn | null {
+  return (
+    nestedNumbers(field, place) ??
+    listedNumbers(field, place, "any") ??
+    decodedLists(field, place)
+  );
+}
+
 /** Dotted names of the fields of a struct that --column reads. */
 function readableFields({ name, type, children }: Field): string[] {
   if (type.kind !== "Struct") return [];
   return children.flatMap((child) => {
-    const isReadable = listedNumbers(child, 0, "any") ?? decodedLists(child, 0);
-    const names = [
-      ...(isReadable ? [child.name] : []),
-      ...readableFields(child),
-    ];
+    const own = rowsOfNumbers(child, 0) ? [child.name] : [];
+    const names = [...own, ...readableFields(child)];
     return names.map((inner) => `${name}.${inner}`);
   });
 }
@@ -172,7 +185,7 @@ export function candidateOf(field: Field, binary: boolean): Candidate {
       ? "it could be logits, too"
       : binary
         ? "its rows are not single numbers"
-        : columnProblem(field),
+        : chooseOf(readableFields(field)) || columnProblem(field),
   };
 }
 
@@ -208,16 +221,17 @@ function listColumn(path: string, field: Field, place: number): LogitsColumn {
       `expected at least 1 class, found lists of length ${type.listSize}`,
     );
   refuseOtherTensors(path, where, field);
-  const column =
-    nestedNumbers(field, place) ??
-    listedNumbers(field, place, "any") ??
-    decodedLists(field, place);
-  if (!column)
+  const column = rowsOfNumbers(field, place);
+  if (!column) {
+    const advice = marginsColumn(field, place)
+      ? USE_BINARY
+      : chooseOf(readableFields(field));
     throw new InputUnsupportedError(
       path,
       where,
-      `expected lists, or a struct, of numbers, found ${describeField(field)}${marginsColumn(field, place) ? `; ${USE_BINARY}` : ""}`,
+      `expected lists, or a struct, of numbers, found ${describeField(field)}${advice ? `; ${advice}` : ""}`,
     );
+  }
   if (type.kind !== "Struct" || isSparkVector(field))
     return { ...column, classNames: null, note: null };
   const classNames = field.children.map(({ name }) => name);

@@ -158,6 +158,10 @@ describe("a field of a struct", () => {
       code: "ERR_LOGITS_COLUMN",
       message: `${input}: --column out.z: no such column; the file has out: ${type}`,
     });
+    await expect(resultOf({ column: "out" })).rejects.toMatchObject({
+      code: "ERR_INPUT_UNSUPPORTED",
+      message: `${input}: column out: expected lists, or a struct, of numbers, found ${type}; choose one with --column: out.logits`,
+    });
     await expect(resultOf({ column: "out.n" })).rejects.toMatchObject({
       message: expect.stringMatching(
         /: column out\.n: expected lists, or a struct, of numbers, found int32/,
@@ -165,7 +169,7 @@ describe("a field of a struct", () => {
     });
     const { columns } = await built.inspect({ input, column: "out.logits" });
     expect(columns).toEqual([
-      { name: "out", type, reason: "its field logits is not a number" },
+      { name: "out", type, reason: "choose one with --column: out.logits" },
     ]);
   });
 
