@@ -117,11 +117,14 @@ function readText(path: string): string {
       `the config file: ${path} is ${found.isDirectory() ? "a directory" : "a device or pipe"}; give the path of a regular file`,
       "config",
     );
+  const text = orRefuse(path, () => readFileSync(path, "utf8"));
+  // The byte order mark of UTF-16 is not UTF-8.
+  if (text.startsWith("\ufffd\ufffd"))
+    throw new ConfigurationError(
+      `${path}: expected JSON in UTF-8, found UTF-16; save the file as UTF-8`,
+    );
   // Editors on Windows start a file with a byte order mark.
-  return orRefuse(path, () => readFileSync(path, "utf8")).replace(
-    /^\ufeff/,
-    "",
-  );
+  return text.replace(/^\ufeff/, "");
 }
 
 function orRefuse<T>(path: string, call: () => T): T {

@@ -150,7 +150,7 @@ function refuseOther(path: string, first: Kind, found: Kind): void {
       throw new InputUnsupportedError(
         path,
         "logits",
-        `expected ${key === "classes" ? `${first.classes} classes` : `results of ${first.dtype}`} as in ${first.name}, found ${found[key]}${key === "dtype" ? "; use --dtype float32 or --dtype float64 for all files" : ""}`,
+        `expected ${key === "classes" ? `${first.classes} classes` : `results of ${first.dtype}`} as in ${first.name}, found ${found[key]}${key === "dtype" ? "; use --dtype float32 or --dtype float64 for all files" : "; run files of other classes by themselves"}`,
       );
   if (found.axes !== first.axes)
     throw new InputUnsupportedError(
@@ -166,6 +166,6 @@ function refuseOther(path: string, first: Kind, found: Kind): void {
     throw new InputUnsupportedError(
       path,
       "logits",
-      `expected class ${k} to be ${shortName(first.classNames?.[k] ?? "")} as in ${first.name}, found ${shortName(found.classNames?.[k] ?? "")}`,
+      `expected class ${k} to be ${shortName(first.classNames?.[k] ?? "")} as in ${first.name}, found ${shortName(found.classNames?.[k] ?? "")}; list the columns in one order with --columns`,
     );
 }

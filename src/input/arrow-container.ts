@@ -48,7 +48,7 @@ export function openArrow(
       throw new InputUnsupportedError(
         path,
         "first bytes",
-        `expected ${ARROW}, found a file of the format ${format}`,
+        `expected ${ARROW}, found a file of the format ${format}; give a file that softjac run wrote`,
       );
     return arrowContainer(file, format, options);
   } catch (error) {

@@ -55,7 +55,7 @@ function checkVersion(path: string, where: string, version: number): void {
     throw new InputUnsupportedError(
       path,
       where,
-      `expected metadata version V4 or V5, found V${version + 1}`,
+      `expected metadata version V4 or V5, found V${version + 1}; read the file with pyarrow and write it again`,
     );
 }
 

@@ -17,6 +17,9 @@ export interface Candidate {
 export const USE_BINARY =
   "if these are margins z (log-odds of class 1), use --binary, which makes the logits (0, z)";
 
+/** The same where they are not. */
+export const OMIT_BINARY = "omit --binary if these are logits";
+
 const LOGITS = /^logits?$/;
 const OTHER = /^(ids?|masks?|labels?|embeddings?)$/;
 

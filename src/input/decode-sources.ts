@@ -9,6 +9,7 @@ import { isNull, NULL_BITS_32 } from "../numeric/bad-row.js";
 import type { Partition } from "../results/run-metadata.js";
 import { outputCall } from "../system-error.js";
 import type { ArrowContainer } from "./arrow-container.js";
+import { OMIT_BINARY } from "./candidates.js";
 import { ClassDecoder, type ClassNames } from "./class-decoder.js";
 import type { ColumnSpan } from "./column-spans.js";
 import { BatchDecoder, type DecodedRow, setNull } from "./decoded-rows.js";
@@ -315,7 +316,7 @@ function withZero(
     throw new InputUnsupportedError(
       path,
       `column ${name}, row ${row}`,
-      `--binary: expected margins, one number per row, found ${margin.length}`,
+      `--binary: expected margins, one number per row, found ${margin.length}; ${margin.length ? OMIT_BINARY : "write null for rows without one"}`,
     );
   const logits = new Float64Array(2);
   logits.set(margin, 1);

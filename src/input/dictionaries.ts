@@ -180,7 +180,7 @@ function withoutViews(
       throw new InputUnsupportedError(
         file.path,
         context.where,
-        `the values overlap in their data buffers and take more than ${most} bytes one by one; this is not supported`,
+        `the values overlap in their data buffers and take more than ${most} bytes one by one; write the column as utf8 or binary`,
       );
     let bodyBytes = 0;
     const buffers = [

@@ -76,7 +76,8 @@ function checkRegular(path: string, stat: Stats): void {
 }
 
 function notReadable(stat: Stats): string {
-  if (stat.isDirectory()) return "expected a file, found a directory";
+  if (stat.isDirectory())
+    return "expected a file, found a directory; give the path of one of its files";
   return stat.isSocket()
     ? "sockets are not supported"
     : "pipes and devices are not supported; use - to read standard input";

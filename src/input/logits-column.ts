@@ -5,6 +5,7 @@ import {
   type Candidate,
   chooseCandidate,
   nameSays,
+  OMIT_BINARY,
   USE_BINARY,
 } from "./candidates.js";
 import {
@@ -74,7 +75,7 @@ export function selectLogits(
   throw new InputUnsupportedError(
     path,
     `column ${field.name}`,
-    `--binary: expected margins, one number per row, found ${describeField(field)}`,
+    `--binary: expected margins, one number per row, found ${describeField(field)}; ${OMIT_BINARY}`,
   );
 }
 

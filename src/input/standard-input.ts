@@ -40,7 +40,7 @@ export async function openStandardInput(
     throw new InputUnsupportedError(
       NAME,
       "input",
-      `expected a file or a pipe, found a ${stat.isDirectory() ? "directory" : "terminal"}`,
+      `expected a file or a pipe, found a ${stat.isDirectory() ? "directory" : "terminal"}; redirect a file to it: softjac run - -o OUTPUT < FILE`,
     );
   const kept = new UnnamedFile(scratch);
   const file = (): InputFile => ({

@@ -431,7 +431,7 @@ describe("refused", () => {
     ).rejects.toMatchObject({
       code: "ERR_INPUT_UNSUPPORTED",
       message: expect.stringContaining(
-        "expected 3 classes as in 3.arrow, found 4",
+        "expected 3 classes as in 3.arrow, found 4; run files of other classes by themselves",
       ),
     });
   });

@@ -1,5 +1,11 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { tableFromIPC } from "@uwdata/flechette";
@@ -12,6 +18,13 @@ import { workDirectory } from "../support/logits-input.js";
 const cwd = fileURLToPath(new URL("files", import.meta.url));
 const at = workDirectory();
 const output = at("out.arrow");
+
+// Configuration files as Windows PowerShell 5.1 writes them: a byte order mark, and CR LF.
+const utf8 = at("options.json");
+const utf16 = at("options-16.json");
+const options = '\ufeff{\r\n  "emit": "softmax,logsumexp"\r\n}\r\n';
+writeFileSync(utf8, options);
+writeFileSync(utf16, options, "utf16le");
 
 type Rows = readonly (readonly number[])[];
 
@@ -72,6 +85,8 @@ interface Step {
   columns?: Record<string, readonly unknown[]>;
   /** The last line of standard error. */
   message?: string;
+  /** Exit code; default: 0 with columns, 65 otherwise. */
+  status?: number;
   /** The output is a dataset, and `columns` those of all its parts. */
   isDataset?: boolean;
 }
@@ -148,11 +163,16 @@ const CASES: Record<string, Step[]> = {
   ],
   "a configuration file with a byte order mark": [
     {
-      args: ["six.npy", "--config", "options.json"],
+      args: ["six.npy", "--config", utf8],
       columns: {
         softmax: softmax(logits(6, 3)),
         logsumexp: logsumexp(logits(6, 3)),
       },
+    },
+    {
+      args: ["six.npy", "--config", utf16],
+      status: 78,
+      message: `${utf16}: expected JSON in UTF-8, found UTF-16; save the file as UTF-8`,
     },
   ],
   "decimals of a warehouse": [
@@ -270,13 +290,13 @@ const CASES: Record<string, Step[]> = {
       message:
         "one-hot.npz: several arrays of floats of shape (rows, classes): logits: float32 [12, 4], labels: float32 [12, 4]; choose one with --column",
     },
-    {
+    ...["labels", "flags"].map((name) => ({
       args: [
-        ...["one-hot.npz", "--label", "labels", "--emit", "cross_entropy"],
+        ...["one-hot.npz", "--label", name, "--emit", "cross_entropy"],
         ...["--column", "logits"],
       ],
       columns: { cross_entropy: crossEntropy(logits(12, 4), labels(12, 4)) },
-    },
+    })),
   ],
   "questions of 3 to 5 answers": [
     {
@@ -311,14 +331,15 @@ const CASES: Record<string, Step[]> = {
 };
 
 describe.each(Object.entries(CASES))("%s", (_, steps) => {
-  test.each(steps)("$args", ({ args, columns, message, isDataset }) => {
+  test.each(steps)("$args", ({ args, columns, message, status, isDataset }) => {
     const target = isDataset ? at("out") : output;
     rmSync(target, { recursive: true, force: true });
-    const { status, stderr } = softjacIn(
+    const finished = softjacIn(
       { cwd },
       ...["run", ...args, "-o", isDataset ? `${target}/` : target],
     );
-    expect(status, stderr).toBe(columns ? 0 : 65);
+    const { stderr } = finished;
+    expect(finished.status, stderr).toBe(status ?? (columns ? 0 : 65));
     if (message) expect(stderr).toContain(`softjac: ${message}\n`);
     if (columns) expectColumns(target, columns);
     else if (!isDataset) expect(existsSync(target)).toBe(false);

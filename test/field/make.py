@@ -34,10 +34,7 @@ os.chdir("files")
 np.save("margins.npy", logits(8, dtype="f4"))
 np.save("margins-column.npy", logits(8, 1, dtype="f4"))
 
-# A configuration file as Windows PowerShell 5.1 writes it: a byte order mark, and CR LF.
 np.save("six.npy", logits(6, 3))
-with open("options.json", "wb") as file:
-    file.write(b'\xef\xbb\xbf{\r\n  "emit": "softmax,logsumexp"\r\n}\r\n')
 
 
 # A warehouse without floats.
@@ -121,8 +118,9 @@ pq.write_table(
 whole = logits(18, 3, dtype="f4")
 np.savez("batches.npz", *np.split(whole, [4, 8, 12, 16]))
 
-# Labels as Keras' categorical losses take them.
-np.savez("one-hot.npz", logits=logits(12, 4, dtype="f4"), labels=np.eye(4, dtype="f4")[label(12, 4)])
+# Labels as Keras' categorical losses take them, and as booleans.
+hot = np.eye(4, dtype="f4")[label(12, 4)]
+np.savez("one-hot.npz", logits=logits(12, 4, dtype="f4"), labels=hot, flags=hot == 1)
 
 # Questions with 3, 4 or 5 answers; the same padded with null.
 lengths = [3, 5, 4, 3]

@@ -251,7 +251,7 @@ describe("order of the classes", () => {
       built.runDataset({ inputs: [a, b], output: at("parts"), columns: "z_*" }),
     ).rejects.toMatchObject({
       code: "ERR_INPUT_UNSUPPORTED",
-      message: `${b}: logits: expected class 0 to be z_no as in a.arrow, found z_yes`,
+      message: `${b}: logits: expected class 0 to be z_no as in a.arrow, found z_yes; list the columns in one order with --columns`,
     });
   });
 });

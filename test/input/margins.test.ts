@@ -139,19 +139,19 @@ describe("columns", () => {
       "lists of two numbers",
       { z: [[[1, 2]], fixedSizeList(float64(), 2)] },
       { column: "z", binary: true },
-      "column z: --binary: expected margins, one number per row, found fixed_size_list<float64>[2]",
+      "column z: --binary: expected margins, one number per row, found fixed_size_list<float64>[2]; omit --binary if these are logits",
     ],
     [
       "lists, one of which has two numbers",
       { z: [[[1], [1], [1], [1, 2]], list(float64())] },
       { binary: true },
-      "column z, row 3: --binary: expected margins, one number per row, found 2",
+      "column z, row 3: --binary: expected margins, one number per row, found 2; omit --binary if these are logits",
     ],
     [
       "an empty list",
       { z: [[[1], []], list(float64())] },
       { binary: true },
-      "column z, row 1: --binary: expected margins, one number per row, found 0",
+      "column z, row 1: --binary: expected margins, one number per row, found 0; write null for rows without one",
     ],
     [
       "two columns",
@@ -242,12 +242,12 @@ describe("arrays", () => {
     [
       npy(new Float64Array(6), { shape: [2, 3] }),
       {},
-      "array: --binary: expected margins of shape (rows,) or (rows, 1), found float64 [2, 3]",
+      "array: --binary: expected margins of shape (rows,) or (rows, 1), found float64 [2, 3]; omit --binary if these are logits",
     ],
     [
       npy(new Float64Array(6), { shape: [1, 2, 3, 1] }),
       {},
-      "array: --binary: expected margins of shape (rows,) or (rows, 1), found float64 [1, 2, 3, 1]",
+      "array: --binary: expected margins of shape (rows,) or (rows, 1), found float64 [1, 2, 3, 1]; omit --binary if these are logits",
     ],
     [
       npy(new Float64Array(6), { shape: [6] }),
@@ -257,7 +257,7 @@ describe("arrays", () => {
     [
       zip({ "o.npy": npy(new Float64Array(6), { shape: [2, 3] }) }),
       {},
-      "expected an array of numbers of shape (rows,) or (rows, 1), found o: float64 [2, 3]",
+      "expected an array of numbers of shape (rows,) or (rows, 1), found o: float64 [2, 3]; omit --binary if these are logits",
     ],
   ])("refused: %#", async (file, options, text) => {
     writeFileSync(input, file);

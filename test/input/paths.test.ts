@@ -97,7 +97,7 @@ test("a folder is no standard input", () => {
       encoding: "utf8",
     });
     expect(found.stderr).toBe(
-      "softjac: standard input: input: expected a file or a pipe, found a directory\n",
+      "softjac: standard input: input: expected a file or a pipe, found a directory; redirect a file to it: softjac run - -o OUTPUT < FILE\n",
     );
     expect(found.status).toBe(65);
   }

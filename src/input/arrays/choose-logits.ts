@@ -1,10 +1,16 @@
 import { InputUnsupportedError } from "../../errors.js";
-import { type Candidate, chooseCandidate, USE_BINARY } from "../candidates.js";
+import {
+  type Candidate,
+  chooseCandidate,
+  OMIT_BINARY,
+  USE_BINARY,
+} from "../candidates.js";
 import { findListed } from "../column-names.js";
 import type { LogitsSelection } from "../logits-column.js";
 import { type ArrayRows, rowsOf } from "./array-axes.js";
 import {
   isFloat,
+  isNumbers,
   namedArray,
   notOneArray,
   refuseUnnamed,
@@ -83,16 +89,18 @@ function checkedLogits(
   array: StoredArray,
   selection: LogitsSelection,
 ): LogitsArray {
-  const { type, shape } = array;
+  const { shape } = array;
   const classAxis = classAxisOf(array, selection);
   const fail = (text: string) =>
     new InputUnsupportedError(path, whereOf(array), text);
-  if (!type || classAxis === null)
-    throw fail(withAdvice(expectation(array, selection), array));
+  if (!isNumbers(array) || classAxis === null)
+    throw fail(expectation(array, selection));
   if (shape[classAxis] === 0)
-    throw fail(`expected at least 1 class, found ${describeArray(array)}`);
+    throw fail(
+      `expected at least 1 class, found ${describeArray(array)}; check the program that wrote it`,
+    );
   const leading = shape.filter((_, axis) => axis !== classAxis);
-  return { ...rowsOf({ ...array, type }, [classAxis]), leading, classAxis };
+  return { ...rowsOf(array, [classAxis]), leading, classAxis };
 }
 
 /** Index of the axis of the classes; null if the array has none. Margins have one value there, or no such axis. */
@@ -111,6 +119,7 @@ function classAxisOf(
 
 const SHAPES = "shape (rows, classes)";
 const MARGIN_SHAPES = "shape (rows,) or (rows, 1)";
+const SAVE_SO = "save the logits as an array of this shape";
 const CHOOSE_AXIS =
   "choose the axis of the classes with --class-axis (-1 is the last), or make it the last and all others rows: numpy.moveaxis(x, AXIS, -1).reshape(-1, CLASSES)";
 
@@ -119,17 +128,21 @@ function expectation(
   array: StoredArray,
   { classAxis, binary }: LogitsSelection,
 ): string {
-  const { type, shape } = array;
+  const { shape } = array;
   const axes = shape.length;
   const found = describeArray(array);
-  if (!type || axes === 0)
-    return `expected numbers of ${SHAPES}, found ${found}`;
+  if (!isNumbers(array) || axes === 0)
+    return withAdvice(
+      `expected numbers of ${SHAPES}, found ${found}`,
+      [array],
+      SAVE_SO,
+    );
   if (classAxis !== undefined && axes < 2)
     return `--class-axis ${classAxis}: expected an array of two or more dimensions, found ${found}`;
   if (classAxis !== undefined && !(classAxis >= -axes && classAxis < axes))
     return `--class-axis ${classAxis}: expected an axis from ${-axes} to ${axes - 1}, found ${found}`;
   if (binary)
-    return `--binary: expected margins of ${MARGIN_SHAPES}, found ${found}`;
+    return `--binary: expected margins of ${MARGIN_SHAPES}, found ${found}; ${OMIT_BINARY}`;
   return `expected numbers of ${SHAPES}, found ${found}; ${
     axes === 1
       ? `reshape one row of logits to (1, ${shape[0]}); ${USE_BINARY}`
@@ -144,22 +157,28 @@ function onlyArray(
 ): StoredArray {
   if (arrays[0]?.name === null) return arrays[0];
   const shapes = selection.binary ? MARGIN_SHAPES : SHAPES;
-  const none = `expected an array of numbers of ${shapes}, found ${listedArrays(arrays)}`;
+  const found = listedArrays(arrays);
   const hasMargins = arrays.some(
     ({ type, shape }) => type && isFloat(type) && shape.length === 1,
   );
   const advice = arrays.some(({ shape }) => shape.length > 3)
-    ? `; ${CHOOSE_AXIS}`
-    : !selection.binary && hasMargins
-      ? `; ${USE_BINARY}`
-      : "";
+    ? CHOOSE_AXIS
+    : selection.binary
+      ? OMIT_BINARY
+      : hasMargins
+        ? USE_BINARY
+        : SAVE_SO;
   const place = chooseCandidate(
     path,
     arrays.map((array) => candidateOf(array, selection)),
     {
       thing: "array",
       forms: [`floats of ${shapes}`, `whole numbers of ${shapes}`],
-      none: withAdvice(none + advice, ...arrays),
+      none: withAdvice(
+        `expected an array of numbers of ${shapes}, found ${found}`,
+        arrays,
+        advice,
+      ),
     },
   );
   return arrays[place] as StoredArray;
@@ -172,14 +191,14 @@ export function candidateOf(
 ): Candidate {
   const { name, type, stored, shape } = array;
   const float = type ? isFloat(type) : UNREAD_FLOAT.test(stored);
-  const fits = type && classAxisOf(array, selection) !== null;
+  const fits = isNumbers(array) && classAxisOf(array, selection) !== null;
   const axes = `${shape.length} dimension${shape.length === 1 ? "" : "s"}`;
   return {
     name: name ?? "",
     type: describeArray({ ...array, name: null }),
     form: fits ? (float ? 0 : 1) : null,
     isFloat: float,
-    problem: type
+    problem: isNumbers(array)
       ? `it has ${axes}${shape.length > 3 ? ": use --class-axis" : ""}`
       : "its type is not supported",
   };

@@ -71,8 +71,9 @@ export function checkedInput(
       path,
       whereOf(array),
       withAdvice(
-        `expected ${isClass ? "class numbers" : "floats"} of shape ${listedShapes(shapes)} for --${flagOf(option)}, found ${describeArray(array)}; ${adviceOn(option)}`,
-        array,
+        `expected ${isClass ? "class numbers" : "floats"} of shape ${listedShapes(shapes)} for --${flagOf(option)}, found ${describeArray(array)}`,
+        [array],
+        adviceOn(option),
       ),
     );
   return rowsOf({ ...array, type }, found.valueAxes, found.repeats);

@@ -1,4 +1,5 @@
 import { LogitsColumnError } from "../../errors.js";
+import { BOOLEANS } from "./number-coding.js";
 import { listedArrays, type StoredArray } from "./stored-array.js";
 
 /** An array of numbers, of which every row has as many. */
@@ -31,7 +32,7 @@ export function refuseUnnamed(
   if (arrays[0]?.name === null)
     throw new LogitsColumnError(
       path,
-      `${option}: an .npy file holds one array without a name; save several arrays as .npz or safetensors`,
+      `${option}: an .npy file holds one array without a name; ${option.startsWith("--column") ? "omit the option" : "save several arrays as .npz or safetensors"}`,
     );
 }
 
@@ -45,6 +46,11 @@ export function notOneArray(
     : `${found} arrays have this name`;
 }
 
+/** Whether an array has numbers; labels may be booleans as well. */
+export function isNumbers(array: StoredArray): array is NumberArray {
+  return array.type !== null && array.coding !== BOOLEANS;
+}
+
 export function isFloat(type: string): boolean {
   return type.includes("float");
 }
@@ -53,12 +59,31 @@ export function whereOf({ name }: StoredArray): string {
   return name === null ? "array" : `array ${name}`;
 }
 
-/** Adds what to do about arrays whose type is not supported, where there is something to do. */
+/** What to do about types that are not supported, as .npy and safetensors files call them. */
+const TYPE_ADVICE: readonly [stored: RegExp, advice: string][] = [
+  [
+    /^[<>|]V2 /,
+    "raw bytes of width 2 are probably bfloat16: save x.astype(numpy.float32), or save the array as safetensors",
+  ],
+  [/^[<>]c|^C64/, "save the real part, x.real"],
+  [/^[<>]f\d\d/, 'save x.astype("f8")'],
+  [/^\|O/, 'save numpy.stack(x).astype("f8")'],
+  [/^[<>|][US]/, 'if the text is numbers, save x.astype("f8")'],
+  [
+    /^a structured/,
+    "save numpy.lib.recfunctions.structured_to_unstructured(x)",
+  ],
+];
+
+/** Adds what to do about arrays whose type is not supported, or else `advice`. */
 export function withAdvice(
   text: string,
-  ...arrays: readonly StoredArray[]
+  arrays: readonly StoredArray[],
+  advice?: string,
 ): string {
-  return arrays.some(({ stored }) => /^[<>|]V2 /.test(stored))
-    ? `${text}; raw bytes of width 2 are probably bfloat16: save x.astype(numpy.float32), or save the array as safetensors`
-    : text;
+  const [, found = advice] =
+    TYPE_ADVICE.find(([type]) =>
+      arrays.some(({ stored }) => type.test(stored)),
+    ) ?? [];
+  return found ? `${text}; ${found}` : text;
 }

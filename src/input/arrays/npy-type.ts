@@ -1,5 +1,5 @@
 import type { NumberType } from "../../arrow/field.js";
-import { bigEndian } from "./number-coding.js";
+import { BOOLEANS, bigEndian } from "./number-coding.js";
 import type { StoredArray } from "./stored-array.js";
 
 const TYPES: Record<string, string> = { f: "float", i: "int", u: "uint" };
@@ -12,6 +12,7 @@ export function npyType(
   const [, order = "", kind = "", digit = ""] =
     /^([<>|])([fiu])(\d)$/.exec(descr) ?? [];
   const stored = npyTypeName(descr);
+  if (descr === "|b1") return { type: "uint8", coding: BOOLEANS, stored };
   if (!WIDTHS[kind]?.includes(digit) || (order === "|" && digit !== "1"))
     return { type: null, coding: null, stored };
   const type = `${TYPES[kind]}${8 * Number(digit)}` as NumberType;

@@ -43,7 +43,7 @@ export async function openNpz(file: InputFile): Promise<ArrayContainer> {
           .map(({ name }) => name)
           .slice(0, 4)
           .join(", ") || "an empty archive"
-      }${members.some(({ name }) => name.endsWith("data.pkl")) ? "; pickles are not supported, save the tensors as safetensors or .npy" : ""}`,
+      }; ${members.some(({ name }) => name.endsWith("data.pkl")) ? "pickles are not supported, save the tensors as safetensors or .npy" : "extract the files and give their paths"}`,
     );
   return {
     arrays,
@@ -62,7 +62,7 @@ async function memberArray(
     throw new InputUnsupportedError(
       path,
       where,
-      `expected a stored or deflated member, found ${problem}`,
+      `expected a stored or deflated member, found ${problem}; write the archive with numpy.savez or numpy.savez_compressed`,
     );
   const { start, ...array } = await npyHeader({
     path,

@@ -21,6 +21,9 @@ export function bigEndian(width: keyof typeof SWAPS): NumberCoding {
   };
 }
 
+/** Booleans, one byte each, which labels may be. */
+export const BOOLEANS: NumberCoding = { width: 1, decode: (stored) => stored };
+
 /** Floats of 8 bits, which float32 holds exactly, by their names in safetensors (OCP 8-bit floating point, 2023). */
 export const FLOAT8: Readonly<Record<string, NumberCoding>> = {
   F8_E4M3: float8(e4m3Value),

@@ -5,7 +5,7 @@ import type { InputFile } from "../input-file.js";
 import { checkLimit } from "../limits.js";
 import { readInput } from "../read-input.js";
 import { repeatedKey } from "../repeated-key.js";
-import { FLOAT8 } from "./number-coding.js";
+import { BOOLEANS, FLOAT8, type NumberCoding } from "./number-coding.js";
 import {
   type ArrayContainer,
   bytesOf,
@@ -37,7 +37,10 @@ const TYPES: Record<string, NumberType> = {
   U64: "uint64",
   F8_E4M3: "float32",
   F8_E5M2: "float32",
+  BOOL: "uint8",
 };
+
+const CODINGS: Record<string, NumberCoding> = { ...FLOAT8, BOOL: BOOLEANS };
 
 interface Tensor extends StoredArray {
   begin: number;
@@ -129,7 +132,7 @@ function tensor(path: string, name: string, entry: unknown): Tensor {
   const type = Object.hasOwn(TYPES, dtype)
     ? (TYPES[dtype] as NumberType)
     : null;
-  const coding = (type && FLOAT8[dtype]) ?? null;
+  const coding = (type && CODINGS[dtype]) ?? null;
   const bytes = type && bytesOf({ type, coding, shape });
   if (type && bytes !== end - begin)
     return fail(

@@ -89,7 +89,7 @@ function parseDirectory(directory: Buffer, fail: Fail): ZipMember[] {
       fail(`member ${name}: the zip64 field with its sizes is missing`);
     if (header.readUInt16LE(34) !== 0)
       fail(
-        `member ${name} is in another file; archives in several files are not supported`,
+        `member ${name} is in another file; archives in several files are not supported, write the arrays to one file`,
       );
     if (names.has(name)) fail(`member ${name} is listed twice`);
     names.add(name);

@@ -112,7 +112,7 @@ function rejectSplit(
     throw new InputUnsupportedError(
       path,
       WHERE,
-      "archives in several files are not supported",
+      "archives in several files are not supported; write the arrays to one file",
     );
 }
 

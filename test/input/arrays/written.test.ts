@@ -74,12 +74,16 @@ test("others are refused by name", async () => {
     messages[name] = /found (.*)$/.exec(error.message)?.[1] as string;
   }
   expect(messages).toEqual({
-    "refused-complex.npy": "<c16 (complex numbers) [23, 4]",
+    "refused-complex.npy":
+      "<c16 (complex numbers) [23, 4]; save the real part, x.real",
     "refused-objects.npy":
-      "|O (Python objects; pickles are not supported) [23, 4]",
-    "refused-scalar.npy": "float64 []",
-    "refused-structured.npy": "a structured type [3, 2]",
-    "refused-text.npy": "<U32 (text) [23, 4]",
+      '|O (Python objects; pickles are not supported) [23, 4]; save numpy.stack(x).astype("f8")',
+    "refused-scalar.npy":
+      "float64 []; save the logits as an array of this shape",
+    "refused-structured.npy":
+      "a structured type [3, 2]; save numpy.lib.recfunctions.structured_to_unstructured(x)",
+    "refused-text.npy":
+      '<U32 (text) [23, 4]; if the text is numbers, save x.astype("f8")',
     "refused-torch.pt":
       "refused-torch/data.pkl, refused-torch/.format_version, refused-torch/.storage_alignment, refused-torch/byteorder; pickles are not supported, save the tensors as safetensors or .npy",
   });

@@ -56,12 +56,12 @@ const LIES: [name: string, patches: Patch[], text: string][] = [
   [
     "encrypted",
     [u16(6, 1), u16(DIRECTORY + 8, 1)],
-    "member o.npy: expected a stored or deflated member, found an encrypted member",
+    "member o.npy: expected a stored or deflated member, found an encrypted member; write the archive with numpy.savez or numpy.savez_compressed",
   ],
   [
     "compressed by LZMA",
     [u16(8, 14), u16(DIRECTORY + 10, 14)],
-    "member o.npy: expected a stored or deflated member, found compression method 14",
+    "member o.npy: expected a stored or deflated member, found compression method 14; write the archive with numpy.savez or numpy.savez_compressed",
   ],
   [
     "another method",
@@ -126,7 +126,7 @@ const LIES: [name: string, patches: Patch[], text: string][] = [
   [
     "a member of another disk",
     [u16(DIRECTORY + 34, 1)],
-    "zip directory: member o.npy is in another file; archives in several files are not supported",
+    "zip directory: member o.npy is in another file; archives in several files are not supported, write the arrays to one file",
   ],
   [
     "sizes in a zip64 field that is not there",
@@ -141,7 +141,7 @@ const LIES: [name: string, patches: Patch[], text: string][] = [
   [
     "one part of several",
     [u16(END + 4, 1)],
-    "zip directory: archives in several files are not supported",
+    "zip directory: archives in several files are not supported; write the arrays to one file",
   ],
   [
     "a directory elsewhere",
