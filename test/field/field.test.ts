@@ -231,16 +231,34 @@ const CASES: Record<string, Step[]> = {
       },
     },
   ],
+  "samples of an evaluation with lists to copy": [
+    {
+      args: [
+        ...["samples.arrow", "--column", "logits", "--emit", "softmax"],
+        ...["--keep", "doc_id,choices,input_ids"],
+      ],
+      columns: {
+        softmax: softmax(logits(5, 4)),
+        doc_id: count(5),
+        choices: count(5).map((row) =>
+          ["a", "b", "c"]
+            .slice(0, 1 + (row % 3))
+            .map((c) => `answer ${row}${c}`),
+        ),
+        input_ids: count(5).map((row) => [row, 7]),
+      },
+    },
+  ],
   "a large vocabulary": [
     {
       args: ["vocabulary.npy"],
       message:
-        "vocabulary.npy: column array: a block of 49152 x 49152 classes has 2415919104 values of jacobian in layout bsr, and an Arrow list has at most 2147483647; use --layout factored, --layout coo with --threshold or --top-k, or --emit without jacobian",
+        "vocabulary.npy: column array: a block of 49152 x 49152 classes has 2415919104 values of jacobian in layout bsr, and an Arrow list has at most 2147483647; use --layout factored, --layout packed, --layout coo --threshold T, or --emit softmax",
     },
     {
       args: ["vocabulary.npy", "--layout", "csr"],
       message:
-        "vocabulary.npy: column array: expected at most 46340 classes in layout csr, whose indices are int32, found 49152; use layout coo",
+        "vocabulary.npy: column array: expected at most 46340 classes in layout csr, whose indices are int32, found 49152; use --layout factored, --layout packed, --layout coo --threshold T, or --emit softmax",
     },
     {
       args: ["vocabulary.npy", "--emit", "softmax"],
@@ -325,6 +343,12 @@ const CASES: Record<string, Step[]> = {
     {
       args: ["spark.parquet", "--column", "rawPrediction", "--keep", "id"],
       columns: { ...both(VECTORS), id: count(6) },
+    },
+  ],
+  "a stream that replaces a dictionary": [
+    {
+      args: ["replaced.arrows", "--keep", "source"],
+      columns: { ...both(logits(12, 4)), source: [..."abbabaxyyxyx"] },
     },
   ],
   "what a trainer returns": [{ args: ["trainer.npz"], columns: both(TOKENS) }],
