@@ -6,6 +6,7 @@ import { adviceOn, flagOf, isClassOption } from "../value-column.js";
 import { type ArrayRows, rowsOf } from "./array-axes.js";
 import {
   isFloat,
+  isNumbers,
   namedArray,
   notOneArray,
   refuseUnnamed,
@@ -146,15 +147,18 @@ export function chooseKept(
     notOneArray(places.length, arrays),
   ).map((place) => {
     const array = arrays[place] as StoredArray;
-    const { type } = array;
     const found = shapes.find(({ shape }) => isSame(shape, array.shape));
     // Arrow has no bfloat16 to keep it as.
-    if (!type || type === "bfloat16" || !found)
+    if (!isNumbers(array) || array.type === "bfloat16" || !found)
       throw new InputUnsupportedError(
         path,
         whereOf(array),
-        `expected numbers of shape ${listedShapes(shapes)} to keep, found ${describeArray(array)}`,
+        withAdvice(
+          `expected numbers of shape ${listedShapes(shapes)} to keep, found ${describeArray(array)}`,
+          [array],
+          found && `save it as ${isNumbers(array) ? "float32" : "uint8"}`,
+        ),
       );
-    return rowsOf({ ...array, type }, [], found.repeats);
+    return rowsOf(array, [], found.repeats);
   });
 }

@@ -172,7 +172,7 @@ const REFUSED: [
     archive,
     { column: "o", keep: ["flag"] },
     "INPUT_UNSUPPORTED",
-    "array flag: expected numbers of shape [4] to keep, found flag: |b1 (booleans) [4]; convert it first, in NumPy with x.astype",
+    'array flag: expected numbers of shape [4] to keep, found flag: |b1 (booleans) [4]; save x.astype("u1")',
   ],
   [
     "the output's own name",
