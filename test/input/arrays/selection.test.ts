@@ -172,7 +172,7 @@ const REFUSED: [
     archive,
     { column: "o", keep: ["flag"] },
     "INPUT_UNSUPPORTED",
-    'array flag: expected numbers of shape [4] to keep, found flag: |b1 (booleans) [4]; save x.astype("u1")',
+    "array flag: expected numbers of shape [4] to keep, found flag: |b1 (booleans) [4]; save it as uint8",
   ],
   [
     "the output's own name",
@@ -227,7 +227,7 @@ const REFUSED: [
     }),
     { keep: ["b"] },
     "INPUT_UNSUPPORTED",
-    "array b: expected numbers of shape [2] to keep, found b: bfloat16 [2]",
+    "array b: expected numbers of shape [2] to keep, found b: bfloat16 [2]; save it as float32",
   ],
 ];
 
