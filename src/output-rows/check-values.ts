@@ -1,19 +1,25 @@
 import { InputFormatError } from "../errors.js";
+import { nameOfKey } from "../results/row-axes.js";
 
 /** Which row of which file is looked at. */
 export interface RowPlace {
   path: string;
   row: number;
+  /** Lengths of the axes of the positions, if rows are numbered by keys (src/results/row-axes.ts). */
+  inner?: readonly number[];
 }
 
 /** @throws InputFormatError for what is no probability */
-export function checkP({ path, row }: RowPlace, p: ArrayLike<number>): void {
+export function checkP(
+  { path, row, inner = [] }: RowPlace,
+  p: ArrayLike<number>,
+): void {
   for (let k = 0; k < p.length; k++) {
     const own = p[k] as number;
     if (!(own >= 0 && own <= 1))
       throw new InputFormatError(
         path,
-        `row ${row}`,
+        nameOfKey(inner, row),
         `expected p from 0 to 1, found ${own} for class ${k}`,
       );
   }
@@ -21,7 +27,7 @@ export function checkP({ path, row }: RowPlace, p: ArrayLike<number>): void {
 
 /** @throws InputFormatError for places i·Q + j that do not ascend, or are not in a block */
 export function checkPlaces(
-  { path, row }: RowPlace,
+  { path, row, inner = [] }: RowPlace,
   indices: ArrayLike<number>,
   values: ArrayLike<number>,
   classes: number,
@@ -29,7 +35,7 @@ export function checkPlaces(
   if (indices.length !== values.length)
     throw new InputFormatError(
       path,
-      `row ${row}`,
+      nameOfKey(inner, row),
       `expected equal numbers of values and indices, found ${values.length} and ${indices.length}`,
     );
   let least = 0;
@@ -38,7 +44,7 @@ export function checkPlaces(
     if (!(index >= least && index < classes * classes))
       throw new InputFormatError(
         path,
-        `row ${row}`,
+        nameOfKey(inner, row),
         `expected ascending indices from ${least} to ${classes * classes - 1}, found ${index}`,
       );
     least = index + 1;
@@ -50,7 +56,7 @@ export function checkPlaces(
  * @throws InputFormatError
  */
 export function checkEntries(
-  { path, row }: RowPlace,
+  { path, row, inner = [] }: RowPlace,
   values: ArrayLike<number>,
   temperature: number,
 ): void {
@@ -61,7 +67,7 @@ export function checkEntries(
     if (!(Math.abs(value) <= most) && !(most > 3e38 && value - value !== 0))
       throw new InputFormatError(
         path,
-        `row ${row}`,
+        nameOfKey(inner, row),
         `expected entries of its block from -${1 / temperature} to ${1 / temperature}, found ${value}`,
       );
   }

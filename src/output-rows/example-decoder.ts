@@ -1,9 +1,15 @@
 import { InputFormatError } from "../errors.js";
 import { adviceOnClass, isNoClass } from "../numeric/bad-row.js";
+import { nameOfKey } from "../results/row-axes.js";
 import type { StoredRun } from "../results/run-metadata.js";
 import type { FoundColumn } from "../verify/output-columns.js";
 import { BlockEntries } from "./block-entries.js";
-import { checkEntries, checkP, checkPlaces } from "./check-values.js";
+import {
+  checkEntries,
+  checkP,
+  checkPlaces,
+  type RowPlace,
+} from "./check-values.js";
 import type { Example, StoredBlock } from "./example.js";
 import { entropyOf, largestOf, sumOfOthers } from "./numbers-of-p.js";
 import { pOfBlock, pOfLogBlock } from "./p-of-block.js";
@@ -84,6 +90,10 @@ export class ExampleDecoder {
     return example;
   }
 
+  #placeOf(row: number): RowPlace {
+    return { path: this.#path, row, inner: innerOf(this.#run) };
+  }
+
   /** -1: the row has no label. @throws InputFormatError for a label that is no class */
   #labelOf(row: number, label: number): number {
     const { classes } = this.#run;
@@ -91,7 +101,7 @@ export class ExampleDecoder {
     if (Number.isInteger(label) && label >= 0 && label < classes) return label;
     throw new InputFormatError(
       this.#path,
-      `row ${row}`,
+      nameOfKey(innerOf(this.#run), row),
       `expected a label from 0 to ${classes - 1}, or null, -1 or -100 for none, found ${label}; ${adviceOnClass(label)}`,
     );
   }
@@ -101,13 +111,13 @@ export class ExampleDecoder {
       const values = cells[n] as ArrayLike<number>;
       if (source.kind === "values") {
         const indices = this.#indices(cells);
-        const place = { path: this.#path, row };
+        const place = this.#placeOf(row);
         checkPlaces(place, indices, values, this.#run.classes);
         checkEntries(place, values, this.#run.temperature);
         return { kind: "entries", values, indices };
       }
       if (name === "jacobian" || name === "log_jacobian") {
-        checkEntries({ path: this.#path, row }, values, this.#run.temperature);
+        checkEntries(this.#placeOf(row), values, this.#run.temperature);
         return {
           kind: this.#run.layout === "packed" ? "triangle" : "square",
           values,
@@ -146,7 +156,7 @@ export class ExampleDecoder {
         this.#p[k] = Math.exp(stored[k] as number);
       example.p = this.#p;
     }
-    checkP({ path: this.#path, row: example.row }, example.p);
+    checkP(this.#placeOf(example.row), example.p);
     return sumOfOthers(example.p, example.winner);
   }
 
@@ -191,6 +201,10 @@ export class ExampleDecoder {
   #number(cells: Cells, name: string): number {
     return this.#cell(cells, name)?.[0] ?? Number.NaN;
   }
+}
+
+function innerOf({ rowShape }: StoredRun): readonly number[] {
+  return rowShape?.slice(1) ?? [];
 }
 
 /** A null table row of coo has one entry without a place. */

@@ -320,3 +320,19 @@ describe("arrow.fixed_shape_tensor", () => {
     }
   });
 });
+
+test("the report page names rows by their index", async () => {
+  write({
+    logits: [docs, list(list(float64()))],
+    label: [lengths.map((_, row) => (row === 4 ? 7 : 1)), int32()],
+  });
+  await run({ keep: ["label"] });
+  const page = at("page.html");
+  const made = (...more: string[]) =>
+    softjac("report", output, "-o", page, "--force", ...more);
+  expect(made().status).toBe(0);
+  expect(readFileSync(page, "utf8")).toMatch(/Row 4, \d: predicted/);
+  const refused = made("--label", "label");
+  expect(refused.status).toBe(65);
+  expect(refused.stderr).toContain("row 4, position 0: expected a");
+});

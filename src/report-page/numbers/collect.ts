@@ -188,7 +188,9 @@ class Pass {
         for (let n = 0; n < count; n++) {
           const example = at(n);
           onExample(example);
-          this.#rowsDone = before + example.row + 1 - run.rowStart;
+          // Keys of rows of ragged lists have gaps.
+          const done = Math.min(run.rowEnd, example.row + 1) - run.rowStart;
+          this.#rowsDone = before + done;
         }
       });
       onProgress?.(this.#rowsDone, rows * this.passes);
