@@ -1,5 +1,7 @@
 import type { Field } from "../arrow/field.js";
-import { ReadWindow } from "../arrow/read-window.js";
+import { DamagedColumn } from "../arrow/kept-nodes.js";
+import { NodeReader } from "../arrow/node-reader.js";
+import { ReadWindow, viewOf } from "../arrow/read-window.js";
 import { VIEW_BYTES, ViewedValues, ViewOutside } from "../arrow/views.js";
 import { InputFormatError } from "../errors.js";
 import type { ColumnSpan } from "./column-spans.js";
@@ -31,44 +33,28 @@ export function textReader(
   const column = keptColumn(file.path, field, 0);
   const placed = placeKept(context, batch, span, column, rows);
   const read = inputReader(file);
-  const fail = (k: number, text: string): never => {
-    const where = `${context.where}, column ${field.name}, value ${k}`;
-    throw new InputFormatError(file.path, where, text);
-  };
-  if (column.form === "views") {
-    const bytes = read(placed.values, VIEW_BYTES * rows);
-    const views = new DataView(bytes.buffer);
-    const viewed = new ViewedValues(read, placed.data ?? []);
-    return (k) => {
-      try {
-        return decoded(viewed.value(views, VIEW_BYTES * k, MAX_BYTES));
-      } catch (error) {
-        if (!(error instanceof ViewOutside)) throw error;
-        return fail(k, error.message);
-      }
-    };
-  }
-  const width = column.offsetBytes;
-  const { buffer } = read(placed.offsets, rows === 0 ? 0 : width * (rows + 1));
-  const view = new DataView(buffer);
-  const offset = (k: number) =>
-    width === 4
-      ? view.getInt32(4 * k, true)
-      : Number(view.getBigInt64(8 * k, true));
+  const { values, valuesBytes, data } = placed;
+  const views =
+    column.form === "views" ? viewOf(read(values, VIEW_BYTES * rows)) : null;
+  const viewed = new ViewedValues(read, data ?? []);
+  const offsets = new NodeReader(column, read);
   const window = new ReadWindow(read);
-  const { values, valuesBytes } = placed;
-  return (k) => {
-    const [start, end] = [offset(k), offset(k + 1)];
-    if (!(start >= 0 && start <= end && end <= valuesBytes))
-      fail(
-        k,
-        `expected offsets from 0 to ${valuesBytes}, found ${start} and ${end}`,
-      );
+  const bytesOf = (k: number) => {
+    if (views) return viewed.value(views, VIEW_BYTES * k, MAX_BYTES);
+    const piece = { buffers: placed, from: k, to: k + 1, repeat: 1, row: null };
+    const [start, end] = offsets.ends(piece, placed);
     const bytes = Math.min(end - start, MAX_BYTES);
-    return decoded(window.bytes(values + start, bytes, values + valuesBytes));
+    return window.bytes(values + start, bytes, values + valuesBytes);
   };
-}
-
-function decoded({ buffer, byteOffset, byteLength }: Uint8Array): string {
-  return Buffer.from(buffer, byteOffset, byteLength).toString();
+  return (k) => {
+    try {
+      const { buffer, byteOffset, byteLength } = bytesOf(k);
+      return Buffer.from(buffer, byteOffset, byteLength).toString();
+    } catch (error) {
+      if (!(error instanceof ViewOutside || error instanceof DamagedColumn))
+        throw error;
+      const where = `${context.where}, column ${field.name}, value ${k}`;
+      throw new InputFormatError(file.path, where, error.message);
+    }
+  };
 }
