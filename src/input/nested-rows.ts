@@ -35,7 +35,7 @@ export function nestingOf(field: Field): Nesting | null {
     const axes = shape.slice(0, -1);
     return axes.length > 0 ? { row, isChild: false, axes } : null;
   }
-  if (type.kind === "FixedSizeList" && type.listSize >= 0)
+  if (type.kind === "FixedSizeList" && type.listSize > 0)
     return { row: child, isChild: true, axes: [type.listSize] };
   return type.kind === "List" || type.kind === "LargeList"
     ? { row: child, isChild: true, axes: null }
@@ -104,7 +104,8 @@ export function rowBounds(
   { nesting, columns: [place = 0], name }: NumberColumn,
 ): RowBounds {
   const span = columns[place] as ColumnSpan;
-  const { axes } = nesting as Nesting;
+  const { axes, isChild } = nesting as Nesting;
+  const perRow = axes?.reduce((product, length) => product * length, 1) ?? 0;
   const { length } = nodeOf(batch, span);
   if (length !== batch.rows)
     throw new InputFormatError(
@@ -112,15 +113,21 @@ export function rowBounds(
       context.where,
       `column ${name}: expected ${batch.rows} values, found ${length}`,
     );
+  // Each row has a value, so that memory is bounded by what the file has.
+  const found = isChild
+    ? nodeOf(batch, span.children[0] as ColumnSpan).length
+    : length * perRow;
+  if (length * perRow > found || found > 8 * context.bodyBytes)
+    throw new InputFormatError(
+      context.path,
+      context.where,
+      `column ${name}: expected at least ${length * perRow} values within ${context.bodyBytes} bytes, found ${found}`,
+    );
   const decoder = new BatchDecoder(file, context, batch);
   const isNull = decoder.nulls(span);
-  const perRow = axes?.reduce((product, length) => product * length, 1) ?? 0;
-  const rows = axes
-    ? length * perRow
-    : nodeOf(batch, span.children[0] as ColumnSpan).length;
   const [start, end] = axes
     ? [(k: number) => k * perRow, (k: number) => (k + 1) * perRow]
-    : decoder.bounds(span, rows);
+    : decoder.bounds(span, found);
   const starts = Float64Array.from({ length }, (_, k) => start(k));
   const counts = starts.map((first, k) => (isNull(k) ? 0 : end(k) - first));
   return { starts, counts };

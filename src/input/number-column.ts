@@ -188,7 +188,9 @@ export function nestedNumbers(
   if (!nesting || nesting.row.type.kind === "Struct") return null;
   const { row } = nesting;
   const column = listedNumbers(row, place, "any") ?? decodedLists(row, place);
-  return column && { ...column, name: field.name, nesting };
+  return column && column.values !== 0
+    ? { ...column, name: field.name, nesting }
+    : null;
 }
 
 function numberType(type: ArrowType, kind: NumberKind): NumberType | null {
