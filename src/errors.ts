@@ -122,15 +122,20 @@ export function tooLarge(path: string, column: string, text: string): Error {
   return Object.assign(error, { room: Number.POSITIVE_INFINITY });
 }
 
-/** Error of a file whose number of classes no row tells: it has no rows, or null lists alone. */
-export class UnknownClassesError extends InputUnsupportedError {
-  constructor(path: string, rows = "no row has logits") {
-    super(
-      path,
-      "rows",
-      `${rows}, so the number of classes is unknown; fixed-size lists state it without rows`,
-    );
-  }
+const ROWS = "rows";
+
+/** The error of a file whose number of classes no row tells: it has no rows, or null lists alone. */
+export function unknownClasses(
+  path: string,
+  rows = "no row has logits",
+): InputUnsupportedError {
+  const text = `${rows}, so the number of classes is unknown; fixed-size lists state it without rows`;
+  return new InputUnsupportedError(path, ROWS, text);
+}
+
+/** Whether an error is one of `unknownClasses`. */
+export function areClassesUnknown(error: unknown): boolean {
+  return error instanceof InputUnsupportedError && error.where === ROWS;
 }
 
 /** Error of a column that does not exist, or of an input whose column of logits is ambiguous. Name the column. */

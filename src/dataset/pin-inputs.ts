@@ -1,7 +1,8 @@
 import {
   AbortedError,
+  areClassesUnknown,
   InputUnsupportedError,
-  UnknownClassesError,
+  unknownClasses,
 } from "../errors.js";
 import { reportLogits } from "../input/first-rows.js";
 import { partitionReader } from "../input/partitions.js";
@@ -76,13 +77,13 @@ export async function pinInputs(
         size,
       });
     } catch (error) {
-      const isUnknown = error instanceof UnknownClassesError;
+      const isUnknown = areClassesUnknown(error);
       if (isUnknown && !again.has(name)) {
         again.add(name);
         continue;
       }
       if (isUnknown && !first && names.length > 1)
-        throw new UnknownClassesError(
+        throw unknownClasses(
           path,
           `no row of the ${names.length} inputs has logits`,
         );

@@ -3,7 +3,7 @@ import { isView, offsetWidth, type SourceForm } from "../arrow/source-form.js";
 import {
   InputFormatError,
   InputUnsupportedError,
-  UnknownClassesError,
+  unknownClasses,
 } from "../errors.js";
 import { valuesAllowed } from "../results/columns.js";
 import { positionNames } from "../results/row-axes.js";
@@ -196,7 +196,7 @@ function placed(
     logits.values ??
     listLength(file, batches, 0, logits.form) ??
     options.classes;
-  if (classes === undefined) throw new UnknownClassesError(path);
+  if (classes === undefined) throw unknownClasses(path);
   return {
     path,
     fd,

@@ -2,7 +2,7 @@ import type { Field } from "../arrow/field.js";
 import {
   InputUnsupportedError,
   RaggedRowError,
-  UnknownClassesError,
+  unknownClasses,
 } from "../errors.js";
 import { UnnamedFile } from "../io/unnamed-file.js";
 import { isNull, NULL_BITS_32 } from "../numeric/bad-row.js";
@@ -98,7 +98,7 @@ export function decodeSource(
   const classes = classNames && new ClassDecoder(file, field, classNames);
   const longest = source.pads ? longestRow : valuesPerRow;
   const values = source.values ?? longest(file, source) ?? options.classes;
-  if (values === undefined) throw new UnknownClassesError(path);
+  if (values === undefined) throw unknownClasses(path);
   const decoded = writeDecoded(path, options, values, (target) => {
     const starts: number[] = [];
     let first = 0;

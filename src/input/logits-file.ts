@@ -71,7 +71,7 @@ export interface OpenOptions extends LogitsSelection {
   nullLogit?: "error" | "mask" | undefined;
   /** Whether to accept a stream that lacks its end-of-stream marker; default: false. */
   allowMissingEos?: boolean | undefined;
-  /** Number of classes if no row tells it; default: such a file is refused with UnknownClassesError. */
+  /** Number of classes if no row tells it; default: such a file is refused. */
   classes?: number | undefined;
   /** Whether the first row group with rows is enough (Parquet); default: false. */
   isSample?: boolean | undefined;

@@ -2,7 +2,7 @@ import type { Field } from "../../arrow/field.js";
 import { decodeMessage } from "../arrow-metadata.js";
 import type { ColumnPath } from "../column-spans.js";
 import { MalformedFlatbuffer } from "../flatbuffer.js";
-import type { Limits } from "../limits.js";
+import { type Limits, OverLimit } from "../limits.js";
 import { pathsByChild } from "./column-paths.js";
 
 // Writers that know Arrow leave its schema in the footer, as base64 under the key ARROW:schema (a message of an Arrow
@@ -35,7 +35,7 @@ export interface ArrowSchema {
   project(paths: readonly ColumnPath[]): string;
 }
 
-/** Reads the Arrow schema in a footer; null where it is not valid. @throws OverLimit */
+/** Reads the Arrow schema in a footer; null where it is not valid, or has more columns than are allowed. */
 export function arrowSchema(text: string, limits: Limits): ArrowSchema | null {
   const bytes = Buffer.from(text, "base64");
   try {
@@ -56,8 +56,8 @@ export function arrowSchema(text: string, limits: Limits): ArrowSchema | null {
       }
     );
   } catch (error) {
-    if (error instanceof RangeError || error instanceof MalformedFlatbuffer)
-      return null;
+    const known = [RangeError, MalformedFlatbuffer, OverLimit];
+    if (known.some((kind) => error instanceof kind)) return null;
     throw error;
   }
 }

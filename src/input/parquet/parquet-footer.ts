@@ -1,7 +1,7 @@
 import type { Field } from "../../arrow/field.js";
 import { InputFormatError, InputUnsupportedError } from "../../errors.js";
 import type { InputFile } from "../input-file.js";
-import { checkLimit, OverLimit } from "../limits.js";
+import { checkLimit } from "../limits.js";
 import { readInput } from "../read-input.js";
 import { type ArrowSchema, arrowSchema } from "./arrow-schema.js";
 import { type FileMetadata, fileMetadata } from "./file-metadata.js";
@@ -72,7 +72,7 @@ export function readFooter(file: InputFile): ParquetFooter {
     checkLimit(file, `row group ${k}`, "maxBatchRows", "rows in a batch", rows);
   const own = metadata.schema.children.map(schemaField);
   checkColumns(file, own);
-  const schema = arrowSchemaOf(file, metadata);
+  const schema = arrowSchema(metadata.arrowSchema ?? "", file.limits);
   const isSame = schema !== null && haveSameFields(own, schema.fields);
   return {
     start,
@@ -105,19 +105,6 @@ function checkColumns(file: InputFile, fields: Field[]): void {
     for (const child of field.children) visit(child, depth + 1);
   };
   for (const field of fields) visit(field, 0);
-}
-
-function arrowSchemaOf(
-  { path, limits }: InputFile,
-  { arrowSchema: text }: FileMetadata,
-): ArrowSchema | null {
-  try {
-    return text === null ? null : arrowSchema(text, limits);
-  } catch (error) {
-    if (error instanceof OverLimit)
-      throw new InputUnsupportedError(path, "schema", error.message);
-    throw error;
-  }
 }
 
 /** Whether fields have the same children; fields of structs, and columns, also the same names. */
