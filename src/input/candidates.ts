@@ -21,7 +21,7 @@ export const USE_BINARY =
 export const OMIT_BINARY = "omit --binary if these are logits";
 
 const LOGITS = /^logits?$/;
-const OTHER = /^(ids?|masks?|labels?|embeddings?)$/;
+const OTHER = /^(ids?|masks?|labels?|embeddings?|features?|hidden)$/;
 
 /** What the words of a name (label_ids, labelIds, token.ids) state about its values. */
 export function nameSays(name: string): "logits" | "other" | "nothing" {

@@ -57,7 +57,7 @@ export function selectLogits(
   const fail = (text: string) => new LogitsColumnError(path, text);
   if (classAxis !== undefined)
     throw fail(
-      `--class-axis ${classAxis}: only arrays of .npy, .npz and safetensors files have axes`,
+      `--class-axis ${classAxis}: only arrays of .npy, .npz and safetensors files have axes; omit the option`,
     );
   if (columns !== undefined && binary)
     throw fail(
@@ -120,6 +120,8 @@ function onlyColumn(path: string, fields: Field[], binary: boolean): number {
   });
 }
 
+const WRITE_LISTS = "write the logits as lists of numbers";
+
 /** Returns what to do with a file that has no column of logits by itself. */
 function adviceOn(fields: Field[], scalars: Field[]): string {
   const names = fields.flatMap((field) => [
@@ -131,7 +133,7 @@ function adviceOn(fields: Field[], scalars: Field[]): string {
   if (scalars.length === 1) return USE_BINARY;
   return fields.filter(isDecodableNumber).length > 1
     ? "choose one column per class with --columns"
-    : "write the logits as lists of numbers";
+    : WRITE_LISTS;
 }
 
 /** Returns the advice to choose one of these names; empty for none. */
@@ -219,18 +221,18 @@ function listColumn(path: string, field: Field, place: number): LogitsColumn {
     throw new InputUnsupportedError(
       path,
       where,
-      `expected at least 1 class, found lists of length ${type.listSize}`,
+      `expected at least 1 class, found lists of length ${type.listSize}; check the program that wrote them`,
     );
   refuseOtherTensors(path, where, field);
   const column = rowsOfNumbers(field, place);
   if (!column) {
     const advice = marginsColumn(field, place)
       ? USE_BINARY
-      : chooseOf(readableFields(field));
+      : chooseOf(readableFields(field)) || WRITE_LISTS;
     throw new InputUnsupportedError(
       path,
       where,
-      `expected lists, or a struct, of numbers, found ${describeField(field)}${advice ? `; ${advice}` : ""}`,
+      `expected lists, or a struct, of numbers, found ${describeField(field)}; ${advice}`,
     );
   }
   if (type.kind !== "Struct" || isSparkVector(field))
@@ -282,7 +284,7 @@ function separateColumns(
       throw new InputUnsupportedError(
         path,
         `column ${field.name}`,
-        `expected numbers (it matches ${list}), found ${describeField(field)}`,
+        `expected numbers (it matches ${list}), found ${describeField(field)}; --columns takes one column of numbers per class`,
       );
     return singleNumbers(field, place, "any");
   });
@@ -328,7 +330,10 @@ function refuseRepeated(
   const seen = new Set<string>();
   for (const name of classNames) {
     if (seen.has(name))
-      throw new LogitsColumnError(path, `${what} are named ${shortName(name)}`);
+      throw new LogitsColumnError(
+        path,
+        `${what} are named ${shortName(name)}; give each class a name of its own`,
+      );
     seen.add(name);
   }
 }

@@ -76,8 +76,8 @@ describe("columns", () => {
     ],
     [
       "floats without a telling name beside separate columns of logits",
-      [floats("features"), single("logit_0"), single("logit_1")],
-      "features: list<float64> (another is named like logits), logit_0: float64, one of 2 columns (use --columns for one column per class)",
+      [floats("scores"), single("logit_0"), single("logit_1")],
+      "scores: list<float64> (another is named like logits), logit_0: float64, one of 2 columns (use --columns for one column per class)",
     ],
     ...[
       "input_ids",

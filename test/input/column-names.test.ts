@@ -154,7 +154,7 @@ describe("columns of a file", () => {
     [
       { columns: "other,oth*" },
       "ERR_LOGITS_COLUMN",
-      /: --columns other,oth\*: two columns are named other$/,
+      /: --columns other,oth\*: two columns are named other; give each class a name of its own$/,
     ],
     [
       { columns: "other", keep: ["none*"] },

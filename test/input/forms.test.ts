@@ -381,7 +381,7 @@ describe("which column is taken", () => {
     );
     expect(await taken({ text })).toBe("none");
     await expect(built.run({ ...base, column: "text" })).rejects.toThrow(
-      "column text: expected lists, or a struct, of numbers, found struct<x: float64, y: utf8>",
+      "column text: expected lists, or a struct, of numbers, found struct<x: float64, y: utf8>; write the logits as lists of numbers",
     );
   });
 });

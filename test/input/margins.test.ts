@@ -179,7 +179,7 @@ describe("columns", () => {
       "--class-axis",
       { z: [[[1, 2]], fixedSizeList(float64(), 2)] },
       { classAxis: 0 },
-      "--class-axis 0: only arrays of .npy, .npz and safetensors files have axes",
+      "--class-axis 0: only arrays of .npy, .npz and safetensors files have axes; omit the option",
     ],
   ];
 

@@ -27,7 +27,7 @@ function refused(
 const columnsTwice = [
   { columns: "l_*" },
   "ERR_LOGITS_COLUMN",
-  "--columns l_*: two columns are named l_1",
+  "--columns l_*: two columns are named l_1; give each class a name of its own",
 ] as const;
 
 test("columns of an Arrow file that a pattern matches", async () => {
@@ -63,7 +63,11 @@ test("fields of a struct", async () => {
   writeResults(input, {
     columns: [["z", new Struct(fields), [{ a: 0, b: 1 }]]],
   });
-  await refused({}, "ERR_LOGITS_COLUMN", "two fields of column z are named a");
+  await refused(
+    {},
+    "ERR_LOGITS_COLUMN",
+    "two fields of column z are named a; give each class a name of its own",
+  );
 });
 
 test.each([
