@@ -287,6 +287,31 @@ const CASES: Record<string, Step[]> = {
     { args: ["stacked.npy"], columns: both(logits(12, 4)) },
     { args: ["tokens.npy"], columns: both(logits(15, 4)) },
   ],
+  "lists of tokens, with labels": [
+    {
+      args: [
+        ...["documents.parquet", "--label", "labels", "--keep", "doc"],
+        ...["--emit", "softmax,cross_entropy"],
+      ],
+      columns: {
+        row: [0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 2, 2],
+        position: [0, 1, 2, 3, 4, 0, 1, 2, 0, 1, 2, 3],
+        softmax: softmax(logits(12, 4)),
+        cross_entropy: crossEntropy(logits(12, 4), labels(12, 4)),
+        doc: [..."xxxxxyyyzzzz"],
+      },
+    },
+  ],
+  "directories that are columns": [
+    {
+      args: ["hive", "--keep", "split"],
+      isDataset: true,
+      columns: {
+        ...both(logits(6, 4)),
+        split: ["test", "test", "train", "train", "train", "train"],
+      },
+    },
+  ],
   "names with commas": ["('meta', 'id')", "('meta'\\, 'id')"].map((keep) => ({
     args: ["levels.parquet", "--columns", "('logit'*", "--keep", keep],
     columns: { ...both(logits(6, 3)), "('meta', 'id')": count(6) },
@@ -324,6 +349,10 @@ const CASES: Record<string, Step[]> = {
     },
     {
       args: ["choices-padded.parquet", "--null-logit", "mask"],
+      columns: { softmax: softmax(ANSWERS) },
+    },
+    {
+      args: ["choices.parquet", "--pad"],
       columns: { softmax: softmax(ANSWERS) },
     },
   ],

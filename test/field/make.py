@@ -133,6 +133,29 @@ pq.write_table(pa.table({"loglikelihoods": padded}), "choices-padded.parquet")
 np.save("shards/a.npy", logits(6, 4, dtype="f4"))
 np.save("shards/b.npy", logits(6, 4))
 
+# Tokens of documents of 5, 3 and 4 tokens, with labels of the same shape.
+starts = pa.array([0, 5, 8, 12], pa.int32())
+rows = pa.FixedSizeListArray.from_arrays(logits(48, dtype="f4"), 4)
+pq.write_table(
+    pa.table(
+        {
+            "doc": ["x", "y", "z"],
+            "logits": pa.ListArray.from_arrays(starts, rows),
+            "labels": pa.ListArray.from_arrays(starts, pa.array(label(12, 4))),
+        }
+    ),
+    "documents.parquet",
+)
+
+# A Hive-partitioned dataset.
+pq.write_to_dataset(
+    pa.table({"logits": list(logits(6, 4)), "split": ["test"] * 2 + ["train"] * 4}),
+    "hive",
+    partition_cols=["split"],
+    basename_template="part-{i}.parquet",
+    existing_data_behavior="delete_matching",
+)
+
 # Vectors of Spark ML; row 3 is sparse, and its classes but one are 0.
 vector = pa.struct(
     [
