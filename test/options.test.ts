@@ -133,7 +133,7 @@ const WRONG: [extra: Record<string, unknown>, message: string][] = [
   ],
   [
     { layout: "coo", emit: ["jacobian", "softmax"] },
-    "emit: layout coo has one table row per entry and cannot store softmax, which has several values per row",
+    "emit: layout coo has one table row per entry and cannot store softmax, which has several values per row; use layout csr",
   ],
   [
     { layout: "csr", emit: ["jacobian", "log_jacobian"] },

@@ -115,7 +115,7 @@ function onlyColumn(path: string, fields: Field[], binary: boolean): number {
     thing: "column",
     forms: binary ? MARGIN_FORMS : FORMS,
     none: binary
-      ? `--binary: expected a column of one number per row, found ${found}`
+      ? `--binary: expected a column of one number per row, found ${found}; ${OMIT_BINARY}`
       : `expected a column of floats in lists, found ${found}; ${adviceOn(fields, scalars)}`,
   });
 }

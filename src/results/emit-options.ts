@@ -90,7 +90,7 @@ function checkLayout(emit: readonly RunEmit[], layout: Layout): void {
   );
   if (layout === "coo" && wide)
     throw new UsageError(
-      `emit: layout coo has one table row per entry and cannot store ${wide}, which has several values per row`,
+      `emit: layout coo has one table row per entry and cannot store ${wide}, which has several values per row; use layout csr`,
       "emit",
     );
 }

@@ -167,7 +167,7 @@ describe("columns", () => {
         pair: [[{ z: 1 }], struct({ z: float64() })],
       },
       { binary: true },
-      "--binary: expected a column of one number per row, found text: utf8, flag: bool, pair: struct<z: float64>",
+      "--binary: expected a column of one number per row, found text: utf8, flag: bool, pair: struct<z: float64>; omit --binary if these are logits",
     ],
     [
       "--columns",
