@@ -1,4 +1,5 @@
 import type { Field } from "../arrow/field.js";
+import type { KeptBuffers } from "../arrow/kept-nodes.js";
 import { isView, offsetWidth, type SourceForm } from "../arrow/source-form.js";
 import {
   InputFormatError,
@@ -15,6 +16,7 @@ import { placeDictionaries } from "./dictionaries.js";
 import { type KeptColumn, selectKept } from "./kept-columns.js";
 import { type LogitsColumn, selectLogits } from "./logits-column.js";
 import type { InputColumn, LogitsFile, OpenOptions } from "./logits-file.js";
+import { matchedColumn } from "./matched-columns.js";
 import { readableColumn, withNestedColumns } from "./nested-columns.js";
 import {
   type NestedRows,
@@ -149,17 +151,23 @@ function placed(
   close: () => void,
 ): LogitsFile {
   const { path, fd, bytes } = file;
-  const { kept, dictionaries, partsOf } = placeDictionaries(file, chosen);
+  const { dictionaries, partsOf, ...found } = placeDictionaries(file, chosen);
+  const kept = found.kept.map((column) =>
+    nested ? matchedColumn(file, column, logits) : { column, list: null },
+  );
+  const lists = kept.flatMap(({ list }) => list ?? []);
   const sources = [logits, ...inputs];
 
   const batches: LogitsBatch[] = [];
   let [rowStart, tableRow, number] = [0, 0, 0];
   for (const record of recordBatches(file)) {
     const { context, batch, columns } = record;
-    const copied = kept.map((column) => {
+    const copied = kept.map(({ column, list }) => {
       if (column.constant) return column.constant.buffers;
       const span = columns[column.place] as ColumnSpan;
-      return placeKept(context, batch, span, column, batch.rows, partsOf);
+      const node = list?.node ?? column;
+      const own = placeKept(context, batch, span, node, batch.rows, partsOf);
+      return list ? (own.children[0] as KeptBuffers) : own;
     });
     const buffers = sources.map((source, n) => {
       const start = decoded[n]?.starts[number];
@@ -171,19 +179,28 @@ function placed(
     });
     const batchStart = rowStart;
     const runs = nested
-      ? rowRuns(rowBounds(file, record, logits))
-      : [{ first: 0, count: batch.rows }];
-    for (const { first, count } of runs) {
+      ? rowRuns(
+          [logits, ...lists.map(({ rows }) => rows)].map((column) =>
+            rowBounds(file, record, column),
+          ),
+        )
+      : [{ firsts: [0], count: batch.rows }];
+    for (const { firsts, count } of runs) {
       batches.push({
         rowStart,
         rowEnd: rowStart + count,
         sources: buffers.map((found, n) => ({
           ...found,
           // Decoded inputs have the rows of the logits, others those of the buffers.
-          first: nested && n > 0 ? rowStart - batchStart : first,
+          first: nested && n > 0 ? rowStart - batchStart : (firsts[0] ?? 0),
         })),
         kept: copied,
-        keptTableRows: kept.map(() => nested && tableRow),
+        keptFirst: kept.map(({ list }) =>
+          list ? (firsts[lists.indexOf(list) + 1] ?? 0) : 0,
+        ),
+        keptTableRows: kept.map(({ list }) =>
+          nested && !list ? tableRow : null,
+        ),
       });
       rowStart += count;
     }
@@ -217,7 +234,7 @@ function placed(
         ? { column: logits.name }
         : { columns: logits.name },
     classNames: logits.classNames,
-    notes: [logits, ...decoded].flatMap((found) => found?.note ?? []),
+    notes: [logits, nested, ...decoded].flatMap((found) => found?.note ?? []),
     nullLogit: options.nullLogit ?? "error",
     inputs: inputs.map((input, n) => {
       const values = decoded[n + 1]?.values ?? input.values;
@@ -225,10 +242,10 @@ function placed(
     }),
     batches,
     decodedFds: decoded.map((found) => found?.fd ?? null),
-    kept,
+    kept: kept.map(({ column }) => column),
     partitions: (options.partitions ?? []).filter(
       ({ name }) =>
-        kept.some(({ constant, field }) => constant && field.name === name) ||
+        chosen.some(({ constant, field }) => constant && field.name === name) ||
         inputs.some(({ partition }) => partition?.name === name),
     ),
     dictionaries,

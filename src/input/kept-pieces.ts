@@ -51,7 +51,8 @@ export function keptPieces(
       const tableRow = batch.keptTableRows?.[k] ?? null;
       if (tableRow !== null)
         return repeatedPieces(file, buffers, row, rowsEnd, tableRow);
-      const [from, to] = [row - batch.rowStart, rowsEnd - batch.rowStart];
+      const from = row - batch.rowStart + (batch.keptFirst?.[k] ?? 0);
+      const to = from + rowsEnd - row;
       return [{ buffers, from, to, repeat: 1, row }];
     }),
   );

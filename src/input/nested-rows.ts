@@ -1,6 +1,7 @@
 import type { Field } from "../arrow/field.js";
 import { InputFormatError } from "../errors.js";
 import { UnnamedFile } from "../io/unnamed-file.js";
+import { shortName } from "../printable.js";
 import { indexOfKey } from "../results/row-axes.js";
 import { outputCall } from "../system-error.js";
 import type { ArrowContainer } from "./arrow-container.js";
@@ -133,21 +134,24 @@ export function rowBounds(
   return { starts, counts };
 }
 
-/** Rows of one record batch that follow one another, and the first of the table rows that they are in. */
+/** Rows that follow one another in a record batch, in the logits and in each column that is matched with them row by row. */
 export interface RowRun {
-  first: number;
+  /** The first row of the logits, then of each column. */
+  firsts: number[];
   count: number;
 }
 
-/** Returns the runs of rows; more than one only if a null table row has values. */
-export function rowRuns({ starts, counts }: RowBounds): RowRun[] {
+/** Returns the runs of rows; more than one only if a null table row has values. All columns have the same counts. */
+export function rowRuns(columns: readonly RowBounds[]): RowRun[] {
   const runs: RowRun[] = [];
+  const [{ counts }] = columns as [RowBounds];
   for (const [k, count] of counts.entries()) {
-    const first = starts[k] as number;
+    const firsts = columns.map(({ starts }) => starts[k] as number);
     const run = runs.at(-1);
     if (count === 0) continue;
-    if (run && run.first + run.count === first) run.count += count;
-    else runs.push({ first, count });
+    if (run?.firsts.every((first, n) => first + run.count === firsts[n]))
+      run.count += count;
+    else runs.push({ firsts, count });
   }
   return runs;
 }
@@ -158,6 +162,8 @@ export interface NestedRows {
   leading: number[];
   /** Temporary file with the indices of the rows (row-indices.ts); null: they follow from `leading`. */
   indexFd: number | null;
+  /** Note for the user about table rows without rows. */
+  note: string | null;
   /** Closes the file. */
   close(): void;
 }
@@ -174,16 +180,19 @@ export function nestedRows(
   const { axes } = column.nesting as Nesting;
   const [place = 0] = column.columns;
   let tableRows = 0;
-  let hasNulls = false;
+  let nulls = 0;
   for (const { batch, columns } of recordBatches(file)) {
     tableRows += batch.rows;
     const span = columns[place] as ColumnSpan;
-    hasNulls ||= [span, ...span.parents].some(
-      (one) => nodeOf(batch, one).nullCount > 0,
-    );
+    const around = [span, ...span.parents];
+    nulls += Math.max(...around.map((one) => nodeOf(batch, one).nullCount));
   }
-  if (axes && !hasNulls)
-    return { leading: [tableRows, ...axes], indexFd: null, close() {} };
+  const note =
+    nulls > 0
+      ? `column ${shortName(column.name)} is null in ${nulls} of ${tableRows} table rows, which have no rows in the output`
+      : null;
+  if (axes && nulls === 0)
+    return { leading: [tableRows, ...axes], indexFd: null, note, close() {} };
   return outputCall(
     file.path,
     "could not be indexed in a temporary file",
@@ -208,7 +217,8 @@ export function nestedRows(
           }
         flush();
         const leading = [tableRows, ...inner];
-        return { leading, indexFd: target.fd, close: () => target.close() };
+        const close = () => target.close();
+        return { leading, indexFd: target.fd, note, close };
       } catch (error) {
         target.close();
         throw error;

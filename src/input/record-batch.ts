@@ -14,6 +14,8 @@ export interface LogitsBatch {
   sources: ValueBuffers[];
   /** Buffers of the copied columns. */
   kept: KeptBuffers[];
+  /** For each of `kept`: the value of the buffers that the first row of the batch has; absent: the first. */
+  keptFirst?: readonly number[];
   /** For each of `kept`: the table row of its first value, if a value stands for all rows of its table row; else null. */
   keptTableRows?: readonly (number | null)[];
 }

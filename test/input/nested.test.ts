@@ -14,6 +14,17 @@ import {
   tableToIPC,
   utf8,
 } from "@uwdata/flechette";
+import {
+  type Data,
+  Field,
+  FixedSizeList,
+  Float64,
+  List,
+  makeData,
+  Table,
+  Vector,
+  tableToIPC as writeIPC,
+} from "apache-arrow";
 import { describe, expect, test } from "vitest";
 import type { RunOptions } from "../../src/options.js";
 import { softjac } from "../cli/support.js";
@@ -157,6 +168,68 @@ test("labels of a list, one per inner list or one for all", async () => {
   const emit = ["cross_entropy"] as const;
   await expect(run({ label: "short", emit })).rejects.toThrow(
     `${input}: column short, row 2: expected 2 values, one for each list of logits, found 1`,
+  );
+});
+
+test("copied lists of as many values as there are inner lists are copied one by one", async () => {
+  const each = <T>(of: (row: number, n: number) => T) =>
+    docs.map((doc, row) => doc?.map((_, n) => of(row, n)) ?? null);
+  const ids = each((row, n) => (n === 1 ? null : 10 * row + n));
+  const words = each((row, n) => `word ${row}.${n}`);
+  const other = docs.map((_, row) => [row]);
+  write({
+    logits: [docs, list(list(float64()))],
+    ids: [ids, list(int32())],
+    words: [words, largeList(utf8())],
+    other: [other, list(int32())],
+  });
+  for (const layout of ["bsr", "csr"] as const) {
+    const keep = ["words", "other", "ids"];
+    const column = await run({ column: "logits", keep, layout });
+    expect(column("ids")).toEqual(ids.flatMap((list) => list ?? []));
+    expect(column("words")).toEqual(words.flatMap((list) => list ?? []));
+    expect(column("other").map((list) => [...(list as never)])).toEqual(
+      expectedOf(docs).map(({ row }) => [row]),
+    );
+    expect(verified("--all")).toMatchObject({ status: 0 });
+  }
+});
+
+test("copied lists are matched by their offsets, also where a null list has values", async () => {
+  // The second list of three is null.
+  const lists = (offsets: number[], child: Data) =>
+    makeData({
+      type: new List(new Field("item", child.type, true)),
+      length: 3,
+      nullCount: 1,
+      nullBitmap: Uint8Array.of(0b101),
+      valueOffsets: Int32Array.from(offsets),
+      child,
+    });
+  const numbers = (...values: number[]) =>
+    makeData({ type: new Float64(), data: Float64Array.from(values) });
+  const pairs = makeData({
+    type: new FixedSizeList(2, new Field("item", new Float64(), true)),
+    child: numbers(1, 2, 3, 4, 5, 6, 7, 8),
+  });
+  const table = new Table({
+    logits: new Vector([lists([0, 1, 3, 4], pairs)]),
+    ids: new Vector([lists([0, 1, 2, 3], numbers(7, 8, 9))]),
+  });
+  writeFileSync(input, writeIPC(table, "file"));
+  const column = await run({ column: "logits", keep: ["ids"] });
+  expect([column("row"), column("ids")]).toEqual([
+    [0, 2],
+    [7, 9],
+  ]);
+});
+
+test("a note counts the table rows that are null", async () => {
+  write({ logits: [docs, list(list(float64()))] });
+  await run();
+  const { stderr } = softjac("run", input, "-o", output, "--force");
+  expect(stderr).toContain(
+    "softjac: column logits is null in 1 of 6 table rows, which have no rows in the output\n",
   );
 });
 
