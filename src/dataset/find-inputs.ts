@@ -84,23 +84,25 @@ export async function findInputs(
 /** The files that a path, folder or pattern names; `beside`: files of a folder that are no inputs. */
 export async function filesOf(
   path: string,
-): Promise<ListedFiles & { beside: string[] }> {
+): Promise<Omit<ListedFiles, "hidden"> & { beside: string[] }> {
   if (path === "-")
     throw new UsageError(
       "input: a dataset cannot read standard input, because a resumed run reads its inputs again; give file paths",
       "input",
     );
   const kind = await kindOf(path);
-  const none = new Map<string, Buffer>();
-  const beside: string[] = [];
-  if (kind === "file")
-    return { files: [resolve(path)], beside, undecodable: none };
-  if (kind === null && !isDynamicPattern(path))
-    return { files: [], beside, undecodable: none };
-  const { files, undecodable } = await listFiles(path, kind ?? "pattern");
+  if (kind === "file" || (kind === null && !isDynamicPattern(path)))
+    return {
+      files: kind === "file" ? [resolve(path)] : [],
+      beside: [],
+      undecodable: new Map(),
+    };
+  const listed = await listFiles(path, kind ?? "pattern");
+  const { files, hidden, undecodable } = listed;
+  if (kind === null) return { files, beside: [], undecodable };
   return {
-    files: files.filter((file) => kind === null || !isBesideData(file)),
-    beside: files.filter((file) => kind !== null && isBesideData(file)),
+    files: files.filter((file) => !isBesideData(file)),
+    beside: [...files.filter(isBesideData), ...hidden],
     undecodable,
   };
 }

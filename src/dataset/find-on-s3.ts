@@ -86,26 +86,30 @@ async function objectsOf(
   const folder = isGlob ? base : input;
   const key = folder === "" ? "" : `${folder}/`;
   const isMatch = isGlob ? picomatch(place.key) : () => true;
-  const found = await listed(objects, { ...place, key }, isMatch);
+  const { found, hidden } = await listed(objects, { ...place, key }, isMatch);
   if (isGlob) return found;
+  for (const name of hidden) ignored.add(name);
   for (const [name] of found) if (isBesideData(name)) ignored.add(name);
   return found.filter(([name]) => !isBesideData(name));
 }
 
-/** All under a prefix that match, but for what is hidden, and for the empty objects that stand for folders. */
+/** Lists the objects under a prefix that match, except empty ones that stand for folders; hidden ones are listed apart. */
 async function listed(
   objects: Objects,
   { bucket, key: start }: S3Place,
   isMatch: (key: string) => boolean,
-): Promise<[name: string, state: PlannedState][]> {
+): Promise<{ found: [string, PlannedState][]; hidden: string[] }> {
   const found: [string, PlannedState][] = [];
+  const hidden: string[] = [];
   for await (const page of objects.list({ bucket, key: start }))
     for (const { key, ...object } of page.objects) {
-      const isHere = !key.endsWith("/") && isMatch(key);
-      if (isHere && !isHidden(key.slice(start.length).split("/")))
-        found.push([s3Name(bucket, key), stateOf(object)]);
+      if (key.endsWith("/") || !isMatch(key)) continue;
+      const parts = key.slice(start.length).split("/");
+      const name = s3Name(bucket, key);
+      if (!isHidden(parts)) found.push([name, stateOf(object)]);
+      else if (!isHidden(parts.slice(0, -1))) hidden.push(name);
     }
-  return found;
+  return { found, hidden };
 }
 
 function stateOf({

@@ -21,7 +21,7 @@ export function isBesideData(name: string): boolean {
 export function besideDataText(names: readonly string[]): string | null {
   if (names.length === 0) return null;
   const count = names.length === 1 ? "1 file is" : `${names.length} files are`;
-  return `${count} ignored because of the extension: ${shortList(names, (name) => shortName(name.slice(name.lastIndexOf("/") + 1)))}; give the path or a pattern to read such files`;
+  return `${count} ignored because of the name: ${shortList(names, (name) => shortName(name.slice(name.lastIndexOf("/") + 1)))}; give the path of such a file to read it`;
 }
 
 /** Compares names by their parts: numbers by value, so that `batch_2` comes before `batch_10`, and all else by code unit. */

@@ -15,6 +15,8 @@ import { isWithin } from "./is-within.js";
 export interface ListedFiles {
   /** Absolute paths. */
   files: string[];
+  /** Hidden files beside them. */
+  hidden: string[];
   /** Files whose names are not UTF-8: by the escaped path, which is also in `files`, the bytes of the path. */
   undecodable: ReadonlyMap<string, Buffer>;
 }
@@ -90,7 +92,7 @@ export async function listFiles(
     absolute: true,
     onlyFiles: true,
     expandDirectories: false,
-    ...(isFolder && { dot: false }),
+    ...(isFolder && { dot: true, ignore: ["**/.*/**", "**/_*/**"] }),
     fs: { readdir: list, realpath: follow } as unknown as FileSystemAdapter,
   });
   if (failed) throw failed;
@@ -104,7 +106,11 @@ export async function listFiles(
     )
       undecodable.delete(file);
   const files = [...found.map((file) => resolve(file)), ...undecodable.keys()];
-  return { files: files.filter(isSeen), undecodable };
+  return {
+    files: files.filter(isSeen),
+    hidden: files.filter((file) => !isSeen(file)),
+    undecodable,
+  };
 }
 
 /** Returns the path that a link leads to; null for a folder that the link is in, whose files would be listed again. */

@@ -120,7 +120,7 @@ test("files that pipelines put beside data are left alone, unless they are named
   );
   expect(partsOf(1)).toEqual([[softmaxOf([1, 2, 3])]]);
   expect(warnings).toEqual([
-    "3 files are ignored because of the extension: b.arrow.crc, notes.txt, schema.json; give the path or a pattern to read such files",
+    "6 files are ignored because of the name: .b.arrow.crc, _SUCCESS, _metadata, b.arrow.crc, notes.txt, schema.json; give the path of such a file to read it",
   ]);
   output = at("named");
   const inputs = [`${input}/_metadata`, `${input}/.b.arrow.crc`];

@@ -175,7 +175,7 @@ test("files that stand beside data are counted, not read, unless they are named"
   for (const name of ["data.json", "sub/README.md", "a.npy.sha256", "_SUCCESS"])
     writeFileSync(join(mixed, name), "{}");
   const beside =
-    "3 files are ignored because of the extension: a.npy.sha256, data.json, README.md; give the path or a pattern to read such files\n";
+    "4 files are ignored because of the name: _SUCCESS, a.npy.sha256, data.json, README.md; give the path of such a file to read it\n";
   const { status, stderr } = softjac("run", mixed, "-o", at("mixed-out"));
   expect(stderr).toContain(`softjac: ${beside}`);
   expect(stderr).toMatch(/inputs +2, /);
