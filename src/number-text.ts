@@ -1,6 +1,7 @@
 /** 1234567 as "1,234,567". */
 export function count(value: number): string {
-  return Math.round(value).toLocaleString("en-US");
+  // The first use of Intl takes 10 ms of a process.
+  return String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
 /** Bytes in the unit that people read: "832.8 kB", "1.60 GB" (powers of 1000, as disks are sold). */
