@@ -86,7 +86,10 @@ const WRONG: [extra: Record<string, unknown>, message: string][] = [
     "layout: packed needs jacobian or log_jacobian in emit, found softmax",
   ],
   [{ emit: ["vjp"] }, "cotangent: vjp needs the name of a column"],
-  [{ emit: ["column"] }, "classColumn: column needs the name of a column"],
+  [
+    { emit: ["column"] },
+    "classColumn: column needs the name of a column; class is one class for all rows",
+  ],
   [
     { emit: ["column"], class: 1, classColumn: "y" },
     "class, classColumn: give only one of them",

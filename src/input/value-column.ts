@@ -37,7 +37,7 @@ export function selectValues(
   if (places.length !== 1)
     throw new LogitsColumnError(
       path,
-      `--${flagOf(option)} ${name}: ${notOne(places, fields)}`,
+      `--${flagOf(option)} ${name}: ${notOne(places, fields)}${name.endsWith(".npy") ? "; a file of labels can only be used with files of arrays" : ""}`,
     );
   const place = places[0] as number;
   const field = fields[place] as Field;
@@ -99,7 +99,7 @@ export function checkValues(
 /** What to write for an option that names a column, as the end of a message. */
 export function adviceOn(option: InputName): string {
   if (isClassOption(option))
-    return "write the class of each row as an integer from 0";
+    return "write one class number from 0 for each row";
   return option === "covariance"
     ? "write the diagonal, the upper triangle or the whole matrix of each row"
     : "write one float per class for each row";

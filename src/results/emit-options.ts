@@ -105,7 +105,7 @@ function checkInputs(emit: readonly EmitName[], options: InputOptions): void {
   for (const option of needed)
     if (options[option] === undefined)
       throw new UsageError(
-        `${option}: ${usersOf(option, emit)} needs the name of a column`,
+        `${option}: ${usersOf(option, emit)} needs the name of a column${option === "classColumn" ? "; class is one class for all rows" : ""}`,
         option,
       );
   for (const option of [...INPUT_NAMES, "class" as const]) {

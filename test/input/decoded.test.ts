@@ -322,7 +322,7 @@ describe("labels", () => {
       `${input}: column label has strings; give the names of the classes, in the order of the logits, with --class-names a,b,c`,
     );
     await expect(run(Array(COUNT).fill(["a"]), list(utf8()))).rejects.toThrow(
-      `${input}: column label: expected class numbers, class names or one-hot rows for --label, found list<utf8>; write the class of each row as an integer from 0`,
+      `${input}: column label: expected class numbers, class names or one-hot rows for --label, found list<utf8>; write one class number from 0 for each row`,
     );
   });
 });

@@ -144,7 +144,13 @@ const MESSAGES: [
     columns,
     ["--column", "logits", "--emit", "cross_entropy", "--label", "facts"],
     "column facts: expected class numbers, class names or one-hot rows for --label, found map<utf8, int32>",
-    "write the class of each row as an integer from 0",
+    "write one class number from 0 for each row",
+  ],
+  [
+    columns,
+    ["--column", "logits", "--emit", "cross_entropy", "--label", "y.npy"],
+    "--label y.npy: no such column",
+    `the file has ${COLUMNS}; a file of labels can only be used with files of arrays`,
   ],
   [
     columns,
@@ -260,7 +266,7 @@ const MESSAGES: [
     zip({ "o.npy": doubles(2, 3), "y.npy": bytes("<i4", 3) }),
     ["--label", "y", "--emit", "cross_entropy"],
     "array y: expected class numbers of shape [2] or [2, 1] or [2, 3] for --label, found y: int32 [3]",
-    "write the class of each row as an integer from 0",
+    "write one class number from 0 for each row",
   ],
   [
     zip({ "data.csv": Buffer.from("a,b\n") }),

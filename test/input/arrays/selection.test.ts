@@ -144,7 +144,7 @@ const REFUSED: [
     archive,
     { column: "o", emit: ["gradient"], label: "short" },
     "INPUT_UNSUPPORTED",
-    "array short: expected class numbers of shape [4] or [4, 1] or [4, 3] for --label, found short: int32 [3]; write the class of each row as an integer from 0",
+    "array short: expected class numbers of shape [4] or [4, 1] or [4, 3] for --label, found short: int32 [3]; write one class number from 0 for each row",
   ],
   [
     "a cotangent too narrow",
