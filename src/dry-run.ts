@@ -1,31 +1,24 @@
 import type { NumberType } from "./arrow/field.js";
 import type { SourceForm } from "./arrow/source-form.js";
 import { mostCompressedBytes } from "./compressed/protocol.js";
-import { SoftjacError } from "./errors.js";
 import { checkUnchanged } from "./input/input-state.js";
-import { keptBytesPerRow } from "./input/kept-pieces.js";
 import type { LogitsFile } from "./input/logits-file.js";
 import { openLogits } from "./input/open-logits.js";
-import { axesOf } from "./input/row-indices.js";
 import { sizeJob } from "./job.js";
-import { keptShapes } from "./kept-shapes.js";
 import {
-  inLayout,
-  openOptionsOf,
-  type ResolvedOptions,
-  type RunOptions,
-  resolveOptions,
-} from "./options.js";
+  columnSizes,
+  layoutSizes,
+  mostFileBytes,
+  type OutputSize,
+} from "./layout-sizes.js";
+import { openOptionsOf, type RunOptions, resolveOptions } from "./options.js";
 import type { EntriesJob } from "./ordered/entries-job.js";
 import { layoutJacobianBatch } from "./output/jacobian-batch.js";
-import { measureJacobianFile } from "./output/jacobian-file.js";
 import { ARROW } from "./output/output-name.js";
 import { checkOutput } from "./output/written-files.js";
 import type { SizedJob } from "./planned/planned-job.js";
-import { LAYOUTS, type Layout } from "./results/catalogue.js";
+import type { Layout } from "./results/catalogue.js";
 import type { RunEmit } from "./results/emit-options.js";
-import { positionNames } from "./results/row-axes.js";
-import { positionColumns } from "./results/table-columns.js";
 import type { RunHooks } from "./run.js";
 
 /** Plan of a run, with exact sizes. Threads compute into slots, buffers in shared memory; `memoryBytes` is their total size. */
@@ -62,15 +55,6 @@ export interface DryRun {
   slots: number;
   slotBytes: number;
   memoryBytes: number;
-}
-
-/** Bytes of the values of one row, and of those of all rows, or of the file. */
-export interface OutputSize<Name extends string = string> {
-  name: Name;
-  bytesPerRow: number;
-  bytes: number;
-  /** Whether the sizes are exact; else they are upper bounds (csr, coo, rows that are omitted). */
-  exact: boolean;
 }
 
 /**
@@ -182,74 +166,4 @@ function ofEntries(job: EntriesJob, logits: LogitsFile): Sizes {
     rowsPerRowBlock: plan.chunkRows,
     blockRowsPerTile: plan.classes,
   };
-}
-
-/** More than a record batch takes beside its values, also if it is compressed, and of that for each column. */
-const BATCH_EXTRA = 1024;
-const COLUMN_EXTRA = 512;
-
-/** The file of a run that keeps every entry. */
-function mostFileBytes(
-  { file, plan, columns }: EntriesJob,
-  logits: LogitsFile,
-): number {
-  const { rowStart, rows, mostEntries, mostBytes } = plan;
-  // Two record batches that follow one another have more entries than fit into one, or as many rows as may be.
-  const batches =
-    Math.ceil(rows / plan.batchExamples) +
-    Math.ceil((2 * rows * mostEntries) / plan.batchEntries);
-  const kept = keptShapes(logits, rowStart, rowStart + rows).flat();
-  const keptBytes = kept.reduce(
-    (sum, { validity, offsets, values }) =>
-      sum + (validity ?? 0) + (offsets ?? 0) + (values ?? 0),
-    -rows * keptBytesPerRow(logits),
-  );
-  const buffers = 1 + columns.length + kept.length;
-  return (
-    measureJacobianFile(file, []).bytes +
-    Math.ceil(mostBytes + keptBytes + (buffers * rows) / 8) +
-    batches * (BATCH_EXTRA + COLUMN_EXTRA * buffers)
-  );
-}
-
-function layoutSizes(
-  options: ResolvedOptions,
-  logits: LogitsFile,
-): OutputSize<Layout>[] {
-  return LAYOUTS.flatMap((name) => {
-    if (name === "dense" && options.layout !== name) return [];
-    try {
-      const changed = inLayout(options, name);
-      const job = sizeJob(changed, logits);
-      const columns = columnSizes(job, changed, logits);
-      return {
-        name,
-        bytesPerRow: columns.reduce((sum, c) => sum + c.bytesPerRow, 0),
-        bytes:
-          job.kind === "entries" ? mostFileBytes(job, logits) : job.sizes.bytes,
-        exact: columns.every(({ exact }) => exact),
-      };
-    } catch (error) {
-      if (error instanceof SoftjacError) return [];
-      throw error;
-    }
-  });
-}
-
-function columnSizes(
-  job: SizedJob | EntriesJob,
-  { onBadRow, layout }: ResolvedOptions,
-  logits: LogitsFile,
-): OutputSize[] {
-  const most = job.kind === "entries" ? job.plan.mostEntries : 1;
-  const row = { name: "row", listSize: 1, width: 8 };
-  const positions = positionColumns(positionNames(axesOf(logits).inner));
-  const columns =
-    job.kind === "entries" ? job.columns : [...positions, ...job.results];
-  return [row, ...columns].map(({ name, listSize, width }) => {
-    const isExact = layout !== "coo" && listSize !== null;
-    const bytesPerRow = (isExact ? listSize : most) * width;
-    const bytes = job.plan.rows * bytesPerRow;
-    return { name, bytesPerRow, bytes, exact: isExact && onBadRow !== "skip" };
-  });
 }

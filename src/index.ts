@@ -34,7 +34,7 @@ export {
   type RunPace,
   removeLeftovers,
 } from "./deprecated.js";
-export { type DryRun, dryRun, type OutputSize } from "./dry-run.js";
+export { type DryRun, dryRun } from "./dry-run.js";
 export {
   type EntriesOptions,
   type JacobianEntries,
@@ -87,9 +87,9 @@ export {
   inspect,
   type LogitsDescription,
 } from "./inspect/inspect.js";
-export type { LayoutEstimate } from "./inspect/layout-estimates.js";
 export type { InspectOptions } from "./inspect/options.js";
 export type { ValueScan } from "./inspect/scan-values.js";
+export type { OutputSize } from "./layout-sizes.js";
 export type { RunOptions } from "./options.js";
 export type { AttemptOptions, QueueOptions } from "./queue/options.js";
 export {

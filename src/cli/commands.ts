@@ -50,7 +50,7 @@ const SHOW_COMMAND = defineCommand({
 /** `softjac inspect` */
 const INSPECT_COMMAND = defineCommand({
   name: "inspect",
-  summary: "Describe a file and estimate the output size of each layout",
+  summary: "Describe a file and print the output size of each layout",
   usage:
     "Describe a file, the logits that a run would use, and the output size of each layout.",
   positional: {

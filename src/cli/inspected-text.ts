@@ -1,8 +1,8 @@
 import type { Inspection } from "../inspect/inspect.js";
-import type { LayoutEstimate } from "../inspect/layout-estimates.js";
 import type { ValueScan } from "../inspect/scan-values.js";
 import { shortName } from "../printable.js";
-import { aligned, bytes, count, duration, titled } from "./format.js";
+import { bytes, count, titled } from "./format.js";
+import { sizes } from "./summary.js";
 
 const FORMATS: Record<Inspection["format"], string> = {
   "arrow-file": "Arrow IPC file",
@@ -47,7 +47,7 @@ export function inspectedText(found: Inspection): string {
   ]);
   if (found.values) rows.push(...valueRows(found.values));
   const layouts = logits
-    ? `\n  output size with softmax, and estimated time:\n${aligned(found.layouts.map(layoutRow))}`
+    ? `\n  output of softmax and jacobian, bytes per row and in all:\n${sizes(found.layouts)}`
     : "";
   return `${titled(found.input, rows)}${layouts}`;
 }
@@ -67,20 +67,5 @@ function valueRows(values: ValueScan): [label: string, value: string][] {
         ? "none"
         : `${count(badRows)}, first at row ${firstBadRow}`,
     ],
-  ];
-}
-
-function layoutRow({
-  layout,
-  bytes: size,
-  exact,
-  seconds,
-  note,
-}: LayoutEstimate): [label: string, value: string] {
-  if (size === null || seconds === null) return [layout, `impossible: ${note}`];
-  const about = duration(1000 * seconds);
-  return [
-    layout,
-    `${exact ? "" : "about "}${bytes(size)}, ${about}${note ? ` (${note})` : ""}`,
   ];
 }

@@ -1,6 +1,12 @@
 /** Options of earlier versions, of every command or of one, and what replaces them. */
 const REMOVED: Readonly<Record<string, string>> = {
   heartbeat: "progress lines are written every 30 s",
+  ...Object.fromEntries(
+    ["temperature", "threads", "threshold", "top-k"].map((name) => [
+      `inspect ${name}`,
+      "softjac run --dry-run prints the sizes of a run",
+    ]),
+  ),
   kernel: "softjac chooses the kernel, and both give the same bits",
   "report sample": "softjac show prints any row",
   "report seed": "the page has no random rows",

@@ -1,5 +1,6 @@
-import type { DryRun, OutputSize } from "../dry-run.js";
+import type { DryRun } from "../dry-run.js";
 import type { GenerateReport } from "../generate/report.js";
+import type { OutputSize } from "../layout-sizes.js";
 import type { RunReport } from "../report.js";
 import { aligned, bytes, count, duration, titled } from "./format.js";
 
@@ -97,8 +98,8 @@ export function dryRunText(plan: DryRun): string {
   return `${text}\n  columns, bytes per row and in all:\n${sizes(plan.columns)}\n  layouts, bytes per row and in all:\n${sizes(plan.layouts)}`;
 }
 
-/** Lines of a table: a name, bytes of one row, and bytes of all. */
-function sizes(found: readonly OutputSize[]): string {
+/** Returns lines of a table: a name, bytes of one row, and bytes of all. */
+export function sizes(found: readonly OutputSize[]): string {
   return aligned(
     found.map(({ name, bytesPerRow, bytes, exact }) => [
       name,

@@ -15,26 +15,28 @@ import {
   type InputDescription,
 } from "../input/describe-input.js";
 import type { InputFile } from "../input/input-file.js";
+import { InputRows } from "../input/input-rows.js";
 import { checkUnchanged } from "../input/input-state.js";
 import { interpreting, interpretingWith } from "../input/interpreting.js";
 import { limitsOf } from "../input/limits.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { logitsIn, openInput } from "../input/open-logits.js";
+import { layoutSizes, type OutputSize } from "../layout-sizes.js";
+import { resolveOptions } from "../options.js";
+import type { Layout } from "../results/catalogue.js";
 import type { RunHooks } from "../run.js";
-import { estimateLayouts, type LayoutEstimate } from "./layout-estimates.js";
 import { INSPECT_OPTIONS, type InspectOptions } from "./options.js";
-import { sampleLogits } from "./sample-rows.js";
 import { scanValues, type ValueScan } from "./scan-values.js";
 
-/** Description of a file, the logits that a run would use, and size estimates. */
+/** Description of a file, the logits that a run would use, and sizes of its outputs. */
 export interface Inspection extends InputDescription {
   input: string;
   bytes: number;
   /** Column of logits that a run would use, or null with the reason why there is none; also see the columns' reasons. */
   logits: LogitsDescription | null;
   noLogitsReason: string | null;
-  /** Estimate for each layout; empty without logits. */
-  layouts: LayoutEstimate[];
+  /** Size of the output of a run in each layout that is possible, except dense; empty without logits. */
+  layouts: OutputSize<Layout>[];
   /** Range of the logits and bad rows; null without `scan`. */
   values: ValueScan | null;
 }
@@ -47,8 +49,8 @@ export interface LogitsDescription
 }
 
 /**
- * Describes a file and estimates the output size of each layout. Reads the structure of the file, some rows for the
- * estimates, and every row with `scan`; writes nothing.
+ * Describes a file, and the size of the output in each layout. Reads the structure of the file, and every row with `scan`;
+ * writes nothing.
  *
  * @throws SoftjacError if the file cannot be read; a file without logits does not throw (see `noLogitsReason`)
  */
@@ -106,17 +108,20 @@ async function examine(
   const found = await logitsIn(file, { ...options, ...open, signal });
   try {
     const { column, form, dtype, classes } = found;
-    const sample = await interpreting(input, "values", () =>
-      sampleLogits(found),
+    // Lists of other lengths than the first.
+    const some = Math.min(found.rows, Math.ceil(CHECKED_VALUES / classes));
+    await interpreting(input, "values", () =>
+      new InputRows(found).load(0, some),
     );
+    const paths = { input, output: "output.arrow" };
+    const run = resolveOptions({ ...paths, dtype: options.dtype });
     return {
       logits: { column, storage: form, dtype, classes },
       noLogitsReason: null,
-      layouts: estimateLayouts(
+      layouts: layoutSizes(
+        run,
         // Of a Parquet file only a sample may be open.
         format === "parquet" ? withTableRows(found, rows) : found,
-        sample,
-        estimated(options),
       ),
       values: scan
         ? await interpretingWith(
@@ -131,6 +136,9 @@ async function examine(
     found.close();
   }
 }
+
+/** Logits that are read from the start of the file, or one row. */
+const CHECKED_VALUES = 1 << 16;
 
 /** Errors of a sound file without logits that a run could use. */
 const NO_LOGITS = [LogitsColumnError, InputUnsupportedError, RaggedRowError];
@@ -163,10 +171,4 @@ function noLogits(
     layouts: [],
     values: null,
   };
-}
-
-/** What an estimate depends on. */
-function estimated(options: InspectOptions) {
-  const { threshold, topK, temperature, dtype, threads } = options;
-  return { threshold, topK, temperature, dtype, threads };
 }

@@ -14,11 +14,7 @@ const AS_RUN = [
   "pad",
   "nullLogit",
   "allowMissingEos",
-  "threshold",
-  "topK",
-  "temperature",
   "dtype",
-  "threads",
   ...LIMIT_NAMES,
 ] as const;
 
@@ -41,7 +37,6 @@ export const INSPECT_OPTIONS: readonly OptionSpec<
     name: "scan",
     isCommon: true,
     kind: "boolean",
-    // A look at the structure is quick however large the file.
     default: false,
     group: "Values",
     help: "Read all logits: range, masked classes, rows without a softmax",

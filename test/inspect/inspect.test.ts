@@ -2,7 +2,6 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { tableFromIPC } from "@uwdata/flechette";
 import { describe, expect, test } from "vitest";
-import type { Layout } from "../../src/index.js";
 import { CLI, DIGITS, softjac } from "../cli/support.js";
 import { built } from "../support/built.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
@@ -46,14 +45,12 @@ describe("a file of logits", () => {
     ["packed", { dtype: "float64" }, true],
     ["factored", {}, true],
     ["csr", {}, false],
-    ["csr", { threshold: 1e-6 }, false],
-    ["coo", { threshold: 1e-3, temperature: 2 }, false],
-    ["coo", { topK: 7 }, false],
+    ["coo", {}, false],
   ] as const)(
-    "%s, %o: the bytes that a run writes",
+    "%s, %o: the bytes that a run writes, or a bound",
     async (layout, choice, exact) => {
       const { layouts } = await built.inspect({ input: DIGITS, ...choice });
-      const estimate = layouts.find((one) => one.layout === layout);
+      const size = layouts.find(({ name }) => name === layout);
       const { outputBytes } = await built.run({
         input: DIGITS,
         output: at("out.arrow"),
@@ -61,11 +58,11 @@ describe("a file of logits", () => {
         force: true,
         ...choice,
       });
-      expect(estimate?.exact).toBe(exact);
-      const ratio = (estimate?.bytes as number) / outputBytes;
+      expect(size?.exact).toBe(exact);
+      const ratio = (size?.bytes as number) / outputBytes;
       if (exact) expect(ratio).toBe(1);
-      else expect(Math.abs(ratio - 1)).toBeLessThan(0.03);
-      expect(estimate?.seconds).toBeGreaterThan(0);
+      else expect(ratio).toBeGreaterThan(1);
+      expect(ratio).toBeLessThan(1.5);
     },
   );
 
@@ -82,7 +79,7 @@ describe("a file of logits", () => {
             ? -Infinity
             : k / classes,
     });
-    const found = await built.inspect({ input, scan: true, threshold: 1e-3 });
+    const found = await built.inspect({ input, scan: true });
     expect(found.values).toEqual({
       min: 0,
       max: (classes - 1) / classes,
@@ -90,12 +87,9 @@ describe("a file of logits", () => {
       badRows: 2,
       firstBadRow: 1,
     });
-    const note = (name: Layout) =>
-      found.layouts.find(({ layout }) => layout === name);
-    expect(note("bsr")).toMatchObject({ bytes: null, seconds: null });
-    expect(note("bsr")?.note).toMatch("has 2500000000 values of jacobian");
-    expect(note("csr")?.note).toMatch("46340");
-    expect(note("coo")?.bytes).toBeLessThan(1e6);
+    // An Arrow list cannot have the values of a whole block.
+    const possible = found.layouts.map(({ name }) => name);
+    expect(possible).toEqual(["packed", "coo", "factored"]);
   });
 
   test("no rows", async () => {
@@ -120,7 +114,8 @@ describe("the command", () => {
       /logits +logits \(fixed-size-list, float32\), 10 classes\n/,
     );
     expect(stdout).toMatch(/bad rows +none\n/);
-    expect(stdout).toMatch(/dense +1\.29 GB, .+ \(only with --force-dense\)\n/);
+    expect(stdout).toMatch(/\n {2}bsr +448 +[\d,]+\n/);
+    expect(stdout).toMatch(/\n {2}coo +at most [\d,]+ +at most [\d,]+\n/);
   });
 
   test("as JSON, of standard input", () => {
@@ -148,7 +143,11 @@ describe("the command", () => {
   });
 
   test.each([
-    [[DIGITS, "--top-k", "0"], 64, /: expected .+found 0\n$/],
+    [
+      [DIGITS, "--top-k", "3"],
+      64,
+      /: --top-k was removed; softjac run --dry-run prints the sizes of a run\n$/,
+    ],
     [[at("nothing")], 66, /\/nothing: no such file or directory\n$/],
     [
       [CLI],
