@@ -62,7 +62,7 @@ export function batchOfEntries(
   };
 }
 
-/** Where the values of a batch's columns start, in bytes of the output; row numbers first, then positions. */
+/** Byte offsets of the columns' values in the output, for one batch; row numbers first, then positions. */
 export function placesOf({ bodyStart, layout }: PlacedBatch): number[] {
   return [
     layout.row,

@@ -45,7 +45,7 @@ export interface DecodedNumbers {
   values: number;
   /** Byte offset of the first row of each record batch or array. */
   starts: number[];
-  /** Where the last row ends. */
+  /** Byte offset of the end of the last row. */
   bytes: number;
   /** Note for the user about labels. */
   note?: string | null;

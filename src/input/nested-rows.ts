@@ -14,7 +14,7 @@ import { type RecordBatch, recordBatches } from "./record-batches.js";
 // A column of lists of lists, or of tensors, has several rows of numbers in each table row. Its rows are those of the child, or
 // of the values cut into rows: a record batch of them is read like any other. Null table rows have no rows.
 
-/** How rows of numbers are nested in the values of a column. */
+/** Nesting of rows of numbers in the values of a column. */
 export interface Nesting {
   /** Field of the rows. */
   row: Field;

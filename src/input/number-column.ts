@@ -28,7 +28,7 @@ export interface NumberColumn {
   values: number | null;
   /** Whether the numbers are decoded to a temporary file, where they have this form and type. */
   isDecoded: boolean;
-  /** How its rows are nested in table rows; absent: each table row is one. */
+  /** Nesting of its rows in table rows; absent if each table row is one row. */
   nesting?: Nesting;
 }
 

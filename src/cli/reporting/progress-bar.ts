@@ -25,7 +25,7 @@ export async function openProgressBar(
       progressText(status as Status, (terminal.columns || 80) - 1),
     clearOnComplete: true,
     hideCursor: true,
-    // Its own signal handler would stop the bar while chunks are still in flight.
+    // The library's signal handler would stop the bar while chunks are still being computed.
     gracefulExit: false,
   });
   let started = false;

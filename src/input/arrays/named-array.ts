@@ -59,7 +59,7 @@ export function whereOf({ name }: StoredArray): string {
   return name === null ? "array" : `array ${name}`;
 }
 
-/** What to do about types that are not supported, as .npy and safetensors files call them. */
+/** Advice by unsupported type, named as .npy and safetensors files name it. */
 const TYPE_ADVICE: readonly [stored: RegExp, advice: string][] = [
   [
     /^[<>|]V2 /,

@@ -10,7 +10,7 @@ export interface StoredArray {
   name: string | null;
   /** Type of the numbers; null if it is not supported. */
   type: NumberType | null;
-  /** How the numbers are stored, if not as little-endian numbers of this type. */
+  /** Encoding of the numbers; absent for little-endian numbers of this type. */
   coding: NumberCoding | null;
   /** Type as the file writes it. */
   stored: string;

@@ -121,7 +121,7 @@ function plainField(view: DataView, field: number): void {
   if (!dictionary) return;
   // A slot of offset 0 is absent. Fields that share these offsets all have dictionaries.
   view.setUint16(dictionary.entry, 0, true);
-  // Its metadata describes the dictionary: the values that an enumeration may have, and the like.
+  // The metadata describes the dictionary, such as the values of an enumeration.
   const metadata = slotOf(view, field, FIELD.metadata);
   if (metadata) view.setUint16(metadata.entry, 0, true);
 }

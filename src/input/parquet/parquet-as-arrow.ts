@@ -169,7 +169,7 @@ function threadError(error: unknown): Error | null {
   );
 }
 
-/** Where errors of the decoder itself are. */
+/** Location in the messages of the decoder's own errors. */
 const DATA = "Parquet data";
 const CONVERT = `if other tools can read it, convert it: duckdb -c "copy (from 'x.parquet') to 'y.parquet'"`;
 

@@ -17,7 +17,7 @@ const ENCRYPTED = "PARE";
 const MAGIC_BYTES = 4;
 const TAIL_BYTES = 8;
 
-/** What to do with a damaged file. */
+/** Advice for a damaged file. */
 export const WRITE_AGAIN = "copy or write the file again";
 
 export interface ParquetFooter {
