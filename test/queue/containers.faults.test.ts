@@ -1,13 +1,13 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { afterEach, expect, test } from "vitest";
+import { afterAll, afterEach, expect, test } from "vitest";
 import { CLI, softjac } from "../cli/support.js";
 import { commandsOf, readExample } from "../support/examples.js";
 import { workDirectory } from "../support/logits-input.js";
 import { expectCode, testDataset } from "./dataset.js";
 import { endAll, type Started, startProgram } from "./processes.js";
-import { hasRedis, startRedis } from "./redis.js";
+import { endRedis, hasRedis, startRedis } from "./redis.js";
 
 // Runs the commands of the container examples as process 1 of a process namespace, as a container runtime does.
 
@@ -17,6 +17,7 @@ const UNSHARE = ["--pid", "--fork", "--mount-proc"];
 const isPermitted = spawnSync("unshare", [...UNSHARE, "true"]).status === 0;
 
 const redis = await startRedis("--requirepass", "open");
+afterAll(endRedis);
 // One part each.
 const dataset = await testDataset(at, redis, { rows: 200, classes: 100 });
 const queue = { SOFTJAC_QUEUE: redis.url, SOFTJAC_QUEUE_PASSWORD: "open" };

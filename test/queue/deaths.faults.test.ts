@@ -1,19 +1,20 @@
 import { once } from "node:events";
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
-import { afterEach, expect } from "vitest";
+import { afterAll, afterEach, expect } from "vitest";
 import { enqueue } from "../../src/queue/enqueue.js";
 import { jobOptions } from "../../src/queue/jobs.js";
 import { openQueue } from "../../src/queue/open-queue.js";
 import { workDirectory } from "../support/logits-input.js";
 import { countOf, endWorker, expectCode, testDataset } from "./dataset.js";
 import { endAll, type Started } from "./processes.js";
-import { startRedis, test, untilRenewed } from "./redis.js";
+import { endRedis, startRedis, test, untilRenewed } from "./redis.js";
 
 // Workers, submitters and waits that die, stop or are held up, at calls where it could matter.
 
 const at = workDirectory();
 afterEach(endAll);
 const redis = await startRedis();
+afterAll(endRedis);
 const dataset = await testDataset(at, redis);
 const { submitUnder, worker, wait } = dataset.commands;
 const { here } = dataset;

@@ -2,7 +2,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { expect } from "vitest";
+import { afterAll, expect } from "vitest";
 import {
   ATTEMPT_OPTIONS,
   QUEUE_OPTIONS,
@@ -12,12 +12,13 @@ import {
 import { CLI, DIGITS } from "../cli/support.js";
 import { commandsOf } from "../support/examples.js";
 import { workDirectory } from "../support/logits-input.js";
-import { startRedis, test } from "./redis.js";
+import { endRedis, startRedis, test } from "./redis.js";
 
 // The manual's and the examples' commands, against a real Redis.
 
 const at = workDirectory();
 const redis = await startRedis();
+afterAll(endRedis);
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const manual = readFileSync(join(root, "docs/queue.md"), "utf8");
 const env = { ...process.env, SOFTJAC_QUEUE: redis.url };

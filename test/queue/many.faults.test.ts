@@ -6,7 +6,7 @@ import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
 import { expectCode } from "./dataset.js";
 import { start } from "./processes.js";
-import { startRedis, test } from "./redis.js";
+import { endRedis, startRedis, test } from "./redis.js";
 
 // 1,200 parts through a queue, in memory that does not grow with them.
 
@@ -15,6 +15,7 @@ const base = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
 const folder = mkdtempSync(join(base, "softjac-test-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const redis = await startRedis();
+afterAll(endRedis);
 const PARTS = 1200;
 const MB = 2 ** 20;
 

@@ -6,7 +6,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { afterEach, expect } from "vitest";
+import { afterAll, afterEach, expect } from "vitest";
 import { openPlannedRun } from "../../src/dataset/planned-run.js";
 import { QueueKeeper } from "../../src/queue/queue-keeper.js";
 import { built } from "../support/built.js";
@@ -15,7 +15,7 @@ import { filesOf } from "../support/files-of.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 import { countOf, endWorker, expectCode, testDataset } from "./dataset.js";
 import { endAll } from "./processes.js";
-import { startRedis, test } from "./redis.js";
+import { endRedis, startRedis, test } from "./redis.js";
 
 // Parts that cannot be made, and machines that cannot make them.
 
@@ -25,6 +25,7 @@ afterEach(async () => {
   await redis.client.flushall();
 });
 const redis = await startRedis();
+afterAll(endRedis);
 // One part each, of 16 MB: smaller ones are made without threads.
 const dataset = await testDataset(at, redis, { rows: 200, classes: 100 });
 const { worker, wait } = dataset.commands;

@@ -1,19 +1,20 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { afterEach, expect } from "vitest";
+import { afterAll, afterEach, expect } from "vitest";
 import { CLI } from "../cli/support.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 import { countOf, endWorker, expectCode, testDataset } from "./dataset.js";
 import { endAll, start } from "./processes.js";
-import { startRedis, test } from "./redis.js";
+import { endRedis, startRedis, test } from "./redis.js";
 
 // submit, worker and wait, where nothing goes wrong.
 
 const at = workDirectory();
 afterEach(endAll);
 const redis = await startRedis();
+afterAll(endRedis);
 const dataset = await testDataset(at, redis);
 const { submit, worker, wait } = dataset.commands;
 

@@ -4,12 +4,12 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import { Queue } from "bullmq";
-import { afterEach, expect } from "vitest";
+import { afterAll, afterEach, expect } from "vitest";
 import { jobId, queueNameOf } from "../../src/queue/jobs.js";
 import { workDirectory } from "../support/logits-input.js";
 import { countOf, endWorker, expectCode, testDataset } from "./dataset.js";
 import { endAll, type Started, start } from "./processes.js";
-import { freePort, startRedis, test } from "./redis.js";
+import { endRedis, freePort, startRedis, test } from "./redis.js";
 
 // A Redis that goes, comes back, forgets, or takes nothing.
 
@@ -21,6 +21,7 @@ const redis = await startRedis(
   "--appendfsync",
   "always",
 );
+afterAll(endRedis);
 const dataset = await testDataset(at, redis);
 const { submit, worker, wait } = dataset.commands;
 const { here } = dataset;

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { Redis } from "ioredis";
-import { afterAll, test as anyTest } from "vitest";
+import { test as anyTest } from "vitest";
 import { hasProgram } from "../support/machine.js";
 
 /** A Redis of Debian's redis-server, on a free port, with a folder of its own. */
@@ -33,17 +33,20 @@ export const test = anyTest.skipIf(!hasRedis);
 
 const started: TestRedis[] = [];
 
-// Of the whole file: those that a test starts are not left running either.
-afterAll(async () => {
-  for (const { client, folder, stop } of started) {
+/**
+ * Ends every Redis that a test file started. Each file calls it in its own `afterAll`: files that share a process load this
+ * module once, so that a hook here would run for the first of them only.
+ */
+export async function endRedis(): Promise<void> {
+  for (const { client, folder, stop } of started.splice(0)) {
     client.disconnect();
     await stop("SIGKILL");
     rmSync(folder, { recursive: true, force: true });
   }
-});
+}
 
 /**
- * Starts a Redis that ends with the test file; nothing is saved unless `more` says so. Where redis-server is not
+ * Starts a Redis that endRedis ends; nothing is saved unless `more` says so. Where redis-server is not
  * installed, nothing is started.
  */
 export async function startRedis(...more: string[]): Promise<TestRedis> {

@@ -1,18 +1,19 @@
 import { readFileSync } from "node:fs";
-import { afterEach, expect } from "vitest";
+import { afterAll, afterEach, expect } from "vitest";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 import type { RecordedCall } from "../support/recorded-calls.js";
 import { BUCKET, filesIn, s3World } from "../support/s3/s3-world.js";
 import { countOf, endWorker, expectCode, testDataset } from "./dataset.js";
 import { endAll, start } from "./processes.js";
-import { startRedis, test } from "./redis.js";
+import { endRedis, startRedis, test } from "./redis.js";
 
 // The queue says who might make what, S3 has what is read and made.
 
 const at = workDirectory();
 afterEach(endAll);
 const redis = await startRedis();
+afterAll(endRedis);
 const world = await s3World();
 const dataset = await testDataset(at, redis);
 world.upload(dataset.folder, "logits");

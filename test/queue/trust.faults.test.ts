@@ -18,13 +18,14 @@ import { workDirectory } from "../support/logits-input.js";
 import { faketimeLibrary } from "../support/machine.js";
 import { countOf, endWorker, expectCode, testDataset } from "./dataset.js";
 import { endAll } from "./processes.js";
-import { hasRedis, startRedis, test, untilRenewed } from "./redis.js";
+import { endRedis, hasRedis, startRedis, test, untilRenewed } from "./redis.js";
 
 // Jobs that a worker does not do, and clocks that it does not go by.
 
 const at = workDirectory();
 afterEach(endAll);
 const redis = await startRedis();
+afterAll(endRedis);
 const dataset = await testDataset(at, redis);
 const { worker, wait } = dataset.commands;
 const { here } = dataset;
