@@ -8,6 +8,7 @@ const REMOVED: Readonly<Record<string, string>> = {
     ]),
   ),
   kernel: "softjac chooses the kernel, and both give the same bits",
+  "report run-report": "softjac run --json prints the time and throughput",
   "report sample": "softjac show prints any row",
   "report seed": "the page has no random rows",
   "status-file": "use --metrics FILE, --log-format json or softjac status",

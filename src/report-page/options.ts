@@ -16,8 +16,6 @@ export interface ReportOptions {
   classes?: number | undefined;
   /** Title of the page; default: name of the results. */
   title?: string | undefined;
-  /** Path of the report of the run (`softjac run --report` or `--json`), for its time and throughput. */
-  runReport?: string | undefined;
   /** Path of the report of a verification (`softjac verify --report` or `--json`), for its errors. */
   verifyReport?: string | undefined;
   /** Whether to replace an existing output file; default: false. */
@@ -64,13 +62,6 @@ export const REPORT_OPTIONS: readonly OptionSpec<
     default: DEFAULT_CLASSES,
     group: "Values",
     help: "Maximum number of classes in the heatmap, 2 to 100",
-  },
-  {
-    name: "runReport",
-    kind: "string",
-    file: "read",
-    group: "Values",
-    help: "Report of the run (softjac run --report FILE); adds its time and throughput",
   },
   {
     name: "verifyReport",

@@ -61,15 +61,6 @@ export interface SummaryNumbers {
   /** Inputs of a dataset that were skipped, with the error of each. */
   skippedInputs: { name: string; error: string }[];
   from: NumberSources;
-  /** Numbers of the report of the run; `output` is the output that it describes. */
-  run: {
-    output: string | null;
-    durationMs: number;
-    rowsPerSecond: number;
-    threads: number | null;
-    kernel: string | null;
-    peakMemoryBytes: number | null;
-  } | null;
   /** Numbers of the report of a verification: errors and guaranteed bounds in ε. */
   verified: {
     output: string | null;
@@ -149,8 +140,6 @@ export interface ClassNumbers {
   /** Number of rows by label and prediction, `[shown, shown]`, and the number of rows with both; null without labels or p. */
   confusion: number[][] | null;
   confusionRows: number;
-  /** Pairs of shown classes with the largest mean |J[i,j]|. */
-  pairs: { i: number; j: number; mean: number }[];
   /** Mean J[k,k], mean p, and numbers of rows whose prediction, whose label, and whose prediction and label are the class, `[Q]` each. */
   sensitivity: number[] | null;
   meanP: number[] | null;

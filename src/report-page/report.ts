@@ -16,13 +16,17 @@ import { classNumbers } from "./numbers/classes.js";
 import { type CollectedResults, collectResults } from "./numbers/collect.js";
 import { confidenceNumbers } from "./numbers/confidence.js";
 import { shownRows } from "./numbers/rows.js";
-import { readReports, summaryNumbers } from "./numbers/summary.js";
+import { readVerifyReport, summaryNumbers } from "./numbers/summary.js";
 import {
   type ReportOptions,
   type ResolvedReportOptions,
   resolveReportOptions,
 } from "./options.js";
-import type { OutputReport, PageNumbers } from "./output-report.js";
+import type {
+  OutputReport,
+  PageNumbers,
+  SummaryNumbers,
+} from "./output-report.js";
 
 /**
  * Writes an HTML page about an output: confidence, calibration, classes and single rows. The page is a single file
@@ -38,22 +42,21 @@ export async function report(
   checkHooks(hooks);
   const cost = startClock();
   const resolved = resolveReportOptions(options);
-  const { output, force, runReport, verifyReport } = resolved;
+  const { output, force, verifyReport } = resolved;
   checkOutput({
     path: output,
     force,
     format: HTML,
-    inputs: [resolved.results, runReport, verifyReport].filter(
-      (path) => path !== undefined,
-    ),
+    inputs: [resolved.results, ...(verifyReport ? [verifyReport] : [])],
   });
-  const reports = readReports(resolved);
+  const verified =
+    verifyReport === undefined ? null : readVerifyReport(verifyReport);
   const results = findResults(resolved.results);
   const paths = results.parts.map(({ path }) => path);
   const numbers = await whileUnchanged(paths, async () => {
     const found = await collectResults(results, resolved, hooks);
     return interpreting(resolved.results, "results", () =>
-      numbersOf(results, found, resolved, reports),
+      numbersOf(results, found, resolved, verified),
     );
   });
   // Only drawing needs the libraries of the page.
@@ -70,7 +73,7 @@ async function numbersOf(
   results: FoundResults,
   found: CollectedResults,
   { results: path, output, title, label }: ResolvedReportOptions,
-  reports: ReturnType<typeof readReports>,
+  verified: SummaryNumbers["verified"],
 ): Promise<PageNumbers> {
   const { first, collected, pairs, shown } = found;
   const { run, sources } = first;
@@ -83,7 +86,7 @@ async function numbersOf(
     results: path,
     output,
     title,
-    summary: summaryNumbers(results, found, reports),
+    summary: summaryNumbers(results, found, verified),
     confidence: confidenceNumbers(confidence, sources, withoutP),
     calibration: isLabelled
       ? calibrationNumbers(label, calibration, sources)

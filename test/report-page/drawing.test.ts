@@ -3,7 +3,6 @@ import {
   axisCount,
   cellNumber,
   digits,
-  logTicks,
   percent,
   powerOfTen,
   tellingDigits,
@@ -48,13 +47,6 @@ test("numbers to read", () => {
       [0.00501, 0.00502, 0.00512],
     ].map(tellingDigits),
   ).toEqual([2, 3]);
-});
-
-test("ticks of a logarithmic axis lie within it, and are few", () => {
-  expect(logTicks([0.5, 20])).toEqual([0.5, 1, 2, 5, 10, 20]);
-  expect(logTicks([1, 1e3])).toEqual([1, 3, 10, 30, 100, 300, 1000]);
-  expect(logTicks([1e-12, 100]).length).toBeLessThanOrEqual(9);
-  expect(logTicks([0, -1])).toEqual([]);
 });
 
 test("shades: nine steps of equal ratio, over four powers of ten at most and a factor of two at least", () => {

@@ -167,12 +167,6 @@ describe.runIf(hasBrowser)("in a browser", () => {
         truthRows.filter(({ label }) => label === k).length,
       );
     }
-    const pairs = Object.keys(found).filter((name) => name.startsWith("pair-"));
-    expect(pairs.length).toBe(10);
-    for (const name of pairs) {
-      const [, i, j] = name.split("-").map(Number) as [number, number, number];
-      near(name, truth.meanJacobian[i]?.[j] as number);
-    }
     expect(await page.locator("#lost-float32").count()).toBe(0);
     expect(await page.locator(".facts").first().textContent()).toMatch(
       /319 of 1,797 rows \(17.8 %\)/,

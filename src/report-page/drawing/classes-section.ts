@@ -18,12 +18,12 @@ const MAX_NUMBERED = 12;
 const MAX_TABLED = 40;
 const MAX_NAMED = 60;
 
-/** Draws mean |J| and the confusion matrix of the shown classes, with a table by class and the largest pairs. */
+/** Draws mean |J| and the confusion matrix of the shown classes, and a table by class. */
 export function classesSection({
   classes,
   summary,
 }: Pick<OutputReport, "classes" | "summary">): Html {
-  const { reasons, meanJacobian, confusion, sensitivity, pairs } = classes;
+  const { reasons, meanJacobian, confusion, sensitivity } = classes;
   const which = whichClasses(classes.shown.length, summary.classes);
   const hasPairs = summary.classes > 1;
   return section(
@@ -38,10 +38,7 @@ export function classesSection({
         : null,
       hasPairs && confusion ? confusionFigure(classes, confusion, which) : null,
       html`</div>`,
-      html`<div class="tables">`,
       sensitivity && classTable(classes, sensitivity, which),
-      pairs.length > 0 ? pairsTable(classes) : null,
-      html`</div>`,
     ],
   );
 }
@@ -209,19 +206,6 @@ function legend(
     ...edges.map((edge) => `from ${text(edge, significant)}`),
   ];
   return html`<ol class="legend" aria-label="Shades: ${title}">${names.map((name, k) => html`<li><span class="swatch s${k}"></span>${name}</li>`)}</ol>`;
-}
-
-function pairsTable({ pairs, rows, shown }: ClassNumbers): Html {
-  return html`<div><h3>Pairs with the largest mean |J|</h3>
-<p>Among the ${count(shown.length)} classes shown, from ${count(rows)} rows.</p>
-${table(
-  "Pairs of classes by mean |J|",
-  ["classes", "mean |J[i,j]|"],
-  pairs.map(({ i, j, mean }) => [
-    `${i} and ${j}`,
-    numberOf(`pair-${i}-${j}`, mean),
-  ]),
-)}</div>`;
 }
 
 function classTable(

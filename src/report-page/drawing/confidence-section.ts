@@ -5,7 +5,7 @@ import type {
   ConfidenceNumbers,
   OutputReport,
 } from "../output-report.js";
-import { digits, logTicks, percent, powerOfTen } from "./figures.js";
+import { digits, percent, powerOfTen } from "./figures.js";
 import { type Html, html, numberOf, reasonsText, section } from "./parts.js";
 import { type Bar, histogram, Plot } from "./plot.js";
 
@@ -98,7 +98,6 @@ function uncertaintyFigure(
       domain: [low, 0],
       tickFormat: (log: number) =>
         Number.isInteger(log) ? powerOfTen(log) : digits(10 ** log, 1),
-      ticks: ticksFrom(low),
     },
     marks: [
       Plot.ruleX(lines, {
@@ -117,16 +116,6 @@ function uncertaintyFigure(
       }),
     ],
   });
-}
-
-/** Returns ticks at powers of ten; near 1 also between them. */
-function ticksFrom(low: number): number[] {
-  if (low > -3) return logTicks([10 ** low, 1]).map(Math.log10);
-  const step = Math.ceil(-low / 14);
-  return Array.from(
-    { length: Math.floor(-low / step) + 1 },
-    (_, k) => 0 - k * step,
-  );
 }
 
 /** Joins 2, 4, 8, … bins, so that few enough bars remain and their edges stay on the same grid. */

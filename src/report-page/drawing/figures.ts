@@ -37,22 +37,12 @@ export function tellingDigits(values: readonly number[]): number {
 /** 10⁻⁸ */
 export function powerOfTen(exponent: number): string {
   if (exponent === 0) return "1";
-  return `10${String(exponent).replace(/./g, (character) => SUPERSCRIPT[character] as string)}`;
+  const raised = String(exponent).replace(
+    /./g,
+    (sign) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(sign)] as string,
+  );
+  return `10${raised}`;
 }
-
-const SUPERSCRIPT: Record<string, string> = {
-  "-": "⁻",
-  "0": "⁰",
-  "1": "¹",
-  "2": "²",
-  "3": "³",
-  "4": "⁴",
-  "5": "⁵",
-  "6": "⁶",
-  "7": "⁷",
-  "8": "⁸",
-  "9": "⁹",
-};
 
 /** Formats a share as "12.3 %". */
 export function percent(share: number, most = 3): string {
@@ -65,20 +55,4 @@ export function axisCount(value: number): string {
     "en-US",
     value < 1e6 ? {} : { notation: "compact", maximumSignificantDigits: 4 },
   );
-}
-
-/** Returns ticks of a logarithmic axis: powers of ten, and values between them if there are few. */
-export function logTicks(values: readonly number[]): number[] {
-  const logs = values.filter((value) => value > 0).map(Math.log10);
-  if (logs.length === 0) return [];
-  const [low, high] = [Math.min(...logs), Math.max(...logs)];
-  const between = high - low < 2 ? [1, 2, 5] : high - low < 4 ? [1, 3] : [1];
-  const step = Math.ceil((high - low) / 8);
-  const ticks: number[] = [];
-  for (let decade = Math.floor(low); decade <= Math.ceil(high); decade += step)
-    for (const digit of between) ticks.push(Number(`${digit}e${decade}`));
-  return ticks.filter((tick) => {
-    const log = Math.log10(tick);
-    return log >= low - 0.02 && log <= high + 0.02;
-  });
 }

@@ -1,4 +1,4 @@
-import { bytes, count, duration } from "../../number-text.js";
+import { bytes, count } from "../../number-text.js";
 import { shortList } from "../../printable.js";
 import type { OutputReport, SummaryNumbers } from "../output-report.js";
 import { digits, percent } from "./figures.js";
@@ -65,7 +65,7 @@ function tiles({
 }
 
 function linesOf(summary: SummaryNumbers): Line[] {
-  const { run, verified, sources, temperature, threshold, topK } = summary;
+  const { verified, sources, temperature, threshold, topK } = summary;
   const lines: Line[] = [
     [sources.length === 1 ? "input" : "inputs", shortList(sources)],
     [
@@ -90,17 +90,6 @@ function linesOf(summary: SummaryNumbers): Line[] {
       summary.writtenBy ? `softjac ${summary.writtenBy}` : "unknown",
     ],
   ];
-  if (run)
-    lines.push(
-      [
-        "time",
-        `${duration(run.durationMs)}, ${count(run.rowsPerSecond)} rows/s${run.threads === null ? "" : `, ${run.threads === 0 ? "main thread only" : `${run.threads} threads`}`}${run.kernel ? `, kernel ${run.kernel}` : ""}${run.output ? ` (report on ${run.output})` : ""}`,
-      ],
-      [
-        "peak memory",
-        run.peakMemoryBytes === null ? "unknown" : bytes(run.peakMemoryBytes),
-      ],
-    );
   if (verified)
     lines.push([
       "verified",

@@ -7,8 +7,6 @@ import {
 import type { StoredRun } from "../../results/run-metadata.js";
 import type { ClassNumbers } from "../output-report.js";
 
-const PAIRS = 10;
-
 /** Sums of every class: Q numbers each, whatever the number of rows. */
 export class ClassSums {
   /** Sum of J[k,k], and the number of rows whose diagonal is known. */
@@ -202,7 +200,6 @@ export function classNumbers(
     rows: Math.max(pairs.rows, sums.pRows),
     shown: [...shown],
     meanJacobian: isKnown ? matrix((i, j) => pairs.mean(i, j)) : null,
-    pairs: isKnown ? largestPairs(shown, pairs) : [],
     confusion:
       pairs.labelledRows > 0 ? matrix((i, j) => pairs.confused(i, j)) : null,
     confusionRows: pairs.labelledRows,
@@ -213,19 +210,6 @@ export function classNumbers(
     correct: isLabelled && sums.pRows > 0 ? Array.from(sums.correct) : null,
     reasons: reasonsOf(run, sources, isKnown),
   };
-}
-
-function largestPairs(
-  shown: readonly number[],
-  pairs: ClassPairs,
-): ClassNumbers["pairs"] {
-  return shown
-    .flatMap((i, a) =>
-      shown.slice(a + 1).map((j) => ({ i, j, mean: pairs.mean(i, j) })),
-    )
-    .filter(({ mean }) => mean > 0)
-    .sort((a, b) => b.mean - a.mean || a.i - b.i || a.j - b.j)
-    .slice(0, PAIRS);
 }
 
 function reasonsOf(

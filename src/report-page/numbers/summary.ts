@@ -3,26 +3,13 @@ import { basename } from "node:path";
 import { InputFormatError } from "../../errors.js";
 import type { FoundResults } from "../../output-rows/find-results.js";
 import { inputCall } from "../../system-error.js";
-import type { ResolvedReportOptions } from "../options.js";
 import type { SummaryNumbers } from "../output-report.js";
 import type { CollectedResults } from "./collect.js";
-
-/** Reads the reports that the options name. @throws InputMissingError, InputFormatError, IoError */
-export function readReports({
-  runReport,
-  verifyReport,
-}: ResolvedReportOptions): Pick<SummaryNumbers, "run" | "verified"> {
-  return {
-    run: runReport === undefined ? null : readRunReport(runReport),
-    verified:
-      verifyReport === undefined ? null : readVerifyReport(verifyReport),
-  };
-}
 
 export function summaryNumbers(
   { parts, manifest }: FoundResults,
   { first, collected, inputs, bytes, rows }: CollectedResults,
-  reports: Pick<SummaryNumbers, "run" | "verified">,
+  verified: SummaryNumbers["verified"],
 ): SummaryNumbers {
   const { run, sources, copiedColumns, softjac } = first;
   const { examples, badRows, withoutP, entries } = collected;
@@ -51,32 +38,14 @@ export function summaryNumbers(
     copiedColumns: copiedColumns.map(({ name, type }) => ({ name, type })),
     skippedInputs: [...(manifest?.leftOut ?? [])],
     from: sources,
-    ...reports,
+    verified,
   };
 }
 
-function readRunReport(path: string): SummaryNumbers["run"] {
+/** @throws InputMissingError, InputFormatError, IoError */
+export function readVerifyReport(path: string): SummaryNumbers["verified"] {
   const report = readJson(path);
-  const { durationMs, rowsPerSecond } = report;
-  if (typeof durationMs !== "number" || typeof rowsPerSecond !== "number")
-    throw new InputFormatError(
-      path,
-      "report",
-      "not a report of softjac run: durationMs or rowsPerSecond is missing",
-    );
-  return {
-    durationMs,
-    rowsPerSecond,
-    threads: numberOrNull(report.threads),
-    kernel: textOrNull(report.kernel),
-    peakMemoryBytes: numberOrNull(report.peakMemoryBytes),
-    output: nameOf(report.output),
-  };
-}
-
-function readVerifyReport(path: string): SummaryNumbers["verified"] {
-  const report = readJson(path);
-  const { ok, rowsChecked, columns } = report;
+  const { ok, rowsChecked, columns, output } = report;
   // Reports of version 0.1.0 have findings.
   const problems = report.problems ?? report.findings;
   if (
@@ -93,7 +62,7 @@ function readVerifyReport(path: string): SummaryNumbers["verified"] {
   return {
     ok,
     rowsChecked,
-    output: nameOf(report.output),
+    output: typeof output === "string" ? basename(output) : null,
     columns: columns.map((column) => {
       const { name, ok: isOk, maxError, bound } = Object(column);
       return {
@@ -109,14 +78,6 @@ function readVerifyReport(path: string): SummaryNumbers["verified"] {
 
 function numberOrNull(value: unknown): number | null {
   return typeof value === "number" ? value : null;
-}
-
-function textOrNull(value: unknown): string | null {
-  return typeof value === "string" ? value : null;
-}
-
-function nameOf(path: unknown): string | null {
-  return typeof path === "string" ? basename(path) : null;
 }
 
 function readJson(path: string): Record<string, unknown> {
