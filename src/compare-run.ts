@@ -2,7 +2,6 @@ import { fstatSync } from "node:fs";
 import type { Field } from "./arrow/field.js";
 import { openCompressedComparison } from "./compressed/compressed-output.js";
 import { type ArrowContainer, openArrow } from "./input/arrow-container.js";
-import { limitsOf } from "./input/limits.js";
 import { openLogits } from "./input/open-logits.js";
 import { DifferentByte } from "./io/put-bytes.js";
 import { carryOutJob, planJob } from "./job.js";
@@ -45,7 +44,7 @@ export async function compareRun(
   inputs: Omit<RunOptions, "output">,
   hooks: RunHooks,
 ): Promise<ByteComparison> {
-  const file = openArrow(path, { limits: limitsOf(inputs) });
+  const file = openArrow(path);
   try {
     const made = decodeRunMetadata(path, file.schema.metadata);
     const { version, source, rowStart, rowEnd } = made;

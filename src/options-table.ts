@@ -1,4 +1,3 @@
-import { DEFAULT_LIMITS, type Limits } from "./input/limits.js";
 import type { RunOptions } from "./options.js";
 import { DROPPED, EMIT_NAMES, LAYOUTS } from "./results/catalogue.js";
 
@@ -33,7 +32,6 @@ export interface OptionSpec<Name extends string = string> {
     | "S3"
     | "Queue"
     | "Running"
-    | "Limits"
     | "Reporting";
   help: string;
   /** Shown by `--help`; the others only by `--help --all`. */
@@ -71,28 +69,6 @@ export const TARGET_OPTIONS = [
     help: "Wait until the output is on disk (fsync)",
   },
 ] as const satisfies readonly RunOptionSpec[];
-
-/** What a file may say of itself before it is refused. */
-export const LIMIT_OPTIONS = (
-  [
-    [
-      "maxMetadataBytes",
-      "Maximum size in bytes of a footer, message header or file header",
-    ],
-    ["maxColumns", "Maximum number of columns, nested ones included"],
-    ["maxNesting", "Maximum nesting depth of columns"],
-    ["maxBatchRows", "Maximum rows of a record batch, row group or array"],
-    ["maxDecodedBytes", "Maximum total size after decompression, in bytes"],
-  ] as const
-).map(([name, help]) => ({
-  name,
-  kind: "integer" as const,
-  range: [1, Number.MAX_SAFE_INTEGER] as const,
-  default: DEFAULT_LIMITS[name],
-  group: "Limits" as const,
-  affects: "process" as const,
-  help,
-})) satisfies readonly RunOptionSpec<keyof Limits>[];
 
 /** One table: the library checks by it, the CLI makes its flags and help from it. */
 export const RUN_OPTIONS: readonly RunOptionSpec<
@@ -331,5 +307,4 @@ export const RUN_OPTIONS: readonly RunOptionSpec<
     group: "Running",
     help: "Rows per chunk (default: about 8 MiB of input and output); does not change the output",
   },
-  ...LIMIT_OPTIONS,
 ];

@@ -2,7 +2,6 @@ import { availableParallelism } from "node:os";
 import { basename, dirname } from "node:path";
 import { checkNames, checkPath, checkValue } from "./check-options.js";
 import { UsageError } from "./errors.js";
-import { type Limits, limitsOf } from "./input/limits.js";
 import type { LogitsFile, OpenOptions } from "./input/logits-file.js";
 import { partitionReader } from "./input/partitions.js";
 import { RUN_OPTIONS } from "./options-table.js";
@@ -28,13 +27,8 @@ import { encodeRunMetadata, type Partition } from "./results/run-metadata.js";
 import { isS3 } from "./store/location.js";
 import { VERSION } from "./version.js";
 
-/** Limits on sizes that an input declares. The defaults are far above anything real files contain. */
-export type LimitOptions = {
-  [Name in keyof Limits]?: Limits[Name] | undefined;
-};
-
 /** Options of `run`. Only `input` and `output` are required. */
-export interface RunOptions extends LimitOptions {
+export interface RunOptions {
   /** Path of an Arrow IPC file or stream, or of a Parquet, .npy, .npz or safetensors file; `-` is standard input. */
   input: string;
   /** Path of the Arrow IPC file to write; `-` writes an Arrow IPC stream to standard output. */
@@ -148,7 +142,6 @@ export interface ResolvedOptions {
   readonly chunkRows: number | undefined;
   readonly force: boolean;
   readonly sync: boolean;
-  readonly limits: Limits;
 }
 
 /** Returns options with the names that results have now. */
@@ -214,7 +207,6 @@ export function resolveOptions(given: RunOptions): ResolvedOptions {
     chunkRows: options.chunkRows,
     force: options.force ?? false,
     sync: options.sync ?? true,
-    limits: Object.freeze(limitsOf(options)),
   });
 }
 

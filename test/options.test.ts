@@ -41,13 +41,6 @@ test("defaults, in a new frozen object", () => {
     chunkRows: undefined,
     force: false,
     sync: true,
-    limits: {
-      maxMetadataBytes: 64 * 2 ** 20,
-      maxColumns: 1_000_000,
-      maxNesting: 64,
-      maxBatchRows: 2 ** 32,
-      maxDecodedBytes: 2 ** 40,
-    },
   });
   expect(Object.isFrozen(resolved)).toBe(true);
   expect(options).toEqual({ ...paths, threads: 2, keep: ["id"] });
@@ -160,7 +153,7 @@ const WRONG: [extra: Record<string, unknown>, message: string][] = [
   [{ column: "a", columns: "b*" }, "column, columns: give only one of them"],
   [
     { thread: 2 },
-    "unknown option thread; the options are input, column, columns, classAxis, binary, pad, onBadRow, nullLogit, allowMissingEos, emit, layout, threshold, topK, temperature, class, classColumn, label, classNames, cotangent, tangent, covariance, forceDense, output, keep, dtype, compress, force, sync, threads, chunkRows, maxMetadataBytes, maxColumns, maxNesting, maxBatchRows, maxDecodedBytes",
+    "unknown option thread; the options are input, column, columns, classAxis, binary, pad, onBadRow, nullLogit, allowMissingEos, emit, layout, threshold, topK, temperature, class, classColumn, label, classNames, cotangent, tangent, covariance, forceDense, output, keep, dtype, compress, force, sync, threads, chunkRows",
   ],
 ];
 

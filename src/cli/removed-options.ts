@@ -7,6 +7,11 @@ const REMOVED: Readonly<Record<string, string>> = {
       "softjac run --dry-run prints the sizes of a run",
     ]),
   ),
+  ...Object.fromEntries(
+    ["metadata-bytes", "columns", "nesting", "batch-rows", "decoded-bytes"].map(
+      (name) => [`max-${name}`, "SECURITY.md lists the fixed limits"],
+    ),
+  ),
   kernel: "softjac chooses the kernel, and both give the same bits",
   "report run-report": "softjac run --json prints the time and throughput",
   "report sample": "softjac show prints any row",

@@ -3,7 +3,6 @@ import {
   decodeMessage,
   type MessageMetadata,
 } from "../input/arrow-metadata.js";
-import { DEFAULT_LIMITS } from "../input/limits.js";
 import type { Sequential } from "../io/sequential-file.js";
 import {
   type BlockPlace,
@@ -74,7 +73,7 @@ export class CompressedStream {
   }
 
   async #message(metadata: Uint8Array<ArrayBuffer>): Promise<BodyTarget> {
-    const message = decodeMessage(metadata, DEFAULT_LIMITS);
+    const message = decodeMessage(metadata);
     if (message.header === "RecordBatch")
       return this.#batch(message.batch as Batch, message.bodyBytes);
     const { target } = this.spec;

@@ -287,7 +287,6 @@ export type BytesOptions = Omit<
   | "chunkRows"
   | "force"
   | "sync"
-  | "limits"
 >;
 
 export function bytesOptions(options: ResolvedOptions): BytesOptions {

@@ -4,7 +4,6 @@ import {
   type InputSource,
   SINCE_PLANNED,
 } from "../input/input-state.js";
-import { DEFAULT_LIMITS } from "../input/limits.js";
 import type { LogitsFile, OpenOptions } from "../input/logits-file.js";
 import { logitsIn } from "../input/open-logits.js";
 import { structureBytes } from "../input/structure-bytes.js";
@@ -47,7 +46,7 @@ export class S3Inputs implements Inputs {
 
   async open(input: SeenInput, options: OpenOptions): Promise<LogitsFile> {
     const path = this.path(input.name);
-    const { scratch, signal, limits = DEFAULT_LIMITS } = options;
+    const { scratch, signal } = options;
     const state = { bytes: input.bytes, etag: input.etag ?? "" };
     const place = this.#place(input.name);
     const objects = await this.#objects();
@@ -62,7 +61,6 @@ export class S3Inputs implements Inputs {
       path,
       fd: staged.fd,
       bytes: state.bytes,
-      limits,
       present: staged.present,
       source,
       // Opening may be begun again; then it is closed with what was opened.

@@ -74,17 +74,7 @@ export async function planUnder(
 /** Options of `runShards`. Only `output` is required. */
 export interface TaskOptions
   extends S3Options,
-    Pick<
-      RunOptions,
-      | "threads"
-      | "chunkRows"
-      | "sync"
-      | "maxMetadataBytes"
-      | "maxColumns"
-      | "maxNesting"
-      | "maxBatchRows"
-      | "maxDecodedBytes"
-    > {
+    Pick<RunOptions, "threads" | "chunkRows" | "sync"> {
   /** Path or s3:// prefix of the dataset. */
   output: string;
   /** Fingerprint of the run; required if several are planned for the output. */

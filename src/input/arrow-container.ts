@@ -6,7 +6,6 @@ import { locateStream } from "./arrow-stream.js";
 import type { ColumnPath } from "./column-spans.js";
 import { type InputFile, openInputFile } from "./input-file.js";
 import { inputFormat } from "./input-format.js";
-import type { Limits } from "./limits.js";
 
 /** An Arrow IPC file or stream whose messages are found and lie inside it; nothing of their bodies is read. */
 export interface ArrowContainer extends InputFile {
@@ -29,8 +28,6 @@ export interface ContainerOptions {
   allowMissingEos?: boolean | undefined;
   /** Whether big-endian data may be described; default: false. */
   anyByteOrder?: boolean | undefined;
-  /** Limits on the sizes that the file declares; default: DEFAULT_LIMITS. */
-  limits?: Limits | undefined;
 }
 
 /**
@@ -41,7 +38,7 @@ export function openArrow(
   path: string,
   options: ContainerOptions = {},
 ): ArrowContainer {
-  const file = openInputFile(path, options.limits);
+  const file = openInputFile(path);
   try {
     const format = inputFormat(file, ARROW);
     if (format !== "arrow-file" && format !== "arrow-stream")
@@ -61,10 +58,7 @@ export function openArrow(
 export function arrowContainer(
   file: InputFile,
   format: ArrowContainer["format"],
-  {
-    allowMissingEos = false,
-    anyByteOrder = false,
-  }: Omit<ContainerOptions, "limits">,
+  { allowMissingEos = false, anyByteOrder = false }: ContainerOptions,
 ): ArrowContainer {
   const located =
     format === "arrow-file"

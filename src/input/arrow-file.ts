@@ -30,7 +30,7 @@ export function readFooter(file: InputFile): {
   footer: Footer;
   footerStart: number;
 } {
-  const { path, bytes, limits } = file;
+  const { path, bytes } = file;
   const smallest = HEAD_BYTES + TAIL_BYTES;
   if (bytes < smallest)
     throw new InputFormatError(
@@ -65,7 +65,7 @@ export function readFooter(file: InputFile): {
   const footerStart = bytes - TAIL_BYTES - footerBytes;
   const encoded = new Uint8Array(footerBytes);
   readInput(file, encoded, footerStart);
-  const footer = decoding(path, "footer", () => decodeFooter(encoded, limits));
+  const footer = decoding(path, "footer", () => decodeFooter(encoded));
   return { footer, footerStart };
 }
 

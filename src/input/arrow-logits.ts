@@ -218,7 +218,6 @@ function placed(
     path,
     fd,
     bytes,
-    limits: file.limits,
     present: file.present,
     source: file.source,
     rows: rowStart,

@@ -22,7 +22,7 @@ export function readMessage(
   { offset, metadataBytes, bodyBytes }: MessagePlace,
   where: string,
 ): MessageMetadata {
-  const { path, limits } = file;
+  const { path } = file;
   const bytes = new Uint8Array(metadataBytes);
   readInput(file, bytes, offset);
   const view = new DataView(bytes.buffer);
@@ -37,7 +37,7 @@ export function readMessage(
       `expected metadata of 1 to ${metadataBytes - prefix} bytes, found ${length}`,
     );
   const message = decoding(path, where, () =>
-    decodeMessage(bytes.subarray(prefix, prefix + length), limits),
+    decodeMessage(bytes.subarray(prefix, prefix + length)),
   );
   checkVersion(path, where, message.version);
   if (bodyBytes !== null && message.bodyBytes !== bodyBytes)

@@ -5,7 +5,7 @@ import {
   type FlatTable,
   MalformedFlatbuffer,
 } from "./flatbuffer.js";
-import { type Limits, OverLimit } from "./limits.js";
+import { LIMITS, OverLimit } from "./limits.js";
 
 // Arrow's metadata tables (File.fbs, Message.fbs, Schema.fbs) as plain objects. Structure only: whether the numbers make
 // sense together is for logits-file.ts and record-batch.ts.
@@ -56,22 +56,19 @@ export interface MessageMetadata {
 /** MetadataVersion V4 and V5, as stored. */
 export const VERSIONS_READ = [3, 4];
 
-export function decodeFooter(bytes: Uint8Array, limits: Limits): Footer {
+export function decodeFooter(bytes: Uint8Array): Footer {
   const table = new Flatbuffer(bytes).root();
   const schema = table.table(1);
   if (!schema) throw new MalformedFlatbuffer("no schema");
   return {
     version: table.int16(0),
-    schema: decodeSchema(schema, limits),
+    schema: decodeSchema(schema),
     dictionaries: decodeBlocks(table, 2),
     recordBatches: decodeBlocks(table, 3),
   };
 }
 
-export function decodeMessage(
-  bytes: Uint8Array,
-  limits: Limits,
-): MessageMetadata {
+export function decodeMessage(bytes: Uint8Array): MessageMetadata {
   const table = new Flatbuffer(bytes).root();
   const header = table.table(2);
   const kind = table.uint8(1);
@@ -84,7 +81,7 @@ export function decodeMessage(
     dictionary: null,
   };
   if (kind === 3) {
-    const batch = decodeBatch(header, limits);
+    const batch = decodeBatch(header);
     return { ...base, header: "RecordBatch", batch };
   }
   if (kind === 2) {
@@ -93,12 +90,12 @@ export function decodeMessage(
     return {
       ...base,
       header: "DictionaryBatch",
-      batch: decodeBatch(data, limits),
+      batch: decodeBatch(data),
       dictionary: { id: header.int64(0), isDelta: header.uint8(2) !== 0 },
     };
   }
   if (kind === 1)
-    return { ...base, header: "Schema", schema: decodeSchema(header, limits) };
+    return { ...base, header: "Schema", schema: decodeSchema(header) };
   return { ...base, header: "other" };
 }
 
@@ -110,11 +107,11 @@ function decodeBlocks(table: FlatTable, slot: number): Block[] {
   }));
 }
 
-function decodeBatch(table: FlatTable, limits: Limits): BatchMetadata {
+function decodeBatch(table: FlatTable): BatchMetadata {
   const compression = table.table(3);
   const rows = table.int64(0);
-  if (rows > limits.maxBatchRows)
-    throw new OverLimit(limits, "maxBatchRows", "rows in a batch", rows);
+  if (rows > LIMITS.maxBatchRows)
+    throw new OverLimit("maxBatchRows", "rows in a batch", rows);
   return {
     rows,
     nodes: table.structs(1, 16, (buffer, at) => ({
@@ -132,8 +129,8 @@ function decodeBatch(table: FlatTable, limits: Limits): BatchMetadata {
   };
 }
 
-function decodeSchema(table: FlatTable, limits: Limits): Schema {
-  const within = new SchemaLimits(limits);
+function decodeSchema(table: FlatTable): Schema {
+  const within = new SchemaLimits();
   return {
     bigEndian: table.int16(0) === 1,
     fields: table.tables(1).map((field) => decodeField(field, within, 0)),
@@ -171,24 +168,13 @@ function decodeField(
 
 /** Counts the columns of a schema. */
 class SchemaLimits {
-  readonly #limits: Limits;
   #columns = 0;
 
-  constructor(limits: Limits) {
-    this.#limits = limits;
-  }
-
   add(depth: number): void {
-    const limits = this.#limits;
-    if (depth > limits.maxNesting)
-      throw new OverLimit(
-        limits,
-        "maxNesting",
-        "levels of nested columns",
-        depth,
-      );
-    if (++this.#columns > limits.maxColumns)
-      throw new OverLimit(limits, "maxColumns", "columns", this.#columns);
+    if (depth > LIMITS.maxNesting)
+      throw new OverLimit("maxNesting", "levels of nested columns", depth);
+    if (++this.#columns > LIMITS.maxColumns)
+      throw new OverLimit("maxColumns", "columns", this.#columns);
   }
 }
 

@@ -222,7 +222,7 @@ function appendPadded(
   return start;
 }
 
-/** The length of the longest row; null: there is none. @throws InputUnsupportedError if the padded rows exceed --max-decoded-bytes */
+/** The length of the longest row; null: there is none. @throws InputUnsupportedError if the padded rows exceed the limit */
 function longestRow(
   file: ArrowContainer,
   source: DecodedSource,

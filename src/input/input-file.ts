@@ -11,7 +11,6 @@ import type { PresentBlocks } from "../io/present-blocks.js";
 import { assertSupportedScheme, isS3 } from "../store/location.js";
 import { inputCall } from "../system-error.js";
 import { fileSource, type InputSource } from "./input-state.js";
-import { DEFAULT_LIMITS, type Limits } from "./limits.js";
 
 /** File whose bytes are read by position. */
 export interface InputFile {
@@ -19,7 +18,6 @@ export interface InputFile {
   path: string;
   fd: number;
   bytes: number;
-  limits: Limits;
   /** Blocks that were fetched already; null if the whole file is available. */
   present: PresentBlocks | null;
   /** File or object that must not change while the input is used; null for a stream, whose bytes are read once. */
@@ -32,10 +30,7 @@ export interface InputFile {
  * @throws InputMissingError, PermissionError, IoError; InputUnsupportedError for a directory, device, pipe or socket;
  * UsageError for a URL
  */
-export function openInputFile(
-  path: string,
-  limits: Limits = DEFAULT_LIMITS,
-): InputFile {
+export function openInputFile(path: string): InputFile {
   assertSupportedScheme(path, "input");
   if (isS3(path))
     throw new UsageError(
@@ -59,7 +54,6 @@ export function openInputFile(
       path,
       fd,
       bytes: stat.size,
-      limits,
       present: null,
       source: fileSource(path, fd),
       close: () => closeSync(fd),

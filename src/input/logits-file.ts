@@ -5,7 +5,6 @@ import type { Partition } from "../results/run-metadata.js";
 import type { DictionaryBlock } from "./dictionaries.js";
 import type { InputFile } from "./input-file.js";
 import type { KeptColumn } from "./kept-columns.js";
-import type { Limits } from "./limits.js";
 import type { LogitsSelection } from "./logits-column.js";
 import type { FloatType } from "./number-column.js";
 import type { LogitsBatch } from "./record-batch.js";
@@ -77,7 +76,5 @@ export interface OpenOptions extends LogitsSelection {
   isSample?: boolean | undefined;
   /** Directory for temporary copies of decoded or piped input; default: the directory for temporary files. */
   scratch?: string | undefined;
-  /** Limits on the sizes that the file declares; default: DEFAULT_LIMITS. */
-  limits?: Limits | undefined;
   signal?: AbortSignal | undefined;
 }

@@ -26,11 +26,11 @@ export async function openLogits(
 /** A path, or `-` for standard input, as bytes that can be read by position. @throws as openLogits */
 export async function openInput(
   path: string,
-  options: Pick<OpenOptions, "scratch" | "signal" | "limits">,
+  options: Pick<OpenOptions, "scratch" | "signal">,
 ): Promise<InputFile> {
   return path === STANDARD_INPUT
     ? await openStandardInput(options, inputFormat)
-    : openInputFile(path, options.limits);
+    : openInputFile(path);
 }
 
 /** The logits of a file that is open; closing them closes it, and so does failing. @throws as openLogits */

@@ -4,7 +4,6 @@ import { UnnamedFile } from "../io/unnamed-file.js";
 import { ioError } from "../system-error.js";
 import type { InputFile } from "./input-file.js";
 import { fileSource } from "./input-state.js";
-import { DEFAULT_LIMITS } from "./limits.js";
 import type { OpenOptions } from "./logits-file.js";
 import { HEAD_BYTES } from "./other-formats.js";
 
@@ -20,17 +19,16 @@ const NAME = "standard input";
  * @throws what `check` throws; InputUnsupportedError where it is a terminal or a directory; IoError; AbortedError
  */
 export async function openStandardInput(
-  options: Pick<OpenOptions, "scratch" | "signal" | "limits">,
+  options: Pick<OpenOptions, "scratch" | "signal">,
   check: (file: InputFile) => void,
 ): Promise<InputFile> {
-  const { scratch, signal, limits = DEFAULT_LIMITS } = options;
+  const { scratch, signal } = options;
   const stat = fstatSync(0);
   if (stat.isFile())
     return {
       path: NAME,
       fd: 0,
       bytes: stat.size,
-      limits,
       present: null,
       source: fileSource(NAME, 0, null),
       close: () => {},
@@ -47,7 +45,6 @@ export async function openStandardInput(
     path: NAME,
     fd: kept.fd,
     bytes: kept.bytes,
-    limits,
     present: null,
     source: null,
     close: () => kept.close(),

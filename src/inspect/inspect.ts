@@ -18,7 +18,6 @@ import type { InputFile } from "../input/input-file.js";
 import { InputRows } from "../input/input-rows.js";
 import { checkUnchanged } from "../input/input-state.js";
 import { interpreting, interpretingWith } from "../input/interpreting.js";
-import { limitsOf } from "../input/limits.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { logitsIn, openInput } from "../input/open-logits.js";
 import { layoutSizes, type OutputSize } from "../layout-sizes.js";
@@ -62,8 +61,7 @@ export async function inspect(
   checkNames(options, ["input", ...INSPECT_OPTIONS.map(({ name }) => name)]);
   checkPath("input", options.input);
   for (const spec of INSPECT_OPTIONS) checkValue(spec, options[spec.name]);
-  const limits = limitsOf(options);
-  const file = await openInput(options.input, { ...hooks, limits });
+  const file = await openInput(options.input, hooks);
   const inspection = await inspectFile(file, options, hooks);
   await checkUnchanged(file.source);
   return inspection;

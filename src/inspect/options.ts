@@ -1,4 +1,3 @@
-import { LIMIT_NAMES } from "../input/limits.js";
 import type { RunOptions } from "../options.js";
 import {
   type OptionSpec,
@@ -15,7 +14,6 @@ const AS_RUN = [
   "nullLogit",
   "allowMissingEos",
   "dtype",
-  ...LIMIT_NAMES,
 ] as const;
 
 /** Options of `inspect`. Only `input` is required. */

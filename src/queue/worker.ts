@@ -15,17 +15,7 @@ import { type WorkerReport, WorkerReportBuilder } from "./worker-report.js";
 export interface WorkerOptions
   extends QueueOptions,
     S3Options,
-    Pick<
-      RunOptions,
-      | "threads"
-      | "chunkRows"
-      | "sync"
-      | "maxMetadataBytes"
-      | "maxColumns"
-      | "maxNesting"
-      | "maxBatchRows"
-      | "maxDecodedBytes"
-    > {
+    Pick<RunOptions, "threads" | "chunkRows" | "sync"> {
   /** Directories and URLs that the worker may read and write, whatever a job says; default: the current directory. */
   allow?: readonly string[] | undefined;
   /** Seconds that the worker holds a shard without renewal; default: 60. */

@@ -1,9 +1,7 @@
-import { LIMIT_NAMES } from "../input/limits.js";
-import type { LimitOptions } from "../options.js";
 import { type OptionSpec, RUN_OPTIONS } from "../options-table.js";
 
 /** Options of `verify`. Only `output` and `input` are required. */
-export interface VerifyOptions extends LimitOptions {
+export interface VerifyOptions {
   /** Path of the output to check. */
   output: string;
   /** Path of the input of the run that wrote it; `-` is standard input. */
@@ -51,7 +49,6 @@ const AS_RUN: readonly string[] = [
   "nullLogit",
   "allowMissingEos",
   "threads",
-  ...LIMIT_NAMES,
 ];
 
 /** One table: the library checks by it, the CLI makes its flags and help from it. */

@@ -1,5 +1,4 @@
 import { UsageError } from "../errors.js";
-import type { Limits } from "../input/limits.js";
 import type { RunOptions } from "../options.js";
 import { shortValue } from "../printable.js";
 
@@ -20,7 +19,6 @@ export interface ValueOptions
     | "covariance"
     | "nullLogit"
     | "allowMissingEos"
-    | keyof Limits
   > {
   /** Path of a file that softjac has written. */
   output: string;

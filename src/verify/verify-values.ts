@@ -4,7 +4,6 @@ import { openPlainArrow } from "../input/compression/open-plain.js";
 import { InputRows } from "../input/input-rows.js";
 import { checkUnchanged } from "../input/input-state.js";
 import { interpretingWith } from "../input/interpreting.js";
-import { limitsOf } from "../input/limits.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { openLogits } from "../input/open-logits.js";
 import { axesOf, indexOfRow, nameOfRow } from "../input/row-indices.js";
@@ -54,8 +53,7 @@ export async function verifyValues(
   hooks: VerifyHooks = {},
 ): Promise<ValueReport> {
   checkValueOptions(options);
-  const limits = limitsOf(options);
-  const output = await openPlainArrow(options.output, limits);
+  const output = await openPlainArrow(options.output);
   const bytes = new FileBytes(output);
   try {
     const { schema } = output;
@@ -78,7 +76,6 @@ export async function verifyValues(
         nullLogit,
         allowMissingEos,
         classes: run.classes,
-        limits,
         signal: hooks.signal,
       });
     const logits = await open({ column, columns }).catch((error) => {

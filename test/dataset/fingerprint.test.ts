@@ -81,11 +81,6 @@ const CASES: Partial<
   sync: { of: lists, values: [true, false] },
   threads: { of: lists, values: [1, 2] },
   chunkRows: { of: lists, values: [7, 50] },
-  maxMetadataBytes: { of: lists, values: [1e6, 2e6] },
-  maxColumns: { of: lists, values: [100, 200] },
-  maxNesting: { of: lists, values: [10, 20] },
-  maxBatchRows: { of: lists, values: [1000, 2000] },
-  maxDecodedBytes: { of: lists, values: [1e6, 2e6] },
 };
 
 test("every option of a run has a case below", () => {

@@ -177,12 +177,6 @@ const MESSAGES: [
     "check the program that wrote them",
   ],
   [
-    columns,
-    ["--column", "logits", "--max-columns", "3"],
-    "footer: expected at most 3 columns, found 4",
-    "raise --max-columns to allow more",
-  ],
-  [
     doubles(2, 3),
     ["--column", "x"],
     "--column x: an .npy file holds one array without a name",

@@ -12,6 +12,8 @@ import {
   tableToIPC,
 } from "@uwdata/flechette";
 import { expect, test } from "vitest";
+import { LIMITS } from "../../src/input/limits.js";
+import { openLogits } from "../../src/input/open-logits.js";
 import type { RunOptions } from "../../src/options.js";
 import { softjac } from "../cli/support.js";
 import { built } from "../support/built.js";
@@ -121,9 +123,16 @@ test("inspect takes --pad", async () => {
 
 test("a short file with one long list is limited before it is padded", async () => {
   write([...Array(1000).fill([1]), Array(1000).fill(0)], list(float64()));
-  await expect(softmax({ maxDecodedBytes: 1_000_000 })).rejects.toThrow(
-    "column logits: expected at most 1000000 bytes of padded lists, found 8008000 (raise --max-decoded-bytes to allow more)",
-  );
+  const usual = LIMITS.maxDecodedBytes;
+  LIMITS.maxDecodedBytes = 1_000_000;
+  const options = { keep: [], ownNames: [], inputs: [], pad: true };
+  try {
+    await expect(openLogits(input, options)).rejects.toThrow(
+      "column logits: expected at most 1000000 bytes of padded lists, found 8008000",
+    );
+  } finally {
+    LIMITS.maxDecodedBytes = usual;
+  }
 });
 
 test("shards of a dataset are padded", async () => {

@@ -29,7 +29,7 @@ export async function locateArrays(
   open: OpenArrays,
   options: OpenOptions,
 ): Promise<LogitsFile> {
-  const { path, bytes, limits } = file;
+  const { path, bytes } = file;
   const container = await open(file);
   const { arrays } = container;
   checkLimit(file, "arrays", "maxColumns", "columns", arrays.length);
@@ -65,7 +65,7 @@ export async function locateArrays(
     placed.close();
   };
   try {
-    const from = { path, limits, present, ...placed };
+    const from = { path, present, ...placed };
     const holds = binary ? "margins" : "numbers";
     sources.push(placeRows(from, logits, holds, options));
     for (const { option, name, array } of inputs) {
@@ -107,7 +107,6 @@ export async function locateArrays(
     path,
     fd: placed.fd,
     bytes,
-    limits,
     source: file.source,
     present,
     rows,

@@ -28,7 +28,7 @@ export async function placeLabelFile(
   logits: LogitsShape,
   options: OpenOptions,
 ): Promise<PlacedRows> {
-  const file = openInputFile(path, options.limits);
+  const file = openInputFile(path);
   try {
     return await interpreting(path, "structure", async () => {
       const { arrays, place } = await openNpy(file);

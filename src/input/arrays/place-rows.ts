@@ -17,7 +17,7 @@ import { whereOf } from "./named-array.js";
 import { bytesOf, type PlacedArrays } from "./stored-array.js";
 
 /** File in which arrays were placed. */
-export type ArrayFile = Pick<InputFile, "path" | "present" | "limits"> &
+export type ArrayFile = Pick<InputFile, "path" | "present"> &
   Pick<PlacedArrays, "fd" | "start">;
 
 /** Rows of numbers as workers read them, in the file or decoded. */

@@ -7,7 +7,6 @@ import {
 import { type ArrowContainer, openArrow } from "../arrow-container.js";
 import { checkUnwritten } from "../input-state.js";
 import { interpreting } from "../interpreting.js";
-import type { Limits } from "../limits.js";
 import { decompressed } from "./decompressed.js";
 
 const NESTED: readonly string[] = [
@@ -25,15 +24,12 @@ const NESTED: readonly string[] = [
  * decoded first, into a file without a name.
  * @throws as openArrow, and InputFormatError, IoError where they cannot be decoded
  */
-export function openPlainArrow(
-  path: string,
-  limits?: Limits,
-): Promise<ArrowContainer> {
-  return interpreting(path, "structure", () => open(path, limits));
+export function openPlainArrow(path: string): Promise<ArrowContainer> {
+  return interpreting(path, "structure", () => open(path));
 }
 
-async function open(path: string, limits?: Limits): Promise<ArrowContainer> {
-  const container = openArrow(path, { limits });
+async function open(path: string): Promise<ArrowContainer> {
+  const container = openArrow(path);
   let plain = container;
   try {
     const places = container.schema.fields.flatMap((field, k) =>

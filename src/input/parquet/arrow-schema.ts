@@ -2,7 +2,7 @@ import type { Field } from "../../arrow/field.js";
 import { decodeMessage } from "../arrow-metadata.js";
 import type { ColumnPath } from "../column-spans.js";
 import { MalformedFlatbuffer } from "../flatbuffer.js";
-import { type Limits, OverLimit } from "../limits.js";
+import { OverLimit } from "../limits.js";
 import { pathsByChild } from "./column-paths.js";
 
 // Writers that know Arrow leave its schema in the footer, as base64 under the key ARROW:schema (a message of an Arrow
@@ -36,7 +36,7 @@ export interface ArrowSchema {
 }
 
 /** Reads the Arrow schema in a footer; null where it is not valid, or has more columns than are allowed. */
-export function arrowSchema(text: string, limits: Limits): ArrowSchema | null {
+export function arrowSchema(text: string): ArrowSchema | null {
   const bytes = Buffer.from(text, "base64");
   try {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -45,7 +45,7 @@ export function arrowSchema(text: string, limits: Limits): ArrowSchema | null {
     const header = pointed(view, message, HEADER_SLOT);
     if (header === 0) return null;
     usePlainTypes(view, header);
-    const { schema } = decodeMessage(bytes.subarray(start), limits);
+    const { schema } = decodeMessage(bytes.subarray(start));
     return (
       schema && {
         fields: schema.fields,

@@ -14,7 +14,7 @@ import {
 } from "../../system-error.js";
 import type { ColumnPath } from "../column-spans.js";
 import type { InputFile } from "../input-file.js";
-import { overLimit } from "../limits.js";
+import { LIMITS, overLimit } from "../limits.js";
 import type { OpenOptions } from "../logits-file.js";
 import { requireInput } from "../read-input.js";
 import type { FileMetadata } from "./file-metadata.js";
@@ -59,7 +59,6 @@ export async function parquetAsArrow(
       path,
       fd: target.fd,
       bytes,
-      limits: file.limits,
       present: null,
       source: file.source,
       close: () => {
@@ -81,7 +80,7 @@ function sampleOf(metadata: FileMetadata): FileMetadata {
 }
 
 function setupOf(
-  { fd, limits }: InputFile,
+  { fd }: InputFile,
   { start, metadata, arrowSchema }: ParquetFooter,
   paths: readonly ColumnPath[],
   target: number,
@@ -96,7 +95,7 @@ function setupOf(
     tailStart: start,
     rowGroups,
     target,
-    maxBytes: limits.maxDecodedBytes,
+    maxBytes: LIMITS.maxDecodedBytes,
     decoder,
   };
 }

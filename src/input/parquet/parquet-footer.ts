@@ -72,7 +72,7 @@ export function readFooter(file: InputFile): ParquetFooter {
     checkLimit(file, `row group ${k}`, "maxBatchRows", "rows in a batch", rows);
   const own = metadata.schema.children.map(schemaField);
   checkColumns(file, own);
-  const schema = arrowSchema(metadata.arrowSchema ?? "", file.limits);
+  const schema = arrowSchema(metadata.arrowSchema ?? "");
   const isSame = schema !== null && haveSameFields(own, schema.fields);
   return {
     start,
