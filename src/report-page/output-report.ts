@@ -1,4 +1,4 @@
-import type { NumberSources } from "../output-rows/reading-plan.js";
+import type { NumberSources } from "../reader/reading-plan.js";
 import type { Layout } from "../results/catalogue.js";
 import type { RunEmit } from "../results/emit-options.js";
 

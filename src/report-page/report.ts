@@ -7,7 +7,7 @@ import { startClock } from "../io/report-clock.js";
 import { openPending } from "../output/commit.js";
 import { HTML } from "../output/output-name.js";
 import { checkOutput } from "../output/written-files.js";
-import { type FoundResults, findResults } from "../output-rows/find-results.js";
+import { type FoundResults, findResults } from "../reader/find-results.js";
 import type { RunHooks } from "../run.js";
 import { ioError } from "../system-error.js";
 import { VERSION } from "../version.js";

@@ -1,5 +1,5 @@
 import { RowMissingError, UsageError } from "../errors.js";
-import type { FoundResults } from "../output-rows/find-results.js";
+import type { FoundResults } from "../reader/find-results.js";
 
 /**
  * Finds the files that may have a row, and their input as the dataset names it: one, or for a row with positions all of its

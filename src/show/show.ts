@@ -2,15 +2,12 @@ import { checkNames, checkPath, checkValue } from "../check-options.js";
 import { RowMissingError, UsageError } from "../errors.js";
 import { whileUnchanged } from "../input/input-state.js";
 import { interpreting } from "../input/interpreting.js";
-import { blockOfP } from "../output-rows/block-of-p.js";
-import type { Example } from "../output-rows/example.js";
-import { findResults } from "../output-rows/find-results.js";
-import { KeptValues } from "../output-rows/kept-values.js";
-import {
-  openResultsPart,
-  type ResultsPart,
-} from "../output-rows/results-part.js";
+import { blockOfP } from "../reader/block-of-p.js";
+import type { Example } from "../reader/example.js";
+import { findResults } from "../reader/find-results.js";
+import { KeptValues } from "../reader/kept-values.js";
 import { openJacobian } from "../reader/open-jacobian.js";
+import { openResultsPart, type ResultsPart } from "../reader/results-part.js";
 import { isEntriesLayout } from "../results/catalogue.js";
 import {
   checkPositions,

@@ -1,9 +1,9 @@
 import { ReadAhead } from "../reader/read-ahead.js";
+import { readStoredRows } from "../reader/stored-rows.js";
 import { type ComparedFile, checkAborted, holdInput } from "./compared-file.js";
 import { EntryCells } from "./entry-cells.js";
 import { judgeStored } from "./judge-stored.js";
 import { RowNumbers } from "./row-numbers.js";
-import { readStoredRows } from "./stored-rows.js";
 
 /** Judges every row of a file that has a table row for each, from front to back. */
 export async function judgeAllRows(file: ComparedFile): Promise<void> {

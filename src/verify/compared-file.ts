@@ -2,9 +2,9 @@ import { AbortedError } from "../errors.js";
 import type { InputRows } from "../input/input-rows.js";
 import type { ByteSource } from "../reader/byte-source.js";
 import type { FileBatch } from "../reader/file-batches.js";
+import type { Findings } from "../reader/findings.js";
+import type { FoundColumn } from "../reader/output-columns.js";
 import type { StoredRun } from "../results/run-metadata.js";
-import type { Findings } from "./findings.js";
-import type { FoundColumn } from "./output-columns.js";
 import type { RowJudge } from "./row-judge.js";
 import type { RowKeys } from "./row-keys.js";
 

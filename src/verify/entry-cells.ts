@@ -1,8 +1,8 @@
+import type { Findings } from "../reader/findings.js";
+import type { FoundColumn } from "../reader/output-columns.js";
+import type { StoredPart } from "../reader/stored-rows.js";
 import { isOfExample } from "../results/table-columns.js";
-import type { Findings } from "./findings.js";
-import type { FoundColumn } from "./output-columns.js";
 import type { StoredCells } from "./row-judge.js";
-import type { StoredPart } from "./stored-rows.js";
 
 /** Gathers the table rows of one row of the logits: columns of entries whole, of the others the one value that all have. */
 export class EntryCells {

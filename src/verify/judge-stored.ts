@@ -1,5 +1,5 @@
+import type { StoredPart } from "../reader/stored-rows.js";
 import type { ComparedFile } from "./compared-file.js";
-import type { StoredPart } from "./stored-rows.js";
 
 /** Judges the n-th of the table rows that were read as a row of the logits, whose input is held. */
 export function judgeStored(

@@ -1,11 +1,11 @@
 import type { InputRows } from "../input/input-rows.js";
+import type { Findings } from "../reader/findings.js";
+import type { FoundColumn } from "../reader/output-columns.js";
 import { PROMISED_BOUNDS } from "../reference/promised-bounds.js";
 import type { StoredRun } from "../results/run-metadata.js";
 import { ColumnCheck } from "./column-check.js";
 import { EntriesCheck, type StoredEntries } from "./entries-check.js";
-import type { Findings } from "./findings.js";
 import { lawsOf } from "./laws.js";
-import type { FoundColumn } from "./output-columns.js";
 import type { RowTruth } from "./row-truth.js";
 import type { ColumnReport, LawReport } from "./value-report.js";
 

@@ -1,7 +1,7 @@
 import type { ByteSource } from "../reader/byte-source.js";
 import type { FileBatch } from "../reader/file-batches.js";
+import type { Findings } from "../reader/findings.js";
 import { nameOfKey } from "../results/row-axes.js";
-import type { Findings } from "./findings.js";
 import type { RowKeys } from "./row-keys.js";
 
 /** Rows of the input of consecutive table rows; NaN for one that cannot be where it stands. */

@@ -1,10 +1,10 @@
 import { InputFormatError } from "../errors.js";
 import type { FileBatch } from "../reader/file-batches.js";
 import { RowIndex, type RowPosition } from "../reader/row-index.js";
+import { readStoredRows } from "../reader/stored-rows.js";
 import { type ComparedFile, checkAborted } from "./compared-file.js";
 import { EntryCells } from "./entry-cells.js";
 import { judgeStored } from "./judge-stored.js";
-import { readStoredRows } from "./stored-rows.js";
 
 /** Checks some rows, ascending, of a file with one table row per row: each is looked up. */
 export async function judgeSampledRows(

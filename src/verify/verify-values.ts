@@ -7,8 +7,17 @@ import { interpretingWith } from "../input/interpreting.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { openLogits } from "../input/open-logits.js";
 import { axesOf, indexOfRow, nameOfRow } from "../input/row-indices.js";
+import { chunkRowsOf } from "../reader/chunk-rows.js";
 import { placeBatches } from "../reader/file-batches.js";
 import { FileBytes } from "../reader/file-bytes.js";
+import { Findings } from "../reader/findings.js";
+import {
+  expectedColumns,
+  type FoundColumn,
+  findColumns,
+  findIndexColumns,
+  otherColumns,
+} from "../reader/output-columns.js";
 import { checkEmit, inputsOf } from "../results/emit-options.js";
 import {
   readStoredRun,
@@ -16,16 +25,7 @@ import {
   withStoredOptions,
 } from "../results/run-metadata.js";
 import { judgeAllCoordinates, judgeAllRows } from "./all-rows.js";
-import { chunkRowsOf } from "./chunk-rows.js";
 import type { ComparedFile } from "./compared-file.js";
-import { Findings } from "./findings.js";
-import {
-  expectedColumns,
-  type FoundColumn,
-  findColumns,
-  findIndexColumns,
-  otherColumns,
-} from "./output-columns.js";
 import { RowJudge } from "./row-judge.js";
 import { RowKeys } from "./row-keys.js";
 import { RowTruth } from "./row-truth.js";

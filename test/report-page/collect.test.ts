@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { Example } from "../../src/output-rows/example.js";
-import { pOfBlock, pOfLogBlock } from "../../src/output-rows/p-of-block.js";
+import type { Example } from "../../src/reader/example.js";
+import { pOfBlock, pOfLogBlock } from "../../src/reader/p-of-block.js";
 import {
   CalibrationSums,
   RELIABILITY_BINS,

@@ -1,5 +1,5 @@
-import type { Example } from "../../output-rows/example.js";
-import type { NumberSources } from "../../output-rows/reading-plan.js";
+import type { Example } from "../../reader/example.js";
+import type { NumberSources } from "../../reader/reading-plan.js";
 import type { CalibrationNumbers } from "../output-report.js";
 
 /** Bins of equal width (k/15, (k+1)/15], as in Guo et al., "On Calibration of Modern Neural Networks", 2017. */

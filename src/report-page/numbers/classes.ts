@@ -1,9 +1,6 @@
-import { BlockEntries } from "../../output-rows/block-entries.js";
-import type { Example } from "../../output-rows/example.js";
-import {
-  leavesOut,
-  type NumberSources,
-} from "../../output-rows/reading-plan.js";
+import { BlockEntries } from "../../reader/block-entries.js";
+import type { Example } from "../../reader/example.js";
+import { leavesOut, type NumberSources } from "../../reader/reading-plan.js";
 import type { StoredRun } from "../../results/run-metadata.js";
 import type { ClassNumbers } from "../output-report.js";
 

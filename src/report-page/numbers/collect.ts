@@ -1,12 +1,12 @@
 import { AbortedError, InputFormatError } from "../../errors.js";
 import { interpretingSync } from "../../input/interpreting.js";
-import type { Example } from "../../output-rows/example.js";
-import type { FoundResults } from "../../output-rows/find-results.js";
-import type { LabelChoice } from "../../output-rows/labels.js";
+import type { Example } from "../../reader/example.js";
+import type { FoundResults } from "../../reader/find-results.js";
+import type { LabelChoice } from "../../reader/labels.js";
 import {
   openResultsPart,
   type ResultsPart,
-} from "../../output-rows/results-part.js";
+} from "../../reader/results-part.js";
 import type { StoredRun } from "../../results/run-metadata.js";
 import type { RunHooks } from "../../run.js";
 import type { ResolvedReportOptions } from "../options.js";

@@ -1,5 +1,5 @@
-import type { Example } from "../../output-rows/example.js";
-import type { NumberSources } from "../../output-rows/reading-plan.js";
+import type { Example } from "../../reader/example.js";
+import type { NumberSources } from "../../reader/reading-plan.js";
 import type { Bins, ConfidenceNumbers } from "../output-report.js";
 
 const BINS = 40;

@@ -1,12 +1,12 @@
-import { blockOfP } from "../../output-rows/block-of-p.js";
-import type { Example } from "../../output-rows/example.js";
-import type { FoundResults } from "../../output-rows/find-results.js";
-import { KeptValues } from "../../output-rows/kept-values.js";
+import { blockOfP } from "../../reader/block-of-p.js";
+import type { Example } from "../../reader/example.js";
+import type { FoundResults } from "../../reader/find-results.js";
+import { KeptValues } from "../../reader/kept-values.js";
+import { openJacobian } from "../../reader/open-jacobian.js";
 import {
   openResultsPart,
   type ResultsPart,
-} from "../../output-rows/results-part.js";
-import { openJacobian } from "../../reader/open-jacobian.js";
+} from "../../reader/results-part.js";
 import { indexOfKey, rowOfKey } from "../../results/row-axes.js";
 import type { ShownRow, ShownRows } from "../output-report.js";
 import { storedDiagonal } from "./classes.js";

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { InputFormatError } from "../../errors.js";
-import type { FoundResults } from "../../output-rows/find-results.js";
+import type { FoundResults } from "../../reader/find-results.js";
 import { inputCall } from "../../system-error.js";
 import type { SummaryNumbers } from "../output-report.js";
 import type { CollectedResults } from "./collect.js";

@@ -5,8 +5,6 @@ import {
   singleNumbers,
 } from "../input/number-column.js";
 import { shortName } from "../printable.js";
-import type { IndexColumns } from "../reader/file-batches.js";
-import type { ReferenceName } from "../reference/result.js";
 import {
   currentName,
   type EmitName,
@@ -18,6 +16,7 @@ import { resultsOf } from "../results/emit-options.js";
 import { positionNames } from "../results/row-axes.js";
 import type { StoredRun } from "../results/run-metadata.js";
 import { type TableColumn, tableColumns } from "../results/table-columns.js";
+import type { IndexColumns } from "./file-batches.js";
 import type { Findings } from "./findings.js";
 
 /** A column that the run must have written. */
@@ -33,7 +32,8 @@ export interface OutputColumn {
     | Exclude<TableColumn["source"], { kind: "result" }>
     | {
         kind: "result";
-        reference: ReferenceName;
+        /** The result, or the block as its upper triangle. */
+        reference: EmitName | "packed";
         /** Place among the run's inputs; -1: none, or a class for all rows. */
         input: number;
         class: number;

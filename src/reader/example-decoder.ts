@@ -2,7 +2,6 @@ import { InputFormatError } from "../errors.js";
 import { adviceOnClass, isNoClass } from "../numeric/bad-row.js";
 import { nameOfKey } from "../results/row-axes.js";
 import type { StoredRun } from "../results/run-metadata.js";
-import type { FoundColumn } from "../verify/output-columns.js";
 import { BlockEntries } from "./block-entries.js";
 import {
   checkEntries,
@@ -12,6 +11,7 @@ import {
 } from "./check-values.js";
 import type { Example, StoredBlock } from "./example.js";
 import { entropyOf, largestOf, sumOfOthers } from "./numbers-of-p.js";
+import type { FoundColumn } from "./output-columns.js";
 import { pOfBlock, pOfLogBlock } from "./p-of-block.js";
 import type { NumberSources } from "./reading-plan.js";
 

@@ -1,13 +1,13 @@
-import type { ByteSource } from "../reader/byte-source.js";
-import type { FileBatch } from "../reader/file-batches.js";
-import { ReadAhead } from "../reader/read-ahead.js";
-import { RowIndex } from "../reader/row-index.js";
 import type { StoredRun } from "../results/run-metadata.js";
 import { isOfExample } from "../results/table-columns.js";
-import type { FoundColumn } from "../verify/output-columns.js";
-import { readStoredRows, type StoredPart } from "../verify/stored-rows.js";
+import type { ByteSource } from "./byte-source.js";
 import type { ExampleChunk } from "./example.js";
 import type { Cells, ExampleDecoder } from "./example-decoder.js";
+import type { FileBatch } from "./file-batches.js";
+import type { FoundColumn } from "./output-columns.js";
+import { ReadAhead } from "./read-ahead.js";
+import { RowIndex } from "./row-index.js";
+import { readStoredRows, type StoredPart } from "./stored-rows.js";
 
 /** A file whose examples are to be read. */
 export interface Reading {

@@ -1,9 +1,9 @@
-import type { ByteSource } from "../reader/byte-source.js";
-import type { FileBatch } from "../reader/file-batches.js";
-import { type FloatArray, newFloats } from "../reader/float-array.js";
-import type { StoredColumn } from "../reader/stored-column.js";
+import type { ByteSource } from "./byte-source.js";
 import { readSlabs, type Slabs } from "./dense-slabs.js";
+import type { FileBatch } from "./file-batches.js";
+import { type FloatArray, newFloats } from "./float-array.js";
 import type { FoundColumn } from "./output-columns.js";
+import type { StoredColumn } from "./stored-column.js";
 
 /** A column's values of some table rows. */
 export interface StoredPart {

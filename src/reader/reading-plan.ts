@@ -1,6 +1,6 @@
 import { isEntriesLayout } from "../results/catalogue.js";
 import type { StoredRun } from "../results/run-metadata.js";
-import type { OutputColumn } from "../verify/output-columns.js";
+import type { OutputColumn } from "./output-columns.js";
 
 /** Sources of the numbers of a row; null if the output does not determine a number. */
 export interface NumberSources {

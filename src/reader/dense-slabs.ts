@@ -1,6 +1,6 @@
-import type { ByteSource } from "../reader/byte-source.js";
-import { type FloatArray, newFloats } from "../reader/float-array.js";
-import type { StoredColumn } from "../reader/stored-column.js";
+import type { ByteSource } from "./byte-source.js";
+import { type FloatArray, newFloats } from "./float-array.js";
+import type { StoredColumn } from "./stored-column.js";
 
 /** Values of a slab that are held at once. */
 const WINDOW = 1 << 17;

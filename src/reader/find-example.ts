@@ -1,8 +1,8 @@
-import type { FileBatch } from "../reader/file-batches.js";
-import { RowIndex, type RowPosition } from "../reader/row-index.js";
-import { readStoredRows } from "../verify/stored-rows.js";
 import type { Example } from "./example.js";
 import { Gathered, type Reading } from "./example-chunks.js";
+import type { FileBatch } from "./file-batches.js";
+import { RowIndex, type RowPosition } from "./row-index.js";
+import { readStoredRows } from "./stored-rows.js";
 
 /** What the file has of one row; null: it has no such row, of coo none of its entries. @throws InputFormatError, IoError */
 export async function findExample(

@@ -3,23 +3,23 @@ import { InputFormatError } from "../errors.js";
 import type { ArrowContainer } from "../input/arrow-container.js";
 import { openPlainArrow } from "../input/compression/open-plain.js";
 import { interpreting, interpretingEach } from "../input/interpreting.js";
-import { placeBatches } from "../reader/file-batches.js";
-import { FileBytes } from "../reader/file-bytes.js";
 import { nameOfKey } from "../results/row-axes.js";
 import { readStoredRun, type StoredRun } from "../results/run-metadata.js";
-import { chunkRowsOf } from "../verify/chunk-rows.js";
-import { Findings } from "../verify/findings.js";
+import { chunkRowsOf } from "./chunk-rows.js";
+import type { Example, ExampleChunk } from "./example.js";
+import { coordinateChunks, tableChunks } from "./example-chunks.js";
+import { ExampleDecoder } from "./example-decoder.js";
+import { placeBatches } from "./file-batches.js";
+import { FileBytes } from "./file-bytes.js";
+import { findExample } from "./find-example.js";
+import { Findings } from "./findings.js";
+import { type LabelChoice, type Labels, openLabels } from "./labels.js";
 import {
   expectedColumns,
   findColumns,
   findIndexColumns,
   indexNames,
-} from "../verify/output-columns.js";
-import type { Example, ExampleChunk } from "./example.js";
-import { coordinateChunks, tableChunks } from "./example-chunks.js";
-import { ExampleDecoder } from "./example-decoder.js";
-import { findExample } from "./find-example.js";
-import { type LabelChoice, type Labels, openLabels } from "./labels.js";
+} from "./output-columns.js";
 import {
   type NumberSources,
   neededColumns,
