@@ -6,10 +6,10 @@ import {
 } from "./double-double.js";
 import { copy, powerOfTwo, store } from "./scaled.js";
 
-// Arithmetic of the reference's numbers (scaled.ts): `out` at `at` becomes x at `xAt` ∘ y at `yAt`. The three may be one
-// and the same place. Relative errors are those of double-double.ts: at most 15·2^-106 each, 2^-102.
+// Arithmetic of the numbers of scaled.ts: `out` at `at` becomes x at `xAt` ∘ y at `yAt`. The three may be the same
+// place. Relative errors are those of double-double.ts, at most 15·2^-106 < 2^-102.
 
-/** Further apart, the smaller of two terms does not count: it is under 2^-1000 of the larger. */
+/** Difference of exponents beyond which the smaller term is ignored: it is below 2^-1000 of the larger. */
 const FARTHEST = 1000;
 const pair = new Float64Array(2);
 
@@ -55,7 +55,7 @@ export function multiply(
   store(out, at, pair[0] as number, pair[1] as number, exponent);
 }
 
-/** y is not 0. */
+/** Divides; y must not be 0. */
 export function divide(
   out: Float64Array,
   at: number,
@@ -76,7 +76,7 @@ export function divide(
   store(out, at, pair[0] as number, pair[1] as number, exponent);
 }
 
-/** √x for x >= 0. */
+/** Computes √x for x >= 0. */
 export function squareRoot(
   out: Float64Array,
   at: number,
@@ -95,7 +95,7 @@ export function squareRoot(
   store(out, at, pair[0] as number, pair[1] as number, half);
 }
 
-/** x + sign·y */
+/** Computes x + sign·y. */
 function combine(
   out: Float64Array,
   at: number,

@@ -1,14 +1,13 @@
 import { multiply, squareRoot } from "./arithmetic.js";
 import { type ReferenceRow, ROW } from "./row.js";
-import { numbers, PLACES } from "./scaled.js";
-import { type ReferenceValues, storeValue } from "./values.js";
+import { numbers, PLACES, type ReferenceValues, storeValue } from "./scaled.js";
 
-// The block J = (diag(p) - p pᵀ)/T, its parts, and its root. Relative errors 2^-97 (see row.ts), nothing cancels.
+// The block J = (diag(p) - p pᵀ)/T, its parts, and its factor. Relative errors 2^-97 (see row.ts); nothing cancels.
 
 const x = numbers(2);
 const [entry, root] = [0, PLACES];
 
-/** J, `[i, j]` row-major. */
+/** Computes J, `[i, j]` row-major. */
 export function storeJacobian(row: ReferenceRow, out: ReferenceValues): void {
   const { classes } = row;
   for (let i = 0; i < classes; i++)
@@ -16,14 +15,14 @@ export function storeJacobian(row: ReferenceRow, out: ReferenceValues): void {
       storeEntry(row, out, i * classes + j, i, j);
 }
 
-/** J for j >= i, row by row. */
+/** Computes J for j >= i, row by row. */
 export function storePacked(row: ReferenceRow, out: ReferenceValues): void {
   let n = 0;
   for (let i = 0; i < row.classes; i++)
     for (let j = i; j < row.classes; j++) storeEntry(row, out, n++, i, j);
 }
 
-/** J[i, k] for all i. */
+/** Computes J[i, k] for all i. */
 export function storeColumn(
   row: ReferenceRow,
   out: ReferenceValues,
@@ -36,7 +35,7 @@ export function storeDiagonal(row: ReferenceRow, out: ReferenceValues): void {
   for (let i = 0; i < row.classes; i++) storeEntry(row, out, i, i, i);
 }
 
-/** (δ_ij - p_i)/T, `[i, j]` row-major. */
+/** Computes (δ_ij - p_i)/T, `[i, j]` row-major. */
 export function storeLogJacobian(
   { classes, p, q, scalars }: ReferenceRow,
   out: ReferenceValues,
@@ -50,7 +49,7 @@ export function storeLogJacobian(
   }
 }
 
-/** V[i, k] = √p_k (δ_ik - p_i)/√T, row-major; V Vᵀ = J. */
+/** Computes V[i, k] = √p_k (δ_ik - p_i)/√T, row-major; V Vᵀ = J. */
 export function storeFactor(
   { classes, p, q, scalars }: ReferenceRow,
   out: ReferenceValues,
@@ -66,7 +65,7 @@ export function storeFactor(
   }
 }
 
-/** (p - e_y)/T of class y. */
+/** Computes (p - e_y)/T of class y. */
 export function storeGradient(
   { classes, p, q, scalars }: ReferenceRow,
   out: ReferenceValues,
@@ -90,7 +89,7 @@ export function storeLogEntry(
   storeValue(out, n, x, entry, i === j ? 1 : -1);
 }
 
-/** J[i, j] as the n-th value. */
+/** Stores J[i, j] as value n. */
 export function storeEntry(
   { p, q, scalars }: ReferenceRow,
   out: ReferenceValues,

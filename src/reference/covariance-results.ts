@@ -1,14 +1,19 @@
 import { add, multiply, subtract } from "./arithmetic.js";
-import { covarianceEntries } from "./covariance-entries.js";
 import { type ReferenceRow, ROW } from "./row.js";
-import { numbers, PLACES, store, storeDouble } from "./scaled.js";
-import { type ReferenceValues, storeValue } from "./values.js";
+import {
+  numbers,
+  PLACES,
+  type ReferenceValues,
+  store,
+  storeDouble,
+  storeValue,
+} from "./scaled.js";
 
 // J Σ J, entry by entry: p_i p_j (Σ'_ij - r_i - c_j + s)/T² with Σ'_ij = Σ_ij - Σ_aj - Σ_ia + Σ_aa,
-// r_i = Σ_k p_k Σ'_ik, c_j = Σ_k p_k Σ'_kj, s = Σ_k p_k r_k. Errors are 2^-96 of the same with |Σ'|: the bound of
-// docs/results.md. Takes Q² numbers of scratch.
+// r_i = Σ_k p_k Σ'_ik, c_j = Σ_k p_k Σ'_kj, s = Σ_k p_k r_k. Errors are 2^-96 of the same expression with |Σ'|, the
+// scale of docs/results.md. Needs Q² numbers of temporary memory.
 
-/** Σ of Q (a diagonal), Q(Q+1)/2 (an upper triangle, row by row) or Q·Q values (row-major). */
+/** Computes J Σ J; Σ has Q (a diagonal), Q(Q+1)/2 (an upper triangle, row by row) or Q·Q values (row-major). */
 export function storeCovariance(
   row: ReferenceRow,
   out: ReferenceValues,
@@ -21,7 +26,7 @@ export function storeCovariance(
       storeEntry(row, parts, out, i * classes + j, i, j);
 }
 
-/** The diagonal of J Σ J. */
+/** Computes the diagonal of J Σ J. */
 export function storeVariance(
   row: ReferenceRow,
   out: ReferenceValues,
@@ -56,7 +61,7 @@ function centred(
         store(table, at, 0, 0, 0);
         continue;
       }
-      // Two differences of doubles, exact, and their difference.
+      // Two exact differences of doubles, and their difference.
       storeDifference(left, sigma(i, j), sigma(a, j));
       storeDifference(right, sigma(i, a), sigma(a, a));
       subtract(table, at, x, left, x, right);
@@ -93,4 +98,19 @@ function storeDifference(at: number, u: number, v: number): void {
   storeDouble(x, at, u);
   storeDouble(x, term, v);
   subtract(x, at, x, at, x, term);
+}
+
+/** Returns Σ_ij by indices; the number of values determines the form of Σ. */
+export function covarianceEntries(
+  covariance: ArrayLike<number>,
+  classes: number,
+): (i: number, j: number) => number {
+  const at = (n: number) => covariance[n] as number;
+  if (covariance.length === classes * classes)
+    return (i, j) => at(i * classes + j);
+  if (covariance.length === classes) return (i, j) => (i === j ? at(i) : 0);
+  return (i, j) => {
+    const low = Math.min(i, j);
+    return at(low * classes - (low * (low + 1)) / 2 + Math.max(i, j));
+  };
 }

@@ -1,18 +1,18 @@
-// Numbers of about 32 digits as unevaluated sums high + low of two doubles, |low| <= ulp(high)/2. Results go to a
-// Float64Array: high at `at`, low behind it. Values lie between 2^-300 and 2^300 or are 0; nothing here overflows.
+// Numbers of about 32 digits as unevaluated sums high + low of two doubles, |low| <= ulp(high)/2. Results are stored in a
+// Float64Array: high at `at`, low at `at + 1`. Values are 0 or between 2^-300 and 2^300, so that nothing overflows.
 // u = 2^-53. Algorithms and bounds: Joldes, Muller, Popescu, "Tight and rigorous error bounds for basic building blocks
 // of double-word arithmetic", ACM TOMS 44(2), 2017; products of doubles by Veltkamp's split and Dekker, 1971.
 
 /** 2^27 + 1 */
 const SPLITTER = 134217729;
 
-/** What s = fl(a + b) has lost: a + b = s + sumError(a, b, s), exactly (Knuth's two-sum). */
+/** Returns the rounding error of s = fl(a + b): a + b = s + sumError(a, b, s) exactly (Knuth's two-sum). */
 export function sumError(a: number, b: number, s: number): number {
   const t = s - a;
   return a - (s - t) + (b - t);
 }
 
-/** What p = fl(a b) has lost: a b = p + productError(a, b, p), exactly. */
+/** Returns the rounding error of p = fl(a b): a b = p + productError(a, b, p) exactly. */
 export function productError(a: number, b: number, p: number): number {
   const ca = SPLITTER * a;
   const aHigh = ca - (ca - a);
@@ -23,7 +23,7 @@ export function productError(a: number, b: number, p: number): number {
   return aLow * bLow - (p - aHigh * bHigh - aLow * bHigh - aHigh * bLow);
 }
 
-/** a + b, relative error 3 u², also where they cancel. */
+/** Computes a + b with relative error 3 u², also if the terms cancel. */
 export function storeSum(
   out: Float64Array,
   at: number,
@@ -42,7 +42,7 @@ export function storeSum(
   out[at + 1] = w - (high - v);
 }
 
-/** a b, relative error 7 u². */
+/** Computes a b with relative error 7 u². */
 export function storeProduct(
   out: Float64Array,
   at: number,
@@ -58,7 +58,7 @@ export function storeProduct(
   out[at + 1] = rest - (high - p);
 }
 
-/** a/b, relative error 15 u². */
+/** Computes a/b with relative error 15 u². */
 export function storeQuotient(
   out: Float64Array,
   at: number,
@@ -76,7 +76,7 @@ export function storeQuotient(
   out[at + 1] = rest - (high - q);
 }
 
-/** √a for a > 0, relative error 4 u²: one step of Newton's from the rounded root. */
+/** Computes √a for a > 0 with relative error 4 u²: one Newton step from the rounded root. */
 export function storeRoot(
   out: Float64Array,
   at: number,

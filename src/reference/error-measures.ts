@@ -1,9 +1,15 @@
 import { UsageError } from "../errors.js";
 import { divide, subtract } from "./arithmetic.js";
-import { numbers, PLACES, store, storeDouble, toDouble } from "./scaled.js";
-import type { ReferenceValues } from "./values.js";
+import {
+  numbers,
+  PLACES,
+  type ReferenceValues,
+  store,
+  storeDouble,
+  toDouble,
+} from "./scaled.js";
 
-/** ε (the spacing of the numbers from 1 on), the smallest step, and where the largest number ends, as exponents of 2. */
+/** Exponents of 2 of ε (the spacing of numbers at 1), of the smallest subnormal, and of the overflow threshold. */
 const FORMATS = {
   float64: { epsilon: -52, smallest: -1074, end: 1024 },
   float32: { epsilon: -23, smallest: -149, end: 128 },
@@ -13,13 +19,13 @@ const x = numbers(3);
 const [truth, found, unit] = [0, PLACES, 2 * PLACES];
 
 /**
- * How far a computed value is from the n-th true one, in ε of the truth: 2^-52 of it for float64, 2^-23 for float32;
- * where that is less than the smallest subnormal, in steps of those (units of the last place). Itself within 1e-15.
+ * Returns the error of a computed value in ε of the true value n: 2^-52 (float64) or 2^-23 (float32) of it, but at least
+ * the smallest subnormal. The error itself is accurate to 1e-15.
  *
- * A value rounded to nearest is within 0.5 (1 where the truth's high bits are all zeros: an ε is up to two units of the
- * last place). An infinity is right where it is the truth, or where the truth rounds to it; NaN is Infinity off.
+ * A value that is rounded to nearest is within 0.5 ε of a true value just below a power of two and within 1 ε of one just
+ * above. An infinity has error 0 if the true value is or rounds to it, and NaN has an infinite error.
  *
- * @param value as stored, float32 values as the doubles that they are
+ * @param value the stored value; float32 values as doubles
  */
 export function errorInEpsilon(
   value: number,

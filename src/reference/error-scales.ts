@@ -1,7 +1,38 @@
-import { covarianceEntries } from "./covariance-entries.js";
+import { covarianceEntries } from "./covariance-results.js";
 import type { ReferenceName } from "./result.js";
 
-/** What the sizes of a row's sums are made of, in plain float64: scales need no more. */
+/**
+ * Guaranteed bound of the error of each result that a kernel computes in float64, in ε = 2^-52 of the value, or of its
+ * `errorScale` (docs/results.md).
+ */
+export const PROMISED_BOUNDS: Readonly<Record<ReferenceName, number>> = {
+  softmax: 1.5,
+  log_softmax: 1,
+  logsumexp: 1,
+  jacobian: 3,
+  packed: 3,
+  log_jacobian: 3,
+  column: 3,
+  diagonal: 3,
+  trace: 3,
+  vjp: 4,
+  jvp: 4,
+  log_vjp: 4,
+  log_jvp: 4,
+  factor: 4,
+  covariance: 6,
+  variance: 6,
+  cross_entropy: 1,
+  gradient: 3,
+  entropy: 3,
+  gini: 3,
+  argmax: 0,
+  confidence: 1.5,
+  uncertainty: 1.5,
+  tail: 1,
+};
+
+/** Numbers of a row from which scales are computed; float64 is enough for scales. */
 export interface RowSizes {
   winner: number;
   p: ArrayLike<number>;
@@ -18,7 +49,7 @@ export interface RowSizes {
 
 type Scale = (row: RowSizes, input: ArrayLike<number>) => Float64Array;
 
-/** ε of the smallest normal number: half a step among the subnormals, as what an ε is of. */
+/** A scale whose ε is half the smallest subnormal. */
 const SUBNORMAL = 2 ** -1022;
 
 const SCALES: { [name in ReferenceName]?: Scale } = {
@@ -33,10 +64,10 @@ const SCALES: { [name in ReferenceName]?: Scale } = {
 };
 
 /**
- * What the errors of a result's values are relative to where that is not the value itself: the sizes of sums whose terms
- * may cancel (docs/results.md), and what subnormals among p add to them. null: the values themselves.
+ * Returns the scales of the errors of a result whose terms may cancel: sums of absolute terms (docs/results.md), plus the
+ * error of subnormal p. null: errors are relative to the values themselves.
  *
- * @param row asked only where it is needed
+ * @param row called only if the result has scales
  */
 export function errorScale(
   name: ReferenceName,
@@ -50,12 +81,12 @@ export function errorScale(
   );
 }
 
-/** The sum of o_a/T and log1p(tail) may cancel: 2^-8 of an ε of the larger is then left. */
+/** o_a/T and log1p(tail) may cancel, which leaves 2^-8 ε of the larger. */
 function logsumexpScale({ peak, log }: RowSizes): Float64Array {
   return Float64Array.of(Math.abs(peak + log) + (Math.abs(peak) + log) / 256);
 }
 
-/** |v_k - v_a| + Σ p_j |v_j - v_a|, and a step for every subnormal p. */
+/** Returns |v_k - v_a| + Σ p_j |v_j - v_a| plus the error of subnormal p. */
 function offMeanScale(
   { p, winner }: RowSizes,
   v: ArrayLike<number>,
@@ -101,12 +132,12 @@ function logVjpScale(
   });
 }
 
-/** The values themselves; p_k under e^-1000 count as 0: their roots are under 1e-217. */
+/** Returns the values themselves; p_k below e^-1000 count as 0, as their roots are below 1e-217. */
 function factorScale({ p, q, d, log, temperature }: RowSizes): Float64Array {
   const Q = p.length;
   const scale = new Float64Array(Q * Q);
   for (let k = 0; k < Q; k++) {
-    // The root of a subnormal p would lack digits.
+    // The root of a subnormal p would have few digits.
     const root =
       Math.exp(((d[k] as number) - log) / 2) / Math.sqrt(temperature);
     for (let i = 0; i < Q; i++) {
@@ -117,7 +148,7 @@ function factorScale({ p, q, d, log, temperature }: RowSizes): Float64Array {
   return scale;
 }
 
-/** p_i p_j (|Σ'_ij| + r_i + c_j + s)/T², Σ' as in covariance-results.ts; of i = j alone for the variance. */
+/** Returns p_i p_j (|Σ'_ij| + r_i + c_j + s)/T² with Σ' of covariance-results.ts; only i = j for the variance. */
 function covarianceScale(
   { p, winner: a, temperature }: RowSizes,
   covariance: ArrayLike<number>,

@@ -9,20 +9,20 @@ import { powerOfTwo, store } from "./scaled.js";
 
 // ln 2 to 160 bits, as the sum of three doubles.
 const LN2 = [Math.LN2, 2.3190468138462996e-17, 5.707708438416212e-34] as const;
-/** 2^(j/64), high and low in turn. */
+/** 2^(j/64), high and low alternating. */
 const ROOTS = rootsOfTwo();
-/** 1/k!, high and low in turn. */
+/** 1/k!, high and low alternating. */
 const INVERSE_FACTORIALS = inverseFactorials(13);
-/** From this power on the terms need no more than double precision: r^8/9! is under 2^-79. */
+/** From this power on, double precision is enough: r^8/9! < 2^-79. */
 const IN_DOUBLE = 8;
-/** exp(-2^20) is 2^-1512775: nothing that it is multiplied by makes it count. */
+/** exp(-2^20) = 2^-1512775, which is 0 in every product with doubles. */
 const LARGEST_EXPONENT = 19;
 
 const d = new Float64Array(2);
 const step = new Float64Array(2);
 
 /**
- * exp(x), relative error under 2^-100 + |x|·2^-106; 0 for x <= -2^20.
+ * Computes exp(x) with a relative error below 2^-100 + |x|·2^-106; 0 for x <= -2^20.
  *
  * x = n·ln 2/64 + r with |r| <= 0.0055 (n ln 2 exact to 2^-160 of itself), n = 64 m + j:
  * exp(x) = 2^m·2^(j/64)·exp(r), exp(r) by its power series to r^13/13! (remainder under 2^-130).
@@ -88,7 +88,7 @@ function plus(value: Float64Array, high: number, low: number): void {
   storeSum(value, 0, value[0] as number, value[1] as number, high, low);
 }
 
-/** 2^(j/64) as products of 2^(1/2), 2^(1/4), … 2^(1/64), each the root of the one before. */
+/** Computes 2^(j/64) as products of 2^(1/2), 2^(1/4), … 2^(1/64), each the square root of the previous one. */
 function rootsOfTwo(): Float64Array {
   const roots = new Float64Array(128);
   roots[0] = 1;

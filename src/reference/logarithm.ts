@@ -10,10 +10,10 @@ import {
   toDouble,
 } from "./scaled.js";
 
-/** z^2k/(2k + 1) of atanh up to here: z <= 1/7, the remainder is under 2^-118. */
+/** Number of terms z^2k/(2k + 1) of atanh; for z <= 1/7 the remainder is below 2^-118. */
 const TERMS = 21;
 const ODD_INVERSES = oddInverses();
-/** Under this |x| log1p goes by its series: x/(2 + x) is at most 1/7 (x = -1/4). */
+/** log1p uses its series below this |x|: |x/(2 + x)| is at most 1/7 (x = -1/4). */
 const SERIES_BELOW = 0.25;
 
 const ONE = numbers(1);
@@ -24,7 +24,7 @@ const scratch = numbers(4);
 const [z, square, sum, guess] = [0, PLACES, 2 * PLACES, 3 * PLACES];
 const argument = numbers(1);
 
-/** log(1 + x) for x > -1, relative error under 2^-97, however small x is. */
+/** Computes log(1 + x) for x > -1 with a relative error below 2^-97, however small x is. */
 export function log1p(
   out: Float64Array,
   at: number,
@@ -39,7 +39,7 @@ export function log1p(
   newton(out, at, argument, 0);
 }
 
-/** log x for x > 0, relative error under 2^-97. */
+/** Computes log x for x > 0 with a relative error below 2^-97. */
 export function logarithm(
   out: Float64Array,
   at: number,
@@ -52,7 +52,7 @@ export function logarithm(
   else newton(out, at, x, xAt);
 }
 
-/** 2 atanh(z), z = x/(2 + x). */
+/** Computes 2 atanh(z), z = x/(2 + x). */
 function series(
   out: Float64Array,
   at: number,
@@ -72,8 +72,8 @@ function series(
 }
 
 /**
- * y + 2 (w - 1)/(w + 1) with y the logarithm in double precision and w = x exp(-y): the error is (log x - y)³/12. The
- * engine's own logarithm may be used for y: what it says last makes a difference of 2^-150.
+ * Computes y + 2 (w - 1)/(w + 1), where y is the logarithm in double precision and w = x exp(-y). The error is
+ * (log x - y)³/12, so that the last bit of y, which depends on the JavaScript engine, changes the result by 2^-150.
  */
 function newton(
   out: Float64Array,

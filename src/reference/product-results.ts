@@ -1,15 +1,21 @@
 import { add, multiply, subtract } from "./arithmetic.js";
 import { type ReferenceRow, ROW } from "./row.js";
-import { numbers, PLACES, store, storeDouble } from "./scaled.js";
-import { type ReferenceValues, storeValue } from "./values.js";
+import {
+  numbers,
+  PLACES,
+  type ReferenceValues,
+  store,
+  storeDouble,
+  storeValue,
+} from "./scaled.js";
 
-// Products of J and of log-softmax's block with a vector. Their terms may cancel: errors are 2^-97 of the sums of the
-// terms' sizes that docs/results.md gives for each.
+// Products of J, and of the Jacobian of log-softmax, with a vector. Terms may cancel: errors are 2^-97 of the sums of
+// absolute terms in docs/results.md.
 
 const x = numbers(4);
 const [term, away, mean, total] = [0, PLACES, 2 * PLACES, 3 * PLACES];
 
-/** p ∘ (v - ⟨p, v⟩)/T: vjp and jvp, J being symmetric. */
+/** Computes p ∘ (v - ⟨p, v⟩)/T, which is both vjp and jvp, because J is symmetric. */
 export function storeProduct(
   row: ReferenceRow,
   out: ReferenceValues,
@@ -18,7 +24,7 @@ export function storeProduct(
   offMean(row, out, v, true);
 }
 
-/** (v - ⟨p, v⟩)/T */
+/** Computes (v - ⟨p, v⟩)/T. */
 export function storeLogJvp(
   row: ReferenceRow,
   out: ReferenceValues,
@@ -27,7 +33,7 @@ export function storeLogJvp(
   offMean(row, out, v, false);
 }
 
-/** (g - p Σ g)/T; the winner's as (w Σ g - Σ of the others' g)/T, w = 1 - p_a. */
+/** Computes (g - p Σ g)/T; for the predicted class a as ((1 - p_a) Σ g - Σ of the other g)/T. */
 export function storeLogVjp(
   { classes, winner, p, q, scalars }: ReferenceRow,
   out: ReferenceValues,
@@ -39,7 +45,7 @@ export function storeLogVjp(
       storeDouble(x, term, g[k] as number);
       add(x, total, x, total, x, term);
     }
-  // `away`: the others' sum
+  // `away` becomes the sum over the other classes.
   storeDouble(x, term, g[winner] as number);
   x.copyWithin(away, total, total + PLACES);
   add(x, total, x, total, x, term);
@@ -58,7 +64,7 @@ export function storeLogVjp(
   }
 }
 
-/** With v' = v - v_a the mean ⟨p, v'⟩ has no term of the winner's, and v'_k - ⟨p, v'⟩ = v_k - ⟨p, v⟩. */
+/** With v' = v - v_a, ⟨p, v'⟩ has no term of the predicted class a, and v'_k - ⟨p, v'⟩ = v_k - ⟨p, v⟩. */
 function offMean(
   { classes, winner, p, scalars }: ReferenceRow,
   out: ReferenceValues,
@@ -81,7 +87,7 @@ function offMean(
   }
 }
 
-/** v_k - v_a, to `away`. */
+/** Stores v_k - v_a at `away`. */
 function storeAway(v: ArrayLike<number>, k: number, winner: number): void {
   storeDouble(x, away, v[k] as number);
   storeDouble(x, term, v[winner] as number);

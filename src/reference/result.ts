@@ -1,19 +1,23 @@
 import { UsageError } from "../errors.js";
-import { EMITS, type EmitName, type EmitSpec } from "../results/catalogue.js";
+import {
+  EMITS,
+  type EmitName,
+  type EmitSpec,
+  type InputName,
+} from "../results/catalogue.js";
 import { valuesAllowed } from "../results/columns.js";
 import * as block from "./block-results.js";
 import { storeCovariance, storeVariance } from "./covariance-results.js";
 import { storeLogJvp, storeLogVjp, storeProduct } from "./product-results.js";
 import { type ReferenceRow, ROW } from "./row.js";
 import * as whole from "./row-results.js";
-import { PLACES } from "./scaled.js";
-import { isUsableInput } from "./usable-input.js";
 import {
+  PLACES,
   type ReferenceValues,
   referenceValues,
   storePlain,
   storeValue,
-} from "./values.js";
+} from "./scaled.js";
 
 /** A result of the catalogue, or the block as its upper triangle. */
 export type ReferenceName = EmitName | "packed";
@@ -24,7 +28,7 @@ type Store = (
   input: ArrayLike<number>,
 ) => void;
 
-/** Of a class: the one number of the input. */
+/** Adapts a result of one class, which is the only number of the input. */
 const ofClass =
   (
     store: (row: ReferenceRow, out: ReferenceValues, k: number) => void,
@@ -60,13 +64,12 @@ const STORES: Record<ReferenceName, Store> = {
 };
 
 /**
- * One result of a row, to about 29 digits; formulas, shapes and what errors are relative to as in docs/results.md.
+ * Computes one result of a row to about 29 digits. docs/results.md has the formulas, shapes and scales of errors.
  *
- * @param input what the result needs beside the logits: `[classes]` cotangent or tangent, `[1]` label or class of
- *   `column` (also where one class holds for all rows), a covariance of Q, Q(Q+1)/2 or Q·Q values
- * @param out room of as many values, overwritten; without it, new
- * @returns null for an input that makes a bad row: a value that is not finite, a number that is no class
- * @throws UsageError for an input of another length, or none where one is needed
+ * @param input cotangent or tangent `[classes]`, label or class `[1]`, or a covariance of Q, Q(Q+1)/2 or Q·Q values
+ * @param out values to overwrite; default: new ones
+ * @returns null for an input that makes a bad row: a value that is not finite, or a number that is not a class
+ * @throws UsageError if a required input is missing or has another length
  */
 export function referenceResult(
   name: ReferenceName,
@@ -79,7 +82,7 @@ export function referenceResult(
   return out;
 }
 
-/** Values that a result has for a row of that many classes. */
+/** Returns the number of values of a result for a row. */
 export function valuesOf(name: ReferenceName, classes: number): number {
   if (name === "packed") return (classes * (classes + 1)) / 2;
   const { shape } = EMITS[name];
@@ -102,4 +105,17 @@ function isUsable(
       option,
     );
   return isUsableInput(option, classes, input);
+}
+
+/** Returns whether all values are finite and, for a class, whether it is one of 0 to Q − 1. */
+export function isUsableInput(
+  option: InputName,
+  classes: number,
+  values: ArrayLike<number>,
+): boolean {
+  for (let n = 0; n < values.length; n++)
+    if (!Number.isFinite(values[n])) return false;
+  if (option !== "label" && option !== "classColumn") return true;
+  const k = values[0] as number;
+  return Number.isInteger(k) && k >= 0 && k < classes;
 }

@@ -1,15 +1,21 @@
 import { add, multiply, subtract } from "./arithmetic.js";
 import { type ReferenceRow, ROW } from "./row.js";
-import { numbers, PLACES, store } from "./scaled.js";
-import { type ReferenceValues, storePlain, storeValue } from "./values.js";
+import {
+  numbers,
+  PLACES,
+  type ReferenceValues,
+  store,
+  storePlain,
+  storeValue,
+} from "./scaled.js";
 
-// One value a row, or one a class, of p and its logarithm. Sums of terms of one sign: relative errors 2^-97, and
-// classes·2^-104. logsumexp alone adds terms that may cancel: 2^-97 of |o_a/T| + log1p(tail).
+// Results of p and log p with one value per row or class. Sums have terms of one sign: relative errors 2^-97 plus
+// classes·2^-104. Only logsumexp adds terms that may cancel: 2^-97 of |o_a/T| + log1p(tail).
 
 const x = numbers(2);
 const [term, total] = [0, PLACES];
 
-/** p */
+/** Stores p. */
 export function storeSoftmax(
   { classes, p }: ReferenceRow,
   out: ReferenceValues,
@@ -17,12 +23,12 @@ export function storeSoftmax(
   for (let k = 0; k < classes; k++) storeValue(out, k, p, PLACES * k);
 }
 
-/** log p; -Infinity for a masked class. */
+/** Stores log p; -Infinity for a masked class. */
 export function storeLogSoftmax(row: ReferenceRow, out: ReferenceValues): void {
   for (let k = 0; k < row.classes; k++) storeLogOf(row, out, k, k, 1);
 }
 
-/** -log p_y; Infinity for a masked class. */
+/** Stores -log p_y; Infinity for a masked class. */
 export function storeCrossEntropy(
   row: ReferenceRow,
   out: ReferenceValues,
@@ -31,7 +37,7 @@ export function storeCrossEntropy(
   storeLogOf(row, out, 0, y, -1);
 }
 
-/** log Σ exp(o/T) = o_a/T + log1p(tail). */
+/** Computes log Σ exp(o/T) = o_a/T + log1p(tail). */
 export function storeLogsumexp(
   { scalars }: ReferenceRow,
   out: ReferenceValues,
@@ -40,7 +46,7 @@ export function storeLogsumexp(
   storeValue(out, 0, x, total);
 }
 
-/** -Σ p log p as Σ p_k (log1p(tail) - d_k), terms that are never negative. */
+/** Computes -Σ p log p as Σ p_k (log1p(tail) - d_k), whose terms are never negative. */
 export function storeEntropy(
   { classes, p, d, scalars }: ReferenceRow,
   out: ReferenceValues,
@@ -54,7 +60,7 @@ export function storeEntropy(
   storeValue(out, 0, x, total);
 }
 
-/** Σ p_i (1 - p_i): gini, and over T the block's trace. */
+/** Computes Σ p_i (1 - p_i). Divided by T it is the trace of J. */
 export function storeGini(
   { classes, p, q }: ReferenceRow,
   out: ReferenceValues,

@@ -4,24 +4,24 @@ import { log1p } from "./logarithm.js";
 import { numbers, PLACES, store, storeDouble } from "./scaled.js";
 
 /**
- * What every result of a row of Q logits is made of, as numbers of scaled.ts (class k at PLACES·k). p = softmax(o/T),
- * a the winner (the first class of the largest logit).
+ * Quantities of a row of Q logits from which every result is computed, as numbers of scaled.ts (class k at PLACES·k).
+ * p = softmax(o/T); a = `winner` is the predicted class, the first one with the largest logit.
  */
 export interface ReferenceRow {
   readonly classes: number;
   winner: number;
-  /** 1 for a masked class (-inf): p, tail's share and every entry of J are 0, log p is -inf. */
+  /** 1 for a masked class (logit -inf): p and every entry of J are 0, and log p is -inf. */
   readonly masked: Uint8Array;
   readonly p: Float64Array;
-  /** 1 - p_k without cancellation: the winner's as tail/(1 + tail). */
+  /** 1 - p_k without cancellation: tail/(1 + tail) for the predicted class. */
   readonly q: Float64Array;
   /** (o_k - o_a)/T; 0 where masked. */
   readonly d: Float64Array;
-  /** Single numbers, at the places of `ROW`. */
+  /** Numbers of the row, at the offsets of `ROW`. */
   readonly scalars: Float64Array;
 }
 
-/** Places in `scalars`. */
+/** Offsets in `scalars`. */
 export const ROW = {
   inverseT: 0,
   /** 1/T² */
@@ -38,7 +38,7 @@ export const ROW = {
   spare: 7 * PLACES,
 } as const;
 
-/** Room for a row, to be used for as many rows of that many classes as there are. */
+/** Allocates a row, which may be reused for other rows with the same number of classes. */
 export function referenceRowOf(classes: number): ReferenceRow {
   return {
     classes,
@@ -52,17 +52,17 @@ export function referenceRowOf(classes: number): ReferenceRow {
 }
 
 /**
- * Softmax of one row by its definition, in about 31 digits: o_k - o_a exactly where 106 bits hold it and to 2^-105 of
- * itself else, divided by T, exp, sum. Shares nothing with the kernels.
+ * Computes softmax of one row by its definition to about 31 digits. Shares nothing with the kernels.
  *
- * Relative errors: d 2^-102; p, q, tail 2^-98 for |d| up to 1000, and |d|·2^-102 beyond. Measured against 80 digits:
- * 1e-31 for logits over hundreds, 6e-28 where (o - o_a)/T comes to 1e5. p is exactly 0 for d <= -2^20 alone: no product
- * of results with doubles would make such a p count. 7 µs for 10 classes, 15 µs with the block.
+ * o_k - o_a is exact if it fits 106 bits, otherwise it has a relative error of 2^-105. Relative errors: d 2^-102; p, q and
+ * tail 2^-98 for |d| up to 1000, and |d|·2^-102 beyond. Measured against 80 digits: 1e-31 for differences of logits of
+ * hundreds, 6e-28 for (o - o_a)/T = 1e5. p is exactly 0 for d <= -2^20, where no product with doubles is nonzero. It
+ * takes 7 µs for 10 classes, and 15 µs with the block.
  *
  * @param logits Q numbers, finite or -inf (masked)
- * @param options.temperature T, 1e-100 to 1e100; default 1
- * @param row room of as many classes, overwritten; without it, new
- * @returns null for a row without a softmax: NaN, +inf, nothing but -inf
+ * @param options.temperature T, 1e-100 to 1e100; default: 1
+ * @param row row to overwrite; default: a new one
+ * @returns null for a bad row: NaN, +inf, or only -inf
  */
 export function referenceRow(
   logits: ArrayLike<number>,
@@ -107,7 +107,7 @@ export function referenceRow(
   return row;
 }
 
-/** The first class of the largest logit; -1 for a row without a softmax. */
+/** Returns the first class with the largest logit; -1 for a bad row. */
 function winnerOf(logits: ArrayLike<number>): number {
   let winner = -1;
   let most = -Infinity;

@@ -1,6 +1,6 @@
 import type { Findings } from "../reader/findings.js";
 import { errorInEpsilon } from "../reference/error-measures.js";
-import type { ReferenceValues } from "../reference/values.js";
+import type { ReferenceValues } from "../reference/scaled.js";
 import { typeOfErrors } from "./type-of-errors.js";
 import type { ColumnReport } from "./value-report.js";
 

@@ -1,7 +1,7 @@
 import type { Findings } from "../reader/findings.js";
 import { storeEntry, storeLogEntry } from "../reference/block-results.js";
 import type { RowSizes } from "../reference/error-scales.js";
-import { type ReferenceValues, referenceValues } from "../reference/values.js";
+import { type ReferenceValues, referenceValues } from "../reference/scaled.js";
 import type { ColumnCheck } from "./column-check.js";
 import type { RowTruth } from "./row-truth.js";
 import { typeOfErrors } from "./type-of-errors.js";

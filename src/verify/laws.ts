@@ -1,6 +1,6 @@
 import type { Findings } from "../reader/findings.js";
 import type { OutputColumn } from "../reader/output-columns.js";
-import { PROMISED_BOUNDS } from "../reference/promised-bounds.js";
+import { PROMISED_BOUNDS } from "../reference/error-scales.js";
 import { typeOfErrors } from "./type-of-errors.js";
 import type { LawReport } from "./value-report.js";
 

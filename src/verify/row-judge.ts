@@ -1,7 +1,7 @@
 import type { InputRows } from "../input/input-rows.js";
 import type { Findings } from "../reader/findings.js";
 import type { FoundColumn } from "../reader/output-columns.js";
-import { PROMISED_BOUNDS } from "../reference/promised-bounds.js";
+import { PROMISED_BOUNDS } from "../reference/error-scales.js";
 import type { StoredRun } from "../results/run-metadata.js";
 import { ColumnCheck } from "./column-check.js";
 import { EntriesCheck, type StoredEntries } from "./entries-check.js";

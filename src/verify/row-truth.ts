@@ -1,6 +1,7 @@
 import type { InputRows } from "../input/input-rows.js";
 import { errorScale, type RowSizes } from "../reference/error-scales.js";
 import {
+  isUsableInput,
   type ReferenceName,
   referenceResult,
   valuesOf,
@@ -11,9 +12,12 @@ import {
   referenceRow,
   referenceRowOf,
 } from "../reference/row.js";
-import { PLACES, toDouble } from "../reference/scaled.js";
-import { isUsableInput } from "../reference/usable-input.js";
-import { type ReferenceValues, referenceValues } from "../reference/values.js";
+import {
+  PLACES,
+  type ReferenceValues,
+  referenceValues,
+  toDouble,
+} from "../reference/scaled.js";
 import type { InputName } from "../results/catalogue.js";
 
 /** The true results of one row after the other. */

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
 import * as code from "../../src/numeric/portable/codes.js";
-import { errorScale } from "../../src/reference/error-scales.js";
-import { PROMISED_BOUNDS } from "../../src/reference/promised-bounds.js";
+import {
+  errorScale,
+  PROMISED_BOUNDS,
+} from "../../src/reference/error-scales.js";
 import type { ReferenceName } from "../../src/reference/result.js";
 import { EPSILON, Exact, errorInEpsilon, exact } from "../support/exact.js";
 import { hardRows } from "../support/hard-rows.js";

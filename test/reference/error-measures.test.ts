@@ -5,7 +5,7 @@ import {
 } from "../../src/reference/error-measures.js";
 import { referenceResult } from "../../src/reference/result.js";
 import { type ReferenceRow, referenceRow } from "../../src/reference/row.js";
-import { referenceValues } from "../../src/reference/values.js";
+import { referenceValues } from "../../src/reference/scaled.js";
 import { built } from "../support/built.js";
 import { errorInEpsilon as exactError } from "../support/exact.js";
 import { hardRows } from "../support/hard-rows.js";

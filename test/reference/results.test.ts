@@ -2,7 +2,7 @@ import type { Decimal } from "decimal.js";
 import { describe, expect, test } from "vitest";
 import { referenceResult } from "../../src/reference/result.js";
 import { type ReferenceRow, referenceRow } from "../../src/reference/row.js";
-import type { ReferenceValues } from "../../src/reference/values.js";
+import type { ReferenceValues } from "../../src/reference/scaled.js";
 import { EMIT_NAMES } from "../../src/results/catalogue.js";
 import { Exact, exact } from "../support/exact.js";
 import { hardRows } from "../support/hard-rows.js";
