@@ -1,11 +1,10 @@
 import type { Field } from "../arrow/field.js";
-import { arraysOpener } from "./arrays/array-format.js";
-import { candidateOf as arrayCandidate } from "./arrays/choose-logits.js";
+import { candidateOf as arrayCandidate } from "./arrays/choose-arrays.js";
 import type { OpenArrays } from "./arrays/stored-array.js";
 import { type ArrowContainer, arrowContainer } from "./arrow-container.js";
 import type { Candidate } from "./candidates.js";
 import type { InputFile } from "./input-file.js";
-import { type InputFormat, inputFormat } from "./input-format.js";
+import { arraysOpener, type InputFormat, inputFormat } from "./input-format.js";
 import { interpreting } from "./interpreting.js";
 import { candidateOf, type LogitsSelection } from "./logits-column.js";
 import type { OpenOptions } from "./logits-file.js";

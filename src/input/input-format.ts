@@ -1,4 +1,5 @@
 import { InputFormatError, InputUnsupportedError } from "../errors.js";
+import type { OpenArrays } from "./arrays/stored-array.js";
 import type { InputFile } from "./input-file.js";
 import { HEAD_BYTES, unsupportedFormat } from "./other-formats.js";
 import { readInput } from "./read-input.js";
@@ -55,4 +56,19 @@ export function inputFormat(
     "first bytes",
     `expected ${expected}, found ${JSON.stringify(start.slice(0, 8))}; convert it to one of them`,
   );
+}
+
+/** Functions that open files of arrays, by format; each is imported when a file needs it. */
+const OPENERS: Partial<Record<InputFormat, () => Promise<OpenArrays>>> = {
+  npy: async () => (await import("./arrays/npy.js")).openNpy,
+  npz: async () => (await import("./arrays/npz.js")).openNpz,
+  safetensors: async () =>
+    (await import("./arrays/safetensors.js")).openSafetensors,
+};
+
+/** Returns the function that opens a file of arrays; null for a format of columns. */
+export async function arraysOpener(
+  format: InputFormat,
+): Promise<OpenArrays | null> {
+  return (await OPENERS[format]?.()) ?? null;
 }

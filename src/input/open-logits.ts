@@ -1,11 +1,10 @@
 import { InputUnsupportedError } from "../errors.js";
 import { keyCount } from "../results/row-axes.js";
-import { arraysOpener } from "./arrays/array-format.js";
 import { type ArrowContainer, arrowContainer } from "./arrow-container.js";
 import { locateLogits } from "./arrow-logits.js";
 import { refuseLabels } from "./first-rows.js";
 import { type InputFile, openInputFile } from "./input-file.js";
-import { inputFormat } from "./input-format.js";
+import { arraysOpener, inputFormat } from "./input-format.js";
 import { interpreting } from "./interpreting.js";
 import type { LogitsFile, OpenOptions } from "./logits-file.js";
 import { openStandardInput, STANDARD_INPUT } from "./standard-input.js";

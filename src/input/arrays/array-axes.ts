@@ -1,5 +1,5 @@
 import { numberWidth } from "../../arrow/field.js";
-import type { NumberArray } from "./named-array.js";
+import type { NumberArray } from "./stored-array.js";
 
 /** Axis of an array; the stride counts values, not bytes, and is 0 along an axis that repeats each value. */
 export interface Axis {

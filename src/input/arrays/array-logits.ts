@@ -1,6 +1,9 @@
+import { existsSync } from "node:fs";
 import { type ArrowType, type Field, numberWidth } from "../../arrow/field.js";
 import { positionNames } from "../../results/row-axes.js";
-import type { InputFile } from "../input-file.js";
+import { type InputFile, openInputFile } from "../input-file.js";
+import { checkUnchanged } from "../input-state.js";
+import { interpreting } from "../interpreting.js";
 import { keptColumn } from "../kept-columns.js";
 import { checkLimit } from "../limits.js";
 import type { LogitsSelection } from "../logits-column.js";
@@ -13,12 +16,23 @@ import {
   type ValueBuffers,
 } from "../record-batch.js";
 import { isClassOption } from "../value-column.js";
-import { chooseLogits, type LogitsArray } from "./choose-logits.js";
-import { chooseInput, chooseKept, type LogitsShape } from "./choose-others.js";
-import { isLabelFile, placeLabelFile } from "./label-file.js";
-import { type NumberArray, whereOf } from "./named-array.js";
+import type { ArrayRows } from "./array-axes.js";
+import {
+  checkedInput,
+  chooseInput,
+  chooseKept,
+  chooseLogits,
+  type LogitsArray,
+  type LogitsShape,
+} from "./choose-arrays.js";
+import { openNpy } from "./npy.js";
 import { type PlacedRows, placeRows } from "./place-rows.js";
-import type { OpenArrays } from "./stored-array.js";
+import {
+  type NumberArray,
+  type OpenArrays,
+  type StoredArray,
+  whereOf,
+} from "./stored-array.js";
 
 /**
  * Finds the logits and all else that is asked for in a file of arrays. Each array of logits is a batch.
@@ -41,18 +55,17 @@ export async function locateArrays(
     checkLimit(file, where, "maxNesting", "dimensions", length);
   }
   const [first] = logits as [LogitsArray];
-  const { binary = false } = options;
+  const { binary = false, keep } = options;
   const shape = shapeOf(logits, binary);
   const { rows, leading, classes } = shape;
   const inputs = options.inputs.map((input) => ({
     ...input,
+    // The name of an array wins over the path of a file.
     array: isLabelFile(arrays, input)
       ? null
       : chooseInput(path, arrays, input, shape),
   }));
-  const { keep } = options;
-  const positions = positionNames(leading.slice(1));
-  const ownNames = [...options.ownNames, ...positions];
+  const ownNames = [...options.ownNames, ...positionNames(leading.slice(1))];
   const kept = chooseKept(path, arrays, { keep, ownNames }, shape);
   const placed = await container.place(
     [...logits, ...inputs.flatMap(({ array }) => array ?? []), ...kept],
@@ -66,18 +79,18 @@ export async function locateArrays(
   };
   try {
     const from = { path, present, ...placed };
-    const holds = binary ? "margins" : "numbers";
-    sources.push(placeRows(from, logits, holds, options));
-    for (const { option, name, array } of inputs) {
-      const holds = isClassOption(option) ? "classes" : "numbers";
+    const place = (
+      arrays: readonly ArrayRows[],
+      holds: "numbers" | "classes" | "margins",
+    ) => placeRows(from, arrays, holds, options);
+    sources.push(place(logits, binary ? "margins" : "numbers"));
+    for (const { option, name, array } of inputs)
       sources.push(
         array
-          ? placeRows(from, [array], holds, options)
+          ? place([array], isClassOption(option) ? "classes" : "numbers")
           : await placeLabelFile(name, shape, options),
       );
-    }
-    for (const array of kept)
-      sources.push(placeRows(from, [array], "numbers", options));
+    for (const array of kept) sources.push(place([array], "numbers"));
   } catch (error) {
     close();
     throw error;
@@ -138,6 +151,46 @@ export async function locateArrays(
       file.close();
     },
   };
+}
+
+/** Whether an option is the path of an .npy file of labels. */
+function isLabelFile(
+  arrays: readonly StoredArray[],
+  { option, name }: { option: string; name: string },
+): boolean {
+  const isArray = arrays.some((array) => array.name === name);
+  const isPath = option === "label" && name.endsWith(".npy");
+  return isPath && !isArray && existsSync(name);
+}
+
+/** Copies the labels of an .npy file to a temporary file. */
+async function placeLabelFile(
+  path: string,
+  logits: LogitsShape,
+  options: OpenOptions,
+): Promise<PlacedRows> {
+  const file = openInputFile(path);
+  let placed: PlacedRows | undefined;
+  try {
+    return await interpreting(path, "structure", async () => {
+      const { arrays, place } = await openNpy(file);
+      const rows = checkedInput(
+        path,
+        arrays[0] as StoredArray,
+        "label",
+        logits,
+      );
+      const from = { ...file, ...(await place([rows], options)) };
+      placed = placeRows(from, [rows], "classes", { ...options, copy: true });
+      await checkUnchanged(file.source);
+      return placed;
+    });
+  } catch (error) {
+    placed?.decoded?.close();
+    throw error;
+  } finally {
+    file.close();
+  }
 }
 
 /** The shape of arrays of logits whose rows follow one another. */

@@ -1,12 +1,30 @@
+import type { NumberType } from "../../arrow/field.js";
+import { InputFormatError } from "../../errors.js";
 import type { InputFile } from "../input-file.js";
 import { readInput } from "../read-input.js";
-import { npyHeader } from "./npy-header.js";
-import type { ArrayContainer } from "./stored-array.js";
+import { BOOLEANS, bigEndian } from "./number-coding.js";
+import {
+  type ArrayContainer,
+  bytesOf,
+  isShape,
+  type StoredArray,
+} from "./stored-array.js";
 
-/**
- * An .npy file: one array, without a name.
- * @throws InputFormatError, IoError
- */
+// NumPy's format for one array (numpy/lib/format.py):
+//
+//   93 N U M P Y | major | minor | header length: uint16 (version 1), uint32 (2 and 3) | header | values
+//
+// The header is a Python dictionary of descr, fortran_order and shape, padded with spaces.
+
+const MAGIC = "\x93NUMPY";
+
+/** Larger than any header of an array of numbers; NumPy itself stops at 10,000. */
+const MAX_HEADER_BYTES = 1 << 20;
+
+/** Bytes that are read at once: NumPy's headers have 128 bytes, or a little more. */
+const HEAD_BYTES = 4096;
+
+/** Opens an .npy file: one array, without a name. @throws InputFormatError, IoError */
 export async function openNpy(file: InputFile): Promise<ArrayContainer> {
   const { start, ...array } = await npyHeader({
     path: file.path,
@@ -21,5 +39,173 @@ export async function openNpy(file: InputFile): Promise<ArrayContainer> {
   return {
     arrays: [{ ...array, name: null }],
     place: async () => ({ fd: file.fd, start: () => start, close: () => {} }),
+  };
+}
+
+/** The bytes of an .npy file, or of a member of an archive. */
+interface NpyBytes {
+  path: string;
+  /** For messages: `header`, `member y.npy`. */
+  where: string;
+  bytes: number;
+  /** Returns the first `bytes` of them, or all if there are fewer. */
+  head(bytes: number): Uint8Array | Promise<Uint8Array>;
+}
+
+/** Array of an .npy file, and the byte offset of its values. */
+type NpyArray = Omit<StoredArray, "name"> & { start: number };
+
+/**
+ * Reads the header of an .npy file. The values of supported types have exactly the bytes that the shape implies.
+ * @throws InputFormatError, IoError
+ */
+export async function npyHeader(source: NpyBytes): Promise<NpyArray> {
+  const { path, where, bytes } = source;
+  const fail = (text: string): never => {
+    throw new InputFormatError(path, where, text);
+  };
+  let head = await source.head(HEAD_BYTES);
+  const magic = String.fromCharCode(...head.subarray(0, MAGIC.length));
+  if (magic !== MAGIC)
+    fail(
+      `expected \\x93NUMPY in the first bytes, found ${JSON.stringify(magic)}`,
+    );
+  const [major = 0, minor = 0] = head.subarray(6, 8);
+  const prefix = major === 1 ? 10 : 12;
+  if (head.length < prefix)
+    fail(
+      `expected at least ${prefix} bytes, found ${head.length}: the file is truncated`,
+    );
+  if (major < 1 || major > 3 || minor !== 0)
+    fail(`expected version 1.0, 2.0 or 3.0, found ${major}.${minor}`);
+  const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
+  const length =
+    major === 1 ? view.getUint16(8, true) : view.getUint32(8, true);
+  const room = Math.min(MAX_HEADER_BYTES, bytes - prefix);
+  if (length > room)
+    fail(
+      `expected a header of at most ${room} bytes, found ${length}${length <= MAX_HEADER_BYTES ? ": the file is truncated" : ""}`,
+    );
+  const start = prefix + length;
+  if (head.length < start) head = await source.head(start);
+  const text = new TextDecoder(major === 3 ? "utf-8" : "latin1").decode(
+    head.subarray(prefix, start),
+  );
+  const array = parseHeader(text, fail);
+  const { type, coding, shape } = array;
+  const expected = type && bytesOf({ type, coding, shape });
+  if (type && expected !== bytes - start)
+    fail(
+      `expected ${expected ?? "at most 2^53 - 1"} bytes of values for shape (${shape.join(", ")}) of ${type}, found ${bytes - start}${expected && bytes - start < expected ? ": the file is truncated" : ""}`,
+    );
+  return { ...array, start };
+}
+
+/** White space of Python, which is less than that of regular expressions. */
+const SPACE = String.raw`[ \t\r\n]*`;
+
+/**
+ * Entry of the dictionary: a key and a string, a word, a tuple or a list, which extends to the next key. Older writers put u
+ * before strings and L after numbers.
+ */
+const KEY = String.raw`u?(['"])(\w+)\1${SPACE}:`;
+const LIST = String.raw`\[.*?\](?=${SPACE},?${SPACE}(?:\}|u?['"]\w+['"]${SPACE}:))`;
+const VALUE = String.raw`(u?'[^'\\\n]*'|u?"[^"\\\n]*"|\w+|\([^()]*\)|${LIST})`;
+const ENTRY = new RegExp(
+  [KEY, VALUE, String.raw`(?:,|(?=\}))`, ""].join(SPACE),
+  "sy",
+);
+
+function parseHeader(
+  text: string,
+  fail: (text: string) => never,
+): Omit<NpyArray, "start"> {
+  const entries: [key: string, value: string][] = [];
+  let at = /^[ \t\r\n]*\{[ \t\r\n]*/.exec(text)?.[0].length ?? 0;
+  while (at > 0) {
+    ENTRY.lastIndex = at;
+    const [, , key, value] = ENTRY.exec(text) ?? [];
+    if (key === undefined || value === undefined) break;
+    entries.push([key, value]);
+    at = ENTRY.lastIndex;
+  }
+  const keys = entries.map(([key]) => key).sort();
+  if (
+    keys.join() !== "descr,fortran_order,shape" ||
+    !/^\}[ \t\r\n]*$/.test(text.slice(at))
+  )
+    fail(
+      `expected a dictionary with the keys descr, fortran_order and shape, found ${JSON.stringify(text.slice(at, at + 20))} at character ${at}${keys.length ? ` after ${keys.slice(0, 8).join(", ")}` : ""}`,
+    );
+  const { descr, fortran_order, shape } = Object.fromEntries(entries) as Record<
+    "descr" | "fortran_order" | "shape",
+    string
+  >;
+  if (!/^(True|False)$/.test(fortran_order))
+    fail(
+      `expected True or False for fortran_order, found ${fortran_order.slice(0, 20)}`,
+    );
+  const lengths = parseShape(shape);
+  if (!isShape(lengths))
+    return fail(
+      `expected a shape of whole numbers from 0 to 2^53 - 1, found ${shape.slice(0, 80)}`,
+    );
+  const [, , name] = /^u?(['"])(.*)\1$/.exec(descr) ?? [];
+  if (name === undefined && !descr.startsWith("["))
+    fail(`expected a type for descr, found ${descr.slice(0, 20)}`);
+  return {
+    ...(name === undefined
+      ? { type: null, coding: null, stored: "a structured type" }
+      : npyType(name)),
+    shape: lengths,
+    fortran: fortran_order === "True",
+  };
+}
+
+/** Returns the numbers of a tuple or list, NaN for what is not one; null for (3), which is a number in Python. */
+function parseShape(text: string): number[] | null {
+  if (!/^[([]/.test(text) || /^\([^,]*\d[^,]*\)$/.test(text)) return null;
+  const items = text.slice(1, -1).split(",");
+  if (/^[ \t\r\n]*$/.test(items.at(-1) ?? "")) items.pop();
+  return items.map((item) =>
+    /^[ \t\r\n]*\d+L?[ \t\r\n]*$/.test(item)
+      ? Number.parseInt(item, 10)
+      : Number.NaN,
+  );
+}
+
+const TYPES: Record<string, string> = { f: "float", i: "int", u: "uint" };
+const WIDTHS: Record<string, string> = { f: "248", i: "1248", u: "1248" };
+
+/** Types that are not supported, or not in every place, by their letter. */
+const DESCRIPTIONS: Record<string, string> = {
+  O: "Python objects; pickles are not supported",
+  c: "complex numbers",
+  b: "booleans",
+  U: "text",
+  S: "bytes",
+  V: "raw bytes",
+  M: "dates",
+  m: "durations",
+};
+
+/** Returns the type of a descr such as `<f8` or `|u1`. */
+function npyType(
+  descr: string,
+): Pick<StoredArray, "type" | "coding" | "stored"> {
+  const [, order = "", kind = "", digit = ""] =
+    /^([<>|])([fiu])(\d)$/.exec(descr) ?? [];
+  const described =
+    DESCRIPTIONS[descr.charAt(1)] ?? (descr.startsWith(">") && "big-endian");
+  const own = descr.slice(0, 20);
+  const stored = described ? `${own} (${described})` : own;
+  if (descr === "|b1") return { type: "uint8", coding: BOOLEANS, stored };
+  if (!WIDTHS[kind]?.includes(digit) || (order === "|" && digit !== "1"))
+    return { type: null, coding: null, stored };
+  const isSwapped = order === ">" && digit !== "1";
+  return {
+    type: `${TYPES[kind]}${8 * Number(digit)}` as NumberType,
+    coding: isSwapped ? bigEndian(Number(digit) as 2 | 4 | 8) : null,
+    stored,
   };
 }

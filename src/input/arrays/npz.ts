@@ -5,7 +5,7 @@ import type { InputFile } from "../input-file.js";
 import { checkLimit } from "../limits.js";
 import type { OpenOptions } from "../logits-file.js";
 import { requireInput } from "../read-input.js";
-import { npyHeader } from "./npy-header.js";
+import { npyHeader } from "./npy.js";
 import type {
   ArrayContainer,
   PlacedArrays,

@@ -13,8 +13,7 @@ import {
   startsOf,
 } from "./array-axes.js";
 import { type ArrayBytes, decodeArrays } from "./decode-arrays.js";
-import { whereOf } from "./named-array.js";
-import { bytesOf, type PlacedArrays } from "./stored-array.js";
+import { bytesOf, type PlacedArrays, whereOf } from "./stored-array.js";
 
 /** File in which arrays were placed. */
 export type ArrayFile = Pick<InputFile, "path" | "present"> &

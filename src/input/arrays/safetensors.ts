@@ -3,12 +3,13 @@ import { InputFormatError } from "../../errors.js";
 import { shortName } from "../../printable.js";
 import type { InputFile } from "../input-file.js";
 import { checkLimit } from "../limits.js";
-import { readInput } from "../read-input.js";
+import { inputReader } from "../read-input.js";
 import { repeatedKey } from "../repeated-key.js";
 import { BOOLEANS, FLOAT8, type NumberCoding } from "./number-coding.js";
 import {
   type ArrayContainer,
   bytesOf,
+  isShape,
   type StoredArray,
 } from "./stored-array.js";
 
@@ -22,23 +23,23 @@ import {
 /** The format's own limit. */
 const MAX_HEADER_BYTES = 100_000_000;
 
-const TYPES: Record<string, NumberType> = {
-  F16: "float16",
-  BF16: "bfloat16",
-  F32: "float32",
-  F64: "float64",
-  I8: "int8",
-  I16: "int16",
-  I32: "int32",
-  I64: "int64",
-  U8: "uint8",
-  U16: "uint16",
-  U32: "uint32",
-  U64: "uint64",
-  F8_E4M3: "float32",
-  F8_E5M2: "float32",
-  BOOL: "uint8",
-};
+const TYPES = new Map<string, NumberType>([
+  ["F16", "float16"],
+  ["BF16", "bfloat16"],
+  ["F32", "float32"],
+  ["F64", "float64"],
+  ["I8", "int8"],
+  ["I16", "int16"],
+  ["I32", "int32"],
+  ["I64", "int64"],
+  ["U8", "uint8"],
+  ["U16", "uint16"],
+  ["U32", "uint32"],
+  ["U64", "uint64"],
+  ["F8_E4M3", "float32"],
+  ["F8_E5M2", "float32"],
+  ["BOOL", "uint8"],
+]);
 
 const CODINGS: Record<string, NumberCoding> = { ...FLOAT8, BOOL: BOOLEANS };
 
@@ -47,30 +48,27 @@ interface Tensor extends StoredArray {
   end: number;
 }
 
-/**
- * A safetensors file: arrays with names.
- * @throws InputFormatError, IoError
- */
+/** Opens a safetensors file: arrays with names. @throws InputFormatError, IoError */
 export function openSafetensors(file: InputFile): ArrayContainer {
-  const { path } = file;
-  const prefix = new Uint8Array(8);
-  readInput(file, prefix, 0);
-  const length = Number(new DataView(prefix.buffer).getBigUint64(0, true));
+  const fail = (where: string, text: string, cause?: unknown): never => {
+    throw new InputFormatError(file.path, where, text, { cause });
+  };
+  const read = inputReader(file);
+  const length = Number(new DataView(read(0, 8).buffer).getBigUint64(0, true));
   const room = Math.min(MAX_HEADER_BYTES, file.bytes - 8);
   if (length > room)
-    throw new InputFormatError(
-      path,
+    fail(
       "header",
       `expected a header of at most ${room} bytes, found ${length}${length <= MAX_HEADER_BYTES ? ": the file is truncated" : ""}`,
     );
   checkLimit(file, "header", "maxMetadataBytes", "bytes of metadata", length);
-  const encoded = new Uint8Array(length);
-  readInput(file, encoded, 8);
-  const tensors = Object.entries(decodeHeader(path, encoded))
-    .filter(([name]) => name !== "__metadata__")
-    .map(([name, entry]) => tensor(path, name, entry));
   const start = 8 + length;
-  checkOffsets(path, tensors, file.bytes - start);
+  const tensors = Object.entries(parseHeader(read(8, length), fail))
+    .filter(([name]) => name !== "__metadata__")
+    .map(([name, entry]) =>
+      tensor(name, entry, (text) => fail(`tensor ${name}`, text)),
+    );
+  checkOffsets(tensors, file.bytes - start, fail);
   return {
     arrays: tensors,
     place: async () => ({
@@ -81,57 +79,46 @@ export function openSafetensors(file: InputFile): ArrayContainer {
   };
 }
 
-function decodeHeader(path: string, encoded: Uint8Array): object {
-  let text: string;
-  let header: unknown;
+type Fail = (where: string, text: string, cause?: unknown) => never;
+
+/** Returns the entries of the header, whose first character is an opening brace in a file of this format. */
+function parseHeader(encoded: Uint8Array, fail: Fail): object {
   try {
-    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(
-      encoded,
-    );
-    header = JSON.parse(text);
+    const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+    const text = decoder.decode(encoded);
+    const header = JSON.parse(text) as object;
+    const twice = repeatedKey(text);
+    return twice === null
+      ? header
+      : fail("header", `the key ${shortName(twice)} appears twice`);
   } catch (cause) {
-    throw new InputFormatError(
-      path,
+    if (cause instanceof InputFormatError) throw cause;
+    const start = String.fromCharCode(...encoded.subarray(0, 20));
+    return fail(
       "header",
-      `not valid JSON (it starts with ${JSON.stringify(String.fromCharCode(...encoded.subarray(0, 20)))})`,
-      { cause },
+      `not valid JSON (it starts with ${JSON.stringify(start)})`,
+      cause,
     );
   }
-  const twice = repeatedKey(text);
-  if (twice !== null)
-    throw new InputFormatError(
-      path,
-      "header",
-      `the key ${shortName(twice)} appears twice`,
-    );
-  // Its first character is an opening brace: that is how the file was told.
-  return header as object;
 }
 
-function tensor(path: string, name: string, entry: unknown): Tensor {
-  const fail = (text: string): never => {
-    throw new InputFormatError(path, `tensor ${name}`, text);
-  };
-  const { dtype, shape, data_offsets } = (entry ?? {}) as Record<
-    string,
-    unknown
-  >;
-  if (
-    typeof dtype !== "string" ||
-    !isLengths(shape) ||
-    !isLengths(data_offsets)
-  )
+function tensor(
+  name: string,
+  entry: unknown,
+  fail: (text: string) => never,
+): Tensor {
+  const found = (entry ?? {}) as Record<string, unknown>;
+  const { dtype, shape, data_offsets: offsets } = found;
+  if (typeof dtype !== "string" || !isShape(shape) || !isShape(offsets))
     return fail(
       `expected dtype, shape and data_offsets (whole numbers from 0 to 2^53 - 1), found ${JSON.stringify(entry)?.slice(0, 100)}`,
     );
-  const [begin, end, ...more] = data_offsets;
+  const [begin, end, ...more] = offsets;
   if (begin === undefined || end === undefined || end < begin || more.length)
     return fail(
-      `expected [begin, end] for data_offsets, found [${data_offsets.slice(0, 8).join(", ")}]`,
+      `expected [begin, end] for data_offsets, found [${offsets.slice(0, 8).join(", ")}]`,
     );
-  const type = Object.hasOwn(TYPES, dtype)
-    ? (TYPES[dtype] as NumberType)
-    : null;
+  const type = TYPES.get(dtype) ?? null;
   const coding = (type && CODINGS[dtype]) ?? null;
   const bytes = type && bytesOf({ type, coding, shape });
   if (type && bytes !== end - begin)
@@ -142,31 +129,21 @@ function tensor(path: string, name: string, entry: unknown): Tensor {
   return { name, type, coding, stored, shape, fortran: false, begin, end };
 }
 
-function isLengths(value: unknown): value is number[] {
-  return (
-    Array.isArray(value) &&
-    value.every((length) => Number.isSafeInteger(length) && length >= 0)
-  );
-}
-
-/** The tensors one after another, none over another, no byte that is no tensor's. */
-function checkOffsets(path: string, tensors: Tensor[], bytes: number): void {
-  const inOrder = tensors.toSorted(
-    (a, b) => a.begin - b.begin || a.end - b.end,
-  );
+/** Checks that the tensors follow one another without a gap, to the end of the file. */
+function checkOffsets(tensors: Tensor[], bytes: number, fail: Fail): void {
   let free = 0;
-  for (const { name, begin, end } of inOrder) {
+  for (const { name, begin, end } of tensors.toSorted(
+    (a, b) => a.begin - b.begin || a.end - b.end,
+  )) {
     if (begin !== free || end > bytes)
-      throw new InputFormatError(
-        path,
+      fail(
         `tensor ${name}`,
         `expected values from byte ${free} to at most ${bytes}, found bytes ${begin} to ${end}${end > bytes ? ": the file is truncated" : ""}`,
       );
     free = end;
   }
   if (free !== bytes)
-    throw new InputFormatError(
-      path,
+    fail(
       "values",
       `expected ${free} bytes as declared in the header, found ${bytes}`,
     );

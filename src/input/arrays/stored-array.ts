@@ -1,8 +1,9 @@
-import type { NumberType } from "../../arrow/field.js";
-import { numberWidth } from "../../arrow/field.js";
+import { type NumberType, numberWidth } from "../../arrow/field.js";
+import { LogitsColumnError } from "../../errors.js";
+import { shortList } from "../../printable.js";
 import type { InputFile } from "../input-file.js";
 import type { OpenOptions } from "../logits-file.js";
-import type { NumberCoding } from "./number-coding.js";
+import { BOOLEANS, type NumberCoding } from "./number-coding.js";
 
 /** Array in a NumPy or safetensors file, as the file declares it. */
 export interface StoredArray {
@@ -10,13 +11,18 @@ export interface StoredArray {
   name: string | null;
   /** Type of the numbers; null if it is not supported. */
   type: NumberType | null;
-  /** Encoding of the numbers; absent for little-endian numbers of this type. */
+  /** Encoding of the numbers; null for little-endian numbers of this type. */
   coding: NumberCoding | null;
   /** Type as the file writes it. */
   stored: string;
   shape: readonly number[];
   /** Whether the array is in Fortran order (the first index changes fastest). */
   fortran: boolean;
+}
+
+/** Array of a supported type. */
+export interface NumberArray extends StoredArray {
+  type: NumberType;
 }
 
 /** Arrays of a file whose structure was validated. */
@@ -45,44 +51,115 @@ export type OpenArrays = (
   file: InputFile,
 ) => ArrayContainer | Promise<ArrayContainer>;
 
-/** How many values a shape has; null where that is no number that can be counted to. */
-export function valuesOf(shape: readonly number[]): number | null {
-  if (shape.some((length) => !Number.isSafeInteger(length) || length < 0))
-    return null;
-  if (shape.includes(0)) return 0;
-  const values = shape.reduce((product, length) => product * length, 1);
-  return Number.isSafeInteger(values) ? values : null;
+/** Whether a value of a header is a list of lengths or offsets. */
+export function isShape(value: unknown): value is number[] {
+  return (
+    Array.isArray(value) &&
+    value.every((length) => Number.isSafeInteger(length) && length >= 0)
+  );
 }
 
-/** Number of stored bytes; null if it exceeds 2^53 - 1. */
+/** Returns the number of stored bytes; null if it exceeds 2^53 - 1. */
 export function bytesOf({
   type,
   coding,
   shape,
-}: { type: NumberType } & Pick<StoredArray, "coding" | "shape">):
-  | number
-  | null {
+}: Pick<NumberArray, "type" | "coding" | "shape">): number | null {
+  if (shape.includes(0)) return 0;
   const width = coding?.width ?? numberWidth(type);
-  const bytes = (valuesOf(shape) ?? Number.NaN) * width;
+  const bytes = shape.reduce((product, length) => product * length, width);
   return Number.isSafeInteger(bytes) ? bytes : null;
 }
 
-/** `logits: float32 [100, 10]` */
-export function describeArray({
-  name,
-  type,
-  coding,
-  stored,
-  shape,
-}: StoredArray): string {
+/** Returns `logits: float32 [100, 10]`. */
+export function describeArray(array: StoredArray): string {
+  const { name, type, coding, stored, shape } = array;
   const own = `${coding ? stored : (type ?? stored)} [${shape.join(", ")}]`;
   return name === null ? own : `${name}: ${own}`;
 }
 
-/** The arrays of a file, for messages: the first few. */
+/** Lists the arrays of a file for messages. */
 export function listedArrays(arrays: readonly StoredArray[]): string {
-  const shown = arrays.slice(0, 8).map(describeArray);
-  const more = arrays.length - shown.length;
-  if (more > 0) shown.push(`${more} more`);
-  return shown.length ? shown.join(", ") : "no arrays";
+  return shortList(arrays, describeArray) || "no arrays";
+}
+
+/** Finds the array that an option names. @throws LogitsColumnError if not exactly one has the name */
+export function namedArray(
+  path: string,
+  arrays: readonly StoredArray[],
+  option: string,
+  name: string,
+): StoredArray {
+  refuseUnnamed(path, arrays, option);
+  const found = arrays.filter((array) => array.name === name);
+  if (found.length === 1) return found[0] as StoredArray;
+  throw new LogitsColumnError(
+    path,
+    `${option}: ${notOneArray(found.length, arrays)}`,
+  );
+}
+
+/** @throws LogitsColumnError if an option names an array in a file of one array without a name */
+export function refuseUnnamed(
+  path: string,
+  arrays: readonly StoredArray[],
+  option: string,
+): void {
+  if (arrays[0]?.name === null)
+    throw new LogitsColumnError(
+      path,
+      `${option}: an .npy file holds one array without a name; ${option.startsWith("--column") ? "omit the option" : "save several arrays as .npz or safetensors"}`,
+    );
+}
+
+/** Returns the message for a name that no array has, or several. */
+export function notOneArray(
+  found: number,
+  arrays: readonly StoredArray[],
+): string {
+  return found === 0
+    ? `no such array; the file has ${listedArrays(arrays)}`
+    : `${found} arrays have this name`;
+}
+
+/** Whether an array has numbers; labels may be booleans as well. */
+export function isNumbers(array: StoredArray): array is NumberArray {
+  return array.type !== null && array.coding !== BOOLEANS;
+}
+
+export function isFloat(type: string): boolean {
+  return type.includes("float");
+}
+
+export function whereOf({ name }: StoredArray): string {
+  return name === null ? "array" : `array ${name}`;
+}
+
+/** Advice by unsupported type, named as .npy and safetensors files name it. */
+const TYPE_ADVICE: readonly [stored: RegExp, advice: string][] = [
+  [
+    /^[<>|]V2 /,
+    "raw bytes of width 2 are probably bfloat16: save x.astype(numpy.float32), or save the array as safetensors",
+  ],
+  [/^[<>]c|^C64/, "save the real part, x.real"],
+  [/^[<>]f\d\d/, 'save x.astype("f8")'],
+  [/^\|O/, 'save numpy.stack(x).astype("f8")'],
+  [/^[<>|][US]/, 'if the text is numbers, save x.astype("f8")'],
+  [
+    /^a structured/,
+    "save numpy.lib.recfunctions.structured_to_unstructured(x)",
+  ],
+];
+
+/** Adds what to do about arrays whose type is not supported, or else `advice`. */
+export function withAdvice(
+  text: string,
+  arrays: readonly StoredArray[],
+  advice?: string,
+): string {
+  const [, found = advice] =
+    TYPE_ADVICE.find(([type]) =>
+      arrays.some(({ stored }) => type.test(stored)),
+    ) ?? [];
+  return found ? `${text}; ${found}` : text;
 }

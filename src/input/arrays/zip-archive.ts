@@ -1,25 +1,29 @@
+import { InputFormatError, InputUnsupportedError } from "../../errors.js";
 import type { InputFile } from "../input-file.js";
 import { checkLimit } from "../limits.js";
-import {
-  type Fail,
-  failing,
-  findDirectory,
-  IN_ZIP64,
-  read,
-  WHERE,
-} from "./zip-directory.js";
+import { readInput } from "../read-input.js";
 
-// A member of a zip archive has a local header before its data, and a central header in the directory. Byte offsets of the
-// fields that are read:
+// A zip archive (APPNOTE.TXT, section 4.3) is read from its end:
+//
+//   members | central directory | [zip64 end record | zip64 locator] | end record | comment
+//
+// A member has a local header before its data, and a central header in the directory. Byte offsets of the fields that
+// are read:
 //
 //                   flags method CRC-32 packed bytes name extra comment disk offset
 //   local header       6      8     14     18    22   26    28                         30 + name + extra
 //   central header     8     10     16     20    24   28    30      32   34     42     46 + name + extra + comment
 //
-// A number that does not fit its field is in the zip64 extra field instead; all bits of its field are set then.
+// A number that does not fit its field is in the zip64 end record or the zip64 extra field instead; all bits of its field
+// are set then.
 
 const LOCAL = { signature: 0x04034b50, bytes: 30, flags: 6 };
 const CENTRAL = { signature: 0x02014b50, bytes: 46, flags: 8 };
+const END = { signature: 0x06054b50, bytes: 22 };
+const LOCATOR = { signature: 0x07064b50, bytes: 20 };
+const END64 = { signature: 0x06064b50, bytes: 56 };
+const MAX_COMMENT_BYTES = 0xffff;
+const IN_ZIP64 = 0xffffffff;
 const ZIP64_FIELD = 1;
 
 const ENCRYPTED = 1 | (1 << 6) | (1 << 13);
@@ -44,12 +48,23 @@ export interface ZipMember {
   position: number;
 }
 
+export type Fail = (text: string, options?: ErrorOptions) => never;
+
+/** Returns a function that rejects the file. */
+export function failing({ path }: InputFile, where: string): Fail {
+  return (text, options) => {
+    throw new InputFormatError(path, where, text, options);
+  };
+}
+
 /** Returns what keeps a member from being read, or null. */
 export function unsupported({ flags, method }: ZipMember): string | null {
   if (flags & ENCRYPTED) return "an encrypted member";
   if (flags & PATCHED) return "a patch";
   return method === 0 || method === 8 ? null : `compression method ${method}`;
 }
+
+const WHERE = "zip directory";
 
 /**
  * Reads the members of an archive, in the order of its directory. Rejects archives whose members overlap, or differ from
@@ -58,7 +73,7 @@ export function unsupported({ flags, method }: ZipMember): string | null {
  */
 export function readZipMembers(file: InputFile): ZipMember[] {
   const fail = failing(file, WHERE);
-  const { entries, bytes, start } = findDirectory(file);
+  const { entries, bytes, start } = findDirectory(file, fail);
   checkLimit(file, WHERE, "maxMetadataBytes", "bytes of metadata", bytes);
   checkLimit(file, WHERE, "maxColumns", "columns", entries);
   const members = parseDirectory(read(file, start, bytes), fail);
@@ -72,9 +87,99 @@ export function readZipMembers(file: InputFile): ZipMember[] {
   return members;
 }
 
+interface Directory {
+  entries: number;
+  bytes: number;
+  start: number;
+}
+
+/** Finds the central directory, which ends where the end records begin. */
+function findDirectory(file: InputFile, fail: Fail): Directory {
+  // The last end record whose comment ends with the file.
+  const length = Math.min(file.bytes, END.bytes + MAX_COMMENT_BYTES);
+  const tail = read(file, file.bytes - length, length);
+  let k = length - END.bytes;
+  while (
+    k >= 0 &&
+    (tail.readUInt32LE(k) !== END.signature ||
+      k + END.bytes + tail.readUInt16LE(k + 20) !== length)
+  )
+    k--;
+  if (k < 0)
+    fail(
+      "the file is truncated, or its writer did not close it (it has no zip end record)",
+    );
+  const endAt = file.bytes - length + k;
+  const record = tail.subarray(k);
+  const end = {
+    entries: record.readUInt16LE(10),
+    bytes: record.readUInt32LE(12),
+    start: record.readUInt32LE(16),
+  };
+  rejectSplit(file, record.readUInt32LE(4), record.readUInt16LE(8), end);
+  const long = findEnd64(file, endAt, fail);
+  const { entries, bytes, start } = long?.directory ?? end;
+  if (
+    (end.entries !== entries && end.entries !== 0xffff) ||
+    (end.bytes !== bytes && end.bytes !== IN_ZIP64) ||
+    (end.start !== start && end.start !== IN_ZIP64)
+  )
+    fail(
+      `the end record (${end.entries} members, ${end.bytes} bytes from byte ${end.start}) contradicts the zip64 end record (${entries} members, ${bytes} bytes from byte ${start})`,
+    );
+  const directoryEnd = long?.at ?? endAt;
+  if (start + bytes !== directoryEnd)
+    fail(
+      `expected the directory to end at byte ${directoryEnd}, found ${bytes} bytes from byte ${start}`,
+    );
+  return { entries, bytes, start };
+}
+
+/** Reads the zip64 end record, if there is a locator before the end record. */
+function findEnd64(
+  file: InputFile,
+  endAt: number,
+  fail: Fail,
+): { at: number; directory: Directory } | null {
+  const locatorAt = endAt - LOCATOR.bytes;
+  if (locatorAt < END64.bytes) return null;
+  const locator = read(file, locatorAt, LOCATOR.bytes);
+  if (locator.readUInt32LE(0) !== LOCATOR.signature) return null;
+  const at = Number(locator.readBigUInt64LE(8));
+  const fits = at <= locatorAt - END64.bytes;
+  const record = fits ? read(file, at, END64.bytes) : Buffer.alloc(END64.bytes);
+  const number = (field: number) => Number(record.readBigUInt64LE(field));
+  if (
+    record.readUInt32LE(0) !== END64.signature ||
+    at + 12 + number(4) !== locatorAt
+  )
+    fail(`no zip64 end record at bytes ${at} to ${locatorAt}`);
+  const directory = {
+    entries: number(32),
+    bytes: number(40),
+    start: number(48),
+  };
+  const disks = record.readUInt32LE(16) + locator.readUInt32LE(4);
+  rejectSplit(file, disks, number(24), directory);
+  return { at, directory };
+}
+
+function rejectSplit(
+  { path }: InputFile,
+  disks: number,
+  entriesHere: number,
+  { entries }: Directory,
+): void {
+  if (disks !== 0 || entriesHere !== entries)
+    throw new InputUnsupportedError(
+      path,
+      WHERE,
+      "archives in several files are not supported; write the arrays to one file",
+    );
+}
+
 function parseDirectory(directory: Buffer, fail: Fail): ZipMember[] {
-  const members: ZipMember[] = [];
-  const names = new Set<string>();
+  const members = new Map<string, ZipMember>();
   for (let at = 0; at < directory.length; ) {
     const header = directory.subarray(at);
     const length =
@@ -91,13 +196,22 @@ function parseDirectory(directory: Buffer, fail: Fail): ZipMember[] {
       fail(
         `member ${name} is in another file; archives in several files are not supported, write the arrays to one file`,
       );
-    if (names.has(name)) fail(`member ${name} is listed twice`);
-    names.add(name);
-    members.push(member);
+    if (members.has(name)) fail(`member ${name} is listed twice`);
+    members.set(name, member);
     at += length;
   }
-  return members;
+  return [...members.values()];
 }
+
+/** Fields that must be the same in both headers of a member; the sizes only if the local header has them. */
+const COMPARED: readonly [field: keyof ZipMember, title: string][] = [
+  ["name", "name"],
+  ["flags", "flags"],
+  ["method", "method"],
+  ["crc", "checksum"],
+  ["packed", "compressed size"],
+  ["bytes", "size"],
+];
 
 /** Checks the local header of a member; returns the byte offset of its data, which end before `end`. */
 function locateData(
@@ -121,27 +235,14 @@ function locateData(
       `expected a local header of ${position - offset} bytes, found ${end - offset}`,
     );
   const local = parseHeader(read(file, offset, position - offset), LOCAL);
-  const compared = {
-    name: "name",
-    flags: "flags",
-    method: "method",
-    ...(!(local.flags & SIZES_BEHIND) && {
-      crc: "checksum",
-      packed: "compressed size",
-      bytes: "size",
-    }),
-  };
   if (Number.isNaN(local.bytes + local.packed))
     fail("the zip64 field with its sizes is missing in its local header");
-  for (const [field, title] of Object.entries(compared)) {
-    const [expected, found] = [member, local].map(
-      (header) => header[field as keyof typeof compared],
-    );
-    if (found !== expected)
+  const compared = COMPARED.slice(0, local.flags & SIZES_BEHIND ? 3 : 6);
+  for (const [field, title] of compared)
+    if (local[field] !== member[field])
       fail(
-        `expected the ${title} in its local header to be ${JSON.stringify(expected)} as in the zip directory, found ${JSON.stringify(found)}`,
+        `expected the ${title} in its local header to be ${JSON.stringify(member[field])} as in the zip directory, found ${JSON.stringify(local[field])}`,
       );
-  }
   if (position + packed > end)
     fail(
       `expected at most ${end - position} bytes before the zip directory, found ${packed}`,
@@ -163,14 +264,17 @@ function parseHeader(header: Buffer, form: typeof LOCAL): ZipMember {
   const fields = header.subarray(form.flags);
   const flags = fields.readUInt16LE(0);
   const nameEnd = form.bytes + fields.readUInt16LE(20);
-  const encoding = flags & UTF8_NAME ? "utf-8" : "latin1";
-  const extra = header.subarray(nameEnd, headerBytes(header, form));
-  const next = zip64Numbers(extra);
-  const number = (short: number) => (short === IN_ZIP64 ? next() : short);
+  const name = header.subarray(form.bytes, nameEnd);
+  let long = zip64Field(header.subarray(nameEnd, headerBytes(header, form)));
+  const number = (short: number): number => {
+    if (short !== IN_ZIP64) return short;
+    if (long.length < 8) return Number.NaN;
+    const found = Number(long.readBigUInt64LE());
+    long = long.subarray(8);
+    return Number.isSafeInteger(found) ? found : Number.NaN;
+  };
   return {
-    name: new TextDecoder(encoding).decode(
-      header.subarray(form.bytes, nameEnd),
-    ),
+    name: new TextDecoder(flags & UTF8_NAME ? "utf-8" : "latin1").decode(name),
     flags,
     method: fields.readUInt16LE(2),
     crc: fields.readUInt32LE(8),
@@ -182,19 +286,19 @@ function parseHeader(header: Buffer, form: typeof LOCAL): ZipMember {
   };
 }
 
-/** Returns the numbers of a zip64 extra field one by one, NaN after the last. */
-function zip64Numbers(extra: Buffer): () => number {
-  let field = extra.subarray(0, 0);
-  for (let at = 0; at + 4 <= extra.length && field.length === 0; ) {
+/** Returns the numbers of the first zip64 extra field; empty if there is none. */
+function zip64Field(extra: Buffer): Buffer {
+  for (let at = 0; at + 4 <= extra.length; ) {
     const end = at + 4 + extra.readUInt16LE(at + 2);
     if (extra.readUInt16LE(at) === ZIP64_FIELD)
-      field = extra.subarray(at + 4, end);
+      return extra.subarray(at + 4, end);
     at = end;
   }
-  return () => {
-    if (field.length < 8) return Number.NaN;
-    const number = Number(field.readBigUInt64LE());
-    field = field.subarray(8);
-    return Number.isSafeInteger(number) ? number : Number.NaN;
-  };
+  return extra.subarray(0, 0);
+}
+
+function read(file: InputFile, position: number, bytes: number): Buffer {
+  const target = Buffer.allocUnsafe(bytes);
+  readInput(file, target, position);
+  return target;
 }

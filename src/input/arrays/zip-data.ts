@@ -3,8 +3,7 @@ import { constants, crc32, createInflateRaw, inflateRawSync } from "node:zlib";
 import { AbortedError } from "../../errors.js";
 import type { InputFile } from "../input-file.js";
 import { readInput } from "../read-input.js";
-import type { ZipMember } from "./zip-archive.js";
-import { type Fail, failing } from "./zip-directory.js";
+import { type Fail, failing, type ZipMember } from "./zip-archive.js";
 
 /** Bytes read and decompressed at once. */
 const PIECE_BYTES = 1 << 20;

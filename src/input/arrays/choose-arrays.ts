@@ -1,0 +1,353 @@
+import { InputUnsupportedError, LogitsColumnError } from "../../errors.js";
+import type { InputName } from "../../results/catalogue.js";
+import { valuesAllowed } from "../../results/columns.js";
+import {
+  type Candidate,
+  chooseCandidate,
+  OMIT_BINARY,
+  USE_BINARY,
+} from "../candidates.js";
+import { findListed } from "../column-names.js";
+import { keptPlaces } from "../kept-columns.js";
+import type { LogitsSelection } from "../logits-column.js";
+import { adviceOn, flagOf, isClassOption } from "../value-column.js";
+import { type ArrayRows, rowsOf } from "./array-axes.js";
+import {
+  describeArray,
+  isFloat,
+  isNumbers,
+  listedArrays,
+  type NumberArray,
+  namedArray,
+  notOneArray,
+  refuseUnnamed,
+  type StoredArray,
+  whereOf,
+  withAdvice,
+} from "./stored-array.js";
+
+/** An array of logits, or of margins, which have one value per row. */
+export interface LogitsArray extends ArrayRows {
+  /** Lengths of the axes of the rows. */
+  leading: readonly number[];
+  /** Index of the axis of the classes; the number of axes if there is none. */
+  classAxis: number;
+}
+
+/**
+ * Finds the logits: the named arrays, one after the other, or the only one of two or three dimensions of floats, or else of
+ * whole numbers; in a file of one array without a name, that. The classes are on the last axis, or on the axis `classAxis`
+ * of arrays of any number of dimensions; all other axes are rows, in their order. Several arrays have the same type and
+ * number of classes.
+ * @throws LogitsColumnError where there is none or more than one; InputUnsupportedError for another shape or type
+ */
+export function chooseLogits(
+  path: string,
+  arrays: readonly StoredArray[],
+  selection: LogitsSelection,
+): LogitsArray[] {
+  const { column, columns } = selection;
+  if (columns === undefined) {
+    const array =
+      column === undefined
+        ? onlyArray(path, arrays, selection)
+        : namedArray(path, arrays, `--column ${column}`, column);
+    return [checkedLogits(path, array, selection)];
+  }
+  refuseUnnamed(path, arrays, `--columns ${columns}`);
+  const batches = findListed(
+    path,
+    columns,
+    arrays.map(({ name }) => name as string),
+    () => notOneArray(0, arrays),
+  ).flatMap(({ places }) =>
+    places.map((place) =>
+      checkedLogits(path, arrays[place] as StoredArray, selection),
+    ),
+  );
+  const [first] = batches as [LogitsArray];
+  const other = batches.find(
+    ({ type, values }) => type !== first.type || values !== first.values,
+  );
+  if (other)
+    throw new InputUnsupportedError(
+      path,
+      whereOf(other),
+      `expected ${first.type} and ${first.values} classes as in ${whereOf(first)}, found ${describeArray(other)}; --columns concatenates the rows of arrays`,
+    );
+  return batches;
+}
+
+/** @throws InputUnsupportedError where an array is not of numbers, or has no axis of classes */
+function checkedLogits(
+  path: string,
+  array: StoredArray,
+  selection: LogitsSelection,
+): LogitsArray {
+  const { shape } = array;
+  const classAxis = classAxisOf(array, selection);
+  const fail = (text: string) =>
+    new InputUnsupportedError(path, whereOf(array), text);
+  if (!isNumbers(array) || classAxis === null)
+    throw fail(expectation(array, selection));
+  if (shape[classAxis] === 0)
+    throw fail(
+      `expected at least 1 class, found ${describeArray(array)}; check the program that wrote it`,
+    );
+  const leading = shape.filter((_, axis) => axis !== classAxis);
+  return { ...rowsOf(array, [classAxis]), leading, classAxis };
+}
+
+/** Index of the axis of the classes; null if the array has none. Margins have one value there, or no such axis. */
+function classAxisOf(
+  { shape }: StoredArray,
+  { classAxis, binary }: LogitsSelection,
+): number | null {
+  const axes = shape.length;
+  if (binary && axes === 1 && classAxis === undefined) return axes;
+  if (axes < 2 || (axes > 3 && classAxis === undefined)) return null;
+  const axis = classAxis ?? -1;
+  const index = axis < 0 ? axes + axis : axis;
+  const length = shape[index];
+  return length === undefined || (binary && length !== 1) ? null : index;
+}
+
+const SHAPES = "shape (rows, classes)";
+const MARGIN_SHAPES = "shape (rows,) or (rows, 1)";
+const SAVE_SO = "save the logits as an array of this shape";
+const CHOOSE_AXIS =
+  "choose the axis of the classes with --class-axis (-1 is the last), or make it the last and all others rows: numpy.moveaxis(x, AXIS, -1).reshape(-1, CLASSES)";
+
+/** Describes what is wrong with an array, and what to do. */
+function expectation(
+  array: StoredArray,
+  { classAxis, binary }: LogitsSelection,
+): string {
+  const { shape } = array;
+  const axes = shape.length;
+  const found = describeArray(array);
+  if (!isNumbers(array) || axes === 0)
+    return withAdvice(
+      `expected numbers of ${SHAPES}, found ${found}`,
+      [array],
+      SAVE_SO,
+    );
+  if (classAxis !== undefined && axes < 2)
+    return `--class-axis ${classAxis}: expected an array of two or more dimensions, found ${found}`;
+  if (classAxis !== undefined && !(classAxis >= -axes && classAxis < axes))
+    return `--class-axis ${classAxis}: expected an axis from ${-axes} to ${axes - 1}, found ${found}`;
+  if (binary)
+    return `--binary: expected margins of ${MARGIN_SHAPES}, found ${found}; ${OMIT_BINARY}`;
+  const advice =
+    axes === 1
+      ? `reshape one row of logits to (1, ${shape[0]}); ${USE_BINARY}`
+      : CHOOSE_AXIS;
+  return `expected numbers of ${SHAPES}, found ${found}; ${advice}`;
+}
+
+function onlyArray(
+  path: string,
+  arrays: readonly StoredArray[],
+  selection: LogitsSelection,
+): StoredArray {
+  if (arrays[0]?.name === null) return arrays[0];
+  const shapes = selection.binary ? MARGIN_SHAPES : SHAPES;
+  const hasMargins = arrays.some(
+    ({ type, shape }) => type && isFloat(type) && shape.length === 1,
+  );
+  const advice = arrays.some(({ shape }) => shape.length > 3)
+    ? CHOOSE_AXIS
+    : selection.binary
+      ? OMIT_BINARY
+      : hasMargins
+        ? USE_BINARY
+        : SAVE_SO;
+  const place = chooseCandidate(
+    path,
+    arrays.map((array) => candidateOf(array, selection)),
+    {
+      thing: "array",
+      forms: [`floats of ${shapes}`, `whole numbers of ${shapes}`],
+      none: withAdvice(
+        `expected an array of numbers of ${shapes}, found ${listedArrays(arrays)}`,
+        arrays,
+        advice,
+      ),
+    },
+  );
+  return arrays[place] as StoredArray;
+}
+
+/** Describes an array as a candidate for the logits. */
+export function candidateOf(
+  array: StoredArray,
+  selection: LogitsSelection,
+): Candidate {
+  const { name, type, stored, shape } = array;
+  const float = type ? isFloat(type) : UNREAD_FLOAT.test(stored);
+  const fits = isNumbers(array) && classAxisOf(array, selection) !== null;
+  const axes = `${shape.length} dimension${shape.length === 1 ? "" : "s"}`;
+  return {
+    name: name ?? "",
+    type: describeArray({ ...array, name: null }),
+    form: fits ? (float ? 0 : 1) : null,
+    isFloat: float,
+    problem: isNumbers(array)
+      ? `it has ${axes}${shape.length > 3 ? ": use --class-axis" : ""}`
+      : "its type is not supported",
+  };
+}
+
+/** Floats, complex numbers and raw bytes as NumPy calls them, and floats of 8 bits. */
+const UNREAD_FLOAT = /^[<>|=]?[fcV]\d|^F\d/;
+
+/** Rows and classes of the logits, which the shapes of other arrays must match. */
+export interface LogitsShape {
+  rows: number;
+  /** Lengths of the axes of the rows. */
+  leading: readonly number[];
+  classes: number;
+  classAxis: number;
+}
+
+/** A shape of an array beside the logits, and its axes that hold the numbers of a row. */
+interface RowShape {
+  shape: readonly number[];
+  valueAxes: readonly number[];
+  /** Rows of logits for each row of this shape; default: 1. */
+  repeats?: number;
+}
+
+/**
+ * Finds the array that an option names, with as many rows as the logits.
+ * @throws LogitsColumnError where there is not one of that name; InputUnsupportedError for another shape or type
+ */
+export function chooseInput(
+  path: string,
+  arrays: readonly StoredArray[],
+  { option, name }: { option: InputName; name: string },
+  logits: LogitsShape,
+): ArrayRows {
+  if (option === "label" && !arrays.some((array) => array.name === name))
+    throw new LogitsColumnError(
+      path,
+      `--label ${name}: no such array; the file has ${listedArrays(arrays)}, and there is no .npy file at this path`,
+    );
+  const array = namedArray(path, arrays, `--${flagOf(option)} ${name}`, name);
+  return checkedInput(path, array, option, logits);
+}
+
+/** @throws InputUnsupportedError for another shape or type than the option takes: floats, or any numbers for classes */
+export function checkedInput(
+  path: string,
+  array: StoredArray,
+  option: InputName,
+  logits: LogitsShape,
+): ArrayRows {
+  const { type } = array;
+  const isClass = isClassOption(option);
+  return asRows(path, array, shapesOf(option, logits), {
+    isOfType: type !== null && (isClass || isFloat(type)),
+    expected: isClass ? "class numbers" : "floats",
+    use: `for --${flagOf(option)}`,
+    advice: () => adviceOn(option),
+  });
+}
+
+/**
+ * Finds the arrays named in `keep`, in that order: one number per row.
+ * @throws LogitsColumnError for a name that is not there once, or that the output has itself; InputUnsupportedError
+ */
+export function chooseKept(
+  path: string,
+  arrays: readonly StoredArray[],
+  { keep, ownNames }: { keep: readonly string[]; ownNames: readonly string[] },
+  { rows, leading }: LogitsShape,
+): ArrayRows[] {
+  if (keep.length > 0) refuseUnnamed(path, arrays, `--keep ${keep.join()}`);
+  const names = arrays.map(({ name }) => name as string);
+  const full = leading.length > 1 ? [shape(leading)] : [];
+  const shapes = [shape([rows]), ...full, ...repeatedShape(leading)];
+  return keptPlaces(path, keep, names, ownNames, (places) =>
+    notOneArray(places.length, arrays),
+  ).map((place) => {
+    const array = arrays[place] as StoredArray;
+    return asRows(path, array, shapes, {
+      // Arrow has no bfloat16 to keep it as.
+      isOfType: isNumbers(array) && array.type !== "bfloat16",
+      expected: "numbers",
+      use: "to keep",
+      advice: (fits) =>
+        fits ? `save it as ${isNumbers(array) ? "float32" : "uint8"}` : "",
+    });
+  });
+}
+
+/** Returns the rows of an array of one of these shapes. @throws InputUnsupportedError */
+function asRows(
+  path: string,
+  array: StoredArray,
+  shapes: readonly RowShape[],
+  wanted: {
+    isOfType: boolean;
+    expected: string;
+    use: string;
+    advice(fits: boolean): string;
+  },
+): ArrayRows {
+  const found = shapes.find(({ shape }) => isSame(shape, array.shape));
+  if (wanted.isOfType && found)
+    return rowsOf(array as NumberArray, found.valueAxes, found.repeats);
+  const listed = shapes.map(({ shape }) => `[${shape.join(", ")}]`);
+  throw new InputUnsupportedError(
+    path,
+    whereOf(array),
+    withAdvice(
+      `expected ${wanted.expected} of shape ${listed.join(" or ")} ${wanted.use}, found ${describeArray(array)}`,
+      [array],
+      wanted.advice(found !== undefined),
+    ),
+  );
+}
+
+/**
+ * The shapes that an option takes: one number per row, one per class on the axis of the classes, or more on last axes;
+ * and of classes one for all rows of an index of the first axis.
+ */
+function shapesOf(
+  option: InputName,
+  { rows, leading, classes, classAxis }: LogitsShape,
+): RowShape[] {
+  const asLogits: RowShape = {
+    shape: leading.toSpliced(classAxis, 0, classes),
+    valueAxes: [classAxis],
+  };
+  const isOther = ({ shape }: RowShape) => !isSame(shape, asLogits.shape);
+  if (isClassOption(option)) {
+    const outer = leading.length > 1 ? [[rows], leading] : [[rows]];
+    const others = outer.flatMap((rows) => [
+      shape(rows),
+      shape(rows, 1),
+      shape(rows, classes),
+    ]);
+    return [...others.filter(isOther), asLogits, ...repeatedShape(leading)];
+  }
+  const others = valuesAllowed(option, classes).map((n) => shape([rows], n));
+  if (option === "covariance") others.push(shape([rows], classes, classes));
+  return [asLogits, ...others.filter(isOther)];
+}
+
+function shape(rows: readonly number[], ...values: number[]): RowShape {
+  const valueAxes = values.map((_, k) => rows.length + k);
+  return { shape: [...rows, ...values], valueAxes };
+}
+
+/** The shape of one number for all rows of an index of the first axis, if these are several. */
+function repeatedShape([first = 0, ...inner]: readonly number[]): RowShape[] {
+  const repeats = inner.reduce((product, length) => product * length, 1);
+  return repeats > 1 ? [{ ...shape([first]), repeats }] : [];
+}
+
+function isSame(shape: readonly number[], other: readonly number[]): boolean {
+  return shape.join() === other.join();
+}
