@@ -68,10 +68,8 @@ export {
   StoppedError,
   UsageError,
 } from "./errors.js";
-export { generate } from "./generate/generate.js";
-export type { LogitsKind } from "./generate/logits-kinds.js";
-export type { GenerateOptions } from "./generate/options.js";
-export type { GenerateReport } from "./generate/report.js";
+export { type GenerateReport, generate } from "./generate/generate.js";
+export type { GenerateOptions, LogitsKind } from "./generate/options.js";
 export {
   type InMemoryOptions,
   type ResultInputs,

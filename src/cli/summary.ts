@@ -1,5 +1,5 @@
 import type { DryRun } from "../dry-run.js";
-import type { GenerateReport } from "../generate/report.js";
+import type { GenerateReport } from "../generate/generate.js";
 import type { OutputSize } from "../layout-sizes.js";
 import type { RunReport } from "../report.js";
 import { aligned, bytes, count, duration, titled } from "./format.js";

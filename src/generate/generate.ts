@@ -1,15 +1,51 @@
+import type { ArrowType, Field } from "../arrow/field.js";
 import { checkHooks } from "../check-options.js";
-import { AbortedError, SoftjacError } from "../errors.js";
-import { startClock } from "../io/report-clock.js";
+import { AbortedError, SoftjacError, UsageError } from "../errors.js";
+import { writeFully } from "../io/positional.js";
+import { type CallCost, startClock } from "../io/report-clock.js";
 import { openPending } from "../output/commit.js";
+import {
+  batchMetadata,
+  headPiece,
+  type JacobianFileLayout,
+  layoutJacobianFile,
+  tailPiece,
+} from "../output/jacobian-file.js";
 import { ARROW } from "../output/output-name.js";
+import type { PendingOutput } from "../output/output-target.js";
 import { checkOutput } from "../output/written-files.js";
 import type { RunHooks } from "../run.js";
 import { ioError } from "../system-error.js";
-import { layoutLogitsFile } from "./logits-layout.js";
-import { type GenerateOptions, resolveGenerateOptions } from "./options.js";
-import { type GenerateReport, generateReport } from "./report.js";
-import { writeLogits } from "./write-logits.js";
+import { VERSION } from "../version.js";
+import { storeLabels, storeLogits } from "./draws.js";
+import {
+  type GenerateOptions,
+  type LogitsKind,
+  type ResolvedGenerateOptions,
+  resolveGenerateOptions,
+} from "./options.js";
+
+/** Progress of a call. */
+interface GenerateProgress {
+  /** Rows written; all rows if done. */
+  rowsDone: number;
+  outputBytes: number;
+  recordBatches: number;
+}
+
+/** Report of `generate`: its return value, or `report` of its error. */
+export interface GenerateReport extends CallCost, GenerateProgress {
+  softjac: string;
+  status: "done" | "failed";
+  output: string;
+  kind: LogitsKind;
+  /** Standard deviation for kind normal, else null. */
+  scale: number | null;
+  seed: number;
+  dtype: "float32" | "float64";
+  rows: number;
+  classes: number;
+}
 
 /**
  * Writes an Arrow IPC file of random logits with the columns `id: int64` (from 0), `logits: fixed_size_list<float>[classes]`
@@ -25,17 +61,25 @@ export async function generate(
 ): Promise<GenerateReport> {
   checkHooks(hooks);
   const resolved = resolveGenerateOptions(options);
-  const { output: path, force } = resolved;
-  const progress = {
-    rowsDone: 0,
-    outputBytes: 0,
-    recordBatches: 0,
-    cost: startClock(),
-  };
+  const { output: path, kind, seed, dtype, rows, classes } = resolved;
+  const cost = startClock();
+  const progress = { rowsDone: 0, outputBytes: 0, recordBatches: 0 };
+  const report = (status: GenerateReport["status"]): GenerateReport => ({
+    softjac: VERSION,
+    status,
+    output: path,
+    kind,
+    scale: kind === "normal" ? resolved.scale : null,
+    seed,
+    dtype,
+    rows,
+    classes,
+    ...progress,
+    ...cost(progress.rowsDone),
+  });
   try {
-    checkOutput({ path, force, format: ARROW, inputs: [] });
-    if (hooks.signal?.aborted)
-      throw new AbortedError({ cause: hooks.signal.reason });
+    checkOutput({ path, force: resolved.force, format: ARROW, inputs: [] });
+    checkStopped(hooks);
     const layout = layoutLogitsFile(resolved);
     progress.outputBytes = layout.bytes;
     progress.recordBatches = layout.batches.length;
@@ -47,10 +91,134 @@ export async function generate(
       await output.discard();
       throw ioError(path, "could not be written", error);
     }
-    return generateReport("done", resolved, progress);
+    return report("done");
   } catch (error) {
-    if (error instanceof SoftjacError)
-      error.report = generateReport("failed", resolved, progress);
+    if (error instanceof SoftjacError) error.report = report("failed");
     throw error;
   }
+}
+
+function checkStopped({ signal }: RunHooks): void {
+  if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
+}
+
+/** Record batch bodies: within 16 to 64 MiB where a row allows it, as run's are. */
+const BATCH_BYTES = 32 << 20;
+
+/** The list of record batches of a larger file would fill memory. */
+const MAX_BYTES = 2 ** 42;
+
+/** Returns the positions of all bytes of the file. @throws UsageError for more than 4 TiB */
+function layoutLogitsFile(
+  options: ResolvedGenerateOptions,
+): JacobianFileLayout {
+  const { kind, scale, seed, rows, classes, dtype } = options;
+  const width = dtype === "float32" ? 4 : 8;
+  const rowBytes = 8 + classes * width + 4;
+  if (rows * rowBytes > MAX_BYTES)
+    throw new UsageError(
+      `rows, classes: expected at most ${MAX_BYTES} bytes in one file, found ${rows} rows of ${rowBytes}`,
+      "rows",
+    );
+  const batchRows = Math.max(1, Math.floor(BATCH_BYTES / rowBytes));
+  const batches = [];
+  for (let start = 0; start < rows; start += batchRows) {
+    const count = Math.min(batchRows, rows - start);
+    batches.push({
+      rows: count,
+      results: [
+        { list: true, offsets: false, items: count * classes, width },
+        { list: false, offsets: false, items: count, width: 4 },
+      ],
+      nullableResults: false,
+      kept: [],
+    });
+  }
+  const precision = dtype === "float32" ? 1 : 2;
+  const metadata = {
+    version: VERSION,
+    kind,
+    ...(kind === "normal" && { scale }),
+    ...{ seed, rows, classes, dtype },
+  };
+  return layoutJacobianFile({
+    fields: [
+      field("id", { kind: "Int", bitWidth: 64, signed: true }),
+      {
+        ...field("logits", { kind: "FixedSizeList", listSize: classes }),
+        children: [field("item", { kind: "FloatingPoint", precision })],
+      },
+      field("label", { kind: "Int", bitWidth: 32, signed: true }),
+    ],
+    metadata: Object.entries(metadata).map(([key, value]) => [
+      `softjac.${key}`,
+      String(value),
+    ]),
+    batches,
+    dictionaries: [],
+  });
+}
+
+function field(name: string, type: ArrowType): Field {
+  const none = { dictionary: null, children: [], metadata: [] };
+  return { name, nullable: false, type, ...none };
+}
+
+/** Bytes of logits that are drawn and written at once. */
+const CHUNK_BYTES = 1 << 20;
+
+/** Writes every byte of the file, a chunk of rows at a time. @throws AbortedError, and the errors of writing */
+async function writeLogits(
+  options: ResolvedGenerateOptions,
+  layout: JacobianFileLayout,
+  output: PendingOutput,
+  progress: GenerateProgress,
+  hooks: RunHooks,
+): Promise<void> {
+  const { rows, classes, dtype, kind, scale, seed } = options;
+  const chunkRows = Math.min(
+    Math.max(1, Math.floor(CHUNK_BYTES / (8 * classes))),
+    rows,
+  );
+  const Floats = dtype === "float32" ? Float32Array : Float64Array;
+  const ids = new BigInt64Array(chunkRows);
+  const logits = new Floats(chunkRows * classes);
+  const labels = new Int32Array(chunkRows);
+  // One row in float64, before it is rounded.
+  const row = new Float64Array(classes);
+  for (const batch of layout.batches) {
+    const { bodyStart, shape, layout: places } = batch;
+    for (let start = 0; start < shape.rows; start += chunkRows) {
+      checkStopped(hooks);
+      const first = progress.rowsDone;
+      const count = Math.min(chunkRows, shape.rows - start);
+      for (let r = 0; r < count; r++) {
+        ids[r] = BigInt(first + r);
+        storeLogits(row, kind, scale, seed, first + r);
+        logits.set(row, r * classes);
+      }
+      const values = logits.subarray(0, count * classes);
+      storeLabels(labels.subarray(0, count), values, classes, seed, first);
+      const columns = [
+        [ids, places.row],
+        [logits, places.results[0]?.values ?? 0],
+        [labels, places.results[1]?.values ?? 0],
+      ] as const;
+      for (const [array, column] of columns) {
+        const rowBytes = array.byteLength / chunkRows;
+        const bytes = new Uint8Array(array.buffer, 0, count * rowBytes);
+        writeFully(output.fd, bytes, bodyStart + column + start * rowBytes);
+        output.wrote(bytes.byteLength);
+      }
+      progress.rowsDone += count;
+      hooks.onProgress?.(progress.rowsDone, rows);
+      // Signals and progress are handled between chunks.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const { offset, bytes } = batchMetadata(batch, [], 0);
+    writeFully(output.fd, bytes, offset);
+  }
+  checkStopped(hooks);
+  for (const { offset, bytes } of [headPiece(layout), tailPiece(layout)])
+    writeFully(output.fd, bytes, offset);
 }

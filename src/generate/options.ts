@@ -1,7 +1,18 @@
 import { checkNames, checkPath, checkValue } from "../check-options.js";
 import { UsageError } from "../errors.js";
 import { type OptionSpec, TARGET_OPTIONS } from "../options-table.js";
-import { LOGITS_KINDS, type LogitsKind } from "./logits-kinds.js";
+
+const LOGITS_KINDS = ["notebook", "normal", "peaked"] as const;
+/**
+ * Distribution of the logits of a row.
+ *
+ * | kind     | distribution                                                                                     |
+ * |----------|--------------------------------------------------------------------------------------------------|
+ * | notebook | each uniform on -5, -4.5, … 5, as NumPy's randint(-10, 11)/2                                     |
+ * | normal   | each N(0, scale²)                                                                                |
+ * | peaked   | N(0, 1), except for one random class: the largest of the others + a margin uniform on (0, 40)    |
+ */
+export type LogitsKind = (typeof LOGITS_KINDS)[number];
 
 /** Options of `generate`. Only `output`, `rows` and `classes` are required. */
 export interface GenerateOptions {
@@ -27,9 +38,6 @@ export type ResolvedGenerateOptions = Readonly<{
   [name in keyof GenerateOptions]-?: NonNullable<GenerateOptions[name]>;
 }>;
 
-/** Of kind normal: as the logits of many a trained classifier spread. */
-const DEFAULT_SCALE = 3;
-
 /** One table: the library checks by it, the CLI makes its flags and help from it. */
 export const GENERATE_OPTIONS: readonly OptionSpec<
   Exclude<keyof GenerateOptions, "output">
@@ -46,7 +54,7 @@ export const GENERATE_OPTIONS: readonly OptionSpec<
     name: "classes",
     isCommon: true,
     kind: "integer",
-    // A row is made at once, and 128 MiB are as much as readers take in a record batch with ease.
+    // A row is made at once, and readers take a record batch of 128 MiB with ease.
     range: [1, 2 ** 24],
     group: "Values",
     help: "Number of classes",
@@ -56,7 +64,7 @@ export const GENERATE_OPTIONS: readonly OptionSpec<
     isCommon: true,
     kind: "string",
     choices: LOGITS_KINDS,
-    // What classifiers give is nearer to it than to the notebook's whole and half numbers.
+    // Nearer to the logits of trained classifiers than the notebook's whole and half numbers.
     default: "normal",
     group: "Values",
     help: "Distribution: randint(-10, 11)/2, N(0, scale²), or one class far above the others",
@@ -66,7 +74,7 @@ export const GENERATE_OPTIONS: readonly OptionSpec<
     isCommon: true,
     kind: "number",
     range: [0, 1e6],
-    default: DEFAULT_SCALE,
+    default: 3,
     group: "Values",
     help: "Standard deviation for --kind normal",
   },
@@ -74,7 +82,6 @@ export const GENERATE_OPTIONS: readonly OptionSpec<
     name: "seed",
     isCommon: true,
     kind: "integer",
-    // The same command gives the same file, unless another is asked for.
     default: 0,
     group: "Values",
     help: "Random seed; the same seed gives the same bytes",
@@ -84,7 +91,6 @@ export const GENERATE_OPTIONS: readonly OptionSpec<
     isCommon: true,
     kind: "string",
     choices: ["float32", "float64"],
-    // Nothing is rounded that need not be.
     default: "float64",
     group: "Output",
     help: "Type of the logits (drawn in float64, then rounded)",
@@ -111,15 +117,8 @@ export function resolveGenerateOptions(
       `scale: only kind normal has a scale, found kind ${kind}`,
       "scale",
     );
-  return Object.freeze({
-    output: options.output,
-    rows: options.rows,
-    classes: options.classes,
-    kind,
-    scale: options.scale ?? DEFAULT_SCALE,
-    seed: options.seed ?? 0,
-    dtype: options.dtype ?? "float64",
-    force: options.force ?? false,
-    sync: options.sync ?? true,
-  });
+  const resolved: Record<string, unknown> = { output: options.output };
+  for (const { name, default: usual } of GENERATE_OPTIONS)
+    resolved[name] = options[name] ?? usual;
+  return Object.freeze(resolved) as ResolvedGenerateOptions;
 }

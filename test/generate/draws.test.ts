@@ -1,10 +1,13 @@
 import { expect, test } from "vitest";
-import { storeLogits } from "../../src/generate/logits-kinds.js";
+import {
+  philox,
+  storeLogits,
+  storeUniforms,
+} from "../../src/generate/draws.js";
 import {
   naturalLog,
   normalQuantile,
 } from "../../src/generate/normal-quantile.js";
-import { philox, storeUniforms } from "../../src/generate/uniforms.js";
 import { EPSILON, errorInEpsilon, exact } from "../support/exact.js";
 import { random } from "../support/random.js";
 

@@ -109,7 +109,7 @@ const SPACE = String.raw`[ \t\r\n]*`;
  * before strings and L after numbers.
  */
 const KEY = String.raw`u?(['"])(\w+)\1${SPACE}:`;
-const LIST = String.raw`\[.*?\](?=${SPACE},?${SPACE}(?:\}|u?['"]\w+['"]${SPACE}:))`;
+const LIST = String.raw`\[.*?\](?=${SPACE}(?:,${SPACE})?(?:\}|u?['"]\w+['"]${SPACE}:))`;
 const VALUE = String.raw`(u?'[^'\\\n]*'|u?"[^"\\\n]*"|\w+|\([^()]*\)|${LIST})`;
 const ENTRY = new RegExp(
   [KEY, VALUE, String.raw`(?:,|(?=\}))`, ""].join(SPACE),
@@ -164,7 +164,7 @@ function parseHeader(
 
 /** Returns the numbers of a tuple or list, NaN for what is not one; null for (3), which is a number in Python. */
 function parseShape(text: string): number[] | null {
-  if (!/^[([]/.test(text) || /^\([^,]*\d[^,]*\)$/.test(text)) return null;
+  if (!/^[([]/.test(text) || /^\(\s*\d+L?\s*\)$/.test(text)) return null;
   const items = text.slice(1, -1).split(",");
   if (/^[ \t\r\n]*$/.test(items.at(-1) ?? "")) items.pop();
   return items.map((item) =>

@@ -1,0 +1,158 @@
+import { resultColumns } from "../results/columns.js";
+import { computeInMemory, type FloatArray } from "../strides.js";
+import { normalQuantile } from "./normal-quantile.js";
+import type { LogitsKind } from "./options.js";
+
+/** Purposes of a row's draws: streams of one row do not overlap. */
+const STREAM = { logits: 0, peak: 1, label: 2 } as const;
+
+/** Largest margin of a peaked row: beyond 37 the largest p is 1 in float64. */
+const MARGIN = 40;
+
+const pair = new Float64Array(2);
+const words = new Uint32Array(4);
+
+/** Fills `out` with the logits of one row. */
+export function storeLogits(
+  out: Float64Array,
+  kind: LogitsKind,
+  scale: number,
+  seed: number,
+  row: number,
+): void {
+  storeUniforms(out, seed, row, STREAM.logits);
+  const factor = kind === "normal" ? scale : 1;
+  for (let k = 0; k < out.length; k++) {
+    const u = out[k] as number;
+    out[k] =
+      kind === "notebook"
+        ? (Math.floor(u * 21) - 10) / 2
+        : factor * normalQuantile(u);
+  }
+  if (kind === "peaked") raiseOne(out, seed, row);
+}
+
+function raiseOne(out: Float64Array, seed: number, row: number): void {
+  storeUniforms(pair, seed, row, STREAM.peak);
+  const raised = Math.floor((pair[0] as number) * out.length);
+  let most = -Infinity;
+  for (let k = 0; k < out.length; k++)
+    if (k !== raised) most = Math.max(most, out[k] as number);
+  out[raised] = (out.length > 1 ? most : 0) + MARGIN * (pair[1] as number);
+}
+
+/**
+ * Draws a class for each row from the softmax of its stored logits: the first whose p and those before it sum to more than
+ * a uniform draw.
+ *
+ * @param logits `[rows, classes]`, finite; rows from `firstRow` on
+ * @param labels `[rows]`, filled
+ */
+export function storeLabels(
+  labels: Int32Array,
+  logits: FloatArray,
+  classes: number,
+  seed: number,
+  firstRow: number,
+): void {
+  const rows = labels.length;
+  const columns = resultColumns({
+    emit: ["softmax"],
+    layout: "bsr",
+    dtype: "float64",
+    class: undefined,
+    rows,
+    classes,
+    inputs: [],
+  });
+  const [p] = computeInMemory(
+    { logits, rows, classes, temperature: 1, inputs: [], onBadRow: "error" },
+    columns,
+  ) as [Float64Array];
+  for (let r = 0; r < rows; r++) {
+    storeUniforms(pair, seed, firstRow + r, STREAM.label);
+    const start = r * classes;
+    labels[r] = classAt(p.subarray(start, start + classes), pair[0] as number);
+  }
+}
+
+/** Returns the class of a uniform draw; the last possible one for a draw beyond the rounded sum of all p. */
+function classAt(p: Float64Array, u: number): number {
+  let sum = 0;
+  let last = 0;
+  for (let k = 0; k < p.length; k++) {
+    const x = p[k] as number;
+    if (x > 0) last = k;
+    sum += x;
+    if (u < sum) return k;
+  }
+  return last;
+}
+
+/**
+ * Fills `out` with draws from (0, 1), uniform on the odd multiples of 2^-53: 0.5 is not hit, nor 0 nor 1, and 1 - u is
+ * exact. Draws 2j and 2j + 1 are the words of Philox at counter (j, row mod 2^32, row div 2^32, stream), key the seed.
+ */
+export function storeUniforms(
+  out: Float64Array,
+  seed: number,
+  row: number,
+  stream: number,
+): void {
+  const seedHigh = Math.floor(seed / 2 ** 32);
+  const rowHigh = Math.floor(row / 2 ** 32);
+  for (let k = 0; k < out.length; k += 2) {
+    words[0] = k / 2;
+    words[1] = row;
+    words[2] = rowHigh;
+    words[3] = stream;
+    philox(words, seed, seedHigh);
+    out[k] = uniform(words[0] as number, words[1] as number);
+    if (k + 1 < out.length)
+      out[k + 1] = uniform(words[2] as number, words[3] as number);
+  }
+}
+
+/** Returns (n + 1/2)·2^-52, n the 52 upper bits of the two words. */
+function uniform(high: number, low: number): number {
+  const n = (high >>> 12) * 2 ** 32 + low;
+  return (n + 0.5) * 2 ** -52;
+}
+
+// Philox4x32-10 of Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC'11: four words of 32
+// random bits as a function of a counter (128 bits) and a key (64 bits). Nothing is carried from draw to draw, so the
+// values of a row depend on the seed and the row's number alone. Whole-number arithmetic only: the same on every machine.
+
+const MULTIPLIERS = [0xd2511f53, 0xcd9e8d57] as const;
+const WEYL = [0x9e3779b9, 0xbb67ae85] as const;
+const ROUNDS = 10;
+
+/** Replaces the four words of `counter` with random ones; `key` has two words. */
+export function philox(counter: Uint32Array, key0: number, key1: number): void {
+  let [a, b, c, d] = counter as unknown as [number, number, number, number];
+  let k0 = key0 | 0;
+  let k1 = key1 | 0;
+  for (let round = 0; round < ROUNDS; round++) {
+    const high0 = highProduct(MULTIPLIERS[0], a);
+    const high1 = highProduct(MULTIPLIERS[1], c);
+    const low0 = Math.imul(MULTIPLIERS[0], a);
+    const low1 = Math.imul(MULTIPLIERS[1], c);
+    a = (high1 ^ b ^ k0) >>> 0;
+    b = low1 >>> 0;
+    c = (high0 ^ d ^ k1) >>> 0;
+    d = low0 >>> 0;
+    k0 = (k0 + WEYL[0]) | 0;
+    k1 = (k1 + WEYL[1]) | 0;
+  }
+  counter[0] = a;
+  counter[1] = b;
+  counter[2] = c;
+  counter[3] = d;
+}
+
+/** Returns the upper 32 bits of the product of two words; every step is exact in a double. */
+function highProduct(x: number, y: number): number {
+  const low = x * (y & 0xffff);
+  const high = x * (y >>> 16) + Math.floor(low / 65536);
+  return Math.floor(high / 65536);
+}
