@@ -94,6 +94,68 @@ export function offsetBytes(type: ArrowType): 0 | 4 | 8 {
   }
 }
 
+/** Buffer of a type's own layout. */
+export interface BufferLayout {
+  role: "validity" | "offsets" | "sizes" | "values";
+  /** Bits per value; 0: only the data has the size. */
+  bits: number;
+  /** Values beside those of the column: the end of the last list. */
+  extra: 0 | 1;
+}
+
+/** Returns the buffers of a type, children and the data buffers of views not included (Columnar.rst, "Buffer listing for each layout"). */
+export function buffersOf(type: ArrowType): BufferLayout[] {
+  const width = type.kind.startsWith("Large") ? 64 : 32;
+  const validity = buffer("validity", 1);
+  const offsets = buffer("offsets", width, 1);
+  switch (type.kind) {
+    case "Null":
+    case "RunEndEncoded":
+      return [];
+    case "Struct":
+    case "FixedSizeList":
+      return [validity];
+    case "List":
+    case "LargeList":
+    case "Map":
+      return [validity, offsets];
+    case "ListView":
+    case "LargeListView":
+      return [validity, buffer("offsets", width), buffer("sizes", width)];
+    case "Binary":
+    case "Utf8":
+    case "LargeBinary":
+    case "LargeUtf8":
+      return [validity, offsets, buffer("values", 0)];
+    case "BinaryView":
+    case "Utf8View":
+      return [validity, buffer("values", 128)];
+    case "Union": {
+      const typeIds = buffer("values", 8);
+      return type.mode === 1 ? [typeIds, buffer("offsets", 32)] : [typeIds];
+    }
+    default:
+      return [validity, buffer("values", fixedBits(type))];
+  }
+}
+
+function buffer(
+  role: BufferLayout["role"],
+  bits: number,
+  extra: 0 | 1 = 0,
+): BufferLayout {
+  return { role, bits, extra };
+}
+
+/** Returns the bytes that a buffer must have for a number of values. */
+export function bufferBytes(
+  { bits, extra, role }: BufferLayout,
+  { length, nullCount }: { length: number; nullCount: number },
+): number {
+  if (length === 0 || (role === "validity" && nullCount === 0)) return 0;
+  return Math.ceil(((length + extra) * bits) / 8);
+}
+
 /** A type as people write it: `int8`, `float`, `fixed_size_list<float>[10]`, … */
 export function describeField(field: Field): string {
   const own = describeType(field.type, field.children);

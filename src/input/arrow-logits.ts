@@ -31,7 +31,7 @@ import { constantColumn, withPartitions } from "./partitions.js";
 import { readInput, requireInput } from "./read-input.js";
 import {
   type LogitsBatch,
-  placeKept,
+  placeColumn,
   placeValues,
   rowsAt,
   type ValueBuffers,
@@ -165,8 +165,7 @@ function placed(
     const copied = kept.map(({ column, list }) => {
       if (column.constant) return column.constant.buffers;
       const span = columns[column.place] as ColumnSpan;
-      const node = list?.node ?? column;
-      const own = placeKept(context, batch, span, node, batch.rows, partsOf);
+      const own = placeColumn(context, batch, span, partsOf);
       return list ? (own.children[0] as KeptBuffers) : own;
     });
     const buffers = sources.map((source, n) => {

@@ -1,5 +1,4 @@
-import type { ArrowType, Field } from "../arrow/field.js";
-import { storedType } from "../arrow/field.js";
+import { buffersOf, type Field, storedType } from "../arrow/field.js";
 import { withoutViews } from "../arrow/views.js";
 
 /** Where a column's field nodes and buffers stand in the flat lists of a record batch (pre-order, as the format says). */
@@ -41,12 +40,12 @@ export function columnSpans(
   const span = (field: Field): ColumnSpan => {
     const type = storedType(field);
     const data = withoutViews(type) ? (variadicCounts[views++] ?? 0) : 0;
+    const hasBitmap = isV4 && type.kind === "Union";
     const own = {
       field,
       node: nodes,
       buffer: buffers,
-      buffers:
-        bufferCount(type) + data + (isV4 && type.kind === "Union" ? 1 : 0),
+      buffers: buffersOf(type).length + data + (hasBitmap ? 1 : 0),
     };
     nodes += 1;
     buffers += own.buffers;
@@ -72,27 +71,4 @@ export function nestedSpan(
   }
   const span = parents.pop() as ColumnSpan;
   return { ...span, field, parents };
-}
-
-/** Buffers of a type's own layout, children not counted (Columnar.rst, "Buffer listing for each layout"). */
-function bufferCount(type: ArrowType): number {
-  switch (type.kind) {
-    case "Null":
-    case "RunEndEncoded":
-      return 0;
-    case "Struct":
-    case "FixedSizeList":
-      return 1;
-    case "Binary":
-    case "Utf8":
-    case "LargeBinary":
-    case "LargeUtf8":
-    case "ListView":
-    case "LargeListView":
-      return 3;
-    case "Union":
-      return type.mode === 1 ? 2 : 1;
-    default:
-      return 2;
-  }
 }

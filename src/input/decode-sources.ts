@@ -19,7 +19,7 @@ import { matchedRows, rowBatch, rowBatches, rowBounds } from "./nested-rows.js";
 import type { NumberColumn } from "./number-column.js";
 import { classOfPartition } from "./partitions.js";
 import { requireInput } from "./read-input.js";
-import { checkNode } from "./record-batch.js";
+import { checkRows } from "./record-batch.js";
 import { type RecordBatch, recordBatches } from "./record-batches.js";
 
 /** A column of numbers that is decoded. */
@@ -104,7 +104,7 @@ export function decodeSource(
     let first = 0;
     let tableRow = 0;
     for (const record of recordBatches(file)) {
-      for (const column of columns) checkRows(record, column);
+      for (const column of columns) checkColumn(record, column);
       const batch = source.nesting
         ? rowBatch(record, source.nesting, place)
         : record;
@@ -164,15 +164,15 @@ function rowsAmong(
 }
 
 /** Checks that a column, and the fields of a struct, have as many values as there are rows. @throws InputFormatError */
-function checkRows(
+function checkColumn(
   { context, batch, columns }: RecordBatch,
   place: number,
 ): void {
   const span = columns[place] as ColumnSpan;
   const { field, children, parents } = span;
   const fields = field.type.kind === "Struct" ? children : [];
-  for (const { node } of [span, ...parents, ...fields])
-    checkNode(context, batch, node, field.name, batch.rows);
+  for (const one of [span, ...parents, ...fields])
+    checkRows(context, batch, one);
 }
 
 /** Row after row; rows of another length are refused. */

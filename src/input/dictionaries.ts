@@ -9,7 +9,7 @@ import { checkOffsets } from "./dictionary-values.js";
 import { type KeptColumn, keptColumn } from "./kept-columns.js";
 import { measureNode } from "./kept-pieces.js";
 import { inputReader } from "./read-input.js";
-import { type PartsOfDictionary, placeKept } from "./record-batch.js";
+import { type PartsOfDictionary, placeColumn } from "./record-batch.js";
 import { type DictionaryBatch, dictionaryBatches } from "./record-batches.js";
 
 /** Dictionary batch of a copied column: decoded metadata and the position of its body in the file. */
@@ -88,7 +88,7 @@ export function placeDictionaries(
     }
     const values = keptColumn(path, field, 0);
     const [span] = columns as [ColumnSpan];
-    const placed = placeKept(context, batch, span, values, batch.rows, partsOf);
+    const placed = placeColumn(context, batch, span, partsOf);
     if (last && isDelta)
       placed.firstCode = last.placed.firstCode + last.placed.length;
     before.push({ ...found, values, placed });

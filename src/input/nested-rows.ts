@@ -5,10 +5,10 @@ import { shortName } from "../printable.js";
 import { indexOfKey } from "../results/row-axes.js";
 import { outputCall } from "../system-error.js";
 import type { ArrowContainer } from "./arrow-container.js";
-import type { BatchMetadata } from "./arrow-metadata.js";
 import type { ColumnSpan } from "./column-spans.js";
 import { BatchDecoder } from "./decoded-rows.js";
 import type { NumberColumn } from "./number-column.js";
+import { checkRows, nodeOf } from "./record-batch.js";
 import { type RecordBatch, recordBatches } from "./record-batches.js";
 
 // A column of lists of lists, or of tensors, has several rows of numbers in each table row. Its rows are those of the child, or
@@ -108,12 +108,7 @@ export function rowBounds(
   const { axes, isChild } = nesting as Nesting;
   const perRow = axes?.reduce((product, length) => product * length, 1) ?? 0;
   const { length } = nodeOf(batch, span);
-  if (length !== batch.rows)
-    throw new InputFormatError(
-      context.path,
-      context.where,
-      `column ${name}: expected ${batch.rows} values, found ${length}`,
-    );
+  checkRows(context, batch, span);
   // Each row has a value, so that memory is bounded by what the file has.
   const found = isChild
     ? nodeOf(batch, span.children[0] as ColumnSpan).length
@@ -225,10 +220,6 @@ export function nestedRows(
       }
     },
   );
-}
-
-function nodeOf({ nodes }: BatchMetadata, { node }: ColumnSpan) {
-  return nodes[node] as BatchMetadata["nodes"][number];
 }
 
 /**

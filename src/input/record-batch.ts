@@ -1,6 +1,7 @@
-import type { KeptBuffers, KeptNode } from "../arrow/kept-nodes.js";
-import { isView, offsetWidth, type SourceForm } from "../arrow/source-form.js";
-import { VIEW_BYTES } from "../arrow/views.js";
+import { bufferBytes, buffersOf, storedType } from "../arrow/field.js";
+import type { KeptBuffers } from "../arrow/kept-nodes.js";
+import type { SourceForm } from "../arrow/source-form.js";
+import { withoutViews } from "../arrow/views.js";
 import { InputFormatError } from "../errors.js";
 import type { BatchMetadata } from "./arrow-metadata.js";
 import type { ColumnSpan, SchemaSpans } from "./column-spans.js";
@@ -48,17 +49,6 @@ export function rowsAt(values: number[]): ValueBuffers {
     validity: 0,
     valueValidity: [],
   };
-}
-
-/** Which columns hold a source's numbers, and how. */
-export interface ValuePlaces {
-  form: SourceForm;
-  /** Places of the columns among the file's. */
-  columns: number[];
-  /** Bytes per value. */
-  width: number;
-  /** Values per row of a fixed-size list. */
-  values: number | null;
 }
 
 /** What is needed to place and check one batch. */
@@ -120,64 +110,27 @@ export function checkBatchShape(
   });
 }
 
-/** Places a source's numbers in a batch. @throws InputFormatError */
+/** Places the numbers of a column, or of one column for each class, in a batch. @throws InputFormatError */
 export function placeValues(
   context: BatchContext,
   batch: BatchMetadata,
   spans: ColumnSpan[],
-  { form, columns, width, values: listSize }: ValuePlaces,
+  { form, columns }: { form: SourceForm; columns: readonly number[] },
 ): ValueBuffers {
-  const { rows } = batch;
-  const validityOf = (span: ColumnSpan) => {
-    const { length, nullCount } = nodeOf(batch, span);
-    return nullCount > 0
-      ? placeBuffer(context, batch, span, 0, Math.ceil(length / 8))
-      : 0;
-  };
-  const check = (span: ColumnSpan, name: string, length: number | null) =>
-    checkNode(context, batch, span.node, name, length);
-  const whole = columns.map((place) => spans[place] as ColumnSpan);
-  for (const span of whole) check(span, span.field.name, rows);
-  const [column] = whole as [ColumnSpan];
-  const parts = form === "columns" ? whole : column.children;
-  const offsetBytes = offsetWidth(form);
-  const valueCount =
-    offsetBytes > 0
-      ? nodeOf(batch, parts[0] as ColumnSpan).length
-      : form === "fixed-size-list"
-        ? rows * (listSize as number)
-        : rows;
-  for (const span of parts)
-    check(span, nameOf(column, span), offsetBytes > 0 ? null : valueCount);
-  const offsets = isView(form) ? rows : rows + 1;
+  const whole = columns.map((place) =>
+    placeColumn(context, batch, spans[place] as ColumnSpan),
+  );
+  const [{ offsets, sizes, validity, children }] = whole as [KeptBuffers];
+  const parts = form === "columns" ? whole : children;
   return {
     first: 0,
-    values: parts.map((span) =>
-      placeBuffer(context, batch, span, 1, valueCount * width),
-    ),
-    offsets:
-      offsetBytes > 0
-        ? placeBuffer(
-            context,
-            batch,
-            column,
-            1,
-            rows === 0 ? 0 : offsetBytes * offsets,
-          )
-        : 0,
-    sizes: isView(form)
-      ? placeBuffer(context, batch, column, 2, offsetBytes * rows)
-      : 0,
-    valueCount,
-    validity: form === "columns" ? 0 : validityOf(column),
-    valueValidity: parts.map(validityOf),
+    values: parts.map(({ values }) => values),
+    offsets,
+    sizes,
+    valueCount: parts[0]?.length ?? 0,
+    validity: form === "columns" ? 0 : validity,
+    valueValidity: parts.map(({ validity }) => validity),
   };
-}
-
-function nameOf(column: ColumnSpan, part: ColumnSpan): string {
-  return part === column
-    ? column.field.name
-    : `${column.field.name}.${part.field.name}`;
 }
 
 /** Returns the buffers of `length` values, none of them null, that start at `values`. */
@@ -207,105 +160,102 @@ export type PartsOfDictionary = (
 ) => KeptBuffers[];
 
 /**
- * Places a copied column, or a node of it, in a batch.
- * @param length number of values: exact for a column, else a minimum
+ * Places a column, and all that is nested in it, in a batch.
  * @throws InputFormatError
  */
-export function placeKept(
+export function placeColumn(
   context: BatchContext,
   batch: BatchMetadata,
   span: ColumnSpan,
-  node: KeptNode,
-  length: number,
   partsOf: PartsOfDictionary = () => [],
 ): KeptBuffers {
-  const { bits, offsetBytes, form } = node;
-  const { length: rows, nullCount } = nodeOf(batch, span);
-  const isColumn = node.name === span.field.name;
-  if (isColumn ? rows !== length : rows < length)
+  checkRows(context, batch, span);
+  return placeNode(context, batch, span, span.field.name, 0, partsOf);
+}
+
+/** @throws InputFormatError where a column has more or fewer values than the batch has rows */
+export function checkRows(
+  { path, where }: BatchContext,
+  batch: BatchMetadata,
+  span: ColumnSpan,
+): void {
+  const { length } = nodeOf(batch, span);
+  if (length !== batch.rows)
+    throw new InputFormatError(
+      path,
+      where,
+      `column ${span.field.name}: expected ${batch.rows} values, one per row, found ${length}`,
+    );
+}
+
+/** @param least number of values that the node must have */
+function placeNode(
+  context: BatchContext,
+  batch: BatchMetadata,
+  span: ColumnSpan,
+  name: string,
+  least: number,
+  partsOf: PartsOfDictionary,
+): KeptBuffers {
+  const { field } = span;
+  const type = storedType(field);
+  const node = nodeOf(batch, span);
+  const { length } = node;
+  if (length < least)
     throw new InputFormatError(
       context.path,
       context.where,
-      isColumn
-        ? `column ${node.name}: expected ${length} values, one per row, found ${rows}`
-        : `column ${node.name}: expected at least ${length} values, found ${rows}`,
+      `column ${name}: expected at least ${least} values, found ${length}`,
     );
-  const buffer = (k: number, bytes: number) =>
-    placeBuffer(context, batch, span, k, bytes);
-  const hasBitmap = form !== "null" && form !== "runs";
-  const placed = plainBuffers(rows, 0, 0);
-  if (hasBitmap) {
-    placed.nullCount = nullCount;
-    placed.validity = buffer(0, nullCount > 0 ? Math.ceil(rows / 8) : 0);
+  const placed = plainBuffers(length, 0, 0);
+  const layout = buffersOf(type);
+  for (const [k, buffer] of layout.entries()) {
+    const { role, bits } = buffer;
+    const bytes = bufferBytes(buffer, node);
+    const start = placeBuffer(context, batch, span, k, bytes);
+    if (role !== "validity") placed[role] = start;
+    else if (node.nullCount > 0) placed.validity = start;
+    if (role === "values")
+      placed.valuesBytes = bits
+        ? bytes
+        : (batch.buffers[span.buffer + k]?.length as number);
   }
-  const perChild =
-    form === "struct"
-      ? rows
-      : form === "fixed-size-list"
-        ? rows * node.listSize
-        : 0;
-  const offsets = offsetBytes * (rows === 0 ? 0 : rows + 1);
-  if (form === "views") {
-    placed.valuesBytes = VIEW_BYTES * rows;
-    placed.values = buffer(1, placed.valuesBytes);
+  if (layout.some(({ role }) => role === "validity"))
+    placed.nullCount = node.nullCount;
+  if (withoutViews(type)) {
     placed.data = batch.buffers
-      .slice(span.buffer + 2, span.buffer + span.buffers)
+      .slice(span.buffer + layout.length, span.buffer + span.buffers)
       .map(({ offset, length }) => ({
         position: context.bodyStart + offset,
         bytes: length,
       }));
     for (const { bytes } of placed.data) placed.valuesBytes += bytes;
-  } else if (form === "text") {
-    placed.offsets = buffer(1, offsets);
-    placed.values = buffer(2, 0);
-    placed.valuesBytes = batch.buffers[span.buffer + 2]?.length ?? 0;
-  } else if (form === "list") placed.offsets = buffer(1, offsets);
-  else if (form === "list-view") {
-    placed.offsets = buffer(1, offsetBytes * rows);
-    placed.sizes = buffer(2, offsetBytes * rows);
-  } else if (bits > 0) {
-    placed.valuesBytes = Math.ceil((rows * bits) / 8);
-    placed.values = buffer(1, placed.valuesBytes);
   }
-  const { dictionary } = span.field;
-  placed.children =
-    form === "codes" && dictionary
-      ? partsOf(dictionary.id, context)
-      : node.children.map((child, k) =>
-          placeKept(
-            context,
-            batch,
-            span.children[k] as ColumnSpan,
-            child,
-            perChild,
-            partsOf,
-          ),
-        );
+  const perValue =
+    type.kind === "FixedSizeList"
+      ? type.listSize
+      : Number(type.kind === "Struct");
+  placed.children = field.dictionary
+    ? partsOf(field.dictionary.id, context)
+    : span.children.map((child) =>
+        placeNode(
+          context,
+          batch,
+          child,
+          `${name}.${child.field.name || "item"}`,
+          length * perValue,
+          partsOf,
+        ),
+      );
   return placed;
 }
 
-function nodeOf(
+/** Returns the number of values of a column, and of nulls among them. */
+export function nodeOf(
   batch: BatchMetadata,
-  span: ColumnSpan,
-): { length: number; nullCount: number } {
-  return batch.nodes[span.node] as { length: number; nullCount: number };
-}
-
-/** @throws InputFormatError where a column has another number of values than `length` */
-export function checkNode(
-  { path, where }: BatchContext,
-  batch: BatchMetadata,
-  node: number,
-  column: string,
-  length: number | null,
-): void {
-  const found = batch.nodes[node] as { length: number; nullCount: number };
-  if (length !== null && found.length !== length)
-    throw new InputFormatError(
-      path,
-      where,
-      `column ${column}: expected ${length} values, found ${found.length}`,
-    );
+  { node }: ColumnSpan,
+): BatchMetadata["nodes"][number] {
+  return batch.nodes[node] as BatchMetadata["nodes"][number];
 }
 
 /** The absolute offset of the span's k-th buffer, which must hold `bytes` at least. */

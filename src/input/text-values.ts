@@ -8,7 +8,7 @@ import type { ColumnSpan } from "./column-spans.js";
 import type { InputFile } from "./input-file.js";
 import { keptColumn } from "./kept-columns.js";
 import { inputReader } from "./read-input.js";
-import { placeKept } from "./record-batch.js";
+import { placeColumn } from "./record-batch.js";
 import type { RecordBatch } from "./record-batches.js";
 
 /** Longer values are cut, so that a text of gigabytes takes no memory. */
@@ -31,7 +31,7 @@ export function textReader(
   const { field } = span;
   const { rows } = batch;
   const column = keptColumn(file.path, field, 0);
-  const placed = placeKept(context, batch, span, column, rows);
+  const placed = placeColumn(context, batch, span);
   const read = inputReader(file);
   const { values, valuesBytes, data } = placed;
   const views =

@@ -2,7 +2,7 @@ import type { Field } from "../arrow/field.js";
 import type { ArrowContainer } from "../input/arrow-container.js";
 import type { ColumnSpan } from "../input/column-spans.js";
 import { keptColumn } from "../input/kept-columns.js";
-import { placeKept } from "../input/record-batch.js";
+import { placeColumn } from "../input/record-batch.js";
 import { dictionaryBatches } from "../input/record-batches.js";
 import { valueText } from "./value-text.js";
 
@@ -16,7 +16,7 @@ export function dictionaryTexts(
     dictionaryBatches(file, new Map([[field.dictionary?.id ?? -1, field]])),
     ({ context, batch, columns: [span] }) => ({
       rows: batch.rows,
-      placed: placeKept(context, batch, span as ColumnSpan, column, batch.rows),
+      placed: placeColumn(context, batch, span as ColumnSpan),
     }),
   );
   return (n) => {

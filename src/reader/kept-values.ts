@@ -3,7 +3,7 @@ import { InputFormatError } from "../errors.js";
 import type { ArrowContainer } from "../input/arrow-container.js";
 import type { ColumnSpan } from "../input/column-spans.js";
 import { type KeptColumn, keptColumn } from "../input/kept-columns.js";
-import { placeKept } from "../input/record-batch.js";
+import { placeColumn } from "../input/record-batch.js";
 import { recordBatches } from "../input/record-batches.js";
 import { dictionaryTexts } from "./dictionary-texts.js";
 import { valueText } from "./value-text.js";
@@ -35,7 +35,7 @@ export class KeptValues {
       column,
       batches: batches.map(({ context, batch, columns }) => {
         const span = columns[column.place] as ColumnSpan;
-        return placeKept(context, batch, span, column, batch.rows);
+        return placeColumn(context, batch, span);
       }),
       textOf: column.field.dictionary
         ? dictionaryTexts(file, column.field)

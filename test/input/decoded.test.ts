@@ -343,7 +343,7 @@ test.each([0, 1, 2])(
       built.run({ input, output, force: true, column: "z" }),
     ).rejects.toMatchObject({
       code: "ERR_INPUT_FORMAT",
-      message: `${input}: record batch 0: column z: expected 3 values, found 2`,
+      message: `${input}: record batch 0: column z: expected 3 values, one per row, found 2`,
     });
   },
 );

@@ -28,9 +28,7 @@ export function batchBodies(
     const block = blocks[k] as Block;
     const message = container.message(block, context.where);
     const spans = places.map((place) => columns[place] as ColumnSpan);
-    const needed = spans.flatMap((span) =>
-      neededBuffers(container.path, batch, span),
-    );
+    const needed = spans.flatMap((span) => neededBuffers(batch, span));
     return [block, bodyOf(context.where, message, block, needed)];
   });
 }
@@ -46,7 +44,7 @@ export function dictionaryBodies(
   return Array.from(
     dictionaryBatches(container, fields),
     ({ block, message, batch, context, columns: [span] }) => {
-      const needed = neededBuffers(path, batch, span as ColumnSpan);
+      const needed = neededBuffers(batch, span as ColumnSpan);
       return [block, bodyOf(context.where, message, block, needed)];
     },
   );
