@@ -1,4 +1,4 @@
-import { isView, offsetWidth } from "../src/arrow/source-form.js";
+import { offsetWidth } from "../src/arrow/source-form.js";
 import type { SourceSetup, WorkerSetup } from "../src/pool/protocol.js";
 import type { RowsOfPiece, ValueRun } from "./load-rows.js";
 import { readBits } from "./read-bits.js";
@@ -18,15 +18,8 @@ export function listRuns(
   const rows = to - from;
   const width = offsetWidth(form) as 4 | 8;
   const skip = (from - piece.rowStart) * width;
-  const view = isView(form);
-  const count = view ? rows : rows + 1;
-  readSource(setup, staging, count * width, piece.offsets + skip);
-  const offset = integers(setup.buffer, staging, count, width);
-  const sizesAt = staging + count * width;
-  if (view) readSource(setup, sizesAt, rows * width, piece.sizes + skip);
-  const size = view
-    ? integers(setup.buffer, sizesAt, rows, width)
-    : (r: number) => offset(r + 1) - offset(r);
+  readSource(setup, staging, (rows + 1) * width, piece.offsets + skip);
+  const offset = integers(setup.buffer, staging, rows + 1, width);
   const valid = readBits(
     setup,
     piece.validity,
@@ -37,7 +30,7 @@ export function listRuns(
   let run: ValueRun | null = null;
   for (let r = 0; r < rows; r++) {
     const first = offset(r);
-    const found = size(r);
+    const found = offset(r + 1) - first;
     if (valid && !valid(r)) {
       // What stands under a null is not looked at, but its offsets must not leave the values.
       if (!(first >= 0 && found >= 0 && first + found <= piece.valueCount))

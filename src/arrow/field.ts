@@ -47,6 +47,14 @@ export function numberWidth(type: NumberType): number {
   return Number(/\d+/.exec(type)?.[0]) / 8;
 }
 
+/** Returns the number type of a type; null for other types. */
+export function numberTypeOf(type: ArrowType): NumberType | null {
+  if (type.kind === "Int")
+    return `${type.signed ? "" : "u"}int${type.bitWidth}` as NumberType;
+  if (type.kind !== "FloatingPoint") return null;
+  return (["float16", "float32", "float64"] as const)[type.precision] ?? null;
+}
+
 /** IEEE widths by FloatingPoint.precision (HALF, SINGLE, DOUBLE). */
 export const FLOAT_BYTES = [2, 4, 8] as const;
 

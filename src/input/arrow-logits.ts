@@ -1,6 +1,7 @@
 import type { Field } from "../arrow/field.js";
 import type { KeptBuffers } from "../arrow/kept-nodes.js";
-import { isView, offsetWidth, type SourceForm } from "../arrow/source-form.js";
+import { integerAt, ReadWindow, viewOf } from "../arrow/read-window.js";
+import { offsetWidth, type SourceForm } from "../arrow/source-form.js";
 import {
   InputFormatError,
   InputUnsupportedError,
@@ -11,7 +12,11 @@ import { positionNames } from "../results/row-axes.js";
 import type { ArrowContainer } from "./arrow-container.js";
 import type { ColumnSpan } from "./column-spans.js";
 import { decompressed } from "./compression/decompressed.js";
-import { type DecodedNumbers, decodeSource } from "./decode-sources.js";
+import {
+  type DecodedNumbers,
+  decodeSource,
+  NO_VALUES,
+} from "./decode-sources.js";
 import { placeDictionaries } from "./dictionaries.js";
 import { type KeptColumn, selectKept } from "./kept-columns.js";
 import { type LogitsColumn, selectLogits } from "./logits-column.js";
@@ -26,9 +31,8 @@ import {
   rowRuns,
 } from "./nested-rows.js";
 import { decodedColumn, paddedColumn, resultType } from "./number-column.js";
-import { offsetsOf } from "./numbers-of-bytes.js";
 import { constantColumn, withPartitions } from "./partitions.js";
-import { readInput, requireInput } from "./read-input.js";
+import { inputReader, requireInput } from "./read-input.js";
 import {
   type LogitsBatch,
   placeColumn,
@@ -294,61 +298,40 @@ function inputColumn(
   return { option, name, form, type, width, values };
 }
 
-/** The length of a source's first list: every other must be the same, which the workers check where they read. Null: no list. */
+/** The length of a source's first list that is not null: every other must be the same, which the workers check where they read. Null: no list. */
 function listLength(
   file: ArrowContainer,
   batches: LogitsBatch[],
   source: number,
   form: SourceForm,
 ): number | null {
-  const { path } = file;
+  const read = inputReader(file);
+  const window = new ReadWindow(read);
+  const width = offsetWidth(form);
   for (const { rowStart, rowEnd, sources } of batches) {
-    const { first: from, ...buffers } = sources[source] as ValueBuffers;
-    const { offsets, sizes, validity, valueCount } = buffers;
-    const row = firstValid(file, validity, from, from + rowEnd - rowStart);
-    if (row === null) continue;
-    const width = offsetWidth(form) as 4 | 8;
-    const integers = (position: number, count: number) => {
-      const bytes = new Uint8Array(count * width);
-      readInput(file, bytes, position + row * width);
-      return offsetsOf(bytes.buffer, width);
-    };
-    const [first = 0, next = 0] = isView(form)
-      ? [0, ...integers(sizes, 1)]
-      : integers(offsets, 2);
-    const values = next - first;
-    if (values === 0)
-      throw new InputUnsupportedError(
-        path,
-        `row ${rowStart + row - from}`,
-        "expected at least 1 value, found 0; write null for rows without values (see --on-bad-row)",
-      );
-    if (values < 0 || values > valueCount)
-      throw new InputFormatError(
-        path,
-        `row ${rowStart + row - from}`,
-        `expected 1 to ${valueCount} ${source === 0 ? "logits" : "values"}, found ${values}`,
-      );
-    return values;
-  }
-  return null;
-}
-
-/** The first row that is not null; a null list may have any length. */
-function firstValid(
-  file: ArrowContainer,
-  validity: number,
-  from: number,
-  to: number,
-): number | null {
-  if (validity === 0) return to > from ? from : null;
-  const step = 4096;
-  for (let start = from - (from % 8); start < to; start += step) {
-    const end = Math.min(to, start + step);
-    const bits = new Uint8Array(Math.ceil((end - start) / 8));
-    readInput(file, bits, validity + start / 8);
-    for (let row = Math.max(start, from); row < end; row++)
-      if (((bits[(row - start) >> 3] as number) >> (row & 7)) & 1) return row;
+    const { first, offsets, validity, valueCount } = sources[
+      source
+    ] as ValueBuffers;
+    const end = first + rowEnd - rowStart;
+    const bitsEnd = validity + Math.ceil(end / 8);
+    for (let k = first; k < end; k++) {
+      if (validity > 0) {
+        const byte = window.integer(validity + (k >> 3), 1, bitsEnd);
+        if (((byte >> (k & 7)) & 1) === 0) continue;
+      }
+      const view = viewOf(read(offsets + k * width, 2 * width));
+      const values = integerAt(view, width, width) - integerAt(view, 0, width);
+      const where = `row ${rowStart + k - first}`;
+      if (values === 0)
+        throw new InputUnsupportedError(file.path, where, NO_VALUES);
+      if (values < 0 || values > valueCount)
+        throw new InputFormatError(
+          file.path,
+          where,
+          `expected 1 to ${valueCount} ${source === 0 ? "logits" : "values"}, found ${values}`,
+        );
+      return values;
+    }
   }
   return null;
 }

@@ -9,13 +9,18 @@ import { isNull } from "../numeric/bad-row.js";
 import { shortList, shortName } from "../printable.js";
 import type { ArrowContainer } from "./arrow-container.js";
 import type { ColumnSpan } from "./column-spans.js";
-import { BatchDecoder, isDecodableNumber, setNull } from "./decoded-rows.js";
+import {
+  ColumnDecoder,
+  type DecodedRows,
+  isDecodableNumber,
+  isText,
+  singleRows,
+} from "./decoded-rows.js";
 import {
   type DictionaryBatch,
   dictionaryBatches,
   type RecordBatch,
 } from "./record-batches.js";
-import { isText, textReader } from "./text-values.js";
 
 /** Names of the classes, in order: those of an option win over those of the columns of logits. */
 export interface ClassNames {
@@ -59,30 +64,34 @@ export class ClassDecoder {
     this.#parts = field.dictionary && this.#dictionary(field.dictionary.id);
   }
 
-  /** Class numbers of a record batch whose first row is row `first` of the file; the NaN that marks a null for a null. */
-  classes(found: RecordBatch, place: number, first: number): Float64Array {
-    const { context, batch, columns } = found;
-    const span = columns[place] as ColumnSpan;
-    const decoder = new BatchDecoder(this.#file, context, batch);
+  /** Class numbers of a record batch whose first row is row `first` of the file, one in each row. */
+  rows(found: RecordBatch, place: number, first: number): DecodedRows {
+    const span = found.columns[place] as ColumnSpan;
+    const decoder = new ColumnDecoder(this.#file, found, span);
     if (this.#field.dictionary) {
-      const codes = decoder.numbers(span);
-      const values = this.#valuesAt(context.position);
+      const codes = decoder.numbers();
+      const values = this.#valuesAt(found.context.position);
       for (const [k, code] of codes.entries())
         if (values && !isNull(codes, k))
           codes[k] = this.#classOfCode(code, values, first + k);
-      return codes;
+      return singleRows(codes);
     }
     if (isText(this.#field)) {
-      const textOf = textReader(this.#file, found, span);
-      return decoder.mapped(span, (k) => this.#classOf(textOf(k), first + k));
+      const textOf = decoder.texts();
+      return singleRows(
+        decoder.mapped((k) => this.#classOf(textOf(k), first + k)),
+      );
     }
-    const classes = new Float64Array(batch.rows);
-    for (const [k, row] of decoder.rows(span).entries())
-      if (row === null) setNull(classes, k);
-      else if (row.length === 1) classes.set(row, k);
-      else
-        classes[k] = oneHotClass(row, this.#file.path, this.#where(first + k));
-    return classes;
+    const rows = decoder.rows();
+    return {
+      ...rows,
+      at: (k) => {
+        const row = rows.at(k);
+        if (!row || row.length === 1) return row;
+        const where = this.#where(first + k);
+        return Float64Array.of(oneHotClass(row, this.#file.path, where));
+      },
+    };
   }
 
   #classOfCode(code: number, values: readonly Value[], row: number): number {
@@ -117,11 +126,9 @@ export class ClassDecoder {
     const fields = new Map([[id, this.#field]]);
     for (const found of dictionaryBatches(this.#file, fields)) {
       const [span] = found.columns as [ColumnSpan];
-      const decoder = new BatchDecoder(this.#file, found.context, found.batch);
-      const textOf = isText(plain) && textReader(this.#file, found, span);
-      const numbers = textOf
-        ? decoder.mapped(span, (k) => k)
-        : decoder.numbers(span);
+      const decoder = new ColumnDecoder(this.#file, found, span);
+      const textOf = isText(plain) && decoder.texts();
+      const numbers = textOf ? decoder.mapped((k) => k) : decoder.numbers();
       const values = Array.from(numbers, (n, k): Value => {
         if (isNull(numbers, k)) return undefined;
         return textOf ? textOf(k) : n;

@@ -12,10 +12,15 @@ import type { ArrowContainer } from "./arrow-container.js";
 import { OMIT_BINARY } from "./candidates.js";
 import { ClassDecoder, type ClassNames } from "./class-decoder.js";
 import type { ColumnSpan } from "./column-spans.js";
-import { BatchDecoder, type DecodedRow, setNull } from "./decoded-rows.js";
+import {
+  ColumnDecoder,
+  type DecodedRows,
+  numbersAt,
+  setNull,
+} from "./decoded-rows.js";
 import { checkLimit } from "./limits.js";
 import type { OpenOptions } from "./logits-file.js";
-import { matchedRows, rowBatch, rowBatches, rowBounds } from "./nested-rows.js";
+import { matchedRows, rowBatch, rowBatches } from "./nested-rows.js";
 import type { NumberColumn } from "./number-column.js";
 import { classOfPartition } from "./partitions.js";
 import { requireInput } from "./read-input.js";
@@ -89,78 +94,41 @@ export function decodeSource(
   options: Pick<OpenOptions, "scratch" | "classes">,
 ): DecodedNumbers {
   const { path, present } = file;
-  if (source.partition) return decodePartition(file, source, options);
+  const { classNames, partition, nesting, beside } = source;
   // All of it is read now.
-  if (present) requireInput(file, [{ start: 0, end: file.bytes }]);
-  const { classNames, columns } = source;
-  const [place] = columns as [number];
-  const field = source.nesting?.row ?? (file.schema.fields[place] as Field);
-  const classes = classNames && new ClassDecoder(file, field, classNames);
-  const longest = source.pads ? longestRow : valuesPerRow;
-  const values = source.values ?? longest(file, source) ?? options.classes;
+  if (present && !partition)
+    requireInput(file, [{ start: 0, end: file.bytes }]);
+  const [place = 0] = source.columns;
+  const field = nesting?.row ?? (file.schema.fields[place] as Field);
+  const classes =
+    classNames && !partition ? new ClassDecoder(file, field, classNames) : null;
+  const constant =
+    classNames && partition
+      ? classOfPartition(path, partition, classNames)
+      : null;
+  const values = source.values ?? rowLength(file, source) ?? options.classes;
   if (values === undefined) throw unknownClasses(path);
   const decoded = writeDecoded(path, options, values, (target) => {
-    const starts: number[] = [];
-    let first = 0;
-    let tableRow = 0;
-    for (const record of recordBatches(file)) {
-      for (const column of columns) checkColumn(record, column);
-      const batch = source.nesting
-        ? rowBatch(record, source.nesting, place)
-        : record;
-      if (source.pads) {
-        starts.push(appendPadded(target, file, batch, source, values));
-        continue;
-      }
-      const numbers = classes
-        ? classes.classes(batch, place, first)
-        : numbersOf(file, batch, source, values, first);
-      const matched = source.beside
-        ? matchedRows(file, record, source, source.beside, tableRow)
+    let [first, tableRow] = [0, 0];
+    return Array.from(recordBatches(file), (record) => {
+      for (const column of source.columns) checkColumn(record, column);
+      const own = nesting ? rowBatch(record, nesting, place) : record;
+      const rows = partition
+        ? { length: record.batch.rows, at: () => constant }
+        : classes
+          ? classes.rows(own, place, first)
+          : rowsOf(file, own, source, first);
+      const matched = beside
+        ? matchedRows(file, record, source, beside, tableRow)
         : null;
-      const own = matched ? rowsAmong(numbers, values, matched) : numbers;
-      starts.push(append(target, source, own));
-      first += batch.batch.rows;
+      const found = { rows, matched, first };
+      const start = appendRows(target, path, source, values, found);
+      first += rows.length;
       tableRow += record.batch.rows;
-    }
-    return starts;
+      return start;
+    });
   });
   return { ...decoded, note: classes?.note ?? null };
-}
-
-/** One class for all rows. */
-function decodePartition(
-  file: ArrowContainer,
-  source: DecodedSource,
-  options: Pick<OpenOptions, "scratch">,
-): DecodedNumbers {
-  const { classNames, partition, beside } = source;
-  const found =
-    partition && classNames
-      ? classOfPartition(file.path, partition, classNames)
-      : null;
-  return writeDecoded(file.path, options, 1, (target) =>
-    Array.from(recordBatches(file), (record) => {
-      const rows = beside
-        ? rowBounds(file, record, beside).counts.reduce((a, b) => a + b, 0)
-        : record.batch.rows;
-      const numbers = new Float64Array(rows).fill(found ?? 0);
-      if (found === null) for (let k = 0; k < rows; k++) setNull(numbers, k);
-      return append(target, source, numbers);
-    }),
-  );
-}
-
-/** Copies rows of numbers by their numbers. */
-function rowsAmong(
-  numbers: Float64Array,
-  values: number,
-  rows: Float64Array,
-): Float64Array {
-  const found = new Float64Array(rows.length * values);
-  for (const [k, row] of rows.entries())
-    found.set(numbers.subarray(row * values, (row + 1) * values), k * values);
-  return found;
 }
 
 /** Checks that a column, and the fields of a struct, have as many values as there are rows. @throws InputFormatError */
@@ -172,84 +140,60 @@ function checkColumn(
   const { field, children, parents } = span;
   const fields = field.type.kind === "Struct" ? children : [];
   for (const one of [span, ...parents, ...fields])
-    checkRows(context, batch, one);
+    checkRows(context, batch, one, field.name);
 }
 
-/** Row after row; rows of another length are refused. */
-function numbersOf(
-  file: ArrowContainer,
-  batch: RecordBatch,
-  source: DecodedSource,
-  values: number,
-  first: number,
-): Float64Array {
-  const { name, masksNulls } = source;
-  const rows = rowsOf(file, batch, source, first);
-  const numbers = new Float64Array(rows.length * values);
-  for (const [k, row] of rows.entries()) {
-    const at = k * values;
-    if (row === null) for (let n = 0; n < values; n++) setNull(numbers, at + n);
-    else if (row.length === values)
-      numbers.set(masksNulls ? masked(row) : row, at);
-    else
-      throw new RaggedRowError(file.path, name, first + k, values, row.length);
-  }
-  return numbers;
+/** Values that are written at once, unless a single row has more. */
+const WRITTEN_VALUES = 1 << 20;
+
+/** Rows of a record batch: all of them, or those in `matched`; the first is row `first` of the file. */
+interface RowsOfBatch {
+  rows: DecodedRows;
+  matched: Float64Array | null;
+  first: number;
 }
 
-/** Values that are filled up at once, unless a single row has more. */
-const PADDED_VALUES = 1 << 20;
-
-function appendPadded(
+/** Writes rows, and returns where they start; those of another length are filled up with -inf, or refused. @throws RaggedRowError */
+function appendRows(
   target: UnnamedFile,
-  file: ArrowContainer,
-  batch: RecordBatch,
-  source: DecodedSource,
+  path: string,
+  { name, type, masksNulls, pads = false }: DecodedSource,
   values: number,
+  { rows, matched, first }: RowsOfBatch,
 ): number {
-  const rows = rowsOf(file, batch, source, 0);
+  const { length } = matched ?? rows;
   const start = target.reserve(0);
-  const step = Math.max(1, Math.floor(PADDED_VALUES / values));
-  for (let from = 0; from < rows.length; from += step) {
-    const some = rows.slice(from, from + step);
-    const numbers = new Float64Array(some.length * values);
-    numbers.fill(Number.NEGATIVE_INFINITY);
-    for (const [k, row] of some.entries())
-      if (row) numbers.set(source.masksNulls ? masked(row) : row, k * values);
-      else for (let n = 0; n < values; n++) setNull(numbers, k * values + n);
-    append(target, source, numbers);
+  const step = Math.max(1, Math.floor(WRITTEN_VALUES / values));
+  for (let from = 0; from < length; from += step) {
+    const count = Math.min(step, length - from);
+    const numbers = new Float64Array(count * values);
+    if (pads) numbers.fill(Number.NEGATIVE_INFINITY);
+    for (let k = 0; k < count; k++) {
+      const n = matched?.[from + k] ?? from + k;
+      const row = rows.at(n);
+      const at = k * values;
+      if (!row) for (let n = 0; n < values; n++) setNull(numbers, at + n);
+      else if (row.length === values || pads)
+        numbers.set(masksNulls ? masked(row) : row, at);
+      else throw new RaggedRowError(path, name, first + n, values, row.length);
+    }
+    append(target, type, numbers);
   }
   return start;
 }
 
-/** The length of the longest row; null: there is none. @throws InputUnsupportedError if the padded rows exceed the limit */
-function longestRow(
-  file: ArrowContainer,
-  source: DecodedSource,
-): number | null {
-  let [values, count] = [0, 0];
-  for (const batch of rowBatches(file, source))
-    for (const row of rowsOf(file, batch, source, 0)) {
-      values = Math.max(values, row?.length ?? 0);
-      count++;
-    }
-  const bytes = count * values * source.width;
-  const where = `column ${source.name}`;
-  checkLimit(file, where, "maxDecodedBytes", "bytes of padded lists", bytes);
-  return values || null;
-}
-
 function append(
   target: UnnamedFile,
-  { type }: DecodedSource,
+  type: NumberColumn["type"],
   numbers: Float64Array,
-): number {
-  if (type !== "float32") return target.append(new Uint8Array(numbers.buffer));
-  const stored = Float32Array.from(numbers);
-  const bits = new Int32Array(stored.buffer);
-  for (let k = 0; k < bits.length; k++)
-    if (isNull(numbers, k)) bits[k] = NULL_BITS_32;
-  return target.append(new Uint8Array(stored.buffer));
+): void {
+  const stored = type === "float32" ? new Float32Array(numbers) : numbers;
+  if (stored !== numbers) {
+    const bits = new Int32Array(stored.buffer);
+    for (let k = 0; k < bits.length; k++)
+      if (isNull(numbers, k)) bits[k] = NULL_BITS_32;
+  }
+  target.append(new Uint8Array(stored.buffer));
 }
 
 function masked(row: Float64Array): Float64Array {
@@ -258,64 +202,75 @@ function masked(row: Float64Array): Float64Array {
   );
 }
 
-/** The length of the first row that is not null; null: there is none. */
-function valuesPerRow(
-  file: ArrowContainer,
-  source: DecodedSource,
-): number | null {
-  let first = 0;
+/** What is wrong with a row whose list is empty. */
+export const NO_VALUES =
+  "expected at least 1 value, found 0; write null for rows without values (see --on-bad-row)";
+
+/**
+ * The length of the first row that is not null, or with `pads` of the longest; null: there is none.
+ * @throws InputUnsupportedError for a row without values; with `pads`, for rows of more bytes than the limit
+ */
+function rowLength(file: ArrowContainer, source: DecodedSource): number | null {
+  const where = `column ${source.name}`;
+  let [longest, count] = [0, 0];
   for (const batch of rowBatches(file, source)) {
-    const rows = rowsOf(file, batch, source, first);
-    const row = rows.find((found) => found !== null);
-    if (row?.length) return row.length;
-    if (row)
-      throw new InputUnsupportedError(
-        file.path,
-        `column ${source.name}, row ${first + rows.indexOf(row)}`,
-        "expected at least 1 value, found 0; write null for rows without values (see --on-bad-row)",
-      );
-    first += rows.length;
+    const rows = rowsOf(file, batch, source, count);
+    for (let k = 0; k < rows.length; k++, count++) {
+      const length = rows.at(k)?.length ?? null;
+      if (length !== null && !source.pads) {
+        if (length > 0) return length;
+        throw new InputUnsupportedError(
+          file.path,
+          `${where}, row ${count}`,
+          NO_VALUES,
+        );
+      }
+      longest = Math.max(longest, length ?? 0);
+    }
   }
-  return null;
+  const bytes = count * longest * source.width;
+  checkLimit(file, where, "maxDecodedBytes", "bytes of padded lists", bytes);
+  return longest || null;
 }
 
 function rowsOf(
   file: ArrowContainer,
-  { context, batch, columns }: RecordBatch,
-  { name, columns: places, isMargin }: DecodedSource,
+  record: RecordBatch,
+  { name, columns, isMargin }: DecodedSource,
   first: number,
-): DecodedRow[] {
-  const decoder = new BatchDecoder(file, context, batch);
-  const spans = places.map(
-    (place) => columns[place] as (typeof columns)[number],
+): DecodedRows {
+  const decoders = columns.map(
+    (place) =>
+      new ColumnDecoder(file, record, record.columns[place] as ColumnSpan),
   );
-  const [span] = spans as [(typeof columns)[number]];
-  if (isMargin)
-    return decoder
-      .rows(span)
-      .map((row, k) => row && withZero(row, file.path, name, first + k));
-  if (places.length === 1) return decoder.rows(span);
-  const numbers = spans.map((column) => decoder.numbers(column));
-  return Array.from({ length: batch.rows }, (_, k) => {
-    const row = new Float64Array(numbers.length);
-    // Bits are copied: an assignment of numbers may lose which NaN it is.
-    for (const [n, column] of numbers.entries())
-      row.set(column.subarray(k, k + 1), n);
-    return row;
-  });
+  const [decoder] = decoders as [ColumnDecoder];
+  if (decoders.length > 1) {
+    const numbers = decoders.map((column) => column.numbers());
+    return { length: record.batch.rows, at: (k) => numbersAt(numbers, k) };
+  }
+  const rows = decoder.rows();
+  if (!isMargin) return rows;
+  return {
+    ...rows,
+    at: (k) => {
+      const row = rows.at(k);
+      return (
+        row && withZero(row, file.path, `column ${name}, row ${first + k}`)
+      );
+    },
+  };
 }
 
 /** The logits (0, z) of a margin. @throws InputUnsupportedError where a row has more numbers than one, or none */
 function withZero(
   margin: Float64Array,
   path: string,
-  name: string,
-  row: number,
+  where: string,
 ): Float64Array {
   if (margin.length !== 1)
     throw new InputUnsupportedError(
       path,
-      `column ${name}, row ${row}`,
+      where,
       `--binary: expected margins, one number per row, found ${margin.length}; ${margin.length ? OMIT_BINARY : "write null for rows without one"}`,
     );
   const logits = new Float64Array(2);

@@ -1,13 +1,13 @@
 import type { NumberType } from "../arrow/field.js";
+import { integerAt, viewOf } from "../arrow/read-window.js";
 import {
   isSeparate,
-  isView,
   offsetWidth,
   type SourceForm,
 } from "../arrow/source-form.js";
 import { InputFormatError, RaggedRowError } from "../errors.js";
 import type { LogitsFile } from "./logits-file.js";
-import { numbersOfBytes, offsetsOf } from "./numbers-of-bytes.js";
+import { numbersOfBytes } from "./numbers-of-bytes.js";
 import { readInputAsync } from "./read-input.js";
 import { axesOf, indexOfRow } from "./row-indices.js";
 import { type RowsOfBatch, sourcePieces, sourcesOf } from "./source-pieces.js";
@@ -18,9 +18,17 @@ interface Source {
   type: NumberType;
   width: number;
   values: number;
-  isLogits: boolean;
+  /** Value of a null in a row that is not null. */
+  nullValue: number;
   /** Descriptor of its own file; null: the input. */
   fd: number | null;
+}
+
+/** Rows that follow one another from row `row` of a piece on, whose values do so from value `first` of a buffer on. */
+interface Run {
+  row: number;
+  rows: number;
+  first: number;
 }
 
 /**
@@ -35,12 +43,13 @@ export class InputRows {
   #held: Float64Array[] = [];
 
   constructor(file: LogitsFile) {
+    const { inputs, column, nullLogit, decodedFds } = file;
     this.#file = file;
     this.#sources = sourcesOf(file).map((source, n) => ({
       ...source,
-      name: n === 0 ? file.column : (file.inputs[n - 1]?.name ?? ""),
-      isLogits: n === 0,
-      fd: file.decodedFds[n] ?? null,
+      name: n === 0 ? column : (inputs[n - 1]?.name ?? ""),
+      nullValue: n === 0 && nullLogit === "mask" ? -Infinity : Number.NaN,
+      fd: decodedFds[n] ?? null,
     }));
   }
 
@@ -81,59 +90,31 @@ export class InputRows {
     piece: RowsOfBatch,
     out: Float64Array,
   ): Promise<void> {
-    const { form, width, values } = source;
-    const rows = piece.rowEnd - piece.rowStart;
-    const isNull = await this.#nulls(piece.validity, piece.firstRow, rows);
-    if (isSeparate(form)) {
-      for (const [k, start] of piece.values.entries()) {
-        const numbers = await this.#numbers(source, start, rows);
-        const bits = piece.valueValidity[k] ?? 0;
-        const missing = await this.#nulls(bits, piece.firstRow, rows);
-        for (let r = 0; r < rows; r++)
-          out[r * values + k] = missing(r)
-            ? this.#nullValue(source, isNull(r))
-            : (numbers[r] as number);
+    const { form, width, values, type, nullValue, fd } = source;
+    const { firstRow, rowStart, rowEnd, valueValidity } = piece;
+    const rows = rowEnd - rowStart;
+    const isNull = await this.#nulls(piece.validity, firstRow, rows);
+    const isList = offsetWidth(form) > 0;
+    const runs = isList
+      ? await this.#lists(source, piece, isNull)
+      : [{ row: 0, rows, first: 0 }];
+    const perBuffer = isSeparate(form) ? 1 : values;
+    for (const [k, start] of piece.values.entries())
+      for (const { row, rows, first } of runs) {
+        const count = rows * perBuffer;
+        const bytes = new Uint8Array(count * width);
+        await this.#read(bytes, start + first * width, fd);
+        const numbers = numbersOfBytes(bytes.buffer, type);
+        // Positions of values start at the piece, except in lists; bits start at the batch.
+        const bit = isList ? first : firstRow * perBuffer;
+        const missing = await this.#nulls(valueValidity[k] ?? 0, bit, count);
+        for (let n = 0; n < count; n++)
+          out[row * values + k + n * (values / perBuffer)] = missing(n)
+            ? nullValue
+            : (numbers[n] as number);
       }
-    } else {
-      const firsts =
-        offsetWidth(form) > 0
-          ? await this.#firstValues(source, piece, isNull)
-          : null;
-      const [start = 0] = piece.values;
-      const [bits = 0] = piece.valueValidity;
-      // Rows that stand one behind the other are read together.
-      for (let r = 0; r < rows; ) {
-        const first = firsts ? (firsts[r] as number) : r * values;
-        let end = r + 1;
-        while (
-          end < rows &&
-          first >= 0 &&
-          (!firsts || firsts[end] === first + (end - r) * values)
-        )
-          end++;
-        const count = (end - r) * values;
-        if (first >= 0) {
-          const position = start + first * width;
-          out.set(await this.#numbers(source, position, count), r * values);
-          // fixed-size lists: `first` counts from the piece's own start
-          const inBatch = firsts ? first : piece.firstRow * values + first;
-          const missing = await this.#nulls(bits, inBatch, count);
-          for (let n = 0; n < count; n++) {
-            const row = r + Math.floor(n / values);
-            if (missing(n))
-              out[r * values + n] = this.#nullValue(source, isNull(row));
-          }
-        }
-        r = end;
-      }
-    }
     for (let r = 0; r < rows; r++)
       if (isNull(r)) out.fill(Number.NaN, r * values, (r + 1) * values);
-  }
-
-  #nullValue({ isLogits }: Source, rowIsNull: boolean): number {
-    const isMasked = isLogits && !rowIsNull && this.#file.nullLogit === "mask";
-    return isMasked ? Number.NEGATIVE_INFINITY : Number.NaN;
   }
 
   /** Which of `count` bits from `first` on say that something is null. */
@@ -145,62 +126,54 @@ export class InputRows {
     if (position === 0) return () => false;
     const start = first >> 3;
     const bytes = new Uint8Array(Math.ceil((first + count) / 8) - start);
-    await readInputAsync(this.#file, bytes, position + start);
+    await this.#read(bytes, position + start);
     const bit = (k: number) => first + k - 8 * start;
     return (k) => (((bytes[bit(k) >> 3] as number) >> (bit(k) & 7)) & 1) === 0;
   }
 
-  async #numbers(
-    { type, width, fd }: Source,
-    position: number,
-    count: number,
-  ): Promise<ArrayLike<number>> {
-    const bytes = new Uint8Array(count * width);
+  #read(bytes: Uint8Array, position: number, fd: number | null = null) {
     const { path } = this.#file;
     const from = fd === null ? this.#file : { path, fd };
-    await readInputAsync(from, bytes, position);
-    return numbersOfBytes(bytes.buffer, type);
+    return readInputAsync(from, bytes, position);
   }
 
-  /** Lists: where each one's values start; -1 for null. Every list must have as many as the first of the file. */
-  async #firstValues(
+  /** The runs of lists that are not null. Every list must have as many values as the first of the file. */
+  async #lists(
     { name, form, values }: Source,
-    piece: RowsOfBatch,
+    { rowStart, rowEnd, offsets, valueCount }: RowsOfBatch,
     isNull: (r: number) => boolean,
-  ): Promise<number[]> {
+  ): Promise<Run[]> {
     const { path } = this.#file;
-    const { rowStart, rowEnd, valueCount } = piece;
     const rows = rowEnd - rowStart;
-    const width = offsetWidth(form) as 4 | 8;
-    const integers = async (position: number, count: number) => {
-      const bytes = new Uint8Array(count * width);
-      await readInputAsync(this.#file, bytes, position);
-      return offsetsOf(bytes.buffer, width);
-    };
-    const view = isView(form);
-    const offsets = await integers(piece.offsets, view ? rows : rows + 1);
-    const sizes = view ? await integers(piece.sizes, rows) : null;
-    return Array.from({ length: rows }, (_, r) => {
-      const first = offsets[r] as number;
-      const found = sizes
-        ? (sizes[r] as number)
-        : (offsets[r + 1] as number) - first;
+    const width = offsetWidth(form);
+    const bytes = new Uint8Array((rows + 1) * width);
+    await this.#read(bytes, offsets);
+    const view = viewOf(bytes);
+    const runs: Run[] = [];
+    for (let r = 0; r < rows; r++) {
+      const first = integerAt(view, r * width, width);
+      const last = integerAt(view, (r + 1) * width, width);
       const row = rowStart + r;
-      if (!isNull(r) && found !== values)
-        throw new RaggedRowError(
-          path,
-          name,
-          indexOfRow(axesOf(this.#file), row),
-          values,
-          found,
-        );
-      if (!(first >= 0 && found >= 0 && first + found <= valueCount))
+      if (!isNull(r) && last - first !== values) {
+        const index = indexOfRow(axesOf(this.#file), row);
+        throw new RaggedRowError(path, name, index, values, last - first);
+      }
+      if (!(first >= 0 && last >= first && last <= valueCount))
         throw new InputFormatError(
           path,
           `column ${name}, row ${row}`,
-          `expected a list within values 0 to ${valueCount}, found ${first} to ${first + found}`,
+          `expected a list within values 0 to ${valueCount}, found ${first} to ${last}`,
         );
-      return isNull(r) ? -1 : first;
-    });
+      if (isNull(r)) continue;
+      const run = runs.at(-1);
+      if (
+        run &&
+        run.row + run.rows === r &&
+        run.first + run.rows * values === first
+      )
+        run.rows++;
+      else runs.push({ row: r, rows: 1, first });
+    }
+    return runs;
   }
 }

@@ -1,6 +1,4 @@
 import type { Field } from "../arrow/field.js";
-import { isView } from "../arrow/source-form.js";
-import { InputUnsupportedError } from "../errors.js";
 import type { ArrowContainer } from "./arrow-container.js";
 import type { ColumnPath, ColumnSpan } from "./column-spans.js";
 import type { OpenOptions } from "./logits-file.js";
@@ -72,14 +70,8 @@ export function readableColumn<Column extends NumberColumn>(
   container: ArrowContainer,
   column: Column,
 ): Column {
-  const { name, columns, values, form, type, isDecoded } = column;
+  const { name, columns, values, type, isDecoded } = column;
   if (isDecoded || !hasNullParents(container, columns)) return column;
-  if (isView(form))
-    throw new InputUnsupportedError(
-      container.path,
-      `column ${name}`,
-      "list views in a struct that is null in some rows are not supported; convert them to lists",
-    );
   return {
     ...column,
     ...decodedColumn(name, columns, values, resultType(type)),

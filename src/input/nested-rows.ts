@@ -6,7 +6,7 @@ import { indexOfKey } from "../results/row-axes.js";
 import { outputCall } from "../system-error.js";
 import type { ArrowContainer } from "./arrow-container.js";
 import type { ColumnSpan } from "./column-spans.js";
-import { BatchDecoder } from "./decoded-rows.js";
+import { ColumnDecoder } from "./decoded-rows.js";
 import type { NumberColumn } from "./number-column.js";
 import { checkRows, nodeOf } from "./record-batch.js";
 import { type RecordBatch, recordBatches } from "./record-batches.js";
@@ -119,11 +119,11 @@ export function rowBounds(
       context.where,
       `column ${name}: expected at least ${length * perRow} values within ${context.bodyBytes} bytes, found ${found}`,
     );
-  const decoder = new BatchDecoder(file, context, batch);
-  const isNull = decoder.nulls(span);
+  const decoder = new ColumnDecoder(file, { context, batch }, span);
+  const isNull = decoder.nulls();
   const [start, end] = axes
     ? [(k: number) => k * perRow, (k: number) => (k + 1) * perRow]
-    : decoder.bounds(span, found);
+    : decoder.bounds();
   const starts = Float64Array.from({ length }, (_, k) => start(k));
   const counts = starts.map((first, k) => (isNull(k) ? 0 : end(k) - first));
   return { starts, counts };

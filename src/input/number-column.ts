@@ -2,6 +2,7 @@ import {
   type ArrowType,
   type Field,
   type NumberType,
+  numberTypeOf,
   numberWidth,
 } from "../arrow/field.js";
 import type { SourceForm } from "../arrow/source-form.js";
@@ -47,8 +48,6 @@ export function singleNumbers(
 const LISTS: Partial<Record<ArrowType["kind"], SourceForm>> = {
   List: "list",
   LargeList: "large-list",
-  ListView: "list-view",
-  LargeListView: "large-list-view",
 };
 
 /** The same for lists of numbers, of any form, and structs of numbers of one type. */
@@ -84,8 +83,9 @@ function describe(
   values: number | null,
 ): NumberColumn | null {
   if (!stored || field.dictionary || stored.dictionary) return null;
-  const type = numberType(stored.type, kind);
-  if (!type) return null;
+  const type = numberTypeOf(stored.type);
+  const other = { whole: "FloatingPoint", float: "Int", any: "" }[kind];
+  if (!type || stored.type.kind === other) return null;
   const width = numberWidth(type);
   const columns = [place];
   return {
@@ -120,7 +120,7 @@ export function decodedColumn(
 
 /**
  * The same for a column of lists or structs that are decoded first: of decimals, of numbers of several types, and of
- * vectors of Spark; null where it is of another type.
+ * vectors of Spark, and list views; null where it is of another type.
  */
 export function decodedLists(field: Field, place: number): NumberColumn | null {
   const { name, type, children } = field;
@@ -132,7 +132,7 @@ export function decodedLists(field: Field, place: number): NumberColumn | null {
     return decodedColumn(name, [place], children.length, dtype);
   if (type.kind === "FixedSizeList" && type.listSize > 0)
     return decodedColumn(name, [place], type.listSize, dtype);
-  return type.kind === "List" || type.kind === "LargeList"
+  return /^(Large)?List(View)?$/.test(type.kind)
     ? decodedColumn(name, [place], null, dtype)
     : null;
 }
@@ -167,7 +167,7 @@ function isShortFloat({ type }: Field): boolean {
   return type.kind === "FloatingPoint" && type.precision < 2;
 }
 
-/** The same column with lists that are decoded, so that they may have different lengths; list views are read in place. */
+/** The same column with lists that are decoded, so that they may have different lengths. */
 export function paddedColumn<Column extends NumberColumn>(
   column: Column,
 ): Column {
@@ -192,12 +192,3 @@ export function nestedNumbers(
     ? { ...column, name: field.name, nesting }
     : null;
 }
-
-function numberType(type: ArrowType, kind: NumberKind): NumberType | null {
-  if (type.kind === "FloatingPoint")
-    return kind === "whole" ? null : (FLOAT_TYPES[type.precision] ?? null);
-  if (type.kind !== "Int" || kind === "float") return null;
-  return `${type.signed ? "" : "u"}int${type.bitWidth}` as NumberType;
-}
-
-const FLOAT_TYPES: readonly NumberType[] = ["float16", "float32", "float64"];

@@ -23,7 +23,7 @@ export function numbersOfBytes(
     case "uint64":
       return Float64Array.from(new BigUint64Array(buffer), Number);
     default:
-      return Float64Array.from(new WHOLE[type](buffer));
+      return new Float64Array(new WHOLE[type](buffer));
   }
 }
 
@@ -35,10 +35,3 @@ const WHOLE = {
   int32: Int32Array,
   uint32: Uint32Array,
 } as const;
-
-/** Offsets (or sizes) of 4 or 8 bytes, as numbers. */
-export function offsetsOf(buffer: ArrayBuffer, width: 4 | 8): number[] {
-  return width === 4
-    ? Array.from(new Int32Array(buffer))
-    : Array.from(new BigInt64Array(buffer), Number);
-}

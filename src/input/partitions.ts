@@ -113,16 +113,16 @@ export function constantColumn(
   return { ...column, constant: { memory: new Uint8Array(memory), buffers } };
 }
 
-/** Returns the class number that is the value of a partition; null: null. @throws InputUnsupportedError */
+/** Returns the class number that is the value of a partition, as a row; null: null. @throws InputUnsupportedError */
 export function classOfPartition(
   path: string,
   { name, value, type }: Partition,
   { given, own }: ClassNames,
-): number | null {
+): Float64Array | null {
   if (value === null) return null;
   const names = given ?? own ?? [];
   const found = type === "int64" ? Number(value) : names.indexOf(value);
-  if (found >= 0 || type === "int64") return found;
+  if (found >= 0 || type === "int64") return Float64Array.of(found);
   throw new InputUnsupportedError(
     path,
     `directory ${name}=${value}`,

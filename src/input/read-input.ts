@@ -7,7 +7,7 @@ import { inputError } from "../system-error.js";
 import type { InputFile } from "./input-file.js";
 
 /** An input, or what was decoded of one. */
-type Readable = Pick<InputFile, "path" | "fd" | "present">;
+export type Readable = Pick<InputFile, "path" | "fd" | "present">;
 
 /** Makes sure that bytes which others will read are there. @throws AbsentBytes */
 export function requireInput(

@@ -27,11 +27,9 @@ export interface ValueBuffers {
   first: number;
   /** Start of the values: one buffer, or one per class. */
   values: number[];
-  /** Start of the offsets of lists (rows + 1 of them, or rows for list views), and number of values in the values buffer. */
+  /** Start of the offsets of lists (rows + 1 of them), and number of values in the values buffer. */
   offsets: number;
   valueCount: number;
-  /** Start of the sizes of list views. */
-  sizes: number;
   /** Start of the validity bitmap of the rows. */
   validity: number;
   /** Starts of the validity bitmaps of the values, one per buffer. */
@@ -45,7 +43,6 @@ export function rowsAt(values: number[]): ValueBuffers {
     values,
     offsets: 0,
     valueCount: 0,
-    sizes: 0,
     validity: 0,
     valueValidity: [],
   };
@@ -120,13 +117,12 @@ export function placeValues(
   const whole = columns.map((place) =>
     placeColumn(context, batch, spans[place] as ColumnSpan),
   );
-  const [{ offsets, sizes, validity, children }] = whole as [KeptBuffers];
+  const [{ offsets, validity, children }] = whole as [KeptBuffers];
   const parts = form === "columns" ? whole : children;
   return {
     first: 0,
     values: parts.map(({ values }) => values),
     offsets,
-    sizes,
     valueCount: parts[0]?.length ?? 0,
     validity: form === "columns" ? 0 : validity,
     valueValidity: parts.map(({ validity }) => validity),
@@ -178,13 +174,14 @@ export function checkRows(
   { path, where }: BatchContext,
   batch: BatchMetadata,
   span: ColumnSpan,
+  name = span.field.name,
 ): void {
   const { length } = nodeOf(batch, span);
   if (length !== batch.rows)
     throw new InputFormatError(
       path,
       where,
-      `column ${span.field.name}: expected ${batch.rows} values, one per row, found ${length}`,
+      `column ${name}: expected ${batch.rows} values, one per row, found ${length}`,
     );
 }
 

@@ -15,7 +15,6 @@ export interface RowsOfBatch {
   values: number[];
   offsets: number;
   valueCount: number;
-  sizes: number;
   validity: number;
   valueValidity: number[];
 }
@@ -57,7 +56,6 @@ export function sourcePieces(
         firstRow: skip,
         values: buffers.values.map((at) => at + skip * perRow),
         offsets: buffers.offsets + perOffset * skip,
-        sizes: buffers.sizes + perOffset * skip,
       };
     });
   });

@@ -3,7 +3,7 @@ import { InputUnsupportedError, LogitsColumnError } from "../errors.js";
 import type { InputName } from "../results/catalogue.js";
 import { valuesAllowed } from "../results/columns.js";
 import type { Partition } from "../results/run-metadata.js";
-import { isDecodableNumber } from "./decoded-rows.js";
+import { isDecodableNumber, isText } from "./decoded-rows.js";
 import { notOne } from "./logits-column.js";
 import { nestingOf } from "./nested-rows.js";
 import {
@@ -13,7 +13,6 @@ import {
   type NumberColumn,
   singleNumbers,
 } from "./number-column.js";
-import { isText } from "./text-values.js";
 
 /** A column of numbers beside the logits. */
 export interface ValueColumn extends NumberColumn {

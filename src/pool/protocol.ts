@@ -93,9 +93,8 @@ export interface SourcePiece {
   values: number[];
   /** What of its batch the first row is. */
   firstRow: number;
-  /** Lists: start of the first row's offset (views: and size), and how many values the batch has. */
+  /** Lists: start of the first row's offset and how many values the batch has. */
   offsets: number;
-  sizes: number;
   valueCount: number;
   /** Start of the batch's bits that say which rows, and which values, are not null; 0: all of them. */
   validity: number;

@@ -1,7 +1,6 @@
 import type { NumberType } from "../arrow/field.js";
 import {
   isSeparate,
-  isView,
   offsetWidth,
   type SourceForm,
 } from "../arrow/source-form.js";
@@ -89,7 +88,7 @@ export function layoutSlot(spec: SlotSpec): SlotLayout {
         ? values > 1
           ? bytes
           : 0
-        : offsetWidth(form) * (isView(form) ? 2 : 1) * (loadRows + 1),
+        : offsetWidth(form) * (loadRows + 1),
     );
     const raw = region(bytes);
     return {

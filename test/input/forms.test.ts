@@ -223,8 +223,8 @@ describe.each(FORMS)("%s", (form, of) => {
 });
 
 describe.each([
-  ["list-view", "list-view", false],
-  ["large-list-view", "large-list-view", false],
+  ["list-view", "fixed-size-list", false],
+  ["large-list-view", "fixed-size-list", false],
   ["fixed-size-list-nulls", "fixed-size-list", true],
   ["list-null-with-values", "list", false],
 ])("%s.arrow, by pyarrow", (name, form, nullLogits) => {

@@ -340,7 +340,7 @@ test("offsets that leave the inner lists are refused", async () => {
     bytes.writeInt32LE(damage, start + 4);
     writeFileSync(input, bytes);
     await expect(run()).rejects.toThrow(
-      "column logits, list 0: expected a list within values 0 to 3",
+      "column logits, list 0: expected offsets within 0 to 3",
     );
   }
 });
