@@ -4,7 +4,7 @@ import { openCompressedComparison } from "./compressed/compressed-output.js";
 import { type ArrowContainer, openArrow } from "./input/arrow-container.js";
 import { openLogits } from "./input/open-logits.js";
 import { DifferentByte } from "./io/put-bytes.js";
-import { carryOutJob, planJob } from "./job.js";
+import { planJob } from "./job.js";
 import { compressed } from "./open-output.js";
 import {
   openOptionsOf,
@@ -16,6 +16,7 @@ import type { BlockPlace } from "./output/arrow-encode.js";
 import type { PlacedBatch } from "./output/jacobian-file.js";
 import type { PendingOutput } from "./output/output-target.js";
 import { Crew } from "./pool/crew.js";
+import { compute } from "./produce.js";
 import { ReportBuilder } from "./report.js";
 import {
   decodeRunMetadata,
@@ -100,12 +101,11 @@ async function firstDifference(
     ? await openCompressedComparison(compressed(job, codec), file.fd)
     : comparison(file.fd);
   try {
-    await carryOutJob(job, {
+    await compute(job, output, {
       ...hooks,
       crew,
       options,
       logits,
-      output,
       report,
       onBatches: (placed) => batches.push(...placed),
     });

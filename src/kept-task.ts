@@ -1,7 +1,53 @@
-import { keptPieces } from "./input/kept-pieces.js";
+import { InputUnsupportedError } from "./errors.js";
+import { type KeptRange, keptPieces, keptRanges } from "./input/kept-pieces.js";
 import type { LogitsFile } from "./input/logits-file.js";
+import type { KeptShape } from "./output/jacobian-batch.js";
 import type { PlacedBatch } from "./output/jacobian-file.js";
+import type { RowRange } from "./plan.js";
 import type { KeptTask } from "./pool/protocol.js";
+
+/** Offsets of texts and lists are int32, unless they are large ones. */
+const MAX_OFFSET = 2 ** 31 - 1;
+
+/** Returns the bytes that each copied column takes, node by node, in rows `[rowStart, rowEnd)` but for those in `without`. */
+export function keptShapes(
+  logits: LogitsFile,
+  rowStart: number,
+  rowEnd: number,
+  without: readonly number[] = [],
+): KeptShape[][] {
+  return keptRanges(logits, rowStart, rowEnd, without).map((ranges) =>
+    ranges.map(({ node, rows, hasNulls, valuesBytes }, k) => ({
+      rows,
+      validity:
+        node.form === "null" ? null : hasNulls ? Math.ceil(rows / 8) : 0,
+      offsets: node.offsetBytes > 0 ? node.offsetBytes * (rows + 1) : null,
+      values: valuesBytes,
+      items: itemsOf(ranges, k),
+    })),
+  );
+}
+
+/** What the offsets of a node reach in the output. */
+function itemsOf(ranges: readonly KeptRange[], k: number): number {
+  return ranges[k]?.valuesBytes ?? ranges[k + 1]?.rows ?? 0;
+}
+
+/** Returns the error of a record batch with more text, or more values in lists, than int32 offsets can reach. */
+export function tooManyItems(
+  { kept, path }: LogitsFile,
+  shapes: readonly KeptShape[][],
+): InputUnsupportedError | null {
+  for (const [k, nodes] of shapes.entries())
+    for (const { rows, offsets, items } of nodes)
+      if (offsets === 4 * (rows + 1) && items > MAX_OFFSET)
+        return new InputUnsupportedError(
+          path,
+          `column ${kept[k]?.field.name}`,
+          `expected at most ${MAX_OFFSET} bytes of text or values of lists in ${nodes[0]?.rows} rows, found ${items}`,
+        );
+  return null;
+}
 
 /**
  * Returns the task that copies the kept columns of rows `[rowStart, rowEnd)`, but for those in `without`, into their record
@@ -10,7 +56,7 @@ import type { KeptTask } from "./pool/protocol.js";
 export function keptTask(
   logits: LogitsFile,
   { bodyStart: start, layout, shape }: PlacedBatch,
-  { rowStart, rowEnd }: { rowStart: number; rowEnd: number },
+  { rowStart, rowEnd }: RowRange,
   without: readonly number[] = [],
   target: SharedArrayBuffer | null = null,
 ): Omit<KeptTask, "slot"> {

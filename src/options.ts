@@ -5,7 +5,7 @@ import { UsageError } from "./errors.js";
 import type { LogitsFile, OpenOptions } from "./input/logits-file.js";
 import { partitionReader } from "./input/partitions.js";
 import { RUN_OPTIONS } from "./options-table.js";
-import type { Part } from "./part.js";
+import type { RowRange } from "./plan.js";
 import { shortName } from "./printable.js";
 import {
   currentName,
@@ -112,7 +112,7 @@ export interface ResolvedOptions {
   readonly source: string;
   readonly output: string;
   /** Rows of the input that the run is over; null: all. */
-  readonly part: Part | null;
+  readonly part: RowRange | null;
   readonly column: string | undefined;
   readonly columns: string | undefined;
   readonly classAxis: number | undefined;

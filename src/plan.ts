@@ -27,14 +27,24 @@ export interface PlannedResult {
   block: "square" | "triangle" | null;
 }
 
-/** Rows `[rowStart, rowEnd)` of one record batch of the output. */
-export interface BatchPlan {
+/** Rows `[rowStart, rowEnd)` of an input. */
+export interface RowRange {
   rowStart: number;
   rowEnd: number;
 }
 
-/** Rows `[rowStart, rowEnd)` of one task; they lie in one record batch. */
-export interface ChunkPlan extends BatchPlan {
+/** Returns the rows of a run: all rows of its input, or those of a shard. */
+export function rowsOf(
+  part: RowRange | null,
+  { rows }: { rows: number },
+): { rowStart: number; rows: number } {
+  return part
+    ? { rowStart: part.rowStart, rows: part.rowEnd - part.rowStart }
+    : { rowStart: 0, rows };
+}
+
+/** Rows of one task, which are in one record batch. */
+export interface ChunkPlan extends RowRange {
   batch: number;
 }
 
@@ -62,7 +72,7 @@ export interface PlanSizes {
 }
 
 export interface Plan extends PlanSizes {
-  batches: BatchPlan[];
+  batches: RowRange[];
   chunks: ChunkPlan[];
 }
 
@@ -212,8 +222,8 @@ function evenRows(rows: number): number {
   return whole >= 64 ? whole - (whole % 64) : whole;
 }
 
-function spans(rowStart: number, rowEnd: number, length: number): BatchPlan[] {
-  const out: BatchPlan[] = [];
+function spans(rowStart: number, rowEnd: number, length: number): RowRange[] {
+  const out: RowRange[] = [];
   for (let start = rowStart; start < rowEnd; start += length)
     out.push({ rowStart: start, rowEnd: Math.min(start + length, rowEnd) });
   return out;

@@ -1,37 +1,37 @@
+import { writeCounted } from "./counted/write-counted.js";
 import { AbortedError, OutputClosedError, WorkerError } from "./errors.js";
-import type { LogitsFile } from "./input/logits-file.js";
-import { carryOutJob, type Job, withOthers } from "./job.js";
-import type { ResolvedOptions } from "./options.js";
-import type { PendingOutput } from "./output/output-target.js";
+import { checkUnchanged } from "./input/input-state.js";
+import { axesOf } from "./input/row-indices.js";
+import { type Job, withOthers } from "./job.js";
+import { writeEntries } from "./ordered/write-entries.js";
+import type { OutputTarget, PendingOutput } from "./output/output-target.js";
+import { writePlanned } from "./planned/write-planned.js";
 import type { Crew } from "./pool/crew.js";
-import type { ReportBuilder } from "./report.js";
 import type { RunHooks } from "./run.js";
+import { type RunContext, workerSetup } from "./run-context.js";
 import { ioError } from "./system-error.js";
 
-interface Produced {
-  job: Job;
+interface Work
+  extends Pick<RunHooks, "signal" | "onProgress">,
+    Pick<RunContext, "options" | "logits" | "report" | "onBatches"> {
   crew: Crew;
-  options: ResolvedOptions;
-  logits: LogitsFile;
-  report: ReportBuilder;
-  /** What messages call the output. */
-  path: string;
-  open: () => Promise<PendingOutput>;
-  /** Called once all is computed: what is left is the commit. */
-  onComputed?: (() => void) | undefined;
-  /** What else ends while the disk is waited for. */
-  meanwhile?: () => Promise<void>;
 }
 
 /**
- * Makes the whole output of a job beside its target, then commits it.
- * @throws SoftjacError; nothing is left of the output
+ * Computes the whole output of a job beside its target, then commits it.
+ * @param path the output in messages
+ * @param open opens the output beside its target
+ * @param onComputed called when only the commit is left; the commit waits for it
+ * @throws SoftjacError; the output is discarded
  */
 export async function produce(
-  { open, path, onComputed, meanwhile, ...work }: Produced,
-  hooks: RunHooks,
+  job: Job,
+  work: Work,
+  path: string,
+  open: () => Promise<PendingOutput>,
+  onComputed: () => unknown,
 ): Promise<void> {
-  const { signal } = hooks;
+  const { signal } = work;
   if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
   const output = await open().catch((error) => {
     const known = ioError(path, "could not be opened", error);
@@ -40,12 +40,11 @@ export async function produce(
   const stop = () => output.stop?.();
   signal?.addEventListener("abort", stop);
   try {
-    await carryOutJob(work.job, { ...hooks, ...work, output });
-    onComputed?.();
-    await Promise.all([output.commit(), meanwhile?.()]);
+    await compute(job, output, work);
+    await Promise.all([onComputed(), output.commit()]);
     if (output.bytes) work.report.set({ outputBytes: output.bytes() });
   } catch (error) {
-    // Where a thread has died, others may still be writing: not to a descriptor that is closed, and soon another file's.
+    // After the death of a thread others may still write: their descriptor must not become another file's.
     if (error instanceof WorkerError) await work.crew.close();
     await output.discard();
     if (signal?.aborted && error instanceof OutputClosedError)
@@ -54,4 +53,42 @@ export async function produce(
   } finally {
     signal?.removeEventListener("abort", stop);
   }
+}
+
+/**
+ * Computes a job and writes every byte of its output.
+ * @throws InputChangedError if the input has changed meanwhile; SoftjacError
+ */
+export async function compute(
+  job: Job,
+  output: OutputTarget,
+  { crew, onProgress, ...work }: Work,
+): Promise<void> {
+  const { plan, slot } = job;
+  const { options, logits, report } = work;
+  report.axes = axesOf(logits);
+  const memory = crew.memory(plan.slots * slot.bytes);
+  report.set({ kernel: memory.module ? "simd" : "plain" });
+  const context: RunContext = {
+    ...work,
+    output,
+    pool: await crew.pool(
+      plan.threads,
+      workerSetup(job, logits, output, memory, options.temperature),
+    ),
+    buffer: memory.buffer,
+    onProgress: () =>
+      onProgress?.(report.rowsDone, plan.rows, {
+        bytesDone: report.bytesDone,
+        threads: plan.threads,
+        threadsBusy: Math.min(plan.threads, crew.tasksUnderWay),
+      }),
+  };
+  const writeEnd =
+    job.kind === "planned"
+      ? await writePlanned(job, context)
+      : await (job.table ? writeCounted : writeEntries)(job, context);
+  // A stream without its end is not taken for a whole one, so the input is checked before the end is written.
+  await checkUnchanged(logits.source);
+  await writeEnd();
 }

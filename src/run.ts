@@ -75,18 +75,12 @@ export async function run(
       if (message) hooks.onEvent?.({ event: "warning", message });
       report.set(knownFromJob(resolved, job, logits));
       await produce(
-        {
-          job,
-          crew,
-          options: resolved,
-          logits,
-          report,
-          path: output,
-          open: () => openOutput(resolved, job),
-          // Threads end while the disk is waited for.
-          meanwhile: () => crew.close(),
-        },
-        hooks,
+        job,
+        { ...hooks, crew, options: resolved, logits, report },
+        output,
+        () => openOutput(resolved, job),
+        // The threads end while the disk is waited for.
+        () => crew.close(),
       );
     } finally {
       logits.close();

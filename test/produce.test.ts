@@ -41,23 +41,20 @@ async function failing(
     await new Promise(setImmediate);
     order.push("threads ended");
   };
-  const work = {
-    job: planJob(options, logits),
-    crew,
-    options,
-    logits,
-    report: new ReportBuilder(input, options.output),
-    path: options.output,
-    open: async () => {
-      const pending = await openPending(options.output, 0, options);
-      const discard = async () => {
-        order.push("output closed");
-        await pending.discard();
-      };
-      return { ...pending, discard };
-    },
+  const open = async () => {
+    const pending = await openPending(options.output, 0, options);
+    const discard = async () => {
+      order.push("output closed");
+      await pending.discard();
+    };
+    return { ...pending, discard };
   };
-  const error = await produce(work, {}).catch((error) => error);
+  const report = new ReportBuilder(input, options.output);
+  const job = planJob(options, logits);
+  const work = { crew, options, logits, report };
+  const error = await produce(job, work, options.output, open, () => {}).catch(
+    (error) => error,
+  );
   logits.close();
   return { order, error };
 }

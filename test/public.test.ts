@@ -179,7 +179,7 @@ describe("nothing imports upward", () => {
       "src/output/output-name",
       "src/output/temporary-file",
       "src/output/written-files",
-      "src/part",
+      "src/plan",
       "src/pool/crew",
       "src/produce",
       "src/report",

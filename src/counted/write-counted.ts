@@ -1,6 +1,8 @@
 import { ftruncateSync } from "node:fs";
+import { sourcePieces } from "../input/source-pieces.js";
 import { readFully, writeFully } from "../io/positional.js";
 import type { EntriesJob } from "../ordered/entries-job.js";
+import { countDropped, rowRanges } from "../ordered/plan-entries.js";
 import { aligned } from "../output/jacobian-batch.js";
 import {
   batchMetadata,
@@ -12,31 +14,36 @@ import {
   placeBatch,
   tailPiece,
 } from "../output/jacobian-file.js";
-import type { Production } from "../production.js";
+import type { RowRange } from "../plan.js";
+import type { EntriesCursor, EntriesPart } from "../pool/protocol.js";
 import { type EntriesTable, placeOfEntry } from "../results/entries-table.js";
-import { computeCounted } from "./compute-counted.js";
+import { countWritten, type RunContext } from "../run-context.js";
+import { runTasks, type SlotTasks } from "../run-tasks.js";
 import { batchOfEntries, placesOf } from "./plan-entries-table.js";
 
 /** Bytes moved at once. */
 const STEP_BYTES = 1 << 20;
+/** Output bytes of one group of rows: progress counts rows group by group. */
+const GROUP_BYTES = 64 << 20;
 
 /**
- * The counting writer of layout coo: workers count the entries of some rows, are told how many come before those, and
- * write them where they belong; what is left is the frame, and the last record batch, which is not full.
- * @returns writes the end of the file
+ * The counting writer of layout coo: workers count the entries of a group of rows, and then write them to the offsets that
+ * follow from the number of entries before them. The frame is written here, and the last record batch, which is not full,
+ * is compacted.
+ * @returns a function that writes the end of the file
  */
 export async function writeCounted(
   job: EntriesJob,
-  production: Production,
+  context: RunContext,
 ): Promise<() => Promise<void>> {
-  const { output, report } = production;
+  const { output, report } = context;
   const table = job.table as EntriesTable;
   const write = ({ offset, bytes }: Piece) =>
     writeFully(output.fd, bytes, offset);
   const head = layoutHead(job.file);
   write(headPiece(head));
 
-  const entries = await computeCounted({ ...production, job, table });
+  const entries = await storeEntries(job, context, table);
 
   const batches = placeBatches(job, table, entries);
   const last = batches.at(-1);
@@ -45,7 +52,7 @@ export async function writeCounted(
   const layout = layoutEnd(job.file, head, batches);
   return async () => {
     const tail = tailPiece(layout);
-    // What stood behind the last batch before it closed up.
+    // Removes the bytes behind the last batch, which was compacted.
     ftruncateSync(output.fd, tail.offset);
     write(tail);
     report.set({
@@ -54,6 +61,63 @@ export async function writeCounted(
       outputBytes: layout.bytes,
     });
   };
+}
+
+/**
+ * Counts and stores all entries, a group of rows in each slot: groups are counted and stored in any order, but the number
+ * of entries before each is known in row order. Returns how many entries there are.
+ */
+async function storeEntries(
+  job: EntriesJob,
+  context: RunContext,
+  { entryBytes }: EntriesTable,
+): Promise<number> {
+  const { logits, report } = context;
+  const { plan } = job;
+  /** Entries of all groups that were begun. */
+  let counted: Promise<number> = Promise.resolve(0);
+  let entries = 0;
+
+  const fillSlot = async (
+    rows: RowRange,
+    slot: number,
+    { run, progress }: SlotTasks,
+  ): Promise<void> => {
+    const pieces = sourcePieces(logits, rows.rowStart, rows.rowEnd);
+    const count = run({ kind: "count", slot, ...rows, pieces });
+    const before = counted;
+    counted = before.then(
+      async (sum) => sum + ((await count).part as EntriesPart).entries,
+    );
+    // An error of an earlier row comes first.
+    counted.catch(() => {});
+    count.catch(() => {});
+    let entry = await before;
+    const { badRows, part: found } = await count;
+    countDropped(job, context, slot * job.slot.bytes, found as EntriesPart);
+    let from: EntriesCursor | null = found?.entries ? { row: 0, i: 0 } : null;
+    while (from) {
+      const done = await run({ kind: "store", slot, ...rows, from, entry });
+      const part = done.part as EntriesPart;
+      entry += part.entries;
+      from = part.next;
+      entries += part.entries;
+      report.set({ entries });
+      countWritten(context, part.entries * entryBytes);
+      if (from) progress();
+    }
+    report.count(rows.rowEnd - rows.rowStart, badRows);
+  };
+  const groups = rowRanges(plan, (rowsLeft) => {
+    const perRow =
+      report.rowsDone > 0 ? entries / report.rowsDone : plan.mostEntries;
+    // Fewer rows if they have many entries, and in the end, so that threads end together.
+    const share = Math.ceil(rowsLeft / (4 * Math.max(1, plan.threads)));
+    const rows = Math.floor(GROUP_BYTES / Math.max(perRow * entryBytes, 1));
+    return Math.max(1, Math.min(plan.chunkRows, share, rows));
+  });
+  await runTasks(context, plan.slots, groups, fillSlot);
+  return counted;
 }
 
 function placeBatches(

@@ -74,10 +74,8 @@ export async function computePart(
         },
       };
     });
-  await produce(
-    { job, crew, options, logits, report, path, open, onComputed },
-    hooks,
-  );
+  const work = { ...hooks, crew, options, logits, report };
+  await produce(job, work, path, open, onComputed);
   const { badRows, firstBadRow, entries, droppedMax, droppedSum, outputBytes } =
     report.finish("done");
   return {

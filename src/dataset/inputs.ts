@@ -1,5 +1,5 @@
 import type { LogitsFile, OpenOptions } from "../input/logits-file.js";
-import type { Part } from "../part.js";
+import type { RowRange } from "../plan.js";
 import { isS3 } from "../store/location.js";
 import type { S3Access } from "../store/s3-options.js";
 import type { PlannedState } from "./dataset-plan.js";
@@ -29,7 +29,7 @@ export interface Inputs {
   /** An open input with all that some rows take: itself, or a file of its own, which is the caller's. */
   rowsOf(
     logits: LogitsFile,
-    part: Part,
+    part: RowRange,
     signal: AbortSignal | undefined,
   ): Promise<LogitsFile>;
 }

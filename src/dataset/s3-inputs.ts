@@ -7,7 +7,7 @@ import {
 import type { LogitsFile, OpenOptions } from "../input/logits-file.js";
 import { logitsIn } from "../input/open-logits.js";
 import { structureBytes } from "../input/structure-bytes.js";
-import type { Part } from "../part.js";
+import type { RowRange } from "../plan.js";
 import { type S3Place, s3Place } from "../store/location.js";
 import { refusedFor } from "../store/s3/failures.js";
 import { type Objects, openObjects } from "../store/s3/objects.js";
@@ -95,7 +95,7 @@ export class S3Inputs implements Inputs {
   /** What the rows take goes into a file of their own: of a large object no more is kept than is worked on. */
   async rowsOf(
     logits: LogitsFile,
-    { rowStart, rowEnd }: Part,
+    { rowStart, rowEnd }: RowRange,
     signal: AbortSignal | undefined,
   ): Promise<LogitsFile> {
     const whole = this.#staged.get(logits);

@@ -1,25 +1,15 @@
+import { planCommon, withinMemory } from "../common-plan.js";
 import { planEntriesTable } from "../counted/plan-entries-table.js";
 import { tooLarge } from "../errors.js";
 import { keptBytesPerRow } from "../input/kept-pieces.js";
 import type { LogitsFile } from "../input/logits-file.js";
-import { axesOf } from "../input/row-indices.js";
-import { sourcesOf } from "../input/source-pieces.js";
-import { metadataOf, type ResolvedOptions } from "../options.js";
-import { encodeDictionary } from "../output/dictionaries.js";
+import type { ResolvedOptions } from "../options.js";
 import type { JacobianFileHeadSpec } from "../output/jacobian-file.js";
-import { jacobianSchema } from "../output/jacobian-schema.js";
 import { STANDARD_OUTPUT } from "../output/output-target.js";
-import { rowsOf } from "../part.js";
 import type { EntriesSetup } from "../pool/protocol.js";
 import { EMITS, type EntriesLayout } from "../results/catalogue.js";
-import {
-  isJacobian,
-  type ResultColumn,
-  resultColumns,
-} from "../results/columns.js";
-import { resultsOf } from "../results/emit-options.js";
+import { isJacobian, type ResultColumn } from "../results/columns.js";
 import type { EntriesTable } from "../results/entries-table.js";
-import { positionNames } from "../results/row-axes.js";
 import {
   isOfExample,
   positionColumns,
@@ -30,7 +20,6 @@ import {
   type EntriesSlotLayout,
   layoutEntriesSlot,
 } from "../slots/entries-slot.js";
-import { isWidened } from "../slots/slot-layout.js";
 import { type EntriesPlan, planEntries } from "./plan-entries.js";
 
 /** A run over single entries that has only to be carried out; where things go is known as they come, or are counted. */
@@ -67,29 +56,20 @@ export function planEntriesJob(
   layout: EntriesLayout,
   inOrder = false,
 ): EntriesJob {
-  const { classes } = logits;
-  const { rowStart, rows } = rowsOf(options.part, logits);
-  const dtype = options.dtype ?? logits.dtype;
+  const { classes, path, column } = logits;
   if (layout === "csr" && classes * classes > MAX_INDICES)
     throw tooLarge(
-      logits.path,
-      logits.column,
+      path,
+      column,
       `expected at most ${Math.floor(Math.sqrt(MAX_INDICES))} classes in layout csr, whose indices are int32, found ${classes}`,
     );
-  const results = resultColumns({
-    ...options,
-    emit: resultsOf(options.emit),
-    dtype,
-    classes,
-    rows,
-    inputs: logits.inputs,
-  });
-  const positions = positionNames(axesOf(logits).inner);
+  const common = planCommon(options, logits);
+  const { rowStart, rows, dtype, results, positions, sources } = common;
+  const width = dtype === "float32" ? 4 : 8;
   const columns = [
     ...positionColumns(positions),
     ...tableColumns(options.emit, layout, dtype, results),
   ];
-  const sources = sourcesOf(logits);
   const coo = layout === "coo";
   const bytesOf = (some: TableColumn[]) =>
     some.reduce((sum, { listSize, width }) => sum + (listSize ?? 1) * width, 0);
@@ -102,7 +82,7 @@ export function planEntriesJob(
     rows,
     classes,
     layout,
-    sourceBytes: sources.reduce((sum, s) => sum + s.values * s.width, 0),
+    sourceBytes: common.sourceBytes,
     // row, and one offset of a list for each column of entries
     exampleBytes: 16 + bytesOf(own) + keptBytesPerRow(logits),
     entryBytes: bytesOf(entryColumns) + (coo ? 8 + bytesOf(own) : 0),
@@ -113,16 +93,13 @@ export function planEntriesJob(
   });
   const slot = layoutEntriesSlot({
     ...plan,
-    width: dtype === "float32" ? 4 : 8,
+    width,
     positions: positions.length,
     coo,
     repeated: coo ? own.map(({ width }) => width) : [],
     spaces: counted ? plan.chunkRows : 1,
     results,
-    sources: sources.map((source, n) => ({
-      ...source,
-      widened: isWidened(source.type, n > 0),
-    })),
+    sources,
   });
   const ownPlace = ({ source }: TableColumn) =>
     source.kind === "position"
@@ -130,7 +107,6 @@ export function planEntriesJob(
       : source.kind === "result"
         ? (slot.results[source.n] as number)
         : slot.entries[source.kind];
-  const block = options.emit.find(isJacobian) ?? "jacobian";
   const placed = columns.map((column) => ({
     ...column,
     place:
@@ -138,19 +114,7 @@ export function planEntriesJob(
         ? (slot.entries.repeated[own.indexOf(column)] as number)
         : ownPlace(column),
   }));
-  const file = {
-    fields: jacobianSchema({
-      positions,
-      results: columns.slice(positions.length),
-      kept: logits.kept.map(({ field }) => field),
-      nullableResults: options.onBadRow === "null",
-    }),
-    metadata: metadataOf(options, logits, dtype),
-    dictionaries: logits.dictionaries.map((source) => ({
-      metadata: encodeDictionary(source),
-      bodyBytes: source.bodyBytes,
-    })),
-  };
+  const file = common.file(columns.slice(positions.length));
   const table = counted
     ? planEntriesTable(
         file,
@@ -161,10 +125,11 @@ export function planEntriesJob(
         positions.length,
       )
     : null;
+  const block = options.emit.find(isJacobian) ?? "jacobian";
   return {
     kind: "entries",
     layout,
-    plan,
+    plan: withinMemory(plan, slot, logits),
     table,
     slot,
     results,
@@ -172,6 +137,7 @@ export function planEntriesJob(
     positions: positions.length,
     file,
     dtype,
+    onBadRow: options.onBadRow,
     setup: {
       ...slot.entries,
       table,
@@ -188,6 +154,5 @@ export function planEntriesJob(
           }))
         : [],
     },
-    onBadRow: options.onBadRow,
   };
 }

@@ -1,5 +1,8 @@
+import type { RowRange } from "../plan.js";
 import type { EntriesLayout } from "../results/catalogue.js";
+import type { RunContext } from "../run-context.js";
 import { spaceBytesOf } from "../slots/entries-slot.js";
+import type { EntriesJob } from "./entries-job.js";
 
 /** What the arithmetic of a run over single entries depends on. */
 export interface EntriesPlanInput {
@@ -127,4 +130,31 @@ export function rowsOfNextTask(
   const perRow = rowsDone > 0 ? entriesDone / rowsDone : mostEntries;
   const rows = Math.floor((2 * slotEntries) / (3 * Math.max(perRow, 1e-3)));
   return Math.max(1, Math.min(rows, chunkRows));
+}
+
+/** The rows of one task after the other, each with as many rows as `rowsOfNext` says when there is a slot for it. */
+export function* rowRanges(
+  { rowStart, rows }: EntriesPlan,
+  rowsOfNext: (rowsLeft: number) => number,
+): Generator<RowRange> {
+  const end = rowStart + rows;
+  for (let row = rowStart; row < end; ) {
+    const rowEnd = Math.min(end, row + rowsOfNext(end - row));
+    yield { rowStart: row, rowEnd };
+    row = rowEnd;
+  }
+}
+
+/** Adds the dropped entries of rows [from, to) of the slot at `base` to the report. */
+export function countDropped(
+  { slot }: EntriesJob,
+  { buffer, report }: RunContext,
+  base: number,
+  { from, to }: { from: number; to: number },
+): void {
+  const { droppedMax, droppedSum } = slot.entries;
+  const rows = to - from;
+  const max = new Float64Array(buffer, base + droppedMax + 8 * from, rows);
+  const sum = new Float64Array(buffer, base + droppedSum + 8 * from, rows);
+  report.dropped(max, sum);
 }

@@ -1,10 +1,11 @@
 import { InputUnsupportedError } from "../errors.js";
-import { failureError } from "../failures.js";
+import { inputReader } from "../input/read-input.js";
+import { sourcePieces } from "../input/source-pieces.js";
 import { SequentialComparison } from "../io/sequential-comparison.js";
 import { type Sequential, SequentialFile } from "../io/sequential-file.js";
 import { SequentialStream } from "../io/sequential-stream.js";
-import { keptShapes, tooManyItems } from "../kept-shapes.js";
-import { keptTask } from "../kept-task.js";
+import { keptShapes, keptTask, tooManyItems } from "../kept-task.js";
+import { dictionaryPieces } from "../output/dictionaries.js";
 import type { EntriesBatch } from "../output/entries-batch.js";
 import {
   batchMetadata,
@@ -19,59 +20,51 @@ import {
   streamBytes,
   tailPiece,
 } from "../output/jacobian-file.js";
+import type { OutputTarget } from "../output/output-target.js";
 import { validityBitmap } from "../output/validity-bitmap.js";
-import { keptDictionaries, type Production } from "../production.js";
-import { computeEntries } from "./compute-entries.js";
+import type { EntriesPart, EntriesTask } from "../pool/protocol.js";
+import { countWritten, type RunContext } from "../run-context.js";
+import { runError, runTask, runTasks, type SlotTasks } from "../run-tasks.js";
+import { CooBatches, CsrBatches } from "./entries-batches.js";
 import type { EntriesJob } from "./entries-job.js";
+import { countDropped, rowRanges, rowsOfNextTask } from "./plan-entries.js";
 
 /**
  * The ordered writer: the file is written from its start to its end, record batch by record batch, in row order.
- * @returns writes the end of the file
+ * @returns a function that writes the end of the file
  */
 export async function writeEntries(
   job: EntriesJob,
-  production: Production,
+  context: RunContext,
 ): Promise<() => Promise<void>> {
-  const { output, report } = production;
-  const file: Sequential = output.stream
-    ? new SequentialStream(output.stream, STREAM_START)
-    : output.compare
-      ? new SequentialComparison(output.fd)
-      : new SequentialFile(output.fd, output.direct);
+  const { output, report, logits } = context;
+  const file = openSequential(output);
   const add = async ({ offset, bytes }: Piece) => {
     await file.padTo(offset);
     await file.add(bytes);
   };
   const head = layoutHead(job.file);
-  await add(headPiece(head));
-  for (const piece of keptDictionaries(production, head.dictionaries))
-    await add(piece);
-  await file.padTo(head.end);
-
   const batches: PlacedBatch[] = [];
+  const write = async (batch: EntriesBatch): Promise<void> => {
+    const copied = await copyColumns(job, context, file.position, batch);
+    const { placed } = copied;
+    batches.push(placed);
+    context.onBatches?.([placed]);
+    report.set({ recordBatches: batches.length });
+    for (const piece of piecesOf(job, batch, copied)) await add(piece);
+    await file.padTo(placed.bodyStart + placed.bodyBytes);
+    countWritten(context, placed.bodyBytes);
+  };
   try {
-    await computeEntries({
-      ...production,
-      job,
-      write: async (batch) => {
-        const { placed, kept, nulls } = await placeOf(
-          job,
-          production,
-          file.position,
-          batch,
-        );
-        batches.push(placed);
-        production.onBatches?.([placed]);
-        report.set({ recordBatches: batches.length });
-        for (const piece of piecesOf(job, batch, placed, kept, nulls)) {
-          await file.padTo(piece.offset);
-          await file.add(piece.bytes);
-        }
-        await file.padTo(placed.bodyStart + placed.bodyBytes);
-        report.wrote(placed.bodyBytes);
-        output.wrote(placed.bodyBytes);
-      },
-    });
+    await add(headPiece(head));
+    const dictionaries = dictionaryPieces(
+      inputReader(logits),
+      logits.dictionaries,
+      head.dictionaries,
+    );
+    for (const piece of dictionaries) await add(piece);
+    await file.padTo(head.end);
+    await computeEntries(job, context, write);
   } finally {
     await file.settled();
   }
@@ -90,16 +83,111 @@ export async function writeEntries(
   };
 }
 
+function openSequential({
+  fd,
+  direct,
+  stream,
+  compare,
+}: OutputTarget): Sequential {
+  if (stream) return new SequentialStream(stream, STREAM_START);
+  return compare
+    ? new SequentialComparison(fd)
+    : new SequentialFile(fd, direct);
+}
+
+/**
+ * Runs every task, and copies their slots to record batches in row order, whatever order the tasks finish in: a task keeps
+ * its slot until all rows before it are copied, and the first one in order can always continue in its own slot.
+ * @param write resolves when the memory of the batch may be changed
+ */
+export async function computeEntries(
+  job: EntriesJob,
+  context: RunContext,
+  write: (batch: EntriesBatch) => Promise<void>,
+): Promise<void> {
+  const { buffer, logits, report } = context;
+  const { plan } = job;
+  const batches =
+    job.layout === "coo" ? new CooBatches(job) : new CsrBatches(job);
+  let writing: Promise<void> = Promise.resolve();
+  const writeAll = async (full: Iterable<EntriesBatch>): Promise<void> => {
+    for (const batch of full) {
+      await writing;
+      writing = write(batch);
+      // The next call reports the error.
+      writing.catch(() => {});
+    }
+  };
+  let entries = 0;
+  const takeOver = async (
+    before: Promise<void>,
+    task: EntriesTask,
+    { run }: SlotTasks,
+  ): Promise<void> => {
+    const { rowStart, rowEnd } = task;
+    const base = task.slot * job.slot.bytes;
+    const first = run(task);
+    // An error of an earlier row comes first.
+    first.catch(() => {});
+    await before;
+    const allBadRows: number[] = [];
+    for (let reply = await first; ; ) {
+      const { badRows } = reply;
+      const part = reply.part as EntriesPart;
+      await writeAll(batches.append({ buffer, base, task, part, badRows }));
+      entries += part.entries;
+      allBadRows.push(...badRows);
+      countDropped(job, context, base, part);
+      if (!part.next) break;
+      reply = await run({ ...task, from: part.next });
+    }
+    report.count(rowEnd - rowStart, allBadRows);
+    report.set({ entries });
+  };
+  const ranges = rowRanges(plan, () =>
+    rowsOfNextTask(plan, report.rowsDone, entries),
+  );
+  let turn: Promise<void> = Promise.resolve();
+  try {
+    await runTasks(context, plan.slots, ranges, (rows, slot, tasks) => {
+      const pieces = sourcePieces(logits, rows.rowStart, rows.rowEnd);
+      const task = {
+        kind: "entries",
+        slot,
+        ...rows,
+        pieces,
+        from: null,
+      } as const;
+      turn = takeOver(turn, task, tasks);
+      return turn;
+    });
+    await writeAll(batches.rest())
+      .then(() => writing)
+      .catch((error) => {
+        throw runError(error, context);
+      });
+  } finally {
+    await writing.catch(() => {});
+  }
+}
+
 /** Copied columns of a record batch are in memory. */
 const MAX_KEPT_BYTES = 2 ** 30;
 
+interface CopiedColumns {
+  placed: PlacedBatch;
+  kept: Uint8Array;
+  nulls: number[];
+}
+
 /** Places a batch at `offset`, and copies its kept columns into memory: its body's first bytes, but for `row`. */
-async function placeOf(
+async function copyColumns(
   job: EntriesJob,
-  { logits, pool, paths }: Production,
+  context: RunContext,
   offset: number,
   batch: EntriesBatch,
-): Promise<{ placed: PlacedBatch; kept: Uint8Array; nulls: number[] }> {
+): Promise<CopiedColumns> {
+  const { logits } = context;
   const { rowStart, rowEnd, skipped, rows } = batch;
   const isKept = logits.kept.length > 0;
   const shapes = isKept ? keptShapes(logits, rowStart, rowEnd, skipped) : [];
@@ -126,18 +214,15 @@ async function placeOf(
   const memory = new SharedArrayBuffer(end);
   const span = { rowStart, rowEnd };
   const task = keptTask(logits, placed, span, skipped, memory);
-  const reply = await pool.run({ ...task, slot: 0 });
-  if (!reply.ok) throw failureError(reply.failure, paths);
-  return { placed, kept: new Uint8Array(memory), nulls: reply.nulls };
+  const { nulls } = await runTask(context, { ...task, slot: 0 });
+  return { placed, kept: new Uint8Array(memory), nulls };
 }
 
-/** What a batch is made of, in ascending order. */
+/** The pieces of a batch, in ascending order. */
 function* piecesOf(
   job: EntriesJob,
   { row, rows, offsets, columns, badRows }: EntriesBatch,
-  placed: PlacedBatch,
-  kept: Uint8Array,
-  nulls: number[],
+  { placed, kept, nulls }: CopiedColumns,
 ): Generator<Piece> {
   const { bodyStart, layout } = placed;
   const at = (offset: number, bytes: Uint8Array): Piece => ({

@@ -1,3 +1,4 @@
+import type { Read } from "../arrow/read-window.js";
 import {
   type BlockPlace,
   dictionaryMessage,
@@ -27,7 +28,7 @@ export function encodeDictionary(source: SourceDictionary): Uint8Array {
 
 /** The dictionary messages at their places, in pieces; the bodies as `read` gives them from the input. */
 export function* dictionaryPieces(
-  read: (target: Uint8Array, position: number) => void,
+  read: Read,
   sources: readonly SourceDictionary[],
   places: readonly BlockPlace[],
 ): Generator<Piece> {
@@ -40,9 +41,8 @@ export function* dictionaryPieces(
       continue;
     }
     for (let at = 0; at < source.bodyBytes; at += COPY_BYTES) {
-      const bytes = new Uint8Array(Math.min(COPY_BYTES, source.bodyBytes - at));
-      read(bytes, source.bodyStart + at);
-      yield { offset: to + at, bytes };
+      const bytes = Math.min(COPY_BYTES, source.bodyBytes - at);
+      yield { offset: to + at, bytes: read(source.bodyStart + at, bytes) };
     }
   }
 }

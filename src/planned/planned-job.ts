@@ -1,12 +1,10 @@
+import { planCommon, withinMemory } from "../common-plan.js";
 import { InputUnsupportedError, tooLarge } from "../errors.js";
 import { keptBytesPerRow } from "../input/kept-pieces.js";
 import type { LogitsFile } from "../input/logits-file.js";
-import { axesOf } from "../input/row-indices.js";
-import { sourcesOf } from "../input/source-pieces.js";
 import { DIRECT_BYTES } from "../io/direct.js";
-import { keptShapes, tooManyItems } from "../kept-shapes.js";
-import { metadataOf, type ResolvedOptions } from "../options.js";
-import { encodeDictionary } from "../output/dictionaries.js";
+import { keptShapes, tooManyItems } from "../kept-task.js";
+import type { ResolvedOptions } from "../options.js";
 import type { JacobianBatchShape } from "../output/jacobian-batch.js";
 import {
   type JacobianFileHeadSpec,
@@ -16,8 +14,6 @@ import {
   layoutJacobianFile,
   measureJacobianFile,
 } from "../output/jacobian-file.js";
-import { jacobianSchema } from "../output/jacobian-schema.js";
-import { rowsOf } from "../part.js";
 import {
   type Plan,
   type PlanInput,
@@ -25,18 +21,12 @@ import {
   planRun,
   planSizes,
 } from "../plan.js";
-import { type ResultColumn, resultColumns } from "../results/columns.js";
+import type { ResultColumn } from "../results/columns.js";
 import { MAX_DENSE_BYTES } from "../results/dense-limit.js";
-import { resultsOf } from "../results/emit-options.js";
-import { keyCount, positionNames } from "../results/row-axes.js";
-import {
-  isWidened,
-  layoutSlot,
-  type SlotLayout,
-} from "../slots/slot-layout.js";
-import { SkippedRows } from "./skipped-rows.js";
+import { keyCount } from "../results/row-axes.js";
+import { layoutSlot, type SlotLayout } from "../slots/slot-layout.js";
 
-/** A run whose record batches and tasks are counted and not listed: what it takes, whatever the number of rows. */
+/** A planned run whose record batches and tasks are counted and not listed: its size does not depend on the rows. */
 export interface SizedJob {
   kind: "planned";
   plan: PlanSizes;
@@ -44,57 +34,63 @@ export interface SizedJob {
   sizes: JacobianFileSizes;
   /** Shapes of its record batches, in order. */
   shapes(): Iterable<LikeBatches>;
-  /** What its head is made of. */
+  /** Head of the output file. */
   file: JacobianFileHeadSpec;
   results: ResultColumn[];
   dtype: "float32" | "float64";
   onBadRow: ResolvedOptions["onBadRow"];
 }
 
-/** A run that has only to be carried out: the plan, the slot, and every byte of the output placed. */
+/** A planned run: the tasks, the slot, and the offset of every byte of the output. */
 export interface PlannedJob extends SizedJob {
   plan: Plan;
   layout: JacobianFileLayout;
-  skipped: SkippedRows;
+  /** Rows that the output omits, ascending. */
+  skipped: readonly number[];
 }
 
 /** fixed_size_list lengths are int32. */
 const MAX_LIST_SIZE = 2 ** 31 - 1;
-/** Kept text can make a batch larger than planned; some readers refuse bodies over 256 MiB. */
+/** Copied text can make a batch larger than planned; some readers refuse bodies over 256 MiB. */
 const MAX_BODY_BYTES = 256 * 2 ** 20;
 /** Batches are not made smaller than this for the sake of one long text. */
 const FEW_ROWS = 64;
 
 /**
- * Plans a run on an opened input, of which the output leaves `skipped` out. Reads at most the ends of kept text columns.
- * With the `batchRows` of a plan of the same run it has the same chunks and slots.
+ * Plans a run on an opened input, without the rows that the output omits. Reads at most the ends of copied text columns.
+ * With the `batchRows` of another plan of the same run, chunks and slots are the same.
  */
 export function planPlannedJob(
   options: ResolvedOptions,
   logits: LogitsFile,
-  skipped = new SkippedRows([]),
+  skipped: readonly number[] = [],
   batchRows?: number,
 ): PlannedJob {
-  const sized = measure(options, logits, skipped, batchRows);
-  const plan = planRun(sized.planInput);
+  const { planInput, shapeOf, ...sized } = measure(
+    options,
+    logits,
+    skipped,
+    batchRows,
+  );
+  const plan = { ...planRun(planInput), ...sized.plan };
   const layout = layoutJacobianFile({
     ...sized.file,
     batches: plan.batches.map(({ rowStart, rowEnd }) =>
-      sized.shapeOf(rowStart, rowEnd),
+      shapeOf(rowStart, rowEnd),
     ),
   });
   return { ...sized, plan, layout, skipped };
 }
 
 /**
- * Returns what a run takes, without a list of its record batches and tasks: in memory, and but for kept columns with nulls
- * or of variable length in time, that do not depend on the number of rows.
+ * Returns the plan of a run without a list of its record batches and tasks. Memory does not depend on the number of rows,
+ * and time only if copied columns have nulls or a variable length.
  */
 export function sizePlannedJob(
   options: ResolvedOptions,
   logits: LogitsFile,
 ): SizedJob {
-  return measure(options, logits, new SkippedRows([]));
+  return measure(options, logits, []);
 }
 
 interface Measured extends SizedJob {
@@ -105,30 +101,20 @@ interface Measured extends SizedJob {
 function measure(
   options: ResolvedOptions,
   logits: LogitsFile,
-  skipped: SkippedRows,
+  skipped: readonly number[],
   batchRows?: number,
 ): Measured {
-  const { classes } = logits;
-  const { rowStart, rows: ownRows } = rowsOf(options.part, logits);
-  const dtype = options.dtype ?? logits.dtype;
-  const nullableResults = options.onBadRow === "null";
-  const results = resultColumns({
-    ...options,
-    emit: resultsOf(options.emit),
-    dtype,
-    classes,
-    rows: ownRows,
-    inputs: logits.inputs,
-  });
+  const common = planCommon(options, logits);
+  const { rowStart, rows: ownRows, dtype, results, positions } = common;
+  const { onBadRow } = options;
+  const nullableResults = onBadRow === "null";
   refuseLongLists(options, logits, results);
-  const sources = sourcesOf(logits);
-  const positions = positionNames(axesOf(logits).inner);
 
   const inputWith = (maxBatchRows?: number): PlanInput => ({
     rowStart,
     rows: ownRows,
-    classes,
-    sourceBytes: sources.reduce((sum, s) => sum + s.values * s.width, 0),
+    classes: logits.classes,
+    sourceBytes: common.sourceBytes,
     results,
     keptBytesPerRow: keptBytesPerRow(logits),
     threads: options.threads,
@@ -139,21 +125,9 @@ function measure(
     chunkRows: options.chunkRows,
     maxBatchRows,
   });
-  const file: JacobianFileHeadSpec = {
-    fields: jacobianSchema({
-      positions,
-      results,
-      kept: logits.kept.map(({ field }) => field),
-      nullableResults,
-    }),
-    metadata: metadataOf(options, logits, dtype),
-    dictionaries: logits.dictionaries.map((source) => ({
-      metadata: encodeDictionary(source),
-      bodyBytes: source.bodyBytes,
-    })),
-  };
+  const file = common.file(results);
   const shapeOf = (from: number, to: number): JacobianBatchShape => {
-    const without = skipped.between(from, to);
+    const without = rowsWithin(skipped, from, to);
     const rows = to - from - without.length;
     return {
       rows,
@@ -168,35 +142,34 @@ function measure(
       kept: keptShapes(logits, from, to, without),
     };
   };
-  const areAlike = skipped.rows.length === 0 && keptAreAlike(logits);
+  const areAlike = skipped.length === 0 && keptAreAlike(logits);
   function* shapesOf({ batchRows }: PlanSizes): Generator<LikeBatches> {
     const rowEnd = rowStart + ownRows;
     const full = areAlike ? Math.floor(ownRows / batchRows) : 0;
     const start = rowStart + full * batchRows;
     if (full > 0)
       yield { shape: shapeOf(rowStart, rowStart + batchRows), count: full };
-    for (let from = start; from < rowEnd; from += batchRows)
-      yield {
-        shape: shapeOf(from, Math.min(from + batchRows, rowEnd)),
-        count: 1,
-      };
+    for (let from = start; from < rowEnd; from += batchRows) {
+      const shape = shapeOf(from, Math.min(from + batchRows, rowEnd));
+      yield { shape, count: 1 };
+    }
   }
 
   let planInput = inputWith(batchRows);
   let plan = planSizes(planInput);
   let tooLong: InputUnsupportedError | null = null;
-  function* checked(plan: PlanSizes): Generator<LikeBatches> {
+  function* checked(): Generator<LikeBatches> {
     tooLong = null;
     for (const like of shapesOf(plan)) {
       tooLong ??= tooManyItems(logits, like.shape.kept);
       yield like;
     }
   }
-  let sizes = measureJacobianFile(file, checked(plan));
+  let sizes = measureJacobianFile(file, checked());
   while (plan.batchRows > FEW_ROWS && sizes.largestBodyBytes > MAX_BODY_BYTES) {
     planInput = inputWith(Math.ceil(plan.batchRows / 2));
     plan = planSizes(planInput);
-    sizes = measureJacobianFile(file, checked(plan));
+    sizes = measureJacobianFile(file, checked());
   }
   if (tooLong) throw tooLong;
   const slot = layoutSlot({
@@ -204,15 +177,11 @@ function measure(
     positions: positions.length,
     results,
     slack: DIRECT_BYTES,
-    sources: sources.map((source, n) => ({
-      ...source,
-      widened: isWidened(source.type, n > 0),
-    })),
+    sources: common.sources,
   });
-  const { onBadRow } = options;
   return {
     kind: "planned",
-    plan,
+    plan: withinMemory(plan, slot, logits),
     planInput,
     slot,
     sizes,
@@ -223,6 +192,24 @@ function measure(
     dtype,
     onBadRow,
   };
+}
+
+/** Returns those of some ascending rows that are in `[rowStart, rowEnd)`. */
+export function rowsWithin(
+  rows: readonly number[],
+  rowStart: number,
+  rowEnd: number,
+): readonly number[] {
+  const countBefore = (row: number): number => {
+    let [low, high] = [0, rows.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((rows[middle] as number) < row) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  };
+  return rows.slice(countBefore(rowStart), countBefore(rowEnd));
 }
 
 function refuseLongLists(

@@ -1,54 +1,61 @@
 import { ftruncateSync } from "node:fs";
-import { AbortedError } from "../errors.js";
-import { failureError, firstFailure, unexpectedError } from "../failures.js";
+import type { LogitsFile } from "../input/logits-file.js";
+import { inputReader } from "../input/read-input.js";
 import { sourcePieces } from "../input/source-pieces.js";
 import { putBytes } from "../io/put-bytes.js";
+import { keptTask } from "../kept-task.js";
+import { BatchFinisher } from "../output/batch-finisher.js";
+import { dictionaryPieces } from "../output/dictionaries.js";
 import {
   endOfStream,
   headPiece,
   type Piece,
+  type PlacedBatch,
   streamBytes,
   tailPiece,
 } from "../output/jacobian-file.js";
-import type { Failure } from "../pool/protocol.js";
-import { keptDictionaries, type Production } from "../production.js";
-import { SlotPool } from "../slots/slot-pool.js";
-import { compute } from "./compute.js";
-import type { PlannedJob } from "./planned-job.js";
-import { SkippedRows } from "./skipped-rows.js";
+import type { OutputTarget } from "../output/output-target.js";
+import type { ChunkPlan, RowRange } from "../plan.js";
+import type { KeptTask, RowChunkTask, ScanTask } from "../pool/protocol.js";
+import { countWritten, type RunContext } from "../run-context.js";
+import { runTasks } from "../run-tasks.js";
+import { type PlannedJob, planPlannedJob, rowsWithin } from "./planned-job.js";
 
 /**
- * The planned writer: workers write everything to the place that the plan gave it; what is left is the frame.
- * @returns writes the end of the file
- * @param replan the same run without some rows: what is left out is known only once every row has been looked at
+ * The planned writer: workers write everything to the offsets of the plan; the frame is written here.
+ * @returns a function that writes the end of the file
  */
 export async function writePlanned(
   planned: PlannedJob,
-  production: Production,
-  replan: (skipped: SkippedRows) => PlannedJob,
+  context: RunContext,
 ): Promise<() => Promise<void>> {
-  const { output } = production;
+  const { output, logits, options, report } = context;
   let job = planned;
   if (job.onBadRow === "skip") {
-    job = replan(await scanBadRows(job, production));
+    const skipped = await findBadRows(job, context);
+    job = planPlannedJob(options, logits, skipped, job.plan.batchRows);
     if (!output.compare && !output.ring)
       ftruncateSync(output.fd, job.layout.bytes);
   }
   const { layout } = job;
-  production.report.set({
+  report.set({
     outputBytes: output.ring ? streamBytes(layout) : layout.bytes,
   });
-  production.onBatches?.(layout.batches);
+  context.onBatches?.(layout.batches);
   const write = async ({ offset, bytes }: Piece) => {
     await output.room?.(offset + bytes.byteLength);
     putBytes(output, bytes, offset);
     output.complete?.(offset + bytes.byteLength);
   };
   await write(headPiece(layout));
-  for (const piece of keptDictionaries(production, layout.dictionaries))
-    await write(piece);
+  const dictionaries = dictionaryPieces(
+    inputReader(logits),
+    logits.dictionaries,
+    layout.dictionaries,
+  );
+  for (const piece of dictionaries) await write(piece);
   output.complete?.(layout.end);
-  await compute({ ...production, job });
+  await writeBatches(job, context);
   return () => {
     const tail = tailPiece(layout);
     return write(output.ring ? endOfStream(tail) : tail);
@@ -56,46 +63,135 @@ export async function writePlanned(
 }
 
 /**
- * Reads every row once, before the run: where bad rows are left out, every place depends on how many come before it.
- * Costs a reading of the input, and lets workers write to final places as ever.
+ * Reads every row once, before the run: if bad rows are omitted, every offset depends on the number of bad rows before it.
+ * Then workers can write to final offsets as in other runs.
  */
-async function scanBadRows(
+async function findBadRows(
   { plan }: PlannedJob,
-  { logits, pool, paths, signal, onProgress }: Production,
-): Promise<SkippedRows> {
-  const slots = new SlotPool(plan.slots);
-  const failures: Failure[] = [];
-  const errors: unknown[] = [];
-  const progressErrors: unknown[] = [];
+  context: RunContext,
+): Promise<number[]> {
   const found: number[][] = [];
-  for (const [n, { rowStart, rowEnd }] of plan.chunks.entries()) {
-    const slot = await slots.acquire();
-    if (
-      failures.length ||
-      errors.length ||
-      progressErrors.length ||
-      signal?.aborted
-    ) {
-      slots.release(slot);
-      break;
+  await runTasks(
+    context,
+    plan.slots,
+    plan.chunks.entries(),
+    async ([n, { rowStart, rowEnd }], slot, { run }) => {
+      const pieces = sourcePieces(context.logits, rowStart, rowEnd);
+      const task: ScanTask = { kind: "scan", slot, rowStart, rowEnd, pieces };
+      found[n] = (await run(task)).badRows;
+    },
+  );
+  return found.flat();
+}
+
+/** Runs every task of the plan, and completes each record batch after its last task. */
+async function writeBatches(
+  job: PlannedJob,
+  context: RunContext,
+): Promise<void> {
+  const { output, report } = context;
+  const { plan, layout } = job;
+  const finisher = new BatchFinisher(
+    output,
+    layout.batches,
+    tasksPerBatch(job, context.logits),
+    job.onBadRow === "null",
+    completesInOrder(job, output),
+  );
+  const tasks = tasksOf(job, context);
+  await runTasks(context, plan.slots, tasks, async (work, slot, { run }) => {
+    const { batch, ...task } = work;
+    const { badRows, nulls } = await run({ ...task, slot });
+    const first = plan.batches[batch]?.rowStart ?? 0;
+    const nullRows = job.onBadRow === "null" ? badRows : [];
+    finisher.taskDone(
+      batch,
+      nullRows.map((row) => row - first),
+      nulls,
+    );
+    if (task.kind !== "row-chunk") return;
+    const rows = task.rowEnd - task.rowStart;
+    report.count(rows, badRows);
+    countWritten(context, (rows / plan.rows) * layout.bytes);
+  });
+}
+
+/** A task without a slot, and its record batch. */
+type PendingTask = { batch: number } & (
+  | Omit<RowChunkTask, "slot">
+  | Omit<KeptTask, "slot">
+);
+
+/** The tasks in row order, each made when there is a slot for it: the copied columns of each batch, then its chunks. */
+async function* tasksOf(
+  job: PlannedJob,
+  { logits, output }: RunContext,
+): AsyncGenerator<PendingTask> {
+  const { plan, layout, results } = job;
+  const isDense = results.some(({ values, listSize }) => listSize > values);
+  let next = 0;
+  for (const [batch, placed] of layout.batches.entries()) {
+    const end = placed.bodyStart + placed.bodyBytes;
+    await output.room?.(end);
+    // Nobody writes the zeros of a tensor: a file has them already.
+    if (isDense) output.clear?.(placed.bodyStart, end);
+    const rows = plan.batches[batch] as RowRange;
+    if (logits.kept.length > 0) {
+      const without = rowsWithin(job.skipped, rows.rowStart, rows.rowEnd);
+      yield { ...keptTask(logits, placed, rows, without), batch };
     }
-    const pieces = sourcePieces(logits, rowStart, rowEnd);
-    pool
-      .run({ kind: "scan", slot, rowStart, rowEnd, pieces })
-      .then((reply) => {
-        if (reply.ok) found[n] = reply.badRows;
-        else failures.push(reply.failure);
-      })
-      .catch((error) => errors.push(error))
-      .finally(() => slots.release(slot))
-      // No row is done yet, but the watchdog must see progress.
-      .then(onProgress)
-      .catch((error) => progressErrors.push(error));
+    for (; plan.chunks[next]?.batch === batch; next++)
+      yield chunkTask(job, logits, placed, plan.chunks[next] as ChunkPlan);
   }
-  await slots.drained();
-  if (failures.length) throw failureError(firstFailure(failures), paths);
-  if (errors.length) throw unexpectedError(errors[0], paths);
-  if (progressErrors.length) throw progressErrors[0];
-  if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
-  return new SkippedRows(found.flat());
+}
+
+function chunkTask(
+  { plan, results, skipped }: PlannedJob,
+  logits: LogitsFile,
+  { bodyStart, layout }: PlacedBatch,
+  { rowStart, rowEnd, batch }: ChunkPlan,
+): PendingTask {
+  const batchStart = plan.batches[batch]?.rowStart ?? 0;
+  const skippedBefore = rowsWithin(skipped, batchStart, rowStart).length;
+  const first = rowStart - batchStart - skippedBefore;
+  return {
+    kind: "row-chunk",
+    batch,
+    rowStart,
+    rowEnd,
+    skipped: rowsWithin(skipped, rowStart, rowEnd).map((row) => row - rowStart),
+    pieces: sourcePieces(logits, rowStart, rowEnd),
+    row: bodyStart + layout.row + first * 8,
+    positions: layout.positions.map((place) => bodyStart + place + first * 4),
+    results: results.map(
+      ({ listSize, width }, n) =>
+        bodyStart +
+        (layout.results[n] as { values: number }).values +
+        first * listSize * width,
+    ),
+  };
+}
+
+function tasksPerBatch({ plan }: PlannedJob, logits: LogitsFile): number[] {
+  const counts: number[] = plan.batches.map(() =>
+    logits.kept.length > 0 ? 1 : 0,
+  );
+  for (const { batch } of plan.chunks) counts[batch] = (counts[batch] ?? 0) + 1;
+  return counts;
+}
+
+/** For streamed outputs: returns a function that tells the output up to which offset all bytes are written. */
+function completesInOrder(
+  { layout }: PlannedJob,
+  output: OutputTarget,
+): (batch: number) => void {
+  const whole = new Set<number>();
+  let next = 0;
+  return (batch) => {
+    whole.add(batch);
+    for (; whole.delete(next); next++) {
+      const { bodyStart, bodyBytes } = layout.batches[next] as PlacedBatch;
+      output.complete?.(bodyStart + bodyBytes);
+    }
+  };
 }

@@ -20,17 +20,14 @@ import {
   planEntriesJob,
 } from "../../src/ordered/entries-job.js";
 import { writeEntries } from "../../src/ordered/write-entries.js";
-import type {
-  CountTask,
-  Reply,
-  StoreTask,
-  Task,
-} from "../../src/pool/protocol.js";
-import { ReportBuilder, type RunReport } from "../../src/report.js";
-import { allocateKernelMemory } from "../../src/slots/kernel-memory.js";
-import { workerSetup } from "../../src/worker-setup.js";
-import { taskRunner } from "../../workers/run-task.js";
+import type { CountTask, StoreTask } from "../../src/pool/protocol.js";
+import type { RunReport } from "../../src/report.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
+import {
+  contextOf,
+  type Schedule as ScheduleOf,
+  turn,
+} from "../support/run-context.js";
 
 const at = workDirectory();
 const input = at("in.arrow");
@@ -47,10 +44,7 @@ for (const [path, rows] of [
     logit: (r, k) => Math.sin(r * 12 + k) * (1 + (r % 40)),
   });
 
-type Schedule = (
-  task: CountTask | StoreTask,
-  run: () => Reply,
-) => Promise<Reply>;
+type Schedule = ScheduleOf<CountTask | StoreTask>;
 
 interface Change extends Partial<RunOptions> {
   /** Entries of a record batch. */
@@ -60,7 +54,6 @@ interface Change extends Partial<RunOptions> {
 }
 
 const atOnce: Schedule = async (_, run) => run();
-const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 /** A run over entries, counted or in order, with tasks carried out when the test says. */
 async function write(
@@ -83,35 +76,20 @@ async function write(
   const job = planEntriesJob(options, logits, "coo", kind === "ordered");
   if (batchEntries) setBatch(job, batchEntries);
   writeFileSync(output, "");
-  const file = openSync(output, constants.O_RDWR);
-  const target = { fd: file, direct: -1, compare: false };
-  const memory = allocateKernelMemory(job.plan.slots * job.slot.bytes, "plain");
-  const run = taskRunner(workerSetup(job, logits, target, memory, 1));
-  const report = new ReportBuilder(input, output);
+  const fd = openSync(output, constants.O_RDWR);
+  const target = { fd, direct: -1, compare: false, wrote: () => {} };
+  const context = contextOf(job, options, logits, target, schedule);
+  Object.assign(context, { signal }, onProgress && { onProgress });
   try {
     const write = kind === "counted" ? writeCounted : writeEntries;
-    const writeEnd = await write(job, {
-      logits,
-      pool: {
-        run: (task: Task) => schedule(task as CountTask, () => run(task)),
-      },
-      buffer: memory.buffer,
-      output: { ...target, wrote: () => {} },
-      paths: options,
-      report,
-      signal,
-      onProgress: onProgress ?? (() => {}),
-    });
+    const writeEnd = await write(job, context);
     await writeEnd();
-    expect(report.finish("done").outputBytes).toBe(fstatSync(file).size);
-    return {
-      bytes: readFileSync(output),
-      report: report.finish("done"),
-      slots: job.plan.slots,
-    };
+    const report = context.report.finish("done");
+    expect(report.outputBytes).toBe(fstatSync(fd).size);
+    return { bytes: readFileSync(output), report, slots: job.plan.slots };
   } finally {
     logits.close();
-    closeSync(file);
+    closeSync(fd);
   }
 }
 

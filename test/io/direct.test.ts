@@ -13,12 +13,13 @@ import { openOptionsOf, resolveOptions } from "../../src/options.js";
 import { openPending } from "../../src/output/commit.js";
 import { planPlannedJob } from "../../src/planned/planned-job.js";
 import { writePlanned } from "../../src/planned/write-planned.js";
-import { ReportBuilder } from "../../src/report.js";
-import { workerSetup } from "../../src/worker-setup.js";
+import type { Task } from "../../src/pool/protocol.js";
+import { workerSetup } from "../../src/run-context.js";
 import { taskRunner } from "../../workers/run-task.js";
 import { built } from "../support/built.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 import { random } from "../support/random.js";
+import { contextOf } from "../support/run-context.js";
 
 const at = workDirectory();
 
@@ -142,34 +143,17 @@ test.each([
       direct: true,
     });
     const pages = Math.ceil((job.plan.slots * job.slot.bytes) / 65536);
+    // On a page, as the memory of the SIMD kernel is.
     const { buffer } = new WebAssembly.Memory({
       initial: pages,
       maximum: pages,
       shared: true,
     });
-    const run = taskRunner(
-      workerSetup(
-        job,
-        logits,
-        pending,
-        { module: null, memory: null, buffer },
-        1,
-      ),
-    );
-    const writeEnd = await writePlanned(
-      job,
-      {
-        logits,
-        buffer,
-        pool: { run: async (task) => run(task) },
-        output: pending,
-        paths: options,
-        report: new ReportBuilder(input, options.output),
-        signal: undefined,
-        onProgress: () => {},
-      },
-      (skipped) => planPlannedJob(options, logits, skipped, job.plan.batchRows),
-    );
+    const context = contextOf(job, options, logits, pending);
+    const setup = { module: null, memory: null, buffer };
+    const run = taskRunner(workerSetup(job, logits, pending, setup, 1));
+    const pool = { run: async (task: Task) => run(task) };
+    const writeEnd = await writePlanned(job, { ...context, buffer, pool });
     await writeEnd();
     await pending.commit();
     logits.close();

@@ -7,12 +7,9 @@ import { openOptionsOf, resolveOptions } from "../../src/options.js";
 import { planEntriesJob } from "../../src/ordered/entries-job.js";
 import { writeEntries } from "../../src/ordered/write-entries.js";
 import { openPending } from "../../src/output/commit.js";
-import { ReportBuilder } from "../../src/report.js";
-import { allocateKernelMemory } from "../../src/slots/kernel-memory.js";
-import { workerSetup } from "../../src/worker-setup.js";
-import { taskRunner } from "../../workers/run-task.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 import { random } from "../support/random.js";
+import { contextOf } from "../support/run-context.js";
 
 /** A disk that takes and gives no more than `most` bytes at a time, and is slow to say so. */
 const disk = vi.hoisted(() => ({
@@ -125,25 +122,13 @@ test("a run over entries that fails waits for what is being written: its file is
   const logits = await openLogits(input, openOptionsOf(options));
   const job = planEntriesJob(options, logits, "coo", true);
   Object.assign(job.plan, { batchEntries: 64_000, chunkRows: 300 });
-  const memory = allocateKernelMemory(job.plan.slots * job.slot.bytes, "plain");
   const pending = await openPending(output, 0, options);
-  const run = taskRunner(workerSetup(job, logits, pending, memory, 1));
-  diskLike({ turns: 50 });
-  const failing = writeEntries(job, {
-    logits,
-    buffer: memory.buffer,
-    pool: {
-      run: async (task) => {
-        if (disk.begun > 0) throw new Error("worker exited");
-        return run(task);
-      },
-    },
-    output: pending,
-    paths: options,
-    report: new ReportBuilder(input, output),
-    signal: undefined,
-    onProgress: () => {},
+  const context = contextOf(job, options, logits, pending, async (_, run) => {
+    if (disk.begun > 0) throw new Error("worker exited");
+    return run();
   });
+  diskLike({ turns: 50 });
+  const failing = writeEntries(job, context);
   await expect(failing).rejects.toMatchObject({ code: "ERR_INTERNAL" });
   expect(disk.begun).toBeGreaterThan(0);
   expect(disk.writing).toBe(0);

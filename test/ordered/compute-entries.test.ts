@@ -1,25 +1,20 @@
 import { expect, test } from "vitest";
 import { openLogits } from "../../src/input/open-logits.js";
 import { openOptionsOf, resolveOptions } from "../../src/options.js";
-import { computeEntries } from "../../src/ordered/compute-entries.js";
 import { planEntriesJob } from "../../src/ordered/entries-job.js";
 import type { EntriesPlan } from "../../src/ordered/plan-entries.js";
+import { computeEntries } from "../../src/ordered/write-entries.js";
 import type { EntriesBatch } from "../../src/output/entries-batch.js";
-import type { EntriesTask, Reply, Task } from "../../src/pool/protocol.js";
-import { ReportBuilder } from "../../src/report.js";
-import { allocateKernelMemory } from "../../src/slots/kernel-memory.js";
-import { workerSetup } from "../../src/worker-setup.js";
-import { taskRunner } from "../../workers/run-task.js";
+import type { EntriesTask, Reply } from "../../src/pool/protocol.js";
 import { built } from "../support/built.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
+import { contextOf, type Schedule, turn } from "../support/run-context.js";
 
 const at = workDirectory();
 const input = at("in.arrow");
 const shape = { rows: 3000, classes: 12 };
 const logit = (r: number, k: number) => Math.sin(r * 12 + k) * (1 + (r % 40));
 writeLogits(input, { ...shape, batchRows: [700], logit });
-
-type Run = (task: Task) => Reply;
 
 interface Change {
   topK?: number;
@@ -41,14 +36,13 @@ interface Done {
 
 /** computeEntries() with tasks carried out when and how the test says; what was written, in order. */
 async function computeWith(
-  schedule: (task: EntriesTask, run: () => Reply) => Promise<Reply>,
+  schedule: Schedule<EntriesTask>,
   layout: "csr" | "coo" = "csr",
   { topK, threshold = 1e-6, plan, written = turn, signal }: Change = {},
 ): Promise<Done> {
-  const output = at("out.arrow");
   const options = resolveOptions({
     input,
-    output,
+    output: at("out.arrow"),
     layout,
     emit: ["jacobian"],
     ...(topK === undefined ? { threshold } : { topK }),
@@ -61,45 +55,21 @@ async function computeWith(
     // Batches of a few KiB, and slots that some tasks do not fit.
     job.setup.capacity = 700;
     Object.assign(job.plan, { batchEntries: 640, slotEntries: 700, ...plan });
-    const memory = allocateKernelMemory(
-      job.plan.slots * job.slot.bytes,
-      "plain",
-    );
-    const run: Run = taskRunner(
-      workerSetup(
-        job,
-        logits,
-        { fd: -1, direct: -1, compare: false },
-        memory,
-        1,
-      ),
-    );
+    const output = { fd: -1, direct: -1, compare: false, wrote: () => {} };
+    const context = contextOf(job, options, logits, output, schedule);
     const values: number[] = [];
     const rows: number[] = [];
     const batches: number[] = [];
-    const report = new ReportBuilder(input, output);
-    await computeEntries({
-      job,
-      logits,
-      pool: {
-        run: (task) => schedule(task as EntriesTask, () => run(task)),
-      },
-      buffer: memory.buffer,
-      output: { wrote: () => {} } as never,
-      paths: options,
-      report,
-      signal,
-      onProgress: () => {},
-      write: async (batch) => {
-        // A slow disk: what comes next must not touch what is being written.
-        const copy = snapshot(batch);
-        await written();
-        expect(snapshot(batch)).toEqual(copy);
-        values.push(...copy.values);
-        rows.push(...copy.rows);
-        batches.push(batch.rows);
-      },
+    await computeEntries(job, { ...context, signal }, async (batch) => {
+      // A slow disk: what comes next must not touch what is being written.
+      const copy = snapshot(batch);
+      await written();
+      expect(snapshot(batch)).toEqual(copy);
+      values.push(...copy.values);
+      rows.push(...copy.rows);
+      batches.push(batch.rows);
     });
+    const { report } = context;
     const { droppedMax, droppedSum } = report.finish("done");
     const dropped = { max: droppedMax, sum: droppedSum };
     return { values, rows, batches, dropped, slots: job.plan.slots };
@@ -116,8 +86,6 @@ function snapshot({ row, columns }: EntriesBatch) {
     values: [...new Float64Array(floats)],
   };
 }
-
-const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 test.each(["csr", "coo"] as const)(
   "%s: a slow first task holds back what comes after it, in no more slots than there are",

@@ -3,52 +3,52 @@ import { expect, test } from "vitest";
 import { openLogits } from "../../src/input/open-logits.js";
 import { openOptionsOf, resolveOptions } from "../../src/options.js";
 import { openPending } from "../../src/output/commit.js";
-import { compute } from "../../src/planned/compute.js";
 import { planPlannedJob } from "../../src/planned/planned-job.js";
+import { writePlanned } from "../../src/planned/write-planned.js";
 import type { Reply, Task } from "../../src/pool/protocol.js";
-import { ReportBuilder } from "../../src/report.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
+import { contextOf, turn } from "../support/run-context.js";
 
 const at = workDirectory();
 const input = at("in.arrow");
 writeLogits(input, { rows: 4000, classes: 31, logit: (r, k) => r / (k + 1) });
 const done: Reply = { ok: true, badRows: [], nulls: [], part: null };
 
-/** compute() with a pool of the test's own, in place of workers. */
+/** A planned run with a pool of the test's own, in place of workers. */
 async function computeWith(
   run: (task: Task) => Promise<Reply>,
   signal?: AbortSignal,
-  outputFd?: number,
+  fd?: number,
 ): Promise<{ rowsDone: number; slots: number; chunks: number }> {
   const output = at("out.arrow");
   const options = resolveOptions({ input, output, threads: 2, chunkRows: 100 });
   const logits = await openLogits(input, openOptionsOf(options));
   const job = planPlannedJob(options, logits);
   const pending = await openPending(output, job.layout.bytes, options);
-  const report = new ReportBuilder(input, output);
+  const context = contextOf(job, options, logits, pending, run);
+  // The full disk is met by what is written after the head.
+  const runs = (task: Task) => {
+    Object.assign(target, fd && { fd });
+    return run(task);
+  };
+  const target = { ...pending };
   try {
-    await compute({
-      job,
-      logits,
-      pool: { run },
-      output: { ...pending, fd: outputFd ?? pending.fd },
-      paths: options,
-      report,
+    await writePlanned(job, {
+      ...context,
+      output: target,
+      pool: { run: runs },
       signal,
-      onProgress: () => {},
     });
   } finally {
     await pending.discard();
     logits.close();
   }
   return {
-    rowsDone: report.rowsDone,
+    rowsDone: context.report.rowsDone,
     slots: job.plan.slots,
     chunks: job.plan.chunks.length,
   };
 }
-
-const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 test("never more in flight than slots, and never two in one slot", async () => {
   const busy = new Set<number>();

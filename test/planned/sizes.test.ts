@@ -10,7 +10,6 @@ import {
   resolveOptions,
 } from "../../src/options.js";
 import { planPlannedJob } from "../../src/planned/planned-job.js";
-import { SkippedRows } from "../../src/planned/skipped-rows.js";
 import { CLI } from "../cli/support.js";
 import { npy } from "../support/array-files.js";
 import { KEPT, writeKept } from "../support/kept-input.js";
@@ -65,7 +64,7 @@ test("sizes and counts by arithmetic are those of the plan that lists every reco
         const logits = await openLogits(file.input, openOptionsOf(options));
         try {
           const leftOut = skipped.filter((row) => row < logits.rows);
-          const rows = new SkippedRows(leftOut.sort((a, b) => a - b));
+          const rows = leftOut.sort((a, b) => a - b);
           const job = planPlannedJob(options, logits, rows, maxBatchRows);
           const { plan, layout } = job;
           expect(job.sizes).toEqual({

@@ -4,7 +4,6 @@ import {
   type SlotSpec,
   type SourcePlace,
 } from "../../src/slots/slot-layout.js";
-import { SlotPool } from "../../src/slots/slot-pool.js";
 
 test("regions are aligned, in order, long enough and apart", () => {
   for (const form of ["fixed-size-list", "list", "columns"] as const)
@@ -63,41 +62,4 @@ test("regions are aligned, in order, long enough and apart", () => {
           }
           expect(slot.bytes).toBeGreaterThanOrEqual(end);
         }
-});
-
-test("a slot has one owner; who waits is served in turn", async () => {
-  const slots = new SlotPool(2);
-  const a = await slots.acquire();
-  const b = await slots.acquire();
-  expect(new Set([a, b])).toEqual(new Set([0, 1]));
-  const served: string[] = [];
-  const first = slots.acquire().then((slot) => {
-    served.push("first");
-    return slot;
-  });
-  const second = slots.acquire().then((slot) => {
-    served.push("second");
-    return slot;
-  });
-  await Promise.resolve();
-  expect(served).toEqual([]);
-  slots.release(b);
-  expect(await first).toBe(b);
-  expect(served).toEqual(["first"]);
-  slots.release(a);
-  expect(await second).toBe(a);
-});
-
-test("drained waits for every slot", async () => {
-  const slots = new SlotPool(2);
-  const slot = await slots.acquire();
-  let drained = false;
-  const waiting = slots.drained().then(() => {
-    drained = true;
-  });
-  await new Promise((resolve) => setImmediate(resolve));
-  expect(drained).toBe(false);
-  slots.release(slot);
-  await waiting;
-  expect(drained).toBe(true);
 });

@@ -3,10 +3,39 @@ import type { LogitsFile } from "./input/logits-file.js";
 import { axesOf } from "./input/row-indices.js";
 import type { DirectTarget } from "./io/direct.js";
 import type { Job } from "./job.js";
+import type { ResolvedOptions } from "./options.js";
+import type { PlacedBatch } from "./output/jacobian-file.js";
+import type { OutputTarget } from "./output/output-target.js";
+import type { TaskPool } from "./pool/crew.js";
 import type { SourceSetup, WorkerSetup } from "./pool/protocol.js";
+import type { ReportBuilder } from "./report.js";
 import type { KernelMemory } from "./slots/kernel-memory.js";
 
-/** What the workers must know of a run. */
+/** Everything that a writer works with, beside the plan. */
+export interface RunContext {
+  options: ResolvedOptions;
+  logits: LogitsFile;
+  output: OutputTarget;
+  report: ReportBuilder;
+  pool: TaskPool;
+  /** Memory of the slots. */
+  buffer: ArrayBufferLike;
+  signal?: AbortSignal | undefined;
+  onProgress: () => void;
+  /** Called with record batches once their offsets are known, before a byte of them is written. */
+  onBatches?: ((placed: readonly PlacedBatch[]) => void) | undefined;
+}
+
+/** Counts bytes of the output as written. */
+export function countWritten(
+  { report, output }: RunContext,
+  bytes: number,
+): void {
+  report.wrote(bytes);
+  output.wrote(bytes);
+}
+
+/** Returns the settings of a run that are posted to the workers. */
 export function workerSetup(
   job: Job,
   logits: LogitsFile,
@@ -14,7 +43,8 @@ export function workerSetup(
   memory: KernelMemory,
   temperature: number,
 ): WorkerSetup {
-  const { slot, results } = job;
+  const { slot, results, plan } = job;
+  const { chunkRows } = plan;
   return {
     ...memory,
     slotBytes: slot.bytes,
@@ -49,8 +79,8 @@ export function workerSetup(
     results,
     ...(job.kind === "entries"
       ? {
-          loadRows: job.plan.chunkRows,
-          strideRows: job.plan.chunkRows,
+          loadRows: chunkRows,
+          strideRows: chunkRows,
           tileRows: logits.classes,
           entries: job.setup,
         }

@@ -1,0 +1,101 @@
+import { tooLarge } from "./errors.js";
+import type { LogitsFile } from "./input/logits-file.js";
+import { axesOf } from "./input/row-indices.js";
+import { sourcesOf } from "./input/source-pieces.js";
+import { metadataOf, type ResolvedOptions } from "./options.js";
+import { encodeDictionary } from "./output/dictionaries.js";
+import type { JacobianFileHeadSpec } from "./output/jacobian-file.js";
+import {
+  type JacobianSchemaOptions,
+  jacobianSchema,
+} from "./output/jacobian-schema.js";
+import { rowsOf } from "./plan.js";
+import { type ResultColumn, resultColumns } from "./results/columns.js";
+import { resultsOf } from "./results/emit-options.js";
+import { positionNames } from "./results/row-axes.js";
+import { MOST_MEMORY_BYTES } from "./slots/kernel-memory.js";
+import {
+  isWidened,
+  type SlotLayout,
+  type SourceShape,
+} from "./slots/slot-layout.js";
+
+/** The parts of a run's plan that all layouts have in common. */
+export interface CommonPlan {
+  rowStart: number;
+  rows: number;
+  dtype: "float32" | "float64";
+  onBadRow: ResolvedOptions["onBadRow"];
+  results: ResultColumn[];
+  /** Names of the index columns after `row`. */
+  positions: string[];
+  sources: SourceShape[];
+  /** Bytes per row that are read: the logits and the other inputs. */
+  sourceBytes: number;
+  /** Head of the output file, whose columns after the copied ones are these. */
+  file(results: JacobianSchemaOptions["results"]): JacobianFileHeadSpec;
+}
+
+export function planCommon(
+  options: ResolvedOptions,
+  logits: LogitsFile,
+): CommonPlan {
+  const { onBadRow } = options;
+  const { rowStart, rows } = rowsOf(options.part, logits);
+  const dtype = options.dtype ?? logits.dtype;
+  const sources = sourcesOf(logits);
+  const positions = positionNames(axesOf(logits).inner);
+  return {
+    rowStart,
+    rows,
+    dtype,
+    onBadRow,
+    results: resultColumns({
+      ...options,
+      emit: resultsOf(options.emit),
+      dtype,
+      classes: logits.classes,
+      rows,
+      inputs: logits.inputs,
+    }),
+    positions,
+    sources: sources.map((source, n) => ({
+      ...source,
+      widened: isWidened(source.type, n > 0),
+    })),
+    sourceBytes: sources.reduce((sum, s) => sum + s.values * s.width, 0),
+    file: (results) => ({
+      fields: jacobianSchema({
+        positions,
+        results,
+        kept: logits.kept.map(({ field }) => field),
+        nullableResults: onBadRow === "null",
+      }),
+      metadata: metadataOf(options, logits, dtype),
+      dictionaries: logits.dictionaries.map((source) => ({
+        metadata: encodeDictionary(source),
+        bodyBytes: source.bodyBytes,
+      })),
+    }),
+  };
+}
+
+/**
+ * Limits the slots of a plan to the address space of the kernel, and its threads to the slots.
+ * @throws InputUnsupportedError if a single slot does not fit
+ */
+export function withinMemory<P extends { slots: number; threads: number }>(
+  plan: P,
+  { bytes }: SlotLayout,
+  { path, column, classes }: LogitsFile,
+): P {
+  if (bytes > MOST_MEMORY_BYTES)
+    throw tooLarge(
+      path,
+      column,
+      `expected rows of at most ${MOST_MEMORY_BYTES} bytes of memory, found ${classes} classes, which need ${bytes}`,
+    );
+  const most = Math.max(1, Math.floor(MOST_MEMORY_BYTES / bytes));
+  if (plan.slots <= most) return plan;
+  return { ...plan, slots: most, threads: Math.min(plan.threads, most) };
+}

@@ -1,0 +1,39 @@
+import type { LogitsFile } from "../../src/input/logits-file.js";
+import type { Job } from "../../src/job.js";
+import type { ResolvedOptions } from "../../src/options.js";
+import type { OutputTarget } from "../../src/output/output-target.js";
+import type { Reply, Task } from "../../src/pool/protocol.js";
+import { ReportBuilder } from "../../src/report.js";
+import { type RunContext, workerSetup } from "../../src/run-context.js";
+import { allocateKernelMemory } from "../../src/slots/kernel-memory.js";
+import { taskRunner } from "../../workers/run-task.js";
+
+export const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+/** Carries out a task when and how the test says; `run` does what a worker would. */
+export type Schedule<T extends Task = Task> = (
+  task: T,
+  run: () => Reply,
+) => Promise<Reply>;
+
+/** Returns the context of a run whose tasks run in this thread, with the plain kernel. */
+export function contextOf(
+  job: Job,
+  options: ResolvedOptions,
+  logits: LogitsFile,
+  output: OutputTarget,
+  schedule: Schedule<never> = async (_, run) => run(),
+): RunContext {
+  const bytes = job.plan.slots * job.slot.bytes;
+  const memory = allocateKernelMemory(bytes, "plain");
+  const run = taskRunner(workerSetup(job, logits, output, memory, 1));
+  return {
+    options,
+    logits,
+    output,
+    report: new ReportBuilder(options.input, options.output),
+    pool: { run: (task) => schedule(task as never, () => run(task)) },
+    buffer: memory.buffer,
+    onProgress: () => {},
+  };
+}
