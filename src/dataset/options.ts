@@ -8,8 +8,7 @@ import {
 } from "../options.js";
 import { type OptionSpec, RUN_OPTIONS } from "../options-table.js";
 import { ARROW, checkName } from "../output/output-name.js";
-import { isEntriesLayout } from "../results/catalogue.js";
-import { isInputName } from "../results/emit-options.js";
+import { isEntriesLayout, isInputName } from "../results/catalogue.js";
 import { isS3, resolveLocation } from "../store/location.js";
 import {
   S3_OPTIONS,

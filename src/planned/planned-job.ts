@@ -21,8 +21,8 @@ import {
   planRun,
   planSizes,
 } from "../plan.js";
+import { MAX_DENSE_BYTES } from "../results/catalogue.js";
 import type { ResultColumn } from "../results/columns.js";
-import { MAX_DENSE_BYTES } from "../results/dense-limit.js";
 import { keyCount } from "../results/row-axes.js";
 import { layoutSlot, type SlotLayout } from "../slots/slot-layout.js";
 

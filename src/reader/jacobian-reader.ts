@@ -2,8 +2,7 @@
 
 import { UsageError } from "../errors.js";
 import { shortValue } from "../printable.js";
-import type { Layout } from "../results/catalogue.js";
-import { MAX_DENSE_BYTES } from "../results/dense-limit.js";
+import { type Layout, MAX_DENSE_BYTES } from "../results/catalogue.js";
 import { checkPositions, keyOfIndex } from "../results/row-axes.js";
 import { BlockAccess } from "./block-access.js";
 import type { BlockResult } from "./block-result.js";

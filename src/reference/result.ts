@@ -1,10 +1,5 @@
 import { UsageError } from "../errors.js";
-import {
-  EMITS,
-  type EmitName,
-  type EmitSpec,
-  type InputName,
-} from "../results/catalogue.js";
+import { EMITS, type EmitName, type InputName } from "../results/catalogue.js";
 import { valuesAllowed } from "../results/columns.js";
 import * as block from "./block-results.js";
 import { storeCovariance, storeVariance } from "./covariance-results.js";
@@ -95,9 +90,8 @@ function isUsable(
   classes: number,
   input: ArrayLike<number>,
 ): boolean {
-  const option =
-    name === "packed" ? undefined : (EMITS[name] as EmitSpec).input;
-  if (option === undefined) return true;
+  const option = name === "packed" ? null : EMITS[name].input;
+  if (option === null) return true;
   const lengths = valuesAllowed(option, classes);
   if (!lengths.includes(input.length))
     throw new UsageError(

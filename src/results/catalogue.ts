@@ -1,12 +1,18 @@
 import * as code from "../numeric/portable/codes.js";
 
-/** Option that names a further input column that a result needs. */
-export type InputName =
-  | "cotangent"
-  | "tangent"
-  | "covariance"
-  | "label"
-  | "classColumn";
+/** Options that name a further input column that a result needs. */
+export const INPUT_NAMES = [
+  "cotangent",
+  "tangent",
+  "covariance",
+  "label",
+  "classColumn",
+] as const;
+export type InputName = (typeof INPUT_NAMES)[number];
+
+export function isInputName(name: string): name is InputName {
+  return (INPUT_NAMES as readonly string[]).includes(name);
+}
 
 export const LAYOUTS = [
   "bsr",
@@ -22,6 +28,9 @@ export type Layout = (typeof LAYOUTS)[number];
 /** The most classes: beyond, Q·Q is no exact number. */
 export const MAX_CLASSES = 94_906_265;
 
+/** A dense tensor larger than this is a mistake, unless forced: all but its diagonal blocks is zero. */
+export const MAX_DENSE_BYTES = 2 ** 30;
+
 /** Layout that stores single entries; their number is known only after computing. */
 export type EntriesLayout = "csr" | "coo";
 
@@ -29,128 +38,111 @@ export function isEntriesLayout(layout: Layout): layout is EntriesLayout {
   return layout === "csr" || layout === "coo";
 }
 
-/** What can be emitted; p = softmax(o/T), w = 1 - p_a of the winner a, all sums over all classes. */
-export interface EmitSpec {
-  code: number;
-  /** Values: one, one per class, or a block of classes x classes. */
-  shape: "scalar" | "vector" | "block";
-  input?: InputName;
-  /** The column's type where it is not that of the results. */
-  type?: "int32";
-  help: string;
+/** Values of a row: one, one per class, or a block of classes x classes. */
+type Shape = "scalar" | "vector" | "block";
+
+function result<const S extends Shape>(
+  shape: S,
+  code: number,
+  help: string,
+  input: InputName | null = null,
+) {
+  return { shape, code, help, input };
 }
 
+/** The results; p = softmax(o/T), a = argmax, all sums over all classes. `type` is that of whole numbers. */
 export const EMITS = {
-  softmax: { code: code.SOFTMAX, shape: "vector", help: "p" },
-  log_softmax: { code: code.LOG_SOFTMAX, shape: "vector", help: "log p" },
-  logsumexp: {
-    code: code.LOGSUMEXP,
-    shape: "scalar",
-    help: "log of the sum of exp(o/T)",
-  },
-  jacobian: {
-    code: code.JACOBIAN,
-    shape: "block",
-    help: "(diag(p) - p pᵀ)/T, in the chosen layout",
-  },
-  log_jacobian: {
-    code: code.LOG_JACOBIAN,
-    shape: "block",
-    help: "(δ_ij - p_i)/T, the Jacobian of log-softmax",
-  },
-  column: {
-    code: code.COLUMN,
-    shape: "vector",
-    input: "classColumn",
-    help: "column k of the block (--class or --class-column)",
-  },
-  diagonal: {
-    code: code.DIAGONAL,
-    shape: "vector",
-    help: "diagonal of the block",
-  },
-  trace: { code: code.TRACE, shape: "scalar", help: "trace of the block" },
-  vjp: {
-    code: code.PRODUCT,
-    shape: "vector",
-    input: "cotangent",
-    help: "p (g - <p,g>)/T for g from --cotangent",
-  },
-  jvp: {
-    code: code.PRODUCT,
-    shape: "vector",
-    input: "tangent",
-    help: "p (v - <p,v>)/T for v from --tangent",
-  },
-  log_vjp: {
-    code: code.LOG_VJP,
-    shape: "vector",
-    input: "cotangent",
-    help: "(g - p sum g)/T for g from --cotangent",
-  },
-  log_jvp: {
-    code: code.LOG_JVP,
-    shape: "vector",
-    input: "tangent",
-    help: "(v - <p,v>)/T for v from --tangent",
-  },
-  factor: {
-    code: code.FACTOR,
-    shape: "block",
-    help: "V = (diag(sqrt p) - p sqrt(p)ᵀ)/sqrt T, J = V Vᵀ",
-  },
-  covariance: {
-    code: code.COVARIANCE,
-    shape: "block",
-    input: "covariance",
-    help: "J Σ J for Σ from --covariance",
-  },
-  variance: {
-    code: code.VARIANCE,
-    shape: "vector",
-    input: "covariance",
-    help: "diagonal of J Σ J",
-  },
-  cross_entropy: {
-    code: code.CROSS_ENTROPY,
-    shape: "scalar",
-    input: "label",
-    help: "-log p_y for y from --label",
-  },
-  gradient: {
-    code: code.GRADIENT,
-    shape: "vector",
-    input: "label",
-    help: "(p - e_y)/T for y from --label",
-  },
-  entropy: {
-    code: code.ENTROPY,
-    shape: "scalar",
-    help: "-sum of p log p, in nats",
-  },
-  gini: { code: code.GINI, shape: "scalar", help: "1 - sum of p²" },
+  softmax: result("vector", code.SOFTMAX, "p"),
+  log_softmax: result("vector", code.LOG_SOFTMAX, "log p"),
+  logsumexp: result("scalar", code.LOGSUMEXP, "log of the sum of exp(o/T)"),
+  jacobian: result(
+    "block",
+    code.JACOBIAN,
+    "(diag(p) - p pᵀ)/T, in the chosen layout",
+  ),
+  log_jacobian: result(
+    "block",
+    code.LOG_JACOBIAN,
+    "(δ_ij - p_i)/T, the Jacobian of log-softmax",
+  ),
+  column: result(
+    "vector",
+    code.COLUMN,
+    "column k of the block (--class or --class-column)",
+    "classColumn",
+  ),
+  diagonal: result("vector", code.DIAGONAL, "diagonal of the block"),
+  trace: result("scalar", code.TRACE, "trace of the block"),
+  vjp: result(
+    "vector",
+    code.PRODUCT,
+    "p (g - <p,g>)/T for g from --cotangent",
+    "cotangent",
+  ),
+  jvp: result(
+    "vector",
+    code.PRODUCT,
+    "p (v - <p,v>)/T for v from --tangent",
+    "tangent",
+  ),
+  log_vjp: result(
+    "vector",
+    code.LOG_VJP,
+    "(g - p sum g)/T for g from --cotangent",
+    "cotangent",
+  ),
+  log_jvp: result(
+    "vector",
+    code.LOG_JVP,
+    "(v - <p,v>)/T for v from --tangent",
+    "tangent",
+  ),
+  factor: result(
+    "block",
+    code.FACTOR,
+    "V = (diag(sqrt p) - p sqrt(p)ᵀ)/sqrt T, J = V Vᵀ",
+  ),
+  covariance: result(
+    "block",
+    code.COVARIANCE,
+    "J Σ J for Σ from --covariance",
+    "covariance",
+  ),
+  variance: result("vector", code.VARIANCE, "diagonal of J Σ J", "covariance"),
+  cross_entropy: result(
+    "scalar",
+    code.CROSS_ENTROPY,
+    "-log p_y for y from --label",
+    "label",
+  ),
+  gradient: result(
+    "vector",
+    code.GRADIENT,
+    "(p - e_y)/T for y from --label",
+    "label",
+  ),
+  entropy: result("scalar", code.ENTROPY, "-sum of p log p, in nats"),
+  gini: result("scalar", code.GINI, "1 - sum of p²"),
   argmax: {
-    code: code.ARGMAX_CLASS,
-    shape: "scalar",
+    ...result(
+      "scalar",
+      code.ARGMAX_CLASS,
+      "index of the largest logit (the first one, if tied)",
+    ),
     type: "int32",
-    help: "index of the largest logit (the first one, if tied)",
   },
-  confidence: {
-    code: code.CONFIDENCE,
-    shape: "scalar",
-    help: "largest p",
-  },
-  uncertainty: {
-    code: code.DOUBT,
-    shape: "scalar",
-    help: "1 - max p, computed without cancellation",
-  },
-  tail: {
-    code: code.TAIL_SUM,
-    shape: "scalar",
-    help: "sum of exp((o_k - max)/T) over all classes but argmax",
-  },
-} as const satisfies Record<string, EmitSpec>;
+  confidence: result("scalar", code.CONFIDENCE, "largest p"),
+  uncertainty: result(
+    "scalar",
+    code.DOUBT,
+    "1 - max p, computed without cancellation",
+  ),
+  tail: result(
+    "scalar",
+    code.TAIL_SUM,
+    "sum of exp((o_k - max)/T) over all classes but argmax",
+  ),
+} as const;
 
 /** Name of a result. */
 export type EmitName = keyof typeof EMITS;

@@ -3,7 +3,6 @@ import * as code from "../numeric/portable/codes.js";
 import {
   EMITS,
   type EmitName,
-  type EmitSpec,
   type InputName,
   isEntriesLayout,
   type Layout,
@@ -45,20 +44,6 @@ export interface ResultOptions {
   inputs: readonly { option: InputName; values: number }[];
 }
 
-/** The other inputs that a list of results needs, each once. */
-export function neededInputs(
-  emit: readonly EmitName[],
-  { class: ofClass }: { class: number | undefined },
-): InputName[] {
-  const needed = emit.flatMap((name): InputName[] => {
-    const { input } = EMITS[name] as EmitSpec;
-    return input && !(name === "column" && ofClass !== undefined)
-      ? [input]
-      : [];
-  });
-  return [...new Set(needed)];
-}
-
 /**
  * The columns of results, in order. `factored` has softmax, argmax and tail in the place of a block; entries (`csr`,
  * `coo`) are no results of one size, and not among them.
@@ -95,14 +80,14 @@ export function resultColumns(options: ResultOptions): ResultColumn[] {
 
 function resultColumn(name: EmitName, options: ResultOptions): ResultColumn {
   const { classes, dtype, layout, inputs, rows } = options;
-  const spec: EmitSpec = EMITS[name];
+  const spec = EMITS[name];
   const packed = name === "jacobian" && layout === "packed";
   const values = packed
     ? (classes * (classes + 1)) / 2
     : { scalar: 1, vector: classes, block: classes * classes }[spec.shape];
   const dense = isJacobian(name) && layout === "dense";
   const input = inputs.findIndex(({ option }) => option === spec.input);
-  const type = spec.type ?? dtype;
+  const type = "type" in spec ? spec.type : dtype;
   return {
     name,
     code: packed ? code.PACKED : spec.code,
@@ -133,17 +118,15 @@ export function isJacobian(name: string): name is "jacobian" | "log_jacobian" {
   return name === "jacobian" || name === "log_jacobian";
 }
 
-/** How many values a row of an input may have. */
+/** Returns how many values a row of an input may have. */
 export function valuesAllowed(option: InputName, classes: number): number[] {
   if (option === "label" || option === "classColumn") return [1];
-  const forms =
-    option === "covariance"
-      ? [classes, (classes * (classes + 1)) / 2, classes * classes]
-      : [classes];
+  if (option !== "covariance") return [classes];
+  const forms = [classes, (classes * (classes + 1)) / 2, classes * classes];
   return [...new Set(forms)];
 }
 
-/** 0: a diagonal, 1: an upper triangle, 2: a whole matrix; as the kernels know them. */
+/** 0: a diagonal, 1: an upper triangle, 2: a whole matrix; as the kernels number them. */
 function covarianceForm(classes: number, values: number): number {
   if (values === classes * classes) return 2;
   return values === classes ? 0 : 1;

@@ -1,15 +1,16 @@
 import { UsageError } from "../errors.js";
 import {
   type DroppedName,
+  EMIT_NAMES,
   EMITS,
   type EmitName,
-  type EmitSpec,
+  INPUT_NAMES,
   type InputName,
   isDropped,
   isEntriesLayout,
   type Layout,
 } from "./catalogue.js";
-import { isJacobian, neededInputs } from "./columns.js";
+import { isJacobian } from "./columns.js";
 
 /** Name of a result of a run. */
 export type RunEmit = EmitName | DroppedName;
@@ -19,24 +20,12 @@ export type InputOptions = { class?: number | undefined } & {
   [option in InputName]?: string | undefined;
 };
 
-const INPUT_NAMES: readonly InputName[] = [
-  "cotangent",
-  "tangent",
-  "covariance",
-  "label",
-  "classColumn",
-];
-
-export function isInputName(name: string): name is InputName {
-  return (INPUT_NAMES as readonly string[]).includes(name);
-}
-
-/** Without a word of the user: entries stand alone where every table row is one. */
+/** Returns the default results of a layout; each table row of coo is one entry. */
 export function defaultEmit(layout: Layout): readonly RunEmit[] {
   return layout === "coo" ? ["jacobian"] : ["softmax", "jacobian"];
 }
 
-/** Those that the kernel computes one by one. */
+/** Returns the results that the kernel computes one by one. */
 export function resultsOf(emit: readonly RunEmit[]): EmitName[] {
   return emit.filter((name): name is EmitName => !isDropped(name));
 }
@@ -86,7 +75,7 @@ function checkLayout(emit: readonly RunEmit[], layout: Layout): void {
       "emit",
     );
   const wide = resultsOf(emit).find(
-    (name) => !isJacobian(name) && (EMITS[name] as EmitSpec).shape !== "scalar",
+    (name) => !isJacobian(name) && EMITS[name].shape !== "scalar",
   );
   if (layout === "coo" && wide)
     throw new UsageError(
@@ -101,7 +90,7 @@ function checkInputs(emit: readonly EmitName[], options: InputOptions): void {
       "class, classColumn: give only one of them",
       "classColumn",
     );
-  const needed = neededInputs(emit, { class: options.class });
+  const needed = neededInputs(emit, options);
   for (const option of needed)
     if (options[option] === undefined)
       throw new UsageError(
@@ -109,36 +98,44 @@ function checkInputs(emit: readonly EmitName[], options: InputOptions): void {
         option,
       );
   for (const option of [...INPUT_NAMES, "class" as const]) {
-    const given = options[option] !== undefined;
-    const used =
+    const isUsed =
       option === "class" ? emit.includes("column") : needed.includes(option);
-    if (given && !used)
+    if (options[option] !== undefined && !isUsed)
       throw new UsageError(
-        `${option}: only for --emit ${usersOf(option)}, found ${emit.join(", ")}`,
+        `${option}: only for --emit ${usersOf(option, EMIT_NAMES)}, found ${emit.join(", ")}`,
         option,
       );
   }
 }
 
-/** The columns to read beside the logits. */
-export function inputsOf(
-  emit: readonly RunEmit[],
+/** Returns the inputs that results need, each once. */
+function neededInputs(
+  emit: readonly EmitName[],
   options: InputOptions,
-): { option: InputName; name: string }[] {
-  return neededInputs(resultsOf(emit), { class: options.class }).map(
-    (option) => ({
-      option,
-      name: options[option] as string,
-    }),
+): InputName[] {
+  const needed = emit.flatMap((name) =>
+    name === "column" && options.class !== undefined
+      ? []
+      : (EMITS[name].input ?? []),
   );
+  return [...new Set(needed)];
 }
 
 function usersOf(
   option: InputName | "class",
-  among: readonly EmitName[] = Object.keys(EMITS) as EmitName[],
+  among: readonly EmitName[],
 ): string {
   const input = option === "class" ? "classColumn" : option;
-  return among
-    .filter((name) => (EMITS[name] as { input?: InputName }).input === input)
-    .join(", ");
+  return among.filter((name) => EMITS[name].input === input).join(", ");
+}
+
+/** Returns the columns to read beside the logits. */
+export function inputsOf(
+  emit: readonly RunEmit[],
+  options: InputOptions,
+): { option: InputName; name: string }[] {
+  return neededInputs(resultsOf(emit), options).map((option) => ({
+    option,
+    name: options[option] as string,
+  }));
 }

@@ -11,36 +11,6 @@ import {
 import { checkEmit, type RunEmit } from "./emit-options.js";
 import { keyCount } from "./row-axes.js";
 
-/** Options of a run that change bytes of its output, each under the option's name. */
-export interface StoredOptions {
-  layout?: Layout | undefined;
-  emit?: readonly string[] | undefined;
-  dtype?: "float32" | "float64" | undefined;
-  temperature?: number | undefined;
-  threshold?: number | undefined;
-  topK?: number | undefined;
-  class?: number | undefined;
-  /** Names of the classes: as given, or of the columns or the fields of a struct. */
-  classNames?: readonly string[] | undefined;
-  /** The column of logits, or the pattern of their columns. */
-  column?: string | undefined;
-  columns?: string | undefined;
-  classAxis?: number | undefined;
-  binary?: boolean | undefined;
-  pad?: boolean | undefined;
-  keep?: readonly string[] | undefined;
-  classColumn?: string | undefined;
-  label?: string | undefined;
-  cotangent?: string | undefined;
-  tangent?: string | undefined;
-  covariance?: string | undefined;
-  onBadRow?: "error" | "null" | "skip" | undefined;
-  nullLogit?: "error" | "mask" | undefined;
-  allowMissingEos?: boolean | undefined;
-  tensorType?: boolean | undefined;
-  compress?: "lz4" | "zstd" | undefined;
-}
-
 /** Column of a Hive-partitioned directory, such as `split=train`: one value for all rows of a file. */
 export interface Partition {
   name: string;
@@ -49,30 +19,10 @@ export interface Partition {
   type: "utf8" | "int64";
 }
 
-/** Facts of a run that are not options. */
-export interface RunFacts {
-  version?: string | undefined;
-  /** Name of the input, without its folder: moving a file changes no byte. */
-  source?: string | undefined;
-  /** M and Q of the logits. */
-  rows?: number | undefined;
-  classes?: number | undefined;
-  /** Rows `[rowStart, rowEnd)` of the logits, where the file is a part of a dataset. */
-  rowStart?: number | undefined;
-  rowEnd?: number | undefined;
-  /** Lengths of the axes of the rows, if the output has index columns after `row`; of ragged lists the longest. */
-  rowShape?: readonly number[] | undefined;
-  /** Partitions of the input that are copied, or are its labels. */
-  partitions?: readonly Partition[] | undefined;
-}
-
-/** How a file of results was made: keys `softjac.` and the name in snake case, in the metadata of its schema. */
-export interface RunMetadata extends StoredOptions, RunFacts {}
-
 /** A value as the text of a key. */
 interface Codec<Value> {
   encode(value: Value): string;
-  /** undefined: the text is not such a value. */
+  /** Returns undefined for a text that is not such a value. */
   decode(text: string): Value | undefined;
   expected: string;
 }
@@ -83,19 +33,33 @@ const text: Codec<string> = {
   expected: "a string",
 };
 
-const names: Codec<readonly string[]> = {
-  encode: (value) => JSON.stringify(value),
-  decode: (value) => {
-    try {
-      const found: unknown = JSON.parse(value);
-      const isName = (name: unknown) => typeof name === "string";
-      return Array.isArray(found) && found.every(isName) ? found : undefined;
-    } catch {
-      return undefined;
-    }
-  },
-  expected: "a JSON array of names",
-};
+/** A JSON array; `keys` fixes the order of the properties, which a plan that was read has in another order. */
+function json<Item>(
+  expected: string,
+  isItem: (item: Item) => boolean,
+  keys?: string[],
+): Codec<readonly Item[]> {
+  return {
+    encode: (value) => JSON.stringify(value, keys),
+    decode: (value) => {
+      try {
+        const found = JSON.parse(value);
+        return found.every(isItem) ? found : undefined;
+      } catch {
+        return undefined;
+      }
+    },
+    expected: `a JSON array of ${expected}`,
+  };
+}
+
+function isPartition({ name, value, type }: Partition): boolean {
+  return (
+    typeof name === "string" &&
+    (value === null || typeof value === "string") &&
+    (type === "utf8" || (type === "int64" && /^-?\d{1,18}$/.test(value ?? "0")))
+  );
+}
 
 /** No result has a comma in its name. */
 const results: Codec<readonly string[]> = {
@@ -114,61 +78,38 @@ const lengths: Codec<readonly number[]> = {
   expected: "lengths of axes",
 };
 
-const partitions: Codec<readonly Partition[]> = {
-  // A plan that was read has its keys in another order.
-  encode: (value) => JSON.stringify(value, ["name", "value", "type"]),
-  decode: (value) => {
-    try {
-      const found = JSON.parse(value);
-      const isPartition = ({ name, value, type }: Partition) =>
-        typeof name === "string" &&
-        (value === null || typeof value === "string") &&
-        (type === "utf8" ||
-          (type === "int64" && /^-?\d{1,18}$/.test(value ?? "0")));
-      return found.every(isPartition) ? found : undefined;
-    } catch {
-      return undefined;
-    }
-  },
-  expected: "a JSON array of partitions",
-};
-
 const truth: Codec<boolean> = {
   encode: String,
   decode: (value) => ({ true: true, false: false })[value],
   expected: "true or false",
 };
 
-function whole(
-  least = 0,
-  most = Number.MAX_SAFE_INTEGER,
-  expected = "a whole number",
-): Codec<number> {
-  return {
-    encode: String,
-    decode: (value) =>
-      /^\d+$/.test(value) && Number(value) >= least && Number(value) <= most
-        ? Number(value)
-        : undefined,
-    expected,
-  };
-}
-
 function number(
-  is: (value: number) => boolean,
   expected: string,
+  is: (value: number) => boolean,
+  form = /\S/,
 ): Codec<number> {
   return {
     encode: String,
-    decode: (value) =>
-      value.trim() !== "" && Number.isFinite(Number(value)) && is(Number(value))
-        ? Number(value)
-        : undefined,
+    decode: (text) => {
+      const value = Number(text);
+      const isNumber = form.test(text) && Number.isFinite(value);
+      return isNumber && is(value) ? value : undefined;
+    },
     expected,
   };
 }
 
-function among<Value extends string>(
+function whole(least = 0, most = Number.MAX_SAFE_INTEGER): Codec<number> {
+  const end = most < Number.MAX_SAFE_INTEGER ? ` to ${most}` : "";
+  return number(
+    `a whole number from ${least}${end}`,
+    (value) => value >= least && value <= most,
+    /^\d+$/,
+  );
+}
+
+function among<const Value extends string>(
   ...values: readonly Value[]
 ): Codec<Value> {
   return {
@@ -178,32 +119,38 @@ function among<Value extends string>(
   };
 }
 
-/** In the order in which they are written. */
-const CODECS: {
-  [Name in keyof RunMetadata]-?: Codec<NonNullable<RunMetadata[Name]>>;
-} = {
+/** Keys of the metadata, in the order in which they are written: facts of a run, and options that change its bytes. */
+const CODECS = {
   version: text,
   layout: among(...LAYOUTS),
   emit: results,
+  /** M of the logits. */
   rows: whole(),
+  /** Rows `[rowStart, rowEnd)` of the logits, if the file is a part of a dataset. */
   rowStart: whole(),
   rowEnd: whole(),
+  /** Lengths of the axes of the rows, if the output has index columns after `row`; of ragged lists the longest. */
   rowShape: lengths,
-  classes: whole(1, MAX_CLASSES, `a whole number from 1 to ${MAX_CLASSES}`),
+  /** Q of the logits. */
+  classes: whole(1, MAX_CLASSES),
   dtype: among("float32", "float64"),
-  temperature: number((T) => T > 0, "a number above 0"),
-  threshold: number((t) => t >= 0, "a number from 0"),
-  topK: whole(1, Number.MAX_SAFE_INTEGER, "a whole number from 1"),
+  temperature: number("a number above 0", (T) => T > 0),
+  threshold: number("a number from 0", (t) => t >= 0),
+  topK: whole(1),
+  /** Name of the input, without its folder: moving a file changes no byte. */
   source: text,
-  class: whole(0, Number.MAX_SAFE_INTEGER, "a whole number from 0"),
+  class: whole(),
+  /** The column of logits, or the pattern of their columns. */
   column: text,
   columns: text,
-  classAxis: number(Number.isSafeInteger, "a whole number"),
+  classAxis: number("a whole number", Number.isSafeInteger),
   binary: truth,
   pad: truth,
-  classNames: names,
-  keep: names,
-  partitions,
+  /** Names of the classes: as given, or of the columns or the fields of a struct. */
+  classNames: json("names", (name: string) => typeof name === "string"),
+  keep: json("names", (name: string) => typeof name === "string"),
+  /** Partitions of the input that are copied, or are its labels. */
+  partitions: json("partitions", isPartition, ["name", "value", "type"]),
   classColumn: text,
   label: text,
   cotangent: text,
@@ -216,20 +163,33 @@ const CODECS: {
   compress: among("lz4", "zstd"),
 };
 
+/** How a file of results was made: keys `softjac.` and the name in snake case, in the metadata of its schema. */
+export type RunMetadata = {
+  [Name in keyof typeof CODECS]?:
+    | ((typeof CODECS)[Name] extends Codec<infer Value> ? Value : never)
+    | undefined;
+};
+
+/** Options of a run that change bytes of its output. */
+type StoredOptions = Omit<
+  RunMetadata,
+  | ("version" | "source" | "rows" | "rowStart" | "rowEnd")
+  | ("classes" | "rowShape" | "partitions")
+>;
+
 type Pairs = readonly [key: string, value: string][];
 
-/** The key of a property: `softjac.row_start` of `rowStart`. */
+/** Returns the key of a property: `softjac.row_start` of `rowStart`. */
 export function metadataKey(name: string): string {
   return `softjac.${name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`;
 }
 
-/** The keys and values that a file of results has. What is undefined has no key. */
+/** Returns the keys and values of a file of results; undefined values have no key. */
 export function encodeRunMetadata(
   run: RunMetadata,
 ): [key: string, value: string][] {
   return Object.entries(CODECS).flatMap(([name, { encode }]) => {
     const value = run[name as keyof RunMetadata];
-    // The table has the codec of each property's own type.
     return value === undefined
       ? []
       : [[metadataKey(name), encode(value as never)]];
@@ -260,7 +220,7 @@ export function decodeRunMetadata(path: string, pairs: Pairs): RunMetadata {
   return run;
 }
 
-/** The metadata of a file that `run` has written, complete. */
+/** Complete metadata of a file that `run` wrote. */
 export interface StoredRun extends RunMetadata {
   layout: Layout;
   emit: readonly RunEmit[];

@@ -1,4 +1,9 @@
-import { DROPPED, type EntriesLayout, isDropped } from "./catalogue.js";
+import {
+  DROPPED,
+  type DroppedName,
+  type EntriesLayout,
+  isDropped,
+} from "./catalogue.js";
 import { isJacobian, type ResultColumn } from "./columns.js";
 import type { RunEmit } from "./emit-options.js";
 
@@ -19,83 +24,64 @@ export interface TableColumn {
     | { kind: "result"; n: number };
 }
 
-/** The columns, in the order in which the results were asked for: entries stand where their block was named. */
+/** Defaults of a column: one value of a table row. */
+const SINGLE = { list: false, listSize: 1, tensor: null };
+const INT32 = { ...SINGLE, type: "int32", width: 4 } as const;
+const FLOAT64 = { ...SINGLE, type: "float64", width: 8 } as const;
+const FLOAT32 = { ...SINGLE, type: "float32", width: 4 } as const;
+const ENTRIES = { list: true, listSize: null };
+
+/** Returns the columns in the order of the results; entries are where their block was named. */
 export function tableColumns(
   emit: readonly RunEmit[],
   layout: EntriesLayout,
   dtype: "float32" | "float64",
   results: readonly ResultColumn[],
 ): TableColumn[] {
-  const width = dtype === "float32" ? 4 : 8;
-  const columns: TableColumn[] = [];
-  const add = (
-    name: string,
-    source: TableColumn["source"],
-    like: Partial<TableColumn> = {},
-  ) =>
-    columns.push({
-      name,
-      type: dtype,
-      width,
-      list: false,
-      listSize: 1,
-      tensor: null,
-      ...like,
-      source,
-    });
-  const whole = { type: "int32", width: 4 } as const;
-  const entries = { list: true, listSize: null };
-  const addDropped = (name: (typeof DROPPED)[number]) =>
-    add(
-      name,
-      { kind: name === "dropped_max" ? "droppedMax" : "droppedSum" },
-      { type: "float64", width: 8 },
-    );
-  for (const name of emit) {
-    if (isDropped(name)) addDropped(name);
-    else if (!isJacobian(name)) {
+  const float = dtype === "float32" ? FLOAT32 : FLOAT64;
+  return emit.flatMap((name): TableColumn[] => {
+    if (isDropped(name)) return [droppedColumn(name)];
+    if (!isJacobian(name)) {
       const n = results.findIndex((result) => result.name === name);
-      add(name, { kind: "result", n }, pick(results[n] as ResultColumn));
-    } else if (layout === "coo") {
-      add("i", { kind: "indices" }, whole);
-      add("j", { kind: "columns" }, whole);
-      add("value", { kind: "values" });
-    } else {
-      add("indices", { kind: "indices" }, { ...whole, ...entries });
-      add("values", { kind: "values" }, entries);
-      for (const other of DROPPED) if (!emit.includes(other)) addDropped(other);
+      const { type, width, list, listSize, tensor } = results[
+        n
+      ] as ResultColumn;
+      const source = { kind: "result", n } as const;
+      return [{ name, type, width, list, listSize, tensor, source }];
     }
-  }
-  return columns;
+    if (layout === "coo")
+      return [
+        { ...INT32, name: "i", source: { kind: "indices" } },
+        { ...INT32, name: "j", source: { kind: "columns" } },
+        { ...float, name: "value", source: { kind: "values" } },
+      ];
+    return [
+      { ...INT32, ...ENTRIES, name: "indices", source: { kind: "indices" } },
+      { ...float, ...ENTRIES, name: "values", source: { kind: "values" } },
+      ...DROPPED.filter((other) => !emit.includes(other)).map(droppedColumn),
+    ];
+  });
 }
 
-function pick({ type, width, list, listSize, tensor }: ResultColumn) {
-  return { type, width, list, listSize, tensor };
+function droppedColumn(name: DroppedName): TableColumn {
+  const kind = name === "dropped_max" ? "droppedMax" : "droppedSum";
+  return { ...FLOAT64, name, source: { kind } };
 }
 
-/** The index columns after `row`. */
+/** Returns the index columns after `row`. */
 export function positionColumns(names: readonly string[]): TableColumn[] {
   return names.map((name, n) => ({
+    ...INT32,
     name,
-    type: "int32",
-    width: 4,
-    list: false,
-    listSize: 1,
-    tensor: null,
     source: { kind: "position", n },
   }));
 }
 
-/** Columns of an example's own values: in coo they are repeated with each of its entries. */
+/** Whether a column has one value per example: in coo it is repeated with each of its entries. */
 export function isOfExample({
   source,
 }: {
   source: { kind: TableColumn["source"]["kind"] };
 }): boolean {
-  return (
-    source.kind === "position" ||
-    source.kind === "result" ||
-    source.kind === "droppedMax" ||
-    source.kind === "droppedSum"
-  );
+  return !["indices", "columns", "values"].includes(source.kind);
 }

@@ -7,12 +7,10 @@ import {
   EMIT_NAMES,
   EMITS,
   type EmitName,
-  type EmitSpec,
   LAYOUTS,
   type Layout,
 } from "../../src/results/catalogue.js";
-import { neededInputs } from "../../src/results/columns.js";
-import type { RunEmit } from "../../src/results/emit-options.js";
+import { inputsOf, type RunEmit } from "../../src/results/emit-options.js";
 import { built } from "../support/built.js";
 import { inputs, writeInputs } from "../support/inputs-input.js";
 import { workDirectory } from "../support/logits-input.js";
@@ -67,19 +65,19 @@ async function readTwice(
 /** The input options that these results need, and no others. */
 function inputsFor(emit: readonly RunEmit[]): Partial<RunOptions> {
   const results = emit.filter((name): name is EmitName => name in EMITS);
-  const needed = neededInputs(results, { class: 3 });
+  const needed = inputsOf(results, { class: 3 });
   const columns = { label: "y", cotangent: "g", tangent: "v", covariance: "s" };
   return {
     ...Object.fromEntries(
       Object.entries(columns).filter(([name]) =>
-        needed.some((option) => option === name),
+        needed.some(({ option }) => option === name),
       ),
     ),
     ...(emit.includes("column") && { class: 3 }),
   };
 }
 
-const isWide = (name: EmitName) => (EMITS[name] as EmitSpec).shape !== "scalar";
+const isWide = (name: EmitName) => EMITS[name].shape !== "scalar";
 const vectors = EMIT_NAMES.filter(
   (name) => !blocks.some((block) => block === name),
 );
