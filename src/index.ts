@@ -84,9 +84,9 @@ export {
   type Inspection,
   inspect,
   type LogitsDescription,
+  type ValueScan,
 } from "./inspect/inspect.js";
 export type { InspectOptions } from "./inspect/options.js";
-export type { ValueScan } from "./inspect/scan-values.js";
 export type { OutputSize } from "./layout-sizes.js";
 export type { RunOptions } from "./options.js";
 export type { AttemptOptions, QueueOptions } from "./queue/options.js";

@@ -1,5 +1,4 @@
-import type { Inspection } from "../inspect/inspect.js";
-import type { ValueScan } from "../inspect/scan-values.js";
+import type { Inspection, ValueScan } from "../inspect/inspect.js";
 import { shortName } from "../printable.js";
 import { bytes, count, titled } from "./format.js";
 import { sizes } from "./summary.js";

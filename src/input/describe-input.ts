@@ -1,7 +1,5 @@
-import type { Field } from "../arrow/field.js";
 import { candidateOf as arrayCandidate } from "./arrays/choose-arrays.js";
-import type { OpenArrays } from "./arrays/stored-array.js";
-import { type ArrowContainer, arrowContainer } from "./arrow-container.js";
+import { arrowContainer } from "./arrow-container.js";
 import type { Candidate } from "./candidates.js";
 import type { InputFile } from "./input-file.js";
 import { arraysOpener, type InputFormat, inputFormat } from "./input-format.js";
@@ -49,95 +47,63 @@ async function describe(
 ): Promise<InputDescription> {
   const format = inputFormat(file);
   const openArrays = await arraysOpener(format);
-  if (openArrays) return describeArrays(file, format, openArrays, options);
-  return format === "parquet"
-    ? describeParquet(file, options)
-    : describeArrow(
-        arrowContainer(
-          file,
-          format === "arrow-file" ? format : "arrow-stream",
-          { ...options, anyByteOrder: true },
-        ),
-        options,
-      );
-}
-
-function describeParquet(
-  file: InputFile,
-  selection: LogitsSelection,
-): InputDescription {
-  const { metadata, fields } = readFooter(file);
-  const { rowGroups } = metadata;
-  const codecs = new Set(
-    rowGroups.flatMap(({ chunks }) =>
-      chunks.map(({ compression }) => compression),
-    ),
-  );
-  codecs.delete("uncompressed");
-  return {
-    format: "parquet",
-    compression: [...codecs],
-    batches: rowGroups.length,
-    largestBatchRows: rowGroups.reduce((a, { rows }) => Math.max(a, rows), 0),
-    rows: rowGroups.reduce((sum, { rows }) => sum + rows, 0),
-    columns: describedFields(fields, selection),
-  };
-}
-
-/** Describes a file of arrays; its rows are those of the longest. */
-async function describeArrays(
-  file: InputFile,
-  format: InputFormat,
-  open: OpenArrays,
-  selection: LogitsSelection,
-): Promise<InputDescription> {
-  const { arrays } = await open(file);
+  if (openArrays) {
+    const { arrays } = await openArrays(file);
+    return {
+      format,
+      ...{ compression: [], batches: null, largestBatchRows: null },
+      rows: arrays.reduce(
+        (most, { shape }) => Math.max(most, shape[0] ?? 0),
+        0,
+      ),
+      columns: arrays.map((array) =>
+        describeColumn(array.name, arrayCandidate(array, options)),
+      ),
+    };
+  }
+  const codecs = new Set<string | null>();
+  const batchRows: number[] = [];
+  let fields: Parameters<typeof candidateOf>[0][];
+  if (format === "parquet") {
+    const { metadata, fields: columns } = readFooter(file);
+    for (const { rows, chunks } of metadata.rowGroups) {
+      batchRows.push(rows);
+      for (const { compression } of chunks) codecs.add(compression);
+    }
+    fields = columns;
+  } else {
+    const kind = format === "arrow-file" ? format : "arrow-stream";
+    const container = arrowContainer(file, kind, {
+      ...options,
+      anyByteOrder: true,
+    });
+    for (const { batch } of recordBatches(container)) {
+      batchRows.push(batch.rows);
+      codecs.add(batch.compression);
+    }
+    fields = container.schema.fields;
+  }
   return {
     format,
-    compression: [],
-    batches: null,
-    largestBatchRows: null,
-    rows: arrays.reduce((most, { shape }) => Math.max(most, shape[0] ?? 0), 0),
-    columns: arrays.map((array) =>
-      described(array.name, arrayCandidate(array, selection)),
+    compression: [...codecs].filter(
+      (codec) => codec !== null && codec !== "uncompressed",
+    ) as string[],
+    batches: batchRows.length,
+    largestBatchRows: batchRows.reduce((a, b) => Math.max(a, b), 0),
+    rows: batchRows.reduce((sum, rows) => sum + rows, 0),
+    columns: fields.map((field) =>
+      describeColumn(field.name, candidateOf(field, options.binary ?? false)),
     ),
   };
 }
 
-function described(
+function describeColumn(
   name: string | null,
   { type, form, problem }: Candidate,
 ): DescribedColumn {
-  const reason = form === null ? problem : null;
-  return { name: name ?? "array", type, reason };
-}
-
-function describedFields(
-  fields: Field[],
-  { binary = false }: LogitsSelection,
-): DescribedColumn[] {
-  return fields.map((field) =>
-    described(field.name, candidateOf(field, binary)),
-  );
-}
-
-function describeArrow(
-  container: ArrowContainer,
-  selection: LogitsSelection,
-): InputDescription {
-  const compression = new Set<string>();
-  let [rows, largest] = [0, 0];
-  for (const { batch } of recordBatches(container)) {
-    if (batch.compression) compression.add(batch.compression);
-    rows += batch.rows;
-    largest = Math.max(largest, batch.rows);
-  }
   return {
-    format: container.format,
-    compression: [...compression],
-    batches: container.recordBatches.length,
-    largestBatchRows: largest,
-    rows,
-    columns: describedFields(container.schema.fields, selection),
+    name: name ?? "array",
+    type,
+    reason: form === null ? problem : null,
   };
 }

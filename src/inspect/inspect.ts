@@ -5,6 +5,7 @@ import {
   checkValue,
 } from "../check-options.js";
 import {
+  AbortedError,
   InputUnsupportedError,
   LogitsColumnError,
   RaggedRowError,
@@ -25,7 +26,6 @@ import { resolveOptions } from "../options.js";
 import type { Layout } from "../results/catalogue.js";
 import type { RunHooks } from "../run.js";
 import { INSPECT_OPTIONS, type InspectOptions } from "./options.js";
-import { scanValues, type ValueScan } from "./scan-values.js";
 
 /** Description of a file, the logits that a run would use, and sizes of its outputs. */
 export interface Inspection extends InputDescription {
@@ -47,6 +47,18 @@ export interface LogitsDescription
   storage: LogitsFile["form"];
 }
 
+/** Summary of all logits of a file. */
+export interface ValueScan {
+  /** Smallest and largest finite logit; null if there is none. */
+  min: number | null;
+  max: number | null;
+  /** Number of logits that are -inf in rows with a softmax. */
+  maskedLogits: number;
+  /** Number of rows without a softmax (NaN, +inf, null, all -inf), and the first of them. */
+  badRows: number;
+  firstBadRow: number | null;
+}
+
 /**
  * Describes a file, and the size of the output in each layout. Reads the structure of the file, and every row with `scan`;
  * writes nothing.
@@ -61,31 +73,18 @@ export async function inspect(
   checkNames(options, ["input", ...INSPECT_OPTIONS.map(({ name }) => name)]);
   checkPath("input", options.input);
   for (const spec of INSPECT_OPTIONS) checkValue(spec, options[spec.name]);
-  const file = await openInput(options.input, hooks);
-  const inspection = await inspectFile(file, options, hooks);
-  await checkUnchanged(file.source);
-  return inspection;
-}
-
-async function inspectFile(
-  file: InputFile,
-  options: InspectOptions,
-  hooks: RunHooks,
-): Promise<Inspection> {
   const { input } = options;
-  let close = () => file.close();
-  try {
-    const description = await describeInput(file, { ...options, ...hooks });
-    const base = { input, bytes: file.bytes, ...description };
-    // From here on it is closed with the logits, or with their failure.
-    close = () => {};
-    const found = await examine(file, description, options, hooks).catch(
-      (error) => noLogits(input, description.columns, error),
-    );
-    return { ...base, ...found };
-  } finally {
-    close();
-  }
+  const file = await openInput(input, hooks);
+  const description = await describeInput(file, options).catch((error) => {
+    file.close();
+    throw error;
+  });
+  // The logits, or their failure, close the file.
+  const found = await examine(file, description, options, hooks).catch(
+    (error) => noLogits(input, description.columns, error),
+  );
+  await checkUnchanged(file.source);
+  return { input, bytes: file.bytes, ...description, ...found };
 }
 
 type Examined = Pick<
@@ -93,28 +92,30 @@ type Examined = Pick<
   "columns" | "logits" | "noLogitsReason" | "layouts" | "values"
 >;
 
-/** Looks at the logits that a run would use. @throws SoftjacError for a file without them, or a damaged one */
+/** Logits that are read from the start of the file, or one row. */
+const CHECKED_VALUES = 1 << 16;
+
+/** Examines the logits that a run would use. @throws SoftjacError for a file without them, or a damaged one */
 async function examine(
   file: InputFile,
-  { format, rows }: InputDescription,
+  { format, rows, columns }: InputDescription,
   options: InspectOptions,
-  hooks: RunHooks,
-): Promise<Omit<Examined, "columns">> {
-  const { input, scan = false } = options;
+  { signal, onProgress }: RunHooks,
+): Promise<Examined> {
+  const { input, dtype, scan = false } = options;
   const open = { keep: [], inputs: [], ownNames: [], isSample: !scan };
-  const { signal } = hooks;
   const found = await logitsIn(file, { ...options, ...open, signal });
   try {
-    const { column, form, dtype, classes } = found;
-    // Lists of other lengths than the first.
+    const { column, form, classes } = found;
+    // Finds lists of other lengths than the first.
     const some = Math.min(found.rows, Math.ceil(CHECKED_VALUES / classes));
     await interpreting(input, "values", () =>
       new InputRows(found).load(0, some),
     );
-    const paths = { input, output: "output.arrow" };
-    const run = resolveOptions({ ...paths, dtype: options.dtype });
+    const run = resolveOptions({ input, output: "output.arrow", dtype });
     return {
-      logits: { column, storage: form, dtype, classes },
+      columns,
+      logits: { column, storage: form, dtype: found.dtype, classes },
       noLogitsReason: null,
       layouts: layoutSizes(
         run,
@@ -122,11 +123,8 @@ async function examine(
         format === "parquet" ? withTableRows(found, rows) : found,
       ),
       values: scan
-        ? await interpretingWith(
-            input,
-            "values",
-            hooks.onProgress,
-            (onProgress) => scanValues(found, { ...hooks, onProgress }),
+        ? await interpretingWith(input, "values", onProgress, (report) =>
+            scanValues(found, signal, report),
           )
         : null,
     };
@@ -135,18 +133,15 @@ async function examine(
   }
 }
 
-/** Logits that are read from the start of the file, or one row. */
-const CHECKED_VALUES = 1 << 16;
-
-/** Errors of a sound file without logits that a run could use. */
-const NO_LOGITS = [LogitsColumnError, InputUnsupportedError, RaggedRowError];
-
-/** The logits of a table of so many rows, where those of the first are known; lists have as many rows on average. */
+/** Returns logits with the rows of the whole table, of which lists have as many on average as in the opened part. */
 function withTableRows(found: LogitsFile, tableRows: number): LogitsFile {
   const [known = 0, ...inner] = found.leading;
   const rows = Math.round((found.rows / Math.max(1, known)) * tableRows);
   return { ...found, rows, leading: [tableRows, ...inner] };
 }
+
+/** Errors of a sound file without logits that a run could use. */
+const NO_LOGITS = [LogitsColumnError, InputUnsupportedError, RaggedRowError];
 
 /** Returns why a file has no logits, also as the reason of its only candidate. @throws the error of a damaged file */
 function noLogits(
@@ -169,4 +164,44 @@ function noLogits(
     layouts: [],
     values: null,
   };
+}
+
+/** Logits that are held at once, unless one row has more. */
+const HELD_VALUES = 1 << 20;
+
+/** Reads every row. @throws InputFormatError, RaggedRowError, IoError, AbortedError */
+async function scanValues(
+  logits: LogitsFile,
+  signal: AbortSignal | undefined,
+  onProgress: (rowsDone: number, rows: number) => void,
+): Promise<ValueScan> {
+  const { rows, classes } = logits;
+  const input = new InputRows(logits);
+  const chunkRows = Math.max(1, Math.floor(HELD_VALUES / classes));
+  let [min, max] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  let [maskedLogits, badRows] = [0, 0];
+  let firstBadRow: number | null = null;
+  for (let start = 0; start < rows; start += chunkRows) {
+    if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
+    const end = Math.min(start + chunkRows, rows);
+    await input.load(start, end);
+    for (let row = start; row < end; row++) {
+      let [masked, other] = [0, 0];
+      for (const value of input.values(row, 0))
+        if (value === Number.NEGATIVE_INFINITY) masked++;
+        else if (!Number.isFinite(value)) other++;
+        else {
+          if (value < min) min = value;
+          if (value > max) max = value;
+        }
+      if (other === 0 && masked < classes) maskedLogits += masked;
+      else {
+        badRows++;
+        firstBadRow ??= row;
+      }
+    }
+    onProgress(end, rows);
+  }
+  const range = min > max ? { min: null, max: null } : { min, max };
+  return { ...range, maskedLogits, badRows, firstBadRow };
 }
