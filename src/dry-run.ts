@@ -110,23 +110,10 @@ export async function dryRun(
   }
 }
 
-/** What a batch's metadata takes more where it is compressed. */
+/** Bytes that compression adds to the metadata of a record batch. */
 const BATCH_METADATA = 64;
 
-type Sizes = Pick<
-  DryRun,
-  | "outputBytes"
-  | "maxOutputBytes"
-  | "recordBatches"
-  | "rowsPerRecordBatch"
-  | "largestBodyBytes"
-  | "chunks"
-  | "rowsPerChunk"
-  | "rowsPerRowBlock"
-  | "blockRowsPerTile"
->;
-
-function ofBlocks({ plan, sizes, onBadRow }: SizedJob): Sizes {
+function ofBlocks({ plan, sizes, onBadRow }: SizedJob) {
   return {
     outputBytes: onBadRow === "skip" ? null : sizes.bytes,
     maxOutputBytes: sizes.bytes,
@@ -140,10 +127,8 @@ function ofBlocks({ plan, sizes, onBadRow }: SizedJob): Sizes {
   };
 }
 
-/** Compressed bytes are no more than plain ones, but for the length in front of each buffer, and what batches say of it. */
-function ofCompressed(
-  job: SizedJob,
-): Pick<DryRun, "outputBytes" | "maxOutputBytes"> {
+/** Compressed bytes are no more than plain ones, except for the length before each buffer and the metadata of batches. */
+function ofCompressed(job: SizedJob) {
   let most = job.sizes.bytes;
   for (const { shape, count } of job.shapes()) {
     const { buffers, bodyBytes } = layoutJacobianBatch(shape);
@@ -153,7 +138,7 @@ function ofCompressed(
   return { outputBytes: null, maxOutputBytes: most };
 }
 
-function ofEntries(job: EntriesJob, logits: LogitsFile): Sizes {
+function ofEntries(job: EntriesJob, logits: LogitsFile) {
   const { plan } = job;
   return {
     outputBytes: null,
