@@ -6,8 +6,15 @@ import {
   InternalError,
   IoError,
 } from "../errors.js";
-import { hashPath } from "../store/hash-file.js";
-import { hasFolders, MissingFolder, type Store } from "../store/store.js";
+import { openStore } from "../store/open-store.js";
+import {
+  hasFolders,
+  hashOf,
+  MissingFolder,
+  type ObjectStore,
+  replace,
+  type Store,
+} from "../store/store.js";
 import { VERSION } from "../version.js";
 import type { DatasetPlan } from "./dataset-plan.js";
 import { sha256 } from "./fingerprint.js";
@@ -77,7 +84,7 @@ export class DatasetRun {
     this.#leftOut = new LeftOutInputs(store, plan);
     this.#publication = hasFolders(store)
       ? new RenamedPublication(store, folders, plan.fingerprint)
-      : new InPlacePublication(store, folders, plan.fingerprint);
+      : new InPlacePublication(store as ObjectStore, folders, plan.fingerprint);
   }
 
   get shards(): number {
@@ -152,7 +159,7 @@ export class DatasetRun {
     const part = `${wip}/${record.part}`;
     try {
       await this.#publication.checkPlace(file);
-      const isNew = await this.store.publish(file, part);
+      const isNew = await this.store.putIfAbsent(part, file);
       if (!isNew) await this.#compareWith(part, file);
       const name = `${wip}/${commitName(record.shard)}`;
       const bytes = encodeJson(record);
@@ -160,7 +167,7 @@ export class DatasetRun {
         await this.record(record.shard);
         // A part that is younger than its record counts as changed.
         if (isNew && this.#lost.has(record.shard))
-          await this.store.replace(name, bytes);
+          await replace(this.store, name, bytes);
       }
       if (this.#publication.isInPlace) await this.#sweepLate(record);
       return true;
@@ -195,7 +202,7 @@ export class DatasetRun {
   /** The shards without a record, by the names that are there: quick, and blind to parts that are damaged. */
   unrecorded(): Promise<number[]> {
     return this.#inFolder(async (folder) => {
-      const names = new Set(await this.store.list(`${folder}/${COMMITS}`));
+      const names = await this.store.list(`${folder}/${COMMITS}`);
       const leftOut = await this.#leftOut.found(folder);
       return [...this.plan.of.shards.entries()]
         .filter(([shard, { input }]) => {
@@ -241,7 +248,7 @@ export class DatasetRun {
   }> {
     const name = `${this.folders.out}/${MANIFEST}`;
     const bytes = await this.store.read(name);
-    const stored = await this.store.stat(name);
+    const stored = await this.store.head(name);
     const faulty = (found: string) => ({
       fault: [{ shard: null, part: MANIFEST, found, record: null }],
       records: new Map(),
@@ -276,10 +283,10 @@ export class DatasetRun {
         out,
         "another run replaced or removed the dataset during the repair",
       );
-    await this.store.replace(`${out}/${record.part}`, file);
+    await replace(this.store, `${out}/${record.part}`, file);
     // Once more, so that it is younger than its part.
     const name = `${out}/${commitName(record.shard)}`;
-    await this.store.replace(name, encodeJson(record));
+    await replace(this.store, name, encodeJson(record));
   }
 
   /** Makes the manifest of the published dataset again from its records. @throws InternalError */
@@ -291,7 +298,7 @@ export class DatasetRun {
       throw new InternalError(
         `${out}/${MANIFEST}: expected SHA-256 ${expected} as in ${SUCCESS}, found ${sha256(manifest)} when rebuilding it from the records; nothing was replaced`,
       );
-    await this.store.replace(`${out}/${MANIFEST}`, manifest);
+    await replace(this.store, `${out}/${MANIFEST}`, manifest);
   }
 
   /** The inputs that the run goes on without, and why. */
@@ -418,8 +425,8 @@ export class DatasetRun {
   /** @throws InternalError where a part that is there is not what this process has made */
   async #compareWith(part: string, file: string): Promise<void> {
     try {
-      const found = await this.store.hash(part);
-      const made = await hashPath(file);
+      const found = await hashOf(this.store, part);
+      const made = await hashOf(await openStore(file), file);
       if (found === made) return;
       throw new InternalError(
         `${part}: two processes computed different bytes (SHA-256 ${made} and ${found})`,

@@ -1,11 +1,16 @@
 import { realpathSync } from "node:fs";
 import { stat } from "node:fs/promises";
-import { dirname, relative, resolve, sep } from "node:path";
+import { dirname, posix, resolve, sep } from "node:path";
 import { isDynamicPattern } from "tinyglobby";
 import { InputMissingError, UsageError } from "../errors.js";
 import { checkFiles, inputFile } from "../output/written-files.js";
-import { assertSupportedScheme, isS3 } from "../store/location.js";
-import type { S3Access } from "../store/s3-options.js";
+import {
+  assertSupportedScheme,
+  isS3,
+  resolveLocation,
+} from "../store/location.js";
+import { openStore, type StoreAccess } from "../store/open-store.js";
+import type { ObjectStore } from "../store/store.js";
 import {
   inputCall,
   inputError,
@@ -13,92 +18,135 @@ import {
   systemErrorName,
 } from "../system-error.js";
 import type { PlannedState } from "./dataset-plan.js";
-import { findOnS3 } from "./find-on-s3.js";
-import {
-  commonFolder,
-  compareNames,
-  insideOutput,
-  isBesideData,
-} from "./input-names.js";
-import { isWithin } from "./is-within.js";
-import { type ListedFiles, listFiles } from "./list-files.js";
+import { commonFolder, compareNames, isBesideData } from "./input-names.js";
+import { isWithin, listFiles } from "./list-files.js";
+import { listObjects } from "./list-objects.js";
 
 /** The inputs of a dataset, and the folder that all of them are in. */
 export interface FoundInputs {
   root: string;
   /** Paths from the root, with slashes, in natural order. */
   names: string[];
-  /** Files of folders that are no inputs, by their extensions. */
+  /** Paths of files in the folders that are no inputs, because of their names. */
   ignored: string[];
-  /** Of objects, which a list tells of with their names. */
-  states?: ReadonlyMap<string, PlannedState>;
-  /** Of files whose names are not UTF-8, the bytes of the path by the escaped name. */
-  undecodable?: ReadonlyMap<string, Buffer>;
+  /** States of objects, which come with their list. */
+  states: ReadonlyMap<string, PlannedState>;
+  /** Bytes of the paths that are not UTF-8, by the escaped name. */
+  undecodable: ReadonlyMap<string, Buffer>;
+}
+
+/** Inputs that one path, folder or pattern names. */
+export interface ListedInputs
+  extends Partial<Pick<FoundInputs, "states" | "undecodable">> {
+  files: string[];
+  /** Files of a folder that are no inputs. */
+  beside: string[];
 }
 
 /**
- * The files that paths, folders and patterns name. Of a folder all files in it and below, but for those whose names, or
- * whose folders' names, start with `.` or `_`: of data pipelines those are not data.
+ * Finds the files or objects that paths, folders (or prefixes) and patterns name. A folder stands for all files in it and
+ * below, except those whose names, or whose folders' names, start with `.` or `_`, which data pipelines do not use for data.
  * @throws InputMissingError for a path or pattern that names nothing; UsageError for standard input, a URL of an unsupported
- * scheme, an output among the inputs, or an input inside the output
+ * scheme, inputs in several buckets, an output among the inputs, or an input inside the output
  */
 export async function findInputs(
   wanted: readonly string[],
   output: string,
-  s3: S3Access = {},
+  access: StoreAccess = {},
 ): Promise<FoundInputs> {
   for (const location of wanted) assertSupportedScheme(location, "input");
-  if (wanted.some(isS3)) return findOnS3(wanted, output, s3);
+  const store = wanted.some(isS3) ? await openObjects(wanted, access) : null;
   const found = new Set<string>();
   const ignored = new Set<string>();
+  const states = new Map<string, PlannedState>();
   const undecodable = new Map<string, Buffer>();
-  for (const path of wanted) {
-    checkFiles([
-      { name: "output", path: output, use: "output" },
-      inputFile(path),
-    ]);
-    const { files, beside, undecodable: bytes } = await filesOf(path);
-    for (const file of beside) ignored.add(file);
-    for (const [file, name] of bytes) undecodable.set(file, name);
+  for (const location of wanted) {
+    if (store) refuseAround(output, location);
+    else checkFiles([OUTPUT(output), inputFile(location)]);
+    const listed = await (store
+      ? listObjects(store, location)
+      : filesOf(location));
+    for (const file of listed.beside) ignored.add(file);
+    for (const [file, bytes] of listed.undecodable ?? [])
+      undecodable.set(file, bytes);
+    for (const [file, state] of listed.states ?? []) states.set(file, state);
     // A pattern also matches the parts of an earlier dataset, which was made from the other files.
-    const outside = files.filter((file) => !isInside(file, output));
-    const inputs = outside.length > 0 ? outside : files;
-    if (inputs.length === 0) throw await missing(path);
-    refuseInside(output, inputs, bytes);
+    const outside = listed.files.filter((file) => !isInside(file, output));
+    const inputs = outside.length > 0 ? outside : listed.files;
+    if (inputs.length === 0) throw await missing(location);
+    refuseInside(output, inputs, undecodable);
     for (const file of inputs) found.add(file);
   }
+  const { dirname: folderOf, sep: separator } = store
+    ? posix
+    : { dirname, sep };
   const paths = [...found];
   const root =
-    paths.map(dirname).reduce((a, b) => commonFolder(a, b, sep)) || sep;
-  const nameOf = (path: string) => relative(root, path).split(sep).join("/");
+    paths.map(folderOf).reduce((a, b) => commonFolder(a, b, separator)) ||
+    separator;
+  const start = root.endsWith(separator) ? root.length : root.length + 1;
+  const nameOf = (path: string) => path.slice(start).split(separator).join("/");
+  const byName = <T>(of: ReadonlyMap<string, T>) =>
+    new Map(
+      [...of]
+        .filter(([path]) => found.has(path))
+        .map(([path, value]) => [nameOf(path), value]),
+    );
   return {
     root,
     names: paths.map(nameOf).sort(compareNames),
     ignored: [...ignored].filter((file) => !found.has(file)).sort(compareNames),
-    undecodable: new Map(
-      [...undecodable].map(([path, bytes]) => [nameOf(path), bytes]),
-    ),
+    states: byName(states),
+    undecodable: byName(undecodable),
   };
 }
 
-/** The files that a path, folder or pattern names; `beside`: files of a folder that are no inputs. */
-export async function filesOf(
-  path: string,
-): Promise<Omit<ListedFiles, "hidden"> & { beside: string[] }> {
+const OUTPUT = (path: string) =>
+  ({ name: "output", path, use: "output" }) as const;
+
+/** @throws UsageError for inputs in several buckets, or for files beside objects */
+async function openObjects(
+  wanted: readonly string[],
+  access: StoreAccess,
+): Promise<ObjectStore> {
+  const places = new Set(
+    wanted.map((location) =>
+      isS3(location)
+        ? resolveLocation(location).split("/", 3).join("/")
+        : "files",
+    ),
+  );
+  if (places.size > 1)
+    throw new UsageError(
+      `inputs: all inputs must be in one bucket or all be local files, found ${[...places].join(", ")}`,
+      "inputs",
+    );
+  return (await openStore(wanted[0] as string, access)) as ObjectStore;
+}
+
+function refuseAround(output: string, location: string): void {
+  if (isInside(output, resolveLocation(location)))
+    throw new UsageError(
+      `output: ${output} is inside the input ${location}; choose another prefix`,
+      "output",
+    );
+}
+
+/** Lists the files that a path, folder or pattern names. */
+export async function filesOf(path: string): Promise<ListedInputs> {
   if (path === "-")
     throw new UsageError(
       "input: a dataset cannot read standard input, because a resumed run reads its inputs again; give file paths",
       "input",
     );
   const kind = await kindOf(path);
-  if (kind === "file" || (kind === null && !isDynamicPattern(path)))
-    return {
-      files: kind === "file" ? [resolve(path)] : [],
-      beside: [],
-      undecodable: new Map(),
-    };
-  const listed = await listFiles(path, kind ?? "pattern");
-  const { files, hidden, undecodable } = listed;
+  if (kind === "file") return { files: [resolve(path)], beside: [] };
+  if (kind === null && !isDynamicPattern(path))
+    return { files: [], beside: [] };
+  const { files, hidden, undecodable } = await listFiles(
+    path,
+    kind ?? "pattern",
+  );
   if (kind === null) return { files, beside: [], undecodable };
   return {
     files: files.filter((file) => !isBesideData(file)),
@@ -108,8 +156,9 @@ export async function filesOf(
 }
 
 async function missing(path: string): Promise<InputMissingError> {
-  const what =
-    (await kindOf(path)) === "folder"
+  const what = isS3(path)
+    ? `no objects at ${path} (names that start with . or _ are ignored)`
+    : (await kindOf(path)) === "folder"
       ? `${path} contains no input files (names that start with . or _ are ignored, and so are text, logs and pictures)`
       : isDynamicPattern(path)
         ? `no file matches ${path}`
@@ -117,7 +166,7 @@ async function missing(path: string): Promise<InputMissingError> {
   return new InputMissingError(path, undefined, what);
 }
 
-/** @throws UsageError where replacing the output would delete an input */
+/** @throws UsageError if the output would replace an input */
 function refuseInside(
   output: string,
   inputs: readonly string[],
@@ -125,18 +174,29 @@ function refuseInside(
 ): void {
   const checked = new Set<string>();
   for (const input of inputs) {
-    const real = inputCall(input, "could not be examined", () =>
-      realpathSync.native(undecodable.get(input) ?? input),
-    );
+    const real = isS3(input)
+      ? input
+      : inputCall(input, "could not be examined", () =>
+          realpathSync.native(undecodable.get(input) ?? input),
+        );
     const folder = dirname(real);
-    if (!checked.has(folder) && isWithin(folder, output))
-      throw insideOutput(real === input ? input : `${input} (${real})`, output);
+    const isIn =
+      !checked.has(folder) &&
+      (isS3(input) ? isInside(input, output) : isWithin(folder, output));
+    if (isIn)
+      throw new UsageError(
+        `${real === input ? input : `${input} (${real})`} is inside --output ${output}; choose another output`,
+        "output",
+      );
     checked.add(folder);
   }
 }
 
 function isInside(path: string, folder: string): boolean {
-  return path === folder || path.startsWith(folder + sep);
+  return (
+    path === folder ||
+    path.startsWith(isS3(folder) ? `${folder}/` : folder + sep)
+  );
 }
 
 async function kindOf(path: string): Promise<"file" | "folder" | null> {

@@ -3,7 +3,7 @@ import {
   InternalError,
   OutputExistsError,
 } from "../errors.js";
-import { MissingFolder, type Store } from "../store/store.js";
+import { MissingFolder, type ObjectStore } from "../store/store.js";
 import type { DatasetPlan } from "./dataset-plan.js";
 import { PLAN, type RunFolders, SUCCESS } from "./names.js";
 import type { Publication } from "./publication.js";
@@ -18,7 +18,7 @@ export class InPlacePublication implements Publication {
   readonly isInPlace = true;
 
   constructor(
-    private readonly store: Store,
+    private readonly store: ObjectStore,
     private readonly folders: RunFolders,
     private readonly fingerprint: string,
   ) {}
@@ -32,7 +32,7 @@ export class InPlacePublication implements Publication {
     const { out } = this.folders;
     refuseOverwrite(out, overwrite);
     if (await this.#isOurs()) return;
-    const [name] = await this.store.list(out);
+    const [name] = (await this.store.list(out)).keys();
     if (name === undefined || (await this.#isOurs())) return;
     throw new OutputExistsError(
       out,
@@ -58,7 +58,7 @@ export class InPlacePublication implements Publication {
     const plan = await this.#ownPlan();
     if (!plan) throw new MissingFolder(this.#plan);
     if (file !== undefined)
-      await this.store.checkUploads?.(file, this.#plan, plan);
+      await this.store.checkUploads(file, this.#plan, plan);
   }
 
   async put(

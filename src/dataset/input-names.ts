@@ -1,4 +1,3 @@
-import { UsageError } from "../errors.js";
 import { shortList, shortName } from "../printable.js";
 
 /** Files and folders of tools, not of people: `_SUCCESS`, `.crc`, what a run of ours has under way. */
@@ -49,12 +48,4 @@ export function commonFolder(a: string, b: string, separator: string): string {
   const [left, right] = [a.split(separator), b.split(separator)];
   const differs = left.findIndex((name, k) => name !== right[k]);
   return (differs < 0 ? left : left.slice(0, differs)).join(separator);
-}
-
-/** The error for an input that replacing the output would delete. */
-export function insideOutput(input: string, output: string): UsageError {
-  return new UsageError(
-    `${input} is inside --output ${output}; choose another output`,
-    "output",
-  );
 }

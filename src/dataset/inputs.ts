@@ -1,32 +1,32 @@
+import { join } from "node:path";
+import { InputFormatError, InputMissingError } from "../errors.js";
+import { checkSame, SINCE_PLANNED, stateAt } from "../input/input-state.js";
 import type { LogitsFile, OpenOptions } from "../input/logits-file.js";
+import { openLogits } from "../input/open-logits.js";
 import type { RowRange } from "../plan.js";
 import { isS3 } from "../store/location.js";
-import type { S3Access } from "../store/s3-options.js";
+import type { StoreAccess } from "../store/open-store.js";
 import type { PlannedState } from "./dataset-plan.js";
-import { FileInputs } from "./file-inputs.js";
 import type { FoundInputs } from "./find-inputs.js";
 
-/** An input, and what it was when it was seen. */
+/** An input, and its state when it was seen. */
 export interface SeenInput extends PlannedState {
   name: string;
 }
 
-/** The inputs of a run, wherever they are. */
+/** The inputs of a run, in a folder or an object store. */
 export interface Inputs {
-  /** As messages and options call an input. */
+  /** Returns the path of an input, for options and messages. */
   path(name: string): string;
-  /** What an input is now. @throws InputMissingError */
+  /** Returns the current state of an input. @throws InputMissingError */
   state(name: string): Promise<PlannedState>;
-  /** @throws InputChangedError where it is no longer what it was */
+  /** @throws InputChangedError if the state is not the same any more */
   check(input: SeenInput): Promise<void>;
-  /**
-   * Opens an input, its structure checked.
-   * @throws as openLogits; InputChangedError
-   */
+  /** Opens an input and checks its structure. @throws as openLogits; InputChangedError */
   open(input: SeenInput, options: OpenOptions): Promise<LogitsFile>;
-  /** What `work` makes of an open input; it may be done again, once what it reads is there. */
+  /** Returns the result of `work` on an open input; it may be called again once the bytes that it reads are fetched. */
   reading<T>(logits: LogitsFile, work: () => T): Promise<T>;
-  /** An open input with all that some rows take: itself, or a file of its own, which is the caller's. */
+  /** Returns an open input that has the bytes of some rows: the same one, or one that the caller closes. */
   rowsOf(
     logits: LogitsFile,
     part: RowRange,
@@ -35,15 +35,71 @@ export interface Inputs {
 }
 
 /**
- * @param root the folder, or s3://bucket/prefix, that their names start from
- * @param found what is known of inputs that have just been looked for
+ * @param root the folder, or s3://bucket/prefix, of the names
+ * @param found inputs that were just listed
  */
 export async function openInputs(
   root: string,
-  s3: S3Access,
+  access: StoreAccess,
   { states, undecodable }: Partial<FoundInputs> = {},
 ): Promise<Inputs> {
   if (!isS3(root)) return new FileInputs(root, undecodable);
-  const { S3Inputs } = await import("./s3-inputs.js");
-  return new S3Inputs(root, s3, states);
+  const { StagedInputs } = await import("./staged-inputs.js");
+  return new StagedInputs(root, access, states);
+}
+
+/** Files, which are read where they are. */
+class FileInputs implements Inputs {
+  constructor(
+    private readonly root: string,
+    /** Bytes of the paths that are not UTF-8, by the escaped name. */
+    private readonly undecodable: ReadonlyMap<string, Buffer> = new Map(),
+  ) {}
+
+  path(name: string): string {
+    return join(this.root, name);
+  }
+
+  async state(name: string): Promise<PlannedState> {
+    const path = this.path(name);
+    const found = stateAt(path, this.undecodable.get(name));
+    // Not a change: the file system may only be missing on this machine.
+    if (!found) throw new InputMissingError(path);
+    const { inode: _, ...state } = found;
+    return state;
+  }
+
+  async check(input: SeenInput): Promise<void> {
+    const found = await this.state(input.name);
+    checkSame(this.path(input.name), SINCE_PLANNED, input, found);
+  }
+
+  async open(input: SeenInput, options: OpenOptions): Promise<LogitsFile> {
+    await this.check(input);
+    const path = this.path(input.name);
+    // Plans, records and messages hold names as text.
+    if (this.undecodable.has(input.name))
+      throw new InputFormatError(
+        path,
+        "file name",
+        "not valid UTF-8 (other bytes are shown as \\x..); rename the file",
+      );
+    const logits = await openLogits(path, options);
+    try {
+      // It may have been replaced between the check and the opening.
+      await this.check(input);
+      return logits;
+    } catch (error) {
+      logits.close();
+      throw error;
+    }
+  }
+
+  async reading<T>(_: LogitsFile, work: () => T): Promise<T> {
+    return work();
+  }
+
+  async rowsOf(logits: LogitsFile): Promise<LogitsFile> {
+    return logits;
+  }
 }

@@ -53,7 +53,8 @@ export class LeftOutInputs {
   /** Those found bad since the plan, by number. */
   async found(folder: string): Promise<Map<number, string>> {
     const found = new Map<number, string>();
-    for (const name of await this.store.list(`${folder}/${COMMITS}`, RECORD)) {
+    const names = await this.store.list(`${folder}/${COMMITS}`, RECORD);
+    for (const name of names.keys()) {
       const bytes = await this.store.read(`${folder}/${COMMITS}/${name}`);
       const record = decodeJson(bytes) as LeftOutRecord | null;
       if (record?.fingerprint === this.plan.fingerprint)

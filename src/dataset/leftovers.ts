@@ -1,14 +1,20 @@
 import { basename, dirname, join } from "node:path";
 import { checkNames, checkPath, checkValue } from "../check-options.js";
+import { pooled } from "../io/pooled.js";
 import { isAlive } from "../io/process-mark.js";
-import { isS3, resolveLocation } from "../store/location.js";
-import { PosixStore } from "../store/posix-store.js";
+import { resolveLocation } from "../store/location.js";
+import { openStore } from "../store/open-store.js";
 import { type S3Options, s3OptionsOf } from "../store/s3-options.js";
-import type { Store } from "../store/store.js";
+import {
+  filesIn,
+  hasFolders,
+  type ObjectStore,
+  type Store,
+  type Stored,
+} from "../store/store.js";
 import { LEFTOVER_OPTIONS } from "./command-options.js";
 import type { DatasetHooks } from "./events.js";
-import { removeOnS3 } from "./leftovers-on-s3.js";
-import { COMMITS } from "./names.js";
+import { COMMITS, isOwnName, PLAN, SUCCESS } from "./names.js";
 
 /** Options of `removeStaleRuns`. Only `output` is required. */
 export interface StaleRunsOptions extends S3Options {
@@ -45,101 +51,155 @@ export async function removeStaleRuns(
   checkPath("output", options.output);
   for (const spec of LEFTOVER_OPTIONS)
     checkValue(spec, options[spec.name as keyof StaleRunsOptions]);
-  const out = resolveLocation(options.output);
+  const output = resolveLocation(options.output);
   const { olderThan = 72, dryRun = false } = options;
   const limit = Date.now() - olderThan * 3600_000;
-  if (isS3(out))
-    return removeOnS3({
-      ...s3OptionsOf(options),
-      ...{ signal, output: out, limit, dryRun },
-    });
-  const store = new PosixStore(dirname(out));
-  const found: StaleRunsReport = {
-    output: out,
+  const store = await openStore(output, { ...s3OptionsOf(options), signal });
+  const found = await (hasFolders(store)
+    ? foldersBeside(store, output)
+    : unfinishedIn(store as ObjectStore, output));
+  const report: StaleRunsReport = {
+    output,
     dryRun,
     removed: [],
     kept: [],
     shards: {},
   };
-  const remove = async (path: string) => {
-    if (!dryRun) await store.remove(path);
-    found.removed.push(path);
-  };
-  const names = (await store.list(dirname(out), basename(out))).filter((name) =>
-    NAME.test(name.slice(basename(out).length)),
-  );
-  const folders = new Map<string, Folder>();
-  for (const name of names) {
-    const path = join(dirname(out), name);
-    const folder = await lookInto(store, path);
-    if (folder) folders.set(path, folder);
-  }
-  const inUse = [...folders]
-    .filter(([, { isInUse }]) => isInUse)
-    .map(([path]) => runOf(path));
-  for (const [path, { changed, parts, stale }] of folders) {
-    const isStale = isAlive(basename(path)) === false;
-    if (parts > 0) found.shards[path] = parts;
-    if (isStale || (changed <= limit && !inUse.includes(runOf(path))))
-      await remove(path);
-    else {
-      for (const inner of stale) await remove(inner);
-      found.kept.push(path);
+  const inUse = new Set(found.filter((of) => of.isInUse).map(({ run }) => run));
+  for (const { path, run, changed, shards, isDead, stale, remove } of found) {
+    if (shards > 0) report.shards[path] = shards;
+    const isStale = isDead || (changed <= limit && !inUse.has(run));
+    if (!isStale) report.kept.push(path);
+    for (const one of isStale ? [{ path, remove }] : stale) {
+      if (!dryRun) await one.remove();
+      report.removed.push(one.path);
     }
   }
-  return found;
+  return report;
 }
 
-/** What follows the dataset's name: what the folder is for, the run, the process of a repair, something at random. */
-const NAME =
-  /^\.__(?:wip|tmp|old)-[0-9a-f]{16}(?:-[0-9a-f]{8}-\d+-\d+-\d+)?(?:-[0-9a-f]{12})?$/;
-
-function runOf(path: string): string {
-  return /\.__(?:wip|tmp|old)-([0-9a-f]{16})/.exec(path)?.[1] as string;
+interface Removable {
+  /** Path as reports show it. */
+  path: string;
+  remove(): Promise<void>;
 }
 
-interface Folder {
-  /** When anything in it was last changed. */
+/** Part of an unfinished run: a folder, an upload, or the objects of a prefix. */
+interface Unfinished extends Removable {
+  run: string;
+  /** Time of the last change in it, in milliseconds since 1970. */
   changed: number;
-  /** Finished parts. */
-  parts: number;
-  /** Temporary files of processes that have died. */
-  stale: string[];
-  /** A process of this machine has a temporary file in it. */
+  /** Number of computed shards. */
+  shards: number;
+  /** Whether a process of this machine works in it. */
   isInUse: boolean;
+  /** Whether it belongs to a process of this machine that has ended. */
+  isDead: boolean;
+  /** Temporary files in it of processes that have ended. */
+  stale: Removable[];
 }
 
-/** null: it is no folder. */
-async function lookInto(store: Store, path: string): Promise<Folder | null> {
-  const changed = await lastChange(store, path);
-  if (changed === null) return null;
-  const names = await store.list(path);
-  const records = await store.list(join(path, COMMITS));
-  const isTemporary = /\.__tmp-/.test(path);
-  const states = isTemporary ? names.map((name) => isAlive(name)) : [];
-  return {
-    changed,
-    parts: records.filter((name) => /^\d{5,}\.json$/.test(name)).length,
-    stale: names
-      .filter((_, k) => states[k] === false)
-      .map((name) => join(path, name)),
-    isInUse: states.includes(true) || isAlive(basename(path)) === true,
-  };
-}
+/** Rest of a folder's name after the dataset's: its use, the run, the process of a repair, random digits. */
+const NAME =
+  /^\.__(?:wip|tmp|old)-([0-9a-f]{16})(?:-[0-9a-f]{8}-\d+-\d+-\d+)?(?:-[0-9a-f]{12})?$/;
 
-/** When anything in a folder was last changed; null: it is no folder. */
-async function lastChange(store: Store, path: string): Promise<number | null> {
-  const found = await store.stat(path);
-  if (!found?.isFolder) return null;
-  let last = found.modified;
-  for (const name of await store.list(path)) {
-    const inner = join(path, name);
-    const entry = await store.stat(inner);
-    last = Math.max(
-      last,
-      entry?.modified ?? 0,
-      (await lastChange(store, inner)) ?? 0,
-    );
+async function foldersBeside(store: Store, out: string): Promise<Unfinished[]> {
+  const folders: Unfinished[] = [];
+  const removable = (path: string) => ({
+    path,
+    remove: () => store.remove(path),
+  });
+  for (const name of (await store.list(dirname(out), basename(out))).keys()) {
+    const [, run] = NAME.exec(name.slice(basename(out).length)) ?? [];
+    const path = join(dirname(out), name);
+    const found = run === undefined ? null : await store.head(path);
+    if (run === undefined || !found?.isFolder) continue;
+    const names = [...(await store.list(path)).keys()];
+    const records = [...(await store.list(join(path, COMMITS))).keys()];
+    const temporary = path.includes(".__tmp-") ? names : [];
+    folders.push({
+      ...removable(path),
+      run,
+      changed: await lastChange(store, path, found),
+      shards: records.filter((record) => RECORD.test(record)).length,
+      isInUse: [name, ...temporary].some((of) => isAlive(of) === true),
+      isDead: isAlive(name) === false,
+      stale: temporary
+        .filter((of) => isAlive(of) === false)
+        .map((of) => removable(join(path, of))),
+    });
   }
+  return folders;
+}
+
+const RECORD = /^\d{5,}\.json$/;
+
+/** Returns the time of the last change of a file, or in a folder. */
+async function lastChange(
+  store: Store,
+  path: string,
+  { isFolder, modified }: Stored,
+): Promise<number> {
+  let last = modified;
+  if (isFolder)
+    for (const name of (await store.list(path)).keys()) {
+      const inner = await store.head(join(path, name));
+      if (inner)
+        last = Math.max(last, await lastChange(store, join(path, name), inner));
+    }
   return last;
+}
+
+/** Requests at once. */
+const AT_ONCE = 16;
+
+/** The uploads to a prefix that nobody completes, and the objects of its run if that is not published. */
+async function unfinishedIn(
+  store: ObjectStore,
+  out: string,
+): Promise<Unfinished[]> {
+  const found: Unfinished[] = [];
+  const part = {
+    run: out,
+    shards: 0,
+    isInUse: false,
+    isDead: false,
+    stale: [],
+  };
+  for await (const { name, started, abort } of store.uploadsIn(out))
+    if (isOwnName(name.slice(out.length + 1)))
+      found.push({
+        ...part,
+        path: `${name} (an upload that has not ended)`,
+        changed: started,
+        remove: abort,
+      });
+  const objects = await filesIn(store, out);
+  for (const [name, stored] of await filesIn(store, `${out}/${COMMITS}`))
+    objects.set(`${COMMITS}/${name}`, stored);
+  const own = [...objects.keys()].filter(isOwnName);
+  const records = own.filter((name) => name.startsWith(`${COMMITS}/`));
+  const isRun = objects.has(PLAN) || records.length > 0;
+  if (objects.has(SUCCESS) || !isRun) return found;
+  const times = own.map((name) => objects.get(name)?.modified ?? 0);
+  const shards = records.filter((name) =>
+    RECORD.test(name.slice(COMMITS.length + 1)),
+  );
+  // The plan goes first: a late process finds that the prefix no longer belongs to its run. The records go last.
+  const inOrder = [
+    own.filter((name) => name === PLAN),
+    own.filter((name) => name !== PLAN && !records.includes(name)),
+    records,
+  ];
+  found.push({
+    ...part,
+    path: out,
+    changed: Math.max(...times, ...found.map(({ changed }) => changed)),
+    shards: shards.length,
+    async remove() {
+      for (const names of inOrder)
+        await pooled(names, AT_ONCE, (name) => store.remove(`${out}/${name}`));
+    },
+  });
+  return found;
 }

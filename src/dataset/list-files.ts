@@ -4,13 +4,13 @@ import { realpath, stat } from "node:fs/promises";
 import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import picomatch from "picomatch";
 import { type FileSystemAdapter, glob } from "tinyglobby";
+import { stateAt } from "../input/input-state.js";
 import {
   inputError,
   systemErrorKind,
   systemErrorName,
 } from "../system-error.js";
 import { isHidden } from "./input-names.js";
-import { isWithin } from "./is-within.js";
 
 export interface ListedFiles {
   /** Absolute paths. */
@@ -131,4 +131,17 @@ function escaped(name: Buffer): string {
       /[^\x20-\x7e]/g,
       (byte) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, "0")}`,
     );
+}
+
+/**
+ * Returns whether an absolute path is a folder or lies in it, by device and inode: whatever links and mounts lead there.
+ * @throws IoError, PermissionError
+ */
+export function isWithin(path: string, folder: string): boolean {
+  const wanted = stateAt(folder)?.inode;
+  if (wanted === undefined) return false;
+  for (let one = path; ; one = dirname(one)) {
+    if (stateAt(one)?.inode === wanted) return true;
+    if (one === dirname(one)) return false;
+  }
 }

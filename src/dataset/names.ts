@@ -48,10 +48,10 @@ export function commitName(k: number): string {
   return `${COMMITS}/${digits(k)}.json`;
 }
 
-/** Returns whether a name in the dataset's folder, or in its `_commits`, is one that runs give. */
+/** Returns whether a file in the dataset's folder, or in its `_commits`, has a name that runs give. */
 export function isOwnName(name: string): boolean {
   return (
-    [PLAN, COMMITS, MANIFEST, SUCCESS].includes(name) ||
+    [PLAN, MANIFEST, SUCCESS].includes(name) ||
     /^(?:part-\d{5,}-of-\d{5,}\.arrow|_commits\/(?:input-)?\d{5,}\.json)$/.test(
       name,
     )

@@ -78,7 +78,9 @@ export async function savedParts(
   const records = await Promise.all(
     folders.map((folder) => store.list(`${folder}/${COMMITS}`)),
   );
-  return records.flat().filter((name) => /^\d+\.json$/.test(name)).length;
+  return records
+    .flatMap((names) => [...names.keys()])
+    .filter((name) => /^\d+\.json$/.test(name)).length;
 }
 
 /** The fingerprints of other runs than `fingerprint` that have a folder beside an output. */
@@ -96,7 +98,7 @@ export async function otherRuns(
 /** The fingerprints of the runs that have a folder beside an output. */
 async function runsUnderWay(store: Store, out: string): Promise<string[]> {
   const marker = `${basename(out)}.__wip-`;
-  return (await store.list(dirname(out), marker))
+  return [...(await store.list(dirname(out), marker)).keys()]
     .map((name) => name.slice(marker.length))
     .filter((found) => /^[0-9a-f]{16}$/.test(found));
 }

@@ -29,7 +29,7 @@ export class RenamedPublication implements Publication {
     for (let look = 1; ; look++) {
       if (await this.#isOurs(out)) return true;
       // As long as the run has its own folder, nobody has renamed it.
-      if (await this.store.stat(wip)) return false;
+      if (await this.store.head(wip)) return false;
       // It may have been renamed since the look at `out`, which the second look tells. After that, only a process that
       // replaces a dataset can have it under another name, for a moment.
       if (look === 1) continue;
@@ -40,15 +40,14 @@ export class RenamedPublication implements Publication {
 
   async refuseOther({ overwrite }: { overwrite: boolean }): Promise<void> {
     const { out } = this.folders;
-    const found = await this.store.stat(out);
+    const found = await this.store.head(out);
     if (!found) return;
     if (!found.isFolder)
       throw new OutputExistsError(
         out,
         `is ${found.isFile ? "a file" : "a link, device or pipe"}, not a directory; choose another output`,
       );
-    const names = await this.store.list(out);
-    if (names.length === 0) return;
+    if ((await this.store.list(out)).size === 0) return;
     const success = decodeJson(await this.store.read(`${out}/${SUCCESS}`));
     const { fingerprint } = (success ?? {}) as Partial<Success>;
     // Another process was quicker.
@@ -73,10 +72,11 @@ export class RenamedPublication implements Publication {
 
   /** Returns the names in a dataset's folder that no run has given. */
   async #otherNames(folder: string): Promise<string[]> {
-    const records = await this.store.list(`${folder}/${COMMITS}`);
+    const names = (await this.store.list(folder)).keys();
+    const records = (await this.store.list(`${folder}/${COMMITS}`)).keys();
     return [
-      ...(await this.store.list(folder)),
-      ...records.map((name) => `${COMMITS}/${name}`),
+      ...[...names].filter((name) => name !== COMMITS),
+      ...[...records].map((name) => `${COMMITS}/${name}`),
     ].filter((name) => !isOwnName(name));
   }
 
@@ -100,7 +100,7 @@ export class RenamedPublication implements Publication {
 
   /** @throws OutputExistsError where something else than a folder has the name: nothing is written through a link */
   async #refuseLink(folder: string): Promise<void> {
-    const found = await this.store.stat(folder);
+    const found = await this.store.head(folder);
     if (found && !found.isFolder)
       throw new OutputExistsError(
         folder,
@@ -180,7 +180,7 @@ export class RenamedPublication implements Publication {
   /** Folders beside the dataset, by the start of their paths. */
   async #besides(start: string): Promise<string[]> {
     const names = await this.store.list(dirname(start), basename(start));
-    return names.map((name) => join(dirname(start), name));
+    return [...names.keys()].map((name) => join(dirname(start), name));
   }
 
   /** Whether a folder is the complete dataset of this run. */

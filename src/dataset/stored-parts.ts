@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import { AbortedError, InternalError, IoError } from "../errors.js";
 import { pooled } from "../io/pooled.js";
-import type { Store, Stored } from "../store/store.js";
+import { filesIn, hashOf, type Store, type Stored } from "../store/store.js";
 import type { DatasetPlan } from "./dataset-plan.js";
 import { COMMITS, commitName, partName } from "./names.js";
 import { decodeJson, type PartRecord } from "./records.js";
@@ -75,7 +75,7 @@ export class StoredParts {
     folder: string,
     others?: ReadonlyMap<number, StoredRecord>,
   ): Promise<Map<number, StoredRecord>> {
-    const files = await this.store.files(`${folder}/${COMMITS}`);
+    const files = await filesIn(this.store, `${folder}/${COMMITS}`);
     const shards = [...this.plan.of.shards.keys()].filter((shard) =>
       files.has(basename(commitName(shard))),
     );
@@ -104,7 +104,7 @@ export class StoredParts {
   ): Promise<Fault[]> {
     const { shards } = this.plan.of;
     const records = await this.records(folder, others);
-    const parts = await this.store.files(folder);
+    const parts = await filesIn(this.store, folder);
     const wanted = [...shards.entries()].filter(
       ([shard, { input }]) => isWanted(shard) && !without.has(input),
     );
@@ -124,7 +124,7 @@ export class StoredParts {
   /** Whether a shard's part is what its record says. */
   async isWhole(record: PartRecord, folder: string): Promise<boolean> {
     const name = `${folder}/${commitName(record.shard)}`;
-    const stored = await this.store.stat(name);
+    const stored = await this.store.head(name);
     const known = stored && { record, stored };
     return known !== null && !(await this.#fault(known, null, folder));
   }
@@ -146,7 +146,7 @@ export class StoredParts {
     const record = await this.record(shard, folder);
     if (!record || (await this.isWhole(record, folder))) return false;
     const name = `${folder}/${record.part}`;
-    if (await this.store.stat(name))
+    if (await this.store.head(name))
       throw new IoError(
         name,
         `the object differs from its record (${record.bytes} bytes) or was modified later; remove it, and it is recomputed`,
@@ -166,7 +166,7 @@ export class StoredParts {
   ): Promise<string | null> {
     if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
     const name = `${folder}/${part}`;
-    found ??= await this.store.stat(name);
+    found ??= await this.store.head(name);
     if (!found) return "is missing";
     if (!found.isFile) return "is not a regular file";
     if (found.bytes !== bytes)
@@ -175,7 +175,7 @@ export class StoredParts {
     if (isOlder && (!thorough || sha256 === null)) return null;
     // A copy may be younger than its record, and is no worse for it; without a SHA-256 nobody can tell.
     if (sha256 === null) return "was modified after it was recorded";
-    return (await this.store.hash(name, signal)) === sha256
+    return (await hashOf(this.store, name, signal)) === sha256
       ? null
       : "does not match its SHA-256 in the record";
   }

@@ -9,62 +9,61 @@ import {
   rename,
   rm,
 } from "node:fs/promises";
-import { hostname } from "node:os";
-import { dirname, join } from "node:path";
-import { IoError } from "../errors.js";
-import { isAlive, processMark } from "../io/process-mark.js";
-import { randomHex } from "../io/random-name.js";
-import { hashFile } from "./hash-file.js";
-import { type FolderStore, MissingFolder, type Stored } from "./store.js";
+import { dirname } from "node:path";
+import { AbortedError, InputMissingError, IoError } from "../errors.js";
+import {
+  type FolderStore,
+  MissingFolder,
+  type Sink,
+  type Stored,
+  type StoredRange,
+  TemporaryFiles,
+} from "./store.js";
 
-/** No hard links here: looking and renaming is as good as it gets. */
+/** Codes of file systems without hard links; there, a look and a rename are the best that is possible. */
 const NO_LINKS = ["EPERM", "EOPNOTSUPP", "ENOTSUP", "ENOSYS", "EMLINK"];
 
-/** Files of this machine, or of one that it has mounted. Names are paths. */
-export class PosixStore implements FolderStore {
-  /** `temporary`: the folder that takes what is unfinished, on the same file system. */
-  constructor(private readonly temporary: string) {}
+const MISSING = ["ENOENT", "ENOTDIR"];
 
-  async stat(name: string): Promise<Stored | null> {
-    const found = await statOrNull(name);
+const STEP_BYTES = 1 << 20;
+
+/** Files of this machine or of a mounted file system. Names are paths; temporary files must be on the same file system. */
+export class PosixStore extends TemporaryFiles implements FolderStore {
+  async head(name: string): Promise<Stored | null> {
+    const found = await unless(MISSING, () => lstat(name));
     return found && storedOf(found);
   }
 
-  async list(folder: string, start = ""): Promise<string[]> {
-    const names = await namesIn(folder);
-    return names.filter((name) => name.startsWith(start)).sort();
+  async list(folder: string, start = ""): Promise<Map<string, null>> {
+    const names = (await unless(MISSING, () => readdir(folder))) ?? [];
+    const found = names.filter((name) => name.startsWith(start)).sort();
+    return new Map(found.map((name) => [name, null]));
   }
 
-  async files(folder: string): Promise<Map<string, Stored>> {
-    const found = new Map<string, Stored>();
-    for (const name of (await namesIn(folder)).sort()) {
-      const stats = await statOrNull(join(folder, name));
-      if (stats?.isFile()) found.set(name, storedOf(stats));
-    }
-    return found;
+  async read(name: string): Promise<Uint8Array | null> {
+    const file = await unless(MISSING, () => open(name));
+    return file && closing(file, () => file.readFile());
   }
 
-  async read(
+  async readRange(
     name: string,
-    start = 0,
-    end?: number,
-  ): Promise<Uint8Array | null> {
-    return withFile(name, async (file) => {
-      const last = end ?? (await file.stat()).size;
-      const bytes = new Uint8Array(Math.max(0, last - start));
-      let done = 0;
-      while (done < bytes.byteLength) {
-        const left = bytes.byteLength - done;
-        const { bytesRead } = await file.read(bytes, done, left, start + done);
-        if (bytesRead === 0) break;
-        done += bytesRead;
+    { start, end }: StoredRange,
+    sink: Sink,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const file = await unless(MISSING, () => open(name));
+    if (!file) throw new InputMissingError(name);
+    await closing(file, async () => {
+      const bytes = new Uint8Array(Math.min(STEP_BYTES, end - start));
+      for (let at = start; at < end; ) {
+        if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
+        const length = Math.min(bytes.byteLength, end - at);
+        const { bytesRead } = await file.read(bytes, 0, length, at);
+        if (bytesRead === 0) return;
+        await sink(bytes.subarray(0, bytesRead), at);
+        at += bytesRead;
       }
-      return bytes.subarray(0, done);
     });
-  }
-
-  async hash(name: string, signal?: AbortSignal): Promise<string | null> {
-    return withFile(name, (file) => hashFile(file, signal));
   }
 
   async makeFolder(name: string): Promise<void> {
@@ -76,20 +75,34 @@ export class PosixStore implements FolderStore {
     }
   }
 
-  async putIfAbsent(name: string, bytes: Uint8Array): Promise<boolean> {
-    const file = await this.#writeTemporary(bytes);
+  async putIfAbsent(
+    name: string,
+    content: Uint8Array | string,
+  ): Promise<boolean> {
+    const isBytes = typeof content !== "string";
+    const file = isBytes ? await this.#writeTemporary(content) : content;
+    let isNew = false;
     try {
-      return await this.publish(file, name);
+      isNew = await inFolder(() => linkIfAbsent(file, name));
     } finally {
-      await rm(file, { force: true });
+      if (isNew || isBytes) await rm(file, { force: true });
     }
+    // Another process may have replaced the file by a link; if it has published the run since, the name is gone.
+    const found = isNew ? await this.head(name) : null;
+    if (found && !found.isFile) {
+      await rm(name, { force: true });
+      throw new IoError(
+        name,
+        "another process replaced the file by a link or device",
+      );
+    }
+    await syncFolder(dirname(name));
+    return isNew;
   }
 
   async replace(name: string, content: Uint8Array | string): Promise<void> {
-    const file =
-      typeof content === "string"
-        ? content
-        : await this.#writeTemporary(content);
+    const isBytes = typeof content !== "string";
+    const file = isBytes ? await this.#writeTemporary(content) : content;
     try {
       await inFolder(() => rename(file, name));
       await syncFolder(dirname(name));
@@ -99,98 +112,43 @@ export class PosixStore implements FolderStore {
   }
 
   async #writeTemporary(bytes: Uint8Array): Promise<string> {
-    const file = this.temporaryName();
-    const handle = await inFolder(() => open(file, "wx", 0o666));
+    const path = this.temporaryName();
+    const file = await inFolder(() => open(path, "wx", 0o666));
     try {
-      await handle.writeFile(bytes);
-      await handle.sync();
-      return file;
+      await closing(file, async () => {
+        await file.writeFile(bytes);
+        await file.sync();
+      });
+      return path;
     } catch (error) {
-      await rm(file, { force: true });
+      await rm(path, { force: true });
       throw error;
-    } finally {
-      await handle.close();
     }
-  }
-
-  async publish(file: string, name: string): Promise<boolean> {
-    const isNew = await inFolder(() => linkIfAbsent(file, name));
-    if (isNew) {
-      await rm(file, { force: true });
-      // The name of a link that somebody has put in the place of the file; nothing, where the run has been published since.
-      const found = await statOrNull(name);
-      if (found && !found.isFile()) {
-        await rm(name, { force: true });
-        throw new IoError(
-          name,
-          "another process replaced the file by a link or device",
-        );
-      }
-    }
-    await syncFolder(dirname(name));
-    return isNew;
   }
 
   async rename(from: string, to: string): Promise<boolean> {
-    try {
-      // Never over a file or a folder with anything in it: the system refuses both.
-      await rename(from, to);
-    } catch (error) {
-      if (isCode(error, "ENOENT", "EEXIST", "ENOTEMPTY", "ENOTDIR"))
-        return false;
-      throw error;
-    }
-    await syncFolder(dirname(to));
-    return true;
+    // The system refuses to replace a file, or a folder with anything in it.
+    const codes = [...MISSING, "EEXIST", "ENOTEMPTY"];
+    const done = await unless(codes, () => rename(from, to).then(() => true));
+    if (done) await syncFolder(dirname(to));
+    return done ?? false;
   }
 
   async remove(name: string): Promise<void> {
-    // Another process may be putting something there still.
-    const maxRetries = 10;
-    await rm(name, { recursive: true, force: true, maxRetries });
-  }
-
-  /** A name for what is unfinished that nobody else has. */
-  temporaryName(): string {
-    const random = randomHex(12);
-    return join(this.temporary, `${hostname()}-${processMark()}-${random}`);
-  }
-
-  async removeStale(): Promise<void> {
-    for (const name of await namesIn(this.temporary))
-      if (isAlive(name) === false)
-        await rm(join(this.temporary, name), { force: true });
+    // Another process may still create files there.
+    await rm(name, { recursive: true, force: true, maxRetries: 10 });
   }
 }
 
-/** What `use` makes of an open file; null: there is none. */
-async function withFile<T>(
-  name: string,
-  use: (file: FileHandle) => Promise<T>,
-): Promise<T | null> {
-  let file: FileHandle;
-  try {
-    file = await open(name);
-  } catch (error) {
-    if (isCode(error, "ENOENT", "ENOTDIR")) return null;
-    throw error;
-  }
-  try {
-    return await use(file);
-  } finally {
-    await file.close();
-  }
-}
-
-/** The first gets the name; nobody is overwritten. */
+/** The first process gets the name; nothing is overwritten. */
 async function linkIfAbsent(file: string, name: string): Promise<boolean> {
   try {
     await link(file, name);
     return true;
   } catch (error) {
-    if (isCode(error, "EEXIST")) return false;
-    if (!isCode(error, ...NO_LINKS)) throw error;
-    if (await statOrNull(name)) return false;
+    if (isCode(error, ["EEXIST"])) return false;
+    if (!isCode(error, NO_LINKS)) throw error;
+    if (await unless(MISSING, () => lstat(name))) return false;
     await rename(file, name);
     return true;
   }
@@ -200,18 +158,9 @@ async function inFolder<T>(call: () => Promise<T>): Promise<T> {
   try {
     return await call();
   } catch (cause) {
-    if (isCode(cause, "ENOENT", "ENOTDIR"))
+    if (isCode(cause, MISSING))
       throw new MissingFolder((cause as Error).message, { cause });
     throw cause;
-  }
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    if (isCode(error, "ENOENT", "ENOTDIR")) return [];
-    throw error;
   }
 }
 
@@ -224,30 +173,39 @@ function storedOf(found: Stats): Stored {
   };
 }
 
-async function statOrNull(path: string): Promise<Stats | null> {
+/** Syncs a folder, which makes the names in it durable. Some file systems cannot, and the folder may be gone. */
+async function syncFolder(path: string): Promise<void> {
+  const codes = ["EINVAL", "ENOTSUP", "ENOENT", "EACCES", "EISDIR"];
+  await unless(codes, async () => {
+    const folder = await open(path, "r");
+    await closing(folder, () => folder.sync());
+  });
+}
+
+async function closing<T>(
+  file: FileHandle,
+  work: () => Promise<T>,
+): Promise<T> {
   try {
-    return await lstat(path);
+    return await work();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Returns null if the call fails with one of the codes. */
+async function unless<T>(
+  codes: readonly string[],
+  call: () => Promise<T>,
+): Promise<T | null> {
+  try {
+    return await call();
   } catch (error) {
-    if (isCode(error, "ENOENT", "ENOTDIR")) return null;
+    if (isCode(error, codes)) return null;
     throw error;
   }
 }
 
-/** A name is durable once its folder is. Some file systems cannot sync folders, and some folders go before. */
-async function syncFolder(path: string): Promise<void> {
-  try {
-    const handle = await open(path, "r");
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-  } catch (error) {
-    if (!isCode(error, "EINVAL", "ENOTSUP", "ENOENT", "EACCES", "EISDIR"))
-      throw error;
-  }
-}
-
-function isCode(error: unknown, ...codes: string[]): boolean {
+function isCode(error: unknown, codes: readonly string[]): boolean {
   return codes.includes((error as NodeJS.ErrnoException).code ?? "");
 }

@@ -1,4 +1,3 @@
-import { UsageError } from "../errors.js";
 import type { OptionSpec } from "../options-table.js";
 
 /** Options for s3:// locations. Credentials come from the default provider chain of the AWS SDK. */
@@ -42,36 +41,10 @@ export const S3_OPTIONS = [
   },
 ] as const satisfies readonly OptionSpec[];
 
-export const S3_NAMES: readonly string[] = S3_OPTIONS.map(({ name }) => name);
-
 export function s3OptionsOf({
   endpoint,
   region,
   requestTimeout,
 }: S3Options): S3Options {
   return { endpoint, region, requestTimeout };
-}
-
-/** @throws UsageError; an endpoint with a password in it is not shown */
-export function checkEndpoint(endpoint: string | undefined): void {
-  if (endpoint === undefined) return;
-  let url: URL;
-  try {
-    url = new URL(endpoint);
-  } catch {
-    throw new UsageError(
-      "endpoint: not a valid URL; write it as in http://127.0.0.1:9000",
-      "endpoint",
-    );
-  }
-  if (url.username || url.password)
-    throw new UsageError(
-      "endpoint: the URL must not contain a user or password; credentials come from the environment or a profile",
-      "endpoint",
-    );
-  if (!/^https?:$/.test(url.protocol) || url.search || url.hash)
-    throw new UsageError(
-      "endpoint: expected an http or https URL without a query",
-      "endpoint",
-    );
 }

@@ -225,9 +225,12 @@ test("a rename that says yes and does nothing is an I/O error; a later run compl
 test("a link that says no and does it is a link", async () => {
   const out = newOut();
   class Lying extends PosixStore {
-    override async publish(file: string, name: string): Promise<boolean> {
-      linkSync(file, name);
-      return super.publish(file, name);
+    override async putIfAbsent(
+      name: string,
+      content: Uint8Array | string,
+    ): Promise<boolean> {
+      if (typeof content === "string") linkSync(content, name);
+      return super.putIfAbsent(name, content);
     }
   }
   await new Worker(out, { Store: Lying }).all();

@@ -2,11 +2,9 @@ import { mkdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { isS3 } from "../../src/store/location.js";
-import { inFlight } from "../../src/store/s3/in-flight.js";
-import { openObjects } from "../../src/store/s3/objects.js";
-import { PIECE_BYTES, PIECES_AT_ONCE } from "../../src/store/s3/put-file.js";
-import { S3Store } from "../../src/store/s3/s3-store.js";
-import { StagedObject } from "../../src/store/s3/staged-object.js";
+import { openS3Store } from "../../src/store/s3/s3-store.js";
+import { PIECE_BYTES, PIECES_AT_ONCE } from "../../src/store/s3/uploads.js";
+import { inFlight, StagedFile } from "../../src/store/staged-file.js";
 import { workDirectory } from "../support/logits-input.js";
 import { BUCKET, s3World } from "../support/s3/s3-world.js";
 
@@ -22,9 +20,9 @@ const bytes = Buffer.alloc(56 * MIB + 12_345, "softjac ");
 test("an object of many pieces is sent with a few in memory", async () => {
   const path = join(at("x"), "part");
   writeFileSync(path, bytes);
-  const store = new S3Store(await openObjects({ endpoint }));
+  const store = await openS3Store({ endpoint });
   inFlight.peak = 0;
-  expect(await store.publish(path, `s3://${BUCKET}/sent/part`)).toBe(true);
+  expect(await store.putIfAbsent(`s3://${BUCKET}/sent/part`, path)).toBe(true);
   expect(inFlight.peak).toBeGreaterThan(PIECE_BYTES);
   expect(inFlight.peak).toBeLessThanOrEqual(PIECES_AT_ONCE * PIECE_BYTES);
   expect(inFlight.bytes).toBe(0);
@@ -37,11 +35,11 @@ test("an object of many pieces is sent with a few in memory", async () => {
 
 test("an object is fetched with some answers' pieces in memory", async () => {
   server.put(BUCKET, "read/large", bytes);
-  const objects = await openObjects({ endpoint });
-  const place = { bucket: BUCKET, key: "read/large" };
-  const state = await objects.head(place);
+  const store = await openS3Store({ endpoint });
+  const name = `s3://${BUCKET}/read/large`;
+  const state = await store.head(name);
   if (!state) throw new Error("expected the object");
-  const staged = new StagedObject(objects, place, state, at("x"));
+  const staged = new StagedFile(store, name, state, at("x"));
   inFlight.peak = 0;
   await staged.fetch([{ start: 0, end: state.bytes }]);
   // An answer's stream gives 64 KiB at once.
@@ -53,11 +51,11 @@ test("an object is fetched with some answers' pieces in memory", async () => {
 });
 
 test("of an object that is staged only what was fetched takes room on the disk", async () => {
-  const objects = await openObjects({ endpoint });
-  const place = { bucket: BUCKET, key: "read/large" };
-  const state = await objects.head(place);
+  const store = await openS3Store({ endpoint });
+  const name = `s3://${BUCKET}/read/large`;
+  const state = await store.head(name);
   if (!state) throw new Error("expected the object");
-  const staged = new StagedObject(objects, place, state, at("x"));
+  const staged = new StagedFile(store, name, state, at("x"));
   await staged.fetch([{ start: 30 * MIB, end: 30 * MIB + 10 }]);
   const { blocks } = statSync(`/proc/self/fd/${staged.fd}`);
   expect(512 * blocks).toBeLessThan(MIB);

@@ -11,13 +11,14 @@ import {
 } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openStore } from "../../src/store/open-store.js";
+import { filesIn, hashOf } from "../../src/store/store.js";
 import { DIGITS } from "../cli/support.js";
 import { importable, python } from "../interop/python.js";
 import { freePort } from "../queue/redis.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 import { FAULTS, FaultProxy } from "../support/s3/fault-proxy.js";
-import { filesIn } from "../support/s3/s3-world.js";
+import { filesIn as filesOnDisk } from "../support/s3/s3-world.js";
 
 // A server of S3's requests that others have written, where python3 has one: moto's. What our own server is asked for
 // more thoroughly, it is asked for too.
@@ -85,19 +86,21 @@ describe.skipIf(!isThere)("moto's server", () => {
   async function under(prefix: string): Promise<Record<string, string>> {
     const store = await openStore(`s3://${BUCKET}`, { endpoint });
     const found: Record<string, string> = {};
-    for (const folder of ["", "_commits/"])
-      for (const [name] of await store.files(
-        `s3://${BUCKET}/${prefix}/${folder}`,
+    for (const folder of ["", "/_commits"])
+      for (const [name] of await filesIn(
+        store,
+        `s3://${BUCKET}/${prefix}${folder}`,
       ))
-        found[folder + name] = (await store.hash(
-          `s3://${BUCKET}/${prefix}/${folder}${name}`,
+        found[`${folder}/${name}`.slice(1)] = (await hashOf(
+          store,
+          `s3://${BUCKET}/${prefix}${folder}/${name}`,
         )) as string;
     return found;
   }
 
   const ofFolder = (path: string) =>
     Object.fromEntries(
-      filesIn(path).map(([name, bytes]) => [
+      filesOnDisk(path).map(([name, bytes]) => [
         name,
         createHash("sha256").update(bytes).digest("hex"),
       ]),
@@ -110,7 +113,7 @@ describe.skipIf(!isThere)("moto's server", () => {
     const from = { ...options, inputs: [`s3://${BUCKET}/in/**`], endpoint };
     await built.runDataset({ ...from, output: at("from-s3") });
     const parts = (folder: string) =>
-      filesIn(folder).filter(([name]) => name.startsWith("part-"));
+      filesOnDisk(folder).filter(([name]) => name.startsWith("part-"));
     expect(parts(at("from-s3"))).toEqual(parts(at("here")));
   });
 
@@ -156,10 +159,10 @@ describe.skipIf(!isThere)("moto's server", () => {
     const publish = async (name: string) => {
       const file = at(name);
       writeFileSync(file, bytes);
-      return store.publish(file, `s3://${BUCKET}/pieces/${name}`);
+      return store.putIfAbsent(`s3://${BUCKET}/pieces/${name}`, file);
     };
     expect(await publish("new")).toBe(true);
-    expect(await store.hash(`s3://${BUCKET}/pieces/new`)).toBe(
+    expect(await hashOf(store, `s3://${BUCKET}/pieces/new`)).toBe(
       createHash("sha256").update(bytes).digest("hex"),
     );
     expect(await publish("new")).toBe(false);

@@ -6,6 +6,7 @@ import { runFolders } from "../../src/dataset/names.js";
 import { encodeJson } from "../../src/dataset/records.js";
 import { openStore } from "../../src/store/open-store.js";
 import { pagesOf } from "../../src/store/s3/pages.js";
+import { openS3Store } from "../../src/store/s3/s3-store.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 import { BUCKET, s3World } from "../support/s3/s3-world.js";
@@ -110,8 +111,7 @@ describe("a listing that does not end", () => {
   ])("more %s than a listing may have", async (_, each) => {
     let asked = 0;
     const ask = async () => ({ page: each, names: each, next: asked++ });
-    const place = { bucket: BUCKET, key: "in/" };
-    const pages = pagesOf(place, ask, { mostNames: 69, mostPages: 20 });
+    const pages = pagesOf(inputs, ask, { maxNames: 69, maxPages: 20 });
     let total = 0;
     await expect(async () => {
       for await (const page of pages) total += page;
@@ -261,7 +261,7 @@ test("a _SUCCESS with other bytes is no end of this run", async () => {
   put("_plan.json", { fingerprint });
   put("_SUCCESS", { fingerprint, manifest: "other" });
   const publication = new InPlacePublication(
-    await openStore(out, { endpoint }),
+    await openS3Store({ endpoint }),
     runFolders(out, fingerprint),
     fingerprint,
   );

@@ -1,10 +1,10 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { Objects } from "../../src/store/s3/objects.js";
-import { putFileIfAbsent } from "../../src/store/s3/put-file.js";
 import { Requests } from "../../src/store/s3/requests.js";
-import { loadSdk, openClient } from "../../src/store/s3/sdk.js";
+import { S3Store } from "../../src/store/s3/s3-store.js";
+import { openClient } from "../../src/store/s3/sdk.js";
+import { putFileIfAbsent } from "../../src/store/s3/uploads.js";
 import { built } from "../support/built.js";
 import { stepOf } from "../support/every-call.js";
 import { workDirectory } from "../support/logits-input.js";
@@ -102,14 +102,17 @@ describe("at each request of an upload in pieces", () => {
     Uint32Array.from({ length: 9 << 12 }, () => uniform() * 2 ** 32).buffer,
   );
   const file = at("part");
-  writeFileSync(file, bytes);
   const publish = async (prefix: string) => {
-    const sdk = await loadSdk();
-    const client = await openClient(sdk, { endpoint: world.faulty });
-    const pace = { firstPauseMs: 5, slowestBytesPerMs: 1 << 20 };
-    const objects = new Objects(sdk, client, new Requests(0.8, pace));
-    const place = { bucket: BUCKET, key: `${prefix}/part` };
-    return putFileIfAbsent(objects, place, file, 5 << 14);
+    const client = await openClient({ endpoint: world.faulty });
+    const pace = { firstPauseMs: 5, minBytesPerMs: 1 << 20 };
+    const store = new S3Store(client, new Requests(0.8, pace));
+    writeFileSync(file, bytes);
+    return putFileIfAbsent(
+      store,
+      `s3://${BUCKET}/${prefix}/part`,
+      file,
+      5 << 14,
+    );
   };
   // Small pieces are sent in less time.
   beforeAll(() => {

@@ -3,14 +3,12 @@ import type { FolderStore } from "../../src/store/store.js";
 
 /** The calls of a store, and what may befall them. */
 export const CALLS = [
-  "stat",
+  "head",
   "list",
   "read",
-  "hash",
-  "files",
+  "readRange",
   "makeFolder",
   "putIfAbsent",
-  "publish",
   "rename",
   "remove",
 ] as const satisfies readonly (keyof FolderStore)[];
@@ -23,7 +21,7 @@ export interface Fault {
   /** Which of them, from 1. */
   turn: number;
   /**
-   * It fails before, or after it took effect; it gives half of the bytes, the names or the digits; or it takes so long
+   * It fails before, or after it took effect; it gives half of the bytes or the names; or it takes so long
    * that `meanwhile` happens.
    */
   fault: (typeof FAULTS)[number];
@@ -58,7 +56,7 @@ export function faultyStore(
 function half(value: unknown): unknown {
   if (value instanceof Uint8Array)
     return value.subarray(0, value.byteLength >> 1);
-  if (typeof value === "string" || Array.isArray(value))
-    return value.slice(0, value.length >> 1);
+  if (value instanceof Map)
+    return new Map([...value].slice(0, value.size >> 1));
   return value;
 }

@@ -1,42 +1,23 @@
-import type { S3Client } from "@aws-sdk/client-s3";
-import { ConfigurationError } from "../../errors.js";
-import { checkEndpoint, type S3Options } from "../s3-options.js";
-
-export type Sdk = typeof import("@aws-sdk/client-s3");
-
-/** The SDK's package, which only those have installed who work with S3. @throws ConfigurationError */
-export async function loadSdk(): Promise<Sdk> {
-  try {
-    return await import("@aws-sdk/client-s3");
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND")
-      throw cause;
-    throw new ConfigurationError(
-      "s3:// paths need the package @aws-sdk/client-s3: npm install @aws-sdk/client-s3@3",
-      { cause },
-    );
-  }
-}
+import type { S3 } from "@aws-sdk/client-s3";
+import { ConfigurationError, UsageError } from "../../errors.js";
+import type { S3Options } from "../s3-options.js";
 
 /** Connections at once. */
 const SOCKETS = 64;
 const CONNECT_MS = 10_000;
 
-/** Where nobody names a region: servers other than AWS take any, and AWS says where a bucket is. */
+/** Region if nobody names one: other servers take any, and AWS redirects to the region of the bucket. */
 const ANY_REGION = "us-east-1";
 
 /**
- * The SDK's client. Which requests are made again, and how long one may take, is said in requests.ts: the client makes
- * each once.
- * @throws UsageError
+ * Opens a client of the SDK, an optional package, which sends each request once.
+ * @throws UsageError, ConfigurationError
  */
-export async function openClient(
-  { S3Client }: Sdk,
-  { endpoint, region }: S3Options,
-): Promise<S3Client> {
+export async function openClient({ endpoint, region }: S3Options): Promise<S3> {
+  const { S3 } = await loadSdk();
   checkEndpoint(endpoint);
   const open = (region: string | undefined) =>
-    new S3Client({
+    new S3({
       ...(endpoint && { endpoint, forcePathStyle: true }),
       ...(region && { region }),
       maxAttempts: 1,
@@ -54,4 +35,33 @@ export async function openClient(
   } catch {
     return open(ANY_REGION);
   }
+}
+
+async function loadSdk(): Promise<typeof import("@aws-sdk/client-s3")> {
+  try {
+    return await import("@aws-sdk/client-s3");
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND")
+      throw cause;
+    throw new ConfigurationError(
+      "s3:// paths need the package @aws-sdk/client-s3: npm install @aws-sdk/client-s3@3",
+      { cause },
+    );
+  }
+}
+
+/** @throws UsageError; an endpoint with a password is not shown */
+function checkEndpoint(endpoint: string | undefined): void {
+  if (endpoint === undefined) return;
+  const fail = (message: string) =>
+    new UsageError(`endpoint: ${message}`, "endpoint");
+  if (!URL.canParse(endpoint))
+    throw fail("not a valid URL; write it as in http://127.0.0.1:9000");
+  const url = new URL(endpoint);
+  if (url.username || url.password)
+    throw fail(
+      "the URL must not contain a user or password; credentials come from the environment or a profile",
+    );
+  if (!/^https?:$/.test(url.protocol) || url.search || url.hash)
+    throw fail("expected an http or https URL without a query");
 }

@@ -44,9 +44,9 @@ test("where there are no hard links, a name that is taken is not replaced", asyn
   syncBuiltinESMExports();
   try {
     const store = new PosixStore(folder);
-    expect(await store.publish(file, name)).toBe(false);
+    expect(await store.putIfAbsent(name, file)).toBe(false);
     expect(readFileSync(name, "utf8")).toBe("first");
-    expect(await store.publish(file, join(folder, "other"))).toBe(true);
+    expect(await store.putIfAbsent(join(folder, "other"), file)).toBe(true);
   } finally {
     Object.assign(promises, { link });
     syncBuiltinESMExports();

@@ -1,0 +1,46 @@
+import picomatch from "picomatch";
+import { resolveLocation } from "../store/location.js";
+import type { ObjectStore, Stored } from "../store/store.js";
+import type { PlannedState } from "./dataset-plan.js";
+import type { ListedInputs } from "./find-inputs.js";
+import { isBesideData, isHidden } from "./input-names.js";
+
+/**
+ * Lists an object, the objects below a prefix, or those that match a pattern, without the empty objects that stand for
+ * folders.
+ */
+export async function listObjects(
+  store: ObjectStore,
+  location: string,
+): Promise<ListedInputs> {
+  const name = resolveLocation(location);
+  const [, bucket = "", key = ""] =
+    /^(\w+:\/\/[^/]+)\/?(.*)$/s.exec(name) ?? [];
+  if (!location.endsWith("/") && key !== "") {
+    const one = await store.head(name);
+    if (one)
+      return {
+        files: [name],
+        beside: [],
+        states: new Map([[name, stateOf(one)]]),
+      };
+  }
+  const { base, input, isGlob } = picomatch.scan(key);
+  const folder = isGlob ? base : input;
+  const start = folder === "" ? `${bucket}/` : `${bucket}/${folder}/`;
+  const isMatch = isGlob ? picomatch(key) : () => true;
+  const beside: string[] = [];
+  const states = new Map<string, PlannedState>();
+  for await (const [name, object] of store.listAll(start)) {
+    if (name.endsWith("/") || !isMatch(name.slice(bucket.length + 1))) continue;
+    const parts = name.slice(start.length).split("/");
+    const isData = !isHidden(parts) && (isGlob || !isBesideData(name));
+    if (isData) states.set(name, stateOf(object));
+    else if (!isGlob && !isHidden(parts.slice(0, -1))) beside.push(name);
+  }
+  return { files: [...states.keys()], beside, states };
+}
+
+function stateOf({ bytes, etag = "" }: Stored): PlannedState {
+  return { bytes, etag };
+}

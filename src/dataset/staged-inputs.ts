@@ -1,0 +1,141 @@
+import { bytesOfRows, bytesOfValues } from "../input/bytes-of-rows.js";
+import {
+  checkSame,
+  type InputSource,
+  SINCE_PLANNED,
+} from "../input/input-state.js";
+import type { LogitsFile, OpenOptions } from "../input/logits-file.js";
+import { logitsIn } from "../input/open-logits.js";
+import { structureBytes } from "../input/structure-bytes.js";
+import type { RowRange } from "../plan.js";
+import { openStore, type StoreAccess } from "../store/open-store.js";
+import { StagedFile } from "../store/staged-file.js";
+import { ReplacedError } from "../store/store.js";
+import type { PlannedState } from "./dataset-plan.js";
+import type { Inputs, SeenInput } from "./inputs.js";
+
+/**
+ * Objects of a store: the bytes that are needed are fetched into unnamed files of this machine. Every request names the
+ * object's tag, so that no byte of a replaced object is read.
+ */
+export class StagedInputs implements Inputs {
+  /** Staged files of open inputs; decoded copies have none. */
+  readonly #staged = new WeakMap<LogitsFile, StagedFile>();
+
+  constructor(
+    private readonly root: string,
+    private readonly access: StoreAccess,
+    private readonly states?: ReadonlyMap<string, PlannedState>,
+  ) {}
+
+  path(name: string): string {
+    return `${this.root}/${name}`;
+  }
+
+  async state(name: string): Promise<PlannedState> {
+    const known = this.states?.get(name) ?? (await this.#seen(name));
+    return known ?? { bytes: 0, etag: "" };
+  }
+
+  async check(input: SeenInput): Promise<void> {
+    const found = await this.#seen(input.name);
+    checkSame(this.path(input.name), SINCE_PLANNED, input, found);
+  }
+
+  async open(input: SeenInput, options: OpenOptions): Promise<LogitsFile> {
+    const path = this.path(input.name);
+    const { scratch, signal } = options;
+    const state = { bytes: input.bytes, etag: input.etag ?? "" };
+    return this.#stage(input, path, scratch, state, async (staged) => {
+      const source: InputSource = {
+        path,
+        fd: -1,
+        opened: state,
+        state: () => this.#seen(input.name),
+      };
+      const file = {
+        path,
+        fd: staged.fd,
+        bytes: state.bytes,
+        present: staged.present,
+        source,
+        // The staged file stays open while opening starts again.
+        close: () => {},
+      };
+      for (const ranges of structureBytes(file))
+        await staged.fetch(ranges, signal);
+      const logits = await staged.reading(
+        () => logitsIn(file, options),
+        signal,
+      );
+      const opened = {
+        ...logits,
+        close() {
+          logits.close();
+          staged.close();
+        },
+      };
+      if (opened.present) this.#staged.set(opened, staged);
+      return opened;
+    });
+  }
+
+  async reading<T>(logits: LogitsFile, work: () => T): Promise<T> {
+    const staged = this.#staged.get(logits);
+    return staged ? staged.reading(work) : work();
+  }
+
+  /** Stages the rows in a file of their own, so that only the current rows of a large object take disk space. */
+  async rowsOf(
+    logits: LogitsFile,
+    { rowStart, rowEnd }: RowRange,
+    signal: AbortSignal | undefined,
+  ): Promise<LogitsFile> {
+    const whole = this.#staged.get(logits);
+    if (!whole) return logits;
+    const { name: path, state, scratch } = whole;
+    const input = { name: path.slice(this.root.length + 1), ...state };
+    return this.#stage(input, path, scratch, state, async (staged) => {
+      const rows: LogitsFile = {
+        ...logits,
+        fd: staged.fd,
+        present: staged.present,
+        close: () => staged.close(),
+      };
+      await staged.fetch(bytesOfRows(rows, rowStart, rowEnd), signal);
+      await staged.fetch(bytesOfValues(rows, rowStart, rowEnd), signal);
+      return rows;
+    });
+  }
+
+  /** Opens a staged file, and closes it if `work` fails. @throws InputChangedError if the object was replaced */
+  async #stage<T>(
+    input: SeenInput,
+    path: string,
+    scratch: string | undefined,
+    state: PlannedState,
+    work: (staged: StagedFile) => Promise<T>,
+  ): Promise<T> {
+    const store = await this.#store();
+    const staged = new StagedFile(store, path, state, scratch);
+    try {
+      return await work(staged);
+    } catch (error) {
+      staged.close();
+      if ((error as Error).cause instanceof ReplacedError)
+        await this.check(input);
+      throw error;
+    }
+  }
+
+  async #seen(name: string): Promise<PlannedState | null> {
+    const store = await this.#store();
+    const found = await store.head(this.path(name));
+    return found && { bytes: found.bytes, etag: found.etag ?? "" };
+  }
+
+  /** Opens the store when it is needed: who only publishes a dataset does not need it. */
+  #store() {
+    return openStore(this.root, this.access);
+  }
+}
