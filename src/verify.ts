@@ -61,24 +61,16 @@ export async function verify(
       "input, all: standard input cannot be read twice; give the path of a file",
       "input",
     );
-  const { output, threads, ...inputs } = others;
-  const asked = {
-    ...inputs,
-    output,
-    rows: all ? ("all" as const) : (sample ?? DEFAULT_SAMPLE),
-    ...(seed !== undefined && { seed }),
-    ...(tolerance !== undefined && { tolerance }),
-  };
+  const { output, ...inputs } = others;
+  const { input, column, columns } = inputs;
+  if (column !== undefined && columns !== undefined)
+    throw new UsageError("column, columns: give only one of them", "columns");
+  const rows = all ? "all" : (sample ?? DEFAULT_SAMPLE);
   const { signal } = hooks;
-  const { values, bytes } = await whileUnchanged(
-    [output, options.input],
-    async () => ({
-      values: await verifyValues(asked, hooks),
-      bytes: all
-        ? await compareRun(output, { ...inputs, threads }, { signal })
-        : null,
-    }),
-  );
+  const { values, bytes } = await whileUnchanged([output, input], async () => ({
+    values: await verifyValues({ ...others, rows, seed, tolerance }, hooks),
+    bytes: all ? await compareRun(output, inputs, { signal }) : null,
+  }));
   const problems = [...values.problems];
   if (bytes?.compared && bytes.message) problems.push(bytes.message);
   return withOldNames({
@@ -87,7 +79,7 @@ export async function verify(
     problems,
     ok: values.ok && !(bytes?.compared && bytes.message),
     output,
-    input: options.input,
+    input,
     bytes,
     durationMs: performance.now() - start,
   });

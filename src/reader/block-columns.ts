@@ -14,23 +14,20 @@ import {
 } from "../input/number-column.js";
 import type { Layout } from "../results/catalogue.js";
 import { positionNames } from "../results/row-axes.js";
-import type { BlockResult } from "./block-result.js";
+import type { BlockResult } from "./block-form.js";
 import type { KnownOfFile } from "./reader-options.js";
+import type { IndexColumns } from "./stored-table.js";
 
 /** The columns that blocks are in. */
-export interface BlockColumns {
-  /** `lists`: bsr, packed or dense, as the lists' length says. */
+export interface BlockColumns extends IndexColumns {
+  /** `lists`: bsr, packed or dense, as the length of the lists says. */
   form: "lists" | Exclude<Layout, "bsr" | "packed" | "dense">;
   result: BlockResult;
-  /** `row`, then the positions. */
-  index: NumberColumn[];
-  /** Lengths of the axes of the positions. */
-  inner: readonly number[];
   /** `lists`: the block; the others: see PARTS. */
   parts: NumberColumn[];
 }
 
-type Part = [name: string, listed: boolean, kind: NumberKind];
+type Part = [name: string, isList: boolean, kind: NumberKind];
 const PARTS: Record<Exclude<BlockColumns["form"], "lists">, Part[]> = {
   csr: [
     ["indices", true, "whole"],
@@ -49,60 +46,61 @@ const PARTS: Record<Exclude<BlockColumns["form"], "lists">, Part[]> = {
 };
 
 /**
- * Finds `row` and the columns of the blocks, wherever they stand.
- * @throws InputFormatError where the metadata names a layout whose columns are not there; InputUnsupportedError for
- * other types, or no such columns at all; UsageError for a result that is not there
+ * Finds `row` and the columns of the blocks, in any order.
+ * @throws InputFormatError if the metadata names a layout whose columns are missing; InputUnsupportedError for other types,
+ * or no such columns at all; UsageError for a missing result
  */
 export function selectBlockColumns(
   path: string,
   fields: readonly Field[],
   known: KnownOfFile,
 ): BlockColumns {
-  const has = (name: string) => fields.some((field) => field.name === name);
+  const names = new Set(fields.map(({ name }) => name));
+  const numbers = (part: Part) => numbersOf(path, fields, part);
   const inner = known.rowShape?.slice(1) ?? [];
   const index = ["row", ...positionNames(inner)].map((name) =>
-    numbersOf(path, fields, [name, false, "whole"]),
+    numbers([name, false, "whole"]),
   );
-  const form = formOf(path, fields, known, has);
-  const result = resultOf(path, form, known, has);
+  const form = formOf(path, fields, known, names);
+  const result = resultOf(path, form, known, names);
   const parts: Part[] =
     form === "lists" ? [[result, true, "float"]] : PARTS[form];
-  const columns = parts.map((part) => numbersOf(path, fields, part));
-  return { form, result, index, inner, parts: columns };
+  return { form, result, index, inner, parts: parts.map(numbers) };
 }
 
 function formOf(
   path: string,
   fields: readonly Field[],
   { layout }: KnownOfFile,
-  has: (name: string) => boolean,
+  names: ReadonlySet<string>,
 ): BlockColumns["form"] {
-  const blocks = has("jacobian") || has("log_jacobian");
-  const wanted =
-    layout === "bsr" || layout === "packed" || layout === "dense"
-      ? "lists"
-      : layout;
-  const forms = (["csr", "coo", "factored"] as const).filter((form) =>
-    PARTS[form].every(([name]) => has(name)),
-  );
-  const form = wanted ?? (blocks ? "lists" : forms[0]);
-  const there = form === "lists" ? blocks : forms.some((name) => name === form);
-  if (form && there) return form;
-  const named = listed([...fields]);
-  if (layout === undefined || form === undefined)
+  const isList = layout === "bsr" || layout === "packed" || layout === "dense";
+  const forms = [
+    ...(names.has("jacobian") || names.has("log_jacobian")
+      ? (["lists"] as const)
+      : []),
+    ...(["csr", "coo", "factored"] as const).filter((form) =>
+      PARTS[form].every(([name]) => names.has(name)),
+    ),
+  ];
+  const stated = isList ? "lists" : layout;
+  const form = stated ? forms.find((form) => form === stated) : forms[0];
+  if (form) return form;
+  const found = listed([...fields]);
+  if (!stated)
     throw new InputUnsupportedError(
       path,
       "schema",
-      `expected a column jacobian or log_jacobian, or columns indices and values, or i, j and value, or softmax, argmax and tail, found ${named}`,
+      `expected a column jacobian or log_jacobian, or columns indices and values, or i, j and value, or softmax, argmax and tail, found ${found}`,
     );
-  const names =
-    form === "lists"
+  const expected =
+    stated === "lists"
       ? "a column jacobian or log_jacobian"
-      : `columns ${PARTS[form].map(([name]) => name).join(", ")}`;
+      : `columns ${PARTS[stated].map(([name]) => name).join(", ")}`;
   throw new InputFormatError(
     path,
     "schema",
-    `expected ${names} for layout ${layout} (from softjac.layout or the option), found ${named}`,
+    `expected ${expected} for layout ${layout} (from softjac.layout or the option), found ${found}`,
   );
 }
 
@@ -110,17 +108,16 @@ function resultOf(
   path: string,
   form: BlockColumns["form"],
   { result, emit }: KnownOfFile,
-  has: (name: string) => boolean,
+  names: ReadonlySet<string>,
 ): BlockResult {
-  const there = (name: BlockResult) => {
-    if (form === "lists") return has(name);
-    // Factors are what both are made of.
+  const has = (name: BlockResult) => {
+    if (form === "lists") return names.has(name);
+    // Both blocks follow from the factors.
     return form === "factored" || (emit?.includes(name) ?? true);
   };
-  if (result !== undefined) {
-    if (there(result)) return result;
+  if (result !== undefined && !has(result))
     throw new UsageError(`result: ${path} has no result ${result}`, "result");
-  }
+  if (result !== undefined) return result;
   if (form === "lists") return has("jacobian") ? "jacobian" : "log_jacobian";
   return emit?.includes("log_jacobian") && !emit.includes("jacobian")
     ? "log_jacobian"
@@ -139,25 +136,21 @@ function numbersOf(
   [name, isList, kind]: Part,
 ): NumberColumn {
   const places = fields.flatMap((field, k) => (field.name === name ? [k] : []));
-  const place = places[0];
-  if (place === undefined || places.length > 1)
+  const [place = -1] = places;
+  const field = fields[place];
+  if (!field || places.length > 1)
     throw new InputUnsupportedError(
       path,
       "schema",
-      `expected one column ${name}, found ${place === undefined ? listed([...fields]) : places.length}`,
+      `expected one column ${name}, found ${field ? places.length : listed([...fields])}`,
     );
-  const field = fields[place] as Field;
   const column = (isList ? listedNumbers : singleNumbers)(field, place, kind);
+  const isRead = column && READ_FORMS.includes(column.form);
+  if (isRead && (column.width >= 4 || kind !== "float")) return column;
   const numbers = kind === "whole" ? "whole numbers" : "float32 or float64";
-  if (
-    !column ||
-    !READ_FORMS.includes(column.form) ||
-    (column.width < 4 && kind === "float")
-  )
-    throw new InputUnsupportedError(
-      path,
-      `column ${name}`,
-      `expected ${isList ? `fixed_size_list or list of ${numbers}` : numbers}, found ${describeField(field)}`,
-    );
-  return column;
+  throw new InputUnsupportedError(
+    path,
+    `column ${name}`,
+    `expected ${isList ? `fixed_size_list or list of ${numbers}` : numbers}, found ${describeField(field)}`,
+  );
 }

@@ -4,22 +4,11 @@ import { UsageError } from "../errors.js";
 import { shortValue } from "../printable.js";
 import { type Layout, MAX_DENSE_BYTES } from "../results/catalogue.js";
 import { checkPositions, keyOfIndex } from "../results/row-axes.js";
-import { BlockAccess } from "./block-access.js";
-import type { BlockResult } from "./block-result.js";
+import { BlockAccess, JacobianBatch } from "./block-access.js";
+import type { BlockResult } from "./block-form.js";
 import type { ExampleBlock } from "./example-block.js";
-import type { BlockForm } from "./example-parts.js";
-import type { Examples } from "./examples.js";
-import { type FloatArray, type FloatType, newFloats } from "./float-array.js";
-import { JacobianBatch } from "./jacobian-batch.js";
-
-/** Open output file with its properties and blocks. */
-export interface OpenedFile extends BlockForm {
-  path: string;
-  threshold: number | null;
-  count: number;
-  examples: Examples;
-  close(): Promise<void>;
-}
+import type { StoredBlocks } from "./stored-blocks.js";
+import { type FloatArray, type FloatType, newFloats } from "./stored-column.js";
 
 /**
  * Row of the logits: its number, or the index along the first axis and the positions along the further ones, which an output
@@ -52,23 +41,35 @@ export class JacobianReader
   readonly temperature: number | null;
   /** Threshold below which entries were dropped; null if the file does not record it. */
   readonly threshold: number | null;
-  readonly #inner: readonly number[];
-  readonly #examples: Examples;
+  readonly #blocks: StoredBlocks;
   readonly #close: () => Promise<void>;
 
-  constructor(file: OpenedFile) {
-    super(file.classes);
+  constructor(
+    blocks: StoredBlocks,
+    file: {
+      path: string;
+      count: number;
+      threshold: number | null;
+      close(): Promise<void>;
+    },
+  ) {
+    const { form } = blocks;
+    super(form.classes);
     this.path = file.path;
-    this.rows = file.rows;
+    this.rows = form.rows;
     this.count = file.count;
-    this.layout = file.layout;
-    this.dtype = file.dtype;
-    this.result = file.result;
-    this.temperature = file.temperature;
+    this.layout = form.layout;
+    this.dtype = form.dtype;
+    this.result = form.result;
+    this.temperature = form.temperature;
     this.threshold = file.threshold;
-    this.#inner = file.inner;
-    this.#examples = file.examples;
+    this.#blocks = blocks;
     this.#close = file.close;
+  }
+
+  /** Positions of its rows have these lengths at most: none for rows of one axis. */
+  get positionLengths(): readonly number[] {
+    return this.#blocks.form.inner;
   }
 
   protected override async example(
@@ -83,15 +84,11 @@ export class JacobianReader
         `row: expected a whole number, found ${shortValue(first)}`,
         "row",
       );
-    checkPositions(this.path, this.#inner, positions);
-    return this.#examples.find(
-      keyOfIndex(this.#inner, [first as number, ...positions]),
+    const inner = this.positionLengths;
+    checkPositions(this.path, inner, positions);
+    return this.#blocks.find(
+      keyOfIndex(inner, [first as number, ...positions]),
     );
-  }
-
-  /** Positions of its rows have these lengths at most: none for rows of one axis. */
-  get positionLengths(): readonly number[] {
-    return this.#inner;
   }
 
   /**
@@ -100,14 +97,46 @@ export class JacobianReader
    *
    * @throws UsageError if it exceeds 1 GiB and `force` is not set
    */
-  toDense({ force = false }: { force?: boolean } = {}): Promise<FloatArray> {
-    return denseTensor(this, force);
+  async toDense({
+    force = false,
+  }: {
+    force?: boolean;
+  } = {}): Promise<FloatArray> {
+    const { rows, classes, dtype, layout } = this;
+    const values = (rows * classes) ** 2;
+    const bytes = values * (dtype === "float32" ? 4 : 8);
+    if (bytes > MAX_DENSE_BYTES && !force)
+      throw new UsageError(
+        `force: expected a dense tensor of at most ${MAX_DENSE_BYTES} bytes, found ${rows} x ${classes} x ${rows} x ${classes}: ${bytes} bytes; read its diagonal blocks one by one, or use force`,
+        "force",
+      );
+    const tensor = newFloats(dtype, values);
+    const place = (row: number, block: FloatArray | null) => {
+      for (let i = 0; i < classes; i++) {
+        const at = ((row * classes + i) * rows + row) * classes;
+        if (block)
+          tensor.set(block.subarray(i * classes, (i + 1) * classes), at);
+        else tensor.fill(Number.NaN, at, at + classes);
+      }
+    };
+    let next = 0;
+    const placeMissing = (end: number) => {
+      for (; next < end; next++) if (layout !== "coo") place(next, null);
+    };
+    for await (const batch of this.#blocks.batches())
+      for (const [k, row] of batch.rows.entries()) {
+        placeMissing(row);
+        place(row, (await (await batch.block(k))?.block()) ?? null);
+        next = row + 1;
+      }
+    placeMissing(rows);
+    return tensor;
   }
 
   /** Yields the rows in order, one record batch at a time; in coo only rows that have entries. */
   async *[Symbol.asyncIterator](): AsyncGenerator<JacobianBatch> {
-    for await (const examples of this.#examples.batches())
-      yield new JacobianBatch(this.classes, this.#inner, examples);
+    for await (const blocks of this.#blocks.batches())
+      yield new JacobianBatch(this.classes, this.positionLengths, blocks);
   }
 
   /** Closes the file after the reads in progress. */
@@ -118,43 +147,4 @@ export class JacobianReader
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
-}
-
-/** Returns all blocks of a file as the (M,Q,M,Q) tensor. @throws UsageError if it is too large */
-async function denseTensor(
-  reader: JacobianReader,
-  force: boolean,
-): Promise<FloatArray> {
-  const { rows, classes, dtype, layout, positionLengths: inner } = reader;
-  const values = (rows * classes) ** 2;
-  const bytes = values * (dtype === "float32" ? 4 : 8);
-  if (bytes > MAX_DENSE_BYTES && !force)
-    throw new UsageError(
-      `force: expected a dense tensor of at most ${MAX_DENSE_BYTES} bytes, found ${rows} x ${classes} x ${rows} x ${classes}: ${bytes} bytes; read its diagonal blocks one by one, or use force`,
-      "force",
-    );
-  const tensor = newFloats(dtype, values);
-  const place = (row: number, block: FloatArray | null) => {
-    for (let i = 0; i < classes; i++) {
-      const at = ((row * classes + i) * rows + row) * classes;
-      if (block) tensor.set(block.subarray(i * classes, (i + 1) * classes), at);
-      else tensor.fill(Number.NaN, at, at + classes);
-    }
-  };
-  let next = 0;
-  const leftOut = (end: number) => {
-    for (; next < end; next++) if (layout !== "coo") place(next, null);
-  };
-  for await (const batch of reader)
-    for (let k = 0; k < batch.count; k++) {
-      const index = [batch.rows, ...batch.positions].map(
-        (axis) => axis[k] ?? 0,
-      );
-      const row = keyOfIndex(inner, index);
-      leftOut(row);
-      place(row, await batch.block(k));
-      next = row + 1;
-    }
-  leftOut(rows);
-  return tensor;
 }

@@ -6,6 +6,8 @@ import { type DecodedNumbers, decodeSource } from "../input/decode-sources.js";
 import { decodedColumn } from "../input/number-column.js";
 import { inputReader } from "../input/read-input.js";
 import { isClassColumn } from "../input/value-column.js";
+import type { StoredRun } from "../results/run-metadata.js";
+import type { CopiedColumn } from "./results-part.js";
 
 /** A copied column of true classes, and the names of the classes if they are given. */
 export interface LabelChoice {
@@ -13,31 +15,26 @@ export interface LabelChoice {
   classNames?: readonly string[] | undefined;
 }
 
-/** The class numbers of a copied column: of a table row its label, NaN for a null. */
+/** The class numbers of a copied column. */
 export interface Labels extends DecodedNumbers {
+  /** Returns the label of a table row of the file; NaN: null. */
   at(tableRow: number): number;
 }
 
 /**
  * Decodes the labels of a file of results to a temporary file.
- * @param own names of the columns that are not copied
- * @param stored names of the classes that the file states
  * @throws UsageError for another column; InputFormatError, InputUnsupportedError, LogitsColumnError, IoError
  */
 export function openLabels(
   file: ArrowContainer,
   { label, classNames }: LabelChoice & { label: string },
-  own: ReadonlySet<string>,
-  stored: readonly string[] | undefined,
+  copied: readonly CopiedColumn[],
+  { classNames: stored }: Pick<StoredRun, "classNames">,
 ): Labels {
-  const { fields } = file.schema;
-  const place = fields.findIndex(
-    ({ name }) => name === label && !own.has(label),
-  );
-  const field = fields[place];
+  const { place = -1 } = copied.find(({ name }) => name === label) ?? {};
+  const field = file.schema.fields[place];
   if (!field || !isClassColumn(field)) {
-    const kept = fields.filter(({ name }) => !own.has(name));
-    const named = kept.map((field) => `${field.name}: ${describeField(field)}`);
+    const named = copied.map(({ name, type }) => `${name}: ${type}`);
     throw new UsageError(
       `label: expected a copied column of numbers or names of classes in ${file.path}, found ${field ? `${label}: ${describeField(field)}` : `no ${label} among ${named.join(", ") || "none (softjac run --keep copies columns of the input)"}`}`,
       "label",

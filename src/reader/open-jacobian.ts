@@ -2,19 +2,16 @@ import type { Field } from "../arrow/field.js";
 import { checkObject, checkPath } from "../check-options.js";
 import { InputFormatError, InputUnsupportedError } from "../errors.js";
 import { openPlainArrow } from "../input/compression/open-plain.js";
-import { interpreting, interpretingEach } from "../input/interpreting.js";
-import { keyCount, nameOfKey } from "../results/row-axes.js";
+import { interpreting } from "../input/interpreting.js";
+import { keyCount } from "../results/row-axes.js";
 import { decodeRunMetadata } from "../results/run-metadata.js";
 import { selectBlockColumns } from "./block-columns.js";
-import type { ByteSource } from "./byte-source.js";
-import { CoordinateExamples } from "./coordinate-examples.js";
-import { type FileBatch, placeBatches } from "./file-batches.js";
-import { FileBytes } from "./file-bytes.js";
-import { formOfBlocks } from "./form-of-blocks.js";
+import { blockForm } from "./block-form.js";
+import { FileBytes } from "./byte-source.js";
 import { JacobianReader } from "./jacobian-reader.js";
 import { type OpenJacobianOptions, withOptions } from "./reader-options.js";
-import { RowIndex } from "./row-index.js";
-import { TableExamples } from "./table-examples.js";
+import { StoredBlocks } from "./stored-blocks.js";
+import { StoredTable } from "./stored-table.js";
 
 /**
  * Opens an output of any layout to read its Jacobian blocks: a file that `run` wrote, or an Arrow IPC file or stream of
@@ -44,44 +41,29 @@ async function open(
     const { fields, metadata } = file.schema;
     const known = withOptions(path, decodeRunMetadata(path, metadata), options);
     const columns = selectBlockColumns(path, fields, known);
-    const batches = placeBatches(file, columns);
-    const tensor = tensorShape(path, fields[columns.parts[0]?.columns[0] ?? 0]);
     const isCoo = columns.form === "coo";
-    const { rowShape } = known;
-    const end = await rowsOfFile(
+    const table = new StoredTable(file, bytes, columns, columns.parts, isCoo);
+    const tensor = tensorShape(path, fields[columns.parts[0]?.columns[0] ?? 0]);
+    const { rowShape, threshold = null } = known;
+    const end = await endOfRows(
       path,
-      bytes,
-      batches,
+      table,
       (rowShape && keyCount(rowShape)) ??
         known.rows ??
         (tensor?.length === 3 ? tensor[1] : undefined),
-      { strict: !isCoo },
     );
     const rows = known.rows ?? end;
-    const blocks = await formOfBlocks(
-      { path, fields, columns, batches, tensor, known, rows },
-      bytes,
-    );
-    // Keys of rows of ragged lists have gaps, of which the file does not tell.
-    const form =
-      rows === end ? blocks : { ...blocks, rowStart: 0, rowEnd: end };
-    const Examples = isCoo ? CoordinateExamples : TableExamples;
-    const examples = new Examples(path, form, bytes, batches);
-    return new JacobianReader({
-      ...form,
+    const facts = { path, fields, columns, table, tensor, known };
+    const form = await blockForm(facts, rows);
+    // Keys of rows of ragged lists have gaps, which the file does not list.
+    if (rows !== end) Object.assign(form, { rowStart: 0, rowEnd: end });
+    const count = isCoo ? form.rowEnd - form.rowStart : table.count;
+    const close = () => bytes.close();
+    return new JacobianReader(new StoredBlocks(path, form, table), {
       path,
-      threshold: known.threshold ?? null,
-      count: isCoo
-        ? form.rowEnd - form.rowStart
-        : batches.reduce((sum, { count }) => sum + count, 0),
-      examples: {
-        find: (row) =>
-          interpreting(path, nameOfKey(columns.inner, row), () =>
-            examples.find(row),
-          ),
-        batches: () => interpretingEach(path, "rows", examples.batches()),
-      },
-      close: () => bytes.close(),
+      count,
+      threshold,
+      close,
     });
   } catch (error) {
     await bytes.close();
@@ -90,33 +72,22 @@ async function open(
 }
 
 /**
- * Returns M, the rows of the logits: the declared number, else the last row number plus 1. `strict`: row numbers are unique.
+ * Returns the end of the row numbers: as stated, else the last plus 1.
  * @throws InputFormatError if the row numbers contradict it or each other
  */
-async function rowsOfFile(
+async function endOfRows(
   path: string,
-  source: ByteSource,
-  batches: readonly FileBatch[],
-  said: number | undefined,
-  { strict }: { strict: boolean },
+  table: StoredTable,
+  stated: number | undefined,
 ): Promise<number> {
-  const end = batches.at(-1);
-  if (!end) return said ?? 0;
-  const index = new RowIndex(source, batches, { strict });
-  const { first } = await index.ends(0);
-  const { last } = await index.ends(batches.length - 1);
-  const count = end.start + end.count;
-  if (strict && last - first < count - 1)
-    throw end.row.error(
-      `expected ${count} ascending row numbers, found ${first} first and ${last} last`,
-    );
-  if (said !== undefined && last >= said)
+  const { last } = await table.ends();
+  if (stated !== undefined && last >= stated)
     throw new InputFormatError(
       path,
       "column row",
-      `expected row numbers below ${said} (from softjac.rows or the option), found ${last}`,
+      `expected row numbers below ${stated} (from softjac.rows or the option), found ${last}`,
     );
-  return said ?? last + 1;
+  return stated ?? last + 1;
 }
 
 /**

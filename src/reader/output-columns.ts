@@ -16,8 +16,10 @@ import { resultsOf } from "../results/emit-options.js";
 import { positionNames } from "../results/row-axes.js";
 import type { StoredRun } from "../results/run-metadata.js";
 import { type TableColumn, tableColumns } from "../results/table-columns.js";
-import type { IndexColumns } from "./file-batches.js";
-import type { Findings } from "./findings.js";
+import type { IndexColumns } from "./stored-table.js";
+
+/** Is called for each column that is not as it should be. */
+type OnProblem = (text: string) => void;
 
 /** A column that the run must have written. */
 export interface OutputColumn {
@@ -78,14 +80,14 @@ export function expectedColumns(
   });
 }
 
-/** Those of the expected columns that the file has; what is not as it should be is a finding. */
+/** Returns those of the expected columns that the file has. */
 export function findColumns(
   fields: readonly Field[],
   expected: readonly OutputColumn[],
-  findings: Findings,
+  onProblem: OnProblem,
 ): FoundColumn[] {
   return expected.flatMap((column) => {
-    const stored = findColumn(fields, column, findings);
+    const stored = findColumn(fields, column, onProblem);
     return stored ? [{ ...column, stored }] : [];
   });
 }
@@ -98,7 +100,7 @@ export function otherColumns(
   fields: readonly Field[],
   expected: readonly OutputColumn[],
   { keep = [], onBadRow, rowShape }: StoredRun,
-  findings: Findings,
+  onProblem: OnProblem,
 ): string[] {
   const own = [...indexNames(rowShape), ...expected.map(({ name }) => name)];
   const others = fields
@@ -108,7 +110,7 @@ export function otherColumns(
   if (onBadRow !== undefined)
     for (const name of others)
       if (!keep.includes(name))
-        findings.add(
+        onProblem(
           `column ${shortName(name)}: the column is listed neither in softjac.emit nor in softjac.keep`,
         );
   return others;
@@ -123,12 +125,12 @@ export function indexNames(rowShape: StoredRun["rowShape"]): string[] {
 export function findIndexColumns(
   fields: readonly Field[],
   { rowShape }: StoredRun,
-  findings: Findings,
+  onProblem: OnProblem,
 ): IndexColumns | null {
   const index = indexNames(rowShape).flatMap((name, n) => {
     const type = n === 0 ? "int64" : "int32";
     const column = { name, type, list: false, listSize: 1 } as const;
-    return findColumn(fields, column, findings) ?? [];
+    return findColumn(fields, column, onProblem) ?? [];
   });
   const inner = rowShape?.slice(1) ?? [];
   return index.length === 1 + inner.length ? { index, inner } : null;
@@ -155,7 +157,7 @@ function findColumn(
     list: boolean;
     listSize: number | null;
   },
-  findings: Findings,
+  onProblem: OnProblem,
 ): NumberColumn | null {
   const { name, type, list, listSize } = column;
   const expected = !list
@@ -171,7 +173,7 @@ function findColumn(
   const found = field ? describeField(field) : "no such column";
   if (field && places.length === 1 && found === expected)
     return (list ? listedNumbers : singleNumbers)(field, place, "any");
-  findings.add(
+  onProblem(
     `column ${name}: expected ${expected}, found ${places.length > 1 ? `${places.length} of that name` : found}`,
   );
   return null;

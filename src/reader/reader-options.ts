@@ -2,7 +2,7 @@ import { UsageError } from "../errors.js";
 import { shortName, shortValue } from "../printable.js";
 import { LAYOUTS, type Layout, MAX_CLASSES } from "../results/catalogue.js";
 import type { RunMetadata } from "../results/run-metadata.js";
-import { BLOCK_RESULTS, type BlockResult } from "./block-result.js";
+import { BLOCK_RESULTS, type BlockResult } from "./block-form.js";
 
 /** Options of `openJacobian`: facts that files of other tools do not record. */
 export interface OpenJacobianOptions {

@@ -14,32 +14,25 @@ export interface NumberSources {
   jacobian: "block" | "entries" | "p" | null;
 }
 
-/** Chooses among what the output has. */
+/** Chooses among the columns of the output. */
 export function numberSources(
   run: StoredRun,
   expected: readonly OutputColumn[],
 ): NumberSources {
   const has = (name: string) => expected.some((column) => column.name === name);
   const emits = (name: "jacobian" | "log_jacobian") => run.emit.includes(name);
-  const entries = isEntriesLayout(run.layout);
-  const p = has("softmax")
-    ? "softmax"
-    : has("log_softmax")
-      ? "log_softmax"
-      : leavesOut(run)
-        ? null
-        : emits("jacobian")
-          ? "jacobian"
-          : emits("log_jacobian")
-            ? "log_jacobian"
-            : null;
-  const uncertainty = has("uncertainty")
-    ? "uncertainty"
-    : has("tail")
-      ? "tail"
-      : p === "log_softmax"
-        ? "log_softmax"
-        : p && "p";
+  const isWhole = !leavesOut(run);
+  const p =
+    (["softmax", "log_softmax"] as const).find(has) ??
+    (["jacobian", "log_jacobian"] as const).find(
+      (name) => isWhole && emits(name),
+    ) ??
+    null;
+  const uncertainty =
+    (["uncertainty", "tail"] as const).find(has) ??
+    (p === "log_softmax" ? p : p && "p");
+  // A block is read only if p does not determine it: it has Q times as many values.
+  const block = p === "jacobian" ? "block" : "p";
   return {
     p,
     uncertainty,
@@ -47,27 +40,22 @@ export function numberSources(
       ? "confidence"
       : p
         ? "p"
-        : uncertainty
-          ? "uncertainty"
-          : null,
+        : uncertainty && "uncertainty",
     entropy: has("entropy") ? "entropy" : p && "p",
     jacobian: !emits("jacobian")
       ? p && "p"
-      : entries
+      : isEntriesLayout(run.layout)
         ? "entries"
-        : // A block is read only where p does not say it all: it has Q times as many values.
-          p === "jacobian"
-          ? "block"
-          : "p",
+        : block,
   };
 }
 
-/** Whether entries may be missing from blocks. */
+/** Returns whether entries may be missing from blocks. */
 export function leavesOut({ layout, threshold, topK }: StoredRun): boolean {
   return isEntriesLayout(layout) && (threshold > 0 || topK > 0);
 }
 
-/** The columns that have them, and what the file says of entries it left out. */
+/** Returns the columns of these sources, and those about dropped entries. */
 export function neededColumns(
   expected: readonly OutputColumn[],
   { p, uncertainty, confidence, entropy, jacobian }: NumberSources,

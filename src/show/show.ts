@@ -2,7 +2,7 @@ import { checkNames, checkPath, checkValue } from "../check-options.js";
 import { RowMissingError, UsageError } from "../errors.js";
 import { whileUnchanged } from "../input/input-state.js";
 import { interpreting } from "../input/interpreting.js";
-import { blockOfP } from "../reader/block-of-p.js";
+import { blockOfP } from "../reader/factors.js";
 import type { Example } from "../reader/example.js";
 import { findResults } from "../reader/find-results.js";
 import { KeptValues } from "../reader/kept-values.js";

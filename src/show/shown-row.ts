@@ -1,4 +1,4 @@
-import type { BlockResult } from "../reader/block-result.js";
+import type { BlockResult } from "../reader/block-form.js";
 import type { Layout } from "../results/catalogue.js";
 
 /** One row of an output. */

@@ -1,6 +1,6 @@
-import type { Findings } from "../reader/findings.js";
 import { errorInEpsilon } from "../reference/error-measures.js";
 import type { ReferenceValues } from "../reference/scaled.js";
+import type { Findings } from "./findings.js";
 import { typeOfErrors } from "./type-of-errors.js";
 import type { ColumnReport } from "./value-report.js";
 
@@ -76,8 +76,9 @@ export class ColumnCheck {
     if (worst <= this.#bound) return;
     this.#ok = false;
     const truth = doubleOf(truths, at);
-    this.#findings.add(
-      `${this.#findings.nameOfRow(row)}: column ${this.#name}, value ${position}: expected ${truth} within ${short(this.#bound)} ${this.#unit}, found ${values[at]} (${short(worst)})`,
+    this.#findings.addToRow(
+      row,
+      `column ${this.#name}, value ${position}: expected ${truth} within ${short(this.#bound)} ${this.#unit}, found ${values[at]} (${short(worst)})`,
     );
   }
 

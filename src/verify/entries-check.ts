@@ -1,8 +1,9 @@
-import type { Findings } from "../reader/findings.js";
+import { wrongIndex } from "../reader/block-entries.js";
 import { storeEntry, storeLogEntry } from "../reference/block-results.js";
 import type { RowSizes } from "../reference/error-scales.js";
 import { type ReferenceValues, referenceValues } from "../reference/scaled.js";
 import type { ColumnCheck } from "./column-check.js";
+import type { Findings } from "./findings.js";
 import type { RowTruth } from "./row-truth.js";
 import { typeOfErrors } from "./type-of-errors.js";
 
@@ -53,7 +54,7 @@ export class EntriesCheck {
     const { findings } = this.#options;
     const broken = this.#brokenIndex(entries);
     if (broken !== null) {
-      findings.add(`${findings.nameOfRow(row)}: ${broken}`);
+      findings.addToRow(row, `${broken}`);
       return;
     }
     const { indices, values } = entries;
@@ -87,14 +88,12 @@ export class EntriesCheck {
     const { classes } = this.#truth;
     if (indices.length !== values.length)
       return `expected equal numbers of values and indices, found ${values.length} and ${indices.length}`;
-    let before = -1;
-    for (let n = 0; n < indices.length; n++) {
-      const index = indices[n] as number;
-      if (!(index > before && index < classes * classes))
-        return `entry ${n}: expected ascending indices in the block of ${classes} classes, found ${placeOf(index, classes)} after ${placeOf(before, classes)}`;
-      before = index;
-    }
-    return null;
+    const n = wrongIndex(indices, classes);
+    if (n < 0) return null;
+    const [before, found] = [indices[n - 1], indices[n]].map((index = -1) =>
+      placeOf(index, classes),
+    );
+    return `entry ${n}: expected ascending indices in the block of ${classes} classes, found ${found} after ${before}`;
   }
 
   #truthsOf(indices: ArrayLike<number>): ReferenceValues {
@@ -124,12 +123,14 @@ export class EntriesCheck {
       }
     }
     if (least < threshold || least === 0)
-      findings.add(
-        `${findings.nameOfRow(row)}: expected entries of ${threshold > 0 ? `at least ${threshold}` : "more than 0"}, found ${least} at ${placeOf(indices[at] as number, classes)}`,
+      findings.addToRow(
+        row,
+        `expected entries of ${threshold > 0 ? `at least ${threshold}` : "more than 0"}, found ${least} at ${placeOf(indices[at] as number, classes)}`,
       );
     if (topK > 0 && values.length > topK)
-      findings.add(
-        `${findings.nameOfRow(row)}: expected at most ${topK} entries, found ${values.length}`,
+      findings.addToRow(
+        row,
+        `expected at most ${topK} entries, found ${values.length}`,
       );
     return least;
   }
@@ -146,8 +147,9 @@ export class EntriesCheck {
     const limit = full ? Math.max(leastKept, this.#least) : this.#least;
     if (max <= limit + this.#room(limit)) return;
     const why = full ? ` (the smallest stored entry is ${leastKept})` : "";
-    findings.add(
-      `${findings.nameOfRow(row)}: the entry ${placeOf(index, classes)} of ${max} is missing${why}`,
+    findings.addToRow(
+      row,
+      `the entry ${placeOf(index, classes)} of ${max} is missing${why}`,
     );
   }
 
@@ -174,7 +176,7 @@ export class EntriesCheck {
 
 function placeOf(index: number, classes: number): string {
   const j = index % classes;
-  return index < 0 ? "none" : `[${(index - j) / classes}, ${j}]`;
+  return !(index >= 0) ? "none" : `[${(index - j) / classes}, ${j}]`;
 }
 
 /** Dropped entries of a block: the largest |entry|, its position i·Q + j (-1: there is none), and the sum of all. */

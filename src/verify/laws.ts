@@ -1,6 +1,6 @@
-import type { Findings } from "../reader/findings.js";
 import type { OutputColumn } from "../reader/output-columns.js";
 import { PROMISED_BOUNDS } from "../reference/error-scales.js";
+import type { Findings } from "./findings.js";
 import { typeOfErrors } from "./type-of-errors.js";
 import type { LawReport } from "./value-report.js";
 
@@ -147,8 +147,9 @@ class LawCheck {
     const found = Number.isNaN(error) ? Infinity : error;
     if (found > this.#worst) this.#worst = found;
     if (found <= this.#bound) return;
-    this.#findings.add(
-      `${this.#findings.nameOfRow(row)}: ${where}: ${this.#name} only within ${Number(found.toPrecision(3))} ε of its terms, expected ${Number(this.#bound.toPrecision(3))} ε`,
+    this.#findings.addToRow(
+      row,
+      `${where}: ${this.#name} only within ${Number(found.toPrecision(3))} ε of its terms, expected ${Number(this.#bound.toPrecision(3))} ε`,
     );
   }
 

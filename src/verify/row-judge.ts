@@ -1,10 +1,11 @@
 import type { InputRows } from "../input/input-rows.js";
-import type { Findings } from "../reader/findings.js";
+import { entryIndices } from "../reader/block-entries.js";
 import type { FoundColumn } from "../reader/output-columns.js";
 import { PROMISED_BOUNDS } from "../reference/error-scales.js";
 import type { StoredRun } from "../results/run-metadata.js";
 import { ColumnCheck } from "./column-check.js";
 import { EntriesCheck, type StoredEntries } from "./entries-check.js";
+import type { Findings } from "./findings.js";
 import { lawsOf } from "./laws.js";
 import type { RowTruth } from "./row-truth.js";
 import type { ColumnReport, LawReport } from "./value-report.js";
@@ -72,14 +73,16 @@ export class RowJudge {
       this.badRows++;
       const full = cells.findIndex((cell) => cell !== null);
       if (full >= 0)
-        this.#findings.add(
-          `${this.#findings.nameOfRow(row)}: the input row is bad, so ${this.#nullable ? "nulls are" : "no row is"} expected; found values in column ${this.#columns[full]?.name}`,
+        this.#findings.addToRow(
+          row,
+          `the input row is bad, so ${this.#nullable ? "nulls are" : "no row is"} expected; found values in column ${this.#columns[full]?.name}`,
         );
       return;
     }
     if (empty >= 0) {
-      this.#findings.add(
-        `${this.#findings.nameOfRow(row)}: expected values in column ${this.#columns[empty]?.name}, found null`,
+      this.#findings.addToRow(
+        row,
+        `expected values in column ${this.#columns[empty]?.name}, found null`,
       );
       return;
     }
@@ -95,8 +98,9 @@ export class RowJudge {
     if (!this.#truth.load(this.#rows, row)) {
       this.badRows++;
       if (this.#nullable)
-        this.#findings.add(
-          `${this.#findings.nameOfRow(row)}: the row is missing: it is a bad row of the input, so nulls are expected`,
+        this.#findings.addToRow(
+          row,
+          `the row is missing: it is a bad row of the input, so nulls are expected`,
         );
       return;
     }
@@ -107,10 +111,7 @@ export class RowJudge {
         droppedMax: null,
         droppedSum: null,
       });
-    else
-      this.#findings.add(
-        `${this.#findings.nameOfRow(row)}: the row is missing`,
-      );
+    else this.#findings.addToRow(row, `the row is missing`);
   }
 
   columns(): ColumnReport[] {
@@ -161,19 +162,12 @@ export class RowJudge {
   #storedEntries(cells: StoredCells): StoredEntries {
     const cell = (kind: FoundColumn["source"]["kind"]) =>
       cells[this.#place(kind)] ?? null;
-    let indices = cell("indices") as ArrayLike<number>;
+    const indices = cell("indices") as ArrayLike<number>;
     const columns = cell("columns");
-    const { classes } = this.#run;
-    if (columns)
-      indices = Float64Array.from(indices, (i, n) => {
-        const j = columns[n] as number;
-        // One that is no class must not become another place.
-        return i >= 0 && i < classes && j >= 0 && j < classes
-          ? i * classes + j
-          : -1;
-      });
     return {
-      indices,
+      indices: columns
+        ? entryIndices(indices, columns, this.#run.classes)
+        : indices,
       values: cell("values") as ArrayLike<number>,
       droppedMax: cell("droppedMax")?.[0] ?? null,
       droppedSum: cell("droppedSum")?.[0] ?? null,

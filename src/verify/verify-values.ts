@@ -6,86 +6,60 @@ import { checkUnchanged } from "../input/input-state.js";
 import { interpretingWith } from "../input/interpreting.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { openLogits } from "../input/open-logits.js";
-import { axesOf, indexOfRow, nameOfRow } from "../input/row-indices.js";
-import { chunkRowsOf } from "../reader/chunk-rows.js";
-import { placeBatches } from "../reader/file-batches.js";
-import { FileBytes } from "../reader/file-bytes.js";
-import { Findings } from "../reader/findings.js";
-import {
-  expectedColumns,
-  type FoundColumn,
-  findColumns,
-  findIndexColumns,
-  otherColumns,
-} from "../reader/output-columns.js";
+import { axesOf } from "../input/row-indices.js";
+import { FileBytes } from "../reader/byte-source.js";
+import { expectedColumns, otherColumns } from "../reader/output-columns.js";
+import { openStoredRows } from "../reader/stored-rows.js";
 import { checkEmit, inputsOf } from "../results/emit-options.js";
+import { nameOfKey } from "../results/row-axes.js";
 import {
   readStoredRun,
   type StoredRun,
   withStoredOptions,
 } from "../results/run-metadata.js";
-import { judgeAllCoordinates, judgeAllRows } from "./all-rows.js";
-import type { ComparedFile } from "./compared-file.js";
+import { compareAllRows, compareSampledRows } from "./compare-rows.js";
+import { Findings } from "./findings.js";
+import type { VerifyOptions } from "./options.js";
 import { RowJudge } from "./row-judge.js";
-import { RowKeys } from "./row-keys.js";
 import { RowTruth } from "./row-truth.js";
-import {
-  judgeSampledCoordinates,
-  judgeSampledRows,
-  sampleRows,
-} from "./sampled-rows.js";
-import {
-  checkValueOptions,
-  type ValueOptions,
-  type VerifyHooks,
-} from "./value-options.js";
+import { sampleRows } from "./sample-rows.js";
 import type { ValueReport } from "./value-report.js";
 
+/** Options of `verify`, checked. */
+export interface ValueOptions extends Omit<VerifyOptions, "all" | "sample"> {
+  /** All rows, or how many: the first, the last and a random choice of the others. */
+  rows: "all" | number;
+}
+
+export interface VerifyHooks {
+  signal?: AbortSignal | undefined;
+  /** Is called now and then with the number of rows that are done, and of rows to do. */
+  onProgress?: ((rowsDone: number, rows: number) => void) | undefined;
+}
+
+interface OpenFiles {
+  run: StoredRun;
+  output: ArrowContainer;
+  bytes: FileBytes;
+  logits: LogitsFile;
+}
+
 /**
- * Compares what a file of results holds with results worked out anew from its input in about 31 digits, by other code than
- * that which wrote it. Wrong values are what the report is about; nothing is thrown for them.
+ * Compares the results in a file with results that are computed anew from its input in about 31 digits, by other code than
+ * that which wrote it. Wrong values do not throw; they are in the report.
  *
- * @throws UsageError; InputFormatError for files that are damaged, or an output without softjac's metadata; whatever
- * opening an input throws; AbortedError
+ * @throws InputFormatError for files that are damaged, or an output without softjac's metadata; the errors of opening an
+ * input; AbortedError
  */
 export async function verifyValues(
   options: ValueOptions,
   hooks: VerifyHooks = {},
 ): Promise<ValueReport> {
-  checkValueOptions(options);
   const output = await openPlainArrow(options.output);
   const bytes = new FileBytes(output);
   try {
-    const { schema } = output;
-    const run = readStoredRun(options.output, schema.metadata);
-    const made = withStoredOptions(run, options);
-    checkEmit(run.emit, run.layout, made);
-    const { column, columns, classAxis, binary, pad, classNames } = made;
-    const { nullLogit, allowMissingEos } = made;
-    const open = (choice: Pick<StoredRun, "column" | "columns">) =>
-      openLogits(options.input, {
-        ...choice,
-        classAxis,
-        binary,
-        pad,
-        keep: [],
-        ownNames: [],
-        inputs: inputsOf(run.emit, made),
-        classNames,
-        partitions: run.partitions,
-        nullLogit,
-        allowMissingEos,
-        classes: run.classes,
-        signal: hooks.signal,
-      });
-    const logits = await open({ column, columns }).catch((error) => {
-      // The same logits may have another name in a copy, or none in an .npy file.
-      const isNamed = (options.column ?? options.columns) !== undefined;
-      if (isNamed || !(error instanceof LogitsColumnError)) throw error;
-      return open({}).catch(() => {
-        throw error;
-      });
-    });
+    const run = readStoredRun(options.output, output.schema.metadata);
+    const logits = await openInput(run, options, hooks.signal);
     try {
       const found = { run, output, bytes, logits };
       const report = await interpretingWith(
@@ -105,11 +79,35 @@ export async function verifyValues(
   }
 }
 
-interface OpenFiles {
-  run: StoredRun;
-  output: ArrowContainer;
-  bytes: FileBytes;
-  logits: LogitsFile;
+/** Opens the input with the options that the output states, unless others are given. */
+async function openInput(
+  run: StoredRun,
+  options: ValueOptions,
+  signal: AbortSignal | undefined,
+): Promise<LogitsFile> {
+  const made = withStoredOptions(run, options);
+  checkEmit(run.emit, run.layout, made);
+  const open = (choice: Pick<StoredRun, "column" | "columns">) =>
+    openLogits(options.input, {
+      ...made,
+      ...choice,
+      keep: [],
+      ownNames: [],
+      inputs: inputsOf(run.emit, made),
+      partitions: run.partitions,
+      classes: run.classes,
+      signal,
+    });
+  try {
+    return await open({});
+  } catch (error) {
+    // The same logits may have another name in a copy, or none in an .npy file.
+    const isNamed = (options.column ?? options.columns) !== undefined;
+    if (isNamed || !(error instanceof LogitsColumnError)) throw error;
+    return open({ column: undefined, columns: undefined }).catch(() => {
+      throw error;
+    });
+  }
 }
 
 async function compare(
@@ -120,30 +118,33 @@ async function compare(
   const { inputs } = logits;
   const rows = run.rowEnd - run.rowStart;
   const { rows: asked, seed = 0, tolerance = 1 } = options;
-  const findings = new Findings();
   const axes = axesOf(logits);
-  findings.nameOfRow = (row) => nameOfRow(axes, row);
-  findings.rowOf = (row) => indexOfRow(axes, row)[0] as number;
+  const findings = new Findings(axes);
   findMismatches(run, logits, findings);
-  if (!findings.none) return reportOf(rows, findings, null, []);
+  if (findings.list.length > 0) return reportOf(rows, findings, null, []);
 
   const { fields } = output.schema;
   const expected = expectedColumns(run, inputs);
-  const columns = findColumns(fields, expected, findings);
-  const others = otherColumns(fields, expected, run, findings);
-  const index = findIndexColumns(fields, run, findings);
-  if (!index) return reportOf(rows, findings, null, others);
+  const onProblem = (text: string) => findings.add(text);
+  const stored = openStoredRows(output, bytes, {
+    run,
+    expected,
+    onProblem,
+    onDifference: (key, text) =>
+      findings.add(`${nameOfKey(axes.inner, key)}: ${text}`),
+  });
+  const others = otherColumns(fields, expected, run, onProblem);
+  if (!stored) return reportOf(rows, findings, null, others);
 
+  const { columns } = stored;
   const input = new InputRows(logits);
-  const truth = new RowTruth({ ...run, inputs });
-  const isNullable = ({ stored }: FoundColumn) =>
-    fields[stored.columns[0] as number]?.nullable;
-  const nullable = columns.some(isNullable);
   const judge = new RowJudge({
     run,
     columns,
-    nullable,
-    truth,
+    nullable: columns.some(
+      ({ stored }) => fields[stored.columns[0] as number]?.nullable,
+    ),
+    truth: new RowTruth({ ...run, inputs }),
     rows: input,
     tolerance,
     findings,
@@ -152,24 +153,23 @@ async function compare(
     asked === "all" || asked >= rows
       ? null
       : sampleRows(rows, asked, seed).map((row) => run.rowStart + row);
-  const parts = columns.map(({ stored }) => stored);
-  await judgeRows(chosen, {
+  const comparison = {
     run,
-    source: bytes,
-    batches: placeBatches(output, { ...index, parts }),
-    columns,
-    chunkRows: chunkRowsOf(run, columns),
+    stored,
     input,
-    keys: new RowKeys(axes, logits.rows),
+    axes,
     judge,
     findings,
     signal,
-    onProgress: (done) => onProgress?.(done, chosen?.length ?? rows),
-  });
+    onProgress: (done: number) => onProgress?.(done, chosen?.length ?? rows),
+  };
+  await (chosen
+    ? compareSampledRows(comparison, chosen)
+    : compareAllRows(comparison));
   return reportOf(rows, findings, judge, others);
 }
 
-/** The input is another than that of the output. */
+/** Finds differences between the input and what the output states of its input. */
 function findMismatches(
   run: StoredRun,
   found: LogitsFile,
@@ -194,17 +194,6 @@ function findMismatches(
     );
 }
 
-function judgeRows(
-  chosen: Float64Array | null,
-  file: ComparedFile,
-): Promise<void> {
-  if (file.run.layout === "coo")
-    return chosen
-      ? judgeSampledCoordinates(file, chosen)
-      : judgeAllCoordinates(file);
-  return chosen ? judgeSampledRows(file, chosen) : judgeAllRows(file);
-}
-
 function reportOf(
   rows: number,
   findings: Findings,
@@ -213,7 +202,7 @@ function reportOf(
 ): ValueReport {
   const columns = (judge?.columns() ?? []).map((column) => ({
     ...column,
-    row: column.row === null ? null : findings.rowOf(column.row),
+    row: column.row === null ? null : findings.firstIndex(column.row),
   }));
   const laws = judge?.laws() ?? [];
   return {
@@ -225,6 +214,7 @@ function reportOf(
     notCompared,
     problems: findings.list,
     otherProblems: findings.others,
-    ok: findings.none && [...columns, ...laws].every(({ ok }) => ok),
+    ok:
+      findings.list.length === 0 && [...columns, ...laws].every(({ ok }) => ok),
   };
 }

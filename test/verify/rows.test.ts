@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { Float64, Int64 } from "apache-arrow";
 import { describe, expect, test } from "vitest";
-import { sampleRows } from "../../src/verify/sampled-rows.js";
+import { sampleRows } from "../../src/verify/sample-rows.js";
 import { verifyValues } from "../../src/verify/verify-values.js";
 import { npy } from "../support/array-files.js";
 import { built } from "../support/built.js";
@@ -192,14 +192,14 @@ describe("errors", () => {
   test("options, and a signal", async () => {
     write(metadata);
     for (const options of [
-      { rows: 0 },
-      { rows: 1.5 },
+      { sample: 0 },
+      { sample: 1.5 },
       { seed: -1 },
       { tolerance: 0 },
       { column: "a", columns: "b" },
     ])
       await expect(
-        verifyValues({ input: one, output, rows: "all", ...options }),
+        built.verify({ input: one, output, ...options }),
       ).rejects.toMatchObject({ code: "ERR_USAGE" });
     await expect(
       verifyValues(

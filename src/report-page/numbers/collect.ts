@@ -176,17 +176,16 @@ class Pass {
   }
 
   async #readPart(
-    { path, run, chunks }: ResultsPart,
+    { path, run, scan }: ResultsPart,
     onExample: (example: Example) => void,
   ): Promise<void> {
     const { signal, onProgress } = this.hooks;
     const rows = this.results.manifest?.rows ?? run.rowEnd - run.rowStart;
     const before = this.#rowsDone;
-    for await (const { count, at } of chunks()) {
+    for await (const examples of scan()) {
       if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
       interpretingSync(path, "rows", () => {
-        for (let n = 0; n < count; n++) {
-          const example = at(n);
+        for (const example of examples) {
           onExample(example);
           // Keys of rows of ragged lists have gaps.
           const done = Math.min(run.rowEnd, example.row + 1) - run.rowStart;

@@ -1,4 +1,4 @@
-import { blockOfP } from "../../reader/block-of-p.js";
+import { blockOfP } from "../../reader/factors.js";
 import type { Example } from "../../reader/example.js";
 import type { FoundResults } from "../../reader/find-results.js";
 import { KeptValues } from "../../reader/kept-values.js";

@@ -1,0 +1,232 @@
+import type { Field } from "../arrow/field.js";
+import {
+  InputFormatError,
+  InputUnsupportedError,
+  UsageError,
+} from "../errors.js";
+import type { NumberColumn } from "../input/number-column.js";
+import type { Layout } from "../results/catalogue.js";
+import type { RunMetadata } from "../results/run-metadata.js";
+import type { BlockColumns } from "./block-columns.js";
+import { ReadAhead } from "./byte-source.js";
+import type { FloatType, StoredColumn } from "./stored-column.js";
+import type { StoredTable } from "./stored-table.js";
+
+/** Function whose block is stored: softmax (`jacobian`) or log-softmax (`log_jacobian`). */
+export type BlockResult = "jacobian" | "log_jacobian";
+
+export const BLOCK_RESULTS: readonly BlockResult[] = [
+  "jacobian",
+  "log_jacobian",
+];
+
+/** Properties that all blocks of a file share. */
+export interface BlockForm {
+  layout: Layout;
+  result: BlockResult;
+  /** Number of rows M of the logits. */
+  rows: number;
+  /** Rows `[rowStart, rowEnd)` that the file covers: all, or those of a shard. */
+  rowStart: number;
+  rowEnd: number;
+  /** Lengths of the axes of the positions; rows are numbered by keys (src/results/row-axes.ts). */
+  inner: readonly number[];
+  classes: number;
+  dtype: FloatType;
+  /** Temperature T; null if the file does not record it. */
+  temperature: number | null;
+}
+
+/** An open file, and what its metadata and the options state. */
+export interface BlockFacts {
+  path: string;
+  fields: readonly Field[];
+  columns: BlockColumns;
+  table: StoredTable;
+  /** Shape of the lists if their column is an arrow.fixed_shape_tensor. */
+  tensor: readonly number[] | null;
+  known: RunMetadata;
+}
+
+/**
+ * Determines the layout, Q and type of the blocks from the columns and what is stated of them, which must agree.
+ *
+ * @param rows M
+ * @throws InputFormatError, InputUnsupportedError, UsageError
+ */
+export async function blockForm(
+  facts: BlockFacts,
+  rows: number,
+): Promise<BlockForm> {
+  const { path, columns, known } = facts;
+  const { form, result, parts, inner } = columns;
+  const { layout, classes } =
+    form === "lists"
+      ? await listForm(facts, rows)
+      : { layout: form, classes: await statedClasses(facts) };
+  if (layout === "packed" && result === "log_jacobian")
+    throw new InputUnsupportedError(
+      path,
+      `column ${result}`,
+      "layout packed cannot store log_jacobian, which is not symmetric",
+    );
+  const values = parts.at(form === "factored" ? 0 : -1) as NumberColumn;
+  if (known.dtype !== undefined && values.type !== known.dtype)
+    throw new InputFormatError(
+      path,
+      `column ${values.name}`,
+      `expected ${known.dtype} as in softjac.dtype, found ${values.type}`,
+    );
+  const { rowStart = 0, rowEnd = rows, temperature = null } = known;
+  const dtype = values.type as FloatType;
+  const range = { rows, rowStart, rowEnd, inner };
+  return { layout, classes, result, ...range, dtype, temperature };
+}
+
+type ListLayout = "bsr" | "packed" | "dense";
+const LIST_LAYOUTS = ["bsr", "packed", "dense"] as const;
+
+interface ListForm {
+  layout: ListLayout;
+  classes: number;
+}
+
+/** Determines the form of lists: bsr has Q² values, packed Q(Q+1)/2, dense Q·M·Q. */
+async function listForm(facts: BlockFacts, rows: number): Promise<ListForm> {
+  const { path, columns, table, tensor, known } = facts;
+  const { name, values } = columns.parts[0] as NumberColumn;
+  const where = `column ${name}`;
+  const stated = known.layout as ListLayout | undefined;
+  const size = values ?? (await firstLength(table));
+  if (!size) {
+    // A dense tensor of no rows has lists of no values; lists that are all null have none either.
+    if (
+      known.classes !== undefined &&
+      (values === null || table.batches.length === 0)
+    )
+      return { layout: stated ?? "bsr", classes: known.classes };
+    throw new InputFormatError(
+      path,
+      where,
+      "the number of classes is unknown: there is no softjac.classes and no list of values; give the option classes",
+    );
+  }
+  const problem = tensor && tensorProblem(tensor, size, stated, rows);
+  if (problem) throw new InputFormatError(path, where, problem);
+  const layout =
+    stated ??
+    (tensor ? tensorLayout(tensor) : layoutOfSize(facts, name, size, rows));
+  const classes = layout && classesOf(layout, size, rows);
+  if (classes && (known.classes ?? classes) === classes)
+    return { layout, classes };
+  const length = {
+    bsr: "Q·Q",
+    packed: "Q(Q+1)/2",
+    dense: `Q·${rows}·Q`,
+    none: "Q·Q or Q(Q+1)/2",
+  }[layout ?? "none"];
+  throw new InputFormatError(
+    path,
+    where,
+    `expected lists of ${length} values${layout ? ` for layout ${layout}` : ""}${known.classes === undefined ? "" : ` of ${known.classes} classes`} (from softjac.layout, softjac.classes or the options), found lists of ${size}`,
+  );
+}
+
+/** Returns the layout whose lists have this length; without a number of classes, a square is bsr and not dense. */
+function layoutOfSize(
+  { path, known: { classes } }: BlockFacts,
+  name: string,
+  size: number,
+  rows: number,
+): ListLayout | undefined {
+  const fits = LIST_LAYOUTS.filter((layout) => {
+    const found = classesOf(layout, size, rows);
+    return classes === undefined
+      ? found !== null && layout !== "dense"
+      : found === classes;
+  });
+  if (fits.length > 1 && size > 1 && classes === undefined)
+    throw new UsageError(
+      `layout: ${path} does not tell the layout of the lists of ${size} values in column ${name}: ${fits.map((fit) => `${fit} of ${classesOf(fit, size, rows)} classes`).join(" or ")}; give the option layout or classes`,
+      "layout",
+    );
+  return fits[0];
+}
+
+/** Returns Q of lists of a layout; null if their length is not possible. */
+function classesOf(
+  layout: ListLayout,
+  size: number,
+  rows: number,
+): number | null {
+  const classes =
+    layout === "packed"
+      ? Math.floor((Math.sqrt(8 * size + 1) - 1) / 2)
+      : Math.round(Math.sqrt(layout === "dense" ? size / rows : size));
+  const values = {
+    bsr: classes * classes,
+    packed: (classes * (classes + 1)) / 2,
+    dense: classes * rows * classes,
+  }[layout];
+  return classes >= 1 && values === size ? classes : null;
+}
+
+function tensorLayout(tensor: readonly number[]): ListLayout {
+  return tensor.length === 2 ? "bsr" : "dense";
+}
+
+/** Returns why a tensor is not the shape of blocks; null if it is. */
+function tensorProblem(
+  tensor: readonly number[],
+  size: number,
+  stated: ListLayout | undefined,
+  rows: number,
+): string | null {
+  const layout = stated ?? tensorLayout(tensor);
+  const isKnown =
+    layout === "dense"
+      ? tensor.length === 3 && tensor[1] === rows
+      : layout === "bsr" && tensor.length === 2;
+  const values = tensor.reduce((product, n) => product * n, 1);
+  if (isKnown && tensor[0] === tensor.at(-1) && values === size) return null;
+  return `expected a tensor of shape ${layout === "dense" ? `Q x ${rows} x Q` : "Q x Q"} in lists of ${size} values${stated ? ` of layout ${stated}` : ""}, found the shape ${tensor.join(" x ")}`;
+}
+
+/** Returns Q of csr, coo and factored. */
+async function statedClasses(facts: BlockFacts): Promise<number> {
+  const { path, fields, columns, table, known } = facts;
+  const softmax = fields.find(({ name }) => name === "softmax")?.type;
+  const stored =
+    softmax?.kind === "FixedSizeList"
+      ? softmax.listSize
+      : columns.form === "factored"
+        ? await firstLength(table)
+        : null;
+  const classes = known.classes ?? stored;
+  if (!classes)
+    throw new UsageError(
+      `classes: ${path} has no softjac.classes; give the number of classes as an option`,
+      "classes",
+    );
+  if (stored !== null && stored !== classes)
+    throw new InputFormatError(
+      path,
+      "column softmax",
+      `expected lists of ${classes} values (from softjac.classes or the option), found lists of ${stored}`,
+    );
+  return classes;
+}
+
+/** Returns the length of the first list that is not null; the lengths of others are checked when they are read. */
+async function firstLength(table: StoredTable): Promise<number | null> {
+  for (const { count, columns } of table.batches) {
+    const lists = columns[0] as StoredColumn;
+    const ahead = new ReadAhead(table.source);
+    for (let k = 0; k < count; k++) {
+      if ((await lists.nulls(ahead, k, k + 1))?.[0]) continue;
+      const [start = 0, end = 0] = await lists.bounds(ahead, k, k + 1);
+      return end - start;
+    }
+  }
+  return null;
+}

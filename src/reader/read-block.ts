@@ -1,0 +1,268 @@
+import { blockRowStart } from "../results/columns.js";
+import { entryIndices, indexProblem, triangleIndex } from "./block-entries.js";
+import type { BlockForm } from "./block-form.js";
+import type { ByteSource } from "./byte-source.js";
+import { type BlockSource, ExampleBlock } from "./example-block.js";
+import { entriesOfFactors } from "./factors.js";
+import {
+  type FloatArray,
+  newFloats,
+  type StoredColumn,
+} from "./stored-column.js";
+import type { RowRange, StoredBatch, StoredTable } from "./stored-table.js";
+
+/** The columns of the block in a record batch, in the order of block-form.ts, and table row `k` of the batch. */
+interface StoredParts {
+  source: ByteSource;
+  columns: readonly StoredColumn[];
+  k: number;
+}
+
+/**
+ * Opens the block of a row of logits; null: it is a bad row. Values are read when they are needed, through `source`.
+ * @param ranges table rows of the row: one, or in coo those of its entries, in order
+ * @throws InputFormatError
+ */
+export async function readBlock(
+  form: BlockForm,
+  table: StoredTable,
+  row: number,
+  ranges: readonly RowRange[],
+  source: ByteSource,
+): Promise<ExampleBlock | null> {
+  const [first] = ranges;
+  const isOne = ranges.length === 1 && first && first.end - first.start === 1;
+  if (isOne) {
+    const { columns } = table.batches[first.batch] as StoredBatch;
+    const parts = { source, columns, k: first.start };
+    if (await isNull(parts)) return null;
+    if (form.layout !== "coo")
+      return new ExampleBlock(await rowSource(form, parts, row));
+  }
+  const entries = await coordinateEntries(form, table, row, ranges, source);
+  return new ExampleBlock(entries);
+}
+
+/** Returns whether a row is null; its columns must agree. @throws InputFormatError */
+async function isNull({ source, columns, k }: StoredParts): Promise<boolean> {
+  let first: boolean | undefined;
+  for (const column of columns) {
+    const isNull = (await column.nulls(source, k, k + 1))?.[0] === 1;
+    first ??= isNull;
+    if (isNull !== first)
+      throw column.error(
+        `expected ${first ? "null" : "a value"} as in the columns before it, found ${isNull ? "null" : "a value"} in row ${k} of the batch`,
+      );
+  }
+  return first ?? false;
+}
+
+/** Reads a block of a layout that has one table row for each row. */
+function rowSource(
+  form: BlockForm,
+  parts: StoredParts,
+  row: number,
+): Promise<BlockSource> {
+  if (form.layout === "factored") return factoredBlock(form, parts);
+  return form.layout === "csr"
+    ? listedEntries(form, parts)
+    : listedBlock(form, parts, row);
+}
+
+/** Reads bsr, packed and dense: a list of all values. */
+async function listedBlock(
+  { layout, classes, rows, dtype }: BlockForm,
+  { source, columns, k }: StoredParts,
+  row: number,
+): Promise<BlockSource> {
+  const column = columns[0] as StoredColumn;
+  const [first = 0, last = 0] = await column.bounds(source, k, k + 1);
+  const triangle = blockRowStart("triangle", classes, classes);
+  const expected =
+    layout === "packed"
+      ? triangle
+      : classes * classes * (layout === "dense" ? rows : 1);
+  if (last - first !== expected)
+    throw column.error(
+      `expected ${expected} values for ${classes} classes in layout ${layout}, found ${last - first} in row ${k} of the batch`,
+    );
+  const read = (start: number, count: number) =>
+    column.numbers(source, first + start, first + start + count);
+  const place = {
+    bsr: (i: number, j: number) => i * classes + j,
+    packed: (i: number, j: number) => triangleIndex(classes, i, j),
+    /** Of the slabs (i, q, j) of the full tensor, only q = row is not zero. */
+    dense: (i: number, j: number) => (i * rows + row) * classes + j,
+  }[layout as "bsr" | "packed" | "dense"];
+  /** Row i of the block has values from each row of the triangle, so that it is read once. */
+  let whole: Promise<FloatArray> | undefined;
+  return {
+    classes,
+    dtype,
+    async rows(iStart, iEnd) {
+      const count = (iEnd - iStart) * classes;
+      if (layout === "bsr")
+        return { values: await read(place(iStart, 0), count), indices: null };
+      const values = newFloats(dtype, count);
+      for (let at = 0, i = iStart; i < iEnd; i++, at += classes)
+        if (layout === "dense")
+          values.set(await read(place(i, 0), classes), at);
+        else {
+          whole ??= read(0, triangle);
+          const stored = await whole;
+          for (let j = 0; j < classes; j++)
+            values[at + j] = stored[place(i, j)] as number;
+        }
+      return { values, indices: null };
+    },
+    entry: async (i, j) => (await read(place(i, j), 1))[0] as number,
+  };
+}
+
+/** Reads factored: softmax, argmax and tail. */
+async function factoredBlock(
+  { classes, dtype, result, temperature }: BlockForm,
+  { source, columns, k }: StoredParts,
+): Promise<BlockSource> {
+  const [softmax, argmax, tails] = columns as [
+    StoredColumn,
+    StoredColumn,
+    StoredColumn,
+  ];
+  const where = `in row ${k} of the batch`;
+  const [first = 0, last = 0] = await softmax.bounds(source, k, k + 1);
+  if (last - first !== classes)
+    throw softmax.error(
+      `expected ${classes} values, one per class, found ${last - first} ${where}`,
+    );
+  const p = await softmax.numbers(source, first, last);
+  const wrong = p.find((value) => !(value >= 0 && value <= 1));
+  if (wrong !== undefined)
+    throw softmax.error(`expected values from 0 to 1, found ${wrong} ${where}`);
+  const [winner = -1] = await argmax.numbers(source, k, k + 1);
+  if (!(winner >= 0 && winner < classes))
+    throw argmax.error(
+      `expected a class from 0 to ${classes - 1}, found ${winner} ${where}`,
+    );
+  const [tail = -1] = await tails.numbers(source, k, k + 1);
+  if (!(tail >= 0 && tail <= classes))
+    throw tails.error(
+      `expected a sum from 0 to ${classes}, found ${tail} ${where}`,
+    );
+  const entry = entriesOfFactors(
+    { p, winner, uncertainty: tail / (1 + tail) },
+    temperature ?? 1,
+    result === "log_jacobian",
+  );
+  return {
+    classes,
+    dtype,
+    async rows(iStart, iEnd) {
+      const values = newFloats(dtype, (iEnd - iStart) * classes);
+      for (let to = 0, i = iStart; i < iEnd; i++)
+        for (let j = 0; j < classes; j++) values[to++] = entry(i, j);
+      return { values, indices: null };
+    },
+    entry: async (i, j) =>
+      dtype === "float32" ? Math.fround(entry(i, j)) : entry(i, j),
+  };
+}
+
+/** Reads csr: lists of indices i·Q + j and of values. */
+async function listedEntries(
+  form: BlockForm,
+  { source, columns, k }: StoredParts,
+): Promise<BlockSource> {
+  const { classes } = form;
+  const [indexColumn, valueColumn] = columns as [StoredColumn, StoredColumn];
+  const [start = 0, end = 0] = await indexColumn.bounds(source, k, k + 1);
+  const [first = 0, last = 0] = await valueColumn.bounds(source, k, k + 1);
+  const count = end - start;
+  if (last - first !== count || count > classes * classes)
+    throw valueColumn.error(
+      `expected equal numbers of values and indices, at most ${classes * classes}, found ${last - first} and ${count} in row ${k} of the batch`,
+    );
+  const indices = await indexColumn.numbers(source, start, end);
+  const problem = indexProblem(indices, classes);
+  if (problem) throw indexColumn.error(`${problem} in row ${k} of the batch`);
+  const values = await valueColumn.numbers(source, first, last);
+  return sparseBlock(form, indices as Float64Array, values);
+}
+
+/** Reads coo: a table row for each entry. */
+async function coordinateEntries(
+  form: BlockForm,
+  table: StoredTable,
+  row: number,
+  ranges: readonly RowRange[],
+  source: ByteSource,
+): Promise<BlockSource> {
+  const { classes, dtype } = form;
+  const [firstRange] = ranges;
+  const count = ranges.reduce((sum, { start, end }) => sum + end - start, 0);
+  if (firstRange && count > classes * classes)
+    throw table.error(
+      firstRange.batch,
+      `expected at most ${classes * classes} entries of ${classes} classes, found ${count} for row ${row}`,
+    );
+  const indices = new Float64Array(count);
+  const values = newFloats(dtype, count);
+  let at = 0;
+  for (const range of ranges) {
+    const { batch, start, end } = range;
+    const rows = await table.numbers(range, source);
+    const other = rows.find((found) => found !== row);
+    if (other !== undefined)
+      throw table.error(
+        batch,
+        `expected ascending row numbers, found ${other} among the entries of row ${row}`,
+      );
+    const { columns } = table.batches[batch] as StoredBatch;
+    const [i, j, value] = columns as [StoredColumn, StoredColumn, StoredColumn];
+    const found = entryIndices(
+      await i.numbers(source, start, end),
+      await j.numbers(source, start, end),
+      classes,
+    );
+    indices.set(found, at);
+    values.set(await value.numbers(source, start, end), at);
+    at += found.length;
+    const problem = indexProblem(indices.subarray(0, at), classes);
+    if (problem) throw j.error(`${problem} for row ${row}`);
+  }
+  return sparseBlock(form, indices, values);
+}
+
+function sparseBlock(
+  { classes, dtype }: BlockForm,
+  indices: Float64Array,
+  values: FloatArray,
+): BlockSource {
+  /** Returns the place of the first index that is `least` or more. */
+  const placeOf = (least: number) => {
+    let low = 0;
+    let high = indices.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((indices[middle] as number) < least) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  };
+  return {
+    classes,
+    dtype,
+    async rows(iStart, iEnd) {
+      const range = [placeOf(iStart * classes), placeOf(iEnd * classes)];
+      return {
+        values: values.subarray(...range) as FloatArray,
+        indices: indices.subarray(...range),
+      };
+    },
+    async entry(i, j) {
+      const index = i * classes + j;
+      const at = placeOf(index);
+      return indices[at] === index ? (values[at] as number) : 0;
+    },
+  };
+}

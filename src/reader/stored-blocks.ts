@@ -1,0 +1,104 @@
+import { RowMissingError } from "../errors.js";
+import { interpreting, interpretingEach } from "../input/interpreting.js";
+import { indexOfKey, nameOfKey } from "../results/row-axes.js";
+import type { BlockForm } from "./block-form.js";
+import { ReadAhead } from "./byte-source.js";
+import type { ExampleBlock } from "./example-block.js";
+import { readBlock } from "./read-block.js";
+import type { RowRange, StoredTable } from "./stored-table.js";
+
+/** Row numbers that are read at once. */
+const PAGE = 1 << 16;
+
+/** The rows that begin in a record batch. */
+export interface BatchBlocks {
+  /** Row numbers of the logits, ascending; keys if the rows have positions. */
+  rows: Float64Array;
+  /** Returns the block of the row with index k in the batch; null for a bad row. */
+  block(k: number): Promise<ExampleBlock | null>;
+}
+
+/** Access to the blocks of a file of any layout. */
+export class StoredBlocks {
+  constructor(
+    private readonly path: string,
+    readonly form: BlockForm,
+    private readonly table: StoredTable,
+  ) {}
+
+  /**
+   * Returns the block of a row of the logits by its key (src/results/row-axes.ts); null for a bad row. In coo, a row
+   * without entries is a block of zeros.
+   * @throws RowMissingError, InputFormatError
+   */
+  find(row: number): Promise<ExampleBlock | null> {
+    const { path, form, table } = this;
+    return interpreting(path, nameOfKey(form.inner, row), async () => {
+      const isInside = row >= form.rowStart && row < form.rowEnd;
+      if (table.isCoo && !isInside) throw await this.#missing(row);
+      const ranges = await table.find(row);
+      if (!table.isCoo && ranges.length === 0) throw await this.#missing(row);
+      return readBlock(form, table, row, ranges, table.source);
+    });
+  }
+
+  /** Yields the blocks in order, one record batch at a time; in coo only rows that have entries. @throws InputFormatError */
+  batches(): AsyncGenerator<BatchBlocks> {
+    return interpretingEach(this.path, "rows", this.#batches());
+  }
+
+  async *#batches(): AsyncGenerator<BatchBlocks> {
+    const { form, table } = this;
+    const numbersOf = table.numbersInOrder();
+    let before = -1;
+    for (const [batch, { count }] of table.batches.entries()) {
+      const rows: number[] = [];
+      const starts: number[] = [];
+      for (let start = 0; start < count; start += PAGE) {
+        const end = Math.min(start + PAGE, count);
+        const numbers = await numbersOf({ batch, start, end });
+        for (const [k, row] of numbers.entries()) {
+          if (row === before) continue;
+          before = row;
+          rows.push(row);
+          starts.push(start + k);
+        }
+      }
+      // The parts of a block in the dense tensor are far from each other; what is between them is not read.
+      const source =
+        form.layout === "dense" ? table.source : new ReadAhead(table.source);
+      const rangesOf = async (k: number): Promise<RowRange[]> => {
+        const start = starts[k] as number;
+        const end = starts[k + 1];
+        const continues = table.isCoo && batch + 1 < table.batches.length;
+        if (end === undefined && continues)
+          return table.find(rows[k] as number);
+        return [{ batch, start, end: end ?? count }];
+      };
+      yield {
+        rows: Float64Array.from(rows),
+        block: async (k) =>
+          readBlock(form, table, rows[k] as number, await rangesOf(k), source),
+      };
+    }
+  }
+
+  async #missing(row: number): Promise<RowMissingError> {
+    const { path, table } = this;
+    const { inner, rowStart, rowEnd } = this.form;
+    const { count } = table;
+    const { first, last } = await table.ends();
+    const range =
+      count === 0
+        ? "no examples"
+        : `${count} examples${inner.length > 0 ? "" : ` of rows ${first} to ${last}`}`;
+    const reason = !table.isCoo
+      ? `the file has ${range}, but not this row`
+      : rowEnd === rowStart
+        ? "the file has no rows"
+        : inner.length > 0
+          ? "the file does not have this row"
+          : `expected a row from ${rowStart} to ${rowEnd - 1}, found ${row}`;
+    return new RowMissingError(path, indexOfKey(inner, row), reason);
+  }
+}

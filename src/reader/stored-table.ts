@@ -1,0 +1,228 @@
+import type { InputFormatError } from "../errors.js";
+import type { ArrowContainer } from "../input/arrow-container.js";
+import type { NumberColumn } from "../input/number-column.js";
+import { placeValues } from "../input/record-batch.js";
+import { recordBatches } from "../input/record-batches.js";
+import { keyOfIndex } from "../results/row-axes.js";
+import { type ByteSource, ReadAhead } from "./byte-source.js";
+import { StoredColumn } from "./stored-column.js";
+
+/** The index columns of a file: `row`, then the positions, and the lengths of their axes. */
+export interface IndexColumns {
+  index: NumberColumn[];
+  inner: readonly number[];
+}
+
+/** A record batch that has rows. */
+export interface StoredBatch {
+  /** Table rows of the batches before it. */
+  start: number;
+  /** Its own table rows: one or more. */
+  count: number;
+  index: StoredColumn[];
+  columns: StoredColumn[];
+}
+
+/** Table rows `[start, end)` of a record batch. */
+export interface RowRange {
+  batch: number;
+  start: number;
+  end: number;
+}
+
+/** Reads the row numbers of table rows. */
+export type ReadNumbers = (range: RowRange) => Promise<Float64Array>;
+
+/** Row numbers this near to each other are read at once. */
+const PAGE = 256;
+
+/**
+ * The table rows of a file of results, by row number: the key of the index (src/results/row-axes.ts). Row numbers ascend
+ * through the file; only coo has several table rows for a row. Searches read only the row numbers that they need.
+ */
+export class StoredTable {
+  readonly inner: readonly number[];
+  readonly batches: readonly StoredBatch[];
+  /** Number of table rows. */
+  readonly count: number;
+  /** Minimum difference of consecutive row numbers. */
+  readonly step: 0 | 1;
+  #ends: { first: number; last: number } | undefined;
+
+  /**
+   * Places the columns in every record batch: after this, every byte range that is read lies inside the file.
+   * @throws InputFormatError, InputUnsupportedError, IoError
+   */
+  constructor(
+    file: ArrowContainer,
+    readonly source: ByteSource,
+    { index, inner }: IndexColumns,
+    columns: readonly NumberColumn[],
+    readonly isCoo: boolean,
+  ) {
+    const batches: StoredBatch[] = [];
+    let start = 0;
+    for (const { context, batch, columns: spans } of recordBatches(file)) {
+      const count = batch.rows;
+      const stored = (column: NumberColumn) => {
+        const buffers = placeValues(context, batch, spans, column);
+        return new StoredColumn(context, column, count, buffers);
+      };
+      const placed = { index: index.map(stored), columns: columns.map(stored) };
+      if (count > 0) batches.push({ start, count, ...placed });
+      start += count;
+    }
+    this.inner = inner;
+    this.batches = batches;
+    this.count = start;
+    this.step = isCoo ? 0 : 1;
+  }
+
+  /** Returns the row numbers as they are stored; -1 for a position outside of its axis. */
+  async storedNumbers(
+    { batch, start, end }: RowRange,
+    source: ByteSource,
+  ): Promise<Float64Array> {
+    const { inner } = this;
+    const { index } = this.batches[batch] as StoredBatch;
+    const found = await Promise.all(
+      index.map((column) => column.numbers(source, start, end)),
+    );
+    if (inner.length === 0) return found[0] as Float64Array;
+    return Float64Array.from({ length: end - start }, (_, k) => {
+      const index = found.map((numbers) => numbers[k] as number);
+      const isInside = inner.every((length, n) => {
+        const position = index[n + 1] as number;
+        return position >= 0 && position < length;
+      });
+      return isInside ? keyOfIndex(inner, index) : -1;
+    });
+  }
+
+  /** Returns the first and the last row number; -1 for both if there are no rows. @throws InputFormatError */
+  async ends(): Promise<{ first: number; last: number }> {
+    if (this.#ends) return this.#ends;
+    const batch = this.batches.length - 1;
+    if (batch < 0) return { first: -1, last: -1 };
+    const end = this.batches[batch]?.count as number;
+    const one = (range: RowRange) => this.storedNumbers(range, this.source);
+    const [first = 0] = await one({ batch: 0, start: 0, end: 1 });
+    const [last = 0] = await one({ batch, start: end - 1, end });
+    if (first < 0 || last - first < (this.count - 1) * this.step)
+      throw this.error(
+        0,
+        `expected ${this.count} ascending row numbers from 0 or more, found ${first} first and ${last} last`,
+      );
+    this.#ends = { first, last };
+    return this.#ends;
+  }
+
+  /**
+   * Returns row numbers that ascend.
+   *
+   * @param before the row number before them, if it is known
+   * @throws InputFormatError if they do not ascend
+   */
+  async numbers(
+    range: RowRange,
+    source = this.source,
+    before = -1,
+  ): Promise<Float64Array> {
+    const { step } = this;
+    const { first, last } = await this.ends();
+    const { start } = this.batches[range.batch] as StoredBatch;
+    const numbers = await this.storedNumbers(range, source);
+    let least = Math.max(first + step * (start + range.start), before + step);
+    for (const found of numbers) {
+      if (found < least || found > last)
+        throw this.error(
+          range.batch,
+          `expected ascending row numbers from ${least} to ${last}, found ${found}`,
+        );
+      least = found + step;
+    }
+    return numbers;
+  }
+
+  /** Returns a function that reads the row numbers of one range after the other. */
+  numbersInOrder(): ReadNumbers {
+    const source = new ReadAhead(this.source);
+    let before = -1;
+    return async (range) => {
+      const numbers = await this.numbers(range, source, before);
+      before = numbers.at(-1) ?? before;
+      return numbers;
+    };
+  }
+
+  /** Returns the table rows of a row, batch by batch; none if the file does not have it. @throws InputFormatError */
+  async find(row: number): Promise<RowRange[]> {
+    const start = await this.#lowerBound(row);
+    if (start.row !== row) return [];
+    const end = this.isCoo
+      ? (await this.#lowerBound(row + 1)).tableRow
+      : start.tableRow + 1;
+    return this.ranges(start.tableRow, end);
+  }
+
+  /** Returns table rows `[start, end)` of the file, batch by batch. */
+  ranges(start: number, end: number): RowRange[] {
+    const ranges: RowRange[] = [];
+    let next = start;
+    for (let batch = this.#batchOf(start); next < end; batch++) {
+      const { start: first, count } = this.batches[batch] as StoredBatch;
+      const stop = Math.min(end, first + count);
+      ranges.push({ batch, start: next - first, end: stop - first });
+      next = stop;
+    }
+    return ranges;
+  }
+
+  /** Finds the first table row whose row number is `row` or more. */
+  async #lowerBound(row: number): Promise<{ tableRow: number; row: number }> {
+    const { count, isCoo } = this;
+    const { first, last } = await this.ends();
+    if (row > last) return { tableRow: count, row: Number.POSITIVE_INFINITY };
+    if (row <= first) return { tableRow: 0, row: first };
+    // The row number at `high` is `row` or more; those before `low` are less. With few gaps the two are near each other.
+    let low = isCoo ? 0 : Math.max(0, count - 1 - (last - row));
+    let high = isCoo ? count - 1 : Math.min(count - 1, row - first);
+    for (;;) {
+      const batch = this.#batchOf(low);
+      const { start, count: rows } = this.batches[batch] as StoredBatch;
+      if (high - low < PAGE && high < start + rows) {
+        const range = { batch, start: low - start, end: high + 1 - start };
+        const page = await this.numbers(range);
+        const at = page.findIndex((found) => found >= row);
+        if (at >= 0) return { tableRow: low + at, row: page[at] as number };
+        throw this.error(
+          batch,
+          `expected ascending row numbers, found ${page.at(-1)} at row ${high - start} of the batch, which is below ${row}`,
+        );
+      }
+      const middle = Math.floor((low + high) / 2);
+      const [range] = this.ranges(middle, middle + 1);
+      const [found = 0] = await this.numbers(range as RowRange);
+      if (found >= row) high = middle;
+      else low = middle + 1;
+    }
+  }
+
+  /** Returns the batch that holds a table row of the file. */
+  #batchOf(tableRow: number): number {
+    let low = 0;
+    let high = this.batches.length - 1;
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2);
+      if ((this.batches[middle] as StoredBatch).start <= tableRow) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  /** Returns the error of damaged row numbers. */
+  error(batch: number, expectedFound: string): InputFormatError {
+    const [row] = (this.batches[batch] as StoredBatch).index;
+    return (row as StoredColumn).error(expectedFound);
+  }
+}

@@ -1,0 +1,173 @@
+import { AbortedError, InputFormatError } from "../errors.js";
+import type { InputRows } from "../input/input-rows.js";
+import { rowIndices } from "../input/row-indices.js";
+import { ReadAhead } from "../reader/byte-source.js";
+import type { StoredRow, StoredRows } from "../reader/stored-rows.js";
+import type {
+  ReadNumbers,
+  RowRange,
+  StoredBatch,
+} from "../reader/stored-table.js";
+import { keyOfIndex, nameOfKey, type RowAxes } from "../results/row-axes.js";
+import type { StoredRun } from "../results/run-metadata.js";
+import type { Findings } from "./findings.js";
+import type { RowJudge } from "./row-judge.js";
+
+/** An output, the input that its rows are compared with, and the results of the comparison. */
+export interface Comparison {
+  run: StoredRun;
+  stored: StoredRows;
+  input: InputRows;
+  axes: RowAxes;
+  judge: RowJudge;
+  findings: Findings;
+  signal: AbortSignal | undefined;
+  onProgress(rowsDone: number): void;
+}
+
+/** Compares every row, front to back. @throws InputFormatError, IoError, AbortedError */
+export async function compareAllRows(comparison: Comparison): Promise<void> {
+  const { run, stored, input, findings, onProgress } = comparison;
+  const { batches, inner } = stored.table;
+  const keyOf = rowKeys(comparison);
+  let next = run.rowStart;
+  const compare = async (found: StoredRow | null) => {
+    if (!input.holds(next))
+      await input.load(next, Math.min(next + stored.chunkRows, run.rows));
+    compareRow(comparison, next++, found);
+  };
+  for await (const rows of stored.scan(plausibleNumbers(comparison, keyOf))) {
+    checkAborted(comparison);
+    for (const found of rows) {
+      while (next < run.rowEnd && keyOf(next) < found.row) await compare(null);
+      if (next < run.rowEnd && keyOf(next) === found.row) await compare(found);
+      else {
+        const { start } = batches[found.batch] as StoredBatch;
+        findings.add(
+          `table row ${start + found.index}: the input has no ${nameOfKey(inner, found.row)}`,
+        );
+      }
+    }
+    onProgress(next - run.rowStart);
+  }
+  while (next < run.rowEnd) await compare(null);
+  onProgress(run.rowEnd - run.rowStart);
+}
+
+/** Compares some rows, ascending: each is looked up. @throws InputFormatError, IoError, AbortedError */
+export async function compareSampledRows(
+  comparison: Comparison,
+  rows: Float64Array,
+): Promise<void> {
+  const { run, stored, input, findings, onProgress } = comparison;
+  const { table } = stored;
+  const keyOf = rowKeys(comparison);
+  const rowsOfFile = run.rowEnd - run.rowStart;
+  if (!table.isCoo && table.count > rowsOfFile)
+    findings.add(
+      `expected at most ${rowsOfFile} table rows, one per row, found ${table.count}`,
+    );
+  /** Row numbers that do not ascend are a problem of the row that is looked up. */
+  const find = async (row: number): Promise<RowRange[]> => {
+    try {
+      return await table.find(keyOf(row));
+    } catch (error) {
+      if (!(error instanceof InputFormatError)) throw error;
+      findings.addToRow(row, error.message);
+      return [];
+    }
+  };
+  for (const [done, row] of rows.entries()) {
+    checkAborted(comparison);
+    await input.load(row, row + 1);
+    const found = await stored.read(keyOf(row), await find(row));
+    compareRow(comparison, row, found);
+    onProgress(done + 1);
+  }
+}
+
+/** Compares a row of the input, which is loaded, with what is stored of it. */
+function compareRow(
+  { judge, stored, findings }: Comparison,
+  row: number,
+  found: StoredRow | null,
+): void {
+  if (!found) {
+    judge.absent(row);
+    return;
+  }
+  judge.present(row, found.cells);
+  for (const [n, stray] of found.strays.entries())
+    if (stray)
+      findings.addToRow(
+        row,
+        `column ${stored.columns[n]?.name}: expected 0 outside of [i, ${row}, j], found ${stray.value} at [${stray.place.join(", ")}]`,
+      );
+}
+
+function checkAborted({ signal }: Comparison): void {
+  if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
+}
+
+/** Rows whose indices are read at once. */
+const KEYS_PAGE = 4096;
+
+/** Returns a function that returns the key of a row of the input (src/results/row-axes.ts). */
+function rowKeys({ axes, run }: Comparison): (row: number) => number {
+  if (axes.fd === null) return (row) => row;
+  let start = -1;
+  let page: Float64Array[] = [];
+  return (row) => {
+    const first = row - (row % KEYS_PAGE);
+    if (first !== start)
+      page = rowIndices(axes, first, Math.min(first + KEYS_PAGE, run.rows));
+    start = first;
+    const index = page.map((column) => column[row - first] as number);
+    return keyOfIndex(axes.inner, index);
+  };
+}
+
+/**
+ * Returns a function that reads row numbers front to back. A number that does not ascend is a problem, and NaN: of two
+ * numbers, the one is wrong that does not fit between its neighbours.
+ */
+function plausibleNumbers(
+  { run, stored, findings }: Comparison,
+  keyOf: (row: number) => number,
+): ReadNumbers {
+  const { table } = stored;
+  const { inner, batches, step } = table;
+  const source = new ReadAhead(table.source);
+  const name = (key: number) =>
+    inner.length === 0 ? String(key) : nameOfKey(inner, key);
+  const form = inner.length === 0 ? "a row number" : "an index";
+  const hasRows = run.rowStart < run.rowEnd;
+  const limit = hasRows ? keyOf(run.rowEnd - 1) + 1 : 0;
+  let least = hasRows ? keyOf(run.rowStart) : 0;
+  return async ({ batch, start, end }) => {
+    const { start: before, count } = batches[batch] as StoredBatch;
+    const isLast = end === count;
+    const found = await table.storedNumbers(
+      { batch, start, end: isLast ? end : end + 1 },
+      source,
+    );
+    const following = { batch: batch + 1, start: 0, end: 1 };
+    const [next] =
+      isLast && batches[batch + 1]
+        ? await table.storedNumbers(following, source)
+        : [];
+    return Float64Array.from({ length: end - start }, (_, n) => {
+      const number = found[n] as number;
+      const after = found[n + 1] ?? next ?? limit;
+      const most = after >= least && after < limit ? after - step : limit - 1;
+      if (number >= least && number <= most) {
+        least = number + step;
+        return number;
+      }
+      findings.add(
+        `table row ${before + start + n}: expected ${form} from ${name(least)} to ${name(Math.max(least, most))}, found ${number < 0 && inner.length > 0 ? "a position outside of its axis" : name(number)}`,
+      );
+      return Number.NaN;
+    });
+  };
+}
