@@ -98,8 +98,8 @@ export {
 export { type WaitOptions, waitForDataset } from "./queue/wait.js";
 export { runWorker, type WorkerOptions } from "./queue/worker.js";
 export type { WorkerReport } from "./queue/worker-report.js";
-export type { BlockResult } from "./reader/block-form.js";
 export type { JacobianBatch } from "./reader/block-access.js";
+export type { BlockResult } from "./reader/block-form.js";
 export type { JacobianReader, RowOrIndex } from "./reader/jacobian-reader.js";
 export { openJacobian } from "./reader/open-jacobian.js";
 export type { OpenJacobianOptions } from "./reader/reader-options.js";
