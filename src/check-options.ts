@@ -48,6 +48,19 @@ export function checkPath(name: string, value: unknown): void {
     );
 }
 
+/** Checks the options of a call by their table, and beside them the path of its argument. @throws UsageError */
+export function checkOptions(
+  options: object,
+  specs: readonly OptionSpec[],
+  path?: string,
+): void {
+  const names = specs.map(({ name }) => name);
+  checkNames(options, path === undefined ? names : [path, ...names]);
+  const given = options as Record<string, unknown>;
+  if (path !== undefined) checkPath(path, given[path]);
+  for (const spec of specs) checkValue(spec, given[spec.name]);
+}
+
 /**
  * Checks a value by its line of the options table; undefined passes.
  * @throws UsageError naming the option, what it takes, and what was found

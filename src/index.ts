@@ -13,6 +13,7 @@ export type { DatasetOptions } from "./dataset/options.js";
 export {
   type DatasetDryRun,
   dryRunDataset,
+  planDataset,
   runDataset,
 } from "./dataset/run-dataset.js";
 export {
@@ -20,7 +21,6 @@ export {
   datasetStatus,
   type FinalizeOptions,
   finalizeDataset,
-  planDataset,
   runShards,
   type StatusOptions,
   type TaskOptions,
@@ -96,8 +96,11 @@ export {
   submitDataset,
 } from "./queue/submit.js";
 export { type WaitOptions, waitForDataset } from "./queue/wait.js";
-export { runWorker, type WorkerOptions } from "./queue/worker.js";
-export type { WorkerReport } from "./queue/worker-report.js";
+export {
+  runWorker,
+  type WorkerOptions,
+  type WorkerReport,
+} from "./queue/worker.js";
 export type { JacobianBatch } from "./reader/block-access.js";
 export type { BlockResult } from "./reader/block-form.js";
 export type { JacobianReader, RowOrIndex } from "./reader/jacobian-reader.js";

@@ -11,7 +11,7 @@ import {
 } from "../src/errors.js";
 import { interpreting, interpretingSync } from "../src/input/interpreting.js";
 import { AbsentBytes } from "../src/io/present-blocks.js";
-import { failureKind } from "../src/queue/failure-kind.js";
+import { failureKind } from "../src/queue/job-handler.js";
 import {
   inputError,
   ioError,

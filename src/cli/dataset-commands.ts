@@ -63,7 +63,7 @@ const PLAN = defineCommand({
   settings: REPORT_SETTINGS,
   examples: [["'logits/**/*.arrow' -o jacobian/ --layout packed", ""]],
   async make(options: DatasetOptions, hooks) {
-    const { planDataset } = await import("../dataset/tasks.js");
+    const { planDataset } = await import("../dataset/run-dataset.js");
     return planDataset(s3Environment(options), hooks);
   },
   text: datasetText,

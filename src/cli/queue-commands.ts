@@ -6,11 +6,9 @@ import {
   WAIT_OPTIONS,
   WORKER_OPTIONS,
 } from "../queue/options.js";
-import { hasPassword } from "../queue/queue-address.js";
 import type { SubmitOptions, SubmitReport } from "../queue/submit.js";
 import type { WaitOptions } from "../queue/wait.js";
-import type { WorkerOptions } from "../queue/worker.js";
-import type { WorkerReport } from "../queue/worker-report.js";
+import type { WorkerOptions, WorkerReport } from "../queue/worker.js";
 import { defineCommand, endSoon } from "./carry-out.js";
 import type { CommandSpec, LineOptions } from "./command.js";
 import { PLAN_OPTIONS } from "./dataset-commands.js";
@@ -103,7 +101,8 @@ const WAIT = defineCommand({
 
 /** Rejects a password on the command line, which everybody on the machine can read. */
 function rejectPassword(queue: string | undefined, line: LineOptions): void {
-  if (line.has("queue") && hasPassword(String(queue)))
+  const url = String(queue);
+  if (line.has("queue") && URL.canParse(url) && new URL(url).password !== "")
     throw new UsageError(
       "--queue contains a password, which other users of this machine can read; set SOFTJAC_QUEUE_PASSWORD, or the whole URL in SOFTJAC_QUEUE, instead",
       "queue",

@@ -4,121 +4,89 @@ import {
   StoppedError,
   WorkerError,
 } from "../errors.js";
-import type { ResolvedOptions } from "../options.js";
-import type { Crew } from "../pool/crew.js";
-import type { PinnedInput } from "./dataset-plan.js";
 import type { DatasetReportBuilder } from "./dataset-report.js";
-import type { ShardRun } from "./dataset-run.js";
 import type { DatasetHooks } from "./events.js";
-import { errorOfInput, isBadInput } from "./left-out.js";
-import { partName } from "./names.js";
-import type { StoredRunOver } from "./plan-run-over.js";
 import type { Shard } from "./plan-shards.js";
-import { type Made, ShardMaker } from "./shard-maker.js";
+import {
+  type ShardContext,
+  ShardMaker,
+  type ShardOutcome,
+} from "./shard-maker.js";
 import type { Stopping } from "./stopping.js";
 
-interface Shards extends Omit<StoredRunOver, "run"> {
-  run: ShardRun;
-  /** Closed at the end. */
-  crew: Crew;
-  /** The options of a run over one input. */
-  of: (input: string) => ResolvedOptions;
-  /** Those to make, in order; such as are done by now are left. */
+interface Shards extends ShardContext {
+  /** Shards to compute, in order. */
   shards: readonly number[];
   report: DatasetReportBuilder;
   stopping: Stopping;
-  /** An input that is bad is left out; else it ends the work. */
-  keepGoing: boolean;
-  stallTimeout: number;
 }
 
 /**
- * Makes shards one after the other, each on all threads; while one waits for the disk the next is computed.
- * @throws SoftjacError as run; StoppedError where it was stopped, StalledError where nothing happened any more: what is
- * done is kept; InternalError for shards whose threads died twice, once the others are done
+ * Computes shards one after the other; while one is committed, the next is computed.
+ * @throws SoftjacError as run; StoppedError; StalledError: completed shards are kept; InternalError for shards whose
+ * threads died twice, once the others are done
  */
 export async function computeShards(
-  { shards, report, stopping, keepGoing, ...work }: Shards,
+  { shards, report, stopping, ...context }: Shards,
   { onProgress, onEvent }: DatasetHooks,
 ): Promise<void> {
-  const { run } = work;
-  const { of } = run.plan;
-  const maker = new ShardMaker(work);
+  const { run } = context;
+  const maker = new ShardMaker(context);
   const died: string[] = [];
-  /** Of the shard before; false: the dataset has been published. */
-  let committing: Promise<boolean> = Promise.resolve(true);
+  const make = async (
+    shard: number,
+    onComputed: () => void,
+  ): Promise<ShardOutcome | null> => {
+    const signal = stopping.now;
+    const progress = report.progress(onProgress);
+    const hooks = { signal, onProgress: progress, onEvent, onComputed };
+    try {
+      return await maker.make(shard, hooks);
+    } catch (error) {
+      if (!(error instanceof WorkerError)) throw error;
+      died.push(`${maker.describe(shard)}: ${error.message}`);
+      return null;
+    }
+  };
+  /** Reports outcomes in the order of the shards. Resolves to false once the dataset is published. */
+  const told = async (
+    before: Promise<boolean>,
+    made: Promise<ShardOutcome | null>,
+  ): Promise<boolean> => {
+    if (!(await before)) return false;
+    const outcome = await made;
+    if (outcome === "published") return false;
+    if (outcome === null || outcome === "up to date") return true;
+    if (outcome.event === "shard completed") report.made(outcome);
+    onEvent?.(outcome);
+    return true;
+  };
+  let made: Promise<ShardOutcome | null> = Promise.resolve(null);
+  let committing = Promise.resolve(true);
   try {
-    const leftOut = await run.leftOutByNumber();
     for (const shard of shards) {
       if (stopping.soon.aborted) throw new AbortedError();
-      const span = of.shards[shard] as Shard;
-      // Another process may have done it since.
-      if (leftOut.has(span.input) || (await run.isDone(shard))) {
-        report.passed(span);
-        continue;
-      }
-      const input = of.inputs[span.input] as PinnedInput;
-      const file = partName(shard, run.shards);
-      const start = performance.now();
-      let made: Made | null = null;
-      try {
-        made = await maker.make(shard, {
-          signal: stopping.now,
-          onProgress: report.progress(onProgress),
-          onRetry: ({ message }) =>
-            onEvent?.({ event: "shard retried", shard, file, error: message }),
-        });
-      } catch (error) {
-        if (error instanceof WorkerError)
-          died.push(`${maker.describe(shard)}: ${error.message}`);
-        else if (keepGoing && isBadInput(error)) {
-          await maker.checkPinned(shard);
-          const path = work.inputs.path(input.name);
-          const found = errorOfInput(error, path, input.name);
-          await run.leaveOut(span.input, found);
-          leftOut.set(span.input, found);
-          onEvent?.({
-            event: "input skipped",
-            input: input.name,
-            error: found,
-          });
-        } else throw error;
-      }
-      report.passed(span);
-      if (!made) continue;
-      const isOurs = await committing;
-      committing = made.committed.then((done) => {
-        if (!done) return false;
-        report.made(done);
-        const { rows, bytes, badRows } = done;
-        const durationMs = performance.now() - start;
-        onEvent?.({
-          event: "shard completed",
-          shard,
-          file,
-          input: input.name,
-          rows,
-          bytes,
-          badRows,
-          durationMs,
-        });
-        return true;
+      let onComputed = () => {};
+      const computed = new Promise<void>((resolve) => {
+        onComputed = resolve;
       });
-      // told where it is awaited
+      made = make(shard, onComputed);
+      const before = committing;
+      committing = told(before, made);
       committing.catch(() => {});
-      if (!isOurs) return;
+      await Promise.race([computed, made]);
+      report.passed(run.plan.of.shards[shard] as Shard);
+      if (!(await before)) return;
     }
-    // Threads end while the disk is waited for.
+    // Threads end while the last shard is committed.
     await Promise.all([committing, maker.close()]);
   } catch (error) {
-    await committing.catch(() => {});
-    // With the run's folders goes the place for what this process was making. Where the store cannot say, the first error counts.
-    if (await run.isPublished().catch(() => false)) return;
+    await Promise.allSettled([committing, made]);
     if (error instanceof AbortedError)
       throw new StoppedError(report.shardsDone, run.shards, { cause: error });
     throw error;
   } finally {
-    await committing.catch(() => {});
+    await Promise.allSettled([committing, made]);
     await maker.close();
   }
   if (died.length > 0)

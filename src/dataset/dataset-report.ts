@@ -61,6 +61,10 @@ export class DatasetReportBuilder {
     };
   }
 
+  get isPlanned(): boolean {
+    return this.#report.fingerprint !== null;
+  }
+
   get shards(): { done: number; all: number } {
     return { done: this.shardsDone, all: this.#report.shards };
   }

@@ -47,7 +47,7 @@ export interface PublishOptions {
   /** Another dataset is replaced. */
   overwrite: boolean;
   /** It is published without inputs that were left out. */
-  allowMissing?: boolean;
+  allowMissing?: boolean | undefined;
 }
 
 /** The part of a run that making its shards takes. */

@@ -263,6 +263,10 @@ export const PROCESS_OPTIONS: readonly string[] = RUN_OPTIONS.filter(
     affects === "process" && !["output", "force", "forceDense"].includes(name),
 ).map(({ name }) => name);
 
+/** Options of a process alone. */
+export type ProcessOptions = S3Options &
+  Pick<RunOptions, "threads" | "chunkRows" | "sync">;
+
 /** Those of a process's own, as it was given them. */
 export function processOptions(
   options: Partial<RunOptions>,

@@ -7,10 +7,16 @@ import type { Store } from "../store/store.js";
 import type { DatasetPlan } from "./dataset-plan.js";
 import { DatasetRun } from "./dataset-run.js";
 import { fingerprintOf } from "./fingerprint.js";
-import { openInputs } from "./inputs.js";
+import { type Inputs, openInputs } from "./inputs.js";
 import { COMMITS, PLAN, runFolders, SUCCESS } from "./names.js";
-import type { StoredRunOver } from "./plan-run-over.js";
 import { decodeJson, type Success } from "./records.js";
+
+/** A run over a dataset, the store that it is in, and its inputs. */
+export interface StoredRunOver {
+  run: DatasetRun;
+  store: Store;
+  inputs: Inputs;
+}
 
 /** Looks for a plan whose folder other processes rename. */
 const LOOKS = 10;

@@ -20,14 +20,17 @@ export interface PartRecord extends Shard {
   droppedSum: number | null;
 }
 
+/** What a record says of the part itself. */
+export type MadePart = Omit<
+  PartRecord,
+  "fingerprint" | "shard" | "part" | "input" | "rowStart" | "rowEnd"
+>;
+
 /** The record of a part that is finished. */
 export function partRecord(
   { fingerprint, of }: DatasetPlan,
   shard: number,
-  made: Omit<
-    PartRecord,
-    "fingerprint" | "shard" | "part" | "input" | "rowStart" | "rowEnd"
-  >,
+  made: MadePart,
 ): PartRecord {
   const span = of.shards[shard] as (typeof of.shards)[number];
   return {

@@ -1,6 +1,7 @@
 import { AbortedError, SoftjacError, StoppedError } from "../errors.js";
-import { isSystemRefusal } from "../system-error.js";
+import { ioError, isSystemRefusal } from "../system-error.js";
 import { type DatasetReport, DatasetReportBuilder } from "./dataset-report.js";
+import type { DatasetRun, PublishOptions } from "./dataset-run.js";
 import type { DatasetHooks } from "./events.js";
 import { type StopLimits, Stopping } from "./stopping.js";
 
@@ -13,7 +14,7 @@ interface Call {
 const NO_LIMITS: StopLimits = { grace: 0, timeLimit: undefined };
 
 /**
- * Does work on a dataset that can be stopped and is reported, whether it succeeds or not.
+ * Does work on a dataset that can be stopped, and reports it, whether it succeeds or not.
  * @throws SoftjacError, with the report
  */
 export async function reported<Report extends DatasetReport>(
@@ -25,7 +26,7 @@ export async function reported<Report extends DatasetReport>(
   try {
     return await stopping.race(() => work(report, stopping));
   } catch (error) {
-    const met = errorOf(error, stopping, report.shards);
+    const met = errorOf(error, output, stopping, report);
     if (met instanceof SoftjacError) met.report = report.finish("failed");
     throw met;
   } finally {
@@ -34,11 +35,16 @@ export async function reported<Report extends DatasetReport>(
 }
 
 function errorOf(
-  error: unknown,
+  cause: unknown,
+  output: string,
   stopping: Stopping,
-  { done, all }: DatasetReportBuilder["shards"],
+  { isPlanned, shards: { done, all } }: DatasetReportBuilder,
 ): unknown {
-  // The system may grant the next call what it has refused this one; the same call goes on with the parts that are saved.
+  // Once the run is planned, system errors that nobody else has named are those of its store.
+  const error = isPlanned
+    ? ioError(output, "could not be accessed", cause)
+    : cause;
+  // The system may grant the next call what it refused this one.
   if (isSystemRefusal(error) && done > 0)
     return new StoppedError(
       done,
@@ -47,7 +53,23 @@ function errorOf(
       `${error.message}; ${done} of ${all} shards are done; run the same command again to continue`,
     );
   if (!(error instanceof AbortedError)) return error;
-  // What is done is kept, wherever the work was stopped; a time limit is set again by the next call.
+  // Completed shards are kept, wherever the work was stopped; the next call has its own time limit.
   if (done === 0 && stopping.reason !== "time limit") return error;
   return new StoppedError(done, all, { cause: error });
+}
+
+/** Publishes a run whose shards are all computed, and ends the report. */
+export async function publish(
+  run: DatasetRun,
+  {
+    overwrite = false,
+    allowMissing = false,
+  }: { [name in keyof PublishOptions]?: boolean | undefined },
+  report: DatasetReportBuilder,
+  hooks: DatasetHooks,
+): Promise<DatasetReport> {
+  report.skippedInputs(await run.leftOut());
+  await run.publish({ overwrite, allowMissing });
+  hooks.onEvent?.({ event: "published" });
+  return report.finish("done");
 }

@@ -1,13 +1,28 @@
 import { checkHooks } from "../check-options.js";
+import { AbortedError, StoppedError } from "../errors.js";
 import { Crew } from "../pool/crew.js";
+import { startEarly } from "../start-early.js";
+import { openStore } from "../store/open-store.js";
 import { computeShards } from "./compute-shards.js";
-import type { DatasetReport } from "./dataset-report.js";
+import { makePlan } from "./dataset-plan.js";
+import type { DatasetReport, DatasetReportBuilder } from "./dataset-report.js";
+import { DatasetRun } from "./dataset-run.js";
 import type { DatasetHooks } from "./events.js";
-import { type DatasetOptions, resolveDataset } from "./options.js";
-import { planRunOver } from "./plan-run-over.js";
-import type { Shard } from "./plan-shards.js";
-import { reported } from "./reported.js";
-import { onDataset } from "./system-errors.js";
+import { findInputs } from "./find-inputs.js";
+import { besideDataText } from "./input-names.js";
+import { openInputs } from "./inputs.js";
+import { runFolders } from "./names.js";
+import {
+  bytesOptions,
+  type DatasetOptions,
+  type ResolvedDataset,
+  resolveDataset,
+} from "./options.js";
+import { pinInputs } from "./pin-inputs.js";
+import { planShards, type Shard } from "./plan-shards.js";
+import { type StoredRunOver, savedParts } from "./planned-run.js";
+import { publish, reported } from "./reported.js";
+import type { Stopping, Watched } from "./stopping.js";
 import { verifyPublished } from "./verify-published.js";
 
 /**
@@ -29,39 +44,69 @@ export async function runDataset(
   const { output, work, of } = dataset;
   const crew = new Crew();
   return reported({ output, limits: work, hooks }, async (report, stopping) => {
-    const { soon: signal, now } = stopping;
-    const { run, store, inputs } = await stopping.watched((alive) =>
-      planRunOver(dataset, { ...hooks, signal, now, alive }, crew),
-    );
-    report.planned(run.plan);
-    return onDataset(output, async () => {
-      if (!(await run.begin(dataset))) {
-        const s3 = { ...dataset.s3, signal: now };
-        const repair = { ...work, of, s3 };
-        return verifyPublished(
-          {
-            run,
-            store,
-            inputs,
-            report,
-            stopping,
-            ...(dataset.repair && { repair }),
-          },
-          hooks,
-        );
-      }
-      const shards = await run.missing();
-      report.found(shards);
-      await computeShards(
-        { ...work, crew, of, run, store, inputs, shards, report, stopping },
-        hooks,
-      );
-      report.skippedInputs(await run.leftOut());
-      await run.publish(dataset);
-      hooks.onEvent?.({ event: "published" });
-      return report.finish("done");
-    });
+    const begun = await begin(dataset, hooks, report, stopping, crew);
+    const { isNew, ...planned } = begun;
+    const call = { ...planned, report, stopping };
+    if (!isNew) {
+      const s3 = { ...dataset.s3, signal: stopping.now };
+      const repair = dataset.repair && { repair: { ...work, of, s3 } };
+      return verifyPublished({ ...call, ...repair }, hooks);
+    }
+    const shards = await planned.run.missing();
+    report.found(shards);
+    await computeShards({ ...work, ...call, crew, of, shards }, hooks);
+    return publish(planned.run, dataset, report, hooks);
   }).finally(() => crew.close());
+}
+
+/**
+ * Plans a dataset without computing it. `runShards` then computes its shards and `finalizeDataset` publishes it.
+ *
+ * @returns the report, with the status `planned`, or `up to date` if the dataset is complete
+ * @throws SoftjacError if `runDataset` would throw before it computes
+ */
+export async function planDataset(
+  options: DatasetOptions,
+  hooks: DatasetHooks = {},
+): Promise<DatasetReport> {
+  checkHooks(hooks);
+  const dataset = resolveDataset(options);
+  const { output, work: limits } = dataset;
+  return reported({ output, limits, hooks }, async (report, stopping) => {
+    const { planned } = await planUnder(dataset, hooks, report, stopping);
+    return planned;
+  });
+}
+
+/** Plans a dataset as part of a reported call. */
+export async function planUnder(
+  dataset: ResolvedDataset,
+  hooks: DatasetHooks,
+  report: DatasetReportBuilder,
+  stopping: Stopping,
+): Promise<{ run: DatasetRun; missing: number[]; planned: DatasetReport }> {
+  const { run, isNew } = await begin(dataset, hooks, report, stopping);
+  const missing = isNew ? await run.missing() : [];
+  if (isNew) report.found(missing, []);
+  report.skippedInputs(await run.leftOut());
+  const planned = report.finish(isNew ? "planned" : "up to date");
+  return { run, missing, planned };
+}
+
+/** Plans a run and makes its directory and plan unless they exist. `isNew`: whether it is unpublished. */
+async function begin(
+  dataset: ResolvedDataset,
+  hooks: DatasetHooks,
+  report: DatasetReportBuilder,
+  stopping: Stopping,
+  crew?: Crew,
+): Promise<StoredRunOver & { isNew: boolean }> {
+  const { soon: signal, now } = stopping;
+  const planned = await stopping.watched((alive) =>
+    planRun(dataset, { ...hooks, signal, now, alive }, crew),
+  );
+  report.planned(planned.run.plan);
+  return { ...planned, isNew: await planned.run.begin(dataset) };
 }
 
 /** Plan of a call on a dataset. */
@@ -88,7 +133,7 @@ export async function dryRunDataset(
 ): Promise<DatasetDryRun> {
   checkHooks(hooks);
   const dataset = resolveDataset(options);
-  const { run } = await planRunOver(dataset, hooks);
+  const { run } = await planRun(dataset, hooks);
   const { fingerprint, of } = run.plan;
   const missing =
     (await run.isPublished()) && !dataset.repair ? [] : await run.missing();
@@ -107,4 +152,78 @@ export async function dryRunDataset(
     rowsLeft: missing.reduce((sum, shard) => sum + rowsOf(shard), 0),
     skippedInputs: await run.leftOut(),
   };
+}
+
+/** Milliseconds to count the shards of earlier calls, once planning was stopped. */
+const SAVED_MS = 3000;
+
+interface PlanHooks extends Pick<DatasetHooks, "onEvent">, Watched {
+  /** Ends the requests of the run that is returned; `signal` those of the planning. */
+  now?: AbortSignal | undefined;
+}
+
+/**
+ * Plans a run from its options. Reads the structure of every input, writes nothing.
+ * @param crew threads that will compute it: they start meanwhile
+ * @throws SoftjacError; StoppedError if it was stopped and shards of earlier calls are kept
+ */
+async function planRun(
+  dataset: ResolvedDataset,
+  hooks: PlanHooks,
+  crew?: Crew,
+): Promise<StoredRunOver> {
+  try {
+    return await plan(dataset, hooks, crew);
+  } catch (error) {
+    if (!(error instanceof AbortedError)) throw error;
+    const { output } = dataset;
+    const signal = AbortSignal.timeout(SAVED_MS);
+    const access = { ...dataset.s3, signal };
+    const saved = await savedParts(output, access).catch(() => 0);
+    if (saved === 0) throw error;
+    throw new StoppedError(
+      saved,
+      0,
+      { cause: error },
+      `${output}: stopped before the run was planned; ${saved} shards of earlier runs are kept; run the same command again`,
+    );
+  }
+}
+
+async function plan(
+  dataset: ResolvedDataset,
+  hooks: PlanHooks,
+  crew?: Crew,
+): Promise<StoredRunOver> {
+  const { signal, now = signal } = hooks;
+  const found = await findInputs(dataset.inputs, dataset.output, {
+    ...dataset.s3,
+    signal,
+  });
+  const message = besideDataText(found.ignored);
+  if (message) hooks.onEvent?.({ event: "warning", message });
+  const s3 = { ...dataset.s3, signal: now };
+  const inputs = await openInputs(found.root, s3, found);
+  const options = dataset.of(dataset.inputs[0] as string);
+  if (crew) {
+    const paths = found.names.map((name) => inputs.path(name));
+    // All shards use the threads, one after the other.
+    await startEarly(crew, paths, { ...options, threadsAsked: true });
+  }
+  const { pinned, sizes, leftOut } = await pinInputs(
+    found.names,
+    inputs,
+    dataset,
+    hooks,
+  );
+  const planned = makePlan(found.root, {
+    checksums: dataset.checksums,
+    options: bytesOptions(options),
+    inputs: pinned,
+    leftOut,
+    shards: planShards(sizes, dataset),
+  });
+  const folders = runFolders(dataset.output, planned.fingerprint);
+  const store = await openStore(folders.out, s3, folders.tmp);
+  return { run: new DatasetRun(store, folders, planned), store, inputs };
 }

@@ -1,122 +1,213 @@
 import { rm } from "node:fs/promises";
 import { StalledError, WorkerError } from "../errors.js";
 import type { LogitsFile } from "../input/logits-file.js";
+import { planJob } from "../job.js";
+import { openFile } from "../open-output.js";
 import { openOptionsOf, type ResolvedOptions } from "../options.js";
+import { openTemporary } from "../output/temporary-file.js";
 import { Crew } from "../pool/crew.js";
+import { produce } from "../produce.js";
+import { ReportBuilder } from "../report.js";
 import type { RunHooks } from "../run.js";
-import { computePart, type MadePart } from "./compute-part.js";
+import { hashPath } from "../store/hash-file.js";
 import type { PinnedInput } from "./dataset-plan.js";
 import type { ShardRun } from "./dataset-run.js";
+import type { DatasetEvent, DatasetHooks } from "./events.js";
+import { errorOfInput, isBadInput } from "./left-out.js";
 import { partName } from "./names.js";
-import type { StoredRunOver } from "./plan-run-over.js";
 import type { Shard } from "./plan-shards.js";
-import { partRecord } from "./records.js";
-import { watched } from "./watchdog.js";
+import type { StoredRunOver } from "./planned-run.js";
+import { type MadePart, partRecord } from "./records.js";
+import { watched } from "./stopping.js";
 
-interface Work extends Omit<StoredRunOver, "run"> {
+/** What computing shards of a run needs. */
+export interface ShardContext extends Omit<StoredRunOver, "run"> {
   run: ShardRun;
   /** Closed with the maker. */
   crew: Crew;
-  /** The options of a run over one input. */
+  /** Returns the options of a run over one input. */
   of: (input: string) => ResolvedOptions;
-  /** Seconds without a sign of life after which a part is given up. */
+  /** Whether to skip invalid inputs. */
+  keepGoing: boolean;
+  /** Seconds without progress after which a shard is abandoned. */
   stallTimeout: number;
+  /** Maximum seconds per shard; default: no limit. */
+  shardTimeout?: number;
 }
 
-interface MakeHooks {
+interface MakeHooks
+  extends Pick<RunHooks, "onProgress">,
+    Pick<DatasetHooks, "onEvent"> {
   signal: AbortSignal;
-  onProgress: RunHooks["onProgress"];
-  /** A thread died; the shard is made once more. */
-  onRetry: (error: Error) => void;
+  /** Called when the shard is computed but not committed: the next one can be started. */
+  onComputed?: () => void;
 }
 
-/** A shard that is computed. */
-export interface Made {
-  /** Fulfilled once it is durable, with null where the dataset has been published meanwhile. */
-  committed: Promise<MadePart | null>;
-}
+/**
+ * The event that reports a shard, or the reason why there was nothing to do: it was computed before or its input skipped
+ * (`up to date`), or the whole dataset was published meanwhile.
+ */
+export type ShardOutcome =
+  | Extract<DatasetEvent, { event: "shard completed" | "input skipped" }>
+  | "up to date"
+  | "published";
 
-/** Makes shards, one at a time, each on all threads; threads and the input last from one to the next. */
+/** Computes and commits shards, each on all threads. The threads and the input stay open from one shard to the next. */
 export class ShardMaker {
   #crew: Crew;
-  readonly #input = new OpenInput();
-  #isStalled = false;
   #cleared: Promise<void> | null = null;
+  #skipped: Promise<Map<number, string>> | null = null;
+  #isStalled = false;
+  /** The input of the last shard, because the next shard usually reads it too. */
+  #opened: { path: string; logits: LogitsFile } | null = null;
 
-  constructor(private readonly work: Work) {
-    this.#crew = work.crew;
+  constructor(private readonly context: ShardContext) {
+    this.#crew = context.crew;
   }
 
   /**
-   * Makes a shard; while it is committed the next one can be.
-   * @throws SoftjacError as run; WorkerError where its threads died twice; StalledError
+   * Computes and commits a shard unless that is done. One shard can be committed while the next is computed.
+   * @throws SoftjacError as run; WorkerError if its threads died twice; StalledError
    */
-  async make(shard: number, hooks: MakeHooks): Promise<Made> {
-    // They would fill the disk where a process dies again and again.
-    this.#cleared ??= this.work.store.removeStale();
-    await this.#cleared;
+  async make(shard: number, hooks: MakeHooks): Promise<ShardOutcome> {
+    const { run, inputs, keepGoing } = this.context;
+    const { span, input, path, file } = this.#shard(shard);
+    this.#skipped ??= run.leftOutByNumber();
+    const skipped = await this.#skipped;
+    // Another process may have computed it since.
+    if (skipped.has(span.input) || (await run.isDone(shard)))
+      return "up to date";
+    if (await run.isPublished()) return "published";
+    const start = performance.now();
     try {
-      return await this.#makeOnce(shard, hooks);
+      // Where a process dies again and again, its temporary files would fill the disk.
+      this.#cleared ??= this.context.store.removeStale();
+      await this.#cleared;
+      const made = await this.#inTime(shard, hooks);
+      if (!made) return "published";
+      const { rows, bytes, badRows } = made;
+      const durationMs = performance.now() - start;
+      return {
+        event: "shard completed",
+        shard,
+        file,
+        input: input.name,
+        rows,
+        bytes,
+        badRows,
+        durationMs,
+      };
     } catch (error) {
-      if (!(error instanceof WorkerError)) throw error;
-      hooks.onRetry(error);
-      await this.#crew.close();
-      this.#crew = new Crew();
-      return this.#makeOnce(shard, hooks);
+      // Publishing removes the directory of this process's temporary file. If the store cannot say, the first error counts.
+      if (await run.isPublished().catch(() => false)) return "published";
+      if (!keepGoing || !isBadInput(error)) throw error;
+      await inputs.check(input);
+      const found = errorOfInput(error, path, input.name);
+      await run.leaveOut(span.input, found);
+      skipped.set(span.input, found);
+      return { event: "input skipped", input: input.name, error: found };
     }
   }
 
-  /** @throws InputChangedError where the shard's input is not what it was when the run was planned */
-  async checkPinned(shard: number): Promise<void> {
-    await this.work.inputs.check(this.#spanOf(shard).input);
-  }
-
+  /** Closes the input and ends the threads; threads that hang are not waited for. */
   async close(): Promise<void> {
-    this.#input.close();
+    this.#opened?.logits.close();
+    this.#opened = null;
     const closed = this.#crew.close();
-    // Threads that hang may never end.
     if (!this.#isStalled) await closed;
   }
 
-  async #makeOnce(shard: number, hooks: MakeHooks): Promise<Made> {
-    await this.work.run.clearDamaged(shard);
-    let onComputed: (() => void) | undefined;
-    const computed = new Promise<void>((resolve) => {
-      onComputed = resolve;
-    });
-    const committed = this.#makeAndCommit(shard, {
-      ...hooks,
-      onComputed: onComputed as () => void,
-    });
-    // told to who awaits the commit
-    committed.catch(() => {});
-    await Promise.race([computed, committed]);
-    return { committed };
+  /** Returns a shard as messages call it. */
+  describe(shard: number): string {
+    const { span, input, file } = this.#shard(shard);
+    const rows =
+      span.rowEnd > span.rowStart
+        ? `rows ${span.rowStart} to ${span.rowEnd - 1}`
+        : "no rows";
+    return `${file} (${rows} of ${input.name})`;
   }
 
-  async #makeAndCommit(
-    shard: number,
-    { signal, onProgress, onComputed }: MakeHooks & { onComputed: () => void },
-  ): Promise<MadePart | null> {
-    const { run, store, inputs, of } = this.work;
-    const { span, path, input } = this.#spanOf(shard);
-    const resolved = { ...of(path), partitions: input.partitions ?? [] };
-    const options = { ...resolved, part: span, source: input.name };
-    const opened = await this.#input.open(path, () =>
-      inputs.open(input, {
-        ...openOptionsOf(resolved, signal),
-        classes: input.classes,
-      }),
+  #shard(shard: number) {
+    const { run, inputs } = this.context;
+    const { of } = run.plan;
+    const span = of.shards[shard] as Shard;
+    const input = of.inputs[span.input] as PinnedInput;
+    const file = partName(shard, run.shards);
+    return { span, input, path: inputs.path(input.name), file };
+  }
+
+  #inTime(shard: number, hooks: MakeHooks): Promise<MadePart | null> {
+    const { shardTimeout } = this.context;
+    if (shardTimeout === undefined) return this.#twice(shard, hooks);
+    const over = new AbortController();
+    const signal = AbortSignal.any([hooks.signal, over.signal]);
+    return watched(
+      shardTimeout,
+      () => this.#twice(shard, { ...hooks, signal }),
+      () => {
+        over.abort();
+        return this.#stalled(
+          shard,
+          `not done within ${shardTimeout} s (--shard-timeout)`,
+        );
+      },
     );
+  }
+
+  #stalled(shard: number, message: string): StalledError {
+    this.#isStalled = true;
+    return new StalledError(`${this.describe(shard)}: ${message}`);
+  }
+
+  /** Computes a shard again, on new threads, if a thread died. */
+  async #twice(shard: number, hooks: MakeHooks): Promise<MadePart | null> {
+    try {
+      return await this.#once(shard, hooks);
+    } catch (error) {
+      if (!(error instanceof WorkerError)) throw error;
+      const { file } = this.#shard(shard);
+      const { message } = error;
+      hooks.onEvent?.({ event: "shard retried", shard, file, error: message });
+      await this.#crew.close();
+      this.#crew = new Crew();
+      return this.#once(shard, hooks);
+    }
+  }
+
+  async #once(shard: number, hooks: MakeHooks): Promise<MadePart | null> {
+    const { run, store, inputs, of, stallTimeout } = this.context;
+    const { span, input, path } = this.#shard(shard);
+    const { signal } = hooks;
+    await run.clearDamaged(shard);
+    const options = {
+      ...of(path),
+      partitions: input.partitions ?? [],
+      part: span,
+      source: input.name,
+    };
+    const opened = await this.#open(input, path, options, signal);
     const logits = await inputs.rowsOf(opened, span, signal);
     const temporary = store.temporaryName();
+    const rows = span.rowEnd - span.rowStart;
+    let rowsDone = 0;
     try {
-      const made = await this.#compute(shard, logits, options, {
-        signal,
-        onProgress,
-        onComputed,
-        temporary,
-      });
+      const made = await watched(
+        stallTimeout,
+        (alive) =>
+          this.#compute(options, logits, temporary, {
+            ...hooks,
+            onProgress(done, all, pace) {
+              rowsDone = done;
+              alive();
+              hooks.onProgress?.(done, all, pace);
+            },
+          }),
+        () =>
+          this.#stalled(
+            shard,
+            `no progress for ${stallTimeout} s (${rowsDone} of ${rows} rows done); completed shards are kept; run the same command again to continue`,
+          ),
+      );
       const record = partRecord(run.plan, shard, made);
       return (await run.commit(temporary, record)) ? made : null;
     } catch (error) {
@@ -127,88 +218,61 @@ export class ShardMaker {
     }
   }
 
-  #compute(
-    shard: number,
-    logits: LogitsFile,
-    options: ResolvedOptions,
-    {
-      signal,
-      onProgress,
-      onComputed,
-      temporary,
-    }: Omit<MakeHooks, "onRetry"> & {
-      onComputed: () => void;
-      temporary: string;
-    },
-  ): Promise<MadePart> {
-    const { run, stallTimeout } = this.work;
-    const crew = this.#crew;
-    const { checksums } = run.plan.of;
-    const part = { path: run.folders.out, temporary, checksums, onComputed };
-    const { rowStart, rowEnd } = this.#spanOf(shard).span;
-    const rows = rowEnd - rowStart;
-    let rowsDone = 0;
-    return watched(
-      stallTimeout,
-      (alive) =>
-        computePart(
-          { crew, options, logits, ...part },
-          {
-            signal,
-            onProgress(done, all, pace) {
-              rowsDone = done;
-              alive();
-              onProgress?.(done, all, pace);
-            },
-          },
-        ),
-      () => {
-        this.#isStalled = true;
-        return new StalledError(
-          `${this.describe(shard)}: no progress for ${stallTimeout} s (${rowsDone} of ${rows} rows done); completed shards are kept; run the same command again to continue`,
-        );
-      },
-    );
-  }
-
-  /** A shard as messages call it. */
-  describe(shard: number): string {
-    const { span, input } = this.#spanOf(shard);
-    const name = partName(shard, this.work.run.shards);
-    const rows =
-      span.rowEnd > span.rowStart
-        ? `rows ${span.rowStart} to ${span.rowEnd - 1}`
-        : "no rows";
-    return `${name} (${rows} of ${input.name})`;
-  }
-
-  #spanOf(shard: number): { span: Shard; path: string; input: PinnedInput } {
-    const { run, inputs } = this.work;
-    const { of } = run.plan;
-    const span = of.shards[shard] as Shard;
-    const input = of.inputs[span.input] as PinnedInput;
-    return { span, path: inputs.path(input.name), input };
-  }
-}
-
-/** Keeps the input of the last shard open, because the next shard usually reads it too. */
-class OpenInput {
-  #path = "";
-  #logits: LogitsFile | null = null;
-
-  async open(
+  async #open(
+    input: PinnedInput,
     path: string,
-    open: () => Promise<LogitsFile>,
+    options: ResolvedOptions,
+    signal: AbortSignal,
   ): Promise<LogitsFile> {
-    if (this.#logits && this.#path === path) return this.#logits;
-    this.close();
-    this.#logits = await open();
-    this.#path = path;
-    return this.#logits;
+    if (this.#opened?.path === path) return this.#opened.logits;
+    this.#opened?.logits.close();
+    this.#opened = null;
+    const { classes } = input;
+    const open = { ...openOptionsOf(options, signal), classes };
+    const logits = await this.context.inputs.open(input, open);
+    this.#opened = { path, logits };
+    return logits;
   }
 
-  close(): void {
-    this.#logits?.close();
-    this.#logits = null;
+  /** Computes a shard into the file `temporary`, which is durable then, and remains only if that succeeds. */
+  async #compute(
+    options: ResolvedOptions,
+    logits: LogitsFile,
+    temporary: string,
+    { onComputed, signal, onProgress }: MakeHooks,
+  ): Promise<MadePart> {
+    const { plan, folders } = this.context.run;
+    const path = folders.out;
+    const report = new ReportBuilder(options.input, path);
+    const job = planJob(options, logits);
+    let sha256: string | null = null;
+    const open = () =>
+      openFile(options, job, async (bytes, direct) => {
+        const { sync } = options;
+        const how = { sync, direct };
+        const file = await openTemporary(path, temporary, bytes, how);
+        return {
+          ...file,
+          async commit() {
+            const hashed = plan.of.checksums ? hashPath(temporary) : null;
+            [sha256] = await Promise.all([hashed, file.finish()]);
+            file.published();
+          },
+        };
+      });
+    const crew = this.#crew;
+    const work = { signal, onProgress, crew, options, logits, report };
+    await produce(job, work, path, open, onComputed);
+    const done = report.finish("done");
+    return {
+      rows: job.plan.rows,
+      bytes: done.outputBytes,
+      sha256,
+      badRows: done.badRows,
+      firstBadRow: done.firstBadRow,
+      entries: done.entries,
+      droppedMax: done.droppedMax,
+      droppedSum: done.droppedSum,
+    };
   }
 }

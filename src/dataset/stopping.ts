@@ -1,37 +1,42 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { AbortedError, StalledError } from "../errors.js";
 import type { DatasetHooks, StopReason } from "./events.js";
-import { watched } from "./watchdog.js";
 
 export interface StopLimits {
-  /** Seconds for the part under way once the work is to stop. */
+  /** Seconds to finish the current shard after a stop. */
   readonly grace: number;
   /** Seconds after which the work has ended. */
   readonly timeLimit: number | undefined;
-  /** Seconds without a sign of life after which the work is given up. */
+  /** Seconds without progress after which the work is abandoned. */
   readonly stallTimeout?: number;
 }
 
-/** How a loop hears that it is to stop, and shows that it goes on. */
+/** How a loop learns that it is to stop, and reports progress. */
 export interface Watched {
   signal?: AbortSignal | undefined;
   alive?: (() => void) | undefined;
 }
 
-/** Seconds that work which listens to the signal has to end by itself, however short the grace is. */
-const LEAST_GRACE = 2;
+/** Minimum seconds for work that listens to the signal to end by itself, however short the grace is. */
+const MIN_GRACE = 2;
 
 const STALL_TIMEOUT = 600;
 
-/** Of the grace: the rest is for giving up, which takes what chunks in flight take. */
-const SHARE_FOR_THE_PART = 0.8;
+/** Share of the grace for the current shard; the rest is for abandoning it, which takes as long as the chunks in flight. */
+const SHARD_SHARE = 0.8;
 
-/** How work on a dataset ends before its end: first nothing more is begun, then what is under way is given up. */
+/** Stops work on a dataset in steps: first no shard is started, then the current shard is abandoned, then the call ends. */
 export class Stopping {
   readonly #soon = new AbortController();
   readonly #now = new AbortController();
+  readonly #end = new AbortController();
   readonly #timers: NodeJS.Timeout[] = [];
-  #reason: StopReason | null = null;
-  #giveUp: (error: Error) => void = () => {};
+  reason: StopReason | null = null;
+
+  /** No more shards are started. */
+  readonly soon: AbortSignal = this.#soon.signal;
+  /** The current shard is abandoned. */
+  readonly now: AbortSignal = this.#now.signal;
 
   constructor(
     private readonly limits: StopLimits,
@@ -45,32 +50,15 @@ export class Stopping {
       this.#after(timeLimit - grace, () => this.#stop("time limit"));
   }
 
-  /** No more parts. */
-  get soon(): AbortSignal {
-    return this.#soon.signal;
-  }
-
-  /** The part under way is given up. */
-  get now(): AbortSignal {
-    return this.#now.signal;
-  }
-
-  get reason(): StopReason | null {
-    return this.#reason;
-  }
-
   /**
-   * Does all the work. Where the system or a store never answers, the work is left to itself.
-   * @throws AbortedError where it has not ended within the grace
+   * Does all the work. If the system or a store never answers, the work is abandoned.
+   * @throws AbortedError if it has not ended within the grace
    */
   race<T>(work: () => Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      this.#giveUp = reject;
-      work().then(resolve, reject);
-    });
+    return orAborted(this.#end.signal, work());
   }
 
-  /** Does a part of the work that calls `alive` as it goes on. @throws StalledError where it does so no more */
+  /** Does a part of the work that calls `alive` when it makes progress. @throws StalledError */
   watched<T>(work: (alive: () => void) => Promise<T>): Promise<T> {
     const { stallTimeout = STALL_TIMEOUT } = this.limits;
     return watched(
@@ -91,14 +79,12 @@ export class Stopping {
   readonly #onSignal = () => this.#stop("signal");
 
   #stop(reason: StopReason): void {
-    if (this.#reason) return;
-    this.#reason = reason;
+    if (this.reason) return;
+    this.reason = reason;
     const { grace } = this.limits;
     this.#soon.abort();
-    this.#after(grace * SHARE_FOR_THE_PART, () => this.#now.abort());
-    this.#after(Math.max(grace, LEAST_GRACE), () =>
-      this.#giveUp(new AbortedError()),
-    );
+    this.#after(grace * SHARD_SHARE, () => this.#now.abort());
+    this.#after(Math.max(grace, MIN_GRACE), () => this.#end.abort());
     this.hooks.onEvent?.({ event: "stopping", reason, graceSeconds: grace });
   }
 
@@ -106,4 +92,63 @@ export class Stopping {
     if (seconds <= 0) call();
     else this.#timers.push(setTimeout(call, seconds * 1000));
   }
+}
+
+/** Waits for work until a signal is aborted; the work then continues without anybody waiting for it. @throws AbortedError */
+export async function orAborted<T>(
+  signal: AbortSignal | undefined,
+  work: Promise<T>,
+): Promise<T> {
+  let abort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(new AbortedError({ cause: signal?.reason }));
+  });
+  aborted.catch(() => {});
+  if (signal?.aborted) abort();
+  signal?.addEventListener("abort", abort);
+  try {
+    return await Promise.race([aborted, work]);
+  } finally {
+    signal?.removeEventListener("abort", abort);
+  }
+}
+
+/**
+ * Waits for work that calls `alive` at least once every so many seconds, or else abandons it.
+ * @throws what `stalled` returns
+ */
+export async function watched<T>(
+  seconds: number,
+  work: (alive: () => void) => Promise<T>,
+  stalled: () => Error,
+): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const stall = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(stalled()), seconds * 1000);
+  });
+  const done = work(() => timer?.refresh());
+  // Errors of abandoned work reach nobody.
+  done.catch(() => {});
+  try {
+    return await Promise.race([done, stall]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Waits so many seconds, or until a signal is aborted. */
+export async function pause(
+  seconds: number,
+  signal: AbortSignal,
+): Promise<void> {
+  await sleep(seconds * 1000, undefined, { signal }).catch(() => {});
+}
+
+/** Waits for work to end, but at most so many seconds. Its errors are ignored. */
+export async function within(
+  seconds: number,
+  work: Promise<unknown>,
+): Promise<void> {
+  const late = () => new AbortedError();
+  await watched(seconds, () => work, late).catch(() => {});
 }

@@ -1,12 +1,5 @@
-import {
-  checkHooks,
-  checkNames,
-  checkPath,
-  checkValue,
-} from "../check-options.js";
+import { checkHooks, checkOptions } from "../check-options.js";
 import { IncompleteError, InputsSkippedError, UsageError } from "../errors.js";
-import type { RunOptions } from "../options.js";
-import type { OptionSpec } from "../options-table.js";
 import { Crew } from "../pool/crew.js";
 import { type S3Options, s3OptionsOf } from "../store/s3-options.js";
 import {
@@ -15,70 +8,34 @@ import {
   TASK_OPTIONS,
 } from "./command-options.js";
 import { computeShards } from "./compute-shards.js";
-import type { DatasetReport, DatasetReportBuilder } from "./dataset-report.js";
+import type { DatasetReport } from "./dataset-report.js";
 import type { DatasetHooks } from "./events.js";
 import {
   type DatasetOptions,
   optionsOfParts,
-  type ResolvedDataset,
-  resolveDataset,
+  type ProcessOptions,
+  processOptions,
   resolveWork,
 } from "./options.js";
-import { planRunOver } from "./plan-run-over.js";
 import { openPlannedRun, otherRuns } from "./planned-run.js";
-import { reported } from "./reported.js";
-import type { Stopping } from "./stopping.js";
-import { onDataset } from "./system-errors.js";
+import { publish, reported } from "./reported.js";
 import { verifyPublished } from "./verify-published.js";
 
-// A run over a dataset in steps, for schedulers: planned once, made by any number of tasks, published by any of them.
+// A run over a dataset in steps, for schedulers, after planDataset: any number of tasks compute it, and any of them publishes it.
 
-/**
- * Plans a dataset without computing it. `runShards` then computes its shards and `finalizeDataset` publishes it.
- *
- * @returns the report, with the status `planned`, or `up to date` if the dataset is complete
- * @throws SoftjacError if `runDataset` would throw before it computes
- */
-export async function planDataset(
-  options: DatasetOptions,
-  hooks: DatasetHooks = {},
-): Promise<DatasetReport> {
-  checkHooks(hooks);
-  const dataset = resolveDataset(options);
-  const { output, work } = dataset;
-  return reported({ output, limits: work, hooks }, (report, stopping) =>
-    planUnder(dataset, hooks, report, stopping),
-  );
-}
-
-/** The same as a step of a call that is reported. */
-export async function planUnder(
-  dataset: ResolvedDataset,
-  hooks: DatasetHooks,
-  report: DatasetReportBuilder,
-  stopping: Stopping,
-): Promise<DatasetReport> {
-  const { soon: signal, now } = stopping;
-  const { run } = await stopping.watched((alive) =>
-    planRunOver(dataset, { ...hooks, signal, now, alive }),
-  );
-  report.planned(run.plan);
-  return onDataset(dataset.output, async () => {
-    const isNew = await run.begin(dataset);
-    if (isNew) report.found(await run.missing(), []);
-    report.skippedInputs(await run.leftOut());
-    return report.finish(isNew ? "planned" : "up to date");
-  });
-}
-
-/** Options of `runShards`. Only `output` is required. */
-export interface TaskOptions
-  extends S3Options,
-    Pick<RunOptions, "threads" | "chunkRows" | "sync"> {
+/** Options of `datasetStatus`. Only `output` is required. */
+export interface StatusOptions extends S3Options {
   /** Path or s3:// prefix of the dataset. */
   output: string;
   /** Fingerprint of the run; required if several are planned for the output. */
   run?: string | undefined;
+}
+
+/** Options of `runShards`. Only `output` is required. */
+export interface TaskOptions
+  extends StatusOptions,
+    ProcessOptions,
+    Pick<DatasetOptions, "keepGoing" | "grace" | "timeLimit" | "stallTimeout"> {
   /** Index i of the task, 0-based: it computes shards i, i + n, i + 2n, …; default: all shards. */
   shardIndex?: number | undefined;
   /** Number of tasks n. */
@@ -89,14 +46,6 @@ export interface TaskOptions
   limit?: number | undefined;
   /** Whether to recompute the task's shards that are missing or damaged in the published dataset; default: false. */
   repair?: boolean | undefined;
-  /** Whether to skip invalid inputs and compute the others; default: false. */
-  keepGoing?: boolean | undefined;
-  /** Seconds to finish or abandon the current shard after a stop; default: 25. */
-  grace?: number | undefined;
-  /** Seconds after which the call ends, with StoppedError if shards remain; default: no limit. */
-  timeLimit?: number | undefined;
-  /** Seconds without progress after which the call fails with StalledError; default: 600. */
-  stallTimeout?: number | undefined;
 }
 
 /**
@@ -110,29 +59,12 @@ export async function runShards(
   hooks: DatasetHooks = {},
 ): Promise<DatasetReport> {
   checkHooks(hooks);
-  checkAll(options, TASK_OPTIONS);
-  const {
-    output,
-    run: fingerprint,
-    shardIndex,
-    shardCount,
-    select,
-    limit,
-    repair = false,
-    keepGoing,
-    grace,
-    timeLimit,
-    stallTimeout,
-    endpoint,
-    region,
-    requestTimeout,
-    ...own
-  } = options;
-  const isOfTask = tasksShards({ shardIndex, shardCount });
-  const work = resolveWork({ keepGoing, grace, timeLimit, stallTimeout });
+  checkOptions(options, TASK_OPTIONS, "output");
+  const { output, run: fingerprint, select, limit, repair = false } = options;
+  const isOfTask = tasksShards(options);
+  const work = resolveWork(options);
   return reported({ output, limits: work, hooks }, async (report, stopping) => {
-    const signal = stopping.now;
-    const s3 = { endpoint, region, requestTimeout, signal };
+    const s3 = { ...s3OptionsOf(options), signal: stopping.now };
     const planned = await openPlannedRun(output, fingerprint, s3);
     const { run } = planned;
     report.planned(run.plan);
@@ -140,47 +72,41 @@ export async function runShards(
     refuseBeyond(select, run.shards);
     const isWanted = (shard: number) =>
       isOfTask(shard) && (chosen?.has(shard) ?? true);
+    const own = processOptions(options);
     const of = optionsOfParts(run.plan.of.options, own, output);
-    return onDataset(output, async () => {
-      if (await run.isPublished()) {
-        const how = { ...work, of, s3, limit };
-        return verifyPublished(
-          {
-            ...planned,
-            report,
-            stopping,
-            isWanted,
-            ...(repair && { repair: how }),
-          },
-          hooks,
-        );
-      }
-      run.refuseOtherVersion();
-      const missing = await run.missing();
-      const shards = missing.filter(isWanted).slice(0, limit);
-      report.found(missing, shards);
-      const leftOut = new Set<string>();
-      await computeShards(
-        { ...work, ...planned, crew: new Crew(), of, shards, report, stopping },
-        {
-          ...hooks,
-          onEvent(event) {
-            if (event.event === "input skipped") leftOut.add(event.input);
-            hooks.onEvent?.(event);
-          },
-        },
+    const call = { ...planned, report, stopping };
+    if (await run.isPublished()) {
+      const how = { ...work, of, s3, limit };
+      return verifyPublished(
+        { ...call, isWanted, ...(repair && { repair: how }) },
+        hooks,
       );
-      const all = await run.leftOut();
-      report.skippedInputs(all);
-      const here = all.filter(({ name }) => leftOut.has(name));
-      if (here.length > 0)
-        throw new InputsSkippedError(
-          run.folders.out,
-          here.map(({ name, error }) => ({ input: name, error })),
-          run.plan.of.inputs.length,
-        );
-      return report.finish("done");
-    });
+    }
+    run.refuseOtherVersion();
+    const missing = await run.missing();
+    const shards = missing.filter(isWanted).slice(0, limit);
+    report.found(missing, shards);
+    const leftOut = new Set<string>();
+    await computeShards(
+      { ...work, ...call, crew: new Crew(), of, shards },
+      {
+        ...hooks,
+        onEvent(event) {
+          if (event.event === "input skipped") leftOut.add(event.input);
+          hooks.onEvent?.(event);
+        },
+      },
+    );
+    const all = await run.leftOut();
+    report.skippedInputs(all);
+    const here = all.filter(({ name }) => leftOut.has(name));
+    if (here.length > 0)
+      throw new InputsSkippedError(
+        run.folders.out,
+        here.map(({ name, error }) => ({ input: name, error })),
+        run.plan.of.inputs.length,
+      );
+    return report.finish("done");
   });
 }
 
@@ -216,11 +142,7 @@ function refuseBeyond(
 }
 
 /** Options of `finalizeDataset`. Only `output` is required. */
-export interface FinalizeOptions extends S3Options {
-  /** Path or s3:// prefix of the dataset. */
-  output: string;
-  /** Fingerprint of the run; required if several are planned for the output. */
-  run?: string | undefined;
+export interface FinalizeOptions extends StatusOptions {
   /** Whether to replace an existing dataset; default: false. */
   overwrite?: boolean | undefined;
   /** Whether to publish the dataset without skipped inputs; default: false. */
@@ -239,13 +161,8 @@ export async function finalizeDataset(
   hooks: DatasetHooks = {},
 ): Promise<DatasetReport> {
   checkHooks(hooks);
-  checkAll(options, FINALIZE_OPTIONS);
-  const {
-    output,
-    run: fingerprint,
-    overwrite = false,
-    allowMissing = false,
-  } = options;
+  checkOptions(options, FINALIZE_OPTIONS, "output");
+  const { output, run: fingerprint } = options;
   return reported({ output, hooks }, (report, stopping) =>
     stopping.watched(async (alive) => {
       const planned = await openPlannedRun(output, fingerprint, {
@@ -255,29 +172,16 @@ export async function finalizeDataset(
       });
       const { run } = planned;
       report.planned(run.plan);
-      return onDataset(output, async () => {
-        report.skippedInputs(await run.leftOut());
-        if (await run.isPublished())
-          return verifyPublished({ ...planned, report, stopping }, hooks);
-        run.refuseOtherVersion();
-        const missing = await run.missing();
-        report.found(missing, []);
-        if (missing.length > 0 && !(await run.isPublished()))
-          throw new IncompleteError(run.folders.out, missing, run.shards);
-        await run.publish({ overwrite, allowMissing });
-        hooks.onEvent?.({ event: "published" });
-        return report.finish("done");
-      });
+      if (await run.isPublished())
+        return verifyPublished({ ...planned, report, stopping }, hooks);
+      run.refuseOtherVersion();
+      const missing = await run.missing();
+      report.found(missing, []);
+      if (missing.length > 0 && !(await run.isPublished()))
+        throw new IncompleteError(run.folders.out, missing, run.shards);
+      return publish(run, options, report, hooks);
     }),
   );
-}
-
-/** Options of `datasetStatus`. Only `output` is required. */
-export interface StatusOptions extends S3Options {
-  /** Path or s3:// prefix of the dataset. */
-  output: string;
-  /** Fingerprint of the run; required if several are planned for the output. */
-  run?: string | undefined;
 }
 
 /** State of a published or planned dataset. */
@@ -310,7 +214,7 @@ export async function datasetStatus(
   options: StatusOptions,
   { signal }: Pick<DatasetHooks, "signal"> = {},
 ): Promise<DatasetStatus> {
-  checkAll(options, STATUS_OPTIONS);
+  checkOptions(options, STATUS_OPTIONS, "output");
   const { output, run: fingerprint } = options;
   const access = { ...s3OptionsOf(options), signal };
   const { run } = await openPlannedRun(
@@ -339,14 +243,4 @@ export async function datasetStatus(
     skippedInputs,
     unfinished: await otherRuns(output, run.plan.fingerprint),
   };
-}
-
-function checkAll<Options extends { output: string }>(
-  options: Options,
-  specs: readonly OptionSpec[],
-): void {
-  checkNames(options, ["output", ...specs.map(({ name }) => name)]);
-  checkPath("output", options.output);
-  for (const spec of specs)
-    checkValue(spec, options[spec.name as keyof Options]);
 }

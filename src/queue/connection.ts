@@ -1,149 +1,184 @@
+import { createRequire } from "node:module";
 import type { Redis } from "ioredis";
+import { orAborted } from "../dataset/stopping.js";
 import {
-  AbortedError,
   ConfigurationError,
   PermissionError,
   ServiceUnavailableError,
+  UsageError,
 } from "../errors.js";
-import type { QueuePackages } from "./packages.js";
-import type { QueueAddress } from "./queue-address.js";
+import type { QueueOptions } from "./options.js";
 
-/** A connection to a queue's Redis that has been made, and comes back by itself when it is lost. */
+/** A connection to the Redis of a queue; it reconnects by itself. */
 export interface Connection {
+  bullmq: typeof import("bullmq");
   redis: Redis;
-  address: QueueAddress;
-  /** What is wrong with this Redis for a queue, and does not end the work. */
+  /** URL of the server without the password. */
+  shown: string;
+  /** Properties of this Redis that queues should not have, but that do not end the work. */
   warnings: readonly string[];
-  /** BullMQ is not to look again: it would write to the console. */
+  /** Keeps BullMQ from checking the version again: it would write to the console. */
   skipVersionCheck: boolean;
   close(): void;
 }
 
 interface ConnectOptions {
-  /** For the first connection. */
-  seconds: number;
-  /** Calls wait for a Redis that has gone, however long; else they fail after ANSWER_SECONDS or a few tries to connect. */
+  /** Calls wait for a Redis that is gone, however long; else they fail after ANSWER_SECONDS or a few tries to connect. */
   waits: boolean;
   /** Ends the first connection. */
   signal?: AbortSignal | undefined;
 }
 
-/** A Redis that is held up for longer is as good as gone. */
+/** A Redis that does not answer for longer counts as gone. */
 export const ANSWER_SECONDS = 15;
 
-/** What needs no second try. */
+/** Errors that need no second try. */
 const REFUSED = /^(?:WRONGPASS|NOAUTH|NOPERM|ERR AUTH|ERR invalid password)/;
 
 /**
- * Connects to the Redis of a queue, trying again for so many seconds.
- * @throws ServiceUnavailableError, PermissionError, ConfigurationError for a node of a cluster, AbortedError
+ * Connects to the Redis of a queue, trying again for `connectTimeout` seconds.
+ * @throws ServiceUnavailableError, PermissionError, UsageError, AbortedError; ConfigurationError for a node of a cluster, or
+ * without the packages
  */
 export async function connect(
-  { ioredis }: Pick<QueuePackages, "ioredis">,
-  address: QueueAddress,
-  { seconds, waits, signal }: ConnectOptions,
+  options: QueueOptions,
+  { waits, signal }: ConnectOptions,
 ): Promise<Connection> {
-  const { host, port, db, tls, username, password } = address;
+  const { shown, ...server } = queueAddress(options);
+  const { bullmq, ioredis } = queuePackages();
+  const { connectTimeout: seconds = 10 } = options;
   let isOpen = false;
   const redis = new ioredis.Redis({
-    host,
-    port,
-    db,
-    ...(username !== undefined && { username }),
-    ...(password !== undefined && { password }),
-    ...(tls && { tls: { servername: host } }),
+    ...server,
     lazyConnect: true,
     maxRetriesPerRequest: waits ? null : 10,
     ...(!waits && { commandTimeout: ANSWER_SECONDS * 1000 }),
     connectTimeout: Math.max(1000, seconds * 1000),
     retryStrategy: (times) => (isOpen ? Math.min(times * 250, 5000) : 250),
   });
-  // Told by whoever works with the connection; without a listener the library writes to the console.
+  // The callers report errors; without a listener the library writes to the console.
   redis.on("error", () => {});
   try {
-    await opened(redis, address, { seconds, signal });
+    await orAborted(signal, opened(redis, shown, seconds));
     isOpen = true;
-    const found = await orAborted(signal, examined(redis, address));
-    return { redis, address, ...found, close: () => redis.disconnect() };
+    const found = await orAborted(signal, examined(redis, shown));
+    const close = () => redis.disconnect();
+    return { bullmq, redis, shown, ...found, close };
   } catch (error) {
     redis.disconnect();
     throw error;
   }
 }
 
-/** Waits for work until a signal is aborted; the work goes on then, and nobody hears of it. @throws AbortedError */
-export async function orAborted<T>(
-  signal: AbortSignal | undefined,
-  work: Promise<T>,
-): Promise<T> {
-  let abort = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(new AbortedError({ cause: signal?.reason }));
-  });
-  aborted.catch(() => {});
-  if (signal?.aborted) abort();
-  signal?.addEventListener("abort", abort);
+/**
+ * Loads the packages that only queues need. Both are CommonJS: `require` loads them in two thirds of the time of an import,
+ * which reads all their files for names first.
+ * @throws ConfigurationError
+ */
+function queuePackages(): {
+  bullmq: typeof import("bullmq");
+  ioredis: Pick<typeof import("ioredis"), "Redis">;
+} {
+  const require = createRequire(import.meta.url);
   try {
-    return await Promise.race([aborted, work]);
-  } finally {
-    signal?.removeEventListener("abort", abort);
+    return { bullmq: require("bullmq"), ioredis: require("ioredis") };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "MODULE_NOT_FOUND")
+      throw error;
+    throw new ConfigurationError(
+      "queues need the packages bullmq and ioredis: npm install bullmq ioredis",
+      { cause: error },
+    );
   }
 }
 
+/**
+ * Returns the address of a queue as options of ioredis, and as messages and reports show it, without the password.
+ * @throws UsageError, which does not repeat the address, because a password may be in it
+ */
+export function queueAddress({
+  queue,
+  queuePassword,
+}: Pick<QueueOptions, "queue" | "queuePassword">) {
+  const url = URL.canParse(queue) ? new URL(queue) : null;
+  if (
+    !url?.hostname ||
+    !/^rediss?:$/.test(url.protocol) ||
+    !/^\/?\d{0,4}$/.test(url.pathname) ||
+    url.search + url.hash !== ""
+  )
+    throw new UsageError(
+      "queue: not a Redis URL; write it as in redis://host:6379/0 or rediss://user@host:6380",
+      "queue",
+    );
+  const host = url.hostname.replace(/^\[|\]$/g, "");
+  const port = Number(url.port || 6379);
+  const db = Number(url.pathname.slice(1) || 0);
+  const username = decoded(url.username);
+  const password = decoded(url.password) || queuePassword;
+  const at = username ? `${encodeURIComponent(username)}@` : "";
+  return {
+    ...{ host, port, db },
+    ...(username && { username }),
+    ...(password !== undefined && { password }),
+    ...(url.protocol === "rediss:" && { tls: { servername: host } }),
+    shown: `${url.protocol}//${at}${url.hostname}:${port}/${db}`,
+  };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** Waits for the first connection. @throws ServiceUnavailableError, PermissionError */
 async function opened(
   redis: Redis,
-  { shown }: QueueAddress,
-  { seconds, signal }: Pick<ConnectOptions, "seconds" | "signal">,
+  shown: string,
+  seconds: number,
 ): Promise<void> {
-  let last: Error | undefined;
+  let last: NodeJS.ErrnoException | undefined;
   let timer: NodeJS.Timeout | undefined;
-  try {
-    const ready = new Promise<void>((resolve, reject) => {
-      redis.once("ready", resolve);
-      redis.on("error", (error) => {
-        last = error;
-        if (REFUSED.test(error.message))
-          reject(
-            new PermissionError(
-              shown,
-              `Redis refused the login: ${error.message}; check SOFTJAC_QUEUE_PASSWORD and the user in the URL`,
-              { cause: error },
-            ),
-          );
-      });
-      timer = setTimeout(
-        () =>
-          reject(
-            new ServiceUnavailableError(
-              shown,
-              `no connection to Redis within ${seconds} s: ${reasonOf(last)}`,
-              { cause: last },
-            ),
+  const ready = new Promise<void>((resolve, reject) => {
+    redis.once("ready", resolve);
+    redis.on("error", (error) => {
+      last = error;
+      if (REFUSED.test(error.message))
+        reject(
+          new PermissionError(
+            shown,
+            `Redis refused the login: ${error.message}; check SOFTJAC_QUEUE_PASSWORD and the user in the URL`,
+            { cause: error },
           ),
-        seconds * 1000,
-      );
-      // It goes on trying by itself.
-      redis.connect().catch((error) => {
-        last ??= error;
-      });
+        );
     });
-    await orAborted(signal, ready);
-  } finally {
-    clearTimeout(timer);
-  }
+    timer = setTimeout(() => {
+      const reason = last?.code ?? last?.message ?? "no answer";
+      reject(
+        new ServiceUnavailableError(
+          shown,
+          `no connection to Redis within ${seconds} s: ${reason}`,
+          { cause: last },
+        ),
+      );
+    }, seconds * 1000);
+    // It tries again by itself.
+    redis.connect().catch((error) => {
+      last ??= error;
+    });
+  });
+  await ready.finally(() => clearTimeout(timer));
 }
 
-function reasonOf(error: Error | undefined): string {
-  if (!error) return "no answer";
-  return (error as NodeJS.ErrnoException).code ?? error.message;
-}
-
-/** Whether this Redis may lose jobs, or is too old. */
+/** Checks whether this Redis may lose jobs, or is too old. @throws ServiceUnavailableError, ConfigurationError */
 async function examined(
   redis: Redis,
-  { shown }: QueueAddress,
+  shown: string,
 ): Promise<Pick<Connection, "warnings" | "skipVersionCheck">> {
-  // All sections: cluster_enabled is not in those that every server gives by default.
+  // All sections: cluster_enabled is not among those that every server returns by default.
   const info = await redis.info("all").catch(() => "");
   const of = (name: string) =>
     new RegExp(`^${name}:(.*?)\r?$`, "m").exec(info)?.[1];
@@ -151,20 +186,40 @@ async function examined(
     throw new ConfigurationError(
       `${shown}: Redis runs in cluster mode, which queues do not support; use a server with cluster-enabled no`,
     );
-  const [major = 0, minor = 0] = (of("redis_version") ?? "7.0")
-    .split(".")
-    .map(Number);
+  const version = of("redis_version") ?? "7.0";
+  const [major = 0, minor = 0] = version.split(".").map(Number);
   if (major * 100 + minor < 602)
     throw new ServiceUnavailableError(
       shown,
-      `expected Redis 6.2 or newer, or Valkey, found ${of("redis_version")}`,
+      `expected Redis 6.2 or newer, or Valkey, found ${version}`,
     );
   const policy = of("maxmemory_policy");
-  const isSafe = policy === "noeviction";
-  const warnings = isSafe
-    ? []
-    : [
-        `${shown}: expected maxmemory-policy noeviction, found ${policy ?? "no answer"}; Redis may lose jobs, which softjac wait resubmits`,
-      ];
-  return { warnings, skipVersionCheck: !isSafe };
+  if (policy === "noeviction") return { warnings: [], skipVersionCheck: false };
+  const warning = `${shown}: expected maxmemory-policy noeviction, found ${policy ?? "no answer"}; Redis may lose jobs, which softjac wait resubmits`;
+  return { warnings: [warning], skipVersionCheck: true };
+}
+
+/**
+ * Reports each time that a connection is lost, and that it is back.
+ * @param goesOn what continues meanwhile
+ * @returns a function that ends the reports
+ */
+export function reportOutages(
+  { redis, shown }: Connection,
+  goesOn: string,
+  tell: (message: string) => void,
+): () => void {
+  let wasThere = true;
+  const onChange = () => {
+    const isThere = redis.status === "ready";
+    if (isThere === wasThere) return;
+    wasThere = isThere;
+    tell(
+      isThere
+        ? `${shown}: reconnected to the queue`
+        : `${shown}: the connection to the queue was lost; ${goesOn}`,
+    );
+  };
+  redis.on("close", onChange).on("ready", onChange);
+  return () => redis.off("close", onChange).off("ready", onChange);
 }

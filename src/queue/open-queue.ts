@@ -1,26 +1,20 @@
 import type { Queue } from "bullmq";
+import { orAborted } from "../dataset/stopping.js";
 import {
   PermissionError,
   ServiceUnavailableError,
   SoftjacError,
 } from "../errors.js";
-import {
-  ANSWER_SECONDS,
-  type Connection,
-  connect,
-  orAborted,
-} from "./connection.js";
+import { ANSWER_SECONDS, type Connection, connect } from "./connection.js";
 import { queueNameOf } from "./jobs.js";
 import type { QueueOptions } from "./options.js";
-import { queuePackages } from "./packages.js";
-import { queueAddress } from "./queue-address.js";
 
-/** A queue to put jobs in and to look at. */
+/** A queue to submit jobs to and to look at. */
 export interface OpenQueue {
   connection: Connection;
   /**
-   * Does work with the queue; what the Redis refuses becomes one of our errors.
-   * @param advice the end of their sentence
+   * Calls the queue; errors of Redis become errors of softjac.
+   * @param advice end of their message
    * @throws ServiceUnavailableError, PermissionError, AbortedError
    */
   ask<T>(work: (queue: Queue) => Promise<T>, advice?: string): Promise<T>;
@@ -32,19 +26,11 @@ export async function openQueue(
   options: QueueOptions,
   signal?: AbortSignal,
 ): Promise<OpenQueue> {
-  const address = queueAddress(options);
-  const packages = queuePackages();
-  const seconds = options.connectTimeout ?? 10;
-  const connection = await connect(packages, address, {
-    seconds,
-    waits: false,
-    signal,
-  });
-  const queue = new packages.bullmq.Queue(queueNameOf(options.queueName), {
-    connection: connection.redis,
-    skipVersionCheck: connection.skipVersionCheck,
-  });
-  // What fails is told where it is awaited.
+  const connection = await connect(options, { waits: false, signal });
+  const { bullmq, redis, shown, skipVersionCheck } = connection;
+  const name = queueNameOf(options.queueName);
+  const queue = new bullmq.Queue(name, { connection: redis, skipVersionCheck });
+  // Callers of `ask` get the errors.
   queue.on("error", () => {});
   return {
     connection,
@@ -52,7 +38,7 @@ export async function openQueue(
       try {
         return await orAborted(signal, work(queue));
       } catch (error) {
-        throw refusedBy(address.shown, error as Error, advice);
+        throw knownError(shown, error as Error, advice);
       }
     },
     async close() {
@@ -62,19 +48,18 @@ export async function openQueue(
   };
 }
 
-/** What a Redis or the connection to it refuses, as one of our errors. */
-function refusedBy(shown: string, error: Error, advice: string): Error {
-  if (error instanceof SoftjacError) return error;
-  const { message } = error;
+function knownError(shown: string, cause: Error, advice: string): Error {
+  if (cause instanceof SoftjacError) return cause;
+  const { message } = cause;
+  if (/NOPERM/.test(message))
+    return new PermissionError(
+      shown,
+      `the Redis user lacks permissions that queues need (${message})`,
+      { cause },
+    );
   const [, found = `Redis refused a command (${message})`] =
     REFUSALS.find(([pattern]) => pattern.test(message)) ?? [];
-  return /NOPERM/.test(message)
-    ? new PermissionError(
-        shown,
-        `the Redis user lacks permissions that queues need (${message})`,
-        { cause: error },
-      )
-    : new ServiceUnavailableError(shown, `${found}${advice}`, { cause: error });
+  return new ServiceUnavailableError(shown, `${found}${advice}`, { cause });
 }
 
 const REFUSALS: readonly [RegExp, string][] = [

@@ -1,4 +1,3 @@
-import { checkNames, checkValue } from "../check-options.js";
 import { FINALIZE_OPTIONS } from "../dataset/command-options.js";
 import { PROCESS_OPTIONS } from "../dataset/options.js";
 import { type OptionSpec, RUN_OPTIONS } from "../options-table.js";
@@ -175,14 +174,3 @@ export const WAIT_OPTIONS: readonly OptionSpec[] = [
   },
   ...FINALIZE_OPTIONS,
 ];
-
-/** @throws UsageError */
-export function checkOptions(
-  options: object,
-  specs: readonly OptionSpec[],
-  others: readonly string[] = [],
-): void {
-  checkNames(options, [...others, ...specs.map(({ name }) => name)]);
-  for (const spec of specs)
-    checkValue(spec, options[spec.name as keyof typeof options]);
-}

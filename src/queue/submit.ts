@@ -1,23 +1,17 @@
-import { checkHooks, checkObject } from "../check-options.js";
+import { checkHooks, checkObject, checkOptions } from "../check-options.js";
 import type { DatasetReport } from "../dataset/dataset-report.js";
 import type { DatasetHooks } from "../dataset/events.js";
 import { type DatasetOptions, resolveDataset } from "../dataset/options.js";
-import { openPlannedRun } from "../dataset/planned-run.js";
 import { reported } from "../dataset/reported.js";
-import { onDataset } from "../dataset/system-errors.js";
-import { planUnder } from "../dataset/tasks.js";
-import type { S3Access } from "../store/s3-options.js";
-import { enqueue } from "./enqueue.js";
-import { jobOptions } from "./jobs.js";
-import { type OpenQueue, openQueue } from "./open-queue.js";
+import { planUnder } from "../dataset/run-dataset.js";
+import { enqueue, queuedShards } from "./jobs.js";
+import { openQueue } from "./open-queue.js";
 import {
   ATTEMPT_OPTIONS,
   type AttemptOptions,
-  checkOptions,
   QUEUE_OPTIONS,
   type QueueOptions,
 } from "./options.js";
-import { queuedShards } from "./queued-shards.js";
 
 /** Options of `submitDataset`. Only `inputs`, `output` and `queue` are required. */
 export type SubmitOptions = DatasetOptions & QueueOptions & AttemptOptions;
@@ -46,53 +40,34 @@ export async function submitDataset(
   const { queue, queuePassword, queueName, connectTimeout, ...rest } = options;
   const { attempts, backoff, ...given } = rest;
   const where = { queue, queuePassword, queueName, connectTimeout };
-  checkOptions({ ...where, attempts, backoff }, [
+  const retries = { attempts, backoff };
+  checkOptions({ ...where, ...retries }, [
     ...QUEUE_OPTIONS,
     ...ATTEMPT_OPTIONS,
   ]);
   const dataset = resolveDataset(given);
   const { output, work: limits } = dataset;
+  const { onEvent } = hooks;
   return reported({ output, limits, hooks }, async (report, stopping) => {
     const open = await openQueue(where, stopping.soon);
     try {
-      for (const message of open.connection.warnings)
-        hooks.onEvent?.({ event: "warning", message });
-      const planned = await planUnder(dataset, hooks, report, stopping);
-      const s3 = { ...dataset.s3, signal: stopping.now };
-      const found =
-        planned.status === "planned"
-          ? await submitMissing(open, planned, { attempts, backoff }, s3, hooks)
-          : { submitted: 0, queued: 0 };
-      return { ...planned, queue: open.connection.address.shown, ...found };
+      const { warnings, shown } = open.connection;
+      for (const message of warnings) onEvent?.({ event: "warning", message });
+      const plan = await planUnder(dataset, hooks, report, stopping);
+      const { run, missing, planned } = plan;
+      const found = { queue: shown, submitted: 0, queued: missing.length };
+      if (missing.length === 0) return { ...planned, ...found };
+      const jobs = { output: run.folders.out, run: run.plan.fingerprint };
+      const { live, submissions: submission } = await queuedShards(open, jobs);
+      const lost = missing.filter((shard) => !live.has(shard));
+      const { length: shards } = lost;
+      await enqueue(open, jobs, lost, submission, retries);
+      if (shards > 0) onEvent?.({ event: "submitted", shards, submission });
+      found.submitted = shards;
+      found.queued -= shards;
+      return { ...planned, ...found };
     } finally {
       await open.close();
     }
   });
-}
-
-async function submitMissing(
-  open: OpenQueue,
-  { output, fingerprint }: DatasetReport,
-  attempts: AttemptOptions,
-  s3: S3Access,
-  { onEvent }: DatasetHooks,
-): Promise<Pick<SubmitReport, "submitted" | "queued">> {
-  const run = fingerprint as string;
-  const missing = await onDataset(output, async () =>
-    (await openPlannedRun(output, run, s3)).run.missing(),
-  );
-  const { live, submissions } = await queuedShards(open, { output, run });
-  const shards = missing.filter((shard) => !live.has(shard));
-  const options = jobOptions(attempts);
-  await enqueue(open, { output, run }, shards, submissions, options);
-  if (shards.length > 0)
-    onEvent?.({
-      event: "submitted",
-      shards: shards.length,
-      submission: submissions,
-    });
-  return {
-    submitted: shards.length,
-    queued: missing.length - shards.length,
-  };
 }

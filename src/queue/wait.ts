@@ -1,22 +1,19 @@
-import { checkHooks, checkPath } from "../check-options.js";
+import { checkHooks, checkOptions } from "../check-options.js";
 import type { DatasetReport } from "../dataset/dataset-report.js";
 import type { DatasetRun } from "../dataset/dataset-run.js";
 import type { DatasetHooks } from "../dataset/events.js";
 import type { Shard } from "../dataset/plan-shards.js";
 import { openPlannedRun } from "../dataset/planned-run.js";
-import { reported } from "../dataset/reported.js";
-import type { Stopping } from "../dataset/stopping.js";
-import { onDataset } from "../dataset/system-errors.js";
+import { publish, reported } from "../dataset/reported.js";
+import { pause } from "../dataset/stopping.js";
 import type { FinalizeOptions } from "../dataset/tasks.js";
 import { AbortedError, StoppedError } from "../errors.js";
 import { s3OptionsOf } from "../store/s3-options.js";
 import {
   type AttemptOptions,
-  checkOptions,
   type QueueOptions,
   WAIT_OPTIONS,
 } from "./options.js";
-import { pause } from "./pause.js";
 import { QueueKeeper } from "./queue-keeper.js";
 
 /** Options of `waitForDataset`. Only `output` is required; without `queue`, lost shards are not submitted again. */
@@ -42,111 +39,85 @@ export async function waitForDataset(
   hooks: DatasetHooks = {},
 ): Promise<DatasetReport> {
   checkHooks(hooks);
-  checkOptions(options, WAIT_OPTIONS, ["output"]);
+  checkOptions(options, WAIT_OPTIONS, "output");
   const { output, run: fingerprint, timeLimit } = options;
-  checkPath("output", output);
   const limits = { grace: 0, timeLimit };
+  // No shard is computed here that a stop would abandon.
+  const quiet: DatasetHooks = {
+    ...hooks,
+    onEvent: (event) => event.event !== "stopping" && hooks.onEvent?.(event),
+  };
   return reported(
-    { output, limits, hooks: quietEnd(hooks) },
+    { output, limits, hooks: quiet },
     async (report, stopping) => {
-      const { run } = await openPlannedRun(output, fingerprint, {
-        ...s3OptionsOf(options),
-        signal: stopping.soon,
-      });
+      const signal = stopping.soon;
+      const access = { ...s3OptionsOf(options), signal };
+      const { run } = await openPlannedRun(output, fingerprint, access);
       report.planned(run.plan);
-      return onDataset(output, async () => {
-        if (await run.isPublished()) {
-          report.skippedInputs(await run.leftOut());
-          return report.finish("up to date");
-        }
-        report.found(await run.unrecorded(), []);
-        await untilMade(run, options, stopping, hooks);
+      if (await run.isPublished()) {
         report.skippedInputs(await run.leftOut());
-        const { overwrite = false, allowMissing = false } = options;
-        await run.publish({ overwrite, allowMissing });
-        hooks.onEvent?.({ event: "published" });
-        return report.finish("done");
-      });
+        return report.finish("up to date");
+      }
+      report.found(await run.unrecorded(), []);
+      await untilComputed(run, options, signal, hooks);
+      return publish(run, options, report, hooks);
     },
   );
 }
 
-/** Nothing is under way here that would be given up. */
-function quietEnd({ onEvent, ...hooks }: DatasetHooks): DatasetHooks {
-  return {
-    ...hooks,
-    onEvent: (event) => event.event !== "stopping" && onEvent?.(event),
-  };
-}
-
 /** @throws StoppedError, ShardsFailedError */
-async function untilMade(
+async function untilComputed(
   run: DatasetRun,
   options: WaitOptions,
-  stopping: Stopping,
+  signal: AbortSignal,
   hooks: DatasetHooks,
 ): Promise<void> {
-  const { poll = 5 } = options;
-  const keeper = keeperOf(run, options, hooks, stopping.soon);
-  let last = -1;
+  const { queue, poll = 5 } = options;
+  if (queue === undefined) {
+    const message =
+      "no --queue or SOFTJAC_QUEUE given: lost shards will not be resubmitted and failures not reported";
+    hooks.onEvent?.({ event: "warning", message });
+  }
+  const keeper =
+    queue === undefined
+      ? null
+      : new QueueKeeper({ ...options, queue }, run, hooks, signal);
+  const { shards } = run;
+  let last: number | null = null;
   let rows = 0;
-  let left: number | null = null;
   try {
     for (;;) {
       const missing = await missingOf(run);
-      if (missing.length === 0) return;
-      left = missing.length;
-      if (last < 0) rows = rowsOf(run, missing);
-      if (missing.length !== last) tell(run, missing, rows, hooks);
-      // While parts come, nothing needs to be done.
-      if (missing.length === last || last < 0) await keeper?.look(missing);
-      last = missing.length;
-      if (stopping.soon.aborted)
-        throw new StoppedError(run.shards - missing.length, run.shards);
-      await pause(poll, stopping.soon);
+      const left = missing.length;
+      if (left === 0) return;
+      const before = last;
+      last = left;
+      const rowsLeft = rowsOf(run, missing);
+      if (before === null) rows = rowsLeft;
+      if (left !== before) {
+        // Progress counts the shards that were missing at the first check, so that its rate is that of the workers now.
+        hooks.onProgress?.(Math.max(0, rows - rowsLeft), rows);
+        const shardsDone = shards - left;
+        hooks.onEvent?.({ event: "shards done", shards, shardsDone });
+      }
+      // While shards are completed, the queue needs no attention.
+      if (left === before || before === null) await keeper?.look(missing);
+      if (signal.aborted) throw new AbortedError();
+      await pause(poll, signal);
     }
-  } catch (error) {
-    if (!(error instanceof AbortedError) || left === null) throw error;
-    throw new StoppedError(run.shards - left, run.shards, { cause: error });
+  } catch (cause) {
+    if (!(cause instanceof AbortedError) || last === null) throw cause;
+    throw new StoppedError(shards - last, shards, { cause });
   } finally {
     await keeper?.close();
   }
 }
 
-function keeperOf(
-  run: DatasetRun,
-  { queue, queuePassword, queueName, connectTimeout, ...rest }: WaitOptions,
-  hooks: DatasetHooks,
-  signal: AbortSignal,
-): QueueKeeper | null {
-  const { attempts, backoff } = rest;
-  if (queue === undefined) {
-    const message =
-      "no --queue or SOFTJAC_QUEUE given: lost shards will not be resubmitted and failures not reported";
-    hooks.onEvent?.({ event: "warning", message });
-    return null;
-  }
-  const where = { queue, queuePassword, queueName, connectTimeout };
-  return new QueueKeeper({ ...where, attempts, backoff }, run, hooks, signal);
-}
-
-/** By the names of records; where all are there, by what parts are. */
+/** Returns the shards without a record, or if all have one, those that are not what it says. */
 async function missingOf(run: DatasetRun): Promise<number[]> {
   if (await run.isPublished()) return [];
   const unrecorded = await run.unrecorded();
   return unrecorded.length > 0 ? unrecorded : run.missing();
-}
-
-/** @param rows those that were missing at the first look: the rate is that of what has been made since */
-function tell(
-  run: DatasetRun,
-  missing: readonly number[],
-  rows: number,
-  { onEvent, onProgress }: DatasetHooks,
-): void {
-  onProgress?.(Math.max(0, rows - rowsOf(run, missing)), rows);
-  const shardsDone = run.shards - missing.length;
-  onEvent?.({ event: "shards done", shards: run.shards, shardsDone });
 }
 
 function rowsOf({ plan }: DatasetRun, shards: readonly number[]): number {

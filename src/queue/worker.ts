@@ -1,21 +1,20 @@
-import { checkHooks } from "../check-options.js";
+import { hostname } from "node:os";
+import { checkHooks, checkOptions } from "../check-options.js";
 import type { DatasetHooks } from "../dataset/events.js";
-import { Stopping } from "../dataset/stopping.js";
+import { type ProcessOptions, processOptions } from "../dataset/options.js";
+import { pause, Stopping, within } from "../dataset/stopping.js";
 import { AbortedError, SoftjacError, StoppedError } from "../errors.js";
-import type { RunOptions } from "../options.js";
-import type { S3Options } from "../store/s3-options.js";
-import { checkOptions, type QueueOptions, WORKER_OPTIONS } from "./options.js";
-import { pause } from "./pause.js";
-import { queueAddress } from "./queue-address.js";
-import type { ShardJobs } from "./shard-jobs.js";
-import { startWorker } from "./start-worker.js";
-import { type WorkerReport, WorkerReportBuilder } from "./worker-report.js";
+import { type CallCost, startClock } from "../io/report-clock.js";
+import { s3OptionsOf } from "../store/s3-options.js";
+import { VERSION } from "../version.js";
+import { connect, queueAddress, reportOutages } from "./connection.js";
+import { JobHandler } from "./job-handler.js";
+import { AllowedLocations, JobRuns } from "./job-runs.js";
+import { queueNameOf } from "./jobs.js";
+import { type QueueOptions, WORKER_OPTIONS } from "./options.js";
 
 /** Options of `runWorker`. Only `queue` is required. */
-export interface WorkerOptions
-  extends QueueOptions,
-    S3Options,
-    Pick<RunOptions, "threads" | "chunkRows" | "sync"> {
+export interface WorkerOptions extends QueueOptions, ProcessOptions {
   /** Directories and URLs that the worker may read and write, whatever a job says; default: the current directory. */
   allow?: readonly string[] | undefined;
   /** Seconds that the worker holds a shard without renewal; default: 60. */
@@ -34,6 +33,28 @@ export interface WorkerOptions
   timeLimit?: number | undefined;
 }
 
+/** Counts in the report of a worker. */
+export interface WorkerCounts {
+  /** Number of shards that were computed, done before, failed (in this attempt or in all), and released to other workers. */
+  shardsComputed: number;
+  shardsUpToDate: number;
+  shardsFailed: number;
+  shardsReleased: number;
+  rowsComputed: number;
+  bytesWritten: number;
+  badRows: number;
+  /** Inputs that were skipped, with the error of each. */
+  skippedInputs: { name: string; error: string }[];
+}
+
+/** Report of a worker: its return value, or `report` of its error. */
+export interface WorkerReport extends WorkerCounts, CallCost {
+  softjac: string;
+  status: "done" | "failed";
+  /** URL of the queue, without its password. */
+  queue: string;
+}
+
 /**
  * Computes shards of datasets from a queue until it is stopped, one at a time, each on all threads. The records of a dataset,
  * not the queue, decide which of its shards are done.
@@ -48,50 +69,144 @@ export async function runWorker(
 ): Promise<WorkerReport> {
   checkHooks(hooks);
   checkOptions(options, WORKER_OPTIONS);
-  const address = queueAddress(options);
+  const { shown: queue } = queueAddress(options);
   const { timeLimit, idleLimit } = options;
-  const report = new WorkerReportBuilder(address.shown);
+  const cost = startClock();
+  const counts: WorkerCounts = {
+    shardsComputed: 0,
+    shardsUpToDate: 0,
+    shardsFailed: 0,
+    shardsReleased: 0,
+    rowsComputed: 0,
+    bytesWritten: 0,
+    badRows: 0,
+    skippedInputs: [],
+  };
+  const finish = (status: WorkerReport["status"]): WorkerReport => ({
+    ...{ softjac: VERSION, status, queue },
+    ...counts,
+    ...cost(counts.rowsComputed),
+  });
   const stopping = new Stopping({ grace: 0, timeLimit }, hooks);
+  const stop = stopping.soon;
   try {
-    const { jobs, worker, end } = await startWorker(
-      options,
-      { report, stop: stopping.soon },
-      hooks,
-    );
+    const { handler, end } = await start(options, counts, stop, hooks);
+    const isIdle = () =>
+      idleLimit !== undefined &&
+      handler.idleSince !== null &&
+      performance.now() - handler.idleSince >= idleLimit * 1000;
     try {
-      worker.run().catch(() => {});
-      while (!stopping.soon.aborted && !isIdle(jobs, idleLimit))
-        await pause(idleLimit ? Math.min(1, idleLimit / 4) : 60, stopping.soon);
+      while (!stop.aborted && !isIdle())
+        await pause(idleLimit ? Math.min(1, idleLimit / 4) : 60, stop);
     } finally {
       await end();
     }
-    if (!stopping.soon.aborted) return report.finish("done");
+    if (!stop.aborted) return finish("done");
     throw new AbortedError();
-  } catch (error) {
-    const met = error instanceof AbortedError ? stopped(report, error) : error;
-    if (met instanceof SoftjacError) met.report = report.finish("failed");
-    throw met;
+  } catch (cause) {
+    const done = counts.shardsComputed;
+    const text = `stopped after ${done} shards; other workers continue with the rest of the queue`;
+    const error =
+      cause instanceof AbortedError
+        ? new StoppedError(done, done, { cause }, text)
+        : cause;
+    if (error instanceof SoftjacError) error.report = finish("failed");
+    throw error;
   } finally {
     stopping.close();
   }
 }
 
-function stopped(
-  { shardsComputed }: WorkerReportBuilder,
-  cause: AbortedError,
-): StoppedError {
-  return new StoppedError(
-    shardsComputed,
-    shardsComputed,
-    { cause },
-    `stopped after ${shardsComputed} shards; other workers continue with the rest of the queue`,
+/** Connects to the queue and starts to take jobs. `end` finishes or releases the current one. */
+async function start(
+  options: WorkerOptions,
+  counts: WorkerCounts,
+  stop: AbortSignal,
+  hooks: DatasetHooks,
+): Promise<{ handler: JobHandler; end(): Promise<void> }> {
+  const { allow = ["."], lease = 60 } = options;
+  const allowed = await AllowedLocations.of(allow);
+  const connection = await connect(options, { waits: true, signal: stop });
+  const { bullmq, redis, shown, skipVersionCheck } = connection;
+  const warn = (message: string) =>
+    hooks.onEvent?.({ event: "warning", message });
+  connection.warnings.forEach(warn);
+  /** Ends requests to S3 of a shard that has not ended in time. */
+  const now = new AbortController();
+  const s3 = { ...s3OptionsOf(options), signal: now.signal };
+  const handler = new JobHandler(
+    {
+      bullmq,
+      runs: new JobRuns(allowed, s3),
+      own: processOptions(options),
+      keepGoing: options.keepGoing ?? false,
+      stallTimeout: options.stallTimeout ?? 600,
+      shardTimeout: options.shardTimeout ?? 3600,
+      lease,
+      diskPause: options.diskPause ?? 30,
+      counts,
+      stop,
+    },
+    hooks,
   );
+  const worker = new bullmq.Worker(
+    queueNameOf(options.queueName),
+    (job, token) => handler.process(job, token as string),
+    {
+      connection: redis,
+      skipVersionCheck,
+      autorun: false,
+      concurrency: 1,
+      name: `${hostname()}-${process.pid}`,
+      lockDuration: lease * 1000,
+      // The handler renews locks, with a monotonic clock.
+      skipLockRenewal: true,
+      stalledInterval: lease * 500,
+      // The handler counts workers that died as attempts.
+      maxStalledCount: Number.MAX_SAFE_INTEGER,
+      runRetryDelay: Math.min(5000, lease * 250),
+    },
+  );
+  const endReports = reportOutages(
+    connection,
+    "the current shard continues",
+    warn,
+  );
+  worker.on("error", (error) => {
+    // The connection itself reports that it was lost.
+    if (redis.status !== "ready" || isOfConnection(error)) return;
+    warn(
+      NO_LONGER_OURS.test(error.message)
+        ? `${error.message} (the queue gave the job to another worker or lost it; finished work is kept)`
+        : `${shown}: ${error.message}`,
+    );
+  });
+  worker.run().catch(() => {});
+  return {
+    handler,
+    async end() {
+      const closed = worker.close();
+      await within(CLOSE_SECONDS, closed);
+      now.abort();
+      // If the queue does not answer, it is left; leases expire by themselves.
+      await within(LEAVE_SECONDS, closed);
+      await handler.close();
+      endReports();
+      connection.close();
+    },
+  };
 }
 
-function isIdle({ idleSince }: ShardJobs, limit: number | undefined): boolean {
+const CLOSE_SECONDS = 15;
+const LEAVE_SECONDS = 6;
+
+/** Errors of BullMQ at the end of a job that this worker has lost. */
+const NO_LONGER_OURS =
+  /^(?:Missing (?:lock|key) for job|Lock mismatch|Job .* is not in the active state)/;
+
+function isOfConnection({ code, message }: NodeJS.ErrnoException): boolean {
   return (
-    limit !== undefined &&
-    idleSince !== null &&
-    performance.now() - idleSince >= limit * 1000
+    /^(?:ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|ENOTFOUND|EAI_)/.test(code ?? "") ||
+    /Connection is closed/.test(message)
   );
 }

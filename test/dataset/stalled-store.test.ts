@@ -2,7 +2,8 @@ import { once } from "node:events";
 import promises from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 import { afterEach, expect, test, vi } from "vitest";
-import { finalizeDataset, planDataset } from "../../src/dataset/tasks.js";
+import { planDataset } from "../../src/dataset/run-dataset.js";
+import { finalizeDataset } from "../../src/dataset/tasks.js";
 import { openStore } from "../../src/store/open-store.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 

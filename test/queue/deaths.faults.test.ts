@@ -1,8 +1,7 @@
 import { once } from "node:events";
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { afterAll, afterEach, expect } from "vitest";
-import { enqueue } from "../../src/queue/enqueue.js";
-import { jobOptions } from "../../src/queue/jobs.js";
+import { enqueue } from "../../src/queue/jobs.js";
 import { openQueue } from "../../src/queue/open-queue.js";
 import { workDirectory } from "../support/logits-input.js";
 import { countOf, endWorker, expectCode, testDataset } from "./dataset.js";
@@ -160,7 +159,7 @@ test("the same part twice at once: the first wins, and the bytes are the same", 
   const { fingerprint } = await here.submit(output);
   const open = await openQueue({ queue: redis.url });
   const run = { output, run: fingerprint as string };
-  await enqueue(open, run, [4], 1, jobOptions({}));
+  await enqueue(open, run, [4], 1, {});
   await open.close();
   const letGo = newFile();
   const env = {

@@ -1,9 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
-import * as ioredis from "ioredis";
 import { afterAll, expect, test } from "vitest";
 import { connect } from "../../src/queue/connection.js";
-import { queueAddress } from "../../src/queue/queue-address.js";
 
 // What a server says of itself when a queue connects. It is played here: versions that are refused need no installation.
 
@@ -33,17 +31,14 @@ async function answerTo(said: Record<string, string>): Promise<unknown> {
   info = Object.entries(said)
     .map(([name, value]) => `${name}:${value}\r\n`)
     .join("");
-  const address = queueAddress({ queue: url });
+  const shown = `${url}/0`;
   try {
-    const { warnings, close } = await connect({ ioredis }, address, {
-      seconds: 10,
-      waits: false,
-    });
-    close();
-    return warnings.map((text) => text.replace(address.shown, "redis"));
+    const found = await connect({ queue: url }, { waits: false });
+    found.close();
+    return found.warnings.map((text) => text.replace(shown, "redis"));
   } catch (error) {
     const { code, message } = error as Error & { code: string };
-    return `${code} ${message.replace(address.shown, "redis")}`;
+    return `${code} ${message.replace(shown, "redis")}`;
   }
 }
 
