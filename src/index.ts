@@ -4,10 +4,14 @@ export type {
   DatasetEvent,
   DatasetHooks,
 } from "./dataset/events.js";
+// Old names. The next minor release removes them.
 export {
   removeStaleRuns,
+  removeStaleRuns as removeLeftovers,
   type StaleRunsOptions,
+  type StaleRunsOptions as LeftoverOptions,
   type StaleRunsReport,
+  type StaleRunsReport as Leftovers,
 } from "./dataset/leftovers.js";
 export type { DatasetOptions } from "./dataset/options.js";
 export {
@@ -25,15 +29,6 @@ export {
   type StatusOptions,
   type TaskOptions,
 } from "./dataset/tasks.js";
-export {
-  type FoundLogits,
-  InputsLeftOutError,
-  type LeftoverOptions,
-  type Leftovers,
-  PartsFailedError,
-  type RunPace,
-  removeLeftovers,
-} from "./deprecated.js";
 export { type DryRun, dryRun } from "./dry-run.js";
 export {
   type EntriesOptions,
@@ -51,6 +46,7 @@ export {
   InputFormatError,
   InputMissingError,
   InputsSkippedError,
+  InputsSkippedError as InputsLeftOutError,
   InputUnsupportedError,
   InternalError,
   IoError,
@@ -63,6 +59,7 @@ export {
   RowMissingError,
   ServiceUnavailableError,
   ShardsFailedError,
+  ShardsFailedError as PartsFailedError,
   SoftjacError,
   StalledError,
   StoppedError,
@@ -80,6 +77,7 @@ export {
   softmaxJacobianColumn,
   softmaxResults,
 } from "./in-memory.js";
+export type { LogitsDescription as FoundLogits } from "./inspect/inspect.js";
 export {
   type Inspection,
   inspect,
@@ -112,6 +110,7 @@ export type { ReportOptions } from "./report-page/options.js";
 export type { OutputReport } from "./report-page/output-report.js";
 export { report } from "./report-page/report.js";
 export type { EmitName, Layout } from "./results/catalogue.js";
+export type { RunProgress as RunPace } from "./run.js";
 export { type RunHooks, type RunProgress, run } from "./run.js";
 export type { ShowOptions } from "./show/options.js";
 export { show } from "./show/show.js";

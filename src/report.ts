@@ -44,7 +44,8 @@ export class ReportBuilder {
   readonly #report: Omit<RunReport, keyof CallCost>;
   /** Axes of the rows that are counted. */
   axes: RowAxes = ONE_AXIS;
-  #bytesDone = 0;
+  /** Bytes of the output written so far. */
+  bytesDone = 0;
   #firstBadRow = Number.POSITIVE_INFINITY;
 
   constructor(input: string, output: string) {
@@ -83,15 +84,6 @@ export class ReportBuilder {
     return this.#report.rowsDone;
   }
 
-  /** Bytes of the output that are there so far. */
-  get bytesDone(): number {
-    return this.#bytesDone;
-  }
-
-  wrote(bytes: number): void {
-    this.#bytesDone += bytes;
-  }
-
   /** Counts rows as they are done, and the bad ones among them. */
   count(rows: number, badRows: readonly number[]): void {
     const report = this.#report;
@@ -107,14 +99,12 @@ export class ReportBuilder {
   /** What was left out of some rows' entries. */
   dropped(max: Float64Array, sum: Float64Array): void {
     const report = this.#report;
-    report.droppedMax = max.reduce(
-      (most, value) => Math.max(most, value),
-      report.droppedMax ?? 0,
-    );
-    report.droppedSum = sum.reduce(
-      (total, value) => total + value,
-      report.droppedSum ?? 0,
-    );
+    let { droppedMax, droppedSum } = report;
+    droppedMax ??= 0;
+    droppedSum ??= 0;
+    for (const value of max) droppedMax = Math.max(droppedMax, value);
+    for (const value of sum) droppedSum += value;
+    Object.assign(report, { droppedMax, droppedSum });
   }
 
   finish(status: RunReport["status"]): RunReport {

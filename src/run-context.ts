@@ -31,7 +31,7 @@ export function countWritten(
   { report, output }: RunContext,
   bytes: number,
 ): void {
-  report.wrote(bytes);
+  report.bytesDone += bytes;
   output.wrote(bytes);
 }
 

@@ -12,6 +12,7 @@ import { EXIT, exitCodeOf } from "./exit-codes.js";
 import { messageWithFlags } from "./flag-names.js";
 import { CommandLog, jsonText } from "./reporting/command-log.js";
 import { type Failure, openLog } from "./reporting/log.js";
+import { s3Environment } from "./s3-environment.js";
 import {
   cleanUpWith,
   exitForSure,
@@ -68,7 +69,10 @@ export function defineCommand<Options, Report extends object>({
     ...command,
     execute(given, settings, line) {
       const { output, input, results, grace } = given;
-      const options = given as unknown as Options;
+      const usesS3 = command.options.some(({ name }) => name === "endpoint");
+      const options = (usesS3
+        ? s3Environment(given)
+        : given) as unknown as Options;
       return carryOut({
         ...command,
         command: command.name,

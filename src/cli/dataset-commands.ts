@@ -17,32 +17,38 @@ import { defineCommand } from "./carry-out.js";
 import type { CommandSpec } from "./command.js";
 import { datasetText, staleRunsText, statusText } from "./dataset-text.js";
 import { EXIT } from "./exit-codes.js";
-import { s3Environment } from "./s3-environment.js";
 import { LOOK_SETTINGS, REPORT_SETTINGS } from "./settings.js";
 
-const OUTPUT = {
+/** Arguments of the commands on datasets. */
+export const INPUTS = {
+  option: "inputs",
+  what: "input file",
+  file: "read",
+  help: "Files, directories and patterns",
+  several: true,
+} as const;
+export const DATASET = {
   option: "output",
   what: "folder",
   file: "output",
   help: "Directory or s3:// prefix of the dataset",
 } as const;
-const PATH = { shown: "-o/--output" };
+export const OUTPUT_FLAG = { option: "output", shown: "-o/--output" };
 
-/** Options of a plan: none that concern computing shards or publication. */
+/** Options of a plan that do not concern it: they are for computing shards or for publication. */
+const NOT_OF_PLANS = [
+  "allowMissing",
+  "repair",
+  "grace",
+  "timeLimit",
+  "stallTimeout",
+];
+
 export const PLAN_OPTIONS: readonly OptionSpec[] = [
   ...RUN_OPTIONS.filter(({ name }) => name !== "force").map((spec) =>
-    spec.name === "output" ? { ...spec, help: OUTPUT.help } : spec,
+    spec.name === "output" ? { ...spec, help: DATASET.help } : spec,
   ),
-  ...DATASET_OPTIONS.filter(
-    ({ name }) =>
-      ![
-        "allowMissing",
-        "repair",
-        "grace",
-        "timeLimit",
-        "stallTimeout",
-      ].includes(name),
-  ),
+  ...DATASET_OPTIONS.filter(({ name }) => !NOT_OF_PLANS.includes(name)),
 ];
 
 /** `softjac plan` */
@@ -51,20 +57,14 @@ const PLAN = defineCommand({
   summary: "Plan a dataset for the tasks of a scheduler",
   usage:
     "Plan a dataset without computing it. Tasks then compute its shards with softjac run-shard, and softjac finalize publishes it.",
-  positional: {
-    option: "inputs",
-    what: "input file",
-    file: "read",
-    help: "Files, directories and patterns",
-    several: true,
-  },
+  positional: INPUTS,
   options: PLAN_OPTIONS,
-  required: [{ option: "output", ...PATH }],
+  required: [OUTPUT_FLAG],
   settings: REPORT_SETTINGS,
   examples: [["'logits/**/*.arrow' -o jacobian/ --layout packed", ""]],
   async make(options: DatasetOptions, hooks) {
     const { planDataset } = await import("../dataset/run-dataset.js");
-    return planDataset(s3Environment(options), hooks);
+    return planDataset(options, hooks);
   },
   text: datasetText,
 });
@@ -77,7 +77,7 @@ const RUN_SHARD = defineCommand({
     "Compute shards of a planned dataset: those of the current array task of a scheduler, or all of them.",
   positional: null,
   options: TASK_OPTIONS,
-  required: [{ option: "output", ...PATH }],
+  required: [OUTPUT_FLAG],
   settings: REPORT_SETTINGS,
   examples: [
     ["-o jacobian/", "Task from the scheduler"],
@@ -87,17 +87,11 @@ const RUN_SHARD = defineCommand({
     "Supported schedulers: Slurm, Kubernetes Indexed Jobs, PBS and LSF (with --shard-count), AWS Batch, Cloud Run, Google Batch, Grid Engine.",
   async make(options: TaskOptions, hooks) {
     const { runShards } = await import("../dataset/tasks.js");
+    const { shardIndex, shardCount } = options;
     const task =
-      options.shardIndex === undefined
-        ? arrayTask(process.env, options.shardCount)
-        : null;
-    return runShards(
-      {
-        ...s3Environment(options),
-        ...(task && { shardIndex: task.index, shardCount: task.count }),
-      },
-      hooks,
-    );
+      shardIndex === undefined ? arrayTask(process.env, shardCount) : null;
+    const share = task && { shardIndex: task.index, shardCount: task.count };
+    return runShards({ ...options, ...share }, hooks);
   },
   text: datasetText,
 });
@@ -107,14 +101,14 @@ const FINALIZE = defineCommand({
   name: "finalize",
   summary: "Publish a dataset once all its shards are computed",
   usage: "Publish a planned dataset once all its shards are computed.",
-  positional: OUTPUT,
+  positional: DATASET,
   options: FINALIZE_OPTIONS,
   required: [],
   settings: REPORT_SETTINGS,
   examples: [["jacobian/", ""]],
   async make(options: FinalizeOptions, hooks) {
     const { finalizeDataset } = await import("../dataset/tasks.js");
-    return finalizeDataset(s3Environment(options), hooks);
+    return finalizeDataset(options, hooks);
   },
   text: datasetText,
 });
@@ -125,14 +119,14 @@ const STATUS = defineCommand({
   summary: "Show which shards of a dataset are done, missing or damaged",
   usage:
     "Show which shards of a planned or published dataset are done, missing or damaged.",
-  positional: OUTPUT,
+  positional: DATASET,
   options: STATUS_OPTIONS,
   required: [],
   settings: LOOK_SETTINGS,
   examples: [["jacobian/", ""]],
   async make(options: StatusOptions, hooks) {
     const { datasetStatus } = await import("../dataset/tasks.js");
-    return datasetStatus(s3Environment(options), hooks);
+    return datasetStatus(options, hooks);
   },
   text: statusText,
   exitCode: ({ status, problems }) =>
@@ -146,7 +140,7 @@ const GC = defineCommand({
   summary: "Remove stale, unfinished runs of a dataset",
   usage:
     "Remove the directories of unfinished runs beside a dataset that have not changed for a while.",
-  positional: OUTPUT,
+  positional: DATASET,
   options: LEFTOVER_OPTIONS,
   required: [],
   settings: LOOK_SETTINGS,
@@ -156,7 +150,7 @@ const GC = defineCommand({
   ],
   async make(options: StaleRunsOptions, hooks) {
     const { removeStaleRuns } = await import("../dataset/leftovers.js");
-    return removeStaleRuns(s3Environment(options), hooks);
+    return removeStaleRuns(options, hooks);
   },
   text: staleRunsText,
   textIsResult: true,

@@ -4,100 +4,153 @@ import type { DatasetDryRun } from "../dataset/run-dataset.js";
 import type { DatasetStatus } from "../dataset/tasks.js";
 import { ranges } from "../errors.js";
 import { printable, shortList } from "../printable.js";
+import type { SubmitReport } from "../queue/submit.js";
+import type { WorkerReport } from "../queue/worker.js";
 import { bytes, count, duration, titled } from "./format.js";
 
 /** Formats the result of a run over a dataset. */
 export function datasetText(report: DatasetReport): string {
   const { status, output, shards, shardsUpToDate, shardsComputed } = report;
   if (status === "up to date")
-    return `${printable(output)}: up to date, ${count(shards)} shards${report.skippedInputs.length > 0 ? `, ${count(report.skippedInputs.length)} inputs skipped` : ""}\n`;
+    return `${printable(output)}: up to date, ${count(shards)} shards${more(report.skippedInputs.length, "inputs skipped")}\n`;
   if (status === "planned")
     return `${printable(output)}: planned, ${count(shards)} shards, ${count(shardsUpToDate)} of them done (run ${report.fingerprint})\n`;
-  const before = shardsUpToDate > 0 ? `, ${count(shardsUpToDate)} before` : "";
-  const rate = (1000 * report.bytesWritten) / report.durationMs;
-  const known: [string, string][] = [
-    ["inputs", `${count(report.inputs)}, ${count(report.rows)} rows`],
-    [
-      "shards",
-      `${count(shards)}: ${count(shardsComputed)} computed now${before}`,
-    ],
-  ];
-  if (report.skippedInputs.length > 0) known.push(skippedRow(report));
-  if (shardsComputed === 0) return titled(output, known);
+  const computed = `${count(shardsComputed)} computed now${more(shardsUpToDate, "before")}`;
   const rows: [string, string][] = [
-    ...known,
-    ["bytes", `${count(report.bytesWritten)} (${bytes(report.bytesWritten)})`],
-    [
-      "time",
-      `${duration(report.durationMs)}, ${count(report.rowsPerSecond)} rows/s, ${bytes(rate)}/s`,
-    ],
+    ["inputs", inputsOf(report)],
+    ["shards", `${count(shards)}: ${computed}`],
+    ["skipped", skippedOf(report)],
   ];
-  if (report.badRows > 0) rows.push(["bad rows", count(report.badRows)]);
-  return titled(output, rows);
+  if (shardsComputed === 0) return filled(output, rows);
+  const rate = (1000 * report.bytesWritten) / report.durationMs;
+  const time = `${duration(report.durationMs)}, ${count(report.rowsPerSecond)} rows/s, ${bytes(rate)}/s`;
+  return filled(output, [
+    ...rows,
+    ["bytes", bytesOf(report)],
+    ["time", time],
+    ["bad rows", badRowsOf(report)],
+  ]);
 }
 
 /** Formats a dry run over a dataset. */
 export function datasetPlanText(plan: DatasetDryRun): string {
-  const remaining = plan.shards - plan.shardsDone;
-  return titled(`${plan.output} (dry run: nothing is written)`, [
-    ["inputs", `${count(plan.inputs)}, ${count(plan.rows)} rows`],
-    [
-      "shards",
-      `${count(plan.shards)}: ${count(plan.shardsDone)} done, ${count(remaining)} to compute (${count(plan.rowsLeft)} rows)`,
-    ],
-    ...(plan.skippedInputs.length > 0 ? [skippedRow(plan)] : []),
+  const { shards, shardsDone, rowsLeft } = plan;
+  const left = `${count(shards - shardsDone)} to compute (${count(rowsLeft)} rows)`;
+  return filled(`${plan.output} (dry run: nothing is written)`, [
+    ["inputs", inputsOf(plan)],
+    ["shards", `${count(shards)}: ${count(shardsDone)} done, ${left}`],
+    ["skipped", skippedOf(plan)],
     ["run", plan.fingerprint],
   ]);
 }
 
-function skippedRow({
-  skippedInputs,
-}: Pick<DatasetReport, "skippedInputs">): [string, string] {
-  return [
-    "skipped",
-    `${count(skippedInputs.length)}: ${shortList(skippedInputs, ({ name }) => name)}`,
-  ];
-}
-
 /** Formats the state of a dataset. */
 export function statusText(found: DatasetStatus): string {
-  const { shards, shardsDone, missing, damaged } = found;
-  const rows: [string, string][] = [
+  const { shards, shardsDone, missing, damaged, problems, unfinished } = found;
+  const others = `${shortList(unfinished)} (other runs; softjac gc removes abandoned ones)`;
+  return filled(found.output, [
     ["status", found.status],
-    ["inputs", `${count(found.inputs)}, ${count(found.rows)} rows`],
+    ["inputs", inputsOf(found)],
     ["shards", `${count(shards)}: ${count(shardsDone)} done`],
-  ];
-  if (missing.length > 0) rows.push(["missing", ranges(missing)]);
-  if (damaged.length > 0) rows.push(["damaged", ranges(damaged)]);
-  for (const { file, problem } of found.problems.slice(0, 10))
-    rows.push(["", `${file} ${problem}`]);
-  if (found.skippedInputs.length > 0) rows.push(skippedRow(found));
-  rows.push(["run", found.fingerprint]);
-  if (found.unfinished.length > 0)
-    rows.push([
-      "unfinished",
-      `${shortList(found.unfinished)} (other runs; softjac gc removes abandoned ones)`,
-    ]);
-  return titled(found.output, rows);
+    ["missing", ranges(missing)],
+    ["damaged", ranges(damaged)],
+    ...problems
+      .slice(0, 10)
+      .map(({ file, problem }) => ["", `${file} ${problem}`] as const),
+    ["skipped", skippedOf(found)],
+    ["run", found.fingerprint],
+    ["unfinished", unfinished.length > 0 ? others : ""],
+  ]);
 }
 
 /** Formats the result of gc. */
-export function staleRunsText({
-  dryRun,
-  removed,
-  kept,
-  shards,
-}: StaleRunsReport): string {
-  const shardsOf = (path: string) =>
-    shards[path] ? ` (${count(shards[path])} computed shards)` : "";
-  const done = dryRun ? "would remove" : "removed";
-  const stay = dryRun ? "would keep" : "kept";
+export function staleRunsText(report: StaleRunsReport): string {
+  const { dryRun, removed, kept, shards } = report;
+  const line = (label: string, path: string, end = "") => {
+    const computed = shards[path]
+      ? ` (${count(shards[path])} computed shards)`
+      : "";
+    return `${label}  ${printable(path)}${computed}${end}\n`;
+  };
+  const [remove, keep] = dryRun
+    ? ["would remove", "would keep  "]
+    : ["removed", "kept   "];
   const lines = [
-    ...removed.map((path) => [done, `${printable(path)}${shardsOf(path)}`]),
-    ...kept.map((path) => [
-      stay,
-      `${printable(path)}${shardsOf(path)}: changed too recently, or in use`,
-    ]),
-  ].map(([what = "", path]) => `${what.padEnd(dryRun ? 12 : 7)}  ${path}`);
-  return lines.length > 0 ? `${lines.join("\n")}\n` : "no stale runs\n";
+    ...removed.map((path) => line(remove, path)),
+    ...kept.map((path) =>
+      line(keep, path, ": changed too recently, or in use"),
+    ),
+  ];
+  return lines.join("") || "no stale runs\n";
+}
+
+/** Formats the result of a submission. */
+export function submittedText(report: SubmitReport): string {
+  if (report.status === "up to date") return datasetText(report);
+  const { shards, shardsUpToDate, submitted, queued } = report;
+  const jobs = `${count(submitted)} submitted${more(queued, "queued before")}`;
+  return filled(report.output, [
+    ["inputs", inputsOf(report)],
+    ["shards", `${count(shards)}${more(shardsUpToDate, "done")}`],
+    ["queue", `${report.queue}: ${jobs}`],
+    ["run", String(report.fingerprint)],
+  ]);
+}
+
+/** Formats the result of a wait. */
+export function waitedText(report: DatasetReport): string {
+  if (report.status === "up to date" || report.skippedInputs.length > 0)
+    return datasetText(report);
+  return filled(report.output, [
+    ["inputs", inputsOf(report)],
+    ["shards", `${count(report.shards)}, published`],
+    ["time", duration(report.durationMs)],
+  ]);
+}
+
+/** Formats the result of a worker. */
+export function workerText(report: WorkerReport): string {
+  const done = more(report.shardsUpToDate, "up to date");
+  const failed = more(report.shardsFailed, "failed");
+  const released = more(report.shardsReleased, "released");
+  const shards = `${count(report.shardsComputed)} computed${done}${failed}${released}`;
+  return filled(report.queue, [
+    ["shards", shards],
+    ["bytes", bytesOf(report)],
+    ["time", duration(report.durationMs)],
+    ["bad rows", badRowsOf(report)],
+  ]);
+}
+
+/** Returns lines below a title for the rows that have a value. */
+function filled(
+  title: string,
+  rows: readonly (readonly [label: string, value: string])[],
+): string {
+  return titled(
+    title,
+    rows.filter(([, value]) => value !== ""),
+  );
+}
+
+function inputsOf({ inputs, rows }: Pick<DatasetReport, "inputs" | "rows">) {
+  return `${count(inputs)}, ${count(rows)} rows`;
+}
+
+function skippedOf({ skippedInputs }: Pick<DatasetReport, "skippedInputs">) {
+  const names = shortList(skippedInputs, ({ name }) => name);
+  return names && `${count(skippedInputs.length)}: ${names}`;
+}
+
+function bytesOf({ bytesWritten }: Pick<DatasetReport, "bytesWritten">) {
+  return `${count(bytesWritten)} (${bytes(bytesWritten)})`;
+}
+
+function badRowsOf({ badRows }: Pick<DatasetReport, "badRows">) {
+  return badRows > 0 ? count(badRows) : "";
+}
+
+/** Returns ", 3 before", or nothing for 0. */
+function more(number: number, what: string): string {
+  return number > 0 ? `, ${count(number)} ${what}` : "";
 }

@@ -30,14 +30,14 @@ export function clock(seconds: number): string {
 /** Returns a line for a title, which may be a path, and lines of label and value, aligned below it. */
 export function titled(
   title: string,
-  rows: readonly [label: string, value: string][],
+  rows: readonly (readonly [label: string, value: string])[],
 ): string {
   return `${printable(title)}\n${aligned(rows)}`;
 }
 
 /** Returns lines of label and value, aligned. Either may come from a file. */
 export function aligned(
-  rows: readonly [label: string, value: string][],
+  rows: readonly (readonly [label: string, value: string])[],
 ): string {
   const lines = rows.map(([label, value]) => [
     shortName(label),

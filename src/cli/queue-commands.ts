@@ -1,4 +1,3 @@
-import type { DatasetReport } from "../dataset/dataset-report.js";
 import { UsageError } from "../errors.js";
 import {
   ATTEMPT_OPTIONS,
@@ -6,14 +5,18 @@ import {
   WAIT_OPTIONS,
   WORKER_OPTIONS,
 } from "../queue/options.js";
-import type { SubmitOptions, SubmitReport } from "../queue/submit.js";
+import type { SubmitOptions } from "../queue/submit.js";
 import type { WaitOptions } from "../queue/wait.js";
-import type { WorkerOptions, WorkerReport } from "../queue/worker.js";
+import type { WorkerOptions } from "../queue/worker.js";
 import { defineCommand, endSoon } from "./carry-out.js";
 import type { CommandSpec, LineOptions } from "./command.js";
-import { PLAN_OPTIONS } from "./dataset-commands.js";
-import { datasetText } from "./dataset-text.js";
-import { bytes, count, duration, titled } from "./format.js";
+import {
+  DATASET,
+  INPUTS,
+  OUTPUT_FLAG,
+  PLAN_OPTIONS,
+} from "./dataset-commands.js";
+import { submittedText, waitedText, workerText } from "./dataset-text.js";
 import { REPORT_SETTINGS } from "./settings.js";
 
 const QUEUE = { option: "queue", shown: "--queue (or SOFTJAC_QUEUE)" };
@@ -29,15 +32,9 @@ const SUBMIT = defineCommand({
   summary: "Plan a dataset and submit its shards to a queue",
   usage:
     "Plan a dataset and submit its shards to a queue on a Redis server. Workers on any machine compute them, and softjac wait publishes the dataset.",
-  positional: {
-    option: "inputs",
-    what: "input file",
-    file: "read",
-    help: "Files, directories and patterns",
-    several: true,
-  },
+  positional: INPUTS,
   options: [...PLAN_OPTIONS, ...QUEUE_OPTIONS, ...ATTEMPT_OPTIONS],
-  required: [{ option: "output", shown: "-o/--output" }, QUEUE],
+  required: [OUTPUT_FLAG, QUEUE],
   settings: REPORT_SETTINGS,
   examples: [
     ["'logits/**/*.arrow' -o jacobian/ --queue redis://localhost", ""],
@@ -80,12 +77,7 @@ const WAIT = defineCommand({
   summary: "Wait for the workers of a queue, then publish the dataset",
   usage:
     "Wait until workers have computed all shards of a dataset, then publish it. With --queue, shards that the queue lost are submitted again.",
-  positional: {
-    option: "output",
-    what: "folder",
-    file: "output",
-    help: "Directory or s3:// prefix of the dataset",
-  },
+  positional: DATASET,
   options: WAIT_OPTIONS,
   required: [],
   settings: REPORT_SETTINGS,
@@ -122,49 +114,3 @@ export const QUEUE_COMMANDS: readonly CommandSpec[] = [
   },
   WAIT,
 ];
-
-/** Formats the result of a submission. */
-function submittedText(report: SubmitReport): string {
-  if (report.status === "up to date") return datasetText(report);
-  const { output, fingerprint, shards, shardsUpToDate, submitted, queued } =
-    report;
-  const before = shardsUpToDate > 0 ? `, ${count(shardsUpToDate)} done` : "";
-  const there = queued > 0 ? `, ${count(queued)} queued before` : "";
-  return titled(output, [
-    ["inputs", `${count(report.inputs)}, ${count(report.rows)} rows`],
-    ["shards", `${count(shards)}${before}`],
-    ["queue", `${report.queue}: ${count(submitted)} submitted${there}`],
-    ["run", String(fingerprint)],
-  ]);
-}
-
-/** Formats the result of a wait. */
-function waitedText(report: DatasetReport): string {
-  if (report.status === "up to date" || report.skippedInputs.length > 0)
-    return datasetText(report);
-  return titled(report.output, [
-    ["inputs", `${count(report.inputs)}, ${count(report.rows)} rows`],
-    ["shards", `${count(report.shards)}, published`],
-    ["time", duration(report.durationMs)],
-  ]);
-}
-
-/** Formats the result of a worker. */
-function workerText(report: WorkerReport): string {
-  const others: [string, number][] = [
-    ["up to date", report.shardsUpToDate],
-    ["failed", report.shardsFailed],
-    ["released", report.shardsReleased],
-  ];
-  const shown = others
-    .filter(([, shards]) => shards > 0)
-    .map(([what, shards]) => `, ${count(shards)} ${what}`)
-    .join("");
-  const rows: [string, string][] = [
-    ["shards", `${count(report.shardsComputed)} computed${shown}`],
-    ["bytes", `${count(report.bytesWritten)} (${bytes(report.bytesWritten)})`],
-    ["time", duration(report.durationMs)],
-  ];
-  if (report.badRows > 0) rows.push(["bad rows", count(report.badRows)]);
-  return titled(report.queue, rows);
-}

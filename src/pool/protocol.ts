@@ -101,16 +101,24 @@ export interface SourcePiece {
   valueValidity: number[];
 }
 
-/** The results of rows `[rowStart, rowEnd)`, written to these absolute bytes of the output. */
-export interface RowChunkTask {
-  kind: "row-chunk";
+/** A task on rows `[rowStart, rowEnd)` of the file, in the slot that it owns. */
+interface RowsTask {
   slot: number;
   rowStart: number;
   rowEnd: number;
-  /** Rows of the task (from 0, ascending) that the output leaves out. */
-  skipped: number[];
+}
+
+/** A task that reads rows. */
+interface ReadTask extends RowsTask {
   /** Per source. */
   pieces: SourcePiece[][];
+}
+
+/** The results of rows, written to these absolute bytes of the output. */
+export interface RowChunkTask extends ReadTask {
+  kind: "row-chunk";
+  /** Rows of the task (from 0, ascending) that the output leaves out. */
+  skipped: number[];
   row: number;
   /** Per index column after `row`. */
   positions: number[];
@@ -118,44 +126,26 @@ export interface RowChunkTask {
   results: number[];
 }
 
-/** Which of rows `[rowStart, rowEnd)` are bad: their numbers come back, nothing is written. */
-export interface ScanTask {
+/** Which rows are bad: their numbers come back, nothing is written. */
+export interface ScanTask extends ReadTask {
   kind: "scan";
-  slot: number;
-  rowStart: number;
-  rowEnd: number;
-  /** Per source. */
-  pieces: SourcePiece[][];
 }
 
-/** The entries of rows `[rowStart, rowEnd)`, into the slot: as many as fit. */
-export interface EntriesTask {
+/** The entries of rows, into the slot: as many as fit. */
+export interface EntriesTask extends ReadTask {
   kind: "entries";
-  slot: number;
-  rowStart: number;
-  rowEnd: number;
-  /** Per source. */
-  pieces: SourcePiece[][];
   /** Where a task goes on that did not fit, in the same slot. */
   from: EntriesCursor | null;
 }
 
-/** How many entries rows `[rowStart, rowEnd)` have; what storing them needs stays in the slot. */
-export interface CountTask {
+/** How many entries rows have; what storing them needs stays in the slot. */
+export interface CountTask extends ReadTask {
   kind: "count";
-  slot: number;
-  rowStart: number;
-  rowEnd: number;
-  /** Per source. */
-  pieces: SourcePiece[][];
 }
 
 /** The entries that were counted in the slot, to their places in the output: all, or so many. */
-export interface StoreTask {
+export interface StoreTask extends RowsTask {
   kind: "store";
-  slot: number;
-  rowStart: number;
-  rowEnd: number;
   from: EntriesCursor;
   /** The first one's place among the entries of the table. */
   entry: number;
