@@ -209,7 +209,6 @@ describe("nothing imports upward", () => {
       "src/io/report-clock",
       "src/options",
       "src/options-table",
-      "src/pool/crew",
       "src/store/location",
       "src/store/s3-options",
       "src/version",

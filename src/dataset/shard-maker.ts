@@ -23,8 +23,8 @@ import { watched } from "./stopping.js";
 /** What computing shards of a run needs. */
 export interface ShardContext extends Omit<StoredRunOver, "run"> {
   run: ShardRun;
-  /** Closed with the maker. */
-  crew: Crew;
+  /** Threads that have been started early; closed with the maker. */
+  crew?: Crew;
   /** Returns the options of a run over one input. */
   of: (input: string) => ResolvedOptions;
   /** Whether to skip invalid inputs. */
@@ -62,7 +62,7 @@ export class ShardMaker {
   #opened: { path: string; logits: LogitsFile } | null = null;
 
   constructor(private readonly context: ShardContext) {
-    this.#crew = context.crew;
+    this.#crew = context.crew ?? new Crew();
   }
 
   /**

@@ -1,6 +1,5 @@
 import { checkHooks, checkOptions } from "../check-options.js";
 import { IncompleteError, InputsSkippedError, UsageError } from "../errors.js";
-import { Crew } from "../pool/crew.js";
 import { type S3Options, s3OptionsOf } from "../store/s3-options.js";
 import {
   FINALIZE_OPTIONS,
@@ -88,7 +87,7 @@ export async function runShards(
     report.found(missing, shards);
     const leftOut = new Set<string>();
     await computeShards(
-      { ...work, ...call, crew: new Crew(), of, shards },
+      { ...work, ...call, of, shards },
       {
         ...hooks,
         onEvent(event) {

@@ -1,6 +1,5 @@
 import { AbortedError, DatasetDamagedError, StoppedError } from "../errors.js";
 import type { ResolvedOptions } from "../options.js";
-import { Crew } from "../pool/crew.js";
 import type { S3Access } from "../store/s3-options.js";
 import { computeShards } from "./compute-shards.js";
 import type { DatasetReport, DatasetReportBuilder } from "./dataset-report.js";
@@ -50,7 +49,7 @@ export async function verifyPublished(
       const { store } = repaired;
       const parts = { ...work, ...repair, store, run: repaired, shards: toDo };
       await computeShards(
-        { ...parts, crew: new Crew(), keepGoing: false, report, stopping },
+        { ...parts, keepGoing: false, report, stopping },
         hooks,
       );
       // It can be made once every part has a record again.

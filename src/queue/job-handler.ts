@@ -9,7 +9,6 @@ import { type ShardContext, ShardMaker } from "../dataset/shard-maker.js";
 import { pause, within } from "../dataset/stopping.js";
 import { AbortedError, StalledError, WorkerError } from "../errors.js";
 import type { RunOptions } from "../options.js";
-import { Crew } from "../pool/crew.js";
 import { isFullDisk } from "../system-error.js";
 import type { Connection } from "./connection.js";
 import type { JobRuns } from "./job-runs.js";
@@ -129,7 +128,7 @@ export class JobHandler {
     const { own, keepGoing, stallTimeout, shardTimeout } = this.context;
     const of = optionsOfParts(run.plan.of.options, own, run.folders.out);
     const limits = { keepGoing, stallTimeout, shardTimeout };
-    const maker = new ShardMaker({ ...found, ...limits, crew: new Crew(), of });
+    const maker = new ShardMaker({ ...found, ...limits, of });
     this.#last = { run, maker };
     return maker;
   }
