@@ -239,7 +239,7 @@ export class ShardMaker {
     options: ResolvedOptions,
     logits: LogitsFile,
     temporary: string,
-    { onComputed, signal, onProgress }: MakeHooks,
+    { onComputed = () => {}, signal, onProgress }: MakeHooks,
   ): Promise<MadePart> {
     const { plan, folders } = this.context.run;
     const path = folders.out;
