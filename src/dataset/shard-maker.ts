@@ -9,7 +9,8 @@ import { Crew } from "../pool/crew.js";
 import { produce } from "../produce.js";
 import { ReportBuilder } from "../report.js";
 import type { RunHooks } from "../run.js";
-import { hashPath } from "../store/hash-file.js";
+import { openStore } from "../store/open-store.js";
+import { hashOf } from "../store/store.js";
 import type { PinnedInput } from "./dataset-plan.js";
 import type { ShardRun } from "./dataset-run.js";
 import type { DatasetEvent, DatasetHooks } from "./events.js";
@@ -254,7 +255,9 @@ export class ShardMaker {
         return {
           ...file,
           async commit() {
-            const hashed = plan.of.checksums ? hashPath(temporary) : null;
+            const hashed = plan.of.checksums
+              ? hashOf(await openStore(temporary), temporary)
+              : null;
             [sha256] = await Promise.all([hashed, file.finish()]);
             file.published();
           },
