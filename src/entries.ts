@@ -1,16 +1,19 @@
+import { EntriesChunk } from "../workers/entries-chunk.js";
+import { EntriesOut } from "../workers/entries-out.js";
 import { checkObject } from "./check-options.js";
-import { BadRowError, UsageError } from "./errors.js";
+import { UsageError } from "./errors.js";
 import { checkArguments, type InMemoryOptions } from "./in-memory.js";
-import { describeBadRow } from "./numeric/bad-row.js";
-import { endOfTile } from "./numeric/entry-tiles.js";
-import {
-  rowCountAt,
-  sparseSpaceBytes,
-} from "./numeric/portable/sparse-space.js";
-import { workAreaBytes } from "./numeric/portable/work.js";
 import { shortValue } from "./printable.js";
 import { EMITS } from "./results/catalogue.js";
-import { type FloatArray, memoryFor } from "./strides.js";
+import { layoutEntriesSlot } from "./slots/entries-slot.js";
+import {
+  arrayAt,
+  type FloatArray,
+  fillRows,
+  openRows,
+  refuseRow,
+  sourcesOf,
+} from "./strides.js";
 
 /** Options of `softmaxJacobianEntries`. */
 export interface EntriesOptions extends InMemoryOptions {
@@ -65,98 +68,97 @@ export function softmaxJacobianEntries(
       "of",
     );
   const float32 = logits instanceof Float32Array;
-  const width = float32 ? 4 : 8;
   const capacity = Math.max(classes, Math.min(classes ** 2, TILE_ENTRIES));
-
-  let end = 0;
-  const region = (bytes: number) => {
-    const start = end;
-    end = Math.ceil((start + bytes) / 64) * 64;
-    return start;
+  const sources = sourcesOf({ logits, classes, inputs: [] });
+  const slot = layoutEntriesSlot({
+    chunkRows: 1,
+    slotEntries: capacity,
+    classes,
+    positions: 0,
+    width: float32 ? 4 : 8,
+    coo: false,
+    repeated: [],
+    spaces: 1,
+    sources,
+    results: [],
+  });
+  const slotRows = openRows({
+    classes,
+    temperature,
+    slot,
+    sources,
+    results: [],
+  });
+  const setup = {
+    ...slot.entries,
+    code: EMITS[of].code,
+    threshold,
+    topK: topK ?? 0,
+    float32,
+    pairs: false,
+    capacity,
+    table: null,
+    examples: [],
   };
-  const work = region(workAreaBytes(classes));
-  const space = region(sparseSpaceBytes(classes));
-  const dropped = region(16);
-  const source = region(classes * width);
-  const indices = region(4 * capacity);
-  const values = region(width * capacity);
-  const { kernel, buffer } = memoryFor(end);
-  kernel.prepare(work);
+  const chunk = new EntriesChunk(slotRows, setup, 1);
+  const out = new EntriesOut(slotRows.kernel, setup, 0);
+  const { buffer } = slotRows.setup;
 
-  const found = { indices: new Parts(), values: new Parts() };
+  const type = float32 ? "float32" : "float64";
+  const indices: Int32Array[] = [];
+  const values: FloatArray[] = [];
   const offsets = new Int32Array(rows + 1);
   const droppedMax = new Float64Array(rows);
   const droppedSum = new Float64Array(rows);
-  const [out, row] = [
-    new Float64Array(buffer, dropped, 2),
-    floats(buffer, source, classes, float32),
-  ];
-  const rowCounts = new Int32Array(
-    buffer,
-    rowCountAt(space, classes, 0),
-    classes,
-  );
-  /** Stores the row's entries, tile by tile, and copies each tile out of the kernel's memory. */
-  const store = () => {
-    let count = 0;
-    for (let i = 0, end = 0; i < classes; i = end) {
-      end = endOfTile(rowCounts, i, capacity);
-      const stored = kernel.storeEntries(
-        work,
-        classes,
-        space,
-        i,
-        end,
-        indices,
-        0,
-        values,
-        float32,
-      );
-      found.indices.add(new Int32Array(buffer, indices, stored));
-      found.values.add(floats(buffer, values, stored, float32));
-      count += stored;
-    }
-    return count;
-  };
   for (let r = 0; r < rows; r++) {
-    row.set(logits.subarray(r * classes, (r + 1) * classes));
-    let count = 0;
-    if (kernel.loadRow(source, float32, classes, temperature, work)) {
-      const entries = kernel.countEntries(
-        EMITS[of].code,
-        work,
-        classes,
-        space,
-        threshold,
-        topK ?? 0,
-        float32,
-        dropped,
+    fillRows(slotRows, 0, logits, r, 1);
+    const count = chunk.begin(0);
+    if (count === null)
+      refuseRow(
+        slotRows,
+        0,
+        r,
+        onBadRow,
+        'onBadRow: "nan" leaves the row without entries',
       );
-      if (entries > 0) count = store();
-    } else {
-      refuse(logits, r, classes, onBadRow);
-      out.fill(Number.NaN);
-    }
-    const entries = (offsets[r] as number) + count;
+    const entries = (offsets[r] as number) + (count ?? 0);
     if (entries > MAX_ENTRIES)
       throw new UsageError(
         `threshold: the entries up to row ${r} exceed ${MAX_ENTRIES}, the maximum of one array; use a higher threshold or topK`,
         "threshold",
       );
+    // Tile by tile, each copied out of the kernel's memory.
+    for (let i = 0; i < classes; out.used = 0) {
+      i = chunk.storeFrom(0, i, out);
+      indices.push(new Int32Array(buffer, setup.indices, out.used).slice());
+      const tile = arrayAt(buffer, type, setup.values, out.used);
+      values.push(tile.slice() as FloatArray);
+    }
     offsets[r + 1] = entries;
-    droppedMax[r] = out[0] as number;
-    droppedSum[r] = out[1] as number;
+    const isBad = count === null;
+    droppedMax[r] = isBad ? Number.NaN : (chunk.droppedMax[0] as number);
+    droppedSum[r] = isBad ? Number.NaN : (chunk.droppedSum[0] as number);
   }
   const total = offsets[rows] as number;
   return {
     offsets,
-    indices: found.indices.into(new Int32Array(total)),
-    values: found.values.into(
+    indices: joined(indices, new Int32Array(total)),
+    values: joined<FloatArray>(
+      values,
       float32 ? new Float32Array(total) : new Float64Array(total),
     ),
     droppedMax,
     droppedSum,
   };
+}
+
+function joined<T extends FloatArray | Int32Array>(parts: T[], target: T): T {
+  let at = 0;
+  for (const part of parts) {
+    target.set(part, at);
+    at += part.length;
+  }
+  return target;
 }
 
 function checkLimits(
@@ -179,50 +181,4 @@ function checkLimits(
       `topK: expected a whole number from 1, found ${shortValue(topK)}`,
       "topK",
     );
-}
-
-function refuse(
-  logits: FloatArray,
-  row: number,
-  classes: number,
-  onBadRow: "error" | "nan",
-): void {
-  const values = logits.subarray(row * classes, (row + 1) * classes);
-  const reason = describeBadRow(values);
-  if (onBadRow === "error" && reason)
-    throw new BadRowError(
-      "logits",
-      row,
-      reason,
-      'onBadRow: "nan" leaves the row without entries',
-    );
-}
-
-function floats(
-  buffer: ArrayBufferLike,
-  address: number,
-  length: number,
-  float32: boolean,
-): FloatArray {
-  return float32
-    ? new Float32Array(buffer, address, length)
-    : new Float64Array(buffer, address, length);
-}
-
-/** Copies of pieces, joined at the end. */
-class Parts {
-  readonly #parts: (FloatArray | Int32Array)[] = [];
-
-  add(part: FloatArray | Int32Array): void {
-    this.#parts.push(part.slice());
-  }
-
-  into<T extends FloatArray | Int32Array>(target: T): T {
-    let at = 0;
-    for (const part of this.#parts) {
-      target.set(part, at);
-      at += part.length;
-    }
-    return target;
-  }
 }

@@ -1,18 +1,12 @@
+import { type RowsSetup, SlotRows } from "../workers/slot-rows.js";
 import { BadRowError, UsageError } from "./errors.js";
-import { describeBadInput, describeBadRow } from "./numeric/bad-row.js";
 import type { Kernel } from "./numeric/kernel.js";
 import { kernelOn } from "./numeric/simd-kernel.js";
-import {
-  computeStride,
-  computeTiles,
-  type Stride,
-  type StrideResult,
-} from "./numeric/stride.js";
 import { planStrides } from "./plan.js";
 import type { InputName } from "./results/catalogue.js";
 import { blockRowStart, type ResultColumn } from "./results/columns.js";
 import { allocateKernelMemory } from "./slots/kernel-memory.js";
-import { layoutSlot, type SlotLayout } from "./slots/slot-layout.js";
+import { layoutSlot } from "./slots/slot-layout.js";
 
 /** Typed array of logits and results. */
 export type FloatArray = Float64Array | Float32Array;
@@ -25,17 +19,17 @@ export interface Rows {
   rows: number;
   classes: number;
   temperature: number;
-  /** The other inputs, in the order that the results have them. */
+  /** The other inputs, in the order of the results. */
   inputs: { option: InputName; values: number; data: ArrayLike<number> }[];
   onBadRow: "error" | "nan";
 }
 
-/** V8's largest typed array has 2^33 values or fewer; long before, memory is at an end. */
+/** V8's largest typed array has 2^33 values or fewer, and memory ends long before. */
 const MAX_VALUES = 2 ** 32;
 
 /**
- * Computes results in memory, a stride at a time in one slot: one array per column, rows one after the other.
- * Bad rows are NaN (-1 in columns of whole numbers), or end it.
+ * Computes results in memory, a row block at a time in one slot: one array per column, rows one after the other.
+ * Bad rows are NaN (-1 in columns of whole numbers), or an error.
  * @throws UsageError, BadRowError
  */
 export function computeInMemory(
@@ -49,12 +43,14 @@ export function computeInMemory(
         `rows, classes: expected at most ${MAX_VALUES} results in one array, found ${rows * values} of ${name}; use run on files instead`,
         "rows",
       );
-  const out = columns.map((column) => newArray(column, rows * column.values));
-  const width = logits.BYTES_PER_ELEMENT as 4 | 8;
+  const arrays = columns.map(
+    ({ type, values }) => new ARRAYS[type](rows * values),
+  );
+  const sources = sourcesOf(input);
   const { strideRows, tileRows } = planStrides(
     classes,
     columns,
-    inputs.reduce((sum, input) => sum + 8 * input.values, width * classes),
+    sources.reduce((sum, { values, width }) => sum + values * width, 0),
     rows,
   );
   const slot = layoutSlot({
@@ -64,204 +60,158 @@ export function computeInMemory(
     tileRows,
     classes,
     results: columns,
-    sources: [
-      { form: "fixed-size-list", width, values: classes, widened: false },
-      ...inputs.map(({ values }) => ({
-        form: "fixed-size-list" as const,
-        width: 8,
-        values,
-        widened: false,
-      })),
-    ],
+    sources,
   });
-  const { kernel, buffer } = memoryFor(slot.bytes);
-  kernel.prepare(slot.work);
+  const slotRows = openRows({ ...input, slot, sources, results: columns });
+  const outs = slot.results;
+  /** Copies values of a column out of the slot. */
+  const copy = (n: number, at: number, length: number) => {
+    const { type } = columns[n] as ResultColumn;
+    const { buffer } = slotRows.setup;
+    arrays[n]?.set(arrayAt(buffer, type, outs[n] as number, length), at);
+  };
+  const computeTiles = (first: number): number[] => {
+    const outOf = (n: number) => outs[n] as number;
+    return slotRows.computeTiles(0, tileRows, outs, outOf, (n, i, end) => {
+      const { block, values } = columns[n] as ResultColumn;
+      const skip = blockRowStart(block ?? "square", classes, i);
+      const length = blockRowStart(block ?? "square", classes, end) - skip;
+      copy(n, first * values + skip, length);
+    });
+  };
   for (let first = 0; first < rows; first += strideRows) {
     const count = Math.min(strideRows, rows - first);
-    fill(input, slot, buffer, first, count);
-    const stride = strideOf(input, columns, slot, kernel, buffer, count);
-    const bad =
-      tileRows < classes
-        ? tiled(stride, columns, tileRows, out, first)
-        : whole(stride, columns, out, first);
-    for (const r of bad) spoil(input, columns, out, first + r);
+    fillRows(slotRows, 0, logits, first, count);
+    inputs.forEach(({ data }, n) => {
+      fillRows(slotRows, n + 1, data, first, count);
+    });
+    const isTiled = tileRows < classes;
+    const bad = isTiled
+      ? computeTiles(first)
+      : slotRows.compute(0, count, outs);
+    columns.forEach(({ block, values }, n) => {
+      if (!isTiled || block === null) copy(n, first * values, count * values);
+    });
+    for (const row of bad) {
+      refuseRow(slotRows, row, first + row, input.onBadRow);
+      columns.forEach(({ values, type }, n) => {
+        const start = (first + row) * values;
+        const none = type === "int32" ? -1 : Number.NaN;
+        arrays[n]?.fill(none, start, start + values);
+      });
+    }
   }
-  return out;
+  return arrays;
 }
 
-/** Copies rows into the slot. */
-function fill(
-  { logits, classes, inputs }: Rows,
-  slot: SlotLayout,
-  buffer: SharedArrayBuffer,
-  first: number,
-  rows: number,
-): void {
-  const place = (n: number) => slot.sources[n]?.raw ?? 0;
-  const target =
-    logits instanceof Float32Array
-      ? new Float32Array(buffer, place(0), rows * classes)
-      : new Float64Array(buffer, place(0), rows * classes);
-  target.set(logits.subarray(first * classes, (first + rows) * classes));
-  inputs.forEach(({ values, data }, n) => {
-    const to = new Float64Array(buffer, place(n + 1), rows * values);
-    for (let k = 0; k < to.length; k++)
-      to[k] = Number(data[first * values + k]);
-  });
-}
+const ARRAYS = {
+  int32: Int32Array,
+  float32: Float32Array,
+  float64: Float64Array,
+} as const;
 
-function strideOf(
-  { logits, classes, temperature, inputs }: Rows,
-  columns: ResultColumn[],
-  slot: SlotLayout,
-  kernel: Kernel,
-  buffer: SharedArrayBuffer,
-  rows: number,
-): Stride {
-  return {
-    kernel,
-    buffer,
-    source: slot.sources[0]?.raw ?? 0,
-    sourceFloat32: logits instanceof Float32Array,
-    rows,
-    classes,
-    temperature,
-    work: slot.work,
-    program: slot.program,
-    badRows: slot.badRows,
-    results: columns.map(
-      (
-        { code, param, type, width, values, block, input },
-        n,
-      ): StrideResult => ({
-        code,
-        param,
-        type,
-        width,
-        values,
-        block,
-        out: slot.results[n] as number,
-        input: slot.sources[input + 1]?.raw ?? 0,
-        inputBytes: input < 0 ? 0 : 8 * (inputs[input]?.values ?? 0),
-      }),
-    ),
-  };
-}
-
-function whole(
-  stride: Stride,
-  columns: ResultColumn[],
-  out: ResultArray[],
-  first: number,
-): Iterable<number> {
-  const bad = computeStride(stride);
-  columns.forEach((column, n) => {
-    const { values } = column;
-    const from = (stride.results[n] as StrideResult).out;
-    out[n]?.set(
-      arrayAt(stride.buffer, column, from, stride.rows * values),
-      first * values,
-    );
-  });
-  return bad;
-}
-
-function tiled(
-  stride: Stride,
-  columns: ResultColumn[],
-  tileRows: number,
-  out: ResultArray[],
-  row: number,
-): Iterable<number> {
-  const copy = (n: number, skip: number, length: number) => {
-    const column = columns[n] as ResultColumn;
-    const from = (stride.results[n] as StrideResult).out;
-    out[n]?.set(
-      arrayAt(stride.buffer, column, from, length),
-      row * column.values + skip,
-    );
-  };
-  const outOf = (n: number) => (stride.results[n] as StrideResult).out;
-  const good = computeTiles(stride, tileRows, outOf, (n, i, end) => {
-    const block = columns[n]?.block ?? "square";
-    const skip = blockRowStart(block, stride.classes, i);
-    copy(n, skip, blockRowStart(block, stride.classes, end) - skip);
-  });
-  columns.forEach(({ block, values }, n) => {
-    if (block === null) copy(n, 0, values);
-  });
-  return good ? [] : [0];
-}
-
-/** @throws BadRowError where that is asked for, or the label is neither a class nor none */
-function spoil(
-  input: Rows,
-  columns: ResultColumn[],
-  out: ResultArray[],
-  row: number,
-): void {
-  const { logits, classes, inputs } = input;
-  const ofInputs = inputs.map(({ option, values, data }) =>
-    describeBadInput(
-      option,
-      Float64Array.from({ length: values }, (_, k) =>
-        Number(data[row * values + k]),
-      ),
-      option === "label" || option === "classColumn" ? "class" : "numbers",
-      classes,
-    ),
-  );
-  const wrong = ofInputs.find((reason) => reason?.advice);
-  if (wrong || input.onBadRow === "error")
-    throw new BadRowError(
-      "logits",
-      row,
-      wrong ??
-        describeBadRow(logits.subarray(row * classes, (row + 1) * classes)) ??
-        ofInputs.find((reason) => reason !== null) ?? {
-          expected: "a row with results",
-          found: "none",
-        },
-      wrong?.advice ?? 'onBadRow: "nan" gives NaN for the row',
-    );
-  columns.forEach(({ values, type }, n) => {
-    out[n]?.fill(
-      type === "int32" ? -1 : Number.NaN,
-      row * values,
-      (row + 1) * values,
-    );
-  });
-}
-
-function newArray({ type }: ResultColumn, length: number): ResultArray {
-  if (type === "int32") return new Int32Array(length);
-  return type === "float32"
-    ? new Float32Array(length)
-    : new Float64Array(length);
-}
-
-function arrayAt(
+type View = new (
   buffer: ArrayBufferLike,
-  { type }: ResultColumn,
+  address: number,
+  length: number,
+) => ResultArray;
+
+/** Returns an array on memory. */
+export function arrayAt(
+  buffer: ArrayBufferLike,
+  type: keyof typeof ARRAYS,
   address: number,
   length: number,
 ): ResultArray {
-  if (type === "int32") return new Int32Array(buffer, address, length);
-  return type === "float32"
-    ? new Float32Array(buffer, address, length)
-    : new Float64Array(buffer, address, length);
+  return new (ARRAYS[type] as View)(buffer, address, length);
+}
+
+/** Returns the sources of a slot for rows in memory. */
+export function sourcesOf({
+  logits,
+  classes,
+  inputs,
+}: Pick<Rows, "logits" | "classes" | "inputs">) {
+  const stored = { form: "fixed-size-list", widened: false } as const;
+  const isFloat32 = logits instanceof Float32Array;
+  return [
+    {
+      ...stored,
+      name: "logits",
+      holds: "logits" as const,
+      type: isFloat32 ? ("float32" as const) : ("float64" as const),
+      width: isFloat32 ? 4 : 8,
+      values: classes,
+    },
+    ...inputs.map(({ option, values }) => ({
+      ...stored,
+      name: option,
+      holds:
+        option === "label" || option === "classColumn"
+          ? ("class" as const)
+          : ("numbers" as const),
+      type: "float64" as const,
+      width: 8,
+      values,
+    })),
+  ];
+}
+
+/** Copies rows of source `n` into the slot. */
+export function fillRows(
+  { setup: { buffer, sources, slot } }: SlotRows<RowsSetup>,
+  n: number,
+  data: ArrayLike<number>,
+  first: number,
+  rows: number,
+): void {
+  const { type, values } = sources[n] as RowsSetup["sources"][number];
+  const address = slot.sources[n]?.raw ?? 0;
+  const length = rows * values;
+  const target = arrayAt(
+    buffer,
+    type === "float32" ? type : "float64",
+    address,
+    length,
+  );
+  if (data instanceof Float64Array || data instanceof Float32Array)
+    target.set(data.subarray(first * values, (first + rows) * values));
+  else
+    for (let k = 0; k < length; k++)
+      target[k] = Number(data[first * values + k]);
+}
+
+/** @throws BadRowError if bad rows are errors, or the label is neither a class nor none */
+export function refuseRow(
+  slotRows: SlotRows<RowsSetup>,
+  row: number,
+  number: number,
+  onBadRow: "error" | "nan",
+  advice = 'onBadRow: "nan" gives NaN for the row',
+): void {
+  const reason = slotRows.badRowReason(row);
+  if (reason?.advice || onBadRow === "error")
+    throw new BadRowError(
+      "logits",
+      number,
+      reason ?? { expected: "a row with results", found: "none" },
+      reason?.advice ?? advice,
+    );
 }
 
 /** Kept from call to call: a shared WebAssembly memory reserves GiBs of address space, so there is one. */
-let kept: { buffer: SharedArrayBuffer; kernel: Kernel } | null = null;
+let memory: { buffer: SharedArrayBuffer; kernel: Kernel } | null = null;
 
-export function memoryFor(bytes: number): {
-  buffer: SharedArrayBuffer;
-  kernel: Kernel;
-} {
-  if (!kept || kept.buffer.byteLength < bytes) {
-    const memory = allocateKernelMemory(bytes);
-    kept = { buffer: memory.buffer, kernel: kernelOn(memory) };
+/** Opens a slot in memory. */
+export function openRows(
+  setup: Omit<RowsSetup, "buffer">,
+): SlotRows<RowsSetup> {
+  const { bytes } = setup.slot;
+  if (!memory || memory.buffer.byteLength < bytes) {
+    const allocated = allocateKernelMemory(bytes);
+    const { buffer } = allocated;
+    memory = { buffer, kernel: kernelOn(allocated) };
   }
-  return kept;
+  const { buffer, kernel } = memory;
+  return new SlotRows({ ...setup, buffer }, kernel, 0);
 }

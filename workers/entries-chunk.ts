@@ -1,92 +1,49 @@
-import { endOfTile } from "../src/numeric/entry-tiles.js";
-import type { Kernel } from "../src/numeric/kernel.js";
 import { rowCountAt } from "../src/numeric/portable/sparse-space.js";
-import type {
-  CountTask,
-  EntriesSetup,
-  SourceSetup,
-  WorkerSetup,
-} from "../src/pool/protocol.js";
-import { refuseRow } from "./describe-row.js";
+import type { EntriesSetup } from "../src/pool/protocol.js";
 import type { EntriesOut } from "./entries-out.js";
-import { loadRows } from "./load-rows.js";
-import { storeIndices } from "./store-indices.js";
+import type { RowsSetup, SlotRows } from "./slot-rows.js";
 
-/** The rows of one task of a run over single entries, in its slot: their results, and the entries of each. */
-export class EntriesChunk {
-  readonly badRows: number[] = [];
-  readonly #base: number;
-  // One view of each for all rows: making a view takes as long as a short row's entries.
-  readonly #counts: Float64Array;
-  readonly #droppedMax: Float64Array;
-  readonly #droppedSum: Float64Array;
+/** Rows of a slot with their results, and the entries of each. */
+export class EntriesChunk<Setup extends RowsSetup> {
+  /** Of each row: the number of entries, and the dropped ones. */
+  readonly counts: Float64Array;
+  readonly droppedMax: Float64Array;
+  readonly droppedSum: Float64Array;
+  // Views for all rows: making a view takes as long as a short row's entries.
   readonly #dropped: Float64Array;
   #rowCounts: Int32Array;
 
   constructor(
-    private readonly setup: WorkerSetup,
+    private readonly slotRows: SlotRows<Setup>,
     private readonly entries: EntriesSetup,
-    private readonly kernel: Kernel,
-    private readonly task: Pick<CountTask, "slot" | "rowStart" | "rowEnd">,
+    rows: number,
   ) {
-    const base = task.slot * setup.slotBytes;
-    this.#base = base;
-    const rows = task.rowEnd - task.rowStart;
     const doubles = (place: number, length: number) =>
-      new Float64Array(setup.buffer, base + place, length);
-    this.#counts = doubles(entries.counts, rows);
-    this.#droppedMax = doubles(entries.droppedMax, rows);
-    this.#droppedSum = doubles(entries.droppedSum, rows);
+      new Float64Array(slotRows.setup.buffer, slotRows.base + place, length);
+    this.counts = doubles(entries.counts, rows);
+    this.droppedMax = doubles(entries.droppedMax, rows);
+    this.droppedSum = doubles(entries.droppedSum, rows);
     this.#dropped = doubles(entries.dropped, 2);
     this.#rowCounts = this.#rowCountsOf(0);
   }
 
-  get rows(): number {
-    return this.task.rowEnd - this.task.rowStart;
-  }
-
-  /** Reads the task's rows. */
-  load(pieces: CountTask["pieces"]): void {
-    const { kernel, setup, task } = this;
-    const { rowStart, rowEnd } = task;
-    kernel.prepare(this.#base + setup.slot.work);
-    loadRows(setup, kernel, pieces, rowStart, rowEnd, this.#base);
-    storeIndices(setup, kernel, rowStart, rowEnd - rowStart, this.#base);
-  }
-
-  /** The row's results, and which entries it has; for a bad row zeros, and none. Returns how many. */
-  begin(row: number): number {
-    const { kernel, setup, entries } = this;
-    const { classes, slot } = setup;
-    const base = this.#base;
-    const work = base + slot.work;
-    let good = this.softmax(row);
-    setup.results.forEach((result, n) => {
-      const { code, param, type, width, values, input } = result;
-      const out = base + (slot.results[n] as number) + row * values * width;
-      const place = slot.sources[input + 1]?.values ?? 0;
-      const inputBytes = 8 * (setup.sources[input + 1]?.values ?? 0);
-      const at = input < 0 ? 0 : base + place + row * inputBytes;
-      good =
-        good &&
-        kernel.storeResult(
-          code,
-          work,
-          classes,
-          0,
-          classes,
-          at,
-          param,
-          out,
-          type === "float32",
-        ) !== 0;
+  /**
+   * Computes the results of a row, and which entries it has: zeros and none for a bad row. Returns how many; null for a bad
+   * row.
+   */
+  begin(row: number): number | null {
+    const { slotRows, entries } = this;
+    const { kernel, setup, base, work } = slotRows;
+    let good = this.load(row);
+    setup.results.forEach((_, n) => {
+      good = good && slotRows.storeResult(n, row, this.#outOf(n, row));
     });
-    if (!good) this.#markBad(row);
+    if (!good) this.#clearResults(row);
     const count = good
       ? kernel.countEntries(
           entries.code,
           work,
-          classes,
+          setup.classes,
           this.#spaceOf(row),
           entries.threshold,
           entries.topK,
@@ -94,45 +51,29 @@ export class EntriesChunk {
           base + entries.dropped,
         )
       : 0;
-    this.#counts[row] = count;
-    this.#droppedMax[row] = good ? (this.#dropped[0] as number) : 0;
-    this.#droppedSum[row] = good ? (this.#dropped[1] as number) : 0;
-    return count;
+    this.counts[row] = count;
+    this.droppedMax[row] = good ? (this.#dropped[0] as number) : 0;
+    this.droppedSum[row] = good ? (this.#dropped[1] as number) : 0;
+    return good ? count : null;
   }
 
-  /** Of a row that was begun. */
-  countOf(row: number): number {
-    return this.#counts[row] as number;
-  }
-
-  /** The row's softmax into the work area. False for a bad row. */
-  softmax(row: number): boolean {
-    const { kernel, setup } = this;
-    const { classes, slot } = setup;
-    const logits = setup.sources[0] as SourceSetup;
-    const float32 = logits.type === "float32";
-    const source =
-      this.#base +
-      (slot.sources[0]?.values ?? 0) +
-      row * logits.values * (float32 ? 4 : 8);
-    const work = this.#base + slot.work;
+  /** Computes the softmax of a row into the work area. Returns false for a bad row. */
+  load(row: number): boolean {
     if (this.entries.spaceBytes > 0) this.#rowCounts = this.#rowCountsOf(row);
-    return (
-      kernel.loadRow(source, float32, classes, setup.temperature, work) !== 0
-    );
+    return this.slotRows.load(row);
   }
 
-  /** Stores the row's entries from row i of its block on. Returns where it stopped: `classes`, or where `out` is full. */
+  /** Stores the entries of a row from row i of its block on. Returns where it stopped: `classes`, or where `out` is full. */
   storeFrom(row: number, i: number, out: EntriesOut): number {
-    const { kernel, setup, entries } = this;
+    const { slotRows, entries } = this;
+    const { kernel, base, work, setup } = slotRows;
     const { classes, slot } = setup;
-    const base = this.#base;
-    if (this.countOf(row) === 0) return classes;
-    const end = endOfTile(this.#rowCounts, i, out.room);
+    if (this.counts[row] === 0) return classes;
+    const end = this.#endOfTile(i, out.room);
     if (end === i) return i;
     const { indices, columns, values } = out.next;
     const count = kernel.storeEntries(
-      base + slot.work,
+      work,
       classes,
       this.#spaceOf(row),
       i,
@@ -150,26 +91,37 @@ export class EntriesChunk {
     return end;
   }
 
+  /** Returns the row of the block up to which the entries of its rows, from row i on, fit into `room`. */
+  #endOfTile(i: number, room: number): number {
+    let end = i;
+    for (let left = room; end < this.#rowCounts.length; end++) {
+      left -= this.#rowCounts[end] as number;
+      if (left < 0) break;
+    }
+    return end;
+  }
+
   #spaceOf(row: number): number {
     const { space, spaceBytes } = this.entries;
-    return this.#base + space + row * spaceBytes;
+    return this.slotRows.base + space + row * spaceBytes;
   }
 
   #rowCountsOf(row: number): Int32Array {
-    const { buffer, classes } = this.setup;
-    const at = rowCountAt(this.#spaceOf(row), classes, 0);
-    return new Int32Array(buffer, at, classes);
+    const { buffer, classes } = this.slotRows.setup;
+    const address = rowCountAt(this.#spaceOf(row), classes, 0);
+    return new Int32Array(buffer, address, classes);
   }
 
-  #markBad(row: number): void {
-    const { setup, task } = this;
-    const found = task.rowStart + row;
-    refuseRow(setup, this.#base, row, found);
-    this.badRows.push(found);
-    setup.results.forEach(({ values, width }, n) => {
-      const out = this.#base + (setup.slot.results[n] as number);
-      const bytes = values * width;
-      new Uint8Array(setup.buffer, out + row * bytes, bytes).fill(0);
+  #outOf(n: number, row: number): number {
+    const { base, setup } = this.slotRows;
+    const { values = 0, width = 0 } = setup.results[n] ?? {};
+    return base + (setup.slot.results[n] as number) + row * values * width;
+  }
+
+  #clearResults(row: number): void {
+    const { buffer, results } = this.slotRows.setup;
+    results.forEach(({ values, width }, n) => {
+      new Uint8Array(buffer, this.#outOf(n, row), values * width).fill(0);
     });
   }
 }

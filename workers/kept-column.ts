@@ -4,7 +4,7 @@ import { outputNodes } from "../src/arrow/output-nodes.js";
 import type { Read } from "../src/arrow/read-window.js";
 import { putBytes } from "../src/io/put-bytes.js";
 import type { KeptColumnTask, WorkerSetup } from "../src/pool/protocol.js";
-import { readInto } from "./read-source.js";
+import { readInto } from "./slot-bytes.js";
 import { TaskFailure, withSide } from "./task-failure.js";
 
 /**

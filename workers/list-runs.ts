@@ -1,8 +1,7 @@
 import { offsetWidth } from "../src/arrow/source-form.js";
 import type { SourceSetup, WorkerSetup } from "../src/pool/protocol.js";
 import type { RowsOfPiece, ValueRun } from "./load-rows.js";
-import { readBits } from "./read-bits.js";
-import { readSource } from "./read-source.js";
+import { readBits, readSource } from "./slot-bytes.js";
 import { TaskFailure } from "./task-failure.js";
 
 /**

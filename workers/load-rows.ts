@@ -1,5 +1,5 @@
 import { isSeparate, offsetWidth } from "../src/arrow/source-form.js";
-import type { Kernel } from "../src/numeric/kernel.js";
+import { rowIndices } from "../src/input/row-indices.js";
 import type {
   SourcePiece,
   SourceSetup,
@@ -8,7 +8,9 @@ import type {
 import type { SourcePlace } from "../src/slots/slot-layout.js";
 import { listRuns } from "./list-runs.js";
 import { markNulls } from "./mark-nulls.js";
-import { readSource } from "./read-source.js";
+import { readSource } from "./slot-bytes.js";
+import type { SlotRows } from "./slot-rows.js";
+import { withSide } from "./task-failure.js";
 import { widen } from "./widen.js";
 
 /** Rows `[from, to)` of a load that starts at row `start`, in one input batch. */
@@ -28,15 +30,14 @@ export interface ValueRun {
   first: number;
 }
 
-/** Reads rows `[rowStart, rowEnd)` of every source into the slot at `base`, row-major; they may span record batches. */
+/** Reads rows `[rowStart, rowEnd)` of every source into a slot, row-major, and stores their indices. They may span record batches. */
 export function loadRows(
-  setup: WorkerSetup,
-  kernel: Kernel,
+  { setup, kernel, base }: SlotRows,
   pieces: SourcePiece[][],
   rowStart: number,
   rowEnd: number,
-  base: number,
 ): void {
+  const rows = rowEnd - rowStart;
   setup.sources.forEach((source, n) => {
     const { staging, raw, values } = setup.slot.sources[n] as SourcePlace;
     const place = {
@@ -49,7 +50,6 @@ export function loadRows(
       const to = Math.min(rowEnd, piece.rowEnd);
       return from < to ? [{ piece, start: rowStart, from, to, runs: [] }] : [];
     });
-    const rows = rowEnd - rowStart;
     const read = parts.map((part) =>
       loadPart(setup, source, part, rows, place),
     );
@@ -65,6 +65,20 @@ export function loadRows(
       widen(setup, kernel, source, rowStart, rows, place);
     for (const part of read) markNulls(setup, source, part, place.values);
   });
+  const { axes, buffer, slot } = setup;
+  const rowNumbers = base + slot.rowNumbers;
+  if (axes.inner.length === 0) {
+    kernel.storeRowNumbers(rowStart, rows, rowNumbers);
+    return;
+  }
+  const [numbers = [], ...positions] = withSide("input", () =>
+    rowIndices(axes, rowStart, rowEnd),
+  );
+  new BigInt64Array(buffer, rowNumbers, rows).set(Array.from(numbers, BigInt));
+  for (const [n, column] of positions.entries())
+    new Int32Array(buffer, base + (slot.positions[n] as number), rows).set(
+      column,
+    );
 }
 
 /** Reads what a piece has of the rows. */

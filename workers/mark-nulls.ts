@@ -2,7 +2,7 @@ import { isSeparate } from "../src/arrow/source-form.js";
 import { NULL_BITS_32, NULL_BITS_64 } from "../src/numeric/bad-row.js";
 import type { SourceSetup, WorkerSetup } from "../src/pool/protocol.js";
 import type { RowsOfPiece } from "./load-rows.js";
-import { readBits } from "./read-bits.js";
+import { readBits } from "./slot-bytes.js";
 
 /**
  * Replaces nulls by a NaN of their own kind, which makes a bad row: in every value of a null row, in logits, and in inputs

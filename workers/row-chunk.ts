@@ -1,25 +1,15 @@
 import { padBefore } from "../src/io/direct.js";
 import type { Kernel } from "../src/numeric/kernel.js";
-import {
-  computeStride,
-  computeTiles,
-  type Stride,
-} from "../src/numeric/stride.js";
-import type {
-  RowChunkTask,
-  SourceSetup,
-  WorkerSetup,
-} from "../src/pool/protocol.js";
-import type { ResultColumn } from "../src/results/columns.js";
-import { refuseRow } from "./describe-row.js";
+import type { RowChunkTask, WorkerSetup } from "../src/pool/protocol.js";
+import { blockRowStart, type ResultColumn } from "../src/results/columns.js";
 import { loadRows } from "./load-rows.js";
-import { placeBlocks, placeOfBlocks, write } from "./place-blocks.js";
-import { storeIndices } from "./store-indices.js";
+import { writeSlot } from "./slot-bytes.js";
+import { refuseRow, SlotRows } from "./slot-rows.js";
 import { TaskFailure } from "./task-failure.js";
 
 /**
- * One task: reads the chunk's rows into its slot, a load at a time, computes each load in strides, and writes every
- * piece to its final place. Returns the rows without results.
+ * One task: reads the chunk's rows into its slot, a load at a time, computes each load in row blocks, and writes every
+ * piece to its final offset. Returns the rows without results.
  */
 export function computeRowChunk(
   setup: WorkerSetup,
@@ -28,8 +18,8 @@ export function computeRowChunk(
 ): number[] {
   const { slot, results } = setup;
   const base = task.slot * setup.slotBytes;
+  const slotRows = new SlotRows(setup, kernel, base);
   const badRows: number[] = [];
-  kernel.prepare(base + slot.work);
   for (
     let start = task.rowStart;
     start < task.rowEnd;
@@ -37,32 +27,30 @@ export function computeRowChunk(
   ) {
     const rows = Math.min(setup.loadRows, task.rowEnd - start);
     const done = start - task.rowStart;
-    loadRows(setup, kernel, task.pieces, start, start + rows, base);
+    loadRows(slotRows, task.pieces, start, start + rows);
+    // Addresses of the load's results but blocks.
     const outs = results.map(({ values, width }, n) => {
-      const place = (task.results[n] as number) + done * values * width;
-      return placeLike(base + (slot.results[n] as number), place);
+      const position = (task.results[n] as number) + done * values * width;
+      return alignLike(base + (slot.results[n] as number), position);
     });
-    for (let first = 0; first < rows; first += setup.strideRows)
-      computeRows(
-        setup,
-        kernel,
-        task,
-        base,
-        { start, first, rows: Math.min(setup.strideRows, rows - first), outs },
-        badRows,
-      );
-    storeIndices(setup, kernel, start, rows, base);
+    for (let first = 0; first < rows; first += setup.strideRows) {
+      const count = Math.min(setup.strideRows, rows - first);
+      for (const row of computeRows(slotRows, task, done, first, count, outs)) {
+        refuseRow(slotRows, row, start + row);
+        badRows.push(start + row);
+      }
+    }
     for (const run of runsWritten(task, done, done + rows)) {
-      const writeRun = (region: number, place: number, bytes: number) =>
-        write(
+      const writeRun = (region: number, position: number, bytes: number) =>
+        writeSlot(
           setup,
           region + (run.from - done) * bytes,
           (run.to - run.from) * bytes,
-          place + run.out * bytes,
+          position + run.out * bytes,
         );
       writeRun(base + slot.rowNumbers, task.row, 8);
-      for (const [n, place] of task.positions.entries())
-        writeRun(base + (slot.positions[n] as number), place, 4);
+      for (const [n, position] of task.positions.entries())
+        writeRun(base + (slot.positions[n] as number), position, 4);
       results.forEach(({ block, values, width }, n) => {
         if (block !== null) return;
         const out = outs[n] as number;
@@ -74,7 +62,7 @@ export function computeRowChunk(
   return badRows;
 }
 
-/** The rows that the plan leaves out are those without results, or the input is not what it was. */
+/** The rows that the plan omits are those without results, or the input has changed. */
 function checkAsScanned(
   { rowStart, skipped }: RowChunkTask,
   badRows: number[],
@@ -88,14 +76,21 @@ function checkAsScanned(
     });
 }
 
-/** Of rows [from, to) of the task those that are written: runs between the ones left out, and where they go. */
+/** Rows [from, to) of a task, and the row of the output's chunk that the first one becomes. */
+interface Run {
+  from: number;
+  to: number;
+  out: number;
+}
+
+/** Returns the rows [from, to) of the task that are written: runs between the omitted ones. */
 function runsWritten(
   { skipped }: RowChunkTask,
   from: number,
   to: number,
-): { from: number; to: number; out: number }[] {
+): Run[] {
   if (skipped.length === 0) return [{ from, to, out: from }];
-  const runs: { from: number; to: number; out: number }[] = [];
+  const runs: Run[] = [];
   let start = from;
   let before = skipped.findIndex((row) => row >= from);
   if (before < 0) before = skipped.length;
@@ -108,118 +103,103 @@ function runsWritten(
   return runs;
 }
 
-/** A stride: `rows` rows from the `first` of a load that starts at row `start` of the file. */
-interface Rows {
-  start: number;
-  first: number;
-  rows: number;
-  /** Where the load's results stand, but for blocks. */
-  outs: number[];
-}
-
-/** `address`, or a little later: where something stands in its page as it does in the output's. */
-function placeLike(address: number, position: number): number {
+/** Returns `address`, or the next one that is in its page where `position` is in its own. */
+function alignLike(address: number, position: number): number {
   return address + padBefore(address, position);
 }
 
+/**
+ * Computes `count` rows from row `first` of a load, which starts at row `done` of the task, and writes their blocks. Other
+ * results go to the addresses `outs` of the load. Returns the bad rows of the load.
+ */
 function computeRows(
-  setup: WorkerSetup,
-  kernel: Kernel,
+  slotRows: SlotRows,
   task: RowChunkTask,
-  base: number,
-  at: Rows,
-  badRows: number[],
-): void {
-  const { classes, tileRows, results } = setup;
-  const stride = strideOf(setup, kernel, base, at);
-  const row = at.start + at.first - task.rowStart;
-  // Blocks start where their own pages do.
-  const outOf = (n: number, i: number): number => {
-    const start = task.results[n] as number;
-    const result = results[n] as ResultColumn;
-    return placeLike(
-      base + (setup.slot.results[n] as number),
-      placeOfBlocks(result, classes, { start, row, i }),
+  done: number,
+  first: number,
+  count: number,
+  outs: readonly number[],
+): number[] {
+  const { setup, base } = slotRows;
+  const { classes, tileRows, results, slot } = setup;
+  const row = done + first;
+  // Blocks start in the page of the slot as they do in the output.
+  const outOfBlock = (n: number, i: number): number =>
+    alignLike(
+      base + (slot.results[n] as number),
+      (task.results[n] as number) +
+        offsetOfBlock(results[n] as ResultColumn, classes, row, i),
     );
-  };
-  stride.results.forEach((result, n) => {
-    if (result.block !== null) result.out = outOf(n, 0);
-  });
+  const outOfRow = results.map(({ block, values, width }, n) =>
+    block === null
+      ? (outs[n] as number) + first * values * width
+      : outOfBlock(n, 0),
+  );
   const writeBlocks = (n: number, rows: number, i: number, end: number) => {
-    const out = outOf(n, i);
     const result = results[n] as ResultColumn;
-    for (const run of runsWritten(task, row, row + rows))
-      placeBlocks(
-        setup,
-        result,
-        out + (run.from - row) * result.values * result.width,
-        {
-          start: task.results[n] as number,
-          row: run.out,
-          inputRow: task.rowStart + run.from,
-          rows: run.to - run.from,
-          i,
-          end,
-        },
-      );
+    for (const run of runsWritten(task, row, row + rows)) {
+      const skip = (run.from - row) * result.values * result.width;
+      writeRun(setup, task, n, outOfBlock(n, i) + skip, run, i, end);
+    }
   };
-  let bad: Iterable<number>;
-  if (tileRows < classes) {
-    const good = computeTiles(stride, tileRows, outOf, (n, i, end) =>
-      writeBlocks(n, 1, i, end),
+  if (tileRows < classes)
+    return slotRows.computeTiles(
+      first,
+      tileRows,
+      outOfRow,
+      outOfBlock,
+      (n, i, end) => writeBlocks(n, 1, i, end),
     );
-    bad = good ? [] : [0];
-  } else {
-    bad = computeStride(stride);
-    results.forEach(({ block }, n) => {
-      if (block !== null) writeBlocks(n, at.rows, 0, classes);
-    });
-  }
-  for (const r of bad) {
-    const found = at.start + at.first + r;
-    refuseRow(setup, base, at.first + r, found);
-    badRows.push(found);
-  }
+  const bad = slotRows.compute(first, count, outOfRow);
+  results.forEach(({ block }, n) => {
+    if (block !== null) writeBlocks(n, count, 0, classes);
+  });
+  return bad;
 }
 
-/** What the kernel is to do with a stride: blocks stand at the start of their region, the others where the load has them. */
-function strideOf(
-  { slot, sources, ...setup }: WorkerSetup,
-  kernel: Kernel,
-  base: number,
-  { first, rows, outs }: Rows,
-): Stride {
-  const logits = sources[0] as SourceSetup;
-  const place = slot.sources[0]?.values ?? 0;
-  const width = logits.type === "float32" ? 4 : 8;
-  return {
-    kernel,
-    buffer: setup.buffer,
-    source: base + place + first * logits.values * width,
-    sourceFloat32: logits.type === "float32",
-    rows,
-    classes: setup.classes,
-    temperature: setup.temperature,
-    work: base + slot.work,
-    program: base + slot.program,
-    badRows: base + slot.badRows,
-    results: setup.results.map((result, n) => {
-      const { code, param, type, width, values, block, input } = result;
-      const inputBytes = 8 * (sources[input + 1]?.values ?? 0);
-      const inputs = slot.sources[input + 1]?.values ?? 0;
-      return {
-        code,
-        param,
-        type,
-        width,
-        values,
-        block,
-        // blocks: set by who writes them
-        out:
-          (outs[n] as number) + (block === null ? first * values * width : 0),
-        input: input < 0 ? 0 : base + inputs + first * inputBytes,
-        inputBytes: input < 0 ? 0 : inputBytes,
-      };
-    }),
-  };
+/** Returns the offset of row i of a block in the output's chunk, whose blocks are as in a slot. */
+function offsetOfBlock(
+  { block, width, values }: ResultColumn,
+  classes: number,
+  row: number,
+  i: number,
+): number {
+  const skip = blockRowStart(block ?? "square", classes, i);
+  return (row * values + skip) * width;
+}
+
+/** Writes rows [i, end) of the blocks of a run of rows, which are at `address`: as they are, or each in its slab of the tensor. */
+function writeRun(
+  setup: WorkerSetup,
+  task: RowChunkTask,
+  n: number,
+  address: number,
+  run: Run,
+  i: number,
+  end: number,
+): void {
+  const { classes } = setup;
+  const result = setup.results[n] as ResultColumn;
+  const start = task.results[n] as number;
+  const { width, values, listSize } = result;
+  const block = result.block ?? "square";
+  const rows = run.to - run.from;
+  if (listSize === values) {
+    const count =
+      (rows - 1) * values +
+      blockRowStart(block, classes, end) -
+      blockRowStart(block, classes, i);
+    const position = start + offsetOfBlock(result, classes, run.out, i);
+    writeSlot(setup, address, count * width, position);
+    return;
+  }
+  // The slab of row q is [classes, all rows, classes], zero but for [i, q, j]: the file has zeros where nothing is written.
+  const allRows = listSize / values;
+  for (let r = 0; r < rows; r++)
+    for (let k = i; k < end; k++) {
+      const from = (r * values + (k - i) * classes) * width;
+      const q = task.rowStart + run.from + r;
+      const to = (run.out + r) * listSize + (k * allRows + q) * classes;
+      writeSlot(setup, address + from, classes * width, start + to * width);
+    }
 }

@@ -11,19 +11,22 @@ import type {
   Task,
   WorkerSetup,
 } from "../src/pool/protocol.js";
-import { badRowReason, refuseRow } from "./describe-row.js";
+import {
+  type EntriesTable,
+  placeOfEntry,
+} from "../src/results/entries-table.js";
 import { EntriesChunk } from "./entries-chunk.js";
 import { EntriesOut } from "./entries-out.js";
 import { copyKeptColumn } from "./kept-column.js";
 import { loadRows } from "./load-rows.js";
-import { PlacedEntries } from "./placed-entries.js";
 import { computeRowChunk } from "./row-chunk.js";
+import { writeSlot } from "./slot-bytes.js";
+import { refuseRow, SlotRows } from "./slot-rows.js";
 import { TaskFailure } from "./task-failure.js";
 
 /** Runs tasks with a kernel of its own; on a worker, or on the main thread for runs too small for a pool. */
 export function taskRunner(setup: WorkerSetup): (task: Task) => Reply {
   const kernel = kernelOn(setup);
-  const entries = setup.entries as EntriesSetup;
   const done = (task: Task): Partial<Extract<Reply, { ok: true }>> => {
     switch (task.kind) {
       case "row-chunk":
@@ -31,11 +34,11 @@ export function taskRunner(setup: WorkerSetup): (task: Task) => Reply {
       case "scan":
         return { badRows: findBadRows(setup, kernel, task) };
       case "entries":
-        return computeEntries(setup, entries, kernel, task);
+        return computeEntries(setup, kernel, task);
       case "count":
-        return countEntries(setup, entries, kernel, task);
+        return countEntries(setup, kernel, task);
       case "store":
-        return storeEntries(setup, entries, kernel, task);
+        return storeEntries(setup, kernel, task);
       case "kept":
         return {
           nulls: task.columns.flatMap((column) =>
@@ -55,24 +58,60 @@ export function taskRunner(setup: WorkerSetup): (task: Task) => Reply {
   };
 }
 
-/** Reads the rows of a task block by block. Returns those without results. */
+/** Reads the rows of a task load by load. Returns those without results. */
 function findBadRows(
   setup: WorkerSetup,
   kernel: Kernel,
   { slot, rowStart, rowEnd, pieces }: ScanTask,
 ): number[] {
-  const base = slot * setup.slotBytes;
+  const slotRows = new SlotRows(setup, kernel, slot * setup.slotBytes);
   const found: number[] = [];
   for (let start = rowStart; start < rowEnd; start += setup.loadRows) {
     const rows = Math.min(setup.loadRows, rowEnd - start);
-    loadRows(setup, kernel, pieces, start, start + rows, base);
+    loadRows(slotRows, pieces, start, start + rows);
     for (let r = 0; r < rows; r++)
-      if (badRowReason(setup, base, r)) {
-        refuseRow(setup, base, r, start + r);
+      if (slotRows.badRowReason(r)) {
+        refuseRow(slotRows, r, start + r);
         found.push(start + r);
       }
   }
   return found;
+}
+
+/** The rows of a task over entries. */
+class TaskRows {
+  readonly badRows: number[] = [];
+  readonly chunk: EntriesChunk<WorkerSetup>;
+  readonly rows: number;
+  /** Columns of entries that are filled. */
+  readonly out: EntriesOut;
+  readonly #slotRows: SlotRows;
+
+  constructor(
+    setup: WorkerSetup,
+    kernel: Kernel,
+    private readonly task: Pick<CountTask, "slot" | "rowStart" | "rowEnd">,
+  ) {
+    const entries = setup.entries as EntriesSetup;
+    const base = task.slot * setup.slotBytes;
+    this.rows = task.rowEnd - task.rowStart;
+    this.#slotRows = new SlotRows(setup, kernel, base);
+    this.chunk = new EntriesChunk(this.#slotRows, entries, this.rows);
+    this.out = new EntriesOut(kernel, entries, base);
+  }
+
+  load(pieces: CountTask["pieces"]): void {
+    loadRows(this.#slotRows, pieces, this.task.rowStart, this.task.rowEnd);
+  }
+
+  /** Computes a row; see EntriesChunk. */
+  begin(row: number): number {
+    const count = this.chunk.begin(row);
+    if (count !== null) return count;
+    refuseRow(this.#slotRows, row, this.task.rowStart + row);
+    this.badRows.push(this.task.rowStart + row);
+    return 0;
+  }
 }
 
 /**
@@ -81,29 +120,26 @@ function findBadRows(
  */
 function computeEntries(
   setup: WorkerSetup,
-  entries: EntriesSetup,
   kernel: Kernel,
   task: EntriesTask,
 ): { badRows: number[]; part: EntriesPart } {
-  const chunk = new EntriesChunk(setup, entries, kernel, task);
-  const base = task.slot * setup.slotBytes;
-  const out = new EntriesOut(kernel, entries, base);
-  const { rows } = chunk;
+  const taskRows = new TaskRows(setup, kernel, task);
+  const { rows, chunk, out } = taskRows;
   const from = task.from ?? { row: 0, i: -1 };
-  if (!task.from) chunk.load(task.pieces);
+  if (!task.from) taskRows.load(task.pieces);
   let { row, i } = from;
   const begun = i < 0 ? row : row + 1;
   for (; row < rows; row++, i = -1) {
     if (i < 0) {
       if (out.room === 0) break;
-      chunk.begin(row);
+      taskRows.begin(row);
       i = 0;
     }
     i = chunk.storeFrom(row, i, out);
     if (i < setup.classes) break;
   }
   return {
-    badRows: chunk.badRows,
+    badRows: taskRows.badRows,
     part: {
       from: begun,
       to: i < 0 ? row : Math.min(row + 1, rows),
@@ -116,38 +152,75 @@ function computeEntries(
 /** Computes the first of two tasks on the same rows: their results, and the number of their entries. */
 function countEntries(
   setup: WorkerSetup,
-  entries: EntriesSetup,
   kernel: Kernel,
   task: CountTask,
 ): { badRows: number[]; part: EntriesPart } {
-  const chunk = new EntriesChunk(setup, entries, kernel, task);
-  const { rows, badRows } = chunk;
-  chunk.load(task.pieces);
-  let found = 0;
-  for (let row = 0; row < rows; row++) found += chunk.begin(row);
-  return { badRows, part: { from: 0, to: rows, entries: found, next: null } };
+  const taskRows = new TaskRows(setup, kernel, task);
+  const { rows, badRows } = taskRows;
+  taskRows.load(task.pieces);
+  let entries = 0;
+  for (let row = 0; row < rows; row++) entries += taskRows.begin(row);
+  return { badRows, part: { from: 0, to: rows, entries, next: null } };
 }
+
+/** Output bytes of one store task: between two, others are heard. */
+const STORE_BYTES = 32 << 20;
 
 /** Computes the second task or a part of it: writes the entries to their offsets, as many at a time as fit a cache. */
 function storeEntries(
   setup: WorkerSetup,
-  entries: EntriesSetup,
   kernel: Kernel,
   task: StoreTask,
 ): { part: EntriesPart } {
-  const chunk = new EntriesChunk(setup, entries, kernel, task);
-  const placed = new PlacedEntries(setup, entries, kernel, task);
+  const { rows, chunk, out } = new TaskRows(setup, kernel, task);
+  const { entryBytes } = tableOf(setup);
+  let written = 0;
+  const write = () => {
+    writeEntries(setup, task, task.entry + written, out.used);
+    written += out.used;
+    out.used = 0;
+  };
+  const isEnough = () => written * entryBytes >= STORE_BYTES;
   let { row, i } = task.from;
-  for (; row < chunk.rows && !placed.enough; row++, i = 0) {
-    if (chunk.countOf(row) === 0) continue;
-    chunk.softmax(row);
-    for (; !placed.enough; placed.write()) {
-      i = chunk.storeFrom(row, i, placed.out);
+  for (; row < rows && !isEnough(); row++, i = 0) {
+    if (chunk.counts[row] === 0) continue;
+    chunk.load(row);
+    for (; !isEnough(); write()) {
+      i = chunk.storeFrom(row, i, out);
       if (i === setup.classes) break;
     }
     if (i < setup.classes) break;
   }
-  placed.write();
-  const next = row < chunk.rows ? { row, i } : null;
-  return { part: { from: 0, to: row, entries: placed.written, next } };
+  write();
+  const next = row < rows ? { row, i } : null;
+  return { part: { from: 0, to: row, entries: written, next } };
+}
+
+function tableOf({ entries }: WorkerSetup): EntriesTable {
+  return (entries as EntriesSetup).table as EntriesTable;
+}
+
+/** Writes `count` entries of the slot to their offsets in the output, which follow from the number `first` of the first. */
+function writeEntries(
+  setup: WorkerSetup,
+  { slot }: StoreTask,
+  first: number,
+  count: number,
+): void {
+  const table = tableOf(setup);
+  const { batchEntries, columns } = table;
+  for (const [n, column] of columns.entries()) {
+    const address = slot * setup.slotBytes + column.slot;
+    for (let from = first; from < first + count; ) {
+      const batchEnd = from - (from % batchEntries) + batchEntries;
+      const to = Math.min(first + count, batchEnd);
+      writeSlot(
+        setup,
+        address + (from - first) * column.width,
+        (to - from) * column.width,
+        placeOfEntry(table, n, from),
+      );
+      from = to;
+    }
+  }
 }

@@ -1,3 +1,4 @@
+import { writePages } from "../src/io/direct.js";
 import { readFully } from "../src/io/positional.js";
 import { PresentBlocks } from "../src/io/present-blocks.js";
 import type { WorkerSetup } from "../src/pool/protocol.js";
@@ -29,4 +30,32 @@ export function readInto(
     }
     readFully(sourceFd, target, position);
   });
+}
+
+/** Whether bit `first + k` of the input's bitmap at `position` is set, for k under `count`; null where there is none (0). */
+export function readBits(
+  setup: WorkerSetup,
+  position: number,
+  first: number,
+  count: number,
+): ((k: number) => boolean) | null {
+  if (position === 0) return null;
+  const start = Math.floor(first / 8);
+  const bytes = new Uint8Array(Math.ceil((first + count) / 8) - start);
+  readInto(setup, bytes, position + start);
+  const skip = first - 8 * start;
+  return (k) =>
+    (((bytes[(skip + k) >> 3] as number) >> ((skip + k) & 7)) & 1) === 1;
+}
+
+/** Writes bytes of the slots' memory to the output. */
+export function writeSlot(
+  { buffer, output }: WorkerSetup,
+  address: number,
+  bytes: number,
+  position: number,
+): void {
+  withSide("output", () =>
+    writePages(output, buffer, address, bytes, position),
+  );
 }

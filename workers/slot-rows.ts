@@ -1,0 +1,191 @@
+import {
+  type BadRow,
+  describeBadInput,
+  describeBadRow,
+} from "../src/numeric/bad-row.js";
+import type { Kernel } from "../src/numeric/kernel.js";
+import { enter } from "../src/numeric/portable/machine.js";
+import { ENTRY_BYTES, storeEntry } from "../src/numeric/portable/program.js";
+import type { SourceSetup, WorkerSetup } from "../src/pool/protocol.js";
+import type { ResultColumn } from "../src/results/columns.js";
+import { TaskFailure } from "./task-failure.js";
+
+/** Rows in memory and their results. */
+export type RowsSetup = Pick<
+  WorkerSetup,
+  "buffer" | "classes" | "temperature" | "slot" | "results"
+> & { sources: Pick<SourceSetup, "name" | "type" | "values" | "holds">[] };
+
+/** Rows that are loaded into a slot, numbered from 0, and the kernel that computes their results. */
+export class SlotRows<Setup extends RowsSetup = WorkerSetup> {
+  /** Address of the work area. */
+  readonly work: number;
+
+  /** @param base address of the slot */
+  constructor(
+    readonly setup: Setup,
+    readonly kernel: Kernel,
+    readonly base: number,
+  ) {
+    this.work = base + setup.slot.work;
+    kernel.prepare(this.work);
+  }
+
+  /** Stores every result of `count` rows; those of row `first` at `outs`. Returns the bad rows, whose results are zeros. */
+  compute(first: number, count: number, outs: readonly number[]): number[] {
+    const { kernel, base, work } = this;
+    const { buffer, slot, classes, temperature, results } = this.setup;
+    const program = base + slot.program;
+    enter(buffer);
+    results.forEach((result, n) => {
+      const { code, values, width, param, type, input } = result;
+      storeEntry(
+        program + n * ENTRY_BYTES,
+        code,
+        outs[n] as number,
+        values * width,
+        this.#inputOf(result, first),
+        input < 0 ? 0 : this.#rowBytes(input + 1),
+        param,
+        type === "float32",
+      );
+    });
+    const bad = kernel.storeRows(
+      this.#source(0, first),
+      this.#isFloat32,
+      count,
+      classes,
+      temperature,
+      work,
+      program,
+      results.length,
+      base + slot.badRows,
+    );
+    const found = new Int32Array(buffer, base + slot.badRows, bad);
+    return Array.from(found, (row) => first + row);
+  }
+
+  /**
+   * Stores the results of a row whose blocks do not fit the slot: blocks in tiles of `tileRows` rows at `outOf(n, iStart)`,
+   * with a call of `onTile(n, iStart, iEnd)` after each, and other results at `outs`. Returns the row if it is bad: its
+   * results are zeros.
+   */
+  computeTiles(
+    row: number,
+    tileRows: number,
+    outs: readonly number[],
+    outOf: (result: number, iStart: number) => number,
+    onTile: (result: number, iStart: number, iEnd: number) => void,
+  ): number[] {
+    const { buffer, classes, results } = this.setup;
+    let good = this.load(row);
+    results.forEach(({ block, values, width }, n) => {
+      const rows = block === null ? classes : tileRows;
+      for (let i = 0; i < classes; i += rows) {
+        const end = Math.min(i + rows, classes);
+        const out = block === null ? (outs[n] as number) : outOf(n, i);
+        good = good && this.storeResult(n, row, out, i, end);
+        if (!good) {
+          const count = block === null ? values : rows * classes;
+          new Uint8Array(buffer, out, count * width).fill(0);
+        }
+        if (block !== null) onTile(n, i, end);
+      }
+    });
+    return good ? [] : [row];
+  }
+
+  /** Computes the softmax of a row into the work area. Returns false for a bad row. */
+  load(row: number): boolean {
+    const { classes, temperature } = this.setup;
+    const source = this.#source(0, row);
+    return (
+      this.kernel.loadRow(
+        source,
+        this.#isFloat32,
+        classes,
+        temperature,
+        this.work,
+      ) !== 0
+    );
+  }
+
+  /** Stores result `n` of the row in the work area; of a block, rows [i, end). Returns false for a bad row. */
+  storeResult(
+    n: number,
+    row: number,
+    out: number,
+    i = 0,
+    end = this.setup.classes,
+  ): boolean {
+    const { classes, results } = this.setup;
+    const result = results[n] as ResultColumn;
+    const { code, param, type } = result;
+    return (
+      this.kernel.storeResult(
+        code,
+        this.work,
+        classes,
+        i,
+        end,
+        this.#inputOf(result, row),
+        param,
+        out,
+        type === "float32",
+      ) !== 0
+    );
+  }
+
+  /**
+   * Returns why a row has no results, a wrong label before all else; null if it has.
+   * @param areLabels whether only labels are checked
+   */
+  badRowReason(row: number, areLabels = false): BadRow | null {
+    const { buffer, classes, sources } = this.setup;
+    let first: BadRow | null = null;
+    for (const [n, { holds, name, values }] of sources.entries()) {
+      if (areLabels && holds !== "class") continue;
+      const address = this.#source(n, row);
+      const numbers =
+        n === 0 && this.#isFloat32
+          ? new Float32Array(buffer, address, values)
+          : new Float64Array(buffer, address, values);
+      const reason =
+        holds === "logits"
+          ? describeBadRow(numbers)
+          : describeBadInput(name, numbers as Float64Array, holds, classes);
+      if (reason?.advice) return reason;
+      first ??= reason;
+    }
+    return first;
+  }
+
+  /** Address of the values of source `n`: the logits, then the other inputs. */
+  #source(n: number, row: number): number {
+    const values = this.setup.slot.sources[n]?.values ?? 0;
+    return this.base + values + row * this.#rowBytes(n);
+  }
+
+  #inputOf({ input }: ResultColumn, row: number): number {
+    return input < 0 ? 0 : this.#source(input + 1, row);
+  }
+
+  /** The kernel reads logits of either float type, and other inputs as float64. */
+  #rowBytes(n: number): number {
+    const values = this.setup.sources[n]?.values ?? 0;
+    return values * (n === 0 && this.#isFloat32 ? 4 : 8);
+  }
+
+  get #isFloat32(): boolean {
+    return this.setup.sources[0]?.type === "float32";
+  }
+}
+
+/** Ends the task if bad rows do, or if the label of the row is neither a class nor none. `number` is the row of the file. */
+export function refuseRow(rows: SlotRows, row: number, number: number): void {
+  const { stopAtBadRow } = rows.setup;
+  const reason = rows.badRowReason(row, !stopAtBadRow);
+  if (reason && (stopAtBadRow || reason.advice))
+    throw new TaskFailure({ kind: "bad-row", row: number, ...reason });
+  if (stopAtBadRow) throw new Error(`row ${row} of a load has no bad value`);
+}
