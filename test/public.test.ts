@@ -143,6 +143,9 @@ describe("nothing imports upward", () => {
       "src/io",
       "src/arrow",
       "src/errors",
+      // The encoder of Arrow schemas.
+      "src/output/arrow-encode",
+      "src/output/jacobian-file",
     ],
     "src/output": [
       "node:",

@@ -1,7 +1,11 @@
 import { crc32 } from "node:zlib";
 import type { ColumnChunk } from "../src/input/parquet/file-metadata.js";
 import type { ParquetSetup } from "../src/input/parquet/protocol.js";
-import { MalformedThrift, ThriftReader } from "../src/input/parquet/thrift.js";
+import {
+  decodeThrift,
+  MalformedThrift,
+  type Shaped,
+} from "../src/input/parquet/thrift.js";
 import { Damaged } from "./decompress/failure.js";
 import { ParquetFailure } from "./parquet-failure.js";
 import { checkIndices, countLevels } from "./parquet-levels.js";
@@ -21,31 +25,36 @@ const RLE = 3;
 /** Encodings of values as indices of a dictionary: PLAIN_DICTIONARY and RLE_DICTIONARY. */
 const DICTIONARY = [2, 8];
 
-/** A PageHeader of parquet.thrift: missing numbers are -1. */
-interface PageHeader {
-  headerBytes: number;
-  type: number;
-  decodedBytes: number;
-  pageBytes: number;
-  crc: number | null;
-  data: DataHeader | null;
-}
+/** A PageHeader of parquet.thrift. */
+const PAGE_HEADER = {
+  1: ["type", "integer"],
+  2: ["decodedBytes", "integer"],
+  3: ["pageBytes", "integer"],
+  4: ["crc", "integer"],
+  5: [
+    "v1",
+    {
+      1: ["values", "integer"],
+      2: ["encoding", "integer"],
+      3: ["definition", "integer"],
+      4: ["repetition", "integer"],
+    },
+  ],
+  8: [
+    "v2",
+    {
+      1: ["values", "integer"],
+      2: ["nulls", "integer"],
+      3: ["rows", "integer"],
+      4: ["encoding", "integer"],
+      5: ["definition", "integer"],
+      6: ["repetition", "integer"],
+      7: ["isCompressed", "flag"],
+    },
+  ],
+} as const;
 
-/** The header of data inside it. */
-interface DataHeader {
-  values: number;
-  encoding: number;
-  /** Of version 2 pages. */
-  v2: { nulls: number; rows: number; isCompressed: boolean } | null;
-  repetition: LevelsHeader;
-  definition: LevelsHeader;
-}
-
-/** Version 1 stores the encoding of a section of levels, version 2 its length. */
-interface LevelsHeader {
-  encoding: number;
-  bytes: number;
-}
+type PageHeader = Shaped<typeof PAGE_HEADER>;
 
 /**
  * Checks what the decoder takes for granted in the pages of a column chunk: checksums (where their writer made some),
@@ -71,28 +80,30 @@ export async function checkPages(
   let values = 0;
   let rows = 0;
   for (let at = start, page = 0; at < end; page++) {
-    const header = readHeader(fd, at, end);
-    const pageEnd = header ? at + header.headerBytes + header.pageBytes : 0;
-    if (!header || pageEnd > end)
+    const pageWhere = `${where}, page ${page}`;
+    const found = readHeader(fd, at, end);
+    if (!found) throw damaged(pageWhere, `no valid page header at byte ${at}`);
+    const { header, headerBytes, pageBytes } = found;
+    const contentStart = at + headerBytes;
+    const pageEnd = contentStart + pageBytes;
+    if (pageEnd > end)
       throw damaged(
-        `${where}, page ${page}`,
-        header
-          ? `expected a page of at most ${end - at} bytes at byte ${at}, found ${pageEnd - at}`
-          : `no valid page header at byte ${at}`,
+        pageWhere,
+        `expected a page of at most ${end - at} bytes at byte ${at}, found ${pageEnd - at}`,
       );
-    if (buffer.byteLength < header.pageBytes)
-      buffer = new Uint8Array(header.pageBytes);
-    const content = buffer.subarray(0, header.pageBytes);
-    readParquet(fd, content, at + header.headerBytes);
+    if (buffer.byteLength < pageBytes) buffer = new Uint8Array(pageBytes);
+    const content = buffer.subarray(0, pageBytes);
+    readParquet(fd, content, contentStart);
     try {
       checkChecksum(header, content);
-      if (header.data) {
-        rows += checkLevels(header, header.data, content, chunk, values === 0);
-        values += header.data.values;
+      if (header.type === DATA_PAGE || header.type === DATA_PAGE_V2) {
+        const counts = checkData(header, content, chunk, values === 0);
+        rows += counts.rows;
+        values += counts.values;
       }
     } catch (error) {
       if (!(error instanceof Damaged)) throw error;
-      throw damaged(`${where}, page ${page}`, error.message);
+      throw damaged(pageWhere, error.message);
     }
     at = pageEnd;
   }
@@ -101,7 +112,7 @@ export async function checkPages(
 }
 
 function checkChecksum({ crc }: PageHeader, content: Uint8Array): void {
-  if (crc === null) return;
+  if (crc === undefined) return;
   const found = crc32(content);
   if (found !== crc >>> 0)
     throw new Damaged(
@@ -109,36 +120,39 @@ function checkChecksum({ crc }: PageHeader, content: Uint8Array): void {
     );
 }
 
-/** Checks the levels of a data page against its header and the schema; returns its number of rows. @throws Damaged */
-function checkLevels(
-  { pageBytes, decodedBytes }: PageHeader,
-  { values, encoding, v2, ...sections }: DataHeader,
+/** Checks a data page against its header and the schema; returns its numbers of values and rows. @throws Damaged */
+function checkData(
+  { type, decodedBytes = -1, v1 = {}, v2 = {} }: PageHeader,
   content: Uint8Array,
   { leaf: { maxRepetition, maxDefinition }, compression }: ColumnChunk,
   firstOfChunk: boolean,
-): number {
+): { values: number; rows: number } {
+  const isV2 = type === DATA_PAGE_V2;
+  const { values = -1, encoding = -1 } = isV2 ? v2 : v1;
   if (values < 0)
     throw new Damaged(`expected 0 or more values, found ${values}`);
   // Levels of version 2 are never compressed.
-  const start = v2
-    ? pageStart("uncompressed", content, pageBytes)
+  const start = isV2
+    ? pageStart("uncompressed", content, content.byteLength)
     : pageStart(compression, content, decodedBytes);
   let at = 0;
   const count = (kind: "repetition" | "definition", max: number) => {
-    if (max === 0 && !v2) return null;
-    let { bytes } = sections[kind];
-    if (v2) {
+    if (max === 0 && !isV2) return null;
+    // Version 1 stores the encoding of a section of levels here, version 2 its length.
+    const { [kind]: stored = -1 } = isV2 ? v2 : v1;
+    let bytes = stored;
+    if (isV2) {
       if (bytes < 0)
         throw new Damaged(
           `expected 0 or more bytes of ${kind} levels, found ${bytes}`,
         );
-    } else if (sections[kind].encoding === RLE) {
+    } else if (stored === RLE) {
       const length = start(at + 4).subarray(at, at + 4);
       bytes = new DataView(length.buffer, length.byteOffset).getUint32(0, true);
       at += 4;
     } else
       throw new Damaged(
-        `expected ${kind} levels encoded as RLE, found encoding ${sections[kind].encoding}`,
+        `expected ${kind} levels encoded as RLE, found encoding ${stored}`,
       );
     const section = start(at + bytes).subarray(at, at + bytes);
     at += bytes;
@@ -152,108 +166,54 @@ function checkLevels(
     );
   const rows = repetition ? repetition.zeros : values;
   const nulls = definition ? values - definition.greatest : 0;
-  // pyarrow counts neither empty lists nor null structs in lists among the nulls of a page of version 2.
-  const declared = v2?.nulls ?? nulls;
-  const isFewer = repetition && declared >= 0 && declared < nulls;
-  for (const [what, stored, found] of [
-    ["rows", v2?.rows ?? rows, rows],
-    ["nulls", isFewer ? nulls : declared, nulls],
-  ] as const)
-    if (stored !== found)
-      throw new Damaged(
-        `expected ${stored} ${what} as declared in the page header, found ${found}`,
-      );
+  if (isV2) {
+    const { rows: declaredRows = -1, nulls: declaredNulls = -1 } = v2;
+    expectDeclared("rows", declaredRows, rows);
+    // pyarrow counts neither empty lists nor null structs in lists among the nulls.
+    const isFewer = repetition && declaredNulls >= 0 && declaredNulls < nulls;
+    if (!isFewer) expectDeclared("nulls", declaredNulls, nulls);
+  }
   if (DICTIONARY.includes(encoding)) {
     const bytes = decodedBytes - at;
-    // Of version 2 the levels stand before what is compressed.
-    const indices = v2
+    // Of version 2 the levels come before the compressed part.
+    const indices = isV2
       ? pageStart(
-          v2.isCompressed ? compression : "uncompressed",
+          v2.isCompressed === false ? "uncompressed" : compression,
           content.subarray(at),
           bytes,
         )(bytes)
       : start(decodedBytes).subarray(at, decodedBytes);
     checkIndices(indices, values - nulls);
   }
-  return rows;
+  return { values, rows };
+}
+
+function expectDeclared(what: string, declared: number, found: number): void {
+  if (declared !== found)
+    throw new Damaged(
+      `expected ${declared} ${what} as declared in the page header, found ${found}`,
+    );
 }
 
 /** Reads the header of the page at a position; null where there is none that makes sense. */
-function readHeader(fd: number, at: number, end: number): PageHeader | null {
+function readHeader(
+  fd: number,
+  at: number,
+  end: number,
+): { header: PageHeader; headerBytes: number; pageBytes: number } | null {
   for (let length = HEADER_BYTES; ; length *= 16) {
     const bytes = new Uint8Array(Math.min(length, end - at));
     readParquet(fd, bytes, at);
     try {
-      return decodeHeader(bytes);
+      const found = decodeThrift(bytes, PAGE_HEADER);
+      const { pageBytes = -1 } = found.value;
+      const header = { header: found.value, headerBytes: found.end, pageBytes };
+      return pageBytes < 0 ? null : header;
     } catch (error) {
       if (!(error instanceof MalformedThrift)) throw error;
       if (bytes.byteLength === end - at) return null;
     }
   }
-}
-
-function decodeHeader(bytes: Uint8Array): PageHeader | null {
-  const reader = new ThriftReader(bytes);
-  /** Reads the first fields of a struct, which are integers; the others are skipped. */
-  const integers = (
-    count: number,
-    flag?: (id: number, value: boolean) => void,
-  ): number[] => {
-    const found = new Array<number>(count + 1).fill(-1);
-    reader.struct((id) => {
-      if (id > count) return false;
-      found[id] = reader.integer();
-      return true;
-    }, flag);
-    return found;
-  };
-  const found: PageHeader = {
-    headerBytes: 0,
-    type: -1,
-    decodedBytes: -1,
-    pageBytes: -1,
-    crc: null,
-    data: null,
-  };
-  let v1: number[] = [];
-  let v2: number[] = [];
-  let isCompressed = true;
-  reader.struct((id) => {
-    if (id === 1) found.type = reader.integer();
-    else if (id === 2) found.decodedBytes = reader.integer();
-    else if (id === 3) found.pageBytes = reader.integer();
-    else if (id === 4) found.crc = reader.integer();
-    else if (id === 5) v1 = integers(4);
-    else if (id === 8)
-      v2 = integers(6, (flag, value) => {
-        if (flag === 7) isCompressed = value;
-      });
-    else return false;
-    return true;
-  });
-  found.headerBytes = reader.position;
-  if (found.type === DATA_PAGE) {
-    const [, values = -1, encoding = -1, definition = -1, repetition = -1] = v1;
-    found.data = {
-      values,
-      encoding,
-      v2: null,
-      repetition: { encoding: repetition, bytes: -1 },
-      definition: { encoding: definition, bytes: -1 },
-    };
-  }
-  if (found.type === DATA_PAGE_V2) {
-    const [, values = -1, nulls = -1, rows = -1, encoding = -1, ...bytes] = v2;
-    const [definition = -1, repetition = -1] = bytes;
-    found.data = {
-      values,
-      encoding,
-      v2: { nulls, rows, isCompressed },
-      repetition: { encoding: RLE, bytes: repetition },
-      definition: { encoding: RLE, bytes: definition },
-    };
-  }
-  return found.pageBytes < 0 ? null : found;
 }
 
 function damaged(where: string, text: string): ParquetFailure {

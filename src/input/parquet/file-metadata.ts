@@ -1,24 +1,56 @@
-import { MalformedThrift, ThriftReader } from "./thrift.js";
+import { decodeThrift, MalformedThrift, type Shaped } from "./thrift.js";
 
-// A FileMetaData of parquet.thrift, whose field numbers these are. Only fields that are needed are read.
+// The metadata in a footer (parquet.thrift, FileMetaData), as far as it is needed to read the file.
 
-/** A node of the schema. */
-export interface SchemaNode {
+const SCHEMA_ELEMENT = {
+  1: ["type", "integer"],
+  2: ["typeLength", "integer"],
+  3: ["repetition", "integer"],
+  4: ["name", "text"],
+  5: ["childCount", "integer"],
+  6: ["converted", "integer"],
+  7: ["scale", "integer"],
+  8: ["precision", "integer"],
+  10: ["logical", "struct"],
+} as const;
+
+const COLUMN_METADATA = {
+  1: ["type", "integer"],
+  2: ["encodings", ["integer"]],
+  4: ["codec", "integer"],
+  5: ["values", "integer"],
+  6: ["decodedBytes", "integer"],
+  7: ["bytes", "integer"],
+  9: ["data", "integer"],
+  11: ["dictionary", "integer"],
+} as const;
+
+const ROW_GROUP = {
+  1: [
+    "columns",
+    [{ 2: ["fileOffset", "integer"], 3: ["metadata", COLUMN_METADATA] }],
+  ],
+  2: ["bytes", "integer"],
+  3: ["rows", "integer"],
+} as const;
+
+export const FILE_METADATA = {
+  1: ["version", "integer"],
+  2: ["schema", [SCHEMA_ELEMENT]],
+  3: ["rows", "integer"],
+  4: ["rowGroups", [ROW_GROUP]],
+  5: ["keyValues", [{ 1: ["key", "text"], 2: ["value", "text"] }]],
+  8: ["encryption", "struct"],
+} as const;
+
+export type SchemaElement = Shaped<typeof SCHEMA_ELEMENT>;
+
+/** Node of the schema; a leaf has a type. Enumerations are numbers, as stored. */
+export interface SchemaNode extends SchemaElement {
   name: string;
+  repetition: number;
   /** Name of the top-level column that it belongs to. */
   column: string;
-  /** FieldRepetitionType, as stored. */
-  repetition: number;
-  /** Type of a leaf, as stored; -1 for a group. */
-  type: number;
-  typeLength: number;
-  /** ConvertedType, as stored; -1 for none. */
-  converted: number;
-  /** LogicalType, a union: the number of its field, 0 for none, and the encoded union. */
-  logicalKind: number;
-  logical: Uint8Array | null;
-  scale: number;
-  precision: number;
   children: SchemaNode[];
   /** Greatest levels of its values. */
   maxRepetition: number;
@@ -29,7 +61,9 @@ export interface SchemaNode {
 export interface ColumnChunk {
   leaf: SchemaNode;
   start: number;
+  /** Size of its pages in the file, and before compression. */
   bytes: number;
+  decodedBytes: number;
   /** Type of its values, as stored. */
   type: number;
   /** CompressionCodec of its pages, as stored, and its name. */
@@ -38,10 +72,8 @@ export interface ColumnChunk {
   /** Positions of its first data page and of its dictionary; 0: none. */
   data: number;
   dictionary: number;
-  /** Values of all its pages, nulls included. */
+  /** Number of values of all its pages, nulls included. */
   values: number;
-  /** Size of its pages before compression. */
-  decodedBytes: number;
 }
 
 export interface RowGroup {
@@ -80,178 +112,90 @@ export const REPEATED = 2;
 /** Levels are counted in bytes; schemas nest about eight deep. */
 const MAX_LEVEL = 255;
 
+export const ARROW_SCHEMA = "ARROW:schema";
+
 /** Reads the metadata in a footer. @throws MalformedThrift */
 export function fileMetadata(footer: Uint8Array): FileMetadata {
-  const reader = new ThriftReader(footer);
-  const groups: { rows: number; places: Place[] }[] = [];
-  const found: Omit<FileMetadata, "schema" | "rowGroups"> = {
-    rows: 0,
-    arrowSchema: null,
-    encrypted: false,
-  };
-  let nodes: SchemaNode[] = [];
-  reader.struct((id) => {
-    if (id === 2) nodes = schemaNodes(reader);
-    else if (id === 3) found.rows = reader.integer();
-    else if (id === 4) reader.list(() => groups.push(rowGroup(reader)));
-    else if (id === 5)
-      reader.list(() => {
-        const [key, value] = keyValue(reader);
-        if (key === "ARROW:schema") found.arrowSchema = value;
-      });
-    else {
-      if (id === 8) found.encrypted = true;
-      return false;
-    }
-    return true;
-  });
-  const [schema] = nodes;
-  if (!schema) throw new MalformedThrift("no schema");
+  const { value } = decodeThrift(footer, FILE_METADATA);
+  const schema = schemaTree(value.schema ?? []);
   const leaves = leafNodes(schema);
-  const rowGroups = groups.map(({ rows, places }, k) => {
-    if (rows < 0) throw new MalformedThrift(`row group ${k} has ${rows} rows`);
-    if (places.length !== leaves.length)
-      throw new MalformedThrift(
-        `row group ${k} has ${places.length} columns, the schema ${leaves.length}`,
-      );
-    return {
-      rows,
-      chunks: places.map((place, n) => ({
-        ...place,
-        leaf: leaves[n] as SchemaNode,
-      })),
-    };
-  });
-  return { ...found, schema, rowGroups };
+  const pair = value.keyValues?.findLast(({ key }) => key === ARROW_SCHEMA);
+  return {
+    schema,
+    rows: value.rows ?? 0,
+    rowGroups: (value.rowGroups ?? []).map(({ rows = 0, columns = [] }, k) => {
+      const chunks = columns.flatMap(({ metadata }) => metadata ?? []);
+      if (rows < 0)
+        throw new MalformedThrift(`row group ${k} has ${rows} rows`);
+      if (chunks.length !== leaves.length)
+        throw new MalformedThrift(
+          `row group ${k} has ${chunks.length} columns, the schema ${leaves.length}`,
+        );
+      return {
+        rows,
+        chunks: leaves.map((leaf, n) => columnChunk(leaf, chunks[n] ?? {})),
+      };
+    }),
+    arrowSchema: pair?.value ?? null,
+    encrypted: value.encryption !== undefined,
+  };
 }
-
-type Place = Omit<ColumnChunk, "leaf">;
 
 /** Returns the leaves of a node, in their order. */
-export function leafNodes(node: SchemaNode): SchemaNode[] {
-  return node.type >= 0 ? [node] : node.children.flatMap(leafNodes);
+function leafNodes(node: SchemaNode): SchemaNode[] {
+  return node.type === undefined ? node.children.flatMap(leafNodes) : [node];
 }
 
-/** Reads the schema: a tree whose nodes are listed in depth-first order, parents first; the root is the first. */
-function schemaNodes(reader: ThriftReader): SchemaNode[] {
-  const nodes: SchemaNode[] = [];
-  /** Parents of the next node, with the number of children that are still to come. */
-  const parents: { left: number; node: SchemaNode }[] = [];
-  reader.list(() => {
-    const parent = parents.at(-1);
-    const { node, children } = schemaElement(reader);
-    if (parent) {
-      const { repetition } = node;
-      node.column = parents.length > 1 ? parent.node.column : node.name;
-      node.maxRepetition =
-        parent.node.maxRepetition + (repetition === REPEATED ? 1 : 0);
-      node.maxDefinition =
-        parent.node.maxDefinition + (repetition === REQUIRED ? 0 : 1);
-      parent.left--;
-      parent.node.children.push(node);
-    } else if (nodes.length > 0)
-      throw new MalformedThrift("a schema of several roots");
-    nodes.push(node);
-    if (parents.length > MAX_LEVEL)
+/** Returns the number of a node's LogicalType; 0 for none, and for numbers over 15. */
+export function logicalKind({ logical }: SchemaElement): number {
+  // A union is a struct of one field, whose number is in the high bits of its first byte.
+  return (logical?.[0] ?? 0) >> 4;
+}
+
+/** Builds the tree of a schema, whose nodes are listed in depth-first order, parents first; returns the root. */
+function schemaTree(elements: readonly SchemaElement[]): SchemaNode {
+  if (elements.length === 0) throw new MalformedThrift("no schema");
+  let next = 0;
+  const read = (parent: SchemaNode | null, depth: number): SchemaNode => {
+    const element = elements[next++];
+    if (!element) throw new MalformedThrift("a schema that ends too early");
+    if (depth > MAX_LEVEL)
       throw new MalformedThrift(`a schema nested more than ${MAX_LEVEL} deep`);
-    if (children > 0 || !parent) {
-      node.type = -1;
-      parents.push({ left: children, node });
+    const { name = "", repetition = REQUIRED, childCount = 0, type } = element;
+    const node: SchemaNode = {
+      ...element,
+      name,
+      repetition,
+      type: parent && childCount <= 0 ? type : undefined,
+      column: depth > 1 && parent ? parent.column : name,
+      children: [],
+      maxRepetition: 0,
+      maxDefinition: 0,
+    };
+    if (parent) {
+      const { maxRepetition, maxDefinition } = parent;
+      node.maxRepetition = maxRepetition + (repetition === REPEATED ? 1 : 0);
+      node.maxDefinition = maxDefinition + (repetition === REQUIRED ? 0 : 1);
     }
-    while (parents.at(-1)?.left === 0) parents.pop();
-  });
-  if (parents.length > 0)
-    throw new MalformedThrift("a schema that ends too early");
-  return nodes;
-}
-
-function schemaElement(reader: ThriftReader): {
-  node: SchemaNode;
-  children: number;
-} {
-  const node: SchemaNode = {
-    name: "",
-    column: "",
-    repetition: REQUIRED,
-    type: -1,
-    typeLength: 0,
-    converted: -1,
-    logicalKind: 0,
-    logical: null,
-    scale: 0,
-    precision: 0,
-    children: [],
-    maxRepetition: 0,
-    maxDefinition: 0,
+    for (let k = 0; k < childCount; k++)
+      node.children.push(read(node, depth + 1));
+    return node;
   };
-  let children = 0;
-  reader.struct((id) => {
-    if (id === 1) node.type = reader.integer();
-    else if (id === 2) node.typeLength = reader.integer();
-    else if (id === 3) node.repetition = reader.integer();
-    else if (id === 4) node.name = reader.text();
-    else if (id === 5) children = reader.integer();
-    else if (id === 6) node.converted = reader.integer();
-    else if (id === 7) node.scale = reader.integer();
-    else if (id === 8) node.precision = reader.integer();
-    else if (id === 10) {
-      const start = reader.position;
-      reader.struct((kind) => {
-        node.logicalKind = kind;
-        return false;
-      });
-      node.logical = reader.since(start);
-    } else return false;
-    return true;
-  });
-  return { node, children };
+  const root = read(null, 0);
+  if (next < elements.length)
+    throw new MalformedThrift("a schema of several roots");
+  return root;
 }
 
-function keyValue(reader: ThriftReader): [key: string, value: string] {
-  let [key, value] = ["", ""];
-  reader.struct((id) => {
-    if (id === 1) key = reader.text();
-    else if (id === 2) value = reader.text();
-    else return false;
-    return true;
-  });
-  return [key, value];
-}
-
-function rowGroup(reader: ThriftReader): { places: Place[]; rows: number } {
-  const places: Place[] = [];
-  let rows = 0;
-  reader.struct((id) => {
-    if (id === 1)
-      reader.list(() => {
-        reader.struct((part) => {
-          if (part === 3) places.push(chunkPlace(reader));
-          return part === 3;
-        });
-      });
-    else if (id === 3) rows = reader.integer();
-    return id === 1 || id === 3;
-  });
-  return { places, rows };
-}
-
-function chunkPlace(reader: ThriftReader): Place {
-  let [type, codec, values, decodedBytes, bytes] = [0, 0, 0, 0, 0];
-  let [data, dictionary] = [0, 0];
-  reader.struct((id) => {
-    if (id === 1) type = reader.integer();
-    else if (id === 4) codec = reader.integer();
-    else if (id === 5) values = reader.integer();
-    else if (id === 6) decodedBytes = reader.integer();
-    else if (id === 7) bytes = reader.integer();
-    else if (id === 9) data = reader.integer();
-    else if (id === 11) dictionary = reader.integer();
-    else return false;
-    return true;
-  });
+function columnChunk(
+  leaf: SchemaNode,
+  stored: Shaped<typeof COLUMN_METADATA>,
+): ColumnChunk {
+  const { type = 0, codec = 0, values = 0, data = 0, dictionary = 0 } = stored;
+  const { bytes = 0, decodedBytes = 0 } = stored;
   // Some writers store 0 where there is no dictionary.
   const start = dictionary > 0 ? dictionary : data;
   const compression = CODECS[codec] ?? "unknown";
-  const pages = { data, dictionary, start, bytes, decodedBytes };
-  return { type, codec, compression, values, ...pages };
+  const pages = { start, bytes, decodedBytes, data, dictionary, values };
+  return { leaf, type, codec, compression, ...pages };
 }

@@ -81,12 +81,11 @@ function sampleOf(metadata: FileMetadata): FileMetadata {
 
 function setupOf(
   { fd }: InputFile,
-  { start, metadata, arrowSchema }: ParquetFooter,
+  { start, metadata, arrowFields }: ParquetFooter,
   paths: readonly ColumnPath[],
   target: number,
 ): ParquetSetup {
-  const schema = arrowSchema?.project(paths) ?? null;
-  const { footer, rowGroups } = projectFooter(metadata, paths, schema);
+  const { footer, rowGroups } = projectFooter(metadata, paths, arrowFields);
   const length = Buffer.alloc(4);
   length.writeUInt32LE(footer.length);
   return {

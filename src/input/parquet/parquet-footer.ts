@@ -3,7 +3,7 @@ import { InputFormatError, InputUnsupportedError } from "../../errors.js";
 import type { InputFile } from "../input-file.js";
 import { checkLimit } from "../limits.js";
 import { readInput } from "../read-input.js";
-import { type ArrowSchema, arrowSchema } from "./arrow-schema.js";
+import { arrowFields } from "./arrow-schema.js";
 import { type FileMetadata, fileMetadata } from "./file-metadata.js";
 import { schemaField } from "./schema-fields.js";
 import { MalformedThrift } from "./thrift.js";
@@ -26,8 +26,8 @@ export interface ParquetFooter {
   metadata: FileMetadata;
   /** Columns, with the types of the Arrow schema where it has the same columns. */
   fields: Field[];
-  /** Null where the footer has none, or one of other columns. */
-  arrowSchema: ArrowSchema | null;
+  /** Columns of the Arrow schema; null where the footer has none, or one of other columns. */
+  arrowFields: Field[] | null;
 }
 
 /**
@@ -72,14 +72,9 @@ export function readFooter(file: InputFile): ParquetFooter {
     checkLimit(file, `row group ${k}`, "maxBatchRows", "rows in a batch", rows);
   const own = metadata.schema.children.map(schemaField);
   checkColumns(file, own);
-  const schema = arrowSchema(metadata.arrowSchema ?? "");
-  const isSame = schema !== null && haveSameFields(own, schema.fields);
-  return {
-    start,
-    metadata,
-    fields: isSame ? schema.fields : own,
-    arrowSchema: isSame ? schema : null,
-  };
+  const found = arrowFields(metadata.arrowSchema ?? "");
+  const typed = found && haveSameFields(own, found) ? found : null;
+  return { start, metadata, fields: typed ?? own, arrowFields: typed };
 }
 
 function decoding(path: string, decode: () => FileMetadata): FileMetadata {

@@ -1,105 +1,107 @@
+import type { Field } from "../../arrow/field.js";
+import { schemaMessage } from "../../output/arrow-encode.js";
+import { framed } from "../../output/jacobian-file.js";
 import type { ColumnPath } from "../column-spans.js";
-import { pathsByChild } from "./column-paths.js";
 import {
+  ARROW_SCHEMA,
+  FILE_METADATA,
   type FileMetadata,
-  leafNodes,
+  logicalKind,
   type RowGroup,
+  type SchemaElement,
   type SchemaNode,
 } from "./file-metadata.js";
-import { encodeStruct } from "./thrift-writer.js";
+import { encodeThrift } from "./thrift.js";
+
+const VERSION = 2;
 
 /**
  * Returns a footer of some of the columns, with what decoding needs of them, and its row groups. The decoder gets no other
  * footer: it refuses whole files for columns, and for statistics, that nobody reads.
- * @param arrowSchema Arrow schema of these columns as base64, if the footer has one
+ * @param arrowFields Arrow types of all columns, if the footer has an Arrow schema
  */
 export function projectFooter(
   { schema, rows, rowGroups }: FileMetadata,
   paths: readonly ColumnPath[],
-  arrowSchema: string | null,
+  arrowFields: Field[] | null,
 ): { footer: Buffer; rowGroups: RowGroup[] } {
-  const { elements, leaves } = projectSchema(schema, paths);
+  const elements: SchemaElement[] = [];
+  const nodes = new Set<SchemaNode>();
+  const add = (node: SchemaNode, paths: readonly ColumnPath[]) => {
+    const children = onPaths(node.children, paths);
+    elements.push(schemaElement(node, children.length));
+    nodes.add(node);
+    for (const [child, rest] of children) add(child, rest);
+  };
+  add(schema, paths);
   const projected = rowGroups.map(({ rows, chunks }) => ({
     rows,
-    chunks: chunks.filter((_, k) => leaves[k]),
+    chunks: chunks.filter(({ leaf }) => nodes.has(leaf)),
   }));
-  const footer = encodeStruct({
-    1: VERSION,
-    2: elements,
-    3: rows,
-    4: projected.map(encodeRowGroup),
-    5: arrowSchema && [encodeStruct({ 1: "ARROW:schema", 2: arrowSchema })],
+  const value = arrowFields && arrowSchema(projectFields(arrowFields, paths));
+  const footer = encodeThrift(FILE_METADATA, {
+    version: VERSION,
+    schema: elements,
+    rows,
+    rowGroups: projected.map(({ rows, chunks }) => ({
+      rows,
+      bytes: chunks.reduce((sum, { decodedBytes }) => sum + decodedBytes, 0),
+      // Pages state their encodings, and the schema has the paths.
+      columns: chunks.map((chunk) => ({
+        fileOffset: 0,
+        metadata: {
+          ...chunk,
+          encodings: [],
+          dictionary: chunk.dictionary > 0 ? chunk.dictionary : undefined,
+        },
+      })),
+    })),
+    keyValues: value === null ? undefined : [{ key: ARROW_SCHEMA, value }],
   });
   return { footer, rowGroups: projected };
 }
 
-const VERSION = 2;
-
-/** Returns the schema elements of the columns at these paths, and for each leaf whether it is one of theirs. */
-function projectSchema(
-  schema: SchemaNode,
+/** Returns the children that paths lead through, with the rest of these paths; all where a path ends at the parent. */
+function onPaths<Child>(
+  children: readonly Child[],
   paths: readonly ColumnPath[],
-): { elements: Buffer[]; leaves: boolean[] } {
-  const elements: Buffer[] = [];
-  const leaves: boolean[] = [];
-  const addWhole = (node: SchemaNode) => {
-    elements.push(encodeNode(node, node.children.length));
-    if (node.type >= 0) leaves.push(true);
-    node.children.forEach(addWhole);
-  };
-  const add = (
-    node: SchemaNode,
-    paths: readonly ColumnPath[],
-    depth: number,
-  ) => {
-    if (paths.some(({ length }) => length === depth)) return addWhole(node);
-    const byChild = pathsByChild(paths, depth);
-    elements.push(encodeNode(node, byChild.size));
-    for (const [k, child] of node.children.entries()) {
-      const below = byChild.get(k);
-      if (below) add(child, below, depth + 1);
-      else for (const _ of leafNodes(child)) leaves.push(false);
-    }
-  };
-  add(schema, paths, 0);
-  return { elements, leaves };
-}
-
-/** VARIANT, GEOMETRY and GEOGRAPHY are not among these: their values are read as they are stored. */
-const MAX_LOGICAL_TYPE = 15;
-
-/** Encodes a SchemaElement. A node without a repetition is required. */
-function encodeNode(node: SchemaNode, children: number): Buffer {
-  const { type, logical } = node;
-  const isLeaf = type >= 0;
-  return encodeStruct({
-    1: isLeaf ? type : null,
-    2: isLeaf ? node.typeLength : null,
-    3: node.repetition,
-    4: node.name,
-    5: isLeaf ? null : children,
-    6: node.converted >= 0 ? node.converted : null,
-    7: isLeaf ? node.scale : null,
-    8: isLeaf ? node.precision : null,
-    10: node.logicalKind <= MAX_LOGICAL_TYPE ? logical : null,
+): [child: Child, rest: ColumnPath[]][] {
+  if (paths.some(({ length }) => length === 0))
+    return children.map((child) => [child, [[]]]);
+  const rests = new Map<number, ColumnPath[]>();
+  for (const [k = -1, ...rest] of paths) {
+    const same = rests.get(k);
+    if (same) same.push(rest);
+    else rests.set(k, [rest]);
+  }
+  return children.flatMap((child, k): [Child, ColumnPath[]][] => {
+    const rest = rests.get(k);
+    return rest ? [[child, rest]] : [];
   });
 }
 
-/** Encodes a RowGroup and its ColumnChunks. Pages state their encodings, and the schema has the paths. */
-function encodeRowGroup({ rows, chunks }: RowGroup): Buffer {
-  const encoded = chunks.map((chunk) => {
-    const metadata = encodeStruct({
-      1: chunk.type,
-      2: new Int32Array(),
-      4: chunk.codec,
-      5: chunk.values,
-      6: chunk.decodedBytes,
-      7: chunk.bytes,
-      9: chunk.data,
-      11: chunk.dictionary > 0 ? chunk.dictionary : null,
-    });
-    return encodeStruct({ 2: 0, 3: metadata });
-  });
-  const bytes = chunks.reduce((sum, chunk) => sum + chunk.decodedBytes, 0);
-  return encodeStruct({ 1: encoded, 2: bytes, 3: rows });
+/**
+ * A logical type whose number is not in its first byte is VARIANT, GEOMETRY or GEOGRAPHY: their values are read as they
+ * are stored.
+ */
+function schemaElement(node: SchemaNode, childCount: number): SchemaElement {
+  const isLeaf = node.type !== undefined;
+  return {
+    ...node,
+    childCount: isLeaf ? undefined : childCount,
+    logical: logicalKind(node) > 0 ? node.logical : undefined,
+  };
+}
+
+function projectFields(fields: Field[], paths: readonly ColumnPath[]): Field[] {
+  return onPaths(fields, paths).map(([field, rest]) => ({
+    ...field,
+    children: projectFields(field.children, rest),
+  }));
+}
+
+/** Encodes a message of an Arrow stream as base64, as a footer has it. */
+function arrowSchema(fields: Field[]): string {
+  const message = framed(schemaMessage(fields, []), 0);
+  return Buffer.from(message).toString("base64");
 }

@@ -1,5 +1,10 @@
 import type { ArrowType, Field } from "../../arrow/field.js";
-import { OPTIONAL, REPEATED, type SchemaNode } from "./file-metadata.js";
+import {
+  logicalKind,
+  OPTIONAL,
+  REPEATED,
+  type SchemaNode,
+} from "./file-metadata.js";
 
 // Arrow types of a Parquet schema (parquet-format, LogicalTypes.md), as far as messages and the choice of columns need
 // them: units are left out, and the decoder has the last word.
@@ -13,13 +18,14 @@ export function schemaField(node: SchemaNode): Field {
 }
 
 function nodeField(node: SchemaNode): Field {
-  if (node.type >= 0) return fieldOf(node, leafType(node), []);
-  const { converted, logicalKind, children } = node;
+  if (node.type !== undefined) return fieldOf(node, leafType(node), []);
+  const { converted = -1, children } = node;
+  const kind = logicalKind(node);
   const [child] = children;
   if (child?.repetition === REPEATED && children.length === 1) {
-    if (logicalKind === LIST || converted === CONVERTED_LIST)
+    if (kind === LIST || converted === CONVERTED_LIST)
       return fieldOf(node, { kind: "List" }, [listItem(node, child)]);
-    const isMap = logicalKind === MAP || CONVERTED_MAPS.includes(converted);
+    const isMap = kind === MAP || CONVERTED_MAPS.includes(converted);
     if (isMap && child.children.length === 2)
       return fieldOf(node, { kind: "Map", keysSorted: false }, [
         nodeField(child),
@@ -98,7 +104,8 @@ const BY_TYPE: readonly ArrowType[] = [
 ];
 
 function leafType(node: SchemaNode): ArrowType {
-  const { converted, logicalKind, precision, scale, typeLength } = node;
+  const { type = -1, typeLength = 0, converted = -1 } = node;
+  const { precision = 0, scale = 0 } = node;
   const bitWidth = precision > 38 ? 256 : 128;
   if (converted === CONVERTED_DECIMAL)
     return { kind: "Decimal", precision, scale, bitWidth };
@@ -106,10 +113,10 @@ function leafType(node: SchemaNode): ArrowType {
   if (integer >= 0)
     return { kind: "Int", bitWidth: 8 << (integer % 4), signed: integer > 3 };
   return (
-    BY_LOGICAL[logicalKind] ??
+    BY_LOGICAL[logicalKind(node)] ??
     BY_CONVERTED[converted] ??
-    (node.type === FIXED_BYTES
+    (type === FIXED_BYTES
       ? { kind: "FixedSizeBinary", byteWidth: typeLength }
-      : (BY_TYPE[node.type] ?? BYTES))
+      : (BY_TYPE[type] ?? BYTES))
   );
 }
