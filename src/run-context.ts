@@ -1,7 +1,7 @@
 import { numberWidth } from "./arrow/field.js";
 import type { LogitsFile } from "./input/logits-file.js";
 import { axesOf } from "./input/row-indices.js";
-import type { DirectTarget } from "./io/direct.js";
+import type { DirectTarget } from "./io/put-bytes.js";
 import type { Job } from "./job.js";
 import type { ResolvedOptions } from "./options.js";
 import type { PlacedBatch } from "./output/jacobian-file.js";

@@ -1,4 +1,4 @@
-import { padBefore } from "../src/io/direct.js";
+import { padBefore } from "../src/io/put-bytes.js";
 import type { Kernel } from "../src/numeric/kernel.js";
 import type { RowChunkTask, WorkerSetup } from "../src/pool/protocol.js";
 import { blockRowStart, type ResultColumn } from "../src/results/columns.js";

@@ -1,6 +1,8 @@
-import { SequentialComparison } from "../io/sequential-comparison.js";
-import { SequentialFile } from "../io/sequential-file.js";
-import { SequentialStream } from "../io/sequential-stream.js";
+import {
+  SequentialComparison,
+  SequentialFile,
+  SequentialStream,
+} from "../io/sequential.js";
 import { STREAM_START } from "../output/jacobian-file.js";
 import type { PendingOutput } from "../output/output-target.js";
 import type { ByteStream } from "../output/standard-output.js";

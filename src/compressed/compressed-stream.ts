@@ -3,7 +3,7 @@ import {
   decodeMessage,
   type MessageMetadata,
 } from "../input/arrow-metadata.js";
-import type { Sequential } from "../io/sequential-file.js";
+import type { Sequential } from "../io/sequential.js";
 import {
   type BlockPlace,
   type KeyValues,

@@ -1,7 +1,7 @@
 import { basename, dirname, join } from "node:path";
 import { checkNames, checkPath, checkValue } from "../check-options.js";
 import { pooled } from "../io/pooled.js";
-import { isAlive } from "../io/process-mark.js";
+import { isAlive } from "../io/temporary-names.js";
 import { resolveLocation } from "../store/location.js";
 import { openStore } from "../store/open-store.js";
 import { type S3Options, s3OptionsOf } from "../store/s3-options.js";

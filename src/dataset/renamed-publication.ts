@@ -1,7 +1,6 @@
 import { basename, dirname, join } from "node:path";
 import { IoError, OutputExistsError } from "../errors.js";
-import { isAlive } from "../io/process-mark.js";
-import { randomHex } from "../io/random-name.js";
+import { isAlive, randomHex } from "../io/temporary-names.js";
 import { shortList, shortName } from "../printable.js";
 import type { FolderStore } from "../store/store.js";
 import { COMMITS, isOwnName, PLAN, type RunFolders, SUCCESS } from "./names.js";

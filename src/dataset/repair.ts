@@ -1,7 +1,6 @@
 import { rm } from "node:fs/promises";
 import { InternalError } from "../errors.js";
-import { processMark } from "../io/process-mark.js";
-import { randomHex } from "../io/random-name.js";
+import { processMark, randomHex } from "../io/temporary-names.js";
 import { openStore } from "../store/open-store.js";
 import type { S3Access } from "../store/s3-options.js";
 import { hasFolders, type Store } from "../store/store.js";

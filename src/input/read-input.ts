@@ -1,7 +1,6 @@
 import type { Read } from "../arrow/read-window.js";
 import { InputFormatError } from "../errors.js";
-import { readFully, ShortReadError } from "../io/positional.js";
-import { readFullyAsync } from "../io/positional-async.js";
+import { readFully, readFullyAsync, ShortReadError } from "../io/positional.js";
 import { AbsentBytes, type ByteRange } from "../io/present-blocks.js";
 import { inputError } from "../system-error.js";
 import type { InputFile } from "./input-file.js";

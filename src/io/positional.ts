@@ -1,7 +1,7 @@
-import { readSync, writeSync } from "node:fs";
+import { read, readSync, write, writeSync } from "node:fs";
 
 /** Node refuses or cuts calls of 2 GiB and over. */
-export const MAX_CALL_BYTES = 1 << 30;
+const MAX_CALL_BYTES = 1 << 30;
 
 /**
  * Fills `target` from byte `position` of the file, looping over short reads.
@@ -13,12 +13,32 @@ export function readFully(
   position: number,
 ): void {
   checkPosition(position);
-  let done = 0;
-  while (done < target.byteLength) {
+  for (let done = 0; done < target.byteLength; ) {
     const length = Math.min(target.byteLength - done, MAX_CALL_BYTES);
-    const read = readSync(fd, target, done, length, position + done);
-    if (read === 0) throw new ShortReadError(position, target.byteLength, done);
-    done += read;
+    const found = readSync(fd, target, done, length, position + done);
+    if (found === 0)
+      throw new ShortReadError(position, target.byteLength, done);
+    done += found;
+  }
+}
+
+/** Does what `readFully` does, without holding up the event loop. */
+export async function readFullyAsync(
+  fd: number,
+  target: Uint8Array,
+  position: number,
+): Promise<void> {
+  checkPosition(position);
+  for (let done = 0; done < target.byteLength; ) {
+    const length = Math.min(target.byteLength - done, MAX_CALL_BYTES);
+    const found = await new Promise<number>((resolve, reject) =>
+      read(fd, target, done, length, position + done, (error, bytes) =>
+        error ? reject(error) : resolve(bytes),
+      ),
+    );
+    if (found === 0)
+      throw new ShortReadError(position, target.byteLength, done);
+    done += found;
   }
 }
 
@@ -29,8 +49,7 @@ export function writeFully(
   position: number,
 ): void {
   checkPosition(position);
-  let done = 0;
-  while (done < source.byteLength) {
+  for (let done = 0; done < source.byteLength; ) {
     const length = Math.min(source.byteLength - done, MAX_CALL_BYTES);
     const written = writeSync(fd, source, done, length, position + done);
     if (written === 0)
@@ -41,8 +60,24 @@ export function writeFully(
   }
 }
 
-/** Node takes a position that is no whole number for "where the file's cursor is", and writes there without a word. */
-export function checkPosition(position: number): void {
+/** Does what `writeFully` does, without holding up the event loop. */
+export async function writeFullyAsync(
+  fd: number,
+  source: Uint8Array,
+  position: number,
+): Promise<void> {
+  for (let done = 0; done < source.byteLength; )
+    done += await new Promise<number>((resolve, reject) => {
+      const rest = source.subarray(done);
+      const { byteLength } = rest;
+      write(fd, rest, 0, byteLength, position + done, (error, written) =>
+        error ? reject(error) : resolve(written),
+      );
+    });
+}
+
+/** Node reads a position that is no whole number as "at the file's cursor", and writes there without an error. */
+function checkPosition(position: number): void {
   if (!Number.isSafeInteger(position) || position < 0)
     throw new RangeError(`expected a byte position, found ${position}`);
 }

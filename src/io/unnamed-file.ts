@@ -8,29 +8,29 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { writeFully } from "./positional.js";
-import { randomHex } from "./random-name.js";
+import { randomHex } from "./temporary-names.js";
 
 /** Linux: a file that never has a name. Node has no constant for it. */
 const O_TMPFILE = 0o20200000;
 
 /**
- * A file that nobody else sees: its room is given back when it is closed, however the process ends.
- * It stands on the file system of a directory, or of the system's for temporary files where nothing may be written there.
+ * A file that nobody else sees: its space is freed when it is closed, however the process ends. It is on the file system of
+ * a directory, or of the system's for temporary files if that one cannot be written to.
  */
 export class UnnamedFile {
   readonly fd: number;
   #bytes = 0;
 
-  /** @throws the system's error where neither directory takes it */
+  /** @throws the system's error if neither directory can be written to */
   constructor(directory = tmpdir()) {
-    this.fd = openIn(directory) ?? openWithName(tmpdir());
+    this.fd = openIn(directory);
   }
 
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Writes behind what is there; returns where. */
+  /** Writes at the end; returns the position. */
   append(source: Uint8Array): number {
     const position = this.#bytes;
     writeFully(this.fd, source, position);
@@ -38,12 +38,7 @@ export class UnnamedFile {
     return position;
   }
 
-  /** Writes over bytes that were reserved. */
-  write(source: Uint8Array, position: number): void {
-    writeFully(this.fd, source, position);
-  }
-
-  /** Makes the file longer by so many zeros, for writers who know their place; returns where they start. */
+  /** Appends zeros, for writers by position; returns where they start. */
   reserve(bytes: number): number {
     const position = this.#bytes;
     this.#bytes += bytes;
@@ -56,17 +51,15 @@ export class UnnamedFile {
   }
 }
 
-function openIn(directory: string): number | null {
+function openIn(directory: string): number {
   if (process.platform === "linux")
     try {
       return openSync(directory, O_TMPFILE | constants.O_RDWR, 0o600);
-    } catch {
-      // A file system without such files, or one that is not ours to write to: the next way tells.
-    }
+    } catch {}
   try {
     return openWithName(directory);
   } catch {
-    return null;
+    return openWithName(tmpdir());
   }
 }
 

@@ -1,9 +1,12 @@
 import { InputUnsupportedError } from "../errors.js";
 import { inputReader } from "../input/read-input.js";
 import { sourcePieces } from "../input/source-pieces.js";
-import { SequentialComparison } from "../io/sequential-comparison.js";
-import { type Sequential, SequentialFile } from "../io/sequential-file.js";
-import { SequentialStream } from "../io/sequential-stream.js";
+import {
+  type Sequential,
+  SequentialComparison,
+  SequentialFile,
+  SequentialStream,
+} from "../io/sequential.js";
 import { keptShapes, keptTask, tooManyItems } from "../kept-task.js";
 import { dictionaryPieces } from "../output/dictionaries.js";
 import type { EntriesBatch } from "../output/entries-batch.js";
@@ -39,10 +42,8 @@ export async function writeEntries(
 ): Promise<() => Promise<void>> {
   const { output, report, logits } = context;
   const file = openSequential(output);
-  const add = async ({ offset, bytes }: Piece) => {
-    await file.padTo(offset);
-    await file.add(bytes);
-  };
+  const add = ({ offset, bytes }: Piece) => file.add(bytes, offset);
+  const padTo = (position: number) => file.add(new Uint8Array(0), position);
   const head = layoutHead(job.file);
   const batches: PlacedBatch[] = [];
   const write = async (batch: EntriesBatch): Promise<void> => {
@@ -52,7 +53,7 @@ export async function writeEntries(
     context.onBatches?.([placed]);
     report.set({ recordBatches: batches.length });
     for (const piece of piecesOf(job, batch, copied)) await add(piece);
-    await file.padTo(placed.bodyStart + placed.bodyBytes);
+    await padTo(placed.bodyStart + placed.bodyBytes);
     countWritten(context, placed.bodyBytes);
   };
   try {
@@ -63,7 +64,7 @@ export async function writeEntries(
       head.dictionaries,
     );
     for (const piece of dictionaries) await add(piece);
-    await file.padTo(head.end);
+    await padTo(head.end);
     await computeEntries(job, context, write);
   } finally {
     await file.settled();

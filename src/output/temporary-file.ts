@@ -15,9 +15,8 @@ import {
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { IoError } from "../errors.js";
-import { openDirect } from "../io/direct.js";
-import { isAlive, processMark } from "../io/process-mark.js";
-import { randomHex } from "../io/random-name.js";
+import { openDirect } from "../io/put-bytes.js";
+import { isAlive, processMark, randomHex } from "../io/temporary-names.js";
 import { ioError, outputCall, systemErrorOf } from "../system-error.js";
 import type { OutputTarget } from "./output-target.js";
 import { lstatOrNull } from "./written-files.js";

@@ -1,4 +1,5 @@
 import { pooled } from "../io/pooled.js";
+import { writeFullyAsync } from "../io/positional.js";
 import {
   AbsentBytes,
   BLOCK_BYTES,
@@ -6,7 +7,6 @@ import {
   PresentBlocks,
 } from "../io/present-blocks.js";
 import { UnnamedFile } from "../io/unnamed-file.js";
-import { writeBehind } from "../io/write-behind.js";
 import { ioError } from "../system-error.js";
 import type { Store, StoredRange } from "./store.js";
 
@@ -113,7 +113,7 @@ export class StagedFile {
 
   async #write(bytes: Uint8Array, at: number): Promise<void> {
     try {
-      await writeBehind(this.fd, bytes, at);
+      await writeFullyAsync(this.fd, bytes, at);
     } catch (error) {
       throw this.#keepError(error);
     }

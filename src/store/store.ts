@@ -3,8 +3,7 @@ import { readdir, rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { InputMissingError } from "../errors.js";
-import { isAlive, processMark } from "../io/process-mark.js";
-import { randomHex } from "../io/random-name.js";
+import { isAlive, processMark, randomHex } from "../io/temporary-names.js";
 
 /** File, folder or object under a name. */
 export interface Stored {

@@ -17,7 +17,7 @@ import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { fingerprintOf } from "../../src/dataset/fingerprint.js";
-import { processMark } from "../../src/io/process-mark.js";
+import { processMark } from "../../src/io/temporary-names.js";
 import { CLI, softjac } from "../cli/support.js";
 import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";

@@ -7,8 +7,8 @@ import {
 } from "node:fs";
 import { expect, test } from "vitest";
 import { openLogits } from "../../src/input/open-logits.js";
-import { openDirect, padBefore, writePages } from "../../src/io/direct.js";
-import { SequentialFile } from "../../src/io/sequential-file.js";
+import { openDirect, padBefore, writePages } from "../../src/io/put-bytes.js";
+import { SequentialFile } from "../../src/io/sequential.js";
 import { openOptionsOf, resolveOptions } from "../../src/options.js";
 import { openPending } from "../../src/output/commit.js";
 import { planPlannedJob } from "../../src/planned/planned-job.js";
@@ -91,7 +91,7 @@ test.each([true, false])(
       expected.push(Buffer.from(bytes));
       bytes.fill(0);
       const position = file.position + (n % 64);
-      await file.padTo(position);
+      await file.add(new Uint8Array(0), position);
       expected.push(Buffer.alloc(n % 64));
       expect(file.position).toBe(position);
     }

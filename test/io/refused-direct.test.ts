@@ -1,7 +1,7 @@
 import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { expect, test, vi } from "vitest";
-import { openDirect, writePages } from "../../src/io/direct.js";
-import { SequentialFile } from "../../src/io/sequential-file.js";
+import { openDirect, writePages } from "../../src/io/put-bytes.js";
+import { SequentialFile } from "../../src/io/sequential.js";
 import { workDirectory } from "../support/logits-input.js";
 import { random } from "../support/random.js";
 

@@ -2,7 +2,7 @@ import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { expect, test, vi } from "vitest";
 import { openLogits } from "../../src/input/open-logits.js";
 import { readFully, writeFully } from "../../src/io/positional.js";
-import { SequentialFile } from "../../src/io/sequential-file.js";
+import { SequentialFile } from "../../src/io/sequential.js";
 import { openOptionsOf, resolveOptions } from "../../src/options.js";
 import { planEntriesJob } from "../../src/ordered/entries-job.js";
 import { writeEntries } from "../../src/ordered/write-entries.js";

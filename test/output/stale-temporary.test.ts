@@ -10,7 +10,7 @@ import {
 import { basename, dirname, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { processMark } from "../../src/io/process-mark.js";
+import { processMark } from "../../src/io/temporary-names.js";
 import { temporaryBeside } from "../../src/output/temporary-file.js";
 import { CLI } from "../cli/support.js";
 import { built } from "../support/built.js";

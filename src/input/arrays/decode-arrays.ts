@@ -1,4 +1,5 @@
 import { numberWidth } from "../../arrow/field.js";
+import { writeFully } from "../../io/positional.js";
 import { type DecodedNumbers, writeDecoded } from "../decode-sources.js";
 import type { InputFile } from "../input-file.js";
 import type { OpenOptions } from "../logits-file.js";
@@ -55,7 +56,7 @@ export function decodeArrays(
         const numbers = coding ? coding.decode(bytes) : bytes;
         const copy = inCopyOrder(tile, numbers, width, copies);
         eachRun(tile, "copyStride", copy, copies * width, (run, place) =>
-          target.write(run, offset + place),
+          writeFully(target.fd, run, offset + place),
         );
       });
       return offset;

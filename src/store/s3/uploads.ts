@@ -2,7 +2,7 @@ import { type FileHandle, open, rm, stat } from "node:fs/promises";
 import type { CompletedPart } from "@aws-sdk/client-s3";
 import { ConfigurationError, ServiceUnavailableError } from "../../errors.js";
 import { pooled } from "../../io/pooled.js";
-import { readFullyAsync } from "../../io/positional-async.js";
+import { readFullyAsync } from "../../io/positional.js";
 import { inFlight } from "../staged-file.js";
 import type { StoredUpload } from "../store.js";
 import { keyOf, pagesOf } from "./pages.js";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { randomHex } from "../../src/io/random-name.js";
+import { randomHex } from "../../src/io/temporary-names.js";
 
 test("as many hexadecimal digits as are asked for, other ones each time", () => {
   for (const digits of [1, 6, 12, 18])

@@ -1,0 +1,139 @@
+import { writeFullyAsync } from "./positional.js";
+import { DIRECT_BYTES, isRefused, putBytes } from "./put-bytes.js";
+
+/** A file from its start to its end. */
+export abstract class Sequential {
+  /** Bytes added so far. */
+  position = 0;
+
+  /** Adds zeros up to `position`, then the bytes, which may be changed as soon as the promise is fulfilled. */
+  async add(bytes: Uint8Array, position = this.position): Promise<void> {
+    if (position > this.position)
+      await this.add(new Uint8Array(position - this.position));
+    await this.put(bytes);
+    this.position += bytes.byteLength;
+  }
+
+  protected abstract put(bytes: Uint8Array): Promise<void>;
+
+  /** Waits until all of it is written. */
+  async finish(): Promise<void> {}
+
+  /** Waits until nothing is being written, whether or not that succeeds. */
+  async settled(): Promise<void> {}
+}
+
+/** Compares a file with the bytes. @throws DifferentByte */
+export class SequentialComparison extends Sequential {
+  constructor(private readonly fd: number) {
+    super();
+  }
+
+  protected async put(bytes: Uint8Array): Promise<void> {
+    putBytes({ fd: this.fd, compare: true }, bytes, this.position);
+  }
+}
+
+/** Writes the bytes from position `start` on to a stream. */
+export class SequentialStream extends Sequential {
+  constructor(
+    private readonly stream: { write(bytes: Uint8Array): Promise<void> },
+    private readonly start: number,
+  ) {
+    super();
+  }
+
+  protected async put(bytes: Uint8Array): Promise<void> {
+    const rest = bytes.subarray(Math.max(0, this.start - this.position));
+    if (rest.byteLength > 0) await this.stream.write(rest);
+  }
+}
+
+/** Size of one write. */
+const BLOCK_BYTES = 2 << 20;
+/** One is filled while the others are written: a disk is faster with two writes to do than with one. */
+const BLOCKS = 3;
+
+/** Writes a file in large aligned blocks, past the page cache where `direct` is a descriptor for that (-1: it is not). */
+export class SequentialFile extends Sequential {
+  readonly #blocks = alignedBlocks(BLOCKS, BLOCK_BYTES);
+  /** The last write of each block. */
+  readonly #writing = this.#blocks.map(() => Promise.resolve());
+  #current = 0;
+  /** Position of the current block. */
+  #start = 0;
+  #used = 0;
+
+  constructor(
+    private readonly fd: number,
+    private readonly direct: number,
+  ) {
+    super();
+  }
+
+  protected async put(bytes: Uint8Array): Promise<void> {
+    for (let done = 0; done < bytes.byteLength; ) {
+      const part = bytes.subarray(done, done + BLOCK_BYTES - this.#used);
+      this.#block.set(part, this.#used);
+      done += part.byteLength;
+      this.#used += part.byteLength;
+      if (this.#used === BLOCK_BYTES) await this.#writeBlock();
+    }
+  }
+
+  override async finish(): Promise<void> {
+    await Promise.all(this.#writing);
+    const rest = this.#block.subarray(0, this.#used);
+    const whole = this.#used - (this.#used % DIRECT_BYTES);
+    await this.#write(rest.subarray(0, whole), this.#start);
+    await writeFullyAsync(this.fd, rest.subarray(whole), this.#start + whole);
+    this.#used = 0;
+  }
+
+  override async settled(): Promise<void> {
+    await Promise.allSettled(this.#writing);
+  }
+
+  get #block(): Uint8Array {
+    return this.#blocks[this.#current] as Uint8Array;
+  }
+
+  /** Starts to write the block, which is full, and continues with the next. */
+  async #writeBlock(): Promise<void> {
+    const writing = this.#write(this.#block, this.#start);
+    // Thrown where the block is needed again.
+    writing.catch(() => {});
+    this.#writing[this.#current] = writing;
+    this.#current = (this.#current + 1) % BLOCKS;
+    await this.#writing[this.#current];
+    this.#start += BLOCK_BYTES;
+    this.#used = 0;
+  }
+
+  /** Writes a multiple of DIRECT_BYTES at a multiple of it. */
+  async #write(bytes: Uint8Array, position: number): Promise<void> {
+    if (this.direct >= 0)
+      try {
+        return await writeFullyAsync(this.direct, bytes, position);
+      } catch (error) {
+        if (!isRefused(error)) throw error;
+      }
+    await writeFullyAsync(this.fd, bytes, position);
+  }
+}
+
+/** WebAssembly memory starts on a page; without it, direct writes from other memory may be refused. */
+function alignedBlocks(count: number, bytes: number): Uint8Array[] {
+  let buffer: ArrayBufferLike;
+  try {
+    const pages = (count * bytes) / 65536;
+    const size = { initial: pages, maximum: pages };
+    buffer = new WebAssembly.Memory({ ...size, shared: true }).buffer;
+  } catch {
+    buffer = new ArrayBuffer(count * bytes);
+  }
+  return Array.from(
+    { length: count },
+    (_, k) => new Uint8Array(buffer, k * bytes, bytes),
+  );
+}
