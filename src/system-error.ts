@@ -1,6 +1,5 @@
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, statfsSync } from "node:fs";
 import { constants } from "node:os";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { getSystemErrorMap } from "node:util";
 import {
@@ -13,10 +12,8 @@ import {
 
 // The only place that says what an error of the operating system means. Such an error never means that an input is damaged.
 
-/** Kinds of system errors that have an answer of their own; `io` is every other one. */
-export type SystemErrorKind = "missing" | "permission" | "full" | "io";
-
-const KINDS: Record<string, SystemErrorKind> = {
+/** System errors that have an answer of their own. */
+const KINDS: Record<string, "missing" | "permission" | "full"> = {
   ENOENT: "missing",
   ENOTDIR: "missing",
   EACCES: "permission",
@@ -73,17 +70,17 @@ export function systemErrorName(error: unknown): string | null {
   return /^(?!ERR_)(?:E[A-Z0-9_]+|UNKNOWN)$/.test(code) ? code : null;
 }
 
-export function systemErrorKind(name: string): SystemErrorKind {
-  return KINDS[name] ?? "io";
+/** Returns the kind of a system error; undefined for every other error. */
+export function systemErrorKind(error: unknown) {
+  return KINDS[systemErrorName(error) ?? ""];
 }
 
 /** Whether an error, or a cause of it, says that a disk or a quota is full. */
 export function isFullDisk(error: unknown): boolean {
-  for (let at = error; at instanceof Error; at = at.cause) {
-    const name = systemErrorName(at);
-    if (name !== null && systemErrorKind(name) === "full") return true;
-  }
-  return false;
+  return (
+    error instanceof Error &&
+    (systemErrorKind(error) === "full" || isFullDisk(error.cause))
+  );
 }
 
 /** Whether the system refused something: the same call may succeed later, or on another machine. */
@@ -97,7 +94,7 @@ export function ioError(path: string, failure: string, cause: unknown): Error {
   if (own) return own;
   const name = systemErrorName(cause);
   if (name === null) return cause as Error;
-  return systemErrorKind(name) === "permission"
+  return systemErrorKind(cause) === "permission"
     ? new PermissionError(path, `${failure}: ${name}`, { cause })
     : new IoError(path, `${failure}: ${described(name)}`, { cause });
 }
@@ -108,33 +105,44 @@ export function inputError(
   failure: string,
   cause: unknown,
 ): Error {
-  const name = ownFileError(cause) ? null : systemErrorName(cause);
-  switch (name && systemErrorKind(name)) {
-    case "missing":
-      return new InputMissingError(path, { cause });
-    case "permission":
-      return new PermissionError(path, "permission denied", { cause });
-    default:
-      return ioError(path, failure, cause);
-  }
+  const kind = ownFileError(cause) ? null : systemErrorKind(cause);
+  if (kind === "missing") return new InputMissingError(path, { cause });
+  return kind === "permission"
+    ? new PermissionError(path, "permission denied", { cause })
+    : ioError(path, failure, cause);
 }
 
 /** Calls the system for an output. @throws as ioError says */
-export function outputCall<T>(path: string, failure: string, call: () => T): T {
-  try {
-    return call();
-  } catch (error) {
-    throw ioError(path, failure, error);
-  }
-}
+export const outputCall = calling(ioError);
 
 /** Calls the system for an input. @throws as inputError says */
-export function inputCall<T>(path: string, failure: string, call: () => T): T {
-  try {
-    return call();
-  } catch (error) {
-    throw inputError(path, failure, error);
-  }
+export const inputCall = calling(inputError);
+
+function calling(errorOf: typeof ioError) {
+  return <T>(path: string, failure: string, call: () => T): T => {
+    try {
+      return call();
+    } catch (error) {
+      throw errorOf(path, failure, error);
+    }
+  };
+}
+
+/** @throws IoError if the file system of a directory has no space for so many bytes */
+export function checkSpace(
+  path: string,
+  directory: string,
+  bytes: number,
+): void {
+  const failure = "its directory could not be examined";
+  const { bavail, bsize } = outputCall(path, failure, () =>
+    statfsSync(directory),
+  );
+  const free = bavail * bsize;
+  if (free >= bytes) return;
+  const message = `not enough disk space in ${directory}: ${bytes} bytes are needed, ${free} are free`;
+  const cause = systemErrorOf({ code: "ENOSPC" });
+  throw Object.assign(new IoError(path, message, { cause }), { room: free });
 }
 
 /** Returns an error that no other place has named as one of softjac's errors, if it is the system's; else as it is. */
@@ -164,6 +172,8 @@ export function systemErrorOf(failure: SystemFailure): Error {
   return Object.assign(new Error(failure.code), failure);
 }
 
+const OWN_FOLDER = fileURLToPath(new URL("./", import.meta.url));
+
 /**
  * Opens a WebAssembly file of the built package, because the library that loads it would end the process without it.
  * @throws the system's error
@@ -171,11 +181,7 @@ export function systemErrorOf(failure: SystemFailure): Error {
 export function checkOwnFile(name: string): void {
   // Sources load it from the library's own folder.
   if (/\.[cm]?js$/.test(import.meta.url))
-    closeSync(openSync(join(ownFolder(), name), "r"));
-}
-
-function ownFolder(): string {
-  return fileURLToPath(new URL("./", import.meta.url));
+    closeSync(openSync(`${OWN_FOLDER}${name}`, "r"));
 }
 
 /**
@@ -183,19 +189,14 @@ function ownFolder(): string {
  * file is no internal error: the user can put it back, and another machine may have it.
  */
 function ownFileError(cause: unknown): Error | null {
-  const { code, path } = systemFailure(cause) ?? {};
-  if (!path?.startsWith(ownFolder())) return null;
-  const options = { cause };
+  const { code = "", path } = systemFailure(cause) ?? {};
+  if (!path?.startsWith(OWN_FOLDER)) return null;
   return code === "ENOENT"
     ? new ConfigurationError(
         `${path}: a file of softjac is missing; reinstall the package`,
-        options,
+        { cause },
       )
-    : new IoError(
-        path,
-        `could not be read: ${described(code as string)}`,
-        options,
-      );
+    : new IoError(path, `could not be read: ${described(code)}`, { cause });
 }
 
 function described(name: string): string {

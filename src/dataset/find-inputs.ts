@@ -204,10 +204,9 @@ async function kindOf(path: string): Promise<"file" | "folder" | null> {
     const found = await stat(path);
     return found.isDirectory() ? "folder" : "file";
   } catch (error) {
-    const name = systemErrorName(error);
     // A pattern may be longer than a name can be.
-    if (name === "ENAMETOOLONG") return null;
-    if (name && systemErrorKind(name) === "missing") return null;
+    if (systemErrorName(error) === "ENAMETOOLONG") return null;
+    if (systemErrorKind(error) === "missing") return null;
     throw inputError(path, "could not be examined", error);
   }
 }

@@ -5,11 +5,7 @@ import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import picomatch from "picomatch";
 import { type FileSystemAdapter, glob } from "tinyglobby";
 import { stateAt } from "../input/input-state.js";
-import {
-  inputError,
-  systemErrorKind,
-  systemErrorName,
-} from "../system-error.js";
+import { inputError, systemErrorKind } from "../system-error.js";
 import { isHidden } from "./input-names.js";
 
 export interface ListedFiles {
@@ -36,8 +32,7 @@ export async function listFiles(
   const undecodable = new Map<string, Buffer>();
   let failed: Error | null = null;
   const fail = (of: string, error: unknown, failure: string) => {
-    const name = systemErrorName(error);
-    const isGone = name !== null && systemErrorKind(name) === "missing";
+    const isGone = systemErrorKind(error) === "missing";
     if (isSeen(of) && !(isGone && !isFolder))
       failed ??= inputError(of, failure, error);
   };

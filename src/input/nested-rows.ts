@@ -74,22 +74,23 @@ export function* rowBatches(
 
 /** Returns a record batch with the rows of one column. */
 export function rowBatch(
-  { context, batch, columns }: RecordBatch,
+  found: RecordBatch,
   { row, isChild, axes }: Nesting,
   place: number,
 ): RecordBatch {
+  const { batch, columns } = found;
   const span = columns[place] as ColumnSpan;
   if (isChild) {
     const child = span.children[0] as ColumnSpan;
     const rows = nodeOf(batch, child).length;
     const own = columns.with(place, child);
-    return { context, batch: { ...batch, rows }, columns: own };
+    return { ...found, batch: { ...batch, rows }, columns: own };
   }
   const perRow = (axes ?? []).reduce((product, length) => product * length, 1);
   const rows = nodeOf(batch, span).length * perRow;
   const nodes = batch.nodes.with(span.node, { length: rows, nullCount: 0 });
   const own = columns.with(place, { ...span, field: row, parents: [] });
-  return { context, batch: { ...batch, rows, nodes }, columns: own };
+  return { ...found, batch: { ...batch, rows, nodes }, columns: own };
 }
 
 /** The first row of each table row of a record batch, and how many it has. */

@@ -18,6 +18,8 @@ import { type BatchContext, checkBatchShape } from "./record-batch.js";
 /** One record batch of a file: where its body stands, what it says of itself, and which parts are which column's. */
 export interface RecordBatch {
   context: BatchContext;
+  block: Block;
+  message: MessageMetadata;
   batch: BatchMetadata;
   columns: ColumnSpan[];
 }
@@ -36,7 +38,8 @@ export function* recordBatches(file: ArrowContainer): Generator<RecordBatch> {
   const spansOf = spansByVariadicCounts(fields.slice(0, own), file.version);
   for (const [k, block] of file.recordBatches.entries()) {
     const where = `record batch ${k}`;
-    const { batch, header } = file.message(block, where);
+    const message = file.message(block, where);
+    const { batch, header } = message;
     if (!batch || header !== "RecordBatch")
       throw new InputFormatError(
         path,
@@ -49,7 +52,8 @@ export function* recordBatches(file: ArrowContainer): Generator<RecordBatch> {
     const nested = file.nested.map((path, n) =>
       nestedSpan(spans.columns, path, fields[own + n] as Field),
     );
-    yield { context, batch, columns: [...spans.columns, ...nested] };
+    const columns = [...spans.columns, ...nested];
+    yield { context, block, message, batch, columns };
   }
 }
 
@@ -57,8 +61,6 @@ export function* recordBatches(file: ArrowContainer): Generator<RecordBatch> {
 export interface DictionaryBatch extends RecordBatch {
   id: number;
   isDelta: boolean;
-  block: Block;
-  message: MessageMetadata;
   /** Column that has the dictionary, as one of values. */
   field: Field;
 }

@@ -10,6 +10,7 @@ import {
 import { keptShapes, keptTask, tooManyItems } from "../kept-task.js";
 import { dictionaryPieces } from "../output/dictionaries.js";
 import type { EntriesBatch } from "../output/entries-batch.js";
+import { validityBitmap } from "../output/jacobian-batch.js";
 import {
   batchMetadata,
   endOfStream,
@@ -24,7 +25,6 @@ import {
   tailPiece,
 } from "../output/jacobian-file.js";
 import type { OutputTarget } from "../output/output-target.js";
-import { validityBitmap } from "../output/validity-bitmap.js";
 import type { EntriesPart, EntriesTask } from "../pool/protocol.js";
 import { countWritten, type RunContext } from "../run-context.js";
 import { runError, runTask, runTasks, type SlotTasks } from "../run-tasks.js";

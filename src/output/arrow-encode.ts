@@ -3,16 +3,31 @@ import { BodyCompression } from "apache-arrow/fb/body-compression";
 import { BodyCompressionMethod } from "apache-arrow/fb/body-compression-method";
 import { Buffer as BufferRegion } from "apache-arrow/fb/buffer";
 import { CompressionType } from "apache-arrow/fb/compression-type";
+import { Date as ArrowDate } from "apache-arrow/fb/date";
+import { Decimal } from "apache-arrow/fb/decimal";
 import { DictionaryBatch } from "apache-arrow/fb/dictionary-batch";
+import { DictionaryEncoding } from "apache-arrow/fb/dictionary-encoding";
+import { Duration } from "apache-arrow/fb/duration";
+import { Field as FieldTable } from "apache-arrow/fb/field";
 import { FieldNode } from "apache-arrow/fb/field-node";
+import { FixedSizeBinary } from "apache-arrow/fb/fixed-size-binary";
+import { FixedSizeList } from "apache-arrow/fb/fixed-size-list";
+import { FloatingPoint } from "apache-arrow/fb/floating-point";
 import { Footer } from "apache-arrow/fb/footer";
+import { Int } from "apache-arrow/fb/int";
+import { Interval } from "apache-arrow/fb/interval";
+import { KeyValue } from "apache-arrow/fb/key-value";
 import { Message } from "apache-arrow/fb/message";
 import { MessageHeader } from "apache-arrow/fb/message-header";
 import { MetadataVersion } from "apache-arrow/fb/metadata-version";
 import { RecordBatch } from "apache-arrow/fb/record-batch";
+import { Schema } from "apache-arrow/fb/schema";
+import { Time } from "apache-arrow/fb/time";
+import { Timestamp } from "apache-arrow/fb/timestamp";
+import { Type } from "apache-arrow/fb/type";
 import { Builder } from "flatbuffers";
-import type { Field } from "../arrow/field.js";
-import { encodeSchema } from "./arrow-encode-schema.js";
+import type { ArrowType, Field } from "../arrow/field.js";
+import { InternalError } from "../errors.js";
 
 // Arrow's metadata tables, built with the classes that flatbuffers generated for apache-arrow.
 
@@ -36,7 +51,7 @@ export interface RecordBatchMetadata {
   nodes: { length: number; nullCount: number }[];
   buffers: BufferPlace[];
   bodyBytes: number;
-  /** How its buffers are compressed, each for itself. */
+  /** How each of its buffers is compressed. */
   compression?: "LZ4_FRAME" | "ZSTD" | null;
 }
 
@@ -49,7 +64,7 @@ export function schemaMessage(
   return finishMessage(builder, MessageHeader.Schema, schema, 0);
 }
 
-/** The dictionary of the columns with its `id`; `isDelta` says that it adds to the one before. */
+/** The dictionary of the columns with its `id`; `isDelta`: it adds to the one before. */
 export function dictionaryMessage(
   id: number,
   isDelta: boolean,
@@ -62,52 +77,16 @@ export function dictionaryMessage(
   DictionaryBatch.addData(builder, data);
   DictionaryBatch.addIsDelta(builder, isDelta);
   const header = DictionaryBatch.endDictionaryBatch(builder);
-  return finishMessage(
-    builder,
-    MessageHeader.DictionaryBatch,
-    header,
-    batch.bodyBytes,
-  );
+  const { DictionaryBatch: type } = MessageHeader;
+  return finishMessage(builder, type, header, batch.bodyBytes);
 }
 
-/** Its length depends on the numbers of nodes and buffers alone, never on their values (rows > 0). */
+/** Its length depends only on the numbers of nodes and buffers, never on their values (rows > 0). */
 export function recordBatchMessage(batch: RecordBatchMetadata): Uint8Array {
   const builder = new Builder(1024);
   const header = encodeRecordBatch(builder, batch);
-  return finishMessage(
-    builder,
-    MessageHeader.RecordBatch,
-    header,
-    batch.bodyBytes,
-  );
-}
-
-function encodeRecordBatch(
-  builder: Builder,
-  batch: RecordBatchMetadata,
-): number {
-  RecordBatch.startBuffersVector(builder, batch.buffers.length);
-  for (const { offset, length } of batch.buffers.toReversed())
-    BufferRegion.createBuffer(builder, BigInt(offset), BigInt(length));
-  const buffers = builder.endVector();
-  RecordBatch.startNodesVector(builder, batch.nodes.length);
-  for (const { length, nullCount } of batch.nodes.toReversed())
-    FieldNode.createFieldNode(builder, BigInt(length), BigInt(nullCount));
-  const nodes = builder.endVector();
-  const { compression } = batch;
-  const method = compression
-    ? BodyCompression.createBodyCompression(
-        builder,
-        CompressionType[compression],
-        BodyCompressionMethod.BUFFER,
-      )
-    : 0;
-  RecordBatch.startRecordBatch(builder);
-  RecordBatch.addLength(builder, BigInt(batch.rows));
-  RecordBatch.addNodes(builder, nodes);
-  RecordBatch.addBuffers(builder, buffers);
-  if (method !== 0) RecordBatch.addCompression(builder, method);
-  return RecordBatch.endRecordBatch(builder);
+  const { RecordBatch: type } = MessageHeader;
+  return finishMessage(builder, type, header, batch.bodyBytes);
 }
 
 export function footer(
@@ -119,11 +98,9 @@ export function footer(
   const builder = new Builder(1024);
   const schema = encodeSchema(builder, fields, metadata);
   Footer.startDictionariesVector(builder, dictionaries.length);
-  addBlocks(builder, dictionaries);
-  const dictionaryBlocks = builder.endVector();
+  const dictionaryBlocks = endBlocks(builder, dictionaries);
   Footer.startRecordBatchesVector(builder, recordBatches.length);
-  addBlocks(builder, recordBatches);
-  const recordBatchBlocks = builder.endVector();
+  const recordBatchBlocks = endBlocks(builder, recordBatches);
   Footer.startFooter(builder);
   Footer.addVersion(builder, MetadataVersion.V5);
   Footer.addSchema(builder, schema);
@@ -133,7 +110,7 @@ export function footer(
   return builder.asUint8Array();
 }
 
-function addBlocks(builder: Builder, blocks: BlockPlace[]): void {
+function endBlocks(builder: Builder, blocks: BlockPlace[]): number {
   for (const { offset, metadataBytes, bodyBytes } of blocks.toReversed())
     Block.createBlock(
       builder,
@@ -141,6 +118,7 @@ function addBlocks(builder: Builder, blocks: BlockPlace[]): void {
       metadataBytes,
       BigInt(bodyBytes),
     );
+  return builder.endVector();
 }
 
 function finishMessage(
@@ -156,4 +134,132 @@ function finishMessage(
   Message.addBodyLength(builder, BigInt(bodyBytes));
   Message.finishMessageBuffer(builder, Message.endMessage(builder));
   return builder.asUint8Array();
+}
+
+function encodeRecordBatch(
+  builder: Builder,
+  { rows, nodes, buffers, compression }: RecordBatchMetadata,
+): number {
+  RecordBatch.startBuffersVector(builder, buffers.length);
+  for (const { offset, length } of buffers.toReversed())
+    BufferRegion.createBuffer(builder, BigInt(offset), BigInt(length));
+  const buffersVector = builder.endVector();
+  RecordBatch.startNodesVector(builder, nodes.length);
+  for (const { length, nullCount } of nodes.toReversed())
+    FieldNode.createFieldNode(builder, BigInt(length), BigInt(nullCount));
+  const nodesVector = builder.endVector();
+  const method = compression
+    ? BodyCompression.createBodyCompression(
+        builder,
+        CompressionType[compression],
+        BodyCompressionMethod.BUFFER,
+      )
+    : 0;
+  RecordBatch.startRecordBatch(builder);
+  RecordBatch.addLength(builder, BigInt(rows));
+  RecordBatch.addNodes(builder, nodesVector);
+  RecordBatch.addBuffers(builder, buffersVector);
+  if (method !== 0) RecordBatch.addCompression(builder, method);
+  return RecordBatch.endRecordBatch(builder);
+}
+
+function encodeSchema(
+  builder: Builder,
+  fields: Field[],
+  metadata: KeyValues,
+): number {
+  const children = fields.map((field) => encodeField(builder, field));
+  const fieldsVector = Schema.createFieldsVector(builder, children);
+  const pairs = encodeKeyValues(builder, metadata);
+  Schema.startSchema(builder);
+  Schema.addFields(builder, fieldsVector);
+  if (pairs) Schema.addCustomMetadata(builder, pairs);
+  return Schema.endSchema(builder);
+}
+
+function encodeField(builder: Builder, field: Field): number {
+  const name = builder.createString(field.name);
+  const type = encodeType(builder, field.type);
+  const dictionary = encodeDictionary(builder, field);
+  const children = FieldTable.createChildrenVector(
+    builder,
+    field.children.map((child) => encodeField(builder, child)),
+  );
+  const metadata = encodeKeyValues(builder, field.metadata);
+  const { kind } = field.type;
+  FieldTable.startField(builder);
+  FieldTable.addName(builder, name);
+  FieldTable.addNullable(builder, field.nullable);
+  FieldTable.addTypeType(
+    builder,
+    Type[(kind === "Struct" ? "Struct_" : kind) as keyof typeof Type],
+  );
+  FieldTable.addType(builder, type);
+  if (dictionary) FieldTable.addDictionary(builder, dictionary);
+  FieldTable.addChildren(builder, children);
+  if (metadata) FieldTable.addCustomMetadata(builder, metadata);
+  return FieldTable.endField(builder);
+}
+
+function encodeDictionary(builder: Builder, { dictionary }: Field): number {
+  if (!dictionary) return 0;
+  const indexType = encodeType(builder, dictionary.indexType);
+  DictionaryEncoding.startDictionaryEncoding(builder);
+  DictionaryEncoding.addId(builder, BigInt(dictionary.id));
+  DictionaryEncoding.addIndexType(builder, indexType);
+  DictionaryEncoding.addIsOrdered(builder, dictionary.ordered);
+  return DictionaryEncoding.endDictionaryEncoding(builder);
+}
+
+function encodeKeyValues(builder: Builder, pairs: KeyValues): number {
+  if (pairs.length === 0) return 0;
+  const offsets = pairs.map(([key, value]) => {
+    const k = builder.createString(key);
+    const v = builder.createString(value);
+    return KeyValue.createKeyValue(builder, k, v);
+  });
+  return Schema.createCustomMetadataVector(builder, offsets);
+}
+
+/** Encodes the table of a type that an output can have: those of results, and of columns that can be copied. */
+function encodeType(builder: Builder, type: ArrowType): number {
+  switch (type.kind) {
+    case "Int":
+      return Int.createInt(builder, type.bitWidth, type.signed);
+    case "FloatingPoint":
+      return FloatingPoint.createFloatingPoint(builder, type.precision);
+    case "FixedSizeList":
+      return FixedSizeList.createFixedSizeList(builder, type.listSize);
+    case "FixedSizeBinary":
+      return FixedSizeBinary.createFixedSizeBinary(builder, type.byteWidth);
+    case "Decimal": {
+      const { precision, scale, bitWidth } = type;
+      return Decimal.createDecimal(builder, precision, scale, bitWidth);
+    }
+    case "Date":
+      return ArrowDate.createDate(builder, type.unit);
+    case "Time":
+      return Time.createTime(builder, type.unit, type.bitWidth);
+    case "Timestamp": {
+      const { unit, timezone } = type;
+      const zone = timezone === null ? 0 : builder.createString(timezone);
+      return Timestamp.createTimestamp(builder, unit, zone);
+    }
+    case "Interval":
+      return Interval.createInterval(builder, type.unit);
+    case "Duration":
+      return Duration.createDuration(builder, type.unit);
+    case "Map":
+    case "Union":
+    case "RunEndEncoded":
+    case "Utf8View":
+    case "BinaryView":
+    case "ListView":
+    case "LargeListView":
+      throw new InternalError(`no output column has type ${type.kind}`);
+    default:
+      // Types without parameters.
+      builder.startObject(0);
+      return builder.endObject();
+  }
 }

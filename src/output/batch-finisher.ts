@@ -1,6 +1,6 @@
 import { type PutTarget, putBytes } from "../io/put-bytes.js";
+import { validityBitmap } from "./jacobian-batch.js";
 import { batchMetadata, type PlacedBatch } from "./jacobian-file.js";
-import { validityBitmap } from "./validity-bitmap.js";
 
 /** Writes a record batch's metadata and validity bitmaps once all its tasks are done: null counts are known only then. */
 export class BatchFinisher {

@@ -29,7 +29,7 @@ export interface PendingOptions {
 }
 
 /**
- * Opens a temporary file of `bytes` beside `path`, where dead processes have left none.
+ * Opens a temporary file of `bytes` beside `path`, and removes those that dead processes left there.
  * @throws IoError (no space, no such directory), PermissionError
  */
 export async function openPending(
@@ -37,23 +37,20 @@ export async function openPending(
   bytes: number,
   { force, sync, direct = false }: PendingOptions,
 ): Promise<PendingOutput> {
-  const directory = dirname(path);
   removeStale(path);
-  const file = openTemporary(path, temporaryBeside(path), bytes, {
-    sync,
-    direct,
-    mode: force ? modeOf(path) : undefined,
-  });
+  const mode = force ? modeOf(path) : undefined;
+  const options = { sync, direct, mode };
+  const file = openTemporary(path, temporaryBeside(path), bytes, options);
   return {
     ...file,
     async commit() {
       await file.finish();
-      const directoryFd = sync ? openDirectory(directory) : null;
+      const directory = sync ? openDirectory(dirname(path)) : null;
       try {
         publish(file, path, force);
-        if (directoryFd !== null) syncDirectory(directoryFd, path);
+        if (directory !== null) syncDirectory(directory, path);
       } finally {
-        if (directoryFd !== null) closeSync(directoryFd);
+        if (directory !== null) closeSync(directory);
       }
     },
   };
@@ -101,33 +98,22 @@ function linkIfAbsent(temporaryPath: string, path: string): void {
   try {
     linkSync(temporaryPath, path);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "EEXIST")
+    const { code = "" } = error as NodeJS.ErrnoException;
+    const noLinks = ["EPERM", "EOPNOTSUPP", "ENOTSUP", "ENOSYS"].includes(code);
+    if (code === "EEXIST" || (noLinks && lstatOrNull(path)))
       throw new OutputExistsError(
         path,
         "already exists: another run has written it",
-        {
-          cause: error,
-        },
+        { cause: error },
       );
-    if (!["EPERM", "EOPNOTSUPP", "ENOTSUP", "ENOSYS"].includes(code ?? ""))
-      throw error;
-    // A file system without hard links: look, then rename.
-    if (lstatOrNull(path))
-      throw new OutputExistsError(
-        path,
-        "already exists: another run has written it",
-        {
-          cause: error,
-        },
-      );
+    if (!noLinks) throw error;
     renameSync(temporaryPath, path);
     return;
   }
   unlinkSync(temporaryPath);
 }
 
-/** Opens a directory for its sync, before anything is published; null where it may not be read. */
+/** Opens a directory to sync it, before anything is published; null if it may not be read. */
 function openDirectory(directory: string): number | null {
   try {
     return openSync(directory, constants.O_RDONLY);
@@ -136,7 +122,7 @@ function openDirectory(directory: string): number | null {
   }
 }
 
-/** The name is durable once its directory is. Some file systems cannot sync a directory; the name stands anyway. */
+/** The name is durable once its directory is. Some file systems cannot sync a directory; the name is there anyway. */
 function syncDirectory(fd: number, path: string): void {
   try {
     fsyncSync(fd);

@@ -9,7 +9,6 @@ import {
   openSync,
   readdirSync,
   rmSync,
-  statfsSync,
   unlinkSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -17,14 +16,14 @@ import { promisify } from "node:util";
 import { IoError } from "../errors.js";
 import { openDirect } from "../io/put-bytes.js";
 import { isAlive, processMark, randomHex } from "../io/temporary-names.js";
-import { ioError, outputCall, systemErrorOf } from "../system-error.js";
+import { checkSpace, ioError, outputCall } from "../system-error.js";
 import type { OutputTarget } from "./output-target.js";
 import { lstatOrNull } from "./written-files.js";
 
 /** Temporary files that exist now, for a process that must end at once. */
 const pendingPaths = new Set<string>();
 
-/** Removes every temporary file of this process. For the second Ctrl-C; runs that end by themselves clean up. */
+/** Removes every temporary file of this process, for the second Ctrl-C. */
 export function removePendingOutputs(): void {
   for (const path of pendingPaths) rmSync(path, { force: true });
 }
@@ -37,28 +36,28 @@ export interface TemporaryOptions {
   mode?: number | undefined;
 }
 
-/** A file that nobody else sees as an output. */
+/** A file that is no output yet. */
 export interface TemporaryFile extends OutputTarget {
   readonly temporaryPath: string;
   /** Makes it durable, and closes it as `close` does. */
   finish(): Promise<void>;
-  /** Closes it before it is published. @throws IoError where its name is of another file, or of a link, by now */
+  /** Closes it before it is published. @throws IoError if its name belongs to another file, or to a link, by now */
   close(): void;
-  /** Another name is its own now: it is not removed any more. */
+  /** Says that it has its final name, and must not be removed any more. */
   published(): void;
-  /** Removes it, unless it has been published; waits for writes that are under way. */
+  /** Removes it unless it has been published, after the writes that are under way. */
   discard(): Promise<void>;
-  /** Removes it, unless it has been published. */
+  /** Removes it unless it has been published. */
   remove(): void;
 }
 
-/** A new name beside `path`, which tells others the output and the process. */
+/** Returns a new name beside `path`, which tells others the output and the process. */
 export function temporaryBeside(path: string): string {
   const name = `${startOfNames(path)}${processMark()}-${randomHex(12)}.tmp`;
   return join(dirname(path), name);
 }
 
-/** Removes temporary files of an output that processes of this machine have left when they died. */
+/** Removes temporary files of an output that processes of this machine left when they died. */
 export function removeStale(path: string): void {
   const start = startOfNames(path);
   const rest = /^([0-9a-f]{8}-\d+-\d+-\d+)-[0-9a-f]{12}\.tmp$/;
@@ -75,7 +74,7 @@ export function removeStale(path: string): void {
   } catch {}
 }
 
-/** Part of the output's name tells people whose a file is, and its hash programs; all of it might leave no room. */
+/** Part of the output's name is for people, and its hash for programs: the whole name might be too long. */
 function startOfNames(path: string): string {
   const name = basename(path);
   // FNV-1a, since loading node:crypto or node:zlib takes longer than a small run.
@@ -96,12 +95,9 @@ export function openTemporary(
   bytes: number,
   { sync = false, direct: past = false, mode }: TemporaryOptions,
 ): TemporaryFile {
-  checkSpace(dirname(temporaryPath), path, bytes);
-  const flags =
-    constants.O_CREAT |
-    constants.O_EXCL |
-    constants.O_RDWR |
-    constants.O_NOFOLLOW;
+  checkSpace(path, dirname(temporaryPath), bytes);
+  const { O_CREAT, O_EXCL, O_RDWR, O_NOFOLLOW } = constants;
+  const flags = O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW;
   const fd = outputCall(path, "could not be created", () =>
     openSync(temporaryPath, flags, 0o666),
   );
@@ -109,17 +105,53 @@ export function openTemporary(
   const direct = past ? openDirect(temporaryPath) : -1;
   let open = true;
   const writeBack = new WriteBack(fd);
-  const close = () => {
+  const closeAll = () => {
     if (!open) return;
     open = false;
     if (direct >= 0) closeSync(direct);
     closeSync(fd);
   };
-  const file: TemporaryFile = {
+  const close = () =>
+    outputCall(path, "could not be written to disk", () => {
+      // While it is open its inode has no other file.
+      const own = fstatSync(fd, { bigint: true });
+      const named = lstatOrNull(temporaryPath);
+      if (named?.dev !== own.dev || named.ino !== own.ino)
+        throw new IoError(
+          path,
+          `is not written, because another process replaced its temporary file ${temporaryPath}`,
+        );
+      closeAll();
+    });
+  const remove = () => {
+    // The error that made the run fail is the one to report, not one of removing the file.
+    try {
+      closeAll();
+    } catch {}
+    if (!pendingPaths.delete(temporaryPath)) return;
+    try {
+      rmSync(temporaryPath, { force: true });
+    } catch {}
+  };
+  try {
+    // An empty file is not truncated: ext4 takes that for a file that is replaced, and has close wait for the disk.
+    if (bytes > 0)
+      outputCall(path, "could not be resized", () => ftruncateSync(fd, bytes));
+    if (mode !== undefined)
+      outputCall(path, "could not get its permissions", () =>
+        fchmodSync(fd, mode & 0o777),
+      );
+  } catch (error) {
+    remove();
+    throw error;
+  }
+  return {
     fd,
     compare: false,
     direct,
     temporaryPath,
+    close,
+    remove,
     wrote: (bytes) => {
       if (sync && direct < 0) writeBack.wrote(bytes);
     },
@@ -131,78 +163,24 @@ export function openTemporary(
       } catch (error) {
         throw ioError(path, "could not be written to disk", error);
       }
-      file.close();
-    },
-    close() {
-      outputCall(path, "could not be written to disk", () => {
-        // While it is open its inode has no other file.
-        const own = fstatSync(fd, { bigint: true });
-        const named = lstatOrNull(temporaryPath);
-        if (named?.dev !== own.dev || named.ino !== own.ino)
-          throw new IoError(
-            path,
-            `is not written, because another process replaced its temporary file ${temporaryPath}`,
-          );
-        close();
-      });
+      close();
     },
     published: () => {
       pendingPaths.delete(temporaryPath);
     },
     async discard() {
       await writeBack.finished().catch(() => {});
-      file.remove();
-    },
-    remove() {
-      // The error that made the run fail is the one to report, not trouble in clearing up after it.
-      try {
-        close();
-      } catch {}
-      if (!pendingPaths.delete(temporaryPath)) return;
-      try {
-        rmSync(temporaryPath, { force: true });
-      } catch {}
+      remove();
     },
   };
-  try {
-    // Not to 0, which it has: ext4 takes that for a file that is replaced, and has close wait for the disk.
-    if (bytes > 0)
-      outputCall(path, "could not be resized", () => ftruncateSync(fd, bytes));
-    if (mode !== undefined)
-      outputCall(path, "could not get its permissions", () =>
-        fchmodSync(fd, mode & 0o777),
-      );
-  } catch (error) {
-    file.remove();
-    throw error;
-  }
-  return file;
 }
 
-function checkSpace(directory: string, path: string, bytes: number): void {
-  const { bavail, bsize } = outputCall(
-    path,
-    "its directory could not be examined",
-    () => statfsSync(directory),
-  );
-  const free = bavail * bsize;
-  if (free < bytes)
-    throw Object.assign(
-      new IoError(
-        path,
-        `not enough disk space in ${directory}: ${bytes} bytes are needed, ${free} are free`,
-        { cause: systemErrorOf({ code: "ENOSPC" }) },
-      ),
-      { room: free },
-    );
-}
-
-/** Bytes after which the disk is given work: of a part of 64 MiB it has some while the rest is computed. */
+/** Bytes after which the disk is given work: for a file of 64 MiB it has some while the rest is computed. */
 const STEP_BYTES = 16 * 2 ** 20;
 
 /**
- * Sets the disk to work on a file while it is still being written: an fdatasync in the background, one at a time.
- * Without it the final fsync waits for everything: 0.4 s of 1.1 s for 880 MB, measured.
+ * Syncs a file while it is still being written: an fdatasync in the background, one at a time. Without it the final fsync
+ * waits for everything: 0.4 s of 1.1 s for 880 MB, measured.
  */
 export class WriteBack {
   #unsynced = 0;
@@ -211,7 +189,7 @@ export class WriteBack {
 
   constructor(private readonly fd: number) {}
 
-  /** @throws what the disk reported of earlier bytes: no use in writing on */
+  /** @throws the error that the disk reported for earlier bytes */
   wrote(bytes: number): void {
     if (this.#error) throw this.#error;
     this.#unsynced += bytes;
@@ -226,7 +204,7 @@ export class WriteBack {
     );
   }
 
-  /** Waits for what is under way. @throws the first error that the disk reported */
+  /** Waits for the sync under way. @throws the first error that the disk reported */
   async finished(): Promise<void> {
     await this.#running;
     if (this.#error) throw this.#error;

@@ -9,52 +9,41 @@ import type { ColumnSpan } from "../column-spans.js";
 
 /** A buffer that a run may read. */
 export interface NeededBuffer {
-  /** Its place among the batch's. */
+  /** Its index among the batch's. */
   place: number;
   column: string;
   /**
-   * Bytes that the type and the number of values demand; null: its offsets tell, which are the buffer `offsets`, or
-   * where there are none, it alone (what views show).
+   * Bytes that the type and the number of values demand; null: the last of its `offsets` states them, or without offsets
+   * (the data of views) only the buffer itself.
    */
   bytes: number | null;
-  offsets: { place: number; width: 4 | 8; count: number } | null;
+  offsets: { place: number; width: number; count: number } | null;
 }
 
-/** The buffers of a column and all that is nested in it, with what each must hold. */
+/** Returns the buffers of a column and of all that is nested in it. */
 export function neededBuffers(
   batch: BatchMetadata,
   span: ColumnSpan,
 ): NeededBuffer[] {
-  const { field, node, buffer, children } = span;
+  const { field, node, parents, children } = span;
   const { length, nullCount } = batch.nodes[node] as BatchMetadata["nodes"][0];
   const type = storedType(field);
+  const layouts = buffersOf(type);
   const width = offsetBytes(type);
-  const stored = buffersOf(type).map((layout, k): NeededBuffer => {
-    const place = buffer + k;
-    const bytes = bufferBytes(layout, { length, nullCount });
-    if (layout.bits > 0)
-      return { place, column: field.name, bytes, offsets: null };
-    const count = length === 0 ? 0 : length + 1;
-    const offsets = { place: place - 1, width: width as 4 | 8, count };
-    return { place, column: field.name, bytes: null, offsets };
-  });
-  const viewed = Array.from(
-    { length: span.buffers - stored.length },
-    (_, k) => ({
-      place: buffer + stored.length + k,
+  const count = length === 0 ? 0 : length + 1;
+  const own = Array.from({ length: span.buffers }, (_, k): NeededBuffer => {
+    const place = span.buffer + k;
+    const layout = layouts[k];
+    const isKnown = layout !== undefined && layout.bits > 0;
+    return {
+      place,
       column: field.name,
-      bytes: null,
-      offsets: null,
-    }),
-  );
+      bytes: isKnown ? bufferBytes(layout, { length, nullCount }) : null,
+      offsets: layout && !isKnown ? { place: place - 1, width, count } : null,
+    };
+  });
   // Structs around a nested column have validity bitmaps.
-  const outer = span.parents.flatMap((parent) =>
-    neededBuffers(batch, { ...parent, children: [] }),
-  );
-  return [
-    ...outer,
-    ...stored,
-    ...viewed,
-    ...children.flatMap((child) => neededBuffers(batch, child)),
-  ];
+  const outer = parents.map((parent) => ({ ...parent, children: [] }));
+  const neededOf = (other: ColumnSpan) => neededBuffers(batch, other);
+  return [...outer.flatMap(neededOf), ...own, ...children.flatMap(neededOf)];
 }

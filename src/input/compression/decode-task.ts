@@ -1,91 +1,76 @@
 import { InputFormatError } from "../../errors.js";
 import type { ArrowContainer } from "../arrow-container.js";
-import type { MessageMetadata } from "../arrow-metadata.js";
+import type { BatchMetadata } from "../arrow-metadata.js";
 import { readInput } from "../read-input.js";
-import type { Body } from "./bodies.js";
 import type { NeededBuffer } from "./column-buffers.js";
+import type { Body } from "./decompressed.js";
 import type { DecompressTask } from "./protocol.js";
 
-/** Buffers are padded to so many bytes by most writers, before they are compressed too. */
+/** Most writers pad buffers to so many bytes, also before they compress them. */
 export const PADDING = 64;
 
 export function padded(bytes: number): number {
   return Math.ceil(bytes / PADDING) * PADDING;
 }
 
-/** How a buffer is decoded, once what it says of itself is what its type demands; null: it has no bytes. */
+/**
+ * Returns how a buffer is decoded, once the length that it declares is the one that its type demands; null: it has no bytes.
+ * @param targetFd file with the decoded offsets
+ * @throws InputFormatError
+ */
 export function taskOf(
   container: ArrowContainer,
   targetFd: number,
-  { message, bodyStart, placed }: Body,
-  needed: NeededBuffer,
+  { batch, context, placed }: Body,
+  { place, bytes, offsets }: NeededBuffer,
   where: string,
 ): DecompressTask | null {
-  const { path } = container;
-  const { buffers, compression } = message.batch as NonNullable<
-    MessageMetadata["batch"]
-  >;
-  const { offset, length } = buffers[needed.place] as (typeof buffers)[number];
+  const { buffers, compression } = batch;
+  const { offset, length } = buffers[place] as BatchMetadata["buffers"][number];
   const fail = (text: string): never => {
-    throw new InputFormatError(path, where, text);
+    throw new InputFormatError(container.path, where, text);
   };
-  const known = needed.offsets
-    ? lastOffset(path, targetFd, needed.offsets, placed)
-    : needed.bytes;
+  const known = offsets
+    ? lastOffset(container.path, targetFd, offsets, placed)
+    : bytes;
   if (known === 0 || (known === null && length === 0)) return null;
   if (known !== null && known < 0)
     fail(`expected a last offset of 0 or more, found ${known}`);
   if (![null, "LZ4_FRAME", "ZSTD"].includes(compression))
     fail("only LZ4_FRAME and ZSTD compression are supported");
-  const start = bodyStart + offset;
-  const declared =
-    compression === null ? -1 : lengthInFront(container, start, length, where);
-  const [position, bytes] =
-    compression === null ? [start, length] : [start + 8, length - 8];
-  const demanded = known ?? (declared === -1 ? bytes : declared);
+  const start = context.bodyStart + offset;
+  // A compressed buffer starts with its decoded length; -1: it is stored uncompressed.
+  let declared = -1;
+  const prefix = compression === null ? 0 : 8;
+  if (prefix > 0) {
+    if (length < prefix)
+      fail(`expected at least 8 bytes of compressed data, found ${length}`);
+    const found = new BigInt64Array(1);
+    readInput(container, new Uint8Array(found.buffer), start);
+    declared = Number(found[0]);
+  }
+  const stored = {
+    position: start + prefix,
+    bytes: length - prefix,
+    target: 0,
+  };
+  const demanded = known ?? (declared === -1 ? stored.bytes : declared);
   if (declared === -1) {
-    if (bytes < demanded)
-      fail(`expected a buffer of at least ${demanded} bytes, found ${bytes}`);
-    return {
-      position,
-      bytes: demanded,
-      codec: null,
-      target: 0,
-      decodedBytes: demanded,
-    };
+    if (stored.bytes < demanded)
+      fail(
+        `expected a buffer of at least ${demanded} bytes, found ${stored.bytes}`,
+      );
+    return { ...stored, bytes: demanded, codec: null, decodedBytes: demanded };
   }
   if (declared < Math.max(demanded, 0) || declared > padded(demanded))
     fail(
       `expected a decompressed length of ${demanded} bytes, found ${declared}`,
     );
-  return {
-    position,
-    bytes,
-    codec: compression as "LZ4_FRAME" | "ZSTD",
-    target: 0,
-    decodedBytes: declared,
-  };
+  const codec = compression as "LZ4_FRAME" | "ZSTD";
+  return { ...stored, codec, decodedBytes: declared };
 }
 
-/** What a compressed buffer says of its length before; -1: it is stored as it was. */
-function lengthInFront(
-  container: ArrowContainer,
-  position: number,
-  length: number,
-  where: string,
-): number {
-  if (length < 8)
-    throw new InputFormatError(
-      container.path,
-      where,
-      `expected at least 8 bytes of compressed data, found ${length}`,
-    );
-  const prefix = new BigInt64Array(1);
-  readInput(container, new Uint8Array(prefix.buffer), position);
-  return Number(prefix[0]);
-}
-
-/** The end of a text column's last value, of offsets that are decoded. */
+/** Returns the end of a text column's last value. */
 function lastOffset(
   path: string,
   fd: number,

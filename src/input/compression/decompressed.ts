@@ -1,8 +1,9 @@
-import { statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { InputFormatError, IoError } from "../../errors.js";
+import { InputFormatError } from "../../errors.js";
+import type { ByteRange } from "../../io/present-blocks.js";
 import { UnnamedFile } from "../../io/unnamed-file.js";
 import {
+  checkSpace,
   inputError,
   ioError,
   outputCall,
@@ -14,55 +15,67 @@ import {
   type MessageMetadata,
   positionOf,
 } from "../arrow-metadata.js";
+import type { ColumnSpan } from "../column-spans.js";
+import { dictionaryFields } from "../dictionaries.js";
 import { checkLimit } from "../limits.js";
 import type { OpenOptions } from "../logits-file.js";
 import { requireInput } from "../read-input.js";
 import {
-  type Body,
-  batchBodies,
-  dictionaryBodies,
-  sourceBytes,
-} from "./bodies.js";
-import type { NeededBuffer } from "./column-buffers.js";
+  dictionaryBatches,
+  type RecordBatch,
+  recordBatches,
+} from "../record-batches.js";
+import { type NeededBuffer, neededBuffers } from "./column-buffers.js";
 import { PADDING, padded, taskOf } from "./decode-task.js";
 import { decompressAll, type FailedReply } from "./decompressors.js";
 import type { DecompressTask } from "./protocol.js";
 
+/** A batch, and where the needed buffers of its body go. */
+export interface Body extends RecordBatch {
+  needed: NeededBuffer[];
+  /** Range of the target with its buffers, and the position of each; the others of the batch have no bytes. */
+  start: number;
+  end: number;
+  placed: Map<number, { offset: number; length: number }>;
+}
+
 /**
- * The same container with plain bodies: the columns at `places` (of dictionaries those with ids in `dictionaryIds`) are
- * decoded into a file without a name. A container in which nothing is compressed is given back as it is.
+ * Returns the container with plain bodies: the columns at `places`, and their dictionaries, are decoded into an anonymous
+ * file. A container in which nothing is compressed is returned unchanged.
  *
- * What a compressed buffer says of its length must be what its type demands, before a byte of it is decoded.
- * @throws InputFormatError, IoError where there is no room, AbortedError
+ * The length that a compressed buffer declares must be what its type demands, before a byte of it is decoded.
+ * @throws InputFormatError, IoError where there is no space, AbortedError
  */
 export async function decompressed(
   container: ArrowContainer,
   places: readonly number[],
   options: Pick<OpenOptions, "scratch" | "signal">,
 ): Promise<ArrowContainer> {
-  const batches = batchBodies(container, places);
-  const dictionaries = dictionaryBodies(container, places);
-  const bodies = [...batches, ...dictionaries];
-  if (bodies.every(([, { message }]) => !message.batch?.compression))
-    return container;
-  requireInput(
-    container,
-    bodies.flatMap(([, body]) => sourceBytes(body)),
+  const { path, schema } = container;
+  const batches = Array.from(recordBatches(container), (found) =>
+    bodyOf(
+      found,
+      places.map((place) => found.columns[place] as ColumnSpan),
+    ),
   );
-  const target = openTarget(container.path, options.scratch);
+  const fields = dictionaryFields(
+    path,
+    places.flatMap((place) => schema.fields[place] ?? []),
+  );
+  const dictionaries = Array.from(
+    dictionaryBatches(container, fields),
+    (found) => bodyOf(found, found.columns),
+  );
+  const bodies = [...batches, ...dictionaries];
+  if (bodies.every(({ batch }) => !batch.compression)) return container;
+  requireInput(container, bodies.flatMap(sourceBytes));
+  const target = outputCall(path, KEPT, () => new UnnamedFile(options.scratch));
   try {
-    // Nothing stands at 0, which means that there is nothing.
+    // An offset of 0 means that a buffer is absent.
     target.reserve(PADDING);
-    await decodeAll(
-      container,
-      target,
-      // A dictionary's body is copied as a whole: its buffers stay together.
-      [
-        batches.map(([, body]) => body),
-        ...dictionaries.map(([, body]) => [body]),
-      ],
-      options,
-    );
+    // A dictionary's body is copied as a whole: its buffers stay together.
+    for (const group of [batches, ...dictionaries.map((body) => [body])])
+      await decodeGroup(container, target, group, options);
     return plainContainer(container, target, bodies);
   } catch (error) {
     target.close();
@@ -70,31 +83,39 @@ export async function decompressed(
   }
 }
 
-function openTarget(path: string, scratch?: string): UnnamedFile {
-  return outputCall(path, KEPT, () => new UnnamedFile(scratch));
-}
-
 const KEPT = "could not be decompressed to a temporary file";
 
-/** Decodes every needed buffer, group by group: those first whose size is known, then the texts, whose offsets tell it. */
-async function decodeAll(
+function bodyOf(found: RecordBatch, spans: ColumnSpan[]): Body {
+  const needed = spans.flatMap((span) => neededBuffers(found.batch, span));
+  return { ...found, needed, start: 0, end: 0, placed: new Map() };
+}
+
+/** Returns where the needed buffers are in the input. */
+function sourceBytes({ batch, context, needed }: Body): ByteRange[] {
+  return needed.map(({ place }) => {
+    const { offset = 0, length = 0 } = batch.buffers[place] ?? {};
+    const start = context.bodyStart + offset;
+    return { start, end: start + length };
+  });
+}
+
+/** Decodes the needed buffers of some bodies: first those of known size, then texts, whose size their offsets state. */
+async function decodeGroup(
   container: ArrowContainer,
   target: UnnamedFile,
-  groups: Body[][],
+  bodies: Body[],
   { scratch = tmpdir(), signal }: Pick<OpenOptions, "scratch" | "signal">,
 ): Promise<void> {
   const { path, fd } = container;
-  const setup = { source: fd, target: target.fd };
-  const decode = async (
-    bodies: Body[],
-    wanted: (of: NeededBuffer) => boolean,
-  ) => {
+  const start = target.bytes;
+  for (const isKnown of [true, false]) {
     const tasks: DecompressTask[] = [];
-    const places: string[] = [];
+    const wheres: string[] = [];
     let free = target.bytes;
     for (const body of bodies)
-      for (const needed of body.needed.filter(wanted)) {
-        const where = `${body.where}, column ${needed.column}`;
+      for (const needed of body.needed) {
+        if ((needed.bytes !== null) !== isKnown) continue;
+        const where = `${body.context.where}, column ${needed.column}`;
         const task = taskOf(container, target.fd, body, needed, where);
         if (!task) continue;
         task.target = free;
@@ -102,22 +123,17 @@ async function decodeAll(
         body.placed.set(needed.place, { offset: free, length });
         free = padded(free + length);
         tasks.push(task);
-        places.push(where);
+        wheres.push(where);
       }
     checkLimit(container, "bodies", "maxDecodedBytes", "decoded bytes", free);
-    checkRoom(path, scratch, free - target.bytes);
+    checkSpace(path, scratch, free - target.bytes);
     target.reserve(free - target.bytes);
+    const setup = { source: fd, target: target.fd };
     const failed = await decompressAll(setup, tasks, signal);
     if (failed)
-      throw failure(path, places[failed.task] as string, failed.reply);
-  };
-  for (const bodies of groups) {
-    const start = target.bytes;
-    await decode(bodies, ({ bytes }) => bytes !== null);
-    await decode(bodies, ({ bytes }) => bytes === null);
-    for (const body of bodies)
-      Object.assign(body, { start, end: target.bytes });
+      throw failure(path, wheres[failed.task] as string, failed.reply);
   }
+  for (const body of bodies) Object.assign(body, { start, end: target.bytes });
 }
 
 function failure(path: string, where: string, reply: FailedReply): Error {
@@ -129,68 +145,43 @@ function failure(path: string, where: string, reply: FailedReply): Error {
     : inputError(path, "could not be read", cause);
 }
 
-function checkRoom(path: string, directory: string, bytes: number): void {
-  let free: number;
-  try {
-    const { bavail, bsize } = statfsSync(directory);
-    free = bavail * bsize;
-  } catch {
-    // Where it cannot be asked, writing tells.
-    return;
-  }
-  if (free < bytes)
-    throw new IoError(
-      path,
-      `not enough space in ${directory} to decompress it: ${bytes} bytes needed, ${free} free`,
-      { cause: systemErrorOf({ code: "ENOSPC" }) },
-    );
-}
-
-/** What was decoded, as a container: batches have their buffers at absolute places of the file. */
+/** Returns the decoded bodies as a container, whose buffers are at positions of the target. */
 function plainContainer(
   container: ArrowContainer,
   target: UnnamedFile,
-  bodies: [Block, Body][],
+  bodies: Body[],
 ): ArrowContainer {
   const messages = new Map<Block, MessageMetadata>();
   const blocks = new Map<Block, Block>();
-  for (const [old, { message, placed, start, end }] of bodies) {
-    const batch = message.batch as NonNullable<MessageMetadata["batch"]>;
-    const bodyBytes = end - start;
-    const originalOffset = positionOf(old);
+  for (const { block: old, message, batch, placed, start, end } of bodies) {
     const block = {
       offset: start,
       metadataBytes: 0,
-      bodyBytes,
-      originalOffset,
+      bodyBytes: end - start,
+      originalOffset: positionOf(old),
     };
     blocks.set(old, block);
+    const buffers = batch.buffers.map((_, place) => {
+      const { offset, length } = placed.get(place) ?? {
+        offset: start,
+        length: 0,
+      };
+      return { offset: offset - start, length };
+    });
     messages.set(block, {
       ...message,
-      bodyBytes,
-      batch: {
-        ...batch,
-        compression: null,
-        buffers: batch.buffers.map((_, place) => {
-          const found = placed.get(place);
-          return found
-            ? { offset: found.offset - start, length: found.length }
-            : { offset: 0, length: 0 };
-        }),
-      },
+      bodyBytes: block.bodyBytes,
+      batch: { ...batch, compression: null, buffers },
     });
   }
+  const decoded = (block: Block) => blocks.get(block) ?? [];
   return {
     ...container,
     fd: target.fd,
     bytes: target.bytes,
     present: null,
-    recordBatches: container.recordBatches.map(
-      (block) => blocks.get(block) as Block,
-    ),
-    dictionaries: container.dictionaries.flatMap(
-      (block) => blocks.get(block) ?? [],
-    ),
+    recordBatches: container.recordBatches.flatMap(decoded),
+    dictionaries: container.dictionaries.flatMap(decoded),
     message: (block) => messages.get(block) as MessageMetadata,
     close: () => {
       target.close();

@@ -9,15 +9,17 @@ import type {
   DecompressTask,
 } from "./protocol.js";
 
-/** Where the built worker stands, beside the bundle that this module is part of. */
+/** The built worker, beside the bundle that this module is part of. */
 const WORKER_URL = new URL("./decompress.js", import.meta.url);
 
-/** Under this the start of a thread costs more than it gives. */
+/** For fewer bytes the start of a thread takes longer than it saves. */
 const INLINE_BYTES = 4 << 20;
 
+export type FailedReply = Exclude<DecompressReply, { ok: true }>;
+
 /**
- * Decodes buffers on this thread, and where there is more to do on one thread more for each other core: this one is half
- * done with some tens of MiB before another has started. Returns the failure of the first that failed, in their order.
+ * Decodes buffers on this thread and, where there is more to do, on one more thread for each other core: this one has half
+ * decoded some tens of MiB before another has started. Returns the first failure, in the order of the tasks.
  * @throws AbortedError between two buffers
  */
 export async function decompressAll(
@@ -47,24 +49,19 @@ export async function decompressAll(
   try {
     const inline = work(async (task) => {
       const reply = await decompress(setup, task);
-      // Signals, and what the other threads say.
+      // For signals, and the replies of the other threads.
       await turn();
       return reply;
     });
-    const elsewhere = Array.from({ length: others }, () =>
+    const elsewhere = Array.from({ length: pool ? others : 0 }, () =>
       work((task) => (pool as NonNullable<typeof pool>).run(task)),
     );
-    // Whoever fails, the others have ended before the files are closed.
+    // If one fails, the others end before the files are closed.
     const ends = await Promise.allSettled([inline, ...elsewhere]);
     for (const end of ends) if (end.status === "rejected") throw end.reason;
   } finally {
     await pool?.close();
   }
   if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
-  return failures.reduce<(typeof failures)[0] | null>(
-    (first, other) => (first && first.task < other.task ? first : other),
-    null,
-  );
+  return failures.sort((a, b) => a.task - b.task)[0] ?? null;
 }
-
-export type FailedReply = Exclude<DecompressReply, { ok: true }>;

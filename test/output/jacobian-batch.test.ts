@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { validityBitmap } from "../../src/output/validity-bitmap.js";
+import { validityBitmap } from "../../src/output/jacobian-batch.js";
 
 test("one bit a row, none beyond the last, 0 for bad rows: any number of rows", () => {
   for (let rows = 0; rows <= 20; rows++) {
