@@ -1,6 +1,6 @@
-import { writePages } from "../src/io/direct.js";
 import { readFully } from "../src/io/positional.js";
 import { PresentBlocks } from "../src/io/present-blocks.js";
+import { writePages } from "../src/io/put-bytes.js";
 import type { WorkerSetup } from "../src/pool/protocol.js";
 import { withSide } from "./task-failure.js";
 
