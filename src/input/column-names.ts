@@ -1,4 +1,101 @@
-import { LogitsColumnError } from "../errors.js";
+import { describeField, type Field } from "../arrow/field.js";
+import { LogitsColumnError, UsageError } from "../errors.js";
+import { shortList } from "../printable.js";
+
+/** Columns or arrays of a file, which options name. */
+export interface NamedThings {
+  path: string;
+  thing: "column" | "array";
+  names: readonly string[];
+  /** Lists them with their types, for messages. */
+  listed(): string;
+}
+
+/** Returns the columns of a file as things that options name. */
+export function namedColumns(
+  path: string,
+  fields: readonly Field[],
+): NamedThings {
+  const names = fields.map(({ name }) => name);
+  return { path, thing: "column", names, listed: () => listed(fields) };
+}
+
+/** Lists the columns of a file with their types, for messages. */
+export function listed(fields: readonly Field[]): string {
+  const text = (field: Field) => `${field.name}: ${describeField(field)}`;
+  return shortList(fields, text) || "no columns";
+}
+
+/**
+ * Returns the place of the only column or array of a name.
+ * @param option the option and its value, for the message
+ * @param advice appended to the message
+ * @throws LogitsColumnError
+ */
+export function placeOf(
+  from: NamedThings,
+  option: string,
+  name: string,
+  advice = "",
+): number {
+  const places = placesOf(name, from.names).places;
+  if (places.length !== 1) throw notOne(from, option, places, advice);
+  return places[0] as number;
+}
+
+function notOne(
+  { path, thing, listed }: NamedThings,
+  option: string,
+  places: readonly number[],
+  advice = "",
+): LogitsColumnError {
+  const problem =
+    places.length === 0
+      ? `no such ${thing}; the file has ${listed()}`
+      : `${places.length} ${thing}s have this name`;
+  return new LogitsColumnError(path, `${option}: ${problem}${advice}`);
+}
+
+/**
+ * Returns the places of the columns or arrays that `keep` names, in that order.
+ * @param ownNames names of the output's other columns
+ * @throws LogitsColumnError, UsageError
+ */
+export function keptPlaces(
+  from: NamedThings,
+  keep: readonly string[],
+  ownNames: readonly string[],
+): number[] {
+  const { path, names } = from;
+  const chosen = findNames(keep, names).flatMap(
+    ({ text, places, isPattern }) => {
+      if (places.length === 0 || (places.length > 1 && !isPattern))
+        throw notOne(from, `--keep ${text}`, places);
+      return places;
+    },
+  );
+  const seen = new Set<string>();
+  for (const place of chosen) {
+    const name = names[place] as string;
+    if (ownNames.includes(name))
+      throw new LogitsColumnError(
+        path,
+        `--keep ${name}: the output has a column ${name} of its own`,
+      );
+    if (seen.has(name))
+      throw new UsageError(`keep: ${name} is given twice`, "keep");
+    seen.add(name);
+  }
+  return chosen;
+}
+
+/** Finds the columns or arrays of logits that --columns lists. @throws LogitsColumnError */
+export function findListed(from: NamedThings, list: string): NamedColumns[] {
+  const found = findNames(splitNames(list), from.names);
+  const missing = found.find(({ places }) => places.length === 0);
+  if (missing) throw notOne(from, `--columns ${missing.text}`, []);
+  return found;
+}
 
 /** A name or pattern that an option gives, and the columns that it stands for. */
 export interface NamedColumns {
@@ -15,28 +112,6 @@ const MOST_PIECES = 8;
 export function splitNames(text: string): string[] {
   const pieces = text.match(/(?:\\[\\,]|[^,])+/g) ?? [];
   return pieces.map((piece) => piece.replace(/\\([\\,])/g, "$1"));
-}
-
-/**
- * Finds the columns or arrays of logits that --columns lists.
- * @param names the names of the file's columns or arrays
- * @param problem returns the message for a name that none of them has
- * @throws LogitsColumnError
- */
-export function findListed(
-  path: string,
-  list: string,
-  names: readonly string[],
-  problem: () => string,
-): NamedColumns[] {
-  const found = findNames(splitNames(list), names);
-  const missing = found.find(({ places }) => places.length === 0);
-  if (missing)
-    throw new LogitsColumnError(
-      path,
-      `--columns ${missing.text}: ${problem()}`,
-    );
-  return found;
 }
 
 /**

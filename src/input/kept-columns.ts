@@ -7,13 +7,8 @@ import {
 } from "../arrow/field.js";
 import type { KeptForm, KeptNode } from "../arrow/kept-nodes.js";
 import { withoutViews } from "../arrow/views.js";
-import {
-  InputUnsupportedError,
-  LogitsColumnError,
-  UsageError,
-} from "../errors.js";
-import { findNames } from "./column-names.js";
-import { notOne } from "./logits-column.js";
+import { InputUnsupportedError } from "../errors.js";
+import { keptPlaces, namedColumns } from "./column-names.js";
 
 /** Input column that is copied to the output (`keep`). */
 export interface KeptColumn extends KeptNode {
@@ -32,42 +27,9 @@ export function selectKept(
   keep: readonly string[],
   ownNames: readonly string[],
 ): KeptColumn[] {
-  const names = fields.map(({ name }) => name);
-  return keptPlaces(path, keep, names, ownNames, (places) =>
-    notOne(places, fields),
-  ).map((place) => keptColumn(path, fields[place] as Field, place));
-}
-
-/**
- * Places of the columns or arrays that `keep` names.
- * @param problem what is wrong with a name of none, or of several, at these places
- * @throws LogitsColumnError, UsageError
- */
-export function keptPlaces(
-  path: string,
-  keep: readonly string[],
-  names: readonly string[],
-  ownNames: readonly string[],
-  problem: (places: readonly number[]) => string,
-): number[] {
-  const chosen = findNames(keep, names).flatMap(
-    ({ text, places, isPattern }) => {
-      if (places.length === 0 || (places.length > 1 && !isPattern))
-        throw new LogitsColumnError(path, `--keep ${text}: ${problem(places)}`);
-      return places;
-    },
+  return keptPlaces(namedColumns(path, fields), keep, ownNames).map((place) =>
+    keptColumn(path, fields[place] as Field, place),
   );
-  for (const [k, place] of chosen.entries()) {
-    const name = names[place] as string;
-    if (ownNames.includes(name))
-      throw new LogitsColumnError(
-        path,
-        `--keep ${name}: the output has a column ${name} of its own`,
-      );
-    if (chosen.findIndex((other) => names[other] === name) < k)
-      throw new UsageError(`keep: ${name} is given twice`, "keep");
-  }
-  return chosen;
 }
 
 /**

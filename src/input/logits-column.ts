@@ -10,10 +10,12 @@ import {
 } from "./candidates.js";
 import {
   findListed,
+  listed,
   type NamedColumns,
+  namedColumns,
   orderedByNumber,
+  placeOf,
 } from "./column-names.js";
-import { columnProblem } from "./column-problem.js";
 import { isDecodableNumber, isSparkVector } from "./decoded-rows.js";
 import { tensorShapeOf } from "./nested-rows.js";
 import {
@@ -67,7 +69,7 @@ export function selectLogits(
   const place =
     column === undefined
       ? onlyColumn(path, fields, binary)
-      : namedColumn(path, fields, column);
+      : placeOf(namedColumns(path, fields), `--column ${column}`, column);
   const field = fields[place] as Field;
   if (!binary) return listColumn(path, field, place);
   const margins = marginsColumn(field, place);
@@ -76,15 +78,6 @@ export function selectLogits(
     path,
     `column ${field.name}`,
     `--binary: expected margins, one number per row, found ${describeField(field)}; ${OMIT_BINARY}`,
-  );
-}
-
-function namedColumn(path: string, fields: Field[], name: string): number {
-  const places = placesWhere(fields, (field) => field.name === name);
-  if (places.length === 1) return places[0] as number;
-  throw new LogitsColumnError(
-    path,
-    `--column ${name}: ${notOne(places, fields)}`,
   );
 }
 
@@ -192,6 +185,22 @@ export function candidateOf(field: Field, binary: boolean): Candidate {
   };
 }
 
+/** Returns why a column whose rows are not lists or structs of numbers of one type cannot be the logits. */
+function columnProblem(field: Field): string {
+  const { type, children } = field;
+  if (isDecodableNumber(field))
+    return "it has one number per row: --columns takes one column per class";
+  if (type.kind === "Struct") {
+    const other = children.find((child) => !isDecodableNumber(child));
+    return other
+      ? `its field ${shortName(other.name)} is not a number`
+      : "its fields have several types: choose it with --column";
+  }
+  return type.kind.endsWith("List") || type.kind.endsWith("ListView")
+    ? "its rows are not lists of numbers"
+    : "it does not hold numbers";
+}
+
 /** Columns of one float a row, together: one of each class, perhaps. */
 function separate(fields: Field[]): Candidate {
   const named = fields.filter(({ name }) => nameSays(name) === "logits");
@@ -240,11 +249,11 @@ function listColumn(path: string, field: Field, place: number): LogitsColumn {
   const classNames = field.children.map(({ name }) => name);
   refuseRepeated(path, `two fields of ${where}`, classNames);
   const byNumber = orderedByNumber(classNames, (name) => name);
-  const note = noteOn(
-    byNumber.findIndex((name, k) => name !== classNames[k]),
-    (k) =>
-      `fields of column ${shortName(field.name)} are ordered by number, not by their position: class ${k} is ${shortName(classNames[k] as string)}`,
-  );
+  const k = byNumber.findIndex((name, n) => name !== classNames[n]);
+  const note =
+    k < 0
+      ? null
+      : `the classes are the fields of column ${shortName(field.name)} in their order, not by number: class ${k} is ${shortName(classNames[k] as string)}`;
   return { ...column, classNames, note };
 }
 
@@ -266,12 +275,7 @@ function separateColumns(
   fields: Field[],
   list: string,
 ): LogitsColumn {
-  const found = findListed(
-    path,
-    list,
-    fields.map(({ name }) => name),
-    () => `no column matches; the file has ${listed(fields)}`,
-  );
+  const found = findListed(namedColumns(path, fields), list);
   const places = found.flatMap(({ places }) => places);
   refuseRepeated(
     path,
@@ -336,29 +340,4 @@ function refuseRepeated(
       );
     seen.add(name);
   }
-}
-
-function noteOn(k: number, text: (k: number) => string): string | null {
-  return k < 0 ? null : text(k);
-}
-
-function placesWhere(fields: Field[], is: (field: Field) => boolean): number[] {
-  return fields.flatMap((field, k) => (is(field) ? [k] : []));
-}
-
-/** Returns the message for a name that no column of `fields` has, or several at `places`. */
-export function notOne(places: readonly number[], fields: Field[]): string {
-  return places.length === 0
-    ? `no such column; the file has ${listed(fields)}`
-    : `${places.length} columns have this name`;
-}
-
-/** The columns of a file, for messages: the first few, with their types. */
-export function listed(fields: Field[]): string {
-  const shown = fields
-    .slice(0, 8)
-    .map((field) => `${field.name}: ${describeField(field)}`);
-  const more = fields.length - shown.length;
-  if (more > 0) shown.push(`${more} more`);
-  return shown.length ? shown.join(", ") : "no columns";
 }

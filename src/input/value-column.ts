@@ -1,10 +1,10 @@
 import { describeField, type Field } from "../arrow/field.js";
-import { InputUnsupportedError, LogitsColumnError } from "../errors.js";
+import { InputUnsupportedError } from "../errors.js";
 import type { InputName } from "../results/catalogue.js";
 import { valuesAllowed } from "../results/columns.js";
 import type { Partition } from "../results/run-metadata.js";
+import { namedColumns, placeOf } from "./column-names.js";
 import { isDecodableNumber, isText } from "./decoded-rows.js";
-import { notOne } from "./logits-column.js";
 import { nestingOf } from "./nested-rows.js";
 import {
   decodedColumn,
@@ -32,13 +32,14 @@ export function selectValues(
   name: string,
   isNested = false,
 ): ValueColumn {
-  const places = fields.flatMap((field, k) => (field.name === name ? [k] : []));
-  if (places.length !== 1)
-    throw new LogitsColumnError(
-      path,
-      `--${flagOf(option)} ${name}: ${notOne(places, fields)}${name.endsWith(".npy") ? "; a file of labels can only be used with files of arrays" : ""}`,
-    );
-  const place = places[0] as number;
+  const place = placeOf(
+    namedColumns(path, fields),
+    `--${flagOf(option)} ${name}`,
+    name,
+    name.endsWith(".npy")
+      ? "; a file of labels can only be used with files of arrays"
+      : "",
+  );
   const field = fields[place] as Field;
   const single = isClassOption(option);
   const column = isNested

@@ -5,7 +5,7 @@ import {
   InputUnsupportedError,
   UsageError,
 } from "../errors.js";
-import { listed } from "../input/logits-column.js";
+import { listed } from "../input/column-names.js";
 import {
   listedNumbers,
   type NumberColumn,
@@ -86,7 +86,7 @@ function formOf(
   const stated = isList ? "lists" : layout;
   const form = stated ? forms.find((form) => form === stated) : forms[0];
   if (form) return form;
-  const found = listed([...fields]);
+  const found = listed(fields);
   if (!stated)
     throw new InputUnsupportedError(
       path,
@@ -142,7 +142,7 @@ function numbersOf(
     throw new InputUnsupportedError(
       path,
       "schema",
-      `expected one column ${name}, found ${field ? places.length : listed([...fields])}`,
+      `expected one column ${name}, found ${field ? places.length : listed(fields)}`,
     );
   const column = (isList ? listedNumbers : singleNumbers)(field, place, kind);
   const isRead = column && READ_FORMS.includes(column.form);

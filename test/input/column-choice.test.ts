@@ -239,7 +239,7 @@ describe("order of the classes", () => {
       },
     );
     expect(warnings).toEqual([
-      "fields of column z are ordered by number, not by their position: class 1 is s10",
+      "the classes are the fields of column z in their order, not by number: class 1 is s10",
     ]);
   });
 

@@ -149,7 +149,7 @@ describe("columns of a file", () => {
     [
       { columns: "other,nothing" },
       "ERR_LOGITS_COLUMN",
-      /: --columns nothing: no column matches; the file has \('id', ''\): int32, /,
+      /: --columns nothing: no such column; the file has \('id', ''\): int32, /,
     ],
     [
       { columns: "other,oth*" },

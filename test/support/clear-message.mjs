@@ -19,7 +19,7 @@ const SENTENCES = [
   "not valid JSON",
   "the number of classes is unknown",
   "nested too deeply",
-  "(no such (column|array); the file has|no column matches; the file has)",
+  "no such (column|array); the file has",
   "several (column|array)s of",
   "(is listed|appears) twice",
   "are named ",

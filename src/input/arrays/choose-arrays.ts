@@ -7,8 +7,7 @@ import {
   OMIT_BINARY,
   USE_BINARY,
 } from "../candidates.js";
-import { findListed } from "../column-names.js";
-import { keptPlaces } from "../kept-columns.js";
+import { findListed, keptPlaces, placeOf } from "../column-names.js";
 import type { LogitsSelection } from "../logits-column.js";
 import { adviceOn, flagOf, isClassOption } from "../value-column.js";
 import { type ArrayRows, rowsOf } from "./array-axes.js";
@@ -18,9 +17,7 @@ import {
   isNumbers,
   listedArrays,
   type NumberArray,
-  namedArray,
-  notOneArray,
-  refuseUnnamed,
+  namedArrays,
   type StoredArray,
   whereOf,
   withAdvice,
@@ -47,24 +44,20 @@ export function chooseLogits(
   selection: LogitsSelection,
 ): LogitsArray[] {
   const { column, columns } = selection;
+  const logitsAt = (place: number) =>
+    checkedLogits(path, arrays[place] as StoredArray, selection);
   if (columns === undefined) {
-    const array =
-      column === undefined
-        ? onlyArray(path, arrays, selection)
-        : namedArray(path, arrays, `--column ${column}`, column);
-    return [checkedLogits(path, array, selection)];
+    if (column === undefined)
+      return [logitsAt(onlyArray(path, arrays, selection))];
+    const option = `--column ${column}`;
+    return [
+      logitsAt(placeOf(namedArrays(path, arrays, option), option, column)),
+    ];
   }
-  refuseUnnamed(path, arrays, `--columns ${columns}`);
   const batches = findListed(
-    path,
+    namedArrays(path, arrays, `--columns ${columns}`),
     columns,
-    arrays.map(({ name }) => name as string),
-    () => notOneArray(0, arrays),
-  ).flatMap(({ places }) =>
-    places.map((place) =>
-      checkedLogits(path, arrays[place] as StoredArray, selection),
-    ),
-  );
+  ).flatMap(({ places }) => places.map(logitsAt));
   const [first] = batches as [LogitsArray];
   const other = batches.find(
     ({ type, values }) => type !== first.type || values !== first.values,
@@ -149,8 +142,8 @@ function onlyArray(
   path: string,
   arrays: readonly StoredArray[],
   selection: LogitsSelection,
-): StoredArray {
-  if (arrays[0]?.name === null) return arrays[0];
+): number {
+  if (arrays[0]?.name === null) return 0;
   const shapes = selection.binary ? MARGIN_SHAPES : SHAPES;
   const hasMargins = arrays.some(
     ({ type, shape }) => type && isFloat(type) && shape.length === 1,
@@ -162,7 +155,7 @@ function onlyArray(
       : hasMargins
         ? USE_BINARY
         : SAVE_SO;
-  const place = chooseCandidate(
+  return chooseCandidate(
     path,
     arrays.map((array) => candidateOf(array, selection)),
     {
@@ -175,7 +168,6 @@ function onlyArray(
       ),
     },
   );
-  return arrays[place] as StoredArray;
 }
 
 /** Describes an array as a candidate for the logits. */
@@ -233,8 +225,9 @@ export function chooseInput(
       path,
       `--label ${name}: no such array; the file has ${listedArrays(arrays)}, and there is no .npy file at this path`,
     );
-  const array = namedArray(path, arrays, `--${flagOf(option)} ${name}`, name);
-  return checkedInput(path, array, option, logits);
+  const flag = `--${flagOf(option)} ${name}`;
+  const place = placeOf(namedArrays(path, arrays, flag), flag, name);
+  return checkedInput(path, arrays[place] as StoredArray, option, logits);
 }
 
 /** @throws InputUnsupportedError for another shape or type than the option takes: floats, or any numbers for classes */
@@ -264,13 +257,11 @@ export function chooseKept(
   { keep, ownNames }: { keep: readonly string[]; ownNames: readonly string[] },
   { rows, leading }: LogitsShape,
 ): ArrayRows[] {
-  if (keep.length > 0) refuseUnnamed(path, arrays, `--keep ${keep.join()}`);
-  const names = arrays.map(({ name }) => name as string);
+  if (keep.length === 0) return [];
+  const named = namedArrays(path, arrays, `--keep ${keep.join()}`);
   const full = leading.length > 1 ? [shape(leading)] : [];
   const shapes = [shape([rows]), ...full, ...repeatedShape(leading)];
-  return keptPlaces(path, keep, names, ownNames, (places) =>
-    notOneArray(places.length, arrays),
-  ).map((place) => {
+  return keptPlaces(named, keep, ownNames).map((place) => {
     const array = arrays[place] as StoredArray;
     return asRows(path, array, shapes, {
       // Arrow has no bfloat16 to keep it as.

@@ -1,6 +1,7 @@
 import { type NumberType, numberWidth } from "../../arrow/field.js";
 import { LogitsColumnError } from "../../errors.js";
 import { shortList } from "../../printable.js";
+import type { NamedThings } from "../column-names.js";
 import type { InputFile } from "../input-file.js";
 import type { OpenOptions } from "../logits-file.js";
 import { BOOLEANS, type NumberCoding } from "./number-coding.js";
@@ -83,43 +84,22 @@ export function listedArrays(arrays: readonly StoredArray[]): string {
   return shortList(arrays, describeArray) || "no arrays";
 }
 
-/** Finds the array that an option names. @throws LogitsColumnError if not exactly one has the name */
-export function namedArray(
+/**
+ * Returns the arrays of a file as things that an option names.
+ * @throws LogitsColumnError for an .npy file, whose array has no name
+ */
+export function namedArrays(
   path: string,
   arrays: readonly StoredArray[],
   option: string,
-  name: string,
-): StoredArray {
-  refuseUnnamed(path, arrays, option);
-  const found = arrays.filter((array) => array.name === name);
-  if (found.length === 1) return found[0] as StoredArray;
-  throw new LogitsColumnError(
-    path,
-    `${option}: ${notOneArray(found.length, arrays)}`,
-  );
-}
-
-/** @throws LogitsColumnError if an option names an array in a file of one array without a name */
-export function refuseUnnamed(
-  path: string,
-  arrays: readonly StoredArray[],
-  option: string,
-): void {
+): NamedThings {
   if (arrays[0]?.name === null)
     throw new LogitsColumnError(
       path,
       `${option}: an .npy file holds one array without a name; ${option.startsWith("--column") ? "omit the option" : "save several arrays as .npz or safetensors"}`,
     );
-}
-
-/** Returns the message for a name that no array has, or several. */
-export function notOneArray(
-  found: number,
-  arrays: readonly StoredArray[],
-): string {
-  return found === 0
-    ? `no such array; the file has ${listedArrays(arrays)}`
-    : `${found} arrays have this name`;
+  const names = arrays.map(({ name }) => name as string);
+  return { path, thing: "array", names, listed: () => listedArrays(arrays) };
 }
 
 /** Whether an array has numbers; labels may be booleans as well. */
