@@ -6,8 +6,8 @@ import {
 } from "./check-options.js";
 import { type ByteComparison, compareRun } from "./compare-run.js";
 import { UsageError } from "./errors.js";
+import { STANDARD_INPUT } from "./input/input-file.js";
 import { whileUnchanged } from "./input/input-state.js";
-import { STANDARD_INPUT } from "./input/standard-input.js";
 import type { RunHooks } from "./run.js";
 import {
   DEFAULT_SAMPLE,

@@ -6,11 +6,15 @@ import {
   type Stats,
   statSync,
 } from "node:fs";
-import { InputUnsupportedError, UsageError } from "../errors.js";
+import { addAbortSignal } from "node:stream";
+import { AbortedError, InputUnsupportedError, UsageError } from "../errors.js";
 import type { PresentBlocks } from "../io/present-blocks.js";
+import { UnnamedFile } from "../io/unnamed-file.js";
 import { assertSupportedScheme, isS3 } from "../store/location.js";
-import { inputCall } from "../system-error.js";
+import { inputCall, ioError } from "../system-error.js";
+import { HEAD_BYTES, inputFormat } from "./input-format.js";
 import { fileSource, type InputSource } from "./input-state.js";
+import type { OpenOptions } from "./logits-file.js";
 
 /** File whose bytes are read by position. */
 export interface InputFile {
@@ -23,6 +27,19 @@ export interface InputFile {
   /** File or object that must not change while the input is used; null for a stream, whose bytes are read once. */
   source: InputSource | null;
   close(): void;
+}
+
+/** The input path that means standard input. */
+export const STANDARD_INPUT = "-";
+
+/** Opens a path, or `-` for standard input. @throws as openInputFile; AbortedError */
+export async function openInput(
+  path: string,
+  options: Pick<OpenOptions, "scratch" | "signal">,
+): Promise<InputFile> {
+  return path === STANDARD_INPUT
+    ? openStandardInput(options)
+    : openInputFile(path);
 }
 
 /**
@@ -47,32 +64,71 @@ export function openInputFile(path: string): InputFile {
   const fd = inputCall(path, "could not be opened", () =>
     openSync(path, flags),
   );
+  const close = () => closeSync(fd);
   try {
     const stat = inputCall(path, "could not be examined", () => fstatSync(fd));
     checkRegular(path, stat);
-    return {
-      path,
-      fd,
-      bytes: stat.size,
-      present: null,
-      source: fileSource(path, fd),
-      close: () => closeSync(fd),
-    };
+    const source = fileSource(path, fd);
+    return { path, fd, bytes: stat.size, present: null, source, close };
   } catch (error) {
-    closeSync(fd);
+    close();
     throw error;
   }
 }
 
 function checkRegular(path: string, stat: Stats): void {
-  if (!stat.isFile())
-    throw new InputUnsupportedError(path, "input", notReadable(stat));
+  if (stat.isFile()) return;
+  throw new InputUnsupportedError(
+    path,
+    "input",
+    stat.isDirectory()
+      ? "expected a file, found a directory; give the path of one of its files"
+      : stat.isSocket()
+        ? "sockets are not supported"
+        : "pipes and devices are not supported; use - to read standard input",
+  );
 }
 
-function notReadable(stat: Stats): string {
-  if (stat.isDirectory())
-    return "expected a file, found a directory; give the path of one of its files";
-  return stat.isSocket()
-    ? "sockets are not supported"
-    : "pipes and devices are not supported; use - to read standard input";
+/**
+ * Opens standard input: in place if it is a file, otherwise copied to an anonymous temporary file (in `scratch`), which uses
+ * no memory. The format is checked before the rest is read, since an input of another format may never end.
+ */
+async function openStandardInput({
+  scratch,
+  signal,
+}: Pick<OpenOptions, "scratch" | "signal">): Promise<InputFile> {
+  const path = "standard input";
+  const stat = fstatSync(0);
+  if (stat.isFile()) {
+    const source = fileSource(path, 0, null);
+    const close = () => {};
+    return { path, fd: 0, bytes: stat.size, present: null, source, close };
+  }
+  const { stdin } = process;
+  if (stat.isDirectory() || stdin.isTTY)
+    throw new InputUnsupportedError(
+      path,
+      "input",
+      `expected a file or a pipe, found a ${stat.isDirectory() ? "directory" : "terminal"}; redirect a file to it: softjac run - -o OUTPUT < FILE`,
+    );
+  const copy = new UnnamedFile(scratch);
+  const file = (): InputFile => ({
+    path,
+    fd: copy.fd,
+    bytes: copy.bytes,
+    present: null,
+    source: null,
+    close: () => copy.close(),
+  });
+  try {
+    for await (const piece of signal ? addAbortSignal(signal, stdin) : stdin) {
+      const start = copy.append(piece as Uint8Array);
+      if (start < HEAD_BYTES && copy.bytes >= HEAD_BYTES) inputFormat(file());
+    }
+    return file();
+  } catch (cause) {
+    copy.close();
+    if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
+    throw ioError(path, "could not be copied to a temporary file", cause);
+  }
 }

@@ -1,7 +1,6 @@
 import { InputFormatError, InputUnsupportedError } from "../errors.js";
 import type { OpenArrays } from "./arrays/stored-array.js";
 import type { InputFile } from "./input-file.js";
-import { HEAD_BYTES, unsupportedFormat } from "./other-formats.js";
 import { readInput } from "./read-input.js";
 
 /** Format of a file, detected from its first bytes. */
@@ -25,39 +24,6 @@ const MAGICS: readonly [magic: string, at: number, format: InputFormat][] = [
   ["\0\0\0\0{", 4, "safetensors"],
 ];
 
-/**
- * Detects the format of a file from its first bytes. Only messages depend on its name.
- * @throws InputUnsupportedError for another known format, InputFormatError for an unknown one
- */
-export function inputFormat(
-  file: InputFile,
-  expected = "an Arrow, Parquet, NumPy or safetensors file",
-): InputFormat {
-  const head = new Uint8Array(Math.min(HEAD_BYTES, file.bytes));
-  readInput(file, head, 0);
-  const start = Buffer.from(head.buffer).toString("latin1");
-  const known = MAGICS.find(([magic, at]) => start.startsWith(magic, at));
-  if (known) return known[2];
-  if (file.bytes === 0)
-    throw new InputFormatError(
-      file.path,
-      "first bytes",
-      "the file is empty; check the program that wrote it",
-    );
-  const other = unsupportedFormat(start, file.path);
-  if (other)
-    throw new InputUnsupportedError(
-      file.path,
-      "first bytes",
-      `expected ${expected}, found ${other}`,
-    );
-  throw new InputFormatError(
-    file.path,
-    "first bytes",
-    `expected ${expected}, found ${JSON.stringify(start.slice(0, 8))}; convert it to one of them`,
-  );
-}
-
 /** Functions that open files of arrays, by format; each is imported when a file needs it. */
 const OPENERS: Partial<Record<InputFormat, () => Promise<OpenArrays>>> = {
   npy: async () => (await import("./arrays/npy.js")).openNpy,
@@ -72,3 +38,125 @@ export async function arraysOpener(
 ): Promise<OpenArrays | null> {
   return (await OPENERS[format]?.()) ?? null;
 }
+
+/** Bytes at the start of a file that show its format: HDF5 in a MATLAB file has its magic at byte 512. */
+export const HEAD_BYTES = 520;
+
+/**
+ * Detects the format of a file from its first bytes. Only messages depend on its name.
+ * @throws InputUnsupportedError for another known format, InputFormatError for an unknown one
+ */
+export function inputFormat(
+  file: InputFile,
+  expected = "an Arrow, Parquet, NumPy or safetensors file",
+): InputFormat {
+  const head = new Uint8Array(Math.min(HEAD_BYTES, file.bytes));
+  readInput(file, head, 0);
+  const start = Buffer.from(head.buffer).toString("latin1");
+  const known = MAGICS.find(([magic, at]) => start.startsWith(magic, at));
+  if (known) return known[2];
+  const where = "first bytes";
+  if (file.bytes === 0)
+    throw new InputFormatError(
+      file.path,
+      where,
+      "the file is empty; check the program that wrote it",
+    );
+  const other = unsupportedFormat(start, file.path);
+  if (other)
+    throw new InputUnsupportedError(
+      file.path,
+      where,
+      `expected ${expected}, found ${other}`,
+    );
+  throw new InputFormatError(
+    file.path,
+    where,
+    `expected ${expected}, found ${JSON.stringify(start.slice(0, 8))}; convert it to one of them`,
+  );
+}
+
+/** Describes an unsupported format, and what to do; null for an unknown one. `start`: the first bytes as latin1. */
+function unsupportedFormat(start: string, path: string): string | null {
+  // Without a byte order mark and white space; null if it has control characters.
+  const text = /[^\t\n\r -~\x80-\xff]/.test(start)
+    ? null
+    : start.replace(/^(?:\xef\xbb\xbf)?\s*/, "");
+  const [, found = null] =
+    OTHER_FORMATS.find(([marks, , at = 0]) =>
+      marks.some((mark) =>
+        typeof mark === "string"
+          ? start.startsWith(mark, at)
+          : text !== null && mark.test(text),
+      ),
+    ) ?? [];
+  const isR = /\.(?:rds|rda|rdata)$/i.test(path);
+  return isR && R_MAGICS.some((magic) => start.startsWith(magic))
+    ? "an R data file; write the data frame with arrow::write_parquet in R"
+    : found;
+}
+
+const AS_PARQUET = "convert it to Parquet";
+const GZIP = "\x1f\x8b";
+const R_MAGICS = [GZIP, "RDX", "RDA", "X\n", "A\n"];
+const HDF5 = "\x89HDF\r\n\x1a\n";
+const MATLAB =
+  'a MATLAB file; save the array as .npy in Python: numpy.save("x.npy", scipy.io.loadmat(FILE)[NAME])';
+
+function compressedWith(program: string, name = program): string {
+  return `a file that is compressed with ${name}; decompress it: ${program} -dc FILE | softjac run - -o OUTPUT`;
+}
+
+/** Unsupported formats, the more specific first: their first bytes, or the start of text files, and advice. */
+const OTHER_FORMATS: readonly [
+  marks: readonly (string | RegExp)[],
+  found: string,
+  at?: number,
+][] = [
+  [[GZIP], compressedWith("gzip")],
+  [["\xfd7zXZ\0"], compressedWith("xz")],
+  [["BZh"], compressedWith("bzip2")],
+  [["\x28\xb5\x2f\xfd"], compressedWith("zstd", "Zstandard (zstd)")],
+  [["\x04\x22\x4d\x18"], compressedWith("lz4", "LZ4")],
+  [["ustar"], "a tar archive; extract its files: tar -xf FILE", 257],
+  [["PK\x05\x06"], "an empty zip archive; check the program that wrote it"],
+  [
+    // The pickled number with which torch.save started before version 1.6.
+    ["\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9"],
+    "a PyTorch file; save the tensors with safetensors.torch.save_file",
+  ],
+  [
+    ["\x80\x02", "\x80\x03", "\x80\x04", "\x80\x05"],
+    "a pickle; pickles are not supported; save the array with numpy.save",
+  ],
+  [["MATLAB "], MATLAB],
+  [[HDF5], MATLAB, 512],
+  [
+    [HDF5],
+    'an HDF5 file; save the array as .npy in Python: numpy.save("x.npy", h5py.File(FILE)[NAME][:])',
+  ],
+  [["ORC"], `an ORC file; ${AS_PARQUET}`],
+  [["Obj\x01"], `an Avro file; ${AS_PARQUET}`],
+  [
+    ["FEA1"],
+    `a Feather version 1 file; ${AS_PARQUET}: pandas.read_feather(FILE).to_parquet("x.parquet")`,
+  ],
+  [
+    ["SQLite format 3\0"],
+    `an SQLite database; ${AS_PARQUET}, one table in one file`,
+  ],
+  [
+    ["version https://git-lfs"],
+    "a Git LFS pointer; get the file that it stands for: git lfs pull",
+  ],
+  [
+    [/^<[?!a-z]/i],
+    "an HTML or XML page; check the download: servers send such pages for errors",
+  ],
+  [[/^\{.*\}\r?\n\{/], `JSON lines; ${AS_PARQUET}`],
+  [[/^[[{]/], `JSON; ${AS_PARQUET}`],
+  [
+    [/[,;\t]/],
+    `CSV or other text; ${AS_PARQUET}: duckdb -c "COPY 'FILE' TO 'x.parquet'"`,
+  ],
+];

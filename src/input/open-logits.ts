@@ -3,11 +3,10 @@ import { keyCount } from "../results/row-axes.js";
 import { type ArrowContainer, arrowContainer } from "./arrow-container.js";
 import { locateLogits } from "./arrow-logits.js";
 import { refuseLabels } from "./first-rows.js";
-import { type InputFile, openInputFile } from "./input-file.js";
+import { type InputFile, openInput } from "./input-file.js";
 import { arraysOpener, inputFormat } from "./input-format.js";
 import { interpreting } from "./interpreting.js";
 import type { LogitsFile, OpenOptions } from "./logits-file.js";
-import { openStandardInput, STANDARD_INPUT } from "./standard-input.js";
 
 /**
  * Opens an input, `-` for standard input, and checks its whole structure: after this, every byte range that a worker is
@@ -20,16 +19,6 @@ export async function openLogits(
   options: OpenOptions,
 ): Promise<LogitsFile> {
   return logitsIn(await openInput(path, options), options);
-}
-
-/** A path, or `-` for standard input, as bytes that can be read by position. @throws as openLogits */
-export async function openInput(
-  path: string,
-  options: Pick<OpenOptions, "scratch" | "signal">,
-): Promise<InputFile> {
-  return path === STANDARD_INPUT
-    ? await openStandardInput(options, inputFormat)
-    : openInputFile(path);
 }
 
 /** The logits of a file that is open; closing them closes it, and so does failing. @throws as openLogits */

@@ -5,9 +5,9 @@ import { InputUnsupportedError } from "../errors.js";
 import type { Partition } from "../results/run-metadata.js";
 import { isS3 } from "../store/location.js";
 import type { ClassNames } from "./class-decoder.js";
+import { STANDARD_INPUT } from "./input-file.js";
 import type { KeptColumn } from "./kept-columns.js";
 import { plainBuffers } from "./record-batch.js";
-import { STANDARD_INPUT } from "./standard-input.js";
 
 // Directories such as `split=train/part=3/` are columns of the files in them, with one value for all rows of a file. The
 // value of a copied column is written to memory for a number of rows, which the output repeats.

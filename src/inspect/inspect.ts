@@ -15,12 +15,12 @@ import {
   describeInput,
   type InputDescription,
 } from "../input/describe-input.js";
-import type { InputFile } from "../input/input-file.js";
+import { type InputFile, openInput } from "../input/input-file.js";
 import { InputRows } from "../input/input-rows.js";
 import { checkUnchanged } from "../input/input-state.js";
 import { interpreting, interpretingWith } from "../input/interpreting.js";
 import type { LogitsFile } from "../input/logits-file.js";
-import { logitsIn, openInput } from "../input/open-logits.js";
+import { logitsIn } from "../input/open-logits.js";
 import { layoutSizes, type OutputSize } from "../layout-sizes.js";
 import { resolveOptions } from "../options.js";
 import type { Layout } from "../results/catalogue.js";
