@@ -1,8 +1,44 @@
 import { UsageError } from "./errors.js";
-import type { OptionSpec } from "./options-table.js";
+import { type Command, type OptionSpec, optionsOf } from "./options-table.js";
 import { shortName, shortValue } from "./printable.js";
 
-/** @throws UsageError where it is no object, naming the argument */
+/** Options with values for those that have defaults; frozen. */
+export type Resolved<Options, Defaulted extends keyof Options = never> = {
+  readonly [name in keyof Options]-?: name extends Defaulted
+    ? Exclude<Options[name], undefined>
+    : Options[name];
+};
+
+/**
+ * Checks the options of a function by the options table, and returns a frozen copy with defaults.
+ * @throws UsageError naming the option, the expected form, and the value found
+ */
+export function resolve<
+  Options extends object,
+  Defaulted extends keyof Options = never,
+>(command: Command, options: Options): Resolved<Options, Defaulted> {
+  checkObject("options", options);
+  const specs = optionsOf(command).filter(({ group }) => group !== "Reporting");
+  const known = specs.map(({ name }) => name);
+  for (const name of Object.keys(options))
+    if (!known.includes(name))
+      throw new UsageError(
+        `unknown option ${shortName(name)}; the options are ${known.join(", ")}`,
+        name,
+      );
+  const resolved = new Map<string, unknown>(Object.entries(options));
+  for (const spec of specs) {
+    const value = resolved.get(spec.name);
+    checkValue(spec, value);
+    resolved.set(spec.name, value ?? spec.default);
+  }
+  return Object.freeze(Object.fromEntries(resolved)) as Resolved<
+    Options,
+    Defaulted
+  >;
+}
+
+/** @throws UsageError naming an argument that is not an object */
 export function checkObject(name: string, value: unknown): void {
   if (typeof value !== "object" || value === null)
     throw new UsageError(
@@ -11,32 +47,21 @@ export function checkObject(name: string, value: unknown): void {
     );
 }
 
-/** @throws UsageError naming the option that is not among those known */
-export function checkNames(options: object, known: readonly string[]): void {
-  checkObject("options", options);
-  for (const name of Object.keys(options))
-    if (!known.includes(name))
-      throw new UsageError(
-        `unknown option ${shortName(name)}; the options are ${known.join(", ")}`,
-        name,
-      );
-}
-
-/** Checks what a caller is told and stopped by, before anything is done. @throws UsageError */
+/** Checks the signal and the callbacks of a call. @throws UsageError */
 export function checkHooks(hooks: object): void {
   checkObject("hooks", hooks);
-  const { signal, ...calls } = hooks as Record<string, unknown>;
-  if (signal !== undefined && !(signal instanceof AbortSignal))
-    throw new UsageError(
-      `signal: expected an AbortSignal, found ${shortValue(signal)}`,
-      "signal",
-    );
-  for (const [name, call] of Object.entries(calls))
-    if (call !== undefined && typeof call !== "function")
+  for (const [name, hook] of Object.entries(hooks)) {
+    const isRight =
+      hook === undefined ||
+      (name === "signal"
+        ? hook instanceof AbortSignal
+        : typeof hook === "function");
+    if (!isRight)
       throw new UsageError(
-        `${name}: expected a function, found ${shortValue(call)}`,
+        `${name}: expected ${name === "signal" ? "an AbortSignal" : "a function"}, found ${shortValue(hook)}`,
         name,
       );
+  }
 }
 
 /** @throws UsageError */
@@ -48,78 +73,66 @@ export function checkPath(name: string, value: unknown): void {
     );
 }
 
-/** Checks the options of a call by their table, and beside them the path of its argument. @throws UsageError */
-export function checkOptions(
-  options: object,
-  specs: readonly OptionSpec[],
-  path?: string,
-): void {
-  const names = specs.map(({ name }) => name);
-  checkNames(options, path === undefined ? names : [path, ...names]);
-  const given = options as Record<string, unknown>;
-  if (path !== undefined) checkPath(path, given[path]);
-  for (const spec of specs) checkValue(spec, given[spec.name]);
+/** Checks a value by its row of the options table. @throws UsageError */
+export function checkValue(spec: OptionSpec, value: unknown): void {
+  const { name, kind, isRequired, choices } = spec;
+  if (kind === "path" || kind === "paths") {
+    if (kind === "paths" && !(Array.isArray(value) && value.length > 0))
+      throw new UsageError(`${name}: expected at least one path`, name);
+    for (const path of kind === "paths" ? (value as unknown[]) : [value])
+      checkPath(name, path);
+    return;
+  }
+  if (value === undefined) {
+    if (!isRequired) return;
+    throw new UsageError(`missing required option ${name}`, name);
+  }
+  const form = expectedForm(spec, value);
+  if (form !== null)
+    throw new UsageError(
+      `${name}: expected ${form}, found ${shortValue(value)}`,
+      name,
+    );
+  const unknown =
+    choices && [value].flat().find((item) => !choices.includes(item as string));
+  if (unknown !== undefined)
+    throw new UsageError(
+      kind === "string"
+        ? `${name}: expected ${choices?.join(" or ")}, found ${shortValue(unknown)}`
+        : `${name}: expected names among ${choices?.join(", ")}, found ${shortName(`${unknown}`)}`,
+      name,
+    );
 }
 
-/**
- * Checks a value by its line of the options table; undefined passes.
- * @throws UsageError naming the option, what it takes, and what was found
- */
-export function checkValue(spec: OptionSpec, value: unknown): void {
-  if (value === undefined) return;
-  const fail = (expected: string): never => {
-    throw new UsageError(
-      `${spec.name}: expected ${expected}, found ${shortValue(value)}`,
-      spec.name,
-    );
-  };
-  switch (spec.kind) {
+/** Returns the form that a value should have; null if it has it. */
+function expectedForm(
+  { kind, range }: OptionSpec,
+  value: unknown,
+): string | null {
+  const isEach = (isRight: (item: unknown) => boolean) =>
+    Array.isArray(value) && value.every(isRight);
+  const isText = (item: unknown) => typeof item === "string" && item !== "";
+  const isWhole = (item: unknown) =>
+    Number.isSafeInteger(item) && (item as number) >= 0;
+  const [low, high] =
+    range ??
+    (kind === "integer" ? [0, Number.MAX_SAFE_INTEGER] : [-Infinity, Infinity]);
+  const isWithin = (value as number) >= low && (value as number) <= high;
+  switch (kind) {
     case "boolean":
-      if (typeof value !== "boolean") fail("true or false");
-      return;
-    case "integer": {
-      const [low, high] = spec.range ?? [0, Number.MAX_SAFE_INTEGER];
-      const whole = Number.isSafeInteger(value)
-        ? (value as number)
-        : Number.NaN;
-      if (!(whole >= low && whole <= high))
-        fail(
-          high === Number.MAX_SAFE_INTEGER
-            ? `a whole number from ${low}`
-            : `a whole number from ${low} to ${high}`,
-        );
-      return;
-    }
-    case "number": {
-      const [low, high] = spec.range ?? [-Infinity, Infinity];
-      if (!(typeof value === "number" && value >= low && value <= high))
-        fail(`a number from ${low} to ${high}`);
-      return;
-    }
+      return typeof value === "boolean" ? null : "true or false";
+    case "integer":
+      if (Number.isSafeInteger(value) && isWithin) return null;
+      return `a whole number from ${low}${high === Number.MAX_SAFE_INTEGER ? "" : ` to ${high}`}`;
+    case "number":
+      if (typeof value === "number" && isWithin) return null;
+      return `a number from ${low} to ${high}`;
     case "list":
     case "names":
-      if (
-        !Array.isArray(value) ||
-        value.some((item) => typeof item !== "string" || item === "")
-      )
-        fail("a list of names");
-      for (const item of value as string[])
-        if (spec.choices && !spec.choices.includes(item))
-          throw new UsageError(
-            `${spec.name}: expected names among ${spec.choices.join(", ")}, found ${shortName(item)}`,
-            spec.name,
-          );
-      return;
+      return isEach(isText) ? null : "a list of names";
     case "ranges":
-      if (
-        !Array.isArray(value) ||
-        !value.every((n) => Number.isSafeInteger(n) && n >= 0)
-      )
-        fail("a list of whole numbers from 0");
-      return;
-    case "string":
-      if (typeof value !== "string" || value === "") fail("a string");
-      if (spec.choices && !spec.choices.includes(value as string))
-        fail(spec.choices.join(" or "));
+      return isEach(isWhole) ? null : "a list of whole numbers from 0";
+    default:
+      return isText(value) ? null : "a string";
   }
 }

@@ -80,11 +80,11 @@ export {
 export type { LogitsDescription as FoundLogits } from "./inspect/inspect.js";
 export {
   type Inspection,
+  type InspectOptions,
   inspect,
   type LogitsDescription,
   type ValueScan,
 } from "./inspect/inspect.js";
-export type { InspectOptions } from "./inspect/options.js";
 export type { OutputSize } from "./layout-sizes.js";
 export type { RunOptions } from "./options.js";
 export type { AttemptOptions, QueueOptions } from "./queue/options.js";
@@ -112,8 +112,7 @@ export { report } from "./report-page/report.js";
 export type { EmitName, Layout } from "./results/catalogue.js";
 export type { RunProgress as RunPace } from "./run.js";
 export { type RunHooks, type RunProgress, run } from "./run.js";
-export type { ShowOptions } from "./show/options.js";
-export { show } from "./show/show.js";
+export { type ShowOptions, show } from "./show/show.js";
 export type { ShownRow } from "./show/shown-row.js";
 export type { FloatArray, ResultArray } from "./strides.js";
 export type { VerifyOptions } from "./verify/options.js";

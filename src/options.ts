@@ -1,10 +1,9 @@
 import { availableParallelism } from "node:os";
 import { basename, dirname } from "node:path";
-import { checkNames, checkPath, checkValue } from "./check-options.js";
+import { type Resolved, resolve } from "./check-options.js";
 import { UsageError } from "./errors.js";
 import type { LogitsFile, OpenOptions } from "./input/logits-file.js";
 import { partitionReader } from "./input/partitions.js";
-import { RUN_OPTIONS } from "./options-table.js";
 import type { RowRange } from "./plan.js";
 import { shortName } from "./printable.js";
 import {
@@ -105,49 +104,29 @@ export interface RunOptions {
   sync?: boolean | undefined;
 }
 
+type Defaults =
+  | ("layout" | "threshold" | "temperature" | "forceDense" | "onBadRow")
+  | ("nullLogit" | "allowMissingEos" | "force" | "sync");
+
 /** RunOptions checked, with every default in place; frozen. */
-export interface ResolvedOptions {
-  readonly input: string;
-  /** What the output calls its input: by its name alone, so that moving a file changes no byte. */
+export interface ResolvedOptions
+  extends Omit<Resolved<RunOptions, Defaults>, "binary" | "pad"> {
+  /** Name of the input in the output: without its directories, so that moving a file changes no byte. */
   readonly source: string;
-  readonly output: string;
   /** Rows of the input that the run is over; null: all. */
   readonly part: RowRange | null;
-  readonly column: string | undefined;
-  readonly columns: string | undefined;
-  readonly classAxis: number | undefined;
+  /** Only a value that differs from the default has a key in the metadata. */
   readonly binary: true | undefined;
   readonly pad: true | undefined;
   readonly keep: readonly string[];
   /** Partitions that the path of the input states. */
   readonly partitions: readonly Partition[];
   readonly emit: readonly RunEmit[];
-  readonly layout: Layout;
-  readonly threshold: number;
-  readonly topK: number | undefined;
-  readonly forceDense: boolean;
-  readonly temperature: number;
-  readonly class: number | undefined;
-  readonly classNames: readonly string[] | undefined;
   /** The other columns that the results need. */
   readonly inputs: readonly { option: InputName; name: string }[];
-  readonly dtype: "float32" | "float64" | undefined;
-  readonly onBadRow: "error" | "null" | "skip";
-  readonly nullLogit: "error" | "mask";
-  readonly allowMissingEos: boolean;
-  readonly compress: "lz4" | "zstd" | undefined;
   readonly threads: number;
-  /** Not the default: taken for all but the smallest runs. */
+  /** Whether the number of threads was given: a default is used for all but the smallest runs. */
   readonly threadsAsked: boolean;
-  readonly chunkRows: number | undefined;
-  readonly force: boolean;
-  readonly sync: boolean;
-}
-
-/** Returns options with the names that results have now. */
-function withCurrentNames(options: RunOptions): RunOptions {
-  if (!Array.isArray(options?.emit)) return options;
-  return { ...options, emit: options.emit.map(currentName) as RunEmit[] };
 }
 
 /**
@@ -155,13 +134,12 @@ function withCurrentNames(options: RunOptions): RunOptions {
  * @throws UsageError naming the option, what it takes, and what was found
  */
 export function resolveOptions(given: RunOptions): ResolvedOptions {
-  const options = withCurrentNames(given);
-  checkNames(options, ["input", ...RUN_OPTIONS.map(({ name }) => name)]);
-  const { input, output } = options;
-  checkPath("input", input);
-  checkPath("output", output);
-  for (const spec of RUN_OPTIONS) checkValue(spec, options[spec.name]);
-  const { column, columns, keep = [], classNames = [] } = options;
+  // Old names of results are accepted.
+  const named = Array.isArray(given?.emit)
+    ? { ...given, emit: given.emit.map(currentName) as RunEmit[] }
+    : given;
+  const options = resolve<RunOptions, Defaults>("run", named);
+  const { column, columns, classNames = [], layout, input, threads } = options;
   const twice = classNames.find((name, k) => classNames.indexOf(name) < k);
   if (twice !== undefined)
     throw new UsageError(
@@ -170,43 +148,23 @@ export function resolveOptions(given: RunOptions): ResolvedOptions {
     );
   if (column !== undefined && columns !== undefined)
     throw new UsageError("column, columns: give only one of them", "columns");
-  const layout = options.layout ?? "bsr";
   const emit = options.emit ?? defaultEmit(layout);
   checkEmit(emit, layout, options);
-  if (!isEntriesLayout(layout)) refuseForBlocks(layout, options);
+  if (!isEntriesLayout(layout)) refuseForBlocks(layout, given);
   if (layout === "coo") refuseForCoo(options);
   return Object.freeze({
+    ...options,
     emit: Object.freeze([...emit]),
-    layout,
-    threshold: options.threshold ?? 0,
-    topK: options.topK,
-    forceDense: options.forceDense ?? false,
-    temperature: options.temperature ?? 1,
-    class: options.class,
-    classNames: options.classNames && Object.freeze([...options.classNames]),
+    classNames: options.classNames && Object.freeze([...classNames]),
+    keep: Object.freeze([...(options.keep ?? [])]),
     inputs: Object.freeze(inputsOf(emit, options)),
-    input,
     part: null,
     source: basename(input),
-    output,
-    column,
-    columns,
-    classAxis: options.classAxis,
-    // Only where it is set, a key of the metadata says so.
+    partitions: partitionReader([input])(input),
     binary: options.binary || undefined,
     pad: options.pad || undefined,
-    keep: Object.freeze([...keep]),
-    partitions: partitionReader([input])(input),
-    dtype: options.dtype,
-    onBadRow: options.onBadRow ?? "error",
-    nullLogit: options.nullLogit ?? "error",
-    allowMissingEos: options.allowMissingEos ?? false,
-    compress: options.compress,
-    threads: options.threads ?? availableParallelism(),
-    threadsAsked: options.threads !== undefined,
-    chunkRows: options.chunkRows,
-    force: options.force ?? false,
-    sync: options.sync ?? true,
+    threads: threads ?? availableParallelism(),
+    threadsAsked: threads !== undefined,
   });
 }
 

@@ -1,19 +1,10 @@
-import {
-  checkHooks,
-  checkNames,
-  checkPath,
-  checkValue,
-} from "./check-options.js";
+import { checkHooks, resolve } from "./check-options.js";
 import { type ByteComparison, compareRun } from "./compare-run.js";
 import { UsageError } from "./errors.js";
 import { STANDARD_INPUT } from "./input/input-file.js";
 import { whileUnchanged } from "./input/input-state.js";
 import type { RunHooks } from "./run.js";
-import {
-  DEFAULT_SAMPLE,
-  VERIFY_OPTIONS,
-  type VerifyOptions,
-} from "./verify/options.js";
+import type { VerifyOptions } from "./verify/options.js";
 import type { ValueReport } from "./verify/value-report.js";
 import { verifyValues } from "./verify/verify-values.js";
 
@@ -48,11 +39,7 @@ export async function verify(
 ): Promise<VerifyReport> {
   checkHooks(hooks);
   const start = performance.now();
-  checkNames(options, ["output", ...VERIFY_OPTIONS.map(({ name }) => name)]);
-  checkPath("output", options.output);
-  checkPath("input", options.input);
-  for (const spec of VERIFY_OPTIONS)
-    checkValue(spec, options[spec.name as keyof VerifyOptions]);
+  const resolved = resolve<VerifyOptions, "sample">("verify", options);
   const { all = false, sample, seed, tolerance, ...others } = options;
   if (all && sample !== undefined)
     throw new UsageError("sample, all: give only one of them", "all");
@@ -65,7 +52,7 @@ export async function verify(
   const { input, column, columns } = inputs;
   if (column !== undefined && columns !== undefined)
     throw new UsageError("column, columns: give only one of them", "columns");
-  const rows = all ? "all" : (sample ?? DEFAULT_SAMPLE);
+  const rows = all ? "all" : resolved.sample;
   const { signal } = hooks;
   const { values, bytes } = await whileUnchanged([output, input], async () => ({
     values: await verifyValues({ ...others, rows, seed, tolerance }, hooks),

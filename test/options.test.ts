@@ -1,14 +1,8 @@
 import { expect, test } from "vitest";
 import { UsageError } from "../src/errors.js";
 import { type RunOptions, resolveOptions } from "../src/options.js";
-import { RUN_OPTIONS } from "../src/options-table.js";
 
 const paths = { input: "a.arrow", output: "b.arrow" };
-
-test("every option of a run states whether it changes bytes of the output", () => {
-  for (const { name, affects } of RUN_OPTIONS)
-    expect(["bytes", "process"], name).toContain(affects);
-});
 
 test("defaults, in a new frozen object", () => {
   const options: RunOptions = { ...paths, threads: 2, keep: ["id"] };

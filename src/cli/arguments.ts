@@ -3,7 +3,14 @@ import { checkValue } from "../check-options.js";
 import { UsageError } from "../errors.js";
 import type { OptionSpec } from "../options-table.js";
 import { shortList, shortName } from "../printable.js";
-import type { CommandSpec, LineOptions, Settings } from "./command.js";
+import {
+  type CommandSpec,
+  flagsOf,
+  isSetting,
+  type LineOptions,
+  type Settings,
+  wordOf,
+} from "./command.js";
 import { configured } from "./configuration.js";
 import { kebab, typed } from "./option-text.js";
 
@@ -82,7 +89,7 @@ function plainLine(
     words.some((word) => /^(?:--version|-\w*[vV]\w*)$/.test(word))
   )
     return null;
-  const options = lineOptions(command);
+  const options = flagsOf(command);
   const names = (kind: "boolean" | null) =>
     options
       .filter((option) => (option.kind === "boolean") === (kind === "boolean"))
@@ -103,7 +110,8 @@ function plainLine(
     if (name === "_") return true;
     return (
       spec &&
-      (spec.kind !== "string" || (spec.choices?.includes(`${value}`) ?? true))
+      (!["string", "path"].includes(spec.kind) ||
+        (spec.choices?.includes(`${value}`) ?? true))
     );
   };
   return error || !Object.entries(argv).every(isKnown)
@@ -140,11 +148,6 @@ export function parsedAs({ kind, alias, choices }: OptionSpec) {
   };
 }
 
-/** The options of a command line; those that are secret are not among them. */
-export function lineOptions({ options, settings }: CommandSpec): OptionSpec[] {
-  return [...options, ...settings].filter(({ isSecret }) => !isSecret);
-}
-
 function understood(
   command: CommandSpec,
   commands: readonly CommandSpec[],
@@ -164,13 +167,15 @@ function understood(
   for (const [name, value] of values)
     if (!line.has(name)) given.set(name, value);
   rejectMissing(given, command);
-  const isSetting = new Set(command.settings.map(({ name }) => name));
-  const entries = [...given];
+  const settings = new Map<string, unknown>();
+  for (const { name } of command.options.filter(isSetting))
+    if (given.has(name)) settings.set(name, given.get(name));
+  const options = [...given].filter(([name]) => !settings.has(name));
   return {
     does: "command",
     command,
-    options: Object.fromEntries(entries.filter(([n]) => !isSetting.has(n))),
-    settings: new Map(entries.filter(([n]) => isSetting.has(n))) as Settings,
+    options: Object.fromEntries(options),
+    settings: settings as Settings,
     line,
     warnings,
   };
@@ -179,20 +184,20 @@ function understood(
 /** The values of a line by the names of options. */
 function givenTo(spec: CommandSpec, parsed: ParsedLine): Map<string, unknown> {
   const given = new Map<string, unknown>();
-  const { positional } = spec;
+  const word = wordOf(spec);
+  const isList = word?.kind === "paths";
   // Words after "--" are not among the positional ones of yargs.
-  const words = [positional && parsed[positional.option], parsed._.slice(1)]
+  const words = [word && parsed[word.name], parsed._.slice(1)]
     .flat()
-    .filter((word) => word !== undefined && word !== null)
+    .filter((found) => found !== undefined && found !== null)
     .map(String);
-  const most = positional ? (positional.several ? Infinity : 1) : 0;
+  const most = word ? (isList ? Infinity : 1) : 0;
   if (words.length > most)
     throw new UsageError(
-      `unexpected argument ${shortList(words.slice(most), (word) => `"${shortName(word)}"`)}; softjac ${spec.name} takes ${positional ? `one ${positional.what}` : "options only"}`,
+      `unexpected argument ${shortList(words.slice(most), (word) => `"${shortName(word)}"`)}; softjac ${spec.name} takes ${word ? `one ${word.word}` : "options only"}`,
     );
-  if (positional && words.length > 0)
-    given.set(positional.option, positional.several ? words : words[0]);
-  for (const option of lineOptions(spec)) {
+  if (word && words.length > 0) given.set(word.name, isList ? words : words[0]);
+  for (const option of flagsOf(spec)) {
     const flag = kebab(option.name);
     const value = parsed[flag];
     if (Array.isArray(value) && option.kind !== "boolean")
@@ -203,14 +208,14 @@ function givenTo(spec: CommandSpec, parsed: ParsedLine): Map<string, unknown> {
     if (value !== undefined) given.set(option.name, typed(option, value));
   }
   // Nobody else checks the values of settings.
-  for (const setting of spec.settings)
+  for (const setting of spec.options.filter(isSetting))
     checkValue(setting, given.get(setting.name));
   return given;
 }
 
 /** yargs takes `--dry-run=yes` for false. */
 function rejectFlagValues(words: readonly string[], spec: CommandSpec): void {
-  for (const { name, kind } of lineOptions(spec))
+  for (const { name, kind } of flagsOf(spec))
     if (kind === "boolean" && words.some((word) => isValued(word, kebab(name))))
       throw new UsageError(`--${kebab(name)} takes no value`, name);
 }
@@ -221,15 +226,14 @@ function isValued(word: string, flag: string): boolean {
 
 function rejectMissing(
   given: ReadonlyMap<string, unknown>,
-  { name, positional, required }: CommandSpec,
+  { name: command, options }: CommandSpec,
 ): void {
-  const help = `; run "softjac ${name} --help"`;
-  if (positional && !given.has(positional.option))
+  for (const { name, word, alias, isRequired } of options) {
+    if (!isRequired || given.has(name)) continue;
+    const flag = `${alias ? `-${alias}/` : ""}--${kebab(name)}`;
     throw new UsageError(
-      `missing argument <${positional.option}>: ${positional.what}${help}`,
-      positional.option,
+      `missing ${word ? `argument <${name}>: ${word}` : `required option ${flag}`}; run "softjac ${command} --help"`,
+      name,
     );
-  for (const { option, shown } of required)
-    if (!given.has(option))
-      throw new UsageError(`missing required option ${shown}${help}`, option);
+  }
 }

@@ -5,14 +5,14 @@ import {
   SoftjacError,
   StoppedError,
 } from "../errors.js";
+import { type Command, optionsOf } from "../options-table.js";
 import { removePendingOutputs } from "../output/temporary-file.js";
 import { ioError, knownError } from "../system-error.js";
 import type { CommandSpec, LineOptions, Settings } from "./command.js";
 import { EXIT, exitCodeOf } from "./exit-codes.js";
-import { messageWithFlags } from "./flag-names.js";
+import { messageWithFlags } from "./option-text.js";
 import { CommandLog, jsonText } from "./reporting/command-log.js";
 import { type Failure, openLog } from "./reporting/log.js";
-import { s3Environment } from "./s3-environment.js";
 import {
   cleanUpWith,
   exitForSure,
@@ -50,8 +50,9 @@ interface Task<Report> extends Outcome<Report> {
 }
 
 interface Definition<Options, Report>
-  extends Omit<CommandSpec, "execute">,
+  extends Omit<CommandSpec, "execute" | "options">,
     Outcome<Report> {
+  name: Command;
   /** Does the work of the command; `options` have the types of the options table. */
   make(
     options: Options,
@@ -67,12 +68,13 @@ export function defineCommand<Options, Report extends object>({
 }: Definition<Options, Report>): CommandSpec {
   return {
     ...command,
+    options:
+      command.name === "submit"
+        ? optionsOf("plan", "submit")
+        : optionsOf(command.name),
     execute(given, settings, line) {
       const { output, input, results, grace } = given;
-      const usesS3 = command.options.some(({ name }) => name === "endpoint");
-      const options = (usesS3
-        ? s3Environment(given)
-        : given) as unknown as Options;
+      const options = given as unknown as Options;
       return carryOut({
         ...command,
         command: command.name,

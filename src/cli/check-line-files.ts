@@ -34,7 +34,7 @@ export async function checkLineFiles(
 }
 
 function filesOf(
-  { options: specs, settings: settingSpecs, positional }: CommandSpec,
+  command: CommandSpec,
   options: Readonly<Record<string, unknown>>,
   settings: Settings,
 ): UsedFile[] {
@@ -45,11 +45,13 @@ function filesOf(
       if (typeof path === "string" && path !== "")
         files.push(use === "read" ? readFile(name, path) : { name, path, use });
   };
-  if (positional?.file)
-    add(positional.option, positional.file, options[positional.option]);
-  for (const { name, file } of [...specs, ...settingSpecs])
+  for (const { name, file, word } of command.options)
     if (file)
-      add(`--${kebab(name)}`, file, options[name] ?? settings.get(name));
+      add(
+        word ? name : `--${kebab(name)}`,
+        file,
+        options[name] ?? settings.get(name),
+      );
   return files;
 }
 

@@ -6,7 +6,7 @@ import { checkLineFiles } from "./check-line-files.js";
 import type { Settings } from "./command.js";
 import { COMMANDS } from "./commands.js";
 import { EXIT, exitCodeOf } from "./exit-codes.js";
-import { nameFlagsOf } from "./flag-names.js";
+import { nameFlagsOf } from "./option-text.js";
 import { openLog } from "./reporting/log.js";
 import { finishing } from "./signals.js";
 import { log, resultColumns, resultWritten, writeResult } from "./streams.js";
@@ -40,8 +40,9 @@ async function execute(argv: string[]): Promise<number> {
   }
   const { command, options, settings } = line;
   nameFlagsOf(command);
-  // The code that writes colors reads this variable.
+  // The code that writes colors, and the SDK of S3, read these variables; its advice is not for the log.
   if (settings.get("color") === false) process.env.NO_COLOR = "1";
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
   await warn(settings, line.warnings);
   try {
     await checkLineFiles(command, options, settings);

@@ -1,30 +1,17 @@
 import type { OptionSpec } from "../options-table.js";
 
-/** One of softjac's commands: what its line may say, what its help says, and what it does. */
+/** One of softjac's commands: what its help says, what its line may say, and what it does. */
 export interface CommandSpec {
   name: string;
   /** One line of the list of commands. */
   summary: string;
-  /** The purpose, below the first line of its own help. */
+  /** Purpose of the command, below the first line of its own help. */
   usage: string;
-  /** The argument beside the options: the option that it sets, and its name in messages; null if there is none. */
-  positional: {
-    option: string;
-    what: string;
-    help: string;
-    /** There may be several: the option is a list. */
-    several?: boolean;
-    /** For the path of a file or folder: what the command does with it. */
-    file?: OptionSpec["file"];
-    /** Values, of a word that is not a path. */
-    choices?: readonly string[];
-  } | null;
+  /** Rows of the options table. */
   options: readonly OptionSpec[];
-  /** Required options, and how messages name them. */
-  required: readonly { option: string; shown: string }[];
-  /** Options of the process alone, which no library function has: logs, reports, configuration. */
-  settings: readonly OptionSpec[];
-  /** Command lines of its help, after "softjac <name>", each with what it is an example of. */
+  /** Names of the options that `--help` shows; the others only `--help --all`. */
+  common: readonly string[];
+  /** Command lines of its help, after "softjac <name>", each with a description. */
   examples: readonly (readonly [line: string, what: string])[];
   /** Last lines of its full help. */
   epilogue?: string;
@@ -36,8 +23,23 @@ export interface CommandSpec {
   ): Promise<number>;
 }
 
-/** Settings that were given, by name: true for flags. */
+/** Options of the group Reporting that were given, by name. */
 export type Settings = ReadonlyMap<string, string | number | boolean>;
 
 /** The options that the command line itself names; others are the environment's or a file's. */
 export type LineOptions = ReadonlySet<string>;
+
+/** Returns the option that a command takes as arguments without a flag; undefined if there is none. */
+export function wordOf({ options }: CommandSpec): OptionSpec | undefined {
+  return options.find(({ word }) => word);
+}
+
+/** Returns the options of a command that have flags. */
+export function flagsOf({ options }: CommandSpec): OptionSpec[] {
+  return options.filter(({ word, isSecret }) => !word && !isSecret);
+}
+
+/** Whether an option concerns the process alone, so that no function of the library has it. */
+export function isSetting({ group }: OptionSpec): boolean {
+  return group === "Reporting";
+}

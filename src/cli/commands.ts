@@ -1,6 +1,6 @@
-import { GENERATE_OPTIONS, type GenerateOptions } from "../generate/options.js";
-import { INSPECT_OPTIONS, type InspectOptions } from "../inspect/options.js";
-import { SHOW_OPTIONS, type ShowOptions } from "../show/options.js";
+import type { GenerateOptions } from "../generate/options.js";
+import type { InspectOptions } from "../inspect/inspect.js";
+import type { ShowOptions } from "../show/show.js";
 import { classesThatFit } from "./block-cells.js";
 import { defineCommand } from "./carry-out.js";
 import type { CommandSpec } from "./command.js";
@@ -10,7 +10,6 @@ import { QUEUE_COMMANDS } from "./queue-commands.js";
 import { REPORT_COMMAND } from "./report-command.js";
 import { leftWidth, rowText } from "./row-text.js";
 import { RUN_COMMAND } from "./run-command.js";
-import { LOOK_SETTINGS, REPORT_SETTINGS } from "./settings.js";
 import { resultColumns } from "./streams.js";
 import { generatedText } from "./summary.js";
 import { VERIFY_COMMAND } from "./verify-command.js";
@@ -21,15 +20,7 @@ const SHOW_COMMAND = defineCommand({
   summary: "Show one row of an output: p as bars, the block as shades",
   usage:
     "Show one row of an output: its copied columns, p as bars and the block as shades, with numbers where they fit.",
-  positional: {
-    option: "results",
-    what: "output file or directory",
-    file: "read",
-    help: "Output file, or directory of a dataset",
-  },
-  options: SHOW_OPTIONS,
-  required: [{ option: "row", shown: "--row" }],
-  settings: LOOK_SETTINGS,
+  common: ["row", "position", "input", "classes", "json"],
   examples: [
     ["jacobian.arrow --row 17", ""],
     ["jacobian/ --row 17 --input train.arrow", "A row of a dataset"],
@@ -53,15 +44,7 @@ const INSPECT_COMMAND = defineCommand({
   summary: "Describe a file and print the output size of each layout",
   usage:
     "Describe a file, the logits that a run would use, and the output size of each layout.",
-  positional: {
-    option: "input",
-    what: "input file",
-    file: "read",
-    help: "Arrow, Parquet, .npy, .npz or safetensors; - is standard input",
-  },
-  options: INSPECT_OPTIONS,
-  required: [],
-  settings: LOOK_SETTINGS,
+  common: ["column", "columns", "dtype", "scan", "json"],
   examples: [
     ["logits.arrow", ""],
     ["logits.arrow --scan --json", ""],
@@ -80,18 +63,10 @@ const GENERATE_COMMAND = defineCommand({
   summary: "Write a file of random logits and labels",
   usage:
     "Write an Arrow file of random logits with the columns id, logits and label. Each label is drawn from the softmax of its row.",
-  positional: {
-    option: "output",
-    what: "output file",
-    file: "output",
-    help: "Output file",
-  },
-  options: GENERATE_OPTIONS,
-  required: [
-    { option: "rows", shown: "--rows" },
-    { option: "classes", shown: "--classes" },
+  common: [
+    ...["rows", "classes", "kind", "scale", "seed", "dtype", "force"],
+    ...["json", "quiet"],
   ],
-  settings: REPORT_SETTINGS,
   examples: [
     ["logits.arrow --rows 1000000 --classes 10", ""],
     ["logits.arrow --rows 100 --classes 5 --kind notebook --seed 7", ""],

@@ -23,7 +23,7 @@ const OF_A_SERVICE = /^SOFTJAC_(?:SERVICE_|PORT(?:_|$))/;
 
 /**
  * Options of a command from `SOFTJAC_*` variables and, where those say nothing, from a file of JSON.
- * @param commands all there are: one environment, and one file, may serve several
+ * @param commands all commands
  * @throws ConfigurationError naming the variable, or the file and what is wrong in it; UsageError where it is no file
  */
 export function configured(
@@ -34,19 +34,20 @@ export function configured(
 ): Configuration {
   const file = path ? readConfiguration(path, commands) : {};
   const values = new Map<string, unknown>();
-  for (const spec of specsOf(command)) {
-    const variable = variableOf(spec.name);
-    const text = env[variable];
-    if (text) values.set(spec.name, ofVariable(spec, variable, text));
-    else if (kebab(spec.name) in file)
-      values.set(
-        spec.name,
-        ofFile(spec, `${path}: ${kebab(spec.name)}`, file[kebab(spec.name)]),
-      );
+  for (const spec of command.options) {
+    const flag = kebab(spec.name);
+    const own = variableOf(spec.name);
+    const read = (variable: string | undefined): boolean => {
+      const text = variable && env[variable];
+      if (text) values.set(spec.name, ofVariable(spec, variable, text));
+      return Boolean(text);
+    };
+    if (read(own)) continue;
+    if (flag in file)
+      values.set(spec.name, ofFile(spec, `${path}: ${flag}`, file[flag]));
+    else spec.variables?.some(read);
   }
-  const known = new Set(
-    commands.flatMap(specsOf).map(({ name }) => variableOf(name)),
-  );
+  const known = new Set(optionsOfAll(commands).map(variableOf));
   const warnings = Object.keys(env)
     .filter((name) => name.startsWith(PREFIX) && env[name])
     .filter((name) => !known.has(name) && !OF_A_SERVICE.test(name))
@@ -54,19 +55,9 @@ export function configured(
   return { values, warnings };
 }
 
-/** All that a command can be told. */
-function specsOf({ options, settings, positional }: CommandSpec): OptionSpec[] {
-  const word: OptionSpec[] = positional
-    ? [
-        {
-          name: positional.option,
-          kind: positional.several ? "list" : "string",
-          group: "Input",
-          help: positional.help,
-        },
-      ]
-    : [];
-  return [...options, ...settings, ...word];
+/** Returns the names of the options of all commands: one environment, and one file, may serve several. */
+function optionsOfAll(commands: readonly CommandSpec[]): string[] {
+  return commands.flatMap(({ options }) => options.map(({ name }) => name));
 }
 
 function variableOf(name: string): string {
@@ -83,9 +74,7 @@ function readConfiguration(
     throw new ConfigurationError(
       `${path}: expected a JSON object with options, found ${found === null ? "null" : Array.isArray(found) ? "an array" : `a ${typeof found}`}`,
     );
-  const known = new Set(
-    commands.flatMap(specsOf).map(({ name }) => kebab(name)),
-  );
+  const known = new Set(optionsOfAll(commands).map(kebab));
   const options: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(found)) {
     const name = kebab(key);
@@ -153,7 +142,7 @@ function ofVariable(spec: OptionSpec, variable: string, text: string): unknown {
 function ofFile(spec: OptionSpec, where: string, value: unknown): unknown {
   const isText =
     typeof value === "string" &&
-    ["list", "names", "ranges"].includes(spec.kind);
+    ["paths", "list", "names", "ranges"].includes(spec.kind);
   return checked(spec, where, () => (isText ? typed(spec, value) : value));
 }
 

@@ -1,55 +1,16 @@
-import {
-  FINALIZE_OPTIONS,
-  LEFTOVER_OPTIONS,
-  STATUS_OPTIONS,
-  TASK_OPTIONS,
-} from "../dataset/command-options.js";
 import type { StaleRunsOptions } from "../dataset/leftovers.js";
-import { DATASET_OPTIONS, type DatasetOptions } from "../dataset/options.js";
+import type { DatasetOptions } from "../dataset/options.js";
 import type {
   FinalizeOptions,
   StatusOptions,
   TaskOptions,
 } from "../dataset/tasks.js";
-import { type OptionSpec, RUN_OPTIONS } from "../options-table.js";
 import { arrayTask } from "./array-task.js";
 import { defineCommand } from "./carry-out.js";
 import type { CommandSpec } from "./command.js";
 import { datasetText, staleRunsText, statusText } from "./dataset-text.js";
 import { EXIT } from "./exit-codes.js";
-import { LOOK_SETTINGS, REPORT_SETTINGS } from "./settings.js";
-
-/** Arguments of the commands on datasets. */
-export const INPUTS = {
-  option: "inputs",
-  what: "input file",
-  file: "read",
-  help: "Files, directories and patterns",
-  several: true,
-} as const;
-export const DATASET = {
-  option: "output",
-  what: "folder",
-  file: "output",
-  help: "Directory or s3:// prefix of the dataset",
-} as const;
-export const OUTPUT_FLAG = { option: "output", shown: "-o/--output" };
-
-/** Options of a plan that do not concern it: they are for computing shards or for publication. */
-const NOT_OF_PLANS = [
-  "allowMissing",
-  "repair",
-  "grace",
-  "timeLimit",
-  "stallTimeout",
-];
-
-export const PLAN_OPTIONS: readonly OptionSpec[] = [
-  ...RUN_OPTIONS.filter(({ name }) => name !== "force").map((spec) =>
-    spec.name === "output" ? { ...spec, help: DATASET.help } : spec,
-  ),
-  ...DATASET_OPTIONS.filter(({ name }) => !NOT_OF_PLANS.includes(name)),
-];
+import { COMMON_OF_RUNS } from "./run-command.js";
 
 /** `softjac plan` */
 const PLAN = defineCommand({
@@ -57,10 +18,7 @@ const PLAN = defineCommand({
   summary: "Plan a dataset for the tasks of a scheduler",
   usage:
     "Plan a dataset without computing it. Tasks then compute its shards with softjac run-shard, and softjac finalize publishes it.",
-  positional: INPUTS,
-  options: PLAN_OPTIONS,
-  required: [OUTPUT_FLAG],
-  settings: REPORT_SETTINGS,
+  common: COMMON_OF_RUNS,
   examples: [["'logits/**/*.arrow' -o jacobian/ --layout packed", ""]],
   async make(options: DatasetOptions, hooks) {
     const { planDataset } = await import("../dataset/run-dataset.js");
@@ -75,10 +33,7 @@ const RUN_SHARD = defineCommand({
   summary: "Compute one array task's share of a planned dataset",
   usage:
     "Compute shards of a planned dataset: those of the current array task of a scheduler, or all of them.",
-  positional: null,
-  options: TASK_OPTIONS,
-  required: [OUTPUT_FLAG],
-  settings: REPORT_SETTINGS,
+  common: ["output", "shardIndex", "shardCount", "threads", "json", "quiet"],
   examples: [
     ["-o jacobian/", "Task from the scheduler"],
     ["-o jacobian/ --shard-index 3 --shard-count 16", ""],
@@ -101,10 +56,7 @@ const FINALIZE = defineCommand({
   name: "finalize",
   summary: "Publish a dataset once all its shards are computed",
   usage: "Publish a planned dataset once all its shards are computed.",
-  positional: DATASET,
-  options: FINALIZE_OPTIONS,
-  required: [],
-  settings: REPORT_SETTINGS,
+  common: ["overwrite", "json", "quiet"],
   examples: [["jacobian/", ""]],
   async make(options: FinalizeOptions, hooks) {
     const { finalizeDataset } = await import("../dataset/tasks.js");
@@ -119,10 +71,7 @@ const STATUS = defineCommand({
   summary: "Show which shards of a dataset are done, missing or damaged",
   usage:
     "Show which shards of a planned or published dataset are done, missing or damaged.",
-  positional: DATASET,
-  options: STATUS_OPTIONS,
-  required: [],
-  settings: LOOK_SETTINGS,
+  common: ["json"],
   examples: [["jacobian/", ""]],
   async make(options: StatusOptions, hooks) {
     const { datasetStatus } = await import("../dataset/tasks.js");
@@ -140,10 +89,7 @@ const GC = defineCommand({
   summary: "Remove stale, unfinished runs of a dataset",
   usage:
     "Remove the directories of unfinished runs beside a dataset that have not changed for a while.",
-  positional: DATASET,
-  options: LEFTOVER_OPTIONS,
-  required: [],
-  settings: LOOK_SETTINGS,
+  common: ["olderThan", "dryRun", "json"],
   examples: [
     ["jacobian/ --dry-run", ""],
     ["jacobian/ --older-than 24", ""],

@@ -2,6 +2,7 @@ import { UsageError } from "../errors.js";
 import { splitNames } from "../input/column-names.js";
 import type { OptionSpec } from "../options-table.js";
 import { shortValue } from "../printable.js";
+import { type CommandSpec, flagsOf } from "./command.js";
 
 /** Texts of the command line as the types that the options table names; what is in them is checked there. */
 export function typed(spec: OptionSpec, value: unknown): unknown {
@@ -12,7 +13,8 @@ export function typed(spec: OptionSpec, value: unknown): unknown {
       spec.name,
     );
   if (spec.kind === "names") return splitNames(value);
-  if (spec.kind === "list") return value.split(",").map((name) => name.trim());
+  if (spec.kind === "list" || spec.kind === "paths")
+    return value.split(",").map((name) => name.trim());
   if (spec.kind === "ranges") return numbersOf(spec, value);
   if (spec.kind === "number") {
     if (!/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(value))
@@ -48,4 +50,22 @@ function numbersOf(spec: OptionSpec, text: string): number[] {
 
 export function kebab(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+let flags: readonly string[] = [];
+
+/** Sets the command whose options messages name as flags. */
+export function nameFlagsOf(command: CommandSpec): void {
+  flags = flagsOf(command).map(({ name }) => name);
+}
+
+/** Returns the message of an error; one that begins with options of the library names them as flags: "--top-k: …". */
+export function messageWithFlags(error: Error): string {
+  const [, names = "", text = ""] =
+    /^(\w+(?:, \w+)*)(: .*)$/s.exec(error.message) ?? [];
+  const options = names.split(", ");
+  return error instanceof UsageError &&
+    options.every((name) => flags.includes(name))
+    ? options.map((name) => `--${kebab(name)}`).join(", ") + text
+    : error.message;
 }

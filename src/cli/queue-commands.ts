@@ -1,25 +1,12 @@
 import { UsageError } from "../errors.js";
-import {
-  ATTEMPT_OPTIONS,
-  QUEUE_OPTIONS,
-  WAIT_OPTIONS,
-  WORKER_OPTIONS,
-} from "../queue/options.js";
 import type { SubmitOptions } from "../queue/submit.js";
 import type { WaitOptions } from "../queue/wait.js";
 import type { WorkerOptions } from "../queue/worker.js";
 import { defineCommand, endSoon } from "./carry-out.js";
 import type { CommandSpec, LineOptions } from "./command.js";
-import {
-  DATASET,
-  INPUTS,
-  OUTPUT_FLAG,
-  PLAN_OPTIONS,
-} from "./dataset-commands.js";
 import { submittedText, waitedText, workerText } from "./dataset-text.js";
-import { REPORT_SETTINGS } from "./settings.js";
+import { COMMON_OF_RUNS } from "./run-command.js";
 
-const QUEUE = { option: "queue", shown: "--queue (or SOFTJAC_QUEUE)" };
 const SECRETS =
   "Set the password of the Redis server in SOFTJAC_QUEUE_PASSWORD, or in the URL in SOFTJAC_QUEUE. The command line takes no password, because other users of the machine can read it.";
 
@@ -32,10 +19,7 @@ const SUBMIT = defineCommand({
   summary: "Plan a dataset and submit its shards to a queue",
   usage:
     "Plan a dataset and submit its shards to a queue on a Redis server. Workers on any machine compute them, and softjac wait publishes the dataset.",
-  positional: INPUTS,
-  options: [...PLAN_OPTIONS, ...QUEUE_OPTIONS, ...ATTEMPT_OPTIONS],
-  required: [OUTPUT_FLAG, QUEUE],
-  settings: REPORT_SETTINGS,
+  common: [...COMMON_OF_RUNS, "queue"],
   examples: [
     ["'logits/**/*.arrow' -o jacobian/ --queue redis://localhost", ""],
   ],
@@ -54,10 +38,7 @@ const WORKER = defineCommand({
   summary: "Run a worker that takes shards from a queue",
   usage:
     "Compute shards of datasets from a queue on a Redis server until stopped. Any number of machines that can reach the datasets can run workers.",
-  positional: null,
-  options: WORKER_OPTIONS,
-  required: [QUEUE],
-  settings: REPORT_SETTINGS,
+  common: ["queue", "allow", "idleLimit", "threads", "json", "quiet"],
   examples: [
     ["--queue redis://localhost --allow /data", ""],
     ["--queue redis://localhost --idle-limit 60", ""],
@@ -77,10 +58,7 @@ const WAIT = defineCommand({
   summary: "Wait for the workers of a queue, then publish the dataset",
   usage:
     "Wait until workers have computed all shards of a dataset, then publish it. With --queue, shards that the queue lost are submitted again.",
-  positional: DATASET,
-  options: WAIT_OPTIONS,
-  required: [],
-  settings: REPORT_SETTINGS,
+  common: ["queue", "overwrite", "json", "quiet"],
   examples: [["jacobian/ --queue redis://localhost", ""]],
   epilogue: SECRETS,
   async make(options: WaitOptions, hooks, { line }) {

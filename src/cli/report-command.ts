@@ -1,8 +1,7 @@
-import { REPORT_OPTIONS, type ReportOptions } from "../report-page/options.js";
+import type { ReportOptions } from "../report-page/options.js";
 import type { OutputReport } from "../report-page/output-report.js";
 import { defineCommand } from "./carry-out.js";
 import { bytes, count, duration, titled } from "./format.js";
-import { REPORT_SETTINGS } from "./settings.js";
 
 /** `softjac report` */
 export const REPORT_COMMAND = defineCommand({
@@ -10,15 +9,7 @@ export const REPORT_COMMAND = defineCommand({
   summary: "Write an HTML page about an output",
   usage:
     "Write an HTML page about an output file or dataset: confidence, calibration, classes and rows. The page is one file and needs no network.",
-  positional: {
-    option: "results",
-    what: "output of softjac run",
-    file: "read",
-    help: "Output file, or directory of a dataset",
-  },
-  options: REPORT_OPTIONS,
-  required: [{ option: "output", shown: "-o/--output" }],
-  settings: REPORT_SETTINGS,
+  common: ["label", "classes", "output", "force", "json", "quiet"],
   examples: [
     ["jacobian.arrow -o report.html", ""],
     ["jacobian.arrow -o report.html --label label", ""],

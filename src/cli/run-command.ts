@@ -1,9 +1,9 @@
 import { existsSync, statSync } from "node:fs";
 import type { DatasetHooks } from "../dataset/events.js";
-import { DATASET_OPTIONS, type DatasetOptions } from "../dataset/options.js";
+import type { DatasetOptions } from "../dataset/options.js";
 import { UsageError } from "../errors.js";
 import type { RunOptions } from "../options.js";
-import { RUN_OPTIONS } from "../options-table.js";
+import { optionsOf } from "../options-table.js";
 import { EMIT_NAMES, EMITS } from "../results/catalogue.js";
 import { run } from "../run.js";
 import { isS3 } from "../store/location.js";
@@ -12,10 +12,16 @@ import type { CommandSpec, LineOptions, Settings } from "./command.js";
 import { datasetPlanText, datasetText } from "./dataset-text.js";
 import { EXIT } from "./exit-codes.js";
 import { kebab } from "./option-text.js";
-import { s3Environment } from "./s3-environment.js";
-import { DRY_RUN, REPORT_SETTINGS } from "./settings.js";
 import { endBySignal } from "./signals.js";
 import { dryRunText, reportText } from "./summary.js";
+
+/** Options that `--help` of run, plan and submit shows. */
+export const COMMON_OF_RUNS = [
+  ...["column", "columns", "onBadRow", "emit", "layout", "temperature"],
+  ...["label", "output", "keep", "dtype", "threads", "json", "quiet"],
+];
+
+const OF_RUN = optionsOf("run").map(({ name }) => name);
 
 /** `softjac run` */
 export const RUN_COMMAND: CommandSpec = {
@@ -24,16 +30,8 @@ export const RUN_COMMAND: CommandSpec = {
     "Compute softmax and its Jacobian for every row of one or more files",
   usage:
     "Compute softmax, its Jacobian and other results for every row of logits. A directory, a pattern or several files produce a directory of shards.",
-  positional: {
-    option: "inputs",
-    what: "input file",
-    file: "read",
-    help: "Arrow, Parquet, .npy, .npz or safetensors; - is standard input",
-    several: true,
-  },
-  options: [...RUN_OPTIONS, ...DATASET_OPTIONS],
-  required: [{ option: "output", shown: "-o/--output" }],
-  settings: [DRY_RUN, ...REPORT_SETTINGS],
+  options: optionsOf("run", "dataset").filter(({ name }) => name !== "input"),
+  common: [...COMMON_OF_RUNS, "force", "dryRun"],
   examples: [
     ["logits.parquet -o jacobian.arrow --keep id,label", ""],
     ["'logits/**/*.npy' -o jacobian/", ""],
@@ -52,7 +50,9 @@ async function runOverFile(
   settings: Settings,
   line: LineOptions,
 ): Promise<number> {
-  const ofDataset = DATASET_OPTIONS.map(({ name }) => name);
+  const ofDataset = optionsOf("dataset")
+    .map(({ name }) => name)
+    .filter((name) => !OF_RUN.includes(name) && name !== "inputs");
   const wrong = ofDataset.find((name) => line.has(name));
   if (wrong)
     return refused(
@@ -162,9 +162,7 @@ async function runOverDataset(
       "--force replaces one file; use --overwrite to replace a dataset",
       "force",
     );
-  const options = s3Environment(
-    without(given, ["force"]),
-  ) as unknown as DatasetOptions;
+  const options = without(given, ["force"]) as unknown as DatasetOptions;
   // Runs over one file do without.
   const { dryRunDataset, runDataset } = await import(
     "../dataset/run-dataset.js"

@@ -1,10 +1,9 @@
 import { messageText, shortList, shortName } from "../printable.js";
-import { VERIFY_OPTIONS, type VerifyOptions } from "../verify/options.js";
+import type { VerifyOptions } from "../verify/options.js";
 import type { VerifyReport } from "../verify.js";
 import { defineCommand } from "./carry-out.js";
 import { EXIT } from "./exit-codes.js";
 import { count, duration, titled } from "./format.js";
-import { REPORT_SETTINGS } from "./settings.js";
 
 /** `softjac verify` */
 export const VERIFY_COMMAND = defineCommand({
@@ -12,15 +11,10 @@ export const VERIFY_COMMAND = defineCommand({
   summary: "Check an output against an independent computation",
   usage:
     "Recompute rows of an output with 31 digits, independently of the kernels that computed it, and compare.",
-  positional: {
-    option: "output",
-    what: "output file",
-    file: "read",
-    help: "Output file",
-  },
-  options: VERIFY_OPTIONS,
-  required: [{ option: "input", shown: "-i/--input" }],
-  settings: REPORT_SETTINGS,
+  common: [
+    ...["input", "column", "columns", "label", "threads", "sample", "all"],
+    ...["seed", "json", "quiet"],
+  ],
   examples: [
     ["jacobian.arrow --input logits.arrow", ""],
     ["jacobian.arrow --input logits.arrow --all", "Every row and byte"],

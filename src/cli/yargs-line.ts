@@ -5,13 +5,12 @@ import type { OptionSpec } from "../options-table.js";
 import { shortList, shortName } from "../printable.js";
 import { VERSION } from "../version.js";
 import {
-  lineOptions,
   PARSER_CONFIGURATION,
   type ParsedLine,
   parsedAs,
   type Shown,
 } from "./arguments.js";
-import type { CommandSpec } from "./command.js";
+import { type CommandSpec, flagsOf, wordOf } from "./command.js";
 import { kebab } from "./option-text.js";
 import { removedOption } from "./removed-options.js";
 
@@ -45,7 +44,7 @@ export async function parseWithYargs(
     .strictOptions();
   for (const command of commands)
     parser.command({
-      command: [command.name, wordsOf(command)].join(" ").trim(),
+      command: callOf(command),
       describe: command.summary,
       builder(of) {
         chosen.command = command;
@@ -99,26 +98,28 @@ function softjac(columns: number): Argv {
 
 /** Tells yargs the options of a command; `--help` hides those that few need. */
 function describe(parser: Argv, command: CommandSpec, shown: Shown): Argv {
-  const { name, positional, usage, examples, epilogue } = command;
+  const { name, usage, common, examples, epilogue } = command;
+  const flags = flagsOf(command);
+  const word = wordOf(command);
   parser
-    .usage(`$0 ${[name, wordsOf(command)].join(" ").trim()}\n\n${usage}`)
+    .usage(`$0 ${callOf(command)}\n\n${usage}`)
     .example(examples.map(([line, what]) => [`$0 ${name} ${line}`, what]))
     .epilogue("");
   // verify has an --all of its own; with --help it shows all options as well.
-  if (!lineOptions(command).some((option) => option.name === "all"))
+  if (!flags.some((option) => option.name === "all"))
     parser.showHidden("all", "Show all options with --help");
-  if (positional)
-    parser.positional(positional.option, {
-      describe: positional.help,
-      ...(positional.several && { default: undefined }),
+  if (word)
+    parser.positional(word.name, {
+      describe: word.help,
+      ...(word.kind === "paths" && { default: undefined }),
     });
-  for (const option of lineOptions(command))
+  for (const option of flags)
     parser.option(kebab(option.name), {
       ...parsedAs(option),
       describe: option.help,
       group: shown === "all" ? `${option.group}:` : "Options:",
       ...defaultOf(option),
-      hidden: !(option.isCommon || shown === "all"),
+      hidden: !(common.includes(option.name) || shown === "all"),
     });
   if (shown === "all" && epilogue) parser.epilogue(epilogue);
   return parser;
@@ -133,11 +134,11 @@ function defaultOf({ name, default: value }: OptionSpec): Options {
   };
 }
 
-/** `<inputs..>` */
-function wordsOf({ positional }: CommandSpec): string {
-  if (!positional) return "";
-  // Optional for yargs, since a config file may have it.
-  return `[${positional.option}${positional.several ? ".." : ""}]`;
+/** `run [inputs..]`. The argument is optional for yargs, since a config file may have it. */
+function callOf(command: CommandSpec): string {
+  const word = wordOf(command);
+  if (!word) return command.name;
+  return `${command.name} [${word.name}${word.kind === "paths" ? ".." : ""}]`;
 }
 
 function unknownCommand(
@@ -170,7 +171,7 @@ function sentence(
   }
   const [, unknown] = /^Unknown arguments?: (.*)$/s.exec(message) ?? [];
   if (unknown === undefined || !command) return message;
-  const flags = lineOptions(command).map(({ name }) => `--${kebab(name)}`);
+  const flags = flagsOf(command).map(({ name }) => `--${kebab(name)}`);
   const names = unknown.split(", ").map(dashed);
   const list = `; run "softjac ${command.name} --help --all" for the list`;
   const removed = unknown

@@ -1,5 +1,5 @@
 import { basename, dirname, join } from "node:path";
-import { checkNames, checkPath, checkValue } from "../check-options.js";
+import { resolve } from "../check-options.js";
 import { pooled } from "../io/pooled.js";
 import { isAlive } from "../io/temporary-names.js";
 import { resolveLocation } from "../store/location.js";
@@ -12,7 +12,6 @@ import {
   type Store,
   type Stored,
 } from "../store/store.js";
-import { LEFTOVER_OPTIONS } from "./command-options.js";
 import type { DatasetHooks } from "./events.js";
 import { COMMITS, isOwnName, PLAN, SUCCESS } from "./names.js";
 
@@ -47,12 +46,12 @@ export async function removeStaleRuns(
   options: StaleRunsOptions,
   { signal }: Pick<DatasetHooks, "signal"> = {},
 ): Promise<StaleRunsReport> {
-  checkNames(options, ["output", ...LEFTOVER_OPTIONS.map(({ name }) => name)]);
-  checkPath("output", options.output);
-  for (const spec of LEFTOVER_OPTIONS)
-    checkValue(spec, options[spec.name as keyof StaleRunsOptions]);
-  const output = resolveLocation(options.output);
-  const { olderThan = 72, dryRun = false } = options;
+  const resolved = resolve<StaleRunsOptions, "olderThan" | "dryRun">(
+    "gc",
+    options,
+  );
+  const { olderThan, dryRun } = resolved;
+  const output = resolveLocation(resolved.output);
   const limit = Date.now() - olderThan * 3600_000;
   const store = await openStore(output, { ...s3OptionsOf(options), signal });
   const found = await (hasFolders(store)

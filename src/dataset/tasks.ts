@@ -1,11 +1,6 @@
-import { checkHooks, checkOptions } from "../check-options.js";
+import { checkHooks, resolve } from "../check-options.js";
 import { IncompleteError, InputsSkippedError, UsageError } from "../errors.js";
 import { type S3Options, s3OptionsOf } from "../store/s3-options.js";
-import {
-  FINALIZE_OPTIONS,
-  STATUS_OPTIONS,
-  TASK_OPTIONS,
-} from "./command-options.js";
 import { computeShards } from "./compute-shards.js";
 import type { DatasetReport } from "./dataset-report.js";
 import type { DatasetHooks } from "./events.js";
@@ -13,7 +8,6 @@ import {
   type DatasetOptions,
   optionsOfParts,
   type ProcessOptions,
-  processOptions,
   resolveWork,
 } from "./options.js";
 import { openPlannedRun, otherRuns } from "./planned-run.js";
@@ -58,10 +52,14 @@ export async function runShards(
   hooks: DatasetHooks = {},
 ): Promise<DatasetReport> {
   checkHooks(hooks);
-  checkOptions(options, TASK_OPTIONS, "output");
-  const { output, run: fingerprint, select, limit, repair = false } = options;
+  const resolved = resolve<
+    TaskOptions,
+    "repair" | "keepGoing" | "grace" | "stallTimeout"
+  >("run-shard", options);
+  const { output, run: fingerprint, select, limit, repair } = resolved;
+  const { threads, chunkRows, sync } = resolved;
   const isOfTask = tasksShards(options);
-  const work = resolveWork(options);
+  const work = resolveWork(resolved);
   return reported({ output, limits: work, hooks }, async (report, stopping) => {
     const s3 = { ...s3OptionsOf(options), signal: stopping.now };
     const planned = await openPlannedRun(output, fingerprint, s3);
@@ -71,7 +69,7 @@ export async function runShards(
     refuseBeyond(select, run.shards);
     const isWanted = (shard: number) =>
       isOfTask(shard) && (chosen?.has(shard) ?? true);
-    const own = processOptions(options);
+    const own = { threads, chunkRows, sync };
     const of = optionsOfParts(run.plan.of.options, own, output);
     const call = { ...planned, report, stopping };
     if (await run.isPublished()) {
@@ -160,7 +158,7 @@ export async function finalizeDataset(
   hooks: DatasetHooks = {},
 ): Promise<DatasetReport> {
   checkHooks(hooks);
-  checkOptions(options, FINALIZE_OPTIONS, "output");
+  resolve("finalize", options);
   const { output, run: fingerprint } = options;
   return reported({ output, hooks }, (report, stopping) =>
     stopping.watched(async (alive) => {
@@ -213,7 +211,7 @@ export async function datasetStatus(
   options: StatusOptions,
   { signal }: Pick<DatasetHooks, "signal"> = {},
 ): Promise<DatasetStatus> {
-  checkOptions(options, STATUS_OPTIONS, "output");
+  resolve("status", options);
   const { output, run: fingerprint } = options;
   const access = { ...s3OptionsOf(options), signal };
   const { run } = await openPlannedRun(

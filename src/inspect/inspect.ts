@@ -1,9 +1,4 @@
-import {
-  checkHooks,
-  checkNames,
-  checkPath,
-  checkValue,
-} from "../check-options.js";
+import { checkHooks, resolve } from "../check-options.js";
 import {
   AbortedError,
   InputUnsupportedError,
@@ -22,10 +17,20 @@ import { interpreting, interpretingWith } from "../input/interpreting.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { logitsIn } from "../input/open-logits.js";
 import { layoutSizes, type OutputSize } from "../layout-sizes.js";
-import { resolveOptions } from "../options.js";
+import { type RunOptions, resolveOptions } from "../options.js";
 import type { Layout } from "../results/catalogue.js";
 import type { RunHooks } from "../run.js";
-import { INSPECT_OPTIONS, type InspectOptions } from "./options.js";
+
+/** Options of `inspect`. Only `input` is required. */
+export interface InspectOptions
+  extends Pick<
+    RunOptions,
+    | ("input" | "column" | "columns" | "classAxis" | "binary" | "pad")
+    | ("nullLogit" | "allowMissingEos" | "dtype")
+  > {
+  /** Whether to read all logits, for their range, masked classes and bad rows; default: false. */
+  scan?: boolean | undefined;
+}
 
 /** Description of a file, the logits that a run would use, and sizes of its outputs. */
 export interface Inspection extends InputDescription {
@@ -70,9 +75,7 @@ export async function inspect(
   hooks: RunHooks = {},
 ): Promise<Inspection> {
   checkHooks(hooks);
-  checkNames(options, ["input", ...INSPECT_OPTIONS.map(({ name }) => name)]);
-  checkPath("input", options.input);
-  for (const spec of INSPECT_OPTIONS) checkValue(spec, options[spec.name]);
+  resolve("inspect", options);
   const { input } = options;
   const file = await openInput(input, hooks);
   const description = await describeInput(file, options).catch((error) => {

@@ -1,4 +1,4 @@
-import { checkHooks, checkObject, checkOptions } from "../check-options.js";
+import { checkHooks, checkObject, resolve } from "../check-options.js";
 import type { DatasetReport } from "../dataset/dataset-report.js";
 import type { DatasetHooks } from "../dataset/events.js";
 import { type DatasetOptions, resolveDataset } from "../dataset/options.js";
@@ -6,12 +6,7 @@ import { reported } from "../dataset/reported.js";
 import { planUnder } from "../dataset/run-dataset.js";
 import { enqueue, queuedShards } from "./jobs.js";
 import { openQueue } from "./open-queue.js";
-import {
-  ATTEMPT_OPTIONS,
-  type AttemptOptions,
-  QUEUE_OPTIONS,
-  type QueueOptions,
-} from "./options.js";
+import type { AttemptOptions, QueueOptions } from "./options.js";
 
 /** Options of `submitDataset`. Only `inputs`, `output` and `queue` are required. */
 export type SubmitOptions = DatasetOptions & QueueOptions & AttemptOptions;
@@ -41,10 +36,7 @@ export async function submitDataset(
   const { attempts, backoff, ...given } = rest;
   const where = { queue, queuePassword, queueName, connectTimeout };
   const retries = { attempts, backoff };
-  checkOptions({ ...where, ...retries }, [
-    ...QUEUE_OPTIONS,
-    ...ATTEMPT_OPTIONS,
-  ]);
+  resolve("submit", { ...where, ...retries });
   const dataset = resolveDataset(given);
   const { output, work: limits } = dataset;
   const { onEvent } = hooks;

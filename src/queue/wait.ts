@@ -1,4 +1,4 @@
-import { checkHooks, checkOptions } from "../check-options.js";
+import { checkHooks, resolve } from "../check-options.js";
 import type { DatasetReport } from "../dataset/dataset-report.js";
 import type { DatasetRun } from "../dataset/dataset-run.js";
 import type { DatasetHooks } from "../dataset/events.js";
@@ -9,11 +9,7 @@ import { pause } from "../dataset/stopping.js";
 import type { FinalizeOptions } from "../dataset/tasks.js";
 import { AbortedError, StoppedError } from "../errors.js";
 import { s3OptionsOf } from "../store/s3-options.js";
-import {
-  type AttemptOptions,
-  type QueueOptions,
-  WAIT_OPTIONS,
-} from "./options.js";
+import type { AttemptOptions, QueueOptions } from "./options.js";
 import { QueueKeeper } from "./queue-keeper.js";
 
 /** Options of `waitForDataset`. Only `output` is required; without `queue`, lost shards are not submitted again. */
@@ -39,7 +35,7 @@ export async function waitForDataset(
   hooks: DatasetHooks = {},
 ): Promise<DatasetReport> {
   checkHooks(hooks);
-  checkOptions(options, WAIT_OPTIONS, "output");
+  resolve("wait", options);
   const { output, run: fingerprint, timeLimit } = options;
   const limits = { grace: 0, timeLimit };
   // No shard is computed here that a stop would abandon.

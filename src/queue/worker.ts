@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
-import { checkHooks, checkOptions } from "../check-options.js";
+import { checkHooks, type Resolved, resolve } from "../check-options.js";
 import type { DatasetHooks } from "../dataset/events.js";
-import { type ProcessOptions, processOptions } from "../dataset/options.js";
+import type { ProcessOptions } from "../dataset/options.js";
 import { pause, Stopping, within } from "../dataset/stopping.js";
 import { AbortedError, SoftjacError, StoppedError } from "../errors.js";
 import { type CallCost, startClock } from "../io/report-clock.js";
@@ -11,7 +11,7 @@ import { connect, queueAddress, reportOutages } from "./connection.js";
 import { JobHandler } from "./job-handler.js";
 import { AllowedLocations, JobRuns } from "./job-runs.js";
 import { queueNameOf } from "./jobs.js";
-import { type QueueOptions, WORKER_OPTIONS } from "./options.js";
+import type { QueueOptions } from "./options.js";
 
 /** Options of `runWorker`. Only `queue` is required. */
 export interface WorkerOptions extends QueueOptions, ProcessOptions {
@@ -32,6 +32,13 @@ export interface WorkerOptions extends QueueOptions, ProcessOptions {
   /** Seconds after which the worker ends with StoppedError; default: no limit. */
   timeLimit?: number | undefined;
 }
+
+type WorkerDefaults =
+  | "keepGoing"
+  | "stallTimeout"
+  | "shardTimeout"
+  | "lease"
+  | "diskPause";
 
 /** Counts in the report of a worker. */
 export interface WorkerCounts {
@@ -68,7 +75,7 @@ export async function runWorker(
   hooks: DatasetHooks = {},
 ): Promise<WorkerReport> {
   checkHooks(hooks);
-  checkOptions(options, WORKER_OPTIONS);
+  const resolved = resolve<WorkerOptions, WorkerDefaults>("worker", options);
   const { shown: queue } = queueAddress(options);
   const { timeLimit, idleLimit } = options;
   const cost = startClock();
@@ -90,7 +97,7 @@ export async function runWorker(
   const stopping = new Stopping({ grace: 0, timeLimit }, hooks);
   const stop = stopping.soon;
   try {
-    const { handler, end } = await start(options, counts, stop, hooks);
+    const { handler, end } = await start(resolved, counts, stop, hooks);
     const isIdle = () =>
       idleLimit !== undefined &&
       handler.idleSince !== null &&
@@ -119,12 +126,13 @@ export async function runWorker(
 
 /** Connects to the queue and starts to take jobs. `end` finishes or releases the current one. */
 async function start(
-  options: WorkerOptions,
+  options: Resolved<WorkerOptions, WorkerDefaults>,
   counts: WorkerCounts,
   stop: AbortSignal,
   hooks: DatasetHooks,
 ): Promise<{ handler: JobHandler; end(): Promise<void> }> {
-  const { allow = ["."], lease = 60 } = options;
+  const { allow = ["."], lease, keepGoing, diskPause } = options;
+  const { stallTimeout, shardTimeout, threads, chunkRows, sync } = options;
   const allowed = await AllowedLocations.of(allow);
   const connection = await connect(options, { waits: true, signal: stop });
   const { bullmq, redis, shown, skipVersionCheck } = connection;
@@ -138,12 +146,8 @@ async function start(
     {
       bullmq,
       runs: new JobRuns(allowed, s3),
-      own: processOptions(options),
-      keepGoing: options.keepGoing ?? false,
-      stallTimeout: options.stallTimeout ?? 600,
-      shardTimeout: options.shardTimeout ?? 3600,
-      lease,
-      diskPause: options.diskPause ?? 30,
+      own: { threads, chunkRows, sync },
+      ...{ keepGoing, stallTimeout, shardTimeout, lease, diskPause },
       counts,
       stop,
     },

@@ -1,4 +1,5 @@
-import { checkHooks } from "../check-options.js";
+import { basename } from "node:path";
+import { checkHooks, resolve } from "../check-options.js";
 import { AbortedError } from "../errors.js";
 import { whileUnchanged } from "../input/input-state.js";
 import { interpreting } from "../input/interpreting.js";
@@ -17,11 +18,7 @@ import { type CollectedResults, collectResults } from "./numbers/collect.js";
 import { confidenceNumbers } from "./numbers/confidence.js";
 import { shownRows } from "./numbers/rows.js";
 import { readVerifyReport, summaryNumbers } from "./numbers/summary.js";
-import {
-  type ReportOptions,
-  type ResolvedReportOptions,
-  resolveReportOptions,
-} from "./options.js";
+import type { ReportOptions, ResolvedReportOptions } from "./options.js";
 import type {
   OutputReport,
   PageNumbers,
@@ -41,7 +38,10 @@ export async function report(
 ): Promise<OutputReport> {
   checkHooks(hooks);
   const cost = startClock();
-  const resolved = resolveReportOptions(options);
+  const resolved = {
+    ...resolve<ReportOptions, "classes" | "force" | "sync">("report", options),
+    title: options.title ?? basename(options.results),
+  };
   const { output, force, verifyReport } = resolved;
   checkOutput({
     path: output,

@@ -1,5 +1,5 @@
-import { checkNames, checkPath, checkValue } from "../check-options.js";
-import { RowMissingError, UsageError } from "../errors.js";
+import { resolve } from "../check-options.js";
+import { RowMissingError } from "../errors.js";
 import { whileUnchanged } from "../input/input-state.js";
 import { interpreting } from "../input/interpreting.js";
 import type { Example } from "../reader/example.js";
@@ -17,8 +17,24 @@ import {
   rowOfKey,
 } from "../results/row-axes.js";
 import { findParts } from "./find-part.js";
-import { DEFAULT_CLASSES, SHOW_OPTIONS, type ShowOptions } from "./options.js";
 import type { ShownRow } from "./shown-row.js";
+
+/** Options of `show`. Only `results` and `row` are required. */
+export interface ShowOptions {
+  /** Path of an output file, or of the directory of a dataset. */
+  results: string;
+  /** Row of the input, 0-based. */
+  row: number;
+  /** Positions of the row along further axes, 0-based; required for an output with columns of positions. */
+  position?: readonly number[] | undefined;
+  /** Input of the row, as the dataset names it; required for a dataset of several inputs. */
+  input?: string | undefined;
+  /** Maximum number of classes to return, by decreasing p; default: 100. */
+  classes?: number | undefined;
+}
+
+/** More classes than that are too many to look at. */
+const DEFAULT_CLASSES = 100;
 
 /**
  * Returns one row of an output: its copied columns, p and the block, limited to the classes with the largest p. Reads only
@@ -28,12 +44,8 @@ import type { ShownRow } from "./shown-row.js";
  * InputFormatError, IoError
  */
 export async function show(options: ShowOptions): Promise<ShownRow> {
-  checkNames(options, ["results", ...SHOW_OPTIONS.map(({ name }) => name)]);
-  checkPath("results", options.results);
-  for (const spec of SHOW_OPTIONS) checkValue(spec, options[spec.name]);
+  resolve("show", options);
   const { results, row, position = [], classes = DEFAULT_CLASSES } = options;
-  if (row === undefined)
-    throw new UsageError("missing required option row", "row");
   const parts = findParts(
     findResults(results),
     row,

@@ -1,5 +1,3 @@
-import type { OptionSpec } from "../options-table.js";
-
 /** Options for s3:// locations. Credentials come from the default provider chain of the AWS SDK. */
 export interface S3Options {
   /** URL of an S3 server other than AWS, which is addressed with path-style URLs; default: AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL. */
@@ -16,30 +14,6 @@ export interface S3Access extends S3Options {
 }
 
 export const DEFAULT_REQUEST_TIMEOUT = 60;
-
-export const S3_OPTIONS = [
-  {
-    name: "endpoint",
-    kind: "string",
-    group: "S3",
-    help: "URL of an S3 server other than AWS (default: AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL)",
-  },
-  {
-    name: "region",
-    kind: "string",
-    group: "S3",
-    help: "Region of the buckets (default: AWS_REGION, the region of the profile, or us-east-1)",
-  },
-  {
-    name: "requestTimeout",
-    kind: "number",
-    range: [0.1, 86_400],
-    // Stores answer within milliseconds; one that is being restarted, within a minute.
-    default: DEFAULT_REQUEST_TIMEOUT,
-    group: "S3",
-    help: "Seconds without progress after which a request is retried",
-  },
-] as const satisfies readonly OptionSpec[];
 
 export function s3OptionsOf({
   endpoint,

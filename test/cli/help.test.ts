@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { parseArguments } from "../../src/cli/arguments.js";
+import { flagsOf } from "../../src/cli/command.js";
 import { COMMANDS } from "../../src/cli/commands.js";
 import { kebab } from "../../src/cli/option-text.js";
 import { didYouMean } from "../../src/cli/yargs-line.js";
@@ -33,15 +34,14 @@ function namesIn(options: readonly OptionSpec[]): string[] {
 describe.each(COMMANDS.map((command) => [command.name, command] as const))(
   "the help of %s",
   (name, command) => {
-    const options = [...command.options, ...command.settings].filter(
-      ({ isSecret }) => !isSecret,
-    );
+    const options = flagsOf(command);
 
     test("is a screen and a half at most, and has the common options", async () => {
       const help = await helpOf([name]);
       expect(softjac(name, "--help").stdout).toBe(`${help}\n`);
       expect(help.split("\n").length).toBeLessThanOrEqual(36);
-      const common = options.filter(({ isCommon }) => isCommon);
+      const common = options.filter((o) => command.common.includes(o.name));
+      expect(common.length).toBe(command.common.length);
       expect(listed(help).sort()).toEqual(namesIn(common));
       for (const line of help.split("\n"))
         expect(line.length, line).toBeLessThanOrEqual(80);

@@ -33,11 +33,6 @@ const NOT_PATHS = [
 /** Folders that bound what jobs may name; the name of an input of a dataset. */
 const OF_COMMANDS = ["worker allow", "show input"];
 
-const optionsOf = ({ options, settings }: CommandSpec) => [
-  ...options,
-  ...settings,
-];
-
 /** Files of every kind that a path can be, in a new folder. */
 function filesOfEveryKind(name: string) {
   const folder = at(name);
@@ -67,20 +62,16 @@ function lineOf(
   command: CommandSpec,
   path: (file: string) => string,
 ): string[] {
-  const { name, positional, required } = command;
+  const { name } = command;
   const pathFor = (file: OptionSpec["file"]) =>
     path(file === "read" ? "input.arrow" : "output.arrow");
   const line = [name];
-  if (positional) line.push(pathFor(positional.file));
-  for (const { option } of required) {
-    const spec = optionsOf(command).find((one) => one.name === option);
+  for (const { name, kind, file, word } of command.options.filter(
+    ({ isRequired }) => isRequired,
+  )) {
     const value =
-      spec?.kind === "integer"
-        ? "3"
-        : spec?.file
-          ? pathFor(spec.file)
-          : "redis://localhost";
-    line.push(`--${kebab(option)}=${value}`);
+      kind === "integer" ? "3" : file ? pathFor(file) : "redis://localhost";
+    line.push(word ? value : `--${kebab(name)}=${value}`);
   }
   return [...line, `--config=${path("config.json")}`];
 }
@@ -106,23 +97,18 @@ const CONFIG = (path: (file: string) => string) =>
 
 describe.each(
   COMMANDS.filter((command) =>
-    optionsOf(command).some(({ file }) => file === "state"),
+    command.options.some(({ file }) => file === "state"),
   ).map((command) => [command.name, command] as const),
 )("softjac %s", (name, command) => {
   const path = filesOfEveryKind(name);
   const line = lineOf(command, path);
   const before = stateOf(path("."));
-  const states = optionsOf(command)
+  const states = command.options
     .filter(({ file }) => file === "state")
     .map(({ name }) => `--${kebab(name)}`);
   const reads = line.some((word) => word.endsWith(path("input.arrow")));
-  const { positional } = command;
-  const output =
-    positional?.file === "output"
-      ? positional.option
-      : optionsOf(command).some(({ file }) => file === "output")
-        ? "--output"
-        : null;
+  const written = command.options.find(({ file }) => file === "output");
+  const output = written && (written.word ? "output" : "--output");
   const input = `the same file as the input ${path("input.arrow")}; ${OTHER}`;
 
   test("files that are apart, and those of an earlier run, are accepted", async () => {
@@ -197,11 +183,10 @@ describe.each(
 
 test("every option of free text is a path with a use, or not a path", () => {
   for (const command of COMMANDS) {
-    const words = command.positional ? [command.positional] : [];
-    for (const { option, file, choices } of words)
-      expect(file ?? choices, `${command.name} ${option}`).toBeDefined();
-    for (const { name, kind, choices, file } of optionsOf(command))
-      if ((kind === "string" || kind === "list") && !choices && !file)
+    for (const { name, kind, choices, file } of command.options)
+      if (kind === "path" || kind === "paths")
+        expect(file, `${command.name} ${name}`).toBeDefined();
+      else if ((kind === "string" || kind === "list") && !choices && !file)
         expect([...NOT_PATHS, ...OF_COMMANDS]).toContain(
           NOT_PATHS.includes(name) ? name : `${command.name} ${name}`,
         );

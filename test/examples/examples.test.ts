@@ -242,19 +242,17 @@ async function succeeds(
 /** Every spelling of a command's flags. */
 function flagsOf(name: string): string[] {
   const command = COMMANDS.find((command) => command.name === name);
-  return [...(command?.options ?? []), ...(command?.settings ?? [])].flatMap(
-    ({ name, alias, kind }) => {
-      const flag = name.replaceAll(
-        /[A-Z]/g,
-        (letter) => `-${letter.toLowerCase()}`,
-      );
-      return [
-        `--${flag}`,
-        ...(alias ? [`-${alias}`] : []),
-        ...(kind === "boolean" ? [`--no-${flag}`] : []),
-      ];
-    },
-  );
+  return (command?.options ?? []).flatMap(({ name, alias, kind }) => {
+    const flag = name.replaceAll(
+      /[A-Z]/g,
+      (letter) => `-${letter.toLowerCase()}`,
+    );
+    return [
+      `--${flag}`,
+      ...(alias ? [`-${alias}`] : []),
+      ...(kind === "boolean" ? [`--no-${flag}`] : []),
+    ];
+  });
 }
 
 function numbersOf(text = ""): number[] {

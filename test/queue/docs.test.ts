@@ -3,12 +3,7 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, expect } from "vitest";
-import {
-  ATTEMPT_OPTIONS,
-  QUEUE_OPTIONS,
-  WAIT_OPTIONS,
-  WORKER_OPTIONS,
-} from "../../src/queue/options.js";
+import { optionsOf } from "../../src/options-table.js";
 import { CLI, DIGITS } from "../cli/support.js";
 import { commandsOf } from "../support/examples.js";
 import { workDirectory } from "../support/logits-input.js";
@@ -57,12 +52,7 @@ test("docs/queue.md gives the defaults that the tables have", () => {
       ),
     ].map(([, name, value]) => [name, Number(value)]),
   );
-  const specs = [
-    ...QUEUE_OPTIONS,
-    ...ATTEMPT_OPTIONS,
-    ...WAIT_OPTIONS,
-    ...WORKER_OPTIONS,
-  ];
+  const specs = optionsOf("submit", "wait", "worker");
   let checked = 0;
   for (const spec of specs) {
     const value = found.get(flag(spec.name));

@@ -3,7 +3,7 @@ import { basename } from "node:path";
 import { Field, Float64, Int32, RecordBatchReader, Struct } from "apache-arrow";
 import { expect, test } from "vitest";
 import type { RunOptions } from "../../src/options.js";
-import { RUN_OPTIONS } from "../../src/options-table.js";
+import { optionsOf } from "../../src/options-table.js";
 import { npy } from "../support/array-files.js";
 import { built } from "../support/built.js";
 import { inputs, writeInputs } from "../support/inputs-input.js";
@@ -71,7 +71,7 @@ const CASES: Record<string, [options: Options, stated: string]> = {
 };
 
 test("every option that changes bytes has a case", () => {
-  const names = RUN_OPTIONS.filter(({ affects }) => affects === "bytes");
+  const names = optionsOf("run").filter(({ affects }) => affects === "bytes");
   expect(Object.keys(CASES).sort()).toEqual(
     names.map(({ name }) => name).sort(),
   );
