@@ -264,7 +264,7 @@ export class StoppedError extends SoftjacError {
     options?: ErrorOptions,
     message = shards > 0
       ? `stopped with ${shardsDone} of ${shards} shards done; run the same command again to continue`
-      : "stopped before the run was planned; run the same command again",
+      : "stopped before the plan was made or read; run the same command again",
   ) {
     super(message, options);
   }

@@ -1,9 +1,4 @@
-import {
-  AbortedError,
-  InternalError,
-  StoppedError,
-  WorkerError,
-} from "../errors.js";
+import { AbortedError, InternalError, WorkerError } from "../errors.js";
 import type { DatasetReportBuilder } from "./dataset-report.js";
 import type { DatasetHooks } from "./events.js";
 import type { Shard } from "./plan-shards.js";
@@ -23,7 +18,7 @@ interface Shards extends ShardContext {
 
 /**
  * Computes shards one after the other; while one is committed, the next is computed.
- * @throws SoftjacError as run; StoppedError; StalledError: completed shards are kept; InternalError for shards whose
+ * @throws SoftjacError as run; AbortedError; StalledError: completed shards are kept; InternalError for shards whose
  * threads died twice, once the others are done
  */
 export async function computeShards(
@@ -80,11 +75,6 @@ export async function computeShards(
     }
     // Threads end while the last shard is committed.
     await Promise.all([committing, maker.close()]);
-  } catch (error) {
-    await Promise.allSettled([committing, made]);
-    if (error instanceof AbortedError)
-      throw new StoppedError(report.shardsDone, run.shards, { cause: error });
-    throw error;
   } finally {
     await Promise.allSettled([committing, made]);
     await maker.close();

@@ -2,13 +2,12 @@ import { basename, dirname, join } from "node:path";
 import { InternalError, PlanMissingError, UsageError } from "../errors.js";
 import { isS3, resolveLocation } from "../store/location.js";
 import { openStore, type StoreAccess } from "../store/open-store.js";
-import type { S3Access } from "../store/s3-options.js";
 import type { Store } from "../store/store.js";
 import type { DatasetPlan } from "./dataset-plan.js";
 import { DatasetRun } from "./dataset-run.js";
 import { fingerprintOf } from "./fingerprint.js";
 import { type Inputs, openInputs } from "./inputs.js";
-import { COMMITS, PLAN, runFolders, SUCCESS } from "./names.js";
+import { PLAN, runFolders, SUCCESS } from "./names.js";
 import { decodeJson, type Success } from "./records.js";
 
 /** A run over a dataset, the store that it is in, and its inputs. */
@@ -69,24 +68,6 @@ async function readPlan(
     if (name === null || isS3(out)) break;
   }
   throw new PlanMissingError(out);
-}
-
-/** How many parts are recorded of the runs under way for an output, whichever they are. */
-export async function savedParts(
-  output: string,
-  s3: S3Access,
-): Promise<number> {
-  const out = resolveLocation(output);
-  const store = await openStore(out, s3);
-  const folders = isS3(out)
-    ? [out]
-    : (await runsUnderWay(store, out)).map((found) => `${out}.__wip-${found}`);
-  const records = await Promise.all(
-    folders.map((folder) => store.list(`${folder}/${COMMITS}`)),
-  );
-  return records
-    .flatMap((names) => [...names.keys()])
-    .filter((name) => /^\d+\.json$/.test(name)).length;
 }
 
 /** The fingerprints of other runs than `fingerprint` that have a folder beside an output. */

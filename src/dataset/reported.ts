@@ -26,7 +26,7 @@ export async function reported<Report extends DatasetReport>(
   try {
     return await stopping.race(() => work(report, stopping));
   } catch (error) {
-    const met = errorOf(error, output, stopping, report);
+    const met = errorOf(error, output, report);
     if (met instanceof SoftjacError) met.report = report.finish("failed");
     throw met;
   } finally {
@@ -37,7 +37,6 @@ export async function reported<Report extends DatasetReport>(
 function errorOf(
   cause: unknown,
   output: string,
-  stopping: Stopping,
   { isPlanned, shards: { done, all } }: DatasetReportBuilder,
 ): unknown {
   // Once the run is planned, system errors that nobody else has named are those of its store.
@@ -52,10 +51,9 @@ function errorOf(
       { cause: error },
       `${error.message}; ${done} of ${all} shards are done; run the same command again to continue`,
     );
-  if (!(error instanceof AbortedError)) return error;
-  // Completed shards are kept, wherever the work was stopped; the next call has its own time limit.
-  if (done === 0 && stopping.reason !== "time limit") return error;
-  return new StoppedError(done, all, { cause: error });
+  return error instanceof AbortedError
+    ? new StoppedError(done, all, { cause: error })
+    : error;
 }
 
 /** Publishes a run whose shards are all computed, and ends the report. */

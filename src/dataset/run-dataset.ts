@@ -1,5 +1,4 @@
 import { checkHooks } from "../check-options.js";
-import { AbortedError, StoppedError } from "../errors.js";
 import { Crew } from "../pool/crew.js";
 import { startEarly } from "../start-early.js";
 import { openStore } from "../store/open-store.js";
@@ -20,7 +19,7 @@ import {
 } from "./options.js";
 import { pinInputs } from "./pin-inputs.js";
 import { planShards, type Shard } from "./plan-shards.js";
-import { type StoredRunOver, savedParts } from "./planned-run.js";
+import type { StoredRunOver } from "./planned-run.js";
 import { publish, reported } from "./reported.js";
 import type { Stopping, Watched } from "./stopping.js";
 import { verifyPublished } from "./verify-published.js";
@@ -154,9 +153,6 @@ export async function dryRunDataset(
   };
 }
 
-/** Milliseconds to count the shards of earlier calls, once planning was stopped. */
-const SAVED_MS = 3000;
-
 interface PlanHooks extends Pick<DatasetHooks, "onEvent">, Watched {
   /** Ends the requests of the run that is returned; `signal` those of the planning. */
   now?: AbortSignal | undefined;
@@ -165,32 +161,8 @@ interface PlanHooks extends Pick<DatasetHooks, "onEvent">, Watched {
 /**
  * Plans a run from its options. Reads the structure of every input, writes nothing.
  * @param crew threads that will compute it: they start meanwhile
- * @throws SoftjacError; StoppedError if it was stopped and shards of earlier calls are kept
  */
 async function planRun(
-  dataset: ResolvedDataset,
-  hooks: PlanHooks,
-  crew?: Crew,
-): Promise<StoredRunOver> {
-  try {
-    return await plan(dataset, hooks, crew);
-  } catch (error) {
-    if (!(error instanceof AbortedError)) throw error;
-    const { output } = dataset;
-    const signal = AbortSignal.timeout(SAVED_MS);
-    const access = { ...dataset.s3, signal };
-    const saved = await savedParts(output, access).catch(() => 0);
-    if (saved === 0) throw error;
-    throw new StoppedError(
-      saved,
-      0,
-      { cause: error },
-      `${output}: stopped before the run was planned; ${saved} shards of earlier runs are kept; run the same command again`,
-    );
-  }
-}
-
-async function plan(
   dataset: ResolvedDataset,
   hooks: PlanHooks,
   crew?: Crew,

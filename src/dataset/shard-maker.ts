@@ -32,8 +32,6 @@ export interface ShardContext extends Omit<StoredRunOver, "run"> {
   keepGoing: boolean;
   /** Seconds without progress after which a shard is abandoned. */
   stallTimeout: number;
-  /** Maximum seconds per shard; default: no limit. */
-  shardTimeout?: number;
 }
 
 interface MakeHooks
@@ -84,7 +82,7 @@ export class ShardMaker {
       // Where a process dies again and again, its temporary files would fill the disk.
       this.#cleared ??= this.context.store.removeStale();
       await this.#cleared;
-      const made = await this.#inTime(shard, hooks);
+      const made = await this.#twice(shard, hooks);
       if (!made) return "published";
       const { rows, bytes, badRows } = made;
       const durationMs = performance.now() - start;
@@ -137,29 +135,6 @@ export class ShardMaker {
     return { span, input, path: inputs.path(input.name), file };
   }
 
-  #inTime(shard: number, hooks: MakeHooks): Promise<MadePart | null> {
-    const { shardTimeout } = this.context;
-    if (shardTimeout === undefined) return this.#twice(shard, hooks);
-    const over = new AbortController();
-    const signal = AbortSignal.any([hooks.signal, over.signal]);
-    return watched(
-      shardTimeout,
-      () => this.#twice(shard, { ...hooks, signal }),
-      () => {
-        over.abort();
-        return this.#stalled(
-          shard,
-          `not done within ${shardTimeout} s (--shard-timeout)`,
-        );
-      },
-    );
-  }
-
-  #stalled(shard: number, message: string): StalledError {
-    this.#isStalled = true;
-    return new StalledError(`${this.describe(shard)}: ${message}`);
-  }
-
   /** Computes a shard again, on new threads, if a thread died. */
   async #twice(shard: number, hooks: MakeHooks): Promise<MadePart | null> {
     try {
@@ -203,11 +178,12 @@ export class ShardMaker {
               hooks.onProgress?.(done, all, pace);
             },
           }),
-        () =>
-          this.#stalled(
-            shard,
-            `no progress for ${stallTimeout} s (${rowsDone} of ${rows} rows done); completed shards are kept; run the same command again to continue`,
-          ),
+        () => {
+          this.#isStalled = true;
+          return new StalledError(
+            `${this.describe(shard)}: no progress for ${stallTimeout} s (${rowsDone} of ${rows} rows done); completed shards are kept; run the same command again to continue`,
+          );
+        },
       );
       const record = partRecord(run.plan, shard, made);
       return (await run.commit(temporary, record)) ? made : null;

@@ -94,45 +94,49 @@ export class Stopping {
   }
 }
 
-/** Waits for work until a signal is aborted; the work then continues without anybody waiting for it. @throws AbortedError */
-export async function orAborted<T>(
+/** Waits for work until a signal is aborted; the work then continues, but nobody waits for it. @throws AbortedError */
+export function orAborted<T>(
   signal: AbortSignal | undefined,
   work: Promise<T>,
 ): Promise<T> {
-  let abort = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(new AbortedError({ cause: signal?.reason }));
+  return unless(work, (abandon) => {
+    const abort = () => abandon(new AbortedError({ cause: signal?.reason }));
+    if (signal?.aborted) abort();
+    signal?.addEventListener("abort", abort);
+    return () => signal?.removeEventListener("abort", abort);
   });
-  aborted.catch(() => {});
-  if (signal?.aborted) abort();
-  signal?.addEventListener("abort", abort);
-  try {
-    return await Promise.race([aborted, work]);
-  } finally {
-    signal?.removeEventListener("abort", abort);
-  }
 }
 
 /**
  * Waits for work that calls `alive` at least once every so many seconds, or else abandons it.
  * @throws what `stalled` returns
  */
-export async function watched<T>(
+export function watched<T>(
   seconds: number,
   work: (alive: () => void) => Promise<T>,
   stalled: () => Error,
 ): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
-  const stall = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(stalled()), seconds * 1000);
-  });
   const done = work(() => timer?.refresh());
-  // Errors of abandoned work reach nobody.
-  done.catch(() => {});
+  return unless(done, (abandon) => {
+    timer = setTimeout(() => abandon(stalled()), seconds * 1000);
+    return () => clearTimeout(timer);
+  });
+}
+
+/** Waits for work until `watch` abandons it; errors of abandoned work reach nobody. `watch` returns how to end it. */
+async function unless<T>(
+  work: Promise<T>,
+  watch: (abandon: (error: Error) => void) => () => void,
+): Promise<T> {
+  let end = () => {};
+  const abandoned = new Promise<never>((_, reject) => {
+    end = watch(reject);
+  });
   try {
-    return await Promise.race([done, stall]);
+    return await Promise.race([abandoned, work]);
   } finally {
-    clearTimeout(timer);
+    end();
   }
 }
 

@@ -6,7 +6,7 @@ import { optionsOfParts } from "../dataset/options.js";
 import type { Shard } from "../dataset/plan-shards.js";
 import type { StoredRunOver } from "../dataset/planned-run.js";
 import { type ShardContext, ShardMaker } from "../dataset/shard-maker.js";
-import { pause, within } from "../dataset/stopping.js";
+import { pause, watched, within } from "../dataset/stopping.js";
 import { AbortedError, StalledError, WorkerError } from "../errors.js";
 import type { RunOptions } from "../options.js";
 import { isFullDisk } from "../system-error.js";
@@ -17,14 +17,13 @@ import type { WorkerCounts } from "./worker.js";
 
 interface HandlerContext
   extends Pick<Connection, "bullmq">,
-    Required<
-      Pick<ShardContext, "keepGoing" | "stallTimeout" | "shardTimeout">
-    > {
+    Pick<ShardContext, "keepGoing" | "stallTimeout"> {
   runs: JobRuns;
   /** Options of this process. */
   own: Partial<RunOptions>;
   counts: WorkerCounts;
   /** Seconds. */
+  shardTimeout: number;
   lease: number;
   diskPause: number;
   /** The worker is to end. */
@@ -83,7 +82,8 @@ export class JobHandler {
   }
 
   async #make(current: CurrentJob): Promise<void> {
-    const { runs, counts } = this.context;
+    const { runs, counts, shardTimeout } = this.context;
+    const { lease } = current;
     const { onEvent, onProgress } = this.hooks;
     const data = shardJob(current.job.data);
     const { index } = data;
@@ -97,16 +97,24 @@ export class JobHandler {
     const { rowStart, rowEnd } = plan.of.shards[index] as Shard;
     const rows = before + rowEnd - rowStart;
     const maker = await this.#makerOf(found);
-    const outcome = await maker
-      .make(index, {
-        signal: current.lease.signal,
-        onProgress: (done) => onProgress?.(before + done, rows),
-        onEvent,
-      })
-      .catch(async (error) => {
-        await this.close();
-        throw error;
-      });
+    const hooks = {
+      signal: lease.signal,
+      onProgress: (done: number) => onProgress?.(before + done, rows),
+      onEvent,
+    };
+    const outcome = await watched(
+      shardTimeout,
+      () => maker.make(index, hooks),
+      () => {
+        lease.abandon();
+        return new StalledError(
+          `${maker.describe(index)}: not done within ${shardTimeout} s (--shard-timeout)`,
+        );
+      },
+    ).catch(async (error) => {
+      await this.close();
+      throw error;
+    });
     if (typeof outcome === "string") counts.shardsUpToDate += 1;
     else if (outcome.event === "shard completed") {
       counts.shardsComputed += 1;
@@ -125,10 +133,9 @@ export class JobHandler {
     const { run } = found;
     if (this.#last?.run === run) return this.#last.maker;
     await this.close();
-    const { own, keepGoing, stallTimeout, shardTimeout } = this.context;
+    const { own, keepGoing, stallTimeout } = this.context;
     const of = optionsOfParts(run.plan.of.options, own, run.folders.out);
-    const limits = { keepGoing, stallTimeout, shardTimeout };
-    const maker = new ShardMaker({ ...found, ...limits, of });
+    const maker = new ShardMaker({ ...found, of, keepGoing, stallTimeout });
     this.#last = { run, maker };
     return maker;
   }
@@ -210,16 +217,16 @@ export class Lease {
     private readonly stop: AbortSignal,
   ) {
     this.#timer = setInterval(() => this.#renew(), (seconds * 1000) / 3);
-    if (stop.aborted) this.#abort();
-    stop.addEventListener("abort", this.#abort);
+    if (stop.aborted) this.abandon();
+    stop.addEventListener("abort", this.abandon);
   }
 
   end(): void {
     clearInterval(this.#timer);
-    this.stop.removeEventListener("abort", this.#abort);
+    this.stop.removeEventListener("abort", this.abandon);
   }
 
-  readonly #abort = () => this.#abandon.abort();
+  readonly abandon = () => this.#abandon.abort();
 
   async #renew(): Promise<void> {
     // A queue that does not answer is asked once: it may answer yet.
@@ -233,7 +240,7 @@ export class Lease {
     this.#isRenewing = false;
     if (!this.isLost) return;
     this.end();
-    this.#abort();
+    this.abandon();
   }
 }
 
