@@ -1,7 +1,12 @@
 import { InputUnsupportedError } from "../errors.js";
 import { locateFile } from "./arrow-file.js";
-import { checkByteOrder, readMessage } from "./arrow-message.js";
-import type { Block, MessageMetadata, Schema } from "./arrow-metadata.js";
+import {
+  type Block,
+  type MessageMetadata,
+  REWRITE,
+  readMessage,
+  type Schema,
+} from "./arrow-metadata.js";
 import { locateStream } from "./arrow-stream.js";
 import type { ColumnPath } from "./column-spans.js";
 import { type InputFile, openInputFile } from "./input-file.js";
@@ -64,7 +69,12 @@ export function arrowContainer(
     format === "arrow-file"
       ? locateFile(file)
       : locateStream(file, allowMissingEos);
-  if (!anyByteOrder) checkByteOrder(file.path, located.schema);
+  if (located.schema.bigEndian && !anyByteOrder)
+    throw new InputUnsupportedError(
+      file.path,
+      "schema",
+      `expected little-endian data, found big-endian; ${REWRITE}`,
+    );
   return {
     ...file,
     ...located,

@@ -1,9 +1,14 @@
-import { describeField, type Field } from "../arrow/field.js";
+import { describeField } from "../arrow/field.js";
 import { InputFormatError } from "../errors.js";
-import { decoding, readMessage } from "./arrow-message.js";
-import { decodeFooter, type Footer, type Schema } from "./arrow-metadata.js";
+import {
+  checkMetadataBytes,
+  decodeFooter,
+  decoding,
+  type Footer,
+  readMessage,
+  type Schema,
+} from "./arrow-metadata.js";
 import type { InputFile } from "./input-file.js";
-import { checkLimit } from "./limits.js";
 import { readInput } from "./read-input.js";
 
 // The random-access form of Arrow IPC (Format/Columnar.rst, "IPC File Format"):
@@ -31,37 +36,26 @@ export function readFooter(file: InputFile): {
   footerStart: number;
 } {
   const { path, bytes } = file;
+  const error = (text: string) => new InputFormatError(path, "footer", text);
   const smallest = HEAD_BYTES + TAIL_BYTES;
   if (bytes < smallest)
-    throw new InputFormatError(
-      path,
-      "footer",
+    throw error(
       `expected at least ${smallest} bytes, found ${bytes}: the file is truncated`,
     );
   const tail = new Uint8Array(TAIL_BYTES);
   readInput(file, tail, bytes - TAIL_BYTES);
   const magic = String.fromCharCode(...tail.subarray(4));
   if (magic !== MAGIC)
-    throw new InputFormatError(
-      path,
-      "footer",
+    throw error(
       `the file is truncated, or its writer did not close it (it ends with ${JSON.stringify(magic)} instead of "${MAGIC}")`,
     );
   const footerBytes = new DataView(tail.buffer).getInt32(0, true);
   const room = bytes - smallest;
   if (footerBytes <= 0 || footerBytes > room)
-    throw new InputFormatError(
-      path,
-      "footer",
+    throw error(
       `expected a footer of 1 to ${room} bytes, found ${footerBytes}`,
     );
-  checkLimit(
-    file,
-    "footer",
-    "maxMetadataBytes",
-    "bytes of metadata",
-    footerBytes,
-  );
+  checkMetadataBytes(file, "footer", footerBytes);
   const footerStart = bytes - TAIL_BYTES - footerBytes;
   const encoded = new Uint8Array(footerBytes);
   readInput(file, encoded, footerStart);
@@ -71,41 +65,35 @@ export function readFooter(file: InputFile): {
 
 /** Every block inside the file, none over another, and no message between them that the footer does not list. */
 function checkBlocks(file: InputFile, footer: Footer, end: number): void {
-  const { path } = file;
-  const named = (["dictionaries", "recordBatches"] as const).flatMap((kind) =>
-    footer[kind].map((block, k) => ({
-      block,
-      where: `${kind === "dictionaries" ? "dictionary" : "record"} batch ${k}`,
+  const { schema, dictionaries, recordBatches } = footer;
+  const named = [
+    ...dictionaries.map((block, k) => ({
+      ...block,
+      where: `dictionary batch ${k}`,
     })),
-  );
-  named.sort((a, b) => a.block.offset - b.block.offset);
+    ...recordBatches.map((block, k) => ({
+      ...block,
+      where: `record batch ${k}`,
+    })),
+  ].sort((a, b) => a.offset - b.offset);
   let free = HEAD_BYTES;
-  for (const { block, where } of named) {
-    const { offset, metadataBytes, bodyBytes } = block;
+  for (const { offset, metadataBytes, bodyBytes, where } of named) {
+    const error = (text: string) =>
+      new InputFormatError(file.path, where, text);
     if (metadataBytes < 8)
-      throw new InputFormatError(
-        path,
-        where,
+      throw error(
         `expected metadata of at least 8 bytes, found ${metadataBytes}`,
       );
     const last = offset + metadataBytes + bodyBytes;
     if (offset < free || bodyBytes < 0 || last > end)
-      throw new InputFormatError(
-        path,
-        where,
+      throw error(
         `expected a block within bytes ${free} to ${end}, found bytes ${offset} to ${last}`,
       );
-    checkLimit(
-      file,
-      where,
-      "maxMetadataBytes",
-      "bytes of metadata",
-      metadataBytes,
-    );
-    refuseUnlisted(file, footer.schema, free, offset);
+    checkMetadataBytes(file, where, metadataBytes);
+    refuseUnlisted(file, schema, free, offset);
     free = last;
   }
-  refuseUnlisted(file, footer.schema, free, end);
+  refuseUnlisted(file, schema, free, end);
 }
 
 /**
@@ -127,15 +115,8 @@ function refuseUnlisted(
   const block = { offset: start, metadataBytes: 8 + length, bodyBytes: 0 };
   const next = start + block.metadataBytes;
   if (start === HEAD_BYTES && length > 0 && next <= end) {
-    checkLimit(
-      file,
-      "schema message",
-      "maxMetadataBytes",
-      "bytes of metadata",
-      length,
-    );
     const message = readMessage(file, block, "schema message");
-    if (message.header === "Schema") {
+    if (message.schema) {
       refuseOtherSchema(file, schema, message.schema);
       refuseUnlisted(file, schema, next, end);
       return;
@@ -151,22 +132,21 @@ function refuseUnlisted(
 /** Who reads the file as a stream must see what those see who read it by its footer. */
 function refuseOtherSchema(
   { path }: InputFile,
-  { fields, bigEndian }: Schema,
-  first: Schema | null,
+  expected: Schema,
+  found: Schema,
 ): void {
-  const found = first?.fields ?? [];
-  const same = (a: Field, b: Field | undefined) =>
-    JSON.stringify(a) === JSON.stringify(b);
-  const k = fields.findIndex((field, k) => !same(field, found[k]));
-  if (k < 0 && found.length === fields.length && first?.bigEndian === bigEndian)
-    return;
-  const [expected, other] = [fields, found].map((columns) => {
-    const field = columns[k < 0 ? fields.length : k];
+  const count = Math.max(expected.fields.length, found.fields.length);
+  const differs = (k: number) =>
+    JSON.stringify(expected.fields[k]) !== JSON.stringify(found.fields[k]);
+  const k = Array.from({ length: count }, (_, k) => k).findIndex(differs);
+  if (k < 0 && found.bigEndian === expected.bigEndian) return;
+  const [here, there] = [found, expected].map(({ fields }) => {
+    const field = fields[k < 0 ? count : k];
     return field ? `${field.name}: ${describeField(field)}` : "no column";
   });
   throw new InputFormatError(
     path,
     "schema message",
-    `the schema differs from the schema in the footer (${other} here, ${expected} there)`,
+    `the schema differs from the schema in the footer (${here} here, ${there} there)`,
   );
 }

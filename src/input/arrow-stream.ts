@@ -1,8 +1,12 @@
 import { InputFormatError, InputUnsupportedError } from "../errors.js";
-import { readMessage } from "./arrow-message.js";
-import type { Footer, Schema } from "./arrow-metadata.js";
+import {
+  type Block,
+  type Footer,
+  type MessageMetadata,
+  readMessage,
+  type Schema,
+} from "./arrow-metadata.js";
 import type { InputFile } from "./input-file.js";
-import { checkLimit } from "./limits.js";
 import { readInput } from "./read-input.js";
 
 // The streaming form of Arrow IPC (Format/Columnar.rst, "IPC Streaming Format"), here in a file:
@@ -21,38 +25,24 @@ export function locateStream(
   file: InputFile,
   allowMissingEnd: boolean,
 ): Footer {
-  const { path, bytes } = file;
+  const { path } = file;
   let schema: Schema | null = null;
   let version = 0;
-  const dictionaries: Footer["dictionaries"] = [];
-  const recordBatches: Footer["recordBatches"] = [];
+  const dictionaries: Block[] = [];
+  const recordBatches: Block[] = [];
   let offset = 0;
   for (let n = 0; ; n++) {
     const where = `message ${n}`;
-    const metadataBytes = metadataBytesAt(file, offset, where, allowMissingEnd);
-    if (metadataBytes === null) break;
-    const message = readMessage(
-      file,
-      { offset, metadataBytes, bodyBytes: null },
-      where,
-    );
-    const { header, bodyBytes } = message;
-    const end = offset + metadataBytes + bodyBytes;
-    if (bodyBytes < 0 || end > bytes)
-      throw new InputFormatError(
-        path,
-        where,
-        bodyBytes < 0
-          ? `expected a body of 0 or more bytes, found ${bodyBytes}`
-          : `the stream is truncated: it ends at byte ${bytes}, this message at byte ${end}`,
-      );
+    const found = messageAt(file, offset, where, allowMissingEnd);
+    if (found === null) break;
+    const { message, ...block } = found;
+    const { header } = message;
     if ((header === "Schema") !== (schema === null))
       throw new InputFormatError(
         path,
         where,
         `expected ${schema ? "a record batch or a dictionary batch" : "the schema first"}, found a message of type ${header}`,
       );
-    const block = { offset, metadataBytes, bodyBytes };
     if (header === "Schema") ({ schema, version } = message);
     else if (header === "DictionaryBatch") dictionaries.push(block);
     else if (header === "RecordBatch") recordBatches.push(block);
@@ -62,7 +52,7 @@ export function locateStream(
         where,
         "expected a record batch or a dictionary batch, found another type of message",
       );
-    offset = end;
+    offset = endOf(block);
   }
   if (!schema)
     throw new InputFormatError(
@@ -73,13 +63,18 @@ export function locateStream(
   return { version, schema, dictionaries, recordBatches };
 }
 
-/** Bytes of a message's prefix and metadata; null at the end of the stream. @throws as locateStream */
-export function metadataBytesAt(
+/** Returns the position after a message. */
+export function endOf({ offset, metadataBytes, bodyBytes }: Block): number {
+  return offset + metadataBytes + bodyBytes;
+}
+
+/** Reads the metadata of a message; null at the end of the stream. @throws as locateStream */
+export function messageAt(
   file: InputFile,
   offset: number,
   where: string,
   allowMissingEnd: boolean,
-): number | null {
+): (Block & { message: MessageMetadata }) | null {
   const { path, bytes } = file;
   const fail = (text: string): never => {
     throw new InputFormatError(path, where, text);
@@ -110,6 +105,16 @@ export function metadataBytesAt(
     fail(
       `expected metadata of 1 to ${room} bytes, found ${length}${length > room ? ": the stream is truncated" : ""}`,
     );
-  checkLimit(file, where, "maxMetadataBytes", "bytes of metadata", length);
-  return PREFIX_BYTES + length;
+  const metadataBytes = PREFIX_BYTES + length;
+  const place = { offset, metadataBytes, bodyBytes: null };
+  const message = readMessage(file, place, where);
+  const { bodyBytes } = message;
+  if (bodyBytes < 0)
+    fail(`expected a body of 0 or more bytes, found ${bodyBytes}`);
+  const block = { offset, metadataBytes, bodyBytes };
+  if (endOf(block) > bytes)
+    fail(
+      `the stream is truncated: it ends at byte ${bytes}, this message at byte ${endOf(block)}`,
+    );
+  return { ...block, message };
 }

@@ -3,10 +3,10 @@ import { type FlatTable, MalformedFlatbuffer } from "./flatbuffer.js";
 
 /** Table Int of Schema.fbs. @throws MalformedFlatbuffer */
 export function decodeInt(table: FlatTable): ArrowType {
-  const bitWidth = table.int32(0);
+  const bitWidth = table.int(0, 4);
   if (![8, 16, 32, 64].includes(bitWidth))
     throw new MalformedFlatbuffer(`integers of ${bitWidth} bits`);
-  return { kind: "Int", bitWidth, signed: table.uint8(1) !== 0 };
+  return { kind: "Int", bitWidth, signed: table.int(1, 1) !== 0 };
 }
 
 /** The Type union of Schema.fbs, by its number there. @throws MalformedFlatbuffer */
@@ -30,30 +30,30 @@ function oneOf(allowed: number[], found: number, what: string): number {
 
 /** Returns SECOND, MILLISECOND, MICROSECOND or NANOSECOND. */
 function timeUnit(table: FlatTable, missing: number): number {
-  return oneOf([0, 1, 2, 3], table.int16(0, missing), "unit");
+  return oneOf([0, 1, 2, 3], table.int(0, 2, missing), "unit");
 }
 
 const TYPES: Partial<Record<number, (table: FlatTable) => ArrowType>> = {
   1: plain("Null"),
   2: decodeInt,
-  3: (table) => ({ kind: "FloatingPoint", precision: table.int16(0) }),
+  3: (table) => ({ kind: "FloatingPoint", precision: table.int(0, 2) }),
   4: plain("Binary"),
   5: plain("Utf8"),
   6: plain("Bool"),
   7: (table) => ({
     kind: "Decimal",
-    precision: table.int32(0),
-    scale: table.int32(1),
-    bitWidth: oneOf([32, 64, 128, 256], table.int32(2, 128), "bits"),
+    precision: table.int(0, 4),
+    scale: table.int(1, 4),
+    bitWidth: oneOf([32, 64, 128, 256], table.int(2, 4, 128), "bits"),
   }),
   8: (table) => ({
     kind: "Date",
-    unit: oneOf([0, 1], table.int16(0, 1), "unit"),
+    unit: oneOf([0, 1], table.int(0, 2, 1), "unit"),
   }),
   9: (table) => {
     const unit = timeUnit(table, 1);
     // Seconds and milliseconds are int32, micro- and nanoseconds int64.
-    const bitWidth = oneOf([unit < 2 ? 32 : 64], table.int32(1, 32), "bits");
+    const bitWidth = oneOf([unit < 2 ? 32 : 64], table.int(1, 4, 32), "bits");
     return { kind: "Time", unit, bitWidth };
   },
   10: (table) => ({
@@ -63,18 +63,18 @@ const TYPES: Partial<Record<number, (table: FlatTable) => ArrowType>> = {
   }),
   11: (table) => ({
     kind: "Interval",
-    unit: oneOf([0, 1, 2], table.int16(0), "unit"),
+    unit: oneOf([0, 1, 2], table.int(0, 2), "unit"),
   }),
   12: plain("List"),
   13: plain("Struct"),
   14: (table) => ({
     kind: "Union",
-    mode: table.int16(0),
-    typeIds: table.structs(1, 4, (buffer, at) => buffer.int32(at)),
+    mode: table.int(0, 2),
+    typeIds: table.structs(1, 4, (buffer, at) => buffer.int(at, 4)),
   }),
-  15: (table) => ({ kind: "FixedSizeBinary", byteWidth: table.int32(0) }),
-  16: (table) => ({ kind: "FixedSizeList", listSize: table.int32(0) }),
-  17: (table) => ({ kind: "Map", keysSorted: table.uint8(0) !== 0 }),
+  15: (table) => ({ kind: "FixedSizeBinary", byteWidth: table.int(0, 4) }),
+  16: (table) => ({ kind: "FixedSizeList", listSize: table.int(0, 4) }),
+  17: (table) => ({ kind: "Map", keysSorted: table.int(0, 1) !== 0 }),
   18: (table) => ({ kind: "Duration", unit: timeUnit(table, 1) }),
   19: plain("LargeBinary"),
   20: plain("LargeUtf8"),

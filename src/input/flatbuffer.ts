@@ -1,3 +1,5 @@
+import { integerAt } from "../arrow/read-window.js";
+
 /** Writers may store a text or a table once and point at it often; never this often over all. */
 const SHARING = 16;
 
@@ -23,7 +25,7 @@ export class Flatbuffer {
   }
 
   root(): FlatTable {
-    return this.tableAt(this.uint32(0));
+    return this.tableAt(this.int(0, 4, false));
   }
 
   tableAt(position: number): FlatTable {
@@ -39,37 +41,19 @@ export class Flatbuffer {
     }
   }
 
-  uint8(at: number): number {
-    this.check(at, 1);
-    return this.#view.getUint8(at);
+  /** A little-endian integer; of 8 bytes those beyond ±2^53 are refused. */
+  int(at: number, bytes: number, signed = true): number {
+    this.check(at, bytes);
+    const value = integerAt(this.#view, at, bytes, signed);
+    if (!Number.isSafeInteger(value))
+      throw new MalformedFlatbuffer(
+        `${this.#view.getBigInt64(at, true)} is beyond 2^53`,
+      );
+    return value;
   }
-  uint16(at: number): number {
-    this.check(at, 2);
-    return this.#view.getUint16(at, true);
-  }
-  int16(at: number): number {
-    this.check(at, 2);
-    return this.#view.getInt16(at, true);
-  }
-  uint32(at: number): number {
-    this.check(at, 4);
-    return this.#view.getUint32(at, true);
-  }
-  int32(at: number): number {
-    this.check(at, 4);
-    return this.#view.getInt32(at, true);
-  }
-  /** An int64 as a number; those beyond ±2^53 are refused. */
-  int64(at: number): number {
-    this.check(at, 8);
-    const value = this.#view.getBigInt64(at, true);
-    const number = Number(value);
-    if (!Number.isSafeInteger(number))
-      throw new MalformedFlatbuffer(`${value} is beyond 2^53`);
-    return number;
-  }
+
   string(at: number): string {
-    const length = this.uint32(at);
+    const length = this.int(at, 4, false);
     this.check(at + 4, length);
     this.charge(length);
     return utf8.decode(
@@ -94,9 +78,9 @@ export class FlatTable {
   constructor(buffer: Flatbuffer, position: number) {
     this.#buffer = buffer;
     this.#position = position;
-    this.#vtable = position - buffer.int32(position);
-    this.#vtableBytes = buffer.uint16(this.#vtable);
-    this.#bytes = buffer.uint16(this.#vtable + 2);
+    this.#vtable = position - buffer.int(position, 4);
+    this.#vtableBytes = buffer.int(this.#vtable, 2, false);
+    this.#bytes = buffer.int(this.#vtable + 2, 2, false);
     // Two lengths of two bytes, then two bytes a field; the table starts with four that say where those are.
     if (this.#vtableBytes < 4 || this.#vtableBytes % 2 || this.#bytes < 4)
       throw new MalformedFlatbuffer(
@@ -110,7 +94,7 @@ export class FlatTable {
   #field(slot: number, bytes: number): number {
     const entry = 4 + 2 * slot;
     if (entry >= this.#vtableBytes) return 0;
-    const offset = this.#buffer.uint16(this.#vtable + entry);
+    const offset = this.#buffer.int(this.#vtable + entry, 2, false);
     if (offset === 0) return 0;
     if (offset < 4 || offset + bytes > this.#bytes)
       throw new MalformedFlatbuffer(
@@ -121,24 +105,13 @@ export class FlatTable {
 
   #indirect(slot: number): number {
     const at = this.#field(slot, 4);
-    return at === 0 ? 0 : at + this.#buffer.uint32(at);
+    return at === 0 ? 0 : at + this.#buffer.int(at, 4, false);
   }
 
-  uint8(slot: number, absent = 0): number {
-    const at = this.#field(slot, 1);
-    return at === 0 ? absent : this.#buffer.uint8(at);
-  }
-  int16(slot: number, absent = 0): number {
-    const at = this.#field(slot, 2);
-    return at === 0 ? absent : this.#buffer.int16(at);
-  }
-  int32(slot: number, absent = 0): number {
-    const at = this.#field(slot, 4);
-    return at === 0 ? absent : this.#buffer.int32(at);
-  }
-  int64(slot: number, absent = 0): number {
-    const at = this.#field(slot, 8);
-    return at === 0 ? absent : this.#buffer.int64(at);
+  /** An integer of so many bytes; a single byte is unsigned. */
+  int(slot: number, bytes: number, absent = 0): number {
+    const at = this.#field(slot, bytes);
+    return at === 0 ? absent : this.#buffer.int(at, bytes, bytes > 1);
   }
   string(slot: number): string | null {
     const at = this.#indirect(slot);
@@ -150,7 +123,7 @@ export class FlatTable {
   }
   tables(slot: number): FlatTable[] {
     return this.#vector(slot, 4, (at) =>
-      this.#buffer.tableAt(at + this.#buffer.uint32(at)),
+      this.#buffer.tableAt(at + this.#buffer.int(at, 4, false)),
     );
   }
   /** A vector of structs or scalars of `bytes` each. */
@@ -165,7 +138,7 @@ export class FlatTable {
   #vector<T>(slot: number, bytes: number, read: (at: number) => T): T[] {
     const at = this.#indirect(slot);
     if (at === 0) return [];
-    const length = this.#buffer.uint32(at);
+    const length = this.#buffer.int(at, 4, false);
     this.#buffer.check(at + 4, length * bytes);
     this.#buffer.charge(length * bytes);
     return Array.from({ length }, (_, k) => read(at + 4 + k * bytes));

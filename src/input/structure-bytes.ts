@@ -4,8 +4,8 @@ import {
   type ByteRange,
 } from "../io/present-blocks.js";
 import { readFooter } from "./arrow-file.js";
-import { readMessage } from "./arrow-message.js";
-import { metadataBytesAt } from "./arrow-stream.js";
+import type { Block } from "./arrow-metadata.js";
+import { endOf, messageAt } from "./arrow-stream.js";
 import type { InputFile } from "./input-file.js";
 import { readInput } from "./read-input.js";
 
@@ -40,33 +40,20 @@ export function* structureBytes(
 function* ofArrowFile(file: InputFile): Generator<readonly ByteRange[]> {
   const footer = yield* reading(() => readFooter(file).footer);
   if (!footer) return;
-  const blocks = [...footer.dictionaries, ...footer.recordBatches];
-  const sound = ({ start, end }: ByteRange) => start >= 0 && end <= file.bytes;
-  yield blocks
-    .flatMap(({ offset, metadataBytes, bodyBytes }) => {
-      const body = offset + metadataBytes;
-      const next = body + bodyBytes;
-      return [
-        { start: offset, end: body },
-        { start: next, end: next + 8 },
-      ];
-    })
-    .filter(sound);
+  yield [...footer.dictionaries, ...footer.recordBatches]
+    .flatMap((block) => [
+      { start: block.offset, end: block.offset + block.metadataBytes },
+      { start: endOf(block), end: endOf(block) + 8 },
+    ])
+    .filter(({ start, end }) => start >= 0 && end <= file.bytes);
 }
 
 /** Message after message: each tells where the next one is. */
 function* ofArrowStream(file: InputFile): Generator<readonly ByteRange[]> {
-  for (let offset = 0; offset < file.bytes; ) {
-    const at = offset;
-    const metadataBytes = yield* reading(() =>
-      metadataBytesAt(file, at, "message", true),
-    );
-    if (metadataBytes === null) return;
-    const message = yield* reading(() =>
-      readMessage(file, { offset: at, metadataBytes, bodyBytes: null }, ""),
-    );
-    if (!message || message.bodyBytes < 0) return;
-    offset += metadataBytes + message.bodyBytes;
+  let found: Block | null = { offset: 0, metadataBytes: 0, bodyBytes: 0 };
+  while (found) {
+    const offset: number = endOf(found);
+    found = yield* reading(() => messageAt(file, offset, "message", true));
   }
 }
 
