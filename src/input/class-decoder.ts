@@ -19,6 +19,7 @@ import {
 import {
   type DictionaryBatch,
   dictionaryBatches,
+  partsBefore,
   type RecordBatch,
 } from "./record-batches.js";
 
@@ -70,7 +71,11 @@ export class ClassDecoder {
     const decoder = new ColumnDecoder(this.#file, found, span);
     if (this.#field.dictionary) {
       const codes = decoder.numbers();
-      const values = this.#valuesAt(found.context.position);
+      const values =
+        this.#parts &&
+        partsBefore(this.#file, this.#parts, found.context.position).flatMap(
+          ({ values }) => values,
+        );
       for (const [k, code] of codes.entries())
         if (values && !isNull(codes, k))
           codes[k] = this.#classOfCode(code, values, first + k);
@@ -105,17 +110,6 @@ export class ClassDecoder {
     return typeof value === "string"
       ? this.#classOf(value, row)
       : (value ?? Number.NaN);
-  }
-
-  /** The values that hold for a record batch at a position. */
-  #valuesAt(position: number): Value[] | null {
-    if (!this.#parts) return null;
-    const isFile = this.#file.format === "arrow-file";
-    const before = this.#parts.filter(
-      ({ context }) => isFile || context.position < position,
-    );
-    const start = before.findLastIndex(({ isDelta }) => !isDelta);
-    return before.slice(Math.max(0, start)).flatMap(({ values }) => values);
   }
 
   #dictionary(id: number): Part[] | null {

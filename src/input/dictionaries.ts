@@ -1,16 +1,23 @@
 import { describeField, type Field } from "../arrow/field.js";
-import { DamagedColumn, type KeptBuffers } from "../arrow/kept-nodes.js";
+import {
+  DamagedColumn,
+  type KeptBuffers,
+  nestedPiece,
+} from "../arrow/kept-nodes.js";
 import { NodeCopier } from "../arrow/node-copier.js";
 import { InputFormatError, InputUnsupportedError } from "../errors.js";
 import type { ArrowContainer } from "./arrow-container.js";
-import { type BatchMetadata, positionOf } from "./arrow-metadata.js";
+import type { BatchMetadata } from "./arrow-metadata.js";
 import type { ColumnSpan } from "./column-spans.js";
-import { checkOffsets } from "./dictionary-values.js";
 import { type KeptColumn, keptColumn } from "./kept-columns.js";
 import { measureNode } from "./kept-pieces.js";
 import { inputReader } from "./read-input.js";
 import { type PartsOfDictionary, placeColumn } from "./record-batch.js";
-import { type DictionaryBatch, dictionaryBatches } from "./record-batches.js";
+import {
+  type DictionaryBatch,
+  dictionaryBatches,
+  partsBefore,
+} from "./record-batches.js";
 
 /** Dictionary batch of a copied column: decoded metadata and the position of its body in the file. */
 export interface DictionaryBlock {
@@ -55,33 +62,25 @@ export function placeDictionaries(
   );
   const parts = new Map<number, Part[]>();
   const replaced = new Set<number>();
-  const partsOf: PartsOfDictionary = (id, { position }) => {
-    const found = parts.get(id) ?? [];
-    const end =
-      format === "arrow-file"
-        ? found.length
-        : found.findLastIndex(({ block }) => positionOf(block) < position) + 1;
-    const first = found.findLastIndex(({ isDelta }, k) => k < end && !isDelta);
-    return found.slice(Math.max(0, first), end).map(({ placed }) => placed);
-  };
+  const partsOf: PartsOfDictionary = (id, { position }) =>
+    partsBefore(file, parts.get(id) ?? [], position).map(
+      ({ placed }) => placed,
+    );
   if (fields.size === 0) return { kept, dictionaries: [], partsOf };
 
   for (const found of dictionaryBatches(file, fields)) {
     const { context, batch, columns, id, isDelta, field } = found;
-    const { where } = context;
+    const error = (text: string) =>
+      new InputFormatError(path, context.where, text);
     const before = parts.get(id) ?? [];
     const last = before.at(-1);
     if (!last && isDelta)
-      throw new InputFormatError(
-        path,
-        where,
+      throw error(
         `a delta of dictionary ${id} (column ${field.name}) comes before the dictionary itself`,
       );
     if (last && !isDelta) {
       if (format === "arrow-file")
-        throw new InputFormatError(
-          path,
-          where,
+        throw error(
           `dictionary ${id} (column ${field.name}) is replaced; only delta dictionaries may follow a dictionary of a file`,
         );
       replaced.add(id);
@@ -146,13 +145,13 @@ function typeText({ type, children }: Field): string {
   return JSON.stringify([type, children]);
 }
 
-/** Checks a dictionary batch that is copied. */
+/** Checks a dictionary batch that is copied: offsets and texts, on which every row that points to them depends. */
 function dictionaryBlock(file: ArrowContainer, part: Part): DictionaryBlock {
-  const { id, isDelta, context, batch, values, placed } = part;
+  const { id, isDelta, context, batch, values } = part;
   const { where, bodyStart, bodyBytes } = context;
-  if (values.form === "views")
-    return { id, isDelta, bodyStart: 0, ...withoutViews(file, part) };
-  checkOffsets(file, where, placed, values, batch.rows);
+  const plain = values.offsetBytes > 0 ? withoutViews(file, part) : null;
+  if (plain && values.form === "views")
+    return { id, isDelta, bodyStart: 0, ...plain };
   if (bodyBytes % 8 !== 0)
     throw new InputFormatError(
       file.path,
@@ -165,18 +164,19 @@ function dictionaryBlock(file: ArrowContainer, part: Part): DictionaryBlock {
 /** Offsets of utf8 and binary are int32. */
 const MAX_BYTES = 2 ** 31 - 1;
 
-/** Returns a dictionary of views as utf8 or binary: in memory, which is no more than the file has of them. */
+/** Reads and checks a dictionary of texts, and returns one of views as utf8 or binary: in memory, which is no more than the file has of them. */
 function withoutViews(
   file: ArrowContainer,
   { context, batch: { rows }, values, placed }: Part,
 ): Pick<DictionaryBlock, "batch" | "bodyBytes" | "body"> {
   const read = inputReader(file);
-  const piece = { buffers: placed, from: 0, to: rows, repeat: 1, row: null };
+  const piece = nestedPiece(placed, 0, rows);
+  const isViews = values.form === "views";
   try {
-    const range = measureNode(values, [piece], read);
+    const range = measureNode(values, rows > 0 ? [piece] : [], read);
     const valuesBytes = range.valuesBytes ?? 0;
     const most = Math.min(placed.valuesBytes, MAX_BYTES);
-    if (valuesBytes > most)
+    if (isViews && valuesBytes > most)
       throw new InputUnsupportedError(
         file.path,
         context.where,
@@ -185,7 +185,7 @@ function withoutViews(
     let bodyBytes = 0;
     const buffers = [
       range.hasNulls ? Math.ceil(rows / 8) : 0,
-      4 * (rows + 1),
+      values.offsetBytes * (rows + 1),
       valuesBytes,
     ].map((length) => {
       const offset = bodyBytes;
@@ -196,11 +196,11 @@ function withoutViews(
       ({ offset }) => offset,
     );
     const target = { ...range, validity, offsets, values: start, valuesBytes };
-    const body = new Uint8Array(bodyBytes);
+    const body = isViews ? new Uint8Array(bodyBytes) : null;
     const copier = new NodeCopier(values, target, read, (source, at) =>
-      body.set(source, at),
+      body?.set(source, at),
     );
-    copier.copy(piece);
+    if (rows > 0) copier.copy(piece);
     const nodes = [{ length: rows, nullCount: copier.finish() }];
     return { batch: { rows, nodes, buffers }, bodyBytes, body };
   } catch (error) {

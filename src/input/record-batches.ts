@@ -95,6 +95,19 @@ export function* dictionaryBatches(
   }
 }
 
+/** Returns the parts of a dictionary that hold for a message: the last whole one before it, and the deltas after that one. */
+export function partsBefore<Part extends DictionaryBatch>(
+  { format }: ArrowContainer,
+  parts: readonly Part[],
+  position: number,
+): Part[] {
+  const before = parts.filter(
+    ({ context }) => format === "arrow-file" || context.position < position,
+  );
+  const start = before.findLastIndex(({ isDelta }) => !isDelta);
+  return before.slice(Math.max(0, start));
+}
+
 /** Returns where a message is. */
 function contextOf(
   { path }: ArrowContainer,
