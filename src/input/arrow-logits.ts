@@ -14,6 +14,7 @@ import type { ColumnSpan } from "./column-spans.js";
 import { decompressed } from "./compression/decompressed.js";
 import {
   type DecodedNumbers,
+  type DecodedSource,
   decodeSource,
   NO_VALUES,
 } from "./decode-sources.js";
@@ -57,7 +58,14 @@ export async function locateLogits(
   container: ArrowContainer,
   options: OpenOptions,
 ): Promise<LogitsFile> {
-  let open = container;
+  let file = container;
+  let nested: NestedRows | null = null;
+  const decoded: (DecodedNumbers | null)[] = [];
+  const close = () => {
+    nested?.close();
+    for (const found of decoded) found?.close();
+    file.close();
+  };
   try {
     const whole = withNestedColumns(container, options);
     const columns = selectColumns(whole, options);
@@ -66,10 +74,35 @@ export async function locateLogits(
       ...[logits, ...inputs].flatMap(({ columns }) => columns),
       ...kept.flatMap(({ place, constant }) => (constant ? [] : [place])),
     ];
-    open = await decompressed(whole, [...new Set(places)], options);
-    return place(open, columns, options);
+    file = await decompressed(whole, [...new Set(places)], options);
+    if (logits.nesting) {
+      // Rows of the table are anywhere in the file.
+      requireInput(file, [{ start: 0, end: file.bytes }]);
+      nested = nestedRows(file, logits, options.scratch);
+    }
+    const { binary, nullLogit, pad } = options;
+    const names = { given: options.classNames, own: logits.classNames };
+    const sources: DecodedSource[] = [
+      {
+        ...logits,
+        classNames: null,
+        isMargin: binary === true,
+        masksNulls: nullLogit === "mask",
+        pads: pad === true,
+      },
+      ...inputs.map((input) => ({
+        ...input,
+        classNames: isClassOption(input.option) ? names : null,
+        beside: nested && logits,
+      })),
+    ];
+    for (const source of sources)
+      decoded.push(
+        source.isDecoded ? decodeSource(file, source, options) : null,
+      );
+    return { ...placed(file, columns, decoded, nested, options), close };
   } catch (error) {
-    open.close();
+    close();
     throw error;
   }
 }
@@ -118,43 +151,14 @@ function selectColumns(
   };
 }
 
-function place(
-  file: ArrowContainer,
-  columns: SelectedColumns,
-  options: OpenOptions,
-): LogitsFile {
-  const { logits } = columns;
-  const decoded: (DecodedNumbers | null)[] = [];
-  let nested: NestedRows | null = null;
-  const close = () => {
-    nested?.close();
-    for (const found of decoded) found?.close();
-  };
-  try {
-    if (logits.nesting) {
-      // Rows of the table are anywhere in the file.
-      const { present, bytes } = file;
-      if (present) requireInput(file, [{ start: 0, end: bytes }]);
-      nested = nestedRows(file, logits, options.scratch);
-    }
-    for (const found of decodedOf(file, columns, options)) decoded.push(found);
-    return placed(file, columns, decoded, nested, options, close);
-  } catch (error) {
-    close();
-    throw error;
-  }
-}
-
-/** @param close closes what was decoded */
 function placed(
   file: ArrowContainer,
   { logits, inputs, kept: chosen }: SelectedColumns,
   decoded: readonly (DecodedNumbers | null)[],
   nested: NestedRows | null,
   options: OpenOptions,
-  close: () => void,
-): LogitsFile {
-  const { path, fd, bytes } = file;
+): Omit<LogitsFile, "close"> {
+  const { path, fd, bytes, present, source } = file;
   const { dictionaries, partsOf, ...found } = placeDictionaries(file, chosen);
   const kept = found.kept.map((column) =>
     nested ? matchedColumn(file, column, logits) : { column, list: null },
@@ -221,8 +225,8 @@ function placed(
     path,
     fd,
     bytes,
-    present: file.present,
-    source: file.source,
+    present,
+    source,
     rows: rowStart,
     leading: nested?.leading ?? [rowStart],
     indexFd: nested?.indexFd ?? null,
@@ -251,35 +255,7 @@ function placed(
         inputs.some(({ partition }) => partition?.name === name),
     ),
     dictionaries,
-    close: () => {
-      close();
-      file.close();
-    },
   };
-}
-
-/** The numbers of the logits and of each input, if they are decoded; else null. */
-function* decodedOf(
-  file: ArrowContainer,
-  { logits, inputs }: SelectedColumns,
-  { nullLogit, classNames, binary, pad, scratch, classes }: OpenOptions,
-): Generator<DecodedNumbers | null> {
-  const names = { given: classNames, own: logits.classNames };
-  for (const source of [logits, ...inputs]) {
-    const isClass = "option" in source && isClassOption(source.option);
-    const decoding = {
-      ...source,
-      classNames: isClass ? names : null,
-      partition: "partition" in source ? source.partition : null,
-      beside: source !== logits && logits.nesting ? logits : null,
-      isMargin: source === logits && binary === true,
-      masksNulls: source === logits && nullLogit === "mask",
-      pads: source === logits && pad === true,
-    };
-    yield source.isDecoded
-      ? decodeSource(file, decoding, { scratch, classes })
-      : null;
-  }
 }
 
 function inputColumn(

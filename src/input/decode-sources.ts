@@ -29,14 +29,14 @@ import { type RecordBatch, recordBatches } from "./record-batches.js";
 
 /** A column of numbers that is decoded. */
 export interface DecodedSource extends NumberColumn {
-  /** Names of the classes for a column of classes; null for other numbers. */
-  classNames: ClassNames | null;
+  /** Names of the classes for a column of classes; default: other numbers. */
+  classNames?: ClassNames | null;
   /** Partition whose value is that of all rows; default: none. */
   partition?: Partition | null;
-  /** Whether the numbers are margins z, which become the logits (0, z). */
-  isMargin: boolean;
-  /** Whether a null in a row that is not null becomes -inf. */
-  masksNulls: boolean;
+  /** Whether the numbers are margins z, which become the logits (0, z); default: false. */
+  isMargin?: boolean;
+  /** Whether a null in a row that is not null becomes -inf; default: false. */
+  masksNulls?: boolean;
   /** Whether rows of fewer values than the longest are filled up with -inf; default: rows of another length are refused. */
   pads?: boolean;
   /** Nested logits whose rows its own are matched with; absent for the logits, and beside logits that are not nested. */
@@ -93,11 +93,10 @@ export function decodeSource(
   source: DecodedSource,
   options: Pick<OpenOptions, "scratch" | "classes">,
 ): DecodedNumbers {
-  const { path, present } = file;
+  const { path, bytes } = file;
   const { classNames, partition, nesting, beside } = source;
   // All of it is read now.
-  if (present && !partition)
-    requireInput(file, [{ start: 0, end: file.bytes }]);
+  if (!partition) requireInput(file, [{ start: 0, end: bytes }]);
   const [place = 0] = source.columns;
   const field = nesting?.row ?? (file.schema.fields[place] as Field);
   const classes =

@@ -43,8 +43,6 @@ export function openLabels(
   const source = {
     ...decodedColumn(label, [place], 1),
     classNames: { given: classNames, own: stored },
-    isMargin: false,
-    masksNulls: false,
   };
   const decoded = decodeSource(file, source, {});
   const [start = 0] = decoded.starts;
