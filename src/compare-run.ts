@@ -1,8 +1,9 @@
 import { fstatSync } from "node:fs";
-import type { Field } from "./arrow/field.js";
+import { fixedBits, storedType } from "./arrow/field.js";
 import { openCompressedComparison } from "./compressed/compressed-output.js";
 import { type ArrowContainer, openArrow } from "./input/arrow-container.js";
 import { openLogits } from "./input/open-logits.js";
+import { type RecordBatch, recordBatches } from "./input/record-batches.js";
 import { DifferentByte } from "./io/put-bytes.js";
 import { planJob } from "./job.js";
 import { compressed } from "./open-output.js";
@@ -12,8 +13,6 @@ import {
   type RunOptions,
   resolveOptions,
 } from "./options.js";
-import type { BlockPlace } from "./output/arrow-encode.js";
-import type { PlacedBatch } from "./output/jacobian-file.js";
 import type { PendingOutput } from "./output/output-target.js";
 import { Crew } from "./pool/crew.js";
 import { compute } from "./produce.js";
@@ -82,7 +81,7 @@ export async function compareRun(
   }
 }
 
-/** The first byte that a run would write otherwise, and where it stands. */
+/** Returns the first byte that a run would write otherwise, and where it is. */
 async function firstDifference(
   file: ArrowContainer,
   options: ResolvedOptions,
@@ -93,7 +92,6 @@ async function firstDifference(
     openOptionsOf(options, hooks.signal),
   );
   const report = new ReportBuilder(options.input, file.path);
-  const batches: PlacedBatch[] = [];
   const job = planJob(options, logits, true);
   const crew = new Crew();
   const codec = options.compress ?? null;
@@ -107,15 +105,12 @@ async function firstDifference(
       options,
       logits,
       report,
-      onBatches: (placed) => batches.push(...placed),
     });
     await output.commit();
   } catch (error) {
     if (!(error instanceof DifferentByte)) throw error;
     const { position, expected, found } = error;
-    const where = codec
-      ? whereInBlocks(file.recordBatches, position)
-      : whereInFile(file.schema.fields, batches, position);
+    const where = describePosition(file, position, codec !== null);
     return `${where}: expected ${expected} at byte ${position}, found ${found ?? "the end of the file"}`;
   } finally {
     await crew.close();
@@ -129,7 +124,7 @@ async function firstDifference(
     : `expected ${expected} bytes, found ${bytes}`;
 }
 
-/** In the place of an output: a file that must have what a run would write. */
+/** Returns an output that compares what a run writes with a file. */
 function comparison(fd: number): PendingOutput {
   return {
     fd,
@@ -142,61 +137,42 @@ function comparison(fd: number): PendingOutput {
   };
 }
 
-/** Describes the position of a byte of an output: the record batch, the column, and the row or value. */
-function whereInFile(
-  fields: readonly Field[],
-  batches: readonly PlacedBatch[],
+/** Describes the position of a byte of an output: the record batch, and if that is not compressed the column and the value. */
+function describePosition(
+  file: ArrowContainer,
   position: number,
+  isCompressed: boolean,
 ): string {
-  const n = batches.findIndex(
-    ({ offset, bodyStart, bodyBytes }) =>
-      position >= offset && position < bodyStart + bodyBytes,
-  );
-  const batch = batches[n];
-  if (!batch) return whereInBlocks(batches, position);
-  const { bodyStart, layout, shape } = batch;
-  const place = position - bodyStart;
-  const where = `record batch ${n}`;
-  if (place < 0) return `${where}: its metadata`;
-  const name = (k: number) => `column ${fields[k]?.name}`;
-  const firstCopied = 1 + layout.positions.length;
-  const first = firstCopied + shape.kept.length;
-  for (const [k, { validity, offsets, values }] of [
-    ...layout.results.entries(),
-  ].reverse()) {
-    const { items, width, list } = shape.results[
-      k
-    ] as (typeof shape.results)[number];
-    if (place >= values) {
-      const value = Math.floor((place - values) / width);
-      const perRow = items / shape.rows;
-      return list && Number.isInteger(perRow)
-        ? `${where}: ${name(first + k)}, table row ${Math.floor(value / perRow)}, value ${value % perRow}`
-        : `${where}: ${name(first + k)}, value ${value}`;
-    }
-    if (place >= Math.min(validity, offsets || validity))
-      return `${where}: ${name(first + k)}, its validity or offsets`;
-  }
-  for (const [k, column] of [...layout.kept.entries()].reverse())
-    if (place >= (column[0]?.validity ?? 0))
-      return `${where}: ${name(firstCopied + k)}`;
-  for (const [k, start] of [...layout.positions.entries()].reverse())
-    if (place >= start)
-      return `${where}: ${name(1 + k)}, table row ${Math.floor((place - start) / 4)}`;
-  return `${where}: column row, table row ${Math.floor((place - layout.row) / 8)}`;
-}
-
-/** Describes a position if only the offsets of whole record batches are known. */
-function whereInBlocks(
-  batches: readonly BlockPlace[],
-  position: number,
-): string {
-  const n = batches.findIndex(
+  const n = file.recordBatches.findIndex(
     ({ offset, metadataBytes, bodyBytes }) =>
       position >= offset && position < offset + metadataBytes + bodyBytes,
   );
-  if (n >= 0) return `record batch ${n}`;
-  return position < (batches[0]?.offset ?? 0)
-    ? "schema or dictionaries"
-    : "footer";
+  const block = file.recordBatches[n];
+  if (!block) {
+    const first = file.recordBatches[0]?.offset ?? 0;
+    return position < first ? "schema or dictionaries" : "footer";
+  }
+  const where = `record batch ${n}`;
+  if (isCompressed) return where;
+  const place = position - block.offset - block.metadataBytes;
+  if (place < 0) return `${where}: its metadata`;
+  const { batch, columns } = [...recordBatches(file)][n] as RecordBatch;
+  const buffer = batch.buffers.findLastIndex(
+    ({ offset, length }) => length > 0 && offset <= place,
+  );
+  const column = columns.findLast((column) => column.buffer <= buffer);
+  if (!column) return where;
+  const { field, children } = column;
+  const { type } = field;
+  const name = `${where}: column ${field.name}`;
+  const values = children[0] ?? column;
+  const bits = fixedBits(storedType(values.field));
+  if (children.length > 1 || bits === 0) return name;
+  if (buffer !== values.buffer + 1) return `${name}, its validity or offsets`;
+  const { offset } = batch.buffers[buffer] as { offset: number };
+  const value = Math.floor((8 * (place - offset)) / bits);
+  if (values === column) return `${name}, table row ${value}`;
+  return type.kind === "FixedSizeList"
+    ? `${name}, table row ${Math.floor(value / type.listSize)}, value ${value % type.listSize}`
+    : `${name}, value ${value}`;
 }

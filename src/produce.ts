@@ -13,7 +13,7 @@ import { ioError } from "./system-error.js";
 
 interface Work
   extends Pick<RunHooks, "signal" | "onProgress">,
-    Pick<RunContext, "options" | "logits" | "report" | "onBatches"> {
+    Pick<RunContext, "options" | "logits" | "report"> {
   crew: Crew;
 }
 

@@ -4,7 +4,6 @@ import { axesOf } from "./input/row-indices.js";
 import type { DirectTarget } from "./io/put-bytes.js";
 import type { Job } from "./job.js";
 import type { ResolvedOptions } from "./options.js";
-import type { PlacedBatch } from "./output/jacobian-file.js";
 import type { OutputTarget } from "./output/output-target.js";
 import type { TaskPool } from "./pool/crew.js";
 import type { SourceSetup, WorkerSetup } from "./pool/protocol.js";
@@ -22,8 +21,6 @@ export interface RunContext {
   buffer: ArrayBufferLike;
   signal?: AbortSignal | undefined;
   onProgress: () => void;
-  /** Called with record batches once their offsets are known, before a byte of them is written. */
-  onBatches?: ((placed: readonly PlacedBatch[]) => void) | undefined;
 }
 
 /** Counts bytes of the output as written. */

@@ -50,7 +50,6 @@ export async function writeEntries(
     const copied = await copyColumns(job, context, file.position, batch);
     const { placed } = copied;
     batches.push(placed);
-    context.onBatches?.([placed]);
     report.set({ recordBatches: batches.length });
     for (const piece of piecesOf(job, batch, copied)) await add(piece);
     await padTo(placed.bodyStart + placed.bodyBytes);

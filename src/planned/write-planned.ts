@@ -41,7 +41,6 @@ export async function writePlanned(
   report.set({
     outputBytes: output.ring ? streamBytes(layout) : layout.bytes,
   });
-  context.onBatches?.(layout.batches);
   const write = async ({ offset, bytes }: Piece) => {
     await output.room?.(offset + bytes.byteLength);
     putBytes(output, bytes, offset);

@@ -1,9 +1,10 @@
 import { UsageError } from "../errors.js";
+import { errorOfProduct, errorOfSum } from "../numeric/portable/work.js";
 import { shortValue } from "../printable.js";
 import { indexOfKey } from "../results/row-axes.js";
-import type { ExampleBlock } from "./example-block.js";
+import type { BlockRows, ExampleBlock } from "./read-block.js";
 import type { BatchBlocks } from "./stored-blocks.js";
-import type { FloatArray } from "./stored-column.js";
+import { type FloatArray, newFloats } from "./stored-column.js";
 
 /**
  * Access to blocks by number: a row of the logits in a file, or an index in a batch. Methods return null for a bad row.
@@ -21,7 +22,8 @@ export abstract class BlockAccess<Row = number> {
 
   /** Returns the block as a new array, `[Q, Q]` row-major: i is the input, j the output. */
   async block(n: Row): Promise<FloatArray | null> {
-    return (await this.example(n))?.block() ?? null;
+    const example = await this.example(n);
+    return example && wholeRows(example, 0, this.classes);
   }
 
   /** Returns entry (i, j) of the block. @throws UsageError for an invalid class */
@@ -34,7 +36,19 @@ export abstract class BlockAccess<Row = number> {
   /** Returns column j of the block, `[Q]`: entry (i, j) for all i. @throws UsageError for an invalid class */
   async column(n: Row, j: number): Promise<FloatArray | null> {
     this.#checkClass("j", j);
-    return (await this.example(n))?.column(j) ?? null;
+    const { classes } = this;
+    const example = await this.example(n);
+    if (!example) return null;
+    const column = newFloats(example.dtype, classes);
+    for await (const { first, values, indices } of tiles(example)) {
+      const step = indices ? 1 : classes;
+      for (let n = indices ? 0 : j; n < values.length; n += step) {
+        const index = indices ? (indices[n] as number) : first + n;
+        if (index % classes === j)
+          column[Math.floor(index / classes)] = values[n] as number;
+      }
+    }
+    return column;
   }
 
   /**
@@ -44,7 +58,15 @@ export abstract class BlockAccess<Row = number> {
    */
   async part(n: Row, classes: readonly number[]): Promise<Float64Array | null> {
     for (const k of classes) this.#checkClass("classes", k);
-    return (await this.example(n))?.part(classes) ?? null;
+    const example = await this.example(n);
+    if (!example) return null;
+    const part = new Float64Array(classes.length ** 2);
+    let at = 0;
+    for (const i of classes) {
+      const row = await wholeRows(example, i, i + 1);
+      for (const j of classes) part[at++] = row[j] as number;
+    }
+    return part;
   }
 
   /**
@@ -55,10 +77,26 @@ export abstract class BlockAccess<Row = number> {
    * @throws UsageError if v has another length or a value that is not finite
    */
   async multiply(n: Row, v: ArrayLike<number>): Promise<Float64Array | null> {
+    const { classes } = this;
     const vector = this.#checkVector(v);
-    return (await this.example(n))?.multiply(vector) ?? null;
+    const example = await this.example(n);
+    if (!example) return null;
+    const product = new Float64Array(classes);
+    let sum = new CompensatedSum();
+    let start = 0;
+    for await (const { first, values, indices } of tiles(example))
+      for (let n = 0; n < values.length; n++) {
+        const index = indices ? (indices[n] as number) : first + n;
+        if (index >= start + classes) {
+          product[start / classes] = sum.value;
+          sum = new CompensatedSum();
+          start = index - (index % classes);
+        }
+        sum.add(values[n] as number, vector[index - start] as number);
+      }
+    product[start / classes] = sum.value;
+    return product;
   }
-
   #checkClass(name: string, k: number): void {
     if (!Number.isInteger(k) || k < 0 || k >= this.classes)
       throw new UsageError(
@@ -121,4 +159,66 @@ export class JacobianBatch extends BlockAccess {
       );
     return this.#blocks.block(k);
   }
+}
+
+/** Large blocks are visited in tiles of so many values, so that results of Q values take no Q² of memory. */
+const TILE_VALUES = 1 << 18;
+
+async function* tiles(
+  example: ExampleBlock,
+): AsyncGenerator<BlockRows & { first: number }> {
+  const { classes } = example;
+  const height = Math.max(1, Math.floor(TILE_VALUES / classes));
+  for (let iStart = 0; iStart < classes; iStart += height) {
+    const iEnd = Math.min(iStart + height, classes);
+    const rows = await example.rows(iStart, iEnd);
+    yield { first: iStart * classes, ...rows };
+  }
+}
+
+/** Returns rows `[iStart, iEnd)` with their zeros. */
+export async function wholeRows(
+  { classes, dtype, rows }: ExampleBlock,
+  iStart: number,
+  iEnd: number,
+): Promise<FloatArray> {
+  const { values, indices } = await rows(iStart, iEnd);
+  if (!indices) return values;
+  const whole = newFloats(dtype, (iEnd - iStart) * classes);
+  for (let n = 0; n < values.length; n++)
+    whole[(indices[n] as number) - iStart * classes] = values[n] as number;
+  return whole;
+}
+
+/** Factors above it are scaled before they are split; splitting itself would overflow. */
+const LARGE = 2 ** 990;
+const SCALE = 2 ** -64;
+
+/**
+ * A sum of products as if in twice the precision, rounded once (Ogita, Rump, Oishi, "Accurate sum and dot product", 2005:
+ * Dot2): the error is about 1 ε of the result and n² ε² of the sum of the products' sizes.
+ */
+class CompensatedSum {
+  #sum = 0;
+  #lost = 0;
+
+  add(a: number, b: number): void {
+    const product = a * b;
+    const sum = this.#sum + product;
+    this.#lost +=
+      errorOfSum(this.#sum, product, sum) + productError(a, b, product);
+    this.#sum = sum;
+  }
+
+  /** The sum; past the largest float64 it is infinite. */
+  get value(): number {
+    return Number.isFinite(this.#sum) ? this.#sum + this.#lost : this.#sum;
+  }
+}
+
+function productError(a: number, b: number, product: number): number {
+  const scaleA = Math.abs(a) > LARGE ? SCALE : 1;
+  const scaleB = Math.abs(b) > LARGE ? SCALE : 1;
+  const scale = scaleA * scaleB;
+  return errorOfProduct(a * scaleA, b * scaleB, product * scale) / scale;
 }

@@ -4,6 +4,7 @@ import {
   InputUnsupportedError,
   UsageError,
 } from "../errors.js";
+import { tensorShapeOf } from "../input/nested-rows.js";
 import type { NumberColumn } from "../input/number-column.js";
 import type { Layout } from "../results/catalogue.js";
 import type { RunMetadata } from "../results/run-metadata.js";
@@ -83,6 +84,29 @@ export async function blockForm(
   return { layout, classes, result, ...range, dtype, temperature };
 }
 
+/**
+ * Returns the shape that the column of lists declares as arrow.fixed_shape_tensor; null if it is not a tensor.
+ * @throws InputFormatError for a shape that is not that of its lists, or a permuted one
+ */
+export function declaredTensor(
+  path: string,
+  fields: readonly Field[],
+  { form, parts }: BlockColumns,
+): readonly number[] | null {
+  const field = fields[parts[0]?.columns[0] ?? -1];
+  const metadata = new Map(field?.metadata);
+  const name = metadata.get("ARROW:extension:name");
+  const isTensor = form === "lists" && name === "arrow.fixed_shape_tensor";
+  if (!field || !isTensor || parts[0]?.values === 0) return null;
+  const shape = tensorShapeOf(field);
+  if (shape) return shape;
+  throw new InputFormatError(
+    path,
+    `column ${field.name}`,
+    `expected the shape of a tensor of ${parts[0]?.values} values, not permuted, found ${metadata.get("ARROW:extension:metadata")}`,
+  );
+}
+
 type ListLayout = "bsr" | "packed" | "dense";
 const LIST_LAYOUTS = ["bsr", "packed", "dense"] as const;
 
@@ -95,39 +119,38 @@ interface ListForm {
 async function listForm(facts: BlockFacts, rows: number): Promise<ListForm> {
   const { path, columns, table, tensor, known } = facts;
   const { name, values } = columns.parts[0] as NumberColumn;
-  const where = `column ${name}`;
+  const reject = (text: string): never => {
+    throw new InputFormatError(path, `column ${name}`, text);
+  };
   const stated = known.layout as ListLayout | undefined;
   const size = values ?? (await firstLength(table));
   if (!size) {
     // A dense tensor of no rows has lists of no values; lists that are all null have none either.
-    if (
-      known.classes !== undefined &&
-      (values === null || table.batches.length === 0)
-    )
+    const isEmpty = values === null || table.count === 0;
+    if (known.classes !== undefined && isEmpty)
       return { layout: stated ?? "bsr", classes: known.classes };
-    throw new InputFormatError(
-      path,
-      where,
+    return reject(
       "the number of classes is unknown: there is no softjac.classes and no list of values; give the option classes",
     );
   }
-  const problem = tensor && tensorProblem(tensor, size, stated, rows);
-  if (problem) throw new InputFormatError(path, where, problem);
-  const layout =
-    stated ??
-    (tensor ? tensorLayout(tensor) : layoutOfSize(facts, name, size, rows));
-  const classes = layout && classesOf(layout, size, rows);
-  if (classes && (known.classes ?? classes) === classes)
-    return { layout, classes };
+  const ofTensor = tensor?.length === 3 ? "dense" : tensor && "bsr";
+  const layout = stated ?? ofTensor ?? layoutOfSize(facts, name, size, rows);
+  const Q = layout && classesOf(layout, size, rows);
+  if (tensor) {
+    const shape = layout === "dense" ? [Q, rows, Q] : [Q, Q];
+    if (layout === "packed" || String(tensor) !== String(shape))
+      reject(
+        `expected a tensor of shape ${layout === "dense" ? `Q x ${rows} x Q` : "Q x Q"}${stated ? ` of layout ${stated}` : ""}, found the shape ${tensor.join(" x ")}`,
+      );
+  }
+  if (Q && (known.classes ?? Q) === Q) return { layout, classes: Q };
   const length = {
     bsr: "Q·Q",
     packed: "Q(Q+1)/2",
     dense: `Q·${rows}·Q`,
     none: "Q·Q or Q(Q+1)/2",
   }[layout ?? "none"];
-  throw new InputFormatError(
-    path,
-    where,
+  return reject(
     `expected lists of ${length} values${layout ? ` for layout ${layout}` : ""}${known.classes === undefined ? "" : ` of ${known.classes} classes`} (from softjac.layout, softjac.classes or the options), found lists of ${size}`,
   );
 }
@@ -171,37 +194,12 @@ function classesOf(
   return classes >= 1 && values === size ? classes : null;
 }
 
-function tensorLayout(tensor: readonly number[]): ListLayout {
-  return tensor.length === 2 ? "bsr" : "dense";
-}
-
-/** Returns why a tensor is not the shape of blocks; null if it is. */
-function tensorProblem(
-  tensor: readonly number[],
-  size: number,
-  stated: ListLayout | undefined,
-  rows: number,
-): string | null {
-  const layout = stated ?? tensorLayout(tensor);
-  const isKnown =
-    layout === "dense"
-      ? tensor.length === 3 && tensor[1] === rows
-      : layout === "bsr" && tensor.length === 2;
-  const values = tensor.reduce((product, n) => product * n, 1);
-  if (isKnown && tensor[0] === tensor.at(-1) && values === size) return null;
-  return `expected a tensor of shape ${layout === "dense" ? `Q x ${rows} x Q` : "Q x Q"} in lists of ${size} values${stated ? ` of layout ${stated}` : ""}, found the shape ${tensor.join(" x ")}`;
-}
-
 /** Returns Q of csr, coo and factored. */
 async function statedClasses(facts: BlockFacts): Promise<number> {
   const { path, fields, columns, table, known } = facts;
   const softmax = fields.find(({ name }) => name === "softmax")?.type;
-  const stored =
-    softmax?.kind === "FixedSizeList"
-      ? softmax.listSize
-      : columns.form === "factored"
-        ? await firstLength(table)
-        : null;
+  let stored = softmax?.kind === "FixedSizeList" ? softmax.listSize : null;
+  if (columns.form === "factored") stored ??= await firstLength(table);
   const classes = known.classes ?? stored;
   if (!classes)
     throw new UsageError(

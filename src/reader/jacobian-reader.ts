@@ -4,9 +4,9 @@ import { UsageError } from "../errors.js";
 import { shortValue } from "../printable.js";
 import { type Layout, MAX_DENSE_BYTES } from "../results/catalogue.js";
 import { checkPositions, keyOfIndex } from "../results/row-axes.js";
-import { BlockAccess, JacobianBatch } from "./block-access.js";
+import { BlockAccess, JacobianBatch, wholeRows } from "./block-access.js";
 import type { BlockResult } from "./block-form.js";
-import type { ExampleBlock } from "./example-block.js";
+import type { ExampleBlock } from "./read-block.js";
 import type { StoredBlocks } from "./stored-blocks.js";
 import { type FloatArray, type FloatType, newFloats } from "./stored-column.js";
 
@@ -126,7 +126,8 @@ export class JacobianReader
     for await (const batch of this.#blocks.batches())
       for (const [k, row] of batch.rows.entries()) {
         placeMissing(row);
-        place(row, (await (await batch.block(k))?.block()) ?? null);
+        const example = await batch.block(k);
+        place(row, example && (await wholeRows(example, 0, classes)));
         next = row + 1;
       }
     placeMissing(rows);

@@ -1,12 +1,11 @@
-import type { Field } from "../arrow/field.js";
 import { checkObject, checkPath } from "../check-options.js";
-import { InputFormatError, InputUnsupportedError } from "../errors.js";
+import { InputFormatError } from "../errors.js";
 import { openPlainArrow } from "../input/compression/open-plain.js";
 import { interpreting } from "../input/interpreting.js";
 import { keyCount } from "../results/row-axes.js";
 import { decodeRunMetadata } from "../results/run-metadata.js";
 import { selectBlockColumns } from "./block-columns.js";
-import { blockForm } from "./block-form.js";
+import { blockForm, declaredTensor } from "./block-form.js";
 import { FileBytes } from "./byte-source.js";
 import { JacobianReader } from "./jacobian-reader.js";
 import { type OpenJacobianOptions, withOptions } from "./reader-options.js";
@@ -43,15 +42,19 @@ async function open(
     const columns = selectBlockColumns(path, fields, known);
     const isCoo = columns.form === "coo";
     const table = new StoredTable(file, bytes, columns, columns.parts, isCoo);
-    const tensor = tensorShape(path, fields[columns.parts[0]?.columns[0] ?? 0]);
+    const tensor = declaredTensor(path, fields, columns);
     const { rowShape, threshold = null } = known;
-    const end = await endOfRows(
-      path,
-      table,
-      (rowShape && keyCount(rowShape)) ??
-        known.rows ??
-        (tensor?.length === 3 ? tensor[1] : undefined),
-    );
+    const stated = rowShape
+      ? keyCount(rowShape)
+      : (known.rows ?? (tensor?.length === 3 ? tensor[1] : undefined));
+    const { last } = await table.ends();
+    if (stated !== undefined && last >= stated)
+      throw new InputFormatError(
+        path,
+        "column row",
+        `expected row numbers below ${stated} (from softjac.rows or the option), found ${last}`,
+      );
+    const end = stated ?? last + 1;
     const rows = known.rows ?? end;
     const facts = { path, fields, columns, table, tensor, known };
     const form = await blockForm(facts, rows);
@@ -69,67 +72,4 @@ async function open(
     await bytes.close();
     throw error;
   }
-}
-
-/**
- * Returns the end of the row numbers: as stated, else the last plus 1.
- * @throws InputFormatError if the row numbers contradict it or each other
- */
-async function endOfRows(
-  path: string,
-  table: StoredTable,
-  stated: number | undefined,
-): Promise<number> {
-  const { last } = await table.ends();
-  if (stated !== undefined && last >= stated)
-    throw new InputFormatError(
-      path,
-      "column row",
-      `expected row numbers below ${stated} (from softjac.rows or the option), found ${last}`,
-    );
-  return stated ?? last + 1;
-}
-
-/**
- * Returns the shape that a column declares as `arrow.fixed_shape_tensor`; null if it is not a tensor.
- * @throws InputFormatError for an impossible shape; InputUnsupportedError for dimensions in another order
- */
-function tensorShape(
-  path: string,
-  field: Field | undefined,
-): readonly number[] | null {
-  const { name, metadata } = field ?? { name: "", metadata: [] };
-  const said = new Map(metadata);
-  if (said.get("ARROW:extension:name") !== "arrow.fixed_shape_tensor")
-    return null;
-  const text = said.get("ARROW:extension:metadata") ?? "";
-  const { shape, permutation } = parsed(text);
-  if (!isNumbers(shape))
-    throw new InputFormatError(
-      path,
-      `column ${name}`,
-      `expected the shape of a tensor in ARROW:extension:metadata, found ${JSON.stringify(text)}`,
-    );
-  if (isNumbers(permutation) && permutation.some((place, k) => place !== k))
-    throw new InputUnsupportedError(
-      path,
-      `column ${name}`,
-      `permuted tensors are not supported: the permutation is ${permutation.join(", ")}`,
-    );
-  return shape;
-}
-
-function parsed(text: string): { shape?: unknown; permutation?: unknown } {
-  try {
-    return Object(JSON.parse(text));
-  } catch {
-    return {};
-  }
-}
-
-function isNumbers(value: unknown): value is number[] {
-  return (
-    Array.isArray(value) &&
-    value.every((n) => Number.isSafeInteger(n) && n >= 0)
-  );
 }

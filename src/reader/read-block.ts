@@ -2,14 +2,29 @@ import { blockRowStart } from "../results/columns.js";
 import { entryIndices, indexProblem, triangleIndex } from "./block-entries.js";
 import type { BlockForm } from "./block-form.js";
 import type { ByteSource } from "./byte-source.js";
-import { type BlockSource, ExampleBlock } from "./example-block.js";
 import { entriesOfFactors } from "./factors.js";
 import {
   type FloatArray,
+  type FloatType,
   newFloats,
   type StoredColumn,
 } from "./stored-column.js";
 import type { RowRange, StoredBatch, StoredTable } from "./stored-table.js";
+
+/** Entries of some rows of a block in row-major order: all, or those at `indices` i·Q + j, which ascend. */
+export interface BlockRows {
+  values: FloatArray;
+  indices: Float64Array | null;
+}
+
+/** The block of one row of logits, in any layout. Functions read only the entries that they need. */
+export interface ExampleBlock {
+  classes: number;
+  dtype: FloatType;
+  /** Returns rows `[iStart, iEnd)` of the block. */
+  rows(iStart: number, iEnd: number): Promise<BlockRows>;
+  entry(i: number, j: number): Promise<number>;
+}
 
 /** The columns of the block in a record batch, in the order of block-form.ts, and table row `k` of the batch. */
 interface StoredParts {
@@ -36,11 +51,9 @@ export async function readBlock(
     const { columns } = table.batches[first.batch] as StoredBatch;
     const parts = { source, columns, k: first.start };
     if (await isNull(parts)) return null;
-    if (form.layout !== "coo")
-      return new ExampleBlock(await rowSource(form, parts, row));
+    if (form.layout !== "coo") return rowBlock(form, parts, row);
   }
-  const entries = await coordinateEntries(form, table, row, ranges, source);
-  return new ExampleBlock(entries);
+  return coordinateEntries(form, table, row, ranges, source);
 }
 
 /** Returns whether a row is null; its columns must agree. @throws InputFormatError */
@@ -58,11 +71,11 @@ async function isNull({ source, columns, k }: StoredParts): Promise<boolean> {
 }
 
 /** Reads a block of a layout that has one table row for each row. */
-function rowSource(
+function rowBlock(
   form: BlockForm,
   parts: StoredParts,
   row: number,
-): Promise<BlockSource> {
+): Promise<ExampleBlock> {
   if (form.layout === "factored") return factoredBlock(form, parts);
   return form.layout === "csr"
     ? listedEntries(form, parts)
@@ -74,7 +87,7 @@ async function listedBlock(
   { layout, classes, rows, dtype }: BlockForm,
   { source, columns, k }: StoredParts,
   row: number,
-): Promise<BlockSource> {
+): Promise<ExampleBlock> {
   const column = columns[0] as StoredColumn;
   const [first = 0, last = 0] = await column.bounds(source, k, k + 1);
   const triangle = blockRowStart("triangle", classes, classes);
@@ -123,7 +136,7 @@ async function listedBlock(
 async function factoredBlock(
   { classes, dtype, result, temperature }: BlockForm,
   { source, columns, k }: StoredParts,
-): Promise<BlockSource> {
+): Promise<ExampleBlock> {
   const [softmax, argmax, tails] = columns as [
     StoredColumn,
     StoredColumn,
@@ -172,7 +185,7 @@ async function factoredBlock(
 async function listedEntries(
   form: BlockForm,
   { source, columns, k }: StoredParts,
-): Promise<BlockSource> {
+): Promise<ExampleBlock> {
   const { classes } = form;
   const [indexColumn, valueColumn] = columns as [StoredColumn, StoredColumn];
   const [start = 0, end = 0] = await indexColumn.bounds(source, k, k + 1);
@@ -196,7 +209,7 @@ async function coordinateEntries(
   row: number,
   ranges: readonly RowRange[],
   source: ByteSource,
-): Promise<BlockSource> {
+): Promise<ExampleBlock> {
   const { classes, dtype } = form;
   const [firstRange] = ranges;
   const count = ranges.reduce((sum, { start, end }) => sum + end - start, 0);
@@ -237,7 +250,7 @@ function sparseBlock(
   { classes, dtype }: BlockForm,
   indices: Float64Array,
   values: FloatArray,
-): BlockSource {
+): ExampleBlock {
   /** Returns the place of the first index that is `least` or more. */
   const placeOf = (least: number) => {
     let low = 0;

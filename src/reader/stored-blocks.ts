@@ -3,8 +3,7 @@ import { interpreting, interpretingEach } from "../input/interpreting.js";
 import { indexOfKey, nameOfKey } from "../results/row-axes.js";
 import type { BlockForm } from "./block-form.js";
 import { ReadAhead } from "./byte-source.js";
-import type { ExampleBlock } from "./example-block.js";
-import { readBlock } from "./read-block.js";
+import { type ExampleBlock, readBlock } from "./read-block.js";
 import type { RowRange, StoredTable } from "./stored-table.js";
 
 /** Row numbers that are read at once. */

@@ -1,19 +1,41 @@
+import type { OutputColumn } from "../reader/output-columns.js";
 import { errorInEpsilon } from "../reference/error-measures.js";
 import type { ReferenceValues } from "../reference/scaled.js";
-import type { Findings } from "./findings.js";
-import { typeOfErrors } from "./type-of-errors.js";
+import type { CheckContext, Findings } from "./findings.js";
 import type { ColumnReport } from "./value-report.js";
 
 /** Keeps zeros in the mean of relative errors, as in the notebook. */
 const GUARD = 1e-32;
 
+/** Units of the errors in a column of a type, and the bound of a float64 result in it. */
+export interface TypeOfErrors {
+  epsilon: number;
+  /** The smallest step. */
+  smallest: number;
+  /** In ε of the type. */
+  bound: number;
+}
+
+/** @param promised in ε of float64; rounding to float32 adds half a last place */
+export function typeOfErrors(
+  type: OutputColumn["type"],
+  promised: number,
+): TypeOfErrors {
+  if (type === "float32")
+    return {
+      epsilon: 2 ** -23,
+      smallest: 2 ** -149,
+      bound: 0.5 + promised * 2 ** -29 + 2 ** -20,
+    };
+  return { epsilon: 2 ** -52, smallest: 2 ** -1074, bound: promised };
+}
+
 /** Compares a column's values with the true ones, row by row, and keeps the worst. */
 export class ColumnCheck {
-  readonly #name: string;
-  readonly #type: "float32" | "float64" | "int32";
+  readonly #column: Pick<OutputColumn, "name" | "type">;
+  readonly #findings: Findings;
   readonly #bound: number;
   readonly #floor: number;
-  readonly #findings: Findings;
   #values = 0;
   #worst = 0;
   #row: number | null = null;
@@ -21,33 +43,27 @@ export class ColumnCheck {
   #relative = 0;
   #ok = true;
 
-  constructor(options: {
-    name: string;
-    type: "float32" | "float64" | "int32";
-    /** In ε of float64, of the value or its scale. */
-    promised: number;
-    /** Factor on the bound. */
-    tolerance: number;
-    temperature: number;
-    findings: Findings;
-  }) {
-    this.#name = options.name;
-    this.#type = options.type;
-    const { bound, smallest } = typeOfErrors(options.type, options.promised);
-    this.#bound = bound * options.tolerance;
+  /** @param promised bound in ε of float64, of the value or its scale */
+  constructor(
+    column: Pick<OutputColumn, "name" | "type">,
+    promised: number,
+    { run, tolerance, findings }: CheckContext,
+  ) {
+    const { bound, smallest } = typeOfErrors(column.type, promised);
+    this.#column = column;
+    this.#findings = findings;
+    this.#bound = bound * tolerance;
     this.#floor = Math.max(
       smallest,
-      2 ** -1074 * Math.max(1, 1 / options.temperature),
+      2 ** -1074 * Math.max(1, 1 / run.temperature),
     );
-    this.#findings = options.findings;
   }
 
   /**
    * Compares the values of a row.
    *
-   * @param values from `from` on as many as there are true ones to compare
-   * @param scale what errors are relative to; null: the values
-   * @param positions where each value stands in its row; null: in order
+   * @param scale sizes that errors are relative to; null: the values
+   * @param positions positions of the values in their row; null: in order
    */
   check(
     row: number,
@@ -76,15 +92,16 @@ export class ColumnCheck {
     if (worst <= this.#bound) return;
     this.#ok = false;
     const truth = doubleOf(truths, at);
+    const unit = this.#column.type === "int32" ? "steps" : "ε";
     this.#findings.addToRow(
       row,
-      `column ${this.#name}, value ${position}: expected ${truth} within ${short(this.#bound)} ${this.#unit}, found ${values[at]} (${short(worst)})`,
+      `column ${this.#column.name}, value ${position}: expected ${truth} within ${short(this.#bound)} ${unit}, found ${values[at]} (${short(worst)})`,
     );
   }
 
   report(): ColumnReport {
     return {
-      name: this.#name,
+      name: this.#column.name,
       values: this.#values,
       maxError: this.#worst,
       row: this.#row,
@@ -94,10 +111,6 @@ export class ColumnCheck {
       bound: this.#bound,
       ok: this.#ok,
     };
-  }
-
-  get #unit(): string {
-    return this.#type === "int32" ? "steps" : "ε";
   }
 
   /** NaN counts as infinitely far. */
@@ -116,8 +129,8 @@ export class ColumnCheck {
       return this.#rareError(value, truths, n, scale);
     const error = Math.abs(value - high - (truths.low[n] as number));
     this.#relative += error / Math.abs(high + GUARD);
-    if (this.#type === "int32") return error;
-    const epsilon = this.#type === "float32" ? 2 ** -23 : 2 ** -52;
+    if (this.#column.type === "int32") return error;
+    const epsilon = this.#column.type === "float32" ? 2 ** -23 : 2 ** -52;
     return (
       error /
       (scale
@@ -133,7 +146,7 @@ export class ColumnCheck {
     n: number,
     scale: Float64Array | null,
   ): number {
-    const type = this.#type === "int32" ? "float64" : this.#type;
+    const type = this.#column.type === "int32" ? "float64" : this.#column.type;
     const { epsilon, smallest } = typeOfErrors(type, 0);
     const error = errorInEpsilon(value, truths, n, type);
     const truth = Math.abs(doubleOf(truths, n));

@@ -1,104 +1,68 @@
-import { wrongIndex } from "../reader/block-entries.js";
+import { entryIndices, wrongIndex } from "../reader/block-entries.js";
+import type { FoundColumn } from "../reader/output-columns.js";
 import { storeEntry, storeLogEntry } from "../reference/block-results.js";
 import type { RowSizes } from "../reference/error-scales.js";
 import { type ReferenceValues, referenceValues } from "../reference/scaled.js";
-import type { ColumnCheck } from "./column-check.js";
-import type { Findings } from "./findings.js";
+import { type ColumnCheck, typeOfErrors } from "./column-check.js";
+import type { CheckContext } from "./findings.js";
 import type { RowTruth } from "./row-truth.js";
-import { typeOfErrors } from "./type-of-errors.js";
 
-/** The entries of an example as stored. */
-export interface StoredEntries {
-  /** i·Q + j */
-  indices: ArrayLike<number>;
-  values: ArrayLike<number>;
-  /** null: not in the file. */
-  droppedMax: number | null;
-  droppedSum: number | null;
-}
-
-interface EntriesOptions {
-  log: boolean;
-  dtype: "float32" | "float64";
-  threshold: number;
-  /** 0: all. */
-  topK: number;
-  tolerance: number;
-  values: ColumnCheck;
-  droppedMax: ColumnCheck | null;
-  droppedSum: ColumnCheck | null;
-  findings: Findings;
-}
+type Kind = FoundColumn["source"]["kind"];
 
 /** An entry's error, that of its product of two rounded p, and of 1/T. */
 const ROOM = 3 + 4;
 
-/** Checks which entries of a block are kept, their values, and what is said of those that are not. */
+/** Checks which entries of a block are stored, their values, and the numbers about the dropped ones. */
 export class EntriesCheck {
-  readonly #truth: RowTruth;
-  readonly #options: EntriesOptions;
-  /** Entries under it are left out: the threshold, but not what the type has no number for. */
+  readonly #isLog: boolean;
+  /** Entries below it are dropped: the threshold, but not what the type has no number for. */
   readonly #least: number;
   #truths = referenceValues(0);
   readonly #one = referenceValues(1);
 
-  constructor(truth: RowTruth, options: EntriesOptions) {
-    this.#truth = truth;
-    this.#options = options;
-    const { smallest } = typeOfErrors(options.dtype, 0);
-    this.#least = Math.max(options.threshold, smallest);
+  constructor(
+    private readonly truth: RowTruth,
+    private readonly context: CheckContext,
+    private readonly checkOf: (kind: Kind) => ColumnCheck | null,
+  ) {
+    const { dtype, threshold, emit } = context.run;
+    this.#isLog = emit.includes("log_jacobian");
+    this.#least = Math.max(threshold, typeOfErrors(dtype, 0).smallest);
   }
 
-  /** Of the row that the truth is of. */
-  check(row: number, entries: StoredEntries): void {
-    const { findings } = this.#options;
-    const broken = this.#brokenIndex(entries);
-    if (broken !== null) {
-      findings.addToRow(row, `${broken}`);
+  /**
+   * Checks the row that `truth` has loaded.
+   * @param cellOf returns its stored values in the columns of a kind; null: not in the file
+   */
+  check(row: number, cellOf: (kind: Kind) => ArrayLike<number> | null): void {
+    const { classes, sizes, temperature } = this.truth;
+    const values = cellOf("values") as ArrayLike<number>;
+    const i = cellOf("indices") as ArrayLike<number>;
+    const j = cellOf("columns");
+    const indices = j ? entryIndices(i, j, classes) : i;
+    const problem = indicesProblem(indices, values, classes);
+    if (problem !== null) {
+      this.context.findings.addToRow(row, problem);
       return;
     }
-    const { indices, values } = entries;
-    this.#options.values.check(
-      row,
-      this.#truthsOf(indices),
-      values,
-      null,
-      indices,
-    );
-    const leastKept = this.#checkKept(row, entries);
-    const { sizes, temperature } = this.#truth;
-    const { log } = this.#options;
-    const dropped = droppedEntries(sizes, temperature, indices, log);
+    const truths = this.#truthsOf(indices);
+    this.checkOf("values")?.check(row, truths, values, null, indices);
+    const leastKept = this.#checkKept(row, indices, values);
+    const dropped = droppedEntries(sizes, temperature, indices, this.#isLog);
     this.#checkDropped(row, indices.length, leastKept, dropped);
-    this.#checkOne(
-      row,
-      this.#options.droppedMax,
-      entries.droppedMax,
-      dropped.max,
-    );
-    this.#checkOne(
-      row,
-      this.#options.droppedSum,
-      entries.droppedSum,
-      dropped.sum,
-    );
-  }
-
-  #brokenIndex({ indices, values }: StoredEntries): string | null {
-    const { classes } = this.#truth;
-    if (indices.length !== values.length)
-      return `expected equal numbers of values and indices, found ${values.length} and ${indices.length}`;
-    const n = wrongIndex(indices, classes);
-    if (n < 0) return null;
-    const [before, found] = [indices[n - 1], indices[n]].map((index = -1) =>
-      placeOf(index, classes),
-    );
-    return `entry ${n}: expected ascending indices in the block of ${classes} classes, found ${found} after ${before}`;
+    for (const [kind, truth] of [
+      ["droppedMax", dropped.max],
+      ["droppedSum", dropped.sum],
+    ] as const) {
+      const found = cellOf(kind);
+      this.#one.high[0] = truth;
+      if (found) this.checkOf(kind)?.check(row, this.#one, found);
+    }
   }
 
   #truthsOf(indices: ArrayLike<number>): ReferenceValues {
-    const { classes, row } = this.#truth;
-    const store = this.#options.log ? storeLogEntry : storeEntry;
+    const { classes, row } = this.truth;
+    const store = this.#isLog ? storeLogEntry : storeEntry;
     if (this.#truths.high.length < indices.length)
       this.#truths = referenceValues(2 * indices.length);
     for (let n = 0; n < indices.length; n++) {
@@ -109,10 +73,14 @@ export class EntriesCheck {
     return this.#truths;
   }
 
-  /** The smallest entry kept; none of them may be under the threshold. */
-  #checkKept(row: number, { indices, values }: StoredEntries): number {
-    const { threshold, findings, topK } = this.#options;
-    const { classes } = this.#truth;
+  /** Checks that no stored entry is below the threshold, and returns the smallest. */
+  #checkKept(
+    row: number,
+    indices: ArrayLike<number>,
+    values: ArrayLike<number>,
+  ): number {
+    const { findings, run } = this.context;
+    const { threshold, topK, classes } = run;
     let least = Infinity;
     let at = 0;
     for (let n = 0; n < values.length; n++) {
@@ -141,8 +109,8 @@ export class EntriesCheck {
     leastKept: number,
     { max, index }: { max: number; index: number },
   ): void {
-    const { topK, findings } = this.#options;
-    const { classes } = this.#truth;
+    const { findings, run } = this.context;
+    const { topK, classes } = run;
     const full = topK > 0 && kept >= topK;
     const limit = full ? Math.max(leastKept, this.#least) : this.#least;
     if (max <= limit + this.#room(limit)) return;
@@ -153,25 +121,29 @@ export class EntriesCheck {
     );
   }
 
-  /** How far an entry as stored may be from the size that was worked out here. */
+  /** Returns how far a stored entry may be from the size that is computed here. */
   #room(size: number): number {
-    const { dtype, tolerance } = this.#options;
-    const { temperature } = this.#truth;
-    const { epsilon, smallest, bound } = typeOfErrors(dtype, ROOM);
-    const step = Math.max(smallest, 2 ** -1074 * Math.max(1, 1 / temperature));
+    const { run, tolerance } = this.context;
+    const { epsilon, smallest, bound } = typeOfErrors(run.dtype, ROOM);
+    const factor = Math.max(1, 1 / run.temperature);
+    const step = Math.max(smallest, 2 ** -1074 * factor);
     return tolerance * (bound * epsilon * size + 2 * step);
   }
+}
 
-  #checkOne(
-    row: number,
-    check: ColumnCheck | null,
-    found: number | null,
-    truth: number,
-  ): void {
-    if (!check || found === null) return;
-    this.#one.high[0] = truth;
-    check.check(row, this.#one, [found]);
-  }
+function indicesProblem(
+  indices: ArrayLike<number>,
+  values: ArrayLike<number>,
+  classes: number,
+): string | null {
+  if (indices.length !== values.length)
+    return `expected equal numbers of values and indices, found ${values.length} and ${indices.length}`;
+  const n = wrongIndex(indices, classes);
+  if (n < 0) return null;
+  const [before, found] = [indices[n - 1], indices[n]].map((index = -1) =>
+    placeOf(index, classes),
+  );
+  return `entry ${n}: expected ascending indices in the block of ${classes} classes, found ${found} after ${before}`;
 }
 
 function placeOf(index: number, classes: number): string {

@@ -1,5 +1,14 @@
 import { indexOfRow, nameOfRow } from "../input/row-indices.js";
 import type { RowAxes } from "../results/row-axes.js";
+import type { StoredRun } from "../results/run-metadata.js";
+
+/** What the checks of a file share. */
+export interface CheckContext {
+  run: StoredRun;
+  /** Factor on the bounds of errors. */
+  tolerance: number;
+  findings: Findings;
+}
 
 /** More of them tell nothing new. */
 const MAX_LISTED = 20;

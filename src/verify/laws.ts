@@ -1,30 +1,23 @@
 import type { OutputColumn } from "../reader/output-columns.js";
 import { PROMISED_BOUNDS } from "../reference/error-scales.js";
-import type { Findings } from "./findings.js";
-import { typeOfErrors } from "./type-of-errors.js";
+import { typeOfErrors } from "./column-check.js";
+import type { CheckContext, Findings } from "./findings.js";
 import type { LawReport } from "./value-report.js";
 
 type Values = ArrayLike<number>;
 type Check = (row: number, values: Values) => void;
 
-interface LawsOptions {
-  classes: number;
-  temperature: number;
-  tolerance: number;
-  findings: Findings;
-}
-
 /**
- * What must hold of a column's stored values whatever the true ones are; null where nothing is known. Values that are each
- * within b ε of true ones whose sum is 0 (or 1) have a sum within b ε of the sum of their sizes: sums are held to that.
+ * Returns checks that the stored values of a column must pass whatever the true ones are; null if there are none. Values
+ * that are each within b ε of true ones whose sum is 0 (or 1) have a sum within b ε of the sum of their sizes.
  */
 export function lawsOf(
   column: OutputColumn,
-  options: LawsOptions,
+  { run, tolerance, findings }: CheckContext,
 ): { check: Check; reports(): LawReport[] } | null {
   if (column.source.kind !== "result") return null;
   const { reference } = column.source;
-  const { classes, temperature, tolerance, findings } = options;
+  const { classes, temperature } = run;
   const { epsilon, smallest, bound } = typeOfErrors(
     column.type,
     PROMISED_BOUNDS[reference],
@@ -79,17 +72,15 @@ export function lawsOf(
   return { check, ...reports(zero, same) };
 }
 
-/** Where the k-th entry of a line of a block stands. */
+/** Positions of the k-th entry of a line of a block. */
 const PLACES = {
   jacobian: (i: number, k: number, Q: number) => i * Q + k,
   log_jacobian: (j: number, k: number, Q: number) => k * Q + j,
-  packed: (i: number, k: number, Q: number) =>
-    k < i ? triangle(k, i, Q) : triangle(i, k, Q),
+  packed: (i: number, k: number, Q: number) => {
+    const [row, column] = i < k ? [i, k] : [k, i];
+    return row * Q - (row * (row + 1)) / 2 + column;
+  },
 };
-
-function triangle(i: number, j: number, Q: number): number {
-  return i * Q - (i * (i + 1)) / 2 + j;
-}
 
 function checkSymmetry(
   row: number,
@@ -131,33 +122,30 @@ function sumOf(
 
 /** Keeps the largest violation of an identity of the stored values. */
 class LawCheck {
-  readonly #name: string;
-  readonly #bound: number;
-  readonly #findings: Findings;
   #worst = 0;
 
-  constructor(name: string, bound: number, findings: Findings) {
-    this.#name = name;
-    this.#bound = bound;
-    this.#findings = findings;
-  }
+  constructor(
+    private readonly name: string,
+    private readonly bound: number,
+    private readonly findings: Findings,
+  ) {}
 
   /** @param error in ε of the sizes of the terms; NaN counts as a violation */
   add(row: number, where: string, error: number): void {
     const found = Number.isNaN(error) ? Infinity : error;
     if (found > this.#worst) this.#worst = found;
-    if (found <= this.#bound) return;
-    this.#findings.addToRow(
+    if (found <= this.bound) return;
+    this.findings.addToRow(
       row,
-      `${where}: ${this.#name} only within ${Number(found.toPrecision(3))} ε of its terms, expected ${Number(this.#bound.toPrecision(3))} ε`,
+      `${where}: ${this.name} only within ${Number(found.toPrecision(3))} ε of its terms, expected ${Number(this.bound.toPrecision(3))} ε`,
     );
   }
 
   report(): LawReport {
     return {
-      name: this.#name,
+      name: this.name,
       worst: this.#worst,
-      ok: this.#worst <= this.#bound,
+      ok: this.#worst <= this.bound,
     };
   }
 }

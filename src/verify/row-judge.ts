@@ -1,181 +1,123 @@
 import type { InputRows } from "../input/input-rows.js";
-import { entryIndices } from "../reader/block-entries.js";
 import type { FoundColumn } from "../reader/output-columns.js";
+import type { Cells } from "../reader/stored-rows.js";
 import { PROMISED_BOUNDS } from "../reference/error-scales.js";
 import type { StoredRun } from "../results/run-metadata.js";
 import { ColumnCheck } from "./column-check.js";
-import { EntriesCheck, type StoredEntries } from "./entries-check.js";
-import type { Findings } from "./findings.js";
+import { EntriesCheck } from "./entries-check.js";
+import type { CheckContext } from "./findings.js";
 import { lawsOf } from "./laws.js";
 import type { RowTruth } from "./row-truth.js";
 import type { ColumnReport, LawReport } from "./value-report.js";
 
-/** What a file has of one row of the logits: its columns' values, in the columns' order; null where they are null. */
-export type StoredCells = readonly (ArrayLike<number> | null)[];
+type Kind = FoundColumn["source"]["kind"];
 
-type Laws = ReturnType<typeof lawsOf>;
-
-/** Of the errors of dropped_sum: its own sum of sums, the entries', and those of the sum that it is compared with. */
+/** Parts of the error of dropped_sum: of its own sum of sums, of the entries, and of the sum that it is compared with. */
 const SUM_BOUND = 12;
 const MAX_BOUND = 5;
 
-/** Compares what is stored of a row with the truth, and gathers what came out. */
+/** Compares the stored values of rows with the true ones, and collects the results. */
 export class RowJudge {
   rowsChecked = 0;
   badRows = 0;
-  readonly #run: StoredRun;
-  readonly #columns: readonly FoundColumn[];
-  readonly #nullable: boolean;
-  readonly #truth: RowTruth;
-  readonly #rows: InputRows;
-  readonly #findings: Findings;
   readonly #checks: (ColumnCheck | null)[];
-  readonly #laws: Laws[];
+  readonly #laws: ReturnType<typeof lawsOf>[];
   readonly #entries: EntriesCheck | null;
 
-  constructor(options: {
-    run: StoredRun;
-    columns: readonly FoundColumn[];
-    /** Bad rows are null. */
-    nullable: boolean;
-    truth: RowTruth;
-    /** Holds the row that is judged. */
-    rows: InputRows;
-    tolerance: number;
-    findings: Findings;
-  }) {
-    const { run, columns, tolerance, findings, truth } = options;
-    const { classes, temperature } = run;
-    this.#run = run;
-    this.#columns = columns;
-    this.#nullable = options.nullable;
-    this.#truth = truth;
-    this.#rows = options.rows;
-    this.#findings = findings;
+  /**
+   * @param isNullable whether bad rows are null
+   * @param rows has loaded the row that is compared
+   */
+  constructor(
+    private readonly context: CheckContext,
+    private readonly columns: readonly FoundColumn[],
+    private readonly isNullable: boolean,
+    private readonly truth: RowTruth,
+    private readonly rows: InputRows,
+  ) {
+    const { run } = context;
     this.#checks = columns.map((column) => {
       const promised = promisedOf(column, run);
-      const { name, type } = column;
-      const same = { name, type, tolerance, temperature, findings };
-      return promised === null ? null : new ColumnCheck({ ...same, promised });
+      return promised === null
+        ? null
+        : new ColumnCheck(column, promised, context);
     });
-    this.#laws = columns.map((column) =>
-      lawsOf(column, { classes, temperature, tolerance, findings }),
-    );
-    this.#entries = this.#entriesCheck(tolerance);
+    this.#laws = columns.map((column) => lawsOf(column, context));
+    const has = (kind: Kind) => this.#place(kind) >= 0;
+    const hasIndices =
+      has("indices") && (run.layout !== "coo" || has("columns"));
+    const checkOf = (kind: Kind) => this.#checks[this.#place(kind)] ?? null;
+    this.#entries =
+      has("values") && hasIndices
+        ? new EntriesCheck(truth, context, checkOf)
+        : null;
   }
 
-  /** A row that the file has. */
-  present(row: number, cells: StoredCells): void {
-    this.rowsChecked++;
-    const good = this.#truth.load(this.#rows, row);
-    const empty = cells.indexOf(null);
-    if (!good) {
-      this.badRows++;
-      const full = cells.findIndex((cell) => cell !== null);
-      if (full >= 0)
-        this.#findings.addToRow(
-          row,
-          `the input row is bad, so ${this.#nullable ? "nulls are" : "no row is"} expected; found values in column ${this.#columns[full]?.name}`,
-        );
-      return;
-    }
-    if (empty >= 0) {
-      this.#findings.addToRow(
+  /** Compares a row that the file has. */
+  present(row: number, cells: Cells): void {
+    const { findings } = this.context;
+    const isGood = this.#load(row);
+    const wrong = cells.findIndex((cell) => (cell === null) === isGood);
+    const { name } = this.columns[wrong] ?? {};
+    if (wrong >= 0)
+      findings.addToRow(
         row,
-        `expected values in column ${this.#columns[empty]?.name}, found null`,
+        isGood
+          ? `expected values in column ${name}, found null`
+          : `the input row is bad, so ${this.isNullable ? "nulls are" : "no row is"} expected; found values in column ${name}`,
       );
-      return;
+    if (wrong >= 0 || !isGood) return;
+    for (const [n, { source }] of this.columns.entries()) {
+      if (source.kind !== "result") continue;
+      const { reference } = source;
+      const values = cells[n] as ArrayLike<number>;
+      const input = this.truth.inputOf(source);
+      const truths = this.truth.result(reference, input);
+      const scale = this.truth.scale(reference, input);
+      this.#checks[n]?.check(row, truths, values, scale);
+      this.#laws[n]?.check(row, values);
     }
-    cells.forEach((cell, n) => {
-      this.#checkResult(row, n, cell as ArrayLike<number>);
-    });
-    this.#entries?.check(row, this.#storedEntries(cells));
+    this.#entries?.check(row, (kind) => cells[this.#place(kind)] ?? null);
   }
 
-  /** A row that the file has not: bad rows may be left out, and in coo those without entries. */
+  /** Checks that the file may lack a row: bad rows may be omitted, and in coo those without entries. */
   absent(row: number): void {
-    this.rowsChecked++;
-    if (!this.#truth.load(this.#rows, row)) {
-      this.badRows++;
-      if (this.#nullable)
-        this.#findings.addToRow(
-          row,
-          `the row is missing: it is a bad row of the input, so nulls are expected`,
+    const { findings, run } = this.context;
+    if (this.#load(row)) {
+      if (run.layout !== "coo") findings.addToRow(row, "the row is missing");
+      else
+        this.#entries?.check(row, (kind) =>
+          kind === "droppedMax" || kind === "droppedSum" ? null : [],
         );
-      return;
-    }
-    if (this.#run.layout === "coo")
-      this.#entries?.check(row, {
-        indices: [],
-        values: [],
-        droppedMax: null,
-        droppedSum: null,
-      });
-    else this.#findings.addToRow(row, `the row is missing`);
+    } else if (this.isNullable)
+      findings.addToRow(
+        row,
+        "the row is missing: it is a bad row of the input, so nulls are expected",
+      );
   }
 
-  columns(): ColumnReport[] {
+  columnReports(): ColumnReport[] {
     return this.#checks.flatMap((check) => (check ? [check.report()] : []));
   }
 
-  laws(): LawReport[] {
+  lawReports(): LawReport[] {
     return this.#laws.flatMap((laws) => laws?.reports() ?? []);
   }
 
-  #checkResult(row: number, n: number, values: ArrayLike<number>): void {
-    const { source } = this.#columns[n] as FoundColumn;
-    if (source.kind !== "result") return;
-    const { reference } = source;
-    const input = this.#truth.inputOf(source);
-    this.#checks[n]?.check(
-      row,
-      this.#truth.result(reference, input),
-      values,
-      this.#truth.scale(reference, input),
-    );
-    this.#laws[n]?.check(row, values);
+  /** Computes the true results of a row; returns whether it has any. */
+  #load(row: number): boolean {
+    const isGood = this.truth.load(this.rows, row);
+    this.rowsChecked++;
+    if (!isGood) this.badRows++;
+    return isGood;
   }
 
-  #place(kind: FoundColumn["source"]["kind"]): number {
-    return this.#columns.findIndex(({ source }) => source.kind === kind);
-  }
-
-  /** null in layouts without entries, and where a column of theirs is not there. */
-  #entriesCheck(tolerance: number): EntriesCheck | null {
-    const { layout, emit, dtype, threshold, topK } = this.#run;
-    const values = this.#checks[this.#place("values")];
-    if (!values || this.#place("indices") < 0) return null;
-    if (layout === "coo" && this.#place("columns") < 0) return null;
-    return new EntriesCheck(this.#truth, {
-      log: emit.includes("log_jacobian"),
-      dtype,
-      threshold,
-      topK,
-      tolerance,
-      values,
-      droppedMax: this.#checks[this.#place("droppedMax")] ?? null,
-      droppedSum: this.#checks[this.#place("droppedSum")] ?? null,
-      findings: this.#findings,
-    });
-  }
-
-  #storedEntries(cells: StoredCells): StoredEntries {
-    const cell = (kind: FoundColumn["source"]["kind"]) =>
-      cells[this.#place(kind)] ?? null;
-    const indices = cell("indices") as ArrayLike<number>;
-    const columns = cell("columns");
-    return {
-      indices: columns
-        ? entryIndices(indices, columns, this.#run.classes)
-        : indices,
-      values: cell("values") as ArrayLike<number>,
-      droppedMax: cell("droppedMax")?.[0] ?? null,
-      droppedSum: cell("droppedSum")?.[0] ?? null,
-    };
+  #place(kind: Kind): number {
+    return this.columns.findIndex(({ source }) => source.kind === kind);
   }
 }
 
-/** In ε of float64; null for columns of places. */
+/** Returns the bound of errors in ε of float64; null for indices, which are exact. */
 function promisedOf(
   { source }: FoundColumn,
   { emit, dtype, topK }: StoredRun,

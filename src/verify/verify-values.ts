@@ -137,18 +137,13 @@ async function compare(
   if (!stored) return reportOf(rows, findings, null, others);
 
   const { columns } = stored;
+  const isNullable = columns.some(
+    ({ stored }) => fields[stored.columns[0] as number]?.nullable,
+  );
   const input = new InputRows(logits);
-  const judge = new RowJudge({
-    run,
-    columns,
-    nullable: columns.some(
-      ({ stored }) => fields[stored.columns[0] as number]?.nullable,
-    ),
-    truth: new RowTruth({ ...run, inputs }),
-    rows: input,
-    tolerance,
-    findings,
-  });
+  const truth = new RowTruth({ ...run, inputs });
+  const context = { run, tolerance, findings };
+  const judge = new RowJudge(context, columns, isNullable, truth, input);
   const chosen =
     asked === "all" || asked >= rows
       ? null
@@ -200,11 +195,11 @@ function reportOf(
   judge: RowJudge | null,
   notCompared: string[],
 ): ValueReport {
-  const columns = (judge?.columns() ?? []).map((column) => ({
+  const columns = (judge?.columnReports() ?? []).map((column) => ({
     ...column,
     row: column.row === null ? null : findings.firstIndex(column.row),
   }));
-  const laws = judge?.laws() ?? [];
+  const laws = judge?.lawReports() ?? [];
   return {
     rows,
     rowsChecked: judge?.rowsChecked ?? 0,
