@@ -3,38 +3,39 @@ import { indexName } from "./results/row-axes.js";
 
 /** Codes of all errors. Each error class has one of them as the literal type of `code`. */
 export type ErrorCode =
-  | "ERR_USAGE"
-  | "ERR_INPUT_MISSING"
-  | "ERR_INPUT_FORMAT"
-  | "ERR_INPUT_CHANGED"
-  | "ERR_INPUT_UNSUPPORTED"
-  | "ERR_LOGITS_COLUMN"
-  | "ERR_BAD_ROW"
-  | "ERR_RAGGED_ROW"
-  | "ERR_ROW_MISSING"
-  | "ERR_OUTPUT_EXISTS"
-  | "ERR_IO"
-  | "ERR_PERMISSION"
-  | "ERR_ABORTED"
-  | "ERR_STOPPED"
-  | "ERR_STALLED"
-  | "ERR_INPUTS_SKIPPED"
-  | "ERR_INCOMPLETE"
-  | "ERR_DATASET_DAMAGED"
-  | "ERR_PLAN_MISSING"
-  | "ERR_SHARDS_FAILED"
-  | "ERR_JOB_REFUSED"
-  | "ERR_SERVICE_UNAVAILABLE"
-  | "ERR_CONFIGURATION"
-  | "ERR_OUTPUT_CLOSED"
-  | "ERR_INTERNAL";
+  | ("ERR_USAGE" | "ERR_INPUT_MISSING" | "ERR_INPUT_FORMAT")
+  | ("ERR_INPUT_CHANGED" | "ERR_INPUT_UNSUPPORTED" | "ERR_LOGITS_COLUMN")
+  | ("ERR_BAD_ROW" | "ERR_RAGGED_ROW" | "ERR_ROW_MISSING")
+  | ("ERR_OUTPUT_EXISTS" | "ERR_OUTPUT_CLOSED" | "ERR_IO" | "ERR_PERMISSION")
+  | ("ERR_ABORTED" | "ERR_STOPPED" | "ERR_STALLED" | "ERR_INPUTS_SKIPPED")
+  | ("ERR_INCOMPLETE" | "ERR_DATASET_DAMAGED" | "ERR_PLAN_MISSING")
+  | ("ERR_SHARDS_FAILED" | "ERR_JOB_REFUSED" | "ERR_SERVICE_UNAVAILABLE")
+  | ("ERR_CONFIGURATION" | "ERR_INTERNAL");
+
+/** Exit codes of the command, after sysexits.h where it has one. */
+export const EXIT = {
+  done: 0,
+  usage: 64,
+  badInput: 65,
+  inputMissing: 66,
+  unavailable: 69,
+  internal: 70,
+  outputExists: 73,
+  io: 74,
+  /** Stopped with completed work kept: the same command continues. */
+  stopped: 75,
+  permission: 77,
+  configuration: 78,
+} as const;
 
 /**
  * Base class of all errors that softjac throws. `message` is one line that says what is wrong, where, and what to do.
- * `code` is stable across releases; the exit codes of the command derive from it.
+ * `code` is stable across releases.
  */
 export abstract class SoftjacError extends Error {
   abstract readonly code: ErrorCode;
+  /** Exit code of the command. */
+  readonly exitCode: number = EXIT.internal;
   /** Report of what was done before the failure, if the function returns a report. */
   report?: unknown;
   /** For an output that is too large, the bytes that another may have: such outputs are added to the message. */
@@ -52,9 +53,40 @@ export abstract class SoftjacError extends Error {
   }
 }
 
+/** Error of a file, directory or service. */
+abstract class ErrorAt extends SoftjacError {
+  constructor(
+    /** Path of the file, location of the object, or address of the service. */
+    readonly path: string,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(`${path}: ${message}`, options);
+  }
+}
+
+/** Row of the logits, or its index along every axis. */
+type RowIndex = number | readonly number[];
+
+/** Error of a row. */
+abstract class ErrorInRow extends ErrorAt {
+  override readonly exitCode = EXIT.badInput;
+  /** Row of the logits, 0-based. */
+  readonly row: number;
+  /** Positions along further axes of the logits, 0-based; empty for rows of one axis. */
+  readonly positions: readonly number[];
+  constructor(path: string, where: string, index: RowIndex, message: string) {
+    const [row = 0, ...positions] = [index].flat();
+    super(path, `${where}${indexName([row, ...positions])}: ${message}`);
+    this.row = row;
+    this.positions = positions;
+  }
+}
+
 /** Error of an option or argument that is unknown, missing, of the wrong form or out of range. Change the call. */
 export class UsageError extends SoftjacError {
   readonly code = "ERR_USAGE";
+  override readonly exitCode = EXIT.usage;
   constructor(
     message: string,
     readonly option?: string,
@@ -66,6 +98,7 @@ export class UsageError extends SoftjacError {
 /** Error of an input that does not exist. Retry once it does. */
 export class InputMissingError extends SoftjacError {
   readonly code = "ERR_INPUT_MISSING";
+  override readonly exitCode = EXIT.inputMissing;
   constructor(
     readonly path: string,
     options?: ErrorOptions,
@@ -80,39 +113,36 @@ export class InputMissingError extends SoftjacError {
 }
 
 /** Error of an input that is damaged, truncated or inconsistent. A retry does not help. */
-export class InputFormatError extends SoftjacError {
+export class InputFormatError extends ErrorAt {
   readonly code = "ERR_INPUT_FORMAT";
+  override readonly exitCode = EXIT.badInput;
   constructor(
-    readonly path: string,
+    path: string,
     /** Place in the file: `footer`, `record batch 3`, … */
     readonly where: string,
-    expectedFound: string,
+    message: string,
     options?: ErrorOptions,
   ) {
-    super(`${path}: ${shortName(where)}: ${expectedFound}`, options);
+    super(path, `${shortName(where)}: ${message}`, options);
   }
 }
 
 /** Error of an input that changed while it was read, or since the run was planned. Nothing was published. Retry once nothing writes to it. */
-export class InputChangedError extends SoftjacError {
+export class InputChangedError extends ErrorAt {
   readonly code = "ERR_INPUT_CHANGED";
-  constructor(
-    readonly path: string,
-    message: string,
-  ) {
-    super(`${path}: ${message}`);
-  }
+  override readonly exitCode = EXIT.badInput;
 }
 
 /** Error of an input that is valid but of a form that this version does not read. A retry does not help. */
-export class InputUnsupportedError extends SoftjacError {
+export class InputUnsupportedError extends ErrorAt {
   readonly code = "ERR_INPUT_UNSUPPORTED";
+  override readonly exitCode = EXIT.badInput;
   constructor(
-    readonly path: string,
+    path: string,
     readonly where: string,
-    expectedFound: string,
+    message: string,
   ) {
-    super(`${path}: ${shortName(where)}: ${expectedFound}`);
+    super(path, `${shortName(where)}: ${message}`);
   }
 }
 
@@ -139,77 +169,57 @@ export function areClassesUnknown(error: unknown): boolean {
 }
 
 /** Error of a column that does not exist, or of an input whose column of logits is ambiguous. Name the column. */
-export class LogitsColumnError extends SoftjacError {
+export class LogitsColumnError extends ErrorAt {
   readonly code = "ERR_LOGITS_COLUMN";
-  constructor(
-    readonly path: string,
-    message: string,
-  ) {
-    super(`${path}: ${message}`);
-  }
+  override readonly exitCode = EXIT.badInput;
 }
 
 /** Error of a row without results: its logits contain NaN or +inf or are all -inf, its label is not a class, or its vector or covariance is not finite. */
-export class BadRowError extends SoftjacError {
+export class BadRowError extends ErrorInRow {
   readonly code = "ERR_BAD_ROW";
-  /** Row of the logits, 0-based. */
-  readonly row: number;
-  /** Positions along further axes of the logits, 0-based; empty for rows of one axis. */
-  readonly positions: readonly number[];
+  /** Path of the file, or `logits` for an array. */
+  readonly source = this.path;
   constructor(
-    /** Path of the file, or `logits` for an array. */
-    readonly source: string,
-    index: number | readonly number[],
+    path: string,
+    index: RowIndex,
     { expected, found }: { expected: string; found: string },
     advice: string,
   ) {
-    const [row = 0, ...positions] = [index].flat();
-    super(
-      `${source}: ${indexName([row, ...positions])}: expected ${expected}, found ${found} (${advice})`,
-    );
-    this.row = row;
-    this.positions = positions;
+    super(path, "", index, `expected ${expected}, found ${found} (${advice})`);
   }
 }
 
 /** Error of a list column whose rows have different numbers of values. */
-export class RaggedRowError extends SoftjacError {
+export class RaggedRowError extends ErrorInRow {
   readonly code = "ERR_RAGGED_ROW";
-  readonly row: number;
   constructor(
-    readonly path: string,
+    path: string,
     readonly column: string,
-    index: number | readonly number[],
+    index: RowIndex,
     expected: number,
     found: number,
   ) {
-    const [row = 0, ...positions] = [index].flat();
     super(
-      `${path}: column ${shortName(column)}, ${indexName([row, ...positions])}: expected ${expected} values as in the first row, found ${found}; pad the lists to one length: --pad masks the classes that a row of logits lacks, as do nulls with --null-logit mask`,
+      path,
+      `column ${shortName(column)}, `,
+      index,
+      `expected ${expected} values as in the first row, found ${found}; pad the lists to one length: --pad masks the classes that a row of logits lacks, as do nulls with --null-logit mask`,
     );
-    this.row = row;
   }
 }
 
 /** Error of a row that an output does not have: it is past the end, or was omitted as a bad row. */
-export class RowMissingError extends SoftjacError {
+export class RowMissingError extends ErrorInRow {
   readonly code = "ERR_ROW_MISSING";
-  /** Row of the logits, 0-based. */
-  readonly row: number;
-  constructor(
-    readonly path: string,
-    index: number | readonly number[],
-    expectedFound: string,
-  ) {
-    const [row = 0, ...positions] = [index].flat();
-    super(`${path}: ${indexName([row, ...positions])}: ${expectedFound}`);
-    this.row = row;
+  constructor(path: string, index: RowIndex, message: string) {
+    super(path, "", index, message);
   }
 }
 
 /** Error of an output that already exists. `force` replaces a file, `overwrite` a dataset. */
 export class OutputExistsError extends SoftjacError {
   readonly code = "ERR_OUTPUT_EXISTS";
+  override readonly exitCode = EXIT.outputExists;
   constructor(
     readonly path: string,
     /** The rest of a sentence that begins with the path. */
@@ -221,27 +231,15 @@ export class OutputExistsError extends SoftjacError {
 }
 
 /** Error of reading or writing: a full disk, an I/O error, a file that shrank. A retry may help. */
-export class IoError extends SoftjacError {
+export class IoError extends ErrorAt {
   readonly code = "ERR_IO";
-  constructor(
-    readonly path: string,
-    message: string,
-    options?: ErrorOptions,
-  ) {
-    super(`${path}: ${message}`, options);
-  }
+  override readonly exitCode = EXIT.io;
 }
 
 /** Error of missing permissions to read an input or write an output. */
-export class PermissionError extends SoftjacError {
+export class PermissionError extends ErrorAt {
   readonly code = "ERR_PERMISSION";
-  constructor(
-    readonly path: string,
-    message: string,
-    options?: ErrorOptions,
-  ) {
-    super(`${path}: ${message}`, options);
-  }
+  override readonly exitCode = EXIT.permission;
 }
 
 /** Error of a call that its AbortSignal stopped. The unfinished output was deleted. */
@@ -258,6 +256,7 @@ export class AbortedError extends SoftjacError {
 /** Error of a dataset call that was stopped by its signal or time limit. Completed shards are kept; the same call resumes. */
 export class StoppedError extends SoftjacError {
   readonly code = "ERR_STOPPED";
+  override readonly exitCode = EXIT.stopped;
   constructor(
     readonly shardsDone: number,
     readonly shards: number,
@@ -273,20 +272,21 @@ export class StoppedError extends SoftjacError {
 /** Error of a call that made no progress for `stallTimeout` seconds. Completed shards are kept; the same call may resume. */
 export class StalledError extends SoftjacError {
   readonly code = "ERR_STALLED";
+  override readonly exitCode = EXIT.stopped;
 }
 
 /** Error of a dataset that is complete except for invalid inputs, and not published. Repair the inputs, or publish without them (`allowMissing`). */
 export class InputsSkippedError extends SoftjacError {
   readonly code = "ERR_INPUTS_SKIPPED";
+  override readonly exitCode = EXIT.badInput;
   constructor(
     readonly output: string,
     readonly skippedInputs: readonly { input: string; error: string }[],
     inputs: number,
   ) {
-    const shown = skippedInputs.slice(0, 3).map(({ error }) => error);
-    if (skippedInputs.length > 3) shown.push("…");
+    const shown = firstOf(skippedInputs, 3, ({ error }) => error);
     super(
-      `${output}: ${skippedInputs.length} of ${inputs} inputs have no results; use --allow-missing to publish the others: ${shown.join("; ")}`,
+      `${output}: ${skippedInputs.length} of ${inputs} inputs have no results; use --allow-missing to publish the others: ${shown}`,
     );
   }
 }
@@ -294,6 +294,7 @@ export class InputsSkippedError extends SoftjacError {
 /** Error of a dataset that cannot be published because shards are missing. Compute them with `runShards` or `runDataset`. */
 export class IncompleteError extends SoftjacError {
   readonly code = "ERR_INCOMPLETE";
+  override readonly exitCode = EXIT.stopped;
   constructor(
     readonly output: string,
     /** Numbers of the missing shards, 0-based. */
@@ -309,17 +310,15 @@ export class IncompleteError extends SoftjacError {
 /** Error of a published dataset whose shards are missing or differ from their records. `repair` recomputes them. */
 export class DatasetDamagedError extends SoftjacError {
   readonly code = "ERR_DATASET_DAMAGED";
+  override readonly exitCode = EXIT.badInput;
   constructor(
     readonly output: string,
     readonly damaged: readonly { file: string; problem: string }[],
     shards: number,
   ) {
-    const shown = damaged
-      .slice(0, 10)
-      .map(({ file, problem }) => `${file} ${problem}`);
-    if (damaged.length > 10) shown.push("…");
+    const shown = firstOf(damaged, 10, (of) => `${of.file} ${of.problem}`);
     super(
-      `${output}: ${damaged.length} files of the published dataset of ${shards} shards are missing or damaged; use --repair to recompute them: ${shown.join("; ")}`,
+      `${output}: ${damaged.length} files of the published dataset of ${shards} shards are missing or damaged; use --repair to recompute them: ${shown}`,
     );
   }
 }
@@ -327,6 +326,7 @@ export class DatasetDamagedError extends SoftjacError {
 /** Error of an output without a planned run. Call `planDataset` first, or check the path. */
 export class PlanMissingError extends SoftjacError {
   readonly code = "ERR_PLAN_MISSING";
+  override readonly exitCode = EXIT.inputMissing;
   constructor(readonly output: string) {
     super(`${output}: no run is planned; use softjac plan to plan one`);
   }
@@ -335,6 +335,7 @@ export class PlanMissingError extends SoftjacError {
 /** Error of shards that failed in every attempt of the workers of a queue. Call `submitDataset` to retry them. */
 export class ShardsFailedError extends SoftjacError {
   readonly code = "ERR_SHARDS_FAILED";
+  override readonly exitCode: number;
   constructor(
     readonly output: string,
     readonly failed: readonly { shard: number; file: string; error: string }[],
@@ -342,42 +343,31 @@ export class ShardsFailedError extends SoftjacError {
     /** Whether the inputs are the cause, so that a retry fails again. */
     readonly isInputError: boolean,
   ) {
-    const shown = failed
-      .slice(0, 3)
-      .map(({ file, error }) => `${file}: ${error}`);
-    if (failed.length > 3) shown.push("…");
+    const shown = firstOf(failed, 3, (of) => `${of.file}: ${of.error}`);
     super(
-      `${output}: ${failed.length} of ${shards} shards failed; use softjac submit to retry them: ${shown.join("; ")}`,
+      `${output}: ${failed.length} of ${shards} shards failed; use softjac submit to retry them: ${shown}`,
     );
+    this.exitCode = isInputError ? EXIT.badInput : EXIT.stopped;
   }
 }
 
 /** Error of a network service (S3, Redis) that does not answer or answers incorrectly after all retries. Retry later. */
-export class ServiceUnavailableError extends SoftjacError {
+export class ServiceUnavailableError extends ErrorAt {
   readonly code = "ERR_SERVICE_UNAVAILABLE";
-  constructor(
-    /** Location or address that was requested. */
-    readonly path: string,
-    expectedFound: string,
-    options?: ErrorOptions,
-  ) {
-    super(`${path}: ${expectedFound}`, options);
-  }
+  override readonly exitCode = EXIT.unavailable;
 }
 
 /** Error of an environment that is contradictory or incomplete, or of an optional package that is not installed. */
 export class ConfigurationError extends SoftjacError {
   readonly code = "ERR_CONFIGURATION";
+  override readonly exitCode = EXIT.configuration;
 }
 
 /** Error of an output pipe whose reader has closed it. */
-export class OutputClosedError extends SoftjacError {
+export class OutputClosedError extends ErrorAt {
   readonly code = "ERR_OUTPUT_CLOSED";
-  constructor(
-    readonly path: string,
-    options?: ErrorOptions,
-  ) {
-    super(`${path}: the reader closed the pipe`, options);
+  constructor(path: string, options?: ErrorOptions) {
+    super(path, "the reader closed the pipe", options);
   }
 }
 
@@ -389,7 +379,17 @@ export class InternalError extends SoftjacError {
 /** A worker died, of its memory perhaps: on other threads a retry may help. */
 export class WorkerError extends InternalError {}
 
-/** Ascending whole numbers as people write them: 3, 7-9. At most a line of them. */
+/** Returns the texts of the first items of a list. */
+function firstOf<Item>(
+  items: readonly Item[],
+  count: number,
+  text: (item: Item) => string,
+): string {
+  const more = items.length > count ? ["…"] : [];
+  return [...items.slice(0, count).map(text), ...more].join("; ");
+}
+
+/** Returns ascending whole numbers as people write them: 3, 7-9. At most eight ranges. */
 export function ranges(numbers: readonly number[]): string {
   const runs: [first: number, last: number][] = [];
   for (const n of numbers) {

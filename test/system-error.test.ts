@@ -1,6 +1,6 @@
 import { constants } from "node:os";
 import { expect, test } from "vitest";
-import { exitCodeOf } from "../src/cli/exit-codes.js";
+import { exitCodeOf } from "../src/cli/carry-out.js";
 import { isBadInput } from "../src/dataset/left-out.js";
 import {
   ConfigurationError,

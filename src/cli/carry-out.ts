@@ -1,6 +1,7 @@
 import type { DatasetHooks } from "../dataset/events.js";
 import {
   AbortedError,
+  EXIT,
   OutputClosedError,
   SoftjacError,
   StoppedError,
@@ -9,7 +10,6 @@ import { type Command, optionsOf } from "../options-table.js";
 import { removePendingOutputs } from "../output/temporary-file.js";
 import { ioError, knownError } from "../system-error.js";
 import type { CommandSpec, LineOptions, Settings } from "./command.js";
-import { EXIT, exitCodeOf } from "./exit-codes.js";
 import { messageWithFlags } from "./option-text.js";
 import { CommandLog, jsonText } from "./reporting/command-log.js";
 import { type Failure, openLog } from "./reporting/log.js";
@@ -18,6 +18,7 @@ import {
   exitForSure,
   finishing,
   overdue,
+  SIGNAL_EXIT,
   stoppedBy,
   stopSignal,
 } from "./signals.js";
@@ -142,20 +143,19 @@ export async function carryOut<Report extends object>({
     return written || code !== EXIT.done ? code : EXIT.io;
   } catch (thrown) {
     finishing();
-    const error = knownError(thrown);
     // A reader that has read enough and closes its pipe is not a failure.
-    if (error instanceof OutputClosedError) {
+    if (thrown instanceof OutputClosedError) {
       log.done(EXIT.done, {}, null);
       return EXIT.done;
     }
-    const code = exitCodeOf(error, stoppedBy());
-    const failure = failureOf(error, code);
-    const report = failureReport(error, failure);
-    log.failed(failure, report);
+    const report = failureReport(thrown);
+    const { exitCode } = report.error;
+    log.failed(report.error, report);
     if (asJson) writeResult(jsonText(report));
-    if (isAbandoned) await endSoon(code, 0);
-    else if (stoppedBy() || code === EXIT.stopped) void endSoon(code, 2);
-    return code;
+    if (isAbandoned) await endSoon(exitCode, 0);
+    else if (stoppedBy() || exitCode === EXIT.stopped)
+      void endSoon(exitCode, 2);
+    return exitCode;
   }
 }
 
@@ -166,39 +166,35 @@ export async function endSoon(code: number, seconds: number): Promise<void> {
   setTimeout(() => exitForSure(code), seconds * 1000).unref();
 }
 
-/** What ends a command before it has begun. */
+/** Reports an error that ends a command before it has begun. Returns the exit code. */
 export async function refuse(
   thrown: unknown,
-  exitCode: number,
   settings: Settings,
 ): Promise<number> {
+  const report = failureReport(thrown);
+  (await openLog(settings)).failed(report.error);
+  if (settings.get("json") === true) writeResult(jsonText(report));
+  return report.error.exitCode;
+}
+
+/** Returns the report of an error: that of the work before it, and one sentence. */
+function failureReport(thrown: unknown): { error: Failure } {
+  const found = knownError(thrown);
+  const known = found instanceof SoftjacError ? found : null;
+  const error = {
+    code: known ? known.code : "ERR_INTERNAL",
+    message: known ? messageWithFlags(known) : internalError(found),
+    exitCode: exitCodeOf(found),
+  };
+  const report = known?.report as object | undefined;
+  return { ...report, ...{ status: "failed" }, error };
+}
+
+/** Returns the exit code for an error; `signal` is the one that stopped the run, if one did. */
+export function exitCodeOf(thrown: unknown, signal = stoppedBy()): number {
   const error = knownError(thrown);
-  const failure = failureOf(error, exitCode);
-  (await openLog(settings)).failed(failure);
-  if (settings.get("json") === true)
-    writeResult(jsonText(failureReport(error, failure)));
-  return exitCode;
-}
-
-/** One sentence for people. */
-function failureOf(error: unknown, exitCode: number): Failure {
-  const known = error instanceof SoftjacError;
-  return {
-    code: known ? error.code : "ERR_INTERNAL",
-    message: known ? messageWithFlags(error) : internalError(error),
-    exitCode,
-  };
-}
-
-/** For machines: the report with the error in it. */
-function failureReport(
-  error: unknown,
-  { code, message, exitCode }: Failure,
-): object {
-  const { report } = (error ?? {}) as { report?: object };
-  return {
-    ...(error instanceof SoftjacError ? report : undefined),
-    status: "failed",
-    error: { code, message, exitCode },
-  };
+  if (!(error instanceof SoftjacError)) return EXIT.internal;
+  return error.code === "ERR_ABORTED" && signal
+    ? SIGNAL_EXIT[signal]
+    : error.exitCode;
 }

@@ -5,11 +5,11 @@ import type {
   StatusOptions,
   TaskOptions,
 } from "../dataset/tasks.js";
+import { EXIT } from "../errors.js";
 import { arrayTask } from "./array-task.js";
 import { defineCommand } from "./carry-out.js";
 import type { CommandSpec } from "./command.js";
 import { datasetText, staleRunsText, statusText } from "./dataset-text.js";
-import { EXIT } from "./exit-codes.js";
 import { COMMON_OF_RUNS } from "./run-command.js";
 
 /** `softjac plan` */

@@ -10,7 +10,6 @@ import { isS3 } from "../store/location.js";
 import { carryOut, refuse } from "./carry-out.js";
 import type { CommandSpec, LineOptions, Settings } from "./command.js";
 import { datasetPlanText, datasetText } from "./dataset-text.js";
-import { EXIT } from "./exit-codes.js";
 import { kebab } from "./option-text.js";
 import { endBySignal } from "./signals.js";
 import { dryRunText, reportText } from "./summary.js";
@@ -55,14 +54,12 @@ async function runOverFile(
     .filter((name) => !OF_RUN.includes(name) && name !== "inputs");
   const wrong = ofDataset.find((name) => line.has(name));
   if (wrong)
-    return refused(
-      settings,
+    throw new UsageError(
       `--${kebab(wrong)} needs a dataset: several inputs, or an output that ends with a slash`,
       wrong,
     );
   if (isS3(given.input as string))
-    return refused(
-      settings,
+    throw new UsageError(
       `inputs on S3 need a directory (with a slash at its end) or an s3:// prefix as output, found ${given.output}`,
       "output",
     );
@@ -77,7 +74,6 @@ async function runOverFile(
         "--json prints the report on standard output, where the results go with -o -; use --report FILE instead",
         "json",
       ),
-      EXIT.usage,
       new Map(),
     );
   const code = await carryOut({
@@ -100,14 +96,6 @@ function without(
   return Object.fromEntries(
     Object.entries(given).filter(([name]) => !names.includes(name)),
   );
-}
-
-function refused(
-  settings: Settings,
-  text: string,
-  option: string,
-): Promise<number> {
-  return refuse(new UsageError(text, option), EXIT.usage, settings);
 }
 
 /** Prints what a run would do; writes no file, not even those that tell how a run goes. */
@@ -157,8 +145,7 @@ async function runOverDataset(
   line: LineOptions,
 ): Promise<number> {
   if (line.has("force"))
-    return refused(
-      settings,
+    throw new UsageError(
       "--force replaces one file; use --overwrite to replace a dataset",
       "force",
     );

@@ -1,8 +1,8 @@
+import { EXIT } from "../errors.js";
 import { messageText, shortList, shortName } from "../printable.js";
 import type { VerifyOptions } from "../verify/options.js";
 import type { VerifyReport } from "../verify.js";
 import { defineCommand } from "./carry-out.js";
-import { EXIT } from "./exit-codes.js";
 import { count, duration, titled } from "./format.js";
 
 /** `softjac verify` */

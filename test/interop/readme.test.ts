@@ -11,7 +11,7 @@ import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { tableFromIPC } from "apache-arrow";
 import { describe, expect, test } from "vitest";
-import { EXIT } from "../../src/cli/exit-codes.js";
+import { EXIT } from "../../src/errors.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 import { importable, python } from "./python.js";
