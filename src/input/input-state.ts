@@ -109,20 +109,18 @@ export const SINCE_PLANNED: Occasion = [
   "plan the run again",
 ];
 
-/** Compares what `before` has. @throws InputChangedError */
+/** Compares the fields that `before` has. @throws InputChangedError */
 export function checkSame(
   path: string,
   [when, advice]: Occasion,
   before: InputState,
   now: InputState | null,
 ): void {
-  const changes = FIELDS.flatMap(([field, label, format]) => {
+  const changes = FIELDS.flatMap(([field, label]) => {
     const [was, is] = [before[field], now?.[field]];
     return was === undefined || was === is
       ? []
-      : [
-          `${label} ${format(was)}, now ${is === undefined ? "none" : format(is)}`,
-        ];
+      : [`${label} ${shown(field, was)}, now ${shown(field, is)}`];
   });
   if (changes.length === 0) return;
   throw new InputChangedError(
@@ -133,24 +131,20 @@ export function checkSame(
   );
 }
 
-const FIELDS: readonly [
-  field: keyof InputState,
-  label: string,
-  format: (value: string | number) => string,
-][] = [
-  ["bytes", "bytes", String],
-  ["modified", "modified", timeOf],
-  ["inode", "inode", String],
-  ["etag", "ETag", String],
+const FIELDS: readonly [field: keyof InputState, label: string][] = [
+  ["bytes", "bytes"],
+  ["modified", "modified"],
+  ["inode", "inode"],
+  ["etag", "ETag"],
 ];
 
-/** ISO 8601 with nanoseconds. */
-function timeOf(nanoseconds: string | number): string {
-  const [, seconds = "", fraction = ""] =
-    /^(-?\d+?)(\d{9})$/.exec(String(nanoseconds)) ?? [];
+/** Returns a value for a message; times as ISO 8601 with nanoseconds. */
+function shown(field: string, value: string | number = "none"): string {
+  const [, seconds, fraction] =
+    /^(-?\d+?)(\d{9})$/.exec(field === "modified" ? `${value}` : "") ?? [];
   const time = new Date(Number(seconds) * 1000);
-  return Number.isNaN(time.getTime()) || seconds === ""
-    ? `${nanoseconds} ns`
+  return Number.isNaN(time.getTime())
+    ? String(value)
     : time.toISOString().replace(/\.\d+Z$/, `.${fraction}Z`);
 }
 

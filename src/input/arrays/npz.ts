@@ -35,16 +35,16 @@ export async function openNpz(file: InputFile): Promise<ArrayContainer> {
   for (const member of members)
     if (member.name.endsWith(SUFFIX))
       arrays.push(await memberArray(file, member));
-  if (arrays.length === 0)
+  if (arrays.length === 0) {
+    const names = members.map(({ name }) => name);
+    const advice = names.some((name) => name.endsWith("data.pkl"))
+      ? "pickles are not supported, save the tensors as safetensors or .npy"
+      : "extract the files and give their paths";
     throw new LogitsColumnError(
       file.path,
-      `expected a zip archive of .npy files, found ${
-        members
-          .map(({ name }) => name)
-          .slice(0, 4)
-          .join(", ") || "an empty archive"
-      }; ${members.some(({ name }) => name.endsWith("data.pkl")) ? "pickles are not supported, save the tensors as safetensors or .npy" : "extract the files and give their paths"}`,
+      `expected a zip archive of .npy files, found ${names.slice(0, 4).join(", ") || "an empty archive"}; ${advice}`,
     );
+  }
   return {
     arrays,
     place: (chosen, options) => place(file, chosen as Member[], options),

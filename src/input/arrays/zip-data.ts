@@ -2,7 +2,7 @@ import { pipeline, Readable } from "node:stream";
 import { constants, crc32, createInflateRaw, inflateRawSync } from "node:zlib";
 import { AbortedError } from "../../errors.js";
 import type { InputFile } from "../input-file.js";
-import { readInput } from "../read-input.js";
+import { inputReader } from "../read-input.js";
 import { type Fail, failing, type ZipMember } from "./zip-archive.js";
 
 /** Bytes read and decompressed at once. */
@@ -14,17 +14,29 @@ const MAX_OVERHEAD_BYTES = 1024;
 /** Deflate compresses to a thousandth at best, so no head reaches this. */
 const MAX_INFLATED_BYTES = 8 << 20;
 
-/**
- * Returns the first `bytes` of a member, or all of a shorter one, whose checksum is verified.
- * @throws InputFormatError, IoError
- */
+/** Returns the first `bytes` of a member, or all of a shorter one. @throws InputFormatError, IoError */
 export async function memberHead(
   file: InputFile,
   member: ZipMember,
   bytes: number,
 ): Promise<Uint8Array> {
-  const head = member.method === 0 ? null : inflateHead(file, member, bytes);
-  if (head) return head;
+  const { position, packed, method } = member;
+  const read = inputReader(file);
+  const wanted = Math.min(bytes, member.bytes);
+  if (method === 0) return read(position, wanted);
+  // A stream takes a millisecond to set up, and an archive may have a million members.
+  try {
+    const found = inflateRawSync(
+      read(position, Math.min(packed, bytes + MAX_OVERHEAD_BYTES)),
+      {
+        maxOutputLength: MAX_INFLATED_BYTES,
+        finishFlush: constants.Z_SYNC_FLUSH,
+      },
+    );
+    if (found.length >= wanted && found.length <= member.bytes)
+      return new Uint8Array(found.subarray(0, wanted));
+  } catch {}
+  // memberData() reports what is wrong.
   const pieces: Uint8Array[] = [];
   let found = 0;
   for await (const piece of memberData(file, member)) {
@@ -33,37 +45,6 @@ export async function memberHead(
     if (found >= bytes) break;
   }
   return new Uint8Array(Buffer.concat(pieces).subarray(0, bytes));
-}
-
-/**
- * Decompresses a head synchronously, since a stream takes a millisecond to set up and an archive may have a million
- * members. Returns null if that is not enough or something is wrong; memberData() then reports the error.
- */
-function inflateHead(
-  file: InputFile,
-  member: ZipMember,
-  bytes: number,
-): Uint8Array | null {
-  const packed = new Uint8Array(
-    Math.min(member.packed, bytes + MAX_OVERHEAD_BYTES),
-  );
-  readInput(file, packed, member.position);
-  const isWhole = member.bytes <= bytes && packed.length === member.packed;
-  try {
-    const { buffer, engine } = inflateRawSync(packed, {
-      info: true,
-      maxOutputLength: MAX_INFLATED_BYTES,
-      finishFlush: isWhole ? constants.Z_FINISH : constants.Z_SYNC_FLUSH,
-    }) as unknown as { buffer: Buffer; engine: { bytesWritten: number } };
-    const isRight = isWhole
-      ? buffer.length === member.bytes &&
-        engine.bytesWritten === member.packed &&
-        crc32(buffer) === member.crc
-      : buffer.length >= bytes && buffer.length <= member.bytes;
-    return isRight ? new Uint8Array(buffer.subarray(0, bytes)) : null;
-  } catch {
-    return null;
-  }
 }
 
 /**
@@ -77,6 +58,10 @@ export async function* memberData(
 ): AsyncGenerator<Uint8Array> {
   const { bytes, crc } = member;
   const fail = failing(file, `member ${member.name}`);
+  const failBytes = (found: string | number) =>
+    fail(
+      `expected ${bytes} bytes as declared in the zip directory, found ${found}`,
+    );
   const packed = packedData(file, member);
   const pieces = member.method === 0 ? packed : inflate(packed, member, fail);
   let done = 0;
@@ -84,17 +69,12 @@ export async function* memberData(
   for await (const piece of pieces) {
     if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
     done += piece.length;
-    if (done > bytes)
-      fail(
-        `expected ${bytes} bytes as declared in the zip directory, found more`,
-      );
+    if (done > bytes) failBytes("more");
     checksum = crc32(piece, checksum);
     yield piece;
   }
-  if (done !== bytes)
-    fail(
-      `expected ${bytes} bytes as declared in the zip directory, found ${done}`,
-    );
+  if (done !== bytes) failBytes(done);
+  const hex = (number: number) => `0x${number.toString(16).padStart(8, "0")}`;
   if (checksum !== crc)
     fail(`expected checksum ${hex(crc)}, found ${hex(checksum)}`);
 }
@@ -103,11 +83,9 @@ function* packedData(
   file: InputFile,
   { position, packed }: ZipMember,
 ): Generator<Uint8Array> {
-  for (let at = 0; at < packed; at += PIECE_BYTES) {
-    const piece = new Uint8Array(Math.min(PIECE_BYTES, packed - at));
-    readInput(file, piece, position + at);
-    yield piece;
-  }
+  const read = inputReader(file);
+  for (let at = 0; at < packed; at += PIECE_BYTES)
+    yield read(position + at, Math.min(PIECE_BYTES, packed - at));
 }
 
 async function* inflate(
@@ -135,8 +113,4 @@ async function* inflate(
     fail(
       `expected ${packed} bytes of compressed data, found ${inflated.bytesWritten}`,
     );
-}
-
-function hex(checksum: number): string {
-  return `0x${checksum.toString(16).padStart(8, "0")}`;
 }
