@@ -55,6 +55,30 @@ export function numberTypeOf(type: ArrowType): NumberType | null {
   return (["float16", "float32", "float64"] as const)[type.precision] ?? null;
 }
 
+/** Returns the Arrow type of numbers; bfloat16 has none. */
+export function arrowTypeOf(type: NumberType): ArrowType {
+  const bitWidth = 8 * numberWidth(type);
+  return type.startsWith("float")
+    ? { kind: "FloatingPoint", precision: Math.log2(bitWidth / 16) }
+    : { kind: "Int", bitWidth, signed: type.startsWith("i") };
+}
+
+/** Returns a field without nulls, dictionary and metadata. */
+export function plainField(
+  name: string,
+  type: ArrowType,
+  children: Field[] = [],
+): Field {
+  return {
+    name,
+    nullable: false,
+    type,
+    dictionary: null,
+    children,
+    metadata: [],
+  };
+}
+
 /** IEEE widths by FloatingPoint.precision (HALF, SINGLE, DOUBLE). */
 export const FLOAT_BYTES = [2, 4, 8] as const;
 

@@ -1,4 +1,4 @@
-import type { ArrowType, Field } from "../arrow/field.js";
+import { arrowTypeOf, plainField } from "../arrow/field.js";
 import { checkHooks } from "../check-options.js";
 import { AbortedError, SoftjacError, UsageError } from "../errors.js";
 import { writeFully } from "../io/positional.js";
@@ -134,7 +134,6 @@ function layoutLogitsFile(
       kept: [],
     });
   }
-  const precision = dtype === "float32" ? 1 : 2;
   const metadata = {
     version: VERSION,
     kind,
@@ -143,12 +142,11 @@ function layoutLogitsFile(
   };
   return layoutJacobianFile({
     fields: [
-      field("id", { kind: "Int", bitWidth: 64, signed: true }),
-      {
-        ...field("logits", { kind: "FixedSizeList", listSize: classes }),
-        children: [field("item", { kind: "FloatingPoint", precision })],
-      },
-      field("label", { kind: "Int", bitWidth: 32, signed: true }),
+      plainField("id", arrowTypeOf("int64")),
+      plainField("logits", { kind: "FixedSizeList", listSize: classes }, [
+        plainField("item", arrowTypeOf(dtype)),
+      ]),
+      plainField("label", arrowTypeOf("int32")),
     ],
     metadata: Object.entries(metadata).map(([key, value]) => [
       `softjac.${key}`,
@@ -157,11 +155,6 @@ function layoutLogitsFile(
     batches,
     dictionaries: [],
   });
-}
-
-function field(name: string, type: ArrowType): Field {
-  const none = { dictionary: null, children: [], metadata: [] };
-  return { name, nullable: false, type, ...none };
 }
 
 /** Bytes of logits that are drawn and written at once. */

@@ -1,5 +1,5 @@
 import { dirname, resolve } from "node:path";
-import type { Field } from "../arrow/field.js";
+import { arrowTypeOf, type Field, plainField } from "../arrow/field.js";
 import type { KeptBuffers, KeptNode } from "../arrow/kept-nodes.js";
 import { InputUnsupportedError } from "../errors.js";
 import type { Partition } from "../results/run-metadata.js";
@@ -67,17 +67,8 @@ export function withPartitions(
 }
 
 function fieldOf({ name, type }: Partition): Field {
-  return {
-    name,
-    nullable: true,
-    type:
-      type === "utf8"
-        ? { kind: "Utf8" }
-        : { kind: "Int", bitWidth: 64, signed: true },
-    dictionary: null,
-    children: [],
-    metadata: [],
-  };
+  const own = type === "utf8" ? { kind: "Utf8" as const } : arrowTypeOf(type);
+  return { ...plainField(name, own), nullable: true };
 }
 
 /** Returns a copied column whose values are those of a partition, and its buffers in memory. */

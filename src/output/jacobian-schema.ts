@@ -1,4 +1,9 @@
-import type { ArrowType, Field } from "../arrow/field.js";
+import {
+  type ArrowType,
+  arrowTypeOf,
+  type Field,
+  plainField,
+} from "../arrow/field.js";
 
 /** A column of results, as the schema has it. */
 export interface SchemaColumn {
@@ -23,23 +28,20 @@ export interface JacobianSchemaOptions {
 
 /** Returns the columns of the output: `row`, the positions, the copied columns, and the results in order. */
 export function jacobianSchema(options: JacobianSchemaOptions): Field[] {
-  const row = plainField("row", { kind: "Int", bitWidth: 64, signed: true });
+  const row = plainField("row", arrowTypeOf("int64"));
   const positions = (options.positions ?? []).map((name) =>
-    plainField(name, valueType("int32")),
+    plainField(name, arrowTypeOf("int32")),
   );
   const results = options.results.map((column): Field => {
-    const item = valueType(column.type);
-    const field: Field = column.list
-      ? {
-          ...plainField(
-            column.name,
-            column.listSize === null
-              ? { kind: "List" }
-              : { kind: "FixedSizeList", listSize: column.listSize },
-          ),
-          children: [plainField("item", item)],
-        }
-      : plainField(column.name, item);
+    const { name, list, listSize } = column;
+    const item = arrowTypeOf(column.type);
+    const listType: ArrowType =
+      listSize === null
+        ? { kind: "List" }
+        : { kind: "FixedSizeList", listSize };
+    const field = list
+      ? plainField(name, listType, [plainField("item", item)])
+      : plainField(name, item);
     return {
       ...field,
       nullable: options.nullableResults,
@@ -52,21 +54,4 @@ export function jacobianSchema(options: JacobianSchemaOptions): Field[] {
     };
   });
   return [row, ...positions, ...options.kept, ...results];
-}
-
-function valueType(type: SchemaColumn["type"]): ArrowType {
-  return type === "int32"
-    ? { kind: "Int", bitWidth: 32, signed: true }
-    : { kind: "FloatingPoint", precision: type === "float32" ? 1 : 2 };
-}
-
-function plainField(name: string, type: ArrowType): Field {
-  return {
-    name,
-    nullable: false,
-    type,
-    dictionary: null,
-    children: [],
-    metadata: [],
-  };
 }

@@ -267,7 +267,14 @@ export function readStoredRun(path: string, pairs: Pairs): StoredRun {
       throw fail(
         `expected names of results in softjac.emit, found ${JSON.stringify(name)}`,
       );
-  checkTogether(known.emit, layout, fail);
+  try {
+    checkEmit(known.emit, layout, {});
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    // The names of inputs are the caller's.
+    if (error.option === "emit" || error.option === "layout")
+      throw fail(error.message);
+  }
   if (rowStart > rowEnd || rowEnd > rows)
     throw fail(
       `expected softjac.row_start and softjac.row_end inside the ${rows} rows, found ${rowStart} and ${rowEnd}`,
@@ -293,19 +300,4 @@ export function withStoredOptions<Given extends Partial<StoredOptions>>(
     ...(isEntriesLayout(others.layout ?? "bsr") && { threshold }),
     ...(Object.fromEntries(chosen) as Given),
   };
-}
-
-/** Names of inputs are the caller's: what is wrong with them is no damage of the file. */
-function checkTogether(
-  emit: readonly RunEmit[],
-  layout: Layout,
-  fail: (text: string) => InputFormatError,
-): void {
-  try {
-    checkEmit(emit, layout, {});
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    if (error.option === "emit" || error.option === "layout")
-      throw fail(error.message);
-  }
 }

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { type ArrowType, type Field, numberWidth } from "../../arrow/field.js";
+import { arrowTypeOf, numberWidth, plainField } from "../../arrow/field.js";
 import { positionNames } from "../../results/row-axes.js";
 import { type InputFile, openInputFile } from "../input-file.js";
 import { checkUnchanged } from "../input-state.js";
@@ -141,7 +141,11 @@ export async function locateArrays(
     batches,
     decodedFds: [own, ...others].map(({ decoded }) => decoded?.fd ?? null),
     kept: kept.map((array, place) => ({
-      ...keptColumn(path, fieldOf(array), place),
+      ...keptColumn(
+        path,
+        plainField(array.name as string, arrowTypeOf(array.type)),
+        place,
+      ),
       fd: copied[place]?.decoded?.fd ?? null,
     })),
     partitions: [],
@@ -225,22 +229,4 @@ function selectionOf(
 ): LogitsSelection {
   if (columns !== undefined) return { columns };
   return name === null ? {} : { column: name };
-}
-
-function fieldOf({ name, type }: NumberArray): Field {
-  return {
-    name: name as string,
-    nullable: false,
-    type: arrowType(type),
-    dictionary: null,
-    children: [],
-    metadata: [],
-  };
-}
-
-function arrowType(type: NumberArray["type"]): ArrowType {
-  const bits = 8 * numberWidth(type);
-  return type.startsWith("float")
-    ? { kind: "FloatingPoint", precision: Math.log2(bits / 16) }
-    : { kind: "Int", bitWidth: bits, signed: type.startsWith("i") };
 }

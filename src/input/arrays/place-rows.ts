@@ -5,7 +5,7 @@ import type { InputFile } from "../input-file.js";
 import { checkLimit } from "../limits.js";
 import type { OpenOptions } from "../logits-file.js";
 import { numbersOfBytes } from "../numbers-of-bytes.js";
-import { readInput, requireInput } from "../read-input.js";
+import { inputReader, requireInput } from "../read-input.js";
 import {
   type ArrayForm,
   type ArrayRows,
@@ -64,7 +64,7 @@ export function placeRows(
   );
   const bytes = { ...file, starts };
   const decoded = areOneHot
-    ? decodeClasses(bytes, first, form, options)
+    ? decodeClasses(bytes, first, options)
     : decodeArrays(bytes, arrays, holds === "margins", options);
   return {
     form: "fixed-size-list",
@@ -78,48 +78,35 @@ export function placeRows(
 /** Maximum number of one-hot values in memory, unless a single row has more. */
 const ONE_HOT_VALUES = 1 << 20;
 
-/** The classes of one-hot rows, which are decoded first if they do not follow one another. */
+/** Decodes one-hot rows, of any order in the file, to their classes. */
 function decodeClasses(
   file: ArrayBytes,
   array: ArrayRows,
-  form: ArrayForm | null,
   options: Pick<OpenOptions, "scratch">,
 ): DecodedNumbers {
-  if (form === "fixed-size-list") return classesOf(file, array, options);
-  const copy = decodeArrays(file, [array], false, options);
-  try {
-    const inCopy = { path: file.path, present: null, ...copy };
-    return classesOf(inCopy, array, options);
-  } finally {
-    copy.close();
-  }
-}
-
-function classesOf(
-  file: ArrayBytes,
-  array: ArrayRows,
-  options: Pick<OpenOptions, "scratch">,
-): DecodedNumbers {
-  const { path, starts } = file;
+  const { path } = file;
   const { type, rows, values } = array;
   const width = values * numberWidth(type);
   const step = Math.max(1, Math.floor(ONE_HOT_VALUES / values));
-  return writeDecoded(path, options, 1, (target) => {
-    const start = target.reserve(0);
-    for (let from = 0; from < rows; from += step) {
-      const count = Math.min(step, rows - from);
-      const bytes = new Uint8Array(count * width);
-      readInput(file, bytes, (starts[0] as number) + from * width);
-      const numbers = numbersOfBytes(bytes.buffer, type);
-      const classes = Float64Array.from({ length: count }, (_, k) =>
-        oneHotClass(
-          numbers.subarray(k * values, (k + 1) * values),
-          path,
-          `${whereOf(array)}, row ${from + k}`,
-        ),
-      );
-      target.append(new Uint8Array(classes.buffer));
-    }
-    return [start];
-  });
+  const copy = decodeArrays(file, [array], false, options);
+  const [first = 0] = copy.starts;
+  const read = inputReader({ path, fd: copy.fd, present: null });
+  try {
+    return writeDecoded(path, options, 1, (target) => {
+      const start = target.reserve(0);
+      for (let from = 0; from < rows; from += step) {
+        const count = Math.min(step, rows - from);
+        const bytes = read(first + from * width, count * width);
+        const numbers = numbersOfBytes(bytes.buffer, type);
+        const classes = Float64Array.from({ length: count }, (_, k) => {
+          const row = numbers.subarray(k * values, (k + 1) * values);
+          return oneHotClass(row, path, `${whereOf(array)}, row ${from + k}`);
+        });
+        target.append(new Uint8Array(classes.buffer));
+      }
+      return [start];
+    });
+  } finally {
+    copy.close();
+  }
 }
