@@ -307,6 +307,7 @@ describe("nothing imports upward", () => {
       "src/arrow",
       "parquet-wasm",
       "@foxglove/wasm-zstd",
+      "src/input/limits",
       "src/input/parquet/",
       "src/input/row-indices",
       "src/input/compression/protocol",

@@ -7,10 +7,8 @@ import {
   type Shaped,
 } from "../src/input/parquet/thrift.js";
 import { Damaged } from "./decompress/failure.js";
-import { ParquetFailure } from "./parquet-failure.js";
-import { checkIndices, countLevels } from "./parquet-levels.js";
 import { loadCodec, pageStart } from "./parquet-page-start.js";
-import { readParquet } from "./parquet-read.js";
+import { ParquetFailure, readParquet } from "./parquet-read.js";
 
 /** Page headers are short, but for those with long least and greatest values. */
 const HEADER_BYTES = 512;
@@ -22,9 +20,6 @@ const DATA_PAGE_V2 = 3;
 /** The encoding of levels. Readers disagree on the order of bits in the one that it replaced: it is refused. */
 const RLE = 3;
 
-/** Encodings of values as indices of a dictionary: PLAIN_DICTIONARY and RLE_DICTIONARY. */
-const DICTIONARY = [2, 8];
-
 /** A PageHeader of parquet.thrift. */
 const PAGE_HEADER = {
   1: ["type", "integer"],
@@ -35,7 +30,6 @@ const PAGE_HEADER = {
     "v1",
     {
       1: ["values", "integer"],
-      2: ["encoding", "integer"],
       3: ["definition", "integer"],
       4: ["repetition", "integer"],
     },
@@ -44,12 +38,8 @@ const PAGE_HEADER = {
     "v2",
     {
       1: ["values", "integer"],
-      2: ["nulls", "integer"],
-      3: ["rows", "integer"],
-      4: ["encoding", "integer"],
       5: ["definition", "integer"],
       6: ["repetition", "integer"],
-      7: ["isCompressed", "flag"],
     },
   ],
 } as const;
@@ -57,14 +47,13 @@ const PAGE_HEADER = {
 type PageHeader = Shaped<typeof PAGE_HEADER>;
 
 /**
- * Checks what the decoder takes for granted in the pages of a column chunk: checksums (where their writer made some),
- * definition and repetition levels, and the counts of values, nulls and rows. One page at a time is in memory.
+ * Checks what the decoder does not check in the pages of a column chunk: checksums (where their writer made some),
+ * definition and repetition levels, and the number of values. One page at a time is in memory.
  * @throws ParquetFailure
  */
 export async function checkPages(
   { fd, tailStart }: ParquetSetup,
   chunk: ColumnChunk,
-  groupRows: number,
   rowGroup: string,
 ): Promise<void> {
   const { leaf, start, bytes, compression } = chunk;
@@ -78,7 +67,6 @@ export async function checkPages(
   if (!(await loadCodec(compression))) return;
   let buffer = new Uint8Array(0);
   let values = 0;
-  let rows = 0;
   for (let at = start, page = 0; at < end; page++) {
     const pageWhere = `${where}, page ${page}`;
     const found = readHeader(fd, at, end);
@@ -96,19 +84,19 @@ export async function checkPages(
     readParquet(fd, content, contentStart);
     try {
       checkChecksum(header, content);
-      if (header.type === DATA_PAGE || header.type === DATA_PAGE_V2) {
-        const counts = checkData(header, content, chunk, values === 0);
-        rows += counts.rows;
-        values += counts.values;
-      }
+      if (header.type === DATA_PAGE || header.type === DATA_PAGE_V2)
+        values += checkData(header, content, chunk);
     } catch (error) {
       if (!(error instanceof Damaged)) throw error;
       throw damaged(pageWhere, error.message);
     }
     at = pageEnd;
   }
-  expectCount(where, "values", chunk.values, values);
-  expectCount(where, "rows", groupRows, rows);
+  if (values !== chunk.values)
+    throw damaged(
+      where,
+      `expected ${chunk.values} values as declared in the footer, found ${values}`,
+    );
 }
 
 function checkChecksum({ crc }: PageHeader, content: Uint8Array): void {
@@ -120,15 +108,14 @@ function checkChecksum({ crc }: PageHeader, content: Uint8Array): void {
     );
 }
 
-/** Checks a data page against its header and the schema; returns its numbers of values and rows. @throws Damaged */
+/** Checks the levels of a data page; returns its number of values. @throws Damaged */
 function checkData(
   { type, decodedBytes = -1, v1 = {}, v2 = {} }: PageHeader,
   content: Uint8Array,
   { leaf: { maxRepetition, maxDefinition }, compression }: ColumnChunk,
-  firstOfChunk: boolean,
-): { values: number; rows: number } {
+): number {
   const isV2 = type === DATA_PAGE_V2;
-  const { values = -1, encoding = -1 } = isV2 ? v2 : v1;
+  const { values = -1 } = isV2 ? v2 : v1;
   if (values < 0)
     throw new Damaged(`expected 0 or more values, found ${values}`);
   // Levels of version 2 are never compressed.
@@ -136,63 +123,93 @@ function checkData(
     ? pageStart("uncompressed", content, content.byteLength)
     : pageStart(compression, content, decodedBytes);
   let at = 0;
-  const count = (kind: "repetition" | "definition", max: number) => {
-    if (max === 0 && !isV2) return null;
+  for (const [kind, max] of [
+    ["repetition", maxRepetition],
+    ["definition", maxDefinition],
+  ] as const) {
+    if (max === 0 && !isV2) continue;
     // Version 1 stores the encoding of a section of levels here, version 2 its length.
     const { [kind]: stored = -1 } = isV2 ? v2 : v1;
     let bytes = stored;
-    if (isV2) {
-      if (bytes < 0)
+    if (!isV2) {
+      if (stored !== RLE)
         throw new Damaged(
-          `expected 0 or more bytes of ${kind} levels, found ${bytes}`,
+          `expected ${kind} levels encoded as RLE, found encoding ${stored}`,
         );
-    } else if (stored === RLE) {
       const length = start(at + 4).subarray(at, at + 4);
       bytes = new DataView(length.buffer, length.byteOffset).getUint32(0, true);
       at += 4;
-    } else
+    }
+    if (bytes < 0)
       throw new Damaged(
-        `expected ${kind} levels encoded as RLE, found encoding ${stored}`,
+        `expected 0 or more bytes of ${kind} levels, found ${bytes}`,
       );
     const section = start(at + bytes).subarray(at, at + bytes);
     at += bytes;
-    return max > 0 ? countLevels(section, { kind, max, values }) : null;
-  };
-  const repetition = count("repetition", maxRepetition);
-  const definition = count("definition", maxDefinition);
-  if (firstOfChunk && values > 0 && repetition && repetition.first !== 0)
-    throw new Damaged(
-      `expected a first repetition level of 0, found ${repetition.first}`,
-    );
-  const rows = repetition ? repetition.zeros : values;
-  const nulls = definition ? values - definition.greatest : 0;
-  if (isV2) {
-    const { rows: declaredRows = -1, nulls: declaredNulls = -1 } = v2;
-    expectDeclared("rows", declaredRows, rows);
-    // pyarrow counts neither empty lists nor null structs in lists among the nulls.
-    const isFewer = repetition && declaredNulls >= 0 && declaredNulls < nulls;
-    if (!isFewer) expectDeclared("nulls", declaredNulls, nulls);
+    if (max > 0) checkLevels(section, kind, max, values);
   }
-  if (DICTIONARY.includes(encoding)) {
-    const bytes = decodedBytes - at;
-    // Of version 2 the levels come before the compressed part.
-    const indices = isV2
-      ? pageStart(
-          v2.isCompressed === false ? "uncompressed" : compression,
-          content.subarray(at),
-          bytes,
-        )(bytes)
-      : start(decodedBytes).subarray(at, decodedBytes);
-    checkIndices(indices, values - nulls);
-  }
-  return { values, rows };
+  return values;
 }
 
-function expectDeclared(what: string, declared: number, found: number): void {
-  if (declared !== found)
-    throw new Damaged(
-      `expected ${declared} ${what} as declared in the page header, found ${found}`,
-    );
+// The levels of a page (parquet-format, Encodings.md, "RLE/Bit-Packing Hybrid"), of as many bits as the greatest needs:
+//
+//   run: varint 2 n     | level in whole bytes                 n times the same level
+//        varint 2 n + 1 | 8 n levels, lowest bits first        the last run may have levels that do not count
+
+/**
+ * Checks that a section has levels for so many values, and none above the schema's greatest, which is at most 255: the
+ * decoder stores zeros for such values.
+ * @throws Damaged
+ */
+function checkLevels(
+  section: Uint8Array,
+  kind: string,
+  max: number,
+  values: number,
+): void {
+  const bits = 32 - Math.clz32(max);
+  const mask = (1 << bits) - 1;
+  let at = 0;
+  let seen = 0;
+  const take = (bytes: number): number => {
+    at += bytes;
+    if (at > section.length)
+      throw new Damaged(
+        `expected ${values} ${kind} levels as declared in the page header, found ${seen}`,
+      );
+    return at - bytes;
+  };
+  const check = (level: number) => {
+    if (level > max)
+      throw new Damaged(
+        `expected ${kind} levels of at most ${max}, found ${level}`,
+      );
+  };
+  while (seen < values) {
+    let header = 0;
+    let byte = 128;
+    for (let factor = 1; byte >= 128; factor *= 128) {
+      byte = section[take(1)] as number;
+      header += (byte & 127) * factor;
+    }
+    const run = Math.floor(header / 2);
+    if (header % 2 === 0) {
+      check(section[take(1)] as number);
+      seen += run;
+      continue;
+    }
+    const count = Math.min(8 * run, values - seen);
+    const start = take(Math.ceil((count * bits) / 8));
+    // Where the greatest level has all bits set, none can be above it.
+    for (let k = 0; k < count && mask > max; k++) {
+      const first = start + ((k * bits) >>> 3);
+      const [low = 0, high = 0] = section.subarray(first, first + 2);
+      check((((high << 8) | low) >>> ((k * bits) & 7)) & mask);
+    }
+    // The bytes of levels that do not count may be missing.
+    at = Math.min(start + run * bits, section.length);
+    seen += count;
+  }
 }
 
 /** Reads the header of the page at a position; null where there is none that makes sense. */
@@ -218,19 +235,6 @@ function readHeader(
 
 function damaged(where: string, text: string): ParquetFailure {
   return new ParquetFailure({ kind: "damaged", where, text });
-}
-
-function expectCount(
-  where: string,
-  what: string,
-  expected: number,
-  found: number,
-): void {
-  if (expected !== found)
-    throw damaged(
-      where,
-      `expected ${expected} ${what} as declared in the footer, found ${found}`,
-    );
 }
 
 function hexadecimal(value: number): string {

@@ -1,6 +1,13 @@
+import type { ParquetReply } from "../src/input/parquet/protocol.js";
 import { readFully } from "../src/io/positional.js";
 import { systemFailure } from "../src/system-error.js";
-import { ParquetFailure } from "./parquet-failure.js";
+
+/** A failure that the main thread knows how to report. */
+export class ParquetFailure extends Error {
+  constructor(readonly reply: ParquetReply) {
+    super(reply.kind);
+  }
+}
 
 /** Fills `target` from the Parquet file. @throws ParquetFailure where the file has become shorter, or cannot be read */
 export function readParquet(

@@ -1,10 +1,11 @@
 import type { ParquetFile } from "parquet-wasm/esm";
+import { LIMITS, OverLimit } from "../src/input/limits.js";
 import type { RowGroup } from "../src/input/parquet/file-metadata.js";
 import type { ParquetSetup } from "../src/input/parquet/protocol.js";
 import { writeFully } from "../src/io/positional.js";
 import { systemFailure } from "../src/system-error.js";
-import { ParquetFailure } from "./parquet-failure.js";
 import { checkPages } from "./parquet-pages.js";
+import { ParquetFailure } from "./parquet-read.js";
 
 /** Approximate size of a batch: row groups are read whole, but decoded in parts. */
 const BATCH_BYTES = 16 << 20;
@@ -24,11 +25,17 @@ export async function writeArrow(
   file: ParquetFile,
   setup: ParquetSetup,
 ): Promise<number> {
-  const { target, maxBytes, rowGroups } = setup;
+  const { target, rowGroups } = setup;
   let position = 0;
   const append = (bytes: Uint8Array) => {
     const end = position + bytes.byteLength;
-    if (end > maxBytes) throw new ParquetFailure({ kind: "large", bytes: end });
+    // A few bytes can declare any number of repetitions of a value.
+    if (end > LIMITS.maxDecodedBytes)
+      throw new ParquetFailure({
+        kind: "unsupported",
+        where: "row groups",
+        text: new OverLimit("maxDecodedBytes", "decoded bytes", end).message,
+      });
     try {
       writeFully(target, bytes, position);
     } catch (error) {
@@ -47,8 +54,7 @@ export async function writeArrow(
   for (const [k, group] of rowGroups.entries()) {
     const where = `row group ${k}`;
     const batchSize = batchRows(group, where);
-    for (const chunk of group.chunks)
-      await checkPages(setup, chunk, group.rows, where);
+    for (const chunk of group.chunks) await checkPages(setup, chunk, where);
     let found = 0;
     for await (const batch of await file.stream({
       rowGroups: [k],

@@ -8,8 +8,7 @@ import type {
   ParquetSetup,
 } from "../src/input/parquet/protocol.js";
 import { systemFailure } from "../src/system-error.js";
-import { ParquetFailure } from "./parquet-failure.js";
-import { readParquet } from "./parquet-read.js";
+import { ParquetFailure, readParquet } from "./parquet-read.js";
 import { writeArrow } from "./parquet-to-arrow.js";
 
 /** The decoder may quote all that it found. */

@@ -95,7 +95,7 @@ test("other numbers of rows in the footer than there are", async () => {
   }
   expect(messages).toEqual([
     "ERR_INPUT_FORMAT file: rows: expected 61 rows as declared in the footer, found 60; copy or write the file again",
-    "ERR_INPUT_FORMAT file: row group 0: column logits: expected 26 rows as declared in the footer, found 25; copy or write the file again",
+    "ERR_INPUT_FORMAT file: row group 0: expected 26 rows as declared in the footer, found 25; copy or write the file again",
   ]);
 });
 

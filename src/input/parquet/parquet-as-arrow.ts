@@ -1,4 +1,5 @@
 import { Worker } from "node:worker_threads";
+import type { Field } from "../../arrow/field.js";
 import {
   AbortedError,
   InputFormatError,
@@ -14,11 +15,14 @@ import {
 } from "../../system-error.js";
 import type { ColumnPath } from "../column-spans.js";
 import type { InputFile } from "../input-file.js";
-import { LIMITS, overLimit } from "../limits.js";
+import { selectKept } from "../kept-columns.js";
+import { selectLogits } from "../logits-column.js";
 import type { OpenOptions } from "../logits-file.js";
+import { nestedColumns } from "../nested-columns.js";
+import { withPartitions } from "../partitions.js";
 import { requireInput } from "../read-input.js";
+import { selectValues } from "../value-column.js";
 import type { FileMetadata } from "./file-metadata.js";
-import { neededColumns } from "./needed-columns.js";
 import {
   type ParquetFooter,
   readFooter,
@@ -50,11 +54,11 @@ export async function parquetAsArrow(
   const paths = neededColumns(path, footer.fields, options);
   // The thread reads any part of the file.
   requireInput(file, [{ start: 0, end: file.bytes }]);
-  const target = openTarget(path, options.scratch);
+  const target = outputCall(path, KEPT, () => new UnnamedFile(options.scratch));
   try {
     if (options.isSample) footer.metadata = sampleOf(footer.metadata);
     const setup = setupOf(file, footer, paths, target.fd);
-    const bytes = await decode(file, setup, options.signal);
+    const bytes = await decode(path, setup, options.signal);
     return {
       path,
       fd: target.fd,
@@ -70,6 +74,33 @@ export async function parquetAsArrow(
     target.close();
     throw error;
   }
+}
+
+/**
+ * Paths of the columns that a run reads: no others are decoded.
+ * @throws LogitsColumnError, InputUnsupportedError
+ */
+function neededColumns(
+  path: string,
+  fields: Field[],
+  options: OpenOptions,
+): ColumnPath[] {
+  const { keep, ownNames, inputs, partitions } = options;
+  const nested = nestedColumns(fields, options);
+  const all = [...fields, ...nested.map(({ field }) => field)];
+  const paths = [...fields.map((_, k) => [k]), ...nested.map((n) => n.path)];
+  const columns = withPartitions(all, partitions);
+  const needed = [
+    selectLogits(path, all, options),
+    ...inputs.map(({ option, name }) =>
+      selectValues(path, columns, option, name),
+    ),
+  ].flatMap(({ columns }) => columns.filter((place) => place < all.length));
+  const copyable = withPartitions(fields, partitions);
+  const kept = selectKept(path, copyable, keep, ownNames)
+    .map(({ place }) => place)
+    .filter((place) => place < fields.length);
+  return [...needed, ...kept].map((place) => paths[place] as ColumnPath);
 }
 
 /** Returns the metadata of a file that has only its first row group with rows. */
@@ -94,18 +125,16 @@ function setupOf(
     tailStart: start,
     rowGroups,
     target,
-    maxBytes: LIMITS.maxDecodedBytes,
     decoder,
   };
 }
 
 /** Lets a thread decode; returns the size of the stream, once the thread has ended. */
 async function decode(
-  file: InputFile,
+  path: string,
   setup: ParquetSetup,
   signal: AbortSignal | undefined,
 ): Promise<number> {
-  const { path } = file;
   if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
   const worker = openThread(setup);
   let stop = () => {};
@@ -113,29 +142,19 @@ async function decode(
     return await new Promise((resolve, reject) => {
       stop = () => reject(new AbortedError({ cause: signal?.reason }));
       signal?.addEventListener("abort", stop);
-      const fail = (reason: string, cause?: unknown) =>
-        reject(
-          new InputFormatError(
-            path,
-            DATA,
-            `could not be decoded: ${reason}; ${CONVERT}`,
-            { cause },
-          ),
-        );
+      const damage = (reason: string, cause?: unknown) => {
+        const text = `could not be decoded: it is damaged${reason}; ${CONVERT}`;
+        return new InputFormatError(path, DATA, text, { cause });
+      };
       worker.on("error", (error) => {
-        const known = threadError(error);
-        if (known) reject(known);
-        else
-          fail(
-            `it is damaged, or too large for the decoder (${error.message})`,
-            error,
-          );
+        const reason = `, or too large for the decoder (${error.message})`;
+        reject(threadError(error) ?? damage(reason, error));
       });
-      worker.on("exit", () => fail("it is damaged (the decoder stopped)"));
+      worker.on("exit", () => reject(damage(" (the decoder stopped)")));
       worker.on("message", (reply: ParquetReply) => {
         if (reply.kind === "decoder") decoder = reply.decoder;
         else if (reply.kind === "done") resolve(reply.bytes);
-        else reject(errorOf(file, reply));
+        else reject(errorOf(path, reply));
       });
     });
   } finally {
@@ -171,25 +190,16 @@ function threadError(error: unknown): Error | null {
 const DATA = "Parquet data";
 const CONVERT = `if other tools can read it, convert it: duckdb -c "copy (from 'x.parquet') to 'y.parquet'"`;
 
-type Failure = Exclude<ParquetReply, { kind: "decoder" | "done" }>;
-
-function errorOf(file: InputFile, failure: Failure): Error {
-  const { path } = file;
+function errorOf(
+  path: string,
+  failure: Exclude<ParquetReply, { kind: "decoder" | "done" }>,
+): Error {
   switch (failure.kind) {
-    case "large":
-      return overLimit(
-        file,
-        "row groups",
-        "maxDecodedBytes",
-        "decoded bytes",
-        failure.bytes,
-      );
-    case "damaged":
-      return new InputFormatError(
-        path,
-        failure.where,
-        `${failure.text}; ${failure.where === DATA ? CONVERT : WRITE_AGAIN}`,
-      );
+    case "damaged": {
+      const { where, text } = failure;
+      const advice = where === DATA ? CONVERT : WRITE_AGAIN;
+      return new InputFormatError(path, where, `${text}; ${advice}`);
+    }
     case "unsupported":
       return new InputUnsupportedError(path, failure.where, failure.text);
     case "failed":
@@ -200,7 +210,3 @@ function errorOf(file: InputFile, failure: Failure): Error {
 }
 
 const KEPT = "could not be decoded to a temporary file";
-
-function openTarget(path: string, scratch?: string): UnnamedFile {
-  return outputCall(path, KEPT, () => new UnnamedFile(scratch));
-}

@@ -14,8 +14,6 @@ export interface ParquetSetup {
   rowGroups: Pick<RowGroup, "rows" | "chunks">[];
   /** Descriptor of the file for the Arrow stream. */
   target: number;
-  /** Maximum size of the stream: a few bytes can state any number of repetitions of a value. */
-  maxBytes: number;
   /** The decoder as an earlier thread of the process has compiled it. */
   decoder: WebAssembly.Module | null;
 }
@@ -27,7 +25,5 @@ export type ParquetReply =
   | { kind: "done"; bytes: number }
   /** Instead: the problem. */
   | { kind: "damaged" | "unsupported"; where: string; text: string }
-  /** Instead: the stream would be larger than `maxBytes`. */
-  | { kind: "large"; bytes: number }
   /** Instead: the file could not be read, the stream not written, or the decoder not loaded. */
   | ({ kind: "failed"; task: "read" | "kept" } & SystemFailure);

@@ -1,8 +1,0 @@
-import type { ParquetReply } from "../src/input/parquet/protocol.js";
-
-/** A failure that is known by name. */
-export class ParquetFailure extends Error {
-  constructor(readonly reply: ParquetReply) {
-    super(reply.kind);
-  }
-}
