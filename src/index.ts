@@ -87,7 +87,8 @@ export {
 } from "./inspect/inspect.js";
 export type { OutputSize } from "./layout-sizes.js";
 export type { RunOptions } from "./options.js";
-export type { AttemptOptions, QueueOptions } from "./queue/options.js";
+export type { QueueOptions } from "./queue/connection.js";
+export type { AttemptOptions } from "./queue/jobs.js";
 export {
   type SubmitOptions,
   type SubmitReport,

@@ -1,7 +1,6 @@
 import { AbortedError, InternalError, WorkerError } from "../errors.js";
 import type { DatasetReportBuilder } from "./dataset-report.js";
 import type { DatasetHooks } from "./events.js";
-import type { Shard } from "./plan-shards.js";
 import {
   type ShardContext,
   ShardMaker,
@@ -70,7 +69,7 @@ export async function computeShards(
       committing = told(before, made);
       committing.catch(() => {});
       await Promise.race([computed, made]);
-      report.passed(run.plan.of.shards[shard] as Shard);
+      report.passed(shard);
       if (!(await before)) return;
     }
     // Threads end while the last shard is committed.

@@ -54,3 +54,16 @@ export function makePlan(
   const planned: PlannedBytes = { format: 1, softjac: VERSION, ...of };
   return { fingerprint: fingerprintOf(planned), root, of: planned };
 }
+
+/** Returns the number of rows of shards; default: of all. */
+export function rowsOf(
+  { of: { shards } }: DatasetPlan,
+  numbers: Iterable<number> = shards.keys(),
+): number {
+  let rows = 0;
+  for (const number of numbers) {
+    const { rowStart, rowEnd } = shards[number] as Shard;
+    rows += rowEnd - rowStart;
+  }
+  return rows;
+}

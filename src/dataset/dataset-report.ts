@@ -1,9 +1,8 @@
 import { type CallCost, startClock } from "../io/report-clock.js";
 import type { RunHooks } from "../run.js";
 import { VERSION } from "../version.js";
-import type { DatasetPlan } from "./dataset-plan.js";
+import { type DatasetPlan, rowsOf } from "./dataset-plan.js";
 import type { DatasetHooks } from "./events.js";
-import type { Shard } from "./plan-shards.js";
 import type { PartRecord } from "./records.js";
 
 /** Report of a call on a dataset: its return value, or `report` of its error. */
@@ -34,7 +33,7 @@ export class DatasetReportBuilder {
   readonly #cost = startClock();
   readonly #report: Omit<DatasetReport, keyof CallCost>;
 
-  #shards: readonly Shard[] = [];
+  #plan: DatasetPlan | null = null;
   #rowsToDo = 0;
   #rowsPassed = 0;
   #bytesDone = 0;
@@ -62,7 +61,7 @@ export class DatasetReportBuilder {
   }
 
   get isPlanned(): boolean {
-    return this.#report.fingerprint !== null;
+    return this.#plan !== null;
   }
 
   get shards(): { done: number; all: number } {
@@ -73,12 +72,13 @@ export class DatasetReportBuilder {
     return this.#report.shardsUpToDate + this.#report.shardsComputed;
   }
 
-  planned({ fingerprint, of }: DatasetPlan): void {
-    this.#shards = of.shards;
+  planned(plan: DatasetPlan): void {
+    const { fingerprint, of } = plan;
+    this.#plan = plan;
     Object.assign(this.#report, {
       fingerprint,
       inputs: of.inputs.length,
-      rows: of.inputs.reduce((sum, { rows }) => sum + rows, 0),
+      rows: rowsOf(plan),
       shards: of.shards.length,
     });
   }
@@ -86,10 +86,7 @@ export class DatasetReportBuilder {
   /** What is known before anything is done: the shards of this call, of those that are missing. */
   found(missing: readonly number[], toDo: readonly number[] = missing): void {
     this.#report.shardsUpToDate = this.#report.shards - missing.length;
-    this.#rowsToDo = toDo.reduce(
-      (sum, shard) => sum + rowsOf(this.#shards[shard] as Shard),
-      0,
-    );
+    this.#rowsToDo = this.#rowsOf(toDo);
     const { inputs, rows, shards, shardsUpToDate } = this.#report;
     this.tell?.({
       event: "planned",
@@ -103,8 +100,12 @@ export class DatasetReportBuilder {
   }
 
   /** A shard is computed, or is not to be: another process has made it, or nobody will. */
-  passed(shard: Shard): void {
-    this.#rowsPassed += rowsOf(shard);
+  passed(shard: number): void {
+    this.#rowsPassed += this.#rowsOf([shard]);
+  }
+
+  #rowsOf(shards: readonly number[]): number {
+    return rowsOf(this.#plan as DatasetPlan, shards);
   }
 
   skippedInputs(inputs: DatasetReport["skippedInputs"]): void {
@@ -145,8 +146,4 @@ export class DatasetReportBuilder {
     const report = this.#report;
     return { ...report, status, ...this.#cost(report.rowsComputed) };
   }
-}
-
-function rowsOf({ rowStart, rowEnd }: Shard): number {
-  return rowEnd - rowStart;
 }

@@ -3,7 +3,7 @@ import { Crew } from "../pool/crew.js";
 import { startEarly } from "../start-early.js";
 import { openStore } from "../store/open-store.js";
 import { computeShards } from "./compute-shards.js";
-import { makePlan } from "./dataset-plan.js";
+import { makePlan, rowsOf } from "./dataset-plan.js";
 import type { DatasetReport, DatasetReportBuilder } from "./dataset-report.js";
 import { DatasetRun } from "./dataset-run.js";
 import type { DatasetHooks } from "./events.js";
@@ -18,7 +18,7 @@ import {
   resolveDataset,
 } from "./options.js";
 import { pinInputs } from "./pin-inputs.js";
-import { planShards, type Shard } from "./plan-shards.js";
+import { planShards } from "./plan-shards.js";
 import type { StoredRunOver } from "./planned-run.js";
 import { publish, reported } from "./reported.js";
 import type { Stopping, Watched } from "./stopping.js";
@@ -137,18 +137,14 @@ export async function dryRunDataset(
   const missing =
     (await run.isPublished()) && !dataset.repair ? [] : await run.missing();
   if (missing.length > 0) await run.refuseOther(dataset);
-  const rowsOf = (shard: number) => {
-    const { rowStart, rowEnd } = of.shards[shard] as Shard;
-    return rowEnd - rowStart;
-  };
   return {
     fingerprint,
     output: dataset.output,
     inputs: of.inputs.length,
-    rows: of.inputs.reduce((sum, { rows }) => sum + rows, 0),
+    rows: rowsOf(run.plan),
     shards: run.shards,
     shardsDone: run.shards - missing.length,
-    rowsLeft: missing.reduce((sum, shard) => sum + rowsOf(shard), 0),
+    rowsLeft: rowsOf(run.plan, missing),
     skippedInputs: await run.leftOut(),
   };
 }

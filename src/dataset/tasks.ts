@@ -2,6 +2,7 @@ import { checkHooks, resolve } from "../check-options.js";
 import { IncompleteError, InputsSkippedError, UsageError } from "../errors.js";
 import { type S3Options, s3OptionsOf } from "../store/s3-options.js";
 import { computeShards } from "./compute-shards.js";
+import { rowsOf } from "./dataset-plan.js";
 import type { DatasetReport } from "./dataset-report.js";
 import type { DatasetHooks } from "./events.js";
 import {
@@ -229,7 +230,7 @@ export async function datasetStatus(
     output: run.folders.out,
     status: isPublished ? "published" : "in progress",
     inputs: of.inputs.length,
-    rows: of.inputs.reduce((sum, { rows }) => sum + rows, 0),
+    rows: rowsOf(run.plan),
     shards: run.shards,
     shardsDone: run.shards - missing.length - damaged.length,
     missing,

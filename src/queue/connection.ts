@@ -7,7 +7,18 @@ import {
   ServiceUnavailableError,
   UsageError,
 } from "../errors.js";
-import type { QueueOptions } from "./options.js";
+
+/** Connection to a queue on a Redis server. */
+export interface QueueOptions {
+  /** URL of the Redis server: `redis://host:port/db`, or `rediss://` for TLS. */
+  queue: string;
+  /** Password of the Redis server, if the URL has none. */
+  queuePassword?: string | undefined;
+  /** Name of the queue; several queues can share a server. Default: softjac. */
+  queueName?: string | undefined;
+  /** Seconds to wait for the first connection; default: 10. */
+  connectTimeout?: number | undefined;
+}
 
 /** A connection to the Redis of a queue; it reconnects by itself. */
 export interface Connection {

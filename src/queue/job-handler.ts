@@ -1,43 +1,25 @@
-import type { Job, WaitingError } from "bullmq";
+import type { Job } from "bullmq";
+import { rowsOf } from "../dataset/dataset-plan.js";
 import type { DatasetHooks } from "../dataset/events.js";
 import { isBadInput } from "../dataset/left-out.js";
 import { partName } from "../dataset/names.js";
 import { optionsOfParts } from "../dataset/options.js";
-import type { Shard } from "../dataset/plan-shards.js";
 import type { StoredRunOver } from "../dataset/planned-run.js";
-import { type ShardContext, ShardMaker } from "../dataset/shard-maker.js";
+import { ShardMaker } from "../dataset/shard-maker.js";
 import { pause, watched, within } from "../dataset/stopping.js";
 import { AbortedError, StalledError, WorkerError } from "../errors.js";
-import type { RunOptions } from "../options.js";
 import { isFullDisk } from "../system-error.js";
 import type { Connection } from "./connection.js";
 import type { JobRuns } from "./job-runs.js";
 import { failureText, shardJob } from "./jobs.js";
-import type { WorkerCounts } from "./worker.js";
+import type { ResolvedWorkerOptions, WorkerCounts } from "./worker.js";
 
-interface HandlerContext
-  extends Pick<Connection, "bullmq">,
-    Pick<ShardContext, "keepGoing" | "stallTimeout"> {
+interface HandlerContext extends Pick<Connection, "bullmq"> {
+  options: ResolvedWorkerOptions;
   runs: JobRuns;
-  /** Options of this process. */
-  own: Partial<RunOptions>;
   counts: WorkerCounts;
-  /** Seconds. */
-  shardTimeout: number;
-  lease: number;
-  diskPause: number;
   /** The worker is to end. */
   stop: AbortSignal;
-}
-
-/** The job that is being computed. */
-interface CurrentJob {
-  job: Job;
-  token: string;
-  lease: Lease;
-  shard: number;
-  /** Name of the shard's file, as messages show it. */
-  file: string;
 }
 
 /** Computes the shards of jobs, one at a time, and tells BullMQ what became of them. */
@@ -57,19 +39,15 @@ export class JobHandler {
    * compute, other errors for another attempt
    */
   async process(job: Job, token: string): Promise<void> {
-    const { lease: seconds, stop } = this.context;
+    const { options, stop } = this.context;
     this.idleSince = null;
-    const renew = async () =>
-      (await job.extendLock(token, seconds * 1000)) === 1;
-    const lease = new Lease(seconds, renew, stop);
-    const file = String(job.id);
-    const current: CurrentJob = { job, token, lease, shard: -1, file };
+    const held = new HeldJob(job, token, options.lease, stop);
     try {
-      await this.#make(current);
+      await this.#make(held);
     } catch (error) {
-      throw await this.#failed(current, error);
+      throw await this.#failed(held, error);
     } finally {
-      lease.end();
+      held.end();
       this.idleSince = performance.now();
     }
   }
@@ -81,24 +59,23 @@ export class JobHandler {
     if (last) await within(CLOSE_SECONDS, last.maker.close());
   }
 
-  async #make(current: CurrentJob): Promise<void> {
-    const { runs, counts, shardTimeout } = this.context;
-    const { lease } = current;
+  async #make(held: HeldJob): Promise<void> {
+    const { options, runs, counts } = this.context;
+    const { shardTimeout } = options;
     const { onEvent, onProgress } = this.hooks;
-    const data = shardJob(current.job.data);
+    const data = shardJob(held.job.data);
     const { index } = data;
-    current.shard = index;
+    held.shard = index;
     // Before anything that may end this process, too.
-    refuseUsedUp(current.job);
+    refuseUsedUp(held.job);
     const found = await runs.of(data);
     const { plan, shards } = found.run;
-    current.file = partName(index, shards);
+    held.file = partName(index, shards);
     const before = counts.rowsComputed;
-    const { rowStart, rowEnd } = plan.of.shards[index] as Shard;
-    const rows = before + rowEnd - rowStart;
+    const rows = before + rowsOf(plan, [index]);
     const maker = await this.#makerOf(found);
     const hooks = {
-      signal: lease.signal,
+      signal: held.signal,
       onProgress: (done: number) => onProgress?.(before + done, rows),
       onEvent,
     };
@@ -106,7 +83,7 @@ export class JobHandler {
       shardTimeout,
       () => maker.make(index, hooks),
       () => {
-        lease.abandon();
+        held.abandon();
         return new StalledError(
           `${maker.describe(index)}: not done within ${shardTimeout} s (--shard-timeout)`,
         );
@@ -115,8 +92,11 @@ export class JobHandler {
       await this.close();
       throw error;
     });
-    if (typeof outcome === "string") counts.shardsUpToDate += 1;
-    else if (outcome.event === "shard completed") {
+    if (typeof outcome === "string") {
+      counts.shardsUpToDate += 1;
+      return;
+    }
+    if (outcome.event === "shard completed") {
       counts.shardsComputed += 1;
       counts.rowsComputed += outcome.rows;
       counts.bytesWritten += outcome.bytes;
@@ -125,7 +105,7 @@ export class JobHandler {
       const { input: name, error } = outcome;
       counts.skippedInputs.push({ name, error });
     }
-    if (typeof outcome !== "string") onEvent?.(outcome);
+    onEvent?.(outcome);
   }
 
   /** Returns the maker of the last job's run, or another for another run. */
@@ -133,7 +113,9 @@ export class JobHandler {
     const { run } = found;
     if (this.#last?.run === run) return this.#last.maker;
     await this.close();
-    const { own, keepGoing, stallTimeout } = this.context;
+    const { options } = this.context;
+    const { threads, chunkRows, sync, keepGoing, stallTimeout } = options;
+    const own = { threads, chunkRows, sync };
     const of = optionsOfParts(run.plan.of.options, own, run.folders.out);
     const maker = new ShardMaker({ ...found, of, keepGoing, stallTimeout });
     this.#last = { run, maker };
@@ -141,53 +123,45 @@ export class JobHandler {
   }
 
   /** Reports a failed job and returns the error that BullMQ expects. */
-  async #failed(current: CurrentJob, error: unknown): Promise<Error> {
-    const { bullmq, counts, diskPause, stop } = this.context;
+  async #failed(held: HeldJob, error: unknown): Promise<Error> {
+    const { bullmq, counts, options, stop } = this.context;
+    const { diskPause } = options;
     const { onEvent } = this.hooks;
-    const { job, lease, shard, file } = current;
+    const { job, shard, file } = held;
     const text = error instanceof Error ? error.message : String(error);
-    if (lease.isLost) {
-      this.#released(
-        current,
-        "its lease expired; another worker may have taken it",
-      );
-      return new bullmq.WaitingError();
+    const kind = held.isLost ? "lost" : failureKind(error);
+    if (kind === "final" || kind === "passing") {
+      const willRetry =
+        kind === "passing" && attemptsOf(job) + 1 < maxAttempts(job);
+      counts.shardsFailed += 1;
+      onEvent?.({ event: "shard failed", shard, file, error: text, willRetry });
+      return willRetry
+        ? new Error(failureText(error))
+        : new bullmq.UnrecoverableError(failureText(error));
     }
-    const kind = failureKind(error);
-    if (kind === "stopped")
-      return this.#release(current, "the worker is stopping");
+    held.end();
+    counts.shardsReleased += 1;
+    const reason = RELEASED[kind];
+    onEvent?.({ event: "shard released", shard, file, reason });
+    // Uses no attempt. If the queue does not answer, the lease expires; if it has forgotten the job, there is nothing to do.
+    if (kind !== "lost")
+      await within(RELEASE_SECONDS, job.moveToWait(held.token));
     if (kind === "full disk") {
-      const waiting = await this.#release(current, "the disk is full");
       const message = `${text}; the worker takes no shards for ${diskPause} s`;
       onEvent?.({ event: "warning", message });
       // BullMQ takes no other job until this function returns.
       await pause(diskPause, stop);
-      return waiting;
     }
-    const willRetry =
-      kind === "passing" && attemptsOf(job) + 1 < maxAttempts(job);
-    counts.shardsFailed += 1;
-    onEvent?.({ event: "shard failed", shard, file, error: text, willRetry });
-    return willRetry
-      ? new Error(failureText(error))
-      : new bullmq.UnrecoverableError(failureText(error));
-  }
-
-  /** Returns a job to the queue, without an attempt used. */
-  async #release(current: CurrentJob, reason: string): Promise<WaitingError> {
-    const { job, token, lease } = current;
-    lease.end();
-    this.#released(current, reason);
-    // If the queue does not answer, the lease expires; if it has forgotten the job, there is nothing to do.
-    await within(RELEASE_SECONDS, job.moveToWait(token));
-    return new this.context.bullmq.WaitingError();
-  }
-
-  #released({ shard, file }: CurrentJob, reason: string): void {
-    this.context.counts.shardsReleased += 1;
-    this.hooks.onEvent?.({ event: "shard released", shard, file, reason });
+    return new bullmq.WaitingError();
   }
 }
+
+/** Why a job returns to the queue. */
+const RELEASED = {
+  lost: "its lease expired; another worker may have taken it",
+  stopped: "the worker is stopping",
+  "full disk": "the disk is full",
+};
 
 /** For threads to end, which they do between two chunks. */
 const CLOSE_SECONDS = 10;
@@ -195,45 +169,49 @@ const CLOSE_SECONDS = 10;
 const RELEASE_SECONDS = 5;
 
 /**
- * Holds a job's lock and renews it with a monotonic timer: BullMQ renews by the time of day, and would lose the lock when the
- * system clock is set back.
+ * A job whose lock this worker holds, renewed by a monotonic timer: BullMQ renews by the time of day, and would lose the lock
+ * when the system clock is set back.
  */
-export class Lease {
+export class HeldJob {
+  /** Shard, and the name of its file in messages, once the job's data is read. */
+  shard = -1;
+  file: string;
+  /** Another worker has the job by now. */
+  isLost = false;
   readonly #abandon = new AbortController();
   readonly #timer: NodeJS.Timeout;
   #isRenewing = false;
-  isLost = false;
 
-  /** Aborted when the job is to be abandoned: the lease is lost, or the worker stops. */
+  /** Aborted when the job is to be abandoned: its lock is lost, it takes too long, or the worker stops. */
   readonly signal: AbortSignal = this.#abandon.signal;
 
-  /**
-   * @param renew returns false if another worker has the job by now
-   * @param stop lives for all jobs of a worker: AbortSignal.any would keep something of each of them
-   */
+  /** @param stop lives for all jobs of a worker: AbortSignal.any would keep something of each of them */
   constructor(
-    seconds: number,
-    private readonly renew: () => Promise<boolean>,
+    readonly job: Job,
+    readonly token: string,
+    private readonly seconds: number,
     private readonly stop: AbortSignal,
   ) {
+    this.file = String(job.id);
     this.#timer = setInterval(() => this.#renew(), (seconds * 1000) / 3);
     if (stop.aborted) this.abandon();
     stop.addEventListener("abort", this.abandon);
   }
+
+  readonly abandon = () => this.#abandon.abort();
 
   end(): void {
     clearInterval(this.#timer);
     this.stop.removeEventListener("abort", this.abandon);
   }
 
-  readonly abandon = () => this.#abandon.abort();
-
   async #renew(): Promise<void> {
     // A queue that does not answer is asked once: it may answer yet.
     if (this.#isRenewing) return;
     this.#isRenewing = true;
+    const { job, token, seconds } = this;
     try {
-      this.isLost = !(await this.renew());
+      this.isLost = (await job.extendLock(token, seconds * 1000)) !== 1;
     } catch {
       // Without the queue no other worker gets the job, and a record counts whoever writes it.
     }
@@ -244,12 +222,6 @@ export class Lease {
   }
 }
 
-/**
- * What a failure of a shard means to its job. `stopped` and `full disk`: it is released, after a full disk with a pause.
- * `final`: another attempt would end the same, on any machine. `passing`: it may not.
- */
-type FailureKind = "stopped" | "full disk" | "final" | "passing";
-
 const FINAL = [
   "ERR_INPUT_CHANGED",
   "ERR_JOB_REFUSED",
@@ -257,7 +229,13 @@ const FINAL = [
   "ERR_OUTPUT_EXISTS",
 ];
 
-export function failureKind(error: unknown): FailureKind {
+/**
+ * Returns what a failure of a shard means to its job. `stopped` and `full disk`: it is released. `final`: another attempt
+ * would end the same, on any machine. `passing`: it may not.
+ */
+export function failureKind(
+  error: unknown,
+): "stopped" | "full disk" | "final" | "passing" {
   if (error instanceof AbortedError) return "stopped";
   if (isFullDisk(error)) return "full disk";
   const { code = "" } = (error ?? {}) as { code?: string };

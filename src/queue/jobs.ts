@@ -4,7 +4,14 @@ import { isBadInput } from "../dataset/left-out.js";
 import { SoftjacError } from "../errors.js";
 import { VERSION } from "../version.js";
 import type { OpenQueue } from "./open-queue.js";
-import type { AttemptOptions } from "./options.js";
+
+/** Retries of shards on a queue. */
+export interface AttemptOptions {
+  /** Attempts per shard that fails for other reasons than invalid input; default: 6. */
+  attempts?: number | undefined;
+  /** Seconds before the second attempt; doubles before each further one, minus a random part of up to half. Default: 2. */
+  backoff?: number | undefined;
+}
 
 /** Content of a job: where the plan is, and which of its shards. Nothing else counts. */
 export interface ShardJob {

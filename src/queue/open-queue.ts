@@ -5,9 +5,13 @@ import {
   ServiceUnavailableError,
   SoftjacError,
 } from "../errors.js";
-import { ANSWER_SECONDS, type Connection, connect } from "./connection.js";
+import {
+  ANSWER_SECONDS,
+  type Connection,
+  connect,
+  type QueueOptions,
+} from "./connection.js";
 import { queueNameOf } from "./jobs.js";
-import type { QueueOptions } from "./options.js";
 
 /** A queue to submit jobs to and to look at. */
 export interface OpenQueue {

@@ -2,8 +2,9 @@ import type { DatasetRun } from "../dataset/dataset-run.js";
 import type { DatasetHooks } from "../dataset/events.js";
 import { partName } from "../dataset/names.js";
 import { AbortedError, ShardsFailedError } from "../errors.js";
-import { reportOutages } from "./connection.js";
+import { type QueueOptions, reportOutages } from "./connection.js";
 import {
+  type AttemptOptions,
   enqueue,
   isInputsFault,
   longestBackoff,
@@ -11,7 +12,6 @@ import {
   queuedShards,
 } from "./jobs.js";
 import { type OpenQueue, openQueue } from "./open-queue.js";
-import type { AttemptOptions, QueueOptions } from "./options.js";
 
 /** Maximum number of failures whose reasons are read: nobody reads more. */
 const MAX_REASONS = 100;
@@ -21,7 +21,7 @@ const SLACK_SECONDS = 5;
 
 /** Looks after the jobs of a run while somebody waits for them: jobs that were lost are submitted again. */
 export class QueueKeeper {
-  readonly #lost = new LostShards();
+  #unseen: ReadonlySet<number> = new Set();
   /** Ids of delayed jobs, with the monotonic time when they were first seen. */
   #delayed = new Map<string, number>();
   #open: OpenQueue | null = null;
@@ -73,7 +73,9 @@ export class QueueKeeper {
     const run = { output: folders.out, run: plan.fingerprint };
     const queued = await queuedShards(open, run);
     const { submissions: submission } = queued;
-    const { lost, failed, pending } = this.#lost.judge(missing, queued);
+    const found = judge(missing, queued, this.#unseen);
+    const { lost, failed, pending } = found;
+    this.#unseen = found.unseen;
     if (lost.length > 0) {
       await enqueue(open, run, lost, submission, this.options);
       const { length: shards } = lost;
@@ -128,34 +130,31 @@ export class QueueKeeper {
     this.hooks.onEvent?.({ event: "warning", message });
 }
 
-/** Result of a check of missing shards. */
-interface JobStates {
-  /** Shards that no job computes or will compute. */
-  lost: number[];
-  /** Ids of the jobs of shards that were given up. */
-  failed: [shard: number, id: string][];
-  /** Shards that a job computes or may still compute. */
-  pending: number[];
-}
-
-/** Finds shards that are lost. A job that changes its state may be seen in neither state, so a shard is lost if two checks miss it. */
-export class LostShards {
-  #unseen = new Set<number>();
-
-  judge(missing: readonly number[], queued: QueuedShards): JobStates {
-    const found: JobStates = { lost: [], failed: [], pending: [] };
-    const unseen = new Set<number>();
-    for (const shard of missing) {
-      const failed = queued.failed.get(shard);
-      if (failed !== undefined) found.failed.push([shard, failed]);
-      else if (queued.live.has(shard)) found.pending.push(shard);
-      else if (this.#unseen.has(shard)) found.lost.push(shard);
-      else {
-        unseen.add(shard);
-        found.pending.push(shard);
-      }
+/** Sorts missing shards by what their jobs say. */
+export function judge(
+  missing: readonly number[],
+  { failed, live }: Pick<QueuedShards, "failed" | "live">,
+  unseenBefore: ReadonlySet<number>,
+) {
+  const found = {
+    /** Shards that no job computes or will compute. */
+    lost: [] as number[],
+    /** Shards that were given up, and the ids of their jobs. */
+    failed: [] as [shard: number, id: string][],
+    /** Shards that a job computes or may still compute. */
+    pending: [] as number[],
+    /** Shards among them without a job: it may be changing its state, so that only two checks prove a shard lost. */
+    unseen: new Set<number>(),
+  };
+  for (const shard of missing) {
+    const id = failed.get(shard);
+    if (id !== undefined) found.failed.push([shard, id]);
+    else if (live.has(shard)) found.pending.push(shard);
+    else if (unseenBefore.has(shard)) found.lost.push(shard);
+    else {
+      found.unseen.add(shard);
+      found.pending.push(shard);
     }
-    this.#unseen = unseen;
-    return found;
   }
+  return found;
 }

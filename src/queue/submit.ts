@@ -4,9 +4,9 @@ import type { DatasetHooks } from "../dataset/events.js";
 import { type DatasetOptions, resolveDataset } from "../dataset/options.js";
 import { reported } from "../dataset/reported.js";
 import { planUnder } from "../dataset/run-dataset.js";
-import { enqueue, queuedShards } from "./jobs.js";
+import type { QueueOptions } from "./connection.js";
+import { type AttemptOptions, enqueue, queuedShards } from "./jobs.js";
 import { openQueue } from "./open-queue.js";
-import type { AttemptOptions, QueueOptions } from "./options.js";
 
 /** Options of `submitDataset`. Only `inputs`, `output` and `queue` are required. */
 export type SubmitOptions = DatasetOptions & QueueOptions & AttemptOptions;

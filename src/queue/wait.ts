@@ -1,15 +1,16 @@
 import { checkHooks, resolve } from "../check-options.js";
+import { rowsOf } from "../dataset/dataset-plan.js";
 import type { DatasetReport } from "../dataset/dataset-report.js";
 import type { DatasetRun } from "../dataset/dataset-run.js";
 import type { DatasetHooks } from "../dataset/events.js";
-import type { Shard } from "../dataset/plan-shards.js";
 import { openPlannedRun } from "../dataset/planned-run.js";
 import { publish, reported } from "../dataset/reported.js";
 import { pause } from "../dataset/stopping.js";
 import type { FinalizeOptions } from "../dataset/tasks.js";
 import { AbortedError, StoppedError } from "../errors.js";
 import { s3OptionsOf } from "../store/s3-options.js";
-import type { AttemptOptions, QueueOptions } from "./options.js";
+import type { QueueOptions } from "./connection.js";
+import type { AttemptOptions } from "./jobs.js";
 import { QueueKeeper } from "./queue-keeper.js";
 
 /** Options of `waitForDataset`. Only `output` is required; without `queue`, lost shards are not submitted again. */
@@ -88,7 +89,7 @@ async function untilComputed(
       if (left === 0) return;
       const before = last;
       last = left;
-      const rowsLeft = rowsOf(run, missing);
+      const rowsLeft = rowsOf(run.plan, missing);
       if (before === null) rows = rowsLeft;
       if (left !== before) {
         // Progress counts the shards that were missing at the first check, so that its rate is that of the workers now.
@@ -114,12 +115,4 @@ async function missingOf(run: DatasetRun): Promise<number[]> {
   if (await run.isPublished()) return [];
   const unrecorded = await run.unrecorded();
   return unrecorded.length > 0 ? unrecorded : run.missing();
-}
-
-function rowsOf({ plan }: DatasetRun, shards: readonly number[]): number {
-  const spans = shards.map((shard) => plan.of.shards[shard] as Shard);
-  return spans.reduce(
-    (sum, { rowStart, rowEnd }) => sum + rowEnd - rowStart,
-    0,
-  );
 }

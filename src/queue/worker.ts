@@ -7,11 +7,15 @@ import { AbortedError, SoftjacError, StoppedError } from "../errors.js";
 import { type CallCost, startClock } from "../io/report-clock.js";
 import { s3OptionsOf } from "../store/s3-options.js";
 import { VERSION } from "../version.js";
-import { connect, queueAddress, reportOutages } from "./connection.js";
+import {
+  connect,
+  type QueueOptions,
+  queueAddress,
+  reportOutages,
+} from "./connection.js";
 import { JobHandler } from "./job-handler.js";
 import { AllowedLocations, JobRuns } from "./job-runs.js";
 import { queueNameOf } from "./jobs.js";
-import type { QueueOptions } from "./options.js";
 
 /** Options of `runWorker`. Only `queue` is required. */
 export interface WorkerOptions extends QueueOptions, ProcessOptions {
@@ -39,6 +43,7 @@ type WorkerDefaults =
   | "shardTimeout"
   | "lease"
   | "diskPause";
+export type ResolvedWorkerOptions = Resolved<WorkerOptions, WorkerDefaults>;
 
 /** Counts in the report of a worker. */
 export interface WorkerCounts {
@@ -126,13 +131,12 @@ export async function runWorker(
 
 /** Connects to the queue and starts to take jobs. `end` finishes or releases the current one. */
 async function start(
-  options: Resolved<WorkerOptions, WorkerDefaults>,
+  options: ResolvedWorkerOptions,
   counts: WorkerCounts,
   stop: AbortSignal,
   hooks: DatasetHooks,
 ): Promise<{ handler: JobHandler; end(): Promise<void> }> {
-  const { allow = ["."], lease, keepGoing, diskPause } = options;
-  const { stallTimeout, shardTimeout, threads, chunkRows, sync } = options;
+  const { allow = ["."], lease } = options;
   const allowed = await AllowedLocations.of(allow);
   const connection = await connect(options, { waits: true, signal: stop });
   const { bullmq, redis, shown, skipVersionCheck } = connection;
@@ -142,17 +146,9 @@ async function start(
   /** Ends requests to S3 of a shard that has not ended in time. */
   const now = new AbortController();
   const s3 = { ...s3OptionsOf(options), signal: now.signal };
-  const handler = new JobHandler(
-    {
-      bullmq,
-      runs: new JobRuns(allowed, s3),
-      own: { threads, chunkRows, sync },
-      ...{ keepGoing, stallTimeout, shardTimeout, lease, diskPause },
-      counts,
-      stop,
-    },
-    hooks,
-  );
+  const runs = new JobRuns(allowed, s3);
+  const context = { bullmq, options, runs, counts, stop };
+  const handler = new JobHandler(context, hooks);
   const worker = new bullmq.Worker(
     queueNameOf(options.queueName),
     (job, token) => handler.process(job, token as string),

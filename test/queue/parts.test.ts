@@ -1,9 +1,10 @@
 import { mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
+import type { Job } from "bullmq";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { AbortedError, IoError, UsageError } from "../../src/errors.js";
 import { queueAddress } from "../../src/queue/connection.js";
-import { failureKind, Lease } from "../../src/queue/job-handler.js";
+import { failureKind, HeldJob } from "../../src/queue/job-handler.js";
 import { AllowedLocations } from "../../src/queue/job-runs.js";
 import {
   failureText,
@@ -11,7 +12,7 @@ import {
   jobId,
   partsOfId,
 } from "../../src/queue/jobs.js";
-import { LostShards } from "../../src/queue/queue-keeper.js";
+import { judge } from "../../src/queue/queue-keeper.js";
 import { workDirectory } from "../support/logits-input.js";
 
 // The parts of the queue that need none.
@@ -101,6 +102,13 @@ describe("locations", () => {
 });
 
 describe("a lease", () => {
+  const held = (extendLock: () => Promise<number>) =>
+    new HeldJob(
+      { extendLock } as unknown as Job,
+      "",
+      3,
+      new EventTarget() as AbortSignal,
+    );
   beforeEach(() => {
     vi.useFakeTimers();
   });
@@ -109,8 +117,8 @@ describe("a lease", () => {
   });
 
   test("is renewed three times in its time, whatever the time of day", async () => {
-    const renew = vi.fn(async () => true);
-    const lease = new Lease(3, renew, new AbortController().signal);
+    const renew = vi.fn(async () => 1);
+    const lease = held(renew);
     await vi.advanceTimersByTimeAsync(2500);
     vi.setSystemTime(0);
     await vi.advanceTimersByTimeAsync(2500);
@@ -122,20 +130,20 @@ describe("a lease", () => {
   });
 
   test("is lost when it is another's, not when nobody answers", async () => {
-    const renew = vi.fn(async (): Promise<boolean> => {
+    const renew = vi.fn(async (): Promise<number> => {
       throw new Error("ECONNREFUSED");
     });
-    const lease = new Lease(3, renew, new AbortController().signal);
+    const lease = held(renew);
     await vi.advanceTimersByTimeAsync(60_000);
     expect(lease.isLost).toBe(false);
-    renew.mockImplementation(async () => false);
+    renew.mockImplementation(async () => 0);
     await vi.advanceTimersByTimeAsync(1000);
     expect(lease.isLost).toBe(true);
   });
 
   test("is not asked for twice at once", async () => {
-    const renew = vi.fn(() => new Promise<boolean>(() => {}));
-    const lease = new Lease(3, renew, new AbortController().signal);
+    const renew = vi.fn(() => new Promise<number>(() => {}));
+    const lease = held(renew);
     await vi.advanceTimersByTimeAsync(60_000);
     expect(renew).toHaveBeenCalledTimes(1);
     lease.end();
@@ -143,25 +151,29 @@ describe("a lease", () => {
 });
 
 test("shards are lost once they were looked for twice in vain", () => {
-  const lost = new LostShards();
-  const queued = (live: number[], failed: [number, string][] = []) => ({
-    live: new Set(live),
-    failed: new Map(failed),
-    delayed: [],
-    submissions: 1,
-  });
-  expect(lost.judge([1, 2, 3], queued([2], [[3, "x"]]))).toEqual({
+  let unseen: ReadonlySet<number> = new Set();
+  const look = (
+    missing: number[],
+    live: number[],
+    failed: [number, string][] = [],
+  ) => {
+    const queued = { live: new Set(live), failed: new Map(failed) };
+    const found = judge(missing, queued, unseen);
+    unseen = found.unseen;
+    return found;
+  };
+  expect(look([1, 2, 3], [2], [[3, "x"]])).toMatchObject({
     lost: [],
     failed: [[3, "x"]],
     pending: [1, 2],
   });
-  expect(lost.judge([1, 2], queued([]))).toEqual({
+  expect(look([1, 2], [])).toMatchObject({
     lost: [1],
     failed: [],
     pending: [2],
   });
-  expect(lost.judge([1, 2], queued([1, 2])).lost).toEqual([]);
-  expect(lost.judge([1, 2], queued([2])).lost).toEqual([]);
+  expect(look([1, 2], [1, 2]).lost).toEqual([]);
+  expect(look([1, 2], [2]).lost).toEqual([]);
 });
 
 test("what a failure means to its job", () => {
