@@ -25,10 +25,7 @@ export function outputNodes(
       () => joined(node, childPieces(node, k, pieces(), read)),
       read,
     );
-  if (node.form === "codes" || node.form === "runs") {
-    const last = node.children.length - 1;
-    return below(node.children[last] as KeptNode, last);
-  }
+  if (node.form === "codes") return below(node.children[0] as KeptNode, 0);
   return [{ node, pieces }, ...node.children.flatMap(below)];
 }
 
@@ -46,7 +43,7 @@ function* joined(
     if (++count > MAX_PIECES)
       throw new DamagedColumn(
         `column ${name}`,
-        `expected at most ${MAX_PIECES} lists, runs or codes in a record batch of the output, found more; join this column by row`,
+        `expected at most ${MAX_PIECES} lists or codes in a record batch of the output, found more; join this column by row`,
       );
     if (piece.from === piece.to) continue;
     const alike: boolean = last?.buffers === piece.buffers;
@@ -79,11 +76,11 @@ function* childPieces(
   for (const piece of pieces) {
     const { buffers, from, to, repeat } = piece;
     const below = buffers?.children[k] ?? null;
-    if (!buffers && (form === "list" || form === "list-view")) continue;
+    if (!buffers && form === "list") continue;
     if (!buffers || form === "struct" || form === "fixed-size-list")
       yield nestedPiece(below, from * size, to * size, repeat);
     else if (form === "list")
       yield nestedPiece(below, ...reader.ends(piece, buffers), repeat);
-    else for (let n = 0; n < repeat; n++) yield* reader.values(piece, buffers);
+    else for (let n = 0; n < repeat; n++) yield* reader.codes(piece, buffers);
   }
 }
