@@ -1,7 +1,7 @@
 import { constants } from "node:os";
 import { expect, test } from "vitest";
 import { exitCodeOf } from "../src/cli/carry-out.js";
-import { isBadInput } from "../src/dataset/left-out.js";
+import { isBadInput } from "../src/dataset/run-files.js";
 import {
   ConfigurationError,
   InputFormatError,

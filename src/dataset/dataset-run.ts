@@ -7,19 +7,10 @@ import {
   IoError,
 } from "../errors.js";
 import { openStore } from "../store/open-store.js";
-import {
-  hasFolders,
-  hashOf,
-  MissingFolder,
-  type ObjectStore,
-  replace,
-  type Store,
-} from "../store/store.js";
+import { hashOf, MissingFolder, replace, type Store } from "../store/store.js";
 import { VERSION } from "../version.js";
 import type { DatasetPlan } from "./dataset-plan.js";
 import { sha256 } from "./fingerprint.js";
-import { InPlacePublication } from "./in-place-publication.js";
-import { LeftOutInputs } from "./left-out.js";
 import { type Manifest, manifestOf } from "./manifest.js";
 import {
   COMMITS,
@@ -28,29 +19,27 @@ import {
   type RunFolders,
   SUCCESS,
 } from "./names.js";
-import type { Publication } from "./publication.js";
 import {
   decodeJson,
   encodeJson,
   type PartRecord,
   type Success,
 } from "./records.js";
-import { RenamedPublication } from "./renamed-publication.js";
 import {
   type Fault,
   type Look,
-  StoredParts,
+  RunFiles,
   type StoredRecord,
-} from "./stored-parts.js";
+} from "./run-files.js";
 
 export interface PublishOptions {
-  /** Another dataset is replaced. */
+  /** Whether to replace another dataset. */
   overwrite: boolean;
-  /** It is published without inputs that were left out. */
+  /** Whether to publish without skipped inputs. */
   allowMissing?: boolean | undefined;
 }
 
-/** The part of a run that making its shards takes. */
+/** The part of a run that computing its shards needs. */
 export type ShardRun = Pick<
   DatasetRun,
   | "plan"
@@ -65,43 +54,68 @@ export type ShardRun = Pick<
 >;
 
 /**
- * One run over a dataset, as it stands in a store: what has been done of it, by whatever process. Any number of processes
- * may work on it at once and die at any point; what they do twice has the same bytes.
+ * A run over a dataset, as it is in its store. Any number of processes may work on it at once and die at any point; what two
+ * of them compute has the same bytes. Subclasses publish it: by renaming a folder, or in place.
  */
-export class DatasetRun {
-  readonly #parts: StoredParts;
-  readonly #leftOut: LeftOutInputs;
-  readonly #publication: Publication;
-  /** Shards whose record stands without its part. */
-  readonly #lost = new Set<number>();
+export abstract class DatasetRun {
+  protected readonly files: RunFiles;
 
   constructor(
-    private readonly store: Store,
+    protected readonly store: Store,
     readonly folders: RunFolders,
     readonly plan: DatasetPlan,
   ) {
-    this.#parts = new StoredParts(store, plan);
-    this.#leftOut = new LeftOutInputs(store, plan);
-    this.#publication = hasFolders(store)
-      ? new RenamedPublication(store, folders, plan.fingerprint)
-      : new InPlacePublication(store as ObjectStore, folders, plan.fingerprint);
+    this.files = new RunFiles(store, plan);
   }
 
   get shards(): number {
     return this.plan.of.shards.length;
   }
 
-  /** Whether the dataset is there, complete, and of this run. */
-  isPublished(): Promise<boolean> {
-    return this.#publication.isPublished();
+  /** Whether the complete dataset of this run is published. */
+  async isPublished(): Promise<boolean> {
+    return this.isOurs(this.folders.out);
   }
 
-  /** @throws OutputExistsError where a link stands for a folder of the run; MissingFolder */
-  checkPlace(): Promise<void> {
-    return this.#publication.checkPlace();
+  /** Rejects an output that this run may not replace. @throws OutputExistsError, UsageError */
+  abstract refuseOther(options: { overwrite: boolean }): Promise<void>;
+
+  /**
+   * Checks that the place of the run is still its own, has no links, and can take a file.
+   * @throws MissingFolder, OutputExistsError, ConfigurationError
+   */
+  abstract checkPlace(file?: string): Promise<void>;
+
+  /** Removes the part of a shard that differs from its record, and the record, so that it is computed again. */
+  abstract clearDamaged(shard: number): Promise<void>;
+
+  /** Creates the folders of the run. */
+  protected async makePlace(): Promise<void> {}
+
+  /** @throws MissingFolder, OutputExistsError */
+  protected abstract putPlan(plan: Uint8Array): Promise<void>;
+
+  /** Completes `commit`. */
+  protected async committed(_: PartRecord, _isNew: boolean): Promise<void> {}
+
+  /** Publishes the files of the run, which are complete, by putting _SUCCESS. @throws OutputExistsError */
+  protected abstract put(
+    success: Uint8Array,
+    options: { overwrite: boolean },
+  ): Promise<void>;
+
+  /** Restores the dataset that a process set aside before it died. Whether there was one. */
+  protected async takeBack(): Promise<boolean> {
+    return false;
   }
 
-  /** @throws ConfigurationError where another version has planned the run, whose results may have other bytes */
+  /** Removes what is not needed once the dataset is published. Any process may do it. */
+  async clearUp(): Promise<void> {
+    // Another process may have committed shards of skipped inputs since the manifest.
+    await this.files.sweep(this.folders.out);
+  }
+
+  /** @throws ConfigurationError if another version planned the run, since its results may have other bytes */
   refuseOtherVersion(): void {
     const { fingerprint, of } = this.plan;
     if (of.softjac !== VERSION)
@@ -110,138 +124,136 @@ export class DatasetRun {
       );
   }
 
-  /** @throws OutputExistsError where the name is taken by something that stays */
-  refuseOther({ overwrite }: { overwrite: boolean }): Promise<void> {
-    return this.#publication.refuseOther({ overwrite });
-  }
-
   /**
-   * Makes the run's place and plan, where they are not there.
-   * @returns false where the dataset is complete already
-   * @throws OutputExistsError where the name is taken by something else
+   * Creates the run's folders and plan if they are missing.
+   * @returns false if the dataset is published
+   * @throws OutputExistsError
    */
   async begin({ overwrite }: { overwrite: boolean }): Promise<boolean> {
-    if ((await this.isPublished()) || (await this.#publication.takeBack())) {
-      // Of a process that died between publishing and clearing up.
+    if ((await this.isPublished()) || (await this.takeBack())) {
+      // Left by a process that died after publishing.
       await this.clearUp();
       return false;
     }
     await this.refuseOther({ overwrite });
-    await this.#publication.makePlace();
-    // Another process may have published, and with that renamed its folder away, since we have looked.
+    await this.makePlace();
+    // Another process may have published, and thereby renamed its folder, since the first look.
     if (await this.isPublished()) {
       await this.clearUp();
       return false;
     }
-    try {
-      await this.#publication.putPlan(encodeJson(this.plan));
-    } catch (error) {
-      // The same, a moment later.
-      if (!(error instanceof MissingFolder)) throw error;
-      if (await this.isPublished()) return false;
-      throw asGone(this.folders.wip, error);
-    }
-    return true;
-  }
-
-  /** What is known of a shard that is done; null: it is not. @throws InternalError */
-  record(shard: number, folder = this.folders.wip): Promise<PartRecord | null> {
-    return this.#parts.record(shard, folder);
+    return this.#unlessPublished(() => this.putPlan(encodeJson(this.plan)));
   }
 
   /**
-   * Gives a part its name, durable before, and records it. Where another process was first, its part stays.
-   * @returns false where the dataset has been published meanwhile
-   * @throws InternalError where the other part has other bytes
+   * Does work in the folder of the run.
+   * @returns false if the folder is gone (with `isAny`, after any error) because another process published the dataset
+   * @throws IoError if the folder was removed
    */
-  async commit(file: string, record: PartRecord): Promise<boolean> {
-    const { wip } = this.folders;
-    const part = `${wip}/${record.part}`;
+  async #unlessPublished(
+    work: () => Promise<void>,
+    isAny = false,
+  ): Promise<boolean> {
     try {
-      await this.#publication.checkPlace(file);
-      const isNew = await this.store.putIfAbsent(part, file);
-      if (!isNew) await this.#compareWith(part, file);
-      const name = `${wip}/${commitName(record.shard)}`;
-      const bytes = encodeJson(record);
-      if (!(await this.store.putIfAbsent(name, bytes))) {
-        await this.record(record.shard);
-        // A part that is younger than its record counts as changed.
-        if (isNew && this.#lost.has(record.shard))
-          await replace(this.store, name, bytes);
-      }
-      if (this.#publication.isInPlace) await this.#sweepLate(record);
+      await work();
       return true;
     } catch (error) {
-      if (!(error instanceof MissingFolder)) throw error;
-      if (await this.isPublished()) return false;
-      throw asGone(wip, error);
+      const isGone = error instanceof MissingFolder;
+      if ((isGone || isAny) && (await this.isPublished())) return false;
+      if (!isGone) throw error;
+      throw new IoError(
+        this.folders.wip,
+        "the directory of the run was removed while it was in use",
+        { cause: error },
+      );
     }
   }
 
-  /** Where nothing is renamed, a part may come when its input was left out and all is published. */
-  async #sweepLate({ input }: PartRecord): Promise<void> {
-    const { wip } = this.folders;
-    const leftOut = await this.#leftOut.found(wip);
-    if (leftOut.has(input)) await this.#leftOut.sweep(wip);
+  /**
+   * Puts a part, which is on disk, and its record. If another process was first, its part stays.
+   * @returns false if the dataset was published meanwhile
+   * @throws InternalError if the other part has other bytes
+   */
+  commit(file: string, record: PartRecord): Promise<boolean> {
+    return this.#unlessPublished(async () => {
+      const { wip } = this.folders;
+      const part = `${wip}/${record.part}`;
+      await this.checkPlace(file);
+      const isNew = await this.store.putIfAbsent(part, file);
+      if (!isNew) await this.#compareWith(part, file);
+      const name = `${wip}/${commitName(record.shard)}`;
+      if (!(await this.store.putIfAbsent(name, encodeJson(record))))
+        await this.files.record(record.shard, wip);
+      await this.committed(record, isNew);
+    });
   }
 
-  /** Whether a shard is done, and its part what its record says. */
+  /** @throws InternalError if a part differs from the file that this process computed */
+  async #compareWith(part: string, file: string): Promise<void> {
+    try {
+      const found = await hashOf(this.store, part);
+      const made = await hashOf(await openStore(file), file);
+      if (found !== made)
+        throw new InternalError(
+          `${part}: two processes computed different bytes (SHA-256 ${made} and ${found})`,
+        );
+    } finally {
+      await rm(file, { force: true });
+    }
+  }
+
+  /** Whether a shard is computed and its part is as its record says. */
   async isDone(shard: number): Promise<boolean> {
-    const record = await this.record(shard);
-    return (
-      record !== null && (await this.#parts.isWhole(record, this.folders.wip))
-    );
+    const { wip } = this.folders;
+    const record = await this.files.record(shard, wip);
+    return record !== null && (await this.files.isWhole(record, wip));
   }
 
-  /** The shards that are not done. */
+  /** Returns the shards that are not done. */
   async missing(): Promise<number[]> {
     const { missing, damaged } = await this.inspect();
     return [...missing, ...damaged].sort((a, b) => a - b);
   }
 
-  /** The shards without a record, by the names that are there: quick, and blind to parts that are damaged. */
+  /** Returns the shards without a record, by a list of names: fast, but without a check of the parts. */
   unrecorded(): Promise<number[]> {
     return this.#inFolder(async (folder) => {
       const names = await this.store.list(`${folder}/${COMMITS}`);
-      const leftOut = await this.#leftOut.found(folder);
+      const skipped = await this.files.skippedInputs(folder);
+      const isWanted = (shard: number, input: number) =>
+        !names.has(commitName(shard).slice(COMMITS.length + 1)) &&
+        !skipped.has(input);
       return [...this.plan.of.shards.entries()]
-        .filter(([shard, { input }]) => {
-          const name = commitName(shard).slice(COMMITS.length + 1);
-          return !names.has(name) && !leftOut.has(input);
-        })
+        .filter(([shard, { input }]) => isWanted(shard, input))
         .map(([shard]) => shard);
     });
   }
 
-  /** The shards without a record, and those whose part is not what their record says; none of inputs left out. */
+  /** Returns the shards without a record, and those whose part differs from it; none of skipped inputs. */
   async inspect(): Promise<{
     missing: number[];
     damaged: number[];
     faults: Fault[];
   }> {
     const faults = await this.faults();
-    const isMissing = ({ record }: Fault) => record === null;
-    const shardsOf = (of: Fault[]) =>
-      of.flatMap(({ shard }) => (shard === null ? [] : [shard]));
-    return {
-      missing: shardsOf(faults.filter(isMissing)),
-      damaged: shardsOf(faults.filter((fault) => !isMissing(fault))),
-      faults,
-    };
+    const shardsOf = (hasRecord: boolean) =>
+      faults.flatMap(({ shard, record }) =>
+        shard !== null && (record !== null) === hasRecord ? [shard] : [],
+      );
+    return { missing: shardsOf(false), damaged: shardsOf(true), faults };
   }
 
-  /** The parts that are not what was recorded of them; of a published dataset, its manifest too. @throws AbortedError */
-  faults(look: Omit<Look, "without" | "others"> = {}): Promise<Fault[]> {
+  /** Returns the parts that differ from their records; of a published dataset, its manifest too. @throws AbortedError */
+  faults(look: Omit<Look, "others"> = {}): Promise<Fault[]> {
     return this.#inFolder(async (folder, isPublished) => {
-      const without = await this.#leftOut.found(folder);
-      if (!isPublished) return this.#parts.faults(folder, { ...look, without });
+      if (!isPublished) return this.files.faults(folder, look);
       const { fault, records } = await this.#publishedManifest();
-      const found = { ...look, without, others: records };
-      return [...(await this.#parts.faults(folder, found)), ...fault];
+      const parts = { ...look, others: records };
+      return [...(await this.files.faults(folder, parts)), ...fault];
     });
   }
 
-  /** The manifest of the published dataset, which has every part's record once more. */
+  /** Reads the manifest of the published dataset, which has all records once more. */
   async #publishedManifest(): Promise<{
     fault: Fault[];
     records: Map<number, StoredRecord>;
@@ -254,28 +266,32 @@ export class DatasetRun {
       records: new Map(),
     });
     if (!bytes || !stored) return faulty("is missing");
-    if (sha256(bytes) !== (await this.#success())?.manifest)
+    if (sha256(bytes) !== (await this.success())?.manifest)
       return faulty(`does not match its SHA-256 in ${SUCCESS}`);
     const { fingerprint } = this.plan;
     const { parts } = decodeJson(bytes) as Manifest;
-    const records = new Map(
-      parts.map((part) => [
-        part.shard,
-        { record: { ...part, fingerprint }, stored },
-      ]),
-    );
-    return { fault: [], records };
+    const records = parts.map((part): [number, StoredRecord] => [
+      part.shard,
+      { record: { ...part, fingerprint }, stored },
+    ]);
+    return { fault: [], records: new Map(records) };
   }
 
-  async #success(): Promise<Success | null> {
-    const bytes = await this.store.read(`${this.folders.out}/${SUCCESS}`);
-    return decodeJson(bytes) as Success | null;
+  /** Returns the content of _SUCCESS in a folder; null: there is none. */
+  protected async success(
+    folder = this.folders.out,
+  ): Promise<Partial<Success> | null> {
+    const bytes = await this.store.read(`${folder}/${SUCCESS}`);
+    return decodeJson(bytes) as Partial<Success> | null;
   }
 
-  /**
-   * Puts a part and its record in the place of what the published dataset has of it.
-   * @throws IoError where the dataset has been replaced by another
-   */
+  /** Whether a folder is the complete dataset of this run. */
+  protected async isOurs(folder: string): Promise<boolean> {
+    const found = await this.success(folder);
+    return found?.fingerprint === this.plan.fingerprint;
+  }
+
+  /** Replaces a part, and its record, of the published dataset. @throws IoError if the dataset was replaced */
   async replacePart(file: string, record: PartRecord): Promise<void> {
     const { out } = this.folders;
     if (!(await this.isPublished()))
@@ -284,16 +300,16 @@ export class DatasetRun {
         "another run replaced or removed the dataset during the repair",
       );
     await replace(this.store, `${out}/${record.part}`, file);
-    // Once more, so that it is younger than its part.
+    // The record must be younger than the part.
     const name = `${out}/${commitName(record.shard)}`;
     await replace(this.store, name, encodeJson(record));
   }
 
-  /** Makes the manifest of the published dataset again from its records. @throws InternalError */
+  /** Replaces the manifest of the published dataset by one made from its records. @throws InternalError */
   async replaceManifest(): Promise<void> {
     const { out } = this.folders;
     const manifest = encodeJson(await this.#manifest(out));
-    const expected = (await this.#success())?.manifest;
+    const expected = (await this.success())?.manifest;
     if (sha256(manifest) !== expected)
       throw new InternalError(
         `${out}/${MANIFEST}: expected SHA-256 ${expected} as in ${SUCCESS}, found ${sha256(manifest)} when rebuilding it from the records; nothing was replaced`,
@@ -301,30 +317,24 @@ export class DatasetRun {
     await replace(this.store, `${out}/${MANIFEST}`, manifest);
   }
 
-  /** The inputs that the run goes on without, and why. */
+  /** Returns the inputs that are skipped, with their errors. */
   leftOut(): Promise<{ name: string; error: string }[]> {
-    return this.#inFolder((folder) => this.#leftOut.all(folder));
+    return this.#inFolder((folder) => this.files.allSkipped(folder));
   }
 
-  /** Of them, those found bad since the plan. */
+  /** Returns the errors of inputs that were skipped after planning, by number. */
   leftOutByNumber(): Promise<Map<number, string>> {
-    return this.#leftOut.found(this.folders.wip);
+    return this.files.skippedInputs(this.folders.wip);
   }
 
-  /** Goes on without an input. */
+  /** Skips an input. */
   async leaveOut(input: number, error: string): Promise<void> {
-    try {
-      await this.#leftOut.put(this.folders.wip, input, error);
-    } catch (cause) {
-      if (!(cause instanceof MissingFolder && (await this.isPublished())))
-        throw cause;
-    }
+    await this.#unlessPublished(() =>
+      this.files.skip(this.folders.wip, input, error),
+    );
   }
 
-  /**
-   * Does work on the folder that has the run's files. Where another process publishes the run meanwhile, which renames
-   * the folder, the work is done again on the dataset.
-   */
+  /** Works on the folder with the run's files; again if another process publishes the run, and so renames it, meanwhile. */
   async #inFolder<T>(
     work: (folder: string, isPublished: boolean) => Promise<T>,
   ): Promise<T> {
@@ -339,19 +349,10 @@ export class DatasetRun {
     return work(out, true);
   }
 
-  /** Removes a part that is not what its record says, and the record, so that it is made again. */
-  async clearDamaged(shard: number): Promise<void> {
-    const { wip } = this.folders;
-    // A process that comes late would remove what another has made, and published, since.
-    if (this.#publication.isInPlace) {
-      if (await this.#parts.isLost(shard, wip)) this.#lost.add(shard);
-    } else await this.#parts.clearDamaged(shard, wip);
-  }
-
   /**
-   * Publishes the dataset; all its shards must be done, but for those of inputs left out where those may be missing. Any
-   * process may do it, any number of times.
-   * @throws OutputExistsError where another dataset was published first; InputsSkippedError; IncompleteError;
+   * Publishes the dataset if all its shards are done, or those of its valid inputs with `allowMissing`. Any process may do it,
+   * any number of times.
+   * @throws OutputExistsError if another dataset was published first; InputsSkippedError; IncompleteError;
    * ConfigurationError
    */
   async publish({
@@ -360,35 +361,46 @@ export class DatasetRun {
   }: PublishOptions): Promise<void> {
     if (await this.isPublished()) return;
     this.refuseOtherVersion();
-    const { out, wip } = this.folders;
-    let success: Success;
-    try {
-      await this.#refuseLeftOut(allowMissing);
-      await this.#leftOut.sweep(wip);
-      const missing = await this.missing();
-      if (missing.length > 0)
-        throw new IncompleteError(out, missing, this.shards);
-      const manifest = encodeJson(await this.#manifest(wip));
-      await this.#putSame(`${wip}/${MANIFEST}`, manifest);
-      success = {
-        fingerprint: this.plan.fingerprint,
-        manifest: sha256(manifest),
-      };
-    } catch (error) {
-      // Another process has published while this one was at it.
-      if (await this.isPublished()) return;
-      throw asGone(wip, error);
-    }
-    await this.#publication
-      .put(encodeJson(success), { overwrite })
-      .catch((error) => {
-        throw asGone(wip, error);
-      });
+    const { fingerprint } = this.plan;
+    let manifest: Uint8Array = new Uint8Array();
+    const isReady = await this.#unlessPublished(async () => {
+      manifest = await this.#putManifest(allowMissing);
+    }, true);
+    if (!isReady) return;
+    const success: Success = { fingerprint, manifest: sha256(manifest) };
+    await this.#unlessPublished(() =>
+      this.put(encodeJson(success), { overwrite }),
+    );
+    if (!(await this.isPublished()))
+      throw new IoError(
+        this.folders.out,
+        "the dataset is not there after it was published",
+      );
     await this.clearUp();
   }
 
-  /** Puts a file that every process makes the same. @throws InternalError where one has made another */
-  async #putSame(name: string, bytes: Uint8Array): Promise<void> {
+  /** Checks that the run is complete, and puts its manifest, which has the same bytes in every process. */
+  async #putManifest(allowMissing: boolean): Promise<Uint8Array> {
+    const { out, wip } = this.folders;
+    const { inputs, leftOut } = this.plan.of;
+    const skipped = await this.files.allSkipped(wip);
+    if (skipped.length > 0 && !allowMissing)
+      throw new InputsSkippedError(
+        out,
+        skipped.map(({ name, error }) => ({ input: name, error })),
+        inputs.length + leftOut.length,
+      );
+    await this.files.sweep(wip);
+    const missing = await this.missing();
+    if (missing.length > 0)
+      throw new IncompleteError(out, missing, this.shards);
+    const bytes = encodeJson(await this.#manifest(wip));
+    await this.putSame(`${wip}/${MANIFEST}`, bytes);
+    return bytes;
+  }
+
+  /** Puts a file that every process makes the same. @throws InternalError if another process put other bytes */
+  protected async putSame(name: string, bytes: Uint8Array): Promise<void> {
     if (await this.store.putIfAbsent(name, bytes)) return;
     const found = await this.store.read(name);
     if (found && sha256(found) !== sha256(bytes))
@@ -397,59 +409,16 @@ export class DatasetRun {
       );
   }
 
-  async #refuseLeftOut(allowMissing: boolean): Promise<void> {
-    const { inputs, leftOut } = this.plan.of;
-    const found = await this.#leftOut.all(this.folders.wip);
-    if (found.length > 0 && !allowMissing)
-      throw new InputsSkippedError(
-        this.folders.out,
-        found.map(({ name, error }) => ({ input: name, error })),
-        inputs.length + leftOut.length,
-      );
-  }
-
   async #manifest(folder: string): Promise<Manifest> {
-    const { shards } = this.plan.of;
+    const skipped = await this.files.skippedInputs(folder);
+    const records = await this.files.records(folder);
     const parts: PartRecord[] = [];
-    const leftOut = await this.#leftOut.found(folder);
-    const records = await this.#parts.records(folder);
-    for (const [shard, { input }] of shards.entries()) {
-      if (leftOut.has(input)) continue;
+    for (const [shard, { input }] of this.plan.of.shards.entries()) {
+      if (skipped.has(input)) continue;
       const { record } = records.get(shard) ?? {};
       if (!record) throw new InternalError(`shard ${shard} has no record`);
       parts.push(record);
     }
-    return manifestOf(this.plan, parts, await this.#leftOut.all(folder));
+    return manifestOf(this.plan, parts, await this.files.allSkipped(folder));
   }
-
-  /** @throws InternalError where a part that is there is not what this process has made */
-  async #compareWith(part: string, file: string): Promise<void> {
-    try {
-      const found = await hashOf(this.store, part);
-      const made = await hashOf(await openStore(file), file);
-      if (found === made) return;
-      throw new InternalError(
-        `${part}: two processes computed different bytes (SHA-256 ${made} and ${found})`,
-      );
-    } finally {
-      await rm(file, { force: true });
-    }
-  }
-
-  /** After publishing, by whoever finds it published. */
-  async clearUp(): Promise<void> {
-    // Another process may have made a part of such an input between the manifest and the end.
-    await this.#leftOut.sweep(this.folders.out);
-    await this.#publication.clearUp();
-  }
-}
-
-/** The absence of a run's place as an error of ours. */
-function asGone(wip: string, error: unknown): unknown {
-  if (!(error instanceof MissingFolder)) return error;
-  return new IoError(
-    wip,
-    "the directory of the run was removed while it was in use",
-    { cause: error },
-  );
 }

@@ -48,6 +48,11 @@ export function commitName(k: number): string {
   return `${COMMITS}/${digits(k)}.json`;
 }
 
+/** Record of an input that was skipped. */
+export function skippedName(input: number): string {
+  return `${COMMITS}/input-${digits(input)}.json`;
+}
+
 /** Returns whether a file in the dataset's folder, or in its `_commits`, has a name that runs give. */
 export function isOwnName(name: string): boolean {
   return (

@@ -11,7 +11,6 @@ import { ARROW, checkName } from "../output/output-name.js";
 import { isEntriesLayout, isInputName } from "../results/catalogue.js";
 import { isS3, resolveLocation } from "../store/location.js";
 import { type S3Options, s3OptionsOf } from "../store/s3-options.js";
-import { refuseOverwrite } from "./refuse-overwrite.js";
 import type { StopLimits } from "./stopping.js";
 
 /** Options of `runDataset` and `planDataset`, besides those of `run`. Only `inputs` and `output` are required. */
@@ -110,6 +109,15 @@ export function resolveDataset(given: DatasetOptions): ResolvedDataset {
     s3: s3OptionsOf(options),
     of,
   });
+}
+
+/** @throws UsageError for a store where nothing is replaced */
+export function refuseOverwrite(out: string, overwrite: boolean): void {
+  if (overwrite)
+    throw new UsageError(
+      `overwrite: a dataset on S3 cannot be replaced; choose another prefix, or remove ${out} first`,
+      "overwrite",
+    );
 }
 
 /**

@@ -13,9 +13,9 @@ import type { Partition } from "../results/run-metadata.js";
 import type { LeftOutInput, PinnedInput } from "./dataset-plan.js";
 import type { DatasetHooks } from "./events.js";
 import type { Inputs } from "./inputs.js";
-import { errorOfInput, isBadInput } from "./left-out.js";
 import type { ResolvedDataset } from "./options.js";
 import type { InputSize } from "./plan-shards.js";
+import { errorOfInput, isBadInput } from "./run-files.js";
 import type { Watched } from "./stopping.js";
 
 /** What of an input must be the same in all. */

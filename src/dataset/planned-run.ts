@@ -2,12 +2,14 @@ import { basename, dirname, join } from "node:path";
 import { InternalError, PlanMissingError, UsageError } from "../errors.js";
 import { isS3, resolveLocation } from "../store/location.js";
 import { openStore, type StoreAccess } from "../store/open-store.js";
-import type { Store } from "../store/store.js";
+import { hasFolders, type ObjectStore, type Store } from "../store/store.js";
 import type { DatasetPlan } from "./dataset-plan.js";
-import { DatasetRun } from "./dataset-run.js";
+import type { DatasetRun } from "./dataset-run.js";
 import { fingerprintOf } from "./fingerprint.js";
+import { FolderRun } from "./folder-run.js";
 import { type Inputs, openInputs } from "./inputs.js";
 import { PLAN, runFolders, SUCCESS } from "./names.js";
+import { PrefixRun } from "./prefix-run.js";
 import { decodeJson, type Success } from "./records.js";
 
 /** A run over a dataset, the store that it is in, and its inputs. */
@@ -41,12 +43,29 @@ export async function openPlannedRun(
     throw new InternalError(`${name} is not a valid plan`);
   if (fingerprint !== undefined && plan.fingerprint !== fingerprint)
     throw new PlanMissingError(out);
-  const folders = runFolders(out, plan.fingerprint);
-  const own = await openStore(out, access, folders.tmp);
   const inputs = await openInputs(plan.root, access);
-  const run = new DatasetRun(own, folders, plan);
+  const opened = await openRun(out, plan, access);
+  const { run } = opened;
   if (!isS3(out) && !(await run.isPublished())) await run.checkPlace();
-  return { run, store: own, inputs };
+  return { ...opened, inputs };
+}
+
+/**
+ * Opens a run in the store of its output.
+ * @param tmp folder for its temporary files; default: that of the run
+ */
+export async function openRun(
+  out: string,
+  plan: DatasetPlan,
+  access: StoreAccess,
+  tmp = runFolders(out, plan.fingerprint).tmp,
+): Promise<Omit<StoredRunOver, "inputs">> {
+  const folders = { ...runFolders(out, plan.fingerprint), tmp };
+  const store = await openStore(out, access, tmp);
+  const run = hasFolders(store)
+    ? new FolderRun(store, folders, plan)
+    : new PrefixRun(store as ObjectStore, folders, plan);
+  return { run, store };
 }
 
 type First = "under way" | "published";

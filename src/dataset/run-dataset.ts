@@ -1,16 +1,14 @@
 import { checkHooks } from "../check-options.js";
 import { Crew } from "../pool/crew.js";
 import { startEarly } from "../start-early.js";
-import { openStore } from "../store/open-store.js";
 import { computeShards } from "./compute-shards.js";
 import { makePlan, rowsOf } from "./dataset-plan.js";
 import type { DatasetReport, DatasetReportBuilder } from "./dataset-report.js";
-import { DatasetRun } from "./dataset-run.js";
+import type { DatasetRun } from "./dataset-run.js";
 import type { DatasetHooks } from "./events.js";
 import { findInputs } from "./find-inputs.js";
 import { besideDataText } from "./input-names.js";
 import { openInputs } from "./inputs.js";
-import { runFolders } from "./names.js";
 import {
   bytesOptions,
   type DatasetOptions,
@@ -19,7 +17,7 @@ import {
 } from "./options.js";
 import { pinInputs } from "./pin-inputs.js";
 import { planShards } from "./plan-shards.js";
-import type { StoredRunOver } from "./planned-run.js";
+import { openRun, type StoredRunOver } from "./planned-run.js";
 import { publish, reported } from "./reported.js";
 import type { Stopping, Watched } from "./stopping.js";
 import { verifyPublished } from "./verify-published.js";
@@ -191,7 +189,5 @@ async function planRun(
     leftOut,
     shards: planShards(sizes, dataset),
   });
-  const folders = runFolders(dataset.output, planned.fingerprint);
-  const store = await openStore(folders.out, s3, folders.tmp);
-  return { run: new DatasetRun(store, folders, planned), store, inputs };
+  return { ...(await openRun(dataset.output, planned, s3)), inputs };
 }

@@ -14,11 +14,11 @@ import { hashOf } from "../store/store.js";
 import type { PinnedInput } from "./dataset-plan.js";
 import type { ShardRun } from "./dataset-run.js";
 import type { DatasetEvent, DatasetHooks } from "./events.js";
-import { errorOfInput, isBadInput } from "./left-out.js";
 import { partName } from "./names.js";
 import type { Shard } from "./plan-shards.js";
 import type { StoredRunOver } from "./planned-run.js";
 import { type MadePart, partRecord } from "./records.js";
+import { errorOfInput, isBadInput } from "./run-files.js";
 import { watched } from "./stopping.js";
 
 /** What computing shards of a run needs. */

@@ -1,70 +1,66 @@
-import { AbortedError, DatasetDamagedError, StoppedError } from "../errors.js";
+import { rm } from "node:fs/promises";
+import {
+  AbortedError,
+  DatasetDamagedError,
+  InternalError,
+  StoppedError,
+} from "../errors.js";
+import { processMark, randomHex } from "../io/temporary-names.js";
 import type { ResolvedOptions } from "../options.js";
 import type { S3Access } from "../store/s3-options.js";
+import { hasFolders } from "../store/store.js";
 import { computeShards } from "./compute-shards.js";
 import type { DatasetReport, DatasetReportBuilder } from "./dataset-report.js";
-import type { DatasetRun } from "./dataset-run.js";
+import type { DatasetRun, ShardRun } from "./dataset-run.js";
 import type { DatasetHooks } from "./events.js";
 import type { Shard } from "./plan-shards.js";
-import type { StoredRunOver } from "./planned-run.js";
-import { Repair } from "./repair.js";
+import { openRun, type StoredRunOver } from "./planned-run.js";
+import { type PartRecord, sameRecords } from "./records.js";
+import type { Fault } from "./run-files.js";
 import type { Stopping } from "./stopping.js";
-import type { Fault } from "./stored-parts.js";
 
 interface Published extends StoredRunOver {
   report: DatasetReportBuilder;
   stopping: Stopping;
-  /** The shards to look at; default: all. */
+  /** Shards to check; default: all. */
   isWanted?: ((shard: number) => boolean) | undefined;
-  /** How damaged parts are computed again; without it they are only found. */
-  repair?: {
-    of: (input: string) => ResolvedOptions;
-    stallTimeout: number;
-    s3: S3Access;
-    /** Parts to compute at most. */
-    limit?: number | undefined;
-  };
+  /** How damaged shards are recomputed; without it they are only reported. */
+  repair?: RepairOptions;
+}
+
+interface RepairOptions {
+  of: (input: string) => ResolvedOptions;
+  stallTimeout: number;
+  s3: S3Access;
+  /** Maximum number of shards to recompute. */
+  limit?: number | undefined;
 }
 
 /**
- * Compares a published dataset with its records, and computes damaged parts again where that is asked for.
- * @returns `up to date`, or `done` where something was repaired
+ * Compares a published dataset with its records, and with `repair` recomputes damaged shards.
+ * @returns `up to date`, or `done` after a repair
  * @throws DatasetDamagedError; StoppedError; with `repair`, SoftjacError as run
  */
 export async function verifyPublished(
-  { report, stopping, isWanted, repair, ...work }: Published,
+  { isWanted, repair, ...published }: Published,
   hooks: DatasetHooks,
 ): Promise<DatasetReport> {
-  const { run } = work;
+  const { run, report, stopping } = published;
   report.skippedInputs(await run.leftOut());
   const faults = await faultsOf(run, { stopping, isWanted }, hooks);
   if (faults.length === 0) return report.finish("up to date");
-  const damaged = shardsOf(faults);
+  const damaged = faults.flatMap(({ shard }) =>
+    shard === null ? [] : [shard],
+  );
   const toDo = repair ? damaged.slice(0, repair.limit) : [];
   report.found(damaged, toDo);
-  if (repair) {
-    await run.clearUp();
-    const repaired = await Repair.open(run, repair.s3, faults);
-    try {
-      const { store } = repaired;
-      const parts = { ...work, ...repair, store, run: repaired, shards: toDo };
-      await computeShards(
-        { ...parts, keepGoing: false, report, stopping },
-        hooks,
-      );
-      // It can be made once every part has a record again.
-      if (faults.some(isManifest) && toDo.length === damaged.length)
-        await repaired.run.replaceManifest();
-    } finally {
-      await repaired.close();
-    }
-  }
-  const left = faults.filter(({ shard }) =>
-    shard === null
-      ? toDo.length < damaged.length || !repair
-      : !toDo.includes(shard),
-  );
-  const files = left.map(({ part, found }) => ({ file: part, problem: found }));
+  if (repair) await recompute({ ...published, ...repair }, faults, toDo, hooks);
+  const isManifestDone = repair && toDo.length === damaged.length;
+  const files = faults
+    .filter(({ shard }) =>
+      shard === null ? !isManifestDone : !toDo.includes(shard),
+    )
+    .map(({ part, found }) => ({ file: part, problem: found }));
   report.damaged(files);
   if (files.length > 0)
     throw new DatasetDamagedError(run.folders.out, files, run.shards);
@@ -102,10 +98,74 @@ async function faultsOf(
   }
 }
 
-function shardsOf(faults: readonly Fault[]): number[] {
-  return faults.flatMap(({ shard }) => (shard === null ? [] : [shard]));
+/**
+ * Recomputes damaged shards of a published dataset. Each replaces its file by itself; temporary files are in a folder of this
+ * process alone.
+ * @throws OutputExistsError if the dataset's folder is a link; InternalError if a shard differs from its record
+ */
+async function recompute(
+  { run: published, ...work }: Published & RepairOptions,
+  faults: readonly Fault[],
+  shards: readonly number[],
+  hooks: DatasetHooks,
+): Promise<void> {
+  const { plan, folders } = published;
+  await published.clearUp();
+  const tmp = `${folders.tmp}-${processMark()}-${randomHex(12)}`;
+  const { run, store } = await openRun(folders.out, plan, work.s3, tmp);
+  run.refuseOtherVersion();
+  await run.refuseOther({ overwrite: false });
+  if (hasFolders(store)) await store.makeFolder(tmp);
+  try {
+    const context = { ...work, store, run: repairOf(run, faults), shards };
+    await computeShards({ ...context, keepGoing: false }, hooks);
+    // The manifest is rebuilt once every part has a record again.
+    const isComplete = faults.every(
+      ({ shard }) => shard === null || shards.includes(shard),
+    );
+    if (isComplete && faults.some(({ shard }) => shard === null))
+      await run.replaceManifest();
+  } finally {
+    if (hasFolders(store)) await store.remove(tmp);
+  }
 }
 
-function isManifest({ shard }: Fault): boolean {
-  return shard === null;
+/** Returns a published run as one whose damaged shards are computed. */
+function repairOf(run: DatasetRun, faults: readonly Fault[]): ShardRun {
+  const { plan, folders, shards } = run;
+  const records = new Map(faults.map(({ shard, record }) => [shard, record]));
+  /** Whether another process has repaired the shard since. */
+  const isDone = async (shard: number) => {
+    const isWanted = (other: number) => other === shard;
+    const left = await run.faults({ isWanted, thorough: true });
+    return left.every((fault) => fault.shard !== shard);
+  };
+  return {
+    plan,
+    folders,
+    shards,
+    isDone,
+    // Nobody else publishes it and so makes the work needless.
+    isPublished: async () => false,
+    leftOutByNumber: async () => new Map(),
+    leaveOut: async () => {},
+    clearDamaged: async () => {},
+    async commit(file, record) {
+      try {
+        const expected = records.get(record.shard);
+        if (expected && !sameRecords(expected, record))
+          throw new InternalError(
+            `${folders.out}/${record.part}: the recomputed shard (${describe(record)}) differs from its record (${describe(expected)}); nothing was replaced`,
+          );
+        if (!(await isDone(record.shard))) await run.replacePart(file, record);
+        return true;
+      } finally {
+        await rm(file, { force: true });
+      }
+    },
+  };
+}
+
+function describe({ rows, bytes, sha256 }: PartRecord): string {
+  return `${rows} rows, ${bytes} bytes${sha256 === null ? "" : `, SHA-256 ${sha256}`}`;
 }

@@ -1,7 +1,7 @@
 import type { Job } from "bullmq";
 import { rowsOf } from "../dataset/dataset-plan.js";
 import type { DatasetHooks } from "../dataset/events.js";
-import { isBadInput } from "../dataset/left-out.js";
+import { isBadInput } from "../dataset/run-files.js";
 import { partName } from "../dataset/names.js";
 import { optionsOfParts } from "../dataset/options.js";
 import type { StoredRunOver } from "../dataset/planned-run.js";

@@ -1,6 +1,6 @@
 import type { JobsOptions } from "bullmq";
 import { fingerprintOf } from "../dataset/fingerprint.js";
-import { isBadInput } from "../dataset/left-out.js";
+import { isBadInput } from "../dataset/run-files.js";
 import { SoftjacError } from "../errors.js";
 import { VERSION } from "../version.js";
 import type { OpenQueue } from "./open-queue.js";

@@ -1,8 +1,9 @@
 import { readdirSync, writeFileSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { makePlan } from "../../src/dataset/dataset-plan.js";
-import { DatasetRun } from "../../src/dataset/dataset-run.js";
+import type { DatasetRun } from "../../src/dataset/dataset-run.js";
 import { sha256 } from "../../src/dataset/fingerprint.js";
+import { FolderRun } from "../../src/dataset/folder-run.js";
 import { runFolders } from "../../src/dataset/names.js";
 import type { BytesOptions } from "../../src/dataset/options.js";
 import { partRecord } from "../../src/dataset/records.js";
@@ -29,7 +30,7 @@ export class Worker {
     });
     const folders = runFolders(out, plan.fingerprint);
     this.store = new Store(folders.tmp);
-    this.run = new DatasetRun(this.store, folders, plan);
+    this.run = new FolderRun(this.store, folders, plan);
   }
 
   begin(overwrite = false): Promise<boolean> {

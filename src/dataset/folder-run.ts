@@ -1,33 +1,33 @@
 import { basename, dirname, join } from "node:path";
-import { IoError, OutputExistsError } from "../errors.js";
+import { OutputExistsError } from "../errors.js";
 import { isAlive, randomHex } from "../io/temporary-names.js";
 import { shortList, shortName } from "../printable.js";
 import type { FolderStore } from "../store/store.js";
+import type { DatasetPlan } from "./dataset-plan.js";
+import { DatasetRun } from "./dataset-run.js";
 import { COMMITS, isOwnName, PLAN, type RunFolders, SUCCESS } from "./names.js";
-import type { Publication } from "./publication.js";
-import { decodeJson, type Success } from "./records.js";
 
-/** Looks at a dataset that another process may be renaming. */
+/** Looks for a dataset that another process may be renaming. */
 const LOOKS = 10;
 
 /**
- * The name under which a run's dataset appears: who has it, and how the run's folder gets it, whole and at once, while
- * other processes of the same run, or of another, do the same.
+ * A run in folders: its own folder gets the name of the dataset, whole and at once, while other processes of the same run, or
+ * of another, may do the same.
  */
-export class RenamedPublication implements Publication {
-  readonly isInPlace = false;
-
+export class FolderRun extends DatasetRun {
   constructor(
-    private readonly store: FolderStore,
-    private readonly folders: RunFolders,
-    private readonly fingerprint: string,
-  ) {}
+    protected override readonly store: FolderStore,
+    folders: RunFolders,
+    plan: DatasetPlan,
+  ) {
+    super(store, folders, plan);
+  }
 
-  async isPublished(): Promise<boolean> {
+  override async isPublished(): Promise<boolean> {
     const { out, wip } = this.folders;
     for (let look = 1; ; look++) {
-      if (await this.#isOurs(out)) return true;
-      // As long as the run has its own folder, nobody has renamed it.
+      if (await this.isOurs(out)) return true;
+      // While the run has its own folder, nobody has renamed it.
       if (await this.store.head(wip)) return false;
       // It may have been renamed since the look at `out`, which the second look tells. After that, only a process that
       // replaces a dataset can have it under another name, for a moment.
@@ -39,32 +39,28 @@ export class RenamedPublication implements Publication {
 
   async refuseOther({ overwrite }: { overwrite: boolean }): Promise<void> {
     const { out } = this.folders;
+    const refuse = (what: string) => new OutputExistsError(out, what);
     const found = await this.store.head(out);
     if (!found) return;
     if (!found.isFolder)
-      throw new OutputExistsError(
-        out,
+      throw refuse(
         `is ${found.isFile ? "a file" : "a link, device or pipe"}, not a directory; choose another output`,
       );
     if ((await this.store.list(out)).size === 0) return;
-    const success = decodeJson(await this.store.read(`${out}/${SUCCESS}`));
-    const { fingerprint } = (success ?? {}) as Partial<Success>;
-    // Another process was quicker.
-    if (fingerprint === this.fingerprint) return;
+    const { fingerprint } = (await this.success()) ?? {};
+    // Another process was faster.
+    if (fingerprint === this.plan.fingerprint) return;
     if (typeof fingerprint !== "string")
-      throw new OutputExistsError(
-        out,
+      throw refuse(
         "contains other files; choose another output or an empty directory",
       );
     if (!overwrite)
-      throw new OutputExistsError(
-        out,
+      throw refuse(
         "already contains the dataset of another run; use --overwrite to replace it",
       );
     const others = await this.#otherNames(out);
     if (others.length > 0)
-      throw new OutputExistsError(
-        out,
+      throw refuse(
         `contains ${others.length} files or directories that are not part of its dataset; move them elsewhere: ${shortList(others, shortName)}`,
       );
   }
@@ -79,25 +75,24 @@ export class RenamedPublication implements Publication {
     ].filter((name) => !isOwnName(name));
   }
 
-  async makePlace(): Promise<void> {
+  protected override async makePlace(): Promise<void> {
     const { wip, tmp } = this.folders;
     await this.checkPlace();
     await this.store.makeFolder(tmp);
     await this.store.makeFolder(`${wip}/${COMMITS}`);
   }
 
-  async putPlan(plan: Uint8Array): Promise<void> {
+  protected async putPlan(plan: Uint8Array): Promise<void> {
     await this.store.putIfAbsent(`${this.folders.wip}/${PLAN}`, plan);
   }
 
-  /** Files have no place where it is not. */
   async checkPlace(): Promise<void> {
     const { wip, tmp } = this.folders;
     for (const folder of [wip, `${wip}/${COMMITS}`, tmp])
       await this.#refuseLink(folder);
   }
 
-  /** @throws OutputExistsError where something else than a folder has the name: nothing is written through a link */
+  /** Rejects anything but a folder: nothing is written through a link. @throws OutputExistsError */
   async #refuseLink(folder: string): Promise<void> {
     const found = await this.store.head(folder);
     if (found && !found.isFolder)
@@ -107,31 +102,29 @@ export class RenamedPublication implements Publication {
       );
   }
 
-  /** Gives the run's folder, complete, the dataset's name. */
-  async put(
+  async clearDamaged(shard: number): Promise<void> {
+    const { wip } = this.folders;
+    if (await this.files.damaged(shard, wip))
+      await this.files.remove(shard, wip);
+  }
+
+  /** Renames the complete folder of the run to the name of the dataset. */
+  protected async put(
     success: Uint8Array,
     { overwrite }: { overwrite: boolean },
   ): Promise<void> {
     const { out, wip } = this.folders;
     await this.checkPlace();
-    try {
-      await this.store.putIfAbsent(`${wip}/${SUCCESS}`, success);
-    } catch (error) {
-      // Another process has published while this one was at it.
-      if (await this.isPublished()) return;
-      throw error;
-    }
+    await this.store.putIfAbsent(`${wip}/${SUCCESS}`, success);
     if (
       !(await this.store.rename(wip, out)) &&
-      // Else another process was first, or the file system said no and did it.
+      // Another process may have been first, or the file system denied a rename that it made.
       !(await this.isPublished())
     ) {
       await this.refuseOther({ overwrite });
       if (!(await this.isPublished())) await this.#replace();
     }
     await this.#refuseLink(out);
-    if (!(await this.isPublished()))
-      throw new IoError(out, "the dataset is not there after it was renamed");
   }
 
   /** The old dataset is there until the new one is complete, and for a moment under another name. */
@@ -141,10 +134,9 @@ export class RenamedPublication implements Publication {
     const isAside = await this.store.rename(out, aside);
     if (
       isAside &&
-      ((await this.#isOurs(aside)) ||
-        (await this.#otherNames(aside)).length > 0)
+      ((await this.isOurs(aside)) || (await this.#otherNames(aside)).length > 0)
     ) {
-      // Since this process looked, another has published, or put a file there.
+      // Another process has published, or put a file there, since this process looked.
       await this.store.rename(aside, out);
       return this.refuseOther({ overwrite: true });
     }
@@ -154,15 +146,15 @@ export class RenamedPublication implements Publication {
     await this.refuseOther({ overwrite: false });
   }
 
-  /** A dataset of this run that a process has set aside by mistake, and died. Whether there was one. */
-  async takeBack(): Promise<boolean> {
+  protected override async takeBack(): Promise<boolean> {
     for (const aside of await this.#asides())
-      if (await this.#isOurs(aside))
+      if (await this.isOurs(aside))
         return this.store.rename(aside, this.folders.out);
     return false;
   }
 
-  async clearUp(): Promise<void> {
+  override async clearUp(): Promise<void> {
+    await super.clearUp();
     const { wip, tmp } = this.folders;
     const repairs = (await this.#besides(`${tmp}-`)).filter(
       (folder) => isAlive(basename(folder)) === false,
@@ -171,20 +163,14 @@ export class RenamedPublication implements Publication {
       await this.store.remove(folder);
   }
 
-  /** What processes of this run have set aside. */
+  /** Returns the datasets that processes of this run have set aside. */
   #asides(): Promise<string[]> {
     return this.#besides(`${this.folders.old}-`);
   }
 
-  /** Folders beside the dataset, by the start of their paths. */
+  /** Returns the folders beside the dataset whose paths begin with `start`. */
   async #besides(start: string): Promise<string[]> {
     const names = await this.store.list(dirname(start), basename(start));
     return [...names.keys()].map((name) => join(dirname(start), name));
-  }
-
-  /** Whether a folder is the complete dataset of this run. */
-  async #isOurs(folder: string): Promise<boolean> {
-    const found = decodeJson(await this.store.read(`${folder}/${SUCCESS}`));
-    return (found as Success | null)?.fingerprint === this.fingerprint;
   }
 }

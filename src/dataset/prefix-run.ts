@@ -1,0 +1,114 @@
+import { ConfigurationError, IoError, OutputExistsError } from "../errors.js";
+import { MissingFolder, type ObjectStore, replace } from "../store/store.js";
+import type { DatasetPlan } from "./dataset-plan.js";
+import { DatasetRun } from "./dataset-run.js";
+import { commitName, PLAN, type RunFolders, SUCCESS } from "./names.js";
+import { refuseOverwrite } from "./options.js";
+import { decodeJson, encodeJson, type PartRecord } from "./records.js";
+
+/**
+ * A run in a store where nothing is renamed: every file is put where it stays, where nothing is, and _SUCCESS comes last. The
+ * place belongs to the run whose plan was there first.
+ */
+export class PrefixRun extends DatasetRun {
+  /** Shards that have a record and no part. */
+  readonly #lost = new Set<number>();
+
+  constructor(
+    protected override readonly store: ObjectStore,
+    folders: RunFolders,
+    plan: DatasetPlan,
+  ) {
+    super(store, folders, plan);
+  }
+
+  async refuseOther({ overwrite }: { overwrite: boolean }): Promise<void> {
+    const { out } = this.folders;
+    refuseOverwrite(out, overwrite);
+    if (await this.#ownPlan()) return;
+    const [name] = (await this.store.list(out)).keys();
+    if (name === undefined || (await this.#ownPlan())) return;
+    throw new OutputExistsError(
+      out,
+      `contains other objects (${name}); choose another prefix`,
+    );
+  }
+
+  protected async putPlan(plan: Uint8Array): Promise<void> {
+    if (!(await this.store.putIfAbsent(this.#plan, plan))) {
+      await this.checkPlace();
+      return;
+    }
+    // A server that does not know the condition replaces the plan, by the same bytes.
+    if (await this.store.putIfAbsent(this.#plan, plan))
+      throw new ConfigurationError(
+        `${this.#plan}: the object store ignores If-None-Match: *, so concurrent writers could overwrite each other; use another store`,
+      );
+  }
+
+  async checkPlace(file?: string): Promise<void> {
+    const plan = await this.#ownPlan();
+    if (!plan) throw new MissingFolder(this.#plan);
+    if (file !== undefined)
+      await this.store.checkUploads(file, this.#plan, plan);
+  }
+
+  /** Removes nothing: a late process would remove what another has computed, and published, since. @throws IoError */
+  async clearDamaged(shard: number): Promise<void> {
+    const { wip } = this.folders;
+    const record = await this.files.damaged(shard, wip);
+    if (!record) return;
+    const name = `${wip}/${record.part}`;
+    if (await this.store.head(name))
+      throw new IoError(
+        name,
+        `the object differs from its record (${record.bytes} bytes) or was modified later; remove it, and it is recomputed`,
+      );
+    this.#lost.add(shard);
+  }
+
+  protected override async committed(
+    record: PartRecord,
+    isNew: boolean,
+  ): Promise<void> {
+    const { wip } = this.folders;
+    // A part that is younger than its record would count as changed.
+    if (isNew && this.#lost.has(record.shard)) {
+      const name = `${wip}/${commitName(record.shard)}`;
+      await replace(this.store, name, encodeJson(record));
+    }
+    // A part may come after its input was skipped and everything was published.
+    const skipped = await this.files.skippedInputs(wip);
+    if (skipped.has(record.input)) await this.files.sweep(wip);
+  }
+
+  protected async put(
+    success: Uint8Array,
+    { overwrite }: { overwrite: boolean },
+  ): Promise<void> {
+    const { out } = this.folders;
+    refuseOverwrite(out, overwrite);
+    await this.checkPlace();
+    await this.putSame(`${out}/${SUCCESS}`, success);
+  }
+
+  get #plan(): string {
+    return `${this.folders.out}/${PLAN}`;
+  }
+
+  /** Returns the bytes of the run's plan; null: there is no plan. @throws OutputExistsError if another run has the place */
+  async #ownPlan(): Promise<Uint8Array | null> {
+    const bytes = await this.store.read(this.#plan);
+    if (!bytes) return null;
+    const found = decodeJson(bytes) as DatasetPlan | null;
+    if (found?.fingerprint === this.plan.fingerprint) return bytes;
+    const whose =
+      typeof found?.fingerprint === "string"
+        ? `run ${found.fingerprint}`
+        : "another program";
+    throw new OutputExistsError(
+      this.folders.out,
+      `is used by ${whose}; choose another prefix, or remove that dataset first`,
+    );
+  }
+}
