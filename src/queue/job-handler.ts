@@ -1,10 +1,10 @@
 import type { Job } from "bullmq";
 import { rowsOf } from "../dataset/dataset-plan.js";
 import type { DatasetHooks } from "../dataset/events.js";
-import { isBadInput } from "../dataset/run-files.js";
 import { partName } from "../dataset/names.js";
 import { optionsOfParts } from "../dataset/options.js";
 import type { StoredRunOver } from "../dataset/planned-run.js";
+import { isBadInput } from "../dataset/run-files.js";
 import { ShardMaker } from "../dataset/shard-maker.js";
 import { pause, watched, within } from "../dataset/stopping.js";
 import { AbortedError, StalledError, WorkerError } from "../errors.js";
