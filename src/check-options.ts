@@ -73,8 +73,14 @@ export function checkPath(name: string, value: unknown): void {
     );
 }
 
+/** What is checked of an option. */
+export type CheckedOption = Pick<
+  OptionSpec,
+  "name" | "kind" | "isRequired" | "choices" | "range"
+>;
+
 /** Checks a value by its row of the options table. @throws UsageError */
-export function checkValue(spec: OptionSpec, value: unknown): void {
+export function checkValue(spec: CheckedOption, value: unknown): void {
   const { name, kind, isRequired, choices } = spec;
   if (kind === "path" || kind === "paths") {
     if (kind === "paths" && !(Array.isArray(value) && value.length > 0))
@@ -106,7 +112,7 @@ export function checkValue(spec: OptionSpec, value: unknown): void {
 
 /** Returns the form that a value should have; null if it has it. */
 function expectedForm(
-  { kind, range }: OptionSpec,
+  { kind, range }: CheckedOption,
   value: unknown,
 ): string | null {
   const isEach = (isRight: (item: unknown) => boolean) =>

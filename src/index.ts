@@ -103,8 +103,10 @@ export {
 export type { JacobianBatch } from "./reader/block-access.js";
 export type { BlockResult } from "./reader/block-form.js";
 export type { JacobianReader, RowOrIndex } from "./reader/jacobian-reader.js";
-export { openJacobian } from "./reader/open-jacobian.js";
-export type { OpenJacobianOptions } from "./reader/reader-options.js";
+export {
+  type OpenJacobianOptions,
+  openJacobian,
+} from "./reader/open-jacobian.js";
 export { relativeErrorPercent } from "./reference/error-measures.js";
 export type { RunReport } from "./report.js";
 export type { ReportOptions } from "./report-page/options.js";

@@ -15,7 +15,7 @@ import {
 import type { Layout } from "../results/catalogue.js";
 import { positionNames } from "../results/row-axes.js";
 import type { BlockResult } from "./block-form.js";
-import type { KnownOfFile } from "./reader-options.js";
+import type { KnownOfFile } from "./open-jacobian.js";
 import type { IndexColumns } from "./stored-table.js";
 
 /** The columns that blocks are in. */

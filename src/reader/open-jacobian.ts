@@ -1,16 +1,58 @@
-import { checkObject, checkPath } from "../check-options.js";
-import { InputFormatError } from "../errors.js";
+import {
+  type CheckedOption,
+  checkObject,
+  checkPath,
+  checkValue,
+} from "../check-options.js";
+import { InputFormatError, UsageError } from "../errors.js";
+import type { ArrowContainer } from "../input/arrow-container.js";
 import { openPlainArrow } from "../input/compression/open-plain.js";
 import { interpreting } from "../input/interpreting.js";
+import { shortName, shortValue } from "../printable.js";
+import { LAYOUTS, type Layout, MAX_CLASSES } from "../results/catalogue.js";
 import { keyCount } from "../results/row-axes.js";
-import { decodeRunMetadata } from "../results/run-metadata.js";
+import {
+  decodeRunMetadata,
+  type RunMetadata,
+} from "../results/run-metadata.js";
 import { selectBlockColumns } from "./block-columns.js";
-import { blockForm, declaredTensor } from "./block-form.js";
+import {
+  BLOCK_RESULTS,
+  type BlockResult,
+  blockForm,
+  declaredTensor,
+} from "./block-form.js";
 import { FileBytes } from "./byte-source.js";
 import { JacobianReader } from "./jacobian-reader.js";
-import { type OpenJacobianOptions, withOptions } from "./reader-options.js";
 import { StoredBlocks } from "./stored-blocks.js";
 import { StoredTable } from "./stored-table.js";
+
+/** Options of `openJacobian`: facts that files of other tools do not record. */
+export interface OpenJacobianOptions {
+  /** Number of classes Q; required for csr and coo. */
+  classes?: number;
+  /** Layout; required if the length of the lists fits several layouts and `classes` is not given. */
+  layout?: Layout;
+  /** Number of rows M of the logits; default: the last row number plus 1. */
+  rows?: number;
+  /** Temperature T that `factored` columns were computed with; default: 1. */
+  temperature?: number;
+  /** Function whose block is read if the file has both; default: jacobian. */
+  result?: BlockResult;
+}
+
+/** What a file states, and options for what it does not. */
+export interface KnownOfFile extends RunMetadata {
+  result?: BlockResult | undefined;
+}
+
+const OPTIONS: readonly CheckedOption[] = [
+  { name: "classes", kind: "integer", range: [1, MAX_CLASSES] },
+  { name: "layout", kind: "string", choices: LAYOUTS },
+  { name: "rows", kind: "integer" },
+  { name: "temperature", kind: "number", range: [1e-100, 1e100] },
+  { name: "result", kind: "string", choices: BLOCK_RESULTS },
+];
 
 /**
  * Opens an output of any layout to read its Jacobian blocks: a file that `run` wrote, or an Arrow IPC file or stream of
@@ -37,39 +79,77 @@ async function open(
   const file = await openPlainArrow(path);
   const bytes = new FileBytes(file);
   try {
-    const { fields, metadata } = file.schema;
-    const known = withOptions(path, decodeRunMetadata(path, metadata), options);
-    const columns = selectBlockColumns(path, fields, known);
-    const isCoo = columns.form === "coo";
-    const table = new StoredTable(file, bytes, columns, columns.parts, isCoo);
-    const tensor = declaredTensor(path, fields, columns);
-    const { rowShape, threshold = null } = known;
-    const stated = rowShape
-      ? keyCount(rowShape)
-      : (known.rows ?? (tensor?.length === 3 ? tensor[1] : undefined));
-    const { last } = await table.ends();
-    if (stated !== undefined && last >= stated)
-      throw new InputFormatError(
-        path,
-        "column row",
-        `expected row numbers below ${stated} (from softjac.rows or the option), found ${last}`,
-      );
-    const end = stated ?? last + 1;
-    const rows = known.rows ?? end;
-    const facts = { path, fields, columns, table, tensor, known };
-    const form = await blockForm(facts, rows);
-    // Keys of rows of ragged lists have gaps, which the file does not list.
-    if (rows !== end) Object.assign(form, { rowStart: 0, rowEnd: end });
-    const count = isCoo ? form.rowEnd - form.rowStart : table.count;
-    const close = () => bytes.close();
-    return new JacobianReader(new StoredBlocks(path, form, table), {
-      path,
-      count,
-      threshold,
-      close,
-    });
+    return await readerOf(file, bytes, options);
   } catch (error) {
     await bytes.close();
     throw error;
   }
+}
+
+/** Returns a reader of the blocks of an open file. */
+export async function readerOf(
+  file: ArrowContainer,
+  bytes: FileBytes,
+  options: OpenJacobianOptions,
+): Promise<JacobianReader> {
+  const { path } = file;
+  const { fields, metadata } = file.schema;
+  const known = withOptions(path, decodeRunMetadata(path, metadata), options);
+  const columns = selectBlockColumns(path, fields, known);
+  const isCoo = columns.form === "coo";
+  const table = new StoredTable(file, bytes, columns, columns.parts, isCoo);
+  const tensor = declaredTensor(path, fields, columns);
+  const { rowShape, threshold = null } = known;
+  const stated = rowShape
+    ? keyCount(rowShape)
+    : (known.rows ?? (tensor?.length === 3 ? tensor[1] : undefined));
+  const { last } = await table.ends();
+  if (stated !== undefined && last >= stated)
+    throw new InputFormatError(
+      path,
+      "column row",
+      `expected row numbers below ${stated} (from softjac.rows or the option), found ${last}`,
+    );
+  const end = stated ?? last + 1;
+  const rows = known.rows ?? end;
+  const facts = { path, fields, columns, table, tensor, known };
+  const form = await blockForm(facts, rows);
+  // Keys of rows of ragged lists have gaps, which the file does not list.
+  if (rows !== end) Object.assign(form, { rowStart: 0, rowEnd: end });
+  const count = isCoo ? form.rowEnd - form.rowStart : table.count;
+  const close = () => bytes.close();
+  return new JacobianReader(new StoredBlocks(path, form, table), {
+    path,
+    count,
+    threshold,
+    close,
+  });
+}
+
+/**
+ * Returns what the caller and the file state, together.
+ * @throws UsageError for an option that is unknown, not possible, or differs from what the file states
+ */
+function withOptions(
+  path: string,
+  metadata: RunMetadata,
+  options: OpenJacobianOptions,
+): KnownOfFile {
+  for (const [name, value] of Object.entries(options)) {
+    const spec = OPTIONS.find((option) => option.name === name);
+    if (!spec)
+      throw new UsageError(
+        `unknown option ${shortName(name)}; the options are ${OPTIONS.map(({ name }) => name).join(", ")}`,
+        name,
+      );
+    checkValue(spec, value);
+    const stated = metadata[name as keyof RunMetadata];
+    if (value !== undefined && stated !== undefined && stated !== value)
+      throw new UsageError(
+        `${name}: expected ${stated} as in softjac.${name} of ${path}, found ${shortValue(value)}`,
+        name,
+      );
+  }
+  const given = Object.entries(options).filter(([, v]) => v !== undefined);
+  return { ...metadata, ...Object.fromEntries(given) };
 }

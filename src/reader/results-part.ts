@@ -1,14 +1,21 @@
 import { describeField } from "../arrow/field.js";
-import { InputFormatError } from "../errors.js";
+import { ReadWindow, viewOf } from "../arrow/read-window.js";
+import { InputFormatError, UsageError } from "../errors.js";
 import type { ArrowContainer } from "../input/arrow-container.js";
 import { openPlainArrow } from "../input/compression/open-plain.js";
+import { type DecodedNumbers, decodeSource } from "../input/decode-sources.js";
 import { interpreting, interpretingEach } from "../input/interpreting.js";
+import { decodedColumn } from "../input/number-column.js";
+import { inputReader } from "../input/read-input.js";
+import { isClassColumn } from "../input/value-column.js";
 import { nameOfKey } from "../results/row-axes.js";
 import { readStoredRun, type StoredRun } from "../results/run-metadata.js";
+import type { BlockResult } from "./block-form.js";
 import { FileBytes } from "./byte-source.js";
 import type { Example } from "./example.js";
 import { ExampleDecoder } from "./example-decoder.js";
-import { type LabelChoice, type Labels, openLabels } from "./labels.js";
+import type { JacobianReader } from "./jacobian-reader.js";
+import { readerOf } from "./open-jacobian.js";
 import { expectedColumns, indexNames } from "./output-columns.js";
 import {
   type NumberSources,
@@ -20,6 +27,18 @@ import {
   type StoredRow,
   type StoredRows,
 } from "./stored-rows.js";
+
+/** A copied column of true classes, and the names of the classes if they are given. */
+export interface LabelChoice {
+  label?: string | undefined;
+  classNames?: readonly string[] | undefined;
+}
+
+/** The class numbers of a copied column. */
+interface Labels extends DecodedNumbers {
+  /** Returns the label of a table row of the file; NaN: null. */
+  at(tableRow: number): number;
+}
 
 /** An open file of results: a whole output, or a shard of a dataset. */
 export interface ResultsPart {
@@ -41,6 +60,8 @@ export interface ResultsPart {
   scan(): AsyncGenerator<Iterable<Example>>;
   /** Returns one row of the logits by its key (src/results/row-axes.ts); null: it is not in the file. */
   find(row: number): Promise<Example | null>;
+  /** Opens the blocks of a result that the file has; they are closed with the file. */
+  openBlocks(result: BlockResult): Promise<JacobianReader>;
   close(): Promise<void>;
 }
 
@@ -119,6 +140,10 @@ async function open(path: string, choice: LabelChoice): Promise<ResultsPart> {
           const found = await stored.find(row);
           return found && decoder.decode(found);
         }),
+      openBlocks: (result) =>
+        interpreting(path, "structure", () =>
+          readerOf(file, bytes, { result }),
+        ),
       close,
     };
   } catch (error) {
@@ -139,4 +164,41 @@ function* examplesOf(
   decoder: ExampleDecoder,
 ): Generator<Example> {
   for (const row of rows) yield decoder.decode(row);
+}
+
+/**
+ * Decodes the labels of a file of results to a temporary file.
+ * @throws UsageError for another column; InputFormatError, InputUnsupportedError, LogitsColumnError, IoError
+ */
+function openLabels(
+  file: ArrowContainer,
+  { label, classNames }: LabelChoice & { label: string },
+  copied: readonly CopiedColumn[],
+  { classNames: stored }: Pick<StoredRun, "classNames">,
+): Labels {
+  const { place = -1 } = copied.find(({ name }) => name === label) ?? {};
+  const field = file.schema.fields[place];
+  if (!field || !isClassColumn(field)) {
+    const named = copied.map(({ name, type }) => `${name}: ${type}`);
+    throw new UsageError(
+      `label: expected a copied column of numbers or names of classes in ${file.path}, found ${field ? `${label}: ${describeField(field)}` : `no ${label} among ${named.join(", ") || "none (softjac run --keep copies columns of the input)"}`}`,
+      "label",
+    );
+  }
+  const source = {
+    ...decodedColumn(label, [place], 1),
+    classNames: { given: classNames, own: stored },
+  };
+  const decoded = decodeSource(file, source, {});
+  const [start = 0] = decoded.starts;
+  const temporary = { path: file.path, fd: decoded.fd, present: null };
+  const window = new ReadWindow(inputReader(temporary));
+  return {
+    ...decoded,
+    at(row) {
+      const place = start + 8 * row;
+      const bytes = window.bytes(place, 8, decoded.bytes);
+      return viewOf(bytes).getFloat64(0, true);
+    },
+  };
 }

@@ -1,12 +1,12 @@
 import { resolve } from "../check-options.js";
-import { RowMissingError } from "../errors.js";
+import { RowMissingError, UsageError } from "../errors.js";
 import { whileUnchanged } from "../input/input-state.js";
 import { interpreting } from "../input/interpreting.js";
+import { shortList } from "../printable.js";
 import type { Example } from "../reader/example.js";
 import { blockOfP } from "../reader/factors.js";
-import { findResults } from "../reader/find-results.js";
+import { type FoundResults, findResults } from "../reader/find-results.js";
 import { KeptValues } from "../reader/kept-values.js";
-import { openJacobian } from "../reader/open-jacobian.js";
 import { openResultsPart, type ResultsPart } from "../reader/results-part.js";
 import { isEntriesLayout } from "../results/catalogue.js";
 import {
@@ -16,7 +16,6 @@ import {
   nameOfKey,
   rowOfKey,
 } from "../results/row-axes.js";
-import { findParts } from "./find-part.js";
 import type { ShownRow } from "./shown-row.js";
 
 /** Options of `show`. Only `results` and `row` are required. */
@@ -46,12 +45,7 @@ const DEFAULT_CLASSES = 100;
 export async function show(options: ShowOptions): Promise<ShownRow> {
   resolve("show", options);
   const { results, row, position = [], classes = DEFAULT_CLASSES } = options;
-  const parts = findParts(
-    findResults(results),
-    row,
-    position.length > 0,
-    options.input,
-  );
+  const parts = findParts(findResults(results), options);
   let missing: RowMissingError | null = null;
   for (const { path, input } of parts) {
     const shown = await whileUnchanged([path], async () => {
@@ -62,11 +56,11 @@ export async function show(options: ShowOptions): Promise<ShownRow> {
         const example = await part.find(key);
         const isLast = path === parts.at(-1)?.path;
         if (!example && !(part.run.layout === "coo" && isLast)) {
-          missing ??= rowMissing(part, row, position);
+          missing ??= rowMissing(part, options);
           return null;
         }
         return await interpreting(path, nameOfKey(part.inner, key), () =>
-          shownOf(part, key, { input, example, most: classes }),
+          shownRow(part, key, example, input, classes),
         );
       } finally {
         await part.close();
@@ -77,12 +71,44 @@ export async function show(options: ShowOptions): Promise<ShownRow> {
   throw missing;
 }
 
+/**
+ * Finds the files that may have a row, and the name of their input: one file, or for a row with positions all of its input.
+ * @throws UsageError, RowMissingError
+ */
+function findParts(
+  { path, parts, manifest }: FoundResults,
+  { row, position = [], input }: ShowOptions,
+): FoundResults["parts"] {
+  if (!manifest && input === undefined) return parts;
+  if (!manifest)
+    throw new UsageError(
+      `input: only a dataset has several inputs; ${path} is a file`,
+      "input",
+    );
+  const names = manifest.inputs.map(({ name }) => name);
+  const wanted = input ?? (names.length === 1 ? names[0] : undefined);
+  const at = names.indexOf(wanted ?? "");
+  if (at < 0)
+    throw new UsageError(
+      input === undefined
+        ? `input: ${path} has several inputs; name one of ${shortList(names)}`
+        : `input: expected one of the inputs of ${path} (${shortList(names)}), found ${input}`,
+      "input",
+    );
+  const found = parts.filter((_, n) => {
+    const part = manifest.parts[n];
+    const isInside = part && part.rowStart <= row && row < part.rowEnd;
+    return part?.input === at && (position.length > 0 || isInside);
+  });
+  if (found.length > 0) return found;
+  const reason = `${wanted} has only ${manifest.inputs[at]?.rows} rows`;
+  throw new RowMissingError(path, row, reason);
+}
+
 function rowMissing(
-  { path, run, inner }: ResultsPart,
-  row: number,
-  position: readonly number[],
+  { path, run: { rows }, inner }: ResultsPart,
+  { row, position = [] }: ShowOptions,
 ): RowMissingError {
-  const { rows } = run;
   return new RowMissingError(
     path,
     [row, ...position],
@@ -92,70 +118,60 @@ function rowMissing(
   );
 }
 
-async function shownOf(
+/** @param example null: a row of coo without entries */
+async function shownRow(
   part: ResultsPart,
   key: number,
-  found: { input: string | null; example: Example | null; most: number },
+  example: Example | null,
+  input: string | null,
+  maxClasses: number,
 ): Promise<ShownRow> {
   const { path, run, inner } = part;
+  const { rows, classes, layout, dtype, temperature } = run;
   const [row = key, ...positions] = indexOfKey(inner, key);
-  const { example, input, most } = found;
-  const p = example?.p ? Array.from(example.p) : null;
-  const shown = shownClasses(p, run.classes, most);
+  const all = example?.p ? Array.from(example.p) : null;
+  const shown = shownClasses(all, classes, maxClasses);
+  const isShown = new Set(shown);
   const isNull = example?.isNull ?? false;
   const uncertainty = example?.uncertainty ?? Number.NaN;
-  const ofP = p && shown.map((k) => p[k] as number);
+  const p = all && shown.map((k) => all[k] as number);
+  const restOfP =
+    all?.reduce((sum, x, k) => (isShown.has(k) ? sum : sum + x), 0) ?? null;
   return {
-    path,
-    row,
-    positions,
-    input,
-    rows: run.rows,
-    classes: run.classes,
-    layout: run.layout,
-    dtype: run.dtype,
-    temperature: run.temperature,
+    ...{ path, row, positions, input },
+    ...{ rows, classes, layout, dtype, temperature },
     columns: example ? columnsOf(part, example) : [],
     isNull,
     uncertainty: Number.isNaN(uncertainty) ? null : uncertainty,
-    shown,
-    p: ofP,
-    restOfP: ofP && sumOfOthers(p, shown),
+    ...{ shown, p, restOfP },
     ...(isNull
       ? { result: null, blockFrom: null, block: null }
-      : await blockOf(part, key, { shown, p: ofP, example })),
+      : await blockOf(part, key, shown, p, example)),
   };
 }
 
-/** All in order, or those of the largest p, the largest first; where p is not known the first. */
+/** Returns all classes in order, or those with the largest p, the largest first; the first ones if p is not known. */
 function shownClasses(
   p: readonly number[] | null,
   classes: number,
-  most: number,
+  max: number,
 ): number[] {
   const all = Array.from({ length: classes }, (_, k) => k);
-  if (classes <= most) return all;
+  if (classes <= max) return all;
   if (p) all.sort((a, b) => (p[b] as number) - (p[a] as number) || a - b);
-  return all.slice(0, most);
+  return all.slice(0, max);
 }
 
-function sumOfOthers(p: readonly number[], shown: readonly number[]): number {
-  const isShown = new Set(shown);
-  return p.reduce((sum, x, k) => (isShown.has(k) ? sum : sum + x), 0);
-}
-
-/** Kept columns and results of one value. */
+/** Returns copied columns and results of one value. */
 function columnsOf(
   { file, copiedColumns, run }: ResultsPart,
   { batch, k }: Example,
 ): ShownRow["columns"] {
-  const ofBlocks = ["row", "i", "j", "value"];
   const single = file.schema.fields.flatMap(
     ({ name, type, children }, place) =>
       (run.emit.some((emit) => emit === name) || /^dropped_/.test(name)) &&
       children.length === 0 &&
-      type.kind !== "FixedSizeList" &&
-      !ofBlocks.includes(name)
+      type.kind !== "FixedSizeList"
         ? [{ name, place }]
         : [],
   );
@@ -166,56 +182,39 @@ function columnsOf(
 }
 
 async function blockOf(
-  { path, run, inner }: ResultsPart,
+  part: ResultsPart,
   key: number,
-  {
-    shown,
-    p,
-    example,
-  }: { shown: number[]; p: number[] | null; example: Example | null },
+  shown: readonly number[],
+  p: readonly number[] | null,
+  example: Example | null,
 ): Promise<Pick<ShownRow, "result" | "blockFrom" | "block">> {
-  const result = run.emit.includes("jacobian")
-    ? "jacobian"
-    : run.emit.includes("log_jacobian")
-      ? "log_jacobian"
-      : null;
+  const { emit, layout, temperature } = part.run;
+  const result = (["jacobian", "log_jacobian"] as const).find((name) =>
+    emit.includes(name),
+  );
   if (!result) {
-    const { winner, uncertainty } = example ?? {
-      winner: -1,
-      uncertainty: Number.NaN,
-    };
-    const made = blockOfP(
-      { p, classes: shown, winner, uncertainty },
-      run.temperature,
-    );
-    return made
-      ? {
-          result: "jacobian",
-          blockFrom: "p",
-          block: rowsOf(made, shown.length, false),
-        }
+    const { winner = -1, uncertainty = Number.NaN } = example ?? {};
+    const ofP = { p, classes: shown, winner, uncertainty };
+    const block = blockOfP(ofP, temperature);
+    return block
+      ? { result: "jacobian", blockFrom: "p", block: rowsOf(block, false) }
       : { result: null, blockFrom: null, block: null };
   }
-  const reader = await openJacobian(path, { result });
-  try {
-    const part = await reader.part(rowOfKey(inner, key), shown);
-    const leavesOut = isEntriesLayout(run.layout);
-    const block = part && rowsOf(part, shown.length, leavesOut);
-    return { result, blockFrom: block ? "output" : null, block };
-  } finally {
-    await reader.close();
-  }
+  const reader = await part.openBlocks(result);
+  const block = await reader.part(rowOfKey(part.inner, key), shown);
+  return {
+    result,
+    blockFrom: block && "output",
+    block: block && rowsOf(block, isEntriesLayout(layout)),
+  };
 }
 
-/** Entries that a layout of entries does not have are null: left out, or 0. */
-function rowsOf(
-  block: Float64Array,
-  classes: number,
-  leavesOut: boolean,
-): (number | null)[][] {
-  return Array.from({ length: classes }, (_, a) =>
-    Array.from(block.subarray(a * classes, (a + 1) * classes), (value) =>
-      leavesOut && value === 0 ? null : value,
+/** @param isSparse whether a 0 is an entry that is not stored: null */
+function rowsOf(block: Float64Array, isSparse: boolean): (number | null)[][] {
+  const classes = Math.sqrt(block.length);
+  return Array.from({ length: classes }, (_, i) =>
+    Array.from(block.subarray(i * classes, (i + 1) * classes), (value) =>
+      isSparse && value === 0 ? null : value,
     ),
   );
 }

@@ -65,7 +65,7 @@ test("options that are unknown, cannot be, or are not what the file says", async
     ],
     [
       { layout: "bcsr" },
-      'layout: expected bsr, packed, csr, coo, factored, dense, found "bcsr"',
+      'layout: expected bsr or packed or csr or coo or factored or dense, found "bcsr"',
     ],
     [
       { classes: 4 },

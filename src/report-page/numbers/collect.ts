@@ -2,8 +2,8 @@ import { AbortedError, InputFormatError } from "../../errors.js";
 import { interpretingSync } from "../../input/interpreting.js";
 import type { Example } from "../../reader/example.js";
 import type { FoundResults } from "../../reader/find-results.js";
-import type { LabelChoice } from "../../reader/labels.js";
 import {
+  type LabelChoice,
   openResultsPart,
   type ResultsPart,
 } from "../../reader/results-part.js";

@@ -2,7 +2,6 @@ import type { Example } from "../../reader/example.js";
 import { blockOfP } from "../../reader/factors.js";
 import type { FoundResults } from "../../reader/find-results.js";
 import { KeptValues } from "../../reader/kept-values.js";
-import { openJacobian } from "../../reader/open-jacobian.js";
 import {
   openResultsPart,
   type ResultsPart,
@@ -152,39 +151,32 @@ async function readRows(
       .map(({ place }) => place);
     const copied = new KeptValues(file, places);
     const reader = run.emit.includes("jacobian")
-      ? await openJacobian(
-          path,
-          run.emit.includes("log_jacobian") ? { result: "jacobian" } : {},
-        )
+      ? await opened.openBlocks("jacobian")
       : null;
     const isSparse = run.layout === "csr" || run.layout === "coo";
-    try {
-      for (const row of rows) {
-        const { classes, p, winner, label } = row;
-        const [number = 0, ...positions] = indexOfKey(inner, row.row);
-        const block =
-          classes.length === 0
-            ? null
-            : reader
-              ? await reader.part(rowOfKey(inner, row.row), classes)
-              : blockOfP(row, run.temperature);
-        shown.set(row, {
-          row: number,
-          positions,
-          input,
-          confidence: numberOrNull(row.confidence),
-          uncertainty: numberOrNull(row.uncertainty),
-          entropy: numberOrNull(row.entropy),
-          predicted: winner < 0 ? null : winner,
-          label: label < 0 ? null : label,
-          classes,
-          p,
-          block: block && triangleOf(block, classes.length, isSparse),
-          copied: copied.read(row.batch, row.k),
-        });
-      }
-    } finally {
-      await reader?.close();
+    for (const row of rows) {
+      const { classes, p, winner, label } = row;
+      const [number = 0, ...positions] = indexOfKey(inner, row.row);
+      const block =
+        classes.length === 0
+          ? null
+          : reader
+            ? await reader.part(rowOfKey(inner, row.row), classes)
+            : blockOfP(row, run.temperature);
+      shown.set(row, {
+        row: number,
+        positions,
+        input,
+        confidence: numberOrNull(row.confidence),
+        uncertainty: numberOrNull(row.uncertainty),
+        entropy: numberOrNull(row.entropy),
+        predicted: winner < 0 ? null : winner,
+        label: label < 0 ? null : label,
+        classes,
+        p,
+        block: block && triangleOf(block, classes.length, isSparse),
+        copied: copied.read(row.batch, row.k),
+      });
     }
   } finally {
     await opened.close();
