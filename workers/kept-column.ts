@@ -1,6 +1,6 @@
 import { DamagedColumn, readerOf } from "../src/arrow/kept-nodes.js";
 import { NodeCopier, type NodeTarget } from "../src/arrow/node-copier.js";
-import { outputNodes } from "../src/arrow/output-nodes.js";
+import { outputNodes } from "../src/arrow/node-reader.js";
 import type { Read } from "../src/arrow/read-window.js";
 import { putBytes } from "../src/io/put-bytes.js";
 import type { KeptColumnTask, WorkerSetup } from "../src/pool/protocol.js";

@@ -1,12 +1,15 @@
-import { bytesOfRows, bytesOfValues } from "../input/bytes-of-rows.js";
 import {
   checkSame,
   type InputSource,
   SINCE_PLANNED,
 } from "../input/input-state.js";
 import type { LogitsFile, OpenOptions } from "../input/logits-file.js";
+import {
+  bytesOfRows,
+  bytesOfValues,
+  structureBytes,
+} from "../input/needed-bytes.js";
 import { logitsIn } from "../input/open-logits.js";
-import { structureBytes } from "../input/structure-bytes.js";
 import type { RowRange } from "../plan.js";
 import { openStore, type StoreAccess } from "../store/open-store.js";
 import { StagedFile } from "../store/staged-file.js";

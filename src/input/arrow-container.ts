@@ -8,9 +8,9 @@ import {
   type Schema,
 } from "./arrow-metadata.js";
 import { locateStream } from "./arrow-stream.js";
-import type { ColumnPath } from "./column-spans.js";
 import { type InputFile, openInputFile } from "./input-file.js";
 import { inputFormat } from "./input-format.js";
+import type { ColumnPath } from "./record-batches.js";
 
 /** An Arrow IPC file or stream whose messages are found and lie inside it; nothing of their bodies is read. */
 export interface ArrowContainer extends InputFile {

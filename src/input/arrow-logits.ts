@@ -10,7 +10,6 @@ import {
 import { valuesAllowed } from "../results/columns.js";
 import { positionNames } from "../results/row-axes.js";
 import type { ArrowContainer } from "./arrow-container.js";
-import type { ColumnSpan } from "./column-spans.js";
 import { decompressed } from "./compression/decompressed.js";
 import {
   type DecodedNumbers,
@@ -22,9 +21,9 @@ import { placeDictionaries } from "./dictionaries.js";
 import { type KeptColumn, selectKept } from "./kept-columns.js";
 import { type LogitsColumn, selectLogits } from "./logits-column.js";
 import type { InputColumn, LogitsFile, OpenOptions } from "./logits-file.js";
-import { matchedColumn } from "./matched-columns.js";
 import { readableColumn, withNestedColumns } from "./nested-columns.js";
 import {
+  matchedColumn,
   type NestedRows,
   nestedRows,
   rowBatch,
@@ -41,7 +40,7 @@ import {
   rowsAt,
   type ValueBuffers,
 } from "./record-batch.js";
-import { recordBatches } from "./record-batches.js";
+import { type ColumnSpan, recordBatches } from "./record-batches.js";
 import {
   checkValues,
   isClassOption,

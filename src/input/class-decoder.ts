@@ -8,7 +8,6 @@ import {
 import { isNull } from "../numeric/bad-row.js";
 import { shortList, shortName } from "../printable.js";
 import type { ArrowContainer } from "./arrow-container.js";
-import type { ColumnSpan } from "./column-spans.js";
 import {
   ColumnDecoder,
   type DecodedRows,
@@ -17,6 +16,7 @@ import {
   singleRows,
 } from "./decoded-rows.js";
 import {
+  type ColumnSpan,
   type DictionaryBatch,
   dictionaryBatches,
   partsBefore,

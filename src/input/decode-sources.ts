@@ -11,7 +11,6 @@ import { outputCall } from "../system-error.js";
 import type { ArrowContainer } from "./arrow-container.js";
 import { OMIT_BINARY } from "./candidates.js";
 import { ClassDecoder, type ClassNames } from "./class-decoder.js";
-import type { ColumnSpan } from "./column-spans.js";
 import {
   ColumnDecoder,
   type DecodedRows,
@@ -25,7 +24,11 @@ import type { NumberColumn } from "./number-column.js";
 import { classOfPartition } from "./partitions.js";
 import { requireInput } from "./read-input.js";
 import { checkRows } from "./record-batch.js";
-import { type RecordBatch, recordBatches } from "./record-batches.js";
+import {
+  type ColumnSpan,
+  type RecordBatch,
+  recordBatches,
+} from "./record-batches.js";
 
 /** A column of numbers that is decoded. */
 export interface DecodedSource extends NumberColumn {

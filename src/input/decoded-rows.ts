@@ -8,14 +8,13 @@ import {
   storedType,
 } from "../arrow/field.js";
 import { integerAt, ReadWindow, viewOf } from "../arrow/read-window.js";
+import { numbersOfBytes } from "../arrow/stored-numbers.js";
 import { VIEW_BYTES, ViewedValues, ViewOutside } from "../arrow/views.js";
 import { InputFormatError, InputUnsupportedError } from "../errors.js";
 import { NULL_BITS_64 } from "../numeric/bad-row.js";
-import type { ColumnSpan } from "./column-spans.js";
-import { numbersOfBytes } from "./numbers-of-bytes.js";
 import { inputReader, type Readable } from "./read-input.js";
 import { nodeOf, placeBuffer, placeColumn } from "./record-batch.js";
-import type { RecordBatch } from "./record-batches.js";
+import type { ColumnSpan, RecordBatch } from "./record-batches.js";
 
 // Columns of numbers that workers do not read in place are decoded here, a batch at a time, to float64 (an integer that
 // float64 does not hold is refused). A null becomes a NaN of its own kind.

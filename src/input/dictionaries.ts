@@ -8,12 +8,12 @@ import { NodeCopier } from "../arrow/node-copier.js";
 import { InputFormatError, InputUnsupportedError } from "../errors.js";
 import type { ArrowContainer } from "./arrow-container.js";
 import type { BatchMetadata } from "./arrow-metadata.js";
-import type { ColumnSpan } from "./column-spans.js";
 import { type KeptColumn, keptColumn } from "./kept-columns.js";
 import { measureNode } from "./kept-pieces.js";
 import { inputReader } from "./read-input.js";
 import { type PartsOfDictionary, placeColumn } from "./record-batch.js";
 import {
+  type ColumnSpan,
   type DictionaryBatch,
   dictionaryBatches,
   partsBefore,

@@ -5,9 +5,9 @@ import {
   offsetWidth,
   type SourceForm,
 } from "../arrow/source-form.js";
+import { numbersOfBytes } from "../arrow/stored-numbers.js";
 import { InputFormatError, RaggedRowError } from "../errors.js";
 import type { LogitsFile } from "./logits-file.js";
-import { numbersOfBytes } from "./numbers-of-bytes.js";
 import { readInputAsync } from "./read-input.js";
 import { axesOf, indexOfRow } from "./row-indices.js";
 import { type RowsOfBatch, sourcePieces, sourcesOf } from "./source-pieces.js";

@@ -6,8 +6,7 @@ import {
   readerOf,
   whereOf,
 } from "../arrow/kept-nodes.js";
-import { NodeReader } from "../arrow/node-reader.js";
-import { outputNodes } from "../arrow/output-nodes.js";
+import { NodeReader, outputNodes } from "../arrow/node-reader.js";
 import type { Read } from "../arrow/read-window.js";
 import {
   type DataBuffer,

@@ -1,13 +1,16 @@
 import type { Field } from "../arrow/field.js";
 import type { ArrowContainer } from "./arrow-container.js";
-import type { ColumnPath, ColumnSpan } from "./column-spans.js";
 import type { OpenOptions } from "./logits-file.js";
 import {
   decodedColumn,
   type NumberColumn,
   resultType,
 } from "./number-column.js";
-import { recordBatches } from "./record-batches.js";
+import {
+  type ColumnPath,
+  type ColumnSpan,
+  recordBatches,
+} from "./record-batches.js";
 
 // Fields of structs that options name with dots (out.logits) are read as columns behind the file's own.
 

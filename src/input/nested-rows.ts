@@ -5,11 +5,16 @@ import { shortName } from "../printable.js";
 import { indexOfKey } from "../results/row-axes.js";
 import { outputCall } from "../system-error.js";
 import type { ArrowContainer } from "./arrow-container.js";
-import type { ColumnSpan } from "./column-spans.js";
 import { ColumnDecoder } from "./decoded-rows.js";
-import type { NumberColumn } from "./number-column.js";
+import type { KeptColumn } from "./kept-columns.js";
+import type { LogitsColumn } from "./logits-column.js";
+import { decodedColumn, type NumberColumn } from "./number-column.js";
 import { checkRows, nodeOf } from "./record-batch.js";
-import { type RecordBatch, recordBatches } from "./record-batches.js";
+import {
+  type ColumnSpan,
+  type RecordBatch,
+  recordBatches,
+} from "./record-batches.js";
 
 // A column of lists of lists, or of tensors, has several rows of numbers in each table row. Its rows are those of the child, or
 // of the values cut into rows: a record batch of them is read like any other. Null table rows have no rows.
@@ -252,4 +257,39 @@ export function matchedRows(
       rows[at++] = own ? (own.starts[k] as number) + n : k;
   }
   return rows;
+}
+
+/** Copied column, and the lists that its values are in, if they are matched with the rows of the logits. */
+export interface MatchedColumn {
+  column: KeptColumn;
+  list: { node: KeptColumn; rows: NumberColumn } | null;
+}
+
+/**
+ * Returns how a column beside nested logits is copied: the values of its lists one by one, if each table row has as many of
+ * them as the logits have rows; else the value of the table row for each of its rows.
+ * @throws InputFormatError for offsets that cannot be
+ */
+export function matchedColumn(
+  file: ArrowContainer,
+  column: KeptColumn,
+  logits: LogitsColumn,
+): MatchedColumn {
+  const { place, name, constant } = column;
+  const [child] = column.children;
+  const field = file.schema.fields[place];
+  const nesting = field && !constant ? nestingOf(field) : null;
+  if (!child || !nesting?.isChild) return { column, list: null };
+  const rows = { ...decodedColumn(name, [place], 1), nesting };
+  for (const record of recordBatches(file)) {
+    const { counts } = rowBounds(file, record, logits);
+    const own = rowBounds(file, record, rows).counts;
+    if (counts.some((count, k) => count !== own[k]))
+      return { column, list: null };
+  }
+  const values = { ...child.field, name, nullable: true };
+  return {
+    column: { ...child, name, place, field: values },
+    list: { node: column, rows },
+  };
 }

@@ -4,7 +4,7 @@ import type { SourceForm } from "../arrow/source-form.js";
 import { withoutViews } from "../arrow/views.js";
 import { InputFormatError } from "../errors.js";
 import type { BatchMetadata } from "./arrow-metadata.js";
-import type { ColumnSpan, SchemaSpans } from "./column-spans.js";
+import type { ColumnSpan, SchemaSpans } from "./record-batches.js";
 
 /** Positions of one record batch in the file, as absolute byte offsets. */
 export interface LogitsBatch {

@@ -1,5 +1,4 @@
 import { type ArrowType, storedType } from "../arrow/field.js";
-import { float16Value } from "../arrow/half-floats.js";
 import {
   checkCode,
   DamagedColumn,
@@ -9,14 +8,14 @@ import {
 } from "../arrow/kept-nodes.js";
 import { NodeReader } from "../arrow/node-reader.js";
 import { type Read, viewOf } from "../arrow/read-window.js";
+import { float16Value } from "../arrow/stored-numbers.js";
 import { InputFormatError } from "../errors.js";
 import type { ArrowContainer } from "../input/arrow-container.js";
-import type { ColumnSpan } from "../input/column-spans.js";
 import { placeDictionaries } from "../input/dictionaries.js";
 import { type KeptColumn, keptColumn } from "../input/kept-columns.js";
 import { inputReader } from "../input/read-input.js";
 import { placeColumn } from "../input/record-batch.js";
-import { recordBatches } from "../input/record-batches.js";
+import { type ColumnSpan, recordBatches } from "../input/record-batches.js";
 
 /** Reads single values of copied columns, as text. */
 export class KeptValues {

@@ -1,6 +1,6 @@
+import { numbersOfBytes } from "../arrow/stored-numbers.js";
 import { InputFormatError } from "../errors.js";
 import type { NumberColumn } from "../input/number-column.js";
-import { numbersOfBytes } from "../input/numbers-of-bytes.js";
 import type { ValueBuffers } from "../input/record-batch.js";
 import { allocated, type ByteSource } from "./byte-source.js";
 

@@ -22,7 +22,7 @@ import {
   utf8,
 } from "@uwdata/flechette";
 import { describe, expect, test } from "vitest";
-import { float16Value } from "../../src/arrow/half-floats.js";
+import { float16Value } from "../../src/arrow/stored-numbers.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 

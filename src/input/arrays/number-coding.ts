@@ -1,4 +1,4 @@
-import { float16Value } from "../../arrow/half-floats.js";
+import { float16Value } from "../../arrow/stored-numbers.js";
 
 /** Storage of numbers other than as little-endian numbers of their type: they are decoded to a temporary file. */
 export interface NumberCoding {

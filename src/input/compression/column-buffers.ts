@@ -5,7 +5,7 @@ import {
   storedType,
 } from "../../arrow/field.js";
 import type { BatchMetadata } from "../arrow-metadata.js";
-import type { ColumnSpan } from "../column-spans.js";
+import type { ColumnSpan } from "../record-batches.js";
 
 /** A buffer that a run may read. */
 export interface NeededBuffer {

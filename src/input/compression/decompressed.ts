@@ -15,12 +15,12 @@ import {
   type MessageMetadata,
   positionOf,
 } from "../arrow-metadata.js";
-import type { ColumnSpan } from "../column-spans.js";
 import { dictionaryFields } from "../dictionaries.js";
 import { checkLimit } from "../limits.js";
 import type { OpenOptions } from "../logits-file.js";
 import { requireInput } from "../read-input.js";
 import {
+  type ColumnSpan,
   dictionaryBatches,
   type RecordBatch,
   recordBatches,

@@ -13,7 +13,6 @@ import {
   systemErrorOf,
   systemFailure,
 } from "../../system-error.js";
-import type { ColumnPath } from "../column-spans.js";
 import type { InputFile } from "../input-file.js";
 import { selectKept } from "../kept-columns.js";
 import { selectLogits } from "../logits-column.js";
@@ -21,6 +20,7 @@ import type { OpenOptions } from "../logits-file.js";
 import { nestedColumns } from "../nested-columns.js";
 import { withPartitions } from "../partitions.js";
 import { requireInput } from "../read-input.js";
+import type { ColumnPath } from "../record-batches.js";
 import { selectValues } from "../value-column.js";
 import type { FileMetadata } from "./file-metadata.js";
 import {

@@ -1,7 +1,7 @@
 import type { Field } from "../../arrow/field.js";
 import { schemaMessage } from "../../output/arrow-encode.js";
 import { framed } from "../../output/jacobian-file.js";
-import type { ColumnPath } from "../column-spans.js";
+import type { ColumnPath } from "../record-batches.js";
 import {
   ARROW_SCHEMA,
   FILE_METADATA,

@@ -1,0 +1,88 @@
+import { type NumberType, numberWidth } from "./field.js";
+
+/** The number that 16 bits stand for in IEEE 754's binary16 (float16). */
+export function float16Value(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  if (exponent === 31) return fraction ? Number.NaN : sign * Infinity;
+  return exponent === 0
+    ? sign * fraction * 2 ** -24
+    : sign * (1024 + fraction) * 2 ** (exponent - 25);
+}
+
+let float16Values: Float64Array | null = null;
+
+/** `count` float16 at `from` as float64. */
+function widenFloat16(from: Uint16Array, out: Float64Array): void {
+  float16Values ??= Float64Array.from({ length: 1 << 16 }, (_, bits) =>
+    float16Value(bits),
+  );
+  const values = float16Values;
+  for (let k = 0; k < from.length; k++)
+    out[k] = values[from[k] as number] as number;
+}
+
+/** bfloat16, the upper half of a float32, as float64. */
+function widenBfloat16(from: Uint16Array, out: Float64Array): void {
+  const bits = new Uint32Array(1);
+  const value = new Float32Array(bits.buffer);
+  for (let k = 0; k < from.length; k++) {
+    bits[0] = (from[k] as number) << 16;
+    out[k] = value[0] as number;
+  }
+}
+
+type View<T> = new (
+  buffer: ArrayBufferLike,
+  start: number,
+  count: number,
+) => ArrayLike<T>;
+
+export const BIG_ARRAYS: Record<"int64" | "uint64", View<bigint>> = {
+  int64: BigInt64Array,
+  uint64: BigUint64Array,
+};
+
+const ARRAYS: Record<
+  Exclude<NumberType, "float16" | "bfloat16" | "int64" | "uint64">,
+  View<number>
+> = {
+  int8: Int8Array,
+  uint8: Uint8Array,
+  int16: Int16Array,
+  uint16: Uint16Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+  float32: Float32Array,
+  float64: Float64Array,
+};
+
+/** Writes the numbers that start at `start` of a buffer as float64; integers beyond 2^53 are rounded. */
+export function widenNumbers(
+  buffer: ArrayBufferLike,
+  start: number,
+  type: NumberType,
+  out: Float64Array,
+): void {
+  const count = out.length;
+  if (type === "float16" || type === "bfloat16") {
+    const widen = type === "float16" ? widenFloat16 : widenBfloat16;
+    widen(new Uint16Array(buffer, start, count), out);
+  } else if (type === "int64" || type === "uint64") {
+    const numbers = new BIG_ARRAYS[type](buffer, start, count);
+    for (let k = 0; k < count; k++) out[k] = Number(numbers[k]);
+  } else out.set(new ARRAYS[type](buffer, start, count));
+}
+
+/** Returns the numbers of a buffer: floats of 4 and 8 bytes as they are, others as float64 (rounded beyond 2^53). */
+export function numbersOfBytes(
+  buffer: ArrayBuffer,
+  type: NumberType,
+): Float64Array<ArrayBuffer> | Float32Array<ArrayBuffer> {
+  if (type === "float32") return new Float32Array(buffer);
+  if (type === "float64") return new Float64Array(buffer);
+  const out = new Float64Array(buffer.byteLength / numberWidth(type));
+  widenNumbers(buffer, 0, type, out);
+  return out;
+}
