@@ -6,8 +6,8 @@ export interface Candidate {
   name: string;
   /** Type and shape, for messages. */
   type: string;
-  /** Forms that are read, the one to prefer first; null: it cannot be read. */
-  form: number | null;
+  /** Its form, as messages call several of it: `floats in lists`; null if it cannot be read. */
+  form: string | null;
   isFloat: boolean;
   /** Why it cannot be read as rows of classes. */
   problem: string;
@@ -33,27 +33,24 @@ export function nameSays(name: string): "logits" | "other" | "nothing" {
 }
 
 /**
- * Chooses the only candidate of the preferred form. Refuses where that would be a guess: integers beside floats that
- * could be meant, a name of something else, or a name of logits on a candidate that cannot be read.
+ * Chooses the only candidate of the first form that there is. Refuses where that would be a guess: integers beside floats
+ * that could be meant, a name of something else, or a name of logits on a candidate that cannot be read.
  *
- * @param words how messages call the candidates
+ * @param none message if there is no candidate of these forms
  * @returns its place among the candidates
  * @throws LogitsColumnError
  */
 export function chooseCandidate(
   path: string,
+  thing: "column" | "array",
   candidates: readonly Candidate[],
-  words: {
-    thing: "column" | "array";
-    /** By form, of one and of none. */
-    forms: readonly string[];
-    none: string;
-  },
+  forms: readonly string[],
+  none: string,
 ): number {
-  const form = words.forms.findIndex((_, form) =>
-    candidates.some((candidate) => candidate.form === form),
+  const form = forms.find((name) =>
+    candidates.some((candidate) => candidate.form === name),
   );
-  if (form < 0) throw new LogitsColumnError(path, words.none);
+  if (form === undefined) throw new LogitsColumnError(path, none);
   const found = candidates.filter((candidate) => candidate.form === form);
   const [one] = found as [Candidate];
   if (found.length > 1) {
@@ -62,10 +59,10 @@ export function chooseCandidate(
       ({ name, type }) => `${shortName(name)}: ${shortName(type)}`,
     );
     const areBatches =
-      words.thing === "array" && found.every(({ name }) => /\d$/.test(name));
+      thing === "array" && found.every(({ name }) => /\d$/.test(name));
     throw new LogitsColumnError(
       path,
-      `several ${words.thing}s of ${words.forms[form]}: ${listed}; choose one with --column${areBatches ? ", or concatenate their rows with --columns" : ""}`,
+      `several ${thing}s of ${form}: ${listed}; choose one with --column${areBatches ? ", or concatenate their rows with --columns" : ""}`,
     );
   }
   const others = candidates.filter(
@@ -73,14 +70,11 @@ export function chooseCandidate(
   );
   const own = nameSays(one.name);
   const isNamed = others.some(({ name }) => nameSays(name) === "logits");
-  const problem =
-    own === "other"
-      ? "it is not named like logits"
-      : !one.isFloat && others.length > 0
-        ? "it holds integers"
-        : own === "nothing" && isNamed
-          ? "another is named like logits"
-          : null;
+  let problem: string | null = null;
+  if (own === "other") problem = "it is not named like logits";
+  else if (!one.isFloat && others.length > 0) problem = "it holds integers";
+  else if (own === "nothing" && isNamed)
+    problem = "another is named like logits";
   if (problem === null) return candidates.indexOf(one);
   const listed = shortList(
     [{ ...one, problem }, ...others],
@@ -89,6 +83,6 @@ export function chooseCandidate(
   );
   throw new LogitsColumnError(
     path,
-    `it is not clear which ${words.thing} holds the logits; choose it with --column${words.thing === "column" ? ", or several with --columns" : ""}: ${listed}`,
+    `it is not clear which ${thing} holds the logits; choose it with --column${thing === "column" ? ", or several with --columns" : ""}: ${listed}`,
   );
 }

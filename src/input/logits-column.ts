@@ -82,14 +82,9 @@ export function selectLogits(
 }
 
 /** Forms of logits that are found without --column, the preferred one first. */
-const FORMS = [
-  "floats in lists",
-  "floats in structs",
-  "floats in lists of lists",
-  "whole numbers in lists",
-  "whole numbers in structs",
-  "whole numbers in lists of lists",
-] as const;
+const FORMS = ["floats", "whole numbers"].flatMap((numbers) =>
+  ["lists", "structs", "lists of lists"].map((form) => `${numbers} in ${form}`),
+);
 
 /** The same for margins. */
 const MARGIN_FORMS = [
@@ -97,20 +92,22 @@ const MARGIN_FORMS = [
   "floats in lists",
   "whole numbers",
   "whole numbers in lists",
-] as const;
+];
 
 function onlyColumn(path: string, fields: Field[], binary: boolean): number {
   const candidates = fields.map((field) => candidateOf(field, binary));
   const scalars = fields.filter(({ type }) => isFloatType(type));
   if (!binary && scalars.length > 1) candidates.push(separate(scalars));
   const found = listed(fields);
-  return chooseCandidate(path, candidates, {
-    thing: "column",
-    forms: binary ? MARGIN_FORMS : FORMS,
-    none: binary
+  return chooseCandidate(
+    path,
+    "column",
+    candidates,
+    binary ? MARGIN_FORMS : FORMS,
+    binary
       ? `--binary: expected a column of one number per row, found ${found}; ${OMIT_BINARY}`
       : `expected a column of floats in lists, found ${found}; ${adviceOn(fields, scalars)}`,
-  });
+  );
 }
 
 const WRITE_LISTS = "write the logits as lists of numbers";
@@ -158,32 +155,33 @@ function readableFields({ name, type, children }: Field): string[] {
 /** Describes a column as a candidate for the logits, or for margins. */
 export function candidateOf(field: Field, binary: boolean): Candidate {
   const { name, type, children } = field;
-  const nested = binary ? null : nestedNumbers(field, 0);
-  const column = binary
-    ? marginsColumn(field, 0)
-    : (nested ??
-      listedNumbers(field, 0, "float") ??
-      listedNumbers(field, 0, "whole") ??
-      // Structs of several types are rarely logits: --column chooses them.
-      (type.kind === "Struct" && !isSparkVector(field)
-        ? null
-        : decodedLists(field, 0)));
   const isFloat = (binary || !isFloatType(type)) && hasFloats(field);
-  const isSecond = binary ? children.length > 0 : column?.form === "struct";
-  const rank = nested?.nesting?.isChild ? 2 : isSecond ? 1 : 0;
-  const wholeRank = binary ? 2 : FORMS.length / 2;
-  return {
-    name,
-    type: describeField(field),
-    form: column && (isFloat ? 0 : wholeRank) + rank,
-    isFloat,
-    problem: column
-      ? "it could be logits, too"
-      : binary
-        ? "its rows are not single numbers"
-        : chooseOf(readableFields(field)) || columnProblem(field),
-  };
+  const numbers = isFloat ? "floats" : "whole numbers";
+  const common = { name, type: describeField(field), isFloat };
+  if (binary) {
+    const form = children.length > 0 ? `${numbers} in lists` : numbers;
+    return marginsColumn(field, 0)
+      ? { ...common, form, problem: COULD_BE }
+      : { ...common, form: null, problem: "its rows are not single numbers" };
+  }
+  const nested = nestedNumbers(field, 0);
+  const column =
+    nested ??
+    listedNumbers(field, 0, "any") ??
+    // Structs of several types are rarely logits: --column chooses them.
+    (type.kind === "Struct" && !isSparkVector(field)
+      ? null
+      : decodedLists(field, 0));
+  if (!column) {
+    const problem = chooseOf(readableFields(field)) || columnProblem(field);
+    return { ...common, form: null, problem };
+  }
+  const flat = column.form === "struct" ? "structs" : "lists";
+  const form = nested?.nesting?.isChild ? "lists of lists" : flat;
+  return { ...common, form: `${numbers} in ${form}`, problem: COULD_BE };
 }
+
+const COULD_BE = "it could be logits, too";
 
 /** Returns why a column whose rows are not lists or structs of numbers of one type cannot be the logits. */
 function columnProblem(field: Field): string {

@@ -99,10 +99,9 @@ function classAxisOf(
   const axes = shape.length;
   if (binary && axes === 1 && classAxis === undefined) return axes;
   if (axes < 2 || (axes > 3 && classAxis === undefined)) return null;
-  const axis = classAxis ?? -1;
-  const index = axis < 0 ? axes + axis : axis;
-  const length = shape[index];
-  return length === undefined || (binary && length !== 1) ? null : index;
+  const length = shape.at(classAxis ?? -1);
+  if (length === undefined || (binary && length !== 1)) return null;
+  return ((classAxis ?? -1) + axes) % axes;
 }
 
 const SHAPES = "shape (rows, classes)";
@@ -110,6 +109,10 @@ const MARGIN_SHAPES = "shape (rows,) or (rows, 1)";
 const SAVE_SO = "save the logits as an array of this shape";
 const CHOOSE_AXIS =
   "choose the axis of the classes with --class-axis (-1 is the last), or make it the last and all others rows: numpy.moveaxis(x, AXIS, -1).reshape(-1, CLASSES)";
+
+function shapesFor({ binary }: LogitsSelection): string {
+  return binary ? MARGIN_SHAPES : SHAPES;
+}
 
 /** Describes what is wrong with an array, and what to do. */
 function expectation(
@@ -125,10 +128,11 @@ function expectation(
       [array],
       SAVE_SO,
     );
+  const axis = `--class-axis ${classAxis}: expected`;
   if (classAxis !== undefined && axes < 2)
-    return `--class-axis ${classAxis}: expected an array of two or more dimensions, found ${found}`;
-  if (classAxis !== undefined && !(classAxis >= -axes && classAxis < axes))
-    return `--class-axis ${classAxis}: expected an axis from ${-axes} to ${axes - 1}, found ${found}`;
+    return `${axis} an array of two or more dimensions, found ${found}`;
+  if (classAxis !== undefined && shape.at(classAxis) === undefined)
+    return `${axis} an axis from ${-axes} to ${axes - 1}, found ${found}`;
   if (binary)
     return `--binary: expected margins of ${MARGIN_SHAPES}, found ${found}; ${OMIT_BINARY}`;
   const advice =
@@ -144,7 +148,7 @@ function onlyArray(
   selection: LogitsSelection,
 ): number {
   if (arrays[0]?.name === null) return 0;
-  const shapes = selection.binary ? MARGIN_SHAPES : SHAPES;
+  const shapes = shapesFor(selection);
   const hasMargins = arrays.some(
     ({ type, shape }) => type && isFloat(type) && shape.length === 1,
   );
@@ -157,16 +161,14 @@ function onlyArray(
         : SAVE_SO;
   return chooseCandidate(
     path,
+    "array",
     arrays.map((array) => candidateOf(array, selection)),
-    {
-      thing: "array",
-      forms: [`floats of ${shapes}`, `whole numbers of ${shapes}`],
-      none: withAdvice(
-        `expected an array of numbers of ${shapes}, found ${listedArrays(arrays)}`,
-        arrays,
-        advice,
-      ),
-    },
+    [`floats of ${shapes}`, `whole numbers of ${shapes}`],
+    withAdvice(
+      `expected an array of numbers of ${shapes}, found ${listedArrays(arrays)}`,
+      arrays,
+      advice,
+    ),
   );
 }
 
@@ -182,7 +184,9 @@ export function candidateOf(
   return {
     name: name ?? "",
     type: describeArray({ ...array, name: null }),
-    form: fits ? (float ? 0 : 1) : null,
+    form: fits
+      ? `${float ? "floats" : "whole numbers"} of ${shapesFor(selection)}`
+      : null,
     isFloat: float,
     problem: isNumbers(array)
       ? `it has ${axes}${shape.length > 3 ? ": use --class-axis" : ""}`

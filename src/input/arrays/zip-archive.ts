@@ -87,6 +87,7 @@ export function readZipMembers(file: InputFile): ZipMember[] {
   return members;
 }
 
+/** Position of the central directory, as an end record states it. */
 interface Directory {
   entries: number;
   bytes: number;
@@ -95,21 +96,18 @@ interface Directory {
 
 /** Finds the central directory, which ends where the end records begin. */
 function findDirectory(file: InputFile, fail: Fail): Directory {
-  // The last end record whose comment ends with the file.
   const length = Math.min(file.bytes, END.bytes + MAX_COMMENT_BYTES);
   const tail = read(file, file.bytes - length, length);
+  // The last end record whose comment ends with the file.
   let k = length - END.bytes;
-  while (
-    k >= 0 &&
-    (tail.readUInt32LE(k) !== END.signature ||
-      k + END.bytes + tail.readUInt16LE(k + 20) !== length)
-  )
-    k--;
+  const isEnd = () =>
+    tail.readUInt32LE(k) === END.signature &&
+    k + END.bytes + tail.readUInt16LE(k + 20) === length;
+  while (k >= 0 && !isEnd()) k--;
   if (k < 0)
     fail(
       "the file is truncated, or its writer did not close it (it has no zip end record)",
     );
-  const endAt = file.bytes - length + k;
   const record = tail.subarray(k);
   const end = {
     entries: record.readUInt16LE(10),
@@ -117,8 +115,9 @@ function findDirectory(file: InputFile, fail: Fail): Directory {
     start: record.readUInt32LE(16),
   };
   rejectSplit(file, record.readUInt32LE(4), record.readUInt16LE(8), end);
-  const long = findEnd64(file, endAt, fail);
-  const { entries, bytes, start } = long?.directory ?? end;
+  const endAt = file.bytes - length + k;
+  const found = findEnd64(file, endAt, fail) ?? { ...end, at: endAt };
+  const { entries, bytes, start, at } = found;
   if (
     (end.entries !== entries && end.entries !== 0xffff) ||
     (end.bytes !== bytes && end.bytes !== IN_ZIP64) ||
@@ -127,12 +126,11 @@ function findDirectory(file: InputFile, fail: Fail): Directory {
     fail(
       `the end record (${end.entries} members, ${end.bytes} bytes from byte ${end.start}) contradicts the zip64 end record (${entries} members, ${bytes} bytes from byte ${start})`,
     );
-  const directoryEnd = long?.at ?? endAt;
-  if (start + bytes !== directoryEnd)
+  if (start + bytes !== at)
     fail(
-      `expected the directory to end at byte ${directoryEnd}, found ${bytes} bytes from byte ${start}`,
+      `expected the directory to end at byte ${at}, found ${bytes} bytes from byte ${start}`,
     );
-  return { entries, bytes, start };
+  return found;
 }
 
 /** Reads the zip64 end record, if there is a locator before the end record. */
@@ -140,7 +138,7 @@ function findEnd64(
   file: InputFile,
   endAt: number,
   fail: Fail,
-): { at: number; directory: Directory } | null {
+): (Directory & { at: number }) | null {
   const locatorAt = endAt - LOCATOR.bytes;
   if (locatorAt < END64.bytes) return null;
   const locator = read(file, locatorAt, LOCATOR.bytes);
@@ -154,14 +152,15 @@ function findEnd64(
     at + 12 + number(4) !== locatorAt
   )
     fail(`no zip64 end record at bytes ${at} to ${locatorAt}`);
-  const directory = {
+  const found = {
     entries: number(32),
     bytes: number(40),
     start: number(48),
+    at,
   };
   const disks = record.readUInt32LE(16) + locator.readUInt32LE(4);
-  rejectSplit(file, disks, number(24), directory);
-  return { at, directory };
+  rejectSplit(file, disks, number(24), found);
+  return found;
 }
 
 function rejectSplit(
