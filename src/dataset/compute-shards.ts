@@ -17,14 +17,16 @@ interface Shards extends ShardContext {
 
 /**
  * Computes shards one after the other; while one is committed, the next is computed.
+ * @returns the inputs that were skipped
  * @throws SoftjacError as run; AbortedError; StalledError: completed shards are kept; InternalError for shards whose
  * threads died twice, once the others are done
  */
 export async function computeShards(
   { shards, report, stopping, ...context }: Shards,
   { onProgress, onEvent }: DatasetHooks,
-): Promise<void> {
+): Promise<ReadonlySet<string>> {
   const { run } = context;
+  const skipped = new Set<string>();
   const maker = new ShardMaker(context);
   const died: string[] = [];
   const make = async (
@@ -52,6 +54,7 @@ export async function computeShards(
     if (outcome === "published") return false;
     if (outcome === null || outcome === "up to date") return true;
     if (outcome.event === "shard completed") report.made(outcome);
+    else skipped.add(outcome.input);
     onEvent?.(outcome);
     return true;
   };
@@ -70,7 +73,7 @@ export async function computeShards(
       committing.catch(() => {});
       await Promise.race([computed, made]);
       report.passed(shard);
-      if (!(await before)) return;
+      if (!(await before)) return skipped;
     }
     // Threads end while the last shard is committed.
     await Promise.all([committing, maker.close()]);
@@ -82,4 +85,5 @@ export async function computeShards(
     throw new InternalError(
       `worker threads crashed twice while computing ${died.slice(0, 3).join("; ")}${died.length > 3 ? "; …" : ""}; ${report.shardsDone} of ${run.shards} shards are done and kept`,
     );
+  return skipped;
 }

@@ -60,8 +60,8 @@ export async function runShards(
   const { output, run: fingerprint, select, limit, repair } = resolved;
   const { threads, chunkRows, sync } = resolved;
   const isOfTask = tasksShards(options);
-  const work = resolveWork(resolved);
-  return reported({ output, limits: work, hooks }, async (report, stopping) => {
+  const limits = resolveWork(resolved);
+  return reported({ output, limits, hooks }, async (report, stopping) => {
     const s3 = { ...s3OptionsOf(options), signal: stopping.now };
     const planned = await openPlannedRun(output, fingerprint, s3);
     const { run } = planned;
@@ -74,7 +74,7 @@ export async function runShards(
     const of = optionsOfParts(run.plan.of.options, own, output);
     const call = { ...planned, report, stopping };
     if (await run.isPublished()) {
-      const how = { ...work, of, s3, limit };
+      const how = { ...limits, of, s3, limit };
       return verifyPublished(
         { ...call, isWanted, ...(repair && { repair: how }) },
         hooks,
@@ -84,20 +84,11 @@ export async function runShards(
     const missing = await run.missing();
     const shards = missing.filter(isWanted).slice(0, limit);
     report.found(missing, shards);
-    const leftOut = new Set<string>();
-    await computeShards(
-      { ...work, ...call, of, shards },
-      {
-        ...hooks,
-        onEvent(event) {
-          if (event.event === "input skipped") leftOut.add(event.input);
-          hooks.onEvent?.(event);
-        },
-      },
-    );
+    const work = { ...limits, ...call, of, shards };
+    const skipped = await computeShards(work, hooks);
     const all = await run.leftOut();
     report.skippedInputs(all);
-    const here = all.filter(({ name }) => leftOut.has(name));
+    const here = all.filter(({ name }) => skipped.has(name));
     if (here.length > 0)
       throw new InputsSkippedError(
         run.folders.out,

@@ -5,48 +5,43 @@ import {
 import { openThreads, type Threads } from "../threads/open-threads.js";
 import type { Order, Reply, Task, WorkerSetup } from "./protocol.js";
 
-/** Runs tasks somewhere; the caller bounds how many are in flight by its slots. */
+/** Runs tasks; the caller's slots limit how many are in flight. */
 export interface TaskPool {
   run(task: Task): Promise<Reply>;
 }
 
-/** Where the built worker stands, beside the bundle that this module is part of. */
+/** The built worker, next to the bundle that contains this module. */
 const WORKER_URL = new URL("./worker.cjs", import.meta.url);
 
-/** Runs of this process so far: a worker keeps what it has made of the last one's setup. */
+/** Number of runs of this process: a worker keeps what it has prepared for the last one. */
 let runs = 0;
 
-/**
- * The threads and the memory that runs work with, one run after the other: either takes longer to get than a small run.
- * Nothing is had before it is asked for.
- */
+/** Threads and memory, reused from run to run, because getting either takes longer than a small run. Created when needed. */
 export class Crew {
   #threads: Promise<Threads<Order, Reply>> | null = null;
   #closed: Promise<void> | null = null;
-  #tasksUnderWay = 0;
   #memory: KernelMemory | null = null;
 
-  /** Starts `count` piscina workers, unless there are some. Fulfilled once they are starting, whatever else is done. */
+  /** Number of tasks that threads are working on. */
+  tasksUnderWay = 0;
+
+  /** Starts `count` threads unless there are some. Start-up errors are reported to the first task, not here. */
   async start(count: number): Promise<void> {
     this.#threads ??= openThreads(WORKER_URL, count, {
       // A worker's garbage is a few views per stride: collected early, a run's peak does not grow with its length.
       maxYoungGenerationSizeMb: 2,
     });
-    // What goes wrong is told to who has them do something.
     await this.#threads.catch(() => {});
   }
 
-  /** Memory of `bytes` or more for the slots of one run at a time. @throws InternalError as allocateKernelMemory */
+  /** Returns memory of at least `bytes` for the slots of one run at a time. @throws InternalError as allocateKernelMemory */
   memory(bytes: number): KernelMemory {
     if (!this.#memory || this.#memory.buffer.byteLength < bytes)
       this.#memory = allocateKernelMemory(bytes);
     return this.#memory;
   }
 
-  /**
-   * A pool for the tasks of one run, on `threads` workers, or for 0 on the main thread itself: a small run is over
-   * before a thread has started.
-   */
+  /** Returns a pool for one run; 0 threads: on the main thread, where a small run ends before a thread has started. */
   async pool(threads: number, setup: WorkerSetup): Promise<TaskPool> {
     if (threads === 0) {
       const { taskRunner } = await import("../../workers/run-task.js");
@@ -54,7 +49,7 @@ export class Crew {
       return {
         async run(task) {
           const reply = run(task);
-          // Between tasks others have their turn: signals, timers, who asks how it goes.
+          // Signals, timers and progress have their turn between tasks.
           await new Promise(setImmediate);
           return reply;
         },
@@ -65,20 +60,15 @@ export class Crew {
     const run = runs++;
     return {
       run: (task) => {
-        this.#tasksUnderWay++;
+        this.tasksUnderWay++;
         return workers.run({ run, setup, task }).finally(() => {
-          this.#tasksUnderWay--;
+          this.tasksUnderWay--;
         });
       },
     };
   }
 
-  /** Tasks that threads have been given, and have not done. */
-  get tasksUnderWay(): number {
-    return this.#tasksUnderWay;
-  }
-
-  /** Ends the threads; they can be asked for no more. */
+  /** Ends the threads, for good. */
   close(): Promise<void> {
     this.#closed ??= (async () => {
       const threads = await this.#threads?.catch(() => null);

@@ -30,14 +30,6 @@ export interface Connection {
   warnings: readonly string[];
   /** Keeps BullMQ from checking the version again: it would write to the console. */
   skipVersionCheck: boolean;
-  close(): void;
-}
-
-interface ConnectOptions {
-  /** Calls wait for a Redis that is gone, however long; else they fail after ANSWER_SECONDS or a few tries to connect. */
-  waits: boolean;
-  /** Ends the first connection. */
-  signal?: AbortSignal | undefined;
 }
 
 /** A Redis that does not answer for longer counts as gone. */
@@ -48,12 +40,16 @@ const REFUSED = /^(?:WRONGPASS|NOAUTH|NOPERM|ERR AUTH|ERR invalid password)/;
 
 /**
  * Connects to the Redis of a queue, trying again for `connectTimeout` seconds.
+ * @param waits whether later calls wait for a Redis that is gone, however long; else they fail after ANSWER_SECONDS or a few
+ * tries to connect
+ * @param signal ends the first connection
  * @throws ServiceUnavailableError, PermissionError, UsageError, AbortedError; ConfigurationError for a node of a cluster, or
  * without the packages
  */
 export async function connect(
   options: QueueOptions,
-  { waits, signal }: ConnectOptions,
+  waits: boolean,
+  signal?: AbortSignal,
 ): Promise<Connection> {
   const { shown, ...server } = queueAddress(options);
   const { bullmq, ioredis } = queuePackages();
@@ -73,8 +69,7 @@ export async function connect(
     await orAborted(signal, opened(redis, shown, seconds));
     isOpen = true;
     const found = await orAborted(signal, examined(redis, shown));
-    const close = () => redis.disconnect();
-    return { bullmq, redis, shown, ...found, close };
+    return { bullmq, redis, shown, ...found };
   } catch (error) {
     redis.disconnect();
     throw error;

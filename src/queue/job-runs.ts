@@ -15,7 +15,7 @@ export class JobRuns {
   readonly #opened = new Map<string, StoredRunOver>();
 
   constructor(
-    private readonly allowed: AllowedLocations,
+    private readonly check: LocationCheck,
     private readonly s3: S3Access = {},
   ) {}
 
@@ -40,10 +40,9 @@ export class JobRuns {
   }
 
   async #open(output: string, run: string): Promise<StoredRunOver> {
-    await this.allowed.check("output", output);
+    await this.check("output", output);
     // The run's directory may be a link of its own; on S3 there is none beside the output.
-    if (!isS3(output))
-      await this.allowed.check("output", `${output}.__wip-${run}`);
+    if (!isS3(output)) await this.check("output", `${output}.__wip-${run}`);
     const found = await openPlannedRun(output, run, this.s3);
     const { root, of } = found.run.plan;
     // Another version may compute other numbers.
@@ -51,46 +50,43 @@ export class JobRuns {
       throw new JobRefusedError(
         `${output}: run ${run} was planned by softjac ${String(of.softjac)}, but this worker is softjac ${VERSION}, which may write different bytes; use workers of the same version`,
       );
-    await this.allowed.check("inputs", root);
+    await this.check("inputs", root);
     return found;
   }
 }
 
 const SCHEME = /^[a-z][a-z0-9+.-]*:\/\//i;
 
-/** The directories and URLs that a worker may read and write, whatever a job says. */
-export class AllowedLocations {
-  private constructor(
-    private readonly shown: readonly string[],
-    private readonly prefixes: readonly string[],
-  ) {}
+/**
+ * Rejects a location outside those that the worker may read and write, or one that is not normalized. `what` is its name in
+ * messages.
+ * @throws JobRefusedError
+ */
+type LocationCheck = (what: string, location: string) => Promise<void>;
 
-  /** Resolves links in the paths. */
-  static async of(allow: readonly string[]): Promise<AllowedLocations> {
-    const prefixes = allow.map(async (location) =>
+/** Returns the check for directories, whose links are resolved, and URLs. */
+export async function allowedLocations(
+  allow: readonly string[],
+): Promise<LocationCheck> {
+  const prefixes = await Promise.all(
+    allow.map(async (location) =>
       SCHEME.test(location)
         ? withEnd(location, "/")
         : withEnd(await real(resolve(location)), sep),
-    );
-    return new AllowedLocations(allow, await Promise.all(prefixes));
-  }
-
-  /**
-   * @param what name of the location in messages
-   * @throws JobRefusedError for a location outside the allowed ones, or one that is not normalized
-   */
-  async check(what: string, location: string): Promise<void> {
+    ),
+  );
+  return async (what, location) => {
     const isUrl = SCHEME.test(location);
     if (!(isUrl ? isPlainUrl(location) : isPlainPath(location)))
       throw new JobRefusedError(
         `${what}: expected ${isUrl ? "a URL" : "an absolute path"} without . or .., found ${location}`,
       );
     const found = isUrl ? location.replace(/\/$/, "") : await real(location);
-    if (this.prefixes.some((prefix) => `${found}/`.startsWith(prefix))) return;
-    throw new JobRefusedError(
-      `${what}: ${location} is outside the locations that --allow permits (${this.shown.join(", ")})`,
-    );
-  }
+    if (!prefixes.some((prefix) => `${found}/`.startsWith(prefix)))
+      throw new JobRefusedError(
+        `${what}: ${location} is outside the locations that --allow permits (${allow.join(", ")})`,
+      );
+  };
 }
 
 function isPlainPath(path: string): boolean {

@@ -30,7 +30,7 @@ export async function openQueue(
   options: QueueOptions,
   signal?: AbortSignal,
 ): Promise<OpenQueue> {
-  const connection = await connect(options, { waits: false, signal });
+  const connection = await connect(options, false, signal);
   const { bullmq, redis, shown, skipVersionCheck } = connection;
   const name = queueNameOf(options.queueName);
   const queue = new bullmq.Queue(name, { connection: redis, skipVersionCheck });
@@ -46,7 +46,7 @@ export async function openQueue(
       }
     },
     async close() {
-      connection.close();
+      redis.disconnect();
       await queue.close().catch(() => {});
     },
   };

@@ -14,7 +14,7 @@ import {
   reportOutages,
 } from "./connection.js";
 import { JobHandler } from "./job-handler.js";
-import { AllowedLocations, JobRuns } from "./job-runs.js";
+import { allowedLocations, JobRuns } from "./job-runs.js";
 import { queueNameOf } from "./jobs.js";
 
 /** Options of `runWorker`. Only `queue` is required. */
@@ -137,8 +137,8 @@ async function start(
   hooks: DatasetHooks,
 ): Promise<{ handler: JobHandler; end(): Promise<void> }> {
   const { allow = ["."], lease } = options;
-  const allowed = await AllowedLocations.of(allow);
-  const connection = await connect(options, { waits: true, signal: stop });
+  const check = await allowedLocations(allow);
+  const connection = await connect(options, true, stop);
   const { bullmq, redis, shown, skipVersionCheck } = connection;
   const warn = (message: string) =>
     hooks.onEvent?.({ event: "warning", message });
@@ -146,7 +146,7 @@ async function start(
   /** Ends requests to S3 of a shard that has not ended in time. */
   const now = new AbortController();
   const s3 = { ...s3OptionsOf(options), signal: now.signal };
-  const runs = new JobRuns(allowed, s3);
+  const runs = new JobRuns(check, s3);
   const context = { bullmq, options, runs, counts, stop };
   const handler = new JobHandler(context, hooks);
   const worker = new bullmq.Worker(
@@ -192,7 +192,7 @@ async function start(
       await within(LEAVE_SECONDS, closed);
       await handler.close();
       endReports();
-      connection.close();
+      redis.disconnect();
     },
   };
 }

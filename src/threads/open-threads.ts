@@ -7,20 +7,17 @@ export interface Threads<Task, Reply> {
   close(): Promise<void>;
 }
 
-export interface ThreadOptions {
-  /** Given to each thread when it starts. */
-  workerData?: unknown;
-  maxYoungGenerationSizeMb?: number;
-}
-
 /**
- * `count` piscina workers of the module `worker`: as many from the start to the end (piscina's default maximum is 1.5 x
- * cores). Piscina is loaded only when used.
+ * Starts `count` piscina workers of the module `worker`: a fixed number, where piscina's default maximum is 1.5 x cores.
+ * Piscina is loaded only when used.
  */
 export async function openThreads<Task, Reply>(
   worker: URL,
   count: number,
-  { workerData, ...resourceLimits }: ThreadOptions = {},
+  {
+    workerData,
+    ...resourceLimits
+  }: { workerData?: unknown; maxYoungGenerationSizeMb?: number } = {},
 ): Promise<Threads<Task, Reply>> {
   const { Piscina } = await import("piscina");
   const pool = new Piscina<Task, Reply>({
@@ -30,8 +27,8 @@ export async function openThreads<Task, Reply>(
     maxThreads: count,
     resourceLimits,
   });
-  // A worker that fails while it has no task (it could not start, say) is told here alone, and tasks wait for ever.
-  // Not by racing one promise, which would hold on to every reply of the run.
+  // The failure of a worker without a task, which could not start for example, is reported here alone, and tasks would wait
+  // forever. Racing one promise would keep every reply of the run in memory.
   const waiting = new Set<(error: unknown) => void>();
   let failed: { error: unknown } | null = null;
   pool.on("error", (error) => {
@@ -53,10 +50,7 @@ export async function openThreads<Task, Reply>(
   };
 }
 
-/**
- * Returns the error for a thread that the system or a missing file has ended, or that has thrown: tasks answer with what
- * they meet, so that is the end of a thread, or a bug.
- */
+/** Returns the error for a thread that could not start, has ended or has thrown. Tasks reply with the errors they expect. */
 function workerError(cause: unknown): Error {
   const failed = systemFailure(cause);
   if (failed)

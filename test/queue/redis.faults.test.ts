@@ -171,7 +171,7 @@ test("a Redis that accepts connections and never answers: a signal ends every co
   const queue = ["--queue", `redis://127.0.0.1:${port}`];
   const soon = [...queue, "--connect-timeout", "3600"];
   for (const [args, code] of [
-    [["submit", dataset.folder, "-o", dataset.newOutput()], 143],
+    [["submit", dataset.folder, "-o", dataset.newOutput()], 75],
     [["worker"], 75],
     [["wait", output], 75],
   ] as const) {

@@ -33,8 +33,8 @@ async function answerTo(said: Record<string, string>): Promise<unknown> {
     .join("");
   const shown = `${url}/0`;
   try {
-    const found = await connect({ queue: url }, { waits: false });
-    found.close();
+    const found = await connect({ queue: url }, false);
+    found.redis.disconnect();
     return found.warnings.map((text) => text.replace(shown, "redis"));
   } catch (error) {
     const { code, message } = error as Error & { code: string };
