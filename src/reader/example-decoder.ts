@@ -8,6 +8,18 @@ import { pOfBlock, pOfLogBlock } from "./p-of-block.js";
 import type { NumberSources } from "./reading-plan.js";
 import type { Cells, StoredRow, StoredRows } from "./stored-rows.js";
 
+/** Numbers that are not known. */
+const NOTHING = {
+  p: null,
+  winner: -1,
+  confidence: Number.NaN,
+  uncertainty: Number.NaN,
+  entropy: Number.NaN,
+  block: null,
+  droppedMax: Number.NaN,
+  droppedSum: Number.NaN,
+};
+
 /** Decodes and checks the numbers of rows. */
 export class ExampleDecoder {
   readonly #p: Float64Array;
@@ -34,15 +46,8 @@ export class ExampleDecoder {
       batch,
       k: index,
       isNull: cells.some(isNull),
-      p: null,
-      winner: -1,
-      confidence: Number.NaN,
-      uncertainty: Number.NaN,
-      entropy: Number.NaN,
       label: this.#checkedLabel(row, this.labelOf(found)),
-      block: null,
-      droppedMax: Number.NaN,
-      droppedSum: Number.NaN,
+      ...NOTHING,
     };
     if (example.isNull) return example;
     const { p, uncertainty, confidence, entropy, jacobian } = this.sources;

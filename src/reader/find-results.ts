@@ -24,72 +24,60 @@ export interface FoundResults {
  * @throws InputMissingError, InputFormatError, PermissionError, IoError
  */
 export function findResults(path: string): FoundResults {
-  if (!isFolder(path))
+  if (!statOf(path)?.isDirectory())
     return { path, parts: [{ path, input: null }], manifest: null };
   return interpretingSync(path, MANIFEST, () => partsOf(path));
 }
 
 function partsOf(path: string): FoundResults {
+  const fail = (text: string) => new InputFormatError(path, MANIFEST, text);
   const manifest = readManifest(path);
+  if (!manifest) throw fail("not a valid manifest of a dataset");
   const parts = manifest.parts.map(({ part, bytes, input }) => {
     // No other name from a file becomes a path.
     if (!PART_NAME.test(part))
-      throw new InputFormatError(
-        path,
-        MANIFEST,
+      throw fail(
         `expected file names as in part-00000-of-00001.arrow, found ${JSON.stringify(part)}`,
       );
     const file = join(path, part);
-    checkBytes(file, bytes);
+    const found = statOf(file)?.size;
+    if (found === undefined) throw new InputMissingError(file);
+    if (found !== bytes)
+      throw new InputFormatError(
+        file,
+        "file",
+        `expected ${bytes} bytes as in the manifest, found ${found}`,
+      );
     return { path: file, input: manifest.inputs[input]?.name ?? null };
   });
-  if (parts.length === 0)
-    throw new InputFormatError(path, MANIFEST, "the dataset has no shards");
+  if (parts.length === 0) throw fail("the dataset has no shards");
   return { path, parts, manifest };
 }
 
-function isFolder(path: string): boolean {
-  return statOrNull(path)?.isDirectory() ?? false;
-}
-
-function readManifest(path: string): Manifest {
+/** Returns null for a file that is not a manifest. */
+function readManifest(path: string): Manifest | null {
   for (const name of [SUCCESS, MANIFEST])
-    if (!statOrNull(join(path, name)))
+    if (!statOf(join(path, name)))
       throw new InputMissingError(
         path,
         {},
         `${path} is not a complete dataset: it has no ${name}`,
       );
-  const text = read(join(path, MANIFEST));
+  const file = join(path, MANIFEST);
+  const text = inputCall(file, "could not be read", () =>
+    readFileSync(file, "utf8"),
+  );
   try {
     const manifest = JSON.parse(text) as Manifest;
-    if (Array.isArray(manifest.parts) && Array.isArray(manifest.inputs))
-      return manifest;
-  } catch {}
-  throw new InputFormatError(
-    path,
-    MANIFEST,
-    "not a valid manifest of a dataset",
-  );
+    const { parts, inputs } = manifest;
+    return Array.isArray(parts) && Array.isArray(inputs) ? manifest : null;
+  } catch {
+    return null;
+  }
 }
 
-function statOrNull(path: string): Stats | undefined {
+function statOf(path: string): Stats | undefined {
   return inputCall(path, "could not be examined", () =>
     statSync(path, { throwIfNoEntry: false }),
   );
-}
-
-function read(path: string): string {
-  return inputCall(path, "could not be read", () => readFileSync(path, "utf8"));
-}
-
-function checkBytes(path: string, bytes: number): void {
-  const found = statOrNull(path)?.size;
-  if (found === undefined) throw new InputMissingError(path);
-  if (found !== bytes)
-    throw new InputFormatError(
-      path,
-      "file",
-      `expected ${bytes} bytes as in the manifest, found ${found}`,
-    );
 }

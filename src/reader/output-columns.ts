@@ -7,7 +7,6 @@ import {
 import { shortName } from "../printable.js";
 import {
   currentName,
-  type EmitName,
   type InputName,
   isEntriesLayout,
 } from "../results/catalogue.js";
@@ -22,24 +21,12 @@ import type { IndexColumns } from "./stored-table.js";
 type OnProblem = (text: string) => void;
 
 /** A column that the run must have written. */
-export interface OutputColumn {
-  name: string;
-  type: "int32" | "float32" | "float64";
-  /** Values of a table row; null: the entries of an example. */
-  listSize: number | null;
-  list: boolean;
-  /** A slab of the dense tensor: of its values all but a block are 0. */
-  dense: boolean;
-  source:
-    | Exclude<TableColumn["source"], { kind: "result" }>
-    | {
-        kind: "result";
-        /** The result, or the block as its upper triangle. */
-        reference: EmitName | "packed";
-        /** Place among the run's inputs; -1: none, or a class for all rows. */
-        input: number;
-        class: number;
-      };
+export interface OutputColumn
+  extends Pick<TableColumn, "name" | "type" | "list" | "listSize" | "source"> {
+  /** The result that it has; null for entries of blocks and numbers about dropped ones. */
+  result: ResultColumn | null;
+  /** Whether a table row is a slab of the dense tensor: all of its values but a block are 0. */
+  isSlab: boolean;
 }
 
 /** A column that is there as it should be. */
@@ -47,36 +34,24 @@ export interface FoundColumn extends OutputColumn {
   stored: NumberColumn;
 }
 
-/** The columns behind `row` that emit and layout imply. @throws UsageError for a class that is not there */
+/** Returns the columns after `row` that emit and layout imply. @throws UsageError for a class that is not there */
 export function expectedColumns(
   run: StoredRun,
   inputs: readonly { option: InputName; values: number }[],
 ): OutputColumn[] {
   const { emit, layout, dtype } = run;
   const results = resultColumns({ ...run, emit: resultsOf(emit), inputs });
-  const ofResult = (result: ResultColumn): OutputColumn => {
-    const { name, type, list, listSize, values, input, param } = result;
-    const packed = name === "jacobian" && layout === "packed";
-    return {
-      name,
-      type,
-      list,
-      listSize,
-      dense: listSize !== values,
-      source: {
-        kind: "result",
-        reference: packed ? "packed" : (name as EmitName),
-        input,
-        class: name === "column" ? param : -1,
-      },
-    };
-  };
-  if (!isEntriesLayout(layout)) return results.map(ofResult);
-  return tableColumns(emit, layout, dtype, results).map((column) => {
-    const { source, name, type, list, listSize } = column;
-    return source.kind === "result"
-      ? ofResult(results[source.n] as ResultColumn)
-      : { name, type, list, listSize, dense: false, source };
+  const columns = isEntriesLayout(layout)
+    ? tableColumns(emit, layout, dtype, results)
+    : results.map((result, n) => {
+        const source = { kind: "result", n } as const;
+        return { ...result, source };
+      });
+  return columns.map(({ name, type, list, listSize, source }) => {
+    const result = source.kind === "result" ? results[source.n] : null;
+    const isSlab = result ? result.listSize !== result.values : false;
+    const own = { name, type, list, listSize, source };
+    return { ...own, result: result ?? null, isSlab };
   });
 }
 

@@ -48,9 +48,6 @@ export interface ResultsPart {
   /** Lengths of the axes of the positions; empty for rows of one axis. */
   inner: readonly number[];
   sources: NumberSources;
-  /** Version that wrote it, and name of its input, as the metadata says. */
-  softjac: string | null;
-  source: string | null;
   /** Columns that are not results. */
   copiedColumns: CopiedColumn[];
   file: ArrowContainer;
@@ -122,15 +119,12 @@ async function open(path: string, choice: LabelChoice): Promise<ResultsPart> {
     const labelOf = ({ batch, index }: StoredRow) =>
       labels?.at((batches[batch]?.start ?? 0) + index) ?? Number.NaN;
     const decoder = new ExampleDecoder(path, run, stored, sources, labelOf);
-    const said = new Map(metadata);
     return {
       path,
       bytes: file.bytes,
       run,
       inner,
       sources,
-      softjac: said.get("softjac.version") ?? null,
-      source: said.get("softjac.source") ?? null,
       copiedColumns,
       file,
       note: labels?.note ?? null,

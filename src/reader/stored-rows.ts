@@ -91,8 +91,8 @@ export class StoredRows {
     const { classes, topK } = run;
     const entries = Math.min(classes * classes, topK || Infinity);
     let bytes = 8;
-    for (const { listSize, dense } of columns)
-      bytes += 8 * (dense ? classes * classes : (listSize ?? entries));
+    for (const { listSize, isSlab } of columns)
+      bytes += 8 * (isSlab ? classes * classes : (listSize ?? entries));
     this.chunkRows = Math.max(1, Math.floor(CHUNK_BYTES / bytes));
   }
 
@@ -153,7 +153,7 @@ export class StoredRows {
     for (const [n, column] of this.columns.entries()) {
       const stored = columns[n] as StoredColumn;
       const nulls = await stored.nulls(source, start, end);
-      if (column.dense) {
+      if (column.isSlab) {
         parts.push(await this.#slabs(stored, range, numbers, nulls));
         continue;
       }
@@ -296,13 +296,13 @@ class EntryRows {
     let difference: string | null = null;
     for (const [n, part] of parts.entries()) {
       const cell = cells[n] as number[];
-      const { name, source } = this.columns[n] as FoundColumn;
-      const isOne = isOfExample({ source });
+      const column = this.columns[n] as FoundColumn;
+      const isOne = isOfExample(column);
       for (let k = from; k < to; k++) {
         const value = part.isNull(k) ? Number.NaN : part.number(k);
         if (!isOne || cell.length === 0) cell.push(value);
         else if (!Object.is(cell[0], value))
-          difference ??= `column ${name}: expected ${cell[0]} in all entries of the row, found ${value}`;
+          difference ??= `column ${column.name}: expected ${cell[0]} in all entries of the row, found ${value}`;
       }
     }
     return difference;

@@ -2,6 +2,7 @@ import type { OutputColumn } from "../reader/output-columns.js";
 import { PROMISED_BOUNDS } from "../reference/error-scales.js";
 import { typeOfErrors } from "./column-check.js";
 import type { CheckContext, Findings } from "./findings.js";
+import { referenceOf } from "./row-truth.js";
 import type { LawReport } from "./value-report.js";
 
 type Values = ArrayLike<number>;
@@ -15,8 +16,8 @@ export function lawsOf(
   column: OutputColumn,
   { run, tolerance, findings }: CheckContext,
 ): { check: Check; reports(): LawReport[] } | null {
-  if (column.source.kind !== "result") return null;
-  const { reference } = column.source;
+  if (!column.result) return null;
+  const reference = referenceOf(column.result);
   const { classes, temperature } = run;
   const { epsilon, smallest, bound } = typeOfErrors(
     column.type,

@@ -7,7 +7,7 @@ import { ColumnCheck } from "./column-check.js";
 import { EntriesCheck } from "./entries-check.js";
 import type { CheckContext } from "./findings.js";
 import { lawsOf } from "./laws.js";
-import type { RowTruth } from "./row-truth.js";
+import { type RowTruth, referenceOf } from "./row-truth.js";
 import type { ColumnReport, LawReport } from "./value-report.js";
 
 type Kind = FoundColumn["source"]["kind"];
@@ -67,11 +67,11 @@ export class RowJudge {
           : `the input row is bad, so ${this.isNullable ? "nulls are" : "no row is"} expected; found values in column ${name}`,
       );
     if (wrong >= 0 || !isGood) return;
-    for (const [n, { source }] of this.columns.entries()) {
-      if (source.kind !== "result") continue;
-      const { reference } = source;
+    for (const [n, { result }] of this.columns.entries()) {
+      if (!result) continue;
+      const reference = referenceOf(result);
       const values = cells[n] as ArrayLike<number>;
-      const input = this.truth.inputOf(source);
+      const input = this.truth.inputOf(result);
       const truths = this.truth.result(reference, input);
       const scale = this.truth.scale(reference, input);
       this.#checks[n]?.check(row, truths, values, scale);
@@ -119,12 +119,11 @@ export class RowJudge {
 
 /** Returns the bound of errors in ε of float64; null for indices, which are exact. */
 function promisedOf(
-  { source }: FoundColumn,
+  { source, result }: FoundColumn,
   { emit, dtype, topK }: StoredRun,
 ): number | null {
+  if (result) return PROMISED_BOUNDS[referenceOf(result)];
   switch (source.kind) {
-    case "result":
-      return PROMISED_BOUNDS[source.reference];
     case "values":
       return PROMISED_BOUNDS[
         emit.includes("log_jacobian") ? "log_jacobian" : "jacobian"

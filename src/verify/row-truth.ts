@@ -18,7 +18,13 @@ import {
   referenceValues,
   toDouble,
 } from "../reference/scaled.js";
-import type { InputName } from "../results/catalogue.js";
+import type { EmitName, InputName } from "../results/catalogue.js";
+import type { ResultColumn } from "../results/columns.js";
+
+/** Returns the name of a result: that of the catalogue, or `packed` for a block as its upper triangle. */
+export function referenceOf({ name, block }: ResultColumn): ReferenceName {
+  return block === "triangle" ? "packed" : (name as EmitName);
+}
 
 /** The true results of one row after the other. */
 export class RowTruth {
@@ -66,10 +72,10 @@ export class RowTruth {
     return room;
   }
 
-  /** What a result is made of beside the logits: an input's values, or the class that holds for all rows. */
-  inputOf(source: { input: number; class: number }): ArrayLike<number> {
-    if (source.input >= 0) return this.#values[source.input] ?? [];
-    return source.class >= 0 ? [source.class] : [];
+  /** Returns what a result is computed from beside the logits: the values of an input, or a class for all rows. */
+  inputOf({ name, input, param }: ResultColumn): ArrayLike<number> {
+    if (input >= 0) return this.#values[input] ?? [];
+    return name === "column" && param >= 0 ? [param] : [];
   }
 
   scale(name: ReferenceName, input: ArrayLike<number>): Float64Array | null {

@@ -82,7 +82,7 @@ export class Collected {
 /** The sums over an output, and what its files say. */
 export interface CollectedResults {
   /** The first file; the metadata of the others agree with it. */
-  first: Pick<ResultsPart, "run" | "sources" | "copiedColumns" | "softjac">;
+  first: Pick<ResultsPart, "run" | "sources" | "copiedColumns">;
   /** Names of the inputs, each once. */
   inputs: string[];
   bytes: number;
@@ -114,7 +114,7 @@ export async function collectResults(
       const { rowStart, rowEnd } = part.run;
       known.rows += rowEnd - rowStart;
       known.bytes += part.bytes;
-      known.inputs.add(input ?? part.source ?? "not known");
+      known.inputs.add(input ?? part.run.source ?? "not known");
     },
     (example, part) => collected?.add(example, part),
   );

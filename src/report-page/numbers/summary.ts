@@ -11,12 +11,12 @@ export function summaryNumbers(
   { first, collected, inputs, bytes, rows }: CollectedResults,
   verified: SummaryNumbers["verified"],
 ): SummaryNumbers {
-  const { run, sources, copiedColumns, softjac } = first;
+  const { run, sources, copiedColumns } = first;
   const { examples, badRows, withoutP, entries } = collected;
   const known = (value: number) => (Number.isNaN(value) ? null : value);
   return {
     kind: manifest ? "dataset" : "file",
-    writtenBy: softjac,
+    writtenBy: run.version ?? null,
     sources: inputs,
     shards: parts.length,
     layout: run.layout,
