@@ -1,8 +1,8 @@
 import Parser from "yargs-parser";
 import { checkValue } from "../check-options.js";
 import { UsageError } from "../errors.js";
-import type { OptionSpec } from "../options-table.js";
 import { shortList, shortName } from "../printable.js";
+import { VERSION } from "../version.js";
 import {
   type CommandSpec,
   flagsOf,
@@ -33,14 +33,10 @@ interface Context {
   columns?: number | undefined;
 }
 
-/** Stands for the argument "-", which yargs drops. */
-const LONE_DASH = "\u0000-";
-
 /**
- * Parses a command line. The parser of yargs reads plain lines by itself, because loading yargs takes 40 ms; yargs prints
- * help, the version and completions, and rejects unknown options. Every value stays text, because yargs turns "abc" into
- * NaN for a number; the options table checks it. Options that the line does not name come from the environment, then from
- * the config file.
+ * Parses a command line with the parser of yargs. Loading yargs itself takes 40 ms; it prints help and completions. Every
+ * value stays text, because yargs turns "abc" into NaN for a number; the options table checks it. Options that the line does
+ * not name come from the environment, then from the config file.
  * @throws UsageError, ConfigurationError
  */
 export async function parseArguments(
@@ -48,27 +44,36 @@ export async function parseArguments(
   commands: readonly CommandSpec[],
   { env = {}, columns = 80 }: Context = {},
 ): Promise<CommandLine> {
-  const words = (
-    argv[0] === "help" ? [...argv.slice(1), "--help"] : [...argv]
-  ).map((word) => (word === "-" ? LONE_DASH : word));
-  const shown = shownBy(words);
-  const line =
-    (shown === "none" && plainLine(words, commands)) ||
-    (await (
-      await import("./yargs-line.js")
-    ).parseWithYargs(words, commands, shown, columns));
-  if ("text" in line) return { does: "print", ...line };
-  const { command, parsed } = line;
-  return understood(
-    command,
-    commands,
-    words,
-    withDashes(parsed) as ParsedLine,
-    env,
-  );
+  const words = argv[0] === "help" ? [...argv.slice(1), "--help"] : [...argv];
+  const command = commands.find(({ name }) => words.includes(name));
+  const { parsed, error } = parsedLine(words, command);
+  const print = (text: string, isComplete = true): CommandLine => {
+    return { does: "print", text, isComplete };
+  };
+  if (parsed.version) return print(VERSION);
+  if (
+    parsed.help ||
+    words.length === 0 ||
+    words[0] === "completion" ||
+    words.includes("--get-yargs-completions")
+  ) {
+    const { printedText } = await import("./help.js");
+    const isOfCommand = command && parsed.help;
+    const asked = isOfCommand ? [command.name, "--help"] : words;
+    const isAll = !isOfCommand || words.includes("--all");
+    const text = await printedText(asked, commands, isAll, columns);
+    return print(text, words.length > 0);
+  }
+  if (!command) {
+    const { unknownCommand } = await import("./unknown.js");
+    throw new UsageError(unknownCommand(words[0] as string, commands));
+  }
+  await rejectUnknown(parsed, command);
+  if (error) throw new UsageError(error);
+  return understood(command, commands, words, parsed, env);
 }
 
-export type ParsedLine = Record<string, unknown> & { _: (string | number)[] };
+type ParsedLine = Record<string, unknown> & { _: (string | number)[] };
 
 export const PARSER_CONFIGURATION = {
   "parse-numbers": false,
@@ -78,74 +83,59 @@ export const PARSER_CONFIGURATION = {
   "strip-aliased": true,
 };
 
-/** Returns a line that begins with a command and has only options of it; null for any other. */
-function plainLine(
+function parsedLine(
   words: readonly string[],
-  commands: readonly CommandSpec[],
-): { command: CommandSpec; parsed: ParsedLine } | null {
-  const command = commands.find(({ name }) => name === words[0]);
-  if (
-    !command ||
-    words.some((word) => /^(?:--version|-\w*[vV]\w*)$/.test(word))
-  )
-    return null;
-  const options = flagsOf(command);
-  const names = (kind: "boolean" | null) =>
-    options
-      .filter((option) => (option.kind === "boolean") === (kind === "boolean"))
-      .map(({ name }) => kebab(name));
+  command: CommandSpec | undefined,
+): { parsed: ParsedLine; error: string | null } {
+  const flags = command ? flagsOf(command) : [];
+  const [switches, others] = [true, false].map((isSwitch) =>
+    flags
+      .filter(({ kind }) => (kind === "boolean") === isSwitch)
+      .map(({ name }) => kebab(name)),
+  ) as [string[], string[]];
+  const aliases = flags.map(({ name, alias }) => [kebab(name), alias ?? []]);
   const { argv, error } = Parser.detailed([...words], {
-    boolean: names("boolean"),
-    narg: Object.fromEntries(names(null).map((name) => [name, 1])),
-    alias: Object.fromEntries(
-      options.flatMap(({ name, alias }) =>
-        alias ? [[kebab(name), [alias]]] : [],
-      ),
-    ),
+    boolean: [...switches, "help", "version"],
+    narg: Object.fromEntries(others.map((name) => [name, 1])),
+    alias: { ...Object.fromEntries(aliases), help: "h", version: ["V", "v"] },
     configuration: PARSER_CONFIGURATION,
   });
-  const specs = new Map(options.map((option) => [kebab(option.name), option]));
-  const isKnown = ([name, value]: [string, unknown]) => {
-    const spec = specs.get(name);
-    if (name === "_") return true;
-    return (
-      spec &&
-      (!["string", "path"].includes(spec.kind) ||
-        (spec.choices?.includes(`${value}`) ?? true))
-    );
-  };
-  return error || !Object.entries(argv).every(isKnown)
-    ? null
-    : { command, parsed: argv as ParsedLine };
-}
-
-/** Values with "-" where its stand-in is. */
-function withDashes(value: unknown): unknown {
-  if (value === LONE_DASH) return "-";
-  if (Array.isArray(value)) return value.map(withDashes);
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([name, of]) => [name, withDashes(of)]),
-  );
-}
-
-/** The options that a help or completion lists; "none" where neither is asked for. */
-export type Shown = "none" | "common" | "all";
-
-function shownBy(words: readonly string[]): Shown {
-  if (words.includes("--get-yargs-completions")) return "all";
-  const isHelp = words.some((word) => /^(?:(?:--)?help|-\w*h\w*)$/.test(word));
-  if (!isHelp) return "none";
-  return words.includes("--all") ? "all" : "common";
-}
-
-/** The properties of an option that matter for parsing. */
-export function parsedAs({ kind, alias, choices }: OptionSpec) {
+  const [, name] =
+    /^Not enough arguments following: (.*)$/s.exec(error?.message ?? "") ?? [];
   return {
-    ...(alias && { alias }),
-    ...(kind === "boolean" ? { boolean: true } : { requiresArg: true }),
-    ...(choices && kind === "string" && { choices }),
+    parsed: argv as ParsedLine,
+    error: name ? `option ${dashed(name)} needs a value` : null,
   };
+}
+
+/** Returns a name as it is typed: -o, --output. */
+export function dashed(name: string): string {
+  return name.length === 1 ? `-${name}` : `--${name}`;
+}
+
+/** Rejects options that a command does not have, and values that an option does not take. */
+async function rejectUnknown(
+  parsed: ParsedLine,
+  command: CommandSpec,
+): Promise<void> {
+  const flags = flagsOf(command);
+  const known = flags.map(({ name }) => kebab(name));
+  const unknown = Object.keys(parsed).filter(
+    (name) => name !== "_" && !known.includes(name),
+  );
+  const wrong = flags.find(({ name, kind, choices }) => {
+    const value = parsed[kebab(name)];
+    return (
+      kind === "string" && value && choices?.includes(`${value}`) === false
+    );
+  });
+  if (unknown.length === 0 && !wrong) return;
+  const { unknownOptions, unknownValue } = await import("./unknown.js");
+  throw new UsageError(
+    wrong && unknown.length === 0
+      ? unknownValue(wrong, `${parsed[kebab(wrong.name)]}`)
+      : unknownOptions(unknown, command),
+  );
 }
 
 function understood(
@@ -186,11 +176,7 @@ function givenTo(spec: CommandSpec, parsed: ParsedLine): Map<string, unknown> {
   const given = new Map<string, unknown>();
   const word = wordOf(spec);
   const isList = word?.kind === "paths";
-  // Words after "--" are not among the positional ones of yargs.
-  const words = [word && parsed[word.name], parsed._.slice(1)]
-    .flat()
-    .filter((found) => found !== undefined && found !== null)
-    .map(String);
+  const words = parsed._.slice(1).map(String);
   const most = word ? (isList ? Infinity : 1) : 0;
   if (words.length > most)
     throw new UsageError(

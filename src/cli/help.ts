@@ -1,0 +1,109 @@
+import yargs, { type Argv, type Options } from "yargs";
+import type { OptionSpec } from "../options-table.js";
+import { VERSION } from "../version.js";
+import { PARSER_CONFIGURATION } from "./arguments.js";
+import { type CommandSpec, flagsOf, wordOf } from "./command.js";
+import { kebab } from "./option-text.js";
+
+/** Longer lines are hard to read. */
+const MAX_COLUMNS = 100;
+
+/** Returns what yargs prints for a line: help, completions, or the script for them. */
+export async function printedText(
+  words: readonly string[],
+  commands: readonly CommandSpec[],
+  isAll: boolean,
+  columns: number,
+): Promise<string> {
+  const parser = softjac(Math.min(MAX_COLUMNS, Math.max(40, columns)));
+  for (const command of commands)
+    parser.command({
+      command: callOf(command),
+      describe: command.summary,
+      builder: (of) => describe(of, command, isAll),
+      handler() {},
+    });
+  parser.completion(
+    "completion",
+    "Print a script that completes commands and options in bash or zsh",
+  );
+  let text = "";
+  // Given a callback, yargs returns the text that it would print.
+  await parser.parse(words, {}, (error, _, printed) => {
+    if (error) throw error;
+    text = printed;
+  });
+  return text || parser.getHelp();
+}
+
+/** The parser without its commands. */
+function softjac(columns: number): Argv {
+  return yargs()
+    .scriptName("softjac")
+    .usage(
+      "$0 <command>\n\nCompute softmax and its exact Jacobian for files of logits.",
+    )
+    .parserConfiguration(PARSER_CONFIGURATION)
+    .detectLocale(false)
+    .help("help", "Show help")
+    .alias("help", "h")
+    .version("version", "Show the version", VERSION)
+    .alias("version", ["V", "v"])
+    .example([
+      ["$0 run logits.npy -o jacobian.arrow", "One file"],
+      ["$0 run 'logits/*.npy' -o jacobian/", "A dataset"],
+      ["$0 show jacobian.arrow --row 17", "One row of an output"],
+    ])
+    .epilogue('Run "softjac <command> --help" for the options of a command.')
+    .showHelpOnFail(false)
+    .exitProcess(false)
+    .wrap(columns);
+}
+
+/** Tells yargs the options of a command; `--help` hides those that few need. */
+function describe(parser: Argv, command: CommandSpec, isAll: boolean): Argv {
+  const { name, usage, common, examples, epilogue } = command;
+  const flags = flagsOf(command);
+  const word = wordOf(command);
+  parser
+    .usage(`$0 ${callOf(command)}\n\n${usage}`)
+    .example(examples.map(([line, what]) => [`$0 ${name} ${line}`, what]))
+    .epilogue("");
+  // verify has an --all of its own; with --help it shows all options as well.
+  if (!flags.some((option) => option.name === "all"))
+    parser.showHidden("all", "Show all options with --help");
+  if (word)
+    parser.positional(word.name, {
+      describe: word.help,
+      ...(word.kind === "paths" && { default: undefined }),
+    });
+  for (const option of flags)
+    parser.option(kebab(option.name), {
+      ...(option.alias && { alias: option.alias }),
+      ...(option.kind === "boolean" && { boolean: true }),
+      ...(option.choices &&
+        option.kind === "string" && { choices: option.choices }),
+      describe: option.help,
+      group: isAll ? `${option.group}:` : "Options:",
+      ...defaultOf(option),
+      hidden: !(common.includes(option.name) || isAll),
+    });
+  if (isAll && epilogue) parser.epilogue(epilogue);
+  return parser;
+}
+
+/** The default as text, since yargs would set a default as if the line had named it. */
+function defaultOf({ name, default: value }: OptionSpec): Options {
+  if (value === undefined || value === false) return {};
+  return {
+    defaultDescription:
+      value === true ? `yes; --no-${kebab(name)} for no` : String(value),
+  };
+}
+
+/** `run [inputs..]`. The argument is optional for yargs, since a config file may have it. */
+function callOf(command: CommandSpec): string {
+  const word = wordOf(command);
+  if (!word) return command.name;
+  return `${command.name} [${word.name}${word.kind === "paths" ? ".." : ""}]`;
+}

@@ -1,0 +1,70 @@
+import { distance } from "fastest-levenshtein";
+import type { OptionSpec } from "../options-table.js";
+import { shortList, shortName } from "../printable.js";
+import { dashed } from "./arguments.js";
+import { type CommandSpec, flagsOf } from "./command.js";
+import { kebab } from "./option-text.js";
+import { removedOption } from "./removed-options.js";
+
+// Messages about names that softjac does not know. This module is loaded only then.
+
+export function unknownCommand(
+  name: string,
+  commands: readonly CommandSpec[],
+): string {
+  const names = [...commands.map((command) => command.name), "completion"];
+  return `unknown command "${shortName(name)}"${didYouMean(name, names) || '; run "softjac --help" for the list'}`;
+}
+
+export function unknownOptions(
+  unknown: readonly string[],
+  command: CommandSpec,
+): string {
+  for (const name of unknown) {
+    const removed = removedOption(name, dashed(name), command.name);
+    if (removed) return removed;
+  }
+  const flags = flagsOf(command).map(({ name }) => `--${kebab(name)}`);
+  const list = `; run "softjac ${command.name} --help --all" for the list`;
+  const [first = "", ...others] = unknown.map(dashed);
+  if (others.length === 0)
+    return `unknown option ${shortName(first)} for "softjac ${command.name}"${didYouMean(first, flags) || list}`;
+  const shown = shortList([first, ...others], (name) => {
+    const meant = nearest(name, flags);
+    return `${shortName(name)}${meant === null ? "" : ` (did you mean ${meant}?)`}`;
+  });
+  return `unknown options ${shown} for "softjac ${command.name}"${list}`;
+}
+
+/** Returns the message for a value that is not among the choices of an option. */
+export function unknownValue(
+  { name, choices = [] }: OptionSpec,
+  value: string,
+): string {
+  return `--${kebab(name)}: expected one of ${choices.join(", ")}, found "${shortName(value)}"${didYouMean(value, choices)}`;
+}
+
+/** Returns the end of a sentence, "; did you mean run?", for the nearest of some names; an empty text if none is near. */
+export function didYouMean(found: string, names: readonly string[]): string {
+  const name = nearest(found, names);
+  return name === null ? "" : `; did you mean ${name}?`;
+}
+
+/** Returns the nearest of some names; null where more than two letters, or more than a third of them, differ. */
+function nearest(found: string, names: readonly string[]): string | null {
+  const [best] = names
+    .map((name) => ({ name, edits: editsBetween(found, name) }))
+    .sort((a, b) => a.edits - b.edits);
+  const most = Math.min(2, Math.floor(found.replace(/^-+/, "").length / 3));
+  return best && best.edits <= most ? best.name : null;
+}
+
+/** Two letters in each other's place are one mistake of a typist. */
+function editsBetween(a: string, b: string): number {
+  for (let k = 0; k + 1 < a.length; k++) {
+    const swapped =
+      a.slice(0, k) + a.charAt(k + 1) + a.charAt(k) + a.slice(k + 2);
+    if (swapped === b) return 1;
+  }
+  return distance(a, b);
+}
