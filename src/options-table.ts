@@ -251,10 +251,6 @@ const OF_VERIFY = section(
       default: 1000,
     }),
     all: flag("Recompute every row and compare every byte with a new run"),
-    tolerance: number(
-      "Factor applied to the guaranteed error bounds, 1e-6 to 1e6",
-      { range: [1e-6, 1e6], default: 1 },
-    ),
     seed: integer("Seed of the sample", { default: 0 }),
   },
 );
@@ -492,11 +488,6 @@ const S3 = section(
     region: text(
       "Region of the buckets (default: AWS_REGION, the region of the profile, or us-east-1)",
     ),
-    requestTimeout: number(
-      "Seconds without progress after which a request is retried",
-      // Stores answer within milliseconds; one that is being restarted, within a minute.
-      { range: [0.1, 86_400], default: 60 },
-    ),
   },
 );
 
@@ -595,10 +586,6 @@ const REPORTING = section(
       "Write metrics in the Prometheus text format to this file (*.prom) every 30 s",
       { file: "state" },
     ),
-    color: flag("Use colors in a terminal", {
-      commands: EVERYWHERE,
-      default: true,
-    }),
     config: text(
       "JSON file of options; SOFTJAC_* variables and the command line override it",
       { commands: EVERYWHERE, file: "read" },

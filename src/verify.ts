@@ -40,7 +40,7 @@ export async function verify(
   checkHooks(hooks);
   const start = performance.now();
   const resolved = resolve<VerifyOptions, "sample">("verify", options);
-  const { all = false, sample, seed, tolerance, ...others } = options;
+  const { all = false, sample, seed, ...others } = options;
   if (all && sample !== undefined)
     throw new UsageError("sample, all: give only one of them", "all");
   if (all && options.input === STANDARD_INPUT)
@@ -55,7 +55,7 @@ export async function verify(
   const rows = all ? "all" : resolved.sample;
   const { signal } = hooks;
   const { values, bytes } = await whileUnchanged([output, input], async () => ({
-    values: await verifyValues({ ...others, rows, seed, tolerance }, hooks),
+    values: await verifyValues({ ...others, rows, seed }, hooks),
     bytes: all ? await compareRun(output, inputs, { signal }) : null,
   }));
   const problems = [...values.problems];

@@ -1,5 +1,6 @@
 /** Options of earlier versions, of every command or of one, and what replaces them. */
 const REMOVED: Readonly<Record<string, string>> = {
+  color: "set the variable NO_COLOR=1",
   heartbeat: "progress lines are written every 30 s",
   ...Object.fromEntries(
     ["temperature", "threads", "threshold", "top-k"].map((name) => [
@@ -14,9 +15,11 @@ const REMOVED: Readonly<Record<string, string>> = {
   ),
   kernel: "softjac chooses the kernel, and both give the same bits",
   "report run-report": "softjac run --json prints the time and throughput",
+  "request-timeout": "a request without progress is repeated after 60 s",
   "report sample": "softjac show prints any row",
   "report seed": "the page has no random rows",
   "status-file": "use --metrics FILE, --log-format json or softjac status",
+  tolerance: "the bounds of docs/results.md are guaranteed",
   "tensor-type": "the jacobian column is always marked as a tensor",
 };
 

@@ -4,8 +4,6 @@ export interface S3Options {
   endpoint?: string | undefined;
   /** Region of the buckets; default: AWS_REGION, the region of the profile, or us-east-1. */
   region?: string | undefined;
-  /** Seconds without progress after which a request is retried; default: 60. */
-  requestTimeout?: number | undefined;
 }
 
 /** The options of a process, and the signal that ends its requests. */
@@ -13,12 +11,6 @@ export interface S3Access extends S3Options {
   signal?: AbortSignal | undefined;
 }
 
-export const DEFAULT_REQUEST_TIMEOUT = 60;
-
-export function s3OptionsOf({
-  endpoint,
-  region,
-  requestTimeout,
-}: S3Options): S3Options {
-  return { endpoint, region, requestTimeout };
+export function s3OptionsOf({ endpoint, region }: S3Options): S3Options {
+  return { endpoint, region };
 }

@@ -47,12 +47,12 @@ export class ColumnCheck {
   constructor(
     column: Pick<OutputColumn, "name" | "type">,
     promised: number,
-    { run, tolerance, findings }: CheckContext,
+    { run, findings }: CheckContext,
   ) {
     const { bound, smallest } = typeOfErrors(column.type, promised);
     this.#column = column;
     this.#findings = findings;
-    this.#bound = bound * tolerance;
+    this.#bound = bound;
     this.#floor = Math.max(
       smallest,
       2 ** -1074 * Math.max(1, 1 / run.temperature),

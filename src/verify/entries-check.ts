@@ -123,11 +123,11 @@ export class EntriesCheck {
 
   /** Returns how far a stored entry may be from the size that is computed here. */
   #room(size: number): number {
-    const { run, tolerance } = this.context;
+    const { run } = this.context;
     const { epsilon, smallest, bound } = typeOfErrors(run.dtype, ROOM);
     const factor = Math.max(1, 1 / run.temperature);
     const step = Math.max(smallest, 2 ** -1074 * factor);
-    return tolerance * (bound * epsilon * size + 2 * step);
+    return bound * epsilon * size + 2 * step;
   }
 }
 

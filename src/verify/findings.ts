@@ -5,8 +5,6 @@ import type { StoredRun } from "../results/run-metadata.js";
 /** What the checks of a file share. */
 export interface CheckContext {
   run: StoredRun;
-  /** Factor on the bounds of errors. */
-  tolerance: number;
   findings: Findings;
 }
 

@@ -14,7 +14,7 @@ type Check = (row: number, values: Values) => void;
  */
 export function lawsOf(
   column: OutputColumn,
-  { run, tolerance, findings }: CheckContext,
+  { run, findings }: CheckContext,
 ): { check: Check; reports(): LawReport[] } | null {
   if (!column.result) return null;
   const reference = referenceOf(column.result);
@@ -28,7 +28,7 @@ export function lawsOf(
     bound * classes * Math.max(smallest, 2 ** -1074 / Math.min(1, temperature));
   const law = (name: string, most: number) =>
     new LawCheck(name, most, findings);
-  const within = bound * tolerance * (1 + 1e-6);
+  const within = bound * (1 + 1e-6);
   const reports = (...checks: LawCheck[]) => ({
     reports: () => checks.map((check) => check.report()),
   });

@@ -16,8 +16,6 @@ export interface VerifyOptions
   sample?: number | undefined;
   /** Whether to recompute every row and compare every byte with a new run; default: false. */
   all?: boolean | undefined;
-  /** Factor applied to the guaranteed error bounds, 1e-6 to 1e6; default: 1. */
-  tolerance?: number | undefined;
   /** Seed of the sample; default: 0. */
   seed?: number | undefined;
 }

@@ -28,7 +28,7 @@ export interface ColumnReport {
   position: number | null;
   /** Mean relative error in percent, with 1e-32 added to both numbers (see `relativeErrorPercent`). */
   meanRelativeErrorPercent: number;
-  /** Bound on the error in ε: that of docs/results.md times the tolerance, for float32 with half an ulp for rounding. */
+  /** Bound on the error in ε: that of docs/results.md, for float32 with half an ulp for rounding. */
   bound: number;
   ok: boolean;
 }

@@ -117,7 +117,7 @@ async function compare(
 ): Promise<ValueReport> {
   const { inputs } = logits;
   const rows = run.rowEnd - run.rowStart;
-  const { rows: asked, seed = 0, tolerance = 1 } = options;
+  const { rows: asked, seed = 0 } = options;
   const axes = axesOf(logits);
   const findings = new Findings(axes);
   findMismatches(run, logits, findings);
@@ -142,7 +142,7 @@ async function compare(
   );
   const input = new InputRows(logits);
   const truth = new RowTruth({ ...run, inputs });
-  const context = { run, tolerance, findings };
+  const context = { run, findings };
   const judge = new RowJudge(context, columns, isNullable, truth, input);
   const chosen =
     asked === "all" || asked >= rows

@@ -10,11 +10,11 @@ const output = at("out.arrow");
 await built.run({ input: DIGITS, output, keep: ["id"] });
 
 /** The same file with one bit of one value turned: the last of a softmax's mantissa, or its sign. */
-function turned(name: string, bit: "least" | "sign"): string {
+function turned(name: string, bit: "least" | "sign", row = 0): string {
   const path = at(name);
   const bytes = readFileSync(output);
   const { softmax } = built.softmaxResults(
-    Float32Array.from(readLogits().slice(0, 10)),
+    Float32Array.from(readLogits(row).slice(0, 10)),
     { rows: 1, classes: 10, emit: ["softmax"] },
   );
   const value = Buffer.from(Float32Array.of(softmax?.[4] as number).buffer);
@@ -26,11 +26,11 @@ function turned(name: string, bit: "least" | "sign"): string {
   return path;
 }
 
-function readLogits(): Float32Array {
+function readLogits(row: number): Float32Array {
   const bytes = readFileSync(DIGITS);
   // the first record batch's logits: where flechette says they stand
   const table = flechette(bytes);
-  return table.getChild("logits").at(0) as Float32Array;
+  return table.getChild("logits").at(row) as Float32Array;
 }
 
 test("a right file: 0, and what was compared", () => {
@@ -127,30 +127,14 @@ test("65 for a wrong value, with its row; quiet or not", () => {
 });
 
 test("a value's last bit is found by --all alone", () => {
-  const wrong = turned("least.arrow", "least");
-  const sampled = softjac(
-    "verify",
-    wrong,
-    "-i",
-    DIGITS,
-    "--sample",
-    "10",
-    "--tolerance",
-    "9",
-  );
+  const row = 1;
+  const wrong = turned("least.arrow", "least", row);
+  const sampled = softjac("verify", wrong, "-i", DIGITS, "--sample", "2");
   expect(sampled.status).toBe(0);
-  const { status, stderr } = softjac(
-    "verify",
-    wrong,
-    "-i",
-    DIGITS,
-    "--all",
-    "--tolerance",
-    "9",
-  );
+  const { status, stderr } = softjac("verify", wrong, "-i", DIGITS, "--all");
   expect(status).toBe(65);
   expect(stderr).toMatch(
-    /record batch 0: column softmax, table row 0, value 4: expected \d+ at byte \d+, found/,
+    /record batch 0: column softmax, table row 1, value 4: expected \d+ at byte \d+, found/,
   );
 });
 

@@ -18,7 +18,7 @@ import { freePort } from "../queue/redis.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 import { FAULTS, FaultProxy } from "../support/s3/fault-proxy.js";
-import { filesIn as filesOnDisk } from "../support/s3/s3-world.js";
+import { filesIn as filesOnDisk, repeatAfter } from "../support/s3/s3-world.js";
 
 // A server of S3's requests that others have written, where python3 has one: moto's. What our own server is asked for
 // more thoroughly, it is asked for too.
@@ -121,6 +121,7 @@ describe.skipIf(!isThere)("moto's server", () => {
   test.skipIf(!process.env.EVERY_CALL).each(FAULTS)(
     "%s at each request that changes something",
     async (fault) => {
+      repeatAfter(2000);
       let befell = 0;
       for (let turn = 1; ; turn++) {
         const prefix = `${fault.replace(" ", "-")}-${turn}`;
@@ -135,10 +136,7 @@ describe.skipIf(!isThere)("moto's server", () => {
             where += `: ${method} ${url}`;
           },
         };
-        const report = await built.runDataset({
-          ...sentTo(prefix, proxy.url),
-          requestTimeout: 2,
-        });
+        const report = await built.runDataset(sentTo(prefix, proxy.url));
         proxy.befalling = null;
         expect(report, where).toMatchObject({
           status: "done",

@@ -192,7 +192,7 @@ describe("a signal ends a command whose requests hang", () => {
       onFault: () => running?.kill("SIGTERM"),
     };
     const env = { AWS_ENDPOINT_URL: world.proxy.url };
-    running = softjac([...args, "--request-timeout", "3600"], env);
+    running = softjac([...args], env);
     const ended = await running;
     world.proxy.befalling = null;
     return ended;

@@ -10,7 +10,12 @@ import { stepOf } from "../support/every-call.js";
 import { workDirectory } from "../support/logits-input.js";
 import { random } from "../support/random.js";
 import { FAULTS, type Fault } from "../support/s3/fault-proxy.js";
-import { BUCKET, QUICK_PAUSES, s3World } from "../support/s3/s3-world.js";
+import {
+  BUCKET,
+  QUICK_PAUSES,
+  repeatAfter,
+  s3World,
+} from "../support/s3/s3-world.js";
 
 // Whatever befalls a request of a run, the run, or the same one again, ends with the same bytes.
 
@@ -22,6 +27,7 @@ await built.generate({
   classes: 5,
 });
 const world = await s3World();
+repeatAfter(400);
 world.upload(at("logits"), "in");
 const inputs = [`s3://${BUCKET}/in/`];
 const options = { inputs, shardRows: 150, layout: "packed" } as const;
@@ -80,7 +86,6 @@ describe("at each request of a run", () => {
         ...options,
         output: `s3://${BUCKET}/${prefix}`,
         endpoint: world.faulty,
-        requestTimeout: 0.4,
       });
       if (isOver) break;
       befell++;
@@ -104,8 +109,8 @@ describe("at each request of an upload in pieces", () => {
   const file = at("part");
   const publish = async (prefix: string) => {
     const client = await openClient({ endpoint: world.faulty });
-    const pace = { firstPauseMs: 5, minBytesPerMs: 1 << 20 };
-    const store = new S3Store(client, new Requests(0.8, pace));
+    const pace = { timeoutMs: 800, firstPauseMs: 5, minBytesPerMs: 1 << 20 };
+    const store = new S3Store(client, new Requests(pace));
     writeFileSync(file, bytes);
     return putFileIfAbsent(
       store,

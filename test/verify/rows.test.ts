@@ -195,7 +195,6 @@ describe("errors", () => {
       { sample: 0 },
       { sample: 1.5 },
       { seed: -1 },
-      { tolerance: 0 },
       { column: "a", columns: "b" },
     ])
       await expect(

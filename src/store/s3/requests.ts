@@ -8,7 +8,6 @@ import {
   ServiceUnavailableError,
   type SoftjacError,
 } from "../../errors.js";
-import { DEFAULT_REQUEST_TIMEOUT } from "../s3-options.js";
 import { ReplacedError } from "../store.js";
 
 // The SDK repeats requests, but not the reading of their answers; one loop here does both, and the SDK sends each request
@@ -18,8 +17,13 @@ import { ReplacedError } from "../store.js";
 const ATTEMPTS = 8;
 const MAX_PAUSE_MS = 10_000;
 
-/** Pauses between attempts, and the slowest useful connection. */
-const PACE = { firstPauseMs: 100, minBytesPerMs: 256 };
+/** Time without progress, pauses between attempts, and the slowest useful connection. */
+const PACE = {
+  // Stores answer within milliseconds; one that is being restarted, within a minute.
+  timeoutMs: 60_000,
+  firstPauseMs: 100,
+  minBytesPerMs: 256,
+};
 
 export interface Attempt {
   /** Aborted if no data came for too long, or the request is stopped. */
@@ -37,14 +41,7 @@ export interface RequestOptions {
 
 /** Makes requests, and repeats those that may succeed later. */
 export class Requests {
-  readonly #timeoutMs: number;
-
-  constructor(
-    requestTimeout = DEFAULT_REQUEST_TIMEOUT,
-    private readonly pace = PACE,
-  ) {
-    this.#timeoutMs = 1000 * requestTimeout;
-  }
+  constructor(private readonly pace = PACE) {}
 
   /**
    * @param name object or prefix of the request, for messages
@@ -84,7 +81,7 @@ export class Requests {
   ): Promise<T> {
     const controller = new AbortController();
     const { signal } = controller;
-    const limit = this.#timeoutMs + bytes / this.pace.minBytesPerMs;
+    const limit = this.pace.timeoutMs + bytes / this.pace.minBytesPerMs;
     const timer = setTimeout(
       () =>
         controller.abort(new BadTransfer(`no data within ${limit / 1000} s`)),

@@ -27,7 +27,6 @@ const opened = new Map<string, Promise<S3>>();
 export async function openS3Store({
   endpoint,
   region,
-  requestTimeout,
   signal,
 }: S3Access): Promise<S3Store> {
   const key = JSON.stringify([endpoint, region]);
@@ -35,7 +34,7 @@ export async function openS3Store({
   opened.set(key, client);
   // The next call may find what was missing.
   client.catch(() => opened.delete(key));
-  return new S3Store(await client, new Requests(requestTimeout), signal);
+  return new S3Store(await client, new Requests(), signal);
 }
 
 /** Objects of S3, named s3://bucket/key. Every request is repeated until it is answered. An object is never replaced. */

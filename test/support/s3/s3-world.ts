@@ -38,6 +38,14 @@ export const BUCKET = "logits";
 /** NODE_OPTIONS of a command that is to give a store up quickly. */
 export const QUICK_PAUSES = `--import ${fileURLToPath(new URL("quick-pauses.mjs", import.meta.url))}`;
 
+/** Requests of this process that make no progress are repeated after `ms`, not after a minute. */
+export function repeatAfter(ms: number): void {
+  const { setTimeout } = globalThis;
+  const shortened = (call: () => void, delay = 0) =>
+    setTimeout(call, delay >= 6e4 && delay < 7e4 ? ms : delay);
+  globalThis.setTimeout = Object.assign(shortened, setTimeout);
+}
+
 export async function s3World(): Promise<S3World> {
   const server = new ObjectsServer();
   server.bucket(BUCKET);
