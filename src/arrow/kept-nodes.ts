@@ -9,7 +9,7 @@ import type { DataBuffer } from "./views.js";
 export interface KeptNode {
   /** Name for messages, such as `choices` or `choices.item`. */
   name: string;
-  /** Field of the output, without views and nested dictionaries. */
+  /** Field of the output, without views, runs and nested dictionaries. */
   field: Field;
   form: KeptForm;
   /** Descriptor of a temporary file that has a column of fixed width; null: the input has it. */
@@ -24,21 +24,23 @@ export interface KeptNode {
   listSize: number;
   /** Number of values in the dictionary, which all copied indices must be below; null for other columns. */
   dictionaryValues: number | null;
-  /** Child nodes. */
+  /** Child nodes; runs have their ends first. */
   children: KeptNode[];
   /** Rows of one value in memory, which are repeated; null for a column of the file. */
   constant: { memory: Uint8Array<ArrayBuffer>; buffers: KeptBuffers } | null;
 }
 
-/** Storage in the input. `codes` (of a dictionary) are replaced by their values in the output. */
+/** Storage in the input. `runs` (run-end encoded) and `codes` (a dictionary) are replaced by their values in the output. */
 export type KeptForm =
   | "fixed-width"
   | "text"
   | "views"
   | "list"
+  | "list-view"
   | "fixed-size-list"
   | "struct"
   | "null"
+  | "runs"
   | "codes";
 
 /** Buffers of a node in one record batch, as absolute byte offsets; 0 for a buffer that does not exist. */
@@ -48,6 +50,8 @@ export interface KeptBuffers {
   nullCount: number;
   validity: number;
   offsets: number;
+  /** Sizes of list views. */
+  sizes: number;
   /** Start of the values, views or codes. */
   values: number;
   /** Size of the values; for views an upper bound if no two views share bytes. */

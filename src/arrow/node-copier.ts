@@ -10,6 +10,7 @@ import {
   type KeptPiece,
   whereOf,
 } from "./kept-nodes.js";
+import { NodeReader } from "./node-reader.js";
 import { integerAt, type Read, ReadWindow, viewOf } from "./read-window.js";
 import { storesUtf8, Utf8Texts } from "./utf8-texts.js";
 import {
@@ -38,6 +39,7 @@ function bitmapBytes(rows: number): number {
 
 /** Copies the pieces of one node, whose children are copied by others. */
 export class NodeCopier {
+  readonly #reader: NodeReader;
   readonly #validity: Uint8Array | null;
   readonly #bools: Uint8Array | null;
   readonly #offsets: BufferWriter;
@@ -63,6 +65,7 @@ export class NodeCopier {
         (part, offset) => write(part, start + offset),
         () => this.#changed(),
       );
+    this.#reader = new NodeReader(node, read);
     this.#inBits = new ReadWindow(read);
     this.#inOffsets = new ReadWindow(read);
     this.#inValues = new ReadWindow(read);
@@ -120,6 +123,7 @@ export class NodeCopier {
     } else if (form === "fixed-width") this.#fixedWidth(piece, buffers, valid);
     else if (form === "views")
       this.#viewed(piece, buffers, valid, buffers.data ?? []);
+    else if (form === "list-view") this.#listViews(piece, buffers);
     else if (form === "text" || form === "list")
       this.#withOffsets(piece, buffers);
     this.#rows += count;
@@ -244,6 +248,16 @@ export class NodeCopier {
         throw new DamagedColumn(whereOf(this.node, piece, row), error.message);
       }
     }
+  }
+
+  #listViews(piece: KeptPiece, buffers: KeptBuffers): void {
+    const lists = this.#reader.values(piece, buffers);
+    const step = COPY_BYTES / this.node.offsetBytes;
+    for (let from = piece.from; from < piece.to; from += step)
+      this.#addOffsets(Math.min(step, piece.to - from), () => {
+        const { from, to } = lists.next().value as KeptPiece;
+        return to - from;
+      });
   }
 
   /** Adds an offset for each of `count` values, of which value k has `size(k)` items. */

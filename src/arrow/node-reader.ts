@@ -15,11 +15,13 @@ export class NodeReader {
   readonly #node: KeptNode;
   readonly #validity: ReadWindow;
   readonly #offsets: ReadWindow;
+  readonly #sizes: ReadWindow;
 
   constructor(node: KeptNode, read: Read) {
     this.#node = node;
     this.#validity = new ReadWindow(read);
     this.#offsets = new ReadWindow(read);
+    this.#sizes = new ReadWindow(read);
   }
 
   isNull({ nullCount, validity, length }: KeptBuffers, k: number): boolean {
@@ -49,8 +51,58 @@ export class NodeReader {
     return [first, last];
   }
 
-  /** Returns a piece for each code of a piece. @throws DamagedColumn */
-  *codes(piece: KeptPiece, buffers: KeptBuffers): Generator<KeptPiece> {
+  /** Returns a piece for each list view, run or code. @throws DamagedColumn */
+  values(piece: KeptPiece, buffers: KeptBuffers): Generator<KeptPiece> {
+    const { form } = this.#node;
+    if (form === "list-view") return this.#lists(piece, buffers);
+    return form === "runs"
+      ? this.#runs(piece, buffers)
+      : this.#codes(piece, buffers);
+  }
+
+  /** The values of each list view; none for null. */
+  *#lists(piece: KeptPiece, buffers: KeptBuffers): Generator<KeptPiece> {
+    const { offsetBytes } = this.#node;
+    const { length, offsets, sizes, children } = buffers;
+    const offset = integers(this.#offsets, offsetBytes, offsets, length);
+    const sizeOf = integers(this.#sizes, offsetBytes, sizes, length);
+    const most = itemsOf(this.#node, buffers);
+    for (let k = piece.from; k < piece.to; k++) {
+      const isNull = this.isNull(buffers, k);
+      const from = isNull ? 0 : offset(k);
+      const size = isNull ? 0 : sizeOf(k);
+      if (from < 0 || size < 0 || from + size > most)
+        throw new DamagedColumn(
+          whereOf(this.#node, piece, k),
+          `expected a list within values 0 to ${most}, found ${size} values from ${from}`,
+        );
+      yield nestedPiece(children[0] ?? null, from, from + size);
+    }
+  }
+
+  *#runs(piece: KeptPiece, { children }: KeptBuffers): Generator<KeptPiece> {
+    const [ends, values] = children as [KeptBuffers, KeptBuffers];
+    const width = (this.#node.children[0]?.bits ?? 0) / 8;
+    const end = integers(this.#offsets, width, ends.values, ends.length);
+    let [run, high] = [0, ends.length];
+    while (run < high) {
+      const middle = (run + high) >> 1;
+      if (end(middle) <= piece.from) run = middle + 1;
+      else high = middle;
+    }
+    for (let at = piece.from; at < piece.to; run++) {
+      const next = run < ends.length ? Math.min(end(run), piece.to) : at;
+      if (next <= at || run >= values.length)
+        throw new DamagedColumn(
+          whereOf(this.#node, piece, at),
+          `expected ascending run ends with a value each, found ${ends.length} run ends and ${values.length} values, and no run for this value`,
+        );
+      yield nestedPiece(values, run, run + 1, next - at);
+      at = next;
+    }
+  }
+
+  *#codes(piece: KeptPiece, buffers: KeptBuffers): Generator<KeptPiece> {
     const { bits, signed } = this.#node;
     const { children: parts, values, length } = buffers;
     const codeAt = integers(this.#offsets, bits / 8, values, length, signed);
@@ -106,7 +158,10 @@ export function outputNodes(
       () => joined(node, childPieces(node, k, pieces(), read)),
       read,
     );
-  if (node.form === "codes") return below(node.children[0] as KeptNode, 0);
+  if (node.form === "codes" || node.form === "runs") {
+    const last = node.children.length - 1;
+    return below(node.children[last] as KeptNode, last);
+  }
   return [{ node, pieces }, ...node.children.flatMap(below)];
 }
 
@@ -124,7 +179,7 @@ function* joined(
     if (++count > MAX_PIECES)
       throw new DamagedColumn(
         `column ${name}`,
-        `expected at most ${MAX_PIECES} lists or codes in a record batch of the output, found more; join this column by row`,
+        `expected at most ${MAX_PIECES} lists, runs or codes in a record batch of the output, found more; join this column by row`,
       );
     if (piece.from === piece.to) continue;
     const alike: boolean = last?.buffers === piece.buffers;
@@ -157,11 +212,11 @@ function* childPieces(
   for (const piece of pieces) {
     const { buffers, from, to, repeat } = piece;
     const below = buffers?.children[k] ?? null;
-    if (!buffers && form === "list") continue;
+    if (!buffers && (form === "list" || form === "list-view")) continue;
     if (!buffers || form === "struct" || form === "fixed-size-list")
       yield nestedPiece(below, from * size, to * size, repeat);
     else if (form === "list")
       yield nestedPiece(below, ...reader.ends(piece, buffers), repeat);
-    else for (let n = 0; n < repeat; n++) yield* reader.codes(piece, buffers);
+    else for (let n = 0; n < repeat; n++) yield* reader.values(piece, buffers);
   }
 }

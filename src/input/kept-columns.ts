@@ -48,7 +48,7 @@ export function keptColumn(
     throw new InputUnsupportedError(
       path,
       `column ${field.name}`,
-      `unions, maps, list views, run-end encoded and unknown types cannot be copied, found ${describeField(field)}; join such columns to the output by row`,
+      `unions, maps and unknown types cannot be copied, found ${describeField(field)}; join such columns to the output by row`,
     );
   return { ...node, place };
 }
@@ -111,6 +111,17 @@ function keptNode(
   const count =
     type.kind === "Struct" ? field.children.length : counts[type.kind];
   if (field.children.length !== count || children.length !== count) return null;
+  if (type.kind === "RunEndEncoded") {
+    const [ends, values] = children as [KeptNode, KeptNode];
+    const nullable = field.nullable || values.field.nullable;
+    const { type, children: inner } = values.field;
+    return ends.form === "fixed-width" && ends.field.type.kind === "Int"
+      ? node("runs", {
+          field: { ...field, nullable, type, children: inner },
+          children,
+        })
+      : null;
+  }
   const own = { ...field, children: children.map((child) => child.field) };
   switch (type.kind) {
     case "Null":
@@ -126,14 +137,18 @@ function keptNode(
           })
         : null;
     case "List":
-    case "LargeList":
-      return node("list", {
-        field: own,
-        offsetBytes: type.kind === "List" ? 4 : 8,
+    case "ListView":
+      return node(type.kind === "List" ? "list" : "list-view", {
+        field: { ...own, type: { kind: "List" } },
+        offsetBytes: 4,
         children,
       });
     default:
-      return null;
+      return node(type.kind === "LargeList" ? "list" : "list-view", {
+        field: { ...own, type: { kind: "LargeList" } },
+        offsetBytes: 8,
+        children,
+      });
   }
 }
 
@@ -142,5 +157,8 @@ const NESTED = {
   Null: 0,
   List: 1,
   LargeList: 1,
+  ListView: 1,
+  LargeListView: 1,
   FixedSizeList: 1,
+  RunEndEncoded: 2,
 };

@@ -169,7 +169,7 @@ function bytesPerValue(node: KeptNode, buffers: KeptBuffers): number {
     return found ? bytesPerValue(child, found) : 0;
   });
   const last = below.at(-1) ?? 0;
-  if (form === "codes") return last;
+  if (form === "codes" || form === "runs") return last;
   const lists =
     offsetBytes > 0 ? (buffers.children[0]?.length ?? 0) / length : 0;
   const nested =

@@ -109,9 +109,10 @@ function* ofNode(
   isNested: boolean,
 ): Generator<ByteRange | Offsets> {
   const { form, fd, bits, offsetBytes: width, listSize } = node;
-  const { validity, nullCount, offsets, values, valuesBytes } = buffers;
+  const { validity, nullCount, offsets, sizes, values, valuesBytes } = buffers;
   if (fd !== null) return;
   if (nullCount > 0) yield* bitsAt(validity, 1, from, to);
+  yield* bitsAt(sizes, 8 * width, from, to);
   const [range] = bitsAt(offsets, 8 * width, from, to + 1);
   if (range && form === "text" && !isNested)
     yield { ...range, width, values, valueBytes: 1 };

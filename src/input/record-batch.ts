@@ -140,6 +140,7 @@ export function plainBuffers(
     nullCount: 0,
     validity: 0,
     offsets: 0,
+    sizes: 0,
     values,
     valuesBytes,
     data: null,
@@ -209,8 +210,8 @@ function placeNode(
     const { role, bits } = buffer;
     const bytes = bufferBytes(buffer, node);
     const start = placeBuffer(context, batch, span, k, bytes);
-    if (role === "offsets" || role === "values") placed[role] = start;
-    else if (role === "validity" && node.nullCount > 0) placed.validity = start;
+    if (role !== "validity") placed[role] = start;
+    else if (node.nullCount > 0) placed.validity = start;
     if (role === "values")
       placed.valuesBytes = bits
         ? bytes

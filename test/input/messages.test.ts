@@ -131,7 +131,7 @@ const MESSAGES: [
   [
     columns,
     ["--column", "logits", "--keep", "facts"],
-    "column facts: unions, maps, list views, run-end encoded and unknown types cannot be copied, found map<utf8, int32>",
+    "column facts: unions, maps and unknown types cannot be copied, found map<utf8, int32>",
     "join such columns to the output by row",
   ],
   [

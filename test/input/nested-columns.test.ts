@@ -5,6 +5,7 @@ import {
   fixedSizeList,
   float32,
   int32,
+  int64,
   list,
   map,
   nullType,
@@ -51,6 +52,10 @@ const COLUMNS: Record<string, { type: unknown; values: unknown[] }> = {
     values: rows((r) => [[r], [], [1, 2, 3].slice(r % 3)].slice(r % 2)),
   },
   nothing: { type: nullType(), values: Array(ROWS).fill(null) },
+  runs: {
+    type: runEndEncoded(int32(), utf8()),
+    values: Array.from({ length: ROWS }, (_, r) => `run ${Math.floor(r / 7)}`),
+  },
   codes: {
     type: list(dictionary(utf8(), int32())),
     values: rows((r) => ["a", "b", "a", "c"].slice(r % 4)),
@@ -141,16 +146,17 @@ describe.each([
   });
 });
 
-test("the types of the output have no views and nested dictionaries", async () => {
+test("the types of the output have no views, runs and nested dictionaries", async () => {
   write(input, COLUMNS);
   await built.run({ input, output, keep, force: true, column: "logits" });
   const inspected = await built.inspect({ input: output, column: "softmax" });
-  expect(inspected.columns.slice(1, 7).map(({ type }) => type)).toEqual([
+  expect(inspected.columns.slice(1, 8).map(({ type }) => type)).toEqual([
     "list<utf8>",
     "fixed_size_list<int32>[2]",
     "struct<a: int32, b: list<int32>>",
     "list<list<int32>>",
     "null",
+    "utf8",
     "list<utf8>",
   ]);
 });
@@ -159,12 +165,13 @@ test("show prints lists and structs as JSON", async () => {
   write(input, COLUMNS);
   await built.run({ input, output, keep, force: true, column: "logits" });
   const { columns } = await built.show({ results: output, row: 6 });
-  expect(columns.slice(0, 6)).toEqual([
+  expect(columns.slice(0, 7)).toEqual([
     { name: "lists", value: '["6.0","6.1"]' },
     { name: "fixed", value: "[6,-6]" },
     { name: "structs", value: '{"a":6,"b":[6,7]}' },
     { name: "lists_of_lists", value: "[[6],[],[1,2,3]]" },
     { name: "nothing", value: null },
+    { name: "runs", value: "run 0" },
     { name: "codes", value: '["a","c"]' },
   ]);
 });
@@ -180,7 +187,7 @@ test("a file without rows", async () => {
   await built.run({ input, output, keep, force: true, column: "logits" });
   const table = apacheTable(readFileSync(output));
   expect(table.numRows).toBe(0);
-  expect(table.schema.names.slice(1, 7)).toEqual(keep);
+  expect(table.schema.names.slice(1, 8)).toEqual(keep);
 });
 
 test.each([
@@ -193,13 +200,8 @@ test.each([
     "union<int32, utf8>",
   ],
   ["lists of maps", list(map(utf8(), int32())), "list<map<utf8, int32>>"],
-  [
-    "run-end encoded columns",
-    runEndEncoded(int32(), utf8()),
-    "run_end_encoded<int32, utf8>",
-  ],
 ])("%s are refused", async (_, type, found) => {
-  const values = /^(union|run)/.test(found)
+  const values = found.startsWith("union")
     ? [1, "x"]
     : found.startsWith("list")
       ? [[[["a", 1]]]]
@@ -214,7 +216,7 @@ test.each([
     }),
   ).rejects.toMatchObject({
     code: "ERR_INPUT_UNSUPPORTED",
-    message: `${input}: column c: unions, maps, list views, run-end encoded and unknown types cannot be copied, found ${found}; join such columns to the output by row`,
+    message: `${input}: column c: unions, maps and unknown types cannot be copied, found ${found}; join such columns to the output by row`,
   });
 });
 
@@ -299,6 +301,16 @@ describe("damage", () => {
       Int32Array.of(0, 2, 3, 6, 7),
       Int32Array.of(0, 2, 3, 6, -1),
       "column c.item, values 0 to 3: expected offsets within 0 to 7, found 0 to -1",
+    ],
+    [
+      "run ends that do not ascend",
+      {
+        type: runEndEncoded(int32(), int64()),
+        values: [1, 1, 2, 2, 2, 3].map(BigInt),
+      },
+      Int32Array.of(2, 5, 6),
+      Int32Array.of(2, 1, 6),
+      "column c, row 2: expected ascending run ends with a value each, found 3 run ends and 3 values, and no run for this value",
     ],
     [
       "codes beyond a nested dictionary",

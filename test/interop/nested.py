@@ -2,14 +2,13 @@
 
 usage: python nested.py make DIRECTORY SEED     writes files of record batches with random nested columns, and cases.json
        python nested.py parquet DIRECTORY       the same with Parquet files
-       python nested.py overlapping DIRECTORY   writes overlapping.arrow: 100 views of the same 2^26 bytes of text
+       python nested.py overlapping DIRECTORY   writes overlapping.arrow: 100 list views of the same 2^26 nulls
        python nested.py check DIRECTORY         compares the columns c… of each output with those of its input
 """
 import decimal
 import json
 import pathlib
 import random
-import struct
 import sys
 
 import pyarrow as pa
@@ -23,13 +22,16 @@ CODED = [pa.utf8(), pa.int32(), pa.string_view(), pa.bool_(), pa.binary(2)]
 
 def nested_type(r, depth, kind):
     """A random type; `kind` chooses the outermost."""
-    inner = lambda: nested_type(r, depth - 1, r.randrange(8)) if depth > 0 else r.choice(SIMPLE)
+    inner = lambda: nested_type(r, depth - 1, r.randrange(11)) if depth > 0 else r.choice(SIMPLE)
     match kind:
         case 0: return pa.list_(inner())
         case 1: return pa.large_list(inner())
         case 2: return pa.list_(inner(), r.randrange(1, 4))
-        case 3: return pa.struct([(f"f{k}", inner()) for k in range(r.randrange(1, 4))])
-        case 4: return pa.dictionary(r.choice([pa.int8(), pa.uint16(), pa.int32()]), r.choice(CODED))
+        case 3: return pa.list_view(inner())
+        case 4: return pa.large_list_view(inner())
+        case 5: return pa.struct([(f"f{k}", inner()) for k in range(r.randrange(1, 4))])
+        case 6: return pa.run_end_encoded(r.choice([pa.int16(), pa.int32(), pa.int64()]), r.choice(SIMPLE[:-2]))
+        case 7: return pa.dictionary(r.choice([pa.int8(), pa.uint16(), pa.int32()]), r.choice(CODED))
         case _: return r.choice(SIMPLE)
 
 
@@ -42,6 +44,11 @@ def array(r, dtype, rows, nulls):
 def whole(r, t, n, nulls):
     is_null = lambda: r.random() < nulls
     mask = pa.array([is_null() for _ in range(n)], pa.bool_())
+    if pa.types.is_run_end_encoded(t):
+        ends = []
+        while not ends or ends[-1] < n:
+            ends.append(min(n, (ends[-1] if ends else 0) + r.choice([1, 1, 2, 7])))
+        return pa.RunEndEncodedArray.from_arrays(pa.array(ends if n else [], t.run_end_type), array(r, t.value_type, len(ends) if n else 0, nulls), t)
     if pa.types.is_dictionary(t):
         values = array(r, t.value_type, r.randrange(1, 6), 0)
         return pa.DictionaryArray.from_arrays(pa.array([None if is_null() else r.randrange(len(values)) for _ in range(n)], t.index_type), values)
@@ -49,7 +56,7 @@ def whole(r, t, n, nulls):
         return pa.StructArray.from_arrays([array(r, f.type, n, nulls) for f in t], fields=list(t), mask=mask)
     if pa.types.is_fixed_size_list(t):
         return pa.FixedSizeListArray.from_arrays(array(r, t.value_type, n * t.list_size, nulls), type=t, mask=mask)
-    wide = pa.types.is_large_list(t)
+    wide = pa.types.is_large_list(t) or pa.types.is_large_list_view(t)
     index = pa.int64() if wide else pa.int32()
     if pa.types.is_list(t) or pa.types.is_large_list(t):
         offsets = [r.randrange(3)]
@@ -57,6 +64,12 @@ def whole(r, t, n, nulls):
             offsets.append(offsets[-1] + r.choice([0, 0, 1, 2, 5]))
         lists = pa.LargeListArray if wide else pa.ListArray
         return lists.from_arrays(pa.array(offsets, index), array(r, t.value_type, offsets[-1] + r.randrange(3), nulls), type=t, mask=mask)
+    if pa.types.is_list_view(t) or pa.types.is_large_list_view(t):
+        count = r.randrange(3 * n + 1)
+        offsets = [r.randrange(count + 1) for _ in range(n)]
+        sizes = [r.randrange(min(4, count - offset) + 1) for offset in offsets]
+        views = pa.LargeListViewArray if wide else pa.ListViewArray
+        return views.from_arrays(pa.array(offsets, index), pa.array(sizes, index), array(r, t.value_type, count, nulls), type=t, mask=mask)
     return pa.array([None if is_null() or pa.types.is_null(t) else value(r, t) for _ in range(n)], t)
 
 
@@ -71,6 +84,7 @@ def value(r, t):
 
 def has_dictionary(t):
     if pa.types.is_dictionary(t): return True
+    if pa.types.is_run_end_encoded(t): return has_dictionary(t.value_type)
     return any(has_dictionary(t.field(k).type) for k in range(t.num_fields))
 
 
@@ -78,7 +92,7 @@ def make(directory, seed):
     cases = []
     for n in range(FILES):
         r = random.Random(1000 * seed + n)
-        types = [nested_type(r, 2, n % 5), nested_type(r, 1, r.randrange(5))]
+        types = [nested_type(r, 2, n % 8), nested_type(r, 1, r.randrange(8))]
         # Dictionaries that differ from batch to batch need a stream.
         is_stream = n % 3 == 0 or any(map(has_dictionary, types))
         schema = pa.schema([("logits", pa.list_(pa.float32(), 2)), *((f"c{k}", t) for k, t in enumerate(types))])
@@ -119,8 +133,7 @@ def make_parquet(directory):
 
 
 def make_overlapping(directory):
-    view = struct.pack("<i4xii", 2**26, 0, 0)
-    views = pa.Array.from_buffers(pa.string_view(), 100, [None, pa.py_buffer(100 * view), pa.py_buffer(bytes(2**26))])
+    views = pa.ListViewArray.from_arrays(pa.array([0] * 100, pa.int32()), pa.array([2**26] * 100, pa.int32()), pa.nulls(2**26))
     logits = pa.FixedSizeListArray.from_arrays(pa.array([1] * 200, pa.float32()), 2)
     table = pa.table({"logits": logits, "c0": views})
     with ipc.new_file(str(directory / "overlapping.arrow"), table.schema) as writer:
