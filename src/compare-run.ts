@@ -1,12 +1,11 @@
 import { fstatSync } from "node:fs";
 import { fixedBits, storedType } from "./arrow/field.js";
-import { openCompressedComparison } from "./compressed/compressed-output.js";
 import { type ArrowContainer, openArrow } from "./input/arrow-container.js";
 import { openLogits } from "./input/open-logits.js";
 import { type RecordBatch, recordBatches } from "./input/record-batches.js";
 import { DifferentByte } from "./io/put-bytes.js";
 import { planJob } from "./job.js";
-import { compressed } from "./open-output.js";
+import { withCompression } from "./open-output.js";
 import {
   openOptionsOf,
   type ResolvedOptions,
@@ -94,10 +93,8 @@ async function firstDifference(
   const report = new ReportBuilder(options.input, file.path);
   const job = planJob(options, logits, true);
   const crew = new Crew();
-  const codec = options.compress ?? null;
-  const output: PendingOutput = codec
-    ? await openCompressedComparison(compressed(job, codec), file.fd)
-    : comparison(file.fd);
+  const { compress } = options;
+  const output = await withCompression(job, compress, comparison(file.fd));
   try {
     await compute(job, output, {
       ...hooks,
@@ -110,7 +107,7 @@ async function firstDifference(
   } catch (error) {
     if (!(error instanceof DifferentByte)) throw error;
     const { position, expected, found } = error;
-    const where = describePosition(file, position, codec !== null);
+    const where = describePosition(file, position, compress !== undefined);
     return `${where}: expected ${expected} at byte ${position}, found ${found ?? "the end of the file"}`;
   } finally {
     await crew.close();

@@ -1,6 +1,6 @@
 import type { NumberType } from "./arrow/field.js";
 import type { SourceForm } from "./arrow/source-form.js";
-import { mostCompressedBytes } from "./compressed/protocol.js";
+import { maxCompressedBytes } from "./compressed/protocol.js";
 import { checkUnchanged } from "./input/input-state.js";
 import type { LogitsFile } from "./input/logits-file.js";
 import { openLogits } from "./input/open-logits.js";
@@ -132,7 +132,7 @@ function ofCompressed(job: SizedJob) {
   let most = job.sizes.bytes;
   for (const { shape, count } of job.shapes()) {
     const { buffers, bodyBytes } = layoutJacobianBatch(shape);
-    const more = mostCompressedBytes(buffers) - bodyBytes;
+    const more = maxCompressedBytes(buffers) - bodyBytes;
     most += count * (BATCH_METADATA + more);
   }
   return { outputBytes: null, maxOutputBytes: most };

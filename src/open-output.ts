@@ -1,4 +1,3 @@
-import type { CompressedOutputSpec } from "./compressed/compressed-output.js";
 import type { Codec } from "./compressed/protocol.js";
 import type { Job } from "./job.js";
 import type { ResolvedOptions } from "./options.js";
@@ -28,15 +27,10 @@ export async function openOutput(
       openPending(output, bytes, { ...options, direct }),
     );
   const { openStandardOutput } = await import("./output/standard-output.js");
-  const stream = openStandardOutput();
-  if (compress) {
-    const { openCompressedStream } = await import(
-      "./compressed/compressed-output.js"
-    );
-    return openCompressedStream(compressed(job, compress), stream);
-  }
   const { openStreamedOutput } = await import("./output/streamed-output.js");
-  return openStreamedOutput(inMemory(job, STREAMED_BYTES), stream);
+  const bytes = compress ? 0 : inMemory(job, STREAMED_BYTES);
+  const pending = openStreamedOutput(bytes, openStandardOutput());
+  return withCompression(job, compress, pending);
 }
 
 /** A file, which `open` makes of so many bytes (more may come), for writes past the page cache or not. */
@@ -48,12 +42,25 @@ export async function openFile(
   const most = job.kind === "entries" ? job.plan.mostBytes : job.layout.bytes;
   const isKnown = job.kind === "planned" && !compress;
   const pending = await open(isKnown ? most : 0, isDirect(job, most, sync));
-  if (!compress) return pending;
-  const { openCompressedFile } = await import(
+  return withCompression(job, compress, pending);
+}
+
+/** Returns an output that compresses what it passes to `pending`; without a codec `pending` itself. */
+export async function withCompression(
+  job: Job,
+  codec: Codec | undefined,
+  pending: PendingOutput,
+): Promise<PendingOutput> {
+  if (!codec) return pending;
+  const { openCompressedOutput } = await import(
     "./compressed/compressed-output.js"
   );
   try {
-    return await openCompressedFile(compressed(job, compress), pending);
+    // One record batch that is being computed: those that are being compressed have memory of their own.
+    const ringBytes = inMemory(job, 0);
+    const { threads } = job.plan;
+    const spec = { codec, file: job.file, ringBytes, threads };
+    return await openCompressedOutput(spec, pending);
   } catch (error) {
     await pending.discard();
     throw error;
@@ -64,17 +71,6 @@ export async function openFile(
 function isDirect(job: Job, mostBytes: number, sync: boolean): boolean {
   const inPieces = job.kind === "entries" && job.table !== null;
   return sync && !inPieces && mostBytes >= LEAST_DIRECT_BYTES;
-}
-
-/** What it takes to compress the output of a job. */
-export function compressed(job: Job, codec: Codec): CompressedOutputSpec {
-  return {
-    codec,
-    file: job.file,
-    // One record batch that is being made: those that are being compressed have memory of their own.
-    ringBytes: inMemory(job, 0),
-    threads: job.plan.threads,
-  };
 }
 
 /** Bytes of a planned output that are in memory at once on their way out, `wanted` where it has as many; the ordered writer needs none. */

@@ -1,30 +1,22 @@
 import { InputUnsupportedError } from "../errors.js";
 import { inputReader } from "../input/read-input.js";
 import { sourcePieces } from "../input/source-pieces.js";
-import {
-  type Sequential,
-  SequentialComparison,
-  SequentialFile,
-  SequentialStream,
-} from "../io/sequential.js";
 import { keptShapes, keptTask, tooManyItems } from "../kept-task.js";
 import { dictionaryPieces } from "../output/dictionaries.js";
 import type { EntriesBatch } from "../output/entries-batch.js";
 import { validityBitmap } from "../output/jacobian-batch.js";
 import {
   batchMetadata,
-  endOfStream,
   headPiece,
   layoutEnd,
   layoutHead,
   type Piece,
   type PlacedBatch,
   placeBatch,
-  STREAM_START,
   streamBytes,
   tailPiece,
 } from "../output/jacobian-file.js";
-import type { OutputTarget } from "../output/output-target.js";
+import { openSequential } from "../output/output-target.js";
 import type { EntriesPart, EntriesTask } from "../pool/protocol.js";
 import { countWritten, type RunContext } from "../run-context.js";
 import { runError, runTask, runTasks, type SlotTasks } from "../run-tasks.js";
@@ -70,9 +62,8 @@ export async function writeEntries(
   }
   return async () => {
     const layout = layoutEnd(job.file, head, batches);
-    const tail = tailPiece(layout);
     try {
-      await add(output.stream ? endOfStream(tail) : tail);
+      await add(tailPiece(layout, output.stream !== undefined));
       await file.finish();
     } finally {
       await file.settled();
@@ -81,18 +72,6 @@ export async function writeEntries(
       outputBytes: output.stream ? streamBytes(layout) : layout.bytes,
     });
   };
-}
-
-function openSequential({
-  fd,
-  direct,
-  stream,
-  compare,
-}: OutputTarget): Sequential {
-  if (stream) return new SequentialStream(stream, STREAM_START);
-  return compare
-    ? new SequentialComparison(fd)
-    : new SequentialFile(fd, direct);
 }
 
 /**

@@ -209,8 +209,8 @@ export function magic(): Uint8Array {
   return bytes;
 }
 
-/** EOS, footer and closing magic. */
-export function tailPiece(layout: JacobianFileTail): Piece {
+/** Returns EOS, footer and closing magic; of a stream EOS alone. */
+export function tailPiece(layout: JacobianFileTail, isStream = false): Piece {
   const tail = new Uint8Array(layout.bytes - layout.footerStart + EOS_BYTES);
   tail.fill(0xff, 0, 4);
   tail.set(layout.footer, EOS_BYTES);
@@ -220,12 +220,8 @@ export function tailPiece(layout: JacobianFileTail): Piece {
     true,
   );
   tail.set(MAGIC, tail.byteLength - MAGIC.byteLength);
-  return { offset: layout.footerStart - EOS_BYTES, bytes: tail };
-}
-
-/** Of the tail what a stream ends with. */
-export function endOfStream({ offset, bytes }: Piece): Piece {
-  return { offset, bytes: bytes.subarray(0, EOS_BYTES) };
+  const bytes = isStream ? tail.subarray(0, EOS_BYTES) : tail;
+  return { offset: layout.footerStart - EOS_BYTES, bytes };
 }
 
 /** Bytes of the same batches as a stream: without the magic, and what stands behind the end marker. */

@@ -1,3 +1,10 @@
+import {
+  type Sequential,
+  SequentialComparison,
+  SequentialFile,
+  SequentialStream,
+} from "../io/sequential.js";
+import { STREAM_START } from "./jacobian-file.js";
 import type { ByteStream } from "./standard-output.js";
 
 /** The output path that means standard output. */
@@ -7,33 +14,42 @@ export const STANDARD_OUTPUT = "-";
 export interface OutputTarget {
   readonly fd: number;
   readonly compare: boolean;
-  /** For writes past the page cache (io/direct.ts); -1 where there are none. */
+  /** Descriptor for writes past the page cache (io/put-bytes.ts); -1: none. */
   readonly direct: number;
-  /** Where bytes leave in order: the part of them that is in memory (io/put-bytes.ts), and their way out. */
+  /** For bytes that leave in order: the part of them that is in memory (io/put-bytes.ts), and where they go. */
   readonly ring?: SharedArrayBuffer | null;
   readonly stream?: ByteStream;
-  /** Such an output has no room for bytes before `end` until others have left; fulfilled too once it is stopped. */
+  /** Resolves when the ring has space for bytes before `end`, or when the output is stopped. */
   room?(end: number): Promise<void>;
   /** Puts zeros. */
   clear?(start: number, end: number): void;
   /** Says that all bytes before `end` have been put. */
   complete?(end: number): void;
-  /** Gives up: nothing more leaves. */
+  /** Stops: nothing more leaves. */
   stop?(): void;
   /**
-   * Says that so many bytes more have been written. Now and then the disk is set to work on them while the run goes on,
-   * so that little is left for the commit to wait for.
+   * Says that so many bytes more have been written, so that the disk can start to work on them while the run goes on, and
+   * little is left for the commit to wait for.
    */
   wrote(bytes: number): void;
 }
 
-/** The output while it is being written: a file beside its target that nobody else sees as the output. */
+/** An output while it is being written: a file beside its target that nobody else sees as the output. */
 export interface PendingOutput extends OutputTarget {
   readonly temporaryPath: string;
-  /** Where that is not what a writer gave it: the bytes that it has taken. */
+  /** Bytes that it has taken, if they are not those that a writer gave it. */
   bytes?(): number;
   /** Makes it durable and gives it its name: all of it, or nothing. */
   commit(): Promise<void>;
   /** Removes it. Does nothing after a commit. */
   discard(): Promise<void>;
+}
+
+/** Opens an output for bytes in order, from its start to its end. */
+export function openSequential(output: OutputTarget): Sequential {
+  const { fd, direct, stream, compare } = output;
+  if (stream) return new SequentialStream(stream, STREAM_START);
+  return compare
+    ? new SequentialComparison(fd)
+    : new SequentialFile(fd, direct);
 }

@@ -7,7 +7,6 @@ import { keptTask } from "../kept-task.js";
 import { BatchFinisher } from "../output/batch-finisher.js";
 import { dictionaryPieces } from "../output/dictionaries.js";
 import {
-  endOfStream,
   headPiece,
   type Piece,
   type PlacedBatch,
@@ -55,10 +54,7 @@ export async function writePlanned(
   for (const piece of dictionaries) await write(piece);
   output.complete?.(layout.end);
   await writeBatches(job, context);
-  return () => {
-    const tail = tailPiece(layout);
-    return write(output.ring ? endOfStream(tail) : tail);
-  };
+  return () => write(tailPiece(layout, Boolean(output.ring)));
 }
 
 /**
