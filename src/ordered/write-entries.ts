@@ -2,12 +2,11 @@ import { InputUnsupportedError } from "../errors.js";
 import { inputReader } from "../input/read-input.js";
 import { sourcePieces } from "../input/source-pieces.js";
 import { keptShapes, keptTask, tooManyItems } from "../kept-task.js";
-import { dictionaryPieces } from "../output/dictionaries.js";
+import { headPieces } from "../output/dictionaries.js";
 import type { EntriesBatch } from "../output/entries-batch.js";
 import { validityBitmap } from "../output/jacobian-batch.js";
 import {
   batchMetadata,
-  headPiece,
   layoutEnd,
   layoutHead,
   type Piece,
@@ -48,13 +47,9 @@ export async function writeEntries(
     countWritten(context, placed.bodyBytes);
   };
   try {
-    await add(headPiece(head));
-    const dictionaries = dictionaryPieces(
-      inputReader(logits),
-      logits.dictionaries,
-      head.dictionaries,
-    );
-    for (const piece of dictionaries) await add(piece);
+    const read = inputReader(logits);
+    for (const piece of headPieces(head, logits.dictionaries, read))
+      await add(piece);
     await padTo(head.end);
     await computeEntries(job, context, write);
   } finally {

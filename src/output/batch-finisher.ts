@@ -1,19 +1,21 @@
-import { type PutTarget, putBytes } from "../io/put-bytes.js";
+import { putBytes } from "../io/put-bytes.js";
 import { validityBitmap } from "./jacobian-batch.js";
 import { batchMetadata, type PlacedBatch } from "./jacobian-file.js";
+import type { OutputTarget } from "./output-target.js";
 
 /** Writes a record batch's metadata and validity bitmaps once all its tasks are done: null counts are known only then. */
 export class BatchFinisher {
   readonly #open = new Map<number, { badRows: number[]; nulls: number[] }>();
   readonly #tasksLeft: number[];
+  /** Whole batches after the first that is not, whose number is `next`. */
+  readonly #whole = new Set<number>();
+  #next = 0;
 
   constructor(
-    private readonly output: PutTarget,
+    private readonly output: OutputTarget,
     private readonly batches: readonly PlacedBatch[],
     tasksPerBatch: readonly number[],
     private readonly nullableResults: boolean,
-    /** Told of every batch that is whole. */
-    private readonly onWhole: (batch: number) => void = () => {},
   ) {
     this.#tasksLeft = [...tasksPerBatch];
   }
@@ -31,7 +33,11 @@ export class BatchFinisher {
     }
     this.#open.delete(batch);
     this.#finish(this.batches[batch] as PlacedBatch, known);
-    this.onWhole(batch);
+    this.#whole.add(batch);
+    for (; this.#whole.delete(this.#next); this.#next++) {
+      const { bodyStart, bodyBytes } = this.batches[this.#next] as PlacedBatch;
+      this.output.complete?.(bodyStart + bodyBytes);
+    }
   }
 
   #finish(
@@ -53,16 +59,14 @@ export class BatchFinisher {
   }
 }
 
-/** What no buffer of a batch's body has. */
+/** Yields the parts of a batch's body that no buffer has. */
 function* gaps({
   layout,
   bodyBytes,
 }: PlacedBatch): Generator<{ offset: number; length: number }> {
+  const bodyEnd = { offset: bodyBytes, length: 0 };
   let end = 0;
-  for (const { offset, length } of [
-    ...layout.buffers,
-    { offset: bodyBytes, length: 0 },
-  ]) {
+  for (const { offset, length } of [...layout.buffers, bodyEnd]) {
     if (offset > end) yield { offset: end, length: offset - end };
     end = Math.max(end, offset + length);
   }

@@ -1,48 +1,50 @@
 import type { Read } from "../arrow/read-window.js";
+import { dictionaryMessage, type RecordBatchMetadata } from "./arrow-encode.js";
 import {
-  type BlockPlace,
-  dictionaryMessage,
-  type RecordBatchMetadata,
-} from "./arrow-encode.js";
-import { dictionaryMetadata, type Piece } from "./jacobian-file.js";
+  framed,
+  headPiece,
+  type JacobianFileHead,
+  type Piece,
+} from "./jacobian-file.js";
 
 const COPY_BYTES = 1 << 20;
 
-/** A dictionary batch of the input: what it says of itself, and where its body stands there. */
+/** A dictionary batch of the input: its metadata, and the position of its body. */
 export interface SourceDictionary {
   id: number;
   isDelta: boolean;
   batch: Pick<RecordBatchMetadata, "rows" | "nodes" | "buffers">;
   bodyStart: number;
   bodyBytes: number;
-  /** The body, where it does not stand there. */
+  /** The body, if it is not in the input. */
   body: Uint8Array | null;
 }
 
-/** The dictionary's metadata, written anew: nothing of the input's own metadata is carried over unread. */
+/** Encodes the metadata of a dictionary: nothing of the input's own metadata is copied unread. */
 export function encodeDictionary(source: SourceDictionary): Uint8Array {
   const { id, isDelta, batch, bodyBytes } = source;
   const { rows, nodes, buffers } = batch;
   return dictionaryMessage(id, isDelta, { rows, nodes, buffers, bodyBytes });
 }
 
-/** The dictionary messages at their places, in pieces; the bodies as `read` gives them from the input. */
-export function* dictionaryPieces(
-  read: Read,
+/** Yields magic, schema and dictionaries; `read` reads the bodies from the input. */
+export function* headPieces(
+  head: JacobianFileHead,
   sources: readonly SourceDictionary[],
-  places: readonly BlockPlace[],
+  read: Read,
 ): Generator<Piece> {
-  for (const [k, place] of places.entries()) {
+  yield headPiece(head);
+  for (const [k, { offset, metadataBytes }] of head.dictionaries.entries()) {
     const source = sources[k] as SourceDictionary;
-    yield dictionaryMetadata(place, encodeDictionary(source));
-    const to = place.offset + place.metadataBytes;
+    yield { offset, bytes: framed(encodeDictionary(source), offset) };
+    const start = offset + metadataBytes;
     if (source.body) {
-      yield { offset: to, bytes: source.body };
+      yield { offset: start, bytes: source.body };
       continue;
     }
     for (let at = 0; at < source.bodyBytes; at += COPY_BYTES) {
       const bytes = Math.min(COPY_BYTES, source.bodyBytes - at);
-      yield { offset: to + at, bytes: read(source.bodyStart + at, bytes) };
+      yield { offset: start + at, bytes: read(source.bodyStart + at, bytes) };
     }
   }
 }

@@ -1,4 +1,3 @@
-import { GrowingBytes } from "./growing-bytes.js";
 import type { ResultShape } from "./jacobian-batch.js";
 
 /** A column as it comes out of a slot. */
@@ -42,8 +41,9 @@ export class EntriesBatchBuilder {
   #listed = 0;
   #skipped: number[] = [];
   #badRows: number[] = [];
+  /** Of the lists of entries. */
+  #offsets: number[] = [];
   readonly #row = new GrowingBytes();
-  readonly #offsets = new GrowingBytes();
   readonly #values: GrowingBytes[];
 
   constructor(private readonly columns: readonly Column[]) {
@@ -55,8 +55,8 @@ export class EntriesBatchBuilder {
     this.#rowStart = -1;
     this.#skipped = [];
     this.#badRows = [];
-    for (const bytes of [this.#row, this.#offsets, ...this.#values])
-      bytes.clear();
+    this.#offsets = [];
+    for (const bytes of [this.#row, ...this.#values]) bytes.clear();
   }
 
   /** Table rows [from, to) of the slot: their numbers, and all columns but lists of entries. */
@@ -86,12 +86,11 @@ export class EntriesBatchBuilder {
   addExample(row: number, entries: number, isBad: boolean): void {
     if (this.#rowStart < 0) {
       this.#rowStart = row;
-      this.#offsets.addInt32(0);
+      this.#offsets.push(0);
     }
-    const examples = this.#offsets.used / 4 - 1;
-    if (isBad) this.#badRows.push(examples);
+    if (isBad) this.#badRows.push(this.#offsets.length - 1);
     this.#listed += entries;
-    this.#offsets.addInt32(this.#listed);
+    this.#offsets.push(this.#listed);
     this.#rowEnd = row + 1;
   }
 
@@ -110,7 +109,7 @@ export class EntriesBatchBuilder {
       skipped,
       badRows: this.#badRows,
       row: this.#row.view,
-      offsets: this.#offsets.view,
+      offsets: new Uint8Array(Int32Array.from(this.#offsets).buffer),
       columns: this.columns.map(({ list, listSize, width }, n) => {
         const values = this.#values[n]?.view as Uint8Array;
         return {
@@ -139,4 +138,55 @@ function bytesOf(
     base + place + from * bytes,
     (to - from) * bytes,
   );
+}
+
+/** Address space that is reserved at first: memory is taken as it is needed. */
+const RESERVED_BYTES = 64 << 20;
+/** Memory is taken in multiples of it. */
+const STEP_BYTES = 1 << 20;
+
+/** Bytes that grow in place; their memory is used again after `clear`. */
+export class GrowingBytes {
+  /** On resizable memory, whose length it follows. */
+  #bytes: Uint8Array<ArrayBuffer>;
+  used = 0;
+
+  constructor(reservedBytes = RESERVED_BYTES) {
+    this.#bytes = growable(0, reservedBytes);
+  }
+
+  /** The bytes that have been added, until more are. */
+  get view(): Uint8Array {
+    return this.#bytes.subarray(0, this.used);
+  }
+
+  add(source: Uint8Array): void {
+    const end = this.used + source.byteLength;
+    if (end > this.#bytes.byteLength) this.#grow(end);
+    this.#bytes.set(source, this.used);
+    this.used = end;
+  }
+
+  clear(): void {
+    this.used = 0;
+  }
+
+  #grow(needed: number): void {
+    const { byteLength, buffer } = this.#bytes;
+    if (needed > buffer.maxByteLength) {
+      const larger = growable(this.used, 2 * needed);
+      larger.set(this.view);
+      this.#bytes = larger;
+    }
+    const steps = Math.ceil(Math.max(needed, byteLength * 1.1) / STEP_BYTES);
+    const { buffer: own } = this.#bytes;
+    own.resize(Math.min(steps * STEP_BYTES, own.maxByteLength));
+  }
+}
+
+function growable(
+  bytes: number,
+  maxByteLength: number,
+): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(new ArrayBuffer(bytes, { maxByteLength }));
 }

@@ -239,14 +239,6 @@ export function batchMetadata(
   return { offset, bytes: framed(message, offset) };
 }
 
-/** A dictionary's metadata, framed for its place. */
-export function dictionaryMetadata(
-  { offset }: BlockPlace,
-  metadata: Uint8Array,
-): Piece {
-  return { offset, bytes: framed(metadata, offset) };
-}
-
 function batchMessage(
   shape: JacobianBatchShape,
   layout: JacobianBatchLayout,

@@ -13,11 +13,11 @@ import { ioError } from "../system-error.js";
 const FD = 1;
 const NAME = "standard output";
 
-/** Bytes in order to whoever reads them, no faster than that. */
+/** Takes bytes in order, no faster than they are read. */
 export interface ByteStream {
-  /** Fulfilled when the bytes may be changed. @throws OutputClosedError, IoError */
+  /** Resolves when the bytes may be changed. @throws OutputClosedError, IoError */
   write(bytes: Uint8Array): Promise<void>;
-  /** Writes nothing more; what is under way fails. */
+  /** Writes nothing more; the write under way fails. */
   destroy(): void;
   /** Waits until all has been taken. */
   end(): Promise<void>;
@@ -25,8 +25,8 @@ export interface ByteStream {
 
 /**
  * Opens standard output for bytes: a pipe or socket without ever blocking the thread, so that signals are heard while
- * nobody reads; a file from where it stands.
- * @throws UsageError where it is a terminal
+ * nobody reads; a file from its current position.
+ * @throws UsageError for a terminal
  */
 export function openStandardOutput(): ByteStream {
   if (isatty(FD))
@@ -35,29 +35,35 @@ export function openStandardOutput(): ByteStream {
       "output",
     );
   const stat = fstatSync(FD);
-  if (stat.isFIFO()) {
-    const fd = openAnew();
-    return fd === null ? pipe() : file(fd, true);
-  }
-  return stat.isSocket() ? pipe() : file(FD, false);
+  const reopened = stat.isFIFO() ? reopen() : null;
+  if (reopened !== null) return file(reopened, true);
+  return stat.isFIFO() || stat.isSocket() ? socket() : file(FD, false);
 }
 
-function pipe(): ByteStream {
+/**
+ * Opens the pipe again, to write to it on another thread: Node makes its own descriptor a non-blocking one, and asks for
+ * every 64 KiB whether there is space, which takes twice as long. Returns null if the system has no such way.
+ */
+function reopen(): number | null {
+  if (process.platform !== "linux") return null;
+  try {
+    return openSync(`/proc/self/fd/${FD}`, constants.O_WRONLY);
+  } catch {
+    return null;
+  }
+}
+
+function socket(): ByteStream {
   const socket = new Socket({ fd: FD, readable: false, writable: true });
-  // Each write is told of its error.
+  // Each write gets its error.
   socket.on("error", () => {});
   return {
-    write: (bytes) =>
+    write: ({ buffer, byteOffset, byteLength }) =>
       new Promise((resolve, reject) => {
-        // A socket that is closed says so without a call.
+        // A write to a closed socket may never call back.
         const closed = () => reject(new OutputClosedError(NAME));
         socket.once("close", closed);
-        const view = Buffer.from(
-          bytes.buffer,
-          bytes.byteOffset,
-          bytes.byteLength,
-        );
-        socket.write(view, (error) => {
+        socket.write(Buffer.from(buffer, byteOffset, byteLength), (error) => {
           socket.off("close", closed);
           if (error) reject(streamError(error));
           else resolve();
@@ -74,22 +80,9 @@ function pipe(): ByteStream {
   };
 }
 
-/**
- * The same pipe, to be written without waiting for it on this thread: Node makes its own descriptor one that does not wait,
- * and asks for each 64 KiB anew whether there is room, which takes twice as long. null: the system has no such way.
- */
-function openAnew(): number | null {
-  if (process.platform !== "linux") return null;
-  try {
-    return openSync(`/proc/self/fd/${FD}`, constants.O_WRONLY);
-  } catch {
-    return null;
-  }
-}
-
 function file(fd: number, isOurs: boolean): ByteStream {
   let stopped = false;
-  /** Of the write under way, which may last for ever: who waits for it is told at once. */
+  /** Rejects the write under way, which may never end. */
   let giveUp = () => {};
   return {
     async write(bytes) {
@@ -97,14 +90,9 @@ function file(fd: number, isOurs: boolean): ByteStream {
         if (stopped) throw new OutputClosedError(NAME);
         done += await new Promise<number>((resolve, reject) => {
           giveUp = () => reject(new OutputClosedError(NAME));
-          writeFile(
-            fd,
-            bytes,
-            done,
-            bytes.byteLength - done,
-            null,
-            (error, written) =>
-              error ? reject(streamError(error)) : resolve(written),
+          const length = bytes.byteLength - done;
+          writeFile(fd, bytes, done, length, null, (error, written) =>
+            error ? reject(streamError(error)) : resolve(written),
           );
         });
       }
@@ -119,11 +107,11 @@ function file(fd: number, isOurs: boolean): ByteStream {
   };
 }
 
-function streamError(error: unknown): Error {
-  const { code } = error as NodeJS.ErrnoException;
-  return code === "EPIPE" ||
-    code === "ERR_STREAM_DESTROYED" ||
-    code === "ECONNRESET"
-    ? new OutputClosedError(NAME, { cause: error })
-    : ioError(NAME, "could not be written", error);
+const CLOSED = ["EPIPE", "ERR_STREAM_DESTROYED", "ECONNRESET"];
+
+function streamError(cause: unknown): Error {
+  const { code = "" } = cause as NodeJS.ErrnoException;
+  return CLOSED.includes(code)
+    ? new OutputClosedError(NAME, { cause })
+    : ioError(NAME, "could not be written", cause);
 }

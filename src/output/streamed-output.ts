@@ -3,12 +3,12 @@ import { STREAM_START } from "./jacobian-file.js";
 import type { PendingOutput } from "./output-target.js";
 import type { ByteStream } from "./standard-output.js";
 
-/** Written at once. */
+/** Size of one write. */
 const STEP_BYTES = 4 << 20;
 
 /**
- * A stream for a planned run: its bytes are put where they would stand in the file, of which a part is in memory, and
- * leave from there in order. `bytes` 0: nothing is put, what is written is given to `stream` (the ordered writer).
+ * Opens a stream for a planned run: bytes are put at their position in the file, of which a part is in memory, and leave
+ * from there in order. `bytes` 0: the writer writes to `stream` itself.
  */
 export function openStreamedOutput(
   bytes: number,
@@ -16,44 +16,30 @@ export function openStreamedOutput(
 ): PendingOutput {
   const ring = bytes > 0 ? new SharedArrayBuffer(bytes) : null;
   const memory = new Uint8Array(ring ?? new ArrayBuffer(0));
-  let sent = 0;
+  let sent = STREAM_START;
   let complete = 0;
   let stopped = false;
   let failed: { error: unknown } | null = null;
-  let sending: Promise<void> | null = null;
+  let sending: Promise<void> = Promise.resolve();
   let waiting: (() => void)[] = [];
 
   const wake = () => {
-    const all = waiting;
+    for (const resolve of waiting) resolve();
     waiting = [];
-    for (const resolve of all) resolve();
   };
   const send = async () => {
-    if (sent === 0) sent = STREAM_START;
     while (sent < complete && !stopped) {
       const at = sent % bytes;
       const step = Math.min(complete - sent, bytes - at, STEP_BYTES);
-      const part = memory.subarray(at, at + step);
-      await stream.write(part);
+      await stream.write(memory.subarray(at, at + step));
       sent += step;
       wake();
     }
   };
-  const start = () => {
-    sending ??= send()
-      .catch((error) => {
-        if (!stopped) failed = { error };
-        stopped = true;
-        wake();
-      })
-      .finally(() => {
-        sending = null;
-        if (sent < complete && !stopped) start();
-      });
-  };
-  const idle = async () => {
-    while (sending) await sending;
-    if (failed) throw failed.error;
+  const stop = () => {
+    stopped = true;
+    stream.destroy();
+    wake();
   };
   return {
     fd: -1,
@@ -63,6 +49,7 @@ export function openStreamedOutput(
     stream,
     temporaryPath: "",
     wrote: () => {},
+    stop,
     async room(end) {
       while (end > sent + bytes && !stopped)
         await new Promise<void>((resolve) => waiting.push(resolve));
@@ -78,23 +65,19 @@ export function openStreamedOutput(
     },
     complete(end) {
       complete = Math.max(complete, end);
-      start();
-    },
-    stop() {
-      stopped = true;
-      stream.destroy();
-      wake();
+      sending = sending.then(send).catch((error) => {
+        if (!stopped) failed = { error };
+        stopped = true;
+        wake();
+      });
     },
     async commit() {
-      await idle();
+      await sending;
+      if (failed) throw failed.error;
       if (stopped) throw new OutputClosedError("standard output");
       await stream.end();
     },
-    async discard() {
-      // What is being written may wait for a reader who never comes: nobody waits for that.
-      stopped = true;
-      stream.destroy();
-      wake();
-    },
+    // A write may wait for a reader who never comes: it is not waited for.
+    discard: async () => stop(),
   };
 }

@@ -5,15 +5,13 @@ import { sourcePieces } from "../input/source-pieces.js";
 import { putBytes } from "../io/put-bytes.js";
 import { keptTask } from "../kept-task.js";
 import { BatchFinisher } from "../output/batch-finisher.js";
-import { dictionaryPieces } from "../output/dictionaries.js";
+import { headPieces } from "../output/dictionaries.js";
 import {
-  headPiece,
   type Piece,
   type PlacedBatch,
   streamBytes,
   tailPiece,
 } from "../output/jacobian-file.js";
-import type { OutputTarget } from "../output/output-target.js";
 import type { ChunkPlan, RowRange } from "../plan.js";
 import type { KeptTask, RowChunkTask, ScanTask } from "../pool/protocol.js";
 import { countWritten, type RunContext } from "../run-context.js";
@@ -45,13 +43,9 @@ export async function writePlanned(
     putBytes(output, bytes, offset);
     output.complete?.(offset + bytes.byteLength);
   };
-  await write(headPiece(layout));
-  const dictionaries = dictionaryPieces(
-    inputReader(logits),
-    logits.dictionaries,
-    layout.dictionaries,
-  );
-  for (const piece of dictionaries) await write(piece);
+  const read = inputReader(logits);
+  for (const piece of headPieces(layout, logits.dictionaries, read))
+    await write(piece);
   output.complete?.(layout.end);
   await writeBatches(job, context);
   return () => write(tailPiece(layout, Boolean(output.ring)));
@@ -91,7 +85,6 @@ async function writeBatches(
     layout.batches,
     tasksPerBatch(job, context.logits),
     job.onBadRow === "null",
-    completesInOrder(job, output),
   );
   const tasks = tasksOf(job, context);
   await runTasks(context, plan.slots, tasks, async (work, slot, { run }) => {
@@ -173,20 +166,4 @@ function tasksPerBatch({ plan }: PlannedJob, logits: LogitsFile): number[] {
   );
   for (const { batch } of plan.chunks) counts[batch] = (counts[batch] ?? 0) + 1;
   return counts;
-}
-
-/** For streamed outputs: returns a function that tells the output up to which offset all bytes are written. */
-function completesInOrder(
-  { layout }: PlannedJob,
-  output: OutputTarget,
-): (batch: number) => void {
-  const whole = new Set<number>();
-  let next = 0;
-  return (batch) => {
-    whole.add(batch);
-    for (; whole.delete(next); next++) {
-      const { bodyStart, bodyBytes } = layout.batches[next] as PlacedBatch;
-      output.complete?.(bodyStart + bodyBytes);
-    }
-  };
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { GrowingBytes } from "../../src/output/growing-bytes.js";
+import { GrowingBytes } from "../../src/output/entries-batch.js";
 
 const MiB = 1 << 20;
 /** Address space that is set aside at first: less than by default, so that tests outgrow it quickly. */
@@ -40,20 +40,6 @@ test.each([
     bytes,
     sizes.map((size, n) => bytesOf(size, 7 * n)),
   );
-});
-
-test("int32 numbers go on where the bytes end, before and beyond the first reserve", () => {
-  const bytes = new GrowingBytes(RESERVED);
-  const first = bytesOf(RESERVED - 8, 1);
-  bytes.add(first);
-  for (let n = 0; n < 5; n++) bytes.addInt32(-n - 1);
-  expect(bytes.used).toBe(RESERVED + 12);
-  bytes.add(bytesOf(4, 9));
-  const { view } = bytes;
-  const end = view.slice(first.byteLength);
-  expect([...new Int32Array(end.buffer, 0, 5)]).toEqual([-1, -2, -3, -4, -5]);
-  expect([...end.subarray(20)]).toEqual([...bytesOf(4, 9)]);
-  expect(Buffer.compare(view.subarray(0, first.byteLength), first)).toBe(0);
 });
 
 test("it starts anew with what it was given last, however large it was", () => {
