@@ -1,7 +1,7 @@
 import { realpathSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { dirname, posix, resolve, sep } from "node:path";
-import { isDynamicPattern } from "tinyglobby";
+import picomatch from "picomatch";
 import { InputMissingError, UsageError } from "../errors.js";
 import { checkFiles, inputFile } from "../output/written-files.js";
 import {
@@ -31,8 +31,8 @@ export interface FoundInputs {
   ignored: string[];
   /** States of objects, which come with their list. */
   states: ReadonlyMap<string, PlannedState>;
-  /** Bytes of the paths that are not UTF-8, by the escaped name. */
-  undecodable: ReadonlyMap<string, Buffer>;
+  /** Escaped names that are not UTF-8. */
+  undecodable: ReadonlySet<string>;
 }
 
 /** Inputs that one path, folder or pattern names. */
@@ -59,7 +59,7 @@ export async function findInputs(
   const found = new Set<string>();
   const ignored = new Set<string>();
   const states = new Map<string, PlannedState>();
-  const undecodable = new Map<string, Buffer>();
+  const undecodable = new Set<string>();
   for (const location of wanted) {
     if (store) refuseAround(output, location);
     else checkFiles([OUTPUT(output), inputFile(location)]);
@@ -67,14 +67,16 @@ export async function findInputs(
       ? listObjects(store, location)
       : filesOf(location));
     for (const file of listed.beside) ignored.add(file);
-    for (const [file, bytes] of listed.undecodable ?? [])
-      undecodable.set(file, bytes);
+    for (const file of listed.undecodable ?? []) undecodable.add(file);
     for (const [file, state] of listed.states ?? []) states.set(file, state);
     // A pattern also matches the parts of an earlier dataset, which was made from the other files.
     const outside = listed.files.filter((file) => !isInside(file, output));
     const inputs = outside.length > 0 ? outside : listed.files;
     if (inputs.length === 0) throw await missing(location);
-    refuseInside(output, inputs, undecodable);
+    refuseInside(
+      output,
+      inputs.filter((file) => !undecodable.has(file)),
+    );
     for (const file of inputs) found.add(file);
   }
   const { dirname: folderOf, sep: separator } = store
@@ -86,18 +88,17 @@ export async function findInputs(
     separator;
   const start = root.endsWith(separator) ? root.length : root.length + 1;
   const nameOf = (path: string) => path.slice(start).split(separator).join("/");
-  const byName = <T>(of: ReadonlyMap<string, T>) =>
-    new Map(
-      [...of]
-        .filter(([path]) => found.has(path))
-        .map(([path, value]) => [nameOf(path), value]),
-    );
   return {
     root,
     names: paths.map(nameOf).sort(compareNames),
     ignored: [...ignored].filter((file) => !found.has(file)).sort(compareNames),
-    states: byName(states),
-    undecodable: byName(undecodable),
+    states: new Map(
+      paths.flatMap((path) => {
+        const state = states.get(path);
+        return state ? [[nameOf(path), state]] : [];
+      }),
+    ),
+    undecodable: new Set([...undecodable].map(nameOf)),
   };
 }
 
@@ -141,8 +142,7 @@ export async function filesOf(path: string): Promise<ListedInputs> {
     );
   const kind = await kindOf(path);
   if (kind === "file") return { files: [resolve(path)], beside: [] };
-  if (kind === null && !isDynamicPattern(path))
-    return { files: [], beside: [] };
+  if (kind === null && !isPattern(path)) return { files: [], beside: [] };
   const { files, hidden, undecodable } = await listFiles(
     path,
     kind ?? "pattern",
@@ -155,29 +155,30 @@ export async function filesOf(path: string): Promise<ListedInputs> {
   };
 }
 
+function isPattern(path: string): boolean {
+  const { isGlob, negated } = picomatch.scan(path);
+  return isGlob || negated;
+}
+
 async function missing(path: string): Promise<InputMissingError> {
   const what = isS3(path)
     ? `no objects at ${path} (names that start with . or _ are ignored)`
     : (await kindOf(path)) === "folder"
       ? `${path} contains no input files (names that start with . or _ are ignored, and so are text, logs and pictures)`
-      : isDynamicPattern(path)
+      : isPattern(path)
         ? `no file matches ${path}`
         : undefined;
   return new InputMissingError(path, undefined, what);
 }
 
 /** @throws UsageError if the output would replace an input */
-function refuseInside(
-  output: string,
-  inputs: readonly string[],
-  undecodable: ReadonlyMap<string, Buffer>,
-): void {
+function refuseInside(output: string, inputs: readonly string[]): void {
   const checked = new Set<string>();
   for (const input of inputs) {
     const real = isS3(input)
       ? input
       : inputCall(input, "could not be examined", () =>
-          realpathSync.native(undecodable.get(input) ?? input),
+          realpathSync.native(input),
         );
     const folder = dirname(real);
     const isIn =

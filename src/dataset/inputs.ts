@@ -52,8 +52,8 @@ export async function openInputs(
 class FileInputs implements Inputs {
   constructor(
     private readonly root: string,
-    /** Bytes of the paths that are not UTF-8, by the escaped name. */
-    private readonly undecodable: ReadonlyMap<string, Buffer> = new Map(),
+    /** Escaped names that are not UTF-8. */
+    private readonly undecodable: ReadonlySet<string> = new Set(),
   ) {}
 
   path(name: string): string {
@@ -62,7 +62,8 @@ class FileInputs implements Inputs {
 
   async state(name: string): Promise<PlannedState> {
     const path = this.path(name);
-    const found = stateAt(path, this.undecodable.get(name));
+    if (this.undecodable.has(name)) return { bytes: 0 };
+    const found = stateAt(path);
     // Not a change: the file system may only be missing on this machine.
     if (!found) throw new InputMissingError(path);
     const { inode: _, ...state } = found;

@@ -1,9 +1,7 @@
 import { isUtf8 } from "node:buffer";
-import { type Dirent, readdir, readdirSync, statSync } from "node:fs";
-import { realpath, stat } from "node:fs/promises";
-import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
+import { readdir, realpath, stat } from "node:fs/promises";
+import { dirname, join, relative, resolve, sep } from "node:path";
 import picomatch from "picomatch";
-import { type FileSystemAdapter, glob } from "tinyglobby";
 import { stateAt } from "../input/input-state.js";
 import { inputError, systemErrorKind } from "../system-error.js";
 import { isHidden } from "./input-names.js";
@@ -13,13 +11,13 @@ export interface ListedFiles {
   files: string[];
   /** Hidden files beside them. */
   hidden: string[];
-  /** Files whose names are not UTF-8: by the escaped path, which is also in `files`, the bytes of the path. */
-  undecodable: ReadonlyMap<string, Buffer>;
+  /** Escaped paths, which are also in `files`, of files whose names are not UTF-8. */
+  undecodable: ReadonlySet<string>;
 }
 
 /**
- * Lists the files in a folder and below, or those that match a pattern, except hidden ones. No file is passed over in
- * silence: glob itself ignores devices, pipes, folders and links that cannot be read, and names that are not UTF-8.
+ * Lists the files in a folder and below, or those that match a pattern, except hidden ones. No file is ignored silently:
+ * opening a device, pipe or socket refuses it, and so does a name that is not UTF-8.
  * @throws InputMissingError for a link to nothing in a folder; PermissionError, IoError
  */
 export async function listFiles(
@@ -27,95 +25,77 @@ export async function listFiles(
   kind: "folder" | "pattern",
 ): Promise<ListedFiles> {
   const isFolder = kind === "folder";
-  const start = resolve(isFolder ? path : ".");
-  const isSeen = (file: string) => !isHidden(relative(start, file).split(sep));
-  const undecodable = new Map<string, Buffer>();
-  let failed: Error | null = null;
-  const fail = (of: string, error: unknown, failure: string) => {
-    const isGone = systemErrorKind(error) === "missing";
-    if (isSeen(of) && !(isGone && !isFolder))
-      failed ??= inputError(of, failure, error);
-  };
-
-  const list = (
-    folder: string,
-    options: { withFileTypes: true },
-    done: (error: Error | null, entries?: Dirent[]) => void,
-  ) =>
-    readdir(folder, options, (error, entries) => {
-      if (error) {
-        fail(resolve(folder), error, "could not be listed");
-        return done(error);
-      }
-      // Opening a device, pipe or socket refuses it.
-      for (const entry of entries)
-        entry.isFile = () => !entry.isDirectory() && !entry.isSymbolicLink();
-      // A name that is not UTF-8 arrives with this character in it.
-      if (!entries.some(({ name }) => name.includes("\ufffd")))
-        return done(null, entries);
-      const names = new Set<string>();
-      for (const name of readdirSync(folder, { encoding: "buffer" }))
-        if (isUtf8(name)) names.add(String(name));
-        else
-          undecodable.set(
-            resolve(folder, escaped(name)),
-            Buffer.concat([Buffer.from(join(folder, "/")), name]),
-          );
-      return done(
-        null,
-        entries.filter(({ name }) => names.has(name)),
-      );
-    });
-  const follow = (
-    link: string,
-    done: (error: Error | null, path?: string) => void,
-  ) =>
-    followed(link).then(
-      (path) => (path ? done(null, path) : done(new Error("a loop"))),
-      (error) => {
-        fail(resolve(link), error, "could not be examined");
-        done(error);
-      },
-    );
-
-  // From the folder before the first wildcard: what is beside it, and cannot be read, is no concern of the pattern.
-  const { base, glob: wild } = isFolder
-    ? { base: path, glob: "**/*" }
+  // The walk begins at the folder before the first wildcard.
+  const { base, glob, negated } = isFolder
+    ? { base: path, glob: "**" }
     : picomatch.scan(path, { unescape: true });
-  const found = await glob(wild, {
-    cwd: resolve(base),
-    absolute: true,
-    onlyFiles: true,
-    expandDirectories: false,
-    ...(isFolder && { dot: true, ignore: ["**/.*/**", "**/_*/**"] }),
-    fs: { readdir: list, realpath: follow } as unknown as FileSystemAdapter,
-  });
-  if (failed) throw failed;
-  const match = picomatch(path);
-  const isMatch = (file: string) =>
-    isFolder || match(isAbsolute(path) ? file : relative(start, file));
-  for (const [file, bytes] of undecodable)
-    if (
-      !isMatch(file) &&
-      !(path.includes("**") && statSync(bytes).isDirectory())
-    )
-      undecodable.delete(file);
-  const files = [...found.map((file) => resolve(file)), ...undecodable.keys()];
-  return {
-    files: files.filter(isSeen),
-    hidden: files.filter((file) => !isSeen(file)),
-    undecodable,
-  };
+  const top = resolve(base);
+  const start = isFolder ? top : resolve(".");
+  const isMatch = isFolder ? () => true : picomatch(glob, { posix: true });
+  const isWay = wayOf(glob);
+  const files: string[] = [];
+  const hidden: string[] = [];
+  const undecodable = new Set<string>();
+
+  async function call<T>(of: string, failure: string, work: () => Promise<T>) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isFolder && systemErrorKind(error) === "missing") return null;
+      throw inputError(of, failure, error);
+    }
+  }
+
+  async function walk(folder: string): Promise<void> {
+    const entries = await call(folder, "could not be listed", () =>
+      readdir(folder, { withFileTypes: true, encoding: "buffer" }),
+    );
+    for (const entry of entries ?? []) {
+      const isText = isUtf8(entry.name);
+      const name = isText ? String(entry.name) : escaped(entry.name);
+      const file = join(folder, name);
+      const names = relative(top, file).split(sep);
+      const isWanted = isMatch(names.join("/"));
+      const mayEnter = isWay(names);
+      const isSeen = !isHidden(relative(start, file).split(sep));
+      let type = entry.isDirectory() ? "folder" : "file";
+      if (isText && entry.isSymbolicLink() && isSeen && (isWanted || mayEnter))
+        type =
+          (await call(file, "could not be examined", () => typeOf(file))) ?? "";
+      if (!isText && isSeen) {
+        if (!isWanted && !(type === "folder" && mayEnter)) continue;
+        files.push(file);
+        undecodable.add(file);
+      } else if (type === "folder" && isSeen && mayEnter) await walk(file);
+      else if (type === "file" && isWanted)
+        (isSeen ? files : hidden).push(file);
+    }
+  }
+
+  if (!negated) await walk(top);
+  return { files, hidden, undecodable };
 }
 
-/** Returns the path that a link leads to; null for a folder that the link is in, whose files would be listed again. */
-async function followed(link: string): Promise<string | null> {
+/** Returns whether folders, by their names from the start of a pattern, may contain files that match it. */
+function wayOf(glob: string): (names: readonly string[]) => boolean {
+  // The parts of a group with a slash cannot be told apart.
+  if (/[({][^)}]*\//.test(glob)) return () => true;
+  const levels = glob.split("/");
+  const any = levels.findIndex((level) => level.includes("**"));
+  const matches = levels.map((level) => picomatch(level, { posix: true }));
+  return (names) =>
+    (any >= 0 || names.length < levels.length) &&
+    names.every((name, k) => (any >= 0 && k >= any) || matches[k]?.(name));
+}
+
+/** Returns the type of what a link leads to; of a folder that the link is in, whose files would be listed again, none. */
+async function typeOf(link: string): Promise<"file" | "folder" | null> {
   const path = await realpath(link);
-  if (!(await stat(path)).isDirectory()) return path;
-  const folder = dirname(resolve(link));
+  if (!(await stat(path)).isDirectory()) return "file";
+  const folder = dirname(link);
   const isLoop =
     isWithin(folder, path) || isWithin(await realpath(folder), path);
-  return isLoop ? null : path;
+  return isLoop ? null : "folder";
 }
 
 /** Returns the bytes of a name as text: those that are not printable ASCII as \xe9. */

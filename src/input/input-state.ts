@@ -37,20 +37,10 @@ export function fileSource(
   return { path: name, fd, opened: stateOfOpen(fd), state };
 }
 
-/**
- * Returns the state of the file at `path`; null: nothing is there.
- * @param bytes of the path where it is not UTF-8, and `path` the text for messages
- * @throws IoError, PermissionError
- */
-export function stateAt(
-  path: string,
-  bytes: string | Uint8Array = path,
-): InputState | null {
+/** Returns the state of the file at `path`; null: nothing is there. @throws IoError, PermissionError */
+export function stateAt(path: string): InputState | null {
   const found = inputCall(path, "could not be examined", () =>
-    statSync(typeof bytes === "string" ? bytes : Buffer.from(bytes), {
-      bigint: true,
-      throwIfNoEntry: false,
-    }),
+    statSync(path, { bigint: true, throwIfNoEntry: false }),
   );
   return found ? stateOf(found) : null;
 }

@@ -9,10 +9,11 @@ import {
   writeFileSync,
 } from "node:fs";
 import { createServer } from "node:net";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { compareNames } from "../../src/dataset/input-names.js";
+import { listFiles } from "../../src/dataset/list-files.js";
 import { softjac } from "../cli/support.js";
 import { workDirectory } from "../support/logits-input.js";
 import { isLinux } from "../support/machine.js";
@@ -205,4 +206,25 @@ test.each([
 ])("%j are in natural order", (names, sorted) => {
   expect([...names].sort(compareNames)).toEqual(sorted);
   expect([...names].reverse().sort(compareNames)).toEqual(sorted);
+});
+
+test.each([
+  ["*.npy", ["a.npy"]],
+  ["**/*.npy", ["[q]/a.npy", "a.npy", "x/a.npy", "x/y/b.npy", "x1/a.npy"]],
+  ["x*/a.npy", ["x/a.npy", "x1/a.npy"]],
+  ["{x/y,x1}/*.npy", ["x/y/b.npy", "x1/a.npy"]],
+  ["./x/**", ["x/a.npy", "x/y/b.npy"]],
+  ["x/**/y/*.npy", ["x/y/b.npy"]],
+  ["x/../x[12]/!(b).npy", ["x1/a.npy"]],
+  ["\\[q\\]/?.npy", ["[q]/a.npy"]],
+  [".h/*.npy", []],
+  ["!x/*.npy", []],
+])("the files of the pattern %s", async (pattern, expected) => {
+  const found = at("patterns");
+  for (const name of ["a", "x/a", "x/y/b", "x1/a", "[q]/a", ".h/a", "x/_a"]) {
+    mkdirSync(join(found, name, ".."), { recursive: true });
+    writeFileSync(join(found, `${name}.npy`), "");
+  }
+  const { files } = await listFiles(`${found}/${pattern}`, "pattern");
+  expect(files.map((file) => relative(found, file)).sort()).toEqual(expected);
 });
