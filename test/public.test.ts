@@ -231,7 +231,7 @@ describe("nothing imports upward", () => {
       "node:",
       "src/arrow",
       "src/check-options",
-      "src/dataset/manifest",
+      "src/dataset/records",
       "src/dataset/names",
       "src/errors",
       "src/input",

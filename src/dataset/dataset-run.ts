@@ -10,8 +10,6 @@ import { openStore } from "../store/open-store.js";
 import { hashOf, MissingFolder, replace, type Store } from "../store/store.js";
 import { VERSION } from "../version.js";
 import type { DatasetPlan } from "./dataset-plan.js";
-import { sha256 } from "./fingerprint.js";
-import { type Manifest, manifestOf } from "./manifest.js";
 import {
   COMMITS,
   commitName,
@@ -22,8 +20,11 @@ import {
 import {
   decodeJson,
   encodeJson,
+  type Manifest,
+  manifestOf,
   type PartRecord,
   type Success,
+  sha256,
 } from "./records.js";
 import {
   type Fault,

@@ -5,40 +5,35 @@ import {
   unknownClasses,
 } from "../errors.js";
 import { reportLogits } from "../input/first-rows.js";
+import type { LogitsFile } from "../input/logits-file.js";
 import { partitionReader } from "../input/partitions.js";
 import { sizeJob, sizeWarning } from "../job.js";
-import { openOptionsOf, type ResolvedOptions } from "../options.js";
+import { openOptionsOf } from "../options.js";
 import { shortName } from "../printable.js";
-import type { Partition } from "../results/run-metadata.js";
-import type { LeftOutInput, PinnedInput } from "./dataset-plan.js";
+import type { InputSize, LeftOutInput, PinnedInput } from "./dataset-plan.js";
 import type { DatasetHooks } from "./events.js";
 import type { Inputs } from "./inputs.js";
 import type { ResolvedDataset } from "./options.js";
-import type { InputSize } from "./plan-shards.js";
 import { errorOfInput, isBadInput } from "./run-files.js";
 import type { Watched } from "./stopping.js";
 
-/** What of an input must be the same in all. */
-interface Kind {
+/** Properties that are the same for all inputs. */
+interface Kind extends Pick<LogitsFile, "classes" | "classNames" | "leading"> {
   name: string;
-  classes: number;
-  /** Number of axes of the rows: each but the first has an index column. */
-  axes: number;
-  classNames: readonly string[] | null;
   dtype: string;
 }
 
 export interface PinnedInputs {
   pinned: PinnedInput[];
-  /** Of those pinned. */
+  /** Sizes of the pinned inputs. */
   sizes: InputSize[];
   leftOut: LeftOutInput[];
 }
 
 /**
- * Opens every input, checks that a run can be over it and that all give the same columns, and notes what it is.
- * @throws SoftjacError as a run over that input would; InputUnsupportedError for one that is unlike the first; with
- * `keepGoing` only where none is left
+ * Opens every input, checks that a run can use it and that all give the same columns, and records its state.
+ * @throws SoftjacError as a run over that input; InputUnsupportedError for an input that differs from the first; with
+ * `keepGoing` only if no input is left
  */
 export async function pinInputs(
   names: readonly string[],
@@ -50,32 +45,50 @@ export async function pinInputs(
   const leftOut: LeftOutInput[] = [];
   const partitionsOf = partitionReader(names.map((name) => inputs.path(name)));
   let first: Kind | null = null;
-  // Inputs whose rows do not tell the number of classes come once more, with that of the others.
-  const again = new Set<string>();
-  for (const name of sequence(names, again)) {
-    if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
-    alive?.();
-    const path = inputs.path(name);
-    const seen = await inputs.state(name);
+
+  async function pin(
+    input: Omit<PinnedInput, "rows">,
+    path: string,
+  ): Promise<void> {
+    const { name, classes } = input;
+    const resolved = dataset.of(path);
+    const options = { ...resolved, partitions: partitionsOf(path) };
+    const open = { ...openOptionsOf(options, signal), classes };
+    const logits = await inputs.open(input, open);
     try {
-      const classes =
-        first && again.has(name) ? { classes: first.classes } : {};
-      const input = { name, ...seen, ...classes };
-      const options = {
-        ...dataset.of(path),
-        partitions: partitionsOf(path),
-      };
-      const { kind, size, used } = await lookInto(inputs, input, options, {
-        signal,
-        onEvent: first ? undefined : onEvent,
-      });
+      await reportLogits(logits, first ? undefined : onEvent);
+      const job = await inputs.reading(logits, () => sizeJob(options, logits));
+      const message = first ? null : sizeWarning(options, logits, job);
+      if (message) onEvent?.({ event: "warning", message });
+      const { rows, classNames, leading, partitions: used } = logits;
+      const columns = { classes: logits.classes, classNames, leading };
+      const kind = { name, ...columns, dtype: job.dtype };
       first ??= kind;
       refuseOther(path, first, kind);
       const partitions = used.length > 0 ? used : undefined;
+      const bytes = job.kind === "planned" ? job.sizes.bytes : logits.bytes;
       found.set(name, {
-        input: { ...input, rows: size.rows, partitions },
-        size,
+        input: { ...input, rows, partitions },
+        size: { rows, bytesPerRow: bytes / Math.max(1, rows) },
       });
+    } finally {
+      logits.close();
+    }
+  }
+
+  // Inputs whose rows do not tell the number of classes come once more, with that of the others.
+  const again = new Set<string>();
+  for (const name of inTurn(names, again)) {
+    if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
+    alive?.();
+    const path = inputs.path(name);
+    const input = { name, ...(await inputs.state(name)) };
+    const { classes } = (first ?? {}) as Partial<Kind>;
+    try {
+      await pin(
+        again.has(name) && classes ? { ...input, classes } : input,
+        path,
+      );
     } catch (error) {
       const isUnknown = areClassesUnknown(error);
       if (isUnknown && !again.has(name)) {
@@ -90,7 +103,7 @@ export async function pinInputs(
       if (!dataset.work.keepGoing || !isBadInput(error)) throw error;
       if (found.size === 0 && leftOut.length + 1 === names.length) throw error;
       const text = errorOfInput(error, path, name);
-      leftOut.push({ name, ...seen, error: text });
+      leftOut.push({ ...input, error: text });
       onEvent?.({ event: "input skipped", input: name, error: text });
     }
   }
@@ -103,7 +116,7 @@ export async function pinInputs(
 }
 
 /** Yields the names, then those that were added to `again` meanwhile. */
-function* sequence(
+function* inTurn(
   names: readonly string[],
   again: ReadonlySet<string>,
 ): Generator<string> {
@@ -111,62 +124,38 @@ function* sequence(
   yield* again;
 }
 
-async function lookInto(
-  inputs: Inputs,
-  input: Omit<PinnedInput, "rows">,
-  options: ResolvedOptions,
-  { signal, onEvent }: Pick<DatasetHooks, "signal" | "onEvent">,
-): Promise<{ kind: Kind; size: InputSize; used: Partition[] }> {
-  const { name } = input;
-  const logits = await inputs.open(input, {
-    ...openOptionsOf(options, signal),
-    classes: input.classes,
-  });
-  try {
-    await reportLogits(logits, onEvent);
-    const { rows, classes, classNames, leading } = logits;
-    const job = await inputs.reading(logits, () => sizeJob(options, logits));
-    const message = sizeWarning(options, logits, job);
-    if (message) onEvent?.({ event: "warning", message });
-    const bytes = job.kind === "planned" ? job.sizes.bytes : logits.bytes;
-    return {
-      kind: {
-        name,
-        classes,
-        axes: leading.length,
-        classNames,
-        dtype: job.dtype,
-      },
-      size: { rows, bytesPerRow: bytes / Math.max(1, rows) },
-      used: logits.partitions,
-    };
-  } finally {
-    logits.close();
-  }
-}
-
 function refuseOther(path: string, first: Kind, found: Kind): void {
-  for (const key of ["classes", "dtype"] as const)
-    if (found[key] !== first[key])
-      throw new InputUnsupportedError(
-        path,
-        "logits",
-        `expected ${key === "classes" ? `${first.classes} classes` : `results of ${first.dtype}`} as in ${first.name}, found ${found[key]}${key === "dtype" ? "; use --dtype float32 or --dtype float64 for all files" : "; run files of other classes by themselves"}`,
-      );
-  if (found.axes !== first.axes)
-    throw new InputUnsupportedError(
+  const refuse = (expected: string, actual: string | number, advice: string) =>
+    new InputUnsupportedError(
       path,
       "logits",
-      `expected rows of ${first.axes} axes as in ${first.name}, found ${found.axes}; give all files the same shape, or run them one by one`,
+      `expected ${expected} as in ${first.name}, found ${actual}; ${advice}`,
     );
-  const k =
-    found.classNames?.findIndex(
-      (name, k) => first.classNames && first.classNames[k] !== name,
-    ) ?? -1;
+  if (found.classes !== first.classes)
+    throw refuse(
+      `${first.classes} classes`,
+      found.classes,
+      "run files of other classes by themselves",
+    );
+  if (found.dtype !== first.dtype)
+    throw refuse(
+      `results of ${first.dtype}`,
+      found.dtype,
+      "use --dtype float32 or --dtype float64 for all files",
+    );
+  // Each axis but the first has an index column.
+  if (found.leading.length !== first.leading.length)
+    throw refuse(
+      `rows of ${first.leading.length} axes`,
+      found.leading.length,
+      "give all files the same shape, or run them one by one",
+    );
+  const [ours, theirs] = [found.classNames ?? [], first.classNames];
+  const k = ours.findIndex((name, k) => theirs && theirs[k] !== name);
   if (k >= 0)
-    throw new InputUnsupportedError(
-      path,
-      "logits",
-      `expected class ${k} to be ${shortName(first.classNames?.[k] ?? "")} as in ${first.name}, found ${shortName(found.classNames?.[k] ?? "")}; list the columns in one order with --columns`,
+    throw refuse(
+      `class ${k} to be ${shortName(theirs?.[k] ?? "")}`,
+      shortName(ours[k] ?? ""),
+      "list the columns in one order with --columns",
     );
 }

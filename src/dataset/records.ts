@@ -1,7 +1,7 @@
-import type { DatasetPlan } from "./dataset-plan.js";
-import { canonicalJson } from "./fingerprint.js";
+import { createHash } from "node:crypto";
+import type { DatasetPlan, Shard } from "./dataset-plan.js";
 import { partName } from "./names.js";
-import type { Shard } from "./plan-shards.js";
+import type { BytesOptions } from "./options.js";
 
 /** What a finished part is: written beside it, and into the manifest. The same whoever made it, and when. */
 export interface PartRecord extends Shard {
@@ -67,4 +67,61 @@ export function decodeJson(bytes: Uint8Array | null): unknown {
   } catch {
     return null;
   }
+}
+
+/** What is in a complete dataset. */
+export interface Manifest {
+  format: 1;
+  fingerprint: string;
+  softjac: string;
+  options: BytesOptions;
+  inputs: readonly { name: string; bytes: number; rows: number }[];
+  /** Inputs without results, and why. */
+  leftOut: readonly { name: string; error: string }[];
+  rows: number;
+  bytes: number;
+  badRows: number;
+  parts: readonly Omit<PartRecord, "fingerprint">[];
+}
+
+/** @param parts in the order of their shards */
+export function manifestOf(
+  { fingerprint, of }: DatasetPlan,
+  parts: readonly PartRecord[],
+  leftOut: Manifest["leftOut"],
+): Manifest {
+  const sum = (of: (part: PartRecord) => number) =>
+    parts.reduce((total, part) => total + of(part), 0);
+  return {
+    format: 1,
+    fingerprint,
+    softjac: of.softjac,
+    options: of.options,
+    inputs: of.inputs.map(({ name, bytes, rows }) => ({ name, bytes, rows })),
+    leftOut,
+    rows: sum(({ rows }) => rows),
+    bytes: sum(({ bytes }) => bytes),
+    badRows: sum(({ badRows }) => badRows),
+    parts: parts.map(({ fingerprint: _, ...part }) => part),
+  };
+}
+
+/** JSON whose bytes depend on the values alone: keys in order, nothing between. Values that are undefined are left out. */
+export function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  const entries = Object.entries(value)
+    .filter(([, inner]) => inner !== undefined)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, inner]) => `${JSON.stringify(key)}:${canonicalJson(inner)}`);
+  return `{${entries.join(",")}}`;
+}
+
+/** The first 16 hexadecimal digits of the SHA-256 of a value's canonical JSON. */
+export function fingerprintOf(value: unknown): string {
+  return sha256(new TextEncoder().encode(canonicalJson(value))).slice(0, 16);
+}
+
+export function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
 }

@@ -2,7 +2,7 @@ import { checkHooks } from "../check-options.js";
 import { Crew } from "../pool/crew.js";
 import { startEarly } from "../start-early.js";
 import { computeShards } from "./compute-shards.js";
-import { makePlan, rowsOf } from "./dataset-plan.js";
+import { makePlan, planShards, rowsOf } from "./dataset-plan.js";
 import type { DatasetReport, DatasetReportBuilder } from "./dataset-report.js";
 import type { DatasetRun } from "./dataset-run.js";
 import type { DatasetHooks } from "./events.js";
@@ -16,7 +16,6 @@ import {
   resolveDataset,
 } from "./options.js";
 import { pinInputs } from "./pin-inputs.js";
-import { planShards } from "./plan-shards.js";
 import { openRun, type StoredRunOver } from "./planned-run.js";
 import { publish, reported } from "./reported.js";
 import type { Stopping, Watched } from "./stopping.js";

@@ -1,5 +1,5 @@
 import type { JobsOptions } from "bullmq";
-import { fingerprintOf } from "../dataset/fingerprint.js";
+import { fingerprintOf } from "../dataset/records.js";
 import { isBadInput } from "../dataset/run-files.js";
 import { SoftjacError } from "../errors.js";
 import { VERSION } from "../version.js";

@@ -1,7 +1,7 @@
 import { readFileSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
-import type { Manifest } from "../dataset/manifest.js";
 import { MANIFEST, SUCCESS } from "../dataset/names.js";
+import type { Manifest } from "../dataset/records.js";
 import { InputFormatError, InputMissingError } from "../errors.js";
 import { interpretingSync } from "../input/interpreting.js";
 import { inputCall } from "../system-error.js";

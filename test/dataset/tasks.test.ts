@@ -16,7 +16,7 @@ import {
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { fingerprintOf } from "../../src/dataset/fingerprint.js";
+import { fingerprintOf } from "../../src/dataset/records.js";
 import { processMark } from "../../src/io/temporary-names.js";
 import { CLI, softjac } from "../cli/support.js";
 import { built } from "../support/built.js";
