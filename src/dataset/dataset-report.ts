@@ -3,7 +3,6 @@ import type { RunHooks } from "../run.js";
 import { VERSION } from "../version.js";
 import { type DatasetPlan, rowsOf } from "./dataset-plan.js";
 import type { DatasetHooks } from "./events.js";
-import type { PartRecord } from "./records.js";
 
 /** Report of a call on a dataset: its return value, or `report` of its error. */
 export interface DatasetReport extends CallCost {
@@ -31,8 +30,7 @@ export interface DatasetReport extends CallCost {
 /** Collects a report while a dataset is worked on. */
 export class DatasetReportBuilder {
   readonly #cost = startClock();
-  readonly #report: Omit<DatasetReport, keyof CallCost>;
-
+  readonly counts: Omit<DatasetReport, keyof CallCost>;
   #plan: DatasetPlan | null = null;
   #rowsToDo = 0;
   #rowsPassed = 0;
@@ -42,7 +40,7 @@ export class DatasetReportBuilder {
     output: string,
     private readonly tell?: DatasetHooks["onEvent"],
   ) {
-    this.#report = {
+    this.counts = {
       softjac: VERSION,
       status: "failed",
       fingerprint: null,
@@ -60,75 +58,49 @@ export class DatasetReportBuilder {
     };
   }
 
-  get isPlanned(): boolean {
-    return this.#plan !== null;
-  }
-
-  get shards(): { done: number; all: number } {
-    return { done: this.shardsDone, all: this.#report.shards };
-  }
-
   get shardsDone(): number {
-    return this.#report.shardsUpToDate + this.#report.shardsComputed;
+    return this.counts.shardsUpToDate + this.counts.shardsComputed;
   }
 
   planned(plan: DatasetPlan): void {
     const { fingerprint, of } = plan;
     this.#plan = plan;
-    Object.assign(this.#report, {
-      fingerprint,
-      inputs: of.inputs.length,
-      rows: rowsOf(plan),
-      shards: of.shards.length,
-    });
+    const [inputs, shards] = [of.inputs.length, of.shards.length];
+    const rows = rowsOf(plan);
+    Object.assign(this.counts, { fingerprint, inputs, rows, shards });
   }
 
-  /** What is known before anything is done: the shards of this call, of those that are missing. */
+  /** Reports the missing shards, and those that this call computes, before any is. */
   found(missing: readonly number[], toDo: readonly number[] = missing): void {
-    this.#report.shardsUpToDate = this.#report.shards - missing.length;
-    this.#rowsToDo = this.#rowsOf(toDo);
-    const { inputs, rows, shards, shardsUpToDate } = this.#report;
+    const { fingerprint, inputs, rows, shards } = this.counts;
+    const shardsDone = shards - missing.length;
+    this.counts.shardsUpToDate = shardsDone;
+    this.#rowsToDo = rowsOf(this.#plan as DatasetPlan, toDo);
     this.tell?.({
       event: "planned",
-      fingerprint: this.#report.fingerprint as string,
+      fingerprint: fingerprint as string,
       inputs,
       rows,
       shards,
-      shardsDone: shardsUpToDate,
+      shardsDone,
       shardsToDo: toDo.length,
     });
   }
 
-  /** A shard is computed, or is not to be: another process has made it, or nobody will. */
+  /** Counts a shard as computed or left: another process has computed it, or none will. */
   passed(shard: number): void {
-    this.#rowsPassed += this.#rowsOf([shard]);
+    this.#rowsPassed += rowsOf(this.#plan as DatasetPlan, [shard]);
   }
 
-  #rowsOf(shards: readonly number[]): number {
-    return rowsOf(this.#plan as DatasetPlan, shards);
+  made({ rows, bytes, badRows }: Record<"rows" | "bytes" | "badRows", number>) {
+    const { counts } = this;
+    counts.shardsComputed += 1;
+    counts.rowsComputed += rows;
+    counts.bytesWritten += bytes;
+    counts.badRows += badRows;
   }
 
-  skippedInputs(inputs: DatasetReport["skippedInputs"]): void {
-    this.#report.skippedInputs = inputs;
-  }
-
-  damaged(files: DatasetReport["damaged"]): void {
-    this.#report.damaged = files;
-  }
-
-  made({
-    rows,
-    bytes,
-    badRows,
-  }: Pick<PartRecord, "rows" | "bytes" | "badRows">) {
-    const report = this.#report;
-    report.shardsComputed += 1;
-    report.rowsComputed += rows;
-    report.bytesWritten += bytes;
-    report.badRows += badRows;
-  }
-
-  /** A shard's progress as that of the call. */
+  /** Returns the progress of a shard as that of the call. */
   progress(tell: RunHooks["onProgress"]): RunHooks["onProgress"] {
     const rowsBefore = this.#rowsPassed;
     const bytesBefore = this.#bytesDone;
@@ -143,7 +115,7 @@ export class DatasetReportBuilder {
   }
 
   finish(status: DatasetReport["status"]): DatasetReport {
-    const report = this.#report;
-    return { ...report, status, ...this.#cost(report.rowsComputed) };
+    const { counts } = this;
+    return { ...counts, status, ...this.#cost(counts.rowsComputed) };
   }
 }

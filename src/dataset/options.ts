@@ -49,7 +49,6 @@ export interface DatasetOptions
 /** How a process works on a dataset. */
 export interface WorkOptions extends StopLimits {
   readonly keepGoing: boolean;
-  readonly stallTimeout: number;
 }
 
 type Defaults =

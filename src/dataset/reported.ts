@@ -7,18 +7,16 @@ import { type StopLimits, Stopping } from "./stopping.js";
 
 interface Call {
   output: string;
-  limits?: StopLimits;
+  limits?: Partial<StopLimits>;
   hooks?: DatasetHooks;
 }
-
-const NO_LIMITS: StopLimits = { grace: 0, timeLimit: undefined };
 
 /**
  * Does work on a dataset that can be stopped, and reports it, whether it succeeds or not.
  * @throws SoftjacError, with the report
  */
 export async function reported<Report extends DatasetReport>(
-  { output, limits = NO_LIMITS, hooks = {} }: Call,
+  { output, limits = {}, hooks = {} }: Call,
   work: (report: DatasetReportBuilder, stopping: Stopping) => Promise<Report>,
 ): Promise<Report> {
   const report = new DatasetReportBuilder(output, hooks.onEvent);
@@ -26,7 +24,7 @@ export async function reported<Report extends DatasetReport>(
   try {
     return await stopping.race(() => work(report, stopping));
   } catch (error) {
-    const met = errorOf(error, output, report);
+    const met = errorOf(error, report);
     if (met instanceof SoftjacError) met.report = report.finish("failed");
     throw met;
   } finally {
@@ -36,24 +34,24 @@ export async function reported<Report extends DatasetReport>(
 
 function errorOf(
   cause: unknown,
-  output: string,
-  { isPlanned, shards: { done, all } }: DatasetReportBuilder,
+  { counts: { fingerprint, output, shards }, shardsDone }: DatasetReportBuilder,
 ): unknown {
   // Once the run is planned, system errors that nobody else has named are those of its store.
-  const error = isPlanned
-    ? ioError(output, "could not be accessed", cause)
-    : cause;
+  const error =
+    fingerprint === null
+      ? cause
+      : ioError(output, "could not be accessed", cause);
+  if (error instanceof AbortedError)
+    return new StoppedError(shardsDone, shards, { cause });
   // The system may grant the next call what it refused this one.
-  if (isSystemRefusal(error) && done > 0)
+  if (isSystemRefusal(error) && shardsDone > 0)
     return new StoppedError(
-      done,
-      all,
+      shardsDone,
+      shards,
       { cause: error },
-      `${error.message}; ${done} of ${all} shards are done; run the same command again to continue`,
+      `${error.message}; ${shardsDone} of ${shards} shards are done; run the same command again to continue`,
     );
-  return error instanceof AbortedError
-    ? new StoppedError(done, all, { cause: error })
-    : error;
+  return error;
 }
 
 /** Publishes a run whose shards are all computed, and ends the report. */
@@ -66,7 +64,7 @@ export async function publish(
   report: DatasetReportBuilder,
   hooks: DatasetHooks,
 ): Promise<DatasetReport> {
-  report.skippedInputs(await run.leftOut());
+  report.counts.skippedInputs = await run.leftOut();
   await run.publish({ overwrite, allowMissing });
   hooks.onEvent?.({ event: "published" });
   return report.finish("done");

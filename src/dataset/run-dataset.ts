@@ -84,7 +84,7 @@ export async function planUnder(
   const { run, isNew } = await begin(dataset, hooks, report, stopping);
   const missing = isNew ? await run.missing() : [];
   if (isNew) report.found(missing, []);
-  report.skippedInputs(await run.leftOut());
+  report.counts.skippedInputs = await run.leftOut();
   const planned = report.finish(isNew ? "planned" : "up to date");
   return { run, missing, planned };
 }

@@ -8,7 +8,7 @@ export interface StopLimits {
   /** Seconds after which the work has ended. */
   readonly timeLimit: number | undefined;
   /** Seconds without progress after which the work is abandoned. */
-  readonly stallTimeout?: number;
+  readonly stallTimeout: number;
 }
 
 /** How a loop learns that it is to stop, and reports progress. */
@@ -19,8 +19,6 @@ export interface Watched {
 
 /** Minimum seconds for work that listens to the signal to end by itself, however short the grace is. */
 const MIN_GRACE = 2;
-
-const STALL_TIMEOUT = 600;
 
 /** Share of the grace for the current shard; the rest is for abandoning it, which takes as long as the chunks in flight. */
 const SHARD_SHARE = 0.8;
@@ -39,10 +37,10 @@ export class Stopping {
   readonly now: AbortSignal = this.#now.signal;
 
   constructor(
-    private readonly limits: StopLimits,
+    private readonly limits: Partial<StopLimits>,
     private readonly hooks: Pick<DatasetHooks, "signal" | "onEvent">,
   ) {
-    const { grace, timeLimit } = limits;
+    const { grace = 0, timeLimit } = limits;
     const { signal } = hooks;
     if (signal?.aborted) this.#onSignal();
     signal?.addEventListener("abort", this.#onSignal);
@@ -60,7 +58,7 @@ export class Stopping {
 
   /** Does a part of the work that calls `alive` when it makes progress. @throws StalledError */
   watched<T>(work: (alive: () => void) => Promise<T>): Promise<T> {
-    const { stallTimeout = STALL_TIMEOUT } = this.limits;
+    const { stallTimeout = 600 } = this.limits;
     return watched(
       stallTimeout,
       work,
@@ -81,7 +79,7 @@ export class Stopping {
   #stop(reason: StopReason): void {
     if (this.reason) return;
     this.reason = reason;
-    const { grace } = this.limits;
+    const { grace = 0 } = this.limits;
     this.#soon.abort();
     this.#after(grace * SHARD_SHARE, () => this.#now.abort());
     this.#after(Math.max(grace, MIN_GRACE), () => this.#end.abort());

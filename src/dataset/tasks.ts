@@ -87,7 +87,7 @@ export async function runShards(
     const work = { ...limits, ...call, of, shards };
     const skipped = await computeShards(work, hooks);
     const all = await run.leftOut();
-    report.skippedInputs(all);
+    report.counts.skippedInputs = all;
     const here = all.filter(({ name }) => skipped.has(name));
     if (here.length > 0)
       throw new InputsSkippedError(

@@ -46,7 +46,7 @@ export async function verifyPublished(
   hooks: DatasetHooks,
 ): Promise<DatasetReport> {
   const { run, report, stopping } = published;
-  report.skippedInputs(await run.leftOut());
+  report.counts.skippedInputs = await run.leftOut();
   const faults = await faultsOf(run, { stopping, isWanted }, hooks);
   if (faults.length === 0) return report.finish("up to date");
   const damaged = faults.flatMap(({ shard }) =>
@@ -61,7 +61,7 @@ export async function verifyPublished(
       shard === null ? !isManifestDone : !toDo.includes(shard),
     )
     .map(({ part, found }) => ({ file: part, problem: found }));
-  report.damaged(files);
+  report.counts.damaged = files;
   if (files.length > 0)
     throw new DatasetDamagedError(run.folders.out, files, run.shards);
   return report.finish("done");

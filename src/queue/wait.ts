@@ -38,21 +38,20 @@ export async function waitForDataset(
   checkHooks(hooks);
   resolve("wait", options);
   const { output, run: fingerprint, timeLimit } = options;
-  const limits = { grace: 0, timeLimit };
   // No shard is computed here that a stop would abandon.
   const quiet: DatasetHooks = {
     ...hooks,
     onEvent: (event) => event.event !== "stopping" && hooks.onEvent?.(event),
   };
   return reported(
-    { output, limits, hooks: quiet },
+    { output, limits: { timeLimit }, hooks: quiet },
     async (report, stopping) => {
       const signal = stopping.soon;
       const access = { ...s3OptionsOf(options), signal };
       const { run } = await openPlannedRun(output, fingerprint, access);
       report.planned(run.plan);
       if (await run.isPublished()) {
-        report.skippedInputs(await run.leftOut());
+        report.counts.skippedInputs = await run.leftOut();
         return report.finish("up to date");
       }
       report.found(await run.unrecorded(), []);

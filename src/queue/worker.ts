@@ -99,7 +99,7 @@ export async function runWorker(
     ...counts,
     ...cost(counts.rowsComputed),
   });
-  const stopping = new Stopping({ grace: 0, timeLimit }, hooks);
+  const stopping = new Stopping({ timeLimit }, hooks);
   const stop = stopping.soon;
   try {
     const { handler, end } = await start(resolved, counts, stop, hooks);
