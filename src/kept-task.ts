@@ -1,37 +1,13 @@
+import type { KeptShape } from "./arrow/kept-nodes.js";
 import { InputUnsupportedError } from "./errors.js";
-import { type KeptRange, keptPieces, keptRanges } from "./input/kept-pieces.js";
+import { keptPieces } from "./input/kept-pieces.js";
 import type { LogitsFile } from "./input/logits-file.js";
-import type { KeptShape } from "./output/jacobian-batch.js";
 import type { PlacedBatch } from "./output/jacobian-file.js";
 import type { RowRange } from "./plan.js";
 import type { KeptTask } from "./pool/protocol.js";
 
 /** Offsets of texts and lists are int32, unless they are large ones. */
 const MAX_OFFSET = 2 ** 31 - 1;
-
-/** Returns the bytes that each copied column takes, node by node, in rows `[rowStart, rowEnd)` but for those in `without`. */
-export function keptShapes(
-  logits: LogitsFile,
-  rowStart: number,
-  rowEnd: number,
-  without: readonly number[] = [],
-): KeptShape[][] {
-  return keptRanges(logits, rowStart, rowEnd, without).map((ranges) =>
-    ranges.map(({ node, rows, hasNulls, valuesBytes }, k) => ({
-      rows,
-      validity:
-        node.form === "null" ? null : hasNulls ? Math.ceil(rows / 8) : 0,
-      offsets: node.offsetBytes > 0 ? node.offsetBytes * (rows + 1) : null,
-      values: valuesBytes,
-      items: itemsOf(ranges, k),
-    })),
-  );
-}
-
-/** What the offsets of a node reach in the output. */
-function itemsOf(ranges: readonly KeptRange[], k: number): number {
-  return ranges[k]?.valuesBytes ?? ranges[k + 1]?.rows ?? 0;
-}
 
 /** Returns the error of a record batch with more text, or more values in lists, than int32 offsets can reach. */
 export function tooManyItems(
@@ -64,12 +40,10 @@ export function keptTask(
   const columns = logits.kept.map((column, k) => ({
     column,
     pieces: keptPieces(logits, k, rowStart, rowEnd, without),
-    nodes: (shape.kept[k] ?? []).map(({ rows, validity, values }, n) => {
+    nodes: (shape.kept[k] ?? []).map((shape, n) => {
       const at = layout.kept[k]?.[n];
       return {
-        rows,
-        hasNulls: validity !== null && validity > 0,
-        valuesBytes: values ?? 0,
+        shape,
         validity: bodyStart + (at?.validity ?? 0),
         offsets: bodyStart + (at?.offsets ?? 0),
         values: bodyStart + (at?.values ?? 0),

@@ -1,9 +1,8 @@
 import { SoftjacError } from "./errors.js";
-import { keptBytesPerRow } from "./input/kept-pieces.js";
+import { keptBytesPerRow, keptShapes } from "./input/kept-pieces.js";
 import type { LogitsFile } from "./input/logits-file.js";
 import { axesOf } from "./input/row-indices.js";
 import { sizeJob } from "./job.js";
-import { keptShapes } from "./kept-task.js";
 import { inLayout, type ResolvedOptions } from "./options.js";
 import type { EntriesJob } from "./ordered/entries-job.js";
 import { measureJacobianFile } from "./output/jacobian-file.js";

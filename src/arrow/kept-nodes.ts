@@ -75,6 +75,17 @@ export interface KeptPiece {
   row: number | null;
 }
 
+/** Bytes of a node of a copied column in some rows of the output; null for a buffer that its type does not have. */
+export interface KeptShape {
+  rows: number;
+  /** 0 if the input's batches have no nulls. */
+  validity: number | null;
+  offsets: number | null;
+  values: number | null;
+  /** Bytes of text, or values of lists, that offsets reach. */
+  items: number;
+}
+
 /** Damage in a copied column. */
 export class DamagedColumn extends Error {
   constructor(

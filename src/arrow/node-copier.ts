@@ -8,6 +8,7 @@ import {
   type KeptBuffers,
   type KeptNode,
   type KeptPiece,
+  type KeptShape,
   whereOf,
 } from "./kept-nodes.js";
 import { NodeReader } from "./node-reader.js";
@@ -22,12 +23,10 @@ import {
 
 /** Sizes and positions of a node in the output, or in the memory that is written. */
 export interface NodeTarget {
-  rows: number;
-  hasNulls: boolean;
+  shape: KeptShape;
   validity: number;
   offsets: number;
   values: number;
-  valuesBytes: number;
 }
 
 /** Values copied at once. */
@@ -58,7 +57,8 @@ export class NodeCopier {
     private readonly read: Read,
     private readonly write: (source: Uint8Array, position: number) => void,
   ) {
-    const { rows, hasNulls, offsets, values, valuesBytes } = task;
+    const { shape, offsets, values } = task;
+    const { rows } = shape;
     const writer = (size: number, start: number) =>
       new BufferWriter(
         size,
@@ -70,16 +70,10 @@ export class NodeCopier {
     this.#inOffsets = new ReadWindow(read);
     this.#inValues = new ReadWindow(read);
     const isBool = node.bits === 1;
-    this.#validity =
-      hasNulls && node.form !== "null"
-        ? new Uint8Array(bitmapBytes(rows))
-        : null;
+    this.#validity = shape.validity ? new Uint8Array(shape.validity) : null;
     this.#bools = isBool ? new Uint8Array(bitmapBytes(rows)) : null;
-    this.#offsets = writer(
-      node.offsetBytes > 0 ? node.offsetBytes * (rows + 1) : 0,
-      offsets,
-    );
-    this.#values = writer(isBool ? 0 : valuesBytes, values);
+    this.#offsets = writer(shape.offsets ?? 0, offsets);
+    this.#values = writer(isBool ? 0 : (shape.values ?? 0), values);
   }
 
   copy(piece: KeptPiece): void {
@@ -94,22 +88,23 @@ export class NodeCopier {
   /** Writes what is left. Returns the nulls. */
   finish(): number {
     const { node, task } = this;
+    const { rows } = task.shape;
     if (node.offsetBytes > 0) this.#addOffsets(1, () => 0);
-    if (this.#rows !== task.rows) this.#changed();
+    if (this.#rows !== rows) this.#changed();
     this.#offsets.finish();
     this.#values.finish();
     if (this.#bools) this.write(this.#bools, task.values);
-    if (node.form === "null") return task.rows;
+    if (node.form === "null") return rows;
     if (!this.#validity) return 0;
     this.write(this.#validity, task.validity);
-    return countZeros(this.#validity, task.rows);
+    return countZeros(this.#validity, rows);
   }
 
   #copyOnce(piece: KeptPiece): void {
     const { form } = this.node;
     const { buffers, from, to } = piece;
     const count = to - from;
-    if (this.#rows + count > this.task.rows) this.#changed();
+    if (this.#rows + count > this.task.shape.rows) this.#changed();
     const valid =
       buffers && buffers.nullCount > 0
         ? this.#bits(buffers.validity, piece, buffers)

@@ -168,11 +168,11 @@ function placed(
   const batches: LogitsBatch[] = [];
   let [rowStart, tableRow, number] = [0, 0, 0];
   for (const record of recordBatches(file)) {
-    const { context, batch, columns } = record;
+    const { batch, columns } = record;
     const copied = kept.map(({ column, list }) => {
       if (column.constant) return column.constant.buffers;
       const span = columns[column.place] as ColumnSpan;
-      const own = placeColumn(context, batch, span, partsOf);
+      const own = placeColumn(record, span, partsOf);
       return list ? (own.children[0] as KeptBuffers) : own;
     });
     const buffers = sources.map((source, n) => {
@@ -181,7 +181,7 @@ function placed(
       const rows = source.nesting
         ? rowBatch(record, source.nesting, source.columns[0] as number)
         : record;
-      return placeValues(context, rows.batch, rows.columns, source);
+      return placeValues(rows, source);
     });
     const batchStart = rowStart;
     const runs = nested

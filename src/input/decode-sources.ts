@@ -72,19 +72,19 @@ export function writeDecoded(
   values: number,
   write: (target: UnnamedFile) => number[],
 ): DecodedNumbers {
-  return outputCall(path, "could not be decoded to a temporary file", () => {
-    const target = new UnnamedFile(scratch);
-    try {
-      // An offset of 0 means that a buffer is absent.
-      target.reserve(64);
-      const starts = write(target);
-      const { fd, bytes } = target;
-      return { fd, values, starts, bytes, close: () => target.close() };
-    } catch (error) {
-      target.close();
-      throw error;
-    }
-  });
+  let starts: number[] = [];
+  const target = outputCall(
+    path,
+    "could not be decoded to a temporary file",
+    () =>
+      UnnamedFile.written(scratch, (target) => {
+        // An offset of 0 means that a buffer is absent.
+        target.reserve(64);
+        starts = write(target);
+      }),
+  );
+  const { fd, bytes } = target;
+  return { fd, values, starts, bytes, close: () => target.close() };
 }
 
 /**
@@ -134,15 +134,12 @@ export function decodeSource(
 }
 
 /** Checks that a column, and the fields of a struct, have as many values as there are rows. @throws InputFormatError */
-function checkColumn(
-  { context, batch, columns }: RecordBatch,
-  place: number,
-): void {
-  const span = columns[place] as ColumnSpan;
+function checkColumn(record: RecordBatch, place: number): void {
+  const span = record.columns[place] as ColumnSpan;
   const { field, children, parents } = span;
   const fields = field.type.kind === "Struct" ? children : [];
   for (const one of [span, ...parents, ...fields])
-    checkRows(context, batch, one, field.name);
+    checkRows(record, one, field.name);
 }
 
 /** Values that are written at once, unless a single row has more. */

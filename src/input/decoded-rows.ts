@@ -43,7 +43,7 @@ export class ColumnDecoder {
     private readonly record: Pick<RecordBatch, "context" | "batch">,
     private readonly span: ColumnSpan,
   ) {
-    this.length = nodeOf(record.batch, span).length;
+    this.length = nodeOf(record, span).length;
   }
 
   /** One number for each value of a column, which may be a struct of one number. @throws InputFormatError, InputUnsupportedError, IoError */
@@ -142,13 +142,8 @@ export class ColumnDecoder {
 
   /** Returns the text of value k of a column of strings, which is not null. @throws InputFormatError, IoError; so does the function */
   texts(): (k: number) => string {
-    const { context, batch } = this.record;
     const read = inputReader(this.file);
-    const { data, values, valuesBytes } = placeColumn(
-      context,
-      batch,
-      this.span,
-    );
+    const { data, values, valuesBytes } = placeColumn(this.record, this.span);
     if (data) {
       const views = viewOf(this.#bytes("values"));
       const viewed = new ViewedValues(read, data);
@@ -217,13 +212,14 @@ export class ColumnDecoder {
   }
 
   #bytes(role: BufferLayout["role"]): Uint8Array<ArrayBuffer> {
-    const { context, batch } = this.record;
     const layout = buffersOf(storedType(this.span.field));
     const k = layout.findIndex((buffer) => buffer.role === role);
     const buffer = layout[k];
-    const bytes = buffer ? bufferBytes(buffer, nodeOf(batch, this.span)) : 0;
+    const bytes = buffer
+      ? bufferBytes(buffer, nodeOf(this.record, this.span))
+      : 0;
     if (bytes === 0) return new Uint8Array(0);
-    const position = placeBuffer(context, batch, this.span, k, bytes);
+    const position = placeBuffer(this.record, this.span, k, bytes);
     return inputReader(this.file)(position, bytes);
   }
 

@@ -69,7 +69,7 @@ export function placeDictionaries(
   if (fields.size === 0) return { kept, dictionaries: [], partsOf };
 
   for (const found of dictionaryBatches(file, fields)) {
-    const { context, batch, columns, id, isDelta, field } = found;
+    const { context, columns, id, isDelta, field } = found;
     const error = (text: string) =>
       new InputFormatError(path, context.where, text);
     const before = parts.get(id) ?? [];
@@ -87,7 +87,7 @@ export function placeDictionaries(
     }
     const values = keptColumn(path, field, 0);
     const [span] = columns as [ColumnSpan];
-    const placed = placeColumn(context, batch, span, partsOf);
+    const placed = placeColumn(found, span, partsOf);
     if (last && isDelta)
       placed.firstCode = last.placed.firstCode + last.placed.length;
     before.push({ ...found, values, placed });
@@ -173,8 +173,8 @@ function withoutViews(
   const piece = nestedPiece(placed, 0, rows);
   const isViews = values.form === "views";
   try {
-    const range = measureNode(values, rows > 0 ? [piece] : [], read);
-    const valuesBytes = range.valuesBytes ?? 0;
+    const shape = measureNode(values, rows > 0 ? [piece] : [], read);
+    const valuesBytes = shape.values ?? 0;
     const most = Math.min(placed.valuesBytes, MAX_BYTES);
     if (isViews && valuesBytes > most)
       throw new InputUnsupportedError(
@@ -183,19 +183,15 @@ function withoutViews(
         `the values overlap in their data buffers and take more than ${most} bytes one by one; write the column as utf8 or binary`,
       );
     let bodyBytes = 0;
-    const buffers = [
-      range.hasNulls ? Math.ceil(rows / 8) : 0,
-      values.offsetBytes * (rows + 1),
-      valuesBytes,
-    ].map((length) => {
-      const offset = bodyBytes;
+    const buffers = [shape.validity, shape.offsets, valuesBytes].map((size) => {
+      const [offset, length] = [bodyBytes, size ?? 0];
       bodyBytes = Math.ceil((offset + length) / 64) * 64;
       return { offset, length };
     });
     const [validity = 0, offsets = 0, start = 0] = buffers.map(
       ({ offset }) => offset,
     );
-    const target = { ...range, validity, offsets, values: start, valuesBytes };
+    const target = { shape, validity, offsets, values: start };
     const body = isViews ? new Uint8Array(bodyBytes) : null;
     const copier = new NodeCopier(values, target, read, (source, at) =>
       body?.set(source, at),

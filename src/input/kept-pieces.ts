@@ -3,6 +3,7 @@ import {
   type KeptBuffers,
   type KeptNode,
   type KeptPiece,
+  type KeptShape,
   readerOf,
   whereOf,
 } from "../arrow/kept-nodes.js";
@@ -19,17 +20,6 @@ import type { LogitsFile } from "./logits-file.js";
 import { inputReader } from "./read-input.js";
 import { axesOf, rowIndices } from "./row-indices.js";
 import { overlapping } from "./source-pieces.js";
-
-/** Sizes of a node of a copied column in some rows. */
-export interface KeptRange {
-  node: KeptNode;
-  /** Number of values. */
-  rows: number;
-  /** Whether a validity bitmap is needed: one of the input's batches has nulls. */
-  hasNulls: boolean;
-  /** Size of the values of fixed width or text; null: the node has no values of its own. */
-  valuesBytes: number | null;
-}
 
 /** Returns the parts of the batches that rows `[rowStart, rowEnd)` of copied column k are in, but for those in `without` (ascending). */
 export function keptPieces(
@@ -90,19 +80,23 @@ function repeatedPieces(
  * texts and lists cost two small reads a piece: the offsets at its ends.
  * @throws InputFormatError where offsets cannot be.
  */
-export function keptRanges(
+export function keptShapes(
   file: LogitsFile,
   rowStart: number,
   rowEnd: number,
   without: readonly number[] = [],
-): KeptRange[][] {
+): KeptShape[][] {
   const read = inputReader(file);
   try {
     return file.kept.map((column, k) => {
       const pieces = keptPieces(file, k, rowStart, rowEnd, without);
-      return outputNodes(column, () => pieces, read).map(({ node, pieces }) =>
-        measureNode(node, pieces(), read),
-      );
+      const nodes = outputNodes(column, () => pieces, read);
+      return nodes
+        .map(({ node, pieces }) => measureNode(node, pieces(), read))
+        .map((shape, n, shapes) => {
+          const items = shape.values ?? shapes[n + 1]?.rows ?? 0;
+          return { ...shape, items };
+        });
     });
   } catch (error) {
     if (!(error instanceof DamagedColumn)) throw error;
@@ -115,23 +109,29 @@ export function measureNode(
   node: KeptNode,
   pieces: Iterable<KeptPiece>,
   read: Read,
-): KeptRange {
+): KeptShape {
   const reader = new NodeReader(node, readerOf(node, read));
-  const range = { rows: 0, hasNulls: node.form === "null" };
-  let text = 0;
+  const { form, bits, offsetBytes } = node;
+  let [rows, text, hasNulls] = [0, 0, false];
   for (const piece of pieces) {
     const { buffers, from, to, repeat } = piece;
-    range.rows += (to - from) * repeat;
-    if (!buffers || buffers.nullCount > 0) range.hasNulls = true;
-    if (buffers && node.form === "text") {
+    rows += (to - from) * repeat;
+    if (!buffers || buffers.nullCount > 0) hasNulls = true;
+    if (buffers && form === "text") {
       const [first, last] = reader.ends(piece, buffers);
       text += (last - first) * repeat;
     } else if (buffers?.data)
       text += bytesOfViews(node, piece, buffers, buffers.data, read) * repeat;
   }
-  const isText = node.form === "text" || node.form === "views";
-  const fixed = node.bits > 0 ? Math.ceil((range.rows * node.bits) / 8) : null;
-  return { ...range, node, valuesBytes: isText ? text : fixed };
+  const isText = form === "text" || form === "views";
+  const fixed = bits > 0 ? Math.ceil((rows * bits) / 8) : null;
+  return {
+    rows,
+    validity: form === "null" ? null : hasNulls ? Math.ceil(rows / 8) : 0,
+    offsets: offsetBytes > 0 ? offsetBytes * (rows + 1) : null,
+    values: isText ? text : fixed,
+    items: text,
+  };
 }
 
 /** The runs of `[start, end)` between the rows in `without`. */

@@ -62,7 +62,7 @@ export function tensorShapeOf({ type, metadata }: Field): number[] | null {
     Array.isArray(shape) &&
     type.kind === "FixedSizeList" &&
     shape.every((length) => Number.isSafeInteger(length) && length > 0) &&
-    shape.reduce((a, b) => a * b, 1) === type.listSize;
+    productOf(shape) === type.listSize;
   const isPermuted =
     Array.isArray(permutation) && permutation.some((axis, k) => axis !== k);
   return isShape && !isPermuted ? shape : null;
@@ -87,12 +87,11 @@ export function rowBatch(
   const span = columns[place] as ColumnSpan;
   if (isChild) {
     const child = span.children[0] as ColumnSpan;
-    const rows = nodeOf(batch, child).length;
+    const rows = nodeOf(found, child).length;
     const own = columns.with(place, child);
     return { ...found, batch: { ...batch, rows }, columns: own };
   }
-  const perRow = (axes ?? []).reduce((product, length) => product * length, 1);
-  const rows = nodeOf(batch, span).length * perRow;
+  const rows = nodeOf(found, span).length * productOf(axes ?? []);
   const nodes = batch.nodes.with(span.node, { length: rows, nullCount: 0 });
   const own = columns.with(place, { ...span, field: row, parents: [] });
   return { ...found, batch: { ...batch, rows, nodes }, columns: own };
@@ -107,17 +106,18 @@ export interface RowBounds {
 /** @throws InputFormatError for offsets that cannot be, and a column of another length than its batch */
 export function rowBounds(
   file: ArrowContainer,
-  { context, batch, columns }: RecordBatch,
+  record: RecordBatch,
   { nesting, columns: [place = 0], name }: NumberColumn,
 ): RowBounds {
+  const { context, columns } = record;
   const span = columns[place] as ColumnSpan;
   const { axes, isChild } = nesting as Nesting;
-  const perRow = axes?.reduce((product, length) => product * length, 1) ?? 0;
-  const { length } = nodeOf(batch, span);
-  checkRows(context, batch, span);
+  const perRow = axes ? productOf(axes) : 0;
+  const { length } = nodeOf(record, span);
+  checkRows(record, span);
   // Each row has a value, so that memory is bounded by what the file has.
   const found = isChild
-    ? nodeOf(batch, span.children[0] as ColumnSpan).length
+    ? nodeOf(record, span.children[0] as ColumnSpan).length
     : length * perRow;
   if (length * perRow > found || found > 8 * context.bodyBytes)
     throw new InputFormatError(
@@ -125,7 +125,7 @@ export function rowBounds(
       context.where,
       `column ${name}: expected at least ${length * perRow} values within ${context.bodyBytes} bytes, found ${found}`,
     );
-  const decoder = new ColumnDecoder(file, { context, batch }, span);
+  const decoder = new ColumnDecoder(file, record, span);
   const isNull = decoder.nulls();
   const [start, end] = axes
     ? [(k: number) => k * perRow, (k: number) => (k + 1) * perRow]
@@ -133,6 +133,10 @@ export function rowBounds(
   const starts = Float64Array.from({ length }, (_, k) => start(k));
   const counts = starts.map((first, k) => (isNull(k) ? 0 : end(k) - first));
   return { starts, counts };
+}
+
+function productOf(lengths: readonly number[]): number {
+  return lengths.reduce((product, length) => product * length, 1);
 }
 
 /** Rows that follow one another in a record batch, in the logits and in each column that is matched with them row by row. */
@@ -182,11 +186,11 @@ export function nestedRows(
   const [place = 0] = column.columns;
   let tableRows = 0;
   let nulls = 0;
-  for (const { batch, columns } of recordBatches(file)) {
-    tableRows += batch.rows;
-    const span = columns[place] as ColumnSpan;
+  for (const record of recordBatches(file)) {
+    tableRows += record.batch.rows;
+    const span = record.columns[place] as ColumnSpan;
     const around = [span, ...span.parents];
-    nulls += Math.max(...around.map((one) => nodeOf(batch, one).nullCount));
+    nulls += Math.max(...around.map((one) => nodeOf(record, one).nullCount));
   }
   const note =
     nulls > 0
@@ -194,38 +198,36 @@ export function nestedRows(
       : null;
   if (axes && nulls === 0)
     return { leading: [tableRows, ...axes], indexFd: null, note, close() {} };
-  return outputCall(
+  const inner = axes ? [...axes] : [0];
+  const write = (target: UnnamedFile) => {
+    let records: number[] = [];
+    const flush = () => {
+      target.append(new Uint8Array(Float64Array.from(records).buffer));
+      records = [];
+    };
+    let row = 0;
+    for (const record of recordBatches(file))
+      for (const count of rowBounds(file, record, column).counts) {
+        if (!axes) inner[0] = Math.max(inner[0] as number, count);
+        for (let k = 0; k < count; k++) {
+          records.push(row, ...(axes ? indexOfKey(axes.slice(1), k) : [k]));
+          if (records.length >= RECORDS) flush();
+        }
+        row++;
+      }
+    flush();
+  };
+  const target = outputCall(
     file.path,
     "could not be indexed in a temporary file",
-    () => {
-      const target = new UnnamedFile(scratch);
-      try {
-        const inner = axes ? [...axes] : [0];
-        let records: number[] = [];
-        const flush = () => {
-          target.append(new Uint8Array(Float64Array.from(records).buffer));
-          records = [];
-        };
-        let row = 0;
-        for (const record of recordBatches(file))
-          for (const count of rowBounds(file, record, column).counts) {
-            if (!axes) inner[0] = Math.max(inner[0] as number, count);
-            for (let k = 0; k < count; k++) {
-              records.push(row, ...(axes ? indexOfKey(axes.slice(1), k) : [k]));
-              if (records.length >= RECORDS) flush();
-            }
-            row++;
-          }
-        flush();
-        const leading = [tableRows, ...inner];
-        const close = () => target.close();
-        return { leading, indexFd: target.fd, note, close };
-      } catch (error) {
-        target.close();
-        throw error;
-      }
-    },
+    () => UnnamedFile.written(scratch, write),
   );
+  return {
+    leading: [tableRows, ...inner],
+    indexFd: target.fd,
+    note,
+    close: () => target.close(),
+  };
 }
 
 /**

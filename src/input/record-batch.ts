@@ -4,7 +4,7 @@ import type { SourceForm } from "../arrow/source-form.js";
 import { withoutViews } from "../arrow/views.js";
 import { InputFormatError } from "../errors.js";
 import type { BatchMetadata } from "./arrow-metadata.js";
-import type { ColumnSpan, SchemaSpans } from "./record-batches.js";
+import type { ColumnSpan, RecordBatch, SchemaSpans } from "./record-batches.js";
 
 /** Positions of one record batch in the file, as absolute byte offsets. */
 export interface LogitsBatch {
@@ -59,13 +59,14 @@ export interface BatchContext {
   position: number;
 }
 
+type MessageOfBatch = Pick<RecordBatch, "context" | "batch">;
+
 /**
  * Checks that a batch's buffers lie in its body and that nodes and buffers are as many as the schema implies.
  * @throws InputFormatError
  */
 export function checkBatchShape(
-  context: BatchContext,
-  batch: BatchMetadata,
+  { context, batch }: MessageOfBatch,
   { nodes, buffers, views }: Omit<SchemaSpans, "columns">,
 ): void {
   const { path, where, bodyBytes } = context;
@@ -109,13 +110,11 @@ export function checkBatchShape(
 
 /** Places the numbers of a column, or of one column for each class, in a batch. @throws InputFormatError */
 export function placeValues(
-  context: BatchContext,
-  batch: BatchMetadata,
-  spans: ColumnSpan[],
+  record: MessageOfBatch & { columns: ColumnSpan[] },
   { form, columns }: { form: SourceForm; columns: readonly number[] },
 ): ValueBuffers {
   const whole = columns.map((place) =>
-    placeColumn(context, batch, spans[place] as ColumnSpan),
+    placeColumn(record, record.columns[place] as ColumnSpan),
   );
   const [{ offsets, validity, children }] = whole as [KeptBuffers];
   const parts = form === "columns" ? whole : children;
@@ -160,48 +159,45 @@ export type PartsOfDictionary = (
  * @throws InputFormatError
  */
 export function placeColumn(
-  context: BatchContext,
-  batch: BatchMetadata,
+  record: MessageOfBatch,
   span: ColumnSpan,
   partsOf: PartsOfDictionary = () => [],
 ): KeptBuffers {
-  checkRows(context, batch, span);
-  return placeNode(context, batch, span, span.field.name, 0, partsOf);
+  checkRows(record, span);
+  return placeNode(record, span, span.field.name, 0, partsOf);
 }
 
 /** @throws InputFormatError where a column has more or fewer values than the batch has rows */
 export function checkRows(
-  { path, where }: BatchContext,
-  batch: BatchMetadata,
+  record: MessageOfBatch,
   span: ColumnSpan,
   name = span.field.name,
 ): void {
-  const { length } = nodeOf(batch, span);
-  if (length !== batch.rows)
-    throw new InputFormatError(
-      path,
-      where,
-      `column ${name}: expected ${batch.rows} values, one per row, found ${length}`,
+  const { length } = nodeOf(record, span);
+  const { rows } = record.batch;
+  if (length !== rows)
+    throw error(
+      record,
+      `column ${name}: expected ${rows} values, one per row, found ${length}`,
     );
 }
 
 /** @param least number of values that the node must have */
 function placeNode(
-  context: BatchContext,
-  batch: BatchMetadata,
+  record: MessageOfBatch,
   span: ColumnSpan,
   name: string,
   least: number,
   partsOf: PartsOfDictionary,
 ): KeptBuffers {
+  const { context, batch } = record;
   const { field } = span;
   const type = storedType(field);
-  const node = nodeOf(batch, span);
+  const node = nodeOf(record, span);
   const { length } = node;
   if (length < least)
-    throw new InputFormatError(
-      context.path,
-      context.where,
+    throw error(
+      record,
       `column ${name}: expected at least ${least} values, found ${length}`,
     );
   const placed = plainBuffers(length, 0, 0);
@@ -209,7 +205,7 @@ function placeNode(
   for (const [k, buffer] of layout.entries()) {
     const { role, bits } = buffer;
     const bytes = bufferBytes(buffer, node);
-    const start = placeBuffer(context, batch, span, k, bytes);
+    const start = placeBuffer(record, span, k, bytes);
     if (role !== "validity") placed[role] = start;
     else if (node.nullCount > 0) placed.validity = start;
     if (role === "values")
@@ -236,8 +232,7 @@ function placeNode(
     ? partsOf(field.dictionary.id, context)
     : span.children.map((child) =>
         placeNode(
-          context,
-          batch,
+          record,
           child,
           `${name}.${child.field.name || "item"}`,
           length * perValue,
@@ -249,7 +244,7 @@ function placeNode(
 
 /** Returns the number of values of a column, and of nulls among them. */
 export function nodeOf(
-  batch: BatchMetadata,
+  { batch }: Pick<MessageOfBatch, "batch">,
   { node }: ColumnSpan,
 ): BatchMetadata["nodes"][number] {
   return batch.nodes[node] as BatchMetadata["nodes"][number];
@@ -257,21 +252,23 @@ export function nodeOf(
 
 /** The absolute offset of the span's k-th buffer, which must hold `bytes` at least. */
 export function placeBuffer(
-  { path, where, bodyStart }: BatchContext,
-  batch: BatchMetadata,
-  span: ColumnSpan,
+  record: MessageOfBatch,
+  { field, buffer }: ColumnSpan,
   k: number,
   bytes: number,
 ): number {
-  const found = batch.buffers[span.buffer + k] as {
-    offset: number;
-    length: number;
-  };
-  if (found.length < bytes)
-    throw new InputFormatError(
-      path,
-      where,
-      `column ${span.field.name}: expected a buffer of at least ${bytes} bytes, found ${found.length}`,
+  const { context, batch } = record;
+  const { offset, length } = batch.buffers[
+    buffer + k
+  ] as BatchMetadata["buffers"][number];
+  if (length < bytes)
+    throw error(
+      record,
+      `column ${field.name}: expected a buffer of at least ${bytes} bytes, found ${length}`,
     );
-  return bodyStart + found.offset;
+  return context.bodyStart + offset;
+}
+
+function error({ context }: MessageOfBatch, text: string): InputFormatError {
+  return new InputFormatError(context.path, context.where, text);
 }

@@ -43,7 +43,7 @@ export function* recordBatches(file: ArrowContainer): Generator<RecordBatch> {
       );
     const context = contextOf(file, block, where);
     const spans = spansOf(batch.variadicCounts);
-    checkBatchShape(context, batch, spans);
+    checkBatchShape({ context, batch }, spans);
     const nested = file.nested.map((path, n) =>
       nestedSpan(spans.columns, path, fields[own + n] as Field),
     );
@@ -85,7 +85,7 @@ export function* dictionaryBatches(
     const field = { ...column, dictionary: null };
     const { columns, ...spans } = columnSpans([field], batch.variadicCounts);
     const context = contextOf(file, block, where);
-    checkBatchShape(context, batch, spans);
+    checkBatchShape({ context, batch }, spans);
     yield { context, batch, columns, id, isDelta, block, message, field };
   }
 }

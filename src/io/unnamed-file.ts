@@ -26,6 +26,21 @@ export class UnnamedFile {
     this.fd = openIn(directory);
   }
 
+  /** A file that `write` has written, which is closed if that fails. */
+  static written(
+    directory: string | undefined,
+    write: (file: UnnamedFile) => void,
+  ): UnnamedFile {
+    const file = new UnnamedFile(directory);
+    try {
+      write(file);
+      return file;
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+  }
+
   get bytes(): number {
     return this.#bytes;
   }

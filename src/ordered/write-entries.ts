@@ -1,7 +1,8 @@
 import { InputUnsupportedError } from "../errors.js";
+import { keptShapes } from "../input/kept-pieces.js";
 import { inputReader } from "../input/read-input.js";
 import { sourcePieces } from "../input/source-pieces.js";
-import { keptShapes, keptTask, tooManyItems } from "../kept-task.js";
+import { keptTask, tooManyItems } from "../kept-task.js";
 import { headPieces } from "../output/dictionaries.js";
 import type { EntriesBatch } from "../output/entries-batch.js";
 import { validityBitmap } from "../output/jacobian-batch.js";

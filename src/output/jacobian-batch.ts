@@ -1,3 +1,4 @@
+import type { KeptShape } from "../arrow/kept-nodes.js";
 import type { BufferPlace } from "./arrow-encode.js";
 
 /** What the layout of one record batch depends on. */
@@ -21,16 +22,6 @@ export interface ResultShape {
   items: number;
   /** Bytes per value. */
   width: number;
-}
-
-/** Bytes of a node of a copied column in one record batch; null for a buffer that its type does not have. */
-export interface KeptShape {
-  rows: number;
-  validity: number | null;
-  offsets: number | null;
-  values: number | null;
-  /** Bytes of text, or values of lists, that offsets reach. */
-  items: number;
 }
 
 export interface JacobianBatchLayout {

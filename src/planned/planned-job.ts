@@ -1,9 +1,9 @@
 import { planCommon, withinMemory } from "../common-plan.js";
 import { InputUnsupportedError, tooLarge } from "../errors.js";
-import { keptBytesPerRow } from "../input/kept-pieces.js";
+import { keptBytesPerRow, keptShapes } from "../input/kept-pieces.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { DIRECT_BYTES } from "../io/put-bytes.js";
-import { keptShapes, tooManyItems } from "../kept-task.js";
+import { tooManyItems } from "../kept-task.js";
 import type { ResolvedOptions } from "../options.js";
 import type { JacobianBatchShape } from "../output/jacobian-batch.js";
 import {

@@ -38,10 +38,13 @@ export class KeptValues {
     this.#read = inputReader(file);
     this.#columns = kept.map((column) => ({
       column,
-      batches: batches.map(({ context, batch, columns }) => {
-        const span = columns[column.place] as ColumnSpan;
-        return placeColumn(context, batch, span, partsOf);
-      }),
+      batches: batches.map((record) =>
+        placeColumn(
+          record,
+          record.columns[column.place] as ColumnSpan,
+          partsOf,
+        ),
+      ),
     }));
   }
 

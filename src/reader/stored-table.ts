@@ -62,11 +62,11 @@ export class StoredTable {
   ) {
     const batches: StoredBatch[] = [];
     let start = 0;
-    for (const { context, batch, columns: spans } of recordBatches(file)) {
-      const count = batch.rows;
+    for (const record of recordBatches(file)) {
+      const count = record.batch.rows;
       const stored = (column: NumberColumn) => {
-        const buffers = placeValues(context, batch, spans, column);
-        return new StoredColumn(context, column, count, buffers);
+        const buffers = placeValues(record, column);
+        return new StoredColumn(record.context, column, count, buffers);
       };
       const placed = { index: index.map(stored), columns: columns.map(stored) };
       if (count > 0) batches.push({ start, count, ...placed });

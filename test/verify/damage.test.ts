@@ -39,7 +39,7 @@ async function written(options: Omit<RunOptions, "input" | "output">) {
           : "columns";
     const values = type.kind === "FixedSizeList" ? type.listSize : null;
     const where = { form, columns: [place], width: 4, values };
-    return placeValues(context, batch, columns, where);
+    return placeValues({ context, batch, columns }, where);
   };
   const bytes = readFileSync(output);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
