@@ -106,20 +106,20 @@ export class StoredRows {
     return this.#read(this.#chunks(), numbers);
   }
 
-  /** Returns one row; null if the file does not have it. @throws InputFormatError, IoError */
-  async find(row: number): Promise<StoredRow | null> {
-    return this.read(row, await this.table.find(row));
-  }
-
-  /** Returns the row of these table rows; null if there are none. */
-  async read(
+  /**
+   * Returns one row; null if the file does not have it.
+   * @param ranges its table rows, if they are known
+   * @throws InputFormatError, IoError
+   */
+  async find(
     row: number,
-    ranges: readonly RowRange[],
+    ranges?: readonly RowRange[],
   ): Promise<StoredRow | null> {
+    const found = ranges ?? (await this.table.find(row));
     const numbers: ReadNumbers = async ({ start, end }) =>
       new Float64Array(end - start).fill(row);
-    for await (const rows of this.#read(ranges, numbers))
-      for (const found of rows) return found;
+    for await (const rows of this.#read(found, numbers))
+      for (const stored of rows) return stored;
     return null;
   }
 
@@ -163,7 +163,7 @@ export class StoredRows {
       const values = await stored.numbers(source, first, last, !column.list);
       parts.push({
         isNull: (k) => nulls?.[k] === 1,
-        number: (k) => values[(bounds[k] as number) - first] as number,
+        all: values,
         values: (k) =>
           values.subarray(
             (bounds[k] as number) - first,
@@ -213,7 +213,7 @@ export class StoredRows {
     }
     return {
       isNull: (k) => nulls?.[k] === 1,
-      number: (k) => blocks[k]?.[0] as number,
+      all: newFloats("float64", 0),
       values: (k) => blocks[k] as FloatArray,
       strays,
     };
@@ -225,8 +225,8 @@ interface Part {
   isNull(k: number): boolean;
   /** Returns the values; of a slab of the dense tensor its block. */
   values(k: number): FloatArray;
-  /** Returns the first of the values. */
-  number(k: number): number;
+  /** Values of all table rows; of slabs none. */
+  all: FloatArray;
   strays?: readonly (Stray | null)[];
 }
 
@@ -299,7 +299,7 @@ class EntryRows {
       const column = this.columns[n] as FoundColumn;
       const isOne = isOfExample(column);
       for (let k = from; k < to; k++) {
-        const value = part.isNull(k) ? Number.NaN : part.number(k);
+        const value = part.isNull(k) ? Number.NaN : (part.all[k] as number);
         if (!isOne || cell.length === 0) cell.push(value);
         else if (!Object.is(cell[0], value))
           difference ??= `column ${column.name}: expected ${cell[0]} in all entries of the row, found ${value}`;

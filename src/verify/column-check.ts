@@ -32,7 +32,8 @@ export function typeOfErrors(
 
 /** Compares a column's values with the true ones, row by row, and keeps the worst. */
 export class ColumnCheck {
-  readonly #column: Pick<OutputColumn, "name" | "type">;
+  readonly #name: string;
+  readonly #type: OutputColumn["type"];
   readonly #findings: Findings;
   readonly #bound: number;
   readonly #floor: number;
@@ -50,7 +51,8 @@ export class ColumnCheck {
     { run, findings }: CheckContext,
   ) {
     const { bound, smallest } = typeOfErrors(column.type, promised);
-    this.#column = column;
+    this.#name = column.name;
+    this.#type = column.type;
     this.#findings = findings;
     this.#bound = bound;
     this.#floor = Math.max(
@@ -92,16 +94,16 @@ export class ColumnCheck {
     if (worst <= this.#bound) return;
     this.#ok = false;
     const truth = doubleOf(truths, at);
-    const unit = this.#column.type === "int32" ? "steps" : "ε";
+    const unit = this.#type === "int32" ? "steps" : "ε";
     this.#findings.addToRow(
       row,
-      `column ${this.#column.name}, value ${position}: expected ${truth} within ${short(this.#bound)} ${unit}, found ${values[at]} (${short(worst)})`,
+      `column ${this.#name}, value ${position}: expected ${truth} within ${short(this.#bound)} ${unit}, found ${values[at]} (${short(worst)})`,
     );
   }
 
   report(): ColumnReport {
     return {
-      name: this.#column.name,
+      name: this.#name,
       values: this.#values,
       maxError: this.#worst,
       row: this.#row,
@@ -113,7 +115,7 @@ export class ColumnCheck {
     };
   }
 
-  /** NaN counts as infinitely far. */
+  /** Returns an error in ε, or in steps for int32; NaN is infinitely far. */
   #error(
     value: number,
     truths: ReferenceValues,
@@ -121,42 +123,33 @@ export class ColumnCheck {
     scale: Float64Array | null,
   ): number {
     const high = truths.high[n] as number;
-    if (
-      truths.exponent[n] !== 0 ||
-      !Number.isFinite(value) ||
-      !Number.isFinite(high)
-    )
-      return this.#rareError(value, truths, n, scale);
-    const error = Math.abs(value - high - (truths.low[n] as number));
-    this.#relative += error / Math.abs(high + GUARD);
-    if (this.#column.type === "int32") return error;
-    const epsilon = this.#column.type === "float32" ? 2 ** -23 : 2 ** -52;
-    return (
-      error /
-      (scale
-        ? (scale[n] as number) * epsilon + this.#floor
-        : Math.max(Math.abs(high) * epsilon, this.#floor))
-    );
-  }
-
-  /** Numbers outside of what doubles hold well, and those that are none. */
-  #rareError(
-    value: number,
-    truths: ReferenceValues,
-    n: number,
-    scale: Float64Array | null,
-  ): number {
-    const type = this.#column.type === "int32" ? "float64" : this.#column.type;
-    const { epsilon, smallest } = typeOfErrors(type, 0);
-    const error = errorInEpsilon(value, truths, n, type);
-    const truth = Math.abs(doubleOf(truths, n));
-    if (error === 0) return 0;
-    this.#relative += Math.abs(value - doubleOf(truths, n)) / (truth + GUARD);
-    if (!Number.isFinite(error) || !Number.isFinite(truth)) return Infinity;
-    const size = error * Math.max(truth * epsilon, smallest);
+    const isUsual =
+      truths.exponent[n] === 0 &&
+      Number.isFinite(value) &&
+      Number.isFinite(high);
+    let error: number;
+    let truth = Math.abs(high);
+    if (isUsual) {
+      error = Math.abs(value - high - (truths.low[n] as number));
+      this.#relative += error / Math.abs(high + GUARD);
+      if (this.#type === "int32") return error;
+    } else {
+      // Numbers outside of what doubles hold well, and those that are none.
+      const type = this.#type === "int32" ? "float64" : this.#type;
+      const { epsilon, smallest } = typeOfErrors(type, 0);
+      const epsilons = errorInEpsilon(value, truths, n, type);
+      if (epsilons === 0) return 0;
+      const double = doubleOf(truths, n);
+      truth = Math.abs(double);
+      this.#relative += Math.abs(value - double) / (truth + GUARD);
+      if (!Number.isFinite(epsilons) || !Number.isFinite(truth))
+        return Infinity;
+      error = epsilons * Math.max(truth * epsilon, smallest);
+    }
+    const epsilon = this.#type === "float32" ? 2 ** -23 : 2 ** -52;
     return scale
-      ? size / ((scale[n] as number) * epsilon + this.#floor)
-      : size / Math.max(truth * epsilon, this.#floor);
+      ? error / ((scale[n] as number) * epsilon + this.#floor)
+      : error / Math.max(truth * epsilon, this.#floor);
   }
 }
 

@@ -80,7 +80,7 @@ export async function compareSampledRows(
   for (const [done, row] of rows.entries()) {
     checkAborted(comparison);
     await input.load(row, row + 1);
-    const found = await stored.read(keyOf(row), await find(row));
+    const found = await stored.find(keyOf(row), await find(row));
     compareRow(comparison, row, found);
     onProgress(done + 1);
   }

@@ -1,91 +1,78 @@
 import type { OutputColumn } from "../reader/output-columns.js";
 import { PROMISED_BOUNDS } from "../reference/error-scales.js";
+import type { ReferenceName } from "../reference/result.js";
 import { typeOfErrors } from "./column-check.js";
 import type { CheckContext, Findings } from "./findings.js";
 import { referenceOf } from "./row-truth.js";
 import type { LawReport } from "./value-report.js";
 
-type Values = ArrayLike<number>;
-type Check = (row: number, values: Values) => void;
+/** By the reference of a column: its lines, which each sum to 0 or 1, and the position of the k-th value of a line. */
+const LINES: Partial<
+  Record<
+    ReferenceName,
+    { name: string; place(line: number, k: number, Q: number): number }
+  >
+> = {
+  softmax: { name: "", place: (_, k) => k },
+  jacobian: { name: "row", place: (i, k, Q) => i * Q + k },
+  log_jacobian: { name: "column", place: (j, k, Q) => k * Q + j },
+  packed: {
+    name: "row",
+    place(i, k, Q) {
+      const [row, column] = i < k ? [i, k] : [k, i];
+      return row * Q - (row * (row + 1)) / 2 + column;
+    },
+  },
+};
 
 /**
  * Returns checks that the stored values of a column must pass whatever the true ones are; null if there are none. Values
  * that are each within b ε of true ones whose sum is 0 (or 1) have a sum within b ε of the sum of their sizes.
  */
 export function lawsOf(
-  column: OutputColumn,
+  { name, type, result }: OutputColumn,
   { run, findings }: CheckContext,
-): { check: Check; reports(): LawReport[] } | null {
-  if (!column.result) return null;
-  const reference = referenceOf(column.result);
+): {
+  check(row: number, values: ArrayLike<number>): void;
+  reports(): LawReport[];
+} | null {
+  const reference = result && referenceOf(result);
+  const lines = reference && LINES[reference];
+  if (!lines) return null;
   const { classes, temperature } = run;
-  const { epsilon, smallest, bound } = typeOfErrors(
-    column.type,
-    PROMISED_BOUNDS[reference],
-  );
+  const promised = PROMISED_BOUNDS[reference];
+  const { epsilon, smallest, bound } = typeOfErrors(type, promised);
   // Sums of terms under a step, of which each may be off by as much.
   const floor =
     bound * classes * Math.max(smallest, 2 ** -1074 / Math.min(1, temperature));
-  const law = (name: string, most: number) =>
-    new LawCheck(name, most, findings);
   const within = bound * (1 + 1e-6);
-  const reports = (...checks: LawCheck[]) => ({
+  const isSoftmax = reference === "softmax";
+  const text = isSoftmax
+    ? "softmax sums to 1"
+    : `${lines.name}s of ${name} sum to 0`;
+  const sums = new LawCheck(text, within, findings);
+  const symmetry = new LawCheck("jacobian is symmetric", 0, findings);
+  const checks = reference === "jacobian" ? [sums, symmetry] : [sums];
+  return {
+    check(row, values) {
+      for (let line = 0; line < (isSoftmax ? 1 : classes); line++) {
+        const place = (k: number) => lines.place(line, k, classes);
+        const { sum, size } = sumOf(values, place, classes);
+        const off = Math.abs(isSoftmax ? sum - 1 : sum) - floor;
+        const error = off <= 0 ? 0 : off / ((isSoftmax ? 1 : size) * epsilon);
+        const where = isSoftmax ? "" : `, ${lines.name} ${line}`;
+        sums.add(row, `column ${name}${where}`, error);
+      }
+      if (reference === "jacobian")
+        checkSymmetry(row, values, classes, epsilon, symmetry);
+    },
     reports: () => checks.map((check) => check.report()),
-  });
-
-  if (reference === "softmax") {
-    const one = law("softmax sums to 1", within);
-    const check: Check = (row, values) => {
-      const { sum } = sumOf(values, (k) => k, classes);
-      one.add(row, "column softmax", (Math.abs(sum - 1) - floor) / epsilon);
-    };
-    return { check, ...reports(one) };
-  }
-  if (
-    reference !== "jacobian" &&
-    reference !== "packed" &&
-    reference !== "log_jacobian"
-  )
-    return null;
-
-  const log = reference === "log_jacobian";
-  const lines = log ? "column" : "row";
-  const zero = law(`${lines}s of ${column.name} sum to 0`, within);
-  const place = PLACES[reference];
-  const sums: Check = (row, values) => {
-    for (let line = 0; line < classes; line++) {
-      const { sum, size } = sumOf(
-        values,
-        (k) => place(line, k, classes),
-        classes,
-      );
-      const error = Math.max(0, Math.abs(sum) - floor);
-      const units = error === 0 ? 0 : error / (size * epsilon);
-      zero.add(row, `column ${column.name}, ${lines} ${line}`, units);
-    }
   };
-  if (reference !== "jacobian") return { check: sums, ...reports(zero) };
-  const same = law("jacobian is symmetric", 0);
-  const check: Check = (row, values) => {
-    sums(row, values);
-    checkSymmetry(row, values, classes, epsilon, same);
-  };
-  return { check, ...reports(zero, same) };
 }
-
-/** Positions of the k-th entry of a line of a block. */
-const PLACES = {
-  jacobian: (i: number, k: number, Q: number) => i * Q + k,
-  log_jacobian: (j: number, k: number, Q: number) => k * Q + j,
-  packed: (i: number, k: number, Q: number) => {
-    const [row, column] = i < k ? [i, k] : [k, i];
-    return row * Q - (row * (row + 1)) / 2 + column;
-  },
-};
 
 function checkSymmetry(
   row: number,
-  values: Values,
+  values: ArrayLike<number>,
   Q: number,
   epsilon: number,
   law: LawCheck,
@@ -93,18 +80,19 @@ function checkSymmetry(
   for (let i = 0; i < Q; i++)
     for (let j = i + 1; j < Q; j++) {
       const [x, y] = [values[i * Q + j] as number, values[j * Q + i] as number];
+      const size = Math.abs(x + y) * 0.5;
       if (x !== y)
         law.add(
           row,
           `column jacobian, [${i}, ${j}]`,
-          Math.abs(x - y) / (Math.abs(x + y) * 0.5 * epsilon),
+          Math.abs(x - y) / (size * epsilon),
         );
     }
 }
 
-/** A sum as if in twice the precision (Neumaier), and that of the terms' sizes. */
+/** Returns a sum as if in twice the precision (Neumaier), and the sum of the sizes of its terms. */
 function sumOf(
-  values: Values,
+  values: ArrayLike<number>,
   place: (k: number) => number,
   count: number,
 ): { sum: number; size: number } {
