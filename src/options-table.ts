@@ -85,6 +85,7 @@ const MAKES: Command[] = [
   ...(["submit", "verify", "report", "generate"] as const),
 ];
 
+const FLOATS = ["float32", "float64"];
 const FROM_1 = [1, Number.MAX_SAFE_INTEGER] as const;
 const SECONDS = [0.1, 2_000_000] as const;
 const LOGITS = "Arrow, Parquet, .npy, .npz or safetensors; - is standard input";
@@ -194,29 +195,28 @@ const OF_RESULTS = section(
     class: integer("Class index k for --emit column (0-based)", {
       range: [0, 2 ** 31 - 1],
     }),
+  },
+);
+
+const AUXILIARY = section(
+  { group: "Results", commands: COMPARES, affects: "bytes" },
+  {
     classColumn: text(
       "Input column holding k for each row (for --emit column)",
-      { commands: COMPARES },
     ),
     label: text(
       "Input column of true classes for --emit cross_entropy and gradient, or an .npy file beside a file of arrays",
-      { commands: COMPARES },
     ),
     classNames: names(
       "Names of the classes in the order of the logits, e.g. cat,dog; labels may be such names",
-      { commands: COMPARES },
     ),
-    cotangent: text("Input column of vectors for --emit vjp and log_vjp", {
-      commands: COMPARES,
-    }),
-    tangent: text("Input column of vectors for --emit jvp and log_jvp", {
-      commands: COMPARES,
-    }),
+    cotangent: text("Input column of vectors for --emit vjp and log_vjp"),
+    tangent: text("Input column of vectors for --emit jvp and log_jvp"),
     covariance: text(
       "Input column of covariance matrices for --emit covariance and variance: diagonal, upper triangle or full",
-      { commands: COMPARES },
     ),
     forceDense: flag("Allow a dense tensor of more than 1 GiB", {
+      commands: RUNS,
       affects: "process",
     }),
   },
@@ -317,7 +317,7 @@ const OF_GENERATE = section(
     }),
     dtype: text("Type of the logits (drawn in float64, then rounded)", {
       group: "Output",
-      choices: ["float32", "float64"],
+      choices: FLOATS,
       // Nothing is rounded that need not be.
       default: "float64",
     }),
@@ -349,7 +349,7 @@ const OUTPUT = [
         "Type of the results (default: float32 for float16, bfloat16 and float32 logits, else float64)",
         {
           commands: [...RUNS, "inspect"],
-          choices: ["float32", "float64"],
+          choices: FLOATS,
           affects: "bytes",
         },
       ),
@@ -599,7 +599,16 @@ const REPORTING = section(
  * fingerprint of a dataset, in this order.
  */
 const OPTIONS: readonly OptionSpec[] = [
-  ...[WORDS, INPUT, OF_RESULTS, OF_SHOW, OF_VERIFY, OF_INSPECT, OF_REPORT],
+  ...[
+    WORDS,
+    INPUT,
+    OF_RESULTS,
+    AUXILIARY,
+    OF_SHOW,
+    OF_VERIFY,
+    OF_INSPECT,
+    OF_REPORT,
+  ],
   ...[OF_GENERATE, OUTPUT, RUNNING, OF_DATASETS, S3, QUEUE, REPORTING],
 ].flat();
 

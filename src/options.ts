@@ -179,9 +179,7 @@ export function inLayout(
   const isInCoo = (name: RunEmit) =>
     isDropped(name) || isJacobian(name) || EMITS[name].shape === "scalar";
   const emit = options.emit.filter((name) => layout !== "coo" || isInCoo(name));
-  const inputs = options.inputs.map(({ option, name }) => [option, name]);
-  const { class: ofClass } = options;
-  checkEmit(emit, layout, { class: ofClass, ...Object.fromEntries(inputs) });
+  checkEmit(emit, layout, options);
   if (layout === "coo") refuseForCoo(options);
   // Options of entries are recorded.
   const none = isEntriesLayout(layout) ? {} : { threshold: 0, topK: undefined };
@@ -224,13 +222,12 @@ export function metadataOf(
   logits: LogitsFile,
   dtype: "float32" | "float64",
 ): [key: string, value: string][] {
-  const { part, inputs, ...others } = options;
+  const { part, ...others } = options;
   const { rows, leading, classes, classNames, selection, partitions } = logits;
   const keep = logits.kept.map(({ field }) => field.name);
   return encodeRunMetadata({
     ...others,
     ...part,
-    ...Object.fromEntries(inputs.map(({ option, name }) => [option, name])),
     keep: keep.length > 0 ? keep : undefined,
     partitions: partitions.length > 0 ? partitions : undefined,
     version: VERSION,

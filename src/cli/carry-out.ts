@@ -54,17 +54,22 @@ interface Definition<Options, Report>
   extends Omit<CommandSpec, "execute" | "options">,
     Outcome<Report> {
   name: Command;
-  /** Does the work of the command; `options` have the types of the options table. */
-  make(
+  /** Loads the function that does the work of the command. */
+  load(): Promise<(options: Options, hooks: DatasetHooks) => Promise<Report>>;
+  /** Adds to the options of a line, or rejects them. */
+  complete?(
     options: Options,
-    hooks: DatasetHooks,
     given: { settings: Settings; line: LineOptions },
-  ): Promise<Report>;
+  ): Options;
+  /** Seconds from the report to the end of the process; default: until all its work has ended. */
+  endsWithin?: number;
 }
 
-/** Defines a command that makes a report. */
+/** Defines a command that makes a report. `Options` are those of its function, as the options table has them. */
 export function defineCommand<Options, Report extends object>({
-  make,
+  load,
+  complete = (options) => options,
+  endsWithin,
   ...command
 }: Definition<Options, Report>): CommandSpec {
   return {
@@ -73,17 +78,22 @@ export function defineCommand<Options, Report extends object>({
       command.name === "submit"
         ? optionsOf("plan", "submit")
         : optionsOf(command.name),
-    execute(given, settings, line) {
+    async execute(given, settings, line) {
       const { output, input, results, grace } = given;
-      const options = given as unknown as Options;
-      return carryOut({
+      const code = await carryOut({
         ...command,
         command: command.name,
         settings,
         output: String(output ?? input ?? results ?? ""),
-        make: (hooks) => make(options, hooks, { settings, line }),
+        async make(hooks) {
+          const options = given as unknown as Options;
+          const call = complete(options, { settings, line });
+          return (await load())(call, hooks);
+        },
         grace: grace as number | undefined,
       });
+      if (endsWithin !== undefined) void endSoon(code, endsWithin);
+      return code;
     },
   };
 }

@@ -1,94 +1,238 @@
-import type { GenerateOptions } from "../generate/options.js";
-import type { InspectOptions } from "../inspect/inspect.js";
-import type { ShowOptions } from "../show/show.js";
+import { EXIT, UsageError } from "../errors.js";
+import { arrayTask } from "./array-task.js";
 import { classesThatFit } from "./block-cells.js";
 import { defineCommand } from "./carry-out.js";
-import type { CommandSpec } from "./command.js";
-import { DATASET_COMMANDS } from "./dataset-commands.js";
+import type { CommandSpec, LineOptions } from "./command.js";
+import {
+  datasetText,
+  staleRunsText,
+  statusText,
+  submittedText,
+  waitedText,
+  workerText,
+} from "./dataset-text.js";
 import { inspectedText } from "./inspected-text.js";
-import { QUEUE_COMMANDS } from "./queue-commands.js";
-import { REPORT_COMMAND } from "./report-command.js";
 import { leftWidth, rowText } from "./row-text.js";
-import { RUN_COMMAND } from "./run-command.js";
+import { COMMON_OF_RUNS, RUN_COMMAND } from "./run-command.js";
 import { resultColumns } from "./streams.js";
-import { generatedText } from "./summary.js";
-import { VERIFY_COMMAND } from "./verify-command.js";
+import { generatedText, outputReportText } from "./summary.js";
+import { verifiedText } from "./verified-text.js";
 
-/** `softjac show` */
-const SHOW_COMMAND = defineCommand({
-  name: "show",
-  summary: "Show one row of an output: p as bars, the block as shades",
-  usage:
-    "Show one row of an output: its copied columns, p as bars and the block as shades, with numbers where they fit.",
-  common: ["row", "position", "input", "classes", "json"],
-  examples: [
-    ["jacobian.arrow --row 17", ""],
-    ["jacobian/ --row 17 --input train.arrow", "A row of a dataset"],
-  ],
-  async make(options: ShowOptions, _, { settings }) {
-    const { show } = await import("../show/show.js");
-    const fitting = classesThatFit(screen().columns, leftWidth(4, true));
-    const asJson = settings.get("json") === true;
-    return show({
-      ...options,
-      ...(!asJson && { classes: options.classes ?? fitting }),
-    });
-  },
-  text: (row) => rowText(row, screen()),
-  textIsResult: true,
-});
-
-/** `softjac inspect` */
-const INSPECT_COMMAND = defineCommand({
-  name: "inspect",
-  summary: "Describe a file and print the output size of each layout",
-  usage:
-    "Describe a file, the logits that a run would use, and the output size of each layout.",
-  common: ["column", "columns", "dtype", "scan", "json"],
-  examples: [
-    ["logits.arrow", ""],
-    ["logits.arrow --scan --json", ""],
-  ],
-  async make(options: InspectOptions, hooks) {
-    const { inspect } = await import("../inspect/inspect.js");
-    return inspect(options, hooks);
-  },
-  text: inspectedText,
-  textIsResult: true,
-});
-
-/** `softjac generate` */
-const GENERATE_COMMAND = defineCommand({
-  name: "generate",
-  summary: "Write a file of random logits and labels",
-  usage:
-    "Write an Arrow file of random logits with the columns id, logits and label. Each label is drawn from the softmax of its row.",
-  common: [
-    ...["rows", "classes", "kind", "scale", "seed", "dtype", "force"],
-    ...["json", "quiet"],
-  ],
-  examples: [
-    ["logits.arrow --rows 1000000 --classes 10", ""],
-    ["logits.arrow --rows 100 --classes 5 --kind notebook --seed 7", ""],
-  ],
-  async make(options: GenerateOptions, hooks) {
-    const { generate } = await import("../generate/generate.js");
-    return generate(options, hooks);
-  },
-  text: generatedText,
-});
+const SECRETS =
+  "Set the password of the Redis server in SOFTJAC_QUEUE_PASSWORD, or in the URL in SOFTJAC_QUEUE. The command line takes no password, because other users of the machine can read it.";
 
 /** All commands, in the order of the help. */
 export const COMMANDS: readonly CommandSpec[] = [
   RUN_COMMAND,
-  SHOW_COMMAND,
-  VERIFY_COMMAND,
-  INSPECT_COMMAND,
-  REPORT_COMMAND,
-  GENERATE_COMMAND,
-  ...DATASET_COMMANDS,
-  ...QUEUE_COMMANDS,
+  defineCommand({
+    name: "show",
+    summary: "Show one row of an output: p as bars, the block as shades",
+    usage:
+      "Show one row of an output: its copied columns, p as bars and the block as shades, with numbers where they fit.",
+    common: ["row", "position", "input", "classes", "json"],
+    examples: [
+      ["jacobian.arrow --row 17", ""],
+      ["jacobian/ --row 17 --input train.arrow", "A row of a dataset"],
+    ],
+    load: async () => (await import("../show/show.js")).show,
+    complete(options, { settings }) {
+      if (settings.get("json") === true) return options;
+      const fitting = classesThatFit(screen().columns, leftWidth(4, true));
+      return { classes: fitting, ...options };
+    },
+    text: (row) => rowText(row, screen()),
+    textIsResult: true,
+  }),
+  defineCommand({
+    name: "verify",
+    summary: "Check an output against an independent computation",
+    usage:
+      "Recompute rows of an output with 31 digits, independently of the kernels that computed it, and compare.",
+    common: [
+      ...["input", "column", "columns", "label", "threads", "sample", "all"],
+      ...["seed", "json", "quiet"],
+    ],
+    examples: [
+      ["jacobian.arrow --input logits.arrow", ""],
+      ["jacobian.arrow --input logits.arrow --all", "Every row and byte"],
+    ],
+    load: async () => (await import("../verify.js")).verify,
+    text: verifiedText,
+    exitCode: ({ ok }) => (ok ? EXIT.done : EXIT.badInput),
+  }),
+  defineCommand({
+    name: "inspect",
+    summary: "Describe a file and print the output size of each layout",
+    usage:
+      "Describe a file, the logits that a run would use, and the output size of each layout.",
+    common: ["column", "columns", "dtype", "scan", "json"],
+    examples: [
+      ["logits.arrow", ""],
+      ["logits.arrow --scan --json", ""],
+    ],
+    load: async () => (await import("../inspect/inspect.js")).inspect,
+    text: inspectedText,
+    textIsResult: true,
+  }),
+  defineCommand({
+    name: "report",
+    summary: "Write an HTML page about an output",
+    usage:
+      "Write an HTML page about an output file or dataset: confidence, calibration, classes and rows. The page is one file and needs no network.",
+    common: ["label", "classes", "output", "force", "json", "quiet"],
+    examples: [
+      ["jacobian.arrow -o report.html", ""],
+      ["jacobian.arrow -o report.html --label label", ""],
+    ],
+    load: async () => (await import("../report-page/report.js")).report,
+    text: outputReportText,
+    // The page and --json have rows and bins as well.
+    logged: ({ status, output, outputBytes, summary, durationMs }) => ({
+      ...{ status, output, outputBytes, summary, durationMs },
+    }),
+  }),
+  defineCommand({
+    name: "generate",
+    summary: "Write a file of random logits and labels",
+    usage:
+      "Write an Arrow file of random logits with the columns id, logits and label. Each label is drawn from the softmax of its row.",
+    common: [
+      ...["rows", "classes", "kind", "scale", "seed", "dtype", "force"],
+      ...["json", "quiet"],
+    ],
+    examples: [
+      ["logits.arrow --rows 1000000 --classes 10", ""],
+      ["logits.arrow --rows 100 --classes 5 --kind notebook --seed 7", ""],
+    ],
+    load: async () => (await import("../generate/generate.js")).generate,
+    text: generatedText,
+  }),
+  defineCommand({
+    name: "plan",
+    summary: "Plan a dataset for the tasks of a scheduler",
+    usage:
+      "Plan a dataset without computing it. Tasks then compute its shards with softjac run-shard, and softjac finalize publishes it.",
+    common: COMMON_OF_RUNS,
+    examples: [["'logits/**/*.arrow' -o jacobian/ --layout packed", ""]],
+    load: async () => (await import("../dataset/run-dataset.js")).planDataset,
+    text: datasetText,
+  }),
+  defineCommand({
+    name: "run-shard",
+    summary: "Compute one array task's share of a planned dataset",
+    usage:
+      "Compute shards of a planned dataset: those of the current array task of a scheduler, or all of them.",
+    common: ["output", "shardIndex", "shardCount", "threads", "json", "quiet"],
+    examples: [
+      ["-o jacobian/", "Task from the scheduler"],
+      ["-o jacobian/ --shard-index 3 --shard-count 16", ""],
+    ],
+    epilogue:
+      "Supported schedulers: Slurm, Kubernetes Indexed Jobs, PBS and LSF (with --shard-count), AWS Batch, Cloud Run, Google Batch, Grid Engine.",
+    load: async () => (await import("../dataset/tasks.js")).runShards,
+    complete(options) {
+      const { shardIndex, shardCount } = options;
+      const task =
+        shardIndex === undefined ? arrayTask(process.env, shardCount) : null;
+      const share = task && { shardIndex: task.index, shardCount: task.count };
+      return { ...options, ...share };
+    },
+    text: datasetText,
+  }),
+  defineCommand({
+    name: "finalize",
+    summary: "Publish a dataset once all its shards are computed",
+    usage: "Publish a planned dataset once all its shards are computed.",
+    common: ["overwrite", "json", "quiet"],
+    examples: [["jacobian/", ""]],
+    load: async () => (await import("../dataset/tasks.js")).finalizeDataset,
+    text: datasetText,
+  }),
+  defineCommand({
+    name: "status",
+    summary: "Show which shards of a dataset are done, missing or damaged",
+    usage:
+      "Show which shards of a planned or published dataset are done, missing or damaged.",
+    common: ["json"],
+    examples: [["jacobian/", ""]],
+    load: async () => (await import("../dataset/tasks.js")).datasetStatus,
+    text: statusText,
+    exitCode: ({ status, problems }) =>
+      problems.length > 0 && status === "published" ? EXIT.badInput : EXIT.done,
+    textIsResult: true,
+  }),
+  defineCommand({
+    name: "gc",
+    summary: "Remove stale, unfinished runs of a dataset",
+    usage:
+      "Remove the directories of unfinished runs beside a dataset that have not changed for a while.",
+    common: ["olderThan", "dryRun", "json"],
+    examples: [
+      ["jacobian/ --dry-run", ""],
+      ["jacobian/ --older-than 24", ""],
+    ],
+    load: async () => (await import("../dataset/leftovers.js")).removeStaleRuns,
+    text: staleRunsText,
+    textIsResult: true,
+  }),
+  defineCommand({
+    name: "submit",
+    summary: "Plan a dataset and submit its shards to a queue",
+    usage:
+      "Plan a dataset and submit its shards to a queue on a Redis server. Workers on any machine compute them, and softjac wait publishes the dataset.",
+    common: [...COMMON_OF_RUNS, "queue"],
+    examples: [
+      ["'logits/**/*.arrow' -o jacobian/ --queue redis://localhost", ""],
+    ],
+    epilogue: SECRETS,
+    load: async () => (await import("../queue/submit.js")).submitDataset,
+    complete: withoutPassword,
+    text: submittedText,
+  }),
+  defineCommand({
+    name: "worker",
+    summary: "Run a worker that takes shards from a queue",
+    usage:
+      "Compute shards of datasets from a queue on a Redis server until stopped. Any number of machines that can reach the datasets can run workers.",
+    common: ["queue", "allow", "idleLimit", "threads", "json", "quiet"],
+    examples: [
+      ["--queue redis://localhost --allow /data", ""],
+      ["--queue redis://localhost --idle-limit 60", ""],
+    ],
+    epilogue: SECRETS,
+    load: async () => (await import("../queue/worker.js")).runWorker,
+    complete: withoutPassword,
+    text: workerText,
+    // A thread whose shard never returns would keep the process.
+    endsWithin: 10,
+  }),
+  defineCommand({
+    name: "wait",
+    summary: "Wait for the workers of a queue, then publish the dataset",
+    usage:
+      "Wait until workers have computed all shards of a dataset, then publish it. With --queue, shards that the queue lost are submitted again.",
+    common: ["queue", "overwrite", "json", "quiet"],
+    examples: [["jacobian/ --queue redis://localhost", ""]],
+    epilogue: SECRETS,
+    load: async () => (await import("../queue/wait.js")).waitForDataset,
+    complete: withoutPassword,
+    text: waitedText,
+  }),
 ];
+
+/** Rejects a password on the command line, which everybody on the machine can read. */
+function withoutPassword<Options extends { queue?: string | undefined }>(
+  options: Options,
+  { line }: { line: LineOptions },
+): Options {
+  const url = String(options.queue);
+  if (line.has("queue") && URL.canParse(url) && new URL(url).password !== "")
+    throw new UsageError(
+      "--queue contains a password, which other users of this machine can read; set SOFTJAC_QUEUE_PASSWORD, or the whole URL in SOFTJAC_QUEUE, instead",
+      "queue",
+    );
+  return options;
+}
 
 /** Width of standard output, and whether it shows colors. */
 function screen(): { columns: number; colour: boolean } {

@@ -71,7 +71,7 @@ type() {
 }
 type "PROMPT=ready; autoload -U compinit; compinit -u -D; source '${source}'; print -r lo''aded"$'\\n' 'loaded*ready'
 type $'softjac verif\\t' 'verif*y'
-type $'x.arrow --tol\\t' 'tol*erance'
+type $'x.arrow --samp\\t' 'samp*le'
 zpty -d shell`;
   const { stdout } = spawnSync("zsh", ["-f", "-c", program], {
     encoding: "utf8",
@@ -83,7 +83,7 @@ zpty -d shell`;
       .trim()
       .split("\n")
       .map((line) => line.trim()),
-  ).toEqual(["found loaded*ready", "found verif*y", "found tol*erance"]);
+  ).toEqual(["found loaded*ready", "found verif*y", "found samp*le"]);
 });
 
 test("completion is among the commands", () => {

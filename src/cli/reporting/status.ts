@@ -2,34 +2,7 @@ import type { DatasetEvent } from "../../dataset/events.js";
 import type { RunProgress } from "../../run.js";
 
 /** Progress of a command: the content of its metrics, heartbeats and progress bar. */
-export interface Status {
-  /** 1 while the command runs, then 0. */
-  running: 0 | 1;
-  /** null until the command ends. */
-  exitCode: number | null;
-  /** Times in seconds since 1970; a duration in seconds. */
-  startTimeSeconds: number;
-  updateTimeSeconds: number;
-  durationSeconds: number;
-  /** Rows that this call has to compute, and has computed. */
-  rows: number;
-  rowsDone: number;
-  badRows: number;
-  /** Bytes of finished output. */
-  outputBytes: number;
-  /** Shards of a dataset, and those that are done, whichever process computed them; null without a dataset. */
-  shards: number | null;
-  shardsDone: number | null;
-  skippedInputs: number;
-  rowsPerSecond: number;
-  bytesPerSecond: number;
-  /** Worker threads, and how many of them are busy; null without threads. */
-  threads: number | null;
-  threadsBusy: number | null;
-  memoryBytes: number;
-  /** Estimated time to the end; null if it is unknown. */
-  secondsLeft: number | null;
-}
+export type Status = ReturnType<StatusTracker["now"]>;
 
 /** A pause in the progress that is shorter than this does not change the estimated time left. */
 const MIN_PAUSE_MS = 10_000;
@@ -49,9 +22,11 @@ export class StatusTracker {
     rowsDone: 0,
     badRows: 0,
     outputBytes: 0,
+    /** null without a dataset. */
     shards: null as number | null,
     shardsDone: null as number | null,
     skippedInputs: 0,
+    /** null without threads. */
     threads: null as number | null,
     threadsBusy: null as number | null,
   };
@@ -89,7 +64,7 @@ export class StatusTracker {
       this.#counts.skippedInputs = found.skippedInputs.length;
   }
 
-  now(): Status {
+  now() {
     const { rows, rowsDone } = this.#counts;
     const now = performance.now();
     const seconds = (now - (this.#rowsSince ?? now)) / 1000;
@@ -104,6 +79,7 @@ export class StatusTracker {
       rowsPerSecond: rate,
       bytesPerSecond: seconds > 0 ? this.#bytesDone / seconds : 0,
       memoryBytes: process.memoryUsage.rss(),
+      /** Estimated time to the end; null if it is unknown. */
       secondsLeft:
         rate > 0 && !this.#isPaused(now) ? (rows - rowsDone) / rate : null,
     };

@@ -1,34 +1,9 @@
-import { EXIT } from "../errors.js";
 import { messageText, shortList, shortName } from "../printable.js";
-import type { VerifyOptions } from "../verify/options.js";
 import type { VerifyReport } from "../verify.js";
-import { defineCommand } from "./carry-out.js";
 import { count, duration, titled } from "./format.js";
 
-/** `softjac verify` */
-export const VERIFY_COMMAND = defineCommand({
-  name: "verify",
-  summary: "Check an output against an independent computation",
-  usage:
-    "Recompute rows of an output with 31 digits, independently of the kernels that computed it, and compare.",
-  common: [
-    ...["input", "column", "columns", "label", "threads", "sample", "all"],
-    ...["seed", "json", "quiet"],
-  ],
-  examples: [
-    ["jacobian.arrow --input logits.arrow", ""],
-    ["jacobian.arrow --input logits.arrow --all", "Every row and byte"],
-  ],
-  async make(options: VerifyOptions, hooks) {
-    const { verify } = await import("../verify.js");
-    return verify(options, hooks);
-  },
-  text: verifiedText,
-  exitCode: ({ ok }) => (ok ? EXIT.done : EXIT.badInput),
-});
-
 /** Returns the result of a verification as text for a terminal. */
-function verifiedText(report: VerifyReport): string {
+export function verifiedText(report: VerifyReport): string {
   const { columns, laws, problems, bytes } = report;
   const rows: [string, string][] = [
     [
