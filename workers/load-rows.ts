@@ -1,10 +1,10 @@
-import { isSeparate, offsetWidth } from "../src/arrow/source-form.js";
+import {
+  isSeparate,
+  offsetWidth,
+  type SourcePiece,
+} from "../src/arrow/source-form.js";
 import { rowIndices } from "../src/input/row-indices.js";
-import type {
-  SourcePiece,
-  SourceSetup,
-  WorkerSetup,
-} from "../src/pool/protocol.js";
+import type { SourceSetup, WorkerSetup } from "../src/pool/protocol.js";
 import type { SourcePlace } from "../src/slots/slot-layout.js";
 import { listRuns } from "./list-runs.js";
 import { markNulls } from "./mark-nulls.js";

@@ -14,12 +14,7 @@ import {
 import { NodeReader } from "./node-reader.js";
 import { integerAt, type Read, ReadWindow, viewOf } from "./read-window.js";
 import { storesUtf8, Utf8Texts } from "./utf8-texts.js";
-import {
-  type DataBuffer,
-  VIEW_BYTES,
-  ViewedValues,
-  ViewOutside,
-} from "./views.js";
+import { type DataBuffer, VIEW_BYTES, ViewedValues } from "./views.js";
 
 /** Sizes and positions of a node in the output, or in the memory that is written. */
 export interface NodeTarget {
@@ -221,27 +216,24 @@ export class NodeCopier {
     data: readonly DataBuffer[],
   ): void {
     const utf8 = storesUtf8(this.node.field);
-    const viewed = new ViewedValues(this.read, data);
+    let row = piece.from;
+    const viewed = new ViewedValues(this.read, data, (text) => {
+      throw new DamagedColumn(whereOf(this.node, piece, row), text);
+    });
     const step = COPY_BYTES / VIEW_BYTES;
     const end = buffers.values + buffers.length * VIEW_BYTES;
     for (let from = piece.from; from < piece.to; from += step) {
       const count = Math.min(step, piece.to - from);
       const start = buffers.values + from * VIEW_BYTES;
       const view = viewOf(this.#inValues.bytes(start, count * VIEW_BYTES, end));
-      let row = from;
-      try {
-        this.#addOffsets(count, (k) => {
-          row = from + k;
-          if (!isSet(valid, piece, row)) return 0;
-          const text = viewed.value(view, k * VIEW_BYTES);
-          if (utf8 && !isUtf8(text)) throw this.#notUtf8(piece, row);
-          this.#values.add(text);
-          return text.byteLength;
-        });
-      } catch (error) {
-        if (!(error instanceof ViewOutside)) throw error;
-        throw new DamagedColumn(whereOf(this.node, piece, row), error.message);
-      }
+      this.#addOffsets(count, (k) => {
+        row = from + k;
+        if (!isSet(valid, piece, row)) return 0;
+        const text = viewed.value(view, k * VIEW_BYTES);
+        if (utf8 && !isUtf8(text)) throw this.#notUtf8(piece, row);
+        this.#values.add(text);
+        return text.byteLength;
+      });
     }
   }
 

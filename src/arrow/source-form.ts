@@ -16,3 +16,24 @@ export function offsetWidth(form: SourceForm): 0 | 4 | 8 {
 export function isSeparate(form: SourceForm): boolean {
   return form === "struct" || form === "columns";
 }
+
+/** Positions of the buffers of a column of numbers; 0 for a buffer that does not exist. */
+export interface ValueBuffers {
+  /** Row of the buffers that is the first of the rows. */
+  firstRow: number;
+  /** Start of the values: one buffer, or one per class. */
+  values: number[];
+  /** Start of the offsets of lists, and number of values in the values buffer. */
+  offsets: number;
+  valueCount: number;
+  /** Start of the validity bitmap of the rows. */
+  validity: number;
+  /** Starts of the validity bitmaps of the values, one per buffer. */
+  valueValidity: number[];
+}
+
+/** Rows `[rowStart, rowEnd)` of a file in one record batch: values (except of lists) and offsets start at its first row, bitmaps do not. */
+export interface SourcePiece extends ValueBuffers {
+  rowStart: number;
+  rowEnd: number;
+}

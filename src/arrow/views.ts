@@ -21,43 +21,42 @@ export interface DataBuffer {
   bytes: number;
 }
 
-/** A view points where there is nothing: what was expected of it, and what it says. */
-export class ViewOutside extends Error {}
+/** Throws an error on a view that points where there is nothing. */
+type Fail = (text: string) => never;
 
-/** Bytes of the value at `at` of some views. @throws ViewOutside */
+/** Bytes of the value at `at` of some views. */
 export function viewedBytes(
   views: DataView,
   at: number,
   data: readonly DataBuffer[],
+  fail: Fail,
 ): number {
   const length = views.getInt32(at, true);
-  if (length < 0)
-    throw new ViewOutside(
-      `expected a view of 0 or more bytes, found ${length}`,
-    );
-  if (length > INLINE_BYTES) placeOf(views, at, length, data);
+  if (length < 0) fail(`expected a view of 0 or more bytes, found ${length}`);
+  if (length > INLINE_BYTES) placeOf(views, at, length, data, fail);
   return length;
 }
 
-/** Where a long value stands. @throws ViewOutside */
+/** Returns the position of a long value, and the end of its data buffer. */
 function placeOf(
   views: DataView,
   at: number,
   length: number,
   data: readonly DataBuffer[],
-): number {
+  fail: Fail,
+): [position: number, end: number] {
   const buffer = views.getInt32(at + 8, true);
   const offset = views.getInt32(at + 12, true);
-  const found = data[buffer];
-  if (!found)
-    throw new ViewOutside(
+  const found =
+    data[buffer] ??
+    fail(
       `expected a view of one of ${data.length} data buffers, found buffer ${buffer}`,
     );
   if (offset < 0 || offset + length > found.bytes)
-    throw new ViewOutside(
+    fail(
       `expected a view within the ${found.bytes} bytes of data buffer ${buffer}, found ${length} bytes at byte ${offset}`,
     );
-  return found.position + offset;
+  return [found.position + offset, found.position + found.bytes];
 }
 
 /** Reads the values that views show. */
@@ -67,20 +66,17 @@ export class ViewedValues {
   constructor(
     read: Read,
     private readonly data: readonly DataBuffer[],
+    private readonly fail: Fail,
   ) {
     this.#window = new ReadWindow(read);
   }
 
-  /** The value at `at` of some views, cut to `most` bytes, valid until the next call. @throws ViewOutside */
+  /** The value at `at` of some views, cut to `most` bytes, valid until the next call. */
   value(views: DataView, at: number, most = 2 ** 31): Uint8Array {
-    const length = viewedBytes(views, at, this.data);
+    const length = viewedBytes(views, at, this.data, this.fail);
     if (length <= INLINE_BYTES)
       return new Uint8Array(views.buffer, views.byteOffset + at + 4, length);
-    const place = placeOf(views, at, length, this.data);
-    const { position, bytes } = this.data[
-      views.getInt32(at + 8, true)
-    ] as DataBuffer;
-    const end = position + bytes;
+    const [place, end] = placeOf(views, at, length, this.data, this.fail);
     return this.#window.bytes(place, Math.min(length, most), end);
   }
 }

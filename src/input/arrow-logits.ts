@@ -1,7 +1,11 @@
 import type { Field } from "../arrow/field.js";
 import type { KeptBuffers } from "../arrow/kept-nodes.js";
 import { integerAt, ReadWindow, viewOf } from "../arrow/read-window.js";
-import { offsetWidth, type SourceForm } from "../arrow/source-form.js";
+import {
+  offsetWidth,
+  type SourceForm,
+  type ValueBuffers,
+} from "../arrow/source-form.js";
 import {
   InputFormatError,
   InputUnsupportedError,
@@ -38,7 +42,6 @@ import {
   placeColumn,
   placeValues,
   rowsAt,
-  type ValueBuffers,
 } from "./record-batch.js";
 import { type ColumnSpan, recordBatches } from "./record-batches.js";
 import {
@@ -198,7 +201,7 @@ function placed(
         sources: buffers.map((found, n) => ({
           ...found,
           // Decoded inputs have the rows of the logits, others those of the buffers.
-          first: nested && n > 0 ? rowStart - batchStart : (firsts[0] ?? 0),
+          firstRow: nested && n > 0 ? rowStart - batchStart : (firsts[0] ?? 0),
         })),
         kept: copied,
         keptFirst: kept.map(({ list }) =>
@@ -284,9 +287,12 @@ function listLength(
   const window = new ReadWindow(read);
   const width = offsetWidth(form);
   for (const { rowStart, rowEnd, sources } of batches) {
-    const { first, offsets, validity, valueCount } = sources[
-      source
-    ] as ValueBuffers;
+    const {
+      firstRow: first,
+      offsets,
+      validity,
+      valueCount,
+    } = sources[source] as ValueBuffers;
     const end = first + rowEnd - rowStart;
     const bitsEnd = validity + Math.ceil(end / 8);
     for (let k = first; k < end; k++) {

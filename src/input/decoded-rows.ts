@@ -9,7 +9,7 @@ import {
 } from "../arrow/field.js";
 import { integerAt, ReadWindow, viewOf } from "../arrow/read-window.js";
 import { numbersOfBytes } from "../arrow/stored-numbers.js";
-import { VIEW_BYTES, ViewedValues, ViewOutside } from "../arrow/views.js";
+import { VIEW_BYTES, ViewedValues } from "../arrow/views.js";
 import { InputFormatError, InputUnsupportedError } from "../errors.js";
 import { NULL_BITS_64 } from "../numeric/bad-row.js";
 import { inputReader, type Readable } from "./read-input.js";
@@ -146,14 +146,13 @@ export class ColumnDecoder {
     const { data, values, valuesBytes } = placeColumn(this.record, this.span);
     if (data) {
       const views = viewOf(this.#bytes("values"));
-      const viewed = new ViewedValues(read, data);
+      let value = 0;
+      const viewed = new ViewedValues(read, data, (text) =>
+        this.#fail("value", value, text),
+      );
       return (k) => {
-        try {
-          return textOf(viewed.value(views, VIEW_BYTES * k, MAX_TEXT_BYTES));
-        } catch (error) {
-          if (!(error instanceof ViewOutside)) throw error;
-          return this.#fail("value", k, error.message);
-        }
+        value = k;
+        return textOf(viewed.value(views, VIEW_BYTES * k, MAX_TEXT_BYTES));
       };
     }
     const [start, end] = this.bounds(valuesBytes);

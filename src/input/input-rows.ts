@@ -4,13 +4,14 @@ import {
   isSeparate,
   offsetWidth,
   type SourceForm,
+  type SourcePiece,
 } from "../arrow/source-form.js";
 import { numbersOfBytes } from "../arrow/stored-numbers.js";
 import { InputFormatError, RaggedRowError } from "../errors.js";
 import type { LogitsFile } from "./logits-file.js";
 import { readInputAsync } from "./read-input.js";
 import { axesOf, indexOfRow } from "./row-indices.js";
-import { type RowsOfBatch, sourcePieces, sourcesOf } from "./source-pieces.js";
+import { sourcePieces, sourcesOf } from "./source-pieces.js";
 
 interface Source {
   name: string;
@@ -74,7 +75,7 @@ export class InputRows {
     this.#held = [];
     for (const [n, source] of this.#sources.entries()) {
       const out = new Float64Array((end - start) * source.values);
-      for (const piece of pieces[n] as RowsOfBatch[]) {
+      for (const piece of pieces[n] as SourcePiece[]) {
         const at = (piece.rowStart - start) * source.values;
         const count = (piece.rowEnd - piece.rowStart) * source.values;
         await this.#fill(source, piece, out.subarray(at, at + count));
@@ -87,7 +88,7 @@ export class InputRows {
 
   async #fill(
     source: Source,
-    piece: RowsOfBatch,
+    piece: SourcePiece,
     out: Float64Array,
   ): Promise<void> {
     const { form, width, values, type, nullValue, fd } = source;
@@ -140,7 +141,7 @@ export class InputRows {
   /** The runs of lists that are not null. Every list must have as many values as the first of the file. */
   async #lists(
     { name, form, values }: Source,
-    { rowStart, rowEnd, offsets, valueCount }: RowsOfBatch,
+    { rowStart, rowEnd, offsets, valueCount }: SourcePiece,
     isNull: (r: number) => boolean,
   ): Promise<Run[]> {
     const { path } = this.#file;

@@ -9,12 +9,7 @@ import {
 } from "../arrow/kept-nodes.js";
 import { NodeReader, outputNodes } from "../arrow/node-reader.js";
 import type { Read } from "../arrow/read-window.js";
-import {
-  type DataBuffer,
-  VIEW_BYTES,
-  ViewOutside,
-  viewedBytes,
-} from "../arrow/views.js";
+import { type DataBuffer, VIEW_BYTES, viewedBytes } from "../arrow/views.js";
 import { InputFormatError } from "../errors.js";
 import type { LogitsFile } from "./logits-file.js";
 import { inputReader } from "./read-input.js";
@@ -192,6 +187,10 @@ function bytesOfViews(
   const { from, to } = piece;
   const { values, nullCount, validity } = buffers;
   let sum = 0;
+  let row = from;
+  const fail = (text: string): never => {
+    throw new DamagedColumn(whereOf(node, piece, row), text);
+  };
   for (let start = from; start < to; start += VIEWS) {
     const end = Math.min(start + VIEWS, to);
     const first = start >> 3;
@@ -199,15 +198,9 @@ function bytesOfViews(
       nullCount > 0 ? read(validity + first, Math.ceil(end / 8) - first) : null;
     const bytes = read(values + start * VIEW_BYTES, (end - start) * VIEW_BYTES);
     const views = new DataView(bytes.buffer);
-    for (let row = start; row < end; row++) {
-      if (valid && !isSet(valid, row - 8 * first)) continue;
-      try {
-        sum += viewedBytes(views, (row - start) * VIEW_BYTES, data);
-      } catch (error) {
-        if (!(error instanceof ViewOutside)) throw error;
-        throw new DamagedColumn(whereOf(node, piece, row), error.message);
-      }
-    }
+    for (row = start; row < end; row++)
+      if (!valid || isSet(valid, row - 8 * first))
+        sum += viewedBytes(views, (row - start) * VIEW_BYTES, data, fail);
   }
   return sum;
 }

@@ -1,6 +1,6 @@
 import { bufferBytes, buffersOf, storedType } from "../arrow/field.js";
 import type { KeptBuffers } from "../arrow/kept-nodes.js";
-import type { SourceForm } from "../arrow/source-form.js";
+import type { SourceForm, ValueBuffers } from "../arrow/source-form.js";
 import { withoutViews } from "../arrow/views.js";
 import { InputFormatError } from "../errors.js";
 import type { BatchMetadata } from "./arrow-metadata.js";
@@ -21,25 +21,10 @@ export interface LogitsBatch {
   keptTableRows?: readonly (number | null)[];
 }
 
-/** Positions of the buffers of a column of numbers; 0 for a buffer that does not exist. */
-export interface ValueBuffers {
-  /** The row of the buffers that the first row of the batch is. */
-  first: number;
-  /** Start of the values: one buffer, or one per class. */
-  values: number[];
-  /** Start of the offsets of lists (rows + 1 of them), and number of values in the values buffer. */
-  offsets: number;
-  valueCount: number;
-  /** Start of the validity bitmap of the rows. */
-  validity: number;
-  /** Starts of the validity bitmaps of the values, one per buffer. */
-  valueValidity: number[];
-}
-
 /** Rows of numbers that follow one another from a position on, all of them there. */
 export function rowsAt(values: number[]): ValueBuffers {
   return {
-    first: 0,
+    firstRow: 0,
     values,
     offsets: 0,
     valueCount: 0,
@@ -119,7 +104,7 @@ export function placeValues(
   const [{ offsets, validity, children }] = whole as [KeptBuffers];
   const parts = form === "columns" ? whole : children;
   return {
-    first: 0,
+    firstRow: 0,
     values: parts.map(({ values }) => values),
     offsets,
     valueCount: parts[0]?.length ?? 0,

@@ -3,21 +3,11 @@ import {
   isSeparate,
   offsetWidth,
   type SourceForm,
+  type SourcePiece,
+  type ValueBuffers,
 } from "../arrow/source-form.js";
 import type { LogitsFile } from "./logits-file.js";
 import type { LogitsBatch } from "./record-batch.js";
-
-/** Rows of one input batch, as bytes of the input; see SourcePiece in pool/protocol.ts. */
-export interface RowsOfBatch {
-  rowStart: number;
-  rowEnd: number;
-  firstRow: number;
-  values: number[];
-  offsets: number;
-  valueCount: number;
-  validity: number;
-  valueValidity: number[];
-}
 
 /** How a source's rows stand in a batch. */
 interface SourceRows {
@@ -39,7 +29,7 @@ export function sourcePieces(
   file: LogitsFile,
   rowStart: number,
   rowEnd: number,
-): RowsOfBatch[][] {
+): SourcePiece[][] {
   const batches = overlapping(file.batches, rowStart, rowEnd);
   return sourcesOf(file).map(({ form, width, values }, n) => {
     const perOffset = offsetWidth(form);
@@ -47,8 +37,8 @@ export function sourcePieces(
       perOffset > 0 ? 0 : isSeparate(form) ? width : values * width;
     return batches.map((batch) => {
       const start = Math.max(rowStart, batch.rowStart);
-      const buffers = batch.sources[n] as LogitsBatch["sources"][number];
-      const skip = start - batch.rowStart + buffers.first;
+      const buffers = batch.sources[n] as ValueBuffers;
+      const skip = start - batch.rowStart + buffers.firstRow;
       return {
         ...buffers,
         rowStart: start,

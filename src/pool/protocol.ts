@@ -1,7 +1,7 @@
 import type { NumberType } from "../arrow/field.js";
 import type { KeptNode, KeptPiece } from "../arrow/kept-nodes.js";
 import type { NodeTarget } from "../arrow/node-copier.js";
-import type { SourceForm } from "../arrow/source-form.js";
+import type { SourceForm, SourcePiece } from "../arrow/source-form.js";
 import type { PresentBytes } from "../io/present-blocks.js";
 import type { DirectTarget } from "../io/put-bytes.js";
 import type { ResultColumn } from "../results/columns.js";
@@ -82,23 +82,6 @@ export interface SourceSetup {
   holds: "logits" | "class" | "numbers";
   /** Descriptor of its own file, where its rows stand decoded; null: the input. */
   fd: number | null;
-}
-
-/** Rows of one input record batch; offsets are absolute bytes of the input. */
-export interface SourcePiece {
-  /** Rows of the whole file, `[rowStart, rowEnd)`. */
-  rowStart: number;
-  rowEnd: number;
-  /** Start of the first row's values, one per column (lists: start of the batch's values). */
-  values: number[];
-  /** What of its batch the first row is. */
-  firstRow: number;
-  /** Lists: start of the first row's offset and how many values the batch has. */
-  offsets: number;
-  valueCount: number;
-  /** Start of the batch's bits that say which rows, and which values, are not null; 0: all of them. */
-  validity: number;
-  valueValidity: number[];
 }
 
 /** A task on rows `[rowStart, rowEnd)` of the file, in the slot that it owns. */

@@ -1,7 +1,7 @@
+import type { ValueBuffers } from "../arrow/source-form.js";
 import { numbersOfBytes } from "../arrow/stored-numbers.js";
 import { InputFormatError } from "../errors.js";
 import type { NumberColumn } from "../input/number-column.js";
-import type { ValueBuffers } from "../input/record-batch.js";
 import { allocated, type ByteSource } from "./byte-source.js";
 
 export type FloatArray = Float64Array | Float32Array;

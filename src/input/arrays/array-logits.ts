@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { arrowTypeOf, numberWidth, plainField } from "../../arrow/field.js";
+import type { ValueBuffers } from "../../arrow/source-form.js";
 import { positionNames } from "../../results/row-axes.js";
 import { type InputFile, openInputFile } from "../input-file.js";
 import { checkUnchanged } from "../input-state.js";
@@ -9,12 +10,7 @@ import { checkLimit } from "../limits.js";
 import type { LogitsSelection } from "../logits-column.js";
 import type { LogitsFile, OpenOptions } from "../logits-file.js";
 import { resultType } from "../number-column.js";
-import {
-  type LogitsBatch,
-  plainBuffers,
-  rowsAt,
-  type ValueBuffers,
-} from "../record-batch.js";
+import { type LogitsBatch, plainBuffers, rowsAt } from "../record-batch.js";
 import { isClassOption } from "../value-column.js";
 import type { ArrayRows } from "./array-axes.js";
 import {
