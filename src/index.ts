@@ -115,8 +115,7 @@ export { report } from "./report-page/report.js";
 export type { EmitName, Layout } from "./results/catalogue.js";
 export type { RunProgress as RunPace } from "./run.js";
 export { type RunHooks, type RunProgress, run } from "./run.js";
-export { type ShowOptions, show } from "./show/show.js";
-export type { ShownRow } from "./show/shown-row.js";
+export { type ShownRow, type ShowOptions, show } from "./show/show.js";
 export type { FloatArray, ResultArray } from "./strides.js";
 export type { VerifyOptions } from "./verify/options.js";
 export type {

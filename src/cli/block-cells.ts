@@ -1,4 +1,4 @@
-import type { ShownRow } from "../show/shown-row.js";
+import type { ShownRow } from "../show/show.js";
 
 /** How wide things are, in characters. */
 export interface CellStyle {

@@ -1,6 +1,6 @@
 import { printable } from "../printable.js";
 import { positionNames } from "../results/row-axes.js";
-import type { ShownRow } from "../show/shown-row.js";
+import type { ShownRow } from "../show/show.js";
 import { blockCells, fittingStyle } from "./block-cells.js";
 import { aligned, count } from "./format.js";
 

@@ -1,35 +1,26 @@
 import { blockRowStart } from "../results/columns.js";
 import type { StoredBlock } from "./example.js";
 
-/** Looks entries of blocks up, by row and column; one block at a time. */
-export class BlockEntries {
-  readonly #classes: number;
+/** Returns a function that looks up entries of blocks by row and column, one block at a time. */
+export function blockEntries(
+  classes: number,
+): (block: StoredBlock) => (i: number, j: number) => number {
   /** In layouts of entries: the block with its zeros. */
-  #whole: Float64Array | null = null;
-
-  constructor(classes: number) {
-    this.#classes = classes;
-  }
-
-  of(block: StoredBlock): (i: number, j: number) => number {
-    const classes = this.#classes;
-    const { values } = block;
-    if (block.kind === "triangle")
+  let spread: Float64Array | null = null;
+  return (block) => {
+    const { kind, values } = block;
+    if (kind === "triangle")
       return (i, j) => values[triangleIndex(classes, i, j)] as number;
-    const whole = block.kind === "square" ? values : this.#spread(block);
+    let whole = values;
+    if (kind === "entries") {
+      spread ??= new Float64Array(classes ** 2);
+      spread.fill(0);
+      for (let n = 0; n < values.length; n++)
+        spread[block.indices[n] as number] = values[n] as number;
+      whole = spread;
+    }
     return (i, j) => whole[i * classes + j] as number;
-  }
-
-  #spread({
-    indices,
-    values,
-  }: StoredBlock & { kind: "entries" }): Float64Array {
-    this.#whole ??= new Float64Array(this.#classes ** 2);
-    const whole = this.#whole.fill(0);
-    for (let n = 0; n < values.length; n++)
-      whole[indices[n] as number] = values[n] as number;
-    return whole;
-  }
+  };
 }
 
 /** Returns the index of entry (i, j) in the upper triangle of a block. */
@@ -80,4 +71,52 @@ export function indexProblem(
     ? `a class that is not from 0 to ${classes - 1}`
     : index;
   return `expected ascending indices from ${least} to ${classes * classes - 1}, found ${found}`;
+}
+
+/** p, the class of the largest p, and 1 - its p without cancellation, of which a block consists. */
+export interface Factors {
+  p: ArrayLike<number>;
+  winner: number;
+  uncertainty: number;
+}
+
+/**
+ * Returns the entries of a block: J[i,j] = -p_i p_j/T and J[k,k] = p_k (1 - p_k)/T, with the uncertainty for the winner's
+ * 1 - p, which would cancel. Of log-softmax: (δ_ij - p_i)/T.
+ */
+export function entriesOfFactors(
+  { p, winner, uncertainty }: Factors,
+  temperature: number,
+  ofLog = false,
+): (i: number, j: number) => number {
+  return (i, j) => {
+    const own = p[i] as number;
+    const rest = i === winner ? uncertainty : 1 - own;
+    if (ofLog) return (i === j ? rest : 0 - own) / temperature;
+    return (i === j ? own * rest : 0 - own * (p[j] as number)) / temperature;
+  };
+}
+
+/** Returns the block of some classes from p of these, `[k, k]`; null if p is not known. */
+export function blockOfP(
+  {
+    p,
+    classes,
+    winner,
+    uncertainty,
+  }: {
+    classes: readonly number[];
+    p: readonly number[] | null;
+    winner: number;
+    uncertainty: number;
+  },
+  temperature: number,
+): Float64Array | null {
+  if (!p) return null;
+  const factors = { p, winner: classes.indexOf(winner), uncertainty };
+  const entry = entriesOfFactors(factors, temperature);
+  const k = p.length;
+  return Float64Array.from({ length: k * k }, (_, n) =>
+    entry(Math.floor(n / k), n % k),
+  );
 }

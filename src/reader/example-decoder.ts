@@ -2,7 +2,7 @@ import { InputFormatError } from "../errors.js";
 import { adviceOnClass, isNoClass } from "../numeric/bad-row.js";
 import { nameOfKey } from "../results/row-axes.js";
 import type { StoredRun } from "../results/run-metadata.js";
-import { BlockEntries, entryIndices, indexProblem } from "./block-entries.js";
+import { blockEntries, entryIndices, indexProblem } from "./block-entries.js";
 import type { Example, StoredBlock } from "./example.js";
 import { pOfBlock, pOfLogBlock } from "./p-of-block.js";
 import type { NumberSources } from "./reading-plan.js";
@@ -23,7 +23,7 @@ const NOTHING = {
 /** Decodes and checks the numbers of rows. */
 export class ExampleDecoder {
   readonly #p: Float64Array;
-  readonly #entries: BlockEntries;
+  readonly #entriesOf: ReturnType<typeof blockEntries>;
 
   /** @param labelOf returns the label of a row; NaN: none */
   constructor(
@@ -33,7 +33,7 @@ export class ExampleDecoder {
     private readonly sources: NumberSources,
     private readonly labelOf: (row: StoredRow) => number,
   ) {
-    this.#entries = new BlockEntries(run.classes);
+    this.#entriesOf = blockEntries(run.classes);
     this.#p = new Float64Array(sources.p === "softmax" ? 0 : run.classes);
   }
 
@@ -151,7 +151,7 @@ export class ExampleDecoder {
     const { temperature, dtype } = this.run;
     const { p: from } = this.sources;
     if (from === "jacobian" || from === "log_jacobian") {
-      const entry = this.#entries.of(block as StoredBlock);
+      const entry = this.#entriesOf(block as StoredBlock);
       const uncertainty =
         from === "jacobian"
           ? pOfBlock(entry, this.#p, temperature, dtype)

@@ -1,8 +1,12 @@
 import { blockRowStart } from "../results/columns.js";
-import { entryIndices, indexProblem, triangleIndex } from "./block-entries.js";
+import {
+  entriesOfFactors,
+  entryIndices,
+  indexProblem,
+  triangleIndex,
+} from "./block-entries.js";
 import type { BlockForm } from "./block-form.js";
 import type { ByteSource } from "./byte-source.js";
-import { entriesOfFactors } from "./factors.js";
 import {
   type FloatArray,
   type FloatType,

@@ -3,12 +3,13 @@ import { RowMissingError, UsageError } from "../errors.js";
 import { whileUnchanged } from "../input/input-state.js";
 import { interpreting } from "../input/interpreting.js";
 import { shortList } from "../printable.js";
+import { blockOfP } from "../reader/block-entries.js";
+import type { BlockResult } from "../reader/block-form.js";
 import type { Example } from "../reader/example.js";
-import { blockOfP } from "../reader/factors.js";
 import { type FoundResults, findResults } from "../reader/find-results.js";
 import { KeptValues } from "../reader/kept-values.js";
 import { openResultsPart, type ResultsPart } from "../reader/results-part.js";
-import { isEntriesLayout } from "../results/catalogue.js";
+import { isEntriesLayout, type Layout } from "../results/catalogue.js";
 import {
   checkPositions,
   indexOfKey,
@@ -16,7 +17,6 @@ import {
   nameOfKey,
   rowOfKey,
 } from "../results/row-axes.js";
-import type { ShownRow } from "./shown-row.js";
 
 /** Options of `show`. Only `results` and `row` are required. */
 export interface ShowOptions {
@@ -30,6 +30,41 @@ export interface ShowOptions {
   input?: string | undefined;
   /** Maximum number of classes to return, by decreasing p; default: 100. */
   classes?: number | undefined;
+}
+
+/** One row of an output. */
+export interface ShownRow {
+  /** Path of the file, or of the shard of a dataset. */
+  path: string;
+  row: number;
+  /** Positions of the row along further axes; empty for rows of one axis. */
+  positions: readonly number[];
+  /** Input of the row in a dataset; null for a file. */
+  input: string | null;
+  /** Number of rows and classes of the logits. */
+  rows: number;
+  classes: number;
+  layout: Layout;
+  dtype: "float32" | "float64";
+  temperature: number;
+  /** Copied columns and results with one value, as text. */
+  columns: { name: string; value: string | null }[];
+  /** Whether the row is a bad row, without results. */
+  isNull: boolean;
+  /** Uncertainty 1 - max p, without cancellation; null if the output does not determine it. */
+  uncertainty: number | null;
+  /** Classes of `p` and `block`: all in order, or those with the largest p in decreasing order. */
+  shown: number[];
+  /** Probabilities of the shown classes, `[shown]`; null if the output does not determine them. */
+  p: number[] | null;
+  /** Sum of p over the classes that are not shown. */
+  restOfP: number | null;
+  /** Function whose block is shown. */
+  result: BlockResult | null;
+  /** Origin of the block: stored in the output, or computed from p. */
+  blockFrom: "output" | "p" | null;
+  /** Block of the shown classes, `[shown, shown]`: i is the input, j the output; null for an entry that is not stored. */
+  block: (number | null)[][] | null;
 }
 
 /** More classes than that are too many to look at. */

@@ -17,12 +17,15 @@ import {
   type StoredRun,
   withStoredOptions,
 } from "../results/run-metadata.js";
-import { compareAllRows, compareSampledRows } from "./compare-rows.js";
+import {
+  compareAllRows,
+  compareSampledRows,
+  sampleRows,
+} from "./compare-rows.js";
 import { Findings } from "./findings.js";
 import type { VerifyOptions } from "./options.js";
 import { RowJudge } from "./row-judge.js";
 import { RowTruth } from "./row-truth.js";
-import { sampleRows } from "./sample-rows.js";
 import type { ValueReport } from "./value-report.js";
 
 /** Options of `verify`, checked. */

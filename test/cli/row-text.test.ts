@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { rowText } from "../../src/cli/row-text.js";
-import type { ShownRow } from "../../src/show/shown-row.js";
+import type { ShownRow } from "../../src/show/show.js";
 
 function rowOf(logits: number[], more: Partial<ShownRow> = {}): ShownRow {
   const largest = Math.max(...logits);

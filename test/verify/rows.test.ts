@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { Float64, Int64 } from "apache-arrow";
 import { describe, expect, test } from "vitest";
-import { sampleRows } from "../../src/verify/sample-rows.js";
+import { sampleRows } from "../../src/verify/compare-rows.js";
 import { verifyValues } from "../../src/verify/verify-values.js";
 import { npy } from "../support/array-files.js";
 import { built } from "../support/built.js";

@@ -1,4 +1,4 @@
-import { BlockEntries } from "../../reader/block-entries.js";
+import { blockEntries } from "../../reader/block-entries.js";
 import type { Example } from "../../reader/example.js";
 import { leavesOut, type NumberSources } from "../../reader/reading-plan.js";
 import type { StoredRun } from "../../results/run-metadata.js";
@@ -151,9 +151,9 @@ type EntryLookup = (
 
 /** Returns a function that looks up entries of a full block, or |J[i,j]| computed from p; null if neither is known. */
 function entryLookup(classes: number, temperature: number): EntryLookup {
-  const entries = new BlockEntries(classes);
+  const entriesOf = blockEntries(classes);
   return ({ block, p, winner, uncertainty }) => {
-    if (block) return entries.of(block);
+    if (block) return entriesOf(block);
     if (!p) return null;
     return (i, j) => {
       const own = p[i] as number;

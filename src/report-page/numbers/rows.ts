@@ -1,5 +1,5 @@
+import { blockOfP } from "../../reader/block-entries.js";
 import type { Example } from "../../reader/example.js";
-import { blockOfP } from "../../reader/factors.js";
 import type { FoundResults } from "../../reader/find-results.js";
 import { KeptValues } from "../../reader/kept-values.js";
 import {
