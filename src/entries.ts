@@ -1,5 +1,4 @@
 import { EntriesChunk } from "../workers/entries-chunk.js";
-import { EntriesOut } from "../workers/entries-out.js";
 import { checkObject } from "./check-options.js";
 import { UsageError } from "./errors.js";
 import { checkArguments, type InMemoryOptions } from "./in-memory.js";
@@ -101,7 +100,6 @@ export function softmaxJacobianEntries(
     examples: [],
   };
   const chunk = new EntriesChunk(slotRows, setup, 1);
-  const out = new EntriesOut(slotRows.kernel, setup, 0);
   const { buffer } = slotRows.setup;
 
   const type = float32 ? "float32" : "float64";
@@ -128,10 +126,10 @@ export function softmaxJacobianEntries(
         "threshold",
       );
     // Tile by tile, each copied out of the kernel's memory.
-    for (let i = 0; i < classes; out.used = 0) {
-      i = chunk.storeFrom(0, i, out);
-      indices.push(new Int32Array(buffer, setup.indices, out.used).slice());
-      const tile = arrayAt(buffer, type, setup.values, out.used);
+    for (let i = 0; i < classes; chunk.used = 0) {
+      i = chunk.storeFrom(0, i);
+      indices.push(new Int32Array(buffer, setup.indices, chunk.used).slice());
+      const tile = arrayAt(buffer, type, setup.values, chunk.used);
       values.push(tile.slice() as FloatArray);
     }
     offsets[r + 1] = entries;

@@ -1,10 +1,11 @@
 import { rowCountAt } from "../src/numeric/portable/sparse-space.js";
 import type { EntriesSetup } from "../src/pool/protocol.js";
-import type { EntriesOut } from "./entries-out.js";
 import type { RowsSetup, SlotRows } from "./slot-rows.js";
 
-/** Rows of a slot with their results, and the entries of each. */
+/** Rows of a slot with their results, and the slot's columns of entries, which they fill. */
 export class EntriesChunk<Setup extends RowsSetup> {
+  /** Entries in the columns. */
+  used = 0;
   /** Of each row: the number of entries, and the dropped ones. */
   readonly counts: Float64Array;
   readonly droppedMax: Float64Array;
@@ -63,31 +64,43 @@ export class EntriesChunk<Setup extends RowsSetup> {
     return this.slotRows.load(row);
   }
 
-  /** Stores the entries of a row from row i of its block on. Returns where it stopped: `classes`, or where `out` is full. */
-  storeFrom(row: number, i: number, out: EntriesOut): number {
-    const { slotRows, entries } = this;
+  /** Whether there is no room for another entry. */
+  get isFull(): boolean {
+    return this.used === this.entries.capacity;
+  }
+
+  /** Stores the entries of a row from row i of its block on. Returns where it stopped: `classes`, or where the slot is full. */
+  storeFrom(row: number, i: number): number {
+    const { slotRows, entries, used } = this;
     const { kernel, base, work, setup } = slotRows;
     const { classes, slot } = setup;
     if (this.counts[row] === 0) return classes;
-    const end = this.#endOfTile(i, out.room);
+    const end = this.#endOfTile(i, entries.capacity - used);
     if (end === i) return i;
-    const { indices, columns, values } = out.next;
     const count = kernel.storeEntries(
       work,
       classes,
       this.#spaceOf(row),
       i,
       end,
-      indices,
-      columns,
-      values,
+      base + entries.indices + 4 * used,
+      entries.pairs ? base + entries.columns + 4 * used : 0,
+      base + entries.values + (entries.float32 ? 4 : 8) * used,
       entries.float32,
     );
-    out.stored(
-      count,
-      base + slot.rowNumbers + 8 * row,
-      entries.examples.map(({ place, width }) => base + place + width * row),
-    );
+    // In a table of pairs, each entry has the row number and the own values of its example.
+    const repeat = (column: number, place: number, width: number) =>
+      kernel.repeat(
+        base + column + width * used,
+        base + place + width * row,
+        width,
+        count,
+      );
+    if (entries.pairs) repeat(entries.rows, slot.rowNumbers, 8);
+    entries.examples.forEach(({ place, width }, n) => {
+      repeat(entries.repeated[n] as number, place, width);
+    });
+    this.used += count;
     return end;
   }
 

@@ -35,10 +35,8 @@ export function computeRowChunk(
     });
     for (let first = 0; first < rows; first += setup.strideRows) {
       const count = Math.min(setup.strideRows, rows - first);
-      for (const row of computeRows(slotRows, task, done, first, count, outs)) {
-        refuseRow(slotRows, row, start + row);
-        badRows.push(start + row);
-      }
+      for (const row of computeRows(slotRows, task, done, first, count, outs))
+        badRows.push(refuseRow(slotRows, row, start));
     }
     for (const run of runsWritten(task, done, done + rows)) {
       const writeRun = (region: number, position: number, bytes: number) =>

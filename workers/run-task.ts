@@ -16,7 +16,6 @@ import {
   placeOfEntry,
 } from "../src/results/entries-table.js";
 import { EntriesChunk } from "./entries-chunk.js";
-import { EntriesOut } from "./entries-out.js";
 import { copyKeptColumn } from "./kept-column.js";
 import { loadRows } from "./load-rows.js";
 import { computeRowChunk } from "./row-chunk.js";
@@ -70,48 +69,20 @@ function findBadRows(
     const rows = Math.min(setup.loadRows, rowEnd - start);
     loadRows(slotRows, pieces, start, start + rows);
     for (let r = 0; r < rows; r++)
-      if (slotRows.badRowReason(r)) {
-        refuseRow(slotRows, r, start + r);
-        found.push(start + r);
-      }
+      if (slotRows.badRowReason(r)) found.push(refuseRow(slotRows, r, start));
   }
   return found;
 }
 
-/** The rows of a task over entries. */
-class TaskRows {
-  readonly badRows: number[] = [];
-  readonly chunk: EntriesChunk<WorkerSetup>;
-  readonly rows: number;
-  /** Columns of entries that are filled. */
-  readonly out: EntriesOut;
-  readonly #slotRows: SlotRows;
-
-  constructor(
-    setup: WorkerSetup,
-    kernel: Kernel,
-    private readonly task: Pick<CountTask, "slot" | "rowStart" | "rowEnd">,
-  ) {
-    const entries = setup.entries as EntriesSetup;
-    const base = task.slot * setup.slotBytes;
-    this.rows = task.rowEnd - task.rowStart;
-    this.#slotRows = new SlotRows(setup, kernel, base);
-    this.chunk = new EntriesChunk(this.#slotRows, entries, this.rows);
-    this.out = new EntriesOut(kernel, entries, base);
-  }
-
-  load(pieces: CountTask["pieces"]): void {
-    loadRows(this.#slotRows, pieces, this.task.rowStart, this.task.rowEnd);
-  }
-
-  /** Computes a row; see EntriesChunk. */
-  begin(row: number): number {
-    const count = this.chunk.begin(row);
-    if (count !== null) return count;
-    refuseRow(this.#slotRows, row, this.task.rowStart + row);
-    this.badRows.push(this.task.rowStart + row);
-    return 0;
-  }
+function openChunk(
+  setup: WorkerSetup,
+  kernel: Kernel,
+  { slot, rowStart, rowEnd }: EntriesTask | CountTask | StoreTask,
+) {
+  const slotRows = new SlotRows(setup, kernel, slot * setup.slotBytes);
+  const entries = setup.entries as EntriesSetup;
+  const rows = rowEnd - rowStart;
+  return { slotRows, rows, chunk: new EntriesChunk(slotRows, entries, rows) };
 }
 
 /**
@@ -123,27 +94,29 @@ function computeEntries(
   kernel: Kernel,
   task: EntriesTask,
 ): { badRows: number[]; part: EntriesPart } {
-  const taskRows = new TaskRows(setup, kernel, task);
-  const { rows, chunk, out } = taskRows;
+  const { slotRows, rows, chunk } = openChunk(setup, kernel, task);
+  const { rowStart, rowEnd } = task;
   const from = task.from ?? { row: 0, i: -1 };
-  if (!task.from) taskRows.load(task.pieces);
+  if (!task.from) loadRows(slotRows, task.pieces, rowStart, rowEnd);
   let { row, i } = from;
   const begun = i < 0 ? row : row + 1;
+  const badRows: number[] = [];
   for (; row < rows; row++, i = -1) {
     if (i < 0) {
-      if (out.room === 0) break;
-      taskRows.begin(row);
+      if (chunk.isFull) break;
+      if (chunk.begin(row) === null)
+        badRows.push(refuseRow(slotRows, row, rowStart));
       i = 0;
     }
-    i = chunk.storeFrom(row, i, out);
+    i = chunk.storeFrom(row, i);
     if (i < setup.classes) break;
   }
   return {
-    badRows: taskRows.badRows,
+    badRows,
     part: {
       from: begun,
       to: i < 0 ? row : Math.min(row + 1, rows),
-      entries: out.used,
+      entries: chunk.used,
       next: row < rows ? { row, i } : null,
     },
   };
@@ -155,11 +128,15 @@ function countEntries(
   kernel: Kernel,
   task: CountTask,
 ): { badRows: number[]; part: EntriesPart } {
-  const taskRows = new TaskRows(setup, kernel, task);
-  const { rows, badRows } = taskRows;
-  taskRows.load(task.pieces);
+  const { slotRows, rows, chunk } = openChunk(setup, kernel, task);
+  loadRows(slotRows, task.pieces, task.rowStart, task.rowEnd);
+  const badRows: number[] = [];
   let entries = 0;
-  for (let row = 0; row < rows; row++) entries += taskRows.begin(row);
+  for (let row = 0; row < rows; row++) {
+    const count = chunk.begin(row);
+    if (count === null) badRows.push(refuseRow(slotRows, row, task.rowStart));
+    else entries += count;
+  }
   return { badRows, part: { from: 0, to: rows, entries, next: null } };
 }
 
@@ -172,13 +149,13 @@ function storeEntries(
   kernel: Kernel,
   task: StoreTask,
 ): { part: EntriesPart } {
-  const { rows, chunk, out } = new TaskRows(setup, kernel, task);
+  const { rows, chunk } = openChunk(setup, kernel, task);
   const { entryBytes } = tableOf(setup);
   let written = 0;
   const write = () => {
-    writeEntries(setup, task, task.entry + written, out.used);
-    written += out.used;
-    out.used = 0;
+    writeEntries(setup, task, task.entry + written, chunk.used);
+    written += chunk.used;
+    chunk.used = 0;
   };
   const isEnough = () => written * entryBytes >= STORE_BYTES;
   let { row, i } = task.from;
@@ -186,7 +163,7 @@ function storeEntries(
     if (chunk.counts[row] === 0) continue;
     chunk.load(row);
     for (; !isEnough(); write()) {
-      i = chunk.storeFrom(row, i, out);
+      i = chunk.storeFrom(row, i);
       if (i === setup.classes) break;
     }
     if (i < setup.classes) break;

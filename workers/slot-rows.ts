@@ -181,11 +181,15 @@ export class SlotRows<Setup extends RowsSetup = WorkerSetup> {
   }
 }
 
-/** Ends the task if bad rows do, or if the label of the row is neither a class nor none. `number` is the row of the file. */
-export function refuseRow(rows: SlotRows, row: number, number: number): void {
+/**
+ * Ends the task if bad rows do, or if the label of the row is neither a class nor none. Returns the row of the file, which
+ * starts at row `start` in the slot.
+ */
+export function refuseRow(rows: SlotRows, row: number, start: number): number {
   const { stopAtBadRow } = rows.setup;
   const reason = rows.badRowReason(row, !stopAtBadRow);
   if (reason && (stopAtBadRow || reason.advice))
-    throw new TaskFailure({ kind: "bad-row", row: number, ...reason });
+    throw new TaskFailure({ kind: "bad-row", row: start + row, ...reason });
   if (stopAtBadRow) throw new Error(`row ${row} of a load has no bad value`);
+  return start + row;
 }

@@ -23,8 +23,7 @@ import {
   storeTemperature,
   TEMPERATURE,
 } from "./portable/work.js";
-import { softmaxRow } from "./softmax.js";
-import { workAreaAt } from "./work-area.js";
+import { softmaxRow, workAreaAt } from "./softmax.js";
 
 type Integers = new (
   buffer: ArrayBufferLike,
@@ -55,42 +54,12 @@ export function plainKernel(buffer: ArrayBufferLike): Kernel {
     return true;
   };
 
-  const store: Kernel["storeResult"] = (
-    code,
-    work,
-    classes,
-    iStart,
-    iEnd,
-    input,
-    param,
-    out,
-    float32,
-  ) => {
+  const store: Kernel["storeResult"] = (...result) => {
+    const [code, work, classes, iStart, iEnd, , , out, float32] = result;
     if (code === SOFTMAX) storeSoftmax(work, classes, out, float32);
     else if (code === JACOBIAN)
-      storeTile(
-        work,
-        classes,
-        loadF64(work + TEMPERATURE),
-        iStart,
-        iEnd,
-        out,
-        float32,
-      );
-    else
-      return storePortableResult(
-        code,
-        work,
-        classes,
-        iStart,
-        iEnd,
-        input,
-        param,
-        out,
-        float32,
-      )
-        ? 1
-        : 0;
+      storeTile(work, classes, iStart, iEnd, out, float32);
+    else return storePortableResult(...result) ? 1 : 0;
     return 1;
   };
 
@@ -225,12 +194,12 @@ export function plainKernel(buffer: ArrayBufferLike): Kernel {
 function storeTile(
   work: number,
   classes: number,
-  temperature: number,
   iStart: number,
   iEnd: number,
   out: number,
   float32: boolean,
 ): void {
+  const temperature = loadF64(work + TEMPERATURE);
   let at = 0;
   for (let i = iStart; i < iEnd; i++) {
     const pi = pAt(work, i);
