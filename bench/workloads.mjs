@@ -74,7 +74,7 @@ export const workloads = [
     args: ["--layout", "coo", "--threshold", "1e-8"],
     // Some 55,000 entries a row, three numbers each.
     valuesOut: 168_000,
-    peers: [{ name: "numpy-coo", wanted: 10 }],
+    peers: [{ name: "numpy-coo", wanted: 6 }],
   },
   // Compressed input may cost half as much again as plain input: 1/1.5.
   ...["lz4", "zstd"].map((compression) => ({

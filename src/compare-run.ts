@@ -91,7 +91,7 @@ async function firstDifference(
     openOptionsOf(options, hooks.signal),
   );
   const report = new ReportBuilder(options.input, file.path);
-  const job = planJob(options, logits, true);
+  const job = planJob(options, logits);
   const crew = new Crew();
   const { compress } = options;
   const output = await withCompression(job, compress, comparison(file.fd));

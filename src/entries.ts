@@ -77,7 +77,6 @@ export function softmaxJacobianEntries(
     width: float32 ? 4 : 8,
     coo: false,
     repeated: [],
-    spaces: 1,
     sources,
     results: [],
   });
@@ -96,7 +95,6 @@ export function softmaxJacobianEntries(
     float32,
     pairs: false,
     capacity,
-    table: null,
     examples: [],
   };
   const chunk = new EntriesChunk(slotRows, setup, 1);

@@ -15,18 +15,13 @@ export type Job = PlannedJob | EntriesJob;
 
 /**
  * Plans a run for the writer that its layout needs. Reads at most the ends of copied text columns.
- * @param inOrder whether the output takes bytes only from the first to the last
  * @throws InputUnsupportedError for an output that is too large to exist; see withOthers
  */
-export function planJob(
-  options: ResolvedOptions,
-  logits: LogitsFile,
-  inOrder = false,
-): Job {
+export function planJob(options: ResolvedOptions, logits: LogitsFile): Job {
   const { layout } = options;
   return advised(options, logits, () =>
     isEntriesLayout(layout)
-      ? planEntriesJob(options, logits, layout, inOrder)
+      ? planEntriesJob(options, logits, layout)
       : planPlannedJob(options, logits),
   );
 }

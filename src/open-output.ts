@@ -41,7 +41,8 @@ export async function openFile(
 ): Promise<PendingOutput> {
   const most = job.kind === "entries" ? job.plan.mostBytes : job.layout.bytes;
   const isKnown = job.kind === "planned" && !compress;
-  const pending = await open(isKnown ? most : 0, isDirect(job, most, sync));
+  const isDirect = sync && most >= LEAST_DIRECT_BYTES;
+  const pending = await open(isKnown ? most : 0, isDirect);
   return withCompression(job, compress, pending);
 }
 
@@ -67,13 +68,10 @@ export async function withCompression(
   }
 }
 
-/** Whether an output goes past the page cache: what workers write piece by piece (../counted) is not, nor what nobody waits for. */
-function isDirect(job: Job, mostBytes: number, sync: boolean): boolean {
-  const inPieces = job.kind === "entries" && job.table !== null;
-  return sync && !inPieces && mostBytes >= LEAST_DIRECT_BYTES;
-}
-
-/** Bytes of a planned output that are in memory at once on their way out, `wanted` where it has as many; the ordered writer needs none. */
+/**
+ * Returns the size of the ring buffer of a planned output: `wanted`, or the whole output if it is smaller, but at least the
+ * largest record batch. The ordered writer needs none.
+ */
 function inMemory(job: Job, wanted: number): number {
   if (job.kind === "entries") return 0;
   const { batches, bytes, end } = job.layout;
@@ -82,10 +80,6 @@ function inMemory(job: Job, wanted: number): number {
       Math.max(most, metadataBytes + bodyBytes),
     end,
   );
-  return ringBytes(largest, Math.min(wanted, bytes));
-}
-
-/** Returns the size of the ring buffer of a streamed output, which holds at least the largest record batch. */
-function ringBytes(largestBatch: number, wanted: number): number {
-  return Math.ceil(Math.max(largestBatch, wanted, 1 << 20) / 65536) * 65536;
+  const atLeast = Math.max(largest, Math.min(wanted, bytes), 1 << 20);
+  return Math.ceil(atLeast / 65536) * 65536;
 }

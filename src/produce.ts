@@ -1,4 +1,3 @@
-import { writeCounted } from "./counted/write-counted.js";
 import { AbortedError, OutputClosedError, WorkerError } from "./errors.js";
 import { checkUnchanged } from "./input/input-state.js";
 import { axesOf } from "./input/row-indices.js";
@@ -87,7 +86,7 @@ export async function compute(
   const writeEnd =
     job.kind === "planned"
       ? await writePlanned(job, context)
-      : await (job.table ? writeCounted : writeEntries)(job, context);
+      : await writeEntries(job, context);
   // A stream without its end is not taken for a whole one, so the input is checked before the end is written.
   await checkUnchanged(logits.source);
   await writeEnd();

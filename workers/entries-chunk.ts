@@ -12,7 +12,9 @@ export class EntriesChunk<Setup extends RowsSetup> {
   readonly droppedSum: Float64Array;
   // Views for all rows: making a view takes as long as a short row's entries.
   readonly #dropped: Float64Array;
-  #rowCounts: Int32Array;
+  readonly #rowCounts: Int32Array;
+  /** Address of the space in which the kernel counts the entries of a row. */
+  readonly #space: number;
 
   constructor(
     private readonly slotRows: SlotRows<Setup>,
@@ -25,7 +27,10 @@ export class EntriesChunk<Setup extends RowsSetup> {
     this.droppedMax = doubles(entries.droppedMax, rows);
     this.droppedSum = doubles(entries.droppedSum, rows);
     this.#dropped = doubles(entries.dropped, 2);
-    this.#rowCounts = this.#rowCountsOf(0);
+    const { buffer, classes } = slotRows.setup;
+    this.#space = slotRows.base + entries.space;
+    const counts = rowCountAt(this.#space, classes, 0);
+    this.#rowCounts = new Int32Array(buffer, counts, classes);
   }
 
   /**
@@ -35,7 +40,7 @@ export class EntriesChunk<Setup extends RowsSetup> {
   begin(row: number): number | null {
     const { slotRows, entries } = this;
     const { kernel, setup, base, work } = slotRows;
-    let good = this.load(row);
+    let good = slotRows.load(row);
     setup.results.forEach((_, n) => {
       good = good && slotRows.storeResult(n, row, this.#outOf(n, row));
     });
@@ -45,7 +50,7 @@ export class EntriesChunk<Setup extends RowsSetup> {
           entries.code,
           work,
           setup.classes,
-          this.#spaceOf(row),
+          this.#space,
           entries.threshold,
           entries.topK,
           entries.float32,
@@ -56,12 +61,6 @@ export class EntriesChunk<Setup extends RowsSetup> {
     this.droppedMax[row] = good ? (this.#dropped[0] as number) : 0;
     this.droppedSum[row] = good ? (this.#dropped[1] as number) : 0;
     return good ? count : null;
-  }
-
-  /** Computes the softmax of a row into the work area. Returns false for a bad row. */
-  load(row: number): boolean {
-    if (this.entries.spaceBytes > 0) this.#rowCounts = this.#rowCountsOf(row);
-    return this.slotRows.load(row);
   }
 
   /** Whether there is no room for another entry. */
@@ -80,7 +79,7 @@ export class EntriesChunk<Setup extends RowsSetup> {
     const count = kernel.storeEntries(
       work,
       classes,
-      this.#spaceOf(row),
+      this.#space,
       i,
       end,
       base + entries.indices + 4 * used,
@@ -112,17 +111,6 @@ export class EntriesChunk<Setup extends RowsSetup> {
       if (left < 0) break;
     }
     return end;
-  }
-
-  #spaceOf(row: number): number {
-    const { space, spaceBytes } = this.entries;
-    return this.slotRows.base + space + row * spaceBytes;
-  }
-
-  #rowCountsOf(row: number): Int32Array {
-    const { buffer, classes } = this.slotRows.setup;
-    const address = rowCountAt(this.#spaceOf(row), classes, 0);
-    return new Int32Array(buffer, address, classes);
   }
 
   #outOf(n: number, row: number): number {

@@ -72,6 +72,13 @@ export class SequentialFile extends Sequential {
   }
 
   protected async put(bytes: Uint8Array): Promise<void> {
+    if (this.direct < 0 && bytes.byteLength >= BLOCK_BYTES) {
+      // Only direct writes need aligned blocks: the rest is written without a copy.
+      await this.#writeBlock();
+      await this.#write(bytes, this.position);
+      this.#start += bytes.byteLength;
+      return;
+    }
     for (let done = 0; done < bytes.byteLength; ) {
       const part = bytes.subarray(done, done + BLOCK_BYTES - this.#used);
       this.#block.set(part, this.#used);
@@ -98,15 +105,16 @@ export class SequentialFile extends Sequential {
     return this.#blocks[this.#current] as Uint8Array;
   }
 
-  /** Starts to write the block, which is full, and continues with the next. */
+  /** Starts to write the block as far as it is filled, and continues with the next. */
   async #writeBlock(): Promise<void> {
-    const writing = this.#write(this.#block, this.#start);
+    const filled = this.#block.subarray(0, this.#used);
+    const writing = this.#write(filled, this.#start);
+    this.#start += this.#used;
     // Thrown where the block is needed again.
     writing.catch(() => {});
     this.#writing[this.#current] = writing;
     this.#current = (this.#current + 1) % BLOCKS;
     await this.#writing[this.#current];
-    this.#start += BLOCK_BYTES;
     this.#used = 0;
   }
 

@@ -94,7 +94,7 @@ export class CsrBatches extends EntriesBatches {
   }
 }
 
-/** Batches of layout coo, of equal length, for outputs that are written in order (others: ../counted). */
+/** Batches of layout coo, of equal length. */
 export class CooBatches extends EntriesBatches {
   *append(slot: FilledSlot): Generator<EntriesBatch> {
     const { batchEntries } = this.job.plan;

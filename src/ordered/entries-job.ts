@@ -1,15 +1,12 @@
 import { planCommon, withinMemory } from "../common-plan.js";
-import { planEntriesTable } from "../counted/plan-entries-table.js";
 import { tooLarge } from "../errors.js";
 import { keptBytesPerRow } from "../input/kept-pieces.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import type { ResolvedOptions } from "../options.js";
 import type { JacobianFileHeadSpec } from "../output/jacobian-file.js";
-import { STANDARD_OUTPUT } from "../output/output-target.js";
 import type { EntriesSetup } from "../pool/protocol.js";
 import { EMITS, type EntriesLayout } from "../results/catalogue.js";
 import { isJacobian, type ResultColumn } from "../results/columns.js";
-import type { EntriesTable } from "../results/entries-table.js";
 import {
   isOfExample,
   positionColumns,
@@ -22,13 +19,11 @@ import {
 } from "../slots/entries-slot.js";
 import { type EntriesPlan, planEntries } from "./plan-entries.js";
 
-/** A run over single entries that has only to be carried out; where things go is known as they come, or are counted. */
+/** The plan of a run over single entries; offsets in the output are known when its record batches are complete. */
 export interface EntriesJob {
   kind: "entries";
   layout: EntriesLayout;
   plan: EntriesPlan;
-  /** Where entries go by their number: workers write them (../counted). null: the ordered writer does. */
-  table: EntriesTable | null;
   slot: EntriesSlotLayout;
   results: ResultColumn[];
   /** Index columns after `row`, then the columns after the copied ones. */
@@ -49,12 +44,11 @@ export interface PlacedColumn extends TableColumn {
 /** Indices i·Q + j are int32. */
 const MAX_INDICES = 2 ** 31 - 1;
 
-/** Plans a run on an opened input for layout csr or coo; `inOrder`: bytes must come from the first to the last. */
+/** Plans a run on an opened input for layout csr or coo. */
 export function planEntriesJob(
   options: ResolvedOptions,
   logits: LogitsFile,
   layout: EntriesLayout,
-  inOrder = false,
 ): EntriesJob {
   const { classes, path, column } = logits;
   if (layout === "csr" && classes * classes > MAX_INDICES)
@@ -75,8 +69,6 @@ export function planEntriesJob(
     some.reduce((sum, { listSize, width }) => sum + (listSize ?? 1) * width, 0);
   const own = columns.filter(isOfExample);
   const entryColumns = columns.filter((column) => !isOfExample(column));
-  const counted =
-    coo && !inOrder && !options.compress && options.output !== STANDARD_OUTPUT;
   const plan = planEntries({
     rowStart,
     rows,
@@ -89,7 +81,6 @@ export function planEntriesJob(
     topK: options.topK,
     threads: options.threads,
     chunkRows: options.chunkRows,
-    counted,
   });
   const slot = layoutEntriesSlot({
     ...plan,
@@ -97,7 +88,6 @@ export function planEntriesJob(
     positions: positions.length,
     coo,
     repeated: coo ? own.map(({ width }) => width) : [],
-    spaces: counted ? plan.chunkRows : 1,
     results,
     sources,
   });
@@ -115,22 +105,11 @@ export function planEntriesJob(
         : ownPlace(column),
   }));
   const file = common.file(columns.slice(positions.length));
-  const table = counted
-    ? planEntriesTable(
-        file,
-        // no further apart in the file than they can be
-        Math.max(1, Math.min(plan.batchEntries, rows * plan.mostEntries)),
-        slot.entries.rows,
-        placed,
-        positions.length,
-      )
-    : null;
   const block = options.emit.find(isJacobian) ?? "jacobian";
   return {
     kind: "entries",
     layout,
     plan: withinMemory(plan, slot, logits),
-    table,
     slot,
     results,
     columns: placed,
@@ -140,7 +119,6 @@ export function planEntriesJob(
     onBadRow: options.onBadRow,
     setup: {
       ...slot.entries,
-      table,
       code: EMITS[block].code,
       threshold: options.threshold,
       topK: options.topK ?? 0,

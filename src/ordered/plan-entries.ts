@@ -1,8 +1,4 @@
-import type { RowRange } from "../plan.js";
 import type { EntriesLayout } from "../results/catalogue.js";
-import type { RunContext } from "../run-context.js";
-import { spaceBytesOf } from "../slots/entries-slot.js";
-import type { EntriesJob } from "./entries-job.js";
 
 /** What the arithmetic of a run over single entries depends on. */
 export interface EntriesPlanInput {
@@ -20,8 +16,6 @@ export interface EntriesPlanInput {
   topK: number | undefined;
   threads: number;
   chunkRows?: number | undefined;
-  /** All entries of a task's rows are counted before the first is stored (../counted). */
-  counted?: boolean;
 }
 
 /** How many entries there are is known only after the kernel ran: what can be known before. */
@@ -49,12 +43,8 @@ const MiB = 1 << 20;
 const BATCH_BYTES = 24 * MiB;
 /** Entries of a slot: what a worker makes before the main thread takes it over, and what stays in cache between. */
 const SLOT_BYTES = 8 * MiB;
-/** The same where a worker writes them itself. */
-const STORED_BYTES = MiB;
 /** Logits, inputs and results of a task's rows. */
 const CHUNK_BYTES = MiB;
-/** What is found of rows that are counted. */
-const SPACES_BYTES = 2 * MiB;
 /** A task's rows where they are very short. */
 const MAX_CHUNK_ROWS = 8192;
 /** Under this a pool costs more than it gives. */
@@ -69,7 +59,6 @@ export function planEntries(input: EntriesPlanInput): EntriesPlan {
     layout,
     exampleBytes,
     entryBytes,
-    counted = false,
   } = input;
   const block = classes * classes;
   const mostEntries = Math.min(block, input.topK ?? block);
@@ -80,7 +69,6 @@ export function planEntries(input: EntriesPlanInput): EntriesPlan {
     Math.min(
       input.chunkRows ??
         Math.floor(CHUNK_BYTES / (input.sourceBytes + exampleBytes)),
-      counted ? Math.floor(SPACES_BYTES / spaceBytesOf(classes)) : rows,
       MAX_CHUNK_ROWS,
       rows,
     ),
@@ -88,7 +76,7 @@ export function planEntries(input: EntriesPlanInput): EntriesPlan {
   const slotEntries = Math.max(
     classes,
     Math.min(
-      Math.floor((counted ? STORED_BYTES : SLOT_BYTES) / entryBytes),
+      Math.floor(SLOT_BYTES / entryBytes),
       chunkRows * Math.min(mostEntries, Number.MAX_SAFE_INTEGER / chunkRows),
     ),
   );
@@ -96,8 +84,7 @@ export function planEntries(input: EntriesPlanInput): EntriesPlan {
   const threads =
     mostBytes + rows * input.sourceBytes <= INLINE_BYTES
       ? 0
-      : // groups of rows that are counted get smaller where there are few
-        Math.min(input.threads, counted ? rows : Math.ceil(rows / chunkRows));
+      : Math.min(input.threads, Math.ceil(rows / chunkRows));
   return {
     rowStart,
     rows,
@@ -130,31 +117,4 @@ export function rowsOfNextTask(
   const perRow = rowsDone > 0 ? entriesDone / rowsDone : mostEntries;
   const rows = Math.floor((2 * slotEntries) / (3 * Math.max(perRow, 1e-3)));
   return Math.max(1, Math.min(rows, chunkRows));
-}
-
-/** The rows of one task after the other, each with as many rows as `rowsOfNext` says when there is a slot for it. */
-export function* rowRanges(
-  { rowStart, rows }: EntriesPlan,
-  rowsOfNext: (rowsLeft: number) => number,
-): Generator<RowRange> {
-  const end = rowStart + rows;
-  for (let row = rowStart; row < end; ) {
-    const rowEnd = Math.min(end, row + rowsOfNext(end - row));
-    yield { rowStart: row, rowEnd };
-    row = rowEnd;
-  }
-}
-
-/** Adds the dropped entries of rows [from, to) of the slot at `base` to the report. */
-export function countDropped(
-  { slot }: EntriesJob,
-  { buffer, report }: RunContext,
-  base: number,
-  { from, to }: { from: number; to: number },
-): void {
-  const { droppedMax, droppedSum } = slot.entries;
-  const rows = to - from;
-  const max = new Float64Array(buffer, base + droppedMax + 8 * from, rows);
-  const sum = new Float64Array(buffer, base + droppedSum + 8 * from, rows);
-  report.dropped(max, sum);
 }

@@ -17,12 +17,13 @@ import {
   tailPiece,
 } from "../output/jacobian-file.js";
 import { openSequential } from "../output/output-target.js";
+import type { RowRange } from "../plan.js";
 import type { EntriesPart, EntriesTask } from "../pool/protocol.js";
 import { countWritten, type RunContext } from "../run-context.js";
 import { runError, runTask, runTasks, type SlotTasks } from "../run-tasks.js";
 import { CooBatches, CsrBatches } from "./entries-batches.js";
 import type { EntriesJob } from "./entries-job.js";
-import { countDropped, rowRanges, rowsOfNextTask } from "./plan-entries.js";
+import { rowsOfNextTask } from "./plan-entries.js";
 
 /**
  * The ordered writer: the file is written from its start to its end, record batch by record batch, in row order.
@@ -112,19 +113,29 @@ export async function computeEntries(
       await writeAll(batches.append({ buffer, base, task, part, badRows }));
       entries += part.entries;
       allBadRows.push(...badRows);
-      countDropped(job, context, base, part);
+      const dropped = (place: number) =>
+        new Float64Array(buffer, base + place, part.to).subarray(part.from);
+      const { droppedMax, droppedSum } = job.slot.entries;
+      report.dropped(dropped(droppedMax), dropped(droppedSum));
       if (!part.next) break;
       reply = await run({ ...task, from: part.next });
     }
     report.count(rowEnd - rowStart, allBadRows);
     report.set({ entries });
   };
-  const ranges = rowRanges(plan, () =>
-    rowsOfNextTask(plan, report.rowsDone, entries),
-  );
+  /** The rows of one task after the other, each when there is a slot for it. */
+  function* ranges(): Generator<RowRange> {
+    const end = plan.rowStart + plan.rows;
+    for (let rowStart = plan.rowStart; rowStart < end; ) {
+      const rows = rowsOfNextTask(plan, report.rowsDone, entries);
+      const rowEnd = Math.min(end, rowStart + rows);
+      yield { rowStart, rowEnd };
+      rowStart = rowEnd;
+    }
+  }
   let turn: Promise<void> = Promise.resolve();
   try {
-    await runTasks(context, plan.slots, ranges, (rows, slot, tasks) => {
+    await runTasks(context, plan.slots, ranges(), (rows, slot, tasks) => {
       const pieces = sourcePieces(logits, rows.rowStart, rows.rowEnd);
       const task = {
         kind: "entries",

@@ -5,7 +5,6 @@ import type { SourceForm, SourcePiece } from "../arrow/source-form.js";
 import type { PresentBytes } from "../io/present-blocks.js";
 import type { DirectTarget } from "../io/put-bytes.js";
 import type { ResultColumn } from "../results/columns.js";
-import type { EntriesTable } from "../results/entries-table.js";
 import type { RowAxes } from "../results/row-axes.js";
 import type { EntriesPlaces } from "../slots/entries-slot.js";
 import type { SlotLayout } from "../slots/slot-layout.js";
@@ -65,8 +64,6 @@ export interface EntriesSetup extends EntriesPlaces {
   /** i and j apart (coo), or i·Q + j. */
   pairs: boolean;
   capacity: number;
-  /** Where they go in the output, where that is known once they are counted. */
-  table: EntriesTable | null;
   /** Where the example's values stand that are repeated with its entries, and their bytes. */
   examples: { place: number; width: number }[];
 }
@@ -121,19 +118,6 @@ export interface EntriesTask extends ReadTask {
   from: EntriesCursor | null;
 }
 
-/** How many entries rows have; what storing them needs stays in the slot. */
-export interface CountTask extends ReadTask {
-  kind: "count";
-}
-
-/** The entries that were counted in the slot, to their places in the output: all, or so many. */
-export interface StoreTask extends RowsTask {
-  kind: "store";
-  from: EntriesCursor;
-  /** The first one's place among the entries of the table. */
-  entry: number;
-}
-
 /** Row `row` of a task (from 0), row `i` of its block; -1: it has not begun. */
 export interface EntriesCursor {
   row: number;
@@ -167,13 +151,7 @@ export interface KeptColumnTask {
   nodes: NodeTarget[];
 }
 
-export type Task =
-  | RowChunkTask
-  | ScanTask
-  | EntriesTask
-  | CountTask
-  | StoreTask
-  | KeptTask;
+export type Task = RowChunkTask | ScanTask | EntriesTask | KeptTask;
 
 /** `badRows`: rows of the whole file without a softmax. `nulls`: per node of the kept columns. `part`: of entries, or of their count. */
 export type Reply =

@@ -18,8 +18,6 @@ export interface EntriesSlotSpec {
   coo: boolean;
   /** Bytes of the values of an example that stand with each of its entries (coo). */
   repeated: number[];
-  /** Rows whose entries are counted before the first is stored: each needs a space of its own. */
-  spaces: number;
   sources: SourceShape[];
   /** Results of an example beside its entries. */
   results: { values: number; width: number }[];
@@ -31,9 +29,8 @@ export interface EntriesSlotLayout extends SlotLayout {
 }
 
 export interface EntriesPlaces {
-  /** What the kernel works in (numeric/portable/sparse-space.ts), and bytes from one row's to the next; 0: one for all. */
+  /** The space in which the kernel works (numeric/portable/sparse-space.ts), for one row. */
   space: number;
-  spaceBytes: number;
   /** float64[n]: entries of each row. */
   counts: number;
   /** float64[n] each. */
@@ -55,7 +52,7 @@ export interface EntriesPlaces {
 
 /** A task's rows as read, their results, and as many of their entries as there is room for. Pure. */
 export function layoutEntriesSlot(spec: EntriesSlotSpec): EntriesSlotLayout {
-  const { chunkRows, slotEntries, classes, coo, spaces } = spec;
+  const { chunkRows, slotEntries, classes, coo } = spec;
   const slot = layoutSlot({
     loadRows: chunkRows,
     strideRows: chunkRows,
@@ -73,10 +70,8 @@ export function layoutEntriesSlot(spec: EntriesSlotSpec): EntriesSlotLayout {
     return start;
   };
   const column = (bytes: number): number => region(bytes * slotEntries);
-  const spaceBytes = spaceBytesOf(classes);
   const entries = {
-    space: region(spaces * spaceBytes),
-    spaceBytes: spaces > 1 ? spaceBytes : 0,
+    space: region(sparseSpaceBytes(classes)),
     counts: region(8 * chunkRows),
     droppedMax: region(8 * chunkRows),
     droppedSum: region(8 * chunkRows),
@@ -88,9 +83,4 @@ export function layoutEntriesSlot(spec: EntriesSlotSpec): EntriesSlotLayout {
     repeated: spec.repeated.map(column),
   };
   return { ...slot, entries, bytes: end };
-}
-
-/** Of one row's space, in whole cache lines. */
-export function spaceBytesOf(classes: number): number {
-  return Math.ceil(sparseSpaceBytes(classes) / 64) * 64;
 }

@@ -95,11 +95,16 @@ test("calls that do a part only are gone on with, from where they ended", async 
   closeSync(fd);
 });
 
+async function addInParts(file: SequentialFile): Promise<void> {
+  for (let start = 0; start < source.byteLength; start += 1 << 20)
+    await file.add(source.subarray(start, start + (1 << 20)));
+}
+
 test("SequentialFile ends when all that was begun has been written, or says why not", async () => {
   const { path, fd } = opened("ends");
   diskLike({ turns: 20 });
   const file = new SequentialFile(fd, -1);
-  await file.add(source);
+  await addInParts(file);
   expect(disk.writing).toBeGreaterThan(0);
   await file.finish();
   expect(disk.writing).toBe(0);
@@ -107,7 +112,7 @@ test("SequentialFile ends when all that was begun has been written, or says why 
 
   diskLike({ turns: 20, failing: 2 });
   const failing = new SequentialFile(fd, -1);
-  await failing.add(source);
+  await addInParts(failing);
   await expect(failing.finish()).rejects.toMatchObject({ code: "ENOSPC" });
   await failing.settled();
   expect(disk.writing).toBe(0);
@@ -120,7 +125,7 @@ test("a run over entries that fails waits for what is being written: its file is
   writeLogits(input, { rows: 3000, classes: 12, logit: (r, k) => (r * k) % 5 });
   const options = resolveOptions({ input, output, layout: "coo", threads: 1 });
   const logits = await openLogits(input, openOptionsOf(options));
-  const job = planEntriesJob(options, logits, "coo", true);
+  const job = planEntriesJob(options, logits, "coo");
   Object.assign(job.plan, { batchEntries: 64_000, chunkRows: 300 });
   const pending = await openPending(output, 0, options);
   const context = contextOf(job, options, logits, pending, async (_, run) => {

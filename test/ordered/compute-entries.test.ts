@@ -51,7 +51,7 @@ async function computeWith(
   });
   const logits = await openLogits(input, openOptionsOf(options));
   try {
-    const job = planEntriesJob(options, logits, layout, true);
+    const job = planEntriesJob(options, logits, layout);
     // Batches of a few KiB, and slots that some tasks do not fit.
     job.setup.capacity = 700;
     Object.assign(job.plan, { batchEntries: 640, slotEntries: 700, ...plan });

@@ -52,29 +52,6 @@ test("a task has as many rows as fill two thirds of a slot, going by those befor
   expect(rowsOfNextTask(plan, 1000, 0)).toBe(chunkRows);
 });
 
-test("counted: rows whose spaces fill no more than 2 MiB, and entries that fit a cache", () => {
-  for (const classes of [1, 10, 300, 3000, 46_340]) {
-    const plan = planEntries({
-      ...usual,
-      classes,
-      layout: "coo",
-      sourceBytes: classes * 8,
-      exampleBytes: 16,
-      entryBytes: 24,
-      counted: true,
-    });
-    const space = 48 * classes + 80;
-    expect(plan.chunkRows).toBeGreaterThanOrEqual(1);
-    expect(plan.chunkRows * space).toBeLessThanOrEqual(
-      Math.max(2 * MiB, space + 64),
-    );
-    expect(plan.slotEntries).toBeGreaterThanOrEqual(classes);
-    expect(plan.slotEntries * 24).toBeLessThanOrEqual(
-      Math.max(MiB, 24 * classes),
-    );
-  }
-});
-
 test("the k largest are at most k; small runs take no threads", () => {
   const input = {
     ...usual,
