@@ -14,8 +14,7 @@ import {
 import { openOptionsOf, type RunOptions, resolveOptions } from "./options.js";
 import type { EntriesJob } from "./ordered/entries-job.js";
 import { layoutJacobianBatch } from "./output/jacobian-batch.js";
-import { ARROW } from "./output/output-name.js";
-import { checkOutput } from "./output/written-files.js";
+import { ARROW, checkOutput } from "./output/written-files.js";
 import type { SizedJob } from "./planned/planned-job.js";
 import type { Layout } from "./results/catalogue.js";
 import type { RunEmit } from "./results/emit-options.js";

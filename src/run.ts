@@ -11,8 +11,7 @@ import {
   type RunOptions,
   resolveOptions,
 } from "./options.js";
-import { ARROW } from "./output/output-name.js";
-import { checkOutput } from "./output/written-files.js";
+import { ARROW, checkOutput } from "./output/written-files.js";
 import { Crew } from "./pool/crew.js";
 import { produce } from "./produce.js";
 import { ReportBuilder, type RunReport } from "./report.js";

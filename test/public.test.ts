@@ -176,7 +176,6 @@ describe("nothing imports upward", () => {
       "src/open-output",
       "src/options",
       "src/options-table",
-      "src/output/output-name",
       "src/output/temporary-file",
       "src/output/written-files",
       "src/plan",

@@ -6,7 +6,7 @@ import {
   MalformedThrift,
   type Shaped,
 } from "../src/input/parquet/thrift.js";
-import { Damaged } from "./decompress/failure.js";
+import { Damaged } from "./decompress/bytes.js";
 import { loadCodec, pageStart } from "./parquet-page-start.js";
 import { ParquetFailure, readParquet } from "./parquet-read.js";
 

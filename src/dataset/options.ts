@@ -7,7 +7,7 @@ import {
   resolveOptions,
 } from "../options.js";
 import { optionsOf } from "../options-table.js";
-import { ARROW, checkName } from "../output/output-name.js";
+import { ARROW, checkName } from "../output/written-files.js";
 import { isEntriesLayout, isInputName } from "../results/catalogue.js";
 import { isS3, resolveLocation } from "../store/location.js";
 import { type S3Options, s3OptionsOf } from "../store/s3-options.js";

@@ -11,9 +11,8 @@ import {
   layoutJacobianFile,
   tailPiece,
 } from "../output/jacobian-file.js";
-import { ARROW } from "../output/output-name.js";
 import type { PendingOutput } from "../output/output-target.js";
-import { checkOutput } from "../output/written-files.js";
+import { ARROW, checkOutput } from "../output/written-files.js";
 import type { RunHooks } from "../run.js";
 import { ioError } from "../system-error.js";
 import { VERSION } from "../version.js";

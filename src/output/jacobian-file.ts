@@ -62,7 +62,6 @@ export interface PlacedBatch extends BlockPlace {
   shape: JacobianBatchShape;
   layout: JacobianBatchLayout;
   bodyStart: number;
-  messageBytes: number;
 }
 
 /** A piece of the file outside the batch bodies. */
@@ -77,11 +76,7 @@ export function layoutJacobianFile(spec: JacobianFileSpec): JacobianFileLayout {
   const batches: PlacedBatch[] = [];
   let end = head.end;
   for (const shape of spec.batches) {
-    // The same for every batch: see recordBatchMessage.
-    const like = batches.find(
-      (batch) => batch.shape.rows > 0 === shape.rows > 0,
-    );
-    const batch = placeBatch(shape, end, like?.messageBytes);
+    const batch = placeBatch(shape, end);
     batches.push(batch);
     end = batch.bodyStart + batch.bodyBytes;
   }
@@ -107,17 +102,15 @@ export function measureJacobianFile(
 ): JacobianFileSizes {
   const head = layoutHead(spec);
   const empty = layoutTail(spec, head.dictionaries, [], head.end);
-  const messageBytes = new Map<boolean, number>();
   let end = head.end;
   let largestBodyBytes = 0;
   let number = 0;
   for (const { shape, count } of batches) {
-    const first = placeBatch(shape, end, messageBytes.get(shape.rows > 0));
-    messageBytes.set(shape.rows > 0, first.messageBytes);
+    const first = placeBatch(shape, end);
     end = first.bodyStart + first.bodyBytes;
     // From here on each starts on 64 bytes, and takes as much.
     if (count > 1) {
-      const next = placeBatch(shape, end, first.messageBytes);
+      const next = placeBatch(shape, end);
       end += (count - 1) * (next.metadataBytes + next.bodyBytes);
     }
     largestBodyBytes = Math.max(largestBodyBytes, first.bodyBytes);
@@ -134,7 +127,7 @@ export function layoutHead(spec: JacobianFileHeadSpec): JacobianFileHead {
   const dictionaries = spec.dictionaries.map((source) => {
     const block = {
       offset: end,
-      metadataBytes: aligned(end + 8 + source.metadata.byteLength) - end,
+      metadataBytes: framedBytes(source.metadata, end),
       bodyBytes: source.bodyBytes,
     };
     end += block.metadataBytes + block.bodyBytes;
@@ -143,24 +136,17 @@ export function layoutHead(spec: JacobianFileHeadSpec): JacobianFileHead {
   return { schema, dictionaries, end };
 }
 
-/** Places a record batch at `offset`. `messageBytes` is that of another batch of the file, where one is known. */
+/** Places a record batch at `offset`. */
 export function placeBatch(
   shape: JacobianBatchShape,
   offset: number,
-  messageBytes?: number,
 ): PlacedBatch {
   const layout = layoutJacobianBatch(shape);
-  const length = messageBytes ?? batchMessage(shape, layout, []).byteLength;
-  const metadataBytes = aligned(offset + 8 + length) - offset;
-  return {
-    offset,
-    metadataBytes,
-    bodyBytes: layout.bodyBytes,
-    shape,
-    layout,
-    bodyStart: offset + metadataBytes,
-    messageBytes: length,
-  };
+  const { bodyBytes } = layout;
+  const message = batchMessage(shape, layout, []);
+  const metadataBytes = framedBytes(message, offset);
+  const bodyStart = offset + metadataBytes;
+  return { offset, metadataBytes, bodyBytes, shape, layout, bodyStart };
 }
 
 /** Places the footer behind the batches. */
@@ -269,13 +255,16 @@ function batchMessage(
   });
 }
 
-/** FFFFFFFF, length, metadata, zeros up to a multiple of 64 from the file's start (`before` bytes stand in front). */
+/** Frames metadata: FFFFFFFF, length, metadata, zeros up to a multiple of 64 from the file's start (`before` bytes precede). */
 export function framed(metadata: Uint8Array, before: number): Uint8Array {
-  const total = aligned(before + 8 + metadata.byteLength) - before;
-  const bytes = new Uint8Array(total);
+  const bytes = new Uint8Array(framedBytes(metadata, before));
   const view = new DataView(bytes.buffer);
   view.setUint32(0, 0xffffffff, true);
-  view.setInt32(4, total - 8, true);
+  view.setInt32(4, bytes.byteLength - 8, true);
   bytes.set(metadata, 8);
   return bytes;
+}
+
+function framedBytes({ byteLength }: Uint8Array, before: number): number {
+  return aligned(before + 8 + byteLength) - before;
 }

@@ -6,13 +6,57 @@ import {
   realpathSync,
   statSync,
 } from "node:fs";
-import { basename, dirname, join, resolve, sep } from "node:path";
+import { basename, dirname, extname, join, resolve, sep } from "node:path";
 import { OutputExistsError, UsageError } from "../errors.js";
 import type { FileUse } from "../options-table.js";
 import { assertSupportedScheme, isS3 } from "../store/location.js";
 import { outputCall } from "../system-error.js";
-import { checkName, type NamedFormat } from "./output-name.js";
 import { STANDARD_OUTPUT } from "./output-target.js";
+
+/** A format of outputs, its description in messages, and the extensions of its names; the first is the usual one. */
+export interface NamedFormat {
+  writes: string;
+  extensions: readonly string[];
+}
+
+export const ARROW: NamedFormat = {
+  writes: "softjac writes Arrow files",
+  extensions: ["arrow", "arrows", "feather", "ipc"],
+};
+
+export const HTML: NamedFormat = {
+  writes: "softjac report writes HTML pages",
+  extensions: ["html", "htm"],
+};
+
+/** Extensions that name another format to people and tools; an extension in no list may be part of any name. */
+const OF_OTHERS = new Set(
+  `avro bmp bz2 ckpt csv db duckdb gif gz gzip h5 hdf hdf5 jpeg jpg joblib json jsonl lz4 lzma mat md msgpack nc ndjson
+  npy npz ods onnx orc parq parquet pb pdf pickle pkl png pq pt pth rar rda rdata rds safetensors sav snappy sql sqlite
+  svg tar tfrecord tfrecords tgz tsv txt webp xls xlsx xml xz yaml yml zarr zip zst zstd 7z`.split(
+    /\s+/,
+  ),
+);
+
+/**
+ * Rejects a name whose extension promises another format than the file has.
+ * @throws UsageError
+ */
+export function checkName(
+  path: string,
+  { writes, extensions }: NamedFormat,
+): void {
+  const extension = extname(basename(path)).slice(1).toLowerCase();
+  if (extensions.includes(extension)) return;
+  const isOther = [ARROW, HTML].some((format) =>
+    format.extensions.includes(extension),
+  );
+  if (isOther || OF_OTHERS.has(extension))
+    throw new UsageError(
+      `${path}: ${writes}; use a name that ends in .${extensions[0]}`,
+      "output",
+    );
+}
 
 /** A file that a command, or a call of the library, reads or writes. */
 export interface UsedFile {
@@ -44,16 +88,6 @@ export function checkFiles(files: readonly UsedFile[]): void {
     for (const other of places) if (other !== one) checkApart(one, other);
 }
 
-/** An output file of a call, and what it is made from. */
-export interface CheckedOutput {
-  path: string;
-  force: boolean;
-  format: NamedFormat;
-  inputs: readonly string[];
-  /** `-` stands for standard output. */
-  streams?: boolean;
-}
-
 /**
  * Rejects an output file that could not be published at the end.
  * @throws OutputExistsError where something is at `path` (with `force`: something that is not a regular file);
@@ -65,7 +99,14 @@ export function checkOutput({
   format,
   inputs,
   streams = false,
-}: CheckedOutput): void {
+}: {
+  path: string;
+  force: boolean;
+  format: NamedFormat;
+  inputs: readonly string[];
+  /** `-` stands for standard output. */
+  streams?: boolean;
+}): void {
   if (streams && path === STANDARD_OUTPUT) {
     if (force)
       throw new UsageError(

@@ -5,9 +5,7 @@ import type {
 } from "../../src/input/compression/protocol.js";
 import { readFully, ShortReadError } from "../../src/io/positional.js";
 import { checkOwnFile, systemFailure } from "../../src/system-error.js";
-import { CompressedBytes } from "./compressed-bytes.js";
-import { DecodedBytes, KeepError } from "./decoded-bytes.js";
-import { Damaged } from "./failure.js";
+import { CompressedBytes, Damaged, DecodedBytes, KeepError } from "./bytes.js";
 import { decodeLz4 } from "./lz4-frame.js";
 
 /** Copied at once. */

@@ -1,4 +1,4 @@
-import { Damaged } from "./failure.js";
+import { Damaged } from "./bytes.js";
 
 // An LZ4 block (github.com/lz4/lz4, doc/lz4_Block_format.md) is a row of sequences:
 //

@@ -1,6 +1,4 @@
-import type { CompressedBytes } from "./compressed-bytes.js";
-import type { DecodedBytes } from "./decoded-bytes.js";
-import { Damaged } from "./failure.js";
+import { type CompressedBytes, Damaged, type DecodedBytes } from "./bytes.js";
 import { decodeBlock } from "./lz4-block.js";
 import { Xxh32 } from "./xxh32.js";
 

@@ -28,12 +28,7 @@ function round(accumulator: number, lane: number): number {
 
 /** The hash (seed 0) of bytes that come piece by piece. */
 export class Xxh32 {
-  readonly #lanes = [(PRIME_1 + PRIME_2) | 0, PRIME_2 | 0, 0, -PRIME_1 | 0] as [
-    number,
-    number,
-    number,
-    number,
-  ];
+  readonly #lanes = Int32Array.of(PRIME_1 + PRIME_2, PRIME_2, 0, -PRIME_1);
   readonly #rest = new Uint8Array(16);
   #restBytes = 0;
   #length = 0;
@@ -56,7 +51,7 @@ export class Xxh32 {
   }
 
   get value(): number {
-    const [a, b, c, d] = this.#lanes;
+    const [a = 0, b = 0, c = 0, d = 0] = this.#lanes;
     let hash =
       this.#length >= 16
         ? (rotate(a, 1) + rotate(b, 7) + rotate(c, 12) + rotate(d, 18)) | 0
@@ -79,10 +74,7 @@ export class Xxh32 {
   }
 
   #stripe(bytes: Uint8Array, at: number): void {
-    const lanes = this.#lanes;
-    lanes[0] = round(lanes[0], word(bytes, at));
-    lanes[1] = round(lanes[1], word(bytes, at + 4));
-    lanes[2] = round(lanes[2], word(bytes, at + 8));
-    lanes[3] = round(lanes[3], word(bytes, at + 12));
+    for (let k = 0; k < 4; k++)
+      this.#lanes[k] = round(this.#lanes[k] as number, word(bytes, at + 4 * k));
   }
 }

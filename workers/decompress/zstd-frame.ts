@@ -1,17 +1,11 @@
 import zstd from "@foxglove/wasm-zstd";
 import { ZSTDDecoder } from "zstddec/stream";
-import { ShortReadError } from "../../src/io/positional.js";
-import { systemFailure } from "../../src/system-error.js";
-import type { CompressedBytes } from "./compressed-bytes.js";
-import { type DecodedBytes, KeepError } from "./decoded-bytes.js";
-import { Damaged } from "./failure.js";
+import { type CompressedBytes, Damaged, type DecodedBytes } from "./bytes.js";
 
 /** Up to so many bytes, before and after, are decoded at once: twice as fast as piece by piece. */
 const WHOLE_BYTES = 256 << 20;
 /** Given to the decoder at once. */
 const STEP_BYTES = 256 << 10;
-/** Written at once. */
-const WRITE_BYTES = 1 << 20;
 /** The decoder gives nothing so often in a row only where it cannot go on. */
 const MOST_EMPTY = 8;
 
@@ -55,34 +49,10 @@ async function decodePieces(
       yield source.take(Math.min(STEP_BYTES, source.left), "a Zstandard frame");
     }
   }
-  const out = new Uint8Array(WRITE_BYTES);
-  let used = 0;
-  const flush = () => {
-    target.add(out.subarray(0, used));
-    used = 0;
-  };
-  try {
-    for (const decoded of decoder.decodeStreaming(pieces())) {
-      empty = decoded.byteLength === 0 ? empty + 1 : 0;
-      // At damage it does not end, and gives nothing.
-      if (empty > MOST_EMPTY)
-        throw new Damaged("the Zstandard frame is damaged");
-      if (used + decoded.byteLength > WRITE_BYTES) flush();
-      out.set(decoded, used);
-      used += decoded.byteLength;
-    }
-  } catch (error) {
-    // What reading and keeping throw is not the decoder's.
-    if (
-      error instanceof Damaged ||
-      error instanceof KeepError ||
-      error instanceof ShortReadError ||
-      systemFailure(error)
-    )
-      throw error;
-    throw new Damaged(
-      `the Zstandard frame is damaged (${(error as Error).message})`,
-    );
+  for (const decoded of decoder.decodeStreaming(pieces())) {
+    empty = decoded.byteLength === 0 ? empty + 1 : 0;
+    // For damage it does not end, and returns nothing.
+    if (empty > MOST_EMPTY) throw new Damaged("the Zstandard frame is damaged");
+    target.add(decoded);
   }
-  flush();
 }
