@@ -109,17 +109,10 @@ export function printableJson(json: string): string {
 
 /** Returns the first (`bytes` negative: the last) characters of a text that take so many bytes. */
 function within(text: string, bytes: number): string {
-  const all = Array.from(text);
-  if (bytes < 0) all.reverse();
-  let left = Math.abs(bytes);
-  const taken = all.slice(
-    0,
-    all.findIndex((character) => {
-      left -= Buffer.byteLength(character);
-      return left < 0;
-    }) >>> 0,
-  );
-  return (bytes < 0 ? taken.reverse() : taken).join("");
+  const all = Buffer.from(text);
+  const part = bytes < 0 ? all.subarray(bytes) : all.subarray(0, bytes);
+  // A character that was cut becomes U+FFFD.
+  return part.toString().replace(/^\ufffd+|\ufffd+$/g, "");
 }
 
 function escaped(character: string): string {

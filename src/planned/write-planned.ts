@@ -4,14 +4,16 @@ import { inputReader } from "../input/read-input.js";
 import { sourcePieces } from "../input/source-pieces.js";
 import { putBytes } from "../io/put-bytes.js";
 import { keptTask } from "../kept-task.js";
-import { BatchFinisher } from "../output/batch-finisher.js";
 import { headPieces } from "../output/dictionaries.js";
+import { validityBitmap } from "../output/jacobian-batch.js";
 import {
+  batchMetadata,
   type Piece,
   type PlacedBatch,
   streamBytes,
   tailPiece,
 } from "../output/jacobian-file.js";
+import type { OutputTarget } from "../output/output-target.js";
 import type { ChunkPlan, RowRange } from "../plan.js";
 import type { KeptTask, RowChunkTask, ScanTask } from "../pool/protocol.js";
 import { countWritten, type RunContext } from "../run-context.js";
@@ -78,25 +80,14 @@ async function writeBatches(
   job: PlannedJob,
   context: RunContext,
 ): Promise<void> {
-  const { output, report } = context;
+  const { report } = context;
   const { plan, layout } = job;
-  const finisher = new BatchFinisher(
-    output,
-    layout.batches,
-    tasksPerBatch(job, context.logits),
-    job.onBadRow === "null",
-  );
+  const taskDone = batchFinisher(job, context);
   const tasks = tasksOf(job, context);
   await runTasks(context, plan.slots, tasks, async (work, slot, { run }) => {
     const { batch, ...task } = work;
     const { badRows, nulls } = await run({ ...task, slot });
-    const first = plan.batches[batch]?.rowStart ?? 0;
-    const nullRows = job.onBadRow === "null" ? badRows : [];
-    finisher.taskDone(
-      batch,
-      nullRows.map((row) => row - first),
-      nulls,
-    );
+    taskDone(batch, badRows, nulls);
     if (task.kind !== "row-chunk") return;
     const rows = task.rowEnd - task.rowStart;
     report.count(rows, badRows);
@@ -160,10 +151,69 @@ function chunkTask(
   };
 }
 
-function tasksPerBatch({ plan }: PlannedJob, logits: LogitsFile): number[] {
-  const counts: number[] = plan.batches.map(() =>
-    logits.kept.length > 0 ? 1 : 0,
-  );
-  for (const { batch } of plan.chunks) counts[batch] = (counts[batch] ?? 0) + 1;
-  return counts;
+/**
+ * Returns a function that is called after each task. It completes a record batch after its last task: its metadata and
+ * validity bitmaps, since null counts are known only then.
+ */
+function batchFinisher(
+  { plan, layout, onBadRow }: PlannedJob,
+  { logits, output }: RunContext,
+): (batch: number, badRows: number[], nulls: number[]) => void {
+  const own = logits.kept.length > 0 ? 1 : 0;
+  const open = layout.batches.map(() => ({
+    tasksLeft: own,
+    nullRows: [] as number[],
+    /** Nulls of the copied columns, which one task counts. */
+    nulls: [] as number[],
+  }));
+  for (const { batch } of plan.chunks)
+    (open[batch] as (typeof open)[number]).tasksLeft++;
+  const isNullable = onBadRow === "null";
+  let next = 0;
+  return (batch, badRows, nulls) => {
+    const known = open[batch] as (typeof open)[number];
+    const first = plan.batches[batch]?.rowStart ?? 0;
+    if (isNullable) for (const row of badRows) known.nullRows.push(row - first);
+    known.nulls.push(...nulls);
+    if (--known.tasksLeft > 0) return;
+    const placed = layout.batches[batch] as PlacedBatch;
+    finishBatch(
+      output,
+      placed,
+      known.nulls,
+      isNullable ? known.nullRows : null,
+    );
+    known.nullRows = [];
+    for (; open[next]?.tasksLeft === 0; next++) {
+      const { bodyStart, bodyBytes } = layout.batches[next] as PlacedBatch;
+      output.complete?.(bodyStart + bodyBytes);
+    }
+  };
+}
+
+/** @param nullRows rows whose results are null; null: results have no validity bitmaps */
+function finishBatch(
+  output: OutputTarget,
+  placed: PlacedBatch,
+  nulls: number[],
+  nullRows: number[] | null,
+): void {
+  const { bodyStart, bodyBytes, layout, shape } = placed;
+  // Memory that is used again has other bytes between buffers, where a file has zeros.
+  if (output.ring) {
+    let end = 0;
+    const bodyEnd = { offset: bodyBytes, length: 0 };
+    for (const { offset, length } of [...layout.buffers, bodyEnd]) {
+      const gap = new Uint8Array(Math.max(0, offset - end));
+      putBytes(output, gap, bodyStart + end);
+      end = Math.max(end, offset + length);
+    }
+  }
+  if (nullRows) {
+    const bitmap = validityBitmap(shape.rows, nullRows);
+    for (const { validity } of layout.results)
+      putBytes(output, bitmap, bodyStart + validity);
+  }
+  const { offset, bytes } = batchMetadata(placed, nulls, nullRows?.length ?? 0);
+  putBytes(output, bytes, offset);
 }

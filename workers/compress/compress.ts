@@ -5,10 +5,8 @@ import {
   PREFIX_BYTES,
 } from "../../src/compressed/protocol.js";
 
-/** Compressed bytes in pieces, or null where they are no fewer than `bytes`. */
-export type Compressor = (
-  bytes: Uint8Array,
-) => Uint8Array[] | null | Promise<Uint8Array[] | null>;
+/** Returns compressed bytes in pieces, or null if they are no fewer. */
+type Compressor = (bytes: Uint8Array) => Uint8Array[] | null;
 
 /** Compresses the buffers of a body one by one; such as get no smaller are stored as they are. */
 export async function compress({
@@ -17,7 +15,7 @@ export async function compress({
   buffers,
   target,
 }: CompressTask): Promise<CompressReply> {
-  const compressor = await compressorOf(codec);
+  const compressor = await COMPRESSORS[codec]();
   const out = new Uint8Array(target);
   const view = new DataView(target);
   const places: CompressReply["buffers"] = [];
@@ -28,7 +26,7 @@ export async function compress({
       continue;
     }
     const plain = new Uint8Array(source, offset, length);
-    const compressed = await compressor(plain);
+    const compressed = compressor(plain);
     view.setBigInt64(end, compressed ? BigInt(length) : -1n, true);
     let at = end + PREFIX_BYTES;
     for (const piece of compressed ?? [plain]) {
@@ -43,8 +41,60 @@ export async function compress({
   return { buffers: places, bodyBytes: end };
 }
 
-/** Each loads what it needs when it is first used. */
-async function compressorOf(codec: CompressTask["codec"]): Promise<Compressor> {
-  if (codec === "lz4") return (await import("./lz4-frame.js")).compressLz4;
-  return (await import("./zstd-frame.js")).compressZstd;
+/** Each loads its library when it is first used. */
+const COMPRESSORS = {
+  lz4: async (): Promise<Compressor> => {
+    const { compress } = await import("lz4-wasm-nodejs");
+    return (bytes) => lz4Frame(bytes, compress);
+  },
+  zstd: async (): Promise<Compressor> => {
+    const { default: zstd } = await import("@foxglove/wasm-zstd");
+    await zstd.isLoaded;
+    return (bytes) => {
+      if (bytes.byteLength > MAX_ZSTD_BYTES) return null;
+      const frame = zstd.compress(bytes, LEVEL);
+      return frame.byteLength < bytes.byteLength ? [frame] : null;
+    };
+  },
+};
+
+/** Higher levels have hardly an effect on numbers, and take twice the time. */
+const LEVEL = 1;
+/** The library's memory has space for twice as much; longer buffers are stored uncompressed. */
+const MAX_ZSTD_BYTES = 2 ** 29;
+
+// An LZ4 frame of blocks that do not refer to each other (github.com/lz4/lz4, doc/lz4_Frame_format.md):
+//
+//   04 22 4D 18 | flags | block size | header checksum
+//   blocks: size (highest bit: stored uncompressed) | data | … | 0
+
+/** Version 1, blocks independent, no checksums, blocks of at most 4 MiB. */
+const HEADER = Uint8Array.of(0x04, 0x22, 0x4d, 0x18, 0x60, 0x70, 0x73);
+const BLOCK_BYTES = 4 << 20;
+const STORED = 0x80000000;
+/** The library writes the length of a block in front of it. */
+const LIBRARY_PREFIX = 4;
+
+function lz4Frame(
+  bytes: Uint8Array,
+  compressBlock: (bytes: Uint8Array) => Uint8Array,
+): Uint8Array[] | null {
+  const pieces: Uint8Array[] = [HEADER];
+  let total = HEADER.byteLength + 4;
+  for (let start = 0; start < bytes.byteLength; start += BLOCK_BYTES) {
+    const plain = bytes.subarray(start, start + BLOCK_BYTES);
+    const block = compressBlock(plain).subarray(LIBRARY_PREFIX);
+    const stored = block.byteLength >= plain.byteLength;
+    const data = stored ? plain : block;
+    pieces.push(uint32(data.byteLength + (stored ? STORED : 0)), data);
+    total += 4 + data.byteLength;
+  }
+  pieces.push(uint32(0));
+  return total < bytes.byteLength ? pieces : null;
+}
+
+function uint32(value: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, value, true);
+  return bytes;
 }

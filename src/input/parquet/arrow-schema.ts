@@ -21,7 +21,7 @@ export function arrowFields(text: string): Field[] | null {
   try {
     const start = bytes.readUInt32LE(0) === 0xffffffff ? 8 : 4;
     const { schema } = decodeMessage(bytes.subarray(start));
-    return schema?.fields.map(plainField) ?? null;
+    return schema?.fields.map(valueField) ?? null;
   } catch (error) {
     const known = [RangeError, MalformedFlatbuffer, OverLimit];
     if (known.some((kind) => error instanceof kind)) return null;
@@ -29,12 +29,12 @@ export function arrowFields(text: string): Field[] | null {
   }
 }
 
-function plainField(field: Field): Field {
+function valueField(field: Field): Field {
   return {
     ...field,
     type: PLAIN[field.type.kind] ?? field.type,
     dictionary: null,
-    children: field.children.map(plainField),
+    children: field.children.map(valueField),
     // The metadata of a dictionary describes it, such as the values of an enumeration.
     metadata: field.dictionary ? [] : field.metadata,
   };

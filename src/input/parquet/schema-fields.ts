@@ -1,4 +1,9 @@
-import type { ArrowType, Field } from "../../arrow/field.js";
+import {
+  type ArrowType,
+  arrowTypeOf,
+  type Field,
+  plainField,
+} from "../../arrow/field.js";
 import {
   logicalKind,
   OPTIONAL,
@@ -18,7 +23,7 @@ export function schemaField(node: SchemaNode): Field {
 }
 
 function nodeField(node: SchemaNode): Field {
-  if (node.type !== undefined) return fieldOf(node, leafType(node), []);
+  if (node.type !== undefined) return fieldOf(node, leafType(node));
   const { converted = -1, children } = node;
   const kind = logicalKind(node);
   const [child] = children;
@@ -49,10 +54,10 @@ function listItem(list: SchemaNode, repeated: SchemaNode): Field {
 function fieldOf(
   { name, repetition }: SchemaNode,
   type: ArrowType,
-  children: Field[],
+  children: Field[] = [],
 ): Field {
   const nullable = repetition === OPTIONAL;
-  return { name, nullable, type, dictionary: null, children, metadata: [] };
+  return { ...plainField(name, type, children), nullable };
 }
 
 /** Kinds of LogicalType and ConvertedType, as stored. */
@@ -61,7 +66,6 @@ const LIST = 3;
 const CONVERTED_LIST = 3;
 const CONVERTED_MAPS = [1, 2];
 const CONVERTED_DECIMAL = 5;
-const CONVERTED_INTEGERS = [11, 12, 13, 14, 15, 16, 17, 18];
 
 const TEXT: ArrowType = { kind: "Utf8" };
 const DAYS: ArrowType = { kind: "Date", unit: 0 };
@@ -78,7 +82,7 @@ const BY_LOGICAL: { readonly [kind: number]: ArrowType } = {
   8: TIMESTAMP,
   11: { kind: "Null" },
   12: TEXT,
-  15: { kind: "FloatingPoint", precision: 0 },
+  15: arrowTypeOf("float16"),
 };
 
 const BY_CONVERTED: { readonly [converted: number]: ArrowType } = {
@@ -89,17 +93,25 @@ const BY_CONVERTED: { readonly [converted: number]: ArrowType } = {
   8: TIME,
   9: TIMESTAMP,
   10: TIMESTAMP,
+  11: arrowTypeOf("uint8"),
+  12: arrowTypeOf("uint16"),
+  13: arrowTypeOf("uint32"),
+  14: arrowTypeOf("uint64"),
+  15: arrowTypeOf("int8"),
+  16: arrowTypeOf("int16"),
+  17: arrowTypeOf("int32"),
+  18: arrowTypeOf("int64"),
   19: TEXT,
 };
 
 /** By Type, as stored. */
 const BY_TYPE: readonly ArrowType[] = [
   { kind: "Bool" },
-  { kind: "Int", bitWidth: 32, signed: true },
-  { kind: "Int", bitWidth: 64, signed: true },
+  arrowTypeOf("int32"),
+  arrowTypeOf("int64"),
   TIMESTAMP,
-  { kind: "FloatingPoint", precision: 1 },
-  { kind: "FloatingPoint", precision: 2 },
+  arrowTypeOf("float32"),
+  arrowTypeOf("float64"),
   BYTES,
 ];
 
@@ -109,9 +121,6 @@ function leafType(node: SchemaNode): ArrowType {
   const bitWidth = precision > 38 ? 256 : 128;
   if (converted === CONVERTED_DECIMAL)
     return { kind: "Decimal", precision, scale, bitWidth };
-  const integer = CONVERTED_INTEGERS.indexOf(converted);
-  if (integer >= 0)
-    return { kind: "Int", bitWidth: 8 << (integer % 4), signed: integer > 3 };
   return (
     BY_LOGICAL[logicalKind(node)] ??
     BY_CONVERTED[converted] ??
