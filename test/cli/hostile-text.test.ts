@@ -1,14 +1,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
-import {
-  columnFromArray,
-  fixedSizeList,
-  float64,
-  tableFromColumns,
-  tableToIPC,
-  utf8,
-} from "@uwdata/flechette";
+import { fixedSizeList, float64, utf8 } from "@uwdata/flechette";
 import { expect, test } from "vitest";
 import { printableLines } from "../../src/printable.js";
+import { writeArrow } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 import { softjacIn } from "./support.js";
@@ -24,7 +18,7 @@ const column = `logits${HOSTILE}`;
 const input = at(`in ${HOSTILE}.arrow`);
 const output = at(`out ${HOSTILE}.arrow`);
 
-writeArrow(input, [column]);
+writeNamed(input, [column]);
 await built.run({ input, output, column, keep: [`name${HOSTILE}`] });
 
 function softjac(args: string[], env: Record<string, string> = {}) {
@@ -168,7 +162,7 @@ test("members of an archive", () => {
 
 test("1,000 columns with names of 2,000 letters: no message of more than 2 kB", () => {
   const wide = at("wide.arrow");
-  writeArrow(
+  writeNamed(
     wide,
     Array.from({ length: 1000 }, (_, k) => `${k}${"x".repeat(2000)}`),
   );
@@ -183,20 +177,14 @@ test("1,000 columns with names of 2,000 letters: no message of more than 2 kB", 
   }
 });
 
-function writeArrow(path: string, names: string[]): void {
-  const logits = columnFromArray(
-    [
-      [1, 2, 3],
-      [4, 5, 6],
-    ] as never,
-    fixedSizeList(float64(), 3) as never,
-  );
-  const table = tableFromColumns({
-    ...Object.fromEntries(names.map((name) => [name, logits])),
-    [`name${HOSTILE}`]: columnFromArray(
-      ["a", HOSTILE] as never,
-      utf8() as never,
-    ),
-  } as never);
-  writeFileSync(path, tableToIPC(table, { format: "file" }) as Uint8Array);
+function writeNamed(path: string, names: string[]): void {
+  const rows = [
+    [1, 2, 3],
+    [4, 5, 6],
+  ];
+  const logits = [rows, fixedSizeList(float64(), 3)] as const;
+  writeArrow(path, {
+    ...Object.fromEntries(names.map((name) => [name, [...logits]])),
+    [`name${HOSTILE}`]: [["a", HOSTILE], utf8()],
+  });
 }

@@ -1,7 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import {
   bool,
-  columnFromArray,
   decimal,
   dictionary,
   fixedSizeList,
@@ -13,14 +12,17 @@ import {
   int64,
   list,
   struct,
-  tableFromColumns,
-  tableFromIPC,
-  tableToIPC,
   utf8,
 } from "@uwdata/flechette";
 import { describe, expect, test } from "vitest";
+import {
+  type Columns,
+  type Type,
+  writeArrow,
+} from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
+import { read } from "../support/plain-rows.js";
 
 // Columns of numbers that are decoded to a temporary file before workers read them.
 
@@ -28,19 +30,10 @@ const at = workDirectory();
 const input = at("in.arrow");
 const output = at("out.arrow");
 
-type Type = NonNullable<Parameters<typeof columnFromArray>[1]>;
-type Columns = Record<string, [values: unknown[], type: Type]>;
 type Row = (number | null)[] | null;
 
-/** Writes a file of record batches of three rows. */
-function write(columns: Columns): void {
-  const made = Object.entries(columns).map(([name, [values, type]]) => [
-    name,
-    columnFromArray(values as never, type, { maxBatchRows: 3 }),
-  ]);
-  const table = tableFromColumns(Object.fromEntries(made));
-  writeFileSync(input, tableToIPC(table, { format: "file" }) as Uint8Array);
-}
+const write = (columns: Columns) =>
+  writeArrow(input, columns, { batchRows: 3 });
 
 function softmax(row: Row): number[] | null {
   if (!row || row.includes(null)) return null;
@@ -49,12 +42,7 @@ function softmax(row: Row): number[] | null {
   return e.map((value) => expect.closeTo(value / sum, 6) as number);
 }
 
-function column(name: string): unknown[] {
-  const found = tableFromIPC(readFileSync(output)).getChild(name);
-  return [...found].map((row) =>
-    row && typeof row === "object" ? [...(row as Iterable<number>)] : row,
-  );
-}
+const column = (name: string) => read(output, name);
 
 async function runAndVerify(options: object): Promise<void> {
   await built.run({ input, output, force: true, ...options });

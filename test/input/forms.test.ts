@@ -23,8 +23,10 @@ import {
 } from "@uwdata/flechette";
 import { describe, expect, test } from "vitest";
 import { float16Value } from "../../src/arrow/stored-numbers.js";
+import type { Type } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
+import { read } from "../support/plain-rows.js";
 
 // Every form and type of logits, written by another tool; the same numbers give the same results.
 
@@ -34,7 +36,6 @@ const rows = 300;
 
 type Row = (number | null)[] | null;
 type Values = (r: number) => Row;
-type Type = NonNullable<Parameters<typeof columnFromArray>[1]>;
 
 /** Whole numbers, and halves of them where floats are stored: every type holds them. */
 const wholeRow: Values = (r) =>
@@ -98,10 +99,7 @@ function write(
   return form === "columns" ? { columns: "c?" } : {};
 }
 
-function softmaxOf(path: string): (number[] | null)[] {
-  const column = tableFromIPC(readFileSync(path)).getChild("softmax");
-  return [...column].map((row) => row && [...row]);
-}
+const softmaxOf = (path: string) => read(path, "softmax");
 
 function expectedSoftmax(
   values: Values,

@@ -1,7 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import {
   bool,
-  columnFromArray,
   decimal,
   fixedSizeList,
   float16,
@@ -11,16 +10,16 @@ import {
   largeList,
   list,
   struct,
-  tableFromColumns,
   tableFromIPC,
-  tableToIPC,
   utf8,
 } from "@uwdata/flechette";
 import { describe, expect, test } from "vitest";
 import { softjac } from "../cli/support.js";
 import { npy, zip } from "../support/array-files.js";
+import { arrowOf, type Columns, type Type } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
+import { read } from "../support/plain-rows.js";
 
 // Margins z of two classes (--binary): p = (1 / (1 + e^z), 1 / (1 + e^-z)).
 
@@ -33,17 +32,7 @@ const REFUSAL = expect.stringMatching(
 );
 const MARGINS = [0.5, -2, 0, 3.25, -0.75, 100, -8];
 
-type Type = NonNullable<Parameters<typeof columnFromArray>[1]>;
-type Columns = Record<string, [values: unknown[], type: Type]>;
-
-function arrow(columns: Columns): Uint8Array {
-  const made = Object.entries(columns).map(([name, [values, type]]) => [
-    name,
-    columnFromArray(values as never, type, { maxBatchRows: 3 }),
-  ]);
-  const table = tableFromColumns(Object.fromEntries(made));
-  return tableToIPC(table, { format: "file" }) as Uint8Array;
-}
+const arrow = (columns: Columns) => arrowOf(columns, { batchRows: 3 });
 
 const expected = (digits: number) =>
   MARGINS.map((z) => [
@@ -57,7 +46,7 @@ async function softmaxOf(options: object): Promise<unknown[]> {
   expect(report).toMatchObject({ ok: true, problems: [] });
   const table = tableFromIPC(readFileSync(output));
   expect(table.schema.metadata?.get("softjac.binary")).toBe("true");
-  return [...table.getChild("softmax")].map((row) => row && [...row]);
+  return read(output, "softmax");
 }
 
 describe("columns", () => {
@@ -230,8 +219,7 @@ describe("arrays", () => {
     const emit = ["softmax", "cross_entropy"];
     const rows = await softmaxOf({ columns: "z_*", label: "y", emit });
     expect(rows).toEqual(expected(12));
-    const found = tableFromIPC(readFileSync(output)).getChild("cross_entropy");
-    expect([...found]).toEqual(
+    expect(read(output, "cross_entropy")).toEqual(
       MARGINS.map((z, k) =>
         expect.closeTo(Math.log1p(Math.exp(k % 2 ? -z : z)), 12),
       ),

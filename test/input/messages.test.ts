@@ -1,6 +1,5 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import {
-  columnFromArray,
   fixedSizeList,
   float64,
   int32,
@@ -8,13 +7,12 @@ import {
   list,
   map,
   struct,
-  tableFromColumns,
-  tableToIPC,
   utf8,
 } from "@uwdata/flechette";
 import { expect, test } from "vitest";
 import { softjacIn } from "../cli/support.js";
 import { npy, safetensors, zip } from "../support/array-files.js";
+import { arrowOf } from "../support/arrow-columns.js";
 import { workDirectory } from "../support/logits-input.js";
 
 // What is wrong with the type, shape, size or choice of an input, and after the last semicolon what to do. The messages of
@@ -23,23 +21,12 @@ import { workDirectory } from "../support/logits-input.js";
 const at = workDirectory();
 const cwd = at(".");
 
-type Type = NonNullable<Parameters<typeof columnFromArray>[1]>;
-
-function arrow(columns: Record<string, [values: unknown[], type: Type]>) {
-  const made = Object.entries(columns).map(([name, [values, type]]) => [
-    name,
-    columnFromArray(values as never, type),
-  ]);
-  const table = tableFromColumns(Object.fromEntries(made));
-  return tableToIPC(table, { format: "file" }) as Uint8Array;
-}
-
 const pairs = [
   [1, 2],
   [3, 4],
 ];
 const lists = fixedSizeList(float64(), 2);
-const columns = arrow({
+const columns = arrowOf({
   logits: [pairs, lists],
   text: [["a", "b"], utf8()],
   whole: [[1, 2n ** 53n + 1n], int64()],
@@ -105,7 +92,7 @@ const MESSAGES: [
     "give each class a name of its own",
   ],
   [
-    arrow({ o: [[{ a: 1, b: 2 }], struct({ a: float64(), b: utf8() })] }),
+    arrowOf({ o: [[{ a: 1, b: 2 }], struct({ a: float64(), b: utf8() })] }),
     ["--column", "o"],
     "column o: expected lists, or a struct, of numbers, found struct<a: float64, b: utf8>",
     "write the logits as lists of numbers",
@@ -165,13 +152,13 @@ const MESSAGES: [
     "write one float per class for each row",
   ],
   [
-    arrow({ a: [[2n ** 53n + 1n], int64()], b: [[1], float64()] }),
+    arrowOf({ a: [[2n ** 53n + 1n], int64()], b: [[1], float64()] }),
     ["--columns", "a,b"],
     "record batch 0, column a: expected whole numbers that float64 holds exactly, found 9007199254740992 at value 0",
     "write smaller numbers, or floats",
   ],
   [
-    arrow({ z: [[[]], fixedSizeList(float64(), 0)] }),
+    arrowOf({ z: [[[]], fixedSizeList(float64(), 0)] }),
     [],
     "column z: expected at least 1 class, found lists of length 0",
     "check the program that wrote them",

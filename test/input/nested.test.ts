@@ -28,6 +28,7 @@ import {
 import { describe, expect, test } from "vitest";
 import type { RunOptions } from "../../src/options.js";
 import { softjac } from "../cli/support.js";
+import { type Columns, writeArrow } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 
@@ -57,14 +58,8 @@ function softmax(row: readonly number[]): number[] {
 }
 
 /** Writes columns of an Arrow file, a record batch for each two rows. */
-function write(columns: Record<string, [values: unknown[], type: DataType]>) {
-  const named = Object.entries(columns).map(([name, [values, type]]) => [
-    name,
-    columnFromArray(values, type, { maxBatchRows: 2 }),
-  ]);
-  const table = tableFromColumns(Object.fromEntries(named));
-  writeFileSync(input, tableToIPC(table, { format: "file" }) as Uint8Array);
-}
+const write = (columns: Columns) =>
+  writeArrow(input, columns, { batchRows: 2 });
 
 async function run(options: Partial<RunOptions> = {}) {
   await built.run({ input, output, force: true, ...options });

@@ -1,23 +1,21 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import {
-  columnFromArray,
-  type DataType,
   float32,
   float64,
   int32,
   largeList,
   list,
-  tableFromColumns,
   tableFromIPC,
-  tableToIPC,
 } from "@uwdata/flechette";
 import { expect, test } from "vitest";
 import { LIMITS } from "../../src/input/limits.js";
 import { openLogits } from "../../src/input/open-logits.js";
 import type { RunOptions } from "../../src/options.js";
 import { softjac } from "../cli/support.js";
+import { type Type, writeArrow } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
+import { read } from "../support/plain-rows.js";
 
 // --pad: the longest list has all classes, and the classes that a row lacks are masked.
 
@@ -26,19 +24,14 @@ const input = at("in.arrow");
 const output = at("out.arrow");
 const choices = [[1, 2, 0.5], [0, 1, 2, 3, -1], null, [4], [], [2, null, 1]];
 
-function write(values: unknown[], type: DataType, path = input): void {
-  const logits = columnFromArray(values, type, { maxBatchRows: 2 });
-  const table = tableFromColumns({ logits });
-  writeFileSync(path, tableToIPC(table, { format: "file" }) as Uint8Array);
+function write(values: unknown[], type: Type, path = input): void {
+  writeArrow(path, { logits: [values, type] }, { batchRows: 2 });
 }
 
 async function softmax(options: Partial<RunOptions> = {}) {
   await built.run({ input, output, force: true, pad: true, ...options });
   const table = tableFromIPC(readFileSync(output));
-  const p = Array.from(
-    table.getChild("softmax") ?? [],
-  ) as (Float64Array | null)[];
-  return { table, p: p.map((row) => row && [...row]) };
+  return { table, p: read(output, "softmax") };
 }
 
 function expected(row: readonly (number | null)[], classes: number): unknown[] {
@@ -144,9 +137,7 @@ test("shards of a dataset are padded", async () => {
   const args = ["run", folder, "-o", out, "--pad"];
   expect(softjac(...args)).toMatchObject({ status: 0 });
   const path = `${out}part-00001-of-00002.arrow`;
-  const table = tableFromIPC(readFileSync(path));
-  const p = Array.from(table.getChild("softmax") ?? []) as Float64Array[];
-  expect([...(p[0] ?? [])]).toEqual([1, 0, 0]);
+  expect(read(path, "softmax")[0]).toEqual([1, 0, 0]);
   const verified = softjac("verify", path, "--input", `${folder}/b.arrow`);
   expect(verified.status).toBe(0);
 });

@@ -10,7 +10,6 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import {
   bool,
-  columnFromArray,
   decimal,
   dictionary,
   fixedSizeList,
@@ -23,14 +22,13 @@ import {
   list,
   map,
   struct,
-  tableFromColumns,
   tableFromIPC,
-  tableToIPC,
   utf8,
 } from "@uwdata/flechette";
 import { describe, expect, test } from "vitest";
 import { CLI, softjac, softjacIn } from "../cli/support.js";
 import { columnsFirst, npy, safetensors, zip } from "../support/array-files.js";
+import { arrowOf, type Type } from "../support/arrow-columns.js";
 import { workDirectory } from "../support/logits-input.js";
 
 // Every row of the tables of docs/inputs.md: the command reads such a file, or refuses it with the words of the table.
@@ -77,27 +75,15 @@ const rows = [
   [3, 4],
 ];
 
-type Type = NonNullable<Parameters<typeof columnFromArray>[1]>;
-type Columns = Record<string, [values: unknown[], type: Type]>;
-
-function arrow(columns: Columns, format: "file" | "stream" = "file"): Buffer {
-  const made = Object.entries(columns).map(([name, [values, type]]) => [
-    name,
-    columnFromArray(values as never, type),
-  ]);
-  const table = tableFromColumns(Object.fromEntries(made));
-  return Buffer.from(tableToIPC(table, { format }) as Uint8Array);
-}
-
 const logits = (values: unknown[], type: Type) =>
-  arrow({ logits: [values, type] });
+  arrowOf({ logits: [values, type] });
 const plain = logits(rows, fixedSizeList(float64(), 2));
 const file = (bytes: Uint8Array | string) => () => writeFileSync(input, bytes);
 const latin1 = (text: string) =>
   file(Buffer.from(text + "\0".repeat(99), "latin1"));
 const copy = (path: string) => () =>
   copyFileSync(`${root}test/input/${path}`, input);
-const perClass = arrow({
+const perClass = arrowOf({
   id: [[1, 2], int32()],
   logit_0: [[1, 3], float64()],
   logit_1: [[2, 4], float64()],
@@ -109,12 +95,12 @@ const LABELLED =
   );
 const labelled = (values: unknown[], type: Type) =>
   file(
-    arrow({
+    arrowOf({
       logits: [rows, fixedSizeList(float64(), 2)],
       label: [values, type],
     }),
   );
-const nested = arrow({
+const nested = arrowOf({
   out: [
     rows.map((logits) => ({ logits })),
     struct({ logits: list(float64()) }),
@@ -144,7 +130,10 @@ const READ: Record<string, Record<string, Case[]>> = {
     "Arrow IPC stream": [
       {
         make: file(
-          arrow({ logits: [rows, fixedSizeList(float64(), 2)] }, "stream"),
+          arrowOf(
+            { logits: [rows, fixedSizeList(float64(), 2)] },
+            { format: "stream" },
+          ),
         ),
       },
     ],
@@ -243,7 +232,7 @@ const READ: Record<string, Record<string, Case[]>> = {
       [
         npy(twoByTwo, { shape: [4] }),
         npy(twoByTwo, { shape: [4, 1] }),
-        arrow({ z: [[1, 2], float64()] }),
+        arrowOf({ z: [[1, 2], float64()] }),
         logits([[1], [2]], fixedSizeList(float64(), 1)),
         logits([[1], [2]], list(float64())),
       ].map((bytes) => ({
@@ -307,9 +296,9 @@ const REFUSED: Record<string, Case[]> = {
   "truncated stream": [
     {
       make: file(
-        arrow(
+        arrowOf(
           { logits: [rows, fixedSizeList(float64(), 2)] },
-          "stream",
+          { format: "stream" },
         ).subarray(0, -8),
       ),
       fixedBy: ["--allow-missing-eos"],
@@ -323,7 +312,7 @@ const REFUSED: Record<string, Case[]> = {
   ],
   "array of 1 dimension, or a column of numbers": [
     { make: file(npy(twoByTwo, { shape: [4] })), fixedBy: ["--binary"] },
-    { make: file(arrow({ z: [[1, 2], float64()] })), fixedBy: ["--binary"] },
+    { make: file(arrowOf({ z: [[1, 2], float64()] })), fixedBy: ["--binary"] },
   ],
   "float128 or complex array": [
     { make: file(npy(twoByTwo, { descr: "<c16", shape: [2, 1] })) },
@@ -340,7 +329,7 @@ const REFUSED: Record<string, Case[]> = {
   "several columns of lists": [
     {
       make: file(
-        arrow({
+        arrowOf({
           teacher: [rows, list(float64())],
           student: [rows, list(float64())],
         }),
@@ -367,14 +356,14 @@ const REFUSED: Record<string, Case[]> = {
   "logits as text": [{ make: file(logits(["1,2", "3,4"], utf8())) }],
   "token ids or labels": [
     {
-      make: file(arrow({ input_ids: [rows, list(int32())] })),
+      make: file(arrowOf({ input_ids: [rows, list(int32())] })),
       fixedBy: ["--column", "input_ids"],
     },
   ],
   "integers with −100": [
     {
       make: file(
-        arrow({
+        arrowOf({
           tags: [
             [
               [1, 2],
@@ -409,7 +398,7 @@ const REFUSED: Record<string, Case[]> = {
   "union or map in `--keep`": [
     {
       make: file(
-        arrow({
+        arrowOf({
           logits: [rows, fixedSizeList(float64(), 2)],
           tags: [rows.map(() => [["a", 1]]), map(utf8(), int32())],
         }),

@@ -1,12 +1,5 @@
-import { writeFileSync } from "node:fs";
-import {
-  columnFromArray,
-  fixedSizeList,
-  float64,
-  int32,
-  tableFromColumns,
-  tableToIPC,
-} from "@uwdata/flechette";
+import { fixedSizeList, float64, int32 } from "@uwdata/flechette";
+import { writeArrow } from "../support/arrow-columns.js";
 
 /** Writes `logits` and `label` as an Arrow file, by flechette; returns its path. */
 export function writeLabelled(
@@ -15,13 +8,9 @@ export function writeLabelled(
   labels: readonly (number | null)[],
 ): string {
   const classes = logits[0]?.length ?? 1;
-  const table = tableFromColumns([
-    [
-      "logits",
-      columnFromArray(logits as never, fixedSizeList(float64(), classes)),
-    ],
-    ["label", columnFromArray(labels as never, int32())],
-  ] as never);
-  writeFileSync(path, tableToIPC(table, { format: "file" }) as Uint8Array);
+  writeArrow(path, {
+    logits: [[...logits], fixedSizeList(float64(), classes)],
+    label: [[...labels], int32()],
+  });
   return path;
 }

@@ -15,6 +15,7 @@ import type { RunOptions } from "../../src/index.js";
 import type { Layout } from "../../src/results/catalogue.js";
 import { softjacIn } from "../cli/support.js";
 import { npy } from "../support/array-files.js";
+import { type Columns, writeArrow } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 import { normal, random } from "../support/random.js";
@@ -31,21 +32,14 @@ function write(rows: number, classes: number, isSingle = false): void {
   const logits = Array.from({ length: rows }, (_, r) =>
     Array.from({ length: classes }, () => (r % 5 === 4 ? 900 : 2) * draw()),
   );
-  const column = (values: unknown[], type: unknown) =>
-    columnFromArray(values as never, type as never, { maxBatchRows: 100 });
   const item = isSingle ? float32() : float64();
-  const table = tableFromColumns({
-    logits: column(logits, fixedSizeList(item, classes)),
-    label: column(
-      logits.map((_, r) => r % classes),
-      int32(),
-    ),
-    name: column(
-      logits.map((_, r) => (r % 3 === 1 ? null : "né".repeat(r % 7))),
-      utf8(),
-    ),
-  });
-  writeFileSync(input, tableToIPC(table, { format: "file" }) as Uint8Array);
+  const names = logits.map((_, r) => (r % 3 === 1 ? null : "né".repeat(r % 7)));
+  const columns: Columns = {
+    logits: [logits, fixedSizeList(item, classes)],
+    label: [logits.map((_, r) => r % classes), int32()],
+    name: [names, utf8()],
+  };
+  writeArrow(input, columns, { batchRows: 100 });
 }
 
 interface Batch {

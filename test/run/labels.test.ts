@@ -1,6 +1,5 @@
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import {
-  columnFromArray,
   dictionary,
   fixedSizeList,
   float64,
@@ -10,16 +9,20 @@ import {
   largeUtf8,
   list,
   struct,
-  tableFromColumns,
   tableFromIPC,
-  tableToIPC,
   utf8,
 } from "@uwdata/flechette";
 import { describe, expect, test } from "vitest";
 import type { RunOptions } from "../../src/index.js";
 import { softjacIn } from "../cli/support.js";
+import {
+  type Columns,
+  type Type,
+  writeArrow,
+} from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
+import { read } from "../support/plain-rows.js";
 
 // Labels that are names, labels that say that a row has none, and labels that are wrong.
 
@@ -27,18 +30,8 @@ const at = workDirectory();
 const input = at("in.arrow");
 const output = at("out.arrow");
 
-type Type = NonNullable<Parameters<typeof columnFromArray>[1]>;
-type Columns = Record<string, [values: unknown[], type: Type]>;
-
-/** Writes a file of record batches of three rows. */
-function write(columns: Columns): void {
-  const made = Object.entries(columns).map(([name, [values, type]]) => [
-    name,
-    columnFromArray(values as never, type, { maxBatchRows: 3 }),
-  ]);
-  const table = tableFromColumns(Object.fromEntries(made));
-  writeFileSync(input, tableToIPC(table, { format: "file" }) as Uint8Array);
-}
+const write = (columns: Columns) =>
+  writeArrow(input, columns, { batchRows: 3 });
 
 const NAMES = ["cat", "a dog, old", "oiseau é"];
 const CLASSES = [1, 0, null, 2, 2, 1, 0];
@@ -46,9 +39,7 @@ const TEXTS = CLASSES.map((k) => (k === null ? null : (NAMES[k] as string)));
 const ROWS = CLASSES.map((_, r) => [r / 2, 1, -r]);
 const logits: Columns[string] = [ROWS, fixedSizeList(float64(), 3)];
 
-function column(name: string): unknown[] {
-  return [...tableFromIPC(readFileSync(output)).getChild(name)];
-}
+const column = (name: string) => read(output, name);
 
 /** -log p of each row's class. */
 function crossEntropy(classes: readonly (number | null)[]): unknown[] {

@@ -1,15 +1,8 @@
-import { readFileSync, writeFileSync } from "node:fs";
-import {
-  columnFromArray,
-  fixedSizeList,
-  float64,
-  int32,
-  tableFromColumns,
-  tableToIPC,
-  utf8,
-} from "@uwdata/flechette";
+import { readFileSync } from "node:fs";
+import { fixedSizeList, float64, int32, utf8 } from "@uwdata/flechette";
 import { tableFromIPC } from "apache-arrow";
 import { expect, test } from "vitest";
+import { type Columns, writeArrow } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 
@@ -66,29 +59,17 @@ test.each(["bsr", "csr", "factored"] as const)(
 );
 
 function writeInput(): void {
-  const column = (values: unknown[], type: unknown) =>
-    columnFromArray(
-      values as never,
-      type as never,
-      { maxBatchRows: 301 } as never,
-    );
-  const table = tableFromColumns({
-    id: column(
-      ALL.map((row) => (isNull(row) ? null : 10 * row)),
-      int32(),
+  const id = ALL.map((row) => (isNull(row) ? null : 10 * row));
+  const name = ALL.map((row) => (isNull(row) ? null : `row ${row}`));
+  const logits = ALL.map((row) =>
+    Array.from({ length: CLASSES }, (_, k) =>
+      isBad(row) && k === 3 ? Number.NaN : Math.sin(row + k),
     ),
-    name: column(
-      ALL.map((row) => (isNull(row) ? null : `row ${row}`)),
-      utf8(),
-    ),
-    logits: column(
-      ALL.map((row) =>
-        Array.from({ length: CLASSES }, (_, k) =>
-          isBad(row) && k === 3 ? Number.NaN : Math.sin(row + k),
-        ),
-      ),
-      fixedSizeList(float64(), CLASSES),
-    ),
-  } as never);
-  writeFileSync(input, tableToIPC(table, { format: "file" }) as Uint8Array);
+  );
+  const columns: Columns = {
+    id: [id, int32()],
+    name: [name, utf8()],
+    logits: [logits, fixedSizeList(float64(), CLASSES)],
+  };
+  writeArrow(input, columns, { batchRows: 301 });
 }

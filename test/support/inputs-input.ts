@@ -1,15 +1,12 @@
-import { writeFileSync } from "node:fs";
 import {
-  columnFromArray,
   fixedSizeList,
   float32,
   float64,
   int16,
   int64,
   list,
-  tableFromColumns,
-  tableToIPC,
 } from "@uwdata/flechette";
+import { writeArrow } from "./arrow-columns.js";
 import { normal, random } from "./random.js";
 
 /** Logits and everything else that results are made of, as arrays and as an Arrow file. */
@@ -50,25 +47,22 @@ export function writeInputs(
   batchRows: number,
 ): void {
   const { rows, classes } = all;
-  const column = (values: unknown[], type: unknown) =>
-    columnFromArray(
-      values as never,
-      type as never,
-      { maxBatchRows: batchRows } as never,
-    );
   const nested = (values: ArrayLike<number>) => {
     const n = values.length / rows;
     return Array.from({ length: rows }, (_, r) =>
       Array.from(values).slice(r * n, (r + 1) * n),
     );
   };
-  const table = tableFromColumns([
-    ["y", column(all.label.map(BigInt), int64())],
-    ["k", column(all.classColumn, int16())],
-    ["logits", column(nested(all.logits), fixedSizeList(float64(), classes))],
-    ["g", column(nested(all.cotangent), fixedSizeList(float32(), classes))],
-    ["v", column(nested(all.tangent), list(float64()))],
-    ["s", column(nested(all.covariance), list(float64()))],
-  ] as never);
-  writeFileSync(path, tableToIPC(table, { format: "file" }) as Uint8Array);
+  writeArrow(
+    path,
+    {
+      y: [all.label.map(BigInt), int64()],
+      k: [all.classColumn, int16()],
+      logits: [nested(all.logits), fixedSizeList(float64(), classes)],
+      g: [nested(all.cotangent), fixedSizeList(float32(), classes)],
+      v: [nested(all.tangent), list(float64())],
+      s: [nested(all.covariance), list(float64())],
+    },
+    { batchRows },
+  );
 }

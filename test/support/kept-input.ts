@@ -1,8 +1,6 @@
-import { writeFileSync } from "node:fs";
 import {
   binary,
   bool,
-  columnFromArray,
   dateDay,
   dictionary,
   fixedSizeList,
@@ -12,12 +10,11 @@ import {
   int16,
   int32,
   int64,
-  tableFromColumns,
-  tableToIPC,
   timestamp,
   uint8,
   utf8,
 } from "@uwdata/flechette";
+import { type Columns, writeArrow } from "./arrow-columns.js";
 
 export const KEPT_ROWS = 50;
 export const KEPT_CLASSES = 4;
@@ -78,21 +75,16 @@ function rows<T>(value: (r: number) => T): T[] {
 
 /** Writes the kept columns and `logits` as an Arrow file of several record batches, by flechette. */
 export function writeKept(path: string, batchRows: number): void {
-  const column = (values: unknown[], type: unknown) =>
-    columnFromArray(
-      values as never,
-      type as never,
-      { maxBatchRows: batchRows } as never,
-    );
+  const logits = rows((r) =>
+    Array.from({ length: KEPT_CLASSES }, (_, k) => keptLogit(r, k)),
+  );
   const columns = Object.entries(KEPT).map(
-    ([name, { type, values }]) => [name, column(values, type)] as const,
+    ([name, { type, values }]) => [name, [values, type]] as const,
   );
-  const logits = column(
-    rows((r) =>
-      Array.from({ length: KEPT_CLASSES }, (_, k) => keptLogit(r, k)),
-    ),
-    fixedSizeList(float32(), KEPT_CLASSES),
+  const list = fixedSizeList(float32(), KEPT_CLASSES);
+  writeArrow(
+    path,
+    { ...(Object.fromEntries(columns) as Columns), logits: [logits, list] },
+    { batchRows },
   );
-  const table = tableFromColumns([...columns, ["logits", logits]] as never);
-  writeFileSync(path, tableToIPC(table, { format: "file" }) as Uint8Array);
 }
