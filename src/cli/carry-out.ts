@@ -170,7 +170,7 @@ export async function carryOut<Report extends object>({
 }
 
 /** Ends the process where it has not ended `seconds` after everything was written: what was left may hang and keep it. */
-export async function endSoon(code: number, seconds: number): Promise<void> {
+async function endSoon(code: number, seconds: number): Promise<void> {
   await Promise.all([resultWritten(), logWritten()]);
   if (seconds === 0) exitForSure(code);
   setTimeout(() => exitForSure(code), seconds * 1000).unref();

@@ -1,5 +1,4 @@
 import { lstatSync } from "node:fs";
-import type { FileUse } from "../options-table.js";
 import {
   checkFiles,
   inputFile,
@@ -38,21 +37,16 @@ function filesOf(
   options: Readonly<Record<string, unknown>>,
   settings: Settings,
 ): UsedFile[] {
-  const files: UsedFile[] = [];
-  const add = (name: string, use: FileUse, value: unknown) => {
-    // The options table refuses values of other types.
-    for (const path of [value].flat())
-      if (typeof path === "string" && path !== "")
-        files.push(use === "read" ? readFile(name, path) : { name, path, use });
-  };
-  for (const { name, file, word } of command.options)
-    if (file)
-      add(
-        word ? name : `--${kebab(name)}`,
-        file,
-        options[name] ?? settings.get(name),
-      );
-  return files;
+  return command.options.flatMap(({ name, file: use, word }) => {
+    const shown = word ? name : `--${kebab(name)}`;
+    // The options table rejects values of other types.
+    return [options[name] ?? settings.get(name)].flat().flatMap((path) => {
+      if (!use || typeof path !== "string" || path === "") return [];
+      return use === "read"
+        ? readFile(shown, path)
+        : { name: shown, path, use };
+    });
+  });
 }
 
 function readFile(name: string, path: string): UsedFile {

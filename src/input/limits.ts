@@ -27,25 +27,14 @@ export class OverLimit extends Error {
   }
 }
 
-/** Returns the error of a file that declares more than is allowed. */
-export function overLimit(
-  { path }: { path: string },
-  where: string,
-  ...claim: Claim
-): InputUnsupportedError {
-  return new InputUnsupportedError(
-    path,
-    where,
-    new OverLimit(...claim).message,
-  );
-}
-
 /** @throws InputUnsupportedError if a file declares more than is allowed */
 export function checkLimit(
-  file: { path: string },
+  { path }: { path: string },
   where: string,
   ...claim: Claim
 ): void {
   const [limit, , found] = claim;
-  if (found > LIMITS[limit]) throw overLimit(file, where, ...claim);
+  if (found <= LIMITS[limit]) return;
+  const { message } = new OverLimit(...claim);
+  throw new InputUnsupportedError(path, where, message);
 }
