@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { parseArguments } from "../../src/cli/arguments.js";
 import { COMMANDS } from "../../src/cli/commands.js";
 import { workDirectory } from "../support/logits-input.js";
-import { DIGITS, softjac } from "./support.js";
+import { DIGITS, softjac, typed } from "./support.js";
 
 // Options from elsewhere than the command line.
 
@@ -188,14 +188,7 @@ test("options of datasets in a file that also serves runs over one input", async
   const config = fileOf({ shardRows: 500, force: true, grace: 3, threads: 1 });
   const one = softjac("run", DIGITS, "-o", at("one.arrow"), "--config", config);
   expect(one.status, one.stderr).toBe(0);
-  const many = softjac(
-    "run",
-    DIGITS,
-    "-o",
-    `${at("many")}/`,
-    "--config",
-    config,
-  );
+  const many = typed`run ${DIGITS} -o ${at("many")}/ --config ${config}`;
   expect(many.status, many.stderr).toBe(0);
   expect(many.stderr).toContain("4 computed now");
 });

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { exitCodeOf } from "../../src/cli/carry-out.js";
 import * as errors from "../../src/errors.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
@@ -22,129 +22,40 @@ writeFileSync(taken, "");
 const cut = at("cut.arrow");
 writeFileSync(cut, "ARROW1\0\0");
 
-const REFUSED: [name: string, args: string[], exit: number, message: string][] =
-  [
-    [
-      "no input",
-      ["run", "-o", out],
-      64,
+/** Lines that end with an exit code, and their sentence; help.test.ts has the lines that are wrong themselves. */
+const REFUSED: Record<number, Record<string, string>> = {
+  64: {
+    [`run -o ${out}`]:
       'missing argument <inputs>: input file; run "softjac run --help"',
-    ],
-    [
-      "an input that is missing among several",
-      ["run", DIGITS, "more", "-o", out],
-      66,
-      "more: no such file or directory",
-    ],
-    [
-      "no output",
-      ["run", DIGITS],
-      64,
-      'missing required option -o/--output; run "softjac run --help"',
-    ],
-    [
-      "an unknown option",
-      ["run", DIGITS, "-o", out, "--thread", "2"],
-      64,
-      'unknown option --thread for "softjac run"; did you mean --threads?',
-    ],
-    [
-      "a word too many",
-      ["inspect", DIGITS, "more"],
-      64,
-      'unexpected argument "more"; softjac inspect takes one input file',
-    ],
-    [
-      "no number",
-      ["run", DIGITS, "-o", out, "--threads", "abc"],
-      64,
-      '--threads: expected a whole number, found "abc"',
-    ],
-    [
-      "a number with a tail",
-      ["run", DIGITS, "-o", out, "--threads", "2x"],
-      64,
+    [`run ${DIGITS} -o ${out} --threads 2x`]:
       '--threads: expected a whole number, found "2x"',
-    ],
-    [
-      "a number out of range",
-      ["run", DIGITS, "-o", out, "--threads", "1000"],
-      64,
+    [`run ${DIGITS} -o ${out} --threads 1000`]:
       "--threads: expected a whole number from 1 to 256, found 1000",
-    ],
-    [
-      "an option twice",
-      ["run", DIGITS, "-o", out, "--threads", "1", "--threads", "2"],
-      64,
-      "--threads is given 2 times; give it once",
-    ],
-    [
-      "an unknown command",
-      ["rum", DIGITS, "-o", out],
-      64,
-      'unknown command "rum"; did you mean run?',
-    ],
-    [
-      "a flag with a value",
-      ["run", DIGITS, "-o", out, "--dry-run=yes"],
-      64,
-      "--dry-run takes no value",
-    ],
-    [
-      "an option without its value",
-      ["run", DIGITS, "-o"],
-      64,
-      "option -o needs a value",
-    ],
-    [
-      "a wrong choice",
-      ["run", DIGITS, "-o", out, "--dtype", "float16"],
-      64,
-      '--dtype: expected one of float32, float64, found "float16"; did you mean float32?',
-    ],
-    [
-      "a column that is not there",
-      ["run", DIGITS, "-o", out, "--keep", "nope"],
-      65,
-      `${DIGITS}: --keep nope: no such column; the file has id: int32, label: int8, split: utf8, logits: fixed_size_list<float32>[10]`,
-    ],
-    [
-      "a NaN",
-      ["run", nan, "-o", out],
-      65,
-      `${nan}: row 1: expected finite logits or -inf for masked classes, found NaN in class 0 (--on-bad-row null keeps the row as null, skip drops it)`,
-    ],
-    [
-      "a cut file",
-      ["run", cut, "-o", out],
-      65,
-      `${cut}: footer: expected at least 18 bytes, found 8: the file is truncated`,
-    ],
-    [
-      "no file",
-      ["run", at("none"), "-o", out],
-      66,
-      `${at("none")}: no such file or directory`,
-    ],
-    [
-      "an output that exists",
-      ["run", DIGITS, "-o", taken],
-      73,
-      `${taken} already exists; use --force to overwrite it`,
-    ],
-    [
-      "no directory",
-      ["run", DIGITS, "-o", at("no/where.arrow")],
-      74,
-      `${at("no/where.arrow")}: its directory could not be examined: ENOENT, its directory does not exist`,
-    ],
-  ];
+  },
+  65: {
+    [`run ${DIGITS} -o ${out} --keep nope`]: `${DIGITS}: --keep nope: no such column; the file has id: int32, label: int8, split: utf8, logits: fixed_size_list<float32>[10]`,
+    [`run ${nan} -o ${out}`]: `${nan}: row 1: expected finite logits or -inf for masked classes, found NaN in class 0 (--on-bad-row null keeps the row as null, skip drops it)`,
+    [`run ${cut} -o ${out}`]: `${cut}: footer: expected at least 18 bytes, found 8: the file is truncated`,
+  },
+  66: {
+    [`run ${DIGITS} more -o ${out}`]: "more: no such file or directory",
+    [`run ${at("none")} -o ${out}`]: `${at("none")}: no such file or directory`,
+  },
+  73: {
+    [`run ${DIGITS} -o ${taken}`]: `${taken} already exists; use --force to overwrite it`,
+  },
+  74: {
+    [`run ${DIGITS} -o ${at("no/where.arrow")}`]: `${at("no/where.arrow")}: its directory could not be examined: ENOENT, its directory does not exist`,
+  },
+};
 
-test.each(REFUSED)("%s", (_, args, exit, message) => {
-  const { status, stdout, stderr } = softjac(...args);
-  expect(withoutNote(stderr)).toBe(`softjac: ${message}\n`);
-  expect(stdout).toBe("");
-  expect(status).toBe(exit);
+describe.each(Object.entries(REFUSED))("%s", (exit, lines) => {
+  test.each(Object.entries(lines))("%s", (line, message) => {
+    const { status, stdout, stderr } = softjac(...line.split(" "));
+    expect(withoutNote(stderr)).toBe(`softjac: ${message}\n`);
+    expect(stdout).toBe("");
+    expect(status).toBe(Number(exit));
+  });
 });
 
 test("an input, a folder or an output that permissions keep from the user", () => {

@@ -92,71 +92,35 @@ test("help COMMAND, -h, -V, -v", async () => {
   }
 });
 
-test.each<[string, string[], string]>([
-  ["an unknown command", ["rnu"], 'unknown command "rnu"; did you mean run?'],
-  [
-    "an unknown option",
-    ["run", "a", "-o", "b", "--treshold", "1"],
-    'unknown option --treshold for "softjac run"; did you mean --threshold?',
-  ],
-  [
-    "several unknown options",
-    ["show", "a", "--foo", "--bar"],
-    'unknown options --foo, --bar for "softjac show"; run "softjac show --help --all" for the list',
-  ],
-  [
-    "an option of an earlier version",
-    ["run", "a", "-o", "b", "--status-file", "c"],
-    "--status-file was removed; use --metrics FILE, --log-format json or softjac status",
-  ],
-  [
-    "a flag of an earlier version",
-    ["run", "a", "-o", "b", "--no-tensor-type"],
-    "--tensor-type was removed; the jacobian column is always marked as a tensor",
-  ],
-  ["an option without a value", ["run", "a", "-o"], "option -o needs a value"],
-  [
-    "an option twice",
-    ["run", "a", "-o", "b", "-o", "c"],
-    "--output is given 2 times; give it once",
-  ],
-  [
-    "a flag with a value",
-    ["run", "a", "-o", "b", "--force=yes"],
-    "--force takes no value",
-  ],
-  [
-    "a value that is not a choice",
-    ["run", "a", "-o", "b", "--layout", "bsx"],
-    '--layout: expected one of bsr, packed, csr, coo, factored, dense, found "bsx"; did you mean bsr?',
-  ],
-  [
-    "a number that is none",
-    ["run", "a", "-o", "b", "--threads", "abc"],
-    '--threads: expected a whole number, found "abc"',
-  ],
-  [
-    "no argument",
-    ["show", "--row", "1"],
-    'missing argument <results>: output file or directory; run "softjac show --help"',
-  ],
-  [
-    "no required option",
-    ["run", "a"],
-    'missing required option -o/--output; run "softjac run --help"',
-  ],
-  [
-    "too many arguments",
-    ["show", "a", "b", "--row", "1"],
-    'unexpected argument "b"; softjac show takes one output file or directory',
-  ],
-  [
-    "arguments of a command without any",
-    ["worker", "x"],
-    'unexpected argument "x"; softjac worker takes options only',
-  ],
-])("%s: 64 and one sentence", (_, words, message) => {
-  expect(softjac(...words)).toMatchObject({
+test.each(
+  Object.entries({
+    rnu: 'unknown command "rnu"; did you mean run?',
+    "run a -o b --treshold 1":
+      'unknown option --treshold for "softjac run"; did you mean --threshold?',
+    "show a --foo --bar":
+      'unknown options --foo, --bar for "softjac show"; run "softjac show --help --all" for the list',
+    "run a -o b --status-file c":
+      "--status-file was removed; use --metrics FILE, --log-format json or softjac status",
+    "run a -o b --no-tensor-type":
+      "--tensor-type was removed; the jacobian column is always marked as a tensor",
+    "run a -o": "option -o needs a value",
+    "run a -o b -o c": "--output is given 2 times; give it once",
+    "run a -o b --force=yes": "--force takes no value",
+    "run a -o b --layout bsx":
+      '--layout: expected one of bsr, packed, csr, coo, factored, dense, found "bsx"; did you mean bsr?',
+    "generate a --rows 1 --classes 2 --kind flat":
+      '--kind: expected one of notebook, normal, peaked, found "flat"',
+    "run a -o b --threads abc":
+      '--threads: expected a whole number, found "abc"',
+    "show --row 1":
+      'missing argument <results>: output file or directory; run "softjac show --help"',
+    "run a": 'missing required option -o/--output; run "softjac run --help"',
+    "show a b --row 1":
+      'unexpected argument "b"; softjac show takes one output file or directory',
+    "worker x": 'unexpected argument "x"; softjac worker takes options only',
+  }),
+)("softjac %s: 64 and one sentence", (line, message) => {
+  expect(softjac(...line.split(" "))).toMatchObject({
     status: 64,
     stdout: "",
     stderr: `softjac: ${message}\n`,

@@ -2,41 +2,18 @@ import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
-import { DIGITS, softjac } from "./support.js";
+import { DIGITS, softjac, typed } from "./support.js";
 
 const at = workDirectory();
 const results = at("results.arrow");
 const page = at("page.html");
-softjac(
-  "run",
-  DIGITS,
-  "-o",
-  results,
-  "--keep",
-  "label,split",
-  "--report",
-  at("run.json"),
-  "--quiet",
-);
-softjac(
-  "verify",
-  results,
-  "-i",
-  DIGITS,
-  "--report",
-  at("verify.json"),
-  "--quiet",
-);
+typed`run ${DIGITS} -o ${results} --keep label,split --report
+  ${at("run.json")} --quiet`;
+typed`verify ${results} -i ${DIGITS} --report ${at("verify.json")} --quiet`;
 
 test("a page, and in a few lines what it shows", () => {
-  const { status, stdout, stderr } = softjac(
-    "report",
-    results,
-    "-o",
-    page,
-    "--label",
-    "label",
-  );
+  const { status, stdout, stderr } = typed`report ${results} -o ${page}
+    --label label`;
   expect(status).toBe(0);
   expect(stdout).toBe("");
   expect(stderr).toMatch(`${page}\n  page         `);
@@ -49,16 +26,8 @@ test("a page, and in a few lines what it shows", () => {
 });
 
 test("--json is what the library gives, and what the page is made of", async () => {
-  const { status, stdout } = softjac(
-    "report",
-    results,
-    "-o",
-    page,
-    "--force",
-    "--json",
-    "--classes",
-    "7",
-  );
+  const { status, stdout } = typed`report ${results} -o ${page} --force --json
+    --classes 7`;
   expect(status).toBe(0);
   const { durationMs: _, peakMemoryBytes: __, ...printed } = JSON.parse(stdout);
   const report = await built.report({
@@ -74,15 +43,8 @@ test("--json is what the library gives, and what the page is made of", async () 
 });
 
 test("a line of a log says what was made, and has no tables", () => {
-  const { status, stderr } = softjac(
-    "report",
-    results,
-    "-o",
-    page,
-    "--force",
-    "--log-format",
-    "json",
-  );
+  const { status, stderr } = typed`report ${results} -o ${page} --force
+    --log-format json`;
   expect(status).toBe(0);
   const { msg, report } = JSON.parse(stderr);
   expect(msg).toBe("done");
@@ -92,16 +54,8 @@ test("a line of a log says what was made, and has no tables", () => {
 });
 
 test("the report of a verification is in it", () => {
-  const { status, stdout } = softjac(
-    "report",
-    results,
-    "-o",
-    page,
-    "--force",
-    "--json",
-    "--verify-report",
-    at("verify.json"),
-  );
+  const { status, stdout } = typed`report ${results} -o ${page} --force --json
+    --verify-report ${at("verify.json")}`;
   expect(status).toBe(0);
   const { summary } = JSON.parse(stdout);
   expect(summary.verified).toMatchObject({ ok: true, rowsChecked: 1000 });

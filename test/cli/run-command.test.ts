@@ -5,19 +5,13 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 import { untilSaid } from "../support/until-said.js";
-import { CLI, DIGITS, NO_SIMD, softjac } from "./support.js";
+import { CLI, DIGITS, NO_SIMD, softjac, typed } from "./support.js";
 
 const at = workDirectory();
 
 test("a summary on standard error, nothing on standard output", () => {
-  const { status, stdout, stderr } = softjac(
-    "run",
-    DIGITS,
-    "-o",
-    at("a.arrow"),
-    "--keep",
-    "id,label",
-  );
+  const { status, stdout, stderr } = typed`run ${DIGITS} -o ${at("a.arrow")}
+    --keep id,label`;
   expect(status).toBe(0);
   expect(stdout).toBe("");
   expect(stderr).toMatch(
@@ -31,13 +25,7 @@ test("--quiet says nothing; --json is the report", () => {
     stderr: "",
     status: 0,
   });
-  const { stdout, stderr } = softjac(
-    "run",
-    DIGITS,
-    "-o",
-    at("c.arrow"),
-    "--json",
-  );
+  const { stdout, stderr } = typed`run ${DIGITS} -o ${at("c.arrow")} --json`;
   expect(stderr).toBe("");
   expect(JSON.parse(stdout)).toMatchObject({
     status: "done",
@@ -55,38 +43,15 @@ test("--quiet says nothing; --json is the report", () => {
 });
 
 test("--dry-run prints the plan and writes nothing", () => {
-  const { status, stdout } = softjac(
-    "run",
-    DIGITS,
-    "-o",
-    at("d.arrow"),
-    "--dry-run",
-  );
+  const { status, stdout } = typed`run ${DIGITS} -o ${at("d.arrow")} --dry-run`;
   expect(status).toBe(0);
   expect(stdout).toContain("(dry run: nothing is written)");
   expect(stdout).toContain("record batches  1 of 1,797 rows");
   expect(existsSync(at("d.arrow"))).toBe(false);
-  const json = softjac(
-    "run",
-    DIGITS,
-    "-o",
-    at("d.arrow"),
-    "--dry-run",
-    "--json",
-  );
+  const json = typed`run ${DIGITS} -o ${at("d.arrow")} --dry-run --json`;
   const { outputBytes } = JSON.parse(json.stdout);
   const done = softjac("run", DIGITS, "-o", at("d.arrow"), "--json");
   expect(JSON.parse(done.stdout).outputBytes).toBe(outputBytes);
-});
-
-test("help and version go to standard output, exit 0", () => {
-  for (const args of [["--help"], ["run", "--help"], ["--version"]]) {
-    const { status, stdout, stderr } = softjac(...args);
-    expect(status).toBe(0);
-    expect(stderr).toBe("");
-    expect(stdout.length).toBeGreaterThan(3);
-  }
-  expect(softjac("run", "--help").stdout).toContain("--on-bad-row");
 });
 
 test("a closed pipe ends it quietly", () => {

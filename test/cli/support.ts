@@ -35,6 +35,18 @@ export function softjac(...args: string[]): Finished {
   return softjacIn({}, ...args);
 }
 
+/** The same for a line as it is typed; a value in it is part of one word, whatever it contains. */
+export function typed(
+  texts: TemplateStringsArray,
+  ...values: readonly unknown[]
+): Finished {
+  let used = 0;
+  const words = texts.join("\0").trim().split(/\s+/);
+  return softjac(
+    ...words.map((word) => word.replace(/\0/g, () => `${values[used++]}`)),
+  );
+}
+
 /** The same in a directory, with variables of the environment besides those of this process; undefined removes one. */
 export function softjacIn(
   { cwd = process.cwd(), env = {} }: Where,

@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
-import { CLI, DIGITS, NO_SIMD, softjac } from "./support.js";
+import { CLI, DIGITS, NO_SIMD, softjac, typed } from "./support.js";
 
 // Standard output and standard error that are full, closed, or terminals that go away.
 
@@ -182,14 +182,7 @@ _, status = os.waitpid(child, 0)
 print(os.waitstatus_to_exitcode(status))`;
     const wide = at("wide.arrow");
     writeLogits(wide, { rows: 2, classes: 100, logit: (r, k) => r + k / 9 });
-    const made = softjac(
-      "run",
-      wide,
-      "-o",
-      at("w.arrow"),
-      "--layout",
-      "factored",
-    );
+    const made = typed`run ${wide} -o ${at("w.arrow")} --layout factored`;
     expect(made.status, made.stderr).toBe(0);
     const args = ["show", at("w.arrow"), "--row", "1", "--classes", "100"];
     const found = python(script, process.execPath, CLI, ...args, "--json");

@@ -3,7 +3,7 @@ import { tableFromIPC as flechette } from "@uwdata/flechette";
 import { expect, test } from "vitest";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
-import { DIGITS, softjac } from "./support.js";
+import { DIGITS, softjac, typed } from "./support.js";
 
 const at = workDirectory();
 const output = at("out.arrow");
@@ -93,14 +93,7 @@ test.each([
 });
 
 test("--json is the library's report", async () => {
-  const { status, stdout } = softjac(
-    "verify",
-    output,
-    "-i",
-    DIGITS,
-    "--json",
-    "--all",
-  );
+  const { status, stdout } = typed`verify ${output} -i ${DIGITS} --json --all`;
   expect(status).toBe(0);
   const report = await built.verify({ output, input: DIGITS, all: true });
   const { durationMs: _, ...rest } = JSON.parse(stdout);

@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { tableFromIPC, tableToIPC } from "apache-arrow";
 import { expect, test } from "vitest";
-import { softjac } from "../cli/support.js";
+import { softjac, typed } from "../cli/support.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 
@@ -81,13 +81,8 @@ test("results whose entries are no entries of a Jacobian", async () => {
     const values = (data[0]?.children[0] ?? data[0])?.values as Float64Array;
     values[5] = 1e300;
     writeFileSync(output, tableToIPC(table, "file"));
-    const { status, stderr } = softjac(
-      "report",
-      output,
-      "-o",
-      at("page.html"),
-      "--force",
-    );
+    const { status, stderr } = typed`report ${output} -o ${at("page.html")}
+      --force`;
     expect(stderr).toMatch(
       /: row [01]: expected entries of its block from -1 to 1, found 1e\+300\n$/,
     );

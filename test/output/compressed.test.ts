@@ -12,7 +12,7 @@ import {
 import lz4js from "lz4js";
 import { beforeAll, describe, expect, test } from "vitest";
 import { ZSTDDecoder } from "zstddec";
-import { CLI, DIGITS, softjac } from "../cli/support.js";
+import { CLI, DIGITS, softjac, typed } from "../cli/support.js";
 import { built } from "../support/built.js";
 import { KEPT, writeKept } from "../support/kept-input.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
@@ -201,14 +201,8 @@ describe.each(CODECS)("%s", (compress) => {
 });
 
 test("another codec is refused", () => {
-  const { status, stderr } = softjac(
-    "run",
-    DIGITS,
-    "-o",
-    at("never.arrow"),
-    "--compress",
-    "gzip",
-  );
+  const { status, stderr } = typed`run ${DIGITS} -o ${at("never.arrow")}
+    --compress gzip`;
   expect(status).toBe(64);
   expect(stderr).toBe(
     'softjac: --compress: expected one of lz4, zstd, found "gzip"\n',
