@@ -81,10 +81,12 @@ export function planEntries(input: EntriesPlanInput): EntriesPlan {
     ),
   );
   const mostBytes = rows * (exampleBytes + mostEntries * entryBytes);
+  const task = { chunkRows, slotEntries, mostEntries };
+  const firstRows = rowsOfNextTask(task, 0, 0);
   const threads =
     mostBytes + rows * input.sourceBytes <= INLINE_BYTES
       ? 0
-      : Math.min(input.threads, Math.ceil(rows / chunkRows));
+      : Math.min(input.threads, Math.ceil(rows / firstRows));
   return {
     rowStart,
     rows,
@@ -110,7 +112,11 @@ function wholeWords(rows: number): number {
  * how well threads share the work, and nothing else.
  */
 export function rowsOfNextTask(
-  { chunkRows, slotEntries, mostEntries }: EntriesPlan,
+  {
+    chunkRows,
+    slotEntries,
+    mostEntries,
+  }: Pick<EntriesPlan, "chunkRows" | "slotEntries" | "mostEntries">,
   rowsDone: number,
   entriesDone: number,
 ): number {

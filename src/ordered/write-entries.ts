@@ -4,7 +4,6 @@ import { inputReader } from "../input/read-input.js";
 import { sourcePieces } from "../input/source-pieces.js";
 import { keptTask, tooManyItems } from "../kept-task.js";
 import { headPieces } from "../output/dictionaries.js";
-import type { EntriesBatch } from "../output/entries-batch.js";
 import { validityBitmap } from "../output/jacobian-batch.js";
 import {
   batchMetadata,
@@ -21,7 +20,11 @@ import type { RowRange } from "../plan.js";
 import type { EntriesPart, EntriesTask } from "../pool/protocol.js";
 import { countWritten, type RunContext } from "../run-context.js";
 import { runError, runTask, runTasks, type SlotTasks } from "../run-tasks.js";
-import { CooBatches, CsrBatches } from "./entries-batches.js";
+import {
+  CooBatches,
+  CsrBatches,
+  type EntriesBatch,
+} from "./entries-batches.js";
 import type { EntriesJob } from "./entries-job.js";
 import { rowsOfNextTask } from "./plan-entries.js";
 

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
 import { openLogits } from "../../src/input/open-logits.js";
 import { openOptionsOf, resolveOptions } from "../../src/options.js";
+import type { EntriesBatch } from "../../src/ordered/entries-batches.js";
 import { planEntriesJob } from "../../src/ordered/entries-job.js";
 import type { EntriesPlan } from "../../src/ordered/plan-entries.js";
 import { computeEntries } from "../../src/ordered/write-entries.js";
-import type { EntriesBatch } from "../../src/output/entries-batch.js";
 import type { EntriesTask, Reply } from "../../src/pool/protocol.js";
 import { built } from "../support/built.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { GrowingBytes } from "../../src/output/entries-batch.js";
+import { GrowingBytes } from "../../src/ordered/entries-batches.js";
 
 const MiB = 1 << 20;
 /** Address space that is set aside at first: less than by default, so that tests outgrow it quickly. */

@@ -1,8 +1,5 @@
 import { expect, test } from "vitest";
-import {
-  type EntriesBatch,
-  EntriesBatchBuilder,
-} from "../../src/output/entries-batch.js";
+import { EntriesBatch } from "../../src/ordered/entries-batches.js";
 
 type Column = EntriesBatch["columns"][number];
 
@@ -20,24 +17,23 @@ function slotOf(first: number): { buffer: ArrayBuffer; base: number } {
 const int32 = (bytes: Uint8Array) => [...new Int32Array(bytes.slice().buffer)];
 
 test("a batch counts its rows from its own first one, also when it is not the file's first", () => {
-  const builder = new EntriesBatchBuilder([
+  const batch = new EntriesBatch([
     { width: 4, list: false, listSize: 1, place: 256 },
     { width: 8, list: true, listSize: null, place: 512 },
   ]);
   for (const first of [0, 1000]) {
-    builder.clear();
+    batch.clear();
     const slot = slotOf(first);
     // one that is left out before all others belongs to no batch, nor does the last
-    builder.skip(first);
-    builder.addExample(first + 1, 2, false);
-    builder.addRows(slot, 0, 1, 2);
-    builder.skip(first + 2);
-    builder.addExample(first + 3, 0, true);
-    builder.addExample(first + 4, 3, false);
-    builder.addRows(slot, 0, 3, 5);
-    builder.addEntries(slot, 1, 6);
-    builder.skip(first + 5);
-    const batch = builder.batch();
+    batch.skip(first);
+    batch.addExample(first + 1, 2, false);
+    batch.addRows(slot, 0, 1, 2);
+    batch.skip(first + 2);
+    batch.addExample(first + 3, 0, true);
+    batch.addExample(first + 4, 3, false);
+    batch.addRows(slot, 0, 3, 5);
+    batch.addEntries(slot, 1, 6);
+    batch.skip(first + 5);
     expect(batch).toMatchObject({
       rows: 3,
       rowStart: first + 1,
