@@ -1,9 +1,9 @@
-import { Float64, Int64 } from "apache-arrow";
+import { Float64 } from "apache-arrow";
 import { expect, test } from "vitest";
 import { built } from "../support/built.js";
 import { fixedSizeList } from "../support/fixed-size-list.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
-import { type ResultsFile, writeResults } from "../support/results-file.js";
+import { twoBlocks, writeResults } from "../support/results-file.js";
 
 const at = workDirectory();
 const input = at("in");
@@ -22,34 +22,31 @@ test.each([
   [{ v: ["1", 2, 3] }, 'v: expected finite numbers, found "1" at 0'],
 ])("%o", async (wrong, message) => {
   const { row, i, j } = { row: 1, i: 0, j: 0, ...wrong };
-  const reader = await built.openJacobian(output);
+  await using reader = await built.openJacobian(output);
   const called =
     "v" in wrong
       ? reader.multiply(row, wrong.v as number[])
       : reader.entry(row, i, j);
   await expect(called).rejects.toMatchObject({ code: "ERR_USAGE", message });
-  await reader.close();
 });
 
 test("a place in a batch", async () => {
-  const reader = await built.openJacobian(output);
+  await using reader = await built.openJacobian(output);
   for await (const batch of reader) {
     expect(batch).toMatchObject({ count: 5, classes: 3 });
     await expect(batch.block(5)).rejects.toThrow(
       "k: expected an example from 0 to 4, found 5",
     );
   }
-  await reader.close();
 });
 
 test("a row that is not there", async () => {
-  const reader = await built.openJacobian(output);
+  await using reader = await built.openJacobian(output);
   const error = await reader.block(5).catch((e) => e);
   expect(error).toBeInstanceOf(built.RowMissingError);
   expect(error.message).toBe(
     `${output}: row 5: the file has 5 examples of rows 0 to 4, but not this row`,
   );
-  await reader.close();
 });
 
 test("options that are unknown, cannot be, or are not what the file says", async () => {
@@ -102,21 +99,12 @@ test("files that are not there, or have no blocks", async () => {
   });
 });
 
-type Column = ResultsFile["columns"][number];
-const row: Column = ["row", new Int64(), [0n, 1n]];
-const lists = (size: number): Column => {
-  const values = [0, 1].map((r) =>
-    Array.from({ length: size }, (_, k) => r + k),
-  );
-  return ["jacobian", fixedSizeList(new Float64(), size), values];
-};
-
 test("a file with both blocks: jacobian, or the one asked for", async () => {
   const path = at("both");
   const emit = ["log_jacobian", "jacobian"] as const;
   await built.run({ input, output: path, emit: [...emit] });
   for (const result of emit) {
-    const reader = await built.openJacobian(path, { result });
+    await using reader = await built.openJacobian(path, { result });
     const shape = { rows: 5, classes: 3, emit: [result] };
     const logits = Float64Array.from(
       { length: 15 },
@@ -125,44 +113,41 @@ test("a file with both blocks: jacobian, or the one asked for", async () => {
     const all = built.softmaxResults(logits, shape)[result];
     expect(reader.result).toBe(result);
     expect(await reader.block(4)).toEqual(all?.slice(36));
-    await reader.close();
   }
-  const reader = await built.openJacobian(path);
+  await using reader = await built.openJacobian(path);
   expect(reader.result).toBe("jacobian");
-  await reader.close();
 });
 
 test("a dense tensor over 1 GiB is refused, with its size", async () => {
   const path = at("tall");
   writeResults(path, {
-    columns: [row, lists(9)],
+    columns: twoBlocks(9),
     metadata: { "softjac.rows": "4000" },
   });
-  const reader = await built.openJacobian(path);
+  await using reader = await built.openJacobian(path);
   await expect(reader.toDense()).rejects.toMatchObject({
     code: "ERR_USAGE",
     option: "force",
     message:
       "force: expected a dense tensor of at most 1073741824 bytes, found 4000 x 3 x 4000 x 3: 1152000000 bytes; read its diagonal blocks one by one, or use force",
   });
-  await reader.close();
 });
 
 test("a dense tensor that no array can hold is refused even by force", async () => {
   const path = at("taller");
   writeResults(path, {
-    columns: [row, lists(9)],
+    columns: twoBlocks(9),
     metadata: { "softjac.rows": "400000" },
   });
-  const reader = await built.openJacobian(path);
+  await using reader = await built.openJacobian(path);
   await expect(reader.toDense({ force: true })).rejects.toMatchObject({
     code: "ERR_USAGE",
   });
-  await reader.close();
 });
 
 test("multiply: cancellation costs nothing, large numbers do not overflow on the way", async () => {
   const path = at("products");
+  const [row] = twoBlocks(9);
   const values = [
     [1e16, 1, -1e16, 0.1, 0.1, -0.2, 1, 1, 1],
     [1, 0, 0, 0, 1, 0, 0, 0, 1],
@@ -170,18 +155,17 @@ test("multiply: cancellation costs nothing, large numbers do not overflow on the
   writeResults(path, {
     columns: [row, ["jacobian", fixedSizeList(new Float64(), 9), values]],
   });
-  const reader = await built.openJacobian(path);
+  await using reader = await built.openJacobian(path);
   expect(await reader.multiply(0, [1, 1, 1])).toEqual(
     Float64Array.of(1, 0.1 + 0.1 - 0.2, 3),
   );
   const large = [1.7e308, -1e300, 3];
   expect(await reader.multiply(1, large)).toEqual(Float64Array.from(large));
   expect((await reader.multiply(0, [1e300, 0, 0]))?.[0]).toBe(Infinity);
-  await reader.close();
 });
 
 test("it is disposable", async () => {
-  const reader = await built.openJacobian(output);
+  await using reader = await built.openJacobian(output);
   await reader[Symbol.asyncDispose]();
   await expect(reader.block(0)).rejects.toThrow("the reader is closed");
 });

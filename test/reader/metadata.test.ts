@@ -1,25 +1,15 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import { Float64, Int64, Utf8 } from "apache-arrow";
+import { Float64, Utf8 } from "apache-arrow";
 import { expect, test } from "vitest";
 import { built } from "../support/built.js";
-import { fixedSizeList } from "../support/fixed-size-list.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
-import { type ResultsFile, writeResults } from "../support/results-file.js";
+import { twoBlocks, writeResults } from "../support/results-file.js";
 
 const at = workDirectory();
 const input = at("in");
 const output = at("out");
 writeLogits(input, { rows: 5, classes: 3, logit: (r, k) => r - k });
 await built.run({ input, output });
-
-type Column = ResultsFile["columns"][number];
-const row: Column = ["row", new Int64(), [0n, 1n]];
-const lists = (size: number): Column => {
-  const values = [0, 1].map((r) =>
-    Array.from({ length: size }, (_, k) => r + k),
-  );
-  return ["jacobian", fixedSizeList(new Float64(), size), values];
-};
 
 test("lists without metadata: classes by their length", async () => {
   const path = at("lists");
@@ -31,20 +21,19 @@ test("lists without metadata: classes by their length", async () => {
     [8, { layout: "dense", classes: 2 }, { layout: "dense" }],
     [18, { layout: "dense", classes: 3 }, { classes: 3 }],
   ] as const) {
-    writeResults(path, { columns: [row, lists(size)] });
-    const reader = await built.openJacobian(path, options);
+    writeResults(path, { columns: twoBlocks(size) });
+    await using reader = await built.openJacobian(path, options);
     expect(reader).toMatchObject({ ...expected, rows: 2, temperature: null });
     expect(await reader.entry(1, 0, 1)).toBe(
       expected.layout === "dense" ? expected.classes + 2 : 2,
     );
-    await reader.close();
   }
-  writeResults(path, { columns: [row, lists(36)] });
+  writeResults(path, { columns: twoBlocks(36) });
   await expect(built.openJacobian(path)).rejects.toMatchObject({
     code: "ERR_USAGE",
     message: `layout: ${path} does not tell the layout of the lists of 36 values in column jacobian: bsr of 6 classes or packed of 8 classes; give the option layout or classes`,
   });
-  writeResults(path, { columns: [row, lists(7)] });
+  writeResults(path, { columns: twoBlocks(7) });
   await expect(built.openJacobian(path)).rejects.toThrow(
     `${path}: column jacobian: expected lists of Q·Q or Q(Q+1)/2 values (from softjac.layout, softjac.classes or the options), found lists of 7`,
   );
@@ -87,7 +76,7 @@ test("metadata that contradicts the columns", async () => {
     ],
   ] as const) {
     writeResults(path, {
-      columns: [row, lists(9)],
+      columns: twoBlocks(9),
       metadata: Object.fromEntries(
         Object.entries(metadata).map(([key, value]) => [
           `softjac.${key}`,
@@ -116,6 +105,7 @@ test("the shape of a tensor that is not its lists'", async () => {
 
 test("columns of other types are refused by name", async () => {
   const path = at("types");
+  const [row, lists] = twoBlocks(4);
   writeResults(path, {
     columns: [row, ["jacobian", new Utf8(), ["a", "b"]]],
   });
@@ -124,7 +114,7 @@ test("columns of other types are refused by name", async () => {
     message: `${path}: column jacobian: expected fixed_size_list or list of float32 or float64, found utf8`,
   });
   writeResults(path, {
-    columns: [["row", new Float64(), [0, 1]], lists(4)],
+    columns: [["row", new Float64(), [0, 1]], lists],
   });
   await expect(built.openJacobian(path)).rejects.toThrow(
     `${path}: column row: expected whole numbers, found float64`,

@@ -37,7 +37,10 @@ test.skipIf(!importable("numpy, pyarrow"))(
       new Uint8Array(readFileSync(at("blocks.bin"))).buffer,
     );
     for (const { name, options, isNull, over = 0, first = 0 } of FILES) {
-      const reader = await built.openJacobian(at(`${name}.arrow`), options);
+      await using reader = await built.openJacobian(
+        at(`${name}.arrow`),
+        options,
+      );
       expect(reader, name).toMatchObject({ rows, classes });
       const expected = (row: number) =>
         isNull?.(row)
@@ -56,7 +59,6 @@ test.skipIf(!importable("numpy, pyarrow"))(
           expect(await batch.block(k)).toEqual(
             expected(batch.rows[k] as number),
           );
-      await reader.close();
     }
     const opened = built.openJacobian(at("large.arrow"));
     await expect(opened).rejects.toThrow(built.InputUnsupportedError);

@@ -21,7 +21,7 @@ function writeRows(rows: number[], batchRows: number[]): void {
 }
 
 async function checkAll(rows: number[]): Promise<void> {
-  const reader = await built.openJacobian(path);
+  await using reader = await built.openJacobian(path);
   const there = new Set(rows);
   const last = Math.max(-1, ...rows);
   for (const row of [...rows, ...rows.map((r) => r + 1), 0, last + 1])
@@ -35,7 +35,6 @@ async function checkAll(rows: number[]): Promise<void> {
   for await (const batch of reader) found.push(...batch.rows);
   expect(found).toEqual(rows);
   expect(reader.count).toBe(rows.length);
-  await reader.close();
 }
 
 test("every row is found and no other, whatever the gaps and the batches", async () => {
@@ -67,7 +66,7 @@ test("every row is found and no other, whatever the gaps and the batches", async
 test("thousands of rows with long gaps in one batch", async () => {
   const rows = Array.from({ length: 3000 }, (_, k) => k * k + k);
   writeRows(rows, [3000]);
-  const reader = await built.openJacobian(path);
+  await using reader = await built.openJacobian(path);
   for (let k = 0; k < rows.length; k += 37) {
     const row = rows[k] as number;
     expect(await reader.block(row)).toEqual(Float64Array.of(row));
@@ -75,7 +74,6 @@ test("thousands of rows with long gaps in one batch", async () => {
       `row ${row + 1}: the file has 3000 examples of rows 0 to 8997000, but not this row`,
     );
   }
-  await reader.close();
 });
 
 test("row numbers that do not ascend are refused", async () => {
@@ -89,13 +87,8 @@ test("row numbers that do not ascend are refused", async () => {
     for (const batchRows of [[4], [2], [1]]) {
       writeRows(rows, batchRows);
       const read = async () => {
-        const reader = await built.openJacobian(path);
-        try {
-          for await (const { count } of reader)
-            expect(count).toBeGreaterThan(0);
-        } finally {
-          await reader.close();
-        }
+        await using reader = await built.openJacobian(path);
+        for await (const { count } of reader) expect(count).toBeGreaterThan(0);
       };
       await expect(read(), `${rows} by ${batchRows}`).rejects.toThrow(
         built.InputFormatError,

@@ -76,7 +76,7 @@ test.each([
     end += count;
     for (const row of [end - 1, end]) if (row < ROWS) rows.add(row);
   }
-  const reader = await built.openJacobian(output);
+  await using reader = await built.openJacobian(output);
   for (const row of rows) {
     const expected = BLOCKS[layout](table, row);
     expect(expected === null, `row ${row}`).toBe(isBad(row));
@@ -90,5 +90,4 @@ test.each([
         `row ${row}`,
       ).toBe(true);
   }
-  await reader.close();
 });

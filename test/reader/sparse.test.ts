@@ -66,7 +66,7 @@ describe.each(["csr", "coo"] as const)("%s", (layout) => {
         metadata: said(layout),
         batchRows: batchRows.filter((n) => n !== undefined),
       });
-      const reader = await built.openJacobian(path);
+      await using reader = await built.openJacobian(path);
       expect(reader).toMatchObject({
         layout,
         classes,
@@ -127,7 +127,6 @@ describe.each(["csr", "coo"] as const)("%s", (layout) => {
       expect(own(5, 1)).toEqual(
         new Float64Array(classes).fill(layout === "coo" ? 0 : Number.NaN),
       );
-      await reader.close();
     },
   );
 
@@ -139,7 +138,7 @@ describe.each(["csr", "coo"] as const)("%s", (layout) => {
       option: "classes",
       message: `classes: ${path} has no softjac.classes; give the number of classes as an option`,
     });
-    const reader = await built.openJacobian(path, { classes });
+    await using reader = await built.openJacobian(path, { classes });
     expect(reader).toMatchObject({
       layout,
       rows: M,
@@ -147,10 +146,8 @@ describe.each(["csr", "coo"] as const)("%s", (layout) => {
       threshold: null,
     });
     expect(await reader.block(29)).toEqual(blockOf(29));
-    await reader.close();
-    const more = await built.openJacobian(path, { classes, rows: 50 });
+    await using more = await built.openJacobian(path, { classes, rows: 50 });
     expect(more.rows).toBe(50);
-    await more.close();
   });
 
   test("an index that is not in the block, or does not ascend", async () => {
@@ -164,11 +161,10 @@ describe.each(["csr", "coo"] as const)("%s", (layout) => {
       const wrong = [{ row: 0, entries: { indices, values: [1, 2] } }];
       const file = layout === "csr" ? csrFile(wrong) : cooFile(wrong, classes);
       writeResults(path, { columns: file });
-      const reader = await built.openJacobian(path, { classes });
+      await using reader = await built.openJacobian(path, { classes });
       const { InputFormatError } = built;
       await expect(reader.block(0)).rejects.toThrow(InputFormatError);
       await expect(reader.entry(0, 1, 1)).rejects.toThrow(InputFormatError);
-      await reader.close();
     }
   });
 });
@@ -185,12 +181,11 @@ test("coo: row numbers that go back are refused where they are met", async () =>
       ["value", new Float64(), [1, 2, 3, 4, 5]],
     ],
   });
-  const reader = await built.openJacobian(path, { classes: 2 });
+  await using reader = await built.openJacobian(path, { classes: 2 });
   await expect(reader.block(3)).rejects.toMatchObject({
     code: "ERR_INPUT_FORMAT",
     message: `${path}: record batch 0: column row: expected ascending row numbers from 3 to 4, found 2`,
   });
-  await reader.close();
 });
 
 test("coo: one example in very many batches", async () => {
@@ -199,7 +194,7 @@ test("coo: one example in very many batches", async () => {
   const values = indices.map((n) => n + 0.5);
   const three = [0, 1, 2].map((row) => ({ row, entries: { indices, values } }));
   writeResults(path, { columns: cooFile(three, classes), batchRows: [5] });
-  const reader = await built.openJacobian(path, { classes });
+  await using reader = await built.openJacobian(path, { classes });
   const counts: number[] = [];
   for await (const batch of reader) {
     counts.push(batch.count);
@@ -208,7 +203,6 @@ test("coo: one example in very many batches", async () => {
   }
   expect(counts.filter((n) => n > 0)).toEqual([1, 1, 1]);
   expect(await reader.block(1)).toEqual(Float64Array.from(values));
-  await reader.close();
 });
 
 function multiply(block: Float64Array, v: Float64Array): Float64Array {

@@ -13,10 +13,13 @@ import {
   Struct,
   vectorFromArray,
 } from "apache-arrow";
+import { fixedSizeList } from "./fixed-size-list.js";
+
+type Column = [name: string, type: DataType, values: unknown[]];
 
 /** Columns of a table of results as plain values, and how its rows are cut into record batches. */
 export interface ResultsFile {
-  columns: [name: string, type: DataType, values: unknown[]][];
+  columns: Column[];
   metadata?: Record<string, string>;
   /** Rows of each record batch, again and again until there are no rows left; default: one batch. */
   batchRows?: number[];
@@ -46,6 +49,17 @@ export function writeResults(path: string, file: ResultsFile): void {
   }
   writer.finish();
   writeFileSync(path, writer.toUint8Array(true));
+}
+
+/** Returns two rows of blocks in lists of so many values: value k of row r is r + k. */
+export function twoBlocks(size: number): [row: Column, jacobian: Column] {
+  const values = [0, 1].map((r) =>
+    Array.from({ length: size }, (_, k) => r + k),
+  );
+  return [
+    ["row", new Int64(), [0n, 1n]],
+    ["jacobian", fixedSizeList(new Float64(), size), values],
+  ];
 }
 
 /** Entries of examples, by row of the logits; null: a bad row. */
