@@ -161,11 +161,8 @@ export interface ShownRow {
   entropy: number | null;
   predicted: number | null;
   label: number | null;
-  /** Classes that are shown, ascending: all, or those with the largest p. */
-  classes: number[];
-  p: number[] | null;
-  /** Upper triangle of the block of these classes, row by row; null for an entry that is not stored. */
-  block: (number | null)[] | null;
+  /** Up to 5 classes with the largest p, largest first; null if the output does not determine p. */
+  likely: { class: number; p: number }[] | null;
   /** Values of the copied columns as text. */
   copied: (string | null)[];
 }
@@ -174,8 +171,6 @@ export interface ShownRows {
   /** Names of the copied columns that are shown, and the number of others. */
   copiedColumns: string[];
   hiddenColumns: number;
-  /** Origin of the blocks: stored in the output, or computed from p. */
-  blockFrom: "output" | "p" | null;
   /** The 20 most uncertain rows, in this order; ordered by 1 - confidence or entropy if the uncertainty is unknown. */
   mostUncertain: ShownRow[];
   reasons: string[];

@@ -98,7 +98,7 @@ test("every command of docs/datasets.md runs, and its snippet", (context) => {
 
 test("every command of docs/report.md runs, and makes a page", () => {
   const commands = pageOf("report").match(/^softjac .*$/gm) ?? [];
-  expect(commands.length).toBe(9);
+  expect(commands.length).toBe(8);
   const at = runCommands("report");
   const pages = commands.flatMap((line) => /\S+\.html/.exec(line) ?? []);
   expect(pages.length).toBe(5);

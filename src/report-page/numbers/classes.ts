@@ -131,7 +131,7 @@ export class ClassPairs {
 }
 
 /** Returns the diagonal of a block of stored entries, and null for any other. */
-export function storedDiagonal(
+function storedDiagonal(
   block: Example["block"],
   classes: number,
 ): Float64Array | null {

@@ -36,10 +36,8 @@ export class Collected {
   /** null: there are too many classes to sum all pairs. */
   readonly pairs: ClassPairs | null;
   readonly mostUncertain = new Largest<RowSummary>(SHOWN_ROWS);
-  readonly #classes: number;
 
   constructor({ classes, temperature }: StoredRun) {
-    this.#classes = classes;
     this.confidence = new ConfidenceSums(classes);
     this.classes = new ClassSums(classes, temperature);
     const all = Array.from({ length: classes }, (_, k) => k);
@@ -73,9 +71,7 @@ export class Collected {
       example.entropy,
     ].find((value) => !Number.isNaN(value));
     if (rank !== undefined)
-      this.mostUncertain.offer(rank, () =>
-        summarizeRow(example, part, this.#classes),
-      );
+      this.mostUncertain.offer(rank, () => summarizeRow(example, part));
   }
 }
 

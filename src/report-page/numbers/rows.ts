@@ -1,4 +1,3 @@
-import { blockOfP } from "../../reader/block-entries.js";
 import type { Example } from "../../reader/example.js";
 import type { FoundResults } from "../../reader/find-results.js";
 import { KeptValues } from "../../reader/kept-values.js";
@@ -6,12 +5,11 @@ import {
   openResultsPart,
   type ResultsPart,
 } from "../../reader/results-part.js";
-import { indexOfKey, rowOfKey } from "../../results/row-axes.js";
+import { indexOfKey } from "../../results/row-axes.js";
 import type { ShownRow, ShownRows } from "../output-report.js";
-import { storedDiagonal } from "./classes.js";
 
-/** Number of classes that are shown for a row: all if there are at most this many, otherwise those with the largest p. */
-export const SHOWN_CLASSES = 16;
+/** Number of classes that are shown for a row: those with the largest p. */
+const SHOWN_CLASSES = 5;
 const MAX_COPIED_COLUMNS = 12;
 
 /** Keeps the items with the largest keys, largest first; of equal keys those that came first. */
@@ -53,47 +51,35 @@ export interface RowSummary
   > {
   /** Index of its file. */
   part: number;
-  /** Shown classes, ascending, and p of each. */
-  classes: number[];
-  p: number[] | null;
+  /** Classes with the largest p, largest first; null if p is not known. */
+  likely: { class: number; p: number }[] | null;
 }
 
 export function summarizeRow(
-  { isNull: _, block, droppedMax: __, droppedSum: ___, p, ...example }: Example,
+  {
+    isNull: _,
+    block: __,
+    droppedMax: ___,
+    droppedSum: ____,
+    p,
+    ...example
+  }: Example,
   part: number,
-  classes: number,
 ): RowSummary {
-  const shown = shownClasses(p ?? storedDiagonal(block, classes), classes);
-  return {
-    ...example,
-    part,
-    classes: shown,
-    p: p && shown.map((j) => p[j] as number),
-  };
+  return { ...example, part, likely: p && likelyClasses(p) };
 }
 
-function shownClasses(
-  weights: ArrayLike<number> | null,
-  classes: number,
-): number[] {
-  const all = Array.from({ length: classes }, (_, k) => k);
-  if (classes <= SHOWN_CLASSES) return all;
-  if (!weights) return [];
-  return all
-    .sort((a, b) => (weights[b] as number) - (weights[a] as number) || a - b)
-    .slice(0, SHOWN_CLASSES)
-    .sort((a, b) => a - b);
+function likelyClasses(p: ArrayLike<number>): RowSummary["likely"] {
+  return Array.from(p, (value, k) => ({ class: k, p: value }))
+    .sort((a, b) => b.p - a.p || a.class - b.class)
+    .slice(0, SHOWN_CLASSES);
 }
 
-/** Reads the blocks and copied columns of rows. @throws SoftjacError if they cannot be read */
+/** Reads the copied columns of rows. @throws SoftjacError if they cannot be read */
 export async function shownRows(
   results: FoundResults,
   rows: readonly RowSummary[],
-  {
-    copiedColumns,
-    run,
-    sources,
-  }: Pick<ResultsPart, "copiedColumns" | "run" | "sources">,
+  { copiedColumns, sources }: Pick<ResultsPart, "copiedColumns" | "sources">,
 ): Promise<ShownRows> {
   const shown = new Map<RowSummary, ShownRow>();
   for (const part of new Set(rows.map((row) => row.part)))
@@ -103,22 +89,22 @@ export async function shownRows(
       rows.filter((row) => row.part === part),
       shown,
     );
-  const hasBlocks = run.emit.includes("jacobian");
   return {
     copiedColumns: copiedColumns
       .slice(0, MAX_COPIED_COLUMNS)
       .map(({ name }) => name),
     hiddenColumns: Math.max(0, copiedColumns.length - MAX_COPIED_COLUMNS),
-    blockFrom: hasBlocks ? "output" : sources.p ? "p" : null,
     mostUncertain: rows.map((row) => shown.get(row) as ShownRow),
-    reasons: reasonsOf(hasBlocks, sources),
+    reasons: reasonsOf(sources),
   };
 }
 
-function reasonsOf(
-  hasBlocks: boolean,
-  { p, uncertainty, confidence, entropy }: ResultsPart["sources"],
-): string[] {
+function reasonsOf({
+  p,
+  uncertainty,
+  confidence,
+  entropy,
+}: ResultsPart["sources"]): string[] {
   const reasons: string[] = [];
   if (!uncertainty)
     reasons.push(
@@ -127,12 +113,6 @@ function reasonsOf(
         : "The most uncertain rows need the uncertainty, confidence or entropy of every row.",
     );
   if (!p) reasons.push("The output does not determine p.");
-  if (!hasBlocks)
-    reasons.push(
-      p
-        ? "The output has no blocks of softmax; the blocks shown are computed from p."
-        : "The output has no blocks of softmax.",
-    );
   return reasons;
 }
 
@@ -145,24 +125,14 @@ async function readRows(
   const { path, input } = results.parts[part] as FoundResults["parts"][number];
   const opened = await openResultsPart(path);
   try {
-    const { run, inner, file, copiedColumns } = opened;
+    const { inner, file, copiedColumns } = opened;
     const places = copiedColumns
       .slice(0, MAX_COPIED_COLUMNS)
       .map(({ place }) => place);
     const copied = new KeptValues(file, places);
-    const reader = run.emit.includes("jacobian")
-      ? await opened.openBlocks("jacobian")
-      : null;
-    const isSparse = run.layout === "csr" || run.layout === "coo";
     for (const row of rows) {
-      const { classes, p, winner, label } = row;
+      const { winner, label, likely } = row;
       const [number = 0, ...positions] = indexOfKey(inner, row.row);
-      const block =
-        classes.length === 0
-          ? null
-          : reader
-            ? await reader.part(rowOfKey(inner, row.row), classes)
-            : blockOfP(row, run.temperature);
       shown.set(row, {
         row: number,
         positions,
@@ -172,9 +142,7 @@ async function readRows(
         entropy: numberOrNull(row.entropy),
         predicted: winner < 0 ? null : winner,
         label: label < 0 ? null : label,
-        classes,
-        p,
-        block: block && triangleOf(block, classes.length, isSparse),
+        likely,
         copied: copied.read(row.batch, row.k),
       });
     }
@@ -185,20 +153,4 @@ async function readRows(
 
 function numberOrNull(value: number): number | null {
   return Number.isNaN(value) ? null : value;
-}
-
-/** Returns the upper triangle. In a sparse layout, 0 is null: the entry was dropped, or is 0. */
-function triangleOf(
-  block: Float64Array,
-  classes: number,
-  isSparse: boolean,
-): (number | null)[] {
-  const triangle: (number | null)[] = [];
-  for (let a = 0; a < classes; a++)
-    for (let b = a; b < classes; b++) {
-      const value = block[a * classes + b] as number;
-      // JSON has no -0.
-      triangle.push(isSparse && value === 0 ? null : value + 0);
-    }
-  return triangle;
 }
