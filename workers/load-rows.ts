@@ -1,30 +1,29 @@
+import { integerAt } from "../src/arrow/read-window.js";
 import {
   isSeparate,
   offsetWidth,
   type SourcePiece,
 } from "../src/arrow/source-form.js";
+import { BIG_ARRAYS, widenNumbers } from "../src/arrow/stored-numbers.js";
 import { rowIndices } from "../src/input/row-indices.js";
+import { NULL_BITS_32, NULL_BITS_64 } from "../src/numeric/bad-row.js";
+import type { Kernel } from "../src/numeric/kernel.js";
 import type { SourceSetup, WorkerSetup } from "../src/pool/protocol.js";
 import type { SourcePlace } from "../src/slots/slot-layout.js";
-import { listRuns } from "./list-runs.js";
-import { markNulls } from "./mark-nulls.js";
-import { readSource } from "./slot-bytes.js";
+import { readBits, readSource } from "./slot-bytes.js";
 import type { SlotRows } from "./slot-rows.js";
-import { withSide } from "./task-failure.js";
-import { widen } from "./widen.js";
+import { TaskFailure, withSide } from "./task-failure.js";
 
 /** Rows `[from, to)` of a load that starts at row `start`, in one input batch. */
-export interface RowsOfPiece {
+interface RowsOfPiece {
   piece: SourcePiece;
   start: number;
   from: number;
   to: number;
-  /** Lists: which of the batch's values the rows have. */
-  runs: ValueRun[];
 }
 
 /** Consecutive rows whose values are consecutive, from value `first` of the batch on. */
-export interface ValueRun {
+interface ValueRun {
   from: number;
   to: number;
   first: number;
@@ -48,9 +47,9 @@ export function loadRows(
     const parts = (pieces[n] as SourcePiece[]).flatMap((piece) => {
       const from = Math.max(rowStart, piece.rowStart);
       const to = Math.min(rowEnd, piece.rowEnd);
-      return from < to ? [{ piece, start: rowStart, from, to, runs: [] }] : [];
+      return from < to ? [{ piece, start: rowStart, from, to }] : [];
     });
-    const read = parts.map((part) =>
+    const runs = parts.map((part) =>
       loadPart(setup, source, part, rows, place),
     );
     if (isSeparate(source.form) && source.values > 1)
@@ -63,7 +62,8 @@ export function loadRows(
       );
     if (place.values !== place.raw)
       widen(setup, kernel, source, rowStart, rows, place);
-    for (const part of read) markNulls(setup, source, part, place.values);
+    for (const [k, part] of parts.entries())
+      markNulls(setup, source, part, runs[k] ?? [], place.values);
   });
   const { axes, buffer, slot } = setup;
   const rowNumbers = base + slot.rowNumbers;
@@ -81,40 +81,170 @@ export function loadRows(
     );
 }
 
-/** Reads what a piece has of the rows. */
+/** Reads what a piece has of the rows, and returns which of the values of its batch they are. */
 function loadPart(
   setup: WorkerSetup,
   source: SourceSetup,
   part: RowsOfPiece,
   rows: number,
   { staging, raw }: SourcePlace,
-): RowsOfPiece {
-  const { form, width, values } = source;
+): ValueRun[] {
+  const { form, width, values, fd } = source;
   const { piece, start, from, to } = part;
-  const skip = from - piece.rowStart;
-  if (isSeparate(form)) {
-    const target = values > 1 ? staging : raw;
-    piece.values.forEach((position, k) => {
-      const address = target + (k * rows + from - start) * width;
-      const bytes = (to - from) * width;
-      readSource(setup, address, bytes, position + skip * width);
-    });
-    return part;
+  const isList = offsetWidth(form) > 0;
+  const perBuffer = isSeparate(form) ? 1 : values;
+  const first = (piece.firstRow + from - piece.rowStart) * perBuffer;
+  const runs = isList
+    ? listRuns(setup, source, part, staging)
+    : [{ from, to, first }];
+  const target = isSeparate(form) && values > 1 ? staging : raw;
+  const rowBytes = perBuffer * width;
+  for (const [k, position] of piece.values.entries()) {
+    const ofBatch = isList ? position : position - piece.firstRow * rowBytes;
+    for (const { from, to, first } of runs)
+      readSource(
+        setup,
+        target + (k * rows + from - start) * rowBytes,
+        (to - from) * rowBytes,
+        ofBatch + first * width,
+        fd,
+      );
   }
-  const position = piece.values[0] as number;
-  const readRows = (first: number, run: { from: number; to: number }) =>
-    readSource(
-      setup,
-      raw + (run.from - start) * values * width,
-      (run.to - run.from) * values * width,
-      position + first * width,
-      source.fd,
-    );
-  if (offsetWidth(form) === 0) {
-    readRows(skip * values, part);
-    return part;
+  return runs;
+}
+
+/**
+ * Finds the values of the rows of a piece by its offsets: every row must have as many as the source says, inside the
+ * values of the batch. A null list may have any; its row is left out of the runs.
+ */
+function listRuns(
+  setup: WorkerSetup,
+  { name, form, values }: SourceSetup,
+  { piece, from, to }: RowsOfPiece,
+  staging: number,
+): ValueRun[] {
+  const { valueCount, validity, firstRow, rowStart } = piece;
+  const rows = to - from;
+  const width = offsetWidth(form);
+  const bytes = (rows + 1) * width;
+  readSource(setup, staging, bytes, piece.offsets + (from - rowStart) * width);
+  const view = new DataView(setup.buffer, staging, bytes);
+  const offset = (r: number) => integerAt(view, r * width, width);
+  const valid = readBits(setup, validity, firstRow + from - rowStart, rows);
+  const runs: ValueRun[] = [];
+  for (let r = 0; r < rows; r++) {
+    const row = from + r;
+    const [first, last] = [offset(r), offset(r + 1)];
+    const found = last - first;
+    const isNull = valid && !valid(r);
+    if (!isNull && found !== values)
+      throw new TaskFailure({
+        kind: "ragged-row",
+        row,
+        column: name,
+        expected: values,
+        found,
+      });
+    if (!(first >= 0 && found >= 0 && last <= valueCount))
+      throw new TaskFailure({
+        kind: "damaged",
+        where: `column ${name}, row ${row}`,
+        text: `expected a list within values 0 to ${valueCount}, found ${first} to ${last}`,
+      });
+    const run = runs.at(-1);
+    if (isNull) continue;
+    if (run?.to === row && run.first + (row - run.from) * values === first)
+      run.to++;
+    else runs.push({ from: row, to: row + 1, first });
   }
-  const runs = listRuns(setup, source, part, staging);
-  for (const run of runs) readRows(run.first, run);
-  return { ...part, runs };
+  return runs;
+}
+
+/**
+ * Makes the numbers of `rows` rows at `raw` float64. A logit that float64 cannot hold is refused; beyond 2^53 other whole
+ * numbers lose digits: no class has such a number.
+ */
+function widen(
+  { buffer }: WorkerSetup,
+  kernel: Kernel,
+  { name, type, values: perRow, holds }: SourceSetup,
+  rowStart: number,
+  rows: number,
+  { raw, values }: SourcePlace,
+): void {
+  const count = rows * perRow;
+  if (type === "float32") {
+    kernel.widen(raw, count, values);
+    return;
+  }
+  if (type === "float64") return;
+  const out = new Float64Array(buffer, values, count);
+  widenNumbers(buffer, raw, type, out);
+  if (holds !== "logits" || (type !== "int64" && type !== "uint64")) return;
+  const numbers = new BIG_ARRAYS[type](buffer, raw, count);
+  for (let k = 0; k < count; k++)
+    if (BigInt(out[k] as number) !== numbers[k]) {
+      const row = rowStart + Math.floor(k / perRow);
+      throw new TaskFailure({
+        kind: "refused-value",
+        row,
+        where: `column ${name}, row ${row}, class ${k % perRow}`,
+        text: `expected a whole number that float64 holds exactly, found ${numbers[k]}`,
+      });
+    }
+}
+
+/**
+ * Replaces nulls by a NaN of their own kind, which makes a bad row: in every value of a null row, in logits, and in inputs
+ * beside them. A null logit becomes -inf where it masks its class.
+ */
+function markNulls(
+  setup: WorkerSetup,
+  source: SourceSetup,
+  { piece, start, from, to }: RowsOfPiece,
+  runs: readonly ValueRun[],
+  values: number,
+): void {
+  const { form, holds, values: perRow } = source;
+  const firstRow = piece.firstRow + from - piece.rowStart;
+  const numbers = valuesOf(setup, source, values);
+  const put = (row: number, k: number, value: "null" | "masked") =>
+    numbers((row - start) * perRow + k, value);
+  const validRow = readBits(setup, piece.validity, firstRow, to - from);
+  const isNullRow = (row: number) => validRow && !validRow(row - from);
+  const setNull = (row: number, k: number) => {
+    if (isNullRow(row)) return;
+    put(row, k, holds === "logits" && setup.maskNulls ? "masked" : "null");
+  };
+  const perBuffer = isSeparate(form) ? 1 : perRow;
+  for (const [k, bitmap] of piece.valueValidity.entries())
+    for (const run of runs) {
+      const count = (run.to - run.from) * perBuffer;
+      const valid = readBits(setup, bitmap, run.first, count);
+      for (let n = 0; valid && n < count; n++)
+        if (!valid(n))
+          setNull(run.from + Math.floor(n / perBuffer), k + (n % perBuffer));
+    }
+  if (validRow)
+    for (let row = from; row < to; row++)
+      if (isNullRow(row)) for (let k = 0; k < perRow; k++) put(row, k, "null");
+}
+
+/** Writes into the values as the kernel reads them: float32 for logits of that type, else float64. */
+function valuesOf(
+  { buffer }: WorkerSetup,
+  { type, holds }: SourceSetup,
+  address: number,
+): (k: number, value: "null" | "masked") => void {
+  if (type === "float32" && holds === "logits") {
+    const bits = new Int32Array(buffer);
+    return (k, value) => {
+      bits[address / 4 + k] = value === "null" ? NULL_BITS_32 : -0x800000;
+    };
+  }
+  const bits = new BigInt64Array(buffer);
+  return (k, value) => {
+    bits[address / 8 + k] =
+      value === "null" ? NULL_BITS_64 : BigInt.asIntN(64, 0xfff0000000000000n);
+  };
 }

@@ -86,6 +86,21 @@ export interface KeptShape {
   items: number;
 }
 
+/** Dictionary batch of a copied column: its metadata and the position of its body in the file. */
+export interface CopiedDictionary {
+  id: number;
+  isDelta: boolean;
+  batch: {
+    rows: number;
+    nodes: { length: number; nullCount: number }[];
+    buffers: { offset: number; length: number }[];
+  };
+  bodyStart: number;
+  bodyBytes: number;
+  /** The body, if it is not in the file: values that were views. */
+  body: Uint8Array | null;
+}
+
 /** Damage in a copied column. */
 export class DamagedColumn extends Error {
   constructor(

@@ -1,5 +1,6 @@
 import { describeField, type Field } from "../arrow/field.js";
 import {
+  type CopiedDictionary,
   DamagedColumn,
   type KeptBuffers,
   nestedPiece,
@@ -7,7 +8,6 @@ import {
 import { NodeCopier } from "../arrow/node-copier.js";
 import { InputFormatError, InputUnsupportedError } from "../errors.js";
 import type { ArrowContainer } from "./arrow-container.js";
-import type { BatchMetadata } from "./arrow-metadata.js";
 import { type KeptColumn, keptColumn } from "./kept-columns.js";
 import { measureNode } from "./kept-pieces.js";
 import { inputReader } from "./read-input.js";
@@ -19,22 +19,11 @@ import {
   partsBefore,
 } from "./record-batches.js";
 
-/** Dictionary batch of a copied column: decoded metadata and the position of its body in the file. */
-export interface DictionaryBlock {
-  id: number;
-  isDelta: boolean;
-  batch: Pick<BatchMetadata, "rows" | "nodes" | "buffers">;
-  bodyStart: number;
-  bodyBytes: number;
-  /** Body of a dictionary whose values were views and were converted; null if it is the body in the file. */
-  body: Uint8Array | null;
-}
-
 /** Copied columns whose dictionaries are found. */
 export interface PlacedDictionaries {
   kept: KeptColumn[];
   /** Dictionaries that the output has. */
-  dictionaries: DictionaryBlock[];
+  dictionaries: CopiedDictionary[];
   /** Parts of the dictionaries whose values are copied. */
   partsOf: PartsOfDictionary;
 }
@@ -94,7 +83,7 @@ export function placeDictionaries(
     parts.set(id, before);
   }
 
-  const dictionaries: DictionaryBlock[] = [];
+  const dictionaries: CopiedDictionary[] = [];
   const seen = new Set<number>();
   const columns = kept.map((column) => {
     const { dictionary } = column.field;
@@ -146,7 +135,7 @@ function typeText({ type, children }: Field): string {
 }
 
 /** Checks a dictionary batch that is copied: offsets and texts, on which every row that points to them depends. */
-function dictionaryBlock(file: ArrowContainer, part: Part): DictionaryBlock {
+function dictionaryBlock(file: ArrowContainer, part: Part): CopiedDictionary {
   const { id, isDelta, context, batch, values } = part;
   const { where, bodyStart, bodyBytes } = context;
   const plain = values.offsetBytes > 0 ? withoutViews(file, part) : null;
@@ -168,7 +157,7 @@ const MAX_BYTES = 2 ** 31 - 1;
 function withoutViews(
   file: ArrowContainer,
   { context, batch: { rows }, values, placed }: Part,
-): Pick<DictionaryBlock, "batch" | "bodyBytes" | "body"> {
+): Pick<CopiedDictionary, "batch" | "bodyBytes" | "body"> {
   const read = inputReader(file);
   const piece = nestedPiece(placed, 0, rows);
   const isViews = values.form === "views";

@@ -1,8 +1,8 @@
 import type { NumberType } from "../arrow/field.js";
+import type { CopiedDictionary } from "../arrow/kept-nodes.js";
 import type { SourceForm } from "../arrow/source-form.js";
 import type { InputName } from "../results/catalogue.js";
 import type { Partition } from "../results/run-metadata.js";
-import type { DictionaryBlock } from "./dictionaries.js";
 import type { InputFile } from "./input-file.js";
 import type { KeptColumn } from "./kept-columns.js";
 import type { LogitsSelection } from "./logits-column.js";
@@ -40,7 +40,7 @@ export interface LogitsFile extends InputFile {
   kept: KeptColumn[];
   /** Partitions among the copied columns and other inputs. */
   partitions: Partition[];
-  dictionaries: DictionaryBlock[];
+  dictionaries: CopiedDictionary[];
 }
 
 /** Column of numbers other than the logits. */

@@ -75,28 +75,20 @@ export function listedNumbers(
 }
 
 function describe(
-  field: Field,
+  { name, dictionary }: Field,
   place: number,
   stored: Field | undefined,
   kind: NumberKind,
-  form: NumberColumn["form"],
+  form: SourceForm,
   values: number | null,
 ): NumberColumn | null {
-  if (!stored || field.dictionary || stored.dictionary) return null;
+  if (!stored || dictionary || stored.dictionary) return null;
   const type = numberTypeOf(stored.type);
   const other = { whole: "FloatingPoint", float: "Int", any: "" }[kind];
   if (!type || stored.type.kind === other) return null;
-  const width = numberWidth(type);
   const columns = [place];
-  return {
-    name: field.name,
-    form,
-    columns,
-    type,
-    width,
-    values,
-    isDecoded: false,
-  };
+  const width = numberWidth(type);
+  return { name, form, columns, type, width, values, isDecoded: false };
 }
 
 /** The columns at these places as rows of decoded numbers. */
@@ -106,16 +98,8 @@ export function decodedColumn(
   values: number | null,
   type: FloatType = "float64",
 ): NumberColumn {
-  const width = numberWidth(type);
-  return {
-    name,
-    form: "fixed-size-list",
-    columns,
-    type,
-    width,
-    values,
-    isDecoded: true,
-  };
+  const [form, width] = ["fixed-size-list" as const, numberWidth(type)];
+  return { name, form, columns, type, width, values, isDecoded: true };
 }
 
 /**

@@ -1,5 +1,6 @@
+import type { CopiedDictionary } from "../arrow/kept-nodes.js";
 import type { Read } from "../arrow/read-window.js";
-import { dictionaryMessage, type RecordBatchMetadata } from "./arrow-encode.js";
+import { dictionaryMessage } from "./arrow-encode.js";
 import {
   framed,
   headPiece,
@@ -9,19 +10,8 @@ import {
 
 const COPY_BYTES = 1 << 20;
 
-/** A dictionary batch of the input: its metadata, and the position of its body. */
-export interface SourceDictionary {
-  id: number;
-  isDelta: boolean;
-  batch: Pick<RecordBatchMetadata, "rows" | "nodes" | "buffers">;
-  bodyStart: number;
-  bodyBytes: number;
-  /** The body, if it is not in the input. */
-  body: Uint8Array | null;
-}
-
 /** Encodes the metadata of a dictionary: nothing of the input's own metadata is copied unread. */
-export function encodeDictionary(source: SourceDictionary): Uint8Array {
+export function encodeDictionary(source: CopiedDictionary): Uint8Array {
   const { id, isDelta, batch, bodyBytes } = source;
   const { rows, nodes, buffers } = batch;
   return dictionaryMessage(id, isDelta, { rows, nodes, buffers, bodyBytes });
@@ -30,12 +20,12 @@ export function encodeDictionary(source: SourceDictionary): Uint8Array {
 /** Yields magic, schema and dictionaries; `read` reads the bodies from the input. */
 export function* headPieces(
   head: JacobianFileHead,
-  sources: readonly SourceDictionary[],
+  sources: readonly CopiedDictionary[],
   read: Read,
 ): Generator<Piece> {
   yield headPiece(head);
   for (const [k, { offset, metadataBytes }] of head.dictionaries.entries()) {
-    const source = sources[k] as SourceDictionary;
+    const source = sources[k] as CopiedDictionary;
     yield { offset, bytes: framed(encodeDictionary(source), offset) };
     const start = offset + metadataBytes;
     if (source.body) {
