@@ -6,7 +6,15 @@ import { ranges } from "../errors.js";
 import { printable, shortList } from "../printable.js";
 import type { SubmitReport } from "../queue/submit.js";
 import type { WorkerReport } from "../queue/worker.js";
-import { bytes, count, duration, titled } from "./format.js";
+import {
+  count,
+  duration,
+  exactBytes,
+  more,
+  type TextRow,
+  timeAndRates,
+  titled,
+} from "./format.js";
 
 /** Formats the result of a run over a dataset. */
 export function datasetText(report: DatasetReport): string {
@@ -16,27 +24,25 @@ export function datasetText(report: DatasetReport): string {
   if (status === "planned")
     return `${printable(output)}: planned, ${count(shards)} shards, ${count(shardsUpToDate)} of them done (run ${report.fingerprint})\n`;
   const computed = `${count(shardsComputed)} computed now${more(shardsUpToDate, "before")}`;
-  const rows: [string, string][] = [
+  const rows: TextRow[] = [
     ["inputs", inputsOf(report)],
     ["shards", `${count(shards)}: ${computed}`],
     ["skipped", skippedOf(report)],
   ];
-  if (shardsComputed === 0) return filled(output, rows);
-  const rate = (1000 * report.bytesWritten) / report.durationMs;
-  const time = `${duration(report.durationMs)}, ${count(report.rowsPerSecond)} rows/s, ${bytes(rate)}/s`;
-  return filled(output, [
-    ...rows,
-    ["bytes", bytesOf(report)],
-    ["time", time],
-    ["bad rows", badRowsOf(report)],
-  ]);
+  if (shardsComputed > 0)
+    rows.push(
+      ["bytes", exactBytes(report.bytesWritten)],
+      ["time", timeAndRates(report, report.bytesWritten)],
+      ["bad rows", badRowsOf(report)],
+    );
+  return titled(output, rows);
 }
 
 /** Formats a dry run over a dataset. */
 export function datasetPlanText(plan: DatasetDryRun): string {
   const { shards, shardsDone, rowsLeft } = plan;
   const left = `${count(shards - shardsDone)} to compute (${count(rowsLeft)} rows)`;
-  return filled(`${plan.output} (dry run: nothing is written)`, [
+  return titled(`${plan.output} (dry run: nothing is written)`, [
     ["inputs", inputsOf(plan)],
     ["shards", `${count(shards)}: ${count(shardsDone)} done, ${left}`],
     ["skipped", skippedOf(plan)],
@@ -48,7 +54,7 @@ export function datasetPlanText(plan: DatasetDryRun): string {
 export function statusText(found: DatasetStatus): string {
   const { shards, shardsDone, missing, damaged, problems, unfinished } = found;
   const others = `${shortList(unfinished)} (other runs; softjac gc removes abandoned ones)`;
-  return filled(found.output, [
+  return titled(found.output, [
     ["status", found.status],
     ["inputs", inputsOf(found)],
     ["shards", `${count(shards)}: ${count(shardsDone)} done`],
@@ -89,7 +95,7 @@ export function submittedText(report: SubmitReport): string {
   if (report.status === "up to date") return datasetText(report);
   const { shards, shardsUpToDate, submitted, queued } = report;
   const jobs = `${count(submitted)} submitted${more(queued, "queued before")}`;
-  return filled(report.output, [
+  return titled(report.output, [
     ["inputs", inputsOf(report)],
     ["shards", `${count(shards)}${more(shardsUpToDate, "done")}`],
     ["queue", `${report.queue}: ${jobs}`],
@@ -101,7 +107,7 @@ export function submittedText(report: SubmitReport): string {
 export function waitedText(report: DatasetReport): string {
   if (report.status === "up to date" || report.skippedInputs.length > 0)
     return datasetText(report);
-  return filled(report.output, [
+  return titled(report.output, [
     ["inputs", inputsOf(report)],
     ["shards", `${count(report.shards)}, published`],
     ["time", duration(report.durationMs)],
@@ -114,23 +120,12 @@ export function workerText(report: WorkerReport): string {
   const failed = more(report.shardsFailed, "failed");
   const released = more(report.shardsReleased, "released");
   const shards = `${count(report.shardsComputed)} computed${done}${failed}${released}`;
-  return filled(report.queue, [
+  return titled(report.queue, [
     ["shards", shards],
-    ["bytes", bytesOf(report)],
+    ["bytes", exactBytes(report.bytesWritten)],
     ["time", duration(report.durationMs)],
     ["bad rows", badRowsOf(report)],
   ]);
-}
-
-/** Returns lines below a title for the rows that have a value. */
-function filled(
-  title: string,
-  rows: readonly (readonly [label: string, value: string])[],
-): string {
-  return titled(
-    title,
-    rows.filter(([, value]) => value !== ""),
-  );
 }
 
 function inputsOf({ inputs, rows }: Pick<DatasetReport, "inputs" | "rows">) {
@@ -142,15 +137,6 @@ function skippedOf({ skippedInputs }: Pick<DatasetReport, "skippedInputs">) {
   return names && `${count(skippedInputs.length)}: ${names}`;
 }
 
-function bytesOf({ bytesWritten }: Pick<DatasetReport, "bytesWritten">) {
-  return `${count(bytesWritten)} (${bytes(bytesWritten)})`;
-}
-
 function badRowsOf({ badRows }: Pick<DatasetReport, "badRows">) {
   return badRows > 0 ? count(badRows) : "";
-}
-
-/** Returns ", 3 before", or nothing for 0. */
-function more(number: number, what: string): string {
-  return number > 0 ? `, ${count(number)} ${what}` : "";
 }

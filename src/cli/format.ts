@@ -1,44 +1,38 @@
+import { bytes, count, duration } from "../number-text.js";
 import { printable, shortName } from "../printable.js";
 
-export { bytes, count, duration } from "../number-text.js";
+export { bytes, count, duration };
 
-/** 1234567 as "1.23 M": three digits, for what changes while one reads it. */
-export function short(value: number): string {
-  const units = ["", " k", " M", " G", " T"];
-  let scaled = value;
-  let unit = 0;
-  while (scaled >= 999.5 && unit < units.length - 1) {
-    scaled /= 1000;
-    unit++;
-  }
-  const digits = scaled >= 99.5 || unit === 0 ? 0 : scaled >= 9.995 ? 1 : 2;
-  return `${scaled.toFixed(digits)}${units[unit]}`;
+/** Returns bytes exactly and in the unit that people read: 832,784 (832.8 kB). */
+export function exactBytes(value: number): string {
+  return `${count(value)} (${bytes(value)})`;
 }
 
-/** Seconds as "0:07", "3:20", "2:03:20". */
-export function clock(seconds: number): string {
-  const whole = Math.ceil(seconds);
-  const two = (value: number) => String(value).padStart(2, "0");
-  const [h, m, s] = [
-    Math.floor(whole / 3600),
-    Math.floor(whole / 60) % 60,
-    whole % 60,
-  ];
-  return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+/** Returns a time, and the rates of rows and bytes: 0.064 s, 28,000 rows/s, 13.0 MB/s. */
+export function timeAndRates(
+  { durationMs, rowsPerSecond }: { durationMs: number; rowsPerSecond: number },
+  written: number,
+): string {
+  const rate = bytes((1000 * written) / durationMs);
+  return `${duration(durationMs)}, ${count(rowsPerSecond)} rows/s, ${rate}/s`;
 }
+
+/** Returns ", 3 before"; empty for 0. */
+export function more(number: number, what: string): string {
+  return number > 0 ? `, ${count(number)} ${what}` : "";
+}
+
+/** Label and value of a line; a line without a value is left out. */
+export type TextRow = readonly [label: string, value: string];
 
 /** Returns a line for a title, which may be a path, and lines of label and value, aligned below it. */
-export function titled(
-  title: string,
-  rows: readonly (readonly [label: string, value: string])[],
-): string {
-  return `${printable(title)}\n${aligned(rows)}`;
+export function titled(title: string, rows: readonly TextRow[]): string {
+  const filled = rows.filter(([, value]) => value !== "");
+  return `${printable(title)}\n${aligned(filled)}`;
 }
 
 /** Returns lines of label and value, aligned. Either may come from a file. */
-export function aligned(
-  rows: readonly (readonly [label: string, value: string])[],
-): string {
+export function aligned(rows: readonly TextRow[]): string {
   const lines = rows.map(([label, value]) => [
     shortName(label),
     printable(value),

@@ -3,31 +3,31 @@ import type { GenerateReport } from "../generate/generate.js";
 import type { OutputSize } from "../layout-sizes.js";
 import type { RunReport } from "../report.js";
 import type { OutputReport } from "../report-page/output-report.js";
-import { aligned, bytes, count, duration, titled } from "./format.js";
+import {
+  aligned,
+  bytes,
+  count,
+  duration,
+  exactBytes,
+  timeAndRates,
+  titled,
+} from "./format.js";
 
 /** Returns a summary of a run as text for a terminal. */
 export function reportText(report: RunReport): string {
-  const rows: [string, string][] = [
-    ["rows", `${count(report.rows)} x ${count(report.classes)} classes`],
+  const { output, entries, badRows } = report;
+  const dropped = `largest dropped ${report.droppedMax?.toPrecision(3)}`;
+  const slower = "plain JavaScript (slower, same bits)";
+  const first = `first at row ${report.firstBadRow}`;
+  return titled(output === "-" ? "standard output" : output, [
+    ["rows", sizeOf(report)],
     ["results", `${names(report.emit)} (${report.layout}, ${report.dtype})`],
-    ...bytesAndTime(report),
-  ];
-  if (report.entries !== null)
-    rows.push([
-      "entries",
-      `${count(report.entries)}, largest dropped ${report.droppedMax?.toPrecision(3)}`,
-    ]);
-  if (report.kernel === "plain")
-    rows.push(["kernel", "plain JavaScript (slower, same bits)"]);
-  if (report.badRows > 0)
-    rows.push([
-      "bad rows",
-      `${count(report.badRows)}, first at row ${report.firstBadRow}`,
-    ]);
-  return titled(
-    report.output === "-" ? "standard output" : report.output,
-    rows,
-  );
+    ["bytes", exactBytes(report.outputBytes)],
+    ["time", timeAndRates(report, report.outputBytes)],
+    ["entries", entries === null ? "" : `${count(entries)}, ${dropped}`],
+    ["kernel", report.kernel === "plain" ? slower : ""],
+    ["bad rows", badRows > 0 ? `${count(badRows)}, ${first}` : ""],
+  ]);
 }
 
 /** Returns a summary of a generated file as text for a terminal. */
@@ -35,71 +35,59 @@ export function generatedText(report: GenerateReport): string {
   const { kind, scale, seed, dtype } = report;
   const law = scale === null ? kind : `${kind}, scale ${scale}`;
   return titled(report.output, [
-    ["rows", `${count(report.rows)} x ${count(report.classes)} classes`],
+    ["rows", sizeOf(report)],
     ["logits", `${law}, seed ${seed} (${dtype})`],
-    ...bytesAndTime(report),
+    ["bytes", exactBytes(report.outputBytes)],
+    ["time", timeAndRates(report, report.outputBytes)],
   ]);
 }
 
-function bytesAndTime(
-  report: RunReport | GenerateReport,
-): [label: string, value: string][] {
-  const { outputBytes, durationMs, rowsPerSecond } = report;
-  const rate = (1000 * outputBytes) / durationMs;
-  return [
-    ["bytes", `${count(outputBytes)} (${bytes(outputBytes)})`],
-    [
-      "time",
-      `${duration(durationMs)}, ${count(rowsPerSecond)} rows/s, ${bytes(rate)}/s`,
-    ],
-  ];
+function sizeOf({ rows, classes }: { rows: number; classes: number }): string {
+  return `${count(rows)} x ${count(classes)} classes`;
 }
 
 /** Returns a summary of a report as text for a terminal. */
 export function outputReportText(report: OutputReport): string {
-  const { output, outputBytes, results, summary, confidence } = report;
-  const rows: [string, string][] = [
-    ["page", bytes(outputBytes)],
+  const { summary, calibration } = report;
+  const { rowsWithResults, classes, layout } = summary;
+  const lost = report.confidence.uncertainty;
+  const saturated =
+    lost &&
+    `${count(lost.lostFloat32)} rows whose 1 - p is 0 in float32, ${count(lost.lostFloat64)} in float64`;
+  const { ece, nll, brier } = calibration ?? { ece: null };
+  const measures = `NLL ${nll?.toPrecision(4) ?? "infinite"}, Brier score ${brier?.toPrecision(3)}`;
+  return titled(report.output, [
+    ["page", bytes(report.outputBytes)],
     [
       "shows",
-      `${results}: ${count(summary.rowsWithResults)} rows of ${count(summary.classes)} classes, ${summary.layout}`,
+      `${report.results}: ${count(rowsWithResults)} rows of ${count(classes)} classes, ${layout}`,
     ],
-  ];
-  if (confidence.uncertainty)
-    rows.push([
-      "saturated",
-      `${count(confidence.uncertainty.lostFloat32)} rows whose 1 - p is 0 in float32, ${count(confidence.uncertainty.lostFloat64)} in float64`,
-    ]);
-  const { calibration } = report;
-  if (calibration && calibration.ece !== null)
-    rows.push([
+    ["saturated", saturated ?? ""],
+    [
       "calibration",
-      `ECE ${calibration.ece.toPrecision(3)}, NLL ${calibration.nll?.toPrecision(4) ?? "infinite"}, Brier score ${calibration.brier?.toPrecision(3)}`,
-    ]);
-  rows.push(["time", duration(report.durationMs)]);
-  return titled(output, rows);
+      ece === null ? "" : `ECE ${ece.toPrecision(3)}, ${measures}`,
+    ],
+    ["time", duration(report.durationMs)],
+  ]);
 }
 
 /** Returns a plan as text for a terminal. */
 export function dryRunText(plan: DryRun): string {
-  const blocks =
-    plan.blockRowsPerTile < plan.classes
-      ? `, each Jacobian block in tiles of ${count(plan.blockRowsPerTile)} rows`
+  const { storage, sourceDtype, classes, blockRowsPerTile, slots } = plan;
+  const storedAs = `column ${plan.column} (${storage}, ${sourceDtype})`;
+  const results = `${names(plan.emit)} (${plan.layout}, ${plan.dtype})`;
+  const bytesOfFile =
+    plan.outputBytes === null
+      ? `at most ${bytes(plan.maxOutputBytes)}`
+      : `${count(plan.outputBytes)} bytes (${bytes(plan.outputBytes)})`;
+  const tiles =
+    blockRowsPerTile < classes
+      ? `, each Jacobian block in tiles of ${count(blockRowsPerTile)} rows`
       : "";
   const text = titled(`${plan.output} (dry run: nothing is written)`, [
-    [
-      "input",
-      `${plan.input}, ${bytes(plan.inputBytes)}, column ${plan.column} (${plan.storage}, ${plan.sourceDtype})`,
-    ],
-    ["rows", `${count(plan.rows)} x ${count(plan.classes)} classes`],
-    [
-      "output",
-      `${names(plan.emit)} (${plan.layout}, ${plan.dtype}), ${
-        plan.outputBytes === null
-          ? `at most ${bytes(plan.maxOutputBytes)}`
-          : `${count(plan.outputBytes)} bytes (${bytes(plan.outputBytes)})`
-      }`,
-    ],
+    ["input", `${plan.input}, ${bytes(plan.inputBytes)}, ${storedAs}`],
+    ["rows", sizeOf(plan)],
+    ["output", `${results}, ${bytesOfFile}`],
     [
       "record batches",
       plan.recordBatches === null || plan.largestBodyBytes === null
@@ -110,7 +98,7 @@ export function dryRunText(plan: DryRun): string {
       "chunks",
       plan.chunks === null
         ? `of at most ${count(plan.rowsPerChunk)} rows`
-        : `${count(plan.chunks)} of ${count(plan.rowsPerChunk)} rows, in row blocks of ${count(plan.rowsPerRowBlock)}${blocks}`,
+        : `${count(plan.chunks)} of ${count(plan.rowsPerChunk)} rows, in row blocks of ${count(plan.rowsPerRowBlock)}${tiles}`,
     ],
     [
       "threads",
@@ -118,7 +106,7 @@ export function dryRunText(plan: DryRun): string {
     ],
     [
       "memory",
-      `${bytes(plan.memoryBytes)}: ${count(plan.slots)} ${plan.slots === 1 ? "slot" : "slots"} of ${bytes(plan.slotBytes)}`,
+      `${bytes(plan.memoryBytes)}: ${count(slots)} ${slots === 1 ? "slot" : "slots"} of ${bytes(plan.slotBytes)}`,
     ],
   ]);
   return `${text}\n  columns, bytes per row and in all:\n${sizes(plan.columns)}\n  layouts, bytes per row and in all:\n${sizes(plan.layouts)}`;

@@ -1,45 +1,42 @@
+import type { ByteComparison } from "../compare-run.js";
 import { messageText, shortList, shortName } from "../printable.js";
 import type { VerifyReport } from "../verify.js";
-import { count, duration, titled } from "./format.js";
+import { count, duration, more, type TextRow, titled } from "./format.js";
 
 /** Returns the result of a verification as text for a terminal. */
 export function verifiedText(report: VerifyReport): string {
-  const { columns, laws, problems, bytes } = report;
-  const rows: [string, string][] = [
+  const { rows, rowsChecked, notCompared, otherProblems, bytes } = report;
+  const time = duration(report.durationMs);
+  const others = shortList(notCompared, shortName);
+  const text = titled(`${report.output}: ${report.ok ? "OK" : "FAILED"}`, [
     [
       "rows",
-      `${count(report.rowsChecked)} of ${count(report.rows)} recomputed in ${duration(report.durationMs)}${report.badRows > 0 ? `, ${count(report.badRows)} bad` : ""}`,
+      `${count(rowsChecked)} of ${count(rows)} recomputed in ${time}${more(report.badRows, "bad")}`,
     ],
-    ...columns.map((column): [string, string] => [
-      column.name,
-      `${mark(column.ok)} largest error ${digits(column.maxError)} ε (bound ${digits(column.bound)}), mean ${digits(column.meanRelativeErrorPercent)} %`,
-    ]),
-    ...laws.map((law): [string, string] => [
-      law.name,
-      `${mark(law.ok)} worst ${digits(law.worst)} ε`,
-    ]),
-  ];
-  if (report.notCompared.length > 0)
-    rows.push([
-      "not compared",
-      `${shortList(report.notCompared, shortName)}${bytes ? "" : " (use --all)"}`,
-    ]);
-  if (bytes)
-    rows.push([
-      "bytes",
-      bytes.message === null
-        ? "ok  all are identical to a new run"
-        : bytes.compared
-          ? "BAD differ from a new run, see below"
-          : bytes.message,
-    ]);
-  const sentences = [
-    ...problems,
-    ...(report.otherProblems > 0
-      ? [`and ${count(report.otherProblems)} more errors`]
-      : []),
-  ].map((problem) => `  ${messageText(problem)}\n`);
-  return `${titled(`${report.output}: ${report.ok ? "OK" : "FAILED"}`, rows)}${sentences.join("")}`;
+    ...report.columns.map(
+      ({ name, ok, maxError, bound, meanRelativeErrorPercent }): TextRow => [
+        name,
+        `${mark(ok)} largest error ${digits(maxError)} ε (bound ${digits(bound)}), mean ${digits(meanRelativeErrorPercent)} %`,
+      ],
+    ),
+    ...report.laws.map(
+      ({ name, ok, worst }): TextRow => [
+        name,
+        `${mark(ok)} worst ${digits(worst)} ε`,
+      ],
+    ),
+    ["not compared", others && (bytes ? others : `${others} (use --all)`)],
+    ["bytes", bytes ? bytesText(bytes) : ""],
+  ]);
+  const last =
+    otherProblems > 0 ? [`and ${count(otherProblems)} more errors`] : [];
+  const problems = [...report.problems, ...last];
+  return `${text}${problems.map((problem) => `  ${messageText(problem)}\n`).join("")}`;
+}
+
+function bytesText({ message, compared }: ByteComparison): string {
+  if (message === null) return "ok  all are identical to a new run";
+  return compared ? "BAD differ from a new run, see below" : message;
 }
 
 function mark(ok: boolean): string {

@@ -1,6 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { clock, short } from "../../src/cli/format.js";
-import { progressText } from "../../src/cli/reporting/progress-bar.js";
+import {
+  clock,
+  progressText,
+  short,
+} from "../../src/cli/reporting/progress-bar.js";
 import { StatusTracker } from "../../src/cli/reporting/status.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";

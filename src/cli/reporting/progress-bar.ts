@@ -1,5 +1,5 @@
 import { printableLines } from "../../printable.js";
-import { bytes, clock, count, short } from "../format.js";
+import { bytes, count } from "../format.js";
 import type { Status } from "./status.js";
 
 const SEPARATOR = "  ";
@@ -70,4 +70,29 @@ function figures(status: Status): string[] {
   if (threads !== null)
     found.push(`${status.threadsBusy} of ${threads} threads busy`);
   return found;
+}
+
+/** 1234567 as "1.23 M": three digits, for what changes while one reads it. */
+export function short(value: number): string {
+  const units = ["", " k", " M", " G", " T"];
+  let scaled = value;
+  let unit = 0;
+  while (scaled >= 999.5 && unit < units.length - 1) {
+    scaled /= 1000;
+    unit++;
+  }
+  const digits = scaled >= 99.5 || unit === 0 ? 0 : scaled >= 9.995 ? 1 : 2;
+  return `${scaled.toFixed(digits)}${units[unit]}`;
+}
+
+/** Seconds as "0:07", "3:20", "2:03:20". */
+export function clock(seconds: number): string {
+  const whole = Math.ceil(seconds);
+  const two = (value: number) => String(value).padStart(2, "0");
+  const [h, m, s] = [
+    Math.floor(whole / 3600),
+    Math.floor(whole / 60) % 60,
+    whole % 60,
+  ];
+  return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
 }
