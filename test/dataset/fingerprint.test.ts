@@ -36,10 +36,7 @@ writeFileSync(
 
 const arrays = at("arrays");
 mkdirSync(arrays);
-writeFileSync(
-  join(arrays, "1.npy"),
-  npy(Float64Array.of(0, 1, 2), { shape: [3, 1] }),
-);
+writeFileSync(join(arrays, "1.npy"), npy(Float64Array.of(0, 1, 2), [3, 1]));
 
 const lists: Given = { inputs: [folder], column: "logits" };
 const csr: Given = { ...lists, layout: "csr" };

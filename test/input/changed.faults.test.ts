@@ -38,7 +38,7 @@ const logits = Float64Array.from(
   { length: ROWS * CLASSES },
   (_, k) => (k % 7) / 2,
 );
-const array = npy(logits, { shape: [ROWS, CLASSES] });
+const array = npy(logits, [ROWS, CLASSES]);
 writeLogits(at("logits.arrow"), {
   rows: ROWS,
   classes: CLASSES,

@@ -136,10 +136,10 @@ describe("columns", () => {
 
 test("arrays: labels of a trainer beside predictions of three dimensions", async () => {
   const int64 = (...values: number[]) =>
-    npy(BigInt64Array.from(values, BigInt), { descr: "<i8", shape: [2, 3] });
+    npy(BigInt64Array.from(values, BigInt), [2, 3]);
   const archive = (labels: Buffer, predictions: Buffer) =>
     zip({ "label_ids.npy": labels, "predictions.npy": predictions });
-  const three = npy(new Float32Array(24), { descr: "<f4", shape: [2, 3, 4] });
+  const three = npy(new Float32Array(24), [2, 3, 4]);
   const found = async (bytes: Buffer, options = {}) => {
     writeFileSync(input, bytes);
     return (await built.run({ ...options, input, output, force: true })).column;
@@ -147,7 +147,7 @@ test("arrays: labels of a trainer beside predictions of three dimensions", async
   expect(await found(archive(int64(0, 1, 2, 3, 4, -100), three))).toBe(
     "predictions",
   );
-  const four = npy(new Float32Array(24), { descr: "<f4", shape: [1, 2, 3, 4] });
+  const four = npy(new Float32Array(24), [1, 2, 3, 4]);
   await expect(
     found(archive(int64(0, 1, 2, 3, 4, -100), four)),
   ).rejects.toMatchObject({
@@ -305,10 +305,7 @@ describe("what a run tells of its logits", () => {
   });
 
   test("an array of -100 without a name cannot be named: a warning", async () => {
-    writeFileSync(
-      input,
-      npy(Int32Array.of(1, 2, 3, -100), { descr: "<i4", shape: [2, 2] }),
-    );
+    writeFileSync(input, npy(Int32Array.of(1, 2, 3, -100), [2, 2]));
     const warnings: string[] = [];
     await built.run(
       { input, output, force: true },

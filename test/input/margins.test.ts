@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import {
   bool,
   decimal,
@@ -10,7 +10,6 @@ import {
   largeList,
   list,
   struct,
-  tableFromIPC,
   utf8,
 } from "@uwdata/flechette";
 import { describe, expect, test } from "vitest";
@@ -20,6 +19,7 @@ import { arrowOf, type Columns, type Type } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 import { read } from "../support/plain-rows.js";
+import { verifiedRun } from "../support/verified-run.js";
 
 // Margins z of two classes (--binary): p = (1 / (1 + e^z), 1 / (1 + e^-z)).
 
@@ -34,17 +34,14 @@ const MARGINS = [0.5, -2, 0, 3.25, -0.75, 100, -8];
 
 const arrow = (columns: Columns) => arrowOf(columns, { batchRows: 3 });
 
-const expected = (digits: number) =>
-  MARGINS.map((z) => [
+const expected = (digits: number, margins = MARGINS) =>
+  margins.map((z) => [
     expect.closeTo(1 / (1 + Math.exp(z)), digits),
     expect.closeTo(1 / (1 + Math.exp(-z)), digits),
   ]);
 
 async function softmaxOf(options: object): Promise<unknown[]> {
-  await built.run({ input, output, binary: true, force: true, ...options });
-  const report = await built.verify({ output, input, all: true });
-  expect(report).toMatchObject({ ok: true, problems: [] });
-  const table = tableFromIPC(readFileSync(output));
+  const table = await verifiedRun({ input, output, binary: true, ...options });
   expect(table.schema.metadata?.get("softjac.binary")).toBe("true");
   return read(output, "softmax");
 }
@@ -67,23 +64,14 @@ describe("columns", () => {
       expected(dtype === "float32" ? 6 : 12),
     );
     expect(await softmaxOf({ column: "z" })).toHaveLength(MARGINS.length);
-    const report = await built.run({
-      input,
-      output,
-      binary: true,
-      force: true,
-    });
+    const options = { input, output, binary: true, force: true };
+    const report = await built.run(options);
     expect(report).toMatchObject({ classes: 2, dtype, column: "z" });
   });
 
   test("whole numbers", async () => {
     writeFileSync(input, arrow({ z: [[-1, 0, 2], int32()] }));
-    expect(await softmaxOf({})).toEqual(
-      [-1, 0, 2].map((z) => [
-        expect.closeTo(1 / (1 + Math.exp(z)), 12),
-        expect.closeTo(1 / (1 + Math.exp(-z)), 12),
-      ]),
-    );
+    expect(await softmaxOf({})).toEqual(expected(12, [-1, 0, 2]));
   });
 
   test("nulls and other bad rows", async () => {
@@ -181,8 +169,7 @@ describe("columns", () => {
 });
 
 describe("arrays", () => {
-  const float32s = (shape: number[]) =>
-    npy(Float32Array.from(MARGINS), { descr: "<f4", shape });
+  const float32s = (shape: number[]) => npy(Float32Array.from(MARGINS), shape);
   const swapped = new DataView(new ArrayBuffer(8 * MARGINS.length));
   for (const [k, z] of MARGINS.entries()) swapped.setFloat64(8 * k, z);
 
@@ -194,8 +181,8 @@ describe("arrays", () => {
     [
       "an archive",
       zip({
-        "id.npy": npy(Int32Array.from(MARGINS), { descr: "<i4", shape: [7] }),
-        "z.npy": npy(Float64Array.from(MARGINS), { shape: [7] }),
+        "id.npy": npy(Int32Array.from(MARGINS), [7]),
+        "z.npy": npy(Float64Array.from(MARGINS), [7]),
       }),
       12,
     ],
@@ -207,13 +194,13 @@ describe("arrays", () => {
   test("batches, with labels", async () => {
     const part = (from: number, to?: number) => {
       const values = Float64Array.from(MARGINS.slice(from, to));
-      return npy(values, { shape: [values.length] });
+      return npy(values, [values.length]);
     };
     const y = Int32Array.from(MARGINS, (_, k) => k % 2);
     const members = {
       "z_0.npy": part(0, 3),
       "z_1.npy": part(3),
-      "y.npy": npy(y, { descr: "<i4", shape: [7] }),
+      "y.npy": npy(y, [7]),
     };
     writeFileSync(input, zip(members, { deflated: true }));
     const emit = ["softmax", "cross_entropy"];
@@ -228,22 +215,22 @@ describe("arrays", () => {
 
   test.each<[file: Buffer, options: object, text: string]>([
     [
-      npy(new Float64Array(6), { shape: [2, 3] }),
+      npy(new Float64Array(6), [2, 3]),
       {},
       "array: --binary: expected margins of shape (rows,) or (rows, 1), found float64 [2, 3]; omit --binary if these are logits",
     ],
     [
-      npy(new Float64Array(6), { shape: [1, 2, 3, 1] }),
+      npy(new Float64Array(6), [1, 2, 3, 1]),
       {},
       "array: --binary: expected margins of shape (rows,) or (rows, 1), found float64 [1, 2, 3, 1]; omit --binary if these are logits",
     ],
     [
-      npy(new Float64Array(6), { shape: [6] }),
+      npy(new Float64Array(6), [6]),
       { classAxis: 0 },
       "array: --class-axis 0: expected an array of two or more dimensions, found float64 [6]",
     ],
     [
-      zip({ "o.npy": npy(new Float64Array(6), { shape: [2, 3] }) }),
+      zip({ "o.npy": npy(new Float64Array(6), [2, 3]) }),
       {},
       "expected an array of numbers of shape (rows,) or (rows, 1), found o: float64 [2, 3]; omit --binary if these are logits",
     ],
@@ -255,7 +242,7 @@ describe("arrays", () => {
   });
 
   test("an axis that is not there", async () => {
-    writeFileSync(input, npy(new Float64Array(6), { shape: [2, 3] }));
+    writeFileSync(input, npy(new Float64Array(6), [2, 3]));
     await expect(
       built.run({ input, output: at("none"), classAxis: 2 }),
     ).rejects.toThrow(
@@ -265,7 +252,7 @@ describe("arrays", () => {
 });
 
 test("on the command line", () => {
-  writeFileSync(input, npy(Float64Array.of(1, 2), { shape: [2] }));
+  writeFileSync(input, npy(Float64Array.of(1, 2), [2]));
   const run = (...options: string[]) =>
     softjac("run", input, "-o", output, "--force", "--quiet", ...options);
   expect(run()).toMatchObject({

@@ -229,7 +229,7 @@ describe("Parquet", () => {
 });
 
 test("arrays: a reason for each", async () => {
-  const flat = npy(new Float64Array(4), { descr: "<f8", shape: [4] });
+  const flat = npy(new Float64Array(4), [4]);
   const big = npy(new Float64Array(4), { descr: ">f8", shape: [4] });
   writeFileSync(input, zip({ "a.npy": flat, "b.npy": big }));
   const { columns, logits } = await built.inspect({ input });

@@ -139,7 +139,7 @@ const READ: Record<string, Record<string, Case[]>> = {
     ],
     Parquet: [{ make: copy("parquet/pyarrow-zstd.parquet") }],
     "NumPy `.npy`": [
-      { make: file(npy(twoByTwo, { shape: [2, 2] })) },
+      { make: file(npy(twoByTwo, [2, 2])) },
       {
         make: file(
           npy(columnsFirst(twoByTwo, 2), { shape: [2, 2], fortran: true }),
@@ -147,9 +147,7 @@ const READ: Record<string, Record<string, Case[]>> = {
       },
     ],
     "NumPy `.npz`": [false, true].map((deflated) => ({
-      make: file(
-        zip({ "logits.npy": npy(twoByTwo, { shape: [2, 2] }) }, { deflated }),
-      ),
+      make: file(zip({ "logits.npy": npy(twoByTwo, [2, 2]) }, { deflated })),
     })),
     safetensors: [
       {
@@ -163,7 +161,7 @@ const READ: Record<string, Record<string, Case[]>> = {
     "standard input (`-`)": [
       { make: file(plain), args: ["-", "-o", output] },
       {
-        make: file(npy(twoByTwo, { shape: [2, 2] })),
+        make: file(npy(twoByTwo, [2, 2])),
         args: ["-", "-o", output],
       },
     ],
@@ -202,17 +200,15 @@ const READ: Record<string, Record<string, Case[]>> = {
       },
     ],
     "an array of shape (rows, classes)": [
-      { make: file(npy(twoByTwo, { shape: [2, 2] })) },
+      { make: file(npy(twoByTwo, [2, 2])) },
     ],
-    "an array of three dimensions": [
-      { make: file(npy(twoByTwo, { shape: [1, 2, 2] })) },
-    ],
+    "an array of three dimensions": [{ make: file(npy(twoByTwo, [1, 2, 2])) }],
     "several such arrays (`--columns 'batch_*'`)": [
       {
         make: file(
           zip({
-            "batch_0.npy": npy(twoByTwo.subarray(0, 2), { shape: [1, 2] }),
-            "batch_1.npy": npy(twoByTwo.subarray(2), { shape: [1, 2] }),
+            "batch_0.npy": npy(twoByTwo.subarray(0, 2), [1, 2]),
+            "batch_1.npy": npy(twoByTwo.subarray(2), [1, 2]),
           }),
         ),
         args: [input, "-o", output, "--columns", "batch_*"],
@@ -220,11 +216,11 @@ const READ: Record<string, Record<string, Case[]>> = {
     ],
     "an array of two or more dimensions (`--class-axis N`)": [
       {
-        make: file(npy(twoByTwo, { shape: [1, 1, 2, 2] })),
+        make: file(npy(twoByTwo, [1, 1, 2, 2])),
         args: [input, "-o", output, "--class-axis", "-1"],
       },
       {
-        make: file(npy(Float64Array.of(1, 3, 2, 4), { shape: [2, 1, 2] })),
+        make: file(npy(Float64Array.of(1, 3, 2, 4), [2, 1, 2])),
         args: [input, "-o", output, "--class-axis", "0"],
       },
     ],
@@ -266,7 +262,7 @@ const REFUSED: Record<string, Case[]> = {
   "CSV or text": [{ make: file("id,logit_0,logit_1\n1,2,3\n") }],
   "JSON or JSON lines": [{ make: file('{"logits": [1, 2]}\n') }],
   "gzip, xz, bzip2, Zstandard or LZ4 around a whole file": [
-    { make: file(gzipSync(npy(twoByTwo, { shape: [2, 2] }))) },
+    { make: file(gzipSync(npy(twoByTwo, [2, 2]))) },
     { make: latin1("\xfd7zXZ\0") },
     { make: latin1("BZh91AY&SY") },
     { make: latin1("\x28\xb5\x2f\xfd") },
@@ -306,7 +302,7 @@ const REFUSED: Record<string, Case[]> = {
   ],
   "array of 4 or more dimensions": [
     {
-      make: file(npy(twoByTwo, { shape: [1, 1, 2, 2] })),
+      make: file(npy(twoByTwo, [1, 1, 2, 2])),
       fixedBy: ["--class-axis", "1"],
     },
   ],
@@ -341,8 +337,8 @@ const REFUSED: Record<string, Case[]> = {
     {
       make: file(
         zip({
-          "train.npy": npy(twoByTwo, { shape: [2, 2] }),
-          "test.npy": npy(twoByTwo, { shape: [2, 2] }),
+          "train.npy": npy(twoByTwo, [2, 2]),
+          "test.npy": npy(twoByTwo, [2, 2]),
         }),
       ),
       fixedBy: ["--column", "train"],

@@ -91,7 +91,7 @@ test("sizes and counts by arithmetic are those of the plan that lists every reco
 
 /** Writes the header of an .npy file of float64 and a hole where its values would be. */
 function sparse(name: string, rows: number, classes: number): string {
-  const header = npy(new Float64Array(0), { shape: [rows, classes] });
+  const header = npy(new Float64Array(0), [rows, classes]);
   writeFileSync(at(name), header);
   truncateSync(at(name), header.byteLength + 8 * rows * classes);
   return at(name);

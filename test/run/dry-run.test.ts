@@ -185,7 +185,7 @@ describe("sizes of layouts and columns", () => {
   test("rows of several axes have index columns", async () => {
     const values = Float64Array.from({ length: 24 }, (_, k) => k % 5);
     const array = at("in.npy");
-    writeFileSync(array, npy(values, { shape: [2, 4, 3] }));
+    writeFileSync(array, npy(values, [2, 4, 3]));
     const plan = await built.dryRun({ input: array, output: at("none") });
     expect(plan.columns.slice(0, 2)).toEqual([
       { name: "row", bytesPerRow: 8, bytes: 64, exact: true },

@@ -33,7 +33,7 @@ writeFileSync(
   array,
   npy(
     Float64Array.from({ length: 12 }, (_, k) => Math.sin(k)),
-    { shape: [3, 4] },
+    [3, 4],
   ),
 );
 

@@ -17,11 +17,11 @@ const values = Float64Array.from({ length: n * t * Q }, (_, at) =>
   logit(Math.floor(at / Q / t), Math.floor(at / Q) % t, at % Q),
 );
 const input = at("tokens.npy");
-writeFileSync(input, npy(values, { shape: [n, t, Q] }));
+writeFileSync(input, npy(values, [n, t, Q]));
 const damaged = at("bad.npy");
 writeFileSync(
   damaged,
-  npy(values.with((1 * t + 2) * Q, Number.NaN), { shape: [n, t, Q] }),
+  npy(values.with((1 * t + 2) * Q, Number.NaN), [n, t, Q]),
 );
 const output = at("out.arrow");
 const run = (options: Partial<RunOptions> = {}) =>
@@ -86,7 +86,7 @@ test.each([undefined, 2])(
 
 test("each axis after the first has a column", async () => {
   const four = at("four.npy");
-  writeFileSync(four, npy(values.slice(0, 48), { shape: [2, 3, 2, Q] }));
+  writeFileSync(four, npy(values.slice(0, 48), [2, 3, 2, Q]));
   await run({ input: four, classAxis: 3, emit: ["entropy"] });
   const { names, column } = columns();
   expect(names).toEqual(["row", "position_1", "position_2", "entropy"]);
@@ -157,15 +157,15 @@ test("openJacobian and show find a row by its index", async () => {
 test("a shard shows its rows by their indices", async () => {
   const folder = at("folder");
   mkdirSync(folder);
-  writeFileSync(`${folder}/a.npy`, npy(values, { shape: [n, t, Q] }));
-  writeFileSync(`${folder}/b.npy`, npy(values, { shape: [n * t, Q] }));
+  writeFileSync(`${folder}/a.npy`, npy(values, [n, t, Q]));
+  writeFileSync(`${folder}/b.npy`, npy(values, [n * t, Q]));
   const out = at("dataset/");
   const refused = softjac("run", folder, "-o", out);
   expect(refused.status).toBe(65);
   expect(refused.stderr).toContain(
     "expected rows of 2 axes as in a.npy, found 1",
   );
-  writeFileSync(`${folder}/b.npy`, npy(values, { shape: [n, t, Q] }));
+  writeFileSync(`${folder}/b.npy`, npy(values, [n, t, Q]));
   const report = softjac("run", folder, "-o", out, "--shard-rows", "4");
   expect(report.status).toBe(0);
   const args = ["--input", "b.npy", "--row", "2", "--position", "3"];
@@ -206,8 +206,8 @@ test("a copied array must not be named as an index column", async () => {
   writeFileSync(
     archive,
     zip({
-      "logits.npy": npy(values, { shape: [n, t, Q] }),
-      "position.npy": npy(new Float64Array(n * t), { shape: [n * t] }),
+      "logits.npy": npy(values, [n, t, Q]),
+      "position.npy": npy(new Float64Array(n * t), [n * t]),
     }),
   );
   const keep = ["position"];

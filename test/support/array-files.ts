@@ -3,19 +3,24 @@ import { crc32, deflateRawSync } from "node:zlib";
 // Files of arrays, made byte by byte: whatever no other writer would write can be written here too.
 
 export interface NpyOptions {
+  /** Default: that of the array's class. */
   descr?: string;
-  shape: readonly (number | string)[];
+  /** Default: one axis. */
+  shape?: readonly (number | string)[];
   fortran?: boolean;
   version?: 1 | 2 | 3;
   /** The whole header, in the place of the one that the others make. */
   header?: string;
 }
 
-/** An .npy file of values whose bytes are in the order that they are stored in. */
+/** An .npy file of values whose bytes are in the order that they are stored in; `given`: its shape, or options. */
 export function npy(
-  values: ArrayBufferView,
-  { descr = "<f8", shape, fortran = false, version = 1, header }: NpyOptions,
+  values: ArrayBufferView & { length?: number },
+  given: NpyOptions | NpyOptions["shape"] = {},
 ): Buffer {
+  const options: NpyOptions = "length" in given ? { shape: given } : given;
+  const { fortran = false, version = 1, header } = options;
+  const { descr = descrOf(values), shape = [values.length ?? 0] } = options;
   const tuple = `(${shape.join(", ")}${shape.length === 1 ? "," : ""})`;
   const own = `{'descr': '${descr}', 'fortran_order': ${fortran ? "True" : "False"}, 'shape': ${tuple}, }`;
   const prefix = version === 1 ? 10 : 12;
@@ -38,6 +43,13 @@ export function npy(
     Buffer.from(`${" ".repeat(padding)}\n`),
     bytes,
   ]);
+}
+
+function descrOf(values: ArrayBufferView): string {
+  const [, kind = "", bits] =
+    /^(?:Big)?(Float|Int|Uint)(\d+)/.exec(values.constructor.name) ?? [];
+  const order = bits === "8" ? "|" : "<";
+  return `${order}${kind[0]?.toLowerCase()}${Number(bits) / 8}`;
 }
 
 /** `rows` x `values` numbers from C order to Fortran order. */

@@ -109,7 +109,7 @@ test("the same logits in a file of another kind, without a name", async () => {
   });
   await built.run({ input: named, output });
   const unnamed = at("unnamed.npy");
-  writeFileSync(unnamed, npy(values, { shape: [5, 3] }));
+  writeFileSync(unnamed, npy(values, [5, 3]));
   expect(
     await verifyValues({ input: unnamed, output, rows: "all" }),
   ).toMatchObject({ ok: true, rowsChecked: 5 });

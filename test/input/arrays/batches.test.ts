@@ -9,6 +9,7 @@ import {
 } from "../../support/array-files.js";
 import { built } from "../../support/built.js";
 import { workDirectory } from "../../support/logits-input.js";
+import { verifiedRun } from "../../support/verified-run.js";
 
 // Batches of logits that were saved as one array each: their rows follow one another.
 
@@ -36,9 +37,9 @@ function members(fortran: boolean): Record<string, Buffer> {
   });
   return Object.fromEntries([
     ...batches.reverse(),
-    ["y.npy", npy(label, { descr: "<i4", shape: [ROWS] })],
-    ["id.npy", npy(id, { descr: "<i2", shape: [ROWS] })],
-    ["u.npy", npy(tangent, { shape: [ROWS, CLASSES] })],
+    ["y.npy", npy(label, [ROWS])],
+    ["id.npy", npy(id, [ROWS])],
+    ["u.npy", npy(tangent, [ROWS, CLASSES])],
     [
       "v.npy",
       npy(columnsFirst(tangent, ROWS), {
@@ -54,7 +55,7 @@ writeFileSync(
   whole,
   zip({
     ...members(false),
-    "logits.npy": npy(logits, { shape: [ROWS, CLASSES] }),
+    "logits.npy": npy(logits, [ROWS, CLASSES]),
   }),
 );
 
@@ -64,7 +65,7 @@ async function resultsOf(
   tangent: string,
 ) {
   const output = at("out.arrow");
-  await built.run({
+  const table = await verifiedRun({
     input,
     output,
     ...options,
@@ -73,11 +74,7 @@ async function resultsOf(
     tangent,
     emit: ["softmax", "jacobian", "cross_entropy", "jvp"],
     chunkRows: 2,
-    force: true,
   });
-  const verified = await built.verify({ output, input, all: true });
-  expect(verified).toMatchObject({ ok: true, problems: [] });
-  const table = tableFromIPC(readFileSync(output));
   return ["row", "softmax", "jacobian", "cross_entropy", "jvp", "id"].map(
     (name) => [...table.getChild(name).toArray()].map(String),
   );
@@ -120,16 +117,16 @@ test("a batch in C order and one in Fortran order", async () => {
   const input = at("orders.npz");
   const values = [logits.subarray(0, 12), logits.subarray(12)] as const;
   const [first, second] = values.map((one) => one.length / CLASSES);
-  const labels = npy(label, { descr: "<i4", shape: [ROWS] });
+  const labels = npy(label, [ROWS]);
   const members = {
-    "b_0.npy": npy(values[0], { shape: [first as number, CLASSES] }),
+    "b_0.npy": npy(values[0], [first as number, CLASSES]),
     "b_1.npy": npy(columnsFirst(values[1], second as number), {
       shape: [second as number, CLASSES],
       fortran: true,
     }),
     "y.npy": labels,
-    "id.npy": npy(id, { descr: "<i2", shape: [ROWS] }),
-    "u.npy": npy(tangent, { shape: [ROWS, CLASSES] }),
+    "id.npy": npy(id, [ROWS]),
+    "u.npy": npy(tangent, [ROWS, CLASSES]),
   };
   writeFileSync(input, zip(members));
   expect(await resultsOf(input, { columns: "b_*" }, "u")).toEqual(
@@ -140,17 +137,17 @@ test("a batch in C order and one in Fortran order", async () => {
 test.each([
   [
     "another number of classes",
-    npy(new Float64Array(4), { shape: [2, 2] }),
+    npy(new Float64Array(4), [2, 2]),
     "array b_1: expected float64 and 3 classes as in array b_0, found b_1: float64 [2, 2]; --columns concatenates the rows of arrays",
   ],
   [
     "another type",
-    npy(new Float32Array(6), { descr: "<f4", shape: [2, 3] }),
+    npy(new Float32Array(6), [2, 3]),
     "array b_1: expected float64 and 3 classes as in array b_0, found b_1: float32 [2, 3]; --columns concatenates the rows of arrays",
   ],
 ])("a batch of %s is refused", async (_, other, message) => {
   const input = at("other.npz");
-  const first = npy(new Float64Array(6), { shape: [2, 3] });
+  const first = npy(new Float64Array(6), [2, 3]);
   writeFileSync(input, zip({ "b_0.npy": first, "b_1.npy": other }));
   await expect(
     built.run({ input, output: at("none.arrow"), columns: "b_*" }),

@@ -21,8 +21,8 @@ const values = Float32Array.from(
   (_, k) => Math.sin(k) * 5,
 );
 const labels = Int16Array.from({ length: ROWS }, (_, k) => k % CLASSES);
-const logits = npy(values, { descr: "<f4", shape: [ROWS, CLASSES] });
-const y = npy(labels, { descr: "<i2", shape: [ROWS] });
+const logits = npy(values, [ROWS, CLASSES]);
+const y = npy(labels, [ROWS]);
 const members = { "o.npy": logits, "y.npy": y };
 const EXPECTED = JSON.stringify([[...values], [...labels]]);
 

@@ -270,7 +270,7 @@ test("a shape of more bytes than the limit is not decoded", async () => {
 
 test("an array of more dimensions than the limit", async () => {
   const shape = [...new Array(64).fill(1), 3];
-  writeFileSync(input, npy(new Float64Array(3), { shape }));
+  writeFileSync(input, npy(new Float64Array(3), shape));
   await expect(
     built.run({ input, output: at("none"), classAxis: 0 }),
   ).rejects.toThrow(

@@ -9,6 +9,7 @@ import {
 } from "../../support/array-files.js";
 import { built } from "../../support/built.js";
 import { workDirectory } from "../../support/logits-input.js";
+import { verifiedRun } from "../../support/verified-run.js";
 
 // Predictions of two and three dimensions, with labels of every shape.
 
@@ -22,20 +23,25 @@ const logits = Float64Array.from(
   (_, k) => ((k * 5) % 13) / 4,
 );
 const classes = Array.from({ length: ROWS }, (_, row) => (row * 7) % CLASSES);
-const crossEntropy = classes.map((label, row) => {
-  const z = logits.subarray(row * CLASSES, (row + 1) * CLASSES);
-  const sum = z.reduce((total, o) => total + Math.exp(o), 0);
-  return expect.closeTo(Math.log(sum) - (z[label] as number), 12);
-});
+const crossEntropy = (labels: readonly number[]) =>
+  labels.map((label, row) => {
+    const z = logits.subarray(row * CLASSES, (row + 1) * CLASSES);
+    const sum = z.reduce((total, o) => total + Math.exp(o), 0);
+    return expect.closeTo(Math.log(sum) - (z[label] as number), 12);
+  });
+const labelled = {
+  ...{ input, output, column: "logits", label: "y" },
+  emit: ["cross_entropy" as const],
+};
 const oneHot = Float32Array.from({ length: ROWS * CLASSES }, (_, k) =>
   Number(k % CLASSES === classes[Math.floor(k / CLASSES)]),
 );
 const numbers = Int32Array.from(classes);
-const int = (...shape: number[]) => npy(numbers, { descr: "<i4", shape });
-const hot = (...shape: number[]) => npy(oneHot, { descr: "<f4", shape });
+const int = (...shape: number[]) => npy(numbers, shape);
+const hot = (...shape: number[]) => npy(oneHot, shape);
 
-const two = npy(logits, { shape: [ROWS, CLASSES] });
-const three = npy(logits, { shape: [SEQUENCES, TOKENS, CLASSES] });
+const two = npy(logits, [ROWS, CLASSES]);
+const three = npy(logits, [SEQUENCES, TOKENS, CLASSES]);
 
 test.each<[name: string, logits: Buffer, label: Buffer]>([
   ["[rows]", two, int(ROWS)],
@@ -71,19 +77,8 @@ test.each<[name: string, logits: Buffer, label: Buffer]>([
   for (const deflated of [false, true]) {
     const members = { "logits.npy": predictions, "y.npy": label };
     writeFileSync(input, zip(members, { deflated }));
-    await built.run({
-      input,
-      output,
-      column: "logits",
-      label: "y",
-      emit: ["cross_entropy"],
-      chunkRows: 7,
-      force: true,
-    });
-    const found = tableFromIPC(readFileSync(output)).getChild("cross_entropy");
-    expect([...found.toArray()]).toEqual(crossEntropy);
-    const verified = await built.verify({ output, input, all: true });
-    expect(verified).toMatchObject({ ok: true, problems: [] });
+    const table = await verifiedRun({ ...labelled, chunkRows: 7 });
+    expect([...table.getChild("cross_entropy")]).toEqual(crossEntropy(classes));
   }
 });
 
@@ -92,49 +87,29 @@ test.each<[name: string, label: Buffer, message: string]>([
     "rows that are not one-hot",
     npy(
       oneHot.map((value, k) => (k === 8 ? 0.5 : value)),
-      {
-        descr: "<f4",
-        shape: [ROWS, CLASSES],
-      },
+      [ROWS, CLASSES],
     ),
     "array y, row 2: expected a class number or a one-hot row (one 1 among zeros)",
   ],
   [
     "another number of rows",
-    npy(new Int32Array(3), { descr: "<i4", shape: [3] }),
+    npy(new Int32Array(3), [3]),
     `array y: expected class numbers of shape [${ROWS}] or [${ROWS}, 1] or [${ROWS}, ${CLASSES}] for --label, found y: int32 [3]`,
   ],
 ])("labels of %s are refused", async (_, label, message) => {
   writeFileSync(input, zip({ "logits.npy": two, "y.npy": label }));
   await expect(
-    built.run({
-      input,
-      output: at("none.arrow"),
-      column: "logits",
-      label: "y",
-      emit: ["cross_entropy"],
-    }),
+    built.run({ ...labelled, output: at("none.arrow") }),
   ).rejects.toThrow(`${input}: ${message}`);
 });
 
 test("labels of sequences are those of all their tokens", async () => {
   const y = Int16Array.from({ length: SEQUENCES }, (_, k) => (k * 2) % CLASSES);
-  const label = npy(y, { descr: "<i2", shape: [SEQUENCES] });
-  const members = { "logits.npy": three, "y.npy": label };
-  const options = { input, column: "logits", label: "y", force: true };
-  const emit = ["cross_entropy" as const];
+  const members = { "logits.npy": three, "y.npy": npy(y, [SEQUENCES]) };
   writeFileSync(input, zip(members));
-  await built.run({ ...options, output, emit, chunkRows: 3 });
-  const table = tableFromIPC(readFileSync(output));
-  const expected = Array.from({ length: ROWS }, (_, row) => {
-    const z = logits.subarray(row * CLASSES, (row + 1) * CLASSES);
-    const sum = z.reduce((total, o) => total + Math.exp(o), 0);
-    const own = z[y[Math.floor(row / TOKENS)] as number] as number;
-    return expect.closeTo(Math.log(sum) - own, 12);
-  });
-  expect([...table.getChild("cross_entropy").toArray()]).toEqual(expected);
-  const verified = await built.verify({ output, input, all: true });
-  expect(verified).toMatchObject({ ok: true, problems: [] });
+  const table = await verifiedRun({ ...labelled, chunkRows: 3 });
+  const repeated = classes.map((_, row) => y[Math.floor(row / TOKENS)] ?? 0);
+  expect([...table.getChild("cross_entropy")]).toEqual(crossEntropy(repeated));
 });
 
 describe("copied arrays", () => {
@@ -148,6 +123,7 @@ describe("copied arrays", () => {
     { length: ROWS },
     (_, row) => first[Math.floor(row / TOKENS)],
   );
+  const kept = { input, output, column: "logits", keep: ["id"] };
   const codes = Uint8Array.from({ length: ROWS }, (_, k) => 0x38 + k);
 
   test.each<[name: string, file: Buffer, expected: unknown[]]>([
@@ -155,21 +131,13 @@ describe("copied arrays", () => {
     ["all axes", npy(ids, { descr, shape }), [...ids]],
     ["Fortran order", npy(turned, { descr, shape, fortran: true }), [...ids]],
     ["big-endian", npy(swapped, { descr: ">f4", shape }), [...ids]],
-    [
-      "the first axis",
-      npy(first, { descr: "<i2", shape: [SEQUENCES] }),
-      repeated,
-    ],
+    ["the first axis", npy(first, [SEQUENCES]), repeated],
   ])("%s", async (_, id, expected) => {
     const members = { "logits.npy": three, "id.npy": id };
-    const options = { input, column: "logits", keep: ["id"], force: true };
     for (const layout of ["bsr", "csr"] as const) {
       writeFileSync(input, zip(members, { deflated: layout === "csr" }));
-      await built.run({ ...options, output, layout, chunkRows: 3 });
-      const table = tableFromIPC(readFileSync(output));
+      const table = await verifiedRun({ ...kept, layout, chunkRows: 3 });
       expect([...table.getChild("id").toArray()]).toEqual(expected);
-      const verified = await built.verify({ output, input, all: true });
-      expect(verified).toMatchObject({ ok: true, problems: [] });
     }
   });
 
@@ -179,8 +147,7 @@ describe("copied arrays", () => {
       id: { dtype: "F8_E4M3", shape: [ROWS], values: codes },
     };
     writeFileSync(input, safetensors(tensors));
-    const options = { input, column: "logits", keep: ["id"], force: true };
-    await built.run({ ...options, output, onBadRow: "skip" });
+    await built.run({ ...kept, force: true, onBadRow: "skip" });
     const found = tableFromIPC(readFileSync(output)).getChild("id").toArray();
     expect(found).toBeInstanceOf(Float32Array);
     // 1 to 4 in steps of 1/8, then 1/4, then 1/2.
@@ -192,9 +159,7 @@ describe("copied arrays", () => {
   test("another shape is refused", async () => {
     const id = npy(ids, { descr, shape: [TOKENS, SEQUENCES] });
     writeFileSync(input, zip({ "logits.npy": three, "id.npy": id }));
-    await expect(
-      built.run({ input, output: at("no"), column: "logits", keep: ["id"] }),
-    ).rejects.toThrow(
+    await expect(built.run({ ...kept, output: at("no") })).rejects.toThrow(
       `${input}: array id: expected numbers of shape [20] or [5, 4] or [5] to keep, found id: float32 [4, 5]`,
     );
   });

@@ -11,7 +11,7 @@ const at = workDirectory();
 const input = at("in");
 const open = { keep: [], ownNames: [], inputs: [] };
 const zeros = (...shape: number[]) =>
-  npy(new Float64Array(shape.reduce((a, b) => a * b, 1)), { shape });
+  npy(new Float64Array(shape.reduce((a, b) => a * b, 1)), shape);
 const arrow = tableToIPC(
   tableFromArrays({ a: Float64Array.of(1, 2, 3), b: Float64Array.of(4, 5, 6) }),
   { format: "file" },

@@ -176,7 +176,7 @@ test("npz: a covariance of three dimensions, in both orders", async () => {
   const three = [ROWS, CLASSES, CLASSES];
   const of = (s: Buffer) =>
     outputOf("npz 3", zip({ ...rest, "s.npy": s }), EVERYTHING);
-  const matrix = await of(npy(c, { shape: [ROWS, CLASSES * CLASSES] }));
+  const matrix = await of(npy(c, [ROWS, CLASSES * CLASSES]));
   expectBytes(await of(npy(c, { shape: three })), matrix);
   expectBytes(await of(npy(f, { shape: three, fortran: true })), matrix);
 });

@@ -8,7 +8,7 @@ import { workDirectory } from "../../support/logits-input.js";
 
 const at = workDirectory();
 const values = Float64Array.from({ length: 8 }, (_, k) => k);
-const array = npy(values, { shape: [2, 4] });
+const array = npy(values, [2, 4]);
 
 async function messageOf(name: string, file: Buffer): Promise<string> {
   const input = at(name);
@@ -65,7 +65,7 @@ test("npy: a header that is longer than the file", async () => {
 });
 
 test("npy: a shape of negative lengths, whose product is right", async () => {
-  expect(await messageOf("a.npy", npy(values, { shape: [-2, -4] }))).toBe(
+  expect(await messageOf("a.npy", npy(values, [-2, -4]))).toBe(
     "ERR_INPUT_FORMAT file: header: expected a shape of whole numbers from 0 to 2^53 - 1, found (-2, -4)",
   );
 });

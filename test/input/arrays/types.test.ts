@@ -1,9 +1,9 @@
-import { readFileSync, writeFileSync } from "node:fs";
-import { tableFromIPC } from "@uwdata/flechette";
+import { writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { npy, safetensors, zip } from "../../support/array-files.js";
 import { built } from "../../support/built.js";
 import { workDirectory } from "../../support/logits-input.js";
+import { verifiedRun } from "../../support/verified-run.js";
 
 // Every type of numbers, in either order, against the library's functions on the same numbers in memory.
 
@@ -17,107 +17,31 @@ type Numbers = ArrayBufferView & {
 };
 type ArrayType = { from(values: Iterable<unknown>): Numbers };
 
-interface Case {
-  name: string;
-  descr: string;
-  dtype: string;
-  array: ArrayType;
-  /** Whole numbers, some of them the least and the greatest that the classes' differences allow. */
-  value(k: number): number;
-  /** As stored, where that is not the number itself. */
-  stored?(value: number): number | bigint;
-}
-
+/** Whole numbers, some of them the least and the greatest that the classes' differences allow. */
 const whole = (least: number) => (k: number) => ((k * 7) % 60) + least;
-const CASES: Case[] = [
-  {
-    name: "int8",
-    descr: "|i1",
-    dtype: "I8",
-    array: Int8Array,
-    value: whole(-30),
-  },
-  {
-    name: "uint8",
-    descr: "|u1",
-    dtype: "U8",
-    array: Uint8Array,
-    value: whole(190),
-  },
-  {
-    name: "int16",
-    descr: "<i2",
-    dtype: "I16",
-    array: Int16Array,
-    value: whole(-32768),
-  },
-  {
-    name: "uint16",
-    descr: "<u2",
-    dtype: "U16",
-    array: Uint16Array,
-    value: whole(65000),
-  },
-  {
-    name: "int32",
-    descr: "<i4",
-    dtype: "I32",
-    array: Int32Array,
-    value: whole(-(2 ** 31)),
-  },
-  {
-    name: "uint32",
-    descr: "<u4",
-    dtype: "U32",
-    array: Uint32Array,
-    value: whole(2 ** 32 - 60),
-  },
-  {
-    name: "int64",
-    descr: "<i8",
-    dtype: "I64",
-    array: BigInt64Array,
-    value: whole(-(2 ** 53) + 1),
-    stored: BigInt,
-  },
-  {
-    name: "uint64",
-    descr: "<u8",
-    dtype: "U64",
-    array: BigUint64Array,
-    value: whole(2 ** 53 - 70),
-    stored: BigInt,
-  },
-  {
-    name: "float16",
-    descr: "<f2",
-    dtype: "F16",
-    array: Uint16Array,
-    value: (k) => ((k * 7) % 60) / 4 + 1,
-    stored: half,
-  },
-  {
-    name: "bfloat16",
-    descr: "",
-    dtype: "BF16",
-    array: Uint16Array,
-    value: (k) => ((k * 7) % 60) / 4 - 8,
-    stored: brain,
-  },
-  {
-    name: "float32",
-    descr: "<f4",
-    dtype: "F32",
-    array: Float32Array,
-    value: (k) => Math.fround(Math.sin(k) * 9),
-  },
-  {
-    name: "float64",
-    descr: "<f8",
-    dtype: "F64",
-    array: Float64Array,
-    value: (k) => Math.sin(k) * 9,
-  },
+const quarters = (least: number) => (k: number) => ((k * 7) % 60) / 4 + least;
+
+/** A type's name, its names in .npy and safetensors, its numbers, and how one is stored if not as itself. */
+const CASES: [
+  name: string,
+  descr: string,
+  dtype: string,
+  array: ArrayType,
+  value: (k: number) => number,
+  stored?: (value: number) => number | bigint,
+][] = [
+  ["int8", "|i1", "I8", Int8Array, whole(-30)],
+  ["uint8", "|u1", "U8", Uint8Array, whole(190)],
+  ["int16", "<i2", "I16", Int16Array, whole(-32768)],
+  ["uint16", "<u2", "U16", Uint16Array, whole(65000)],
+  ["int32", "<i4", "I32", Int32Array, whole(-(2 ** 31))],
+  ["uint32", "<u4", "U32", Uint32Array, whole(2 ** 32 - 60)],
+  ["int64", "<i8", "I64", BigInt64Array, whole(-(2 ** 53) + 1), BigInt],
+  ["uint64", "<u8", "U64", BigUint64Array, whole(2 ** 53 - 70), BigInt],
+  ["float16", "<f2", "F16", Uint16Array, quarters(1), half],
+  ["bfloat16", "", "BF16", Uint16Array, quarters(-8), brain],
+  ["float32", "<f4", "F32", Float32Array, (k) => Math.fround(Math.sin(k) * 9)],
+  ["float64", "<f8", "F64", Float64Array, (k) => Math.sin(k) * 9],
 ];
 
 /** The bits of a positive normal number that float16 holds. */
@@ -134,21 +58,14 @@ function brain(value: number): number {
 async function softmaxOf(file: Buffer): Promise<number[]> {
   writeFileSync(at("input"), file);
   const paths = { input: at("input"), output: at("output") };
-  await built.run({
-    ...paths,
-    emit: ["softmax"],
-    dtype: "float64",
-    force: true,
-  });
-  const report = await built.verify(paths);
-  expect(report.ok).toBe(true);
-  const lists = tableFromIPC(readFileSync(paths.output)).getChild("softmax");
-  return [...lists].flatMap((list: Float64Array) => [...list]);
+  const options = { emit: ["softmax" as const], dtype: "float64" as const };
+  const table = await verifiedRun({ ...paths, ...options });
+  return [...table.getChild("softmax")].flatMap((list) => [...list]);
 }
 
 describe.each(CASES)(
-  "$name",
-  ({ descr, dtype, array, value, stored = (x) => x }) => {
+  "%s",
+  (_, descr, dtype, array, value, stored = (x) => x) => {
     const shape = [ROWS, CLASSES];
     const inC = Array.from({ length: ROWS * CLASSES }, (_, k) => value(k));
     const values = array.from(inC.map(stored));
@@ -186,7 +103,7 @@ describe.each(CASES)(
 
 test("whole numbers that float64 does not hold are refused, not rounded", async () => {
   const values = BigInt64Array.of(1n, 2n, 3n, 2n ** 53n + 1n);
-  writeFileSync(at("input"), npy(values, { descr: "<i8", shape: [2, 2] }));
+  writeFileSync(at("input"), npy(values, [2, 2]));
   await expect(
     built.run({ input: at("input"), output: at("none") }),
   ).rejects.toMatchObject({

@@ -11,10 +11,10 @@ import { isLinux } from "../../support/machine.js";
 
 const at = workDirectory();
 const path = at("input");
-const logits = npy(Float64Array.of(1, 2, 3, 4), { shape: [2, 2] });
+const logits = npy(Float64Array.of(1, 2, 3, 4), [2, 2]);
 const members = {
   "o.npy": logits,
-  "y.npy": npy(Int8Array.of(0, 1), { descr: "|i1", shape: [2] }),
+  "y.npy": npy(Int8Array.of(0, 1), [2]),
 };
 const sound = zip(members);
 const DIRECTORY = sound.indexOf("PK\x01\x02");
@@ -180,7 +180,7 @@ test("a member inside another's bytes, all of its own numbers right", async () =
 });
 
 const deflated = zip(
-  { "o.npy": npy(new Float64Array(2 ** 21), { shape: [2 ** 20, 2] }) },
+  { "o.npy": npy(new Float64Array(2 ** 21), [2 ** 20, 2]) },
   { deflated: true },
 );
 const CENTRAL = deflated.lastIndexOf("PK\x01\x02");
@@ -248,7 +248,7 @@ function bytesRead(): number {
 test.skipIf(!isLinux).each([false, true])(
   "what is read of an archive is bounded by its size, however many members it has (deflated: %s)",
   async (deflated) => {
-    const small = npy(Int8Array.of(0, 1), { descr: "|i1", shape: [2] });
+    const small = npy(Int8Array.of(0, 1), [2]);
     const names = Array.from({ length: 3000 }, (_, k) => [`y${k}.npy`, small]);
     const many = zip(
       { "o.npy": logits, ...Object.fromEntries(names) },

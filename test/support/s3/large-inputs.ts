@@ -60,18 +60,15 @@ export async function writeLargeInputs(
     });
   const shape = [ARRAY_ROWS, CLASSES];
   const turned = columnsFirst(numbers, ARRAY_ROWS);
-  const c = npy(numbers, { shape });
+  const c = npy(numbers, shape);
   const ids = npy(
     Int32Array.from({ length: ARRAY_ROWS }, (_, r) => r),
-    {
-      descr: "<i4",
-      shape: [ARRAY_ROWS],
-    },
+    [ARRAY_ROWS],
   );
   const members = { "logits.npy": c, "id.npy": ids };
   const files: Record<string, Buffer> = {
     "c.npy": c,
-    "inner.npy": npy(numbers, { shape: [ARRAY_ROWS / 4, CLASSES, 4] }),
+    "inner.npy": npy(numbers, [ARRAY_ROWS / 4, CLASSES, 4]),
     "fortran.npy": npy(turned, { shape, fortran: true }),
     "stored.npz": zip(members),
     "deflated.npz": zip(members, { deflated: true }),
