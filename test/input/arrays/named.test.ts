@@ -42,66 +42,34 @@ const EVERYTHING = {
 } as const;
 
 /** The same values as writeInputs has. */
-function members({
-  label,
-  classColumn,
-  cotangent,
-  tangent,
-  covariance,
-  logits,
-}: Inputs) {
-  const pairs = (CLASSES * (CLASSES + 1)) / 2;
+function members(given: Inputs) {
+  const { label, classColumn, cotangent, tangent, covariance, logits } = given;
+  const tensor = (
+    dtype: string,
+    values: ArrayBufferView & { length: number },
+  ) => {
+    const width = values.length / ROWS;
+    return { dtype, values, shape: width === 1 ? [ROWS] : [ROWS, width] };
+  };
   return {
-    y: {
-      values: BigInt64Array.from(label, BigInt),
-      descr: "<i8",
-      dtype: "I64",
-      shape: [ROWS],
-    },
-    k: {
-      values: Int16Array.from(classColumn),
-      descr: "<i2",
-      dtype: "I16",
-      shape: [ROWS],
-    },
-    logits: {
-      values: logits,
-      descr: "<f8",
-      dtype: "F64",
-      shape: [ROWS, CLASSES],
-    },
-    g: {
-      values: Float32Array.from(cotangent),
-      descr: "<f4",
-      dtype: "F32",
-      shape: [ROWS, CLASSES],
-    },
-    v: {
-      values: Float64Array.from(tangent),
-      descr: "<f8",
-      dtype: "F64",
-      shape: [ROWS, CLASSES],
-    },
-    s: {
-      values: Float64Array.from(covariance),
-      descr: "<f8",
-      dtype: "F64",
-      shape: [ROWS, pairs],
-    },
+    y: tensor("I64", BigInt64Array.from(label, BigInt)),
+    k: tensor("I16", Int16Array.from(classColumn)),
+    logits: tensor("F64", logits),
+    g: tensor("F32", Float32Array.from(cotangent)),
+    v: tensor("F64", Float64Array.from(tangent)),
+    s: tensor("F64", Float64Array.from(covariance)),
   };
 }
 
 function npyMembers(fortran = false): Record<string, Buffer> {
   return Object.fromEntries(
-    Object.entries(members(all)).map(([name, { values, descr, shape }]) => [
-      `${name}.npy`,
-      npy(
-        fortran && shape.length > 1
-          ? columnsFirst(values as Float32Array | Float64Array, ROWS)
-          : values,
-        { descr, shape, fortran },
-      ),
-    ]),
+    Object.entries(members(all)).map(([name, { values, shape }]) => {
+      const isTurned = fortran && shape.length > 1;
+      const stored = isTurned
+        ? columnsFirst(values as Float64Array, ROWS)
+        : values;
+      return [`${name}.npy`, npy(stored, { shape, fortran })];
+    }),
   );
 }
 
