@@ -43,15 +43,8 @@ export interface PublishOptions {
 /** The part of a run that computing its shards needs. */
 export type ShardRun = Pick<
   DatasetRun,
-  | "plan"
-  | "folders"
-  | "shards"
-  | "isDone"
-  | "isPublished"
-  | "leftOutByNumber"
-  | "leaveOut"
-  | "clearDamaged"
-  | "commit"
+  | ("plan" | "folders" | "shards" | "isDone" | "isPublished")
+  | ("leftOutByNumber" | "leaveOut" | "clearDamaged" | "commit")
 >;
 
 /**

@@ -41,6 +41,8 @@ export interface ListedInputs
   files: string[];
   /** Files of a folder that are no inputs. */
   beside: string[];
+  /** Message if there are no files; default: the path does not exist. */
+  none?: string | undefined;
 }
 
 /**
@@ -72,7 +74,8 @@ export async function findInputs(
     // A pattern also matches the parts of an earlier dataset, which was made from the other files.
     const outside = listed.files.filter((file) => !isInside(file, output));
     const inputs = outside.length > 0 ? outside : listed.files;
-    if (inputs.length === 0) throw await missing(location);
+    if (inputs.length === 0)
+      throw new InputMissingError(location, undefined, listed.none);
     refuseInside(
       output,
       inputs.filter((file) => !undecodable.has(file)),
@@ -142,33 +145,20 @@ export async function filesOf(path: string): Promise<ListedInputs> {
     );
   const kind = await kindOf(path);
   if (kind === "file") return { files: [resolve(path)], beside: [] };
-  if (kind === null && !isPattern(path)) return { files: [], beside: [] };
-  const { files, hidden, undecodable } = await listFiles(
-    path,
-    kind ?? "pattern",
-  );
-  if (kind === null) return { files, beside: [], undecodable };
-  return {
-    files: files.filter((file) => !isBesideData(file)),
-    beside: [...files.filter(isBesideData), ...hidden],
-    undecodable,
-  };
-}
-
-function isPattern(path: string): boolean {
+  if (kind === "folder") {
+    const { files, hidden, undecodable } = await listFiles(path, kind);
+    return {
+      files: files.filter((file) => !isBesideData(file)),
+      beside: [...files.filter(isBesideData), ...hidden],
+      undecodable,
+      none: `${path} contains no input files (names that start with . or _ are ignored, and so are text, logs and pictures)`,
+    };
+  }
   const { isGlob, negated } = picomatch.scan(path);
-  return isGlob || negated;
-}
-
-async function missing(path: string): Promise<InputMissingError> {
-  const what = isS3(path)
-    ? `no objects at ${path} (names that start with . or _ are ignored)`
-    : (await kindOf(path)) === "folder"
-      ? `${path} contains no input files (names that start with . or _ are ignored, and so are text, logs and pictures)`
-      : isPattern(path)
-        ? `no file matches ${path}`
-        : undefined;
-  return new InputMissingError(path, undefined, what);
+  if (!isGlob && !negated) return { files: [], beside: [] };
+  const { files, undecodable } = await listFiles(path, "pattern");
+  const none = `no file matches ${path}`;
+  return { files, beside: [], undecodable, none };
 }
 
 /** @throws UsageError if the output would replace an input */

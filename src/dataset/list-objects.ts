@@ -18,12 +18,8 @@ export async function listObjects(
     /^(\w+:\/\/[^/]+)\/?(.*)$/s.exec(name) ?? [];
   if (!location.endsWith("/") && key !== "") {
     const one = await store.head(name);
-    if (one)
-      return {
-        files: [name],
-        beside: [],
-        states: new Map([[name, stateOf(one)]]),
-      };
+    const states = one && new Map([[name, stateOf(one)]]);
+    if (states) return { files: [name], beside: [], states };
   }
   const { base, input, isGlob } = picomatch.scan(key);
   const folder = isGlob ? base : input;
@@ -38,7 +34,8 @@ export async function listObjects(
     if (isData) states.set(name, stateOf(object));
     else if (!isGlob && !isHidden(parts.slice(0, -1))) beside.push(name);
   }
-  return { files: [...states.keys()], beside, states };
+  const none = `no objects at ${location} (names that start with . or _ are ignored)`;
+  return { files: [...states.keys()], beside, states, none };
 }
 
 function stateOf({ bytes, etag = "" }: Stored): PlannedState {

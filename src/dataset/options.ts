@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { type Resolved, resolve } from "../check-options.js";
+import { resolve } from "../check-options.js";
 import { UsageError } from "../errors.js";
 import {
   type ResolvedOptions,
@@ -55,18 +55,7 @@ type Defaults =
   | ("shardBytes" | "checksums" | "overwrite" | "allowMissing" | "repair")
   | ("keepGoing" | "grace" | "stallTimeout");
 
-/** Options of a dataset; `output` is absolute, since a run may be resumed from another directory. */
-export interface ResolvedDataset
-  extends Pick<
-    Resolved<DatasetOptions, Defaults>,
-    | ("inputs" | "output" | "shardRows" | "shardBytes" | "checksums")
-    | ("overwrite" | "allowMissing" | "repair")
-  > {
-  readonly work: WorkOptions;
-  readonly s3: S3Options;
-  /** Returns the options of a run over one of the inputs. */
-  of(input: string): ResolvedOptions;
-}
+export type ResolvedDataset = ReturnType<typeof resolveDataset>;
 
 const RUN = optionsOf("run").map(({ name }) => name);
 
@@ -74,7 +63,7 @@ const RUN = optionsOf("run").map(({ name }) => name);
  * Checks options and fills in defaults.
  * @throws UsageError naming the option, what it takes, and what was found
  */
-export function resolveDataset(given: DatasetOptions): ResolvedDataset {
+export function resolveDataset(given: DatasetOptions) {
   const options = resolve<DatasetOptions, Defaults>("dataset", given);
   const { inputs, output, shardRows, shardBytes, checksums } = options;
   const { overwrite, allowMissing, repair, layout, label } = options;
@@ -103,9 +92,11 @@ export function resolveDataset(given: DatasetOptions): ResolvedDataset {
   return Object.freeze({
     ...{ shardRows, shardBytes, checksums, overwrite, allowMissing, repair },
     inputs: Object.freeze([...inputs]),
+    /** Absolute, since a run may be resumed from another directory. */
     output: resolveLocation(output),
     work,
     s3: s3OptionsOf(options),
+    /** Returns the options of a run over one of the inputs. */
     of,
   });
 }

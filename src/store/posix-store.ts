@@ -79,14 +79,9 @@ export class PosixStore extends TemporaryFiles implements FolderStore {
     name: string,
     content: Uint8Array | string,
   ): Promise<boolean> {
-    const isBytes = typeof content !== "string";
-    const file = isBytes ? await this.#writeTemporary(content) : content;
-    let isNew = false;
-    try {
-      isNew = await inFolder(() => linkIfAbsent(file, name));
-    } finally {
-      if (isNew || isBytes) await rm(file, { force: true });
-    }
+    const isNew = await this.#asFile(content, (file) =>
+      linkIfAbsent(file, name),
+    );
     // Another process may have replaced the file by a link; if it has published the run since, the name is gone.
     const found = isNew ? await this.head(name) : null;
     if (found && !found.isFile) {
@@ -101,28 +96,35 @@ export class PosixStore extends TemporaryFiles implements FolderStore {
   }
 
   async replace(name: string, content: Uint8Array | string): Promise<void> {
-    const isBytes = typeof content !== "string";
-    const file = isBytes ? await this.#writeTemporary(content) : content;
-    try {
-      await inFolder(() => rename(file, name));
-      await syncFolder(dirname(name));
-    } finally {
-      await rm(file, { force: true });
-    }
+    await this.#asFile(content, async (file) => {
+      await rename(file, name);
+      return true;
+    });
+    await syncFolder(dirname(name));
   }
 
-  async #writeTemporary(bytes: Uint8Array): Promise<string> {
-    const path = this.temporaryName();
-    const file = await inFolder(() => open(path, "wx", 0o666));
+  /** Calls `put` with a file of the content, and removes the file unless `put` did not take one that was given. */
+  async #asFile(
+    content: Uint8Array | string,
+    put: (file: string) => Promise<boolean>,
+  ): Promise<boolean> {
+    const isBytes = typeof content !== "string";
+    const path = isBytes ? this.temporaryName() : content;
+    let isPut = false;
     try {
-      await closing(file, async () => {
-        await file.writeFile(bytes);
-        await file.sync();
+      return await inFolder(async () => {
+        if (isBytes) {
+          const file = await open(path, "wx", 0o666);
+          await closing(file, async () => {
+            await file.writeFile(content);
+            await file.sync();
+          });
+        }
+        isPut = await put(path);
+        return isPut;
       });
-      return path;
-    } catch (error) {
-      await rm(path, { force: true });
-      throw error;
+    } finally {
+      if (isPut || isBytes) await rm(path, { force: true });
     }
   }
 

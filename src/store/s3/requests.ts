@@ -89,7 +89,7 @@ export class Requests {
     );
     const stopped = () => controller.abort(stop?.reason);
     stop?.addEventListener("abort", stopped);
-    // An attempt that does not listen to the signal is abandoned.
+    // Attempts may not listen to the signal.
     const abandoned = new Promise<never>((_, reject) => {
       signal.addEventListener("abort", () => reject(signal.reason));
     });
