@@ -3,7 +3,6 @@ import { once } from "node:events";
 import {
   existsSync,
   mkdirSync,
-  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -16,9 +15,11 @@ import { type Table, tableFromIPC } from "apache-arrow";
 import { describe, expect, test } from "vitest";
 import type { DatasetOptions } from "../../src/dataset/options.js";
 import { CLI, softjac } from "../cli/support.js";
+import { start as startCommand } from "../queue/processes.js";
 import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
+import { leftOf, outputsIn, untilCommitted, wipOf } from "./outputs.js";
 
 const at = workDirectory();
 const folder = at("logits");
@@ -36,8 +37,7 @@ for (const [k, [name, rows]] of Object.entries(ROWS).entries()) {
 writeFileSync(join(folder, "_SUCCESS"), "");
 writeFileSync(join(folder, "a", ".1.arrow.crc"), "x");
 
-let names = 0;
-const newOutput = () => at(`out-${names++}`);
+const newOutput = outputsIn(at);
 
 interface Manifest {
   rows: number;
@@ -55,14 +55,6 @@ interface Manifest {
 
 function manifestOf(output: string): Manifest {
   return JSON.parse(readFileSync(join(output, "_manifest.json"), "utf8"));
-}
-
-/** What stands beside the output: unfinished folders. */
-function leftOf(output: string): string[] {
-  const name = output.slice(output.lastIndexOf("/") + 1);
-  return readdirSync(join(output, "..")).filter((other) =>
-    other.startsWith(`${name}.__`),
-  );
 }
 
 describe("parts", () => {
@@ -342,9 +334,8 @@ describe("again", () => {
         },
       )
       .catch(() => {});
-    const [wip] = leftOf(output).filter((name) => name.includes("__wip"));
     const part = (k: number) =>
-      join(output, "..", wip as string, `part-0000${k}-of-000${shards}.arrow`);
+      join(wipOf(output) as string, `part-0000${k}-of-000${shards}.arrow`);
     writeFileSync(part(0), readFileSync(part(0)).subarray(0, 100));
     writeFileSync(part(1), readFileSync(part(1)).reverse());
     const later = new Date(Date.now() + 60_000);
@@ -490,7 +481,7 @@ describe("the command", () => {
     );
     const child = spawn(process.execPath, [CLI, ...many]);
     const closed = once(child, "close");
-    await untilCommitted(output);
+    await untilCommitted(output, 3);
     child.kill("SIGTERM");
     const [code] = await closed;
     expect(code).toBe(75);
@@ -498,21 +489,10 @@ describe("the command", () => {
     expect(softjac(...many).status).toBe(0);
     expect(manifestOf(output).rows).toBe(2201);
   }, 60_000);
-
-  async function untilCommitted(output: string): Promise<void> {
-    for (;;) {
-      await new Promise((resolve) => setTimeout(resolve, 5));
-      const [wip] = leftOf(output).filter((name) => name.includes("__wip"));
-      if (!wip) continue;
-      const commits = join(output, "..", wip, "_commits");
-      if (existsSync(commits) && readdirSync(commits).length > 2) return;
-    }
-  }
 });
 
 describe("several processes at once", () => {
   const args = (output: string) => [
-    CLI,
     "run",
     folder,
     "-o",
@@ -523,29 +503,16 @@ describe("several processes at once", () => {
     "--threads",
     "1",
   ];
-  const start = (output: string) => {
-    const child = spawn(process.execPath, args(output));
-    let stderr = "";
-    child.stderr.on("data", (piece) => {
-      stderr += piece;
-    });
-    const ended = once(child, "close").then(([code]) => ({ code, stderr }));
-    return { child, ended };
-  };
+  const start = (output: string, ...more: string[]) =>
+    startCommand([...args(output), ...more]).ended;
 
   test("two different runs to one name: one wins whole, the other refuses", async () => {
     const output = newOutput();
-    const one = start(output);
-    const two = spawn(process.execPath, [
-      ...args(output),
-      "--temperature",
-      "2",
+    const [first, second] = await Promise.all([
+      start(output),
+      start(output, "--temperature", "2"),
     ]);
-    const [first, [second]] = await Promise.all([
-      one.ended,
-      once(two, "close"),
-    ]);
-    expect([first.code, second].sort()).toEqual([0, 73]);
+    expect([first.code, second.code].sort()).toEqual([0, 73]);
     const { parts } = manifestOf(output);
     for (const { part, bytes } of parts)
       expect(statSync(join(output, part)).size).toBe(bytes);

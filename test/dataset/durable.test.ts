@@ -1,7 +1,6 @@
-import { mkdirSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
-import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
 import { workDirectory } from "../support/logits-input.js";
 import {
@@ -9,17 +8,14 @@ import {
   type RecordedCall,
   recordedCalls,
 } from "../support/recorded-calls.js";
+import { writeFolder } from "./outputs.js";
 
 // What a power cut could lose of a dataset: every file is synced before it has its name, every folder after.
 
 const at = workDirectory();
-const folder = at("logits");
-mkdirSync(folder);
-await built.generate({
-  output: join(folder, "a.arrow"),
+const folder = await writeFolder(at("logits"), ["a"], {
   rows: 100,
   classes: 3,
-  seed: 1,
 });
 const options = ["--shard-rows", "50", "--threads", "1"];
 const run = (output: string) => ["run", folder, "-o", `${output}/`, ...options];

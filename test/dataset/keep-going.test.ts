@@ -6,13 +6,14 @@ import {
   readFileSync,
   writeFileSync,
 } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { join } from "node:path";
 import { tableFromIPC } from "apache-arrow";
 import { expect, test } from "vitest";
 import { softjac } from "../cli/support.js";
 import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
+import { outputsIn, wipOf } from "./outputs.js";
 
 // Inputs that are bad are left out, the others are made.
 
@@ -47,15 +48,7 @@ const ERRORS = [
   ],
 ] as const;
 const options = { inputs: [folder], shardRows: 30 };
-let names = 0;
-const newOutput = () => at(`out-${names++}`);
-
-function wipOf(output: string): string {
-  const [name] = readdirSync(dirname(output)).filter((other) =>
-    other.startsWith(`${basename(output)}.__wip-`),
-  );
-  return join(dirname(output), name as string);
-}
+const newOutput = outputsIn(at);
 
 function expectLeftOut(found: { name: string; error: string }[]): void {
   expect(found.map(({ name }) => name)).toEqual(ERRORS.map(([name]) => name));
@@ -159,7 +152,7 @@ test("a part of such an input that comes after the others were published goes wi
     .runDataset({ ...options, output, keepGoing: true })
     .catch(() => {});
   const part = "part-00004-of-00012.arrow";
-  const bytes = readFileSync(join(wipOf(output), part));
+  const bytes = readFileSync(join(wipOf(output) as string, part));
   await built.finalizeDataset({ output, allowMissing: true });
   expect(existsSync(join(output, part))).toBe(false);
   writeFileSync(join(output, part), bytes);

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect, test } from "vitest";
 import type { DatasetPlan } from "../../src/dataset/dataset-plan.js";
@@ -9,6 +9,7 @@ import { encodeJson, partRecord, sha256 } from "../../src/dataset/records.js";
 import { built } from "../support/built.js";
 import { distFile } from "../support/dist.js";
 import { workDirectory } from "../support/logits-input.js";
+import { wipOf } from "./outputs.js";
 
 const at = workDirectory();
 const PARTS = 2000;
@@ -39,10 +40,7 @@ test("2,000 parts: planned, looked at and published in bounded memory", () => {
   expect(planned.peak).toBeLessThan(most);
 
   // The parts themselves are made elsewhere: here are files and their records.
-  const [wip] = readdirSync(dirname(output)).filter((name) =>
-    name.startsWith(`${basename(output)}.__wip`),
-  );
-  const folder = join(dirname(output), wip as string);
+  const folder = wipOf(output) as string;
   const plan: DatasetPlan = JSON.parse(
     readFileSync(join(folder, "_plan.json"), "utf8"),
   );

@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, readdirSync } from "node:fs";
+import { cpSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { withMeanwhileAt } from "../support/at-each-call.js";
@@ -6,17 +6,14 @@ import { built } from "../support/built.js";
 import { stepOf } from "../support/every-call.js";
 import { filesOf } from "../support/files-of.js";
 import { workDirectory } from "../support/logits-input.js";
+import { leftOf, writeFolder } from "./outputs.js";
 
 // Another process publishes the dataset between any two calls of a command.
 
 const at = workDirectory();
-const folder = at("logits");
-mkdirSync(folder);
-await built.generate({
-  output: join(folder, "a.arrow"),
+const folder = await writeFolder(at("logits"), ["a"], {
   rows: 100,
   classes: 3,
-  seed: 1,
 });
 const options = { inputs: [folder], shardRows: 50, threads: 1 };
 const whole = at("whole");
@@ -29,13 +26,12 @@ let names = 0;
 /** A run whose parts are all made, and that nobody has published. */
 function newOutput(): string {
   const output = at(`out-${names++}`);
-  for (const name of readdirSync(dirname(made)))
-    if (name.startsWith(`${basename(made)}.__`))
-      cpSync(
-        join(dirname(made), name),
-        `${output}${name.slice(basename(made).length)}`,
-        { recursive: true, preserveTimestamps: true },
-      );
+  for (const name of leftOf(made))
+    cpSync(
+      join(dirname(made), name),
+      `${output}${name.slice(basename(made).length)}`,
+      { recursive: true, preserveTimestamps: true },
+    );
   return output;
 }
 
@@ -67,11 +63,6 @@ test.each<[string, (output: string) => Promise<object>, object]>([
     expect(filesOf(output), `published before call ${n}`).toEqual(
       filesOf(whole),
     );
-    expect(
-      readdirSync(dirname(output)).filter((name) =>
-        name.startsWith(`${basename(output)}.__`),
-      ),
-      `published before call ${n}`,
-    ).toEqual([]);
+    expect(leftOf(output), `published before call ${n}`).toEqual([]);
   }
 });

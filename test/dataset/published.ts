@@ -1,27 +1,22 @@
 import {
   cpSync,
-  mkdirSync,
-  readdirSync,
   readFileSync,
   statSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { join } from "node:path";
 import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
 import { workDirectory } from "../support/logits-input.js";
+import { outputsIn, writeFolder } from "./outputs.js";
 
 /** Two published datasets of four shards, `checked` with a SHA-256 in each record, and what they hold. */
 export async function publishedDatasets() {
   const at = workDirectory();
-  const folder = at("logits");
-  mkdirSync(folder);
-  await built.generate({
-    output: join(folder, "a.arrow"),
+  const folder = await writeFolder(at("logits"), ["a"], {
     rows: 160,
     classes: 3,
-    seed: 1,
   });
   const options = { inputs: [folder], shardRows: 40, threads: 1 };
   const plain = at("plain");
@@ -29,8 +24,7 @@ export async function publishedDatasets() {
   const checked = at("checked");
   await built.runDataset({ ...options, output: checked, checksums: true });
   const whole = { plain: filesOf(plain), checked: filesOf(checked) };
-  let names = 0;
-  const newOutput = () => at(`out-${names++}`);
+  const newOutput = outputsIn(at);
   /** A copy of a published dataset, with the times of the original. */
   const copyOf = (from: string): string => {
     const output = newOutput();
@@ -42,13 +36,6 @@ export async function publishedDatasets() {
 
 export const partOf = (output: string, k: number) =>
   join(output, `part-0000${k}-of-00004.arrow`);
-
-/** Unfinished folders beside an output. */
-export function leftOf(output: string): string[] {
-  return readdirSync(dirname(output)).filter((name) =>
-    name.startsWith(`${basename(output)}.__`),
-  );
-}
 
 /** Changes one bit in the middle of a file. */
 export function flip(path: string): void {

@@ -7,13 +7,8 @@ import { withMeanwhileAt } from "../support/at-each-call.js";
 import { built } from "../support/built.js";
 import { stepOf } from "../support/every-call.js";
 import { filesOf } from "../support/files-of.js";
-import {
-  flip,
-  keepingTime,
-  leftOf,
-  partOf,
-  publishedDatasets,
-} from "./published.js";
+import { leftOf } from "./outputs.js";
+import { flip, keepingTime, partOf, publishedDatasets } from "./published.js";
 
 // A repair is killed at each of its calls, or finds another process at the same work.
 

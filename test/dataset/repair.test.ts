@@ -16,13 +16,8 @@ import { fingerprintOf } from "../../src/dataset/records.js";
 import { softjac } from "../cli/support.js";
 import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
-import {
-  flip,
-  keepingTime,
-  leftOf,
-  partOf,
-  publishedDatasets,
-} from "./published.js";
+import { leftOf } from "./outputs.js";
+import { flip, keepingTime, partOf, publishedDatasets } from "./published.js";
 
 // A published dataset is compared with its records before anything is called done; damaged parts are computed again.
 

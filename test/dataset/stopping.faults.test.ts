@@ -1,7 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readdirSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { DatasetEvent } from "../../src/dataset/events.js";
@@ -11,22 +10,17 @@ import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
 import { workDirectory } from "../support/logits-input.js";
 import { untilSaid } from "../support/until-said.js";
+import { outputsIn, untilCommitted, writeFolder } from "./outputs.js";
 
 // How work on a dataset ends before its end.
 
 const at = workDirectory();
-const folder = at("logits");
-mkdirSync(folder);
-for (const [seed, name] of ["a", "b", "c"].entries())
-  await built.generate({
-    output: join(folder, `${name}.arrow`),
-    rows: 200,
-    // Parts of 8 MB: smaller ones are made without threads.
-    classes: 100,
-    seed,
-  });
-let names = 0;
-const newOutput = () => at(`out-${names++}`);
+const newOutput = outputsIn(at);
+// Shards of 8 MB: smaller ones are computed without threads.
+const folder = await writeFolder(at("logits"), ["a", "b", "c"], {
+  rows: 200,
+  classes: 100,
+});
 
 const whole = newOutput();
 await built.runDataset({ inputs: [folder], output: whole, shardRows: 100 });
@@ -305,16 +299,4 @@ describe("threads", () => {
     expect(existsSync(output)).toBe(false);
     goesOn(output);
   });
-
-  async function untilCommitted(output: string, parts: number): Promise<void> {
-    for (;;) {
-      await new Promise((resolve) => setTimeout(resolve, 10));
-      const [wip] = readdirSync(dirname(output)).filter((name) =>
-        name.startsWith(`${basename(output)}.__wip`),
-      );
-      if (!wip) continue;
-      const commits = join(dirname(output), wip, "_commits");
-      if (existsSync(commits) && readdirSync(commits).length >= parts) return;
-    }
-  }
 });

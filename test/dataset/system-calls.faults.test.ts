@@ -1,6 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { CLI, softjac } from "../cli/support.js";
@@ -9,21 +8,16 @@ import { stepOf } from "../support/every-call.js";
 import { filesOf } from "../support/files-of.js";
 import { workDirectory } from "../support/logits-input.js";
 import { hasProgram } from "../support/machine.js";
+import { leftOf, outputsIn, writeFolder } from "./outputs.js";
 
 // Calls of the system that fail, and those that a process does not survive.
 
 const at = workDirectory();
-const folder = at("logits");
-mkdirSync(folder);
-for (const [seed, name] of ["a", "b"].entries())
-  await built.generate({
-    output: join(folder, `${name}.arrow`),
-    rows: 50,
-    classes: 5,
-    seed,
-  });
-let names = 0;
-const newOutput = () => at(`out-${names++}`);
+const newOutput = outputsIn(at);
+const folder = await writeFolder(at("logits"), ["a", "b"], {
+  rows: 50,
+  classes: 5,
+});
 const args = (output: string) => [
   ...["run", folder, "-o", `${output}/`, "--shard-rows", "50"],
   ...["--threads", "1", "--json"],
@@ -32,12 +26,6 @@ const args = (output: string) => [
 const reference = newOutput();
 softjac(...args(reference));
 const expected = filesOf(reference);
-
-function leftOf(output: string): string[] {
-  return readdirSync(dirname(output)).filter((name) =>
-    name.startsWith(`${basename(output)}.__`),
-  );
-}
 
 /** Completes the run: the first time by the same command, later by the same call of the library, which takes less time. */
 async function resume(output: string, n: number, where: string): Promise<void> {

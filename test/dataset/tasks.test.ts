@@ -1,5 +1,4 @@
-import { spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
+import { spawnSync } from "node:child_process";
 import {
   existsSync,
   mkdirSync,
@@ -13,37 +12,32 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { fingerprintOf } from "../../src/dataset/records.js";
 import { processMark } from "../../src/io/temporary-names.js";
 import { CLI, softjac } from "../cli/support.js";
+import { start } from "../queue/processes.js";
 import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
 import { workDirectory } from "../support/logits-input.js";
+import { outputsIn, wipOf, writeFolder } from "./outputs.js";
 
 // A dataset in steps: planned, made by tasks, published.
 
 const at = workDirectory();
-const folder = at("logits");
-mkdirSync(folder);
-for (const [seed, name] of ["a", "b"].entries())
-  await built.generate({
-    output: join(folder, `${name}.arrow`),
-    rows: 1000,
-    classes: 5,
-    seed,
-  });
+const newOutput = outputsIn(at);
+const folder = await writeFolder(at("logits"), ["a", "b"], {
+  rows: 1000,
+  classes: 5,
+});
 const options = {
   inputs: [folder],
   shardRows: 300,
   keep: ["id"],
   layout: "packed" as const,
 };
-let names = 0;
-const newOutput = () => at(`out-${names++}`);
-
 const whole = newOutput();
 await built.runDataset({ ...options, output: whole });
 
@@ -90,17 +84,9 @@ test("plan, tasks in any order, finalize: the bytes of one call", async () => {
 test("the same task twice at once, and finalize twice at once", async () => {
   const output = newOutput();
   await built.planDataset({ ...options, output });
-  const start = async (...args: string[]) => {
-    const child = spawn(process.execPath, [CLI, ...args, "--quiet"]);
-    let stderr = "";
-    child.stderr.on("data", (piece) => {
-      stderr += piece;
-    });
-    const [code] = await once(child, "close");
-    return { code, stderr };
-  };
+  const run = (...args: string[]) => start([...args, "--quiet"]).ended;
   const twice = (...args: string[]) =>
-    Promise.all([start(...args), start(...args)]);
+    Promise.all([run(...args), run(...args)]);
   for (const index of ["0", "1"])
     for (const { code, stderr } of await twice(
       "run-shard",
@@ -121,11 +107,8 @@ test("finalize with a part that is cut, replaced or lost: nothing is published",
   const output = newOutput();
   await built.planDataset({ ...options, output });
   await built.runShards({ output });
-  const [wip] = readdirSync(dirname(output)).filter((name) =>
-    name.startsWith(`${basename(output)}.__wip`),
-  );
   const part = (k: number) =>
-    join(dirname(output), wip as string, `part-0000${k}-of-00008.arrow`);
+    join(wipOf(output) as string, `part-0000${k}-of-00008.arrow`);
   writeFileSync(part(1), readFileSync(part(1)).subarray(0, 1000));
   const other = readFileSync(part(2));
   rmSync(part(2));
@@ -286,7 +269,7 @@ test.each(["", "/_commits"])(
     const { fingerprint } = await built.planDataset({ ...options, output });
     await built.runShards({ output, limit: 7 });
     const link = `${output}.__wip-${fingerprint}${inner}`;
-    const target = at(`moved-${names++}`);
+    const target = newOutput();
     renameSync(link, target);
     symlinkSync(target, link);
     const before = filesOf(target);
@@ -310,7 +293,7 @@ test("a link in the place of the folder for temporary files is refused", async (
   const { fingerprint } = await built.planDataset({ ...options, output });
   const link = `${output}.__tmp-${fingerprint}`;
   rmSync(link, { recursive: true });
-  const target = at(`moved-${names++}`);
+  const target = newOutput();
   mkdirSync(target);
   symlinkSync(target, link);
   await expect(built.runShards({ output })).rejects.toMatchObject({
@@ -325,7 +308,7 @@ test("a part that is a link is not published", async () => {
   const { fingerprint } = await built.planDataset({ ...options, output });
   await built.runShards({ output });
   const part = `${output}.__wip-${fingerprint}/part-00002-of-00008.arrow`;
-  const target = at(`moved-${names++}`);
+  const target = newOutput();
   renameSync(part, target);
   symlinkSync(target, part);
   await expect(built.finalizeDataset({ output })).rejects.toMatchObject({
