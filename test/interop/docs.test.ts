@@ -101,7 +101,7 @@ test("every command of docs/report.md runs, and makes a page", () => {
   expect(commands.length).toBe(8);
   const at = runCommands("report");
   const pages = commands.flatMap((line) => /\S+\.html/.exec(line) ?? []);
-  expect(pages.length).toBe(5);
+  expect(pages.length).toBe(4);
   for (const page of pages)
     expect(readFileSync(join(at, page), "utf8")).toMatch(/^<!doctype html>/);
   const { rows } = JSON.parse(readFileSync(join(at, "numbers.json"), "utf8"));
