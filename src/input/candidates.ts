@@ -23,7 +23,7 @@ export const OMIT_BINARY = "omit --binary if these are logits";
 const LOGITS = /^logits?$/;
 const OTHER = /^(ids?|masks?|labels?|embeddings?|features?|hidden)$/;
 
-/** What the words of a name (label_ids, labelIds, token.ids) state about its values. */
+/** Returns what the words of a name (label_ids, labelIds, token.ids) imply about its values. */
 export function nameSays(name: string): "logits" | "other" | "nothing" {
   const words = name
     .split(/[^\p{L}]+|(?<=\p{Ll})(?=\p{Lu})/u)

@@ -141,7 +141,7 @@ export function findNames(
   return found;
 }
 
-/** The first text, of the most pieces, that columns have; and of how many pieces it is. */
+/** Returns the first text that names columns, and its number of pieces. */
 function firstOf(
   texts: readonly string[],
   find: (text: string) => NamedColumns,
@@ -159,7 +159,7 @@ function placesOf(text: string, names: readonly string[]): NamedColumns {
   return { text, places, isPattern: false };
 }
 
-/** `*` is any run of characters, `?` any one; the whole name must match. */
+/** Matches whole names: `*` stands for any characters, `?` for any one. */
 function placesOfPattern(text: string, names: readonly string[]): NamedColumns {
   if (!/[*?]/.test(text)) return { text, places: [], isPattern: false };
   const source = text.replace(/[.+^${}()|[\]\\]/g, "\\$&");
@@ -175,7 +175,7 @@ function placesOfPattern(text: string, names: readonly string[]): NamedColumns {
   };
 }
 
-/** Items whose names differ in a number at the end alone, by that number; others as they are. */
+/** Orders items by the number at the end of their names, if the names differ only in it. */
 export function orderedByNumber<Item>(
   items: readonly Item[],
   nameOf: (item: Item) => string,

@@ -86,7 +86,7 @@ const FORMS = ["floats", "whole numbers"].flatMap((numbers) =>
   ["lists", "structs", "lists of lists"].map((form) => `${numbers} in ${form}`),
 );
 
-/** The same for margins. */
+/** Forms of margins, the preferred one first. */
 const MARGIN_FORMS = [
   "floats",
   "floats in lists",
@@ -133,7 +133,7 @@ function chooseOf(names: readonly string[]): string {
     : "";
 }
 
-/** The column at a place as rows of numbers; null where it is of another type. */
+/** Returns a column as rows of numbers; null for other types. */
 function rowsOfNumbers(field: Field, place: number): NumberColumn | null {
   return (
     nestedNumbers(field, place) ??
@@ -142,7 +142,7 @@ function rowsOfNumbers(field: Field, place: number): NumberColumn | null {
   );
 }
 
-/** Dotted names of the fields of a struct that --column reads. */
+/** Returns the dotted names of the fields of a struct that --column reads. */
 function readableFields({ name, type, children }: Field): string[] {
   if (type.kind !== "Struct") return [];
   return children.flatMap((child) => {
@@ -199,7 +199,7 @@ function columnProblem(field: Field): string {
     : "it does not hold numbers";
 }
 
-/** Columns of one float a row, together: one of each class, perhaps. */
+/** Describes columns of one float per row as one candidate: they may be one column per class. */
 function separate(fields: Field[]): Candidate {
   const named = fields.filter(({ name }) => nameSays(name) === "logits");
   const [first] = (named.length > 1 ? named : fields) as [Field];
@@ -212,7 +212,6 @@ function separate(fields: Field[]): Candidate {
   };
 }
 
-/** Decimals are floats in this respect. */
 function isFloatType({ kind }: Field["type"]): boolean {
   return kind === "FloatingPoint" || kind === "Decimal";
 }
@@ -301,7 +300,7 @@ function separateColumns(
   };
 }
 
-/** The type of columns of several types: float32 where it holds all their numbers. */
+/** Returns the type that holds the numbers of columns of several types, float32 if possible. */
 function widest(columns: readonly (NumberColumn | null)[]): FloatType {
   const areShort = columns.every(
     (column) => column && /^(float16|float32|u?int(8|16))$/.test(column.type),
@@ -311,7 +310,7 @@ function widest(columns: readonly (NumberColumn | null)[]): FloatType {
     : "float64";
 }
 
-/** Note on the first pattern whose columns are in another order in the file. */
+/** Returns a note on the first pattern whose columns are in another order in the file. */
 function orderNote(found: NamedColumns[], fields: Field[]): string | null {
   for (const { text, places } of found) {
     const inFile = [...places].sort((a, b) => a - b);
@@ -323,7 +322,7 @@ function orderNote(found: NamedColumns[], fields: Field[]): string | null {
   return null;
 }
 
-/** Two classes of one name: which is which, nobody can tell. @throws LogitsColumnError */
+/** Rejects classes of the same name. @throws LogitsColumnError */
 function refuseRepeated(
   path: string,
   what: string,

@@ -10,7 +10,7 @@ import type { LogitsFile, OpenOptions } from "./logits-file.js";
 
 /**
  * Opens an input, `-` for standard input, and checks its whole structure: after this, every byte range that a worker is
- * given lies inside the file and has the length that the schema implies. What the input is, its first bytes tell.
+ * given lies inside the file and has the length that the schema implies.
  * @throws InputMissingError, PermissionError, InputFormatError, InputUnsupportedError, LogitsColumnError, IoError,
  * AbortedError
  */
@@ -21,7 +21,7 @@ export async function openLogits(
   return logitsIn(await openInput(path, options), options);
 }
 
-/** The logits of a file that is open; closing them closes it, and so does failing. @throws as openLogits */
+/** Opens the logits of an open file, which is closed with them, or if that fails. @throws as openLogits */
 export function logitsIn(
   file: InputFile,
   options: OpenOptions,
@@ -44,7 +44,7 @@ async function locate(
   return logits;
 }
 
-/** Positions are int32, and keys of rows (src/results/row-axes.ts) below 2^53. */
+/** Rejects rows whose positions exceed int32 or whose keys (src/results/row-axes.ts) exceed 2^53. */
 function refuseLongAxes({ path, column, leading }: LogitsFile): void {
   const isLong = leading.slice(1).some((length) => length > 2 ** 31 - 1);
   if (isLong || keyCount(leading) > Number.MAX_SAFE_INTEGER)
@@ -81,6 +81,6 @@ async function locateColumns(
     open.close();
     throw error;
   }
-  // What is decoded has other bytes than what people know.
+  // Reports state the size of the file, not of a decoded copy.
   return { ...(await locateLogits(container, options)), bytes: file.bytes };
 }

@@ -35,7 +35,7 @@ export function partitionReader(
     });
 }
 
-/** The names and values of a path; of two directories with one name, the inner one. */
+/** Returns the names and values of a path; the inner one of two directories with the same name wins. */
 function entriesOf(path: string): Map<string, string | null> {
   const found = new Map<string, string | null>();
   if (path === STANDARD_INPUT) return found;

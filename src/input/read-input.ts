@@ -8,7 +8,7 @@ import type { InputFile } from "./input-file.js";
 /** An input, or what was decoded of one. */
 export type Readable = Pick<InputFile, "path" | "fd" | "present">;
 
-/** Makes sure that bytes which others will read are there. @throws AbsentBytes */
+/** Checks that bytes that others will read are available. @throws AbsentBytes */
 export function requireInput(
   { present }: Readable,
   ranges: readonly ByteRange[],
@@ -19,8 +19,7 @@ export function requireInput(
 
 /**
  * Fills `target` from the input.
- * @throws InputFormatError where the file has become shorter than it was; IoError where the system cannot read it;
- * AbsentBytes where they are still to be fetched
+ * @throws InputFormatError if the file has become shorter; IoError; AbsentBytes if the bytes were not fetched yet
  */
 export function readInput(
   { path, fd, present }: Readable,

@@ -22,7 +22,7 @@ export interface ValueColumn extends NumberColumn {
 }
 
 /**
- * The column that an option names: numbers (label, class) or lists of floats.
+ * Finds the column that an option names: numbers (label, class) or lists of floats.
  * @throws LogitsColumnError where there is not one of that name; InputUnsupportedError for another type
  */
 export function selectValues(
@@ -57,7 +57,7 @@ export function selectValues(
   return { ...column, option, partition: null };
 }
 
-/** A column beside nested logits, which is decoded: one value for each table row, or nested as the logits are. */
+/** Returns a column beside nested logits as decoded: one value per table row, or nested like the logits. */
 function besideNested(
   field: Field,
   place: number,
@@ -96,7 +96,7 @@ export function checkValues(
     );
 }
 
-/** What to write for an option that names a column, as the end of a message. */
+/** Returns what to write for an option that names a column, as the end of a message. */
 export function adviceOn(option: InputName): string {
   if (isClassOption(option))
     return "write one class number from 0 for each row";
@@ -110,7 +110,7 @@ export function isClassOption(option: InputName): boolean {
   return option === "label" || option === "classColumn";
 }
 
-/** The command line's name of an input option. */
+/** Returns the name of an input option on the command line. */
 export function flagOf(option: InputName): string {
   return option === "classColumn" ? "class-column" : option;
 }

@@ -45,7 +45,7 @@ export interface ResultOptions {
 }
 
 /**
- * The columns of results, in order. `factored` has softmax, argmax and tail in the place of a block; entries (`csr`,
+ * Returns the columns of results, in order. `factored` has softmax, argmax and tail in place of a block; entries (`csr`,
  * `coo`) are no results of one size, and not among them.
  * @throws UsageError for a class that is not there, and for names that are not as many as the classes
  */
@@ -113,7 +113,7 @@ function resultColumn(name: EmitName, options: ResultOptions): ResultColumn {
   };
 }
 
-/** The results that the layout lays out. */
+/** Whether a result is stored as the layout says. */
 export function isJacobian(name: string): name is "jacobian" | "log_jacobian" {
   return name === "jacobian" || name === "log_jacobian";
 }
@@ -126,13 +126,13 @@ export function valuesAllowed(option: InputName, classes: number): number[] {
   return [...new Set(forms)];
 }
 
-/** 0: a diagonal, 1: an upper triangle, 2: a whole matrix; as the kernels number them. */
+/** Returns the form as the kernels number it: 0 a diagonal, 1 an upper triangle, 2 a whole matrix. */
 function covarianceForm(classes: number, values: number): number {
   if (values === classes * classes) return 2;
   return values === classes ? 0 : 1;
 }
 
-/** Values that come before row i of a block. */
+/** Returns the number of values before row i of a block. */
 export function blockRowStart(
   block: "square" | "triangle",
   classes: number,

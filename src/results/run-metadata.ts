@@ -33,7 +33,7 @@ const text: Codec<string> = {
   expected: "a string",
 };
 
-/** A JSON array; `keys` fixes the order of the properties, which a plan that was read has in another order. */
+/** Returns the codec of a JSON array; `keys` fixes the order of properties, which differs in a plan that was read. */
 function json<Item>(
   expected: string,
   isItem: (item: Item) => boolean,
@@ -283,7 +283,7 @@ export function readStoredRun(path: string, pairs: Pairs): StoredRun {
   return { ...known, layout, rowStart, rowEnd, topK, class: known.class };
 }
 
-/** The options among what a file states, and over them those that are given. */
+/** Returns the options that a file states, and the given ones, which win. */
 export function withStoredOptions<Given extends Partial<StoredOptions>>(
   { column, columns, threshold, ...stored }: RunMetadata,
   given: Given,

@@ -18,7 +18,7 @@ export interface ArrayRows extends NumberArray {
 }
 
 /**
- * The rows of an array, whose numbers are along the axes `inRow`; all other axes are rows, in their order.
+ * Returns an array as rows of the numbers along the axes `inRow`; all other axes are rows, in their order.
  * @param repeats how many rows have the same numbers
  */
 export function rowsOf(
@@ -66,7 +66,7 @@ export type ArrayForm = (typeof FORMS)[number];
 /** Messages to workers have the start of each column: arrays of more are decoded. */
 const MAX_COLUMNS = 1 << 20;
 
-/** The form in which all of these arrays can be read in place; null: they have to be decoded. */
+/** Returns the form in which all of these arrays can be read in place; null if they must be decoded. */
 export function formInPlace(arrays: readonly ArrayRows[]): ArrayForm | null {
   const form = FORMS.find((form) => arrays.every((one) => fits(one, form)));
   return arrays.some(({ coding }) => coding) ? null : (form ?? null);
@@ -86,7 +86,7 @@ function fits(
   );
 }
 
-/** Offsets of the values of the first row: one of a fixed-size list, one for each column. */
+/** Returns the byte offsets of the first row: one for a fixed-size list, else one per column. */
 export function startsOf(
   { type, values, valueAxes }: ArrayRows,
   start: number,

@@ -31,7 +31,7 @@ import {
 } from "./stored-array.js";
 
 /**
- * Finds the logits and all else that is asked for in a file of arrays. Each array of logits is a batch.
+ * Finds the logits and the other inputs in a file of arrays. Each array of logits is a batch.
  * @throws InputFormatError, InputUnsupportedError, LogitsColumnError, IoError, AbortedError
  */
 export async function locateArrays(
@@ -193,7 +193,7 @@ async function placeLabelFile(
   }
 }
 
-/** The shape of arrays of logits whose rows follow one another. */
+/** Returns the shape of arrays of logits whose rows are concatenated. */
 function shapeOf(logits: readonly LogitsArray[], binary: boolean): LogitsShape {
   const [{ values, classAxis }] = logits as [LogitsArray];
   const rows = logits.reduce((sum, array) => sum + array.rows, 0);
@@ -210,7 +210,7 @@ function shapeOf(logits: readonly LogitsArray[], binary: boolean): LogitsShape {
   };
 }
 
-/** Positions of the rows from row `row` on. */
+/** Returns the positions of the rows from `row` on. */
 function rowsFrom(
   { form, type, values, starts: [starts = []] }: PlacedRows,
   row: number,

@@ -91,7 +91,7 @@ function checkedLogits(
   return { ...rowsOf(array, [classAxis]), leading, classAxis };
 }
 
-/** Index of the axis of the classes; null if the array has none. Margins have one value there, or no such axis. */
+/** Returns the axis of the classes; null if the array has none. Margins have one value there, or no such axis. */
 function classAxisOf(
   { shape }: StoredArray,
   { classAxis, binary }: LogitsSelection,
@@ -306,8 +306,8 @@ function asRows(
 }
 
 /**
- * The shapes that an option takes: one number per row, one per class on the axis of the classes, or more on last axes;
- * and of classes one for all rows of an index of the first axis.
+ * Returns the shapes that an option takes: one number per row, one per class on the axis of the classes, or more on the
+ * last axes; for classes also one number for all rows of an index of the first axis.
  */
 function shapesOf(
   option: InputName,
@@ -337,7 +337,7 @@ function shape(rows: readonly number[], ...values: number[]): RowShape {
   return { shape: [...rows, ...values], valueAxes };
 }
 
-/** The shape of one number for all rows of an index of the first axis, if these are several. */
+/** Returns the shape of one number for all rows of an index of the first axis, if these are several. */
 function repeatedShape([first = 0, ...inner]: readonly number[]): RowShape[] {
   const repeats = inner.reduce((product, length) => product * length, 1);
   return repeats > 1 ? [{ ...shape([first]), repeats }] : [];

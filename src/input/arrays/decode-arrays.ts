@@ -125,7 +125,7 @@ function eachRun(
   });
 }
 
-/** The numbers of a tile in the order of the copy, after `copies` - 1 zeros each. */
+/** Returns the numbers of a tile in the order of the copy, each after `copies` - 1 zeros. */
 function inCopyOrder(
   tile: readonly TiledAxis[],
   numbers: Uint8Array<ArrayBuffer>,
@@ -153,7 +153,7 @@ function inCopyOrder(
   return new Uint8Array(to.buffer);
 }
 
-/** Axes by decreasing stride, but for those along which each number is repeated. */
+/** Sorts axes by decreasing stride, without those along which each number is repeated. */
 function ordered(
   axes: readonly TiledAxis[],
   key: "stride" | "copyStride",

@@ -74,7 +74,7 @@ async function memberArray(
   return { ...array, name, member, start };
 }
 
-/** Stored members are read in place; if one is deflated, all are written to a temporary file. */
+/** Places stored members in place; if one is deflated, all are written to a temporary file. */
 async function place(
   file: InputFile,
   chosen: readonly Member[],

@@ -10,7 +10,7 @@ export interface NumberCoding {
 
 const SWAPS = { 2: "swap16", 4: "swap32", 8: "swap64" } as const;
 
-/** Numbers of 2, 4 or 8 bytes, the most significant one first. */
+/** Returns the coding of numbers of 2, 4 or 8 bytes, the most significant byte first. */
 export function bigEndian(width: keyof typeof SWAPS): NumberCoding {
   return {
     width,
@@ -31,7 +31,7 @@ export const FLOAT8: Readonly<Record<string, NumberCoding>> = {
   F8_E5M2: float8((bits) => float16Value(bits << 8)),
 };
 
-/** The number of sign, 4 bits of exponent (bias 7) and 3 of fraction; no infinities. */
+/** Returns the value of a sign, 4 bits of exponent (bias 7) and 3 of fraction; there are no infinities. */
 function e4m3Value(bits: number): number {
   const sign = bits & 0x80 ? -1 : 1;
   const exponent = (bits >> 3) & 15;
