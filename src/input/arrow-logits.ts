@@ -189,9 +189,7 @@ function placed(
     const batchStart = rowStart;
     const runs = nested
       ? rowRuns(
-          [logits, ...lists.map(({ rows }) => rows)].map((column) =>
-            rowBounds(file, record, column),
-          ),
+          [logits, ...lists].map((column) => rowBounds(file, record, column)),
         )
       : [{ firsts: [0], count: batch.rows }];
     for (const { firsts, count } of runs) {
@@ -203,13 +201,11 @@ function placed(
           // Decoded inputs have the rows of the logits, others those of the buffers.
           firstRow: nested && n > 0 ? rowStart - batchStart : (firsts[0] ?? 0),
         })),
-        kept: copied,
-        keptFirst: kept.map(({ list }) =>
-          list ? (firsts[lists.indexOf(list) + 1] ?? 0) : 0,
-        ),
-        keptTableRows: kept.map(({ list }) =>
-          nested && !list ? tableRow : null,
-        ),
+        kept: kept.map(({ list }, n) => ({
+          buffers: copied[n] as KeptBuffers,
+          first: list ? (firsts[lists.indexOf(list) + 1] ?? 0) : 0,
+          tableRow: nested && !list ? tableRow : null,
+        })),
       });
       rowStart += count;
     }

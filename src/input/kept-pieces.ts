@@ -13,6 +13,7 @@ import { type DataBuffer, VIEW_BYTES, viewedBytes } from "../arrow/views.js";
 import { InputFormatError } from "../errors.js";
 import type { LogitsFile } from "./logits-file.js";
 import { inputReader } from "./read-input.js";
+import type { KeptRows } from "./record-batch.js";
 import { axesOf, rowIndices } from "./row-indices.js";
 import { overlapping } from "./source-pieces.js";
 
@@ -29,13 +30,12 @@ export function keptPieces(
     return constantPieces(constant.buffers, rowEnd - rowStart - without.length);
   return runsBetween(rowStart, rowEnd, without).flatMap(([start, end]) =>
     overlapping(file.batches, start, end).flatMap((batch) => {
-      const buffers = batch.kept[k] as KeptBuffers;
+      const { buffers, first, tableRow } = batch.kept[k] as KeptRows;
       const row = Math.max(start, batch.rowStart);
       const rowsEnd = Math.min(end, batch.rowEnd);
-      const tableRow = batch.keptTableRows?.[k] ?? null;
       if (tableRow !== null)
         return repeatedPieces(file, buffers, row, rowsEnd, tableRow);
-      const from = row - batch.rowStart + (batch.keptFirst?.[k] ?? 0);
+      const from = row - batch.rowStart + first;
       const to = from + rowsEnd - row;
       return [{ buffers, from, to, repeat: 1, row }];
     }),
@@ -151,7 +151,7 @@ export function keptBytesPerRow(file: LogitsFile): number {
   for (const { kept, rowStart, rowEnd } of file.batches)
     file.kept.forEach((column, k) => {
       const rows = rowEnd - rowStart;
-      bytes += rows * bytesPerValue(column, kept[k] as KeptBuffers);
+      bytes += rows * bytesPerValue(column, (kept[k] as KeptRows).buffers);
     });
   return bytes / file.rows;
 }

@@ -264,7 +264,7 @@ export function matchedRows(
 /** Copied column, and the lists that its values are in, if they are matched with the rows of the logits. */
 export interface MatchedColumn {
   column: KeptColumn;
-  list: { node: KeptColumn; rows: NumberColumn } | null;
+  list: NumberColumn | null;
 }
 
 /**
@@ -292,6 +292,6 @@ export function matchedColumn(
   const values = { ...child.field, name, nullable: true };
   return {
     column: { ...child, name, place, field: values },
-    list: { node: column, rows },
+    list: rows,
   };
 }

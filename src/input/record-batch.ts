@@ -13,12 +13,16 @@ export interface LogitsBatch {
   rowEnd: number;
   /** Buffers of the logits, then of the other columns of numbers. */
   sources: ValueBuffers[];
-  /** Buffers of the copied columns. */
-  kept: KeptBuffers[];
-  /** For each of `kept`: the value of the buffers that the first row of the batch has; absent: the first. */
-  keptFirst?: readonly number[];
-  /** For each of `kept`: the table row of its first value, if a value stands for all rows of its table row; else null. */
-  keptTableRows?: readonly (number | null)[];
+  kept: KeptRows[];
+}
+
+/** Rows of a copied column in a batch. */
+export interface KeptRows {
+  buffers: KeptBuffers;
+  /** Value of the buffers for the first row of the batch. */
+  first: number;
+  /** Table row of the first value, if a value is that of all rows of its table row; else null. */
+  tableRow: number | null;
 }
 
 /** Rows of numbers that follow one another from a position on, all of them there. */

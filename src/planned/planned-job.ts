@@ -247,7 +247,7 @@ function refuseLongLists(
 function keptAreAlike({ kept, batches }: LogitsFile): boolean {
   return kept.every(({ form }, k) => {
     const haveNulls = batches.map(
-      (batch) => (batch.kept[k]?.nullCount ?? 0) > 0,
+      (batch) => (batch.kept[k]?.buffers.nullCount ?? 0) > 0,
     );
     return form === "fixed-width" && new Set(haveNulls).size <= 1;
   });

@@ -108,7 +108,9 @@ export async function locateArrays(
       kept: copied.map(({ type, starts: [[start = 0] = []] }) => {
         const width = numberWidth(type);
         const count = rowEnd - rowStart;
-        return plainBuffers(count, start + rowStart * width, count * width);
+        const first = start + rowStart * width;
+        const buffers = plainBuffers(count, first, count * width);
+        return { buffers, first: 0, tableRow: null };
       }),
     };
   });
