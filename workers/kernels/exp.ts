@@ -1,4 +1,4 @@
-// exp in two doubles, scaled. The numbers are derived in src/numeric/exp.ts, which does the same operations in the
+// exp in two doubles, scaled. The numbers are derived in src/numeric/softmax.ts, which does the same operations in the
 // same order; the two agree bit for bit.
 //
 // Its constants are read from memory, one load each: as literals, engines build each of them anew in every turn of the

@@ -32,7 +32,7 @@ export function logSumExp(work: usize): f64 {
   );
 }
 
-/** e_k·2^512, rounded once; 0 for the winner. (Its high part alone is off by more than an ε: see exp.ts.) */
+/** e_k·2^512, rounded once; 0 for the winner. (Its high part alone is off by more than an ε: see softmax.ts.) */
 function powerAt(work: usize, classes: usize, k: usize): f64 {
   const at = vectorAt(work, classes, 1) + 8 * k;
   return loadF64(at) + loadF64(at + 8 * paddedClasses(classes));
