@@ -3,12 +3,12 @@ import type { DatasetHooks } from "../dataset/events.js";
 import type { DatasetOptions } from "../dataset/options.js";
 import { UsageError } from "../errors.js";
 import type { RunOptions } from "../options.js";
-import { optionsOf } from "../options-table.js";
+import { type Command, optionsOf } from "../options-table.js";
 import { EMIT_NAMES, EMITS } from "../results/catalogue.js";
-import { run } from "../run.js";
+import { type RunHooks, run } from "../run.js";
 import { isS3 } from "../store/location.js";
 import { carryOut, refuse } from "./carry-out.js";
-import type { CommandSpec, LineOptions, Settings } from "./command.js";
+import type { CommandSpec, Settings } from "./command.js";
 import { datasetPlanText, datasetText } from "./dataset-text.js";
 import { kebab } from "./option-text.js";
 import { endBySignal } from "./signals.js";
@@ -19,8 +19,6 @@ export const COMMON_OF_RUNS = [
   ...["column", "columns", "onBadRow", "emit", "layout", "temperature"],
   ...["label", "output", "keep", "dtype", "threads", "json", "quiet"],
 ];
-
-const OF_RUN = optionsOf("run").map(({ name }) => name);
 
 /** `softjac run` */
 export const RUN_COMMAND: CommandSpec = {
@@ -36,39 +34,44 @@ export const RUN_COMMAND: CommandSpec = {
     ["'logits/**/*.npy' -o jacobian/", ""],
   ],
   epilogue: `Results for --emit, with p = softmax(o/T):\n${emitHelp()}`,
-  async execute({ inputs, ...given }, settings, line) {
+  execute({ inputs, ...given }, settings, line) {
     const words = inputs as string[];
-    if (isDataset(words, given.output as string))
-      return runOverDataset({ ...given, inputs: words }, settings, line);
-    return runOverFile({ ...given, input: words[0] }, settings, line);
+    const output = String(given.output);
+    const all = { ...given, inputs, input: words[0] };
+    if (isDataset(words, output)) {
+      if (line.has("force"))
+        throw new UsageError(
+          "--force replaces one file; use --overwrite to replace a dataset",
+          "force",
+        );
+      return runOverDataset(only("dataset", all), settings);
+    }
+    const wrong = [...line].find((name) => isOfDatasets(name));
+    if (wrong)
+      throw new UsageError(
+        `--${kebab(wrong)} needs a dataset: several inputs, or an output that ends with a slash`,
+        wrong,
+      );
+    if (isS3(`${words[0]}`))
+      throw new UsageError(
+        `inputs on S3 need a directory (with a slash at its end) or an s3:// prefix as output, found ${output}`,
+        "output",
+      );
+    return runOverFile(only("run", all), settings);
   },
 };
 
 async function runOverFile(
-  given: Record<string, unknown>,
+  options: RunOptions,
   settings: Settings,
-  line: LineOptions,
 ): Promise<number> {
-  const ofDataset = optionsOf("dataset")
-    .map(({ name }) => name)
-    .filter((name) => !OF_RUN.includes(name) && name !== "inputs");
-  const wrong = ofDataset.find((name) => line.has(name));
-  if (wrong)
-    throw new UsageError(
-      `--${kebab(wrong)} needs a dataset: several inputs, or an output that ends with a slash`,
-      wrong,
-    );
-  if (isS3(given.input as string))
-    throw new UsageError(
-      `inputs on S3 need a directory (with a slash at its end) or an s3:// prefix as output, found ${given.output}`,
-      "output",
-    );
-  const options = without(given, ofDataset) as unknown as RunOptions;
+  const { output } = options;
   if (settings.get("dryRun") === true) {
     const { dryRun } = await import("../dry-run.js");
-    return printPlan((hooks) => dryRun(options, hooks), dryRunText, settings);
+    const make = ({ signal }: RunHooks) => dryRun(options, { signal });
+    return carryOut({ ...printed(settings), make, text: dryRunText });
   }
-  if (options.output === "-" && settings.get("json") === true)
+  if (output === "-" && settings.get("json") === true)
     return refuse(
       new UsageError(
         "--json prints the report on standard output, where the results go with -o -; use --report FILE instead",
@@ -76,45 +79,55 @@ async function runOverFile(
       ),
       new Map(),
     );
-  const code = await carryOut({
-    command: "run",
-    settings,
-    output: options.output,
-    make: (hooks) => run(options, hooks),
-    text: reportText,
-  });
+  const make = (hooks: RunHooks) => run(options, hooks);
+  const text = reportText;
+  const code = await carryOut({ command: "run", settings, output, make, text });
   // A write to a pipe that nobody reads cannot be taken back, and would keep the process.
-  if (options.output === "-") endBySignal(code);
+  if (output === "-") endBySignal(code);
   return code;
 }
 
-/** What the environment or a file says for other runs. */
-function without(
-  given: Record<string, unknown>,
-  names: readonly string[],
-): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(given).filter(([name]) => !names.includes(name)),
-  );
-}
-
-/** Prints what a run would do; writes no file, not even those that tell how a run goes. */
-function printPlan<Plan extends object>(
-  make: (hooks: Pick<DatasetHooks, "signal">) => Promise<Plan>,
-  text: (plan: Plan) => string,
+async function runOverDataset(
+  options: DatasetOptions,
   settings: Settings,
 ): Promise<number> {
+  const { output, grace } = options;
+  // Runs over one file do without.
+  const { dryRunDataset, runDataset } = await import(
+    "../dataset/run-dataset.js"
+  );
+  if (settings.get("dryRun") === true) {
+    const make = ({ signal }: RunHooks) => dryRunDataset(options, { signal });
+    return carryOut({ ...printed(settings), make, text: datasetPlanText });
+  }
+  const make = (hooks: DatasetHooks) => runDataset(options, hooks);
+  const text = datasetText;
+  return carryOut({ command: "run", settings, output, make, text, grace });
+}
+
+/** What a dry run does: it prints a plan and writes no file, not even the report or the metrics. */
+function printed(settings: Settings) {
   const shown = [...settings].filter(
     ([name]) => !["report", "metrics"].includes(name),
   );
-  return carryOut({
-    command: "run",
-    settings: new Map(shown),
-    output: "",
-    make: ({ signal }) => make({ signal }),
-    text,
-    textIsResult: true,
-  });
+  const command = "run";
+  return { command, settings: new Map(shown), output: "", textIsResult: true };
+}
+
+function isOfDatasets(option: string): boolean {
+  const has = (command: Command) =>
+    optionsOf(command).some(({ name }) => name === option);
+  return option !== "inputs" && has("dataset") && !has("run");
+}
+
+/** Returns the options of a function; the environment or a config file may have others for other runs. */
+function only<Options>(
+  command: Command,
+  given: Record<string, unknown>,
+): Options {
+  const names = optionsOf(command).map(({ name }) => name);
+  const own = Object.entries(given).filter(([name]) => names.includes(name));
+  return Object.fromEntries(own) as Options;
 }
 
 /** Several inputs, or one that is not a file, or an output that is a folder. */
@@ -137,37 +150,6 @@ function isFolder(path: string): boolean {
     // Opening it says why.
     return false;
   }
-}
-
-async function runOverDataset(
-  given: Record<string, unknown>,
-  settings: Settings,
-  line: LineOptions,
-): Promise<number> {
-  if (line.has("force"))
-    throw new UsageError(
-      "--force replaces one file; use --overwrite to replace a dataset",
-      "force",
-    );
-  const options = without(given, ["force"]) as unknown as DatasetOptions;
-  // Runs over one file do without.
-  const { dryRunDataset, runDataset } = await import(
-    "../dataset/run-dataset.js"
-  );
-  if (settings.get("dryRun") === true)
-    return printPlan(
-      (hooks) => dryRunDataset(options, hooks),
-      datasetPlanText,
-      settings,
-    );
-  return carryOut({
-    command: "run",
-    settings,
-    output: options.output,
-    make: (hooks) => runDataset(options, hooks),
-    text: datasetText,
-    grace: options.grace,
-  });
 }
 
 function emitHelp(): string {
