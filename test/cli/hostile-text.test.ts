@@ -1,11 +1,11 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { fixedSizeList, float64, utf8 } from "@uwdata/flechette";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { printableLines } from "../../src/printable.js";
 import { writeArrow } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
-import { softjacIn } from "./support.js";
+import { softjacIn, wordsOf } from "./support.js";
 
 // Names, values and settings that would clear a terminal, forge a line of softjac's, or reverse the reading order.
 
@@ -34,83 +34,56 @@ function expectPrintable(...texts: string[]) {
   }
 }
 
-const COMMANDS: [name: string, args: string[], status: number][] = [
-  ["inspect", ["inspect", input], 0],
-  ["inspect --json", ["inspect", input, "--json"], 0],
-  [
-    "a column that is not there",
-    ["run", input, "-o", at("x.arrow"), "--column", `no${HOSTILE}`],
-    65,
+const none = `no${HOSTILE}`;
+const other = at("x.arrow");
+const LINES: Record<number, string[][]> = {
+  0: [
+    wordsOf`inspect ${input}`,
+    wordsOf`inspect ${input} --json`,
+    wordsOf`run ${input} -o ${at(`x${HOSTILE}.arrow`)} --dry-run`,
+    wordsOf`run ${input} -o ${at(`ran${HOSTILE}.arrow`)}`,
+    wordsOf`run ${input} -o ${at(`ran2${HOSTILE}.arrow`)} --log-format json`,
+    wordsOf`run ${input} -o ${at(`data${HOSTILE}/`)}`,
+    wordsOf`verify ${output} --input ${input}`,
+    wordsOf`show ${output} --row 1`,
+    wordsOf`show ${output} --row 1 --json`,
+    wordsOf`report ${output} -o ${at(`page${HOSTILE}.html`)} --force`,
+    wordsOf`gc ${at(`none${HOSTILE}`)}`,
   ],
-  [
-    "a pattern that matches nothing",
-    ["run", input, "-o", at("x.arrow"), "--columns", `no${HOSTILE}*`],
-    65,
+  64: [
+    wordsOf`run ${input} --${HOSTILE}`,
+    wordsOf`${HOSTILE}`,
+    wordsOf`run ${input} -o ${other} --threads ${HOSTILE}`,
   ],
-  [
-    "a copied column that is not there",
-    ["run", input, "-o", at("x.arrow"), "--keep", `no${HOSTILE}`],
-    65,
+  65: [
+    wordsOf`run ${input} -o ${other} --column ${none}`,
+    wordsOf`run ${input} -o ${other} --columns ${none}*`,
+    wordsOf`run ${input} -o ${other} --keep ${none}`,
+    wordsOf`run ${input} -o ${other} --emit cross_entropy --label ${none}`,
   ],
-  [
-    "a label that is not there",
-    [
-      "run",
-      input,
-      "-o",
-      at("x.arrow"),
-      "--emit",
-      "cross_entropy",
-      "--label",
-      `no${HOSTILE}`,
-    ],
-    65,
+  66: [
+    wordsOf`run ${`none${HOSTILE}`} -o ${other}`,
+    wordsOf`status ${at(`none${HOSTILE}`)}`,
   ],
-  [
-    "an input that is not there",
-    ["run", `none${HOSTILE}`, "-o", at("x.arrow")],
-    66,
+  73: [
+    wordsOf`run ${input} -o ${output}`,
+    wordsOf`run ${input} -o ${output} --log-format json`,
   ],
-  ["an output that exists", ["run", input, "-o", output], 73],
-  ["an option that is unknown", ["run", input, `--${HOSTILE}`], 64],
-  ["a command that is unknown", [HOSTILE], 64],
-  [
-    "a value that is none",
-    ["run", input, "-o", at("x.arrow"), "--threads", HOSTILE],
-    64,
-  ],
-  ["a dry run", ["run", input, "-o", at(`x${HOSTILE}.arrow`), "--dry-run"], 0],
-  ["a run", ["run", input, "-o", at(`ran${HOSTILE}.arrow`)], 0],
-  [
-    "a run, logged as JSON",
-    ["run", input, "-o", at(`ran2${HOSTILE}.arrow`), "--log-format", "json"],
-    0,
-  ],
-  [
-    "a failure, logged as JSON",
-    ["run", input, "-o", output, "--log-format", "json"],
-    73,
-  ],
-  ["verify", ["verify", output, "--input", input], 0],
-  ["show", ["show", output, "--row", "1"], 0],
-  ["show --json", ["show", output, "--row", "1", "--json"], 0],
-  ["report", ["report", output, "-o", at(`page${HOSTILE}.html`), "--force"], 0],
-  ["a dataset", ["run", input, "-o", at(`data${HOSTILE}/`)], 0],
-  ["status of no dataset", ["status", at(`none${HOSTILE}`)], 66],
-  ["gc", ["gc", at(`none${HOSTILE}`)], 0],
-];
+};
 
-test.each(COMMANDS)("%s", (_, args, status) => {
-  const found = softjac(args);
-  expectPrintable(found.stdout, found.stderr);
-  expect(found.status, found.stderr).toBe(status);
-  const json = args.includes("--json") ? found.stdout : "";
-  if (json)
-    expect(JSON.stringify(JSON.parse(json))).toContain(
-      JSON.stringify(HOSTILE).slice(1, -1),
-    );
-  if (args.includes("--log-format"))
-    for (const line of found.stderr.trim().split("\n")) JSON.parse(line);
+describe.each(Object.entries(LINES))("%s", (status, lines) => {
+  test.each(lines.map((words) => [words]))("%j", (words) => {
+    const found = softjac(words);
+    expectPrintable(found.stdout, found.stderr);
+    expect(found.status, found.stderr).toBe(Number(status));
+    const json = words.includes("--json") ? found.stdout : "";
+    if (json)
+      expect(JSON.stringify(JSON.parse(json))).toContain(
+        JSON.stringify(HOSTILE).slice(1, -1),
+      );
+    if (words.includes("--log-format"))
+      for (const line of found.stderr.trim().split("\n")) JSON.parse(line);
+  });
 });
 
 test("names are shown escaped, whole where they are short", () => {
@@ -125,14 +98,7 @@ test("names are shown escaped, whole where they are short", () => {
 test("a configuration file and the environment", () => {
   const config = at("config.json");
   writeFileSync(config, JSON.stringify({ [HOSTILE]: 1 }));
-  const refused = softjac([
-    "run",
-    input,
-    "-o",
-    at("x.arrow"),
-    "--config",
-    config,
-  ]);
+  const refused = softjac(wordsOf`run ${input} -o ${other} --config ${config}`);
   expectPrintable(refused.stderr);
   expect(refused.status).toBe(78);
   const warned = softjac(["inspect", input], { [`SOFTJAC_X${HOSTILE}`]: "1" });

@@ -36,15 +36,21 @@ export function softjac(...args: string[]): Finished {
 }
 
 /** The same for a line as it is typed; a value in it is part of one word, whatever it contains. */
-export function typed(
+export function typed(...line: Parameters<typeof wordsOf>): Finished {
+  return softjac(...wordsOf(...line));
+}
+
+/** The words of such a line. */
+export function wordsOf(
   texts: TemplateStringsArray,
   ...values: readonly unknown[]
-): Finished {
+): string[] {
   let used = 0;
-  const words = texts.join("\0").trim().split(/\s+/);
-  return softjac(
-    ...words.map((word) => word.replace(/\0/g, () => `${values[used++]}`)),
-  );
+  return texts
+    .join("\0")
+    .trim()
+    .split(/\s+/)
+    .map((word) => word.replace(/\0/g, () => `${values[used++]}`));
 }
 
 /** The same in a directory, with variables of the environment besides those of this process; undefined removes one. */
