@@ -49,15 +49,17 @@ export class StoredColumn {
     const { form, values } = this.column;
     if (form !== "list") {
       const n = form === "columns" ? 1 : (values as number);
-      const count = end - start + 1;
-      return Float64Array.from({ length: count }, (_, k) => (start + k) * n);
+      const bounds = new Float64Array(end - start + 1);
+      for (let k = 0; k < bounds.length; k++) bounds[k] = (start + k) * n;
+      return bounds;
     }
     const { offsets, valueCount } = this.buffers;
     const region = { start: offsets, bytes: 4 * (this.rows + 1) };
     const bytes = await source.read(region, 4 * start, 4 * (end - start + 1));
     const bounds = new Int32Array(bytes.buffer);
     let before = 0;
-    for (const [n, offset] of bounds.entries()) {
+    for (let n = 0; n < bounds.length; n++) {
+      const offset = bounds[n] as number;
       if (offset < before || offset > valueCount)
         throw this.error(
           `expected ascending offsets from 0 to ${valueCount}, found ${before} and ${offset} for row ${start + n - 1} of the batch`,
