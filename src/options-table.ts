@@ -498,6 +498,10 @@ const REPORTING = section("Reporting", MAKES, "process", {
     "Write metrics in the Prometheus text format to this file (*.prom) every 30 s",
     { file: "state" },
   ),
+  color: flag("Use colors in a terminal", {
+    commands: EVERYWHERE,
+    default: true,
+  }),
   config: text(
     "JSON file of options; SOFTJAC_* variables and the command line override it",
     { commands: EVERYWHERE, file: "read" },

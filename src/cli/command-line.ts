@@ -36,6 +36,7 @@ async function execute(argv: string[]): Promise<number> {
     const { command, options, warnings } = line;
     settings = line.settings;
     nameFlagsOf(command);
+    if (settings.get("color") === false) env.NO_COLOR = "1";
     // The advice of the SDK of S3 is not for the log.
     env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
     if (warnings.length > 0) warnings.forEach((await openLog(settings)).warn);

@@ -1,6 +1,5 @@
 /** Options of earlier versions, of every command or of one, and what replaces them. */
 const REMOVED: Readonly<Record<string, string>> = {
-  color: "set the variable NO_COLOR=1",
   heartbeat: "progress lines are written every 30 s",
   ...Object.fromEntries(
     ["temperature", "threads", "threshold", "top-k"].map((name) => [

@@ -134,14 +134,15 @@ test("names that resemble nothing have no suggestion", () => {
   expect(didYouMean("x", [])).toBe("");
 });
 
-test("NO_COLOR: no escape sequences, even where the environment forces colors", () => {
+test("--no-color and NO_COLOR: no escape sequences, even where the environment forces colors", () => {
   const output = at("shown.arrow");
   expect(softjac("run", DIGITS, "-o", output, "--quiet").status).toBe(0);
-  const shown = (NO_COLOR: string) =>
+  const shown = (NO_COLOR: string, ...more: string[]) =>
     softjacIn(
       { env: { FORCE_COLOR: "1", NO_COLOR } },
-      ...["show", output, "--row", "1"],
+      ...["show", output, "--row", "1", ...more],
     ).stdout;
   expect(shown("")).toContain("\u001b[");
   expect(shown("1")).not.toContain("\u001b");
+  expect(shown("", "--no-color")).not.toContain("\u001b");
 });
