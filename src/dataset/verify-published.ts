@@ -10,7 +10,7 @@ import type { ResolvedOptions } from "../options.js";
 import type { S3Access } from "../store/s3-options.js";
 import { hasFolders } from "../store/store.js";
 import { computeShards } from "./compute-shards.js";
-import type { Shard } from "./dataset-plan.js";
+import { rowsOf } from "./dataset-plan.js";
 import type { DatasetReport, DatasetReportBuilder } from "./dataset-report.js";
 import type { DatasetRun, ShardRun } from "./dataset-run.js";
 import type { DatasetHooks } from "./events.js";
@@ -73,8 +73,7 @@ async function faultsOf(
   { stopping, isWanted }: Pick<Published, "stopping" | "isWanted">,
   { onProgress }: DatasetHooks,
 ): Promise<Fault[]> {
-  const { shards, inputs } = run.plan.of;
-  const rows = inputs.reduce((sum, input) => sum + input.rows, 0);
+  const rows = rowsOf(run.plan);
   let rowsChecked = 0;
   try {
     return await run.faults({
@@ -82,8 +81,7 @@ async function faultsOf(
       isWanted,
       signal: stopping.soon,
       onChecked(shard) {
-        const { rowStart, rowEnd } = shards[shard] as Shard;
-        rowsChecked += rowEnd - rowStart;
+        rowsChecked += rowsOf(run.plan, [shard]);
         onProgress?.(rowsChecked, rows);
       },
     });

@@ -1,22 +1,29 @@
 import type { Job } from "bullmq";
 import { rowsOf } from "../dataset/dataset-plan.js";
+import type { DatasetRun } from "../dataset/dataset-run.js";
 import type { DatasetHooks } from "../dataset/events.js";
 import { partName } from "../dataset/names.js";
 import { optionsOfParts } from "../dataset/options.js";
-import type { StoredRunOver } from "../dataset/planned-run.js";
 import { isBadInput } from "../dataset/run-files.js";
 import { ShardMaker } from "../dataset/shard-maker.js";
 import { pause, watched, within } from "../dataset/stopping.js";
 import { AbortedError, StalledError, WorkerError } from "../errors.js";
+import type { S3Access } from "../store/s3-options.js";
 import { isFullDisk } from "../system-error.js";
 import type { Connection } from "./connection.js";
-import type { JobRuns } from "./job-runs.js";
-import { failureText, shardJob } from "./jobs.js";
+import { type LocationCheck, openJobRun } from "./job-runs.js";
+import {
+  failureText,
+  JobRefusedError,
+  type JobsRun,
+  shardJob,
+} from "./jobs.js";
 import type { ResolvedWorkerOptions, WorkerCounts } from "./worker.js";
 
 interface HandlerContext extends Pick<Connection, "bullmq"> {
   options: ResolvedWorkerOptions;
-  runs: JobRuns;
+  check: LocationCheck;
+  s3: S3Access;
   counts: WorkerCounts;
   /** The worker is to end. */
   stop: AbortSignal;
@@ -26,7 +33,8 @@ interface HandlerContext extends Pick<Connection, "bullmq"> {
 export class JobHandler {
   /** Monotonic time since when there is no job, in milliseconds; null while there is one. */
   idleSince: number | null = performance.now();
-  #last: { run: StoredRunOver["run"]; maker: ShardMaker } | null = null;
+  /** The run of the last job. Its threads and its input stay open. */
+  #last: { job: JobsRun; run: DatasetRun; maker: ShardMaker } | null = null;
 
   constructor(
     private readonly context: HandlerContext,
@@ -60,7 +68,7 @@ export class JobHandler {
   }
 
   async #make(held: HeldJob): Promise<void> {
-    const { options, runs, counts } = this.context;
+    const { options, counts } = this.context;
     const { shardTimeout } = options;
     const { onEvent, onProgress } = this.hooks;
     const data = shardJob(held.job.data);
@@ -68,12 +76,14 @@ export class JobHandler {
     held.shard = index;
     // Before anything that may end this process, too.
     refuseUsedUp(held.job);
-    const found = await runs.of(data);
-    const { plan, shards } = found.run;
-    held.file = partName(index, shards);
+    const { run, maker } = await this.#opened(data);
+    if (index >= run.shards)
+      throw new JobRefusedError(
+        `${data.output}: run ${data.run} has only ${run.shards} shards, so there is no shard ${index}`,
+      );
+    held.file = partName(index, run.shards);
     const before = counts.rowsComputed;
-    const rows = before + rowsOf(plan, [index]);
-    const maker = await this.#makerOf(found);
+    const rows = before + rowsOf(run.plan, [index]);
     const hooks = {
       signal: held.signal,
       onProgress: (done: number) => onProgress?.(before + done, rows),
@@ -108,18 +118,20 @@ export class JobHandler {
     onEvent?.(outcome);
   }
 
-  /** Returns the maker of the last job's run, or another for another run. */
-  async #makerOf(found: StoredRunOver): Promise<ShardMaker> {
-    const { run } = found;
-    if (this.#last?.run === run) return this.#last.maker;
+  async #opened(job: JobsRun): Promise<{ run: DatasetRun; maker: ShardMaker }> {
+    const last = this.#last;
+    if (last?.job.run === job.run && last.job.output === job.output)
+      return last;
     await this.close();
-    const { options } = this.context;
+    const { options, check, s3 } = this.context;
     const { threads, chunkRows, sync, keepGoing, stallTimeout } = options;
+    const found = await openJobRun(job, check, s3);
+    const { run } = found;
     const own = { threads, chunkRows, sync };
     const of = optionsOfParts(run.plan.of.options, own, run.folders.out);
     const maker = new ShardMaker({ ...found, of, keepGoing, stallTimeout });
-    this.#last = { run, maker };
-    return maker;
+    this.#last = { job, run, maker };
+    return this.#last;
   }
 
   /** Reports a failed job and returns the error that BullMQ expects. */

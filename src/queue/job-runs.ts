@@ -5,54 +5,29 @@ import { fingerprintOf } from "../dataset/records.js";
 import { isS3 } from "../store/location.js";
 import type { S3Access } from "../store/s3-options.js";
 import { VERSION } from "../version.js";
-import { JobRefusedError, type ShardJob } from "./jobs.js";
+import { JobRefusedError, type JobsRun } from "./jobs.js";
 
-/** Plans kept in memory: they may be large, and jobs of few runs come mixed. */
-const MAX_OPEN = 4;
-
-/** The runs of a worker's jobs, opened once, and only where the worker may read and write. */
-export class JobRuns {
-  readonly #opened = new Map<string, StoredRunOver>();
-
-  constructor(
-    private readonly check: LocationCheck,
-    private readonly s3: S3Access = {},
-  ) {}
-
-  /**
-   * Returns the run of a job.
-   * @throws JobRefusedError for one in another location, of another version, or without that shard; PlanMissingError
-   */
-  async of({ output, run, index }: ShardJob): Promise<StoredRunOver> {
-    const key = `${run} ${output}`;
-    const found = this.#opened.get(key) ?? (await this.#open(output, run));
-    // In the order of their last use.
-    this.#opened.delete(key);
-    this.#opened.set(key, found);
-    const [oldest] = this.#opened.keys();
-    if (this.#opened.size > MAX_OPEN) this.#opened.delete(oldest as string);
-    const { shards } = found.run;
-    if (index >= shards)
-      throw new JobRefusedError(
-        `${output}: run ${run} has only ${shards} shards, so there is no shard ${index}`,
-      );
-    return found;
-  }
-
-  async #open(output: string, run: string): Promise<StoredRunOver> {
-    await this.check("output", output);
-    // The run's directory may be a link of its own; on S3 there is none beside the output.
-    if (!isS3(output)) await this.check("output", `${output}.__wip-${run}`);
-    const found = await openPlannedRun(output, run, this.s3);
-    const { root, of } = found.run.plan;
-    // Another version may compute other numbers.
-    if (fingerprintOf({ ...of, format: 1, softjac: VERSION }) !== run)
-      throw new JobRefusedError(
-        `${output}: run ${run} was planned by softjac ${String(of.softjac)}, but this worker is softjac ${VERSION}, which may write different bytes; use workers of the same version`,
-      );
-    await this.check("inputs", root);
-    return found;
-  }
+/**
+ * Opens the run of a job, if it is where the worker may read and write.
+ * @throws JobRefusedError for a run in another location, or of another version; PlanMissingError
+ */
+export async function openJobRun(
+  { output, run }: JobsRun,
+  check: LocationCheck,
+  s3: S3Access,
+): Promise<StoredRunOver> {
+  await check("output", output);
+  // The run's directory may be a link of its own; on S3 there is none beside the output.
+  if (!isS3(output)) await check("output", `${output}.__wip-${run}`);
+  const found = await openPlannedRun(output, run, s3);
+  const { root, of } = found.run.plan;
+  // Another version may compute other numbers.
+  if (fingerprintOf({ ...of, format: 1, softjac: VERSION }) !== run)
+    throw new JobRefusedError(
+      `${output}: run ${run} was planned by softjac ${String(of.softjac)}, but this worker is softjac ${VERSION}, which may write different bytes; use workers of the same version`,
+    );
+  await check("inputs", root);
+  return found;
 }
 
 const SCHEME = /^[a-z][a-z0-9+.-]*:\/\//i;
@@ -62,7 +37,7 @@ const SCHEME = /^[a-z][a-z0-9+.-]*:\/\//i;
  * messages.
  * @throws JobRefusedError
  */
-type LocationCheck = (what: string, location: string) => Promise<void>;
+export type LocationCheck = (what: string, location: string) => Promise<void>;
 
 /** Returns the check for directories, whose links are resolved, and URLs. */
 export async function allowedLocations(

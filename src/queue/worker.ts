@@ -14,7 +14,7 @@ import {
   reportOutages,
 } from "./connection.js";
 import { JobHandler } from "./job-handler.js";
-import { allowedLocations, JobRuns } from "./job-runs.js";
+import { allowedLocations } from "./job-runs.js";
 import { queueNameOf } from "./jobs.js";
 
 /** Options of `runWorker`. Only `queue` is required. */
@@ -146,8 +146,7 @@ async function start(
   /** Ends requests to S3 of a shard that has not ended in time. */
   const now = new AbortController();
   const s3 = { ...s3OptionsOf(options), signal: now.signal };
-  const runs = new JobRuns(check, s3);
-  const context = { bullmq, options, runs, counts, stop };
+  const context = { bullmq, options, check, s3, counts, stop };
   const handler = new JobHandler(context, hooks);
   const worker = new bullmq.Worker(
     queueNameOf(options.queueName),
