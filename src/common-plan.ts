@@ -1,3 +1,9 @@
+import {
+  type ArrowType,
+  arrowTypeOf,
+  type Field,
+  plainField,
+} from "./arrow/field.js";
 import { tooLarge } from "./errors.js";
 import type { LogitsFile } from "./input/logits-file.js";
 import { axesOf } from "./input/row-indices.js";
@@ -5,10 +11,6 @@ import { sourcesOf } from "./input/source-pieces.js";
 import { metadataOf, type ResolvedOptions } from "./options.js";
 import { encodeDictionary } from "./output/dictionaries.js";
 import type { JacobianFileHeadSpec } from "./output/jacobian-file.js";
-import {
-  type JacobianSchemaOptions,
-  jacobianSchema,
-} from "./output/jacobian-schema.js";
 import { rowsOf } from "./plan.js";
 import { type ResultColumn, resultColumns } from "./results/columns.js";
 import { resultsOf } from "./results/emit-options.js";
@@ -33,7 +35,18 @@ export interface CommonPlan {
   /** Bytes per row that are read: the logits and the other inputs. */
   sourceBytes: number;
   /** Head of the output file, whose columns after the copied ones are these. */
-  file(results: JacobianSchemaOptions["results"]): JacobianFileHeadSpec;
+  file(results: readonly SchemaColumn[]): JacobianFileHeadSpec;
+}
+
+/** A column of results, as the schema has it. */
+interface SchemaColumn {
+  name: string;
+  type: "float32" | "float64" | "int32";
+  list: boolean;
+  /** Values of a list; null where lists differ in length. */
+  listSize: number | null;
+  /** Shape and dimensions for arrow.fixed_shape_tensor. */
+  tensor: { shape: number[]; dim_names: string[] } | null;
 }
 
 export function planCommon(
@@ -65,18 +78,38 @@ export function planCommon(
     })),
     sourceBytes: sources.reduce((sum, s) => sum + s.values * s.width, 0),
     file: (results) => ({
-      fields: jacobianSchema({
-        positions,
-        results,
-        kept: logits.kept.map(({ field }) => field),
-        nullableResults: onBadRow === "null",
-      }),
+      fields: [
+        plainField("row", arrowTypeOf("int64")),
+        ...positions.map((name) => plainField(name, arrowTypeOf("int32"))),
+        ...logits.kept.map(({ field }) => field),
+        ...results.map((column) => resultField(column, onBadRow === "null")),
+      ],
       metadata: metadataOf(options, logits, dtype),
       dictionaries: logits.dictionaries.map((source) => ({
         metadata: encodeDictionary(source),
         bodyBytes: source.bodyBytes,
       })),
     }),
+  };
+}
+
+function resultField(column: SchemaColumn, nullable: boolean): Field {
+  const { name, list, listSize, tensor } = column;
+  const item = arrowTypeOf(column.type);
+  const listType: ArrowType =
+    listSize === null ? { kind: "List" } : { kind: "FixedSizeList", listSize };
+  const field = list
+    ? plainField(name, listType, [plainField("item", item)])
+    : plainField(name, item);
+  return {
+    ...field,
+    nullable,
+    metadata: tensor
+      ? [
+          ["ARROW:extension:name", "arrow.fixed_shape_tensor"],
+          ["ARROW:extension:metadata", JSON.stringify(tensor)],
+        ]
+      : [],
   };
 }
 

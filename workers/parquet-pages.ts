@@ -8,7 +8,7 @@ import {
 } from "../src/input/parquet/thrift.js";
 import { Damaged } from "./decompress/bytes.js";
 import { loadCodec, pageStart } from "./parquet-page-start.js";
-import { ParquetFailure, readParquet } from "./parquet-read.js";
+import { damaged, readParquet } from "./parquet-read.js";
 
 /** Page headers are short, but for those with long least and greatest values. */
 const HEADER_BYTES = 512;
@@ -231,10 +231,6 @@ function readHeader(
       if (bytes.byteLength === end - at) return null;
     }
   }
-}
-
-function damaged(where: string, text: string): ParquetFailure {
-  return new ParquetFailure({ kind: "damaged", where, text });
 }
 
 function hexadecimal(value: number): string {

@@ -9,6 +9,10 @@ export class ParquetFailure extends Error {
   }
 }
 
+export function damaged(where: string, text: string): ParquetFailure {
+  return new ParquetFailure({ kind: "damaged", where, text });
+}
+
 /** Fills `target` from the Parquet file. @throws ParquetFailure where the file has become shorter, or cannot be read */
 export function readParquet(
   fd: number,

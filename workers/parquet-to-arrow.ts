@@ -5,7 +5,7 @@ import type { ParquetSetup } from "../src/input/parquet/protocol.js";
 import { writeFully } from "../src/io/positional.js";
 import { systemFailure } from "../src/system-error.js";
 import { checkPages } from "./parquet-pages.js";
-import { ParquetFailure } from "./parquet-read.js";
+import { damaged, ParquetFailure } from "./parquet-read.js";
 
 /** Approximate size of a batch: row groups are read whole, but decoded in parts. */
 const BATCH_BYTES = 16 << 20;
@@ -98,11 +98,10 @@ function batchRows(
 
 function expectRows(where: string, expected: number, found: number): void {
   if (expected !== found)
-    throw new ParquetFailure({
-      kind: "damaged",
+    throw damaged(
       where,
-      text: `expected ${expected} rows as declared in the footer, found ${found}`,
-    });
+      `expected ${expected} rows as declared in the footer, found ${found}`,
+    );
 }
 
 /** A stream of one batch without its schema in front, and without its end. */

@@ -7,6 +7,7 @@ import { openPending } from "../output/commit.js";
 import {
   batchMetadata,
   headPiece,
+  type JacobianFileHeadSpec,
   type JacobianFileLayout,
   layoutJacobianFile,
   tailPiece,
@@ -139,7 +140,7 @@ function layoutLogitsFile(
     ...(kind === "normal" && { scale }),
     ...{ seed, rows, classes, dtype },
   };
-  return layoutJacobianFile({
+  const file: JacobianFileHeadSpec = {
     fields: [
       plainField("id", arrowTypeOf("int64")),
       plainField("logits", { kind: "FixedSizeList", listSize: classes }, [
@@ -151,9 +152,9 @@ function layoutLogitsFile(
       `softjac.${key}`,
       String(value),
     ]),
-    batches,
     dictionaries: [],
-  });
+  };
+  return layoutJacobianFile(file, batches);
 }
 
 /** Bytes of logits that are drawn and written at once. */

@@ -34,10 +34,6 @@ export interface JacobianFileHeadSpec {
   dictionaries: { metadata: Uint8Array; bodyBytes: number }[];
 }
 
-export interface JacobianFileSpec extends JacobianFileHeadSpec {
-  batches: JacobianBatchShape[];
-}
-
 /** What stands before the first record batch. */
 export interface JacobianFileHead {
   schema: Uint8Array;
@@ -71,11 +67,14 @@ export interface Piece {
 }
 
 /** Places every message, body and the footer. Pure: the same spec gives the same bytes. */
-export function layoutJacobianFile(spec: JacobianFileSpec): JacobianFileLayout {
+export function layoutJacobianFile(
+  spec: JacobianFileHeadSpec,
+  shapes: readonly JacobianBatchShape[],
+): JacobianFileLayout {
   const head = layoutHead(spec);
   const batches: PlacedBatch[] = [];
   let end = head.end;
-  for (const shape of spec.batches) {
+  for (const shape of shapes) {
     const batch = placeBatch(shape, end);
     batches.push(batch);
     end = batch.bodyStart + batch.bodyBytes;

@@ -73,12 +73,10 @@ export function planPlannedJob(
     batchRows,
   );
   const plan = { ...planRun(planInput), ...sized.plan };
-  const layout = layoutJacobianFile({
-    ...sized.file,
-    batches: plan.batches.map(({ rowStart, rowEnd }) =>
-      shapeOf(rowStart, rowEnd),
-    ),
-  });
+  const shapes = plan.batches.map(({ rowStart, rowEnd }) =>
+    shapeOf(rowStart, rowEnd),
+  );
+  const layout = layoutJacobianFile(sized.file, shapes);
   return { ...sized, plan, layout, skipped };
 }
 

@@ -78,6 +78,9 @@ const rows = [
 const logits = (values: unknown[], type: Type) =>
   arrowOf({ logits: [values, type] });
 const plain = logits(rows, fixedSizeList(float64(), 2));
+const pair = fixedSizeList(float64(), 2);
+const stream = arrowOf({ logits: [rows, pair] }, { format: "stream" });
+const square = npy(twoByTwo, [2, 2]);
 const file = (bytes: Uint8Array | string) => () => writeFileSync(input, bytes);
 const latin1 = (text: string) =>
   file(Buffer.from(text + "\0".repeat(99), "latin1"));
@@ -96,7 +99,7 @@ const LABELLED =
 const labelled = (values: unknown[], type: Type) =>
   file(
     arrowOf({
-      logits: [rows, fixedSizeList(float64(), 2)],
+      logits: [rows, pair],
       label: [values, type],
     }),
   );
@@ -119,122 +122,100 @@ function compressed(codec: string): () => void {
   };
 }
 
+/** A file that is read with these options, or refused. */
+const reading = (bytes: Uint8Array | string, ...options: string[]): Case => ({
+  make: file(bytes),
+  args: [input, "-o", output, ...options],
+});
+
+/** A file that is read only with these options. */
+const fixed = (bytes: Uint8Array | string, ...fixedBy: string[]): Case => ({
+  make: file(bytes),
+  fixedBy,
+});
+
 /** By the heading of a table and the first cell of a row, the files. */
 const READ: Record<string, Record<string, Case[]>> = {
   Formats: {
-    "Arrow IPC file (Feather V2)": [{ make: file(plain) }],
+    "Arrow IPC file (Feather V2)": [reading(plain)],
     "Arrow IPC file, LZ4 or Zstandard": [
       { make: compressed("lz4") },
       { make: compressed("zstd") },
     ],
-    "Arrow IPC stream": [
-      {
-        make: file(
-          arrowOf(
-            { logits: [rows, fixedSizeList(float64(), 2)] },
-            { format: "stream" },
-          ),
-        ),
-      },
-    ],
+    "Arrow IPC stream": [reading(stream)],
     Parquet: [{ make: copy("parquet/pyarrow-zstd.parquet") }],
     "NumPy `.npy`": [
-      { make: file(npy(twoByTwo, [2, 2])) },
-      {
-        make: file(
-          npy(columnsFirst(twoByTwo, 2), { shape: [2, 2], fortran: true }),
-        ),
-      },
+      reading(square),
+      reading(npy(columnsFirst(twoByTwo, 2), { shape: [2, 2], fortran: true })),
     ],
-    "NumPy `.npz`": [false, true].map((deflated) => ({
-      make: file(zip({ "logits.npy": npy(twoByTwo, [2, 2]) }, { deflated })),
-    })),
+    "NumPy `.npz`": [false, true].map((deflated) =>
+      reading(zip({ "logits.npy": square }, { deflated })),
+    ),
     safetensors: [
-      {
-        make: file(
-          safetensors({
-            logits: { dtype: "F64", shape: [2, 2], values: twoByTwo },
-          }),
-        ),
-      },
+      reading(
+        safetensors({
+          logits: { dtype: "F64", shape: [2, 2], values: twoByTwo },
+        }),
+      ),
     ],
     "standard input (`-`)": [
       { make: file(plain), args: ["-", "-o", output] },
       {
-        make: file(npy(twoByTwo, [2, 2])),
+        make: file(square),
         args: ["-", "-o", output],
       },
     ],
   },
   Shapes: {
-    "a column of fixed-size lists": [{ make: file(plain) }],
-    "a column of lists or large lists": [list, largeList].map((of) => ({
-      make: file(logits(rows, of(float64()))),
-    })),
+    "a column of fixed-size lists": [reading(plain)],
+    "a column of lists or large lists": [list, largeList].map((of) =>
+      reading(logits(rows, of(float64()))),
+    ),
     "lists of lists, or tensors (`arrow.fixed_shape_tensor`)": [
       list(list(float64())),
       largeList(list(float64())),
-      list(fixedSizeList(float64(), 2)),
-      fixedSizeList(fixedSizeList(float64(), 2), 1),
-    ].map((type) => ({ make: file(logits([[[1, 2]], [[3, 4]]], type)) })),
+      list(pair),
+      fixedSizeList(pair, 1),
+    ].map((type) => reading(logits([[[1, 2]], [[3, 4]]], type))),
     "a struct with one number per class": [
-      {
-        make: file(
-          logits(
-            rows.map(([a, b]) => ({ a, b })),
-            struct({ a: float64(), b: float64() }),
-          ),
+      reading(
+        logits(
+          rows.map(([a, b]) => ({ a, b })),
+          struct({ a: float64(), b: float64() }),
         ),
-      },
+      ),
     ],
     "one of these in a struct (`--column out.logits`)": [
-      {
-        make: file(nested),
-        args: [input, "-o", output, "--column", "out.logits"],
-      },
+      reading(nested, "--column", "out.logits"),
     ],
     "one column per class (`--columns 'logit_*'`)": [
-      {
-        make: file(perClass),
-        args: [input, "-o", output, "--columns", "logit_*"],
-      },
+      reading(perClass, "--columns", "logit_*"),
     ],
-    "an array of shape (rows, classes)": [
-      { make: file(npy(twoByTwo, [2, 2])) },
-    ],
+    "an array of shape (rows, classes)": [reading(square)],
+    "an array of three dimensions": [reading(npy(twoByTwo, [1, 2, 2]))],
     "an array of three dimensions": [{ make: file(npy(twoByTwo, [1, 2, 2])) }],
     "several such arrays (`--columns 'batch_*'`)": [
-      {
-        make: file(
-          zip({
-            "batch_0.npy": npy(twoByTwo.subarray(0, 2), [1, 2]),
-            "batch_1.npy": npy(twoByTwo.subarray(2), [1, 2]),
-          }),
-        ),
-        args: [input, "-o", output, "--columns", "batch_*"],
-      },
+      reading(
+        zip({
+          "batch_0.npy": npy(twoByTwo.subarray(0, 2), [1, 2]),
+          "batch_1.npy": npy(twoByTwo.subarray(2), [1, 2]),
+        }),
+        "--columns",
+        "batch_*",
+      ),
     ],
     "an array of two or more dimensions (`--class-axis N`)": [
-      {
-        make: file(npy(twoByTwo, [1, 1, 2, 2])),
-        args: [input, "-o", output, "--class-axis", "-1"],
-      },
-      {
-        make: file(npy(Float64Array.of(1, 3, 2, 4), [2, 1, 2])),
-        args: [input, "-o", output, "--class-axis", "0"],
-      },
+      reading(npy(twoByTwo, [1, 1, 2, 2]), "--class-axis", "-1"),
+      reading(npy(Float64Array.of(1, 3, 2, 4), [2, 1, 2]), "--class-axis", "0"),
     ],
     "margins (`--binary`): an array of shape (rows,) or (rows, 1), a column of numbers, or lists of one number":
       [
-        npy(twoByTwo, { shape: [4] }),
-        npy(twoByTwo, { shape: [4, 1] }),
+        npy(twoByTwo, [4]),
+        npy(twoByTwo, [4, 1]),
         arrowOf({ z: [[1, 2], float64()] }),
         logits([[1], [2]], fixedSizeList(float64(), 1)),
         logits([[1], [2]], list(float64())),
-      ].map((bytes) => ({
-        make: file(bytes),
-        args: [input, "-o", output, "--binary"],
-      })),
+      ].map((bytes) => reading(bytes, "--binary")),
   },
 };
 
@@ -259,10 +240,10 @@ const RESULT_TYPES: Record<string, (() => void)[]> = {
 };
 
 const REFUSED: Record<string, Case[]> = {
-  "CSV or text": [{ make: file("id,logit_0,logit_1\n1,2,3\n") }],
-  "JSON or JSON lines": [{ make: file('{"logits": [1, 2]}\n') }],
+  "CSV or text": [reading("id,logit_0,logit_1\n1,2,3\n")],
+  "JSON or JSON lines": [reading('{"logits": [1, 2]}\n')],
   "gzip, xz, bzip2, Zstandard or LZ4 around a whole file": [
-    { make: file(gzipSync(npy(twoByTwo, [2, 2]))) },
+    reading(gzipSync(square)),
     { make: latin1("\xfd7zXZ\0") },
     { make: latin1("BZh91AY&SY") },
     { make: latin1("\x28\xb5\x2f\xfd") },
@@ -279,98 +260,75 @@ const REFUSED: Record<string, Case[]> = {
   ],
   "ORC or Avro": [{ make: latin1("ORC") }, { make: latin1("Obj\x01") }],
   "Feather V1": [{ make: latin1("FEA1") }],
-  "HTML or XML": [{ make: file("<!DOCTYPE html><html>") }],
-  "Git LFS pointer": [
-    { make: file("version https://git-lfs.github.com/spec/v1\n") },
-  ],
+  "HTML or XML": [reading("<!DOCTYPE html><html>")],
+  "Git LFS pointer": [reading("version https://git-lfs.github.com/spec/v1\n")],
   pickle: [{ make: latin1("\x80\x04\x95") }],
   "PyTorch `.pt`": [{ make: copy("arrays/written/refused-torch.pt") }],
   "pickled NumPy array": [{ make: copy("arrays/written/refused-objects.npy") }],
   "encrypted Parquet": [{ make: copy("parquet/encrypted.parquet") }],
-  "empty file": [{ make: file("") }],
-  "truncated file": [{ make: file(plain.subarray(0, -20)) }],
-  "truncated stream": [
-    {
-      make: file(
-        arrowOf(
-          { logits: [rows, fixedSizeList(float64(), 2)] },
-          { format: "stream" },
-        ).subarray(0, -8),
-      ),
-      fixedBy: ["--allow-missing-eos"],
-    },
-  ],
+  "empty file": [reading("")],
+  "truncated file": [reading(plain.subarray(0, -20))],
+  "truncated stream": [fixed(stream.subarray(0, -8), "--allow-missing-eos")],
   "array of 4 or more dimensions": [
-    {
-      make: file(npy(twoByTwo, [1, 1, 2, 2])),
-      fixedBy: ["--class-axis", "1"],
-    },
+    fixed(npy(twoByTwo, [1, 1, 2, 2]), "--class-axis", "1"),
   ],
   "array of 1 dimension, or a column of numbers": [
-    { make: file(npy(twoByTwo, { shape: [4] })), fixedBy: ["--binary"] },
-    { make: file(arrowOf({ z: [[1, 2], float64()] })), fixedBy: ["--binary"] },
+    fixed(npy(twoByTwo, [4]), "--binary"),
+    fixed(arrowOf({ z: [[1, 2], float64()] }), "--binary"),
   ],
   "float128 or complex array": [
-    { make: file(npy(twoByTwo, { descr: "<c16", shape: [2, 1] })) },
+    reading(npy(twoByTwo, { descr: "<c16", shape: [2, 1] })),
   ],
   "bfloat16 in `.npy`": [
-    { make: file(npy(twoByTwo, { descr: "<V2", shape: [4, 4] })) },
+    reading(npy(twoByTwo, { descr: "<V2", shape: [4, 4] })),
   ],
-  "one column per class": [
-    { make: file(perClass), fixedBy: ["--columns", "logit_*"] },
-  ],
-  "logits in a struct": [
-    { make: file(nested), fixedBy: ["--column", "out.logits"] },
-  ],
+  "one column per class": [fixed(perClass, "--columns", "logit_*")],
+  "logits in a struct": [fixed(nested, "--column", "out.logits")],
   "several columns of lists": [
-    {
-      make: file(
-        arrowOf({
-          teacher: [rows, list(float64())],
-          student: [rows, list(float64())],
-        }),
-      ),
-      fixedBy: ["--column", "teacher"],
-    },
+    fixed(
+      arrowOf({
+        teacher: [rows, list(float64())],
+        student: [rows, list(float64())],
+      }),
+      "--column",
+      "teacher",
+    ),
   ],
   "several arrays": [
-    {
-      make: file(
-        zip({
-          "train.npy": npy(twoByTwo, [2, 2]),
-          "test.npy": npy(twoByTwo, [2, 2]),
-        }),
-      ),
-      fixedBy: ["--column", "train"],
-    },
+    fixed(
+      zip({
+        "train.npy": square,
+        "test.npy": square,
+      }),
+      "--column",
+      "train",
+    ),
   ],
   "lists of lists of lists": [
-    {
-      make: file(logits([[[[1, 2]]], [[[3, 4]]]], list(list(list(float64()))))),
-    },
+    reading(logits([[[[1, 2]]], [[[3, 4]]]], list(list(list(float64()))))),
   ],
-  "logits as text": [{ make: file(logits(["1,2", "3,4"], utf8())) }],
+  "logits as text": [reading(logits(["1,2", "3,4"], utf8()))],
   "token ids or labels": [
-    {
-      make: file(arrowOf({ input_ids: [rows, list(int32())] })),
-      fixedBy: ["--column", "input_ids"],
-    },
+    fixed(
+      arrowOf({ input_ids: [rows, list(int32())] }),
+      "--column",
+      "input_ids",
+    ),
   ],
   "integers with −100": [
-    {
-      make: file(
-        arrowOf({
-          tags: [
-            [
-              [1, 2],
-              [-100, 4],
-            ],
-            list(int32()),
+    fixed(
+      arrowOf({
+        tags: [
+          [
+            [1, 2],
+            [-100, 4],
           ],
-        }),
-      ),
-      fixedBy: ["--column", "tags"],
-    },
+          list(int32()),
+        ],
+      }),
+      "--column",
+      "tags",
+    ),
   ],
   "labels that are strings, without class names": [
     {
@@ -389,54 +347,48 @@ const REFUSED: Record<string, Case[]> = {
     { make: labelled([0, 255], int32()), args: LABELLED },
   ],
   "lists of different lengths": [
-    { make: file(logits([[1, 2], [3]], list(float64()))) },
+    reading(logits([[1, 2], [3]], list(float64()))),
   ],
   "union or map in `--keep`": [
-    {
-      make: file(
-        arrowOf({
-          logits: [rows, fixedSizeList(float64(), 2)],
-          tags: [rows.map(() => [["a", 1]]), map(utf8(), int32())],
-        }),
-      ),
-      args: [input, "-o", output, "--keep", "tags"],
-    },
+    reading(
+      arrowOf({
+        logits: [rows, pair],
+        tags: [rows.map(() => [["a", 1]]), map(utf8(), int32())],
+      }),
+      "--keep",
+      "tags",
+    ),
   ],
   "null logit": [
-    {
-      make: file(
-        logits(
-          [
-            [1, 2],
-            [3, null],
-          ],
-          list(float64()),
-        ),
+    fixed(
+      logits(
+        [
+          [1, 2],
+          [3, null],
+        ],
+        list(float64()),
       ),
-      fixedBy: ["--null-logit", "mask"],
-    },
+      "--null-logit",
+      "mask",
+    ),
   ],
   "null row": [
-    {
-      make: file(logits([[1, 2], null], list(float64()))),
-      fixedBy: ["--on-bad-row", "null"],
-    },
+    fixed(logits([[1, 2], null], list(float64())), "--on-bad-row", "null"),
   ],
   "NaN, +inf, or all −inf": [
-    {
-      make: file(
-        logits(
-          [
-            [1, 2],
-            [3, Number.NaN],
-          ],
-          list(float64()),
-        ),
+    fixed(
+      logits(
+        [
+          [1, 2],
+          [3, Number.NaN],
+        ],
+        list(float64()),
       ),
-      fixedBy: ["--on-bad-row", "skip"],
-    },
+      "--on-bad-row",
+      "skip",
+    ),
   ],
-  "lists without rows": [{ make: file(logits([], list(float64()))) }],
+  "lists without rows": [reading(logits([], list(float64())))],
   "directory without files": [{ make: () => mkdirSync(input) }],
   "missing file": [{}],
   "named pipe or device": [
@@ -523,7 +475,7 @@ test("the labels", () => {
           [0, 1],
           [1, 0],
         ],
-        fixedSizeList(float64(), 2),
+        pair,
       ],
     ],
     [

@@ -25,8 +25,13 @@ import {
   type RecordBatch,
   recordBatches,
 } from "../record-batches.js";
-import { type NeededBuffer, neededBuffers } from "./column-buffers.js";
-import { PADDING, padded, taskOf } from "./decode-task.js";
+import {
+  type NeededBuffer,
+  neededBuffers,
+  PADDING,
+  padded,
+  taskOf,
+} from "./decode-task.js";
 import { decompressAll, type FailedReply } from "./decompressors.js";
 import type { DecompressTask } from "./protocol.js";
 
