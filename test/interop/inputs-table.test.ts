@@ -193,7 +193,6 @@ const READ: Record<string, Record<string, Case[]>> = {
     ],
     "an array of shape (rows, classes)": [reading(square)],
     "an array of three dimensions": [reading(npy(twoByTwo, [1, 2, 2]))],
-    "an array of three dimensions": [{ make: file(npy(twoByTwo, [1, 2, 2])) }],
     "several such arrays (`--columns 'batch_*'`)": [
       reading(
         zip({
