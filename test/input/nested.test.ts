@@ -399,7 +399,7 @@ test("the report page names rows by their index", async () => {
   const made = (...more: string[]) =>
     softjac("report", output, "-o", page, "--force", ...more);
   expect(made().status).toBe(0);
-  expect(readFileSync(page, "utf8")).toMatch(/Row 4, \d: predicted/);
+  expect(readFileSync(page, "utf8")).toMatch(/>4, \d<\/t[dh]>/);
   const refused = made("--label", "label");
   expect(refused.status).toBe(65);
   expect(refused.stderr).toContain("row 4, position 0: expected a");

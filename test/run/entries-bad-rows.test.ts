@@ -4,7 +4,6 @@ import { tableFromIPC as flechette } from "@uwdata/flechette";
 import { expect, test } from "vitest";
 import type { RunOptions } from "../../src/options.js";
 import { built } from "../support/built.js";
-import { KEPT, KEPT_ROWS, writeKept } from "../support/kept-input.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 
 const at = workDirectory();
@@ -64,30 +63,3 @@ async function written(
   expect(report).toMatchObject({ rowsDone: rows, badRows: 5, firstBadRow: 3 });
   return output;
 }
-
-test("csr, skip: kept columns of every kind leave the same rows out", async () => {
-  const input = at("kept-skip.arrow");
-  writeKept(input, 7);
-  const output = at("kept-skip-out.arrow");
-  // rows without a label are bad rows
-  await built.run({
-    input,
-    output,
-    keep: Object.keys(KEPT),
-    column: "logits",
-    layout: "csr",
-    emit: ["jacobian", "cross_entropy"],
-    label: "label",
-    onBadRow: "skip",
-  });
-  const table = flechette(readFileSync(output));
-  const kept = Array.from({ length: KEPT_ROWS }, (_, r) => r).filter(
-    (r) => (r % 7) - 3 >= 0,
-  );
-  expect([...table.getChild("row")].map(Number)).toEqual(kept);
-  const source = flechette(readFileSync(input));
-  for (const name of Object.keys(KEPT))
-    expect([...table.getChild(name)]).toEqual(
-      kept.map((r) => source.getChild(name).at(r)),
-    );
-});
