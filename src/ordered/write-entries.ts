@@ -101,7 +101,7 @@ export async function computeEntries(
   const takeOver = async (
     before: Promise<void>,
     task: EntriesTask,
-    { run }: SlotTasks,
+    { run, progress }: SlotTasks,
   ): Promise<void> => {
     const { rowStart, rowEnd } = task;
     const base = task.slot * job.slot.bytes;
@@ -121,6 +121,7 @@ export async function computeEntries(
       const { droppedMax, droppedSum } = job.slot.entries;
       report.dropped(dropped(droppedMax), dropped(droppedSum));
       if (!part.next) break;
+      progress();
       reply = await run({ ...task, from: part.next });
     }
     report.count(rowEnd - rowStart, allBadRows);

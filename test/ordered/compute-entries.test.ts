@@ -23,6 +23,7 @@ interface Change {
   /** Fulfilled when a batch is on the disk. */
   written?: () => Promise<void>;
   signal?: AbortSignal;
+  onProgress?: () => void;
 }
 
 interface Done {
@@ -38,7 +39,14 @@ interface Done {
 async function computeWith(
   schedule: Schedule<EntriesTask>,
   layout: "csr" | "coo" = "csr",
-  { topK, threshold = 1e-6, plan, written = turn, signal }: Change = {},
+  {
+    topK,
+    threshold = 1e-6,
+    plan,
+    written = turn,
+    signal,
+    onProgress = () => {},
+  }: Change = {},
 ): Promise<Done> {
   const options = resolveOptions({
     input,
@@ -60,15 +68,19 @@ async function computeWith(
     const values: number[] = [];
     const rows: number[] = [];
     const batches: number[] = [];
-    await computeEntries(job, { ...context, signal }, async (batch) => {
-      // A slow disk: what comes next must not touch what is being written.
-      const copy = snapshot(batch);
-      await written();
-      expect(snapshot(batch)).toEqual(copy);
-      values.push(...copy.values);
-      rows.push(...copy.rows);
-      batches.push(batch.rows);
-    });
+    await computeEntries(
+      job,
+      { ...context, signal, onProgress },
+      async (batch) => {
+        // A slow disk: what comes next must not touch what is being written.
+        const copy = snapshot(batch);
+        await written();
+        expect(snapshot(batch)).toEqual(copy);
+        values.push(...copy.values);
+        rows.push(...copy.rows);
+        batches.push(batch.rows);
+      },
+    );
     const { report } = context;
     const { droppedMax, droppedSum } = report.finish("done");
     const dropped = { max: droppedMax, sum: droppedSum };
@@ -247,3 +259,47 @@ test("an abort is heard between the parts of one task", async () => {
   await expect(aborted).rejects.toMatchObject({ code: "ERR_ABORTED" });
   expect(parts).toBe(1);
 });
+
+test("there is a sign of life after each part of a task", async () => {
+  let parts = 0;
+  let calls = 0;
+  await computeWith(
+    async (_, run) => {
+      parts++;
+      return run();
+    },
+    "coo",
+    { threshold: 0, onProgress: () => calls++ },
+  );
+  expect(parts).toBeGreaterThan(3000 / 50);
+  expect(calls).toBe(parts);
+});
+
+test("an error of the caller's onProgress is thrown as it is, and ends the run", async () => {
+  const own = new Error("mine");
+  let calls = 0;
+  const failing = computeWith(async (_, run) => run(), "coo", {
+    onProgress: () => {
+      if (++calls === 3) throw own;
+    },
+  });
+  await expect(failing).rejects.toBe(own);
+  expect(calls).toBe(3);
+});
+
+test.each(["input", "output"] as const)(
+  "a failing call on the %s that a worker meets is named",
+  async (side) => {
+    const failing = computeWith(async () => ({
+      ok: false,
+      failure: { kind: "io", side, code: "ENOSPC" },
+    }));
+    await expect(failing).rejects.toMatchObject({
+      code: "ERR_IO",
+      message:
+        side === "output"
+          ? `${at("out.arrow")}: could not be written: ENOSPC, no space left on its device`
+          : expect.stringContaining(`${input}: could not be read: ENOSPC`),
+    });
+  },
+);
