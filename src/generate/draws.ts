@@ -129,7 +129,10 @@ const ROUNDS = 10;
 
 /** Replaces the four words of `counter` with random ones; `key` has two words. */
 export function philox(counter: Uint32Array, key0: number, key1: number): void {
-  let [a, b, c, d] = counter as unknown as [number, number, number, number];
+  let a = counter[0] as number;
+  let b = counter[1] as number;
+  let c = counter[2] as number;
+  let d = counter[3] as number;
   let k0 = key0 | 0;
   let k1 = key1 | 0;
   for (let round = 0; round < ROUNDS; round++) {
