@@ -26,22 +26,17 @@ export function logitsIn(
   file: InputFile,
   options: OpenOptions,
 ): Promise<LogitsFile> {
-  return interpreting(file.path, "structure", () => locate(file, options));
-}
-
-async function locate(
-  file: InputFile,
-  options: OpenOptions,
-): Promise<LogitsFile> {
-  const logits = await locateColumns(file, options);
-  try {
-    refuseLongAxes(logits);
-    await refuseLabels(logits, options);
-  } catch (error) {
-    logits.close();
-    throw error;
-  }
-  return logits;
+  return interpreting(file.path, "structure", async () => {
+    const logits = await locateColumns(file, options);
+    try {
+      refuseLongAxes(logits);
+      await refuseLabels(logits, options);
+    } catch (error) {
+      logits.close();
+      throw error;
+    }
+    return logits;
+  });
 }
 
 /** Rejects rows whose positions exceed int32 or whose keys (src/results/row-axes.ts) exceed 2^53. */

@@ -180,7 +180,7 @@ type StoredOptions = Omit<
 type Pairs = readonly [key: string, value: string][];
 
 /** Returns the key of a property: `softjac.row_start` of `rowStart`. */
-export function metadataKey(name: string): string {
+function metadataKey(name: string): string {
   return `softjac.${name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`;
 }
 

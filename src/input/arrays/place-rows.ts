@@ -16,7 +16,7 @@ import { type ArrayBytes, decodeArrays } from "./decode-arrays.js";
 import { bytesOf, type PlacedArrays, whereOf } from "./stored-array.js";
 
 /** File in which arrays were placed. */
-export type ArrayFile = Pick<InputFile, "path" | "present"> &
+type ArrayFile = Pick<InputFile, "path" | "present"> &
   Pick<PlacedArrays, "fd" | "start">;
 
 /** Rows of numbers as workers read them, in the file or decoded. */
