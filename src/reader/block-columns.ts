@@ -75,14 +75,11 @@ function formOf(
   names: ReadonlySet<string>,
 ): BlockColumns["form"] {
   const isList = layout === "bsr" || layout === "packed" || layout === "dense";
-  const forms = [
-    ...(names.has("jacobian") || names.has("log_jacobian")
-      ? (["lists"] as const)
-      : []),
-    ...(["csr", "coo", "factored"] as const).filter((form) =>
-      PARTS[form].every(([name]) => names.has(name)),
-    ),
-  ];
+  const forms = (["lists", "csr", "coo", "factored"] as const).filter((form) =>
+    form === "lists"
+      ? names.has("jacobian") || names.has("log_jacobian")
+      : PARTS[form].every(([name]) => names.has(name)),
+  );
   const stated = isList ? "lists" : layout;
   const form = stated ? forms.find((form) => form === stated) : forms[0];
   if (form) return form;
@@ -117,11 +114,11 @@ function resultOf(
   };
   if (result !== undefined && !has(result))
     throw new UsageError(`result: ${path} has no result ${result}`, "result");
-  if (result !== undefined) return result;
-  if (form === "lists") return has("jacobian") ? "jacobian" : "log_jacobian";
-  return emit?.includes("log_jacobian") && !emit.includes("jacobian")
-    ? "log_jacobian"
-    : "jacobian";
+  const isLog =
+    form === "lists"
+      ? !has("jacobian")
+      : emit?.includes("log_jacobian") && !emit.includes("jacobian");
+  return result ?? (isLog ? "log_jacobian" : "jacobian");
 }
 
 const READ_FORMS: readonly SourceForm[] = [

@@ -62,7 +62,7 @@ export interface ResultsPart {
   close(): Promise<void>;
 }
 
-export interface CopiedColumn {
+interface CopiedColumn {
   name: string;
   type: string;
   /** Index among the columns of the file. */

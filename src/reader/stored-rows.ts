@@ -38,7 +38,7 @@ export interface StoredRow {
   strays: readonly (Stray | null)[];
 }
 
-export interface Stray {
+interface Stray {
   place: [i: number, row: number, j: number];
   value: number;
 }
