@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { tableFromArrays, tableToIPC } from "@uwdata/flechette";
 import { expect, test } from "vitest";
 import type { DatasetOptions } from "../../src/dataset/options.js";
+import type { RunOptions } from "../../src/options.js";
 import { optionsOf } from "../../src/options-table.js";
 import { npy } from "../support/array-files.js";
 import { built } from "../support/built.js";
@@ -13,7 +14,8 @@ import { workDirectory } from "../support/logits-input.js";
 // Two datasets of one fingerprint have the same bytes; so have two of one set of options that change bytes.
 
 type Given = Partial<DatasetOptions>;
-type Option = Exclude<keyof DatasetOptions, "inputs"> | "force";
+// The interface, the table and the cases below have the same names.
+type Option = Exclude<keyof RunOptions, "input" | "force">;
 
 const at = workDirectory();
 const folder = at("lists");
@@ -41,9 +43,7 @@ writeFileSync(join(arrays, "1.npy"), npy(Float64Array.of(0, 1, 2), [3, 1]));
 const lists: Given = { inputs: [folder], column: "logits" };
 const csr: Given = { ...lists, layout: "csr" };
 /** Two values of every option, and what each is given with. */
-const CASES: Partial<
-  Record<Option, { of: Given; values: [unknown, unknown] }>
-> = {
+const CASES: Record<Option, { of: Given; values: [unknown, unknown] }> = {
   column: { of: { inputs: [folder] }, values: ["logits", "v"] },
   columns: { of: { inputs: [wide] }, values: ["a*", "b*"] },
   classAxis: { of: { inputs: [arrays] }, values: [0, 1] },
