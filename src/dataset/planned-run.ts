@@ -18,15 +18,14 @@ export interface StoredRunOver {
   inputs: Inputs;
 }
 
-/** Looks for a plan whose folder other processes rename. */
+/** Maximum number of looks for a plan whose folder other processes rename. */
 const LOOKS = 10;
 
 /**
- * The run that has been planned for an output: the one under way, else the one that is published.
- * @param fingerprint which, where several are under way
- * @param first which of the two comes first, where no fingerprint says it
- * @throws PlanMissingError, UsageError where there are several, InternalError where its plan is not what was written,
- * OutputExistsError where a link stands for its folder
+ * Opens the run that is planned for an output: the one in progress, or else the published one.
+ * @param first which of the two comes first without a fingerprint
+ * @throws PlanMissingError; UsageError if there are several; InternalError if its plan was changed; OutputExistsError if its
+ * folder is a link
  */
 export async function openPlannedRun(
   output: string,
@@ -69,7 +68,7 @@ export async function openRun(
 
 type First = "under way" | "published";
 
-/** The plan and its name. @throws PlanMissingError */
+/** Reads a plan. @throws PlanMissingError */
 async function readPlan(
   store: Store,
   out: string,
@@ -82,25 +81,25 @@ async function readPlan(
       : await planIn(store, out, fingerprint, first);
     const bytes = name === null ? null : await store.read(name);
     if (name !== null && bytes) return { name, bytes };
-    // Between the look at the folders and the plan, another process may have published the run: then it is elsewhere.
+    // Another process may have published the run meanwhile, which moves the plan.
     if (name === null || isS3(out)) break;
   }
   throw new PlanMissingError(out);
 }
 
-/** The fingerprints of other runs than `fingerprint` that have a folder beside an output. */
+/** Returns the fingerprints of other runs in progress for an output. */
 export async function otherRuns(
   output: string,
   fingerprint: string,
 ): Promise<string[]> {
   const out = resolveLocation(output);
-  // There no run has a place of its own.
+  // A prefix has only one run.
   if (isS3(out)) return [];
   const found = await runsUnderWay(await openStore(out), out);
   return found.filter((other) => other !== fingerprint);
 }
 
-/** The fingerprints of the runs that have a folder beside an output. */
+/** Returns the fingerprints of runs that have a folder beside an output. */
 async function runsUnderWay(store: Store, out: string): Promise<string[]> {
   const marker = `${basename(out)}.__wip-`;
   return [...(await store.list(dirname(out), marker)).keys()]
@@ -108,24 +107,22 @@ async function runsUnderWay(store: Store, out: string): Promise<string[]> {
     .filter((found) => /^[0-9a-f]{16}$/.test(found));
 }
 
-/** Where the plan stands for a folder; null: there is none. @throws UsageError */
+/** Returns the name of the plan of a directory; null: there is none. @throws UsageError */
 async function planIn(
   store: Store,
   out: string,
   fingerprint: string | undefined,
   first: First,
 ): Promise<string | null> {
-  // In this order a run that is published meanwhile is found in one of the two places.
+  // In this order, a run that is published meanwhile is found in one of the two places.
   const beside = await runsUnderWay(store, out);
   const success = await store.read(join(out, SUCCESS));
   const { fingerprint: published } = (decodeJson(success) ??
     {}) as Partial<Success>;
-  const isFirst = published && first === "published" && !fingerprint;
+  if (published && first === "published" && !fingerprint)
+    return join(out, PLAN);
   const underWay = beside.filter(
-    (found) =>
-      !isFirst &&
-      found !== published &&
-      (fingerprint === undefined || found === fingerprint),
+    (found) => found !== published && found === (fingerprint ?? found),
   );
   if (underWay.length > 1) {
     const runs = [

@@ -9,30 +9,30 @@ import type { RowAxes } from "../results/row-axes.js";
 import type { EntriesPlaces } from "../slots/entries-slot.js";
 import type { SlotLayout } from "../slots/slot-layout.js";
 
-// What the main thread and the workers say to each other. Bulk stays in the slots and in the files.
+// Messages between the main thread and the workers. Bulk data stays in the slots and in the files.
 
-/** A task, and the run that it belongs to. */
+/** A task with the run that it belongs to. */
 export interface Order {
-  /** Another number for each run of a process. */
+  /** Number of the run in its process. */
   run: number;
   setup: WorkerSetup;
   task: Task;
 }
 
-/** What a run is. File descriptors belong to the process: workers use them, the main thread owns them. */
+/** Settings of a run. Workers use its file descriptors, the main thread owns them. */
 export interface WorkerSetup {
   /** The compiled SIMD kernel, or null for the plain one. */
   module: WebAssembly.Module | null;
   memory: WebAssembly.Memory | null;
-  /** The slots' memory (`memory`'s own buffer where there is one). */
+  /** Memory of the slots: the buffer of `memory`, if there is one. */
   buffer: SharedArrayBuffer;
-  /** Bytes from one slot to the next; slot 0 stands at address 0. */
+  /** Bytes from one slot to the next; slot 0 is at address 0. */
   slotBytes: number;
   slot: SlotLayout;
   sourceFd: number;
-  /** Which of the input's bytes are there; null: all are. */
+  /** Ranges of the input that have been fetched; null: all. */
   sourcePresent: PresentBytes | null;
-  /** The output: through the page cache, and past it (-1: not). */
+  /** The output, through the page cache and past it. */
   output: DirectTarget;
   axes: RowAxes;
   classes: number;
@@ -47,37 +47,37 @@ export interface WorkerSetup {
   maskNulls: boolean;
   /** `--on-bad-row error`: the first one ends the task. */
   stopAtBadRow: boolean;
-  /** `--on-bad-row skip`: tasks know them beforehand. */
+  /** `--on-bad-row skip`: tasks list the bad rows. */
   skipBadRows: boolean;
-  /** Where the run is over single entries: how they are chosen, and where they go. */
+  /** For the layouts csr and coo: how entries are chosen, and where they go. */
   entries: EntriesSetup | null;
 }
 
 /** How entries are chosen. */
 export interface EntriesSetup extends EntriesPlaces {
-  /** Of the block. */
+  /** Code of the block. */
   code: number;
   threshold: number;
   /** 0: all. */
   topK: number;
   float32: boolean;
-  /** i and j apart (coo), or i·Q + j. */
+  /** Whether i and j are separate (coo), or i·Q + j. */
   pairs: boolean;
   capacity: number;
-  /** Where the example's values stand that are repeated with its entries, and their bytes. */
+  /** Offsets and widths of an example's values that are repeated with its entries. */
   examples: { place: number; width: number }[];
 }
 
-/** A source of numbers: its columns' name, how it is stored, and how many values a row has. */
+/** A source of numbers: name and storage of its columns, and the number of values of a row. */
 export interface SourceSetup {
   name: string;
   form: SourceForm;
   type: NumberType;
   width: number;
   values: number;
-  /** What its values are: a class number, or any finite number. The logits have their own rules. */
+  /** Kind of the values: logits, class numbers, or any finite numbers. */
   holds: "logits" | "class" | "numbers";
-  /** Descriptor of its own file, where its rows stand decoded; null: the input. */
+  /** Descriptor of the file of its decoded rows; null: the input. */
   fd: number | null;
 }
 
@@ -94,7 +94,7 @@ interface ReadTask extends RowsTask {
   pieces: SourcePiece[][];
 }
 
-/** The results of rows, written to these absolute bytes of the output. */
+/** Computes the results of rows and writes them to these absolute offsets of the output. */
 export interface RowChunkTask extends ReadTask {
   kind: "row-chunk";
   /** Rows of the task (from 0, ascending) that the output leaves out. */
@@ -106,15 +106,15 @@ export interface RowChunkTask extends ReadTask {
   results: number[];
 }
 
-/** Which rows are bad: their numbers come back, nothing is written. */
+/** Finds bad rows: their numbers come back, nothing is written. */
 export interface ScanTask extends ReadTask {
   kind: "scan";
 }
 
-/** The entries of rows, into the slot: as many as fit. */
+/** Computes entries of rows into the slot: as many as fit. */
 export interface EntriesTask extends ReadTask {
   kind: "entries";
-  /** Where a task goes on that did not fit, in the same slot. */
+  /** Start of the rest of a task that did not fit, in the same slot. */
   from: EntriesCursor | null;
 }
 
@@ -124,22 +124,22 @@ export interface EntriesCursor {
   i: number;
 }
 
-/** What a task left in its slot, or stored. */
+/** Entries that a task left in its slot, or stored. */
 export interface EntriesPart {
-  /** Rows of the task that were begun, `[from, to)`: their results and counts stand there. */
+  /** Rows of the task that were begun, `[from, to)`: the slot has their results and counts. */
   from: number;
   to: number;
   entries: number;
-  /** Where to go on, in the same slot; null: the task is done. */
+  /** Start of the rest, in the same slot; null: the task is done. */
   next: EntriesCursor | null;
 }
 
-/** The kept columns of one output record batch. */
+/** Copies the kept columns of one output record batch. */
 export interface KeptTask {
   kind: "kept";
   slot: number;
   columns: KeptColumnTask[];
-  /** Memory that is written; null: the output. */
+  /** Memory to write to; null: the output. */
   target: SharedArrayBuffer | null;
 }
 
@@ -158,7 +158,7 @@ export type Reply =
   | { ok: true; badRows: number[]; nulls: number[]; part: EntriesPart | null }
   | { ok: false; failure: Failure };
 
-/** Why a task failed, as data: thrown errors lose their fields on the way between threads. */
+/** Reason of a failed task, as data, because thrown errors lose their fields between threads. */
 export type Failure =
   | {
       kind: "bad-row";
@@ -175,9 +175,9 @@ export type Failure =
       found: number;
     }
   | { kind: "damaged"; where: string; text: string }
-  /** A value that is not taken. */
+  /** A value that is not accepted. */
   | { kind: "refused-value"; row: number; where: string; text: string }
-  /** The output that is compared has another byte. */
+  /** The compared output has another byte. */
   | {
       kind: "different";
       position: number;

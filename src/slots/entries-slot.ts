@@ -5,7 +5,7 @@ import {
   type SourceShape,
 } from "./slot-layout.js";
 
-/** What the regions of a slot for single entries depend on. */
+/** Sizes that determine the regions of a slot for entries. */
 export interface EntriesSlotSpec {
   chunkRows: number;
   slotEntries: number;
@@ -14,16 +14,16 @@ export interface EntriesSlotSpec {
   positions: number;
   /** Bytes of a value of an entry. */
   width: number;
-  /** Table rows are entries (coo): i and j apart, and row numbers. */
+  /** Whether table rows are entries (coo), with i, j and row numbers. */
   coo: boolean;
-  /** Bytes of the values of an example that stand with each of its entries (coo). */
+  /** Bytes of an example's values that are repeated with its entries (coo). */
   repeated: number[];
   sources: SourceShape[];
   /** Results of an example beside its entries. */
   results: { values: number; width: number }[];
 }
 
-/** Where they start, in bytes from the slot's start; n = chunkRows, c = slotEntries. */
+/** Offsets in bytes from the slot's start; n = chunkRows, c = slotEntries. */
 export interface EntriesSlotLayout extends SlotLayout {
   entries: EntriesPlaces;
 }
@@ -36,7 +36,7 @@ export interface EntriesPlaces {
   /** float64[n] each. */
   droppedMax: number;
   droppedSum: number;
-  /** float64[2]: where the kernel leaves them. */
+  /** float64[2]: the kernel's result of one row. */
   dropped: number;
   /** int32[c]: i·Q + j, or i. */
   indices: number;
@@ -50,7 +50,7 @@ export interface EntriesPlaces {
   repeated: number[];
 }
 
-/** A task's rows as read, their results, and as many of their entries as there is room for. Pure. */
+/** Lays out a task's rows as read, their results, and as many of their entries as fit. Pure. */
 export function layoutEntriesSlot(spec: EntriesSlotSpec): EntriesSlotLayout {
   const { chunkRows, slotEntries, classes, coo } = spec;
   const slot = layoutSlot({

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { InternalError } from "../errors.js";
 
-/** Memory for the slots, and the compiled kernel that works in it (null: the plain kernel does). */
+/** Memory of the slots, and the compiled kernel that uses it; null: the plain kernel. */
 export interface KernelMemory {
   module: WebAssembly.Module | null;
   memory: WebAssembly.Memory | null;

@@ -14,7 +14,7 @@ export interface SourceShape {
   width: number;
   /** Values per row. */
   values: number;
-  /** Whether values are made float64 after reading (the logits are left as they are). */
+  /** Whether values are converted to float64 after reading. */
   widened: boolean;
 }
 
@@ -25,7 +25,7 @@ export interface ResultShape {
   block: "square" | "triangle" | null;
 }
 
-/** What the regions of a slot depend on. */
+/** Sizes that determine the regions of a slot. */
 export interface SlotSpec {
   loadRows: number;
   strideRows: number;
@@ -39,14 +39,14 @@ export interface SlotSpec {
   slack: number;
 }
 
-/** Where a source stands: as read (lists: int32 offsets; columns: one after the other), row-major, and as float64. */
+/** Offsets of a source: as read (lists: int32 offsets; columns: one after the other), row-major, and as float64. */
 export interface SourcePlace {
   staging: number;
   raw: number;
   values: number;
 }
 
-/** Where a slot's regions start, in bytes from the slot's own start; every region is aligned to 64. */
+/** Offsets of a slot's regions in bytes from its start; every region is aligned to 64. */
 export interface SlotLayout {
   sources: SourcePlace[];
   /** One row's work area (numeric/portable/work.ts). */
@@ -62,17 +62,17 @@ export interface SlotLayout {
    * `slack` bytes more.
    */
   results: number[];
-  /** int32[strideRows]: rows of the stride without results. */
+  /** int32[strideRows]: rows of the row block without results. */
   badRows: number;
   bytes: number;
 }
 
-/** The kernel reads logits of floats as they are, and other inputs as float64. */
+/** Whether values are converted to float64: the kernel reads only floating-point logits as they are. */
 export function isWidened(type: NumberType, isInput: boolean): boolean {
   return type !== "float64" && (isInput || type !== "float32");
 }
 
-/** One slot: a chunk's input and output, a stride at a time. Pure. */
+/** Lays out one slot: a chunk's input and output, one row block at a time. Pure. */
 export function layoutSlot(spec: SlotSpec): SlotLayout {
   const { loadRows, strideRows, tileRows, classes } = spec;
   let end = 0;
