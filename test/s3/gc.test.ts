@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
-import { BUCKET, s3World } from "../support/s3/s3-world.js";
+import { at3, BUCKET, s3World } from "../support/s3/s3-world.js";
 
 // What dead runs have left on S3, and who else's it is not.
 
@@ -15,17 +15,7 @@ await built.generate({
   classes: 5,
 });
 const world = await s3World();
-const { server, softjac } = world;
-let names = 0;
-const newPrefix = () => `out-${names++}`;
-const at3 = (prefix: string) => `s3://${BUCKET}/${prefix}/`;
-const texts = (prefix: string) =>
-  Object.fromEntries(
-    [...world.under(prefix)].map(([name, bytes]) => [
-      name,
-      bytes.toString("latin1"),
-    ]),
-  );
+const { server, softjac, newPrefix, texts } = world;
 
 const reference = newPrefix();
 await built.runDataset({

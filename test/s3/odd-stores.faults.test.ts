@@ -24,11 +24,9 @@ for (const name of ["a", "b", "c"])
     classes: 4,
   });
 const world = await s3World();
-const { server, softjac } = world;
+const { server, softjac, newOutput: output } = world;
 world.upload(folder, "in");
 const inputs = `s3://${BUCKET}/in/`;
-let names = 0;
-const output = () => `s3://${BUCKET}/out-${names++}/`;
 
 afterEach(() => {
   server.changeListing = null;

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { built } from "../support/built.js";
 import { stepOf } from "../support/every-call.js";
 import { workDirectory } from "../support/logits-input.js";
-import { BUCKET, s3World } from "../support/s3/s3-world.js";
+import { at3, BUCKET, s3World } from "../support/s3/s3-world.js";
 
 // Processes that are killed, come late, or work on one prefix at once.
 
@@ -17,12 +17,9 @@ await built.generate({
   classes: 5,
 });
 const world = await s3World();
-const { server, proxy, softjac } = world;
+const { server, proxy, softjac, newPrefix, texts } = world;
 world.upload(folder, "in");
 const inputs = `s3://${BUCKET}/in/*.arrow`;
-let names = 0;
-const newPrefix = () => `out-${names++}`;
-const at3 = (prefix: string) => `s3://${BUCKET}/${prefix}/`;
 const args = (prefix: string, rows = 150) => [
   "run",
   inputs,
@@ -47,15 +44,6 @@ const runHere = (prefix: string, shardRows = 150) =>
     threads: 1,
     endpoint: world.endpoint,
   });
-
-function texts(prefix: string): Record<string, string> {
-  return Object.fromEntries(
-    [...world.under(prefix)].map(([name, bytes]) => [
-      name,
-      bytes.toString("latin1"),
-    ]),
-  );
-}
 
 const reference = newPrefix();
 expect(await softjac(args(reference))).toMatchObject({ status: 0 });

@@ -19,11 +19,9 @@ await built.generate({
   classes: 4,
 });
 const world = await s3World();
-const { server, softjac } = world;
+const { server, softjac, newOutput: output } = world;
 world.upload(folder, "in");
 const inputs = `s3://${BUCKET}/in/`;
-let names = 0;
-const output = () => `s3://${BUCKET}/out-${names++}/`;
 
 describe("exit codes", () => {
   test.each<[string, string[], number, string | RegExp, NodeJS.ProcessEnv?]>([

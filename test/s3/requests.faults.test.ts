@@ -27,12 +27,11 @@ await built.generate({
   classes: 5,
 });
 const world = await s3World();
+const { newPrefix, texts } = world;
 repeatAfter(400);
 world.upload(at("logits"), "in");
 const inputs = [`s3://${BUCKET}/in/`];
 const options = { inputs, shardRows: 150, layout: "packed" } as const;
-let names = 0;
-const newPrefix = () => `out-${names++}`;
 
 const reference = newPrefix();
 await built.runDataset({
@@ -41,16 +40,6 @@ await built.runDataset({
   endpoint: world.endpoint,
 });
 const expected = texts(reference);
-
-/** What stands under a prefix, as text that compares quickly. */
-function texts(prefix: string): Record<string, string> {
-  return Object.fromEntries(
-    [...world.under(prefix)].map(([name, bytes]) => [
-      name,
-      bytes.toString("latin1"),
-    ]),
-  );
-}
 
 /** No object is put twice, and the marker comes last. */
 function expectOnce(prefix: string, where: string): void {

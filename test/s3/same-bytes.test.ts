@@ -23,12 +23,10 @@ const world = await s3World();
 world.upload(folder, "in");
 world.server.put(BUCKET, "in/_SUCCESS", Buffer.of());
 world.server.put(BUCKET, "in/folder/", Buffer.of());
-const { endpoint } = world;
+const { endpoint, newPrefix } = world;
 const whole = at("whole");
 const options = { shardRows: 300, keep: ["id"], layout: "packed" } as const;
 await built.runDataset({ ...options, inputs: [folder], output: whole });
-let names = 0;
-const newPrefix = () => `out-${names++}`;
 
 /** Files of a dataset but for what the plan was made of, which is told by ETags on S3 and by times in folders. */
 function comparable(

@@ -19,6 +19,11 @@ export interface S3World {
   upload(path: string, key: string): void;
   /** What stands under a prefix, by name, as text of its bytes in base 64. */
   under(prefix: string): Map<string, Buffer>;
+  /** The same as text, which compares quickly. */
+  texts(prefix: string): Record<string, string>;
+  /** A prefix under which nothing is, and a location on S3. */
+  newPrefix(): string;
+  newOutput(): string;
   /** Runs the built command to its end. */
   softjac(
     args: readonly string[],
@@ -34,6 +39,9 @@ export interface Ended {
 }
 
 export const BUCKET = "logits";
+
+/** The location of a prefix. */
+export const at3 = (prefix: string) => `s3://${BUCKET}/${prefix}/`;
 
 /** NODE_OPTIONS of a command that is to give a store up quickly. */
 export const QUICK_PAUSES = `--import ${fileURLToPath(new URL("quick-pauses.mjs", import.meta.url))}`;
@@ -64,7 +72,24 @@ export async function s3World(): Promise<S3World> {
   // Of the calls in this process.
   Object.assign(process.env, own);
   const env = { ...process.env, AWS_ENDPOINT_URL: endpoint };
+  const under = (prefix: string) => {
+    const found = new Map<string, Buffer>();
+    for (const [key, { bytes }] of server.bucket(BUCKET))
+      if (key.startsWith(`${prefix}/`))
+        found.set(key.slice(prefix.length + 1), bytes);
+    return new Map([...found].sort(([a], [b]) => (a < b ? -1 : 1)));
+  };
+  let names = 0;
+  const newPrefix = () => `out-${names++}`;
   return {
+    newPrefix,
+    newOutput: () => at3(newPrefix()),
+    texts(prefix) {
+      const found = [...under(prefix)];
+      return Object.fromEntries(
+        found.map(([name, bytes]) => [name, bytes.toString("latin1")]),
+      );
+    },
     server,
     proxy,
     endpoint,
@@ -74,13 +99,7 @@ export async function s3World(): Promise<S3World> {
       for (const [name, bytes] of filesIn(path))
         server.put(BUCKET, name === "" ? key : `${key}/${name}`, bytes);
     },
-    under(prefix) {
-      const found = new Map<string, Buffer>();
-      for (const [key, { bytes }] of server.bucket(BUCKET))
-        if (key.startsWith(`${prefix}/`))
-          found.set(key.slice(prefix.length + 1), bytes);
-      return new Map([...found].sort(([a], [b]) => (a < b ? -1 : 1)));
-    },
+    under,
     softjac: (args, more = {}) => run(args, { ...env, ...more }),
   };
 }
