@@ -174,7 +174,7 @@ function wholeOf(bytes: DataView, signed: boolean): bigint {
 function floatOf(bytes: DataView): number {
   if (bytes.byteLength === 8) return bytes.getFloat64(0, true);
   if (bytes.byteLength === 2) return float16Value(bytes.getUint16(0, true));
-  // As few digits as tell it from its neighbours, not those of the float64 that it becomes.
+  // Seven digits: more would be those of the float64 that it becomes.
   return Number(bytes.getFloat32(0, true).toPrecision(7));
 }
 

@@ -41,7 +41,7 @@ export interface OpenJacobianOptions {
   result?: BlockResult;
 }
 
-/** What a file states, and options for what it does not. */
+/** Statements of a file, and options for those that it lacks. */
 export interface KnownOfFile extends RunMetadata {
   result?: BlockResult | undefined;
 }

@@ -1,11 +1,11 @@
 /** One entry of a block of softmax, divided by T. */
 type Entry = (i: number, j: number) => number;
 
-/** Of float64; what is less has lost digits, and so have ratios of it. Float32 has lost them sooner. */
+/** Smaller numbers have lost digits, and so have ratios of them. */
 const SMALLEST_NORMAL = { float64: 2 ** -1022, float32: 2 ** -126 } as const;
 
 /**
- * p, as it can be had back from a block of softmax. Off the diagonal stands p_i p_j/T, so that with a, b and c the three
+ * Recovers p from a block of softmax. Off the diagonal is p_i p_j/T, so that with a, b and c the three
  * largest classes p_a = sqrt(J_ab J_ac / J_bc · T), and every other p_k = J_ak T / p_a: quotients of what is stored, which
  * lose no digits. Where a is far above the others, p_a is the larger root of p (1 - p) = J_aa T.
  *
@@ -72,7 +72,7 @@ function othersOf(
   return uncertainty;
 }
 
-/** The same from a block of log-softmax: (δ_ij - p_i)/T, input i, output j: off the diagonal p itself. */
+/** Recovers p from a block of log-softmax: (δ_ij - p_i)/T, input i, output j: off the diagonal, p itself. */
 export function pOfLogBlock(
   entry: Entry,
   p: Float64Array,

@@ -108,7 +108,7 @@ async function listedBlock(
   const place = {
     bsr: (i: number, j: number) => i * classes + j,
     packed: (i: number, j: number) => triangleIndex(classes, i, j),
-    /** Of the slabs (i, q, j) of the full tensor, only q = row is not zero. */
+    /** In the slabs (i, q, j) of the full tensor, only q = row is not zero. */
     dense: (i: number, j: number) => (i * rows + row) * classes + j,
   }[layout as "bsr" | "packed" | "dense"];
   /** Row i of the block has values from each row of the triangle, so that it is read once. */

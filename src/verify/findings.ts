@@ -2,7 +2,7 @@ import { indexOfRow, nameOfRow } from "../input/row-indices.js";
 import type { RowAxes } from "../results/row-axes.js";
 import type { StoredRun } from "../results/run-metadata.js";
 
-/** What the checks of a file share. */
+/** Parts that the checks of a file share. */
 export interface CheckContext {
   run: StoredRun;
   findings: Findings;

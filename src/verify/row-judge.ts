@@ -129,10 +129,10 @@ function promisedOf(
         emit.includes("log_jacobian") ? "log_jacobian" : "jacobian"
       ];
     case "droppedMax":
-      // Of entries as stored, in a column of float64.
+      // The dropped entries are measured as stored, in a column of float64.
       return MAX_BOUND + (dtype === "float32" ? 2 ** 28 : 0);
     case "droppedSum":
-      // Of entries equal to the k-th as stored those left out count as much as it.
+      // Dropped entries that are stored as the same number as the k-th count as much as it.
       return SUM_BOUND + (dtype === "float32" && topK > 0 ? 2 ** 28 : 0);
     default:
       return null;

@@ -30,7 +30,7 @@ export function referenceOf({ name, block }: ResultColumn): ReferenceName {
 export class RowTruth {
   readonly classes: number;
   readonly temperature: number;
-  /** Of the row that was loaded last. */
+  /** The row that was loaded last. */
   readonly row: ReferenceRow;
   readonly #inputs: readonly { option: InputName }[];
   readonly #rooms = new Map<ReferenceName, ReferenceValues>();

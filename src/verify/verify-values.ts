@@ -104,7 +104,7 @@ async function openInput(
   try {
     return await open({});
   } catch (error) {
-    // The same logits may have another name in a copy, or none in an .npy file.
+    // In a copy, the logits may have another name, or none in an .npy file.
     const isNamed = (options.column ?? options.columns) !== undefined;
     if (isNamed || !(error instanceof LogitsColumnError)) throw error;
     return open({ column: undefined, columns: undefined }).catch(() => {
