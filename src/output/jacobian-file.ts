@@ -34,15 +34,15 @@ export interface JacobianFileHeadSpec {
   dictionaries: { metadata: Uint8Array; bodyBytes: number }[];
 }
 
-/** What stands before the first record batch. */
+/** The part of a file before its first record batch. */
 export interface JacobianFileHead {
   schema: Uint8Array;
   dictionaries: BlockPlace[];
-  /** Where the first record batch starts. */
+  /** Position of the first record batch. */
   end: number;
 }
 
-/** What stands behind the last record batch. */
+/** The part of a file after its last record batch. */
 export interface JacobianFileTail {
   footerStart: number;
   footer: Uint8Array;
@@ -82,7 +82,7 @@ export function layoutJacobianFile(
   return layoutEnd(spec, head, batches);
 }
 
-/** Record batches of one shape, one behind the other. */
+/** Record batches of one shape that follow one another. */
 export interface LikeBatches {
   shape: JacobianBatchShape;
   count: number;
@@ -176,7 +176,7 @@ export function layoutTail(
   };
 }
 
-/** Behind the magic and its padding a file starts as a stream does. */
+/** A file continues as a stream after the magic and its padding. */
 export const STREAM_START = 8;
 
 /** Magic and schema. */
@@ -187,7 +187,7 @@ export function headPiece({ schema }: JacobianFileHead): Piece {
   return { offset: 0, bytes };
 }
 
-/** What a file starts with, padded to where a stream does. */
+/** Returns the first bytes of a file, up to STREAM_START. */
 export function magic(): Uint8Array {
   const bytes = new Uint8Array(STREAM_START);
   bytes.set(MAGIC);
@@ -209,12 +209,12 @@ export function tailPiece(layout: JacobianFileTail, isStream = false): Piece {
   return { offset: layout.footerStart - EOS_BYTES, bytes };
 }
 
-/** Bytes of the same batches as a stream: without the magic, and what stands behind the end marker. */
+/** Returns the bytes of the same batches as a stream: without the magic, and what follows the end marker. */
 export function streamBytes({ footerStart }: JacobianFileTail): number {
   return footerStart - STREAM_START;
 }
 
-/** The framed metadata of a batch, once its nulls are known: `keptNulls` per node of the copied columns, `badRows` among the results. */
+/** Returns the framed metadata of a batch: `keptNulls` counts the nulls of each node of the copied columns, `badRows` those of the results. */
 export function batchMetadata(
   { shape, layout, offset }: PlacedBatch,
   keptNulls: number[],
