@@ -169,8 +169,8 @@ export function resolveOptions(given: RunOptions): ResolvedOptions {
 }
 
 /**
- * The same run with another layout; coo without results of several values.
- * @throws UsageError where they do not go together
+ * Returns the options of the same run with another layout; coo omits results of several values.
+ * @throws UsageError if the layout cannot have the results
  */
 export function inLayout(
   options: ResolvedOptions,
@@ -186,7 +186,7 @@ export function inLayout(
   return { ...options, layout, emit, ...none };
 }
 
-/** Options of single entries. */
+/** Rejects options of entries for a layout of blocks. */
 function refuseForBlocks(
   layout: Layout,
   { threshold, topK }: RunOptions,
@@ -199,7 +199,7 @@ function refuseForBlocks(
       );
 }
 
-/** Where a table row is an entry, an example has no place of its own. */
+/** Rejects options that need one table row for each example. */
 function refuseForCoo({
   onBadRow,
   keep = [],
@@ -216,7 +216,7 @@ function refuseForCoo({
     );
 }
 
-/** Metadata of the output: how it is made, in the same bytes for any threads, chunks and kernel. */
+/** Returns the metadata of the output, which does not depend on threads, chunks and kernel. */
 export function metadataOf(
   options: ResolvedOptions,
   logits: LogitsFile,
@@ -241,7 +241,7 @@ export function metadataOf(
   });
 }
 
-/** What opening the input must know. */
+/** Returns the options for opening the input. */
 export function openOptionsOf(
   options: ResolvedOptions,
   signal?: AbortSignal,

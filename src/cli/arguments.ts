@@ -199,7 +199,7 @@ function givenTo(spec: CommandSpec, parsed: ParsedLine): Map<string, unknown> {
   return given;
 }
 
-/** yargs takes `--dry-run=yes` for false. */
+/** Rejects `--dry-run=yes`, which the parser would read as false. */
 function rejectFlagValues(words: readonly string[], spec: CommandSpec): void {
   for (const { name, kind } of flagsOf(spec))
     if (kind === "boolean" && words.some((word) => isValued(word, kebab(name))))

@@ -9,9 +9,9 @@ import type { CommandSpec, Settings } from "./command.js";
 import { kebab } from "./option-text.js";
 
 /**
- * Rejects paths of a command line, wherever they were given, that would have the command overwrite a file of its own.
- * Which options are paths, and of what use, the tables of options say.
- * @throws UsageError before anything is opened
+ * Rejects paths with which a command would overwrite one of its own files, before anything is opened. The options table says
+ * which options are paths and how they are used.
+ * @throws UsageError
  */
 export async function checkLineFiles(
   command: CommandSpec,
@@ -21,7 +21,7 @@ export async function checkLineFiles(
   const files = filesOf(command, options, settings);
   const written = files.filter(({ use }) => use !== "read");
   if (written.length === 0) return;
-  // Nothing that is not there yet is a file of a folder or pattern.
+  // A file that does not exist yet cannot be one of a directory or pattern.
   if (written.some(({ path }) => isFile(`${path}`)))
     files.push(...(await filesIn(files)));
   checkFiles([
@@ -55,7 +55,7 @@ function readFile(name: string, path: string): UsedFile {
     : inputFile(path);
 }
 
-/** The files of folders and patterns among those that are read. */
+/** Returns the files of the directories and patterns that are read. */
 async function filesIn(files: readonly UsedFile[]): Promise<UsedFile[]> {
   const { filesOf } = await import("../dataset/find-inputs.js");
   const found: UsedFile[] = [];

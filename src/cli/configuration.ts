@@ -8,11 +8,9 @@ import type { CommandSpec } from "./command.js";
 import { kebab, typed } from "./option-text.js";
 import { removedOption } from "./removed-options.js";
 
-/** Options that stand elsewhere than on the command line. */
+/** Options from variables and the config file, by name, and warnings about variables that are not options. */
 export interface Configuration {
-  /** By the option's name. */
   values: ReadonlyMap<string, unknown>;
-  /** What was found, and is no option of any command. */
   warnings: string[];
 }
 
@@ -22,9 +20,9 @@ const PREFIX = "SOFTJAC_";
 const OF_A_SERVICE = /^SOFTJAC_(?:SERVICE_|PORT(?:_|$))/;
 
 /**
- * Options of a command from `SOFTJAC_*` variables and, where those say nothing, from a file of JSON.
- * @param commands all commands
- * @throws ConfigurationError naming the variable, or the file and what is wrong in it; UsageError where it is no file
+ * Returns the options of a command from `SOFTJAC_*` variables, else from a JSON file, else from variables of other tools.
+ * @param commands all commands: one environment, and one file, may serve several
+ * @throws ConfigurationError naming the variable, or the file and its problem; UsageError for a path that is not a file
  */
 export function configured(
   command: CommandSpec,
@@ -55,7 +53,6 @@ export function configured(
   return { values, warnings };
 }
 
-/** Returns the names of the options of all commands: one environment, and one file, may serve several. */
 function optionsOfAll(commands: readonly CommandSpec[]): string[] {
   return commands.flatMap(({ options }) => options.map(({ name }) => name));
 }
@@ -64,7 +61,7 @@ function variableOf(name: string): string {
   return PREFIX + kebab(name).replaceAll("-", "_").toUpperCase();
 }
 
-/** The object in a file, its keys as flags are written. @throws ConfigurationError, UsageError */
+/** Returns the object in a file, with keys in kebab-case. @throws ConfigurationError, UsageError */
 function readConfiguration(
   path: string,
   commands: readonly CommandSpec[],
@@ -98,7 +95,7 @@ function parsed(path: string): unknown {
   return found;
 }
 
-/** The text of a regular file: the open of a pipe that nobody writes to would wait, and no signal would end it. */
+/** Returns the text of a regular file: opening a pipe without a writer would block, and no signal would end it. */
 function readText(path: string): string {
   const found = orRefuse(path, () => statSync(path));
   if (!found.isFile())
@@ -138,7 +135,7 @@ function ofVariable(spec: OptionSpec, variable: string, text: string): unknown {
   );
 }
 
-/** A list, or ranges, may be written as on the command line. */
+/** Returns a value of a file; lists and ranges may be written as on the command line. */
 function ofFile(spec: OptionSpec, where: string, value: unknown): unknown {
   const isText =
     typeof value === "string" &&
@@ -157,7 +154,7 @@ function checked(
     return found;
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    // Its message starts with the option as the command line, or the library, names it.
+    // The message starts with the name of the option.
     const [, text] = /^[^:]*: (.*)$/s.exec(error.message) ?? [];
     throw new ConfigurationError(`${where}: ${text}`, { cause: error });
   }

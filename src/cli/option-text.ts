@@ -4,7 +4,7 @@ import type { OptionSpec } from "../options-table.js";
 import { shortValue } from "../printable.js";
 import { type CommandSpec, flagsOf } from "./command.js";
 
-/** Texts of the command line as the types that the options table names; what is in them is checked there. */
+/** Returns a text of the command line as a value of its option's kind; the options table checks the value. */
 export function typed(spec: OptionSpec, value: unknown): unknown {
   if (spec.kind === "boolean") return value;
   if (value === "" || typeof value !== "string")
@@ -33,7 +33,7 @@ export function typed(spec: OptionSpec, value: unknown): unknown {
   return Number(value);
 }
 
-/** 3,7-9 */
+/** Parses 3,7-9. */
 function numbersOf(spec: OptionSpec, text: string): number[] {
   return text.split(",").flatMap((word) => {
     const [, low, high = low] =

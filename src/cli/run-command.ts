@@ -105,7 +105,7 @@ async function runOverDataset(
   return carryOut({ command: "run", settings, output, make, text, grace });
 }
 
-/** What a dry run does: it prints a plan and writes no file, not even the report or the metrics. */
+/** Returns the task of a dry run: it prints a plan and writes no file, not even the report or the metrics. */
 function printed(settings: Settings) {
   const shown = [...settings].filter(
     ([name]) => !["report", "metrics"].includes(name),
@@ -130,7 +130,7 @@ function only<Options>(
   return Object.fromEntries(own) as Options;
 }
 
-/** Several inputs, or one that is not a file, or an output that is a folder. */
+/** Whether there are several inputs, or one that is not a file, or the output is a directory. */
 function isDataset(inputs: readonly string[], output: string): boolean {
   const [input = ""] = inputs;
   return (
