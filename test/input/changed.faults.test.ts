@@ -152,27 +152,39 @@ async function during(
   return { outcome, left: readdirSync(dirname(path)).sort() };
 }
 
+/** An input, and an output beside it. */
+const into = (input: string) => ({
+  input,
+  output: `${dirname(input)}/made.arrow`,
+});
+
 const COMMANDS: Record<
   string,
   (input: string, results: string) => Promise<unknown>
 > = {
-  run: (input) => built.run({ input, output: `${dirname(input)}/made.arrow` }),
-  "run --layout csr": (input) =>
-    built.run({ input, output: `${dirname(input)}/made.arrow`, layout: "csr" }),
-  "run --layout coo": (input) =>
-    built.run({ input, output: `${dirname(input)}/made.arrow`, layout: "coo" }),
-  "run --compress": (input) =>
-    built.run({
-      input,
-      output: `${dirname(input)}/made.arrow`,
-      compress: "zstd",
-    }),
-  "run --dry-run": (input) =>
-    built.dryRun({ input, output: `${dirname(input)}/made.arrow` }),
+  run: (input) => built.run(into(input)),
+  "run --layout csr": (input) => built.run({ ...into(input), layout: "csr" }),
+  "run --layout coo": (input) => built.run({ ...into(input), layout: "coo" }),
+  "run --compress": (input) => built.run({ ...into(input), compress: "zstd" }),
+  "run --dry-run": (input) => built.dryRun(into(input)),
   inspect: (input) => built.inspect({ input }),
   "inspect --scan": (input) => built.inspect({ input, scan: true }),
   verify: (input, output) => built.verify({ input, output }),
 };
+
+/** Hooks that change a file once, at the first progress for which `isTime`. */
+function changing(
+  change: () => void,
+  isTime: (rowsDone: number, rows: number) => boolean,
+) {
+  const state = { isChanged: false };
+  const onProgress = (rowsDone: number, rows: number) => {
+    if (state.isChanged || !isTime(rowsDone, rows)) return;
+    state.isChanged = true;
+    change();
+  };
+  return { state, hooks: { onProgress } };
+}
 
 /** Makes a file at its first use, since many tests read the same one and change copies of it. */
 const made = new Map<string, Promise<unknown>>();
@@ -208,7 +220,7 @@ describe.each(FORMATS)("%s", (name) => {
   test("an input replaced by a copy with the same bytes and times is refused", async () => {
     const path = fresh(at(name));
     const { outcome, left } = await during(path, replace, () =>
-      built.run({ input: path, output: `${dirname(path)}/made.arrow` }),
+      built.run(into(path)),
     );
     expect(outcome).toMatchObject({
       code: "ERR_INPUT_CHANGED",
@@ -219,12 +231,11 @@ describe.each(FORMATS)("%s", (name) => {
 
   test("chmod and a hard link are no change", async () => {
     const path = fresh(at(name));
-    const output = `${dirname(path)}/made.arrow`;
     const { outcome } = await during(path, touchStatus, () =>
-      built.run({ input: path, output }),
+      built.run(into(path)),
     );
     expect(outcome).toMatchObject({ status: "done" });
-    expect(existsSync(output)).toBe(true);
+    expect(existsSync(into(path).output)).toBe(true);
   });
 });
 
@@ -233,7 +244,7 @@ test("an input removed while it is read is refused", async () => {
   const { outcome, left } = await during(
     path,
     (path) => rmSync(path),
-    () => built.run({ input: path, output: `${dirname(path)}/made.arrow` }),
+    () => built.run(into(path)),
   );
   expect(outcome).toMatchObject({
     code: "ERR_INPUT_CHANGED",
@@ -310,24 +321,18 @@ describe("results that change while they are read", () => {
     );
     const path = `${output}/${part}`;
     utimesSync(path, LONG_AGO, LONG_AGO);
-    let isChanged = false;
     const page = at("dataset.html");
+    const { state, hooks } = changing(
+      () => rewrite(path),
+      (rowsDone) => rowsDone >= 1500,
+    );
     await expect(
-      built.report(
-        { results: output, output: page },
-        {
-          onProgress(rowsDone) {
-            if (isChanged || rowsDone < 1500) return;
-            isChanged = true;
-            rewrite(path);
-          },
-        },
-      ),
+      built.report({ results: output, output: page }, hooks),
     ).rejects.toMatchObject({
       code: "ERR_INPUT_CHANGED",
       message: expect.stringMatching(modified(path)),
     });
-    expect(isChanged).toBe(true);
+    expect(state.isChanged).toBe(true);
     expect(existsSync(page)).toBe(false);
   });
 
@@ -335,22 +340,16 @@ describe("results that change while they are read", () => {
     const input = fresh(DIGITS);
     const output = at("twice.arrow");
     await built.run({ input, output, force: true });
-    let isChanged = false;
-    const verified = built.verify(
-      { input, output, all: true },
-      {
-        onProgress(rowsDone, rows) {
-          if (isChanged || rowsDone < rows) return;
-          isChanged = true;
-          replace(input);
-        },
-      },
+    const { state, hooks } = changing(
+      () => replace(input),
+      (rowsDone, rows) => rowsDone >= rows,
     );
+    const verified = built.verify({ input, output, all: true }, hooks);
     await expect(verified).rejects.toMatchObject({
       code: "ERR_INPUT_CHANGED",
       message: expect.stringMatching(replaced(input)),
     });
-    expect(isChanged).toBe(true);
+    expect(state.isChanged).toBe(true);
   });
 });
 
@@ -362,14 +361,10 @@ describe("a dataset", () => {
       const output = `${dirname(input)}/out`;
       const options = { inputs: [input], output, shardRows: 10_000 };
       if (name === "runShards") await built.planDataset(options);
-      let isChanged = false;
-      const hooks = {
-        onProgress(rowsDone: number) {
-          if (isChanged || rowsDone === 0) return;
-          isChanged = true;
-          replace(input);
-        },
-      };
+      const { hooks } = changing(
+        () => replace(input),
+        (rowsDone) => rowsDone > 0,
+      );
       const made =
         name === "runDataset"
           ? built.runDataset({ ...options, keepGoing: true }, hooks)
