@@ -47,7 +47,7 @@ export function selectValues(
     : single
       ? (singleNumbers(field, place, "any") ??
         (isClassColumn(field) ? decodedColumn(name, [place], 1) : null))
-      : listedNumbers(field, place, "float");
+      : (listedNumbers(field, place, "float") ?? floatViews(field, place));
   if (!column)
     throw new InputUnsupportedError(
       path,
@@ -55,6 +55,15 @@ export function selectValues(
       `expected ${single ? "class numbers, class names or one-hot rows" : "fixed_size_list or list of float32 or float64"} for --${flagOf(option)}, found ${describeField(field)}; ${adviceOn(option)}`,
     );
   return { ...column, option, partition: null };
+}
+
+/** Returns a column of list views of floats as decoded; null for other types. */
+function floatViews(field: Field, place: number): NumberColumn | null {
+  const { type, children } = field;
+  const isFloat = children[0]?.type.kind === "FloatingPoint";
+  return isFloat && type.kind.endsWith("ListView")
+    ? decodedLists(field, place)
+    : null;
 }
 
 /** Returns a column beside nested logits as decoded: one value per table row, or nested like the logits. */

@@ -269,6 +269,16 @@ describe.each([
   });
 });
 
+test("list views beside the logits", async () => {
+  const path = new URL("../fixtures/list-view.arrow", import.meta.url);
+  const input = fileURLToPath(path);
+  const tangent = { column: "logits", tangent: "logits" };
+  const options = { ...base, ...tangent, input, onBadRow: "null" as const };
+  await built.run({ ...options, emit: ["log_jvp"] });
+  const checked = await built.verify({ output, input, all: true });
+  expect(checked).toMatchObject({ ok: true, problems: [] });
+});
+
 test("the first list that is not null tells the number of classes", async () => {
   const values: Values = (r) => (r < 100 ? null : (halfRow(r) as number[]));
   write(input, "list", float64(), (item) => list(item), values);
