@@ -79,9 +79,6 @@ export function plainField(
   };
 }
 
-/** IEEE widths by FloatingPoint.precision (HALF, SINGLE, DOUBLE). */
-export const FLOAT_BYTES = [2, 4, 8] as const;
-
 /** The type whose layout a column has in a record batch: the indices of a dictionary, else the type itself. */
 export function storedType(field: Field): ArrowType {
   return field.dictionary ? field.dictionary.indexType : field.type;
@@ -97,7 +94,7 @@ export function fixedBits(type: ArrowType): number {
     case "Time":
       return type.bitWidth;
     case "FloatingPoint":
-      return 8 * (FLOAT_BYTES[type.precision] ?? 0);
+      return [16, 32, 64][type.precision] ?? 0;
     case "Date":
       return type.unit === 0 ? 32 : 64;
     case "Timestamp":

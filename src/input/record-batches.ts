@@ -153,7 +153,7 @@ export interface SchemaSpans {
  * @param variadicCounts those of the batch (view types only)
  * @param isV4 whether the metadata has version V4, in which unions had validity bitmaps
  */
-export function columnSpans(
+function columnSpans(
   fields: Field[],
   variadicCounts: number[],
   isV4 = false,
@@ -181,7 +181,7 @@ export function columnSpans(
 }
 
 /** Span of a field of a struct, as the column `field`. */
-export function nestedSpan(
+function nestedSpan(
   columns: readonly ColumnSpan[],
   path: ColumnPath,
   field: Field,
