@@ -119,7 +119,7 @@ export interface EntriesTask extends ReadTask {
 }
 
 /** Row `row` of a task (from 0), row `i` of its block; -1: it has not begun. */
-export interface EntriesCursor {
+interface EntriesCursor {
   row: number;
   i: number;
 }

@@ -19,7 +19,7 @@ export interface SourceShape {
 }
 
 /** A result as the kernel stores it. */
-export interface ResultShape {
+interface ResultShape {
   values: number;
   width: number;
   block: "square" | "triangle" | null;
