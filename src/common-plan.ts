@@ -15,7 +15,7 @@ import { rowsOf } from "./plan.js";
 import { type ResultColumn, resultColumns } from "./results/columns.js";
 import { resultsOf } from "./results/emit-options.js";
 import { positionNames } from "./results/row-axes.js";
-import { MOST_MEMORY_BYTES } from "./slots/kernel-memory.js";
+import { MAX_MEMORY_BYTES } from "./slots/kernel-memory.js";
 import {
   isWidened,
   type SlotLayout,
@@ -122,13 +122,13 @@ export function withinMemory<P extends { slots: number; threads: number }>(
   { bytes }: SlotLayout,
   { path, column, classes }: LogitsFile,
 ): P {
-  if (bytes > MOST_MEMORY_BYTES)
+  if (bytes > MAX_MEMORY_BYTES)
     throw tooLarge(
       path,
       column,
-      `expected rows of at most ${MOST_MEMORY_BYTES} bytes of memory, found ${classes} classes, which need ${bytes}`,
+      `expected rows of at most ${MAX_MEMORY_BYTES} bytes of memory, found ${classes} classes, which need ${bytes}`,
     );
-  const most = Math.max(1, Math.floor(MOST_MEMORY_BYTES / bytes));
+  const most = Math.max(1, Math.floor(MAX_MEMORY_BYTES / bytes));
   if (plan.slots <= most) return plan;
   return { ...plan, slots: most, threads: Math.min(plan.threads, most) };
 }

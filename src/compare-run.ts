@@ -7,13 +7,13 @@ import { DifferentByte } from "./io/put-bytes.js";
 import { planJob } from "./job.js";
 import { withCompression } from "./open-output.js";
 import {
-  openOptionsOf,
+  openOptions,
   type ResolvedOptions,
   type RunOptions,
   resolveOptions,
 } from "./options.js";
 import type { PendingOutput } from "./output/output-target.js";
-import { Crew } from "./pool/crew.js";
+import { WorkerPool } from "./pool/crew.js";
 import { compute } from "./produce.js";
 import { ReportBuilder } from "./report.js";
 import {
@@ -88,17 +88,17 @@ async function firstDifference(
 ): Promise<string | null> {
   const logits = await openLogits(
     options.input,
-    openOptionsOf(options, hooks.signal),
+    openOptions(options, hooks.signal),
   );
   const report = new ReportBuilder(options.input, file.path);
   const job = planJob(options, logits);
-  const crew = new Crew();
+  const workerPool = new WorkerPool();
   const { compress } = options;
   const output = await withCompression(job, compress, comparison(file.fd));
   try {
     await compute(job, output, {
       ...hooks,
-      crew,
+      workerPool,
       options,
       logits,
       report,
@@ -110,7 +110,7 @@ async function firstDifference(
     const where = describePosition(file, position, compress !== undefined);
     return `${where}: expected ${expected} at byte ${position}, found ${found ?? "the end of the file"}`;
   } finally {
-    await crew.close();
+    await workerPool.close();
     await output.discard();
     logits.close();
   }

@@ -1,5 +1,5 @@
 import type { NumberType } from "./arrow/field.js";
-import type { SourceForm } from "./arrow/source-form.js";
+import type { ColumnStorage } from "./arrow/source-form.js";
 import { maxCompressedBytes } from "./compressed/protocol.js";
 import { checkUnchanged } from "./input/input-state.js";
 import type { LogitsFile } from "./input/logits-file.js";
@@ -8,10 +8,10 @@ import { sizeJob } from "./job.js";
 import {
   columnSizes,
   layoutSizes,
-  mostFileBytes,
+  maxFileBytes,
   type OutputSize,
 } from "./layout-sizes.js";
-import { openOptionsOf, type RunOptions, resolveOptions } from "./options.js";
+import { openOptions, type RunOptions, resolveOptions } from "./options.js";
 import type { EntriesJob } from "./ordered/entries-job.js";
 import { layoutJacobianBatch } from "./output/jacobian-batch.js";
 import { ARROW, checkOutput } from "./output/written-files.js";
@@ -25,7 +25,7 @@ export interface DryRun {
   input: string;
   output: string;
   column: string;
-  storage: SourceForm;
+  storage: ColumnStorage;
   layout: Layout;
   emit: RunEmit[];
   sourceDtype: NumberType;
@@ -76,7 +76,7 @@ export async function dryRun(
   });
   const logits = await openLogits(
     resolved.input,
-    openOptionsOf(resolved, signal),
+    openOptions(resolved, signal),
   );
   try {
     const { layout } = resolved;
@@ -141,7 +141,7 @@ function ofEntries(job: EntriesJob, logits: LogitsFile) {
   const { plan } = job;
   return {
     outputBytes: null,
-    maxOutputBytes: mostFileBytes(job, logits),
+    maxOutputBytes: maxFileBytes(job, logits),
     recordBatches: null,
     rowsPerRecordBatch: plan.batchExamples,
     largestBodyBytes: null,

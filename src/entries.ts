@@ -10,7 +10,7 @@ import {
   type FloatArray,
   fillRows,
   openRows,
-  refuseRow,
+  rejectRow,
   sourcesOf,
 } from "./strides.js";
 
@@ -110,7 +110,7 @@ export function softmaxJacobianEntries(
     fillRows(slotRows, 0, logits, r, 1);
     const count = chunk.begin(0);
     if (count === null)
-      refuseRow(
+      rejectRow(
         slotRows,
         0,
         r,

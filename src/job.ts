@@ -89,9 +89,7 @@ function otherOutputs(
     try {
       const job = sizeOf(make(), logits);
       const { kind } = job;
-      return (
-        (kind === "entries" ? job.plan.mostBytes : job.sizes.bytes) <= room
-      );
+      return (kind === "entries" ? job.plan.maxBytes : job.sizes.bytes) <= room;
     } catch (error) {
       if (error instanceof SoftjacError) return false;
       throw error;

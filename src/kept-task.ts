@@ -1,10 +1,10 @@
-import type { KeptShape } from "./arrow/kept-nodes.js";
+import type { CopiedShape } from "./arrow/kept-nodes.js";
 import { InputUnsupportedError } from "./errors.js";
-import { keptPieces } from "./input/kept-pieces.js";
+import { copiedPieces } from "./input/kept-pieces.js";
 import type { LogitsFile } from "./input/logits-file.js";
 import type { PlacedBatch } from "./output/jacobian-file.js";
 import type { RowRange } from "./plan.js";
-import type { KeptTask } from "./pool/protocol.js";
+import type { CopyTask } from "./pool/protocol.js";
 
 /** Offsets of texts and lists are int32, unless they are large ones. */
 const MAX_OFFSET = 2 ** 31 - 1;
@@ -12,7 +12,7 @@ const MAX_OFFSET = 2 ** 31 - 1;
 /** Returns the error of a record batch with more text, or more values in lists, than int32 offsets can reach. */
 export function tooManyItems(
   { kept, path }: LogitsFile,
-  shapes: readonly KeptShape[][],
+  shapes: readonly CopiedShape[][],
 ): InputUnsupportedError | null {
   for (const [k, nodes] of shapes.entries())
     for (const { rows, offsets, items } of nodes)
@@ -29,17 +29,17 @@ export function tooManyItems(
  * Returns the task that copies the kept columns of rows `[rowStart, rowEnd)`, but for those in `without`, into their record
  * batch: in the output, or in `target`, which holds the first bytes of the batch's body.
  */
-export function keptTask(
+export function copyTask(
   logits: LogitsFile,
   { bodyStart: start, layout, shape }: PlacedBatch,
   { rowStart, rowEnd }: RowRange,
   without: readonly number[] = [],
   target: SharedArrayBuffer | null = null,
-): Omit<KeptTask, "slot"> {
+): Omit<CopyTask, "slot"> {
   const bodyStart = target ? 0 : start;
   const columns = logits.kept.map((column, k) => ({
     column,
-    pieces: keptPieces(logits, k, rowStart, rowEnd, without),
+    pieces: copiedPieces(logits, k, rowStart, rowEnd, without),
     nodes: (shape.kept[k] ?? []).map((shape, n) => {
       const at = layout.kept[k]?.[n];
       return {

@@ -1,5 +1,5 @@
 import { SoftjacError } from "./errors.js";
-import { keptBytesPerRow, keptShapes } from "./input/kept-pieces.js";
+import { copiedBytesPerRow, copiedShapes } from "./input/kept-pieces.js";
 import type { LogitsFile } from "./input/logits-file.js";
 import { axesOf } from "./input/row-indices.js";
 import { sizeJob } from "./job.js";
@@ -25,25 +25,25 @@ const BATCH_EXTRA = 1024;
 const COLUMN_EXTRA = 512;
 
 /** Returns an upper bound of the size of the file of a run that keeps every entry. */
-export function mostFileBytes(
+export function maxFileBytes(
   { file, plan, columns }: EntriesJob,
   logits: LogitsFile,
 ): number {
-  const { rowStart, rows, mostEntries, mostBytes } = plan;
+  const { rowStart, rows, maxEntries, maxBytes } = plan;
   // Two record batches that follow one another have more entries than fit into one, or as many rows as may be.
   const batches =
     Math.ceil(rows / plan.batchExamples) +
-    Math.ceil((2 * rows * mostEntries) / plan.batchEntries);
-  const kept = keptShapes(logits, rowStart, rowStart + rows).flat();
+    Math.ceil((2 * rows * maxEntries) / plan.batchEntries);
+  const kept = copiedShapes(logits, rowStart, rowStart + rows).flat();
   const keptBytes = kept.reduce(
     (sum, { validity, offsets, values }) =>
       sum + (validity ?? 0) + (offsets ?? 0) + (values ?? 0),
-    -rows * keptBytesPerRow(logits),
+    -rows * copiedBytesPerRow(logits),
   );
   const buffers = 1 + columns.length + kept.length;
   return (
     measureJacobianFile(file, []).bytes +
-    Math.ceil(mostBytes + keptBytes + (buffers * rows) / 8) +
+    Math.ceil(maxBytes + keptBytes + (buffers * rows) / 8) +
     batches * (BATCH_EXTRA + COLUMN_EXTRA * buffers)
   );
 }
@@ -63,7 +63,7 @@ export function layoutSizes(
         name,
         bytesPerRow: columns.reduce((sum, c) => sum + c.bytesPerRow, 0),
         bytes:
-          job.kind === "entries" ? mostFileBytes(job, logits) : job.sizes.bytes,
+          job.kind === "entries" ? maxFileBytes(job, logits) : job.sizes.bytes,
         exact: columns.every(({ exact }) => exact),
       };
     } catch (error) {
@@ -79,7 +79,7 @@ export function columnSizes(
   { onBadRow, layout }: ResolvedOptions,
   logits: LogitsFile,
 ): OutputSize[] {
-  const most = job.kind === "entries" ? job.plan.mostEntries : 1;
+  const most = job.kind === "entries" ? job.plan.maxEntries : 1;
   const row = { name: "row", listSize: 1, width: 8 };
   const positions = positionColumns(positionNames(axesOf(logits).inner));
   const columns =

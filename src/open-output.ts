@@ -8,7 +8,7 @@ import { type PendingOutput, STANDARD_OUTPUT } from "./output/output-target.js";
  * Outputs that may be larger, and that are waited for, go past the page cache: 8.9 GB took 14 s so on one day and 27 s on
  * another, and 37 s and 20 s through it. Smaller ones are quicker through it, and there for who reads them next.
  */
-const LEAST_DIRECT_BYTES = 2 * 2 ** 30;
+const MIN_DIRECT_BYTES = 2 * 2 ** 30;
 
 /** Bytes that are there and have not been taken yet: two record batches of the usual size. */
 const STREAMED_BYTES = 64 << 20;
@@ -39,9 +39,9 @@ export async function openFile(
   job: Job,
   open: (bytes: number, direct: boolean) => Promise<PendingOutput>,
 ): Promise<PendingOutput> {
-  const most = job.kind === "entries" ? job.plan.mostBytes : job.layout.bytes;
+  const most = job.kind === "entries" ? job.plan.maxBytes : job.layout.bytes;
   const isKnown = job.kind === "planned" && !compress;
-  const isDirect = sync && most >= LEAST_DIRECT_BYTES;
+  const isDirect = sync && most >= MIN_DIRECT_BYTES;
   const pending = await open(isKnown ? most : 0, isDirect);
   return withCompression(job, compress, pending);
 }

@@ -126,7 +126,7 @@ export interface ResolvedOptions
   readonly inputs: readonly { option: InputName; name: string }[];
   readonly threads: number;
   /** Whether the number of threads was given: a default is used for all but the smallest runs. */
-  readonly threadsAsked: boolean;
+  readonly threadsExplicit: boolean;
 }
 
 /**
@@ -150,8 +150,8 @@ export function resolveOptions(given: RunOptions): ResolvedOptions {
     throw new UsageError("column, columns: give only one of them", "columns");
   const emit = options.emit ?? defaultEmit(layout);
   checkEmit(emit, layout, options);
-  if (!isEntriesLayout(layout)) refuseForBlocks(layout, given);
-  if (layout === "coo") refuseForCoo(options);
+  if (!isEntriesLayout(layout)) rejectForBlocks(layout, given);
+  if (layout === "coo") rejectForCoo(options);
   return Object.freeze({
     ...options,
     emit: Object.freeze([...emit]),
@@ -164,7 +164,7 @@ export function resolveOptions(given: RunOptions): ResolvedOptions {
     binary: options.binary || undefined,
     pad: options.pad || undefined,
     threads: threads ?? availableParallelism(),
-    threadsAsked: threads !== undefined,
+    threadsExplicit: threads !== undefined,
   });
 }
 
@@ -180,14 +180,14 @@ export function inLayout(
     isDropped(name) || isJacobian(name) || EMITS[name].shape === "scalar";
   const emit = options.emit.filter((name) => layout !== "coo" || isInCoo(name));
   checkEmit(emit, layout, options);
-  if (layout === "coo") refuseForCoo(options);
+  if (layout === "coo") rejectForCoo(options);
   // Options of entries are recorded.
   const none = isEntriesLayout(layout) ? {} : { threshold: 0, topK: undefined };
   return { ...options, layout, emit, ...none };
 }
 
 /** Rejects options of entries for a layout of blocks. */
-function refuseForBlocks(
+function rejectForBlocks(
   layout: Layout,
   { threshold, topK }: RunOptions,
 ): void {
@@ -200,7 +200,7 @@ function refuseForBlocks(
 }
 
 /** Rejects options that need one table row for each example. */
-function refuseForCoo({
+function rejectForCoo({
   onBadRow,
   keep = [],
 }: Pick<RunOptions, "onBadRow" | "keep">): void {
@@ -242,7 +242,7 @@ export function metadataOf(
 }
 
 /** Returns the options for opening the input. */
-export function openOptionsOf(
+export function openOptions(
   options: ResolvedOptions,
   signal?: AbortSignal,
 ): OpenOptions {

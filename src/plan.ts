@@ -8,7 +8,7 @@ export interface PlanInput {
   sourceBytes: number;
   results: PlannedResult[];
   /** Average bytes per row of the kept columns. */
-  keptBytesPerRow: number;
+  copiedBytesPerRow: number;
   threads: number;
   /** Threads run anyway, for other parts of a dataset or to compress, or were asked for. */
   threadsAtHand?: boolean;
@@ -119,10 +119,10 @@ export function planRun(input: PlanInput): Plan {
 
 /** Returns the numbers of a plan, whose record batches and chunks are counted and not listed. */
 export function planSizes(input: PlanInput): PlanSizes {
-  const { rows, classes, keptBytesPerRow } = input;
+  const { rows, classes, copiedBytesPerRow } = input;
   const rowBytes = input.results.reduce(
     (total, { listSize, width }) => total + listSize * width,
-    8 + keptBytesPerRow,
+    8 + copiedBytesPerRow,
   );
 
   const batchRows = Math.min(

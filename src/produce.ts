@@ -5,7 +5,7 @@ import { type Job, withOthers } from "./job.js";
 import { writeEntries } from "./ordered/write-entries.js";
 import type { OutputTarget, PendingOutput } from "./output/output-target.js";
 import { writePlanned } from "./planned/write-planned.js";
-import type { Crew } from "./pool/crew.js";
+import type { WorkerPool } from "./pool/crew.js";
 import type { RunHooks } from "./run.js";
 import { type RunContext, workerSetup } from "./run-context.js";
 import { ioError } from "./system-error.js";
@@ -13,7 +13,7 @@ import { ioError } from "./system-error.js";
 interface Work
   extends Pick<RunHooks, "signal" | "onProgress">,
     Pick<RunContext, "options" | "logits" | "report"> {
-  crew: Crew;
+  workerPool: WorkerPool;
 }
 
 /**
@@ -44,7 +44,7 @@ export async function produce(
     if (output.bytes) work.report.set({ outputBytes: output.bytes() });
   } catch (error) {
     // After the death of a thread others may still write: their descriptor must not become another file's.
-    if (error instanceof WorkerError) await work.crew.close();
+    if (error instanceof WorkerError) await work.workerPool.close();
     await output.discard();
     if (signal?.aborted && error instanceof OutputClosedError)
       throw new AbortedError({ cause: signal.reason });
@@ -61,17 +61,17 @@ export async function produce(
 export async function compute(
   job: Job,
   output: OutputTarget,
-  { crew, onProgress, ...work }: Work,
+  { workerPool, onProgress, ...work }: Work,
 ): Promise<void> {
   const { plan, slot } = job;
   const { options, logits, report } = work;
   report.axes = axesOf(logits);
-  const memory = crew.memory(plan.slots * slot.bytes);
+  const memory = workerPool.memory(plan.slots * slot.bytes);
   report.set({ kernel: memory.module ? "simd" : "plain" });
   const context: RunContext = {
     ...work,
     output,
-    pool: await crew.pool(
+    pool: await workerPool.pool(
       plan.threads,
       workerSetup(job, logits, output, memory, options.temperature),
     ),
@@ -80,7 +80,7 @@ export async function compute(
       onProgress?.(report.rowsDone, plan.rows, {
         bytesDone: report.bytesDone,
         threads: plan.threads,
-        threadsBusy: Math.min(plan.threads, crew.tasksUnderWay),
+        threadsBusy: Math.min(plan.threads, workerPool.tasksUnderWay),
       }),
   };
   const writeEnd =

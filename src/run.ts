@@ -6,16 +6,16 @@ import { openLogits } from "./input/open-logits.js";
 import { type Job, planJob, sizeWarning } from "./job.js";
 import { openOutput } from "./open-output.js";
 import {
-  openOptionsOf,
+  openOptions,
   type ResolvedOptions,
   type RunOptions,
   resolveOptions,
 } from "./options.js";
 import { ARROW, checkOutput } from "./output/written-files.js";
-import { Crew } from "./pool/crew.js";
+import { WorkerPool } from "./pool/crew.js";
 import { produce } from "./produce.js";
 import { ReportBuilder, type RunReport } from "./report.js";
-import { startEarly } from "./start-early.js";
+import { prestartWorkers } from "./start-early.js";
 
 /** Callbacks and stop signal of a call. */
 export interface RunHooks {
@@ -53,7 +53,7 @@ export async function run(
   const resolved = resolveOptions(options);
   const { input, output } = resolved;
   const report = new ReportBuilder(input, output);
-  const crew = new Crew();
+  const workerPool = new WorkerPool();
   try {
     checkOutput({
       path: output,
@@ -62,11 +62,8 @@ export async function run(
       inputs: [input],
       streams: true,
     });
-    await startEarly(crew, [input], resolved);
-    const logits = await openLogits(
-      input,
-      openOptionsOf(resolved, hooks.signal),
-    );
+    await prestartWorkers(workerPool, [input], resolved);
+    const logits = await openLogits(input, openOptions(resolved, hooks.signal));
     try {
       if (!hooks.signal?.aborted) await reportLogits(logits, hooks.onEvent);
       const job = planJob(resolved, logits);
@@ -75,11 +72,11 @@ export async function run(
       report.set(knownFromJob(resolved, job, logits));
       await produce(
         job,
-        { ...hooks, crew, options: resolved, logits, report },
+        { ...hooks, workerPool, options: resolved, logits, report },
         output,
         () => openOutput(resolved, job),
         // The threads end while the disk is waited for.
-        () => crew.close(),
+        () => workerPool.close(),
       );
     } finally {
       logits.close();
@@ -89,7 +86,7 @@ export async function run(
     if (error instanceof SoftjacError) error.report = report.finish("failed");
     throw error;
   } finally {
-    await crew.close();
+    await workerPool.close();
   }
 }
 

@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
 import type { ResolvedOptions } from "./options.js";
-import type { Crew } from "./pool/crew.js";
+import type { WorkerPool } from "./pool/crew.js";
 import { EMITS } from "./results/catalogue.js";
 import { resultsOf } from "./results/emit-options.js";
 
@@ -8,22 +8,23 @@ import { resultsOf } from "./results/emit-options.js";
 const LARGE_BYTES = { blocks: 8 * 2 ** 20, others: 64 * 2 ** 20 };
 
 /** Has threads start where one of the inputs is large: while that is opened and planned. */
-export async function startEarly(
-  crew: Crew,
+export async function prestartWorkers(
+  workerPool: WorkerPool,
   inputs: readonly string[],
   {
     threads,
-    threadsAsked,
+    threadsExplicit,
     emit,
     layout,
-  }: Pick<ResolvedOptions, "threads" | "threadsAsked" | "emit" | "layout">,
+  }: Pick<ResolvedOptions, "threads" | "threadsExplicit" | "emit" | "layout">,
 ): Promise<void> {
   const writesBlocks =
     layout !== "factored" &&
     resultsOf(emit).some((name) => EMITS[name].shape === "block");
   const least =
-    threadsAsked || writesBlocks ? LARGE_BYTES.blocks : LARGE_BYTES.others;
-  if (inputs.some((path) => bytesOf(path) >= least)) await crew.start(threads);
+    threadsExplicit || writesBlocks ? LARGE_BYTES.blocks : LARGE_BYTES.others;
+  if (inputs.some((path) => bytesOf(path) >= least))
+    await workerPool.start(threads);
 }
 
 function bytesOf(path: string): number {

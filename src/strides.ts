@@ -93,7 +93,7 @@ export function computeInMemory(
       if (!isTiled || block === null) copy(n, first * values, count * values);
     });
     for (const row of bad) {
-      refuseRow(slotRows, row, first + row, input.onBadRow);
+      rejectRow(slotRows, row, first + row, input.onBadRow);
       columns.forEach(({ values, type }, n) => {
         const start = (first + row) * values;
         const none = type === "int32" ? -1 : Number.NaN;
@@ -182,7 +182,7 @@ export function fillRows(
 }
 
 /** @throws BadRowError if bad rows are errors, or the label is neither a class nor none */
-export function refuseRow(
+export function rejectRow(
   slotRows: SlotRows<RowsSetup>,
   row: number,
   number: number,

@@ -31,7 +31,7 @@ test("defaults, in a new frozen object", () => {
     nullLogit: "error",
     allowMissingEos: false,
     threads: 2,
-    threadsAsked: true,
+    threadsExplicit: true,
     chunkRows: undefined,
     force: false,
     sync: true,
@@ -159,6 +159,6 @@ test.each(WRONG)("%o is refused", (extra, message) => {
 
 test("threads that nobody asked for are a default", () => {
   const resolved = resolveOptions(paths);
-  expect(resolved.threadsAsked).toBe(false);
+  expect(resolved.threadsExplicit).toBe(false);
   expect(resolved.threads).toBeGreaterThan(0);
 });

@@ -20,7 +20,7 @@ function shape(classes: number, width: 4 | 8 = 8) {
 const usual: PlanInput = {
   rows: 1_000_000,
   ...shape(10),
-  keptBytesPerRow: 0,
+  copiedBytesPerRow: 0,
   threads: 2,
 };
 

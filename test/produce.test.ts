@@ -2,9 +2,9 @@ import { expect, test, vi } from "vitest";
 import { AbortedError, WorkerError } from "../src/errors.js";
 import { openLogits } from "../src/input/open-logits.js";
 import { planJob } from "../src/job.js";
-import { openOptionsOf, resolveOptions } from "../src/options.js";
+import { openOptions, resolveOptions } from "../src/options.js";
 import { openPending } from "../src/output/commit.js";
-import { Crew } from "../src/pool/crew.js";
+import { WorkerPool } from "../src/pool/crew.js";
 import { produce } from "../src/produce.js";
 import { ReportBuilder } from "../src/report.js";
 import { workDirectory, writeLogits } from "./support/logits-input.js";
@@ -28,15 +28,15 @@ async function failing(
   const input = at("in.arrow");
   writeLogits(input, { rows: 50, classes: 4, logit: (r, k) => r * k });
   const options = resolveOptions({ input, output: at("out.arrow"), layout });
-  const logits = await openLogits(input, openOptionsOf(options));
+  const logits = await openLogits(input, openOptions(options));
   const order: string[] = [];
-  const crew = new Crew();
-  crew.pool = async () => ({
+  const workerPool = new WorkerPool();
+  workerPool.pool = async () => ({
     run: async () => {
       throw thrown;
     },
   });
-  crew.close = async () => {
+  workerPool.close = async () => {
     // it takes its time until the last thread has ended
     await new Promise(setImmediate);
     order.push("threads ended");
@@ -51,7 +51,7 @@ async function failing(
   };
   const report = new ReportBuilder(input, options.output);
   const job = planJob(options, logits);
-  const work = { crew, options, logits, report };
+  const work = { workerPool, options, logits, report };
   const error = await produce(job, work, options.output, open, () => {}).catch(
     (error) => error,
   );

@@ -10,7 +10,7 @@ import {
   PermissionError,
 } from "../src/errors.js";
 import { interpreting, interpretingSync } from "../src/input/interpreting.js";
-import { AbsentBytes } from "../src/io/present-blocks.js";
+import { MissingRangesError } from "../src/io/present-blocks.js";
 import { failureKind } from "../src/queue/job-handler.js";
 import {
   inputError,
@@ -163,7 +163,7 @@ test("interpreting keeps errors that have a meaning of their own", async () => {
     new InputMissingError("in"),
     new PermissionError("in", "permission denied"),
     new InputFormatError("in", "footer", "expected x, found y"),
-    new AbsentBytes([{ start: 0, end: 1 }]),
+    new MissingRangesError([{ start: 0, end: 1 }]),
   ];
   for (const error of kept)
     await expect(

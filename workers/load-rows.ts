@@ -2,7 +2,7 @@ import { integerAt } from "../src/arrow/read-window.js";
 import {
   isSeparate,
   offsetWidth,
-  type SourcePiece,
+  type SourceRange,
 } from "../src/arrow/source-form.js";
 import { BIG_ARRAYS, widenNumbers } from "../src/arrow/stored-numbers.js";
 import { rowIndices } from "../src/input/row-indices.js";
@@ -16,7 +16,7 @@ import { TaskFailure, withSide } from "./task-failure.js";
 
 /** Rows `[from, to)` of a load that starts at row `start`, in one input batch. */
 interface RowsOfPiece {
-  piece: SourcePiece;
+  piece: SourceRange;
   start: number;
   from: number;
   to: number;
@@ -32,7 +32,7 @@ interface ValueRun {
 /** Reads rows `[rowStart, rowEnd)` of every source into a slot, row-major, and stores their indices. They may span record batches. */
 export function loadRows(
   { setup, kernel, base }: SlotRows,
-  pieces: SourcePiece[][],
+  pieces: SourceRange[][],
   rowStart: number,
   rowEnd: number,
 ): void {
@@ -44,7 +44,7 @@ export function loadRows(
       raw: base + raw,
       values: base + values,
     };
-    const parts = (pieces[n] as SourcePiece[]).flatMap((piece) => {
+    const parts = (pieces[n] as SourceRange[]).flatMap((piece) => {
       const from = Math.max(rowStart, piece.rowStart);
       const to = Math.min(rowEnd, piece.rowEnd);
       return from < to ? [{ piece, start: rowStart, from, to }] : [];

@@ -9,10 +9,10 @@ import { damaged, ParquetFailure } from "./parquet-read.js";
 
 /** Approximate size of a batch: row groups are read whole, but decoded in parts. */
 const BATCH_BYTES = 16 << 20;
-const MOST_BATCH_ROWS = 1 << 17;
+const MAX_BATCH_ROWS = 1 << 17;
 
 /** The decoder's address space has 4 GiB, and a row group's bytes may be in it twice. */
-const MOST_GROUP_BYTES = 3 * 2 ** 29;
+const MAX_GROUP_BYTES = 3 * 2 ** 29;
 
 /** FFFFFFFF 00000000 ends a stream. */
 const EOS_BYTES = 8;
@@ -83,15 +83,15 @@ function batchRows(
     // Repeated values may take next to nothing in the file.
     decoded += Math.max(decodedBytes, 8 * values);
   }
-  if (stored > MOST_GROUP_BYTES)
+  if (stored > MAX_GROUP_BYTES)
     throw new ParquetFailure({
       kind: "unsupported",
       where,
-      text: `expected at most ${MOST_GROUP_BYTES} bytes of the columns that are read, found ${stored}; write the file with smaller row groups`,
+      text: `expected at most ${MAX_GROUP_BYTES} bytes of the columns that are read, found ${stored}; write the file with smaller row groups`,
     });
   const perRow = Math.max(1, decoded / Math.max(1, rows));
   return Math.min(
-    MOST_BATCH_ROWS,
+    MAX_BATCH_ROWS,
     Math.max(1, Math.floor(BATCH_BYTES / perRow)),
   );
 }

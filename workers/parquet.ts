@@ -12,7 +12,7 @@ import { ParquetFailure, readParquet } from "./parquet-read.js";
 import { writeArrow } from "./parquet-to-arrow.js";
 
 /** The decoder may quote all that it found. */
-const MOST_TEXT = 300;
+const MAX_TEXT = 300;
 
 const setup = workerData as ParquetSetup;
 const reply = (message: ParquetReply) => parentPort?.postMessage(message);
@@ -56,7 +56,7 @@ function compileDecoder(): WebAssembly.Module {
 
 function oneLine(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  return text.replace(/\s+/g, " ").slice(0, MOST_TEXT);
+  return text.replace(/\s+/g, " ").slice(0, MAX_TEXT);
 }
 
 /** The part of a Blob that the decoder uses. */

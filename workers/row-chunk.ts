@@ -4,7 +4,7 @@ import type { RowChunkTask, WorkerSetup } from "../src/pool/protocol.js";
 import { blockRowStart, type ResultColumn } from "../src/results/columns.js";
 import { loadRows } from "./load-rows.js";
 import { writeSlot } from "./slot-bytes.js";
-import { refuseRow, SlotRows } from "./slot-rows.js";
+import { rejectRow, SlotRows } from "./slot-rows.js";
 import { TaskFailure } from "./task-failure.js";
 
 /**
@@ -36,7 +36,7 @@ export function computeRowChunk(
     for (let first = 0; first < rows; first += setup.strideRows) {
       const count = Math.min(setup.strideRows, rows - first);
       for (const row of computeRows(slotRows, task, done, first, count, outs))
-        badRows.push(refuseRow(slotRows, row, start));
+        badRows.push(rejectRow(slotRows, row, start));
     }
     for (const run of runsWritten(task, done, done + rows)) {
       const writeRun = (region: number, position: number, bytes: number) =>

@@ -2,14 +2,14 @@ import { DamagedColumn, readerOf } from "../src/arrow/kept-nodes.js";
 import { NodeCopier, type NodeTarget } from "../src/arrow/node-copier.js";
 import { outputNodes } from "../src/arrow/node-reader.js";
 import type { Read } from "../src/arrow/read-window.js";
-import { putBytes } from "../src/io/put-bytes.js";
+import { writeOrCompare } from "../src/io/put-bytes.js";
 import type { Kernel } from "../src/numeric/kernel.js";
 import { kernelOn } from "../src/numeric/simd-kernel.js";
 import type {
+  CopyColumnTask,
   EntriesPart,
   EntriesSetup,
   EntriesTask,
-  KeptColumnTask,
   Reply,
   ScanTask,
   Task,
@@ -19,7 +19,7 @@ import { EntriesChunk } from "./entries-chunk.js";
 import { loadRows } from "./load-rows.js";
 import { computeRowChunk } from "./row-chunk.js";
 import { readInto } from "./slot-bytes.js";
-import { refuseRow, SlotRows } from "./slot-rows.js";
+import { rejectRow, SlotRows } from "./slot-rows.js";
 import { TaskFailure, withSide } from "./task-failure.js";
 
 /** Runs tasks with a kernel of its own; on a worker, or on the main thread for runs too small for a pool. */
@@ -36,7 +36,7 @@ export function taskRunner(setup: WorkerSetup): (task: Task) => Reply {
       case "kept":
         return {
           nulls: task.columns.flatMap((column) =>
-            copyKeptColumn(setup, column, task.target),
+            copyColumn(setup, column, task.target),
           ),
         };
     }
@@ -64,7 +64,7 @@ function findBadRows(
     const rows = Math.min(setup.loadRows, rowEnd - start);
     loadRows(slotRows, pieces, start, start + rows);
     for (let r = 0; r < rows; r++)
-      if (slotRows.badRowReason(r)) found.push(refuseRow(slotRows, r, start));
+      if (slotRows.badRowReason(r)) found.push(rejectRow(slotRows, r, start));
   }
   return found;
 }
@@ -92,7 +92,7 @@ function computeEntries(
     if (i < 0) {
       if (chunk.isFull) break;
       if (chunk.begin(row) === null)
-        badRows.push(refuseRow(slotRows, row, rowStart));
+        badRows.push(rejectRow(slotRows, row, rowStart));
       i = 0;
     }
     i = chunk.storeFrom(row, i);
@@ -113,9 +113,9 @@ function computeEntries(
  * Copies one kept column of an output record batch from the input's batches that it spans, into the output or into
  * `target`. Returns the nulls of each node.
  */
-function copyKeptColumn(
+function copyColumn(
   setup: WorkerSetup,
-  { column, pieces, nodes }: KeptColumnTask,
+  { column, pieces, nodes }: CopyColumnTask,
   target: SharedArrayBuffer | null,
 ): number[] {
   const read: Read = (position, bytes) => {
@@ -126,7 +126,8 @@ function copyKeptColumn(
   };
   const write = (source: Uint8Array, position: number) => {
     if (target) new Uint8Array(target).set(source, position);
-    else withSide("output", () => putBytes(setup.output, source, position));
+    else
+      withSide("output", () => writeOrCompare(setup.output, source, position));
   };
   try {
     return outputNodes(column, () => pieces, read).map(

@@ -1,5 +1,5 @@
 import { readFully } from "../src/io/positional.js";
-import { PresentBlocks } from "../src/io/present-blocks.js";
+import { FetchedRanges } from "../src/io/present-blocks.js";
 import { writePages } from "../src/io/put-bytes.js";
 import type { WorkerSetup } from "../src/pool/protocol.js";
 import { withSide } from "./task-failure.js";
@@ -26,7 +26,7 @@ export function readInto(
   withSide("input", () => {
     if (sourcePresent) {
       const { bytes, shared } = sourcePresent;
-      new PresentBlocks(bytes, shared).check(position, target.byteLength);
+      new FetchedRanges(bytes, shared).check(position, target.byteLength);
     }
     readFully(sourceFd, target, position);
   });

@@ -185,7 +185,7 @@ export class SlotRows<Setup extends RowsSetup = WorkerSetup> {
  * Ends the task if bad rows do, or if the label of the row is neither a class nor none. Returns the row of the file, which
  * starts at row `start` in the slot.
  */
-export function refuseRow(rows: SlotRows, row: number, start: number): number {
+export function rejectRow(rows: SlotRows, row: number, start: number): number {
   const { stopAtBadRow } = rows.setup;
   const reason = rows.badRowReason(row, !stopAtBadRow);
   if (reason && (stopAtBadRow || reason.advice))

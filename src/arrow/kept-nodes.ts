@@ -6,12 +6,12 @@ import type { DataBuffer } from "./views.js";
 // values in one record batch; the pieces of its children follow from its offsets, which are read and checked on the way.
 
 /** Node of a copied column: the column, or a type nested in it. */
-export interface KeptNode {
+export interface CopiedNode {
   /** Name for messages, such as `choices` or `choices.item`. */
   name: string;
   /** Field of the output, without views, runs and nested dictionaries. */
   field: Field;
-  form: KeptForm;
+  form: CopiedForm;
   /** Descriptor of a temporary file that has a column of fixed width; null: the input has it. */
   fd: number | null;
   /** Bits per value of a fixed width (1 = bool), else 0. */
@@ -25,13 +25,13 @@ export interface KeptNode {
   /** Number of values in the dictionary, which all copied indices must be below; null for other columns. */
   dictionaryValues: number | null;
   /** Child nodes; runs have their ends first. */
-  children: KeptNode[];
+  children: CopiedNode[];
   /** Rows of one value in memory, which are repeated; null for a column of the file. */
-  constant: { memory: Uint8Array<ArrayBuffer>; buffers: KeptBuffers } | null;
+  constant: { memory: Uint8Array<ArrayBuffer>; buffers: CopiedBuffers } | null;
 }
 
 /** Storage in the input. `runs` (run-end encoded) and `codes` (a dictionary) are replaced by their values in the output. */
-export type KeptForm =
+export type CopiedForm =
   | "fixed-width"
   | "text"
   | "views"
@@ -44,7 +44,7 @@ export type KeptForm =
   | "codes";
 
 /** Buffers of a node in one record batch, as absolute byte offsets; 0 for a buffer that does not exist. */
-export interface KeptBuffers {
+export interface CopiedBuffers {
   /** Number of values. */
   length: number;
   nullCount: number;
@@ -59,15 +59,15 @@ export interface KeptBuffers {
   /** Data buffers of views; null if the node has no views. */
   data: DataBuffer[] | null;
   /** Buffers of the child nodes; for codes the parts of the dictionary. */
-  children: KeptBuffers[];
+  children: CopiedBuffers[];
   /** Code of the first value of a part of a dictionary, else 0. */
   firstCode: number;
 }
 
 /** Values `[from, to)` of a node in one record batch, as often as `repeat`. */
-export interface KeptPiece {
+export interface CopiedPiece {
   /** null: these values are null. */
-  buffers: KeptBuffers | null;
+  buffers: CopiedBuffers | null;
   from: number;
   to: number;
   repeat: number;
@@ -76,7 +76,7 @@ export interface KeptPiece {
 }
 
 /** Bytes of a node of a copied column in some rows of the output; null for a buffer that its type does not have. */
-export interface KeptShape {
+export interface CopiedShape {
   rows: number;
   /** 0 if the input's batches have no nulls. */
   validity: number | null;
@@ -113,8 +113,8 @@ export class DamagedColumn extends Error {
 
 /** Returns the place of value k, or of values k to `last`, for messages. */
 export function whereOf(
-  { name }: KeptNode,
-  { row, from }: KeptPiece,
+  { name }: CopiedNode,
+  { row, from }: CopiedPiece,
   k: number,
   last = k,
 ): string {
@@ -127,23 +127,23 @@ export function whereOf(
 
 /** Returns a piece of a nested node. */
 export function nestedPiece(
-  buffers: KeptBuffers | null,
+  buffers: CopiedBuffers | null,
   from: number,
   to: number,
   repeat = 1,
-): KeptPiece {
+): CopiedPiece {
   return { buffers, from, to, repeat, row: null };
 }
 
 /** Returns how the bytes of a node are read: from memory for a constant. */
-export function readerOf({ constant }: KeptNode, read: Read): Read {
+export function readerOf({ constant }: CopiedNode, read: Read): Read {
   if (!constant) return read;
   return (position, bytes) =>
     constant.memory.subarray(position, position + bytes);
 }
 
 /** Number of items that offsets may reach: bytes of text, or values of the child. */
-export function itemsOf({ form }: KeptNode, buffers: KeptBuffers): number {
+export function itemsOf({ form }: CopiedNode, buffers: CopiedBuffers): number {
   return form === "text"
     ? buffers.valuesBytes
     : (buffers.children[0]?.length ?? 0);

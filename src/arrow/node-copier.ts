@@ -2,13 +2,13 @@ import { isUtf8 } from "node:buffer";
 import { appendBits, countZeros } from "./bitmap.js";
 import { BufferWriter } from "./buffer-writer.js";
 import {
+  type CopiedBuffers,
+  type CopiedNode,
+  type CopiedPiece,
+  type CopiedShape,
   checkCode,
   DamagedColumn,
   itemsOf,
-  type KeptBuffers,
-  type KeptNode,
-  type KeptPiece,
-  type KeptShape,
   whereOf,
 } from "./kept-nodes.js";
 import { NodeReader } from "./node-reader.js";
@@ -18,7 +18,7 @@ import { type DataBuffer, VIEW_BYTES, ViewedValues } from "./views.js";
 
 /** Sizes and positions of a node in the output, or in the memory that is written. */
 export interface NodeTarget {
-  shape: KeptShape;
+  shape: CopiedShape;
   validity: number;
   offsets: number;
   values: number;
@@ -47,7 +47,7 @@ export class NodeCopier {
   #items = 0;
 
   constructor(
-    private readonly node: KeptNode,
+    private readonly node: CopiedNode,
     private readonly task: NodeTarget,
     private readonly read: Read,
     private readonly write: (source: Uint8Array, position: number) => void,
@@ -71,7 +71,7 @@ export class NodeCopier {
     this.#values = writer(isBool ? 0 : (shape.values ?? 0), values);
   }
 
-  copy(piece: KeptPiece): void {
+  copy(piece: CopiedPiece): void {
     const { form, offsetBytes } = this.node;
     if (form !== "fixed-width" && offsetBytes === 0 && !this.#validity) {
       this.#rows += (piece.to - piece.from) * piece.repeat;
@@ -95,7 +95,7 @@ export class NodeCopier {
     return countZeros(this.#validity, rows);
   }
 
-  #copyOnce(piece: KeptPiece): void {
+  #copyOnce(piece: CopiedPiece): void {
     const { form } = this.node;
     const { buffers, from, to } = piece;
     const count = to - from;
@@ -122,8 +122,8 @@ export class NodeCopier {
   /** The bytes of a bitmap that hold the piece's values: the first of them is bit `from & 7`. */
   #bits(
     bitmap: number,
-    { from, to }: KeptPiece,
-    { length }: KeptBuffers,
+    { from, to }: CopiedPiece,
+    { length }: CopiedBuffers,
   ): Uint8Array {
     const first = from >> 3;
     const end = bitmap + bitmapBytes(length);
@@ -140,8 +140,8 @@ export class NodeCopier {
   }
 
   #fixedWidth(
-    piece: KeptPiece,
-    buffers: KeptBuffers,
+    piece: CopiedPiece,
+    buffers: CopiedBuffers,
     valid: Uint8Array | null,
   ): void {
     const bytes = this.node.bits / 8;
@@ -158,7 +158,7 @@ export class NodeCopier {
   }
 
   /** Writes the offsets of texts or lists, and the bytes of texts. */
-  #withOffsets(piece: KeptPiece, buffers: KeptBuffers): void {
+  #withOffsets(piece: CopiedPiece, buffers: CopiedBuffers): void {
     const { offsetBytes, form } = this.node;
     const step = COPY_BYTES / offsetBytes;
     const end = buffers.offsets + (buffers.length + 1) * offsetBytes;
@@ -180,8 +180,8 @@ export class NodeCopier {
   }
 
   #texts(
-    piece: KeptPiece,
-    { values, valuesBytes }: KeptBuffers,
+    piece: CopiedPiece,
+    { values, valuesBytes }: CopiedBuffers,
     from: number,
     count: number,
     offset: (k: number) => number,
@@ -210,8 +210,8 @@ export class NodeCopier {
 
   /** Writes the values that views show, and offsets in their place. */
   #viewed(
-    piece: KeptPiece,
-    buffers: KeptBuffers,
+    piece: CopiedPiece,
+    buffers: CopiedBuffers,
     valid: Uint8Array | null,
     data: readonly DataBuffer[],
   ): void {
@@ -237,12 +237,12 @@ export class NodeCopier {
     }
   }
 
-  #listViews(piece: KeptPiece, buffers: KeptBuffers): void {
+  #listViews(piece: CopiedPiece, buffers: CopiedBuffers): void {
     const lists = this.#reader.values(piece, buffers);
     const step = COPY_BYTES / this.node.offsetBytes;
     for (let from = piece.from; from < piece.to; from += step)
       this.#addOffsets(Math.min(step, piece.to - from), () => {
-        const { from, to } = lists.next().value as KeptPiece;
+        const { from, to } = lists.next().value as CopiedPiece;
         return to - from;
       });
   }
@@ -260,7 +260,7 @@ export class NodeCopier {
     this.#offsets.add(bytes);
   }
 
-  #notUtf8(piece: KeptPiece, k: number): DamagedColumn {
+  #notUtf8(piece: CopiedPiece, k: number): DamagedColumn {
     return new DamagedColumn(
       whereOf(this.node, piece, k),
       "the text is not valid UTF-8",
@@ -270,8 +270,8 @@ export class NodeCopier {
   #checkOffsets(
     offset: (k: number) => number,
     count: number,
-    piece: KeptPiece,
-    buffers: KeptBuffers,
+    piece: CopiedPiece,
+    buffers: CopiedBuffers,
     from: number,
   ): void {
     const most = itemsOf(this.node, buffers);
@@ -289,7 +289,7 @@ export class NodeCopier {
 
   #checkIndices(
     codes: DataView,
-    piece: KeptPiece,
+    piece: CopiedPiece,
     from: number,
     valid: Uint8Array | null,
   ): void {
@@ -316,7 +316,7 @@ export class NodeCopier {
 /** Whether value k of a piece is not null, by the bits of the piece's validity. */
 function isSet(
   valid: Uint8Array | null,
-  { from }: KeptPiece,
+  { from }: CopiedPiece,
   k: number,
 ): boolean {
   const bit = k - (from & ~7);

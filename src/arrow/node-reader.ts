@@ -1,10 +1,10 @@
 import {
+  type CopiedBuffers,
+  type CopiedNode,
+  type CopiedPiece,
   checkCode,
   DamagedColumn,
   itemsOf,
-  type KeptBuffers,
-  type KeptNode,
-  type KeptPiece,
   nestedPiece,
   whereOf,
 } from "./kept-nodes.js";
@@ -12,19 +12,19 @@ import { type Read, ReadWindow } from "./read-window.js";
 
 /** Reads what says where the values of a node are. */
 export class NodeReader {
-  readonly #node: KeptNode;
+  readonly #node: CopiedNode;
   readonly #validity: ReadWindow;
   readonly #offsets: ReadWindow;
   readonly #sizes: ReadWindow;
 
-  constructor(node: KeptNode, read: Read) {
+  constructor(node: CopiedNode, read: Read) {
     this.#node = node;
     this.#validity = new ReadWindow(read);
     this.#offsets = new ReadWindow(read);
     this.#sizes = new ReadWindow(read);
   }
 
-  isNull({ nullCount, validity, length }: KeptBuffers, k: number): boolean {
+  isNull({ nullCount, validity, length }: CopiedBuffers, k: number): boolean {
     if (nullCount === 0) return false;
     const end = validity + Math.ceil(length / 8);
     const byte = this.#validity.integer(validity + (k >> 3), 1, end, false);
@@ -32,7 +32,10 @@ export class NodeReader {
   }
 
   /** Returns the first and the last offset of a piece of texts or lists. @throws DamagedColumn */
-  ends(piece: KeptPiece, buffers: KeptBuffers): [first: number, last: number] {
+  ends(
+    piece: CopiedPiece,
+    buffers: CopiedBuffers,
+  ): [first: number, last: number] {
     const { from, to } = piece;
     const { offsets, length } = buffers;
     const offset = integers(
@@ -52,7 +55,7 @@ export class NodeReader {
   }
 
   /** Returns a piece for each list view, run or code. @throws DamagedColumn */
-  values(piece: KeptPiece, buffers: KeptBuffers): Generator<KeptPiece> {
+  values(piece: CopiedPiece, buffers: CopiedBuffers): Generator<CopiedPiece> {
     const { form } = this.#node;
     if (form === "list-view") return this.#lists(piece, buffers);
     return form === "runs"
@@ -61,7 +64,7 @@ export class NodeReader {
   }
 
   /** The values of each list view; none for null. */
-  *#lists(piece: KeptPiece, buffers: KeptBuffers): Generator<KeptPiece> {
+  *#lists(piece: CopiedPiece, buffers: CopiedBuffers): Generator<CopiedPiece> {
     const { offsetBytes } = this.#node;
     const { length, offsets, sizes, children } = buffers;
     const offset = integers(this.#offsets, offsetBytes, offsets, length);
@@ -80,8 +83,11 @@ export class NodeReader {
     }
   }
 
-  *#runs(piece: KeptPiece, { children }: KeptBuffers): Generator<KeptPiece> {
-    const [ends, values] = children as [KeptBuffers, KeptBuffers];
+  *#runs(
+    piece: CopiedPiece,
+    { children }: CopiedBuffers,
+  ): Generator<CopiedPiece> {
+    const [ends, values] = children as [CopiedBuffers, CopiedBuffers];
     const width = (this.#node.children[0]?.bits ?? 0) / 8;
     const end = integers(this.#offsets, width, ends.values, ends.length);
     let [run, high] = [0, ends.length];
@@ -102,7 +108,7 @@ export class NodeReader {
     }
   }
 
-  *#codes(piece: KeptPiece, buffers: KeptBuffers): Generator<KeptPiece> {
+  *#codes(piece: CopiedPiece, buffers: CopiedBuffers): Generator<CopiedPiece> {
     const { bits, signed } = this.#node;
     const { children: parts, values, length } = buffers;
     const codeAt = integers(this.#offsets, bits / 8, values, length, signed);
@@ -118,10 +124,10 @@ export class NodeReader {
       let [low, high] = [0, parts.length - 1];
       while (low < high) {
         const middle = (low + high + 1) >> 1;
-        if ((parts[middle] as KeptBuffers).firstCode <= code) low = middle;
+        if ((parts[middle] as CopiedBuffers).firstCode <= code) low = middle;
         else high = middle - 1;
       }
-      const part = parts[low] as KeptBuffers;
+      const part = parts[low] as CopiedBuffers;
       const at = code - part.firstCode;
       yield nestedPiece(part, at, at + 1);
     }
@@ -142,17 +148,17 @@ function integers(
 
 /** Node of the output, with its pieces in order; each call reads them anew. */
 export interface OutputNode {
-  node: KeptNode;
-  pieces: () => Iterable<KeptPiece>;
+  node: CopiedNode;
+  pieces: () => Iterable<CopiedPiece>;
 }
 
 /** Returns the nodes of a column in the order of its field nodes in the output. Reading their pieces throws DamagedColumn. */
 export function outputNodes(
-  node: KeptNode,
-  pieces: () => Iterable<KeptPiece>,
+  node: CopiedNode,
+  pieces: () => Iterable<CopiedPiece>,
   read: Read,
 ): OutputNode[] {
-  const below = (child: KeptNode, k: number) =>
+  const below = (child: CopiedNode, k: number) =>
     outputNodes(
       child,
       () => joined(node, childPieces(node, k, pieces(), read)),
@@ -160,7 +166,7 @@ export function outputNodes(
     );
   if (node.form === "codes" || node.form === "runs") {
     const last = node.children.length - 1;
-    return below(node.children[last] as KeptNode, last);
+    return below(node.children[last] as CopiedNode, last);
   }
   return [{ node, pieces }, ...node.children.flatMap(below)];
 }
@@ -170,10 +176,10 @@ const MAX_PIECES = 2 ** 26;
 
 /** Joins pieces that follow one another, and equal ones. */
 function* joined(
-  { name }: KeptNode,
-  pieces: Iterable<KeptPiece>,
-): Generator<KeptPiece> {
-  let last: KeptPiece | null = null;
+  { name }: CopiedNode,
+  pieces: Iterable<CopiedPiece>,
+): Generator<CopiedPiece> {
+  let last: CopiedPiece | null = null;
   let count = 0;
   for (const piece of pieces) {
     if (++count > MAX_PIECES)
@@ -201,11 +207,11 @@ function* joined(
 }
 
 function* childPieces(
-  node: KeptNode,
+  node: CopiedNode,
   k: number,
-  pieces: Iterable<KeptPiece>,
+  pieces: Iterable<CopiedPiece>,
   read: Read,
-): Generator<KeptPiece> {
+): Generator<CopiedPiece> {
   const { form } = node;
   const reader = new NodeReader(node, read);
   const size = form === "fixed-size-list" ? node.listSize : 1;

@@ -1,5 +1,5 @@
 /** Storage of rows of numbers in a file: fixed-size lists, lists with offsets (int32 or int64), a struct of Q numbers, or Q columns. */
-export type SourceForm =
+export type ColumnStorage =
   | "fixed-size-list"
   | "list"
   | "large-list"
@@ -7,13 +7,13 @@ export type SourceForm =
   | "columns";
 
 /** Bytes of an offset; 0 where there are none. */
-export function offsetWidth(form: SourceForm): 0 | 4 | 8 {
+export function offsetWidth(form: ColumnStorage): 0 | 4 | 8 {
   if (form === "list") return 4;
   return form === "large-list" ? 8 : 0;
 }
 
 /** Whether every class has values of its own, row after row. */
-export function isSeparate(form: SourceForm): boolean {
+export function isSeparate(form: ColumnStorage): boolean {
   return form === "struct" || form === "columns";
 }
 
@@ -33,7 +33,7 @@ export interface ValueBuffers {
 }
 
 /** Rows `[rowStart, rowEnd)` of a file in one record batch: values (except of lists) and offsets start at its first row, bitmaps do not. */
-export interface SourcePiece extends ValueBuffers {
+export interface SourceRange extends ValueBuffers {
   rowStart: number;
   rowEnd: number;
 }

@@ -87,7 +87,7 @@ export function arrayTask(
     typeof first === "number" ? first : (wholeNumberOr(env, first) ?? 0);
   const stride = (step && wholeNumberOr(env, step)) || 1;
   const index = (task - start) / stride;
-  refuseGaps(env, scheduler, start, stride);
+  rejectGaps(env, scheduler, start, stride);
   const tasks =
     count ?? (scheduler.count ? wholeNumber(env, scheduler.count) : undefined);
   if (tasks === undefined)
@@ -102,7 +102,7 @@ export function arrayTask(
 }
 
 /** Tasks of an array with gaps, as of `--array=3,7`, cannot know their places among those of the whole one. */
-function refuseGaps(
+function rejectGaps(
   env: Readonly<Record<string, string | undefined>>,
   { variable, last, count }: Scheduler,
   start: number,

@@ -12,7 +12,7 @@ const FORMATS: Record<Inspection["format"], string> = {
   safetensors: "safetensors",
 };
 
-const MOST_COLUMNS = 12;
+const MAX_COLUMNS = 12;
 
 /** Returns the description of a file as text for a terminal. */
 export function inspectedText(found: Inspection): string {
@@ -30,14 +30,14 @@ export function inspectedText(found: Inspection): string {
         : `${count(found.rows)} in ${count(batches)} ${batches === 1 ? "batch" : `batches of at most ${count(largestBatchRows)}`}`,
     ],
     ...columns
-      .slice(0, MOST_COLUMNS)
+      .slice(0, MAX_COLUMNS)
       .map(({ name, type, reason }, k): [string, string] => [
         k === 0 ? "columns" : "",
         `${shortName(name)}: ${type}${logits || reason === null || reason === problem ? "" : ` (${reason})`}`,
       ]),
   ];
-  if (columns.length > MOST_COLUMNS)
-    rows.push(["", `${count(columns.length - MOST_COLUMNS)} more`]);
+  if (columns.length > MAX_COLUMNS)
+    rows.push(["", `${count(columns.length - MAX_COLUMNS)} more`]);
   rows.push([
     "logits",
     logits

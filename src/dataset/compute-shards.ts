@@ -2,17 +2,17 @@ import { AbortedError, InternalError, WorkerError } from "../errors.js";
 import type { DatasetReportBuilder } from "./dataset-report.js";
 import type { DatasetHooks } from "./events.js";
 import {
+  ShardComputer,
   type ShardContext,
-  ShardMaker,
   type ShardOutcome,
 } from "./shard-maker.js";
-import type { Stopping } from "./stopping.js";
+import type { GracefulStop } from "./stopping.js";
 
 interface Shards extends ShardContext {
   /** Shards to compute, in order. */
   shards: readonly number[];
   report: DatasetReportBuilder;
-  stopping: Stopping;
+  stopping: GracefulStop;
 }
 
 /**
@@ -27,7 +27,7 @@ export async function computeShards(
 ): Promise<ReadonlySet<string>> {
   const { run } = context;
   const skipped = new Set<string>();
-  const maker = new ShardMaker(context);
+  const maker = new ShardComputer(context);
   const died: string[] = [];
   const make = async (
     shard: number,

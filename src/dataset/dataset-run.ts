@@ -72,7 +72,7 @@ export abstract class DatasetRun {
   }
 
   /** Rejects an output that this run may not replace. @throws OutputExistsError, UsageError */
-  abstract refuseOther(options: { overwrite: boolean }): Promise<void>;
+  abstract rejectOther(options: { overwrite: boolean }): Promise<void>;
 
   /**
    * Checks that the place of the run is still its own, has no links, and can take a file.
@@ -110,7 +110,7 @@ export abstract class DatasetRun {
   }
 
   /** @throws ConfigurationError if another version planned the run, since its results may have other bytes */
-  refuseOtherVersion(): void {
+  rejectOtherVersion(): void {
     const { fingerprint, of } = this.plan;
     if (of.softjac !== VERSION)
       throw new ConfigurationError(
@@ -129,7 +129,7 @@ export abstract class DatasetRun {
       await this.clearUp();
       return false;
     }
-    await this.refuseOther({ overwrite });
+    await this.rejectOther({ overwrite });
     await this.makePlace();
     // Another process may have published, and thereby renamed its folder, since the first look.
     if (await this.isPublished()) {
@@ -354,7 +354,7 @@ export abstract class DatasetRun {
     allowMissing = false,
   }: PublishOptions): Promise<void> {
     if (await this.isPublished()) return;
-    this.refuseOtherVersion();
+    this.rejectOtherVersion();
     const { fingerprint } = this.plan;
     let manifest: Uint8Array = new Uint8Array();
     const isReady = await this.#unlessPublished(async () => {

@@ -63,7 +63,7 @@ export async function findInputs(
   const states = new Map<string, PlannedState>();
   const undecodable = new Set<string>();
   for (const location of wanted) {
-    if (store) refuseAround(output, location);
+    if (store) rejectAround(output, location);
     else checkFiles([OUTPUT(output), inputFile(location)]);
     const listed = await (store
       ? listObjects(store, location)
@@ -76,7 +76,7 @@ export async function findInputs(
     const inputs = outside.length > 0 ? outside : listed.files;
     if (inputs.length === 0)
       throw new InputMissingError(location, undefined, listed.none);
-    refuseInside(
+    rejectInside(
       output,
       inputs.filter((file) => !undecodable.has(file)),
     );
@@ -128,7 +128,7 @@ async function openObjects(
   return (await openStore(wanted[0] as string, access)) as ObjectStore;
 }
 
-function refuseAround(output: string, location: string): void {
+function rejectAround(output: string, location: string): void {
   if (isInside(output, resolveLocation(location)))
     throw new UsageError(
       `output: ${output} is inside the input ${location}; choose another prefix`,
@@ -162,7 +162,7 @@ export async function filesOf(path: string): Promise<ListedInputs> {
 }
 
 /** @throws UsageError if the output would replace an input */
-function refuseInside(output: string, inputs: readonly string[]): void {
+function rejectInside(output: string, inputs: readonly string[]): void {
   const checked = new Set<string>();
   for (const input of inputs) {
     const real = isS3(input)

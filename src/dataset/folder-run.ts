@@ -37,7 +37,7 @@ export class FolderRun extends DatasetRun {
     }
   }
 
-  async refuseOther({ overwrite }: { overwrite: boolean }): Promise<void> {
+  async rejectOther({ overwrite }: { overwrite: boolean }): Promise<void> {
     const { out } = this.folders;
     const refuse = (what: string) => new OutputExistsError(out, what);
     const found = await this.store.head(out);
@@ -121,7 +121,7 @@ export class FolderRun extends DatasetRun {
       // Another process may have been first, or the file system denied a rename that it made.
       !(await this.isPublished())
     ) {
-      await this.refuseOther({ overwrite });
+      await this.rejectOther({ overwrite });
       if (!(await this.isPublished())) await this.#replace();
     }
     await this.#refuseLink(out);
@@ -138,12 +138,12 @@ export class FolderRun extends DatasetRun {
     ) {
       // Another process has published, or put a file there, since this process looked.
       await this.store.rename(aside, out);
-      return this.refuseOther({ overwrite: true });
+      return this.rejectOther({ overwrite: true });
     }
     if ((await this.store.rename(wip, out)) || (await this.isPublished()))
       return;
     if (isAside) await this.store.rename(aside, out);
-    await this.refuseOther({ overwrite: false });
+    await this.rejectOther({ overwrite: false });
   }
 
   protected override async takeBack(): Promise<boolean> {

@@ -1,6 +1,6 @@
 import { basename, dirname, join } from "node:path";
 import { resolve } from "../check-options.js";
-import { pooled } from "../io/pooled.js";
+import { mapConcurrent } from "../io/pooled.js";
 import { isAlive } from "../io/temporary-names.js";
 import { resolveLocation } from "../store/location.js";
 import { openStore } from "../store/open-store.js";
@@ -197,7 +197,9 @@ async function unfinishedIn(
     shards: shards.length,
     async remove() {
       for (const names of inOrder)
-        await pooled(names, AT_ONCE, (name) => store.remove(`${out}/${name}`));
+        await mapConcurrent(names, AT_ONCE, (name) =>
+          store.remove(`${out}/${name}`),
+        );
     },
   });
   return found;

@@ -88,7 +88,7 @@ export function resolveDataset(given: DatasetOptions) {
       "label: a dataset reads the labels from its inputs; save logits and labels in one file with numpy.savez",
       "label",
     );
-  if (isS3(output)) refuseOverwrite(output, overwrite);
+  if (isS3(output)) rejectOverwrite(output, overwrite);
   return Object.freeze({
     ...{ shardRows, shardBytes, checksums, overwrite, allowMissing, repair },
     inputs: Object.freeze([...inputs]),
@@ -102,7 +102,7 @@ export function resolveDataset(given: DatasetOptions) {
 }
 
 /** @throws UsageError for a store where nothing is replaced */
-export function refuseOverwrite(out: string, overwrite: boolean): void {
+export function rejectOverwrite(out: string, overwrite: boolean): void {
   if (overwrite)
     throw new UsageError(
       `overwrite: a dataset on S3 cannot be replaced; choose another prefix, or remove ${out} first`,

@@ -8,7 +8,7 @@ import { reportLogits } from "../input/first-rows.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { partitionReader } from "../input/partitions.js";
 import { sizeJob, sizeWarning } from "../job.js";
-import { openOptionsOf } from "../options.js";
+import { openOptions } from "../options.js";
 import { shortName } from "../printable.js";
 import type { InputSize, LeftOutInput, PinnedInput } from "./dataset-plan.js";
 import type { DatasetHooks } from "./events.js";
@@ -53,7 +53,7 @@ export async function pinInputs(
     const { name, classes } = input;
     const resolved = dataset.of(path);
     const options = { ...resolved, partitions: partitionsOf(path) };
-    const open = { ...openOptionsOf(options, signal), classes };
+    const open = { ...openOptions(options, signal), classes };
     const logits = await inputs.open(input, open);
     try {
       await reportLogits(logits, first ? undefined : onEvent);
@@ -64,7 +64,7 @@ export async function pinInputs(
       const columns = { classes: logits.classes, classNames, leading };
       const kind = { name, ...columns, dtype: job.dtype };
       first ??= kind;
-      refuseOther(path, first, kind);
+      rejectOther(path, first, kind);
       const partitions = used.length > 0 ? used : undefined;
       const bytes = job.kind === "planned" ? job.sizes.bytes : logits.bytes;
       found.set(name, {
@@ -124,7 +124,7 @@ function* inTurn(
   yield* again;
 }
 
-function refuseOther(path: string, first: Kind, found: Kind): void {
+function rejectOther(path: string, first: Kind, found: Kind): void {
   const refuse = (expected: string, actual: string | number, advice: string) =>
     new InputUnsupportedError(
       path,

@@ -12,7 +12,7 @@ import { PrefixRun } from "./prefix-run.js";
 import { decodeJson, fingerprintOf, type Success } from "./records.js";
 
 /** A run over a dataset, the store that it is in, and its inputs. */
-export interface StoredRunOver {
+export interface OpenDatasetRun {
   run: DatasetRun;
   store: Store;
   inputs: Inputs;
@@ -32,7 +32,7 @@ export async function openPlannedRun(
   fingerprint?: string,
   access: StoreAccess = {},
   first: First = "under way",
-): Promise<StoredRunOver> {
+): Promise<OpenDatasetRun> {
   const out = resolveLocation(output);
   const store = await openStore(out, access);
   const { name, bytes } = await readPlan(store, out, fingerprint, first);
@@ -57,7 +57,7 @@ export async function openRun(
   plan: DatasetPlan,
   access: StoreAccess,
   tmp = runFolders(out, plan.fingerprint).tmp,
-): Promise<Omit<StoredRunOver, "inputs">> {
+): Promise<Omit<OpenDatasetRun, "inputs">> {
   const folders = { ...runFolders(out, plan.fingerprint), tmp };
   const store = await openStore(out, access, tmp);
   const run = hasFolders(store)

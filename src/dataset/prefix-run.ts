@@ -3,7 +3,7 @@ import { MissingFolder, type ObjectStore, replace } from "../store/store.js";
 import type { DatasetPlan } from "./dataset-plan.js";
 import { DatasetRun } from "./dataset-run.js";
 import { commitName, PLAN, type RunFolders, SUCCESS } from "./names.js";
-import { refuseOverwrite } from "./options.js";
+import { rejectOverwrite } from "./options.js";
 import { decodeJson, encodeJson, type PartRecord } from "./records.js";
 
 /**
@@ -22,9 +22,9 @@ export class PrefixRun extends DatasetRun {
     super(store, folders, plan);
   }
 
-  async refuseOther({ overwrite }: { overwrite: boolean }): Promise<void> {
+  async rejectOther({ overwrite }: { overwrite: boolean }): Promise<void> {
     const { out } = this.folders;
-    refuseOverwrite(out, overwrite);
+    rejectOverwrite(out, overwrite);
     if (await this.#ownPlan()) return;
     const [name] = (await this.store.list(out)).keys();
     if (name === undefined || (await this.#ownPlan())) return;
@@ -87,7 +87,7 @@ export class PrefixRun extends DatasetRun {
     { overwrite }: { overwrite: boolean },
   ): Promise<void> {
     const { out } = this.folders;
-    refuseOverwrite(out, overwrite);
+    rejectOverwrite(out, overwrite);
     await this.checkPlace();
     await this.putSame(`${out}/${SUCCESS}`, success);
   }

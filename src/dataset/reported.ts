@@ -3,7 +3,7 @@ import { ioError, isSystemRefusal } from "../system-error.js";
 import { type DatasetReport, DatasetReportBuilder } from "./dataset-report.js";
 import type { DatasetRun, PublishOptions } from "./dataset-run.js";
 import type { DatasetHooks } from "./events.js";
-import { type StopLimits, Stopping } from "./stopping.js";
+import { GracefulStop, type StopLimits } from "./stopping.js";
 
 interface Call {
   output: string;
@@ -17,10 +17,13 @@ interface Call {
  */
 export async function reported<Report extends DatasetReport>(
   { output, limits = {}, hooks = {} }: Call,
-  work: (report: DatasetReportBuilder, stopping: Stopping) => Promise<Report>,
+  work: (
+    report: DatasetReportBuilder,
+    stopping: GracefulStop,
+  ) => Promise<Report>,
 ): Promise<Report> {
   const report = new DatasetReportBuilder(output, hooks.onEvent);
-  const stopping = new Stopping(limits, hooks);
+  const stopping = new GracefulStop(limits, hooks);
   try {
     return await stopping.race(() => work(report, stopping));
   } catch (error) {

@@ -1,6 +1,6 @@
 import { checkHooks } from "../check-options.js";
-import { Crew } from "../pool/crew.js";
-import { startEarly } from "../start-early.js";
+import { WorkerPool } from "../pool/crew.js";
+import { prestartWorkers } from "../start-early.js";
 import { computeShards } from "./compute-shards.js";
 import { makePlan, planShards, rowsOf } from "./dataset-plan.js";
 import type { DatasetReport, DatasetReportBuilder } from "./dataset-report.js";
@@ -16,9 +16,9 @@ import {
   resolveDataset,
 } from "./options.js";
 import { pinInputs } from "./pin-inputs.js";
-import { openRun, type StoredRunOver } from "./planned-run.js";
+import { type OpenDatasetRun, openRun } from "./planned-run.js";
 import { publish, reported } from "./reported.js";
-import type { Stopping, Watched } from "./stopping.js";
+import type { GracefulStop, Watched } from "./stopping.js";
 import { verifyPublished } from "./verify-published.js";
 
 /**
@@ -38,9 +38,9 @@ export async function runDataset(
   checkHooks(hooks);
   const dataset = resolveDataset(options);
   const { output, work, of } = dataset;
-  const crew = new Crew();
+  const workerPool = new WorkerPool();
   return reported({ output, limits: work, hooks }, async (report, stopping) => {
-    const begun = await begin(dataset, hooks, report, stopping, crew);
+    const begun = await begin(dataset, hooks, report, stopping, workerPool);
     const { isNew, ...planned } = begun;
     const call = { ...planned, report, stopping };
     if (!isNew) {
@@ -50,9 +50,9 @@ export async function runDataset(
     }
     const shards = await planned.run.missing();
     report.found(shards);
-    await computeShards({ ...work, ...call, crew, of, shards }, hooks);
+    await computeShards({ ...work, ...call, workerPool, of, shards }, hooks);
     return publish(planned.run, dataset, report, hooks);
-  }).finally(() => crew.close());
+  }).finally(() => workerPool.close());
 }
 
 /**
@@ -79,7 +79,7 @@ export async function planUnder(
   dataset: ResolvedDataset,
   hooks: DatasetHooks,
   report: DatasetReportBuilder,
-  stopping: Stopping,
+  stopping: GracefulStop,
 ): Promise<{ run: DatasetRun; missing: number[]; planned: DatasetReport }> {
   const { run, isNew } = await begin(dataset, hooks, report, stopping);
   const missing = isNew ? await run.missing() : [];
@@ -94,12 +94,12 @@ async function begin(
   dataset: ResolvedDataset,
   hooks: DatasetHooks,
   report: DatasetReportBuilder,
-  stopping: Stopping,
-  crew?: Crew,
-): Promise<StoredRunOver & { isNew: boolean }> {
+  stopping: GracefulStop,
+  workerPool?: WorkerPool,
+): Promise<OpenDatasetRun & { isNew: boolean }> {
   const { soon: signal, now } = stopping;
   const planned = await stopping.watched((alive) =>
-    planRun(dataset, { ...hooks, signal, now, alive }, crew),
+    planRun(dataset, { ...hooks, signal, now, alive }, workerPool),
   );
   report.planned(planned.run.plan);
   return { ...planned, isNew: await planned.run.begin(dataset) };
@@ -133,7 +133,7 @@ export async function dryRunDataset(
   const { fingerprint, of } = run.plan;
   const missing =
     (await run.isPublished()) && !dataset.repair ? [] : await run.missing();
-  if (missing.length > 0) await run.refuseOther(dataset);
+  if (missing.length > 0) await run.rejectOther(dataset);
   return {
     fingerprint,
     output: dataset.output,
@@ -158,8 +158,8 @@ interface PlanHooks extends Pick<DatasetHooks, "onEvent">, Watched {
 async function planRun(
   dataset: ResolvedDataset,
   hooks: PlanHooks,
-  crew?: Crew,
-): Promise<StoredRunOver> {
+  workerPool?: WorkerPool,
+): Promise<OpenDatasetRun> {
   const { signal, now = signal } = hooks;
   const found = await findInputs(dataset.inputs, dataset.output, {
     ...dataset.s3,
@@ -170,10 +170,13 @@ async function planRun(
   const s3 = { ...dataset.s3, signal: now };
   const inputs = await openInputs(found.root, s3, found);
   const options = dataset.of(dataset.inputs[0] as string);
-  if (crew) {
+  if (workerPool) {
     const paths = found.names.map((name) => inputs.path(name));
     // All shards use the threads, one after the other.
-    await startEarly(crew, paths, { ...options, threadsAsked: true });
+    await prestartWorkers(workerPool, paths, {
+      ...options,
+      threadsExplicit: true,
+    });
   }
   const { pinned, sizes, leftOut } = await pinInputs(
     found.names,

@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import { AbortedError, InternalError, type SoftjacError } from "../errors.js";
-import { pooled } from "../io/pooled.js";
+import { mapConcurrent } from "../io/pooled.js";
 import { filesIn, hashOf, type Store, type Stored } from "../store/store.js";
 import type { DatasetPlan, PinnedInput } from "./dataset-plan.js";
 import { COMMITS, commitName, partName, skippedName } from "./names.js";
@@ -81,7 +81,7 @@ export class RunFiles {
     const shards = [...this.plan.of.shards.keys()].filter((shard) =>
       files.has(basename(commitName(shard))),
     );
-    await pooled(shards, RECORDS_AT_ONCE, async (shard) => {
+    await mapConcurrent(shards, RECORDS_AT_ONCE, async (shard) => {
       const stored = files.get(basename(commitName(shard))) as Stored;
       if (this.#known.get(shard)?.stored.modified === stored.modified) return;
       this.#known.delete(shard);
@@ -109,16 +109,20 @@ export class RunFiles {
     const wanted = [...shards.entries()].filter(
       ([shard, { input }]) => isWanted(shard) && !skipped.has(input),
     );
-    const found = await pooled(wanted, PARTS_AT_ONCE, async ([shard]) => {
-      const part = partName(shard, shards.length);
-      const known = records.get(shard);
-      const fault = known
-        ? await this.#fault(known, parts.get(part), folder, look)
-        : "has no record";
-      onChecked?.(shard);
-      const { record = null } = known ?? {};
-      return fault === null ? [] : [{ shard, part, found: fault, record }];
-    });
+    const found = await mapConcurrent(
+      wanted,
+      PARTS_AT_ONCE,
+      async ([shard]) => {
+        const part = partName(shard, shards.length);
+        const known = records.get(shard);
+        const fault = known
+          ? await this.#fault(known, parts.get(part), folder, look)
+          : "has no record";
+        onChecked?.(shard);
+        const { record = null } = known ?? {};
+        return fault === null ? [] : [{ shard, part, found: fault, record }];
+      },
+    );
     return found.flat();
   }
 

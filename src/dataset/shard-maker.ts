@@ -3,9 +3,9 @@ import { StalledError, WorkerError } from "../errors.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { planJob } from "../job.js";
 import { openFile } from "../open-output.js";
-import { openOptionsOf, type ResolvedOptions } from "../options.js";
+import { openOptions, type ResolvedOptions } from "../options.js";
 import { openTemporary } from "../output/temporary-file.js";
-import { Crew } from "../pool/crew.js";
+import { WorkerPool } from "../pool/crew.js";
 import { produce } from "../produce.js";
 import { ReportBuilder } from "../report.js";
 import type { RunHooks } from "../run.js";
@@ -15,16 +15,16 @@ import type { PinnedInput, Shard } from "./dataset-plan.js";
 import type { ShardRun } from "./dataset-run.js";
 import type { DatasetEvent, DatasetHooks } from "./events.js";
 import { partName } from "./names.js";
-import type { StoredRunOver } from "./planned-run.js";
+import type { OpenDatasetRun } from "./planned-run.js";
 import { type MadePart, partRecord } from "./records.js";
 import { errorOfInput, isBadInput } from "./run-files.js";
 import { watched } from "./stopping.js";
 
 /** What computing shards of a run needs. */
-export interface ShardContext extends Omit<StoredRunOver, "run"> {
+export interface ShardContext extends Omit<OpenDatasetRun, "run"> {
   run: ShardRun;
   /** Threads that have been started early; closed with the maker. */
-  crew?: Crew;
+  workerPool?: WorkerPool;
   /** Returns the options of a run over one input. */
   of: (input: string) => ResolvedOptions;
   /** Whether to skip invalid inputs. */
@@ -51,8 +51,8 @@ export type ShardOutcome =
   | "published";
 
 /** Computes and commits shards, each on all threads. The threads and the input stay open from one shard to the next. */
-export class ShardMaker {
-  #crew: Crew;
+export class ShardComputer {
+  #crew: WorkerPool;
   #cleared: Promise<void> | null = null;
   #skipped: Promise<Map<number, string>> | null = null;
   #isStalled = false;
@@ -60,7 +60,7 @@ export class ShardMaker {
   #opened: { path: string; logits: LogitsFile } | null = null;
 
   constructor(private readonly context: ShardContext) {
-    this.#crew = context.crew ?? new Crew();
+    this.#crew = context.workerPool ?? new WorkerPool();
   }
 
   /**
@@ -144,7 +144,7 @@ export class ShardMaker {
       const { message } = error;
       hooks.onEvent?.({ event: "shard retried", shard, file, error: message });
       await this.#crew.close();
-      this.#crew = new Crew();
+      this.#crew = new WorkerPool();
       return this.#once(shard, hooks);
     }
   }
@@ -204,7 +204,7 @@ export class ShardMaker {
     this.#opened?.logits.close();
     this.#opened = null;
     const { classes } = input;
-    const open = { ...openOptionsOf(options, signal), classes };
+    const open = { ...openOptions(options, signal), classes };
     const logits = await this.context.inputs.open(input, open);
     this.#opened = { path, logits };
     return logits;
@@ -238,8 +238,8 @@ export class ShardMaker {
           },
         };
       });
-    const crew = this.#crew;
-    const work = { signal, onProgress, crew, options, logits, report };
+    const workerPool = this.#crew;
+    const work = { signal, onProgress, workerPool, options, logits, report };
     await produce(job, work, path, open, onComputed);
     const done = report.finish("done");
     return {

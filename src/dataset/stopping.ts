@@ -24,7 +24,7 @@ const MIN_GRACE = 2;
 const SHARD_SHARE = 0.8;
 
 /** Stops work on a dataset in steps: first no shard is started, then the current shard is abandoned, then the call ends. */
-export class Stopping {
+export class GracefulStop {
   readonly #soon = new AbortController();
   readonly #now = new AbortController();
   readonly #end = new AbortController();

@@ -67,7 +67,7 @@ export async function runShards(
     const { run } = planned;
     report.planned(run.plan);
     const chosen = select && new Set(select);
-    refuseBeyond(select, run.shards);
+    rejectBeyond(select, run.shards);
     const isWanted = (shard: number) =>
       isOfTask(shard) && (chosen?.has(shard) ?? true);
     const own = { threads, chunkRows, sync };
@@ -80,7 +80,7 @@ export async function runShards(
         hooks,
       );
     }
-    run.refuseOtherVersion();
+    run.rejectOtherVersion();
     const missing = await run.missing();
     const shards = missing.filter(isWanted).slice(0, limit);
     report.found(missing, shards);
@@ -118,7 +118,7 @@ function tasksShards({
   return (shard) => shard % count === index;
 }
 
-function refuseBeyond(
+function rejectBeyond(
   select: readonly number[] | undefined,
   shards: number,
 ): void {
@@ -163,7 +163,7 @@ export async function finalizeDataset(
       report.planned(run.plan);
       if (await run.isPublished())
         return verifyPublished({ ...planned, report, stopping }, hooks);
-      run.refuseOtherVersion();
+      run.rejectOtherVersion();
       const missing = await run.missing();
       report.found(missing, []);
       if (missing.length > 0 && !(await run.isPublished()))

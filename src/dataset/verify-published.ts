@@ -14,14 +14,14 @@ import { rowsOf } from "./dataset-plan.js";
 import type { DatasetReport, DatasetReportBuilder } from "./dataset-report.js";
 import type { DatasetRun, ShardRun } from "./dataset-run.js";
 import type { DatasetHooks } from "./events.js";
-import { openRun, type StoredRunOver } from "./planned-run.js";
+import { type OpenDatasetRun, openRun } from "./planned-run.js";
 import { type PartRecord, sameRecords } from "./records.js";
 import type { Fault } from "./run-files.js";
-import type { Stopping } from "./stopping.js";
+import type { GracefulStop } from "./stopping.js";
 
-interface Published extends StoredRunOver {
+interface Published extends OpenDatasetRun {
   report: DatasetReportBuilder;
-  stopping: Stopping;
+  stopping: GracefulStop;
   /** Shards to check; default: all. */
   isWanted?: ((shard: number) => boolean) | undefined;
   /** How damaged shards are recomputed; without it they are only reported. */
@@ -111,8 +111,8 @@ async function recompute(
   await published.clearUp();
   const tmp = `${folders.tmp}-${processMark()}-${randomHex(12)}`;
   const { run, store } = await openRun(folders.out, plan, work.s3, tmp);
-  run.refuseOtherVersion();
-  await run.refuseOther({ overwrite: false });
+  run.rejectOtherVersion();
+  await run.rejectOther({ overwrite: false });
   if (hasFolders(store)) await store.makeFolder(tmp);
   try {
     const context = { ...work, store, run: repairOf(run, faults), shards };

@@ -90,17 +90,17 @@ function checkBlocks(file: InputFile, footer: Footer, end: number): void {
         `expected a block within bytes ${free} to ${end}, found bytes ${offset} to ${last}`,
       );
     checkMetadataBytes(file, where, metadataBytes);
-    refuseUnlisted(file, schema, free, offset);
+    rejectUnlisted(file, schema, free, offset);
     free = last;
   }
-  refuseUnlisted(file, schema, free, end);
+  rejectUnlisted(file, schema, free, end);
 }
 
 /**
  * Between the blocks stand the schema's message (once, in front), the end marker, and padding. Another message there
  * means that the footer has lost rows.
  */
-function refuseUnlisted(
+function rejectUnlisted(
   file: InputFile,
   schema: Schema,
   start: number,
@@ -117,8 +117,8 @@ function refuseUnlisted(
   if (start === HEAD_BYTES && length > 0 && next <= end) {
     const message = readMessage(file, block, "schema message");
     if (message.schema) {
-      refuseOtherSchema(file, schema, message.schema);
-      refuseUnlisted(file, schema, next, end);
+      rejectOtherSchema(file, schema, message.schema);
+      rejectUnlisted(file, schema, next, end);
       return;
     }
   }
@@ -130,7 +130,7 @@ function refuseUnlisted(
 }
 
 /** Who reads the file as a stream must see what those see who read it by its footer. */
-function refuseOtherSchema(
+function rejectOtherSchema(
   { path }: InputFile,
   expected: Schema,
   found: Schema,

@@ -1,9 +1,9 @@
 import type { Field } from "../arrow/field.js";
-import type { KeptBuffers } from "../arrow/kept-nodes.js";
+import type { CopiedBuffers } from "../arrow/kept-nodes.js";
 import { integerAt, ReadWindow, viewOf } from "../arrow/read-window.js";
 import {
+  type ColumnStorage,
   offsetWidth,
-  type SourceForm,
   type ValueBuffers,
 } from "../arrow/source-form.js";
 import {
@@ -22,7 +22,7 @@ import {
   NO_VALUES,
 } from "./decode-sources.js";
 import { placeDictionaries } from "./dictionaries.js";
-import { type KeptColumn, selectKept } from "./kept-columns.js";
+import { type CopiedColumn, selectCopied } from "./kept-columns.js";
 import { type LogitsColumn, selectLogits } from "./logits-column.js";
 import type { InputColumn, LogitsFile, OpenOptions } from "./logits-file.js";
 import { readableColumn, withNestedColumns } from "./nested-columns.js";
@@ -112,7 +112,7 @@ export async function locateLogits(
 interface SelectedColumns {
   logits: LogitsColumn;
   inputs: ValueColumn[];
-  kept: KeptColumn[];
+  kept: CopiedColumn[];
 }
 
 function selectColumns(
@@ -144,7 +144,7 @@ function selectColumns(
         ? { ...decodedColumn(name, [], 1), option, partition }
         : readableColumn(container, column);
     }),
-    kept: selectKept(path, copyable, keep, ownNames).map((column) => {
+    kept: selectCopied(path, copyable, keep, ownNames).map((column) => {
       const partition = partitionOf(copyable, column.place);
       return partition && column.place >= own.length
         ? constantColumn(column, partition)
@@ -176,7 +176,7 @@ function placed(
       if (column.constant) return column.constant.buffers;
       const span = columns[column.place] as ColumnSpan;
       const own = placeColumn(record, span, partsOf);
-      return list ? (own.children[0] as KeptBuffers) : own;
+      return list ? (own.children[0] as CopiedBuffers) : own;
     });
     const buffers = sources.map((source, n) => {
       const start = decoded[n]?.starts[number];
@@ -202,7 +202,7 @@ function placed(
           firstRow: nested && n > 0 ? rowStart - batchStart : (firsts[0] ?? 0),
         })),
         kept: kept.map(({ list }, n) => ({
-          buffers: copied[n] as KeptBuffers,
+          buffers: copied[n] as CopiedBuffers,
           first: list ? (firsts[lists.indexOf(list) + 1] ?? 0) : 0,
           tableRow: nested && !list ? tableRow : null,
         })),
@@ -277,7 +277,7 @@ function listLength(
   file: ArrowContainer,
   batches: LogitsBatch[],
   source: number,
-  form: SourceForm,
+  form: ColumnStorage,
 ): number | null {
   const read = inputReader(file);
   const window = new ReadWindow(read);

@@ -61,7 +61,7 @@ function notOne(
  * @param ownNames names of the output's other columns
  * @throws LogitsColumnError, UsageError
  */
-export function keptPlaces(
+export function copiedPlaces(
   from: NamedThings,
   keep: readonly string[],
   ownNames: readonly string[],
@@ -106,7 +106,7 @@ export interface NamedColumns {
 }
 
 /** Pieces of a list that may belong to one name: names with more commas have to be written with backslashes. */
-const MOST_PIECES = 8;
+const MAX_PIECES = 8;
 
 /** Splits a list of names at its commas; `\,` is a comma of a name, and `\\` a backslash before one. */
 export function splitNames(text: string): string[] {
@@ -126,7 +126,7 @@ export function findNames(
 ): NamedColumns[] {
   const found: NamedColumns[] = [];
   for (let from = 0; from < pieces.length; ) {
-    const most = Math.min(MOST_PIECES, pieces.length - from);
+    const most = Math.min(MAX_PIECES, pieces.length - from);
     const texts = Array.from({ length: most }, (_, k) =>
       pieces.slice(from, from + most - k).join(","),
     );

@@ -4,7 +4,7 @@ import {
   RaggedRowError,
   unknownClasses,
 } from "../errors.js";
-import { UnnamedFile } from "../io/unnamed-file.js";
+import { AnonymousFile } from "../io/unnamed-file.js";
 import { isNull, NULL_BITS_32 } from "../numeric/bad-row.js";
 import type { Partition } from "../results/run-metadata.js";
 import { outputCall } from "../system-error.js";
@@ -70,14 +70,14 @@ export function writeDecoded(
   path: string,
   { scratch }: Pick<OpenOptions, "scratch">,
   values: number,
-  write: (target: UnnamedFile) => number[],
+  write: (target: AnonymousFile) => number[],
 ): DecodedNumbers {
   let starts: number[] = [];
   const target = outputCall(
     path,
     "could not be decoded to a temporary file",
     () =>
-      UnnamedFile.written(scratch, (target) => {
+      AnonymousFile.written(scratch, (target) => {
         // An offset of 0 means that a buffer is absent.
         target.reserve(64);
         starts = write(target);
@@ -154,7 +154,7 @@ interface RowsOfBatch {
 
 /** Writes rows, and returns where they start; those of another length are filled up with -inf, or refused. @throws RaggedRowError */
 function appendRows(
-  target: UnnamedFile,
+  target: AnonymousFile,
   path: string,
   { name, type, masksNulls, pads = false }: DecodedSource,
   values: number,
@@ -182,7 +182,7 @@ function appendRows(
 }
 
 function append(
-  target: UnnamedFile,
+  target: AnonymousFile,
   type: NumberColumn["type"],
   numbers: Float64Array,
 ): void {

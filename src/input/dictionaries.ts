@@ -1,14 +1,14 @@
 import { describeField, type Field } from "../arrow/field.js";
 import {
+  type CopiedBuffers,
   type CopiedDictionary,
   DamagedColumn,
-  type KeptBuffers,
   nestedPiece,
 } from "../arrow/kept-nodes.js";
 import { NodeCopier } from "../arrow/node-copier.js";
 import { InputFormatError, InputUnsupportedError } from "../errors.js";
 import type { ArrowContainer } from "./arrow-container.js";
-import { type KeptColumn, keptColumn } from "./kept-columns.js";
+import { type CopiedColumn, copiedColumn } from "./kept-columns.js";
 import { measureNode } from "./kept-pieces.js";
 import { inputReader } from "./read-input.js";
 import { type PartsOfDictionary, placeColumn } from "./record-batch.js";
@@ -21,7 +21,7 @@ import {
 
 /** Copied columns whose dictionaries are found. */
 export interface PlacedDictionaries {
-  kept: KeptColumn[];
+  kept: CopiedColumn[];
   /** Dictionaries that the output has. */
   dictionaries: CopiedDictionary[];
   /** Parts of the dictionaries whose values are copied. */
@@ -29,8 +29,8 @@ export interface PlacedDictionaries {
 }
 
 interface Part extends DictionaryBatch {
-  values: KeptColumn;
-  placed: KeptBuffers;
+  values: CopiedColumn;
+  placed: CopiedBuffers;
 }
 
 /**
@@ -40,7 +40,7 @@ interface Part extends DictionaryBatch {
  */
 export function placeDictionaries(
   file: ArrowContainer,
-  kept: KeptColumn[],
+  kept: CopiedColumn[],
 ): PlacedDictionaries {
   const { path, schema, format } = file;
   const fields = dictionaryFields(
@@ -74,7 +74,7 @@ export function placeDictionaries(
         );
       replaced.add(id);
     }
-    const values = keptColumn(path, field, 0);
+    const values = copiedColumn(path, field, 0);
     const [span] = columns as [ColumnSpan];
     const placed = placeColumn(found, span, partsOf);
     if (last && isDelta)
@@ -91,7 +91,7 @@ export function placeDictionaries(
     const { id } = dictionary;
     if (replaced.has(id)) {
       const field = schema.fields[column.place] as Field;
-      return keptColumn(path, field, column.place, true);
+      return copiedColumn(path, field, column.place, true);
     }
     const found = parts.get(id) ?? [];
     if (!seen.has(id))

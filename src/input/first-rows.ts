@@ -33,7 +33,7 @@ const SUM_TOLERANCE = 1e-3;
  * Refuses integers that were not chosen by --column where one of their first rows has a value of -100.
  * @throws LogitsColumnError
  */
-export async function refuseLabels(
+export async function rejectLabels(
   logits: LogitsFile,
   { column, columns }: Pick<OpenOptions, "column" | "columns">,
 ): Promise<void> {
@@ -96,7 +96,7 @@ function isProbabilities(row: Float64Array): boolean {
   return row.every((x) => x >= 0) && Math.abs(sum - 1) <= SUM_TOLERANCE;
 }
 
-/** Rows that cannot be read are left to the run, which says where they are. @throws AbsentBytes */
+/** Rows that cannot be read are left to the run, which says where they are. @throws MissingRangesError */
 async function firstRows(logits: LogitsFile): Promise<Float64Array[]> {
   const count = Math.min(
     logits.rows,

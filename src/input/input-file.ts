@@ -8,8 +8,8 @@ import {
 } from "node:fs";
 import { addAbortSignal } from "node:stream";
 import { AbortedError, InputUnsupportedError, UsageError } from "../errors.js";
-import type { PresentBlocks } from "../io/present-blocks.js";
-import { UnnamedFile } from "../io/unnamed-file.js";
+import type { FetchedRanges } from "../io/present-blocks.js";
+import { AnonymousFile } from "../io/unnamed-file.js";
 import { assertSupportedScheme, isS3 } from "../store/location.js";
 import { inputCall, ioError } from "../system-error.js";
 import { HEAD_BYTES, inputFormat } from "./input-format.js";
@@ -23,7 +23,7 @@ export interface InputFile {
   fd: number;
   bytes: number;
   /** Blocks that were fetched already; null if the whole file is available. */
-  present: PresentBlocks | null;
+  present: FetchedRanges | null;
   /** File or object that must not change while the input is used; null for a stream, whose bytes are read once. */
   source: InputSource | null;
   close(): void;
@@ -111,7 +111,7 @@ async function openStandardInput({
       "input",
       `expected a file or a pipe, found a ${stat.isDirectory() ? "directory" : "terminal"}; redirect a file to it: softjac run - -o OUTPUT < FILE`,
     );
-  const copy = new UnnamedFile(scratch);
+  const copy = new AnonymousFile(scratch);
   const file = (): InputFile => ({
     path,
     fd: copy.fd,

@@ -1,21 +1,21 @@
 import type { NumberType } from "../arrow/field.js";
 import { integerAt, viewOf } from "../arrow/read-window.js";
 import {
+  type ColumnStorage,
   isSeparate,
   offsetWidth,
-  type SourceForm,
-  type SourcePiece,
+  type SourceRange,
 } from "../arrow/source-form.js";
 import { numbersOfBytes } from "../arrow/stored-numbers.js";
 import { InputFormatError, RaggedRowError } from "../errors.js";
 import type { LogitsFile } from "./logits-file.js";
 import { readInputAsync } from "./read-input.js";
 import { axesOf, indexOfRow } from "./row-indices.js";
-import { sourcePieces, sourcesOf } from "./source-pieces.js";
+import { sourceRanges, sourcesOf } from "./source-pieces.js";
 
 interface Source {
   name: string;
-  form: SourceForm;
+  form: ColumnStorage;
   type: NumberType;
   width: number;
   values: number;
@@ -70,12 +70,12 @@ export class InputRows {
    * @throws RaggedRowError, InputFormatError for offsets that cannot be, IoError
    */
   async load(start: number, end: number): Promise<void> {
-    const pieces = sourcePieces(this.#file, start, end);
+    const pieces = sourceRanges(this.#file, start, end);
     this.#end = this.#start;
     this.#held = [];
     for (const [n, source] of this.#sources.entries()) {
       const out = new Float64Array((end - start) * source.values);
-      for (const piece of pieces[n] as SourcePiece[]) {
+      for (const piece of pieces[n] as SourceRange[]) {
         const at = (piece.rowStart - start) * source.values;
         const count = (piece.rowEnd - piece.rowStart) * source.values;
         await this.#fill(source, piece, out.subarray(at, at + count));
@@ -88,7 +88,7 @@ export class InputRows {
 
   async #fill(
     source: Source,
-    piece: SourcePiece,
+    piece: SourceRange,
     out: Float64Array,
   ): Promise<void> {
     const { form, width, values, type, nullValue, fd } = source;
@@ -141,7 +141,7 @@ export class InputRows {
   /** The runs of lists that are not null. Every list must have as many values as the first of the file. */
   async #lists(
     { name, form, values }: Source,
-    { rowStart, rowEnd, offsets, valueCount }: SourcePiece,
+    { rowStart, rowEnd, offsets, valueCount }: SourceRange,
     isNull: (r: number) => boolean,
   ): Promise<Run[]> {
     const { path } = this.#file;

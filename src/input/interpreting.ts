@@ -1,14 +1,14 @@
 import { InputFormatError, SoftjacError } from "../errors.js";
-import { AbsentBytes } from "../io/present-blocks.js";
+import { MissingRangesError } from "../io/present-blocks.js";
 import { knownError } from "../system-error.js";
 
 /** Longest text of a foreign error in a message. */
-const MOST_TEXT = 200;
+const MAX_TEXT = 200;
 
 /**
  * Interprets an input. Whatever is thrown meanwhile is an error of the input, unless the system or the user caused it.
  * @param where the part of the file that is interpreted, for the message
- * @throws SoftjacError, AbsentBytes
+ * @throws SoftjacError, MissingRangesError
  */
 export async function interpreting<T>(
   path: string,
@@ -72,7 +72,7 @@ export async function interpretingWith<Arguments extends unknown[], T>(
 
 function asInputError(path: string, where: string, thrown: unknown): unknown {
   const known = knownError(thrown);
-  if (known instanceof SoftjacError || known instanceof AbsentBytes)
+  if (known instanceof SoftjacError || known instanceof MissingRangesError)
     return known;
   return new InputFormatError(path, where, reasonOf(thrown), { cause: thrown });
 }
@@ -83,5 +83,5 @@ function reasonOf(error: unknown): string {
     return "the values are nested too deeply";
   if (error instanceof RangeError && /alloc|length|size/i.test(text))
     return `not enough memory (${text})`;
-  return `could not be parsed (${text.replace(/\s+/g, " ").slice(0, MOST_TEXT)})`;
+  return `could not be parsed (${text.replace(/\s+/g, " ").slice(0, MAX_TEXT)})`;
 }

@@ -5,13 +5,13 @@ import {
   fixedBits,
   offsetBytes,
 } from "../arrow/field.js";
-import type { KeptForm, KeptNode } from "../arrow/kept-nodes.js";
+import type { CopiedForm, CopiedNode } from "../arrow/kept-nodes.js";
 import { withoutViews } from "../arrow/views.js";
 import { InputUnsupportedError } from "../errors.js";
-import { keptPlaces, namedColumns } from "./column-names.js";
+import { copiedPlaces, namedColumns } from "./column-names.js";
 
 /** Input column that is copied to the output (`keep`). */
-export interface KeptColumn extends KeptNode {
+export interface CopiedColumn extends CopiedNode {
   /** Index of the column in the input. */
   place: number;
 }
@@ -21,14 +21,14 @@ export interface KeptColumn extends KeptNode {
  * @throws LogitsColumnError for a name that is not there once; UsageError for a column that is named twice;
  * InputUnsupportedError for types that are not copied.
  */
-export function selectKept(
+export function selectCopied(
   path: string,
   fields: Field[],
   keep: readonly string[],
   ownNames: readonly string[],
-): KeptColumn[] {
-  return keptPlaces(namedColumns(path, fields), keep, ownNames).map((place) =>
-    keptColumn(path, fields[place] as Field, place),
+): CopiedColumn[] {
+  return copiedPlaces(namedColumns(path, fields), keep, ownNames).map((place) =>
+    copiedColumn(path, fields[place] as Field, place),
   );
 }
 
@@ -37,13 +37,13 @@ export function selectKept(
  * @param decodes whether to copy the values of a dictionary in place of its codes
  * @throws InputUnsupportedError for types that are not copied
  */
-export function keptColumn(
+export function copiedColumn(
   path: string,
   field: Field,
   place: number,
   decodes = false,
-): KeptColumn {
-  const node = keptNode(field, field.name, decodes);
+): CopiedColumn {
+  const node = copiedNode(field, field.name, decodes);
   if (!node)
     throw new InputUnsupportedError(
       path,
@@ -54,13 +54,16 @@ export function keptColumn(
 }
 
 /** Returns the node of a field; null if its type cannot be copied. */
-function keptNode(
+function copiedNode(
   field: Field,
   name: string,
   decodes: boolean,
-): KeptNode | null {
+): CopiedNode | null {
   const { type, dictionary } = field;
-  const node = (form: KeptForm, more: Partial<KeptNode> = {}): KeptNode => ({
+  const node = (
+    form: CopiedForm,
+    more: Partial<CopiedNode> = {},
+  ): CopiedNode => ({
     name,
     field,
     form,
@@ -75,7 +78,7 @@ function keptNode(
     ...more,
   });
   if (dictionary) {
-    const values = keptNode({ ...field, dictionary: null }, name, true);
+    const values = copiedNode({ ...field, dictionary: null }, name, true);
     if (!values || dictionary.indexType.kind !== "Int") return null;
     const { bitWidth: bits, signed } = dictionary.indexType;
     if (decodes || values.children.length > 0 || values.form === "null")
@@ -105,14 +108,14 @@ function keptNode(
   if (plain)
     return node("views", { field: { ...field, type: plain }, offsetBytes: 4 });
   const children = field.children.flatMap(
-    (child) => keptNode(child, `${name}.${child.name || "item"}`, true) ?? [],
+    (child) => copiedNode(child, `${name}.${child.name || "item"}`, true) ?? [],
   );
   const counts: Partial<Record<ArrowType["kind"], number>> = NESTED;
   const count =
     type.kind === "Struct" ? field.children.length : counts[type.kind];
   if (field.children.length !== count || children.length !== count) return null;
   if (type.kind === "RunEndEncoded") {
-    const [ends, values] = children as [KeptNode, KeptNode];
+    const [ends, values] = children as [CopiedNode, CopiedNode];
     const nullable = field.nullable || values.field.nullable;
     const { type, children: inner } = values.field;
     return ends.form === "fixed-width" && ends.field.type.kind === "Int"

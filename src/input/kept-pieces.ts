@@ -1,9 +1,9 @@
 import {
+  type CopiedBuffers,
+  type CopiedNode,
+  type CopiedPiece,
+  type CopiedShape,
   DamagedColumn,
-  type KeptBuffers,
-  type KeptNode,
-  type KeptPiece,
-  type KeptShape,
   readerOf,
   whereOf,
 } from "../arrow/kept-nodes.js";
@@ -13,24 +13,24 @@ import { type DataBuffer, VIEW_BYTES, viewedBytes } from "../arrow/views.js";
 import { InputFormatError } from "../errors.js";
 import type { LogitsFile } from "./logits-file.js";
 import { inputReader } from "./read-input.js";
-import type { KeptRows } from "./record-batch.js";
+import type { CopiedRows } from "./record-batch.js";
 import { axesOf, rowIndices } from "./row-indices.js";
 import { overlapping } from "./source-pieces.js";
 
 /** Returns the parts of the batches that rows `[rowStart, rowEnd)` of copied column k are in, but for those in `without` (ascending). */
-export function keptPieces(
+export function copiedPieces(
   file: LogitsFile,
   k: number,
   rowStart: number,
   rowEnd: number,
   without: readonly number[] = [],
-): KeptPiece[] {
+): CopiedPiece[] {
   const constant = file.kept[k]?.constant;
   if (constant)
     return constantPieces(constant.buffers, rowEnd - rowStart - without.length);
   return runsBetween(rowStart, rowEnd, without).flatMap(([start, end]) =>
     overlapping(file.batches, start, end).flatMap((batch) => {
-      const { buffers, first, tableRow } = batch.kept[k] as KeptRows;
+      const { buffers, first, tableRow } = batch.kept[k] as CopiedRows;
       const row = Math.max(start, batch.rowStart);
       const rowsEnd = Math.min(end, batch.rowEnd);
       if (tableRow !== null)
@@ -42,7 +42,7 @@ export function keptPieces(
   );
 }
 
-function constantPieces(buffers: KeptBuffers, rows: number): KeptPiece[] {
+function constantPieces(buffers: CopiedBuffers, rows: number): CopiedPiece[] {
   const { length } = buffers;
   const piece = { buffers, from: 0, row: null };
   return [
@@ -54,12 +54,12 @@ function constantPieces(buffers: KeptBuffers, rows: number): KeptPiece[] {
 /** One piece for each table row, as often as it has rows among `[start, end)`; the first of the buffers is `tableRow`. */
 function repeatedPieces(
   file: LogitsFile,
-  buffers: KeptBuffers,
+  buffers: CopiedBuffers,
   start: number,
   end: number,
   tableRow: number,
-): KeptPiece[] {
-  const pieces: KeptPiece[] = [];
+): CopiedPiece[] {
+  const pieces: CopiedPiece[] = [];
   const [rows = []] = rowIndices(axesOf(file), start, end);
   for (const row of rows) {
     const from = row - tableRow;
@@ -75,16 +75,16 @@ function repeatedPieces(
  * texts and lists cost two small reads a piece: the offsets at its ends.
  * @throws InputFormatError where offsets cannot be.
  */
-export function keptShapes(
+export function copiedShapes(
   file: LogitsFile,
   rowStart: number,
   rowEnd: number,
   without: readonly number[] = [],
-): KeptShape[][] {
+): CopiedShape[][] {
   const read = inputReader(file);
   try {
     return file.kept.map((column, k) => {
-      const pieces = keptPieces(file, k, rowStart, rowEnd, without);
+      const pieces = copiedPieces(file, k, rowStart, rowEnd, without);
       const nodes = outputNodes(column, () => pieces, read);
       return nodes
         .map(({ node, pieces }) => measureNode(node, pieces(), read))
@@ -101,10 +101,10 @@ export function keptShapes(
 
 /** Measures the pieces of a node. @throws DamagedColumn */
 export function measureNode(
-  node: KeptNode,
-  pieces: Iterable<KeptPiece>,
+  node: CopiedNode,
+  pieces: Iterable<CopiedPiece>,
   read: Read,
-): KeptShape {
+): CopiedShape {
   const reader = new NodeReader(node, readerOf(node, read));
   const { form, bits, offsetBytes } = node;
   let [rows, text, hasNulls] = [0, 0, false];
@@ -145,18 +145,18 @@ function runsBetween(
 }
 
 /** Average bytes per row of the copied columns, from the sizes that the batches declare. */
-export function keptBytesPerRow(file: LogitsFile): number {
+export function copiedBytesPerRow(file: LogitsFile): number {
   if (file.rows === 0) return 0;
   let bytes = 0;
   for (const { kept, rowStart, rowEnd } of file.batches)
     file.kept.forEach((column, k) => {
       const rows = rowEnd - rowStart;
-      bytes += rows * bytesPerValue(column, (kept[k] as KeptRows).buffers);
+      bytes += rows * bytesPerValue(column, (kept[k] as CopiedRows).buffers);
     });
   return bytes / file.rows;
 }
 
-function bytesPerValue(node: KeptNode, buffers: KeptBuffers): number {
+function bytesPerValue(node: CopiedNode, buffers: CopiedBuffers): number {
   const { form, listSize, offsetBytes, children } = node;
   const length = Math.max(1, buffers.length);
   const below = children.map((child, k) => {
@@ -178,9 +178,9 @@ function bytesPerValue(node: KeptNode, buffers: KeptBuffers): number {
 const VIEWS = 1 << 16;
 
 function bytesOfViews(
-  node: KeptNode,
-  piece: KeptPiece,
-  buffers: KeptBuffers,
+  node: CopiedNode,
+  piece: CopiedPiece,
+  buffers: CopiedBuffers,
   data: DataBuffer[],
   read: Read,
 ): number {

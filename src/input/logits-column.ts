@@ -229,7 +229,7 @@ function listColumn(path: string, field: Field, place: number): LogitsColumn {
       where,
       `expected at least 1 class, found lists of length ${type.listSize}; check the program that wrote them`,
     );
-  refuseOtherTensors(path, where, field);
+  rejectOtherTensors(path, where, field);
   const column = rowsOfNumbers(field, place);
   if (!column) {
     const advice = marginsColumn(field, place)
@@ -244,7 +244,7 @@ function listColumn(path: string, field: Field, place: number): LogitsColumn {
   if (type.kind !== "Struct" || isSparkVector(field))
     return { ...column, classNames: null, note: null };
   const classNames = field.children.map(({ name }) => name);
-  refuseRepeated(path, `two fields of ${where}`, classNames);
+  rejectRepeated(path, `two fields of ${where}`, classNames);
   const byNumber = orderedByNumber(classNames, (name) => name);
   const k = byNumber.findIndex((name, n) => name !== classNames[n]);
   const note =
@@ -255,7 +255,7 @@ function listColumn(path: string, field: Field, place: number): LogitsColumn {
 }
 
 /** Refuses tensors whose classes are not the last dimension in memory, or of more dimensions than are rows. */
-function refuseOtherTensors(path: string, where: string, field: Field): void {
+function rejectOtherTensors(path: string, where: string, field: Field): void {
   const found = new Map(field.metadata);
   if (found.get("ARROW:extension:name") !== "arrow.fixed_shape_tensor") return;
   const shape = tensorShapeOf(field);
@@ -274,7 +274,7 @@ function separateColumns(
 ): LogitsColumn {
   const found = findListed(namedColumns(path, fields), list);
   const places = found.flatMap(({ places }) => places);
-  refuseRepeated(
+  rejectRepeated(
     path,
     `--columns ${list}: two columns`,
     places.map((place) => (fields[place] as Field).name),
@@ -323,7 +323,7 @@ function orderNote(found: NamedColumns[], fields: Field[]): string | null {
 }
 
 /** Rejects classes of the same name. @throws LogitsColumnError */
-function refuseRepeated(
+function rejectRepeated(
   path: string,
   what: string,
   classNames: readonly string[],

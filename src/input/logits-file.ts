@@ -1,10 +1,10 @@
 import type { NumberType } from "../arrow/field.js";
 import type { CopiedDictionary } from "../arrow/kept-nodes.js";
-import type { SourceForm } from "../arrow/source-form.js";
+import type { ColumnStorage } from "../arrow/source-form.js";
 import type { InputName } from "../results/catalogue.js";
 import type { Partition } from "../results/run-metadata.js";
 import type { InputFile } from "./input-file.js";
-import type { KeptColumn } from "./kept-columns.js";
+import type { CopiedColumn } from "./kept-columns.js";
 import type { LogitsSelection } from "./logits-column.js";
 import type { FloatType } from "./number-column.js";
 import type { LogitsBatch } from "./record-batch.js";
@@ -21,7 +21,7 @@ export interface LogitsFile extends InputFile {
   type: NumberType;
   /** Default type of the results. */
   dtype: FloatType;
-  form: SourceForm;
+  form: ColumnStorage;
   /** Name of the column of logits, or pattern of the columns, or `array`, for reports and messages. */
   column: string;
   /** Options that select the same logits in the same file. */
@@ -37,7 +37,7 @@ export interface LogitsFile extends InputFile {
   batches: LogitsBatch[];
   /** Descriptors of the temporary files of decoded sources (the logits, then the inputs); null for those in place. */
   decodedFds: (number | null)[];
-  kept: KeptColumn[];
+  kept: CopiedColumn[];
   /** Partitions among the copied columns and other inputs. */
   partitions: Partition[];
   dictionaries: CopiedDictionary[];
@@ -47,7 +47,7 @@ export interface LogitsFile extends InputFile {
 export interface InputColumn {
   option: InputName;
   name: string;
-  form: SourceForm;
+  form: ColumnStorage;
   type: NumberType;
   width: number;
   /** Number of values per row. */

@@ -1,20 +1,20 @@
-import type { KeptBuffers, KeptNode } from "../arrow/kept-nodes.js";
+import type { CopiedBuffers, CopiedNode } from "../arrow/kept-nodes.js";
 import { integerAt, viewOf } from "../arrow/read-window.js";
 import { isSeparate, offsetWidth } from "../arrow/source-form.js";
 import { VIEW_BYTES } from "../arrow/views.js";
 import {
-  AbsentBytes,
   BLOCK_BYTES,
   type ByteRange,
+  MissingRangesError,
 } from "../io/present-blocks.js";
 import { readFooter } from "./arrow-file.js";
 import type { Block } from "./arrow-metadata.js";
 import { endOf, messageAt } from "./arrow-stream.js";
 import type { InputFile } from "./input-file.js";
-import { keptPieces } from "./kept-pieces.js";
+import { copiedPieces } from "./kept-pieces.js";
 import type { LogitsFile } from "./logits-file.js";
 import { inputReader, readInput } from "./read-input.js";
-import { sourcePieces, sourcesOf } from "./source-pieces.js";
+import { sourceRanges, sourcesOf } from "./source-pieces.js";
 
 /** Offsets of `rows` lists or texts, which tell where their values are. */
 interface Offsets extends ByteRange {
@@ -71,7 +71,7 @@ function* located(
 ): Generator<ByteRange | Offsets> {
   for (const { body, bodyStart, bodyBytes } of file.dictionaries)
     if (body === null) yield rangeAt(bodyStart, bodyBytes);
-  const pieces = sourcePieces(file, rowStart, rowEnd);
+  const pieces = sourceRanges(file, rowStart, rowEnd);
   for (const [n, { form, width: valueBytes, values }] of sourcesOf(
     file,
   ).entries()) {
@@ -96,14 +96,19 @@ function* located(
   }
   for (const [k, column] of file.kept.entries())
     if (!column.constant)
-      for (const { buffers, from, to } of keptPieces(file, k, rowStart, rowEnd))
+      for (const { buffers, from, to } of copiedPieces(
+        file,
+        k,
+        rowStart,
+        rowEnd,
+      ))
         if (buffers) yield* ofNode(column, buffers, from, to, false);
 }
 
 /** The bytes of values `[from, to)` of a node. All bytes of lists in it are, since only its offsets tell which it needs. */
 function* ofNode(
-  node: KeptNode,
-  buffers: KeptBuffers,
+  node: CopiedNode,
+  buffers: CopiedBuffers,
   from: number,
   to: number,
   isNested: boolean,
@@ -202,7 +207,7 @@ function* reading<T>(read: () => T): Generator<readonly ByteRange[], T | null> {
     try {
       return read();
     } catch (error) {
-      if (!(error instanceof AbsentBytes)) return null;
+      if (!(error instanceof MissingRangesError)) return null;
       yield error.ranges;
     }
 }

@@ -1,12 +1,12 @@
 import type { Field } from "../arrow/field.js";
 import { InputFormatError } from "../errors.js";
-import { UnnamedFile } from "../io/unnamed-file.js";
+import { AnonymousFile } from "../io/unnamed-file.js";
 import { shortName } from "../printable.js";
 import { indexOfKey } from "../results/row-axes.js";
 import { outputCall } from "../system-error.js";
 import type { ArrowContainer } from "./arrow-container.js";
 import { ColumnDecoder } from "./decoded-rows.js";
-import type { KeptColumn } from "./kept-columns.js";
+import type { CopiedColumn } from "./kept-columns.js";
 import type { LogitsColumn } from "./logits-column.js";
 import { decodedColumn, type NumberColumn } from "./number-column.js";
 import { checkRows, nodeOf } from "./record-batch.js";
@@ -199,7 +199,7 @@ export function nestedRows(
   if (axes && nulls === 0)
     return { leading: [tableRows, ...axes], indexFd: null, note, close() {} };
   const inner = axes ? [...axes] : [0];
-  const write = (target: UnnamedFile) => {
+  const write = (target: AnonymousFile) => {
     let records: number[] = [];
     const flush = () => {
       target.append(new Uint8Array(Float64Array.from(records).buffer));
@@ -220,7 +220,7 @@ export function nestedRows(
   const target = outputCall(
     file.path,
     "could not be indexed in a temporary file",
-    () => UnnamedFile.written(scratch, write),
+    () => AnonymousFile.written(scratch, write),
   );
   return {
     leading: [tableRows, ...inner],
@@ -263,7 +263,7 @@ export function matchedRows(
 
 /** Copied column, and the lists that its values are in, if they are matched with the rows of the logits. */
 export interface MatchedColumn {
-  column: KeptColumn;
+  column: CopiedColumn;
   list: NumberColumn | null;
 }
 
@@ -274,7 +274,7 @@ export interface MatchedColumn {
  */
 export function matchedColumn(
   file: ArrowContainer,
-  column: KeptColumn,
+  column: CopiedColumn,
   logits: LogitsColumn,
 ): MatchedColumn {
   const { place, name, constant } = column;

@@ -5,7 +5,7 @@ import {
   numberTypeOf,
   numberWidth,
 } from "../arrow/field.js";
-import type { SourceForm } from "../arrow/source-form.js";
+import type { ColumnStorage } from "../arrow/source-form.js";
 import { isDecodableNumber, isSparkVector } from "./decoded-rows.js";
 import { type Nesting, nestingOf } from "./nested-rows.js";
 
@@ -19,7 +19,7 @@ export function resultType(type: NumberType): FloatType {
 /** A column of numbers: one a table row, or a list of them. */
 export interface NumberColumn {
   name: string;
-  form: SourceForm;
+  form: ColumnStorage;
   /** Its place among the file's columns. */
   columns: number[];
   type: NumberType;
@@ -45,7 +45,7 @@ export function singleNumbers(
   return describe(field, place, field, kind, "columns", 1);
 }
 
-const LISTS: Partial<Record<ArrowType["kind"], SourceForm>> = {
+const LISTS: Partial<Record<ArrowType["kind"], ColumnStorage>> = {
   List: "list",
   LargeList: "large-list",
 };
@@ -58,7 +58,7 @@ export function listedNumbers(
 ): NumberColumn | null {
   const { type, children } = field;
   const [child] = children;
-  const whole = (form: SourceForm, values: number | null) =>
+  const whole = (form: ColumnStorage, values: number | null) =>
     describe(field, place, child, kind, form, values);
   if (type.kind === "FixedSizeList")
     return type.listSize < 0 ? null : whole("fixed-size-list", type.listSize);
@@ -79,7 +79,7 @@ function describe(
   place: number,
   stored: Field | undefined,
   kind: NumberKind,
-  form: SourceForm,
+  form: ColumnStorage,
   values: number | null,
 ): NumberColumn | null {
   if (!stored || dictionary || stored.dictionary) return null;

@@ -2,7 +2,7 @@ import { InputUnsupportedError } from "../errors.js";
 import { keyCount } from "../results/row-axes.js";
 import { type ArrowContainer, arrowContainer } from "./arrow-container.js";
 import { locateLogits } from "./arrow-logits.js";
-import { refuseLabels } from "./first-rows.js";
+import { rejectLabels } from "./first-rows.js";
 import { type InputFile, openInput } from "./input-file.js";
 import { arraysOpener, inputFormat } from "./input-format.js";
 import { interpreting } from "./interpreting.js";
@@ -29,8 +29,8 @@ export function logitsIn(
   return interpreting(file.path, "structure", async () => {
     const logits = await locateColumns(file, options);
     try {
-      refuseLongAxes(logits);
-      await refuseLabels(logits, options);
+      rejectLongAxes(logits);
+      await rejectLabels(logits, options);
     } catch (error) {
       logits.close();
       throw error;
@@ -40,7 +40,7 @@ export function logitsIn(
 }
 
 /** Rejects rows whose positions exceed int32 or whose keys (src/results/row-axes.ts) exceed 2^53. */
-function refuseLongAxes({ path, column, leading }: LogitsFile): void {
+function rejectLongAxes({ path, column, leading }: LogitsFile): void {
   const isLong = leading.slice(1).some((length) => length > 2 ** 31 - 1);
   if (isLong || keyCount(leading) > Number.MAX_SAFE_INTEGER)
     throw new InputUnsupportedError(

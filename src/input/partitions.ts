@@ -1,12 +1,12 @@
 import { dirname, resolve } from "node:path";
 import { arrowTypeOf, type Field, plainField } from "../arrow/field.js";
-import type { KeptBuffers, KeptNode } from "../arrow/kept-nodes.js";
+import type { CopiedBuffers, CopiedNode } from "../arrow/kept-nodes.js";
 import { InputUnsupportedError } from "../errors.js";
 import type { Partition } from "../results/run-metadata.js";
 import { isS3 } from "../store/location.js";
 import type { ClassNames } from "./class-decoder.js";
 import { STANDARD_INPUT } from "./input-file.js";
-import type { KeptColumn } from "./kept-columns.js";
+import type { CopiedColumn } from "./kept-columns.js";
 import { plainBuffers } from "./record-batch.js";
 
 // Directories such as `split=train/part=3/` are columns of the files in them, with one value for all rows of a file. The
@@ -73,9 +73,9 @@ function fieldOf({ name, type }: Partition): Field {
 
 /** Returns a copied column whose values are those of a partition, and its buffers in memory. */
 export function constantColumn(
-  column: KeptColumn,
+  column: CopiedColumn,
   { value }: Partition,
-): KeptColumn & { constant: NonNullable<KeptNode["constant"]> } {
+): CopiedColumn & { constant: NonNullable<CopiedNode["constant"]> } {
   const text = Buffer.from(value ?? "");
   const isText = column.form === "text";
   const numbers = BigInt64Array.from({ length: ROWS }, () =>
@@ -96,7 +96,7 @@ export function constantColumn(
     ),
   ]);
   const start = ROWS / 8 + (isText ? offsets.byteLength : 0);
-  const buffers: KeptBuffers = {
+  const buffers: CopiedBuffers = {
     ...plainBuffers(ROWS, start, memory.byteLength - start),
     nullCount: value === null ? ROWS : 0,
     offsets: ROWS / 8,

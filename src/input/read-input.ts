@@ -1,25 +1,25 @@
 import type { Read } from "../arrow/read-window.js";
 import { InputFormatError } from "../errors.js";
 import { readFully, readFullyAsync, ShortReadError } from "../io/positional.js";
-import { AbsentBytes, type ByteRange } from "../io/present-blocks.js";
+import { type ByteRange, MissingRangesError } from "../io/present-blocks.js";
 import { inputError } from "../system-error.js";
 import type { InputFile } from "./input-file.js";
 
 /** An input, or what was decoded of one. */
 export type Readable = Pick<InputFile, "path" | "fd" | "present">;
 
-/** Checks that bytes that others will read are available. @throws AbsentBytes */
+/** Checks that bytes that others will read are available. @throws MissingRangesError */
 export function requireInput(
   { present }: Readable,
   ranges: readonly ByteRange[],
 ): void {
   const absent = present?.missing(ranges) ?? [];
-  if (absent.length > 0) throw new AbsentBytes(absent);
+  if (absent.length > 0) throw new MissingRangesError(absent);
 }
 
 /**
  * Fills `target` from the input.
- * @throws InputFormatError if the file has become shorter; IoError; AbsentBytes if the bytes were not fetched yet
+ * @throws InputFormatError if the file has become shorter; IoError; MissingRangesError if the bytes were not fetched yet
  */
 export function readInput(
   { path, fd, present }: Readable,

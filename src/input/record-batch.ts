@@ -1,6 +1,6 @@
 import { bufferBytes, buffersOf, storedType } from "../arrow/field.js";
-import type { KeptBuffers } from "../arrow/kept-nodes.js";
-import type { SourceForm, ValueBuffers } from "../arrow/source-form.js";
+import type { CopiedBuffers } from "../arrow/kept-nodes.js";
+import type { ColumnStorage, ValueBuffers } from "../arrow/source-form.js";
 import { withoutViews } from "../arrow/views.js";
 import { InputFormatError } from "../errors.js";
 import type { BatchMetadata } from "./arrow-metadata.js";
@@ -13,12 +13,12 @@ export interface LogitsBatch {
   rowEnd: number;
   /** Buffers of the logits, then of the other columns of numbers. */
   sources: ValueBuffers[];
-  kept: KeptRows[];
+  kept: CopiedRows[];
 }
 
 /** Rows of a copied column in a batch. */
-export interface KeptRows {
-  buffers: KeptBuffers;
+export interface CopiedRows {
+  buffers: CopiedBuffers;
   /** Value of the buffers for the first row of the batch. */
   first: number;
   /** Table row of the first value, if a value is that of all rows of its table row; else null. */
@@ -100,12 +100,12 @@ export function checkBatchShape(
 /** Places the numbers of a column, or of one column for each class, in a batch. @throws InputFormatError */
 export function placeValues(
   record: MessageOfBatch & { columns: ColumnSpan[] },
-  { form, columns }: { form: SourceForm; columns: readonly number[] },
+  { form, columns }: { form: ColumnStorage; columns: readonly number[] },
 ): ValueBuffers {
   const whole = columns.map((place) =>
     placeColumn(record, record.columns[place] as ColumnSpan),
   );
-  const [{ offsets, validity, children }] = whole as [KeptBuffers];
+  const [{ offsets, validity, children }] = whole as [CopiedBuffers];
   const parts = form === "columns" ? whole : children;
   return {
     firstRow: 0,
@@ -122,7 +122,7 @@ export function plainBuffers(
   length: number,
   values: number,
   valuesBytes: number,
-): KeptBuffers {
+): CopiedBuffers {
   return {
     length,
     nullCount: 0,
@@ -141,7 +141,7 @@ export function plainBuffers(
 export type PartsOfDictionary = (
   id: number,
   context: BatchContext,
-) => KeptBuffers[];
+) => CopiedBuffers[];
 
 /**
  * Places a column, and all that is nested in it, in a batch.
@@ -151,7 +151,7 @@ export function placeColumn(
   record: MessageOfBatch,
   span: ColumnSpan,
   partsOf: PartsOfDictionary = () => [],
-): KeptBuffers {
+): CopiedBuffers {
   checkRows(record, span);
   return placeNode(record, span, span.field.name, 0, partsOf);
 }
@@ -178,7 +178,7 @@ function placeNode(
   name: string,
   least: number,
   partsOf: PartsOfDictionary,
-): KeptBuffers {
+): CopiedBuffers {
   const { context, batch } = record;
   const { field } = span;
   const type = storedType(field);

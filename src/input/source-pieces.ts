@@ -1,9 +1,9 @@
 import { type NumberType, numberWidth } from "../arrow/field.js";
 import {
+  type ColumnStorage,
   isSeparate,
   offsetWidth,
-  type SourceForm,
-  type SourcePiece,
+  type SourceRange,
   type ValueBuffers,
 } from "../arrow/source-form.js";
 import type { LogitsFile } from "./logits-file.js";
@@ -11,7 +11,7 @@ import type { LogitsBatch } from "./record-batch.js";
 
 /** How a source's rows stand in a batch. */
 interface SourceRows {
-  form: SourceForm;
+  form: ColumnStorage;
   type: NumberType;
   width: number;
   /** Values per row. */
@@ -25,11 +25,11 @@ export function sourcesOf(file: LogitsFile): SourceRows[] {
 }
 
 /** For every source, the parts of the input's batches that hold rows `[rowStart, rowEnd)`. */
-export function sourcePieces(
+export function sourceRanges(
   file: LogitsFile,
   rowStart: number,
   rowEnd: number,
-): SourcePiece[][] {
+): SourceRange[][] {
   const batches = overlapping(file.batches, rowStart, rowEnd);
   return sourcesOf(file).map(({ form, width, values }, n) => {
     const perOffset = offsetWidth(form);

@@ -1,5 +1,5 @@
 /** What `work` makes of every item, in their order, so many at once. The first that fails ends it, once what is under way has ended. */
-export async function pooled<T, R>(
+export async function mapConcurrent<T, R>(
   items: readonly T[],
   atOnce: number,
   work: (item: T, k: number) => Promise<R>,

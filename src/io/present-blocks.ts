@@ -14,7 +14,7 @@ export interface PresentBytes {
 export const BLOCK_BYTES = 64 << 10;
 
 /** Bytes were read that have not been fetched: zeros would be found. */
-export class AbsentBytes extends Error {
+export class MissingRangesError extends Error {
   readonly code = "ERR_ABSENT_BYTES";
   constructor(readonly ranges: readonly ByteRange[]) {
     const [{ start, end } = { start: 0, end: 0 }] = ranges;
@@ -26,7 +26,7 @@ export class AbsentBytes extends Error {
  * Set of the blocks of a file that were fetched; the others are holes. It has one bit per block, in memory that all threads share.
  * Readers call `check` first.
  */
-export class PresentBlocks {
+export class FetchedRanges {
   readonly #bits: Uint8Array;
 
   constructor(
@@ -80,11 +80,12 @@ export class PresentBlocks {
     return found;
   }
 
-  /** Rejects a range that is not completely fetched; bytes after the end of the file are ignored. @throws AbsentBytes */
+  /** Rejects a range that is not completely fetched; bytes after the end of the file are ignored. @throws MissingRangesError */
   check(start: number, bytes: number): void {
     const last = Math.ceil(Math.min(start + bytes, this.bytes) / BLOCK_BYTES);
     for (let k = Math.floor(start / BLOCK_BYTES); k < last; k++)
-      if (!this.#has(k)) throw new AbsentBytes([{ start, end: start + bytes }]);
+      if (!this.#has(k))
+        throw new MissingRangesError([{ start, end: start + bytes }]);
   }
 
   #has(k: number): boolean {

@@ -2,7 +2,7 @@ import { constants, openSync, readSync } from "node:fs";
 import { writeFully } from "./positional.js";
 
 /** A file that is written, or that is compared with what would be written. */
-export interface PutTarget {
+export interface WriteTarget {
   fd: number;
   compare: boolean;
   /** Where bytes leave in order: memory that has a part of the file, position p of it at p modulo its length. */
@@ -28,8 +28,8 @@ export class DifferentByte extends Error {
 const COMPARE_BYTES = 1 << 20;
 
 /** Writes all of `source` at `position`, or makes sure that it stands there. @throws DifferentByte */
-export function putBytes(
-  { fd, compare, ring }: PutTarget,
+export function writeOrCompare(
+  { fd, compare, ring }: WriteTarget,
   source: Uint8Array,
   position: number,
 ): void {
@@ -87,12 +87,12 @@ export function openDirect(path: string): number {
 }
 
 /** A file as it is written: through the page cache, and (-1: not) past it. */
-export interface DirectTarget extends PutTarget {
+export interface DirectTarget extends WriteTarget {
   direct: number;
 }
 
 /** Under this the page cache is quicker. */
-const LEAST_BYTES = 64 << 10;
+const MIN_BYTES = 64 << 10;
 
 /**
  * Writes `bytes` at `address` of a buffer that itself starts on a page: whole pages past the page cache, where they are
@@ -107,9 +107,9 @@ export function writePages(
 ): void {
   const write = (to: number, from: number, end: number) => {
     const source = new Uint8Array(buffer, address + from, end - from);
-    putBytes({ fd: to, compare, ring }, source, position + from);
+    writeOrCompare({ fd: to, compare, ring }, source, position + from);
   };
-  if (direct < 0 || bytes < LEAST_BYTES || padBefore(address, position) > 0) {
+  if (direct < 0 || bytes < MIN_BYTES || padBefore(address, position) > 0) {
     write(fd, 0, bytes);
     return;
   }

@@ -1,5 +1,5 @@
 import { writeFullyAsync } from "./positional.js";
-import { DIRECT_BYTES, isRefused, putBytes } from "./put-bytes.js";
+import { DIRECT_BYTES, isRefused, writeOrCompare } from "./put-bytes.js";
 
 /** A file from its start to its end. */
 export abstract class Sequential {
@@ -30,7 +30,7 @@ export class SequentialComparison extends Sequential {
   }
 
   protected async put(bytes: Uint8Array): Promise<void> {
-    putBytes({ fd: this.fd, compare: true }, bytes, this.position);
+    writeOrCompare({ fd: this.fd, compare: true }, bytes, this.position);
   }
 }
 

@@ -17,7 +17,7 @@ const O_TMPFILE = 0o20200000;
  * A file that nobody else sees: its space is freed when it is closed, however the process ends. It is on the file system of
  * a directory, or of the system's for temporary files if that one cannot be written to.
  */
-export class UnnamedFile {
+export class AnonymousFile {
   readonly fd: number;
   #bytes = 0;
 
@@ -29,9 +29,9 @@ export class UnnamedFile {
   /** A file that `write` has written, which is closed if that fails. */
   static written(
     directory: string | undefined,
-    write: (file: UnnamedFile) => void,
-  ): UnnamedFile {
-    const file = new UnnamedFile(directory);
+    write: (file: AnonymousFile) => void,
+  ): AnonymousFile {
+    const file = new AnonymousFile(directory);
     try {
       write(file);
       return file;

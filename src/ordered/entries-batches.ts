@@ -38,11 +38,11 @@ export class EntriesBatch {
   badRows: number[] = [];
   #skipped: number[] = [];
   #offsets = [0];
-  readonly #row = new GrowingBytes();
-  readonly #values: GrowingBytes[];
+  readonly #row = new GrowableBuffer();
+  readonly #values: GrowableBuffer[];
 
   constructor(private readonly specs: readonly Column[]) {
-    this.#values = specs.map(() => new GrowingBytes());
+    this.#values = specs.map(() => new GrowableBuffer());
   }
 
   clear(): void {
@@ -215,7 +215,7 @@ const RESERVED_BYTES = 64 << 20;
 const STEP_BYTES = 1 << 20;
 
 /** Bytes that grow in place; their memory is used again after `clear`. */
-export class GrowingBytes {
+export class GrowableBuffer {
   /** On resizable memory, whose length it follows. */
   #bytes: Uint8Array<ArrayBuffer>;
   used = 0;

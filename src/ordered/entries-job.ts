@@ -1,6 +1,6 @@
 import { planCommon, withinMemory } from "../common-plan.js";
 import { tooLarge } from "../errors.js";
-import { keptBytesPerRow } from "../input/kept-pieces.js";
+import { copiedBytesPerRow } from "../input/kept-pieces.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import type { ResolvedOptions } from "../options.js";
 import type { JacobianFileHeadSpec } from "../output/jacobian-file.js";
@@ -76,7 +76,7 @@ export function planEntriesJob(
     layout,
     sourceBytes: common.sourceBytes,
     // row, and one offset of a list for each column of entries
-    exampleBytes: 16 + bytesOf(own) + keptBytesPerRow(logits),
+    exampleBytes: 16 + bytesOf(own) + copiedBytesPerRow(logits),
     entryBytes: bytesOf(entryColumns) + (coo ? 8 + bytesOf(own) : 0),
     topK: options.topK,
     threads: options.threads,

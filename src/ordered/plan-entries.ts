@@ -31,9 +31,9 @@ export interface EntriesPlan {
   /** Entries that a slot holds; at least the classes, so that every row of a block fits. */
   slotEntries: number;
   /** Entries that an example has at most. */
-  mostEntries: number;
+  maxEntries: number;
   /** The most that the output can have: every entry kept. */
-  mostBytes: number;
+  maxBytes: number;
   threads: number;
   slots: number;
 }
@@ -61,7 +61,7 @@ export function planEntries(input: EntriesPlanInput): EntriesPlan {
     entryBytes,
   } = input;
   const block = classes * classes;
-  const mostEntries = Math.min(block, input.topK ?? block);
+  const maxEntries = Math.min(block, input.topK ?? block);
   const batchExamples = Math.max(1, Math.floor(BATCH_BYTES / exampleBytes));
   const batchEntries = wholeWords(BATCH_BYTES / entryBytes);
   const chunkRows = Math.max(
@@ -77,14 +77,14 @@ export function planEntries(input: EntriesPlanInput): EntriesPlan {
     classes,
     Math.min(
       Math.floor(SLOT_BYTES / entryBytes),
-      chunkRows * Math.min(mostEntries, Number.MAX_SAFE_INTEGER / chunkRows),
+      chunkRows * Math.min(maxEntries, Number.MAX_SAFE_INTEGER / chunkRows),
     ),
   );
-  const mostBytes = rows * (exampleBytes + mostEntries * entryBytes);
-  const task = { chunkRows, slotEntries, mostEntries };
+  const maxBytes = rows * (exampleBytes + maxEntries * entryBytes);
+  const task = { chunkRows, slotEntries, maxEntries };
   const firstRows = rowsOfNextTask(task, 0, 0);
   const threads =
-    mostBytes + rows * input.sourceBytes <= INLINE_BYTES
+    maxBytes + rows * input.sourceBytes <= INLINE_BYTES
       ? 0
       : Math.min(input.threads, Math.ceil(rows / firstRows));
   return {
@@ -95,8 +95,8 @@ export function planEntries(input: EntriesPlanInput): EntriesPlan {
     batchEntries,
     chunkRows,
     slotEntries,
-    mostEntries,
-    mostBytes,
+    maxEntries,
+    maxBytes,
     threads,
     slots: threads === 0 ? 1 : 2 * threads + 1,
   };
@@ -115,12 +115,12 @@ export function rowsOfNextTask(
   {
     chunkRows,
     slotEntries,
-    mostEntries,
-  }: Pick<EntriesPlan, "chunkRows" | "slotEntries" | "mostEntries">,
+    maxEntries,
+  }: Pick<EntriesPlan, "chunkRows" | "slotEntries" | "maxEntries">,
   rowsDone: number,
   entriesDone: number,
 ): number {
-  const perRow = rowsDone > 0 ? entriesDone / rowsDone : mostEntries;
+  const perRow = rowsDone > 0 ? entriesDone / rowsDone : maxEntries;
   const rows = Math.floor((2 * slotEntries) / (3 * Math.max(perRow, 1e-3)));
   return Math.max(1, Math.min(rows, chunkRows));
 }

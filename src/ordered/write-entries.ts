@@ -1,8 +1,8 @@
 import { InputUnsupportedError } from "../errors.js";
-import { keptShapes } from "../input/kept-pieces.js";
+import { copiedShapes } from "../input/kept-pieces.js";
 import { inputReader } from "../input/read-input.js";
-import { sourcePieces } from "../input/source-pieces.js";
-import { keptTask, tooManyItems } from "../kept-task.js";
+import { sourceRanges } from "../input/source-pieces.js";
+import { copyTask, tooManyItems } from "../kept-task.js";
 import { headPieces } from "../output/dictionaries.js";
 import { validityBitmap } from "../output/jacobian-batch.js";
 import {
@@ -140,7 +140,7 @@ export async function computeEntries(
   let turn: Promise<void> = Promise.resolve();
   try {
     await runTasks(context, plan.slots, ranges(), (rows, slot, tasks) => {
-      const pieces = sourcePieces(logits, rows.rowStart, rows.rowEnd);
+      const pieces = sourceRanges(logits, rows.rowStart, rows.rowEnd);
       const task = {
         kind: "entries",
         slot,
@@ -180,7 +180,7 @@ async function copyColumns(
   const { logits } = context;
   const { rowStart, rowEnd, skipped, rows } = batch;
   const isKept = logits.kept.length > 0;
-  const shapes = isKept ? keptShapes(logits, rowStart, rowEnd, skipped) : [];
+  const shapes = isKept ? copiedShapes(logits, rowStart, rowEnd, skipped) : [];
   const tooMany = tooManyItems(logits, shapes);
   if (tooMany) throw tooMany;
   const placed = placeBatch(
@@ -203,7 +203,7 @@ async function copyColumns(
     );
   const memory = new SharedArrayBuffer(end);
   const span = { rowStart, rowEnd };
-  const task = keptTask(logits, placed, span, skipped, memory);
+  const task = copyTask(logits, placed, span, skipped, memory);
   const { nulls } = await runTask(context, { ...task, slot: 0 });
   return { placed, kept: new Uint8Array(memory), nulls };
 }
@@ -221,14 +221,14 @@ function* piecesOf(
   });
   yield batchMetadata(placed, nulls, badRows.length);
   yield at(layout.row, row);
-  let firstKept = layout.row + row.byteLength;
+  let firstCopied = layout.row + row.byteLength;
   for (const [n, place] of layout.positions.entries()) {
     const { values } = columns[n] as (typeof columns)[number];
     yield at(place, values);
-    firstKept = place + values.byteLength;
+    firstCopied = place + values.byteLength;
   }
-  if (kept.byteLength > firstKept)
-    yield at(firstKept, kept.subarray(firstKept));
+  if (kept.byteLength > firstCopied)
+    yield at(firstCopied, kept.subarray(firstCopied));
   for (const [n, { shape, values }] of columns.slice(job.positions).entries()) {
     const place = layout.results[n] as (typeof layout.results)[number];
     if (job.onBadRow === "null")

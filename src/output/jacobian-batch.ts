@@ -1,4 +1,4 @@
-import type { KeptShape } from "../arrow/kept-nodes.js";
+import type { CopiedShape } from "../arrow/kept-nodes.js";
 import type { BufferPlace } from "./arrow-encode.js";
 
 /** What the layout of one record batch depends on. */
@@ -10,7 +10,7 @@ export interface JacobianBatchShape {
   /** Results carry a validity bitmap. */
   nullableResults: boolean;
   /** Nodes of each copied column. */
-  kept: KeptShape[][];
+  kept: CopiedShape[][];
 }
 
 /** A column of results in one record batch. */

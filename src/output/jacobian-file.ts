@@ -214,20 +214,20 @@ export function streamBytes({ footerStart }: JacobianFileTail): number {
   return footerStart - STREAM_START;
 }
 
-/** Returns the framed metadata of a batch: `keptNulls` counts the nulls of each node of the copied columns, `badRows` those of the results. */
+/** Returns the framed metadata of a batch: `copiedNulls` counts the nulls of each node of the copied columns, `badRows` those of the results. */
 export function batchMetadata(
   { shape, layout, offset }: PlacedBatch,
-  keptNulls: number[],
+  copiedNulls: number[],
   badRows: number,
 ): Piece {
-  const message = batchMessage(shape, layout, keptNulls, badRows);
+  const message = batchMessage(shape, layout, copiedNulls, badRows);
   return { offset, bytes: framed(message, offset) };
 }
 
 function batchMessage(
   shape: JacobianBatchShape,
   layout: JacobianBatchLayout,
-  keptNulls: number[],
+  copiedNulls: number[],
   badRows = 0,
 ): Uint8Array {
   const { rows } = shape;
@@ -242,7 +242,7 @@ function batchMessage(
     })),
     ...shape.kept.flat().map(({ rows }, k) => ({
       length: rows,
-      nullCount: keptNulls[k] ?? 0,
+      nullCount: copiedNulls[k] ?? 0,
     })),
     ...results,
   ];

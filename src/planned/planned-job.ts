@@ -1,6 +1,6 @@
 import { planCommon, withinMemory } from "../common-plan.js";
 import { InputUnsupportedError, tooLarge } from "../errors.js";
-import { keptBytesPerRow, keptShapes } from "../input/kept-pieces.js";
+import { copiedBytesPerRow, copiedShapes } from "../input/kept-pieces.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { DIRECT_BYTES } from "../io/put-bytes.js";
 import { tooManyItems } from "../kept-task.js";
@@ -106,7 +106,7 @@ function measure(
   const { rowStart, rows: ownRows, dtype, results, positions } = common;
   const { onBadRow } = options;
   const nullableResults = onBadRow === "null";
-  refuseLongLists(options, logits, results);
+  rejectLongLists(options, logits, results);
 
   const inputWith = (maxBatchRows?: number): PlanInput => ({
     rowStart,
@@ -114,10 +114,10 @@ function measure(
     classes: logits.classes,
     sourceBytes: common.sourceBytes,
     results,
-    keptBytesPerRow: keptBytesPerRow(logits),
+    copiedBytesPerRow: copiedBytesPerRow(logits),
     threads: options.threads,
     threadsAtHand:
-      options.threadsAsked ||
+      options.threadsExplicit ||
       options.part !== null ||
       options.compress !== undefined,
     chunkRows: options.chunkRows,
@@ -137,10 +137,10 @@ function measure(
         width,
       })),
       nullableResults,
-      kept: keptShapes(logits, from, to, without),
+      kept: copiedShapes(logits, from, to, without),
     };
   };
-  const areAlike = skipped.length === 0 && keptAreAlike(logits);
+  const areAlike = skipped.length === 0 && copiedAreAlike(logits);
   function* shapesOf({ batchRows }: PlanSizes): Generator<LikeBatches> {
     const rowEnd = rowStart + ownRows;
     const full = areAlike ? Math.floor(ownRows / batchRows) : 0;
@@ -210,7 +210,7 @@ export function rowsWithin(
   return rows.slice(countBefore(rowStart), countBefore(rowEnd));
 }
 
-function refuseLongLists(
+function rejectLongLists(
   { layout, forceDense }: ResolvedOptions,
   { path, column, classes, rows, leading }: LogitsFile,
   results: ResultColumn[],
@@ -242,7 +242,7 @@ function refuseLongLists(
 }
 
 /** Returns whether record batches of as many rows take as many bytes of kept columns, whatever their rows. */
-function keptAreAlike({ kept, batches }: LogitsFile): boolean {
+function copiedAreAlike({ kept, batches }: LogitsFile): boolean {
   return kept.every(({ form }, k) => {
     const haveNulls = batches.map(
       (batch) => (batch.kept[k]?.buffers.nullCount ?? 0) > 0,

@@ -1,9 +1,9 @@
 import { ftruncateSync } from "node:fs";
 import type { LogitsFile } from "../input/logits-file.js";
 import { inputReader } from "../input/read-input.js";
-import { sourcePieces } from "../input/source-pieces.js";
-import { putBytes } from "../io/put-bytes.js";
-import { keptTask } from "../kept-task.js";
+import { sourceRanges } from "../input/source-pieces.js";
+import { writeOrCompare } from "../io/put-bytes.js";
+import { copyTask } from "../kept-task.js";
 import { headPieces } from "../output/dictionaries.js";
 import { validityBitmap } from "../output/jacobian-batch.js";
 import {
@@ -15,7 +15,7 @@ import {
 } from "../output/jacobian-file.js";
 import type { OutputTarget } from "../output/output-target.js";
 import type { ChunkPlan, RowRange } from "../plan.js";
-import type { KeptTask, RowChunkTask, ScanTask } from "../pool/protocol.js";
+import type { CopyTask, RowChunkTask, ScanTask } from "../pool/protocol.js";
 import { countWritten, type RunContext } from "../run-context.js";
 import { runTasks } from "../run-tasks.js";
 import { type PlannedJob, planPlannedJob, rowsWithin } from "./planned-job.js";
@@ -42,7 +42,7 @@ export async function writePlanned(
   });
   const write = async ({ offset, bytes }: Piece) => {
     await output.room?.(offset + bytes.byteLength);
-    putBytes(output, bytes, offset);
+    writeOrCompare(output, bytes, offset);
     output.complete?.(offset + bytes.byteLength);
   };
   const read = inputReader(logits);
@@ -67,7 +67,7 @@ async function findBadRows(
     plan.slots,
     plan.chunks.entries(),
     async ([n, { rowStart, rowEnd }], slot, { run }) => {
-      const pieces = sourcePieces(context.logits, rowStart, rowEnd);
+      const pieces = sourceRanges(context.logits, rowStart, rowEnd);
       const task: ScanTask = { kind: "scan", slot, rowStart, rowEnd, pieces };
       found[n] = (await run(task)).badRows;
     },
@@ -98,7 +98,7 @@ async function writeBatches(
 /** A task without a slot, and its record batch. */
 type PendingTask = { batch: number } & (
   | Omit<RowChunkTask, "slot">
-  | Omit<KeptTask, "slot">
+  | Omit<CopyTask, "slot">
 );
 
 /** The tasks in row order, each made when there is a slot for it: the copied columns of each batch, then its chunks. */
@@ -117,7 +117,7 @@ async function* tasksOf(
     const rows = plan.batches[batch] as RowRange;
     if (logits.kept.length > 0) {
       const without = rowsWithin(job.skipped, rows.rowStart, rows.rowEnd);
-      yield { ...keptTask(logits, placed, rows, without), batch };
+      yield { ...copyTask(logits, placed, rows, without), batch };
     }
     for (; plan.chunks[next]?.batch === batch; next++)
       yield chunkTask(job, logits, placed, plan.chunks[next] as ChunkPlan);
@@ -139,7 +139,7 @@ function chunkTask(
     rowStart,
     rowEnd,
     skipped: rowsWithin(skipped, rowStart, rowEnd).map((row) => row - rowStart),
-    pieces: sourcePieces(logits, rowStart, rowEnd),
+    pieces: sourceRanges(logits, rowStart, rowEnd),
     row: bodyStart + layout.row + first * 8,
     positions: layout.positions.map((place) => bodyStart + place + first * 4),
     results: results.map(
@@ -205,15 +205,15 @@ function finishBatch(
     const bodyEnd = { offset: bodyBytes, length: 0 };
     for (const { offset, length } of [...layout.buffers, bodyEnd]) {
       const gap = new Uint8Array(Math.max(0, offset - end));
-      putBytes(output, gap, bodyStart + end);
+      writeOrCompare(output, gap, bodyStart + end);
       end = Math.max(end, offset + length);
     }
   }
   if (nullRows) {
     const bitmap = validityBitmap(shape.rows, nullRows);
     for (const { validity } of layout.results)
-      putBytes(output, bitmap, bodyStart + validity);
+      writeOrCompare(output, bitmap, bodyStart + validity);
   }
   const { offset, bytes } = batchMetadata(placed, nulls, nullRows?.length ?? 0);
-  putBytes(output, bytes, offset);
+  writeOrCompare(output, bytes, offset);
 }

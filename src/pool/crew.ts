@@ -3,7 +3,7 @@ import {
   type KernelMemory,
 } from "../slots/kernel-memory.js";
 import { openThreads, type Threads } from "../threads/open-threads.js";
-import type { Order, Reply, Task, WorkerSetup } from "./protocol.js";
+import type { Reply, Task, TaskMessage, WorkerSetup } from "./protocol.js";
 
 /** Runs tasks; the caller's slots limit how many are in flight. */
 export interface TaskPool {
@@ -17,8 +17,8 @@ const WORKER_URL = new URL("./worker.cjs", import.meta.url);
 let runs = 0;
 
 /** Threads and memory, reused from run to run, because getting either takes longer than a small run. Created when needed. */
-export class Crew {
-  #threads: Promise<Threads<Order, Reply>> | null = null;
+export class WorkerPool {
+  #threads: Promise<Threads<TaskMessage, Reply>> | null = null;
   #closed: Promise<void> | null = null;
   #memory: KernelMemory | null = null;
 
@@ -56,7 +56,9 @@ export class Crew {
       };
     }
     await this.start(threads);
-    const workers = await (this.#threads as Promise<Threads<Order, Reply>>);
+    const workers = await (this.#threads as Promise<
+      Threads<TaskMessage, Reply>
+    >);
     const run = runs++;
     return {
       run: (task) => {

@@ -1,7 +1,7 @@
 import type { NumberType } from "../arrow/field.js";
-import type { KeptNode, KeptPiece } from "../arrow/kept-nodes.js";
+import type { CopiedNode, CopiedPiece } from "../arrow/kept-nodes.js";
 import type { NodeTarget } from "../arrow/node-copier.js";
-import type { SourceForm, SourcePiece } from "../arrow/source-form.js";
+import type { ColumnStorage, SourceRange } from "../arrow/source-form.js";
 import type { PresentBytes } from "../io/present-blocks.js";
 import type { DirectTarget } from "../io/put-bytes.js";
 import type { ResultColumn } from "../results/columns.js";
@@ -12,7 +12,7 @@ import type { SlotLayout } from "../slots/slot-layout.js";
 // Messages between the main thread and the workers. Bulk data stays in the slots and in the files.
 
 /** A task with the run that it belongs to. */
-export interface Order {
+export interface TaskMessage {
   /** Number of the run in its process. */
   run: number;
   setup: WorkerSetup;
@@ -71,7 +71,7 @@ export interface EntriesSetup extends EntriesPlaces {
 /** A source of numbers: name and storage of its columns, and the number of values of a row. */
 export interface SourceSetup {
   name: string;
-  form: SourceForm;
+  form: ColumnStorage;
   type: NumberType;
   width: number;
   values: number;
@@ -91,7 +91,7 @@ interface RowsTask {
 /** A task that reads rows. */
 interface ReadTask extends RowsTask {
   /** Per source. */
-  pieces: SourcePiece[][];
+  pieces: SourceRange[][];
 }
 
 /** Computes the results of rows and writes them to these absolute offsets of the output. */
@@ -135,23 +135,23 @@ export interface EntriesPart {
 }
 
 /** Copies the kept columns of one output record batch. */
-export interface KeptTask {
+export interface CopyTask {
   kind: "kept";
   slot: number;
-  columns: KeptColumnTask[];
+  columns: CopyColumnTask[];
   /** Memory to write to; null: the output. */
   target: SharedArrayBuffer | null;
 }
 
-export interface KeptColumnTask {
-  column: KeptNode;
+export interface CopyColumnTask {
+  column: CopiedNode;
   /** Pieces of the column; those of nested nodes follow from their offsets. */
-  pieces: KeptPiece[];
+  pieces: CopiedPiece[];
   /** Output of each node. */
   nodes: NodeTarget[];
 }
 
-export type Task = RowChunkTask | ScanTask | EntriesTask | KeptTask;
+export type Task = RowChunkTask | ScanTask | EntriesTask | CopyTask;
 
 /** `badRows`: rows of the whole file without a softmax. `nulls`: per node of the kept columns. `part`: of entries, or of their count. */
 export type Reply =

@@ -5,7 +5,7 @@ import type { DatasetHooks } from "../dataset/events.js";
 import { partName } from "../dataset/names.js";
 import { optionsOfParts } from "../dataset/options.js";
 import { isBadInput } from "../dataset/run-files.js";
-import { ShardMaker } from "../dataset/shard-maker.js";
+import { ShardComputer } from "../dataset/shard-maker.js";
 import { pause, watched, within } from "../dataset/stopping.js";
 import { AbortedError, StalledError, WorkerError } from "../errors.js";
 import type { S3Access } from "../store/s3-options.js";
@@ -34,7 +34,7 @@ export class JobHandler {
   /** Monotonic time since when there is no job, in milliseconds; null while there is one. */
   idleSince: number | null = performance.now();
   /** The run of the last job. Its threads and its input stay open. */
-  #last: { job: JobsRun; run: DatasetRun; maker: ShardMaker } | null = null;
+  #last: { job: JobsRun; run: DatasetRun; maker: ShardComputer } | null = null;
 
   constructor(
     private readonly context: HandlerContext,
@@ -75,7 +75,7 @@ export class JobHandler {
     const { index } = data;
     held.shard = index;
     // Before anything that may end this process, too.
-    refuseUsedUp(held.job);
+    rejectUsedUp(held.job);
     const { run, maker } = await this.#opened(data);
     if (index >= run.shards)
       throw new JobRefusedError(
@@ -118,7 +118,9 @@ export class JobHandler {
     onEvent?.(outcome);
   }
 
-  async #opened(job: JobsRun): Promise<{ run: DatasetRun; maker: ShardMaker }> {
+  async #opened(
+    job: JobsRun,
+  ): Promise<{ run: DatasetRun; maker: ShardComputer }> {
     const last = this.#last;
     if (last?.job.run === job.run && last.job.output === job.output)
       return last;
@@ -129,7 +131,7 @@ export class JobHandler {
     const { run } = found;
     const own = { threads, chunkRows, sync };
     const of = optionsOfParts(run.plan.of.options, own, run.folders.out);
-    const maker = new ShardMaker({ ...found, of, keepGoing, stallTimeout });
+    const maker = new ShardComputer({ ...found, of, keepGoing, stallTimeout });
     this.#last = { job, run, maker };
     return this.#last;
   }
@@ -272,7 +274,7 @@ function maxAttempts({ opts }: Job): number {
 }
 
 /** @throws StalledError for a job without attempts left, or that was released too often */
-function refuseUsedUp(job: Job): void {
+function rejectUsedUp(job: Job): void {
   const attempts = maxAttempts(job);
   const ended = attemptsOf(job);
   if (ended >= attempts)

@@ -1,6 +1,6 @@
 import { realpath } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, resolve, sep } from "node:path";
-import { openPlannedRun, type StoredRunOver } from "../dataset/planned-run.js";
+import { type OpenDatasetRun, openPlannedRun } from "../dataset/planned-run.js";
 import { fingerprintOf } from "../dataset/records.js";
 import { isS3 } from "../store/location.js";
 import type { S3Access } from "../store/s3-options.js";
@@ -15,7 +15,7 @@ export async function openJobRun(
   { output, run }: JobsRun,
   check: LocationCheck,
   s3: S3Access,
-): Promise<StoredRunOver> {
+): Promise<OpenDatasetRun> {
   await check("output", output);
   // The run's directory may be a link of its own; on S3 there is none beside the output.
   if (!isS3(output)) await check("output", `${output}.__wip-${run}`);

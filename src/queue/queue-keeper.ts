@@ -20,7 +20,7 @@ const MAX_REASONS = 100;
 const SLACK_SECONDS = 5;
 
 /** Looks after the jobs of a run while somebody waits for them: jobs that were lost are submitted again. */
-export class QueueKeeper {
+export class QueueMonitor {
   #unseen: ReadonlySet<number> = new Set();
   /** Ids of delayed jobs, with the monotonic time when they were first seen. */
   #delayed = new Map<string, number>();

@@ -11,7 +11,7 @@ import { AbortedError, StoppedError } from "../errors.js";
 import { s3OptionsOf } from "../store/s3-options.js";
 import type { QueueOptions } from "./connection.js";
 import type { AttemptOptions } from "./jobs.js";
-import { QueueKeeper } from "./queue-keeper.js";
+import { QueueMonitor } from "./queue-keeper.js";
 
 /** Options of `waitForDataset`. Only `output` is required; without `queue`, lost shards are not submitted again. */
 export interface WaitOptions
@@ -77,7 +77,7 @@ async function untilComputed(
   const keeper =
     queue === undefined
       ? null
-      : new QueueKeeper({ ...options, queue }, run, hooks, signal);
+      : new QueueMonitor({ ...options, queue }, run, hooks, signal);
   const { shards } = run;
   let last: number | null = null;
   let rows = 0;

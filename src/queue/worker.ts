@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import { checkHooks, type Resolved, resolve } from "../check-options.js";
 import type { DatasetHooks } from "../dataset/events.js";
 import type { ProcessOptions } from "../dataset/options.js";
-import { pause, Stopping, within } from "../dataset/stopping.js";
+import { GracefulStop, pause, within } from "../dataset/stopping.js";
 import { AbortedError, SoftjacError, StoppedError } from "../errors.js";
 import { type CallCost, startClock } from "../io/report-clock.js";
 import { s3OptionsOf } from "../store/s3-options.js";
@@ -99,7 +99,7 @@ export async function runWorker(
     ...counts,
     ...cost(counts.rowsComputed),
   });
-  const stopping = new Stopping({ timeLimit }, hooks);
+  const stopping = new GracefulStop({ timeLimit }, hooks);
   const stop = stopping.soon;
   try {
     const { handler, end } = await start(resolved, counts, stop, hooks);

@@ -1,5 +1,5 @@
 import { describeField, type Field } from "../arrow/field.js";
-import type { SourceForm } from "../arrow/source-form.js";
+import type { ColumnStorage } from "../arrow/source-form.js";
 import {
   InputFormatError,
   InputUnsupportedError,
@@ -121,7 +121,7 @@ function resultOf(
   return result ?? (isLog ? "log_jacobian" : "jacobian");
 }
 
-const READ_FORMS: readonly SourceForm[] = [
+const READ_FORMS: readonly ColumnStorage[] = [
   "fixed-size-list",
   "list",
   "columns",

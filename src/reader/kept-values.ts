@@ -1,9 +1,9 @@
 import { type ArrowType, storedType } from "../arrow/field.js";
 import {
+  type CopiedBuffers,
+  type CopiedNode,
   checkCode,
   DamagedColumn,
-  type KeptBuffers,
-  type KeptNode,
   whereOf,
 } from "../arrow/kept-nodes.js";
 import { NodeReader } from "../arrow/node-reader.js";
@@ -12,23 +12,23 @@ import { float16Value } from "../arrow/stored-numbers.js";
 import { InputFormatError } from "../errors.js";
 import type { ArrowContainer } from "../input/arrow-container.js";
 import { placeDictionaries } from "../input/dictionaries.js";
-import { type KeptColumn, keptColumn } from "../input/kept-columns.js";
+import { type CopiedColumn, copiedColumn } from "../input/kept-columns.js";
 import { inputReader } from "../input/read-input.js";
 import { placeColumn } from "../input/record-batch.js";
 import { type ColumnSpan, recordBatches } from "../input/record-batches.js";
 
 /** Reads single values of copied columns, as text. */
-export class KeptValues {
+export class CopiedValues {
   readonly #path: string;
   readonly #read: Read;
-  readonly #columns: { column: KeptColumn; batches: KeptBuffers[] }[];
+  readonly #columns: { column: CopiedColumn; batches: CopiedBuffers[] }[];
 
   /** @param places indices of the columns in the file. @throws InputFormatError, InputUnsupportedError */
   constructor(file: ArrowContainer, places: readonly number[]) {
     const { path, schema } = file;
     const kept = places.map((place) => {
       const field = schema.fields[place] as (typeof schema.fields)[number];
-      return keptColumn(path, field, place, true);
+      return copiedColumn(path, field, place, true);
     });
     const { partsOf } = placeDictionaries(file, kept);
     const batches = [...recordBatches(file)].filter(
@@ -52,7 +52,12 @@ export class KeptValues {
   read(batch: number, k: number): (string | null)[] {
     return this.#columns.map(({ column, batches }) => {
       try {
-        return valueText(this.#read, column, batches[batch] as KeptBuffers, k);
+        return valueText(
+          this.#read,
+          column,
+          batches[batch] as CopiedBuffers,
+          k,
+        );
       } catch (error) {
         if (!(error instanceof DamagedColumn)) throw error;
         throw new InputFormatError(this.#path, error.where, error.message);
@@ -68,8 +73,8 @@ const MAX_BYTES = 4 * MAX_CHARACTERS;
 /** Returns value k of a node as text, lists and structs as JSON; null: null. @throws InputFormatError, IoError, DamagedColumn */
 function valueText(
   read: Read,
-  node: KeptNode,
-  buffers: KeptBuffers,
+  node: CopiedNode,
+  buffers: CopiedBuffers,
   k: number,
 ): string | null {
   const { bits, form } = node;
@@ -86,15 +91,15 @@ function valueText(
     const last = children.at(-1);
     const count = last ? last.firstCode + last.length : 0;
     checkCode(code, count, () => whereOf(node, piece, k));
-    const isPart = ({ firstCode }: KeptBuffers) => firstCode <= code;
-    const part = children.findLast(isPart) as KeptBuffers;
-    const [child] = node.children as [KeptNode];
+    const isPart = ({ firstCode }: CopiedBuffers) => firstCode <= code;
+    const part = children.findLast(isPart) as CopiedBuffers;
+    const [child] = node.children as [CopiedNode];
     return valueText(read, child, part, code - part.firstCode);
   }
   if (form === "struct")
     return `{${node.children
       .map((child, n) => {
-        const text = jsonText(read, child, children[n] as KeptBuffers, k);
+        const text = jsonText(read, child, children[n] as CopiedBuffers, k);
         return `${JSON.stringify(child.field.name)}:${text}`;
       })
       .join(",")}}`;
@@ -105,7 +110,7 @@ function valueText(
   if (form !== "text") {
     let text = "";
     for (let n = first; n < last && text.length <= MAX_CHARACTERS; n++)
-      text += `${n > first ? "," : ""}${jsonText(read, node.children[0] as KeptNode, children[0] as KeptBuffers, n)}`;
+      text += `${n > first ? "," : ""}${jsonText(read, node.children[0] as CopiedNode, children[0] as CopiedBuffers, n)}`;
     return cut(`[${text}]`);
   }
   const bytes = read(values + first, Math.min(last - first, MAX_BYTES));
@@ -117,8 +122,8 @@ function valueText(
 /** Returns a nested value: numbers, booleans, lists and structs as they are, others in quotation marks. */
 function jsonText(
   read: Read,
-  node: KeptNode,
-  buffers: KeptBuffers,
+  node: CopiedNode,
+  buffers: CopiedBuffers,
   k: number,
 ): string {
   const text = valueText(read, node, buffers, k);

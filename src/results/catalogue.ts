@@ -134,7 +134,7 @@ export const EMITS = {
   confidence: result("scalar", code.CONFIDENCE, "largest p"),
   uncertainty: result(
     "scalar",
-    code.DOUBT,
+    code.UNCERTAINTY,
     "1 - max p, computed without cancellation",
   ),
   tail: result(

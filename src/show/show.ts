@@ -7,7 +7,7 @@ import { blockOfP } from "../reader/block-entries.js";
 import type { BlockResult } from "../reader/block-form.js";
 import type { Example } from "../reader/example.js";
 import { type FoundResults, findResults } from "../reader/find-results.js";
-import { KeptValues } from "../reader/kept-values.js";
+import { CopiedValues } from "../reader/kept-values.js";
 import { openResultsPart, type ResultsPart } from "../reader/results-part.js";
 import { isEntriesLayout, type Layout } from "../results/catalogue.js";
 import {
@@ -212,7 +212,7 @@ function columnsOf(
   );
   const columns = [...copiedColumns, ...single];
   const places = columns.map(({ place }) => place);
-  const values = new KeptValues(file, places).read(batch, k);
+  const values = new CopiedValues(file, places).read(batch, k);
   return columns.map(({ name }, n) => ({ name, value: values[n] ?? null }));
 }
 

@@ -11,7 +11,7 @@ export interface KernelMemory {
 const PAGE_BYTES = 65536;
 
 /** Kernels have addresses of 32 bits. */
-export const MOST_MEMORY_BYTES = 2 ** 32 - PAGE_BYTES;
+export const MAX_MEMORY_BYTES = 2 ** 32 - PAGE_BYTES;
 const WASM_URL = new URL("./kernels.wasm", import.meta.url);
 
 /**
@@ -23,9 +23,9 @@ export function allocateKernelMemory(
   bytes: number,
   kernel: "auto" | "plain" = "auto",
 ): KernelMemory {
-  if (bytes > MOST_MEMORY_BYTES)
+  if (bytes > MAX_MEMORY_BYTES)
     throw new InternalError(
-      `expected slots of at most ${MOST_MEMORY_BYTES} bytes, found ${bytes}`,
+      `expected slots of at most ${MAX_MEMORY_BYTES} bytes, found ${bytes}`,
     );
   if (kernel !== "plain") {
     const pages = Math.ceil(bytes / PAGE_BYTES);

@@ -1,15 +1,15 @@
 import type { NumberType } from "../arrow/field.js";
 import {
+  type ColumnStorage,
   isSeparate,
   offsetWidth,
-  type SourceForm,
 } from "../arrow/source-form.js";
 import { ENTRY_BYTES } from "../numeric/portable/program.js";
 import { workAreaBytes } from "../numeric/portable/work.js";
 
 /** Rows of numbers in the input: the logits, or another column. */
 export interface SourceShape {
-  form: SourceForm;
+  form: ColumnStorage;
   /** Bytes per value as stored. */
   width: number;
   /** Values per row. */

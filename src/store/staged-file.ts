@@ -1,12 +1,12 @@
-import { pooled } from "../io/pooled.js";
+import { mapConcurrent } from "../io/pooled.js";
 import { writeFullyAsync } from "../io/positional.js";
 import {
-  AbsentBytes,
   BLOCK_BYTES,
   type ByteRange,
-  PresentBlocks,
+  FetchedRanges,
+  MissingRangesError,
 } from "../io/present-blocks.js";
-import { UnnamedFile } from "../io/unnamed-file.js";
+import { AnonymousFile } from "../io/unnamed-file.js";
 import { ioError } from "../system-error.js";
 import type { Store, StoredRange } from "./store.js";
 
@@ -36,8 +36,8 @@ export const inFlight = {
  * some pieces of each answer.
  */
 export class StagedFile {
-  readonly present: PresentBlocks;
-  readonly #file: UnnamedFile;
+  readonly present: FetchedRanges;
+  readonly #file: AnonymousFile;
   /** End of the last range that was missing, and the bytes that were fetched for it. */
   #last = { end: -1, bytes: 0 };
 
@@ -50,12 +50,12 @@ export class StagedFile {
     readonly scratch?: string,
   ) {
     try {
-      this.#file = new UnnamedFile(scratch);
+      this.#file = new AnonymousFile(scratch);
       this.#file.reserve(state.bytes);
     } catch (error) {
       throw this.#keepError(error);
     }
-    this.present = new PresentBlocks(state.bytes);
+    this.present = new FetchedRanges(state.bytes);
   }
 
   get fd(): number {
@@ -68,7 +68,7 @@ export class StagedFile {
     signal?: AbortSignal,
   ): Promise<void> {
     const requests = requestsFor(this.present.missing(ranges));
-    await pooled(requests, REQUESTS_AT_ONCE, async (range) => {
+    await mapConcurrent(requests, REQUESTS_AT_ONCE, async (range) => {
       const wanted: StoredRange = { ...range, etag: this.state.etag };
       const write = (bytes: Uint8Array, at: number) =>
         inFlight.hold(bytes.byteLength, () => this.#write(bytes, at));
@@ -86,7 +86,7 @@ export class StagedFile {
       try {
         return await work();
       } catch (error) {
-        if (!(error instanceof AbsentBytes)) throw error;
+        if (!(error instanceof MissingRangesError)) throw error;
         await this.fetch(this.#ahead(error.ranges), signal);
       }
   }

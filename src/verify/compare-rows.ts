@@ -11,7 +11,7 @@ import type {
 import { keyOfIndex, nameOfKey, type RowAxes } from "../results/row-axes.js";
 import type { StoredRun } from "../results/run-metadata.js";
 import type { Findings } from "./findings.js";
-import type { RowJudge } from "./row-judge.js";
+import type { RowChecker } from "./row-judge.js";
 
 /** An output, the input that its rows are compared with, and the results of the comparison. */
 export interface Comparison {
@@ -19,7 +19,7 @@ export interface Comparison {
   stored: StoredRows;
   input: InputRows;
   axes: RowAxes;
-  judge: RowJudge;
+  judge: RowChecker;
   findings: Findings;
   signal: AbortSignal | undefined;
   onProgress(rowsDone: number): void;

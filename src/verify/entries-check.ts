@@ -5,7 +5,7 @@ import type { RowSizes } from "../reference/error-scales.js";
 import { type ReferenceValues, referenceValues } from "../reference/scaled.js";
 import { type ColumnCheck, typeOfErrors } from "./column-check.js";
 import type { CheckContext } from "./findings.js";
-import type { RowTruth } from "./row-truth.js";
+import type { TrueRow } from "./row-truth.js";
 
 type Kind = FoundColumn["source"]["kind"];
 
@@ -21,7 +21,7 @@ export class EntriesCheck {
   readonly #one = referenceValues(1);
 
   constructor(
-    private readonly truth: RowTruth,
+    private readonly truth: TrueRow,
     private readonly context: CheckContext,
     private readonly checkOf: (kind: Kind) => ColumnCheck | null,
   ) {
@@ -47,9 +47,9 @@ export class EntriesCheck {
     }
     const truths = this.#truthsOf(indices);
     this.checkOf("values")?.check(row, truths, values, null, indices);
-    const leastKept = this.#checkKept(row, indices, values);
+    const minKept = this.#checkKept(row, indices, values);
     const dropped = droppedEntries(sizes, temperature, indices, this.#isLog);
-    this.#checkDropped(row, indices.length, leastKept, dropped);
+    this.#checkDropped(row, indices.length, minKept, dropped);
     for (const [kind, truth] of [
       ["droppedMax", dropped.max],
       ["droppedSum", dropped.sum],
@@ -106,15 +106,15 @@ export class EntriesCheck {
   #checkDropped(
     row: number,
     kept: number,
-    leastKept: number,
+    minKept: number,
     { max, index }: { max: number; index: number },
   ): void {
     const { findings, run } = this.context;
     const { topK, classes } = run;
     const full = topK > 0 && kept >= topK;
-    const limit = full ? Math.max(leastKept, this.#least) : this.#least;
+    const limit = full ? Math.max(minKept, this.#least) : this.#least;
     if (max <= limit + this.#room(limit)) return;
-    const why = full ? ` (the smallest stored entry is ${leastKept})` : "";
+    const why = full ? ` (the smallest stored entry is ${minKept})` : "";
     findings.addToRow(
       row,
       `the entry ${placeOf(index, classes)} of ${max} is missing${why}`,

@@ -7,7 +7,7 @@ import { ColumnCheck } from "./column-check.js";
 import { EntriesCheck } from "./entries-check.js";
 import type { CheckContext } from "./findings.js";
 import { lawsOf } from "./laws.js";
-import { type RowTruth, referenceOf } from "./row-truth.js";
+import { referenceOf, type TrueRow } from "./row-truth.js";
 import type { ColumnReport, LawReport } from "./value-report.js";
 
 type Kind = FoundColumn["source"]["kind"];
@@ -17,7 +17,7 @@ const SUM_BOUND = 12;
 const MAX_BOUND = 5;
 
 /** Compares the stored values of rows with the true ones, and collects the results. */
-export class RowJudge {
+export class RowChecker {
   rowsChecked = 0;
   badRows = 0;
   readonly #checks: (ColumnCheck | null)[];
@@ -32,7 +32,7 @@ export class RowJudge {
     private readonly context: CheckContext,
     private readonly columns: readonly FoundColumn[],
     private readonly isNullable: boolean,
-    private readonly truth: RowTruth,
+    private readonly truth: TrueRow,
     private readonly rows: InputRows,
   ) {
     const { run } = context;

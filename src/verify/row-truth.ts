@@ -27,7 +27,7 @@ export function referenceOf({ name, block }: ResultColumn): ReferenceName {
 }
 
 /** The true results of one row after the other. */
-export class RowTruth {
+export class TrueRow {
   readonly classes: number;
   readonly temperature: number;
   /** The row that was loaded last. */

@@ -24,8 +24,8 @@ import {
 } from "./compare-rows.js";
 import { Findings } from "./findings.js";
 import type { VerifyOptions } from "./options.js";
-import { RowJudge } from "./row-judge.js";
-import { RowTruth } from "./row-truth.js";
+import { RowChecker } from "./row-judge.js";
+import { TrueRow } from "./row-truth.js";
 import type { ValueReport } from "./value-report.js";
 
 /** Options of `verify`, checked. */
@@ -144,9 +144,9 @@ async function compare(
     ({ stored }) => fields[stored.columns[0] as number]?.nullable,
   );
   const input = new InputRows(logits);
-  const truth = new RowTruth({ ...run, inputs });
+  const truth = new TrueRow({ ...run, inputs });
   const context = { run, findings };
-  const judge = new RowJudge(context, columns, isNullable, truth, input);
+  const judge = new RowChecker(context, columns, isNullable, truth, input);
   const chosen =
     asked === "all" || asked >= rows
       ? null
@@ -195,7 +195,7 @@ function findMismatches(
 function reportOf(
   rows: number,
   findings: Findings,
-  judge: RowJudge | null,
+  judge: RowChecker | null,
   notCompared: string[],
 ): ValueReport {
   const columns = (judge?.columnReports() ?? []).map((column) => ({

@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { DatasetEvent } from "../../src/dataset/events.js";
-import { Stopping } from "../../src/dataset/stopping.js";
+import { GracefulStop } from "../../src/dataset/stopping.js";
 import { CLI, softjac } from "../cli/support.js";
 import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";
@@ -33,7 +33,7 @@ describe("when", () => {
     vi.useRealTimers();
   });
 
-  const state = ({ soon, now, reason }: Stopping) => [
+  const state = ({ soon, now, reason }: GracefulStop) => [
     soon.aborted,
     now.aborted,
     reason,
@@ -42,7 +42,7 @@ describe("when", () => {
   test("a signal: nothing more is begun, and the part under way has most of the grace", () => {
     const events: DatasetEvent[] = [];
     const controller = new AbortController();
-    const stopping = new Stopping(
+    const stopping = new GracefulStop(
       { grace: 10, timeLimit: undefined },
       { signal: controller.signal, onEvent: (event) => events.push(event) },
     );
@@ -60,7 +60,7 @@ describe("when", () => {
   });
 
   test("the time limit: as a signal, the grace before", () => {
-    const stopping = new Stopping({ grace: 10, timeLimit: 60 }, {});
+    const stopping = new GracefulStop({ grace: 10, timeLimit: 60 }, {});
     vi.advanceTimersByTime(49_999);
     expect(state(stopping)).toEqual([false, false, null]);
     vi.advanceTimersByTime(1);
@@ -71,7 +71,7 @@ describe("when", () => {
 
   test("work that never ends is left once the grace is over", async () => {
     const controller = new AbortController();
-    const stopping = new Stopping(
+    const stopping = new GracefulStop(
       { grace: 10, timeLimit: undefined },
       { signal: controller.signal },
     );
@@ -89,7 +89,7 @@ describe("when", () => {
 
   test("planning without a sign of life is left", async () => {
     const limits = { grace: 10, timeLimit: undefined, stallTimeout: 60 };
-    const stopping = new Stopping(limits, {});
+    const stopping = new GracefulStop(limits, {});
     const met: unknown[] = [];
     let goOn = () => {};
     const work = (alive: () => void) => {
@@ -113,7 +113,7 @@ describe("when", () => {
   });
 
   test("no grace: both at once; a signal that came before", () => {
-    const stopping = new Stopping(
+    const stopping = new GracefulStop(
       { grace: 0, timeLimit: undefined },
       { signal: AbortSignal.abort() },
     );

@@ -9,7 +9,7 @@ import { expect, test } from "vitest";
 import { openLogits } from "../../src/input/open-logits.js";
 import { openDirect, padBefore, writePages } from "../../src/io/put-bytes.js";
 import { SequentialFile } from "../../src/io/sequential.js";
-import { openOptionsOf, resolveOptions } from "../../src/options.js";
+import { openOptions, resolveOptions } from "../../src/options.js";
 import { openPending } from "../../src/output/commit.js";
 import { planPlannedJob } from "../../src/planned/planned-job.js";
 import { writePlanned } from "../../src/planned/write-planned.js";
@@ -136,7 +136,7 @@ test.each([
       threads: 1,
       ...extra,
     });
-    const logits = await openLogits(input, openOptionsOf(options));
+    const logits = await openLogits(input, openOptions(options));
     const job = planPlannedJob(options, logits);
     const pending = await openPending(options.output, job.layout.bytes, {
       ...options,

@@ -1,6 +1,6 @@
 import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { DifferentByte, putBytes } from "../../src/io/put-bytes.js";
+import { DifferentByte, writeOrCompare } from "../../src/io/put-bytes.js";
 import { workDirectory } from "../support/logits-input.js";
 import { random } from "../support/random.js";
 
@@ -17,7 +17,7 @@ function compared(change: (file: Buffer) => Buffer): unknown {
   writeFileSync(path, before);
   const fd = openSync(path, "r+");
   try {
-    putBytes({ fd, compare: true }, source, START);
+    writeOrCompare({ fd, compare: true }, source, START);
     return null;
   } catch (error) {
     return error;

@@ -3,7 +3,7 @@ import { expect, test, vi } from "vitest";
 import { openLogits } from "../../src/input/open-logits.js";
 import { readFully, writeFully } from "../../src/io/positional.js";
 import { SequentialFile } from "../../src/io/sequential.js";
-import { openOptionsOf, resolveOptions } from "../../src/options.js";
+import { openOptions, resolveOptions } from "../../src/options.js";
 import { planEntriesJob } from "../../src/ordered/entries-job.js";
 import { writeEntries } from "../../src/ordered/write-entries.js";
 import { openPending } from "../../src/output/commit.js";
@@ -124,7 +124,7 @@ test("a run over entries that fails waits for what is being written: its file is
   const output = at("out.arrow");
   writeLogits(input, { rows: 3000, classes: 12, logit: (r, k) => (r * k) % 5 });
   const options = resolveOptions({ input, output, layout: "coo", threads: 1 });
-  const logits = await openLogits(input, openOptionsOf(options));
+  const logits = await openLogits(input, openOptions(options));
   const job = planEntriesJob(options, logits, "coo");
   Object.assign(job.plan, { batchEntries: 64_000, chunkRows: 300 });
   const pending = await openPending(output, 0, options);

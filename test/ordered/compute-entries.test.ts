@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { openLogits } from "../../src/input/open-logits.js";
-import { openOptionsOf, resolveOptions } from "../../src/options.js";
+import { openOptions, resolveOptions } from "../../src/options.js";
 import type { EntriesBatch } from "../../src/ordered/entries-batches.js";
 import { planEntriesJob } from "../../src/ordered/entries-job.js";
 import type { EntriesPlan } from "../../src/ordered/plan-entries.js";
@@ -57,7 +57,7 @@ async function computeWith(
     threads: 3,
     chunkRows: 50,
   });
-  const logits = await openLogits(input, openOptionsOf(options));
+  const logits = await openLogits(input, openOptions(options));
   try {
     const job = planEntriesJob(options, logits, layout);
     // Batches of a few KiB, and slots that some tasks do not fit.

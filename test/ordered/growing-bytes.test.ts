@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { GrowingBytes } from "../../src/ordered/entries-batches.js";
+import { GrowableBuffer } from "../../src/ordered/entries-batches.js";
 
 const MiB = 1 << 20;
 /** Address space that is set aside at first: less than by default, so that tests outgrow it quickly. */
@@ -14,7 +14,7 @@ function bytesOf(length: number, seed: number): Uint8Array {
 }
 
 /** Adds pieces one after the other, and makes sure of all that stands there in the end. */
-function addAll(bytes: GrowingBytes, pieces: Uint8Array[]): void {
+function addAll(bytes: GrowableBuffer, pieces: Uint8Array[]): void {
   let used = bytes.used;
   for (const piece of pieces) {
     bytes.add(piece);
@@ -35,7 +35,7 @@ test.each([
   ["from a length that ends within a word", [5, 7 * MiB]],
   ["twice", [RESERVED - MiB, 2 * MiB, 9 * MiB]],
 ])("growth beyond the first reserve: %s", (_, sizes) => {
-  const bytes = new GrowingBytes(RESERVED);
+  const bytes = new GrowableBuffer(RESERVED);
   addAll(
     bytes,
     sizes.map((size, n) => bytesOf(size, 7 * n)),
@@ -43,7 +43,7 @@ test.each([
 });
 
 test("it starts anew with what it was given last, however large it was", () => {
-  const bytes = new GrowingBytes(RESERVED);
+  const bytes = new GrowableBuffer(RESERVED);
   bytes.add(bytesOf(RESERVED + MiB, 1));
   bytes.clear();
   expect([bytes.used, bytes.view.byteLength]).toEqual([0, 0]);
@@ -51,6 +51,6 @@ test("it starts anew with what it was given last, however large it was", () => {
 });
 
 test("by default 64 MiB are set aside, and taken as they are needed", () => {
-  const bytes = new GrowingBytes();
+  const bytes = new GrowableBuffer();
   addAll(bytes, [bytesOf(64 * MiB, 1), bytesOf(1, 2)]);
 });

@@ -28,7 +28,7 @@ test("record batches of 16 to 64 MiB, slots of a few, whatever the classes", () 
           Math.max(8 * MiB, classes * entryBytes),
         );
         expect(plan.chunkRows).toBeGreaterThanOrEqual(1);
-        expect(plan.mostEntries).toBe(classes * classes);
+        expect(plan.maxEntries).toBe(classes * classes);
       }
 });
 
@@ -62,12 +62,12 @@ test("the k largest are at most k; small runs take no threads", () => {
     classes: 10,
   } as const;
   expect(planEntries({ ...input, topK: 7 })).toMatchObject({
-    mostEntries: 7,
-    mostBytes: 1e6 * (40 + 7 * 12),
+    maxEntries: 7,
+    maxBytes: 1e6 * (40 + 7 * 12),
     threads: 2,
     slots: 5,
   });
-  expect(planEntries({ ...input, topK: 1000 }).mostEntries).toBe(100);
+  expect(planEntries({ ...input, topK: 1000 }).maxEntries).toBe(100);
   // of equal entries a row has room for all before all but the first are left out
   expect(planEntries({ ...input, topK: 1, chunkRows: 3 }).slotEntries).toBe(10);
   expect(planEntries({ ...input, rows: 100 })).toMatchObject({

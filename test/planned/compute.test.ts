@@ -1,7 +1,7 @@
 import { closeSync, openSync } from "node:fs";
 import { expect, test } from "vitest";
 import { openLogits } from "../../src/input/open-logits.js";
-import { openOptionsOf, resolveOptions } from "../../src/options.js";
+import { openOptions, resolveOptions } from "../../src/options.js";
 import { openPending } from "../../src/output/commit.js";
 import { planPlannedJob } from "../../src/planned/planned-job.js";
 import { writePlanned } from "../../src/planned/write-planned.js";
@@ -22,7 +22,7 @@ async function computeWith(
 ): Promise<{ rowsDone: number; slots: number; chunks: number }> {
   const output = at("out.arrow");
   const options = resolveOptions({ input, output, threads: 2, chunkRows: 100 });
-  const logits = await openLogits(input, openOptionsOf(options));
+  const logits = await openLogits(input, openOptions(options));
   const job = planPlannedJob(options, logits);
   const pending = await openPending(output, job.layout.bytes, options);
   const context = contextOf(job, options, logits, pending, run);

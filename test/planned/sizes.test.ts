@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { openLogits } from "../../src/input/open-logits.js";
 import {
-  openOptionsOf,
+  openOptions,
   type RunOptions,
   resolveOptions,
 } from "../../src/options.js";
@@ -61,7 +61,7 @@ test("sizes and counts by arithmetic are those of the plan that lists every reco
           ...file,
           ...(given as Partial<RunOptions>),
         });
-        const logits = await openLogits(file.input, openOptionsOf(options));
+        const logits = await openLogits(file.input, openOptions(options));
         try {
           const leftOut = skipped.filter((row) => row < logits.rows);
           const rows = leftOut.sort((a, b) => a - b);

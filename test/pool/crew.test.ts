@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
-import { Crew } from "../../src/pool/crew.js";
+import { WorkerPool } from "../../src/pool/crew.js";
 
 test("workers that cannot start reject the tasks that wait for them", async () => {
   // Run from src/, the worker's file is not where the built package has it.
-  const crew = new Crew();
-  const pool = await crew.pool(2, {} as never);
+  const workerPool = new WorkerPool();
+  const pool = await workerPool.pool(2, {} as never);
   const task = { kind: "kept", slot: 0, rows: 0, target: null } as const;
   const runs = [1, 2, 3].map(() =>
     pool.run({ ...task, columns: [] }).then(
@@ -13,13 +13,13 @@ test("workers that cannot start reject the tasks that wait for them", async () =
     ),
   );
   expect(await Promise.all(runs)).toEqual(["rejected", "rejected", "rejected"]);
-  await crew.close();
+  await workerPool.close();
 });
 
 test("on the main thread others have their turn between two tasks", async () => {
-  const crew = new Crew();
+  const workerPool = new WorkerPool();
   const buffer = new SharedArrayBuffer(1 << 16);
-  const pool = await crew.pool(0, { buffer, memory: null } as never);
+  const pool = await workerPool.pool(0, { buffer, memory: null } as never);
   const order: string[] = [];
   setImmediate(() => order.push("another"));
   for (const name of ["first", "second"]) {

@@ -8,7 +8,7 @@ import {
 import { join } from "node:path";
 import { afterAll, afterEach, expect } from "vitest";
 import { openPlannedRun } from "../../src/dataset/planned-run.js";
-import { QueueKeeper } from "../../src/queue/queue-keeper.js";
+import { QueueMonitor } from "../../src/queue/queue-keeper.js";
 import { built } from "../support/built.js";
 import { stepOf } from "../support/every-call.js";
 import { filesOf } from "../support/files-of.js";
@@ -281,7 +281,7 @@ test("a part that has failed and been made since is no failure, although it was 
   await expect(here.wait(output)).rejects.toThrow(built.ShardsFailedError);
   await endWorker(poisoned);
   const { run } = await openPlannedRun(output);
-  const keeper = new QueueKeeper({ queue: redis.url }, run, {});
+  const keeper = new QueueMonitor({ queue: redis.url }, run, {});
   const missing = await run.missing();
   expect(missing).toEqual([1]);
   await expect(keeper.look(missing)).rejects.toMatchObject({

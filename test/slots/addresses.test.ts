@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import {
   allocateKernelMemory,
-  MOST_MEMORY_BYTES,
+  MAX_MEMORY_BYTES,
 } from "../../src/slots/kernel-memory.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
@@ -16,8 +16,8 @@ test("slots have addresses of 32 bits, however many threads are asked for", asyn
   const two = await plan(2);
   expect(two.slots).toBe(5);
   const many = await plan(100);
-  expect(201 * many.slotBytes).toBeGreaterThan(MOST_MEMORY_BYTES);
-  expect(many.memoryBytes).toBeLessThanOrEqual(MOST_MEMORY_BYTES);
+  expect(201 * many.slotBytes).toBeGreaterThan(MAX_MEMORY_BYTES);
+  expect(many.memoryBytes).toBeLessThanOrEqual(MAX_MEMORY_BYTES);
   expect(many.slots).toBeGreaterThan(100);
   expect(many.threads).toBe(100);
 });
@@ -25,6 +25,6 @@ test("slots have addresses of 32 bits, however many threads are asked for", asyn
 test("memory that has no addresses is refused", () => {
   for (const kernel of ["auto", "plain"] as const)
     expect(() => allocateKernelMemory(2 ** 32, kernel)).toThrow(
-      `expected slots of at most ${MOST_MEMORY_BYTES} bytes, found 4294967296`,
+      `expected slots of at most ${MAX_MEMORY_BYTES} bytes, found 4294967296`,
     );
 });

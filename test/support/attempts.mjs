@@ -6,7 +6,7 @@ import { CLEAR_MESSAGE } from "./clear-message.mjs";
 import { peakBytes } from "./peak-bytes.mjs";
 
 const [output, ...inputs] = process.argv.slice(2);
-const MOST_COLUMNS = 12;
+const MAX_COLUMNS = 12;
 
 async function outcomesOf(input) {
   const outcomes = [];
@@ -33,7 +33,7 @@ async function outcomesOf(input) {
   };
   await attempt("--columns *", () => run({ ...lenient, columns: "*" }));
   const names = (found?.columns ?? []).map(({ name }) => name);
-  for (const name of [...new Set(names)].slice(0, MOST_COLUMNS)) {
+  for (const name of [...new Set(names)].slice(0, MAX_COLUMNS)) {
     await attempt(`--column ${name}`, () => run({ ...lenient, column: name }));
     await attempt(`--keep ${name}`, () => run({ ...lenient, keep: [name] }));
   }

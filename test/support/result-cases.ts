@@ -219,7 +219,7 @@ export const RESULT_CASES: ResultCase[] = [
   },
   {
     name: "uncertainty",
-    code: code.DOUBT,
+    code: code.UNCERTAINTY,
     truth: ({ q, a }) => [at(q, a)],
   },
   {

@@ -5,7 +5,7 @@ import { Damaged } from "./bytes.js";
 //   token: literals (4 bits), match length - 4 (4 bits); 15 goes on in bytes until one is not 255
 //   literals; then, but for the last sequence: offset back (uint16), and the match length's further bytes
 
-const LEAST_MATCH = 4;
+const MIN_MATCH = 4;
 
 /**
  * Decodes a block into `out` from `start` on; matches may reach back to `out`'s beginning. Returns where it ended.
@@ -47,7 +47,7 @@ export function decodeBlock(
       throw new Damaged(
         `expected a match offset of 1 to ${end} in an LZ4 block, found ${back}`,
       );
-    const length = more(token & 15) + LEAST_MATCH;
+    const length = more(token & 15) + MIN_MATCH;
     if (end + length > out.length) throw long(out.length - start);
     if (back >= length && length > 32)
       out.copyWithin(end, end - back, end - back + length);

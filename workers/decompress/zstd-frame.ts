@@ -7,7 +7,7 @@ const WHOLE_BYTES = 256 << 20;
 /** Given to the decoder at once. */
 const STEP_BYTES = 256 << 10;
 /** The decoder gives nothing so often in a row only where it cannot go on. */
-const MOST_EMPTY = 8;
+const MAX_EMPTY = 8;
 
 /** Decodes Zstandard frames, which must be all there is. @throws Damaged */
 export async function decodeZstd(
@@ -52,7 +52,7 @@ async function decodePieces(
   for (const decoded of decoder.decodeStreaming(pieces())) {
     empty = decoded.byteLength === 0 ? empty + 1 : 0;
     // For damage it does not end, and returns nothing.
-    if (empty > MOST_EMPTY) throw new Damaged("the Zstandard frame is damaged");
+    if (empty > MAX_EMPTY) throw new Damaged("the Zstandard frame is damaged");
     target.add(decoded);
   }
 }

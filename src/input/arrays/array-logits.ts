@@ -5,7 +5,7 @@ import { positionNames } from "../../results/row-axes.js";
 import { type InputFile, openInputFile } from "../input-file.js";
 import { checkUnchanged } from "../input-state.js";
 import { interpreting } from "../interpreting.js";
-import { keptColumn } from "../kept-columns.js";
+import { copiedColumn } from "../kept-columns.js";
 import { checkLimit } from "../limits.js";
 import type { LogitsSelection } from "../logits-column.js";
 import type { LogitsFile, OpenOptions } from "../logits-file.js";
@@ -15,8 +15,8 @@ import { isClassOption } from "../value-column.js";
 import type { ArrayRows } from "./array-axes.js";
 import {
   checkedInput,
+  chooseCopied,
   chooseInput,
-  chooseKept,
   chooseLogits,
   type LogitsArray,
   type LogitsShape,
@@ -62,7 +62,7 @@ export async function locateArrays(
       : chooseInput(path, arrays, input, shape),
   }));
   const ownNames = [...options.ownNames, ...positionNames(leading.slice(1))];
-  const kept = chooseKept(path, arrays, { keep, ownNames }, shape);
+  const kept = chooseCopied(path, arrays, { keep, ownNames }, shape);
   const placed = await container.place(
     [...logits, ...inputs.flatMap(({ array }) => array ?? []), ...kept],
     options,
@@ -139,7 +139,7 @@ export async function locateArrays(
     batches,
     decodedFds: [own, ...others].map(({ decoded }) => decoded?.fd ?? null),
     kept: kept.map((array, place) => ({
-      ...keptColumn(
+      ...copiedColumn(
         path,
         plainField(array.name as string, arrowTypeOf(array.type)),
         place,

@@ -7,7 +7,7 @@ import {
   OMIT_BINARY,
   USE_BINARY,
 } from "../candidates.js";
-import { findListed, keptPlaces, placeOf } from "../column-names.js";
+import { copiedPlaces, findListed, placeOf } from "../column-names.js";
 import type { LogitsSelection } from "../logits-column.js";
 import { adviceOn, flagOf, isClassOption } from "../value-column.js";
 import { type ArrayRows, rowsOf } from "./array-axes.js";
@@ -255,7 +255,7 @@ export function checkedInput(
  * Finds the arrays named in `keep`, in that order: one number per row.
  * @throws LogitsColumnError for a name that is not there once, or that the output has itself; InputUnsupportedError
  */
-export function chooseKept(
+export function chooseCopied(
   path: string,
   arrays: readonly StoredArray[],
   { keep, ownNames }: { keep: readonly string[]; ownNames: readonly string[] },
@@ -265,7 +265,7 @@ export function chooseKept(
   const named = namedArrays(path, arrays, `--keep ${keep.join()}`);
   const full = leading.length > 1 ? [shape(leading)] : [];
   const shapes = [shape([rows]), ...full, ...repeatedShape(leading)];
-  return keptPlaces(named, keep, ownNames).map((place) => {
+  return copiedPlaces(named, keep, ownNames).map((place) => {
     const array = arrays[place] as StoredArray;
     return asRows(path, array, shapes, {
       // Arrow has no bfloat16 to keep it as.

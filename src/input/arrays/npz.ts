@@ -1,5 +1,5 @@
 import { InputUnsupportedError, LogitsColumnError } from "../../errors.js";
-import { UnnamedFile } from "../../io/unnamed-file.js";
+import { AnonymousFile } from "../../io/unnamed-file.js";
 import { outputCall } from "../../system-error.js";
 import type { InputFile } from "../input-file.js";
 import { checkLimit } from "../limits.js";
@@ -88,7 +88,7 @@ async function place(
     checkLimit(file, "arrays", "maxDecodedBytes", "decoded bytes", total);
   const writing = <T>(act: () => T): T =>
     outputCall(file.path, "could not be decompressed to a temporary file", act);
-  const copy = inflates ? writing(() => new UnnamedFile(scratch)) : null;
+  const copy = inflates ? writing(() => new AnonymousFile(scratch)) : null;
   const starts = new Map<ZipMember, number>();
   try {
     for (const [member, start] of members) {

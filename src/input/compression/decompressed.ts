@@ -1,7 +1,7 @@
 import { tmpdir } from "node:os";
 import { InputFormatError } from "../../errors.js";
 import type { ByteRange } from "../../io/present-blocks.js";
-import { UnnamedFile } from "../../io/unnamed-file.js";
+import { AnonymousFile } from "../../io/unnamed-file.js";
 import {
   checkSpace,
   inputError,
@@ -74,7 +74,11 @@ export async function decompressed(
   const bodies = [...batches, ...dictionaries];
   if (bodies.every(({ batch }) => !batch.compression)) return container;
   requireInput(container, bodies.flatMap(sourceBytes));
-  const target = outputCall(path, KEPT, () => new UnnamedFile(options.scratch));
+  const target = outputCall(
+    path,
+    KEPT,
+    () => new AnonymousFile(options.scratch),
+  );
   try {
     // An offset of 0 means that a buffer is absent.
     target.reserve(PADDING);
@@ -107,7 +111,7 @@ function sourceBytes({ batch, context, needed }: Body): ByteRange[] {
 /** Decodes the needed buffers of some bodies: first those of known size, then texts, whose size their offsets state. */
 async function decodeGroup(
   container: ArrowContainer,
-  target: UnnamedFile,
+  target: AnonymousFile,
   bodies: Body[],
   { scratch = tmpdir(), signal }: Pick<OpenOptions, "scratch" | "signal">,
 ): Promise<void> {
@@ -153,7 +157,7 @@ function failure(path: string, where: string, reply: FailedReply): Error {
 /** Returns the decoded bodies as a container, whose buffers are at positions of the target. */
 function plainContainer(
   container: ArrowContainer,
-  target: UnnamedFile,
+  target: AnonymousFile,
   bodies: Body[],
 ): ArrowContainer {
   const messages = new Map<Block, MessageMetadata>();

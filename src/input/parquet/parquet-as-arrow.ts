@@ -5,7 +5,7 @@ import {
   InputFormatError,
   InputUnsupportedError,
 } from "../../errors.js";
-import { UnnamedFile } from "../../io/unnamed-file.js";
+import { AnonymousFile } from "../../io/unnamed-file.js";
 import {
   inputError,
   ioError,
@@ -14,7 +14,7 @@ import {
   systemFailure,
 } from "../../system-error.js";
 import type { InputFile } from "../input-file.js";
-import { selectKept } from "../kept-columns.js";
+import { selectCopied } from "../kept-columns.js";
 import { selectLogits } from "../logits-column.js";
 import type { OpenOptions } from "../logits-file.js";
 import { nestedColumns } from "../nested-columns.js";
@@ -54,7 +54,11 @@ export async function parquetAsArrow(
   const paths = neededColumns(path, footer.fields, options);
   // The thread reads any part of the file.
   requireInput(file, [{ start: 0, end: file.bytes }]);
-  const target = outputCall(path, KEPT, () => new UnnamedFile(options.scratch));
+  const target = outputCall(
+    path,
+    KEPT,
+    () => new AnonymousFile(options.scratch),
+  );
   try {
     if (options.isSample) footer.metadata = sampleOf(footer.metadata);
     const setup = setupOf(file, footer, paths, target.fd);
@@ -97,7 +101,7 @@ function neededColumns(
     ),
   ].flatMap(({ columns }) => columns.filter((place) => place < all.length));
   const copyable = withPartitions(fields, partitions);
-  const kept = selectKept(path, copyable, keep, ownNames)
+  const kept = selectCopied(path, copyable, keep, ownNames)
     .map(({ place }) => place)
     .filter((place) => place < fields.length);
   return [...needed, ...kept].map((place) => paths[place] as ColumnPath);

@@ -18,7 +18,7 @@ export const ENTROPY: i32 = 23;
 export const GINI: i32 = 24;
 export const ARGMAX_CLASS: i32 = 25;
 export const CONFIDENCE: i32 = 26;
-export const DOUBT: i32 = 27;
+export const UNCERTAINTY: i32 = 27;
 export const TAIL_SUM: i32 = 28;
 
 export const JACOBIAN: i32 = 40;

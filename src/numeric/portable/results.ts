@@ -12,7 +12,6 @@ import {
   COVARIANCE,
   CROSS_ENTROPY,
   DIAGONAL,
-  DOUBT,
   ENTROPY,
   FACTOR,
   GINI,
@@ -26,6 +25,7 @@ import {
   PRODUCT,
   TAIL_SUM,
   TRACE,
+  UNCERTAINTY,
   VARIANCE,
 } from "./codes.js";
 import { loadF64, storeI32, storeValue } from "./machine.js";
@@ -119,7 +119,7 @@ function scalar(code: i32, work: usize, classes: usize): f64 {
   if (code === ENTROPY) return entropy(work, classes);
   if (code === GINI) return gini(work, classes);
   if (code === CONFIDENCE) return pAt(work, winnerOf(work));
-  if (code === DOUBT) return loadF64(work + WINNER);
+  if (code === UNCERTAINTY) return loadF64(work + WINNER);
   if (code === TAIL_SUM) return tailSum(work);
   return 0.0;
 }

@@ -1,6 +1,6 @@
 import type { Example } from "../../reader/example.js";
 import type { FoundResults } from "../../reader/find-results.js";
-import { KeptValues } from "../../reader/kept-values.js";
+import { CopiedValues } from "../../reader/kept-values.js";
 import {
   openResultsPart,
   type ResultsPart,
@@ -129,7 +129,7 @@ async function readRows(
     const places = copiedColumns
       .slice(0, MAX_COPIED_COLUMNS)
       .map(({ place }) => place);
-    const copied = new KeptValues(file, places);
+    const copied = new CopiedValues(file, places);
     for (const row of rows) {
       const { winner, label, likely } = row;
       const [number = 0, ...positions] = indexOfKey(inner, row.row);

@@ -1,7 +1,7 @@
 import { type FileHandle, open, rm, stat } from "node:fs/promises";
 import type { CompletedPart } from "@aws-sdk/client-s3";
 import { ConfigurationError, ServiceUnavailableError } from "../../errors.js";
-import { pooled } from "../../io/pooled.js";
+import { mapConcurrent } from "../../io/pooled.js";
 import { readFullyAsync } from "../../io/positional.js";
 import { inFlight } from "../staged-file.js";
 import type { StoredUpload } from "../store.js";
@@ -130,7 +130,7 @@ async function sendPieces(
     { length: Math.ceil(bytes / size) },
     (_, k) => k * size,
   );
-  return pooled(starts, PIECES_AT_ONCE, (start, k) => {
+  return mapConcurrent(starts, PIECES_AT_ONCE, (start, k) => {
     const length = Math.min(size, bytes - start);
     return inFlight.hold(length, async () => {
       const piece = {
