@@ -8,13 +8,14 @@ import { tooLarge } from "./errors.js";
 import type { LogitsFile } from "./input/logits-file.js";
 import { axesOf } from "./input/row-indices.js";
 import { sourcesOf } from "./input/source-pieces.js";
-import { metadataOf, type ResolvedOptions } from "./options.js";
+import { metadataOf } from "./open-options.js";
+import type { ResolvedOptions } from "./options.js";
 import { encodeDictionary } from "./output/dictionaries.js";
 import type { JacobianFileHeadSpec } from "./output/jacobian-file.js";
 import { rowsOf } from "./plan.js";
+import { positionNames } from "./printable.js";
 import { type ResultColumn, resultColumns } from "./results/columns.js";
 import { resultsOf } from "./results/emit-options.js";
-import { positionNames } from "./results/row-axes.js";
 import { MAX_MEMORY_BYTES } from "./slots/kernel-memory.js";
 import {
   isWidened,

@@ -1,13 +1,15 @@
 import { fstatSync } from "node:fs";
 import { fixedBits, storedType } from "./arrow/field.js";
-import { type ArrowContainer, openArrow } from "./input/arrow-container.js";
+import type { RunHooks } from "./hooks.js";
+import { openArrow } from "./input/arrow-container.js";
 import { openLogits } from "./input/open-logits.js";
-import { type RecordBatch, recordBatches } from "./input/record-batches.js";
+import type { RecordBatch } from "./input/record-batch.js";
+import { type ArrowContainer, recordBatches } from "./input/record-batches.js";
 import { DifferentByte } from "./io/put-bytes.js";
 import { planJob } from "./job.js";
+import { openOptions } from "./open-options.js";
 import { withCompression } from "./open-output.js";
 import {
-  openOptions,
   type ResolvedOptions,
   type RunOptions,
   resolveOptions,
@@ -20,7 +22,6 @@ import {
   decodeRunMetadata,
   withStoredOptions,
 } from "./results/run-metadata.js";
-import type { RunHooks } from "./run.js";
 import { VERSION } from "./version.js";
 
 /** Result of comparing an output with a new run, byte by byte. */

@@ -1,6 +1,7 @@
 import type { NumberType } from "./arrow/field.js";
 import type { ColumnStorage } from "./arrow/source-form.js";
 import { maxCompressedBytes } from "./compressed/protocol.js";
+import type { RunHooks } from "./hooks.js";
 import { checkUnchanged } from "./input/input-state.js";
 import type { LogitsFile } from "./input/logits-file.js";
 import { openLogits } from "./input/open-logits.js";
@@ -11,14 +12,14 @@ import {
   maxFileBytes,
   type OutputSize,
 } from "./layout-sizes.js";
-import { openOptions, type RunOptions, resolveOptions } from "./options.js";
+import { openOptions } from "./open-options.js";
+import { type RunOptions, resolveOptions } from "./options.js";
 import type { EntriesJob } from "./ordered/entries-job.js";
 import { layoutJacobianBatch } from "./output/jacobian-batch.js";
 import { ARROW, checkOutput } from "./output/written-files.js";
 import type { SizedJob } from "./planned/planned-job.js";
 import type { Layout } from "./results/catalogue.js";
 import type { RunEmit } from "./results/emit-options.js";
-import type { RunHooks } from "./run.js";
 
 /** Plan of a run, with exact sizes. Threads compute into slots, buffers in shared memory; `memoryBytes` is their total size. */
 export interface DryRun {

@@ -1,5 +1,4 @@
-import { messageText, shortName } from "./printable.js";
-import { indexName } from "./results/row-axes.js";
+import { indexName, messageText, shortName } from "./printable.js";
 
 /** Codes of all errors. Each error class has one of them as the literal type of `code`. */
 export type ErrorCode =

@@ -67,6 +67,7 @@ export {
 } from "./errors.js";
 export { type GenerateReport, generate } from "./generate/generate.js";
 export type { GenerateOptions, LogitsKind } from "./generate/options.js";
+export type { RunHooks, RunProgress as RunPace, RunProgress } from "./hooks.js";
 export {
   type InMemoryOptions,
   type ResultInputs,
@@ -95,13 +96,10 @@ export {
   submitDataset,
 } from "./queue/submit.js";
 export { type WaitOptions, waitForDataset } from "./queue/wait.js";
-export {
-  runWorker,
-  type WorkerOptions,
-  type WorkerReport,
-} from "./queue/worker.js";
+export { runWorker, type WorkerReport } from "./queue/worker.js";
+export type { WorkerOptions } from "./queue/worker-options.js";
 export type { JacobianBatch } from "./reader/block-access.js";
-export type { BlockResult } from "./reader/block-form.js";
+export type { BlockResult } from "./reader/block-columns.js";
 export type { JacobianReader, RowOrIndex } from "./reader/jacobian-reader.js";
 export {
   type OpenJacobianOptions,
@@ -113,8 +111,7 @@ export type { ReportOptions } from "./report-page/options.js";
 export type { OutputReport } from "./report-page/output-report.js";
 export { report } from "./report-page/report.js";
 export type { EmitName, Layout } from "./results/catalogue.js";
-export type { RunProgress as RunPace } from "./run.js";
-export { type RunHooks, type RunProgress, run } from "./run.js";
+export { run } from "./run.js";
 export { type ShownRow, type ShowOptions, show } from "./show/show.js";
 export type { FloatArray, ResultArray } from "./strides.js";
 export type { VerifyOptions } from "./verify/options.js";

@@ -3,8 +3,8 @@ import { InputUnsupportedError } from "./errors.js";
 import { copiedPieces } from "./input/kept-pieces.js";
 import type { LogitsFile } from "./input/logits-file.js";
 import type { PlacedBatch } from "./output/jacobian-file.js";
-import type { RowRange } from "./plan.js";
 import type { CopyTask } from "./pool/protocol.js";
+import type { RowRange } from "./results/row-axes.js";
 
 /** Offsets of texts and lists are int32, unless they are large ones. */
 const MAX_OFFSET = 2 ** 31 - 1;

@@ -7,8 +7,8 @@ import { inLayout, type ResolvedOptions } from "./options.js";
 import type { EntriesJob } from "./ordered/entries-job.js";
 import { measureJacobianFile } from "./output/jacobian-file.js";
 import type { SizedJob } from "./planned/planned-job.js";
+import { positionNames } from "./printable.js";
 import { LAYOUTS, type Layout } from "./results/catalogue.js";
-import { positionNames } from "./results/row-axes.js";
 import { positionColumns } from "./results/table-columns.js";
 
 /** Bytes of the values of one row, and of those of all rows, or of the file. */

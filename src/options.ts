@@ -1,14 +1,11 @@
 import { availableParallelism } from "node:os";
-import { basename, dirname } from "node:path";
+import { basename } from "node:path";
 import { type Resolved, resolve } from "./check-options.js";
 import { UsageError } from "./errors.js";
-import type { LogitsFile, OpenOptions } from "./input/logits-file.js";
 import { partitionReader } from "./input/partitions.js";
-import type { RowRange } from "./plan.js";
 import { shortName } from "./printable.js";
 import {
   currentName,
-  DROPPED,
   EMITS,
   type InputName,
   isDropped,
@@ -22,9 +19,8 @@ import {
   inputsOf,
   type RunEmit,
 } from "./results/emit-options.js";
-import { encodeRunMetadata, type Partition } from "./results/run-metadata.js";
-import { isS3 } from "./store/location.js";
-import { VERSION } from "./version.js";
+import type { RowRange } from "./results/row-axes.js";
+import type { Partition } from "./results/run-metadata.js";
 
 /** Options of `run`. Only `input` and `output` are required. */
 export interface RunOptions {
@@ -214,51 +210,4 @@ function rejectForCoo({
       `keep: layout coo has one table row per entry and cannot copy columns (${keep.join(", ")}); join them by the column row instead`,
       "keep",
     );
-}
-
-/** Returns the metadata of the output, which does not depend on threads, chunks and kernel. */
-export function metadataOf(
-  options: ResolvedOptions,
-  logits: LogitsFile,
-  dtype: "float32" | "float64",
-): [key: string, value: string][] {
-  const { part, ...others } = options;
-  const { rows, leading, classes, classNames, selection, partitions } = logits;
-  const keep = logits.kept.map(({ field }) => field.name);
-  return encodeRunMetadata({
-    ...others,
-    ...part,
-    keep: keep.length > 0 ? keep : undefined,
-    partitions: partitions.length > 0 ? partitions : undefined,
-    version: VERSION,
-    rows,
-    rowShape: leading.length > 1 ? leading : undefined,
-    classes,
-    classNames: options.classNames ?? classNames ?? undefined,
-    dtype,
-    tensorType: true,
-    ...selection,
-  });
-}
-
-/** Returns the options for opening the input. */
-export function openOptions(
-  options: ResolvedOptions,
-  signal?: AbortSignal,
-): OpenOptions {
-  const parts =
-    options.layout === "factored"
-      ? ["softmax", "argmax", "tail"]
-      : options.layout === "csr"
-        ? ["indices", "values", ...DROPPED]
-        : [];
-  return {
-    ...options,
-    ownNames: ["row", ...options.emit, ...parts],
-    scratch:
-      options.output === "-" || isS3(options.output)
-        ? undefined
-        : dirname(options.output),
-    signal,
-  };
 }

@@ -1,3 +1,5 @@
+import type { RowRange } from "./results/row-axes.js";
+import { planStrides } from "./slots/plan-strides.js";
 /** What the arithmetic of a run depends on. */
 export interface PlanInput {
   /** The first row; 0 unless the run is over a part of its input. */
@@ -25,12 +27,6 @@ export interface PlannedResult {
   listSize: number;
   width: number;
   block: "square" | "triangle" | null;
-}
-
-/** Rows `[rowStart, rowEnd)` of an input. */
-export interface RowRange {
-  rowStart: number;
-  rowEnd: number;
 }
 
 /** Returns the rows of a run: all rows of its input, or those of a shard. */
@@ -88,8 +84,6 @@ const CHUNK_BYTES = 48 * MiB;
 const LAST_CHUNK_BYTES = 8 * MiB;
 /** How many batches those are, for each thread. */
 const LAST_BATCHES = 2;
-/** Output of a stride: it stays in cache between kernel and write (512 KiB is 5 % slower, 2 MiB 10 %). */
-const STRIDE_BYTES = MiB;
 /** Logits read at once: one call for many strides where the classes are many. */
 const LOAD_BYTES = MiB / 4;
 /** Read and written together: under this the main thread is done before tasks are shared among threads. */
@@ -99,7 +93,6 @@ const INLINE_BYTES = 6 * MiB;
  * 180 MB no later; more cores gain more by threads.
  */
 const START_BYTES = 64 * MiB;
-
 /**
  * The whole run as data: record batches, chunks, strides, slots. Pure; depends on nothing but its argument.
  * Record batches do not depend on threads or chunk size, and so neither do the output's bytes.
@@ -178,42 +171,6 @@ export function planSizes(input: PlanInput): PlanSizes {
     threads,
     slots: threads === 0 ? 1 : threads + 1,
   };
-}
-
-/**
- * Rows that are computed at once (a stride reads at most twice what it stores: covariances are larger than what becomes
- * of them), and rows of a block where not even one row's results fit.
- */
-export function planStrides(
-  classes: number,
-  results: PlannedResult[],
-  sourceBytes: number,
-  rows: number,
-): { strideRows: number; tileRows: number } {
-  const computedBytes = results.reduce(
-    (total, { values, width }) => total + values * width,
-    8,
-  );
-  const blockRowBytes = results.reduce(
-    (most, { block, width }) =>
-      block === null ? most : Math.max(most, classes * width),
-    1,
-  );
-  const tileRows = Math.min(
-    classes,
-    Math.max(1, Math.floor(STRIDE_BYTES / blockRowBytes)),
-  );
-  const strideRows =
-    tileRows < classes
-      ? 1
-      : Math.max(
-          1,
-          Math.min(
-            rows,
-            Math.floor(STRIDE_BYTES / Math.max(computedBytes, sourceBytes / 2)),
-          ),
-        );
-  return { strideRows, tileRows };
 }
 
 /** Whole rows, in multiples of 64 where there are as many: bitmaps of batches then end on whole words. */

@@ -121,3 +121,19 @@ function escaped(character: string): string {
     ? `\\x${code.toString(16).padStart(2, "0")}`
     : `\\u${code.toString(16).padStart(4, "0")}`;
 }
+
+/** Returns an index as messages name it: `row 3, position 7`. */
+export function indexName([row, ...positions]: readonly number[]): string {
+  const names = positionNames(positions);
+  return [
+    `row ${row}`,
+    ...positions.map((position, k) => `${names[k]} ${position}`),
+  ].join(", ");
+}
+
+/** Returns the names of the index columns after `row`. */
+export function positionNames(inner: readonly number[]): string[] {
+  return inner.length === 1
+    ? ["position"]
+    : inner.map((_, k) => `position_${k + 1}`);
+}

@@ -1,4 +1,5 @@
 import { AbortedError, OutputClosedError, WorkerError } from "./errors.js";
+import type { RunHooks } from "./hooks.js";
 import { checkUnchanged } from "./input/input-state.js";
 import { axesOf } from "./input/row-indices.js";
 import { type Job, withOthers } from "./job.js";
@@ -6,7 +7,6 @@ import { writeEntries } from "./ordered/write-entries.js";
 import type { OutputTarget, PendingOutput } from "./output/output-target.js";
 import { writePlanned } from "./planned/write-planned.js";
 import type { WorkerPool } from "./pool/crew.js";
-import type { RunHooks } from "./run.js";
 import { type RunContext, workerSetup } from "./run-context.js";
 import { ioError } from "./system-error.js";
 

@@ -1,12 +1,13 @@
 import { checkHooks } from "./check-options.js";
 import { SoftjacError } from "./errors.js";
-import { type LogitsEvent, reportLogits } from "./input/first-rows.js";
+import type { RunHooks } from "./hooks.js";
+import { reportLogits } from "./input/first-rows.js";
 import type { LogitsFile } from "./input/logits-file.js";
 import { openLogits } from "./input/open-logits.js";
 import { type Job, planJob, sizeWarning } from "./job.js";
+import { openOptions } from "./open-options.js";
 import { openOutput } from "./open-output.js";
 import {
-  openOptions,
   type ResolvedOptions,
   type RunOptions,
   resolveOptions,
@@ -16,27 +17,6 @@ import { WorkerPool } from "./pool/crew.js";
 import { produce } from "./produce.js";
 import { ReportBuilder, type RunReport } from "./report.js";
 import { prestartWorkers } from "./start-early.js";
-
-/** Callbacks and stop signal of a call. */
-export interface RunHooks {
-  /** Signal that stops the run between chunks; the output is deleted and AbortedError thrown. */
-  signal?: AbortSignal | undefined;
-  /** Callback for progress: the rows done, the total number of rows, and for runs their current state. */
-  onProgress?:
-    | ((rowsDone: number, rows: number, pace?: RunProgress) => void)
-    | undefined;
-  /** Callback for events: the column of logits that is used, and warnings about it. */
-  onEvent?: ((event: LogitsEvent) => void) | undefined;
-}
-
-/** Current state of a run. */
-export interface RunProgress {
-  /** Bytes of the output written so far. */
-  bytesDone: number;
-  /** Number of worker threads, and how many of them are busy; 0 if the main thread computes. */
-  threads: number;
-  threadsBusy: number;
-}
 
 /**
  * Computes softmax, Jacobian blocks and other results for every row of a file, and writes them to an Arrow file.

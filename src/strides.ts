@@ -2,10 +2,10 @@ import { type RowsSetup, SlotRows } from "../workers/slot-rows.js";
 import { BadRowError, UsageError } from "./errors.js";
 import type { Kernel } from "./numeric/kernel.js";
 import { kernelOn } from "./numeric/simd-kernel.js";
-import { planStrides } from "./plan.js";
 import type { InputName } from "./results/catalogue.js";
 import { blockRowStart, type ResultColumn } from "./results/columns.js";
 import { allocateKernelMemory } from "./slots/kernel-memory.js";
+import { planStrides } from "./slots/plan-strides.js";
 import { layoutSlot } from "./slots/slot-layout.js";
 
 /** Typed array of logits and results. */

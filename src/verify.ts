@@ -1,9 +1,9 @@
 import { checkHooks, resolve } from "./check-options.js";
 import { type ByteComparison, compareRun } from "./compare-run.js";
 import { UsageError } from "./errors.js";
+import type { RunHooks } from "./hooks.js";
 import { STANDARD_INPUT } from "./input/input-file.js";
 import { whileUnchanged } from "./input/input-state.js";
-import type { RunHooks } from "./run.js";
 import type { VerifyOptions } from "./verify/options.js";
 import type { ValueReport } from "./verify/value-report.js";
 import { verifyValues } from "./verify/verify-values.js";

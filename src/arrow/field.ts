@@ -214,3 +214,5 @@ function describeType(type: ArrowType, children: Field[]): string {
     }
   }
 }
+
+export type FloatType = "float32" | "float64";

@@ -12,7 +12,7 @@ import {
   wordOf,
 } from "./command.js";
 import { configured } from "./configuration.js";
-import { kebab, typed } from "./option-text.js";
+import { dashed, kebab, PARSER_CONFIGURATION, typed } from "./option-text.js";
 
 /** A parsed command line. */
 export type CommandLine =
@@ -75,14 +75,6 @@ export async function parseArguments(
 
 type ParsedLine = Record<string, unknown> & { _: (string | number)[] };
 
-export const PARSER_CONFIGURATION = {
-  "parse-numbers": false,
-  "parse-positional-numbers": false,
-  "dot-notation": false,
-  "camel-case-expansion": false,
-  "strip-aliased": true,
-};
-
 function parsedLine(
   words: readonly string[],
   command: CommandSpec | undefined,
@@ -106,11 +98,6 @@ function parsedLine(
     parsed: argv as ParsedLine,
     error: name ? `option ${dashed(name)} needs a value` : null,
   };
-}
-
-/** Returns a name as it is typed: -o, --output. */
-export function dashed(name: string): string {
-  return name.length === 1 ? `-${name}` : `--${name}`;
 }
 
 /** Rejects options that a command does not have, and values that an option does not take. */

@@ -1,9 +1,8 @@
 import yargs, { type Argv, type Options } from "yargs";
 import type { OptionSpec } from "../options-table.js";
 import { VERSION } from "../version.js";
-import { PARSER_CONFIGURATION } from "./arguments.js";
 import { type CommandSpec, flagsOf, wordOf } from "./command.js";
-import { kebab } from "./option-text.js";
+import { kebab, PARSER_CONFIGURATION } from "./option-text.js";
 
 /** Longer lines are hard to read. */
 const MAX_COLUMNS = 100;

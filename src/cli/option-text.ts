@@ -69,3 +69,16 @@ export function messageWithFlags(error: Error): string {
     ? options.map((name) => `--${kebab(name)}`).join(", ") + text
     : error.message;
 }
+
+export const PARSER_CONFIGURATION = {
+  "parse-numbers": false,
+  "parse-positional-numbers": false,
+  "dot-notation": false,
+  "camel-case-expansion": false,
+  "strip-aliased": true,
+};
+
+/** Returns a name as it is typed: -o, --output. */
+export function dashed(name: string): string {
+  return name.length === 1 ? `-${name}` : `--${name}`;
+}

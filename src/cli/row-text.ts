@@ -1,5 +1,4 @@
-import { printable } from "../printable.js";
-import { positionNames } from "../results/row-axes.js";
+import { positionNames, printable } from "../printable.js";
 import type { ShownRow } from "../show/show.js";
 import { blockCells, fittingStyle } from "./block-cells.js";
 import { aligned, count } from "./format.js";

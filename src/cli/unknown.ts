@@ -1,9 +1,8 @@
 import { distance } from "fastest-levenshtein";
 import type { OptionSpec } from "../options-table.js";
 import { shortList, shortName } from "../printable.js";
-import { dashed } from "./arguments.js";
 import { type CommandSpec, flagsOf } from "./command.js";
-import { kebab } from "./option-text.js";
+import { dashed, kebab } from "./option-text.js";
 import { removedOption } from "./removed-options.js";
 
 // Messages about names that softjac does not know. This module is loaded only then.

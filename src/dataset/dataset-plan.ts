@@ -1,8 +1,8 @@
+import { createHash } from "node:crypto";
 import type { InputState } from "../input/input-state.js";
 import type { Partition } from "../results/run-metadata.js";
 import { VERSION } from "../version.js";
 import type { BytesOptions } from "./options.js";
-import { fingerprintOf } from "./records.js";
 
 /** State of an input that has no inode: the plan is one for all machines, and a copy with the same time will do. */
 export type PlannedState = Omit<InputState, "inode">;
@@ -107,4 +107,24 @@ export function planShards(
       rowEnd: k + 1 === count ? rows : edge(k + 1),
     }));
   });
+}
+
+/** JSON whose bytes depend on the values alone: keys in order, nothing between. Values that are undefined are left out. */
+export function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  const entries = Object.entries(value)
+    .filter(([, inner]) => inner !== undefined)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, inner]) => `${JSON.stringify(key)}:${canonicalJson(inner)}`);
+  return `{${entries.join(",")}}`;
+}
+
+export function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+/** The first 16 hexadecimal digits of the SHA-256 of a value's canonical JSON. */
+export function fingerprintOf(value: unknown): string {
+  return sha256(new TextEncoder().encode(canonicalJson(value))).slice(0, 16);
 }

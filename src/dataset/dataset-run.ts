@@ -9,7 +9,7 @@ import {
 import { openStore } from "../store/open-store.js";
 import { hashOf, MissingFolder, replace, type Store } from "../store/store.js";
 import { VERSION } from "../version.js";
-import type { DatasetPlan } from "./dataset-plan.js";
+import { type DatasetPlan, sha256 } from "./dataset-plan.js";
 import {
   COMMITS,
   commitName,
@@ -24,7 +24,6 @@ import {
   manifestOf,
   type PartRecord,
   type Success,
-  sha256,
 } from "./records.js";
 import {
   type Fault,

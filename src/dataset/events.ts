@@ -1,5 +1,4 @@
-import type { LogitsEvent } from "../input/first-rows.js";
-import type { RunHooks } from "../run.js";
+import type { LogitsEvent, RunHooks } from "../hooks.js";
 
 /** Event of a call on a dataset. */
 export type DatasetEvent =

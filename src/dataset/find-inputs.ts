@@ -20,30 +20,11 @@ import {
 import type { PlannedState } from "./dataset-plan.js";
 import { commonFolder, compareNames, isBesideData } from "./input-names.js";
 import { isWithin, listFiles } from "./list-files.js";
-import { listObjects } from "./list-objects.js";
-
-/** The inputs of a dataset, and the folder that all of them are in. */
-export interface FoundInputs {
-  root: string;
-  /** Paths from the root, with slashes, in natural order. */
-  names: string[];
-  /** Paths of files in the folders that are no inputs, because of their names. */
-  ignored: string[];
-  /** States of objects, which come with their list. */
-  states: ReadonlyMap<string, PlannedState>;
-  /** Escaped names that are not UTF-8. */
-  undecodable: ReadonlySet<string>;
-}
-
-/** Inputs that one path, folder or pattern names. */
-export interface ListedInputs
-  extends Partial<Pick<FoundInputs, "states" | "undecodable">> {
-  files: string[];
-  /** Files of a folder that are no inputs. */
-  beside: string[];
-  /** Message if there are no files; default: the path does not exist. */
-  none?: string | undefined;
-}
+import {
+  type FoundInputs,
+  type ListedInputs,
+  listObjects,
+} from "./list-objects.js";
 
 /**
  * Finds the files or objects that paths, folders (or prefixes) and patterns name. A folder stands for all files in it and

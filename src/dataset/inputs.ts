@@ -3,11 +3,8 @@ import { InputFormatError, InputMissingError } from "../errors.js";
 import { checkSame, SINCE_PLANNED, stateAt } from "../input/input-state.js";
 import type { LogitsFile, OpenOptions } from "../input/logits-file.js";
 import { openLogits } from "../input/open-logits.js";
-import type { RowRange } from "../plan.js";
-import { isS3 } from "../store/location.js";
-import type { StoreAccess } from "../store/open-store.js";
+import type { RowRange } from "../results/row-axes.js";
 import type { PlannedState } from "./dataset-plan.js";
-import type { FoundInputs } from "./find-inputs.js";
 
 /** An input, and its state when it was seen. */
 export interface SeenInput extends PlannedState {
@@ -34,22 +31,8 @@ export interface Inputs {
   ): Promise<LogitsFile>;
 }
 
-/**
- * @param root the folder, or s3://bucket/prefix, of the names
- * @param found inputs that were just listed
- */
-export async function openInputs(
-  root: string,
-  access: StoreAccess,
-  { states, undecodable }: Partial<FoundInputs> = {},
-): Promise<Inputs> {
-  if (!isS3(root)) return new FileInputs(root, undecodable);
-  const { StagedInputs } = await import("./staged-inputs.js");
-  return new StagedInputs(root, access, states);
-}
-
 /** Files, which are read where they are. */
-class FileInputs implements Inputs {
+export class FileInputs implements Inputs {
   constructor(
     private readonly root: string,
     /** Escaped names that are not UTF-8. */

@@ -2,7 +2,6 @@ import picomatch from "picomatch";
 import { resolveLocation } from "../store/location.js";
 import type { ObjectStore, Stored } from "../store/store.js";
 import type { PlannedState } from "./dataset-plan.js";
-import type { ListedInputs } from "./find-inputs.js";
 import { isBesideData, isHidden } from "./input-names.js";
 
 /**
@@ -40,4 +39,27 @@ export async function listObjects(
 
 function stateOf({ bytes, etag = "" }: Stored): PlannedState {
   return { bytes, etag };
+}
+
+/** The inputs of a dataset, and the folder that all of them are in. */
+export interface FoundInputs {
+  root: string;
+  /** Paths from the root, with slashes, in natural order. */
+  names: string[];
+  /** Paths of files in the folders that are no inputs, because of their names. */
+  ignored: string[];
+  /** States of objects, which come with their list. */
+  states: ReadonlyMap<string, PlannedState>;
+  /** Escaped names that are not UTF-8. */
+  undecodable: ReadonlySet<string>;
+}
+
+/** Inputs that one path, folder or pattern names. */
+export interface ListedInputs
+  extends Partial<Pick<FoundInputs, "states" | "undecodable">> {
+  files: string[];
+  /** Files of a folder that are no inputs. */
+  beside: string[];
+  /** Message if there are no files; default: the path does not exist. */
+  none?: string | undefined;
 }

@@ -8,7 +8,7 @@ import { reportLogits } from "../input/first-rows.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { partitionReader } from "../input/partitions.js";
 import { sizeJob, sizeWarning } from "../job.js";
-import { openOptions } from "../options.js";
+import { openOptions } from "../open-options.js";
 import { shortName } from "../printable.js";
 import type { InputSize, LeftOutInput, PinnedInput } from "./dataset-plan.js";
 import type { DatasetHooks } from "./events.js";

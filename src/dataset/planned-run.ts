@@ -3,13 +3,14 @@ import { InternalError, PlanMissingError, UsageError } from "../errors.js";
 import { isS3, resolveLocation } from "../store/location.js";
 import { openStore, type StoreAccess } from "../store/open-store.js";
 import { hasFolders, type ObjectStore, type Store } from "../store/store.js";
-import type { DatasetPlan } from "./dataset-plan.js";
+import { type DatasetPlan, fingerprintOf } from "./dataset-plan.js";
 import type { DatasetRun } from "./dataset-run.js";
 import { FolderRun } from "./folder-run.js";
-import { type Inputs, openInputs } from "./inputs.js";
+import type { Inputs } from "./inputs.js";
 import { PLAN, runFolders, SUCCESS } from "./names.js";
+import { openInputs } from "./open-inputs.js";
 import { PrefixRun } from "./prefix-run.js";
-import { decodeJson, fingerprintOf, type Success } from "./records.js";
+import { decodeJson, type Success } from "./records.js";
 
 /** A run over a dataset, the store that it is in, and its inputs. */
 export interface OpenDatasetRun {

@@ -8,7 +8,7 @@ import type { DatasetRun } from "./dataset-run.js";
 import type { DatasetHooks } from "./events.js";
 import { findInputs } from "./find-inputs.js";
 import { besideDataText } from "./input-names.js";
-import { openInputs } from "./inputs.js";
+import { openInputs } from "./open-inputs.js";
 import {
   bytesOptions,
   type DatasetOptions,

@@ -1,14 +1,15 @@
 import { rm } from "node:fs/promises";
 import { StalledError, WorkerError } from "../errors.js";
+import type { RunHooks } from "../hooks.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { planJob } from "../job.js";
+import { openOptions } from "../open-options.js";
 import { openFile } from "../open-output.js";
-import { openOptions, type ResolvedOptions } from "../options.js";
+import type { ResolvedOptions } from "../options.js";
 import { openTemporary } from "../output/temporary-file.js";
 import { WorkerPool } from "../pool/crew.js";
 import { produce } from "../produce.js";
 import { ReportBuilder } from "../report.js";
-import type { RunHooks } from "../run.js";
 import { openStore } from "../store/open-store.js";
 import { hashOf } from "../store/store.js";
 import type { PinnedInput, Shard } from "./dataset-plan.js";

@@ -10,7 +10,7 @@ import {
   structureBytes,
 } from "../input/needed-bytes.js";
 import { logitsIn } from "../input/open-logits.js";
-import type { RowRange } from "../plan.js";
+import type { RowRange } from "../results/row-axes.js";
 import { openStore, type StoreAccess } from "../store/open-store.js";
 import { StagedFile } from "../store/staged-file.js";
 import { ReplacedError } from "../store/store.js";

@@ -1,6 +1,7 @@
 import { arrowTypeOf, plainField } from "../arrow/field.js";
 import { checkHooks } from "../check-options.js";
 import { AbortedError, SoftjacError, UsageError } from "../errors.js";
+import type { RunHooks } from "../hooks.js";
 import { writeFully } from "../io/positional.js";
 import { type CallCost, startClock } from "../io/report-clock.js";
 import { openPending } from "../output/commit.js";
@@ -14,7 +15,6 @@ import {
 } from "../output/jacobian-file.js";
 import type { PendingOutput } from "../output/output-target.js";
 import { ARROW, checkOutput } from "../output/written-files.js";
-import type { RunHooks } from "../run.js";
 import { ioError } from "../system-error.js";
 import { VERSION } from "../version.js";
 import { storeLabels, storeLogits } from "./draws.js";

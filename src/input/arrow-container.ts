@@ -1,30 +1,11 @@
 import { InputUnsupportedError } from "../errors.js";
 import { locateFile } from "./arrow-file.js";
-import {
-  type Block,
-  type MessageMetadata,
-  REWRITE,
-  readMessage,
-  type Schema,
-} from "./arrow-metadata.js";
+import { REWRITE, readMessage } from "./arrow-metadata.js";
 import { locateStream } from "./arrow-stream.js";
-import { type InputFile, openInputFile } from "./input-file.js";
+import { openInputFile } from "./input-file.js";
 import { inputFormat } from "./input-format.js";
-import type { ColumnPath } from "./record-batches.js";
-
-/** An Arrow IPC file or stream whose messages are found and lie inside it; nothing of their bodies is read. */
-export interface ArrowContainer extends InputFile {
-  readonly format: "arrow-file" | "arrow-stream";
-  /** MetadataVersion, as stored. */
-  readonly version: number;
-  readonly schema: Schema;
-  /** Paths of the nested columns, whose fields are the last of the schema. */
-  readonly nested: readonly ColumnPath[];
-  readonly dictionaries: readonly Block[];
-  readonly recordBatches: readonly Block[];
-  /** The metadata of the message of a block, checked against the block. */
-  message(block: Block, where: string): MessageMetadata;
-}
+import type { InputFile } from "./read-input.js";
+import type { ArrowContainer } from "./record-batches.js";
 
 const ARROW = "an Arrow IPC file or stream";
 

@@ -8,8 +8,7 @@ import {
   readMessage,
   type Schema,
 } from "./arrow-metadata.js";
-import type { InputFile } from "./input-file.js";
-import { readInput } from "./read-input.js";
+import { type InputFile, readInput } from "./read-input.js";
 
 // The random-access form of Arrow IPC (Format/Columnar.rst, "IPC File Format"):
 //

@@ -11,9 +11,8 @@ import {
   InputUnsupportedError,
   unknownClasses,
 } from "../errors.js";
+import { positionNames } from "../printable.js";
 import { valuesAllowed } from "../results/columns.js";
-import { positionNames } from "../results/row-axes.js";
-import type { ArrowContainer } from "./arrow-container.js";
 import { decompressed } from "./compression/decompressed.js";
 import {
   type DecodedNumbers,
@@ -23,7 +22,7 @@ import {
 } from "./decode-sources.js";
 import { placeDictionaries } from "./dictionaries.js";
 import { type CopiedColumn, selectCopied } from "./kept-columns.js";
-import { type LogitsColumn, selectLogits } from "./logits-column.js";
+import { selectLogits } from "./logits-column.js";
 import type { InputColumn, LogitsFile, OpenOptions } from "./logits-file.js";
 import { readableColumn, withNestedColumns } from "./nested-columns.js";
 import {
@@ -34,16 +33,22 @@ import {
   rowBounds,
   rowRuns,
 } from "./nested-rows.js";
-import { decodedColumn, paddedColumn, resultType } from "./number-column.js";
+import {
+  decodedColumn,
+  type LogitsColumn,
+  paddedColumn,
+  resultType,
+} from "./number-column.js";
 import { constantColumn, withPartitions } from "./partitions.js";
 import { inputReader, requireInput } from "./read-input.js";
 import {
+  type ColumnSpan,
   type LogitsBatch,
   placeColumn,
   placeValues,
   rowsAt,
 } from "./record-batch.js";
-import { type ColumnSpan, recordBatches } from "./record-batches.js";
+import { type ArrowContainer, recordBatches } from "./record-batches.js";
 import {
   checkValues,
   isClassOption,

@@ -6,9 +6,8 @@ import {
   type FlatTable,
   MalformedFlatbuffer,
 } from "./flatbuffer.js";
-import type { InputFile } from "./input-file.js";
 import { checkLimit, LIMITS, OverLimit } from "./limits.js";
-import { readInput } from "./read-input.js";
+import { type InputFile, readInput } from "./read-input.js";
 
 // Arrow's metadata tables (File.fbs, Message.fbs, Schema.fbs) as plain objects. Structure only: whether the numbers make
 // sense together is for logits-file.ts and record-batch.ts.

@@ -7,7 +7,6 @@ import {
 } from "../errors.js";
 import { isNull } from "../numeric/bad-row.js";
 import { shortList, shortName } from "../printable.js";
-import type { ArrowContainer } from "./arrow-container.js";
 import {
   ColumnDecoder,
   type DecodedRows,
@@ -15,12 +14,12 @@ import {
   isText,
   singleRows,
 } from "./decoded-rows.js";
+import type { ColumnSpan, RecordBatch } from "./record-batch.js";
 import {
-  type ColumnSpan,
+  type ArrowContainer,
   type DictionaryBatch,
   dictionaryBatches,
   partsBefore,
-  type RecordBatch,
 } from "./record-batches.js";
 
 /** Names of the classes, in order: those of an option win over those of the columns of logits. */

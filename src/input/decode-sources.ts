@@ -8,7 +8,6 @@ import { AnonymousFile } from "../io/unnamed-file.js";
 import { isNull, NULL_BITS_32 } from "../numeric/bad-row.js";
 import type { Partition } from "../results/run-metadata.js";
 import { outputCall } from "../system-error.js";
-import type { ArrowContainer } from "./arrow-container.js";
 import { OMIT_BINARY } from "./candidates.js";
 import { ClassDecoder, type ClassNames } from "./class-decoder.js";
 import {
@@ -23,12 +22,12 @@ import { matchedRows, rowBatch, rowBatches } from "./nested-rows.js";
 import type { NumberColumn } from "./number-column.js";
 import { classOfPartition } from "./partitions.js";
 import { requireInput } from "./read-input.js";
-import { checkRows } from "./record-batch.js";
 import {
   type ColumnSpan,
+  checkRows,
   type RecordBatch,
-  recordBatches,
-} from "./record-batches.js";
+} from "./record-batch.js";
+import { type ArrowContainer, recordBatches } from "./record-batches.js";
 
 /** A column of numbers that is decoded. */
 export interface DecodedSource extends NumberColumn {

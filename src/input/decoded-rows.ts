@@ -13,8 +13,13 @@ import { VIEW_BYTES, ViewedValues } from "../arrow/views.js";
 import { InputFormatError, InputUnsupportedError } from "../errors.js";
 import { NULL_BITS_64 } from "../numeric/bad-row.js";
 import { inputReader, type Readable } from "./read-input.js";
-import { nodeOf, placeBuffer, placeColumn } from "./record-batch.js";
-import type { ColumnSpan, RecordBatch } from "./record-batches.js";
+import {
+  type ColumnSpan,
+  nodeOf,
+  placeBuffer,
+  placeColumn,
+  type RecordBatch,
+} from "./record-batch.js";
 
 // Columns of numbers that workers do not read in place are decoded here, a batch at a time, to float64 (an integer that
 // float64 does not hold is refused). A null becomes a NaN of its own kind.

@@ -1,12 +1,12 @@
 import { candidateOf as arrayCandidate } from "./arrays/choose-arrays.js";
 import { arrowContainer } from "./arrow-container.js";
 import type { Candidate } from "./candidates.js";
-import type { InputFile } from "./input-file.js";
 import { arraysOpener, type InputFormat, inputFormat } from "./input-format.js";
 import { interpreting } from "./interpreting.js";
-import { candidateOf, type LogitsSelection } from "./logits-column.js";
-import type { OpenOptions } from "./logits-file.js";
+import { candidateOf } from "./logits-column.js";
+import type { LogitsSelection, OpenOptions } from "./logits-file.js";
 import { readFooter } from "./parquet/parquet-footer.js";
+import type { InputFile } from "./read-input.js";
 import { recordBatches } from "./record-batches.js";
 
 /** Structure of a file. */

@@ -7,13 +7,16 @@ import {
 } from "../arrow/kept-nodes.js";
 import { NodeCopier } from "../arrow/node-copier.js";
 import { InputFormatError, InputUnsupportedError } from "../errors.js";
-import type { ArrowContainer } from "./arrow-container.js";
 import { type CopiedColumn, copiedColumn } from "./kept-columns.js";
 import { measureNode } from "./kept-pieces.js";
 import { inputReader } from "./read-input.js";
-import { type PartsOfDictionary, placeColumn } from "./record-batch.js";
 import {
   type ColumnSpan,
+  type PartsOfDictionary,
+  placeColumn,
+} from "./record-batch.js";
+import {
+  type ArrowContainer,
   type DictionaryBatch,
   dictionaryBatches,
   partsBefore,

@@ -1,23 +1,9 @@
-import type { NumberType } from "../arrow/field.js";
 import { LogitsColumnError, SoftjacError } from "../errors.js";
+import type { LogitsEvent } from "../hooks.js";
 import { shortName } from "../printable.js";
 import { USE_BINARY } from "./candidates.js";
 import { InputRows } from "./input-rows.js";
 import type { LogitsFile, OpenOptions } from "./logits-file.js";
-
-/** The logits that a run uses, and warnings about them. */
-export type LogitsEvent =
-  | {
-      event: "logits";
-      /** Name of the column or array, or pattern of the columns; null for an array without a name. */
-      column: string | null;
-      classes: number;
-      type: NumberType;
-      /** Names of the first and the last class, if classes have names. */
-      firstClass: string | null;
-      lastClass: string | null;
-    }
-  | { event: "warning"; message: string };
 
 /** Rows and values that are looked at, at most; rows of more classes are not. */
 const ROWS = 1000;

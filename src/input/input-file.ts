@@ -8,34 +8,27 @@ import {
 } from "node:fs";
 import { addAbortSignal } from "node:stream";
 import { AbortedError, InputUnsupportedError, UsageError } from "../errors.js";
-import type { FetchedRanges } from "../io/present-blocks.js";
 import { AnonymousFile } from "../io/unnamed-file.js";
 import { assertSupportedScheme, isS3 } from "../store/location.js";
 import { inputCall, ioError } from "../system-error.js";
 import { HEAD_BYTES, inputFormat } from "./input-format.js";
-import { fileSource, type InputSource } from "./input-state.js";
-import type { OpenOptions } from "./logits-file.js";
-
-/** File whose bytes are read by position. */
-export interface InputFile {
-  /** Name for messages. */
-  path: string;
-  fd: number;
-  bytes: number;
-  /** Blocks that were fetched already; null if the whole file is available. */
-  present: FetchedRanges | null;
-  /** File or object that must not change while the input is used; null for a stream, whose bytes are read once. */
-  source: InputSource | null;
-  close(): void;
-}
+import { fileSource } from "./input-state.js";
+import type { InputFile } from "./read-input.js";
 
 /** The input path that means standard input. */
 export const STANDARD_INPUT = "-";
 
+/** Where standard input is copied, and a signal that ends the copy. */
+interface StandardInputOptions {
+  /** Directory of the copy; default: the directory for temporary files. */
+  scratch?: string | undefined;
+  signal?: AbortSignal | undefined;
+}
+
 /** Opens a path, or `-` for standard input. @throws as openInputFile; AbortedError */
 export async function openInput(
   path: string,
-  options: Pick<OpenOptions, "scratch" | "signal">,
+  options: StandardInputOptions,
 ): Promise<InputFile> {
   return path === STANDARD_INPUT
     ? openStandardInput(options)
@@ -96,7 +89,7 @@ function checkRegular(path: string, stat: Stats): void {
 async function openStandardInput({
   scratch,
   signal,
-}: Pick<OpenOptions, "scratch" | "signal">): Promise<InputFile> {
+}: StandardInputOptions): Promise<InputFile> {
   const path = "standard input";
   const stat = fstatSync(0);
   if (stat.isFile()) {

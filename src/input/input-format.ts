@@ -1,7 +1,6 @@
 import { InputFormatError, InputUnsupportedError } from "../errors.js";
 import type { OpenArrays } from "./arrays/stored-array.js";
-import type { InputFile } from "./input-file.js";
-import { readInput } from "./read-input.js";
+import { type InputFile, readInput } from "./read-input.js";
 
 /** Format of a file, detected from its first bytes. */
 export type InputFormat =

@@ -1,4 +1,4 @@
-import { describeField, type Field } from "../arrow/field.js";
+import { describeField, type Field, type FloatType } from "../arrow/field.js";
 import { InputUnsupportedError, LogitsColumnError } from "../errors.js";
 import { shortList, shortName } from "../printable.js";
 import {
@@ -17,34 +17,18 @@ import {
   placeOf,
 } from "./column-names.js";
 import { isDecodableNumber, isSparkVector } from "./decoded-rows.js";
-import { tensorShapeOf } from "./nested-rows.js";
+import type { LogitsSelection } from "./logits-file.js";
 import {
   decodedColumn,
   decodedLists,
-  type FloatType,
+  type LogitsColumn,
   listedNumbers,
   marginsColumn,
   type NumberColumn,
   nestedNumbers,
   singleNumbers,
+  tensorShapeOf,
 } from "./number-column.js";
-
-/** The columns of a file that hold the logits, and their form; `values` are the classes, null where the data has them. */
-export interface LogitsColumn extends NumberColumn {
-  /** Names of the classes, where they are columns or fields of a struct. */
-  classNames: string[] | null;
-  /** What the user should know of the order of the classes. */
-  note: string | null;
-}
-
-export interface LogitsSelection {
-  column?: string | undefined;
-  columns?: string | undefined;
-  /** Axis of the classes in arrays, 0-based, negative from the end; default: the last of two or three. */
-  classAxis?: number | undefined;
-  /** Whether the file has margins z, whose logits are (0, z); default: false. */
-  binary?: boolean | undefined;
-}
 
 /**
  * Finds the logits: the named column, the columns that match a pattern, or the only column of floats in lists.

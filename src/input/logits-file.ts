@@ -1,12 +1,10 @@
-import type { NumberType } from "../arrow/field.js";
+import type { FloatType, NumberType } from "../arrow/field.js";
 import type { CopiedDictionary } from "../arrow/kept-nodes.js";
 import type { ColumnStorage } from "../arrow/source-form.js";
 import type { InputName } from "../results/catalogue.js";
 import type { Partition } from "../results/run-metadata.js";
-import type { InputFile } from "./input-file.js";
 import type { CopiedColumn } from "./kept-columns.js";
-import type { LogitsSelection } from "./logits-column.js";
-import type { FloatType } from "./number-column.js";
+import type { InputFile } from "./read-input.js";
 import type { LogitsBatch } from "./record-batch.js";
 
 /** Open and validated input, with the positions of its logits and other columns. */
@@ -77,4 +75,13 @@ export interface OpenOptions extends LogitsSelection {
   /** Directory for temporary copies of decoded or piped input; default: the directory for temporary files. */
   scratch?: string | undefined;
   signal?: AbortSignal | undefined;
+}
+
+export interface LogitsSelection {
+  column?: string | undefined;
+  columns?: string | undefined;
+  /** Axis of the classes in arrays, 0-based, negative from the end; default: the last of two or three. */
+  classAxis?: number | undefined;
+  /** Whether the file has margins z, whose logits are (0, z); default: false. */
+  binary?: boolean | undefined;
 }

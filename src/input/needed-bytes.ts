@@ -10,10 +10,9 @@ import {
 import { readFooter } from "./arrow-file.js";
 import type { Block } from "./arrow-metadata.js";
 import { endOf, messageAt } from "./arrow-stream.js";
-import type { InputFile } from "./input-file.js";
 import { copiedPieces } from "./kept-pieces.js";
 import type { LogitsFile } from "./logits-file.js";
-import { inputReader, readInput } from "./read-input.js";
+import { type InputFile, inputReader, readInput } from "./read-input.js";
 import { sourceRanges, sourcesOf } from "./source-pieces.js";
 
 /** Offsets of `rows` lists or texts, which tell where their values are. */

@@ -1,14 +1,14 @@
 import type { Field } from "../arrow/field.js";
-import type { ArrowContainer } from "./arrow-container.js";
 import type { OpenOptions } from "./logits-file.js";
 import {
   decodedColumn,
   type NumberColumn,
   resultType,
 } from "./number-column.js";
+import type { ColumnSpan } from "./record-batch.js";
 import {
+  type ArrowContainer,
   type ColumnPath,
-  type ColumnSpan,
   recordBatches,
 } from "./record-batches.js";
 

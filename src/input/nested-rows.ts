@@ -1,72 +1,28 @@
-import type { Field } from "../arrow/field.js";
 import { InputFormatError } from "../errors.js";
 import { AnonymousFile } from "../io/unnamed-file.js";
 import { shortName } from "../printable.js";
 import { indexOfKey } from "../results/row-axes.js";
 import { outputCall } from "../system-error.js";
-import type { ArrowContainer } from "./arrow-container.js";
 import { ColumnDecoder } from "./decoded-rows.js";
 import type { CopiedColumn } from "./kept-columns.js";
-import type { LogitsColumn } from "./logits-column.js";
-import { decodedColumn, type NumberColumn } from "./number-column.js";
-import { checkRows, nodeOf } from "./record-batch.js";
+import {
+  decodedColumn,
+  type LogitsColumn,
+  type Nesting,
+  type NumberColumn,
+  nestingOf,
+  productOf,
+} from "./number-column.js";
 import {
   type ColumnSpan,
+  checkRows,
+  nodeOf,
   type RecordBatch,
-  recordBatches,
-} from "./record-batches.js";
+} from "./record-batch.js";
+import { type ArrowContainer, recordBatches } from "./record-batches.js";
 
 // A column of lists of lists, or of tensors, has several rows of numbers in each table row. Its rows are those of the child, or
 // of the values cut into rows: a record batch of them is read like any other. Null table rows have no rows.
-
-/** Nesting of rows of numbers in the values of a column. */
-export interface Nesting {
-  /** Field of the rows. */
-  row: Field;
-  /** Whether the rows are the column's child; else its values are cut into rows. */
-  isChild: boolean;
-  /** Lengths of the axes of rows in a table row; null: lists of any length. */
-  axes: readonly number[] | null;
-}
-
-/** Returns how the values of lists and tensors are rows; null for other columns, and for tensors of one dimension. */
-export function nestingOf(field: Field): Nesting | null {
-  const { type, children, dictionary } = field;
-  const [child] = children;
-  if (!child || dictionary) return null;
-  const shape = tensorShapeOf(field);
-  if (shape && type.kind === "FixedSizeList") {
-    const listSize = shape.at(-1) as number;
-    const row = { ...field, type: { ...type, listSize }, metadata: [] };
-    const axes = shape.slice(0, -1);
-    return axes.length > 0 ? { row, isChild: false, axes } : null;
-  }
-  if (type.kind === "FixedSizeList" && type.listSize > 0)
-    return { row: child, isChild: true, axes: [type.listSize] };
-  return type.kind === "List" || type.kind === "LargeList"
-    ? { row: child, isChild: true, axes: null }
-    : null;
-}
-
-/** The shape of an arrow.fixed_shape_tensor whose values are in the order of its dimensions; null for other columns. */
-export function tensorShapeOf({ type, metadata }: Field): number[] | null {
-  const found = new Map(metadata);
-  if (found.get("ARROW:extension:name") !== "arrow.fixed_shape_tensor")
-    return null;
-  let tensor: { shape?: unknown; permutation?: unknown } = {};
-  try {
-    tensor = JSON.parse(found.get("ARROW:extension:metadata") ?? "") ?? {};
-  } catch {}
-  const { shape, permutation } = tensor;
-  const isShape =
-    Array.isArray(shape) &&
-    type.kind === "FixedSizeList" &&
-    shape.every((length) => Number.isSafeInteger(length) && length > 0) &&
-    productOf(shape) === type.listSize;
-  const isPermuted =
-    Array.isArray(permutation) && permutation.some((axis, k) => axis !== k);
-  return isShape && !isPermuted ? shape : null;
-}
 
 /** Yields record batches whose rows are those of a column. @throws as recordBatches */
 export function* rowBatches(
@@ -133,10 +89,6 @@ export function rowBounds(
   const starts = Float64Array.from({ length }, (_, k) => start(k));
   const counts = starts.map((first, k) => (isNull(k) ? 0 : end(k) - first));
   return { starts, counts };
-}
-
-function productOf(lengths: readonly number[]): number {
-  return lengths.reduce((product, length) => product * length, 1);
 }
 
 /** Rows that follow one another in a record batch, in the logits and in each column that is matched with them row by row. */

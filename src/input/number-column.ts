@@ -1,15 +1,13 @@
 import {
   type ArrowType,
   type Field,
+  type FloatType,
   type NumberType,
   numberTypeOf,
   numberWidth,
 } from "../arrow/field.js";
 import type { ColumnStorage } from "../arrow/source-form.js";
 import { isDecodableNumber, isSparkVector } from "./decoded-rows.js";
-import { type Nesting, nestingOf } from "./nested-rows.js";
-
-export type FloatType = "float32" | "float64";
 
 /** Type of the results of logits of a type, unless another is asked for: float32 for what it holds. */
 export function resultType(type: NumberType): FloatType {
@@ -175,4 +173,65 @@ export function nestedNumbers(
   return column && column.values !== 0
     ? { ...column, name: field.name, nesting }
     : null;
+}
+
+/** The columns of a file that hold the logits, and their form; `values` are the classes, null where the data has them. */
+export interface LogitsColumn extends NumberColumn {
+  /** Names of the classes, where they are columns or fields of a struct. */
+  classNames: string[] | null;
+  /** What the user should know of the order of the classes. */
+  note: string | null;
+}
+
+/** Nesting of rows of numbers in the values of a column. */
+export interface Nesting {
+  /** Field of the rows. */
+  row: Field;
+  /** Whether the rows are the column's child; else its values are cut into rows. */
+  isChild: boolean;
+  /** Lengths of the axes of rows in a table row; null: lists of any length. */
+  axes: readonly number[] | null;
+}
+
+/** Returns how the values of lists and tensors are rows; null for other columns, and for tensors of one dimension. */
+export function nestingOf(field: Field): Nesting | null {
+  const { type, children, dictionary } = field;
+  const [child] = children;
+  if (!child || dictionary) return null;
+  const shape = tensorShapeOf(field);
+  if (shape && type.kind === "FixedSizeList") {
+    const listSize = shape.at(-1) as number;
+    const row = { ...field, type: { ...type, listSize }, metadata: [] };
+    const axes = shape.slice(0, -1);
+    return axes.length > 0 ? { row, isChild: false, axes } : null;
+  }
+  if (type.kind === "FixedSizeList" && type.listSize > 0)
+    return { row: child, isChild: true, axes: [type.listSize] };
+  return type.kind === "List" || type.kind === "LargeList"
+    ? { row: child, isChild: true, axes: null }
+    : null;
+}
+
+/** The shape of an arrow.fixed_shape_tensor whose values are in the order of its dimensions; null for other columns. */
+export function tensorShapeOf({ type, metadata }: Field): number[] | null {
+  const found = new Map(metadata);
+  if (found.get("ARROW:extension:name") !== "arrow.fixed_shape_tensor")
+    return null;
+  let tensor: { shape?: unknown; permutation?: unknown } = {};
+  try {
+    tensor = JSON.parse(found.get("ARROW:extension:metadata") ?? "") ?? {};
+  } catch {}
+  const { shape, permutation } = tensor;
+  const isShape =
+    Array.isArray(shape) &&
+    type.kind === "FixedSizeList" &&
+    shape.every((length) => Number.isSafeInteger(length) && length > 0) &&
+    productOf(shape) === type.listSize;
+  const isPermuted =
+    Array.isArray(permutation) && permutation.some((axis, k) => axis !== k);
+  return isShape && !isPermuted ? shape : null;
+}
+
+export function productOf(lengths: readonly number[]): number {
+  return lengths.reduce((product, length) => product * length, 1);
 }

@@ -1,12 +1,14 @@
 import { InputUnsupportedError } from "../errors.js";
 import { keyCount } from "../results/row-axes.js";
-import { type ArrowContainer, arrowContainer } from "./arrow-container.js";
+import { arrowContainer } from "./arrow-container.js";
 import { locateLogits } from "./arrow-logits.js";
 import { rejectLabels } from "./first-rows.js";
-import { type InputFile, openInput } from "./input-file.js";
+import { openInput } from "./input-file.js";
 import { arraysOpener, inputFormat } from "./input-format.js";
 import { interpreting } from "./interpreting.js";
 import type { LogitsFile, OpenOptions } from "./logits-file.js";
+import type { InputFile } from "./read-input.js";
+import type { ArrowContainer } from "./record-batches.js";
 
 /**
  * Opens an input, `-` for standard input, and checks its whole structure: after this, every byte range that a worker is

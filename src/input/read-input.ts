@@ -1,9 +1,13 @@
 import type { Read } from "../arrow/read-window.js";
 import { InputFormatError } from "../errors.js";
 import { readFully, readFullyAsync, ShortReadError } from "../io/positional.js";
-import { type ByteRange, MissingRangesError } from "../io/present-blocks.js";
+import {
+  type ByteRange,
+  type FetchedRanges,
+  MissingRangesError,
+} from "../io/present-blocks.js";
 import { inputError } from "../system-error.js";
-import type { InputFile } from "./input-file.js";
+import type { InputSource } from "./input-state.js";
 
 /** An input, or what was decoded of one. */
 export type Readable = Pick<InputFile, "path" | "fd" | "present">;
@@ -61,4 +65,17 @@ function readError(path: string, cause: unknown): Error {
   return cause instanceof ShortReadError
     ? new InputFormatError(path, "file", cause.message, { cause })
     : inputError(path, "could not be read", cause);
+}
+
+/** File whose bytes are read by position. */
+export interface InputFile {
+  /** Name for messages. */
+  path: string;
+  fd: number;
+  bytes: number;
+  /** Blocks that were fetched already; null if the whole file is available. */
+  present: FetchedRanges | null;
+  /** File or object that must not change while the input is used; null for a stream, whose bytes are read once. */
+  source: InputSource | null;
+  close(): void;
 }

@@ -1,10 +1,18 @@
-import { bufferBytes, buffersOf, storedType } from "../arrow/field.js";
+import {
+  bufferBytes,
+  buffersOf,
+  type Field,
+  storedType,
+} from "../arrow/field.js";
 import type { CopiedBuffers } from "../arrow/kept-nodes.js";
 import type { ColumnStorage, ValueBuffers } from "../arrow/source-form.js";
 import { withoutViews } from "../arrow/views.js";
 import { InputFormatError } from "../errors.js";
-import type { BatchMetadata } from "./arrow-metadata.js";
-import type { ColumnSpan, RecordBatch, SchemaSpans } from "./record-batches.js";
+import type {
+  BatchMetadata,
+  Block,
+  MessageMetadata,
+} from "./arrow-metadata.js";
 
 /** Positions of one record batch in the file, as absolute byte offsets. */
 export interface LogitsBatch {
@@ -260,4 +268,33 @@ export function placeBuffer(
 
 function error({ context }: MessageOfBatch, text: string): InputFormatError {
   return new InputFormatError(context.path, context.where, text);
+}
+
+/** One record batch of a file: where its body stands, what it says of itself, and which parts are which column's. */
+export interface RecordBatch {
+  context: BatchContext;
+  block: Block;
+  message: MessageMetadata;
+  batch: BatchMetadata;
+  columns: ColumnSpan[];
+}
+
+/** Where a column's field nodes and buffers stand in the flat lists of a record batch (pre-order, as the format says). */
+export interface ColumnSpan {
+  field: Field;
+  node: number;
+  buffer: number;
+  /** Buffers of its own, children not counted. */
+  buffers: number;
+  children: ColumnSpan[];
+  /** Structs around a nested column, the outermost first. */
+  parents: ColumnSpan[];
+}
+
+export interface SchemaSpans {
+  columns: ColumnSpan[];
+  nodes: number;
+  buffers: number;
+  /** Columns of view types, nested ones included: as many variadic counts a batch has. */
+  views: number;
 }

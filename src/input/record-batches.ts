@@ -1,23 +1,20 @@
 import { buffersOf, type Field, storedType } from "../arrow/field.js";
 import { withoutViews } from "../arrow/views.js";
 import { InputFormatError, InputUnsupportedError } from "../errors.js";
-import type { ArrowContainer } from "./arrow-container.js";
 import {
-  type BatchMetadata,
   type Block,
   type MessageMetadata,
   positionOf,
+  type Schema,
 } from "./arrow-metadata.js";
-import { type BatchContext, checkBatchShape } from "./record-batch.js";
-
-/** One record batch of a file: where its body stands, what it says of itself, and which parts are which column's. */
-export interface RecordBatch {
-  context: BatchContext;
-  block: Block;
-  message: MessageMetadata;
-  batch: BatchMetadata;
-  columns: ColumnSpan[];
-}
+import type { InputFile } from "./read-input.js";
+import {
+  type BatchContext,
+  type ColumnSpan,
+  checkBatchShape,
+  type RecordBatch,
+  type SchemaSpans,
+} from "./record-batch.js";
 
 /** MetadataVersion V4, as stored. */
 const V4 = 3;
@@ -125,28 +122,8 @@ function spansByVariadicCounts(
     counts.length ? columnSpans(fields, counts, isV4) : usual;
 }
 
-/** Where a column's field nodes and buffers stand in the flat lists of a record batch (pre-order, as the format says). */
-export interface ColumnSpan {
-  field: Field;
-  node: number;
-  buffer: number;
-  /** Buffers of its own, children not counted. */
-  buffers: number;
-  children: ColumnSpan[];
-  /** Structs around a nested column, the outermost first. */
-  parents: ColumnSpan[];
-}
-
 /** Path of a column, or of a field of a struct: indices of children, from the schema's root down. */
 export type ColumnPath = readonly number[];
-
-export interface SchemaSpans {
-  columns: ColumnSpan[];
-  nodes: number;
-  buffers: number;
-  /** Columns of view types, nested ones included: as many variadic counts a batch has. */
-  views: number;
-}
 
 /**
  * Spans of all columns, nested ones included.
@@ -195,4 +172,18 @@ function nestedSpan(
   }
   const span = parents.pop() as ColumnSpan;
   return { ...span, field, parents };
+}
+
+/** An Arrow IPC file or stream whose messages are found and lie inside it; nothing of their bodies is read. */
+export interface ArrowContainer extends InputFile {
+  readonly format: "arrow-file" | "arrow-stream";
+  /** MetadataVersion, as stored. */
+  readonly version: number;
+  readonly schema: Schema;
+  /** Paths of the nested columns, whose fields are the last of the schema. */
+  readonly nested: readonly ColumnPath[];
+  readonly dictionaries: readonly Block[];
+  readonly recordBatches: readonly Block[];
+  /** The metadata of the message of a block, checked against the block. */
+  message(block: Block, where: string): MessageMetadata;
 }

@@ -1,5 +1,6 @@
 import { readFully } from "../io/positional.js";
-import { indexName, indexOfKey, type RowAxes } from "../results/row-axes.js";
+import { indexName } from "../printable.js";
+import { indexOfKey, type RowAxes } from "../results/row-axes.js";
 import type { LogitsFile } from "./logits-file.js";
 
 // The temporary file of ragged rows has float64 numbers: the row and the positions of each row, one row after the other.

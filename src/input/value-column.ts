@@ -5,12 +5,12 @@ import { valuesAllowed } from "../results/columns.js";
 import type { Partition } from "../results/run-metadata.js";
 import { namedColumns, placeOf } from "./column-names.js";
 import { isDecodableNumber, isText } from "./decoded-rows.js";
-import { nestingOf } from "./nested-rows.js";
 import {
   decodedColumn,
   decodedLists,
   listedNumbers,
   type NumberColumn,
+  nestingOf,
   singleNumbers,
 } from "./number-column.js";
 

@@ -5,21 +5,22 @@ import {
   LogitsColumnError,
   RaggedRowError,
 } from "../errors.js";
+import type { RunHooks } from "../hooks.js";
 import {
   type DescribedColumn,
   describeInput,
   type InputDescription,
 } from "../input/describe-input.js";
-import { type InputFile, openInput } from "../input/input-file.js";
+import { openInput } from "../input/input-file.js";
 import { InputRows } from "../input/input-rows.js";
 import { checkUnchanged } from "../input/input-state.js";
 import { interpreting, interpretingWith } from "../input/interpreting.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { logitsIn } from "../input/open-logits.js";
+import type { InputFile } from "../input/read-input.js";
 import { layoutSizes, type OutputSize } from "../layout-sizes.js";
 import { type RunOptions, resolveOptions } from "../options.js";
 import type { Layout } from "../results/catalogue.js";
-import type { RunHooks } from "../run.js";
 
 /** Options of `inspect`. Only `input` is required. */
 export interface InspectOptions

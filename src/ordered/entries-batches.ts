@@ -1,6 +1,6 @@
 import type { ResultShape } from "../output/jacobian-batch.js";
-import type { RowRange } from "../plan.js";
 import type { EntriesPart } from "../pool/protocol.js";
+import type { RowRange } from "../results/row-axes.js";
 import type { EntriesJob } from "./entries-job.js";
 
 /** A column, and its place in a slot. */

@@ -16,8 +16,8 @@ import {
   tailPiece,
 } from "../output/jacobian-file.js";
 import { openSequential } from "../output/output-target.js";
-import type { RowRange } from "../plan.js";
 import type { EntriesPart, EntriesTask } from "../pool/protocol.js";
+import type { RowRange } from "../results/row-axes.js";
 import { countWritten, type RunContext } from "../run-context.js";
 import { runError, runTask, runTasks, type SlotTasks } from "../run-tasks.js";
 import {

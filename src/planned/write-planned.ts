@@ -14,8 +14,9 @@ import {
   tailPiece,
 } from "../output/jacobian-file.js";
 import type { OutputTarget } from "../output/output-target.js";
-import type { ChunkPlan, RowRange } from "../plan.js";
+import type { ChunkPlan } from "../plan.js";
 import type { CopyTask, RowChunkTask, ScanTask } from "../pool/protocol.js";
+import type { RowRange } from "../results/row-axes.js";
 import { countWritten, type RunContext } from "../run-context.js";
 import { runTasks } from "../run-tasks.js";
 import { type PlannedJob, planPlannedJob, rowsWithin } from "./planned-job.js";

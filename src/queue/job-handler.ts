@@ -18,7 +18,7 @@ import {
   type JobsRun,
   shardJob,
 } from "./jobs.js";
-import type { ResolvedWorkerOptions, WorkerCounts } from "./worker.js";
+import type { ResolvedWorkerOptions, WorkerCounts } from "./worker-options.js";
 
 interface HandlerContext extends Pick<Connection, "bullmq"> {
   options: ResolvedWorkerOptions;

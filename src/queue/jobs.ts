@@ -1,8 +1,7 @@
 import type { JobsOptions } from "bullmq";
-import { fingerprintOf } from "../dataset/records.js";
+import { fingerprintOf } from "../dataset/dataset-plan.js";
 import { isBadInput } from "../dataset/run-files.js";
 import { SoftjacError } from "../errors.js";
-import { VERSION } from "../version.js";
 import type { OpenQueue } from "./open-queue.js";
 
 /** Retries of shards on a queue. */
@@ -29,14 +28,6 @@ export type JobsRun = Omit<ShardJob, "index">;
 /** Error of a job that this worker does not accept: of another version, outside its locations, or invalid. */
 export class JobRefusedError extends SoftjacError {
   readonly code = "ERR_JOB_REFUSED";
-}
-
-/**
- * Returns the queue's name in BullMQ. Every version has its own queues: the numbers of two versions may differ in their last
- * digit, so that none can continue the other's runs.
- */
-export function queueNameOf(name = "softjac"): string {
-  return `${name}-${VERSION}`;
 }
 
 /**

@@ -5,13 +5,13 @@ import {
   ServiceUnavailableError,
   SoftjacError,
 } from "../errors.js";
+import { VERSION } from "../version.js";
 import {
   ANSWER_SECONDS,
   type Connection,
   connect,
   type QueueOptions,
 } from "./connection.js";
-import { queueNameOf } from "./jobs.js";
 
 /** A queue to submit jobs to and to look at. */
 export interface OpenQueue {
@@ -78,3 +78,11 @@ const REFUSALS: readonly [RegExp, string][] = [
     "the connection to Redis was lost",
   ],
 ];
+
+/**
+ * Returns the queue's name in BullMQ. Every version has its own queues: the numbers of two versions may differ in their last
+ * digit, so that none can continue the other's runs.
+ */
+export function queueNameOf(name = "softjac"): string {
+  return `${name}-${VERSION}`;
+}

@@ -1,63 +1,21 @@
 import { hostname } from "node:os";
-import { checkHooks, type Resolved, resolve } from "../check-options.js";
+import { checkHooks, resolve } from "../check-options.js";
 import type { DatasetHooks } from "../dataset/events.js";
-import type { ProcessOptions } from "../dataset/options.js";
 import { GracefulStop, pause, within } from "../dataset/stopping.js";
 import { AbortedError, SoftjacError, StoppedError } from "../errors.js";
 import { type CallCost, startClock } from "../io/report-clock.js";
 import { s3OptionsOf } from "../store/s3-options.js";
 import { VERSION } from "../version.js";
-import {
-  connect,
-  type QueueOptions,
-  queueAddress,
-  reportOutages,
-} from "./connection.js";
+import { connect, queueAddress, reportOutages } from "./connection.js";
 import { JobHandler } from "./job-handler.js";
 import { allowedLocations } from "./job-runs.js";
-import { queueNameOf } from "./jobs.js";
-
-/** Options of `runWorker`. Only `queue` is required. */
-export interface WorkerOptions extends QueueOptions, ProcessOptions {
-  /** Directories and URLs that the worker may read and write, whatever a job says; default: the current directory. */
-  allow?: readonly string[] | undefined;
-  /** Seconds that the worker holds a shard without renewal; default: 60. */
-  lease?: number | undefined;
-  /** Maximum seconds per shard; then the attempt fails. Default: 3,600. */
-  shardTimeout?: number | undefined;
-  /** Seconds without progress after which the attempt fails; default: 600. */
-  stallTimeout?: number | undefined;
-  /** Whether to skip invalid inputs and compute the shards of the others; default: false. */
-  keepGoing?: boolean | undefined;
-  /** Seconds to wait after the disk was full; default: 30. */
-  diskPause?: number | undefined;
-  /** Seconds without work after which the worker returns; default: no limit. */
-  idleLimit?: number | undefined;
-  /** Seconds after which the worker ends with StoppedError; default: no limit. */
-  timeLimit?: number | undefined;
-}
-
-type WorkerDefaults =
-  | "keepGoing"
-  | "stallTimeout"
-  | "shardTimeout"
-  | "lease"
-  | "diskPause";
-export type ResolvedWorkerOptions = Resolved<WorkerOptions, WorkerDefaults>;
-
-/** Counts in the report of a worker. */
-export interface WorkerCounts {
-  /** Number of shards that were computed, done before, failed (in this attempt or in all), and released to other workers. */
-  shardsComputed: number;
-  shardsUpToDate: number;
-  shardsFailed: number;
-  shardsReleased: number;
-  rowsComputed: number;
-  bytesWritten: number;
-  badRows: number;
-  /** Inputs that were skipped, with the error of each. */
-  skippedInputs: { name: string; error: string }[];
-}
+import { queueNameOf } from "./open-queue.js";
+import type {
+  ResolvedWorkerOptions,
+  WorkerCounts,
+  WorkerDefaults,
+  WorkerOptions,
+} from "./worker-options.js";
 
 /** Report of a worker: its return value, or `report` of its error. */
 export interface WorkerReport extends WorkerCounts, CallCost {

@@ -12,10 +12,9 @@ import {
   type NumberKind,
   singleNumbers,
 } from "../input/number-column.js";
+import { positionNames } from "../printable.js";
 import type { Layout } from "../results/catalogue.js";
-import { positionNames } from "../results/row-axes.js";
-import type { BlockResult } from "./block-form.js";
-import type { KnownOfFile } from "./open-jacobian.js";
+import type { RunMetadata } from "../results/run-metadata.js";
 import type { IndexColumns } from "./stored-table.js";
 
 /** The columns that blocks are in. */
@@ -151,3 +150,16 @@ function numbersOf(
     `expected ${isList ? `fixed_size_list or list of ${numbers}` : numbers}, found ${describeField(field)}`,
   );
 }
+
+/** Statements of a file, and options for those that it lacks. */
+export interface KnownOfFile extends RunMetadata {
+  result?: BlockResult | undefined;
+}
+
+/** Function whose block is stored: softmax (`jacobian`) or log-softmax (`log_jacobian`). */
+export type BlockResult = "jacobian" | "log_jacobian";
+
+export const BLOCK_RESULTS: readonly BlockResult[] = [
+  "jacobian",
+  "log_jacobian",
+];

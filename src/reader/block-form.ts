@@ -4,22 +4,13 @@ import {
   InputUnsupportedError,
   UsageError,
 } from "../errors.js";
-import { tensorShapeOf } from "../input/nested-rows.js";
-import type { NumberColumn } from "../input/number-column.js";
+import { type NumberColumn, tensorShapeOf } from "../input/number-column.js";
 import type { Layout } from "../results/catalogue.js";
 import type { RunMetadata } from "../results/run-metadata.js";
-import type { BlockColumns } from "./block-columns.js";
+import type { BlockColumns, BlockResult } from "./block-columns.js";
 import { ReadAhead } from "./byte-source.js";
 import type { FloatType, StoredColumn } from "./stored-column.js";
 import type { StoredTable } from "./stored-table.js";
-
-/** Function whose block is stored: softmax (`jacobian`) or log-softmax (`log_jacobian`). */
-export type BlockResult = "jacobian" | "log_jacobian";
-
-export const BLOCK_RESULTS: readonly BlockResult[] = [
-  "jacobian",
-  "log_jacobian",
-];
 
 /** Properties that all blocks of a file share. */
 export interface BlockForm {

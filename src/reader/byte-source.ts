@@ -1,7 +1,7 @@
 import { InternalError, UsageError } from "../errors.js";
-import type { ArrowContainer } from "../input/arrow-container.js";
 import { checkUnwritten } from "../input/input-state.js";
 import { readInputAsync } from "../input/read-input.js";
+import type { ArrowContainer } from "../input/record-batches.js";
 
 /** A buffer of a record batch: bytes of the file that its metadata has been checked to hold. */
 export interface Region {

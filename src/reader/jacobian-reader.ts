@@ -5,7 +5,7 @@ import { shortValue } from "../printable.js";
 import { type Layout, MAX_DENSE_BYTES } from "../results/catalogue.js";
 import { checkPositions, keyOfIndex } from "../results/row-axes.js";
 import { BlockAccess, JacobianBatch, wholeRows } from "./block-access.js";
-import type { BlockResult } from "./block-form.js";
+import type { BlockResult } from "./block-columns.js";
 import type { ExampleBlock } from "./read-block.js";
 import type { StoredBlocks } from "./stored-blocks.js";
 import { type FloatArray, type FloatType, newFloats } from "./stored-column.js";

@@ -10,12 +10,11 @@ import { NodeReader } from "../arrow/node-reader.js";
 import { type Read, viewOf } from "../arrow/read-window.js";
 import { float16Value } from "../arrow/stored-numbers.js";
 import { InputFormatError } from "../errors.js";
-import type { ArrowContainer } from "../input/arrow-container.js";
 import { placeDictionaries } from "../input/dictionaries.js";
 import { type CopiedColumn, copiedColumn } from "../input/kept-columns.js";
 import { inputReader } from "../input/read-input.js";
-import { placeColumn } from "../input/record-batch.js";
-import { type ColumnSpan, recordBatches } from "../input/record-batches.js";
+import { type ColumnSpan, placeColumn } from "../input/record-batch.js";
+import { type ArrowContainer, recordBatches } from "../input/record-batches.js";
 
 /** Reads single values of copied columns, as text. */
 export class CopiedValues {

@@ -5,9 +5,9 @@ import {
   checkValue,
 } from "../check-options.js";
 import { InputFormatError, UsageError } from "../errors.js";
-import type { ArrowContainer } from "../input/arrow-container.js";
 import { openPlainArrow } from "../input/compression/open-plain.js";
 import { interpreting } from "../input/interpreting.js";
+import type { ArrowContainer } from "../input/record-batches.js";
 import { shortName, shortValue } from "../printable.js";
 import { LAYOUTS, type Layout, MAX_CLASSES } from "../results/catalogue.js";
 import { keyCount } from "../results/row-axes.js";
@@ -15,13 +15,13 @@ import {
   decodeRunMetadata,
   type RunMetadata,
 } from "../results/run-metadata.js";
-import { selectBlockColumns } from "./block-columns.js";
 import {
   BLOCK_RESULTS,
   type BlockResult,
-  blockForm,
-  declaredTensor,
-} from "./block-form.js";
+  type KnownOfFile,
+  selectBlockColumns,
+} from "./block-columns.js";
+import { blockForm, declaredTensor } from "./block-form.js";
 import { FileBytes } from "./byte-source.js";
 import { JacobianReader } from "./jacobian-reader.js";
 import { StoredBlocks } from "./stored-blocks.js";
@@ -39,11 +39,6 @@ export interface OpenJacobianOptions {
   temperature?: number;
   /** Function whose block is read if the file has both; default: jacobian. */
   result?: BlockResult;
-}
-
-/** Statements of a file, and options for those that it lacks. */
-export interface KnownOfFile extends RunMetadata {
-  result?: BlockResult | undefined;
 }
 
 const OPTIONS: readonly CheckedOption[] = [

@@ -4,7 +4,7 @@ import {
   type NumberColumn,
   singleNumbers,
 } from "../input/number-column.js";
-import { shortName } from "../printable.js";
+import { positionNames, shortName } from "../printable.js";
 import {
   currentName,
   type InputName,
@@ -12,7 +12,6 @@ import {
 } from "../results/catalogue.js";
 import { type ResultColumn, resultColumns } from "../results/columns.js";
 import { resultsOf } from "../results/emit-options.js";
-import { positionNames } from "../results/row-axes.js";
 import type { StoredRun } from "../results/run-metadata.js";
 import { type TableColumn, tableColumns } from "../results/table-columns.js";
 import type { IndexColumns } from "./stored-table.js";

@@ -1,16 +1,16 @@
 import { describeField } from "../arrow/field.js";
 import { ReadWindow, viewOf } from "../arrow/read-window.js";
 import { InputFormatError, UsageError } from "../errors.js";
-import type { ArrowContainer } from "../input/arrow-container.js";
 import { openPlainArrow } from "../input/compression/open-plain.js";
 import { type DecodedNumbers, decodeSource } from "../input/decode-sources.js";
 import { interpreting, interpretingEach } from "../input/interpreting.js";
 import { decodedColumn } from "../input/number-column.js";
 import { inputReader } from "../input/read-input.js";
+import type { ArrowContainer } from "../input/record-batches.js";
 import { isClassColumn } from "../input/value-column.js";
 import { nameOfKey } from "../results/row-axes.js";
 import { readStoredRun, type StoredRun } from "../results/run-metadata.js";
-import type { BlockResult } from "./block-form.js";
+import type { BlockResult } from "./block-columns.js";
 import { FileBytes } from "./byte-source.js";
 import type { Example } from "./example.js";
 import { ExampleDecoder } from "./example-decoder.js";

@@ -1,4 +1,4 @@
-import type { ArrowContainer } from "../input/arrow-container.js";
+import type { ArrowContainer } from "../input/record-batches.js";
 import type { StoredRun } from "../results/run-metadata.js";
 import { isOfExample } from "../results/table-columns.js";
 import type { ByteSource } from "./byte-source.js";

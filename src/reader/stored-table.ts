@@ -1,8 +1,7 @@
 import type { InputFormatError } from "../errors.js";
-import type { ArrowContainer } from "../input/arrow-container.js";
 import type { NumberColumn } from "../input/number-column.js";
 import { placeValues } from "../input/record-batch.js";
-import { recordBatches } from "../input/record-batches.js";
+import { type ArrowContainer, recordBatches } from "../input/record-batches.js";
 import { keyOfIndex } from "../results/row-axes.js";
 import { type ByteSource, ReadAhead } from "./byte-source.js";
 import { StoredColumn } from "./stored-column.js";

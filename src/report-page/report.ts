@@ -1,6 +1,7 @@
 import { basename } from "node:path";
 import { checkHooks, resolve } from "../check-options.js";
 import { AbortedError } from "../errors.js";
+import type { RunHooks } from "../hooks.js";
 import { whileUnchanged } from "../input/input-state.js";
 import { interpreting } from "../input/interpreting.js";
 import { writeFully } from "../io/positional.js";
@@ -8,7 +9,6 @@ import { startClock } from "../io/report-clock.js";
 import { openPending } from "../output/commit.js";
 import { checkOutput, HTML } from "../output/written-files.js";
 import { type FoundResults, findResults } from "../reader/find-results.js";
-import type { RunHooks } from "../run.js";
 import { ioError } from "../system-error.js";
 import { VERSION } from "../version.js";
 import { calibrationNumbers } from "./numbers/calibration.js";

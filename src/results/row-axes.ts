@@ -1,4 +1,5 @@
 import { UsageError } from "../errors.js";
+import { indexName, positionNames } from "../printable.js";
 
 /**
  * Axes of the rows of an input. Rows of one axis are numbered in the column `row`. With more axes, `row` is the index along the
@@ -13,13 +14,6 @@ export interface RowAxes {
 
 /** Axes of rows that are only numbered. */
 export const ONE_AXIS: RowAxes = { inner: [], fd: null };
-
-/** Returns the names of the index columns after `row`. */
-export function positionNames(inner: readonly number[]): string[] {
-  return inner.length === 1
-    ? ["position"]
-    : inner.map((_, k) => `position_${k + 1}`);
-}
 
 /** Returns the place of an index among all indices in lexicographic order: without ragged lists, the number of the row. */
 export function keyOfIndex(
@@ -85,11 +79,8 @@ export function nameOfKey(inner: readonly number[], key: number): string {
   return indexName(indexOfKey(inner, key));
 }
 
-/** Returns an index as messages name it: `row 3, position 7`. */
-export function indexName([row, ...positions]: readonly number[]): string {
-  const names = positionNames(positions);
-  return [
-    `row ${row}`,
-    ...positions.map((position, k) => `${names[k]} ${position}`),
-  ].join(", ");
+/** Rows `[rowStart, rowEnd)` of an input. */
+export interface RowRange {
+  rowStart: number;
+  rowEnd: number;
 }

@@ -1,11 +1,11 @@
 import { LogitsColumnError } from "../errors.js";
-import type { ArrowContainer } from "../input/arrow-container.js";
 import { openPlainArrow } from "../input/compression/open-plain.js";
 import { InputRows } from "../input/input-rows.js";
 import { checkUnchanged } from "../input/input-state.js";
 import { interpretingWith } from "../input/interpreting.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { openLogits } from "../input/open-logits.js";
+import type { ArrowContainer } from "../input/record-batches.js";
 import { axesOf } from "../input/row-indices.js";
 import { FileBytes } from "../reader/byte-source.js";
 import { expectedColumns, otherColumns } from "../reader/output-columns.js";

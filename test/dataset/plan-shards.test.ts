@@ -1,8 +1,11 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { planShards } from "../../src/dataset/dataset-plan.js";
+import {
+  canonicalJson,
+  fingerprintOf,
+  planShards,
+} from "../../src/dataset/dataset-plan.js";
 import { commitName, partName, runFolders } from "../../src/dataset/names.js";
-import { canonicalJson, fingerprintOf } from "../../src/dataset/records.js";
 
 test("shards have every row once, in order, and are of about one size", () => {
   const input = fc.record({

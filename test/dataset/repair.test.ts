@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { fingerprintOf } from "../../src/dataset/records.js";
+import { fingerprintOf } from "../../src/dataset/dataset-plan.js";
 import { softjac } from "../cli/support.js";
 import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";

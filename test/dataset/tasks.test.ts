@@ -15,7 +15,7 @@ import {
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { fingerprintOf } from "../../src/dataset/records.js";
+import { fingerprintOf } from "../../src/dataset/dataset-plan.js";
 import { processMark } from "../../src/io/temporary-names.js";
 import { CLI, softjac } from "../cli/support.js";
 import { start } from "../queue/processes.js";

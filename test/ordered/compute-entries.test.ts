@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { openLogits } from "../../src/input/open-logits.js";
-import { openOptions, resolveOptions } from "../../src/options.js";
+import { openOptions } from "../../src/open-options.js";
+import { resolveOptions } from "../../src/options.js";
 import type { EntriesBatch } from "../../src/ordered/entries-batches.js";
 import { planEntriesJob } from "../../src/ordered/entries-job.js";
 import type { EntriesPlan } from "../../src/ordered/plan-entries.js";

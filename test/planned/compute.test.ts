@@ -1,7 +1,8 @@
 import { closeSync, openSync } from "node:fs";
 import { expect, test } from "vitest";
 import { openLogits } from "../../src/input/open-logits.js";
-import { openOptions, resolveOptions } from "../../src/options.js";
+import { openOptions } from "../../src/open-options.js";
+import { resolveOptions } from "../../src/options.js";
 import { openPending } from "../../src/output/commit.js";
 import { planPlannedJob } from "../../src/planned/planned-job.js";
 import { writePlanned } from "../../src/planned/write-planned.js";

@@ -4,11 +4,8 @@ import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { openLogits } from "../../src/input/open-logits.js";
-import {
-  openOptions,
-  type RunOptions,
-  resolveOptions,
-} from "../../src/options.js";
+import { openOptions } from "../../src/open-options.js";
+import { type RunOptions, resolveOptions } from "../../src/options.js";
 import { planPlannedJob } from "../../src/planned/planned-job.js";
 import { CLI } from "../cli/support.js";
 import { npy } from "../support/array-files.js";

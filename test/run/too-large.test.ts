@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import type { LogitsEvent } from "../../src/input/first-rows.js";
+import type { LogitsEvent } from "../../src/hooks.js";
 import type { RunOptions } from "../../src/options.js";
 import { built } from "../support/built.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";

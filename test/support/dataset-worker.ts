@@ -1,11 +1,11 @@
 import { readdirSync, writeFileSync } from "node:fs";
 import { basename, dirname } from "node:path";
-import { makePlan } from "../../src/dataset/dataset-plan.js";
+import { makePlan, sha256 } from "../../src/dataset/dataset-plan.js";
 import type { DatasetRun } from "../../src/dataset/dataset-run.js";
 import { FolderRun } from "../../src/dataset/folder-run.js";
 import { runFolders } from "../../src/dataset/names.js";
 import type { BytesOptions } from "../../src/dataset/options.js";
-import { partRecord, sha256 } from "../../src/dataset/records.js";
+import { partRecord } from "../../src/dataset/records.js";
 import { PosixStore } from "../../src/store/posix-store.js";
 
 /** A process that works on a dataset of two parts. */

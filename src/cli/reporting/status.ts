@@ -1,5 +1,5 @@
 import type { DatasetEvent } from "../../dataset/events.js";
-import type { RunProgress } from "../../run.js";
+import type { RunProgress } from "../../hooks.js";
 
 /** Progress of a command: the content of its metrics, heartbeats and progress bar. */
 export type Status = ReturnType<StatusTracker["now"]>;

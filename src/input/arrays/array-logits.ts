@@ -1,15 +1,19 @@
 import { existsSync } from "node:fs";
 import { arrowTypeOf, numberWidth, plainField } from "../../arrow/field.js";
 import type { ValueBuffers } from "../../arrow/source-form.js";
-import { positionNames } from "../../results/row-axes.js";
-import { type InputFile, openInputFile } from "../input-file.js";
+import { positionNames } from "../../printable.js";
+import { openInputFile } from "../input-file.js";
 import { checkUnchanged } from "../input-state.js";
 import { interpreting } from "../interpreting.js";
 import { copiedColumn } from "../kept-columns.js";
 import { checkLimit } from "../limits.js";
-import type { LogitsSelection } from "../logits-column.js";
-import type { LogitsFile, OpenOptions } from "../logits-file.js";
+import type {
+  LogitsFile,
+  LogitsSelection,
+  OpenOptions,
+} from "../logits-file.js";
 import { resultType } from "../number-column.js";
+import type { InputFile } from "../read-input.js";
 import { type LogitsBatch, plainBuffers, rowsAt } from "../record-batch.js";
 import { isClassOption } from "../value-column.js";
 import type { ArrayRows } from "./array-axes.js";

@@ -8,7 +8,7 @@ import {
   USE_BINARY,
 } from "../candidates.js";
 import { copiedPlaces, findListed, placeOf } from "../column-names.js";
-import type { LogitsSelection } from "../logits-column.js";
+import type { LogitsSelection } from "../logits-file.js";
 import { adviceOn, flagOf, isClassOption } from "../value-column.js";
 import { type ArrayRows, rowsOf } from "./array-axes.js";
 import {

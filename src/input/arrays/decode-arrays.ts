@@ -1,9 +1,8 @@
 import { numberWidth } from "../../arrow/field.js";
 import { writeFully } from "../../io/positional.js";
 import { type DecodedNumbers, writeDecoded } from "../decode-sources.js";
-import type { InputFile } from "../input-file.js";
 import type { OpenOptions } from "../logits-file.js";
-import { readInput } from "../read-input.js";
+import { type InputFile, readInput } from "../read-input.js";
 import { type ArrayRows, type Axis, joinAxes } from "./array-axes.js";
 
 // Arrays that are not read in place are copied to a temporary file: rows in C order, their numbers in order, in little-endian.

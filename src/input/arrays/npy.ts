@@ -1,7 +1,6 @@
 import type { NumberType } from "../../arrow/field.js";
 import { InputFormatError } from "../../errors.js";
-import type { InputFile } from "../input-file.js";
-import { readInput } from "../read-input.js";
+import { type InputFile, readInput } from "../read-input.js";
 import { BOOLEANS, bigEndian } from "./number-coding.js";
 import {
   type ArrayContainer,

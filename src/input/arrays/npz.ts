@@ -1,10 +1,9 @@
 import { InputUnsupportedError, LogitsColumnError } from "../../errors.js";
 import { AnonymousFile } from "../../io/unnamed-file.js";
 import { outputCall } from "../../system-error.js";
-import type { InputFile } from "../input-file.js";
 import { checkLimit } from "../limits.js";
 import type { OpenOptions } from "../logits-file.js";
-import { requireInput } from "../read-input.js";
+import { type InputFile, requireInput } from "../read-input.js";
 import { npyHeader } from "./npy.js";
 import type {
   ArrayContainer,

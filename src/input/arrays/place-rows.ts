@@ -2,10 +2,9 @@ import { type NumberType, numberWidth } from "../../arrow/field.js";
 import { numbersOfBytes } from "../../arrow/stored-numbers.js";
 import { oneHotClass } from "../class-decoder.js";
 import { type DecodedNumbers, writeDecoded } from "../decode-sources.js";
-import type { InputFile } from "../input-file.js";
 import { checkLimit } from "../limits.js";
 import type { OpenOptions } from "../logits-file.js";
-import { inputReader, requireInput } from "../read-input.js";
+import { type InputFile, inputReader, requireInput } from "../read-input.js";
 import {
   type ArrayForm,
   type ArrayRows,

@@ -1,9 +1,8 @@
 import type { NumberType } from "../../arrow/field.js";
 import { InputFormatError } from "../../errors.js";
 import { shortName } from "../../printable.js";
-import type { InputFile } from "../input-file.js";
 import { checkLimit } from "../limits.js";
-import { inputReader } from "../read-input.js";
+import { type InputFile, inputReader } from "../read-input.js";
 import { repeatedKey } from "../repeated-key.js";
 import { BOOLEANS, FLOAT8, type NumberCoding } from "./number-coding.js";
 import {

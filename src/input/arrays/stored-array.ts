@@ -2,8 +2,8 @@ import { type NumberType, numberWidth } from "../../arrow/field.js";
 import { LogitsColumnError } from "../../errors.js";
 import { shortList } from "../../printable.js";
 import type { NamedThings } from "../column-names.js";
-import type { InputFile } from "../input-file.js";
 import type { OpenOptions } from "../logits-file.js";
+import type { InputFile } from "../read-input.js";
 import { BOOLEANS, type NumberCoding } from "./number-coding.js";
 
 /** Array in a NumPy or safetensors file, as the file declares it. */

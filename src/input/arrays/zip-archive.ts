@@ -1,7 +1,6 @@
 import { InputFormatError, InputUnsupportedError } from "../../errors.js";
-import type { InputFile } from "../input-file.js";
 import { checkLimit } from "../limits.js";
-import { readInput } from "../read-input.js";
+import { type InputFile, readInput } from "../read-input.js";
 
 // A zip archive (APPNOTE.TXT, section 4.3) is read from its end:
 //

@@ -1,8 +1,7 @@
 import { pipeline, Readable } from "node:stream";
 import { constants, crc32, createInflateRaw, inflateRawSync } from "node:zlib";
 import { AbortedError } from "../../errors.js";
-import type { InputFile } from "../input-file.js";
-import { inputReader } from "../read-input.js";
+import { type InputFile, inputReader } from "../read-input.js";
 import { type Fail, failing, type ZipMember } from "./zip-archive.js";
 
 /** Bytes read and decompressed at once. */

@@ -5,11 +5,10 @@ import {
   storedType,
 } from "../../arrow/field.js";
 import { InputFormatError } from "../../errors.js";
-import type { ArrowContainer } from "../arrow-container.js";
 import type { BatchMetadata } from "../arrow-metadata.js";
 import { readInput } from "../read-input.js";
-import type { ColumnSpan } from "../record-batches.js";
-import type { Body } from "./decompressed.js";
+import type { ColumnSpan, RecordBatch } from "../record-batch.js";
+import type { ArrowContainer } from "../record-batches.js";
 import type { DecompressTask } from "./protocol.js";
 
 /** A buffer that a run may read. */
@@ -132,4 +131,13 @@ function lastOffset(
   return width === 4
     ? bytes.getInt32(0, true)
     : Number(bytes.getBigInt64(0, true));
+}
+
+/** A batch, and where the needed buffers of its body go. */
+export interface Body extends RecordBatch {
+  needed: NeededBuffer[];
+  /** Range of the target with its buffers, and the position of each; the others of the batch have no bytes. */
+  start: number;
+  end: number;
+  placed: Map<number, { offset: number; length: number }>;
 }

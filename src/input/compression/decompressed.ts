@@ -9,7 +9,6 @@ import {
   outputCall,
   systemErrorOf,
 } from "../../system-error.js";
-import type { ArrowContainer } from "../arrow-container.js";
 import {
   type Block,
   type MessageMetadata,
@@ -19,14 +18,14 @@ import { dictionaryFields } from "../dictionaries.js";
 import { checkLimit } from "../limits.js";
 import type { OpenOptions } from "../logits-file.js";
 import { requireInput } from "../read-input.js";
+import type { ColumnSpan, RecordBatch } from "../record-batch.js";
 import {
-  type ColumnSpan,
+  type ArrowContainer,
   dictionaryBatches,
-  type RecordBatch,
   recordBatches,
 } from "../record-batches.js";
 import {
-  type NeededBuffer,
+  type Body,
   neededBuffers,
   PADDING,
   padded,
@@ -34,15 +33,6 @@ import {
 } from "./decode-task.js";
 import { decompressAll, type FailedReply } from "./decompressors.js";
 import type { DecompressTask } from "./protocol.js";
-
-/** A batch, and where the needed buffers of its body go. */
-export interface Body extends RecordBatch {
-  needed: NeededBuffer[];
-  /** Range of the target with its buffers, and the position of each; the others of the batch have no bytes. */
-  start: number;
-  end: number;
-  placed: Map<number, { offset: number; length: number }>;
-}
 
 /**
  * Returns the container with plain bodies: the columns at `places`, and their dictionaries, are decoded into an anonymous

@@ -4,9 +4,10 @@ import {
   offsetBytes,
   storedType,
 } from "../../arrow/field.js";
-import { type ArrowContainer, openArrow } from "../arrow-container.js";
+import { openArrow } from "../arrow-container.js";
 import { checkUnwritten } from "../input-state.js";
 import { interpreting } from "../interpreting.js";
+import type { ArrowContainer } from "../record-batches.js";
 import { decompressed } from "./decompressed.js";
 
 const NESTED: readonly string[] = [

@@ -13,13 +13,12 @@ import {
   systemErrorOf,
   systemFailure,
 } from "../../system-error.js";
-import type { InputFile } from "../input-file.js";
 import { selectCopied } from "../kept-columns.js";
 import { selectLogits } from "../logits-column.js";
 import type { OpenOptions } from "../logits-file.js";
 import { nestedColumns } from "../nested-columns.js";
 import { withPartitions } from "../partitions.js";
-import { requireInput } from "../read-input.js";
+import { type InputFile, requireInput } from "../read-input.js";
 import type { ColumnPath } from "../record-batches.js";
 import { selectValues } from "../value-column.js";
 import type { FileMetadata } from "./file-metadata.js";

@@ -1,4 +1,5 @@
 import { AbortedError, InputFormatError } from "../../errors.js";
+import type { RunHooks } from "../../hooks.js";
 import { interpretingSync } from "../../input/interpreting.js";
 import type { Example } from "../../reader/example.js";
 import type { FoundResults } from "../../reader/find-results.js";
@@ -8,7 +9,6 @@ import {
   type ResultsPart,
 } from "../../reader/results-part.js";
 import type { StoredRun } from "../../results/run-metadata.js";
-import type { RunHooks } from "../../run.js";
 import type { ResolvedReportOptions } from "../options.js";
 import { CalibrationSums } from "./calibration.js";
 import { ClassPairs, ClassSums, mostSensitive } from "./classes.js";

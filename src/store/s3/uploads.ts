@@ -1,13 +1,12 @@
 import { type FileHandle, open, rm, stat } from "node:fs/promises";
-import type { CompletedPart } from "@aws-sdk/client-s3";
+import type { CompletedPart, S3 } from "@aws-sdk/client-s3";
 import { ConfigurationError, ServiceUnavailableError } from "../../errors.js";
 import { mapConcurrent } from "../../io/pooled.js";
 import { readFullyAsync } from "../../io/positional.js";
 import { inFlight } from "../staged-file.js";
-import type { StoredUpload } from "../store.js";
+import type { Store, StoredUpload } from "../store.js";
 import { keyOf, pagesOf } from "./pages.js";
 import { isRefused } from "./requests.js";
-import type { S3Store } from "./s3-store.js";
 
 /** Largest file that one request sends; larger files are sent in pieces of this size, or larger ones if S3's 10,000 pieces are too few. */
 export const PIECE_BYTES = 8 * 2 ** 20;
@@ -18,6 +17,17 @@ export const PIECES_AT_ONCE = 4;
 const UPLOADS = 3;
 /** Time for aborting an upload; otherwise `softjac gc` removes its pieces. */
 const ABORT_MS = 3000;
+
+/** The part of a store of S3 that uploads need. */
+interface UploadStore extends Pick<Store, "head" | "putIfAbsent"> {
+  under(stop: AbortSignal): UploadStore;
+  /** Makes a request that sends so many bytes. */
+  send<T>(
+    name: string,
+    send: (s3: S3, how: { abortSignal: AbortSignal }) => Promise<T>,
+    bytes?: number,
+  ): Promise<T>;
+}
 
 /** Content of an upload. */
 interface Source {
@@ -31,7 +41,7 @@ export async function isInPieces(file: string): Promise<boolean> {
 
 /** Puts a file of this machine where there is no object, and removes the file. false: an object is there, and stays. */
 export async function putFileIfAbsent(
-  store: S3Store,
+  store: UploadStore,
   name: string,
   path: string,
   pieceBytes = PIECE_BYTES,
@@ -59,7 +69,7 @@ export async function putFileIfAbsent(
  * @throws ConfigurationError if it does not: some stores honour If-None-Match only for PutObject
  */
 export async function checkUploads(
-  store: S3Store,
+  store: UploadStore,
   name: string,
   bytes: Uint8Array,
 ): Promise<void> {
@@ -76,7 +86,7 @@ export async function checkUploads(
 
 /** Uploads in pieces. false: an object is there. */
 async function upload(
-  store: S3Store,
+  store: UploadStore,
   name: string,
   source: Source,
   pieceBytes: number,
@@ -119,7 +129,7 @@ async function upload(
 }
 
 async function sendPieces(
-  store: S3Store,
+  store: UploadStore,
   name: string,
   id: string,
   { bytes, read }: Source,
@@ -162,7 +172,7 @@ async function readPiece(
 
 /** Yields the unfinished uploads to names that begin with `start`. */
 export async function* uploadsIn(
-  store: S3Store,
+  store: UploadStore,
   start: string,
 ): AsyncGenerator<StoredUpload> {
   const { Bucket, Key: Prefix } = keyOf(start);
@@ -196,7 +206,7 @@ export async function* uploadsIn(
 
 /** Ends an upload without an object; one that has ended is no error. */
 async function abortUpload(
-  store: S3Store,
+  store: UploadStore,
   name: string,
   id: string,
 ): Promise<void> {

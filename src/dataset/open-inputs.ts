@@ -1,0 +1,17 @@
+import { isS3 } from "../store/location.js";
+import type { StoreAccess } from "../store/open-store.js";
+import { FileInputs, type Inputs } from "./inputs.js";
+import type { FoundInputs } from "./list-objects.js";
+/**
+ * @param root the folder, or s3://bucket/prefix, of the names
+ * @param found inputs that were just listed
+ */
+export async function openInputs(
+  root: string,
+  access: StoreAccess,
+  { states, undecodable }: Partial<FoundInputs> = {},
+): Promise<Inputs> {
+  if (!isS3(root)) return new FileInputs(root, undecodable);
+  const { StagedInputs } = await import("./staged-inputs.js");
+  return new StagedInputs(root, access, states);
+}
