@@ -2,7 +2,6 @@ import { availableParallelism } from "node:os";
 import { basename } from "node:path";
 import { type Resolved, resolve } from "./check-options.js";
 import { UsageError } from "./errors.js";
-import { partitionReader } from "./input/partitions.js";
 import { shortName } from "./printable.js";
 import {
   currentName,
@@ -19,6 +18,7 @@ import {
   inputsOf,
   type RunEmit,
 } from "./results/emit-options.js";
+import { partitionReader } from "./results/path-partitions.js";
 import type { RowRange } from "./results/row-axes.js";
 import type { Partition } from "./results/run-metadata.js";
 

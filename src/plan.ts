@@ -1,5 +1,5 @@
 import type { RowRange } from "./results/row-axes.js";
-import { planStrides } from "./slots/plan-strides.js";
+import { type PlannedResult, planStrides } from "./slots/plan-strides.js";
 /** What the arithmetic of a run depends on. */
 export interface PlanInput {
   /** The first row; 0 unless the run is over a part of its input. */
@@ -18,15 +18,6 @@ export interface PlanInput {
   chunkRows?: number | undefined;
   /** The most rows that a record batch may have, where kept columns are long. */
   maxBatchRows?: number | undefined;
-}
-
-/** What a plan must know of a result. */
-export interface PlannedResult {
-  /** Values of a row as computed, and as they stand in the output. */
-  values: number;
-  listSize: number;
-  width: number;
-  block: "square" | "triangle" | null;
 }
 
 /** Returns the rows of a run: all rows of its input, or those of a shard. */

@@ -3,15 +3,11 @@ import { type BatchMetadata, decodeMessage } from "../input/arrow-metadata.js";
 import type { Sequential } from "../io/sequential.js";
 import {
   type BlockPlace,
+  framed,
   type KeyValues,
   recordBatchMessage,
 } from "../output/arrow-encode.js";
-import {
-  framed,
-  layoutTail,
-  magic,
-  tailPiece,
-} from "../output/jacobian-file.js";
+import { layoutTail, magic, tailPiece } from "../output/jacobian-file.js";
 import { openSequential, type PendingOutput } from "../output/output-target.js";
 import { openStreamedOutput } from "../output/streamed-output.js";
 import { checkOwnFile } from "../system-error.js";

@@ -6,10 +6,10 @@ import {
 } from "../errors.js";
 import { reportLogits } from "../input/first-rows.js";
 import type { LogitsFile } from "../input/logits-file.js";
-import { partitionReader } from "../input/partitions.js";
 import { sizeJob, sizeWarning } from "../job.js";
 import { openOptions } from "../open-options.js";
 import { shortName } from "../printable.js";
+import { partitionReader } from "../results/path-partitions.js";
 import type { InputSize, LeftOutInput, PinnedInput } from "./dataset-plan.js";
 import type { DatasetHooks } from "./events.js";
 import type { Inputs } from "./inputs.js";

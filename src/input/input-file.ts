@@ -9,14 +9,15 @@ import {
 import { addAbortSignal } from "node:stream";
 import { AbortedError, InputUnsupportedError, UsageError } from "../errors.js";
 import { AnonymousFile } from "../io/unnamed-file.js";
-import { assertSupportedScheme, isS3 } from "../store/location.js";
+import {
+  assertSupportedScheme,
+  isS3,
+  STANDARD_INPUT,
+} from "../store/location.js";
 import { inputCall, ioError } from "../system-error.js";
 import { HEAD_BYTES, inputFormat } from "./input-format.js";
 import { fileSource } from "./input-state.js";
 import type { InputFile } from "./read-input.js";
-
-/** The input path that means standard input. */
-export const STANDARD_INPUT = "-";
 
 /** Where standard input is copied, and a signal that ends the copy. */
 interface StandardInputOptions {

@@ -1,7 +1,6 @@
 import { readFully } from "../io/positional.js";
 import { indexName } from "../printable.js";
 import { indexOfKey, type RowAxes } from "../results/row-axes.js";
-import type { LogitsFile } from "./logits-file.js";
 
 // The temporary file of ragged rows has float64 numbers: the row and the positions of each row, one row after the other.
 
@@ -11,7 +10,10 @@ const BYTES = 8;
 export function axesOf({
   leading,
   indexFd,
-}: Pick<LogitsFile, "leading" | "indexFd">): RowAxes {
+}: {
+  leading: readonly number[];
+  indexFd: number | null;
+}): RowAxes {
   return { inner: leading.slice(1), fd: indexFd };
 }
 

@@ -263,3 +263,25 @@ function encodeType(builder: Builder, type: ArrowType): number {
       return builder.endObject();
   }
 }
+
+/** Frames metadata: FFFFFFFF, length, metadata, zeros up to a multiple of 64 from the file's start (`before` bytes precede). */
+export function framed(metadata: Uint8Array, before: number): Uint8Array {
+  const bytes = new Uint8Array(framedBytes(metadata, before));
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, 0xffffffff, true);
+  view.setInt32(4, bytes.byteLength - 8, true);
+  bytes.set(metadata, 8);
+  return bytes;
+}
+
+export function framedBytes(
+  { byteLength }: Uint8Array,
+  before: number,
+): number {
+  return aligned(before + 8 + byteLength) - before;
+}
+
+/** Buffers start on 64 bytes, as the format recommends. */
+export function aligned(bytes: number): number {
+  return Math.ceil(bytes / 64) * 64;
+}

@@ -1,8 +1,7 @@
 import type { CopiedDictionary } from "../arrow/kept-nodes.js";
 import type { Read } from "../arrow/read-window.js";
-import { dictionaryMessage } from "./arrow-encode.js";
+import { dictionaryMessage, framed } from "./arrow-encode.js";
 import {
-  framed,
   headPiece,
   type JacobianFileHead,
   type Piece,

@@ -1,5 +1,6 @@
 import type { CopiedShape } from "../arrow/kept-nodes.js";
 import type { BufferPlace } from "./arrow-encode.js";
+import { aligned } from "./arrow-encode.js";
 
 /** What the layout of one record batch depends on. */
 export interface JacobianBatchShape {
@@ -32,11 +33,6 @@ export interface JacobianBatchLayout {
   positions: number[];
   kept: { validity: number; offsets: number; values: number }[][];
   results: { validity: number; offsets: number; values: number }[];
-}
-
-/** Buffers start on 64 bytes, as the format recommends. */
-export function aligned(bytes: number): number {
-  return Math.ceil(bytes / 64) * 64;
 }
 
 /**

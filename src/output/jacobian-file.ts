@@ -2,12 +2,13 @@ import type { Field } from "../arrow/field.js";
 import {
   type BlockPlace,
   footer,
+  framed,
+  framedBytes,
   type KeyValues,
   recordBatchMessage,
   schemaMessage,
 } from "./arrow-encode.js";
 import {
-  aligned,
   type JacobianBatchLayout,
   type JacobianBatchShape,
   layoutJacobianBatch,
@@ -252,18 +253,4 @@ function batchMessage(
     buffers: layout.buffers,
     bodyBytes: layout.bodyBytes,
   });
-}
-
-/** Frames metadata: FFFFFFFF, length, metadata, zeros up to a multiple of 64 from the file's start (`before` bytes precede). */
-export function framed(metadata: Uint8Array, before: number): Uint8Array {
-  const bytes = new Uint8Array(framedBytes(metadata, before));
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, 0xffffffff, true);
-  view.setInt32(4, bytes.byteLength - 8, true);
-  bytes.set(metadata, 8);
-  return bytes;
-}
-
-function framedBytes({ byteLength }: Uint8Array, before: number): number {
-  return aligned(before + 8 + byteLength) - before;
 }

@@ -1,4 +1,11 @@
-import type { PlannedResult } from "../plan.js";
+/** What a plan must know of a result. */
+export interface PlannedResult {
+  /** Values of a row as computed, and as they stand in the output. */
+  values: number;
+  listSize: number;
+  width: number;
+  block: "square" | "triangle" | null;
+}
 
 /** Output of a stride: it stays in cache between kernel and write (512 KiB is 5 % slower, 2 MiB 10 %). */
 const STRIDE_BYTES = 2 ** 20;

@@ -50,3 +50,6 @@ export function resolveLocation(location: string): string {
     );
   return `s3://${bucket}/${key}`;
 }
+
+/** The input path that means standard input. */
+export const STANDARD_INPUT = "-";

@@ -1,6 +1,5 @@
 import type { Field } from "../../arrow/field.js";
-import { schemaMessage } from "../../output/arrow-encode.js";
-import { framed } from "../../output/jacobian-file.js";
+import { framed, schemaMessage } from "../../output/arrow-encode.js";
 import type { ColumnPath } from "../record-batches.js";
 import {
   ARROW_SCHEMA,
