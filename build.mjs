@@ -34,7 +34,7 @@ await Promise.all([
   bundles(),
   declarations(),
   copyFile(
-    new URL("src/report-page/page.css", here),
+    new URL("src/report/page.css", here),
     new URL("dist/report-page.css", here),
   ),
 ]).catch((error) => {
@@ -42,12 +42,12 @@ await Promise.all([
   process.exit(1);
 });
 
-/** src/numeric/portable is TypeScript and AssemblyScript at once, but for the file that stands for the machine. */
+/** src/kernels/portable is TypeScript and AssemblyScript at once, but for the file that stands for the machine. */
 async function kernels() {
   const asc = await import("assemblyscript/asc");
   const { error, stderr } = await asc.main(
     [
-      "workers/kernels/index.ts",
+      "src/kernels/simd/index.ts",
       "--outFile",
       "dist/kernels.wasm",
       // Shared by all workers: memory comes from outside, and nothing of the module's own stands in it.
@@ -73,7 +73,7 @@ async function kernels() {
         readFile(
           new URL(
             name.endsWith("portable/machine.js.ts")
-              ? "workers/kernels/machine.ts"
+              ? "src/kernels/simd/machine.ts"
               : name.replace(/\.js\.ts$/, ".ts"),
             here,
           ),

@@ -1,4 +1,3 @@
-export type { ByteComparison } from "./compare-run.js";
 export type { DatasetReport } from "./dataset/dataset-report.js";
 export type {
   DatasetEvent,
@@ -29,12 +28,6 @@ export {
   type StatusOptions,
   type TaskOptions,
 } from "./dataset/tasks.js";
-export { type DryRun, dryRun } from "./dry-run.js";
-export {
-  type EntriesOptions,
-  type JacobianEntries,
-  softmaxJacobianEntries,
-} from "./entries.js";
 export {
   AbortedError,
   BadRowError,
@@ -67,7 +60,12 @@ export {
 } from "./errors.js";
 export { type GenerateReport, generate } from "./generate/generate.js";
 export type { GenerateOptions, LogitsKind } from "./generate/options.js";
-export type { RunHooks, RunProgress as RunPace, RunProgress } from "./hooks.js";
+export type { FloatArray, ResultArray } from "./in-memory/compute-rows.js";
+export {
+  type EntriesOptions,
+  type JacobianEntries,
+  softmaxJacobianEntries,
+} from "./in-memory/entries.js";
 export {
   type InMemoryOptions,
   type ResultInputs,
@@ -77,7 +75,7 @@ export {
   softmaxJacobian,
   softmaxJacobianColumn,
   softmaxResults,
-} from "./in-memory.js";
+} from "./in-memory/results.js";
 export type { LogitsDescription as FoundLogits } from "./inspect/inspect.js";
 export {
   type Inspection,
@@ -86,8 +84,12 @@ export {
   type LogitsDescription,
   type ValueScan,
 } from "./inspect/inspect.js";
-export type { OutputSize } from "./layout-sizes.js";
-export type { RunOptions } from "./options.js";
+export type {
+  RunHooks,
+  RunProgress as RunPace,
+  RunProgress,
+} from "./options/hooks.js";
+export type { RunOptions } from "./options/run-options.js";
 export type { QueueOptions } from "./queue/connection.js";
 export type { AttemptOptions } from "./queue/jobs.js";
 export {
@@ -106,18 +108,20 @@ export {
   openJacobian,
 } from "./reader/open-jacobian.js";
 export { relativeErrorPercent } from "./reference/error-measures.js";
-export type { RunReport } from "./report.js";
-export type { ReportOptions } from "./report-page/options.js";
-export type { OutputReport } from "./report-page/output-report.js";
-export { report } from "./report-page/report.js";
+export type { ReportOptions } from "./report/options.js";
+export type { OutputReport } from "./report/output-report.js";
+export { report } from "./report/report.js";
 export type { EmitName, Layout } from "./results/catalogue.js";
-export { run } from "./run.js";
+export { type DryRun, dryRun } from "./run/dry-run.js";
+export type { OutputSize } from "./run/output-sizes.js";
+export { run } from "./run/run.js";
+export type { RunReport } from "./run/run-report.js";
 export { type ShownRow, type ShowOptions, show } from "./show/show.js";
-export type { FloatArray, ResultArray } from "./strides.js";
+export type { ByteComparison } from "./verify/compare-bytes.js";
 export type { VerifyOptions } from "./verify/options.js";
 export type {
   ColumnReport,
   LawReport,
 } from "./verify/value-report.js";
-export { type VerifyReport, verify } from "./verify.js";
+export { type VerifyReport, verify } from "./verify/verify.js";
 export { VERSION as version } from "./version.js";

@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { expect, test, vi } from "vitest";
-import { compareRun } from "../src/compare-run.js";
 import { SoftjacError } from "../src/errors.js";
-import type { RunOptions } from "../src/options.js";
+import type { RunOptions } from "../src/options/run-options.js";
+import { compareRun } from "../src/verify/compare-bytes.js";
 import { built } from "./support/built.js";
 import { inputs, writeInputs } from "./support/inputs-input.js";
 import { KEPT, writeKept } from "./support/kept-input.js";
@@ -11,7 +11,7 @@ import { workDirectory } from "./support/logits-input.js";
 const at = workDirectory();
 
 // The sources have no compiled kernel beside them.
-vi.mock(import("../src/slots/kernel-memory.js"), async (original) => {
+vi.mock(import("../src/tasks/kernel-memory.js"), async (original) => {
   const { allocateKernelMemory, ...others } = await original();
   return {
     ...others,

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { UsageError } from "../src/errors.js";
-import { type RunOptions, resolveOptions } from "../src/options.js";
+import { type RunOptions, resolveOptions } from "../src/options/run-options.js";
 
 const paths = { input: "a.arrow", output: "b.arrow" };
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { type PlanInput, planRun } from "../src/plan.js";
-import { layoutSlot } from "../src/slots/slot-layout.js";
+import { type PlanInput, planRun } from "../src/run/plan-rows.js";
+import { layoutSlot } from "../src/tasks/slot-layout.js";
 
 /** Softmax and whole blocks. */
 function shape(classes: number, width: 4 | 8 = 8) {

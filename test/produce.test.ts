@@ -1,19 +1,19 @@
 import { expect, test, vi } from "vitest";
 import { AbortedError, WorkerError } from "../src/errors.js";
 import { openLogits } from "../src/input/open-logits.js";
-import { planJob } from "../src/job.js";
-import { openOptions } from "../src/open-options.js";
-import { resolveOptions } from "../src/options.js";
+import { resolveOptions } from "../src/options/run-options.js";
 import { openPending } from "../src/output/commit.js";
-import { WorkerPool } from "../src/pool/crew.js";
-import { produce } from "../src/produce.js";
-import { ReportBuilder } from "../src/report.js";
+import { WorkerPool } from "../src/pool/worker-pool.js";
+import { produce } from "../src/run/compute-and-commit.js";
+import { openOptions } from "../src/run/open-options.js";
+import { planJob } from "../src/run/plan-job.js";
+import { ReportBuilder } from "../src/run/run-report.js";
 import { workDirectory, writeLogits } from "./support/logits-input.js";
 
 const at = workDirectory();
 
 // The sources have no compiled kernel beside them.
-vi.mock(import("../src/slots/kernel-memory.js"), async (original) => {
+vi.mock(import("../src/tasks/kernel-memory.js"), async (original) => {
   const { allocateKernelMemory, ...others } = await original();
   return {
     ...others,

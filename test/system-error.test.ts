@@ -1,6 +1,6 @@
 import { constants } from "node:os";
 import { expect, test } from "vitest";
-import { exitCodeOf } from "../src/cli/carry-out.js";
+import { exitCodeOf } from "../src/cli/execute.js";
 import { isBadInput } from "../src/dataset/run-files.js";
 import {
   ConfigurationError,
@@ -10,8 +10,7 @@ import {
   PermissionError,
 } from "../src/errors.js";
 import { interpreting, interpretingSync } from "../src/input/interpreting.js";
-import { MissingRangesError } from "../src/io/present-blocks.js";
-import { failureKind } from "../src/queue/job-handler.js";
+import { MissingRangesError } from "../src/io/fetched-ranges.js";
 import {
   inputError,
   ioError,
@@ -19,8 +18,9 @@ import {
   isSystemRefusal,
   knownError,
   systemErrorName,
-} from "../src/system-error.js";
-import { openThreads } from "../src/threads/open-threads.js";
+} from "../src/io/system-error.js";
+import { openThreads } from "../src/pool/piscina-threads.js";
+import { failureKind } from "../src/queue/job-handler.js";
 
 const NAMES = Object.keys(constants.errno);
 

@@ -2,7 +2,7 @@ import { workerData } from "node:worker_threads";
 import type {
   DecompressSetup,
   DecompressTask,
-} from "../src/input/compression/protocol.js";
+} from "../src/tasks/decompress-tasks.js";
 import { decompress } from "./decompress/decompress.js";
 
 /** A piscina worker: decodes one buffer after the other. */

@@ -1,5 +1,5 @@
-import { rowCountAt } from "../src/numeric/portable/sparse-space.js";
-import type { EntriesSetup } from "../src/pool/protocol.js";
+import { rowCountAt } from "../src/kernels/portable/sparse-space.js";
+import type { EntriesSetup } from "../src/tasks/run-tasks.js";
 import type { RowsSetup, SlotRows } from "./slot-rows.js";
 
 /** Rows of a slot with their results, and the slot's columns of entries, which they fill. */

@@ -1,15 +1,15 @@
-import { integerAt } from "../src/arrow/read-window.js";
 import {
   isSeparate,
   offsetWidth,
   type SourceRange,
-} from "../src/arrow/source-form.js";
+} from "../src/arrow/column-storage.js";
+import { integerAt } from "../src/arrow/read-window.js";
 import { BIG_ARRAYS, widenNumbers } from "../src/arrow/stored-numbers.js";
-import { rowIndices } from "../src/input/row-indices.js";
-import { NULL_BITS_32, NULL_BITS_64 } from "../src/numeric/bad-row.js";
-import type { Kernel } from "../src/numeric/kernel.js";
-import type { SourceSetup, WorkerSetup } from "../src/pool/protocol.js";
-import type { SourcePlace } from "../src/slots/slot-layout.js";
+import { NULL_BITS_32, NULL_BITS_64 } from "../src/kernels/bad-row.js";
+import type { Kernel } from "../src/kernels/kernel.js";
+import { rowIndices } from "../src/results/row-indices.js";
+import type { SourceSetup, WorkerSetup } from "../src/tasks/run-tasks.js";
+import type { SourcePlace } from "../src/tasks/slot-layout.js";
 import { readBits, readSource } from "./slot-bytes.js";
 import type { SlotRows } from "./slot-rows.js";
 import { TaskFailure, withSide } from "./task-failure.js";

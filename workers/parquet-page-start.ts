@@ -1,5 +1,5 @@
 import { brotliDecompressSync, gunzipSync, constants as zlib } from "node:zlib";
-import { checkOwnFile } from "../src/system-error.js";
+import { checkOwnFile } from "../src/io/system-error.js";
 import { Damaged } from "./decompress/bytes.js";
 import { decodeBlock } from "./decompress/lz4-block.js";
 

@@ -1,11 +1,11 @@
 import { crc32 } from "node:zlib";
-import type { ColumnChunk } from "../src/input/parquet/file-metadata.js";
-import type { ParquetSetup } from "../src/input/parquet/protocol.js";
 import {
   decodeThrift,
   MalformedThrift,
   type Shaped,
-} from "../src/input/parquet/thrift.js";
+} from "../src/io/thrift.js";
+import type { ColumnChunk } from "../src/tasks/parquet-metadata.js";
+import type { ParquetSetup } from "../src/tasks/parquet-tasks.js";
 import { Damaged } from "./decompress/bytes.js";
 import { loadCodec, pageStart } from "./parquet-page-start.js";
 import { damaged, readParquet } from "./parquet-read.js";

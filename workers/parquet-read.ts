@@ -1,6 +1,6 @@
-import type { ParquetReply } from "../src/input/parquet/protocol.js";
 import { readFully } from "../src/io/positional.js";
-import { systemFailure } from "../src/system-error.js";
+import { systemFailure } from "../src/io/system-error.js";
+import type { ParquetReply } from "../src/tasks/parquet-tasks.js";
 
 /** A failure that the main thread knows how to report. */
 export class ParquetFailure extends Error {

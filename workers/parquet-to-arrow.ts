@@ -1,9 +1,9 @@
 import type { ParquetFile } from "parquet-wasm/esm";
-import { LIMITS, OverLimit } from "../src/input/limits.js";
-import type { RowGroup } from "../src/input/parquet/file-metadata.js";
-import type { ParquetSetup } from "../src/input/parquet/protocol.js";
+import { LIMITS, OverLimit } from "../src/io/limits.js";
 import { writeFully } from "../src/io/positional.js";
-import { systemFailure } from "../src/system-error.js";
+import { systemFailure } from "../src/io/system-error.js";
+import type { RowGroup } from "../src/tasks/parquet-metadata.js";
+import type { ParquetSetup } from "../src/tasks/parquet-tasks.js";
 import { checkPages } from "./parquet-pages.js";
 import { damaged, ParquetFailure } from "./parquet-read.js";
 

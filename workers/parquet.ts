@@ -3,11 +3,8 @@
 import { readFileSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import { initSync, ParquetFile } from "parquet-wasm/esm";
-import type {
-  ParquetReply,
-  ParquetSetup,
-} from "../src/input/parquet/protocol.js";
-import { systemFailure } from "../src/system-error.js";
+import { systemFailure } from "../src/io/system-error.js";
+import type { ParquetReply, ParquetSetup } from "../src/tasks/parquet-tasks.js";
 import { ParquetFailure, readParquet } from "./parquet-read.js";
 import { writeArrow } from "./parquet-to-arrow.js";
 

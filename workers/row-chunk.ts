@@ -1,7 +1,7 @@
-import { padBefore } from "../src/io/put-bytes.js";
-import type { Kernel } from "../src/numeric/kernel.js";
-import type { RowChunkTask, WorkerSetup } from "../src/pool/protocol.js";
+import { padBefore } from "../src/io/write-or-compare.js";
+import type { Kernel } from "../src/kernels/kernel.js";
 import { blockRowStart, type ResultColumn } from "../src/results/columns.js";
+import type { RowChunkTask, WorkerSetup } from "../src/tasks/run-tasks.js";
 import { loadRows } from "./load-rows.js";
 import { writeSlot } from "./slot-bytes.js";
 import { rejectRow, SlotRows } from "./slot-rows.js";

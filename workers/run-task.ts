@@ -1,10 +1,10 @@
-import { DamagedColumn, readerOf } from "../src/arrow/kept-nodes.js";
+import { DamagedColumn, readerOf } from "../src/arrow/copied-nodes.js";
 import { NodeCopier, type NodeTarget } from "../src/arrow/node-copier.js";
 import { outputNodes } from "../src/arrow/node-reader.js";
 import type { Read } from "../src/arrow/read-window.js";
-import { writeOrCompare } from "../src/io/put-bytes.js";
-import type { Kernel } from "../src/numeric/kernel.js";
-import { kernelOn } from "../src/numeric/simd-kernel.js";
+import { writeOrCompare } from "../src/io/write-or-compare.js";
+import type { Kernel } from "../src/kernels/kernel.js";
+import { kernelOn } from "../src/kernels/simd-kernel.js";
 import type {
   CopyColumnTask,
   EntriesPart,
@@ -14,7 +14,7 @@ import type {
   ScanTask,
   Task,
   WorkerSetup,
-} from "../src/pool/protocol.js";
+} from "../src/tasks/run-tasks.js";
 import { EntriesChunk } from "./entries-chunk.js";
 import { loadRows } from "./load-rows.js";
 import { computeRowChunk } from "./row-chunk.js";

@@ -1,7 +1,7 @@
+import { FetchedRanges } from "../src/io/fetched-ranges.js";
 import { readFully } from "../src/io/positional.js";
-import { FetchedRanges } from "../src/io/present-blocks.js";
-import { writePages } from "../src/io/put-bytes.js";
-import type { WorkerSetup } from "../src/pool/protocol.js";
+import { writePages } from "../src/io/write-or-compare.js";
+import type { WorkerSetup } from "../src/tasks/run-tasks.js";
 import { withSide } from "./task-failure.js";
 
 /** Reads bytes of the input, or of a source's own file, to an address of the slots' memory. */

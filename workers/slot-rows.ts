@@ -2,12 +2,12 @@ import {
   type BadRow,
   describeBadInput,
   describeBadRow,
-} from "../src/numeric/bad-row.js";
-import type { Kernel } from "../src/numeric/kernel.js";
-import { enter } from "../src/numeric/portable/machine.js";
-import { ENTRY_BYTES, storeEntry } from "../src/numeric/portable/program.js";
-import type { SourceSetup, WorkerSetup } from "../src/pool/protocol.js";
+} from "../src/kernels/bad-row.js";
+import type { Kernel } from "../src/kernels/kernel.js";
+import { enter } from "../src/kernels/portable/machine.js";
+import { ENTRY_BYTES, storeEntry } from "../src/kernels/portable/program.js";
 import type { ResultColumn } from "../src/results/columns.js";
+import type { SourceSetup, WorkerSetup } from "../src/tasks/run-tasks.js";
 import { TaskFailure } from "./task-failure.js";
 
 /** Rows in memory and their results. */

@@ -1,7 +1,7 @@
 import { ShortReadError } from "../src/io/positional.js";
-import { DifferentByte } from "../src/io/put-bytes.js";
-import type { Failure } from "../src/pool/protocol.js";
-import { systemErrorName } from "../src/system-error.js";
+import { systemErrorName } from "../src/io/system-error.js";
+import { DifferentByte } from "../src/io/write-or-compare.js";
+import type { Failure } from "../src/tasks/run-tasks.js";
 
 /** Thrown inside a task; leaves it as data. */
 export class TaskFailure extends Error {

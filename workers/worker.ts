@@ -1,5 +1,5 @@
 // The piscina worker. Node built-ins and the kernel only: a worker starts in the time that its imports take.
-import type { Reply, Task, TaskMessage } from "../src/pool/protocol.js";
+import type { Reply, Task, TaskMessage } from "../src/tasks/run-tasks.js";
 import { taskRunner } from "./run-task.js";
 
 /** Of the last run: its kernel stands. */

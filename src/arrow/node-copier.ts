@@ -10,7 +10,7 @@ import {
   DamagedColumn,
   itemsOf,
   whereOf,
-} from "./kept-nodes.js";
+} from "./copied-nodes.js";
 import { NodeReader } from "./node-reader.js";
 import { integerAt, type Read, ReadWindow, viewOf } from "./read-window.js";
 import { storesUtf8, Utf8Texts } from "./utf8-texts.js";

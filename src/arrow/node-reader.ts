@@ -7,7 +7,7 @@ import {
   itemsOf,
   nestedPiece,
   whereOf,
-} from "./kept-nodes.js";
+} from "./copied-nodes.js";
 import { type Read, ReadWindow } from "./read-window.js";
 
 /** Reads what says where the values of a node are. */

@@ -1,6 +1,6 @@
 import Parser from "yargs-parser";
-import { checkValue } from "../check-options.js";
 import { UsageError } from "../errors.js";
+import { checkValue } from "../options/check-options.js";
 import { shortList, shortName } from "../printable.js";
 import { VERSION } from "../version.js";
 import {

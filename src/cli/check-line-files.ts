@@ -1,10 +1,10 @@
 import { lstatSync } from "node:fs";
+import { isS3 } from "../io/location.js";
 import {
   checkFiles,
   inputFile,
   type UsedFile,
 } from "../output/written-files.js";
-import { isS3 } from "../store/location.js";
 import type { CommandSpec, Settings } from "./command.js";
 import { kebab } from "./option-text.js";
 

@@ -1,12 +1,12 @@
 import { EXIT } from "../errors.js";
-import { ioError } from "../system-error.js";
+import { ioError } from "../io/system-error.js";
 import { parseArguments } from "./arguments.js";
-import { exitCodeOf, refuse } from "./carry-out.js";
 import { checkLineFiles } from "./check-line-files.js";
 import type { Settings } from "./command.js";
 import { COMMANDS } from "./commands.js";
+import { exitCodeOf, refuse } from "./execute.js";
+import { openLog } from "./log/log.js";
 import { nameFlagsOf } from "./option-text.js";
-import { openLog } from "./reporting/log.js";
 import { finishing } from "./signals.js";
 import { log, resultColumns, resultWritten, writeResult } from "./streams.js";
 

@@ -1,4 +1,4 @@
-import type { OptionSpec } from "../options-table.js";
+import type { OptionSpec } from "../options/options-table.js";
 
 /** One of softjac's commands: what its help says, what its line may say, and what it does. */
 export interface CommandSpec {

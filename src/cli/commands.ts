@@ -1,7 +1,6 @@
 import { EXIT, UsageError } from "../errors.js";
 import { arrayTask } from "./array-task.js";
 import { classesThatFit } from "./block-cells.js";
-import { defineCommand } from "./carry-out.js";
 import type { CommandSpec, LineOptions } from "./command.js";
 import {
   datasetText,
@@ -11,6 +10,7 @@ import {
   waitedText,
   workerText,
 } from "./dataset-text.js";
+import { defineCommand } from "./execute.js";
 import { inspectedText } from "./inspected-text.js";
 import { leftWidth, rowText } from "./row-text.js";
 import { COMMON_OF_RUNS, RUN_COMMAND } from "./run-command.js";
@@ -56,7 +56,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       ["jacobian.arrow --input logits.arrow", ""],
       ["jacobian.arrow --input logits.arrow --all", "Every row and byte"],
     ],
-    load: async () => (await import("../verify.js")).verify,
+    load: async () => (await import("../verify/verify.js")).verify,
     text: verifiedText,
     exitCode: ({ ok }) => (ok ? EXIT.done : EXIT.badInput),
   }),
@@ -84,7 +84,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       ["jacobian.arrow -o report.html", ""],
       ["jacobian.arrow -o report.html --label label", ""],
     ],
-    load: async () => (await import("../report-page/report.js")).report,
+    load: async () => (await import("../report/report.js")).report,
     text: outputReportText,
     // The page and --json have rows and bins as well.
     logged: ({ status, output, outputBytes, summary, durationMs }) => ({

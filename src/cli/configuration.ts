@@ -1,8 +1,8 @@
 import { readFileSync, statSync } from "node:fs";
-import { checkValue } from "../check-options.js";
 import { ConfigurationError, UsageError } from "../errors.js";
 import { repeatedKey } from "../input/repeated-key.js";
-import type { OptionSpec } from "../options-table.js";
+import { checkValue } from "../options/check-options.js";
+import type { OptionSpec } from "../options/options-table.js";
 import { shortName, shortValue } from "../printable.js";
 import type { CommandSpec } from "./command.js";
 import { kebab, typed } from "./option-text.js";

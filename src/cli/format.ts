@@ -1,4 +1,4 @@
-import { bytes, count, duration } from "../number-text.js";
+import { bytes, count, duration } from "../format-number.js";
 import { printable, shortName } from "../printable.js";
 
 export { bytes, count, duration };

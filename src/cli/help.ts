@@ -1,5 +1,5 @@
 import yargs, { type Argv, type Options } from "yargs";
-import type { OptionSpec } from "../options-table.js";
+import type { OptionSpec } from "../options/options-table.js";
 import { VERSION } from "../version.js";
 import { type CommandSpec, flagsOf, wordOf } from "./command.js";
 import { kebab, PARSER_CONFIGURATION } from "./option-text.js";

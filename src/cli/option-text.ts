@@ -1,6 +1,6 @@
 import { UsageError } from "../errors.js";
 import { splitNames } from "../input/column-names.js";
-import type { OptionSpec } from "../options-table.js";
+import type { OptionSpec } from "../options/options-table.js";
 import { shortValue } from "../printable.js";
 import { type CommandSpec, flagsOf } from "./command.js";
 

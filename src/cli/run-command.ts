@@ -2,15 +2,15 @@ import { existsSync, statSync } from "node:fs";
 import type { DatasetHooks } from "../dataset/events.js";
 import type { DatasetOptions } from "../dataset/options.js";
 import { UsageError } from "../errors.js";
-import type { RunHooks } from "../hooks.js";
-import type { RunOptions } from "../options.js";
-import { type Command, optionsOf } from "../options-table.js";
+import { isS3 } from "../io/location.js";
+import type { RunHooks } from "../options/hooks.js";
+import { type Command, optionsOf } from "../options/options-table.js";
+import type { RunOptions } from "../options/run-options.js";
 import { EMIT_NAMES, EMITS } from "../results/catalogue.js";
-import { run } from "../run.js";
-import { isS3 } from "../store/location.js";
-import { carryOut, refuse } from "./carry-out.js";
+import { run } from "../run/run.js";
 import type { CommandSpec, Settings } from "./command.js";
 import { datasetPlanText, datasetText } from "./dataset-text.js";
+import { carryOut, refuse } from "./execute.js";
 import { kebab } from "./option-text.js";
 import { endBySignal } from "./signals.js";
 import { dryRunText, reportText } from "./summary.js";
@@ -68,7 +68,7 @@ async function runOverFile(
 ): Promise<number> {
   const { output } = options;
   if (settings.get("dryRun") === true) {
-    const { dryRun } = await import("../dry-run.js");
+    const { dryRun } = await import("../run/dry-run.js");
     const make = ({ signal }: RunHooks) => dryRun(options, { signal });
     return carryOut({ ...printed(settings), make, text: dryRunText });
   }

@@ -1,8 +1,8 @@
-import type { DryRun } from "../dry-run.js";
 import type { GenerateReport } from "../generate/generate.js";
-import type { OutputSize } from "../layout-sizes.js";
-import type { RunReport } from "../report.js";
-import type { OutputReport } from "../report-page/output-report.js";
+import type { OutputReport } from "../report/output-report.js";
+import type { DryRun } from "../run/dry-run.js";
+import type { OutputSize } from "../run/output-sizes.js";
+import type { RunReport } from "../run/run-report.js";
 import {
   aligned,
   bytes,

@@ -1,5 +1,5 @@
 import { distance } from "fastest-levenshtein";
-import type { OptionSpec } from "../options-table.js";
+import type { OptionSpec } from "../options/options-table.js";
 import { shortList, shortName } from "../printable.js";
 import { type CommandSpec, flagsOf } from "./command.js";
 import { dashed, kebab } from "./option-text.js";

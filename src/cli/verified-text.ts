@@ -1,6 +1,6 @@
-import type { ByteComparison } from "../compare-run.js";
 import { messageText, shortList, shortName } from "../printable.js";
-import type { VerifyReport } from "../verify.js";
+import type { ByteComparison } from "../verify/compare-bytes.js";
+import type { VerifyReport } from "../verify/verify.js";
 import { count, duration, more, type TextRow, titled } from "./format.js";
 
 /** Returns the result of a verification as text for a terminal. */

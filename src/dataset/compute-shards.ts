@@ -1,12 +1,12 @@
 import { AbortedError, InternalError, WorkerError } from "../errors.js";
 import type { DatasetReportBuilder } from "./dataset-report.js";
 import type { DatasetHooks } from "./events.js";
+import type { GracefulStop } from "./graceful-stop.js";
 import {
   ShardComputer,
   type ShardContext,
   type ShardOutcome,
-} from "./shard-maker.js";
-import type { GracefulStop } from "./stopping.js";
+} from "./shard-computer.js";
 
 interface Shards extends ShardContext {
   /** Shards to compute, in order. */

@@ -1,5 +1,5 @@
-import type { RunHooks } from "../hooks.js";
 import { type CallCost, startClock } from "../io/report-clock.js";
+import type { RunHooks } from "../options/hooks.js";
 import { VERSION } from "../version.js";
 import { type DatasetPlan, rowsOf } from "./dataset-plan.js";
 import type { DatasetHooks } from "./events.js";

@@ -6,8 +6,13 @@ import {
   InternalError,
   IoError,
 } from "../errors.js";
-import { openStore } from "../store/open-store.js";
-import { hashOf, MissingFolder, replace, type Store } from "../store/store.js";
+import { openStore } from "../storage/open-store.js";
+import {
+  hashOf,
+  MissingFolder,
+  replace,
+  type Store,
+} from "../storage/store.js";
 import { VERSION } from "../version.js";
 import { type DatasetPlan, sha256 } from "./dataset-plan.js";
 import {

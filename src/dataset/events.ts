@@ -1,4 +1,4 @@
-import type { LogitsEvent, RunHooks } from "../hooks.js";
+import type { LogitsEvent, RunHooks } from "../options/hooks.js";
 
 /** Event of a call on a dataset. */
 export type DatasetEvent =

@@ -3,20 +3,20 @@ import { stat } from "node:fs/promises";
 import { dirname, posix, resolve, sep } from "node:path";
 import picomatch from "picomatch";
 import { InputMissingError, UsageError } from "../errors.js";
-import { checkFiles, inputFile } from "../output/written-files.js";
 import {
   assertSupportedScheme,
   isS3,
   resolveLocation,
-} from "../store/location.js";
-import { openStore, type StoreAccess } from "../store/open-store.js";
-import type { ObjectStore } from "../store/store.js";
+} from "../io/location.js";
 import {
   inputCall,
   inputError,
   systemErrorKind,
   systemErrorName,
-} from "../system-error.js";
+} from "../io/system-error.js";
+import { checkFiles, inputFile } from "../output/written-files.js";
+import { openStore, type StoreAccess } from "../storage/open-store.js";
+import type { ObjectStore } from "../storage/store.js";
 import type { PlannedState } from "./dataset-plan.js";
 import { commonFolder, compareNames, isBesideData } from "./input-names.js";
 import { isWithin, listFiles } from "./list-files.js";

@@ -2,7 +2,7 @@ import { basename, dirname, join } from "node:path";
 import { OutputExistsError } from "../errors.js";
 import { isAlive, randomHex } from "../io/temporary-names.js";
 import { shortList, shortName } from "../printable.js";
-import type { FolderStore } from "../store/store.js";
+import type { FolderStore } from "../storage/store.js";
 import type { DatasetPlan } from "./dataset-plan.js";
 import { DatasetRun } from "./dataset-run.js";
 import { COMMITS, isOwnName, PLAN, type RunFolders, SUCCESS } from "./names.js";

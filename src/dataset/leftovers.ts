@@ -1,17 +1,17 @@
 import { basename, dirname, join } from "node:path";
-import { resolve } from "../check-options.js";
-import { mapConcurrent } from "../io/pooled.js";
+import { resolveLocation } from "../io/location.js";
+import { mapConcurrent } from "../io/map-concurrent.js";
 import { isAlive } from "../io/temporary-names.js";
-import { resolveLocation } from "../store/location.js";
-import { openStore } from "../store/open-store.js";
-import { type S3Options, s3OptionsOf } from "../store/s3-options.js";
+import { resolve } from "../options/check-options.js";
+import { openStore } from "../storage/open-store.js";
+import { type S3Options, s3OptionsOf } from "../storage/s3-options.js";
 import {
   filesIn,
   hasFolders,
   type ObjectStore,
   type Store,
   type Stored,
-} from "../store/store.js";
+} from "../storage/store.js";
 import type { DatasetHooks } from "./events.js";
 import { COMMITS, isOwnName, PLAN, SUCCESS } from "./names.js";
 

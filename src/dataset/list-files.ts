@@ -3,7 +3,7 @@ import { readdir, realpath, stat } from "node:fs/promises";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import picomatch from "picomatch";
 import { stateAt } from "../input/input-state.js";
-import { inputError, systemErrorKind } from "../system-error.js";
+import { inputError, systemErrorKind } from "../io/system-error.js";
 import { isHidden } from "./input-names.js";
 
 export interface ListedFiles {

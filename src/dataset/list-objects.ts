@@ -1,6 +1,6 @@
 import picomatch from "picomatch";
-import { resolveLocation } from "../store/location.js";
-import type { ObjectStore, Stored } from "../store/store.js";
+import { resolveLocation } from "../io/location.js";
+import type { ObjectStore, Stored } from "../storage/store.js";
 import type { PlannedState } from "./dataset-plan.js";
 import { isBesideData, isHidden } from "./input-names.js";
 

@@ -1,5 +1,5 @@
 import { basename, dirname, join } from "node:path";
-import { isS3 } from "../store/location.js";
+import { isS3 } from "../io/location.js";
 
 // A dataset is a folder that comes to be as a whole (the run's fingerprint in the names of what is on the way):
 //

@@ -1,5 +1,5 @@
-import { isS3 } from "../store/location.js";
-import type { StoreAccess } from "../store/open-store.js";
+import { isS3 } from "../io/location.js";
+import type { StoreAccess } from "../storage/open-store.js";
 import { FileInputs, type Inputs } from "./inputs.js";
 import type { FoundInputs } from "./list-objects.js";
 /**

@@ -1,17 +1,17 @@
 import { existsSync } from "node:fs";
-import { resolve } from "../check-options.js";
 import { UsageError } from "../errors.js";
+import { isS3, resolveLocation } from "../io/location.js";
+import { resolve } from "../options/check-options.js";
+import { optionsOf } from "../options/options-table.js";
 import {
   type ResolvedOptions,
   type RunOptions,
   resolveOptions,
-} from "../options.js";
-import { optionsOf } from "../options-table.js";
+} from "../options/run-options.js";
 import { ARROW, checkName } from "../output/written-files.js";
 import { isEntriesLayout, isInputName } from "../results/catalogue.js";
-import { isS3, resolveLocation } from "../store/location.js";
-import { type S3Options, s3OptionsOf } from "../store/s3-options.js";
-import type { StopLimits } from "./stopping.js";
+import { type S3Options, s3OptionsOf } from "../storage/s3-options.js";
+import type { StopLimits } from "./graceful-stop.js";
 
 /** Options of `runDataset` and `planDataset`, besides those of `run`. Only `inputs` and `output` are required. */
 export interface DatasetOptions

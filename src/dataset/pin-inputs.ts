@@ -6,16 +6,16 @@ import {
 } from "../errors.js";
 import { reportLogits } from "../input/first-rows.js";
 import type { LogitsFile } from "../input/logits-file.js";
-import { sizeJob, sizeWarning } from "../job.js";
-import { openOptions } from "../open-options.js";
 import { shortName } from "../printable.js";
 import { partitionReader } from "../results/path-partitions.js";
+import { openOptions } from "../run/open-options.js";
+import { sizeJob, sizeWarning } from "../run/plan-job.js";
 import type { InputSize, LeftOutInput, PinnedInput } from "./dataset-plan.js";
 import type { DatasetHooks } from "./events.js";
+import type { Watched } from "./graceful-stop.js";
 import type { Inputs } from "./inputs.js";
 import type { ResolvedDataset } from "./options.js";
 import { errorOfInput, isBadInput } from "./run-files.js";
-import type { Watched } from "./stopping.js";
 
 /** Properties that are the same for all inputs. */
 interface Kind extends Pick<LogitsFile, "classes" | "classNames" | "leading"> {

@@ -1,8 +1,8 @@
 import { basename, dirname, join } from "node:path";
 import { InternalError, PlanMissingError, UsageError } from "../errors.js";
-import { isS3, resolveLocation } from "../store/location.js";
-import { openStore, type StoreAccess } from "../store/open-store.js";
-import { hasFolders, type ObjectStore, type Store } from "../store/store.js";
+import { isS3, resolveLocation } from "../io/location.js";
+import { openStore, type StoreAccess } from "../storage/open-store.js";
+import { hasFolders, type ObjectStore, type Store } from "../storage/store.js";
 import { type DatasetPlan, fingerprintOf } from "./dataset-plan.js";
 import type { DatasetRun } from "./dataset-run.js";
 import { FolderRun } from "./folder-run.js";

@@ -1,5 +1,5 @@
 import { ConfigurationError, IoError, OutputExistsError } from "../errors.js";
-import { MissingFolder, type ObjectStore, replace } from "../store/store.js";
+import { MissingFolder, type ObjectStore, replace } from "../storage/store.js";
 import type { DatasetPlan } from "./dataset-plan.js";
 import { DatasetRun } from "./dataset-run.js";
 import { commitName, PLAN, type RunFolders, SUCCESS } from "./names.js";

@@ -1,9 +1,9 @@
 import { AbortedError, SoftjacError, StoppedError } from "../errors.js";
-import { ioError, isSystemRefusal } from "../system-error.js";
+import { ioError, isSystemRefusal } from "../io/system-error.js";
 import { type DatasetReport, DatasetReportBuilder } from "./dataset-report.js";
 import type { DatasetRun, PublishOptions } from "./dataset-run.js";
 import type { DatasetHooks } from "./events.js";
-import { GracefulStop, type StopLimits } from "./stopping.js";
+import { GracefulStop, type StopLimits } from "./graceful-stop.js";
 
 interface Call {
   output: string;

@@ -1,12 +1,13 @@
-import { checkHooks } from "../check-options.js";
-import { WorkerPool } from "../pool/crew.js";
-import { prestartWorkers } from "../start-early.js";
+import { checkHooks } from "../options/check-options.js";
+import { WorkerPool } from "../pool/worker-pool.js";
+import { prestartWorkers } from "../run/prestart-workers.js";
 import { computeShards } from "./compute-shards.js";
 import { makePlan, planShards, rowsOf } from "./dataset-plan.js";
 import type { DatasetReport, DatasetReportBuilder } from "./dataset-report.js";
 import type { DatasetRun } from "./dataset-run.js";
 import type { DatasetHooks } from "./events.js";
 import { findInputs } from "./find-inputs.js";
+import type { GracefulStop, Watched } from "./graceful-stop.js";
 import { besideDataText } from "./input-names.js";
 import { openInputs } from "./open-inputs.js";
 import {
@@ -18,7 +19,6 @@ import {
 import { pinInputs } from "./pin-inputs.js";
 import { type OpenDatasetRun, openRun } from "./planned-run.js";
 import { publish, reported } from "./reported.js";
-import type { GracefulStop, Watched } from "./stopping.js";
 import { verifyPublished } from "./verify-published.js";
 
 /**

@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import { AbortedError, InternalError, type SoftjacError } from "../errors.js";
-import { mapConcurrent } from "../io/pooled.js";
-import { filesIn, hashOf, type Store, type Stored } from "../store/store.js";
+import { mapConcurrent } from "../io/map-concurrent.js";
+import { filesIn, hashOf, type Store, type Stored } from "../storage/store.js";
 import type { DatasetPlan, PinnedInput } from "./dataset-plan.js";
 import { COMMITS, commitName, partName, skippedName } from "./names.js";
 import { decodeJson, encodeJson, type PartRecord } from "./records.js";

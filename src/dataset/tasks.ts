@@ -1,6 +1,6 @@
-import { checkHooks, resolve } from "../check-options.js";
 import { IncompleteError, InputsSkippedError, UsageError } from "../errors.js";
-import { type S3Options, s3OptionsOf } from "../store/s3-options.js";
+import { checkHooks, resolve } from "../options/check-options.js";
+import { type S3Options, s3OptionsOf } from "../storage/s3-options.js";
 import { computeShards } from "./compute-shards.js";
 import { rowsOf } from "./dataset-plan.js";
 import type { DatasetReport } from "./dataset-report.js";

@@ -6,18 +6,18 @@ import {
   StoppedError,
 } from "../errors.js";
 import { processMark, randomHex } from "../io/temporary-names.js";
-import type { ResolvedOptions } from "../options.js";
-import type { S3Access } from "../store/s3-options.js";
-import { hasFolders } from "../store/store.js";
+import type { ResolvedOptions } from "../options/run-options.js";
+import type { S3Access } from "../storage/s3-options.js";
+import { hasFolders } from "../storage/store.js";
 import { computeShards } from "./compute-shards.js";
 import { rowsOf } from "./dataset-plan.js";
 import type { DatasetReport, DatasetReportBuilder } from "./dataset-report.js";
 import type { DatasetRun, ShardRun } from "./dataset-run.js";
 import type { DatasetHooks } from "./events.js";
+import type { GracefulStop } from "./graceful-stop.js";
 import { type OpenDatasetRun, openRun } from "./planned-run.js";
 import { type PartRecord, sameRecords } from "./records.js";
 import type { Fault } from "./run-files.js";
-import type { GracefulStop } from "./stopping.js";
 
 interface Published extends OpenDatasetRun {
   report: DatasetReportBuilder;

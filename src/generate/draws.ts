@@ -1,5 +1,5 @@
+import { computeInMemory, type FloatArray } from "../in-memory/compute-rows.js";
 import { resultColumns } from "../results/columns.js";
-import { computeInMemory, type FloatArray } from "../strides.js";
 import { normalQuantile } from "./normal-quantile.js";
 import type { LogitsKind } from "./options.js";
 

@@ -1,9 +1,10 @@
 import { arrowTypeOf, plainField } from "../arrow/field.js";
-import { checkHooks } from "../check-options.js";
 import { AbortedError, SoftjacError, UsageError } from "../errors.js";
-import type { RunHooks } from "../hooks.js";
 import { writeFully } from "../io/positional.js";
 import { type CallCost, startClock } from "../io/report-clock.js";
+import { ioError } from "../io/system-error.js";
+import { checkHooks } from "../options/check-options.js";
+import type { RunHooks } from "../options/hooks.js";
 import { openPending } from "../output/commit.js";
 import {
   batchMetadata,
@@ -15,7 +16,6 @@ import {
 } from "../output/jacobian-file.js";
 import type { PendingOutput } from "../output/output-target.js";
 import { ARROW, checkOutput } from "../output/written-files.js";
-import { ioError } from "../system-error.js";
 import { VERSION } from "../version.js";
 import { storeLabels, storeLogits } from "./draws.js";
 import {

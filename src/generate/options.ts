@@ -1,5 +1,5 @@
-import { type Resolved, resolve } from "../check-options.js";
 import { UsageError } from "../errors.js";
+import { type Resolved, resolve } from "../options/check-options.js";
 
 /**
  * Distribution of the logits of a row.

@@ -1,11 +1,11 @@
-import type { Field } from "../arrow/field.js";
-import type { CopiedBuffers } from "../arrow/kept-nodes.js";
-import { integerAt, ReadWindow, viewOf } from "../arrow/read-window.js";
 import {
   type ColumnStorage,
   offsetWidth,
   type ValueBuffers,
-} from "../arrow/source-form.js";
+} from "../arrow/column-storage.js";
+import type { CopiedBuffers } from "../arrow/copied-nodes.js";
+import type { Field } from "../arrow/field.js";
+import { integerAt, ReadWindow, viewOf } from "../arrow/read-window.js";
 import {
   InputFormatError,
   InputUnsupportedError,
@@ -14,6 +14,7 @@ import {
 import { positionNames } from "../printable.js";
 import { valuesAllowed } from "../results/columns.js";
 import { decompressed } from "./compression/decompressed.js";
+import { type CopiedColumn, selectCopied } from "./copied-columns.js";
 import {
   type DecodedNumbers,
   type DecodedSource,
@@ -21,7 +22,6 @@ import {
   NO_VALUES,
 } from "./decode-sources.js";
 import { placeDictionaries } from "./dictionaries.js";
-import { type CopiedColumn, selectCopied } from "./kept-columns.js";
 import { selectLogits } from "./logits-column.js";
 import type { InputColumn, LogitsFile, OpenOptions } from "./logits-file.js";
 import { readableColumn, withNestedColumns } from "./nested-columns.js";

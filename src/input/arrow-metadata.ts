@@ -1,12 +1,12 @@
 import type { Field } from "../arrow/field.js";
-import { InputFormatError, InputUnsupportedError } from "../errors.js";
-import { decodeInt, decodeType } from "./arrow-types.js";
 import {
   Flatbuffer,
   type FlatTable,
   MalformedFlatbuffer,
-} from "./flatbuffer.js";
-import { checkLimit, LIMITS, OverLimit } from "./limits.js";
+} from "../arrow/flatbuffer.js";
+import { InputFormatError, InputUnsupportedError } from "../errors.js";
+import { checkLimit, LIMITS, OverLimit } from "../io/limits.js";
+import { decodeInt, decodeType } from "./arrow-types.js";
 import { type InputFile, readInput } from "./read-input.js";
 
 // Arrow's metadata tables (File.fbs, Message.fbs, Schema.fbs) as plain objects. Structure only: whether the numbers make

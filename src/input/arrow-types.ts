@@ -1,5 +1,5 @@
 import type { ArrowType } from "../arrow/field.js";
-import { type FlatTable, MalformedFlatbuffer } from "./flatbuffer.js";
+import { type FlatTable, MalformedFlatbuffer } from "../arrow/flatbuffer.js";
 
 /** Table Int of Schema.fbs. @throws MalformedFlatbuffer */
 export function decodeInt(table: FlatTable): ArrowType {

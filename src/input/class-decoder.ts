@@ -5,7 +5,7 @@ import {
   InputUnsupportedError,
   LogitsColumnError,
 } from "../errors.js";
-import { isNull } from "../numeric/bad-row.js";
+import { isNull } from "../kernels/bad-row.js";
 import { shortList, shortName } from "../printable.js";
 import {
   ColumnDecoder,

@@ -4,10 +4,11 @@ import {
   RaggedRowError,
   unknownClasses,
 } from "../errors.js";
-import { AnonymousFile } from "../io/unnamed-file.js";
-import { isNull, NULL_BITS_32 } from "../numeric/bad-row.js";
+import { AnonymousFile } from "../io/anonymous-file.js";
+import { checkLimit } from "../io/limits.js";
+import { outputCall } from "../io/system-error.js";
+import { isNull, NULL_BITS_32 } from "../kernels/bad-row.js";
 import type { Partition } from "../results/run-metadata.js";
-import { outputCall } from "../system-error.js";
 import { OMIT_BINARY } from "./candidates.js";
 import { ClassDecoder, type ClassNames } from "./class-decoder.js";
 import {
@@ -16,7 +17,6 @@ import {
   numbersAt,
   setNull,
 } from "./decoded-rows.js";
-import { checkLimit } from "./limits.js";
 import type { OpenOptions } from "./logits-file.js";
 import { matchedRows, rowBatch, rowBatches } from "./nested-rows.js";
 import type { NumberColumn } from "./number-column.js";

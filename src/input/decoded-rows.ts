@@ -11,7 +11,7 @@ import { integerAt, ReadWindow, viewOf } from "../arrow/read-window.js";
 import { numbersOfBytes } from "../arrow/stored-numbers.js";
 import { VIEW_BYTES, ViewedValues } from "../arrow/views.js";
 import { InputFormatError, InputUnsupportedError } from "../errors.js";
-import { NULL_BITS_64 } from "../numeric/bad-row.js";
+import { NULL_BITS_64 } from "../kernels/bad-row.js";
 import { inputReader, type Readable } from "./read-input.js";
 import {
   type ColumnSpan,

@@ -1,14 +1,14 @@
-import { describeField, type Field } from "../arrow/field.js";
 import {
   type CopiedBuffers,
   type CopiedDictionary,
   DamagedColumn,
   nestedPiece,
-} from "../arrow/kept-nodes.js";
+} from "../arrow/copied-nodes.js";
+import { describeField, type Field } from "../arrow/field.js";
 import { NodeCopier } from "../arrow/node-copier.js";
 import { InputFormatError, InputUnsupportedError } from "../errors.js";
-import { type CopiedColumn, copiedColumn } from "./kept-columns.js";
-import { measureNode } from "./kept-pieces.js";
+import { type CopiedColumn, copiedColumn } from "./copied-columns.js";
+import { measureNode } from "./copied-pieces.js";
 import { inputReader } from "./read-input.js";
 import {
   type ColumnSpan,

@@ -1,5 +1,5 @@
 import { LogitsColumnError, SoftjacError } from "../errors.js";
-import type { LogitsEvent } from "../hooks.js";
+import type { LogitsEvent } from "../options/hooks.js";
 import { shortName } from "../printable.js";
 import { USE_BINARY } from "./candidates.js";
 import { InputRows } from "./input-rows.js";

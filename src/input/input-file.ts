@@ -8,13 +8,9 @@ import {
 } from "node:fs";
 import { addAbortSignal } from "node:stream";
 import { AbortedError, InputUnsupportedError, UsageError } from "../errors.js";
-import { AnonymousFile } from "../io/unnamed-file.js";
-import {
-  assertSupportedScheme,
-  isS3,
-  STANDARD_INPUT,
-} from "../store/location.js";
-import { inputCall, ioError } from "../system-error.js";
+import { AnonymousFile } from "../io/anonymous-file.js";
+import { assertSupportedScheme, isS3, STANDARD_INPUT } from "../io/location.js";
+import { inputCall, ioError } from "../io/system-error.js";
 import { HEAD_BYTES, inputFormat } from "./input-format.js";
 import { fileSource } from "./input-state.js";
 import type { InputFile } from "./read-input.js";

@@ -1,17 +1,17 @@
-import type { NumberType } from "../arrow/field.js";
-import { integerAt, viewOf } from "../arrow/read-window.js";
 import {
   type ColumnStorage,
   isSeparate,
   offsetWidth,
   type SourceRange,
-} from "../arrow/source-form.js";
+} from "../arrow/column-storage.js";
+import type { NumberType } from "../arrow/field.js";
+import { integerAt, viewOf } from "../arrow/read-window.js";
 import { numbersOfBytes } from "../arrow/stored-numbers.js";
 import { InputFormatError, RaggedRowError } from "../errors.js";
+import { axesOf, indexOfRow } from "../results/row-indices.js";
 import type { LogitsFile } from "./logits-file.js";
 import { readInputAsync } from "./read-input.js";
-import { axesOf, indexOfRow } from "./row-indices.js";
-import { sourceRanges, sourcesOf } from "./source-pieces.js";
+import { sourceRanges, sourcesOf } from "./source-ranges.js";
 
 interface Source {
   name: string;

@@ -1,6 +1,6 @@
 import { type BigIntStats, fstatSync, statSync } from "node:fs";
 import { InputChangedError } from "../errors.js";
-import { inputCall } from "../system-error.js";
+import { inputCall } from "../io/system-error.js";
 
 /**
  * Identity of the content of an input: if two states of an input are equal, its bytes are the same. The time of the last status

@@ -1,6 +1,6 @@
 import { InputFormatError, SoftjacError } from "../errors.js";
-import { MissingRangesError } from "../io/present-blocks.js";
-import { knownError } from "../system-error.js";
+import { MissingRangesError } from "../io/fetched-ranges.js";
+import { knownError } from "../io/system-error.js";
 
 /** Longest text of a foreign error in a message. */
 const MAX_TEXT = 200;

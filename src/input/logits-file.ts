@@ -1,9 +1,9 @@
+import type { ColumnStorage } from "../arrow/column-storage.js";
+import type { CopiedDictionary } from "../arrow/copied-nodes.js";
 import type { FloatType, NumberType } from "../arrow/field.js";
-import type { CopiedDictionary } from "../arrow/kept-nodes.js";
-import type { ColumnStorage } from "../arrow/source-form.js";
 import type { InputName } from "../results/catalogue.js";
 import type { Partition } from "../results/run-metadata.js";
-import type { CopiedColumn } from "./kept-columns.js";
+import type { CopiedColumn } from "./copied-columns.js";
 import type { InputFile } from "./read-input.js";
 import type { LogitsBatch } from "./record-batch.js";
 

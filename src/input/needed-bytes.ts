@@ -1,19 +1,19 @@
-import type { CopiedBuffers, CopiedNode } from "../arrow/kept-nodes.js";
+import { isSeparate, offsetWidth } from "../arrow/column-storage.js";
+import type { CopiedBuffers, CopiedNode } from "../arrow/copied-nodes.js";
 import { integerAt, viewOf } from "../arrow/read-window.js";
-import { isSeparate, offsetWidth } from "../arrow/source-form.js";
 import { VIEW_BYTES } from "../arrow/views.js";
 import {
   BLOCK_BYTES,
   type ByteRange,
   MissingRangesError,
-} from "../io/present-blocks.js";
+} from "../io/fetched-ranges.js";
 import { readFooter } from "./arrow-file.js";
 import type { Block } from "./arrow-metadata.js";
 import { endOf, messageAt } from "./arrow-stream.js";
-import { copiedPieces } from "./kept-pieces.js";
+import { copiedPieces } from "./copied-pieces.js";
 import type { LogitsFile } from "./logits-file.js";
 import { type InputFile, inputReader, readInput } from "./read-input.js";
-import { sourceRanges, sourcesOf } from "./source-pieces.js";
+import { sourceRanges, sourcesOf } from "./source-ranges.js";
 
 /** Offsets of `rows` lists or texts, which tell where their values are. */
 interface Offsets extends ByteRange {

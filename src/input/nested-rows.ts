@@ -1,10 +1,10 @@
 import { InputFormatError } from "../errors.js";
-import { AnonymousFile } from "../io/unnamed-file.js";
+import { AnonymousFile } from "../io/anonymous-file.js";
+import { outputCall } from "../io/system-error.js";
 import { shortName } from "../printable.js";
 import { indexOfKey } from "../results/row-axes.js";
-import { outputCall } from "../system-error.js";
+import type { CopiedColumn } from "./copied-columns.js";
 import { ColumnDecoder } from "./decoded-rows.js";
-import type { CopiedColumn } from "./kept-columns.js";
 import {
   decodedColumn,
   type LogitsColumn,

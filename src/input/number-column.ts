@@ -1,3 +1,4 @@
+import type { ColumnStorage } from "../arrow/column-storage.js";
 import {
   type ArrowType,
   type Field,
@@ -6,7 +7,6 @@ import {
   numberTypeOf,
   numberWidth,
 } from "../arrow/field.js";
-import type { ColumnStorage } from "../arrow/source-form.js";
 import { isDecodableNumber, isSparkVector } from "./decoded-rows.js";
 
 /** Type of the results of logits of a type, unless another is asked for: float32 for what it holds. */

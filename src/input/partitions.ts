@@ -1,9 +1,9 @@
+import type { CopiedBuffers, CopiedNode } from "../arrow/copied-nodes.js";
 import { arrowTypeOf, type Field, plainField } from "../arrow/field.js";
-import type { CopiedBuffers, CopiedNode } from "../arrow/kept-nodes.js";
 import { InputUnsupportedError } from "../errors.js";
 import type { Partition } from "../results/run-metadata.js";
 import type { ClassNames } from "./class-decoder.js";
-import type { CopiedColumn } from "./kept-columns.js";
+import type { CopiedColumn } from "./copied-columns.js";
 import { plainBuffers } from "./record-batch.js";
 
 // The value of a copied partition is written to memory for this number of rows, which the output repeats.

@@ -1,12 +1,12 @@
 import type { Read } from "../arrow/read-window.js";
 import { InputFormatError } from "../errors.js";
-import { readFully, readFullyAsync, ShortReadError } from "../io/positional.js";
 import {
   type ByteRange,
   type FetchedRanges,
   MissingRangesError,
-} from "../io/present-blocks.js";
-import { inputError } from "../system-error.js";
+} from "../io/fetched-ranges.js";
+import { readFully, readFullyAsync, ShortReadError } from "../io/positional.js";
+import { inputError } from "../io/system-error.js";
 import type { InputSource } from "./input-state.js";
 
 /** An input, or what was decoded of one. */

@@ -1,11 +1,11 @@
+import type { ColumnStorage, ValueBuffers } from "../arrow/column-storage.js";
+import type { CopiedBuffers } from "../arrow/copied-nodes.js";
 import {
   bufferBytes,
   buffersOf,
   type Field,
   storedType,
 } from "../arrow/field.js";
-import type { CopiedBuffers } from "../arrow/kept-nodes.js";
-import type { ColumnStorage, ValueBuffers } from "../arrow/source-form.js";
 import { withoutViews } from "../arrow/views.js";
 import { InputFormatError } from "../errors.js";
 import type {

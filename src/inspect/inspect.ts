@@ -1,11 +1,9 @@
-import { checkHooks, resolve } from "../check-options.js";
 import {
   AbortedError,
   InputUnsupportedError,
   LogitsColumnError,
   RaggedRowError,
 } from "../errors.js";
-import type { RunHooks } from "../hooks.js";
 import {
   type DescribedColumn,
   describeInput,
@@ -18,9 +16,11 @@ import { interpreting, interpretingWith } from "../input/interpreting.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { logitsIn } from "../input/open-logits.js";
 import type { InputFile } from "../input/read-input.js";
-import { layoutSizes, type OutputSize } from "../layout-sizes.js";
-import { type RunOptions, resolveOptions } from "../options.js";
+import { checkHooks, resolve } from "../options/check-options.js";
+import type { RunHooks } from "../options/hooks.js";
+import { type RunOptions, resolveOptions } from "../options/run-options.js";
 import type { Layout } from "../results/catalogue.js";
+import { layoutSizes, type OutputSize } from "../run/output-sizes.js";
 
 /** Options of `inspect`. Only `input` is required. */
 export interface InspectOptions

@@ -1,5 +1,5 @@
 import { writeFullyAsync } from "./positional.js";
-import { DIRECT_BYTES, isRefused, writeOrCompare } from "./put-bytes.js";
+import { DIRECT_BYTES, isRefused, writeOrCompare } from "./write-or-compare.js";
 
 /** A file from its start to its end. */
 export abstract class Sequential {

@@ -10,7 +10,7 @@ import {
 import { dirname } from "node:path";
 import { OutputExistsError } from "../errors.js";
 import { writeFully } from "../io/positional.js";
-import { ioError, outputCall } from "../system-error.js";
+import { ioError, outputCall } from "../io/system-error.js";
 import type { PendingOutput } from "./output-target.js";
 import {
   openTemporary,

@@ -1,6 +1,6 @@
-import type { CopiedDictionary } from "../arrow/kept-nodes.js";
+import type { CopiedDictionary } from "../arrow/copied-nodes.js";
+import { dictionaryMessage, framed } from "../arrow/encode-messages.js";
 import type { Read } from "../arrow/read-window.js";
-import { dictionaryMessage, framed } from "./arrow-encode.js";
 import {
   headPiece,
   type JacobianFileHead,

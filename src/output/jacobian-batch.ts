@@ -1,6 +1,6 @@
-import type { CopiedShape } from "../arrow/kept-nodes.js";
-import type { BufferPlace } from "./arrow-encode.js";
-import { aligned } from "./arrow-encode.js";
+import type { CopiedShape } from "../arrow/copied-nodes.js";
+import type { BufferPlace } from "../arrow/encode-messages.js";
+import { aligned } from "../arrow/encode-messages.js";
 
 /** What the layout of one record batch depends on. */
 export interface JacobianBatchShape {

@@ -1,4 +1,3 @@
-import type { Field } from "../arrow/field.js";
 import {
   type BlockPlace,
   footer,
@@ -7,7 +6,8 @@ import {
   type KeyValues,
   recordBatchMessage,
   schemaMessage,
-} from "./arrow-encode.js";
+} from "../arrow/encode-messages.js";
+import type { Field } from "../arrow/field.js";
 import {
   type JacobianBatchLayout,
   type JacobianBatchShape,

@@ -8,7 +8,7 @@ import {
 import { Socket } from "node:net";
 import { isatty } from "node:tty";
 import { OutputClosedError, UsageError } from "../errors.js";
-import { ioError } from "../system-error.js";
+import { ioError } from "../io/system-error.js";
 
 const FD = 1;
 const NAME = "standard output";

@@ -14,9 +14,9 @@ import {
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { IoError } from "../errors.js";
-import { openDirect } from "../io/put-bytes.js";
+import { checkSpace, ioError, outputCall } from "../io/system-error.js";
 import { isAlive, processMark, randomHex } from "../io/temporary-names.js";
-import { checkSpace, ioError, outputCall } from "../system-error.js";
+import { openDirect } from "../io/write-or-compare.js";
 import type { OutputTarget } from "./output-target.js";
 import { lstatOrNull } from "./written-files.js";
 

@@ -8,9 +8,9 @@ import {
 } from "node:fs";
 import { basename, dirname, extname, join, resolve, sep } from "node:path";
 import { OutputExistsError, UsageError } from "../errors.js";
-import type { FileUse } from "../options-table.js";
-import { assertSupportedScheme, isS3 } from "../store/location.js";
-import { outputCall } from "../system-error.js";
+import { assertSupportedScheme, isS3 } from "../io/location.js";
+import { outputCall } from "../io/system-error.js";
+import type { FileUse } from "../options/options-table.js";
 import { STANDARD_OUTPUT } from "./output-target.js";
 
 /** A format of outputs, its description in messages, and the extensions of its names; the first is the usual one. */

@@ -1,6 +1,6 @@
 import { createRequire } from "node:module";
 import type { Redis } from "ioredis";
-import { orAborted } from "../dataset/stopping.js";
+import { orAborted } from "../dataset/graceful-stop.js";
 import {
   ConfigurationError,
   PermissionError,

@@ -2,14 +2,14 @@ import type { Job } from "bullmq";
 import { rowsOf } from "../dataset/dataset-plan.js";
 import type { DatasetRun } from "../dataset/dataset-run.js";
 import type { DatasetHooks } from "../dataset/events.js";
+import { pause, watched, within } from "../dataset/graceful-stop.js";
 import { partName } from "../dataset/names.js";
 import { optionsOfParts } from "../dataset/options.js";
 import { isBadInput } from "../dataset/run-files.js";
-import { ShardComputer } from "../dataset/shard-maker.js";
-import { pause, watched, within } from "../dataset/stopping.js";
+import { ShardComputer } from "../dataset/shard-computer.js";
 import { AbortedError, StalledError, WorkerError } from "../errors.js";
-import type { S3Access } from "../store/s3-options.js";
-import { isFullDisk } from "../system-error.js";
+import { isFullDisk } from "../io/system-error.js";
+import type { S3Access } from "../storage/s3-options.js";
 import type { Connection } from "./connection.js";
 import { type LocationCheck, openJobRun } from "./job-runs.js";
 import {

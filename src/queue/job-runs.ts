@@ -2,8 +2,8 @@ import { realpath } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, resolve, sep } from "node:path";
 import { fingerprintOf } from "../dataset/dataset-plan.js";
 import { type OpenDatasetRun, openPlannedRun } from "../dataset/planned-run.js";
-import { isS3 } from "../store/location.js";
-import type { S3Access } from "../store/s3-options.js";
+import { isS3 } from "../io/location.js";
+import type { S3Access } from "../storage/s3-options.js";
 import { VERSION } from "../version.js";
 import { JobRefusedError, type JobsRun } from "./jobs.js";
 

@@ -1,5 +1,5 @@
 import type { Queue } from "bullmq";
-import { orAborted } from "../dataset/stopping.js";
+import { orAborted } from "../dataset/graceful-stop.js";
 import {
   PermissionError,
   ServiceUnavailableError,

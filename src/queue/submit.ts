@@ -1,9 +1,9 @@
-import { checkHooks, checkObject, resolve } from "../check-options.js";
 import type { DatasetReport } from "../dataset/dataset-report.js";
 import type { DatasetHooks } from "../dataset/events.js";
 import { type DatasetOptions, resolveDataset } from "../dataset/options.js";
 import { reported } from "../dataset/reported.js";
 import { planUnder } from "../dataset/run-dataset.js";
+import { checkHooks, checkObject, resolve } from "../options/check-options.js";
 import type { QueueOptions } from "./connection.js";
 import { type AttemptOptions, enqueue, queuedShards } from "./jobs.js";
 import { openQueue } from "./open-queue.js";

@@ -1,17 +1,17 @@
-import { checkHooks, resolve } from "../check-options.js";
 import { rowsOf } from "../dataset/dataset-plan.js";
 import type { DatasetReport } from "../dataset/dataset-report.js";
 import type { DatasetRun } from "../dataset/dataset-run.js";
 import type { DatasetHooks } from "../dataset/events.js";
+import { pause } from "../dataset/graceful-stop.js";
 import { openPlannedRun } from "../dataset/planned-run.js";
 import { publish, reported } from "../dataset/reported.js";
-import { pause } from "../dataset/stopping.js";
 import type { FinalizeOptions } from "../dataset/tasks.js";
 import { AbortedError, StoppedError } from "../errors.js";
-import { s3OptionsOf } from "../store/s3-options.js";
+import { checkHooks, resolve } from "../options/check-options.js";
+import { s3OptionsOf } from "../storage/s3-options.js";
 import type { QueueOptions } from "./connection.js";
 import type { AttemptOptions } from "./jobs.js";
-import { QueueMonitor } from "./queue-keeper.js";
+import { QueueMonitor } from "./queue-monitor.js";
 
 /** Options of `waitForDataset`. Only `output` is required; without `queue`, lost shards are not submitted again. */
 export interface WaitOptions

@@ -1,5 +1,5 @@
-import type { Resolved } from "../check-options.js";
 import type { ProcessOptions } from "../dataset/options.js";
+import type { Resolved } from "../options/check-options.js";
 import type { QueueOptions } from "./connection.js";
 /** Options of `runWorker`. Only `queue` is required. */
 export interface WorkerOptions extends QueueOptions, ProcessOptions {

@@ -1,10 +1,10 @@
 import { hostname } from "node:os";
-import { checkHooks, resolve } from "../check-options.js";
 import type { DatasetHooks } from "../dataset/events.js";
-import { GracefulStop, pause, within } from "../dataset/stopping.js";
+import { GracefulStop, pause, within } from "../dataset/graceful-stop.js";
 import { AbortedError, SoftjacError, StoppedError } from "../errors.js";
 import { type CallCost, startClock } from "../io/report-clock.js";
-import { s3OptionsOf } from "../store/s3-options.js";
+import { checkHooks, resolve } from "../options/check-options.js";
+import { s3OptionsOf } from "../storage/s3-options.js";
 import { VERSION } from "../version.js";
 import { connect, queueAddress, reportOutages } from "./connection.js";
 import { JobHandler } from "./job-handler.js";

@@ -1,5 +1,5 @@
 import { UsageError } from "../errors.js";
-import { errorOfProduct, errorOfSum } from "../numeric/portable/work.js";
+import { errorOfProduct, errorOfSum } from "../kernels/portable/work.js";
 import { shortValue } from "../printable.js";
 import { indexOfKey } from "../results/row-axes.js";
 import type { BlockRows, ExampleBlock } from "./read-block.js";

@@ -1,5 +1,5 @@
+import type { ColumnStorage } from "../arrow/column-storage.js";
 import { describeField, type Field } from "../arrow/field.js";
-import type { ColumnStorage } from "../arrow/source-form.js";
 import {
   InputFormatError,
   InputUnsupportedError,

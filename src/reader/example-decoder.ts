@@ -1,5 +1,5 @@
 import { InputFormatError } from "../errors.js";
-import { adviceOnClass, isNoClass } from "../numeric/bad-row.js";
+import { adviceOnClass, isNoClass } from "../kernels/bad-row.js";
 import { nameOfKey } from "../results/row-axes.js";
 import type { StoredRun } from "../results/run-metadata.js";
 import { blockEntries, entryIndices, indexProblem } from "./block-entries.js";

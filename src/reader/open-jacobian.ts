@@ -1,13 +1,13 @@
+import { InputFormatError, UsageError } from "../errors.js";
+import { openPlainArrow } from "../input/compression/open-plain.js";
+import { interpreting } from "../input/interpreting.js";
+import type { ArrowContainer } from "../input/record-batches.js";
 import {
   type CheckedOption,
   checkObject,
   checkPath,
   checkValue,
-} from "../check-options.js";
-import { InputFormatError, UsageError } from "../errors.js";
-import { openPlainArrow } from "../input/compression/open-plain.js";
-import { interpreting } from "../input/interpreting.js";
-import type { ArrowContainer } from "../input/record-batches.js";
+} from "../options/check-options.js";
 import { shortName, shortValue } from "../printable.js";
 import { LAYOUTS, type Layout, MAX_CLASSES } from "../results/catalogue.js";
 import { keyCount } from "../results/row-axes.js";

@@ -1,4 +1,4 @@
-import type { ValueBuffers } from "../arrow/source-form.js";
+import type { ValueBuffers } from "../arrow/column-storage.js";
 import { numbersOfBytes } from "../arrow/stored-numbers.js";
 import { InputFormatError } from "../errors.js";
 import type { NumberColumn } from "../input/number-column.js";

@@ -1,4 +1,4 @@
-import * as code from "../numeric/portable/codes.js";
+import * as code from "../kernels/portable/codes.js";
 
 /** Options that name a further input column that a result needs. */
 export const INPUT_NAMES = [

@@ -1,5 +1,5 @@
 import { UsageError } from "../errors.js";
-import * as code from "../numeric/portable/codes.js";
+import * as code from "../kernels/portable/codes.js";
 import {
   EMITS,
   type EmitName,

@@ -1,5 +1,5 @@
 import { dirname, resolve } from "node:path";
-import { isS3, STANDARD_INPUT } from "../store/location.js";
+import { isS3, STANDARD_INPUT } from "../io/location.js";
 import type { Partition } from "./run-metadata.js";
 
 // Directories such as `split=train/part=3/` are columns of the files in them, with one value for all rows of a file.

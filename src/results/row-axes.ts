@@ -8,7 +8,7 @@ import { indexName, positionNames } from "../printable.js";
 export interface RowAxes {
   /** Lengths of the axes after the first; of ragged lists the length of the longest. */
   inner: readonly number[];
-  /** Descriptor of a temporary file with the indices of each row (src/input/row-indices.ts); null: they follow from `inner`. */
+  /** Descriptor of a temporary file with the indices of each row (src/results/row-indices.ts); null: they follow from `inner`. */
   fd: number | null;
 }
 

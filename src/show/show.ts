@@ -1,13 +1,12 @@
-import { resolve } from "../check-options.js";
 import { RowMissingError, UsageError } from "../errors.js";
 import { whileUnchanged } from "../input/input-state.js";
 import { interpreting } from "../input/interpreting.js";
+import { resolve } from "../options/check-options.js";
 import { shortList } from "../printable.js";
 import type { BlockResult } from "../reader/block-columns.js";
 import { blockOfP } from "../reader/block-entries.js";
+import { CopiedValues } from "../reader/copied-values.js";
 import type { Example } from "../reader/example.js";
-import { type FoundResults, findResults } from "../reader/find-results.js";
-import { CopiedValues } from "../reader/kept-values.js";
 import { openResultsPart, type ResultsPart } from "../reader/results-part.js";
 import { isEntriesLayout, type Layout } from "../results/catalogue.js";
 import {
@@ -17,6 +16,7 @@ import {
   nameOfKey,
   rowOfKey,
 } from "../results/row-axes.js";
+import { type FoundResults, findResults } from "./find-results.js";
 
 /** Options of `show`. Only `results` and `row` are required. */
 export interface ShowOptions {

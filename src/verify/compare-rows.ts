@@ -1,6 +1,5 @@
 import { AbortedError, InputFormatError } from "../errors.js";
 import type { InputRows } from "../input/input-rows.js";
-import { rowIndices } from "../input/row-indices.js";
 import { ReadAhead } from "../reader/byte-source.js";
 import type { StoredRow, StoredRows } from "../reader/stored-rows.js";
 import type {
@@ -9,9 +8,10 @@ import type {
   StoredBatch,
 } from "../reader/stored-table.js";
 import { keyOfIndex, nameOfKey, type RowAxes } from "../results/row-axes.js";
+import { rowIndices } from "../results/row-indices.js";
 import type { StoredRun } from "../results/run-metadata.js";
 import type { Findings } from "./findings.js";
-import type { RowChecker } from "./row-judge.js";
+import type { RowChecker } from "./row-checker.js";
 
 /** An output, the input that its rows are compared with, and the results of the comparison. */
 export interface Comparison {

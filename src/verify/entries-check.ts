@@ -5,7 +5,7 @@ import type { RowSizes } from "../reference/error-scales.js";
 import { type ReferenceValues, referenceValues } from "../reference/scaled.js";
 import { type ColumnCheck, typeOfErrors } from "./column-check.js";
 import type { CheckContext } from "./findings.js";
-import type { TrueRow } from "./row-truth.js";
+import type { TrueRow } from "./true-row.js";
 
 type Kind = FoundColumn["source"]["kind"];
 

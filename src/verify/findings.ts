@@ -1,5 +1,5 @@
-import { indexOfRow, nameOfRow } from "../input/row-indices.js";
 import type { RowAxes } from "../results/row-axes.js";
+import { indexOfRow, nameOfRow } from "../results/row-indices.js";
 import type { StoredRun } from "../results/run-metadata.js";
 
 /** Parts that the checks of a file share. */

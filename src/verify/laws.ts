@@ -3,7 +3,7 @@ import { PROMISED_BOUNDS } from "../reference/error-scales.js";
 import type { ReferenceName } from "../reference/result.js";
 import { typeOfErrors } from "./column-check.js";
 import type { CheckContext, Findings } from "./findings.js";
-import { referenceOf } from "./row-truth.js";
+import { referenceOf } from "./true-row.js";
 import type { LawReport } from "./value-report.js";
 
 /** By the reference of a column: its lines, which each sum to 0 or 1, and the position of the k-th value of a line. */

@@ -1,4 +1,4 @@
-import type { RunOptions } from "../options.js";
+import type { RunOptions } from "../options/run-options.js";
 
 /** Options of `verify`. Only `output` and `input` are required; those of `run` default to what the output records. */
 export interface VerifyOptions

@@ -6,12 +6,12 @@ import { interpretingWith } from "../input/interpreting.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { openLogits } from "../input/open-logits.js";
 import type { ArrowContainer } from "../input/record-batches.js";
-import { axesOf } from "../input/row-indices.js";
 import { FileBytes } from "../reader/byte-source.js";
 import { expectedColumns, otherColumns } from "../reader/output-columns.js";
 import { openStoredRows } from "../reader/stored-rows.js";
 import { checkEmit, inputsOf } from "../results/emit-options.js";
 import { nameOfKey } from "../results/row-axes.js";
+import { axesOf } from "../results/row-indices.js";
 import {
   readStoredRun,
   type StoredRun,
@@ -24,8 +24,8 @@ import {
 } from "./compare-rows.js";
 import { Findings } from "./findings.js";
 import type { VerifyOptions } from "./options.js";
-import { RowChecker } from "./row-judge.js";
-import { TrueRow } from "./row-truth.js";
+import { RowChecker } from "./row-checker.js";
+import { TrueRow } from "./true-row.js";
 import type { ValueReport } from "./value-report.js";
 
 /** Options of `verify`, checked. */

@@ -3,7 +3,7 @@ import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { exitCodeOf } from "../../src/cli/carry-out.js";
+import { exitCodeOf } from "../../src/cli/execute.js";
 import * as errors from "../../src/errors.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 import { CLI, DIGITS, softjac } from "./support.js";

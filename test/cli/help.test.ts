@@ -4,7 +4,7 @@ import { flagsOf } from "../../src/cli/command.js";
 import { COMMANDS } from "../../src/cli/commands.js";
 import { kebab } from "../../src/cli/option-text.js";
 import { didYouMean } from "../../src/cli/unknown.js";
-import type { OptionSpec } from "../../src/options-table.js";
+import type { OptionSpec } from "../../src/options/options-table.js";
 import { workDirectory } from "../support/logits-input.js";
 import { DIGITS, softjac, softjacIn } from "./support.js";
 

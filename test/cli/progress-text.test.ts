@@ -1,10 +1,6 @@
 import { describe, expect, test } from "vitest";
-import {
-  clock,
-  progressText,
-  short,
-} from "../../src/cli/reporting/progress-bar.js";
-import { StatusTracker } from "../../src/cli/reporting/status.js";
+import { clock, progressText, short } from "../../src/cli/log/progress-bar.js";
+import { StatusTracker } from "../../src/cli/log/status.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 

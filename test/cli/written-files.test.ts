@@ -17,7 +17,7 @@ import { checkLineFiles } from "../../src/cli/check-line-files.js";
 import type { CommandSpec } from "../../src/cli/command.js";
 import { COMMANDS } from "../../src/cli/commands.js";
 import { kebab } from "../../src/cli/option-text.js";
-import type { OptionSpec } from "../../src/options-table.js";
+import type { OptionSpec } from "../../src/options/options-table.js";
 import { workDirectory } from "../support/logits-input.js";
 import { recordedCalls } from "../support/recorded-calls.js";
 import { CLI, DIGITS, softjac } from "./support.js";

@@ -9,7 +9,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { PosixStore } from "../../src/store/posix-store.js";
+import { PosixStore } from "../../src/storage/posix-store.js";
 import { besides, Worker } from "../support/dataset-worker.js";
 import { faultyStore } from "../support/faulty-store.js";
 import { workDirectory } from "../support/logits-input.js";

@@ -4,7 +4,7 @@ import { syncBuiltinESMExports } from "node:module";
 import { afterEach, expect, test, vi } from "vitest";
 import { planDataset } from "../../src/dataset/run-dataset.js";
 import { finalizeDataset } from "../../src/dataset/tasks.js";
-import { openStore } from "../../src/store/open-store.js";
+import { openStore } from "../../src/storage/open-store.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 
 const at = workDirectory();

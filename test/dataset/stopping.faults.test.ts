@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { DatasetEvent } from "../../src/dataset/events.js";
-import { GracefulStop } from "../../src/dataset/stopping.js";
+import { GracefulStop } from "../../src/dataset/graceful-stop.js";
 import { CLI, softjac } from "../cli/support.js";
 import { built } from "../support/built.js";
 import { filesOf } from "../support/files-of.js";

@@ -6,10 +6,7 @@ import { Footer } from "apache-arrow/fb/footer";
 import { Schema } from "apache-arrow/fb/schema";
 import { Builder } from "flatbuffers";
 import { expect, test } from "vitest";
-import {
-  decodeThrift,
-  MalformedThrift,
-} from "../../src/input/parquet/thrift.js";
+import { decodeThrift, MalformedThrift } from "../../src/io/thrift.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 

@@ -10,13 +10,13 @@ import {
 } from "node:fs";
 import { tableFromIPC } from "@uwdata/flechette";
 import { expect, test } from "vitest";
-import type { Field } from "../../src/arrow/field.js";
 import {
   type BlockPlace,
   footer,
   recordBatchMessage,
   schemaMessage,
-} from "../../src/output/arrow-encode.js";
+} from "../../src/arrow/encode-messages.js";
+import type { Field } from "../../src/arrow/field.js";
 import { importable, python } from "../interop/python.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";

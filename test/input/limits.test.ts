@@ -8,8 +8,8 @@ import {
   tableToIPC,
 } from "@uwdata/flechette";
 import { afterEach, expect, test } from "vitest";
-import { LIMITS } from "../../src/input/limits.js";
 import { openLogits } from "../../src/input/open-logits.js";
+import { LIMITS } from "../../src/io/limits.js";
 import { writeArrow } from "../../workers/parquet-to-arrow.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 import { streamOf } from "../support/stream-of.js";

@@ -26,7 +26,7 @@ import {
   tableToIPC as writeIPC,
 } from "apache-arrow";
 import { describe, expect, test } from "vitest";
-import type { RunOptions } from "../../src/options.js";
+import type { RunOptions } from "../../src/options/run-options.js";
 import { softjac } from "../cli/support.js";
 import { type Columns, writeArrow } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";

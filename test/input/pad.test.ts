@@ -8,9 +8,9 @@ import {
   tableFromIPC,
 } from "@uwdata/flechette";
 import { expect, test } from "vitest";
-import { LIMITS } from "../../src/input/limits.js";
 import { openLogits } from "../../src/input/open-logits.js";
-import type { RunOptions } from "../../src/options.js";
+import { LIMITS } from "../../src/io/limits.js";
+import type { RunOptions } from "../../src/options/run-options.js";
 import { softjac } from "../cli/support.js";
 import { type Type, writeArrow } from "../support/arrow-columns.js";
 import { built } from "../support/built.js";

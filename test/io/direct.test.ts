@@ -7,15 +7,19 @@ import {
 } from "node:fs";
 import { expect, test } from "vitest";
 import { openLogits } from "../../src/input/open-logits.js";
-import { openDirect, padBefore, writePages } from "../../src/io/put-bytes.js";
 import { SequentialFile } from "../../src/io/sequential.js";
-import { openOptions } from "../../src/open-options.js";
-import { resolveOptions } from "../../src/options.js";
+import {
+  openDirect,
+  padBefore,
+  writePages,
+} from "../../src/io/write-or-compare.js";
+import { resolveOptions } from "../../src/options/run-options.js";
 import { openPending } from "../../src/output/commit.js";
-import { planPlannedJob } from "../../src/planned/planned-job.js";
-import { writePlanned } from "../../src/planned/write-planned.js";
-import type { Task } from "../../src/pool/protocol.js";
-import { workerSetup } from "../../src/run-context.js";
+import { openOptions } from "../../src/run/open-options.js";
+import { planPlannedJob } from "../../src/run/planned-job.js";
+import { workerSetup } from "../../src/run/run-context.js";
+import { writePlanned } from "../../src/run/write-planned.js";
+import type { Task } from "../../src/tasks/run-tasks.js";
 import { taskRunner } from "../../workers/run-task.js";
 import { built } from "../support/built.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";

@@ -1,6 +1,9 @@
 import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { DifferentByte, writeOrCompare } from "../../src/io/put-bytes.js";
+import {
+  DifferentByte,
+  writeOrCompare,
+} from "../../src/io/write-or-compare.js";
 import { workDirectory } from "../support/logits-input.js";
 import { random } from "../support/random.js";
 

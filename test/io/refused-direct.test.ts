@@ -1,7 +1,7 @@
 import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { expect, test, vi } from "vitest";
-import { openDirect, writePages } from "../../src/io/put-bytes.js";
 import { SequentialFile } from "../../src/io/sequential.js";
+import { openDirect, writePages } from "../../src/io/write-or-compare.js";
 import { workDirectory } from "../support/logits-input.js";
 import { random } from "../support/random.js";
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { JACOBIAN } from "../../src/numeric/portable/codes.js";
+import { JACOBIAN } from "../../src/kernels/portable/codes.js";
 import { hardRows } from "../support/hard-rows.js";
 import { blocks, testKernel } from "../support/kernels.js";
 import { normal, random } from "../support/random.js";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { PRODUCT, SOFTMAX } from "../../src/numeric/portable/codes.js";
+import { PRODUCT, SOFTMAX } from "../../src/kernels/portable/codes.js";
 import { hardRows } from "../support/hard-rows.js";
 import { type Entry, stored, testKernel } from "../support/kernels.js";
 import { normal, random } from "../support/random.js";

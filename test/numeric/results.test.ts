@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import * as code from "../../src/numeric/portable/codes.js";
+import * as code from "../../src/kernels/portable/codes.js";
 import {
   errorScale,
   PROMISED_BOUNDS,

@@ -4,12 +4,12 @@ import {
   JACOBIAN,
   LOG_JACOBIAN,
   SOFTMAX,
-} from "../../src/numeric/portable/codes.js";
+} from "../../src/kernels/portable/codes.js";
 import {
   rowCountAt,
   sparseSpaceBytes,
-} from "../../src/numeric/portable/sparse-space.js";
-import { workAreaBytes } from "../../src/numeric/portable/work.js";
+} from "../../src/kernels/portable/sparse-space.js";
+import { workAreaBytes } from "../../src/kernels/portable/work.js";
 import { exact } from "../support/exact.js";
 import { hardRows } from "../support/hard-rows.js";
 import { stored, testKernel } from "../support/kernels.js";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { EntriesBatch } from "../../src/ordered/entries-batches.js";
+import { EntriesBatch } from "../../src/run/entries-batches.js";
 
 type Column = EntriesBatch["columns"][number];
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { GrowableBuffer } from "../../src/ordered/entries-batches.js";
+import { GrowableBuffer } from "../../src/run/entries-batches.js";
 
 const MiB = 1 << 20;
 /** Address space that is set aside at first: less than by default, so that tests outgrow it quickly. */

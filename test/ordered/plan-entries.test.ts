@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { planEntries, rowsOfNextTask } from "../../src/ordered/plan-entries.js";
+import { planEntries, rowsOfNextTask } from "../../src/run/plan-entries.js";
 
 const MiB = 2 ** 20;
 const usual = { rows: 1e6, topK: undefined, threads: 2 };

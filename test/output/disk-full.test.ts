@@ -14,7 +14,7 @@ withMount(
     const mount = at("small");
     expect(mountSmall(mount, "1m")).toBe(true);
     const { openPending } = await import("../../src/output/commit.js");
-    const { ioError } = await import("../../src/system-error.js");
+    const { ioError } = await import("../../src/io/system-error.js");
     const { writeFully } = await import("../../src/io/positional.js");
     try {
       const path = `${mount}/out.arrow`;

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { tableFromIPC as flechette } from "@uwdata/flechette";
 import { tableFromIPC as arrow } from "apache-arrow";
 import { describe, expect, test } from "vitest";
-import type { RunOptions } from "../../src/options.js";
+import type { RunOptions } from "../../src/options/run-options.js";
 import {
   EMIT_NAMES,
   EMITS,

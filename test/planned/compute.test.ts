@@ -1,12 +1,12 @@
 import { closeSync, openSync } from "node:fs";
 import { expect, test } from "vitest";
 import { openLogits } from "../../src/input/open-logits.js";
-import { openOptions } from "../../src/open-options.js";
-import { resolveOptions } from "../../src/options.js";
+import { resolveOptions } from "../../src/options/run-options.js";
 import { openPending } from "../../src/output/commit.js";
-import { planPlannedJob } from "../../src/planned/planned-job.js";
-import { writePlanned } from "../../src/planned/write-planned.js";
-import type { Reply, Task } from "../../src/pool/protocol.js";
+import { openOptions } from "../../src/run/open-options.js";
+import { planPlannedJob } from "../../src/run/planned-job.js";
+import { writePlanned } from "../../src/run/write-planned.js";
+import type { Reply, Task } from "../../src/tasks/run-tasks.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 import { contextOf, turn } from "../support/run-context.js";
 

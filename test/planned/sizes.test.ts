@@ -4,9 +4,12 @@ import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { openLogits } from "../../src/input/open-logits.js";
-import { openOptions } from "../../src/open-options.js";
-import { type RunOptions, resolveOptions } from "../../src/options.js";
-import { planPlannedJob } from "../../src/planned/planned-job.js";
+import {
+  type RunOptions,
+  resolveOptions,
+} from "../../src/options/run-options.js";
+import { openOptions } from "../../src/run/open-options.js";
+import { planPlannedJob } from "../../src/run/planned-job.js";
 import { CLI } from "../cli/support.js";
 import { npy } from "../support/array-files.js";
 import { KEPT, writeKept } from "../support/kept-input.js";

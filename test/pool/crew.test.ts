@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { WorkerPool } from "../../src/pool/crew.js";
+import { WorkerPool } from "../../src/pool/worker-pool.js";
 
 test("workers that cannot start reject the tasks that wait for them", async () => {
   // Run from src/, the worker's file is not where the built package has it.

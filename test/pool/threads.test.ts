@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { expect, test } from "vitest";
 import { InternalError, WorkerError } from "../../src/errors.js";
-import { openThreads } from "../../src/threads/open-threads.js";
+import { openThreads } from "../../src/pool/piscina-threads.js";
 import { workDirectory } from "../support/logits-input.js";
 
 const at = workDirectory();

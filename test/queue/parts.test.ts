@@ -12,7 +12,7 @@ import {
   jobId,
   partsOfId,
 } from "../../src/queue/jobs.js";
-import { judge } from "../../src/queue/queue-keeper.js";
+import { judge } from "../../src/queue/queue-monitor.js";
 import { workDirectory } from "../support/logits-input.js";
 
 // The parts of the queue that need none.

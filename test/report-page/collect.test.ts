@@ -4,14 +4,11 @@ import { pOfBlock, pOfLogBlock } from "../../src/reader/p-of-block.js";
 import {
   CalibrationSums,
   RELIABILITY_BINS,
-} from "../../src/report-page/numbers/calibration.js";
-import {
-  ClassPairs,
-  ClassSums,
-} from "../../src/report-page/numbers/classes.js";
-import { Collected } from "../../src/report-page/numbers/collect.js";
-import { Histogram } from "../../src/report-page/numbers/confidence.js";
-import { Largest } from "../../src/report-page/numbers/rows.js";
+} from "../../src/report/numbers/calibration.js";
+import { ClassPairs, ClassSums } from "../../src/report/numbers/classes.js";
+import { Collected } from "../../src/report/numbers/collect.js";
+import { Histogram } from "../../src/report/numbers/confidence.js";
+import { Largest } from "../../src/report/numbers/rows.js";
 import type { StoredRun } from "../../src/results/run-metadata.js";
 import { exactRow } from "../support/exact.js";
 import { normal, random } from "../support/random.js";

@@ -6,9 +6,9 @@ import {
   percent,
   powerOfTen,
   tellingDigits,
-} from "../../src/report-page/drawing/figures.js";
-import { embeddedJson, html } from "../../src/report-page/drawing/parts.js";
-import { shadeScale } from "../../src/report-page/drawing/plot.js";
+} from "../../src/report/page/figures.js";
+import { embeddedJson, html } from "../../src/report/page/parts.js";
+import { shadeScale } from "../../src/report/page/plot.js";
 
 test("numbers to read", () => {
   expect([0, 1, 0.5, 1234.5, -0.012345, 999_999].map((x) => digits(x))).toEqual(

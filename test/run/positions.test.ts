@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tableFromIPC } from "@uwdata/flechette";
 import { expect, test } from "vitest";
-import type { RunOptions } from "../../src/options.js";
+import type { RunOptions } from "../../src/options/run-options.js";
 import { softjac } from "../cli/support.js";
 import { npy, zip } from "../support/array-files.js";
 import { built } from "../support/built.js";

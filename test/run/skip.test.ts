@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { tableFromIPC as flechette } from "@uwdata/flechette";
 import { tableFromIPC as arrow } from "apache-arrow";
 import { afterEach, expect, test } from "vitest";
-import type { RunOptions } from "../../src/options.js";
+import type { RunOptions } from "../../src/options/run-options.js";
 import { built } from "../support/built.js";
 import { KEPT, KEPT_ROWS, writeKept } from "../support/kept-input.js";
 import { setKernel } from "../support/kernels.js";

@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import type { LogitsEvent } from "../../src/hooks.js";
-import type { RunOptions } from "../../src/options.js";
+import type { LogitsEvent } from "../../src/options/hooks.js";
+import type { RunOptions } from "../../src/options/run-options.js";
 import { built } from "../support/built.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
 import { canMount, mountSmall, unmount } from "../support/machine.js";

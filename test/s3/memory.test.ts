@@ -1,10 +1,10 @@
 import { mkdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { isS3 } from "../../src/store/location.js";
-import { openS3Store } from "../../src/store/s3/s3-store.js";
-import { PIECE_BYTES, PIECES_AT_ONCE } from "../../src/store/s3/uploads.js";
-import { inFlight, StagedFile } from "../../src/store/staged-file.js";
+import { isS3 } from "../../src/io/location.js";
+import { openS3Store } from "../../src/storage/s3/s3-store.js";
+import { PIECE_BYTES, PIECES_AT_ONCE } from "../../src/storage/s3/uploads.js";
+import { inFlight, StagedFile } from "../../src/storage/staged-file.js";
 import { workDirectory } from "../support/logits-input.js";
 import { BUCKET, s3World } from "../support/s3/s3-world.js";
 

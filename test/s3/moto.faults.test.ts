@@ -10,8 +10,8 @@ import {
   S3Client,
 } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openStore } from "../../src/store/open-store.js";
-import { filesIn, hashOf } from "../../src/store/store.js";
+import { openStore } from "../../src/storage/open-store.js";
+import { filesIn, hashOf } from "../../src/storage/store.js";
 import { DIGITS } from "../cli/support.js";
 import { importable, python } from "../interop/python.js";
 import { freePort } from "../queue/redis.js";

@@ -1,10 +1,10 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { Requests } from "../../src/store/s3/requests.js";
-import { S3Store } from "../../src/store/s3/s3-store.js";
-import { openClient } from "../../src/store/s3/sdk.js";
-import { putFileIfAbsent } from "../../src/store/s3/uploads.js";
+import { Requests } from "../../src/storage/s3/requests.js";
+import { S3Store } from "../../src/storage/s3/s3-store.js";
+import { openClient } from "../../src/storage/s3/sdk.js";
+import { putFileIfAbsent } from "../../src/storage/s3/uploads.js";
 import { built } from "../support/built.js";
 import { stepOf } from "../support/every-call.js";
 import { workDirectory } from "../support/logits-input.js";

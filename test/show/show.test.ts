@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { tableFromIPC } from "apache-arrow";
 import { describe, expect, test } from "vitest";
-import type { RunOptions } from "../../src/options.js";
+import type { RunOptions } from "../../src/options/run-options.js";
 import { show } from "../../src/show/show.js";
 import { DIGITS, softjac } from "../cli/support.js";
 import { built } from "../support/built.js";

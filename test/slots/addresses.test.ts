@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import {
   allocateKernelMemory,
   MAX_MEMORY_BYTES,
-} from "../../src/slots/kernel-memory.js";
+} from "../../src/tasks/kernel-memory.js";
 import { built } from "../support/built.js";
 import { workDirectory } from "../support/logits-input.js";
 

@@ -3,7 +3,7 @@ import {
   layoutSlot,
   type SlotSpec,
   type SourcePlace,
-} from "../../src/slots/slot-layout.js";
+} from "../../src/tasks/slot-layout.js";
 
 test("regions are aligned, in order, long enough and apart", () => {
   for (const form of ["fixed-size-list", "list", "columns"] as const)

@@ -3,7 +3,7 @@ import promises from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { PosixStore } from "../../src/store/posix-store.js";
+import { PosixStore } from "../../src/storage/posix-store.js";
 import { workDirectory } from "../support/logits-input.js";
 
 const at = workDirectory();

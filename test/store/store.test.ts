@@ -1,13 +1,13 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { openStore } from "../../src/store/open-store.js";
+import { openStore } from "../../src/storage/open-store.js";
 import {
   filesIn,
   hasFolders,
   hashOf,
   replace,
   type Store,
-} from "../../src/store/store.js";
+} from "../../src/storage/store.js";
 import { workDirectory } from "../support/logits-input.js";
 import { BUCKET, s3World } from "../support/s3/s3-world.js";
 

@@ -1,5 +1,5 @@
 import type { Decimal } from "decimal.js";
-import * as code from "../../src/numeric/portable/codes.js";
+import * as code from "../../src/kernels/portable/codes.js";
 import { Exact, exact } from "./exact.js";
 import {
   at,

@@ -6,7 +6,7 @@ import { FolderRun } from "../../src/dataset/folder-run.js";
 import { runFolders } from "../../src/dataset/names.js";
 import type { BytesOptions } from "../../src/dataset/options.js";
 import { partRecord } from "../../src/dataset/records.js";
-import { PosixStore } from "../../src/store/posix-store.js";
+import { PosixStore } from "../../src/storage/posix-store.js";
 
 /** A process that works on a dataset of two parts. */
 export class Worker {

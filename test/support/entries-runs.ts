@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { tableFromIPC as flechette } from "@uwdata/flechette";
-import type { RunOptions } from "../../src/options.js";
+import type { RunOptions } from "../../src/options/run-options.js";
 import { built } from "./built.js";
 
 interface Example {

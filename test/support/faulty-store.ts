@@ -1,5 +1,5 @@
-import { PosixStore } from "../../src/store/posix-store.js";
-import type { FolderStore } from "../../src/store/store.js";
+import { PosixStore } from "../../src/storage/posix-store.js";
+import type { FolderStore } from "../../src/storage/store.js";
 
 /** The calls of a store, and what may befall them. */
 export const CALLS = [

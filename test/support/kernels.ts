@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
-import type { Kernel } from "../../src/numeric/kernel.js";
-import { plainKernel } from "../../src/numeric/plain-kernel.js";
-import { JACOBIAN, SOFTMAX } from "../../src/numeric/portable/codes.js";
-import { enter } from "../../src/numeric/portable/machine.js";
-import { ENTRY_BYTES, storeEntry } from "../../src/numeric/portable/program.js";
-import { workAreaBytes } from "../../src/numeric/portable/work.js";
-import { simdKernel } from "../../src/numeric/simd-kernel.js";
+import type { Kernel } from "../../src/kernels/kernel.js";
+import { plainKernel } from "../../src/kernels/plain-kernel.js";
+import { JACOBIAN, SOFTMAX } from "../../src/kernels/portable/codes.js";
+import { enter } from "../../src/kernels/portable/machine.js";
+import { ENTRY_BYTES, storeEntry } from "../../src/kernels/portable/program.js";
+import { workAreaBytes } from "../../src/kernels/portable/work.js";
+import { simdKernel } from "../../src/kernels/simd-kernel.js";
 import { distFile } from "./dist.js";
 
 export type FloatType = "float32" | "float64";

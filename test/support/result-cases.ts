@@ -1,5 +1,5 @@
 import type { Decimal } from "decimal.js";
-import * as code from "../../src/numeric/portable/codes.js";
+import * as code from "../../src/kernels/portable/codes.js";
 import type { ReferenceName } from "../../src/reference/result.js";
 import { EMIT_NAMES, EMITS } from "../../src/results/catalogue.js";
 import { COVARIANCE_CASES } from "./covariance-cases.js";

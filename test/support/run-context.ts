@@ -1,11 +1,11 @@
 import type { LogitsFile } from "../../src/input/logits-file.js";
-import type { Job } from "../../src/job.js";
-import type { ResolvedOptions } from "../../src/options.js";
+import type { ResolvedOptions } from "../../src/options/run-options.js";
 import type { OutputTarget } from "../../src/output/output-target.js";
-import type { Reply, Task } from "../../src/pool/protocol.js";
-import { ReportBuilder } from "../../src/report.js";
-import { type RunContext, workerSetup } from "../../src/run-context.js";
-import { allocateKernelMemory } from "../../src/slots/kernel-memory.js";
+import type { Job } from "../../src/run/plan-job.js";
+import { type RunContext, workerSetup } from "../../src/run/run-context.js";
+import { ReportBuilder } from "../../src/run/run-report.js";
+import { allocateKernelMemory } from "../../src/tasks/kernel-memory.js";
+import type { Reply, Task } from "../../src/tasks/run-tasks.js";
 import { taskRunner } from "../../workers/run-task.js";
 
 export const turn = () => new Promise<void>((resolve) => setImmediate(resolve));

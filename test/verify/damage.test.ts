@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { openArrow } from "../../src/input/arrow-container.js";
 import { placeValues } from "../../src/input/record-batch.js";
 import { recordBatches } from "../../src/input/record-batches.js";
-import type { RunOptions } from "../../src/options.js";
+import type { RunOptions } from "../../src/options/run-options.js";
 import { verifyValues } from "../../src/verify/verify-values.js";
 import { built } from "../support/built.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";

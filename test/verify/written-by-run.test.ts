@@ -1,6 +1,6 @@
 import { type DataType, Field, Float32, Float64, List } from "apache-arrow";
 import { describe, expect, test } from "vitest";
-import type { RunOptions } from "../../src/options.js";
+import type { RunOptions } from "../../src/options/run-options.js";
 import { EMIT_NAMES, EMITS, LAYOUTS } from "../../src/results/catalogue.js";
 import { verifyValues } from "../../src/verify/verify-values.js";
 import { built } from "../support/built.js";

@@ -3,7 +3,7 @@ import {
   type CompressTask,
   inBody,
   PREFIX_BYTES,
-} from "../../src/compressed/protocol.js";
+} from "../../src/tasks/compress-tasks.js";
 
 /** Returns compressed bytes in pieces, or null if they are no fewer. */
 type Compressor = (bytes: Uint8Array) => Uint8Array[] | null;

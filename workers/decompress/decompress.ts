@@ -1,10 +1,10 @@
+import { readFully, ShortReadError } from "../../src/io/positional.js";
+import { checkOwnFile, systemFailure } from "../../src/io/system-error.js";
 import type {
   DecompressReply,
   DecompressSetup,
   DecompressTask,
-} from "../../src/input/compression/protocol.js";
-import { readFully, ShortReadError } from "../../src/io/positional.js";
-import { checkOwnFile, systemFailure } from "../../src/system-error.js";
+} from "../../src/tasks/decompress-tasks.js";
 import { CompressedBytes, Damaged, DecodedBytes, KeepError } from "./bytes.js";
 import { decodeLz4 } from "./lz4-frame.js";
 

@@ -1,12 +1,12 @@
 import { existsSync } from "node:fs";
+import type { ValueBuffers } from "../../arrow/column-storage.js";
 import { arrowTypeOf, numberWidth, plainField } from "../../arrow/field.js";
-import type { ValueBuffers } from "../../arrow/source-form.js";
+import { checkLimit } from "../../io/limits.js";
 import { positionNames } from "../../printable.js";
+import { copiedColumn } from "../copied-columns.js";
 import { openInputFile } from "../input-file.js";
 import { checkUnchanged } from "../input-state.js";
 import { interpreting } from "../interpreting.js";
-import { copiedColumn } from "../kept-columns.js";
-import { checkLimit } from "../limits.js";
 import type {
   LogitsFile,
   LogitsSelection,

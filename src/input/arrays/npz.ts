@@ -1,7 +1,7 @@
 import { InputUnsupportedError, LogitsColumnError } from "../../errors.js";
-import { AnonymousFile } from "../../io/unnamed-file.js";
-import { outputCall } from "../../system-error.js";
-import { checkLimit } from "../limits.js";
+import { AnonymousFile } from "../../io/anonymous-file.js";
+import { checkLimit } from "../../io/limits.js";
+import { outputCall } from "../../io/system-error.js";
 import type { OpenOptions } from "../logits-file.js";
 import { type InputFile, requireInput } from "../read-input.js";
 import { npyHeader } from "./npy.js";

@@ -1,8 +1,8 @@
 import { type NumberType, numberWidth } from "../../arrow/field.js";
 import { numbersOfBytes } from "../../arrow/stored-numbers.js";
+import { checkLimit } from "../../io/limits.js";
 import { oneHotClass } from "../class-decoder.js";
 import { type DecodedNumbers, writeDecoded } from "../decode-sources.js";
-import { checkLimit } from "../limits.js";
 import type { OpenOptions } from "../logits-file.js";
 import { type InputFile, inputReader, requireInput } from "../read-input.js";
 import {

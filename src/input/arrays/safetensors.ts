@@ -1,7 +1,7 @@
 import type { NumberType } from "../../arrow/field.js";
 import { InputFormatError } from "../../errors.js";
+import { checkLimit } from "../../io/limits.js";
 import { shortName } from "../../printable.js";
-import { checkLimit } from "../limits.js";
 import { type InputFile, inputReader } from "../read-input.js";
 import { repeatedKey } from "../repeated-key.js";
 import { BOOLEANS, FLOAT8, type NumberCoding } from "./number-coding.js";

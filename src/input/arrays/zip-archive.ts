@@ -1,5 +1,5 @@
 import { InputFormatError, InputUnsupportedError } from "../../errors.js";
-import { checkLimit } from "../limits.js";
+import { checkLimit } from "../../io/limits.js";
 import { type InputFile, readInput } from "../read-input.js";
 
 // A zip archive (APPNOTE.TXT, section 4.3) is read from its end:

@@ -5,11 +5,11 @@ import {
   storedType,
 } from "../../arrow/field.js";
 import { InputFormatError } from "../../errors.js";
+import type { DecompressTask } from "../../tasks/decompress-tasks.js";
 import type { BatchMetadata } from "../arrow-metadata.js";
 import { readInput } from "../read-input.js";
 import type { ColumnSpan, RecordBatch } from "../record-batch.js";
 import type { ArrowContainer } from "../record-batches.js";
-import type { DecompressTask } from "./protocol.js";
 
 /** A buffer that a run may read. */
 export interface NeededBuffer {

@@ -1,21 +1,22 @@
 import { tmpdir } from "node:os";
 import { InputFormatError } from "../../errors.js";
-import type { ByteRange } from "../../io/present-blocks.js";
-import { AnonymousFile } from "../../io/unnamed-file.js";
+import { AnonymousFile } from "../../io/anonymous-file.js";
+import type { ByteRange } from "../../io/fetched-ranges.js";
+import { checkLimit } from "../../io/limits.js";
 import {
   checkSpace,
   inputError,
   ioError,
   outputCall,
   systemErrorOf,
-} from "../../system-error.js";
+} from "../../io/system-error.js";
+import type { DecompressTask } from "../../tasks/decompress-tasks.js";
 import {
   type Block,
   type MessageMetadata,
   positionOf,
 } from "../arrow-metadata.js";
 import { dictionaryFields } from "../dictionaries.js";
-import { checkLimit } from "../limits.js";
 import type { OpenOptions } from "../logits-file.js";
 import { requireInput } from "../read-input.js";
 import type { ColumnSpan, RecordBatch } from "../record-batch.js";
@@ -32,7 +33,6 @@ import {
   taskOf,
 } from "./decode-task.js";
 import { decompressAll, type FailedReply } from "./decompressors.js";
-import type { DecompressTask } from "./protocol.js";
 
 /**
  * Returns the container with plain bodies: the columns at `places`, and their dictionaries, are decoded into an anonymous

@@ -2,12 +2,12 @@ import { availableParallelism } from "node:os";
 import { setImmediate as turn } from "node:timers/promises";
 import { decompress } from "../../../workers/decompress/decompress.js";
 import { AbortedError } from "../../errors.js";
-import { openThreads } from "../../threads/open-threads.js";
+import { openThreads } from "../../pool/piscina-threads.js";
 import type {
   DecompressReply,
   DecompressSetup,
   DecompressTask,
-} from "./protocol.js";
+} from "../../tasks/decompress-tasks.js";
 
 /** The built worker, beside the bundle that this module is part of. */
 const WORKER_URL = new URL("./decompress.js", import.meta.url);

@@ -5,15 +5,17 @@ import {
   InputFormatError,
   InputUnsupportedError,
 } from "../../errors.js";
-import { AnonymousFile } from "../../io/unnamed-file.js";
+import { AnonymousFile } from "../../io/anonymous-file.js";
 import {
   inputError,
   ioError,
   outputCall,
   systemErrorOf,
   systemFailure,
-} from "../../system-error.js";
-import { selectCopied } from "../kept-columns.js";
+} from "../../io/system-error.js";
+import type { FileMetadata } from "../../tasks/parquet-metadata.js";
+import type { ParquetReply, ParquetSetup } from "../../tasks/parquet-tasks.js";
+import { selectCopied } from "../copied-columns.js";
 import { selectLogits } from "../logits-column.js";
 import type { OpenOptions } from "../logits-file.js";
 import { nestedColumns } from "../nested-columns.js";
@@ -21,14 +23,12 @@ import { withPartitions } from "../partitions.js";
 import { type InputFile, requireInput } from "../read-input.js";
 import type { ColumnPath } from "../record-batches.js";
 import { selectValues } from "../value-column.js";
-import type { FileMetadata } from "./file-metadata.js";
 import {
   type ParquetFooter,
   readFooter,
   WRITE_AGAIN,
 } from "./parquet-footer.js";
 import { projectFooter } from "./project-footer.js";
-import type { ParquetReply, ParquetSetup } from "./protocol.js";
 
 /** The built thread, beside the bundle that this module is part of. */
 const WORKER_URL = new URL("./parquet.js", import.meta.url);

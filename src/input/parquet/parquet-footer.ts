@@ -1,12 +1,15 @@
 import type { ArrowType, Field } from "../../arrow/field.js";
+import { MalformedFlatbuffer } from "../../arrow/flatbuffer.js";
 import { InputFormatError, InputUnsupportedError } from "../../errors.js";
+import { checkLimit, OverLimit } from "../../io/limits.js";
+import { MalformedThrift } from "../../io/thrift.js";
+import {
+  type FileMetadata,
+  fileMetadata,
+} from "../../tasks/parquet-metadata.js";
 import { decodeMessage } from "../arrow-metadata.js";
-import { MalformedFlatbuffer } from "../flatbuffer.js";
-import { checkLimit, OverLimit } from "../limits.js";
 import { type InputFile, readInput } from "../read-input.js";
-import { type FileMetadata, fileMetadata } from "./file-metadata.js";
 import { schemaField } from "./schema-fields.js";
-import { MalformedThrift } from "./thrift.js";
 
 // A Parquet file (parquet-format, README.md, "File format"):
 //

@@ -1,6 +1,6 @@
+import { framed, schemaMessage } from "../../arrow/encode-messages.js";
 import type { Field } from "../../arrow/field.js";
-import { framed, schemaMessage } from "../../output/arrow-encode.js";
-import type { ColumnPath } from "../record-batches.js";
+import { encodeThrift } from "../../io/thrift.js";
 import {
   ARROW_SCHEMA,
   FILE_METADATA,
@@ -9,8 +9,8 @@ import {
   type RowGroup,
   type SchemaElement,
   type SchemaNode,
-} from "./file-metadata.js";
-import { encodeThrift } from "./thrift.js";
+} from "../../tasks/parquet-metadata.js";
+import type { ColumnPath } from "../record-batches.js";
 
 const VERSION = 2;
 

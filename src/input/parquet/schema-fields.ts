@@ -9,7 +9,7 @@ import {
   OPTIONAL,
   REPEATED,
   type SchemaNode,
-} from "./file-metadata.js";
+} from "../../tasks/parquet-metadata.js";
 
 // Arrow types of a Parquet schema (parquet-format, LogicalTypes.md), as far as messages and the choice of columns need
 // them: units are left out, and the decoder has the last word.

@@ -16,7 +16,7 @@ import {
   tableToIPC,
   utf8,
 } from "@uwdata/flechette";
-import type { RunOptions } from "../../../src/options.js";
+import type { RunOptions } from "../../../src/options/run-options.js";
 import { columnsFirst, npy, safetensors, zip } from "../array-files.js";
 import { built } from "../built.js";
 import { random } from "../random.js";

@@ -1,0 +1,210 @@
+import type { DatasetHooks } from "../dataset/events.js";
+import {
+  AbortedError,
+  EXIT,
+  OutputClosedError,
+  SoftjacError,
+  StoppedError,
+} from "../errors.js";
+import { ioError, knownError } from "../io/system-error.js";
+import { type Command, optionsOf } from "../options/options-table.js";
+import { removePendingOutputs } from "../output/temporary-file.js";
+import type { CommandSpec, LineOptions, Settings } from "./command.js";
+import { CommandLog, jsonText } from "./log/command-log.js";
+import { type Failure, openLog } from "./log/log.js";
+import { messageWithFlags } from "./option-text.js";
+import {
+  cleanUpWith,
+  exitForSure,
+  finishing,
+  overdue,
+  SIGNAL_EXIT,
+  stoppedBy,
+  stopSignal,
+} from "./signals.js";
+import {
+  internalError,
+  logWritten,
+  resultWritten,
+  writeResult,
+} from "./streams.js";
+
+/** Result of a command. */
+interface Outcome<Report> {
+  /** Returns the report for people. */
+  text: (report: Report) => string;
+  /** Returns the part of a long report that the log has; default: all of it. */
+  logged?: (report: Report) => object;
+  exitCode?: (report: Report) => number;
+  /** Whether the text is printed on standard output, since the command makes no file. */
+  textIsResult?: boolean;
+}
+
+interface Task<Report> extends Outcome<Report> {
+  command: string;
+  settings: Settings;
+  /** Label of the metrics. */
+  output: string;
+  make: (hooks: DatasetHooks) => Promise<Report>;
+  /** Seconds from a signal to the end; default 25. */
+  grace?: number | undefined;
+}
+
+interface Definition<Options, Report>
+  extends Omit<CommandSpec, "execute" | "options">,
+    Outcome<Report> {
+  name: Command;
+  /** Loads the function that does the work of the command. */
+  load(): Promise<(options: Options, hooks: DatasetHooks) => Promise<Report>>;
+  /** Adds to the options of a line, or rejects them. */
+  complete?(
+    options: Options,
+    given: { settings: Settings; line: LineOptions },
+  ): Options;
+  /** Seconds from the report to the end of the process; default: until all its work has ended. */
+  endsWithin?: number;
+}
+
+/** Defines a command that makes a report. `Options` are those of its function, as the options table has them. */
+export function defineCommand<Options, Report extends object>({
+  load,
+  complete = (options) => options,
+  endsWithin,
+  ...command
+}: Definition<Options, Report>): CommandSpec {
+  return {
+    ...command,
+    options:
+      command.name === "submit"
+        ? optionsOf("plan", "submit")
+        : optionsOf(command.name),
+    async execute(given, settings, line) {
+      const { output, input, results, grace } = given;
+      const code = await carryOut({
+        ...command,
+        command: command.name,
+        settings,
+        output: String(output ?? input ?? results ?? ""),
+        async make(hooks) {
+          const options = given as unknown as Options;
+          const call = complete(options, { settings, line });
+          return (await load())(call, hooks);
+        },
+        grace: grace as number | undefined,
+      });
+      if (endsWithin !== undefined) void endSoon(code, endsWithin);
+      return code;
+    },
+  };
+}
+
+/** Seconds from the first signal to the end of work that does not end by itself, where no option says otherwise. */
+const GRACE_SECONDS = 25;
+
+/** Seconds beyond the grace, in which the work itself may say why it was given up. */
+const MORE_SECONDS = 2;
+
+/**
+ * Runs a command: signals stop it, progress is shown, the report is printed as text or JSON. Returns the exit code.
+ */
+export async function carryOut<Report extends object>({
+  command,
+  settings,
+  output,
+  make,
+  text,
+  logged = (report) => report,
+  exitCode = () => EXIT.done,
+  textIsResult = false,
+  grace = GRACE_SECONDS,
+}: Task<Report>): Promise<number> {
+  cleanUpWith(removePendingOutputs);
+  const log = await CommandLog.open(command, settings, output);
+  const { onProgress, onEvent } = log;
+  const asJson = settings.get("json") === true;
+  const quiet = settings.get("quiet") === true;
+  let isAbandoned = false;
+  // Commands that only print have nothing to finish.
+  const seconds = textIsResult ? 0 : grace + MORE_SECONDS;
+  const abandoned = overdue(seconds, () => {
+    isAbandoned = true;
+    const { shards, shardsDone } = log.status.now();
+    return shards && shardsDone
+      ? new StoppedError(shardsDone, shards)
+      : new AbortedError();
+  });
+  try {
+    const work = make({ signal: stopSignal, onProgress, onEvent });
+    const report = await Promise.race([work, abandoned]);
+    finishing();
+    log.stop();
+    const code = exitCode(report);
+    if (asJson) writeResult(jsonText(report));
+    else if (textIsResult) writeResult(text(report));
+    const unwritten = await resultWritten();
+    if (unwritten && code === EXIT.done)
+      throw ioError("standard output", "could not be written", unwritten);
+    const isLogged =
+      !textIsResult &&
+      (!asJson || settings.get("logFormat") === "json") &&
+      (!quiet || code !== EXIT.done);
+    const summary = isLogged ? text(report) : null;
+    const written = log.done(code, report, summary, logged(report));
+    return written || code !== EXIT.done ? code : EXIT.io;
+  } catch (thrown) {
+    finishing();
+    // A reader that has read enough and closes its pipe is not a failure.
+    if (thrown instanceof OutputClosedError) {
+      log.done(EXIT.done, {}, null);
+      return EXIT.done;
+    }
+    const report = failureReport(thrown);
+    const { exitCode } = report.error;
+    log.failed(report.error, report);
+    if (asJson) writeResult(jsonText(report));
+    if (isAbandoned) await endSoon(exitCode, 0);
+    else if (stoppedBy() || exitCode === EXIT.stopped)
+      void endSoon(exitCode, 2);
+    return exitCode;
+  }
+}
+
+/** Ends the process where it has not ended `seconds` after everything was written: what was left may hang and keep it. */
+async function endSoon(code: number, seconds: number): Promise<void> {
+  await Promise.all([resultWritten(), logWritten()]);
+  if (seconds === 0) exitForSure(code);
+  setTimeout(() => exitForSure(code), seconds * 1000).unref();
+}
+
+/** Reports an error that ends a command before it has begun. Returns the exit code. */
+export async function refuse(
+  thrown: unknown,
+  settings: Settings,
+): Promise<number> {
+  const report = failureReport(thrown);
+  (await openLog(settings)).failed(report.error);
+  if (settings.get("json") === true) writeResult(jsonText(report));
+  return report.error.exitCode;
+}
+
+/** Returns the report of an error: that of the work before it, and one sentence. */
+function failureReport(thrown: unknown): { error: Failure } {
+  const found = knownError(thrown);
+  const known = found instanceof SoftjacError ? found : null;
+  const error = {
+    code: known ? known.code : "ERR_INTERNAL",
+    message: known ? messageWithFlags(known) : internalError(found),
+    exitCode: exitCodeOf(found),
+  };
+  const report = known?.report as object | undefined;
+  return { ...report, ...{ status: "failed" }, error };
+}
+
+/** Returns the exit code for an error; `signal` is the one that stopped the run, if one did. */
+export function exitCodeOf(thrown: unknown, signal = stoppedBy()): number {
+  const error = knownError(thrown);
+  if (!(error instanceof SoftjacError)) return EXIT.internal;
+  return error.code === "ERR_ABORTED" && signal
+    ? SIGNAL_EXIT[signal]
+    : error.exitCode;
+}

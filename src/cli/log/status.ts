@@ -1,0 +1,94 @@
+import type { DatasetEvent } from "../../dataset/events.js";
+import type { RunProgress } from "../../options/hooks.js";
+
+/** Progress of a command: the content of its metrics, heartbeats and progress bar. */
+export type Status = ReturnType<StatusTracker["now"]>;
+
+/** A pause in the progress that is shorter than this does not change the estimated time left. */
+const MIN_PAUSE_MS = 10_000;
+
+/** Tracks the status of a command by its progress and its events. */
+export class StatusTracker {
+  readonly #started = Date.now();
+  readonly #start = performance.now();
+  /** Time of the first progress: rates exclude opening and planning. */
+  #rowsSince: number | null = null;
+  /** Time when the number of computed rows changed last. */
+  #lastMoved: number | null = null;
+  #bytesDone = 0;
+  #exitCode: number | null = null;
+  readonly #counts = {
+    rows: 0,
+    rowsDone: 0,
+    badRows: 0,
+    outputBytes: 0,
+    /** null without a dataset. */
+    shards: null as number | null,
+    shardsDone: null as number | null,
+    skippedInputs: 0,
+    /** null without threads. */
+    threads: null as number | null,
+    threadsBusy: null as number | null,
+  };
+
+  progress(rowsDone: number, rows: number, pace?: RunProgress): void {
+    this.#rowsSince ??= performance.now();
+    if (rowsDone !== this.#counts.rowsDone) this.#lastMoved = performance.now();
+    Object.assign(this.#counts, { rowsDone, rows });
+    if (!pace) return;
+    const { bytesDone, threads, threadsBusy } = pace;
+    this.#bytesDone = bytesDone;
+    if (threads > 0) Object.assign(this.#counts, { threads, threadsBusy });
+  }
+
+  event(event: DatasetEvent): void {
+    const counts = this.#counts;
+    if (event.event === "planned" || event.event === "shards done") {
+      counts.shards = event.shards;
+      counts.shardsDone = event.shardsDone;
+      if (event.event === "planned") this.#rowsSince = performance.now();
+    } else if (event.event === "shard completed") {
+      counts.shardsDone = (counts.shardsDone ?? 0) + 1;
+      counts.badRows += event.badRows;
+      counts.outputBytes += event.bytes;
+    } else if (event.event === "input skipped") counts.skippedInputs++;
+  }
+
+  /** Ends the status with the counts of the report, if it has them. */
+  end(exitCode: number, report: object): void {
+    this.#exitCode = exitCode;
+    const found = report as Record<string, unknown>;
+    for (const name of ["badRows", "outputBytes", "rowsDone"] as const)
+      if (typeof found[name] === "number") this.#counts[name] = found[name];
+    if (Array.isArray(found.skippedInputs))
+      this.#counts.skippedInputs = found.skippedInputs.length;
+  }
+
+  now() {
+    const { rows, rowsDone } = this.#counts;
+    const now = performance.now();
+    const seconds = (now - (this.#rowsSince ?? now)) / 1000;
+    const rate = seconds > 0 ? rowsDone / seconds : 0;
+    return {
+      running: this.#exitCode === null ? 1 : 0,
+      exitCode: this.#exitCode,
+      startTimeSeconds: this.#started / 1000,
+      updateTimeSeconds: Date.now() / 1000,
+      durationSeconds: (now - this.#start) / 1000,
+      ...this.#counts,
+      rowsPerSecond: rate,
+      bytesPerSecond: seconds > 0 ? this.#bytesDone / seconds : 0,
+      memoryBytes: process.memoryUsage.rss(),
+      /** Estimated time to the end; null if it is unknown. */
+      secondsLeft:
+        rate > 0 && !this.#isPaused(now) ? (rows - rowsDone) / rate : null,
+    };
+  }
+
+  /** Whether progress has paused for longer than all of it took, so that its rate predicts nothing. */
+  #isPaused(now: number): boolean {
+    if (this.#rowsSince === null || this.#lastMoved === null) return false;
+    const took = this.#lastMoved - this.#rowsSince;
+    return now - this.#lastMoved > Math.max(took, MIN_PAUSE_MS);
+  }
+}

@@ -1,0 +1,217 @@
+import { type RowsSetup, SlotRows } from "../../workers/slot-rows.js";
+import { BadRowError, UsageError } from "../errors.js";
+import type { Kernel } from "../kernels/kernel.js";
+import { kernelOn } from "../kernels/simd-kernel.js";
+import type { InputName } from "../results/catalogue.js";
+import { blockRowStart, type ResultColumn } from "../results/columns.js";
+import { allocateKernelMemory } from "../tasks/kernel-memory.js";
+import { planStrides } from "../tasks/plan-row-blocks.js";
+import { layoutSlot } from "../tasks/slot-layout.js";
+
+/** Typed array of logits and results. */
+export type FloatArray = Float64Array | Float32Array;
+/** Typed array of one result of `softmaxResults`. */
+export type ResultArray = FloatArray | Int32Array;
+
+/** Arrays of one row after the other, checked. */
+export interface Rows {
+  logits: FloatArray;
+  rows: number;
+  classes: number;
+  temperature: number;
+  /** The other inputs, in the order of the results. */
+  inputs: { option: InputName; values: number; data: ArrayLike<number> }[];
+  onBadRow: "error" | "nan";
+}
+
+/** V8's largest typed array has 2^33 values or fewer, and memory ends long before. */
+const MAX_VALUES = 2 ** 32;
+
+/**
+ * Computes results in memory, a row block at a time in one slot: one array per column, rows one after the other.
+ * Bad rows are NaN (-1 in columns of whole numbers), or an error.
+ * @throws UsageError, BadRowError
+ */
+export function computeInMemory(
+  input: Rows,
+  columns: ResultColumn[],
+): ResultArray[] {
+  const { logits, rows, classes, inputs } = input;
+  for (const { values, name } of columns)
+    if (rows * values > MAX_VALUES)
+      throw new UsageError(
+        `rows, classes: expected at most ${MAX_VALUES} results in one array, found ${rows * values} of ${name}; use run on files instead`,
+        "rows",
+      );
+  const arrays = columns.map(
+    ({ type, values }) => new ARRAYS[type](rows * values),
+  );
+  const sources = sourcesOf(input);
+  const { strideRows, tileRows } = planStrides(
+    classes,
+    columns,
+    sources.reduce((sum, { values, width }) => sum + values * width, 0),
+    rows,
+  );
+  const slot = layoutSlot({
+    slack: 0,
+    loadRows: strideRows,
+    strideRows,
+    tileRows,
+    classes,
+    results: columns,
+    sources,
+  });
+  const slotRows = openRows({ ...input, slot, sources, results: columns });
+  const outs = slot.results;
+  /** Copies values of a column out of the slot. */
+  const copy = (n: number, at: number, length: number) => {
+    const { type } = columns[n] as ResultColumn;
+    const { buffer } = slotRows.setup;
+    arrays[n]?.set(arrayAt(buffer, type, outs[n] as number, length), at);
+  };
+  const computeTiles = (first: number): number[] => {
+    const outOf = (n: number) => outs[n] as number;
+    return slotRows.computeTiles(0, tileRows, outs, outOf, (n, i, end) => {
+      const { block, values } = columns[n] as ResultColumn;
+      const skip = blockRowStart(block ?? "square", classes, i);
+      const length = blockRowStart(block ?? "square", classes, end) - skip;
+      copy(n, first * values + skip, length);
+    });
+  };
+  for (let first = 0; first < rows; first += strideRows) {
+    const count = Math.min(strideRows, rows - first);
+    fillRows(slotRows, 0, logits, first, count);
+    inputs.forEach(({ data }, n) => {
+      fillRows(slotRows, n + 1, data, first, count);
+    });
+    const isTiled = tileRows < classes;
+    const bad = isTiled
+      ? computeTiles(first)
+      : slotRows.compute(0, count, outs);
+    columns.forEach(({ block, values }, n) => {
+      if (!isTiled || block === null) copy(n, first * values, count * values);
+    });
+    for (const row of bad) {
+      rejectRow(slotRows, row, first + row, input.onBadRow);
+      columns.forEach(({ values, type }, n) => {
+        const start = (first + row) * values;
+        const none = type === "int32" ? -1 : Number.NaN;
+        arrays[n]?.fill(none, start, start + values);
+      });
+    }
+  }
+  return arrays;
+}
+
+const ARRAYS = {
+  int32: Int32Array,
+  float32: Float32Array,
+  float64: Float64Array,
+} as const;
+
+type View = new (
+  buffer: ArrayBufferLike,
+  address: number,
+  length: number,
+) => ResultArray;
+
+/** Returns an array on memory. */
+export function arrayAt(
+  buffer: ArrayBufferLike,
+  type: keyof typeof ARRAYS,
+  address: number,
+  length: number,
+): ResultArray {
+  return new (ARRAYS[type] as View)(buffer, address, length);
+}
+
+/** Returns the sources of a slot for rows in memory. */
+export function sourcesOf({
+  logits,
+  classes,
+  inputs,
+}: Pick<Rows, "logits" | "classes" | "inputs">) {
+  const stored = { form: "fixed-size-list", widened: false } as const;
+  const isFloat32 = logits instanceof Float32Array;
+  return [
+    {
+      ...stored,
+      name: "logits",
+      holds: "logits" as const,
+      type: isFloat32 ? ("float32" as const) : ("float64" as const),
+      width: isFloat32 ? 4 : 8,
+      values: classes,
+    },
+    ...inputs.map(({ option, values }) => ({
+      ...stored,
+      name: option,
+      holds:
+        option === "label" || option === "classColumn"
+          ? ("class" as const)
+          : ("numbers" as const),
+      type: "float64" as const,
+      width: 8,
+      values,
+    })),
+  ];
+}
+
+/** Copies rows of source `n` into the slot. */
+export function fillRows(
+  { setup: { buffer, sources, slot } }: SlotRows<RowsSetup>,
+  n: number,
+  data: ArrayLike<number>,
+  first: number,
+  rows: number,
+): void {
+  const { type, values } = sources[n] as RowsSetup["sources"][number];
+  const address = slot.sources[n]?.raw ?? 0;
+  const length = rows * values;
+  const target = arrayAt(
+    buffer,
+    type === "float32" ? type : "float64",
+    address,
+    length,
+  );
+  if (data instanceof Float64Array || data instanceof Float32Array)
+    target.set(data.subarray(first * values, (first + rows) * values));
+  else
+    for (let k = 0; k < length; k++)
+      target[k] = Number(data[first * values + k]);
+}
+
+/** @throws BadRowError if bad rows are errors, or the label is neither a class nor none */
+export function rejectRow(
+  slotRows: SlotRows<RowsSetup>,
+  row: number,
+  number: number,
+  onBadRow: "error" | "nan",
+  advice = 'onBadRow: "nan" gives NaN for the row',
+): void {
+  const reason = slotRows.badRowReason(row);
+  if (reason?.advice || onBadRow === "error")
+    throw new BadRowError(
+      "logits",
+      number,
+      reason ?? { expected: "a row with results", found: "none" },
+      reason?.advice ?? advice,
+    );
+}
+
+/** Kept from call to call: a shared WebAssembly memory reserves GiBs of address space, so there is one. */
+let memory: { buffer: SharedArrayBuffer; kernel: Kernel } | null = null;
+
+/** Opens a slot in memory. */
+export function openRows(
+  setup: Omit<RowsSetup, "buffer">,
+): SlotRows<RowsSetup> {
+  const { bytes } = setup.slot;
+  if (!memory || memory.buffer.byteLength < bytes) {
+    const allocated = allocateKernelMemory(bytes);
+    const { buffer } = allocated;
+    memory = { buffer, kernel: kernelOn(allocated) };
+  }
+  const { buffer, kernel } = memory;
+  return new SlotRows({ ...setup, buffer }, kernel, 0);
+}

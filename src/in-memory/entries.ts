@@ -1,0 +1,180 @@
+import { EntriesChunk } from "../../workers/entries-chunk.js";
+import { UsageError } from "../errors.js";
+import { checkObject } from "../options/check-options.js";
+import { shortValue } from "../printable.js";
+import { EMITS } from "../results/catalogue.js";
+import { layoutEntriesSlot } from "../tasks/entries-slot-layout.js";
+import {
+  arrayAt,
+  type FloatArray,
+  fillRows,
+  openRows,
+  rejectRow,
+  sourcesOf,
+} from "./compute-rows.js";
+import { checkArguments, type InMemoryOptions } from "./results.js";
+
+/** Options of `softmaxJacobianEntries`. */
+export interface EntriesOptions extends InMemoryOptions {
+  /** Threshold: entries with a smaller |value|, as stored, are dropped; default: 0, which drops only zeros. */
+  threshold?: number;
+  /** Maximum number of entries per block: the largest by |value|, the first ones if equal; default: all. */
+  topK?: number;
+  /** Function whose block is computed: softmax (`jacobian`, default) or log-softmax (`log_jacobian`, (δ_ij - p_i)/T). */
+  of?: "jacobian" | "log_jacobian";
+}
+
+/** Entries of Jacobian blocks as compressed sparse rows: a sparse row per row of logits, with column i·Q + j for entry (i, j). */
+export interface JacobianEntries {
+  /** Offsets, `[rows + 1]`: row r has the entries from offsets[r] up to, not including, offsets[r + 1]. */
+  offsets: Int32Array;
+  /** Column indices i·Q + j, ascending in each row. */
+  indices: Int32Array;
+  /** Values of the entries, of the type of the logits. */
+  values: FloatArray;
+  /** Largest |entry| that was dropped from each block, and the sum of all dropped |entries|, `[rows]` each. */
+  droppedMax: Float64Array;
+  droppedSum: Float64Array;
+}
+
+/** Offsets are int32. */
+const MAX_ENTRIES = 2 ** 31 - 1;
+/** Of a block this many are stored at once, or a row of it. */
+const TILE_ENTRIES = 1 << 16;
+
+/**
+ * Computes the entries of each row's Jacobian block whose absolute value is at least `threshold`, and of these at most the
+ * `topK` largest. The time per row is proportional to Q log Q plus the number of entries returned. The returned entries are not
+ * rescaled. With `onBadRow: "nan"`, a bad row has no entries, and NaN in `droppedMax` and `droppedSum`.
+ *
+ * @param logits `[rows, classes]`, row-major; -inf masks a class (it has no entries). Not changed.
+ * @returns compressed sparse rows; every value is within 3 ε (ε = 2^-52) in float64
+ * @throws UsageError for invalid sizes or options, or more than 2^31 - 1 entries; BadRowError
+ */
+export function softmaxJacobianEntries(
+  logits: FloatArray,
+  options: EntriesOptions,
+): JacobianEntries {
+  checkObject("options", options);
+  const { rows, classes, temperature = 1, threshold = 0, topK } = options;
+  const onBadRow = options.onBadRow ?? "error";
+  const of = options.of ?? "jacobian";
+  checkArguments(logits, options, temperature, onBadRow);
+  checkLimits(classes, threshold, topK);
+  if (of !== "jacobian" && of !== "log_jacobian")
+    throw new UsageError(
+      `of: expected jacobian or log_jacobian, found ${shortValue(of)}`,
+      "of",
+    );
+  const float32 = logits instanceof Float32Array;
+  const capacity = Math.max(classes, Math.min(classes ** 2, TILE_ENTRIES));
+  const sources = sourcesOf({ logits, classes, inputs: [] });
+  const slot = layoutEntriesSlot({
+    chunkRows: 1,
+    slotEntries: capacity,
+    classes,
+    positions: 0,
+    width: float32 ? 4 : 8,
+    coo: false,
+    repeated: [],
+    sources,
+    results: [],
+  });
+  const slotRows = openRows({
+    classes,
+    temperature,
+    slot,
+    sources,
+    results: [],
+  });
+  const setup = {
+    ...slot.entries,
+    code: EMITS[of].code,
+    threshold,
+    topK: topK ?? 0,
+    float32,
+    pairs: false,
+    capacity,
+    examples: [],
+  };
+  const chunk = new EntriesChunk(slotRows, setup, 1);
+  const { buffer } = slotRows.setup;
+
+  const type = float32 ? "float32" : "float64";
+  const indices: Int32Array[] = [];
+  const values: FloatArray[] = [];
+  const offsets = new Int32Array(rows + 1);
+  const droppedMax = new Float64Array(rows);
+  const droppedSum = new Float64Array(rows);
+  for (let r = 0; r < rows; r++) {
+    fillRows(slotRows, 0, logits, r, 1);
+    const count = chunk.begin(0);
+    if (count === null)
+      rejectRow(
+        slotRows,
+        0,
+        r,
+        onBadRow,
+        'onBadRow: "nan" leaves the row without entries',
+      );
+    const entries = (offsets[r] as number) + (count ?? 0);
+    if (entries > MAX_ENTRIES)
+      throw new UsageError(
+        `threshold: the entries up to row ${r} exceed ${MAX_ENTRIES}, the maximum of one array; use a higher threshold or topK`,
+        "threshold",
+      );
+    // Tile by tile, each copied out of the kernel's memory.
+    for (let i = 0; i < classes; chunk.used = 0) {
+      i = chunk.storeFrom(0, i);
+      indices.push(new Int32Array(buffer, setup.indices, chunk.used).slice());
+      const tile = arrayAt(buffer, type, setup.values, chunk.used);
+      values.push(tile.slice() as FloatArray);
+    }
+    offsets[r + 1] = entries;
+    const isBad = count === null;
+    droppedMax[r] = isBad ? Number.NaN : (chunk.droppedMax[0] as number);
+    droppedSum[r] = isBad ? Number.NaN : (chunk.droppedSum[0] as number);
+  }
+  const total = offsets[rows] as number;
+  return {
+    offsets,
+    indices: joined(indices, new Int32Array(total)),
+    values: joined<FloatArray>(
+      values,
+      float32 ? new Float32Array(total) : new Float64Array(total),
+    ),
+    droppedMax,
+    droppedSum,
+  };
+}
+
+function joined<T extends FloatArray | Int32Array>(parts: T[], target: T): T {
+  let at = 0;
+  for (const part of parts) {
+    target.set(part, at);
+    at += part.length;
+  }
+  return target;
+}
+
+function checkLimits(
+  classes: number,
+  threshold: unknown,
+  topK: number | undefined,
+): void {
+  if (classes * classes > MAX_ENTRIES)
+    throw new UsageError(
+      `classes: expected at most ${Math.floor(Math.sqrt(MAX_ENTRIES))}, found ${classes}`,
+      "classes",
+    );
+  if (!(typeof threshold === "number" && threshold >= 0))
+    throw new UsageError(
+      `threshold: expected a number from 0, found ${shortValue(threshold)}`,
+      "threshold",
+    );
+  if (topK !== undefined && !(Number.isSafeInteger(topK) && topK >= 1))
+    throw new UsageError(
+      `topK: expected a whole number from 1, found ${shortValue(topK)}`,
+      "topK",
+    );
+}

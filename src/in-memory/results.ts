@@ -1,0 +1,288 @@
+import { UsageError } from "../errors.js";
+import { checkObject } from "../options/check-options.js";
+import { shortValue } from "../printable.js";
+import {
+  currentName,
+  EMIT_NAMES,
+  type EMITS,
+  type EmitName,
+  type EntriesLayout,
+  type InputName,
+  type Layout,
+} from "../results/catalogue.js";
+import { resultColumns, valuesAllowed } from "../results/columns.js";
+import {
+  checkEmit,
+  type InputOptions,
+  inputsOf,
+} from "../results/emit-options.js";
+import { computeInMemory, type FloatArray } from "./compute-rows.js";
+
+/** Shape of the logits, and options of all functions on arrays. */
+export interface InMemoryOptions {
+  rows: number;
+  classes: number;
+  /** Temperature T of softmax(o/T), 1e-100 to 1e100; default: 1. */
+  temperature?: number;
+  /** Action for rows with NaN, +inf, only -inf or an invalid label or vector: throw BadRowError (default), or return NaN. */
+  onBadRow?: "error" | "nan";
+}
+
+/** Additional arrays that some results need, row-major. */
+export interface ResultInputs {
+  /** Class k of the result `column`, 0-based: one for all rows, or `[rows]`. */
+  class?: number | ArrayLike<number>;
+  /** True classes for `cross_entropy` and `gradient`, 0-based, `[rows]`. */
+  label?: ArrayLike<number>;
+  /** Vectors for `vjp` and `log_vjp`, `[rows, classes]`. */
+  cotangent?: ArrayLike<number>;
+  /** Vectors for `jvp` and `log_jvp`, `[rows, classes]`. */
+  tangent?: ArrayLike<number>;
+  /** Covariances for `covariance` and `variance`, `[rows, n]`: n = Q (diagonals), Q(Q+1)/2 (upper triangles, row by row) or Q·Q (full). */
+  covariance?: ArrayLike<number>;
+}
+
+/** Options of `softmaxResults`. */
+export interface ResultsOptions<
+  Emit extends readonly EmitName[] = readonly EmitName[],
+  L extends ResultsLayout = ResultsLayout,
+> extends InMemoryOptions,
+    ResultInputs {
+  /** Names of the results to compute. */
+  emit: Emit;
+  /** Layout of `jacobian` and `log_jacobian`; default: bsr. */
+  layout?: L;
+}
+
+type ResultsLayout = Exclude<Layout, "dense">;
+
+/**
+ * Arrays that `softmaxResults` returns, by name. If `emit` is a list that the compiler does not know item by item, each
+ * of them is optional.
+ */
+export type Results<
+  T extends FloatArray,
+  Emit extends readonly EmitName[],
+  L extends ResultsLayout = "bsr",
+> = number extends Emit["length"]
+  ? { [Name in EmitName]?: ArrayOf<Name, T, L> }
+  : L extends unknown
+    ? { [Name in ArrayName<Emit[number], L>]: ArrayOf<Name, T, L> }
+    : never;
+
+/** The layout `factored` stores a block as softmax, argmax and tail; `csr` and `coo` have no array of it. */
+type ArrayName<
+  Name extends EmitName,
+  L extends ResultsLayout,
+> = Name extends BlockName
+  ? L extends "factored"
+    ? "softmax" | "argmax" | "tail"
+    : L extends EntriesLayout
+      ? never
+      : Name
+  : Name;
+
+type BlockName = "jacobian" | "log_jacobian";
+
+type ArrayOf<Name extends EmitName, T extends FloatArray, L> =
+  | ((typeof EMITS)[Name] extends { type: "int32" }
+      ? Int32Array
+      : T extends Float32Array
+        ? Float32Array
+        : Float64Array)
+  // The tail of a factored block is float64, whatever the logits are.
+  | ("tail factored" extends `${Name} ${L & string}` ? Float64Array : never);
+
+/**
+ * Computes any results of each row in one pass. docs/results.md has their formulas and error bounds.
+ *
+ * @param logits `[rows, classes]`, row-major; -inf masks a class. Not changed.
+ * @returns one row-major array per result, by name, of the type of the logits (argmax: Int32Array)
+ * @throws UsageError for invalid names, sizes or inputs; BadRowError
+ */
+export function softmaxResults<
+  T extends FloatArray,
+  const Emit extends readonly EmitName[],
+  L extends ResultsLayout = "bsr",
+>(logits: T, options: ResultsOptions<Emit, L>): Results<T, Emit, L> {
+  checkObject("options", options);
+  const { rows, classes, temperature = 1, onBadRow = "error" } = options;
+  const layout = options.layout ?? "bsr";
+  checkArguments(logits, options, temperature, onBadRow);
+  const emit = currentNames(options.emit);
+  const ofClass = typeof options.class === "number" ? options.class : undefined;
+  const data: { [option in InputName]?: ArrayLike<number> | undefined } = {
+    label: options.label,
+    cotangent: options.cotangent,
+    tangent: options.tangent,
+    covariance: options.covariance,
+    classColumn: typeof options.class === "object" ? options.class : undefined,
+  };
+  const names: InputOptions = { class: ofClass };
+  for (const option of Object.keys(data) as InputName[])
+    if (data[option] !== undefined) names[option] = option;
+  checkEmit(emit, layout, names);
+  const inputs = inputsOf(emit, names).map(({ option }) => {
+    const array = data[option] as ArrayLike<number>;
+    return {
+      option,
+      values: valuesPerRow(option, array, rows, classes),
+      data: array,
+    };
+  });
+  const columns = resultColumns({
+    emit,
+    layout,
+    dtype: logits instanceof Float32Array ? "float32" : "float64",
+    class: ofClass,
+    rows,
+    classes,
+    inputs,
+  });
+  const arrays = computeInMemory(
+    { logits, rows, classes, temperature, inputs, onBadRow },
+    columns,
+  );
+  return Object.fromEntries(
+    columns.map(({ name }, n) => [name, arrays[n]]),
+  ) as Results<T, Emit, L>;
+}
+
+/**
+ * Computes the softmax of each row, p_j = exp(o_j/T) / sum_k exp(o_k/T), summed over all classes.
+ *
+ * @param logits `[rows, classes]`, row-major; -inf masks a class (p = 0). Not changed.
+ * @returns `[rows, classes]`, of the same type; within 1.5 ε (ε = 2^-52) in float64, rounded once from that in float32
+ * @throws UsageError for invalid sizes; BadRowError
+ */
+export function softmax<T extends FloatArray>(
+  logits: T,
+  options: InMemoryOptions,
+): T {
+  return only(logits, options, "softmax");
+}
+
+/**
+ * Computes the Jacobian block of each row, J[i,j] = ∂softmax(o/T)_j / ∂o_i = p_i (δ_ij - p_j)/T, without cancellation on the
+ * diagonal. Index i is the input, j the output (denominator layout); blocks are symmetric. Blocks between different rows are
+ * zero and not returned. docs/derivation.md derives the formula.
+ *
+ * @param logits `[rows, classes]`, row-major; -inf masks a class (its row and column are 0). Not changed.
+ * @returns `[rows, classes, classes]`, of the same type; within 3 ε (ε = 2^-52) in float64, rounded once from that in float32
+ * @throws UsageError for invalid sizes; BadRowError
+ */
+export function softmaxJacobian<T extends FloatArray>(
+  logits: T,
+  options: InMemoryOptions,
+): T {
+  return only(logits, options, "jacobian");
+}
+
+/**
+ * Computes column j of each block, the derivative of one class: ∂softmax(o/T)_j / ∂o_i = p_j (δ_ij - p_i)/T for all i.
+ *
+ * @param logits `[rows, classes]`, row-major. Not changed.
+ * @param j the class, 0 to classes - 1
+ * @returns `[rows, classes]`, of the same type; the same bits as in the block
+ * @throws UsageError for invalid sizes or an invalid class; BadRowError
+ */
+export function softmaxJacobianColumn<T extends FloatArray>(
+  logits: T,
+  j: number,
+  options: InMemoryOptions,
+): T {
+  checkObject("options", options);
+  const { classes } = options;
+  if (!Number.isInteger(j) || j < 0 || j >= classes)
+    throw new UsageError(
+      `class: expected a whole number from 0 to ${classes - 1}, found ${shortValue(j)}`,
+      "class",
+    );
+  return only(logits, options, "column", { class: j });
+}
+
+function only<T extends FloatArray>(
+  logits: T,
+  options: InMemoryOptions,
+  name: EmitName,
+  inputs: ResultInputs = {},
+): T {
+  checkObject("options", options);
+  const { rows, classes, temperature, onBadRow } = options;
+  return softmaxResults(logits, {
+    rows,
+    classes,
+    emit: [name] as readonly EmitName[],
+    ...(temperature !== undefined && { temperature }),
+    ...(onBadRow !== undefined && { onBadRow }),
+    ...inputs,
+  })[name] as T;
+}
+
+/** Checks what every function on arrays is given. @throws UsageError */
+export function checkArguments(
+  logits: FloatArray,
+  { rows, classes }: InMemoryOptions,
+  temperature: number,
+  onBadRow: unknown,
+): void {
+  if (!(logits instanceof Float64Array || logits instanceof Float32Array))
+    throw new UsageError(
+      "logits: expected a Float64Array or a Float32Array",
+      "logits",
+    );
+  if (!Number.isSafeInteger(rows) || rows < 0)
+    fail("rows", "a whole number from 0", rows);
+  if (!Number.isSafeInteger(classes) || classes < 1)
+    fail("classes", "a whole number from 1", classes);
+  if (logits.length !== rows * classes)
+    fail(
+      "logits",
+      `${rows} x ${classes} = ${rows * classes} values`,
+      logits.length,
+    );
+  if (!(temperature >= 1e-100 && temperature <= 1e100))
+    fail("temperature", "a number from 1e-100 to 1e+100", temperature);
+  if (onBadRow !== "error" && onBadRow !== "nan")
+    fail("onBadRow", "error or nan", onBadRow);
+}
+
+/** @throws UsageError for a name that is not a result's */
+function currentNames(emit: readonly EmitName[]): EmitName[] {
+  if (!Array.isArray(emit)) fail("emit", "a list of names", emit);
+  const names = emit.map(currentName);
+  for (const name of names)
+    if (!EMIT_NAMES.includes(name))
+      fail("emit", `names among ${EMIT_NAMES.join(", ")}`, name);
+  return names;
+}
+
+function fail(name: string, expected: string, found: unknown): never {
+  throw new UsageError(
+    `${name}: expected ${expected}, found ${shortValue(found)}`,
+    name,
+  );
+}
+
+/** 10, 55 or 100 */
+function orList(numbers: readonly number[]): string {
+  const last = numbers.at(-1);
+  const others = numbers.slice(0, -1).join(", ");
+  return others ? `${others} or ${last}` : `${last}`;
+}
+
+function valuesPerRow(
+  option: InputName,
+  { length }: ArrayLike<number>,
+  rows: number,
+  classes: number,
+): number {
+  const allowed = valuesAllowed(option, classes);
+  const values = allowed.find((n) => n * rows === length);
+  if (values === undefined)
+    throw new UsageError(
+      `${option === "classColumn" ? "class" : option}: expected ${orList(allowed.map((n) => n * rows))} values (${orList(allowed)} for each of ${rows} rows), found ${length}`,
+      option,
+    );
+  return values;
+}

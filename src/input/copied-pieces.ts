@@ -1,0 +1,210 @@
+import {
+  type CopiedBuffers,
+  type CopiedNode,
+  type CopiedPiece,
+  type CopiedShape,
+  DamagedColumn,
+  readerOf,
+  whereOf,
+} from "../arrow/copied-nodes.js";
+import { NodeReader, outputNodes } from "../arrow/node-reader.js";
+import type { Read } from "../arrow/read-window.js";
+import { type DataBuffer, VIEW_BYTES, viewedBytes } from "../arrow/views.js";
+import { InputFormatError } from "../errors.js";
+import { axesOf, rowIndices } from "../results/row-indices.js";
+import type { LogitsFile } from "./logits-file.js";
+import { inputReader } from "./read-input.js";
+import type { CopiedRows } from "./record-batch.js";
+import { overlapping } from "./source-ranges.js";
+
+/** Returns the parts of the batches that rows `[rowStart, rowEnd)` of copied column k are in, but for those in `without` (ascending). */
+export function copiedPieces(
+  file: LogitsFile,
+  k: number,
+  rowStart: number,
+  rowEnd: number,
+  without: readonly number[] = [],
+): CopiedPiece[] {
+  const constant = file.kept[k]?.constant;
+  if (constant)
+    return constantPieces(constant.buffers, rowEnd - rowStart - without.length);
+  return runsBetween(rowStart, rowEnd, without).flatMap(([start, end]) =>
+    overlapping(file.batches, start, end).flatMap((batch) => {
+      const { buffers, first, tableRow } = batch.kept[k] as CopiedRows;
+      const row = Math.max(start, batch.rowStart);
+      const rowsEnd = Math.min(end, batch.rowEnd);
+      if (tableRow !== null)
+        return repeatedPieces(file, buffers, row, rowsEnd, tableRow);
+      const from = row - batch.rowStart + first;
+      const to = from + rowsEnd - row;
+      return [{ buffers, from, to, repeat: 1, row }];
+    }),
+  );
+}
+
+function constantPieces(buffers: CopiedBuffers, rows: number): CopiedPiece[] {
+  const { length } = buffers;
+  const piece = { buffers, from: 0, row: null };
+  return [
+    { ...piece, to: length, repeat: Math.floor(rows / length) },
+    { ...piece, to: rows % length, repeat: 1 },
+  ].filter(({ to, repeat }) => to * repeat > 0);
+}
+
+/** One piece for each table row, as often as it has rows among `[start, end)`; the first of the buffers is `tableRow`. */
+function repeatedPieces(
+  file: LogitsFile,
+  buffers: CopiedBuffers,
+  start: number,
+  end: number,
+  tableRow: number,
+): CopiedPiece[] {
+  const pieces: CopiedPiece[] = [];
+  const [rows = []] = rowIndices(axesOf(file), start, end);
+  for (const row of rows) {
+    const from = row - tableRow;
+    const last = pieces.at(-1);
+    if (last?.from === from) last.repeat++;
+    else pieces.push({ buffers, from, to: from + 1, repeat: 1, row });
+  }
+  return pieces;
+}
+
+/**
+ * Measures the nodes of each copied column in rows `[rowStart, rowEnd)` but for those in `without` (ascending). Columns of
+ * texts and lists cost two small reads a piece: the offsets at its ends.
+ * @throws InputFormatError where offsets cannot be.
+ */
+export function copiedShapes(
+  file: LogitsFile,
+  rowStart: number,
+  rowEnd: number,
+  without: readonly number[] = [],
+): CopiedShape[][] {
+  const read = inputReader(file);
+  try {
+    return file.kept.map((column, k) => {
+      const pieces = copiedPieces(file, k, rowStart, rowEnd, without);
+      const nodes = outputNodes(column, () => pieces, read);
+      return nodes
+        .map(({ node, pieces }) => measureNode(node, pieces(), read))
+        .map((shape, n, shapes) => {
+          const items = shape.values ?? shapes[n + 1]?.rows ?? 0;
+          return { ...shape, items };
+        });
+    });
+  } catch (error) {
+    if (!(error instanceof DamagedColumn)) throw error;
+    throw new InputFormatError(file.path, error.where, error.message);
+  }
+}
+
+/** Measures the pieces of a node. @throws DamagedColumn */
+export function measureNode(
+  node: CopiedNode,
+  pieces: Iterable<CopiedPiece>,
+  read: Read,
+): CopiedShape {
+  const reader = new NodeReader(node, readerOf(node, read));
+  const { form, bits, offsetBytes } = node;
+  let [rows, text, hasNulls] = [0, 0, false];
+  for (const piece of pieces) {
+    const { buffers, from, to, repeat } = piece;
+    rows += (to - from) * repeat;
+    if (!buffers || buffers.nullCount > 0) hasNulls = true;
+    if (buffers && form === "text") {
+      const [first, last] = reader.ends(piece, buffers);
+      text += (last - first) * repeat;
+    } else if (buffers?.data)
+      text += bytesOfViews(node, piece, buffers, buffers.data, read) * repeat;
+  }
+  const isText = form === "text" || form === "views";
+  const fixed = bits > 0 ? Math.ceil((rows * bits) / 8) : null;
+  return {
+    rows,
+    validity: form === "null" ? null : hasNulls ? Math.ceil(rows / 8) : 0,
+    offsets: offsetBytes > 0 ? offsetBytes * (rows + 1) : null,
+    values: isText ? text : fixed,
+    items: text,
+  };
+}
+
+/** The runs of `[start, end)` between the rows in `without`. */
+function runsBetween(
+  start: number,
+  end: number,
+  without: readonly number[],
+): [start: number, end: number][] {
+  const runs: [number, number][] = [];
+  let from = start;
+  for (const row of [...without, end]) {
+    if (row > from) runs.push([from, row]);
+    from = row + 1;
+  }
+  return runs;
+}
+
+/** Average bytes per row of the copied columns, from the sizes that the batches declare. */
+export function copiedBytesPerRow(file: LogitsFile): number {
+  if (file.rows === 0) return 0;
+  let bytes = 0;
+  for (const { kept, rowStart, rowEnd } of file.batches)
+    file.kept.forEach((column, k) => {
+      const rows = rowEnd - rowStart;
+      bytes += rows * bytesPerValue(column, (kept[k] as CopiedRows).buffers);
+    });
+  return bytes / file.rows;
+}
+
+function bytesPerValue(node: CopiedNode, buffers: CopiedBuffers): number {
+  const { form, listSize, offsetBytes, children } = node;
+  const length = Math.max(1, buffers.length);
+  const below = children.map((child, k) => {
+    const found = buffers.children[k];
+    return found ? bytesPerValue(child, found) : 0;
+  });
+  const last = below.at(-1) ?? 0;
+  if (form === "codes" || form === "runs") return last;
+  const lists =
+    offsetBytes > 0 ? (buffers.children[0]?.length ?? 0) / length : 0;
+  const nested =
+    form === "struct"
+      ? below.reduce((a, b) => a + b, 0)
+      : last * (listSize || lists);
+  return buffers.valuesBytes / length + offsetBytes + 1 / 8 + nested;
+}
+
+/** Views read at once. */
+const VIEWS = 1 << 16;
+
+function bytesOfViews(
+  node: CopiedNode,
+  piece: CopiedPiece,
+  buffers: CopiedBuffers,
+  data: DataBuffer[],
+  read: Read,
+): number {
+  const { from, to } = piece;
+  const { values, nullCount, validity } = buffers;
+  let sum = 0;
+  let row = from;
+  const fail = (text: string): never => {
+    throw new DamagedColumn(whereOf(node, piece, row), text);
+  };
+  for (let start = from; start < to; start += VIEWS) {
+    const end = Math.min(start + VIEWS, to);
+    const first = start >> 3;
+    const valid =
+      nullCount > 0 ? read(validity + first, Math.ceil(end / 8) - first) : null;
+    const bytes = read(values + start * VIEW_BYTES, (end - start) * VIEW_BYTES);
+    const views = new DataView(bytes.buffer);
+    for (row = start; row < end; row++)
+      if (!valid || isSet(valid, row - 8 * first))
+        sum += viewedBytes(views, (row - start) * VIEW_BYTES, data, fail);
+  }
+  return sum;
+}
+
+function isSet(bitmap: Uint8Array, bit: number): boolean {
+  return (((bitmap[bit >> 3] as number) >> (bit & 7)) & 1) === 1;
+}

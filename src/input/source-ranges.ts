@@ -1,0 +1,74 @@
+import {
+  type ColumnStorage,
+  isSeparate,
+  offsetWidth,
+  type SourceRange,
+  type ValueBuffers,
+} from "../arrow/column-storage.js";
+import { type NumberType, numberWidth } from "../arrow/field.js";
+import type { LogitsFile } from "./logits-file.js";
+import type { LogitsBatch } from "./record-batch.js";
+
+/** How a source's rows stand in a batch. */
+interface SourceRows {
+  form: ColumnStorage;
+  type: NumberType;
+  width: number;
+  /** Values per row. */
+  values: number;
+}
+
+/** The logits, then the other inputs. */
+export function sourcesOf(file: LogitsFile): SourceRows[] {
+  const { form, type, classes, inputs } = file;
+  return [{ form, type, width: numberWidth(type), values: classes }, ...inputs];
+}
+
+/** For every source, the parts of the input's batches that hold rows `[rowStart, rowEnd)`. */
+export function sourceRanges(
+  file: LogitsFile,
+  rowStart: number,
+  rowEnd: number,
+): SourceRange[][] {
+  const batches = overlapping(file.batches, rowStart, rowEnd);
+  return sourcesOf(file).map(({ form, width, values }, n) => {
+    const perOffset = offsetWidth(form);
+    const perRow =
+      perOffset > 0 ? 0 : isSeparate(form) ? width : values * width;
+    return batches.map((batch) => {
+      const start = Math.max(rowStart, batch.rowStart);
+      const buffers = batch.sources[n] as ValueBuffers;
+      const skip = start - batch.rowStart + buffers.firstRow;
+      return {
+        ...buffers,
+        rowStart: start,
+        rowEnd: Math.min(rowEnd, batch.rowEnd),
+        firstRow: skip,
+        values: buffers.values.map((at) => at + skip * perRow),
+        offsets: buffers.offsets + perOffset * skip,
+      };
+    });
+  });
+}
+
+/** Batches with rows in `[rowStart, rowEnd)`; found by bisection, since files may have very many. */
+export function overlapping(
+  batches: LogitsBatch[],
+  rowStart: number,
+  rowEnd: number,
+): LogitsBatch[] {
+  let low = 0;
+  let high = batches.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((batches[middle] as LogitsBatch).rowEnd <= rowStart) low = middle + 1;
+    else high = middle;
+  }
+  const found: LogitsBatch[] = [];
+  for (let k = low; k < batches.length; k++) {
+    const batch = batches[k] as LogitsBatch;
+    if (batch.rowStart >= rowEnd) break;
+    if (batch.rowEnd > batch.rowStart) found.push(batch);
+  }
+  return found;
+}

@@ -1,0 +1,90 @@
+// Memory by address, for the sources of this folder. Where they are compiled to WebAssembly, src/kernels/simd/machine.ts
+// stands in for this file and every call is one instruction.
+
+let f64s: Float64Array = new Float64Array(0);
+let f32s: Float32Array = new Float32Array(0);
+let i32s: Int32Array = new Int32Array(0);
+let u32s: Uint32Array = new Uint32Array(0);
+
+/** From here on, addresses are bytes of `buffer`. */
+export function enter(buffer: ArrayBufferLike): void {
+  if (f64s.buffer === buffer) return;
+  f64s = new Float64Array(buffer, 0, Math.floor(buffer.byteLength / 8));
+  f32s = new Float32Array(buffer, 0, Math.floor(buffer.byteLength / 4));
+  i32s = new Int32Array(buffer, 0, Math.floor(buffer.byteLength / 4));
+  u32s = new Uint32Array(buffer, 0, Math.floor(buffer.byteLength / 4));
+}
+
+export function loadF64(address: usize): f64 {
+  return f64s[address >>> 3] as f64;
+}
+
+export function storeF64(address: usize, value: f64): void {
+  f64s[address >>> 3] = value;
+}
+
+export function loadI32(address: usize): i32 {
+  return i32s[address >>> 2] as i32;
+}
+
+export function storeI32(address: usize, value: i32): void {
+  i32s[address >>> 2] = value;
+}
+
+export function loadAddress(address: usize): usize {
+  return u32s[address >>> 2] as usize;
+}
+
+/** Value k of a result: float64, or rounded once to float32. */
+export function storeValue(
+  out: usize,
+  k: usize,
+  value: f64,
+  float32: bool,
+): void {
+  if (float32) f32s[(out >>> 2) + k] = value;
+  else f64s[(out >>> 3) + k] = value;
+}
+
+/** The nearest float32. */
+export function rounded32(value: f64): f64 {
+  return Math.fround(value);
+}
+
+export function loadF32(address: usize): f64 {
+  return f32s[address >>> 2] as f64;
+}
+
+/** `count` int32 of the same value. */
+export function fillI32(out: usize, value: i32, count: usize): void {
+  i32s.fill(value, out >>> 2, (out >>> 2) + count);
+}
+
+/** Each of `count` int32, and `term`. */
+export function addI32(out: usize, from: usize, term: i32, count: usize): void {
+  for (let k: usize = 0; k < count; k++)
+    i32s[(out >>> 2) + k] = (i32s[(from >>> 2) + k] as i32) + term;
+}
+
+/** 0 - each of `count` float64 times `factor`, to another place. */
+export function storeNegatedProducts(
+  out: usize,
+  from: usize,
+  factor: f64,
+  count: usize,
+): void {
+  for (let k: usize = 0; k < count; k++)
+    f64s[(out >>> 3) + k] = 0.0 - factor * (f64s[(from >>> 3) + k] as f64);
+}
+
+/** `count` int32 so many places up. */
+export function moveUpI32(at: usize, count: usize, places: usize): void {
+  const start = at >>> 2;
+  i32s.copyWithin(start + places, start, start + count);
+}
+
+/** `count` float64 so many places up. */
+export function moveUpF64(at: usize, count: usize, places: usize): void {
+  const start = at >>> 3;
+  f64s.copyWithin(start + places, start, start + count);
+}

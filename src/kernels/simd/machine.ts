@@ -1,0 +1,80 @@
+// What src/kernels/portable/machine.ts is in WebAssembly; build.mjs puts it in that one's place.
+
+@inline
+export function loadF64(address: usize): f64 {
+  return load<f64>(address);
+}
+
+@inline
+export function storeF64(address: usize, value: f64): void {
+  store<f64>(address, value);
+}
+
+@inline
+export function loadI32(address: usize): i32 {
+  return load<i32>(address);
+}
+
+@inline
+export function storeI32(address: usize, value: i32): void {
+  store<i32>(address, value);
+}
+
+@inline
+export function loadAddress(address: usize): usize {
+  return load<usize>(address);
+}
+
+@inline
+export function storeValue(out: usize, k: usize, value: f64, float32: bool): void {
+  if (float32) store<f32>(out + (k << 2), <f32>value);
+  else store<f64>(out + (k << 3), value);
+}
+
+@inline
+export function rounded32(value: f64): f64 {
+  return <f64><f32>value;
+}
+
+@inline
+export function loadF32(address: usize): f64 {
+  return <f64>load<f32>(address);
+}
+
+export function fillI32(out: usize, value: i32, count: usize): void {
+  const whole = count & ~3;
+  const four = i32x4.splat(value);
+  for (let k: usize = 0; k < whole; k += 4) v128.store(out + (k << 2), four);
+  for (let k = whole; k < count; k++) store<i32>(out + (k << 2), value);
+}
+
+export function addI32(out: usize, from: usize, term: i32, count: usize): void {
+  const whole = count & ~3;
+  const four = i32x4.splat(term);
+  for (let k: usize = 0; k < whole; k += 4)
+    v128.store(out + (k << 2), i32x4.add(v128.load(from + (k << 2)), four));
+  for (let k = whole; k < count; k++) store<i32>(out + (k << 2), load<i32>(from + (k << 2)) + term);
+}
+
+export function storeNegatedProducts(out: usize, from: usize, factor: f64, count: usize): void {
+  const whole = count & ~1;
+  const two = f64x2.splat(factor);
+  const zero = f64x2.splat(0);
+  for (let k: usize = 0; k < whole; k += 2)
+    v128.store(out + (k << 3), f64x2.sub(zero, f64x2.mul(two, v128.load(from + (k << 3)))));
+  if (whole != count) store<f64>(out + (whole << 3), 0.0 - factor * load<f64>(from + (whole << 3)));
+}
+
+export function moveUpI32(at: usize, count: usize, places: usize): void {
+  const by = places << 2;
+  let end = at + (count << 2);
+  for (; end >= at + 16; end -= 16) v128.store(end - 16 + by, v128.load(end - 16));
+  for (; end > at; end -= 4) store<i32>(end - 4 + by, load<i32>(end - 4));
+}
+
+export function moveUpF64(at: usize, count: usize, places: usize): void {
+  const by = places << 3;
+  let end = at + (count << 3);
+  for (; end >= at + 16; end -= 16) v128.store(end - 16 + by, v128.load(end - 16));
+  if (end > at) store<f64>(end - 8 + by, load<f64>(end - 8));
+}

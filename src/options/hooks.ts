@@ -1,0 +1,35 @@
+import type { NumberType } from "../arrow/field.js";
+/** Callbacks and stop signal of a call. */
+export interface RunHooks {
+  /** Signal that stops the run between chunks; the output is deleted and AbortedError thrown. */
+  signal?: AbortSignal | undefined;
+  /** Callback for progress: the rows done, the total number of rows, and for runs their current state. */
+  onProgress?:
+    | ((rowsDone: number, rows: number, pace?: RunProgress) => void)
+    | undefined;
+  /** Callback for events: the column of logits that is used, and warnings about it. */
+  onEvent?: ((event: LogitsEvent) => void) | undefined;
+}
+
+/** Current state of a run. */
+export interface RunProgress {
+  /** Bytes of the output written so far. */
+  bytesDone: number;
+  /** Number of worker threads, and how many of them are busy; 0 if the main thread computes. */
+  threads: number;
+  threadsBusy: number;
+}
+
+/** The logits that a run uses, and warnings about them. */
+export type LogitsEvent =
+  | {
+      event: "logits";
+      /** Name of the column or array, or pattern of the columns; null for an array without a name. */
+      column: string | null;
+      classes: number;
+      type: NumberType;
+      /** Names of the first and the last class, if classes have names. */
+      firstClass: string | null;
+      lastClass: string | null;
+    }
+  | { event: "warning"; message: string };

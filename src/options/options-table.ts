@@ -1,0 +1,535 @@
+import { DROPPED, EMIT_NAMES, LAYOUTS } from "../results/catalogue.js";
+
+/** Use of a file by a command; `state`: replaces the report or the metrics of an earlier run. */
+export type FileUse = "read" | "output" | "state";
+
+/** Where options exist. `run` is a run over one file, `dataset` one over many; the command run does both. */
+export type Command =
+  | ("run" | "dataset" | "plan" | "run-shard" | "finalize" | "status" | "gc")
+  | ("submit" | "worker" | "wait")
+  | ("show" | "verify" | "inspect" | "report" | "generate");
+
+interface Row {
+  /** `names`: a list of names, in which `\,` is a comma of a name; `ranges`: numbers, on the command line 3,7-9. */
+  kind:
+    | ("path" | "paths" | "string" | "list" | "names")
+    | ("integer" | "number" | "boolean" | "ranges");
+  help: string;
+  alias?: string;
+  choices?: readonly string[];
+  /** Inclusive range of a number; default for an integer: from 0. */
+  range?: readonly [number, number];
+  default?: string | number | boolean;
+  /** For the path of a file or directory: what the command does with it. */
+  file?: FileUse;
+  /** For an argument without a flag: what messages call it. */
+  word?: string;
+  isRequired?: boolean;
+  /** Variables of other tools that set it, if nothing of softjac does. */
+  variables?: readonly string[];
+  /** No flag, because other users of the machine can read command lines. */
+  isSecret?: boolean;
+}
+
+interface Section {
+  group:
+    | ("Input" | "Results" | "Values" | "Output" | "Running")
+    | ("Dataset" | "S3" | "Queue" | "Reporting");
+  commands: readonly Command[];
+  /** Whether the value changes bytes of the output, or only how the process works. */
+  affects: "bytes" | "process";
+}
+
+/** An option. `name` is the property of a function's options; the flag is the same in kebab-case. */
+export interface OptionSpec extends Row, Section {
+  name: string;
+}
+
+const option =
+  (kind: Row["kind"], usual: Partial<Row & Section> = {}) =>
+  (help: string, more: Partial<Row & Section> = {}) => ({
+    ...{ kind, help },
+    ...usual,
+    ...more,
+  });
+const text = option("string");
+const list = option("list");
+const names = option("names");
+const integer = option("integer");
+const number = option("number");
+const ranges = option("ranges");
+const flag = option("boolean", { default: false });
+const path = option("path", { isRequired: true });
+const output = (help: string, more: Partial<Row & Section> = {}) =>
+  path(help, { file: "output", alias: "o", ...more });
+const word = (what: string, help: string, more: Partial<Row & Section> = {}) =>
+  path(help, { word: what, file: "read", ...more });
+
+/** Returns the options of a section; a row may differ from its section. */
+function section(
+  group: Section["group"],
+  commands: readonly Command[],
+  affects: Section["affects"],
+  rows: Record<string, Row & Partial<Section>>,
+): OptionSpec[] {
+  const of = { group, commands, affects };
+  return Object.entries(rows).map(([name, row]) => ({ name, ...of, ...row }));
+}
+
+const PLANS: Command[] = ["dataset", "plan"];
+const RUNS: Command[] = ["run", ...PLANS];
+const READS: Command[] = [...RUNS, "verify", "inspect"];
+const COMPARES: Command[] = [...RUNS, "verify"];
+const COMPUTES: Command[] = [...RUNS, "run-shard", "worker"];
+const PUBLISHES: Command[] = ["finalize", "wait"];
+const QUEUES: Command[] = ["submit", "worker", "wait"];
+const LOOKS: Command[] = ["show", "inspect", "status", "gc"];
+const MAKES: Command[] = [
+  ...COMPUTES,
+  ...PUBLISHES,
+  ...(["submit", "verify", "report", "generate"] as const),
+];
+
+const FLOATS = ["float32", "float64"];
+const FROM_1 = [1, Number.MAX_SAFE_INTEGER] as const;
+const SECONDS = [0.1, 2_000_000] as const;
+const LOGITS = "Arrow, Parquet, .npy, .npz or safetensors; - is standard input";
+const RESULTS = "Output file, or directory of a dataset";
+const DATASET = "Directory or s3:// prefix of the dataset";
+
+const WORDS = [
+  ...section("Input", ["run", "inspect"], "process", {
+    input: word("input file", LOGITS),
+  }),
+  ...section("Input", ["dataset"], "process", {
+    inputs: word("input file", LOGITS, { kind: "paths" }),
+  }),
+  ...section("Input", ["plan"], "process", {
+    inputs: word("input file", "Files, directories and patterns", {
+      kind: "paths",
+    }),
+  }),
+  ...section("Input", ["show"], "process", {
+    results: word("output file or directory", RESULTS),
+  }),
+  ...section("Input", ["report"], "process", {
+    results: word("output of softjac run", RESULTS),
+  }),
+  ...section("Input", ["verify"], "process", {
+    output: word("output file", "Output file"),
+  }),
+  ...section("Output", ["generate"], "process", {
+    output: word("output file", "Output file", { file: "output" }),
+  }),
+  ...section("Output", [...PUBLISHES, "status", "gc"], "process", {
+    output: word("folder", DATASET, { file: "output" }),
+  }),
+];
+
+const INPUT = section("Input", READS, "bytes", {
+  column: text("List or struct column of logits (default: the only one)"),
+  columns: text("Columns of logits, one per class, e.g. 'logit_*'"),
+  classAxis: integer(
+    "Axis of the classes in arrays, 0-based; -1 is the last (default: the last of two or three)",
+    // NumPy has at most 64 dimensions.
+    { range: [-64, 63] },
+  ),
+  binary: flag(
+    "Read margins z (log-odds of class 1), one per row: the logits are (0, z)",
+  ),
+  pad: flag(
+    "Mask the classes that shorter lists of logits lack; the longest list has all",
+  ),
+  onBadRow: text(
+    "Rows with NaN, +inf or all -inf: stop, write nulls, or omit",
+    {
+      commands: RUNS,
+      choices: ["error", "null", "skip"],
+      // A NaN in a pipeline is news.
+      default: "error",
+    },
+  ),
+  nullLogit: text("Null logits: stop, or mask the class (-inf)", {
+    choices: ["error", "mask"],
+    // A null can mean "masked" or "missing"; only the producer of the file knows.
+    default: "error",
+  }),
+  // Without the marker nobody can tell a stream from the first part of one.
+  allowMissingEos: flag("Accept a stream that lacks its end-of-stream marker"),
+});
+
+const OF_RESULTS = section("Results", RUNS, "bytes", {
+  emit: list("Results, e.g. softmax,entropy (default: softmax,jacobian)", {
+    choices: [...EMIT_NAMES, ...DROPPED],
+  }),
+  layout: text("Layout of the Jacobian blocks", {
+    choices: LAYOUTS,
+    // SciPy and PyTorch take these blocks without a copy.
+    default: "bsr",
+  }),
+  threshold: number(
+    "For csr and coo: drop entries whose absolute value is below this, without renormalizing",
+    { range: [0, Number.MAX_VALUE], default: 0 },
+  ),
+  topK: integer(
+    "For csr and coo: keep only the n largest entries of each block (by absolute value)",
+    { range: FROM_1 },
+  ),
+  temperature: number("T of softmax(o/T), from 1e-100 to 1e100", {
+    // Beyond, the exact product of a quotient and T leaves float64.
+    range: [1e-100, 1e100],
+    default: 1,
+  }),
+  class: integer("Class index k for --emit column (0-based)", {
+    range: [0, 2 ** 31 - 1],
+  }),
+});
+
+const AUXILIARY = section("Results", COMPARES, "bytes", {
+  classColumn: text("Input column holding k for each row (for --emit column)"),
+  label: text(
+    "Input column of true classes for --emit cross_entropy and gradient, or an .npy file beside a file of arrays",
+  ),
+  classNames: names(
+    "Names of the classes in the order of the logits, e.g. cat,dog; labels may be such names",
+  ),
+  cotangent: text("Input column of vectors for --emit vjp and log_vjp"),
+  tangent: text("Input column of vectors for --emit jvp and log_jvp"),
+  covariance: text(
+    "Input column of covariance matrices for --emit covariance and variance: diagonal, upper triangle or full",
+  ),
+  forceDense: flag("Allow a dense tensor of more than 1 GiB", {
+    commands: RUNS,
+    affects: "process",
+  }),
+});
+
+const OF_SHOW = section("Input", ["show"], "process", {
+  row: integer("Row of the input, from 0", { isRequired: true }),
+  position: ranges(
+    "Position of the row, for an output with a column position, from 0; of several: 3,7",
+  ),
+  input: text("Input of the row, for a dataset of several inputs"),
+  classes: integer(
+    "Number of classes to show, by decreasing p (default: as many as fit; 100 in JSON)",
+    { group: "Values", range: [1, 10_000] },
+  ),
+});
+
+const OF_VERIFY = section("Values", ["verify"], "process", {
+  input: path("Input file of the run that wrote the output", {
+    group: "Input",
+    file: "read",
+    alias: "i",
+  }),
+  sample: integer("Number of random rows to recompute in high precision", {
+    range: FROM_1,
+    // Errors do not hide in a few rows only.
+    default: 1000,
+  }),
+  all: flag("Recompute every row and compare every byte with a new run"),
+  seed: integer("Seed of the sample", { default: 0 }),
+});
+
+const OF_INSPECT = section("Values", ["inspect"], "process", {
+  scan: flag("Read all logits: range, masked classes, rows without a softmax"),
+});
+
+const OF_REPORT = section("Values", ["report"], "process", {
+  label: text(
+    "Copied column of true classes (0 to Q - 1, or names), for calibration and confusion",
+  ),
+  classNames: names(
+    "Names of the classes, e.g. cat,dog, for labels that are names (default: those of the results)",
+  ),
+  classes: integer("Maximum number of classes in the heatmap, 2 to 100", {
+    // More cells would be too small to see.
+    range: [2, 100],
+    default: 40,
+  }),
+  verifyReport: text(
+    "Report of a verification (softjac verify --report FILE); adds its errors",
+    { file: "read" },
+  ),
+  title: text("Title of the page (default: name of the results)", {
+    group: "Output",
+  }),
+  output: output("HTML file to write", { group: "Output" }),
+});
+
+const OF_GENERATE = section("Values", ["generate"], "bytes", {
+  rows: integer("Number of rows", { isRequired: true }),
+  classes: integer("Number of classes", {
+    // A row is made at once, and readers take a record batch of 128 MiB with ease.
+    range: [1, 2 ** 24],
+    isRequired: true,
+  }),
+  kind: text(
+    "Distribution: randint(-10, 11)/2, N(0, scale²), or one class far above the others",
+    // The logits of classifiers are nearer to it than to the notebook's whole and half numbers.
+    { choices: ["notebook", "normal", "peaked"], default: "normal" },
+  ),
+  scale: number("Standard deviation for --kind normal", {
+    range: [0, 1e6],
+    // The logits of many a trained classifier spread as much.
+    default: 3,
+  }),
+  seed: integer("Random seed; the same seed gives the same bytes", {
+    default: 0,
+  }),
+  dtype: text("Type of the logits (drawn in float64, then rounded)", {
+    group: "Output",
+    choices: FLOATS,
+    // Nothing is rounded that need not be.
+    default: "float64",
+  }),
+});
+
+const OUTPUT = [
+  ...section("Output", ["run", "dataset"], "process", {
+    output: output("Output file or directory; - is standard output"),
+  }),
+  ...section("Output", RUNS, "process", {
+    output: output(DATASET, { commands: ["plan", "run-shard"] }),
+    keep: names("Input columns to copy to the output, e.g. id,label", {
+      affects: "bytes",
+    }),
+    dtype: text(
+      "Type of the results (default: float32 for float16, bfloat16 and float32 logits, else float64)",
+      {
+        commands: [...RUNS, "inspect"],
+        choices: FLOATS,
+        affects: "bytes",
+      },
+    ),
+    compress: text("Compress the record batches (default: no compression)", {
+      choices: ["lz4", "zstd"],
+      affects: "bytes",
+    }),
+    force: flag("Overwrite the output file if it exists", {
+      commands: ["run", "generate", "report"],
+      alias: "f",
+    }),
+    sync: flag("Wait until the output is on disk (fsync)", {
+      commands: [...COMPUTES, "generate", "report"],
+      // After a power cut, a name whose bytes are missing is the worst that a writer can leave.
+      default: true,
+    }),
+  }),
+];
+
+const RUNNING = section("Running", COMPUTES, "process", {
+  threads: integer("Worker threads, 1 to 256 (default: available cores)", {
+    commands: [...COMPUTES, "verify"],
+    range: [1, 256],
+  }),
+  chunkRows: integer(
+    "Rows per chunk (default: about 8 MiB of input and output); does not change the output",
+    { range: FROM_1 },
+  ),
+});
+
+const OF_DATASETS = [
+  ...section("Dataset", ["run-shard"], "process", {
+    run: text("Fingerprint of the run, if several are planned for the output", {
+      commands: ["run-shard", ...PUBLISHES, "status"],
+    }),
+    shardIndex: integer(
+      "Index i of this task (from 0): it computes shards i, i + n, i + 2n, … (default: read from the scheduler's environment, else all shards)",
+    ),
+    shardCount: integer("Number of tasks n", { range: FROM_1 }),
+    limit: integer("Maximum number of shards to compute", { range: FROM_1 }),
+    select: ranges(
+      "Shards to compute, as printed by softjac status: 3,7-9 (default: the shards of the task, or all)",
+    ),
+  }),
+  ...section("Dataset", PLANS, "process", {
+    shardRows: integer(
+      "Maximum rows per shard (default: set by --shard-bytes)",
+      { range: FROM_1 },
+    ),
+    shardBytes: integer(
+      "Approximate output bytes per shard (for csr and coo: input bytes)",
+      // What is lost when a machine dies, and what a task of a scheduler does in a second or two.
+      { range: FROM_1, default: 256 * 2 ** 20 },
+    ),
+    checksums: flag(
+      "Record the SHA-256 of every shard in the manifest (roughly doubles the work)",
+    ),
+    overwrite: flag(
+      "Replace an existing dataset once the new one is complete",
+      { commands: [...PLANS, ...PUBLISHES] },
+    ),
+    allowMissing: flag("Publish the dataset without the skipped inputs", {
+      commands: ["dataset", ...PUBLISHES],
+    }),
+    keepGoing: flag(
+      "Skip invalid inputs and compute the others (exit code 65, dataset not published)",
+      { commands: [...PLANS, "run-shard", "worker"] },
+    ),
+  }),
+  ...section("Dataset", ["dataset", "run-shard"], "process", {
+    repair: flag(
+      "Recompute shards of the published dataset that are missing or damaged",
+    ),
+    grace: number(
+      "Seconds to finish the current shard after a signal; then it is abandoned",
+      // Kubernetes and Slurm kill a process 30 s after the signal.
+      { range: [0, 86_400], default: 25 },
+    ),
+    timeLimit: number(
+      "Seconds after which the command exits with 75 (default: no limit)",
+      { commands: ["dataset", "run-shard", "worker", "wait"], range: SECONDS },
+    ),
+    stallTimeout: number(
+      "Seconds without progress after which the shard is given up (exit code 75; on a queue the attempt fails)",
+      {
+        commands: ["dataset", "run-shard", "worker"],
+        range: SECONDS,
+        // A chunk takes milliseconds; a disk that is busy with others may take a minute for a sync.
+        default: 600,
+      },
+    ),
+  }),
+  ...section("Dataset", ["gc"], "process", {
+    olderThan: number("Remove directories unchanged for this many hours", {
+      range: [0, Number.MAX_VALUE],
+      // A run that continues writes something every few seconds; one that was stopped may be wanted on Monday.
+      default: 72,
+    }),
+    dryRun: flag("Print what would be removed without removing it"),
+  }),
+];
+
+const S3 = section(
+  "S3",
+  [...PLANS, "run-shard", "worker", ...PUBLISHES, "status", "gc"],
+  "process",
+  {
+    endpoint: text(
+      "URL of an S3 server other than AWS (default: AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL)",
+      // The SDK would read them, but not address the buckets as parts of the path.
+      { variables: ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"] },
+    ),
+    region: text(
+      "Region of the buckets (default: AWS_REGION, the region of the profile, or us-east-1)",
+    ),
+  },
+);
+
+const REDIS = "URL of the Redis server without its password";
+const QUEUE = [
+  ...section("Queue", ["wait"], "process", {
+    queue: text(
+      `${REDIS} (default: none; lost shards are not resubmitted then)`,
+    ),
+    poll: number("Seconds between checks of the dataset", {
+      range: [0.05, 86_400],
+      default: 5,
+    }),
+  }),
+  ...section("Queue", QUEUES, "process", {
+    queue: text(`${REDIS}: redis://host:6379/0, or rediss:// for TLS`, {
+      commands: ["submit", "worker"],
+      isRequired: true,
+    }),
+    queuePassword: text("Password of the Redis server", { isSecret: true }),
+    queueName: text("Name of the queue; several queues can share a server", {
+      default: "softjac",
+    }),
+    connectTimeout: number(
+      "Seconds to wait for the first connection to the queue",
+      // A Redis that restarts reads its log first; a wrong address should be reported soon.
+      { range: [0.1, 86_400], default: 10 },
+    ),
+  }),
+  ...section("Queue", ["submit", "wait"], "process", {
+    attempts: integer(
+      "Attempts per shard that fails for other reasons than invalid input",
+      // With the backoff: about a minute of a disk or network that is out.
+      { range: [1, 1000], default: 6 },
+    ),
+    backoff: number(
+      "Seconds before the second attempt; doubles before each further attempt",
+      { range: [0, 86_400], default: 2 },
+    ),
+  }),
+  ...section("Queue", ["worker"], "process", {
+    allow: list(
+      "Directories or URLs that the worker may read and write: /data,/scratch (default: the current directory)",
+    ),
+    lease: number("Seconds that a worker holds a shard without renewal", {
+      range: [1, 86_400],
+      // Long enough for a thread that the system holds up; a shard of a dead worker waits about as long.
+      default: 60,
+    }),
+    shardTimeout: number(
+      "Maximum seconds per shard; then the attempt fails",
+      // Shards of the default size take seconds.
+      { range: SECONDS, default: 3600 },
+    ),
+    diskPause: number("Seconds to wait after the disk was full", {
+      range: [0.1, 86_400],
+      default: 30,
+    }),
+    idleLimit: number(
+      "Seconds without work after which the worker exits with 0 (default: wait for more)",
+      { range: SECONDS },
+    ),
+  }),
+];
+
+const EVERYWHERE: Command[] = [...MAKES, ...LOOKS];
+
+/** Options of the process alone, which no function of the library has. */
+const REPORTING = section("Reporting", MAKES, "process", {
+  dryRun: flag("Print the plan; write nothing", { commands: ["run"] }),
+  json: flag("Print the report as JSON", { commands: EVERYWHERE }),
+  quiet: flag("Print errors only", { alias: "q" }),
+  logFormat: text("Format of the log on standard error", {
+    choices: ["human", "json"],
+    default: "human",
+  }),
+  report: text(
+    "Write the report (of success or failure) as JSON to this file",
+    { file: "state" },
+  ),
+  metrics: text(
+    "Write metrics in the Prometheus text format to this file (*.prom) every 30 s",
+    { file: "state" },
+  ),
+  color: flag("Use colors in a terminal", {
+    commands: EVERYWHERE,
+    default: true,
+  }),
+  config: text(
+    "JSON file of options; SOFTJAC_* variables and the command line override it",
+    { commands: EVERYWHERE, file: "read" },
+  ),
+});
+
+/**
+ * The options of all functions and commands. The library checks options and fills in defaults with these rows; the command
+ * line makes arguments, flags, variables, config files, help and completion from them. Rows that affect bytes are in the
+ * fingerprint of a dataset, in this order.
+ */
+const OPTIONS: readonly OptionSpec[] = [
+  ...[
+    WORDS,
+    INPUT,
+    OF_RESULTS,
+    AUXILIARY,
+    OF_SHOW,
+    OF_VERIFY,
+    OF_INSPECT,
+    OF_REPORT,
+  ],
+  ...[OF_GENERATE, OUTPUT, RUNNING, OF_DATASETS, S3, QUEUE, REPORTING],
+].flat();
+
+/** Returns the options of a command, or of several that one command line stands for. */
+export function optionsOf(...commands: readonly Command[]): OptionSpec[] {
+  return OPTIONS.filter((option) =>
+    commands.some((command) => option.commands.includes(command)),
+  );
+}

@@ -1,0 +1,264 @@
+import {
+  type BlockPlace,
+  framed,
+  type KeyValues,
+  recordBatchMessage,
+} from "../../arrow/encode-messages.js";
+import type { Field } from "../../arrow/field.js";
+import {
+  type BatchMetadata,
+  decodeMessage,
+} from "../../input/arrow-metadata.js";
+import type { Sequential } from "../../io/sequential.js";
+import { checkOwnFile } from "../../io/system-error.js";
+import { openThreads, type Threads } from "../../pool/piscina-threads.js";
+import {
+  CODECS,
+  type Codec,
+  type CompressReply,
+  type CompressTask,
+  maxCompressedBytes,
+} from "../../tasks/compress-tasks.js";
+import { layoutTail, magic, tailPiece } from "../jacobian-file.js";
+import { openSequential, type PendingOutput } from "../output-target.js";
+import { openStreamedOutput } from "../streamed-output.js";
+
+/** The built worker, beside the bundle that this module is part of. */
+const WORKER_URL = new URL("./compress.js", import.meta.url);
+
+export interface CompressedOutputSpec {
+  codec: Codec;
+  /** Fields and metadata in the footer of a file. */
+  file: { fields: Field[]; metadata: KeyValues };
+  /** Bytes of the plain output that are in memory at once (output/streamed-output.ts). */
+  ringBytes: number;
+  /** Threads that compress; 0: this one. */
+  threads: number;
+}
+
+/**
+ * Opens an output that takes the plain stream of a writer and passes it to `pending` with the bodies of record batches
+ * compressed.
+ */
+export async function openCompressedOutput(
+  { codec, file, ringBytes, threads }: CompressedOutputSpec,
+  pending: PendingOutput,
+): Promise<PendingOutput> {
+  const compressors = await openCompressors(threads, codec);
+  const target = openSequential(pending);
+  const stream = new CompressedStream(
+    { codec, file, compressors, pending, target },
+    Math.max(1, threads),
+  );
+  const plain = openStreamedOutput(ringBytes, {
+    write: (bytes) => stream.write(bytes),
+    end: () => pending.commit(),
+    destroy: () => pending.stop?.(),
+  });
+  return {
+    ...plain,
+    bytes: () => target.position,
+    async discard() {
+      await plain.discard();
+      await compressors.close();
+      await stream.settled();
+      await pending.discard();
+    },
+    async commit() {
+      await plain.commit();
+      await compressors.close();
+    },
+  };
+}
+
+/**
+ * Opens threads for compression, or for 0 uses this one. They are apart from those of the kernel, which wait most of the
+ * time: numbers are compressed at a tenth of the speed at which results are computed.
+ */
+async function openCompressors(
+  threads: number,
+  codec: Codec,
+): Promise<Threads<CompressTask, CompressReply>> {
+  checkOwnFile(codec === "zstd" ? "wasm-zstd.wasm" : "lz4_wasm_nodejs_bg.wasm");
+  if (threads > 0) return openThreads(WORKER_URL, threads);
+  const { compress } = await import("../../../workers/compress/compress.js");
+  return { run: compress, close: async () => {} };
+}
+
+interface CompressedStreamSpec
+  extends Pick<CompressedOutputSpec, "codec" | "file"> {
+  compressors: Threads<CompressTask, CompressReply>;
+  pending: PendingOutput;
+  /** Where the compressed file goes. */
+  target: Sequential;
+}
+
+/** A part of the stream: its next bytes, of which `left` have not arrived. */
+interface Section {
+  left: number;
+  add(piece: Uint8Array): Promise<void> | void;
+  /** Called when all have arrived; returns the next section. */
+  end(): Promise<Section>;
+}
+
+/** Memory for one record batch: its body, plain and compressed. */
+type BodySlot = Pick<CompressTask, "source" | "target">;
+
+/**
+ * Writes the stream of a writer with the bodies of record batches compressed, buffer by buffer. Several are compressed at
+ * once, and written in order. Dictionaries stay plain.
+ *
+ * A message of the stream is FFFFFFFF, the length of its metadata, the metadata, and the body, whose length the metadata
+ * states. A length of 0 ends the stream.
+ */
+class CompressedStream {
+  readonly #batches: BlockPlace[] = [];
+  readonly #dictionaries: BlockPlace[] = [];
+  /** Memory that no batch uses; most batches have one size. */
+  readonly #free: (BodySlot | null)[];
+  /** For each batch that has not been written, in order: fulfilled when it has. */
+  readonly #writing: Promise<void>[] = [];
+  #last: Promise<void> = Promise.resolve();
+  #section = this.#prefix();
+
+  constructor(
+    private readonly spec: CompressedStreamSpec,
+    atOnce: number,
+  ) {
+    this.#free = new Array(atOnce).fill(null);
+  }
+
+  /** Takes bytes of the stream, in pieces of any size. */
+  async write(bytes: Uint8Array): Promise<void> {
+    for (let rest = bytes; rest.byteLength > 0; ) {
+      const piece = rest.subarray(0, this.#section.left);
+      await this.#section.add(piece);
+      this.#section.left -= piece.byteLength;
+      rest = rest.subarray(piece.byteLength);
+      while (this.#section.left === 0)
+        this.#section = await this.#section.end();
+    }
+  }
+
+  /** Waits until nothing is being written, whether or not that succeeds. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#writing);
+    await this.spec.target.settled();
+  }
+
+  #prefix(): Section {
+    const prefix = new Uint8Array(8);
+    return inMemory(prefix, async () => {
+      const length = new DataView(prefix.buffer).getInt32(4, true);
+      if (length === 0) {
+        await this.#finish();
+        return this.#prefix();
+      }
+      const metadata = new Uint8Array(length);
+      return inMemory(metadata, () => this.#message(metadata));
+    });
+  }
+
+  async #message(metadata: Uint8Array): Promise<Section> {
+    const { target } = this.spec;
+    const { header, batch, bodyBytes } = decodeMessage(metadata);
+    if (batch && header === "RecordBatch") return this.#batch(batch, bodyBytes);
+    if (target.position === 0) await target.add(magic());
+    const place = await this.#add(metadata, bodyBytes);
+    if (header === "DictionaryBatch") this.#dictionaries.push(place);
+    return {
+      left: bodyBytes,
+      add: (piece) => target.add(piece),
+      end: async () => this.#prefix(),
+    };
+  }
+
+  async #batch(batch: BatchMetadata, bodyBytes: number): Promise<Section> {
+    while (this.#free.length === 0) await this.#writing.shift();
+    const known = this.#free.pop();
+    const slot = {
+      source: withRoom(known?.source, bodyBytes),
+      target: withRoom(known?.target, maxCompressedBytes(batch.buffers)),
+    };
+    const body = new Uint8Array(slot.source, 0, bodyBytes);
+    return inMemory(body, async () => {
+      const { codec, compressors } = this.spec;
+      const { buffers } = batch;
+      const compressed = compressors.run({ ...slot, codec, buffers });
+      const writing = this.#writeBatch(batch, slot, compressed, this.#last);
+      // Thrown to whoever waits for it.
+      writing.catch(() => {});
+      this.#last = writing;
+      this.#writing.push(writing);
+      return this.#prefix();
+    });
+  }
+
+  async #writeBatch(
+    batch: BatchMetadata,
+    slot: BodySlot,
+    compressed: Promise<CompressReply>,
+    before: Promise<void>,
+  ): Promise<void> {
+    compressed.catch(() => {});
+    await before;
+    const { codec, pending, target } = this.spec;
+    const { buffers, bodyBytes } = await compressed;
+    const message = {
+      ...batch,
+      buffers,
+      bodyBytes,
+      compression: CODECS[codec],
+    };
+    const place = await this.#add(recordBatchMessage(message), bodyBytes);
+    await target.add(new Uint8Array(slot.target, 0, bodyBytes));
+    this.#batches.push(place);
+    pending.wrote(place.metadataBytes + bodyBytes);
+    this.#free.push(slot);
+  }
+
+  /** Adds a message's metadata, framed for its position. */
+  async #add(metadata: Uint8Array, bodyBytes: number): Promise<BlockPlace> {
+    const { target } = this.spec;
+    const offset = target.position;
+    const bytes = framed(metadata, offset);
+    await target.add(bytes);
+    return { offset, metadataBytes: bytes.byteLength, bodyBytes };
+  }
+
+  async #finish(): Promise<void> {
+    await this.#last;
+    const { file, pending, target } = this.spec;
+    const tail = layoutTail(
+      file,
+      this.#dictionaries,
+      this.#batches,
+      target.position,
+    );
+    const isStream = pending.stream !== undefined;
+    await target.add(tailPiece(tail, isStream).bytes);
+    await target.finish();
+  }
+}
+
+/** Returns a section that is collected in memory. */
+function inMemory(memory: Uint8Array, end: () => Promise<Section>): Section {
+  let filled = 0;
+  return {
+    left: memory.byteLength,
+    add: (piece) => {
+      memory.set(piece, filled);
+      filled += piece.byteLength;
+    },
+    end,
+  };
+}
+
+function withRoom(
+  memory: SharedArrayBuffer | undefined,
+  bytes: number,
+): SharedArrayBuffer {
+  return memory && memory.byteLength >= bytes
+    ? memory
+    : new SharedArrayBuffer(bytes);
+}

@@ -1,0 +1,86 @@
+import {
+  allocateKernelMemory,
+  type KernelMemory,
+} from "../tasks/kernel-memory.js";
+import type {
+  Reply,
+  Task,
+  TaskMessage,
+  WorkerSetup,
+} from "../tasks/run-tasks.js";
+import { openThreads, type Threads } from "./piscina-threads.js";
+
+/** Runs tasks; the caller's slots limit how many are in flight. */
+export interface TaskPool {
+  run(task: Task): Promise<Reply>;
+}
+
+/** The built worker, next to the bundle that contains this module. */
+const WORKER_URL = new URL("./worker.cjs", import.meta.url);
+
+/** Number of runs of this process: a worker keeps what it has prepared for the last one. */
+let runs = 0;
+
+/** Threads and memory, reused from run to run, because getting either takes longer than a small run. Created when needed. */
+export class WorkerPool {
+  #threads: Promise<Threads<TaskMessage, Reply>> | null = null;
+  #closed: Promise<void> | null = null;
+  #memory: KernelMemory | null = null;
+
+  /** Number of tasks that threads are working on. */
+  tasksUnderWay = 0;
+
+  /** Starts `count` threads unless there are some. Start-up errors are reported to the first task, not here. */
+  async start(count: number): Promise<void> {
+    this.#threads ??= openThreads(WORKER_URL, count, {
+      // A worker's garbage is a few views per stride: collected early, a run's peak does not grow with its length.
+      maxYoungGenerationSizeMb: 2,
+    });
+    await this.#threads.catch(() => {});
+  }
+
+  /** Returns memory of at least `bytes` for the slots of one run at a time. @throws InternalError as allocateKernelMemory */
+  memory(bytes: number): KernelMemory {
+    if (!this.#memory || this.#memory.buffer.byteLength < bytes)
+      this.#memory = allocateKernelMemory(bytes);
+    return this.#memory;
+  }
+
+  /** Returns a pool for one run; 0 threads: on the main thread, where a small run ends before a thread has started. */
+  async pool(threads: number, setup: WorkerSetup): Promise<TaskPool> {
+    if (threads === 0) {
+      const { taskRunner } = await import("../../workers/run-task.js");
+      const run = taskRunner(setup);
+      return {
+        async run(task) {
+          const reply = run(task);
+          // Signals, timers and progress have their turn between tasks.
+          await new Promise(setImmediate);
+          return reply;
+        },
+      };
+    }
+    await this.start(threads);
+    const workers = await (this.#threads as Promise<
+      Threads<TaskMessage, Reply>
+    >);
+    const run = runs++;
+    return {
+      run: (task) => {
+        this.tasksUnderWay++;
+        return workers.run({ run, setup, task }).finally(() => {
+          this.tasksUnderWay--;
+        });
+      },
+    };
+  }
+
+  /** Ends the threads, for good. */
+  close(): Promise<void> {
+    this.#closed ??= (async () => {
+      const threads = await this.#threads?.catch(() => null);
+      await threads?.close();
+    })();
+    return this.#closed;
+  }
+}

@@ -1,0 +1,201 @@
+import {
+  type CopiedBuffers,
+  type CopiedNode,
+  checkCode,
+  DamagedColumn,
+  whereOf,
+} from "../arrow/copied-nodes.js";
+import { type ArrowType, storedType } from "../arrow/field.js";
+import { NodeReader } from "../arrow/node-reader.js";
+import { type Read, viewOf } from "../arrow/read-window.js";
+import { float16Value } from "../arrow/stored-numbers.js";
+import { InputFormatError } from "../errors.js";
+import { type CopiedColumn, copiedColumn } from "../input/copied-columns.js";
+import { placeDictionaries } from "../input/dictionaries.js";
+import { inputReader } from "../input/read-input.js";
+import { type ColumnSpan, placeColumn } from "../input/record-batch.js";
+import { type ArrowContainer, recordBatches } from "../input/record-batches.js";
+
+/** Reads single values of copied columns, as text. */
+export class CopiedValues {
+  readonly #path: string;
+  readonly #read: Read;
+  readonly #columns: { column: CopiedColumn; batches: CopiedBuffers[] }[];
+
+  /** @param places indices of the columns in the file. @throws InputFormatError, InputUnsupportedError */
+  constructor(file: ArrowContainer, places: readonly number[]) {
+    const { path, schema } = file;
+    const kept = places.map((place) => {
+      const field = schema.fields[place] as (typeof schema.fields)[number];
+      return copiedColumn(path, field, place, true);
+    });
+    const { partsOf } = placeDictionaries(file, kept);
+    const batches = [...recordBatches(file)].filter(
+      ({ batch }) => batch.rows > 0,
+    );
+    this.#path = path;
+    this.#read = inputReader(file);
+    this.#columns = kept.map((column) => ({
+      column,
+      batches: batches.map((record) =>
+        placeColumn(
+          record,
+          record.columns[column.place] as ColumnSpan,
+          partsOf,
+        ),
+      ),
+    }));
+  }
+
+  /** Returns the values of row `k` of a record batch that has rows; null: null. @throws InputFormatError, IoError */
+  read(batch: number, k: number): (string | null)[] {
+    return this.#columns.map(({ column, batches }) => {
+      try {
+        return valueText(
+          this.#read,
+          column,
+          batches[batch] as CopiedBuffers,
+          k,
+        );
+      } catch (error) {
+        if (!(error instanceof DamagedColumn)) throw error;
+        throw new InputFormatError(this.#path, error.where, error.message);
+      }
+    });
+  }
+}
+
+/** Longer texts are cut: a page is to be looked at. */
+const MAX_CHARACTERS = 200;
+const MAX_BYTES = 4 * MAX_CHARACTERS;
+
+/** Returns value k of a node as text, lists and structs as JSON; null: null. @throws InputFormatError, IoError, DamagedColumn */
+function valueText(
+  read: Read,
+  node: CopiedNode,
+  buffers: CopiedBuffers,
+  k: number,
+): string | null {
+  const { bits, form } = node;
+  const { nullCount, validity, values, children } = buffers;
+  if (form === "null" || (nullCount > 0 && !bitAt(read, validity, k)))
+    return null;
+  const piece = { buffers, from: k, to: k + 1, repeat: 1, row: null };
+  const type = storedType(node.field);
+  if (bits === 1) return String(bitAt(read, values, k));
+  if (bits > 1) {
+    const bytes = viewOf(read(values + (k * bits) / 8, bits / 8));
+    if (form !== "codes") return fixedText(type, bytes);
+    const code = Number(wholeOf(bytes, node.signed));
+    const last = children.at(-1);
+    const count = last ? last.firstCode + last.length : 0;
+    checkCode(code, count, () => whereOf(node, piece, k));
+    const isPart = ({ firstCode }: CopiedBuffers) => firstCode <= code;
+    const part = children.findLast(isPart) as CopiedBuffers;
+    const [child] = node.children as [CopiedNode];
+    return valueText(read, child, part, code - part.firstCode);
+  }
+  if (form === "struct")
+    return `{${node.children
+      .map((child, n) => {
+        const text = jsonText(read, child, children[n] as CopiedBuffers, k);
+        return `${JSON.stringify(child.field.name)}:${text}`;
+      })
+      .join(",")}}`;
+  const [first, last] =
+    form === "fixed-size-list"
+      ? [k * node.listSize, (k + 1) * node.listSize]
+      : new NodeReader(node, read).ends(piece, buffers);
+  if (form !== "text") {
+    let text = "";
+    for (let n = first; n < last && text.length <= MAX_CHARACTERS; n++)
+      text += `${n > first ? "," : ""}${jsonText(read, node.children[0] as CopiedNode, children[0] as CopiedBuffers, n)}`;
+    return cut(`[${text}]`);
+  }
+  const bytes = read(values + first, Math.min(last - first, MAX_BYTES));
+  if (type.kind === "Binary" || type.kind === "LargeBinary")
+    return cut(hex(bytes));
+  return cut(new TextDecoder().decode(bytes));
+}
+
+/** Returns a nested value: numbers, booleans, lists and structs as they are, others in quotation marks. */
+function jsonText(
+  read: Read,
+  node: CopiedNode,
+  buffers: CopiedBuffers,
+  k: number,
+): string {
+  const text = valueText(read, node, buffers, k);
+  if (text === null) return "null";
+  const isBare = ["Int", "FloatingPoint", "Decimal", "Bool"].includes(
+    node.field.type.kind,
+  );
+  return isBare || node.children.length > 0 ? text : JSON.stringify(text);
+}
+
+function bitAt(read: Read, bitmap: number, k: number): boolean {
+  const [byte = 0] = read(bitmap + (k >> 3), 1);
+  return ((byte >> (k & 7)) & 1) === 1;
+}
+
+function cut(text: string): string {
+  return text.length > MAX_CHARACTERS
+    ? `${text.slice(0, MAX_CHARACTERS)}…`
+    : text;
+}
+
+function fixedText(type: ArrowType, bytes: DataView): string {
+  switch (type.kind) {
+    case "Int":
+      return String(wholeOf(bytes, type.signed));
+    case "FloatingPoint":
+      return String(floatOf(bytes));
+    case "Decimal":
+      return decimalText(wholeOf(bytes, true), type.scale);
+    case "Date":
+      return dateText(
+        Number(wholeOf(bytes, true)) * (type.unit === 0 ? 86_400_000 : 1),
+      ).slice(0, 10);
+    case "Timestamp":
+      return dateText(Number(wholeOf(bytes, true)) / 1000 ** (type.unit - 1));
+    case "Time":
+    case "Duration":
+      return `${wholeOf(bytes, true)} ${["s", "ms", "µs", "ns"][type.unit]}`;
+    default:
+      return hex(new Uint8Array(bytes.buffer));
+  }
+}
+
+/** Little-endian, of any width. */
+function wholeOf(bytes: DataView, signed: boolean): bigint {
+  let value = 0n;
+  for (let at = bytes.byteLength - 1; at >= 0; at--)
+    value = (value << 8n) | BigInt(bytes.getUint8(at));
+  const bits = 8 * bytes.byteLength;
+  return signed ? BigInt.asIntN(bits, value) : value;
+}
+
+function floatOf(bytes: DataView): number {
+  if (bytes.byteLength === 8) return bytes.getFloat64(0, true);
+  if (bytes.byteLength === 2) return float16Value(bytes.getUint16(0, true));
+  // Seven digits: more would be those of the float64 that it becomes.
+  return Number(bytes.getFloat32(0, true).toPrecision(7));
+}
+
+function decimalText(value: bigint, scale: number): string {
+  if (scale <= 0) return `${value}${"0".repeat(-scale)}`;
+  const digits = String(value < 0n ? -value : value).padStart(scale + 1, "0");
+  const text = `${digits.slice(0, -scale)}.${digits.slice(-scale)}`;
+  return value < 0n ? `-${text}` : text;
+}
+
+function dateText(milliseconds: number): string {
+  const date = new Date(milliseconds);
+  return Number.isNaN(date.getTime())
+    ? `${milliseconds} ms`
+    : date.toISOString();
+}
+
+function hex(bytes: Uint8Array): string {
+  return `0x${Buffer.from(bytes).toString("hex")}`;
+}

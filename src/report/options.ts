@@ -1,0 +1,29 @@
+import type { Resolved } from "../options/check-options.js";
+
+/** Options of `report`. Only `results` and `output` are required. */
+export interface ReportOptions {
+  /** Path of an output file, or of the directory of a dataset. */
+  results: string;
+  /** Path of the HTML file to write. */
+  output: string;
+  /** Name of the copied column of true classes for calibration: class numbers, 0 to Q − 1, or class names. */
+  label?: string | undefined;
+  /** Names of the classes, in the order of the logits, for labels that are strings; default: those that the results have. */
+  classNames?: readonly string[] | undefined;
+  /** Maximum number of classes in the heatmap, 2 to 100; default: 40. */
+  classes?: number | undefined;
+  /** Title of the page; default: name of the results. */
+  title?: string | undefined;
+  /** Path of the report of a verification (`softjac verify --report` or `--json`), for its errors. */
+  verifyReport?: string | undefined;
+  /** Whether to replace an existing output file; default: false. */
+  force?: boolean | undefined;
+  /** Whether to wait until the output is on disk (fsync) before it is renamed into place; default: true. */
+  sync?: boolean | undefined;
+}
+
+/** ReportOptions checked, with every default in place; frozen. */
+export type ResolvedReportOptions = Resolved<
+  ReportOptions,
+  "classes" | "title" | "force" | "sync"
+>;

@@ -1,0 +1,252 @@
+import { count } from "../../format-number.js";
+import type { ClassNumbers, OutputReport } from "../output-report.js";
+import { cellNumber, digits, percent, tellingDigits } from "./figures.js";
+import {
+  type FigureSpec,
+  figure,
+  type Html,
+  html,
+  numberOf,
+  reasonsText,
+  section,
+  table,
+} from "./parts.js";
+import { Plot, picture, shadeScale } from "./plot.js";
+
+/** Maximum numbers of classes for numbers in cells, for a table of the cells, and for names at the axes. */
+const MAX_NUMBERED = 12;
+const MAX_TABLED = 40;
+const MAX_NAMED = 60;
+
+/** Draws mean |J| and the confusion matrix of the shown classes, and a table by class. */
+export function classesSection({
+  classes,
+  summary,
+}: Pick<OutputReport, "classes" | "summary">): Html {
+  const { reasons, meanJacobian, confusion, sensitivity } = classes;
+  const which = whichClasses(classes.shown.length, summary.classes);
+  const hasPairs = summary.classes > 1;
+  return section(
+    "classes",
+    "Classes",
+    html`Raising the logit of a class moves probability to it from the other classes. |J[i,j]| is the rate between classes i and j, and J[k,k] the total rate of class k.`,
+    [
+      reasonsText(reasons),
+      html`<div class="figures">`,
+      hasPairs && meanJacobian
+        ? jacobianFigure(classes, meanJacobian, which)
+        : null,
+      hasPairs && confusion ? confusionFigure(classes, confusion, which) : null,
+      html`</div>`,
+      sensitivity && classTable(classes, sensitivity, which),
+    ],
+  );
+}
+
+function whichClasses(shown: number, all: number): string {
+  if (shown < all)
+    return `The ${count(shown)} of ${count(all)} classes with the largest mean J[k,k]`;
+  return all === 1 ? "The one class" : `All ${count(all)} classes`;
+}
+
+function jacobianFigure(
+  { shown, rows }: ClassNumbers,
+  mean: readonly (readonly number[])[],
+  which: string,
+): Html {
+  return matrixFigure({
+    id: "mean-jacobian",
+    title: "Mean |J| between classes",
+    caption: html`Mean of |J[i,j]| over ${numberOf("jacobian-rows", rows, count(rows))} rows. ${which}. Shades are steps of equal ratio. The diagonal is outlined; the table by class has it.`,
+    axes: ["input class i", "output class j →"],
+    shown,
+    value: (a, b) => mean[a]?.[b] as number,
+    text: cellNumber,
+    tableText: digits,
+    edgeText: digits,
+  });
+}
+
+function confusionFigure(
+  { shown, confusionRows: rows, labelled }: ClassNumbers,
+  confusion: readonly (readonly number[])[],
+  which: string,
+): Html {
+  const counts = (a: number, b: number) => confusion[a]?.[b] as number;
+  return matrixFigure({
+    id: "confusion",
+    title: "Confusion matrix",
+    caption: html`Number of rows by label and predicted class, of ${numberOf("confusion-rows", rows, count(rows))} rows with a label and p. ${which}. Shades are steps of equal ratio of the share of the rows with the label. The diagonal, outlined, has the correct predictions.`,
+    axes: ["label", "predicted class →"],
+    shown,
+    value: counts,
+    shadeOf: (a, b) =>
+      counts(a, b) / Math.max(1, labelled?.[shown[a] as number] ?? 0),
+    text: count,
+    tableText: count,
+    edgeText: percent,
+  });
+}
+
+interface MatrixSpec extends Pick<FigureSpec, "id" | "title" | "caption"> {
+  /** Labels of the rows and of the columns. */
+  axes: [row: string, column: string];
+  shown: readonly number[];
+  /** Returns the value of a cell, by indices of `shown`. */
+  value(a: number, b: number): number;
+  /** Returns the value that is shaded; default: `value`. */
+  shadeOf?(a: number, b: number): number;
+  /** Text of a value in a cell, in the table, and of an edge between shades. */
+  text(value: number): string;
+  tableText(value: number): string;
+  edgeText(edge: number, significant: number): string;
+}
+
+interface Cell {
+  i: number;
+  j: number;
+  value: number;
+  share: number;
+}
+
+function matrixFigure({
+  axes: [row, column],
+  shown,
+  value,
+  shadeOf = value,
+  text,
+  tableText,
+  edgeText,
+  ...spec
+}: MatrixSpec): Html {
+  const cells = shown.flatMap((i, a) =>
+    shown.map((j, b) => ({ i, j, value: value(a, b), share: shadeOf(a, b) })),
+  );
+  const isMany = shown.length > 24;
+  const isNumbered = shown.length <= MAX_NUMBERED;
+  const isNamed = shown.length <= MAX_NAMED;
+  const longest = Math.max(...shown.map((k) => String(k).length));
+  const others = cells.filter(({ i, j, value }) => i !== j && value > 0);
+  const { shade, edges } = shadeScale(others.map(({ share }) => share));
+  const diagonal = cells.filter(({ i, j }) => i === j);
+  const inCells = (cells: readonly Cell[], fill: (cell: Cell) => string) =>
+    Plot.text(cells, {
+      x: "j",
+      y: "i",
+      text: (cell: Cell) => text(cell.value),
+      fill,
+      fontSize: 11,
+    });
+  const axis = {
+    domain: [...shown],
+    ...(isNamed ? { tickFormat: String } : { ticks: [] }),
+  };
+  return figure({
+    ...spec,
+    picture: html`${picture(`Heatmap: ${spec.title}`, {
+      height: 560,
+      marginLeft: 52,
+      marginTop: 26,
+      marginBottom: isNamed && isMany ? 36 + 7 * longest : 48,
+      marginRight: 6,
+      style: { fontSize: isMany ? "10px" : "13px" },
+      padding: 0,
+      x: { ...axis, label: column, tickRotate: isNumbered ? 0 : -90 },
+      y: { ...axis, label: row, labelArrow: "none", labelAnchor: "top" },
+      color: { type: "identity" },
+      marks: [
+        Plot.cell(others, {
+          x: "j",
+          y: "i",
+          fill: ({ share }: Cell) => `var(--h${shade(share)})`,
+          stroke: "var(--line)",
+          strokeWidth: 0.5,
+          inset: shown.length > 30 ? 0 : 1,
+        }),
+        Plot.cell(diagonal, {
+          x: "j",
+          y: "i",
+          fill: "none",
+          stroke: "var(--line)",
+          inset: 1,
+        }),
+        ...(isNumbered
+          ? [
+              inCells(others, ({ share }) => `var(--t${shade(share)})`),
+              inCells(diagonal, () => "currentColor"),
+            ]
+          : []),
+      ],
+    })}${legend(spec.title, edges, edgeText)}`,
+    table:
+      shown.length <= MAX_TABLED
+        ? table(
+            spec.title,
+            [row, ...shown.map((j) => `to ${j}`)],
+            shown.map((i, a) => [
+              String(i),
+              ...shown.map((_, b) => tableText(value(a, b))),
+            ]),
+          )
+        : isNamed
+          ? null
+          : html`<p>Classes of the heatmap: ${shown.join(", ")}.</p>`,
+  });
+}
+
+function legend(
+  title: string,
+  edges: readonly number[],
+  text: MatrixSpec["edgeText"],
+): Html | null {
+  if (edges.length === 0) return null;
+  const significant = tellingDigits(edges);
+  const names = [
+    `below ${text(edges[0] as number, significant)}`,
+    ...edges.map((edge) => `from ${text(edge, significant)}`),
+  ];
+  return html`<ol class="legend" aria-label="Shades: ${title}">${names.map((name, k) => html`<li><span class="swatch s${k}"></span>${name}</li>`)}</ol>`;
+}
+
+function classTable(
+  { shown, sensitivity: _, meanP, predicted, labelled, correct }: ClassNumbers,
+  sensitivity: readonly number[],
+  which: string,
+): Html {
+  const columns: [head: string, cell: (k: number) => string | Html][] = [
+    [
+      "mean J[k,k]",
+      (k) => numberOf(`sensitivity-${k}`, sensitivity[k] as number),
+    ],
+  ];
+  if (meanP)
+    columns.push(["mean p", (k) => (meanP[k] as number).toPrecision(3)]);
+  if (predicted)
+    columns.push(["predicted", (k) => count(predicted[k] as number)]);
+  if (labelled)
+    columns.push([
+      "labelled",
+      (k) =>
+        numberOf(
+          `labelled-${k}`,
+          labelled[k] as number,
+          count(labelled[k] as number),
+        ),
+    ]);
+  if (labelled && predicted && correct) {
+    const ratio = (part: number, of: number) =>
+      of > 0 ? percent(part / of) : "–";
+    columns.push(
+      ["correct", (k) => count(correct[k] as number)],
+      ["recall", (k) => ratio(correct[k] as number, labelled[k] as number)],
+      ["precision", (k) => ratio(correct[k] as number, predicted[k] as number)],
+    );
+  }
+  return html`<div><h3>By class</h3>
+<p>${which}${predicted || labelled ? "; predicted, labelled and correct are numbers of rows" : ""}.</p>
+${table(
+  "Numbers by class",
+  ["class", ...columns.map(([head]) => head)],
+  shown.map((k) => [String(k), ...columns.map(([, cell]) => cell(k))]),
+)}</div>`;
+}

@@ -1,0 +1,143 @@
+import { count } from "../../format-number.js";
+import { LOST } from "../numbers/confidence.js";
+import type {
+  Bins,
+  ConfidenceNumbers,
+  OutputReport,
+} from "../output-report.js";
+import { digits, percent, powerOfTen } from "./figures.js";
+import { type Html, html, numberOf, reasonsText, section } from "./parts.js";
+import { type Bar, histogram, Plot } from "./plot.js";
+
+const UNCERTAINTY_FROM: Record<string, string> = {
+  uncertainty: "stored in the output",
+  tail: "computed from the tail",
+  log_softmax: "computed from log-softmax of the predicted class",
+  p: "the sum of p of the other classes",
+};
+const MAX_UNCERTAINTY_BARS = 72;
+
+/** Draws histograms of uncertainty, confidence and entropy. */
+export function confidenceSection({
+  confidence: numbers,
+  summary,
+}: Pick<OutputReport, "confidence" | "summary">): Html {
+  const { confidence, uncertainty, entropy, reasons } = numbers;
+  return section(
+    "confidence",
+    "Confidence",
+    html`The confidence of a row is p of its predicted class. The uncertainty 1 − p still distinguishes rows whose confidence rounds to 1.`,
+    [
+      uncertainty && lostText(uncertainty),
+      reasonsText(reasons),
+      html`<div class="figures">`,
+      uncertainty && uncertainty.counts.length > 0
+        ? uncertaintyFigure(uncertainty, summary.from.uncertainty)
+        : null,
+      confidence &&
+        histogram({
+          id: "largest-p",
+          title: "Confidence p",
+          axis: "largest p →",
+          bars: barsOf(confidence),
+          caption: html`Rows by p of the predicted class. All ${count(numbers.rows)} rows; mean ${numberOf("mean-confidence", confidence.mean)}.`,
+        }),
+      entropy && entropyFigure(entropy, summary.classes),
+      html`</div>`,
+    ],
+  );
+}
+
+type Uncertainty = NonNullable<ConfidenceNumbers["uncertainty"]>;
+
+function lostText({ rows, lostFloat32, lostFloat64, zero }: Uncertainty): Html {
+  const share = (lost: number) =>
+    rows > 0 ? ` (${percent(lost / rows)})` : "";
+  return html`<ul class="facts">
+<li><strong>${numberOf("lost-float32", lostFloat32, count(lostFloat32))}</strong> of ${count(rows)} rows${share(lostFloat32)} would lose their block in float32 arithmetic: 1 − p rounds to 0 there, and so does p (1 − p) of the predicted class.</li>
+<li><strong>${numberOf("lost-float64", lostFloat64, count(lostFloat64))}</strong> rows${share(lostFloat64)} would lose it in float64 as well.</li>
+${zero > 0 ? html`<li>${numberOf("zero-uncertainty", zero, count(zero))} rows have an uncertainty of exactly 0: one class has all of p, and the block is 0.</li>` : null}
+</ul>
+`;
+}
+
+function entropyFigure(bins: Bins & { mean: number }, classes: number): Html {
+  const rows = bins.counts.reduce((sum, found) => sum + found, 0);
+  return histogram({
+    id: "entropy",
+    title: "Entropy",
+    axis: "entropy, nats →",
+    bars: barsOf(bins),
+    caption: html`Rows by the entropy −Σ p log p. All ${count(rows)} rows; mean ${numberOf("mean-entropy", bins.mean)} nats. The maximum for ${count(classes)} classes is ${digits(Math.log(classes))}.`,
+  });
+}
+
+/** Draws the uncertainty on a logarithmic axis, with lines below which a type loses it. */
+function uncertaintyFigure(
+  uncertainty: Uncertainty,
+  from: string | null,
+): Html {
+  const { rows, mean, min, max } = uncertainty;
+  const bars = barsOf(joined(uncertainty));
+  const first = bars[0]?.x1 ?? -1;
+  // If rows come near the line of float32, the axis includes it.
+  const lost = Math.log10(LOST.float32);
+  const low = first < lost + 2 ? Math.min(first, lost - 1) : first;
+  const lines = Object.entries(LOST)
+    .map(([type, limit]) => ({ x: Math.log10(limit), type }))
+    .filter(({ x }) => x > low);
+  return histogram({
+    id: "uncertainty",
+    title: "Uncertainty 1 − p",
+    wide: true,
+    axis: "uncertainty →",
+    bars,
+    caption: html`Rows by uncertainty, on a logarithmic axis. All ${count(rows)} rows; mean ${numberOf("mean-uncertainty", mean)}${min === null ? "" : html`, minimum ${numberOf("min-uncertainty", min)}, maximum ${numberOf("max-uncertainty", max)}`}. The uncertainty is ${UNCERTAINTY_FROM[from ?? ""] ?? "computed"}, not the difference 1 − p.${lines.length > 0 ? " Left of a dashed line, 1 − p is 0 in that type." : ""}`,
+    value: (log) => digits(10 ** log),
+    x: {
+      domain: [low, 0],
+      tickFormat: (log: number) =>
+        Number.isInteger(log) ? powerOfTen(log) : digits(10 ** log, 1),
+    },
+    marks: [
+      Plot.ruleX(lines, {
+        x: "x",
+        stroke: "var(--accent)",
+        strokeDasharray: "4,3",
+      }),
+      Plot.text(lines, {
+        x: "x",
+        text: (line: { type: string }) => `← lost in ${line.type}`,
+        frameAnchor: "top",
+        textAnchor: "end",
+        dx: 4,
+        dy: -14,
+        fill: "var(--accent)",
+      }),
+    ],
+  });
+}
+
+/** Joins 2, 4, 8, … bins, so that few enough bars remain and their edges stay on the same grid. */
+function joined({ low, width, counts }: Bins): Bins {
+  const join =
+    [1, 2, 4, 8, 16, 32].find(
+      (n) => counts.length / n <= MAX_UNCERTAINTY_BARS,
+    ) ?? 64;
+  const first = Math.round(low / width);
+  const start = Math.floor(first / join);
+  const sums: number[] = [];
+  counts.forEach((found, k) => {
+    const bar = Math.floor((first + k) / join) - start;
+    sums[bar] = (sums[bar] ?? 0) + found;
+  });
+  return { low: start * join * width, width: join * width, counts: sums };
+}
+
+function barsOf({ low, width, counts }: Bins): Bar[] {
+  return counts.map((rows, k) => ({
+    x1: low + k * width,
+    x2: low + (k + 1) * width,
+    rows,
+  }));
+}

@@ -1,0 +1,166 @@
+import { bytes, count } from "../../format-number.js";
+import { shortList } from "../../printable.js";
+import type { OutputReport, SummaryNumbers } from "../output-report.js";
+import { digits, percent } from "./figures.js";
+import { type Html, html, numberOf, section, table } from "./parts.js";
+
+type Line = [name: string, value: Html | string];
+
+/** Draws a description of the output, its main numbers, and its verification. */
+export function summarySection(
+  numbers: Pick<OutputReport, "summary" | "confidence" | "calibration">,
+): Html {
+  const { summary } = numbers;
+  const { verified, skippedInputs } = summary;
+  return section("summary", "Summary", leadOf(summary), [
+    tiles(numbers),
+    html`<dl class="lines">${linesOf(summary).map(
+      ([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>
+`,
+    )}</dl>
+`,
+    verified && verifiedTable(verified),
+    skippedInputs.length > 0
+      ? html`<h3>Inputs without results</h3>
+${table(
+  "Inputs without results",
+  ["input", "error"],
+  skippedInputs.map(({ name, error }) => [name, error]),
+)}`
+      : null,
+  ]);
+}
+
+function leadOf({ emit, layout, classes, rows }: SummaryNumbers): string {
+  return `${emit.join(", ")} of ${count(rows)} rows of ${count(classes)} ${classes === 1 ? "logit" : "logits"}, in layout ${layout}.`;
+}
+
+function tiles({
+  summary,
+  confidence: { uncertainty, confidence },
+  calibration,
+}: Pick<OutputReport, "summary" | "confidence" | "calibration">): Html {
+  const found: Line[] = [
+    [
+      "rows with results",
+      numberOf("rows", summary.rowsWithResults, count(summary.rowsWithResults)),
+    ],
+    ["classes", numberOf("classes", summary.classes, count(summary.classes))],
+  ];
+  if (confidence) found.push(["mean confidence", digits(confidence.mean)]);
+  if (uncertainty)
+    found.push([
+      "blocks lost in float32",
+      percent(uncertainty.lostFloat32 / Math.max(1, uncertainty.rows)),
+    ]);
+  if (calibration?.accuracy != null)
+    found.push(["accuracy", percent(calibration.accuracy)]);
+  if (calibration?.ece != null)
+    found.push(["calibration error", digits(calibration.ece)]);
+  return html`<ul class="tiles">${found.map(
+    ([name, value]) => html`<li><strong>${value}</strong> ${name}</li>
+`,
+  )}</ul>
+`;
+}
+
+function linesOf(summary: SummaryNumbers): Line[] {
+  const { verified, sources, temperature, threshold, topK } = summary;
+  const lines: Line[] = [
+    [sources.length === 1 ? "input" : "inputs", shortList(sources)],
+    [
+      "output",
+      `${summary.kind === "dataset" ? `dataset of ${count(summary.shards)} ${summary.shards === 1 ? "shard" : "shards"}` : "file"}, ${bytes(summary.bytes)}`,
+    ],
+    ["results", `${summary.emit.join(", ")}, ${summary.dtype}`],
+    ["layout", summary.layout + entriesText(threshold, topK)],
+    ["temperature", String(temperature)],
+    ...entriesLine(summary),
+    ["bad rows", badRowsText(summary)],
+    [
+      "copied columns",
+      shortList(
+        summary.copiedColumns,
+        ({ name, type }) => `${name}: ${type}`,
+      ) || "none",
+    ],
+    ["source of p", P_FROM[summary.from.p ?? "none"] + withoutP(summary)],
+    [
+      "written by",
+      summary.writtenBy ? `softjac ${summary.writtenBy}` : "unknown",
+    ],
+  ];
+  if (verified)
+    lines.push([
+      "verified",
+      `${verified.ok ? "OK" : "FAILED"}: ${count(verified.rowsChecked)} rows recomputed with 31 digits${verified.output ? ` (report on ${verified.output})` : ""}`,
+    ]);
+  return lines;
+}
+
+/** The stored entries of csr and coo, and the sum and the largest of the dropped ones. */
+function entriesLine(summary: SummaryNumbers): Line[] {
+  const { entries, rowsWithResults, classes, droppedSum, droppedMax } = summary;
+  if (entries === null) return [];
+  const perRow = digits(entries / Math.max(1, rowsWithResults));
+  const dropped =
+    droppedSum === null
+      ? ""
+      : `; the dropped entries sum to ${digits(droppedSum)} in |J|, and the largest is ${digits(droppedMax ?? 0)}`;
+  return [
+    [
+      "stored entries",
+      `${count(entries)}, ${perRow} per row of ${count(classes ** 2)}${dropped}`,
+    ],
+  ];
+}
+
+function badRowsText({ badRows, rowsSkipped, layout }: SummaryNumbers): Html {
+  if (badRows + rowsSkipped === 0) return html`none`;
+  const left =
+    layout === "coo"
+      ? "without entries (bad rows, or rows whose entries were all dropped)"
+      : "omitted";
+  return html`${numberOf("bad-rows", badRows, count(badRows))} null, ${numberOf("rows-left-out", rowsSkipped, count(rowsSkipped))} ${left}`;
+}
+
+function entriesText(threshold: number, topK: number | null): string {
+  const words = [
+    threshold > 0 ? `threshold ${threshold}` : "",
+    topK ? `${count(topK)} largest entries per block` : "",
+  ].filter((word) => word !== "");
+  return words.length > 0 ? `, ${words.join(", ")}` : "";
+}
+
+const P_FROM = {
+  softmax: "column softmax",
+  log_softmax: "column log_softmax",
+  jacobian: "quotients of block entries",
+  log_jacobian: "blocks of log-softmax",
+  none: "none",
+} as const;
+
+function withoutP({ from, rowsWithoutP }: SummaryNumbers): string {
+  return from.p && rowsWithoutP > 0
+    ? `; ${count(rowsWithoutP)} rows do not determine it`
+    : "";
+}
+
+function verifiedTable({
+  columns,
+  problems,
+}: NonNullable<SummaryNumbers["verified"]>): Html {
+  return html`<h3>Verified</h3>
+<p>Largest error of each column and its guaranteed bound, in ε (the spacing of numbers of its type at 1).</p>
+${table(
+  "Errors of columns",
+  ["column", "largest error", "bound", "result"],
+  columns.map(({ name, ok, maxError, bound }) => [
+    name,
+    maxError === null ? "–" : digits(maxError),
+    bound === null ? "–" : digits(bound),
+    ok ? "OK" : "FAILED",
+  ]),
+)}
+${problems.length > 0 ? html`<ul>${problems.map((problem) => html`<li>${problem}</li>`)}</ul>` : null}`;
+}

@@ -1,0 +1,113 @@
+import { basename } from "node:path";
+import { AbortedError } from "../errors.js";
+import { whileUnchanged } from "../input/input-state.js";
+import { interpreting } from "../input/interpreting.js";
+import { writeFully } from "../io/positional.js";
+import { startClock } from "../io/report-clock.js";
+import { ioError } from "../io/system-error.js";
+import { checkHooks, resolve } from "../options/check-options.js";
+import type { RunHooks } from "../options/hooks.js";
+import { openPending } from "../output/commit.js";
+import { checkOutput, HTML } from "../output/written-files.js";
+import { type FoundResults, findResults } from "../show/find-results.js";
+import { VERSION } from "../version.js";
+import { calibrationNumbers } from "./numbers/calibration.js";
+import { classNumbers } from "./numbers/classes.js";
+import { type CollectedResults, collectResults } from "./numbers/collect.js";
+import { confidenceNumbers } from "./numbers/confidence.js";
+import { shownRows } from "./numbers/rows.js";
+import { readVerifyReport, summaryNumbers } from "./numbers/summary.js";
+import type { ReportOptions, ResolvedReportOptions } from "./options.js";
+import type {
+  OutputReport,
+  PageNumbers,
+  SummaryNumbers,
+} from "./output-report.js";
+
+/**
+ * Writes an HTML page about an output: confidence, calibration, classes and single rows. The page is a single file
+ * of at most 3 MB. The output is read sequentially in bounded memory. The page is complete or absent, whatever happens.
+ *
+ * @returns the numbers behind the page
+ * @throws SoftjacError if the output or a report cannot be read, or the page cannot be written
+ */
+export async function report(
+  options: ReportOptions,
+  hooks: RunHooks = {},
+): Promise<OutputReport> {
+  checkHooks(hooks);
+  const cost = startClock();
+  const resolved = {
+    ...resolve<ReportOptions, "classes" | "force" | "sync">("report", options),
+    title: options.title ?? basename(options.results),
+  };
+  const { output, force, verifyReport } = resolved;
+  checkOutput({
+    path: output,
+    force,
+    format: HTML,
+    inputs: [resolved.results, ...(verifyReport ? [verifyReport] : [])],
+  });
+  const verified =
+    verifyReport === undefined ? null : readVerifyReport(verifyReport);
+  const results = findResults(resolved.results);
+  const paths = results.parts.map(({ path }) => path);
+  const numbers = await whileUnchanged(paths, async () => {
+    const found = await collectResults(results, resolved, hooks);
+    return interpreting(resolved.results, "results", () =>
+      numbersOf(results, found, resolved, verified),
+    );
+  });
+  // Only drawing needs the libraries of the page.
+  const { drawPage } = await import("./page/page.js");
+  const page = drawPage(numbers);
+  if (hooks.signal?.aborted)
+    throw new AbortedError({ cause: hooks.signal.reason });
+  const outputBytes = await writePage(resolved, page);
+  const { durationMs, peakMemoryBytes } = cost(0);
+  return { ...numbers, outputBytes, durationMs, peakMemoryBytes };
+}
+
+async function numbersOf(
+  results: FoundResults,
+  found: CollectedResults,
+  { results: path, output, title, label }: ResolvedReportOptions,
+  verified: SummaryNumbers["verified"],
+): Promise<PageNumbers> {
+  const { first, collected, pairs, shown } = found;
+  const { run, sources } = first;
+  const { classes, confidence, calibration, withoutP, mostUncertain } =
+    collected;
+  const isLabelled = label !== undefined;
+  return {
+    softjac: VERSION,
+    status: "done",
+    results: path,
+    output,
+    title,
+    summary: summaryNumbers(results, found, verified),
+    confidence: confidenceNumbers(confidence, sources, withoutP),
+    calibration: isLabelled
+      ? calibrationNumbers(label, calibration, sources)
+      : null,
+    classes: classNumbers(run, classes, pairs, shown, sources, isLabelled),
+    rows: await shownRows(results, mostUncertain.items, first),
+  };
+}
+
+/** Writes the whole page and returns its size in bytes. @throws OutputExistsError, IoError, PermissionError */
+async function writePage(
+  { output: path, force, sync }: ResolvedReportOptions,
+  page: string,
+): Promise<number> {
+  const bytes = new TextEncoder().encode(page);
+  const output = await openPending(path, bytes.byteLength, { force, sync });
+  try {
+    writeFully(output.fd, bytes, 0);
+    await output.commit();
+  } catch (error) {
+    await output.discard();
+    throw ioError(path, "could not be written", error);
+  }
+  return bytes.byteLength;
+}

@@ -1,0 +1,154 @@
+import type { ColumnStorage } from "../arrow/column-storage.js";
+import type { NumberType } from "../arrow/field.js";
+import { checkUnchanged } from "../input/input-state.js";
+import type { LogitsFile } from "../input/logits-file.js";
+import { openLogits } from "../input/open-logits.js";
+import type { RunHooks } from "../options/hooks.js";
+import { type RunOptions, resolveOptions } from "../options/run-options.js";
+import { layoutJacobianBatch } from "../output/jacobian-batch.js";
+import { ARROW, checkOutput } from "../output/written-files.js";
+import type { Layout } from "../results/catalogue.js";
+import type { RunEmit } from "../results/emit-options.js";
+import { maxCompressedBytes } from "../tasks/compress-tasks.js";
+import type { EntriesJob } from "./entries-job.js";
+import { openOptions } from "./open-options.js";
+import {
+  columnSizes,
+  layoutSizes,
+  maxFileBytes,
+  type OutputSize,
+} from "./output-sizes.js";
+import { sizeJob } from "./plan-job.js";
+import type { SizedJob } from "./planned-job.js";
+
+/** Plan of a run, with exact sizes. Threads compute into slots, buffers in shared memory; `memoryBytes` is their total size. */
+export interface DryRun {
+  input: string;
+  output: string;
+  column: string;
+  storage: ColumnStorage;
+  layout: Layout;
+  emit: RunEmit[];
+  sourceDtype: NumberType;
+  dtype: "float32" | "float64";
+  rows: number;
+  classes: number;
+  inputBytes: number;
+  /** Size of the output, or null if only the run can tell it (csr, coo, compressed, omitted rows), and its upper bound. */
+  outputBytes: number | null;
+  maxOutputBytes: number;
+  /** Sizes of the same run in each layout that is possible, without compression; dense only if it is the layout. */
+  layouts: OutputSize<Layout>[];
+  /** Sizes of the columns but copied ones, in the order of the output. */
+  columns: OutputSize[];
+  recordBatches: number | null;
+  rowsPerRecordBatch: number;
+  largestBodyBytes: number | null;
+  chunks: number | null;
+  /** Rows per chunk; an upper bound for csr and coo. */
+  rowsPerChunk: number;
+  rowsPerRowBlock: number;
+  /** Rows of a block that are written at once; fewer than `classes` if a block does not fit into a slot. */
+  blockRowsPerTile: number;
+  /** Number of worker threads; 0 if the main thread computes. */
+  threads: number;
+  slots: number;
+  slotBytes: number;
+  memoryBytes: number;
+}
+
+/**
+ * Plans a run without computing it. Reads only the structure of the input and writes nothing.
+ *
+ * @returns the plan, with sizes and memory in bytes
+ * @throws SoftjacError if `run` would throw before it computes
+ */
+export async function dryRun(
+  options: RunOptions,
+  { signal }: Pick<RunHooks, "signal"> = {},
+): Promise<DryRun> {
+  const resolved = resolveOptions(options);
+  checkOutput({
+    path: resolved.output,
+    force: resolved.force,
+    format: ARROW,
+    inputs: [resolved.input],
+    streams: true,
+  });
+  const logits = await openLogits(
+    resolved.input,
+    openOptions(resolved, signal),
+  );
+  try {
+    const { layout } = resolved;
+    const job = sizeJob(resolved, logits);
+    const { plan, slot, dtype } = job;
+    await checkUnchanged(logits.source);
+    return {
+      input: resolved.input,
+      output: resolved.output,
+      column: logits.column,
+      storage: logits.form,
+      layout,
+      emit: [...resolved.emit],
+      sourceDtype: logits.type,
+      dtype,
+      rows: plan.rows,
+      classes: plan.classes,
+      inputBytes: logits.bytes,
+      ...(job.kind === "entries" ? ofEntries(job, logits) : ofBlocks(job)),
+      ...(resolved.compress && job.kind === "planned" && ofCompressed(job)),
+      layouts: layoutSizes(resolved, logits),
+      columns: columnSizes(job, resolved, logits),
+      threads: plan.threads,
+      slots: plan.slots,
+      slotBytes: slot.bytes,
+      memoryBytes: plan.slots * slot.bytes,
+    };
+  } finally {
+    logits.close();
+  }
+}
+
+/** Bytes that compression adds to the metadata of a record batch. */
+const BATCH_METADATA = 64;
+
+function ofBlocks({ plan, sizes, onBadRow }: SizedJob) {
+  return {
+    outputBytes: onBadRow === "skip" ? null : sizes.bytes,
+    maxOutputBytes: sizes.bytes,
+    recordBatches: plan.batchCount,
+    rowsPerRecordBatch: Math.min(plan.batchRows, plan.rows),
+    largestBodyBytes: sizes.largestBodyBytes,
+    chunks: plan.chunkCount,
+    rowsPerChunk: Math.min(plan.chunkRows, plan.rows),
+    rowsPerRowBlock: plan.strideRows,
+    blockRowsPerTile: plan.tileRows,
+  };
+}
+
+/** Compressed bytes are no more than plain ones, except for the length before each buffer and the metadata of batches. */
+function ofCompressed(job: SizedJob) {
+  let most = job.sizes.bytes;
+  for (const { shape, count } of job.shapes()) {
+    const { buffers, bodyBytes } = layoutJacobianBatch(shape);
+    const more = maxCompressedBytes(buffers) - bodyBytes;
+    most += count * (BATCH_METADATA + more);
+  }
+  return { outputBytes: null, maxOutputBytes: most };
+}
+
+function ofEntries(job: EntriesJob, logits: LogitsFile) {
+  const { plan } = job;
+  return {
+    outputBytes: null,
+    maxOutputBytes: maxFileBytes(job, logits),
+    recordBatches: null,
+    rowsPerRecordBatch: plan.batchExamples,
+    largestBodyBytes: null,
+    chunks: null,
+    rowsPerChunk: plan.chunkRows,
+    rowsPerRowBlock: plan.chunkRows,
+    blockRowsPerTile: plan.classes,
+  };
+}

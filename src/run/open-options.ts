@@ -1,0 +1,53 @@
+import { dirname } from "node:path";
+import type { LogitsFile, OpenOptions } from "../input/logits-file.js";
+import { isS3 } from "../io/location.js";
+import type { ResolvedOptions } from "../options/run-options.js";
+import { DROPPED } from "../results/catalogue.js";
+import { encodeRunMetadata } from "../results/run-metadata.js";
+import { VERSION } from "../version.js";
+/** Returns the metadata of the output, which does not depend on threads, chunks and kernel. */
+export function metadataOf(
+  options: ResolvedOptions,
+  logits: LogitsFile,
+  dtype: "float32" | "float64",
+): [key: string, value: string][] {
+  const { part, ...others } = options;
+  const { rows, leading, classes, classNames, selection, partitions } = logits;
+  const keep = logits.kept.map(({ field }) => field.name);
+  return encodeRunMetadata({
+    ...others,
+    ...part,
+    keep: keep.length > 0 ? keep : undefined,
+    partitions: partitions.length > 0 ? partitions : undefined,
+    version: VERSION,
+    rows,
+    rowShape: leading.length > 1 ? leading : undefined,
+    classes,
+    classNames: options.classNames ?? classNames ?? undefined,
+    dtype,
+    tensorType: true,
+    ...selection,
+  });
+}
+
+/** Returns the options for opening the input. */
+export function openOptions(
+  options: ResolvedOptions,
+  signal?: AbortSignal,
+): OpenOptions {
+  const parts =
+    options.layout === "factored"
+      ? ["softmax", "argmax", "tail"]
+      : options.layout === "csr"
+        ? ["indices", "values", ...DROPPED]
+        : [];
+  return {
+    ...options,
+    ownNames: ["row", ...options.emit, ...parts],
+    scratch:
+      options.output === "-" || isS3(options.output)
+        ? undefined
+        : dirname(options.output),
+    signal,
+  };
+}

@@ -1,0 +1,93 @@
+import { SoftjacError } from "../errors.js";
+import { copiedBytesPerRow, copiedShapes } from "../input/copied-pieces.js";
+import type { LogitsFile } from "../input/logits-file.js";
+import { inLayout, type ResolvedOptions } from "../options/run-options.js";
+import { measureJacobianFile } from "../output/jacobian-file.js";
+import { positionNames } from "../printable.js";
+import { LAYOUTS, type Layout } from "../results/catalogue.js";
+import { axesOf } from "../results/row-indices.js";
+import { positionColumns } from "../results/table-columns.js";
+import type { EntriesJob } from "./entries-job.js";
+import { sizeJob } from "./plan-job.js";
+import type { SizedJob } from "./planned-job.js";
+
+/** Bytes of the values of one row, and of those of all rows, or of the file. */
+export interface OutputSize<Name extends string = string> {
+  name: Name;
+  bytesPerRow: number;
+  bytes: number;
+  /** Whether the sizes are exact; else they are upper bounds (csr, coo, rows that are omitted). */
+  exact: boolean;
+}
+
+/** More than a record batch takes beside its values, also if it is compressed, and of that for each column. */
+const BATCH_EXTRA = 1024;
+const COLUMN_EXTRA = 512;
+
+/** Returns an upper bound of the size of the file of a run that keeps every entry. */
+export function maxFileBytes(
+  { file, plan, columns }: EntriesJob,
+  logits: LogitsFile,
+): number {
+  const { rowStart, rows, maxEntries, maxBytes } = plan;
+  // Two record batches that follow one another have more entries than fit into one, or as many rows as may be.
+  const batches =
+    Math.ceil(rows / plan.batchExamples) +
+    Math.ceil((2 * rows * maxEntries) / plan.batchEntries);
+  const kept = copiedShapes(logits, rowStart, rowStart + rows).flat();
+  const keptBytes = kept.reduce(
+    (sum, { validity, offsets, values }) =>
+      sum + (validity ?? 0) + (offsets ?? 0) + (values ?? 0),
+    -rows * copiedBytesPerRow(logits),
+  );
+  const buffers = 1 + columns.length + kept.length;
+  return (
+    measureJacobianFile(file, []).bytes +
+    Math.ceil(maxBytes + keptBytes + (buffers * rows) / 8) +
+    batches * (BATCH_EXTRA + COLUMN_EXTRA * buffers)
+  );
+}
+
+/** Returns the sizes of a run in each layout that is possible; dense only if it is the layout. */
+export function layoutSizes(
+  options: ResolvedOptions,
+  logits: LogitsFile,
+): OutputSize<Layout>[] {
+  return LAYOUTS.flatMap((name) => {
+    if (name === "dense" && options.layout !== name) return [];
+    try {
+      const changed = inLayout(options, name);
+      const job = sizeJob(changed, logits);
+      const columns = columnSizes(job, changed, logits);
+      return {
+        name,
+        bytesPerRow: columns.reduce((sum, c) => sum + c.bytesPerRow, 0),
+        bytes:
+          job.kind === "entries" ? maxFileBytes(job, logits) : job.sizes.bytes,
+        exact: columns.every(({ exact }) => exact),
+      };
+    } catch (error) {
+      if (error instanceof SoftjacError) return [];
+      throw error;
+    }
+  });
+}
+
+/** Returns the sizes of the columns of a run, except copied ones. */
+export function columnSizes(
+  job: SizedJob | EntriesJob,
+  { onBadRow, layout }: ResolvedOptions,
+  logits: LogitsFile,
+): OutputSize[] {
+  const most = job.kind === "entries" ? job.plan.maxEntries : 1;
+  const row = { name: "row", listSize: 1, width: 8 };
+  const positions = positionColumns(positionNames(axesOf(logits).inner));
+  const columns =
+    job.kind === "entries" ? job.columns : [...positions, ...job.results];
+  return [row, ...columns].map(({ name, listSize, width }) => {
+    const isExact = layout !== "coo" && listSize !== null;
+    const bytesPerRow = (isExact ? listSize : most) * width;
+    const bytes = job.plan.rows * bytesPerRow;
+    return { name, bytesPerRow, bytes, exact: isExact && onBadRow !== "skip" };
+  });
+}

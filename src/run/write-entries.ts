@@ -1,0 +1,239 @@
+import { InputUnsupportedError } from "../errors.js";
+import { copiedShapes } from "../input/copied-pieces.js";
+import { inputReader } from "../input/read-input.js";
+import { sourceRanges } from "../input/source-ranges.js";
+import { headPieces } from "../output/dictionaries.js";
+import { validityBitmap } from "../output/jacobian-batch.js";
+import {
+  batchMetadata,
+  layoutEnd,
+  layoutHead,
+  type Piece,
+  type PlacedBatch,
+  placeBatch,
+  streamBytes,
+  tailPiece,
+} from "../output/jacobian-file.js";
+import { openSequential } from "../output/output-target.js";
+import type { RowRange } from "../results/row-axes.js";
+import type { EntriesPart, EntriesTask } from "../tasks/run-tasks.js";
+import { copyTask, tooManyItems } from "./copy-column-task.js";
+import {
+  CooBatches,
+  CsrBatches,
+  type EntriesBatch,
+} from "./entries-batches.js";
+import type { EntriesJob } from "./entries-job.js";
+import { rowsOfNextTask } from "./plan-entries.js";
+import { countWritten, type RunContext } from "./run-context.js";
+import { runError, runTask, runTasks, type SlotTasks } from "./run-tasks.js";
+
+/**
+ * The ordered writer: the file is written from its start to its end, record batch by record batch, in row order.
+ * @returns a function that writes the end of the file
+ */
+export async function writeEntries(
+  job: EntriesJob,
+  context: RunContext,
+): Promise<() => Promise<void>> {
+  const { output, report, logits } = context;
+  const file = openSequential(output);
+  const add = ({ offset, bytes }: Piece) => file.add(bytes, offset);
+  const padTo = (position: number) => file.add(new Uint8Array(0), position);
+  const head = layoutHead(job.file);
+  const batches: PlacedBatch[] = [];
+  const write = async (batch: EntriesBatch): Promise<void> => {
+    const copied = await copyColumns(job, context, file.position, batch);
+    const { placed } = copied;
+    batches.push(placed);
+    report.set({ recordBatches: batches.length });
+    for (const piece of piecesOf(job, batch, copied)) await add(piece);
+    await padTo(placed.bodyStart + placed.bodyBytes);
+    countWritten(context, placed.bodyBytes);
+  };
+  try {
+    const read = inputReader(logits);
+    for (const piece of headPieces(head, logits.dictionaries, read))
+      await add(piece);
+    await padTo(head.end);
+    await computeEntries(job, context, write);
+  } finally {
+    await file.settled();
+  }
+  return async () => {
+    const layout = layoutEnd(job.file, head, batches);
+    try {
+      await add(tailPiece(layout, output.stream !== undefined));
+      await file.finish();
+    } finally {
+      await file.settled();
+    }
+    report.set({
+      outputBytes: output.stream ? streamBytes(layout) : layout.bytes,
+    });
+  };
+}
+
+/**
+ * Runs every task, and copies their slots to record batches in row order, whatever order the tasks finish in: a task keeps
+ * its slot until all rows before it are copied, and the first one in order can always continue in its own slot.
+ * @param write resolves when the memory of the batch may be changed
+ */
+export async function computeEntries(
+  job: EntriesJob,
+  context: RunContext,
+  write: (batch: EntriesBatch) => Promise<void>,
+): Promise<void> {
+  const { buffer, logits, report } = context;
+  const { plan } = job;
+  const batches =
+    job.layout === "coo" ? new CooBatches(job) : new CsrBatches(job);
+  let writing: Promise<void> = Promise.resolve();
+  const writeAll = async (full: Iterable<EntriesBatch>): Promise<void> => {
+    for (const batch of full) {
+      await writing;
+      writing = write(batch);
+      // The next call reports the error.
+      writing.catch(() => {});
+    }
+  };
+  let entries = 0;
+  const takeOver = async (
+    before: Promise<void>,
+    task: EntriesTask,
+    { run, progress }: SlotTasks,
+  ): Promise<void> => {
+    const { rowStart, rowEnd } = task;
+    const base = task.slot * job.slot.bytes;
+    const first = run(task);
+    // An error of an earlier row comes first.
+    first.catch(() => {});
+    await before;
+    const allBadRows: number[] = [];
+    for (let reply = await first; ; ) {
+      const { badRows } = reply;
+      const part = reply.part as EntriesPart;
+      await writeAll(batches.append({ buffer, base, task, part, badRows }));
+      entries += part.entries;
+      allBadRows.push(...badRows);
+      const dropped = (place: number) =>
+        new Float64Array(buffer, base + place, part.to).subarray(part.from);
+      const { droppedMax, droppedSum } = job.slot.entries;
+      report.dropped(dropped(droppedMax), dropped(droppedSum));
+      if (!part.next) break;
+      progress();
+      reply = await run({ ...task, from: part.next });
+    }
+    report.count(rowEnd - rowStart, allBadRows);
+    report.set({ entries });
+  };
+  /** The rows of one task after the other, each when there is a slot for it. */
+  function* ranges(): Generator<RowRange> {
+    const end = plan.rowStart + plan.rows;
+    for (let rowStart = plan.rowStart; rowStart < end; ) {
+      const rows = rowsOfNextTask(plan, report.rowsDone, entries);
+      const rowEnd = Math.min(end, rowStart + rows);
+      yield { rowStart, rowEnd };
+      rowStart = rowEnd;
+    }
+  }
+  let turn: Promise<void> = Promise.resolve();
+  try {
+    await runTasks(context, plan.slots, ranges(), (rows, slot, tasks) => {
+      const pieces = sourceRanges(logits, rows.rowStart, rows.rowEnd);
+      const task = {
+        kind: "entries",
+        slot,
+        ...rows,
+        pieces,
+        from: null,
+      } as const;
+      turn = takeOver(turn, task, tasks);
+      return turn;
+    });
+    await writeAll(batches.rest())
+      .then(() => writing)
+      .catch((error) => {
+        throw runError(error, context);
+      });
+  } finally {
+    await writing.catch(() => {});
+  }
+}
+
+/** Copied columns of a record batch are in memory. */
+const MAX_KEPT_BYTES = 2 ** 30;
+
+interface CopiedColumns {
+  placed: PlacedBatch;
+  kept: Uint8Array;
+  nulls: number[];
+}
+
+/** Places a batch at `offset`, and copies its kept columns into memory: its body's first bytes, but for `row`. */
+async function copyColumns(
+  job: EntriesJob,
+  context: RunContext,
+  offset: number,
+  batch: EntriesBatch,
+): Promise<CopiedColumns> {
+  const { logits } = context;
+  const { rowStart, rowEnd, skipped, rows } = batch;
+  const isKept = logits.kept.length > 0;
+  const shapes = isKept ? copiedShapes(logits, rowStart, rowEnd, skipped) : [];
+  const tooMany = tooManyItems(logits, shapes);
+  if (tooMany) throw tooMany;
+  const placed = placeBatch(
+    {
+      rows,
+      positions: job.positions,
+      results: batch.columns.slice(job.positions).map(({ shape }) => shape),
+      nullableResults: job.onBadRow === "null",
+      kept: shapes,
+    },
+    offset,
+  );
+  if (!isKept) return { placed, kept: new Uint8Array(0), nulls: [] };
+  const end = placed.layout.results[0]?.validity ?? placed.bodyBytes;
+  if (end > MAX_KEPT_BYTES)
+    throw new InputUnsupportedError(
+      logits.path,
+      `rows ${rowStart} to ${rowEnd - 1}`,
+      `expected at most ${MAX_KEPT_BYTES} bytes of copied columns in a record batch, found ${end}; join them to the output by row`,
+    );
+  const memory = new SharedArrayBuffer(end);
+  const span = { rowStart, rowEnd };
+  const task = copyTask(logits, placed, span, skipped, memory);
+  const { nulls } = await runTask(context, { ...task, slot: 0 });
+  return { placed, kept: new Uint8Array(memory), nulls };
+}
+
+/** The pieces of a batch, in ascending order. */
+function* piecesOf(
+  job: EntriesJob,
+  { row, rows, offsets, columns, badRows }: EntriesBatch,
+  { placed, kept, nulls }: CopiedColumns,
+): Generator<Piece> {
+  const { bodyStart, layout } = placed;
+  const at = (offset: number, bytes: Uint8Array): Piece => ({
+    offset: bodyStart + offset,
+    bytes,
+  });
+  yield batchMetadata(placed, nulls, badRows.length);
+  yield at(layout.row, row);
+  let firstCopied = layout.row + row.byteLength;
+  for (const [n, place] of layout.positions.entries()) {
+    const { values } = columns[n] as (typeof columns)[number];
+    yield at(place, values);
+    firstCopied = place + values.byteLength;
+  }
+  if (kept.byteLength > firstCopied)
+    yield at(firstCopied, kept.subarray(firstCopied));
+  for (const [n, { shape, values }] of columns.slice(job.positions).entries()) {
+    const place = layout.results[n] as (typeof layout.results)[number];
+    if (job.onBadRow === "null")
+      yield at(place.validity, validityBitmap(rows, badRows));
+    if (shape.offsets) yield at(place.offsets, offsets);
+    yield at(place.values, values);
+  }
+}

@@ -1,0 +1,220 @@
+import { ftruncateSync } from "node:fs";
+import type { LogitsFile } from "../input/logits-file.js";
+import { inputReader } from "../input/read-input.js";
+import { sourceRanges } from "../input/source-ranges.js";
+import { writeOrCompare } from "../io/write-or-compare.js";
+import { headPieces } from "../output/dictionaries.js";
+import { validityBitmap } from "../output/jacobian-batch.js";
+import {
+  batchMetadata,
+  type Piece,
+  type PlacedBatch,
+  streamBytes,
+  tailPiece,
+} from "../output/jacobian-file.js";
+import type { OutputTarget } from "../output/output-target.js";
+import type { RowRange } from "../results/row-axes.js";
+import type { CopyTask, RowChunkTask, ScanTask } from "../tasks/run-tasks.js";
+import { copyTask } from "./copy-column-task.js";
+import type { ChunkPlan } from "./plan-rows.js";
+import { type PlannedJob, planPlannedJob, rowsWithin } from "./planned-job.js";
+import { countWritten, type RunContext } from "./run-context.js";
+import { runTasks } from "./run-tasks.js";
+
+/**
+ * The planned writer: workers write everything to the offsets of the plan; the frame is written here.
+ * @returns a function that writes the end of the file
+ */
+export async function writePlanned(
+  planned: PlannedJob,
+  context: RunContext,
+): Promise<() => Promise<void>> {
+  const { output, logits, options, report } = context;
+  let job = planned;
+  if (job.onBadRow === "skip") {
+    const skipped = await findBadRows(job, context);
+    job = planPlannedJob(options, logits, skipped, job.plan.batchRows);
+    if (!output.compare && !output.ring)
+      ftruncateSync(output.fd, job.layout.bytes);
+  }
+  const { layout } = job;
+  report.set({
+    outputBytes: output.ring ? streamBytes(layout) : layout.bytes,
+  });
+  const write = async ({ offset, bytes }: Piece) => {
+    await output.room?.(offset + bytes.byteLength);
+    writeOrCompare(output, bytes, offset);
+    output.complete?.(offset + bytes.byteLength);
+  };
+  const read = inputReader(logits);
+  for (const piece of headPieces(layout, logits.dictionaries, read))
+    await write(piece);
+  output.complete?.(layout.end);
+  await writeBatches(job, context);
+  return () => write(tailPiece(layout, Boolean(output.ring)));
+}
+
+/**
+ * Reads every row once, before the run: if bad rows are omitted, every offset depends on the number of bad rows before it.
+ * Then workers can write to final offsets as in other runs.
+ */
+async function findBadRows(
+  { plan }: PlannedJob,
+  context: RunContext,
+): Promise<number[]> {
+  const found: number[][] = [];
+  await runTasks(
+    context,
+    plan.slots,
+    plan.chunks.entries(),
+    async ([n, { rowStart, rowEnd }], slot, { run }) => {
+      const pieces = sourceRanges(context.logits, rowStart, rowEnd);
+      const task: ScanTask = { kind: "scan", slot, rowStart, rowEnd, pieces };
+      found[n] = (await run(task)).badRows;
+    },
+  );
+  return found.flat();
+}
+
+/** Runs every task of the plan, and completes each record batch after its last task. */
+async function writeBatches(
+  job: PlannedJob,
+  context: RunContext,
+): Promise<void> {
+  const { report } = context;
+  const { plan, layout } = job;
+  const taskDone = batchFinisher(job, context);
+  const tasks = tasksOf(job, context);
+  await runTasks(context, plan.slots, tasks, async (work, slot, { run }) => {
+    const { batch, ...task } = work;
+    const { badRows, nulls } = await run({ ...task, slot });
+    taskDone(batch, badRows, nulls);
+    if (task.kind !== "row-chunk") return;
+    const rows = task.rowEnd - task.rowStart;
+    report.count(rows, badRows);
+    countWritten(context, (rows / plan.rows) * layout.bytes);
+  });
+}
+
+/** A task without a slot, and its record batch. */
+type PendingTask = { batch: number } & (
+  | Omit<RowChunkTask, "slot">
+  | Omit<CopyTask, "slot">
+);
+
+/** The tasks in row order, each made when there is a slot for it: the copied columns of each batch, then its chunks. */
+async function* tasksOf(
+  job: PlannedJob,
+  { logits, output }: RunContext,
+): AsyncGenerator<PendingTask> {
+  const { plan, layout, results } = job;
+  const isDense = results.some(({ values, listSize }) => listSize > values);
+  let next = 0;
+  for (const [batch, placed] of layout.batches.entries()) {
+    const end = placed.bodyStart + placed.bodyBytes;
+    await output.room?.(end);
+    // Nobody writes the zeros of a tensor: a file has them already.
+    if (isDense) output.clear?.(placed.bodyStart, end);
+    const rows = plan.batches[batch] as RowRange;
+    if (logits.kept.length > 0) {
+      const without = rowsWithin(job.skipped, rows.rowStart, rows.rowEnd);
+      yield { ...copyTask(logits, placed, rows, without), batch };
+    }
+    for (; plan.chunks[next]?.batch === batch; next++)
+      yield chunkTask(job, logits, placed, plan.chunks[next] as ChunkPlan);
+  }
+}
+
+function chunkTask(
+  { plan, results, skipped }: PlannedJob,
+  logits: LogitsFile,
+  { bodyStart, layout }: PlacedBatch,
+  { rowStart, rowEnd, batch }: ChunkPlan,
+): PendingTask {
+  const batchStart = plan.batches[batch]?.rowStart ?? 0;
+  const skippedBefore = rowsWithin(skipped, batchStart, rowStart).length;
+  const first = rowStart - batchStart - skippedBefore;
+  return {
+    kind: "row-chunk",
+    batch,
+    rowStart,
+    rowEnd,
+    skipped: rowsWithin(skipped, rowStart, rowEnd).map((row) => row - rowStart),
+    pieces: sourceRanges(logits, rowStart, rowEnd),
+    row: bodyStart + layout.row + first * 8,
+    positions: layout.positions.map((place) => bodyStart + place + first * 4),
+    results: results.map(
+      ({ listSize, width }, n) =>
+        bodyStart +
+        (layout.results[n] as { values: number }).values +
+        first * listSize * width,
+    ),
+  };
+}
+
+/**
+ * Returns a function that is called after each task. It completes a record batch after its last task: its metadata and
+ * validity bitmaps, since null counts are known only then.
+ */
+function batchFinisher(
+  { plan, layout, onBadRow }: PlannedJob,
+  { logits, output }: RunContext,
+): (batch: number, badRows: number[], nulls: number[]) => void {
+  const own = logits.kept.length > 0 ? 1 : 0;
+  const open = layout.batches.map(() => ({
+    tasksLeft: own,
+    nullRows: [] as number[],
+    /** Nulls of the copied columns, which one task counts. */
+    nulls: [] as number[],
+  }));
+  for (const { batch } of plan.chunks)
+    (open[batch] as (typeof open)[number]).tasksLeft++;
+  const isNullable = onBadRow === "null";
+  let next = 0;
+  return (batch, badRows, nulls) => {
+    const known = open[batch] as (typeof open)[number];
+    const first = plan.batches[batch]?.rowStart ?? 0;
+    if (isNullable) for (const row of badRows) known.nullRows.push(row - first);
+    known.nulls.push(...nulls);
+    if (--known.tasksLeft > 0) return;
+    const placed = layout.batches[batch] as PlacedBatch;
+    finishBatch(
+      output,
+      placed,
+      known.nulls,
+      isNullable ? known.nullRows : null,
+    );
+    known.nullRows = [];
+    for (; open[next]?.tasksLeft === 0; next++) {
+      const { bodyStart, bodyBytes } = layout.batches[next] as PlacedBatch;
+      output.complete?.(bodyStart + bodyBytes);
+    }
+  };
+}
+
+/** @param nullRows rows whose results are null; null: results have no validity bitmaps */
+function finishBatch(
+  output: OutputTarget,
+  placed: PlacedBatch,
+  nulls: number[],
+  nullRows: number[] | null,
+): void {
+  const { bodyStart, bodyBytes, layout, shape } = placed;
+  // Memory that is used again has other bytes between buffers, where a file has zeros.
+  if (output.ring) {
+    let end = 0;
+    const bodyEnd = { offset: bodyBytes, length: 0 };
+    for (const { offset, length } of [...layout.buffers, bodyEnd]) {
+      const gap = new Uint8Array(Math.max(0, offset - end));
+      writeOrCompare(output, gap, bodyStart + end);
+      end = Math.max(end, offset + length);
+    }
+  }
+  if (nullRows) {
+    const bitmap = validityBitmap(shape.rows, nullRows);
+    for (const { validity } of layout.results)
+      writeOrCompare(output, bitmap, bodyStart + validity);
+  }
+  const { offset, bytes } = batchMetadata(placed, nulls, nullRows?.length ?? 0);
+  writeOrCompare(output, bytes, offset);
+}

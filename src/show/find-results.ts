@@ -1,0 +1,83 @@
+import { readFileSync, type Stats, statSync } from "node:fs";
+import { join } from "node:path";
+import { MANIFEST, SUCCESS } from "../dataset/names.js";
+import type { Manifest } from "../dataset/records.js";
+import { InputFormatError, InputMissingError } from "../errors.js";
+import { interpretingSync } from "../input/interpreting.js";
+import { inputCall } from "../io/system-error.js";
+
+const PART_NAME = /^part-\d{5,15}-of-\d{5,15}\.arrow$/;
+
+/** Files of results in the order of their rows, and what a dataset says of itself. */
+export interface FoundResults {
+  path: string;
+  parts: readonly {
+    path: string;
+    /** The input that its rows are of, as the dataset names it. */
+    input: string | null;
+  }[];
+  manifest: Manifest | null;
+}
+
+/**
+ * Finds what is to be read: a file, or the parts of a dataset that is complete.
+ * @throws InputMissingError, InputFormatError, PermissionError, IoError
+ */
+export function findResults(path: string): FoundResults {
+  if (!statOf(path)?.isDirectory())
+    return { path, parts: [{ path, input: null }], manifest: null };
+  return interpretingSync(path, MANIFEST, () => partsOf(path));
+}
+
+function partsOf(path: string): FoundResults {
+  const fail = (text: string) => new InputFormatError(path, MANIFEST, text);
+  const manifest = readManifest(path);
+  if (!manifest) throw fail("not a valid manifest of a dataset");
+  const parts = manifest.parts.map(({ part, bytes, input }) => {
+    // No other name from a file becomes a path.
+    if (!PART_NAME.test(part))
+      throw fail(
+        `expected file names as in part-00000-of-00001.arrow, found ${JSON.stringify(part)}`,
+      );
+    const file = join(path, part);
+    const found = statOf(file)?.size;
+    if (found === undefined) throw new InputMissingError(file);
+    if (found !== bytes)
+      throw new InputFormatError(
+        file,
+        "file",
+        `expected ${bytes} bytes as in the manifest, found ${found}`,
+      );
+    return { path: file, input: manifest.inputs[input]?.name ?? null };
+  });
+  if (parts.length === 0) throw fail("the dataset has no shards");
+  return { path, parts, manifest };
+}
+
+/** Returns null for a file that is not a manifest. */
+function readManifest(path: string): Manifest | null {
+  for (const name of [SUCCESS, MANIFEST])
+    if (!statOf(join(path, name)))
+      throw new InputMissingError(
+        path,
+        {},
+        `${path} is not a complete dataset: it has no ${name}`,
+      );
+  const file = join(path, MANIFEST);
+  const text = inputCall(file, "could not be read", () =>
+    readFileSync(file, "utf8"),
+  );
+  try {
+    const manifest = JSON.parse(text) as Manifest;
+    const { parts, inputs } = manifest;
+    return Array.isArray(parts) && Array.isArray(inputs) ? manifest : null;
+  } catch {
+    return null;
+  }
+}
+
+function statOf(path: string): Stats | undefined {
+  return inputCall(path, "could not be examined", () =>
+    statSync(path, { throwIfNoEntry: false }),
+  );
+}

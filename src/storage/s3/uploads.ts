@@ -1,0 +1,220 @@
+import { type FileHandle, open, rm, stat } from "node:fs/promises";
+import type { CompletedPart, S3 } from "@aws-sdk/client-s3";
+import { ConfigurationError, ServiceUnavailableError } from "../../errors.js";
+import { mapConcurrent } from "../../io/map-concurrent.js";
+import { readFullyAsync } from "../../io/positional.js";
+import { inFlight } from "../staged-file.js";
+import type { Store, StoredUpload } from "../store.js";
+import { keyOf, pagesOf } from "./pages.js";
+import { isRefused } from "./requests.js";
+
+/** Largest file that one request sends; larger files are sent in pieces of this size, or larger ones if S3's 10,000 pieces are too few. */
+export const PIECE_BYTES = 8 * 2 ** 20;
+const MAX_PIECES = 10_000;
+/** Pieces in memory, and on their way, at once. */
+export const PIECES_AT_ONCE = 4;
+/** Uploads from the start after the store lost a complete one. */
+const UPLOADS = 3;
+/** Time for aborting an upload; otherwise `softjac gc` removes its pieces. */
+const ABORT_MS = 3000;
+
+/** The part of a store of S3 that uploads need. */
+interface UploadStore extends Pick<Store, "head" | "putIfAbsent"> {
+  under(stop: AbortSignal): UploadStore;
+  /** Makes a request that sends so many bytes. */
+  send<T>(
+    name: string,
+    send: (s3: S3, how: { abortSignal: AbortSignal }) => Promise<T>,
+    bytes?: number,
+  ): Promise<T>;
+}
+
+/** Content of an upload. */
+interface Source {
+  bytes: number;
+  read(start: number, bytes: number): Promise<Uint8Array>;
+}
+
+export async function isInPieces(file: string): Promise<boolean> {
+  return (await stat(file)).size > PIECE_BYTES;
+}
+
+/** Puts a file of this machine where there is no object, and removes the file. false: an object is there, and stays. */
+export async function putFileIfAbsent(
+  store: UploadStore,
+  name: string,
+  path: string,
+  pieceBytes = PIECE_BYTES,
+): Promise<boolean> {
+  const file = await open(path);
+  let isNew = false;
+  try {
+    const { size } = await file.stat();
+    const read = (start: number, bytes: number) =>
+      readPiece(file, start, bytes);
+    if (size <= pieceBytes)
+      isNew = await store.putIfAbsent(name, await read(0, size));
+    // Otherwise only the end of the upload would tell.
+    else if (!(await store.head(name)))
+      isNew = await upload(store, name, { bytes: size, read }, pieceBytes);
+  } finally {
+    await file.close();
+  }
+  if (isNew) await rm(path, { force: true });
+  return isNew;
+}
+
+/**
+ * Uploads the bytes of an existing object in pieces, which must fail.
+ * @throws ConfigurationError if it does not: some stores honour If-None-Match only for PutObject
+ */
+export async function checkUploads(
+  store: UploadStore,
+  name: string,
+  bytes: Uint8Array,
+): Promise<void> {
+  const source = {
+    bytes: bytes.byteLength,
+    read: async (start: number, length: number) =>
+      bytes.subarray(start, start + length),
+  };
+  if (await upload(store, name, source, PIECE_BYTES))
+    throw new ConfigurationError(
+      `${name}: the object store ignores If-None-Match at the end of a multipart upload, so a shard of more than 8 MiB could replace another object; use smaller shards (--shard-bytes 4000000) or another store`,
+    );
+}
+
+/** Uploads in pieces. false: an object is there. */
+async function upload(
+  store: UploadStore,
+  name: string,
+  source: Source,
+  pieceBytes: number,
+): Promise<boolean> {
+  for (let uploads = 1; uploads <= UPLOADS; uploads++) {
+    const { UploadId } = await store.send(name, (s3, how) =>
+      s3.createMultipartUpload(
+        { ...keyOf(name), ChecksumAlgorithm: "SHA256" },
+        how,
+      ),
+    );
+    const id = UploadId as string;
+    try {
+      const Parts = await sendPieces(store, name, id, source, pieceBytes);
+      await store.send(name, (s3, how) =>
+        s3.completeMultipartUpload(
+          {
+            ...keyOf(name),
+            UploadId: id,
+            MultipartUpload: { Parts },
+            IfNoneMatch: "*",
+          },
+          how,
+        ),
+      );
+      return true;
+    } catch (error) {
+      const last = store.under(AbortSignal.timeout(ABORT_MS));
+      await abortUpload(last, name, id).catch(() => {});
+      if (isRefused(error, "condition")) return false;
+      // The store no longer knows the upload; if it was completed, the object is there.
+      if (!isRefused(error, "no upload")) throw error;
+      if (await store.head(name)) return false;
+    }
+  }
+  throw new ServiceUnavailableError(
+    name,
+    `the object store lost an unfinished upload ${UPLOADS} times`,
+  );
+}
+
+async function sendPieces(
+  store: UploadStore,
+  name: string,
+  id: string,
+  { bytes, read }: Source,
+  pieceBytes: number,
+): Promise<CompletedPart[]> {
+  const size = Math.max(pieceBytes, Math.ceil(bytes / MAX_PIECES));
+  const starts = Array.from(
+    { length: Math.ceil(bytes / size) },
+    (_, k) => k * size,
+  );
+  return mapConcurrent(starts, PIECES_AT_ONCE, (start, k) => {
+    const length = Math.min(size, bytes - start);
+    return inFlight.hold(length, async () => {
+      const piece = {
+        ...keyOf(name),
+        UploadId: id,
+        PartNumber: k + 1,
+        Body: await read(start, length),
+        ChecksumAlgorithm: "SHA256" as const,
+      };
+      const { ETag, ChecksumSHA256 } = await store.send(
+        name,
+        (s3, how) => s3.uploadPart(piece, how),
+        length,
+      );
+      return { PartNumber: k + 1, ETag, ChecksumSHA256 };
+    });
+  });
+}
+
+async function readPiece(
+  { fd }: FileHandle,
+  start: number,
+  bytes: number,
+): Promise<Uint8Array> {
+  const piece = new Uint8Array(bytes);
+  await readFullyAsync(fd, piece, start);
+  return piece;
+}
+
+/** Yields the unfinished uploads to names that begin with `start`. */
+export async function* uploadsIn(
+  store: UploadStore,
+  start: string,
+): AsyncGenerator<StoredUpload> {
+  const { Bucket, Key: Prefix } = keyOf(start);
+  const pages = pagesOf(
+    start,
+    async (after?: { KeyMarker: string; UploadIdMarker?: string }) => {
+      const found = await store.send(start, (s3, how) =>
+        s3.listMultipartUploads({ Bucket, Prefix, ...after }, how),
+      );
+      const page = found.Uploads ?? [];
+      const { IsTruncated, NextKeyMarker, NextUploadIdMarker } = found;
+      const next = NextKeyMarker
+        ? {
+            KeyMarker: NextKeyMarker,
+            ...(NextUploadIdMarker && { UploadIdMarker: NextUploadIdMarker }),
+          }
+        : null;
+      return { page, names: page.length, next: IsTruncated === true && next };
+    },
+  );
+  for await (const page of pages)
+    for (const { Key, UploadId, Initiated } of page) {
+      const name = `s3://${Bucket}/${Key}`;
+      yield {
+        name,
+        started: Initiated?.getTime() ?? 0,
+        abort: () => abortUpload(store, name, UploadId as string),
+      };
+    }
+}
+
+/** Ends an upload without an object; one that has ended is no error. */
+async function abortUpload(
+  store: UploadStore,
+  name: string,
+  id: string,
+): Promise<void> {
+  try {
+    await store.send(name, (s3, how) =>
+      s3.abortMultipartUpload({ ...keyOf(name), UploadId: id }, how),
+    );
+  } catch (error) {
+    if (!isRefused(error, "no upload")) throw error;
+  }
+}

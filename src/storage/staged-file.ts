@@ -1,0 +1,144 @@
+import { AnonymousFile } from "../io/anonymous-file.js";
+import {
+  BLOCK_BYTES,
+  type ByteRange,
+  FetchedRanges,
+  MissingRangesError,
+} from "../io/fetched-ranges.js";
+import { mapConcurrent } from "../io/map-concurrent.js";
+import { writeFullyAsync } from "../io/positional.js";
+import { ioError } from "../io/system-error.js";
+import type { Store, StoredRange } from "./store.js";
+
+/** Largest range of one request, and the largest gap between ranges that one request fetches. */
+const REQUEST_BYTES = 8 * 2 ** 20;
+const GAP_BYTES = 4 * BLOCK_BYTES;
+const REQUESTS_AT_ONCE = 6;
+
+/** Bytes in memory on their way to or from a store, and the maximum so far. */
+export const inFlight = {
+  bytes: 0,
+  peak: 0,
+  async hold<T>(bytes: number, work: () => Promise<T>): Promise<T> {
+    this.bytes += bytes;
+    this.peak = Math.max(this.peak, this.bytes);
+    try {
+      return await work();
+    } finally {
+      this.bytes -= bytes;
+    }
+  },
+};
+
+/**
+ * A stored file as an unnamed file of this machine, with holes where nothing was fetched. Threads read it by position and at
+ * once, which takes a descriptor. Only the ranges that are needed are fetched, from the connection to the disk: memory has
+ * some pieces of each answer.
+ */
+export class StagedFile {
+  readonly present: FetchedRanges;
+  readonly #file: AnonymousFile;
+  /** End of the last range that was missing, and the bytes that were fetched for it. */
+  #last = { end: -1, bytes: 0 };
+
+  /** @throws IoError without disk space for it */
+  constructor(
+    private readonly store: Pick<Store, "readRange">,
+    readonly name: string,
+    readonly state: { bytes: number; etag?: string },
+    /** Directory on whose file system it is; default: that of temporary files. */
+    readonly scratch?: string,
+  ) {
+    try {
+      this.#file = new AnonymousFile(scratch);
+      this.#file.reserve(state.bytes);
+    } catch (error) {
+      throw this.#keepError(error);
+    }
+    this.present = new FetchedRanges(state.bytes);
+  }
+
+  get fd(): number {
+    return this.#file.fd;
+  }
+
+  /** Fetches the missing bytes of some ranges. @throws as readRange of a store */
+  async fetch(
+    ranges: readonly ByteRange[],
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const requests = requestsFor(this.present.missing(ranges));
+    await mapConcurrent(requests, REQUESTS_AT_ONCE, async (range) => {
+      const wanted: StoredRange = { ...range, etag: this.state.etag };
+      const write = (bytes: Uint8Array, at: number) =>
+        inFlight.hold(bytes.byteLength, () => this.#write(bytes, at));
+      await this.store.readRange(this.name, wanted, write, signal);
+      this.present.add(range);
+    });
+  }
+
+  /** Returns the result of `work` on the file; if it reads bytes that are missing, they are fetched and it starts again. */
+  async reading<T>(
+    work: () => T | Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    for (;;)
+      try {
+        return await work();
+      } catch (error) {
+        if (!(error instanceof MissingRangesError)) throw error;
+        await this.fetch(this.#ahead(error.ranges), signal);
+      }
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+
+  /** Reads ahead for sequential readers: twice as much each time, up to a whole request. */
+  #ahead(ranges: readonly ByteRange[]): readonly ByteRange[] {
+    const [range] = ranges;
+    if (!range || ranges.length > 1) return ranges;
+    const isNext = range.start <= this.#last.end && range.end > this.#last.end;
+    const bytes = isNext
+      ? Math.min(REQUEST_BYTES, 2 * this.#last.bytes)
+      : BLOCK_BYTES;
+    const end = Math.min(
+      this.state.bytes,
+      Math.max(range.end, range.start + bytes),
+    );
+    this.#last = { end: Math.ceil(end / BLOCK_BYTES) * BLOCK_BYTES, bytes };
+    return [{ start: range.start, end }];
+  }
+
+  async #write(bytes: Uint8Array, at: number): Promise<void> {
+    try {
+      await writeFullyAsync(this.fd, bytes, at);
+    } catch (error) {
+      throw this.#keepError(error);
+    }
+  }
+
+  #keepError(cause: unknown): unknown {
+    return ioError(this.name, "could not be copied to a temporary file", cause);
+  }
+}
+
+/** Joins ranges that are near each other and cuts those that are longer than a request. */
+function requestsFor(ranges: readonly ByteRange[]): ByteRange[] {
+  const joined: ByteRange[] = [];
+  for (const { start, end } of ranges) {
+    const before = joined.at(-1);
+    if (before && start - before.end <= GAP_BYTES) before.end = end;
+    else joined.push({ start, end });
+  }
+  return joined.flatMap(({ start, end }) =>
+    Array.from(
+      { length: Math.ceil((end - start) / REQUEST_BYTES) },
+      (_, k) => ({
+        start: start + k * REQUEST_BYTES,
+        end: Math.min(end, start + (k + 1) * REQUEST_BYTES),
+      }),
+    ),
+  );
+}

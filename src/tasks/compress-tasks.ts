@@ -1,0 +1,38 @@
+// Messages between the main thread and the threads that compress. Bulk data stays in shared memory.
+
+import type { BufferPlace } from "../arrow/encode-messages.js";
+
+/** Values of `--compress`, and the format's names. */
+export const CODECS = { lz4: "LZ4_FRAME", zstd: "ZSTD" } as const;
+export type Codec = keyof typeof CODECS;
+
+/** Buffers of the body of one record batch. */
+export interface CompressTask {
+  codec: Codec;
+  source: SharedArrayBuffer;
+  buffers: readonly BufferPlace[];
+  /** Takes the compressed body: maxCompressedBytes. */
+  target: SharedArrayBuffer;
+}
+
+/** Positions of the buffers in the target. */
+export interface CompressReply {
+  buffers: BufferPlace[];
+  bodyBytes: number;
+}
+
+/** A compressed buffer starts with its length before compression, or with -1 if it is stored uncompressed. */
+export const PREFIX_BYTES = 8;
+
+/** The greatest size of a compressed body: every buffer stored uncompressed. */
+export function maxCompressedBytes(buffers: readonly BufferPlace[]): number {
+  return buffers.reduce(
+    (sum, { length }) => (length === 0 ? sum : sum + inBody(length)),
+    0,
+  );
+}
+
+/** Bytes that a buffer takes of a body: buffers start on 64 bytes, as the format recommends. */
+export function inBody(bytes: number): number {
+  return Math.ceil((PREFIX_BYTES + bytes) / 64) * 64;
+}

@@ -1,0 +1,201 @@
+import { decodeThrift, MalformedThrift, type Shaped } from "../io/thrift.js";
+
+// The metadata in a footer (parquet.thrift, FileMetaData), as far as it is needed to read the file.
+
+const SCHEMA_ELEMENT = {
+  1: ["type", "integer"],
+  2: ["typeLength", "integer"],
+  3: ["repetition", "integer"],
+  4: ["name", "text"],
+  5: ["childCount", "integer"],
+  6: ["converted", "integer"],
+  7: ["scale", "integer"],
+  8: ["precision", "integer"],
+  10: ["logical", "struct"],
+} as const;
+
+const COLUMN_METADATA = {
+  1: ["type", "integer"],
+  2: ["encodings", ["integer"]],
+  4: ["codec", "integer"],
+  5: ["values", "integer"],
+  6: ["decodedBytes", "integer"],
+  7: ["bytes", "integer"],
+  9: ["data", "integer"],
+  11: ["dictionary", "integer"],
+} as const;
+
+const ROW_GROUP = {
+  1: [
+    "columns",
+    [{ 2: ["fileOffset", "integer"], 3: ["metadata", COLUMN_METADATA] }],
+  ],
+  2: ["bytes", "integer"],
+  3: ["rows", "integer"],
+} as const;
+
+export const FILE_METADATA = {
+  1: ["version", "integer"],
+  2: ["schema", [SCHEMA_ELEMENT]],
+  3: ["rows", "integer"],
+  4: ["rowGroups", [ROW_GROUP]],
+  5: ["keyValues", [{ 1: ["key", "text"], 2: ["value", "text"] }]],
+  8: ["encryption", "struct"],
+} as const;
+
+export type SchemaElement = Shaped<typeof SCHEMA_ELEMENT>;
+
+/** Node of the schema; a leaf has a type. Enumerations are numbers, as stored. */
+export interface SchemaNode extends SchemaElement {
+  name: string;
+  repetition: number;
+  /** Name of the top-level column that it belongs to. */
+  column: string;
+  children: SchemaNode[];
+  /** Greatest levels of its values. */
+  maxRepetition: number;
+  maxDefinition: number;
+}
+
+/** A leaf's part of a row group: pages, one after the other. */
+export interface ColumnChunk {
+  leaf: SchemaNode;
+  start: number;
+  /** Size of its pages in the file, and before compression. */
+  bytes: number;
+  decodedBytes: number;
+  /** Type of its values, as stored. */
+  type: number;
+  /** CompressionCodec of its pages, as stored, and its name. */
+  codec: number;
+  compression: string;
+  /** Positions of its first data page and of its dictionary; 0: none. */
+  data: number;
+  dictionary: number;
+  /** Number of values of all its pages, nulls included. */
+  values: number;
+}
+
+export interface RowGroup {
+  rows: number;
+  /** Column chunks, in the order of the schema's leaves. */
+  chunks: ColumnChunk[];
+}
+
+export interface FileMetadata {
+  schema: SchemaNode;
+  rows: number;
+  rowGroups: RowGroup[];
+  /** Message of an Arrow schema that its writer left; null: none. */
+  arrowSchema: string | null;
+  /** Columns are encrypted, though the footer is not. */
+  encrypted: boolean;
+}
+
+/** CompressionCodec, as stored. */
+const CODECS = [
+  "uncompressed",
+  "SNAPPY",
+  "GZIP",
+  "LZO",
+  "BROTLI",
+  "LZ4",
+  "ZSTD",
+  "LZ4_RAW",
+];
+
+/** FieldRepetitionType, as stored. */
+const REQUIRED = 0;
+export const OPTIONAL = 1;
+export const REPEATED = 2;
+
+/** Levels are counted in bytes; schemas nest about eight deep. */
+const MAX_LEVEL = 255;
+
+export const ARROW_SCHEMA = "ARROW:schema";
+
+/** Reads the metadata in a footer. @throws MalformedThrift */
+export function fileMetadata(footer: Uint8Array): FileMetadata {
+  const { value } = decodeThrift(footer, FILE_METADATA);
+  const schema = schemaTree(value.schema ?? []);
+  const leaves = leafNodes(schema);
+  const pair = value.keyValues?.findLast(({ key }) => key === ARROW_SCHEMA);
+  return {
+    schema,
+    rows: value.rows ?? 0,
+    rowGroups: (value.rowGroups ?? []).map(({ rows = 0, columns = [] }, k) => {
+      const chunks = columns.flatMap(({ metadata }) => metadata ?? []);
+      if (rows < 0)
+        throw new MalformedThrift(`row group ${k} has ${rows} rows`);
+      if (chunks.length !== leaves.length)
+        throw new MalformedThrift(
+          `row group ${k} has ${chunks.length} columns, the schema ${leaves.length}`,
+        );
+      return {
+        rows,
+        chunks: leaves.map((leaf, n) => columnChunk(leaf, chunks[n] ?? {})),
+      };
+    }),
+    arrowSchema: pair?.value ?? null,
+    encrypted: value.encryption !== undefined,
+  };
+}
+
+/** Returns the leaves of a node, in their order. */
+function leafNodes(node: SchemaNode): SchemaNode[] {
+  return node.type === undefined ? node.children.flatMap(leafNodes) : [node];
+}
+
+/** Returns the number of a node's LogicalType; 0 for none, and for numbers over 15. */
+export function logicalKind({ logical }: SchemaElement): number {
+  // A union is a struct of one field, whose number is in the high bits of its first byte.
+  return (logical?.[0] ?? 0) >> 4;
+}
+
+/** Builds the tree of a schema, whose nodes are listed in depth-first order, parents first; returns the root. */
+function schemaTree(elements: readonly SchemaElement[]): SchemaNode {
+  if (elements.length === 0) throw new MalformedThrift("no schema");
+  let next = 0;
+  const read = (parent: SchemaNode | null, depth: number): SchemaNode => {
+    const element = elements[next++];
+    if (!element) throw new MalformedThrift("a schema that ends too early");
+    if (depth > MAX_LEVEL)
+      throw new MalformedThrift(`a schema nested more than ${MAX_LEVEL} deep`);
+    const { name = "", repetition = REQUIRED, childCount = 0, type } = element;
+    const node: SchemaNode = {
+      ...element,
+      name,
+      repetition,
+      type: parent && childCount <= 0 ? type : undefined,
+      column: depth > 1 && parent ? parent.column : name,
+      children: [],
+      maxRepetition: 0,
+      maxDefinition: 0,
+    };
+    if (parent) {
+      const { maxRepetition, maxDefinition } = parent;
+      node.maxRepetition = maxRepetition + (repetition === REPEATED ? 1 : 0);
+      node.maxDefinition = maxDefinition + (repetition === REQUIRED ? 0 : 1);
+    }
+    for (let k = 0; k < childCount; k++)
+      node.children.push(read(node, depth + 1));
+    return node;
+  };
+  const root = read(null, 0);
+  if (next < elements.length)
+    throw new MalformedThrift("a schema of several roots");
+  return root;
+}
+
+function columnChunk(
+  leaf: SchemaNode,
+  stored: Shaped<typeof COLUMN_METADATA>,
+): ColumnChunk {
+  const { type = 0, codec = 0, values = 0, data = 0, dictionary = 0 } = stored;
+  const { bytes = 0, decodedBytes = 0 } = stored;
+  // Some writers store 0 where there is no dictionary.
+  const start = dictionary > 0 ? dictionary : data;
+  const compression = CODECS[codec] ?? "unknown";
+  const pages = { start, bytes, decodedBytes, data, dictionary, values };
+  return { leaf, type, codec, compression, ...pages };
+}

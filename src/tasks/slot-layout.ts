@@ -1,0 +1,128 @@
+import {
+  type ColumnStorage,
+  isSeparate,
+  offsetWidth,
+} from "../arrow/column-storage.js";
+import type { NumberType } from "../arrow/field.js";
+import { ENTRY_BYTES } from "../kernels/portable/program.js";
+import { workAreaBytes } from "../kernels/portable/work.js";
+
+/** Rows of numbers in the input: the logits, or another column. */
+export interface SourceShape {
+  form: ColumnStorage;
+  /** Bytes per value as stored. */
+  width: number;
+  /** Values per row. */
+  values: number;
+  /** Whether values are converted to float64 after reading. */
+  widened: boolean;
+}
+
+/** A result as the kernel stores it. */
+interface ResultShape {
+  values: number;
+  width: number;
+  block: "square" | "triangle" | null;
+}
+
+/** Sizes that determine the regions of a slot. */
+export interface SlotSpec {
+  loadRows: number;
+  strideRows: number;
+  tileRows: number;
+  classes: number;
+  sources: SourceShape[];
+  results: ResultShape[];
+  /** Number of index columns after `row`. */
+  positions?: number;
+  /** Bytes by which results may start later than their region. */
+  slack: number;
+}
+
+/** Offsets of a source: as read (lists: int32 offsets; columns: one after the other), row-major, and as float64. */
+export interface SourcePlace {
+  staging: number;
+  raw: number;
+  values: number;
+}
+
+/** Offsets of a slot's regions in bytes from its start; every region is aligned to 64. */
+export interface SlotLayout {
+  sources: SourcePlace[];
+  /** One row's work area (numeric/portable/work.ts). */
+  work: number;
+  /** The kernel's program (numeric/portable/program.ts). */
+  program: number;
+  /** int64[loadRows]. */
+  rowNumbers: number;
+  /** int32[loadRows] each. */
+  positions: number[];
+  /**
+   * Per result: `[loadRows, values]`; blocks `[strideRows, values]`, or a tile of one block's rows. Each with
+   * `slack` bytes more.
+   */
+  results: number[];
+  /** int32[strideRows]: rows of the row block without results. */
+  badRows: number;
+  bytes: number;
+}
+
+/** Whether values are converted to float64: the kernel reads only floating-point logits as they are. */
+export function isWidened(type: NumberType, isInput: boolean): boolean {
+  return type !== "float64" && (isInput || type !== "float32");
+}
+
+/** Lays out one slot: a chunk's input and output, one row block at a time. Pure. */
+export function layoutSlot(spec: SlotSpec): SlotLayout {
+  const { loadRows, strideRows, tileRows, classes } = spec;
+  let end = 0;
+  const region = (bytes: number): number => {
+    const start = end;
+    end = Math.ceil((start + bytes) / 64) * 64;
+    return start;
+  };
+  const sources = spec.sources.map(({ form, width, values, widened }) => {
+    const bytes = loadRows * values * width;
+    const staging = region(
+      isSeparate(form)
+        ? values > 1
+          ? bytes
+          : 0
+        : offsetWidth(form) * (loadRows + 1),
+    );
+    const raw = region(bytes);
+    return {
+      staging,
+      raw,
+      values: widened ? region(loadRows * values * 8) : raw,
+    };
+  });
+  const work = region(workAreaBytes(classes));
+  const program = region(ENTRY_BYTES * spec.results.length);
+  const rowNumbers = region(8 * loadRows);
+  const positions = Array.from({ length: spec.positions ?? 0 }, () =>
+    region(4 * loadRows),
+  );
+  const results = spec.results.map(({ values, width, block }) =>
+    region(
+      spec.slack +
+        width *
+          (block === null
+            ? loadRows * values
+            : tileRows === classes
+              ? strideRows * values
+              : tileRows * classes),
+    ),
+  );
+  const badRows = region(4 * strideRows);
+  return {
+    sources,
+    work,
+    program,
+    rowNumbers,
+    positions,
+    results,
+    badRows,
+    bytes: end,
+  };
+}

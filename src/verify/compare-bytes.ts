@@ -1,0 +1,176 @@
+import { fstatSync } from "node:fs";
+import { fixedBits, storedType } from "../arrow/field.js";
+import { openArrow } from "../input/arrow-container.js";
+import { openLogits } from "../input/open-logits.js";
+import type { RecordBatch } from "../input/record-batch.js";
+import { type ArrowContainer, recordBatches } from "../input/record-batches.js";
+import { DifferentByte } from "../io/write-or-compare.js";
+import type { RunHooks } from "../options/hooks.js";
+import {
+  type ResolvedOptions,
+  type RunOptions,
+  resolveOptions,
+} from "../options/run-options.js";
+import type { PendingOutput } from "../output/output-target.js";
+import { WorkerPool } from "../pool/worker-pool.js";
+import {
+  decodeRunMetadata,
+  withStoredOptions,
+} from "../results/run-metadata.js";
+import { compute } from "../run/compute-and-commit.js";
+import { openOptions } from "../run/open-options.js";
+import { withCompression } from "../run/open-output.js";
+import { planJob } from "../run/plan-job.js";
+import { ReportBuilder } from "../run/run-report.js";
+import { VERSION } from "../version.js";
+
+/** Result of comparing an output with a new run, byte by byte. */
+export interface ByteComparison {
+  /** Whether every byte was compared; false if another version of softjac wrote the file. */
+  compared: boolean;
+  /** First difference, or the reason why nothing was compared; null if all bytes are equal. */
+  message: string | null;
+}
+
+/**
+ * Repeats the run that made a file, and compares every byte with the file's in the place of writing it: row numbers,
+ * kept columns, results and metadata. Takes the time of a run, or less.
+ *
+ * @param inputs the input file, and options in the place of those that the metadata states
+ * @throws SoftjacError as run would
+ */
+export async function compareRun(
+  path: string,
+  inputs: Omit<RunOptions, "output">,
+  hooks: RunHooks,
+): Promise<ByteComparison> {
+  const file = openArrow(path);
+  try {
+    const made = decodeRunMetadata(path, file.schema.metadata);
+    const { version, source, rowStart, rowEnd } = made;
+    if (version !== VERSION)
+      return {
+        compared: false,
+        message: `bytes not compared: the output was written by version ${version}, this is ${VERSION}`,
+      };
+    if (file.format !== "arrow-file")
+      return {
+        compared: false,
+        message:
+          "bytes not compared: the output is a stream, and runs write files",
+      };
+    const resolved = resolveOptions({
+      ...(withStoredOptions(made, inputs) as typeof inputs),
+      forceDense: true,
+      output: path,
+    });
+    const isPart = rowStart !== undefined && rowEnd !== undefined;
+    const options = {
+      ...resolved,
+      source: source ?? resolved.source,
+      partitions: made.partitions ?? [],
+      part: isPart ? { rowStart, rowEnd } : null,
+    };
+    const difference = await firstDifference(file, options, hooks);
+    return {
+      compared: true,
+      message: difference && `${path}: ${difference}`,
+    };
+  } finally {
+    file.close();
+  }
+}
+
+/** Returns the first byte that a run would write otherwise, and where it is. */
+async function firstDifference(
+  file: ArrowContainer,
+  options: ResolvedOptions,
+  hooks: RunHooks,
+): Promise<string | null> {
+  const logits = await openLogits(
+    options.input,
+    openOptions(options, hooks.signal),
+  );
+  const report = new ReportBuilder(options.input, file.path);
+  const job = planJob(options, logits);
+  const workerPool = new WorkerPool();
+  const { compress } = options;
+  const output = await withCompression(job, compress, comparison(file.fd));
+  try {
+    await compute(job, output, {
+      ...hooks,
+      workerPool,
+      options,
+      logits,
+      report,
+    });
+    await output.commit();
+  } catch (error) {
+    if (!(error instanceof DifferentByte)) throw error;
+    const { position, expected, found } = error;
+    const where = describePosition(file, position, compress !== undefined);
+    return `${where}: expected ${expected} at byte ${position}, found ${found ?? "the end of the file"}`;
+  } finally {
+    await workerPool.close();
+    await output.discard();
+    logits.close();
+  }
+  const bytes = fstatSync(file.fd).size;
+  const expected = output.bytes?.() ?? report.finish("done").outputBytes;
+  return bytes === expected
+    ? null
+    : `expected ${expected} bytes, found ${bytes}`;
+}
+
+/** Returns an output that compares what a run writes with a file. */
+function comparison(fd: number): PendingOutput {
+  return {
+    fd,
+    compare: true,
+    direct: -1,
+    temporaryPath: "",
+    wrote: () => {},
+    commit: async () => {},
+    discard: async () => {},
+  };
+}
+
+/** Describes the position of a byte of an output: the record batch, and if that is not compressed the column and the value. */
+function describePosition(
+  file: ArrowContainer,
+  position: number,
+  isCompressed: boolean,
+): string {
+  const n = file.recordBatches.findIndex(
+    ({ offset, metadataBytes, bodyBytes }) =>
+      position >= offset && position < offset + metadataBytes + bodyBytes,
+  );
+  const block = file.recordBatches[n];
+  if (!block) {
+    const first = file.recordBatches[0]?.offset ?? 0;
+    return position < first ? "schema or dictionaries" : "footer";
+  }
+  const where = `record batch ${n}`;
+  if (isCompressed) return where;
+  const place = position - block.offset - block.metadataBytes;
+  if (place < 0) return `${where}: its metadata`;
+  const { batch, columns } = [...recordBatches(file)][n] as RecordBatch;
+  const buffer = batch.buffers.findLastIndex(
+    ({ offset, length }) => length > 0 && offset <= place,
+  );
+  const column = columns.findLast((column) => column.buffer <= buffer);
+  if (!column) return where;
+  const { field, children } = column;
+  const { type } = field;
+  const name = `${where}: column ${field.name}`;
+  const values = children[0] ?? column;
+  const bits = fixedBits(storedType(values.field));
+  if (children.length > 1 || bits === 0) return name;
+  if (buffer !== values.buffer + 1) return `${name}, its validity or offsets`;
+  const { offset } = batch.buffers[buffer] as { offset: number };
+  const value = Math.floor((8 * (place - offset)) / bits);
+  if (values === column) return `${name}, table row ${value}`;
+  return type.kind === "FixedSizeList"
+    ? `${name}, table row ${Math.floor(value / type.listSize)}, value ${value % type.listSize}`
+    : `${name}, value ${value}`;
+}

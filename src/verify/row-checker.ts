@@ -1,0 +1,140 @@
+import type { InputRows } from "../input/input-rows.js";
+import type { FoundColumn } from "../reader/output-columns.js";
+import type { Cells } from "../reader/stored-rows.js";
+import { PROMISED_BOUNDS } from "../reference/error-scales.js";
+import type { StoredRun } from "../results/run-metadata.js";
+import { ColumnCheck } from "./column-check.js";
+import { EntriesCheck } from "./entries-check.js";
+import type { CheckContext } from "./findings.js";
+import { lawsOf } from "./laws.js";
+import { referenceOf, type TrueRow } from "./true-row.js";
+import type { ColumnReport, LawReport } from "./value-report.js";
+
+type Kind = FoundColumn["source"]["kind"];
+
+/** Parts of the error of dropped_sum: of its own sum of sums, of the entries, and of the sum that it is compared with. */
+const SUM_BOUND = 12;
+const MAX_BOUND = 5;
+
+/** Compares the stored values of rows with the true ones, and collects the results. */
+export class RowChecker {
+  rowsChecked = 0;
+  badRows = 0;
+  readonly #checks: (ColumnCheck | null)[];
+  readonly #laws: ReturnType<typeof lawsOf>[];
+  readonly #entries: EntriesCheck | null;
+
+  /**
+   * @param isNullable whether bad rows are null
+   * @param rows has loaded the row that is compared
+   */
+  constructor(
+    private readonly context: CheckContext,
+    private readonly columns: readonly FoundColumn[],
+    private readonly isNullable: boolean,
+    private readonly truth: TrueRow,
+    private readonly rows: InputRows,
+  ) {
+    const { run } = context;
+    this.#checks = columns.map((column) => {
+      const promised = promisedOf(column, run);
+      return promised === null
+        ? null
+        : new ColumnCheck(column, promised, context);
+    });
+    this.#laws = columns.map((column) => lawsOf(column, context));
+    const has = (kind: Kind) => this.#place(kind) >= 0;
+    const hasIndices =
+      has("indices") && (run.layout !== "coo" || has("columns"));
+    const checkOf = (kind: Kind) => this.#checks[this.#place(kind)] ?? null;
+    this.#entries =
+      has("values") && hasIndices
+        ? new EntriesCheck(truth, context, checkOf)
+        : null;
+  }
+
+  /** Compares a row that the file has. */
+  present(row: number, cells: Cells): void {
+    const { findings } = this.context;
+    const isGood = this.#load(row);
+    const wrong = cells.findIndex((cell) => (cell === null) === isGood);
+    const { name } = this.columns[wrong] ?? {};
+    if (wrong >= 0)
+      findings.addToRow(
+        row,
+        isGood
+          ? `expected values in column ${name}, found null`
+          : `the input row is bad, so ${this.isNullable ? "nulls are" : "no row is"} expected; found values in column ${name}`,
+      );
+    if (wrong >= 0 || !isGood) return;
+    for (const [n, { result }] of this.columns.entries()) {
+      if (!result) continue;
+      const reference = referenceOf(result);
+      const values = cells[n] as ArrayLike<number>;
+      const input = this.truth.inputOf(result);
+      const truths = this.truth.result(reference, input);
+      const scale = this.truth.scale(reference, input);
+      this.#checks[n]?.check(row, truths, values, scale);
+      this.#laws[n]?.check(row, values);
+    }
+    this.#entries?.check(row, (kind) => cells[this.#place(kind)] ?? null);
+  }
+
+  /** Checks that the file may lack a row: bad rows may be omitted, and in coo those without entries. */
+  absent(row: number): void {
+    const { findings, run } = this.context;
+    if (this.#load(row)) {
+      if (run.layout !== "coo") findings.addToRow(row, "the row is missing");
+      else
+        this.#entries?.check(row, (kind) =>
+          kind === "droppedMax" || kind === "droppedSum" ? null : [],
+        );
+    } else if (this.isNullable)
+      findings.addToRow(
+        row,
+        "the row is missing: it is a bad row of the input, so nulls are expected",
+      );
+  }
+
+  columnReports(): ColumnReport[] {
+    return this.#checks.flatMap((check) => (check ? [check.report()] : []));
+  }
+
+  lawReports(): LawReport[] {
+    return this.#laws.flatMap((laws) => laws?.reports() ?? []);
+  }
+
+  /** Computes the true results of a row; returns whether it has any. */
+  #load(row: number): boolean {
+    const isGood = this.truth.load(this.rows, row);
+    this.rowsChecked++;
+    if (!isGood) this.badRows++;
+    return isGood;
+  }
+
+  #place(kind: Kind): number {
+    return this.columns.findIndex(({ source }) => source.kind === kind);
+  }
+}
+
+/** Returns the bound of errors in ε of float64; null for indices, which are exact. */
+function promisedOf(
+  { source, result }: FoundColumn,
+  { emit, dtype, topK }: StoredRun,
+): number | null {
+  if (result) return PROMISED_BOUNDS[referenceOf(result)];
+  switch (source.kind) {
+    case "values":
+      return PROMISED_BOUNDS[
+        emit.includes("log_jacobian") ? "log_jacobian" : "jacobian"
+      ];
+    case "droppedMax":
+      // The dropped entries are measured as stored, in a column of float64.
+      return MAX_BOUND + (dtype === "float32" ? 2 ** 28 : 0);
+    case "droppedSum":
+      // Dropped entries that are stored as the same number as the k-th count as much as it.
+      return SUM_BOUND + (dtype === "float32" && topK > 0 ? 2 ** 28 : 0);
+    default:
+      return null;
+  }
+}

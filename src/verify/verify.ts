@@ -1,0 +1,83 @@
+import { UsageError } from "../errors.js";
+import { whileUnchanged } from "../input/input-state.js";
+import { STANDARD_INPUT } from "../io/location.js";
+import { checkHooks, resolve } from "../options/check-options.js";
+import type { RunHooks } from "../options/hooks.js";
+import { type ByteComparison, compareRun } from "./compare-bytes.js";
+import type { VerifyOptions } from "./options.js";
+import type { ValueReport } from "./value-report.js";
+import { verifyValues } from "./verify-values.js";
+
+/** Old names of fields; the next minor release removes them. */
+interface OldNames {
+  /** @deprecated Use problems. */
+  readonly findings: string[];
+  /** @deprecated Use otherProblems. */
+  readonly otherFindings: number;
+}
+
+/** Report of a verification. */
+export interface VerifyReport extends ValueReport, OldNames {
+  output: string;
+  input: string;
+  /** Comparison with a new run, byte by byte; null without `all`. */
+  bytes: ByteComparison | null;
+  /** Duration of the call, in milliseconds. */
+  durationMs: number;
+}
+
+/**
+ * Checks an output against its input: structure, values against an independent computation with 31 digits, identities of
+ * softmax and its Jacobian, and with `all` every byte. Wrong values do not throw; they are in the report (`ok`, `problems`).
+ *
+ * @returns the report, with errors in ε of each column's type
+ * @throws SoftjacError if one of the files cannot be read, or the output does not belong to the input
+ */
+export async function verify(
+  options: VerifyOptions,
+  hooks: RunHooks = {},
+): Promise<VerifyReport> {
+  checkHooks(hooks);
+  const start = performance.now();
+  const resolved = resolve<VerifyOptions, "sample">("verify", options);
+  const { all = false, sample, seed, ...others } = options;
+  if (all && sample !== undefined)
+    throw new UsageError("sample, all: give only one of them", "all");
+  if (all && options.input === STANDARD_INPUT)
+    throw new UsageError(
+      "input, all: standard input cannot be read twice; give the path of a file",
+      "input",
+    );
+  const { output, ...inputs } = others;
+  const { input, column, columns } = inputs;
+  if (column !== undefined && columns !== undefined)
+    throw new UsageError("column, columns: give only one of them", "columns");
+  const rows = all ? "all" : resolved.sample;
+  const { signal } = hooks;
+  const { values, bytes } = await whileUnchanged([output, input], async () => ({
+    values: await verifyValues({ ...others, rows, seed }, hooks),
+    bytes: all ? await compareRun(output, inputs, { signal }) : null,
+  }));
+  const problems = [...values.problems];
+  if (bytes?.compared && bytes.message) problems.push(bytes.message);
+  return withOldNames({
+    ...values,
+    notCompared: bytes?.compared ? [] : values.notCompared,
+    problems,
+    ok: values.ok && !(bytes?.compared && bytes.message),
+    output,
+    input,
+    bytes,
+    durationMs: performance.now() - start,
+  });
+}
+
+/** Adds the old names of fields, which JSON does not contain. */
+function withOldNames(
+  report: Omit<VerifyReport, keyof OldNames>,
+): VerifyReport {
+  return Object.defineProperties(report as VerifyReport, {
+    findings: { value: report.problems },
+    otherFindings: { value: report.otherProblems },
+  });
+}
