@@ -17,11 +17,11 @@ const WAITING = [
 
 /** Files that take longest, longest first, since one that starts last would be waited for alone. */
 const LONGEST = [
-  ...["interop/docs", "report-page/page"],
+  ...["interop/docs", "report/page"],
   ...["queue/queue", "interop/readme", "queue/s3"],
-  ...["s3/inputs", "report-page/outputs"],
+  ...["s3/inputs", "report/outputs"],
   ...["queue/docs", "dataset/examples"],
-  ...["output/compressed", "report-page/numbers", "cli/terminals"],
+  ...["output/compressed", "report/numbers", "cli/terminals"],
   ...["input/large-batches", "dataset/dataset-run", "s3/refusals"],
   ...["dataset/dataset", "interop/layouts", "s3/docs", "run/entries"],
 ].map((name) => `/test/${name}.test.ts`);

@@ -27,7 +27,7 @@ export interface StoredRange {
 export type Sink = (bytes: Uint8Array, position: number) => Promise<void>;
 
 /**
- * Storage of datasets: names with slashes, and files that appear whole and never change. test/store has one suite of tests
+ * Storage of datasets: names with slashes, and files that appear whole and never change. test/storage has one suite of tests
  * that every implementation passes.
  */
 export interface Store {
