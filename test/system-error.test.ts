@@ -106,7 +106,7 @@ test("errors that are not the system's stay as they are", () => {
 });
 
 test("a module of the package that is missing is an error of the installation", () => {
-  const own = new URL("../src/gone.js", import.meta.url).pathname;
+  const own = new URL("../src/io/gone.js", import.meta.url).pathname;
   const missing = Object.assign(
     new Error(`Cannot find module '${own}' imported from x`),
     { code: "ERR_MODULE_NOT_FOUND" },
@@ -122,7 +122,7 @@ test("a module of the package that is missing is an error of the installation", 
 
 test("a thread whose file is missing is no failure of a worker", async () => {
   const threads = await openThreads(
-    new URL("../src/gone.js", import.meta.url),
+    new URL("../src/io/gone.js", import.meta.url),
     1,
   );
   await expect(threads.run({})).rejects.toBeInstanceOf(ConfigurationError);
