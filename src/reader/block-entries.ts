@@ -76,7 +76,7 @@ export function indexProblem(
 /** p, the class of the largest p, and 1 - its p without cancellation, of which a block consists. */
 export interface Factors {
   p: ArrayLike<number>;
-  winner: number;
+  predicted: number;
   uncertainty: number;
 }
 
@@ -85,13 +85,13 @@ export interface Factors {
  * 1 - p, which would cancel. Of log-softmax: (δ_ij - p_i)/T.
  */
 export function entriesOfFactors(
-  { p, winner, uncertainty }: Factors,
+  { p, predicted, uncertainty }: Factors,
   temperature: number,
   ofLog = false,
 ): (i: number, j: number) => number {
   return (i, j) => {
     const own = p[i] as number;
-    const rest = i === winner ? uncertainty : 1 - own;
+    const rest = i === predicted ? uncertainty : 1 - own;
     if (ofLog) return (i === j ? rest : 0 - own) / temperature;
     return (i === j ? own * rest : 0 - own * (p[j] as number)) / temperature;
   };
@@ -102,18 +102,18 @@ export function blockOfP(
   {
     p,
     classes,
-    winner,
+    predicted,
     uncertainty,
   }: {
     classes: readonly number[];
     p: readonly number[] | null;
-    winner: number;
+    predicted: number;
     uncertainty: number;
   },
   temperature: number,
 ): Float64Array | null {
   if (!p) return null;
-  const factors = { p, winner: classes.indexOf(winner), uncertainty };
+  const factors = { p, predicted: classes.indexOf(predicted), uncertainty };
   const entry = entriesOfFactors(factors, temperature);
   const k = p.length;
   return Float64Array.from({ length: k * k }, (_, n) =>

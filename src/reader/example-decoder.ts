@@ -11,7 +11,7 @@ import type { Cells, StoredRow, StoredRows } from "./stored-rows.js";
 /** Numbers that are not known. */
 const NOTHING = {
   p: null,
-  winner: -1,
+  predicted: -1,
   confidence: Number.NaN,
   uncertainty: Number.NaN,
   entropy: Number.NaN,
@@ -54,7 +54,7 @@ export class ExampleDecoder {
     const block = this.#block(row, cells);
     if (jacobian === "block" || jacobian === "entries") example.block = block;
     const summed = p ? this.#setP(example, cells, block) : Number.NaN;
-    const { winner } = example;
+    const { predicted } = example;
     const tail = number("tail");
     example.uncertainty =
       uncertainty === "uncertainty"
@@ -62,19 +62,19 @@ export class ExampleDecoder {
         : uncertainty === "tail"
           ? tail / (1 + tail)
           : uncertainty === "log_softmax"
-            ? 0 - Math.expm1(this.#cell(cells, "log_softmax")?.[winner] ?? 0)
+            ? 0 - Math.expm1(this.#cell(cells, "log_softmax")?.[predicted] ?? 0)
             : summed;
     example.confidence =
       confidence === "confidence"
         ? number("confidence")
         : confidence === "p" && example.p
-          ? (example.p[winner] as number)
+          ? (example.p[predicted] as number)
           : 1 - example.uncertainty;
     example.entropy =
       entropy === "entropy"
         ? number("entropy")
         : example.p
-          ? entropyOf(example.p, winner, example.uncertainty)
+          ? entropyOf(example.p, predicted, example.uncertainty)
           : Number.NaN;
     example.droppedMax = number("dropped_max");
     example.droppedSum = number("dropped_sum");
@@ -146,7 +146,7 @@ export class ExampleDecoder {
     }
   }
 
-  /** Sets p and the winner; returns 1 - its p as the sum of the others. */
+  /** Sets p and the predicted; returns 1 - its p as the sum of the others. */
   #setP(example: Example, cells: Cells, block: StoredBlock | null): number {
     const { temperature, dtype } = this.run;
     const { p: from } = this.sources;
@@ -158,7 +158,7 @@ export class ExampleDecoder {
           : pOfLogBlock(entry, this.#p, temperature);
       if (Number.isNaN(uncertainty)) return uncertainty;
       example.p = this.#p;
-      example.winner = largestOf(this.#p);
+      example.predicted = largestOf(this.#p);
       return uncertainty;
     }
     const stored = this.#cell(cells, from as string) as ArrayLike<number>;
@@ -168,7 +168,7 @@ export class ExampleDecoder {
         this.#p[k] = Math.exp(stored[k] as number);
       p = this.#p;
     }
-    const winner = largestOf(stored);
+    const predicted = largestOf(stored);
     let others = 0;
     for (let k = 0; k < p.length; k++) {
       const own = p[k] as number;
@@ -177,10 +177,10 @@ export class ExampleDecoder {
           example.row,
           `expected p from 0 to 1, found ${own} for class ${k}`,
         );
-      if (k !== winner) others += own;
+      if (k !== predicted) others += own;
     }
     example.p = p;
-    example.winner = winner;
+    example.predicted = predicted;
     return others;
   }
 }
@@ -198,10 +198,10 @@ function largestOf(values: ArrayLike<number>): number {
   return at;
 }
 
-/** Returns -Σ p log p, in nats, with the uncertainty of a confident winner: its log p rounds to 0 too early. */
+/** Returns -Σ p log p, in nats, with the uncertainty of a confident predicted: its log p rounds to 0 too early. */
 function entropyOf(
   p: ArrayLike<number>,
-  winner: number,
+  predicted: number,
   uncertainty: number,
 ): number {
   let sum = 0;
@@ -210,7 +210,7 @@ function entropyOf(
     if (own > 0)
       sum -=
         own *
-        (k === winner && uncertainty < 0.5
+        (k === predicted && uncertainty < 0.5
           ? Math.log1p(-uncertainty)
           : Math.log(own));
   }

@@ -22,7 +22,7 @@ export interface Example {
   /** `[Q]`. */
   p: ArrayLike<number> | null;
   /** Class of the largest p, the first of equals; -1: not known. */
-  winner: number;
+  predicted: number;
   confidence: number;
   uncertainty: number;
   entropy: number;

@@ -35,15 +35,16 @@ export function pOfBlock(
     )
       c = k;
   if (c < 0 || size(a, c) + size(b, c) === 0) return Number.NaN;
-  const [winner, second] = size(a, c) >= size(b, c) ? [a, b] : [b, a];
-  const ratio = size(second, c) / size(winner, c);
+  const [predicted, second] = size(a, c) >= size(b, c) ? [a, b] : [b, a];
+  const ratio = size(second, c) / size(predicted, c);
   const least = SMALLEST_NORMAL[dtype];
   if (ratio < 1 / (4 * classes)) {
-    const product = entry(winner, winner) * temperature;
-    p[winner] = (1 + Math.sqrt(Math.max(0, 1 - 4 * product))) / 2;
+    const product = entry(predicted, predicted) * temperature;
+    p[predicted] = (1 + Math.sqrt(Math.max(0, 1 - 4 * product))) / 2;
   } else if (size(second, c) < least) return Number.NaN;
-  else p[winner] = Math.sqrt((size(winner, second) / ratio) * temperature);
-  return othersOf(size, p, winner, temperature);
+  else
+    p[predicted] = Math.sqrt((size(predicted, second) / ratio) * temperature);
+  return othersOf(size, p, predicted, temperature);
 }
 
 /** The classes of the largest entry off the diagonal. */
@@ -58,14 +59,14 @@ function largestPair(size: Entry, classes: number): [a: number, b: number] {
 function othersOf(
   size: Entry,
   p: Float64Array,
-  winner: number,
+  predicted: number,
   temperature: number,
 ): number {
-  const own = p[winner] as number;
+  const own = p[predicted] as number;
   let uncertainty = 0;
   for (let k = 0; k < p.length; k++) {
-    if (k === winner) continue;
-    const other = (size(winner, k) * temperature) / own;
+    if (k === predicted) continue;
+    const other = (size(predicted, k) * temperature) / own;
     p[k] = other;
     uncertainty += other;
   }
@@ -83,13 +84,13 @@ export function pOfLogBlock(
     p[0] = 1;
     return 0;
   }
-  let winner = 0;
+  let predicted = 0;
   for (let i = 0; i < classes; i++) {
     p[i] = Math.abs(entry(i, i === 0 ? 1 : 0)) * temperature;
-    if ((p[i] as number) > (p[winner] as number)) winner = i;
+    if ((p[i] as number) > (p[predicted] as number)) predicted = i;
   }
   let uncertainty = 0;
   for (let i = 0; i < classes; i++)
-    if (i !== winner) uncertainty += p[i] as number;
+    if (i !== predicted) uncertainty += p[i] as number;
   return uncertainty;
 }

@@ -156,10 +156,10 @@ async function factoredBlock(
   const wrong = p.find((value) => !(value >= 0 && value <= 1));
   if (wrong !== undefined)
     throw softmax.error(`expected values from 0 to 1, found ${wrong} ${where}`);
-  const [winner = -1] = await argmax.numbers(source, k, k + 1);
-  if (!(winner >= 0 && winner < classes))
+  const [predicted = -1] = await argmax.numbers(source, k, k + 1);
+  if (!(predicted >= 0 && predicted < classes))
     throw argmax.error(
-      `expected a class from 0 to ${classes - 1}, found ${winner} ${where}`,
+      `expected a class from 0 to ${classes - 1}, found ${predicted} ${where}`,
     );
   const [tail = -1] = await tails.numbers(source, k, k + 1);
   if (!(tail >= 0 && tail <= classes))
@@ -167,7 +167,7 @@ async function factoredBlock(
       `expected a sum from 0 to ${classes}, found ${tail} ${where}`,
     );
   const entry = entriesOfFactors(
-    { p, winner, uncertainty: tail / (1 + tail) },
+    { p, predicted, uncertainty: tail / (1 + tail) },
     temperature ?? 1,
     result === "log_jacobian",
   );

@@ -21,7 +21,7 @@ export function numberSources(
 ): NumberSources {
   const has = (name: string) => expected.some((column) => column.name === name);
   const emits = (name: "jacobian" | "log_jacobian") => run.emit.includes(name);
-  const isWhole = !leavesOut(run);
+  const isWhole = !mayOmitEntries(run);
   const p =
     (["softmax", "log_softmax"] as const).find(has) ??
     (["jacobian", "log_jacobian"] as const).find(
@@ -51,7 +51,11 @@ export function numberSources(
 }
 
 /** Returns whether entries may be missing from blocks. */
-export function leavesOut({ layout, threshold, topK }: StoredRun): boolean {
+export function mayOmitEntries({
+  layout,
+  threshold,
+  topK,
+}: StoredRun): boolean {
   return isEntriesLayout(layout) && (threshold > 0 || topK > 0);
 }
 

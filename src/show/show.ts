@@ -7,7 +7,7 @@ import type { BlockResult } from "../reader/block-columns.js";
 import { blockOfP } from "../reader/block-entries.js";
 import { CopiedValues } from "../reader/copied-values.js";
 import type { Example } from "../reader/example.js";
-import { openResultsPart, type ResultsPart } from "../reader/results-part.js";
+import { openResultsFile, type ResultsFile } from "../reader/results-file.js";
 import { isEntriesLayout, type Layout } from "../results/catalogue.js";
 import {
   checkPositions,
@@ -84,7 +84,7 @@ export async function show(options: ShowOptions): Promise<ShownRow> {
   let missing: RowMissingError | null = null;
   for (const { path, input } of parts) {
     const shown = await whileUnchanged([path], async () => {
-      const part = await openResultsPart(path);
+      const part = await openResultsFile(path);
       try {
         checkPositions(path, part.inner, position);
         const key = keyOfIndex(part.inner, [row, ...position]);
@@ -141,7 +141,7 @@ function findParts(
 }
 
 function rowMissing(
-  { path, run: { rows }, inner }: ResultsPart,
+  { path, run: { rows }, inner }: ResultsFile,
   { row, position = [] }: ShowOptions,
 ): RowMissingError {
   return new RowMissingError(
@@ -155,7 +155,7 @@ function rowMissing(
 
 /** @param example null: a row of coo without entries */
 async function shownRow(
-  part: ResultsPart,
+  part: ResultsFile,
   key: number,
   example: Example | null,
   input: string | null,
@@ -199,25 +199,25 @@ function shownClasses(
 
 /** Returns copied columns and results of one value. */
 function columnsOf(
-  { file, copiedColumns, run }: ResultsPart,
+  { file, copiedColumns, run }: ResultsFile,
   { batch, k }: Example,
 ): ShownRow["columns"] {
   const single = file.schema.fields.flatMap(
-    ({ name, type, children }, place) =>
+    ({ name, type, children }, columnIndex) =>
       (run.emit.some((emit) => emit === name) || /^dropped_/.test(name)) &&
       children.length === 0 &&
       type.kind !== "FixedSizeList"
-        ? [{ name, place }]
+        ? [{ name, columnIndex }]
         : [],
   );
   const columns = [...copiedColumns, ...single];
-  const places = columns.map(({ place }) => place);
-  const values = new CopiedValues(file, places).read(batch, k);
+  const indices = columns.map(({ columnIndex }) => columnIndex);
+  const values = new CopiedValues(file, indices).read(batch, k);
   return columns.map(({ name }, n) => ({ name, value: values[n] ?? null }));
 }
 
 async function blockOf(
-  part: ResultsPart,
+  part: ResultsFile,
   key: number,
   shown: readonly number[],
   p: readonly number[] | null,
@@ -228,9 +228,9 @@ async function blockOf(
     emit.includes(name),
   );
   if (!result) {
-    const { winner = -1, uncertainty = Number.NaN } = example ?? {};
-    const ofP = { p, classes: shown, winner, uncertainty };
-    const block = blockOfP(ofP, temperature);
+    const { predicted = -1, uncertainty = Number.NaN } = example ?? {};
+    const factors = { p, classes: shown, predicted, uncertainty };
+    const block = blockOfP(factors, temperature);
     return block
       ? { result: "jacobian", blockFrom: "p", block: rowsOf(block, false) }
       : { result: null, blockFrom: null, block: null };

@@ -1,7 +1,7 @@
 import type { OutputColumn } from "../reader/output-columns.js";
 import { errorInEpsilon } from "../reference/error-measures.js";
 import type { ReferenceValues } from "../reference/scaled.js";
-import type { CheckContext, Findings } from "./findings.js";
+import type { CheckContext, Problems } from "./problems.js";
 import type { ColumnReport } from "./value-report.js";
 
 /** Keeps zeros in the mean of relative errors, as in the notebook. */
@@ -34,7 +34,7 @@ export function typeOfErrors(
 export class ColumnCheck {
   readonly #name: string;
   readonly #type: OutputColumn["type"];
-  readonly #findings: Findings;
+  readonly #problems: Problems;
   readonly #bound: number;
   readonly #floor: number;
   #values = 0;
@@ -48,12 +48,12 @@ export class ColumnCheck {
   constructor(
     column: Pick<OutputColumn, "name" | "type">,
     promised: number,
-    { run, findings }: CheckContext,
+    { run, problems }: CheckContext,
   ) {
     const { bound, smallest } = typeOfErrors(column.type, promised);
     this.#name = column.name;
     this.#type = column.type;
-    this.#findings = findings;
+    this.#problems = problems;
     this.#bound = bound;
     this.#floor = Math.max(
       smallest,
@@ -95,7 +95,7 @@ export class ColumnCheck {
     this.#ok = false;
     const truth = doubleOf(truths, at);
     const unit = this.#type === "int32" ? "steps" : "ε";
-    this.#findings.addToRow(
+    this.#problems.addToRow(
       row,
       `column ${this.#name}, value ${position}: expected ${truth} within ${short(this.#bound)} ${unit}, found ${values[at]} (${short(worst)})`,
     );

@@ -10,7 +10,7 @@ import type {
 import { keyOfIndex, nameOfKey, type RowAxes } from "../results/row-axes.js";
 import { rowIndices } from "../results/row-indices.js";
 import type { StoredRun } from "../results/run-metadata.js";
-import type { Findings } from "./findings.js";
+import type { Problems } from "./problems.js";
 import type { RowChecker } from "./row-checker.js";
 
 /** An output, the input that its rows are compared with, and the results of the comparison. */
@@ -19,15 +19,15 @@ export interface Comparison {
   stored: StoredRows;
   input: InputRows;
   axes: RowAxes;
-  judge: RowChecker;
-  findings: Findings;
+  checker: RowChecker;
+  problems: Problems;
   signal: AbortSignal | undefined;
   onProgress(rowsDone: number): void;
 }
 
 /** Compares every row, front to back. @throws InputFormatError, IoError, AbortedError */
 export async function compareAllRows(comparison: Comparison): Promise<void> {
-  const { run, stored, input, findings, onProgress } = comparison;
+  const { run, stored, input, problems, onProgress } = comparison;
   const { batches, inner } = stored.table;
   const keyOf = rowKeys(comparison);
   let next = run.rowStart;
@@ -43,7 +43,7 @@ export async function compareAllRows(comparison: Comparison): Promise<void> {
       if (next < run.rowEnd && keyOf(next) === found.row) await compare(found);
       else {
         const { start } = batches[found.batch] as StoredBatch;
-        findings.add(
+        problems.add(
           `table row ${start + found.index}: the input has no ${nameOfKey(inner, found.row)}`,
         );
       }
@@ -59,12 +59,12 @@ export async function compareSampledRows(
   comparison: Comparison,
   rows: Float64Array,
 ): Promise<void> {
-  const { run, stored, input, findings, onProgress } = comparison;
+  const { run, stored, input, problems, onProgress } = comparison;
   const { table } = stored;
   const keyOf = rowKeys(comparison);
   const rowsOfFile = run.rowEnd - run.rowStart;
   if (!table.isCoo && table.count > rowsOfFile)
-    findings.add(
+    problems.add(
       `expected at most ${rowsOfFile} table rows, one per row, found ${table.count}`,
     );
   /** Row numbers that do not ascend are a problem of the row that is looked up. */
@@ -73,7 +73,7 @@ export async function compareSampledRows(
       return await table.find(keyOf(row));
     } catch (error) {
       if (!(error instanceof InputFormatError)) throw error;
-      findings.addToRow(row, error.message);
+      problems.addToRow(row, error.message);
       return [];
     }
   };
@@ -88,18 +88,18 @@ export async function compareSampledRows(
 
 /** Compares a row of the input, which is loaded, with what is stored of it. */
 function compareRow(
-  { judge, stored, findings }: Comparison,
+  { checker, stored, problems }: Comparison,
   row: number,
   found: StoredRow | null,
 ): void {
   if (!found) {
-    judge.absent(row);
+    checker.absent(row);
     return;
   }
-  judge.present(row, found.cells);
+  checker.present(row, found.cells);
   for (const [n, stray] of found.strays.entries())
     if (stray)
-      findings.addToRow(
+      problems.addToRow(
         row,
         `column ${stored.columns[n]?.name}: expected 0 outside of [i, ${row}, j], found ${stray.value} at [${stray.place.join(", ")}]`,
       );
@@ -132,7 +132,7 @@ function rowKeys({ axes, run }: Comparison): (row: number) => number {
  * numbers, the one is wrong that does not fit between its neighbours.
  */
 function plausibleNumbers(
-  { run, stored, findings }: Comparison,
+  { run, stored, problems }: Comparison,
   keyOf: (row: number) => number,
 ): ReadNumbers {
   const { table } = stored;
@@ -164,7 +164,7 @@ function plausibleNumbers(
         least = number + step;
         return number;
       }
-      findings.add(
+      problems.add(
         `table row ${before + start + n}: expected ${form} from ${name(least)} to ${name(Math.max(least, most))}, found ${number < 0 && inner.length > 0 ? "a position outside of its axis" : name(number)}`,
       );
       return Number.NaN;

@@ -4,7 +4,7 @@ import { storeEntry, storeLogEntry } from "../reference/block-results.js";
 import type { RowSizes } from "../reference/error-scales.js";
 import { type ReferenceValues, referenceValues } from "../reference/scaled.js";
 import { type ColumnCheck, typeOfErrors } from "./column-check.js";
-import type { CheckContext } from "./findings.js";
+import type { CheckContext } from "./problems.js";
 import type { TrueRow } from "./true-row.js";
 
 type Kind = FoundColumn["source"]["kind"];
@@ -42,7 +42,7 @@ export class EntriesCheck {
     const indices = j ? entryIndices(i, j, classes) : i;
     const problem = indicesProblem(indices, values, classes);
     if (problem !== null) {
-      this.context.findings.addToRow(row, problem);
+      this.context.problems.addToRow(row, problem);
       return;
     }
     const truths = this.#truthsOf(indices);
@@ -79,7 +79,7 @@ export class EntriesCheck {
     indices: ArrayLike<number>,
     values: ArrayLike<number>,
   ): number {
-    const { findings, run } = this.context;
+    const { problems, run } = this.context;
     const { threshold, topK, classes } = run;
     let least = Infinity;
     let at = 0;
@@ -91,12 +91,12 @@ export class EntriesCheck {
       }
     }
     if (least < threshold || least === 0)
-      findings.addToRow(
+      problems.addToRow(
         row,
         `expected entries of ${threshold > 0 ? `at least ${threshold}` : "more than 0"}, found ${least} at ${placeOf(indices[at] as number, classes)}`,
       );
     if (topK > 0 && values.length > topK)
-      findings.addToRow(
+      problems.addToRow(
         row,
         `expected at most ${topK} entries, found ${values.length}`,
       );
@@ -109,13 +109,13 @@ export class EntriesCheck {
     minKept: number,
     { max, index }: { max: number; index: number },
   ): void {
-    const { findings, run } = this.context;
+    const { problems, run } = this.context;
     const { topK, classes } = run;
     const full = topK > 0 && kept >= topK;
     const limit = full ? Math.max(minKept, this.#least) : this.#least;
     if (max <= limit + this.#room(limit)) return;
     const why = full ? ` (the smallest stored entry is ${minKept})` : "";
-    findings.addToRow(
+    problems.addToRow(
       row,
       `the entry ${placeOf(index, classes)} of ${max} is missing${why}`,
     );

@@ -2,7 +2,7 @@ import type { OutputColumn } from "../reader/output-columns.js";
 import { PROMISED_BOUNDS } from "../reference/error-scales.js";
 import type { ReferenceName } from "../reference/result.js";
 import { typeOfErrors } from "./column-check.js";
-import type { CheckContext, Findings } from "./findings.js";
+import type { CheckContext, Problems } from "./problems.js";
 import { referenceOf } from "./true-row.js";
 import type { LawReport } from "./value-report.js";
 
@@ -31,7 +31,7 @@ const LINES: Partial<
  */
 export function lawsOf(
   { name, type, result }: OutputColumn,
-  { run, findings }: CheckContext,
+  { run, problems }: CheckContext,
 ): {
   check(row: number, values: ArrayLike<number>): void;
   reports(): LawReport[];
@@ -50,8 +50,8 @@ export function lawsOf(
   const text = isSoftmax
     ? "softmax sums to 1"
     : `${lines.name}s of ${name} sum to 0`;
-  const sums = new LawCheck(text, within, findings);
-  const symmetry = new LawCheck("jacobian is symmetric", 0, findings);
+  const sums = new LawCheck(text, within, problems);
+  const symmetry = new LawCheck("jacobian is symmetric", 0, problems);
   const checks = reference === "jacobian" ? [sums, symmetry] : [sums];
   return {
     check(row, values) {
@@ -116,7 +116,7 @@ class LawCheck {
   constructor(
     private readonly name: string,
     private readonly bound: number,
-    private readonly findings: Findings,
+    private readonly problems: Problems,
   ) {}
 
   /** @param error in ε of the sizes of the terms; NaN counts as a violation */
@@ -124,7 +124,7 @@ class LawCheck {
     const found = Number.isNaN(error) ? Infinity : error;
     if (found > this.#worst) this.#worst = found;
     if (found <= this.bound) return;
-    this.findings.addToRow(
+    this.problems.addToRow(
       row,
       `${where}: ${this.name} only within ${Number(found.toPrecision(3))} ε of its terms, expected ${Number(this.bound.toPrecision(3))} ε`,
     );

@@ -5,8 +5,8 @@ import { PROMISED_BOUNDS } from "../reference/error-scales.js";
 import type { StoredRun } from "../results/run-metadata.js";
 import { ColumnCheck } from "./column-check.js";
 import { EntriesCheck } from "./entries-check.js";
-import type { CheckContext } from "./findings.js";
 import { lawsOf } from "./laws.js";
+import type { CheckContext } from "./problems.js";
 import { referenceOf, type TrueRow } from "./true-row.js";
 import type { ColumnReport, LawReport } from "./value-report.js";
 
@@ -55,12 +55,12 @@ export class RowChecker {
 
   /** Compares a row that the file has. */
   present(row: number, cells: Cells): void {
-    const { findings } = this.context;
+    const { problems } = this.context;
     const isGood = this.#load(row);
     const wrong = cells.findIndex((cell) => (cell === null) === isGood);
     const { name } = this.columns[wrong] ?? {};
     if (wrong >= 0)
-      findings.addToRow(
+      problems.addToRow(
         row,
         isGood
           ? `expected values in column ${name}, found null`
@@ -82,15 +82,15 @@ export class RowChecker {
 
   /** Checks that the file may lack a row: bad rows may be omitted, and in coo those without entries. */
   absent(row: number): void {
-    const { findings, run } = this.context;
+    const { problems, run } = this.context;
     if (this.#load(row)) {
-      if (run.layout !== "coo") findings.addToRow(row, "the row is missing");
+      if (run.layout !== "coo") problems.addToRow(row, "the row is missing");
       else
         this.#entries?.check(row, (kind) =>
           kind === "droppedMax" || kind === "droppedSum" ? null : [],
         );
     } else if (this.isNullable)
-      findings.addToRow(
+      problems.addToRow(
         row,
         "the row is missing: it is a bad row of the input, so nulls are expected",
       );

@@ -22,8 +22,8 @@ import {
   compareSampledRows,
   sampleRows,
 } from "./compare-rows.js";
-import { Findings } from "./findings.js";
 import type { VerifyOptions } from "./options.js";
+import { Problems } from "./problems.js";
 import { RowChecker } from "./row-checker.js";
 import { TrueRow } from "./true-row.js";
 import type { ValueReport } from "./value-report.js";
@@ -122,22 +122,22 @@ async function compare(
   const rows = run.rowEnd - run.rowStart;
   const { rows: asked, seed = 0 } = options;
   const axes = axesOf(logits);
-  const findings = new Findings(axes);
-  findMismatches(run, logits, findings);
-  if (findings.list.length > 0) return reportOf(rows, findings, null, []);
+  const problems = new Problems(axes);
+  findMismatches(run, logits, problems);
+  if (problems.list.length > 0) return reportOf(rows, problems, null, []);
 
   const { fields } = output.schema;
   const expected = expectedColumns(run, inputs);
-  const onProblem = (text: string) => findings.add(text);
+  const onProblem = (text: string) => problems.add(text);
   const stored = openStoredRows(output, bytes, {
     run,
     expected,
     onProblem,
     onDifference: (key, text) =>
-      findings.add(`${nameOfKey(axes.inner, key)}: ${text}`),
+      problems.add(`${nameOfKey(axes.inner, key)}: ${text}`),
   });
   const others = otherColumns(fields, expected, run, onProblem);
-  if (!stored) return reportOf(rows, findings, null, others);
+  if (!stored) return reportOf(rows, problems, null, others);
 
   const { columns } = stored;
   const isNullable = columns.some(
@@ -145,8 +145,8 @@ async function compare(
   );
   const input = new InputRows(logits);
   const truth = new TrueRow({ ...run, inputs });
-  const context = { run, findings };
-  const judge = new RowChecker(context, columns, isNullable, truth, input);
+  const context = { run, problems };
+  const checker = new RowChecker(context, columns, isNullable, truth, input);
   const chosen =
     asked === "all" || asked >= rows
       ? null
@@ -156,63 +156,63 @@ async function compare(
     stored,
     input,
     axes,
-    judge,
-    findings,
+    checker,
+    problems,
     signal,
     onProgress: (done: number) => onProgress?.(done, chosen?.length ?? rows),
   };
   await (chosen
     ? compareSampledRows(comparison, chosen)
     : compareAllRows(comparison));
-  return reportOf(rows, findings, judge, others);
+  return reportOf(rows, problems, checker, others);
 }
 
 /** Finds differences between the input and what the output states of its input. */
 function findMismatches(
   run: StoredRun,
   found: LogitsFile,
-  findings: Findings,
+  problems: Problems,
 ): void {
   for (const name of ["rows", "classes"] as const)
     if (run[name] !== found[name])
-      findings.add(
+      problems.add(
         `metadata: expected softjac.${name} ${found[name]} as in ${found.path}, found ${run[name]}`,
       );
   const shape = found.leading.length > 1 ? found.leading.join() : "none";
   if ((run.rowShape?.join() ?? "none") !== shape)
-    findings.add(
+    problems.add(
       `metadata: expected softjac.row_shape ${shape} as in ${found.path}, found ${run.rowShape?.join() ?? "none"}`,
     );
   const [stored = [], own] = [run.classNames, found.classNames];
   const k = stored.findIndex((name, k) => own && own[k] !== name);
   // Names that no column has were given by an option.
   if (k >= 0 && stored.some((name) => own?.includes(name)))
-    findings.add(
+    problems.add(
       `metadata: expected class ${k} in softjac.class_names to be ${own?.[k]} as in ${found.path}, found ${stored?.[k]}`,
     );
 }
 
 function reportOf(
   rows: number,
-  findings: Findings,
-  judge: RowChecker | null,
+  problems: Problems,
+  checker: RowChecker | null,
   notCompared: string[],
 ): ValueReport {
-  const columns = (judge?.columnReports() ?? []).map((column) => ({
+  const columns = (checker?.columnReports() ?? []).map((column) => ({
     ...column,
-    row: column.row === null ? null : findings.firstIndex(column.row),
+    row: column.row === null ? null : problems.firstIndex(column.row),
   }));
-  const laws = judge?.lawReports() ?? [];
+  const laws = checker?.lawReports() ?? [];
   return {
     rows,
-    rowsChecked: judge?.rowsChecked ?? 0,
-    badRows: judge?.badRows ?? 0,
+    rowsChecked: checker?.rowsChecked ?? 0,
+    badRows: checker?.badRows ?? 0,
     columns,
     laws,
     notCompared,
-    problems: findings.list,
-    otherProblems: findings.others,
+    problems: problems.list,
+    otherProblems: problems.others,
     ok:
-      findings.list.length === 0 && [...columns, ...laws].every(({ ok }) => ok),
+      problems.list.length === 0 && [...columns, ...laws].every(({ ok }) => ok),
   };
 }

@@ -18,9 +18,9 @@ function example(
   p: number[],
   like: Partial<Example> = {},
 ): Example {
-  const winner = p.indexOf(Math.max(...p));
+  const predicted = p.indexOf(Math.max(...p));
   const uncertainty = p.reduce(
-    (sum, x, k) => (k === winner ? sum : sum + x),
+    (sum, x, k) => (k === predicted ? sum : sum + x),
     0,
   );
   return {
@@ -29,8 +29,8 @@ function example(
     k: row,
     isNull: false,
     p,
-    winner,
-    confidence: p[winner] as number,
+    predicted,
+    confidence: p[predicted] as number,
     uncertainty,
     entropy: 0,
     label: -1,

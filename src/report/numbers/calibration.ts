@@ -18,14 +18,14 @@ export class CalibrationSums {
   zeroP = 0;
   unlabelled = 0;
 
-  add({ p, winner, label, confidence, uncertainty }: Example): void {
+  add({ p, predicted, label, confidence, uncertainty }: Example): void {
     if (label < 0) {
       this.unlabelled++;
       return;
     }
     if (!p) return;
     this.rows++;
-    const isCorrect = winner === label;
+    const isCorrect = predicted === label;
     this.#addToBin(confidence, isCorrect);
     const own = p[label] as number;
     const rest = isCorrect ? uncertainty : 1 - own;

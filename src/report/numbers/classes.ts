@@ -1,6 +1,9 @@
 import { blockEntries } from "../../reader/block-entries.js";
 import type { Example } from "../../reader/example.js";
-import { leavesOut, type NumberSources } from "../../reader/reading-plan.js";
+import {
+  mayOmitEntries,
+  type NumberSources,
+} from "../../reader/reading-plan.js";
 import type { StoredRun } from "../../results/run-metadata.js";
 import type { ClassNumbers } from "../output-report.js";
 
@@ -30,15 +33,15 @@ export class ClassSums {
   }
 
   add(example: Example): void {
-    const { p, winner, label } = example;
+    const { p, predicted, label } = example;
     this.#addDiagonal(example);
     if (p) {
       this.pRows++;
       for (let k = 0; k < p.length; k++) bump(this.p, k, p[k] as number);
-      bump(this.predicted, winner, 1);
+      bump(this.predicted, predicted, 1);
     }
     if (label >= 0) bump(this.labelled, label, 1);
-    if (label >= 0 && winner === label) bump(this.correct, label, 1);
+    if (label >= 0 && predicted === label) bump(this.correct, label, 1);
   }
 
   #addDiagonal(example: Example): void {
@@ -81,10 +84,10 @@ export class ClassPairs {
   }
 
   add(example: Example): void {
-    const { p, winner, label, block } = example;
+    const { p, predicted, label, block } = example;
     if (p && label >= 0) {
       this.labelledRows++;
-      this.#bump(this.#confusion, label, winner, 1);
+      this.#bump(this.#confusion, label, predicted, 1);
     }
     if (block?.kind === "entries") {
       for (let n = 0; n < block.values.length; n++) {
@@ -152,12 +155,12 @@ type EntryLookup = (
 /** Returns a function that looks up entries of a full block, or |J[i,j]| computed from p; null if neither is known. */
 function entryLookup(classes: number, temperature: number): EntryLookup {
   const entriesOf = blockEntries(classes);
-  return ({ block, p, winner, uncertainty }) => {
+  return ({ block, p, predicted, uncertainty }) => {
     if (block) return entriesOf(block);
     if (!p) return null;
     return (i, j) => {
       const own = p[i] as number;
-      const other = i === winner ? uncertainty : 1 - own;
+      const other = i === predicted ? uncertainty : 1 - own;
       return (own / temperature) * (i === j ? other : (p[j] as number));
     };
   };
@@ -217,7 +220,7 @@ function reasonsOf(
   if (!jacobian) return ["The mean |J| needs blocks or softmax in the output."];
   if (!isKnown) return ["There are no rows to average."];
   if (run.classes === 1) return ["With one class the Jacobian is 0."];
-  if (jacobian === "entries" && leavesOut(run))
+  if (jacobian === "entries" && mayOmitEntries(run))
     return [
       `Dropped entries count as 0 (threshold ${run.threshold}${run.topK > 0 ? `, ${run.topK} largest entries per block` : ""}).${p ? "" : " The mean p needs softmax in the output."}`,
     ];

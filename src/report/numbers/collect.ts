@@ -4,9 +4,9 @@ import type { RunHooks } from "../../options/hooks.js";
 import type { Example } from "../../reader/example.js";
 import {
   type LabelChoice,
-  openResultsPart,
-  type ResultsPart,
-} from "../../reader/results-part.js";
+  openResultsFile,
+  type ResultsFile,
+} from "../../reader/results-file.js";
 import type { StoredRun } from "../../results/run-metadata.js";
 import type { FoundResults } from "../../show/find-results.js";
 import type { ResolvedReportOptions } from "../options.js";
@@ -78,7 +78,7 @@ export class Collected {
 /** The sums over an output, and what its files say. */
 export interface CollectedResults {
   /** The first file; the metadata of the others agree with it. */
-  first: Pick<ResultsPart, "run" | "sources" | "copiedColumns">;
+  first: Pick<ResultsFile, "run" | "sources" | "copiedColumns">;
   /** Names of the inputs, each once. */
   inputs: string[];
   bytes: number;
@@ -151,12 +151,12 @@ class Pass {
 
   /** Returns the first file, closed. */
   async read(
-    onPart: (part: ResultsPart, found: FoundResults["parts"][number]) => void,
+    onPart: (part: ResultsFile, found: FoundResults["parts"][number]) => void,
     onExample: (example: Example, part: number) => void,
-  ): Promise<ResultsPart> {
-    let first: ResultsPart | null = null;
+  ): Promise<ResultsFile> {
+    let first: ResultsFile | null = null;
     for (const [n, found] of this.results.parts.entries()) {
-      const part = await openResultsPart(found.path, this.label);
+      const part = await openResultsFile(found.path, this.label);
       try {
         if (part.note && !first && this.passes === 1)
           this.hooks.onEvent?.({ event: "warning", message: part.note });
@@ -168,11 +168,11 @@ class Pass {
         await part.close();
       }
     }
-    return first as unknown as ResultsPart;
+    return first as unknown as ResultsFile;
   }
 
   async #readPart(
-    { path, run, scan }: ResultsPart,
+    { path, run, scan }: ResultsFile,
     onExample: (example: Example) => void,
   ): Promise<void> {
     const { signal, onProgress } = this.hooks;
@@ -197,8 +197,8 @@ class Pass {
 
 /** Rejects a file of another run: all files of a dataset have the same metadata. */
 function rejectOther(
-  { run: first }: ResultsPart,
-  { path, run }: ResultsPart,
+  { run: first }: ResultsFile,
+  { path, run }: ResultsFile,
 ): void {
   for (const name of [
     "classes",

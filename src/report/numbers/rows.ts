@@ -1,9 +1,9 @@
 import { CopiedValues } from "../../reader/copied-values.js";
 import type { Example } from "../../reader/example.js";
 import {
-  openResultsPart,
-  type ResultsPart,
-} from "../../reader/results-part.js";
+  openResultsFile,
+  type ResultsFile,
+} from "../../reader/results-file.js";
 import { indexOfKey } from "../../results/row-axes.js";
 import type { FoundResults } from "../../show/find-results.js";
 import type { ShownRow, ShownRows } from "../output-report.js";
@@ -46,7 +46,7 @@ export interface RowSummary
     | "confidence"
     | "uncertainty"
     | "entropy"
-    | "winner"
+    | "predicted"
     | "label"
   > {
   /** Index of its file. */
@@ -79,7 +79,7 @@ function likelyClasses(p: ArrayLike<number>): RowSummary["likely"] {
 export async function shownRows(
   results: FoundResults,
   rows: readonly RowSummary[],
-  { copiedColumns, sources }: Pick<ResultsPart, "copiedColumns" | "sources">,
+  { copiedColumns, sources }: Pick<ResultsFile, "copiedColumns" | "sources">,
 ): Promise<ShownRows> {
   const shown = new Map<RowSummary, ShownRow>();
   for (const part of new Set(rows.map((row) => row.part)))
@@ -104,7 +104,7 @@ function reasonsOf({
   uncertainty,
   confidence,
   entropy,
-}: ResultsPart["sources"]): string[] {
+}: ResultsFile["sources"]): string[] {
   const reasons: string[] = [];
   if (!uncertainty)
     reasons.push(
@@ -123,15 +123,15 @@ async function readRows(
   shown: Map<RowSummary, ShownRow>,
 ): Promise<void> {
   const { path, input } = results.parts[part] as FoundResults["parts"][number];
-  const opened = await openResultsPart(path);
+  const opened = await openResultsFile(path);
   try {
     const { inner, file, copiedColumns } = opened;
-    const places = copiedColumns
+    const indices = copiedColumns
       .slice(0, MAX_COPIED_COLUMNS)
-      .map(({ place }) => place);
-    const copied = new CopiedValues(file, places);
+      .map(({ columnIndex }) => columnIndex);
+    const copied = new CopiedValues(file, indices);
     for (const row of rows) {
-      const { winner, label, likely } = row;
+      const { predicted, label, likely } = row;
       const [number = 0, ...positions] = indexOfKey(inner, row.row);
       shown.set(row, {
         row: number,
@@ -140,7 +140,7 @@ async function readRows(
         confidence: numberOrNull(row.confidence),
         uncertainty: numberOrNull(row.uncertainty),
         entropy: numberOrNull(row.entropy),
-        predicted: winner < 0 ? null : winner,
+        predicted: predicted < 0 ? null : predicted,
         label: label < 0 ? null : label,
         likely,
         copied: copied.read(row.batch, row.k),

@@ -5,14 +5,14 @@ import type { StoredRun } from "../results/run-metadata.js";
 /** Parts that the checks of a file share. */
 export interface CheckContext {
   run: StoredRun;
-  findings: Findings;
+  problems: Problems;
 }
 
 /** More of them tell nothing new. */
 const MAX_LISTED = 20;
 
 /** Problems that a verification finds, one sentence each; beyond the first twenty only their number. */
-export class Findings {
+export class Problems {
   readonly list: string[] = [];
   others = 0;
 

@@ -41,7 +41,7 @@ interface Labels extends DecodedNumbers {
 }
 
 /** An open file of results: a whole output, or a shard of a dataset. */
-export interface ResultsPart {
+export interface ResultsFile {
   path: string;
   bytes: number;
   run: StoredRun;
@@ -66,21 +66,21 @@ interface CopiedColumn {
   name: string;
   type: string;
   /** Index among the columns of the file. */
-  place: number;
+  columnIndex: number;
 }
 
 /**
  * Opens a file that `run` wrote. Reads only the columns that the numbers need.
  * @throws InputMissingError, InputFormatError, IoError; UsageError for a missing label
  */
-export function openResultsPart(
+export function openResultsFile(
   path: string,
   choice: LabelChoice = {},
-): Promise<ResultsPart> {
+): Promise<ResultsFile> {
   return interpreting(path, "structure", () => open(path, choice));
 }
 
-async function open(path: string, choice: LabelChoice): Promise<ResultsPart> {
+async function open(path: string, choice: LabelChoice): Promise<ResultsFile> {
   const file = await openPlainArrow(path);
   const bytes = new FileBytes(file);
   let labels: Labels | null = null;
@@ -93,14 +93,14 @@ async function open(path: string, choice: LabelChoice): Promise<ResultsPart> {
     const run = readStoredRun(path, metadata);
     const expected = expectedColumns(run, []);
     const sources = numberSources(run, expected);
-    const own = [
+    const resultNames = [
       ...indexNames(run.rowShape),
       ...expected.map(({ name }) => name),
     ];
-    const copiedColumns = fields.flatMap((field, place) =>
-      own.includes(field.name)
+    const copiedColumns = fields.flatMap((field, columnIndex) =>
+      resultNames.includes(field.name)
         ? []
-        : [{ name: field.name, type: describeField(field), place }],
+        : [{ name: field.name, type: describeField(field), columnIndex }],
     );
     const reject = (where: string) => (text: string) => {
       throw new InputFormatError(path, where, text);
@@ -170,8 +170,8 @@ function openLabels(
   copied: readonly CopiedColumn[],
   { classNames: stored }: Pick<StoredRun, "classNames">,
 ): Labels {
-  const { place = -1 } = copied.find(({ name }) => name === label) ?? {};
-  const field = file.schema.fields[place];
+  const { columnIndex = -1 } = copied.find(({ name }) => name === label) ?? {};
+  const field = file.schema.fields[columnIndex];
   if (!field || !isClassColumn(field)) {
     const named = copied.map(({ name, type }) => `${name}: ${type}`);
     throw new UsageError(
@@ -180,7 +180,7 @@ function openLabels(
     );
   }
   const source = {
-    ...decodedColumn(label, [place], 1),
+    ...decodedColumn(label, [columnIndex], 1),
     classNames: { given: classNames, own: stored },
   };
   const decoded = decodeSource(file, source, {});
@@ -190,8 +190,8 @@ function openLabels(
   return {
     ...decoded,
     at(row) {
-      const place = start + 8 * row;
-      const bytes = window.bytes(place, 8, decoded.bytes);
+      const offset = start + 8 * row;
+      const bytes = window.bytes(offset, 8, decoded.bytes);
       return viewOf(bytes).getFloat64(0, true);
     },
   };
