@@ -69,9 +69,9 @@ describe("every plan", () => {
     for (const input of inputs()) {
       const plan = planRun(input);
       const { classes, results } = input;
-      expect(plan.strideRows).toBeLessThanOrEqual(plan.loadRows);
+      expect(plan.rowBlockSize).toBeLessThanOrEqual(plan.loadRows);
       expect(plan.loadRows).toBeLessThanOrEqual(plan.chunkRows);
-      if (plan.tileRows < classes) expect(plan.strideRows).toBe(1);
+      if (plan.tileRows < classes) expect(plan.rowBlockSize).toBe(1);
       const { bytes } = layoutSlot({
         ...plan,
         results,

@@ -21,8 +21,8 @@ export class EntriesChunk<Setup extends RowsSetup> {
     private readonly entries: EntriesSetup,
     rows: number,
   ) {
-    const doubles = (place: number, length: number) =>
-      new Float64Array(slotRows.setup.buffer, slotRows.base + place, length);
+    const doubles = (offset: number, length: number) =>
+      new Float64Array(slotRows.setup.buffer, slotRows.base + offset, length);
     this.counts = doubles(entries.counts, rows);
     this.droppedMax = doubles(entries.droppedMax, rows);
     this.droppedSum = doubles(entries.droppedSum, rows);
@@ -88,16 +88,16 @@ export class EntriesChunk<Setup extends RowsSetup> {
       entries.float32,
     );
     // In a table of pairs, each entry has the row number and the own values of its example.
-    const repeat = (column: number, place: number, width: number) =>
+    const repeat = (column: number, offset: number, width: number) =>
       kernel.repeat(
         base + column + width * used,
-        base + place + width * row,
+        base + offset + width * row,
         width,
         count,
       );
     if (entries.pairs) repeat(entries.rows, slot.rowNumbers, 8);
-    entries.examples.forEach(({ place, width }, n) => {
-      repeat(entries.repeated[n] as number, place, width);
+    entries.examples.forEach(({ offset, width }, n) => {
+      repeat(entries.repeated[n] as number, offset, width);
     });
     this.used += count;
     return end;

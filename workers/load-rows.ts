@@ -9,7 +9,7 @@ import { NULL_BITS_32, NULL_BITS_64 } from "../src/kernels/bad-row.js";
 import type { Kernel } from "../src/kernels/kernel.js";
 import { rowIndices } from "../src/results/row-indices.js";
 import type { SourceSetup, WorkerSetup } from "../src/tasks/run-tasks.js";
-import type { SourcePlace } from "../src/tasks/slot-layout.js";
+import type { SourceOffsets } from "../src/tasks/slot-layout.js";
 import { readBits, readSource } from "./slot-bytes.js";
 import type { SlotRows } from "./slot-rows.js";
 import { TaskFailure, withSide } from "./task-failure.js";
@@ -38,7 +38,7 @@ export function loadRows(
 ): void {
   const rows = rowEnd - rowStart;
   setup.sources.forEach((source, n) => {
-    const { staging, raw, values } = setup.slot.sources[n] as SourcePlace;
+    const { staging, raw, values } = setup.slot.sources[n] as SourceOffsets;
     const place = {
       staging: base + staging,
       raw: base + raw,
@@ -87,7 +87,7 @@ function loadPart(
   source: SourceSetup,
   part: RowsOfPiece,
   rows: number,
-  { staging, raw }: SourcePlace,
+  { staging, raw }: SourceOffsets,
 ): ValueRun[] {
   const { form, width, values, fd } = source;
   const { piece, start, from, to } = part;
@@ -170,7 +170,7 @@ function widen(
   { name, type, values: perRow, holds }: SourceSetup,
   rowStart: number,
   rows: number,
-  { raw, values }: SourcePlace,
+  { raw, values }: SourceOffsets,
 ): void {
   const count = rows * perRow;
   if (type === "float32") {

@@ -41,7 +41,7 @@ export async function writeArrow(
     } catch (error) {
       const failed = systemFailure(error);
       if (!failed) throw error;
-      throw new ParquetFailure({ kind: "failed", task: "kept", ...failed });
+      throw new ParquetFailure({ kind: "failed", task: "write", ...failed });
     }
     position = end;
   };

@@ -41,7 +41,7 @@ function loadDecoder(): void {
     if (!setup.decoder) reply({ kind: "decoder", decoder });
   } catch (error) {
     const failed = systemFailure(error) ?? { code: "ENOMEM" };
-    throw new ParquetFailure({ kind: "failed", task: "kept", ...failed });
+    throw new ParquetFailure({ kind: "failed", task: "write", ...failed });
   }
 }
 

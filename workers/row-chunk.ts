@@ -33,8 +33,8 @@ export function computeRowChunk(
       const position = (task.results[n] as number) + done * values * width;
       return alignLike(base + (slot.results[n] as number), position);
     });
-    for (let first = 0; first < rows; first += setup.strideRows) {
-      const count = Math.min(setup.strideRows, rows - first);
+    for (let first = 0; first < rows; first += setup.rowBlockSize) {
+      const count = Math.min(setup.rowBlockSize, rows - first);
       for (const row of computeRows(slotRows, task, done, first, count, outs))
         badRows.push(rejectRow(slotRows, row, start));
     }

@@ -33,7 +33,7 @@ export function taskRunner(setup: WorkerSetup): (task: Task) => Reply {
         return { badRows: findBadRows(setup, kernel, task) };
       case "entries":
         return computeEntries(setup, kernel, task);
-      case "kept":
+      case "copy":
         return {
           nulls: task.columns.flatMap((column) =>
             copyColumn(setup, column, task.target),

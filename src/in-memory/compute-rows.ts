@@ -5,7 +5,7 @@ import { kernelOn } from "../kernels/simd-kernel.js";
 import type { InputName } from "../results/catalogue.js";
 import { blockRowStart, type ResultColumn } from "../results/columns.js";
 import { allocateKernelMemory } from "../tasks/kernel-memory.js";
-import { planStrides } from "../tasks/plan-row-blocks.js";
+import { planRowBlocks } from "../tasks/plan-row-blocks.js";
 import { layoutSlot } from "../tasks/slot-layout.js";
 
 /** Typed array of logits and results. */
@@ -47,7 +47,7 @@ export function computeInMemory(
     ({ type, values }) => new ARRAYS[type](rows * values),
   );
   const sources = sourcesOf(input);
-  const { strideRows, tileRows } = planStrides(
+  const { rowBlockSize, tileRows } = planRowBlocks(
     classes,
     columns,
     sources.reduce((sum, { values, width }) => sum + values * width, 0),
@@ -55,8 +55,8 @@ export function computeInMemory(
   );
   const slot = layoutSlot({
     slack: 0,
-    loadRows: strideRows,
-    strideRows,
+    loadRows: rowBlockSize,
+    rowBlockSize,
     tileRows,
     classes,
     results: columns,
@@ -79,8 +79,8 @@ export function computeInMemory(
       copy(n, first * values + skip, length);
     });
   };
-  for (let first = 0; first < rows; first += strideRows) {
-    const count = Math.min(strideRows, rows - first);
+  for (let first = 0; first < rows; first += rowBlockSize) {
+    const count = Math.min(rowBlockSize, rows - first);
     fillRows(slotRows, 0, logits, first, count);
     inputs.forEach(({ data }, n) => {
       fillRows(slotRows, n + 1, data, first, count);

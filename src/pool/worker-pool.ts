@@ -28,7 +28,7 @@ export class WorkerPool {
   #memory: KernelMemory | null = null;
 
   /** Number of tasks that threads are working on. */
-  tasksUnderWay = 0;
+  tasksInFlight = 0;
 
   /** Starts `count` threads unless there are some. Start-up errors are reported to the first task, not here. */
   async start(count: number): Promise<void> {
@@ -67,9 +67,9 @@ export class WorkerPool {
     const run = runs++;
     return {
       run: (task) => {
-        this.tasksUnderWay++;
+        this.tasksInFlight++;
         return workers.run({ run, setup, task }).finally(() => {
-          this.tasksUnderWay--;
+          this.tasksInFlight--;
         });
       },
     };

@@ -80,7 +80,7 @@ export async function compute(
       onProgress?.(report.rowsDone, plan.rows, {
         bytesDone: report.bytesDone,
         threads: plan.threads,
-        threadsBusy: Math.min(plan.threads, workerPool.tasksUnderWay),
+        threadsBusy: Math.min(plan.threads, workerPool.tasksInFlight),
       }),
   };
   const writeEnd =

@@ -50,5 +50,5 @@ export function copyTask(
       };
     }),
   }));
-  return { kind: "kept", columns, target };
+  return { kind: "copy", columns, target };
 }

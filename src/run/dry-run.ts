@@ -122,7 +122,7 @@ function ofBlocks({ plan, sizes, onBadRow }: SizedJob) {
     largestBodyBytes: sizes.largestBodyBytes,
     chunks: plan.chunkCount,
     rowsPerChunk: Math.min(plan.chunkRows, plan.rows),
-    rowsPerRowBlock: plan.strideRows,
+    rowsPerRowBlock: plan.rowBlockSize,
     blockRowsPerTile: plan.tileRows,
   };
 }

@@ -127,7 +127,7 @@ export function planEntriesJob(
       capacity: plan.slotEntries,
       examples: coo
         ? own.map((column) => ({
-            place: ownPlace(column),
+            offset: ownPlace(column),
             width: column.width,
           }))
         : [],

@@ -1,5 +1,5 @@
 import type { RowRange } from "../results/row-axes.js";
-import { type PlannedResult, planStrides } from "../tasks/plan-row-blocks.js";
+import { type PlannedResult, planRowBlocks } from "../tasks/plan-row-blocks.js";
 /** What the arithmetic of a run depends on. */
 export interface PlanInput {
   /** The first row; 0 unless the run is over a part of its input. */
@@ -50,7 +50,7 @@ export interface PlanSizes {
   /** Rows of logits that a worker reads at once: one or more strides. */
   loadRows: number;
   /** Rows that a worker computes, and whose blocks it writes, at once. */
-  strideRows: number;
+  rowBlockSize: number;
   /** Rows of a block that fit a slot at once: `classes`, or fewer when a block is written in tiles. */
   tileRows: number;
   /** Worker threads; 0: the run is small enough for the main thread. */
@@ -134,14 +134,14 @@ export function planSizes(input: PlanInput): PlanSizes {
         (later - 1) * Math.ceil(batchRows / lastChunkRows) +
         Math.ceil(rowsOfLast / lastChunkRows);
 
-  const { strideRows, tileRows } = planStrides(
+  const { rowBlockSize, tileRows } = planRowBlocks(
     classes,
     input.results,
     input.sourceBytes,
     chunkRows,
   );
   const loadRows = Math.min(
-    Math.max(strideRows, Math.floor(LOAD_BYTES / input.sourceBytes)),
+    Math.max(rowBlockSize, Math.floor(LOAD_BYTES / input.sourceBytes)),
     chunkRows,
   );
   const small =
@@ -157,7 +157,7 @@ export function planSizes(input: PlanInput): PlanSizes {
     firstLast,
     chunkCount,
     loadRows,
-    strideRows,
+    rowBlockSize,
     tileRows,
     threads,
     slots: threads === 0 ? 1 : threads + 1,

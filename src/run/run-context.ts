@@ -77,13 +77,13 @@ export function workerSetup(
     ...(job.kind === "entries"
       ? {
           loadRows: chunkRows,
-          strideRows: chunkRows,
+          rowBlockSize: chunkRows,
           tileRows: logits.classes,
           entries: job.setup,
         }
       : {
           loadRows: job.plan.loadRows,
-          strideRows: job.plan.strideRows,
+          rowBlockSize: job.plan.rowBlockSize,
           tileRows: job.plan.tileRows,
           entries: null,
         }),

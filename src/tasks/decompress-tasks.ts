@@ -25,4 +25,4 @@ export type DecompressReply =
   | { ok: true }
   /** Damage: what was expected, and what was found. */
   | { ok: false; kind: "damaged"; text: string }
-  | ({ ok: false; kind: "io"; side: "input" | "kept" } & SystemFailure);
+  | ({ ok: false; kind: "io"; side: "input" | "output" } & SystemFailure);

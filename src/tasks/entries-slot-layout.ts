@@ -25,10 +25,10 @@ export interface EntriesSlotSpec {
 
 /** Offsets in bytes from the slot's start; n = chunkRows, c = slotEntries. */
 export interface EntriesSlotLayout extends SlotLayout {
-  entries: EntriesPlaces;
+  entries: EntriesOffsets;
 }
 
-export interface EntriesPlaces {
+export interface EntriesOffsets {
   /** The space in which the kernel works (numeric/portable/sparse-space.ts), for one row. */
   space: number;
   /** float64[n]: entries of each row. */
@@ -55,7 +55,7 @@ export function layoutEntriesSlot(spec: EntriesSlotSpec): EntriesSlotLayout {
   const { chunkRows, slotEntries, classes, coo } = spec;
   const slot = layoutSlot({
     loadRows: chunkRows,
-    strideRows: chunkRows,
+    rowBlockSize: chunkRows,
     tileRows: classes,
     classes,
     positions: spec.positions,

@@ -26,4 +26,4 @@ export type ParquetReply =
   /** Instead: the problem. */
   | { kind: "damaged" | "unsupported"; where: string; text: string }
   /** Instead: the file could not be read, the stream not written, or the decoder not loaded. */
-  | ({ kind: "failed"; task: "read" | "kept" } & SystemFailure);
+  | ({ kind: "failed"; task: "read" | "write" } & SystemFailure);

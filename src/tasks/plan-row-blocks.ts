@@ -8,18 +8,18 @@ export interface PlannedResult {
 }
 
 /** Output of a stride: it stays in cache between kernel and write (512 KiB is 5 % slower, 2 MiB 10 %). */
-const STRIDE_BYTES = 2 ** 20;
+const ROW_BLOCK_BYTES = 2 ** 20;
 
 /**
  * Rows that are computed at once (a stride reads at most twice what it stores: covariances are larger than what becomes
  * of them), and rows of a block where not even one row's results fit.
  */
-export function planStrides(
+export function planRowBlocks(
   classes: number,
   results: PlannedResult[],
   sourceBytes: number,
   rows: number,
-): { strideRows: number; tileRows: number } {
+): { rowBlockSize: number; tileRows: number } {
   const computedBytes = results.reduce(
     (total, { values, width }) => total + values * width,
     8,
@@ -31,17 +31,19 @@ export function planStrides(
   );
   const tileRows = Math.min(
     classes,
-    Math.max(1, Math.floor(STRIDE_BYTES / blockRowBytes)),
+    Math.max(1, Math.floor(ROW_BLOCK_BYTES / blockRowBytes)),
   );
-  const strideRows =
+  const rowBlockSize =
     tileRows < classes
       ? 1
       : Math.max(
           1,
           Math.min(
             rows,
-            Math.floor(STRIDE_BYTES / Math.max(computedBytes, sourceBytes / 2)),
+            Math.floor(
+              ROW_BLOCK_BYTES / Math.max(computedBytes, sourceBytes / 2),
+            ),
           ),
         );
-  return { strideRows, tileRows };
+  return { rowBlockSize, tileRows };
 }

@@ -6,7 +6,7 @@ import type { PresentBytes } from "../io/fetched-ranges.js";
 import type { DirectTarget } from "../io/write-or-compare.js";
 import type { ResultColumn } from "../results/columns.js";
 import type { RowAxes } from "../results/row-axes.js";
-import type { EntriesPlaces } from "./entries-slot-layout.js";
+import type { EntriesOffsets } from "./entries-slot-layout.js";
 import type { SlotLayout } from "./slot-layout.js";
 
 // Messages between the main thread and the workers. Bulk data stays in the slots and in the files.
@@ -41,7 +41,7 @@ export interface WorkerSetup {
   sources: SourceSetup[];
   results: ResultColumn[];
   loadRows: number;
-  strideRows: number;
+  rowBlockSize: number;
   tileRows: number;
   /** `--null-logit mask`: a null among logits is a masked class. */
   maskNulls: boolean;
@@ -54,7 +54,7 @@ export interface WorkerSetup {
 }
 
 /** How entries are chosen. */
-export interface EntriesSetup extends EntriesPlaces {
+export interface EntriesSetup extends EntriesOffsets {
   /** Code of the block. */
   code: number;
   threshold: number;
@@ -65,7 +65,7 @@ export interface EntriesSetup extends EntriesPlaces {
   pairs: boolean;
   capacity: number;
   /** Offsets and widths of an example's values that are repeated with its entries. */
-  examples: { place: number; width: number }[];
+  examples: { offset: number; width: number }[];
 }
 
 /** A source of numbers: name and storage of its columns, and the number of values of a row. */
@@ -136,7 +136,7 @@ export interface EntriesPart {
 
 /** Copies the kept columns of one output record batch. */
 export interface CopyTask {
-  kind: "kept";
+  kind: "copy";
   slot: number;
   columns: CopyColumnTask[];
   /** Memory to write to; null: the output. */

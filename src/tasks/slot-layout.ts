@@ -28,7 +28,7 @@ interface ResultShape {
 /** Sizes that determine the regions of a slot. */
 export interface SlotSpec {
   loadRows: number;
-  strideRows: number;
+  rowBlockSize: number;
   tileRows: number;
   classes: number;
   sources: SourceShape[];
@@ -40,7 +40,7 @@ export interface SlotSpec {
 }
 
 /** Offsets of a source: as read (lists: int32 offsets; columns: one after the other), row-major, and as float64. */
-export interface SourcePlace {
+export interface SourceOffsets {
   staging: number;
   raw: number;
   values: number;
@@ -48,7 +48,7 @@ export interface SourcePlace {
 
 /** Offsets of a slot's regions in bytes from its start; every region is aligned to 64. */
 export interface SlotLayout {
-  sources: SourcePlace[];
+  sources: SourceOffsets[];
   /** One row's work area (numeric/portable/work.ts). */
   work: number;
   /** The kernel's program (numeric/portable/program.ts). */
@@ -58,11 +58,11 @@ export interface SlotLayout {
   /** int32[loadRows] each. */
   positions: number[];
   /**
-   * Per result: `[loadRows, values]`; blocks `[strideRows, values]`, or a tile of one block's rows. Each with
+   * Per result: `[loadRows, values]`; blocks `[rowBlockSize, values]`, or a tile of one block's rows. Each with
    * `slack` bytes more.
    */
   results: number[];
-  /** int32[strideRows]: rows of the row block without results. */
+  /** int32[rowBlockSize]: rows of the row block without results. */
   badRows: number;
   bytes: number;
 }
@@ -74,7 +74,7 @@ export function isWidened(type: NumberType, isInput: boolean): boolean {
 
 /** Lays out one slot: a chunk's input and output, one row block at a time. Pure. */
 export function layoutSlot(spec: SlotSpec): SlotLayout {
-  const { loadRows, strideRows, tileRows, classes } = spec;
+  const { loadRows, rowBlockSize, tileRows, classes } = spec;
   let end = 0;
   const region = (bytes: number): number => {
     const start = end;
@@ -110,11 +110,11 @@ export function layoutSlot(spec: SlotSpec): SlotLayout {
           (block === null
             ? loadRows * values
             : tileRows === classes
-              ? strideRows * values
+              ? rowBlockSize * values
               : tileRows * classes),
     ),
   );
-  const badRows = region(4 * strideRows);
+  const badRows = region(4 * rowBlockSize);
   return {
     sources,
     work,

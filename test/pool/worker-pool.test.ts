@@ -5,7 +5,7 @@ test("workers that cannot start reject the tasks that wait for them", async () =
   // Run from src/, the worker's file is not where the built package has it.
   const workerPool = new WorkerPool();
   const pool = await workerPool.pool(2, {} as never);
-  const task = { kind: "kept", slot: 0, rows: 0, target: null } as const;
+  const task = { kind: "copy", slot: 0, rows: 0, target: null } as const;
   const runs = [1, 2, 3].map(() =>
     pool.run({ ...task, columns: [] }).then(
       () => "done",
@@ -24,7 +24,7 @@ test("on the main thread others have their turn between two tasks", async () => 
   setImmediate(() => order.push("another"));
   for (const name of ["first", "second"]) {
     await pool.run({
-      kind: "kept",
+      kind: "copy",
       slot: 0,
       columns: [],
       target: null,

@@ -2,12 +2,12 @@ import { expect, test } from "vitest";
 import {
   layoutSlot,
   type SlotSpec,
-  type SourcePlace,
+  type SourceOffsets,
 } from "../../src/tasks/slot-layout.js";
 
 test("regions are aligned, in order, long enough and apart", () => {
   for (const form of ["fixed-size-list", "list", "columns"] as const)
-    for (const [loadRows, strideRows] of [
+    for (const [loadRows, rowBlockSize] of [
       [1, 1],
       [7, 3],
       [64, 64],
@@ -16,7 +16,7 @@ test("regions are aligned, in order, long enough and apart", () => {
         for (const tileRows of [1, classes]) {
           const spec: SlotSpec = {
             loadRows,
-            strideRows,
+            rowBlockSize,
             tileRows,
             classes,
             slack: 100,
@@ -34,9 +34,13 @@ test("regions are aligned, in order, long enough and apart", () => {
           const offsets = form === "list" ? 4 * (loadRows + 1) : 0;
           const columns =
             form === "columns" && classes > 1 ? loadRows * classes * 4 : 0;
-          const [logits, labels] = slot.sources as [SourcePlace, SourcePlace];
+          const [logits, labels] = slot.sources as [
+            SourceOffsets,
+            SourceOffsets,
+          ];
           expect(logits.values).toBe(logits.raw);
-          const blocks = tileRows === classes ? strideRows * classes : tileRows;
+          const blocks =
+            tileRows === classes ? rowBlockSize * classes : tileRows;
           const regions: [start: number, bytes: number][] = [
             [logits.staging, offsets + columns],
             [logits.raw, loadRows * classes * 4],
@@ -52,7 +56,7 @@ test("regions are aligned, in order, long enough and apart", () => {
             [slot.results[0] as number, loadRows * classes * 8 + 100],
             [slot.results[1] as number, blocks * classes * 8 + 100],
             [slot.results[2] as number, loadRows * 4 + 100],
-            [slot.badRows, strideRows * 4],
+            [slot.badRows, rowBlockSize * 4],
           ];
           let end = 0;
           for (const [start, bytes] of regions) {

@@ -4,7 +4,7 @@ import { readFully, writeFully } from "../../src/io/positional.js";
 export class Damaged extends Error {}
 
 /** The system could not write decoded bytes. */
-export class KeepError extends Error {}
+export class WriteError extends Error {}
 
 /** Size of one read. */
 const STEP_BYTES = 1 << 20;
@@ -75,7 +75,7 @@ export class DecodedBytes {
     try {
       writeFully(this.fd, bytes, this.position + this.#written);
     } catch (cause) {
-      throw new KeepError("could not be kept", { cause });
+      throw new WriteError("could not be kept", { cause });
     }
     this.#written += bytes.byteLength;
   }

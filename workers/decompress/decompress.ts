@@ -5,7 +5,7 @@ import type {
   DecompressSetup,
   DecompressTask,
 } from "../../src/tasks/decompress-tasks.js";
-import { CompressedBytes, Damaged, DecodedBytes, KeepError } from "./bytes.js";
+import { CompressedBytes, Damaged, DecodedBytes, WriteError } from "./bytes.js";
 import { decodeLz4 } from "./lz4-frame.js";
 
 /** Copied at once. */
@@ -57,10 +57,10 @@ function copy(
 function failure(error: unknown): DecompressReply {
   if (error instanceof Damaged || error instanceof ShortReadError)
     return { ok: false, kind: "damaged", text: error.message };
-  const kept = error instanceof KeepError;
-  const failed = systemFailure(kept ? error.cause : error);
-  if (failed)
-    return { ok: false, kind: "io", side: kept ? "kept" : "input", ...failed };
+  const isWrite = error instanceof WriteError;
+  const failed = systemFailure(isWrite ? error.cause : error);
+  const side = isWrite ? "output" : "input";
+  if (failed) return { ok: false, kind: "io", side, ...failed };
   // The decoder itself has failed at what it read.
   const text = error instanceof Error ? error.message : String(error);
   return {

@@ -139,7 +139,7 @@ function failure(path: string, where: string, reply: FailedReply): Error {
   if (reply.kind === "damaged")
     return new InputFormatError(path, where, reply.text);
   const cause = systemErrorOf(reply);
-  return reply.side === "kept"
+  return reply.side === "output"
     ? ioError(path, KEPT, cause)
     : inputError(path, "could not be read", cause);
 }
