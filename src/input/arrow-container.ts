@@ -10,14 +10,14 @@ import type { ArrowContainer } from "./record-batches.js";
 const ARROW = "an Arrow IPC file or stream";
 
 export interface ContainerOptions {
-  /** Streams may end without their end-of-stream marker. */
+  /** Whether a stream may lack its end-of-stream marker; default: false. */
   allowMissingEos?: boolean | undefined;
-  /** Whether big-endian data may be described; default: false. */
+  /** Whether big-endian data is accepted, to describe it; default: false. */
   anyByteOrder?: boolean | undefined;
 }
 
 /**
- * Opens an Arrow IPC file or stream, told apart by its first bytes.
+ * Opens an Arrow IPC file or stream; its first bytes decide which it is.
  * @throws InputMissingError, PermissionError, InputFormatError, InputUnsupportedError, IoError
  */
 export function openArrow(
@@ -40,7 +40,7 @@ export function openArrow(
   }
 }
 
-/** The container in a file that is open. Closing it closes the file. */
+/** Returns the container in an open file. Closing the container closes the file. */
 export function arrowContainer(
   file: InputFile,
   format: ArrowContainer["format"],

@@ -20,7 +20,7 @@ const HEAD_BYTES = 8;
 const TAIL_BYTES = 4 + MAGIC.length;
 
 /**
- * The footer of a file whose first bytes are Arrow's magic, with its magics and blocks checked. Nothing of a batch is read.
+ * Reads the footer of a file that starts with Arrow's magic bytes, and checks the closing magic and all blocks. Reads no batch.
  * @throws InputFormatError, InputUnsupportedError, IoError
  */
 export function locateFile(file: InputFile): Footer {
@@ -29,7 +29,7 @@ export function locateFile(file: InputFile): Footer {
   return footer;
 }
 
-/** The footer, and where it starts. @throws as locateFile */
+/** Reads the footer and its start, without checking the blocks. @throws as locateFile */
 export function readFooter(file: InputFile): {
   footer: Footer;
   footerStart: number;
@@ -62,10 +62,10 @@ export function readFooter(file: InputFile): {
   return { footer, footerStart };
 }
 
-/** Every block inside the file, none over another, and no message between them that the footer does not list. */
+/** Checks that blocks lie inside the file, do not overlap, and have no unlisted message between them. */
 function checkBlocks(file: InputFile, footer: Footer, end: number): void {
   const { schema, dictionaries, recordBatches } = footer;
-  const named = [
+  const blocks = [
     ...dictionaries.map((block, k) => ({
       ...block,
       where: `dictionary batch ${k}`,
@@ -75,8 +75,8 @@ function checkBlocks(file: InputFile, footer: Footer, end: number): void {
       where: `record batch ${k}`,
     })),
   ].sort((a, b) => a.offset - b.offset);
-  let free = HEAD_BYTES;
-  for (const { offset, metadataBytes, bodyBytes, where } of named) {
+  let previousEnd = HEAD_BYTES;
+  for (const { offset, metadataBytes, bodyBytes, where } of blocks) {
     const error = (text: string) =>
       new InputFormatError(file.path, where, text);
     if (metadataBytes < 8)
@@ -84,20 +84,20 @@ function checkBlocks(file: InputFile, footer: Footer, end: number): void {
         `expected metadata of at least 8 bytes, found ${metadataBytes}`,
       );
     const last = offset + metadataBytes + bodyBytes;
-    if (offset < free || bodyBytes < 0 || last > end)
+    if (offset < previousEnd || bodyBytes < 0 || last > end)
       throw error(
-        `expected a block within bytes ${free} to ${end}, found bytes ${offset} to ${last}`,
+        `expected a block within bytes ${previousEnd} to ${end}, found bytes ${offset} to ${last}`,
       );
     checkMetadataBytes(file, where, metadataBytes);
-    rejectUnlisted(file, schema, free, offset);
-    free = last;
+    rejectUnlisted(file, schema, previousEnd, offset);
+    previousEnd = last;
   }
-  rejectUnlisted(file, schema, free, end);
+  rejectUnlisted(file, schema, previousEnd, end);
 }
 
 /**
- * Between the blocks stand the schema's message (once, in front), the end marker, and padding. Another message there
- * means that the footer has lost rows.
+ * Rejects a message in the gap `[start, end)` between blocks: the footer would have lost rows. A gap may hold padding and
+ * the end-of-stream marker, and the first gap the schema message.
  */
 function rejectUnlisted(
   file: InputFile,
@@ -128,7 +128,7 @@ function rejectUnlisted(
   );
 }
 
-/** Who reads the file as a stream must see what those see who read it by its footer. */
+/** Rejects a schema message that differs from the footer: a reader of the stream would see other columns. */
 function rejectOtherSchema(
   { path }: InputFile,
   expected: Schema,
@@ -139,13 +139,13 @@ function rejectOtherSchema(
     JSON.stringify(expected.fields[k]) !== JSON.stringify(found.fields[k]);
   const k = Array.from({ length: count }, (_, k) => k).findIndex(differs);
   if (k < 0 && found.bigEndian === expected.bigEndian) return;
-  const [here, there] = [found, expected].map(({ fields }) => {
+  const [inMessage, inFooter] = [found, expected].map(({ fields }) => {
     const field = fields[k < 0 ? count : k];
     return field ? `${field.name}: ${describeField(field)}` : "no column";
   });
   throw new InputFormatError(
     path,
     "schema message",
-    `the schema differs from the schema in the footer (${here} here, ${there} there)`,
+    `the schema differs from the schema in the footer (${inMessage} here, ${inFooter} there)`,
   );
 }

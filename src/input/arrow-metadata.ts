@@ -9,8 +9,8 @@ import { checkLimit, LIMITS, OverLimit } from "../io/limits.js";
 import { decodeInt, decodeType } from "./arrow-types.js";
 import { type InputFile, readInput } from "./read-input.js";
 
-// Arrow's metadata tables (File.fbs, Message.fbs, Schema.fbs) as plain objects. Structure only: whether the numbers make
-// sense together is for logits-file.ts and record-batch.ts.
+// Arrow's metadata tables (File.fbs, Message.fbs, Schema.fbs) as plain objects. Only their structure is checked here;
+// record-batch.ts checks lengths and offsets against each other.
 
 export interface Schema {
   bigEndian: boolean;
@@ -18,15 +18,15 @@ export interface Schema {
   metadata: [key: string, value: string][];
 }
 
+/** Position of a message in the file, in bytes; `metadataBytes` include prefix and padding. */
 export interface Block {
   offset: number;
   metadataBytes: number;
   bodyBytes: number;
-  /** Offset in the original file, for a block that was decompressed to another place. */
+  /** Offset in the original file, if the block was decompressed to another offset. */
   originalOffset?: number;
 }
 
-/** Returns the position of a block in the original file. */
 export function positionOf({ offset, originalOffset }: Block): number {
   return originalOffset ?? offset;
 }
@@ -55,7 +55,7 @@ export interface MessageMetadata {
   dictionary: { id: number; isDelta: boolean } | null;
 }
 
-/** The MessageHeader union of Message.fbs. */
+/** Members of the MessageHeader union of Message.fbs, by number. */
 const HEADERS = [null, "Schema", "DictionaryBatch", "RecordBatch"] as const;
 
 /** MetadataVersion V4 and V5, as stored. */
@@ -169,8 +169,8 @@ function decodeKeyValues(
 }
 
 /**
- * Reads the metadata of a message and checks it against what is known of the message.
- * @param bodyBytes as the footer declares; null if there is no footer
+ * Reads the metadata of a message and checks its version and lengths.
+ * @param bodyBytes size that the footer declares; null if there is no footer
  * @throws InputFormatError, InputUnsupportedError
  */
 export function readMessage(
@@ -188,7 +188,7 @@ export function readMessage(
   const bytes = new Uint8Array(metadataBytes);
   readInput(file, bytes, offset);
   const view = new DataView(bytes.buffer);
-  // Before format version 0.15 there was no continuation marker in front of the length.
+  // Arrow before 0.15 wrote no continuation marker before the length.
   const prefix = view.getUint32(0, true) === 0xffffffff ? 8 : 4;
   const length = view.getInt32(prefix - 4, true);
   if (length <= 0 || length > metadataBytes - prefix)
@@ -211,7 +211,7 @@ export function readMessage(
   return message;
 }
 
-/** @throws InputUnsupportedError for metadata beyond the limit */
+/** Rejects metadata larger than the limit. @throws InputUnsupportedError */
 export function checkMetadataBytes(
   file: Pick<InputFile, "path">,
   where: string,
@@ -220,10 +220,10 @@ export function checkMetadataBytes(
   checkLimit(file, where, "maxMetadataBytes", "bytes of metadata", bytes);
 }
 
-/** Advice on files that are not read. */
+/** Advice for files that softjac cannot read. */
 export const REWRITE = "read the file with pyarrow and write it again";
 
-/** Returns what `decode` makes of metadata. @throws InputFormatError, InputUnsupportedError */
+/** Calls `decode` and converts its errors to input errors. @throws InputFormatError, InputUnsupportedError */
 export function decoding<T>(path: string, where: string, decode: () => T): T {
   try {
     return decode();

@@ -8,17 +8,17 @@ import {
 } from "./arrow-metadata.js";
 import { type InputFile, readInput } from "./read-input.js";
 
-// The streaming form of Arrow IPC (Format/Columnar.rst, "IPC Streaming Format"), here in a file:
+// An Arrow IPC stream (Format/Columnar.rst, "IPC Streaming Format") stored as a file:
 //
 //   schema message | dictionary and record batch messages | EOS
 //   message = FFFFFFFF | int32 metadata length | metadata | body          EOS = FFFFFFFF 00000000
 
 const PREFIX_BYTES = 8;
-const MARK = 0xffffffff;
+const CONTINUATION = 0xffffffff;
 
 /**
- * What a footer would say of a stream: read from message to message, of which only the metadata is looked at.
- * @throws InputFormatError where a message is damaged, or the end is missing; InputUnsupportedError, IoError
+ * Returns the equivalent of a footer for a stream. Reads the metadata of each message, but no bodies.
+ * @throws InputFormatError if a message is damaged or the end is missing; InputUnsupportedError, IoError
  */
 export function locateStream(
   file: InputFile,
@@ -62,12 +62,11 @@ export function locateStream(
   return { version, schema, dictionaries, recordBatches };
 }
 
-/** Returns the position after a message. */
 export function endOf({ offset, metadataBytes, bodyBytes }: Block): number {
   return offset + metadataBytes + bodyBytes;
 }
 
-/** Reads the metadata of a message; null at the end of the stream. @throws as locateStream */
+/** Reads the metadata of the message at `offset`; returns null at the end of the stream. @throws as locateStream */
 export function messageAt(
   file: InputFile,
   offset: number,
@@ -88,10 +87,10 @@ export function messageAt(
   const prefix = new Uint8Array(PREFIX_BYTES);
   readInput(file, prefix, offset);
   const view = new DataView(prefix.buffer);
-  const [mark, length] = [view.getUint32(0, true), view.getInt32(4, true)];
-  if (mark !== MARK)
+  const [marker, length] = [view.getUint32(0, true), view.getInt32(4, true)];
+  if (marker !== CONTINUATION)
     fail(
-      `expected a message at byte ${offset}, found ${mark.toString(16).padStart(8, "0")}`,
+      `expected a message at byte ${offset}, found ${marker.toString(16).padStart(8, "0")}`,
     );
   if (length === 0) {
     const rest = bytes - offset - PREFIX_BYTES;
@@ -105,8 +104,8 @@ export function messageAt(
       `expected metadata of 1 to ${room} bytes, found ${length}${length > room ? ": the stream is truncated" : ""}`,
     );
   const metadataBytes = PREFIX_BYTES + length;
-  const place = { offset, metadataBytes, bodyBytes: null };
-  const message = readMessage(file, place, where);
+  const position = { offset, metadataBytes, bodyBytes: null };
+  const message = readMessage(file, position, where);
   const { bodyBytes } = message;
   if (bodyBytes < 0)
     fail(`expected a body of 0 or more bytes, found ${bodyBytes}`);

@@ -1,7 +1,7 @@
 import type { ArrowType } from "../arrow/field.js";
 import { type FlatTable, MalformedFlatbuffer } from "../arrow/flatbuffer.js";
 
-/** Table Int of Schema.fbs. @throws MalformedFlatbuffer */
+/** Decodes the table Int of Schema.fbs. @throws MalformedFlatbuffer */
 export function decodeInt(table: FlatTable): ArrowType {
   const bitWidth = table.int(0, 4);
   if (![8, 16, 32, 64].includes(bitWidth))
@@ -9,7 +9,7 @@ export function decodeInt(table: FlatTable): ArrowType {
   return { kind: "Int", bitWidth, signed: table.int(1, 1) !== 0 };
 }
 
-/** The Type union of Schema.fbs, by its number there. @throws MalformedFlatbuffer */
+/** Decodes a member of the Type union of Schema.fbs. @throws MalformedFlatbuffer */
 export function decodeType(number: number, table: FlatTable | null): ArrowType {
   if (!table) throw new MalformedFlatbuffer("a column without a type");
   const decode = TYPES[number];
@@ -28,7 +28,7 @@ function oneOf(allowed: number[], found: number, what: string): number {
   );
 }
 
-/** Returns SECOND, MILLISECOND, MICROSECOND or NANOSECOND. */
+/** Returns the TimeUnit: 0 to 3 for SECOND, MILLISECOND, MICROSECOND and NANOSECOND. */
 function timeUnit(table: FlatTable, missing: number): number {
   return oneOf([0, 1, 2, 3], table.int(0, 2, missing), "unit");
 }
@@ -52,7 +52,7 @@ const TYPES: Partial<Record<number, (table: FlatTable) => ArrowType>> = {
   }),
   9: (table) => {
     const unit = timeUnit(table, 1);
-    // Seconds and milliseconds are int32, micro- and nanoseconds int64.
+    // Seconds and milliseconds are int32; microseconds and nanoseconds are int64.
     const bitWidth = oneOf([unit < 2 ? 32 : 64], table.int(1, 4, 32), "bits");
     return { kind: "Time", unit, bitWidth };
   },

@@ -1,15 +1,15 @@
 import { LogitsColumnError } from "../errors.js";
 import { shortList, shortName } from "../printable.js";
 
-/** A column or array that could hold the logits, whether or not it can be read as rows of classes. */
+/** Column or array that might hold the logits, whether or not it can be read as rows of classes. */
 export interface Candidate {
   name: string;
   /** Type and shape, for messages. */
   type: string;
-  /** Its form, as messages call several of it: `floats in lists`; null if it cannot be read. */
+  /** Form in the plural, for messages (`floats in lists`); null if it cannot be read. */
   form: string | null;
   isFloat: boolean;
-  /** Why it cannot be read as rows of classes. */
+  /** Reason why it cannot be read as rows of classes. */
   problem: string;
 }
 
@@ -17,27 +17,27 @@ export interface Candidate {
 export const USE_BINARY =
   "if these are margins z (log-odds of class 1), use --binary, which makes the logits (0, z)";
 
-/** The same where they are not. */
+/** Advice for --binary with several numbers per row. */
 export const OMIT_BINARY = "omit --binary if these are logits";
 
 const LOGITS = /^logits?$/;
-const OTHER = /^(ids?|masks?|labels?|embeddings?|features?|hidden)$/;
+const NOT_LOGITS = /^(ids?|masks?|labels?|embeddings?|features?|hidden)$/;
 
 /** Returns what the words of a name (label_ids, labelIds, token.ids) imply about its values. */
-export function nameSays(name: string): "logits" | "other" | "nothing" {
+export function nameHint(name: string): "logits" | "other" | "nothing" {
   const words = name
     .split(/[^\p{L}]+|(?<=\p{Ll})(?=\p{Lu})/u)
     .map((word) => word.toLowerCase());
   if (words.some((word) => LOGITS.test(word))) return "logits";
-  return words.some((word) => OTHER.test(word)) ? "other" : "nothing";
+  return words.some((word) => NOT_LOGITS.test(word)) ? "other" : "nothing";
 }
 
 /**
- * Chooses the only candidate of the first form that there is. Refuses where that would be a guess: integers beside floats
- * that could be meant, a name of something else, or a name of logits on a candidate that cannot be read.
+ * Chooses the only candidate of the first form that occurs. Rejects a guess: integers if there are also floats, a name that
+ * means something else, or another candidate that is named like logits.
  *
- * @param none message if there is no candidate of these forms
- * @returns its place among the candidates
+ * @param none message if no candidate has one of these forms
+ * @returns the index of the chosen candidate
  * @throws LogitsColumnError
  */
 export function chooseCandidate(
@@ -51,33 +51,33 @@ export function chooseCandidate(
     candidates.some((candidate) => candidate.form === name),
   );
   if (form === undefined) throw new LogitsColumnError(path, none);
-  const found = candidates.filter((candidate) => candidate.form === form);
-  const [one] = found as [Candidate];
-  if (found.length > 1) {
+  const matching = candidates.filter((candidate) => candidate.form === form);
+  const [chosen] = matching as [Candidate];
+  if (matching.length > 1) {
     const listed = shortList(
-      found,
+      matching,
       ({ name, type }) => `${shortName(name)}: ${shortName(type)}`,
     );
     const areBatches =
-      thing === "array" && found.every(({ name }) => /\d$/.test(name));
+      thing === "array" && matching.every(({ name }) => /\d$/.test(name));
     throw new LogitsColumnError(
       path,
       `several ${thing}s of ${form}: ${listed}; choose one with --column${areBatches ? ", or concatenate their rows with --columns" : ""}`,
     );
   }
   const others = candidates.filter(
-    (candidate) => candidate.isFloat && candidate !== one,
+    (candidate) => candidate.isFloat && candidate !== chosen,
   );
-  const own = nameSays(one.name);
-  const isNamed = others.some(({ name }) => nameSays(name) === "logits");
+  const hint = nameHint(chosen.name);
+  const isOtherNamed = others.some(({ name }) => nameHint(name) === "logits");
   let problem: string | null = null;
-  if (own === "other") problem = "it is not named like logits";
-  else if (!one.isFloat && others.length > 0) problem = "it holds integers";
-  else if (own === "nothing" && isNamed)
+  if (hint === "other") problem = "it is not named like logits";
+  else if (!chosen.isFloat && others.length > 0) problem = "it holds integers";
+  else if (hint === "nothing" && isOtherNamed)
     problem = "another is named like logits";
-  if (problem === null) return candidates.indexOf(one);
+  if (problem === null) return candidates.indexOf(chosen);
   const listed = shortList(
-    [{ ...one, problem }, ...others],
+    [{ ...chosen, problem }, ...others],
     ({ name, type, problem }) =>
       `${shortName(name)}: ${shortName(type)} (${problem})`,
   );

@@ -22,39 +22,41 @@ import {
   partsBefore,
 } from "./record-batches.js";
 
-/** Names of the classes, in order: those of an option win over those of the columns of logits. */
+/** Names of the classes, in class order; `given` takes precedence. */
 export interface ClassNames {
+  /** Names from the option. */
   given: readonly string[] | undefined;
+  /** Names of the columns of logits. */
   own: readonly string[] | null | undefined;
 }
 
 /** Value of a dictionary; undefined for null. */
 type Value = string | number | undefined;
 
-/** A dictionary batch, which holds for the record batches after it. */
+/** Dictionary batch with its decoded values. */
 type Part = DictionaryBatch & { values: Value[] };
 
 /**
- * Turns a column into class numbers, one record batch at a time: numbers as they are, one-hot rows, and strings by the
- * names of the classes. A dictionary of strings gives its codes if none of them is a class name.
+ * Converts a column to class numbers, one record batch at a time: from numbers, one-hot rows, or strings that are class
+ * names. If no string of a dictionary is a class name, its codes are the class numbers.
  */
 export class ClassDecoder {
-  /** Note for the user if the codes of a dictionary of strings are the classes. */
+  /** Note for the user, if the codes of a dictionary of strings are the classes. */
   note: string | null = null;
   readonly #file: ArrowContainer;
   readonly #field: Field;
   readonly #classes: ReadonlyMap<string, number>;
   readonly #areGiven: boolean;
-  /** The dictionary; null if its codes are the classes. */
+  /** Dictionary batches; null if the codes are the classes. */
   readonly #parts: Part[] | null;
 
-  /** @throws InputFormatError, InputUnsupportedError, IoError; LogitsColumnError for strings without names of classes */
+  /** @throws InputFormatError, InputUnsupportedError, IoError; LogitsColumnError for strings without class names */
   constructor(file: ArrowContainer, field: Field, { given, own }: ClassNames) {
     const names = given ?? own ?? [];
     this.#file = file;
     this.#field = field;
     this.#classes = new Map(names.map((name, k) => [name, k]));
-    // An output states names of columns and given names alike: verify gives both.
+    // verify passes the names stored in an output as both, because an output does not record their origin.
     this.#areGiven = given !== undefined && !isDeepStrictEqual(given, own);
     if (names.length === 0 && isText(field) && !field.dictionary)
       throw new LogitsColumnError(
@@ -64,15 +66,15 @@ export class ClassDecoder {
     this.#parts = field.dictionary && this.#dictionary(field.dictionary.id);
   }
 
-  /** Class numbers of a record batch whose first row is row `first` of the file, one in each row. */
-  rows(found: RecordBatch, place: number, first: number): DecodedRows {
-    const span = found.columns[place] as ColumnSpan;
-    const decoder = new ColumnDecoder(this.#file, found, span);
+  /** Returns one class number per row of a record batch, whose first row is row `first` of the file. */
+  rows(record: RecordBatch, column: number, first: number): DecodedRows {
+    const span = record.columns[column] as ColumnSpan;
+    const decoder = new ColumnDecoder(this.#file, record, span);
     if (this.#field.dictionary) {
       const codes = decoder.numbers();
       const values =
         this.#parts &&
-        partsBefore(this.#file, this.#parts, found.context.position).flatMap(
+        partsBefore(this.#file, this.#parts, record.context.position).flatMap(
           ({ values }) => values,
         );
       for (const [k, code] of codes.entries())
@@ -117,16 +119,16 @@ export class ClassDecoder {
     if (!isText(plain) && !isDecodableNumber(plain)) return null;
     const parts: Part[] = [];
     const fields = new Map([[id, this.#field]]);
-    for (const found of dictionaryBatches(this.#file, fields)) {
-      const [span] = found.columns as [ColumnSpan];
-      const decoder = new ColumnDecoder(this.#file, found, span);
+    for (const batch of dictionaryBatches(this.#file, fields)) {
+      const [span] = batch.columns as [ColumnSpan];
+      const decoder = new ColumnDecoder(this.#file, batch, span);
       const textOf = isText(plain) && decoder.texts();
       const numbers = textOf ? decoder.mapped((k) => k) : decoder.numbers();
       const values = Array.from(numbers, (n, k): Value => {
         if (isNull(numbers, k)) return undefined;
         return textOf ? textOf(k) : n;
       });
-      parts.push({ ...found, values });
+      parts.push({ ...batch, values });
     }
     const isKnown = (value: Value) => this.#classes.has(value as string);
     if (!isText(plain) || this.#areGiven) return parts;
@@ -143,14 +145,14 @@ export class ClassDecoder {
   }
 
   #classOf(text: string, row: number): number {
-    const found = this.#classes.get(text);
-    if (found !== undefined) return found;
+    const classNumber = this.#classes.get(text);
+    if (classNumber !== undefined) return classNumber;
     const names = shortList([...this.#classes.keys()], shortName);
-    const what = this.#areGiven ? "add it to" : "give the names with";
+    const advice = this.#areGiven ? "add it to" : "give the names with";
     throw new InputUnsupportedError(
       this.#file.path,
       this.#where(row),
-      `"${shortName(text)}" is not the name of a class (${names}); ${what} --class-names, or use null for rows without a label`,
+      `"${shortName(text)}" is not the name of a class (${names}); ${advice} --class-names, or use null for rows without a label`,
     );
   }
 
@@ -159,7 +161,7 @@ export class ClassDecoder {
   }
 }
 
-/** The class of a one-hot row. @throws InputFormatError where it is not one 1 among zeros */
+/** Returns the class of a one-hot row. @throws InputFormatError unless the row is one 1 among zeros */
 export function oneHotClass(
   row: Float64Array | Float32Array,
   path: string,

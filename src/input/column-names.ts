@@ -2,7 +2,7 @@ import { describeField, type Field } from "../arrow/field.js";
 import { LogitsColumnError, UsageError } from "../errors.js";
 import { shortList } from "../printable.js";
 
-/** Columns or arrays of a file, which options name. */
+/** Columns or arrays of a file, among which options choose by name. */
 export interface NamedThings {
   path: string;
   thing: "column" | "array";
@@ -11,7 +11,6 @@ export interface NamedThings {
   listed(): string;
 }
 
-/** Returns the columns of a file as things that options name. */
 export function namedColumns(
   path: string,
   fields: readonly Field[],
@@ -27,56 +26,56 @@ export function listed(fields: readonly Field[]): string {
 }
 
 /**
- * Returns the place of the only column or array of a name.
- * @param option the option and its value, for the message
- * @param advice appended to the message
+ * Returns the index of the only column or array with a name.
+ * @param option option and value, for the message
+ * @param advice text appended to the message
  * @throws LogitsColumnError
  */
-export function placeOf(
+export function indexOfName(
   from: NamedThings,
   option: string,
   name: string,
   advice = "",
 ): number {
-  const places = placesOf(name, from.names).places;
-  if (places.length !== 1) throw notOne(from, option, places, advice);
-  return places[0] as number;
+  const indices = matchName(name, from.names).indices;
+  if (indices.length !== 1) throw notOne(from, option, indices, advice);
+  return indices[0] as number;
 }
 
 function notOne(
   { path, thing, listed }: NamedThings,
   option: string,
-  places: readonly number[],
+  indices: readonly number[],
   advice = "",
 ): LogitsColumnError {
   const problem =
-    places.length === 0
+    indices.length === 0
       ? `no such ${thing}; the file has ${listed()}`
-      : `${places.length} ${thing}s have this name`;
+      : `${indices.length} ${thing}s have this name`;
   return new LogitsColumnError(path, `${option}: ${problem}${advice}`);
 }
 
 /**
- * Returns the places of the columns or arrays that `keep` names, in that order.
+ * Returns the indices of the columns or arrays that `keep` names, in that order.
  * @param ownNames names of the output's other columns
  * @throws LogitsColumnError, UsageError
  */
-export function copiedPlaces(
+export function copiedIndices(
   from: NamedThings,
   keep: readonly string[],
   ownNames: readonly string[],
 ): number[] {
   const { path, names } = from;
   const chosen = findNames(keep, names).flatMap(
-    ({ text, places, isPattern }) => {
-      if (places.length === 0 || (places.length > 1 && !isPattern))
-        throw notOne(from, `--keep ${text}`, places);
-      return places;
+    ({ text, indices, isPattern }) => {
+      if (indices.length === 0 || (indices.length > 1 && !isPattern))
+        throw notOne(from, `--keep ${text}`, indices);
+      return indices;
     },
   );
   const seen = new Set<string>();
-  for (const place of chosen) {
-    const name = names[place] as string;
+  for (const index of chosen) {
+    const name = names[index] as string;
     if (ownNames.includes(name))
       throw new LogitsColumnError(
         path,
@@ -89,23 +88,23 @@ export function copiedPlaces(
   return chosen;
 }
 
-/** Finds the columns or arrays of logits that --columns lists. @throws LogitsColumnError */
+/** Finds the columns or arrays that --columns lists. @throws LogitsColumnError */
 export function findListed(from: NamedThings, list: string): NamedColumns[] {
   const found = findNames(splitNames(list), from.names);
-  const missing = found.find(({ places }) => places.length === 0);
+  const missing = found.find(({ indices }) => indices.length === 0);
   if (missing) throw notOne(from, `--columns ${missing.text}`, []);
   return found;
 }
 
-/** A name or pattern that an option gives, and the columns that it stands for. */
+/** Name or pattern from an option, and the columns that match it. */
 export interface NamedColumns {
   text: string;
-  /** Places of the columns among the file's; empty where there is none. */
-  places: number[];
+  /** Indices of the columns in the file; empty if none matches. */
+  indices: number[];
   isPattern: boolean;
 }
 
-/** Pieces of a list that may belong to one name: names with more commas have to be written with backslashes. */
+/** Maximum number of pieces that are joined to one name; a name with more commas needs backslashes. */
 const MAX_PIECES = 8;
 
 /** Splits a list of names at its commas; `\,` is a comma of a name, and `\\` a backslash before one. */
@@ -115,9 +114,9 @@ export function splitNames(text: string): string[] {
 }
 
 /**
- * Finds the columns that a list of names and patterns stands for, in the order of the list. A name of a column that has
- * commas wins over its pieces; a name wins over a pattern.
- * @param pieces the list, split at commas
+ * Finds the columns that match a list of names and patterns, in the order of the list. A column name that contains commas
+ * takes precedence over its pieces, and a name over a pattern.
+ * @param pieces the list, split at its commas
  * @param names the names of the file's columns
  */
 export function findNames(
@@ -126,14 +125,14 @@ export function findNames(
 ): NamedColumns[] {
   const found: NamedColumns[] = [];
   for (let from = 0; from < pieces.length; ) {
-    const most = Math.min(MAX_PIECES, pieces.length - from);
-    const texts = Array.from({ length: most }, (_, k) =>
-      pieces.slice(from, from + most - k).join(","),
+    const max = Math.min(MAX_PIECES, pieces.length - from);
+    const texts = Array.from({ length: max }, (_, k) =>
+      pieces.slice(from, from + max - k).join(","),
     );
-    const [count, columns] = firstOf(texts, (text) => placesOf(text, names)) ??
-      firstOf(texts, (text) => placesOfPattern(text, names)) ?? [
+    const [count, columns] = firstOf(texts, (text) => matchName(text, names)) ??
+      firstOf(texts, (text) => matchPattern(text, names)) ?? [
         1,
-        { text: texts.at(-1)?.trim() ?? "", places: [], isPattern: false },
+        { text: texts.at(-1)?.trim() ?? "", indices: [], isPattern: false },
       ];
     found.push(columns);
     from += count;
@@ -141,7 +140,7 @@ export function findNames(
   return found;
 }
 
-/** Returns the first text that names columns, and its number of pieces. */
+/** Returns the columns of the first text that matches any, and its number of pieces. */
 function firstOf(
   texts: readonly string[],
   find: (text: string) => NamedColumns,
@@ -149,28 +148,30 @@ function firstOf(
   for (const [k, text] of texts.entries())
     for (const written of new Set([text, text.trim()])) {
       const columns = find(written);
-      if (columns.places.length > 0) return [texts.length - k, columns];
+      if (columns.indices.length > 0) return [texts.length - k, columns];
     }
   return null;
 }
 
-function placesOf(text: string, names: readonly string[]): NamedColumns {
-  const places = names.flatMap((name, k) => (name === text ? [k] : []));
-  return { text, places, isPattern: false };
+function matchName(text: string, names: readonly string[]): NamedColumns {
+  const indices = names.flatMap((name, k) => (name === text ? [k] : []));
+  return { text, indices, isPattern: false };
 }
 
-/** Matches whole names: `*` stands for any characters, `?` for any one. */
-function placesOfPattern(text: string, names: readonly string[]): NamedColumns {
-  if (!/[*?]/.test(text)) return { text, places: [], isPattern: false };
+/** Matches whole names: `*` matches any characters, `?` any one character. */
+function matchPattern(text: string, names: readonly string[]): NamedColumns {
+  if (!/[*?]/.test(text)) return { text, indices: [], isPattern: false };
   const source = text.replace(/[.+^${}()|[\]\\]/g, "\\$&");
   const expression = new RegExp(
     `^${source.replace(/\*/g, ".*").replace(/\?/g, ".")}$`,
     "su",
   );
-  const places = names.flatMap((name, k) => (expression.test(name) ? [k] : []));
+  const indices = names.flatMap((name, k) =>
+    expression.test(name) ? [k] : [],
+  );
   return {
     text,
-    places: orderedByNumber(places, (k) => names[k] as string),
+    indices: orderedByNumber(indices, (k) => names[k] as string),
     isPattern: true,
   };
 }

@@ -8,7 +8,7 @@ import {
 } from "../arrow/field.js";
 import { withoutViews } from "../arrow/views.js";
 import { InputUnsupportedError } from "../errors.js";
-import { copiedPlaces, namedColumns } from "./column-names.js";
+import { copiedIndices, namedColumns } from "./column-names.js";
 
 /** Input column that is copied to the output (`keep`). */
 export interface CopiedColumn extends CopiedNode {
@@ -27,8 +27,8 @@ export function selectCopied(
   keep: readonly string[],
   ownNames: readonly string[],
 ): CopiedColumn[] {
-  return copiedPlaces(namedColumns(path, fields), keep, ownNames).map((place) =>
-    copiedColumn(path, fields[place] as Field, place),
+  return copiedIndices(namedColumns(path, fields), keep, ownNames).map(
+    (place) => copiedColumn(path, fields[place] as Field, place),
   );
 }
 

@@ -4,17 +4,17 @@ import { shortList, shortName } from "../printable.js";
 import {
   type Candidate,
   chooseCandidate,
-  nameSays,
+  nameHint,
   OMIT_BINARY,
   USE_BINARY,
 } from "./candidates.js";
 import {
   findListed,
+  indexOfName,
   listed,
   type NamedColumns,
   namedColumns,
   orderedByNumber,
-  placeOf,
 } from "./column-names.js";
 import { isDecodableNumber, isSparkVector } from "./decoded-rows.js";
 import type { LogitsSelection } from "./logits-file.js";
@@ -53,7 +53,7 @@ export function selectLogits(
   const place =
     column === undefined
       ? onlyColumn(path, fields, binary)
-      : placeOf(namedColumns(path, fields), `--column ${column}`, column);
+      : indexOfName(namedColumns(path, fields), `--column ${column}`, column);
   const field = fields[place] as Field;
   if (!binary) return listColumn(path, field, place);
   const margins = marginsColumn(field, place);
@@ -185,7 +185,7 @@ function columnProblem(field: Field): string {
 
 /** Describes columns of one float per row as one candidate: they may be one column per class. */
 function separate(fields: Field[]): Candidate {
-  const named = fields.filter(({ name }) => nameSays(name) === "logits");
+  const named = fields.filter(({ name }) => nameHint(name) === "logits");
   const [first] = (named.length > 1 ? named : fields) as [Field];
   return {
     name: first.name,
@@ -257,13 +257,13 @@ function separateColumns(
   list: string,
 ): LogitsColumn {
   const found = findListed(namedColumns(path, fields), list);
-  const places = found.flatMap(({ places }) => places);
+  const indices = found.flatMap(({ indices }) => indices);
   rejectRepeated(
     path,
     `--columns ${list}: two columns`,
-    places.map((place) => (fields[place] as Field).name),
+    indices.map((place) => (fields[place] as Field).name),
   );
-  const columns = places.map((place) => {
+  const columns = indices.map((place) => {
     const field = fields[place] as Field;
     if (field.dictionary || !isDecodableNumber(field))
       throw new InputUnsupportedError(
@@ -273,13 +273,13 @@ function separateColumns(
       );
     return singleNumbers(field, place, "any");
   });
-  const values = places.length;
+  const values = indices.length;
   const [first] = columns as [NumberColumn];
   return {
     ...(first && columns.every((column) => column?.type === first.type)
-      ? { ...first, name: list, columns: places, values }
-      : decodedColumn(list, places, values, widest(columns))),
-    classNames: places.map((place) => (fields[place] as Field).name),
+      ? { ...first, name: list, columns: indices, values }
+      : decodedColumn(list, indices, values, widest(columns))),
+    classNames: indices.map((place) => (fields[place] as Field).name),
     note: orderNote(found, fields),
   };
 }
@@ -296,10 +296,10 @@ function widest(columns: readonly (NumberColumn | null)[]): FloatType {
 
 /** Returns a note on the first pattern whose columns are in another order in the file. */
 function orderNote(found: NamedColumns[], fields: Field[]): string | null {
-  for (const { text, places } of found) {
-    const inFile = [...places].sort((a, b) => a - b);
-    const k = places.findIndex((place, n) => place !== inFile[n]);
-    const field = fields[places[k] ?? -1];
+  for (const { text, indices } of found) {
+    const inFile = [...indices].sort((a, b) => a - b);
+    const k = indices.findIndex((place, n) => place !== inFile[n]);
+    const field = fields[indices[k] ?? -1];
     if (field)
       return `columns that match ${shortName(text)} are ordered by number, not by their position in the file: class ${k} is ${shortName(field.name)}`;
   }

@@ -3,7 +3,7 @@ import { InputUnsupportedError } from "../errors.js";
 import type { InputName } from "../results/catalogue.js";
 import { valuesAllowed } from "../results/columns.js";
 import type { Partition } from "../results/run-metadata.js";
-import { namedColumns, placeOf } from "./column-names.js";
+import { indexOfName, namedColumns } from "./column-names.js";
 import { isDecodableNumber, isText } from "./decoded-rows.js";
 import {
   decodedColumn,
@@ -32,7 +32,7 @@ export function selectValues(
   name: string,
   isNested = false,
 ): ValueColumn {
-  const place = placeOf(
+  const place = indexOfName(
     namedColumns(path, fields),
     `--${flagOf(option)} ${name}`,
     name,

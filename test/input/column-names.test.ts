@@ -69,9 +69,9 @@ describe("a list of names", () => {
     ["z*", [["z*"]]],
   ])("%s stands for columns", (list, found) => {
     expect(
-      findNames(splitNames(list), names).map(({ text, places }) => [
+      findNames(splitNames(list), names).map(({ text, indices }) => [
         text,
-        ...places,
+        ...indices,
       ]),
     ).toEqual(found);
   });

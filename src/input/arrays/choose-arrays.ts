@@ -7,7 +7,7 @@ import {
   OMIT_BINARY,
   USE_BINARY,
 } from "../candidates.js";
-import { copiedPlaces, findListed, placeOf } from "../column-names.js";
+import { copiedIndices, findListed, indexOfName } from "../column-names.js";
 import type { LogitsSelection } from "../logits-file.js";
 import { adviceOn, flagOf, isClassOption } from "../value-column.js";
 import { type ArrayRows, rowsOf } from "./array-axes.js";
@@ -51,13 +51,13 @@ export function chooseLogits(
       return [logitsAt(onlyArray(path, arrays, selection))];
     const option = `--column ${column}`;
     return [
-      logitsAt(placeOf(namedArrays(path, arrays, option), option, column)),
+      logitsAt(indexOfName(namedArrays(path, arrays, option), option, column)),
     ];
   }
   const batches = findListed(
     namedArrays(path, arrays, `--columns ${columns}`),
     columns,
-  ).flatMap(({ places }) => places.map(logitsAt));
+  ).flatMap(({ indices }) => indices.map(logitsAt));
   const [first] = batches as [LogitsArray];
   const other = batches.find(
     ({ type, values }) => type !== first.type || values !== first.values,
@@ -230,7 +230,7 @@ export function chooseInput(
       `--label ${name}: no such array; the file has ${listedArrays(arrays)}, and there is no .npy file at this path`,
     );
   const flag = `--${flagOf(option)} ${name}`;
-  const place = placeOf(namedArrays(path, arrays, flag), flag, name);
+  const place = indexOfName(namedArrays(path, arrays, flag), flag, name);
   return checkedInput(path, arrays[place] as StoredArray, option, logits);
 }
 
@@ -265,7 +265,7 @@ export function chooseCopied(
   const named = namedArrays(path, arrays, `--keep ${keep.join()}`);
   const full = leading.length > 1 ? [shape(leading)] : [];
   const shapes = [shape([rows]), ...full, ...repeatedShape(leading)];
-  return copiedPlaces(named, keep, ownNames).map((place) => {
+  return copiedIndices(named, keep, ownNames).map((place) => {
     const array = arrays[place] as StoredArray;
     return asRows(path, array, shapes, {
       // Arrow has no bfloat16 to keep it as.
