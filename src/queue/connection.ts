@@ -8,7 +8,7 @@ import {
   UsageError,
 } from "../errors.js";
 
-/** Connection to a queue on a Redis server. */
+/** Address of a queue on a Redis server. */
 export interface QueueOptions {
   /** URL of the Redis server: `redis://host:port/db`, or `rediss://` for TLS. */
   queue: string;
@@ -20,31 +20,32 @@ export interface QueueOptions {
   connectTimeout?: number | undefined;
 }
 
-/** A connection to the Redis of a queue; it reconnects by itself. */
+/** Connection to a Redis server, which reconnects automatically. */
 export interface Connection {
   bullmq: typeof import("bullmq");
   redis: Redis;
   /** URL of the server without the password. */
   shown: string;
-  /** Properties of this Redis that queues should not have, but that do not end the work. */
+  /** Settings of this server that may lose jobs. */
   warnings: readonly string[];
-  /** Keeps BullMQ from checking the version again: it would write to the console. */
+  /** Option of BullMQ: its own check of the version would write warnings to the console. */
   skipVersionCheck: boolean;
 }
 
-/** A Redis that does not answer for longer counts as gone. */
+/** Seconds without an answer after which Redis counts as unreachable. */
 export const ANSWER_SECONDS = 15;
 
-/** Errors that need no second try. */
-const REFUSED = /^(?:WRONGPASS|NOAUTH|NOPERM|ERR AUTH|ERR invalid password)/;
+/** Errors of Redis for which connecting again is useless. */
+const LOGIN_ERROR =
+  /^(?:WRONGPASS|NOAUTH|NOPERM|ERR AUTH|ERR invalid password)/;
 
 /**
- * Connects to the Redis of a queue, trying again for `connectTimeout` seconds.
- * @param waits whether later calls wait for a Redis that is gone, however long; else they fail after ANSWER_SECONDS or a few
- * tries to connect
- * @param signal ends the first connection
- * @throws ServiceUnavailableError, PermissionError, UsageError, AbortedError; ConfigurationError for a node of a cluster, or
- * without the packages
+ * Connects to Redis, retrying for `connectTimeout` seconds.
+ * @param waits whether later calls wait for an unreachable Redis without limit; otherwise they fail after ANSWER_SECONDS or
+ * 10 attempts to reconnect
+ * @param signal aborts the first connection
+ * @throws ServiceUnavailableError, PermissionError, UsageError, AbortedError; ConfigurationError for a cluster, or if the
+ * packages are not installed
  */
 export async function connect(
   options: QueueOptions,
@@ -66,10 +67,10 @@ export async function connect(
   // The callers report errors; without a listener the library writes to the console.
   redis.on("error", () => {});
   try {
-    await orAborted(signal, opened(redis, shown, seconds));
+    await orAborted(signal, connected(redis, shown, seconds));
     isOpen = true;
-    const found = await orAborted(signal, examined(redis, shown));
-    return { bullmq, redis, shown, ...found };
+    const checked = await orAborted(signal, checkServer(redis, shown));
+    return { bullmq, redis, shown, ...checked };
   } catch (error) {
     redis.disconnect();
     throw error;
@@ -77,8 +78,8 @@ export async function connect(
 }
 
 /**
- * Loads the packages that only queues need. Both are CommonJS: `require` loads them in two thirds of the time of an import,
- * which reads all their files for names first.
+ * Loads the optional packages. Both are CommonJS, and `require` takes a third less time than an import, which first reads
+ * all their files for the names of exports.
  * @throws ConfigurationError
  */
 function queuePackages(): {
@@ -99,8 +100,8 @@ function queuePackages(): {
 }
 
 /**
- * Returns the address of a queue as options of ioredis, and as messages and reports show it, without the password.
- * @throws UsageError, which does not repeat the address, because a password may be in it
+ * Parses the URL of a queue. Returns options of ioredis, and in `shown` the URL without its password.
+ * @throws UsageError without the URL, which may contain a password
  */
 export function queueAddress({
   queue,
@@ -120,19 +121,19 @@ export function queueAddress({
   const host = url.hostname.replace(/^\[|\]$/g, "");
   const port = Number(url.port || 6379);
   const db = Number(url.pathname.slice(1) || 0);
-  const username = decoded(url.username);
-  const password = decoded(url.password) || queuePassword;
-  const at = username ? `${encodeURIComponent(username)}@` : "";
+  const username = percentDecoded(url.username);
+  const password = percentDecoded(url.password) || queuePassword;
+  const user = username ? `${encodeURIComponent(username)}@` : "";
   return {
     ...{ host, port, db },
     ...(username && { username }),
     ...(password !== undefined && { password }),
     ...(url.protocol === "rediss:" && { tls: { servername: host } }),
-    shown: `${url.protocol}//${at}${url.hostname}:${port}/${db}`,
+    shown: `${url.protocol}//${user}${url.hostname}:${port}/${db}`,
   };
 }
 
-function decoded(text: string): string {
+function percentDecoded(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
@@ -141,18 +142,18 @@ function decoded(text: string): string {
 }
 
 /** Waits for the first connection. @throws ServiceUnavailableError, PermissionError */
-async function opened(
+async function connected(
   redis: Redis,
   shown: string,
   seconds: number,
 ): Promise<void> {
-  let last: NodeJS.ErrnoException | undefined;
+  let lastError: NodeJS.ErrnoException | undefined;
   let timer: NodeJS.Timeout | undefined;
   const ready = new Promise<void>((resolve, reject) => {
     redis.once("ready", resolve);
     redis.on("error", (error) => {
-      last = error;
-      if (REFUSED.test(error.message))
+      lastError = error;
+      if (LOGIN_ERROR.test(error.message))
         reject(
           new PermissionError(
             shown,
@@ -162,68 +163,68 @@ async function opened(
         );
     });
     timer = setTimeout(() => {
-      const reason = last?.code ?? last?.message ?? "no answer";
+      const reason = lastError?.code ?? lastError?.message ?? "no answer";
       reject(
         new ServiceUnavailableError(
           shown,
           `no connection to Redis within ${seconds} s: ${reason}`,
-          { cause: last },
+          { cause: lastError },
         ),
       );
     }, seconds * 1000);
-    // It tries again by itself.
+    // ioredis retries by itself.
     redis.connect().catch((error) => {
-      last ??= error;
+      lastError ??= error;
     });
   });
   await ready.finally(() => clearTimeout(timer));
 }
 
-/** Checks whether this Redis may lose jobs, or is too old. @throws ServiceUnavailableError, ConfigurationError */
-async function examined(
+/** Rejects a cluster or an old version, and warns of settings that may lose jobs. @throws ServiceUnavailableError, ConfigurationError */
+async function checkServer(
   redis: Redis,
   shown: string,
 ): Promise<Pick<Connection, "warnings" | "skipVersionCheck">> {
-  // All sections: cluster_enabled is not among those that every server returns by default.
+  // Some servers leave cluster_enabled out of the default sections.
   const info = await redis.info("all").catch(() => "");
-  const of = (name: string) =>
+  const infoField = (name: string) =>
     new RegExp(`^${name}:(.*?)\r?$`, "m").exec(info)?.[1];
-  if (of("cluster_enabled") === "1")
+  if (infoField("cluster_enabled") === "1")
     throw new ConfigurationError(
       `${shown}: Redis runs in cluster mode, which queues do not support; use a server with cluster-enabled no`,
     );
-  const version = of("redis_version") ?? "7.0";
+  const version = infoField("redis_version") ?? "7.0";
   const [major = 0, minor = 0] = version.split(".").map(Number);
   if (major * 100 + minor < 602)
     throw new ServiceUnavailableError(
       shown,
       `expected Redis 6.2 or newer, or Valkey, found ${version}`,
     );
-  const policy = of("maxmemory_policy");
+  const policy = infoField("maxmemory_policy");
   if (policy === "noeviction") return { warnings: [], skipVersionCheck: false };
   const warning = `${shown}: expected maxmemory-policy noeviction, found ${policy ?? "no answer"}; Redis may lose jobs, which softjac wait resubmits`;
   return { warnings: [warning], skipVersionCheck: true };
 }
 
 /**
- * Reports each time that a connection is lost, and that it is back.
- * @param goesOn what continues meanwhile
- * @returns a function that ends the reports
+ * Reports each loss and return of the connection.
+ * @param meanwhile clause of the message about the work that continues during an outage
+ * @returns a function that stops reporting
  */
 export function reportOutages(
   { redis, shown }: Connection,
-  goesOn: string,
-  tell: (message: string) => void,
+  meanwhile: string,
+  warn: (message: string) => void,
 ): () => void {
-  let wasThere = true;
+  let wasReady = true;
   const onChange = () => {
-    const isThere = redis.status === "ready";
-    if (isThere === wasThere) return;
-    wasThere = isThere;
-    tell(
-      isThere
+    const isReady = redis.status === "ready";
+    if (isReady === wasReady) return;
+    wasReady = isReady;
+    warn(
+      isReady
         ? `${shown}: reconnected to the queue`
-        : `${shown}: the connection to the queue was lost; ${goesOn}`,
+        : `${shown}: the connection to the queue was lost; ${meanwhile}`,
     );
   };
   redis.on("close", onChange).on("ready", onChange);

@@ -16,7 +16,7 @@ import {
   failureText,
   JobRefusedError,
   type JobsRun,
-  shardJob,
+  parseShardJob,
 } from "./jobs.js";
 import type { ResolvedWorkerOptions, WorkerCounts } from "./worker-options.js";
 
@@ -25,16 +25,22 @@ interface HandlerContext extends Pick<Connection, "bullmq"> {
   check: LocationCheck;
   s3: S3Access;
   counts: WorkerCounts;
-  /** The worker is to end. */
+  /** Aborted when the worker stops. */
   stop: AbortSignal;
 }
 
-/** Computes the shards of jobs, one at a time, and tells BullMQ what became of them. */
+interface RunOfJob {
+  job: JobsRun;
+  run: DatasetRun;
+  computer: ShardComputer;
+}
+
+/** Computes the shards of jobs, one at a time, and reports the outcomes to BullMQ. */
 export class JobHandler {
-  /** Monotonic time since when there is no job, in milliseconds; null while there is one. */
+  /** Monotonic time when the last job ended, in milliseconds; null during a job. */
   idleSince: number | null = performance.now();
-  /** The run of the last job. Its threads and its input stay open. */
-  #last: { job: JobsRun; run: DatasetRun; maker: ShardComputer } | null = null;
+  /** Run of the last job, whose threads and input stay open for the next job. */
+  #last: RunOfJob | null = null;
 
   constructor(
     private readonly context: HandlerContext,
@@ -42,16 +48,16 @@ export class JobHandler {
   ) {}
 
   /**
-   * Computes the shard of a job, unless it is done.
-   * @throws for BullMQ: WaitingError for a job that other workers may take, UnrecoverableError for one that no worker can
-   * compute, other errors for another attempt
+   * Computes the shard of a job, unless it is up to date.
+   * @throws for BullMQ: WaitingError to release the job to other workers, UnrecoverableError if no worker can compute it, any
+   * other error for another attempt
    */
   async process(job: Job, token: string): Promise<void> {
     const { options, stop } = this.context;
     this.idleSince = null;
     const held = new HeldJob(job, token, options.lease, stop);
     try {
-      await this.#make(held);
+      await this.#computeShard(held);
     } catch (error) {
       throw await this.#failed(held, error);
     } finally {
@@ -60,23 +66,23 @@ export class JobHandler {
     }
   }
 
-  /** Ends the threads; threads that hang are abandoned. */
+  /** Ends the threads, and abandons those that hang. */
   async close(): Promise<void> {
     const last = this.#last;
     this.#last = null;
-    if (last) await within(CLOSE_SECONDS, last.maker.close());
+    if (last) await within(CLOSE_SECONDS, last.computer.close());
   }
 
-  async #make(held: HeldJob): Promise<void> {
+  async #computeShard(held: HeldJob): Promise<void> {
     const { options, counts } = this.context;
     const { shardTimeout } = options;
     const { onEvent, onProgress } = this.hooks;
-    const data = shardJob(held.job.data);
+    const data = parseShardJob(held.job.data);
     const { index } = data;
     held.shard = index;
-    // Before anything that may end this process, too.
+    // Comes first: a shard whose computation crashes the process must run out of attempts.
     rejectUsedUp(held.job);
-    const { run, maker } = await this.#opened(data);
+    const { run, computer } = await this.#openRun(data);
     if (index >= run.shards)
       throw new JobRefusedError(
         `${data.output}: run ${data.run} has only ${run.shards} shards, so there is no shard ${index}`,
@@ -91,11 +97,11 @@ export class JobHandler {
     };
     const outcome = await watched(
       shardTimeout,
-      () => maker.make(index, hooks),
+      () => computer.make(index, hooks),
       () => {
         held.abandon();
         return new StalledError(
-          `${maker.describe(index)}: not done within ${shardTimeout} s (--shard-timeout)`,
+          `${computer.describe(index)}: not done within ${shardTimeout} s (--shard-timeout)`,
         );
       },
     ).catch(async (error) => {
@@ -118,21 +124,20 @@ export class JobHandler {
     onEvent?.(outcome);
   }
 
-  async #opened(
-    job: JobsRun,
-  ): Promise<{ run: DatasetRun; maker: ShardComputer }> {
+  async #openRun(job: JobsRun): Promise<RunOfJob> {
     const last = this.#last;
     if (last?.job.run === job.run && last.job.output === job.output)
       return last;
     await this.close();
     const { options, check, s3 } = this.context;
     const { threads, chunkRows, sync, keepGoing, stallTimeout } = options;
-    const found = await openJobRun(job, check, s3);
-    const { run } = found;
+    const opened = await openJobRun(job, check, s3);
+    const { run } = opened;
     const own = { threads, chunkRows, sync };
     const of = optionsOfParts(run.plan.of.options, own, run.folders.out);
-    const maker = new ShardComputer({ ...found, of, keepGoing, stallTimeout });
-    this.#last = { job, run, maker };
+    const settings = { of, keepGoing, stallTimeout };
+    const computer = new ShardComputer({ ...opened, ...settings });
+    this.#last = { job, run, computer };
     return this.#last;
   }
 
@@ -157,49 +162,49 @@ export class JobHandler {
     counts.shardsReleased += 1;
     const reason = RELEASED[kind];
     onEvent?.({ event: "shard released", shard, file, reason });
-    // Uses no attempt. If the queue does not answer, the lease expires; if it has forgotten the job, there is nothing to do.
+    // A release uses no attempt. It may fail: without the queue the lease expires, and a removed job needs no release.
     if (kind !== "lost")
       await within(RELEASE_SECONDS, job.moveToWait(held.token));
     if (kind === "full disk") {
       const message = `${text}; the worker takes no shards for ${diskPause} s`;
       onEvent?.({ event: "warning", message });
-      // BullMQ takes no other job until this function returns.
+      // BullMQ starts no other job before this function returns.
       await pause(diskPause, stop);
     }
     return new bullmq.WaitingError();
   }
 }
 
-/** Why a job returns to the queue. */
+/** Reasons for returning a job to the queue. */
 const RELEASED = {
   lost: "its lease expired; another worker may have taken it",
   stopped: "the worker is stopping",
   "full disk": "the disk is full",
 };
 
-/** For threads to end, which they do between two chunks. */
+/** Time limit for threads to end, which they do between two chunks. */
 const CLOSE_SECONDS = 10;
 
 const RELEASE_SECONDS = 5;
 
 /**
- * A job whose lock this worker holds, renewed by a monotonic timer: BullMQ renews by the time of day, and would lose the lock
+ * A job whose lock this worker holds. A monotonic timer renews it: BullMQ renews by the time of day, and would lose the lock
  * when the system clock is set back.
  */
 export class HeldJob {
-  /** Shard, and the name of its file in messages, once the job's data is read. */
+  /** Index of the shard and name of its file; before the data of the job is parsed, -1 and the id of the job. */
   shard = -1;
   file: string;
-  /** Another worker has the job by now. */
+  /** Whether the lock has expired, so that another worker may have the job. */
   isLost = false;
   readonly #abandon = new AbortController();
   readonly #timer: NodeJS.Timeout;
   #isRenewing = false;
 
-  /** Aborted when the job is to be abandoned: its lock is lost, it takes too long, or the worker stops. */
+  /** Aborted when the lock is lost, the shard takes too long, or the worker stops. */
   readonly signal: AbortSignal = this.#abandon.signal;
 
-  /** @param stop lives for all jobs of a worker: AbortSignal.any would keep something of each of them */
+  /** @param stop signal of the worker; AbortSignal.any would add memory to it with every job */
   constructor(
     readonly job: Job,
     readonly token: string,
@@ -220,14 +225,14 @@ export class HeldJob {
   }
 
   async #renew(): Promise<void> {
-    // A queue that does not answer is asked once: it may answer yet.
+    // The last request is still waiting for Redis.
     if (this.#isRenewing) return;
     this.#isRenewing = true;
     const { job, token, seconds } = this;
     try {
       this.isLost = (await job.extendLock(token, seconds * 1000)) !== 1;
     } catch {
-      // Without the queue no other worker gets the job, and a record counts whoever writes it.
+      // Without Redis no other worker gets the job, and a record of the shard is valid whoever writes it.
     }
     this.#isRenewing = false;
     if (!this.isLost) return;
@@ -236,6 +241,7 @@ export class HeldJob {
   }
 }
 
+/** Codes of errors that every attempt would repeat. */
 const FINAL = [
   "ERR_INPUT_CHANGED",
   "ERR_JOB_REFUSED",
@@ -244,8 +250,8 @@ const FINAL = [
 ];
 
 /**
- * Returns what a failure of a shard means to its job. `stopped` and `full disk`: it is released. `final`: another attempt
- * would end the same, on any machine. `passing`: it may not.
+ * Classifies the failure of a shard. `stopped` and `full disk` release the job, `passing` retries it, and `final` does not,
+ * because every attempt on any machine would fail.
  */
 export function failureKind(
   error: unknown,
@@ -253,7 +259,7 @@ export function failureKind(
   if (error instanceof AbortedError) return "stopped";
   if (isFullDisk(error)) return "full disk";
   const { code = "" } = (error ?? {}) as { code?: string };
-  // A thread that died may have had too little memory; other internal errors are differences between two computations.
+  // A dead thread may have run out of memory. Other internal errors are deterministic.
   const isInternal = code === "ERR_INTERNAL" && !(error instanceof WorkerError);
   return isBadInput(error) || FINAL.includes(code) || isInternal
     ? "final"
@@ -263,17 +269,17 @@ export function failureKind(
 /** Releases use no attempt, so their number is limited. */
 const MAX_RELEASES = 100;
 
-/** Returns the number of attempts that failed, and of those whose worker died or lost its lease. */
+/** Returns the number of attempts that failed or whose worker died or lost its lease. */
 function attemptsOf({ attemptsMade, stalledCounter }: Job): number {
   return attemptsMade + stalledCounter;
 }
 
-/** BullMQ has 0 for a job without a number of attempts, which is tried once. */
+/** Returns the maximum number of attempts. BullMQ stores 0 for jobs without a number, and tries them once. */
 function maxAttempts({ opts }: Job): number {
   return Math.max(1, opts.attempts ?? 1);
 }
 
-/** @throws StalledError for a job without attempts left, or that was released too often */
+/** @throws StalledError if no attempts are left, or if the job was released too often */
 function rejectUsedUp(job: Job): void {
   const attempts = maxAttempts(job);
   const ended = attemptsOf(job);
@@ -281,7 +287,7 @@ function rejectUsedUp(job: Job): void {
     throw new StalledError(
       `the worker died or lost its lease in the last of ${attempts} attempts (--attempts)`,
     );
-  // This start is counted too.
+  // attemptsStarted includes this attempt.
   if (job.attemptsStarted - ended > MAX_RELEASES)
     throw new StalledError(
       `workers released it ${MAX_RELEASES} times without finishing it`,

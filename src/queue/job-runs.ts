@@ -8,8 +8,8 @@ import { VERSION } from "../version.js";
 import { JobRefusedError, type JobsRun } from "./jobs.js";
 
 /**
- * Opens the run of a job, if it is where the worker may read and write.
- * @throws JobRefusedError for a run in another location, or of another version; PlanMissingError
+ * Opens the run of a job.
+ * @throws JobRefusedError for a run outside the allowed locations, or planned by another version; PlanMissingError
  */
 export async function openJobRun(
   { output, run }: JobsRun,
@@ -17,29 +17,27 @@ export async function openJobRun(
   s3: S3Access,
 ): Promise<OpenDatasetRun> {
   await check("output", output);
-  // The run's directory may be a link of its own; on S3 there is none beside the output.
+  // The directory of the run may be a symbolic link. S3 has no links.
   if (!isS3(output)) await check("output", `${output}.__wip-${run}`);
-  const found = await openPlannedRun(output, run, s3);
-  const { root, of } = found.run.plan;
-  // Another version may compute other numbers.
+  const opened = await openPlannedRun(output, run, s3);
+  const { root, of } = opened.run.plan;
   if (fingerprintOf({ ...of, format: 1, softjac: VERSION }) !== run)
     throw new JobRefusedError(
       `${output}: run ${run} was planned by softjac ${String(of.softjac)}, but this worker is softjac ${VERSION}, which may write different bytes; use workers of the same version`,
     );
   await check("inputs", root);
-  return found;
+  return opened;
 }
 
 const SCHEME = /^[a-z][a-z0-9+.-]*:\/\//i;
 
 /**
- * Rejects a location outside those that the worker may read and write, or one that is not normalized. `what` is its name in
- * messages.
+ * Rejects a location that is not normalized or that the worker may not access. Messages begin with `what`.
  * @throws JobRefusedError
  */
 export type LocationCheck = (what: string, location: string) => Promise<void>;
 
-/** Returns the check for directories, whose links are resolved, and URLs. */
+/** Returns a check that allows everything below the given directories and URLs. Symbolic links are resolved. */
 export async function allowedLocations(
   allow: readonly string[],
 ): Promise<LocationCheck> {
@@ -47,7 +45,7 @@ export async function allowedLocations(
     allow.map(async (location) =>
       SCHEME.test(location)
         ? withEnd(location, "/")
-        : withEnd(await real(resolve(location)), sep),
+        : withEnd(await resolveLinks(resolve(location)), sep),
     ),
   );
   return async (what, location) => {
@@ -56,8 +54,10 @@ export async function allowedLocations(
       throw new JobRefusedError(
         `${what}: expected ${isUrl ? "a URL" : "an absolute path"} without . or .., found ${location}`,
       );
-    const found = isUrl ? location.replace(/\/$/, "") : await real(location);
-    if (!prefixes.some((prefix) => `${found}/`.startsWith(prefix)))
+    const target = isUrl
+      ? location.replace(/\/$/, "")
+      : await resolveLinks(location);
+    if (!prefixes.some((prefix) => `${target}/`.startsWith(prefix)))
       throw new JobRefusedError(
         `${what}: ${location} is outside the locations that --allow permits (${allow.join(", ")})`,
       );
@@ -78,15 +78,15 @@ function isPlainUrl(url: string): boolean {
   );
 }
 
-/** Resolves the links in a path; the part that does not exist is kept. */
-async function real(path: string): Promise<string> {
+/** Resolves the links in the existing part of a path. */
+async function resolveLinks(path: string): Promise<string> {
   try {
     return await realpath(path);
   } catch (error) {
     const parent = dirname(path);
     if ((error as NodeJS.ErrnoException).code !== "ENOENT" || parent === path)
       throw error;
-    return join(await real(parent), basename(path));
+    return join(await resolveLinks(parent), basename(path));
   }
 }
 

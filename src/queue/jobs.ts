@@ -4,64 +4,63 @@ import { isBadInput } from "../dataset/run-files.js";
 import { SoftjacError } from "../errors.js";
 import type { OpenQueue } from "./open-queue.js";
 
-/** Retries of shards on a queue. */
+/** Retries of shards. */
 export interface AttemptOptions {
-  /** Attempts per shard that fails for other reasons than invalid input; default: 6. */
+  /** Maximum attempts per shard; invalid input is not retried. Default: 6. */
   attempts?: number | undefined;
-  /** Seconds before the second attempt; doubles before each further one, minus a random part of up to half. Default: 2. */
+  /** Seconds before the second attempt, doubled before each further one; up to half is randomly subtracted. Default: 2. */
   backoff?: number | undefined;
 }
 
-/** Content of a job: where the plan is, and which of its shards. Nothing else counts. */
+/** Data of a job. */
 export interface ShardJob {
   /** Absolute path, or URL, of the dataset. */
   output: string;
   /** Fingerprint of the run. */
   run: string;
-  /** Shard, from 0. */
+  /** Index of the shard. */
   index: number;
 }
 
-/** A run, as its jobs name it. */
 export type JobsRun = Omit<ShardJob, "index">;
 
-/** Error of a job that this worker does not accept: of another version, outside its locations, or invalid. */
+/** A job is invalid, from another version, or outside the allowed locations. */
 export class JobRefusedError extends SoftjacError {
   readonly code = "ERR_JOB_REFUSED";
 }
 
 /**
- * Returns the id of a shard's job: `<run>-<output>.<submission>-<index>`, the same from every submitter. Submissions of a
- * run count from 0; the next ones are for shards that were lost or have failed.
+ * Returns the id of a job, `<run>-<hash of output>.<submission>-<index>`, which is the same for every submitter. Submission 0
+ * has all shards of a run; later ones have lost and failed shards.
  */
 export function jobId(job: ShardJob, submission: number): string {
-  return `${startOfIds(job)}.${submission}-${job.index}`;
+  return `${idPrefix(job)}.${submission}-${job.index}`;
 }
 
-/** Parses the id of a job; null if it is not one of the run. */
-export function partsOfId(
+/** Parses the id of a job; null if it belongs to another run. */
+export function parseJobId(
   id: string,
   run: JobsRun,
 ): { submission: number; index: number } | null {
-  const [, start, submission, index] =
+  const [, prefix, submission, index] =
     /^(.*)\.(\d{1,9})-(\d{1,9})$/.exec(id) ?? [];
-  if (start !== startOfIds(run)) return null;
+  if (prefix !== idPrefix(run)) return null;
   return { submission: Number(submission), index: Number(index) };
 }
 
-function startOfIds({ run, output }: JobsRun): string {
+function idPrefix({ run, output }: JobsRun): string {
   return `${run}-${fingerprintOf(output).slice(0, 8)}`;
 }
 
 /**
- * Parses the data of a job, which anybody with access to the Redis may have written.
+ * Parses the data of a job. It is untrusted: anybody with access to Redis can write it.
  * @throws JobRefusedError
  */
-export function shardJob(data: unknown): ShardJob {
+export function parseShardJob(data: unknown): ShardJob {
   const { output, run, index, ...more } = (data ?? {}) as Partial<
     Record<keyof ShardJob, unknown>
   >;
-  const isRight =
+  const isValid =
     typeof output === "string" &&
     output.length > 0 &&
     output.length < 4096 &&
@@ -71,21 +70,21 @@ export function shardJob(data: unknown): ShardJob {
     Number.isSafeInteger(index) &&
     (index as number) >= 0 &&
     Object.keys(more).length === 0;
-  if (!isRight)
+  if (!isValid)
     throw new JobRefusedError(
       "the job has invalid data; expected the output, the run and the index of a shard",
     );
   return { output, run, index: index as number };
 }
 
-/** Returns a failure as the queue keeps it. */
+/** Returns the text of an error that is stored in the queue: `<code>: <message>`. */
 export function failureText(error: unknown): string {
   const code = error instanceof SoftjacError ? error.code : "ERR_INTERNAL";
   return `${code}: ${error instanceof Error ? error.message : String(error)}`;
 }
 
-/** Whether the input caused a failure that the queue has kept. */
-export function isInputsFault(text: string): boolean {
+/** Returns whether the input caused a stored failure. */
+export function isInputFailure(text: string): boolean {
   const [, code] = /^(ERR_[A-Z_]+): /.exec(text) ?? [];
   return code === "ERR_INPUT_CHANGED" || isBadInput({ code });
 }
@@ -96,27 +95,27 @@ function jobOptions({
 }: AttemptOptions): JobsOptions {
   return {
     attempts,
-    // Jitter: workers that met the error of one disk do not all retry at once.
+    // The jitter keeps workers that share a full or failing disk from retrying together.
     backoff: { type: "exponential", delay: backoff * 1000, jitter: 0.5 },
-    // For people who look at the queue; the records of the dataset say what is done.
+    // Completed jobs are only for inspection: the records of the dataset decide which shards are done.
     removeOnComplete: { age: 86_400, count: 1000 },
     removeOnFail: false,
   };
 }
 
 /** Returns the maximum seconds that a job waits for another attempt. */
-export function longestBackoff({
+export function maxBackoff({
   attempts = 6,
   backoff = 2,
 }: AttemptOptions): number {
   return backoff * 2 ** Math.max(0, attempts - 2);
 }
 
-/** Jobs sent to Redis at once. */
+/** Jobs per request. */
 const ADDED_AT_ONCE = 500;
 
 /**
- * Adds jobs for shards of a run. BullMQ ignores jobs whose id exists, so that after a submitter died the next adds the rest.
+ * Adds jobs for shards of a run. BullMQ ignores jobs whose id exists, so that a second call completes an interrupted one.
  * @throws ServiceUnavailableError, PermissionError
  */
 export async function enqueue(
@@ -142,28 +141,26 @@ export async function enqueue(
 
 /** State of the jobs of one run. */
 export interface QueuedShards {
-  /** Shards with a job that a worker computes or will compute. */
+  /** Shards whose job is running, waiting or delayed. */
   live: ReadonlySet<number>;
-  /** Ids of jobs among them that wait for another attempt. */
+  /** Ids of the jobs that wait for another attempt. */
   delayed: readonly string[];
-  /** Ids of the last job of shards whose jobs have all failed. */
+  /** Shards whose jobs have all failed, with the id of the last job. */
   failed: ReadonlyMap<number, string>;
-  /** Number of submissions of the run: the number of the next one. */
+  /** Number of submissions of the run, and so the number of the next one. */
   submissions: number;
 }
 
-/** Ids read at once: a queue may hold millions. */
+/** Ids per request: a queue may hold millions. */
 const READ_AT_ONCE = 10_000;
 
-/** States of jobs, in the order in which jobs move. */
+/** States of jobs, in the order in which jobs pass through them, so that a job that moves on during the scan is found. */
 const STATES = [
   ...(["wait", "prioritized", "delayed", "active"] as const),
   ...(["failed", "completed"] as const),
 ];
 
-/**
- * Finds the jobs of a run. Jobs move meanwhile: one that moves back may be missed, and two jobs for one shard do no harm.
- */
+/** Finds the jobs of a run. A job that returns to an earlier state during the scan may be missed. */
 export async function queuedShards(
   { ask }: OpenQueue,
   run: JobsRun,
@@ -180,7 +177,7 @@ export async function queuedShards(
       ids = await ask((queue) => queue.getRanges([state], start, end));
       start += READ_AT_ONCE;
       for (const id of ids) {
-        const { submission = -1, index = -1 } = partsOfId(id, run) ?? {};
+        const { submission = -1, index = -1 } = parseJobId(id, run) ?? {};
         if (index < 0) continue;
         submissions = Math.max(submissions, submission + 1);
         if (state === "delayed") delayed.push(id);
@@ -191,9 +188,9 @@ export async function queuedShards(
       }
     } while (ids.length === READ_AT_ONCE);
   }
-  const given = [...failed].filter(([index]) => !live.has(index));
+  const givenUp = [...failed].filter(([index]) => !live.has(index));
   return {
     ...{ live, delayed, submissions },
-    failed: new Map(given.map(([index, { id }]) => [index, id])),
+    failed: new Map(givenUp.map(([index, { id }]) => [index, id])),
   };
 }

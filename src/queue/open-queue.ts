@@ -13,12 +13,12 @@ import {
   type QueueOptions,
 } from "./connection.js";
 
-/** A queue to submit jobs to and to look at. */
+/** Queue for submitting and inspecting jobs. */
 export interface OpenQueue {
   connection: Connection;
   /**
-   * Calls the queue; errors of Redis become errors of softjac.
-   * @param advice end of their message
+   * Calls the queue, and converts errors of Redis to errors of softjac.
+   * @param advice appended to their message
    * @throws ServiceUnavailableError, PermissionError, AbortedError
    */
   ask<T>(work: (queue: Queue) => Promise<T>, advice?: string): Promise<T>;
@@ -34,7 +34,7 @@ export async function openQueue(
   const { bullmq, redis, shown, skipVersionCheck } = connection;
   const name = queueNameOf(options.queueName);
   const queue = new bullmq.Queue(name, { connection: redis, skipVersionCheck });
-  // Callers of `ask` get the errors.
+  // `ask` throws the errors; without a listener BullMQ writes to the console.
   queue.on("error", () => {});
   return {
     connection,
@@ -42,7 +42,7 @@ export async function openQueue(
       try {
         return await orAborted(signal, work(queue));
       } catch (error) {
-        throw knownError(shown, error as Error, advice);
+        throw softjacError(shown, error as Error, advice);
       }
     },
     async close() {
@@ -52,7 +52,7 @@ export async function openQueue(
   };
 }
 
-function knownError(shown: string, cause: Error, advice: string): Error {
+function softjacError(shown: string, cause: Error, advice: string): Error {
   if (cause instanceof SoftjacError) return cause;
   const { message } = cause;
   if (/NOPERM/.test(message))
@@ -61,9 +61,9 @@ function knownError(shown: string, cause: Error, advice: string): Error {
       `the Redis user lacks permissions that queues need (${message})`,
       { cause },
     );
-  const [, found = `Redis refused a command (${message})`] =
+  const [, reason = `Redis refused a command (${message})`] =
     REFUSALS.find(([pattern]) => pattern.test(message)) ?? [];
-  return new ServiceUnavailableError(shown, `${found}${advice}`, { cause });
+  return new ServiceUnavailableError(shown, `${reason}${advice}`, { cause });
 }
 
 const REFUSALS: readonly [RegExp, string][] = [
@@ -80,8 +80,8 @@ const REFUSALS: readonly [RegExp, string][] = [
 ];
 
 /**
- * Returns the queue's name in BullMQ. Every version has its own queues: the numbers of two versions may differ in their last
- * digit, so that none can continue the other's runs.
+ * Returns the name of the queue in BullMQ. Each version has its own queues, because results of two versions may differ in the
+ * last digit and must not be mixed in one run.
  */
 export function queueNameOf(name = "softjac"): string {
   return `${name}-${VERSION}`;

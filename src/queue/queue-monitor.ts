@@ -6,27 +6,28 @@ import { type QueueOptions, reportOutages } from "./connection.js";
 import {
   type AttemptOptions,
   enqueue,
-  isInputsFault,
-  longestBackoff,
+  isInputFailure,
+  maxBackoff,
   type QueuedShards,
   queuedShards,
 } from "./jobs.js";
 import { type OpenQueue, openQueue } from "./open-queue.js";
 
-/** Maximum number of failures whose reasons are read: nobody reads more. */
+/** Maximum number of failures whose errors are fetched. */
 const MAX_REASONS = 100;
 
-/** Seconds for a worker that has not looked at a delayed job yet. */
+/** Seconds within which an idle worker notices that the delay of a job has ended. */
 const SLACK_SECONDS = 5;
 
-/** Looks after the jobs of a run while somebody waits for them: jobs that were lost are submitted again. */
+/** Monitors the jobs of a run, and submits lost ones again. */
 export class QueueMonitor {
+  /** Missing shards without a job at the last check. */
   #unseen: ReadonlySet<number> = new Set();
-  /** Ids of delayed jobs, with the monotonic time when they were first seen. */
+  /** Ids of delayed jobs, with the monotonic time in milliseconds when each was first seen. */
   #delayed = new Map<string, number>();
   #open: OpenQueue | null = null;
   #endReports = () => {};
-  #isTold = false;
+  #isReported = false;
   #noWorkers = false;
 
   constructor(
@@ -37,21 +38,21 @@ export class QueueMonitor {
   ) {}
 
   /**
-   * Checks the jobs of missing shards. If the queue does not answer, a warning says so, and the next call checks again.
-   * @throws ShardsFailedError if all of them have failed in every attempt; AbortedError; at the first time as openQueue
+   * Checks the jobs of missing shards. If the queue does not answer, warns; the next call checks again.
+   * @throws ShardsFailedError if all of them have failed in every attempt; AbortedError; at the first call as openQueue
    */
-  async look(missing: readonly number[]): Promise<void> {
+  async reconcile(missing: readonly number[]): Promise<void> {
     this.#open ??= await this.#opened();
-    // A warning has said that the connection was lost, and another will say that it is back.
+    // reportOutages has warned.
     if (this.#open.connection.redis.status !== "ready") return;
     try {
-      await this.#look(this.#open, missing);
-      this.#isTold = false;
+      await this.#reconcile(this.#open, missing);
+      this.#isReported = false;
     } catch (error) {
       if (error instanceof ShardsFailedError || error instanceof AbortedError)
         throw error;
-      if (!this.#isTold) this.#warn((error as Error).message);
-      this.#isTold = true;
+      if (!this.#isReported) this.#warn((error as Error).message);
+      this.#isReported = true;
     }
   }
 
@@ -63,28 +64,28 @@ export class QueueMonitor {
   async #opened(): Promise<OpenQueue> {
     const open = await openQueue(this.options, this.signal);
     open.connection.warnings.forEach(this.#warn);
-    const goesOn = "the dataset is still checked for finished shards";
-    this.#endReports = reportOutages(open.connection, goesOn, this.#warn);
+    const meanwhile = "the dataset is still checked for finished shards";
+    this.#endReports = reportOutages(open.connection, meanwhile, this.#warn);
     return open;
   }
 
-  async #look(open: OpenQueue, missing: readonly number[]): Promise<void> {
+  async #reconcile(open: OpenQueue, missing: readonly number[]): Promise<void> {
     const { folders, plan } = this.run;
     const run = { output: folders.out, run: plan.fingerprint };
     const queued = await queuedShards(open, run);
     const { submissions: submission } = queued;
-    const found = judge(missing, queued, this.#unseen);
-    const { lost, failed, pending } = found;
-    this.#unseen = found.unseen;
+    const states = findLostShards(missing, queued, this.#unseen);
+    const { lost, failed, pending } = states;
+    this.#unseen = states.unseen;
     if (lost.length > 0) {
       await enqueue(open, run, lost, submission, this.options);
       const { length: shards } = lost;
       this.hooks.onEvent?.({ event: "submitted", shards, submission });
     } else if (pending.length === 0 && failed.length > 0) {
-      // A shard that was submitted again may have been computed since, and its job be gone.
-      const still = new Set(await this.run.missing());
-      const given = failed.filter(([shard]) => still.has(shard));
-      if (given.length > 0) throw await this.#failure(open, given);
+      // A later job may have completed a shard since it was found missing, and been removed.
+      const stillMissing = new Set(await this.run.missing());
+      const givenUp = failed.filter(([shard]) => stillMissing.has(shard));
+      if (givenUp.length > 0) throw await this.#failure(open, givenUp);
     } else await this.#checkWorkers(open);
     for (const id of this.#overdue(queued.delayed))
       await open.ask(async (queue) => (await queue.getJob(id))?.promote());
@@ -95,18 +96,18 @@ export class QueueMonitor {
     failed: [shard: number, id: string][],
   ): Promise<ShardsFailedError> {
     const { folders, shards } = this.run;
-    const failures = failed.map(async ([shard, id], k) => {
+    const pending = failed.map(async ([shard, id], k) => {
       const file = partName(shard, shards);
       const job =
         k < MAX_REASONS ? await ask((queue) => queue.getJob(id)) : undefined;
       return { shard, file, error: job?.failedReason || "failed" };
     });
-    const found = await Promise.all(failures);
-    const isInput = found.some(({ error }) => isInputsFault(error));
-    return new ShardsFailedError(folders.out, found, shards, isInput);
+    const failures = await Promise.all(pending);
+    const isInput = failures.some(({ error }) => isInputFailure(error));
+    return new ShardsFailedError(folders.out, failures, shards, isInput);
   }
 
-  /** Warns once each time that there are no workers. */
+  /** Warns once per period without workers. */
   async #checkWorkers({ ask, connection }: OpenQueue): Promise<void> {
     const workers = await ask((queue) => queue.getWorkersCount());
     if (workers === 0 && !this.#noWorkers)
@@ -116,45 +117,45 @@ export class QueueMonitor {
     this.#noWorkers = workers === 0;
   }
 
-  /** Returns jobs that wait too long for another attempt, because the clock of a worker was ahead. */
+  /** Returns jobs that wait too long for another attempt, as they do if the clock of a worker was ahead. */
   #overdue(ids: readonly string[]): string[] {
     const now = performance.now();
     this.#delayed = new Map(
       ids.map((id) => [id, this.#delayed.get(id) ?? now]),
     );
-    const most = (longestBackoff(this.options) + SLACK_SECONDS) * 1000;
-    return ids.filter((id) => now - (this.#delayed.get(id) ?? now) > most);
+    const maxDelay = (maxBackoff(this.options) + SLACK_SECONDS) * 1000;
+    return ids.filter((id) => now - (this.#delayed.get(id) ?? now) > maxDelay);
   }
 
   readonly #warn = (message: string): void =>
     this.hooks.onEvent?.({ event: "warning", message });
 }
 
-/** Sorts missing shards by what their jobs say. */
-export function judge(
+/** Classifies missing shards by their jobs. */
+export function findLostShards(
   missing: readonly number[],
   { failed, live }: Pick<QueuedShards, "failed" | "live">,
   unseenBefore: ReadonlySet<number>,
 ) {
-  const found = {
-    /** Shards that no job computes or will compute. */
+  const states = {
+    /** Shards without a job in this check and the one before. */
     lost: [] as number[],
-    /** Shards that were given up, and the ids of their jobs. */
+    /** Shards that failed in all attempts, with the ids of their jobs. */
     failed: [] as [shard: number, id: string][],
-    /** Shards that a job computes or may still compute. */
+    /** Shards whose job is running, waiting or delayed, and all unseen shards. */
     pending: [] as number[],
-    /** Shards among them without a job: it may be changing its state, so that only two checks prove a shard lost. */
+    /** Shards without a job in this check only: a scan may miss a job that changes its state. */
     unseen: new Set<number>(),
   };
   for (const shard of missing) {
     const id = failed.get(shard);
-    if (id !== undefined) found.failed.push([shard, id]);
-    else if (live.has(shard)) found.pending.push(shard);
-    else if (unseenBefore.has(shard)) found.lost.push(shard);
+    if (id !== undefined) states.failed.push([shard, id]);
+    else if (live.has(shard)) states.pending.push(shard);
+    else if (unseenBefore.has(shard)) states.lost.push(shard);
     else {
-      found.unseen.add(shard);
-      found.pending.push(shard);
+      states.unseen.add(shard);
+      states.pending.push(shard);
     }
   }
-  return found;
+  return states;
 }

@@ -15,14 +15,15 @@ export type SubmitOptions = DatasetOptions & QueueOptions & AttemptOptions;
 export interface SubmitReport extends DatasetReport {
   /** URL of the queue, without its password. */
   queue: string;
-  /** Number of shards that this call submitted to the queue, and of those that were in it before. */
+  /** Number of shards that this call submitted. */
   submitted: number;
+  /** Number of shards that were queued before. */
   queued: number;
 }
 
 /**
- * Plans a dataset and submits its shards to a queue, for workers on any machines. Shards that are computed or queued already
- * are not submitted; the same call again adds missing and failed ones.
+ * Plans a dataset and submits its shards to a queue for workers on any machine. Shards that are up to date or queued are not
+ * submitted; the same call again submits missing and failed ones.
  *
  * @throws SoftjacError as `planDataset`; ServiceUnavailableError if Redis does not answer or accepts no jobs
  */
@@ -47,17 +48,17 @@ export async function submitDataset(
       for (const message of warnings) onEvent?.({ event: "warning", message });
       const plan = await planUnder(dataset, hooks, report, stopping);
       const { run, missing, planned } = plan;
-      const found = { queue: shown, submitted: 0, queued: missing.length };
-      if (missing.length === 0) return { ...planned, ...found };
+      const added = { queue: shown, submitted: 0, queued: missing.length };
+      if (missing.length === 0) return { ...planned, ...added };
       const jobs = { output: run.folders.out, run: run.plan.fingerprint };
       const { live, submissions: submission } = await queuedShards(open, jobs);
       const lost = missing.filter((shard) => !live.has(shard));
       const { length: shards } = lost;
       await enqueue(open, jobs, lost, submission, retries);
       if (shards > 0) onEvent?.({ event: "submitted", shards, submission });
-      found.submitted = shards;
-      found.queued -= shards;
-      return { ...planned, ...found };
+      added.submitted = shards;
+      added.queued -= shards;
+      return { ...planned, ...added };
     } finally {
       await open.close();
     }

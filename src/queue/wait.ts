@@ -13,7 +13,7 @@ import type { QueueOptions } from "./connection.js";
 import type { AttemptOptions } from "./jobs.js";
 import { QueueMonitor } from "./queue-monitor.js";
 
-/** Options of `waitForDataset`. Only `output` is required; without `queue`, lost shards are not submitted again. */
+/** Options of `waitForDataset`. Only `output` is required; lost shards are submitted again only with `queue`. */
 export interface WaitOptions
   extends Partial<QueueOptions>,
     AttemptOptions,
@@ -25,8 +25,8 @@ export interface WaitOptions
 }
 
 /**
- * Waits until workers have computed all shards of a planned dataset, and publishes it. The records of the dataset decide which
- * shards are done; with `queue`, shards that the queue lost are submitted again.
+ * Waits until workers have computed all shards of a planned dataset, then publishes it. With `queue`, shards that the queue
+ * lost are submitted again. The records of the dataset decide which shards are done.
  *
  * @throws SoftjacError as `finalizeDataset`; ShardsFailedError if only shards remain that failed in every attempt;
  * StoppedError; ServiceUnavailableError if the queue cannot be reached at the start
@@ -38,7 +38,7 @@ export async function waitForDataset(
   checkHooks(hooks);
   resolve("wait", options);
   const { output, run: fingerprint, timeLimit } = options;
-  // No shard is computed here that a stop would abandon.
+  // This process computes no shards, so there is nothing to finish on a stop.
   const quiet: DatasetHooks = {
     ...hooks,
     onEvent: (event) => event.event !== "stopping" && hooks.onEvent?.(event),
@@ -74,7 +74,7 @@ async function untilComputed(
       "no --queue or SOFTJAC_QUEUE given: lost shards will not be resubmitted and failures not reported";
     hooks.onEvent?.({ event: "warning", message });
   }
-  const keeper =
+  const monitor =
     queue === undefined
       ? null
       : new QueueMonitor({ ...options, queue }, run, hooks, signal);
@@ -83,21 +83,22 @@ async function untilComputed(
   let rows = 0;
   try {
     for (;;) {
-      const missing = await missingOf(run);
-      const left = missing.length;
-      if (left === 0) return;
+      const missing = await missingShards(run);
+      const { length: shardsLeft } = missing;
+      if (shardsLeft === 0) return;
       const before = last;
-      last = left;
+      last = shardsLeft;
       const rowsLeft = rowsOf(run.plan, missing);
       if (before === null) rows = rowsLeft;
-      if (left !== before) {
-        // Progress counts the shards that were missing at the first check, so that its rate is that of the workers now.
+      if (shardsLeft !== before) {
+        // Progress starts at the first check, so that its rate is that of the workers.
         hooks.onProgress?.(Math.max(0, rows - rowsLeft), rows);
-        const shardsDone = shards - left;
+        const shardsDone = shards - shardsLeft;
         hooks.onEvent?.({ event: "shards done", shards, shardsDone });
       }
-      // While shards are completed, the queue needs no attention.
-      if (left === before || before === null) await keeper?.look(missing);
+      // While shards are being completed, the queue needs no check.
+      if (shardsLeft === before || before === null)
+        await monitor?.reconcile(missing);
       if (signal.aborted) throw new AbortedError();
       await pause(poll, signal);
     }
@@ -105,12 +106,12 @@ async function untilComputed(
     if (!(cause instanceof AbortedError) || last === null) throw cause;
     throw new StoppedError(shards - last, shards, { cause });
   } finally {
-    await keeper?.close();
+    await monitor?.close();
   }
 }
 
-/** Returns the shards without a record, or if all have one, those that are not what it says. */
-async function missingOf(run: DatasetRun): Promise<number[]> {
+/** Returns the shards without a record; if there are none, those that differ from their record. */
+async function missingShards(run: DatasetRun): Promise<number[]> {
   if (await run.isPublished()) return [];
   const unrecorded = await run.unrecorded();
   return unrecorded.length > 0 ? unrecorded : run.missing();

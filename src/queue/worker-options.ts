@@ -1,19 +1,20 @@
 import type { ProcessOptions } from "../dataset/options.js";
 import type { Resolved } from "../options/check-options.js";
 import type { QueueOptions } from "./connection.js";
+
 /** Options of `runWorker`. Only `queue` is required. */
 export interface WorkerOptions extends QueueOptions, ProcessOptions {
-  /** Directories and URLs that the worker may read and write, whatever a job says; default: the current directory. */
+  /** Directories and URLs that jobs may read and write; default: the current directory. */
   allow?: readonly string[] | undefined;
-  /** Seconds that the worker holds a shard without renewal; default: 60. */
+  /** Seconds without renewal after which another worker may take the shard; default: 60. */
   lease?: number | undefined;
-  /** Maximum seconds per shard; then the attempt fails. Default: 3,600. */
+  /** Seconds after which an attempt at a shard fails; default: 3,600. */
   shardTimeout?: number | undefined;
-  /** Seconds without progress after which the attempt fails; default: 600. */
+  /** Seconds without progress after which an attempt fails; default: 600. */
   stallTimeout?: number | undefined;
   /** Whether to skip invalid inputs and compute the shards of the others; default: false. */
   keepGoing?: boolean | undefined;
-  /** Seconds to wait after the disk was full; default: 30. */
+  /** Seconds without new shards after the disk was full; default: 30. */
   diskPause?: number | undefined;
   /** Seconds without work after which the worker returns; default: no limit. */
   idleLimit?: number | undefined;
@@ -29,12 +30,13 @@ export type WorkerDefaults =
   | "diskPause";
 export type ResolvedWorkerOptions = Resolved<WorkerOptions, WorkerDefaults>;
 
-/** Counts in the report of a worker. */
+/** Totals in the report of a worker. */
 export interface WorkerCounts {
-  /** Number of shards that were computed, done before, failed (in this attempt or in all), and released to other workers. */
   shardsComputed: number;
   shardsUpToDate: number;
+  /** Number of failed attempts. */
   shardsFailed: number;
+  /** Number of shards that were returned to the queue. */
   shardsReleased: number;
   rowsComputed: number;
   bytesWritten: number;

@@ -26,11 +26,11 @@ export interface WorkerReport extends WorkerCounts, CallCost {
 }
 
 /**
- * Computes shards of datasets from a queue until it is stopped, one at a time, each on all threads. The records of a dataset,
- * not the queue, decide which of its shards are done.
+ * Computes shards from a queue until it is stopped, one at a time, each on all threads. The records of a dataset, not the
+ * queue, decide which of its shards are done.
  *
  * @returns the report, after `idleLimit` seconds without work
- * @throws StoppedError after a stop, with the current shard released; ServiceUnavailableError or PermissionError if Redis
+ * @throws StoppedError after a stop, which releases the current shard; ServiceUnavailableError or PermissionError if Redis
  * cannot be reached or refuses the login at the start; UsageError; ConfigurationError
  */
 export async function runWorker(
@@ -87,7 +87,7 @@ export async function runWorker(
   }
 }
 
-/** Connects to the queue and starts to take jobs. `end` finishes or releases the current one. */
+/** Connects to the queue and starts taking jobs. `end` waits until the current job is done or released. */
 async function start(
   options: ResolvedWorkerOptions,
   counts: WorkerCounts,
@@ -101,9 +101,9 @@ async function start(
   const warn = (message: string) =>
     hooks.onEvent?.({ event: "warning", message });
   connection.warnings.forEach(warn);
-  /** Ends requests to S3 of a shard that has not ended in time. */
-  const now = new AbortController();
-  const s3 = { ...s3OptionsOf(options), signal: now.signal };
+  /** Aborts S3 requests of a job that does not end in time. */
+  const s3Abort = new AbortController();
+  const s3 = { ...s3OptionsOf(options), signal: s3Abort.signal };
   const context = { bullmq, options, check, s3, counts, stop };
   const handler = new JobHandler(context, hooks);
   const worker = new bullmq.Worker(
@@ -116,10 +116,10 @@ async function start(
       concurrency: 1,
       name: `${hostname()}-${process.pid}`,
       lockDuration: lease * 1000,
-      // The handler renews locks, with a monotonic clock.
+      // HeldJob renews locks by a monotonic clock.
       skipLockRenewal: true,
       stalledInterval: lease * 500,
-      // The handler counts workers that died as attempts.
+      // rejectUsedUp counts attempts whose worker died.
       maxStalledCount: Number.MAX_SAFE_INTEGER,
       runRetryDelay: Math.min(5000, lease * 250),
     },
@@ -130,10 +130,10 @@ async function start(
     warn,
   );
   worker.on("error", (error) => {
-    // The connection itself reports that it was lost.
-    if (redis.status !== "ready" || isOfConnection(error)) return;
+    // reportOutages warns about the connection.
+    if (redis.status !== "ready" || isConnectionError(error)) return;
     warn(
-      NO_LONGER_OURS.test(error.message)
+      LOCK_LOST.test(error.message)
         ? `${error.message} (the queue gave the job to another worker or lost it; finished work is kept)`
         : `${shown}: ${error.message}`,
     );
@@ -144,8 +144,8 @@ async function start(
     async end() {
       const closed = worker.close();
       await within(CLOSE_SECONDS, closed);
-      now.abort();
-      // If the queue does not answer, it is left; leases expire by themselves.
+      s3Abort.abort();
+      // Without an answer from the queue, the lease of the job expires by itself.
       await within(LEAVE_SECONDS, closed);
       await handler.close();
       endReports();
@@ -157,11 +157,11 @@ async function start(
 const CLOSE_SECONDS = 15;
 const LEAVE_SECONDS = 6;
 
-/** Errors of BullMQ at the end of a job that this worker has lost. */
-const NO_LONGER_OURS =
+/** Errors of BullMQ when a job ends whose lock this worker has lost. */
+const LOCK_LOST =
   /^(?:Missing (?:lock|key) for job|Lock mismatch|Job .* is not in the active state)/;
 
-function isOfConnection({ code, message }: NodeJS.ErrnoException): boolean {
+function isConnectionError({ code, message }: NodeJS.ErrnoException): boolean {
   return (
     /^(?:ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|ENOTFOUND|EAI_)/.test(code ?? "") ||
     /Connection is closed/.test(message)

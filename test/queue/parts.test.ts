@@ -8,11 +8,11 @@ import { failureKind, HeldJob } from "../../src/queue/job-handler.js";
 import { allowedLocations } from "../../src/queue/job-runs.js";
 import {
   failureText,
-  isInputsFault,
+  isInputFailure,
   jobId,
-  partsOfId,
+  parseJobId,
 } from "../../src/queue/jobs.js";
-import { judge } from "../../src/queue/queue-monitor.js";
+import { findLostShards } from "../../src/queue/queue-monitor.js";
 import { workDirectory } from "../support/logits-input.js";
 
 // The parts of the queue that need none.
@@ -64,10 +64,10 @@ test("ids of jobs: those of another output or run are none", () => {
   const id = jobId(job, 2);
   expect(id).toMatch(/^0123456789abcdef-[0-9a-f]{8}\.2-17$/);
   expect(id).not.toContain(":");
-  expect(partsOfId(id, job)).toEqual({ submission: 2, index: 17 });
-  expect(partsOfId(id, { ...job, output: "/d/other" })).toBeNull();
-  expect(partsOfId(id, { ...job, run: "f123456789abcdef" })).toBeNull();
-  expect(partsOfId("repeat:x:1", job)).toBeNull();
+  expect(parseJobId(id, job)).toEqual({ submission: 2, index: 17 });
+  expect(parseJobId(id, { ...job, output: "/d/other" })).toBeNull();
+  expect(parseJobId(id, { ...job, run: "f123456789abcdef" })).toBeNull();
+  expect(parseJobId("repeat:x:1", job)).toBeNull();
 });
 
 describe("locations", () => {
@@ -157,7 +157,7 @@ test("shards are lost once they were looked for twice in vain", () => {
     failed: [number, string][] = [],
   ) => {
     const queued = { live: new Set(live), failed: new Map(failed) };
-    const found = judge(missing, queued, unseen);
+    const found = findLostShards(missing, queued, unseen);
     unseen = found.unseen;
     return found;
   };
@@ -198,6 +198,6 @@ test("what a failure means to its job", () => {
     "passing",
   ]);
   expect(failureText(new UsageError("why"))).toBe("ERR_USAGE: why");
-  expect(isInputsFault("ERR_BAD_ROW: x")).toBe(true);
-  expect(isInputsFault("ERR_IO: x")).toBe(false);
+  expect(isInputFailure("ERR_BAD_ROW: x")).toBe(true);
+  expect(isInputFailure("ERR_IO: x")).toBe(false);
 });

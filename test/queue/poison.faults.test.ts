@@ -284,10 +284,10 @@ test("a part that has failed and been made since is no failure, although it was 
   const keeper = new QueueMonitor({ queue: redis.url }, run, {});
   const missing = await run.missing();
   expect(missing).toEqual([1]);
-  await expect(keeper.look(missing)).rejects.toMatchObject({
+  await expect(keeper.reconcile(missing)).rejects.toMatchObject({
     code: "ERR_SHARDS_FAILED",
   });
   await built.runShards({ output });
-  await keeper.look(missing);
+  await keeper.reconcile(missing);
   await keeper.close();
 });
