@@ -37,10 +37,10 @@ export abstract class SoftjacError extends Error {
   readonly exitCode: number = EXIT.internal;
   /** Report of what was done before the failure, if the function returns a report. */
   report?: unknown;
-  /** For an output that is too large, the bytes that another may have: such outputs are added to the message. */
+  /** Maximum size in bytes of an output, for an error about a larger one: outputs that fit are added to the message. */
   room?: number;
 
-  /** Escapes control characters in `message`, which may contain names from files, and cuts it to 2,000 bytes. */
+  /** Escapes control characters in `message`, which may contain names from files, and shortens it to 2,000 bytes. */
   constructor(message: string, options?: ErrorOptions) {
     super(messageText(message), options);
   }
@@ -103,7 +103,7 @@ export class InputMissingError extends SoftjacError {
     options?: ErrorOptions,
     message = `${path}: no such file or directory`,
   ) {
-    // Node puts U+FFFD in the place of bytes that are not UTF-8.
+    // Node replaces bytes that are not UTF-8 with U+FFFD.
     const advice = path.includes("\ufffd")
       ? "; file names must be UTF-8: rename the file"
       : "";
@@ -117,7 +117,7 @@ export class InputFormatError extends ErrorAt {
   override readonly exitCode = EXIT.badInput;
   constructor(
     path: string,
-    /** Place in the file: `footer`, `record batch 3`, … */
+    /** Position in the file: `footer`, `record batch 3`, … */
     readonly where: string,
     message: string,
     options?: ErrorOptions,
@@ -132,7 +132,7 @@ export class InputChangedError extends ErrorAt {
   override readonly exitCode = EXIT.badInput;
 }
 
-/** Error of an input that is valid but of a form that this version does not read. A retry does not help. */
+/** Error of a valid input that this version cannot read. A retry does not help. */
 export class InputUnsupportedError extends ErrorAt {
   readonly code = "ERR_INPUT_UNSUPPORTED";
   override readonly exitCode = EXIT.badInput;
@@ -145,7 +145,7 @@ export class InputUnsupportedError extends ErrorAt {
   }
 }
 
-/** The error of an output that is too large to exist. */
+/** Returns the error of an output that is too large to exist. */
 export function tooLarge(path: string, column: string, text: string): Error {
   const error = new InputUnsupportedError(path, `column ${column}`, text);
   return Object.assign(error, { room: Number.POSITIVE_INFINITY });
@@ -153,7 +153,7 @@ export function tooLarge(path: string, column: string, text: string): Error {
 
 const ROWS = "rows";
 
-/** The error of a file whose number of classes no row tells: it has no rows, or null lists alone. */
+/** Returns the error of a file whose number of classes is unknown because it has no rows or only null lists. */
 export function unknownClasses(
   path: string,
   rows = "no row has logits",
@@ -162,7 +162,7 @@ export function unknownClasses(
   return new InputUnsupportedError(path, ROWS, text);
 }
 
-/** Whether an error is one of `unknownClasses`. */
+/** Whether `unknownClasses` returned an error. */
 export function areClassesUnknown(error: unknown): boolean {
   return error instanceof InputUnsupportedError && error.where === ROWS;
 }
@@ -375,10 +375,9 @@ export class InternalError extends SoftjacError {
   readonly code = "ERR_INTERNAL";
 }
 
-/** A worker died, of its memory perhaps: on other threads a retry may help. */
+/** Error of a worker thread that died, for example out of memory. A retry on other threads may help. */
 export class WorkerError extends InternalError {}
 
-/** Returns the texts of the first items of a list. */
 function firstOf<Item>(
   items: readonly Item[],
   count: number,
@@ -388,7 +387,7 @@ function firstOf<Item>(
   return [...items.slice(0, count).map(text), ...more].join("; ");
 }
 
-/** Returns ascending whole numbers as people write them: 3, 7-9. At most eight ranges. */
+/** Formats ascending whole numbers as at most eight ranges: 3, 7-9. */
 export function ranges(numbers: readonly number[]): string {
   const runs: [first: number, last: number][] = [];
   for (const n of numbers) {

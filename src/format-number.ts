@@ -1,10 +1,10 @@
-/** 1234567 as "1,234,567". */
+/** Formats 1234567 as "1,234,567". */
 export function count(value: number): string {
-  // The first use of Intl takes 10 ms of a process.
+  // The first use of Intl takes 10 ms.
   return String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
-/** Bytes in the unit that people read: "832.8 kB", "1.60 GB" (powers of 1000, as disks are sold). */
+/** Formats bytes with decimal units: "832.8 kB", "1.60 GB". */
 export function bytes(value: number): string {
   const units = ["bytes", "kB", "MB", "GB", "TB", "PB"];
   let scaled = value;
@@ -17,7 +17,7 @@ export function bytes(value: number): string {
   return `${scaled.toPrecision(scaled < 99.5 ? 3 : 4).replace(/\.0+$/, "")} ${units[unit]}`;
 }
 
-/** Milliseconds as "0.064 s", "12.3 s", "3 min 20 s". */
+/** Formats milliseconds as "0.064 s", "12.3 s" or "3 min 20 s". */
 export function duration(ms: number): string {
   const seconds = ms / 1000;
   if (seconds < 10) return `${seconds.toPrecision(2)} s`;

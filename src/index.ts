@@ -3,7 +3,7 @@ export type {
   DatasetEvent,
   DatasetHooks,
 } from "./dataset/events.js";
-// Old names. The next minor release removes them.
+// `as removeLeftovers` and other second names are deprecated; the next minor release removes them.
 export {
   removeStaleRuns,
   removeStaleRuns as removeLeftovers,

@@ -1,37 +1,37 @@
-// Text from files, environments and services can hold control characters that move a terminal's cursor, forge a line of
-// a log, or reverse the reading order. Everything that is shown passes through here.
+// Text from files, environments and services can contain control characters that move a terminal's cursor, forge a log
+// line or reverse the reading order. All output text is escaped here.
 
 /** C0 and C1 controls, DEL, bidirectional controls, line and paragraph separators, byte order marks, lone surrogates. */
 const UNSAFE =
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the characters to escape
   /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]|\p{Surrogate}/gu;
 
 const SHORT: Record<string, string> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
-/** The longest message, in bytes of UTF-8. */
+/** Maximum length of a message, in bytes of UTF-8. */
 const MESSAGE_BYTES = 2000;
 
-/** The longest name in a message, in characters. */
+/** Maximum length of a name in a message, in characters. */
 const NAME_CHARACTERS = 80;
 
-/** The most items of a list in a message. */
+/** Maximum number of items of a list in a message. */
 const LIST_ITEMS = 10;
 
-/** Returns `text` on one line with every character escaped that could act on a terminal: ESC becomes \x1b. */
+/** Escapes all characters that could act on a terminal, line breaks included: ESC becomes \x1b. */
 export function printable(text: string): string {
   return text.replace(UNSAFE, (found) => SHORT[found] ?? escaped(found));
 }
 
-/** Returns text of several lines in the same way; its line breaks stay. */
+/** Escapes like `printable`, except for line breaks. */
 export function printableLines(text: string): string {
   return text.replace(UNSAFE, (found) =>
     found === "\n" ? found : (SHORT[found] ?? escaped(found)),
   );
 }
 
-/** Returns a name or value from outside for a message: escaped, and cut after 80 characters. */
+/** Escapes an untrusted name or value for a message, and cuts it after 80 characters. */
 export function shortName(name: string): string {
-  // Each escape is longer than what it stands for, so that cutting first bounds the work.
+  // Cut before escaping, so that the work does not depend on the length of the name.
   const characters = Array.from(name.slice(0, 4 * NAME_CHARACTERS));
   const isWhole =
     characters.length <= NAME_CHARACTERS && name.length <= 4 * NAME_CHARACTERS;
@@ -40,7 +40,7 @@ export function shortName(name: string): string {
   );
 }
 
-/** Returns items of a list for a message: at most ten, and the number of those that are left out. */
+/** Formats at most ten items of a list for a message, and the number of the others. */
 export function shortList<Item>(
   items: readonly Item[],
   text: (item: Item) => string = String,
@@ -52,7 +52,7 @@ export function shortList<Item>(
   ].join(", ");
 }
 
-/** Returns any value of a caller for a message: text in quotes, of long or nested ones the type and the length. */
+/** Formats any value for a message: strings in quotes, long or nested values as their type and length. */
 export function shortValue(value: unknown): string {
   switch (typeof value) {
     case "undefined":
@@ -88,9 +88,8 @@ function isShortItem(value: unknown): boolean {
   return typeof value !== "object" || value === null;
 }
 
-/** Returns a message on one line, escaped; of one over 2,000 bytes, beginning and end. */
+/** Escapes a message into one line. A message of more than 2,000 bytes is reduced to its beginning and end. */
 export function messageText(text: string): string {
-  // A character is a byte at least.
   const start = printable(text.slice(0, MESSAGE_BYTES + 1));
   if (text.length <= MESSAGE_BYTES && Buffer.byteLength(start) <= MESSAGE_BYTES)
     return start;
@@ -98,7 +97,7 @@ export function messageText(text: string): string {
   return `${within(start, 1400)} … ${within(end, -500)}`;
 }
 
-/** Returns lines of JSON that read back as the same values, with escapes in place of what could act on a terminal. */
+/** Escapes JSON text for a terminal; it parses to the same values. */
 export function printableJson(json: string): string {
   return json.replace(UNSAFE, (found) =>
     found === "\n"
@@ -107,7 +106,7 @@ export function printableJson(json: string): string {
   );
 }
 
-/** Returns the first (`bytes` negative: the last) characters of a text that take so many bytes. */
+/** Returns the characters in the first `bytes` bytes of a text, or in the last -`bytes` if `bytes` is negative. */
 function within(text: string, bytes: number): string {
   const all = Buffer.from(text);
   const part = bytes < 0 ? all.subarray(bytes) : all.subarray(0, bytes);
@@ -122,7 +121,7 @@ function escaped(character: string): string {
     : `\\u${code.toString(16).padStart(4, "0")}`;
 }
 
-/** Returns an index as messages name it: `row 3, position 7`. */
+/** Formats an index for messages: `row 3, position 7`. */
 export function indexName([row, ...positions]: readonly number[]): string {
   const names = positionNames(positions);
   return [

@@ -24,7 +24,7 @@ export type CommandLine =
       line: LineOptions;
       warnings: readonly string[];
     }
-  /** Help, the version or a completion script; without a command, the help is printed to standard error. */
+  /** Help, version or completion script. An empty command line is not complete: its help goes to standard error. */
   | { does: "print"; text: string; isComplete: boolean };
 
 interface Context {
@@ -34,9 +34,9 @@ interface Context {
 }
 
 /**
- * Parses a command line with the parser of yargs. Loading yargs itself takes 40 ms; it prints help and completions. Every
- * value stays text, because yargs turns "abc" into NaN for a number; the options table checks it. Options that the line does
- * not name come from the environment, then from the config file.
+ * Parses a command line with yargs-parser; yargs itself takes 40 ms to load and is used only for help and completions.
+ * Values stay strings, because yargs turns "abc" into NaN for a number; the options table checks them. Missing options come
+ * from the environment, then from the config file.
  * @throws UsageError, ConfigurationError
  */
 export async function parseArguments(
@@ -100,7 +100,7 @@ function parsedLine(
   };
 }
 
-/** Rejects options that a command does not have, and values that an option does not take. */
+/** Rejects unknown options, and values that are not among the choices of an option. */
 async function rejectUnknown(
   parsed: ParsedLine,
   command: CommandSpec,
@@ -158,7 +158,7 @@ function understood(
   };
 }
 
-/** The values of a line by the names of options. */
+/** Returns the values on the command line by option name. */
 function givenTo(spec: CommandSpec, parsed: ParsedLine): Map<string, unknown> {
   const given = new Map<string, unknown>();
   const word = wordOf(spec);
@@ -180,13 +180,13 @@ function givenTo(spec: CommandSpec, parsed: ParsedLine): Map<string, unknown> {
       );
     if (value !== undefined) given.set(option.name, typed(option, value));
   }
-  // Nobody else checks the values of settings.
+  // Functions of the library check the other options.
   for (const setting of spec.options.filter(isSetting))
     checkValue(setting, given.get(setting.name));
   return given;
 }
 
-/** Rejects `--dry-run=yes`, which the parser would read as false. */
+/** Rejects `--dry-run=yes`, which yargs-parser reads as false. */
 function rejectFlagValues(words: readonly string[], spec: CommandSpec): void {
   for (const { name, kind } of flagsOf(spec))
     if (kind === "boolean" && words.some((word) => isValued(word, kebab(name))))

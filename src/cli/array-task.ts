@@ -1,7 +1,7 @@
 import { ConfigurationError } from "../errors.js";
 import { shortValue } from "../printable.js";
 
-/** Which of how many tasks of a scheduler's array this process is. */
+/** Task of a scheduler's array job: its 0-based index and the number of tasks. */
 export interface ArrayTask {
   index: number;
   count: number;
@@ -9,14 +9,15 @@ export interface ArrayTask {
 
 interface Scheduler {
   name: string;
-  /** The variable that is there in its tasks alone, with the task's number. */
+  /** Variable with the task number, set only in tasks of this scheduler. */
   variable: string;
-  /** First number and step; 0 and 1 unless the environment says so. */
+  /** First task number, or its variable; default 0. */
   first?: string | 0 | 1;
+  /** Variable with the step between task numbers; default 1. */
   step?: string;
-  /** The variable with the last task's number. */
+  /** Variable with the last task number. */
   last?: string;
-  /** The variable with the number of tasks; null: it has none, `--shard-count` must say it. */
+  /** Variable with the number of tasks; null if there is none and `--shard-count` is required. */
   count: string | null;
 }
 
@@ -57,15 +58,15 @@ const SCHEDULERS: readonly Scheduler[] = [
 ];
 
 /**
- * The task that the environment of a scheduler says this process is; null: there is none. `count` is what the command
- * line says.
- * @throws ConfigurationError where two schedulers are there, or one does not say all
+ * Returns the array task of this process from the variables of its scheduler; null without a scheduler. `count` overrides
+ * the number of tasks.
+ * @throws ConfigurationError if variables of several schedulers are set, or one is missing or invalid
  */
 export function arrayTask(
   env: Readonly<Record<string, string | undefined>>,
   count: number | undefined,
 ): ArrayTask | null {
-  // Grid Engine has the variable in every job, and "undefined" in it where there is no array; LSF has 0.
+  // In jobs without an array, Grid Engine sets the variable to "undefined" and LSF to 0.
   const found = SCHEDULERS.filter(({ variable, name }) => {
     const text = env[variable];
     return (
@@ -101,7 +102,7 @@ export function arrayTask(
   return { index, count: tasks };
 }
 
-/** Tasks of an array with gaps, as of `--array=3,7`, cannot know their places among those of the whole one. */
+/** Rejects arrays with gaps, such as `--array=3,7`, in which the index of a task is unknown. */
 function rejectGaps(
   env: Readonly<Record<string, string | undefined>>,
   { variable, last, count }: Scheduler,

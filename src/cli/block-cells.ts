@@ -1,10 +1,10 @@
 import type { ShownRow } from "../show/show.js";
 
-/** How wide things are, in characters. */
+/** Widths in characters. */
 export interface CellStyle {
   cell: number;
   bar: number;
-  /** Digits behind the point; 0: shades alone. */
+  /** Digits after the decimal point; 0 for shades without numbers. */
   decimals: number;
 }
 
@@ -17,7 +17,7 @@ const STYLES: readonly CellStyle[] = [
 ];
 const SHADES_ALONE = STYLES.at(-1) as CellStyle;
 
-/** The first style in which a block of so many classes fits beside what stands left of it. */
+/** Returns the widest style in which a block fits beside `left` columns of text. */
 export function fittingStyle({
   classes,
   left,
@@ -34,7 +34,7 @@ export function fittingStyle({
   );
 }
 
-/** How many classes a terminal shows with numbers. */
+/** Returns the number of classes that a terminal can show with numbers. */
 export function classesThatFit(columns: number, left: number): number {
   return Math.max(
     1,
@@ -47,11 +47,11 @@ export function classesThatFit(columns: number, left: number): number {
 interface Drawn {
   header: string;
   rows: string[];
-  /** What is drawn, and how to read it: lines. */
+  /** Lines that explain the block. */
   about: string[];
 }
 
-/** The block, in the style; null: there is none. */
+/** Draws the block of a row; returns null if it has none. */
 export function blockCells(
   { block, blockFrom, shown, result, temperature, layout }: ShownRow,
   { cell, decimals }: CellStyle,
@@ -94,13 +94,13 @@ export function blockCells(
   };
 }
 
-/** Numbers of three decimals under 1: of a block that is small everywhere the power of ten is said once. */
+/** Returns the power of ten that scales the entries of a block to three decimals below 1. */
 function scaleOf(largest: number): number {
   if (largest === 0 || (largest >= 0.01 && largest <= 1)) return 0;
   return Math.floor(Math.log10(largest)) + 1;
 }
 
-/** ".123", "-.123", "0"; a dot for what the layout leaves out. */
+/** Formats an entry as ".123", "-.123" or "0", or as a dot if the layout does not store it. */
 function number(x: number | null, exponent: number, decimals: number): string {
   if (x === null) return "·";
   const text = (x / 10 ** exponent).toFixed(decimals);
@@ -114,13 +114,13 @@ function shade(x: number | null, largest: number, colour: boolean): string {
   return colour ? "" : (CHARACTERS[step(x, largest)] as string);
 }
 
-/** 0 to 4, by the square root, so that small entries show. */
+/** Returns a shade from 0 to 4, by the square root, so that small entries are visible. */
 function step(x: number | null, largest: number): number {
   if (!x || largest === 0) return 0;
   return Math.round(4 * Math.sqrt(Math.abs(x) / largest));
 }
 
-// 256 colours: the same in light and dark terminals, told apart by colour-blind eyes.
+// Colors of the 256-color palette that work in light and dark terminals and for color-blind readers.
 const NEGATIVE = [234, 17, 18, 25, 32];
 const POSITIVE = [234, 52, 94, 130, 172];
 

@@ -9,8 +9,7 @@ import type { CommandSpec, Settings } from "./command.js";
 import { kebab } from "./option-text.js";
 
 /**
- * Rejects paths with which a command would overwrite one of its own files, before anything is opened. The options table says
- * which options are paths and how they are used.
+ * Rejects paths with which a command would overwrite one of its own files, before it opens any.
  * @throws UsageError
  */
 export async function checkLineFiles(
@@ -21,7 +20,7 @@ export async function checkLineFiles(
   const files = filesOf(command, options, settings);
   const written = files.filter(({ use }) => use !== "read");
   if (written.length === 0) return;
-  // A file that does not exist yet cannot be one of a directory or pattern.
+  // A file that does not exist yet cannot be an input from a directory or pattern.
   if (written.some(({ path }) => isFile(`${path}`)))
     files.push(...(await filesIn(files)));
   checkFiles([
@@ -55,7 +54,7 @@ function readFile(name: string, path: string): UsedFile {
     : inputFile(path);
 }
 
-/** Returns the files of the directories and patterns that are read. */
+/** Returns the files in the directories and patterns among the inputs. */
 async function filesIn(files: readonly UsedFile[]): Promise<UsedFile[]> {
   const { filesOf } = await import("../dataset/find-inputs.js");
   const found: UsedFile[] = [];

@@ -10,12 +10,12 @@ import { nameFlagsOf } from "./option-text.js";
 import { finishing } from "./signals.js";
 import { log, resultColumns, resultWritten, writeResult } from "./streams.js";
 
-/** Runs a command line. Returns the exit code. */
+/** Runs a command line and returns the exit code. */
 export async function main(argv: string[]): Promise<number> {
   const code = await execute(argv);
   finishing();
   const failure = await resultWritten();
-  // A command that fails has said why.
+  // A command that failed has already printed its error.
   if (!failure || code !== EXIT.done) return code;
   const error = ioError("standard output", "could not be written", failure);
   log.write(`softjac: ${error.message}\n`);
@@ -37,7 +37,7 @@ async function execute(argv: string[]): Promise<number> {
     settings = line.settings;
     nameFlagsOf(command);
     if (settings.get("color") === false) env.NO_COLOR = "1";
-    // The advice of the SDK of S3 is not for the log.
+    // Keeps upgrade advice of the AWS SDK out of the log.
     env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
     if (warnings.length > 0) warnings.forEach((await openLog(settings)).warn);
     await checkLineFiles(command, options, settings);

@@ -1,21 +1,21 @@
 import type { OptionSpec } from "../options/options-table.js";
 
-/** One of softjac's commands: what its help says, what its line may say, and what it does. */
+/** Definition of a command: its help, options and implementation. */
 export interface CommandSpec {
   name: string;
-  /** One line of the list of commands. */
+  /** Description in the list of commands, one line. */
   summary: string;
-  /** Purpose of the command, below the first line of its own help. */
+  /** Description at the top of the command's own help. */
   usage: string;
   /** Rows of the options table. */
   options: readonly OptionSpec[];
-  /** Names of the options that `--help` shows; the others only `--help --all`. */
+  /** Names of the options that `--help` shows; `--help --all` shows the others too. */
   common: readonly string[];
-  /** Command lines of its help, after "softjac <name>", each with a description. */
+  /** Example command lines without "softjac <name>", each with a description. */
   examples: readonly (readonly [line: string, what: string])[];
-  /** Last lines of its full help. */
+  /** Last lines of the full help. */
   epilogue?: string;
-  /** Runs the command; returns the exit code. `options` have the types of the options table and are not checked further. */
+  /** Runs the command and returns the exit code. `options` have the types of the options table. */
   execute(
     options: Record<string, unknown>,
     settings: Settings,
@@ -23,23 +23,22 @@ export interface CommandSpec {
   ): Promise<number>;
 }
 
-/** Options of the group Reporting that were given, by name. */
+/** Given options of the group Reporting, by name. */
 export type Settings = ReadonlyMap<string, string | number | boolean>;
 
-/** The options that the command line itself names; others are the environment's or a file's. */
+/** Names of the options on the command line itself, as opposed to the environment or a config file. */
 export type LineOptions = ReadonlySet<string>;
 
-/** Returns the option that a command takes as arguments without a flag; undefined if there is none. */
+/** Returns the option for arguments without a flag; undefined if the command has none. */
 export function wordOf({ options }: CommandSpec): OptionSpec | undefined {
   return options.find(({ word }) => word);
 }
 
-/** Returns the options of a command that have flags. */
 export function flagsOf({ options }: CommandSpec): OptionSpec[] {
   return options.filter(({ word, isSecret }) => !word && !isSecret);
 }
 
-/** Whether an option concerns the process alone, so that no function of the library has it. */
+/** Whether an option exists only on the command line. */
 export function isSetting({ group }: OptionSpec): boolean {
   return group === "Reporting";
 }

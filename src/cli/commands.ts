@@ -86,7 +86,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     ],
     load: async () => (await import("../report/report.js")).report,
     text: outputReportText,
-    // The page and --json have rows and bins as well.
+    // Rows and bins are on the page and in --json.
     logged: ({ status, output, outputBytes, summary, durationMs }) => ({
       ...{ status, output, outputBytes, summary, durationMs },
     }),
@@ -203,7 +203,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: async () => (await import("../queue/worker.js")).runWorker,
     complete: withoutPassword,
     text: workerText,
-    // A thread whose shard never returns would keep the process.
+    // A thread that never finishes its shard would keep the process alive.
     endsWithin: 10,
   }),
   defineCommand({
@@ -220,7 +220,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   }),
 ];
 
-/** Rejects a password on the command line, which everybody on the machine can read. */
+/** Rejects a password on the command line, which other users of the machine can read. */
 function withoutPassword<Options extends { queue?: string | undefined }>(
   options: Options,
   { line }: { line: LineOptions },
@@ -234,7 +234,7 @@ function withoutPassword<Options extends { queue?: string | undefined }>(
   return options;
 }
 
-/** Width of standard output, and whether it shows colors. */
+/** Returns the width of standard output and whether it shows colors. */
 function screen(): { columns: number; colour: boolean } {
   const terminal = resultColumns();
   const { NO_COLOR, FORCE_COLOR, COLUMNS } = process.env;

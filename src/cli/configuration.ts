@@ -8,7 +8,7 @@ import type { CommandSpec } from "./command.js";
 import { kebab, typed } from "./option-text.js";
 import { removedOption } from "./removed-options.js";
 
-/** Options from variables and the config file, by name, and warnings about variables that are not options. */
+/** Options from the environment and the config file by name, and warnings about unknown SOFTJAC_* variables. */
 export interface Configuration {
   values: ReadonlyMap<string, unknown>;
   warnings: string[];
@@ -21,8 +21,8 @@ const OF_A_SERVICE = /^SOFTJAC_(?:SERVICE_|PORT(?:_|$))/;
 
 /**
  * Returns the options of a command from `SOFTJAC_*` variables, else from a JSON file, else from variables of other tools.
- * @param commands all commands: one environment, and one file, may serve several
- * @throws ConfigurationError naming the variable, or the file and its problem; UsageError for a path that is not a file
+ * @param commands all commands, whose options are accepted in the environment and the file too
+ * @throws ConfigurationError for an invalid variable or file; UsageError for a path that is not a file
  */
 export function configured(
   command: CommandSpec,
@@ -61,7 +61,7 @@ function variableOf(name: string): string {
   return PREFIX + kebab(name).replaceAll("-", "_").toUpperCase();
 }
 
-/** Returns the object in a file, with keys in kebab-case. @throws ConfigurationError, UsageError */
+/** Returns the options in a file, with names in kebab-case. @throws ConfigurationError, UsageError */
 function readConfiguration(
   path: string,
   commands: readonly CommandSpec[],
@@ -95,7 +95,7 @@ function parsed(path: string): unknown {
   return found;
 }
 
-/** Returns the text of a regular file: opening a pipe without a writer would block, and no signal would end it. */
+/** Reads a regular file. Opening a pipe without a writer would block even signals. */
 function readText(path: string): string {
   const found = orRefuse(path, () => statSync(path));
   if (!found.isFile())
@@ -135,7 +135,7 @@ function ofVariable(spec: OptionSpec, variable: string, text: string): unknown {
   );
 }
 
-/** Returns a value of a file; lists and ranges may be written as on the command line. */
+/** Returns the value of a key; lists and ranges may be strings as on the command line. */
 function ofFile(spec: OptionSpec, where: string, value: unknown): unknown {
   const isText =
     typeof value === "string" &&

@@ -16,7 +16,7 @@ import {
   titled,
 } from "./format.js";
 
-/** Formats the result of a run over a dataset. */
+/** Formats the report of a dataset run. */
 export function datasetText(report: DatasetReport): string {
   const { status, output, shards, shardsUpToDate, shardsComputed } = report;
   if (status === "up to date")
@@ -38,7 +38,7 @@ export function datasetText(report: DatasetReport): string {
   return titled(output, rows);
 }
 
-/** Formats a dry run over a dataset. */
+/** Formats a dry run of a dataset. */
 export function datasetPlanText(plan: DatasetDryRun): string {
   const { shards, shardsDone, rowsLeft } = plan;
   const left = `${count(shards - shardsDone)} to compute (${count(rowsLeft)} rows)`;
@@ -50,7 +50,7 @@ export function datasetPlanText(plan: DatasetDryRun): string {
   ]);
 }
 
-/** Formats the state of a dataset. */
+/** Formats the status of a dataset. */
 export function statusText(found: DatasetStatus): string {
   const { shards, shardsDone, missing, damaged, problems, unfinished } = found;
   const others = `${shortList(unfinished)} (other runs; softjac gc removes abandoned ones)`;
@@ -69,7 +69,7 @@ export function statusText(found: DatasetStatus): string {
   ]);
 }
 
-/** Formats the result of gc. */
+/** Formats the report of gc. */
 export function staleRunsText(report: StaleRunsReport): string {
   const { dryRun, removed, kept, shards } = report;
   const line = (label: string, path: string, end = "") => {
@@ -90,7 +90,7 @@ export function staleRunsText(report: StaleRunsReport): string {
   return lines.join("") || "no stale runs\n";
 }
 
-/** Formats the result of a submission. */
+/** Formats the report of submit. */
 export function submittedText(report: SubmitReport): string {
   if (report.status === "up to date") return datasetText(report);
   const { shards, shardsUpToDate, submitted, queued } = report;
@@ -103,7 +103,7 @@ export function submittedText(report: SubmitReport): string {
   ]);
 }
 
-/** Formats the result of a wait. */
+/** Formats the report of wait. */
 export function waitedText(report: DatasetReport): string {
   if (report.status === "up to date" || report.skippedInputs.length > 0)
     return datasetText(report);
@@ -114,7 +114,7 @@ export function waitedText(report: DatasetReport): string {
   ]);
 }
 
-/** Formats the result of a worker. */
+/** Formats the report of a worker. */
 export function workerText(report: WorkerReport): string {
   const done = more(report.shardsUpToDate, "up to date");
   const failed = more(report.shardsFailed, "failed");

@@ -29,24 +29,24 @@ import {
   writeResult,
 } from "./streams.js";
 
-/** Result of a command. */
+/** Formats and exit code of a command's report. */
 interface Outcome<Report> {
-  /** Returns the report for people. */
+  /** Formats the report for people. */
   text: (report: Report) => string;
-  /** Returns the part of a long report that the log has; default: all of it. */
+  /** Returns the part of the report to log; default: all of it. */
   logged?: (report: Report) => object;
   exitCode?: (report: Report) => number;
-  /** Whether the text is printed on standard output, since the command makes no file. */
+  /** Whether the text is the result of the command and goes to standard output. */
   textIsResult?: boolean;
 }
 
 interface Task<Report> extends Outcome<Report> {
   command: string;
   settings: Settings;
-  /** Label of the metrics. */
+  /** Value of the label `output` in the metrics. */
   output: string;
   make: (hooks: DatasetHooks) => Promise<Report>;
-  /** Seconds from a signal to the end; default 25. */
+  /** Seconds from a signal to the end of the work; default 25. */
   grace?: number | undefined;
 }
 
@@ -54,18 +54,18 @@ interface Definition<Options, Report>
   extends Omit<CommandSpec, "execute" | "options">,
     Outcome<Report> {
   name: Command;
-  /** Loads the function that does the work of the command. */
+  /** Loads the library function of the command. */
   load(): Promise<(options: Options, hooks: DatasetHooks) => Promise<Report>>;
-  /** Adds to the options of a line, or rejects them. */
+  /** Completes or rejects the options. */
   complete?(
     options: Options,
     given: { settings: Settings; line: LineOptions },
   ): Options;
-  /** Seconds from the report to the end of the process; default: until all its work has ended. */
+  /** Seconds after which the process ends even if work is left; default: no limit. */
   endsWithin?: number;
 }
 
-/** Defines a command that makes a report. `Options` are those of its function, as the options table has them. */
+/** Defines a command that calls a function of the library and prints its report. */
 export function defineCommand<Options, Report extends object>({
   load,
   complete = (options) => options,
@@ -98,15 +98,13 @@ export function defineCommand<Options, Report extends object>({
   };
 }
 
-/** Seconds from the first signal to the end of work that does not end by itself, where no option says otherwise. */
+/** Default seconds from the first signal until unfinished work is abandoned. */
 const GRACE_SECONDS = 25;
 
-/** Seconds beyond the grace, in which the work itself may say why it was given up. */
+/** Seconds after the grace period in which the work can still report its own error. */
 const MORE_SECONDS = 2;
 
-/**
- * Runs a command: signals stop it, progress is shown, the report is printed as text or JSON. Returns the exit code.
- */
+/** Runs work with signals, progress and logs, prints its report and returns the exit code. */
 export async function carryOut<Report extends object>({
   command,
   settings,
@@ -124,7 +122,7 @@ export async function carryOut<Report extends object>({
   const asJson = settings.get("json") === true;
   const quiet = settings.get("quiet") === true;
   let isAbandoned = false;
-  // Commands that only print have nothing to finish.
+  // Commands that only print have no work to finish.
   const seconds = textIsResult ? 0 : grace + MORE_SECONDS;
   const abandoned = overdue(seconds, () => {
     isAbandoned = true;
@@ -153,7 +151,7 @@ export async function carryOut<Report extends object>({
     return written || code !== EXIT.done ? code : EXIT.io;
   } catch (thrown) {
     finishing();
-    // A reader that has read enough and closes its pipe is not a failure.
+    // A reader that closes its pipe early is not an error.
     if (thrown instanceof OutputClosedError) {
       log.done(EXIT.done, {}, null);
       return EXIT.done;
@@ -169,14 +167,14 @@ export async function carryOut<Report extends object>({
   }
 }
 
-/** Ends the process where it has not ended `seconds` after everything was written: what was left may hang and keep it. */
+/** Ends the process `seconds` after all output is written, in case abandoned work keeps it alive. */
 async function endSoon(code: number, seconds: number): Promise<void> {
   await Promise.all([resultWritten(), logWritten()]);
   if (seconds === 0) exitForSure(code);
   setTimeout(() => exitForSure(code), seconds * 1000).unref();
 }
 
-/** Reports an error that ends a command before it has begun. Returns the exit code. */
+/** Reports an error of a command that has not started and returns the exit code. */
 export async function refuse(
   thrown: unknown,
   settings: Settings,
@@ -187,7 +185,7 @@ export async function refuse(
   return report.error.exitCode;
 }
 
-/** Returns the report of an error: that of the work before it, and one sentence. */
+/** Returns the report of a failed command: the report attached to the error, and the error. */
 function failureReport(thrown: unknown): { error: Failure } {
   const found = knownError(thrown);
   const known = found instanceof SoftjacError ? found : null;

@@ -3,12 +3,12 @@ import { printable, shortName } from "../printable.js";
 
 export { bytes, count, duration };
 
-/** Returns bytes exactly and in the unit that people read: 832,784 (832.8 kB). */
+/** Formats bytes exactly and rounded: 832,784 (832.8 kB). */
 export function exactBytes(value: number): string {
   return `${count(value)} (${bytes(value)})`;
 }
 
-/** Returns a time, and the rates of rows and bytes: 0.064 s, 28,000 rows/s, 13.0 MB/s. */
+/** Formats a time and rates: 0.064 s, 28,000 rows/s, 13.0 MB/s. */
 export function timeAndRates(
   { durationMs, rowsPerSecond }: { durationMs: number; rowsPerSecond: number },
   written: number,
@@ -22,16 +22,16 @@ export function more(number: number, what: string): string {
   return number > 0 ? `, ${count(number)} ${what}` : "";
 }
 
-/** Label and value of a line; a line without a value is left out. */
+/** Label and value of a line; a line with an empty value is omitted. */
 export type TextRow = readonly [label: string, value: string];
 
-/** Returns a line for a title, which may be a path, and lines of label and value, aligned below it. */
+/** Formats a title and, below it, aligned lines of label and value. */
 export function titled(title: string, rows: readonly TextRow[]): string {
   const filled = rows.filter(([, value]) => value !== "");
   return `${printable(title)}\n${aligned(filled)}`;
 }
 
-/** Returns lines of label and value, aligned. Either may come from a file. */
+/** Formats aligned lines of label and value, both escaped because they may come from a file. */
 export function aligned(rows: readonly TextRow[]): string {
   const lines = rows.map(([label, value]) => [
     shortName(label),

@@ -4,10 +4,9 @@ import { VERSION } from "../version.js";
 import { type CommandSpec, flagsOf, wordOf } from "./command.js";
 import { kebab, PARSER_CONFIGURATION } from "./option-text.js";
 
-/** Longer lines are hard to read. */
 const MAX_COLUMNS = 100;
 
-/** Returns what yargs prints for a line: help, completions, or the script for them. */
+/** Returns the text that yargs prints for a command line: help, completions or the completion script. */
 export async function printedText(
   words: readonly string[],
   commands: readonly CommandSpec[],
@@ -35,7 +34,6 @@ export async function printedText(
   return text || parser.getHelp();
 }
 
-/** The parser without its commands. */
 function softjac(columns: number): Argv {
   return yargs()
     .scriptName("softjac")
@@ -59,7 +57,7 @@ function softjac(columns: number): Argv {
     .wrap(columns);
 }
 
-/** Tells yargs the options of a command; `--help` hides those that few need. */
+/** Adds the options of a command to its yargs parser; `--help` without `--all` hides uncommon ones. */
 function describe(parser: Argv, command: CommandSpec, isAll: boolean): Argv {
   const { name, usage, common, examples, epilogue } = command;
   const flags = flagsOf(command);
@@ -68,7 +66,7 @@ function describe(parser: Argv, command: CommandSpec, isAll: boolean): Argv {
     .usage(`$0 ${callOf(command)}\n\n${usage}`)
     .example(examples.map(([line, what]) => [`$0 ${name} ${line}`, what]))
     .epilogue("");
-  // verify has an --all of its own; with --help it shows all options as well.
+  // verify has its own --all, which also shows all options if --help is given.
   if (!flags.some((option) => option.name === "all"))
     parser.showHidden("all", "Show all options with --help");
   if (word)
@@ -91,7 +89,7 @@ function describe(parser: Argv, command: CommandSpec, isAll: boolean): Argv {
   return parser;
 }
 
-/** The default as text, since yargs would set a default as if the line had named it. */
+/** Returns the default as text, because yargs treats a real default like a given option. */
 function defaultOf({ name, default: value }: OptionSpec): Options {
   if (value === undefined || value === false) return {};
   return {
@@ -100,7 +98,7 @@ function defaultOf({ name, default: value }: OptionSpec): Options {
   };
 }
 
-/** `run [inputs..]`. The argument is optional for yargs, since a config file may have it. */
+/** Returns `run [inputs..]`. The argument is optional for yargs, because a config file may contain it. */
 function callOf(command: CommandSpec): string {
   const word = wordOf(command);
   if (!word) return command.name;

@@ -14,7 +14,7 @@ const FORMATS: Record<Inspection["format"], string> = {
 
 const MAX_COLUMNS = 12;
 
-/** Returns the description of a file as text for a terminal. */
+/** Formats the report of inspect. */
 export function inspectedText(found: Inspection): string {
   const { compression, batches, largestBatchRows, logits, columns } = found;
   const problem = found.noLogitsReason?.replace(`${found.input}: `, "");

@@ -4,7 +4,7 @@ import type { OptionSpec } from "../options/options-table.js";
 import { shortValue } from "../printable.js";
 import { type CommandSpec, flagsOf } from "./command.js";
 
-/** Returns a text of the command line as a value of its option's kind; the options table checks the value. */
+/** Converts text to the type of an option, without checking ranges and choices. */
 export function typed(spec: OptionSpec, value: unknown): unknown {
   if (spec.kind === "boolean") return value;
   if (value === "" || typeof value !== "string")
@@ -54,12 +54,12 @@ export function kebab(name: string): string {
 
 let flags: readonly string[] = [];
 
-/** Sets the command whose options messages name as flags. */
+/** Sets the command for `messageWithFlags`. */
 export function nameFlagsOf(command: CommandSpec): void {
   flags = flagsOf(command).map(({ name }) => name);
 }
 
-/** Returns the message of an error; one that begins with options of the library names them as flags: "--top-k: …". */
+/** Returns the message of an error, with options of the library at its start as flags: "--top-k: …". */
 export function messageWithFlags(error: Error): string {
   const [, names = "", text = ""] =
     /^(\w+(?:, \w+)*)(: .*)$/s.exec(error.message) ?? [];
@@ -78,7 +78,7 @@ export const PARSER_CONFIGURATION = {
   "strip-aliased": true,
 };
 
-/** Returns a name as it is typed: -o, --output. */
+/** Returns a name with its dashes: -o, --output. */
 export function dashed(name: string): string {
   return name.length === 1 ? `-${name}` : `--${name}`;
 }

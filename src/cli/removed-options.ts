@@ -1,4 +1,4 @@
-/** Options of earlier versions, of every command or of one, and what replaces them. */
+/** Options of earlier versions, of all commands or of one, and their replacements. */
 const REMOVED: Readonly<Record<string, string>> = {
   heartbeat: "progress lines are written every 30 s",
   ...Object.fromEntries(
@@ -22,7 +22,7 @@ const REMOVED: Readonly<Record<string, string>> = {
   "tensor-type": "the jacobian column is always marked as a tensor",
 };
 
-/** Returns a sentence about an option that earlier versions had; null for any other name. */
+/** Returns the message for an option of an earlier version; null for any other name. */
 export function removedOption(
   name: string,
   shown: string,

@@ -4,12 +4,12 @@ import { blockCells, fittingStyle } from "./block-cells.js";
 import { aligned, count } from "./format.js";
 
 export interface TextOptions {
-  /** Of the terminal. */
+  /** Width of the terminal in characters. */
   columns: number;
   colour: boolean;
 }
 
-/** Returns one row of an output as text for a terminal: p as bars, the block as shades, with numbers if they fit. */
+/** Formats one row of an output: p as bars, the block as shades, with numbers if they fit. */
 export function rowText(
   row: ShownRow,
   { columns, colour }: TextOptions,
@@ -44,7 +44,7 @@ export function rowText(
   ].join("\n");
 }
 
-/** Columns of class numbers and p, up to p's bar. */
+/** Returns the width of the class numbers and p, before the bars. */
 export function leftWidth(classWidth: number, hasP: boolean): number {
   return Math.max(5, classWidth) + (hasP ? 2 + 6 + 1 : 0);
 }
@@ -75,7 +75,7 @@ function headText({
   return `${printable(`${path}: ${place.join(", ")}${of}, of ${count(rows)}`)}\n${text}`;
 }
 
-/** Six characters: "0.4123", " 9e-09", "1.0000". */
+/** Formats a probability in six characters: "0.4123", " 9e-09", "1.0000". */
 function probability(p: number): string {
   if (p === 0) return "     0";
   return (p >= 1e-3 ? p.toFixed(4) : p.toExponential(0)).padStart(6);
@@ -83,7 +83,7 @@ function probability(p: number): string {
 
 const EIGHTHS = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 
-/** Returns a bar in eighths of a character; a value that is not 0 shows. Damaged files have values above 1, and NaN. */
+/** Draws a bar in eighths of a character, at least one if p > 0. In damaged files, p may exceed 1 or be NaN. */
 function bar(p: number, width: number): string {
   const share = Math.round(8 * width * Math.min(p, 1));
   const eighths = p > 0 ? Math.max(1, share) : 0;

@@ -21,7 +21,6 @@ export const COMMON_OF_RUNS = [
   ...["label", "output", "keep", "dtype", "threads", "json", "quiet"],
 ];
 
-/** `softjac run` */
 export const RUN_COMMAND: CommandSpec = {
   name: "run",
   summary:
@@ -83,7 +82,7 @@ async function runOverFile(
   const make = (hooks: RunHooks) => run(options, hooks);
   const text = reportText;
   const code = await carryOut({ command: "run", settings, output, make, text });
-  // A write to a pipe that nobody reads cannot be taken back, and would keep the process.
+  // A pending write to a full pipe cannot be cancelled and would keep the process alive.
   if (output === "-") endBySignal(code);
   return code;
 }
@@ -93,7 +92,7 @@ async function runOverDataset(
   settings: Settings,
 ): Promise<number> {
   const { output, grace } = options;
-  // Runs over one file do without.
+  // Runs of one file do not need this module.
   const { dryRunDataset, runDataset } = await import(
     "../dataset/run-dataset.js"
   );
@@ -106,7 +105,7 @@ async function runOverDataset(
   return carryOut({ command: "run", settings, output, make, text, grace });
 }
 
-/** Returns the task of a dry run: it prints a plan and writes no file, not even the report or the metrics. */
+/** Returns the settings of a dry run, which writes no file, not even the report or the metrics. */
 function printed(settings: Settings) {
   const shown = [...settings].filter(
     ([name]) => !["report", "metrics"].includes(name),
@@ -121,7 +120,7 @@ function isOfDatasets(option: string): boolean {
   return option !== "inputs" && has("dataset") && !has("run");
 }
 
-/** Returns the options of a function; the environment or a config file may have others for other runs. */
+/** Returns the options of one function; the environment or a config file may contain others. */
 function only<Options>(
   command: Command,
   given: Record<string, unknown>,
@@ -131,7 +130,7 @@ function only<Options>(
   return Object.fromEntries(own) as Options;
 }
 
-/** Whether there are several inputs, or one that is not a file, or the output is a directory. */
+/** Whether there are several inputs, or the input or output is a directory, pattern or s3:// prefix. */
 function isDataset(inputs: readonly string[], output: string): boolean {
   const [input = ""] = inputs;
   return (
@@ -148,7 +147,7 @@ function isFolder(path: string): boolean {
   try {
     return statSync(path).isDirectory();
   } catch {
-    // Opening it says why.
+    // Opening the file reports the error.
     return false;
   }
 }

@@ -1,6 +1,6 @@
-// How the process ends before its work does. This module imports nothing of ours: main.ts loads it first.
+// Ends the process before its work is done. main.ts loads this module first, so it imports no other module of softjac.
 
-/** The signals that stop a command, and the exit code of a process that they ended (128 + number). */
+/** Signals that stop a command, and their exit codes (128 + signal number). */
 export const SIGNAL_EXIT = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 export type StopSignal = keyof typeof SIGNAL_EXIT;
 
@@ -10,38 +10,38 @@ let first: StopSignal | null = null;
 let isFinishing = false;
 let cleanUp = () => {};
 
-/** Aborted by the first signal. */
+/** Signal that the first SIGINT, SIGTERM or SIGHUP aborts. */
 export const stopSignal: AbortSignal = controller.signal;
 
-/** The first signal that came, if one did. */
+/** Returns the first signal that was received; null for none. */
 export function stoppedBy(): StopSignal | null {
   return first;
 }
 
-/** The first SIGINT, SIGTERM or SIGHUP aborts `stopSignal`; the second ends the process. */
+/** Installs handlers: the first signal aborts `stopSignal`, the second ends the process. */
 export function listenToSignals(): void {
   for (const name of names) process.on(name, handle);
 }
 
 function handle(name: StopSignal): void {
-  // With its exit code set the command is done, and only lines on standard error are left to write.
+  // Once process.exitCode is set, only lines on standard error are left to write.
   if (first || isFinishing)
     exitForSure(Number(process.exitCode ?? SIGNAL_EXIT[name]));
   first = name;
   controller.abort(new Error(name));
 }
 
-/** Has `clean` remove what must not stay where the process ends at once. */
+/** Sets the function that removes temporary files before the process is ended by force. */
 export function cleanUpWith(clean: () => void): void {
   cleanUp = clean;
 }
 
-/** Says that the work has ended and only output is left to write: from now on the first signal ends the process. */
+/** Marks the work as done, with only output left to write: from now on the first signal ends the process. */
 export function finishing(): void {
   isFinishing = true;
 }
 
-/** Rejects with what `error` returns, `seconds` after the first signal. */
+/** Rejects with the result of `error`, `seconds` after the first signal. */
 export function overdue(seconds: number, error: () => Error): Promise<never> {
   return new Promise((_, reject) => {
     const arm = () => {
@@ -52,7 +52,7 @@ export function overdue(seconds: number, error: () => Error): Promise<never> {
   });
 }
 
-/** Ends the process by the signal that an exit code stands for, as it would have ended had it not been listened to. */
+/** Ends the process by the signal of an exit code, as if it had no handler; does nothing for other exit codes. */
 export function endBySignal(exitCode: number): void {
   for (const [signal, code] of Object.entries(SIGNAL_EXIT))
     if (code === exitCode) {
@@ -65,13 +65,12 @@ function leaveSignals(): void {
   for (const name of names) process.off(name, handle);
 }
 
-/** Seconds for exit(), which waits for the threads of the process. */
+/** Seconds that process.exit() may take to stop the threads. */
 const EXIT_SECONDS = 3;
 
 /**
- * Ends the process with an exit code, once what must not stay is removed. A thread that hangs in a call of the system
- * would keep exit() for ever, and so would a file system that hangs: another process waits for the end of this one, and
- * ends it by a signal where it does not come.
+ * Removes temporary files and ends the process with an exit code. A thread that hangs in a system call blocks
+ * process.exit() forever, so a helper process kills this one if it does not end in time.
  */
 export function exitForSure(code: number): never {
   const { spawn } = process.getBuiltinModule("node:child_process");
@@ -79,7 +78,7 @@ export function exitForSure(code: number): never {
   const signal = ofCode ?? first ?? "SIGTERM";
   leaveSignals();
   const script = `const timer = setTimeout(() => process.kill(${process.pid}, "${signal}"), ${EXIT_SECONDS * 1000}); process.stdin.on("end", () => clearTimeout(timer)).resume();`;
-  // Its standard input ends with this process. Where no process can be started, exit() alone has to do.
+  // The helper's standard input ends with this process. If the helper cannot be started, exit() is all there is.
   spawn(process.execPath, ["-e", script], {
     stdio: ["pipe", "ignore", "ignore"],
     env: { ...process.env, NODE_OPTIONS: "" },

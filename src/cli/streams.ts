@@ -2,7 +2,7 @@ import { closeSync, fstatSync } from "node:fs";
 import { isatty } from "node:tty";
 import { messageText, printableJson, printableLines } from "../printable.js";
 
-// The only place that writes to standard output and standard error. main.ts loads it first, with as little as it takes.
+// The only module that writes to standard output and standard error. main.ts loads it first, so it imports little.
 
 type Stream = NodeJS.WriteStream & {
   _handle?: { setBlocking?: (isBlocking: boolean) => void };
@@ -11,33 +11,32 @@ type Stream = NodeJS.WriteStream & {
 const opened = new Set<Stream>();
 let failure: NodeJS.ErrnoException | null = null;
 
-/** Writes text that the command was asked for; resultWritten() tells whether it arrived. */
+/** Writes the result of a command to standard output; `resultWritten` reports errors. */
 export function writeResult(text: string): void {
   streamOf("stdout").write(text);
 }
 
-/** Columns of the terminal that standard output is; undefined where it is none. */
+/** Returns the width of the terminal on standard output; undefined if it is not a terminal. */
 export function resultColumns(): number | undefined {
   return streamOf("stdout").columns;
 }
 
 /** Standard error. A log that cannot be written changes neither the result nor the exit code. */
 export const log = {
-  /** Writes lines for people. */
   write(text: string): void {
     streamOf("stderr").write(printableLines(text));
   },
   writeJson(lines: string): void {
     streamOf("stderr").write(printableJson(lines));
   },
-  /** The terminal that standard error is; null where it is none. */
+  /** The terminal on standard error; null if it is not a terminal. */
   get terminal(): NodeJS.WriteStream | null {
     const stream = streamOf("stderr");
     return stream.isTTY ? stream : null;
   },
 };
 
-/** Returns an unexpected error as one sentence, or its stack where NODE_DEBUG asks for that. */
+/** Formats an unexpected error in one line, or as its stack if NODE_DEBUG contains softjac. */
 export function internalError(error: unknown): string {
   const { message, stack } =
     error instanceof Error ? error : { message: String(error), stack: "" };
@@ -47,28 +46,26 @@ export function internalError(error: unknown): string {
 }
 
 /**
- * Waits until standard output has taken everything. Returns the error that kept it from that, and null where its reader
- * has gone (`softjac … | head`, a closed terminal), which is no failure.
+ * Waits until everything is written to standard output and returns the error if that failed. A reader that closed the pipe
+ * (`softjac … | head`) or the terminal is not an error.
  */
 export async function resultWritten(): Promise<NodeJS.ErrnoException | null> {
   await drained("stdout");
   return failure;
 }
 
-/** Waits until standard error has taken everything. */
+/** Waits until everything is written to standard error. */
 export function logWritten(): Promise<void> {
   return drained("stderr");
 }
 
-/**
- * Lets go of a terminal that has been closed. Node resets terminals when it exits, and aborts where one of them has gone.
- */
+/** Closes descriptors of closed terminals. Node resets terminals when it exits, and aborts if one is closed. */
 export function leaveClosedTerminals(): void {
   for (const fd of [0, 1, 2])
     try {
       if (fstatSync(fd).isCharacterDevice() && !isatty(fd)) closeSync(fd);
     } catch {
-      // Closed before.
+      // The descriptor is already closed.
     }
 }
 
@@ -79,12 +76,12 @@ function streamOf(name: "stdout" | "stderr"): Stream {
   stream.on("error", (error) => {
     if (name === "stdout" && !isReaderGone(stream, error)) failure ??= error;
   });
-  // Writes to a terminal that takes nothing (Ctrl-S) would block the thread, and signals with it.
+  // A blocking write to a paused terminal (Ctrl-S) would block the thread, and signal handlers with it.
   if (stream.isTTY) stream._handle?.setBlocking?.(false);
   return stream;
 }
 
-/** An error is emitted before the callback of a later write is called. */
+/** Waits for the callback of an empty write, which comes after the errors of earlier writes. */
 async function drained(name: "stdout" | "stderr"): Promise<void> {
   const stream = process[name] as Stream;
   if (!opened.has(stream)) return;

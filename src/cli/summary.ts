@@ -13,7 +13,7 @@ import {
   titled,
 } from "./format.js";
 
-/** Returns a summary of a run as text for a terminal. */
+/** Formats the report of a run. */
 export function reportText(report: RunReport): string {
   const { output, entries, badRows } = report;
   const dropped = `largest dropped ${report.droppedMax?.toPrecision(3)}`;
@@ -30,7 +30,7 @@ export function reportText(report: RunReport): string {
   ]);
 }
 
-/** Returns a summary of a generated file as text for a terminal. */
+/** Formats the report of generate. */
 export function generatedText(report: GenerateReport): string {
   const { kind, scale, seed, dtype } = report;
   const law = scale === null ? kind : `${kind}, scale ${scale}`;
@@ -46,7 +46,7 @@ function sizeOf({ rows, classes }: { rows: number; classes: number }): string {
   return `${count(rows)} x ${count(classes)} classes`;
 }
 
-/** Returns a summary of a report as text for a terminal. */
+/** Formats the report of an HTML page. */
 export function outputReportText(report: OutputReport): string {
   const { summary, calibration } = report;
   const { rowsWithResults, classes, layout } = summary;
@@ -71,7 +71,7 @@ export function outputReportText(report: OutputReport): string {
   ]);
 }
 
-/** Returns a plan as text for a terminal. */
+/** Formats a dry run. */
 export function dryRunText(plan: DryRun): string {
   const { storage, sourceDtype, classes, blockRowsPerTile, slots } = plan;
   const storedAs = `column ${plan.column} (${storage}, ${sourceDtype})`;
@@ -112,7 +112,7 @@ export function dryRunText(plan: DryRun): string {
   return `${text}\n  columns, bytes per row and in all:\n${sizes(plan.columns)}\n  layouts, bytes per row and in all:\n${sizes(plan.layouts)}`;
 }
 
-/** Returns lines of a table: a name, bytes of one row, and bytes of all. */
+/** Formats a table of names, bytes per row and bytes in all. */
 export function sizes(found: readonly OutputSize[]): string {
   return aligned(
     found.map(({ name, bytesPerRow, bytes, exact }) => [
@@ -124,7 +124,6 @@ export function sizes(found: readonly OutputSize[]): string {
   );
 }
 
-/** As many as a line holds. */
 function names(emit: readonly string[]): string {
   const more = emit.length - 5;
   return more > 0

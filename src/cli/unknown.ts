@@ -5,7 +5,7 @@ import { type CommandSpec, flagsOf } from "./command.js";
 import { dashed, kebab } from "./option-text.js";
 import { removedOption } from "./removed-options.js";
 
-// Messages about names that softjac does not know. This module is loaded only then.
+// Messages about unknown names. This module is loaded only when they are needed.
 
 export function unknownCommand(
   name: string,
@@ -35,7 +35,6 @@ export function unknownOptions(
   return `unknown options ${shown} for "softjac ${command.name}"${list}`;
 }
 
-/** Returns the message for a value that is not among the choices of an option. */
 export function unknownValue(
   { name, choices = [] }: OptionSpec,
   value: string,
@@ -43,13 +42,13 @@ export function unknownValue(
   return `--${kebab(name)}: expected one of ${choices.join(", ")}, found "${shortName(value)}"${didYouMean(value, choices)}`;
 }
 
-/** Returns the end of a sentence, "; did you mean run?", for the nearest of some names; an empty text if none is near. */
+/** Returns the end of a message, "; did you mean run?", or "" if no name is similar. */
 export function didYouMean(found: string, names: readonly string[]): string {
   const name = nearest(found, names);
   return name === null ? "" : `; did you mean ${name}?`;
 }
 
-/** Returns the nearest of some names; null where more than two letters, or more than a third of them, differ. */
+/** Returns the most similar name; null if more than two letters, or more than a third, differ. */
 function nearest(found: string, names: readonly string[]): string | null {
   const [best] = names
     .map((name) => ({ name, edits: editsBetween(found, name) }))
@@ -58,7 +57,7 @@ function nearest(found: string, names: readonly string[]): string | null {
   return best && best.edits <= most ? best.name : null;
 }
 
-/** Two letters in each other's place are one mistake of a typist. */
+/** Returns the Levenshtein distance, counting a swap of neighboring letters as one edit. */
 function editsBetween(a: string, b: string): number {
   for (let k = 0; k + 1 < a.length; k++) {
     const swapped =

@@ -3,7 +3,7 @@ import type { ByteComparison } from "../verify/compare-bytes.js";
 import type { VerifyReport } from "../verify/verify.js";
 import { count, duration, more, type TextRow, titled } from "./format.js";
 
-/** Returns the result of a verification as text for a terminal. */
+/** Formats the report of verify. */
 export function verifiedText(report: VerifyReport): string {
   const { rows, rowsChecked, notCompared, otherProblems, bytes } = report;
   const time = duration(report.durationMs);

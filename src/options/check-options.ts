@@ -2,7 +2,7 @@ import { UsageError } from "../errors.js";
 import { shortName, shortValue } from "../printable.js";
 import { type Command, type OptionSpec, optionsOf } from "./options-table.js";
 
-/** Options with values for those that have defaults; frozen. */
+/** Frozen options in which the options of `Defaulted` have values. */
 export type Resolved<Options, Defaulted extends keyof Options = never> = {
   readonly [name in keyof Options]-?: name extends Defaulted
     ? Exclude<Options[name], undefined>
@@ -10,8 +10,8 @@ export type Resolved<Options, Defaulted extends keyof Options = never> = {
 };
 
 /**
- * Checks the options of a function by the options table, and returns a frozen copy with defaults.
- * @throws UsageError naming the option, the expected form, and the value found
+ * Checks the options of a function against the options table and returns a frozen copy with defaults.
+ * @throws UsageError with the option, the expected form and the value
  */
 export function resolve<
   Options extends object,
@@ -38,7 +38,7 @@ export function resolve<
   >;
 }
 
-/** @throws UsageError naming an argument that is not an object */
+/** @throws UsageError */
 export function checkObject(name: string, value: unknown): void {
   if (typeof value !== "object" || value === null)
     throw new UsageError(
@@ -73,13 +73,13 @@ export function checkPath(name: string, value: unknown): void {
     );
 }
 
-/** What is checked of an option. */
+/** Fields of an option's row that `checkValue` needs. */
 export type CheckedOption = Pick<
   OptionSpec,
   "name" | "kind" | "isRequired" | "choices" | "range"
 >;
 
-/** Checks a value by its row of the options table. @throws UsageError */
+/** Checks a value against its row of the options table. @throws UsageError */
 export function checkValue(spec: CheckedOption, value: unknown): void {
   const { name, kind, isRequired, choices } = spec;
   if (kind === "path" || kind === "paths") {

@@ -1,13 +1,14 @@
 import type { NumberType } from "../arrow/field.js";
+
 /** Callbacks and stop signal of a call. */
 export interface RunHooks {
   /** Signal that stops the run between chunks; the output is deleted and AbortedError thrown. */
   signal?: AbortSignal | undefined;
-  /** Callback for progress: the rows done, the total number of rows, and for runs their current state. */
+  /** Callback for progress, with the rows done and in total; runs add their current state. */
   onProgress?:
     | ((rowsDone: number, rows: number, pace?: RunProgress) => void)
     | undefined;
-  /** Callback for events: the column of logits that is used, and warnings about it. */
+  /** Callback for events: the column of logits in use, and warnings about it. */
   onEvent?: ((event: LogitsEvent) => void) | undefined;
 }
 

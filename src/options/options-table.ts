@@ -1,16 +1,16 @@
 import { DROPPED, EMIT_NAMES, LAYOUTS } from "../results/catalogue.js";
 
-/** Use of a file by a command; `state`: replaces the report or the metrics of an earlier run. */
+/** Use of a file by a command; `state` replaces the report or the metrics of an earlier run. */
 export type FileUse = "read" | "output" | "state";
 
-/** Where options exist. `run` is a run over one file, `dataset` one over many; the command run does both. */
+/** Functions and commands with options. `run` is a run of one file and `dataset` of many; `softjac run` does both. */
 export type Command =
   | ("run" | "dataset" | "plan" | "run-shard" | "finalize" | "status" | "gc")
   | ("submit" | "worker" | "wait")
   | ("show" | "verify" | "inspect" | "report" | "generate");
 
 interface Row {
-  /** `names`: a list of names, in which `\,` is a comma of a name; `ranges`: numbers, on the command line 3,7-9. */
+  /** Type of the value. `names` is a list in which `\,` is a comma of a name; `ranges` is a list written as 3,7-9. */
   kind:
     | ("path" | "paths" | "string" | "list" | "names")
     | ("integer" | "number" | "boolean" | "ranges");
@@ -20,14 +20,14 @@ interface Row {
   /** Inclusive range of a number; default for an integer: from 0. */
   range?: readonly [number, number];
   default?: string | number | boolean;
-  /** For the path of a file or directory: what the command does with it. */
+  /** Use of the file or directory that the value names. */
   file?: FileUse;
-  /** For an argument without a flag: what messages call it. */
+  /** Name in messages of an argument that has no flag. */
   word?: string;
   isRequired?: boolean;
-  /** Variables of other tools that set it, if nothing of softjac does. */
+  /** Environment variables of other tools, used if no flag, SOFTJAC_* variable or config file sets the option. */
   variables?: readonly string[];
-  /** No flag, because other users of the machine can read command lines. */
+  /** Whether the option has no flag, because other users of the machine can read command lines. */
   isSecret?: boolean;
 }
 
@@ -36,11 +36,11 @@ interface Section {
     | ("Input" | "Results" | "Values" | "Output" | "Running")
     | ("Dataset" | "S3" | "Queue" | "Reporting");
   commands: readonly Command[];
-  /** Whether the value changes bytes of the output, or only how the process works. */
+  /** Whether the value changes bytes of the output or only the process. */
   affects: "bytes" | "process";
 }
 
-/** An option. `name` is the property of a function's options; the flag is the same in kebab-case. */
+/** Option of functions and commands. `name` is the property in the library; the flag is `name` in kebab-case. */
 export interface OptionSpec extends Row, Section {
   name: string;
 }
@@ -65,7 +65,7 @@ const output = (help: string, more: Partial<Row & Section> = {}) =>
 const word = (what: string, help: string, more: Partial<Row & Section> = {}) =>
   path(help, { word: what, file: "read", ...more });
 
-/** Returns the options of a section; a row may differ from its section. */
+/** Returns the options of a section; the fields of a row override those of the section. */
 function section(
   group: Section["group"],
   commands: readonly Command[],
@@ -145,7 +145,7 @@ const INPUT = section("Input", READS, "bytes", {
     {
       commands: RUNS,
       choices: ["error", "null", "skip"],
-      // A NaN in a pipeline is news.
+      // A NaN usually means that an earlier step of the pipeline failed.
       default: "error",
     },
   ),
@@ -154,7 +154,7 @@ const INPUT = section("Input", READS, "bytes", {
     // A null can mean "masked" or "missing"; only the producer of the file knows.
     default: "error",
   }),
-  // Without the marker nobody can tell a stream from the first part of one.
+  // Without the marker, a complete stream looks like a truncated one.
   allowMissingEos: flag("Accept a stream that lacks its end-of-stream marker"),
 });
 
@@ -164,7 +164,7 @@ const OF_RESULTS = section("Results", RUNS, "bytes", {
   }),
   layout: text("Layout of the Jacobian blocks", {
     choices: LAYOUTS,
-    // SciPy and PyTorch take these blocks without a copy.
+    // SciPy and PyTorch use these blocks without a copy.
     default: "bsr",
   }),
   threshold: number(
@@ -176,7 +176,7 @@ const OF_RESULTS = section("Results", RUNS, "bytes", {
     { range: FROM_1 },
   ),
   temperature: number("T of softmax(o/T), from 1e-100 to 1e100", {
-    // Beyond, the exact product of a quotient and T leaves float64.
+    // Outside this range the exact product of a quotient and T overflows or underflows float64.
     range: [1e-100, 1e100],
     default: 1,
   }),
@@ -224,7 +224,7 @@ const OF_VERIFY = section("Values", ["verify"], "process", {
   }),
   sample: integer("Number of random rows to recompute in high precision", {
     range: FROM_1,
-    // Errors do not hide in a few rows only.
+    // Errors of a kernel rarely affect only a few rows.
     default: 1000,
   }),
   all: flag("Recompute every row and compare every byte with a new run"),
@@ -260,18 +260,18 @@ const OF_REPORT = section("Values", ["report"], "process", {
 const OF_GENERATE = section("Values", ["generate"], "bytes", {
   rows: integer("Number of rows", { isRequired: true }),
   classes: integer("Number of classes", {
-    // A row is made at once, and readers take a record batch of 128 MiB with ease.
+    // A row is generated in memory, and one of 2^24 float64 values has 128 MiB.
     range: [1, 2 ** 24],
     isRequired: true,
   }),
   kind: text(
     "Distribution: randint(-10, 11)/2, N(0, scale²), or one class far above the others",
-    // The logits of classifiers are nearer to it than to the notebook's whole and half numbers.
+    // Logits of classifiers are closer to normal than to the notebook's multiples of 1/2.
     { choices: ["notebook", "normal", "peaked"], default: "normal" },
   ),
   scale: number("Standard deviation for --kind normal", {
     range: [0, 1e6],
-    // The logits of many a trained classifier spread as much.
+    // The logits of many trained classifiers have about this spread.
     default: 3,
   }),
   seed: integer("Random seed; the same seed gives the same bytes", {
@@ -280,7 +280,7 @@ const OF_GENERATE = section("Values", ["generate"], "bytes", {
   dtype: text("Type of the logits (drawn in float64, then rounded)", {
     group: "Output",
     choices: FLOATS,
-    // Nothing is rounded that need not be.
+    // float64 needs no rounding.
     default: "float64",
   }),
 });
@@ -312,7 +312,7 @@ const OUTPUT = [
     }),
     sync: flag("Wait until the output is on disk (fsync)", {
       commands: [...COMPUTES, "generate", "report"],
-      // After a power cut, a name whose bytes are missing is the worst that a writer can leave.
+      // Without it, a power failure can leave a complete-looking file without its data.
       default: true,
     }),
   }),
@@ -350,7 +350,7 @@ const OF_DATASETS = [
     ),
     shardBytes: integer(
       "Approximate output bytes per shard (for csr and coo: input bytes)",
-      // What is lost when a machine dies, and what a task of a scheduler does in a second or two.
+      // One or two seconds of work: the most that a crash loses.
       { range: FROM_1, default: 256 * 2 ** 20 },
     ),
     checksums: flag(
@@ -386,7 +386,7 @@ const OF_DATASETS = [
       {
         commands: ["dataset", "run-shard", "worker"],
         range: SECONDS,
-        // A chunk takes milliseconds; a disk that is busy with others may take a minute for a sync.
+        // A chunk takes milliseconds, but fsync on a busy disk may take a minute.
         default: 600,
       },
     ),
@@ -394,7 +394,7 @@ const OF_DATASETS = [
   ...section("Dataset", ["gc"], "process", {
     olderThan: number("Remove directories unchanged for this many hours", {
       range: [0, Number.MAX_VALUE],
-      // A run that continues writes something every few seconds; one that was stopped may be wanted on Monday.
+      // Active runs write every few seconds; a run that was stopped on Friday can be resumed on Monday.
       default: 72,
     }),
     dryRun: flag("Print what would be removed without removing it"),
@@ -408,7 +408,7 @@ const S3 = section(
   {
     endpoint: text(
       "URL of an S3 server other than AWS (default: AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL)",
-      // The SDK would read them, but not address the buckets as parts of the path.
+      // The SDK reads these variables, but would not use path-style bucket addresses.
       { variables: ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"] },
     ),
     region: text(
@@ -439,14 +439,14 @@ const QUEUE = [
     }),
     connectTimeout: number(
       "Seconds to wait for the first connection to the queue",
-      // A Redis that restarts reads its log first; a wrong address should be reported soon.
+      // Redis loads its log when it restarts; a wrong address should still be reported soon.
       { range: [0.1, 86_400], default: 10 },
     ),
   }),
   ...section("Queue", ["submit", "wait"], "process", {
     attempts: integer(
       "Attempts per shard that fails for other reasons than invalid input",
-      // With the backoff: about a minute of a disk or network that is out.
+      // With the backoff, this covers an outage of about a minute.
       { range: [1, 1000], default: 6 },
     ),
     backoff: number(
@@ -460,7 +460,7 @@ const QUEUE = [
     ),
     lease: number("Seconds that a worker holds a shard without renewal", {
       range: [1, 86_400],
-      // Long enough for a thread that the system holds up; a shard of a dead worker waits about as long.
+      // Long enough for a thread that is not scheduled for a while; the shard of a dead worker waits about as long.
       default: 60,
     }),
     shardTimeout: number(
@@ -481,7 +481,7 @@ const QUEUE = [
 
 const EVERYWHERE: Command[] = [...MAKES, ...LOOKS];
 
-/** Options of the process alone, which no function of the library has. */
+/** Options of commands only: functions of the library do not have them. */
 const REPORTING = section("Reporting", MAKES, "process", {
   dryRun: flag("Print the plan; write nothing", { commands: ["run"] }),
   json: flag("Print the report as JSON", { commands: EVERYWHERE }),
@@ -509,9 +509,9 @@ const REPORTING = section("Reporting", MAKES, "process", {
 });
 
 /**
- * The options of all functions and commands. The library checks options and fills in defaults with these rows; the command
- * line makes arguments, flags, variables, config files, help and completion from them. Rows that affect bytes are in the
- * fingerprint of a dataset, in this order.
+ * Options of all functions and commands: the source of checks and defaults in the library, and of arguments, flags,
+ * variables, config files, help and completion on the command line. Options that affect bytes are part of the fingerprint
+ * of a dataset, in this order.
  */
 const OPTIONS: readonly OptionSpec[] = [
   ...[
@@ -527,7 +527,7 @@ const OPTIONS: readonly OptionSpec[] = [
   ...[OF_GENERATE, OUTPUT, RUNNING, OF_DATASETS, S3, QUEUE, REPORTING],
 ].flat();
 
-/** Returns the options of a command, or of several that one command line stands for. */
+/** Returns the options of one or more commands. */
 export function optionsOf(...commands: readonly Command[]): OptionSpec[] {
   return OPTIONS.filter((option) =>
     commands.some((command) => option.commands.includes(command)),

@@ -104,33 +104,32 @@ type Defaults =
   | ("layout" | "threshold" | "temperature" | "forceDense" | "onBadRow")
   | ("nullLogit" | "allowMissingEos" | "force" | "sync");
 
-/** RunOptions checked, with every default in place; frozen. */
+/** Checked RunOptions with defaults; frozen. */
 export interface ResolvedOptions
   extends Omit<Resolved<RunOptions, Defaults>, "binary" | "pad"> {
-  /** Name of the input in the output: without its directories, so that moving a file changes no byte. */
+  /** Name of the input in the output, without directories, so that moving a file does not change the output. */
   readonly source: string;
-  /** Rows of the input that the run is over; null: all. */
+  /** Rows of the input to compute; null for all. */
   readonly part: RowRange | null;
-  /** Only a value that differs from the default has a key in the metadata. */
+  /** `true` or undefined, because only values that differ from the default have a key in the metadata. */
   readonly binary: true | undefined;
   readonly pad: true | undefined;
   readonly keep: readonly string[];
-  /** Partitions that the path of the input states. */
+  /** Hive partitions in the path of the input. */
   readonly partitions: readonly Partition[];
   readonly emit: readonly RunEmit[];
-  /** The other columns that the results need. */
+  /** Input columns that the results need beside the logits. */
   readonly inputs: readonly { option: InputName; name: string }[];
   readonly threads: number;
-  /** Whether the number of threads was given: a default is used for all but the smallest runs. */
+  /** Whether the caller set `threads`; the smallest runs ignore the default. */
   readonly threadsExplicit: boolean;
 }
 
 /**
- * Checks options and fills in defaults. The argument is not changed.
- * @throws UsageError naming the option, what it takes, and what was found
+ * Checks options and fills in defaults, without changing the argument.
+ * @throws UsageError with the option, the expected form and the value
  */
 export function resolveOptions(given: RunOptions): ResolvedOptions {
-  // Old names of results are accepted.
   const named = Array.isArray(given?.emit)
     ? { ...given, emit: given.emit.map(currentName) as RunEmit[] }
     : given;
@@ -177,12 +176,11 @@ export function inLayout(
   const emit = options.emit.filter((name) => layout !== "coo" || isInCoo(name));
   checkEmit(emit, layout, options);
   if (layout === "coo") rejectForCoo(options);
-  // Options of entries are recorded.
+  // The metadata records these two even where they have no effect.
   const none = isEntriesLayout(layout) ? {} : { threshold: 0, topK: undefined };
   return { ...options, layout, emit, ...none };
 }
 
-/** Rejects options of entries for a layout of blocks. */
 function rejectForBlocks(
   layout: Layout,
   { threshold, topK }: RunOptions,
@@ -195,7 +193,7 @@ function rejectForBlocks(
       );
 }
 
-/** Rejects options that need one table row for each example. */
+/** Rejects options that need one table row per example. */
 function rejectForCoo({
   onBadRow,
   keep = [],

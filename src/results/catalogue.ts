@@ -25,10 +25,10 @@ export const LAYOUTS = [
 /** Name of a layout of Jacobian blocks. */
 export type Layout = (typeof LAYOUTS)[number];
 
-/** The most classes: beyond, Q·Q is no exact number. */
+/** Maximum number of classes Q: above it, Q·Q exceeds the exact integers of float64. */
 export const MAX_CLASSES = 94_906_265;
 
-/** A dense tensor larger than this is a mistake, unless forced: all but its diagonal blocks is zero. */
+/** Maximum size of a dense tensor without `forceDense`: all but its diagonal blocks is zero. */
 export const MAX_DENSE_BYTES = 2 ** 30;
 
 /** Layout that stores single entries; their number is known only after computing. */
@@ -38,7 +38,7 @@ export function isEntriesLayout(layout: Layout): layout is EntriesLayout {
   return layout === "csr" || layout === "coo";
 }
 
-/** Values of a row: one, one per class, or a block of classes x classes. */
+/** Shape of the result of a row: one value, one per class, or a block of classes x classes. */
 type Shape = "scalar" | "vector" | "block";
 
 function result<const S extends Shape>(
@@ -50,7 +50,7 @@ function result<const S extends Shape>(
   return { shape, code, help, input };
 }
 
-/** The results; p = softmax(o/T), a = argmax, all sums over all classes. `type` is that of whole numbers. */
+/** The results, with p = softmax(o/T); sums are over all classes. `type` is set for integers. */
 export const EMITS = {
   softmax: result("vector", code.SOFTMAX, "p"),
   log_softmax: result("vector", code.LOG_SOFTMAX, "log p"),
@@ -148,10 +148,10 @@ export const EMITS = {
 export type EmitName = keyof typeof EMITS;
 export const EMIT_NAMES = Object.keys(EMITS) as EmitName[];
 
-/** Results whose names have changed: old option values and old files have the first. */
+/** Old names of results, in old files and option values, and their current names. */
 const RENAMED: { [old: string]: EmitName } = { doubt: "uncertainty" };
 
-/** Returns the name that a result has now. */
+/** Returns the current name of a result. */
 export function currentName<Name extends string>(name: Name): Name | EmitName {
   return Object.hasOwn(RENAMED, name) ? (RENAMED[name] as EmitName) : name;
 }

@@ -8,25 +8,25 @@ import {
   type Layout,
 } from "./catalogue.js";
 
-/** One column of results in the output table. */
+/** Result column of the output table. */
 export interface ResultColumn {
   name: string;
   code: number;
-  /** A class (column), the form of a covariance, or -1. */
+  /** Class of `column`, or storage of a covariance (see `covarianceForm`); else -1. */
   param: number;
-  /** Values that a row's result has as the kernel stores it. */
+  /** Values per row, as the kernel stores them. */
   values: number;
-  /** Values that a table row has: `values`, or a slab of the dense tensor. */
+  /** Values per table row: `values`, or the whole dense tensor. */
   listSize: number;
   list: boolean;
   type: "float32" | "float64" | "int32";
   /** Bytes per value. */
   width: 4 | 8;
-  /** Stored by rows of the block, all of them full or (triangle) from the diagonal on; null: at once. */
+  /** Whether rows of the block are full or (triangle) start at the diagonal; null for results that are not blocks. */
   block: "square" | "triangle" | null;
   /** Shape and dimensions for arrow.fixed_shape_tensor. */
   tensor: { shape: number[]; dim_names: string[] } | null;
-  /** Place among the run's inputs; the logits themselves are not one of them. */
+  /** Index among the auxiliary input columns of the run; -1 for none. */
   input: number;
 }
 
@@ -34,20 +34,19 @@ export interface ResultOptions {
   emit: readonly EmitName[];
   layout: Layout;
   dtype: "float32" | "float64";
-  /** The class of `column`, where it is not a column of the input. */
+  /** Class of `column` for all rows. */
   class: number | undefined;
-  /** Names of the classes, if they are given. */
   classNames?: readonly string[] | undefined;
   rows: number;
   classes: number;
-  /** The inputs that there are, and how many values of them a row has. */
+  /** Auxiliary input columns and their values per row. */
   inputs: readonly { option: InputName; values: number }[];
 }
 
 /**
- * Returns the columns of results, in order. `factored` has softmax, argmax and tail in place of a block; entries (`csr`,
- * `coo`) are no results of one size, and not among them.
- * @throws UsageError for a class that is not there, and for names that are not as many as the classes
+ * Returns the result columns of fixed size, in order. `factored` has softmax, argmax and tail in place of a block; the
+ * entries of `csr` and `coo` are excluded.
+ * @throws UsageError for a class out of range, and for a wrong number of class names
  */
 export function resultColumns(options: ResultOptions): ResultColumn[] {
   const { emit, layout, classes } = options;
@@ -60,7 +59,7 @@ export function resultColumns(options: ResultOptions): ResultColumn[] {
     if (isJacobian(name) && layout === "factored") {
       for (const part of ["softmax", "argmax"] as const)
         add(resultColumn(part, options));
-      // The tail tells confident rows apart long after float32 has lost them.
+      // float64, because in float32 the tails of very confident rows underflow to 0.
       add({ ...resultColumn("tail", options), type: "float64", width: 8 });
     } else add(resultColumn(name, options));
   }
@@ -113,12 +112,12 @@ function resultColumn(name: EmitName, options: ResultOptions): ResultColumn {
   };
 }
 
-/** Whether a result is stored as the layout says. */
+/** Whether the layout applies to a result. */
 export function isJacobian(name: string): name is "jacobian" | "log_jacobian" {
   return name === "jacobian" || name === "log_jacobian";
 }
 
-/** Returns how many values a row of an input may have. */
+/** Returns the possible numbers of values per row of an auxiliary column. */
 export function valuesAllowed(option: InputName, classes: number): number[] {
   if (option === "label" || option === "classColumn") return [1];
   if (option !== "covariance") return [classes];
@@ -126,7 +125,7 @@ export function valuesAllowed(option: InputName, classes: number): number[] {
   return [...new Set(forms)];
 }
 
-/** Returns the form as the kernels number it: 0 a diagonal, 1 an upper triangle, 2 a whole matrix. */
+/** Returns the code of the kernels for the storage of a covariance: 0 diagonal, 1 upper triangle, 2 full matrix. */
 function covarianceForm(classes: number, values: number): number {
   if (values === classes * classes) return 2;
   return values === classes ? 0 : 1;

@@ -15,7 +15,7 @@ import { isJacobian } from "./columns.js";
 /** Name of a result of a run. */
 export type RunEmit = EmitName | DroppedName;
 
-/** The options that name what a result is made of beside the logits. */
+/** Options that select what a result needs beside the logits. */
 export type InputOptions = { class?: number | undefined } & {
   [option in InputName]?: string | undefined;
 };
@@ -25,15 +25,12 @@ export function defaultEmit(layout: Layout): readonly RunEmit[] {
   return layout === "coo" ? ["jacobian"] : ["softmax", "jacobian"];
 }
 
-/** Returns the results that the kernel computes one by one. */
+/** Returns the results without those about dropped entries. */
 export function resultsOf(emit: readonly RunEmit[]): EmitName[] {
   return emit.filter((name): name is EmitName => !isDropped(name));
 }
 
-/**
- * Checks that the results asked for, the layout, and the inputs go together.
- * @throws UsageError
- */
+/** Checks that results, layout and auxiliary columns are consistent. @throws UsageError */
 export function checkEmit(
   emit: readonly RunEmit[],
   layout: Layout,
@@ -108,7 +105,6 @@ function checkInputs(emit: readonly EmitName[], options: InputOptions): void {
   }
 }
 
-/** Returns the inputs that results need, each once. */
 function neededInputs(
   emit: readonly EmitName[],
   options: InputOptions,
@@ -129,7 +125,7 @@ function usersOf(
   return among.filter((name) => EMITS[name].input === input).join(", ");
 }
 
-/** Returns the columns to read beside the logits. */
+/** Returns the columns that the results need beside the logits. */
 export function inputsOf(
   emit: readonly RunEmit[],
   options: InputOptions,

@@ -2,14 +2,14 @@ import { dirname, resolve } from "node:path";
 import { isS3, STANDARD_INPUT } from "../io/location.js";
 import type { Partition } from "./run-metadata.js";
 
-// Directories such as `split=train/part=3/` are columns of the files in them, with one value for all rows of a file.
+// Hive partitions: a directory such as `split=train` is a column of the files in it, with one value for all rows.
 
 const NULL = "__HIVE_DEFAULT_PARTITION__";
 const INTEGER = /^-?\d{1,18}$/;
 
 /**
- * Returns a function that reads the partitions of a path, the outermost first. Values are int64 if those of the same name
- * are integers in all paths, else text.
+ * Returns a function that reads the partitions of a path, outermost first. A column is int64 if its values in all `paths`
+ * are integers, else utf8.
  */
 export function partitionReader(
   paths: readonly string[],
@@ -26,7 +26,7 @@ export function partitionReader(
     });
 }
 
-/** Returns the names and values of a path; the inner one of two directories with the same name wins. */
+/** Returns the partitions of a path by name; of two with the same name, the inner one. */
 function entriesOf(path: string): Map<string, string | null> {
   const found = new Map<string, string | null>();
   if (path === STANDARD_INPUT) return found;

@@ -2,20 +2,19 @@ import { UsageError } from "../errors.js";
 import { indexName, positionNames } from "../printable.js";
 
 /**
- * Axes of the rows of an input. Rows of one axis are numbered in the column `row`. With more axes, `row` is the index along the
- * first, and each further axis has an index column.
+ * Axes of the rows of an input. The column `row` is the index along the first axis; each further axis has its own index
+ * column.
  */
 export interface RowAxes {
-  /** Lengths of the axes after the first; of ragged lists the length of the longest. */
+  /** Lengths of the axes after the first; for ragged lists, the length of the longest. */
   inner: readonly number[];
-  /** Descriptor of a temporary file with the indices of each row (src/results/row-indices.ts); null: they follow from `inner`. */
+  /** Descriptor of the temporary file with the indices of ragged rows (row-indices.ts); null if they follow from `inner`. */
   fd: number | null;
 }
 
-/** Axes of rows that are only numbered. */
 export const ONE_AXIS: RowAxes = { inner: [], fd: null };
 
-/** Returns the place of an index among all indices in lexicographic order: without ragged lists, the number of the row. */
+/** Returns the key of an index: its rank in lexicographic order. Without ragged lists, it is the number of the row. */
 export function keyOfIndex(
   inner: readonly number[],
   [row = 0, ...positions]: readonly number[],
@@ -26,7 +25,7 @@ export function keyOfIndex(
   );
 }
 
-/** Returns the index that has a key: the row, then the positions. */
+/** Returns the index of a key: the row, then the positions. */
 export function indexOfKey(inner: readonly number[], key: number): number[] {
   const index: number[] = [];
   let rest = key;
@@ -38,8 +37,8 @@ export function indexOfKey(inner: readonly number[], key: number): number[] {
 }
 
 /**
- * Checks the positions that a caller gives for a row of an output.
- * @throws UsageError for another number of positions than the output has, or for one that is not on its axis
+ * Checks the positions of a row of an output.
+ * @throws UsageError if their number is wrong or one is out of range
  */
 export function checkPositions(
   path: string,
@@ -60,12 +59,12 @@ export function checkPositions(
   );
 }
 
-/** Returns the number of keys of rows whose axes have these lengths. */
+/** Returns the number of keys of rows with axes of these lengths. */
 export function keyCount(lengths: readonly number[]): number {
   return lengths.reduce((product, length) => product * length, 1);
 }
 
-/** Returns the row of a key as `openJacobian` takes it: a number, or the row and its positions. */
+/** Returns the argument for `openJacobian` of a key: a number, or the row and its positions. */
 export function rowOfKey(
   inner: readonly number[],
   key: number,
@@ -74,7 +73,7 @@ export function rowOfKey(
   return position.length === 0 ? row : { row, position };
 }
 
-/** Returns the row of a key as messages name it. */
+/** Formats the row of a key for messages. */
 export function nameOfKey(inner: readonly number[], key: number): string {
   return indexName(indexOfKey(inner, key));
 }

@@ -2,11 +2,10 @@ import { readFully } from "../io/positional.js";
 import { indexName } from "../printable.js";
 import { indexOfKey, type RowAxes } from "./row-axes.js";
 
-// The temporary file of ragged rows has float64 numbers: the row and the positions of each row, one row after the other.
+// The temporary file of ragged rows holds float64 [rows, axes], row-major: the row and the positions of each row.
 
 const BYTES = 8;
 
-/** Returns the axes of the rows of an input. */
 export function axesOf({
   leading,
   indexFd,
@@ -17,7 +16,7 @@ export function axesOf({
   return { inner: leading.slice(1), fd: indexFd };
 }
 
-/** Returns the indices of rows `[start, end)`: one array per index column, `row` first. @throws the error of the system */
+/** Returns the indices of rows `[start, end)`: one array per index column, `row` first. @throws system errors */
 export function rowIndices(
   { inner, fd }: RowAxes,
   start: number,
@@ -39,12 +38,12 @@ export function rowIndices(
   return columns;
 }
 
-/** Returns a row's index: the row, then the positions. */
+/** Returns the index of a row: the row, then the positions. */
 export function indexOfRow(axes: RowAxes, row: number): number[] {
   return rowIndices(axes, row, row + 1).map(([index]) => index as number);
 }
 
-/** Returns a row as messages name it: `row 3, position 7`. */
+/** Formats a row for messages: `row 3, position 7`. */
 export function nameOfRow(axes: RowAxes, row: number): string {
   return indexName(indexOfRow(axes, row));
 }

@@ -11,18 +11,17 @@ import {
 import { checkEmit, type RunEmit } from "./emit-options.js";
 import { keyCount } from "./row-axes.js";
 
-/** Column of a Hive-partitioned directory, such as `split=train`: one value for all rows of a file. */
+/** Column of a Hive-partitioned directory, such as `split=train`, with one value for all rows of a file. */
 export interface Partition {
   name: string;
-  /** null: null. */
   value: string | null;
   type: "utf8" | "int64";
 }
 
-/** A value as the text of a key. */
+/** Conversion of a value to and from the text of a metadata key. */
 interface Codec<Value> {
   encode(value: Value): string;
-  /** Returns undefined for a text that is not such a value. */
+  /** Returns undefined for invalid text. */
   decode(text: string): Value | undefined;
   expected: string;
 }
@@ -33,7 +32,7 @@ const text: Codec<string> = {
   expected: "a string",
 };
 
-/** Returns the codec of a JSON array; `keys` fixes the order of properties, which differs in a plan that was read. */
+/** Returns the codec of a JSON array; `keys` fixes the order of properties, which a stored plan may change. */
 function json<Item>(
   expected: string,
   isItem: (item: Item) => boolean,
@@ -61,7 +60,7 @@ function isPartition({ name, value, type }: Partition): boolean {
   );
 }
 
-/** No result has a comma in its name. */
+/** Names of results, which contain no commas. */
 const results: Codec<readonly string[]> = {
   encode: (value) => value.join(","),
   decode: (value) => value.split(",").map(currentName),
@@ -119,37 +118,36 @@ function among<const Value extends string>(
   };
 }
 
-/** Keys of the metadata, in the order in which they are written: facts of a run, and options that change its bytes. */
+/** Codecs of the metadata keys, in file order: properties of a run, and options that change its bytes. */
 const CODECS = {
   version: text,
   layout: among(...LAYOUTS),
   emit: results,
-  /** M of the logits. */
+  /** Number of rows M of the logits. */
   rows: whole(),
-  /** Rows `[rowStart, rowEnd)` of the logits, if the file is a part of a dataset. */
+  /** Rows `[rowStart, rowEnd)` of the logits, if the file is a shard of a dataset. */
   rowStart: whole(),
   rowEnd: whole(),
-  /** Lengths of the axes of the rows, if the output has index columns after `row`; of ragged lists the longest. */
+  /** Lengths of the axes of the rows, if the output has index columns after `row`; for ragged lists, the longest. */
   rowShape: lengths,
-  /** Q of the logits. */
+  /** Number of classes Q of the logits. */
   classes: whole(1, MAX_CLASSES),
   dtype: among("float32", "float64"),
   temperature: number("a number above 0", (T) => T > 0),
   threshold: number("a number from 0", (t) => t >= 0),
   topK: whole(1),
-  /** Name of the input, without its folder: moving a file changes no byte. */
+  /** Name of the input, without directories. */
   source: text,
   class: whole(),
-  /** The column of logits, or the pattern of their columns. */
   column: text,
   columns: text,
   classAxis: number("a whole number", Number.isSafeInteger),
   binary: truth,
   pad: truth,
-  /** Names of the classes: as given, or of the columns or the fields of a struct. */
+  /** Names of the classes: the option, or the names of columns or struct fields. */
   classNames: json("names", (name: string) => typeof name === "string"),
   keep: json("names", (name: string) => typeof name === "string"),
-  /** Partitions of the input that are copied, or are its labels. */
+  /** Partitions of the input that are copied or used as labels. */
   partitions: json("partitions", isPartition, ["name", "value", "type"]),
   classColumn: text,
   label: text,
@@ -163,7 +161,7 @@ const CODECS = {
   compress: among("lz4", "zstd"),
 };
 
-/** How a file of results was made: keys `softjac.` and the name in snake case, in the metadata of its schema. */
+/** Metadata of an output: keys `softjac.` + name in snake case, in the metadata of the Arrow schema. */
 export type RunMetadata = {
   [Name in keyof typeof CODECS]?:
     | ((typeof CODECS)[Name] extends Codec<infer Value> ? Value : never)
@@ -179,12 +177,12 @@ type StoredOptions = Omit<
 
 type Pairs = readonly [key: string, value: string][];
 
-/** Returns the key of a property: `softjac.row_start` of `rowStart`. */
+/** Returns the key of a property: `softjac.row_start` for `rowStart`. */
 function metadataKey(name: string): string {
   return `softjac.${name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`;
 }
 
-/** Returns the keys and values of a file of results; undefined values have no key. */
+/** Returns the keys and values of an output; undefined values have no key. */
 export function encodeRunMetadata(
   run: RunMetadata,
 ): [key: string, value: string][] {
@@ -197,12 +195,12 @@ export function encodeRunMetadata(
 }
 
 /**
- * Reads what a file states. Files of other tools, and of older versions, have fewer keys or none.
- * @throws InputFormatError for a value that is not of its key
+ * Reads the metadata of a file. Files of older versions have fewer keys, files of other tools none.
+ * @throws InputFormatError for an invalid value
  */
 export function decodeRunMetadata(path: string, pairs: Pairs): RunMetadata {
   const found = new Map(pairs);
-  // Without a block among the results, the layout is that of none.
+  // Without blocks in the output, its layout has no meaning.
   const hasBlocks = /jacobian|^$/.test(found.get("softjac.emit") ?? "");
   const run: Record<string, unknown> = {};
   for (const [name, { decode, expected }] of Object.entries(CODECS)) {
@@ -220,12 +218,12 @@ export function decodeRunMetadata(path: string, pairs: Pairs): RunMetadata {
   return run;
 }
 
-/** Complete metadata of a file that `run` wrote. */
+/** Metadata of an output of `run`, with defaults. */
 export interface StoredRun extends RunMetadata {
   layout: Layout;
   emit: readonly RunEmit[];
   rows: number;
-  /** The rows of the file: all, or those of a dataset's part. */
+  /** Rows `[rowStart, rowEnd)` of the logits in this file: all, or those of a shard. */
   rowStart: number;
   rowEnd: number;
   classes: number;
@@ -233,7 +231,7 @@ export interface StoredRun extends RunMetadata {
   temperature: number;
   threshold: number;
   class: number | undefined;
-  /** 0: all. */
+  /** Maximum number of entries per block; 0 for all. */
   topK: number;
 }
 
@@ -248,8 +246,8 @@ const REQUIRED = [
 ] as const;
 
 /**
- * Reads the run that a file of results comes from.
- * @throws InputFormatError where a key is missing, or its value is not of that key
+ * Reads and checks the metadata of an output.
+ * @throws InputFormatError for a missing key or an invalid value
  */
 export function readStoredRun(path: string, pairs: Pairs): StoredRun {
   const fail = (text: string) => new InputFormatError(path, "metadata", text);
@@ -271,7 +269,7 @@ export function readStoredRun(path: string, pairs: Pairs): StoredRun {
     checkEmit(known.emit, layout, {});
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    // The names of inputs are the caller's.
+    // No auxiliary columns were passed, so errors about them are expected.
     if (error.option === "emit" || error.option === "layout")
       throw fail(error.message);
   }
@@ -283,7 +281,7 @@ export function readStoredRun(path: string, pairs: Pairs): StoredRun {
   return { ...known, layout, rowStart, rowEnd, topK, class: known.class };
 }
 
-/** Returns the options that a file states, and the given ones, which win. */
+/** Returns the options stored in a file, overridden by the given ones. */
 export function withStoredOptions<Given extends Partial<StoredOptions>>(
   { column, columns, threshold, ...stored }: RunMetadata,
   given: Given,

@@ -7,31 +7,30 @@ import {
 import { isJacobian, type ResultColumn } from "./columns.js";
 import type { RunEmit } from "./emit-options.js";
 
-/** A column of a table of entries, behind `row` and the kept ones. */
+/** Column of a csr or coo table, after `row` and the copied columns. */
 export interface TableColumn {
   name: string;
   type: "int32" | "float32" | "float64";
   /** Bytes per value. */
   width: 4 | 8;
   list: boolean;
-  /** Values of a table row; null: the entries of an example (csr). */
+  /** Values per table row; null for the entries of an example (csr). */
   listSize: number | null;
   tensor: ResultColumn["tensor"];
-  /** What stands in the slot for it. */
+  /** Source of the values in the slot. */
   source:
     | { kind: "position"; n: number }
     | { kind: "indices" | "columns" | "values" | "droppedMax" | "droppedSum" }
     | { kind: "result"; n: number };
 }
 
-/** Defaults of a column: one value of a table row. */
 const SINGLE = { list: false, listSize: 1, tensor: null };
 const INT32 = { ...SINGLE, type: "int32", width: 4 } as const;
 const FLOAT64 = { ...SINGLE, type: "float64", width: 8 } as const;
 const FLOAT32 = { ...SINGLE, type: "float32", width: 4 } as const;
 const ENTRIES = { list: true, listSize: null };
 
-/** Returns the columns in the order of the results; entries are where their block was named. */
+/** Returns the columns in the order of `emit`; entries take the place of their block. */
 export function tableColumns(
   emit: readonly RunEmit[],
   layout: EntriesLayout,
@@ -77,7 +76,7 @@ export function positionColumns(names: readonly string[]): TableColumn[] {
   }));
 }
 
-/** Whether a column has one value per example: in coo it is repeated with each of its entries. */
+/** Whether a column has one value per example, which coo repeats for each entry. */
 export function isOfExample({
   source,
 }: {

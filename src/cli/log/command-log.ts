@@ -7,7 +7,7 @@ import { type Status, StatusTracker } from "./status.js";
 
 const HEARTBEAT_SECONDS = 30;
 
-/** Reports one command from start to end: on standard error, and in the files of `--metrics` and `--report`. */
+/** Reports a command from start to end: on standard error and in the files of `--metrics` and `--report`. */
 export class CommandLog {
   readonly status = new StatusTracker();
   readonly #timer: NodeJS.Timeout;
@@ -51,7 +51,7 @@ export class CommandLog {
     this.log.stop();
   }
 
-  /** Reports success; `text` null: only in files. Returns whether the files could be written. */
+  /** Reports success, on standard error only if `text` is not null. Returns whether the files could be written. */
   done(exitCode: number, report: object, text: string | null, logged = report) {
     const written = this.#end(exitCode, report);
     if (text !== null) this.log.done(logged, text);
@@ -80,7 +80,7 @@ export class CommandLog {
     );
   }
 
-  /** Writes a file if the settings name it; an error is a warning, once, and does not end the command. */
+  /** Writes a file if its setting is given. The first error is a warning; none ends the command. */
   #write(setting: string, text: () => string): boolean {
     const path = this.settings.get(setting);
     if (typeof path !== "string") return true;
@@ -95,12 +95,11 @@ export class CommandLog {
   }
 }
 
-/** Returns a report as indented JSON. */
 export function jsonText(value: unknown): string {
   return `${printableJson(JSON.stringify(value, null, 2))}\n`;
 }
 
-/** Metrics and their help, in the order of the file; `rowsDone` is named softjac_rows_done. */
+/** Help texts of the metrics, in file order; `rowsDone` becomes softjac_rows_done. */
 const METRICS: Record<Exclude<keyof Status, "secondsLeft">, string> = {
   running: "Whether the command is running (1) or has ended (0).",
   exitCode: "Exit code of the command, once it has ended.",
@@ -122,7 +121,7 @@ const METRICS: Record<Exclude<keyof Status, "secondsLeft">, string> = {
   memoryBytes: "Resident memory in bytes.",
 };
 
-/** Returns a status in the text format of Prometheus, for the textfile collector of its node exporter. */
+/** Formats a status in the Prometheus text format, for the textfile collector of its node exporter. */
 function metricsText(status: Status, command: string, output: string): string {
   const labels = `{command="${escaped(command)}",output="${escaped(output)}"}`;
   return Object.entries(METRICS)

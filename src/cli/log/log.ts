@@ -12,7 +12,7 @@ export interface Log {
   progress(status: () => Status): void;
   event(event: DatasetEvent): void;
   heartbeat(status: Status): void;
-  /** Reports success, with the report and its summary for people. */
+  /** Reports success; `text` is the report for people. */
   done(report: object, text: string): void;
   failed(failure: Failure): void;
   warn(text: string): void;
@@ -22,12 +22,11 @@ export interface Log {
 
 export interface Failure {
   code: string;
-  /** One sentence. */
   message: string;
   exitCode: number;
 }
 
-/** Opens the log that the settings ask for: lines and a progress bar for people, or JSON lines. */
+/** Opens the log in the format of the settings: lines and a progress bar for people, or JSON lines. */
 export function openLog(settings: Settings): Promise<Log> {
   const quiet = settings.get("quiet") === true;
   return settings.get("logFormat") === "json"
@@ -63,10 +62,10 @@ async function openHumanLog(quiet: boolean, isJson: boolean): Promise<Log> {
   };
 }
 
-/** Events that people see even with --quiet, and that JSON lines report as warnings. */
+/** Events that are shown even with --quiet, and that JSON lines report as warnings. */
 const ALWAYS_SHOWN = ["input skipped", "shard retried", "shard failed"];
 
-/** Returns an event as text for people; null if they do not see it. */
+/** Formats an event for people; null if it is not shown. */
 function eventText(event: DatasetEvent): string | null {
   switch (event.event) {
     case "logits":
@@ -122,7 +121,7 @@ function heartbeatText(status: Status): string {
   return `${shardsText}${count(rowsDone)} of ${count(rows)} rows, ${count(status.rowsPerSecond)} rows/s${left}, ${bytes(status.memoryBytes)} of memory`;
 }
 
-/** Lines have `time`, `level`, `msg` and, for a dataset, the fingerprint of its `run`. */
+/** Opens a log of JSON lines with `time`, `level`, `msg` and, for datasets, `run` (the fingerprint). */
 async function openJsonLog(quiet: boolean): Promise<Log> {
   const { pino } = await import("pino");
   let logger = pino(

@@ -13,19 +13,18 @@ export interface ProgressBar {
   stop(): void;
 }
 
-/** Opens a progress bar on a terminal. */
 export async function openProgressBar(
   terminal: NodeJS.WriteStream,
 ): Promise<ProgressBar> {
   const { SingleBar } = (await import("cli-progress")).default;
   const bar = new SingleBar({
     stream: terminal,
-    // A full last line makes some terminals begin another one, so one column stays free.
+    // One column stays free, because some terminals wrap a full line.
     format: (_, __, { status }) =>
       progressText(status as Status, (terminal.columns || 80) - 1),
     clearOnComplete: true,
     hideCursor: true,
-    // The library's signal handler would stop the bar while chunks are still being computed.
+    // With it, cli-progress would stop the bar on a signal, while chunks are still being computed.
     gracefulExit: false,
   });
   let started = false;
@@ -43,7 +42,7 @@ export async function openProgressBar(
   };
 }
 
-/** Returns the bar and as many figures as fit into `columns`, the most important first. */
+/** Formats the bar and as many figures as fit into `columns`, the most important first. */
 export function progressText(status: Status, columns: number): string {
   const { rows, rowsDone } = status;
   const done = rows > 0 ? Math.min(1, rowsDone / rows) : 0;
@@ -72,7 +71,7 @@ function figures(status: Status): string[] {
   return found;
 }
 
-/** 1234567 as "1.23 M": three digits, for what changes while one reads it. */
+/** Formats 1234567 as "1.23 M", with three digits. */
 export function short(value: number): string {
   const units = ["", " k", " M", " G", " T"];
   let scaled = value;
@@ -85,7 +84,7 @@ export function short(value: number): string {
   return `${scaled.toFixed(digits)}${units[unit]}`;
 }
 
-/** Seconds as "0:07", "3:20", "2:03:20". */
+/** Formats seconds as "0:07", "3:20" or "2:03:20". */
 export function clock(seconds: number): string {
   const whole = Math.ceil(seconds);
   const two = (value: number) => String(value).padStart(2, "0");

@@ -1,19 +1,19 @@
 import type { DatasetEvent } from "../../dataset/events.js";
 import type { RunProgress } from "../../options/hooks.js";
 
-/** Progress of a command: the content of its metrics, heartbeats and progress bar. */
+/** Progress of a command, for metrics, heartbeats and the progress bar. */
 export type Status = ReturnType<StatusTracker["now"]>;
 
-/** A pause in the progress that is shorter than this does not change the estimated time left. */
+/** Minimum length of a pause, in milliseconds, that makes the time left unknown. */
 const MIN_PAUSE_MS = 10_000;
 
-/** Tracks the status of a command by its progress and its events. */
+/** Tracks the status of a command from its progress and events. */
 export class StatusTracker {
   readonly #started = Date.now();
   readonly #start = performance.now();
   /** Time of the first progress: rates exclude opening and planning. */
   #rowsSince: number | null = null;
-  /** Time when the number of computed rows changed last. */
+  /** Time of the last change in the number of computed rows. */
   #lastMoved: number | null = null;
   #bytesDone = 0;
   #exitCode: number | null = null;
@@ -54,7 +54,7 @@ export class StatusTracker {
     } else if (event.event === "input skipped") counts.skippedInputs++;
   }
 
-  /** Ends the status with the counts of the report, if it has them. */
+  /** Sets the exit code and the counts of the final report. */
   end(exitCode: number, report: object): void {
     this.#exitCode = exitCode;
     const found = report as Record<string, unknown>;
@@ -79,13 +79,13 @@ export class StatusTracker {
       rowsPerSecond: rate,
       bytesPerSecond: seconds > 0 ? this.#bytesDone / seconds : 0,
       memoryBytes: process.memoryUsage.rss(),
-      /** Estimated time to the end; null if it is unknown. */
+      /** Estimated time to the end; null if unknown. */
       secondsLeft:
         rate > 0 && !this.#isPaused(now) ? (rows - rowsDone) / rate : null,
     };
   }
 
-  /** Whether progress has paused for longer than all of it took, so that its rate predicts nothing. */
+  /** Whether progress has paused for longer than it lasted before, so that its rate predicts nothing. */
   #isPaused(now: number): boolean {
     if (this.#rowsSince === null || this.#lastMoved === null) return false;
     const took = this.#lastMoved - this.#rowsSince;
