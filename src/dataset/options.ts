@@ -9,7 +9,7 @@ import {
   resolveOptions,
 } from "../options/run-options.js";
 import { ARROW, checkName } from "../output/written-files.js";
-import { isEntriesLayout, isInputName } from "../results/catalogue.js";
+import { isAuxiliaryName, isEntriesLayout } from "../results/catalogue.js";
 import { type S3Options, s3OptionsOf } from "../storage/s3-options.js";
 import type { StopLimits } from "./graceful-stop.js";
 
@@ -166,7 +166,7 @@ export function bytesOptions(options: ResolvedOptions): BytesOptions {
   const names = optionsOf("run")
     .filter(({ affects }) => affects === "bytes")
     // Once resolved, the names of auxiliary columns are in one list.
-    .map(({ name }) => (isInputName(name) ? "inputs" : name));
+    .map(({ name }) => (isAuxiliaryName(name) ? "inputs" : name));
   return Object.fromEntries(
     names.map((name) => [name, options[name as keyof ResolvedOptions]]),
   ) as unknown as BytesOptions;

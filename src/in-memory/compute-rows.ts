@@ -2,7 +2,7 @@ import { type RowsSetup, SlotRows } from "../../workers/slot-rows.js";
 import { BadRowError, UsageError } from "../errors.js";
 import type { Kernel } from "../kernels/kernel.js";
 import { kernelOn } from "../kernels/simd-kernel.js";
-import type { InputName } from "../results/catalogue.js";
+import type { AuxiliaryName } from "../results/catalogue.js";
 import { blockRowStart, type ResultColumn } from "../results/columns.js";
 import { allocateKernelMemory } from "../tasks/kernel-memory.js";
 import { planRowBlocks } from "../tasks/plan-row-blocks.js";
@@ -20,7 +20,7 @@ export interface Rows {
   classes: number;
   temperature: number;
   /** The other inputs, in the order of the results. */
-  inputs: { option: InputName; values: number; data: ArrayLike<number> }[];
+  inputs: { option: AuxiliaryName; values: number; data: ArrayLike<number> }[];
   onBadRow: "error" | "nan";
 }
 

@@ -2,19 +2,19 @@ import { UsageError } from "../errors.js";
 import { checkObject } from "../options/check-options.js";
 import { shortValue } from "../printable.js";
 import {
+  type AuxiliaryName,
   currentName,
   EMIT_NAMES,
   type EMITS,
   type EmitName,
   type EntriesLayout,
-  type InputName,
   type Layout,
 } from "../results/catalogue.js";
 import { resultColumns, valuesAllowed } from "../results/columns.js";
 import {
+  type AuxiliaryOptions,
+  auxiliaryColumns,
   checkEmit,
-  type InputOptions,
-  inputsOf,
 } from "../results/emit-options.js";
 import { computeInMemory, type FloatArray } from "./compute-rows.js";
 
@@ -111,18 +111,18 @@ export function softmaxResults<
   checkArguments(logits, options, temperature, onBadRow);
   const emit = currentNames(options.emit);
   const ofClass = typeof options.class === "number" ? options.class : undefined;
-  const data: { [option in InputName]?: ArrayLike<number> | undefined } = {
+  const data: { [option in AuxiliaryName]?: ArrayLike<number> | undefined } = {
     label: options.label,
     cotangent: options.cotangent,
     tangent: options.tangent,
     covariance: options.covariance,
     classColumn: typeof options.class === "object" ? options.class : undefined,
   };
-  const names: InputOptions = { class: ofClass };
-  for (const option of Object.keys(data) as InputName[])
+  const names: AuxiliaryOptions = { class: ofClass };
+  for (const option of Object.keys(data) as AuxiliaryName[])
     if (data[option] !== undefined) names[option] = option;
   checkEmit(emit, layout, names);
-  const inputs = inputsOf(emit, names).map(({ option }) => {
+  const inputs = auxiliaryColumns(emit, names).map(({ option }) => {
     const array = data[option] as ArrayLike<number>;
     return {
       option,
@@ -272,7 +272,7 @@ function orList(numbers: readonly number[]): string {
 }
 
 function valuesPerRow(
-  option: InputName,
+  option: AuxiliaryName,
   { length }: ArrayLike<number>,
   rows: number,
   classes: number,

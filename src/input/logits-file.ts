@@ -1,7 +1,7 @@
 import type { ColumnStorage } from "../arrow/column-storage.js";
 import type { CopiedDictionary } from "../arrow/copied-nodes.js";
 import type { FloatType, NumberType } from "../arrow/field.js";
-import type { InputName } from "../results/catalogue.js";
+import type { AuxiliaryName } from "../results/catalogue.js";
 import type { Partition } from "../results/run-metadata.js";
 import type { CopiedColumn } from "./copied-columns.js";
 import type { InputFile } from "./read-input.js";
@@ -43,7 +43,7 @@ export interface LogitsFile extends InputFile {
 
 /** Column of numbers other than the logits. */
 export interface InputColumn {
-  option: InputName;
+  option: AuxiliaryName;
   name: string;
   form: ColumnStorage;
   type: NumberType;
@@ -55,7 +55,7 @@ export interface InputColumn {
 export interface OpenOptions extends LogitsSelection {
   keep: readonly string[];
   /** Names of the other columns that results need. */
-  inputs: readonly { option: InputName; name: string }[];
+  inputs: readonly { option: AuxiliaryName; name: string }[];
   /** Names of the classes, for labels that are strings; default: those of the columns or fields of the logits. */
   classNames?: readonly string[] | undefined;
   /** Names of the result columns, which copied columns must not have. */

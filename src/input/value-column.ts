@@ -1,6 +1,6 @@
 import { describeField, type Field } from "../arrow/field.js";
 import { InputUnsupportedError } from "../errors.js";
-import type { InputName } from "../results/catalogue.js";
+import type { AuxiliaryName } from "../results/catalogue.js";
 import { valuesAllowed } from "../results/columns.js";
 import type { Partition } from "../results/run-metadata.js";
 import { indexOfName, namedColumns } from "./column-names.js";
@@ -16,7 +16,7 @@ import {
 
 /** A column of numbers beside the logits. */
 export interface ValueColumn extends NumberColumn {
-  option: InputName;
+  option: AuxiliaryName;
   /** Partition whose value is that of all rows; null for a column of the file. */
   partition: Partition | null;
 }
@@ -28,7 +28,7 @@ export interface ValueColumn extends NumberColumn {
 export function selectValues(
   path: string,
   fields: Field[],
-  option: InputName,
+  option: AuxiliaryName,
   name: string,
   isNested = false,
 ): ValueColumn {
@@ -106,7 +106,7 @@ export function checkValues(
 }
 
 /** Returns what to write for an option that names a column, as the end of a message. */
-export function adviceOn(option: InputName): string {
+export function adviceOn(option: AuxiliaryName): string {
   if (isClassOption(option))
     return "write one class number from 0 for each row";
   return option === "covariance"
@@ -115,11 +115,11 @@ export function adviceOn(option: InputName): string {
 }
 
 /** Whether an option names a column of class numbers. */
-export function isClassOption(option: InputName): boolean {
+export function isClassOption(option: AuxiliaryName): boolean {
   return option === "label" || option === "classColumn";
 }
 
 /** Returns the name of an input option on the command line. */
-export function flagOf(option: InputName): string {
+export function flagOf(option: AuxiliaryName): string {
   return option === "classColumn" ? "class-column" : option;
 }

@@ -3,18 +3,18 @@ import { basename } from "node:path";
 import { UsageError } from "../errors.js";
 import { shortName } from "../printable.js";
 import {
+  type AuxiliaryName,
   currentName,
   EMITS,
-  type InputName,
   isDropped,
   isEntriesLayout,
   type Layout,
 } from "../results/catalogue.js";
 import { isJacobian } from "../results/columns.js";
 import {
+  auxiliaryColumns,
   checkEmit,
   defaultEmit,
-  inputsOf,
   type RunEmit,
 } from "../results/emit-options.js";
 import { partitionReader } from "../results/path-partitions.js";
@@ -119,7 +119,7 @@ export interface ResolvedOptions
   readonly partitions: readonly Partition[];
   readonly emit: readonly RunEmit[];
   /** Input columns that the results need beside the logits. */
-  readonly inputs: readonly { option: InputName; name: string }[];
+  readonly inputs: readonly { option: AuxiliaryName; name: string }[];
   readonly threads: number;
   /** Whether the caller set `threads`; the smallest runs ignore the default. */
   readonly threadsExplicit: boolean;
@@ -152,7 +152,7 @@ export function resolveOptions(given: RunOptions): ResolvedOptions {
     emit: Object.freeze([...emit]),
     classNames: options.classNames && Object.freeze([...classNames]),
     keep: Object.freeze([...(options.keep ?? [])]),
-    inputs: Object.freeze(inputsOf(emit, options)),
+    inputs: Object.freeze(auxiliaryColumns(emit, options)),
     part: null,
     source: basename(input),
     partitions: partitionReader([input])(input),

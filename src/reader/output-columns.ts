@@ -6,8 +6,8 @@ import {
 } from "../input/number-column.js";
 import { positionNames, shortName } from "../printable.js";
 import {
+  type AuxiliaryName,
   currentName,
-  type InputName,
   isEntriesLayout,
 } from "../results/catalogue.js";
 import { type ResultColumn, resultColumns } from "../results/columns.js";
@@ -36,7 +36,7 @@ export interface FoundColumn extends OutputColumn {
 /** Returns the columns after `row` that emit and layout imply. @throws UsageError for a class that is not there */
 export function expectedColumns(
   run: StoredRun,
-  inputs: readonly { option: InputName; values: number }[],
+  inputs: readonly { option: AuxiliaryName; values: number }[],
 ): OutputColumn[] {
   const { emit, layout, dtype } = run;
   const results = resultColumns({ ...run, emit: resultsOf(emit), inputs });

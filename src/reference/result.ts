@@ -1,5 +1,9 @@
 import { UsageError } from "../errors.js";
-import { EMITS, type EmitName, type InputName } from "../results/catalogue.js";
+import {
+  type AuxiliaryName,
+  EMITS,
+  type EmitName,
+} from "../results/catalogue.js";
 import { valuesAllowed } from "../results/columns.js";
 import * as block from "./block-results.js";
 import { storeCovariance, storeVariance } from "./covariance-results.js";
@@ -103,7 +107,7 @@ function isUsable(
 
 /** Returns whether all values are finite and, for a class, whether it is one of 0 to Q − 1. */
 export function isUsableInput(
-  option: InputName,
+  option: AuxiliaryName,
   classes: number,
   values: ArrayLike<number>,
 ): boolean {

@@ -1,17 +1,17 @@
 import * as code from "../kernels/portable/codes.js";
 
 /** Options that name a further input column that a result needs. */
-export const INPUT_NAMES = [
+export const AUXILIARY_NAMES = [
   "cotangent",
   "tangent",
   "covariance",
   "label",
   "classColumn",
 ] as const;
-export type InputName = (typeof INPUT_NAMES)[number];
+export type AuxiliaryName = (typeof AUXILIARY_NAMES)[number];
 
-export function isInputName(name: string): name is InputName {
-  return (INPUT_NAMES as readonly string[]).includes(name);
+export function isAuxiliaryName(name: string): name is AuxiliaryName {
+  return (AUXILIARY_NAMES as readonly string[]).includes(name);
 }
 
 export const LAYOUTS = [
@@ -45,7 +45,7 @@ function result<const S extends Shape>(
   shape: S,
   code: number,
   help: string,
-  input: InputName | null = null,
+  input: AuxiliaryName | null = null,
 ) {
   return { shape, code, help, input };
 }

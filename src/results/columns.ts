@@ -1,9 +1,9 @@
 import { UsageError } from "../errors.js";
 import * as code from "../kernels/portable/codes.js";
 import {
+  type AuxiliaryName,
   EMITS,
   type EmitName,
-  type InputName,
   isEntriesLayout,
   type Layout,
 } from "./catalogue.js";
@@ -40,7 +40,7 @@ export interface ResultOptions {
   rows: number;
   classes: number;
   /** Auxiliary input columns and their values per row. */
-  inputs: readonly { option: InputName; values: number }[];
+  inputs: readonly { option: AuxiliaryName; values: number }[];
 }
 
 /**
@@ -118,7 +118,10 @@ export function isJacobian(name: string): name is "jacobian" | "log_jacobian" {
 }
 
 /** Returns the possible numbers of values per row of an auxiliary column. */
-export function valuesAllowed(option: InputName, classes: number): number[] {
+export function valuesAllowed(
+  option: AuxiliaryName,
+  classes: number,
+): number[] {
   if (option === "label" || option === "classColumn") return [1];
   if (option !== "covariance") return [classes];
   const forms = [classes, (classes * (classes + 1)) / 2, classes * classes];

@@ -1,11 +1,11 @@
 import { UsageError } from "../errors.js";
 import {
+  AUXILIARY_NAMES,
+  type AuxiliaryName,
   type DroppedName,
   EMIT_NAMES,
   EMITS,
   type EmitName,
-  INPUT_NAMES,
-  type InputName,
   isDropped,
   isEntriesLayout,
   type Layout,
@@ -16,8 +16,8 @@ import { isJacobian } from "./columns.js";
 export type RunEmit = EmitName | DroppedName;
 
 /** Options that select what a result needs beside the logits. */
-export type InputOptions = { class?: number | undefined } & {
-  [option in InputName]?: string | undefined;
+export type AuxiliaryOptions = { class?: number | undefined } & {
+  [option in AuxiliaryName]?: string | undefined;
 };
 
 /** Returns the default results of a layout; each table row of coo is one entry. */
@@ -34,7 +34,7 @@ export function resultsOf(emit: readonly RunEmit[]): EmitName[] {
 export function checkEmit(
   emit: readonly RunEmit[],
   layout: Layout,
-  options: InputOptions,
+  options: AuxiliaryOptions,
 ): void {
   if (emit.length === 0)
     throw new UsageError("emit: expected at least one result", "emit");
@@ -81,7 +81,10 @@ function checkLayout(emit: readonly RunEmit[], layout: Layout): void {
     );
 }
 
-function checkInputs(emit: readonly EmitName[], options: InputOptions): void {
+function checkInputs(
+  emit: readonly EmitName[],
+  options: AuxiliaryOptions,
+): void {
   if (options.class !== undefined && options.classColumn !== undefined)
     throw new UsageError(
       "class, classColumn: give only one of them",
@@ -94,7 +97,7 @@ function checkInputs(emit: readonly EmitName[], options: InputOptions): void {
         `${option}: ${usersOf(option, emit)} needs the name of a column${option === "classColumn" ? "; class is one class for all rows" : ""}`,
         option,
       );
-  for (const option of [...INPUT_NAMES, "class" as const]) {
+  for (const option of [...AUXILIARY_NAMES, "class" as const]) {
     const isUsed =
       option === "class" ? emit.includes("column") : needed.includes(option);
     if (options[option] !== undefined && !isUsed)
@@ -107,8 +110,8 @@ function checkInputs(emit: readonly EmitName[], options: InputOptions): void {
 
 function neededInputs(
   emit: readonly EmitName[],
-  options: InputOptions,
-): InputName[] {
+  options: AuxiliaryOptions,
+): AuxiliaryName[] {
   const needed = emit.flatMap((name) =>
     name === "column" && options.class !== undefined
       ? []
@@ -118,7 +121,7 @@ function neededInputs(
 }
 
 function usersOf(
-  option: InputName | "class",
+  option: AuxiliaryName | "class",
   among: readonly EmitName[],
 ): string {
   const input = option === "class" ? "classColumn" : option;
@@ -126,10 +129,10 @@ function usersOf(
 }
 
 /** Returns the columns that the results need beside the logits. */
-export function inputsOf(
+export function auxiliaryColumns(
   emit: readonly RunEmit[],
-  options: InputOptions,
-): { option: InputName; name: string }[] {
+  options: AuxiliaryOptions,
+): { option: AuxiliaryName; name: string }[] {
   return neededInputs(resultsOf(emit), options).map((option) => ({
     option,
     name: options[option] as string,

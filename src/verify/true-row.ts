@@ -18,7 +18,7 @@ import {
   referenceValues,
   toDouble,
 } from "../reference/scaled.js";
-import type { EmitName, InputName } from "../results/catalogue.js";
+import type { AuxiliaryName, EmitName } from "../results/catalogue.js";
 import type { ResultColumn } from "../results/columns.js";
 
 /** Returns the name of a result: that of the catalogue, or `packed` for a block as its upper triangle. */
@@ -32,7 +32,7 @@ export class TrueRow {
   readonly temperature: number;
   /** The row that was loaded last. */
   readonly row: ReferenceRow;
-  readonly #inputs: readonly { option: InputName }[];
+  readonly #inputs: readonly { option: AuxiliaryName }[];
   readonly #rooms = new Map<ReferenceName, ReferenceValues>();
   #values: Float64Array[] = [];
   #sizes: RowSizes | null = null;
@@ -41,7 +41,7 @@ export class TrueRow {
     classes: number;
     temperature: number;
     /** The other inputs, in the order of InputRows. */
-    inputs: readonly { option: InputName }[];
+    inputs: readonly { option: AuxiliaryName }[];
   }) {
     this.classes = options.classes;
     this.temperature = options.temperature;

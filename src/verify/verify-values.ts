@@ -9,7 +9,7 @@ import type { ArrowContainer } from "../input/record-batches.js";
 import { FileBytes } from "../reader/byte-source.js";
 import { expectedColumns, otherColumns } from "../reader/output-columns.js";
 import { openStoredRows } from "../reader/stored-rows.js";
-import { checkEmit, inputsOf } from "../results/emit-options.js";
+import { auxiliaryColumns, checkEmit } from "../results/emit-options.js";
 import { nameOfKey } from "../results/row-axes.js";
 import { axesOf } from "../results/row-indices.js";
 import {
@@ -96,7 +96,7 @@ async function openInput(
       ...choice,
       keep: [],
       ownNames: [],
-      inputs: inputsOf(run.emit, made),
+      inputs: auxiliaryColumns(run.emit, made),
       partitions: run.partitions,
       classes: run.classes,
       signal,

@@ -10,7 +10,10 @@ import {
   LAYOUTS,
   type Layout,
 } from "../../src/results/catalogue.js";
-import { inputsOf, type RunEmit } from "../../src/results/emit-options.js";
+import {
+  auxiliaryColumns,
+  type RunEmit,
+} from "../../src/results/emit-options.js";
 import { built } from "../support/built.js";
 import { inputs, writeInputs } from "../support/inputs-input.js";
 import { workDirectory } from "../support/logits-input.js";
@@ -65,7 +68,7 @@ async function readTwice(
 /** The input options that these results need, and no others. */
 function inputsFor(emit: readonly RunEmit[]): Partial<RunOptions> {
   const results = emit.filter((name): name is EmitName => name in EMITS);
-  const needed = inputsOf(results, { class: 3 });
+  const needed = auxiliaryColumns(results, { class: 3 });
   const columns = { label: "y", cotangent: "g", tangent: "v", covariance: "s" };
   return {
     ...Object.fromEntries(

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { tableFromIPC as flechette } from "@uwdata/flechette";
 import {
+  type AuxiliaryName,
   EMITS,
   type EmitName,
-  type InputName,
 } from "../../src/results/catalogue.js";
 import { built } from "./built.js";
 import type { Inputs } from "./inputs-input.js";
@@ -42,7 +42,7 @@ export function inMemory(
   temperature = 1,
 ) {
   const used = new Set(
-    emit.map((name) => (EMITS[name] as { input?: InputName }).input),
+    emit.map((name) => (EMITS[name] as { input?: AuxiliaryName }).input),
   );
   const { rows, classes, classColumn, ...others } = all;
   return built.softmaxResults(all.logits, {
@@ -52,7 +52,9 @@ export function inMemory(
     temperature,
     ...(used.has("classColumn") && { class: classColumn }),
     ...Object.fromEntries(
-      Object.entries(others).filter(([name]) => used.has(name as InputName)),
+      Object.entries(others).filter(([name]) =>
+        used.has(name as AuxiliaryName),
+      ),
     ),
   });
 }

@@ -1,5 +1,5 @@
 import { InputUnsupportedError, LogitsColumnError } from "../../errors.js";
-import type { InputName } from "../../results/catalogue.js";
+import type { AuxiliaryName } from "../../results/catalogue.js";
 import { valuesAllowed } from "../../results/columns.js";
 import {
   type Candidate,
@@ -221,7 +221,7 @@ interface RowShape {
 export function chooseInput(
   path: string,
   arrays: readonly StoredArray[],
-  { option, name }: { option: InputName; name: string },
+  { option, name }: { option: AuxiliaryName; name: string },
   logits: LogitsShape,
 ): ArrayRows {
   if (option === "label" && !arrays.some((array) => array.name === name))
@@ -238,7 +238,7 @@ export function chooseInput(
 export function checkedInput(
   path: string,
   array: StoredArray,
-  option: InputName,
+  option: AuxiliaryName,
   logits: LogitsShape,
 ): ArrayRows {
   const { type } = array;
@@ -310,7 +310,7 @@ function asRows(
  * last axes; for classes also one number for all rows of an index of the first axis.
  */
 function shapesOf(
-  option: InputName,
+  option: AuxiliaryName,
   { rows, leading, classes, classAxis }: LogitsShape,
 ): RowShape[] {
   const asLogits: RowShape = {
