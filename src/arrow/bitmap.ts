@@ -1,6 +1,6 @@
-// Arrow bitmaps: bit k is bit k % 8, from the low end, of byte ⌊k/8⌋.
+// In an Arrow bitmap, bit k is bit k % 8 (0 is the lowest) of byte ⌊k/8⌋.
 
-/** Copies `count` bits of `source` from bit `from` to bit `at` of `target` (all zeros there); null means all ones. */
+/** Copies `count` bits from bit `from` of `source` (null: all ones) to bit `at` of `target`, whose bits there are 0. */
 export function appendBits(
   target: Uint8Array,
   at: number,
@@ -16,7 +16,7 @@ export function appendBits(
   }
 }
 
-/** Zeros among the first `count` bits. */
+/** Counts the zeros among the first `count` bits. */
 export function countZeros(bitmap: Uint8Array, count: number): number {
   let zeros = 0;
   for (let k = 0; k < count; k++)

@@ -1,49 +1,49 @@
-/** Short parts are collected up to this size. */
-const HELD_BYTES = 1 << 16;
+/** Maximum size of the chunks that are collected for one write. */
+const PENDING_BYTES = 1 << 16;
 
-/** Writes one buffer of the output from its start to its end; short parts are written together. */
+/** Writes one buffer of the output sequentially; combines short chunks into one write. */
 export class BufferWriter {
-  #held: Uint8Array | null = null;
-  #heldBytes = 0;
+  #pending: Uint8Array | null = null;
+  #pendingBytes = 0;
   /** Number of bytes added. */
   bytes = 0;
 
   /**
-   * @param size bytes that the buffer has
-   * @param write writes bytes at an offset of the buffer
-   * @param tooMany is called, and throws, where more bytes are added
+   * @param size size of the buffer, in bytes
+   * @param write writes a chunk at an offset of the buffer
+   * @param wrongSize throws; called if the chunks have more or fewer bytes
    */
   constructor(
     private readonly size: number,
-    private readonly write: (part: Uint8Array, offset: number) => void,
-    private readonly tooMany: () => never,
+    private readonly write: (chunk: Uint8Array, offset: number) => void,
+    private readonly wrongSize: () => never,
   ) {}
 
-  add(part: Uint8Array): void {
-    const length = part.byteLength;
-    if (this.bytes + length > this.size) this.tooMany();
-    if (this.#heldBytes + length > HELD_BYTES) this.#flush();
-    if (length > HELD_BYTES / 2) {
+  add(chunk: Uint8Array): void {
+    const length = chunk.byteLength;
+    if (this.bytes + length > this.size) this.wrongSize();
+    if (this.#pendingBytes + length > PENDING_BYTES) this.#flush();
+    if (length > PENDING_BYTES / 2) {
       this.#flush();
-      this.write(part, this.bytes);
+      this.write(chunk, this.bytes);
     } else {
-      this.#held ??= new Uint8Array(HELD_BYTES);
-      this.#held.set(part, this.#heldBytes);
-      this.#heldBytes += length;
+      this.#pending ??= new Uint8Array(PENDING_BYTES);
+      this.#pending.set(chunk, this.#pendingBytes);
+      this.#pendingBytes += length;
     }
     this.bytes += length;
   }
 
-  /** Writes what is held, and checks that the buffer is complete. */
+  /** Writes pending bytes and checks that the buffer is complete. */
   finish(): void {
     this.#flush();
-    if (this.bytes !== this.size) this.tooMany();
+    if (this.bytes !== this.size) this.wrongSize();
   }
 
   #flush(): void {
-    if (!this.#held || this.#heldBytes === 0) return;
-    const held = this.#held.subarray(0, this.#heldBytes);
-    this.write(held, this.bytes - this.#heldBytes);
-    this.#heldBytes = 0;
+    if (!this.#pending || this.#pendingBytes === 0) return;
+    const chunk = this.#pending.subarray(0, this.#pendingBytes);
+    this.write(chunk, this.bytes - this.#pendingBytes);
+    this.#pendingBytes = 0;
   }
 }

@@ -1,4 +1,4 @@
-/** Storage of rows of numbers in a file: fixed-size lists, lists with offsets (int32 or int64), a struct of Q numbers, or Q columns. */
+/** Storage of rows of numbers in a file: fixed-size lists, lists with int32 or int64 offsets, a struct of Q numbers, or Q columns. */
 export type ColumnStorage =
   | "fixed-size-list"
   | "list"
@@ -6,25 +6,26 @@ export type ColumnStorage =
   | "struct"
   | "columns";
 
-/** Bytes of an offset; 0 where there are none. */
+/** Returns the bytes per offset; 0 if the storage has no offsets. */
 export function offsetWidth(form: ColumnStorage): 0 | 4 | 8 {
   if (form === "list") return 4;
   return form === "large-list" ? 8 : 0;
 }
 
-/** Whether every class has values of its own, row after row. */
+/** Returns whether each class has its own values buffer. */
 export function isSeparate(form: ColumnStorage): boolean {
   return form === "struct" || form === "columns";
 }
 
-/** Positions of the buffers of a column of numbers; 0 for a buffer that does not exist. */
+/** Byte offsets of the buffers of a column of numbers; 0 for a buffer that does not exist. */
 export interface ValueBuffers {
-  /** Row of the buffers that is the first of the rows. */
+  /** Row of the buffers at which the described rows start. */
   firstRow: number;
   /** Start of the values: one buffer, or one per class. */
   values: number[];
-  /** Start of the offsets of lists, and number of values in the values buffer. */
+  /** Start of the offsets of lists. */
   offsets: number;
+  /** Number of values in the values buffer of lists. */
   valueCount: number;
   /** Start of the validity bitmap of the rows. */
   validity: number;
@@ -32,7 +33,7 @@ export interface ValueBuffers {
   valueValidity: number[];
 }
 
-/** Rows `[rowStart, rowEnd)` of a file in one record batch: values (except of lists) and offsets start at its first row, bitmaps do not. */
+/** Rows `[rowStart, rowEnd)` in one record batch. `offsets`, and `values` except of lists, start at row `rowStart`; bitmaps start at the batch. */
 export interface SourceRange extends ValueBuffers {
   rowStart: number;
   rowEnd: number;

@@ -2,17 +2,17 @@ import type { Field } from "./field.js";
 import type { Read } from "./read-window.js";
 import type { DataBuffer } from "./views.js";
 
-// A copied column is a tree of nodes, as its type is. What is copied of a node is a sequence of pieces, each a range of its
-// values in one record batch; the pieces of its children follow from its offsets, which are read and checked on the way.
+// A copied column is a tree of nodes, like its type. The copied values of a node are a sequence of pieces, each a range of
+// values in one record batch. The pieces of child nodes follow from its offsets, which are checked when they are read.
 
-/** Node of a copied column: the column, or a type nested in it. */
+/** Node of a copied column: the column itself, or a child type. */
 export interface CopiedNode {
   /** Name for messages, such as `choices` or `choices.item`. */
   name: string;
   /** Field of the output, without views, runs and nested dictionaries. */
   field: Field;
   form: CopiedForm;
-  /** Descriptor of a temporary file that has a column of fixed width; null: the input has it. */
+  /** Descriptor of the temporary file that holds a fixed-width column; null if the input holds it. */
   fd: number | null;
   /** Bits per value of a fixed width (1 = bool), else 0. */
   bits: number;
@@ -22,15 +22,15 @@ export interface CopiedNode {
   offsetBytes: 0 | 4 | 8;
   /** Values per fixed-size list, else 0. */
   listSize: number;
-  /** Number of values in the dictionary, which all copied indices must be below; null for other columns. */
+  /** Number of values in the dictionary, which bounds the copied indices; null for other columns. */
   dictionaryValues: number | null;
-  /** Child nodes; runs have their ends first. */
+  /** Child nodes; for runs the run ends, then the values. */
   children: CopiedNode[];
-  /** Rows of one value in memory, which are repeated; null for a column of the file. */
+  /** Rows in memory with one value, repeated for all rows; null for a column of the file. */
   constant: { memory: Uint8Array<ArrayBuffer>; buffers: CopiedBuffers } | null;
 }
 
-/** Storage in the input. `runs` (run-end encoded) and `codes` (a dictionary) are replaced by their values in the output. */
+/** Storage in the input. The output has the values of `runs` (run-end encoded) and `codes` (dictionary-encoded). */
 export type CopiedForm =
   | "fixed-width"
   | "text"
@@ -54,35 +54,35 @@ export interface CopiedBuffers {
   sizes: number;
   /** Start of the values, views or codes. */
   values: number;
-  /** Size of the values; for views an upper bound if no two views share bytes. */
+  /** Bytes of the values; for views an upper bound, if no two views share bytes. */
   valuesBytes: number;
   /** Data buffers of views; null if the node has no views. */
   data: DataBuffer[] | null;
-  /** Buffers of the child nodes; for codes the parts of the dictionary. */
+  /** Buffers of the child nodes; for codes those of each dictionary batch. */
   children: CopiedBuffers[];
-  /** Code of the first value of a part of a dictionary, else 0. */
+  /** Code of the first value, in a dictionary batch; else 0. */
   firstCode: number;
 }
 
-/** Values `[from, to)` of a node in one record batch, as often as `repeat`. */
+/** Values `[from, to)` of a node in one record batch, copied `repeat` times. */
 export interface CopiedPiece {
-  /** null: these values are null. */
+  /** Buffers of the values; null if all values are null. */
   buffers: CopiedBuffers | null;
   from: number;
   to: number;
   repeat: number;
-  /** Row of the whole file that `from` is, in a column that is not nested; else null. */
+  /** Row of the file at `from`; null for nested values. */
   row: number | null;
 }
 
-/** Bytes of a node of a copied column in some rows of the output; null for a buffer that its type does not have. */
+/** Buffer sizes, in bytes, of a node in a range of output rows; null for a buffer that its type does not have. */
 export interface CopiedShape {
   rows: number;
-  /** 0 if the input's batches have no nulls. */
+  /** Bytes of the validity bitmap; 0 if the input's batches have no nulls. */
   validity: number | null;
   offsets: number | null;
   values: number | null;
-  /** Bytes of text, or values of lists, that offsets reach. */
+  /** Number of bytes of text, or of values of lists, that the offsets cover. */
   items: number;
 }
 
@@ -97,11 +97,11 @@ export interface CopiedDictionary {
   };
   bodyStart: number;
   bodyBytes: number;
-  /** The body, if it is not in the file: values that were views. */
+  /** Body of a dictionary whose views were converted; null if the file holds the body. */
   body: Uint8Array | null;
 }
 
-/** Damage in a copied column. */
+/** Error for a copied column with invalid offsets, indices or text. */
 export class DamagedColumn extends Error {
   constructor(
     readonly where: string,
@@ -111,21 +111,20 @@ export class DamagedColumn extends Error {
   }
 }
 
-/** Returns the place of value k, or of values k to `last`, for messages. */
-export function whereOf(
+/** Returns the position of value k, or of values k to `last`, for messages. */
+export function describePosition(
   { name }: CopiedNode,
   { row, from }: CopiedPiece,
   k: number,
   last = k,
 ): string {
-  const what = row === null ? "value" : "row";
+  const item = row === null ? "value" : "row";
   const first = (row ?? from) - from;
   return last > k
-    ? `column ${name}, ${what}s ${first + k} to ${first + last}`
-    : `column ${name}, ${what} ${first + k}`;
+    ? `column ${name}, ${item}s ${first + k} to ${first + last}`
+    : `column ${name}, ${item} ${first + k}`;
 }
 
-/** Returns a piece of a nested node. */
 export function nestedPiece(
   buffers: CopiedBuffers | null,
   from: number,
@@ -135,21 +134,21 @@ export function nestedPiece(
   return { buffers, from, to, repeat, row: null };
 }
 
-/** Returns how the bytes of a node are read: from memory for a constant. */
+/** Returns a reader of a node's bytes, which are in memory for a constant. */
 export function readerOf({ constant }: CopiedNode, read: Read): Read {
   if (!constant) return read;
   return (position, bytes) =>
     constant.memory.subarray(position, position + bytes);
 }
 
-/** Number of items that offsets may reach: bytes of text, or values of the child. */
+/** Returns the number of items that offsets may address: bytes of text, or values of the child. */
 export function itemsOf({ form }: CopiedNode, buffers: CopiedBuffers): number {
   return form === "text"
     ? buffers.valuesBytes
     : (buffers.children[0]?.length ?? 0);
 }
 
-/** @throws DamagedColumn where a dictionary has no value of this index */
+/** Rejects an index outside the dictionary. @throws DamagedColumn */
 export function checkCode(
   code: number,
   count: number,

@@ -33,14 +33,14 @@ import type { ArrowType, Field } from "./field.js";
 
 export type KeyValues = [key: string, value: string][];
 
-/** `offset` from the start of the body; both in bytes. */
-export interface BufferPlace {
+/** Buffer in a message body, in bytes; `offset` counts from the start of the body. */
+export interface BufferRange {
   offset: number;
   length: number;
 }
 
-/** A message of the file, as the footer lists it; all in bytes, metadataBytes with prefix and padding. */
-export interface BlockPlace {
+/** Message as the footer lists it, in bytes; `metadataBytes` include prefix and padding. */
+export interface MessageBlock {
   offset: number;
   metadataBytes: number;
   bodyBytes: number;
@@ -49,9 +49,9 @@ export interface BlockPlace {
 export interface RecordBatchMetadata {
   rows: number;
   nodes: { length: number; nullCount: number }[];
-  buffers: BufferPlace[];
+  buffers: BufferRange[];
   bodyBytes: number;
-  /** How each of its buffers is compressed. */
+  /** Compression of each buffer. */
   compression?: "LZ4_FRAME" | "ZSTD" | null;
 }
 
@@ -64,7 +64,7 @@ export function schemaMessage(
   return finishMessage(builder, MessageHeader.Schema, schema, 0);
 }
 
-/** The dictionary of the columns with its `id`; `isDelta`: it adds to the one before. */
+/** Encodes the metadata of a dictionary batch; a delta appends to the values of earlier batches. */
 export function dictionaryMessage(
   id: number,
   isDelta: boolean,
@@ -81,7 +81,7 @@ export function dictionaryMessage(
   return finishMessage(builder, type, header, batch.bodyBytes);
 }
 
-/** Its length depends only on the numbers of nodes and buffers, never on their values (rows > 0). */
+/** Encodes the metadata of a record batch. Its length depends only on the numbers of nodes and buffers (if rows > 0). */
 export function recordBatchMessage(batch: RecordBatchMetadata): Uint8Array {
   const builder = new Builder(1024);
   const header = encodeRecordBatch(builder, batch);
@@ -92,8 +92,8 @@ export function recordBatchMessage(batch: RecordBatchMetadata): Uint8Array {
 export function footer(
   fields: Field[],
   metadata: KeyValues,
-  dictionaries: BlockPlace[],
-  recordBatches: BlockPlace[],
+  dictionaries: MessageBlock[],
+  recordBatches: MessageBlock[],
 ): Uint8Array {
   const builder = new Builder(1024);
   const schema = encodeSchema(builder, fields, metadata);
@@ -110,7 +110,7 @@ export function footer(
   return builder.asUint8Array();
 }
 
-function endBlocks(builder: Builder, blocks: BlockPlace[]): number {
+function endBlocks(builder: Builder, blocks: MessageBlock[]): number {
   for (const { offset, metadataBytes, bodyBytes } of blocks.toReversed())
     Block.createBlock(
       builder,
@@ -221,7 +221,7 @@ function encodeKeyValues(builder: Builder, pairs: KeyValues): number {
   return Schema.createCustomMetadataVector(builder, offsets);
 }
 
-/** Encodes the table of a type that an output can have: those of results, and of columns that can be copied. */
+/** Encodes a type that occurs in outputs: of a result, or of a column that can be copied. */
 function encodeType(builder: Builder, type: ArrowType): number {
   switch (type.kind) {
     case "Int":
@@ -264,7 +264,10 @@ function encodeType(builder: Builder, type: ArrowType): number {
   }
 }
 
-/** Frames metadata: FFFFFFFF, length, metadata, zeros up to a multiple of 64 from the file's start (`before` bytes precede). */
+/**
+ * Returns a message: FFFFFFFF | int32 length | metadata | zeros up to a multiple of 64 from the start of the file.
+ * @param before number of bytes of the file before the message
+ */
 export function framed(metadata: Uint8Array, before: number): Uint8Array {
   const bytes = new Uint8Array(framedBytes(metadata, before));
   const view = new DataView(bytes.buffer);
@@ -281,7 +284,7 @@ export function framedBytes(
   return aligned(before + 8 + byteLength) - before;
 }
 
-/** Buffers start on 64 bytes, as the format recommends. */
+/** Rounds up to a multiple of 64, the alignment that the format recommends. */
 export function aligned(bytes: number): number {
   return Math.ceil(bytes / 64) * 64;
 }

@@ -1,6 +1,6 @@
 import { shortList, shortName } from "../printable.js";
 
-/** Logical type of Arrow, named as in Schema.fbs, with the parameters that affect its storage. */
+/** Logical Arrow type, named as in Schema.fbs, with its parameters. */
 export type ArrowType =
   | { kind: "Null" | "Binary" | "Utf8" | "Bool" | "List" | "Struct" }
   | { kind: "LargeBinary" | "LargeUtf8" | "LargeList" | "RunEndEncoded" }
@@ -20,7 +20,7 @@ export type ArrowType =
 
 export interface DictionaryEncoding {
   id: number;
-  /** Type of the indices; the field itself has the type of the values. */
+  /** Type of the indices; the field's `type` is the type of the values. */
   indexType: ArrowType;
   ordered: boolean;
 }
@@ -34,7 +34,7 @@ export interface Field {
   metadata: [key: string, value: string][];
 }
 
-/** Type of numbers in an input. */
+/** Number type of an input. */
 export type NumberType =
   | "float16"
   | "bfloat16"
@@ -42,12 +42,12 @@ export type NumberType =
   | "float64"
   | `${"" | "u"}int${8 | 16 | 32 | 64}`;
 
-/** Bytes of a number of a type. */
+/** Returns the bytes per number. */
 export function numberWidth(type: NumberType): number {
   return Number(/\d+/.exec(type)?.[0]) / 8;
 }
 
-/** Returns the number type of a type; null for other types. */
+/** Returns the number type of an Arrow type; null for other types. */
 export function numberTypeOf(type: ArrowType): NumberType | null {
   if (type.kind === "Int")
     return `${type.signed ? "" : "u"}int${type.bitWidth}` as NumberType;
@@ -55,7 +55,7 @@ export function numberTypeOf(type: ArrowType): NumberType | null {
   return (["float16", "float32", "float64"] as const)[type.precision] ?? null;
 }
 
-/** Returns the Arrow type of numbers; bfloat16 has none. */
+/** Returns the Arrow type of a number type, except bfloat16, which Arrow lacks. */
 export function arrowTypeOf(type: NumberType): ArrowType {
   const bitWidth = 8 * numberWidth(type);
   return type.startsWith("float")
@@ -63,7 +63,7 @@ export function arrowTypeOf(type: NumberType): ArrowType {
     : { kind: "Int", bitWidth, signed: type.startsWith("i") };
 }
 
-/** Returns a field without nulls, dictionary and metadata. */
+/** Returns a field without nulls, dictionary or metadata. */
 export function plainField(
   name: string,
   type: ArrowType,
@@ -79,12 +79,12 @@ export function plainField(
   };
 }
 
-/** The type whose layout a column has in a record batch: the indices of a dictionary, else the type itself. */
+/** Returns the type that record batches store: the index type of a dictionary, else the type itself. */
 export function storedType(field: Field): ArrowType {
   return field.dictionary ? field.dictionary.indexType : field.type;
 }
 
-/** Bits per value of a fixed-width type, 0 for every other. */
+/** Returns the bits per value of a fixed-width type; 0 for other types. */
 export function fixedBits(type: ArrowType): number {
   switch (type.kind) {
     case "Bool":
@@ -109,7 +109,7 @@ export function fixedBits(type: ArrowType): number {
   }
 }
 
-/** Bytes per offset of a variable-length binary type, 0 for every other. */
+/** Returns the bytes per offset of a variable-size binary type; 0 for other types. */
 export function offsetBytes(type: ArrowType): 0 | 4 | 8 {
   switch (type.kind) {
     case "Utf8":
@@ -123,16 +123,16 @@ export function offsetBytes(type: ArrowType): 0 | 4 | 8 {
   }
 }
 
-/** Buffer of a type's own layout. */
+/** Buffer in the layout of a type. */
 export interface BufferLayout {
   role: "validity" | "offsets" | "sizes" | "values";
-  /** Bits per value; 0: only the data has the size. */
+  /** Bits per value; 0 if the size depends on the data. */
   bits: number;
-  /** Values beside those of the column: the end of the last list. */
+  /** Number of additional values: 1 for offsets, which include the end of the last list. */
   extra: 0 | 1;
 }
 
-/** Returns the buffers of a type, children and the data buffers of views not included (Columnar.rst, "Buffer listing for each layout"). */
+/** Returns the buffers of a type without children and data buffers of views (Columnar.rst, "Buffer Listing for Each Layout"). */
 export function buffersOf(type: ArrowType): BufferLayout[] {
   const width = type.kind.startsWith("Large") ? 64 : 32;
   const validity = buffer("validity", 1);
@@ -176,7 +176,7 @@ function buffer(
   return { role, bits, extra };
 }
 
-/** Returns the bytes that a buffer must have for a number of values. */
+/** Returns the minimum size of a buffer, in bytes. */
 export function bufferBytes(
   { bits, extra, role }: BufferLayout,
   { length, nullCount }: { length: number; nullCount: number },
@@ -185,7 +185,7 @@ export function bufferBytes(
   return Math.ceil(((length + extra) * bits) / 8);
 }
 
-/** A type as people write it: `int8`, `float`, `fixed_size_list<float>[10]`, … */
+/** Returns the type as text: `int8`, `fixed_size_list<float32>[10]`, … */
 export function describeField(field: Field): string {
   const own = describeType(field.type, field.children);
   return field.dictionary

@@ -1,12 +1,12 @@
 import { integerAt } from "./read-window.js";
 
-/** Writers may store a text or a table once and point at it often; never this often over all. */
-const SHARING = 16;
+/** Maximum ratio of bytes read to buffer size. Writers may share strings and tables, but not to this extent. */
+const MAX_SHARING = 16;
 
 /**
- * Reads flatbuffers without believing them: every access is checked against the buffer, and all that is read is bounded
- * by its size, so that tables that point at each other, or share one long text, cannot make work without end.
- * (The format: google.github.io/flatbuffers/internals. A field's slot is its number in the .fbs file.)
+ * Reads untrusted flatbuffers (google.github.io/flatbuffers/internals). Every access is checked against the buffer, and the
+ * total of bytes read is limited, so that cyclic or shared tables cannot cause unbounded work. A field's slot is its index in
+ * the .fbs file.
  */
 export class Flatbuffer {
   readonly #view: DataView;
@@ -14,10 +14,10 @@ export class Flatbuffer {
 
   constructor(bytes: Uint8Array) {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.#bytesLeft = SHARING * bytes.byteLength;
+    this.#bytesLeft = MAX_SHARING * bytes.byteLength;
   }
 
-  /** Counts bytes as read: what is shared counts each time, and all of it must stay in proportion to the buffer. */
+  /** Counts bytes against the limit; shared bytes count each time they are read. */
   charge(bytes: number): void {
     this.#bytesLeft -= bytes;
     if (this.#bytesLeft < 0)
@@ -41,7 +41,7 @@ export class Flatbuffer {
     }
   }
 
-  /** A little-endian integer; of 8 bytes those beyond ±2^53 are refused. */
+  /** Reads a little-endian integer; rejects integers beyond ±2^53. */
   int(at: number, bytes: number, signed = true): number {
     this.check(at, bytes);
     const value = integerAt(this.#view, at, bytes, signed);
@@ -64,7 +64,7 @@ export class Flatbuffer {
 
 const utf8 = new TextDecoder();
 
-/** What was found in a flatbuffer that cannot be. */
+/** Error for a flatbuffer that is invalid or exceeds the limit of sharing. */
 export class MalformedFlatbuffer extends Error {}
 
 export class FlatTable {
@@ -72,7 +72,7 @@ export class FlatTable {
   readonly #position: number;
   readonly #vtable: number;
   readonly #vtableBytes: number;
-  /** Of the table itself, what its fields point at aside. */
+  /** Size of the table without the data that its fields point to. */
   readonly #bytes: number;
 
   constructor(buffer: Flatbuffer, position: number) {
@@ -81,7 +81,7 @@ export class FlatTable {
     this.#vtable = position - buffer.int(position, 4);
     this.#vtableBytes = buffer.int(this.#vtable, 2, false);
     this.#bytes = buffer.int(this.#vtable + 2, 2, false);
-    // Two lengths of two bytes, then two bytes a field; the table starts with four that say where those are.
+    // vtable: uint16 vtable bytes | uint16 table bytes | uint16 offset per field. Table: int32 distance to the vtable | fields.
     if (this.#vtableBytes < 4 || this.#vtableBytes % 2 || this.#bytes < 4)
       throw new MalformedFlatbuffer(
         `a table of ${this.#bytes} bytes with a vtable of ${this.#vtableBytes} bytes`,
@@ -90,7 +90,7 @@ export class FlatTable {
     buffer.check(position, this.#bytes);
   }
 
-  /** Where the field of a slot stands, which takes `bytes`; 0 when it is absent. */
+  /** Returns the position of a field of `bytes` bytes; 0 if it is absent. */
   #field(slot: number, bytes: number): number {
     const entry = 4 + 2 * slot;
     if (entry >= this.#vtableBytes) return 0;
@@ -108,7 +108,7 @@ export class FlatTable {
     return at === 0 ? 0 : at + this.#buffer.int(at, 4, false);
   }
 
-  /** An integer of so many bytes; a single byte is unsigned. */
+  /** Reads an integer of 1 to 8 bytes; a single byte is unsigned. */
   int(slot: number, bytes: number, absent = 0): number {
     const at = this.#field(slot, bytes);
     return at === 0 ? absent : this.#buffer.int(at, bytes, bytes > 1);
@@ -126,7 +126,7 @@ export class FlatTable {
       this.#buffer.tableAt(at + this.#buffer.int(at, 4, false)),
     );
   }
-  /** A vector of structs or scalars of `bytes` each. */
+  /** Reads a vector of structs or scalars of `bytes` bytes each. */
   structs<T>(
     slot: number,
     bytes: number,

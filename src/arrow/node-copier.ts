@@ -8,15 +8,15 @@ import {
   type CopiedShape,
   checkCode,
   DamagedColumn,
+  describePosition,
   itemsOf,
-  whereOf,
 } from "./copied-nodes.js";
 import { NodeReader } from "./node-reader.js";
 import { integerAt, type Read, ReadWindow, viewOf } from "./read-window.js";
 import { storesUtf8, Utf8Texts } from "./utf8-texts.js";
 import { type DataBuffer, VIEW_BYTES, ViewedValues } from "./views.js";
 
-/** Sizes and positions of a node in the output, or in the memory that is written. */
+/** Buffer sizes and positions of a node, in the output or in memory. */
 export interface NodeTarget {
   shape: CopiedShape;
   validity: number;
@@ -24,26 +24,26 @@ export interface NodeTarget {
   values: number;
 }
 
-/** Values copied at once. */
+/** Maximum bytes per read. */
 const COPY_BYTES = 1 << 20;
 
 function bitmapBytes(rows: number): number {
   return Math.ceil(rows / 8);
 }
 
-/** Copies the pieces of one node, whose children are copied by others. */
+/** Copies the pieces of one node; each of its children has its own copier. */
 export class NodeCopier {
   readonly #reader: NodeReader;
   readonly #validity: Uint8Array | null;
   readonly #bools: Uint8Array | null;
   readonly #offsets: BufferWriter;
   readonly #values: BufferWriter;
-  /** Windows of bitmaps, offsets and values. */
   readonly #inBits: ReadWindow;
   readonly #inOffsets: ReadWindow;
   readonly #inValues: ReadWindow;
-  /** Rows copied, and the items that their offsets reach. */
+  /** Rows copied so far. */
   #rows = 0;
+  /** Items (bytes of text, or values of lists) of these rows: the next offset. */
   #items = 0;
 
   constructor(
@@ -80,7 +80,7 @@ export class NodeCopier {
     for (let n = 0; n < piece.repeat; n++) this.#copyOnce(piece);
   }
 
-  /** Writes what is left. Returns the nulls. */
+  /** Writes pending bytes and returns the null count. */
   finish(): number {
     const { node, task } = this;
     const { rows } = task.shape;
@@ -119,7 +119,7 @@ export class NodeCopier {
     this.#rows += count;
   }
 
-  /** The bytes of a bitmap that hold the piece's values: the first of them is bit `from & 7`. */
+  /** Returns the bytes of a bitmap for a piece, whose first value is bit `from & 7`. */
   #bits(
     bitmap: number,
     { from, to }: CopiedPiece,
@@ -130,7 +130,7 @@ export class NodeCopier {
     return this.#inBits.bytes(bitmap + first, bitmapBytes(to) - first, end);
   }
 
-  /** Values of nulls that the input does not have. */
+  /** Writes zeros for nulls that have no values in the input. */
   #empty(count: number): void {
     const { form, bits, offsetBytes } = this.node;
     if (offsetBytes > 0) this.#addOffsets(count, () => 0);
@@ -157,7 +157,7 @@ export class NodeCopier {
     }
   }
 
-  /** Writes the offsets of texts or lists, and the bytes of texts. */
+  /** Copies texts, or the offsets of lists. */
   #withOffsets(piece: CopiedPiece, buffers: CopiedBuffers): void {
     const { offsetBytes, form } = this.node;
     const step = COPY_BYTES / offsetBytes;
@@ -208,7 +208,7 @@ export class NodeCopier {
     }
   }
 
-  /** Writes the values that views show, and offsets in their place. */
+  /** Converts views to offsets and values. */
   #viewed(
     piece: CopiedPiece,
     buffers: CopiedBuffers,
@@ -218,7 +218,7 @@ export class NodeCopier {
     const utf8 = storesUtf8(this.node.field);
     let row = piece.from;
     const viewed = new ViewedValues(this.read, data, (text) => {
-      throw new DamagedColumn(whereOf(this.node, piece, row), text);
+      throw new DamagedColumn(describePosition(this.node, piece, row), text);
     });
     const step = COPY_BYTES / VIEW_BYTES;
     const end = buffers.values + buffers.length * VIEW_BYTES;
@@ -247,7 +247,7 @@ export class NodeCopier {
       });
   }
 
-  /** Adds an offset for each of `count` values, of which value k has `size(k)` items. */
+  /** Writes the start offsets of `count` values; value k has `size(k)` items. */
   #addOffsets(count: number, size: (k: number) => number): void {
     const { offsetBytes } = this.node;
     const bytes = new Uint8Array(count * offsetBytes);
@@ -262,7 +262,7 @@ export class NodeCopier {
 
   #notUtf8(piece: CopiedPiece, k: number): DamagedColumn {
     return new DamagedColumn(
-      whereOf(this.node, piece, k),
+      describePosition(this.node, piece, k),
       "the text is not valid UTF-8",
     );
   }
@@ -274,16 +274,16 @@ export class NodeCopier {
     buffers: CopiedBuffers,
     from: number,
   ): void {
-    const most = itemsOf(this.node, buffers);
+    const items = itemsOf(this.node, buffers);
     let previous = 0;
     for (let k = 0; k <= count; k++) {
-      const found = offset(k);
-      if (found < previous || found > most)
+      const next = offset(k);
+      if (next < previous || next > items)
         throw new DamagedColumn(
-          whereOf(this.node, piece, from + k),
-          `expected an offset from ${previous} to ${most}, found ${found}`,
+          describePosition(this.node, piece, from + k),
+          `expected an offset from ${previous} to ${items}, found ${next}`,
         );
-      previous = found;
+      previous = next;
     }
   }
 
@@ -299,12 +299,12 @@ export class NodeCopier {
       if (isSet(valid, piece, from + k)) {
         const code = integerAt(codes, k * width, width, signed);
         checkCode(code, dictionaryValues as number, () =>
-          whereOf(this.node, piece, from + k),
+          describePosition(this.node, piece, from + k),
         );
       }
   }
 
-  /** The pieces are not those that were measured. */
+  /** Throws if the pieces differ from the measured shape. */
   #changed(): never {
     throw new DamagedColumn(
       `column ${this.node.name}`,
@@ -313,7 +313,7 @@ export class NodeCopier {
   }
 }
 
-/** Whether value k of a piece is not null, by the bits of the piece's validity. */
+/** Returns whether value k is not null; `valid` has the piece's bits of the validity bitmap. */
 function isSet(
   valid: Uint8Array | null,
   { from }: CopiedPiece,

@@ -4,13 +4,13 @@ import {
   type CopiedPiece,
   checkCode,
   DamagedColumn,
+  describePosition,
   itemsOf,
   nestedPiece,
-  whereOf,
 } from "./copied-nodes.js";
 import { type Read, ReadWindow } from "./read-window.js";
 
-/** Reads what says where the values of a node are. */
+/** Reads and checks validity, offsets, run ends and codes of a node. */
 export class NodeReader {
   readonly #node: CopiedNode;
   readonly #validity: ReadWindow;
@@ -31,7 +31,7 @@ export class NodeReader {
     return ((byte >> (k & 7)) & 1) === 0;
   }
 
-  /** Returns the first and the last offset of a piece of texts or lists. @throws DamagedColumn */
+  /** Returns the first and last offset of a piece of texts or lists. @throws DamagedColumn */
   ends(
     piece: CopiedPiece,
     buffers: CopiedBuffers,
@@ -44,17 +44,17 @@ export class NodeReader {
       offsets,
       length + 1,
     );
-    const most = itemsOf(this.#node, buffers);
+    const items = itemsOf(this.#node, buffers);
     const [first, last] = [offset(from), offset(to)];
-    if (first < 0 || last < first || last > most)
+    if (first < 0 || last < first || last > items)
       throw new DamagedColumn(
-        whereOf(this.#node, piece, from, to - 1),
-        `expected offsets within 0 to ${most}, found ${first} to ${last}`,
+        describePosition(this.#node, piece, from, to - 1),
+        `expected offsets within 0 to ${items}, found ${first} to ${last}`,
       );
     return [first, last];
   }
 
-  /** Returns a piece for each list view, run or code. @throws DamagedColumn */
+  /** Yields a piece of the child for each list view, run or code. @throws DamagedColumn */
   values(piece: CopiedPiece, buffers: CopiedBuffers): Generator<CopiedPiece> {
     const { form } = this.#node;
     if (form === "list-view") return this.#lists(piece, buffers);
@@ -63,21 +63,21 @@ export class NodeReader {
       : this.#codes(piece, buffers);
   }
 
-  /** The values of each list view; none for null. */
+  /** Yields the values of each list view; an empty piece for null. */
   *#lists(piece: CopiedPiece, buffers: CopiedBuffers): Generator<CopiedPiece> {
     const { offsetBytes } = this.#node;
     const { length, offsets, sizes, children } = buffers;
     const offset = integers(this.#offsets, offsetBytes, offsets, length);
     const sizeOf = integers(this.#sizes, offsetBytes, sizes, length);
-    const most = itemsOf(this.#node, buffers);
+    const items = itemsOf(this.#node, buffers);
     for (let k = piece.from; k < piece.to; k++) {
       const isNull = this.isNull(buffers, k);
       const from = isNull ? 0 : offset(k);
       const size = isNull ? 0 : sizeOf(k);
-      if (from < 0 || size < 0 || from + size > most)
+      if (from < 0 || size < 0 || from + size > items)
         throw new DamagedColumn(
-          whereOf(this.#node, piece, k),
-          `expected a list within values 0 to ${most}, found ${size} values from ${from}`,
+          describePosition(this.#node, piece, k),
+          `expected a list within values 0 to ${items}, found ${size} values from ${from}`,
         );
       yield nestedPiece(children[0] ?? null, from, from + size);
     }
@@ -100,7 +100,7 @@ export class NodeReader {
       const next = run < ends.length ? Math.min(end(run), piece.to) : at;
       if (next <= at || run >= values.length)
         throw new DamagedColumn(
-          whereOf(this.#node, piece, at),
+          describePosition(this.#node, piece, at),
           `expected ascending run ends with a value each, found ${ends.length} run ends and ${values.length} values, and no run for this value`,
         );
       yield nestedPiece(values, run, run + 1, next - at);
@@ -112,15 +112,15 @@ export class NodeReader {
     const { bits, signed } = this.#node;
     const { children: parts, values, length } = buffers;
     const codeAt = integers(this.#offsets, bits / 8, values, length, signed);
-    const ending = parts.at(-1);
-    const count = ending ? ending.firstCode + ending.length : 0;
+    const lastPart = parts.at(-1);
+    const count = lastPart ? lastPart.firstCode + lastPart.length : 0;
     for (let k = piece.from; k < piece.to; k++) {
       if (this.isNull(buffers, k)) {
         yield nestedPiece(null, 0, 1);
         continue;
       }
       const code = codeAt(k);
-      checkCode(code, count, () => whereOf(this.#node, piece, k));
+      checkCode(code, count, () => describePosition(this.#node, piece, k));
       let [low, high] = [0, parts.length - 1];
       while (low < high) {
         const middle = (low + high + 1) >> 1;
@@ -134,7 +134,7 @@ export class NodeReader {
   }
 }
 
-/** Integer k of a buffer of `count` integers. */
+/** Returns a function that reads integer k of a buffer of `count` integers. */
 function integers(
   window: ReadWindow,
   bytes: number,
@@ -146,13 +146,13 @@ function integers(
   return (k) => window.integer(start + k * bytes, bytes, end, signed);
 }
 
-/** Node of the output, with its pieces in order; each call reads them anew. */
+/** Node of the output and its pieces in order; each call of `pieces` reads them again. */
 export interface OutputNode {
   node: CopiedNode;
   pieces: () => Iterable<CopiedPiece>;
 }
 
-/** Returns the nodes of a column in the order of its field nodes in the output. Reading their pieces throws DamagedColumn. */
+/** Returns the nodes of a column in the order of the output's field nodes. Iterating their pieces may throw DamagedColumn. */
 export function outputNodes(
   node: CopiedNode,
   pieces: () => Iterable<CopiedPiece>,
@@ -161,7 +161,7 @@ export function outputNodes(
   const below = (child: CopiedNode, k: number) =>
     outputNodes(
       child,
-      () => joined(node, childPieces(node, k, pieces(), read)),
+      () => merged(node, childPieces(node, k, pieces(), read)),
       read,
     );
   if (node.form === "codes" || node.form === "runs") {
@@ -171,11 +171,11 @@ export function outputNodes(
   return [{ node, pieces }, ...node.children.flatMap(below)];
 }
 
-/** A small file can have lists of lists that overlap, of so many values that reading them would take days. */
+/** Limit of pieces: overlapping list views in a small file can describe so many values that reading them would take days. */
 const MAX_PIECES = 2 ** 26;
 
-/** Joins pieces that follow one another, and equal ones. */
-function* joined(
+/** Merges adjacent pieces, and counts equal ones as repeats. */
+function* merged(
   { name }: CopiedNode,
   pieces: Iterable<CopiedPiece>,
 ): Generator<CopiedPiece> {
@@ -188,12 +188,12 @@ function* joined(
         `expected at most ${MAX_PIECES} lists, runs or codes in a record batch of the output, found more; join this column by row`,
       );
     if (piece.from === piece.to) continue;
-    const alike: boolean = last?.buffers === piece.buffers;
-    if (last && alike && last.from === piece.from && last.to === piece.to)
+    const isSameBatch: boolean = last?.buffers === piece.buffers;
+    if (last && isSameBatch && last.from === piece.from && last.to === piece.to)
       last.repeat += piece.repeat;
     else if (
       last &&
-      alike &&
+      isSameBatch &&
       last.to === piece.from &&
       last.repeat * piece.repeat === 1
     )

@@ -1,10 +1,10 @@
-/** Reads bytes of a file by position. */
+/** Reads bytes at a position of a file. */
 export type Read = (position: number, bytes: number) => Uint8Array<ArrayBuffer>;
 
-/** Bytes that are read at once; parts of remote files are fetched in blocks of the same size. */
+/** Bytes per read, equal to the block size in which remote files are fetched. */
 const WINDOW_BYTES = 64 << 10;
 
-/** Reads short parts of a buffer that mostly follow one another, with one call for many of them. */
+/** Serves short, mostly sequential reads of a buffer from a window that is read at once. */
 export class ReadWindow {
   #bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   #view = viewOf(this.#bytes);
@@ -12,7 +12,7 @@ export class ReadWindow {
 
   constructor(private readonly read: Read) {}
 
-  /** Returns bytes of a buffer that ends at `end`; they are valid until the next call. */
+  /** Returns bytes of a buffer that ends at `end`, valid until the next call. */
   bytes(position: number, count: number, end: number): Uint8Array<ArrayBuffer> {
     const at = this.#find(position, count, end);
     return this.#bytes.subarray(at, at + count);
@@ -24,10 +24,10 @@ export class ReadWindow {
     return integerAt(this.#view, at, bytes, signed);
   }
 
-  /** Reads bytes, unless they are there, and returns where they are in the window. */
+  /** Moves the window if it lacks the bytes, and returns their offset in it. */
   #find(position: number, count: number, end: number): number {
-    const held = this.#start + this.#bytes.byteLength;
-    if (position < this.#start || position + count > held) {
+    const windowEnd = this.#start + this.#bytes.byteLength;
+    if (position < this.#start || position + count > windowEnd) {
       const blocks = Math.ceil((position + count) / WINDOW_BYTES);
       const wanted = Math.min(end, blocks * WINDOW_BYTES) - position;
       const bytes = count < WINDOW_BYTES ? Math.max(count, wanted) : count;
@@ -39,7 +39,6 @@ export class ReadWindow {
   }
 }
 
-/** Returns a view of the same bytes. */
 export function viewOf({
   buffer,
   byteOffset,
@@ -48,7 +47,7 @@ export function viewOf({
   return new DataView(buffer, byteOffset, byteLength);
 }
 
-/** Returns a little-endian integer of 1 to 8 bytes; beyond 2^53 the nearest number. */
+/** Returns a little-endian integer of 1, 2, 4 or 8 bytes, rounded to float64 beyond 2^53. */
 export function integerAt(
   view: DataView,
   at: number,

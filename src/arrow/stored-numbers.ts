@@ -1,6 +1,6 @@
 import { type NumberType, numberWidth } from "./field.js";
 
-/** The number that 16 bits stand for in IEEE 754's binary16 (float16). */
+/** Returns the value of the bits of a float16 (IEEE 754 binary16). */
 export function float16Value(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 31;
@@ -13,7 +13,6 @@ export function float16Value(bits: number): number {
 
 let float16Values: Float64Array | null = null;
 
-/** `count` float16 at `from` as float64. */
 function widenFloat16(from: Uint16Array, out: Float64Array): void {
   float16Values ??= Float64Array.from({ length: 1 << 16 }, (_, bits) =>
     float16Value(bits),
@@ -23,7 +22,7 @@ function widenFloat16(from: Uint16Array, out: Float64Array): void {
     out[k] = values[from[k] as number] as number;
 }
 
-/** bfloat16, the upper half of a float32, as float64. */
+/** Converts bfloat16, the upper half of a float32. */
 function widenBfloat16(from: Uint16Array, out: Float64Array): void {
   const bits = new Uint32Array(1);
   const value = new Float32Array(bits.buffer);
@@ -58,7 +57,7 @@ const ARRAYS: Record<
   float64: Float64Array,
 };
 
-/** Writes the numbers that start at `start` of a buffer as float64; integers beyond 2^53 are rounded. */
+/** Converts the numbers at byte `start` of a buffer to float64; integers beyond 2^53 are rounded. */
 export function widenNumbers(
   buffer: ArrayBufferLike,
   start: number,
@@ -75,7 +74,7 @@ export function widenNumbers(
   } else out.set(new ARRAYS[type](buffer, start, count));
 }
 
-/** Returns the numbers of a buffer: floats of 4 and 8 bytes as they are, others as float64 (rounded beyond 2^53). */
+/** Returns the numbers of a buffer: float32 and float64 unchanged, others as float64 (rounded beyond 2^53). */
 export function numbersOfBytes(
   buffer: ArrayBuffer,
   type: NumberType,

@@ -7,22 +7,22 @@ export function storesUtf8({ type }: Field): boolean {
 }
 
 /**
- * Checks texts that are stored one after another, a part of their bytes at a time: all bytes are UTF-8, and no text
- * starts inside a character.
+ * Checks consecutive texts, one chunk of bytes at a time: all bytes must be UTF-8, and no text may start inside a
+ * character.
  */
 export class Utf8Texts {
-  /** The next text whose start is not checked. */
+  /** First text whose start is not yet checked. */
   #next = 0;
 
-  /** `offset(k)`: where text k starts; ascending, `offset(count)` is the end of the last. */
+  /** @param offset returns the start of text k, ascending; `offset(count)` is the end of the last text */
   constructor(
     private readonly count: number,
     private readonly offset: (k: number) => number,
   ) {}
 
   /**
-   * Checks the next bytes, which start at `at`. Returns how many of them are whole characters: the next part starts after
-   * those; or null where they are not UTF-8.
+   * Checks the next chunk, which starts at `at`. Returns the bytes of its whole characters, after which the next chunk must
+   * start; null if the chunk is invalid.
    */
   check(bytes: Uint8Array, at: number): number | null {
     const end = this.offset(this.count);
@@ -49,7 +49,7 @@ export class Utf8Texts {
   }
 }
 
-/** Returns how many bytes there are before a character that is cut by their end. */
+/** Returns the number of bytes before a character that the end truncates. */
 function wholeCharacters(bytes: Uint8Array): number {
   const end = bytes.byteLength;
   for (let back = 1; back <= Math.min(3, end - 1); back++) {

@@ -1,15 +1,15 @@
 import type { ArrowType } from "./field.js";
 import { type Read, ReadWindow } from "./read-window.js";
 
-// A view of a text is 16 bytes (Columnar.rst, "Variable-size Binary View Layout"):
+// A view is 16 bytes (Columnar.rst, "Variable-size Binary View Layout"):
 //
-//   int32 length | up to 12 bytes: the text itself, and zeros
-//                | longer: its first 4 bytes | int32 data buffer | int32 offset there
+//   int32 length ≤ 12 | the value, padded with zeros
+//   int32 length > 12 | its first 4 bytes | int32 data buffer | int32 offset in it
 
 export const VIEW_BYTES = 16;
 const INLINE_BYTES = 12;
 
-/** The type of the same values without views; null for a type that has none. */
+/** Returns Utf8 or Binary for a type of views; null for other types. */
 export function withoutViews({ kind }: ArrowType): ArrowType | null {
   if (kind === "Utf8View") return { kind: "Utf8" };
   return kind === "BinaryView" ? { kind: "Binary" } : null;
@@ -21,10 +21,10 @@ export interface DataBuffer {
   bytes: number;
 }
 
-/** Throws an error on a view that points where there is nothing. */
+/** Throws the caller's error for an invalid view. */
 type Fail = (text: string) => never;
 
-/** Bytes of the value at `at` of some views. */
+/** Checks the view at byte `at`, and returns the length of its value. */
 export function viewedBytes(
   views: DataView,
   at: number,
@@ -33,12 +33,12 @@ export function viewedBytes(
 ): number {
   const length = views.getInt32(at, true);
   if (length < 0) fail(`expected a view of 0 or more bytes, found ${length}`);
-  if (length > INLINE_BYTES) placeOf(views, at, length, data, fail);
+  if (length > INLINE_BYTES) positionOf(views, at, length, data, fail);
   return length;
 }
 
-/** Returns the position of a long value, and the end of its data buffer. */
-function placeOf(
+/** Returns the position of a value that is not inline, and the end of its data buffer. */
+function positionOf(
   views: DataView,
   at: number,
   length: number,
@@ -47,19 +47,20 @@ function placeOf(
 ): [position: number, end: number] {
   const buffer = views.getInt32(at + 8, true);
   const offset = views.getInt32(at + 12, true);
-  const found =
+  const dataBuffer =
     data[buffer] ??
     fail(
       `expected a view of one of ${data.length} data buffers, found buffer ${buffer}`,
     );
-  if (offset < 0 || offset + length > found.bytes)
+  if (offset < 0 || offset + length > dataBuffer.bytes)
     fail(
-      `expected a view within the ${found.bytes} bytes of data buffer ${buffer}, found ${length} bytes at byte ${offset}`,
+      `expected a view within the ${dataBuffer.bytes} bytes of data buffer ${buffer}, found ${length} bytes at byte ${offset}`,
     );
-  return [found.position + offset, found.position + found.bytes];
+  const { position, bytes } = dataBuffer;
+  return [position + offset, position + bytes];
 }
 
-/** Reads the values that views show. */
+/** Reads the values of views. */
 export class ViewedValues {
   readonly #window: ReadWindow;
 
@@ -71,12 +72,12 @@ export class ViewedValues {
     this.#window = new ReadWindow(read);
   }
 
-  /** The value at `at` of some views, cut to `most` bytes, valid until the next call. */
-  value(views: DataView, at: number, most = 2 ** 31): Uint8Array {
+  /** Returns the value of the view at byte `at`, truncated to `maxBytes`; it is valid until the next call. */
+  value(views: DataView, at: number, maxBytes = 2 ** 31): Uint8Array {
     const length = viewedBytes(views, at, this.data, this.fail);
     if (length <= INLINE_BYTES)
       return new Uint8Array(views.buffer, views.byteOffset + at + 4, length);
-    const [place, end] = placeOf(views, at, length, this.data, this.fail);
-    return this.#window.bytes(place, Math.min(length, most), end);
+    const [position, end] = positionOf(views, at, length, this.data, this.fail);
+    return this.#window.bytes(position, Math.min(length, maxBytes), end);
   }
 }

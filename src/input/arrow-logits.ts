@@ -21,7 +21,7 @@ import {
   decodeSource,
   NO_VALUES,
 } from "./decode-sources.js";
-import { placeDictionaries } from "./dictionaries.js";
+import { locateDictionaries } from "./dictionaries.js";
 import { selectLogits } from "./logits-column.js";
 import type { InputColumn, LogitsFile, OpenOptions } from "./logits-file.js";
 import { readableColumn, withNestedColumns } from "./nested-columns.js";
@@ -57,8 +57,8 @@ import {
 } from "./value-column.js";
 
 /**
- * Finds the logits and all else that is asked for in an Arrow container, and checks every batch's structure. Closing them
- * closes it, and so does failing.
+ * Locates the logits, auxiliary columns and copied columns in an Arrow container, and checks the structure of every batch.
+ * Closing the result closes the container, which is also closed on failure.
  * @throws InputFormatError, InputUnsupportedError, LogitsColumnError, IoError
  */
 export async function locateLogits(
@@ -70,20 +70,20 @@ export async function locateLogits(
   const decoded: (DecodedNumbers | null)[] = [];
   const close = () => {
     nested?.close();
-    for (const found of decoded) found?.close();
+    for (const numbers of decoded) numbers?.close();
     file.close();
   };
   try {
     const whole = withNestedColumns(container, options);
     const columns = selectColumns(whole, options);
     const { logits, inputs, kept } = columns;
-    const places = [
+    const columnIndices = [
       ...[logits, ...inputs].flatMap(({ columns }) => columns),
       ...kept.flatMap(({ place, constant }) => (constant ? [] : [place])),
     ];
-    file = await decompressed(whole, [...new Set(places)], options);
+    file = await decompressed(whole, [...new Set(columnIndices)], options);
     if (logits.nesting) {
-      // Rows of the table are anywhere in the file.
+      // Nested rows can be anywhere in the file, so a remote file is fetched first.
       requireInput(file, [{ start: 0, end: file.bytes }]);
       nested = nestedRows(file, logits, options.scratch);
     }
@@ -107,7 +107,10 @@ export async function locateLogits(
       decoded.push(
         source.isDecoded ? decodeSource(file, source, options) : null,
       );
-    return { ...placed(file, columns, decoded, nested, options), close };
+    return {
+      ...buildLogitsFile(file, columns, decoded, nested, options),
+      close,
+    };
   } catch (error) {
     close();
     throw error;
@@ -158,7 +161,7 @@ function selectColumns(
   };
 }
 
-function placed(
+function buildLogitsFile(
   file: ArrowContainer,
   { logits, inputs, kept: chosen }: SelectedColumns,
   decoded: readonly (DecodedNumbers | null)[],
@@ -166,7 +169,7 @@ function placed(
   options: OpenOptions,
 ): Omit<LogitsFile, "close"> {
   const { path, fd, bytes, present, source } = file;
-  const { dictionaries, partsOf, ...found } = placeDictionaries(file, chosen);
+  const { dictionaries, partsOf, ...found } = locateDictionaries(file, chosen);
   const kept = found.kept.map((column) =>
     nested ? matchedColumn(file, column, logits) : { column, list: null },
   );
@@ -203,7 +206,7 @@ function placed(
         rowEnd: rowStart + count,
         sources: buffers.map((found, n) => ({
           ...found,
-          // Decoded inputs have the rows of the logits, others those of the buffers.
+          // Decoded auxiliary columns already have one row per row of the logits.
           firstRow: nested && n > 0 ? rowStart - batchStart : (firsts[0] ?? 0),
         })),
         kept: kept.map(({ list }, n) => ({
@@ -277,7 +280,7 @@ function inputColumn(
   return { option, name, form, type, width, values };
 }
 
-/** The length of a source's first list that is not null: every other must be the same, which the workers check where they read. Null: no list. */
+/** Returns the length of the first list that is not null, or null if there is none. Workers check that all others have the same. */
 function listLength(
   file: ArrowContainer,
   batches: LogitsBatch[],

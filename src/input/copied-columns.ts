@@ -10,16 +10,17 @@ import { withoutViews } from "../arrow/views.js";
 import { InputUnsupportedError } from "../errors.js";
 import { copiedIndices, namedColumns } from "./column-names.js";
 
-/** Input column that is copied to the output (`keep`). */
+/** Input column that `keep` copies to the output. */
 export interface CopiedColumn extends CopiedNode {
   /** Index of the column in the input. */
   place: number;
 }
 
 /**
- * The columns that `keep` names, in that order; `ownNames` are those of the output's other columns.
- * @throws LogitsColumnError for a name that is not there once; UsageError for a column that is named twice;
- * InputUnsupportedError for types that are not copied.
+ * Returns the columns that `keep` names, in that order.
+ * @param ownNames names of the output's other columns
+ * @throws LogitsColumnError if a name has no column, several, or is an own name; UsageError if a column is named twice;
+ * InputUnsupportedError if a type cannot be copied
  */
 export function selectCopied(
   path: string,
@@ -34,8 +35,8 @@ export function selectCopied(
 
 /**
  * Returns how a column is copied.
- * @param decodes whether to copy the values of a dictionary in place of its codes
- * @throws InputUnsupportedError for types that are not copied
+ * @param decodes whether to replace dictionary codes by their values
+ * @throws InputUnsupportedError if the type cannot be copied
  */
 export function copiedColumn(
   path: string,
@@ -155,7 +156,7 @@ function copiedNode(
   }
 }
 
-/** Number of child fields of the nested types that are copied; structs have any. */
+/** Number of child fields of nested types that can be copied, except structs. */
 const NESTED = {
   Null: 0,
   List: 1,

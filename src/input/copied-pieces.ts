@@ -4,8 +4,8 @@ import {
   type CopiedPiece,
   type CopiedShape,
   DamagedColumn,
+  describePosition,
   readerOf,
-  whereOf,
 } from "../arrow/copied-nodes.js";
 import { NodeReader, outputNodes } from "../arrow/node-reader.js";
 import type { Read } from "../arrow/read-window.js";
@@ -17,18 +17,21 @@ import { inputReader } from "./read-input.js";
 import type { CopiedRows } from "./record-batch.js";
 import { overlapping } from "./source-ranges.js";
 
-/** Returns the parts of the batches that rows `[rowStart, rowEnd)` of copied column k are in, but for those in `without` (ascending). */
+/** Returns the pieces of copied column k for rows `[rowStart, rowEnd)`, except the rows in `excluded` (ascending). */
 export function copiedPieces(
   file: LogitsFile,
   k: number,
   rowStart: number,
   rowEnd: number,
-  without: readonly number[] = [],
+  excluded: readonly number[] = [],
 ): CopiedPiece[] {
   const constant = file.kept[k]?.constant;
   if (constant)
-    return constantPieces(constant.buffers, rowEnd - rowStart - without.length);
-  return runsBetween(rowStart, rowEnd, without).flatMap(([start, end]) =>
+    return constantPieces(
+      constant.buffers,
+      rowEnd - rowStart - excluded.length,
+    );
+  return rangesBetween(rowStart, rowEnd, excluded).flatMap(([start, end]) =>
     overlapping(file.batches, start, end).flatMap((batch) => {
       const { buffers, first, tableRow } = batch.kept[k] as CopiedRows;
       const row = Math.max(start, batch.rowStart);
@@ -51,7 +54,7 @@ function constantPieces(buffers: CopiedBuffers, rows: number): CopiedPiece[] {
   ].filter(({ to, repeat }) => to * repeat > 0);
 }
 
-/** One piece for each table row, as often as it has rows among `[start, end)`; the first of the buffers is `tableRow`. */
+/** Returns one piece per table row, repeated for its rows in `[start, end)`. The buffers start at table row `tableRow`. */
 function repeatedPieces(
   file: LogitsFile,
   buffers: CopiedBuffers,
@@ -71,20 +74,20 @@ function repeatedPieces(
 }
 
 /**
- * Measures the nodes of each copied column in rows `[rowStart, rowEnd)` but for those in `without` (ascending). Columns of
- * texts and lists cost two small reads a piece: the offsets at its ends.
- * @throws InputFormatError where offsets cannot be.
+ * Measures the nodes of each copied column in rows `[rowStart, rowEnd)`, except the rows in `excluded` (ascending). For
+ * texts and lists this takes two small reads per piece: the first and the last offset.
+ * @throws InputFormatError if offsets are invalid
  */
 export function copiedShapes(
   file: LogitsFile,
   rowStart: number,
   rowEnd: number,
-  without: readonly number[] = [],
+  excluded: readonly number[] = [],
 ): CopiedShape[][] {
   const read = inputReader(file);
   try {
     return file.kept.map((column, k) => {
-      const pieces = copiedPieces(file, k, rowStart, rowEnd, without);
+      const pieces = copiedPieces(file, k, rowStart, rowEnd, excluded);
       const nodes = outputNodes(column, () => pieces, read);
       return nodes
         .map(({ node, pieces }) => measureNode(node, pieces(), read))
@@ -129,22 +132,22 @@ export function measureNode(
   };
 }
 
-/** The runs of `[start, end)` between the rows in `without`. */
-function runsBetween(
+/** Returns the ranges of `[start, end)` between the rows in `excluded`. */
+function rangesBetween(
   start: number,
   end: number,
-  without: readonly number[],
+  excluded: readonly number[],
 ): [start: number, end: number][] {
-  const runs: [number, number][] = [];
+  const ranges: [number, number][] = [];
   let from = start;
-  for (const row of [...without, end]) {
-    if (row > from) runs.push([from, row]);
+  for (const row of [...excluded, end]) {
+    if (row > from) ranges.push([from, row]);
     from = row + 1;
   }
-  return runs;
+  return ranges;
 }
 
-/** Average bytes per row of the copied columns, from the sizes that the batches declare. */
+/** Estimates the bytes per row of the copied columns from the sizes that the batches declare. */
 export function copiedBytesPerRow(file: LogitsFile): number {
   if (file.rows === 0) return 0;
   let bytes = 0;
@@ -174,8 +177,8 @@ function bytesPerValue(node: CopiedNode, buffers: CopiedBuffers): number {
   return buffers.valuesBytes / length + offsetBytes + 1 / 8 + nested;
 }
 
-/** Views read at once. */
-const VIEWS = 1 << 16;
+/** Number of views per read. */
+const VIEWS_PER_READ = 1 << 16;
 
 function bytesOfViews(
   node: CopiedNode,
@@ -189,10 +192,10 @@ function bytesOfViews(
   let sum = 0;
   let row = from;
   const fail = (text: string): never => {
-    throw new DamagedColumn(whereOf(node, piece, row), text);
+    throw new DamagedColumn(describePosition(node, piece, row), text);
   };
-  for (let start = from; start < to; start += VIEWS) {
-    const end = Math.min(start + VIEWS, to);
+  for (let start = from; start < to; start += VIEWS_PER_READ) {
+    const end = Math.min(start + VIEWS_PER_READ, to);
     const first = start >> 3;
     const valid =
       nullCount > 0 ? read(validity + first, Math.ceil(end / 8) - first) : null;

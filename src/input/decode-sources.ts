@@ -29,23 +29,23 @@ import {
 } from "./record-batch.js";
 import { type ArrowContainer, recordBatches } from "./record-batches.js";
 
-/** A column of numbers that is decoded. */
+/** Column of numbers that is decoded before the run. */
 export interface DecodedSource extends NumberColumn {
-  /** Names of the classes for a column of classes; default: other numbers. */
+  /** Class names, if the column holds classes; null or absent for other numbers. */
   classNames?: ClassNames | null;
-  /** Partition whose value is that of all rows; default: none. */
+  /** Partition that gives all rows their value; default: none. */
   partition?: Partition | null;
   /** Whether the numbers are margins z, which become the logits (0, z); default: false. */
   isMargin?: boolean;
   /** Whether a null in a row that is not null becomes -inf; default: false. */
   masksNulls?: boolean;
-  /** Whether rows of fewer values than the longest are filled up with -inf; default: rows of another length are refused. */
+  /** Whether shorter rows are padded with -inf to the longest; default: false, which rejects rows of different lengths. */
   pads?: boolean;
-  /** Nested logits whose rows its own are matched with; absent for the logits, and beside logits that are not nested. */
+  /** Nested logits whose rows this column's rows are matched with; null or absent if the logits are not nested, or are this column. */
   beside?: NumberColumn | null;
 }
 
-/** Numbers in a temporary file, row by row. */
+/** Decoded rows of numbers in a temporary file. */
 export interface DecodedNumbers {
   fd: number;
   /** Values per row. */
@@ -60,10 +60,10 @@ export interface DecodedNumbers {
 }
 
 /**
- * Writes rows of numbers to a temporary file, which is closed if that fails.
- * @param path the input, for messages
- * @param write writes the rows, and returns the offset of the first row of each record batch or array
- * @throws IoError where the disk is full; whatever `write` throws
+ * Writes rows of numbers to a temporary file. Closes it on failure.
+ * @param path input path, for messages
+ * @param write writes the rows and returns the offset of the first row of each record batch or array
+ * @throws IoError if the disk is full, and errors of `write`
  */
 export function writeDecoded(
   path: string,
@@ -87,8 +87,8 @@ export function writeDecoded(
 }
 
 /**
- * Decodes a column, batch by batch, to a file without a name.
- * @throws RaggedRowError, InputFormatError, InputUnsupportedError; IoError where there is no room
+ * Decodes a column to an anonymous temporary file, one record batch at a time.
+ * @throws RaggedRowError, InputFormatError, InputUnsupportedError; IoError if the disk is full
  */
 export function decodeSource(
   file: ArrowContainer,
@@ -97,10 +97,10 @@ export function decodeSource(
 ): DecodedNumbers {
   const { path, bytes } = file;
   const { classNames, partition, nesting, beside } = source;
-  // All of it is read now.
+  // Decoding reads the whole column, so a remote file is fetched first.
   if (!partition) requireInput(file, [{ start: 0, end: bytes }]);
-  const [place = 0] = source.columns;
-  const field = nesting?.row ?? (file.schema.fields[place] as Field);
+  const [column = 0] = source.columns;
+  const field = nesting?.row ?? (file.schema.fields[column] as Field);
   const classes =
     classNames && !partition ? new ClassDecoder(file, field, classNames) : null;
   const constant =
@@ -112,18 +112,18 @@ export function decodeSource(
   const decoded = writeDecoded(path, options, values, (target) => {
     let [first, tableRow] = [0, 0];
     return Array.from(recordBatches(file), (record) => {
-      for (const column of source.columns) checkColumn(record, column);
-      const own = nesting ? rowBatch(record, nesting, place) : record;
+      for (const index of source.columns) checkColumn(record, index);
+      const ownBatch = nesting ? rowBatch(record, nesting, column) : record;
       const rows = partition
         ? { length: record.batch.rows, at: () => constant }
         : classes
-          ? classes.rows(own, place, first)
-          : rowsOf(file, own, source, first);
+          ? classes.rows(ownBatch, column, first)
+          : rowsOf(file, ownBatch, source, first);
       const matched = beside
         ? matchedRows(file, record, source, beside, tableRow)
         : null;
-      const found = { rows, matched, first };
-      const start = appendRows(target, path, source, values, found);
+      const batchRows = { rows, matched, first };
+      const start = appendRows(target, path, source, values, batchRows);
       first += rows.length;
       tableRow += record.batch.rows;
       return start;
@@ -132,26 +132,26 @@ export function decodeSource(
   return { ...decoded, note: classes?.note ?? null };
 }
 
-/** Checks that a column, and the fields of a struct, have as many values as there are rows. @throws InputFormatError */
-function checkColumn(record: RecordBatch, place: number): void {
-  const span = record.columns[place] as ColumnSpan;
+/** Checks that a column and the fields of a struct have one value per row. @throws InputFormatError */
+function checkColumn(record: RecordBatch, column: number): void {
+  const span = record.columns[column] as ColumnSpan;
   const { field, children, parents } = span;
   const fields = field.type.kind === "Struct" ? children : [];
-  for (const one of [span, ...parents, ...fields])
-    checkRows(record, one, field.name);
+  for (const checked of [span, ...parents, ...fields])
+    checkRows(record, checked, field.name);
 }
 
-/** Values that are written at once, unless a single row has more. */
-const WRITTEN_VALUES = 1 << 20;
+/** Number of values per write; a longer row is written whole. */
+const VALUES_PER_WRITE = 1 << 20;
 
-/** Rows of a record batch: all of them, or those in `matched`; the first is row `first` of the file. */
+/** Rows of a record batch, which starts at row `first` of the file: all rows if `matched` is null, else those it lists. */
 interface RowsOfBatch {
   rows: DecodedRows;
   matched: Float64Array | null;
   first: number;
 }
 
-/** Writes rows, and returns where they start; those of another length are filled up with -inf, or refused. @throws RaggedRowError */
+/** Appends rows and returns their offset. Pads or rejects rows of another length. @throws RaggedRowError */
 function appendRows(
   target: AnonymousFile,
   path: string,
@@ -161,19 +161,26 @@ function appendRows(
 ): number {
   const { length } = matched ?? rows;
   const start = target.reserve(0);
-  const step = Math.max(1, Math.floor(WRITTEN_VALUES / values));
+  const step = Math.max(1, Math.floor(VALUES_PER_WRITE / values));
   for (let from = 0; from < length; from += step) {
     const count = Math.min(step, length - from);
     const numbers = new Float64Array(count * values);
     if (pads) numbers.fill(Number.NEGATIVE_INFINITY);
     for (let k = 0; k < count; k++) {
-      const n = matched?.[from + k] ?? from + k;
-      const row = rows.at(n);
+      const rowInBatch = matched?.[from + k] ?? from + k;
+      const row = rows.at(rowInBatch);
       const at = k * values;
       if (!row) for (let n = 0; n < values; n++) setNull(numbers, at + n);
       else if (row.length === values || pads)
-        numbers.set(masksNulls ? masked(row) : row, at);
-      else throw new RaggedRowError(path, name, first + n, values, row.length);
+        numbers.set(masksNulls ? nullsMasked(row) : row, at);
+      else
+        throw new RaggedRowError(
+          path,
+          name,
+          first + rowInBatch,
+          values,
+          row.length,
+        );
     }
     append(target, type, numbers);
   }
@@ -194,19 +201,19 @@ function append(
   target.append(new Uint8Array(stored.buffer));
 }
 
-function masked(row: Float64Array): Float64Array {
+function nullsMasked(row: Float64Array): Float64Array {
   return row.map((value, k) =>
     isNull(row, k) ? Number.NEGATIVE_INFINITY : value,
   );
 }
 
-/** What is wrong with a row whose list is empty. */
+/** Message for a row whose list is empty. */
 export const NO_VALUES =
   "expected at least 1 value, found 0; write null for rows without values (see --on-bad-row)";
 
 /**
- * The length of the first row that is not null, or with `pads` of the longest; null: there is none.
- * @throws InputUnsupportedError for a row without values; with `pads`, for rows of more bytes than the limit
+ * Returns the length of the first row that is not null, or with `pads` of the longest; null if there is none.
+ * @throws InputUnsupportedError if a row has no values or, with `pads`, if the padded rows exceed the limit
  */
 function rowLength(file: ArrowContainer, source: DecodedSource): number | null {
   const where = `column ${source.name}`;
@@ -238,8 +245,8 @@ function rowsOf(
   first: number,
 ): DecodedRows {
   const decoders = columns.map(
-    (place) =>
-      new ColumnDecoder(file, record, record.columns[place] as ColumnSpan),
+    (column) =>
+      new ColumnDecoder(file, record, record.columns[column] as ColumnSpan),
   );
   const [decoder] = decoders as [ColumnDecoder];
   if (decoders.length > 1) {
@@ -253,14 +260,15 @@ function rowsOf(
     at: (k) => {
       const row = rows.at(k);
       return (
-        row && withZero(row, file.path, `column ${name}, row ${first + k}`)
+        row &&
+        logitsOfMargin(row, file.path, `column ${name}, row ${first + k}`)
       );
     },
   };
 }
 
-/** The logits (0, z) of a margin. @throws InputUnsupportedError where a row has more numbers than one, or none */
-function withZero(
+/** Returns the logits (0, z) of a margin z. @throws InputUnsupportedError unless the row has one number */
+function logitsOfMargin(
   margin: Float64Array,
   path: string,
   where: string,

@@ -21,16 +21,16 @@ import {
   type RecordBatch,
 } from "./record-batch.js";
 
-// Columns of numbers that workers do not read in place are decoded here, a batch at a time, to float64 (an integer that
-// float64 does not hold is refused). A null becomes a NaN of its own kind.
+// Decodes columns that workers cannot read in place to float64, one record batch at a time. Integers that float64 cannot
+// represent exactly are rejected. Nulls become a NaN with a payload of its own (NULL_BITS_64).
 
-/** Rows of numbers; a null row has none. */
+/** Rows of numbers; `at` returns null for a null row. */
 export interface DecodedRows {
   length: number;
   at(k: number): Float64Array | null;
 }
 
-/** Bytes that a text is cut to, so that a text of gigabytes takes no memory. */
+/** Longer texts are truncated, so that a text of gigabytes takes no memory. */
 const MAX_TEXT_BYTES = 1 << 16;
 
 /** Returns rows of one number each. */
@@ -51,7 +51,7 @@ export class ColumnDecoder {
     this.length = nodeOf(record, span).length;
   }
 
-  /** One number for each value of a column, which may be a struct of one number. @throws InputFormatError, InputUnsupportedError, IoError */
+  /** Returns one number per value of a column of numbers, or of structs of one number. @throws InputFormatError, InputUnsupportedError, IoError */
   numbers(): Float64Array {
     const { field, children } = this.span;
     const type = storedType(field);
@@ -82,7 +82,7 @@ export class ColumnDecoder {
     return new Float64Array(numbersOfBytes(bytes.buffer, number));
   }
 
-  /** Returns `numberOf(k)` for each value k of a column that is not null. */
+  /** Returns `numberOf(k)` for each value k, except for nulls. */
   mapped(numberOf: (k: number) => number): Float64Array {
     const out = new Float64Array(this.length);
     const isNull = this.nulls();
@@ -92,7 +92,7 @@ export class ColumnDecoder {
     return out;
   }
 
-  /** The numbers of each row of a column of lists, of structs of numbers, or of single numbers. @throws as numbers */
+  /** Returns the rows of a column of lists, of structs of numbers, or of single numbers. @throws as numbers */
   rows(): DecodedRows {
     const { length } = this;
     const isNull = this.nulls();
@@ -113,39 +113,39 @@ export class ColumnDecoder {
     return (k) => values.subarray(start(k), end(k));
   }
 
-  /** Spark's vectors: dense (type 1) have all values, sparse (type 0) those at `indices`; the others are 0. */
+  /** Decodes Spark vectors: dense ones (type 1) store all values, sparse ones (type 0) only those at `indices`. */
   #vectors(): (k: number) => Float64Array {
-    const part = (name: string) =>
+    const child = (name: string) =>
       this.#child(
         this.span.children.find(
           ({ field }) => field.name === name,
         ) as ColumnSpan,
       );
-    const kinds = part("type").numbers();
-    const sizes = part("size").numbers();
-    const indices = part("indices").rows();
-    const values = part("values").rows();
+    const kinds = child("type").numbers();
+    const sizes = child("size").numbers();
+    const indices = child("indices").rows();
+    const values = child("values").rows();
     return (k) => {
       const fail = (text: string) => this.#fail("vector", k, text);
-      const found = values.at(k) ?? fail("a vector has no values");
-      if (kinds[k] === 1) return found;
+      const stored = values.at(k) ?? fail("a vector has no values");
+      if (kinds[k] === 1) return stored;
       const size = sizes[k] as number;
-      const places = indices.at(k) ?? fail("a sparse vector has no indices");
-      if (!(size >= 0 && size < 2 ** 31) || places.length !== found.length)
+      const positions = indices.at(k) ?? fail("a sparse vector has no indices");
+      if (!(size >= 0 && size < 2 ** 31) || positions.length !== stored.length)
         fail(
-          `expected a size and as many indices as values, found size ${size}, ${places.length} indices and ${found.length} values`,
+          `expected a size and as many indices as values, found size ${size}, ${positions.length} indices and ${stored.length} values`,
         );
       const row = new Float64Array(size);
-      for (const [n, place] of places.entries()) {
-        if (!(place >= 0 && place < size))
-          fail(`expected indices from 0 to ${size - 1}, found ${place}`);
-        row.set(found.subarray(n, n + 1), place);
+      for (const [n, position] of positions.entries()) {
+        if (!(position >= 0 && position < size))
+          fail(`expected indices from 0 to ${size - 1}, found ${position}`);
+        row.set(stored.subarray(n, n + 1), position);
       }
       return row;
     };
   }
 
-  /** Returns the text of value k of a column of strings, which is not null. @throws InputFormatError, IoError; so does the function */
+  /** Returns a function from k to value k of a column of strings, for values that are not null. Both throw InputFormatError and IoError. */
   texts(): (k: number) => string {
     const read = inputReader(this.file);
     const { data, values, valuesBytes } = placeColumn(this.record, this.span);
@@ -170,7 +170,7 @@ export class ColumnDecoder {
     };
   }
 
-  /** Returns the index of the first item of a list or text, and of the item after its last. */
+  /** Returns functions to the start and end of list or text k, as item indices. @throws InputFormatError */
   bounds(
     items = this.span.children.map((child) => this.#child(child).length)[0] ??
       0,
@@ -200,7 +200,7 @@ export class ColumnDecoder {
     return [start, end];
   }
 
-  /** Returns whether a value of the column is null; those of a null struct around it are. */
+  /** Returns a predicate for null values; values inside a null struct count as null. */
   nulls(): (k: number) => boolean {
     const bits = this.#bytes("validity");
     const outer = this.span.parents.map((parent) =>
@@ -227,16 +227,16 @@ export class ColumnDecoder {
     return inputReader(this.file)(position, bytes);
   }
 
-  #fail(what: string, k: number, text: string): never {
+  #fail(item: string, k: number, text: string): never {
     throw new InputFormatError(
       this.file.path,
-      `${this.record.context.where}, column ${this.span.field.name}, ${what} ${k}`,
+      `${this.record.context.where}, column ${this.span.field.name}, ${item} ${k}`,
       text,
     );
   }
 }
 
-/** Returns number k of each column. Bits are copied: an assignment of numbers may lose which NaN it is. */
+/** Returns number k of each column. Copies bits, because assigning a number may lose the payload of a NaN. */
 export function numbersAt(
   columns: readonly Float64Array[],
   k: number,
@@ -247,7 +247,7 @@ export function numbersAt(
   return row;
 }
 
-/** Whether a column holds vectors of Spark ML: structs of type, size, indices and values. */
+/** Returns whether a column holds Spark ML vectors: structs of type, size, indices and values. */
 export function isSparkVector({ type, children }: Field): boolean {
   return (
     type.kind === "Struct" &&
@@ -255,13 +255,13 @@ export function isSparkVector({ type, children }: Field): boolean {
   );
 }
 
-/** Whether a column is decodable as one number a row. */
+/** Returns whether a column can be decoded as one number per row. */
 export function isDecodableNumber({ type, dictionary }: Field): boolean {
   if (dictionary) return dictionary.indexType.kind === "Int";
   return numberTypeOf(type) !== null || ["Bool", "Decimal"].includes(type.kind);
 }
 
-/** Whether the values of a column, or of its dictionary, are strings. */
+/** Returns whether the values of a column, or of its dictionary, are strings. */
 export function isText({ type }: Field): boolean {
   return ["Utf8", "LargeUtf8", "Utf8View"].includes(type.kind);
 }
@@ -279,7 +279,7 @@ function textOf({ buffer, byteOffset, byteLength }: Uint8Array): string {
   return Buffer.from(buffer, byteOffset, byteLength).toString();
 }
 
-/** A decimal as the float64 next to it: what its digits read as. */
+/** Returns the float64 nearest to a decimal, by parsing its digits. */
 function decimalAt(
   view: DataView,
   k: number,

@@ -27,13 +27,13 @@ export interface DescribedColumn {
   name: string;
   /** Type, and shape of an array. */
   type: string;
-  /** Why it cannot be the logits, or null if its type and shape allow it. */
+  /** Reason why it cannot be the logits; null if its type and shape allow it. */
   reason: string | null;
 }
 
 type DescribeOptions = Pick<OpenOptions, "allowMissingEos"> & LogitsSelection;
 
-/** Describes a file that is open; no value of it is read. @throws InputFormatError, InputUnsupportedError, IoError */
+/** Describes an open file without reading its values. @throws InputFormatError, InputUnsupportedError, IoError */
 export function describeInput(
   file: InputFile,
   options: DescribeOptions,
@@ -51,11 +51,10 @@ async function describe(
     const { arrays } = await openArrays(file);
     return {
       format,
-      ...{ compression: [], batches: null, largestBatchRows: null },
-      rows: arrays.reduce(
-        (most, { shape }) => Math.max(most, shape[0] ?? 0),
-        0,
-      ),
+      compression: [],
+      batches: null,
+      largestBatchRows: null,
+      rows: arrays.reduce((max, { shape }) => Math.max(max, shape[0] ?? 0), 0),
       columns: arrays.map((array) =>
         describeColumn(array.name, arrayCandidate(array, options)),
       ),

@@ -22,29 +22,29 @@ import {
   partsBefore,
 } from "./record-batches.js";
 
-/** Copied columns whose dictionaries are found. */
-export interface PlacedDictionaries {
+/** Copied columns and their dictionaries. */
+export interface LocatedDictionaries {
   kept: CopiedColumn[];
-  /** Dictionaries that the output has. */
+  /** Dictionary batches that are copied to the output. */
   dictionaries: CopiedDictionary[];
-  /** Parts of the dictionaries whose values are copied. */
+  /** Returns the dictionary batches that apply to a record batch. */
   partsOf: PartsOfDictionary;
 }
 
 interface Part extends DictionaryBatch {
   values: CopiedColumn;
-  placed: CopiedBuffers;
+  buffers: CopiedBuffers;
 }
 
 /**
- * Finds and checks the dictionary batches of the copied columns, and counts each column's dictionary values. The values of
- * a column are copied in place of its codes if a stream replaces its dictionary.
+ * Finds and checks the dictionary batches of the copied columns, and counts the values of each dictionary. If a stream
+ * replaces a dictionary, its columns are copied as values instead of codes.
  * @throws InputFormatError, InputUnsupportedError
  */
-export function placeDictionaries(
+export function locateDictionaries(
   file: ArrowContainer,
   kept: CopiedColumn[],
-): PlacedDictionaries {
+): LocatedDictionaries {
   const { path, schema, format } = file;
   const fields = dictionaryFields(
     path,
@@ -56,7 +56,7 @@ export function placeDictionaries(
   const replaced = new Set<number>();
   const partsOf: PartsOfDictionary = (id, { position }) =>
     partsBefore(file, parts.get(id) ?? [], position).map(
-      ({ placed }) => placed,
+      ({ buffers }) => buffers,
     );
   if (fields.size === 0) return { kept, dictionaries: [], partsOf };
 
@@ -79,10 +79,10 @@ export function placeDictionaries(
     }
     const values = copiedColumn(path, field, 0);
     const [span] = columns as [ColumnSpan];
-    const placed = placeColumn(found, span, partsOf);
+    const buffers = placeColumn(found, span, partsOf);
     if (last && isDelta)
-      placed.firstCode = last.placed.firstCode + last.placed.length;
-    before.push({ ...found, values, placed });
+      buffers.firstCode = last.buffers.firstCode + last.buffers.length;
+    before.push({ ...found, values, buffers });
     parts.set(id, before);
   }
 
@@ -100,7 +100,7 @@ export function placeDictionaries(
     if (!seen.has(id))
       dictionaries.push(...found.map((part) => dictionaryBlock(file, part)));
     seen.add(id);
-    const last = found.at(-1)?.placed;
+    const last = found.at(-1)?.buffers;
     return {
       ...column,
       dictionaryValues: last ? last.firstCode + last.length : 0,
@@ -109,7 +109,7 @@ export function placeDictionaries(
   return { kept: columns, dictionaries, partsOf };
 }
 
-/** Returns the fields with dictionaries among columns and all that is nested in them, by the dictionary's id. */
+/** Returns the dictionary-encoded fields among columns and their children, by dictionary id. */
 export function dictionaryFields(
   path: string,
   columns: readonly Field[],
@@ -137,11 +137,11 @@ function typeText({ type, children }: Field): string {
   return JSON.stringify([type, children]);
 }
 
-/** Checks a dictionary batch that is copied: offsets and texts, on which every row that points to them depends. */
+/** Checks the offsets and texts of a dictionary batch, and returns its copy for the output. */
 function dictionaryBlock(file: ArrowContainer, part: Part): CopiedDictionary {
   const { id, isDelta, context, batch, values } = part;
   const { where, bodyStart, bodyBytes } = context;
-  const plain = values.offsetBytes > 0 ? withoutViews(file, part) : null;
+  const plain = values.offsetBytes > 0 ? checkTexts(file, part) : null;
   if (plain && values.form === "views")
     return { id, isDelta, bodyStart: 0, ...plain };
   if (bodyBytes % 8 !== 0)
@@ -153,26 +153,26 @@ function dictionaryBlock(file: ArrowContainer, part: Part): CopiedDictionary {
   return { id, isDelta, batch, bodyStart, bodyBytes, body: null };
 }
 
-/** Offsets of utf8 and binary are int32. */
+/** Maximum size of utf8 and binary values, because their offsets are int32. */
 const MAX_BYTES = 2 ** 31 - 1;
 
-/** Reads and checks a dictionary of texts, and returns one of views as utf8 or binary: in memory, which is no more than the file has of them. */
-function withoutViews(
+/** Checks a dictionary of texts; converts views to utf8 or binary in memory, which takes no more bytes than the file has. */
+function checkTexts(
   file: ArrowContainer,
-  { context, batch: { rows }, values, placed }: Part,
+  { context, batch: { rows }, values, buffers: source }: Part,
 ): Pick<CopiedDictionary, "batch" | "bodyBytes" | "body"> {
   const read = inputReader(file);
-  const piece = nestedPiece(placed, 0, rows);
+  const piece = nestedPiece(source, 0, rows);
   const isViews = values.form === "views";
   try {
     const shape = measureNode(values, rows > 0 ? [piece] : [], read);
     const valuesBytes = shape.values ?? 0;
-    const most = Math.min(placed.valuesBytes, MAX_BYTES);
-    if (isViews && valuesBytes > most)
+    const maxBytes = Math.min(source.valuesBytes, MAX_BYTES);
+    if (isViews && valuesBytes > maxBytes)
       throw new InputUnsupportedError(
         file.path,
         context.where,
-        `the values overlap in their data buffers and take more than ${most} bytes one by one; write the column as utf8 or binary`,
+        `the values overlap in their data buffers and take more than ${maxBytes} bytes one by one; write the column as utf8 or binary`,
       );
     let bodyBytes = 0;
     const buffers = [shape.validity, shape.offsets, valuesBytes].map((size) => {
@@ -185,8 +185,8 @@ function withoutViews(
     );
     const target = { shape, validity, offsets, values: start };
     const body = isViews ? new Uint8Array(bodyBytes) : null;
-    const copier = new NodeCopier(values, target, read, (source, at) =>
-      body?.set(source, at),
+    const copier = new NodeCopier(values, target, read, (bytes, at) =>
+      body?.set(bytes, at),
     );
     if (rows > 0) copier.copy(piece);
     const nodes = [{ length: rows, nullCount: copier.finish() }];

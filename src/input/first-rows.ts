@@ -5,18 +5,18 @@ import { USE_BINARY } from "./candidates.js";
 import { InputRows } from "./input-rows.js";
 import type { LogitsFile, OpenOptions } from "./logits-file.js";
 
-/** Rows and values that are looked at, at most; rows of more classes are not. */
-const ROWS = 1000;
-const VALUES = 1 << 20;
+/** Limits of what is inspected; a row with more values is not. */
+const MAX_ROWS = 1000;
+const MAX_VALUES = 1 << 20;
 
-/** Label that trainers ignore: never a logit, often a padding of labels. */
+/** Label that trainers ignore; it often pads labels and is never a logit. */
 const IGNORED_LABEL = -100;
 
-/** How far the sum of a row of probabilities may be from 1. */
+/** Maximum distance of a sum of probabilities from 1. */
 const SUM_TOLERANCE = 1e-3;
 
 /**
- * Refuses integers that were not chosen by --column where one of their first rows has a value of -100.
+ * Rejects a column of integers that the user did not choose if its first rows contain -100.
  * @throws LogitsColumnError
  */
 export async function rejectLabels(
@@ -35,7 +35,7 @@ export async function rejectLabels(
   );
 }
 
-/** Reports which logits are used, and whether their first rows look like something else. */
+/** Reports which logits are used, and warns if their first rows look like probabilities or labels. */
 export async function reportLogits(
   logits: LogitsFile,
   onEvent: ((event: LogitsEvent) => void) | undefined,
@@ -56,7 +56,7 @@ export async function reportLogits(
     warn(
       `${shortName(logits.column)}: with one class, every probability is 1 and every Jacobian 0; ${USE_BINARY}`,
     );
-  // Of an object, rows are fetched when they are computed.
+  // Rows of a remote file are not fetched before they are computed.
   const rows = logits.present ? [] : await firstRows(logits);
   if (classes > 1 && rows.length > 0 && rows.every(isProbabilities))
     warn(
@@ -68,7 +68,7 @@ export async function reportLogits(
     );
 }
 
-/** The first of the first rows of integers with a value of -100; -1: none. */
+/** Returns the first row of integers that contains -100, or -1. */
 function rowOfLabels(
   { type }: LogitsFile,
   rows: readonly Float64Array[],
@@ -82,12 +82,12 @@ function isProbabilities(row: Float64Array): boolean {
   return row.every((x) => x >= 0) && Math.abs(sum - 1) <= SUM_TOLERANCE;
 }
 
-/** Rows that cannot be read are left to the run, which says where they are. @throws MissingRangesError */
+/** Reads the first rows; returns none on an input error, which the run will report with its position. @throws MissingRangesError */
 async function firstRows(logits: LogitsFile): Promise<Float64Array[]> {
   const count = Math.min(
     logits.rows,
-    ROWS,
-    Math.floor(VALUES / logits.classes),
+    MAX_ROWS,
+    Math.floor(MAX_VALUES / logits.classes),
   );
   const input = new InputRows({ ...logits, inputs: [] });
   try {

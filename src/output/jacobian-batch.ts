@@ -1,5 +1,5 @@
 import type { CopiedShape } from "../arrow/copied-nodes.js";
-import type { BufferPlace } from "../arrow/encode-messages.js";
+import type { BufferRange } from "../arrow/encode-messages.js";
 import { aligned } from "../arrow/encode-messages.js";
 
 /** What the layout of one record batch depends on. */
@@ -27,7 +27,7 @@ export interface ResultShape {
 
 export interface JacobianBatchLayout {
   /** In the order of the schema: row, positions, copied columns, results (lists + item). */
-  buffers: BufferPlace[];
+  buffers: BufferRange[];
   bodyBytes: number;
   row: number;
   positions: number[];
@@ -48,7 +48,7 @@ export interface JacobianBatchLayout {
 export function layoutJacobianBatch(
   shape: JacobianBatchShape,
 ): JacobianBatchLayout {
-  const buffers: BufferPlace[] = [];
+  const buffers: BufferRange[] = [];
   let end = 0;
   const place = (length: number): number => {
     const offset = end;

@@ -1,9 +1,9 @@
 import {
-  type BlockPlace,
   footer,
   framed,
   framedBytes,
   type KeyValues,
+  type MessageBlock,
   recordBatchMessage,
   schemaMessage,
 } from "../arrow/encode-messages.js";
@@ -38,7 +38,7 @@ export interface JacobianFileHeadSpec {
 /** The part of a file before its first record batch. */
 export interface JacobianFileHead {
   schema: Uint8Array;
-  dictionaries: BlockPlace[];
+  dictionaries: MessageBlock[];
   /** Position of the first record batch. */
   end: number;
 }
@@ -55,7 +55,7 @@ export interface JacobianFileLayout extends JacobianFileHead, JacobianFileTail {
   batches: PlacedBatch[];
 }
 
-export interface PlacedBatch extends BlockPlace {
+export interface PlacedBatch extends MessageBlock {
   shape: JacobianBatchShape;
   layout: JacobianBatchLayout;
   bodyStart: number;
@@ -164,8 +164,8 @@ export function layoutEnd(
 /** Places the footer behind messages that end at `end`. */
 export function layoutTail(
   { fields, metadata }: Pick<JacobianFileHeadSpec, "fields" | "metadata">,
-  dictionaries: BlockPlace[],
-  batches: BlockPlace[],
+  dictionaries: MessageBlock[],
+  batches: MessageBlock[],
   end: number,
 ): JacobianFileTail {
   const footerStart = end + EOS_BYTES;

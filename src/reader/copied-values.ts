@@ -3,7 +3,7 @@ import {
   type CopiedNode,
   checkCode,
   DamagedColumn,
-  whereOf,
+  describePosition,
 } from "../arrow/copied-nodes.js";
 import { type ArrowType, storedType } from "../arrow/field.js";
 import { NodeReader } from "../arrow/node-reader.js";
@@ -11,7 +11,7 @@ import { type Read, viewOf } from "../arrow/read-window.js";
 import { float16Value } from "../arrow/stored-numbers.js";
 import { InputFormatError } from "../errors.js";
 import { type CopiedColumn, copiedColumn } from "../input/copied-columns.js";
-import { placeDictionaries } from "../input/dictionaries.js";
+import { locateDictionaries } from "../input/dictionaries.js";
 import { inputReader } from "../input/read-input.js";
 import { type ColumnSpan, placeColumn } from "../input/record-batch.js";
 import { type ArrowContainer, recordBatches } from "../input/record-batches.js";
@@ -29,7 +29,7 @@ export class CopiedValues {
       const field = schema.fields[place] as (typeof schema.fields)[number];
       return copiedColumn(path, field, place, true);
     });
-    const { partsOf } = placeDictionaries(file, kept);
+    const { partsOf } = locateDictionaries(file, kept);
     const batches = [...recordBatches(file)].filter(
       ({ batch }) => batch.rows > 0,
     );
@@ -89,7 +89,7 @@ function valueText(
     const code = Number(wholeOf(bytes, node.signed));
     const last = children.at(-1);
     const count = last ? last.firstCode + last.length : 0;
-    checkCode(code, count, () => whereOf(node, piece, k));
+    checkCode(code, count, () => describePosition(node, piece, k));
     const isPart = ({ firstCode }: CopiedBuffers) => firstCode <= code;
     const part = children.findLast(isPart) as CopiedBuffers;
     const [child] = node.children as [CopiedNode];

@@ -1,6 +1,6 @@
 // Messages between the main thread and the threads that compress. Bulk data stays in shared memory.
 
-import type { BufferPlace } from "../arrow/encode-messages.js";
+import type { BufferRange } from "../arrow/encode-messages.js";
 
 /** Values of `--compress`, and the format's names. */
 export const CODECS = { lz4: "LZ4_FRAME", zstd: "ZSTD" } as const;
@@ -10,14 +10,14 @@ export type Codec = keyof typeof CODECS;
 export interface CompressTask {
   codec: Codec;
   source: SharedArrayBuffer;
-  buffers: readonly BufferPlace[];
+  buffers: readonly BufferRange[];
   /** Takes the compressed body: maxCompressedBytes. */
   target: SharedArrayBuffer;
 }
 
 /** Positions of the buffers in the target. */
 export interface CompressReply {
-  buffers: BufferPlace[];
+  buffers: BufferRange[];
   bodyBytes: number;
 }
 
@@ -25,7 +25,7 @@ export interface CompressReply {
 export const PREFIX_BYTES = 8;
 
 /** The greatest size of a compressed body: every buffer stored uncompressed. */
-export function maxCompressedBytes(buffers: readonly BufferPlace[]): number {
+export function maxCompressedBytes(buffers: readonly BufferRange[]): number {
   return buffers.reduce(
     (sum, { length }) => (length === 0 ? sum : sum + inBody(length)),
     0,

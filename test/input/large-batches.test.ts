@@ -11,8 +11,8 @@ import {
 import { tableFromIPC } from "@uwdata/flechette";
 import { expect, test } from "vitest";
 import {
-  type BlockPlace,
   footer,
+  type MessageBlock,
   recordBatchMessage,
   schemaMessage,
 } from "../../src/arrow/encode-messages.js";
@@ -74,7 +74,7 @@ function writeSparse(path: string): void {
   };
   put(Uint8Array.from([..."ARROW1\0\0"].map((c) => c.charCodeAt(0))));
   put(framed(schemaMessage(fields, [])));
-  const blocks: BlockPlace[] = [];
+  const blocks: MessageBlock[] = [];
   for (let batch = 0; batch < BATCHES; batch++) {
     const message = framed(
       recordBatchMessage({

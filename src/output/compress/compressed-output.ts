@@ -1,7 +1,7 @@
 import {
-  type BlockPlace,
   framed,
   type KeyValues,
+  type MessageBlock,
   recordBatchMessage,
 } from "../../arrow/encode-messages.js";
 import type { Field } from "../../arrow/field.js";
@@ -112,8 +112,8 @@ type BodySlot = Pick<CompressTask, "source" | "target">;
  * states. A length of 0 ends the stream.
  */
 class CompressedStream {
-  readonly #batches: BlockPlace[] = [];
-  readonly #dictionaries: BlockPlace[] = [];
+  readonly #batches: MessageBlock[] = [];
+  readonly #dictionaries: MessageBlock[] = [];
   /** Memory that no batch uses; most batches have one size. */
   readonly #free: (BodySlot | null)[];
   /** For each batch that has not been written, in order: fulfilled when it has. */
@@ -218,7 +218,7 @@ class CompressedStream {
   }
 
   /** Adds a message's metadata, framed for its position. */
-  async #add(metadata: Uint8Array, bodyBytes: number): Promise<BlockPlace> {
+  async #add(metadata: Uint8Array, bodyBytes: number): Promise<MessageBlock> {
     const { target } = this.spec;
     const offset = target.position;
     const bytes = framed(metadata, offset);
