@@ -3,6 +3,13 @@ export type {
   DatasetEvent,
   DatasetHooks,
 } from "./dataset/events.js";
+export type { DatasetOptions } from "./dataset/options.js";
+export {
+  type DatasetDryRun,
+  dryRunDataset,
+  planDataset,
+  runDataset,
+} from "./dataset/run-dataset.js";
 // `as removeLeftovers` and other second names are deprecated; the next minor release removes them.
 export {
   removeStaleRuns,
@@ -11,14 +18,7 @@ export {
   type StaleRunsOptions as LeftoverOptions,
   type StaleRunsReport,
   type StaleRunsReport as Leftovers,
-} from "./dataset/leftovers.js";
-export type { DatasetOptions } from "./dataset/options.js";
-export {
-  type DatasetDryRun,
-  dryRunDataset,
-  planDataset,
-  runDataset,
-} from "./dataset/run-dataset.js";
+} from "./dataset/stale-runs.js";
 export {
   type DatasetStatus,
   datasetStatus,

@@ -1,7 +1,7 @@
 import { constants } from "node:os";
 import { expect, test } from "vitest";
 import { exitCodeOf } from "../src/cli/execute.js";
-import { isBadInput } from "../src/dataset/run-files.js";
+import { isInvalidInput } from "../src/dataset/run-files.js";
 import {
   ConfigurationError,
   InputFormatError,
@@ -43,7 +43,7 @@ test.each(NAMES)("%s has an exit code, and is never damage", (name) => {
   expect([exitCodeOf(input, null), exitCodeOf(output, null)]).toEqual(
     OTHERS[name] ?? [74, 74],
   );
-  expect(isBadInput(input)).toBe(false);
+  expect(isInvalidInput(input)).toBe(false);
   expect(failureKind(input)).toBe(
     name === "ENOSPC" || name === "EDQUOT" ? "full disk" : "passing",
   );

@@ -171,7 +171,8 @@ export const COMMANDS: readonly CommandSpec[] = [
       ["jacobian/ --dry-run", ""],
       ["jacobian/ --older-than 24", ""],
     ],
-    load: async () => (await import("../dataset/leftovers.js")).removeStaleRuns,
+    load: async () =>
+      (await import("../dataset/stale-runs.js")).removeStaleRuns,
     text: staleRunsText,
     textIsResult: true,
   }),

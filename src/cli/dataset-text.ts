@@ -1,6 +1,6 @@
 import type { DatasetReport } from "../dataset/dataset-report.js";
-import type { StaleRunsReport } from "../dataset/leftovers.js";
 import type { DatasetDryRun } from "../dataset/run-dataset.js";
+import type { StaleRunsReport } from "../dataset/stale-runs.js";
 import type { DatasetStatus } from "../dataset/tasks.js";
 import { ranges } from "../errors.js";
 import { printable, shortList } from "../printable.js";

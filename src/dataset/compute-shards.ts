@@ -27,20 +27,20 @@ export async function computeShards(
 ): Promise<ReadonlySet<string>> {
   const { run } = context;
   const skipped = new Set<string>();
-  const maker = new ShardComputer(context);
+  const computer = new ShardComputer(context);
   const died: string[] = [];
   const make = async (
     shard: number,
     onComputed: () => void,
   ): Promise<ShardOutcome | null> => {
-    const signal = stopping.now;
+    const signal = stopping.abortSignal;
     const progress = report.progress(onProgress);
     const hooks = { signal, onProgress: progress, onEvent, onComputed };
     try {
-      return await maker.make(shard, hooks);
+      return await computer.compute(shard, hooks);
     } catch (error) {
       if (!(error instanceof WorkerError)) throw error;
-      died.push(`${maker.describe(shard)}: ${error.message}`);
+      died.push(`${computer.describe(shard)}: ${error.message}`);
       return null;
     }
   };
@@ -53,7 +53,7 @@ export async function computeShards(
     const outcome = await made;
     if (outcome === "published") return false;
     if (outcome === null || outcome === "up to date") return true;
-    if (outcome.event === "shard completed") report.made(outcome);
+    if (outcome.event === "shard completed") report.countComputed(outcome);
     else skipped.add(outcome.input);
     onEvent?.(outcome);
     return true;
@@ -62,7 +62,7 @@ export async function computeShards(
   let committing = Promise.resolve(true);
   try {
     for (const shard of shards) {
-      if (stopping.soon.aborted) throw new AbortedError();
+      if (stopping.stopSignal.aborted) throw new AbortedError();
       let onComputed = () => {};
       const computed = new Promise<void>((resolve) => {
         onComputed = resolve;
@@ -72,14 +72,14 @@ export async function computeShards(
       committing = told(before, made);
       committing.catch(() => {});
       await Promise.race([computed, made]);
-      report.passed(shard);
+      report.countPassed(shard);
       if (!(await before)) return skipped;
     }
     // Threads end while the last shard is committed.
-    await Promise.all([committing, maker.close()]);
+    await Promise.all([committing, computer.close()]);
   } finally {
     await Promise.allSettled([committing, made]);
-    await maker.close();
+    await computer.close();
   }
   if (died.length > 0)
     throw new InternalError(

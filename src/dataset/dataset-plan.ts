@@ -19,7 +19,7 @@ export interface PinnedInput extends PlannedState {
 }
 
 /** An input that a run goes on without, and why. */
-export interface LeftOutInput extends Omit<PinnedInput, "rows"> {
+export interface SkippedInput extends Omit<PinnedInput, "rows"> {
   error: string;
 }
 
@@ -42,7 +42,7 @@ export interface PlannedBytes {
   options: BytesOptions;
   inputs: readonly PinnedInput[];
   /** Found bad by the plan. */
-  leftOut: readonly LeftOutInput[];
+  leftOut: readonly SkippedInput[];
   shards: readonly Shard[];
 }
 

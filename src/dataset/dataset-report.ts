@@ -38,7 +38,7 @@ export class DatasetReportBuilder {
 
   constructor(
     output: string,
-    private readonly tell?: DatasetHooks["onEvent"],
+    private readonly onEvent?: DatasetHooks["onEvent"],
   ) {
     this.counts = {
       softjac: VERSION,
@@ -62,7 +62,7 @@ export class DatasetReportBuilder {
     return this.counts.shardsUpToDate + this.counts.shardsComputed;
   }
 
-  planned(plan: DatasetPlan): void {
+  setPlan(plan: DatasetPlan): void {
     const { fingerprint, of } = plan;
     this.#plan = plan;
     const [inputs, shards] = [of.inputs.length, of.shards.length];
@@ -71,12 +71,15 @@ export class DatasetReportBuilder {
   }
 
   /** Reports the missing shards, and those that this call computes, before any is. */
-  found(missing: readonly number[], toDo: readonly number[] = missing): void {
+  setMissing(
+    missing: readonly number[],
+    toDo: readonly number[] = missing,
+  ): void {
     const { fingerprint, inputs, rows, shards } = this.counts;
     const shardsDone = shards - missing.length;
     this.counts.shardsUpToDate = shardsDone;
     this.#rowsToDo = rowsOf(this.#plan as DatasetPlan, toDo);
-    this.tell?.({
+    this.onEvent?.({
       event: "planned",
       fingerprint: fingerprint as string,
       inputs,
@@ -88,11 +91,15 @@ export class DatasetReportBuilder {
   }
 
   /** Counts a shard as computed or left: another process has computed it, or none will. */
-  passed(shard: number): void {
+  countPassed(shard: number): void {
     this.#rowsPassed += rowsOf(this.#plan as DatasetPlan, [shard]);
   }
 
-  made({ rows, bytes, badRows }: Record<"rows" | "bytes" | "badRows", number>) {
+  countComputed({
+    rows,
+    bytes,
+    badRows,
+  }: Record<"rows" | "bytes" | "badRows", number>) {
     const { counts } = this;
     counts.shardsComputed += 1;
     counts.rowsComputed += rows;
@@ -101,12 +108,12 @@ export class DatasetReportBuilder {
   }
 
   /** Returns the progress of a shard as that of the call. */
-  progress(tell: RunHooks["onProgress"]): RunHooks["onProgress"] {
+  progress(onProgress: RunHooks["onProgress"]): RunHooks["onProgress"] {
     const rowsBefore = this.#rowsPassed;
     const bytesBefore = this.#bytesDone;
     return (done, _, pace) => {
       this.#bytesDone = bytesBefore + (pace?.bytesDone ?? 0);
-      tell?.(
+      onProgress?.(
         rowsBefore + done,
         this.#rowsToDo,
         pace && { ...pace, bytesDone: this.#bytesDone },

@@ -9,7 +9,7 @@ import {
 import { openStore } from "../storage/open-store.js";
 import {
   hashOf,
-  MissingFolder,
+  MissingFolderError,
   replace,
   type Store,
 } from "../storage/store.js";
@@ -17,9 +17,9 @@ import { VERSION } from "../version.js";
 import { type DatasetPlan, sha256 } from "./dataset-plan.js";
 import {
   COMMITS,
-  commitName,
   MANIFEST,
   type RunFolders,
+  recordName,
   SUCCESS,
 } from "./names.js";
 import {
@@ -27,12 +27,12 @@ import {
   encodeJson,
   type Manifest,
   manifestOf,
-  type PartRecord,
+  type ShardRecord,
   type Success,
 } from "./records.js";
 import {
+  type CheckOptions,
   type Fault,
-  type Look,
   RunFiles,
   type StoredRecord,
 } from "./run-files.js";
@@ -48,7 +48,7 @@ export interface PublishOptions {
 export type ShardRun = Pick<
   DatasetRun,
   | ("plan" | "folders" | "shards" | "isDone" | "isPublished")
-  | ("leftOutByNumber" | "leaveOut" | "clearDamaged" | "commit")
+  | ("skippedByIndex" | "skipInput" | "discardDamaged" | "commit")
 >;
 
 /**
@@ -72,29 +72,29 @@ export abstract class DatasetRun {
 
   /** Whether the complete dataset of this run is published. */
   async isPublished(): Promise<boolean> {
-    return this.isOurs(this.folders.out);
+    return this.belongsToRun(this.folders.out);
   }
 
   /** Rejects an output that this run may not replace. @throws OutputExistsError, UsageError */
-  abstract rejectOther(options: { overwrite: boolean }): Promise<void>;
+  abstract rejectOtherDataset(options: { overwrite: boolean }): Promise<void>;
 
   /**
    * Checks that the place of the run is still its own, has no links, and can take a file.
    * @throws MissingFolder, OutputExistsError, ConfigurationError
    */
-  abstract checkPlace(file?: string): Promise<void>;
+  abstract checkLocation(file?: string): Promise<void>;
 
   /** Removes the part of a shard that differs from its record, and the record, so that it is computed again. */
-  abstract clearDamaged(shard: number): Promise<void>;
+  abstract discardDamaged(shard: number): Promise<void>;
 
   /** Creates the folders of the run. */
-  protected async makePlace(): Promise<void> {}
+  protected async createFolders(): Promise<void> {}
 
   /** @throws MissingFolder, OutputExistsError */
-  protected abstract putPlan(plan: Uint8Array): Promise<void>;
+  protected abstract storePlan(plan: Uint8Array): Promise<void>;
 
   /** Completes `commit`. */
-  protected async committed(_: PartRecord, _isNew: boolean): Promise<void> {}
+  protected async committed(_: ShardRecord, _isNew: boolean): Promise<void> {}
 
   /** Publishes the files of the run, which are complete, by putting _SUCCESS. @throws OutputExistsError */
   protected abstract put(
@@ -103,14 +103,14 @@ export abstract class DatasetRun {
   ): Promise<void>;
 
   /** Restores the dataset that a process set aside before it died. Whether there was one. */
-  protected async takeBack(): Promise<boolean> {
+  protected async restoreSetAside(): Promise<boolean> {
     return false;
   }
 
   /** Removes what is not needed once the dataset is published. Any process may do it. */
-  async clearUp(): Promise<void> {
+  async cleanUp(): Promise<void> {
     // Another process may have committed shards of skipped inputs since the manifest.
-    await this.files.sweep(this.folders.out);
+    await this.files.removeSkippedShards(this.folders.out);
   }
 
   /** @throws ConfigurationError if another version planned the run, since its results may have other bytes */
@@ -128,19 +128,19 @@ export abstract class DatasetRun {
    * @throws OutputExistsError
    */
   async begin({ overwrite }: { overwrite: boolean }): Promise<boolean> {
-    if ((await this.isPublished()) || (await this.takeBack())) {
+    if ((await this.isPublished()) || (await this.restoreSetAside())) {
       // Left by a process that died after publishing.
-      await this.clearUp();
+      await this.cleanUp();
       return false;
     }
-    await this.rejectOther({ overwrite });
-    await this.makePlace();
+    await this.rejectOtherDataset({ overwrite });
+    await this.createFolders();
     // Another process may have published, and thereby renamed its folder, since the first look.
     if (await this.isPublished()) {
-      await this.clearUp();
+      await this.cleanUp();
       return false;
     }
-    return this.#unlessPublished(() => this.putPlan(encodeJson(this.plan)));
+    return this.#unlessPublished(() => this.storePlan(encodeJson(this.plan)));
   }
 
   /**
@@ -156,7 +156,7 @@ export abstract class DatasetRun {
       await work();
       return true;
     } catch (error) {
-      const isGone = error instanceof MissingFolder;
+      const isGone = error instanceof MissingFolderError;
       if ((isGone || isAny) && (await this.isPublished())) return false;
       if (!isGone) throw error;
       throw new IoError(
@@ -172,14 +172,14 @@ export abstract class DatasetRun {
    * @returns false if the dataset was published meanwhile
    * @throws InternalError if the other part has other bytes
    */
-  commit(file: string, record: PartRecord): Promise<boolean> {
+  commit(file: string, record: ShardRecord): Promise<boolean> {
     return this.#unlessPublished(async () => {
       const { wip } = this.folders;
       const part = `${wip}/${record.part}`;
-      await this.checkPlace(file);
+      await this.checkLocation(file);
       const isNew = await this.store.putIfAbsent(part, file);
       if (!isNew) await this.#compareWith(part, file);
-      const name = `${wip}/${commitName(record.shard)}`;
+      const name = `${wip}/${recordName(record.shard)}`;
       if (!(await this.store.putIfAbsent(name, encodeJson(record))))
         await this.files.record(record.shard, wip);
       await this.committed(record, isNew);
@@ -219,7 +219,7 @@ export abstract class DatasetRun {
       const names = await this.store.list(`${folder}/${COMMITS}`);
       const skipped = await this.files.skippedInputs(folder);
       const isWanted = (shard: number, input: number) =>
-        !names.has(commitName(shard).slice(COMMITS.length + 1)) &&
+        !names.has(recordName(shard).slice(COMMITS.length + 1)) &&
         !skipped.has(input);
       return [...this.plan.of.shards.entries()]
         .filter(([shard, { input }]) => isWanted(shard, input))
@@ -242,7 +242,7 @@ export abstract class DatasetRun {
   }
 
   /** Returns the parts that differ from their records; of a published dataset, its manifest too. @throws AbortedError */
-  faults(look: Omit<Look, "others"> = {}): Promise<Fault[]> {
+  faults(look: Omit<CheckOptions, "others"> = {}): Promise<Fault[]> {
     return this.#inFolder(async (folder, isPublished) => {
       if (!isPublished) return this.files.faults(folder, look);
       const { fault, records } = await this.#publishedManifest();
@@ -284,13 +284,13 @@ export abstract class DatasetRun {
   }
 
   /** Whether a folder is the complete dataset of this run. */
-  protected async isOurs(folder: string): Promise<boolean> {
+  protected async belongsToRun(folder: string): Promise<boolean> {
     const found = await this.success(folder);
     return found?.fingerprint === this.plan.fingerprint;
   }
 
   /** Replaces a part, and its record, of the published dataset. @throws IoError if the dataset was replaced */
-  async replacePart(file: string, record: PartRecord): Promise<void> {
+  async replaceShard(file: string, record: ShardRecord): Promise<void> {
     const { out } = this.folders;
     if (!(await this.isPublished()))
       throw new IoError(
@@ -299,7 +299,7 @@ export abstract class DatasetRun {
       );
     await replace(this.store, `${out}/${record.part}`, file);
     // The record must be younger than the part.
-    const name = `${out}/${commitName(record.shard)}`;
+    const name = `${out}/${recordName(record.shard)}`;
     await replace(this.store, name, encodeJson(record));
   }
 
@@ -316,17 +316,17 @@ export abstract class DatasetRun {
   }
 
   /** Returns the inputs that are skipped, with their errors. */
-  leftOut(): Promise<{ name: string; error: string }[]> {
+  skippedInputs(): Promise<{ name: string; error: string }[]> {
     return this.#inFolder((folder) => this.files.allSkipped(folder));
   }
 
   /** Returns the errors of inputs that were skipped after planning, by number. */
-  leftOutByNumber(): Promise<Map<number, string>> {
+  skippedByIndex(): Promise<Map<number, string>> {
     return this.files.skippedInputs(this.folders.wip);
   }
 
   /** Skips an input. */
-  async leaveOut(input: number, error: string): Promise<void> {
+  async skipInput(input: number, error: string): Promise<void> {
     await this.#unlessPublished(() =>
       this.files.skip(this.folders.wip, input, error),
     );
@@ -374,7 +374,7 @@ export abstract class DatasetRun {
         this.folders.out,
         "the dataset is not there after it was published",
       );
-    await this.clearUp();
+    await this.cleanUp();
   }
 
   /** Checks that the run is complete, and puts its manifest, which has the same bytes in every process. */
@@ -388,7 +388,7 @@ export abstract class DatasetRun {
         skipped.map(({ name, error }) => ({ input: name, error })),
         inputs.length + leftOut.length,
       );
-    await this.files.sweep(wip);
+    await this.files.removeSkippedShards(wip);
     const missing = await this.missing();
     if (missing.length > 0)
       throw new IncompleteError(out, missing, this.shards);
@@ -410,7 +410,7 @@ export abstract class DatasetRun {
   async #manifest(folder: string): Promise<Manifest> {
     const skipped = await this.files.skippedInputs(folder);
     const records = await this.files.records(folder);
-    const parts: PartRecord[] = [];
+    const parts: ShardRecord[] = [];
     for (const [shard, { input }] of this.plan.of.shards.entries()) {
       if (skipped.has(input)) continue;
       const { record } = records.get(shard) ?? {};

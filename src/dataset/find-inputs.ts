@@ -18,7 +18,7 @@ import { checkFiles, inputFile } from "../output/written-files.js";
 import { openStore, type StoreAccess } from "../storage/open-store.js";
 import type { ObjectStore } from "../storage/store.js";
 import type { PlannedState } from "./dataset-plan.js";
-import { commonFolder, compareNames, isBesideData } from "./input-names.js";
+import { commonFolder, compareNames, isIgnoredName } from "./input-names.js";
 import { isWithin, listFiles } from "./list-files.js";
 import {
   type FoundInputs,
@@ -129,8 +129,8 @@ export async function filesOf(path: string): Promise<ListedInputs> {
   if (kind === "folder") {
     const { files, hidden, undecodable } = await listFiles(path, kind);
     return {
-      files: files.filter((file) => !isBesideData(file)),
-      beside: [...files.filter(isBesideData), ...hidden],
+      files: files.filter((file) => !isIgnoredName(file)),
+      beside: [...files.filter(isIgnoredName), ...hidden],
       undecodable,
       none: `${path} contains no input files (names that start with . or _ are ignored, and so are text, logs and pictures)`,
     };

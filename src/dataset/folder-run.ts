@@ -5,7 +5,13 @@ import { shortList, shortName } from "../printable.js";
 import type { FolderStore } from "../storage/store.js";
 import type { DatasetPlan } from "./dataset-plan.js";
 import { DatasetRun } from "./dataset-run.js";
-import { COMMITS, isOwnName, PLAN, type RunFolders, SUCCESS } from "./names.js";
+import {
+  COMMITS,
+  isDatasetFile,
+  PLAN,
+  type RunFolders,
+  SUCCESS,
+} from "./names.js";
 
 /** Looks for a dataset that another process may be renaming. */
 const LOOKS = 10;
@@ -26,7 +32,7 @@ export class FolderRun extends DatasetRun {
   override async isPublished(): Promise<boolean> {
     const { out, wip } = this.folders;
     for (let look = 1; ; look++) {
-      if (await this.isOurs(out)) return true;
+      if (await this.belongsToRun(out)) return true;
       // While the run has its own folder, nobody has renamed it.
       if (await this.store.head(wip)) return false;
       // It may have been renamed since the look at `out`, which the second look tells. After that, only a process that
@@ -37,7 +43,11 @@ export class FolderRun extends DatasetRun {
     }
   }
 
-  async rejectOther({ overwrite }: { overwrite: boolean }): Promise<void> {
+  async rejectOtherDataset({
+    overwrite,
+  }: {
+    overwrite: boolean;
+  }): Promise<void> {
     const { out } = this.folders;
     const refuse = (what: string) => new OutputExistsError(out, what);
     const found = await this.store.head(out);
@@ -72,21 +82,21 @@ export class FolderRun extends DatasetRun {
     return [
       ...[...names].filter((name) => name !== COMMITS),
       ...[...records].map((name) => `${COMMITS}/${name}`),
-    ].filter((name) => !isOwnName(name));
+    ].filter((name) => !isDatasetFile(name));
   }
 
-  protected override async makePlace(): Promise<void> {
+  protected override async createFolders(): Promise<void> {
     const { wip, tmp } = this.folders;
-    await this.checkPlace();
+    await this.checkLocation();
     await this.store.makeFolder(tmp);
     await this.store.makeFolder(`${wip}/${COMMITS}`);
   }
 
-  protected async putPlan(plan: Uint8Array): Promise<void> {
+  protected async storePlan(plan: Uint8Array): Promise<void> {
     await this.store.putIfAbsent(`${this.folders.wip}/${PLAN}`, plan);
   }
 
-  async checkPlace(): Promise<void> {
+  async checkLocation(): Promise<void> {
     const { wip, tmp } = this.folders;
     for (const folder of [wip, `${wip}/${COMMITS}`, tmp])
       await this.#refuseLink(folder);
@@ -102,7 +112,7 @@ export class FolderRun extends DatasetRun {
       );
   }
 
-  async clearDamaged(shard: number): Promise<void> {
+  async discardDamaged(shard: number): Promise<void> {
     const { wip } = this.folders;
     if (await this.files.damaged(shard, wip))
       await this.files.remove(shard, wip);
@@ -114,14 +124,14 @@ export class FolderRun extends DatasetRun {
     { overwrite }: { overwrite: boolean },
   ): Promise<void> {
     const { out, wip } = this.folders;
-    await this.checkPlace();
+    await this.checkLocation();
     await this.store.putIfAbsent(`${wip}/${SUCCESS}`, success);
     if (
       !(await this.store.rename(wip, out)) &&
       // Another process may have been first, or the file system denied a rename that it made.
       !(await this.isPublished())
     ) {
-      await this.rejectOther({ overwrite });
+      await this.rejectOtherDataset({ overwrite });
       if (!(await this.isPublished())) await this.#replace();
     }
     await this.#refuseLink(out);
@@ -134,27 +144,28 @@ export class FolderRun extends DatasetRun {
     const isAside = await this.store.rename(out, aside);
     if (
       isAside &&
-      ((await this.isOurs(aside)) || (await this.#otherNames(aside)).length > 0)
+      ((await this.belongsToRun(aside)) ||
+        (await this.#otherNames(aside)).length > 0)
     ) {
       // Another process has published, or put a file there, since this process looked.
       await this.store.rename(aside, out);
-      return this.rejectOther({ overwrite: true });
+      return this.rejectOtherDataset({ overwrite: true });
     }
     if ((await this.store.rename(wip, out)) || (await this.isPublished()))
       return;
     if (isAside) await this.store.rename(aside, out);
-    await this.rejectOther({ overwrite: false });
+    await this.rejectOtherDataset({ overwrite: false });
   }
 
-  protected override async takeBack(): Promise<boolean> {
+  protected override async restoreSetAside(): Promise<boolean> {
     for (const aside of await this.#asides())
-      if (await this.isOurs(aside))
+      if (await this.belongsToRun(aside))
         return this.store.rename(aside, this.folders.out);
     return false;
   }
 
-  override async clearUp(): Promise<void> {
-    await super.clearUp();
+  override async cleanUp(): Promise<void> {
+    await super.cleanUp();
     const { wip, tmp } = this.folders;
     const repairs = (await this.#besides(`${tmp}-`)).filter(
       (folder) => isAlive(basename(folder)) === false,

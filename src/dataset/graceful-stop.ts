@@ -12,7 +12,7 @@ export interface StopLimits {
 }
 
 /** How a loop learns that it is to stop, and reports progress. */
-export interface Watched {
+export interface WorkHooks {
   signal?: AbortSignal | undefined;
   alive?: (() => void) | undefined;
 }
@@ -25,16 +25,16 @@ const SHARD_SHARE = 0.8;
 
 /** Stops work on a dataset in steps: first no shard is started, then the current shard is abandoned, then the call ends. */
 export class GracefulStop {
-  readonly #soon = new AbortController();
-  readonly #now = new AbortController();
+  readonly #stopping = new AbortController();
+  readonly #abort = new AbortController();
   readonly #end = new AbortController();
   readonly #timers: NodeJS.Timeout[] = [];
   reason: StopReason | null = null;
 
   /** No more shards are started. */
-  readonly soon: AbortSignal = this.#soon.signal;
+  readonly stopSignal: AbortSignal = this.#stopping.signal;
   /** The current shard is abandoned. */
-  readonly now: AbortSignal = this.#now.signal;
+  readonly abortSignal: AbortSignal = this.#abort.signal;
 
   constructor(
     private readonly limits: Partial<StopLimits>,
@@ -57,9 +57,9 @@ export class GracefulStop {
   }
 
   /** Does a part of the work that calls `alive` when it makes progress. @throws StalledError */
-  watched<T>(work: (alive: () => void) => Promise<T>): Promise<T> {
+  withWatchdog<T>(work: (alive: () => void) => Promise<T>): Promise<T> {
     const { stallTimeout = 600 } = this.limits;
-    return watched(
+    return withWatchdog(
       stallTimeout,
       work,
       () =>
@@ -80,8 +80,8 @@ export class GracefulStop {
     if (this.reason) return;
     this.reason = reason;
     const { grace = 0 } = this.limits;
-    this.#soon.abort();
-    this.#after(grace * SHARD_SHARE, () => this.#now.abort());
+    this.#stopping.abort();
+    this.#after(grace * SHARD_SHARE, () => this.#abort.abort());
     this.#after(Math.max(grace, MIN_GRACE), () => this.#end.abort());
     this.hooks.onEvent?.({ event: "stopping", reason, graceSeconds: grace });
   }
@@ -109,7 +109,7 @@ export function orAborted<T>(
  * Waits for work that calls `alive` at least once every so many seconds, or else abandons it.
  * @throws what `stalled` returns
  */
-export function watched<T>(
+export function withWatchdog<T>(
   seconds: number,
   work: (alive: () => void) => Promise<T>,
   stalled: () => Error,
@@ -139,7 +139,7 @@ async function unless<T>(
 }
 
 /** Waits so many seconds, or until a signal is aborted. */
-export async function pause(
+export async function delay(
   seconds: number,
   signal: AbortSignal,
 ): Promise<void> {
@@ -147,10 +147,10 @@ export async function pause(
 }
 
 /** Waits for work to end, but at most so many seconds. Its errors are ignored. */
-export async function within(
+export async function withTimeout(
   seconds: number,
   work: Promise<unknown>,
 ): Promise<void> {
   const late = () => new AbortedError();
-  await watched(seconds, () => work, late).catch(() => {});
+  await withWatchdog(seconds, () => work, late).catch(() => {});
 }

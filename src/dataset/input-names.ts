@@ -8,16 +8,16 @@ export function isHidden(names: readonly string[]): boolean {
 }
 
 /** Extensions of files that pipelines put beside data: descriptions, logs, checksums, pictures and programs. */
-const BESIDE_DATA =
+const IGNORED_EXTENSIONS =
   /\.(?:crc|md5|sha\d+|json|ya?ml|toml|ini|txt|md|log|html?|xml|png|jpe?g|svg|pdf|py|ipynb|sh|r|sql)$/i;
 
 /** Whether a file of a folder is no input; a path or pattern that names it makes it one. */
-export function isBesideData(name: string): boolean {
-  return BESIDE_DATA.test(name);
+export function isIgnoredName(name: string): boolean {
+  return IGNORED_EXTENSIONS.test(name);
 }
 
 /** The message for files of folders that are no inputs; null for none. */
-export function besideDataText(names: readonly string[]): string | null {
+export function ignoredFilesMessage(names: readonly string[]): string | null {
   if (names.length === 0) return null;
   const count = names.length === 1 ? "1 file is" : `${names.length} files are`;
   return `${count} ignored because of the name: ${shortList(names, (name) => shortName(name.slice(name.lastIndexOf("/") + 1)))}; give the path of such a file to read it`;

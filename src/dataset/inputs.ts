@@ -7,7 +7,7 @@ import type { RowRange } from "../results/row-axes.js";
 import type { PlannedState } from "./dataset-plan.js";
 
 /** An input, and its state when it was seen. */
-export interface SeenInput extends PlannedState {
+export interface InputWithState extends PlannedState {
   name: string;
 }
 
@@ -18,9 +18,9 @@ export interface Inputs {
   /** Returns the current state of an input. @throws InputMissingError */
   state(name: string): Promise<PlannedState>;
   /** @throws InputChangedError if the state is not the same any more */
-  check(input: SeenInput): Promise<void>;
+  check(input: InputWithState): Promise<void>;
   /** Opens an input and checks its structure. @throws as openLogits; InputChangedError */
-  open(input: SeenInput, options: OpenOptions): Promise<LogitsFile>;
+  open(input: InputWithState, options: OpenOptions): Promise<LogitsFile>;
   /** Returns the result of `work` on an open input; it may be called again once the bytes that it reads are fetched. */
   reading<T>(logits: LogitsFile, work: () => T): Promise<T>;
   /** Returns an open input that has the bytes of some rows: the same one, or one that the caller closes. */
@@ -53,12 +53,12 @@ export class FileInputs implements Inputs {
     return state;
   }
 
-  async check(input: SeenInput): Promise<void> {
+  async check(input: InputWithState): Promise<void> {
     const found = await this.state(input.name);
     checkSame(this.path(input.name), SINCE_PLANNED, input, found);
   }
 
-  async open(input: SeenInput, options: OpenOptions): Promise<LogitsFile> {
+  async open(input: InputWithState, options: OpenOptions): Promise<LogitsFile> {
     await this.check(input);
     const path = this.path(input.name);
     // Plans, records and messages hold names as text.

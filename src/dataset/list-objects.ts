@@ -2,7 +2,7 @@ import picomatch from "picomatch";
 import { resolveLocation } from "../io/location.js";
 import type { ObjectStore, Stored } from "../storage/store.js";
 import type { PlannedState } from "./dataset-plan.js";
-import { isBesideData, isHidden } from "./input-names.js";
+import { isHidden, isIgnoredName } from "./input-names.js";
 
 /**
  * Lists an object, the objects below a prefix, or those that match a pattern, without the empty objects that stand for
@@ -29,7 +29,7 @@ export async function listObjects(
   for await (const [name, object] of store.listAll(start)) {
     if (name.endsWith("/") || !isMatch(name.slice(bucket.length + 1))) continue;
     const parts = name.slice(start.length).split("/");
-    const isData = !isHidden(parts) && (isGlob || !isBesideData(name));
+    const isData = !isHidden(parts) && (isGlob || !isIgnoredName(name));
     if (isData) states.set(name, stateOf(object));
     else if (!isGlob && !isHidden(parts.slice(0, -1))) beside.push(name);
   }

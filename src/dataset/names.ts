@@ -39,22 +39,22 @@ export function runFolders(out: string, fingerprint: string): RunFolders {
 }
 
 /** The file of shard k of n. */
-export function partName(k: number, n: number): string {
+export function shardFileName(k: number, n: number): string {
   return `part-${digits(k)}-of-${digits(n)}.arrow`;
 }
 
 /** What says that shard k is there, and what it is. */
-export function commitName(k: number): string {
+export function recordName(k: number): string {
   return `${COMMITS}/${digits(k)}.json`;
 }
 
 /** Record of an input that was skipped. */
-export function skippedName(input: number): string {
+export function skippedRecordName(input: number): string {
   return `${COMMITS}/input-${digits(input)}.json`;
 }
 
 /** Returns whether a file in the dataset's folder, or in its `_commits`, has a name that runs give. */
-export function isOwnName(name: string): boolean {
+export function isDatasetFile(name: string): boolean {
   return (
     [PLAN, MANIFEST, SUCCESS].includes(name) ||
     /^(?:part-\d{5,}-of-\d{5,}\.arrow|_commits\/(?:input-)?\d{5,}\.json)$/.test(

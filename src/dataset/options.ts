@@ -80,9 +80,11 @@ export function resolveDataset(given: DatasetOptions) {
     );
   const work = resolveWork(options);
   const run = Object.entries(given).filter(([name]) => RUN.includes(name));
-  const of = (input: string) =>
-    partOptions(resolveOptions({ ...Object.fromEntries(run), input, output }));
-  of(inputs[0] as string);
+  const optionsFor = (input: string) =>
+    withoutLocalSync(
+      resolveOptions({ ...Object.fromEntries(run), input, output }),
+    );
+  optionsFor(inputs[0] as string);
   if (label?.endsWith(".npy") && existsSync(label))
     throw new UsageError(
       "label: a dataset reads the labels from its inputs; save logits and labels in one file with numpy.savez",
@@ -97,7 +99,7 @@ export function resolveDataset(given: DatasetOptions) {
     work,
     s3: s3OptionsOf(options),
     /** Returns the options of a run over one of the inputs. */
-    of,
+    optionsFor,
   });
 }
 
@@ -114,7 +116,7 @@ export function rejectOverwrite(out: string, overwrite: boolean): void {
  * Returns the options of the shards of a planned dataset.
  * @param own options of the process that computes them, which do not change bytes
  */
-export function optionsOfParts(
+export function shardOptions(
   { inputs, threshold, ...options }: BytesOptions,
   own: Partial<RunOptions>,
   output: string,
@@ -126,11 +128,11 @@ export function optionsOfParts(
     ...own,
     output,
   };
-  return (input) => partOptions(resolveOptions({ ...run, input }));
+  return (input) => withoutLocalSync(resolveOptions({ ...run, input }));
 }
 
 /** A shard that is sent to S3 need not be durable here. */
-function partOptions(options: ResolvedOptions): ResolvedOptions {
+function withoutLocalSync(options: ResolvedOptions): ResolvedOptions {
   return isS3(options.output) ? { ...options, sync: false } : options;
 }
 

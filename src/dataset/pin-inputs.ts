@@ -10,12 +10,12 @@ import { shortName } from "../printable.js";
 import { partitionReader } from "../results/path-partitions.js";
 import { openOptions } from "../run/open-options.js";
 import { sizeJob, sizeWarning } from "../run/plan-job.js";
-import type { InputSize, LeftOutInput, PinnedInput } from "./dataset-plan.js";
+import type { InputSize, PinnedInput, SkippedInput } from "./dataset-plan.js";
 import type { DatasetHooks } from "./events.js";
-import type { Watched } from "./graceful-stop.js";
+import type { WorkHooks } from "./graceful-stop.js";
 import type { Inputs } from "./inputs.js";
 import type { ResolvedDataset } from "./options.js";
-import { errorOfInput, isBadInput } from "./run-files.js";
+import { inputErrorMessage, isInvalidInput } from "./run-files.js";
 
 /** Properties that are the same for all inputs. */
 interface Kind extends Pick<LogitsFile, "classes" | "classNames" | "leading"> {
@@ -27,7 +27,7 @@ export interface PinnedInputs {
   pinned: PinnedInput[];
   /** Sizes of the pinned inputs. */
   sizes: InputSize[];
-  leftOut: LeftOutInput[];
+  leftOut: SkippedInput[];
 }
 
 /**
@@ -39,10 +39,10 @@ export async function pinInputs(
   names: readonly string[],
   inputs: Inputs,
   dataset: ResolvedDataset,
-  { signal, alive, onEvent }: Pick<DatasetHooks, "onEvent"> & Watched,
+  { signal, alive, onEvent }: Pick<DatasetHooks, "onEvent"> & WorkHooks,
 ): Promise<PinnedInputs> {
   const found = new Map<string, { input: PinnedInput; size: InputSize }>();
-  const leftOut: LeftOutInput[] = [];
+  const leftOut: SkippedInput[] = [];
   const partitionsOf = partitionReader(names.map((name) => inputs.path(name)));
   let first: Kind | null = null;
 
@@ -51,7 +51,7 @@ export async function pinInputs(
     path: string,
   ): Promise<void> {
     const { name, classes } = input;
-    const resolved = dataset.of(path);
+    const resolved = dataset.optionsFor(path);
     const options = { ...resolved, partitions: partitionsOf(path) };
     const open = { ...openOptions(options, signal), classes };
     const logits = await inputs.open(input, open);
@@ -64,7 +64,7 @@ export async function pinInputs(
       const columns = { classes: logits.classes, classNames, leading };
       const kind = { name, ...columns, dtype: job.dtype };
       first ??= kind;
-      rejectOther(path, first, kind);
+      rejectDifferent(path, first, kind);
       const partitions = used.length > 0 ? used : undefined;
       const bytes = job.kind === "planned" ? job.sizes.bytes : logits.bytes;
       found.set(name, {
@@ -100,9 +100,9 @@ export async function pinInputs(
           path,
           `no row of the ${names.length} inputs has logits`,
         );
-      if (!dataset.work.keepGoing || !isBadInput(error)) throw error;
+      if (!dataset.work.keepGoing || !isInvalidInput(error)) throw error;
       if (found.size === 0 && leftOut.length + 1 === names.length) throw error;
-      const text = errorOfInput(error, path, name);
+      const text = inputErrorMessage(error, path, name);
       leftOut.push({ ...input, error: text });
       onEvent?.({ event: "input skipped", input: name, error: text });
     }
@@ -124,7 +124,7 @@ function* inTurn(
   yield* again;
 }
 
-function rejectOther(path: string, first: Kind, found: Kind): void {
+function rejectDifferent(path: string, first: Kind, found: Kind): void {
   const refuse = (expected: string, actual: string | number, advice: string) =>
     new InputUnsupportedError(
       path,

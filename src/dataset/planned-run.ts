@@ -45,7 +45,7 @@ export async function openPlannedRun(
   const inputs = await openInputs(plan.root, access);
   const opened = await openRun(out, plan, access);
   const { run } = opened;
-  if (!isS3(out) && !(await run.isPublished())) await run.checkPlace();
+  if (!isS3(out) && !(await run.isPublished())) await run.checkLocation();
   return { ...opened, inputs };
 }
 
@@ -79,7 +79,7 @@ async function readPlan(
   for (let look = 1; look <= LOOKS; look++) {
     const name = isS3(out)
       ? `${out}/${PLAN}`
-      : await planIn(store, out, fingerprint, first);
+      : await findPlan(store, out, fingerprint, first);
     const bytes = name === null ? null : await store.read(name);
     if (name !== null && bytes) return { name, bytes };
     // Another process may have published the run meanwhile, which moves the plan.
@@ -96,12 +96,12 @@ export async function otherRuns(
   const out = resolveLocation(output);
   // A prefix has only one run.
   if (isS3(out)) return [];
-  const found = await runsUnderWay(await openStore(out), out);
+  const found = await unfinishedRuns(await openStore(out), out);
   return found.filter((other) => other !== fingerprint);
 }
 
 /** Returns the fingerprints of runs that have a folder beside an output. */
-async function runsUnderWay(store: Store, out: string): Promise<string[]> {
+async function unfinishedRuns(store: Store, out: string): Promise<string[]> {
   const marker = `${basename(out)}.__wip-`;
   return [...(await store.list(dirname(out), marker)).keys()]
     .map((name) => name.slice(marker.length))
@@ -109,14 +109,14 @@ async function runsUnderWay(store: Store, out: string): Promise<string[]> {
 }
 
 /** Returns the name of the plan of a directory; null: there is none. @throws UsageError */
-async function planIn(
+async function findPlan(
   store: Store,
   out: string,
   fingerprint: string | undefined,
   first: First,
 ): Promise<string | null> {
   // In this order, a run that is published meanwhile is found in one of the two places.
-  const beside = await runsUnderWay(store, out);
+  const beside = await unfinishedRuns(store, out);
   const success = await store.read(join(out, SUCCESS));
   const { fingerprint: published } = (decodeJson(success) ??
     {}) as Partial<Success>;

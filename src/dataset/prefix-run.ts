@@ -1,10 +1,14 @@
 import { ConfigurationError, IoError, OutputExistsError } from "../errors.js";
-import { MissingFolder, type ObjectStore, replace } from "../storage/store.js";
+import {
+  MissingFolderError,
+  type ObjectStore,
+  replace,
+} from "../storage/store.js";
 import type { DatasetPlan } from "./dataset-plan.js";
 import { DatasetRun } from "./dataset-run.js";
-import { commitName, PLAN, type RunFolders, SUCCESS } from "./names.js";
+import { PLAN, type RunFolders, recordName, SUCCESS } from "./names.js";
 import { rejectOverwrite } from "./options.js";
-import { decodeJson, encodeJson, type PartRecord } from "./records.js";
+import { decodeJson, encodeJson, type ShardRecord } from "./records.js";
 
 /**
  * A run in a store where nothing is renamed: every file is put where it stays, where nothing is, and _SUCCESS comes last. The
@@ -22,7 +26,11 @@ export class PrefixRun extends DatasetRun {
     super(store, folders, plan);
   }
 
-  async rejectOther({ overwrite }: { overwrite: boolean }): Promise<void> {
+  async rejectOtherDataset({
+    overwrite,
+  }: {
+    overwrite: boolean;
+  }): Promise<void> {
     const { out } = this.folders;
     rejectOverwrite(out, overwrite);
     if (await this.#ownPlan()) return;
@@ -34,9 +42,9 @@ export class PrefixRun extends DatasetRun {
     );
   }
 
-  protected async putPlan(plan: Uint8Array): Promise<void> {
+  protected async storePlan(plan: Uint8Array): Promise<void> {
     if (!(await this.store.putIfAbsent(this.#plan, plan))) {
-      await this.checkPlace();
+      await this.checkLocation();
       return;
     }
     // A server that does not know the condition replaces the plan, by the same bytes.
@@ -46,15 +54,15 @@ export class PrefixRun extends DatasetRun {
       );
   }
 
-  async checkPlace(file?: string): Promise<void> {
+  async checkLocation(file?: string): Promise<void> {
     const plan = await this.#ownPlan();
-    if (!plan) throw new MissingFolder(this.#plan);
+    if (!plan) throw new MissingFolderError(this.#plan);
     if (file !== undefined)
       await this.store.checkUploads(file, this.#plan, plan);
   }
 
   /** Removes nothing: a late process would remove what another has computed, and published, since. @throws IoError */
-  async clearDamaged(shard: number): Promise<void> {
+  async discardDamaged(shard: number): Promise<void> {
     const { wip } = this.folders;
     const record = await this.files.damaged(shard, wip);
     if (!record) return;
@@ -68,18 +76,18 @@ export class PrefixRun extends DatasetRun {
   }
 
   protected override async committed(
-    record: PartRecord,
+    record: ShardRecord,
     isNew: boolean,
   ): Promise<void> {
     const { wip } = this.folders;
     // A part that is younger than its record would count as changed.
     if (isNew && this.#lost.has(record.shard)) {
-      const name = `${wip}/${commitName(record.shard)}`;
+      const name = `${wip}/${recordName(record.shard)}`;
       await replace(this.store, name, encodeJson(record));
     }
     // A part may come after its input was skipped and everything was published.
     const skipped = await this.files.skippedInputs(wip);
-    if (skipped.has(record.input)) await this.files.sweep(wip);
+    if (skipped.has(record.input)) await this.files.removeSkippedShards(wip);
   }
 
   protected async put(
@@ -88,7 +96,7 @@ export class PrefixRun extends DatasetRun {
   ): Promise<void> {
     const { out } = this.folders;
     rejectOverwrite(out, overwrite);
-    await this.checkPlace();
+    await this.checkLocation();
     await this.putSame(`${out}/${SUCCESS}`, success);
   }
 

@@ -1,9 +1,9 @@
 import { canonicalJson, type DatasetPlan, type Shard } from "./dataset-plan.js";
-import { partName } from "./names.js";
+import { shardFileName } from "./names.js";
 import type { BytesOptions } from "./options.js";
 
 /** What a finished part is: written beside it, and into the manifest. The same whoever made it, and when. */
-export interface PartRecord extends Shard {
+export interface ShardRecord extends Shard {
   fingerprint: string;
   shard: number;
   part: string;
@@ -20,22 +20,22 @@ export interface PartRecord extends Shard {
 }
 
 /** What a record says of the part itself. */
-export type MadePart = Omit<
-  PartRecord,
+export type ShardResult = Omit<
+  ShardRecord,
   "fingerprint" | "shard" | "part" | "input" | "rowStart" | "rowEnd"
 >;
 
 /** The record of a part that is finished. */
-export function partRecord(
+export function shardRecord(
   { fingerprint, of }: DatasetPlan,
   shard: number,
-  made: MadePart,
-): PartRecord {
+  made: ShardResult,
+): ShardRecord {
   const span = of.shards[shard] as (typeof of.shards)[number];
   return {
     fingerprint,
     shard,
-    part: partName(shard, of.shards.length),
+    part: shardFileName(shard, of.shards.length),
     ...span,
     ...made,
   };
@@ -54,7 +54,7 @@ export function encodeJson(value: unknown): Uint8Array {
   return new TextEncoder().encode(`${JSON.stringify(ordered, null, 1)}\n`);
 }
 
-export function sameRecords(a: PartRecord, b: PartRecord): boolean {
+export function sameRecords(a: ShardRecord, b: ShardRecord): boolean {
   return canonicalJson(a) === canonicalJson(b);
 }
 
@@ -80,16 +80,16 @@ export interface Manifest {
   rows: number;
   bytes: number;
   badRows: number;
-  parts: readonly Omit<PartRecord, "fingerprint">[];
+  parts: readonly Omit<ShardRecord, "fingerprint">[];
 }
 
 /** @param parts in the order of their shards */
 export function manifestOf(
   { fingerprint, of }: DatasetPlan,
-  parts: readonly PartRecord[],
+  parts: readonly ShardRecord[],
   leftOut: Manifest["leftOut"],
 ): Manifest {
-  const sum = (of: (part: PartRecord) => number) =>
+  const sum = (of: (part: ShardRecord) => number) =>
     parts.reduce((total, part) => total + of(part), 0);
   return {
     format: 1,

@@ -7,8 +7,8 @@ import type { DatasetReport, DatasetReportBuilder } from "./dataset-report.js";
 import type { DatasetRun } from "./dataset-run.js";
 import type { DatasetHooks } from "./events.js";
 import { findInputs } from "./find-inputs.js";
-import type { GracefulStop, Watched } from "./graceful-stop.js";
-import { besideDataText } from "./input-names.js";
+import type { GracefulStop, WorkHooks } from "./graceful-stop.js";
+import { ignoredFilesMessage } from "./input-names.js";
 import { openInputs } from "./open-inputs.js";
 import {
   bytesOptions,
@@ -18,8 +18,8 @@ import {
 } from "./options.js";
 import { pinInputs } from "./pin-inputs.js";
 import { type OpenDatasetRun, openRun } from "./planned-run.js";
-import { publish, reported } from "./reported.js";
 import { verifyPublished } from "./verify-published.js";
+import { publish, withReport } from "./with-report.js";
 
 /**
  * Computes results for many files and publishes them as a directory of shards, which appears only when it is complete.
@@ -37,22 +37,30 @@ export async function runDataset(
 ): Promise<DatasetReport> {
   checkHooks(hooks);
   const dataset = resolveDataset(options);
-  const { output, work, of } = dataset;
+  const { output, work, optionsFor } = dataset;
   const workerPool = new WorkerPool();
-  return reported({ output, limits: work, hooks }, async (report, stopping) => {
-    const begun = await begin(dataset, hooks, report, stopping, workerPool);
-    const { isNew, ...planned } = begun;
-    const call = { ...planned, report, stopping };
-    if (!isNew) {
-      const s3 = { ...dataset.s3, signal: stopping.now };
-      const repair = dataset.repair && { repair: { ...work, of, s3 } };
-      return verifyPublished({ ...call, ...repair }, hooks);
-    }
-    const shards = await planned.run.missing();
-    report.found(shards);
-    await computeShards({ ...work, ...call, workerPool, of, shards }, hooks);
-    return publish(planned.run, dataset, report, hooks);
-  }).finally(() => workerPool.close());
+  return withReport(
+    { output, limits: work, hooks },
+    async (report, stopping) => {
+      const begun = await begin(dataset, hooks, report, stopping, workerPool);
+      const { isNew, ...planned } = begun;
+      const call = { ...planned, report, stopping };
+      if (!isNew) {
+        const s3 = { ...dataset.s3, signal: stopping.abortSignal };
+        const repair = dataset.repair && {
+          repair: { ...work, optionsFor, s3 },
+        };
+        return verifyPublished({ ...call, ...repair }, hooks);
+      }
+      const shards = await planned.run.missing();
+      report.setMissing(shards);
+      await computeShards(
+        { ...work, ...call, workerPool, optionsFor, shards },
+        hooks,
+      );
+      return publish(planned.run, dataset, report, hooks);
+    },
+  ).finally(() => workerPool.close());
 }
 
 /**
@@ -68,14 +76,14 @@ export async function planDataset(
   checkHooks(hooks);
   const dataset = resolveDataset(options);
   const { output, work: limits } = dataset;
-  return reported({ output, limits, hooks }, async (report, stopping) => {
-    const { planned } = await planUnder(dataset, hooks, report, stopping);
+  return withReport({ output, limits, hooks }, async (report, stopping) => {
+    const { planned } = await planWithReport(dataset, hooks, report, stopping);
     return planned;
   });
 }
 
 /** Plans a dataset as part of a reported call. */
-export async function planUnder(
+export async function planWithReport(
   dataset: ResolvedDataset,
   hooks: DatasetHooks,
   report: DatasetReportBuilder,
@@ -83,8 +91,8 @@ export async function planUnder(
 ): Promise<{ run: DatasetRun; missing: number[]; planned: DatasetReport }> {
   const { run, isNew } = await begin(dataset, hooks, report, stopping);
   const missing = isNew ? await run.missing() : [];
-  if (isNew) report.found(missing, []);
-  report.counts.skippedInputs = await run.leftOut();
+  if (isNew) report.setMissing(missing, []);
+  report.counts.skippedInputs = await run.skippedInputs();
   const planned = report.finish(isNew ? "planned" : "up to date");
   return { run, missing, planned };
 }
@@ -97,11 +105,11 @@ async function begin(
   stopping: GracefulStop,
   workerPool?: WorkerPool,
 ): Promise<OpenDatasetRun & { isNew: boolean }> {
-  const { soon: signal, now } = stopping;
-  const planned = await stopping.watched((alive) =>
-    planRun(dataset, { ...hooks, signal, now, alive }, workerPool),
+  const { stopSignal: signal, abortSignal } = stopping;
+  const planned = await stopping.withWatchdog((alive) =>
+    planRun(dataset, { ...hooks, signal, abortSignal, alive }, workerPool),
   );
-  report.planned(planned.run.plan);
+  report.setPlan(planned.run.plan);
   return { ...planned, isNew: await planned.run.begin(dataset) };
 }
 
@@ -133,7 +141,7 @@ export async function dryRunDataset(
   const { fingerprint, of } = run.plan;
   const missing =
     (await run.isPublished()) && !dataset.repair ? [] : await run.missing();
-  if (missing.length > 0) await run.rejectOther(dataset);
+  if (missing.length > 0) await run.rejectOtherDataset(dataset);
   return {
     fingerprint,
     output: dataset.output,
@@ -142,13 +150,13 @@ export async function dryRunDataset(
     shards: run.shards,
     shardsDone: run.shards - missing.length,
     rowsLeft: rowsOf(run.plan, missing),
-    skippedInputs: await run.leftOut(),
+    skippedInputs: await run.skippedInputs(),
   };
 }
 
-interface PlanHooks extends Pick<DatasetHooks, "onEvent">, Watched {
+interface PlanHooks extends Pick<DatasetHooks, "onEvent">, WorkHooks {
   /** Ends the requests of the run that is returned; `signal` those of the planning. */
-  now?: AbortSignal | undefined;
+  abortSignal?: AbortSignal | undefined;
 }
 
 /**
@@ -160,16 +168,16 @@ async function planRun(
   hooks: PlanHooks,
   workerPool?: WorkerPool,
 ): Promise<OpenDatasetRun> {
-  const { signal, now = signal } = hooks;
+  const { signal, abortSignal = signal } = hooks;
   const found = await findInputs(dataset.inputs, dataset.output, {
     ...dataset.s3,
     signal,
   });
-  const message = besideDataText(found.ignored);
+  const message = ignoredFilesMessage(found.ignored);
   if (message) hooks.onEvent?.({ event: "warning", message });
-  const s3 = { ...dataset.s3, signal: now };
+  const s3 = { ...dataset.s3, signal: abortSignal };
   const inputs = await openInputs(found.root, s3, found);
-  const options = dataset.of(dataset.inputs[0] as string);
+  const options = dataset.optionsFor(dataset.inputs[0] as string);
   if (workerPool) {
     const paths = found.names.map((name) => inputs.path(name));
     // All shards use the threads, one after the other.

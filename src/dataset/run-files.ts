@@ -3,8 +3,13 @@ import { AbortedError, InternalError, type SoftjacError } from "../errors.js";
 import { mapConcurrent } from "../io/map-concurrent.js";
 import { filesIn, hashOf, type Store, type Stored } from "../storage/store.js";
 import type { DatasetPlan, PinnedInput } from "./dataset-plan.js";
-import { COMMITS, commitName, partName, skippedName } from "./names.js";
-import { decodeJson, encodeJson, type PartRecord } from "./records.js";
+import {
+  COMMITS,
+  recordName,
+  shardFileName,
+  skippedRecordName,
+} from "./names.js";
+import { decodeJson, encodeJson, type ShardRecord } from "./records.js";
 
 /** Records read at once, each of which may be a request. */
 const RECORDS_AT_ONCE = 16;
@@ -14,7 +19,7 @@ const PARTS_AT_ONCE = 4;
 
 /** A record, and the state of the file that it was read from. */
 export interface StoredRecord {
-  record: PartRecord;
+  record: ShardRecord;
   stored: Stored;
 }
 
@@ -26,11 +31,11 @@ export interface Fault {
   /** Problem, as the rest of a sentence that begins with the file's name. */
   found: string;
   /** Record of the part; null: it is not known. */
-  record: PartRecord | null;
+  record: ShardRecord | null;
 }
 
 /** Which parts are checked, and how. */
-export interface Look {
+export interface CheckOptions {
   /** Default: all shards. */
   isWanted?: ((shard: number) => boolean) | undefined;
   /** Whether a part whose record has a SHA-256 is read in any case; otherwise only if it is younger than its record. */
@@ -59,11 +64,11 @@ export class RunFiles {
   ) {}
 
   /** Returns the record of a shard; null: it is not computed. @throws InternalError */
-  async record(shard: number, folder: string): Promise<PartRecord | null> {
-    const name = `${folder}/${commitName(shard)}`;
+  async record(shard: number, folder: string): Promise<ShardRecord | null> {
+    const name = `${folder}/${recordName(shard)}`;
     const bytes = await this.store.read(name);
     if (!bytes) return null;
-    const found = decodeJson(bytes) as PartRecord | null;
+    const found = decodeJson(bytes) as ShardRecord | null;
     const { fingerprint } = this.plan;
     if (found?.fingerprint !== fingerprint || found.shard !== shard)
       throw new InternalError(
@@ -75,14 +80,14 @@ export class RunFiles {
   /** Returns all records by shard; `others` stand in for those that are missing or damaged. */
   async records(
     folder: string,
-    others: Look["others"] = new Map(),
+    others: CheckOptions["others"] = new Map(),
   ): Promise<Map<number, StoredRecord>> {
     const files = await filesIn(this.store, `${folder}/${COMMITS}`);
     const shards = [...this.plan.of.shards.keys()].filter((shard) =>
-      files.has(basename(commitName(shard))),
+      files.has(basename(recordName(shard))),
     );
     await mapConcurrent(shards, RECORDS_AT_ONCE, async (shard) => {
-      const stored = files.get(basename(commitName(shard))) as Stored;
+      const stored = files.get(basename(recordName(shard))) as Stored;
       if (this.#known.get(shard)?.stored.modified === stored.modified) return;
       this.#known.delete(shard);
       const record = await this.record(shard, folder).catch((error) => {
@@ -100,7 +105,7 @@ export class RunFiles {
   }
 
   /** Returns the shards without a record or with a damaged part, except those of skipped inputs. @throws AbortedError */
-  async faults(folder: string, look: Look): Promise<Fault[]> {
+  async faults(folder: string, look: CheckOptions): Promise<Fault[]> {
     const { isWanted = () => true, others, onChecked } = look;
     const { shards } = this.plan.of;
     const skipped = await this.skippedInputs(folder);
@@ -113,7 +118,7 @@ export class RunFiles {
       wanted,
       PARTS_AT_ONCE,
       async ([shard]) => {
-        const part = partName(shard, shards.length);
+        const part = shardFileName(shard, shards.length);
         const known = records.get(shard);
         const fault = known
           ? await this.#fault(known, parts.get(part), folder, look)
@@ -127,15 +132,15 @@ export class RunFiles {
   }
 
   /** Whether a part is as its record says. */
-  async isWhole(record: PartRecord, folder: string): Promise<boolean> {
-    const name = `${folder}/${commitName(record.shard)}`;
+  async isWhole(record: ShardRecord, folder: string): Promise<boolean> {
+    const name = `${folder}/${recordName(record.shard)}`;
     const stored = await this.store.head(name);
     if (!stored) return false;
     return (await this.#fault({ record, stored }, null, folder)) === null;
   }
 
   /** Returns the record of a shard whose part differs from it; null: there is none. */
-  async damaged(shard: number, folder: string): Promise<PartRecord | null> {
+  async damaged(shard: number, folder: string): Promise<ShardRecord | null> {
     const record = await this.record(shard, folder);
     return record && !(await this.isWhole(record, folder)) ? record : null;
   }
@@ -144,8 +149,8 @@ export class RunFiles {
   async remove(shard: number, folder: string): Promise<void> {
     const { length } = this.plan.of.shards;
     this.#known.delete(shard);
-    await this.store.remove(`${folder}/${commitName(shard)}`);
-    await this.store.remove(`${folder}/${partName(shard, length)}`);
+    await this.store.remove(`${folder}/${recordName(shard)}`);
+    await this.store.remove(`${folder}/${shardFileName(shard, length)}`);
   }
 
   /** Returns the problem of a part; null: there is none. */
@@ -153,7 +158,7 @@ export class RunFiles {
     { record: { part, bytes, sha256 }, stored }: StoredRecord,
     listed: Stored | null | undefined,
     folder: string,
-    { thorough, signal }: Look = {},
+    { thorough, signal }: CheckOptions = {},
   ): Promise<string | null> {
     if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
     const name = `${folder}/${part}`;
@@ -175,7 +180,7 @@ export class RunFiles {
   async skip(folder: string, input: number, error: string): Promise<void> {
     const { fingerprint } = this.plan;
     const record: SkippedRecord = { fingerprint, input, error };
-    const name = `${folder}/${skippedName(input)}`;
+    const name = `${folder}/${skippedRecordName(input)}`;
     await this.store.putIfAbsent(name, encodeJson(record));
   }
 
@@ -206,7 +211,7 @@ export class RunFiles {
   }
 
   /** Removes the shards of skipped inputs: a dataset has all shards of an input or none. */
-  async sweep(folder: string): Promise<void> {
+  async removeSkippedShards(folder: string): Promise<void> {
     const skipped = await this.skippedInputs(folder);
     for (const [shard, { input }] of this.plan.of.shards.entries())
       if (skipped.has(input)) await this.remove(shard, folder);
@@ -222,12 +227,12 @@ const INVALID_INPUT = [
   "ERR_RAGGED_ROW",
 ];
 
-export function isBadInput(error: unknown): error is SoftjacError {
+export function isInvalidInput(error: unknown): error is SoftjacError {
   return INVALID_INPUT.includes((error as SoftjacError | null)?.code ?? "");
 }
 
 /** Returns the message of an error with the input's name for its path: the folder of the inputs may change. */
-export function errorOfInput(
+export function inputErrorMessage(
   { message }: SoftjacError,
   path: string,
   name: string,

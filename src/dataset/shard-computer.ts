@@ -15,11 +15,11 @@ import { hashOf } from "../storage/store.js";
 import type { PinnedInput, Shard } from "./dataset-plan.js";
 import type { ShardRun } from "./dataset-run.js";
 import type { DatasetEvent, DatasetHooks } from "./events.js";
-import { watched } from "./graceful-stop.js";
-import { partName } from "./names.js";
+import { withWatchdog } from "./graceful-stop.js";
+import { shardFileName } from "./names.js";
 import type { OpenDatasetRun } from "./planned-run.js";
-import { type MadePart, partRecord } from "./records.js";
-import { errorOfInput, isBadInput } from "./run-files.js";
+import { type ShardResult, shardRecord } from "./records.js";
+import { inputErrorMessage, isInvalidInput } from "./run-files.js";
 
 /** What computing shards of a run needs. */
 export interface ShardContext extends Omit<OpenDatasetRun, "run"> {
@@ -27,14 +27,14 @@ export interface ShardContext extends Omit<OpenDatasetRun, "run"> {
   /** Threads that have been started early; closed with the maker. */
   workerPool?: WorkerPool;
   /** Returns the options of a run over one input. */
-  of: (input: string) => ResolvedOptions;
+  optionsFor: (input: string) => ResolvedOptions;
   /** Whether to skip invalid inputs. */
   keepGoing: boolean;
   /** Seconds without progress after which a shard is abandoned. */
   stallTimeout: number;
 }
 
-interface MakeHooks
+interface ShardHooks
   extends Pick<RunHooks, "onProgress">,
     Pick<DatasetHooks, "onEvent"> {
   signal: AbortSignal;
@@ -53,7 +53,7 @@ export type ShardOutcome =
 
 /** Computes and commits shards, each on all threads. The threads and the input stay open from one shard to the next. */
 export class ShardComputer {
-  #crew: WorkerPool;
+  #pool: WorkerPool;
   #cleared: Promise<void> | null = null;
   #skipped: Promise<Map<number, string>> | null = null;
   #isStalled = false;
@@ -61,20 +61,20 @@ export class ShardComputer {
   #opened: { path: string; logits: LogitsFile } | null = null;
 
   constructor(private readonly context: ShardContext) {
-    this.#crew = context.workerPool ?? new WorkerPool();
+    this.#pool = context.workerPool ?? new WorkerPool();
   }
 
   /**
    * Computes and commits a shard unless that is done. One shard can be committed while the next is computed.
    * @throws SoftjacError as run; WorkerError if its threads died twice; StalledError
    */
-  async make(shard: number, hooks: MakeHooks): Promise<ShardOutcome> {
+  async compute(shard: number, hooks: ShardHooks): Promise<ShardOutcome> {
     const { run, inputs, keepGoing } = this.context;
-    const { span, input, path, file } = this.#shard(shard);
-    this.#skipped ??= run.leftOutByNumber();
+    const { range, input, path, file } = this.#shard(shard);
+    this.#skipped ??= run.skippedByIndex();
     const skipped = await this.#skipped;
     // Another process may have computed it since.
-    if (skipped.has(span.input) || (await run.isDone(shard)))
+    if (skipped.has(range.input) || (await run.isDone(shard)))
       return "up to date";
     if (await run.isPublished()) return "published";
     const start = performance.now();
@@ -82,7 +82,7 @@ export class ShardComputer {
       // Where a process dies again and again, its temporary files would fill the disk.
       this.#cleared ??= this.context.store.removeStale();
       await this.#cleared;
-      const made = await this.#twice(shard, hooks);
+      const made = await this.#computeWithRetry(shard, hooks);
       if (!made) return "published";
       const { rows, bytes, badRows } = made;
       const durationMs = performance.now() - start;
@@ -99,11 +99,11 @@ export class ShardComputer {
     } catch (error) {
       // Publishing removes the directory of this process's temporary file. If the store cannot say, the first error counts.
       if (await run.isPublished().catch(() => false)) return "published";
-      if (!keepGoing || !isBadInput(error)) throw error;
+      if (!keepGoing || !isInvalidInput(error)) throw error;
       await inputs.check(input);
-      const found = errorOfInput(error, path, input.name);
-      await run.leaveOut(span.input, found);
-      skipped.set(span.input, found);
+      const found = inputErrorMessage(error, path, input.name);
+      await run.skipInput(range.input, found);
+      skipped.set(range.input, found);
       return { event: "input skipped", input: input.name, error: found };
     }
   }
@@ -112,16 +112,16 @@ export class ShardComputer {
   async close(): Promise<void> {
     this.#opened?.logits.close();
     this.#opened = null;
-    const closed = this.#crew.close();
+    const closed = this.#pool.close();
     if (!this.#isStalled) await closed;
   }
 
   /** Returns a shard as messages call it. */
   describe(shard: number): string {
-    const { span, input, file } = this.#shard(shard);
+    const { range, input, file } = this.#shard(shard);
     const rows =
-      span.rowEnd > span.rowStart
-        ? `rows ${span.rowStart} to ${span.rowEnd - 1}`
+      range.rowEnd > range.rowStart
+        ? `rows ${range.rowStart} to ${range.rowEnd - 1}`
         : "no rows";
     return `${file} (${rows} of ${input.name})`;
   }
@@ -129,48 +129,54 @@ export class ShardComputer {
   #shard(shard: number) {
     const { run, inputs } = this.context;
     const { of } = run.plan;
-    const span = of.shards[shard] as Shard;
-    const input = of.inputs[span.input] as PinnedInput;
-    const file = partName(shard, run.shards);
-    return { span, input, path: inputs.path(input.name), file };
+    const range = of.shards[shard] as Shard;
+    const input = of.inputs[range.input] as PinnedInput;
+    const file = shardFileName(shard, run.shards);
+    return { range, input, path: inputs.path(input.name), file };
   }
 
   /** Computes a shard again, on new threads, if a thread died. */
-  async #twice(shard: number, hooks: MakeHooks): Promise<MadePart | null> {
+  async #computeWithRetry(
+    shard: number,
+    hooks: ShardHooks,
+  ): Promise<ShardResult | null> {
     try {
-      return await this.#once(shard, hooks);
+      return await this.#computeOnce(shard, hooks);
     } catch (error) {
       if (!(error instanceof WorkerError)) throw error;
       const { file } = this.#shard(shard);
       const { message } = error;
       hooks.onEvent?.({ event: "shard retried", shard, file, error: message });
-      await this.#crew.close();
-      this.#crew = new WorkerPool();
-      return this.#once(shard, hooks);
+      await this.#pool.close();
+      this.#pool = new WorkerPool();
+      return this.#computeOnce(shard, hooks);
     }
   }
 
-  async #once(shard: number, hooks: MakeHooks): Promise<MadePart | null> {
-    const { run, store, inputs, of, stallTimeout } = this.context;
-    const { span, input, path } = this.#shard(shard);
+  async #computeOnce(
+    shard: number,
+    hooks: ShardHooks,
+  ): Promise<ShardResult | null> {
+    const { run, store, inputs, optionsFor, stallTimeout } = this.context;
+    const { range, input, path } = this.#shard(shard);
     const { signal } = hooks;
-    await run.clearDamaged(shard);
+    await run.discardDamaged(shard);
     const options = {
-      ...of(path),
+      ...optionsFor(path),
       partitions: input.partitions ?? [],
-      part: span,
+      part: range,
       source: input.name,
     };
     const opened = await this.#open(input, path, options, signal);
-    const logits = await inputs.rowsOf(opened, span, signal);
+    const logits = await inputs.rowsOf(opened, range, signal);
     const temporary = store.temporaryName();
-    const rows = span.rowEnd - span.rowStart;
+    const rows = range.rowEnd - range.rowStart;
     let rowsDone = 0;
     try {
-      const made = await watched(
+      const made = await withWatchdog(
         stallTimeout,
         (alive) =>
-          this.#compute(options, logits, temporary, {
+          this.#computeFile(options, logits, temporary, {
             ...hooks,
             onProgress(done, all, pace) {
               rowsDone = done;
@@ -185,7 +191,7 @@ export class ShardComputer {
           );
         },
       );
-      const record = partRecord(run.plan, shard, made);
+      const record = shardRecord(run.plan, shard, made);
       return (await run.commit(temporary, record)) ? made : null;
     } catch (error) {
       await rm(temporary, { force: true });
@@ -212,12 +218,12 @@ export class ShardComputer {
   }
 
   /** Computes a shard into the file `temporary`, which is durable then, and remains only if that succeeds. */
-  async #compute(
+  async #computeFile(
     options: ResolvedOptions,
     logits: LogitsFile,
     temporary: string,
-    { onComputed = () => {}, signal, onProgress }: MakeHooks,
-  ): Promise<MadePart> {
+    { onComputed = () => {}, signal, onProgress }: ShardHooks,
+  ): Promise<ShardResult> {
     const { plan, folders } = this.context.run;
     const path = folders.out;
     const report = new ReportBuilder(options.input, path);
@@ -239,7 +245,7 @@ export class ShardComputer {
           },
         };
       });
-    const workerPool = this.#crew;
+    const workerPool = this.#pool;
     const work = { signal, onProgress, workerPool, options, logits, report };
     await produce(job, work, path, open, onComputed);
     const done = report.finish("done");

@@ -15,7 +15,7 @@ import { openStore, type StoreAccess } from "../storage/open-store.js";
 import { StagedFile } from "../storage/staged-file.js";
 import { ReplacedError } from "../storage/store.js";
 import type { PlannedState } from "./dataset-plan.js";
-import type { Inputs, SeenInput } from "./inputs.js";
+import type { Inputs, InputWithState } from "./inputs.js";
 
 /**
  * Objects of a store: the bytes that are needed are fetched into unnamed files of this machine. Every request names the
@@ -40,12 +40,12 @@ export class StagedInputs implements Inputs {
     return known ?? { bytes: 0, etag: "" };
   }
 
-  async check(input: SeenInput): Promise<void> {
+  async check(input: InputWithState): Promise<void> {
     const found = await this.#seen(input.name);
     checkSame(this.path(input.name), SINCE_PLANNED, input, found);
   }
 
-  async open(input: SeenInput, options: OpenOptions): Promise<LogitsFile> {
+  async open(input: InputWithState, options: OpenOptions): Promise<LogitsFile> {
     const path = this.path(input.name);
     const { scratch, signal } = options;
     const state = { bytes: input.bytes, etag: input.etag ?? "" };
@@ -113,7 +113,7 @@ export class StagedInputs implements Inputs {
 
   /** Opens a staged file, and closes it if `work` fails. @throws InputChangedError if the object was replaced */
   async #stage<T>(
-    input: SeenInput,
+    input: InputWithState,
     path: string,
     scratch: string | undefined,
     state: PlannedState,

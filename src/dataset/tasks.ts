@@ -7,13 +7,13 @@ import type { DatasetReport } from "./dataset-report.js";
 import type { DatasetHooks } from "./events.js";
 import {
   type DatasetOptions,
-  optionsOfParts,
   type ProcessOptions,
   resolveWork,
+  shardOptions,
 } from "./options.js";
 import { openPlannedRun, otherRuns } from "./planned-run.js";
-import { publish, reported } from "./reported.js";
 import { verifyPublished } from "./verify-published.js";
+import { publish, withReport } from "./with-report.js";
 
 // A run over a dataset in steps, for schedulers, after planDataset: any number of tasks compute it, and any of them publishes it.
 
@@ -59,22 +59,22 @@ export async function runShards(
   >("run-shard", options);
   const { output, run: fingerprint, select, limit, repair } = resolved;
   const { threads, chunkRows, sync } = resolved;
-  const isOfTask = tasksShards(options);
+  const isOfTask = shardFilter(options);
   const limits = resolveWork(resolved);
-  return reported({ output, limits, hooks }, async (report, stopping) => {
-    const s3 = { ...s3OptionsOf(options), signal: stopping.now };
+  return withReport({ output, limits, hooks }, async (report, stopping) => {
+    const s3 = { ...s3OptionsOf(options), signal: stopping.abortSignal };
     const planned = await openPlannedRun(output, fingerprint, s3);
     const { run } = planned;
-    report.planned(run.plan);
+    report.setPlan(run.plan);
     const chosen = select && new Set(select);
-    rejectBeyond(select, run.shards);
+    rejectOutOfRange(select, run.shards);
     const isWanted = (shard: number) =>
       isOfTask(shard) && (chosen?.has(shard) ?? true);
     const own = { threads, chunkRows, sync };
-    const of = optionsOfParts(run.plan.of.options, own, output);
+    const optionsFor = shardOptions(run.plan.of.options, own, output);
     const call = { ...planned, report, stopping };
     if (await run.isPublished()) {
-      const how = { ...limits, of, s3, limit };
+      const how = { ...limits, optionsFor, s3, limit };
       return verifyPublished(
         { ...call, isWanted, ...(repair && { repair: how }) },
         hooks,
@@ -83,10 +83,10 @@ export async function runShards(
     run.rejectOtherVersion();
     const missing = await run.missing();
     const shards = missing.filter(isWanted).slice(0, limit);
-    report.found(missing, shards);
-    const work = { ...limits, ...call, of, shards };
+    report.setMissing(missing, shards);
+    const work = { ...limits, ...call, optionsFor, shards };
     const skipped = await computeShards(work, hooks);
-    const all = await run.leftOut();
+    const all = await run.skippedInputs();
     report.counts.skippedInputs = all;
     const here = all.filter(({ name }) => skipped.has(name));
     if (here.length > 0)
@@ -100,7 +100,7 @@ export async function runShards(
 }
 
 /** Which shards are a task's. @throws UsageError */
-function tasksShards({
+function shardFilter({
   shardIndex,
   shardCount,
 }: Pick<TaskOptions, "shardIndex" | "shardCount">): (shard: number) => boolean {
@@ -118,7 +118,7 @@ function tasksShards({
   return (shard) => shard % count === index;
 }
 
-function rejectBeyond(
+function rejectOutOfRange(
   select: readonly number[] | undefined,
   shards: number,
 ): void {
@@ -152,20 +152,20 @@ export async function finalizeDataset(
   checkHooks(hooks);
   resolve("finalize", options);
   const { output, run: fingerprint } = options;
-  return reported({ output, hooks }, (report, stopping) =>
-    stopping.watched(async (alive) => {
+  return withReport({ output, hooks }, (report, stopping) =>
+    stopping.withWatchdog(async (alive) => {
       const planned = await openPlannedRun(output, fingerprint, {
         ...s3OptionsOf(options),
-        signal: stopping.now,
+        signal: stopping.abortSignal,
         alive,
       });
       const { run } = planned;
-      report.planned(run.plan);
+      report.setPlan(run.plan);
       if (await run.isPublished())
         return verifyPublished({ ...planned, report, stopping }, hooks);
       run.rejectOtherVersion();
       const missing = await run.missing();
-      report.found(missing, []);
+      report.setMissing(missing, []);
       if (missing.length > 0 && !(await run.isPublished()))
         throw new IncompleteError(run.folders.out, missing, run.shards);
       return publish(run, options, report, hooks);
@@ -215,7 +215,7 @@ export async function datasetStatus(
   const isPublished = await run.isPublished();
   const { missing, damaged, faults } = await run.inspect();
   const { of } = run.plan;
-  const skippedInputs = await run.leftOut();
+  const skippedInputs = await run.skippedInputs();
   return {
     fingerprint: run.plan.fingerprint,
     output: run.folders.out,

@@ -16,7 +16,7 @@ import type { DatasetRun, ShardRun } from "./dataset-run.js";
 import type { DatasetHooks } from "./events.js";
 import type { GracefulStop } from "./graceful-stop.js";
 import { type OpenDatasetRun, openRun } from "./planned-run.js";
-import { type PartRecord, sameRecords } from "./records.js";
+import { type ShardRecord, sameRecords } from "./records.js";
 import type { Fault } from "./run-files.js";
 
 interface Published extends OpenDatasetRun {
@@ -29,7 +29,7 @@ interface Published extends OpenDatasetRun {
 }
 
 interface RepairOptions {
-  of: (input: string) => ResolvedOptions;
+  optionsFor: (input: string) => ResolvedOptions;
   stallTimeout: number;
   s3: S3Access;
   /** Maximum number of shards to recompute. */
@@ -46,14 +46,14 @@ export async function verifyPublished(
   hooks: DatasetHooks,
 ): Promise<DatasetReport> {
   const { run, report, stopping } = published;
-  report.counts.skippedInputs = await run.leftOut();
+  report.counts.skippedInputs = await run.skippedInputs();
   const faults = await faultsOf(run, { stopping, isWanted }, hooks);
   if (faults.length === 0) return report.finish("up to date");
   const damaged = faults.flatMap(({ shard }) =>
     shard === null ? [] : [shard],
   );
   const toDo = repair ? damaged.slice(0, repair.limit) : [];
-  report.found(damaged, toDo);
+  report.setMissing(damaged, toDo);
   if (repair) await recompute({ ...published, ...repair }, faults, toDo, hooks);
   const isManifestDone = repair && toDo.length === damaged.length;
   const files = faults
@@ -79,7 +79,7 @@ async function faultsOf(
     return await run.faults({
       thorough: true,
       isWanted,
-      signal: stopping.soon,
+      signal: stopping.stopSignal,
       onChecked(shard) {
         rowsChecked += rowsOf(run.plan, [shard]);
         onProgress?.(rowsChecked, rows);
@@ -108,11 +108,11 @@ async function recompute(
   hooks: DatasetHooks,
 ): Promise<void> {
   const { plan, folders } = published;
-  await published.clearUp();
+  await published.cleanUp();
   const tmp = `${folders.tmp}-${processMark()}-${randomHex(12)}`;
   const { run, store } = await openRun(folders.out, plan, work.s3, tmp);
   run.rejectOtherVersion();
-  await run.rejectOther({ overwrite: false });
+  await run.rejectOtherDataset({ overwrite: false });
   if (hasFolders(store)) await store.makeFolder(tmp);
   try {
     const context = { ...work, store, run: repairOf(run, faults), shards };
@@ -145,9 +145,9 @@ function repairOf(run: DatasetRun, faults: readonly Fault[]): ShardRun {
     isDone,
     // Nobody else publishes it and so makes the work needless.
     isPublished: async () => false,
-    leftOutByNumber: async () => new Map(),
-    leaveOut: async () => {},
-    clearDamaged: async () => {},
+    skippedByIndex: async () => new Map(),
+    skipInput: async () => {},
+    discardDamaged: async () => {},
     async commit(file, record) {
       try {
         const expected = records.get(record.shard);
@@ -155,7 +155,7 @@ function repairOf(run: DatasetRun, faults: readonly Fault[]): ShardRun {
           throw new InternalError(
             `${folders.out}/${record.part}: the recomputed shard (${describe(record)}) differs from its record (${describe(expected)}); nothing was replaced`,
           );
-        if (!(await isDone(record.shard))) await run.replacePart(file, record);
+        if (!(await isDone(record.shard))) await run.replaceShard(file, record);
         return true;
       } finally {
         await rm(file, { force: true });
@@ -164,6 +164,6 @@ function repairOf(run: DatasetRun, faults: readonly Fault[]): ShardRun {
   };
 }
 
-function describe({ rows, bytes, sha256 }: PartRecord): string {
+function describe({ rows, bytes, sha256 }: ShardRecord): string {
   return `${rows} rows, ${bytes} bytes${sha256 === null ? "" : `, SHA-256 ${sha256}`}`;
 }

@@ -2,10 +2,10 @@ import type { Job } from "bullmq";
 import { rowsOf } from "../dataset/dataset-plan.js";
 import type { DatasetRun } from "../dataset/dataset-run.js";
 import type { DatasetHooks } from "../dataset/events.js";
-import { pause, watched, within } from "../dataset/graceful-stop.js";
-import { partName } from "../dataset/names.js";
-import { optionsOfParts } from "../dataset/options.js";
-import { isBadInput } from "../dataset/run-files.js";
+import { delay, withTimeout, withWatchdog } from "../dataset/graceful-stop.js";
+import { shardFileName } from "../dataset/names.js";
+import { shardOptions } from "../dataset/options.js";
+import { isInvalidInput } from "../dataset/run-files.js";
 import { ShardComputer } from "../dataset/shard-computer.js";
 import { AbortedError, StalledError, WorkerError } from "../errors.js";
 import { isFullDisk } from "../io/system-error.js";
@@ -70,7 +70,7 @@ export class JobHandler {
   async close(): Promise<void> {
     const last = this.#last;
     this.#last = null;
-    if (last) await within(CLOSE_SECONDS, last.computer.close());
+    if (last) await withTimeout(CLOSE_SECONDS, last.computer.close());
   }
 
   async #computeShard(held: HeldJob): Promise<void> {
@@ -87,7 +87,7 @@ export class JobHandler {
       throw new JobRefusedError(
         `${data.output}: run ${data.run} has only ${run.shards} shards, so there is no shard ${index}`,
       );
-    held.file = partName(index, run.shards);
+    held.file = shardFileName(index, run.shards);
     const before = counts.rowsComputed;
     const rows = before + rowsOf(run.plan, [index]);
     const hooks = {
@@ -95,9 +95,9 @@ export class JobHandler {
       onProgress: (done: number) => onProgress?.(before + done, rows),
       onEvent,
     };
-    const outcome = await watched(
+    const outcome = await withWatchdog(
       shardTimeout,
-      () => computer.make(index, hooks),
+      () => computer.compute(index, hooks),
       () => {
         held.abandon();
         return new StalledError(
@@ -134,8 +134,8 @@ export class JobHandler {
     const opened = await openJobRun(job, check, s3);
     const { run } = opened;
     const own = { threads, chunkRows, sync };
-    const of = optionsOfParts(run.plan.of.options, own, run.folders.out);
-    const settings = { of, keepGoing, stallTimeout };
+    const optionsFor = shardOptions(run.plan.of.options, own, run.folders.out);
+    const settings = { optionsFor, keepGoing, stallTimeout };
     const computer = new ShardComputer({ ...opened, ...settings });
     this.#last = { job, run, computer };
     return this.#last;
@@ -164,12 +164,12 @@ export class JobHandler {
     onEvent?.({ event: "shard released", shard, file, reason });
     // A release uses no attempt. It may fail: without the queue the lease expires, and a removed job needs no release.
     if (kind !== "lost")
-      await within(RELEASE_SECONDS, job.moveToWait(held.token));
+      await withTimeout(RELEASE_SECONDS, job.moveToWait(held.token));
     if (kind === "full disk") {
       const message = `${text}; the worker takes no shards for ${diskPause} s`;
       onEvent?.({ event: "warning", message });
       // BullMQ starts no other job before this function returns.
-      await pause(diskPause, stop);
+      await delay(diskPause, stop);
     }
     return new bullmq.WaitingError();
   }
@@ -261,7 +261,7 @@ export function failureKind(
   const { code = "" } = (error ?? {}) as { code?: string };
   // A dead thread may have run out of memory. Other internal errors are deterministic.
   const isInternal = code === "ERR_INTERNAL" && !(error instanceof WorkerError);
-  return isBadInput(error) || FINAL.includes(code) || isInternal
+  return isInvalidInput(error) || FINAL.includes(code) || isInternal
     ? "final"
     : "passing";
 }

@@ -1,6 +1,6 @@
 import type { JobsOptions } from "bullmq";
 import { fingerprintOf } from "../dataset/dataset-plan.js";
-import { isBadInput } from "../dataset/run-files.js";
+import { isInvalidInput } from "../dataset/run-files.js";
 import { SoftjacError } from "../errors.js";
 import type { OpenQueue } from "./open-queue.js";
 
@@ -86,7 +86,7 @@ export function failureText(error: unknown): string {
 /** Returns whether the input caused a stored failure. */
 export function isInputFailure(text: string): boolean {
   const [, code] = /^(ERR_[A-Z_]+): /.exec(text) ?? [];
-  return code === "ERR_INPUT_CHANGED" || isBadInput({ code });
+  return code === "ERR_INPUT_CHANGED" || isInvalidInput({ code });
 }
 
 function jobOptions({

@@ -1,6 +1,6 @@
 import type { DatasetRun } from "../dataset/dataset-run.js";
 import type { DatasetHooks } from "../dataset/events.js";
-import { partName } from "../dataset/names.js";
+import { shardFileName } from "../dataset/names.js";
 import { AbortedError, ShardsFailedError } from "../errors.js";
 import { type QueueOptions, reportOutages } from "./connection.js";
 import {
@@ -97,7 +97,7 @@ export class QueueMonitor {
   ): Promise<ShardsFailedError> {
     const { folders, shards } = this.run;
     const pending = failed.map(async ([shard, id], k) => {
-      const file = partName(shard, shards);
+      const file = shardFileName(shard, shards);
       const job =
         k < MAX_REASONS ? await ask((queue) => queue.getJob(id)) : undefined;
       return { shard, file, error: job?.failedReason || "failed" };

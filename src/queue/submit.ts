@@ -1,8 +1,8 @@
 import type { DatasetReport } from "../dataset/dataset-report.js";
 import type { DatasetHooks } from "../dataset/events.js";
 import { type DatasetOptions, resolveDataset } from "../dataset/options.js";
-import { reported } from "../dataset/reported.js";
-import { planUnder } from "../dataset/run-dataset.js";
+import { planWithReport } from "../dataset/run-dataset.js";
+import { withReport } from "../dataset/with-report.js";
 import { checkHooks, checkObject, resolve } from "../options/check-options.js";
 import type { QueueOptions } from "./connection.js";
 import { type AttemptOptions, enqueue, queuedShards } from "./jobs.js";
@@ -41,12 +41,12 @@ export async function submitDataset(
   const dataset = resolveDataset(given);
   const { output, work: limits } = dataset;
   const { onEvent } = hooks;
-  return reported({ output, limits, hooks }, async (report, stopping) => {
-    const open = await openQueue(where, stopping.soon);
+  return withReport({ output, limits, hooks }, async (report, stopping) => {
+    const open = await openQueue(where, stopping.stopSignal);
     try {
       const { warnings, shown } = open.connection;
       for (const message of warnings) onEvent?.({ event: "warning", message });
-      const plan = await planUnder(dataset, hooks, report, stopping);
+      const plan = await planWithReport(dataset, hooks, report, stopping);
       const { run, missing, planned } = plan;
       const added = { queue: shown, submitted: 0, queued: missing.length };
       if (missing.length === 0) return { ...planned, ...added };

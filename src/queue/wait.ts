@@ -2,10 +2,10 @@ import { rowsOf } from "../dataset/dataset-plan.js";
 import type { DatasetReport } from "../dataset/dataset-report.js";
 import type { DatasetRun } from "../dataset/dataset-run.js";
 import type { DatasetHooks } from "../dataset/events.js";
-import { pause } from "../dataset/graceful-stop.js";
+import { delay } from "../dataset/graceful-stop.js";
 import { openPlannedRun } from "../dataset/planned-run.js";
-import { publish, reported } from "../dataset/reported.js";
 import type { FinalizeOptions } from "../dataset/tasks.js";
+import { publish, withReport } from "../dataset/with-report.js";
 import { AbortedError, StoppedError } from "../errors.js";
 import { checkHooks, resolve } from "../options/check-options.js";
 import { s3OptionsOf } from "../storage/s3-options.js";
@@ -43,18 +43,18 @@ export async function waitForDataset(
     ...hooks,
     onEvent: (event) => event.event !== "stopping" && hooks.onEvent?.(event),
   };
-  return reported(
+  return withReport(
     { output, limits: { timeLimit }, hooks: quiet },
     async (report, stopping) => {
-      const signal = stopping.soon;
+      const signal = stopping.stopSignal;
       const access = { ...s3OptionsOf(options), signal };
       const { run } = await openPlannedRun(output, fingerprint, access);
-      report.planned(run.plan);
+      report.setPlan(run.plan);
       if (await run.isPublished()) {
-        report.counts.skippedInputs = await run.leftOut();
+        report.counts.skippedInputs = await run.skippedInputs();
         return report.finish("up to date");
       }
-      report.found(await run.unrecorded(), []);
+      report.setMissing(await run.unrecorded(), []);
       await untilComputed(run, options, signal, hooks);
       return publish(run, options, report, hooks);
     },
@@ -100,7 +100,7 @@ async function untilComputed(
       if (shardsLeft === before || before === null)
         await monitor?.reconcile(missing);
       if (signal.aborted) throw new AbortedError();
-      await pause(poll, signal);
+      await delay(poll, signal);
     }
   } catch (cause) {
     if (!(cause instanceof AbortedError) || last === null) throw cause;

@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import type { DatasetHooks } from "../dataset/events.js";
-import { GracefulStop, pause, within } from "../dataset/graceful-stop.js";
+import { delay, GracefulStop, withTimeout } from "../dataset/graceful-stop.js";
 import { AbortedError, SoftjacError, StoppedError } from "../errors.js";
 import { type CallCost, startClock } from "../io/report-clock.js";
 import { checkHooks, resolve } from "../options/check-options.js";
@@ -58,7 +58,7 @@ export async function runWorker(
     ...cost(counts.rowsComputed),
   });
   const stopping = new GracefulStop({ timeLimit }, hooks);
-  const stop = stopping.soon;
+  const stop = stopping.stopSignal;
   try {
     const { handler, end } = await start(resolved, counts, stop, hooks);
     const isIdle = () =>
@@ -67,7 +67,7 @@ export async function runWorker(
       performance.now() - handler.idleSince >= idleLimit * 1000;
     try {
       while (!stop.aborted && !isIdle())
-        await pause(idleLimit ? Math.min(1, idleLimit / 4) : 60, stop);
+        await delay(idleLimit ? Math.min(1, idleLimit / 4) : 60, stop);
     } finally {
       await end();
     }
@@ -143,10 +143,10 @@ async function start(
     handler,
     async end() {
       const closed = worker.close();
-      await within(CLOSE_SECONDS, closed);
+      await withTimeout(CLOSE_SECONDS, closed);
       s3Abort.abort();
       // Without an answer from the queue, the lease of the job expires by itself.
-      await within(LEAVE_SECONDS, closed);
+      await withTimeout(LEAVE_SECONDS, closed);
       await handler.close();
       endReports();
       redis.disconnect();

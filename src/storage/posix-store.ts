@@ -13,7 +13,7 @@ import { dirname } from "node:path";
 import { AbortedError, InputMissingError, IoError } from "../errors.js";
 import {
   type FolderStore,
-  MissingFolder,
+  MissingFolderError,
   type Sink,
   type Stored,
   type StoredRange,
@@ -161,7 +161,7 @@ async function inFolder<T>(call: () => Promise<T>): Promise<T> {
     return await call();
   } catch (cause) {
     if (isCode(cause, MISSING))
-      throw new MissingFolder((cause as Error).message, { cause });
+      throw new MissingFolderError((cause as Error).message, { cause });
     throw cause;
   }
 }

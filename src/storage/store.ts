@@ -104,7 +104,7 @@ export function hasFolders(store: Store): store is FolderStore {
 }
 
 /** The folder of a file that was to be put is gone: another process published or removed the run. */
-export class MissingFolder extends Error {}
+export class MissingFolderError extends Error {}
 
 /** Cause of the error of a read whose object has another content. */
 export class ReplacedError extends Error {}

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect, test } from "vitest";
 import { type DatasetPlan, sha256 } from "../../src/dataset/dataset-plan.js";
-import { commitName } from "../../src/dataset/names.js";
-import { encodeJson, partRecord } from "../../src/dataset/records.js";
+import { recordName } from "../../src/dataset/names.js";
+import { encodeJson, shardRecord } from "../../src/dataset/records.js";
 import { built } from "../support/built.js";
 import { distFile } from "../support/dist.js";
 import { workDirectory } from "../support/logits-input.js";
@@ -57,9 +57,9 @@ test("2,000 parts: planned, looked at and published in bounded memory", () => {
   };
   const missing = [17, 1242];
   const make = (shard: number) => {
-    const record = partRecord(plan, shard, made);
+    const record = shardRecord(plan, shard, made);
     writeFileSync(join(folder, record.part), bytes);
-    writeFileSync(join(folder, commitName(shard)), encodeJson(record));
+    writeFileSync(join(folder, recordName(shard)), encodeJson(record));
   };
   for (let shard = 0; shard < PARTS; shard++)
     if (!missing.includes(shard)) make(shard);

@@ -5,7 +5,11 @@ import {
   fingerprintOf,
   planShards,
 } from "../../src/dataset/dataset-plan.js";
-import { commitName, partName, runFolders } from "../../src/dataset/names.js";
+import {
+  recordName,
+  runFolders,
+  shardFileName,
+} from "../../src/dataset/names.js";
 
 test("shards have every row once, in order, and are of about one size", () => {
   const input = fc.record({
@@ -69,8 +73,8 @@ test("canonical JSON: the order of keys and what is undefined do not count, all 
 });
 
 test("names", () => {
-  expect(partName(7, 128)).toBe("part-00007-of-00128.arrow");
-  expect(commitName(123456)).toBe("_commits/123456.json");
+  expect(shardFileName(7, 128)).toBe("part-00007-of-00128.arrow");
+  expect(recordName(123456)).toBe("_commits/123456.json");
   expect(runFolders("/data/out/", "f00")).toEqual({
     out: "/data/out",
     wip: "/data/out.__wip-f00",

@@ -33,9 +33,9 @@ describe("when", () => {
     vi.useRealTimers();
   });
 
-  const state = ({ soon, now, reason }: GracefulStop) => [
-    soon.aborted,
-    now.aborted,
+  const state = ({ stopSignal, abortSignal, reason }: GracefulStop) => [
+    stopSignal.aborted,
+    abortSignal.aborted,
     reason,
   ];
 
@@ -51,9 +51,9 @@ describe("when", () => {
     controller.abort();
     expect(state(stopping)).toEqual([true, false, "signal"]);
     vi.advanceTimersByTime(7999);
-    expect(stopping.now.aborted).toBe(false);
+    expect(stopping.abortSignal.aborted).toBe(false);
     vi.advanceTimersByTime(1);
-    expect(stopping.now.aborted).toBe(true);
+    expect(stopping.abortSignal.aborted).toBe(true);
     expect(events).toEqual([
       { event: "stopping", reason: "signal", graceSeconds: 10 },
     ]);
@@ -66,7 +66,7 @@ describe("when", () => {
     vi.advanceTimersByTime(1);
     expect(state(stopping)).toEqual([true, false, "time limit"]);
     vi.advanceTimersByTime(8000);
-    expect(stopping.now.aborted).toBe(true);
+    expect(stopping.abortSignal.aborted).toBe(true);
   });
 
   test("work that never ends is left once the grace is over", async () => {
@@ -96,7 +96,7 @@ describe("when", () => {
       goOn = alive;
       return new Promise(() => {});
     };
-    stopping.watched(work).catch((error) => met.push(error));
+    stopping.withWatchdog(work).catch((error) => met.push(error));
     await vi.advanceTimersByTimeAsync(59_999);
     goOn();
     await vi.advanceTimersByTimeAsync(59_999);

@@ -5,7 +5,7 @@ import type { DatasetRun } from "../../src/dataset/dataset-run.js";
 import { FolderRun } from "../../src/dataset/folder-run.js";
 import { runFolders } from "../../src/dataset/names.js";
 import type { BytesOptions } from "../../src/dataset/options.js";
-import { partRecord } from "../../src/dataset/records.js";
+import { shardRecord } from "../../src/dataset/records.js";
 import { PosixStore } from "../../src/storage/posix-store.js";
 
 /** A process that works on a dataset of two parts. */
@@ -40,7 +40,7 @@ export class Worker {
   make(shard: number, text = `part ${shard}`) {
     const file = this.store.temporaryName();
     writeFileSync(file, text);
-    const record = partRecord(this.run.plan, shard, {
+    const record = shardRecord(this.run.plan, shard, {
       rows: 1,
       bytes: text.length,
       sha256: sha256(new TextEncoder().encode(text)),

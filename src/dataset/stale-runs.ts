@@ -13,7 +13,7 @@ import {
   type Stored,
 } from "../storage/store.js";
 import type { DatasetHooks } from "./events.js";
-import { COMMITS, isOwnName, PLAN, SUCCESS } from "./names.js";
+import { COMMITS, isDatasetFile, PLAN, SUCCESS } from "./names.js";
 
 /** Options of `removeStaleRuns`. Only `output` is required. */
 export interface StaleRunsOptions extends S3Options {
@@ -56,7 +56,7 @@ export async function removeStaleRuns(
   const store = await openStore(output, { ...s3OptionsOf(options), signal });
   const found = await (hasFolders(store)
     ? foldersBeside(store, output)
-    : unfinishedIn(store as ObjectStore, output));
+    : unfinishedBelow(store as ObjectStore, output));
   const report: StaleRunsReport = {
     output,
     dryRun,
@@ -153,7 +153,7 @@ async function lastChange(
 const AT_ONCE = 16;
 
 /** The uploads to a prefix that nobody completes, and the objects of its run if that is not published. */
-async function unfinishedIn(
+async function unfinishedBelow(
   store: ObjectStore,
   out: string,
 ): Promise<Unfinished[]> {
@@ -166,7 +166,7 @@ async function unfinishedIn(
     stale: [],
   };
   for await (const { name, started, abort } of store.uploadsIn(out))
-    if (isOwnName(name.slice(out.length + 1)))
+    if (isDatasetFile(name.slice(out.length + 1)))
       found.push({
         ...part,
         path: `${name} (an upload that has not ended)`,
@@ -176,7 +176,7 @@ async function unfinishedIn(
   const objects = await filesIn(store, out);
   for (const [name, stored] of await filesIn(store, `${out}/${COMMITS}`))
     objects.set(`${COMMITS}/${name}`, stored);
-  const own = [...objects.keys()].filter(isOwnName);
+  const own = [...objects.keys()].filter(isDatasetFile);
   const records = own.filter((name) => name.startsWith(`${COMMITS}/`));
   const isRun = objects.has(PLAN) || records.length > 0;
   if (objects.has(SUCCESS) || !isRun) return found;

@@ -15,7 +15,7 @@ interface Call {
  * Does work on a dataset that can be stopped, and reports it, whether it succeeds or not.
  * @throws SoftjacError, with the report
  */
-export async function reported<Report extends DatasetReport>(
+export async function withReport<Report extends DatasetReport>(
   { output, limits = {}, hooks = {} }: Call,
   work: (
     report: DatasetReportBuilder,
@@ -67,7 +67,7 @@ export async function publish(
   report: DatasetReportBuilder,
   hooks: DatasetHooks,
 ): Promise<DatasetReport> {
-  report.counts.skippedInputs = await run.leftOut();
+  report.counts.skippedInputs = await run.skippedInputs();
   await run.publish({ overwrite, allowMissing });
   hooks.onEvent?.({ event: "published" });
   return report.finish("done");
