@@ -15,10 +15,10 @@ import { HEAD_BYTES, inputFormat } from "./input-format.js";
 import { fileSource } from "./input-state.js";
 import type { InputFile } from "./read-input.js";
 
-/** Where standard input is copied, and a signal that ends the copy. */
 interface StandardInputOptions {
-  /** Directory of the copy; default: the directory for temporary files. */
+  /** Directory of the temporary copy; default: TMPDIR. */
   scratch?: string | undefined;
+  /** Stops the copy. */
   signal?: AbortSignal | undefined;
 }
 
@@ -44,12 +44,12 @@ export function openInputFile(path: string): InputFile {
       "s3:// is supported by the commands of datasets only (softjac run, plan, submit); download the file first",
       "input",
     );
-  // A socket cannot be opened, and opening a device may act on it.
+  // Checked before opening: a socket cannot be opened, and opening a device may have effects.
   checkRegular(
     path,
     inputCall(path, "could not be examined", () => statSync(path)),
   );
-  // Without O_NONBLOCK a pipe that nobody writes to would be waited for.
+  // Without O_NONBLOCK, opening a pipe blocks until another process writes to it.
   const flags = constants.O_RDONLY | constants.O_NONBLOCK;
   const fd = inputCall(path, "could not be opened", () =>
     openSync(path, flags),
@@ -80,8 +80,8 @@ function checkRegular(path: string, stat: Stats): void {
 }
 
 /**
- * Opens standard input: in place if it is a file, otherwise copied to an anonymous temporary file (in `scratch`), which uses
- * no memory. The format is checked before the rest is read, since an input of another format may never end.
+ * Opens standard input: a redirected file in place, a pipe as a copy in an anonymous temporary file, which uses no memory.
+ * The format is checked as soon as the first bytes arrive, because a stream of another format may never end.
  */
 async function openStandardInput({
   scratch,

@@ -11,19 +11,20 @@ export type InputFormat =
   | "npz"
   | "safetensors";
 
-const MAGICS: readonly [magic: string, at: number, format: InputFormat][] = [
-  ["ARROW1", 0, "arrow-file"],
-  ["\xff\xff\xff\xff", 0, "arrow-stream"],
-  ["PAR1", 0, "parquet"],
-  // encrypted
-  ["PARE", 0, "parquet"],
-  ["\x93NUMPY", 0, "npy"],
-  ["PK\x03\x04", 0, "npz"],
-  // A JSON object after the length of the header in 64 bits, of which 27 are enough.
-  ["\0\0\0\0{", 4, "safetensors"],
-];
+const MAGICS: readonly [magic: string, offset: number, format: InputFormat][] =
+  [
+    ["ARROW1", 0, "arrow-file"],
+    ["\xff\xff\xff\xff", 0, "arrow-stream"],
+    ["PAR1", 0, "parquet"],
+    // An encrypted Parquet file.
+    ["PARE", 0, "parquet"],
+    ["\x93NUMPY", 0, "npy"],
+    ["PK\x03\x04", 0, "npz"],
+    // A JSON object after the uint64 header length, which is below 2^27 (100 MB).
+    ["\0\0\0\0{", 4, "safetensors"],
+  ];
 
-/** Functions that open files of arrays, by format; each is imported when a file needs it. */
+/** Openers of array files, by format; imported on first use. */
 const OPENERS: Partial<Record<InputFormat, () => Promise<OpenArrays>>> = {
   npy: async () => (await import("./arrays/npy.js")).openNpy,
   npz: async () => (await import("./arrays/npz.js")).openNpz,
@@ -31,18 +32,18 @@ const OPENERS: Partial<Record<InputFormat, () => Promise<OpenArrays>>> = {
     (await import("./arrays/safetensors.js")).openSafetensors,
 };
 
-/** Returns the function that opens a file of arrays; null for a format of columns. */
+/** Returns the function that opens an array file; null for a format of columns. */
 export async function arraysOpener(
   format: InputFormat,
 ): Promise<OpenArrays | null> {
   return (await OPENERS[format]?.()) ?? null;
 }
 
-/** Bytes at the start of a file that show its format: HDF5 in a MATLAB file has its magic at byte 512. */
+/** Bytes needed to detect a format: a MATLAB file has the magic of HDF5 at byte 512. */
 export const HEAD_BYTES = 520;
 
 /**
- * Detects the format of a file from its first bytes. Only messages depend on its name.
+ * Detects the format of a file from its first bytes. The file name affects only messages.
  * @throws InputUnsupportedError for another known format, InputFormatError for an unknown one
  */
 export function inputFormat(
@@ -52,8 +53,8 @@ export function inputFormat(
   const head = new Uint8Array(Math.min(HEAD_BYTES, file.bytes));
   readInput(file, head, 0);
   const start = Buffer.from(head.buffer).toString("latin1");
-  const known = MAGICS.find(([magic, at]) => start.startsWith(magic, at));
-  if (known) return known[2];
+  const match = MAGICS.find(([magic, at]) => start.startsWith(magic, at));
+  if (match) return match[2];
   const where = "first bytes";
   if (file.bytes === 0)
     throw new InputFormatError(
@@ -77,7 +78,7 @@ export function inputFormat(
 
 /** Describes an unsupported format, and what to do; null for an unknown one. `start`: the first bytes as latin1. */
 function unsupportedFormat(start: string, path: string): string | null {
-  // Without a byte order mark and white space; null if it has control characters.
+  // The text without a byte order mark and leading white space; null for binary data.
   const text = /[^\t\n\r -~\x80-\xff]/.test(start)
     ? null
     : start.replace(/^(?:\xef\xbb\xbf)?\s*/, "");
@@ -106,7 +107,7 @@ function compressedWith(program: string, name = program): string {
   return `a file that is compressed with ${name}; decompress it: ${program} -dc FILE | softjac run - -o OUTPUT`;
 }
 
-/** Unsupported formats, the more specific first: their first bytes, or the start of text files, and advice. */
+/** Unsupported formats, the most specific first, with a description and advice. A RegExp matches the start of text files. */
 const OTHER_FORMATS: readonly [
   marks: readonly (string | RegExp)[],
   found: string,
@@ -120,7 +121,7 @@ const OTHER_FORMATS: readonly [
   [["ustar"], "a tar archive; extract its files: tar -xf FILE", 257],
   [["PK\x05\x06"], "an empty zip archive; check the program that wrote it"],
   [
-    // The pickled number with which torch.save started before version 1.6.
+    // Files of torch.save before version 1.6 start with this pickled number.
     ["\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9"],
     "a PyTorch file; save the tensors with safetensors.torch.save_file",
   ],

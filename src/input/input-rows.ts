@@ -19,13 +19,13 @@ interface Source {
   type: NumberType;
   width: number;
   values: number;
-  /** Value of a null in a row that is not null. */
+  /** Number that replaces a null value in a row that is not null. */
   nullValue: number;
-  /** Descriptor of its own file; null: the input. */
+  /** Descriptor of the temporary file that holds the decoded source; null: the source is in the input. */
   fd: number | null;
 }
 
-/** Rows that follow one another from row `row` of a piece on, whose values do so from value `first` of a buffer on. */
+/** Consecutive rows of a range, from `row` on, whose values are contiguous in a buffer, from value `first` on. */
 interface Run {
   row: number;
   rows: number;
@@ -33,15 +33,15 @@ interface Run {
 }
 
 /**
- * Rows of the input, as float64: the logits, then the other inputs; a null is NaN, and a null logit -inf
- * where it masks its class. One stretch of rows is held at a time.
+ * Reads rows of the input as float64: the logits (source 0), then the other inputs. A null becomes NaN, or -inf if a null
+ * logit masks its class. Holds one range of rows at a time.
  */
 export class InputRows {
   readonly #file: LogitsFile;
   readonly #sources: Source[];
   #start = 0;
   #end = 0;
-  #held: Float64Array[] = [];
+  #loaded: Float64Array[] = [];
 
   constructor(file: LogitsFile) {
     const { inputs, column, nullLogit, decodedFds } = file;
@@ -58,29 +58,29 @@ export class InputRows {
     return row >= this.#start && row < this.#end;
   }
 
-  /** The values of a row that is held, of source n (0: the logits). */
+  /** Returns the values of a loaded row of source n (0: the logits). */
   values(row: number, n: number): Float64Array {
     const { values } = this.#sources[n] as Source;
-    const at = (row - this.#start) * values;
-    return (this.#held[n] as Float64Array).subarray(at, at + values);
+    const start = (row - this.#start) * values;
+    return (this.#loaded[n] as Float64Array).subarray(start, start + values);
   }
 
   /**
-   * Reads rows `[start, end)`, which are inside the input.
-   * @throws RaggedRowError, InputFormatError for offsets that cannot be, IoError
+   * Loads rows `[start, end)` of the input and discards the previous ones.
+   * @throws RaggedRowError, InputFormatError for invalid offsets, IoError
    */
   async load(start: number, end: number): Promise<void> {
-    const pieces = sourceRanges(this.#file, start, end);
+    const ranges = sourceRanges(this.#file, start, end);
     this.#end = this.#start;
-    this.#held = [];
+    this.#loaded = [];
     for (const [n, source] of this.#sources.entries()) {
       const out = new Float64Array((end - start) * source.values);
-      for (const piece of pieces[n] as SourceRange[]) {
-        const at = (piece.rowStart - start) * source.values;
-        const count = (piece.rowEnd - piece.rowStart) * source.values;
-        await this.#fill(source, piece, out.subarray(at, at + count));
+      for (const range of ranges[n] as SourceRange[]) {
+        const at = (range.rowStart - start) * source.values;
+        const count = (range.rowEnd - range.rowStart) * source.values;
+        await this.#fill(source, range, out.subarray(at, at + count));
       }
-      this.#held.push(out);
+      this.#loaded.push(out);
     }
     this.#start = start;
     this.#end = end;
@@ -88,25 +88,25 @@ export class InputRows {
 
   async #fill(
     source: Source,
-    piece: SourceRange,
+    range: SourceRange,
     out: Float64Array,
   ): Promise<void> {
     const { form, width, values, type, nullValue, fd } = source;
-    const { firstRow, rowStart, rowEnd, valueValidity } = piece;
+    const { firstRow, rowStart, rowEnd, valueValidity } = range;
     const rows = rowEnd - rowStart;
-    const isNull = await this.#nulls(piece.validity, firstRow, rows);
+    const isNull = await this.#nulls(range.validity, firstRow, rows);
     const isList = offsetWidth(form) > 0;
     const runs = isList
-      ? await this.#lists(source, piece, isNull)
+      ? await this.#lists(source, range, isNull)
       : [{ row: 0, rows, first: 0 }];
     const perBuffer = isSeparate(form) ? 1 : values;
-    for (const [k, start] of piece.values.entries())
+    for (const [k, start] of range.values.entries())
       for (const { row, rows, first } of runs) {
         const count = rows * perBuffer;
         const bytes = new Uint8Array(count * width);
         await this.#read(bytes, start + first * width, fd);
         const numbers = numbersOfBytes(bytes.buffer, type);
-        // Positions of values start at the piece, except in lists; bits start at the batch.
+        // `start` is that of the range, except for lists; validity bits are counted from the start of the batch.
         const bit = isList ? first : firstRow * perBuffer;
         const missing = await this.#nulls(valueValidity[k] ?? 0, bit, count);
         for (let n = 0; n < count; n++)
@@ -118,7 +118,7 @@ export class InputRows {
       if (isNull(r)) out.fill(Number.NaN, r * values, (r + 1) * values);
   }
 
-  /** Which of `count` bits from `first` on say that something is null. */
+  /** Returns a function that tells whether bit `first` + k of a validity bitmap (k < `count`) marks a null. */
   async #nulls(
     position: number,
     first: number,
@@ -138,7 +138,7 @@ export class InputRows {
     return readInputAsync(from, bytes, position);
   }
 
-  /** The runs of lists that are not null. Every list must have as many values as the first of the file. */
+  /** Returns the runs of lists that are not null; checks that every list has `values` values. */
   async #lists(
     { name, form, values }: Source,
     { rowStart, rowEnd, offsets, valueCount }: SourceRange,

@@ -3,23 +3,23 @@ import { InputChangedError } from "../errors.js";
 import { inputCall } from "../io/system-error.js";
 
 /**
- * Identity of the content of an input: if two states of an input are equal, its bytes are the same. The time of the last status
+ * Identity of an input's content: if two states of an input are equal, its bytes are the same. The time of the last status
  * change (ctime) is not included, because chmod, a new hard link or a backup sets it without changing the content.
  */
 export interface InputState {
   bytes: number;
-  /** Time of the last modification in nanoseconds since 1970, for a file. */
+  /** Time of the last modification of a file, in nanoseconds since 1970. */
   modified?: string;
-  /** Device and inode of a file, which differ after another file was renamed to the path. */
+  /** Device and inode of a file; they change when another file is renamed to the path. */
   inode?: string;
   /** ETag of an object. */
   etag?: string;
 }
 
-/** File or object that an input was read from. */
+/** File or object that an input is read from. */
 export interface InputSource {
   path: string;
-  /** Open descriptor of the file (a decoded copy has a different one), or -1 for an object. */
+  /** Open descriptor of the file itself, not of a decoded copy; -1 for an object. */
   fd: number;
   /** State at the time of opening. */
   opened: InputState;
@@ -27,7 +27,7 @@ export interface InputSource {
   state(): InputState | null | Promise<InputState | null>;
 }
 
-/** Returns the source of an open file; `path` is null for a descriptor that the process was started with. */
+/** Returns the source of an open file; `path` is null for a descriptor inherited by the process. */
 export function fileSource(
   name: string,
   fd: number,
@@ -37,17 +37,17 @@ export function fileSource(
   return { path: name, fd, opened: stateOfOpen(fd), state };
 }
 
-/** Returns the state of the file at `path`; null: nothing is there. @throws IoError, PermissionError */
+/** Returns the state of the file at `path`; null if there is none. @throws IoError, PermissionError */
 export function stateAt(path: string): InputState | null {
-  const found = inputCall(path, "could not be examined", () =>
+  const stat = inputCall(path, "could not be examined", () =>
     statSync(path, { bigint: true, throwIfNoEntry: false }),
   );
-  return found ? stateOf(found) : null;
+  return stat ? stateOf(stat) : null;
 }
 
 /**
- * Rejects an input whose file or object is no longer what it was when it was opened. Nothing that was made of such an
- * input may be published: some of its bytes may be of the one content, and some of the other.
+ * Rejects an input whose file or object has changed since it was opened. Results of such an input must not be published,
+ * because they may mix its old and new content.
  * @throws InputChangedError, IoError
  */
 export async function checkUnchanged(
@@ -58,8 +58,8 @@ export async function checkUnchanged(
 }
 
 /**
- * Rejects an open file that has been written to or cut since it was opened. A file renamed to the path is not looked for:
- * the descriptor still has the content that was opened.
+ * Rejects an open file that has been written to or truncated since it was opened. A file renamed to the path is accepted,
+ * because the descriptor still refers to the content that was opened.
  * @throws InputChangedError
  */
 export function checkUnwritten({
@@ -73,7 +73,7 @@ export function checkUnwritten({
     checkSame(source.path, WHILE_READ, source.opened, stateOfOpen(fd));
 }
 
-/** Returns the result of `work`, during which the files at `paths` must not change. @throws InputChangedError, IoError */
+/** Runs `work`, and rejects if one of the files at `paths` changes meanwhile. @throws InputChangedError, IoError */
 export async function whileUnchanged<T>(
   paths: readonly string[],
   work: () => Promise<T>,
@@ -87,7 +87,7 @@ export async function whileUnchanged<T>(
   return result;
 }
 
-/** When an input changed, and what to do about it. */
+/** Time of a change, and advice, as parts of a message. */
 type Occasion = readonly [when: string, advice: string];
 
 const WHILE_READ: Occasion = [
@@ -99,7 +99,7 @@ export const SINCE_PLANNED: Occasion = [
   "plan the run again",
 ];
 
-/** Compares the fields that `before` has. @throws InputChangedError */
+/** Rejects a state that differs from `before` in a field that `before` has. @throws InputChangedError */
 export function checkSame(
   path: string,
   [when, advice]: Occasion,
@@ -110,7 +110,7 @@ export function checkSame(
     const [was, is] = [before[field], now?.[field]];
     return was === undefined || was === is
       ? []
-      : [`${label} ${shown(field, was)}, now ${shown(field, is)}`];
+      : [`${label} ${format(field, was)}, now ${format(field, is)}`];
   });
   if (changes.length === 0) return;
   throw new InputChangedError(
@@ -128,8 +128,8 @@ const FIELDS: readonly [field: keyof InputState, label: string][] = [
   ["etag", "ETag"],
 ];
 
-/** Returns a value for a message; times as ISO 8601 with nanoseconds. */
-function shown(field: string, value: string | number = "none"): string {
+/** Formats a value for a message; times as ISO 8601 with nanoseconds. */
+function format(field: string, value: string | number = "none"): string {
   const [, seconds, fraction] =
     /^(-?\d+?)(\d{9})$/.exec(field === "modified" ? `${value}` : "") ?? [];
   const time = new Date(Number(seconds) * 1000);

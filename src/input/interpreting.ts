@@ -2,12 +2,12 @@ import { InputFormatError, SoftjacError } from "../errors.js";
 import { MissingRangesError } from "../io/fetched-ranges.js";
 import { knownError } from "../io/system-error.js";
 
-/** Longest text of a foreign error in a message. */
+/** Maximum length of another library's error text in a message. */
 const MAX_TEXT = 200;
 
 /**
- * Interprets an input. Whatever is thrown meanwhile is an error of the input, unless the system or the user caused it.
- * @param where the part of the file that is interpreted, for the message
+ * Runs `work`, which parses an input, and converts unexpected errors to InputFormatError: damaged bytes cause them.
+ * @param where part of the file, for the message
  * @throws SoftjacError, MissingRangesError
  */
 export async function interpreting<T>(
@@ -22,7 +22,7 @@ export async function interpreting<T>(
   }
 }
 
-/** Does what `interpreting` does, for work that does not wait. */
+/** Synchronous variant of `interpreting`. */
 export function interpretingSync<T>(
   path: string,
   where: string,
@@ -35,7 +35,7 @@ export function interpretingSync<T>(
   }
 }
 
-/** Yields what `items` yields; what they throw is an error of the input, what the caller throws is not. */
+/** Yields `items` and converts the errors that they throw, but not those of the consumer. */
 export async function* interpretingEach<T>(
   path: string,
   where: string,
@@ -48,25 +48,27 @@ export async function* interpretingEach<T>(
   }
 }
 
-/** Does what `interpreting` does, for work that calls a function of the caller: what that throws stays as it is. */
+/** Variant of `interpreting` for work with a callback, whose own errors are not converted. */
 export async function interpretingWith<Arguments extends unknown[], T>(
   path: string,
   where: string,
   call: ((...all: Arguments) => void) | undefined,
   work: (call: (...all: Arguments) => void) => Promise<T>,
 ): Promise<T> {
-  const callers: unknown[] = [];
+  const callbackErrors: unknown[] = [];
   try {
     return await work((...all) => {
       try {
         call?.(...all);
       } catch (error) {
-        callers.push(error);
+        callbackErrors.push(error);
         throw error;
       }
     });
   } catch (error) {
-    throw callers.includes(error) ? error : asInputError(path, where, error);
+    throw callbackErrors.includes(error)
+      ? error
+      : asInputError(path, where, error);
   }
 }
 

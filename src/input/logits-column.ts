@@ -32,7 +32,7 @@ import {
 
 /**
  * Finds the logits: the named column, the columns that match a pattern, or the only column of floats in lists.
- * @throws LogitsColumnError where there is none or more than one; InputUnsupportedError for a form we do not read.
+ * @throws LogitsColumnError if there is none or more than one; InputUnsupportedError for an unsupported type
  */
 export function selectLogits(
   path: string,
@@ -50,13 +50,13 @@ export function selectLogits(
       `--columns ${columns}: --binary reads one column of margins; choose it with --column`,
     );
   if (columns !== undefined) return separateColumns(path, fields, columns);
-  const place =
+  const index =
     column === undefined
       ? onlyColumn(path, fields, binary)
       : indexOfName(namedColumns(path, fields), `--column ${column}`, column);
-  const field = fields[place] as Field;
-  if (!binary) return listColumn(path, field, place);
-  const margins = marginsColumn(field, place);
+  const field = fields[index] as Field;
+  if (!binary) return listColumn(path, field, index);
+  const margins = marginsColumn(field, index);
   if (margins) return { ...margins, classNames: null, note: null };
   throw new InputUnsupportedError(
     path,
@@ -65,12 +65,12 @@ export function selectLogits(
   );
 }
 
-/** Forms of logits that are found without --column, the preferred one first. */
+/** Forms of logits that are found without --column, in order of preference. */
 const FORMS = ["floats", "whole numbers"].flatMap((numbers) =>
   ["lists", "structs", "lists of lists"].map((form) => `${numbers} in ${form}`),
 );
 
-/** Forms of margins, the preferred one first. */
+/** Forms of margins, in order of preference. */
 const MARGIN_FORMS = [
   "floats",
   "floats in lists",
@@ -81,7 +81,8 @@ const MARGIN_FORMS = [
 function onlyColumn(path: string, fields: Field[], binary: boolean): number {
   const candidates = fields.map((field) => candidateOf(field, binary));
   const scalars = fields.filter(({ type }) => isFloatType(type));
-  if (!binary && scalars.length > 1) candidates.push(separate(scalars));
+  if (!binary && scalars.length > 1)
+    candidates.push(separateCandidate(scalars));
   const found = listed(fields);
   return chooseCandidate(
     path,
@@ -96,7 +97,7 @@ function onlyColumn(path: string, fields: Field[], binary: boolean): number {
 
 const WRITE_LISTS = "write the logits as lists of numbers";
 
-/** Returns what to do with a file that has no column of logits by itself. */
+/** Returns advice for a file in which no column is clearly the logits. */
 function adviceOn(fields: Field[], scalars: Field[]): string {
   const names = fields.flatMap((field) => [
     ...(decodedLists(field, 0) ? [field.name] : []),
@@ -110,29 +111,29 @@ function adviceOn(fields: Field[], scalars: Field[]): string {
     : WRITE_LISTS;
 }
 
-/** Returns the advice to choose one of these names; empty for none. */
+/** Returns the advice to choose one of these columns; empty if there are none. */
 function chooseOf(names: readonly string[]): string {
   return names.length > 0
     ? `choose one with --column: ${shortList(names, shortName)}`
     : "";
 }
 
-/** Returns a column as rows of numbers; null for other types. */
-function rowsOfNumbers(field: Field, place: number): NumberColumn | null {
+/** Describes a column as rows of numbers; null for other types. */
+function rowsOfNumbers(field: Field, index: number): NumberColumn | null {
   return (
-    nestedNumbers(field, place) ??
-    listedNumbers(field, place, "any") ??
-    decodedLists(field, place)
+    nestedNumbers(field, index) ??
+    listedNumbers(field, index, "any") ??
+    decodedLists(field, index)
   );
 }
 
-/** Returns the dotted names of the fields of a struct that --column reads. */
+/** Returns the dotted names of fields of a struct that --column can choose. */
 function readableFields({ name, type, children }: Field): string[] {
   if (type.kind !== "Struct") return [];
   return children.flatMap((child) => {
-    const own = rowsOfNumbers(child, 0) ? [child.name] : [];
-    const names = [...own, ...readableFields(child)];
-    return names.map((inner) => `${name}.${inner}`);
+    const inner = readableFields(child);
+    if (rowsOfNumbers(child, 0)) inner.unshift(child.name);
+    return inner.map((innerName) => `${name}.${innerName}`);
   });
 }
 
@@ -152,7 +153,7 @@ export function candidateOf(field: Field, binary: boolean): Candidate {
   const column =
     nested ??
     listedNumbers(field, 0, "any") ??
-    // Structs of several types are rarely logits: --column chooses them.
+    // Structs of several types are rarely logits, so only --column chooses them.
     (type.kind === "Struct" && !isSparkVector(field)
       ? null
       : decodedLists(field, 0));
@@ -167,7 +168,7 @@ export function candidateOf(field: Field, binary: boolean): Candidate {
 
 const COULD_BE = "it could be logits, too";
 
-/** Returns why a column whose rows are not lists or structs of numbers of one type cannot be the logits. */
+/** Explains why a column is not chosen as the logits. */
 function columnProblem(field: Field): string {
   const { type, children } = field;
   if (isDecodableNumber(field))
@@ -183,8 +184,8 @@ function columnProblem(field: Field): string {
     : "it does not hold numbers";
 }
 
-/** Describes columns of one float per row as one candidate: they may be one column per class. */
-function separate(fields: Field[]): Candidate {
+/** Describes several columns of one float per row as a single candidate, because they may be one column per class. */
+function separateCandidate(fields: Field[]): Candidate {
   const named = fields.filter(({ name }) => nameHint(name) === "logits");
   const [first] = (named.length > 1 ? named : fields) as [Field];
   return {
@@ -204,7 +205,7 @@ function hasFloats({ type, children }: Field): boolean {
   return isFloatType(type) || children.some(hasFloats);
 }
 
-function listColumn(path: string, field: Field, place: number): LogitsColumn {
+function listColumn(path: string, field: Field, index: number): LogitsColumn {
   const where = `column ${field.name}`;
   const { type } = field;
   if (type.kind === "FixedSizeList" && type.listSize < 1)
@@ -214,9 +215,9 @@ function listColumn(path: string, field: Field, place: number): LogitsColumn {
       `expected at least 1 class, found lists of length ${type.listSize}; check the program that wrote them`,
     );
   rejectOtherTensors(path, where, field);
-  const column = rowsOfNumbers(field, place);
+  const column = rowsOfNumbers(field, index);
   if (!column) {
-    const advice = marginsColumn(field, place)
+    const advice = marginsColumn(field, index)
       ? USE_BINARY
       : chooseOf(readableFields(field)) || WRITE_LISTS;
     throw new InputUnsupportedError(
@@ -238,16 +239,17 @@ function listColumn(path: string, field: Field, place: number): LogitsColumn {
   return { ...column, classNames, note };
 }
 
-/** Refuses tensors whose classes are not the last dimension in memory, or of more dimensions than are rows. */
+/** Rejects tensors that are permuted, that have more than three dimensions, or whose shape is invalid. */
 function rejectOtherTensors(path: string, where: string, field: Field): void {
-  const found = new Map(field.metadata);
-  if (found.get("ARROW:extension:name") !== "arrow.fixed_shape_tensor") return;
+  const entries = new Map(field.metadata);
+  if (entries.get("ARROW:extension:name") !== "arrow.fixed_shape_tensor")
+    return;
   const shape = tensorShapeOf(field);
   if (!shape || shape.length > 3)
     throw new InputUnsupportedError(
       path,
       where,
-      `expected a tensor of at most three dimensions without a permutation, of which the last is the classes, found ${found.get("ARROW:extension:metadata") || "no shape"}; reshape it to (rows, classes)`,
+      `expected a tensor of at most three dimensions without a permutation, of which the last is the classes, found ${entries.get("ARROW:extension:metadata") || "no shape"}; reshape it to (rows, classes)`,
     );
 }
 
@@ -261,17 +263,17 @@ function separateColumns(
   rejectRepeated(
     path,
     `--columns ${list}: two columns`,
-    indices.map((place) => (fields[place] as Field).name),
+    indices.map((index) => (fields[index] as Field).name),
   );
-  const columns = indices.map((place) => {
-    const field = fields[place] as Field;
+  const columns = indices.map((index) => {
+    const field = fields[index] as Field;
     if (field.dictionary || !isDecodableNumber(field))
       throw new InputUnsupportedError(
         path,
         `column ${field.name}`,
         `expected numbers (it matches ${list}), found ${describeField(field)}; --columns takes one column of numbers per class`,
       );
-    return singleNumbers(field, place, "any");
+    return singleNumbers(field, index, "any");
   });
   const values = indices.length;
   const [first] = columns as [NumberColumn];
@@ -279,12 +281,12 @@ function separateColumns(
     ...(first && columns.every((column) => column?.type === first.type)
       ? { ...first, name: list, columns: indices, values }
       : decodedColumn(list, indices, values, widest(columns))),
-    classNames: indices.map((place) => (fields[place] as Field).name),
+    classNames: indices.map((index) => (fields[index] as Field).name),
     note: orderNote(found, fields),
   };
 }
 
-/** Returns the type that holds the numbers of columns of several types, float32 if possible. */
+/** Returns the result type for columns of several types: float32 if it holds them all and at least one is float32. */
 function widest(columns: readonly (NumberColumn | null)[]): FloatType {
   const areShort = columns.every(
     (column) => column && /^(float16|float32|u?int(8|16))$/.test(column.type),
@@ -294,11 +296,11 @@ function widest(columns: readonly (NumberColumn | null)[]): FloatType {
     : "float64";
 }
 
-/** Returns a note on the first pattern whose columns are in another order in the file. */
+/** Returns a note about the first pattern whose columns are ordered differently in the file. */
 function orderNote(found: NamedColumns[], fields: Field[]): string | null {
   for (const { text, indices } of found) {
     const inFile = [...indices].sort((a, b) => a - b);
-    const k = indices.findIndex((place, n) => place !== inFile[n]);
+    const k = indices.findIndex((index, n) => index !== inFile[n]);
     const field = fields[indices[k] ?? -1];
     if (field)
       return `columns that match ${shortName(text)} are ordered by number, not by their position in the file: class ${k} is ${shortName(field.name)}`;

@@ -10,9 +10,9 @@ import type { LogitsBatch } from "./record-batch.js";
 /** Open and validated input, with the positions of its logits and other columns. */
 export interface LogitsFile extends InputFile {
   rows: number;
-  /** Lengths of the axes that make up the rows, in C order: all axes of an array but that of the classes, `[rows]` of columns. */
+  /** Lengths of the axes of the rows, in C order: for an array all axes but that of the classes, for a column `[rows]`. */
   leading: readonly number[];
-  /** Descriptor of the temporary file with the indices of rows of ragged lists (row-indices.ts); else null. */
+  /** Descriptor of the temporary file with the indices of rows in ragged lists (row-indices.ts); null without one. */
   indexFd: number | null;
   classes: number;
   /** Type of the logits as stored. */
@@ -20,20 +20,20 @@ export interface LogitsFile extends InputFile {
   /** Default type of the results. */
   dtype: FloatType;
   form: ColumnStorage;
-  /** Name of the column of logits, or pattern of the columns, or `array`, for reports and messages. */
+  /** Name of the column of logits, pattern of the columns, or `array`; for reports and messages. */
   column: string;
   /** Options that select the same logits in the same file. */
   selection: LogitsSelection;
-  /** Names of the classes, if they are columns or fields of a struct. */
+  /** Names of the columns or struct fields that are the classes; null for lists and arrays. */
   classNames: readonly string[] | null;
   /** Notes for the user about the order of the classes, and about labels. */
   notes: readonly string[];
-  /** Action for a null among the logits: an error, or a masked class. */
+  /** Handling of a null logit: reject it, or mask its class. */
   nullLogit: "error" | "mask";
-  /** Other columns of numbers that results need, such as labels and tangents. */
+  /** Other columns that results need, such as labels and tangents. */
   inputs: InputColumn[];
   batches: LogitsBatch[];
-  /** Descriptors of the temporary files of decoded sources (the logits, then the inputs); null for those in place. */
+  /** Temporary files of decoded sources (the logits, then the inputs); null for a source that is read in place. */
   decodedFds: (number | null)[];
   kept: CopiedColumn[];
   /** Partitions among the copied columns and other inputs. */
@@ -56,23 +56,23 @@ export interface OpenOptions extends LogitsSelection {
   keep: readonly string[];
   /** Names of the other columns that results need. */
   inputs: readonly { option: AuxiliaryName; name: string }[];
-  /** Names of the classes, for labels that are strings; default: those of the columns or fields of the logits. */
+  /** Names of the classes, for labels that are strings; default: names of the columns or fields of the logits. */
   classNames?: readonly string[] | undefined;
-  /** Names of the result columns, which copied columns must not have. */
+  /** Names of the result columns; copied columns must have other names. */
   ownNames: readonly string[];
   /** Partitions that the path of the file states; default: none. */
   partitions?: readonly Partition[] | undefined;
-  /** Whether lists of logits may have different lengths: the classes that a row lacks are masked; default: false. */
+  /** Whether lists of logits may have different lengths; missing classes are masked. Default: false. */
   pad?: boolean | undefined;
-  /** Action for a null among the logits; default: error. */
+  /** Handling of a null logit; default: error. */
   nullLogit?: "error" | "mask" | undefined;
   /** Whether to accept a stream that lacks its end-of-stream marker; default: false. */
   allowMissingEos?: boolean | undefined;
-  /** Number of classes if no row tells it; default: such a file is refused. */
+  /** Number of classes if no row states it; default: reject such a file. */
   classes?: number | undefined;
-  /** Whether the first row group with rows is enough (Parquet); default: false. */
+  /** Whether to read only the first row group that has rows (Parquet); default: false. */
   isSample?: boolean | undefined;
-  /** Directory for temporary copies of decoded or piped input; default: the directory for temporary files. */
+  /** Directory for temporary copies of decoded or piped input; default: TMPDIR. */
   scratch?: string | undefined;
   signal?: AbortSignal | undefined;
 }
@@ -80,7 +80,7 @@ export interface OpenOptions extends LogitsSelection {
 export interface LogitsSelection {
   column?: string | undefined;
   columns?: string | undefined;
-  /** Axis of the classes in arrays, 0-based, negative from the end; default: the last of two or three. */
+  /** Axis of the classes in an array; negative values count from the end. Default: the last of two or three axes. */
   classAxis?: number | undefined;
   /** Whether the file has margins z, whose logits are (0, z); default: false. */
   binary?: boolean | undefined;

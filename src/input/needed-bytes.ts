@@ -15,29 +15,28 @@ import type { LogitsFile } from "./logits-file.js";
 import { type InputFile, inputReader, readInput } from "./read-input.js";
 import { sourceRanges, sourcesOf } from "./source-ranges.js";
 
-/** Offsets of `rows` lists or texts, which tell where their values are. */
+/** Range of the offsets of lists or strings, and the location of their values. */
 interface Offsets extends ByteRange {
   /** Bytes per offset. */
   width: number;
-  /** Start of the values that offset 0 points to, and bytes of each. */
+  /** Position that offset 0 points to, and bytes per value. */
   values: number;
   valueBytes: number;
 }
 
 /**
- * Returns the bytes of an input that rows `[rowStart, rowEnd)` take, as far as its structure tells: all that a part of a
- * run reads, except for the values that offsets point to.
+ * Returns the byte ranges that rows `[rowStart, rowEnd)` need, except for values that offsets point to (see bytesOfValues).
  */
 export function bytesOfRows(
   file: LogitsFile,
   rowStart: number,
   rowEnd: number,
 ): ByteRange[] {
-  return Array.from(located(file, rowStart, rowEnd)).filter(isNotEmpty);
+  return Array.from(rangesOf(file, rowStart, rowEnd)).filter(isNotEmpty);
 }
 
 /**
- * Returns the bytes of the values that offsets of the rows point to. The bytes of the rows must be there.
+ * Returns the byte ranges of the values that the rows' offsets point to. The ranges of bytesOfRows must be fetched already.
  * @throws InputFormatError, IoError
  */
 export function bytesOfValues(
@@ -46,7 +45,7 @@ export function bytesOfValues(
   rowEnd: number,
 ): ByteRange[] {
   const read = inputReader(file);
-  return Array.from(located(file, rowStart, rowEnd), (found) => {
+  return Array.from(rangesOf(file, rowStart, rowEnd), (found) => {
     if (!("width" in found)) return { start: 0, end: 0 };
     const { start, end, width, values, valueBytes } = found;
     const [first = 0, last = 0] = [start, end - width].map((at) =>
@@ -63,31 +62,31 @@ function isNotEmpty({ start, end }: ByteRange): boolean {
   return end > start;
 }
 
-function* located(
+function* rangesOf(
   file: LogitsFile,
   rowStart: number,
   rowEnd: number,
 ): Generator<ByteRange | Offsets> {
   for (const { body, bodyStart, bodyBytes } of file.dictionaries)
     if (body === null) yield rangeAt(bodyStart, bodyBytes);
-  const pieces = sourceRanges(file, rowStart, rowEnd);
+  const ranges = sourceRanges(file, rowStart, rowEnd);
   for (const [n, { form, width: valueBytes, values }] of sourcesOf(
     file,
   ).entries()) {
     if (file.decodedFds[n] !== null) continue;
     const width = offsetWidth(form);
     const perRow = isSeparate(form) ? 1 : values;
-    for (const piece of pieces[n] ?? []) {
-      const { firstRow, validity, valueValidity, valueCount } = piece;
-      const rows = piece.rowEnd - piece.rowStart;
+    for (const range of ranges[n] ?? []) {
+      const { firstRow, validity, valueValidity, valueCount } = range;
+      const rows = range.rowEnd - range.rowStart;
       const first = width > 0 ? 0 : firstRow * perRow;
       const last = width > 0 ? valueCount : first + rows * perRow;
-      yield* bitsAt(validity, 1, firstRow, firstRow + rows);
-      for (const bits of valueValidity) yield* bitsAt(bits, 1, first, last);
-      for (const values of piece.values)
+      yield* bitRange(validity, 1, firstRow, firstRow + rows);
+      for (const bits of valueValidity) yield* bitRange(bits, 1, first, last);
+      for (const values of range.values)
         yield width > 0
           ? {
-              ...rangeAt(piece.offsets, (rows + 1) * width),
+              ...rangeAt(range.offsets, (rows + 1) * width),
               ...{ width, values, valueBytes },
             }
           : rangeAt(values, rows * perRow * valueBytes);
@@ -101,11 +100,11 @@ function* located(
         rowStart,
         rowEnd,
       ))
-        if (buffers) yield* ofNode(column, buffers, from, to, false);
+        if (buffers) yield* nodeRanges(column, buffers, from, to, false);
 }
 
-/** The bytes of values `[from, to)` of a node. All bytes of lists in it are, since only its offsets tell which it needs. */
-function* ofNode(
+/** Yields the byte ranges of values `[from, to)` of a node. Lists are taken whole: only their offsets state what is needed. */
+function* nodeRanges(
   node: CopiedNode,
   buffers: CopiedBuffers,
   from: number,
@@ -115,15 +114,15 @@ function* ofNode(
   const { form, fd, bits, offsetBytes: width, listSize } = node;
   const { validity, nullCount, offsets, sizes, values, valuesBytes } = buffers;
   if (fd !== null) return;
-  if (nullCount > 0) yield* bitsAt(validity, 1, from, to);
-  yield* bitsAt(sizes, 8 * width, from, to);
-  const [range] = bitsAt(offsets, 8 * width, from, to + 1);
+  if (nullCount > 0) yield* bitRange(validity, 1, from, to);
+  yield* bitRange(sizes, 8 * width, from, to);
+  const [range] = bitRange(offsets, 8 * width, from, to + 1);
   if (range && form === "text" && !isNested)
     yield { ...range, width, values, valueBytes: 1 };
   else if (range) yield range;
   if (form === "text" && isNested) yield rangeAt(values, valuesBytes);
   else if (form !== "text")
-    yield* bitsAt(values, form === "views" ? 8 * VIEW_BYTES : bits, from, to);
+    yield* bitRange(values, form === "views" ? 8 * VIEW_BYTES : bits, from, to);
   for (const { position, bytes } of buffers.data ?? [])
     yield rangeAt(position, bytes);
   const perValue = { struct: 1, "fixed-size-list": listSize }[form as string];
@@ -132,7 +131,7 @@ function* ofNode(
     if (!below) continue;
     const first = perValue === undefined ? 0 : from * perValue;
     const last = perValue === undefined ? child.length : to * perValue;
-    yield* ofNode(below, child, first, last, true);
+    yield* nodeRanges(below, child, first, last, true);
   }
 }
 
@@ -140,8 +139,8 @@ function rangeAt(start: number, bytes: number): ByteRange {
   return { start, end: start + bytes };
 }
 
-/** The bytes of values `[from, to)` of so many bits; a position of 0: there are none. */
-function bitsAt(
+/** Returns the byte range of values `[from, to)` of `bits` bits each; none if position is 0 (an absent buffer). */
+function bitRange(
   position: number,
   bits: number,
   from: number,
@@ -152,13 +151,12 @@ function bitsAt(
   return [{ start, end: position + Math.ceil((to * bits) / 8) }];
 }
 
-/** Fetched as a whole at once. */
+/** Maximum size of a file that is fetched whole. */
 const SMALL_BYTES = 1 << 20;
 
 /**
- * The bytes that tell a file's structure, some after the others: those of a step must be there before the next is asked
- * for. No more than a hint: it saves whoever opens the file from meeting one absent range after the other. Of what is
- * damaged nothing is said here.
+ * Yields the byte ranges of a file's structure, step by step: the ranges of a step must be fetched before the next is
+ * requested. It is only a prefetch that saves round trips while the file is opened; damage is reported there.
  */
 export function* structureBytes(
   file: InputFile,
@@ -175,13 +173,13 @@ export function* structureBytes(
   const head = new Uint8Array(6);
   readInput(file, head, 0);
   const start = String.fromCharCode(...head);
-  if (start === "ARROW1") yield* ofArrowFile(file);
-  if (start.startsWith("\xff\xff\xff\xff")) yield* ofArrowStream(file);
+  if (start === "ARROW1") yield* arrowFileRanges(file);
+  if (start.startsWith("\xff\xff\xff\xff")) yield* arrowStreamRanges(file);
 }
 
-/** The metadata of every block, and what stands between blocks. */
-function* ofArrowFile(file: InputFile): Generator<readonly ByteRange[]> {
-  const footer = yield* reading(() => readFooter(file).footer);
+/** Yields the ranges of every block's metadata and of the 8 bytes after its body. */
+function* arrowFileRanges(file: InputFile): Generator<readonly ByteRange[]> {
+  const footer = yield* fetching(() => readFooter(file).footer);
   if (!footer) return;
   yield [...footer.dictionaries, ...footer.recordBatches]
     .flatMap((block) => [
@@ -191,17 +189,19 @@ function* ofArrowFile(file: InputFile): Generator<readonly ByteRange[]> {
     .filter(({ start, end }) => start >= 0 && end <= file.bytes);
 }
 
-/** Message after message: each tells where the next one is. */
-function* ofArrowStream(file: InputFile): Generator<readonly ByteRange[]> {
-  let found: Block | null = { offset: 0, metadataBytes: 0, bodyBytes: 0 };
-  while (found) {
-    const offset: number = endOf(found);
-    found = yield* reading(() => messageAt(file, offset, "message", true));
+/** Yields the ranges of one message after the other, because each states where the next one begins. */
+function* arrowStreamRanges(file: InputFile): Generator<readonly ByteRange[]> {
+  let block: Block | null = { offset: 0, metadataBytes: 0, bodyBytes: 0 };
+  while (block) {
+    const offset: number = endOf(block);
+    block = yield* fetching(() => messageAt(file, offset, "message", true));
   }
 }
 
-/** What `read` gives once its bytes are there; null where it finds damage, which is told when the file is opened. */
-function* reading<T>(read: () => T): Generator<readonly ByteRange[], T | null> {
+/** Yields the ranges that `read` lacks until it succeeds, then returns its result; null if the file is damaged. */
+function* fetching<T>(
+  read: () => T,
+): Generator<readonly ByteRange[], T | null> {
   for (;;)
     try {
       return read();

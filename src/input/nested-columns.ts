@@ -12,9 +12,9 @@ import {
   recordBatches,
 } from "./record-batches.js";
 
-// Fields of structs that options name with dots (out.logits) are read as columns behind the file's own.
+// Struct fields named with dots (out.logits) are read as additional columns after those of the file.
 
-/** A field of a struct, with its dotted name. */
+/** Field of a struct, renamed to its dotted name. */
 export interface NestedColumn {
   field: Field;
   path: ColumnPath;
@@ -22,7 +22,7 @@ export interface NestedColumn {
 
 type Names = Pick<OpenOptions, "column" | "inputs">;
 
-/** Finds the fields that options name. A column wins over a field of the same name. */
+/** Finds the struct fields that options name. A column of the same name takes precedence. */
 export function nestedColumns(
   fields: readonly Field[],
   { column, inputs }: Names,
@@ -51,7 +51,7 @@ function fieldsNamed(
   });
 }
 
-/** The same container with the fields that options name as columns behind its own. */
+/** Returns the container with the struct fields that options name added as columns. */
 export function withNestedColumns(
   container: ArrowContainer,
   names: Names,
@@ -68,7 +68,7 @@ export function withNestedColumns(
   };
 }
 
-/** Returns a column in the form in which it is read: decoded if a struct around it is null in a row. */
+/** Returns the column, or a decoded one if a struct around it is null in a row. */
 export function readableColumn<Column extends NumberColumn>(
   container: ArrowContainer,
   column: Column,
@@ -83,13 +83,13 @@ export function readableColumn<Column extends NumberColumn>(
 
 function hasNullParents(
   container: ArrowContainer,
-  places: readonly number[],
+  indices: readonly number[],
 ): boolean {
-  const own = container.schema.fields.length - container.nested.length;
-  if (places.every((place) => place < own)) return false;
+  const fileColumns = container.schema.fields.length - container.nested.length;
+  if (indices.every((index) => index < fileColumns)) return false;
   for (const { batch, columns } of recordBatches(container))
-    for (const place of places)
-      for (const { node } of (columns[place] as ColumnSpan).parents)
+    for (const index of indices)
+      for (const { node } of (columns[index] as ColumnSpan).parents)
         if (batch.nodes[node]?.nullCount) return true;
   return false;
 }

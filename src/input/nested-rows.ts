@@ -21,57 +21,63 @@ import {
 } from "./record-batch.js";
 import { type ArrowContainer, recordBatches } from "./record-batches.js";
 
-// A column of lists of lists, or of tensors, has several rows of numbers in each table row. Its rows are those of the child, or
-// of the values cut into rows: a record batch of them is read like any other. Null table rows have no rows.
+// A column of lists of lists, or of tensors, has several rows of numbers in each table row. Its rows are the child's rows
+// (lists), or its values divided into rows (tensors). Null table rows have no rows.
 
-/** Yields record batches whose rows are those of a column. @throws as recordBatches */
+/** Yields record batches whose rows are the rows of a column. @throws as recordBatches */
 export function* rowBatches(
   file: ArrowContainer,
-  { nesting, columns: [place = 0] }: NumberColumn,
+  { nesting, columns: [index = 0] }: NumberColumn,
 ): Generator<RecordBatch> {
-  for (const found of recordBatches(file))
-    yield nesting ? rowBatch(found, nesting, place) : found;
+  for (const record of recordBatches(file))
+    yield nesting ? rowBatch(record, nesting, index) : record;
 }
 
-/** Returns a record batch with the rows of one column. */
+/** Returns a record batch whose rows are the rows of the column at `index`. */
 export function rowBatch(
-  found: RecordBatch,
+  record: RecordBatch,
   { row, isChild, axes }: Nesting,
-  place: number,
+  index: number,
 ): RecordBatch {
-  const { batch, columns } = found;
-  const span = columns[place] as ColumnSpan;
+  const { batch, columns } = record;
+  const span = columns[index] as ColumnSpan;
   if (isChild) {
     const child = span.children[0] as ColumnSpan;
-    const rows = nodeOf(found, child).length;
-    const own = columns.with(place, child);
-    return { ...found, batch: { ...batch, rows }, columns: own };
+    const { length: rows } = nodeOf(record, child);
+    return {
+      ...record,
+      batch: { ...batch, rows },
+      columns: columns.with(index, child),
+    };
   }
-  const rows = nodeOf(found, span).length * productOf(axes ?? []);
+  const rows = nodeOf(record, span).length * productOf(axes ?? []);
   const nodes = batch.nodes.with(span.node, { length: rows, nullCount: 0 });
-  const own = columns.with(place, { ...span, field: row, parents: [] });
-  return { ...found, batch: { ...batch, rows, nodes }, columns: own };
+  return {
+    ...record,
+    batch: { ...batch, rows, nodes },
+    columns: columns.with(index, { ...span, field: row, parents: [] }),
+  };
 }
 
-/** The first row of each table row of a record batch, and how many it has. */
+/** First row of each table row of a record batch, and its number of rows. */
 export interface RowBounds {
   starts: Float64Array;
   counts: Float64Array;
 }
 
-/** @throws InputFormatError for offsets that cannot be, and a column of another length than its batch */
+/** Reads the row bounds of a nested column. @throws InputFormatError for invalid offsets or a wrong column length */
 export function rowBounds(
   file: ArrowContainer,
   record: RecordBatch,
-  { nesting, columns: [place = 0], name }: NumberColumn,
+  { nesting, columns: [index = 0], name }: NumberColumn,
 ): RowBounds {
   const { context, columns } = record;
-  const span = columns[place] as ColumnSpan;
+  const span = columns[index] as ColumnSpan;
   const { axes, isChild } = nesting as Nesting;
   const perRow = axes ? productOf(axes) : 0;
   const { length } = nodeOf(record, span);
   checkRows(record, span);
-  // Each row has a value, so that memory is bounded by what the file has.
+  // Each row has at least one bit in the body, so that memory is bounded by the size of the file.
   const found = isChild
     ? nodeOf(record, span.children[0] as ColumnSpan).length
     : length * perRow;
@@ -91,14 +97,14 @@ export function rowBounds(
   return { starts, counts };
 }
 
-/** Rows that follow one another in a record batch, in the logits and in each column that is matched with them row by row. */
+/** Rows that are consecutive in the logits and in each column that is matched with them row by row. */
 export interface RowRun {
-  /** The first row of the logits, then of each column. */
+  /** First row in the logits, then in each column. */
   firsts: number[];
   count: number;
 }
 
-/** Returns the runs of rows; more than one only if a null table row has values. All columns have the same counts. */
+/** Returns the runs of rows: more than one only if a null table row has values. All columns must have the same counts. */
 export function rowRuns(columns: readonly RowBounds[]): RowRun[] {
   const runs: RowRun[] = [];
   const [{ counts }] = columns as [RowBounds];
@@ -113,36 +119,36 @@ export function rowRuns(columns: readonly RowBounds[]): RowRun[] {
   return runs;
 }
 
-/** Indices of the rows of a column, and what its batches have. */
+/** Axes and indices of the rows of a nested column. */
 export interface NestedRows {
   /** Lengths of the axes of the rows. */
   leading: number[];
-  /** Temporary file with the indices of the rows (row-indices.ts); null: they follow from `leading`. */
+  /** Temporary file with the indices of the rows (row-indices.ts); null if they follow from `leading`. */
   indexFd: number | null;
-  /** Note for the user about table rows without rows. */
+  /** Note for the user about null table rows. */
   note: string | null;
   /** Closes the file. */
   close(): void;
 }
 
-/** Indices that are written at once. */
-const RECORDS = 1 << 14;
+/** Numbers buffered before a write. */
+const MAX_BUFFERED = 1 << 14;
 
-/** Finds the axes of the rows of a column, and writes their indices to a temporary file if the table rows have different numbers. */
+/** Determines the axes of a column's rows; writes the row indices to a temporary file if table rows differ in length. */
 export function nestedRows(
   file: ArrowContainer,
   column: NumberColumn,
   scratch: string | undefined,
 ): NestedRows {
   const { axes } = column.nesting as Nesting;
-  const [place = 0] = column.columns;
+  const [index = 0] = column.columns;
   let tableRows = 0;
   let nulls = 0;
   for (const record of recordBatches(file)) {
     tableRows += record.batch.rows;
-    const span = record.columns[place] as ColumnSpan;
-    const around = [span, ...span.parents];
-    nulls += Math.max(...around.map((one) => nodeOf(record, one).nullCount));
+    const span = record.columns[index] as ColumnSpan;
+    const spans = [span, ...span.parents];
+    nulls += Math.max(...spans.map((span) => nodeOf(record, span).nullCount));
   }
   const note =
     nulls > 0
@@ -152,18 +158,18 @@ export function nestedRows(
     return { leading: [tableRows, ...axes], indexFd: null, note, close() {} };
   const inner = axes ? [...axes] : [0];
   const write = (target: AnonymousFile) => {
-    let records: number[] = [];
+    let buffered: number[] = [];
     const flush = () => {
-      target.append(new Uint8Array(Float64Array.from(records).buffer));
-      records = [];
+      target.append(new Uint8Array(Float64Array.from(buffered).buffer));
+      buffered = [];
     };
     let row = 0;
     for (const record of recordBatches(file))
       for (const count of rowBounds(file, record, column).counts) {
         if (!axes) inner[0] = Math.max(inner[0] as number, count);
         for (let k = 0; k < count; k++) {
-          records.push(row, ...(axes ? indexOfKey(axes.slice(1), k) : [k]));
-          if (records.length >= RECORDS) flush();
+          buffered.push(row, ...(axes ? indexOfKey(axes.slice(1), k) : [k]));
+          if (buffered.length >= MAX_BUFFERED) flush();
         }
         row++;
       }
@@ -183,9 +189,9 @@ export function nestedRows(
 }
 
 /**
- * Returns which row of a column each row of the logits is matched with, in one record batch: a column of table rows is repeated
- * for each row of the logits, and a nested one must have as many.
- * @throws InputFormatError where it has others
+ * Returns, for each row of the logits in a record batch, the index of the matching row of a column. A value per table row is
+ * repeated; a nested column must have as many rows as the logits.
+ * @throws InputFormatError if the numbers of rows differ
  */
 export function matchedRows(
   file: ArrowContainer,
@@ -195,12 +201,12 @@ export function matchedRows(
   tableRow: number,
 ): Float64Array {
   const { counts } = rowBounds(file, record, logits);
-  const own = column.nesting ? rowBounds(file, record, column) : null;
+  const bounds = column.nesting ? rowBounds(file, record, column) : null;
   const total = counts.reduce((sum, count) => sum + count, 0);
   const rows = new Float64Array(total);
   let at = 0;
   for (const [k, count] of counts.entries()) {
-    const found = own?.counts[k] ?? count;
+    const found = bounds?.counts[k] ?? count;
     if (found !== count)
       throw new InputFormatError(
         file.path,
@@ -208,21 +214,21 @@ export function matchedRows(
         `expected ${count} values, one for each list of ${logits.name}, found ${found}`,
       );
     for (let n = 0; n < count; n++)
-      rows[at++] = own ? (own.starts[k] as number) + n : k;
+      rows[at++] = bounds ? (bounds.starts[k] as number) + n : k;
   }
   return rows;
 }
 
-/** Copied column, and the lists that its values are in, if they are matched with the rows of the logits. */
+/** Copied column, and the lists around its values if they are matched with the rows of the logits one by one. */
 export interface MatchedColumn {
   column: CopiedColumn;
   list: NumberColumn | null;
 }
 
 /**
- * Returns how a column beside nested logits is copied: the values of its lists one by one, if each table row has as many of
- * them as the logits have rows; else the value of the table row for each of its rows.
- * @throws InputFormatError for offsets that cannot be
+ * Decides how a column beside nested logits is copied: value by value if its lists are as long as the logits have rows in
+ * each table row, otherwise the value of the table row is repeated for each row.
+ * @throws InputFormatError for invalid offsets
  */
 export function matchedColumn(
   file: ArrowContainer,
@@ -237,8 +243,8 @@ export function matchedColumn(
   const rows = { ...decodedColumn(name, [place], 1), nesting };
   for (const record of recordBatches(file)) {
     const { counts } = rowBounds(file, record, logits);
-    const own = rowBounds(file, record, rows).counts;
-    if (counts.some((count, k) => count !== own[k]))
+    const lengths = rowBounds(file, record, rows).counts;
+    if (counts.some((count, k) => count !== lengths[k]))
       return { column, list: null };
   }
   const values = { ...child.field, name, nullable: true };

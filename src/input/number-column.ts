@@ -9,38 +9,38 @@ import {
 } from "../arrow/field.js";
 import { isDecodableNumber, isSparkVector } from "./decoded-rows.js";
 
-/** Type of the results of logits of a type, unless another is asked for: float32 for what it holds. */
+/** Returns the default result type for logits of a type: float32 for floats of up to 32 bits, else float64. */
 export function resultType(type: NumberType): FloatType {
   return /^(b?float16|float32)$/.test(type) ? "float32" : "float64";
 }
 
-/** A column of numbers: one a table row, or a list of them. */
+/** Column of numbers: one per table row, or a list of them. */
 export interface NumberColumn {
   name: string;
   form: ColumnStorage;
-  /** Its place among the file's columns. */
+  /** Indices of its columns in the file. */
   columns: number[];
   type: NumberType;
   /** Bytes per value. */
   width: number;
-  /** Values per row; null for lists: their length stands in the data. */
+  /** Values per row; null for lists, whose lengths only the data states. */
   values: number | null;
-  /** Whether the numbers are decoded to a temporary file, where they have this form and type. */
+  /** Whether the numbers are first decoded to a temporary file, with this form and type. */
   isDecoded: boolean;
-  /** Nesting of its rows in table rows; absent if each table row is one row. */
+  /** Nesting of its rows in the table rows; absent if each table row is one row. */
   nesting?: Nesting;
 }
 
-/** What numbers may be: whole ones, floats, or both. */
+/** Kind of numbers that a column may have. */
 export type NumberKind = "whole" | "float" | "any";
 
-/** The column at a place among the file's as one number a row; null where it is of another type. */
+/** Describes the column at `index` as one number per row; null for other types. */
 export function singleNumbers(
   field: Field,
-  place: number,
+  index: number,
   kind: NumberKind,
 ): NumberColumn | null {
-  return describe(field, place, field, kind, "columns", 1);
+  return describe(field, index, field, kind, "columns", 1);
 }
 
 const LISTS: Partial<Record<ArrowType["kind"], ColumnStorage>> = {
@@ -48,33 +48,33 @@ const LISTS: Partial<Record<ArrowType["kind"], ColumnStorage>> = {
   LargeList: "large-list",
 };
 
-/** The same for lists of numbers, of any form, and structs of numbers of one type. */
+/** Describes lists of numbers, or a struct of numbers of one type; null for other types. */
 export function listedNumbers(
   field: Field,
-  place: number,
+  index: number,
   kind: NumberKind,
 ): NumberColumn | null {
   const { type, children } = field;
   const [child] = children;
-  const whole = (form: ColumnStorage, values: number | null) =>
-    describe(field, place, child, kind, form, values);
+  const ofChild = (form: ColumnStorage, values: number | null) =>
+    describe(field, index, child, kind, form, values);
   if (type.kind === "FixedSizeList")
-    return type.listSize < 0 ? null : whole("fixed-size-list", type.listSize);
+    return type.listSize < 0 ? null : ofChild("fixed-size-list", type.listSize);
   if (type.kind === "Struct") {
     const same = children.every(
       (other) =>
         !other.dictionary &&
         JSON.stringify(other.type) === JSON.stringify(child?.type),
     );
-    return same ? whole("struct", children.length) : null;
+    return same ? ofChild("struct", children.length) : null;
   }
   const form = LISTS[type.kind];
-  return form ? whole(form, null) : null;
+  return form ? ofChild(form, null) : null;
 }
 
 function describe(
   { name, dictionary }: Field,
-  place: number,
+  index: number,
   stored: Field | undefined,
   kind: NumberKind,
   form: ColumnStorage,
@@ -84,12 +84,12 @@ function describe(
   const type = numberTypeOf(stored.type);
   const other = { whole: "FloatingPoint", float: "Int", any: "" }[kind];
   if (!type || stored.type.kind === other) return null;
-  const columns = [place];
+  const columns = [index];
   const width = numberWidth(type);
   return { name, form, columns, type, width, values, isDecoded: false };
 }
 
-/** The columns at these places as rows of decoded numbers. */
+/** Describes columns as rows of numbers that are decoded first. */
 export function decodedColumn(
   name: string,
   columns: number[],
@@ -101,55 +101,54 @@ export function decodedColumn(
 }
 
 /**
- * The same for a column of lists or structs that are decoded first: of decimals, of numbers of several types, and of
- * vectors of Spark, and list views; null where it is of another type.
+ * Describes lists or structs that are decoded first: decimals, numbers of several types, Spark vectors and list views; null
+ * for other types.
  */
-export function decodedLists(field: Field, place: number): NumberColumn | null {
+export function decodedLists(field: Field, index: number): NumberColumn | null {
   const { name, type, children } = field;
-  if (isSparkVector(field)) return decodedColumn(name, [place], null);
+  if (isSparkVector(field)) return decodedColumn(name, [index], null);
   const numbers = type.kind === "Struct" ? children : children.map(itemNumber);
   if (field.dictionary || !numbers.every(isDecodableNumber)) return null;
   const dtype = numbers.every(isShortFloat) ? "float32" : "float64";
   if (type.kind === "Struct" && children.length > 0)
-    return decodedColumn(name, [place], children.length, dtype);
+    return decodedColumn(name, [index], children.length, dtype);
   if (type.kind === "FixedSizeList" && type.listSize > 0)
-    return decodedColumn(name, [place], type.listSize, dtype);
+    return decodedColumn(name, [index], type.listSize, dtype);
   return /^(Large)?List(View)?$/.test(type.kind)
-    ? decodedColumn(name, [place], null, dtype)
+    ? decodedColumn(name, [index], null, dtype)
     : null;
 }
 
-/** A column of margins, one number per row alone or in a list, as the logits (0, z); null if it cannot be one. */
+/** Describes margins z, one number per row alone or in a list, as the logits (0, z); null for other types. */
 export function marginsColumn(
   field: Field,
-  place: number,
+  index: number,
 ): NumberColumn | null {
   const { name, type, dictionary, children } = field;
   const isList = ["List", "LargeList", "FixedSizeList"].includes(type.kind);
-  const list = isList ? decodedLists(field, place) : null;
+  const list = isList ? decodedLists(field, index) : null;
   const [number] = list ? children : [field];
-  // Lists whose lengths only the data has are checked where they are decoded.
+  // Lists whose lengths only the data states are checked when they are decoded.
   const isSingle = (list?.values ?? 1) === 1 && !dictionary;
   if (!number || !isSingle || number.type.kind === "Bool") return null;
   if (!isDecodableNumber(number)) return null;
-  const stored = singleNumbers(number, place, "any");
+  const stored = singleNumbers(number, index, "any");
   const dtype = stored ? resultType(stored.type) : "float64";
-  return decodedColumn(name, [place], 2, dtype);
+  return decodedColumn(name, [index], 2, dtype);
 }
 
-/** Returns the number in an item of a list: some writers make it a struct of one field. */
+/** Returns the item of a list, or its only field: some writers make items structs of one field. */
 function itemNumber(item: Field): Field {
   const [only, ...others] = item.children;
   const isOne = item.type.kind === "Struct" && others.length === 0;
   return only && isOne && !item.dictionary ? only : item;
 }
 
-/** Whether float32 holds the numbers of a field. */
 function isShortFloat({ type }: Field): boolean {
   return type.kind === "FloatingPoint" && type.precision < 2;
 }
 
-/** The same column with lists that are decoded, so that they may have different lengths. */
+/** Returns a column whose lists are decoded, so that they may have different lengths. */
 export function paddedColumn<Column extends NumberColumn>(
   column: Column,
 ): Column {
@@ -161,39 +160,39 @@ export function paddedColumn<Column extends NumberColumn>(
   };
 }
 
-/** The column at a place as rows of numbers that are nested in its table rows; null where it is of another type. */
+/** Describes the column at `index` as rows of numbers nested in its table rows; null for other types. */
 export function nestedNumbers(
   field: Field,
-  place: number,
+  index: number,
 ): NumberColumn | null {
   const nesting = nestingOf(field);
   if (!nesting || nesting.row.type.kind === "Struct") return null;
   const { row } = nesting;
-  const column = listedNumbers(row, place, "any") ?? decodedLists(row, place);
+  const column = listedNumbers(row, index, "any") ?? decodedLists(row, index);
   return column && column.values !== 0
     ? { ...column, name: field.name, nesting }
     : null;
 }
 
-/** The columns of a file that hold the logits, and their form; `values` are the classes, null where the data has them. */
+/** Columns that hold the logits; `values` is the number of classes, null if only the data states it. */
 export interface LogitsColumn extends NumberColumn {
-  /** Names of the classes, where they are columns or fields of a struct. */
+  /** Names of the columns or struct fields that are the classes; null for lists. */
   classNames: string[] | null;
-  /** What the user should know of the order of the classes. */
+  /** Note for the user about the order of the classes. */
   note: string | null;
 }
 
 /** Nesting of rows of numbers in the values of a column. */
 export interface Nesting {
-  /** Field of the rows. */
+  /** Field whose values are the rows. */
   row: Field;
-  /** Whether the rows are the column's child; else its values are cut into rows. */
+  /** Whether the rows are the column's child; otherwise its values are divided into rows. */
   isChild: boolean;
-  /** Lengths of the axes of rows in a table row; null: lists of any length. */
+  /** Lengths of the axes of the rows in a table row; null for lists of any length. */
   axes: readonly number[] | null;
 }
 
-/** Returns how the values of lists and tensors are rows; null for other columns, and for tensors of one dimension. */
+/** Returns the nesting of rows in lists or tensors; null for other columns, and for tensors of one dimension. */
 export function nestingOf(field: Field): Nesting | null {
   const { type, children, dictionary } = field;
   const [child] = children;
@@ -212,14 +211,14 @@ export function nestingOf(field: Field): Nesting | null {
     : null;
 }
 
-/** The shape of an arrow.fixed_shape_tensor whose values are in the order of its dimensions; null for other columns. */
+/** Returns the shape of an arrow.fixed_shape_tensor in row-major order; null for other columns and permuted tensors. */
 export function tensorShapeOf({ type, metadata }: Field): number[] | null {
-  const found = new Map(metadata);
-  if (found.get("ARROW:extension:name") !== "arrow.fixed_shape_tensor")
+  const entries = new Map(metadata);
+  if (entries.get("ARROW:extension:name") !== "arrow.fixed_shape_tensor")
     return null;
   let tensor: { shape?: unknown; permutation?: unknown } = {};
   try {
-    tensor = JSON.parse(found.get("ARROW:extension:metadata") ?? "") ?? {};
+    tensor = JSON.parse(entries.get("ARROW:extension:metadata") ?? "") ?? {};
   } catch {}
   const { shape, permutation } = tensor;
   const isShape =

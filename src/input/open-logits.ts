@@ -11,8 +11,8 @@ import type { InputFile } from "./read-input.js";
 import type { ArrowContainer } from "./record-batches.js";
 
 /**
- * Opens an input, `-` for standard input, and checks its whole structure: after this, every byte range that a worker is
- * given lies inside the file and has the length that the schema implies.
+ * Opens an input (`-`: standard input) and validates its structure: afterwards, every byte range that a worker is given lies
+ * inside the file and has the length that the schema implies.
  * @throws InputMissingError, PermissionError, InputFormatError, InputUnsupportedError, LogitsColumnError, IoError,
  * AbortedError
  */
@@ -23,7 +23,7 @@ export async function openLogits(
   return logitsIn(await openInput(path, options), options);
 }
 
-/** Opens the logits of an open file, which is closed with them, or if that fails. @throws as openLogits */
+/** Locates the logits in an open file; closes the file on failure, or with the logits. @throws as openLogits */
 export function logitsIn(
   file: InputFile,
   options: OpenOptions,

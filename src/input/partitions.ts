@@ -6,10 +6,10 @@ import type { ClassNames } from "./class-decoder.js";
 import type { CopiedColumn } from "./copied-columns.js";
 import { plainBuffers } from "./record-batch.js";
 
-// The value of a copied partition is written to memory for this number of rows, which the output repeats.
+/** Rows of a copied partition in memory; the output repeats them. */
 const ROWS = 256;
 
-/** Returns the fields of a file and, after them, those of its partitions; columns of the file win over partitions. */
+/** Returns the fields of a file, then those of its partitions. A column takes precedence over a partition of its name. */
 export function withPartitions(
   fields: readonly Field[],
   partitions: readonly Partition[] = [],
@@ -21,11 +21,12 @@ export function withPartitions(
 }
 
 function fieldOf({ name, type }: Partition): Field {
-  const own = type === "utf8" ? { kind: "Utf8" as const } : arrowTypeOf(type);
-  return { ...plainField(name, own), nullable: true };
+  const arrowType =
+    type === "utf8" ? { kind: "Utf8" as const } : arrowTypeOf(type);
+  return { ...plainField(name, arrowType), nullable: true };
 }
 
-/** Returns a copied column whose values are those of a partition, and its buffers in memory. */
+/** Returns a copied column that repeats the value of a partition, with its buffers in memory. */
 export function constantColumn(
   column: CopiedColumn,
   { value }: Partition,
@@ -42,7 +43,7 @@ export function constantColumn(
   const parts = isText
     ? [offsets, ...new Array<Buffer>(ROWS).fill(text)]
     : [numbers];
-  // Zeros at the start are the validity of nulls.
+  // Layout: validity bits (all zero, used only if the value is null), offsets of texts, values.
   const memory = Buffer.concat([
     new Uint8Array(ROWS / 8),
     ...parts.map((part) =>
@@ -58,7 +59,7 @@ export function constantColumn(
   return { ...column, constant: { memory: new Uint8Array(memory), buffers } };
 }
 
-/** Returns the class number that is the value of a partition, as a row; null: null. @throws InputUnsupportedError */
+/** Returns the class number that a partition states, as one row; null for a null. @throws InputUnsupportedError */
 export function classOfPartition(
   path: string,
   { name, value, type }: Partition,

@@ -9,10 +9,10 @@ import { readFully, readFullyAsync, ShortReadError } from "../io/positional.js";
 import { inputError } from "../io/system-error.js";
 import type { InputSource } from "./input-state.js";
 
-/** An input, or what was decoded of one. */
+/** Input, or a decoded copy of one. */
 export type Readable = Pick<InputFile, "path" | "fd" | "present">;
 
-/** Checks that bytes that others will read are available. @throws MissingRangesError */
+/** Checks that byte ranges are available before they are read elsewhere. @throws MissingRangesError */
 export function requireInput(
   { present }: Readable,
   ranges: readonly ByteRange[],
@@ -23,7 +23,7 @@ export function requireInput(
 
 /**
  * Fills `target` from the input.
- * @throws InputFormatError if the file has become shorter; IoError; MissingRangesError if the bytes were not fetched yet
+ * @throws InputFormatError if the file is too short; IoError; MissingRangesError if the bytes were not fetched yet
  */
 export function readInput(
   { path, fd, present }: Readable,
@@ -38,16 +38,16 @@ export function readInput(
   }
 }
 
-/** Returns a function that reads bytes of the input, and throws as readInput does. */
+/** Returns a function that reads bytes of the input. @throws as readInput */
 export function inputReader(file: Readable): Read {
   return (position, bytes) => {
-    const found = new Uint8Array(bytes);
-    readInput(file, found, position);
-    return found;
+    const target = new Uint8Array(bytes);
+    readInput(file, target, position);
+    return target;
   };
 }
 
-/** Fills `target` in the same way, without holding up the event loop. */
+/** Fills `target` from the input without blocking the event loop. @throws as readInput */
 export async function readInputAsync(
   { path, fd, present }: Partial<Readable> & Pick<Readable, "path" | "fd">,
   target: Uint8Array,
@@ -67,15 +67,15 @@ function readError(path: string, cause: unknown): Error {
     : inputError(path, "could not be read", cause);
 }
 
-/** File whose bytes are read by position. */
+/** Open file that is read by position. */
 export interface InputFile {
   /** Name for messages. */
   path: string;
   fd: number;
   bytes: number;
-  /** Blocks that were fetched already; null if the whole file is available. */
+  /** Ranges that were fetched already; null if the whole file is available. */
   present: FetchedRanges | null;
-  /** File or object that must not change while the input is used; null for a stream, whose bytes are read once. */
+  /** File or object that must not change while the input is used; null for a copied stream. */
   source: InputSource | null;
   close(): void;
 }

@@ -14,9 +14,9 @@ import type {
   MessageMetadata,
 } from "./arrow-metadata.js";
 
-/** Positions of one record batch in the file, as absolute byte offsets. */
+/** Rows of one record batch, and the absolute byte offsets of their buffers. */
 export interface LogitsBatch {
-  /** Rows of the batch, `[rowStart, rowEnd)`, numbered through the file. */
+  /** Row range `[rowStart, rowEnd)` of the batch in the file. */
   rowStart: number;
   rowEnd: number;
   /** Buffers of the logits, then of the other columns of numbers. */
@@ -27,13 +27,13 @@ export interface LogitsBatch {
 /** Rows of a copied column in a batch. */
 export interface CopiedRows {
   buffers: CopiedBuffers;
-  /** Value of the buffers for the first row of the batch. */
+  /** Index, in the buffers, of the value of the batch's first row. */
   first: number;
-  /** Table row of the first value, if a value is that of all rows of its table row; else null. */
+  /** Table row of the first value if values repeat for all rows of a table row; otherwise null. */
   tableRow: number | null;
 }
 
-/** Rows of numbers that follow one another from a position on, all of them there. */
+/** Returns the buffers of contiguous rows of numbers without nulls. */
 export function rowsAt(values: number[]): ValueBuffers {
   return {
     firstRow: 0,
@@ -45,21 +45,21 @@ export function rowsAt(values: number[]): ValueBuffers {
   };
 }
 
-/** What is needed to place and check one batch. */
+/** Location of one batch, for offsets and messages. */
 export interface BatchContext {
   path: string;
-  /** `record batch 3` */
+  /** Name for messages, such as `record batch 3`. */
   where: string;
   bodyStart: number;
   bodyBytes: number;
-  /** Position of the message in the original file, which orders record batches and dictionaries of a stream. */
+  /** Position of the message in the original file; orders record batches and dictionaries of a stream. */
   position: number;
 }
 
 type MessageOfBatch = Pick<RecordBatch, "context" | "batch">;
 
 /**
- * Checks that a batch's buffers lie in its body and that nodes and buffers are as many as the schema implies.
+ * Checks that a batch's buffers lie in its body and that it has the numbers of nodes and buffers that the schema implies.
  * @throws InputFormatError
  */
 export function checkBatchShape(
@@ -105,16 +105,16 @@ export function checkBatchShape(
   });
 }
 
-/** Places the numbers of a column, or of one column for each class, in a batch. @throws InputFormatError */
+/** Locates the numbers of a column, or of one column per class, in a batch. @throws InputFormatError */
 export function placeValues(
   record: MessageOfBatch & { columns: ColumnSpan[] },
   { form, columns }: { form: ColumnStorage; columns: readonly number[] },
 ): ValueBuffers {
-  const whole = columns.map((place) =>
-    placeColumn(record, record.columns[place] as ColumnSpan),
+  const located = columns.map((index) =>
+    placeColumn(record, record.columns[index] as ColumnSpan),
   );
-  const [{ offsets, validity, children }] = whole as [CopiedBuffers];
-  const parts = form === "columns" ? whole : children;
+  const [{ offsets, validity, children }] = located as [CopiedBuffers];
+  const parts = form === "columns" ? located : children;
   return {
     firstRow: 0,
     values: parts.map(({ values }) => values),
@@ -125,7 +125,7 @@ export function placeValues(
   };
 }
 
-/** Returns the buffers of `length` values, none of them null, that start at `values`. */
+/** Returns the buffers of `length` values without nulls, stored from byte `values` on. */
 export function plainBuffers(
   length: number,
   values: number,
@@ -145,16 +145,13 @@ export function plainBuffers(
   };
 }
 
-/** Finds the parts of a dictionary that precede a message. */
+/** Returns the batches of a dictionary that precede a message. */
 export type PartsOfDictionary = (
   id: number,
   context: BatchContext,
 ) => CopiedBuffers[];
 
-/**
- * Places a column, and all that is nested in it, in a batch.
- * @throws InputFormatError
- */
+/** Locates the buffers of a column and of its children in a batch. @throws InputFormatError */
 export function placeColumn(
   record: MessageOfBatch,
   span: ColumnSpan,
@@ -164,7 +161,7 @@ export function placeColumn(
   return placeNode(record, span, span.field.name, 0, partsOf);
 }
 
-/** @throws InputFormatError where a column has more or fewer values than the batch has rows */
+/** Checks that a column has one value per row of the batch. @throws InputFormatError */
 export function checkRows(
   record: MessageOfBatch,
   span: ColumnSpan,
@@ -179,12 +176,11 @@ export function checkRows(
     );
 }
 
-/** @param least number of values that the node must have */
 function placeNode(
   record: MessageOfBatch,
   span: ColumnSpan,
   name: string,
-  least: number,
+  minLength: number,
   partsOf: PartsOfDictionary,
 ): CopiedBuffers {
   const { context, batch } = record;
@@ -192,40 +188,40 @@ function placeNode(
   const type = storedType(field);
   const node = nodeOf(record, span);
   const { length } = node;
-  if (length < least)
+  if (length < minLength)
     throw error(
       record,
-      `column ${name}: expected at least ${least} values, found ${length}`,
+      `column ${name}: expected at least ${minLength} values, found ${length}`,
     );
-  const placed = plainBuffers(length, 0, 0);
+  const located = plainBuffers(length, 0, 0);
   const layout = buffersOf(type);
   for (const [k, buffer] of layout.entries()) {
     const { role, bits } = buffer;
     const bytes = bufferBytes(buffer, node);
     const start = placeBuffer(record, span, k, bytes);
-    if (role !== "validity") placed[role] = start;
-    else if (node.nullCount > 0) placed.validity = start;
+    if (role !== "validity") located[role] = start;
+    else if (node.nullCount > 0) located.validity = start;
     if (role === "values")
-      placed.valuesBytes = bits
+      located.valuesBytes = bits
         ? bytes
         : (batch.buffers[span.buffer + k]?.length as number);
   }
   if (layout.some(({ role }) => role === "validity"))
-    placed.nullCount = node.nullCount;
+    located.nullCount = node.nullCount;
   if (withoutViews(type)) {
-    placed.data = batch.buffers
+    located.data = batch.buffers
       .slice(span.buffer + layout.length, span.buffer + span.buffers)
       .map(({ offset, length }) => ({
         position: context.bodyStart + offset,
         bytes: length,
       }));
-    for (const { bytes } of placed.data) placed.valuesBytes += bytes;
+    for (const { bytes } of located.data) located.valuesBytes += bytes;
   }
   const perValue =
     type.kind === "FixedSizeList"
       ? type.listSize
       : Number(type.kind === "Struct");
-  placed.children = field.dictionary
+  located.children = field.dictionary
     ? partsOf(field.dictionary.id, context)
     : span.children.map((child) =>
         placeNode(
@@ -236,10 +232,10 @@ function placeNode(
           partsOf,
         ),
       );
-  return placed;
+  return located;
 }
 
-/** Returns the number of values of a column, and of nulls among them. */
+/** Returns the field node of a column: its number of values, and of nulls. */
 export function nodeOf(
   { batch }: Pick<MessageOfBatch, "batch">,
   { node }: ColumnSpan,
@@ -247,7 +243,7 @@ export function nodeOf(
   return batch.nodes[node] as BatchMetadata["nodes"][number];
 }
 
-/** The absolute offset of the span's k-th buffer, which must hold `bytes` at least. */
+/** Returns the absolute offset of the column's k-th buffer, which must have at minLength `bytes` bytes. @throws InputFormatError */
 export function placeBuffer(
   record: MessageOfBatch,
   { field, buffer }: ColumnSpan,
@@ -270,7 +266,7 @@ function error({ context }: MessageOfBatch, text: string): InputFormatError {
   return new InputFormatError(context.path, context.where, text);
 }
 
-/** One record batch of a file: where its body stands, what it says of itself, and which parts are which column's. */
+/** Record batch of a file: the location of its body, its metadata, and the spans of its columns. */
 export interface RecordBatch {
   context: BatchContext;
   block: Block;
@@ -279,15 +275,15 @@ export interface RecordBatch {
   columns: ColumnSpan[];
 }
 
-/** Where a column's field nodes and buffers stand in the flat lists of a record batch (pre-order, as the format says). */
+/** Indices of a column's field node and first buffer in the flat lists of a record batch, which are in pre-order. */
 export interface ColumnSpan {
   field: Field;
   node: number;
   buffer: number;
-  /** Buffers of its own, children not counted. */
+  /** Number of buffers, without those of its children. */
   buffers: number;
   children: ColumnSpan[];
-  /** Structs around a nested column, the outermost first. */
+  /** Structs around a nested column, outermost first. */
   parents: ColumnSpan[];
 }
 
@@ -295,6 +291,6 @@ export interface SchemaSpans {
   columns: ColumnSpan[];
   nodes: number;
   buffers: number;
-  /** Columns of view types, nested ones included: as many variadic counts a batch has. */
+  /** Number of columns of view types, including nested ones; a batch has one variadic count for each. */
   views: number;
 }

@@ -20,14 +20,17 @@ import {
 const V4 = 3;
 
 /**
- * The record batches of a file in order, their metadata read and checked against the schema; nothing of their bodies.
+ * Yields the record batches of a file in order, with metadata checked against the schema. Bodies are not read.
  * @throws InputFormatError, InputUnsupportedError, IoError
  */
 export function* recordBatches(file: ArrowContainer): Generator<RecordBatch> {
   const { path } = file;
   const { fields } = file.schema;
-  const own = fields.length - file.nested.length;
-  const spansOf = spansByVariadicCounts(fields.slice(0, own), file.version);
+  const fileColumns = fields.length - file.nested.length;
+  const spansOf = spansByVariadicCounts(
+    fields.slice(0, fileColumns),
+    file.version,
+  );
   for (const [k, block] of file.recordBatches.entries()) {
     const where = `record batch ${k}`;
     const message = file.message(block, where);
@@ -42,24 +45,24 @@ export function* recordBatches(file: ArrowContainer): Generator<RecordBatch> {
     const spans = spansOf(batch.variadicCounts);
     checkBatchShape({ context, batch }, spans);
     const nested = file.nested.map((path, n) =>
-      nestedSpan(spans.columns, path, fields[own + n] as Field),
+      nestedSpan(spans.columns, path, fields[fileColumns + n] as Field),
     );
     const columns = [...spans.columns, ...nested];
     yield { context, block, message, batch, columns };
   }
 }
 
-/** A batch of a dictionary: one column, of the values. */
+/** Batch of a dictionary; its only column has the values. */
 export interface DictionaryBatch extends RecordBatch {
   id: number;
   isDelta: boolean;
-  /** Column that has the dictionary, as one of values. */
+  /** Field of the column that uses the dictionary, as a field of values. */
   field: Field;
 }
 
 /**
- * The batches of some dictionaries in order, checked.
- * @param fields columns by the ids of their dictionaries
+ * Yields the batches of some dictionaries in order, with checked metadata.
+ * @param fields fields of the columns by dictionary id
  * @throws InputFormatError, InputUnsupportedError
  */
 export function* dictionaryBatches(
@@ -87,7 +90,7 @@ export function* dictionaryBatches(
   }
 }
 
-/** Returns the parts of a dictionary that hold for a message: the last whole one before it, and the deltas after that one. */
+/** Returns the batches of a dictionary that apply to a message: the last non-delta batch before it and the deltas after that. */
 export function partsBefore<Part extends DictionaryBatch>(
   { format }: ArrowContainer,
   parts: readonly Part[],
@@ -100,7 +103,6 @@ export function partsBefore<Part extends DictionaryBatch>(
   return before.slice(Math.max(0, start));
 }
 
-/** Returns where a message is. */
 function contextOf(
   { path }: ArrowContainer,
   block: Block,
@@ -111,7 +113,7 @@ function contextOf(
   return { path, where, bodyStart, bodyBytes, position: positionOf(block) };
 }
 
-/** Spans depend on the batch only where there are view columns, whose buffers vary in number. */
+/** Returns a function that computes the spans of a batch; they vary only with the numbers of data buffers of view columns. */
 function spansByVariadicCounts(
   fields: Field[],
   version: number,
@@ -122,12 +124,12 @@ function spansByVariadicCounts(
     counts.length ? columnSpans(fields, counts, isV4) : usual;
 }
 
-/** Path of a column, or of a field of a struct: indices of children, from the schema's root down. */
+/** Path of a column or of a field of a struct: child indices from the schema's root down. */
 export type ColumnPath = readonly number[];
 
 /**
- * Spans of all columns, nested ones included.
- * @param variadicCounts those of the batch (view types only)
+ * Computes the spans of all columns.
+ * @param variadicCounts numbers of data buffers of the batch's view columns
  * @param isV4 whether the metadata has version V4, in which unions had validity bitmaps
  */
 function columnSpans(
@@ -142,22 +144,22 @@ function columnSpans(
     const type = storedType(field);
     const data = withoutViews(type) ? (variadicCounts[views++] ?? 0) : 0;
     const hasBitmap = isV4 && type.kind === "Union";
-    const own = {
+    const result = {
       field,
       node: nodes,
       buffer: buffers,
       buffers: buffersOf(type).length + data + (hasBitmap ? 1 : 0),
     };
     nodes += 1;
-    buffers += own.buffers;
+    buffers += result.buffers;
     const children = field.dictionary ? [] : field.children.map(span);
-    return { ...own, children, parents: [] };
+    return { ...result, children, parents: [] };
   };
   const columns = fields.map(span);
   return { columns, nodes, buffers, views };
 }
 
-/** Span of a field of a struct, as the column `field`. */
+/** Returns the span of a field of a struct as the column `field`. */
 function nestedSpan(
   columns: readonly ColumnSpan[],
   path: ColumnPath,
@@ -174,16 +176,16 @@ function nestedSpan(
   return { ...span, field, parents };
 }
 
-/** An Arrow IPC file or stream whose messages are found and lie inside it; nothing of their bodies is read. */
+/** Arrow IPC file or stream whose messages were located and lie inside it. Bodies are not read. */
 export interface ArrowContainer extends InputFile {
   readonly format: "arrow-file" | "arrow-stream";
   /** MetadataVersion, as stored. */
   readonly version: number;
   readonly schema: Schema;
-  /** Paths of the nested columns, whose fields are the last of the schema. */
+  /** Paths of the nested columns, whose fields come last in the schema. */
   readonly nested: readonly ColumnPath[];
   readonly dictionaries: readonly Block[];
   readonly recordBatches: readonly Block[];
-  /** The metadata of the message of a block, checked against the block. */
+  /** Returns the metadata of a block's message, checked against the block. */
   message(block: Block, where: string): MessageMetadata;
 }

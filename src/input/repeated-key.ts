@@ -1,6 +1,6 @@
 /**
- * Returns the first key that an object in a valid JSON text has twice; null where there is none. JSON.parse keeps the
- * last of them without a word.
+ * Returns the first key that appears twice in an object of a valid JSON text; null if there is none. JSON.parse silently
+ * keeps the last value of such a key.
  */
 export function repeatedKey(json: string): string | null {
   const open: Set<string>[] = [];
@@ -20,7 +20,7 @@ export function repeatedKey(json: string): string | null {
         break;
       }
       case ":": {
-        // Outside of texts a colon follows a key.
+        // Outside of strings, a colon always follows a key.
         const key = JSON.parse(text) as string;
         const keys = open.at(-1);
         if (keys?.has(key)) return key;

@@ -9,7 +9,7 @@ import { type NumberType, numberWidth } from "../arrow/field.js";
 import type { LogitsFile } from "./logits-file.js";
 import type { LogitsBatch } from "./record-batch.js";
 
-/** How a source's rows stand in a batch. */
+/** Storage of a source's rows in a batch. */
 interface SourceRows {
   form: ColumnStorage;
   type: NumberType;
@@ -18,13 +18,13 @@ interface SourceRows {
   values: number;
 }
 
-/** The logits, then the other inputs. */
+/** Returns the storage of the logits, then of the other inputs. */
 export function sourcesOf(file: LogitsFile): SourceRows[] {
   const { form, type, classes, inputs } = file;
   return [{ form, type, width: numberWidth(type), values: classes }, ...inputs];
 }
 
-/** For every source, the parts of the input's batches that hold rows `[rowStart, rowEnd)`. */
+/** Returns, for each source, the ranges of the input's batches that hold rows `[rowStart, rowEnd)`. */
 export function sourceRanges(
   file: LogitsFile,
   rowStart: number,
@@ -38,20 +38,20 @@ export function sourceRanges(
     return batches.map((batch) => {
       const start = Math.max(rowStart, batch.rowStart);
       const buffers = batch.sources[n] as ValueBuffers;
-      const skip = start - batch.rowStart + buffers.firstRow;
+      const firstRow = start - batch.rowStart + buffers.firstRow;
       return {
         ...buffers,
         rowStart: start,
         rowEnd: Math.min(rowEnd, batch.rowEnd),
-        firstRow: skip,
-        values: buffers.values.map((at) => at + skip * perRow),
-        offsets: buffers.offsets + perOffset * skip,
+        firstRow,
+        values: buffers.values.map((at) => at + firstRow * perRow),
+        offsets: buffers.offsets + perOffset * firstRow,
       };
     });
   });
 }
 
-/** Batches with rows in `[rowStart, rowEnd)`; found by bisection, since files may have very many. */
+/** Returns the batches with rows in `[rowStart, rowEnd)`, by bisection because files may have very many. */
 export function overlapping(
   batches: LogitsBatch[],
   rowStart: number,

@@ -14,16 +14,16 @@ import {
   singleNumbers,
 } from "./number-column.js";
 
-/** A column of numbers beside the logits. */
+/** Column of numbers other than the logits. */
 export interface ValueColumn extends NumberColumn {
   option: AuxiliaryName;
-  /** Partition whose value is that of all rows; null for a column of the file. */
+  /** Partition whose value applies to all rows; null for a column of the file. */
   partition: Partition | null;
 }
 
 /**
  * Finds the column that an option names: numbers (label, class) or lists of floats.
- * @throws LogitsColumnError where there is not one of that name; InputUnsupportedError for another type
+ * @throws LogitsColumnError unless exactly one column has that name; InputUnsupportedError for another type
  */
 export function selectValues(
   path: string,
@@ -32,7 +32,7 @@ export function selectValues(
   name: string,
   isNested = false,
 ): ValueColumn {
-  const place = indexOfName(
+  const index = indexOfName(
     namedColumns(path, fields),
     `--${flagOf(option)} ${name}`,
     name,
@@ -40,56 +40,56 @@ export function selectValues(
       ? "; a file of labels can only be used with files of arrays"
       : "",
   );
-  const field = fields[place] as Field;
-  const single = isClassOption(option);
+  const field = fields[index] as Field;
+  const isClass = isClassOption(option);
   const column = isNested
-    ? besideNested(field, place, single)
-    : single
-      ? (singleNumbers(field, place, "any") ??
-        (isClassColumn(field) ? decodedColumn(name, [place], 1) : null))
-      : (listedNumbers(field, place, "float") ?? floatViews(field, place));
+    ? besideNested(field, index, isClass)
+    : isClass
+      ? (singleNumbers(field, index, "any") ??
+        (isClassColumn(field) ? decodedColumn(name, [index], 1) : null))
+      : (listedNumbers(field, index, "float") ?? floatViews(field, index));
   if (!column)
     throw new InputUnsupportedError(
       path,
       `column ${name}`,
-      `expected ${single ? "class numbers, class names or one-hot rows" : "fixed_size_list or list of float32 or float64"} for --${flagOf(option)}, found ${describeField(field)}; ${adviceOn(option)}`,
+      `expected ${isClass ? "class numbers, class names or one-hot rows" : "fixed_size_list or list of float32 or float64"} for --${flagOf(option)}, found ${describeField(field)}; ${adviceOn(option)}`,
     );
   return { ...column, option, partition: null };
 }
 
-/** Returns a column of list views of floats as decoded; null for other types. */
-function floatViews(field: Field, place: number): NumberColumn | null {
+/** Describes list views of floats as a decoded column; null for other types. */
+function floatViews(field: Field, index: number): NumberColumn | null {
   const { type, children } = field;
   const isFloat = children[0]?.type.kind === "FloatingPoint";
   return isFloat && type.kind.endsWith("ListView")
-    ? decodedLists(field, place)
+    ? decodedLists(field, index)
     : null;
 }
 
-/** Returns a column beside nested logits as decoded: one value per table row, or nested like the logits. */
+/** Describes a column beside nested logits as a decoded column: one value per table row, or nested like the logits. */
 function besideNested(
   field: Field,
-  place: number,
+  index: number,
   isClass: boolean,
 ): NumberColumn | null {
   const { name } = field;
   const nesting = nestingOf(field);
   const decoded = (row: Field) =>
     isClass
-      ? isClassColumn(row) && decodedColumn(name, [place], 1)
-      : decodedLists(row, place);
-  const own = nesting && decoded(nesting.row);
-  return own ? { ...own, name, nesting } : decoded(field) || null;
+      ? isClassColumn(row) && decodedColumn(name, [index], 1)
+      : decodedLists(row, index);
+  const nested = nesting && decoded(nesting.row);
+  return nested ? { ...nested, name, nesting } : decoded(field) || null;
 }
 
-/** Whether a column can be turned into class numbers: numbers, strings, dictionaries, lists of one and one-hot rows. */
+/** Whether a column can be decoded to class numbers: numbers, strings, dictionaries, lists of one and one-hot rows. */
 export function isClassColumn(field: Field): boolean {
   return (
     isDecodableNumber(field) || isText(field) || decodedLists(field, 0) !== null
   );
 }
 
-/** Checks how many values a row has, once the number of classes is known. @throws InputUnsupportedError */
+/** Checks the number of values per row against the number of classes. @throws InputUnsupportedError */
 export function checkValues(
   path: string,
   { option, name }: ValueColumn,
@@ -105,7 +105,7 @@ export function checkValues(
     );
 }
 
-/** Returns what to write for an option that names a column, as the end of a message. */
+/** Returns advice on the column that an option needs, as the end of a message. */
 export function adviceOn(option: AuxiliaryName): string {
   if (isClassOption(option))
     return "write one class number from 0 for each row";
@@ -119,7 +119,7 @@ export function isClassOption(option: AuxiliaryName): boolean {
   return option === "label" || option === "classColumn";
 }
 
-/** Returns the name of an input option on the command line. */
+/** Returns the name of an option on the command line, without dashes. */
 export function flagOf(option: AuxiliaryName): string {
   return option === "classColumn" ? "class-column" : option;
 }

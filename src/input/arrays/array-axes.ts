@@ -1,25 +1,25 @@
 import { numberWidth } from "../../arrow/field.js";
 import type { NumberArray } from "./stored-array.js";
 
-/** Axis of an array; the stride counts values, not bytes, and is 0 along an axis that repeats each value. */
+/** Axis of an array. The stride is in values, not bytes; it is 0 for an axis that repeats each value. */
 export interface Axis {
   length: number;
   stride: number;
 }
 
-/** Array as rows of numbers. */
+/** Array interpreted as rows of numbers. */
 export interface ArrayRows extends NumberArray {
   rows: number;
   /** Numbers per row. */
   values: number;
-  /** Axes of the rows, and of the numbers of a row, the slowest first, as few as possible. */
+  /** Axes of the rows and of the numbers in a row: joined where possible, slowest first. */
   rowAxes: readonly Axis[];
   valueAxes: readonly Axis[];
 }
 
 /**
- * Returns an array as rows of the numbers along the axes `inRow`; all other axes are rows, in their order.
- * @param repeats how many rows have the same numbers
+ * Interprets an array as rows: the axes `inRow` hold the numbers of a row, and all other axes, in order, are the rows.
+ * @param repeats number of consecutive rows with the same numbers
  */
 export function rowsOf(
   array: NumberArray,
@@ -35,19 +35,19 @@ export function rowsOf(
     stride *= length;
   }
   const isInRow = (_: Axis, k: number) => inRow.includes(k);
-  const own = axes.filter((axis, k) => !isInRow(axis, k));
-  own.push({ length: repeats, stride: 0 });
+  const outer = axes.filter((axis, k) => !isInRow(axis, k));
+  outer.push({ length: repeats, stride: 0 });
   const values = axes.filter(isInRow);
   return {
     ...array,
-    rows: own.reduce((product, { length }) => product * length, 1),
+    rows: outer.reduce((product, { length }) => product * length, 1),
     values: values.reduce((product, { length }) => product * length, 1),
-    rowAxes: joinAxes(own),
+    rowAxes: joinAxes(outer),
     valueAxes: joinAxes(values),
   };
 }
 
-/** Joins axes whose values follow one another without a gap, and drops those of length 1. */
+/** Joins axes whose values are contiguous, and drops axes of length 1. */
 export function joinAxes(axes: readonly Axis[]): Axis[] {
   const joined: Axis[] = [];
   for (const { length, stride } of axes) {
@@ -59,16 +59,16 @@ export function joinAxes(axes: readonly Axis[]): Axis[] {
   return joined;
 }
 
-/** Forms in which rows of arrays are read in place. */
+/** Storage forms of array rows that are read in place, in order of preference. */
 const FORMS = ["fixed-size-list", "columns"] as const;
 export type ArrayForm = (typeof FORMS)[number];
 
-/** Messages to workers have the start of each column: arrays of more are decoded. */
+/** Maximum number of columns read in place, because messages to workers list the start of each; more are decoded. */
 const MAX_COLUMNS = 1 << 20;
 
-/** Returns the form in which all of these arrays can be read in place; null if they must be decoded. */
+/** Returns the form in which all arrays can be read in place; null if they must be decoded. */
 export function formInPlace(arrays: readonly ArrayRows[]): ArrayForm | null {
-  const form = FORMS.find((form) => arrays.every((one) => fits(one, form)));
+  const form = FORMS.find((form) => arrays.every((array) => fits(array, form)));
   return arrays.some(({ coding }) => coding) ? null : (form ?? null);
 }
 
@@ -78,15 +78,15 @@ function fits(
 ): boolean {
   const isColumns = form === "columns";
   if (isColumns && (values > MAX_COLUMNS || valueAxes.length > 1)) return false;
-  const [axis, ...more] = isColumns
+  const [axis, ...others] = isColumns
     ? rowAxes
     : joinAxes([...rowAxes, ...valueAxes]);
   return (
-    rows * values === 0 || (more.length === 0 && (axis?.stride ?? 1) === 1)
+    rows * values === 0 || (others.length === 0 && (axis?.stride ?? 1) === 1)
   );
 }
 
-/** Returns the byte offsets of the first row: one for a fixed-size list, else one per column. */
+/** Returns the byte offsets of the first row: one for fixed-size lists, otherwise one per column. */
 export function startsOf(
   { type, values, valueAxes }: ArrayRows,
   start: number,

@@ -35,7 +35,7 @@ import {
 } from "./stored-array.js";
 
 /**
- * Finds the logits and the other inputs in a file of arrays. Each array of logits is a batch.
+ * Locates the logits and the other inputs in an array file. Each array of logits becomes a batch.
  * @throws InputFormatError, InputUnsupportedError, LogitsColumnError, IoError, AbortedError
  */
 export async function locateArrays(
@@ -60,7 +60,7 @@ export async function locateArrays(
   const { rows, leading, classes } = shape;
   const inputs = options.inputs.map((input) => ({
     ...input,
-    // The name of an array wins over the path of a file.
+    // The name of an array takes precedence over the path of a file.
     array: isLabelFile(arrays, input)
       ? null
       : chooseInput(path, arrays, input, shape),
@@ -95,7 +95,7 @@ export async function locateArrays(
     close();
     throw error;
   }
-  const [own, ...rest] = sources as [PlacedRows, ...PlacedRows[]];
+  const [source, ...rest] = sources as [PlacedRows, ...PlacedRows[]];
   const others = rest.slice(0, inputs.length);
   const copied = rest.slice(inputs.length);
   let rowEnd = 0;
@@ -106,7 +106,7 @@ export async function locateArrays(
       rowStart,
       rowEnd,
       sources: [
-        rowsAt(own.starts[k] as number[]),
+        rowsAt(source.starts[k] as number[]),
         ...others.map((other) => rowsFrom(other, rowStart)),
       ],
       kept: copied.map(({ type, starts: [[start = 0] = []] }) => {
@@ -128,9 +128,9 @@ export async function locateArrays(
     leading,
     indexFd: null,
     classes,
-    type: own.type,
-    dtype: resultType(own.type),
-    form: own.form,
+    type: source.type,
+    dtype: resultType(source.type),
+    form: source.form,
     column: options.columns ?? first.name ?? "array",
     selection: selectionOf(first, options),
     classNames: null,
@@ -141,14 +141,14 @@ export async function locateArrays(
       return { option, name, form, type, width: numberWidth(type), values };
     }),
     batches,
-    decodedFds: [own, ...others].map(({ decoded }) => decoded?.fd ?? null),
-    kept: kept.map((array, place) => ({
+    decodedFds: [source, ...others].map(({ decoded }) => decoded?.fd ?? null),
+    kept: kept.map((array, k) => ({
       ...copiedColumn(
         path,
         plainField(array.name as string, arrowTypeOf(array.type)),
-        place,
+        k,
       ),
-      fd: copied[place]?.decoded?.fd ?? null,
+      fd: copied[k]?.decoded?.fd ?? null,
     })),
     partitions: [],
     dictionaries: [],
@@ -159,7 +159,7 @@ export async function locateArrays(
   };
 }
 
-/** Whether an option is the path of an .npy file of labels. */
+/** Whether `--label` names an .npy file instead of an array. */
 function isLabelFile(
   arrays: readonly StoredArray[],
   { option, name }: { option: string; name: string },
@@ -169,7 +169,7 @@ function isLabelFile(
   return isPath && !isArray && existsSync(name);
 }
 
-/** Copies the labels of an .npy file to a temporary file. */
+/** Copies the labels of an .npy file to a temporary file, so that later changes of the file have no effect. */
 async function placeLabelFile(
   path: string,
   logits: LogitsShape,
@@ -199,12 +199,12 @@ async function placeLabelFile(
   }
 }
 
-/** Returns the shape of arrays of logits whose rows are concatenated. */
+/** Returns the shape of the concatenated arrays of logits. */
 function shapeOf(logits: readonly LogitsArray[], binary: boolean): LogitsShape {
   const [{ values, classAxis }] = logits as [LogitsArray];
   const rows = logits.reduce((sum, array) => sum + array.rows, 0);
   const [inner = [], ...others] = logits.map(({ leading }) => leading.slice(1));
-  // Arrays are concatenated along their first axis of rows, if their other axes are the same.
+  // Arrays are concatenated along their first axis of rows if their other axes are equal; otherwise rows have one axis.
   const leading = others.every((other) => other.join() === inner.join())
     ? [logits.reduce((sum, { leading: [n = 0] }) => sum + n, 0), ...inner]
     : [rows];
@@ -216,7 +216,7 @@ function shapeOf(logits: readonly LogitsArray[], binary: boolean): LogitsShape {
   };
 }
 
-/** Returns the positions of the rows from `row` on. */
+/** Returns the buffers of the rows from `row` on. */
 function rowsFrom(
   { form, type, values, starts: [starts = []] }: PlacedRows,
   row: number,

@@ -23,20 +23,19 @@ import {
   withAdvice,
 } from "./stored-array.js";
 
-/** An array of logits, or of margins, which have one value per row. */
+/** Array of logits, or of margins with one value per row. */
 export interface LogitsArray extends ArrayRows {
   /** Lengths of the axes of the rows. */
   leading: readonly number[];
-  /** Index of the axis of the classes; the number of axes if there is none. */
+  /** Index of the axis of the classes; the number of axes if there is no such axis (margins). */
   classAxis: number;
 }
 
 /**
- * Finds the logits: the named arrays, one after the other, or the only one of two or three dimensions of floats, or else of
- * whole numbers; in a file of one array without a name, that. The classes are on the last axis, or on the axis `classAxis`
- * of arrays of any number of dimensions; all other axes are rows, in their order. Several arrays have the same type and
- * number of classes.
- * @throws LogitsColumnError where there is none or more than one; InputUnsupportedError for another shape or type
+ * Finds the logits: the named arrays, which are concatenated and must agree in type and number of classes; otherwise the
+ * only array of two or three dimensions, floats before whole numbers; or the only array of an .npy file. The classes are on
+ * the last axis, or on `classAxis` of an array of any number of dimensions; all other axes are rows, in order.
+ * @throws LogitsColumnError if there is none or more than one; InputUnsupportedError for another shape or type
  */
 export function chooseLogits(
   path: string,
@@ -44,8 +43,8 @@ export function chooseLogits(
   selection: LogitsSelection,
 ): LogitsArray[] {
   const { column, columns } = selection;
-  const logitsAt = (place: number) =>
-    checkedLogits(path, arrays[place] as StoredArray, selection);
+  const logitsAt = (index: number) =>
+    checkedLogits(path, arrays[index] as StoredArray, selection);
   if (columns === undefined) {
     if (column === undefined)
       return [logitsAt(onlyArray(path, arrays, selection))];
@@ -71,7 +70,7 @@ export function chooseLogits(
   return batches;
 }
 
-/** @throws InputUnsupportedError where an array is not of numbers, or has no axis of classes */
+/** Returns the rows of an array of logits. @throws InputUnsupportedError if it has no numbers or no axis of classes */
 function checkedLogits(
   path: string,
   array: StoredArray,
@@ -91,7 +90,7 @@ function checkedLogits(
   return { ...rowsOf(array, [classAxis]), leading, classAxis };
 }
 
-/** Returns the axis of the classes; null if the array has none. Margins have one value there, or no such axis. */
+/** Returns the axis of the classes; null if there is none. Margins have length 1 on it, or one axis in all. */
 function classAxisOf(
   { shape }: StoredArray,
   { classAxis, binary }: LogitsSelection,
@@ -114,7 +113,7 @@ function shapesFor({ binary }: LogitsSelection): string {
   return binary ? MARGIN_SHAPES : SHAPES;
 }
 
-/** Describes what is wrong with an array, and what to do. */
+/** Describes why an array cannot be the logits, and what to do. */
 function expectation(
   array: StoredArray,
   { classAxis, binary }: LogitsSelection,
@@ -194,10 +193,10 @@ export function candidateOf(
   };
 }
 
-/** Floats, complex numbers and raw bytes as NumPy calls them, and floats of 8 bits. */
+/** Unsupported types that could be logits: floats, complex numbers and raw bytes of NumPy, 8-bit floats of safetensors. */
 const UNREAD_FLOAT = /^[<>|=]?[fcV]\d|^F\d/;
 
-/** Rows and classes of the logits, which the shapes of other arrays must match. */
+/** Shape of the logits, which other arrays must match. */
 export interface LogitsShape {
   rows: number;
   /** Lengths of the axes of the rows. */
@@ -206,17 +205,17 @@ export interface LogitsShape {
   classAxis: number;
 }
 
-/** A shape of an array beside the logits, and its axes that hold the numbers of a row. */
+/** Shape of an array beside the logits, and the axes that hold the numbers of a row. */
 interface RowShape {
   shape: readonly number[];
   valueAxes: readonly number[];
-  /** Rows of logits for each row of this shape; default: 1. */
+  /** Rows of logits per row of this shape; default: 1. */
   repeats?: number;
 }
 
 /**
- * Finds the array that an option names, with as many rows as the logits.
- * @throws LogitsColumnError where there is not one of that name; InputUnsupportedError for another shape or type
+ * Finds the array that an option names; it must have as many rows as the logits.
+ * @throws LogitsColumnError unless exactly one array has that name; InputUnsupportedError for another shape or type
  */
 export function chooseInput(
   path: string,
@@ -234,7 +233,7 @@ export function chooseInput(
   return checkedInput(path, arrays[place] as StoredArray, option, logits);
 }
 
-/** @throws InputUnsupportedError for another shape or type than the option takes: floats, or any numbers for classes */
+/** Returns the rows of an option's array: floats, or any numbers for classes. @throws InputUnsupportedError */
 export function checkedInput(
   path: string,
   array: StoredArray,
@@ -252,8 +251,8 @@ export function checkedInput(
 }
 
 /**
- * Finds the arrays named in `keep`, in that order: one number per row.
- * @throws LogitsColumnError for a name that is not there once, or that the output has itself; InputUnsupportedError
+ * Finds the arrays named in `keep`, in that order; each has one number per row.
+ * @throws LogitsColumnError for an unknown or ambiguous name, or one that the output already has; InputUnsupportedError
  */
 export function chooseCopied(
   path: string,
@@ -268,7 +267,7 @@ export function chooseCopied(
   return copiedIndices(named, keep, ownNames).map((place) => {
     const array = arrays[place] as StoredArray;
     return asRows(path, array, shapes, {
-      // Arrow has no bfloat16 to keep it as.
+      // Arrow has no bfloat16.
       isOfType: isNumbers(array) && array.type !== "bfloat16",
       expected: "numbers",
       use: "to keep",
@@ -278,7 +277,7 @@ export function chooseCopied(
   });
 }
 
-/** Returns the rows of an array of one of these shapes. @throws InputUnsupportedError */
+/** Returns the rows of an array, which must have one of the shapes. @throws InputUnsupportedError */
 function asRows(
   path: string,
   array: StoredArray,
@@ -290,9 +289,9 @@ function asRows(
     advice(fits: boolean): string;
   },
 ): ArrayRows {
-  const found = shapes.find(({ shape }) => isSame(shape, array.shape));
-  if (wanted.isOfType && found)
-    return rowsOf(array as NumberArray, found.valueAxes, found.repeats);
+  const match = shapes.find(({ shape }) => isSame(shape, array.shape));
+  if (wanted.isOfType && match)
+    return rowsOf(array as NumberArray, match.valueAxes, match.repeats);
   const listed = shapes.map(({ shape }) => `[${shape.join(", ")}]`);
   throw new InputUnsupportedError(
     path,
@@ -300,14 +299,14 @@ function asRows(
     withAdvice(
       `expected ${wanted.expected} of shape ${listed.join(" or ")} ${wanted.use}, found ${describeArray(array)}`,
       [array],
-      wanted.advice(found !== undefined),
+      wanted.advice(match !== undefined),
     ),
   );
 }
 
 /**
- * Returns the shapes that an option takes: one number per row, one per class on the axis of the classes, or more on the
- * last axes; for classes also one number for all rows of an index of the first axis.
+ * Returns the shapes that an option accepts: the shape of the logits, or rows with the option's number of values on the last
+ * axes. Class numbers may also be one per row, or one per index of the first axis.
  */
 function shapesOf(
   option: AuxiliaryName,
@@ -337,7 +336,7 @@ function shape(rows: readonly number[], ...values: number[]): RowShape {
   return { shape: [...rows, ...values], valueAxes };
 }
 
-/** Returns the shape of one number for all rows of an index of the first axis, if these are several. */
+/** Returns the shape of one number per index of the first axis, if each index has several rows. */
 function repeatedShape([first = 0, ...inner]: readonly number[]): RowShape[] {
   const repeats = inner.reduce((product, length) => product * length, 1);
   return repeats > 1 ? [{ ...shape([first]), repeats }] : [];

@@ -5,20 +5,21 @@ import type { OpenOptions } from "../logits-file.js";
 import { type InputFile, readInput } from "../read-input.js";
 import { type ArrayRows, type Axis, joinAxes } from "./array-axes.js";
 
-// Arrays that are not read in place are copied to a temporary file: rows in C order, their numbers in order, in little-endian.
-// The copy is made in tiles, boxes of the array that fit in memory. A tile extends along the fastest axes of the input and
-// along the fastest axes of the copy, so that both are accessed in long runs, whatever the shape.
+// Arrays that cannot be read in place are copied to a temporary file: rows in C order, little-endian numbers. The copy is made
+// in tiles, boxes of the array that fit in memory. A tile extends along the fastest axes of the input and along those of the
+// copy, so that reads and writes are long for any shape.
 
-/** Maximum number of values in a tile, and in its extent along the fastest axes of the input. */
-const TILE_VALUES = 1 << 20;
-const RUN_VALUES = 1 << 10;
+/** Maximum number of values in a tile. */
+const MAX_TILE_VALUES = 1 << 20;
+/** Maximum number of values in a tile's extent along the fastest axes of the input. */
+const MAX_RUN_VALUES = 1 << 10;
 
-/** File with arrays, and the byte offset of the first value of each. */
+/** File with arrays, and the byte offset of the first value of each array. */
 export interface ArrayBytes extends Pick<InputFile, "path" | "fd" | "present"> {
   starts: readonly number[];
 }
 
-/** Axis of an array, and the part of it that a tile has. */
+/** Axis of an array, and the range `[first, first + count)` of it that a tile covers. */
 interface TiledAxis extends Axis {
   copyStride: number;
   tileStride: number;
@@ -49,13 +50,13 @@ export function decodeArrays(
         const bytes = new Uint8Array(
           valuesOf(ordered(tile, "stride")) * stored,
         );
-        eachRun(tile, "stride", bytes, stored, (run, place) =>
-          readInput(file, run, start + place),
+        eachRun(tile, "stride", bytes, stored, (run, at) =>
+          readInput(file, run, start + at),
         );
         const numbers = coding ? coding.decode(bytes) : bytes;
         const copy = inCopyOrder(tile, numbers, width, copies);
-        eachRun(tile, "copyStride", copy, copies * width, (run, place) =>
-          writeFully(target.fd, run, offset + place),
+        eachRun(tile, "copyStride", copy, copies * width, (run, at) =>
+          writeFully(target.fd, run, offset + at),
         );
       });
       return offset;
@@ -63,7 +64,7 @@ export function decodeArrays(
   );
 }
 
-/** Visits tiles that cover an array; their axes are in the order of the copy, the slowest first. */
+/** Visits tiles that together cover an array. Axes are in the order of the copy, slowest first. */
 function eachTile(
   { rows, values, rowAxes, valueAxes }: Omit<ArrayRows, "coding">,
   visit: (tile: readonly TiledAxis[]) => void,
@@ -74,16 +75,16 @@ function eachTile(
     copyStride /= axis.length;
     return { ...axis, copyStride, tileStride: 0, first: 0, count: 1 };
   });
-  const extend = (order: readonly TiledAxis[], most: number) => {
+  const extend = (order: readonly TiledAxis[], maxValues: number) => {
     for (const axis of order.toReversed()) {
       const others = valuesOf(axes) / axis.count;
-      const fits = Math.min(axis.length, Math.floor(most / others));
+      const fits = Math.min(axis.length, Math.floor(maxValues / others));
       axis.count = Math.max(axis.count, fits);
       if (axis.count < axis.length) return;
     }
   };
-  extend(ordered(axes, "stride"), RUN_VALUES);
-  extend(axes, TILE_VALUES);
+  extend(ordered(axes, "stride"), MAX_RUN_VALUES);
+  extend(axes, MAX_TILE_VALUES);
   const visitFrom = (tile: TiledAxis[]) => {
     const axis = axes[tile.length];
     for (let first = 0; axis && first < axis.length; first += axis.count) {
@@ -101,7 +102,7 @@ function eachTile(
   visitFrom([]);
 }
 
-/** Visits the parts of a tile's bytes that are one run in the input or in the copy, and the offsets of these runs. */
+/** Visits the parts of a tile's bytes that are contiguous in the input or in the copy, with their offsets there. */
 function eachRun(
   tile: readonly TiledAxis[],
   key: "stride" | "copyStride",
@@ -111,7 +112,7 @@ function eachRun(
 ): void {
   const outer = ordered(tile, key);
   let length = width;
-  // A tile that has all of an axis continues along the next slower one.
+  // A run extends to the next slower axis if the tile covers the whole axis.
   for (let axis = outer.pop(); axis; axis = outer.pop()) {
     length *= axis.count;
     if (axis.count < axis.length) break;
@@ -124,7 +125,7 @@ function eachRun(
   });
 }
 
-/** Returns the numbers of a tile in the order of the copy, each after `copies` - 1 zeros. */
+/** Returns the numbers of a tile in the order of the copy, each preceded by `copies` - 1 zeros. */
 function inCopyOrder(
   tile: readonly TiledAxis[],
   numbers: Uint8Array<ArrayBuffer>,
@@ -135,24 +136,24 @@ function inCopyOrder(
     (axis, k) => axis.tileStride > (tile[k + 1]?.tileStride ?? 0),
   );
   if (copies === 1 && isOrdered) return numbers;
-  // Bits are copied, since an assignment of floats may change those of a NaN.
+  // Integer views, because assigning a float may change the bits of a NaN.
   const View = { 1: Uint8Array, 2: Uint16Array }[width] ?? Uint32Array;
   const units = width / View.BYTES_PER_ELEMENT;
   const from = new View(numbers.buffer);
   const to = new View(copies * valuesOf(tile) * units);
-  let place = (copies - 1) * units;
+  let target = (copies - 1) * units;
   const { count, tileStride } = tile.at(-1) ?? { count: 1, tileStride: 1 };
   eachOffset(tile.slice(0, -1), "tileStride", 0, (offset) => {
-    for (let k = 0; k < count; k++, place += copies * units)
+    for (let k = 0; k < count; k++, target += copies * units)
       for (let unit = 0; unit < units; unit++)
-        to[place + unit] = from[
+        to[target + unit] = from[
           (offset + k * tileStride) * units + unit
         ] as number;
   });
   return new Uint8Array(to.buffer);
 }
 
-/** Sorts axes by decreasing stride, without those along which each number is repeated. */
+/** Sorts axes by decreasing stride and omits those of stride 0. */
 function ordered(
   axes: readonly TiledAxis[],
   key: "stride" | "copyStride",

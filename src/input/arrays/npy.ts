@@ -9,7 +9,7 @@ import {
   type StoredArray,
 } from "./stored-array.js";
 
-// NumPy's format for one array (numpy/lib/format.py):
+// The .npy format (numpy/lib/format.py):
 //
 //   93 N U M P Y | major | minor | header length: uint16 (version 1), uint32 (2 and 3) | header | values
 //
@@ -17,13 +17,13 @@ import {
 
 const MAGIC = "\x93NUMPY";
 
-/** Larger than any header of an array of numbers; NumPy itself stops at 10,000. */
+/** Far above the header of any array of numbers; NumPy itself rejects more than 10,000 bytes. */
 const MAX_HEADER_BYTES = 1 << 20;
 
-/** Bytes that are read at once: NumPy's headers have 128 bytes, or a little more. */
+/** Size of the first read; NumPy's headers have 128 bytes or a little more. */
 const HEAD_BYTES = 4096;
 
-/** Opens an .npy file: one array, without a name. @throws InputFormatError, IoError */
+/** Opens an .npy file, which has one array without a name. @throws InputFormatError, IoError */
 export async function openNpy(file: InputFile): Promise<ArrayContainer> {
   const { start, ...array } = await npyHeader({
     path: file.path,
@@ -41,13 +41,13 @@ export async function openNpy(file: InputFile): Promise<ArrayContainer> {
   };
 }
 
-/** The bytes of an .npy file, or of a member of an archive. */
+/** Source of the bytes of an .npy file or of a member of an archive. */
 interface NpyBytes {
   path: string;
-  /** For messages: `header`, `member y.npy`. */
+  /** Location for messages, such as `header` or `member y.npy`. */
   where: string;
   bytes: number;
-  /** Returns the first `bytes` of them, or all if there are fewer. */
+  /** Returns the first `bytes` bytes, or all if there are fewer. */
   head(bytes: number): Uint8Array | Promise<Uint8Array>;
 }
 
@@ -55,7 +55,7 @@ interface NpyBytes {
 type NpyArray = Omit<StoredArray, "name"> & { start: number };
 
 /**
- * Reads the header of an .npy file. The values of supported types have exactly the bytes that the shape implies.
+ * Reads the header of an .npy file, and checks that the values of a supported type have the size that the shape implies.
  * @throws InputFormatError, IoError
  */
 export async function npyHeader(source: NpyBytes): Promise<NpyArray> {
@@ -100,12 +100,12 @@ export async function npyHeader(source: NpyBytes): Promise<NpyArray> {
   return { ...array, start };
 }
 
-/** White space of Python, which is less than that of regular expressions. */
+/** White space of Python; \s would match more. */
 const SPACE = String.raw`[ \t\r\n]*`;
 
 /**
- * Entry of the dictionary: a key and a string, a word, a tuple or a list, which extends to the next key. Older writers put u
- * before strings and L after numbers.
+ * Matches an entry of the dictionary: a key, and a string, word, tuple or list. A list extends to the next key. Python 2
+ * writes u before strings and L after long integers.
  */
 const KEY = String.raw`u?(['"])(\w+)\1${SPACE}:`;
 const LIST = String.raw`\[.*?\](?=${SPACE}(?:,${SPACE})?(?:\}|u?['"]\w+['"]${SPACE}:))`;
@@ -161,7 +161,7 @@ function parseHeader(
   };
 }
 
-/** Returns the numbers of a tuple or list, NaN for what is not one; null for (3), which is a number in Python. */
+/** Parses a tuple or list of whole numbers; other items become NaN. Returns null for `(3)`, which is a number in Python. */
 function parseShape(text: string): number[] | null {
   if (!/^[([]/.test(text) || /^\(\s*\d+L?\s*\)$/.test(text)) return null;
   const items = text.slice(1, -1).split(",");
@@ -176,7 +176,7 @@ function parseShape(text: string): number[] | null {
 const TYPES: Record<string, string> = { f: "float", i: "int", u: "uint" };
 const WIDTHS: Record<string, string> = { f: "248", i: "1248", u: "1248" };
 
-/** Types that are not supported, or not in every place, by their letter. */
+/** Descriptions of types that are unsupported, or supported for some uses only, by type letter. */
 const DESCRIPTIONS: Record<string, string> = {
   O: "Python objects; pickles are not supported",
   c: "complex numbers",
@@ -188,7 +188,7 @@ const DESCRIPTIONS: Record<string, string> = {
   m: "durations",
 };
 
-/** Returns the type of a descr such as `<f8` or `|u1`. */
+/** Parses a descr such as `<f8` or `|u1`. */
 function npyType(
   descr: string,
 ): Pick<StoredArray, "type" | "coding" | "stored"> {
@@ -196,8 +196,8 @@ function npyType(
     /^([<>|])([fiu])(\d)$/.exec(descr) ?? [];
   const described =
     DESCRIPTIONS[descr.charAt(1)] ?? (descr.startsWith(">") && "big-endian");
-  const own = descr.slice(0, 20);
-  const stored = described ? `${own} (${described})` : own;
+  const text = descr.slice(0, 20);
+  const stored = described ? `${text} (${described})` : text;
   if (descr === "|b1") return { type: "uint8", coding: BOOLEANS, stored };
   if (!WIDTHS[kind]?.includes(digit) || (order === "|" && digit !== "1"))
     return { type: null, coding: null, stored };

@@ -15,19 +15,19 @@ import { memberData, memberHead } from "./zip-data.js";
 
 const SUFFIX = ".npy";
 
-/** Array of an archive. */
+/** Array in a member of an archive. */
 interface Member extends StoredArray {
   member: ZipMember;
-  /** Offset of its values in the data of the member. */
+  /** Offset of its values in the decompressed member. */
   start: number;
 }
 
 /**
- * Opens an .npz file: a zip archive of .npy files, each of which is an array; other members are ignored.
+ * Opens an .npz file, a zip archive of .npy files; other members are ignored.
  * @throws InputFormatError, InputUnsupportedError, LogitsColumnError, IoError
  */
 export async function openNpz(file: InputFile): Promise<ArrayContainer> {
-  // Deflated members can only be read from their start.
+  // The directory is at the end, and members are read as a whole.
   requireInput(file, [{ start: 0, end: file.bytes }]);
   const members = readZipMembers(file);
   const arrays: Member[] = [];
@@ -73,13 +73,13 @@ async function memberArray(
   return { ...array, name, member, start };
 }
 
-/** Places stored members in place; if one is deflated, all are written to a temporary file. */
+/** Reads stored members in place; if any is deflated, decompresses all to a temporary file. */
 async function place(
   file: InputFile,
   chosen: readonly Member[],
   { scratch, signal }: Pick<OpenOptions, "scratch" | "signal">,
 ): Promise<PlacedArrays> {
-  // A member may be chosen twice: as labels, and as a column to copy.
+  // A member may be chosen twice, for example as labels and as a column to copy.
   const members = new Map(chosen.map((array) => [array.member, array.start]));
   const inflates = chosen.some(({ member }) => member.method !== 0);
   const total = [...members.keys()].reduce((sum, { bytes }) => sum + bytes, 0);
@@ -92,9 +92,9 @@ async function place(
   try {
     for (const [member, start] of members) {
       starts.set(member, start + (copy?.bytes ?? member.position));
-      // Stored members are read for their checksums.
-      for await (const piece of memberData(file, member, signal))
-        if (copy) writing(() => copy.append(piece));
+      // Stored members are read as well, to verify their checksums.
+      for await (const chunk of memberData(file, member, signal))
+        if (copy) writing(() => copy.append(chunk));
     }
   } catch (error) {
     copy?.close();

@@ -1,16 +1,15 @@
 import { float16Value } from "../../arrow/stored-numbers.js";
 
-/** Storage of numbers other than as little-endian numbers of their type: they are decoded to a temporary file. */
+/** Encoding of numbers that are not little-endian numbers of their type; such arrays are decoded to a temporary file. */
 export interface NumberCoding {
-  /** Bytes of a stored number. */
+  /** Bytes per stored number. */
   width: number;
-  /** Returns stored numbers as little-endian numbers of their type; may change `stored`. */
+  /** Decodes to little-endian numbers of the array's type; may modify `stored`. */
   decode(stored: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>;
 }
 
 const SWAPS = { 2: "swap16", 4: "swap32", 8: "swap64" } as const;
 
-/** Returns the coding of numbers of 2, 4 or 8 bytes, the most significant byte first. */
 export function bigEndian(width: keyof typeof SWAPS): NumberCoding {
   return {
     width,
@@ -21,17 +20,17 @@ export function bigEndian(width: keyof typeof SWAPS): NumberCoding {
   };
 }
 
-/** Booleans, one byte each, which labels may be. */
+/** Booleans of one byte each; accepted as labels only. */
 export const BOOLEANS: NumberCoding = { width: 1, decode: (stored) => stored };
 
-/** Floats of 8 bits, which float32 holds exactly, by their names in safetensors (OCP 8-bit floating point, 2023). */
+/** 8-bit floats (OCP 8-bit floating point, 2023), decoded exactly to float32, by safetensors name. */
 export const FLOAT8: Readonly<Record<string, NumberCoding>> = {
   F8_E4M3: float8(e4m3Value),
-  // The upper half of a float16.
+  // E5M2 is the upper half of a float16.
   F8_E5M2: float8((bits) => float16Value(bits << 8)),
 };
 
-/** Returns the value of a sign, 4 bits of exponent (bias 7) and 3 of fraction; there are no infinities. */
+/** Decodes E4M3: sign, 4 bits of exponent (bias 7), 3 bits of fraction; no infinities. */
 function e4m3Value(bits: number): number {
   const sign = bits & 0x80 ? -1 : 1;
   const exponent = (bits >> 3) & 15;

@@ -14,26 +14,26 @@ import {
 import { type ArrayBytes, decodeArrays } from "./decode-arrays.js";
 import { bytesOf, type PlacedArrays, whereOf } from "./stored-array.js";
 
-/** File in which arrays were placed. */
+/** File that has the values of arrays. */
 type ArrayFile = Pick<InputFile, "path" | "present"> &
   Pick<PlacedArrays, "fd" | "start">;
 
-/** Rows of numbers as workers read them, in the file or decoded. */
+/** Rows of numbers as workers read them, in place or decoded. */
 export interface PlacedRows {
   form: ArrayForm;
   type: NumberType;
   /** Numbers per row. */
   values: number;
-  /** For each array, the byte offset of its first row, or of each of its columns. */
+  /** Byte offsets per array: of its first row, or of each of its columns. */
   starts: number[][];
-  /** The numbers in a temporary file; null if they are read in place. */
+  /** Temporary file with the decoded numbers; null if they are read in place. */
   decoded: DecodedNumbers | null;
 }
 
 /**
- * Places arrays whose rows follow one another: in place where possible, otherwise decoded to a temporary file.
- * @param holds `classes`: one class number per row, or one-hot rows; `margins`: numbers z whose logits are (0, z)
- * @param options `copy`: whether to copy rows that could be read in place
+ * Makes the rows of concatenated arrays readable for workers: in place if possible, otherwise in a temporary file.
+ * @param holds `classes`: class numbers or one-hot rows, one per row; `margins`: numbers z whose logits are (0, z)
+ * @param options `copy` forces a copy
  * @throws InputFormatError, InputUnsupportedError, IoError
  */
 export function placeRows(
@@ -74,10 +74,10 @@ export function placeRows(
   };
 }
 
-/** Maximum number of one-hot values in memory, unless a single row has more. */
+/** Number of one-hot values decoded at once; at least one row. */
 const ONE_HOT_VALUES = 1 << 20;
 
-/** Decodes one-hot rows, of any order in the file, to their classes. */
+/** Decodes one-hot rows to class numbers. */
 function decodeClasses(
   file: ArrayBytes,
   array: ArrayRows,

@@ -16,10 +16,10 @@ import {
 //
 //   uint64 header length | header: JSON | values
 //
-// The header maps names to { dtype, shape, data_offsets: [begin, end] }, which count from where the values start; the
-// values of the tensors follow one another without a gap, to the end of the file.
+// The header maps names to { dtype, shape, data_offsets: [begin, end] }, with offsets from the start of the values. Tensors are
+// contiguous and extend to the end of the file.
 
-/** The format's own limit. */
+/** Limit of the format. */
 const MAX_HEADER_BYTES = 100_000_000;
 
 const TYPES = new Map<string, NumberType>([
@@ -47,7 +47,7 @@ interface Tensor extends StoredArray {
   end: number;
 }
 
-/** Opens a safetensors file: arrays with names. @throws InputFormatError, IoError */
+/** Opens a safetensors file. @throws InputFormatError, IoError */
 export function openSafetensors(file: InputFile): ArrayContainer {
   const fail = (where: string, text: string, cause?: unknown): never => {
     throw new InputFormatError(file.path, where, text, { cause });
@@ -80,16 +80,16 @@ export function openSafetensors(file: InputFile): ArrayContainer {
 
 type Fail = (where: string, text: string, cause?: unknown) => never;
 
-/** Returns the entries of the header, whose first character is an opening brace in a file of this format. */
+/** Parses the header; the format detection has checked that it starts with a brace, so it is an object. */
 function parseHeader(encoded: Uint8Array, fail: Fail): object {
   try {
     const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
     const text = decoder.decode(encoded);
     const header = JSON.parse(text) as object;
-    const twice = repeatedKey(text);
-    return twice === null
+    const key = repeatedKey(text);
+    return key === null
       ? header
-      : fail("header", `the key ${shortName(twice)} appears twice`);
+      : fail("header", `the key ${shortName(key)} appears twice`);
   } catch (cause) {
     if (cause instanceof InputFormatError) throw cause;
     const start = String.fromCharCode(...encoded.subarray(0, 20));
@@ -106,14 +106,14 @@ function tensor(
   entry: unknown,
   fail: (text: string) => never,
 ): Tensor {
-  const found = (entry ?? {}) as Record<string, unknown>;
-  const { dtype, shape, data_offsets: offsets } = found;
+  const fields = (entry ?? {}) as Record<string, unknown>;
+  const { dtype, shape, data_offsets: offsets } = fields;
   if (typeof dtype !== "string" || !isShape(shape) || !isShape(offsets))
     return fail(
       `expected dtype, shape and data_offsets (whole numbers from 0 to 2^53 - 1), found ${JSON.stringify(entry)?.slice(0, 100)}`,
     );
-  const [begin, end, ...more] = offsets;
-  if (begin === undefined || end === undefined || end < begin || more.length)
+  const [begin, end, ...others] = offsets;
+  if (begin === undefined || end === undefined || end < begin || others.length)
     return fail(
       `expected [begin, end] for data_offsets, found [${offsets.slice(0, 8).join(", ")}]`,
     );
@@ -128,7 +128,7 @@ function tensor(
   return { name, type, coding, stored, shape, fortran: false, begin, end };
 }
 
-/** Checks that the tensors follow one another without a gap, to the end of the file. */
+/** Checks that the tensors are contiguous and extend to the end of the file. */
 function checkOffsets(tensors: Tensor[], bytes: number, fail: Fail): void {
   let free = 0;
   for (const { name, begin, end } of tensors.toSorted(

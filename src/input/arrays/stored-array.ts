@@ -6,9 +6,9 @@ import type { OpenOptions } from "../logits-file.js";
 import type { InputFile } from "../read-input.js";
 import { BOOLEANS, type NumberCoding } from "./number-coding.js";
 
-/** Array in a NumPy or safetensors file, as the file declares it. */
+/** Array as a NumPy or safetensors file declares it. */
 export interface StoredArray {
-  /** Name of the array; null if the file has one array without a name. */
+  /** Name of the array; null in an .npy file. */
   name: string | null;
   /** Type of the numbers; null if it is not supported. */
   type: NumberType | null;
@@ -26,11 +26,11 @@ export interface NumberArray extends StoredArray {
   type: NumberType;
 }
 
-/** Arrays of a file whose structure was validated. */
+/** File of arrays whose structure was validated. */
 export interface ArrayContainer {
   arrays: readonly StoredArray[];
   /**
-   * Makes the values of arrays readable by position, after verifying their checksums if the file has any.
+   * Makes the values of arrays readable by position; verifies checksums if the file has any.
    * @throws InputFormatError, IoError, AbortedError
    */
   place(
@@ -39,12 +39,12 @@ export interface ArrayContainer {
   ): Promise<PlacedArrays>;
 }
 
-/** Location of array values: the input itself, or a file that they were decompressed to. */
+/** File with the values of arrays: the input itself, or a decompressed copy. */
 export interface PlacedArrays {
   fd: number;
-  /** Returns the byte offset of the first value. */
+  /** Returns the byte offset of the first value of an array. */
   start(array: StoredArray): number;
-  /** Releases the decompressed copy, if there is one. */
+  /** Closes the decompressed copy, if there is one. */
   close(): void;
 }
 
@@ -52,7 +52,7 @@ export type OpenArrays = (
   file: InputFile,
 ) => ArrayContainer | Promise<ArrayContainer>;
 
-/** Whether a value of a header is a list of lengths or offsets. */
+/** Whether a header value is a list of whole numbers from 0 to 2^53 - 1. */
 export function isShape(value: unknown): value is number[] {
   return (
     Array.isArray(value) &&
@@ -60,7 +60,7 @@ export function isShape(value: unknown): value is number[] {
   );
 }
 
-/** Returns the number of stored bytes; null if it exceeds 2^53 - 1. */
+/** Returns the size of the stored values in bytes; null if it exceeds 2^53 - 1. */
 export function bytesOf({
   type,
   coding,
@@ -72,11 +72,11 @@ export function bytesOf({
   return Number.isSafeInteger(bytes) ? bytes : null;
 }
 
-/** Returns `logits: float32 [100, 10]`. */
+/** Describes an array, as in `logits: float32 [100, 10]`. */
 export function describeArray(array: StoredArray): string {
   const { name, type, coding, stored, shape } = array;
-  const own = `${coding ? stored : (type ?? stored)} [${shape.join(", ")}]`;
-  return name === null ? own : `${name}: ${own}`;
+  const text = `${coding ? stored : (type ?? stored)} [${shape.join(", ")}]`;
+  return name === null ? text : `${name}: ${text}`;
 }
 
 /** Lists the arrays of a file for messages. */
@@ -85,7 +85,7 @@ export function listedArrays(arrays: readonly StoredArray[]): string {
 }
 
 /**
- * Returns the arrays of a file as things that an option names.
+ * Returns the arrays of a file in the form in which options look up names.
  * @throws LogitsColumnError for an .npy file, whose array has no name
  */
 export function namedArrays(
@@ -102,7 +102,7 @@ export function namedArrays(
   return { path, thing: "array", names, listed: () => listedArrays(arrays) };
 }
 
-/** Whether an array has numbers; labels may be booleans as well. */
+/** Whether an array has a supported type other than booleans. */
 export function isNumbers(array: StoredArray): array is NumberArray {
   return array.type !== null && array.coding !== BOOLEANS;
 }
@@ -115,7 +115,7 @@ export function whereOf({ name }: StoredArray): string {
   return name === null ? "array" : `array ${name}`;
 }
 
-/** Advice by unsupported type, named as .npy and safetensors files name it. */
+/** Advice on unsupported types, by the type names of .npy and safetensors files. */
 const TYPE_ADVICE: readonly [stored: RegExp, advice: string][] = [
   [
     /^[<>|]V2 /,
@@ -131,7 +131,7 @@ const TYPE_ADVICE: readonly [stored: RegExp, advice: string][] = [
   ],
 ];
 
-/** Adds what to do about arrays whose type is not supported, or else `advice`. */
+/** Appends advice on the first unsupported type among the arrays, or else `advice`. */
 export function withAdvice(
   text: string,
   arrays: readonly StoredArray[],

@@ -6,15 +6,13 @@ import { type InputFile, readInput } from "../read-input.js";
 //
 //   members | central directory | [zip64 end record | zip64 locator] | end record | comment
 //
-// A member has a local header before its data, and a central header in the directory. Byte offsets of the fields that
-// are read:
+// A member has a local header before its data, and a central header in the directory. Byte offsets of their fields:
 //
 //                   flags method CRC-32 packed bytes name extra comment disk offset
 //   local header       6      8     14     18    22   26    28                         30 + name + extra
 //   central header     8     10     16     20    24   28    30      32   34     42     46 + name + extra + comment
 //
-// A number that does not fit its field is in the zip64 end record or the zip64 extra field instead; all bits of its field
-// are set then.
+// A number that does not fit its field is in the zip64 end record or the zip64 extra field; all bits of its field are then 1.
 
 const LOCAL = { signature: 0x04034b50, bytes: 30, flags: 6 };
 const CENTRAL = { signature: 0x02014b50, bytes: 46, flags: 8 };
@@ -27,8 +25,8 @@ const ZIP64_FIELD = 1;
 
 const ENCRYPTED = 1 | (1 << 6) | (1 << 13);
 const PATCHED = 1 << 5;
-/** Checksum and sizes follow the data; those in the local header are 0. */
-const SIZES_BEHIND = 1 << 3;
+/** Flag: checksum and sizes follow the data and are 0 in the local header. */
+const SIZES_AFTER_DATA = 1 << 3;
 const UTF8_NAME = 1 << 11;
 
 /** Member of an archive. */
@@ -39,24 +37,24 @@ export interface ZipMember {
   method: number;
   /** CRC-32 of the decompressed data. */
   crc: number;
-  /** Size in bytes, in the archive and decompressed. */
+  /** Size in bytes: in the archive (packed), and decompressed (bytes). */
   packed: number;
   bytes: number;
-  /** Byte offset of its local header in the archive, and of its data. */
+  /** Byte offset in the archive: of its local header (offset), and of its data (position). */
   offset: number;
   position: number;
 }
 
 export type Fail = (text: string, options?: ErrorOptions) => never;
 
-/** Returns a function that rejects the file. */
+/** Returns a function that throws an InputFormatError for the file. */
 export function failing({ path }: InputFile, where: string): Fail {
   return (text, options) => {
     throw new InputFormatError(path, where, text, options);
   };
 }
 
-/** Returns what keeps a member from being read, or null. */
+/** Describes why a member cannot be read; null if it can. */
 export function unsupported({ flags, method }: ZipMember): string | null {
   if (flags & ENCRYPTED) return "an encrypted member";
   if (flags & PATCHED) return "a patch";
@@ -66,8 +64,7 @@ export function unsupported({ flags, method }: ZipMember): string | null {
 const WHERE = "zip directory";
 
 /**
- * Reads the members of an archive, in the order of its directory. Rejects archives whose members overlap, or differ from
- * their entry in the directory.
+ * Reads the members of an archive in directory order. Rejects members that overlap or contradict their directory entry.
  * @throws InputFormatError, InputUnsupportedError (an archive in several files), IoError
  */
 export function readZipMembers(file: InputFile): ZipMember[] {
@@ -86,14 +83,14 @@ export function readZipMembers(file: InputFile): ZipMember[] {
   return members;
 }
 
-/** Position of the central directory, as an end record states it. */
+/** Position of the central directory, as stated by an end record. */
 interface Directory {
   entries: number;
   bytes: number;
   start: number;
 }
 
-/** Finds the central directory, which ends where the end records begin. */
+/** Finds the central directory; it must end where the end records begin. */
 function findDirectory(file: InputFile, fail: Fail): Directory {
   const length = Math.min(file.bytes, END.bytes + MAX_COMMENT_BYTES);
   const tail = read(file, file.bytes - length, length);
@@ -132,7 +129,7 @@ function findDirectory(file: InputFile, fail: Fail): Directory {
   return found;
 }
 
-/** Reads the zip64 end record, if there is a locator before the end record. */
+/** Reads the zip64 end record; null if no locator precedes the end record. */
 function findEnd64(
   file: InputFile,
   endAt: number,
@@ -201,7 +198,7 @@ function parseDirectory(directory: Buffer, fail: Fail): ZipMember[] {
   return [...members.values()];
 }
 
-/** Fields that must be the same in both headers of a member; the sizes only if the local header has them. */
+/** Fields that must be equal in both headers of a member; checksum and sizes only if the local header has them. */
 const COMPARED: readonly [field: keyof ZipMember, title: string][] = [
   ["name", "name"],
   ["flags", "flags"],
@@ -211,7 +208,7 @@ const COMPARED: readonly [field: keyof ZipMember, title: string][] = [
   ["bytes", "size"],
 ];
 
-/** Checks the local header of a member; returns the byte offset of its data, which end before `end`. */
+/** Checks the local header of a member, and returns the byte offset of its data. The member must lie in `[free, end)`. */
 function locateData(
   file: InputFile,
   member: ZipMember,
@@ -235,7 +232,7 @@ function locateData(
   const local = parseHeader(read(file, offset, position - offset), LOCAL);
   if (Number.isNaN(local.bytes + local.packed))
     fail("the zip64 field with its sizes is missing in its local header");
-  const compared = COMPARED.slice(0, local.flags & SIZES_BEHIND ? 3 : 6);
+  const compared = COMPARED.slice(0, local.flags & SIZES_AFTER_DATA ? 3 : 6);
   for (const [field, title] of compared)
     if (local[field] !== member[field])
       fail(
@@ -250,14 +247,14 @@ function locateData(
   return position;
 }
 
-/** Returns the length of a header with its name and its extra field. */
+/** Returns the length of a header with its name and extra field. */
 function headerBytes(header: Buffer, { bytes, flags }: typeof LOCAL): number {
   return (
     bytes + header.readUInt16LE(flags + 20) + header.readUInt16LE(flags + 22)
   );
 }
 
-/** Parses a header; numbers that its zip64 extra field lacks are NaN. */
+/** Parses a header; numbers missing from its zip64 extra field become NaN. */
 function parseHeader(header: Buffer, form: typeof LOCAL): ZipMember {
   const fields = header.subarray(form.flags);
   const flags = fields.readUInt16LE(0);
@@ -276,7 +273,7 @@ function parseHeader(header: Buffer, form: typeof LOCAL): ZipMember {
     flags,
     method: fields.readUInt16LE(2),
     crc: fields.readUInt32LE(8),
-    // In the order of the zip64 extra field.
+    // These calls are in the order of the zip64 extra field.
     bytes: number(fields.readUInt32LE(16)),
     packed: number(fields.readUInt32LE(12)),
     offset: number(form === CENTRAL ? header.readUInt32LE(42) : 0),
@@ -284,7 +281,7 @@ function parseHeader(header: Buffer, form: typeof LOCAL): ZipMember {
   };
 }
 
-/** Returns the numbers of the first zip64 extra field; empty if there is none. */
+/** Returns the data of the first zip64 extra field; empty if there is none. */
 function zip64Field(extra: Buffer): Buffer {
   for (let at = 0; at + 4 <= extra.length; ) {
     const end = at + 4 + extra.readUInt16LE(at + 2);

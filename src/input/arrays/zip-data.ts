@@ -4,13 +4,13 @@ import { AbortedError } from "../../errors.js";
 import { type InputFile, inputReader } from "../read-input.js";
 import { type Fail, failing, type ZipMember } from "./zip-archive.js";
 
-/** Bytes read and decompressed at once. */
-const PIECE_BYTES = 1 << 20;
+/** Maximum size of a chunk that is read or decompressed at once. */
+const CHUNK_BYTES = 1 << 20;
 
-/** Deflate adds less than this to data that it cannot compress. */
+/** Upper bound of what Deflate adds to incompressible data of a header's size. */
 const MAX_OVERHEAD_BYTES = 1024;
 
-/** Deflate compresses to a thousandth at best, so no head reaches this. */
+/** Above the decompressed size of any head, since Deflate compresses at most about 1000:1. */
 const MAX_INFLATED_BYTES = 8 << 20;
 
 /** Returns the first `bytes` of a member, or all of a shorter one. @throws InputFormatError, IoError */
@@ -23,7 +23,7 @@ export async function memberHead(
   const read = inputReader(file);
   const wanted = Math.min(bytes, member.bytes);
   if (method === 0) return read(position, wanted);
-  // A stream takes a millisecond to set up, and an archive may have a million members.
+  // Synchronous, because setting up a stream takes a millisecond and an archive may have a million members.
   try {
     const found = inflateRawSync(
       read(position, Math.min(packed, bytes + MAX_OVERHEAD_BYTES)),
@@ -35,19 +35,19 @@ export async function memberHead(
     if (found.length >= wanted && found.length <= member.bytes)
       return new Uint8Array(found.subarray(0, wanted));
   } catch {}
-  // memberData() reports what is wrong.
-  const pieces: Uint8Array[] = [];
+  // For damaged data, memberData() throws the error with the reason.
+  const chunks: Uint8Array[] = [];
   let found = 0;
-  for await (const piece of memberData(file, member)) {
-    pieces.push(piece);
-    found += piece.length;
+  for await (const chunk of memberData(file, member)) {
+    chunks.push(chunk);
+    found += chunk.length;
     if (found >= bytes) break;
   }
-  return new Uint8Array(Buffer.concat(pieces).subarray(0, bytes));
+  return new Uint8Array(Buffer.concat(chunks).subarray(0, bytes));
 }
 
 /**
- * Decompresses a member piece by piece: as many bytes as its header declares, whose checksum is verified at the end.
+ * Yields a decompressed member in chunks; checks its size, and at the end its checksum.
  * @throws InputFormatError, IoError, AbortedError
  */
 export async function* memberData(
@@ -62,15 +62,15 @@ export async function* memberData(
       `expected ${bytes} bytes as declared in the zip directory, found ${found}`,
     );
   const packed = packedData(file, member);
-  const pieces = member.method === 0 ? packed : inflate(packed, member, fail);
+  const chunks = member.method === 0 ? packed : inflate(packed, member, fail);
   let done = 0;
   let checksum = 0;
-  for await (const piece of pieces) {
+  for await (const chunk of chunks) {
     if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
-    done += piece.length;
+    done += chunk.length;
     if (done > bytes) failBytes("more");
-    checksum = crc32(piece, checksum);
-    yield piece;
+    checksum = crc32(chunk, checksum);
+    yield chunk;
   }
   if (done !== bytes) failBytes(done);
   const hex = (number: number) => `0x${number.toString(16).padStart(8, "0")}`;
@@ -83,21 +83,21 @@ function* packedData(
   { position, packed }: ZipMember,
 ): Generator<Uint8Array> {
   const read = inputReader(file);
-  for (let at = 0; at < packed; at += PIECE_BYTES)
-    yield read(position + at, Math.min(PIECE_BYTES, packed - at));
+  for (let at = 0; at < packed; at += CHUNK_BYTES)
+    yield read(position + at, Math.min(CHUNK_BYTES, packed - at));
 }
 
 async function* inflate(
-  pieces: Iterable<Uint8Array>,
+  chunks: Iterable<Uint8Array>,
   { packed, bytes }: ZipMember,
   fail: Fail,
 ): AsyncGenerator<Uint8Array> {
-  // Small members need no large buffer; zlib accepts none under 64 bytes.
+  // A small member needs no large buffer; zlib's minimum is 64 bytes.
   const inflated = createInflateRaw({
-    chunkSize: Math.min(PIECE_BYTES, Math.max(64, bytes + 1)),
+    chunkSize: Math.min(CHUNK_BYTES, Math.max(64, bytes + 1)),
   });
-  // Errors reach the reader of `inflated`; the empty callback keeps them from being thrown a second time.
-  pipeline(Readable.from(pieces), inflated, () => {});
+  // The consumer of `inflated` receives errors; the empty callback only keeps them from being thrown twice.
+  pipeline(Readable.from(chunks), inflated, () => {});
   try {
     yield* inflated as AsyncIterable<Uint8Array>;
   } catch (cause) {
@@ -107,7 +107,7 @@ async function* inflate(
       cause,
     });
   }
-  // zlib ignores bytes after the end of the compressed data.
+  // zlib silently ignores bytes after the end of the compressed data.
   if (inflated.bytesWritten !== packed)
     fail(
       `expected ${packed} bytes of compressed data, found ${inflated.bytesWritten}`,
