@@ -3,10 +3,10 @@ import { resultColumns } from "../results/columns.js";
 import { normalQuantile } from "./normal-quantile.js";
 import type { LogitsKind } from "./options.js";
 
-/** Purposes of a row's draws: streams of one row do not overlap. */
+/** Independent streams of random numbers for each row. */
 const STREAM = { logits: 0, peak: 1, label: 2 } as const;
 
-/** Largest margin of a peaked row: beyond 37 the largest p is 1 in float64. */
+/** Maximum margin of a peaked row; above 37, the largest p is 1 in float64. */
 const MARGIN = 40;
 
 const pair = new Float64Array(2);
@@ -35,18 +35,18 @@ export function storeLogits(
 function raiseOne(out: Float64Array, seed: number, row: number): void {
   storeUniforms(pair, seed, row, STREAM.peak);
   const raised = Math.floor((pair[0] as number) * out.length);
-  let most = -Infinity;
+  let max = -Infinity;
   for (let k = 0; k < out.length; k++)
-    if (k !== raised) most = Math.max(most, out[k] as number);
-  out[raised] = (out.length > 1 ? most : 0) + MARGIN * (pair[1] as number);
+    if (k !== raised) max = Math.max(max, out[k] as number);
+  out[raised] = (out.length > 1 ? max : 0) + MARGIN * (pair[1] as number);
 }
 
 /**
- * Draws a class for each row from the softmax of its stored logits: the first whose p and those before it sum to more than
- * a uniform draw.
+ * Draws a class for each row from the softmax of its stored logits, by inverting the cumulative distribution.
  *
- * @param logits `[rows, classes]`, finite; rows from `firstRow` on
- * @param labels `[rows]`, filled
+ * @param labels `[rows]`, overwritten
+ * @param logits `[rows, classes]`, finite
+ * @param firstRow number of the first row in the file
  */
 export function storeLabels(
   labels: Int32Array,
@@ -76,7 +76,7 @@ export function storeLabels(
   }
 }
 
-/** Returns the class of a uniform draw; the last possible one for a draw beyond the rounded sum of all p. */
+/** Returns the first class whose cumulative p exceeds u; if the rounded sum of all p does not, the last with p > 0. */
 function classAt(p: Float64Array, u: number): number {
   let sum = 0;
   let last = 0;
@@ -90,8 +90,8 @@ function classAt(p: Float64Array, u: number): number {
 }
 
 /**
- * Fills `out` with draws from (0, 1), uniform on the odd multiples of 2^-53: 0.5 is not hit, nor 0 nor 1, and 1 - u is
- * exact. Draws 2j and 2j + 1 are the words of Philox at counter (j, row mod 2^32, row div 2^32, stream), key the seed.
+ * Fills `out` with draws from the odd multiples of 2^-53 in (0, 1). They are never 0, 0.5 or 1, and 1 - u is exact.
+ * Draws 2j and 2j + 1 are the words of Philox at counter (j, row mod 2^32, row div 2^32, stream) with the seed as key.
  */
 export function storeUniforms(
   out: Float64Array,
@@ -113,21 +113,21 @@ export function storeUniforms(
   }
 }
 
-/** Returns (n + 1/2)·2^-52, n the 52 upper bits of the two words. */
+/** Returns (n + 1/2)·2^-52 for the upper 52 bits n of two words. */
 function uniform(high: number, low: number): number {
   const n = (high >>> 12) * 2 ** 32 + low;
   return (n + 0.5) * 2 ** -52;
 }
 
-// Philox4x32-10 of Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC'11: four words of 32
-// random bits as a function of a counter (128 bits) and a key (64 bits). Nothing is carried from draw to draw, so the
-// values of a row depend on the seed and the row's number alone. Whole-number arithmetic only: the same on every machine.
+// Philox4x32-10 of Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC'11: four 32-bit random
+// words as a function of a 128-bit counter and a 64-bit key. Without state, the values of a row depend only on the seed and
+// the row number. Integer arithmetic gives the same bits on every machine.
 
 const MULTIPLIERS = [0xd2511f53, 0xcd9e8d57] as const;
 const WEYL = [0x9e3779b9, 0xbb67ae85] as const;
 const ROUNDS = 10;
 
-/** Replaces the four words of `counter` with random ones; `key` has two words. */
+/** Replaces the four words of `counter` with random ones. */
 export function philox(counter: Uint32Array, key0: number, key1: number): void {
   let a = counter[0] as number;
   let b = counter[1] as number;
@@ -153,7 +153,7 @@ export function philox(counter: Uint32Array, key0: number, key1: number): void {
   counter[3] = d;
 }
 
-/** Returns the upper 32 bits of the product of two words; every step is exact in a double. */
+/** Returns the upper 32 bits of the product of two words. Every step is exact in float64. */
 function highProduct(x: number, y: number): number {
   const low = x * (y & 0xffff);
   const high = x * (y >>> 16) + Math.floor(low / 65536);

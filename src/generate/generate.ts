@@ -25,9 +25,8 @@ import {
   resolveGenerateOptions,
 } from "./options.js";
 
-/** Progress of a call. */
 interface GenerateProgress {
-  /** Rows written; all rows if done. */
+  /** Number of rows written. */
   rowsDone: number;
   outputBytes: number;
   recordBatches: number;
@@ -39,7 +38,7 @@ export interface GenerateReport extends CallCost, GenerateProgress {
   status: "done" | "failed";
   output: string;
   kind: LogitsKind;
-  /** Standard deviation for kind normal, else null. */
+  /** Standard deviation for kind normal; otherwise null. */
   scale: number | null;
   seed: number;
   dtype: "float32" | "float64";
@@ -49,11 +48,11 @@ export interface GenerateReport extends CallCost, GenerateProgress {
 
 /**
  * Writes an Arrow IPC file of random logits with the columns `id: int64` (from 0), `logits: fixed_size_list<float>[classes]`
- * and `label: int32` (drawn from the softmax of the row). Memory does not depend on the size. The same options give the same
- * bytes on every machine. The output file is complete or absent, whatever happens.
+ * and `label: int32` (drawn from the softmax of the row). The same options give the same bytes on every machine. Memory does
+ * not depend on the size of the file, which appears only once it is complete.
  *
  * @returns the report
- * @throws SoftjacError, whose `report` says how far it came
+ * @throws SoftjacError with the report in `report`
  */
 export async function generate(
   options: GenerateOptions,
@@ -102,13 +101,13 @@ function checkStopped({ signal }: RunHooks): void {
   if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
 }
 
-/** Record batch bodies: within 16 to 64 MiB where a row allows it, as run's are. */
+/** Target size of record batch bodies, of a single row if that is larger; outputs of `run` have 16 to 64 MiB. */
 const BATCH_BYTES = 32 << 20;
 
-/** The list of record batches of a larger file would fill memory. */
+/** Maximum file size; the footer of a larger file would fill memory. */
 const MAX_BYTES = 2 ** 42;
 
-/** Returns the positions of all bytes of the file. @throws UsageError for more than 4 TiB */
+/** Returns the byte layout of the file. @throws UsageError for more than 4 TiB */
 function layoutLogitsFile(
   options: ResolvedGenerateOptions,
 ): JacobianFileLayout {
@@ -157,10 +156,10 @@ function layoutLogitsFile(
   return layoutJacobianFile(file, batches);
 }
 
-/** Bytes of logits that are drawn and written at once. */
+/** Bytes of logits per chunk. */
 const CHUNK_BYTES = 1 << 20;
 
-/** Writes every byte of the file, a chunk of rows at a time. @throws AbortedError, and the errors of writing */
+/** Writes the file in chunks of rows. @throws AbortedError, errors of the file system */
 async function writeLogits(
   options: ResolvedGenerateOptions,
   layout: JacobianFileLayout,
@@ -177,7 +176,7 @@ async function writeLogits(
   const ids = new BigInt64Array(chunkRows);
   const logits = new Floats(chunkRows * classes);
   const labels = new Int32Array(chunkRows);
-  // One row in float64, before it is rounded.
+  // Row in float64, before rounding.
   const row = new Float64Array(classes);
   for (const batch of layout.batches) {
     const { bodyStart, shape, layout: places } = batch;
@@ -205,7 +204,7 @@ async function writeLogits(
       }
       progress.rowsDone += count;
       hooks.onProgress?.(progress.rowsDone, rows);
-      // Signals and progress are handled between chunks.
+      // Lets the event loop handle signals.
       await new Promise((resolve) => setImmediate(resolve));
     }
     const { offset, bytes } = batchMetadata(batch, [], 0);

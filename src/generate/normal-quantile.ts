@@ -1,4 +1,4 @@
-// Coefficients of Wichura's PPND16, from the lowest power on.
+// Coefficients of Wichura's PPND16, in ascending powers.
 const CENTRE_ABOVE = [
   3.3871328727963665, 133.14166789178438, 1971.5909503065513, 13731.69376550946,
   45921.95393154987, 67265.7709270087, 33430.57558358813, 2509.0809287301227,
@@ -29,11 +29,11 @@ const FAR_BELOW = [
 ];
 
 /**
- * The x for which a standard normal draw is below x with probability u, 0 < u < 1, to about 1e-15 of itself.
+ * Returns the standard normal quantile of u, 0 < u < 1, with a relative error of about 1e-15.
  * Wichura, "Algorithm AS 241: the percentage points of the normal distribution", Applied Statistics 37, 1988.
  *
- * One uniform makes one normal, so draws keep their places; and rational functions, a square root and our own logarithm
- * give the same bits everywhere, which Box and Muller's Math.log and Math.cos do not.
+ * Each normal draw takes one uniform draw. Rational functions, a square root and naturalLog give the same bits on every machine,
+ * unlike Math.log and Math.cos in the Box-Muller transform.
  */
 export function normalQuantile(u: number): number {
   const q = u - 0.5;
@@ -60,11 +60,11 @@ const LN2_HIGH = 0.6931471803691238;
 const LN2_LOW = 1.9082149292705877e-10;
 
 /**
- * log x for 2^-60 < x < 1, within 2 units of the last place, of additions, products and quotients alone: these IEEE 754
- * fixes to the bit. Math.log is each engine's own.
+ * Returns log x for 2^-60 < x < 1 with an error of at most 2 ulp. Uses only additions, products and quotients, whose bits
+ * IEEE 754 fixes; Math.log differs between engines.
  *
- * x = f·2^-n with f in [√½, √2); log x = 2 atanh((f - 1)/(f + 1)) - n ln 2, the series up to z^23/23 (|z| <= 0.1716:
- * the remainder is under 2^-62).
+ * x = f·2^-n with f in [√½, √2), and log x = 2 atanh(z) - n ln 2 with z = (f - 1)/(f + 1), |z| <= 0.1716. The remainder of
+ * the series after z^23/23 is below 2^-62.
  */
 export function naturalLog(x: number): number {
   let f = x;

@@ -2,7 +2,7 @@ import { UsageError } from "../errors.js";
 import { type Resolved, resolve } from "../options/check-options.js";
 
 /**
- * Distribution of the logits of a row.
+ * Distribution of the logits.
  *
  * | kind     | distribution                                                                                     |
  * |----------|--------------------------------------------------------------------------------------------------|
@@ -22,9 +22,9 @@ export interface GenerateOptions {
   kind?: LogitsKind | undefined;
   /** Standard deviation for kind normal; default: 3. */
   scale?: number | undefined;
-  /** Random seed; the same seed gives the same bytes; default: 0. */
+  /** Random seed; default: 0. */
   seed?: number | undefined;
-  /** Type of the logits, which are drawn in float64 and then rounded; default: float64. */
+  /** Type of the logits, which are drawn in float64 and rounded; default: float64. */
   dtype?: "float32" | "float64" | undefined;
   /** Whether to replace an existing output file; default: false. */
   force?: boolean | undefined;
@@ -34,10 +34,10 @@ export interface GenerateOptions {
 
 type Defaults = "kind" | "scale" | "seed" | "dtype" | "force" | "sync";
 
-/** GenerateOptions checked, with every default in place; frozen. */
+/** Validated GenerateOptions with all defaults; frozen. */
 export type ResolvedGenerateOptions = Resolved<GenerateOptions, Defaults>;
 
-/** @throws UsageError naming the option, what it takes, and what was found */
+/** @throws UsageError */
 export function resolveGenerateOptions(
   options: GenerateOptions,
 ): ResolvedGenerateOptions {

@@ -8,13 +8,13 @@ export interface ReportOptions {
   output: string;
   /** Name of the copied column of true classes for calibration: class numbers, 0 to Q − 1, or class names. */
   label?: string | undefined;
-  /** Names of the classes, in the order of the logits, for labels that are strings; default: those that the results have. */
+  /** Names of the classes, in the order of the logits, for labels that are strings; default: names stored in the results. */
   classNames?: readonly string[] | undefined;
   /** Maximum number of classes in the heatmap, 2 to 100; default: 40. */
   classes?: number | undefined;
   /** Title of the page; default: name of the results. */
   title?: string | undefined;
-  /** Path of the report of a verification (`softjac verify --report` or `--json`), for its errors. */
+  /** Path of a verification report (`softjac verify --report` or `--json`) to include. */
   verifyReport?: string | undefined;
   /** Whether to replace an existing output file; default: false. */
   force?: boolean | undefined;
@@ -22,7 +22,7 @@ export interface ReportOptions {
   sync?: boolean | undefined;
 }
 
-/** ReportOptions checked, with every default in place; frozen. */
+/** Validated ReportOptions with all defaults; frozen. */
 export type ResolvedReportOptions = Resolved<
   ReportOptions,
   "classes" | "title" | "force" | "sync"

@@ -2,7 +2,7 @@ import type { NumberSources } from "../reader/reading-plan.js";
 import type { Layout } from "../results/catalogue.js";
 import type { RunEmit } from "../results/emit-options.js";
 
-/** Numbers behind an HTML report. A number is null if the output does not determine it; `reasons` says why. */
+/** Numbers of an HTML report. A number is null if the output does not determine it; `reasons` explains each. */
 export interface OutputReport {
   softjac: string;
   status: "done";
@@ -23,7 +23,7 @@ export interface OutputReport {
   peakMemoryBytes: number;
 }
 
-/** The numbers that the page shows. */
+/** Numbers on the page. */
 export type PageNumbers = Omit<
   OutputReport,
   "outputBytes" | "durationMs" | "peakMemoryBytes"
@@ -47,21 +47,23 @@ export interface SummaryNumbers {
   rows: number;
   /** Number of rows with results. */
   rowsWithResults: number;
-  /** Number of rows that are null, and of rows that the output omits. */
+  /** Number of rows that are null. */
   badRows: number;
+  /** Number of rows that the output omits. */
   rowsSkipped: number;
   /** Number of rows with results that do not determine p. */
   rowsWithoutP: number;
   bytes: number;
-  /** Number of stored entries in the layouts csr and coo, if they were read, and the largest and the sum of the dropped |entries|. */
+  /** Number of stored entries in the layouts csr and coo, if they were read. */
   entries: number | null;
+  /** Largest and sum of the absolute values of dropped entries. */
   droppedMax: number | null;
   droppedSum: number | null;
   copiedColumns: { name: string; type: string }[];
   /** Inputs of a dataset that were skipped, with the error of each. */
   skippedInputs: { name: string; error: string }[];
   from: NumberSources;
-  /** Numbers of the report of a verification: errors and guaranteed bounds in ε. */
+  /** Results of a verification; errors and guaranteed bounds in ε. */
   verified: {
     output: string | null;
     ok: boolean;
@@ -76,7 +78,7 @@ export interface SummaryNumbers {
   } | null;
 }
 
-/** Histogram: number of rows in the bins `[low + k width, low + (k + 1) width)`. */
+/** Histogram: `counts[k]` rows in the bin `[low + k width, low + (k + 1) width)`. */
 export interface Bins {
   low: number;
   width: number;
@@ -96,7 +98,7 @@ export interface ConfidenceNumbers {
         max: number | null;
         /** Number of rows whose uncertainty is exactly 0. */
         zero: number;
-        /** Number of rows whose 1 - max p is 0 in that type although the uncertainty is not, so that p (1 - p) is lost. */
+        /** Number of rows whose 1 - max p, and so p (1 - p), rounds to 0 in that type although the uncertainty is not 0. */
         lostFloat32: number;
         lostFloat64: number;
       })
@@ -137,24 +139,25 @@ export interface ClassNumbers {
   shown: number[];
   /** Mean |J|, `[shown, shown]`. */
   meanJacobian: number[][] | null;
-  /** Number of rows by label and prediction, `[shown, shown]`, and the number of rows with both; null without labels or p. */
+  /** Number of rows by label and predicted class, `[shown, shown]`; null without labels or p. */
   confusion: number[][] | null;
+  /** Number of rows with a label and a predicted class. */
   confusionRows: number;
-  /** Mean J[k,k], mean p, and numbers of rows whose prediction, whose label, and whose prediction and label are the class, `[Q]` each. */
+  /** Mean J[k,k], `[Q]`. */
   sensitivity: number[] | null;
   meanP: number[] | null;
+  /** Number of rows by predicted class, by label, and by class that is both, `[Q]` each. */
   predicted: number[] | null;
   labelled: number[] | null;
   correct: number[] | null;
   reasons: string[];
 }
 
-/** Row that the page shows. */
 export interface ShownRow {
   row: number;
-  /** Positions of the row along further axes; empty for rows of one axis. */
+  /** Indices along the axes after the first; empty for rows of one axis. */
   positions: readonly number[];
-  /** Input of the row, if there are several. */
+  /** Name of the input, if there are several. */
   input: string | null;
   confidence: number | null;
   uncertainty: number | null;
@@ -168,10 +171,11 @@ export interface ShownRow {
 }
 
 export interface ShownRows {
-  /** Names of the copied columns that are shown, and the number of others. */
+  /** Names of the copied columns that are shown. */
   copiedColumns: string[];
+  /** Number of other copied columns. */
   hiddenColumns: number;
-  /** The 20 most uncertain rows, in this order; ordered by 1 - confidence or entropy if the uncertainty is unknown. */
+  /** 20 rows by decreasing uncertainty, or by 1 - confidence or entropy if the uncertainty is unknown. */
   mostUncertain: ShownRow[];
   reasons: string[];
 }

@@ -25,11 +25,11 @@ import type {
 } from "./output-report.js";
 
 /**
- * Writes an HTML page about an output: confidence, calibration, classes and single rows. The page is a single file
- * of at most 3 MB. The output is read sequentially in bounded memory. The page is complete or absent, whatever happens.
+ * Writes an HTML page about an output: confidence, calibration, classes and single rows. The page is a single file of at most
+ * 3 MB, which appears only once it is complete. The output is read sequentially in bounded memory.
  *
- * @returns the numbers behind the page
- * @throws SoftjacError if the output or a report cannot be read, or the page cannot be written
+ * @returns the numbers on the page
+ * @throws SoftjacError if the output or the verification report cannot be read, or the page cannot be written
  */
 export async function report(
   options: ReportOptions,
@@ -53,12 +53,12 @@ export async function report(
   const results = findResults(resolved.results);
   const paths = results.parts.map(({ path }) => path);
   const numbers = await whileUnchanged(paths, async () => {
-    const found = await collectResults(results, resolved, hooks);
+    const collected = await collectResults(results, resolved, hooks);
     return interpreting(resolved.results, "results", () =>
-      numbersOf(results, found, resolved, verified),
+      pageNumbers(results, collected, resolved, verified),
     );
   });
-  // Only drawing needs the libraries of the page.
+  // Loads the drawing libraries only now.
   const { drawPage } = await import("./page/page.js");
   const page = drawPage(numbers);
   if (hooks.signal?.aborted)
@@ -68,13 +68,13 @@ export async function report(
   return { ...numbers, outputBytes, durationMs, peakMemoryBytes };
 }
 
-async function numbersOf(
+async function pageNumbers(
   results: FoundResults,
-  found: CollectedResults,
+  collectedResults: CollectedResults,
   { results: path, output, title, label }: ResolvedReportOptions,
   verified: SummaryNumbers["verified"],
 ): Promise<PageNumbers> {
-  const { first, collected, pairs, shown } = found;
+  const { first, collected, pairs, shown } = collectedResults;
   const { run, sources } = first;
   const { classes, confidence, calibration, withoutP, mostUncertain } =
     collected;
@@ -85,7 +85,7 @@ async function numbersOf(
     results: path,
     output,
     title,
-    summary: summaryNumbers(results, found, verified),
+    summary: summaryNumbers(results, collectedResults, verified),
     confidence: confidenceNumbers(confidence, sources, withoutP),
     calibration: isLabelled
       ? calibrationNumbers(label, calibration, sources)

@@ -3,11 +3,11 @@ import {
   axisCount,
   cellNumber,
   digits,
+  distinctDigits,
   percent,
   powerOfTen,
-  tellingDigits,
-} from "../../src/report/page/figures.js";
-import { embeddedJson, html } from "../../src/report/page/parts.js";
+} from "../../src/report/page/digits.js";
+import { embeddedJson, html } from "../../src/report/page/html.js";
 import { shadeScale } from "../../src/report/page/plot.js";
 
 test("numbers to read", () => {
@@ -45,7 +45,7 @@ test("numbers to read", () => {
     [
       [1, 2, 3],
       [0.00501, 0.00502, 0.00512],
-    ].map(tellingDigits),
+    ].map(distinctDigits),
   ).toEqual([2, 3]);
 });
 

@@ -5,16 +5,18 @@ import type { CalibrationNumbers } from "../output-report.js";
 /** Bins of equal width (k/15, (k+1)/15], as in Guo et al., "On Calibration of Modern Neural Networks", 2017. */
 export const RELIABILITY_BINS = 15;
 
-/** Scores of predictions against labels. */
+/** Sums for the scores of predictions against labels. */
 export class CalibrationSums {
-  /** Per bin: number of rows, sum of the confidences, number of correct predictions. */
+  /** Number of rows per bin. */
   readonly binRows = new Float64Array(RELIABILITY_BINS);
+  /** Sum of the confidences per bin. */
   readonly confidence = new Float64Array(RELIABILITY_BINS);
+  /** Number of correct predictions per bin. */
   readonly correct = new Float64Array(RELIABILITY_BINS);
   rows = 0;
   nllSum = 0;
   brierSum = 0;
-  /** Number of rows whose label has p = 0; their NLL is infinite and not in the sum. */
+  /** Number of rows whose label has p = 0; their infinite NLL is not in the sum. */
   zeroP = 0;
   unlabelled = 0;
 
@@ -27,29 +29,29 @@ export class CalibrationSums {
     this.rows++;
     const isCorrect = predicted === label;
     this.#addToBin(confidence, isCorrect);
-    const own = p[label] as number;
-    const rest = isCorrect ? uncertainty : 1 - own;
+    const labelP = p[label] as number;
+    const rest = isCorrect ? uncertainty : 1 - labelP;
     this.brierSum += rest * rest;
     for (let k = 0; k < p.length; k++)
       if (k !== label) this.brierSum += (p[k] as number) ** 2;
-    if (own === 0) this.zeroP++;
+    if (labelP === 0) this.zeroP++;
     else
       this.nllSum -=
         isCorrect && uncertainty < 0.5
           ? Math.log1p(-uncertainty)
-          : Math.log(own);
+          : Math.log(labelP);
   }
 
   #addToBin(confidence: number, isCorrect: boolean): void {
-    const bin = Math.ceil(confidence * RELIABILITY_BINS) - 1;
-    const at = Math.min(RELIABILITY_BINS - 1, Math.max(0, bin));
-    this.binRows[at] = (this.binRows[at] as number) + 1;
-    this.confidence[at] = (this.confidence[at] as number) + confidence;
-    if (isCorrect) this.correct[at] = (this.correct[at] as number) + 1;
+    const unclamped = Math.ceil(confidence * RELIABILITY_BINS) - 1;
+    const bin = Math.min(RELIABILITY_BINS - 1, Math.max(0, unclamped));
+    this.binRows[bin] = (this.binRows[bin] as number) + 1;
+    this.confidence[bin] = (this.confidence[bin] as number) + confidence;
+    if (isCorrect) this.correct[bin] = (this.correct[bin] as number) + 1;
   }
 }
 
-/** @param label name of the column */
+/** @param label name of the column of labels */
 export function calibrationNumbers(
   label: string,
   sums: CalibrationSums,

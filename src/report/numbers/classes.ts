@@ -7,14 +7,15 @@ import {
 import type { StoredRun } from "../../results/run-metadata.js";
 import type { ClassNumbers } from "../output-report.js";
 
-/** Sums of every class: Q numbers each, whatever the number of rows. */
+/** Sums by class, `[Q]` each. */
 export class ClassSums {
-  /** Sum of J[k,k], and the number of rows whose diagonal is known. */
+  /** Sums of J[k,k]. */
   readonly sensitivity: Float64Array;
+  /** Number of rows whose diagonal is known. */
   sensitivityRows = 0;
   readonly p: Float64Array;
   pRows = 0;
-  /** Numbers of rows whose prediction, whose label, and whose prediction and label are the class. */
+  /** Number of rows by predicted class, by label, and by class that is both. */
   readonly predicted: Float64Array;
   readonly labelled: Float64Array;
   readonly correct: Float64Array;
@@ -55,19 +56,20 @@ export class ClassSums {
   }
 }
 
-/** Sums of pairs of some classes: |J|, and the confusion matrix. */
+/** Sums by pair of shown classes: |J| and the confusion matrix. */
 export class ClassPairs {
   readonly shown: readonly number[];
-  /** Number of rows whose J is known, and number of rows with p and a label. */
+  /** Number of rows whose J is known. */
   rows = 0;
+  /** Number of rows with p and a label. */
   labelledRows = 0;
   readonly #classes: number;
   readonly #entryOf: EntryLookup;
   /** Index of a class in `shown`, or -1. */
   readonly #indexOf: Int32Array;
-  /** Sums of |J|, `[shown, shown]`, of which the upper triangle is used. */
+  /** Sums of |J|, `[shown, shown]`; only the upper triangle is used. */
   readonly #sums: Float64Array;
-  /** Numbers of rows, `[shown, shown]`: label, prediction. */
+  /** Number of rows by label and predicted class, `[shown, shown]`. */
   readonly #confusion: Float64Array;
 
   /** @param shown classes, ascending */
@@ -94,7 +96,7 @@ export class ClassPairs {
         const index = block.indices[n] as number;
         const j = index % this.#classes;
         const i = (index - j) / this.#classes;
-        // Both halves are stored.
+        // Blocks store both triangles.
         if (i <= j)
           this.#bump(this.#sums, i, j, Math.abs(block.values[n] as number));
       }
@@ -117,7 +119,7 @@ export class ClassPairs {
     return this.rows > 0 ? sum / this.rows : 0;
   }
 
-  /** Returns the number of rows with this label and this prediction, two shown classes. */
+  /** Returns the number of rows with this label and this predicted class, two shown classes. */
   confused(label: number, predicted: number): number {
     return this.#at(this.#confusion, label, predicted);
   }
@@ -133,7 +135,7 @@ export class ClassPairs {
   }
 }
 
-/** Returns the diagonal of a block of stored entries, and null for any other. */
+/** Returns the diagonal of a block of stored entries; null for other blocks. */
 function storedDiagonal(
   block: Example["block"],
   classes: number,
@@ -152,37 +154,38 @@ type EntryLookup = (
   example: Example,
 ) => ((i: number, j: number) => number) | null;
 
-/** Returns a function that looks up entries of a full block, or |J[i,j]| computed from p; null if neither is known. */
+/** Returns a lookup of entries of a block, or of |J[i,j]| computed from p; the lookup is null if neither is known. */
 function entryLookup(classes: number, temperature: number): EntryLookup {
   const entriesOf = blockEntries(classes);
   return ({ block, p, predicted, uncertainty }) => {
     if (block) return entriesOf(block);
     if (!p) return null;
     return (i, j) => {
-      const own = p[i] as number;
-      const other = i === predicted ? uncertainty : 1 - own;
-      return (own / temperature) * (i === j ? other : (p[j] as number));
+      const pi = p[i] as number;
+      const rest = i === predicted ? uncertainty : 1 - pi;
+      return (pi / temperature) * (i === j ? rest : (p[j] as number));
     };
   };
 }
 
-function bump(sums: Float64Array, at: number, by: number): void {
-  sums[at] = (sums[at] as number) + by;
+function bump(sums: Float64Array, index: number, by: number): void {
+  sums[index] = (sums[index] as number) + by;
 }
 
 /** Returns the classes with the largest mean J[k,k], at most `max`, ascending. */
 export function mostSensitive(sums: ClassSums, max: number): number[] {
   const { sensitivity, p } = sums;
-  const of = (k: number) => sensitivity[k] as number;
+  const sumOf = (k: number) => sensitivity[k] as number;
   return Array.from(sensitivity, (_, k) => k)
     .sort(
-      (a, b) => of(b) - of(a) || (p[b] as number) - (p[a] as number) || a - b,
+      (a, b) =>
+        sumOf(b) - sumOf(a) || (p[b] as number) - (p[a] as number) || a - b,
     )
     .slice(0, max)
     .sort((a, b) => a - b);
 }
 
-/** @param shown classes, ascending, of which `pairs` has the sums */
+/** @param shown classes of `pairs` to show, ascending */
 export function classNumbers(
   run: StoredRun,
   sums: ClassSums,

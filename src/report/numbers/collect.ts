@@ -15,14 +15,14 @@ import { ClassPairs, ClassSums, mostSensitive } from "./classes.js";
 import { ConfidenceSums } from "./confidence.js";
 import { Largest, type RowSummary, summarizeRow } from "./rows.js";
 
-/** Number of rows that the page lists. */
+/** Number of listed rows. */
 const SHOWN_ROWS = 20;
-/** Up to this number of classes, the first pass sums all pairs; above, a second pass sums the pairs of the shown classes. */
+/** Maximum classes for summing all pairs in the first pass; with more, a second pass sums the pairs of the shown classes. */
 const ALL_PAIRS_CLASSES = 100;
 
-/** Sums over the rows of an output. Their size depends on the number of classes, not of rows. */
+/** Sums over the rows of an output; their size depends on the number of classes, not of rows. */
 export class Collected {
-  /** Number of table rows; in coo, of rows with entries. */
+  /** Number of rows in the output; in coo, of rows with entries. */
   examples = 0;
   badRows = 0;
   /** Number of rows with results that do not determine p. */
@@ -33,7 +33,7 @@ export class Collected {
   readonly confidence: ConfidenceSums;
   readonly classes: ClassSums;
   readonly calibration = new CalibrationSums();
-  /** null: there are too many classes to sum all pairs. */
+  /** Sums of all pairs; null above ALL_PAIRS_CLASSES. */
   readonly pairs: ClassPairs | null;
   readonly mostUncertain = new Largest<RowSummary>(SHOWN_ROWS);
 
@@ -47,8 +47,8 @@ export class Collected {
         : null;
   }
 
-  /** @param part index of the file that has the row */
-  add(example: Example, part: number): void {
+  /** @param fileIndex index of the file of the row */
+  add(example: Example, fileIndex: number): void {
     this.examples++;
     if (example.isNull) {
       this.badRows++;
@@ -71,13 +71,13 @@ export class Collected {
       example.entropy,
     ].find((value) => !Number.isNaN(value));
     if (rank !== undefined)
-      this.mostUncertain.offer(rank, () => summarizeRow(example, part));
+      this.mostUncertain.offer(rank, () => summarizeRow(example, fileIndex));
   }
 }
 
-/** The sums over an output, and what its files say. */
+/** Sums over an output, and metadata of its files. */
 export interface CollectedResults {
-  /** The first file; the metadata of the others agree with it. */
+  /** First file, with whose metadata those of the others agree. */
   first: Pick<ResultsFile, "run" | "sources" | "copiedColumns">;
   /** Names of the inputs, each once. */
   inputs: string[];
@@ -85,7 +85,7 @@ export interface CollectedResults {
   /** Number of rows of the logits. */
   rows: number;
   collected: Collected;
-  /** Shown classes, ascending, and the sums of their pairs. */
+  /** Shown classes, ascending. */
   shown: number[];
   pairs: ClassPairs;
 }
@@ -101,36 +101,36 @@ export async function collectResults(
   hooks: RunHooks,
 ): Promise<CollectedResults> {
   let collected: Collected | null = null;
-  const known = { inputs: new Set<string>(), bytes: 0, rows: 0 };
-  const pass = new Pass(results, options, hooks);
-  const first = await pass.read(
-    (part, { input }) => {
-      collected ??= new Collected(part.run);
-      if (!collected.pairs) pass.passes = 2;
-      const { rowStart, rowEnd } = part.run;
-      known.rows += rowEnd - rowStart;
-      known.bytes += part.bytes;
-      known.inputs.add(input ?? part.run.source ?? "not known");
+  const totals = { inputs: new Set<string>(), bytes: 0, rows: 0 };
+  const reader = new ResultsReader(results, options, hooks);
+  const first = await reader.read(
+    (file, { input }) => {
+      collected ??= new Collected(file.run);
+      if (!collected.pairs) reader.passes = 2;
+      const { rowStart, rowEnd } = file.run;
+      totals.rows += rowEnd - rowStart;
+      totals.bytes += file.bytes;
+      totals.inputs.add(input ?? file.run.source ?? "not known");
     },
-    (example, part) => collected?.add(example, part),
+    (example, fileIndex) => collected?.add(example, fileIndex),
   );
   const sums = collected as unknown as Collected;
   const { classes, temperature } = first.run;
   const shown = mostSensitive(sums.classes, options.classes);
   let { pairs } = sums;
   if (!pairs) {
-    const some = new ClassPairs(classes, shown, temperature);
-    await pass.read(
+    const shownPairs = new ClassPairs(classes, shown, temperature);
+    await reader.read(
       () => {},
       (example) => {
-        if (!example.isNull) some.add(example);
+        if (!example.isNull) shownPairs.add(example);
       },
     );
-    pairs = some;
+    pairs = shownPairs;
   }
   return {
-    ...known,
-    inputs: [...known.inputs],
+    ...totals,
+    inputs: [...totals.inputs],
     first,
     collected: sums,
     shown,
@@ -138,8 +138,8 @@ export async function collectResults(
   };
 }
 
-/** Reads all files in order, once or twice, and reports progress over all passes. */
-class Pass {
+/** Reads all files in order, and reports progress over all passes. */
+class ResultsReader {
   passes = 1;
   #rowsDone = 0;
 
@@ -149,29 +149,29 @@ class Pass {
     private readonly hooks: RunHooks,
   ) {}
 
-  /** Returns the first file, closed. */
+  /** Reads all files once, and returns the first, closed. */
   async read(
-    onPart: (part: ResultsFile, found: FoundResults["parts"][number]) => void,
-    onExample: (example: Example, part: number) => void,
+    onFile: (file: ResultsFile, found: FoundResults["parts"][number]) => void,
+    onExample: (example: Example, fileIndex: number) => void,
   ): Promise<ResultsFile> {
     let first: ResultsFile | null = null;
-    for (const [n, found] of this.results.parts.entries()) {
-      const part = await openResultsFile(found.path, this.label);
+    for (const [fileIndex, found] of this.results.parts.entries()) {
+      const file = await openResultsFile(found.path, this.label);
       try {
-        if (part.note && !first && this.passes === 1)
-          this.hooks.onEvent?.({ event: "warning", message: part.note });
-        first ??= part;
-        rejectOther(first, part);
-        onPart(part, found);
-        await this.#readPart(part, (example) => onExample(example, n));
+        if (file.note && !first && this.passes === 1)
+          this.hooks.onEvent?.({ event: "warning", message: file.note });
+        first ??= file;
+        assertSameRun(first, file);
+        onFile(file, found);
+        await this.#readFile(file, (example) => onExample(example, fileIndex));
       } finally {
-        await part.close();
+        await file.close();
       }
     }
     return first as unknown as ResultsFile;
   }
 
-  async #readPart(
+  async #readFile(
     { path, run, scan }: ResultsFile,
     onExample: (example: Example) => void,
   ): Promise<void> {
@@ -183,7 +183,7 @@ class Pass {
       interpretingSync(path, "rows", () => {
         for (const example of examples) {
           onExample(example);
-          // Keys of rows of ragged lists have gaps.
+          // Row keys of ragged lists have gaps.
           const done = Math.min(run.rowEnd, example.row + 1) - run.rowStart;
           this.#rowsDone = before + done;
         }
@@ -195,8 +195,8 @@ class Pass {
   }
 }
 
-/** Rejects a file of another run: all files of a dataset have the same metadata. */
-function rejectOther(
+/** @throws InputFormatError if the metadata of two files differ */
+function assertSameRun(
   { run: first }: ResultsFile,
   { path, run }: ResultsFile,
 ): void {

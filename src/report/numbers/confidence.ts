@@ -3,28 +3,28 @@ import type { NumberSources } from "../../reader/reading-plan.js";
 import type { Bins, ConfidenceNumbers } from "../output-report.js";
 
 const BINS = 40;
-/** log10 of the smallest subnormal is -323.3. */
+/** Lower bound of log10 of the smallest subnormal, -323.3. */
 const MIN_DECADE = -324;
 const BINS_PER_DECADE = 8;
 
 /**
- * Largest uncertainty whose 1 - p is 0 in the type: half the distance from 1 to the next smaller number. p (1 - p) is 0
- * there, although the true value is not.
+ * Largest uncertainty for which 1 - p, and so p (1 - p), rounds to 0 in the type: half the distance from 1 to the next smaller
+ * number.
  */
 export const LOST = { float32: 2 ** -25, float64: 2 ** -54 } as const;
 
-/** Counts values in bins of equal width, which are fixed before the first value. */
+/** Counts values in bins of equal width. */
 export class Histogram {
   readonly low: number;
   readonly width: number;
   readonly counts: Float64Array;
-  /** Number and sum of the values, without NaN. */
+  /** Number of values other than NaN. */
   rows = 0;
   sum = 0;
   min = Infinity;
   max = -Infinity;
 
-  /** Bins are `[low + k width, low + (k + 1) width)`; the first and the last also count the values beyond. */
+  /** Divides `[low, high)` into bins; the first and the last also count the values beyond. */
   constructor(low: number, high: number, bins: number) {
     this.low = low;
     this.width = (high - low) / bins;
@@ -38,9 +38,9 @@ export class Histogram {
     if (value < this.min) this.min = value;
     if (value > this.max) this.max = value;
     const last = this.counts.length - 1;
-    const bin = Math.floor((value - this.low) / this.width);
-    const at = Math.min(last, Math.max(0, bin));
-    this.counts[at] = (this.counts[at] as number) + 1;
+    const unclamped = Math.floor((value - this.low) / this.width);
+    const bin = Math.min(last, Math.max(0, unclamped));
+    this.counts[bin] = (this.counts[bin] as number) + 1;
   }
 }
 
@@ -48,7 +48,7 @@ export class Histogram {
 export class ConfidenceSums {
   readonly confidence = new Histogram(0, 1, BINS);
   readonly entropy: Histogram;
-  /** log10 of the uncertainties that are not 0. */
+  /** Histogram of log10 of the uncertainties other than 0. */
   readonly uncertainty = new Histogram(
     MIN_DECADE,
     0,
@@ -104,7 +104,7 @@ function withMean(histogram: Histogram): (Bins & { mean: number }) | null {
     : null;
 }
 
-/** Returns the bins from the smallest to the largest uncertainty. */
+/** Returns the uncertainty without the empty bins at both ends. */
 function uncertaintyOf(sums: ConfidenceSums): ConfidenceNumbers["uncertainty"] {
   const { uncertaintyRows, uncertaintySum } = sums;
   if (uncertaintyRows === 0) return null;

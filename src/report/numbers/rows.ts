@@ -8,35 +8,35 @@ import { indexOfKey } from "../../results/row-axes.js";
 import type { FoundResults } from "../../show/find-results.js";
 import type { ShownRow, ShownRows } from "../output-report.js";
 
-/** Number of classes that are shown for a row: those with the largest p. */
+/** Number of classes shown for a row. */
 const SHOWN_CLASSES = 5;
 const MAX_COPIED_COLUMNS = 12;
 
-/** Keeps the items with the largest keys, largest first; of equal keys those that came first. */
+/** Keeps the `max` items with the largest keys, in descending order; of equal keys, the first offered. */
 export class Largest<Item> {
   readonly #max: number;
-  readonly #found: { key: number; item: Item }[] = [];
+  readonly #entries: { key: number; item: Item }[] = [];
 
   constructor(max: number) {
     this.#max = max;
   }
 
   get items(): Item[] {
-    return this.#found.map(({ item }) => item);
+    return this.#entries.map(({ item }) => item);
   }
 
   /** Calls `make` only if the item is kept. */
   offer(key: number, make: () => Item): void {
-    const last = this.#found.at(-1);
-    if (this.#found.length >= this.#max && !(last && key > last.key)) return;
-    const after = this.#found.findIndex((other) => other.key < key);
-    const at = after < 0 ? this.#found.length : after;
-    this.#found.splice(at, 0, { key, item: make() });
-    if (this.#found.length > this.#max) this.#found.pop();
+    const last = this.#entries.at(-1);
+    if (this.#entries.length >= this.#max && !(last && key > last.key)) return;
+    const smaller = this.#entries.findIndex((entry) => entry.key < key);
+    const index = smaller < 0 ? this.#entries.length : smaller;
+    this.#entries.splice(index, 0, { key, item: make() });
+    if (this.#entries.length > this.#max) this.#entries.pop();
   }
 }
 
-/** A copy of the numbers of a row that may be shown, and its position. */
+/** Numbers of a row, copied from an Example, which is reused. */
 export interface RowSummary
   extends Pick<
     Example,
@@ -49,9 +49,9 @@ export interface RowSummary
     | "predicted"
     | "label"
   > {
-  /** Index of its file. */
-  part: number;
-  /** Classes with the largest p, largest first; null if p is not known. */
+  /** Index of the file of the row. */
+  fileIndex: number;
+  /** Classes with the largest p, in descending order; null if p is unknown. */
   likely: { class: number; p: number }[] | null;
 }
 
@@ -64,9 +64,9 @@ export function summarizeRow(
     p,
     ...example
   }: Example,
-  part: number,
+  fileIndex: number,
 ): RowSummary {
-  return { ...example, part, likely: p && likelyClasses(p) };
+  return { ...example, fileIndex, likely: p && likelyClasses(p) };
 }
 
 function likelyClasses(p: ArrayLike<number>): RowSummary["likely"] {
@@ -75,18 +75,18 @@ function likelyClasses(p: ArrayLike<number>): RowSummary["likely"] {
     .slice(0, SHOWN_CLASSES);
 }
 
-/** Reads the copied columns of rows. @throws SoftjacError if they cannot be read */
+/** Returns the rows with the values of their copied columns. @throws SoftjacError if these cannot be read */
 export async function shownRows(
   results: FoundResults,
   rows: readonly RowSummary[],
   { copiedColumns, sources }: Pick<ResultsFile, "copiedColumns" | "sources">,
 ): Promise<ShownRows> {
   const shown = new Map<RowSummary, ShownRow>();
-  for (const part of new Set(rows.map((row) => row.part)))
+  for (const index of new Set(rows.map(({ fileIndex }) => fileIndex)))
     await readRows(
       results,
-      part,
-      rows.filter((row) => row.part === part),
+      index,
+      rows.filter(({ fileIndex }) => fileIndex === index),
       shown,
     );
   return {
@@ -118,11 +118,13 @@ function reasonsOf({
 
 async function readRows(
   results: FoundResults,
-  part: number,
+  fileIndex: number,
   rows: readonly RowSummary[],
   shown: Map<RowSummary, ShownRow>,
 ): Promise<void> {
-  const { path, input } = results.parts[part] as FoundResults["parts"][number];
+  const { path, input } = results.parts[
+    fileIndex
+  ] as FoundResults["parts"][number];
   const opened = await openResultsFile(path);
   try {
     const { inner, file, copiedColumns } = opened;

@@ -13,7 +13,7 @@ export function summaryNumbers(
 ): SummaryNumbers {
   const { run, sources, copiedColumns } = first;
   const { examples, badRows, withoutP, entries } = collected;
-  const known = (value: number) => (Number.isNaN(value) ? null : value);
+  const nullIfNaN = (value: number) => (Number.isNaN(value) ? null : value);
   return {
     kind: manifest ? "dataset" : "file",
     writtenBy: run.version ?? null,
@@ -33,8 +33,8 @@ export function summaryNumbers(
     rowsWithoutP: sources.p ? withoutP : examples - badRows,
     bytes,
     entries: sources.jacobian === "entries" ? entries : null,
-    droppedMax: known(collected.droppedMax),
-    droppedSum: known(collected.droppedSum),
+    droppedMax: nullIfNaN(collected.droppedMax),
+    droppedSum: nullIfNaN(collected.droppedSum),
     copiedColumns: copiedColumns.map(({ name, type }) => ({ name, type })),
     skippedInputs: [...(manifest?.leftOut ?? [])],
     from: sources,
@@ -46,7 +46,7 @@ export function summaryNumbers(
 export function readVerifyReport(path: string): SummaryNumbers["verified"] {
   const report = readJson(path);
   const { ok, rowsChecked, columns, output } = report;
-  // Reports of version 0.1.0 have findings.
+  // Version 0.1.0 wrote problems as findings.
   const problems = report.problems ?? report.findings;
   if (
     typeof ok !== "boolean" ||

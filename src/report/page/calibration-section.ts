@@ -1,6 +1,6 @@
 import { count } from "../../format-number.js";
 import type { CalibrationNumbers, OutputReport } from "../output-report.js";
-import { digits, percent } from "./figures.js";
+import { digits, percent } from "./digits.js";
 import {
   figure,
   type Html,
@@ -9,10 +9,10 @@ import {
   reasonsText,
   section,
   table,
-} from "./parts.js";
+} from "./html.js";
 import { histogram, Plot, picture } from "./plot.js";
 
-/** Draws scores and the reliability diagram; null without labels. */
+/** Returns scores and the reliability diagram; null without labels. */
 export function calibrationSection({
   calibration,
 }: Pick<OutputReport, "calibration">): Html | null {
@@ -45,7 +45,6 @@ function scores(numbers: CalibrationNumbers): Html {
 const HEIGHT = 380;
 const X = { domain: [0, 1], label: "confidence →" };
 
-/** Draws accuracy against confidence. */
 function reliabilityFigure({ bins, rows }: CalibrationNumbers): Html {
   const full = bins.filter((bin) => bin.rows > 0);
   return figure({

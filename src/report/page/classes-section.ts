@@ -1,6 +1,6 @@
 import { count } from "../../format-number.js";
 import type { ClassNumbers, OutputReport } from "../output-report.js";
-import { cellNumber, digits, percent, tellingDigits } from "./figures.js";
+import { cellNumber, digits, distinctDigits, percent } from "./digits.js";
 import {
   type FigureSpec,
   figure,
@@ -10,15 +10,17 @@ import {
   reasonsText,
   section,
   table,
-} from "./parts.js";
+} from "./html.js";
 import { Plot, picture, shadeScale } from "./plot.js";
 
-/** Maximum numbers of classes for numbers in cells, for a table of the cells, and for names at the axes. */
+/** Maximum number of classes for numbers in cells. */
 const MAX_NUMBERED = 12;
+/** Maximum number of classes for a table of the cells. */
 const MAX_TABLED = 40;
+/** Maximum number of classes for names at the axes. */
 const MAX_NAMED = 60;
 
-/** Draws mean |J| and the confusion matrix of the shown classes, and a table by class. */
+/** Returns mean |J| and the confusion matrix of the shown classes, and a table by class. */
 export function classesSection({
   classes,
   summary,
@@ -89,16 +91,17 @@ function confusionFigure(
 }
 
 interface MatrixSpec extends Pick<FigureSpec, "id" | "title" | "caption"> {
-  /** Labels of the rows and of the columns. */
+  /** Labels of the axes. */
   axes: [row: string, column: string];
   shown: readonly number[];
-  /** Returns the value of a cell, by indices of `shown`. */
+  /** Returns the value of a cell; `a` and `b` are indices of `shown`. */
   value(a: number, b: number): number;
-  /** Returns the value that is shaded; default: `value`. */
+  /** Returns the value that determines the shade; default: `value`. */
   shadeOf?(a: number, b: number): number;
-  /** Text of a value in a cell, in the table, and of an edge between shades. */
+  /** Formats a value in a cell. */
   text(value: number): string;
   tableText(value: number): string;
+  /** Formats a limit between two shades. */
   edgeText(edge: number, significant: number): string;
 }
 
@@ -200,7 +203,7 @@ function legend(
   text: MatrixSpec["edgeText"],
 ): Html | null {
   if (edges.length === 0) return null;
-  const significant = tellingDigits(edges);
+  const significant = distinctDigits(edges);
   const names = [
     `below ${text(edges[0] as number, significant)}`,
     ...edges.map((edge) => `from ${text(edge, significant)}`),
@@ -234,8 +237,8 @@ function classTable(
         ),
     ]);
   if (labelled && predicted && correct) {
-    const ratio = (part: number, of: number) =>
-      of > 0 ? percent(part / of) : "–";
+    const ratio = (rows: number, total: number) =>
+      total > 0 ? percent(rows / total) : "–";
     columns.push(
       ["correct", (k) => count(correct[k] as number)],
       ["recall", (k) => ratio(correct[k] as number, labelled[k] as number)],

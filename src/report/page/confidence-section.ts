@@ -5,8 +5,8 @@ import type {
   ConfidenceNumbers,
   OutputReport,
 } from "../output-report.js";
-import { digits, percent, powerOfTen } from "./figures.js";
-import { type Html, html, numberOf, reasonsText, section } from "./parts.js";
+import { digits, percent, powerOfTen } from "./digits.js";
+import { type Html, html, numberOf, reasonsText, section } from "./html.js";
 import { type Bar, histogram, Plot } from "./plot.js";
 
 const UNCERTAINTY_FROM: Record<string, string> = {
@@ -17,7 +17,7 @@ const UNCERTAINTY_FROM: Record<string, string> = {
 };
 const MAX_UNCERTAINTY_BARS = 72;
 
-/** Draws histograms of uncertainty, confidence and entropy. */
+/** Returns histograms of uncertainty, confidence and entropy. */
 export function confidenceSection({
   confidence: numbers,
   summary,
@@ -62,7 +62,7 @@ ${zero > 0 ? html`<li>${numberOf("zero-uncertainty", zero, count(zero))} rows ha
 }
 
 function entropyFigure(bins: Bins & { mean: number }, classes: number): Html {
-  const rows = bins.counts.reduce((sum, found) => sum + found, 0);
+  const rows = bins.counts.reduce((sum, rows) => sum + rows, 0);
   return histogram({
     id: "entropy",
     title: "Entropy",
@@ -72,15 +72,15 @@ function entropyFigure(bins: Bins & { mean: number }, classes: number): Html {
   });
 }
 
-/** Draws the uncertainty on a logarithmic axis, with lines below which a type loses it. */
+/** Returns a histogram with a logarithmic axis, and lines where 1 − p becomes 0 in a type. */
 function uncertaintyFigure(
   uncertainty: Uncertainty,
   from: string | null,
 ): Html {
   const { rows, mean, min, max } = uncertainty;
-  const bars = barsOf(joined(uncertainty));
+  const bars = barsOf(mergedBins(uncertainty));
   const first = bars[0]?.x1 ?? -1;
-  // If rows come near the line of float32, the axis includes it.
+  // The axis includes the line of float32 if rows are near it.
   const lost = Math.log10(LOST.float32);
   const low = first < lost + 2 ? Math.min(first, lost - 1) : first;
   const lines = Object.entries(LOST)
@@ -118,20 +118,20 @@ function uncertaintyFigure(
   });
 }
 
-/** Joins 2, 4, 8, … bins, so that few enough bars remain and their edges stay on the same grid. */
-function joined({ low, width, counts }: Bins): Bins {
-  const join =
+/** Merges 2, 4, 8, … bins into one until at most MAX_UNCERTAINTY_BARS remain. Edges stay on the same grid. */
+function mergedBins({ low, width, counts }: Bins): Bins {
+  const factor =
     [1, 2, 4, 8, 16, 32].find(
       (n) => counts.length / n <= MAX_UNCERTAINTY_BARS,
     ) ?? 64;
   const first = Math.round(low / width);
-  const start = Math.floor(first / join);
+  const start = Math.floor(first / factor);
   const sums: number[] = [];
-  counts.forEach((found, k) => {
-    const bar = Math.floor((first + k) / join) - start;
-    sums[bar] = (sums[bar] ?? 0) + found;
+  counts.forEach((rows, k) => {
+    const bar = Math.floor((first + k) / factor) - start;
+    sums[bar] = (sums[bar] ?? 0) + rows;
   });
-  return { low: start * join * width, width: join * width, counts: sums };
+  return { low: start * factor * width, width: factor * width, counts: sums };
 }
 
 function barsOf({ low, width, counts }: Bins): Bar[] {

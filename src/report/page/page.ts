@@ -4,7 +4,7 @@ import type { PageNumbers } from "../output-report.js";
 import { calibrationSection } from "./calibration-section.js";
 import { classesSection } from "./classes-section.js";
 import { confidenceSection } from "./confidence-section.js";
-import { embeddedJson, Html, html } from "./parts.js";
+import { embeddedJson, Html, html } from "./html.js";
 import { SHADES } from "./plot.js";
 import { rowsSection } from "./rows-section.js";
 import { summarySection } from "./summary-section.js";
@@ -17,11 +17,11 @@ const SECTIONS = [
   { id: "rows", title: "Rows", draw: rowsSection },
 ];
 
-/** Nothing is loaded and no script runs, whatever the texts of a file contain. */
+/** Policy that loads nothing and runs no script, in case text from a file is not escaped. */
 const POLICY =
   "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
 
-/** Returns the page. It loads nothing: no script, file or font. */
+/** Returns the page, which loads no scripts, files or fonts. */
 export function drawPage(numbers: PageNumbers): string {
   const { title, results, softjac } = numbers;
   const sections = SECTIONS.flatMap(({ draw, ...section }) => {
@@ -52,13 +52,13 @@ ${new Html(pageStyle())}
 <main>
 ${sections.map(({ drawn }) => drawn)}
 </main>
-<script type="application/json" id="numbers">${embeddedJson(shownNumbers(numbers))}</script>
+<script type="application/json" id="numbers">${embeddedJson(embeddedNumbers(numbers))}</script>
 </body>
 </html>
 `.markup;
 }
 
-/** Returns page.css, which the build copies beside this file, and a class for each shade. */
+/** Returns page.css, which the build copies beside this file, and a class per shade. */
 function pageStyle(): string {
   const path = new URL("report-page.css", import.meta.url);
   const shades = Array.from(
@@ -68,24 +68,24 @@ function pageStyle(): string {
   return readFileSync(path, "utf8") + shades.join("");
 }
 
-/** Returns the numbers without paths, and of many classes only those of the shown ones. */
-function shownNumbers({
+/** Returns the numbers without paths, and numbers by class for the shown classes only. */
+function embeddedNumbers({
   results: _,
   output: __,
   classes,
   ...numbers
 }: PageNumbers): object {
-  const some = (values: number[] | null) =>
+  const ofShown = (values: number[] | null) =>
     values && classes.shown.map((k) => values[k] as number);
   return {
     ...numbers,
     classes: {
       ...classes,
-      sensitivity: some(classes.sensitivity),
-      meanP: some(classes.meanP),
-      predicted: some(classes.predicted),
-      labelled: some(classes.labelled),
-      correct: some(classes.correct),
+      sensitivity: ofShown(classes.sensitivity),
+      meanP: ofShown(classes.meanP),
+      predicted: ofShown(classes.predicted),
+      labelled: ofShown(classes.labelled),
+      correct: ofShown(classes.correct),
     },
   };
 }

@@ -1,19 +1,19 @@
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
 import { count } from "../../format-number.js";
-import { axisCount, digits } from "./figures.js";
-import { type FigureSpec, figure, Html, table } from "./parts.js";
+import { axisCount, digits } from "./digits.js";
+import { type FigureSpec, figure, Html, table } from "./html.js";
 
 export { Plot };
 
 const { document } = parseHTML("<!doctype html><html><body></body></html>");
 const WIDTH = 560;
-/** Width of a figure that takes the whole line: two figures and the gap. */
+/** Width of two figures and the gap between them. */
 const WIDE = 1140;
 const HEIGHT = 300;
 
 /**
- * Draws a picture. Its colors are variables of page.css such as `var(--bar)`, which have values for light and dark.
+ * Draws an SVG picture. Colors are variables of page.css, such as `var(--bar)`, with light and dark values.
  * @param label description for screen readers
  */
 export function picture(label: string, options: Plot.PlotOptions): Html {
@@ -38,7 +38,7 @@ export function picture(label: string, options: Plot.PlotOptions): Html {
   return new Html(rounded(drawn.outerHTML));
 }
 
-/** Rounds attributes to hundredths of a pixel, which saves a third of the bytes. Text stays as it is. */
+/** Rounds attributes to hundredths of a pixel, which saves a third of the bytes. Text is unchanged. */
 function rounded(markup: string): string {
   return markup.replace(/="[^"]*"/g, (attribute) =>
     attribute.replace(/-?\d+\.\d{3,}/g, (number) =>
@@ -59,7 +59,7 @@ interface HistogramSpec
   /** Label of the x axis. */
   axis: string;
   bars: Bar[];
-  /** Text of an edge in the table. */
+  /** Formats an edge in the table. */
   value?: (edge: number) => string;
   /** Options of the x axis other than its label. */
   x?: object;
@@ -67,7 +67,7 @@ interface HistogramSpec
   height?: number;
 }
 
-/** Returns a figure with a bar for each range of values, and a table of the same. */
+/** Returns a figure and table with the number of rows in each range of values. */
 export function histogram({
   bars,
   axis,
@@ -107,8 +107,9 @@ export function histogram({
 
 /** Number of shades in page.css: `--h0` to `--h8`, from weak to strong. */
 export const SHADES = 9;
-/** Limits of the ratio between the largest and the smallest shaded value; below the minimum, noise would look like structure. */
+/** Maximum ratio between the largest and the smallest shaded value. */
 const MAX_RATIO = 1e4;
+/** Minimum ratio; with a smaller one, noise would look like structure. */
 const MIN_RATIO = 2;
 
 interface ShadeScale {

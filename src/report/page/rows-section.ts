@@ -1,9 +1,9 @@
 import { count } from "../../format-number.js";
 import type { OutputReport, ShownRow, ShownRows } from "../output-report.js";
-import { digits } from "./figures.js";
-import { type Html, html, reasonsText, section, table } from "./parts.js";
+import { digits } from "./digits.js";
+import { type Html, html, reasonsText, section, table } from "./html.js";
 
-/** Draws a table of the most uncertain rows. */
+/** Returns a table of the most uncertain rows. */
 export function rowsSection({
   rows,
   summary,
@@ -37,7 +37,7 @@ function rowsTable({ copiedColumns, mostUncertain }: ShownRows): Html {
       ...copiedColumns,
     ],
     mostUncertain.map((row) => [
-      nameOf(row),
+      rowName(row),
       String(row.predicted ?? "–"),
       String(row.label ?? "–"),
       ...[row.confidence, row.uncertainty, row.entropy].map((value) =>
@@ -52,6 +52,6 @@ function rowsTable({ copiedColumns, mostUncertain }: ShownRows): Html {
   );
 }
 
-function nameOf({ row, positions, input }: ShownRow): string {
+function rowName({ row, positions, input }: ShownRow): string {
   return [input ?? [], row, positions].flat(2).join(", ");
 }

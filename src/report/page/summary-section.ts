@@ -1,12 +1,12 @@
 import { bytes, count } from "../../format-number.js";
 import { shortList } from "../../printable.js";
 import type { OutputReport, SummaryNumbers } from "../output-report.js";
-import { digits, percent } from "./figures.js";
-import { type Html, html, numberOf, section, table } from "./parts.js";
+import { digits, percent } from "./digits.js";
+import { type Html, html, numberOf, section, table } from "./html.js";
 
 type Line = [name: string, value: Html | string];
 
-/** Draws a description of the output, its main numbers, and its verification. */
+/** Returns a description of the output, its main numbers, and its verification. */
 export function summarySection(
   numbers: Pick<OutputReport, "summary" | "confidence" | "calibration">,
 ): Html {
@@ -40,24 +40,24 @@ function tiles({
   confidence: { uncertainty, confidence },
   calibration,
 }: Pick<OutputReport, "summary" | "confidence" | "calibration">): Html {
-  const found: Line[] = [
+  const lines: Line[] = [
     [
       "rows with results",
       numberOf("rows", summary.rowsWithResults, count(summary.rowsWithResults)),
     ],
     ["classes", numberOf("classes", summary.classes, count(summary.classes))],
   ];
-  if (confidence) found.push(["mean confidence", digits(confidence.mean)]);
+  if (confidence) lines.push(["mean confidence", digits(confidence.mean)]);
   if (uncertainty)
-    found.push([
+    lines.push([
       "blocks lost in float32",
       percent(uncertainty.lostFloat32 / Math.max(1, uncertainty.rows)),
     ]);
   if (calibration?.accuracy != null)
-    found.push(["accuracy", percent(calibration.accuracy)]);
+    lines.push(["accuracy", percent(calibration.accuracy)]);
   if (calibration?.ece != null)
-    found.push(["calibration error", digits(calibration.ece)]);
-  return html`<ul class="tiles">${found.map(
+    lines.push(["calibration error", digits(calibration.ece)]);
+  return html`<ul class="tiles">${lines.map(
     ([name, value]) => html`<li><strong>${value}</strong> ${name}</li>
 `,
   )}</ul>
@@ -98,7 +98,7 @@ function linesOf(summary: SummaryNumbers): Line[] {
   return lines;
 }
 
-/** The stored entries of csr and coo, and the sum and the largest of the dropped ones. */
+/** Returns a line about the stored and dropped entries of csr and coo. */
 function entriesLine(summary: SummaryNumbers): Line[] {
   const { entries, rowsWithResults, classes, droppedSum, droppedMax } = summary;
   if (entries === null) return [];

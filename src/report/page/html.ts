@@ -1,14 +1,14 @@
 import { printable } from "../../printable.js";
-import { digits } from "./figures.js";
+import { digits } from "./digits.js";
 
-/** Markup, which other markup includes as it is. Everything else is escaped. */
+/** Markup. `html` inserts it unchanged and escapes all other values. */
 export class Html {
   constructor(readonly markup: string) {}
 }
 
 type Value = Html | string | number | null | readonly Value[];
 
-/** Returns markup with values: text is escaped, lists are joined, null is nothing. */
+/** Template tag for markup: escapes text, joins lists, and omits null. */
 export function html(strings: TemplateStringsArray, ...values: Value[]): Html {
   return new Html(
     strings.reduce(
@@ -17,7 +17,7 @@ export function html(strings: TemplateStringsArray, ...values: Value[]): Html {
   );
 }
 
-/** Returns JSON for a script element of type application/json; nothing in it can end the element. */
+/** Returns JSON for a script element of type application/json, which the JSON cannot close. */
 export function embeddedJson(value: unknown): Html {
   const text = JSON.stringify(value).replace(
     /[<>&\u2028\u2029]/g,
@@ -49,7 +49,7 @@ function escaped(text: string): string {
   );
 }
 
-/** Returns a rounded number with all its digits in the attribute `value`, and its name in `data-number`. */
+/** Returns a rounded number, with all digits in the attribute `value` and its name in `data-number`. */
 export function numberOf(
   name: string,
   value: number | null,
@@ -62,15 +62,15 @@ export function numberOf(
 export interface FigureSpec {
   id: string;
   title: string;
-  /** What the figure shows, and the number of rows. */
+  /** Description, with the number of rows. */
   caption: Html;
   picture: Html;
-  /** The numbers of the figure. */
+  /** Table of the same numbers. */
   table?: Html | null;
   wide?: boolean;
 }
 
-/** Returns a picture with its caption and a table to unfold. */
+/** Returns a picture with its caption and a table that can be unfolded. */
 export function figure({
   id,
   title,
@@ -88,7 +88,7 @@ ${table && html`<details><summary>Table: ${title}</summary>${table}</details>`}
 `;
 }
 
-/** Returns a table; the first column has the names of the rows. The caption is for screen readers. */
+/** Returns a table whose first column has the row headings. The caption is for screen readers. */
 export function table(
   caption: string,
   head: readonly (string | Html)[],
@@ -105,7 +105,7 @@ ${rows.map(
 )}</tbody></table></div>`;
 }
 
-/** Explains why a section is incomplete. */
+/** Returns the reasons why a section is incomplete. */
 export function reasonsText(sentences: readonly string[]): Html {
   return html`${sentences.map(
     (sentence) => html`<p class="reason">${sentence}</p>

@@ -1,13 +1,13 @@
-/** Formats a number with `most` significant digits: "0.0123", "3.1 × 10⁻⁸". */
-export function digits(value: number, most = 3): string {
+/** Formats a number with at most `max` significant digits: "0.0123", "3.14 × 10⁻⁸". */
+export function digits(value: number, max = 3): string {
   if (value === 0) return "0";
   const size = Math.abs(value);
   if (size >= 1e-3 && size < 1e6)
     return value
-      .toLocaleString("en-US", { maximumSignificantDigits: most })
+      .toLocaleString("en-US", { maximumSignificantDigits: max })
       .replace("-", "−");
   const [mantissa = "", exponent = ""] = value
-    .toExponential(most - 1)
+    .toExponential(max - 1)
     .split("e");
   const shown = mantissa.replace(/\.?0+$/, "").replace("-", "−");
   const power = powerOfTen(Number(exponent));
@@ -26,15 +26,15 @@ export function cellNumber(value: number): string {
   return text.replaceAll("-", "−");
 }
 
-/** Returns the number of significant digits, at least two, that keep values distinct. */
-export function tellingDigits(values: readonly number[]): number {
-  const isDistinct = (most: number) =>
-    new Set(values.map((value) => value.toPrecision(most))).size ===
+/** Returns the smallest number of significant digits, from 2 to 5, that keeps values distinct. */
+export function distinctDigits(values: readonly number[]): number {
+  const isDistinct = (significant: number) =>
+    new Set(values.map((value) => value.toPrecision(significant))).size ===
     new Set(values).size;
   return [2, 3, 4].find(isDistinct) ?? 5;
 }
 
-/** 10⁻⁸ */
+/** Formats a power of ten: "10⁻⁸". */
 export function powerOfTen(exponent: number): string {
   if (exponent === 0) return "1";
   const raised = String(exponent).replace(
@@ -44,9 +44,9 @@ export function powerOfTen(exponent: number): string {
   return `10${raised}`;
 }
 
-/** Formats a share as "12.3 %". */
-export function percent(share: number, most = 3): string {
-  return `${digits(100 * share, most)} %`;
+/** Formats a share: "12.3 %". */
+export function percent(share: number, max = 3): string {
+  return `${digits(100 * share, max)} %`;
 }
 
 /** Formats a count on an axis: "1,200", "1.2M". */
