@@ -1,2 +1,2 @@
-// A piscina worker: compresses one record batch after the other.
+// Piscina worker: each task compresses one record batch.
 export { compress as default } from "./compress/compress.js";

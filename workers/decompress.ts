@@ -5,6 +5,6 @@ import type {
 } from "../src/tasks/decompress-tasks.js";
 import { decompress } from "./decompress/decompress.js";
 
-/** A piscina worker: decodes one buffer after the other. */
+/** Piscina worker: each task decodes one buffer. */
 export default (task: DecompressTask) =>
   decompress(workerData as DecompressSetup, task);

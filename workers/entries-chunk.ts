@@ -2,18 +2,19 @@ import { rowCountAt } from "../src/kernels/portable/sparse-space.js";
 import type { EntriesSetup } from "../src/tasks/run-tasks.js";
 import type { RowsSetup, SlotRows } from "./slot-rows.js";
 
-/** Rows of a slot with their results, and the slot's columns of entries, which they fill. */
+/** Computes the results of a slot's rows, and their entries into the slot's columns until these are full. */
 export class EntriesChunk<Setup extends RowsSetup> {
-  /** Entries in the columns. */
+  /** Number of entries in the columns. */
   used = 0;
-  /** Of each row: the number of entries, and the dropped ones. */
+  /** Number of entries of each row. */
   readonly counts: Float64Array;
+  /** Largest dropped |entry| of each row, and the sum of all. */
   readonly droppedMax: Float64Array;
   readonly droppedSum: Float64Array;
-  // Views for all rows: making a view takes as long as a short row's entries.
+  // Views are created once: creating a view takes as long as the entries of a short row.
   readonly #dropped: Float64Array;
   readonly #rowCounts: Int32Array;
-  /** Address of the space in which the kernel counts the entries of a row. */
+  /** Address of the kernel's space for the entries of a row. */
   readonly #space: number;
 
   constructor(
@@ -33,16 +34,13 @@ export class EntriesChunk<Setup extends RowsSetup> {
     this.#rowCounts = new Int32Array(buffer, counts, classes);
   }
 
-  /**
-   * Computes the results of a row, and which entries it has: zeros and none for a bad row. Returns how many; null for a bad
-   * row.
-   */
+  /** Computes the results of a row and counts its entries. Returns the count; null for a bad row, whose results are zeros. */
   begin(row: number): number | null {
     const { slotRows, entries } = this;
     const { kernel, setup, base, work } = slotRows;
     let good = slotRows.load(row);
     setup.results.forEach((_, n) => {
-      good = good && slotRows.storeResult(n, row, this.#outOf(n, row));
+      good = good && slotRows.storeResult(n, row, this.#resultAddress(n, row));
     });
     if (!good) this.#clearResults(row);
     const count = good
@@ -63,12 +61,11 @@ export class EntriesChunk<Setup extends RowsSetup> {
     return good ? count : null;
   }
 
-  /** Whether there is no room for another entry. */
   get isFull(): boolean {
     return this.used === this.entries.capacity;
   }
 
-  /** Stores the entries of a row from row i of its block on. Returns where it stopped: `classes`, or where the slot is full. */
+  /** Stores the entries of a row from row i of its block on. Returns the block's row at which the slot is full, or `classes`. */
   storeFrom(row: number, i: number): number {
     const { slotRows, entries, used } = this;
     const { kernel, base, work, setup } = slotRows;
@@ -87,7 +84,7 @@ export class EntriesChunk<Setup extends RowsSetup> {
       base + entries.values + (entries.float32 ? 4 : 8) * used,
       entries.float32,
     );
-    // In a table of pairs, each entry has the row number and the own values of its example.
+    // In layout coo, row number and values of the example are repeated for each entry.
     const repeat = (column: number, offset: number, width: number) =>
       kernel.repeat(
         base + column + width * used,
@@ -103,17 +100,17 @@ export class EntriesChunk<Setup extends RowsSetup> {
     return end;
   }
 
-  /** Returns the row of the block up to which the entries of its rows, from row i on, fit into `room`. */
-  #endOfTile(i: number, room: number): number {
+  /** Returns the end of the longest run of block rows from row i on whose entries fit into `capacity`. */
+  #endOfTile(i: number, capacity: number): number {
     let end = i;
-    for (let left = room; end < this.#rowCounts.length; end++) {
+    for (let left = capacity; end < this.#rowCounts.length; end++) {
       left -= this.#rowCounts[end] as number;
       if (left < 0) break;
     }
     return end;
   }
 
-  #outOf(n: number, row: number): number {
+  #resultAddress(n: number, row: number): number {
     const { base, setup } = this.slotRows;
     const { values = 0, width = 0 } = setup.results[n] ?? {};
     return base + (setup.slot.results[n] as number) + row * values * width;
@@ -122,7 +119,8 @@ export class EntriesChunk<Setup extends RowsSetup> {
   #clearResults(row: number): void {
     const { buffer, results } = this.slotRows.setup;
     results.forEach(({ values, width }, n) => {
-      new Uint8Array(buffer, this.#outOf(n, row), values * width).fill(0);
+      const address = this.#resultAddress(n, row);
+      new Uint8Array(buffer, address, values * width).fill(0);
     });
   }
 }

@@ -14,7 +14,7 @@ import { readBits, readSource } from "./slot-bytes.js";
 import type { SlotRows } from "./slot-rows.js";
 import { TaskFailure, withSide } from "./task-failure.js";
 
-/** Rows `[from, to)` of a load that starts at row `start`, in one input batch. */
+/** Rows `[from, to)` of a load, which are in one input batch; the load starts at row `start`. */
 interface RowsOfPiece {
   piece: SourceRange;
   start: number;
@@ -22,14 +22,14 @@ interface RowsOfPiece {
   to: number;
 }
 
-/** Consecutive rows whose values are consecutive, from value `first` of the batch on. */
+/** Rows `[from, to)` whose values are contiguous, from value `first` of the batch on. */
 interface ValueRun {
   from: number;
   to: number;
   first: number;
 }
 
-/** Reads rows `[rowStart, rowEnd)` of every source into a slot, row-major, and stores their indices. They may span record batches. */
+/** Reads rows `[rowStart, rowEnd)` of every source, which may span record batches, into a slot, and stores their indices. */
 export function loadRows(
   { setup, kernel, base }: SlotRows,
   pieces: SourceRange[][],
@@ -39,7 +39,7 @@ export function loadRows(
   const rows = rowEnd - rowStart;
   setup.sources.forEach((source, n) => {
     const { staging, raw, values } = setup.slot.sources[n] as SourceOffsets;
-    const place = {
+    const addresses = {
       staging: base + staging,
       raw: base + raw,
       values: base + values,
@@ -50,20 +50,20 @@ export function loadRows(
       return from < to ? [{ piece, start: rowStart, from, to }] : [];
     });
     const runs = parts.map((part) =>
-      loadPart(setup, source, part, rows, place),
+      loadPart(setup, source, part, rows, addresses),
     );
     if (isSeparate(source.form) && source.values > 1)
       kernel.interleave(
-        place.staging,
+        addresses.staging,
         rows,
         source.values,
         source.width,
-        place.raw,
+        addresses.raw,
       );
-    if (place.values !== place.raw)
-      widen(setup, kernel, source, rowStart, rows, place);
+    if (addresses.values !== addresses.raw)
+      widen(setup, kernel, source, rowStart, rows, addresses);
     for (const [k, part] of parts.entries())
-      markNulls(setup, source, part, runs[k] ?? [], place.values);
+      markNulls(setup, source, part, runs[k] ?? [], addresses.values);
   });
   const { axes, buffer, slot } = setup;
   const rowNumbers = base + slot.rowNumbers;
@@ -81,7 +81,7 @@ export function loadRows(
     );
 }
 
-/** Reads what a piece has of the rows, and returns which of the values of its batch they are. */
+/** Reads the rows of a piece; returns their values in the batch as runs. */
 function loadPart(
   setup: WorkerSetup,
   source: SourceSetup,
@@ -100,13 +100,13 @@ function loadPart(
   const target = isSeparate(form) && values > 1 ? staging : raw;
   const rowBytes = perBuffer * width;
   for (const [k, position] of piece.values.entries()) {
-    const ofBatch = isList ? position : position - piece.firstRow * rowBytes;
+    const batchStart = isList ? position : position - piece.firstRow * rowBytes;
     for (const { from, to, first } of runs)
       readSource(
         setup,
         target + (k * rows + from - start) * rowBytes,
         (to - from) * rowBytes,
-        ofBatch + first * width,
+        batchStart + first * width,
         fd,
       );
   }
@@ -114,8 +114,8 @@ function loadPart(
 }
 
 /**
- * Finds the values of the rows of a piece by its offsets: every row must have as many as the source says, inside the
- * values of the batch. A null list may have any; its row is left out of the runs.
+ * Reads the list offsets of the rows of a piece; returns the runs of their values. Rejects a row whose number of values is
+ * not that of the source, or whose values are outside of the batch. Null lists may have any length and are in no run.
  */
 function listRuns(
   setup: WorkerSetup,
@@ -135,24 +135,24 @@ function listRuns(
   for (let r = 0; r < rows; r++) {
     const row = from + r;
     const [first, last] = [offset(r), offset(r + 1)];
-    const found = last - first;
+    const length = last - first;
     const isNull = valid && !valid(r);
-    if (!isNull && found !== values)
+    if (!isNull && length !== values)
       throw new TaskFailure({
         kind: "ragged-row",
         row,
         column: name,
         expected: values,
-        found,
+        found: length,
       });
-    if (!(first >= 0 && found >= 0 && last <= valueCount))
+    if (!(first >= 0 && length >= 0 && last <= valueCount))
       throw new TaskFailure({
         kind: "damaged",
         where: `column ${name}, row ${row}`,
         text: `expected a list within values 0 to ${valueCount}, found ${first} to ${last}`,
       });
-    const run = runs.at(-1);
     if (isNull) continue;
+    const run = runs.at(-1);
     if (run?.to === row && run.first + (row - run.from) * values === first)
       run.to++;
     else runs.push({ from: row, to: row + 1, first });
@@ -161,8 +161,8 @@ function listRuns(
 }
 
 /**
- * Makes the numbers of `rows` rows at `raw` float64. A logit that float64 cannot hold is refused; beyond 2^53 other whole
- * numbers lose digits: no class has such a number.
+ * Converts the numbers of `rows` rows at `raw` to float64. Rejects logits that float64 cannot represent exactly; other
+ * sources may lose digits beyond 2^53, because no class has such a number.
  */
 function widen(
   { buffer }: WorkerSetup,
@@ -195,8 +195,8 @@ function widen(
 }
 
 /**
- * Replaces nulls by a NaN of their own kind, which makes a bad row: in every value of a null row, in logits, and in inputs
- * beside them. A null logit becomes -inf where it masks its class.
+ * Replaces nulls, and all values of null rows, by the NaN that marks nulls (NULL_BITS_*), which makes the row bad. With
+ * `maskNulls`, a null logit in a row that is not null becomes -inf.
  */
 function markNulls(
   setup: WorkerSetup,
@@ -207,9 +207,9 @@ function markNulls(
 ): void {
   const { form, holds, values: perRow } = source;
   const firstRow = piece.firstRow + from - piece.rowStart;
-  const numbers = valuesOf(setup, source, values);
+  const putValue = nullWriter(setup, source, values);
   const put = (row: number, k: number, value: "null" | "masked") =>
-    numbers((row - start) * perRow + k, value);
+    putValue((row - start) * perRow + k, value);
   const validRow = readBits(setup, piece.validity, firstRow, to - from);
   const isNullRow = (row: number) => validRow && !validRow(row - from);
   const setNull = (row: number, k: number) => {
@@ -230,8 +230,8 @@ function markNulls(
       if (isNullRow(row)) for (let k = 0; k < perRow; k++) put(row, k, "null");
 }
 
-/** Writes into the values as the kernel reads them: float32 for logits of that type, else float64. */
-function valuesOf(
+/** Returns a function that writes the NaN for null, or -inf, in the type that the kernel reads. */
+function nullWriter(
   { buffer }: WorkerSetup,
   { type, holds }: SourceSetup,
   address: number,

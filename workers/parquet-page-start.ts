@@ -3,12 +3,12 @@ import { checkOwnFile } from "../src/io/system-error.js";
 import { Damaged } from "./decompress/bytes.js";
 import { decodeBlock } from "./decompress/lz4-block.js";
 
-/** Of a page, decoded at once: the levels of most pages. */
+/** Bytes of a page that are decoded first: enough for the levels of most pages. */
 const START_BYTES = 64 << 10;
-/** Of compressed bytes, given to a decoder that does not stop by itself. */
+/** First number of compressed bytes given to a decoder that always decodes all of its input. */
 const STEP_BYTES = 16 << 10;
 
-/** Returns the decoded bytes of a page: the first `needed`, and possibly more. */
+/** Returns at least the first `needed` of the `bytes` decoded bytes of a page. */
 type Decode = (page: Uint8Array, needed: number, bytes: number) => Uint8Array;
 
 let zstd: typeof import("@foxglove/wasm-zstd");
@@ -26,7 +26,7 @@ const DECODERS: { [codec: string]: Decode } = {
     decodeHadoopLz4(page, needed) ?? decodeLz4(page, needed, bytes),
 };
 
-/** Loads what decodes pages of a codec; returns false for one that is not known, which Parquet's decoder refuses. */
+/** Loads the decoder of a codec. Returns false for an unknown codec, which the Parquet decoder rejects. */
 export async function loadCodec(codec: string): Promise<boolean> {
   if (codec === "ZSTD") {
     checkOwnFile("wasm-zstd.wasm");
@@ -37,8 +37,8 @@ export async function loadCodec(codec: string): Promise<boolean> {
 }
 
 /**
- * Returns a function that decodes the start of a page of `bytes` decoded bytes: at least as many as are needed, and
- * few more, because the levels come first and are a small part of most pages. The function throws Damaged.
+ * Returns a function that decodes at least the first `needed` of the `bytes` decoded bytes of a page, and few more: levels
+ * come first and are a small part of most pages. The function throws Damaged.
  */
 export function pageStart(
   codec: string,
@@ -60,7 +60,7 @@ export function pageStart(
           bytes,
         );
       } catch {
-        // Its own error is no more exact.
+        // The error below is as precise as the decoder's.
       }
     if (start.length < needed)
       throw new Damaged(`the ${codec} data is damaged`);
@@ -78,12 +78,12 @@ function inSteps(decode: (part: Uint8Array) => Uint8Array): Decode {
 }
 
 function decodeLz4(page: Uint8Array, _: number, bytes: number): Uint8Array {
-  // No sequence of an LZ4 block decodes to more than 255 times its bytes.
+  // An LZ4 block decodes to at most 255 times its size.
   const out = new Uint8Array(Math.min(bytes, 255 * page.length));
   return out.subarray(0, decodeBlock(page, out, 0));
 }
 
-/** LZ4 as Hadoop frames it: decoded bytes (uint32, big-endian), bytes, block; and so on. Returns null where it is not. */
+/** Decodes LZ4 in Hadoop's framing, (decoded bytes, bytes: uint32 big-endian, block)*. Returns null for other data. */
 function decodeHadoopLz4(page: Uint8Array, needed: number): Uint8Array | null {
   const view = new DataView(page.buffer, page.byteOffset, page.byteLength);
   const blocks: Uint8Array[] = [];
@@ -108,7 +108,7 @@ function decodeHadoopLz4(page: Uint8Array, needed: number): Uint8Array | null {
 //   1: copy; length - 4 in three bits, offset back in the other three and the next byte
 //   2, 3: copy; length - 1 in six bits, offset back in the next 2 or 4 bytes
 
-/** Decodes the first `needed` bytes of a block, or all where it has fewer. @throws Damaged */
+/** Decodes the first `needed` bytes of a block, or all if it has fewer. @throws Damaged */
 function decodeSnappyStart(block: Uint8Array, needed: number): Uint8Array {
   const out = new Uint8Array(needed);
   let at = 0;
@@ -142,7 +142,7 @@ function decodeSnappyStart(block: Uint8Array, needed: number): Uint8Array {
       throw new Damaged(
         `expected a copy offset of 1 to ${end} in a Snappy block, found ${back}`,
       );
-    // A copy may include bytes that it has just written.
+    // A copy may overlap the bytes that it writes.
     for (let k = Math.min(length, needed - end); k > 0; k--, end++)
       out[end] = out[end - back] as number;
   }

@@ -10,17 +10,17 @@ import { Damaged } from "./decompress/bytes.js";
 import { loadCodec, pageStart } from "./parquet-page-start.js";
 import { damaged, readParquet } from "./parquet-read.js";
 
-/** Page headers are short, but for those with long least and greatest values. */
+/** First guess at the size of a page header; headers with long minimum and maximum values are larger. */
 const HEADER_BYTES = 512;
 
 /** PageType, as stored. */
 const DATA_PAGE = 0;
 const DATA_PAGE_V2 = 3;
 
-/** The encoding of levels. Readers disagree on the order of bits in the one that it replaced: it is refused. */
+/** Encoding of levels. Its predecessor BIT_PACKED is rejected, because readers disagree on the order of its bits. */
 const RLE = 3;
 
-/** A PageHeader of parquet.thrift. */
+/** PageHeader of parquet.thrift. */
 const PAGE_HEADER = {
   1: ["type", "integer"],
   2: ["decodedBytes", "integer"],
@@ -47,8 +47,8 @@ const PAGE_HEADER = {
 type PageHeader = Shaped<typeof PAGE_HEADER>;
 
 /**
- * Checks what the decoder does not check in the pages of a column chunk: checksums (where their writer made some),
- * definition and repetition levels, and the number of values. One page at a time is in memory.
+ * Checks what the decoder does not check in the pages of a column chunk: checksums (if there are any), definition and
+ * repetition levels, and the number of values. Holds one page at a time in memory.
  * @throws ParquetFailure
  */
 export async function checkPages(
@@ -67,11 +67,11 @@ export async function checkPages(
   if (!(await loadCodec(compression))) return;
   let buffer = new Uint8Array(0);
   let values = 0;
-  for (let at = start, page = 0; at < end; page++) {
-    const pageWhere = `${where}, page ${page}`;
-    const found = readHeader(fd, at, end);
-    if (!found) throw damaged(pageWhere, `no valid page header at byte ${at}`);
-    const { header, headerBytes, pageBytes } = found;
+  for (let at = start, n = 0; at < end; n++) {
+    const pageWhere = `${where}, page ${n}`;
+    const page = readHeader(fd, at, end);
+    if (!page) throw damaged(pageWhere, `no valid page header at byte ${at}`);
+    const { header, headerBytes, pageBytes } = page;
     const contentStart = at + headerBytes;
     const pageEnd = contentStart + pageBytes;
     if (pageEnd > end)
@@ -128,7 +128,7 @@ function checkData(
     ["definition", maxDefinition],
   ] as const) {
     if (max === 0 && !isV2) continue;
-    // Version 1 stores the encoding of a section of levels here, version 2 its length.
+    // The field is the encoding of the levels in version 1, and their length in bytes in version 2.
     const { [kind]: stored = -1 } = isV2 ? v2 : v1;
     let bytes = stored;
     if (!isV2) {
@@ -151,14 +151,14 @@ function checkData(
   return values;
 }
 
-// The levels of a page (parquet-format, Encodings.md, "RLE/Bit-Packing Hybrid"), of as many bits as the greatest needs:
+// The levels of a page (parquet-format, Encodings.md, "RLE/Bit-Packing Hybrid"), with the bits of the maximum level:
 //
 //   run: varint 2 n     | level in whole bytes                 n times the same level
-//        varint 2 n + 1 | 8 n levels, lowest bits first        the last run may have levels that do not count
+//        varint 2 n + 1 | 8 n levels, lowest bits first        the last run may be padded
 
 /**
- * Checks that a section has levels for so many values, and none above the schema's greatest, which is at most 255: the
- * decoder stores zeros for such values.
+ * Checks that a section has `values` levels, none above `max` (at most 255): the decoder would store zeros for their
+ * values.
  * @throws Damaged
  */
 function checkLevels(
@@ -200,19 +200,19 @@ function checkLevels(
     }
     const count = Math.min(8 * run, values - seen);
     const start = take(Math.ceil((count * bits) / 8));
-    // Where the greatest level has all bits set, none can be above it.
+    // If all bits of the maximum level are set, no level can exceed it.
     for (let k = 0; k < count && mask > max; k++) {
       const first = start + ((k * bits) >>> 3);
       const [low = 0, high = 0] = section.subarray(first, first + 2);
       check((((high << 8) | low) >>> ((k * bits) & 7)) & mask);
     }
-    // The bytes of levels that do not count may be missing.
+    // The bytes of padding levels may be missing.
     at = Math.min(start + run * bits, section.length);
     seen += count;
   }
 }
 
-/** Reads the header of the page at a position; null where there is none that makes sense. */
+/** Returns the page header at a position, or null if there is no valid one. */
 function readHeader(
   fd: number,
   at: number,
@@ -222,10 +222,9 @@ function readHeader(
     const bytes = new Uint8Array(Math.min(length, end - at));
     readParquet(fd, bytes, at);
     try {
-      const found = decodeThrift(bytes, PAGE_HEADER);
-      const { pageBytes = -1 } = found.value;
-      const header = { header: found.value, headerBytes: found.end, pageBytes };
-      return pageBytes < 0 ? null : header;
+      const { value, end: headerBytes } = decodeThrift(bytes, PAGE_HEADER);
+      const { pageBytes = -1 } = value;
+      return pageBytes < 0 ? null : { header: value, headerBytes, pageBytes };
     } catch (error) {
       if (!(error instanceof MalformedThrift)) throw error;
       if (bytes.byteLength === end - at) return null;

@@ -2,7 +2,7 @@ import { readFully } from "../src/io/positional.js";
 import { systemFailure } from "../src/io/system-error.js";
 import type { ParquetReply } from "../src/tasks/parquet-tasks.js";
 
-/** A failure that the main thread knows how to report. */
+/** Error that the thread sends to the main thread as `reply`. */
 export class ParquetFailure extends Error {
   constructor(readonly reply: ParquetReply) {
     super(reply.kind);
@@ -13,7 +13,7 @@ export function damaged(where: string, text: string): ParquetFailure {
   return new ParquetFailure({ kind: "damaged", where, text });
 }
 
-/** Fills `target` from the Parquet file. @throws ParquetFailure where the file has become shorter, or cannot be read */
+/** Fills `target` from the Parquet file. @throws ParquetFailure if the file has become shorter or cannot be read */
 export function readParquet(
   fd: number,
   target: Uint8Array,

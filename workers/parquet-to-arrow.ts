@@ -7,19 +7,19 @@ import type { ParquetSetup } from "../src/tasks/parquet-tasks.js";
 import { checkPages } from "./parquet-pages.js";
 import { damaged, ParquetFailure } from "./parquet-read.js";
 
-/** Approximate size of a batch: row groups are read whole, but decoded in parts. */
+/** Approximate size of a batch. Row groups are read whole, but decoded in batches. */
 const BATCH_BYTES = 16 << 20;
 const MAX_BATCH_ROWS = 1 << 17;
 
-/** The decoder's address space has 4 GiB, and a row group's bytes may be in it twice. */
+/** The decoder has 4 GiB of address space, and may hold the bytes of a row group twice. */
 const MAX_GROUP_BYTES = 3 * 2 ** 29;
 
-/** FFFFFFFF 00000000 ends a stream. */
+/** Size of the end-of-stream marker, FFFFFFFF 00000000. */
 const EOS_BYTES = 8;
 
 /**
- * Writes a Parquet file as one Arrow stream, row group by row group; returns the size of the stream.
- * @throws ParquetFailure; the decoder's own errors
+ * Writes a Parquet file as one Arrow stream, row group by row group. Returns the size of the stream.
+ * @throws ParquetFailure, and errors of the decoder
  */
 export async function writeArrow(
   file: ParquetFile,
@@ -80,7 +80,7 @@ function batchRows(
   let decoded = 0;
   for (const { bytes, decodedBytes, values } of chunks) {
     stored += bytes;
-    // Repeated values may take next to nothing in the file.
+    // Repeated values take almost no bytes in the file.
     decoded += Math.max(decodedBytes, 8 * values);
   }
   if (stored > MAX_GROUP_BYTES)
@@ -104,7 +104,7 @@ function expectRows(where: string, expected: number, found: number): void {
     );
 }
 
-/** A stream of one batch without its schema in front, and without its end. */
+/** Returns the record batch messages of a stream, without schema and end-of-stream marker. */
 function batchMessages(stream: Uint8Array): Uint8Array {
   const view = new DataView(stream.buffer, stream.byteOffset, 8);
   const schemaBytes = 8 + view.getInt32(4, true);

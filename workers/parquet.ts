@@ -1,5 +1,5 @@
-// The thread that writes a Parquet file as an Arrow stream. The first one of a process compiles the decoder (5 MB of
-// WebAssembly) for all: that takes as long as decoding a small file.
+// Thread that writes a Parquet file as an Arrow stream. The first thread of a process compiles the decoder (5 MB of
+// WebAssembly) for all others, because compiling takes as long as decoding a small file.
 import { readFileSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import { initSync, ParquetFile } from "parquet-wasm/esm";
@@ -8,7 +8,7 @@ import type { ParquetReply, ParquetSetup } from "../src/tasks/parquet-tasks.js";
 import { ParquetFailure, readParquet } from "./parquet-read.js";
 import { writeArrow } from "./parquet-to-arrow.js";
 
-/** The decoder may quote all that it found. */
+/** Maximum length of a quoted error; the decoder may quote any amount of data. */
 const MAX_TEXT = 300;
 
 const setup = workerData as ParquetSetup;
@@ -33,7 +33,7 @@ try {
   );
 }
 
-/** Nothing of the input is read yet: whatever fails here is no damage. */
+/** Loads the decoder. Its errors are not reported as damage, because nothing has been read yet. */
 function loadDecoder(): void {
   try {
     const decoder = setup.decoder ?? compileDecoder();
@@ -64,8 +64,8 @@ interface BlobLike {
 }
 
 /**
- * Returns an open file as the decoder wants it, which reads ranges when it needs them: the file's own bytes up to the
- * footer, then the tail that was given. The decoder does not survive a read that fails, so `reply` is called first.
+ * Returns an open file as the Blob that the decoder reads ranges of: the bytes of the file up to its footer, then `tail`.
+ * The decoder aborts the thread if a read fails, so the failure is sent first.
  */
 function fileAsBlob(
   { fd, tail, tailStart }: ParquetSetup,

@@ -8,8 +8,8 @@ import { rejectRow, SlotRows } from "./slot-rows.js";
 import { TaskFailure } from "./task-failure.js";
 
 /**
- * One task: reads the chunk's rows into its slot, a load at a time, computes each load in row blocks, and writes every
- * piece to its final offset. Returns the rows without results.
+ * Runs one task: reads the rows of the chunk into the slot, one load at a time, computes each load in row blocks, and
+ * writes the results to their final offsets. Returns the bad rows.
  */
 export function computeRowChunk(
   setup: WorkerSetup,
@@ -28,7 +28,7 @@ export function computeRowChunk(
     const rows = Math.min(setup.loadRows, task.rowEnd - start);
     const done = start - task.rowStart;
     loadRows(slotRows, task.pieces, start, start + rows);
-    // Addresses of the load's results but blocks.
+    // Addresses of the load's results, except blocks.
     const outs = results.map(({ values, width }, n) => {
       const position = (task.results[n] as number) + done * values * width;
       return alignLike(base + (slot.results[n] as number), position);
@@ -60,13 +60,15 @@ export function computeRowChunk(
   return badRows;
 }
 
-/** The rows that the plan omits are those without results, or the input has changed. */
+/** Rejects bad rows other than those that the scan found and the plan left out. */
 function checkAsScanned(
   { rowStart, skipped }: RowChunkTask,
   badRows: number[],
 ): void {
-  const other = badRows.findIndex((row, n) => row - rowStart !== skipped[n]);
-  if (other >= 0 || badRows.length !== skipped.length)
+  if (
+    badRows.length !== skipped.length ||
+    badRows.some((row, n) => row - rowStart !== skipped[n])
+  )
     throw new TaskFailure({
       kind: "damaged",
       where: `rows from ${rowStart}`,
@@ -74,14 +76,14 @@ function checkAsScanned(
     });
 }
 
-/** Rows [from, to) of a task, and the row of the output's chunk that the first one becomes. */
+/** Rows [from, to) of a task, and the output row (from 0 in the chunk) of the first one. */
 interface Run {
   from: number;
   to: number;
   out: number;
 }
 
-/** Returns the rows [from, to) of the task that are written: runs between the omitted ones. */
+/** Returns the runs of rows [from, to) of the task between the skipped rows. */
 function runsWritten(
   { skipped }: RowChunkTask,
   from: number,
@@ -101,14 +103,14 @@ function runsWritten(
   return runs;
 }
 
-/** Returns `address`, or the next one that is in its page where `position` is in its own. */
+/** Returns the first address from `address` on with the same offset in its page as `position`. */
 function alignLike(address: number, position: number): number {
   return address + padBefore(address, position);
 }
 
 /**
  * Computes `count` rows from row `first` of a load, which starts at row `done` of the task, and writes their blocks. Other
- * results go to the addresses `outs` of the load. Returns the bad rows of the load.
+ * results are stored at the addresses `outs` of the load. Returns the bad rows.
  */
 function computeRows(
   slotRows: SlotRows,
@@ -121,7 +123,7 @@ function computeRows(
   const { setup, base } = slotRows;
   const { classes, tileRows, results, slot } = setup;
   const row = done + first;
-  // Blocks start in the page of the slot as they do in the output.
+  // Blocks have the same offset in a page of the slot as in a page of the output.
   const outOfBlock = (n: number, i: number): number =>
     alignLike(
       base + (slot.results[n] as number),
@@ -155,7 +157,7 @@ function computeRows(
   return bad;
 }
 
-/** Returns the offset of row i of a block in the output's chunk, whose blocks are as in a slot. */
+/** Returns the offset of row i of a block in the chunk's output. */
 function offsetOfBlock(
   { block, width, values }: ResultColumn,
   classes: number,
@@ -166,7 +168,7 @@ function offsetOfBlock(
   return (row * values + skip) * width;
 }
 
-/** Writes rows [i, end) of the blocks of a run of rows, which are at `address`: as they are, or each in its slab of the tensor. */
+/** Writes rows [i, end) of the blocks of a run of rows from `address`: contiguous, or each into its slab of a dense tensor. */
 function writeRun(
   setup: WorkerSetup,
   task: RowChunkTask,
@@ -191,7 +193,7 @@ function writeRun(
     writeSlot(setup, address, count * width, position);
     return;
   }
-  // The slab of row q is [classes, all rows, classes], zero but for [i, q, j]: the file has zeros where nothing is written.
+  // The slab of row q is [classes, all rows, classes], nonzero only at [i, q, j]. Unwritten bytes of the file are zeros.
   const allRows = listSize / values;
   for (let r = 0; r < rows; r++)
     for (let k = i; k < end; k++) {

@@ -22,10 +22,10 @@ import { readInto } from "./slot-bytes.js";
 import { rejectRow, SlotRows } from "./slot-rows.js";
 import { TaskFailure, withSide } from "./task-failure.js";
 
-/** Runs tasks with a kernel of its own; on a worker, or on the main thread for runs too small for a pool. */
+/** Returns a function that runs tasks with its own kernel, on a worker or (for small runs) on the main thread. */
 export function taskRunner(setup: WorkerSetup): (task: Task) => Reply {
   const kernel = kernelOn(setup);
-  const done = (task: Task): Partial<Extract<Reply, { ok: true }>> => {
+  const run = (task: Task): Partial<Extract<Reply, { ok: true }>> => {
     switch (task.kind) {
       case "row-chunk":
         return { badRows: computeRowChunk(setup, kernel, task) };
@@ -43,7 +43,7 @@ export function taskRunner(setup: WorkerSetup): (task: Task) => Reply {
   };
   return (task) => {
     try {
-      return { ok: true, badRows: [], nulls: [], part: null, ...done(task) };
+      return { ok: true, badRows: [], nulls: [], part: null, ...run(task) };
     } catch (error) {
       if (error instanceof TaskFailure)
         return { ok: false, failure: error.failure };
@@ -52,26 +52,25 @@ export function taskRunner(setup: WorkerSetup): (task: Task) => Reply {
   };
 }
 
-/** Reads the rows of a task load by load. Returns those without results. */
 function findBadRows(
   setup: WorkerSetup,
   kernel: Kernel,
   { slot, rowStart, rowEnd, pieces }: ScanTask,
 ): number[] {
   const slotRows = new SlotRows(setup, kernel, slot * setup.slotBytes);
-  const found: number[] = [];
+  const badRows: number[] = [];
   for (let start = rowStart; start < rowEnd; start += setup.loadRows) {
     const rows = Math.min(setup.loadRows, rowEnd - start);
     loadRows(slotRows, pieces, start, start + rows);
     for (let r = 0; r < rows; r++)
-      if (slotRows.badRowReason(r)) found.push(rejectRow(slotRows, r, start));
+      if (slotRows.badRowReason(r)) badRows.push(rejectRow(slotRows, r, start));
   }
-  return found;
+  return badRows;
 }
 
 /**
- * Computes a task of the ordered writer: writes results and entries of its rows to the slot, until it is full or the rows
- * are done. The state of a row that did not fit stays in the slot, for the task that continues.
+ * Writes results and entries of the task's rows to the slot, until the slot is full or all rows are done. The state of a
+ * row that did not fit stays in the slot for the task that continues.
  */
 function computeEntries(
   setup: WorkerSetup,
@@ -110,8 +109,8 @@ function computeEntries(
 }
 
 /**
- * Copies one kept column of an output record batch from the input's batches that it spans, into the output or into
- * `target`. Returns the nulls of each node.
+ * Copies one column of an output record batch, which may span several input batches, to the output or to `target`.
+ * Returns the number of nulls of each node.
  */
 function copyColumn(
   setup: WorkerSetup,
@@ -119,10 +118,10 @@ function copyColumn(
   target: SharedArrayBuffer | null,
 ): number[] {
   const read: Read = (position, bytes) => {
-    const found = new Uint8Array(bytes);
-    const own = { sourceFd: column.fd ?? -1, sourcePresent: null };
-    readInto(column.fd === null ? setup : own, found, position);
-    return found;
+    const target = new Uint8Array(bytes);
+    const decoded = { sourceFd: column.fd ?? -1, sourcePresent: null };
+    readInto(column.fd === null ? setup : decoded, target, position);
+    return target;
   };
   const write = (source: Uint8Array, position: number) => {
     if (target) new Uint8Array(target).set(source, position);

@@ -4,7 +4,7 @@ import { writePages } from "../src/io/write-or-compare.js";
 import type { WorkerSetup } from "../src/tasks/run-tasks.js";
 import { withSide } from "./task-failure.js";
 
-/** Reads bytes of the input, or of a source's own file, to an address of the slots' memory. */
+/** Reads bytes of the input (or of the file `fd` of decoded rows) into the memory of the slots. */
 export function readSource(
   setup: WorkerSetup,
   address: number,
@@ -13,8 +13,8 @@ export function readSource(
   fd: number | null = null,
 ): void {
   const target = new Uint8Array(setup.buffer, address, bytes);
-  const from = fd === null ? setup : { sourceFd: fd, sourcePresent: null };
-  readInto(from, target, position);
+  const file = fd === null ? setup : { sourceFd: fd, sourcePresent: null };
+  readInto(file, target, position);
 }
 
 /** Fills `target` with bytes of the input. */
@@ -32,7 +32,7 @@ export function readInto(
   });
 }
 
-/** Whether bit `first + k` of the input's bitmap at `position` is set, for k under `count`; null where there is none (0). */
+/** Returns a test of bits `first + k` (k < count) of the bitmap at `position` of the input; null for no bitmap (position 0). */
 export function readBits(
   setup: WorkerSetup,
   position: number,
@@ -48,7 +48,7 @@ export function readBits(
     (((bytes[(skip + k) >> 3] as number) >> ((skip + k) & 7)) & 1) === 1;
 }
 
-/** Writes bytes of the slots' memory to the output. */
+/** Writes bytes from the memory of the slots to the output. */
 export function writeSlot(
   { buffer, output }: WorkerSetup,
   address: number,

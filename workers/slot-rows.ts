@@ -10,13 +10,13 @@ import type { ResultColumn } from "../src/results/columns.js";
 import type { SourceSetup, WorkerSetup } from "../src/tasks/run-tasks.js";
 import { TaskFailure } from "./task-failure.js";
 
-/** Rows in memory and their results. */
+/** Settings of a worker that computing rows needs. */
 export type RowsSetup = Pick<
   WorkerSetup,
   "buffer" | "classes" | "temperature" | "slot" | "results"
 > & { sources: Pick<SourceSetup, "name" | "type" | "values" | "holds">[] };
 
-/** Rows that are loaded into a slot, numbered from 0, and the kernel that computes their results. */
+/** Rows in a slot, numbered from 0, and the kernel that computes their results. */
 export class SlotRows<Setup extends RowsSetup = WorkerSetup> {
   /** Address of the work area. */
   readonly work: number;
@@ -31,7 +31,7 @@ export class SlotRows<Setup extends RowsSetup = WorkerSetup> {
     kernel.prepare(this.work);
   }
 
-  /** Stores every result of `count` rows; those of row `first` at `outs`. Returns the bad rows, whose results are zeros. */
+  /** Stores all results of rows [first, first + count) from addresses `outs` on. Returns the bad rows, whose results are zeros. */
   compute(first: number, count: number, outs: readonly number[]): number[] {
     const { kernel, base, work } = this;
     const { buffer, slot, classes, temperature, results } = this.setup;
@@ -61,14 +61,14 @@ export class SlotRows<Setup extends RowsSetup = WorkerSetup> {
       results.length,
       base + slot.badRows,
     );
-    const found = new Int32Array(buffer, base + slot.badRows, bad);
-    return Array.from(found, (row) => first + row);
+    const badRows = new Int32Array(buffer, base + slot.badRows, bad);
+    return Array.from(badRows, (row) => first + row);
   }
 
   /**
    * Stores the results of a row whose blocks do not fit the slot: blocks in tiles of `tileRows` rows at `outOf(n, iStart)`,
-   * with a call of `onTile(n, iStart, iEnd)` after each, and other results at `outs`. Returns the row if it is bad: its
-   * results are zeros.
+   * with a call of `onTile(n, iStart, iEnd)` after each tile, other results at `outs`. Returns [row] if the row is bad (its
+   * results are zeros), else [].
    */
   computeTiles(
     row: number,
@@ -110,7 +110,7 @@ export class SlotRows<Setup extends RowsSetup = WorkerSetup> {
     );
   }
 
-  /** Stores result `n` of the row in the work area; of a block, rows [i, end). Returns false for a bad row. */
+  /** Stores result `n` of the row in the work area; for a block, its rows [i, end). Returns false for a bad row. */
   storeResult(
     n: number,
     row: number,
@@ -137,14 +137,14 @@ export class SlotRows<Setup extends RowsSetup = WorkerSetup> {
   }
 
   /**
-   * Returns why a row has no results, a wrong label before all else; null if it has.
-   * @param areLabels whether only labels are checked
+   * Returns why a row is bad, or null if it is good. An invalid label comes before all other reasons.
+   * @param onlyLabels whether only labels are checked
    */
-  badRowReason(row: number, areLabels = false): BadRow | null {
+  badRowReason(row: number, onlyLabels = false): BadRow | null {
     const { buffer, classes, sources } = this.setup;
     let first: BadRow | null = null;
     for (const [n, { holds, name, values }] of sources.entries()) {
-      if (areLabels && holds !== "class") continue;
+      if (onlyLabels && holds !== "class") continue;
       const address = this.#source(n, row);
       const numbers =
         n === 0 && this.#isFloat32
@@ -160,7 +160,7 @@ export class SlotRows<Setup extends RowsSetup = WorkerSetup> {
     return first;
   }
 
-  /** Address of the values of source `n`: the logits, then the other inputs. */
+  /** Returns the address of a row's values of source `n` (0: the logits). */
   #source(n: number, row: number): number {
     const values = this.setup.slot.sources[n]?.values ?? 0;
     return this.base + values + row * this.#rowBytes(n);
@@ -170,7 +170,6 @@ export class SlotRows<Setup extends RowsSetup = WorkerSetup> {
     return input < 0 ? 0 : this.#source(input + 1, row);
   }
 
-  /** The kernel reads logits of either float type, and other inputs as float64. */
   #rowBytes(n: number): number {
     const values = this.setup.sources[n]?.values ?? 0;
     return values * (n === 0 && this.#isFloat32 ? 4 : 8);
@@ -182,8 +181,8 @@ export class SlotRows<Setup extends RowsSetup = WorkerSetup> {
 }
 
 /**
- * Ends the task if bad rows do, or if the label of the row is neither a class nor none. Returns the row of the file, which
- * starts at row `start` in the slot.
+ * Throws TaskFailure if bad rows end the task, or if the row's label is invalid. Returns the row's number in the file;
+ * `start` is the number of the first row in the slot.
  */
 export function rejectRow(rows: SlotRows, row: number, start: number): number {
   const { stopAtBadRow } = rows.setup;

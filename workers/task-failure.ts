@@ -3,14 +3,14 @@ import { systemErrorName } from "../src/io/system-error.js";
 import { DifferentByte } from "../src/io/write-or-compare.js";
 import type { Failure } from "../src/tasks/run-tasks.js";
 
-/** Thrown inside a task; leaves it as data. */
+/** Error that ends a task; its `failure` becomes the reply. */
 export class TaskFailure extends Error {
   constructor(readonly failure: Failure) {
     super(failure.kind);
   }
 }
 
-/** Runs a read of the input or a write of the output, so that a failure says which. */
+/** Runs a read of the input or a write of the output, and converts its errors to a TaskFailure of that side. */
 export function withSide<T>(side: "input" | "output", act: () => T): T {
   try {
     return act();

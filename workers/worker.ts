@@ -1,11 +1,11 @@
-// The piscina worker. Node built-ins and the kernel only: a worker starts in the time that its imports take.
+// Piscina worker of runs. It imports only Node built-ins and the kernel, because imports dominate its start-up time.
 import type { Reply, Task, TaskMessage } from "../src/tasks/run-tasks.js";
 import { taskRunner } from "./run-task.js";
 
-/** Of the last run: its kernel stands. */
-let last: { run: number; carryOut: (task: Task) => Reply } | null = null;
+/** Task runner of the last run, whose kernel is instantiated. */
+let last: { run: number; runTask: (task: Task) => Reply } | null = null;
 
 export default ({ run, setup, task }: TaskMessage): Reply => {
-  if (last?.run !== run) last = { run, carryOut: taskRunner(setup) };
-  return last.carryOut(task);
+  if (last?.run !== run) last = { run, runTask: taskRunner(setup) };
+  return last.runTask(task);
 };

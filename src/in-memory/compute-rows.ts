@@ -13,23 +13,23 @@ export type FloatArray = Float64Array | Float32Array;
 /** Typed array of one result of `softmaxResults`. */
 export type ResultArray = FloatArray | Int32Array;
 
-/** Arrays of one row after the other, checked. */
+/** Row-major arrays, already checked. */
 export interface Rows {
   logits: FloatArray;
   rows: number;
   classes: number;
   temperature: number;
-  /** The other inputs, in the order of the results. */
+  /** Auxiliary inputs, in the order of the results. */
   inputs: { option: AuxiliaryName; values: number; data: ArrayLike<number> }[];
   onBadRow: "error" | "nan";
 }
 
-/** V8's largest typed array has 2^33 values or fewer, and memory ends long before. */
+/** Lower than the limits of V8 on typed arrays. */
 const MAX_VALUES = 2 ** 32;
 
 /**
- * Computes results in memory, a row block at a time in one slot: one array per column, rows one after the other.
- * Bad rows are NaN (-1 in columns of whole numbers), or an error.
+ * Computes results in memory, one row block at a time: one row-major array per column. Bad rows are NaN (-1 in integer
+ * columns), or an error.
  * @throws UsageError, BadRowError
  */
 export function computeInMemory(
@@ -64,20 +64,25 @@ export function computeInMemory(
   });
   const slotRows = openRows({ ...input, slot, sources, results: columns });
   const outs = slot.results;
-  /** Copies values of a column out of the slot. */
-  const copy = (n: number, at: number, length: number) => {
+  const copyOut = (n: number, at: number, length: number) => {
     const { type } = columns[n] as ResultColumn;
     const { buffer } = slotRows.setup;
     arrays[n]?.set(arrayAt(buffer, type, outs[n] as number, length), at);
   };
   const computeTiles = (first: number): number[] => {
-    const outOf = (n: number) => outs[n] as number;
-    return slotRows.computeTiles(0, tileRows, outs, outOf, (n, i, end) => {
-      const { block, values } = columns[n] as ResultColumn;
-      const skip = blockRowStart(block ?? "square", classes, i);
-      const length = blockRowStart(block ?? "square", classes, end) - skip;
-      copy(n, first * values + skip, length);
-    });
+    const tileAddress = (n: number) => outs[n] as number;
+    return slotRows.computeTiles(
+      0,
+      tileRows,
+      outs,
+      tileAddress,
+      (n, i, end) => {
+        const { block, values } = columns[n] as ResultColumn;
+        const skip = blockRowStart(block ?? "square", classes, i);
+        const length = blockRowStart(block ?? "square", classes, end) - skip;
+        copyOut(n, first * values + skip, length);
+      },
+    );
   };
   for (let first = 0; first < rows; first += rowBlockSize) {
     const count = Math.min(rowBlockSize, rows - first);
@@ -90,7 +95,8 @@ export function computeInMemory(
       ? computeTiles(first)
       : slotRows.compute(0, count, outs);
     columns.forEach(({ block, values }, n) => {
-      if (!isTiled || block === null) copy(n, first * values, count * values);
+      if (!isTiled || block === null)
+        copyOut(n, first * values, count * values);
     });
     for (const row of bad) {
       rejectRow(slotRows, row, first + row, input.onBadRow);
@@ -116,7 +122,7 @@ type View = new (
   length: number,
 ) => ResultArray;
 
-/** Returns an array on memory. */
+/** Returns a view of `length` values at `address`. */
 export function arrayAt(
   buffer: ArrayBufferLike,
   type: keyof typeof ARRAYS,
@@ -126,7 +132,7 @@ export function arrayAt(
   return new (ARRAYS[type] as View)(buffer, address, length);
 }
 
-/** Returns the sources of a slot for rows in memory. */
+/** Returns the sources of a slot: the logits, then the auxiliary inputs. */
 export function sourcesOf({
   logits,
   classes,
@@ -181,7 +187,7 @@ export function fillRows(
       target[k] = Number(data[first * values + k]);
 }
 
-/** @throws BadRowError if bad rows are errors, or the label is neither a class nor none */
+/** Rejects a bad row unless it becomes NaN; an invalid label is always rejected. @throws BadRowError */
 export function rejectRow(
   slotRows: SlotRows<RowsSetup>,
   row: number,
@@ -199,10 +205,10 @@ export function rejectRow(
     );
 }
 
-/** Kept from call to call: a shared WebAssembly memory reserves GiBs of address space, so there is one. */
+/** Memory reused from call to call, because every shared WebAssembly memory reserves gigabytes of address space. */
 let memory: { buffer: SharedArrayBuffer; kernel: Kernel } | null = null;
 
-/** Opens a slot in memory. */
+/** Opens a slot in the reused memory, which is valid until the next call. */
 export function openRows(
   setup: Omit<RowsSetup, "buffer">,
 ): SlotRows<RowsSetup> {

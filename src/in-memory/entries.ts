@@ -16,9 +16,9 @@ import { checkArguments, type InMemoryOptions } from "./results.js";
 
 /** Options of `softmaxJacobianEntries`. */
 export interface EntriesOptions extends InMemoryOptions {
-  /** Threshold: entries with a smaller |value|, as stored, are dropped; default: 0, which drops only zeros. */
+  /** Minimum |value|, as stored, of the returned entries; default: 0, which drops only zeros. */
   threshold?: number;
-  /** Maximum number of entries per block: the largest by |value|, the first ones if equal; default: all. */
+  /** Maximum number of entries per block: the largest by |value|, in case of ties the first; default: all. */
   topK?: number;
   /** Function whose block is computed: softmax (`jacobian`, default) or log-softmax (`log_jacobian`, (δ_ij - p_i)/T). */
   of?: "jacobian" | "log_jacobian";
@@ -39,12 +39,12 @@ export interface JacobianEntries {
 
 /** Offsets are int32. */
 const MAX_ENTRIES = 2 ** 31 - 1;
-/** Of a block this many are stored at once, or a row of it. */
+/** Number of entries that are stored at once, unless one row of a block has more. */
 const TILE_ENTRIES = 1 << 16;
 
 /**
- * Computes the entries of each row's Jacobian block whose absolute value is at least `threshold`, and of these at most the
- * `topK` largest. The time per row is proportional to Q log Q plus the number of entries returned. The returned entries are not
+ * Computes the entries of each row's Jacobian block whose absolute value is at least `threshold`, at most the `topK`
+ * largest of them. The time per row is proportional to Q log Q plus the number of entries returned. Entries are not
  * rescaled. With `onBadRow: "nan"`, a bad row has no entries, and NaN in `droppedMax` and `droppedSum`.
  *
  * @param logits `[rows, classes]`, row-major; -inf masks a class (it has no entries). Not changed.
@@ -123,7 +123,7 @@ export function softmaxJacobianEntries(
         `threshold: the entries up to row ${r} exceed ${MAX_ENTRIES}, the maximum of one array; use a higher threshold or topK`,
         "threshold",
       );
-    // Tile by tile, each copied out of the kernel's memory.
+    // The kernel's memory holds one tile of rows at a time.
     for (let i = 0; i < classes; chunk.used = 0) {
       i = chunk.storeFrom(0, i);
       indices.push(new Int32Array(buffer, setup.indices, chunk.used).slice());
@@ -138,8 +138,8 @@ export function softmaxJacobianEntries(
   const total = offsets[rows] as number;
   return {
     offsets,
-    indices: joined(indices, new Int32Array(total)),
-    values: joined<FloatArray>(
+    indices: concatenate(indices, new Int32Array(total)),
+    values: concatenate<FloatArray>(
       values,
       float32 ? new Float32Array(total) : new Float64Array(total),
     ),
@@ -148,11 +148,14 @@ export function softmaxJacobianEntries(
   };
 }
 
-function joined<T extends FloatArray | Int32Array>(parts: T[], target: T): T {
-  let at = 0;
-  for (const part of parts) {
-    target.set(part, at);
-    at += part.length;
+function concatenate<T extends FloatArray | Int32Array>(
+  arrays: T[],
+  target: T,
+): T {
+  let offset = 0;
+  for (const array of arrays) {
+    target.set(array, offset);
+    offset += array.length;
   }
   return target;
 }

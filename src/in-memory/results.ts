@@ -28,7 +28,7 @@ export interface InMemoryOptions {
   onBadRow?: "error" | "nan";
 }
 
-/** Additional arrays that some results need, row-major. */
+/** Row-major arrays that some results need in addition to the logits. */
 export interface ResultInputs {
   /** Class k of the result `column`, 0-based: one for all rows, or `[rows]`. */
   class?: number | ArrayLike<number>;
@@ -38,7 +38,7 @@ export interface ResultInputs {
   cotangent?: ArrayLike<number>;
   /** Vectors for `jvp` and `log_jvp`, `[rows, classes]`. */
   tangent?: ArrayLike<number>;
-  /** Covariances for `covariance` and `variance`, `[rows, n]`: n = Q (diagonals), Q(Q+1)/2 (upper triangles, row by row) or Q·Q (full). */
+  /** Covariances for `covariance` and `variance`, `[rows, n]`: n = Q (diagonals), Q(Q+1)/2 (row-major upper triangles) or Q·Q. */
   covariance?: ArrayLike<number>;
 }
 
@@ -56,10 +56,7 @@ export interface ResultsOptions<
 
 type ResultsLayout = Exclude<Layout, "dense">;
 
-/**
- * Arrays that `softmaxResults` returns, by name. If `emit` is a list that the compiler does not know item by item, each
- * of them is optional.
- */
+/** Arrays that `softmaxResults` returns, by name; all optional if the items of `emit` are unknown at compile time. */
 export type Results<
   T extends FloatArray,
   Emit extends readonly EmitName[],
@@ -70,7 +67,7 @@ export type Results<
     ? { [Name in ArrayName<Emit[number], L>]: ArrayOf<Name, T, L> }
     : never;
 
-/** The layout `factored` stores a block as softmax, argmax and tail; `csr` and `coo` have no array of it. */
+/** Arrays of a result: the layout `factored` stores a block as softmax, argmax and tail, `csr` and `coo` have no array. */
 type ArrayName<
   Name extends EmitName,
   L extends ResultsLayout,
@@ -90,7 +87,7 @@ type ArrayOf<Name extends EmitName, T extends FloatArray, L> =
       : T extends Float32Array
         ? Float32Array
         : Float64Array)
-  // The tail of a factored block is float64, whatever the logits are.
+  // The tail of a factored block is always float64.
   | ("tail factored" extends `${Name} ${L & string}` ? Float64Array : never);
 
 /**
@@ -159,7 +156,7 @@ export function softmax<T extends FloatArray>(
   logits: T,
   options: InMemoryOptions,
 ): T {
-  return only(logits, options, "softmax");
+  return oneResult(logits, options, "softmax");
 }
 
 /**
@@ -175,7 +172,7 @@ export function softmaxJacobian<T extends FloatArray>(
   logits: T,
   options: InMemoryOptions,
 ): T {
-  return only(logits, options, "jacobian");
+  return oneResult(logits, options, "jacobian");
 }
 
 /**
@@ -198,10 +195,10 @@ export function softmaxJacobianColumn<T extends FloatArray>(
       `class: expected a whole number from 0 to ${classes - 1}, found ${shortValue(j)}`,
       "class",
     );
-  return only(logits, options, "column", { class: j });
+  return oneResult(logits, options, "column", { class: j });
 }
 
-function only<T extends FloatArray>(
+function oneResult<T extends FloatArray>(
   logits: T,
   options: InMemoryOptions,
   name: EmitName,
@@ -219,7 +216,7 @@ function only<T extends FloatArray>(
   })[name] as T;
 }
 
-/** Checks what every function on arrays is given. @throws UsageError */
+/** Checks the arguments that all functions on arrays share. @throws UsageError */
 export function checkArguments(
   logits: FloatArray,
   { rows, classes }: InMemoryOptions,
@@ -247,7 +244,7 @@ export function checkArguments(
     fail("onBadRow", "error or nan", onBadRow);
 }
 
-/** @throws UsageError for a name that is not a result's */
+/** Returns the names with deprecated ones replaced. @throws UsageError for an unknown name */
 function currentNames(emit: readonly EmitName[]): EmitName[] {
   if (!Array.isArray(emit)) fail("emit", "a list of names", emit);
   const names = emit.map(currentName);
@@ -264,7 +261,7 @@ function fail(name: string, expected: string, found: unknown): never {
   );
 }
 
-/** 10, 55 or 100 */
+/** Returns "10, 55 or 100", for example. */
 function orList(numbers: readonly number[]): string {
   const last = numbers.at(-1);
   const others = numbers.slice(0, -1).join(", ");

@@ -1,12 +1,12 @@
-/** Why a row has no results, in the words of an error. */
+/** Reason of a bad row, as part of an error message. */
 export interface BadRow {
   expected: string;
   found: string;
-  /** What to do about a label that is neither a class nor none, which is an error whatever is done with bad rows. */
+  /** Advice on an invalid label, which is an error whatever `onBadRow` is. */
   advice?: string;
 }
 
-/** NaNs of their own kind, which stand where a file has null: as float32, and as float64. */
+/** NaNs with payloads that mark nulls of the input, as float32 and as float64. */
 export const NULL_BITS_32 = 0x7fc06e75;
 export const NULL_BITS_64 = 0x7ff800006e756c6cn;
 
@@ -21,10 +21,10 @@ export function isNull(
     : new BigInt64Array(values.buffer, at, 1)[0] === NULL_BITS_64;
 }
 
-/** Start of `found` for a null logit in a row that is not null. */
+/** Beginning of `found` for a null logit in a row that is not null. */
 export const NULL_IN_CLASS = "null in class";
 
-/** What makes a row of logits bad: the first NaN, else the first +inf, else nothing but -inf; null where it is good. */
+/** Returns why logits are bad (the first NaN, else the first +inf, else only -inf), or null if they are good. */
 export function describeBadRow(
   logits: Float64Array | Float32Array,
 ): BadRow | null {
@@ -45,19 +45,19 @@ export function describeBadRow(
   };
 }
 
-/** Whether a class number says that a row has no label: null, NaN, -1 and -100. */
+/** Returns whether a class number means "no label": null, NaN, -1 and -100. */
 export function isNoClass(y: number): boolean {
   return Number.isNaN(y) || y === -1 || y === -100;
 }
 
-/** What to do about a label that is neither a class nor none; segmentation marks pixels to ignore with 255. */
+/** Returns advice on an invalid label. Segmentation data marks pixels to ignore with 255. */
 export function adviceOnClass(y: number): string {
   return y === 255
     ? "replace 255 by -100 or null where it marks labels to ignore"
     : "classes are counted from 0";
 }
 
-/** What makes a row of another input bad; `holds` says what it should be. null where it is good. */
+/** Returns why a row of an auxiliary input is bad, or null if it is good; `holds` is the expected kind of value. */
 export function describeBadInput(
   name: string,
   values: Float64Array,

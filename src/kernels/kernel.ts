@@ -1,13 +1,13 @@
 /**
- * What a worker calls, on raw byte addresses in the slots' memory. Two implementations give the same bits:
- * the SIMD module (src/kernels/simd) and plainKernel. A `boolean` after an address says that the values there are float32
- * (else float64). Addresses are multiples of the value's width; a work area is laid out as in portable/work.ts, a program
- * as in portable/program.ts, and results have the codes of portable/codes.ts.
+ * Functions on byte addresses in the memory of the slots. Two implementations give the same bits: the SIMD module
+ * (src/kernels/simd) and plainKernel. `float32` is the type of the values at an address: float32, or else float64.
+ * Addresses are multiples of the width of their values. Layouts: work area in portable/work.ts, program in
+ * portable/program.ts, space of entries in portable/sparse-space.ts; result codes are in portable/codes.ts.
  */
 export interface Kernel {
-  /** Once, before any other call on a work area: what never changes in it. */
+  /** Stores the constants of a work area; must be called before any other function uses the area. */
   prepare(work: number): void;
-  /** Softmax of one row into `work`. Returns 1, or 0 for a bad row, whose work area is cleared. */
+  /** Computes the softmax of one row into `work`. Returns 1, or 0 for a bad row, whose work area is cleared. */
   loadRow(
     source: number,
     float32: boolean,
@@ -16,8 +16,8 @@ export interface Kernel {
     work: number,
   ): number;
   /**
-   * One result of the row in `work` to `out`; of a block, rows [iStart, iEnd), the first ones first. `input` is the
-   * address of the row's other input (float64). Returns 1, or 0 where that input is not finite or no class.
+   * Stores one result of the row in `work` to `out`; for a block, its rows [iStart, iEnd), in ascending order over several
+   * calls. `input` is the address of the row's auxiliary input (float64). Returns 1, or 0 if that input is bad.
    */
   storeResult(
     code: number,
@@ -31,8 +31,8 @@ export interface Kernel {
     float32: boolean,
   ): number;
   /**
-   * A stride: loadRow, then each of the program's results, for `rows` consecutive rows. Bad rows (those with a bad other
-   * input too) get zeros, and their numbers go to `badRows` (int32). Returns their count.
+   * Stores the results of the program for `rows` consecutive rows. Results of bad rows (including those with a bad
+   * auxiliary input) are zeros; the numbers of these rows are stored to `badRows` (int32). Returns their count.
    */
   storeRows(
     source: number,
@@ -46,8 +46,8 @@ export interface Kernel {
     badRows: number,
   ): number;
   /**
-   * Finds the entries of the block in `work` (`code`: JACOBIAN or LOG_JACOBIAN) that are large enough, as
-   * portable/sparse.ts says; `space` as in portable/sparse-space.ts; what is left out to `dropped`. Returns their count.
+   * Counts the entries of the block in `work` (`code`: JACOBIAN or LOG_JACOBIAN) of at least `threshold`, at most `topK`.
+   * Prepares `space` for storeEntries and stores largest and sum of the dropped |entries| to `dropped`. Returns the count.
    */
   countEntries(
     code: number,
@@ -60,8 +60,8 @@ export interface Kernel {
     dropped: number,
   ): number;
   /**
-   * Of the entries just counted those of rows [iStart, iEnd): i·Q + j to `indices`, or i there and j to `columns` (where
-   * that is not 0), int32, and the values. Tiles of rows come in order, each once. Returns how many there are.
+   * Stores the counted entries of rows [iStart, iEnd): values, and as int32 i·Q + j to `indices`, or (if `columns` is not
+   * 0) i to `indices` and j to `columns`. Tiles must come in order, each once. Returns the number of entries.
    */
   storeEntries(
     work: number,
@@ -74,9 +74,9 @@ export interface Kernel {
     values: number,
     float32: boolean,
   ): number;
-  /** `count` float32 values to float64. */
+  /** Converts `count` float32 values to float64. */
   widen(source: number, count: number, out: number): void;
-  /** `classes` columns of `rows` values (`bytes` = 1, 2, 4 or 8 each), one after the other, to row-major. */
+  /** Transposes `classes` consecutive columns of `rows` values (`bytes` = 1, 2, 4 or 8 each) to row-major. */
   interleave(
     columns: number,
     rows: number,
@@ -84,8 +84,8 @@ export interface Kernel {
     bytes: number,
     out: number,
   ): void;
-  /** The value at `from`, of 4 or 8 bytes, `count` times. */
+  /** Stores `count` copies of the value at `from`, of 4 or 8 bytes. */
   repeat(out: number, from: number, bytes: number, count: number): void;
-  /** first, first + 1, … as int64. */
+  /** Stores first, first + 1, … as int64. */
   storeRowNumbers(first: number, rows: number, out: number): void;
 }

@@ -31,9 +31,9 @@ type Integers = new (
   length: number,
 ) => Int8Array | Int16Array | Int32Array;
 
-/** The reference kernel on `buffer`: the SIMD kernel's judge in tests, and its stand-in where it cannot run. */
+/** Returns the reference kernel on `buffer`, which checks the SIMD kernel in tests and replaces it where it cannot run. */
 export function plainKernel(buffer: ArrayBufferLike): Kernel {
-  /** Of the work area at `work`, whose temperature is set; nothing is left of a bad row. */
+  /** Computes the softmax of a row into `work`, whose temperature is set. Clears the work area of a bad row. */
   const load = (
     source: number,
     float32: boolean,

@@ -1,7 +1,7 @@
 import type { Kernel } from "./kernel.js";
 import { plainKernel } from "./plain-kernel.js";
 
-/** The SIMD kernel on `memory`, from the compiled module (src/kernels/simd). Instantiating writes nothing into the memory. */
+/** Returns the SIMD kernel (src/kernels/simd) on `memory`. Instantiating it does not write to the memory. */
 export function simdKernel(
   module: WebAssembly.Module,
   memory: WebAssembly.Memory,
@@ -10,7 +10,7 @@ export function simdKernel(
     .exports as unknown as Kernel;
 }
 
-/** The kernel for a memory: SIMD where there is a module for it, else the plain one; same bits. */
+/** Returns the SIMD kernel if there is a module, else the plain kernel; both give the same bits. */
 export function kernelOn(at: {
   module: WebAssembly.Module | null;
   memory: WebAssembly.Memory | null;

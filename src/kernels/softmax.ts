@@ -11,11 +11,12 @@ import {
   WINNER,
 } from "./portable/work.js";
 
-/** A row's work area (laid out in portable/work.ts) as arrays; the header as float64 from byte 0. */
+/** Views of a row's work area (layout in portable/work.ts). */
 export interface WorkArea {
+  /** Header as float64, from byte 0. */
   readonly header: Float64Array;
   readonly argmax: Int32Array;
-  /** 2^(j/128), high and low in turn. */
+  /** Pairs (high, low) of 2^(j/128). */
   readonly table: Float64Array;
   readonly p: Float64Array;
   readonly high: Float64Array;
@@ -24,7 +25,7 @@ export interface WorkArea {
   readonly delta: Float64Array;
 }
 
-/** The work area at byte `address` of `buffer`. */
+/** Returns views of the work area at byte `address` of `buffer`. */
 export function workAreaAt(
   buffer: ArrayBufferLike,
   address: number,
@@ -45,16 +46,15 @@ export function workAreaAt(
 }
 
 /**
- * Softmax of one row of logits into a work area, whose temperature T is set; the header's m/T is left to the caller.
+ * Computes the softmax of one row of logits into a work area, whose temperature T is set. The caller stores m/T.
  *
- * With m = max o, a = first argmax: d + delta = (o_k - m)/T exactly (two-difference, and the division's remainder),
- * e_k = exp(d + delta) in two doubles, tail = sum over k != a of e_k compensated (Knuth),
- * S = 1 + tail in two doubles, and p_k = e_k/S with a first-order correction for the low parts. Everything is scaled by
- * 2^512 (see below).
+ * With m = max o, a = first argmax: d + delta = (o_k - m)/T exactly (two-difference, and remainder of the division),
+ * e_k = exp(d + delta) in two doubles, tail = Σ e_k over k != a, compensated (Knuth), S = 1 + tail in two doubles, and
+ * p_k = e_k/S with a first-order correction for the low parts. e, tail and S are scaled by 2^512 (see below).
  *
- * Error of p: the quotient's rounding, the correction's rounding, and 0.15 of 2^-52 from exp and tail: within 1.2 ε.
+ * The error of p is within 1.2 ε: the roundings of the quotient and of the correction, and 0.15·2^-52 from exp and tail.
  *
- * @returns m, or NaN for a bad row (a NaN, a +inf, or nothing but -inf), which leaves the work area as it was.
+ * @returns m, or NaN for a bad row (a NaN, a +inf, or only -inf), which leaves the work area unchanged
  */
 export function softmaxRow(
   logits: Float64Array | Float32Array,
@@ -66,7 +66,7 @@ export function softmaxRow(
   if (!Number.isFinite(m)) return Number.NaN;
   const a = logits.indexOf(m);
   const temperature = header[TEMPERATURE / 8] as number;
-  // (o - m)/T as (o/2 - m/2)/(T/2): with T beside it, a difference beyond float64 may give a quotient within it.
+  // (o - m)/T as (o/2 - m/2)/(T/2), because o - m may overflow though the quotient does not.
   const half = temperature === 1 ? 1 : 0.5;
 
   for (let k = 0; k < classes; k++) {
@@ -108,7 +108,7 @@ export function softmaxRow(
   return m;
 }
 
-/** NaN if there is one, else the largest; -inf for no values. */
+/** Returns NaN if there is one, else the maximum; -inf for no values. */
 function maximum(values: Float64Array | Float32Array): number {
   let m = -Infinity;
   for (const o of values) {
@@ -118,7 +118,7 @@ function maximum(values: Float64Array | Float32Array): number {
   return m;
 }
 
-/** Σ high, rounded, and what that has lost; the low parts go there too. */
+/** Returns Σ high, rounded, and its rounding error plus Σ low. */
 function compensatedSum(
   high: Float64Array,
   low: Float64Array,
@@ -134,27 +134,25 @@ function compensatedSum(
   return { tail, tailLow };
 }
 
-/**
- * exp(d + delta)·2^512 as an unevaluated sum high + low, for d <= 0.
- *
- * Reduction by a table of 128: d + delta = n·ln 2/128 + r + rLow with |r| <= 0.00271: n·STEP_HIGH is exact (STEP_HIGH
- * ends in 22 zero bits, |n| < 2^18), the subtraction is exact, and rLow carries what r cannot hold, delta with it.
- * exp(r) - 1 = r + r²/2 + … + r⁵/120 (remainder below 2^-60 of the whole). With n = 128 m + j the result is
- * 2^m·2^(j/128)·exp(r), 2^(j/128) in two doubles from the table, summed so that low keeps what high rounds away: the
- * pair is within 0.02·2^-52 of the true value, relative. high alone is not: delta and rLow are in low.
- *
- * The factor 2^512 keeps high a normal number for every d that can matter (d > -1000), so that the only rounding into
- * the subnormals is the caller's last division. d <= -1000 gives exactly 0: its share is under 2^-1442.
- *
- * The operations and their order are those of src/kernels/simd/exp.ts, so the bits are too.
- */
+// exp(d + delta)·2^512 is computed as an unevaluated sum high + low, for d <= 0.
+//
+// Reduction with a table of 128 values: d + delta = n·ln 2/128 + r + rLow with |r| <= 0.00271. n·STEP_HIGH is exact
+// (STEP_HIGH ends in 22 zero bits, |n| < 2^18), the subtraction is exact, and rLow is the rounding error of r plus delta.
+// exp(r) - 1 = r + r²/2 + … + r⁵/120 (relative remainder below 2^-60). With n = 128 m + j the result is
+// 2^m·2^(j/128)·exp(r), where 2^(j/128) is a pair from the table. low has the rounding errors of high, so the pair is within
+// 0.02·2^-52 (relative) of the exact value. high alone is not: delta and rLow are only in low.
+//
+// The factor 2^512 keeps high normal for every d that matters (d > -1000), so that only the caller's final division rounds
+// to subnormals. d <= -1000 gives exactly 0: its share of the sum is under 2^-1442.
+//
+// src/kernels/simd/exp.ts does the same operations in the same order, so that the bits agree.
 const STEPS_PER_ONE = 184.6649652337873;
 const STEP_HIGH = 0.00541521234481479;
 const STEP_LOW = 3.309782317038503e-12;
 /** 1.5·2^52: adding it rounds to the nearest integer (ties to even). */
 const ROUND_MAGIC = 6755399441055744;
 const EXP_FLOOR = -1000;
-/** 2^512, the factor that every value of scaledExp carries. */
+/** Factor of every value that storeScaledExp stores. */
 const EXP_SCALE = 2 ** 512;
 
 const bits = new DataView(new ArrayBuffer(8));
@@ -163,7 +161,7 @@ function powerOfTwo(exponent: number): number {
   return bits.getFloat64(0);
 }
 
-/** Writes high to `high[at]` and low to `low[at]`; `table` has 2^(j/128), high and low in turn. */
+/** Stores exp(d + delta)·2^512 to `high[at]` and `low[at]`; `table` has pairs (high, low) of 2^(j/128). */
 function storeScaledExp(
   d: number,
   delta: number,

@@ -1,4 +1,4 @@
-/** The part of WebAssembly's JavaScript interface that we use; Node's type declarations leave it out. */
+/** Types of the WebAssembly API that softjac uses; @types/node lacks them. */
 declare namespace WebAssembly {
   class Module {
     constructor(bytes: Uint8Array);

@@ -8,8 +8,8 @@ export interface Threads<Task, Reply> {
 }
 
 /**
- * Starts `count` piscina workers of the module `worker`: a fixed number, where piscina's default maximum is 1.5 x cores.
- * Piscina is loaded only when used.
+ * Starts exactly `count` piscina workers of the module `worker` (the default maximum of piscina is 1.5 x cores). Loads
+ * piscina on first use.
  */
 export async function openThreads<Task, Reply>(
   worker: URL,
@@ -27,8 +27,8 @@ export async function openThreads<Task, Reply>(
     maxThreads: count,
     resourceLimits,
   });
-  // The failure of a worker without a task, which could not start for example, is reported here alone, and tasks would wait
-  // forever. Racing one promise would keep every reply of the run in memory.
+  // The failure of a worker without a task (one that could not start, for example) is reported only here; without this
+  // listener, tasks would wait forever. Promise.race with one promise would keep every reply of the run in memory.
   const waiting = new Set<(error: unknown) => void>();
   let failed: { error: unknown } | null = null;
   pool.on("error", (error) => {
@@ -50,7 +50,7 @@ export async function openThreads<Task, Reply>(
   };
 }
 
-/** Returns the error for a thread that could not start, has ended or has thrown. Tasks reply with the errors they expect. */
+/** Returns the error for a thread that could not start, ended or threw. Expected failures of tasks are replies, not errors. */
 function workerError(cause: unknown): Error {
   const failed = systemFailure(cause);
   if (failed)

@@ -10,7 +10,7 @@ import type {
 } from "../tasks/run-tasks.js";
 import { openThreads, type Threads } from "./piscina-threads.js";
 
-/** Runs tasks; the caller's slots limit how many are in flight. */
+/** Runs tasks; the slots of the caller limit how many are in flight. */
 export interface TaskPool {
   run(task: Task): Promise<Reply>;
 }
@@ -18,10 +18,10 @@ export interface TaskPool {
 /** The built worker, next to the bundle that contains this module. */
 const WORKER_URL = new URL("./worker.cjs", import.meta.url);
 
-/** Number of runs of this process: a worker keeps what it has prepared for the last one. */
+/** Number of runs of this process. Workers cache what they prepared for the last run. */
 let runs = 0;
 
-/** Threads and memory, reused from run to run, because getting either takes longer than a small run. Created when needed. */
+/** Threads and memory, created when needed and reused from run to run: creating either takes longer than a small run. */
 export class WorkerPool {
   #threads: Promise<Threads<TaskMessage, Reply>> | null = null;
   #closed: Promise<void> | null = null;
@@ -33,20 +33,20 @@ export class WorkerPool {
   /** Starts `count` threads unless there are some. Start-up errors are reported to the first task, not here. */
   async start(count: number): Promise<void> {
     this.#threads ??= openThreads(WORKER_URL, count, {
-      // A worker's garbage is a few views per stride: collected early, a run's peak does not grow with its length.
+      // Workers create a few views per row block. Collecting them early keeps peak memory independent of the run's length.
       maxYoungGenerationSizeMb: 2,
     });
     await this.#threads.catch(() => {});
   }
 
-  /** Returns memory of at least `bytes` for the slots of one run at a time. @throws InternalError as allocateKernelMemory */
+  /** Returns memory of at least `bytes` for the slots of one run at a time. @throws InternalError */
   memory(bytes: number): KernelMemory {
     if (!this.#memory || this.#memory.buffer.byteLength < bytes)
       this.#memory = allocateKernelMemory(bytes);
     return this.#memory;
   }
 
-  /** Returns a pool for one run; 0 threads: on the main thread, where a small run ends before a thread has started. */
+  /** Returns a pool for one run. With 0 threads, tasks run on the main thread: small runs end before a thread has started. */
   async pool(threads: number, setup: WorkerSetup): Promise<TaskPool> {
     if (threads === 0) {
       const { taskRunner } = await import("../../workers/run-task.js");
@@ -54,7 +54,7 @@ export class WorkerPool {
       return {
         async run(task) {
           const reply = run(task);
-          // Signals, timers and progress have their turn between tasks.
+          // Let signals, timers and progress run between tasks.
           await new Promise(setImmediate);
           return reply;
         },
@@ -75,7 +75,7 @@ export class WorkerPool {
     };
   }
 
-  /** Ends the threads, for good. */
+  /** Ends the threads; the pool cannot be used again. */
   close(): Promise<void> {
     this.#closed ??= (async () => {
       const threads = await this.#threads?.catch(() => null);

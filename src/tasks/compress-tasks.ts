@@ -11,7 +11,7 @@ export interface CompressTask {
   codec: Codec;
   source: SharedArrayBuffer;
   buffers: readonly BufferRange[];
-  /** Takes the compressed body: maxCompressedBytes. */
+  /** Memory for the compressed body, of maxCompressedBytes. */
   target: SharedArrayBuffer;
 }
 
@@ -24,15 +24,15 @@ export interface CompressReply {
 /** A compressed buffer starts with its length before compression, or with -1 if it is stored uncompressed. */
 export const PREFIX_BYTES = 8;
 
-/** The greatest size of a compressed body: every buffer stored uncompressed. */
+/** Returns the maximum size of a compressed body: every buffer stored uncompressed. */
 export function maxCompressedBytes(buffers: readonly BufferRange[]): number {
   return buffers.reduce(
-    (sum, { length }) => (length === 0 ? sum : sum + inBody(length)),
+    (sum, { length }) => (length === 0 ? sum : sum + paddedBytes(length)),
     0,
   );
 }
 
-/** Bytes that a buffer takes of a body: buffers start on 64 bytes, as the format recommends. */
-export function inBody(bytes: number): number {
+/** Returns the bytes of a buffer in a body, prefix included; buffers are aligned to 64 bytes, as the format recommends. */
+export function paddedBytes(bytes: number): number {
   return Math.ceil((PREFIX_BYTES + bytes) / 64) * 64;
 }

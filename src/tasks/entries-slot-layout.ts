@@ -12,45 +12,45 @@ export interface EntriesSlotSpec {
   classes: number;
   /** Number of index columns after `row`. */
   positions: number;
-  /** Bytes of a value of an entry. */
+  /** Bytes of an entry's value. */
   width: number;
-  /** Whether table rows are entries (coo), with i, j and row numbers. */
+  /** Whether each entry is a table row with row number, i and j (coo). */
   coo: boolean;
-  /** Bytes of an example's values that are repeated with its entries (coo). */
+  /** Widths of the columns whose values are repeated for every entry of an example (coo). */
   repeated: number[];
   sources: SourceShape[];
-  /** Results of an example beside its entries. */
+  /** Results other than entries. */
   results: { values: number; width: number }[];
 }
 
-/** Offsets in bytes from the slot's start; n = chunkRows, c = slotEntries. */
 export interface EntriesSlotLayout extends SlotLayout {
   entries: EntriesOffsets;
 }
 
+/** Offsets in bytes from the slot's start; n = chunkRows, c = slotEntries. */
 export interface EntriesOffsets {
-  /** The space in which the kernel works (numeric/portable/sparse-space.ts), for one row. */
+  /** Work space of the kernel for one row (src/kernels/portable/sparse-space.ts). */
   space: number;
   /** float64[n]: entries of each row. */
   counts: number;
-  /** float64[n] each. */
+  /** float64[n] each: largest dropped |entry| of each row, and sum of all. */
   droppedMax: number;
   droppedSum: number;
-  /** float64[2]: the kernel's result of one row. */
+  /** float64[2]: both of the current row, as the kernel stores them. */
   dropped: number;
   /** int32[c]: i·Q + j, or i. */
   indices: number;
   /** int32[c]: j (coo). */
   columns: number;
-  /** [c], of the results' type. */
+  /** [c]: values, of the type of the results. */
   values: number;
-  /** int64[c] (coo). */
+  /** int64[c]: row numbers (coo). */
   rows: number;
-  /** [c] each: an example's value with each of its entries (coo). */
+  /** [c] each: values of the example that an entry belongs to (coo). */
   repeated: number[];
 }
 
-/** Lays out a task's rows as read, their results, and as many of their entries as fit. Pure. */
+/** Lays out the rows of a task, their results, and space for `slotEntries` entries. Pure. */
 export function layoutEntriesSlot(spec: EntriesSlotSpec): EntriesSlotLayout {
   const { chunkRows, slotEntries, classes, coo } = spec;
   const slot = layoutSlot({

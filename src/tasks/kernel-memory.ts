@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { InternalError } from "../errors.js";
 
-/** Memory of the slots, and the compiled kernel that uses it; null: the plain kernel. */
+/** Memory of the slots, and the compiled SIMD kernel; `module` and `memory` are null for the plain kernel. */
 export interface KernelMemory {
   module: WebAssembly.Module | null;
   memory: WebAssembly.Memory | null;
@@ -10,14 +10,14 @@ export interface KernelMemory {
 
 const PAGE_BYTES = 65536;
 
-/** Kernels have addresses of 32 bits. */
+/** Kernels use 32-bit addresses. */
 export const MAX_MEMORY_BYTES = 2 ** 32 - PAGE_BYTES;
 const WASM_URL = new URL("./kernels.wasm", import.meta.url);
 
 /**
- * Allocates `bytes` shared by all threads; the memory never grows. If SIMD is missing, or the address space is limited
- * (`ulimit -v`), of which every shared WebAssembly memory reserves gigabytes, the plain kernel is used: same bits, slower.
- * @throws InternalError for more bytes than addresses
+ * Allocates `bytes` shared by all threads; the memory never grows. Falls back to the plain kernel (same bits, slower) if
+ * SIMD is missing or if the address space is limited (`ulimit -v`): a shared WebAssembly memory reserves gigabytes of it.
+ * @throws InternalError for more than MAX_MEMORY_BYTES
  */
 export function allocateKernelMemory(
   bytes: number,

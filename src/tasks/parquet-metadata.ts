@@ -1,6 +1,6 @@
 import { decodeThrift, MalformedThrift, type Shaped } from "../io/thrift.js";
 
-// The metadata in a footer (parquet.thrift, FileMetaData), as far as it is needed to read the file.
+// Metadata in the footer of a Parquet file (parquet.thrift, FileMetaData): the fields that reading needs.
 
 const SCHEMA_ELEMENT = {
   1: ["type", "integer"],
@@ -45,34 +45,34 @@ export const FILE_METADATA = {
 
 export type SchemaElement = Shaped<typeof SCHEMA_ELEMENT>;
 
-/** Node of the schema; a leaf has a type. Enumerations are numbers, as stored. */
+/** Node of the schema; only leaves have a type. Enumerations are numbers, as stored. */
 export interface SchemaNode extends SchemaElement {
   name: string;
   repetition: number;
-  /** Name of the top-level column that it belongs to. */
+  /** Name of the node's top-level column. */
   column: string;
   children: SchemaNode[];
-  /** Greatest levels of its values. */
+  /** Maximum repetition and definition levels. */
   maxRepetition: number;
   maxDefinition: number;
 }
 
-/** A leaf's part of a row group: pages, one after the other. */
+/** Consecutive pages with the values of one leaf in one row group. */
 export interface ColumnChunk {
   leaf: SchemaNode;
   start: number;
-  /** Size of its pages in the file, and before compression. */
+  /** Size of the pages in the file, and before compression. */
   bytes: number;
   decodedBytes: number;
-  /** Type of its values, as stored. */
+  /** Physical type, as stored. */
   type: number;
-  /** CompressionCodec of its pages, as stored, and its name. */
+  /** CompressionCodec, as stored, and its name. */
   codec: number;
   compression: string;
-  /** Positions of its first data page and of its dictionary; 0: none. */
+  /** Positions of the first data page and of the dictionary; 0: none. */
   data: number;
   dictionary: number;
-  /** Number of values of all its pages, nulls included. */
+  /** Number of values of all pages, nulls included. */
   values: number;
 }
 
@@ -86,13 +86,13 @@ export interface FileMetadata {
   schema: SchemaNode;
   rows: number;
   rowGroups: RowGroup[];
-  /** Message of an Arrow schema that its writer left; null: none. */
+  /** Arrow schema message stored by the writer (base64); null: none. */
   arrowSchema: string | null;
-  /** Columns are encrypted, though the footer is not. */
+  /** Whether columns are encrypted (the footer is not). */
   encrypted: boolean;
 }
 
-/** CompressionCodec, as stored. */
+/** Names of CompressionCodec, by number. */
 const CODECS = [
   "uncompressed",
   "SNAPPY",
@@ -109,12 +109,12 @@ const REQUIRED = 0;
 export const OPTIONAL = 1;
 export const REPEATED = 2;
 
-/** Levels are counted in bytes; schemas nest about eight deep. */
+/** Levels must fit one byte; real schemas nest about eight deep. */
 const MAX_LEVEL = 255;
 
 export const ARROW_SCHEMA = "ARROW:schema";
 
-/** Reads the metadata in a footer. @throws MalformedThrift */
+/** Decodes a footer. @throws MalformedThrift */
 export function fileMetadata(footer: Uint8Array): FileMetadata {
   const { value } = decodeThrift(footer, FILE_METADATA);
   const schema = schemaTree(value.schema ?? []);
@@ -141,18 +141,17 @@ export function fileMetadata(footer: Uint8Array): FileMetadata {
   };
 }
 
-/** Returns the leaves of a node, in their order. */
 function leafNodes(node: SchemaNode): SchemaNode[] {
   return node.type === undefined ? node.children.flatMap(leafNodes) : [node];
 }
 
-/** Returns the number of a node's LogicalType; 0 for none, and for numbers over 15. */
+/** Returns the number of a node's LogicalType; 0 if there is none, or if it is over 15. */
 export function logicalKind({ logical }: SchemaElement): number {
   // A union is a struct of one field, whose number is in the high bits of its first byte.
   return (logical?.[0] ?? 0) >> 4;
 }
 
-/** Builds the tree of a schema, whose nodes are listed in depth-first order, parents first; returns the root. */
+/** Builds the tree of a schema from its nodes in depth-first order (parents first); returns the root. */
 function schemaTree(elements: readonly SchemaElement[]): SchemaNode {
   if (elements.length === 0) throw new MalformedThrift("no schema");
   let next = 0;
@@ -193,7 +192,7 @@ function columnChunk(
 ): ColumnChunk {
   const { type = 0, codec = 0, values = 0, data = 0, dictionary = 0 } = stored;
   const { bytes = 0, decodedBytes = 0 } = stored;
-  // Some writers store 0 where there is no dictionary.
+  // Some writers store 0 if there is no dictionary.
   const start = dictionary > 0 ? dictionary : data;
   const compression = CODECS[codec] ?? "unknown";
   const pages = { start, bytes, decodedBytes, data, dictionary, values };

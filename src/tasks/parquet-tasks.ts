@@ -1,12 +1,12 @@
 import type { SystemFailure } from "../io/system-error.js";
 import type { RowGroup } from "./parquet-metadata.js";
 
-// Messages between the main thread and the thread that decodes a Parquet file. Bulk goes from file to file.
+// Messages between the main thread and the thread that decodes a Parquet file. Bulk data goes from file to file.
 
-/** Sent when the thread starts. File descriptors belong to the process: the thread uses them, the main thread owns them. */
+/** Sent once, when the thread starts; the main thread owns the file descriptors. */
 export interface ParquetSetup {
   fd: number;
-  /** End of the file as the decoder sees it: a footer of the columns and row groups to decode, its length and the magic. */
+  /** Replacement for the end of the file: a footer with only the columns and row groups to decode, its length, the magic. */
   tail: Uint8Array;
   /** Position of the file's own footer, which the tail replaces. */
   tailStart: number;
@@ -14,16 +14,15 @@ export interface ParquetSetup {
   rowGroups: Pick<RowGroup, "rows" | "chunks">[];
   /** Descriptor of the file for the Arrow stream. */
   target: number;
-  /** The decoder as an earlier thread of the process has compiled it. */
+  /** The decoder, if an earlier thread has compiled it. */
   decoder: WebAssembly.Module | null;
 }
 
 export type ParquetReply =
-  /** First, from the thread that has compiled it: the decoder, for the threads that follow. */
+  /** The decoder for later threads, from the thread that compiled it; the first message. */
   | { kind: "decoder"; decoder: WebAssembly.Module }
-  /** Last: the stream is complete. */
+  /** The stream is complete; like all messages below, the last one. */
   | { kind: "done"; bytes: number }
-  /** Instead: the problem. */
   | { kind: "damaged" | "unsupported"; where: string; text: string }
-  /** Instead: the file could not be read, the stream not written, or the decoder not loaded. */
+  /** The file could not be read, the stream could not be written, or the decoder could not be loaded (`write`). */
   | ({ kind: "failed"; task: "read" | "write" } & SystemFailure);

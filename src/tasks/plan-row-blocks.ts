@@ -1,18 +1,18 @@
-/** What a plan must know of a result. */
+/** Sizes of a result. */
 export interface PlannedResult {
-  /** Values of a row as computed, and as they stand in the output. */
+  /** Values per row as computed, and as stored in the output. */
   values: number;
   listSize: number;
   width: number;
   block: "square" | "triangle" | null;
 }
 
-/** Output of a stride: it stays in cache between kernel and write (512 KiB is 5 % slower, 2 MiB 10 %). */
+/** Output of a row block, which stays in cache between kernel and write (512 KiB is 5 % slower, 2 MiB 10 %). */
 const ROW_BLOCK_BYTES = 2 ** 20;
 
 /**
- * Rows that are computed at once (a stride reads at most twice what it stores: covariances are larger than what becomes
- * of them), and rows of a block where not even one row's results fit.
+ * Returns the number of rows that are computed at once, and the rows of a Jacobian block that are computed at once if a
+ * whole block does not fit. A row block reads at most twice what it stores (covariances are larger than their results).
  */
 export function planRowBlocks(
   classes: number,
@@ -25,8 +25,8 @@ export function planRowBlocks(
     8,
   );
   const blockRowBytes = results.reduce(
-    (most, { block, width }) =>
-      block === null ? most : Math.max(most, classes * width),
+    (max, { block, width }) =>
+      block === null ? max : Math.max(max, classes * width),
     1,
   );
   const tileRows = Math.min(

@@ -19,7 +19,7 @@ export interface TaskMessage {
   task: Task;
 }
 
-/** Settings of a run. Workers use its file descriptors, the main thread owns them. */
+/** Settings of a run. The main thread owns the file descriptors. */
 export interface WorkerSetup {
   /** The compiled SIMD kernel, or null for the plain one. */
   module: WebAssembly.Module | null;
@@ -32,7 +32,7 @@ export interface WorkerSetup {
   sourceFd: number;
   /** Ranges of the input that have been fetched; null: all. */
   sourcePresent: PresentBytes | null;
-  /** The output, through the page cache and past it. */
+  /** Descriptors of the output, with and without the page cache. */
   output: DirectTarget;
   axes: RowAxes;
   classes: number;
@@ -43,28 +43,29 @@ export interface WorkerSetup {
   loadRows: number;
   rowBlockSize: number;
   tileRows: number;
-  /** `--null-logit mask`: a null among logits is a masked class. */
+  /** Whether a null logit masks its class (`--null-logit mask`). */
   maskNulls: boolean;
-  /** `--on-bad-row error`: the first one ends the task. */
+  /** Whether the first bad row ends the task (`--on-bad-row error`). */
   stopAtBadRow: boolean;
-  /** `--on-bad-row skip`: tasks list the bad rows. */
+  /** Whether bad rows are left out of the output (`--on-bad-row skip`); tasks list them. */
   skipBadRows: boolean;
-  /** For the layouts csr and coo: how entries are chosen, and where they go. */
+  /** Settings of the layouts csr and coo. */
   entries: EntriesSetup | null;
 }
 
-/** How entries are chosen. */
+/** Selection of entries, and their regions in a slot. */
 export interface EntriesSetup extends EntriesOffsets {
-  /** Code of the block. */
+  /** JACOBIAN or LOG_JACOBIAN. */
   code: number;
   threshold: number;
-  /** 0: all. */
+  /** Maximum number of entries per block; 0: no limit. */
   topK: number;
   float32: boolean;
   /** Whether i and j are separate (coo), or i·Q + j. */
   pairs: boolean;
+  /** Number of entries that a slot holds. */
   capacity: number;
-  /** Offsets and widths of an example's values that are repeated with its entries. */
+  /** Offsets and widths of the columns whose values are repeated for every entry of an example. */
   examples: { offset: number; width: number }[];
 }
 
@@ -81,7 +82,7 @@ export interface SourceSetup {
   fd: number | null;
 }
 
-/** A task on rows `[rowStart, rowEnd)` of the file, in the slot that it owns. */
+/** A task on rows `[rowStart, rowEnd)` of the file, which owns the slot. */
 interface RowsTask {
   slot: number;
   rowStart: number;
@@ -90,51 +91,52 @@ interface RowsTask {
 
 /** A task that reads rows. */
 interface ReadTask extends RowsTask {
-  /** Per source. */
+  /** Byte ranges of the rows, per source. */
   pieces: SourceRange[][];
 }
 
-/** Computes the results of rows and writes them to these absolute offsets of the output. */
+/** Computes the results of rows and writes them to absolute offsets of the output. */
 export interface RowChunkTask extends ReadTask {
   kind: "row-chunk";
-  /** Rows of the task (from 0, ascending) that the output leaves out. */
+  /** Rows of the task (from 0, ascending) that are left out of the output. */
   skipped: number[];
+  /** Offset of the row numbers. */
   row: number;
-  /** Per index column after `row`. */
+  /** Offsets of the index columns after `row`. */
   positions: number[];
-  /** Per result. */
+  /** Offsets of the results. */
   results: number[];
 }
 
-/** Finds bad rows: their numbers come back, nothing is written. */
+/** Finds bad rows without writing anything. */
 export interface ScanTask extends ReadTask {
   kind: "scan";
 }
 
-/** Computes entries of rows into the slot: as many as fit. */
+/** Computes entries of rows until the slot is full. */
 export interface EntriesTask extends ReadTask {
   kind: "entries";
-  /** Start of the rest of a task that did not fit, in the same slot. */
+  /** Position at which a task that did not fit continues, in the same slot; null: the start. */
   from: EntriesCursor | null;
 }
 
-/** Row `row` of a task (from 0), row `i` of its block; -1: it has not begun. */
+/** Row `row` of a task (from 0), row `i` of its block; i = -1: the row has not begun. */
 interface EntriesCursor {
   row: number;
   i: number;
 }
 
-/** Entries that a task left in its slot, or stored. */
+/** Content of a slot after an EntriesTask. */
 export interface EntriesPart {
   /** Rows of the task that were begun, `[from, to)`: the slot has their results and counts. */
   from: number;
   to: number;
   entries: number;
-  /** Start of the rest, in the same slot; null: the task is done. */
+  /** Position at which the task continues; null: the task is done. */
   next: EntriesCursor | null;
 }
 
-/** Copies the kept columns of one output record batch. */
+/** Copies the input columns of one output record batch. */
 export interface CopyTask {
   kind: "copy";
   slot: number;
@@ -145,20 +147,20 @@ export interface CopyTask {
 
 export interface CopyColumnTask {
   column: CopiedNode;
-  /** Pieces of the column; those of nested nodes follow from their offsets. */
+  /** Ranges of the column; the ranges of nested nodes follow from their offsets. */
   pieces: CopiedPiece[];
-  /** Output of each node. */
+  /** Output offsets of each node. */
   nodes: NodeTarget[];
 }
 
 export type Task = RowChunkTask | ScanTask | EntriesTask | CopyTask;
 
-/** `badRows`: rows of the whole file without a softmax. `nulls`: per node of the kept columns. `part`: of entries, or of their count. */
+/** `badRows`: row numbers in the file. `nulls`: number of nulls per node of the copied columns. `part`: for EntriesTask only. */
 export type Reply =
   | { ok: true; badRows: number[]; nulls: number[]; part: EntriesPart | null }
   | { ok: false; failure: Failure };
 
-/** Reason of a failed task, as data, because thrown errors lose their fields between threads. */
+/** Reason of a failed task, as data: thrown errors lose their fields between threads. */
 export type Failure =
   | {
       kind: "bad-row";
@@ -175,9 +177,8 @@ export type Failure =
       found: number;
     }
   | { kind: "damaged"; where: string; text: string }
-  /** A value that is not accepted. */
   | { kind: "refused-value"; row: number; where: string; text: string }
-  /** The compared output has another byte. */
+  /** The output that is compared has a different byte. */
   | {
       kind: "different";
       position: number;

@@ -7,7 +7,7 @@ import type { NumberType } from "../arrow/field.js";
 import { ENTRY_BYTES } from "../kernels/portable/program.js";
 import { workAreaBytes } from "../kernels/portable/work.js";
 
-/** Rows of numbers in the input: the logits, or another column. */
+/** A source of numbers: the logits or an auxiliary column. */
 export interface SourceShape {
   form: ColumnStorage;
   /** Bytes per value as stored. */
@@ -39,35 +39,38 @@ export interface SlotSpec {
   slack: number;
 }
 
-/** Offsets of a source: as read (lists: int32 offsets; columns: one after the other), row-major, and as float64. */
+/** Offsets of the regions of a source. */
 export interface SourceOffsets {
+  /** List offsets, or separate columns one after the other. */
   staging: number;
+  /** Values as stored, row-major. */
   raw: number;
+  /** Values as float64, or `raw` if they need no conversion. */
   values: number;
 }
 
 /** Offsets of a slot's regions in bytes from its start; every region is aligned to 64. */
 export interface SlotLayout {
   sources: SourceOffsets[];
-  /** One row's work area (numeric/portable/work.ts). */
+  /** Work area of the kernel (src/kernels/portable/work.ts). */
   work: number;
-  /** The kernel's program (numeric/portable/program.ts). */
+  /** The kernel's program (src/kernels/portable/program.ts). */
   program: number;
   /** int64[loadRows]. */
   rowNumbers: number;
   /** int32[loadRows] each. */
   positions: number[];
   /**
-   * Per result: `[loadRows, values]`; blocks `[rowBlockSize, values]`, or a tile of one block's rows. Each with
-   * `slack` bytes more.
+   * Per result: `[loadRows, values]`; for blocks `[rowBlockSize, values]`, or a tile of one block's rows. Each has
+   * `slack` more bytes.
    */
   results: number[];
-  /** int32[rowBlockSize]: rows of the row block without results. */
+  /** int32[rowBlockSize]: bad rows of the row block. */
   badRows: number;
   bytes: number;
 }
 
-/** Whether values are converted to float64: the kernel reads only floating-point logits as they are. */
+/** Returns whether values are converted to float64; the kernel reads only float32 and float64 logits directly. */
 export function isWidened(type: NumberType, isInput: boolean): boolean {
   return type !== "float64" && (isInput || type !== "float32");
 }

@@ -1,14 +1,14 @@
 import {
   type CompressReply,
   type CompressTask,
-  inBody,
   PREFIX_BYTES,
+  paddedBytes,
 } from "../../src/tasks/compress-tasks.js";
 
-/** Returns compressed bytes in pieces, or null if they are no fewer. */
+/** Returns compressed bytes in pieces, or null if they are not smaller. */
 type Compressor = (bytes: Uint8Array) => Uint8Array[] | null;
 
-/** Compresses the buffers of a body one by one; such as get no smaller are stored as they are. */
+/** Compresses the buffers of a body one by one; those that do not shrink are stored uncompressed. */
 export async function compress({
   codec,
   source,
@@ -18,11 +18,11 @@ export async function compress({
   const compressor = await COMPRESSORS[codec]();
   const out = new Uint8Array(target);
   const view = new DataView(target);
-  const places: CompressReply["buffers"] = [];
+  const compressedBuffers: CompressReply["buffers"] = [];
   let end = 0;
   for (const { offset, length } of buffers) {
     if (length === 0) {
-      places.push({ offset: end, length: 0 });
+      compressedBuffers.push({ offset: end, length: 0 });
       continue;
     }
     const plain = new Uint8Array(source, offset, length);
@@ -33,15 +33,15 @@ export async function compress({
       out.set(piece, at);
       at += piece.byteLength;
     }
-    places.push({ offset: end, length: at - end });
-    const next = end + inBody(at - end - PREFIX_BYTES);
+    compressedBuffers.push({ offset: end, length: at - end });
+    const next = end + paddedBytes(at - end - PREFIX_BYTES);
     out.fill(0, at, next);
     end = next;
   }
-  return { buffers: places, bodyBytes: end };
+  return { buffers: compressedBuffers, bodyBytes: end };
 }
 
-/** Each loads its library when it is first used. */
+/** Compressors by codec; each loads its library when it is first used. */
 const COMPRESSORS = {
   lz4: async (): Promise<Compressor> => {
     const { compress } = await import("lz4-wasm-nodejs");
@@ -58,17 +58,17 @@ const COMPRESSORS = {
   },
 };
 
-/** Higher levels have hardly an effect on numbers, and take twice the time. */
+/** Higher levels take twice the time and hardly make numbers smaller. */
 const LEVEL = 1;
-/** The library's memory has space for twice as much; longer buffers are stored uncompressed. */
+/** Larger buffers are stored uncompressed: input and output must fit the library's memory. */
 const MAX_ZSTD_BYTES = 2 ** 29;
 
-// An LZ4 frame of blocks that do not refer to each other (github.com/lz4/lz4, doc/lz4_Frame_format.md):
+// An LZ4 frame of independent blocks (github.com/lz4/lz4, doc/lz4_Frame_format.md):
 //
 //   04 22 4D 18 | flags | block size | header checksum
 //   blocks: size (highest bit: stored uncompressed) | data | … | 0
 
-/** Version 1, blocks independent, no checksums, blocks of at most 4 MiB. */
+/** Version 1, independent blocks of at most 4 MiB, no checksums. */
 const HEADER = Uint8Array.of(0x04, 0x22, 0x4d, 0x18, 0x60, 0x70, 0x73);
 const BLOCK_BYTES = 4 << 20;
 const STORED = 0x80000000;

@@ -1,22 +1,23 @@
 import { readFully, writeFully } from "../../src/io/positional.js";
 
-/** Compressed bytes are damaged: what was expected, and what was found. */
+/** Error of damaged compressed bytes. */
 export class Damaged extends Error {}
 
-/** The system could not write decoded bytes. */
+/** Error of writing decoded bytes; `cause` is the system's error. */
 export class WriteError extends Error {}
 
 /** Size of one read. */
 const STEP_BYTES = 1 << 20;
 
-/** The bytes of one compressed buffer, in order, read ahead. */
+/** Sequential reader of one compressed buffer, with read-ahead. */
 export class CompressedBytes {
-  #held = new Uint8Array(0);
+  /** Bytes that are read but not taken. */
+  #buffered = new Uint8Array(0);
   readonly #end: number;
 
   constructor(
     private readonly fd: number,
-    /** Position behind the bytes that are held. */
+    /** Position after the buffered bytes. */
     private position: number,
     bytes: number,
   ) {
@@ -25,27 +26,27 @@ export class CompressedBytes {
 
   /** Number of bytes that have not been taken. */
   get left(): number {
-    return this.#end - this.position + this.#held.byteLength;
+    return this.#end - this.position + this.#buffered.byteLength;
   }
 
-  /** Returns the next `count` bytes. @throws Damaged where there are fewer */
+  /** Returns the next `count` bytes. @throws Damaged if there are fewer */
   take(count: number, what: string): Uint8Array {
     if (count > this.left)
       throw new Damaged(
         `expected ${count} bytes of ${what}, found ${this.left}: the compressed data is truncated`,
       );
-    const rest = this.#held.byteLength;
+    const rest = this.#buffered.byteLength;
     if (count > rest) {
-      const most = this.#end - this.position;
-      const more = Math.min(Math.max(STEP_BYTES, count - rest), most);
-      const held = new Uint8Array(rest + more);
-      held.set(this.#held);
-      readFully(this.fd, held.subarray(rest), this.position);
+      const max = this.#end - this.position;
+      const more = Math.min(Math.max(STEP_BYTES, count - rest), max);
+      const buffered = new Uint8Array(rest + more);
+      buffered.set(this.#buffered);
+      readFully(this.fd, buffered.subarray(rest), this.position);
       this.position += more;
-      this.#held = held;
+      this.#buffered = buffered;
     }
-    const taken = this.#held.subarray(0, count);
-    this.#held = this.#held.subarray(count);
+    const taken = this.#buffered.subarray(0, count);
+    this.#buffered = this.#buffered.subarray(count);
     return taken;
   }
 
@@ -55,7 +56,7 @@ export class CompressedBytes {
   }
 }
 
-/** Takes decoded bytes: no more than are expected, however many a decoder returns. */
+/** Sequential writer of one decoded buffer, which rejects more bytes than expected. */
 export class DecodedBytes {
   #written = 0;
 
@@ -65,7 +66,6 @@ export class DecodedBytes {
     private readonly expected: number,
   ) {}
 
-  /** Number of bytes that are still expected. */
   get left(): number {
     return this.expected - this.#written;
   }
@@ -75,12 +75,12 @@ export class DecodedBytes {
     try {
       writeFully(this.fd, bytes, this.position + this.#written);
     } catch (cause) {
-      throw new WriteError("could not be kept", { cause });
+      throw new WriteError("could not be written", { cause });
     }
     this.#written += bytes.byteLength;
   }
 
-  /** @throws Damaged where there were fewer bytes than expected */
+  /** @throws Damaged if there were fewer bytes than expected */
   finish(): void {
     if (this.left > 0) this.#fail(`${this.#written}`);
   }

@@ -8,10 +8,10 @@ import type {
 import { CompressedBytes, Damaged, DecodedBytes, WriteError } from "./bytes.js";
 import { decodeLz4 } from "./lz4-frame.js";
 
-/** Copied at once. */
+/** Bytes that are copied at once. */
 const STEP_BYTES = 1 << 20;
 
-/** Decodes one buffer from file to file; failures are data. */
+/** Decodes one buffer from file to file. Failures are returned, because thrown errors lose their fields between threads. */
 export async function decompress(
   { source, target }: DecompressSetup,
   task: DecompressTask,
@@ -61,7 +61,7 @@ function failure(error: unknown): DecompressReply {
   const failed = systemFailure(isWrite ? error.cause : error);
   const side = isWrite ? "output" : "input";
   if (failed) return { ok: false, kind: "io", side, ...failed };
-  // The decoder itself has failed at what it read.
+  // Other errors are the decoder's, caused by the data.
   const text = error instanceof Error ? error.message : String(error);
   return {
     ok: false,

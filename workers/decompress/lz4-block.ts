@@ -1,15 +1,16 @@
 import { Damaged } from "./bytes.js";
 
-// An LZ4 block (github.com/lz4/lz4, doc/lz4_Block_format.md) is a row of sequences:
+// An LZ4 block (github.com/lz4/lz4, doc/lz4_Block_format.md) consists of sequences:
 //
-//   token: literals (4 bits), match length - 4 (4 bits); 15 goes on in bytes until one is not 255
-//   literals; then, but for the last sequence: offset back (uint16), and the match length's further bytes
+//   token: number of literals (4 bits), match length - 4 (4 bits); 15 continues in bytes up to one that is not 255
+//   more bytes of the number; literals
+//   except in the last sequence: distance back (uint16), more bytes of the match length
 
 const MIN_MATCH = 4;
 
 /**
- * Decodes a block into `out` from `start` on; matches may reach back to `out`'s beginning. Returns where it ended.
- * @throws Damaged for a block that reads or writes where there is nothing
+ * Decodes a block into `out` from `start` on; matches may reach back to the beginning of `out`. Returns the end.
+ * @throws Damaged
  */
 export function decodeBlock(
   block: Uint8Array,
@@ -18,7 +19,7 @@ export function decodeBlock(
 ): number {
   let at = 0;
   let end = start;
-  const more = (length: number): number => {
+  const extended = (length: number): number => {
     let total = length;
     if (length < 15) return total;
     for (let byte = 255; byte === 255; total += byte) {
@@ -30,10 +31,10 @@ export function decodeBlock(
   for (;;) {
     if (at >= block.length) throw truncated();
     const token = block[at++] as number;
-    const literals = more(token >> 4);
+    const literals = extended(token >> 4);
     if (at + literals > block.length) throw truncated();
     if (end + literals > out.length) throw long(out.length - start);
-    // Numbers hardly ever match: most of a block is literals.
+    // Floating-point numbers rarely match: most of a block is literals.
     if (literals > 32) out.set(block.subarray(at, at + literals), end);
     else
       for (let k = 0; k < literals; k++) out[end + k] = block[at + k] as number;
@@ -47,11 +48,11 @@ export function decodeBlock(
       throw new Damaged(
         `expected a match offset of 1 to ${end} in an LZ4 block, found ${back}`,
       );
-    const length = more(token & 15) + MIN_MATCH;
+    const length = extended(token & 15) + MIN_MATCH;
     if (end + length > out.length) throw long(out.length - start);
     if (back >= length && length > 32)
       out.copyWithin(end, end - back, end - back + length);
-    // what it copies may be what it has just written
+    // A match may overlap the bytes that it writes.
     else
       for (let k = 0; k < length; k++)
         out[end + k] = out[end + k - back] as number;

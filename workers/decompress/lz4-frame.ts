@@ -5,15 +5,15 @@ import { Xxh32 } from "./xxh32.js";
 // An LZ4 frame (github.com/lz4/lz4, doc/lz4_Frame_format.md):
 //
 //   04 22 4D 18 | flags | block size | [content size: 8] | [dictionary: 4] | header checksum
-//   blocks: size (highest bit: stored as is) | data | [checksum: 4] | … | 0 | [content checksum: 4]
+//   blocks: size (highest bit: stored uncompressed) | data | [checksum: 4] | … | 0 | [content checksum: 4]
 
 const MAGIC = 0x184d2204;
-/** How far back a match may reach into the blocks before. */
+/** Maximum distance of a match into previous blocks. */
 const HISTORY_BYTES = 64 << 10;
-/** Written at once. */
+/** Decoded bytes that are written at once. */
 const STEP_BYTES = 1 << 20;
 
-/** Decodes one frame, which must be all there is. @throws Damaged */
+/** Decodes one frame. @throws Damaged */
 export function decodeLz4(source: CompressedBytes, target: DecodedBytes): void {
   const { blockBytes, linked, blockChecksums, contentChecksum, contentBytes } =
     readHeader(source);
@@ -22,16 +22,16 @@ export function decodeLz4(source: CompressedBytes, target: DecodedBytes): void {
   );
   const hash = contentChecksum ? new Xxh32() : null;
   let total = 0;
-  // what is decoded and not written yet: [from, end) of `out`; before it what blocks may refer to
+  // Bytes [from, end) of `out` are not written yet; blocks may refer to the bytes before them.
   let from = 0;
   let end = 0;
   const flush = () => {
     const decoded = out.subarray(from, end);
     hash?.add(decoded);
     target.add(decoded);
-    const kept = linked ? Math.min(HISTORY_BYTES, end) : 0;
-    out.copyWithin(0, end - kept, end);
-    from = end = kept;
+    const history = linked ? Math.min(HISTORY_BYTES, end) : 0;
+    out.copyWithin(0, end - history, end);
+    from = end = history;
   };
   for (;;) {
     const size = source.uint32("an LZ4 block's size");
@@ -47,9 +47,9 @@ export function decodeLz4(source: CompressedBytes, target: DecodedBytes): void {
       out.set(block, end);
       end += bytes;
     } else {
-      const room = out.subarray(linked ? 0 : end, end + blockBytes);
       const base = linked ? 0 : end;
-      end = base + decodeBlock(block, room, end - base);
+      const window = out.subarray(base, end + blockBytes);
+      end = base + decodeBlock(block, window, end - base);
     }
     total += end - start;
     if (blockChecksums) {

@@ -1,4 +1,4 @@
-// xxHash, 32 bits (github.com/Cyan4973/xxHash, doc/xxhash_spec.md): the checksum of LZ4 frames.
+// xxHash with 32 bits (github.com/Cyan4973/xxHash, doc/xxhash_spec.md), the checksum of LZ4 frames.
 
 const PRIME_1 = 0x9e3779b1;
 const PRIME_2 = 0x85ebca77;
@@ -26,7 +26,7 @@ function round(accumulator: number, lane: number): number {
   );
 }
 
-/** The hash (seed 0) of bytes that come piece by piece. */
+/** Incremental hash with seed 0. */
 export class Xxh32 {
   readonly #lanes = Int32Array.of(PRIME_1 + PRIME_2, PRIME_2, 0, -PRIME_1);
   readonly #rest = new Uint8Array(16);

@@ -2,14 +2,14 @@ import zstd from "@foxglove/wasm-zstd";
 import { ZSTDDecoder } from "zstddec/stream";
 import { type CompressedBytes, Damaged, type DecodedBytes } from "./bytes.js";
 
-/** Up to so many bytes, before and after, are decoded at once: twice as fast as piece by piece. */
+/** Maximum size, compressed and decoded, of data that is decoded at once: twice as fast as in pieces. */
 const WHOLE_BYTES = 256 << 20;
-/** Given to the decoder at once. */
+/** Compressed bytes that are given to the decoder at once. */
 const STEP_BYTES = 256 << 10;
-/** The decoder gives nothing so often in a row only where it cannot go on. */
+/** Maximum number of consecutive empty outputs; more mean that the decoder is stuck. */
 const MAX_EMPTY = 8;
 
-/** Decodes Zstandard frames, which must be all there is. @throws Damaged */
+/** Decodes Zstandard frames up to the end of the source. @throws Damaged */
 export async function decodeZstd(
   source: CompressedBytes,
   target: DecodedBytes,
@@ -51,7 +51,7 @@ async function decodePieces(
   }
   for (const decoded of decoder.decodeStreaming(pieces())) {
     empty = decoded.byteLength === 0 ? empty + 1 : 0;
-    // For damage it does not end, and returns nothing.
+    // On damaged data, the decoder yields empty outputs forever.
     if (empty > MAX_EMPTY) throw new Damaged("the Zstandard frame is damaged");
     target.add(decoded);
   }
