@@ -146,7 +146,11 @@ export class InputUnsupportedError extends ErrorAt {
 }
 
 /** Returns the error of an output that is too large to exist. */
-export function tooLarge(path: string, column: string, text: string): Error {
+export function tooLargeError(
+  path: string,
+  column: string,
+  text: string,
+): Error {
   const error = new InputUnsupportedError(path, `column ${column}`, text);
   return Object.assign(error, { room: Number.POSITIVE_INFINITY });
 }
@@ -154,7 +158,7 @@ export function tooLarge(path: string, column: string, text: string): Error {
 const ROWS = "rows";
 
 /** Returns the error of a file whose number of classes is unknown because it has no rows or only null lists. */
-export function unknownClasses(
+export function unknownClassesError(
   path: string,
   rows = "no row has logits",
 ): InputUnsupportedError {
@@ -162,8 +166,8 @@ export function unknownClasses(
   return new InputUnsupportedError(path, ROWS, text);
 }
 
-/** Whether `unknownClasses` returned an error. */
-export function areClassesUnknown(error: unknown): boolean {
+/** Whether `unknownClassesError` returned an error. */
+export function isUnknownClassesError(error: unknown): boolean {
   return error instanceof InputUnsupportedError && error.where === ROWS;
 }
 
@@ -283,7 +287,7 @@ export class InputsSkippedError extends SoftjacError {
     readonly skippedInputs: readonly { input: string; error: string }[],
     inputs: number,
   ) {
-    const shown = firstOf(skippedInputs, 3, ({ error }) => error);
+    const shown = firstItems(skippedInputs, 3, ({ error }) => error);
     super(
       `${output}: ${skippedInputs.length} of ${inputs} inputs have no results; use --allow-missing to publish the others: ${shown}`,
     );
@@ -315,7 +319,11 @@ export class DatasetDamagedError extends SoftjacError {
     readonly damaged: readonly { file: string; problem: string }[],
     shards: number,
   ) {
-    const shown = firstOf(damaged, 10, (of) => `${of.file} ${of.problem}`);
+    const shown = firstItems(
+      damaged,
+      10,
+      ({ file, problem }) => `${file} ${problem}`,
+    );
     super(
       `${output}: ${damaged.length} files of the published dataset of ${shards} shards are missing or damaged; use --repair to recompute them: ${shown}`,
     );
@@ -342,7 +350,11 @@ export class ShardsFailedError extends SoftjacError {
     /** Whether the inputs are the cause, so that a retry fails again. */
     readonly isInputError: boolean,
   ) {
-    const shown = firstOf(failed, 3, (of) => `${of.file}: ${of.error}`);
+    const shown = firstItems(
+      failed,
+      3,
+      ({ file, error }) => `${file}: ${error}`,
+    );
     super(
       `${output}: ${failed.length} of ${shards} shards failed; use softjac submit to retry them: ${shown}`,
     );
@@ -378,7 +390,7 @@ export class InternalError extends SoftjacError {
 /** Error of a worker thread that died, for example out of memory. A retry on other threads may help. */
 export class WorkerError extends InternalError {}
 
-function firstOf<Item>(
+function firstItems<Item>(
   items: readonly Item[],
   count: number,
   text: (item: Item) => string,

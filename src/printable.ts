@@ -6,7 +6,11 @@ const UNSAFE =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the characters to escape
   /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]|\p{Surrogate}/gu;
 
-const SHORT: Record<string, string> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+const SHORT_ESCAPES: Record<string, string> = {
+  "\n": "\\n",
+  "\r": "\\r",
+  "\t": "\\t",
+};
 
 /** Maximum length of a message, in bytes of UTF-8. */
 const MESSAGE_BYTES = 2000;
@@ -19,13 +23,16 @@ const LIST_ITEMS = 10;
 
 /** Escapes all characters that could act on a terminal, line breaks included: ESC becomes \x1b. */
 export function printable(text: string): string {
-  return text.replace(UNSAFE, (found) => SHORT[found] ?? escaped(found));
+  return text.replace(
+    UNSAFE,
+    (found) => SHORT_ESCAPES[found] ?? hexEscape(found),
+  );
 }
 
 /** Escapes like `printable`, except for line breaks. */
 export function printableLines(text: string): string {
   return text.replace(UNSAFE, (found) =>
-    found === "\n" ? found : (SHORT[found] ?? escaped(found)),
+    found === "\n" ? found : (SHORT_ESCAPES[found] ?? hexEscape(found)),
   );
 }
 
@@ -94,7 +101,7 @@ export function messageText(text: string): string {
   if (text.length <= MESSAGE_BYTES && Buffer.byteLength(start) <= MESSAGE_BYTES)
     return start;
   const end = printable(text.slice(-MESSAGE_BYTES));
-  return `${within(start, 1400)} … ${within(end, -500)}`;
+  return `${cutToBytes(start, 1400)} … ${cutToBytes(end, -500)}`;
 }
 
 /** Escapes JSON text for a terminal; it parses to the same values. */
@@ -107,14 +114,14 @@ export function printableJson(json: string): string {
 }
 
 /** Returns the characters in the first `bytes` bytes of a text, or in the last -`bytes` if `bytes` is negative. */
-function within(text: string, bytes: number): string {
+function cutToBytes(text: string, bytes: number): string {
   const all = Buffer.from(text);
   const part = bytes < 0 ? all.subarray(bytes) : all.subarray(0, bytes);
   // A character that was cut becomes U+FFFD.
   return part.toString().replace(/^\ufffd+|\ufffd+$/g, "");
 }
 
-function escaped(character: string): string {
+function hexEscape(character: string): string {
   const code = character.charCodeAt(0);
   return code < 0x100
     ? `\\x${code.toString(16).padStart(2, "0")}`

@@ -4,20 +4,20 @@ import { checkValue } from "../options/check-options.js";
 import { shortList, shortName } from "../printable.js";
 import { VERSION } from "../version.js";
 import {
+  argumentOf,
   type CommandSpec,
   flagsOf,
   isSetting,
   type LineOptions,
   type Settings,
-  wordOf,
 } from "./command.js";
-import { configured } from "./configuration.js";
+import { readSettings } from "./configuration.js";
 import { dashed, kebab, PARSER_CONFIGURATION, typed } from "./option-text.js";
 
 /** A parsed command line. */
 export type CommandLine =
   | {
-      does: "command";
+      kind: "command";
       command: CommandSpec;
       options: Record<string, unknown>;
       settings: Settings;
@@ -25,7 +25,7 @@ export type CommandLine =
       warnings: readonly string[];
     }
   /** Help, version or completion script. An empty command line is not complete: its help goes to standard error. */
-  | { does: "print"; text: string; isComplete: boolean };
+  | { kind: "print"; text: string; isComplete: boolean };
 
 interface Context {
   env?: Readonly<Record<string, string | undefined>>;
@@ -46,9 +46,9 @@ export async function parseArguments(
 ): Promise<CommandLine> {
   const words = argv[0] === "help" ? [...argv.slice(1), "--help"] : [...argv];
   const command = commands.find(({ name }) => words.includes(name));
-  const { parsed, error } = parsedLine(words, command);
+  const { parsed, error } = parseLine(words, command);
   const print = (text: string, isComplete = true): CommandLine => {
-    return { does: "print", text, isComplete };
+    return { kind: "print", text, isComplete };
   };
   if (parsed.version) return print(VERSION);
   if (
@@ -70,12 +70,12 @@ export async function parseArguments(
   }
   await rejectUnknown(parsed, command);
   if (error) throw new UsageError(error);
-  return understood(command, commands, words, parsed, env);
+  return resolveLine(command, commands, words, parsed, env);
 }
 
 type ParsedLine = Record<string, unknown> & { _: (string | number)[] };
 
-function parsedLine(
+function parseLine(
   words: readonly string[],
   command: CommandSpec | undefined,
 ): { parsed: ParsedLine; error: string | null } {
@@ -125,7 +125,7 @@ async function rejectUnknown(
   );
 }
 
-function understood(
+function resolveLine(
   command: CommandSpec,
   commands: readonly CommandSpec[],
   words: readonly string[],
@@ -133,9 +133,9 @@ function understood(
   env: Context["env"] & object,
 ): CommandLine {
   rejectFlagValues(words, command);
-  const given = givenTo(command, parsed);
+  const given = valuesOfLine(command, parsed);
   const line = new Set(given.keys());
-  const { values, warnings } = configured(
+  const { values, warnings } = readSettings(
     command,
     commands,
     env,
@@ -149,7 +149,7 @@ function understood(
     if (given.has(name)) settings.set(name, given.get(name));
   const options = [...given].filter(([name]) => !settings.has(name));
   return {
-    does: "command",
+    kind: "command",
     command,
     options: Object.fromEntries(options),
     settings: settings as Settings,
@@ -159,17 +159,21 @@ function understood(
 }
 
 /** Returns the values on the command line by option name. */
-function givenTo(spec: CommandSpec, parsed: ParsedLine): Map<string, unknown> {
+function valuesOfLine(
+  spec: CommandSpec,
+  parsed: ParsedLine,
+): Map<string, unknown> {
   const given = new Map<string, unknown>();
-  const word = wordOf(spec);
-  const isList = word?.kind === "paths";
+  const argument = argumentOf(spec);
+  const isList = argument?.kind === "paths";
   const words = parsed._.slice(1).map(String);
-  const most = word ? (isList ? Infinity : 1) : 0;
-  if (words.length > most)
+  const maxWords = argument ? (isList ? Infinity : 1) : 0;
+  if (words.length > maxWords)
     throw new UsageError(
-      `unexpected argument ${shortList(words.slice(most), (word) => `"${shortName(word)}"`)}; softjac ${spec.name} takes ${word ? `one ${word.word}` : "options only"}`,
+      `unexpected argument ${shortList(words.slice(maxWords), (word) => `"${shortName(word)}"`)}; softjac ${spec.name} takes ${argument ? `one ${argument.argument}` : "options only"}`,
     );
-  if (word && words.length > 0) given.set(word.name, isList ? words : words[0]);
+  if (argument && words.length > 0)
+    given.set(argument.name, isList ? words : words[0]);
   for (const option of flagsOf(spec)) {
     const flag = kebab(option.name);
     const value = parsed[flag];
@@ -189,11 +193,11 @@ function givenTo(spec: CommandSpec, parsed: ParsedLine): Map<string, unknown> {
 /** Rejects `--dry-run=yes`, which yargs-parser reads as false. */
 function rejectFlagValues(words: readonly string[], spec: CommandSpec): void {
   for (const { name, kind } of flagsOf(spec))
-    if (kind === "boolean" && words.some((word) => isValued(word, kebab(name))))
+    if (kind === "boolean" && words.some((word) => hasValue(word, kebab(name))))
       throw new UsageError(`--${kebab(name)} takes no value`, name);
 }
 
-function isValued(word: string, flag: string): boolean {
+function hasValue(word: string, flag: string): boolean {
   return word.startsWith(`--${flag}=`) || word.startsWith(`--no-${flag}=`);
 }
 
@@ -201,11 +205,11 @@ function rejectMissing(
   given: ReadonlyMap<string, unknown>,
   { name: command, options }: CommandSpec,
 ): void {
-  for (const { name, word, alias, isRequired } of options) {
+  for (const { name, argument, alias, isRequired } of options) {
     if (!isRequired || given.has(name)) continue;
     const flag = `${alias ? `-${alias}/` : ""}--${kebab(name)}`;
     throw new UsageError(
-      `missing ${word ? `argument <${name}>: ${word}` : `required option ${flag}`}; run "softjac ${command} --help"`,
+      `missing ${argument ? `argument <${name}>: ${argument}` : `required option ${flag}`}; run "softjac ${command} --help"`,
       name,
     );
   }

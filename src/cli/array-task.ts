@@ -82,13 +82,13 @@ export function arrayTask(
     );
   const [scheduler] = found;
   if (!scheduler) return null;
-  const { variable, first = 0, step } = scheduler;
+  const { variable, first = 0, step: stepVariable } = scheduler;
   const task = wholeNumber(env, variable);
   const start =
     typeof first === "number" ? first : (wholeNumberOr(env, first) ?? 0);
-  const stride = (step && wholeNumberOr(env, step)) || 1;
-  const index = (task - start) / stride;
-  rejectGaps(env, scheduler, start, stride);
+  const step = (stepVariable && wholeNumberOr(env, stepVariable)) || 1;
+  const index = (task - start) / step;
+  rejectGaps(env, scheduler, start, step);
   const tasks =
     count ?? (scheduler.count ? wholeNumber(env, scheduler.count) : undefined);
   if (tasks === undefined)
@@ -97,7 +97,7 @@ export function arrayTask(
     );
   if (!Number.isInteger(index) || index < 0 || index >= tasks)
     throw new ConfigurationError(
-      `${variable}: expected one of ${tasks} task numbers from ${start}${stride > 1 ? ` in steps of ${stride}` : ""}, found ${task}`,
+      `${variable}: expected one of ${tasks} task numbers from ${start}${step > 1 ? ` in steps of ${step}` : ""}, found ${task}`,
     );
   return { index, count: tasks };
 }
@@ -107,11 +107,11 @@ function rejectGaps(
   env: Readonly<Record<string, string | undefined>>,
   { variable, last, count }: Scheduler,
   start: number,
-  stride: number,
+  step: number,
 ): void {
   const end = last ? wholeNumberOr(env, last) : null;
   const tasks = count ? wholeNumberOr(env, count) : null;
-  if (end === null || tasks === null || (end - start) / stride + 1 === tasks)
+  if (end === null || tasks === null || (end - start) / step + 1 === tasks)
     return;
   throw new ConfigurationError(
     `${variable}: this array has ${tasks} tasks between ${start} and ${end}, so it has gaps; resubmit the whole array; finished shards are not recomputed`,

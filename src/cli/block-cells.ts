@@ -44,7 +44,7 @@ export function classesThatFit(columns: number, left: number): number {
   );
 }
 
-interface Drawn {
+interface DrawnBlock {
   header: string;
   rows: string[];
   /** Lines that explain the block. */
@@ -55,8 +55,8 @@ interface Drawn {
 export function blockCells(
   { block, blockFrom, shown, result, temperature, layout }: ShownRow,
   { cell, decimals }: CellStyle,
-  colour: boolean,
-): Drawn | null {
+  color: boolean,
+): DrawnBlock | null {
   if (!block) return null;
   const largest = Math.max(0, ...block.flat().map((x) => Math.abs(x ?? 0)));
   const exponent = scaleOf(largest);
@@ -65,9 +65,9 @@ export function blockCells(
       .map((x) => {
         const text =
           decimals > 0
-            ? number(x, exponent, decimals)
-            : shade(x, largest, colour);
-        return painted(text.padStart(cell - 1), x, largest, colour);
+            ? formatEntry(x, exponent, decimals)
+            : shade(x, largest, color);
+        return painted(text.padStart(cell - 1), x, largest, color);
       })
       .join(""),
   );
@@ -77,8 +77,8 @@ export function blockCells(
       : "";
   const name = result === "log_jacobian" ? "log softmax(o)_j" : "softmax(o)_j";
   const T = temperature === 1 ? "" : ` at T = ${temperature}`;
-  const made = blockFrom === "p" ? " (computed from p)" : "";
-  const shades = `shades only, the darkest is ${largest.toPrecision(3)}${colour ? "; blue is negative" : ""}`;
+  const origin = blockFrom === "p" ? " (computed from p)" : "";
+  const shades = `shades only, the darkest is ${largest.toPrecision(3)}${color ? "; blue is negative" : ""}`;
   const notes = [
     ...(exponent === 0 ? [] : [`in units of 1e${exponent}`]),
     ...(decimals > 0 ? [] : [shades]),
@@ -88,7 +88,7 @@ export function blockCells(
     header,
     rows,
     about: [
-      `J[i,j] = ∂${name}/∂o_i${T}${made}: i down, j across`,
+      `J[i,j] = ∂${name}/∂o_i${T}${origin}: i down, j across`,
       ...(notes.length > 0 ? [notes.join("; ")] : []),
     ],
   };
@@ -101,7 +101,11 @@ function scaleOf(largest: number): number {
 }
 
 /** Formats an entry as ".123", "-.123" or "0", or as a dot if the layout does not store it. */
-function number(x: number | null, exponent: number, decimals: number): string {
+function formatEntry(
+  x: number | null,
+  exponent: number,
+  decimals: number,
+): string {
   if (x === null) return "·";
   const text = (x / 10 ** exponent).toFixed(decimals);
   if (Number(text) === 0) return x === 0 ? "0" : text.replace(/^-?0/, "");
@@ -110,12 +114,12 @@ function number(x: number | null, exponent: number, decimals: number): string {
 
 const CHARACTERS = ["·", "░", "▒", "▓", "█"];
 
-function shade(x: number | null, largest: number, colour: boolean): string {
-  return colour ? "" : (CHARACTERS[step(x, largest)] as string);
+function shade(x: number | null, largest: number, color: boolean): string {
+  return color ? "" : (CHARACTERS[shadeLevel(x, largest)] as string);
 }
 
 /** Returns a shade from 0 to 4, by the square root, so that small entries are visible. */
-function step(x: number | null, largest: number): number {
+function shadeLevel(x: number | null, largest: number): number {
   if (!x || largest === 0) return 0;
   return Math.round(4 * Math.sqrt(Math.abs(x) / largest));
 }
@@ -128,10 +132,10 @@ function painted(
   text: string,
   x: number | null,
   largest: number,
-  colour: boolean,
+  color: boolean,
 ): string {
-  if (!colour) return `${text} `;
-  const at = step(x, largest);
-  const background = ((x ?? 0) < 0 ? NEGATIVE : POSITIVE)[at];
-  return `\x1b[48;5;${background}m\x1b[38;5;${at > 2 ? 231 : 250}m${text} \x1b[0m`;
+  if (!color) return `${text} `;
+  const level = shadeLevel(x, largest);
+  const background = ((x ?? 0) < 0 ? NEGATIVE : POSITIVE)[level];
+  return `\x1b[48;5;${background}m\x1b[38;5;${level > 2 ? 231 : 250}m${text} \x1b[0m`;
 }

@@ -36,8 +36,8 @@ function filesOf(
   options: Readonly<Record<string, unknown>>,
   settings: Settings,
 ): UsedFile[] {
-  return command.options.flatMap(({ name, file: use, word }) => {
-    const shown = word ? name : `--${kebab(name)}`;
+  return command.options.flatMap(({ name, file: use, argument }) => {
+    const shown = argument ? name : `--${kebab(name)}`;
     // The options table rejects values of other types.
     return [options[name] ?? settings.get(name)].flat().flatMap((path) => {
       if (!use || typeof path !== "string" || path === "") return [];

@@ -4,16 +4,16 @@ import { parseArguments } from "./arguments.js";
 import { checkLineFiles } from "./check-line-files.js";
 import type { Settings } from "./command.js";
 import { COMMANDS } from "./commands.js";
-import { exitCodeOf, refuse } from "./execute.js";
+import { exitCodeOf, reportError } from "./execute.js";
 import { openLog } from "./log/log.js";
 import { nameFlagsOf } from "./option-text.js";
-import { finishing } from "./signals.js";
+import { markWorkDone } from "./signals.js";
 import { log, resultColumns, resultWritten, writeResult } from "./streams.js";
 
 /** Runs a command line and returns the exit code. */
 export async function main(argv: string[]): Promise<number> {
-  const code = await execute(argv);
-  finishing();
+  const code = await executeLine(argv);
+  markWorkDone();
   const failure = await resultWritten();
   // A command that failed has already printed its error.
   if (!failure || code !== EXIT.done) return code;
@@ -22,13 +22,13 @@ export async function main(argv: string[]): Promise<number> {
   return exitCodeOf(error);
 }
 
-async function execute(argv: string[]): Promise<number> {
+async function executeLine(argv: string[]): Promise<number> {
   let settings: Settings = new Map();
   try {
     const columns = resultColumns();
     const { env } = process;
     const line = await parseArguments(argv, COMMANDS, { env, columns });
-    if (line.does === "print") {
+    if (line.kind === "print") {
       if (line.isComplete) writeResult(`${line.text}\n`);
       else log.write(`${line.text}\n`);
       return line.isComplete ? EXIT.done : EXIT.usage;
@@ -43,6 +43,6 @@ async function execute(argv: string[]): Promise<number> {
     await checkLineFiles(command, options, settings);
     return await command.execute(options, settings, line.line);
   } catch (error) {
-    return refuse(error, settings);
+    return reportError(error, settings);
   }
 }

@@ -30,12 +30,12 @@ export type Settings = ReadonlyMap<string, string | number | boolean>;
 export type LineOptions = ReadonlySet<string>;
 
 /** Returns the option for arguments without a flag; undefined if the command has none. */
-export function wordOf({ options }: CommandSpec): OptionSpec | undefined {
-  return options.find(({ word }) => word);
+export function argumentOf({ options }: CommandSpec): OptionSpec | undefined {
+  return options.find(({ argument }) => argument);
 }
 
 export function flagsOf({ options }: CommandSpec): OptionSpec[] {
-  return options.filter(({ word, isSecret }) => !word && !isSecret);
+  return options.filter(({ argument, isSecret }) => !argument && !isSecret);
 }
 
 /** Whether an option exists only on the command line. */

@@ -4,19 +4,19 @@ import { classesThatFit } from "./block-cells.js";
 import type { CommandSpec, LineOptions } from "./command.js";
 import {
   datasetText,
-  staleRunsText,
+  gcText,
   statusText,
-  submittedText,
-  waitedText,
+  submitText,
+  waitText,
   workerText,
 } from "./dataset-text.js";
 import { defineCommand } from "./execute.js";
-import { inspectedText } from "./inspected-text.js";
-import { leftWidth, rowText } from "./row-text.js";
+import { inspectText } from "./inspect-text.js";
 import { COMMON_OF_RUNS, RUN_COMMAND } from "./run-command.js";
+import { leftWidth, showText } from "./show-text.js";
 import { resultColumns } from "./streams.js";
-import { generatedText, outputReportText } from "./summary.js";
-import { verifiedText } from "./verified-text.js";
+import { generateText, outputReportText } from "./summary.js";
+import { verifyText } from "./verify-text.js";
 
 const SECRETS =
   "Set the password of the Redis server in SOFTJAC_QUEUE_PASSWORD, or in the URL in SOFTJAC_QUEUE. The command line takes no password, because other users of the machine can read it.";
@@ -40,7 +40,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       const fitting = classesThatFit(screen().columns, leftWidth(4, true));
       return { classes: fitting, ...options };
     },
-    text: (row) => rowText(row, screen()),
+    text: (row) => showText(row, screen()),
     textIsResult: true,
   }),
   defineCommand({
@@ -57,7 +57,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       ["jacobian.arrow --input logits.arrow --all", "Every row and byte"],
     ],
     load: async () => (await import("../verify/verify.js")).verify,
-    text: verifiedText,
+    text: verifyText,
     exitCode: ({ ok }) => (ok ? EXIT.done : EXIT.badInput),
   }),
   defineCommand({
@@ -71,7 +71,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       ["logits.arrow --scan --json", ""],
     ],
     load: async () => (await import("../inspect/inspect.js")).inspect,
-    text: inspectedText,
+    text: inspectText,
     textIsResult: true,
   }),
   defineCommand({
@@ -105,7 +105,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       ["logits.arrow --rows 100 --classes 5 --kind notebook --seed 7", ""],
     ],
     load: async () => (await import("../generate/generate.js")).generate,
-    text: generatedText,
+    text: generateText,
   }),
   defineCommand({
     name: "plan",
@@ -173,7 +173,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     ],
     load: async () =>
       (await import("../dataset/stale-runs.js")).removeStaleRuns,
-    text: staleRunsText,
+    text: gcText,
     textIsResult: true,
   }),
   defineCommand({
@@ -188,7 +188,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     epilogue: SECRETS,
     load: async () => (await import("../queue/submit.js")).submitDataset,
     complete: withoutPassword,
-    text: submittedText,
+    text: submitText,
   }),
   defineCommand({
     name: "worker",
@@ -217,7 +217,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     epilogue: SECRETS,
     load: async () => (await import("../queue/wait.js")).waitForDataset,
     complete: withoutPassword,
-    text: waitedText,
+    text: waitText,
   }),
 ];
 
@@ -236,12 +236,12 @@ function withoutPassword<Options extends { queue?: string | undefined }>(
 }
 
 /** Returns the width of standard output and whether it shows colors. */
-function screen(): { columns: number; colour: boolean } {
+function screen(): { columns: number; color: boolean } {
   const terminal = resultColumns();
   const { NO_COLOR, FORCE_COLOR, COLUMNS } = process.env;
   const isTerminal = terminal !== undefined;
   return {
     columns: terminal ?? (Number(COLUMNS) || 80),
-    colour: (isTerminal || Boolean(FORCE_COLOR)) && !NO_COLOR,
+    color: (isTerminal || Boolean(FORCE_COLOR)) && !NO_COLOR,
   };
 }

@@ -17,38 +17,38 @@ export interface Configuration {
 const PREFIX = "SOFTJAC_";
 
 /** Variables that Kubernetes sets for a service named softjac. */
-const OF_A_SERVICE = /^SOFTJAC_(?:SERVICE_|PORT(?:_|$))/;
+const SERVICE_VARIABLE = /^SOFTJAC_(?:SERVICE_|PORT(?:_|$))/;
 
 /**
  * Returns the options of a command from `SOFTJAC_*` variables, else from a JSON file, else from variables of other tools.
  * @param commands all commands, whose options are accepted in the environment and the file too
  * @throws ConfigurationError for an invalid variable or file; UsageError for a path that is not a file
  */
-export function configured(
+export function readSettings(
   command: CommandSpec,
   commands: readonly CommandSpec[],
   env: Readonly<Record<string, string | undefined>>,
   path = env.SOFTJAC_CONFIG,
 ): Configuration {
-  const file = path ? readConfiguration(path, commands) : {};
+  const file = path ? readConfigFile(path, commands) : {};
   const values = new Map<string, unknown>();
   for (const spec of command.options) {
     const flag = kebab(spec.name);
     const own = variableOf(spec.name);
     const read = (variable: string | undefined): boolean => {
       const text = variable && env[variable];
-      if (text) values.set(spec.name, ofVariable(spec, variable, text));
+      if (text) values.set(spec.name, valueOfVariable(spec, variable, text));
       return Boolean(text);
     };
     if (read(own)) continue;
     if (flag in file)
-      values.set(spec.name, ofFile(spec, `${path}: ${flag}`, file[flag]));
+      values.set(spec.name, valueOfKey(spec, `${path}: ${flag}`, file[flag]));
     else spec.variables?.some(read);
   }
   const known = new Set(optionsOfAll(commands).map(variableOf));
   const warnings = Object.keys(env)
     .filter((name) => name.startsWith(PREFIX) && env[name])
-    .filter((name) => !known.has(name) && !OF_A_SERVICE.test(name))
+    .filter((name) => !known.has(name) && !SERVICE_VARIABLE.test(name))
     .map((name) => `${shortName(name)} is ignored: no option has this name`);
   return { values, warnings };
 }
@@ -62,18 +62,18 @@ function variableOf(name: string): string {
 }
 
 /** Returns the options in a file, with names in kebab-case. @throws ConfigurationError, UsageError */
-function readConfiguration(
+function readConfigFile(
   path: string,
   commands: readonly CommandSpec[],
 ): Record<string, unknown> {
-  const found = parsed(path);
-  if (typeof found !== "object" || found === null || Array.isArray(found))
+  const content = parseFile(path);
+  if (typeof content !== "object" || content === null || Array.isArray(content))
     throw new ConfigurationError(
-      `${path}: expected a JSON object with options, found ${found === null ? "null" : Array.isArray(found) ? "an array" : `a ${typeof found}`}`,
+      `${path}: expected a JSON object with options, found ${content === null ? "null" : Array.isArray(content) ? "an array" : `a ${typeof content}`}`,
     );
   const known = new Set(optionsOfAll(commands).map(kebab));
   const options: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(found)) {
+  for (const [key, value] of Object.entries(content)) {
     const name = kebab(key);
     if (!known.has(name) || name === "config")
       throw new ConfigurationError(
@@ -86,9 +86,9 @@ function readConfiguration(
   return options;
 }
 
-function parsed(path: string): unknown {
+function parseFile(path: string): unknown {
   const text = readText(path);
-  const found = orRefuse(path, () => JSON.parse(text) as unknown);
+  const found = orConfigurationError(path, () => JSON.parse(text) as unknown);
   const twice = repeatedKey(text);
   if (twice !== null)
     throw new ConfigurationError(`${path}: ${shortName(twice)} is given twice`);
@@ -97,13 +97,13 @@ function parsed(path: string): unknown {
 
 /** Reads a regular file. Opening a pipe without a writer would block even signals. */
 function readText(path: string): string {
-  const found = orRefuse(path, () => statSync(path));
+  const found = orConfigurationError(path, () => statSync(path));
   if (!found.isFile())
     throw new UsageError(
       `the config file: ${path} is ${found.isDirectory() ? "a directory" : "a device or pipe"}; give the path of a regular file`,
       "config",
     );
-  const text = orRefuse(path, () => readFileSync(path, "utf8"));
+  const text = orConfigurationError(path, () => readFileSync(path, "utf8"));
   // The byte order mark of UTF-16 is not UTF-8.
   if (text.startsWith("\ufffd\ufffd"))
     throw new ConfigurationError(
@@ -113,7 +113,7 @@ function readText(path: string): string {
   return text.replace(/^\ufeff/, "");
 }
 
-function orRefuse<T>(path: string, call: () => T): T {
+function orConfigurationError<T>(path: string, call: () => T): T {
   try {
     return call();
   } catch (error) {
@@ -125,7 +125,11 @@ function orRefuse<T>(path: string, call: () => T): T {
   }
 }
 
-function ofVariable(spec: OptionSpec, variable: string, text: string): unknown {
+function valueOfVariable(
+  spec: OptionSpec,
+  variable: string,
+  text: string,
+): unknown {
   if (spec.kind !== "boolean")
     return checked(spec, variable, () => typed(spec, text));
   if (/^(?:true|1)$/i.test(text)) return true;
@@ -136,7 +140,7 @@ function ofVariable(spec: OptionSpec, variable: string, text: string): unknown {
 }
 
 /** Returns the value of a key; lists and ranges may be strings as on the command line. */
-function ofFile(spec: OptionSpec, where: string, value: unknown): unknown {
+function valueOfKey(spec: OptionSpec, where: string, value: unknown): unknown {
   const isText =
     typeof value === "string" &&
     ["paths", "list", "names", "ranges"].includes(spec.kind);

@@ -39,7 +39,7 @@ export function datasetText(report: DatasetReport): string {
 }
 
 /** Formats a dry run of a dataset. */
-export function datasetPlanText(plan: DatasetDryRun): string {
+export function datasetDryRunText(plan: DatasetDryRun): string {
   const { shards, shardsDone, rowsLeft } = plan;
   const left = `${count(shards - shardsDone)} to compute (${count(rowsLeft)} rows)`;
   return titled(`${plan.output} (dry run: nothing is written)`, [
@@ -70,7 +70,7 @@ export function statusText(found: DatasetStatus): string {
 }
 
 /** Formats the report of gc. */
-export function staleRunsText(report: StaleRunsReport): string {
+export function gcText(report: StaleRunsReport): string {
   const { dryRun, removed, kept, shards } = report;
   const line = (label: string, path: string, end = "") => {
     const computed = shards[path]
@@ -91,7 +91,7 @@ export function staleRunsText(report: StaleRunsReport): string {
 }
 
 /** Formats the report of submit. */
-export function submittedText(report: SubmitReport): string {
+export function submitText(report: SubmitReport): string {
   if (report.status === "up to date") return datasetText(report);
   const { shards, shardsUpToDate, submitted, queued } = report;
   const jobs = `${count(submitted)} submitted${more(queued, "queued before")}`;
@@ -104,7 +104,7 @@ export function submittedText(report: SubmitReport): string {
 }
 
 /** Formats the report of wait. */
-export function waitedText(report: DatasetReport): string {
+export function waitText(report: DatasetReport): string {
   if (report.status === "up to date" || report.skippedInputs.length > 0)
     return datasetText(report);
   return titled(report.output, [

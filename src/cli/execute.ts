@@ -14,11 +14,11 @@ import { CommandLog, jsonText } from "./log/command-log.js";
 import { type Failure, openLog } from "./log/log.js";
 import { messageWithFlags } from "./option-text.js";
 import {
-  cleanUpWith,
-  exitForSure,
-  finishing,
-  overdue,
+  forceExit,
+  markWorkDone,
+  rejectAfterSignal,
   SIGNAL_EXIT,
+  setCleanUp,
   stoppedBy,
   stopSignal,
 } from "./signals.js";
@@ -45,7 +45,7 @@ interface Task<Report> extends Outcome<Report> {
   settings: Settings;
   /** Value of the label `output` in the metrics. */
   output: string;
-  make: (hooks: DatasetHooks) => Promise<Report>;
+  work: (hooks: DatasetHooks) => Promise<Report>;
   /** Seconds from a signal to the end of the work; default 25. */
   grace?: number | undefined;
 }
@@ -80,12 +80,12 @@ export function defineCommand<Options, Report extends object>({
         : optionsOf(command.name),
     async execute(given, settings, line) {
       const { output, input, results, grace } = given;
-      const code = await carryOut({
+      const code = await execute({
         ...command,
         command: command.name,
         settings,
         output: String(output ?? input ?? results ?? ""),
-        async make(hooks) {
+        async work(hooks) {
           const options = given as unknown as Options;
           const call = complete(options, { settings, line });
           return (await load())(call, hooks);
@@ -105,18 +105,18 @@ const GRACE_SECONDS = 25;
 const MORE_SECONDS = 2;
 
 /** Runs work with signals, progress and logs, prints its report and returns the exit code. */
-export async function carryOut<Report extends object>({
+export async function execute<Report extends object>({
   command,
   settings,
   output,
-  make,
+  work,
   text,
   logged = (report) => report,
   exitCode = () => EXIT.done,
   textIsResult = false,
   grace = GRACE_SECONDS,
 }: Task<Report>): Promise<number> {
-  cleanUpWith(removePendingOutputs);
+  setCleanUp(removePendingOutputs);
   const log = await CommandLog.open(command, settings, output);
   const { onProgress, onEvent } = log;
   const asJson = settings.get("json") === true;
@@ -124,7 +124,7 @@ export async function carryOut<Report extends object>({
   let isAbandoned = false;
   // Commands that only print have no work to finish.
   const seconds = textIsResult ? 0 : grace + MORE_SECONDS;
-  const abandoned = overdue(seconds, () => {
+  const abandoned = rejectAfterSignal(seconds, () => {
     isAbandoned = true;
     const { shards, shardsDone } = log.status.now();
     return shards && shardsDone
@@ -132,9 +132,9 @@ export async function carryOut<Report extends object>({
       : new AbortedError();
   });
   try {
-    const work = make({ signal: stopSignal, onProgress, onEvent });
-    const report = await Promise.race([work, abandoned]);
-    finishing();
+    const hooks = { signal: stopSignal, onProgress, onEvent };
+    const report = await Promise.race([work(hooks), abandoned]);
+    markWorkDone();
     log.stop();
     const code = exitCode(report);
     if (asJson) writeResult(jsonText(report));
@@ -150,7 +150,7 @@ export async function carryOut<Report extends object>({
     const written = log.done(code, report, summary, logged(report));
     return written || code !== EXIT.done ? code : EXIT.io;
   } catch (thrown) {
-    finishing();
+    markWorkDone();
     // A reader that closes its pipe early is not an error.
     if (thrown instanceof OutputClosedError) {
       log.done(EXIT.done, {}, null);
@@ -170,12 +170,12 @@ export async function carryOut<Report extends object>({
 /** Ends the process `seconds` after all output is written, in case abandoned work keeps it alive. */
 async function endSoon(code: number, seconds: number): Promise<void> {
   await Promise.all([resultWritten(), logWritten()]);
-  if (seconds === 0) exitForSure(code);
-  setTimeout(() => exitForSure(code), seconds * 1000).unref();
+  if (seconds === 0) forceExit(code);
+  setTimeout(() => forceExit(code), seconds * 1000).unref();
 }
 
 /** Reports an error of a command that has not started and returns the exit code. */
-export async function refuse(
+export async function reportError(
   thrown: unknown,
   settings: Settings,
 ): Promise<number> {

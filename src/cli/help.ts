@@ -1,7 +1,7 @@
 import yargs, { type Argv, type Options } from "yargs";
 import type { OptionSpec } from "../options/options-table.js";
 import { VERSION } from "../version.js";
-import { type CommandSpec, flagsOf, wordOf } from "./command.js";
+import { argumentOf, type CommandSpec, flagsOf } from "./command.js";
 import { kebab, PARSER_CONFIGURATION } from "./option-text.js";
 
 const MAX_COLUMNS = 100;
@@ -61,7 +61,7 @@ function softjac(columns: number): Argv {
 function describe(parser: Argv, command: CommandSpec, isAll: boolean): Argv {
   const { name, usage, common, examples, epilogue } = command;
   const flags = flagsOf(command);
-  const word = wordOf(command);
+  const argument = argumentOf(command);
   parser
     .usage(`$0 ${callOf(command)}\n\n${usage}`)
     .example(examples.map(([line, what]) => [`$0 ${name} ${line}`, what]))
@@ -69,10 +69,10 @@ function describe(parser: Argv, command: CommandSpec, isAll: boolean): Argv {
   // verify has its own --all, which also shows all options if --help is given.
   if (!flags.some((option) => option.name === "all"))
     parser.showHidden("all", "Show all options with --help");
-  if (word)
-    parser.positional(word.name, {
-      describe: word.help,
-      ...(word.kind === "paths" && { default: undefined }),
+  if (argument)
+    parser.positional(argument.name, {
+      describe: argument.help,
+      ...(argument.kind === "paths" && { default: undefined }),
     });
   for (const option of flags)
     parser.option(kebab(option.name), {
@@ -100,7 +100,7 @@ function defaultOf({ name, default: value }: OptionSpec): Options {
 
 /** Returns `run [inputs..]`. The argument is optional for yargs, because a config file may contain it. */
 function callOf(command: CommandSpec): string {
-  const word = wordOf(command);
-  if (!word) return command.name;
-  return `${command.name} [${word.name}${word.kind === "paths" ? ".." : ""}]`;
+  const argument = argumentOf(command);
+  if (!argument) return command.name;
+  return `${command.name} [${argument.name}${argument.kind === "paths" ? ".." : ""}]`;
 }

@@ -1,11 +1,11 @@
 #!/usr/bin/env node
-import { exitForSure, listenToSignals } from "./signals.js";
-import { internalError, leaveClosedTerminals, log } from "./streams.js";
+import { forceExit, listenToSignals } from "./signals.js";
+import { closeLostTerminals, internalError, log } from "./streams.js";
 
 // Handlers come before all other modules, so that signals during start-up behave as they do later.
 listenToSignals();
 process.on("uncaughtException", crash);
-process.on("exit", leaveClosedTerminals);
+process.on("exit", closeLostTerminals);
 
 const { main } = await import("./command-line.js");
 // process.exit() would drop output that is still queued for a pipe.
@@ -15,5 +15,5 @@ process.exitCode = await main(process.argv.slice(2));
 function crash(error: unknown): never {
   const internal = 70;
   log.write(`softjac: ${internalError(error)}\n`);
-  exitForSure(internal);
+  forceExit(internal);
 }

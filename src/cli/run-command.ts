@@ -9,11 +9,11 @@ import type { RunOptions } from "../options/run-options.js";
 import { EMIT_NAMES, EMITS } from "../results/catalogue.js";
 import { run } from "../run/run.js";
 import type { CommandSpec, Settings } from "./command.js";
-import { datasetPlanText, datasetText } from "./dataset-text.js";
-import { carryOut, refuse } from "./execute.js";
+import { datasetDryRunText, datasetText } from "./dataset-text.js";
+import { execute, reportError } from "./execute.js";
 import { kebab } from "./option-text.js";
 import { endBySignal } from "./signals.js";
-import { dryRunText, reportText } from "./summary.js";
+import { dryRunText, runText } from "./summary.js";
 
 /** Options that `--help` of run, plan and submit shows. */
 export const COMMON_OF_RUNS = [
@@ -44,9 +44,9 @@ export const RUN_COMMAND: CommandSpec = {
           "--force replaces one file; use --overwrite to replace a dataset",
           "force",
         );
-      return runOverDataset(only("dataset", all), settings);
+      return runFiles(optionsFor("dataset", all), settings);
     }
-    const wrong = [...line].find((name) => isOfDatasets(name));
+    const wrong = [...line].find((name) => isDatasetOption(name));
     if (wrong)
       throw new UsageError(
         `--${kebab(wrong)} needs a dataset: several inputs, or an output that ends with a slash`,
@@ -57,37 +57,37 @@ export const RUN_COMMAND: CommandSpec = {
         `inputs on S3 need a directory (with a slash at its end) or an s3:// prefix as output, found ${output}`,
         "output",
       );
-    return runOverFile(only("run", all), settings);
+    return runFile(optionsFor("run", all), settings);
   },
 };
 
-async function runOverFile(
+async function runFile(
   options: RunOptions,
   settings: Settings,
 ): Promise<number> {
   const { output } = options;
   if (settings.get("dryRun") === true) {
     const { dryRun } = await import("../run/dry-run.js");
-    const make = ({ signal }: RunHooks) => dryRun(options, { signal });
-    return carryOut({ ...printed(settings), make, text: dryRunText });
+    const work = ({ signal }: RunHooks) => dryRun(options, { signal });
+    return execute({ ...dryRunTask(settings), work, text: dryRunText });
   }
   if (output === "-" && settings.get("json") === true)
-    return refuse(
+    return reportError(
       new UsageError(
         "--json prints the report on standard output, where the results go with -o -; use --report FILE instead",
         "json",
       ),
       new Map(),
     );
-  const make = (hooks: RunHooks) => run(options, hooks);
-  const text = reportText;
-  const code = await carryOut({ command: "run", settings, output, make, text });
+  const work = (hooks: RunHooks) => run(options, hooks);
+  const text = runText;
+  const code = await execute({ command: "run", settings, output, work, text });
   // A pending write to a full pipe cannot be cancelled and would keep the process alive.
   if (output === "-") endBySignal(code);
   return code;
 }
 
-async function runOverDataset(
+async function runFiles(
   options: DatasetOptions,
   settings: Settings,
 ): Promise<number> {
@@ -97,16 +97,16 @@ async function runOverDataset(
     "../dataset/run-dataset.js"
   );
   if (settings.get("dryRun") === true) {
-    const make = ({ signal }: RunHooks) => dryRunDataset(options, { signal });
-    return carryOut({ ...printed(settings), make, text: datasetPlanText });
+    const work = ({ signal }: RunHooks) => dryRunDataset(options, { signal });
+    return execute({ ...dryRunTask(settings), work, text: datasetDryRunText });
   }
-  const make = (hooks: DatasetHooks) => runDataset(options, hooks);
+  const work = (hooks: DatasetHooks) => runDataset(options, hooks);
   const text = datasetText;
-  return carryOut({ command: "run", settings, output, make, text, grace });
+  return execute({ command: "run", settings, output, work, text, grace });
 }
 
 /** Returns the settings of a dry run, which writes no file, not even the report or the metrics. */
-function printed(settings: Settings) {
+function dryRunTask(settings: Settings) {
   const shown = [...settings].filter(
     ([name]) => !["report", "metrics"].includes(name),
   );
@@ -114,14 +114,14 @@ function printed(settings: Settings) {
   return { command, settings: new Map(shown), output: "", textIsResult: true };
 }
 
-function isOfDatasets(option: string): boolean {
+function isDatasetOption(option: string): boolean {
   const has = (command: Command) =>
     optionsOf(command).some(({ name }) => name === option);
   return option !== "inputs" && has("dataset") && !has("run");
 }
 
 /** Returns the options of one function; the environment or a config file may contain others. */
-function only<Options>(
+function optionsFor<Options>(
   command: Command,
   given: Record<string, unknown>,
 ): Options {
@@ -137,13 +137,13 @@ function isDataset(inputs: readonly string[], output: string): boolean {
     inputs.length > 1 ||
     isS3(output) ||
     /[\\/]$/.test(output) ||
-    isFolder(output) ||
-    isFolder(input) ||
+    isDirectory(output) ||
+    isDirectory(input) ||
     (/[*?[\]{}]/.test(input) && !existsSync(input))
   );
 }
 
-function isFolder(path: string): boolean {
+function isDirectory(path: string): boolean {
   try {
     return statSync(path).isDirectory();
   } catch {

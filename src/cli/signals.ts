@@ -6,8 +6,8 @@ export type StopSignal = keyof typeof SIGNAL_EXIT;
 
 const names = Object.keys(SIGNAL_EXIT) as StopSignal[];
 const controller = new AbortController();
-let first: StopSignal | null = null;
-let isFinishing = false;
+let received: StopSignal | null = null;
+let isWorkDone = false;
 let cleanUp = () => {};
 
 /** Signal that the first SIGINT, SIGTERM or SIGHUP aborts. */
@@ -15,7 +15,7 @@ export const stopSignal: AbortSignal = controller.signal;
 
 /** Returns the first signal that was received; null for none. */
 export function stoppedBy(): StopSignal | null {
-  return first;
+  return received;
 }
 
 /** Installs handlers: the first signal aborts `stopSignal`, the second ends the process. */
@@ -25,24 +25,27 @@ export function listenToSignals(): void {
 
 function handle(name: StopSignal): void {
   // Once process.exitCode is set, only lines on standard error are left to write.
-  if (first || isFinishing)
-    exitForSure(Number(process.exitCode ?? SIGNAL_EXIT[name]));
-  first = name;
+  if (received || isWorkDone)
+    forceExit(Number(process.exitCode ?? SIGNAL_EXIT[name]));
+  received = name;
   controller.abort(new Error(name));
 }
 
 /** Sets the function that removes temporary files before the process is ended by force. */
-export function cleanUpWith(clean: () => void): void {
+export function setCleanUp(clean: () => void): void {
   cleanUp = clean;
 }
 
 /** Marks the work as done, with only output left to write: from now on the first signal ends the process. */
-export function finishing(): void {
-  isFinishing = true;
+export function markWorkDone(): void {
+  isWorkDone = true;
 }
 
 /** Rejects with the result of `error`, `seconds` after the first signal. */
-export function overdue(seconds: number, error: () => Error): Promise<never> {
+export function rejectAfterSignal(
+  seconds: number,
+  error: () => Error,
+): Promise<never> {
   return new Promise((_, reject) => {
     const arm = () => {
       setTimeout(() => reject(error()), seconds * 1000).unref();
@@ -56,12 +59,12 @@ export function overdue(seconds: number, error: () => Error): Promise<never> {
 export function endBySignal(exitCode: number): void {
   for (const [signal, code] of Object.entries(SIGNAL_EXIT))
     if (code === exitCode) {
-      leaveSignals();
+      removeHandlers();
       process.kill(process.pid, signal);
     }
 }
 
-function leaveSignals(): void {
+function removeHandlers(): void {
   for (const name of names) process.off(name, handle);
 }
 
@@ -72,11 +75,11 @@ const EXIT_SECONDS = 3;
  * Removes temporary files and ends the process with an exit code. A thread that hangs in a system call blocks
  * process.exit() forever, so a helper process kills this one if it does not end in time.
  */
-export function exitForSure(code: number): never {
+export function forceExit(code: number): never {
   const { spawn } = process.getBuiltinModule("node:child_process");
   const ofCode = names.find((name) => SIGNAL_EXIT[name] === code);
-  const signal = ofCode ?? first ?? "SIGTERM";
-  leaveSignals();
+  const signal = ofCode ?? received ?? "SIGTERM";
+  removeHandlers();
   const script = `const timer = setTimeout(() => process.kill(${process.pid}, "${signal}"), ${EXIT_SECONDS * 1000}); process.stdin.on("end", () => clearTimeout(timer)).resume();`;
   // The helper's standard input ends with this process. If the helper cannot be started, exit() is all there is.
   spawn(process.execPath, ["-e", script], {

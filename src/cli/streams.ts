@@ -60,7 +60,7 @@ export function logWritten(): Promise<void> {
 }
 
 /** Closes descriptors of closed terminals. Node resets terminals when it exits, and aborts if one is closed. */
-export function leaveClosedTerminals(): void {
+export function closeLostTerminals(): void {
   for (const fd of [0, 1, 2])
     try {
       if (fstatSync(fd).isCharacterDevice() && !isatty(fd)) closeSync(fd);

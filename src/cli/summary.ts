@@ -14,7 +14,7 @@ import {
 } from "./format.js";
 
 /** Formats the report of a run. */
-export function reportText(report: RunReport): string {
+export function runText(report: RunReport): string {
   const { output, entries, badRows } = report;
   const dropped = `largest dropped ${report.droppedMax?.toPrecision(3)}`;
   const slower = "plain JavaScript (slower, same bits)";
@@ -31,7 +31,7 @@ export function reportText(report: RunReport): string {
 }
 
 /** Formats the report of generate. */
-export function generatedText(report: GenerateReport): string {
+export function generateText(report: GenerateReport): string {
   const { kind, scale, seed, dtype } = report;
   const law = scale === null ? kind : `${kind}, scale ${scale}`;
   return titled(report.output, [

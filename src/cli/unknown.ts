@@ -12,7 +12,7 @@ export function unknownCommand(
   commands: readonly CommandSpec[],
 ): string {
   const names = [...commands.map((command) => command.name), "completion"];
-  return `unknown command "${shortName(name)}"${didYouMean(name, names) || '; run "softjac --help" for the list'}`;
+  return `unknown command "${shortName(name)}"${suggestion(name, names) || '; run "softjac --help" for the list'}`;
 }
 
 export function unknownOptions(
@@ -27,9 +27,9 @@ export function unknownOptions(
   const list = `; run "softjac ${command.name} --help --all" for the list`;
   const [first = "", ...others] = unknown.map(dashed);
   if (others.length === 0)
-    return `unknown option ${shortName(first)} for "softjac ${command.name}"${didYouMean(first, flags) || list}`;
+    return `unknown option ${shortName(first)} for "softjac ${command.name}"${suggestion(first, flags) || list}`;
   const shown = shortList([first, ...others], (name) => {
-    const meant = nearest(name, flags);
+    const meant = suggestName(name, flags);
     return `${shortName(name)}${meant === null ? "" : ` (did you mean ${meant}?)`}`;
   });
   return `unknown options ${shown} for "softjac ${command.name}"${list}`;
@@ -39,22 +39,22 @@ export function unknownValue(
   { name, choices = [] }: OptionSpec,
   value: string,
 ): string {
-  return `--${kebab(name)}: expected one of ${choices.join(", ")}, found "${shortName(value)}"${didYouMean(value, choices)}`;
+  return `--${kebab(name)}: expected one of ${choices.join(", ")}, found "${shortName(value)}"${suggestion(value, choices)}`;
 }
 
 /** Returns the end of a message, "; did you mean run?", or "" if no name is similar. */
-export function didYouMean(found: string, names: readonly string[]): string {
-  const name = nearest(found, names);
+export function suggestion(found: string, names: readonly string[]): string {
+  const name = suggestName(found, names);
   return name === null ? "" : `; did you mean ${name}?`;
 }
 
 /** Returns the most similar name; null if more than two letters, or more than a third, differ. */
-function nearest(found: string, names: readonly string[]): string | null {
+function suggestName(found: string, names: readonly string[]): string | null {
   const [best] = names
     .map((name) => ({ name, edits: editsBetween(found, name) }))
     .sort((a, b) => a.edits - b.edits);
-  const most = Math.min(2, Math.floor(found.replace(/^-+/, "").length / 3));
-  return best && best.edits <= most ? best.name : null;
+  const maxEdits = Math.min(2, Math.floor(found.replace(/^-+/, "").length / 3));
+  return best && best.edits <= maxEdits ? best.name : null;
 }
 
 /** Returns the Levenshtein distance, counting a swap of neighboring letters as one edit. */

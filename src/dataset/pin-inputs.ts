@@ -1,8 +1,8 @@
 import {
   AbortedError,
-  areClassesUnknown,
   InputUnsupportedError,
-  unknownClasses,
+  isUnknownClassesError,
+  unknownClassesError,
 } from "../errors.js";
 import { reportLogits } from "../input/first-rows.js";
 import type { LogitsFile } from "../input/logits-file.js";
@@ -90,13 +90,13 @@ export async function pinInputs(
         path,
       );
     } catch (error) {
-      const isUnknown = areClassesUnknown(error);
+      const isUnknown = isUnknownClassesError(error);
       if (isUnknown && !again.has(name)) {
         again.add(name);
         continue;
       }
       if (isUnknown && !first && names.length > 1)
-        throw unknownClasses(
+        throw unknownClassesError(
           path,
           `no row of the ${names.length} inputs has logits`,
         );

@@ -9,7 +9,7 @@ import { integerAt, ReadWindow, viewOf } from "../arrow/read-window.js";
 import {
   InputFormatError,
   InputUnsupportedError,
-  unknownClasses,
+  unknownClassesError,
 } from "../errors.js";
 import { positionNames } from "../printable.js";
 import { valuesAllowed } from "../results/columns.js";
@@ -226,7 +226,7 @@ function buildLogitsFile(
     logits.values ??
     listLength(file, batches, 0, logits.form) ??
     options.classes;
-  if (classes === undefined) throw unknownClasses(path);
+  if (classes === undefined) throw unknownClassesError(path);
   return {
     path,
     fd,

@@ -2,7 +2,7 @@ import type { Field } from "../arrow/field.js";
 import {
   InputUnsupportedError,
   RaggedRowError,
-  unknownClasses,
+  unknownClassesError,
 } from "../errors.js";
 import { AnonymousFile } from "../io/anonymous-file.js";
 import { checkLimit } from "../io/limits.js";
@@ -108,7 +108,7 @@ export function decodeSource(
       ? classOfPartition(path, partition, classNames)
       : null;
   const values = source.values ?? rowLength(file, source) ?? options.classes;
-  if (values === undefined) throw unknownClasses(path);
+  if (values === undefined) throw unknownClassesError(path);
   const decoded = writeDecoded(path, options, values, (target) => {
     let [first, tableRow] = [0, 0];
     return Array.from(recordBatches(file), (record) => {

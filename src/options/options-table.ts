@@ -23,7 +23,7 @@ interface Row {
   /** Use of the file or directory that the value names. */
   file?: FileUse;
   /** Name in messages of an argument that has no flag. */
-  word?: string;
+  argument?: string;
   isRequired?: boolean;
   /** Environment variables of other tools, used if no flag, SOFTJAC_* variable or config file sets the option. */
   variables?: readonly string[];
@@ -62,8 +62,11 @@ const flag = option("boolean", { default: false });
 const path = option("path", { isRequired: true });
 const output = (help: string, more: Partial<Row & Section> = {}) =>
   path(help, { file: "output", alias: "o", ...more });
-const word = (what: string, help: string, more: Partial<Row & Section> = {}) =>
-  path(help, { word: what, file: "read", ...more });
+const argument = (
+  name: string,
+  help: string,
+  more: Partial<Row & Section> = {},
+) => path(help, { argument: name, file: "read", ...more });
 
 /** Returns the options of a section; the fields of a row override those of the section. */
 function section(
@@ -76,57 +79,58 @@ function section(
   return Object.entries(rows).map(([name, row]) => ({ name, ...of, ...row }));
 }
 
-const PLANS: Command[] = ["dataset", "plan"];
-const RUNS: Command[] = ["run", ...PLANS];
-const READS: Command[] = [...RUNS, "verify", "inspect"];
-const COMPARES: Command[] = [...RUNS, "verify"];
-const COMPUTES: Command[] = [...RUNS, "run-shard", "worker"];
-const PUBLISHES: Command[] = ["finalize", "wait"];
-const QUEUES: Command[] = ["submit", "worker", "wait"];
-const LOOKS: Command[] = ["show", "inspect", "status", "gc"];
-const MAKES: Command[] = [
-  ...COMPUTES,
-  ...PUBLISHES,
+const PLANNING: Command[] = ["dataset", "plan"];
+const RUNNING: Command[] = ["run", ...PLANNING];
+const READING: Command[] = [...RUNNING, "verify", "inspect"];
+const COMPARING: Command[] = [...RUNNING, "verify"];
+const COMPUTING: Command[] = [...RUNNING, "run-shard", "worker"];
+const PUBLISHING: Command[] = ["finalize", "wait"];
+const QUEUEING: Command[] = ["submit", "worker", "wait"];
+const PRINTING: Command[] = ["show", "inspect", "status", "gc"];
+const WORKING: Command[] = [
+  ...COMPUTING,
+  ...PUBLISHING,
   ...(["submit", "verify", "report", "generate"] as const),
 ];
 
 const FLOATS = ["float32", "float64"];
 const FROM_1 = [1, Number.MAX_SAFE_INTEGER] as const;
 const SECONDS = [0.1, 2_000_000] as const;
-const LOGITS = "Arrow, Parquet, .npy, .npz or safetensors; - is standard input";
-const RESULTS = "Output file, or directory of a dataset";
-const DATASET = "Directory or s3:// prefix of the dataset";
+const LOGITS_HELP =
+  "Arrow, Parquet, .npy, .npz or safetensors; - is standard input";
+const OUTPUT_HELP = "Output file, or directory of a dataset";
+const DATASET_HELP = "Directory or s3:// prefix of the dataset";
 
-const WORDS = [
+const ARGUMENTS = [
   ...section("Input", ["run", "inspect"], "process", {
-    input: word("input file", LOGITS),
+    input: argument("input file", LOGITS_HELP),
   }),
   ...section("Input", ["dataset"], "process", {
-    inputs: word("input file", LOGITS, { kind: "paths" }),
+    inputs: argument("input file", LOGITS_HELP, { kind: "paths" }),
   }),
   ...section("Input", ["plan"], "process", {
-    inputs: word("input file", "Files, directories and patterns", {
+    inputs: argument("input file", "Files, directories and patterns", {
       kind: "paths",
     }),
   }),
   ...section("Input", ["show"], "process", {
-    results: word("output file or directory", RESULTS),
+    results: argument("output file or directory", OUTPUT_HELP),
   }),
   ...section("Input", ["report"], "process", {
-    results: word("output of softjac run", RESULTS),
+    results: argument("output of softjac run", OUTPUT_HELP),
   }),
   ...section("Input", ["verify"], "process", {
-    output: word("output file", "Output file"),
+    output: argument("output file", "Output file"),
   }),
   ...section("Output", ["generate"], "process", {
-    output: word("output file", "Output file", { file: "output" }),
+    output: argument("output file", "Output file", { file: "output" }),
   }),
-  ...section("Output", [...PUBLISHES, "status", "gc"], "process", {
-    output: word("folder", DATASET, { file: "output" }),
+  ...section("Output", [...PUBLISHING, "status", "gc"], "process", {
+    output: argument("folder", DATASET_HELP, { file: "output" }),
   }),
 ];
 
-const INPUT = section("Input", READS, "bytes", {
+const INPUT = section("Input", READING, "bytes", {
   column: text("List or struct column of logits (default: the only one)"),
   columns: text("Columns of logits, one per class, e.g. 'logit_*'"),
   classAxis: integer(
@@ -143,7 +147,7 @@ const INPUT = section("Input", READS, "bytes", {
   onBadRow: text(
     "Rows with NaN, +inf or all -inf: stop, write nulls, or omit",
     {
-      commands: RUNS,
+      commands: RUNNING,
       choices: ["error", "null", "skip"],
       // A NaN usually means that an earlier step of the pipeline failed.
       default: "error",
@@ -158,7 +162,7 @@ const INPUT = section("Input", READS, "bytes", {
   allowMissingEos: flag("Accept a stream that lacks its end-of-stream marker"),
 });
 
-const OF_RESULTS = section("Results", RUNS, "bytes", {
+const RESULTS = section("Results", RUNNING, "bytes", {
   emit: list("Results, e.g. softmax,entropy (default: softmax,jacobian)", {
     choices: [...EMIT_NAMES, ...DROPPED],
   }),
@@ -185,7 +189,7 @@ const OF_RESULTS = section("Results", RUNS, "bytes", {
   }),
 });
 
-const AUXILIARY = section("Results", COMPARES, "bytes", {
+const AUXILIARY = section("Results", COMPARING, "bytes", {
   classColumn: text("Input column holding k for each row (for --emit column)"),
   label: text(
     "Input column of true classes for --emit cross_entropy and gradient, or an .npy file beside a file of arrays",
@@ -199,12 +203,12 @@ const AUXILIARY = section("Results", COMPARES, "bytes", {
     "Input column of covariance matrices for --emit covariance and variance: diagonal, upper triangle or full",
   ),
   forceDense: flag("Allow a dense tensor of more than 1 GiB", {
-    commands: RUNS,
+    commands: RUNNING,
     affects: "process",
   }),
 });
 
-const OF_SHOW = section("Input", ["show"], "process", {
+const SHOW = section("Input", ["show"], "process", {
   row: integer("Row of the input, from 0", { isRequired: true }),
   position: ranges(
     "Position of the row, for an output with a column position, from 0; of several: 3,7",
@@ -216,7 +220,7 @@ const OF_SHOW = section("Input", ["show"], "process", {
   ),
 });
 
-const OF_VERIFY = section("Values", ["verify"], "process", {
+const VERIFY = section("Values", ["verify"], "process", {
   input: path("Input file of the run that wrote the output", {
     group: "Input",
     file: "read",
@@ -231,11 +235,11 @@ const OF_VERIFY = section("Values", ["verify"], "process", {
   seed: integer("Seed of the sample", { default: 0 }),
 });
 
-const OF_INSPECT = section("Values", ["inspect"], "process", {
+const INSPECT = section("Values", ["inspect"], "process", {
   scan: flag("Read all logits: range, masked classes, rows without a softmax"),
 });
 
-const OF_REPORT = section("Values", ["report"], "process", {
+const REPORT = section("Values", ["report"], "process", {
   label: text(
     "Copied column of true classes (0 to Q - 1, or names), for calibration and confusion",
   ),
@@ -257,7 +261,7 @@ const OF_REPORT = section("Values", ["report"], "process", {
   output: output("HTML file to write", { group: "Output" }),
 });
 
-const OF_GENERATE = section("Values", ["generate"], "bytes", {
+const GENERATE = section("Values", ["generate"], "bytes", {
   rows: integer("Number of rows", { isRequired: true }),
   classes: integer("Number of classes", {
     // A row is generated in memory, and one of 2^24 float64 values has 128 MiB.
@@ -289,15 +293,15 @@ const OUTPUT = [
   ...section("Output", ["run", "dataset"], "process", {
     output: output("Output file or directory; - is standard output"),
   }),
-  ...section("Output", RUNS, "process", {
-    output: output(DATASET, { commands: ["plan", "run-shard"] }),
+  ...section("Output", RUNNING, "process", {
+    output: output(DATASET_HELP, { commands: ["plan", "run-shard"] }),
     keep: names("Input columns to copy to the output, e.g. id,label", {
       affects: "bytes",
     }),
     dtype: text(
       "Type of the results (default: float32 for float16, bfloat16 and float32 logits, else float64)",
       {
-        commands: [...RUNS, "inspect"],
+        commands: [...RUNNING, "inspect"],
         choices: FLOATS,
         affects: "bytes",
       },
@@ -311,16 +315,16 @@ const OUTPUT = [
       alias: "f",
     }),
     sync: flag("Wait until the output is on disk (fsync)", {
-      commands: [...COMPUTES, "generate", "report"],
+      commands: [...COMPUTING, "generate", "report"],
       // Without it, a power failure can leave a complete-looking file without its data.
       default: true,
     }),
   }),
 ];
 
-const RUNNING = section("Running", COMPUTES, "process", {
+const EXECUTION = section("Running", COMPUTING, "process", {
   threads: integer("Worker threads, 1 to 256 (default: available cores)", {
-    commands: [...COMPUTES, "verify"],
+    commands: [...COMPUTING, "verify"],
     range: [1, 256],
   }),
   chunkRows: integer(
@@ -329,10 +333,10 @@ const RUNNING = section("Running", COMPUTES, "process", {
   ),
 });
 
-const OF_DATASETS = [
+const DATASETS = [
   ...section("Dataset", ["run-shard"], "process", {
     run: text("Fingerprint of the run, if several are planned for the output", {
-      commands: ["run-shard", ...PUBLISHES, "status"],
+      commands: ["run-shard", ...PUBLISHING, "status"],
     }),
     shardIndex: integer(
       "Index i of this task (from 0): it computes shards i, i + n, i + 2n, … (default: read from the scheduler's environment, else all shards)",
@@ -343,7 +347,7 @@ const OF_DATASETS = [
       "Shards to compute, as printed by softjac status: 3,7-9 (default: the shards of the task, or all)",
     ),
   }),
-  ...section("Dataset", PLANS, "process", {
+  ...section("Dataset", PLANNING, "process", {
     shardRows: integer(
       "Maximum rows per shard (default: set by --shard-bytes)",
       { range: FROM_1 },
@@ -358,14 +362,14 @@ const OF_DATASETS = [
     ),
     overwrite: flag(
       "Replace an existing dataset once the new one is complete",
-      { commands: [...PLANS, ...PUBLISHES] },
+      { commands: [...PLANNING, ...PUBLISHING] },
     ),
     allowMissing: flag("Publish the dataset without the skipped inputs", {
-      commands: ["dataset", ...PUBLISHES],
+      commands: ["dataset", ...PUBLISHING],
     }),
     keepGoing: flag(
       "Skip invalid inputs and compute the others (exit code 65, dataset not published)",
-      { commands: [...PLANS, "run-shard", "worker"] },
+      { commands: [...PLANNING, "run-shard", "worker"] },
     ),
   }),
   ...section("Dataset", ["dataset", "run-shard"], "process", {
@@ -403,7 +407,7 @@ const OF_DATASETS = [
 
 const S3 = section(
   "S3",
-  [...PLANS, "run-shard", "worker", ...PUBLISHES, "status", "gc"],
+  [...PLANNING, "run-shard", "worker", ...PUBLISHING, "status", "gc"],
   "process",
   {
     endpoint: text(
@@ -428,7 +432,7 @@ const QUEUE = [
       default: 5,
     }),
   }),
-  ...section("Queue", QUEUES, "process", {
+  ...section("Queue", QUEUEING, "process", {
     queue: text(`${REDIS}: redis://host:6379/0, or rediss:// for TLS`, {
       commands: ["submit", "worker"],
       isRequired: true,
@@ -479,12 +483,12 @@ const QUEUE = [
   }),
 ];
 
-const EVERYWHERE: Command[] = [...MAKES, ...LOOKS];
+const ALL: Command[] = [...WORKING, ...PRINTING];
 
 /** Options of commands only: functions of the library do not have them. */
-const REPORTING = section("Reporting", MAKES, "process", {
+const REPORTING = section("Reporting", WORKING, "process", {
   dryRun: flag("Print the plan; write nothing", { commands: ["run"] }),
-  json: flag("Print the report as JSON", { commands: EVERYWHERE }),
+  json: flag("Print the report as JSON", { commands: ALL }),
   quiet: flag("Print errors only", { alias: "q" }),
   logFormat: text("Format of the log on standard error", {
     choices: ["human", "json"],
@@ -499,12 +503,12 @@ const REPORTING = section("Reporting", MAKES, "process", {
     { file: "state" },
   ),
   color: flag("Use colors in a terminal", {
-    commands: EVERYWHERE,
+    commands: ALL,
     default: true,
   }),
   config: text(
     "JSON file of options; SOFTJAC_* variables and the command line override it",
-    { commands: EVERYWHERE, file: "read" },
+    { commands: ALL, file: "read" },
   ),
 });
 
@@ -514,17 +518,8 @@ const REPORTING = section("Reporting", MAKES, "process", {
  * of a dataset, in this order.
  */
 const OPTIONS: readonly OptionSpec[] = [
-  ...[
-    WORDS,
-    INPUT,
-    OF_RESULTS,
-    AUXILIARY,
-    OF_SHOW,
-    OF_VERIFY,
-    OF_INSPECT,
-    OF_REPORT,
-  ],
-  ...[OF_GENERATE, OUTPUT, RUNNING, OF_DATASETS, S3, QUEUE, REPORTING],
+  ...[ARGUMENTS, INPUT, RESULTS, AUXILIARY, SHOW, VERIFY, INSPECT, REPORT],
+  ...[GENERATE, OUTPUT, EXECUTION, DATASETS, S3, QUEUE, REPORTING],
 ].flat();
 
 /** Returns the options of one or more commands. */

@@ -135,17 +135,17 @@ export function resolveOptions(given: RunOptions): ResolvedOptions {
     : given;
   const options = resolve<RunOptions, Defaults>("run", named);
   const { column, columns, classNames = [], layout, input, threads } = options;
-  const twice = classNames.find((name, k) => classNames.indexOf(name) < k);
-  if (twice !== undefined)
+  const repeated = classNames.find((name, k) => classNames.indexOf(name) < k);
+  if (repeated !== undefined)
     throw new UsageError(
-      `classNames: ${shortName(twice)} is given twice; every class needs a name of its own`,
+      `classNames: ${shortName(repeated)} is given twice; every class needs a name of its own`,
       "classNames",
     );
   if (column !== undefined && columns !== undefined)
     throw new UsageError("column, columns: give only one of them", "columns");
   const emit = options.emit ?? defaultEmit(layout);
   checkEmit(emit, layout, options);
-  if (!isEntriesLayout(layout)) rejectForBlocks(layout, given);
+  if (!isEntriesLayout(layout)) rejectEntriesOptions(layout, given);
   if (layout === "coo") rejectForCoo(options);
   return Object.freeze({
     ...options,
@@ -181,7 +181,7 @@ export function inLayout(
   return { ...options, layout, emit, ...none };
 }
 
-function rejectForBlocks(
+function rejectEntriesOptions(
   layout: Layout,
   { threshold, topK }: RunOptions,
 ): void {

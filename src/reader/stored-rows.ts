@@ -1,6 +1,6 @@
 import type { ArrowContainer } from "../input/record-batches.js";
 import type { StoredRun } from "../results/run-metadata.js";
-import { isOfExample } from "../results/table-columns.js";
+import { isPerExample } from "../results/table-columns.js";
 import type { ByteSource } from "./byte-source.js";
 import {
   type FoundColumn,
@@ -297,7 +297,7 @@ class EntryRows {
     for (const [n, part] of parts.entries()) {
       const cell = cells[n] as number[];
       const column = this.columns[n] as FoundColumn;
-      const isOne = isOfExample(column);
+      const isOne = isPerExample(column);
       for (let k = from; k < to; k++) {
         const value = part.isNull(k) ? Number.NaN : (part.all[k] as number);
         if (!isOne || cell.length === 0) cell.push(value);

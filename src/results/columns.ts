@@ -12,7 +12,7 @@ import {
 export interface ResultColumn {
   name: string;
   code: number;
-  /** Class of `column`, or storage of a covariance (see `covarianceForm`); else -1. */
+  /** Class of `column`, or storage of a covariance (see `covarianceStorage`); else -1. */
   param: number;
   /** Values per row, as the kernel stores them. */
   values: number;
@@ -57,8 +57,8 @@ export function resultColumns(options: ResultOptions): ResultColumn[] {
   for (const name of emit) {
     if (isJacobian(name) && isEntriesLayout(layout)) continue;
     if (isJacobian(name) && layout === "factored") {
-      for (const part of ["softmax", "argmax"] as const)
-        add(resultColumn(part, options));
+      for (const factor of ["softmax", "argmax"] as const)
+        add(resultColumn(factor, options));
       // float64, because in float32 the tails of very confident rows underflow to 0.
       add({ ...resultColumn("tail", options), type: "float64", width: 8 });
     } else add(resultColumn(name, options));
@@ -94,7 +94,7 @@ function resultColumn(name: EmitName, options: ResultOptions): ResultColumn {
       name === "column" && options.class !== undefined
         ? options.class
         : spec.input === "covariance"
-          ? covarianceForm(classes, inputs[input]?.values ?? 0)
+          ? covarianceStorage(classes, inputs[input]?.values ?? 0)
           : -1,
     values,
     listSize: dense ? classes * rows * classes : values,
@@ -129,7 +129,7 @@ export function valuesAllowed(
 }
 
 /** Returns the code of the kernels for the storage of a covariance: 0 diagonal, 1 upper triangle, 2 full matrix. */
-function covarianceForm(classes: number, values: number): number {
+function covarianceStorage(classes: number, values: number): number {
   if (values === classes * classes) return 2;
   return values === classes ? 0 : 1;
 }

@@ -38,11 +38,11 @@ export function checkEmit(
 ): void {
   if (emit.length === 0)
     throw new UsageError("emit: expected at least one result", "emit");
-  const twice = emit.find((name, k) => emit.indexOf(name) !== k);
-  if (twice !== undefined)
-    throw new UsageError(`emit: ${twice} is given twice`, "emit");
+  const repeated = emit.find((name, k) => emit.indexOf(name) !== k);
+  if (repeated !== undefined)
+    throw new UsageError(`emit: ${repeated} is given twice`, "emit");
   checkLayout(emit, layout);
-  checkInputs(resultsOf(emit), options);
+  checkAuxiliary(resultsOf(emit), options);
 }
 
 function checkLayout(emit: readonly RunEmit[], layout: Layout): void {
@@ -81,7 +81,7 @@ function checkLayout(emit: readonly RunEmit[], layout: Layout): void {
     );
 }
 
-function checkInputs(
+function checkAuxiliary(
   emit: readonly EmitName[],
   options: AuxiliaryOptions,
 ): void {
@@ -90,7 +90,7 @@ function checkInputs(
       "class, classColumn: give only one of them",
       "classColumn",
     );
-  const needed = neededInputs(emit, options);
+  const needed = neededAuxiliary(emit, options);
   for (const option of needed)
     if (options[option] === undefined)
       throw new UsageError(
@@ -108,7 +108,7 @@ function checkInputs(
   }
 }
 
-function neededInputs(
+function neededAuxiliary(
   emit: readonly EmitName[],
   options: AuxiliaryOptions,
 ): AuxiliaryName[] {
@@ -133,7 +133,7 @@ export function auxiliaryColumns(
   emit: readonly RunEmit[],
   options: AuxiliaryOptions,
 ): { option: AuxiliaryName; name: string }[] {
-  return neededInputs(resultsOf(emit), options).map((option) => ({
+  return neededAuxiliary(resultsOf(emit), options).map((option) => ({
     option,
     name: options[option] as string,
   }));

@@ -99,11 +99,11 @@ function number(
   };
 }
 
-function whole(least = 0, most = Number.MAX_SAFE_INTEGER): Codec<number> {
-  const end = most < Number.MAX_SAFE_INTEGER ? ` to ${most}` : "";
+function whole(min = 0, max = Number.MAX_SAFE_INTEGER): Codec<number> {
+  const end = max < Number.MAX_SAFE_INTEGER ? ` to ${max}` : "";
   return number(
-    `a whole number from ${least}${end}`,
-    (value) => value >= least && value <= most,
+    `a whole number from ${min}${end}`,
+    (value) => value >= min && value <= max,
     /^\d+$/,
   );
 }

@@ -77,7 +77,7 @@ export function positionColumns(names: readonly string[]): TableColumn[] {
 }
 
 /** Whether a column has one value per example, which coo repeats for each entry. */
-export function isOfExample({
+export function isPerExample({
   source,
 }: {
   source: { kind: TableColumn["source"]["kind"] };

@@ -4,7 +4,7 @@ import {
   type Field,
   plainField,
 } from "../arrow/field.js";
-import { tooLarge } from "../errors.js";
+import { tooLargeError } from "../errors.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { sourcesOf } from "../input/source-ranges.js";
 import type { ResolvedOptions } from "../options/run-options.js";
@@ -124,7 +124,7 @@ export function withinMemory<P extends { slots: number; threads: number }>(
   { path, column, classes }: LogitsFile,
 ): P {
   if (bytes > MAX_MEMORY_BYTES)
-    throw tooLarge(
+    throw tooLargeError(
       path,
       column,
       `expected rows of at most ${MAX_MEMORY_BYTES} bytes of memory, found ${classes} classes, which need ${bytes}`,

@@ -1,4 +1,4 @@
-import { tooLarge } from "../errors.js";
+import { tooLargeError } from "../errors.js";
 import { copiedBytesPerRow } from "../input/copied-pieces.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import type { ResolvedOptions } from "../options/run-options.js";
@@ -6,7 +6,7 @@ import type { JacobianFileHeadSpec } from "../output/jacobian-file.js";
 import { EMITS, type EntriesLayout } from "../results/catalogue.js";
 import { isJacobian, type ResultColumn } from "../results/columns.js";
 import {
-  isOfExample,
+  isPerExample,
   positionColumns,
   type TableColumn,
   tableColumns,
@@ -52,7 +52,7 @@ export function planEntriesJob(
 ): EntriesJob {
   const { classes, path, column } = logits;
   if (layout === "csr" && classes * classes > MAX_INDICES)
-    throw tooLarge(
+    throw tooLargeError(
       path,
       column,
       `expected at most ${Math.floor(Math.sqrt(MAX_INDICES))} classes in layout csr, whose indices are int32, found ${classes}`,
@@ -67,8 +67,8 @@ export function planEntriesJob(
   const coo = layout === "coo";
   const bytesOf = (some: TableColumn[]) =>
     some.reduce((sum, { listSize, width }) => sum + (listSize ?? 1) * width, 0);
-  const own = columns.filter(isOfExample);
-  const entryColumns = columns.filter((column) => !isOfExample(column));
+  const own = columns.filter(isPerExample);
+  const entryColumns = columns.filter((column) => !isPerExample(column));
   const plan = planEntries({
     rowStart,
     rows,
@@ -100,7 +100,7 @@ export function planEntriesJob(
   const placed = columns.map((column) => ({
     ...column,
     place:
-      coo && isOfExample(column)
+      coo && isPerExample(column)
         ? (slot.entries.repeated[own.indexOf(column)] as number)
         : ownPlace(column),
   }));

@@ -1,4 +1,4 @@
-import { InputUnsupportedError, tooLarge } from "../errors.js";
+import { InputUnsupportedError, tooLargeError } from "../errors.js";
 import { copiedBytesPerRow, copiedShapes } from "../input/copied-pieces.js";
 import type { LogitsFile } from "../input/logits-file.js";
 import { DIRECT_BYTES } from "../io/write-or-compare.js";
@@ -234,7 +234,7 @@ function rejectLongLists(
     );
   const long = results.find(({ listSize }) => listSize > MAX_LIST_SIZE);
   if (long)
-    throw tooLarge(
+    throw tooLargeError(
       path,
       column,
       `a block of ${classes} x ${classes} classes has ${long.listSize} values of ${long.name} in layout ${layout}, and an Arrow list has at most ${MAX_LIST_SIZE}`,

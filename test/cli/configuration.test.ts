@@ -20,7 +20,7 @@ function fileOf(content: unknown): string {
 
 async function parse(words: string[], env: Record<string, string> = {}) {
   const line = await parseArguments(words, COMMANDS, { env });
-  if (line.does !== "command") throw new Error("expected a command");
+  if (line.kind !== "command") throw new Error("expected a command");
   return line;
 }
 

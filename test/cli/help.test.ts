@@ -3,7 +3,7 @@ import { parseArguments } from "../../src/cli/arguments.js";
 import { flagsOf } from "../../src/cli/command.js";
 import { COMMANDS } from "../../src/cli/commands.js";
 import { kebab } from "../../src/cli/option-text.js";
-import { didYouMean } from "../../src/cli/unknown.js";
+import { suggestion } from "../../src/cli/unknown.js";
 import type { OptionSpec } from "../../src/options/options-table.js";
 import { workDirectory } from "../support/logits-input.js";
 import { DIGITS, softjac, softjacIn } from "./support.js";
@@ -14,7 +14,7 @@ async function helpOf(words: string[], columns = 80): Promise<string> {
   const line = await parseArguments([...words, "--help"], COMMANDS, {
     columns,
   });
-  if (line.does !== "print") throw new Error("expected help");
+  if (line.kind !== "print") throw new Error("expected help");
   return line.text;
 }
 
@@ -128,10 +128,10 @@ test.each(
 });
 
 test("names that resemble nothing have no suggestion", () => {
-  expect(didYouMean("frobnicate", ["run", "verify"])).toBe("");
-  expect(didYouMean("--limit", ["--emit", "--input"])).toBe("");
-  expect(didYouMean("", ["run"])).toBe("");
-  expect(didYouMean("x", [])).toBe("");
+  expect(suggestion("frobnicate", ["run", "verify"])).toBe("");
+  expect(suggestion("--limit", ["--emit", "--input"])).toBe("");
+  expect(suggestion("", ["run"])).toBe("");
+  expect(suggestion("x", [])).toBe("");
 });
 
 test("--no-color and NO_COLOR: no escape sequences, even where the environment forces colors", () => {

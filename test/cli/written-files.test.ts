@@ -66,12 +66,12 @@ function lineOf(
   const pathFor = (file: OptionSpec["file"]) =>
     path(file === "read" ? "input.arrow" : "output.arrow");
   const line = [name];
-  for (const { name, kind, file, word } of command.options.filter(
+  for (const { name, kind, file, argument } of command.options.filter(
     ({ isRequired }) => isRequired,
   )) {
     const value =
       kind === "integer" ? "3" : file ? pathFor(file) : "redis://localhost";
-    line.push(word ? value : `--${kebab(name)}=${value}`);
+    line.push(argument ? value : `--${kebab(name)}=${value}`);
   }
   return [...line, `--config=${path("config.json")}`];
 }
@@ -79,7 +79,7 @@ function lineOf(
 /** The sentence with which a line is refused; null: its files are not. */
 async function refusal(line: string[]): Promise<string | null> {
   const parsed = await parseArguments(line, COMMANDS);
-  if (parsed.does !== "command") throw new Error(`no command: ${line}`);
+  if (parsed.kind !== "command") throw new Error(`no command: ${line}`);
   try {
     await checkLineFiles(parsed.command, parsed.options, parsed.settings);
     return null;
@@ -108,7 +108,7 @@ describe.each(
     .map(({ name }) => `--${kebab(name)}`);
   const reads = line.some((word) => word.endsWith(path("input.arrow")));
   const written = command.options.find(({ file }) => file === "output");
-  const output = written && (written.word ? "output" : "--output");
+  const output = written && (written.argument ? "output" : "--output");
   const input = `the same file as the input ${path("input.arrow")}; ${OTHER}`;
 
   test("files that are apart, and those of an earlier run, are accepted", async () => {

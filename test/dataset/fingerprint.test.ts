@@ -81,7 +81,7 @@ const CASES: Record<Option, { of: Given; values: [unknown, unknown] }> = {
 };
 
 const ofRun = optionsOf("run").filter(
-  ({ group, word }) => group !== "Reporting" && !word,
+  ({ group, argument }) => group !== "Reporting" && !argument,
 );
 
 test("every option of a run has a case below", () => {

@@ -4,7 +4,7 @@ import type { VerifyReport } from "../verify/verify.js";
 import { count, duration, more, type TextRow, titled } from "./format.js";
 
 /** Formats the report of verify. */
-export function verifiedText(report: VerifyReport): string {
+export function verifyText(report: VerifyReport): string {
   const { rows, rowsChecked, notCompared, otherProblems, bytes } = report;
   const time = duration(report.durationMs);
   const others = shortList(notCompared, shortName);

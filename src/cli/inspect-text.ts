@@ -15,7 +15,7 @@ const FORMATS: Record<Inspection["format"], string> = {
 const MAX_COLUMNS = 12;
 
 /** Formats the report of inspect. */
-export function inspectedText(found: Inspection): string {
+export function inspectText(found: Inspection): string {
   const { compression, batches, largestBatchRows, logits, columns } = found;
   const problem = found.noLogitsReason?.replace(`${found.input}: `, "");
   const rows: [string, string][] = [

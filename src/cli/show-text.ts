@@ -6,13 +6,13 @@ import { aligned, count } from "./format.js";
 export interface TextOptions {
   /** Width of the terminal in characters. */
   columns: number;
-  colour: boolean;
+  color: boolean;
 }
 
 /** Formats one row of an output: p as bars, the block as shades, with numbers if they fit. */
-export function rowText(
+export function showText(
   row: ShownRow,
-  { columns, colour }: TextOptions,
+  { columns, color }: TextOptions,
 ): string {
   const head = headText(row);
   if (row.isNull)
@@ -22,12 +22,12 @@ export function rowText(
   const width = Math.max(5, String(Math.max(...shown)).length);
   const left = leftWidth(width, p !== null);
   const style = fittingStyle({ classes: shown.length, left, columns });
-  const drawn = blockCells(row, style, colour);
+  const drawn = blockCells(row, style, color);
   const lines = shown.map((k, n) => {
     const name = String(k).padStart(width);
     const x = p?.[n] as number;
-    const own = p ? `  ${probability(x)} ${bar(x, style.bar)}` : "";
-    return `${name}${own}${drawn ? ` ${drawn.rows[n]}` : ""}`.trimEnd();
+    const share = p ? `  ${probability(x)} ${bar(x, style.bar)}` : "";
+    return `${name}${share}${drawn ? ` ${drawn.rows[n]}` : ""}`.trimEnd();
   });
   const title = [
     "class".padStart(width),
@@ -58,7 +58,7 @@ function headText({
   columns,
   uncertainty,
 }: ShownRow): string {
-  const of = input === null ? "" : ` of ${input}`;
+  const ofInput = input === null ? "" : ` of ${input}`;
   const facts = columns.map(({ name, value }): [string, string] => [
     name,
     value ?? "null",
@@ -69,10 +69,10 @@ function headText({
   )
     facts.push(["uncertainty", String(Number(uncertainty.toPrecision(6)))]);
   const text = facts.length > 0 ? aligned(facts) : "";
-  const place = [`row ${count(row)}`];
+  const index = [`row ${count(row)}`];
   for (const [k, name] of positionNames(positions).entries())
-    place.push(`${name} ${positions[k]}`);
-  return `${printable(`${path}: ${place.join(", ")}${of}, of ${count(rows)}`)}\n${text}`;
+    index.push(`${name} ${positions[k]}`);
+  return `${printable(`${path}: ${index.join(", ")}${ofInput}, of ${count(rows)}`)}\n${text}`;
 }
 
 /** Formats a probability in six characters: "0.4123", " 9e-09", "1.0000". */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { rowText } from "../../src/cli/row-text.js";
+import { showText } from "../../src/cli/show-text.js";
 import type { ShownRow } from "../../src/show/show.js";
 
 function rowOf(logits: number[], more: Partial<ShownRow> = {}): ShownRow {
@@ -31,7 +31,7 @@ function rowOf(logits: number[], more: Partial<ShownRow> = {}): ShownRow {
 }
 
 test("p as bars, numbers of the block beside them", () => {
-  expect(rowText(rowOf([0, Math.log(4)]), { columns: 80, colour: false })).toBe(
+  expect(showText(rowOf([0, Math.log(4)]), { columns: 80, color: false })).toBe(
     `out.arrow: row 1,234, of 5,000
   id           x7
   uncertainty  0.2
@@ -47,14 +47,14 @@ J[i,j] = ∂softmax(o)_j/∂o_i: i down, j across
 
 test("values of a damaged file that are no probabilities", () => {
   const row = rowOf([0, 0, 0], { p: [5e25, -1, Number.NaN] });
-  const lines = rowText(row, { columns: 80, colour: false }).split("\n");
+  const lines = showText(row, { columns: 80, color: false }).split("\n");
   const bars = lines.map((line) => [...line].filter((c) => c === "█").length);
   expect(Math.max(...bars)).toBe(12);
   expect(bars.filter((length) => length > 0)).toHaveLength(1);
 });
 
 test("a block that is small everywhere says its power of ten once", () => {
-  const text = rowText(rowOf([0, 20]), { columns: 80, colour: false });
+  const text = showText(rowOf([0, 20]), { columns: 80, color: false });
   expect(text).toContain("in units of 1e-8");
   expect(text).toContain(".206");
   expect(text).toContain("  2e-9 ▏");
@@ -64,14 +64,14 @@ test.each([40, 80, 120])(
   "fits %d columns: shades where numbers do not",
   (columns) => {
     const row = rowOf([5, 0, 4, 1, 3, 2, 1, 0, 2, 1, 3]);
-    for (const colour of [false, true]) {
-      const text = rowText(row, { columns, colour });
+    for (const color of [false, true]) {
+      const text = showText(row, { columns, color });
       // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what colours are
       const lines = text.replace(/\x1b\[[\d;]*m/g, "").split("\n");
       for (const line of lines)
         if (!/^(J\[|shades)/.test(line))
           expect([...line].length).toBeLessThanOrEqual(columns);
-      expect(text.includes("\x1b[")).toBe(colour);
+      expect(text.includes("\x1b[")).toBe(color);
       expect(text.includes("shades only")).toBe(columns < 87);
     }
   },
@@ -79,11 +79,11 @@ test.each([40, 80, 120])(
 
 test("nothing to show is said", () => {
   const none = { p: null, block: null, result: null, blockFrom: null } as const;
-  const options = { columns: 80, colour: false };
-  expect(rowText(rowOf([1, 2], none), options)).toContain(
+  const options = { columns: 80, color: false };
+  expect(showText(rowOf([1, 2], none), options)).toContain(
     "the output has neither p nor a block",
   );
-  expect(rowText(rowOf([1, 2], { isNull: true }), options)).toContain(
+  expect(showText(rowOf([1, 2], { isNull: true }), options)).toContain(
     "a bad row",
   );
 });
