@@ -130,7 +130,7 @@ function layoutLogitsFile(
         { list: false, offsets: false, items: count, width: 4 },
       ],
       nullableResults: false,
-      kept: [],
+      copied: [],
     });
   }
   const metadata = {

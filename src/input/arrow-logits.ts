@@ -76,10 +76,10 @@ export async function locateLogits(
   try {
     const whole = withNestedColumns(container, options);
     const columns = selectColumns(whole, options);
-    const { logits, inputs, kept } = columns;
+    const { logits, inputs, copied } = columns;
     const columnIndices = [
       ...[logits, ...inputs].flatMap(({ columns }) => columns),
-      ...kept.flatMap(({ place, constant }) => (constant ? [] : [place])),
+      ...copied.flatMap(({ index, constant }) => (constant ? [] : [index])),
     ];
     file = await decompressed(whole, [...new Set(columnIndices)], options);
     if (logits.nesting) {
@@ -120,7 +120,7 @@ export async function locateLogits(
 interface SelectedColumns {
   logits: LogitsColumn;
   inputs: ValueColumn[];
-  kept: CopiedColumn[];
+  copied: CopiedColumn[];
 }
 
 function selectColumns(
@@ -130,31 +130,38 @@ function selectColumns(
   const { path, nested, schema } = container;
   const { fields } = schema;
   const { keep, partitions = [] } = options;
-  const own = fields.slice(0, fields.length - nested.length);
-  const partitionOf = (columns: readonly Field[], place: number) =>
-    partitions.find(({ name }) => name === columns[place]?.name) ?? null;
+  const topLevel = fields.slice(0, fields.length - nested.length);
+  const partitionOf = (columns: readonly Field[], index: number) =>
+    partitions.find(({ name }) => name === columns[index]?.name) ?? null;
   const columns = withPartitions(fields, partitions);
-  const copyable = withPartitions(own, partitions);
+  const copyable = withPartitions(topLevel, partitions);
   const selected = selectLogits(path, fields, options);
-  const found = options.pad ? paddedColumn(selected) : selected;
-  const logits = readableColumn(container, found);
+  const logits = readableColumn(
+    container,
+    options.pad ? paddedColumn(selected) : selected,
+  );
   const { nesting } = logits;
-  const isNested = nesting !== undefined;
   const positions = nesting ? positionNames(nesting.axes ?? [0]) : [];
   const ownNames = [...options.ownNames, ...positions];
   return {
     logits,
     inputs: options.inputs.map(({ option, name }) => {
-      const column = selectValues(path, columns, option, name, isNested);
-      const [place = 0] = column.columns;
-      const partition = partitionOf(columns, place);
-      return partition && place >= fields.length
+      const column = selectValues(
+        path,
+        columns,
+        option,
+        name,
+        nesting !== undefined,
+      );
+      const [index = 0] = column.columns;
+      const partition = partitionOf(columns, index);
+      return partition && index >= fields.length
         ? { ...decodedColumn(name, [], 1), option, partition }
         : readableColumn(container, column);
     }),
-    kept: selectCopied(path, copyable, keep, ownNames).map((column) => {
-      const partition = partitionOf(copyable, column.place);
-      return partition && column.place >= own.length
+    copied: selectCopied(path, copyable, keep, ownNames).map((column) => {
+      const partition = partitionOf(copyable, column.index);
+      return partition && column.index >= topLevel.length
         ? constantColumn(column, partition)
         : column;
     }),
@@ -163,31 +170,32 @@ function selectColumns(
 
 function buildLogitsFile(
   file: ArrowContainer,
-  { logits, inputs, kept: chosen }: SelectedColumns,
+  { logits, inputs, copied: selected }: SelectedColumns,
   decoded: readonly (DecodedNumbers | null)[],
   nested: NestedRows | null,
   options: OpenOptions,
 ): Omit<LogitsFile, "close"> {
   const { path, fd, bytes, present, source } = file;
-  const { dictionaries, partsOf, ...found } = locateDictionaries(file, chosen);
-  const kept = found.kept.map((column) =>
+  const located = locateDictionaries(file, selected);
+  const { dictionaries, partsOf } = located;
+  const copied = located.copied.map((column) =>
     nested ? matchedColumn(file, column, logits) : { column, list: null },
   );
-  const lists = kept.flatMap(({ list }) => list ?? []);
+  const lists = copied.flatMap(({ list }) => list ?? []);
   const sources = [logits, ...inputs];
 
   const batches: LogitsBatch[] = [];
-  let [rowStart, tableRow, number] = [0, 0, 0];
+  let [rowStart, tableRow, batchNumber] = [0, 0, 0];
   for (const record of recordBatches(file)) {
     const { batch, columns } = record;
-    const copied = kept.map(({ column, list }) => {
+    const copiedBuffers = copied.map(({ column, list }) => {
       if (column.constant) return column.constant.buffers;
-      const span = columns[column.place] as ColumnSpan;
-      const own = placeColumn(record, span, partsOf);
-      return list ? (own.children[0] as CopiedBuffers) : own;
+      const span = columns[column.index] as ColumnSpan;
+      const buffers = placeColumn(record, span, partsOf);
+      return list ? (buffers.children[0] as CopiedBuffers) : buffers;
     });
     const buffers = sources.map((source, n) => {
-      const start = decoded[n]?.starts[number];
+      const start = decoded[n]?.starts[batchNumber];
       if (start !== undefined) return rowsAt([start]);
       const rows = source.nesting
         ? rowBatch(record, source.nesting, source.columns[0] as number)
@@ -204,13 +212,13 @@ function buildLogitsFile(
       batches.push({
         rowStart,
         rowEnd: rowStart + count,
-        sources: buffers.map((found, n) => ({
-          ...found,
+        sources: buffers.map((sourceBuffers, n) => ({
+          ...sourceBuffers,
           // Decoded auxiliary columns already have one row per row of the logits.
           firstRow: nested && n > 0 ? rowStart - batchStart : (firsts[0] ?? 0),
         })),
-        kept: kept.map(({ list }, n) => ({
-          buffers: copied[n] as CopiedBuffers,
+        copied: copied.map(({ list }, n) => ({
+          buffers: copiedBuffers[n] as CopiedBuffers,
           first: list ? (firsts[lists.indexOf(list) + 1] ?? 0) : 0,
           tableRow: nested && !list ? tableRow : null,
         })),
@@ -218,7 +226,7 @@ function buildLogitsFile(
       rowStart += count;
     }
     tableRow += batch.rows;
-    number++;
+    batchNumber++;
   }
 
   const classes =
@@ -246,19 +254,20 @@ function buildLogitsFile(
         ? { column: logits.name }
         : { columns: logits.name },
     classNames: logits.classNames,
-    notes: [logits, nested, ...decoded].flatMap((found) => found?.note ?? []),
+    notes: [logits, nested, ...decoded].flatMap((part) => part?.note ?? []),
     nullLogit: options.nullLogit ?? "error",
     inputs: inputs.map((input, n) => {
       const values = decoded[n + 1]?.values ?? input.values;
       return inputColumn(file, { ...input, values }, batches, n + 1, classes);
     }),
     batches,
-    decodedFds: decoded.map((found) => found?.fd ?? null),
-    kept: kept.map(({ column }) => column),
+    decodedFds: decoded.map((numbers) => numbers?.fd ?? null),
+    copied: copied.map(({ column }) => column),
     partitions: (options.partitions ?? []).filter(
       ({ name }) =>
-        chosen.some(({ constant, field }) => constant && field.name === name) ||
-        inputs.some(({ partition }) => partition?.name === name),
+        selected.some(
+          ({ constant, field }) => constant && field.name === name,
+        ) || inputs.some(({ partition }) => partition?.name === name),
     ),
     dictionaries,
   };

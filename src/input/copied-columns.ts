@@ -13,7 +13,7 @@ import { copiedIndices, namedColumns } from "./column-names.js";
 /** Input column that `keep` copies to the output. */
 export interface CopiedColumn extends CopiedNode {
   /** Index of the column in the input. */
-  place: number;
+  index: number;
 }
 
 /**
@@ -29,7 +29,7 @@ export function selectCopied(
   ownNames: readonly string[],
 ): CopiedColumn[] {
   return copiedIndices(namedColumns(path, fields), keep, ownNames).map(
-    (place) => copiedColumn(path, fields[place] as Field, place),
+    (index) => copiedColumn(path, fields[index] as Field, index),
   );
 }
 
@@ -41,7 +41,7 @@ export function selectCopied(
 export function copiedColumn(
   path: string,
   field: Field,
-  place: number,
+  index: number,
   decodes = false,
 ): CopiedColumn {
   const node = copiedNode(field, field.name, decodes);
@@ -51,7 +51,7 @@ export function copiedColumn(
       `column ${field.name}`,
       `unions, maps and unknown types cannot be copied, found ${describeField(field)}; join such columns to the output by row`,
     );
-  return { ...node, place };
+  return { ...node, index };
 }
 
 /** Returns the node of a field; null if its type cannot be copied. */

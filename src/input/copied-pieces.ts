@@ -25,7 +25,7 @@ export function copiedPieces(
   rowEnd: number,
   excluded: readonly number[] = [],
 ): CopiedPiece[] {
-  const constant = file.kept[k]?.constant;
+  const constant = file.copied[k]?.constant;
   if (constant)
     return constantPieces(
       constant.buffers,
@@ -33,7 +33,7 @@ export function copiedPieces(
     );
   return rangesBetween(rowStart, rowEnd, excluded).flatMap(([start, end]) =>
     overlapping(file.batches, start, end).flatMap((batch) => {
-      const { buffers, first, tableRow } = batch.kept[k] as CopiedRows;
+      const { buffers, first, tableRow } = batch.copied[k] as CopiedRows;
       const row = Math.max(start, batch.rowStart);
       const rowsEnd = Math.min(end, batch.rowEnd);
       if (tableRow !== null)
@@ -86,7 +86,7 @@ export function copiedShapes(
 ): CopiedShape[][] {
   const read = inputReader(file);
   try {
-    return file.kept.map((column, k) => {
+    return file.copied.map((column, k) => {
       const pieces = copiedPieces(file, k, rowStart, rowEnd, excluded);
       const nodes = outputNodes(column, () => pieces, read);
       return nodes
@@ -151,10 +151,10 @@ function rangesBetween(
 export function copiedBytesPerRow(file: LogitsFile): number {
   if (file.rows === 0) return 0;
   let bytes = 0;
-  for (const { kept, rowStart, rowEnd } of file.batches)
-    file.kept.forEach((column, k) => {
+  for (const { copied, rowStart, rowEnd } of file.batches)
+    file.copied.forEach((column, k) => {
       const rows = rowEnd - rowStart;
-      bytes += rows * bytesPerValue(column, (kept[k] as CopiedRows).buffers);
+      bytes += rows * bytesPerValue(column, (copied[k] as CopiedRows).buffers);
     });
   return bytes / file.rows;
 }

@@ -24,7 +24,7 @@ import {
 
 /** Copied columns and their dictionaries. */
 export interface LocatedDictionaries {
-  kept: CopiedColumn[];
+  copied: CopiedColumn[];
   /** Dictionary batches that are copied to the output. */
   dictionaries: CopiedDictionary[];
   /** Returns the dictionary batches that apply to a record batch. */
@@ -43,13 +43,13 @@ interface Part extends DictionaryBatch {
  */
 export function locateDictionaries(
   file: ArrowContainer,
-  kept: CopiedColumn[],
+  copied: CopiedColumn[],
 ): LocatedDictionaries {
   const { path, schema, format } = file;
   const fields = dictionaryFields(
     path,
-    kept.flatMap(({ place, constant }) =>
-      constant ? [] : (schema.fields[place] as Field),
+    copied.flatMap(({ index, constant }) =>
+      constant ? [] : (schema.fields[index] as Field),
     ),
   );
   const parts = new Map<number, Part[]>();
@@ -58,7 +58,7 @@ export function locateDictionaries(
     partsBefore(file, parts.get(id) ?? [], position).map(
       ({ buffers }) => buffers,
     );
-  if (fields.size === 0) return { kept, dictionaries: [], partsOf };
+  if (fields.size === 0) return { copied, dictionaries: [], partsOf };
 
   for (const found of dictionaryBatches(file, fields)) {
     const { context, columns, id, isDelta, field } = found;
@@ -88,13 +88,13 @@ export function locateDictionaries(
 
   const dictionaries: CopiedDictionary[] = [];
   const seen = new Set<number>();
-  const columns = kept.map((column) => {
+  const columns = copied.map((column) => {
     const { dictionary } = column.field;
     if (!dictionary) return column;
     const { id } = dictionary;
     if (replaced.has(id)) {
-      const field = schema.fields[column.place] as Field;
-      return copiedColumn(path, field, column.place, true);
+      const field = schema.fields[column.index] as Field;
+      return copiedColumn(path, field, column.index, true);
     }
     const found = parts.get(id) ?? [];
     if (!seen.has(id))
@@ -106,7 +106,7 @@ export function locateDictionaries(
       dictionaryValues: last ? last.firstCode + last.length : 0,
     };
   });
-  return { kept: columns, dictionaries, partsOf };
+  return { copied: columns, dictionaries, partsOf };
 }
 
 /** Returns the dictionary-encoded fields among columns and their children, by dictionary id. */

@@ -35,7 +35,7 @@ export interface LogitsFile extends InputFile {
   batches: LogitsBatch[];
   /** Temporary files of decoded sources (the logits, then the inputs); null for a source that is read in place. */
   decodedFds: (number | null)[];
-  kept: CopiedColumn[];
+  copied: CopiedColumn[];
   /** Partitions among the copied columns and other inputs. */
   partitions: Partition[];
   dictionaries: CopiedDictionary[];

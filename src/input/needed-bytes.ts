@@ -92,7 +92,7 @@ function* rangesOf(
           : rangeAt(values, rows * perRow * valueBytes);
     }
   }
-  for (const [k, column] of file.kept.entries())
+  for (const [k, column] of file.copied.entries())
     if (!column.constant)
       for (const { buffers, from, to } of copiedPieces(
         file,

@@ -235,12 +235,12 @@ export function matchedColumn(
   column: CopiedColumn,
   logits: LogitsColumn,
 ): MatchedColumn {
-  const { place, name, constant } = column;
+  const { index, name, constant } = column;
   const [child] = column.children;
-  const field = file.schema.fields[place];
+  const field = file.schema.fields[index];
   const nesting = field && !constant ? nestingOf(field) : null;
   if (!child || !nesting?.isChild) return { column, list: null };
-  const rows = { ...decodedColumn(name, [place], 1), nesting };
+  const rows = { ...decodedColumn(name, [index], 1), nesting };
   for (const record of recordBatches(file)) {
     const { counts } = rowBounds(file, record, logits);
     const lengths = rowBounds(file, record, rows).counts;
@@ -249,7 +249,7 @@ export function matchedColumn(
   }
   const values = { ...child.field, name, nullable: true };
   return {
-    column: { ...child, name, place, field: values },
+    column: { ...child, name, index, field: values },
     list: rows,
   };
 }

@@ -21,7 +21,7 @@ export interface LogitsBatch {
   rowEnd: number;
   /** Buffers of the logits, then of the other columns of numbers. */
   sources: ValueBuffers[];
-  kept: CopiedRows[];
+  copied: CopiedRows[];
 }
 
 /** Rows of a copied column in a batch. */

@@ -11,7 +11,7 @@ export interface JacobianBatchShape {
   /** Results carry a validity bitmap. */
   nullableResults: boolean;
   /** Nodes of each copied column. */
-  kept: CopiedShape[][];
+  copied: CopiedShape[][];
 }
 
 /** A column of results in one record batch. */
@@ -31,7 +31,7 @@ export interface JacobianBatchLayout {
   bodyBytes: number;
   row: number;
   positions: number[];
-  kept: { validity: number; offsets: number; values: number }[][];
+  copied: { validity: number; offsets: number; values: number }[][];
   results: { validity: number; offsets: number; values: number }[];
 }
 
@@ -42,7 +42,7 @@ export interface JacobianBatchLayout {
  * |----------|-------------------------------------------------------|
  * | row      | validity (none), int64[rows]                          |
  * | position | validity (none), int32[rows]                          |
- * | kept …   | of each node: validity, offsets, values, as it has them |
+ * | copied …   | of each node: validity, offsets, values, as it has them |
  * | result … | validity, (offsets,) (lists: item validity, none,) values |
  */
 export function layoutJacobianBatch(
@@ -66,7 +66,7 @@ export function layoutJacobianBatch(
   });
   const placeIfAny = (length: number | null) =>
     length === null ? end : place(length);
-  const kept = shape.kept.map((nodes) =>
+  const copied = shape.copied.map((nodes) =>
     nodes.map(({ validity, offsets, values }) => ({
       validity: placeIfAny(validity),
       offsets: placeIfAny(offsets),
@@ -84,7 +84,7 @@ export function layoutJacobianBatch(
     bodyBytes: end,
     row,
     positions,
-    kept,
+    copied,
     results,
   };
 }

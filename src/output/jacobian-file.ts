@@ -241,7 +241,7 @@ function batchMessage(
       length: rows,
       nullCount: 0,
     })),
-    ...shape.kept.flat().map(({ rows }, k) => ({
+    ...shape.copied.flat().map(({ rows }, k) => ({
       length: rows,
       nullCount: copiedNulls[k] ?? 0,
     })),

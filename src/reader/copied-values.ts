@@ -22,25 +22,25 @@ export class CopiedValues {
   readonly #read: Read;
   readonly #columns: { column: CopiedColumn; batches: CopiedBuffers[] }[];
 
-  /** @param places indices of the columns in the file. @throws InputFormatError, InputUnsupportedError */
-  constructor(file: ArrowContainer, places: readonly number[]) {
+  /** @param indices indices of the columns in the file. @throws InputFormatError, InputUnsupportedError */
+  constructor(file: ArrowContainer, indices: readonly number[]) {
     const { path, schema } = file;
-    const kept = places.map((place) => {
-      const field = schema.fields[place] as (typeof schema.fields)[number];
-      return copiedColumn(path, field, place, true);
+    const copied = indices.map((index) => {
+      const field = schema.fields[index] as (typeof schema.fields)[number];
+      return copiedColumn(path, field, index, true);
     });
-    const { partsOf } = locateDictionaries(file, kept);
+    const { partsOf } = locateDictionaries(file, copied);
     const batches = [...recordBatches(file)].filter(
       ({ batch }) => batch.rows > 0,
     );
     this.#path = path;
     this.#read = inputReader(file);
-    this.#columns = kept.map((column) => ({
+    this.#columns = copied.map((column) => ({
       column,
       batches: batches.map((record) =>
         placeColumn(
           record,
-          record.columns[column.place] as ColumnSpan,
+          record.columns[column.index] as ColumnSpan,
           partsOf,
         ),
       ),

@@ -82,7 +82,7 @@ export function planCommon(
       fields: [
         plainField("row", arrowTypeOf("int64")),
         ...positions.map((name) => plainField(name, arrowTypeOf("int32"))),
-        ...logits.kept.map(({ field }) => field),
+        ...logits.copied.map(({ field }) => field),
         ...results.map((column) => resultField(column, onBadRow === "null")),
       ],
       metadata: metadataOf(options, logits, dtype),

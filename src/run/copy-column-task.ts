@@ -11,7 +11,7 @@ const MAX_OFFSET = 2 ** 31 - 1;
 
 /** Returns the error of a record batch with more text, or more values in lists, than int32 offsets can reach. */
 export function tooManyItems(
-  { kept, path }: LogitsFile,
+  { copied, path }: LogitsFile,
   shapes: readonly CopiedShape[][],
 ): InputUnsupportedError | null {
   for (const [k, nodes] of shapes.entries())
@@ -19,14 +19,14 @@ export function tooManyItems(
       if (offsets === 4 * (rows + 1) && items > MAX_OFFSET)
         return new InputUnsupportedError(
           path,
-          `column ${kept[k]?.field.name}`,
+          `column ${copied[k]?.field.name}`,
           `expected at most ${MAX_OFFSET} bytes of text or values of lists in ${nodes[0]?.rows} rows, found ${items}`,
         );
   return null;
 }
 
 /**
- * Returns the task that copies the kept columns of rows `[rowStart, rowEnd)`, but for those in `without`, into their record
+ * Returns the task that copies columns of rows `[rowStart, rowEnd)`, but for those in `without`, into their record
  * batch: in the output, or in `target`, which holds the first bytes of the batch's body.
  */
 export function copyTask(
@@ -37,11 +37,11 @@ export function copyTask(
   target: SharedArrayBuffer | null = null,
 ): Omit<CopyTask, "slot"> {
   const bodyStart = target ? 0 : start;
-  const columns = logits.kept.map((column, k) => ({
+  const columns = logits.copied.map((column, k) => ({
     column,
     pieces: copiedPieces(logits, k, rowStart, rowEnd, without),
-    nodes: (shape.kept[k] ?? []).map((shape, n) => {
-      const at = layout.kept[k]?.[n];
+    nodes: (shape.copied[k] ?? []).map((shape, n) => {
+      const at = layout.copied[k]?.[n];
       return {
         shape,
         validity: bodyStart + (at?.validity ?? 0),

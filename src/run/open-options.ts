@@ -13,7 +13,7 @@ export function metadataOf(
 ): [key: string, value: string][] {
   const { part, ...others } = options;
   const { rows, leading, classes, classNames, selection, partitions } = logits;
-  const keep = logits.kept.map(({ field }) => field.name);
+  const keep = logits.copied.map(({ field }) => field.name);
   return encodeRunMetadata({
     ...others,
     ...part,

@@ -34,16 +34,16 @@ export function maxFileBytes(
   const batches =
     Math.ceil(rows / plan.batchExamples) +
     Math.ceil((2 * rows * maxEntries) / plan.batchEntries);
-  const kept = copiedShapes(logits, rowStart, rowStart + rows).flat();
-  const keptBytes = kept.reduce(
+  const copied = copiedShapes(logits, rowStart, rowStart + rows).flat();
+  const copiedBytes = copied.reduce(
     (sum, { validity, offsets, values }) =>
       sum + (validity ?? 0) + (offsets ?? 0) + (values ?? 0),
     -rows * copiedBytesPerRow(logits),
   );
-  const buffers = 1 + columns.length + kept.length;
+  const buffers = 1 + columns.length + copied.length;
   return (
     measureJacobianFile(file, []).bytes +
-    Math.ceil(maxBytes + keptBytes + (buffers * rows) / 8) +
+    Math.ceil(maxBytes + copiedBytes + (buffers * rows) / 8) +
     batches * (BATCH_EXTRA + COLUMN_EXTRA * buffers)
   );
 }

@@ -9,7 +9,7 @@ export interface EntriesPlanInput {
   layout: EntriesLayout;
   /** Bytes per row that are read: the logits and the other inputs. */
   sourceBytes: number;
-  /** Bytes that an example takes beside its entries: results and kept columns. */
+  /** Bytes that an example takes beside its entries: results and copied columns. */
   exampleBytes: number;
   /** Bytes that an entry takes in the output. */
   entryBytes: number;

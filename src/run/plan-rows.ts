@@ -9,14 +9,14 @@ export interface PlanInput {
   /** Bytes per row that are read: the logits and the other inputs. */
   sourceBytes: number;
   results: PlannedResult[];
-  /** Average bytes per row of the kept columns. */
+  /** Average bytes per row of the copied columns. */
   copiedBytesPerRow: number;
   threads: number;
   /** Threads run anyway, for other parts of a dataset or to compress, or were asked for. */
   threadsAtHand?: boolean;
   /** Rows per task; undefined: sized by the plan. Changes no byte of the output. */
   chunkRows?: number | undefined;
-  /** The most rows that a record batch may have, where kept columns are long. */
+  /** The most rows that a record batch may have, where copied columns are long. */
   maxBatchRows?: number | undefined;
 }
 

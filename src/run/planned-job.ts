@@ -137,7 +137,7 @@ function measure(
         width,
       })),
       nullableResults,
-      kept: copiedShapes(logits, from, to, without),
+      copied: copiedShapes(logits, from, to, without),
     };
   };
   const areAlike = skipped.length === 0 && copiedAreAlike(logits);
@@ -159,7 +159,7 @@ function measure(
   function* checked(): Generator<LikeBatches> {
     tooLong = null;
     for (const like of shapesOf(plan)) {
-      tooLong ??= tooManyItems(logits, like.shape.kept);
+      tooLong ??= tooManyItems(logits, like.shape.copied);
       yield like;
     }
   }
@@ -241,11 +241,11 @@ function rejectLongLists(
     );
 }
 
-/** Returns whether record batches of as many rows take as many bytes of kept columns, whatever their rows. */
-function copiedAreAlike({ kept, batches }: LogitsFile): boolean {
-  return kept.every(({ form }, k) => {
+/** Returns whether record batches of as many rows take as many bytes of copied columns, whatever their rows. */
+function copiedAreAlike({ copied, batches }: LogitsFile): boolean {
+  return copied.every(({ form }, k) => {
     const haveNulls = batches.map(
-      (batch) => (batch.kept[k]?.buffers.nullCount ?? 0) > 0,
+      (batch) => (batch.copied[k]?.buffers.nullCount ?? 0) > 0,
     );
     return form === "fixed-width" && new Set(haveNulls).size <= 1;
   });

@@ -166,11 +166,11 @@ const MAX_KEPT_BYTES = 2 ** 30;
 
 interface CopiedColumns {
   placed: PlacedBatch;
-  kept: Uint8Array;
+  copied: Uint8Array;
   nulls: number[];
 }
 
-/** Places a batch at `offset`, and copies its kept columns into memory: its body's first bytes, but for `row`. */
+/** Places a batch at `offset`, and copies its columns into memory: its body's first bytes, but for `row`. */
 async function copyColumns(
   job: EntriesJob,
   context: RunContext,
@@ -179,8 +179,10 @@ async function copyColumns(
 ): Promise<CopiedColumns> {
   const { logits } = context;
   const { rowStart, rowEnd, skipped, rows } = batch;
-  const isKept = logits.kept.length > 0;
-  const shapes = isKept ? copiedShapes(logits, rowStart, rowEnd, skipped) : [];
+  const copiesColumns = logits.copied.length > 0;
+  const shapes = copiesColumns
+    ? copiedShapes(logits, rowStart, rowEnd, skipped)
+    : [];
   const tooMany = tooManyItems(logits, shapes);
   if (tooMany) throw tooMany;
   const placed = placeBatch(
@@ -189,11 +191,11 @@ async function copyColumns(
       positions: job.positions,
       results: batch.columns.slice(job.positions).map(({ shape }) => shape),
       nullableResults: job.onBadRow === "null",
-      kept: shapes,
+      copied: shapes,
     },
     offset,
   );
-  if (!isKept) return { placed, kept: new Uint8Array(0), nulls: [] };
+  if (!copiesColumns) return { placed, copied: new Uint8Array(0), nulls: [] };
   const end = placed.layout.results[0]?.validity ?? placed.bodyBytes;
   if (end > MAX_KEPT_BYTES)
     throw new InputUnsupportedError(
@@ -205,14 +207,14 @@ async function copyColumns(
   const span = { rowStart, rowEnd };
   const task = copyTask(logits, placed, span, skipped, memory);
   const { nulls } = await runTask(context, { ...task, slot: 0 });
-  return { placed, kept: new Uint8Array(memory), nulls };
+  return { placed, copied: new Uint8Array(memory), nulls };
 }
 
 /** The pieces of a batch, in ascending order. */
 function* piecesOf(
   job: EntriesJob,
   { row, rows, offsets, columns, badRows }: EntriesBatch,
-  { placed, kept, nulls }: CopiedColumns,
+  { placed, copied, nulls }: CopiedColumns,
 ): Generator<Piece> {
   const { bodyStart, layout } = placed;
   const at = (offset: number, bytes: Uint8Array): Piece => ({
@@ -227,8 +229,8 @@ function* piecesOf(
     yield at(place, values);
     firstCopied = place + values.byteLength;
   }
-  if (kept.byteLength > firstCopied)
-    yield at(firstCopied, kept.subarray(firstCopied));
+  if (copied.byteLength > firstCopied)
+    yield at(firstCopied, copied.subarray(firstCopied));
   for (const [n, { shape, values }] of columns.slice(job.positions).entries()) {
     const place = layout.results[n] as (typeof layout.results)[number];
     if (job.onBadRow === "null")

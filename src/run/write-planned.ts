@@ -116,7 +116,7 @@ async function* tasksOf(
     // Nobody writes the zeros of a tensor: a file has them already.
     if (isDense) output.clear?.(placed.bodyStart, end);
     const rows = plan.batches[batch] as RowRange;
-    if (logits.kept.length > 0) {
+    if (logits.copied.length > 0) {
       const without = rowsWithin(job.skipped, rows.rowStart, rows.rowEnd);
       yield { ...copyTask(logits, placed, rows, without), batch };
     }
@@ -160,7 +160,7 @@ function batchFinisher(
   { plan, layout, onBadRow }: PlannedJob,
   { logits, output }: RunContext,
 ): (batch: number, badRows: number[], nulls: number[]) => void {
-  const own = logits.kept.length > 0 ? 1 : 0;
+  const own = logits.copied.length > 0 ? 1 : 0;
   const open = layout.batches.map(() => ({
     tasksLeft: own,
     nullRows: [] as number[],

@@ -66,9 +66,9 @@ export async function locateArrays(
       : chooseInput(path, arrays, input, shape),
   }));
   const ownNames = [...options.ownNames, ...positionNames(leading.slice(1))];
-  const kept = chooseCopied(path, arrays, { keep, ownNames }, shape);
+  const copiedArrays = chooseCopied(path, arrays, { keep, ownNames }, shape);
   const placed = await container.place(
-    [...logits, ...inputs.flatMap(({ array }) => array ?? []), ...kept],
+    [...logits, ...inputs.flatMap(({ array }) => array ?? []), ...copiedArrays],
     options,
   );
   const present = placed.fd === file.fd ? file.present : null;
@@ -90,14 +90,14 @@ export async function locateArrays(
           ? place([array], isClassOption(option) ? "classes" : "numbers")
           : await placeLabelFile(name, shape, options),
       );
-    for (const array of kept) sources.push(place([array], "numbers"));
+    for (const array of copiedArrays) sources.push(place([array], "numbers"));
   } catch (error) {
     close();
     throw error;
   }
   const [source, ...rest] = sources as [PlacedRows, ...PlacedRows[]];
   const others = rest.slice(0, inputs.length);
-  const copied = rest.slice(inputs.length);
+  const copiedRows = rest.slice(inputs.length);
   let rowEnd = 0;
   const batches = logits.map((array, k): LogitsBatch => {
     const rowStart = rowEnd;
@@ -109,7 +109,7 @@ export async function locateArrays(
         rowsAt(source.starts[k] as number[]),
         ...others.map((other) => rowsFrom(other, rowStart)),
       ],
-      kept: copied.map(({ type, starts: [[start = 0] = []] }) => {
+      copied: copiedRows.map(({ type, starts: [[start = 0] = []] }) => {
         const width = numberWidth(type);
         const count = rowEnd - rowStart;
         const first = start + rowStart * width;
@@ -142,13 +142,13 @@ export async function locateArrays(
     }),
     batches,
     decodedFds: [source, ...others].map(({ decoded }) => decoded?.fd ?? null),
-    kept: kept.map((array, k) => ({
+    copied: copiedArrays.map((array, index) => ({
       ...copiedColumn(
         path,
         plainField(array.name as string, arrowTypeOf(array.type)),
-        k,
+        index,
       ),
-      fd: copied[k]?.decoded?.fd ?? null,
+      fd: copiedRows[index]?.decoded?.fd ?? null,
     })),
     partitions: [],
     dictionaries: [],

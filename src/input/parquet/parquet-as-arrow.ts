@@ -100,10 +100,10 @@ function neededColumns(
     ),
   ].flatMap(({ columns }) => columns.filter((place) => place < all.length));
   const copyable = withPartitions(fields, partitions);
-  const kept = selectCopied(path, copyable, keep, ownNames)
-    .map(({ place }) => place)
-    .filter((place) => place < fields.length);
-  return [...needed, ...kept].map((place) => paths[place] as ColumnPath);
+  const copied = selectCopied(path, copyable, keep, ownNames)
+    .map(({ index }) => index)
+    .filter((index) => index < fields.length);
+  return [...needed, ...copied].map((index) => paths[index] as ColumnPath);
 }
 
 /** Returns the metadata of a file that has only its first row group with rows. */
