@@ -7,8 +7,8 @@ import type { BatchBlocks } from "./stored-blocks.js";
 import { type FloatArray, newFloats } from "./stored-column.js";
 
 /**
- * Access to blocks by number: a row of the logits in a file, or an index in a batch. Methods return null for a bad row.
- * They throw InputFormatError if the file is damaged, and IoError if it cannot be read.
+ * Access to blocks by row of the logits, or by index in a batch. Methods return null for a bad row, and throw
+ * InputFormatError if the file is damaged, and IoError if it cannot be read.
  */
 export abstract class BlockAccess<Row = number> {
   /** Number of classes Q; a block is `[Q, Q]`. */
@@ -52,7 +52,7 @@ export abstract class BlockAccess<Row = number> {
   }
 
   /**
-   * Returns the rows and columns of some classes, `[k, k]` row-major. Reads only these entries of a large block.
+   * Returns the entries among k classes, `[k, k]` row-major. Reads only their rows of the block.
    *
    * @throws UsageError for an invalid class
    */
@@ -97,6 +97,7 @@ export abstract class BlockAccess<Row = number> {
     product[start / classes] = sum.value;
     return product;
   }
+
   #checkClass(name: string, k: number): void {
     if (!Number.isInteger(k) || k < 0 || k >= this.classes)
       throw new UsageError(
@@ -114,13 +115,13 @@ export abstract class BlockAccess<Row = number> {
       );
     const vector = new Float64Array(classes);
     for (let k = 0; k < classes; k++) {
-      const found: unknown = v[k];
-      if (typeof found !== "number" || !Number.isFinite(found))
+      const value: unknown = v[k];
+      if (typeof value !== "number" || !Number.isFinite(value))
         throw new UsageError(
-          `v: expected finite numbers, found ${shortValue(found)} at ${k}`,
+          `v: expected finite numbers, found ${shortValue(value)} at ${k}`,
           "v",
         );
-      vector[k] = found;
+      vector[k] = value;
     }
     return vector;
   }
@@ -161,7 +162,7 @@ export class JacobianBatch extends BlockAccess {
   }
 }
 
-/** Large blocks are visited in tiles of so many values, so that results of Q values take no Q² of memory. */
+/** Values per tile of a block, which bound the memory of methods that return only Q values. */
 const TILE_VALUES = 1 << 18;
 
 async function* tiles(
@@ -176,7 +177,7 @@ async function* tiles(
   }
 }
 
-/** Returns rows `[iStart, iEnd)` with their zeros. */
+/** Returns rows `[iStart, iEnd)` as a dense array. */
 export async function wholeRows(
   { classes, dtype, rows }: ExampleBlock,
   iStart: number,
@@ -190,29 +191,29 @@ export async function wholeRows(
   return whole;
 }
 
-/** Factors above it are scaled before they are split; splitting itself would overflow. */
+/** Factors above this limit are scaled first, because splitting them would overflow. */
 const LARGE = 2 ** 990;
 const SCALE = 2 ** -64;
 
 /**
- * A sum of products as if in twice the precision, rounded once (Ogita, Rump, Oishi, "Accurate sum and dot product", 2005:
- * Dot2): the error is about 1 ε of the result and n² ε² of the sum of the products' sizes.
+ * Dot product as if in twice the precision, rounded once: Dot2 of Ogita, Rump and Oishi, "Accurate sum and dot product",
+ * 2005. The error is at most about ε |result| + n² ε² Σ |a b|.
  */
 class CompensatedSum {
   #sum = 0;
-  #lost = 0;
+  #errors = 0;
 
   add(a: number, b: number): void {
     const product = a * b;
     const sum = this.#sum + product;
-    this.#lost +=
+    this.#errors +=
       errorOfSum(this.#sum, product, sum) + productError(a, b, product);
     this.#sum = sum;
   }
 
-  /** The sum; past the largest float64 it is infinite. */
+  /** Sum; infinite above the largest float64. */
   get value(): number {
-    return Number.isFinite(this.#sum) ? this.#sum + this.#lost : this.#sum;
+    return Number.isFinite(this.#sum) ? this.#sum + this.#errors : this.#sum;
   }
 }
 

@@ -17,12 +17,12 @@ import type { Layout } from "../results/catalogue.js";
 import type { RunMetadata } from "../results/run-metadata.js";
 import type { IndexColumns } from "./stored-table.js";
 
-/** The columns that blocks are in. */
+/** Columns that store blocks. */
 export interface BlockColumns extends IndexColumns {
-  /** `lists`: bsr, packed or dense, as the length of the lists says. */
+  /** `lists` stands for bsr, packed or dense, which the length of the lists distinguishes. */
   form: "lists" | Exclude<Layout, "bsr" | "packed" | "dense">;
   result: BlockResult;
-  /** `lists`: the block; the others: see PARTS. */
+  /** Column of the block for `lists`; columns of PARTS for the other forms. */
   parts: NumberColumn[];
 }
 
@@ -45,14 +45,14 @@ const PARTS: Record<Exclude<BlockColumns["form"], "lists">, Part[]> = {
 };
 
 /**
- * Finds `row` and the columns of the blocks, in any order.
- * @throws InputFormatError if the metadata names a layout whose columns are missing; InputUnsupportedError for other types,
- * or no such columns at all; UsageError for a missing result
+ * Finds the index columns and the columns of the blocks, in any order.
+ * @throws InputFormatError if the columns of the stated layout are missing; InputUnsupportedError for other types, or if
+ * the file has no blocks; UsageError for a missing result
  */
 export function selectBlockColumns(
   path: string,
   fields: readonly Field[],
-  known: KnownOfFile,
+  known: FileFacts,
 ): BlockColumns {
   const names = new Set(fields.map(({ name }) => name));
   const numbers = (part: Part) => numbersOf(path, fields, part);
@@ -70,7 +70,7 @@ export function selectBlockColumns(
 function formOf(
   path: string,
   fields: readonly Field[],
-  { layout }: KnownOfFile,
+  { layout }: FileFacts,
   names: ReadonlySet<string>,
 ): BlockColumns["form"] {
   const isList = layout === "bsr" || layout === "packed" || layout === "dense";
@@ -103,12 +103,12 @@ function formOf(
 function resultOf(
   path: string,
   form: BlockColumns["form"],
-  { result, emit }: KnownOfFile,
+  { result, emit }: FileFacts,
   names: ReadonlySet<string>,
 ): BlockResult {
   const has = (name: BlockResult) => {
     if (form === "lists") return names.has(name);
-    // Both blocks follow from the factors.
+    // The factors determine both blocks.
     return form === "factored" || (emit?.includes(name) ?? true);
   };
   if (result !== undefined && !has(result))
@@ -120,7 +120,7 @@ function resultOf(
   return result ?? (isLog ? "log_jacobian" : "jacobian");
 }
 
-const READ_FORMS: readonly ColumnStorage[] = [
+const READABLE: readonly ColumnStorage[] = [
   "fixed-size-list",
   "list",
   "columns",
@@ -131,18 +131,20 @@ function numbersOf(
   fields: readonly Field[],
   [name, isList, kind]: Part,
 ): NumberColumn {
-  const places = fields.flatMap((field, k) => (field.name === name ? [k] : []));
-  const [place = -1] = places;
-  const field = fields[place];
-  if (!field || places.length > 1)
+  const indices = fields.flatMap((field, k) =>
+    field.name === name ? [k] : [],
+  );
+  const [index = -1] = indices;
+  const field = fields[index];
+  if (!field || indices.length > 1)
     throw new InputUnsupportedError(
       path,
       "schema",
-      `expected one column ${name}, found ${field ? places.length : listed(fields)}`,
+      `expected one column ${name}, found ${field ? indices.length : listed(fields)}`,
     );
-  const column = (isList ? listedNumbers : singleNumbers)(field, place, kind);
-  const isRead = column && READ_FORMS.includes(column.form);
-  if (isRead && (column.width >= 4 || kind !== "float")) return column;
+  const column = (isList ? listedNumbers : singleNumbers)(field, index, kind);
+  const isReadable = column && READABLE.includes(column.form);
+  if (isReadable && (column.width >= 4 || kind !== "float")) return column;
   const numbers = kind === "whole" ? "whole numbers" : "float32 or float64";
   throw new InputUnsupportedError(
     path,
@@ -151,8 +153,8 @@ function numbersOf(
   );
 }
 
-/** Statements of a file, and options for those that it lacks. */
-export interface KnownOfFile extends RunMetadata {
+/** Metadata of a file, completed by options. */
+export interface FileFacts extends RunMetadata {
   result?: BlockResult | undefined;
 }
 

@@ -5,21 +5,20 @@ import type { StoredBlock } from "./example.js";
 export function blockEntries(
   classes: number,
 ): (block: StoredBlock) => (i: number, j: number) => number {
-  /** In layouts of entries: the block with its zeros. */
-  let spread: Float64Array | null = null;
+  let dense: Float64Array | null = null;
   return (block) => {
     const { kind, values } = block;
     if (kind === "triangle")
       return (i, j) => values[triangleIndex(classes, i, j)] as number;
-    let whole = values;
+    let square = values;
     if (kind === "entries") {
-      spread ??= new Float64Array(classes ** 2);
-      spread.fill(0);
+      dense ??= new Float64Array(classes ** 2);
+      dense.fill(0);
       for (let n = 0; n < values.length; n++)
-        spread[block.indices[n] as number] = values[n] as number;
-      whole = spread;
+        dense[block.indices[n] as number] = values[n] as number;
+      square = dense;
     }
-    return (i, j) => whole[i * classes + j] as number;
+    return (i, j) => square[i * classes + j] as number;
   };
 }
 
@@ -28,7 +27,7 @@ export function triangleIndex(classes: number, i: number, j: number): number {
   return blockRowStart("triangle", classes, Math.min(i, j)) + Math.abs(i - j);
 }
 
-/** Returns the indices i·Q + j of entries; NaN for an i or j that is no class. */
+/** Returns the indices i·Q + j of entries; NaN if i or j is not a class. */
 export function entryIndices(
   i: ArrayLike<number>,
   j: ArrayLike<number>,
@@ -44,60 +43,62 @@ export function entryIndices(
   return indices;
 }
 
-/** Returns the place of the first index that does not ascend, or is not in a block; -1: there is none. */
-export function wrongIndex(
+/** Returns the position of the first index that does not ascend or is outside the block; -1 if all are valid. */
+export function findInvalidIndex(
   indices: ArrayLike<number>,
   classes: number,
 ): number {
-  let least = 0;
+  let min = 0;
   for (let n = 0; n < indices.length; n++) {
     const index = indices[n] as number;
-    if (!(index >= least && index < classes * classes)) return n;
-    least = index + 1;
+    if (!(index >= min && index < classes * classes)) return n;
+    min = index + 1;
   }
   return -1;
 }
 
-/** Returns what is wrong with the indices of a block's entries; null: nothing. */
+/** Describes the first invalid index of a block's entries; null if all are valid. */
 export function indexProblem(
   indices: ArrayLike<number>,
   classes: number,
 ): string | null {
-  const n = wrongIndex(indices, classes);
+  const n = findInvalidIndex(indices, classes);
   if (n < 0) return null;
-  const least = n === 0 ? 0 : (indices[n - 1] as number) + 1;
+  const min = n === 0 ? 0 : (indices[n - 1] as number) + 1;
   const index = indices[n] as number;
   const found = Number.isNaN(index)
     ? `a class that is not from 0 to ${classes - 1}`
     : index;
-  return `expected ascending indices from ${least} to ${classes * classes - 1}, found ${found}`;
+  return `expected ascending indices from ${min} to ${classes * classes - 1}, found ${found}`;
 }
 
-/** p, the class of the largest p, and 1 - its p without cancellation, of which a block consists. */
+/** Factors that determine a block. */
 export interface Factors {
   p: ArrayLike<number>;
+  /** Class with the largest p. */
   predicted: number;
+  /** 1 - max p, without cancellation. */
   uncertainty: number;
 }
 
 /**
- * Returns the entries of a block: J[i,j] = -p_i p_j/T and J[k,k] = p_k (1 - p_k)/T, with the uncertainty for the winner's
- * 1 - p, which would cancel. Of log-softmax: (δ_ij - p_i)/T.
+ * Returns a function of the entries of a block: J[i,j] = -p_i p_j/T and J[k,k] = p_k (1 - p_k)/T; for log-softmax,
+ * (δ_ij - p_i)/T. For the predicted class, the uncertainty replaces 1 - p, which would cancel.
  */
 export function entriesOfFactors(
   { p, predicted, uncertainty }: Factors,
   temperature: number,
-  ofLog = false,
+  isLog = false,
 ): (i: number, j: number) => number {
   return (i, j) => {
-    const own = p[i] as number;
-    const rest = i === predicted ? uncertainty : 1 - own;
-    if (ofLog) return (i === j ? rest : 0 - own) / temperature;
-    return (i === j ? own * rest : 0 - own * (p[j] as number)) / temperature;
+    const pi = p[i] as number;
+    const rest = i === predicted ? uncertainty : 1 - pi;
+    if (isLog) return (i === j ? rest : 0 - pi) / temperature;
+    return (i === j ? pi * rest : 0 - pi * (p[j] as number)) / temperature;
   };
 }
 
-/** Returns the block of some classes from p of these, `[k, k]`; null if p is not known. */
+/** Returns the block of k classes, `[k, k]` row-major, from their p; null if p is unknown. */
 export function blockOfP(
   {
     p,

@@ -29,19 +29,19 @@ export interface BlockForm {
   temperature: number | null;
 }
 
-/** An open file, and what its metadata and the options state. */
+/** Open file with its metadata and the options. */
 export interface BlockFacts {
   path: string;
   fields: readonly Field[];
   columns: BlockColumns;
   table: StoredTable;
-  /** Shape of the lists if their column is an arrow.fixed_shape_tensor. */
+  /** Shape of the lists if their column is an arrow.fixed_shape_tensor; else null. */
   tensor: readonly number[] | null;
   known: RunMetadata;
 }
 
 /**
- * Determines the layout, Q and type of the blocks from the columns and what is stated of them, which must agree.
+ * Determines the layout, Q and type of the blocks from the columns, the metadata and the options, which must agree.
  *
  * @param rows M
  * @throws InputFormatError, InputUnsupportedError, UsageError
@@ -76,8 +76,8 @@ export async function blockForm(
 }
 
 /**
- * Returns the shape that the column of lists declares as arrow.fixed_shape_tensor; null if it is not a tensor.
- * @throws InputFormatError for a shape that is not that of its lists, or a permuted one
+ * Returns the shape of the column of lists if it is an arrow.fixed_shape_tensor; else null.
+ * @throws InputFormatError for a permuted shape, or one that differs from the length of the lists
  */
 export function declaredTensor(
   path: string,
@@ -106,7 +106,7 @@ interface ListForm {
   classes: number;
 }
 
-/** Determines the form of lists: bsr has Q² values, packed Q(Q+1)/2, dense Q·M·Q. */
+/** Determines the layout and Q from the length of lists: Q² for bsr, Q(Q+1)/2 for packed, Q·M·Q for dense. */
 async function listForm(facts: BlockFacts, rows: number): Promise<ListForm> {
   const { path, columns, table, tensor, known } = facts;
   const { name, values } = columns.parts[0] as NumberColumn;
@@ -116,7 +116,7 @@ async function listForm(facts: BlockFacts, rows: number): Promise<ListForm> {
   const stated = known.layout as ListLayout | undefined;
   const size = values ?? (await firstLength(table));
   if (!size) {
-    // A dense tensor of no rows has lists of no values; lists that are all null have none either.
+    // A dense tensor without rows has lists of length 0; nulls have no length.
     const isEmpty = values === null || table.count === 0;
     if (known.classes !== undefined && isEmpty)
       return { layout: stated ?? "bsr", classes: known.classes };
@@ -124,8 +124,9 @@ async function listForm(facts: BlockFacts, rows: number): Promise<ListForm> {
       "the number of classes is unknown: there is no softjac.classes and no list of values; give the option classes",
     );
   }
-  const ofTensor = tensor?.length === 3 ? "dense" : tensor && "bsr";
-  const layout = stated ?? ofTensor ?? layoutOfSize(facts, name, size, rows);
+  const tensorLayout = tensor?.length === 3 ? "dense" : tensor && "bsr";
+  const layout =
+    stated ?? tensorLayout ?? layoutOfSize(facts, name, size, rows);
   const Q = layout && classesOf(layout, size, rows);
   if (tensor) {
     const shape = layout === "dense" ? [Q, rows, Q] : [Q, Q];
@@ -146,7 +147,7 @@ async function listForm(facts: BlockFacts, rows: number): Promise<ListForm> {
   );
 }
 
-/** Returns the layout whose lists have this length; without a number of classes, a square is bsr and not dense. */
+/** Returns the layout whose lists have this length; dense only if the number of classes is known. */
 function layoutOfSize(
   { path, known: { classes } }: BlockFacts,
   name: string,
@@ -154,10 +155,10 @@ function layoutOfSize(
   rows: number,
 ): ListLayout | undefined {
   const fits = LIST_LAYOUTS.filter((layout) => {
-    const found = classesOf(layout, size, rows);
+    const fitting = classesOf(layout, size, rows);
     return classes === undefined
-      ? found !== null && layout !== "dense"
-      : found === classes;
+      ? fitting !== null && layout !== "dense"
+      : fitting === classes;
   });
   if (fits.length > 1 && size > 1 && classes === undefined)
     throw new UsageError(
@@ -167,7 +168,7 @@ function layoutOfSize(
   return fits[0];
 }
 
-/** Returns Q of lists of a layout; null if their length is not possible. */
+/** Returns Q for lists of a layout; null if no Q gives their length. */
 function classesOf(
   layout: ListLayout,
   size: number,
@@ -185,7 +186,7 @@ function classesOf(
   return classes >= 1 && values === size ? classes : null;
 }
 
-/** Returns Q of csr, coo and factored. */
+/** Returns Q for csr, coo and factored. */
 async function statedClasses(facts: BlockFacts): Promise<number> {
   const { path, fields, columns, table, known } = facts;
   const softmax = fields.find(({ name }) => name === "softmax")?.type;
@@ -206,7 +207,7 @@ async function statedClasses(facts: BlockFacts): Promise<number> {
   return classes;
 }
 
-/** Returns the length of the first list that is not null; the lengths of others are checked when they are read. */
+/** Returns the length of the first list that is not null; reading checks the lengths of the others. */
 async function firstLength(table: StoredTable): Promise<number | null> {
   for (const { count, columns } of table.batches) {
     const lists = columns[0] as StoredColumn;

@@ -3,16 +3,16 @@ import { checkUnwritten } from "../input/input-state.js";
 import { readInputAsync } from "../input/read-input.js";
 import type { ArrowContainer } from "../input/record-batches.js";
 
-/** A buffer of a record batch: bytes of the file that its metadata has been checked to hold. */
+/** Buffer of a record batch: bytes of the file, already checked to be inside the body of the batch. */
 export interface Region {
-  /** Byte of the file. */
+  /** Offset in the file. */
   start: number;
   bytes: number;
 }
 
-/** Reads the bytes of columns: from the file, or from what was read of it ahead. */
+/** Source of the bytes of columns: the file, or a read-ahead buffer. */
 export interface ByteSource {
-  /** Returns bytes `[offset, offset + bytes)` of the region, in a buffer of their own, which is the caller's. */
+  /** Returns bytes `[offset, offset + bytes)` of the region in a new buffer. */
   read(
     region: Region,
     offset: number,
@@ -20,7 +20,7 @@ export interface ByteSource {
   ): Promise<Uint8Array<ArrayBuffer>>;
 }
 
-/** Positional reads of an open file. It is closed only once none is under way: its descriptor may be another's then. */
+/** Positional reads of an open file. Closing waits for pending reads, because the descriptor may be reused after it. */
 export class FileBytes implements ByteSource {
   readonly #file: ArrowContainer;
   readonly #pending = new Set<Promise<void>>();
@@ -30,7 +30,7 @@ export class FileBytes implements ByteSource {
     this.#file = file;
   }
 
-  /** @throws UsageError once closed; InputChangedError if the file was written to; InputFormatError if it was cut; IoError */
+  /** @throws UsageError after closing; InputChangedError if the file was modified; InputFormatError if it was truncated; IoError */
   async read(
     region: Region,
     offset: number,
@@ -50,7 +50,7 @@ export class FileBytes implements ByteSource {
     this.#pending.add(read);
     try {
       await read;
-      // A file that was written to since may give bytes of two contents.
+      // If the file was modified, the bytes may mix two versions.
       checkUnwritten(this.#file);
     } finally {
       this.#pending.delete(read);
@@ -66,7 +66,6 @@ export class FileBytes implements ByteSource {
   }
 }
 
-/** A window makes reads few; the windows of the columns of a batch take little memory. */
 const WINDOW_BYTES = 1 << 20;
 const MAX_WINDOWS = 32;
 
@@ -76,10 +75,10 @@ interface Window {
   bytes: Promise<Uint8Array<ArrayBuffer>>;
 }
 
-/** Reads from front to back: small reads of a region are answered from a window of it, which is read at once. */
+/** Read-ahead for sequential access: serves small reads of a region from a window of 1 MiB. */
 export class ReadAhead implements ByteSource {
   readonly #source: ByteSource;
-  /** One for each region, the oldest first. */
+  /** By start of the region, oldest first. */
   readonly #windows = new Map<number, Window>();
 
   constructor(source: ByteSource) {
@@ -92,10 +91,10 @@ export class ReadAhead implements ByteSource {
     bytes: number,
   ): Promise<Uint8Array<ArrayBuffer>> {
     if (bytes >= WINDOW_BYTES) return this.#source.read(region, offset, bytes);
-    const held = this.#windows.get(region.start);
+    const last = this.#windows.get(region.start);
     const window =
-      held && offset >= held.start && offset + bytes <= held.end
-        ? held
+      last && offset >= last.start && offset + bytes <= last.end
+        ? last
         : this.#open(region, offset, bytes);
     const first = offset - window.start;
     return (await window.bytes).slice(first, first + bytes);
@@ -111,13 +110,13 @@ export class ReadAhead implements ByteSource {
     windows.set(region.start, window);
     const [oldest] = windows.keys();
     if (windows.size > MAX_WINDOWS) windows.delete(oldest as number);
-    // A read that failed may be tried again.
+    // Lets the next read retry after a failure.
     read.catch(() => windows.delete(region.start));
     return window;
   }
 }
 
-/** Returns the array that `make` allocates. @throws UsageError if memory does not suffice for it */
+/** Calls `make` to allocate an array. @throws UsageError if it does not fit in memory */
 export function allocated<Array>(make: () => Array, what: string): Array {
   try {
     return make();

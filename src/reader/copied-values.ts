@@ -16,7 +16,7 @@ import { inputReader } from "../input/read-input.js";
 import { type ColumnSpan, placeColumn } from "../input/record-batch.js";
 import { type ArrowContainer, recordBatches } from "../input/record-batches.js";
 
-/** Reads single values of copied columns, as text. */
+/** Reader of single values of copied columns, as text. */
 export class CopiedValues {
   readonly #path: string;
   readonly #read: Read;
@@ -47,7 +47,7 @@ export class CopiedValues {
     }));
   }
 
-  /** Returns the values of row `k` of a record batch that has rows; null: null. @throws InputFormatError, IoError */
+  /** Returns the values of row `k` of a record batch that has rows. @throws InputFormatError, IoError */
   read(batch: number, k: number): (string | null)[] {
     return this.#columns.map(({ column, batches }) => {
       try {
@@ -65,11 +65,11 @@ export class CopiedValues {
   }
 }
 
-/** Longer texts are cut: a page is to be looked at. */
+/** Maximum length of a text; longer ones are truncated. */
 const MAX_CHARACTERS = 200;
 const MAX_BYTES = 4 * MAX_CHARACTERS;
 
-/** Returns value k of a node as text, lists and structs as JSON; null: null. @throws InputFormatError, IoError, DamagedColumn */
+/** Returns value k of a node as text; lists and structs as JSON. @throws InputFormatError, IoError, DamagedColumn */
 function valueText(
   read: Read,
   node: CopiedNode,
@@ -86,7 +86,7 @@ function valueText(
   if (bits > 1) {
     const bytes = viewOf(read(values + (k * bits) / 8, bits / 8));
     if (form !== "codes") return fixedText(type, bytes);
-    const code = Number(wholeOf(bytes, node.signed));
+    const code = Number(integerOf(bytes, node.signed));
     const last = children.at(-1);
     const count = last ? last.firstCode + last.length : 0;
     checkCode(code, count, () => describePosition(node, piece, k));
@@ -110,15 +110,15 @@ function valueText(
     let text = "";
     for (let n = first; n < last && text.length <= MAX_CHARACTERS; n++)
       text += `${n > first ? "," : ""}${jsonText(read, node.children[0] as CopiedNode, children[0] as CopiedBuffers, n)}`;
-    return cut(`[${text}]`);
+    return truncate(`[${text}]`);
   }
   const bytes = read(values + first, Math.min(last - first, MAX_BYTES));
   if (type.kind === "Binary" || type.kind === "LargeBinary")
-    return cut(hex(bytes));
-  return cut(new TextDecoder().decode(bytes));
+    return truncate(hex(bytes));
+  return truncate(new TextDecoder().decode(bytes));
 }
 
-/** Returns a nested value: numbers, booleans, lists and structs as they are, others in quotation marks. */
+/** Returns a nested value as JSON; types without a JSON form become strings. */
 function jsonText(
   read: Read,
   node: CopiedNode,
@@ -138,7 +138,7 @@ function bitAt(read: Read, bitmap: number, k: number): boolean {
   return ((byte >> (k & 7)) & 1) === 1;
 }
 
-function cut(text: string): string {
+function truncate(text: string): string {
   return text.length > MAX_CHARACTERS
     ? `${text.slice(0, MAX_CHARACTERS)}…`
     : text;
@@ -147,30 +147,30 @@ function cut(text: string): string {
 function fixedText(type: ArrowType, bytes: DataView): string {
   switch (type.kind) {
     case "Int":
-      return String(wholeOf(bytes, type.signed));
+      return String(integerOf(bytes, type.signed));
     case "FloatingPoint":
       return String(floatOf(bytes));
     case "Decimal":
-      return decimalText(wholeOf(bytes, true), type.scale);
+      return decimalText(integerOf(bytes, true), type.scale);
     case "Date":
       return dateText(
-        Number(wholeOf(bytes, true)) * (type.unit === 0 ? 86_400_000 : 1),
+        Number(integerOf(bytes, true)) * (type.unit === 0 ? 86_400_000 : 1),
       ).slice(0, 10);
     case "Timestamp":
-      return dateText(Number(wholeOf(bytes, true)) / 1000 ** (type.unit - 1));
+      return dateText(Number(integerOf(bytes, true)) / 1000 ** (type.unit - 1));
     case "Time":
     case "Duration":
-      return `${wholeOf(bytes, true)} ${["s", "ms", "µs", "ns"][type.unit]}`;
+      return `${integerOf(bytes, true)} ${["s", "ms", "µs", "ns"][type.unit]}`;
     default:
       return hex(new Uint8Array(bytes.buffer));
   }
 }
 
-/** Little-endian, of any width. */
-function wholeOf(bytes: DataView, signed: boolean): bigint {
+/** Decodes a little-endian integer of any width. */
+function integerOf(bytes: DataView, signed: boolean): bigint {
   let value = 0n;
-  for (let at = bytes.byteLength - 1; at >= 0; at--)
-    value = (value << 8n) | BigInt(bytes.getUint8(at));
+  for (let n = bytes.byteLength - 1; n >= 0; n--)
+    value = (value << 8n) | BigInt(bytes.getUint8(n));
   const bits = 8 * bytes.byteLength;
   return signed ? BigInt.asIntN(bits, value) : value;
 }
@@ -178,7 +178,7 @@ function wholeOf(bytes: DataView, signed: boolean): bigint {
 function floatOf(bytes: DataView): number {
   if (bytes.byteLength === 8) return bytes.getFloat64(0, true);
   if (bytes.byteLength === 2) return float16Value(bytes.getUint16(0, true));
-  // Seven digits: more would be those of the float64 that it becomes.
+  // A float32 has seven digits; further ones come from its conversion to float64.
   return Number(bytes.getFloat32(0, true).toPrecision(7));
 }
 

@@ -8,8 +8,7 @@ import { pOfBlock, pOfLogBlock } from "./p-of-block.js";
 import type { NumberSources } from "./reading-plan.js";
 import type { Cells, StoredRow, StoredRows } from "./stored-rows.js";
 
-/** Numbers that are not known. */
-const NOTHING = {
+const UNKNOWN = {
   p: null,
   predicted: -1,
   confidence: Number.NaN,
@@ -20,12 +19,12 @@ const NOTHING = {
   droppedSum: Number.NaN,
 };
 
-/** Decodes and checks the numbers of rows. */
+/** Decoder of the numbers of rows, which it checks. */
 export class ExampleDecoder {
   readonly #p: Float64Array;
   readonly #entriesOf: ReturnType<typeof blockEntries>;
 
-  /** @param labelOf returns the label of a row; NaN: none */
+  /** @param labelOf returns the label of a row; NaN if it has none */
   constructor(
     private readonly path: string,
     private readonly run: StoredRun,
@@ -37,17 +36,17 @@ export class ExampleDecoder {
     this.#p = new Float64Array(sources.p === "softmax" ? 0 : run.classes);
   }
 
-  /** @throws InputFormatError for numbers that are not possible */
-  decode(found: StoredRow): Example {
-    const { row, batch, index, cells } = found;
+  /** @throws InputFormatError for impossible numbers */
+  decode(stored: StoredRow): Example {
+    const { row, batch, index, cells } = stored;
     const number = (name: string) => this.#cell(cells, name)?.[0] ?? Number.NaN;
     const example: Example = {
       row,
       batch,
       k: index,
       isNull: cells.some(isNull),
-      label: this.#checkedLabel(row, this.labelOf(found)),
-      ...NOTHING,
+      label: this.#checkedLabel(row, this.labelOf(stored)),
+      ...UNKNOWN,
     };
     if (example.isNull) return example;
     const { p, uncertainty, confidence, entropy, jacobian } = this.sources;
@@ -131,10 +130,10 @@ export class ExampleDecoder {
     return { kind: "entries", values, indices };
   }
 
-  /** Checks the sizes of entries: those of softmax are at most 1/(4T), those of log-softmax at most 1/T. */
+  /** Rejects entries above 1/T, the bound for log-softmax; those of softmax are at most 1/(4T). */
   #checkEntries(row: number, values: ArrayLike<number>): void {
     const { temperature } = this.run;
-    // Values are rounded, with small temperatures to infinity.
+    // Rounding may exceed 1/T, and gives infinity for small temperatures.
     const max = 1.001 / temperature;
     for (let n = 0; n < values.length; n++) {
       const value = values[n] as number;
@@ -146,7 +145,7 @@ export class ExampleDecoder {
     }
   }
 
-  /** Sets p and the predicted; returns 1 - its p as the sum of the others. */
+  /** Sets p and the predicted class; returns 1 - max p as the sum over the other classes. */
   #setP(example: Example, cells: Cells, block: StoredBlock | null): number {
     const { temperature, dtype } = this.run;
     const { p: from } = this.sources;
@@ -158,7 +157,7 @@ export class ExampleDecoder {
           : pOfLogBlock(entry, this.#p, temperature);
       if (Number.isNaN(uncertainty)) return uncertainty;
       example.p = this.#p;
-      example.predicted = largestOf(this.#p);
+      example.predicted = indexOfLargest(this.#p);
       return uncertainty;
     }
     const stored = this.#cell(cells, from as string) as ArrayLike<number>;
@@ -168,16 +167,16 @@ export class ExampleDecoder {
         this.#p[k] = Math.exp(stored[k] as number);
       p = this.#p;
     }
-    const predicted = largestOf(stored);
+    const predicted = indexOfLargest(stored);
     let others = 0;
     for (let k = 0; k < p.length; k++) {
-      const own = p[k] as number;
-      if (!(own >= 0 && own <= 1))
+      const value = p[k] as number;
+      if (!(value >= 0 && value <= 1))
         this.#reject(
           example.row,
-          `expected p from 0 to 1, found ${own} for class ${k}`,
+          `expected p from 0 to 1, found ${value} for class ${k}`,
         );
-      if (k !== predicted) others += own;
+      if (k !== predicted) others += value;
     }
     example.p = p;
     example.predicted = predicted;
@@ -185,20 +184,20 @@ export class ExampleDecoder {
   }
 }
 
-/** A null table row of coo is one entry without indices. */
+/** Detects a null, which in coo is a single entry of NaN. */
 function isNull(cell: ArrayLike<number> | null): boolean {
   return cell === null || (cell.length === 1 && Number.isNaN(cell[0]));
 }
 
-/** Returns the class of the largest value, the first of equals. */
-function largestOf(values: ArrayLike<number>): number {
-  let at = 0;
+/** Returns the index of the largest value, the first of equals. */
+function indexOfLargest(values: ArrayLike<number>): number {
+  let largest = 0;
   for (let k = 1; k < values.length; k++)
-    if ((values[k] as number) > (values[at] as number)) at = k;
-  return at;
+    if ((values[k] as number) > (values[largest] as number)) largest = k;
+  return largest;
 }
 
-/** Returns -Σ p log p, in nats, with the uncertainty of a confident predicted: its log p rounds to 0 too early. */
+/** Returns -Σ p log p in nats. The logarithm of a max p near 1 comes from the uncertainty, which keeps more digits. */
 function entropyOf(
   p: ArrayLike<number>,
   predicted: number,
@@ -206,13 +205,13 @@ function entropyOf(
 ): number {
   let sum = 0;
   for (let k = 0; k < p.length; k++) {
-    const own = p[k] as number;
-    if (own > 0)
+    const value = p[k] as number;
+    if (value > 0)
       sum -=
-        own *
+        value *
         (k === predicted && uncertainty < 0.5
           ? Math.log1p(-uncertainty)
-          : Math.log(own));
+          : Math.log(value));
   }
   return sum;
 }

@@ -1,4 +1,4 @@
-/** A block as it is stored, whole or in part: divided by T. */
+/** Stored values of a block, which includes the factor 1/T. */
 export type StoredBlock =
   /** `[Q, Q]` row-major, or its upper triangle. */
   | { kind: "square"; values: ArrayLike<number> }
@@ -10,25 +10,25 @@ export type StoredBlock =
       values: ArrayLike<number>;
     };
 
-/** Numbers of one row of the logits. Arrays are valid until the next row is decoded. NaN: the output does not determine it. */
+/** Numbers of one row of the logits; NaN if the output does not determine one. Arrays are valid until the next row is decoded. */
 export interface Example {
-  /** Number of the row; its key (src/results/row-axes.ts) if rows have positions. */
+  /** Row number; the key (src/results/row-axes.ts) if rows have positions. */
   row: number;
-  /** Its table row: row `k` of a record batch. In coo, the first of its entries. */
+  /** Table row: row `k` of a record batch that has rows; in coo the row's first entry. */
   batch: number;
   k: number;
-  /** Whether it is a bad row, without results. */
+  /** Whether the row is a bad row, without results. */
   isNull: boolean;
   /** `[Q]`. */
   p: ArrayLike<number> | null;
-  /** Class of the largest p, the first of equals; -1: not known. */
+  /** Class with the largest p, the first of equals; -1 if unknown. */
   predicted: number;
   confidence: number;
   uncertainty: number;
   entropy: number;
-  /** A class, or -1. */
+  /** Class, or -1 if the row has no label. */
   label: number;
-  /** The block, if it is the source of |J|. */
+  /** Block, if it is the source of |J|. */
   block: StoredBlock | null;
   droppedMax: number;
   droppedSum: number;

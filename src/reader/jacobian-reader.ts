@@ -11,8 +11,8 @@ import type { StoredBlocks } from "./stored-blocks.js";
 import { type FloatArray, type FloatType, newFloats } from "./stored-column.js";
 
 /**
- * Row of the logits: its number, or the index along the first axis and the positions along the further ones, which an output
- * has as columns `position`, or `position_1`, `position_2`, …
+ * Row of the logits: its number, or its index along the first axis and its positions along the further axes (the columns
+ * `position`, or `position_1`, `position_2`, …).
  */
 export type RowOrIndex =
   | number
@@ -67,7 +67,7 @@ export class JacobianReader
     this.#close = file.close;
   }
 
-  /** Positions of its rows have these lengths at most: none for rows of one axis. */
+  /** Lengths of the axes of the positions; empty for rows of one axis. */
   get positionLengths(): readonly number[] {
     return this.#blocks.form.inner;
   }
@@ -111,26 +111,26 @@ export class JacobianReader
         "force",
       );
     const tensor = newFloats(dtype, values);
-    const place = (row: number, block: FloatArray | null) => {
+    const setBlock = (row: number, block: FloatArray | null) => {
       for (let i = 0; i < classes; i++) {
-        const at = ((row * classes + i) * rows + row) * classes;
+        const offset = ((row * classes + i) * rows + row) * classes;
         if (block)
-          tensor.set(block.subarray(i * classes, (i + 1) * classes), at);
-        else tensor.fill(Number.NaN, at, at + classes);
+          tensor.set(block.subarray(i * classes, (i + 1) * classes), offset);
+        else tensor.fill(Number.NaN, offset, offset + classes);
       }
     };
     let next = 0;
-    const placeMissing = (end: number) => {
-      for (; next < end; next++) if (layout !== "coo") place(next, null);
+    const setMissing = (end: number) => {
+      for (; next < end; next++) if (layout !== "coo") setBlock(next, null);
     };
     for await (const batch of this.#blocks.batches())
       for (const [k, row] of batch.rows.entries()) {
-        placeMissing(row);
+        setMissing(row);
         const example = await batch.block(k);
-        place(row, example && (await wholeRows(example, 0, classes)));
+        setBlock(row, example && (await wholeRows(example, 0, classes)));
         next = row + 1;
       }
-    placeMissing(rows);
+    setMissing(rows);
     return tensor;
   }
 

@@ -18,7 +18,7 @@ import {
 import {
   BLOCK_RESULTS,
   type BlockResult,
-  type KnownOfFile,
+  type FileFacts,
   selectBlockColumns,
 } from "./block-columns.js";
 import { blockForm, declaredTensor } from "./block-form.js";
@@ -81,7 +81,6 @@ async function open(
   }
 }
 
-/** Returns a reader of the blocks of an open file. */
 export async function readerOf(
   file: ArrowContainer,
   bytes: FileBytes,
@@ -109,7 +108,7 @@ export async function readerOf(
   const rows = known.rows ?? end;
   const facts = { path, fields, columns, table, tensor, known };
   const form = await blockForm(facts, rows);
-  // Keys of rows of ragged lists have gaps, which the file does not list.
+  // Ragged lists leave gaps between the keys, and the file does not list these gaps.
   if (rows !== end) Object.assign(form, { rowStart: 0, rowEnd: end });
   const count = isCoo ? form.rowEnd - form.rowStart : table.count;
   const close = () => bytes.close();
@@ -122,14 +121,14 @@ export async function readerOf(
 }
 
 /**
- * Returns what the caller and the file state, together.
- * @throws UsageError for an option that is unknown, not possible, or differs from what the file states
+ * Merges the options with the metadata of the file.
+ * @throws UsageError for an option that is unknown, invalid, or contradicts the metadata
  */
 function withOptions(
   path: string,
   metadata: RunMetadata,
   options: OpenJacobianOptions,
-): KnownOfFile {
+): FileFacts {
   for (const [name, value] of Object.entries(options)) {
     const spec = OPTIONS.find((option) => option.name === name);
     if (!spec)

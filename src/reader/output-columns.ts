@@ -16,24 +16,24 @@ import type { StoredRun } from "../results/run-metadata.js";
 import { type TableColumn, tableColumns } from "../results/table-columns.js";
 import type { IndexColumns } from "./stored-table.js";
 
-/** Is called for each column that is not as it should be. */
+/** Called for each column that is missing, or not as expected. */
 type OnProblem = (text: string) => void;
 
-/** A column that the run must have written. */
+/** Column that the metadata of an output implies. */
 export interface OutputColumn
   extends Pick<TableColumn, "name" | "type" | "list" | "listSize" | "source"> {
-  /** The result that it has; null for entries of blocks and numbers about dropped ones. */
+  /** Result in the column; null for the entries of blocks and the numbers about dropped entries. */
   result: ResultColumn | null;
-  /** Whether a table row is a slab of the dense tensor: all of its values but a block are 0. */
+  /** Whether a table row is a slab of the dense tensor: a block among zeros. */
   isSlab: boolean;
 }
 
-/** A column that is there as it should be. */
+/** Expected column that the file has. */
 export interface FoundColumn extends OutputColumn {
   stored: NumberColumn;
 }
 
-/** Returns the columns after `row` that emit and layout imply. @throws UsageError for a class that is not there */
+/** Returns the columns of results that emit and layout imply. @throws UsageError for a class that does not exist */
 export function expectedColumns(
   run: StoredRun,
   inputs: readonly { option: AuxiliaryName; values: number }[],
@@ -49,12 +49,12 @@ export function expectedColumns(
   return columns.map(({ name, type, list, listSize, source }) => {
     const result = source.kind === "result" ? results[source.n] : null;
     const isSlab = result ? result.listSize !== result.values : false;
-    const own = { name, type, list, listSize, source };
-    return { ...own, result: result ?? null, isSlab };
+    const column = { name, type, list, listSize, source };
+    return { ...column, result: result ?? null, isSlab };
   });
 }
 
-/** Returns those of the expected columns that the file has. */
+/** Returns the expected columns that the file has. */
 export function findColumns(
   fields: readonly Field[],
   expected: readonly OutputColumn[],
@@ -67,8 +67,8 @@ export function findColumns(
 }
 
 /**
- * Names of the columns that are no results: copies of the input's, whose values only a comparison of bytes looks at. One
- * that the metadata does not list is a finding.
+ * Returns the names of the copied columns, whose values only a comparison of bytes checks. Calls `onProblem` for those that
+ * the metadata does not list.
  */
 export function otherColumns(
   fields: readonly Field[],
@@ -76,11 +76,16 @@ export function otherColumns(
   { keep = [], onBadRow, rowShape }: StoredRun,
   onProblem: OnProblem,
 ): string[] {
-  const own = [...indexNames(rowShape), ...expected.map(({ name }) => name)];
+  const results = [
+    ...indexNames(rowShape),
+    ...expected.map(({ name }) => name),
+  ];
   const others = fields
     .map(({ name }) => name)
-    .filter((name) => !own.some((result) => holdsResult(fields, name, result)));
-  // Files of version 0.1.0, which have no such key, do not list their copies.
+    .filter(
+      (name) => !results.some((result) => holdsResult(fields, name, result)),
+    );
+  // Version 0.1.0 wrote neither onBadRow nor the list of copied columns.
   if (onBadRow !== undefined)
     for (const name of others)
       if (!keep.includes(name))
@@ -95,7 +100,7 @@ export function indexNames(rowShape: StoredRun["rowShape"]): string[] {
   return ["row", ...positionNames(rowShape?.slice(1) ?? [])];
 }
 
-/** The index columns: `row` of int64, positions of int32; null if one is missing. */
+/** Returns the index columns, `row` of int64 and positions of int32; null if one is missing. */
 export function findIndexColumns(
   fields: readonly Field[],
   { rowShape }: StoredRun,
@@ -110,7 +115,7 @@ export function findIndexColumns(
   return index.length === 1 + inner.length ? { index, inner } : null;
 }
 
-/** Whether a column holds a result: it has its name, or in an old file, which has none of that name, its old name. */
+/** Returns whether a column has the name of a result, or its old name in a file without the current one. */
 function holdsResult(
   fields: readonly Field[],
   column: string,
@@ -139,16 +144,16 @@ function findColumn(
     : listSize === null
       ? `list<${type}>`
       : `fixed_size_list<${type}>[${listSize}]`;
-  const places = fields.flatMap((field, k) =>
+  const indices = fields.flatMap((field, k) =>
     holdsResult(fields, field.name, name) ? [k] : [],
   );
-  const place = places[0] ?? -1;
-  const field = fields[place];
+  const index = indices[0] ?? -1;
+  const field = fields[index];
   const found = field ? describeField(field) : "no such column";
-  if (field && places.length === 1 && found === expected)
-    return (list ? listedNumbers : singleNumbers)(field, place, "any");
+  if (field && indices.length === 1 && found === expected)
+    return (list ? listedNumbers : singleNumbers)(field, index, "any");
   onProblem(
-    `column ${name}: expected ${expected}, found ${places.length > 1 ? `${places.length} of that name` : found}`,
+    `column ${name}: expected ${expected}, found ${indices.length > 1 ? `${indices.length} of that name` : found}`,
   );
   return null;
 }

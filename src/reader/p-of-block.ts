@@ -1,17 +1,17 @@
-/** One entry of a block of softmax, divided by T. */
+/** Entry (i, j) of a stored block, which includes the factor 1/T. */
 type Entry = (i: number, j: number) => number;
 
-/** Smaller numbers have lost digits, and so have ratios of them. */
+/** Subnormal numbers have lost digits. */
 const SMALLEST_NORMAL = { float64: 2 ** -1022, float32: 2 ** -126 } as const;
 
 /**
- * Recovers p from a block of softmax. Off the diagonal is p_i p_j/T, so that with a, b and c the three
- * largest classes p_a = sqrt(J_ab J_ac / J_bc · T), and every other p_k = J_ak T / p_a: quotients of what is stored, which
- * lose no digits. Where a is far above the others, p_a is the larger root of p (1 - p) = J_aa T.
+ * Recovers p from a block of softmax. Entries off the diagonal are -p_i p_j/T, so the three classes a, b, c with the largest
+ * p give p_a = sqrt(|J_ab J_ac / J_bc| · T), and the others are p_k = |J_ak| T / p_a: quotients and products, which do not
+ * cancel. If p_a is far above the others, it is the larger root of p (1 - p) = J_aa T.
  *
- * @param p `[Q]`, filled; not all of it where the result is NaN
- * @returns 1 - the largest p, as the sum of the others; NaN where the block does not tell: with two classes there are two
- * answers, and numbers that are too small have lost their digits
+ * @param p `[Q]`, filled; incomplete if the result is NaN
+ * @returns 1 - max p, as the sum over the other classes; NaN if the block does not determine p: two classes have two
+ * solutions, and subnormal entries have lost digits
  */
 export function pOfBlock(
   entry: Entry,
@@ -37,17 +37,16 @@ export function pOfBlock(
   if (c < 0 || size(a, c) + size(b, c) === 0) return Number.NaN;
   const [predicted, second] = size(a, c) >= size(b, c) ? [a, b] : [b, a];
   const ratio = size(second, c) / size(predicted, c);
-  const least = SMALLEST_NORMAL[dtype];
   if (ratio < 1 / (4 * classes)) {
     const product = entry(predicted, predicted) * temperature;
     p[predicted] = (1 + Math.sqrt(Math.max(0, 1 - 4 * product))) / 2;
-  } else if (size(second, c) < least) return Number.NaN;
+  } else if (size(second, c) < SMALLEST_NORMAL[dtype]) return Number.NaN;
   else
     p[predicted] = Math.sqrt((size(predicted, second) / ratio) * temperature);
-  return othersOf(size, p, predicted, temperature);
+  return setOthers(size, p, predicted, temperature);
 }
 
-/** The classes of the largest entry off the diagonal. */
+/** Returns the classes of the largest entry off the diagonal. */
 function largestPair(size: Entry, classes: number): [a: number, b: number] {
   let [a, b] = [0, 1];
   for (let i = 0; i < classes; i++)
@@ -56,24 +55,25 @@ function largestPair(size: Entry, classes: number): [a: number, b: number] {
   return [a, b];
 }
 
-function othersOf(
+/** Sets the other p and returns their sum. */
+function setOthers(
   size: Entry,
   p: Float64Array,
   predicted: number,
   temperature: number,
 ): number {
-  const own = p[predicted] as number;
+  const max = p[predicted] as number;
   let uncertainty = 0;
   for (let k = 0; k < p.length; k++) {
     if (k === predicted) continue;
-    const other = (size(predicted, k) * temperature) / own;
+    const other = (size(predicted, k) * temperature) / max;
     p[k] = other;
     uncertainty += other;
   }
   return uncertainty;
 }
 
-/** Recovers p from a block of log-softmax: (δ_ij - p_i)/T, input i, output j: off the diagonal, p itself. */
+/** Recovers p from a block of log-softmax, (δ_ij - p_i)/T with input i: p_i is any entry of row i off the diagonal. */
 export function pOfLogBlock(
   entry: Entry,
   p: Float64Array,

@@ -15,13 +15,14 @@ import {
 } from "./stored-column.js";
 import type { RowRange, StoredBatch, StoredTable } from "./stored-table.js";
 
-/** Entries of some rows of a block in row-major order: all, or those at `indices` i·Q + j, which ascend. */
+/** Entries of a range of rows of a block, in row-major order. */
 export interface BlockRows {
   values: FloatArray;
+  /** Ascending indices i·Q + j of the values; null if all entries are there. */
   indices: Float64Array | null;
 }
 
-/** The block of one row of logits, in any layout. Functions read only the entries that they need. */
+/** Block of one row of logits, in any layout. Functions read only the entries that they need. */
 export interface ExampleBlock {
   classes: number;
   dtype: FloatType;
@@ -30,7 +31,7 @@ export interface ExampleBlock {
   entry(i: number, j: number): Promise<number>;
 }
 
-/** The columns of the block in a record batch, in the order of block-form.ts, and table row `k` of the batch. */
+/** Columns of blocks in a record batch, in the order of block-columns.ts, and table row `k` of the batch. */
 interface StoredParts {
   source: ByteSource;
   columns: readonly StoredColumn[];
@@ -38,8 +39,8 @@ interface StoredParts {
 }
 
 /**
- * Opens the block of a row of logits; null: it is a bad row. Values are read when they are needed, through `source`.
- * @param ranges table rows of the row: one, or in coo those of its entries, in order
+ * Opens the block of a row of logits; returns null for a bad row. Reads most values through `source` on request.
+ * @param ranges table rows of the row: one, or in coo those of its entries in order
  * @throws InputFormatError
  */
 export async function readBlock(
@@ -60,7 +61,7 @@ export async function readBlock(
   return coordinateEntries(form, table, row, ranges, source);
 }
 
-/** Returns whether a row is null; its columns must agree. @throws InputFormatError */
+/** Returns whether a row is null. @throws InputFormatError if the columns disagree */
 async function isNull({ source, columns, k }: StoredParts): Promise<boolean> {
   let first: boolean | undefined;
   for (const column of columns) {
@@ -74,7 +75,6 @@ async function isNull({ source, columns, k }: StoredParts): Promise<boolean> {
   return first ?? false;
 }
 
-/** Reads a block of a layout that has one table row for each row. */
 function rowBlock(
   form: BlockForm,
   parts: StoredParts,
@@ -86,7 +86,7 @@ function rowBlock(
     : listedBlock(form, parts, row);
 }
 
-/** Reads bsr, packed and dense: a list of all values. */
+/** Opens a block of bsr, packed or dense: a list of all values. */
 async function listedBlock(
   { layout, classes, rows, dtype }: BlockForm,
   { source, columns, k }: StoredParts,
@@ -105,13 +105,13 @@ async function listedBlock(
     );
   const read = (start: number, count: number) =>
     column.numbers(source, first + start, first + start + count);
-  const place = {
+  const index = {
     bsr: (i: number, j: number) => i * classes + j,
     packed: (i: number, j: number) => triangleIndex(classes, i, j),
-    /** In the slabs (i, q, j) of the full tensor, only q = row is not zero. */
+    // The list is the slab [i, q, j] of the full tensor, which is 0 except for q = row.
     dense: (i: number, j: number) => (i * rows + row) * classes + j,
   }[layout as "bsr" | "packed" | "dense"];
-  /** Row i of the block has values from each row of the triangle, so that it is read once. */
+  /** All values of packed, read once because each row of the block needs values of many rows of the triangle. */
   let whole: Promise<FloatArray> | undefined;
   return {
     classes,
@@ -119,24 +119,24 @@ async function listedBlock(
     async rows(iStart, iEnd) {
       const count = (iEnd - iStart) * classes;
       if (layout === "bsr")
-        return { values: await read(place(iStart, 0), count), indices: null };
+        return { values: await read(index(iStart, 0), count), indices: null };
       const values = newFloats(dtype, count);
-      for (let at = 0, i = iStart; i < iEnd; i++, at += classes)
+      for (let to = 0, i = iStart; i < iEnd; i++, to += classes)
         if (layout === "dense")
-          values.set(await read(place(i, 0), classes), at);
+          values.set(await read(index(i, 0), classes), to);
         else {
           whole ??= read(0, triangle);
           const stored = await whole;
           for (let j = 0; j < classes; j++)
-            values[at + j] = stored[place(i, j)] as number;
+            values[to + j] = stored[index(i, j)] as number;
         }
       return { values, indices: null };
     },
-    entry: async (i, j) => (await read(place(i, j), 1))[0] as number,
+    entry: async (i, j) => (await read(index(i, j), 1))[0] as number,
   };
 }
 
-/** Reads factored: softmax, argmax and tail. */
+/** Opens a block of factored: softmax, argmax and tail. */
 async function factoredBlock(
   { classes, dtype, result, temperature }: BlockForm,
   { source, columns, k }: StoredParts,
@@ -153,9 +153,11 @@ async function factoredBlock(
       `expected ${classes} values, one per class, found ${last - first} ${where}`,
     );
   const p = await softmax.numbers(source, first, last);
-  const wrong = p.find((value) => !(value >= 0 && value <= 1));
-  if (wrong !== undefined)
-    throw softmax.error(`expected values from 0 to 1, found ${wrong} ${where}`);
+  const invalid = p.find((value) => !(value >= 0 && value <= 1));
+  if (invalid !== undefined)
+    throw softmax.error(
+      `expected values from 0 to 1, found ${invalid} ${where}`,
+    );
   const [predicted = -1] = await argmax.numbers(source, k, k + 1);
   if (!(predicted >= 0 && predicted < classes))
     throw argmax.error(
@@ -185,7 +187,7 @@ async function factoredBlock(
   };
 }
 
-/** Reads csr: lists of indices i·Q + j and of values. */
+/** Reads a block of csr: lists of indices i·Q + j and of values. */
 async function listedEntries(
   form: BlockForm,
   { source, columns, k }: StoredParts,
@@ -206,7 +208,7 @@ async function listedEntries(
   return sparseBlock(form, indices as Float64Array, values);
 }
 
-/** Reads coo: a table row for each entry. */
+/** Reads a block of coo: a table row for each entry. */
 async function coordinateEntries(
   form: BlockForm,
   table: StoredTable,
@@ -228,7 +230,7 @@ async function coordinateEntries(
   for (const range of ranges) {
     const { batch, start, end } = range;
     const rows = await table.numbers(range, source);
-    const other = rows.find((found) => found !== row);
+    const other = rows.find((number) => number !== row);
     if (other !== undefined)
       throw table.error(
         batch,
@@ -236,14 +238,14 @@ async function coordinateEntries(
       );
     const { columns } = table.batches[batch] as StoredBatch;
     const [i, j, value] = columns as [StoredColumn, StoredColumn, StoredColumn];
-    const found = entryIndices(
+    const rangeIndices = entryIndices(
       await i.numbers(source, start, end),
       await j.numbers(source, start, end),
       classes,
     );
-    indices.set(found, at);
+    indices.set(rangeIndices, at);
     values.set(await value.numbers(source, start, end), at);
-    at += found.length;
+    at += rangeIndices.length;
     const problem = indexProblem(indices.subarray(0, at), classes);
     if (problem) throw j.error(`${problem} for row ${row}`);
   }
@@ -255,13 +257,13 @@ function sparseBlock(
   indices: Float64Array,
   values: FloatArray,
 ): ExampleBlock {
-  /** Returns the place of the first index that is `least` or more. */
-  const placeOf = (least: number) => {
+  /** Returns the position of the first index that is `min` or more. */
+  const lowerBound = (min: number) => {
     let low = 0;
     let high = indices.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if ((indices[middle] as number) < least) low = middle + 1;
+      if ((indices[middle] as number) < min) low = middle + 1;
       else high = middle;
     }
     return low;
@@ -270,7 +272,7 @@ function sparseBlock(
     classes,
     dtype,
     async rows(iStart, iEnd) {
-      const range = [placeOf(iStart * classes), placeOf(iEnd * classes)];
+      const range = [lowerBound(iStart * classes), lowerBound(iEnd * classes)];
       return {
         values: values.subarray(...range) as FloatArray,
         indices: indices.subarray(...range),
@@ -278,7 +280,7 @@ function sparseBlock(
     },
     async entry(i, j) {
       const index = i * classes + j;
-      const at = placeOf(index);
+      const at = lowerBound(index);
       return indices[at] === index ? (values[at] as number) : 0;
     },
   };

@@ -2,7 +2,7 @@ import { isEntriesLayout } from "../results/catalogue.js";
 import type { StoredRun } from "../results/run-metadata.js";
 import type { OutputColumn } from "./output-columns.js";
 
-/** Sources of the numbers of a row; null if the output does not determine a number. */
+/** Sources of the numbers of a row; null for numbers that the output does not determine. */
 export interface NumberSources {
   /** Source of p: a column, or blocks from which it is recovered. */
   p: "softmax" | "log_softmax" | "jacobian" | "log_jacobian" | null;
@@ -14,7 +14,7 @@ export interface NumberSources {
   jacobian: "block" | "entries" | "p" | null;
 }
 
-/** Chooses among the columns of the output. */
+/** Chooses the sources of numbers among the columns of the output. */
 export function numberSources(
   run: StoredRun,
   expected: readonly OutputColumn[],
@@ -50,7 +50,7 @@ export function numberSources(
   };
 }
 
-/** Returns whether entries may be missing from blocks. */
+/** Returns whether blocks may lack entries. */
 export function mayOmitEntries({
   layout,
   threshold,
@@ -59,7 +59,7 @@ export function mayOmitEntries({
   return isEntriesLayout(layout) && (threshold > 0 || topK > 0);
 }
 
-/** Returns the columns of these sources, and those about dropped entries. */
+/** Returns the columns of the sources, and those about dropped entries. */
 export function neededColumns(
   expected: readonly OutputColumn[],
   { p, uncertainty, confidence, entropy, jacobian }: NumberSources,

@@ -28,19 +28,18 @@ import {
   type StoredRows,
 } from "./stored-rows.js";
 
-/** A copied column of true classes, and the names of the classes if they are given. */
+/** Copied column of true classes, and class names from the options. */
 export interface LabelChoice {
   label?: string | undefined;
   classNames?: readonly string[] | undefined;
 }
 
-/** The class numbers of a copied column. */
 interface Labels extends DecodedNumbers {
-  /** Returns the label of a table row of the file; NaN: null. */
+  /** Returns the label of a table row of the file; NaN for a null. */
   at(tableRow: number): number;
 }
 
-/** An open file of results: a whole output, or a shard of a dataset. */
+/** Open file of results: a whole output, or a shard of a dataset. */
 export interface ResultsFile {
   path: string;
   bytes: number;
@@ -53,11 +52,11 @@ export interface ResultsFile {
   file: ArrowContainer;
   /** Note for the user about labels. */
   note: string | null;
-  /** Yields all rows in order, some at a time, in bounded memory. Rows are decoded, and may throw, while they are iterated. */
+  /** Yields all rows in order, in chunks of bounded memory. Rows are decoded during iteration, which may therefore throw. */
   scan(): AsyncGenerator<Iterable<Example>>;
-  /** Returns one row of the logits by its key (src/results/row-axes.ts); null: it is not in the file. */
+  /** Returns the row with a key (src/results/row-axes.ts); null if the file does not have it. */
   find(row: number): Promise<Example | null>;
-  /** Opens the blocks of a result that the file has; they are closed with the file. */
+  /** Opens a reader of stored blocks, which is closed with the file. */
   openBlocks(result: BlockResult): Promise<JacobianReader>;
   close(): Promise<void>;
 }
@@ -70,7 +69,7 @@ interface CopiedColumn {
 }
 
 /**
- * Opens a file that `run` wrote. Reads only the columns that the numbers need.
+ * Opens a file that `run` wrote. Reads only columns that are sources of numbers.
  * @throws InputMissingError, InputFormatError, IoError; UsageError for a missing label
  */
 export function openResultsFile(

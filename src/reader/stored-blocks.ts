@@ -6,18 +6,18 @@ import { ReadAhead } from "./byte-source.js";
 import { type ExampleBlock, readBlock } from "./read-block.js";
 import type { RowRange, StoredTable } from "./stored-table.js";
 
-/** Row numbers that are read at once. */
+/** Row numbers per read. */
 const PAGE = 1 << 16;
 
-/** The rows that begin in a record batch. */
+/** Blocks of the rows that begin in a record batch. */
 export interface BatchBlocks {
   /** Row numbers of the logits, ascending; keys if the rows have positions. */
   rows: Float64Array;
-  /** Returns the block of the row with index k in the batch; null for a bad row. */
+  /** Returns the block of row `rows[k]`; null for a bad row. */
   block(k: number): Promise<ExampleBlock | null>;
 }
 
-/** Access to the blocks of a file of any layout. */
+/** Access to the blocks of a file of any layout, by key or in order. */
 export class StoredBlocks {
   constructor(
     private readonly path: string,
@@ -41,7 +41,7 @@ export class StoredBlocks {
     });
   }
 
-  /** Yields the blocks in order, one record batch at a time; in coo only rows that have entries. @throws InputFormatError */
+  /** Yields the blocks in order by record batch; in coo only those of rows with entries. @throws InputFormatError */
   batches(): AsyncGenerator<BatchBlocks> {
     return interpretingEach(this.path, "rows", this.#batches());
   }
@@ -63,7 +63,7 @@ export class StoredBlocks {
           starts.push(start + k);
         }
       }
-      // The parts of a block in the dense tensor are far from each other; what is between them is not read.
+      // Rows of a block in the dense tensor are far apart, so reading ahead would read zeros.
       const source =
         form.layout === "dense" ? table.source : new ReadAhead(table.source);
       const rangesOf = async (k: number): Promise<RowRange[]> => {

@@ -7,7 +7,7 @@ import { allocated, type ByteSource } from "./byte-source.js";
 export type FloatArray = Float64Array | Float32Array;
 export type FloatType = "float32" | "float64";
 
-/** Returns `count` zeros. @throws UsageError if memory does not suffice for them */
+/** Allocates `count` zeros. @throws UsageError if they do not fit in memory */
 export function newFloats(type: FloatType, count: number): FloatArray {
   return allocated(
     () =>
@@ -16,7 +16,7 @@ export function newFloats(type: FloatType, count: number): FloatArray {
   );
 }
 
-/** The numbers of one column in one record batch. Rows are table rows of the batch. */
+/** Numbers of one column in one record batch, by table row of the batch. */
 export class StoredColumn {
   constructor(
     private readonly file: { path: string; where: string },
@@ -25,7 +25,7 @@ export class StoredColumn {
     private readonly buffers: ValueBuffers,
   ) {}
 
-  /** Returns which of rows `[start, end)` are null, 1 each; null if none can be. */
+  /** Returns 1 for each null among rows `[start, end)`; null if the column has no nulls. */
   nulls(
     source: ByteSource,
     start: number,
@@ -38,7 +38,7 @@ export class StoredColumn {
   }
 
   /**
-   * Returns where the values of rows `[start, end)` begin, and the end of the last.
+   * Returns the `end - start + 1` offsets of the values of rows `[start, end)`, in values.
    * @throws InputFormatError for offsets that descend or exceed the values
    */
   async bounds(
@@ -57,23 +57,23 @@ export class StoredColumn {
     const region = { start: offsets, bytes: 4 * (this.rows + 1) };
     const bytes = await source.read(region, 4 * start, 4 * (end - start + 1));
     const bounds = new Int32Array(bytes.buffer);
-    let before = 0;
+    let previous = 0;
     for (let n = 0; n < bounds.length; n++) {
       const offset = bounds[n] as number;
-      if (offset < before || offset > valueCount)
+      if (offset < previous || offset > valueCount)
         throw this.error(
-          `expected ascending offsets from 0 to ${valueCount}, found ${before} and ${offset} for row ${start + n - 1} of the batch`,
+          `expected ascending offsets from 0 to ${valueCount}, found ${previous} and ${offset} for row ${start + n - 1} of the batch`,
         );
-      before = offset;
+      previous = offset;
     }
     return bounds;
   }
 
   /**
-   * Returns values `[start, end)`: floats as they are stored, whole numbers as float64.
+   * Returns values `[start, end)`: floats in their stored type, whole numbers as float64.
    *
-   * @param mayBeNull whether the caller knows which values are null and ignores these
-   * @throws InputFormatError for nulls among them, and for whole numbers beyond 2^53
+   * @param mayBeNull whether nulls are accepted, because the caller skips them
+   * @throws InputFormatError for other nulls, and for whole numbers beyond 2^53
    */
   async numbers(
     source: ByteSource,
@@ -91,10 +91,10 @@ export class StoredColumn {
     );
     const bitmap = mayBeNull ? 0 : (valueValidity[0] ?? 0);
     const nulls = await nullsOf(source, bitmap, valueCount, start, end);
-    const empty = nulls?.indexOf(1) ?? -1;
-    if (empty >= 0)
+    const firstNull = nulls?.indexOf(1) ?? -1;
+    if (firstNull >= 0)
       throw this.error(
-        `expected a number, found null at value ${start + empty}`,
+        `expected a number, found null at value ${start + firstNull}`,
       );
     const numbers = numbersOfBytes(bytes.buffer, type);
     if (width === 8 && type !== "float64") {
@@ -105,7 +105,7 @@ export class StoredColumn {
     return numbers;
   }
 
-  /** Returns the error of damage in the numbers of the column. */
+  /** Returns an error that names the column. */
   error(expectedFound: string): InputFormatError {
     const { path, where } = this.file;
     return new InputFormatError(
@@ -116,7 +116,7 @@ export class StoredColumn {
   }
 }
 
-/** Returns which of values `[start, end)` a validity bitmap at byte `bitmap` marks as null, 1 each; null if there is none. */
+/** Returns 1 for each null among values `[start, end)`, from the validity bitmap at byte `bitmap` of the file; null for 0. */
 async function nullsOf(
   source: ByteSource,
   bitmap: number,

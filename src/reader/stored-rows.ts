@@ -21,36 +21,36 @@ import {
 } from "./stored-table.js";
 
 /**
- * The values of a row by column; null: null. In coo, a column has the values of all entries of the row, or one value if it
- * repeats the same for each entry; NaN: null.
+ * Values of a row by column; null for a null. In coo, a cell has the values of all entries of the row (NaN for a null), or
+ * one value if the column repeats it for each entry.
  */
 export type Cells = readonly (ArrayLike<number> | null)[];
 
-/** One row of the logits as a file stores it. */
+/** Row of the logits as the file stores it. */
 export interface StoredRow {
-  /** Row number: the key of its index. */
+  /** Key of the row (src/results/row-axes.ts). */
   row: number;
-  /** Its table row: row `index` of a record batch. In coo, the first of its entries. */
+  /** Table row: row `index` of a record batch; in coo the row's first entry. */
   batch: number;
   index: number;
   cells: Cells;
-  /** Layout dense, by column: the first value outside of the block that is not 0. */
+  /** By column, for layout dense: the first nonzero value outside the block. */
   strays: readonly (Stray | null)[];
 }
 
 interface Stray {
-  place: [i: number, row: number, j: number];
+  position: [i: number, row: number, j: number];
   value: number;
 }
 
-/** Bytes of values that are read at once, unless one row has more. */
+/** Maximum bytes of values per read, unless one row has more. */
 const CHUNK_BYTES = 1 << 20;
-/** Values of a slab of the dense tensor that are read at once. */
+/** Maximum values per read of a slab of the dense tensor. */
 const SLAB_VALUES = 1 << 17;
 
 /**
- * Opens the columns that a file of results should have. For each that is missing or of another type, `onProblem` is called;
- * if it does not throw, the others are read, but all index columns are needed.
+ * Opens the expected columns of a file of results. Calls `onProblem` for each column that is missing or has another type,
+ * and continues without it. Returns null if an index column is missing.
  *
  * @throws InputFormatError, InputUnsupportedError, IoError
  */
@@ -61,7 +61,7 @@ export function openStoredRows(
     run: StoredRun;
     expected: readonly OutputColumn[];
     onProblem(text: string): void;
-    /** Is called if the entries of a row in coo have different values in a column that should repeat one. */
+    /** Called if entries of a row in coo differ in a column that should repeat one value. */
     onDifference(row: number, text: string): void;
   },
 ): StoredRows | null {
@@ -76,12 +76,11 @@ export function openStoredRows(
   return new StoredRows(table, columns, run, onDifference);
 }
 
-/** Reads the rows of a file: all in order, or one by its row number. */
+/** Reader of the rows of a file, in order or by row number. */
 export class StoredRows {
-  /** Number of table rows that are read at once. */
+  /** Number of table rows per read. */
   readonly chunkRows: number;
 
-  /** @param table a table of these columns */
   constructor(
     readonly table: StoredTable,
     readonly columns: readonly FoundColumn[],
@@ -97,7 +96,7 @@ export class StoredRows {
   }
 
   /**
-   * Yields all rows in order, some at a time. Table rows whose number is NaN are skipped.
+   * Yields all rows in order, in chunks. Skips table rows whose number is NaN.
    * @throws InputFormatError, IoError
    */
   scan(
@@ -108,17 +107,17 @@ export class StoredRows {
 
   /**
    * Returns one row; null if the file does not have it.
-   * @param ranges its table rows, if they are known
+   * @param ranges table rows of the row, if the caller knows them
    * @throws InputFormatError, IoError
    */
   async find(
     row: number,
     ranges?: readonly RowRange[],
   ): Promise<StoredRow | null> {
-    const found = ranges ?? (await this.table.find(row));
+    const rowRanges = ranges ?? (await this.table.find(row));
     const numbers: ReadNumbers = async ({ start, end }) =>
       new Float64Array(end - start).fill(row);
-    for await (const rows of this.#read(found, numbers))
+    for await (const rows of this.#read(rowRanges, numbers))
       for (const stored of rows) return stored;
     return null;
   }
@@ -137,31 +136,30 @@ export class StoredRows {
     const entries = this.table.isCoo ? new EntryRows(this.columns) : null;
     for (const range of ranges) {
       const numbers = await numbersOf(range);
-      const parts = await this.#parts(range, numbers);
-      const chunk = { range, numbers, parts };
+      const cells = await this.#cells(range, numbers);
+      const chunk = { range, numbers, columns: cells };
       yield entries?.add(chunk, this.onDifference) ?? tableRows(chunk);
     }
     if (entries) yield entries.rest();
   }
 
-  /** Reads the values of table rows, column by column. */
-  async #parts(range: RowRange, numbers: Float64Array): Promise<Part[]> {
+  async #cells(range: RowRange, numbers: Float64Array): Promise<ColumnCells[]> {
     const { batch, start, end } = range;
     const { source, batches } = this.table;
     const { columns } = batches[batch] as StoredBatch;
-    const parts: Part[] = [];
+    const cells: ColumnCells[] = [];
     for (const [n, column] of this.columns.entries()) {
       const stored = columns[n] as StoredColumn;
       const nulls = await stored.nulls(source, start, end);
       if (column.isSlab) {
-        parts.push(await this.#slabs(stored, range, numbers, nulls));
+        cells.push(await this.#slabs(stored, range, numbers, nulls));
         continue;
       }
       const bounds = await stored.bounds(source, start, end);
       const first = bounds[0] as number;
       const last = bounds.at(-1) as number;
       const values = await stored.numbers(source, first, last, !column.list);
-      parts.push({
+      cells.push({
         isNull: (k) => nulls?.[k] === 1,
         all: values,
         values: (k) =>
@@ -171,19 +169,19 @@ export class StoredRows {
           ) as FloatArray,
       });
     }
-    return parts;
+    return cells;
   }
 
   /**
-   * Reads slabs `[i, row, j]` of the dense tensor: the block at [i, number, j], and the first value elsewhere that is not 0.
-   * However large a slab is, some of it is read at a time.
+   * Reads slabs `[i, row, j]` of the dense tensor: the block at [i, number, j], and the first nonzero value elsewhere. Memory
+   * does not depend on the size of a slab.
    */
   async #slabs(
     stored: StoredColumn,
     { start }: RowRange,
     numbers: Float64Array,
     nulls: Uint8Array | null,
-  ): Promise<Part> {
+  ): Promise<ColumnCells> {
     const { rows, classes } = this.run;
     const size = classes * rows * classes;
     const blocks: FloatArray[] = [];
@@ -200,12 +198,12 @@ export class StoredRows {
         for (let k = 0; k < count; k++) {
           const value = values[k] as number;
           if (value === 0) continue;
-          const place = at + k;
-          const j = place % classes;
-          const row = Math.floor(place / classes) % rows;
-          const i = Math.floor(place / (classes * rows));
+          const index = at + k;
+          const j = index % classes;
+          const row = Math.floor(index / classes) % rows;
+          const i = Math.floor(index / (classes * rows));
           if (row === number) block[i * classes + j] = value;
-          else stray ??= { place: [i, row, j], value };
+          else stray ??= { position: [i, row, j], value };
         }
       }
       blocks.push(block);
@@ -220,12 +218,12 @@ export class StoredRows {
   }
 }
 
-/** The values of a column in some table rows, by index among these. */
-interface Part {
+/** Values of a column in a range of table rows; k is an index in the range. */
+interface ColumnCells {
   isNull(k: number): boolean;
-  /** Returns the values; of a slab of the dense tensor its block. */
+  /** Returns the values of a table row; for a slab of the dense tensor, its block. */
   values(k: number): FloatArray;
-  /** Values of all table rows; of slabs none. */
+  /** Values of all table rows; empty for slabs. */
   all: FloatArray;
   strays?: readonly (Stray | null)[];
 }
@@ -233,10 +231,10 @@ interface Part {
 interface Chunk {
   range: RowRange;
   numbers: Float64Array;
-  parts: readonly Part[];
+  columns: readonly ColumnCells[];
 }
 
-function* tableRows({ range, numbers, parts }: Chunk): Generator<StoredRow> {
+function* tableRows({ range, numbers, columns }: Chunk): Generator<StoredRow> {
   const { batch, start } = range;
   for (let k = 0; k < numbers.length; k++) {
     const row = numbers[k] as number;
@@ -245,21 +243,23 @@ function* tableRows({ range, numbers, parts }: Chunk): Generator<StoredRow> {
       row,
       batch,
       index: start + k,
-      cells: parts.map((part) => (part.isNull(k) ? null : part.values(k))),
-      strays: parts.map(({ strays }) => strays?.[k] ?? null),
+      cells: columns.map((column) =>
+        column.isNull(k) ? null : column.values(k),
+      ),
+      strays: columns.map(({ strays }) => strays?.[k] ?? null),
     };
   }
 }
 
-/** Gathers the rows of coo from their entries; those of one row may continue in the next chunk. */
+/** Collects the rows of coo from their entries, which may continue in the next chunk. */
 class EntryRows {
   #row: (StoredRow & { cells: number[][] }) | null = null;
 
   constructor(private readonly columns: readonly FoundColumn[]) {}
 
-  /** Adds table rows, and returns the rows that are complete. */
+  /** Adds table rows and returns the rows that are complete. */
   add(
-    { range, numbers, parts }: Chunk,
+    { range, numbers, columns }: Chunk,
     onDifference: (row: number, text: string) => void,
   ): StoredRow[] {
     const complete: StoredRow[] = [];
@@ -272,7 +272,7 @@ class EntryRows {
         if (row !== this.#row?.row) complete.push(...this.rest());
         const cells = this.columns.map((): number[] => []);
         this.#row ??= { row, batch, index: start + from, cells, strays: [] };
-        const difference = this.#append(this.#row.cells, parts, from, to);
+        const difference = this.#append(this.#row.cells, columns, from, to);
         if (difference) onDifference(row, difference);
       }
       from = to;
@@ -280,7 +280,7 @@ class EntryRows {
     return complete;
   }
 
-  /** Returns the last row, which is complete. */
+  /** Returns the last row once all entries are added. */
   rest(): StoredRow[] {
     const rows = this.#row ? [this.#row] : [];
     this.#row = null;
@@ -289,17 +289,17 @@ class EntryRows {
 
   #append(
     cells: number[][],
-    parts: readonly Part[],
+    columns: readonly ColumnCells[],
     from: number,
     to: number,
   ): string | null {
     let difference: string | null = null;
-    for (const [n, part] of parts.entries()) {
+    for (const [n, chunk] of columns.entries()) {
       const cell = cells[n] as number[];
       const column = this.columns[n] as FoundColumn;
       const isOne = isPerExample(column);
       for (let k = from; k < to; k++) {
-        const value = part.isNull(k) ? Number.NaN : (part.all[k] as number);
+        const value = chunk.isNull(k) ? Number.NaN : (chunk.all[k] as number);
         if (!isOne || cell.length === 0) cell.push(value);
         else if (!Object.is(cell[0], value))
           difference ??= `column ${column.name}: expected ${cell[0]} in all entries of the row, found ${value}`;

@@ -6,17 +6,19 @@ import { keyOfIndex } from "../results/row-axes.js";
 import { type ByteSource, ReadAhead } from "./byte-source.js";
 import { StoredColumn } from "./stored-column.js";
 
-/** The index columns of a file: `row`, then the positions, and the lengths of their axes. */
+/** Index columns of a file. */
 export interface IndexColumns {
+  /** `row`, then the positions. */
   index: NumberColumn[];
+  /** Lengths of the axes of the positions. */
   inner: readonly number[];
 }
 
-/** A record batch that has rows. */
+/** Record batch with at least one row. */
 export interface StoredBatch {
-  /** Table rows of the batches before it. */
+  /** Number of table rows in the batches before. */
   start: number;
-  /** Its own table rows: one or more. */
+  /** Number of table rows. */
   count: number;
   index: StoredColumn[];
   columns: StoredColumn[];
@@ -32,12 +34,12 @@ export interface RowRange {
 /** Reads the row numbers of table rows. */
 export type ReadNumbers = (range: RowRange) => Promise<Float64Array>;
 
-/** Row numbers this near to each other are read at once. */
+/** Maximum row numbers that a search reads at once. */
 const PAGE = 256;
 
 /**
- * The table rows of a file of results, by row number: the key of the index (src/results/row-axes.ts). Row numbers ascend
- * through the file; only coo has several table rows for a row. Searches read only the row numbers that they need.
+ * Table rows of a file of results, by row number: the key of the index (src/results/row-axes.ts). Row numbers ascend
+ * through the file; only coo has several table rows per row. Searches read only the row numbers that they need.
  */
 export class StoredTable {
   readonly inner: readonly number[];
@@ -49,7 +51,7 @@ export class StoredTable {
   #ends: { first: number; last: number } | undefined;
 
   /**
-   * Places the columns in every record batch: after this, every byte range that is read lies inside the file.
+   * Locates the columns in every record batch and checks that their byte ranges are inside the file.
    * @throws InputFormatError, InputUnsupportedError, IoError
    */
   constructor(
@@ -67,8 +69,11 @@ export class StoredTable {
         const buffers = placeValues(record, column);
         return new StoredColumn(record.context, column, count, buffers);
       };
-      const placed = { index: index.map(stored), columns: columns.map(stored) };
-      if (count > 0) batches.push({ start, count, ...placed });
+      const located = {
+        index: index.map(stored),
+        columns: columns.map(stored),
+      };
+      if (count > 0) batches.push({ start, count, ...located });
       start += count;
     }
     this.inner = inner;
@@ -77,19 +82,19 @@ export class StoredTable {
     this.step = isCoo ? 0 : 1;
   }
 
-  /** Returns the row numbers as they are stored; -1 for a position outside of its axis. */
+  /** Returns the stored row numbers unchecked; -1 for a position outside its axis. */
   async storedNumbers(
     { batch, start, end }: RowRange,
     source: ByteSource,
   ): Promise<Float64Array> {
     const { inner } = this;
     const { index } = this.batches[batch] as StoredBatch;
-    const found = await Promise.all(
+    const stored = await Promise.all(
       index.map((column) => column.numbers(source, start, end)),
     );
-    if (inner.length === 0) return found[0] as Float64Array;
+    if (inner.length === 0) return stored[0] as Float64Array;
     return Float64Array.from({ length: end - start }, (_, k) => {
-      const index = found.map((numbers) => numbers[k] as number);
+      const index = stored.map((numbers) => numbers[k] as number);
       const isInside = inner.every((length, n) => {
         const position = index[n + 1] as number;
         return position >= 0 && position < length;
@@ -98,7 +103,7 @@ export class StoredTable {
     });
   }
 
-  /** Returns the first and the last row number; -1 for both if there are no rows. @throws InputFormatError */
+  /** Returns the first and the last row number; -1 for both without rows. @throws InputFormatError */
   async ends(): Promise<{ first: number; last: number }> {
     if (this.#ends) return this.#ends;
     const batch = this.batches.length - 1;
@@ -117,44 +122,44 @@ export class StoredTable {
   }
 
   /**
-   * Returns row numbers that ascend.
+   * Returns row numbers, and checks that they ascend.
    *
-   * @param before the row number before them, if it is known
+   * @param previous the row number before the range, if it is known
    * @throws InputFormatError if they do not ascend
    */
   async numbers(
     range: RowRange,
     source = this.source,
-    before = -1,
+    previous = -1,
   ): Promise<Float64Array> {
     const { step } = this;
     const { first, last } = await this.ends();
     const { start } = this.batches[range.batch] as StoredBatch;
     const numbers = await this.storedNumbers(range, source);
-    let least = Math.max(first + step * (start + range.start), before + step);
-    for (const found of numbers) {
-      if (found < least || found > last)
+    let min = Math.max(first + step * (start + range.start), previous + step);
+    for (const number of numbers) {
+      if (number < min || number > last)
         throw this.error(
           range.batch,
-          `expected ascending row numbers from ${least} to ${last}, found ${found}`,
+          `expected ascending row numbers from ${min} to ${last}, found ${number}`,
         );
-      least = found + step;
+      min = number + step;
     }
     return numbers;
   }
 
-  /** Returns a function that reads the row numbers of one range after the other. */
+  /** Returns a function that reads the row numbers of consecutive ranges. */
   numbersInOrder(): ReadNumbers {
     const source = new ReadAhead(this.source);
-    let before = -1;
+    let previous = -1;
     return async (range) => {
-      const numbers = await this.numbers(range, source, before);
-      before = numbers.at(-1) ?? before;
+      const numbers = await this.numbers(range, source, previous);
+      previous = numbers.at(-1) ?? previous;
       return numbers;
     };
   }
 
-  /** Returns the table rows of a row, batch by batch; none if the file does not have it. @throws InputFormatError */
+  /** Returns the table rows of a row by batch; none if the file does not have the row. @throws InputFormatError */
   async find(row: number): Promise<RowRange[]> {
     const start = await this.#lowerBound(row);
     if (start.row !== row) return [];
@@ -164,7 +169,7 @@ export class StoredTable {
     return this.ranges(start.tableRow, end);
   }
 
-  /** Returns table rows `[start, end)` of the file, batch by batch. */
+  /** Splits table rows `[start, end)` of the file by batch. */
   ranges(start: number, end: number): RowRange[] {
     const ranges: RowRange[] = [];
     let next = start;
@@ -183,7 +188,7 @@ export class StoredTable {
     const { first, last } = await this.ends();
     if (row > last) return { tableRow: count, row: Number.POSITIVE_INFINITY };
     if (row <= first) return { tableRow: 0, row: first };
-    // The row number at `high` is `row` or more; those before `low` are less. With few gaps the two are near each other.
+    // Invariant: the row number at `high` is at least `row`; those before `low` are less. Few gaps give a narrow range.
     let low = isCoo ? 0 : Math.max(0, count - 1 - (last - row));
     let high = isCoo ? count - 1 : Math.min(count - 1, row - first);
     for (;;) {
@@ -192,8 +197,8 @@ export class StoredTable {
       if (high - low < PAGE && high < start + rows) {
         const range = { batch, start: low - start, end: high + 1 - start };
         const page = await this.numbers(range);
-        const at = page.findIndex((found) => found >= row);
-        if (at >= 0) return { tableRow: low + at, row: page[at] as number };
+        const n = page.findIndex((number) => number >= row);
+        if (n >= 0) return { tableRow: low + n, row: page[n] as number };
         throw this.error(
           batch,
           `expected ascending row numbers, found ${page.at(-1)} at row ${high - start} of the batch, which is below ${row}`,
@@ -201,13 +206,13 @@ export class StoredTable {
       }
       const middle = Math.floor((low + high) / 2);
       const [range] = this.ranges(middle, middle + 1);
-      const [found = 0] = await this.numbers(range as RowRange);
-      if (found >= row) high = middle;
+      const [number = 0] = await this.numbers(range as RowRange);
+      if (number >= row) high = middle;
       else low = middle + 1;
     }
   }
 
-  /** Returns the batch that holds a table row of the file. */
+  /** Returns the index of the batch that contains a table row of the file. */
   #batchOf(tableRow: number): number {
     let low = 0;
     let high = this.batches.length - 1;
@@ -219,7 +224,7 @@ export class StoredTable {
     return low;
   }
 
-  /** Returns the error of damaged row numbers. */
+  /** Returns an error that names the column `row`. */
   error(batch: number, expectedFound: string): InputFormatError {
     const [row] = (this.batches[batch] as StoredBatch).index;
     return (row as StoredColumn).error(expectedFound);

@@ -101,7 +101,7 @@ function compareRow(
     if (stray)
       problems.addToRow(
         row,
-        `column ${stored.columns[n]?.name}: expected 0 outside of [i, ${row}, j], found ${stray.value} at [${stray.place.join(", ")}]`,
+        `column ${stored.columns[n]?.name}: expected 0 outside of [i, ${row}, j], found ${stray.value} at [${stray.position.join(", ")}]`,
       );
 }
 

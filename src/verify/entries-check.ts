@@ -1,4 +1,4 @@
-import { entryIndices, wrongIndex } from "../reader/block-entries.js";
+import { entryIndices, findInvalidIndex } from "../reader/block-entries.js";
 import type { FoundColumn } from "../reader/output-columns.js";
 import { storeEntry, storeLogEntry } from "../reference/block-results.js";
 import type { RowSizes } from "../reference/error-scales.js";
@@ -138,7 +138,7 @@ function indicesProblem(
 ): string | null {
   if (indices.length !== values.length)
     return `expected equal numbers of values and indices, found ${values.length} and ${indices.length}`;
-  const n = wrongIndex(indices, classes);
+  const n = findInvalidIndex(indices, classes);
   if (n < 0) return null;
   const [before, found] = [indices[n - 1], indices[n]].map((index = -1) =>
     placeOf(index, classes),
