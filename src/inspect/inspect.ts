@@ -33,14 +33,14 @@ export interface InspectOptions
   scan?: boolean | undefined;
 }
 
-/** Description of a file, the logits that a run would use, and sizes of its outputs. */
+/** Description of a file, of the logits that a run would use, and of the sizes of outputs. */
 export interface Inspection extends InputDescription {
   input: string;
   bytes: number;
-  /** Column of logits that a run would use, or null with the reason why there is none; also see the columns' reasons. */
+  /** Column of logits that a run would use; null if there is none, see `noLogitsReason` and the reasons of the columns. */
   logits: LogitsDescription | null;
   noLogitsReason: string | null;
-  /** Size of the output of a run in each layout that is possible, except dense; empty without logits. */
+  /** Size of the output of a run in each possible layout except dense; empty without logits. */
   layouts: OutputSize<Layout>[];
   /** Range of the logits and bad rows; null without `scan`. */
   values: ValueScan | null;
@@ -66,8 +66,8 @@ export interface ValueScan {
 }
 
 /**
- * Describes a file, and the size of the output in each layout. Reads the structure of the file, and every row with `scan`;
- * writes nothing.
+ * Describes a file, and estimates the size of the output in each layout. Reads only the structure of the file, and with
+ * `scan` every row.
  *
  * @throws SoftjacError if the file cannot be read; a file without logits does not throw (see `noLogitsReason`)
  */
@@ -83,12 +83,12 @@ export async function inspect(
     file.close();
     throw error;
   });
-  // The logits, or their failure, close the file.
-  const found = await examine(file, description, options, hooks).catch(
+  // Closes the file, also if it fails.
+  const examined = await examine(file, description, options, hooks).catch(
     (error) => noLogits(input, description.columns, error),
   );
   await checkUnchanged(file.source);
-  return { input, bytes: file.bytes, ...description, ...found };
+  return { input, bytes: file.bytes, ...description, ...examined };
 }
 
 type Examined = Pick<
@@ -96,10 +96,10 @@ type Examined = Pick<
   "columns" | "logits" | "noLogitsReason" | "layouts" | "values"
 >;
 
-/** Logits that are read from the start of the file, or one row. */
+/** Logits to read from the start of the file; at least one row. */
 const CHECKED_VALUES = 1 << 16;
 
-/** Examines the logits that a run would use. @throws SoftjacError for a file without them, or a damaged one */
+/** Describes the logits that a run would use. @throws SoftjacError if the file has none, or is damaged */
 async function examine(
   file: InputFile,
   { format, rows, columns }: InputDescription,
@@ -108,46 +108,46 @@ async function examine(
 ): Promise<Examined> {
   const { input, dtype, scan = false } = options;
   const open = { keep: [], inputs: [], ownNames: [], isSample: !scan };
-  const found = await logitsIn(file, { ...options, ...open, signal });
+  const logits = await logitsIn(file, { ...options, ...open, signal });
   try {
-    const { column, form, classes } = found;
-    // Finds lists of other lengths than the first.
-    const some = Math.min(found.rows, Math.ceil(CHECKED_VALUES / classes));
+    const { column, form, classes } = logits;
+    // Detects lists whose length differs from the first.
+    const some = Math.min(logits.rows, Math.ceil(CHECKED_VALUES / classes));
     await interpreting(input, "values", () =>
-      new InputRows(found).load(0, some),
+      new InputRows(logits).load(0, some),
     );
     const run = resolveOptions({ input, output: "output.arrow", dtype });
     return {
       columns,
-      logits: { column, storage: form, dtype: found.dtype, classes },
+      logits: { column, storage: form, dtype: logits.dtype, classes },
       noLogitsReason: null,
       layouts: layoutSizes(
         run,
-        // Of a Parquet file only a sample may be open.
-        format === "parquet" ? withTableRows(found, rows) : found,
+        // For a Parquet file, only a sample of the rows may be open.
+        format === "parquet" ? withTableRows(logits, rows) : logits,
       ),
       values: scan
         ? await interpretingWith(input, "values", onProgress, (report) =>
-            scanValues(found, signal, report),
+            scanValues(logits, signal, report),
           )
         : null,
     };
   } finally {
-    found.close();
+    logits.close();
   }
 }
 
-/** Returns logits with the rows of the whole table, of which lists have as many on average as in the opened part. */
-function withTableRows(found: LogitsFile, tableRows: number): LogitsFile {
-  const [known = 0, ...inner] = found.leading;
-  const rows = Math.round((found.rows / Math.max(1, known)) * tableRows);
-  return { ...found, rows, leading: [tableRows, ...inner] };
+/** Extrapolates the number of rows from the opened sample to the whole table. */
+function withTableRows(sample: LogitsFile, tableRows: number): LogitsFile {
+  const [sampleRows = 0, ...inner] = sample.leading;
+  const rows = Math.round((sample.rows / Math.max(1, sampleRows)) * tableRows);
+  return { ...sample, rows, leading: [tableRows, ...inner] };
 }
 
-/** Errors of a sound file without logits that a run could use. */
+/** Errors that mean that a valid file has no logits that a run could use. */
 const NO_LOGITS = [LogitsColumnError, InputUnsupportedError, RaggedRowError];
 
-/** Returns why a file has no logits, also as the reason of its only candidate. @throws the error of a damaged file */
+/** Describes a file without logits; its only candidate gets the same reason. @throws the error of a damaged file */
 function noLogits(
   input: string,
   columns: DescribedColumn[],
@@ -170,10 +170,10 @@ function noLogits(
   };
 }
 
-/** Logits that are held at once, unless one row has more. */
-const HELD_VALUES = 1 << 20;
+/** Maximum number of logits in memory, unless one row has more. */
+const CHUNK_VALUES = 1 << 20;
 
-/** Reads every row. @throws InputFormatError, RaggedRowError, IoError, AbortedError */
+/** Summarizes the logits of all rows. @throws InputFormatError, RaggedRowError, IoError, AbortedError */
 async function scanValues(
   logits: LogitsFile,
   signal: AbortSignal | undefined,
@@ -181,7 +181,7 @@ async function scanValues(
 ): Promise<ValueScan> {
   const { rows, classes } = logits;
   const input = new InputRows(logits);
-  const chunkRows = Math.max(1, Math.floor(HELD_VALUES / classes));
+  const chunkRows = Math.max(1, Math.floor(CHUNK_VALUES / classes));
   let [min, max] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   let [maskedLogits, badRows] = [0, 0];
   let firstBadRow: number | null = null;

@@ -30,7 +30,7 @@ export class FileBytes implements ByteSource {
     this.#file = file;
   }
 
-  /** @throws UsageError after closing; InputChangedError if the file was modified; InputFormatError if it was truncated; IoError */
+  /** @throws UsageError after `close`; InputChangedError, InputFormatError if the file was modified or truncated; IoError */
   async read(
     region: Region,
     offset: number,

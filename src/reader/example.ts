@@ -10,7 +10,7 @@ export type StoredBlock =
       values: ArrayLike<number>;
     };
 
-/** Numbers of one row of the logits; NaN if the output does not determine one. Arrays are valid until the next row is decoded. */
+/** Numbers of one row; NaN if the output does not determine one. Decoding the next row overwrites the arrays. */
 export interface Example {
   /** Row number; the key (src/results/row-axes.ts) if rows have positions. */
   row: number;

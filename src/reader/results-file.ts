@@ -52,7 +52,7 @@ export interface ResultsFile {
   file: ArrowContainer;
   /** Note for the user about labels. */
   note: string | null;
-  /** Yields all rows in order, in chunks of bounded memory. Rows are decoded during iteration, which may therefore throw. */
+  /** Yields all rows in order, in chunks of bounded memory. Iterating over a chunk decodes its rows, and may throw. */
   scan(): AsyncGenerator<Iterable<Example>>;
   /** Returns the row with a key (src/results/row-axes.ts); null if the file does not have it. */
   find(row: number): Promise<Example | null>;

@@ -116,7 +116,7 @@ export class StoredColumn {
   }
 }
 
-/** Returns 1 for each null among values `[start, end)`, from the validity bitmap at byte `bitmap` of the file; null for 0. */
+/** Returns 1 for each null among values `[start, end)`; null without a bitmap. @param bitmap offset in the file, or 0 */
 async function nullsOf(
   source: ByteSource,
   bitmap: number,

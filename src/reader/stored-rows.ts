@@ -173,8 +173,8 @@ export class StoredRows {
   }
 
   /**
-   * Reads slabs `[i, row, j]` of the dense tensor: the block at [i, number, j], and the first nonzero value elsewhere. Memory
-   * does not depend on the size of a slab.
+   * Reads slabs `[i, row, j]` of the dense tensor: the block at [i, number, j], and the first nonzero value elsewhere.
+   * Memory does not depend on the size of a slab.
    */
   async #slabs(
     stored: StoredColumn,

@@ -8,19 +8,19 @@ import { inputCall } from "../io/system-error.js";
 
 const PART_NAME = /^part-\d{5,15}-of-\d{5,15}\.arrow$/;
 
-/** Files of results in the order of their rows, and what a dataset says of itself. */
+/** Files of results in the order of their rows, and the manifest if they are the shards of a dataset. */
 export interface FoundResults {
   path: string;
   parts: readonly {
     path: string;
-    /** The input that its rows are of, as the dataset names it. */
+    /** Name of the input in the dataset; null for a single file. */
     input: string | null;
   }[];
   manifest: Manifest | null;
 }
 
 /**
- * Finds what is to be read: a file, or the parts of a dataset that is complete.
+ * Finds the files of results: one file, or the shards of a complete dataset.
  * @throws InputMissingError, InputFormatError, PermissionError, IoError
  */
 export function findResults(path: string): FoundResults {
@@ -34,19 +34,19 @@ function partsOf(path: string): FoundResults {
   const manifest = readManifest(path);
   if (!manifest) throw fail("not a valid manifest of a dataset");
   const parts = manifest.parts.map(({ part, bytes, input }) => {
-    // No other name from a file becomes a path.
+    // Rejects names that would lead outside the dataset.
     if (!PART_NAME.test(part))
       throw fail(
         `expected file names as in part-00000-of-00001.arrow, found ${JSON.stringify(part)}`,
       );
     const file = join(path, part);
-    const found = statOf(file)?.size;
-    if (found === undefined) throw new InputMissingError(file);
-    if (found !== bytes)
+    const size = statOf(file)?.size;
+    if (size === undefined) throw new InputMissingError(file);
+    if (size !== bytes)
       throw new InputFormatError(
         file,
         "file",
-        `expected ${bytes} bytes as in the manifest, found ${found}`,
+        `expected ${bytes} bytes as in the manifest, found ${size}`,
       );
     return { path: file, input: manifest.inputs[input]?.name ?? null };
   });
@@ -54,7 +54,7 @@ function partsOf(path: string): FoundResults {
   return { path, parts, manifest };
 }
 
-/** Returns null for a file that is not a manifest. */
+/** Returns null if the content is not a manifest. */
 function readManifest(path: string): Manifest | null {
   for (const name of [SUCCESS, MANIFEST])
     if (!statOf(join(path, name)))

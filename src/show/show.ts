@@ -67,12 +67,10 @@ export interface ShownRow {
   block: (number | null)[][] | null;
 }
 
-/** More classes than that are too many to look at. */
 const DEFAULT_CLASSES = 100;
 
 /**
- * Returns one row of an output: its copied columns, p and the block, limited to the classes with the largest p. Reads only
- * that row.
+ * Returns one row of an output: its copied columns, p and the block of the classes with the largest p. Reads only that row.
  *
  * @throws UsageError for an invalid option; RowMissingError for a row that the output does not have; InputMissingError,
  * InputFormatError, IoError
@@ -107,7 +105,7 @@ export async function show(options: ShowOptions): Promise<ShownRow> {
 }
 
 /**
- * Finds the files that may have a row, and the name of their input: one file, or for a row with positions all of its input.
+ * Finds the files that may contain a row: one file, or for a row with positions all shards of its input.
  * @throws UsageError, RowMissingError
  */
 function findParts(
@@ -122,21 +120,21 @@ function findParts(
     );
   const names = manifest.inputs.map(({ name }) => name);
   const wanted = input ?? (names.length === 1 ? names[0] : undefined);
-  const at = names.indexOf(wanted ?? "");
-  if (at < 0)
+  const inputIndex = names.indexOf(wanted ?? "");
+  if (inputIndex < 0)
     throw new UsageError(
       input === undefined
         ? `input: ${path} has several inputs; name one of ${shortList(names)}`
         : `input: expected one of the inputs of ${path} (${shortList(names)}), found ${input}`,
       "input",
     );
-  const found = parts.filter((_, n) => {
+  const shards = parts.filter((_, n) => {
     const part = manifest.parts[n];
     const isInside = part && part.rowStart <= row && row < part.rowEnd;
-    return part?.input === at && (position.length > 0 || isInside);
+    return part?.input === inputIndex && (position.length > 0 || isInside);
   });
-  if (found.length > 0) return found;
-  const reason = `${wanted} has only ${manifest.inputs[at]?.rows} rows`;
+  if (shards.length > 0) return shards;
+  const reason = `${wanted} has only ${manifest.inputs[inputIndex]?.rows} rows`;
   throw new RowMissingError(path, row, reason);
 }
 
@@ -153,7 +151,7 @@ function rowMissing(
   );
 }
 
-/** @param example null: a row of coo without entries */
+/** @param example null for a row of coo without entries */
 async function shownRow(
   part: ResultsFile,
   key: number,
@@ -185,7 +183,7 @@ async function shownRow(
   };
 }
 
-/** Returns all classes in order, or those with the largest p, the largest first; the first ones if p is not known. */
+/** Returns all classes in order, or the `max` ones with the largest p, the first ones if p is unknown. */
 function shownClasses(
   p: readonly number[] | null,
   classes: number,
@@ -197,7 +195,7 @@ function shownClasses(
   return all.slice(0, max);
 }
 
-/** Returns copied columns and results of one value. */
+/** Returns the copied columns, and the results with one value per row. */
 function columnsOf(
   { file, copiedColumns, run }: ResultsFile,
   { batch, k }: Example,
@@ -244,7 +242,7 @@ async function blockOf(
   };
 }
 
-/** @param isSparse whether a 0 is an entry that is not stored: null */
+/** @param isSparse whether zeros are entries that are not stored, and become null */
 function rowsOf(block: Float64Array, isSparse: boolean): (number | null)[][] {
   const classes = Math.sqrt(block.length);
   return Array.from({ length: classes }, (_, i) =>

@@ -4,23 +4,23 @@ import type { ReferenceValues } from "../reference/scaled.js";
 import type { CheckContext, Problems } from "./problems.js";
 import type { ColumnReport } from "./value-report.js";
 
-/** Keeps zeros in the mean of relative errors, as in the notebook. */
+/** Avoids division by 0 in relative errors, as in the notebook. */
 const GUARD = 1e-32;
 
-/** Units of the errors in a column of a type, and the bound of a float64 result in it. */
-export interface TypeOfErrors {
+/** Precision of the type of a column. */
+export interface TypePrecision {
   epsilon: number;
-  /** The smallest step. */
+  /** Smallest positive number. */
   smallest: number;
-  /** In ε of the type. */
+  /** Bound on the error, in ε of the type. */
   bound: number;
 }
 
-/** @param promised in ε of float64; rounding to float32 adds half a last place */
-export function typeOfErrors(
+/** @param promised bound in ε of float64; rounding to float32 adds half an ulp */
+export function typePrecision(
   type: OutputColumn["type"],
   promised: number,
-): TypeOfErrors {
+): TypePrecision {
   if (type === "float32")
     return {
       epsilon: 2 ** -23,
@@ -30,7 +30,7 @@ export function typeOfErrors(
   return { epsilon: 2 ** -52, smallest: 2 ** -1074, bound: promised };
 }
 
-/** Compares a column's values with the true ones, row by row, and keeps the worst. */
+/** Comparison of a column with the reference, row by row. */
 export class ColumnCheck {
   readonly #name: string;
   readonly #type: OutputColumn["type"];
@@ -38,19 +38,19 @@ export class ColumnCheck {
   readonly #bound: number;
   readonly #floor: number;
   #values = 0;
-  #worst = 0;
+  #maxError = 0;
   #row: number | null = null;
   #position: number | null = null;
   #relative = 0;
   #ok = true;
 
-  /** @param promised bound in ε of float64, of the value or its scale */
+  /** @param promised bound in ε of float64, relative to the value or its scale */
   constructor(
     column: Pick<OutputColumn, "name" | "type">,
     promised: number,
     { run, problems }: CheckContext,
   ) {
-    const { bound, smallest } = typeOfErrors(column.type, promised);
+    const { bound, smallest } = typePrecision(column.type, promised);
     this.#name = column.name;
     this.#type = column.type;
     this.#problems = problems;
@@ -64,8 +64,8 @@ export class ColumnCheck {
   /**
    * Compares the values of a row.
    *
-   * @param scale sizes that errors are relative to; null: the values
-   * @param positions positions of the values in their row; null: in order
+   * @param scale sizes that errors are relative to; null for the true values
+   * @param positions indices of the values in their row; null for 0, 1, …
    */
   check(
     row: number,
@@ -75,29 +75,29 @@ export class ColumnCheck {
     positions: ArrayLike<number> | null = null,
   ): void {
     let worst = -1;
-    let at = 0;
+    let worstIndex = 0;
     for (let n = 0; n < values.length; n++) {
       const error = this.#error(values[n] as number, truths, n, scale);
       if (error > worst) {
         worst = error;
-        at = n;
+        worstIndex = n;
       }
     }
     this.#values += values.length;
     if (worst < 0) return;
-    const position = positions ? (positions[at] as number) : at;
-    if (this.#row === null || worst > this.#worst) {
-      this.#worst = worst;
+    const position = positions ? (positions[worstIndex] as number) : worstIndex;
+    if (this.#row === null || worst > this.#maxError) {
+      this.#maxError = worst;
       this.#row = row;
       this.#position = position;
     }
     if (worst <= this.#bound) return;
     this.#ok = false;
-    const truth = doubleOf(truths, at);
+    const truth = doubleOf(truths, worstIndex);
     const unit = this.#type === "int32" ? "steps" : "ε";
     this.#problems.addToRow(
       row,
-      `column ${this.#name}, value ${position}: expected ${truth} within ${short(this.#bound)} ${unit}, found ${values[at]} (${short(worst)})`,
+      `column ${this.#name}, value ${position}: expected ${truth} within ${short(this.#bound)} ${unit}, found ${values[worstIndex]} (${short(worst)})`,
     );
   }
 
@@ -105,7 +105,7 @@ export class ColumnCheck {
     return {
       name: this.#name,
       values: this.#values,
-      maxError: this.#worst,
+      maxError: this.#maxError,
       row: this.#row,
       position: this.#position,
       meanRelativeErrorPercent:
@@ -115,7 +115,7 @@ export class ColumnCheck {
     };
   }
 
-  /** Returns an error in ε, or in steps for int32; NaN is infinitely far. */
+  /** Returns an error in ε, or in units for int32; Infinity for NaN. */
   #error(
     value: number,
     truths: ReferenceValues,
@@ -134,9 +134,9 @@ export class ColumnCheck {
       this.#relative += error / Math.abs(high + GUARD);
       if (this.#type === "int32") return error;
     } else {
-      // Numbers outside of what doubles hold well, and those that are none.
+      // The true value is outside the normal range of float64, or one of the two is not finite.
       const type = this.#type === "int32" ? "float64" : this.#type;
-      const { epsilon, smallest } = typeOfErrors(type, 0);
+      const { epsilon, smallest } = typePrecision(type, 0);
       const epsilons = errorInEpsilon(value, truths, n, type);
       if (epsilons === 0) return 0;
       const double = doubleOf(truths, n);
@@ -156,7 +156,7 @@ export class ColumnCheck {
 function doubleOf({ high, low, exponent }: ReferenceValues, n: number): number {
   const e = exponent[n] as number;
   const value = (high[n] as number) + (low[n] as number);
-  // In two steps: 2^e alone may be 0 or infinite.
+  // Scales in two steps, because 2^e alone may underflow or overflow.
   return value * 2 ** Math.trunc(e / 2) * 2 ** (e - Math.trunc(e / 2));
 }
 

@@ -33,10 +33,10 @@ export interface ByteComparison {
 }
 
 /**
- * Repeats the run that made a file, and compares every byte with the file's in the place of writing it: row numbers,
- * kept columns, results and metadata. Takes the time of a run, or less.
+ * Repeats the run that wrote a file, and compares every byte with the file instead of writing it: row numbers, copied
+ * columns, results and metadata. Takes at most the time of a run.
  *
- * @param inputs the input file, and options in the place of those that the metadata states
+ * @param inputs input file, and options that override those of the metadata
  * @throws SoftjacError as run would
  */
 export async function compareRun(
@@ -46,8 +46,8 @@ export async function compareRun(
 ): Promise<ByteComparison> {
   const file = openArrow(path);
   try {
-    const made = decodeRunMetadata(path, file.schema.metadata);
-    const { version, source, rowStart, rowEnd } = made;
+    const metadata = decodeRunMetadata(path, file.schema.metadata);
+    const { version, source, rowStart, rowEnd } = metadata;
     if (version !== VERSION)
       return {
         compared: false,
@@ -60,7 +60,7 @@ export async function compareRun(
           "bytes not compared: the output is a stream, and runs write files",
       };
     const resolved = resolveOptions({
-      ...(withStoredOptions(made, inputs) as typeof inputs),
+      ...(withStoredOptions(metadata, inputs) as typeof inputs),
       forceDense: true,
       output: path,
     });
@@ -68,7 +68,7 @@ export async function compareRun(
     const options = {
       ...resolved,
       source: source ?? resolved.source,
-      partitions: made.partitions ?? [],
+      partitions: metadata.partitions ?? [],
       part: isPart ? { rowStart, rowEnd } : null,
     };
     const difference = await firstDifference(file, options, hooks);
@@ -81,7 +81,7 @@ export async function compareRun(
   }
 }
 
-/** Returns the first byte that a run would write otherwise, and where it is. */
+/** Describes the first byte that a new run would write differently. */
 async function firstDifference(
   file: ArrowContainer,
   options: ResolvedOptions,
@@ -122,7 +122,7 @@ async function firstDifference(
     : `expected ${expected} bytes, found ${bytes}`;
 }
 
-/** Returns an output that compares what a run writes with a file. */
+/** Returns an output that compares bytes with a file instead of writing them. */
 function comparison(fd: number): PendingOutput {
   return {
     fd,
@@ -135,7 +135,7 @@ function comparison(fd: number): PendingOutput {
   };
 }
 
-/** Describes the position of a byte of an output: the record batch, and if that is not compressed the column and the value. */
+/** Describes the position of a byte: the record batch, and for an output without compression the column and value. */
 function describePosition(
   file: ArrowContainer,
   position: number,
@@ -152,11 +152,11 @@ function describePosition(
   }
   const where = `record batch ${n}`;
   if (isCompressed) return where;
-  const place = position - block.offset - block.metadataBytes;
-  if (place < 0) return `${where}: its metadata`;
+  const bodyOffset = position - block.offset - block.metadataBytes;
+  if (bodyOffset < 0) return `${where}: its metadata`;
   const { batch, columns } = [...recordBatches(file)][n] as RecordBatch;
   const buffer = batch.buffers.findLastIndex(
-    ({ offset, length }) => length > 0 && offset <= place,
+    ({ offset, length }) => length > 0 && offset <= bodyOffset,
   );
   const column = columns.findLast((column) => column.buffer <= buffer);
   if (!column) return where;
@@ -168,7 +168,7 @@ function describePosition(
   if (children.length > 1 || bits === 0) return name;
   if (buffer !== values.buffer + 1) return `${name}, its validity or offsets`;
   const { offset } = batch.buffers[buffer] as { offset: number };
-  const value = Math.floor((8 * (place - offset)) / bits);
+  const value = Math.floor((8 * (bodyOffset - offset)) / bits);
   if (values === column) return `${name}, table row ${value}`;
   return type.kind === "FixedSizeList"
     ? `${name}, table row ${Math.floor(value / type.listSize)}, value ${value % type.listSize}`

@@ -13,7 +13,7 @@ import type { StoredRun } from "../results/run-metadata.js";
 import type { Problems } from "./problems.js";
 import type { RowChecker } from "./row-checker.js";
 
-/** An output, the input that its rows are compared with, and the results of the comparison. */
+/** Output, input and results of a comparison. */
 export interface Comparison {
   run: StoredRun;
   stored: StoredRows;
@@ -25,26 +25,27 @@ export interface Comparison {
   onProgress(rowsDone: number): void;
 }
 
-/** Compares every row, front to back. @throws InputFormatError, IoError, AbortedError */
+/** Compares all rows in order. @throws InputFormatError, IoError, AbortedError */
 export async function compareAllRows(comparison: Comparison): Promise<void> {
   const { run, stored, input, problems, onProgress } = comparison;
   const { batches, inner } = stored.table;
   const keyOf = rowKeys(comparison);
   let next = run.rowStart;
-  const compare = async (found: StoredRow | null) => {
+  const compare = async (storedRow: StoredRow | null) => {
     if (!input.holds(next))
       await input.load(next, Math.min(next + stored.chunkRows, run.rows));
-    compareRow(comparison, next++, found);
+    compareRow(comparison, next++, storedRow);
   };
-  for await (const rows of stored.scan(plausibleNumbers(comparison, keyOf))) {
+  for await (const rows of stored.scan(validNumbers(comparison, keyOf))) {
     checkAborted(comparison);
-    for (const found of rows) {
-      while (next < run.rowEnd && keyOf(next) < found.row) await compare(null);
-      if (next < run.rowEnd && keyOf(next) === found.row) await compare(found);
+    for (const storedRow of rows) {
+      const key = storedRow.row;
+      while (next < run.rowEnd && keyOf(next) < key) await compare(null);
+      if (next < run.rowEnd && keyOf(next) === key) await compare(storedRow);
       else {
-        const { start } = batches[found.batch] as StoredBatch;
+        const { start } = batches[storedRow.batch] as StoredBatch;
         problems.add(
-          `table row ${start + found.index}: the input has no ${nameOfKey(inner, found.row)}`,
+          `table row ${start + storedRow.index}: the input has no ${nameOfKey(inner, key)}`,
         );
       }
     }
@@ -54,7 +55,7 @@ export async function compareAllRows(comparison: Comparison): Promise<void> {
   onProgress(run.rowEnd - run.rowStart);
 }
 
-/** Compares some rows, ascending: each is looked up. @throws InputFormatError, IoError, AbortedError */
+/** Compares some rows, ascending, and looks up each. @throws InputFormatError, IoError, AbortedError */
 export async function compareSampledRows(
   comparison: Comparison,
   rows: Float64Array,
@@ -67,7 +68,7 @@ export async function compareSampledRows(
     problems.add(
       `expected at most ${rowsOfFile} table rows, one per row, found ${table.count}`,
     );
-  /** Row numbers that do not ascend are a problem of the row that is looked up. */
+  /** Reports row numbers that do not ascend as a problem of the row. */
   const find = async (row: number): Promise<RowRange[]> => {
     try {
       return await table.find(keyOf(row));
@@ -80,24 +81,24 @@ export async function compareSampledRows(
   for (const [done, row] of rows.entries()) {
     checkAborted(comparison);
     await input.load(row, row + 1);
-    const found = await stored.find(keyOf(row), await find(row));
-    compareRow(comparison, row, found);
+    const storedRow = await stored.find(keyOf(row), await find(row));
+    compareRow(comparison, row, storedRow);
     onProgress(done + 1);
   }
 }
 
-/** Compares a row of the input, which is loaded, with what is stored of it. */
+/** Compares a loaded row of the input with the output. */
 function compareRow(
   { checker, stored, problems }: Comparison,
   row: number,
-  found: StoredRow | null,
+  storedRow: StoredRow | null,
 ): void {
-  if (!found) {
-    checker.absent(row);
+  if (!storedRow) {
+    checker.checkAbsent(row);
     return;
   }
-  checker.present(row, found.cells);
-  for (const [n, stray] of found.strays.entries())
+  checker.checkPresent(row, storedRow.cells);
+  for (const [n, stray] of storedRow.strays.entries())
     if (stray)
       problems.addToRow(
         row,
@@ -109,10 +110,10 @@ function checkAborted({ signal }: Comparison): void {
   if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
 }
 
-/** Rows whose indices are read at once. */
+/** Rows per read of indices. */
 const KEYS_PAGE = 4096;
 
-/** Returns a function that returns the key of a row of the input (src/results/row-axes.ts). */
+/** Returns a function from a row of the input to its key (src/results/row-axes.ts). */
 function rowKeys({ axes, run }: Comparison): (row: number) => number {
   if (axes.fd === null) return (row) => row;
   let start = -1;
@@ -128,10 +129,10 @@ function rowKeys({ axes, run }: Comparison): (row: number) => number {
 }
 
 /**
- * Returns a function that reads row numbers front to back. A number that does not ascend is a problem, and NaN: of two
- * numbers, the one is wrong that does not fit between its neighbours.
+ * Returns a function that reads row numbers in order, and reports and replaces by NaN those that do not ascend. A number is
+ * valid if it fits between the last valid one and the next.
  */
-function plausibleNumbers(
+function validNumbers(
   { run, stored, problems }: Comparison,
   keyOf: (row: number) => number,
 ): ReadNumbers {
@@ -143,11 +144,11 @@ function plausibleNumbers(
   const form = inner.length === 0 ? "a row number" : "an index";
   const hasRows = run.rowStart < run.rowEnd;
   const limit = hasRows ? keyOf(run.rowEnd - 1) + 1 : 0;
-  let least = hasRows ? keyOf(run.rowStart) : 0;
+  let min = hasRows ? keyOf(run.rowStart) : 0;
   return async ({ batch, start, end }) => {
-    const { start: before, count } = batches[batch] as StoredBatch;
+    const { start: batchStart, count } = batches[batch] as StoredBatch;
     const isLast = end === count;
-    const found = await table.storedNumbers(
+    const numbers = await table.storedNumbers(
       { batch, start, end: isLast ? end : end + 1 },
       source,
     );
@@ -157,15 +158,15 @@ function plausibleNumbers(
         ? await table.storedNumbers(following, source)
         : [];
     return Float64Array.from({ length: end - start }, (_, n) => {
-      const number = found[n] as number;
-      const after = found[n + 1] ?? next ?? limit;
-      const most = after >= least && after < limit ? after - step : limit - 1;
-      if (number >= least && number <= most) {
-        least = number + step;
+      const number = numbers[n] as number;
+      const after = numbers[n + 1] ?? next ?? limit;
+      const max = after >= min && after < limit ? after - step : limit - 1;
+      if (number >= min && number <= max) {
+        min = number + step;
         return number;
       }
       problems.add(
-        `table row ${before + start + n}: expected ${form} from ${name(least)} to ${name(Math.max(least, most))}, found ${number < 0 && inner.length > 0 ? "a position outside of its axis" : name(number)}`,
+        `table row ${batchStart + start + n}: expected ${form} from ${name(min)} to ${name(Math.max(min, max))}, found ${number < 0 && inner.length > 0 ? "a position outside of its axis" : name(number)}`,
       );
       return Number.NaN;
     });
@@ -173,8 +174,8 @@ function plausibleNumbers(
 }
 
 /**
- * Returns `count` of the rows 0 to rows - 1 in ascending order: the first, the last and a random sample of the others
- * (Floyd's algorithm), which depends only on the seed. Returns all rows if there are no more than `count`.
+ * Returns `count` of the rows [0, rows) in ascending order: the first, the last and a random sample of the others, which
+ * depends only on the seed (Floyd's algorithm). Returns all rows if there are no more than `count`.
  */
 export function sampleRows(
   rows: number,
@@ -182,18 +183,18 @@ export function sampleRows(
   seed: number,
 ): Float64Array {
   if (count >= rows) return Float64Array.from({ length: rows }, (_, r) => r);
-  const draw = draws(seed);
-  const chosen = new Set([0, rows - 1]);
+  const random = randomNumbers(seed);
+  const sample = new Set([0, rows - 1]);
   const inner = rows - 2;
   for (let last = inner - Math.max(0, count - 2); last < inner; last++) {
-    const row = 1 + Math.floor(draw() * (last + 1));
-    chosen.add(chosen.has(row) ? last + 1 : row);
+    const row = 1 + Math.floor(random() * (last + 1));
+    sample.add(sample.has(row) ? last + 1 : row);
   }
-  return Float64Array.from(chosen).sort();
+  return Float64Array.from(sample).sort();
 }
 
-/** Returns a generator of numbers in [0, 1) with 53 bits, each from two words of mulberry32. */
-function draws(seed: number): () => number {
+/** Returns a generator of numbers in [0, 1) with 53 random bits, each from two words of mulberry32. */
+function randomNumbers(seed: number): () => number {
   let state = seed >>> 0;
   const word = () => {
     state = (state + 0x6d2b79f5) >>> 0;

@@ -3,20 +3,20 @@ import type { FoundColumn } from "../reader/output-columns.js";
 import { storeEntry, storeLogEntry } from "../reference/block-results.js";
 import type { RowSizes } from "../reference/error-scales.js";
 import { type ReferenceValues, referenceValues } from "../reference/scaled.js";
-import { type ColumnCheck, typeOfErrors } from "./column-check.js";
+import { type ColumnCheck, typePrecision } from "./column-check.js";
 import type { CheckContext } from "./problems.js";
 import type { TrueRow } from "./true-row.js";
 
 type Kind = FoundColumn["source"]["kind"];
 
-/** An entry's error, that of its product of two rounded p, and of 1/T. */
-const ROOM = 3 + 4;
+/** Tolerance in ε: the error of a stored entry, and of the product of two rounded p and 1/T. */
+const TOLERANCE = 3 + 4;
 
-/** Checks which entries of a block are stored, their values, and the numbers about the dropped ones. */
+/** Checks the choice of stored entries, their values, and the numbers about dropped entries. */
 export class EntriesCheck {
   readonly #isLog: boolean;
-  /** Entries below it are dropped: the threshold, but not what the type has no number for. */
-  readonly #least: number;
+  /** Minimum size of a stored entry: the threshold, or the smallest number of the type. */
+  readonly #minSize: number;
   #truths = referenceValues(0);
   readonly #one = referenceValues(1);
 
@@ -27,12 +27,12 @@ export class EntriesCheck {
   ) {
     const { dtype, threshold, emit } = context.run;
     this.#isLog = emit.includes("log_jacobian");
-    this.#least = Math.max(threshold, typeOfErrors(dtype, 0).smallest);
+    this.#minSize = Math.max(threshold, typePrecision(dtype, 0).smallest);
   }
 
   /**
    * Checks the row that `truth` has loaded.
-   * @param cellOf returns its stored values in the columns of a kind; null: not in the file
+   * @param cellOf returns the stored values in the column of a kind; null if the file does not have it
    */
   check(row: number, cellOf: (kind: Kind) => ArrayLike<number> | null): void {
     const { classes, sizes, temperature } = this.truth;
@@ -47,16 +47,16 @@ export class EntriesCheck {
     }
     const truths = this.#truthsOf(indices);
     this.checkOf("values")?.check(row, truths, values, null, indices);
-    const minKept = this.#checkKept(row, indices, values);
+    const minStored = this.#checkStored(row, indices, values);
     const dropped = droppedEntries(sizes, temperature, indices, this.#isLog);
-    this.#checkDropped(row, indices.length, minKept, dropped);
+    this.#checkDropped(row, indices.length, minStored, dropped);
     for (const [kind, truth] of [
       ["droppedMax", dropped.max],
       ["droppedSum", dropped.sum],
     ] as const) {
-      const found = cellOf(kind);
+      const stored = cellOf(kind);
       this.#one.high[0] = truth;
-      if (found) this.checkOf(kind)?.check(row, this.#one, found);
+      if (stored) this.checkOf(kind)?.check(row, this.#one, stored);
     }
   }
 
@@ -73,58 +73,58 @@ export class EntriesCheck {
     return this.#truths;
   }
 
-  /** Checks that no stored entry is below the threshold, and returns the smallest. */
-  #checkKept(
+  /** Checks threshold and topK, and returns the smallest stored size. */
+  #checkStored(
     row: number,
     indices: ArrayLike<number>,
     values: ArrayLike<number>,
   ): number {
     const { problems, run } = this.context;
     const { threshold, topK, classes } = run;
-    let least = Infinity;
-    let at = 0;
+    let min = Infinity;
+    let minIndex = 0;
     for (let n = 0; n < values.length; n++) {
       const size = Math.abs(values[n] as number);
-      if (size < least) {
-        least = size;
-        at = n;
+      if (size < min) {
+        min = size;
+        minIndex = n;
       }
     }
-    if (least < threshold || least === 0)
+    if (min < threshold || min === 0)
       problems.addToRow(
         row,
-        `expected entries of ${threshold > 0 ? `at least ${threshold}` : "more than 0"}, found ${least} at ${placeOf(indices[at] as number, classes)}`,
+        `expected entries of ${threshold > 0 ? `at least ${threshold}` : "more than 0"}, found ${min} at ${entryName(indices[minIndex] as number, classes)}`,
       );
     if (topK > 0 && values.length > topK)
       problems.addToRow(
         row,
         `expected at most ${topK} entries, found ${values.length}`,
       );
-    return least;
+    return min;
   }
 
   #checkDropped(
     row: number,
-    kept: number,
-    minKept: number,
+    stored: number,
+    minStored: number,
     { max, index }: { max: number; index: number },
   ): void {
     const { problems, run } = this.context;
     const { topK, classes } = run;
-    const full = topK > 0 && kept >= topK;
-    const limit = full ? Math.max(minKept, this.#least) : this.#least;
-    if (max <= limit + this.#room(limit)) return;
-    const why = full ? ` (the smallest stored entry is ${minKept})` : "";
+    const full = topK > 0 && stored >= topK;
+    const limit = full ? Math.max(minStored, this.#minSize) : this.#minSize;
+    if (max <= limit + this.#tolerance(limit)) return;
+    const why = full ? ` (the smallest stored entry is ${minStored})` : "";
     problems.addToRow(
       row,
-      `the entry ${placeOf(index, classes)} of ${max} is missing${why}`,
+      `the entry ${entryName(index, classes)} of ${max} is missing${why}`,
     );
   }
 
-  /** Returns how far a stored entry may be from the size that is computed here. */
-  #room(size: number): number {
+  /** Returns the maximum difference between a stored entry and its size computed here. */
+  #tolerance(size: number): number {
     const { run } = this.context;
-    const { epsilon, smallest, bound } = typeOfErrors(run.dtype, ROOM);
+    const { epsilon, smallest, bound } = typePrecision(run.dtype, TOLERANCE);
     const factor = Math.max(1, 1 / run.temperature);
     const step = Math.max(smallest, 2 ** -1074 * factor);
     return bound * epsilon * size + 2 * step;
@@ -141,62 +141,67 @@ function indicesProblem(
   const n = findInvalidIndex(indices, classes);
   if (n < 0) return null;
   const [before, found] = [indices[n - 1], indices[n]].map((index = -1) =>
-    placeOf(index, classes),
+    entryName(index, classes),
   );
   return `entry ${n}: expected ascending indices in the block of ${classes} classes, found ${found} after ${before}`;
 }
 
-function placeOf(index: number, classes: number): string {
+function entryName(index: number, classes: number): string {
   const j = index % classes;
   return !(index >= 0) ? "none" : `[${(index - j) / classes}, ${j}]`;
 }
 
-/** Dropped entries of a block: the largest |entry|, its position i·Q + j (-1: there is none), and the sum of all. */
+/** Summary of the dropped entries of a block. */
 interface DroppedEntries {
+  /** Largest |entry|. */
   max: number;
+  /** Index i·Q + j of the largest |entry|; -1 if no entry is dropped. */
   index: number;
+  /** Sum of |entry|. */
   sum: number;
 }
 
 /**
- * Measures the entries of a block that are not at `kept`, which is ascending. It visits all Q² entries; sizes are right
- * within 2 ε, their sum is compensated.
+ * Measures the entries of a block that are not stored, in O(Q²). Sizes are right within 2 ε; their sum is compensated.
  *
- * @param log of log-softmax's block
+ * @param stored ascending indices i·Q + j
+ * @param isLog whether the block is that of log-softmax
  */
 function droppedEntries(
   { p, q }: RowSizes,
   temperature: number,
-  kept: ArrayLike<number>,
-  log: boolean,
+  stored: ArrayLike<number>,
+  isLog: boolean,
 ): DroppedEntries {
   const classes = p.length;
-  // Factor of p_i in its row.
-  const others = log ? new Float64Array(classes).fill(1) : Float64Array.from(p);
+  // The factor of p_i in entry (i, j): p_j, or q_i = 1 - p_i on the diagonal.
+  const factors = isLog
+    ? new Float64Array(classes).fill(1)
+    : Float64Array.from(p);
   let next = 0;
-  let following = kept[0] ?? -1;
+  let nextStored = stored[0] ?? -1;
   let [max, index, sum, lost] = [0, -1, 0, 0];
   for (let i = 0; i < classes; i++) {
-    const own = p[i] as number;
-    if (!log) others[i] = q[i] as number;
+    const pi = p[i] as number;
+    if (!isLog) factors[i] = q[i] as number;
     for (let j = 0; j < classes; j++) {
-      const place = i * classes + j;
-      if (place === following) {
+      const position = i * classes + j;
+      if (position === nextStored) {
         next++;
-        following = next < kept.length ? (kept[next] as number) : -1;
+        nextStored = next < stored.length ? (stored[next] as number) : -1;
         continue;
       }
       const size =
-        log && i === j ? (q[i] as number) : own * (others[j] as number);
+        isLog && i === j ? (q[i] as number) : pi * (factors[j] as number);
       const all = sum + size;
       lost += sum >= size ? sum - all + size : size - all + sum;
       sum = all;
       if (size > max) {
         max = size;
-        index = place;
+        index = position;
       }
     }
-    if (!log) others[i] = own;
+    if (!isLog) factors[i] = pi;
   }
   return {
     max: max / temperature,

@@ -1,24 +1,24 @@
 import type { OutputColumn } from "../reader/output-columns.js";
 import { PROMISED_BOUNDS } from "../reference/error-scales.js";
 import type { ReferenceName } from "../reference/result.js";
-import { typeOfErrors } from "./column-check.js";
+import { typePrecision } from "./column-check.js";
 import type { CheckContext, Problems } from "./problems.js";
 import { referenceOf } from "./true-row.js";
 import type { LawReport } from "./value-report.js";
 
-/** By the reference of a column: its lines, which each sum to 0 or 1, and the position of the k-th value of a line. */
+/** By result: lines of values that each sum to 0 or 1, and the index of value k of a line. */
 const LINES: Partial<
   Record<
     ReferenceName,
-    { name: string; place(line: number, k: number, Q: number): number }
+    { name: string; index(line: number, k: number, Q: number): number }
   >
 > = {
-  softmax: { name: "", place: (_, k) => k },
-  jacobian: { name: "row", place: (i, k, Q) => i * Q + k },
-  log_jacobian: { name: "column", place: (j, k, Q) => k * Q + j },
+  softmax: { name: "", index: (_, k) => k },
+  jacobian: { name: "row", index: (i, k, Q) => i * Q + k },
+  log_jacobian: { name: "column", index: (j, k, Q) => k * Q + j },
   packed: {
     name: "row",
-    place(i, k, Q) {
+    index(i, k, Q) {
       const [row, column] = i < k ? [i, k] : [k, i];
       return row * Q - (row * (row + 1)) / 2 + column;
     },
@@ -26,8 +26,8 @@ const LINES: Partial<
 };
 
 /**
- * Returns checks that the stored values of a column must pass whatever the true ones are; null if there are none. Values
- * that are each within b ε of true ones whose sum is 0 (or 1) have a sum within b ε of the sum of their sizes.
+ * Returns the checks of identities that the stored values of a column must satisfy; null if there are none. If each value is
+ * within b ε of its true value, their sum is within b ε Σ |value| of the true sum, 0 or 1.
  */
 export function lawsOf(
   { name, type, result }: OutputColumn,
@@ -41,8 +41,8 @@ export function lawsOf(
   if (!lines) return null;
   const { classes, temperature } = run;
   const promised = PROMISED_BOUNDS[reference];
-  const { epsilon, smallest, bound } = typeOfErrors(type, promised);
-  // Sums of terms under a step, of which each may be off by as much.
+  const { epsilon, smallest, bound } = typePrecision(type, promised);
+  // Each subnormal term may be off by a whole step.
   const floor =
     bound * classes * Math.max(smallest, 2 ** -1074 / Math.min(1, temperature));
   const within = bound * (1 + 1e-6);
@@ -56,8 +56,8 @@ export function lawsOf(
   return {
     check(row, values) {
       for (let line = 0; line < (isSoftmax ? 1 : classes); line++) {
-        const place = (k: number) => lines.place(line, k, classes);
-        const { sum, size } = sumOf(values, place, classes);
+        const index = (k: number) => lines.index(line, k, classes);
+        const { sum, size } = sumOf(values, index, classes);
         const off = Math.abs(isSoftmax ? sum - 1 : sum) - floor;
         const error = off <= 0 ? 0 : off / ((isSoftmax ? 1 : size) * epsilon);
         const where = isSoftmax ? "" : `, ${lines.name} ${line}`;
@@ -90,17 +90,17 @@ function checkSymmetry(
     }
 }
 
-/** Returns a sum as if in twice the precision (Neumaier), and the sum of the sizes of its terms. */
+/** Returns a compensated sum (Neumaier), and the sum of the sizes of its terms. */
 function sumOf(
   values: ArrayLike<number>,
-  place: (k: number) => number,
+  index: (k: number) => number,
   count: number,
 ): { sum: number; size: number } {
   let sum = 0;
   let lost = 0;
   let size = 0;
   for (let k = 0; k < count; k++) {
-    const x = values[place(k)] as number;
+    const x = values[index(k)] as number;
     const next = sum + x;
     lost += Math.abs(sum) >= Math.abs(x) ? sum - next + x : x - next + sum;
     sum = next;
@@ -109,7 +109,7 @@ function sumOf(
   return { sum: sum + lost, size };
 }
 
-/** Keeps the largest violation of an identity of the stored values. */
+/** Check of one identity. */
 class LawCheck {
   #worst = 0;
 
@@ -121,12 +121,12 @@ class LawCheck {
 
   /** @param error in ε of the sizes of the terms; NaN counts as a violation */
   add(row: number, where: string, error: number): void {
-    const found = Number.isNaN(error) ? Infinity : error;
-    if (found > this.#worst) this.#worst = found;
-    if (found <= this.bound) return;
+    const deviation = Number.isNaN(error) ? Infinity : error;
+    if (deviation > this.#worst) this.#worst = deviation;
+    if (deviation <= this.bound) return;
     this.problems.addToRow(
       row,
-      `${where}: ${this.name} only within ${Number(found.toPrecision(3))} ε of its terms, expected ${Number(this.bound.toPrecision(3))} ε`,
+      `${where}: ${this.name} only within ${Number(deviation.toPrecision(3))} ε of its terms, expected ${Number(this.bound.toPrecision(3))} ε`,
     );
   }
 

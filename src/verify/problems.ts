@@ -2,16 +2,15 @@ import type { RowAxes } from "../results/row-axes.js";
 import { indexOfRow, nameOfRow } from "../results/row-indices.js";
 import type { StoredRun } from "../results/run-metadata.js";
 
-/** Parts that the checks of a file share. */
+/** Context that all checks of a file share. */
 export interface CheckContext {
   run: StoredRun;
   problems: Problems;
 }
 
-/** More of them tell nothing new. */
 const MAX_LISTED = 20;
 
-/** Problems that a verification finds, one sentence each; beyond the first twenty only their number. */
+/** Problems of an output: the first 20 as sentences, and the number of further ones. */
 export class Problems {
   readonly list: string[] = [];
   others = 0;
@@ -23,12 +22,11 @@ export class Problems {
     else this.others++;
   }
 
-  /** Adds a problem of a row of the input. */
   addToRow(row: number, text: string): void {
     this.add(`${nameOfRow(this.axes, row)}: ${text}`);
   }
 
-  /** Returns the index of a row along the first axis of the input. */
+  /** Returns the index of a row of the input along the first axis. */
   firstIndex(row: number): number {
     return indexOfRow(this.axes, row)[0] as number;
   }

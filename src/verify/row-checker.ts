@@ -12,11 +12,11 @@ import type { ColumnReport, LawReport } from "./value-report.js";
 
 type Kind = FoundColumn["source"]["kind"];
 
-/** Parts of the error of dropped_sum: of its own sum of sums, of the entries, and of the sum that it is compared with. */
+/** Bounds in ε of float64: the sum has the errors of its entries, of its own rounding and of the reference sum. */
 const SUM_BOUND = 12;
 const MAX_BOUND = 5;
 
-/** Compares the stored values of rows with the true ones, and collects the results. */
+/** Comparison of the stored rows with the reference, and its results. */
 export class RowChecker {
   rowsChecked = 0;
   badRows = 0;
@@ -25,8 +25,8 @@ export class RowChecker {
   readonly #entries: EntriesCheck | null;
 
   /**
-   * @param isNullable whether bad rows are null
-   * @param rows has loaded the row that is compared
+   * @param isNullable whether the output stores nulls for bad rows, instead of omitting them
+   * @param rows rows of the input, which contain the row being checked
    */
   constructor(
     private readonly context: CheckContext,
@@ -37,36 +37,36 @@ export class RowChecker {
   ) {
     const { run } = context;
     this.#checks = columns.map((column) => {
-      const promised = promisedOf(column, run);
+      const promised = promisedBound(column, run);
       return promised === null
         ? null
         : new ColumnCheck(column, promised, context);
     });
     this.#laws = columns.map((column) => lawsOf(column, context));
-    const has = (kind: Kind) => this.#place(kind) >= 0;
+    const has = (kind: Kind) => this.#columnOf(kind) >= 0;
     const hasIndices =
       has("indices") && (run.layout !== "coo" || has("columns"));
-    const checkOf = (kind: Kind) => this.#checks[this.#place(kind)] ?? null;
+    const checkOf = (kind: Kind) => this.#checks[this.#columnOf(kind)] ?? null;
     this.#entries =
       has("values") && hasIndices
         ? new EntriesCheck(truth, context, checkOf)
         : null;
   }
 
-  /** Compares a row that the file has. */
-  present(row: number, cells: Cells): void {
+  /** Checks a row that the output has. */
+  checkPresent(row: number, cells: Cells): void {
     const { problems } = this.context;
     const isGood = this.#load(row);
-    const wrong = cells.findIndex((cell) => (cell === null) === isGood);
-    const { name } = this.columns[wrong] ?? {};
-    if (wrong >= 0)
+    const mismatch = cells.findIndex((cell) => (cell === null) === isGood);
+    const { name } = this.columns[mismatch] ?? {};
+    if (mismatch >= 0)
       problems.addToRow(
         row,
         isGood
           ? `expected values in column ${name}, found null`
           : `the input row is bad, so ${this.isNullable ? "nulls are" : "no row is"} expected; found values in column ${name}`,
       );
-    if (wrong >= 0 || !isGood) return;
+    if (mismatch >= 0 || !isGood) return;
     for (const [n, { result }] of this.columns.entries()) {
       if (!result) continue;
       const reference = referenceOf(result);
@@ -77,11 +77,11 @@ export class RowChecker {
       this.#checks[n]?.check(row, truths, values, scale);
       this.#laws[n]?.check(row, values);
     }
-    this.#entries?.check(row, (kind) => cells[this.#place(kind)] ?? null);
+    this.#entries?.check(row, (kind) => cells[this.#columnOf(kind)] ?? null);
   }
 
-  /** Checks that the file may lack a row: bad rows may be omitted, and in coo those without entries. */
-  absent(row: number): void {
+  /** Checks that the output may lack a row: a bad row, or in coo a row without entries. */
+  checkAbsent(row: number): void {
     const { problems, run } = this.context;
     if (this.#load(row)) {
       if (run.layout !== "coo") problems.addToRow(row, "the row is missing");
@@ -104,7 +104,7 @@ export class RowChecker {
     return this.#laws.flatMap((laws) => laws?.reports() ?? []);
   }
 
-  /** Computes the true results of a row; returns whether it has any. */
+  /** Loads a row into the reference; returns whether it has results. */
   #load(row: number): boolean {
     const isGood = this.truth.load(this.rows, row);
     this.rowsChecked++;
@@ -112,13 +112,13 @@ export class RowChecker {
     return isGood;
   }
 
-  #place(kind: Kind): number {
+  #columnOf(kind: Kind): number {
     return this.columns.findIndex(({ source }) => source.kind === kind);
   }
 }
 
-/** Returns the bound of errors in ε of float64; null for indices, which are exact. */
-function promisedOf(
+/** Returns the bound on errors in ε of float64; null for indices, which are exact. */
+function promisedBound(
   { source, result }: FoundColumn,
   { emit, dtype, topK }: StoredRun,
 ): number | null {
@@ -129,10 +129,10 @@ function promisedOf(
         emit.includes("log_jacobian") ? "log_jacobian" : "jacobian"
       ];
     case "droppedMax":
-      // The dropped entries are measured as stored, in a column of float64.
+      // The column is float64, but its value is that of a rounded float32.
       return MAX_BOUND + (dtype === "float32" ? 2 ** 28 : 0);
     case "droppedSum":
-      // Dropped entries that are stored as the same number as the k-th count as much as it.
+      // Entries that round to the same float32 as the k-th largest may be kept or dropped.
       return SUM_BOUND + (dtype === "float32" && topK > 0 ? 2 ** 28 : 0);
     default:
       return null;

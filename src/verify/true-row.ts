@@ -21,26 +21,26 @@ import {
 import type { AuxiliaryName, EmitName } from "../results/catalogue.js";
 import type { ResultColumn } from "../results/columns.js";
 
-/** Returns the name of a result: that of the catalogue, or `packed` for a block as its upper triangle. */
+/** Returns the name of a result in the catalogue, or `packed` for an upper triangle. */
 export function referenceOf({ name, block }: ResultColumn): ReferenceName {
   return block === "triangle" ? "packed" : (name as EmitName);
 }
 
-/** The true results of one row after the other. */
+/** Reference results of one row at a time. */
 export class TrueRow {
   readonly classes: number;
   readonly temperature: number;
-  /** The row that was loaded last. */
+  /** Row that was loaded last. */
   readonly row: ReferenceRow;
   readonly #inputs: readonly { option: AuxiliaryName }[];
-  readonly #rooms = new Map<ReferenceName, ReferenceValues>();
+  readonly #buffers = new Map<ReferenceName, ReferenceValues>();
   #values: Float64Array[] = [];
   #sizes: RowSizes | null = null;
 
   constructor(options: {
     classes: number;
     temperature: number;
-    /** The other inputs, in the order of InputRows. */
+    /** Auxiliary columns, in the order of InputRows. */
     inputs: readonly { option: AuxiliaryName }[];
   }) {
     this.classes = options.classes;
@@ -49,7 +49,7 @@ export class TrueRow {
     this.row = referenceRowOf(options.classes);
   }
 
-  /** Takes a row that `rows` holds. false: it is a bad row, which has no results. */
+  /** Loads a row from `rows`; returns false for a bad row, which has no results. */
   load(rows: InputRows, row: number): boolean {
     const { classes, temperature } = this;
     this.#sizes = null;
@@ -61,18 +61,18 @@ export class TrueRow {
     );
   }
 
-  /** A result's values; good until the next of its name. */
+  /** Returns the values of a result, which the next call with the same name overwrites. */
   result(name: ReferenceName, input: ArrayLike<number>): ReferenceValues {
-    let room = this.#rooms.get(name);
-    if (!room) {
-      room = referenceValues(valuesOf(name, this.classes));
-      this.#rooms.set(name, room);
+    let buffer = this.#buffers.get(name);
+    if (!buffer) {
+      buffer = referenceValues(valuesOf(name, this.classes));
+      this.#buffers.set(name, buffer);
     }
-    referenceResult(name, this.row, input, room);
-    return room;
+    referenceResult(name, this.row, input, buffer);
+    return buffer;
   }
 
-  /** Returns what a result is computed from beside the logits: the values of an input, or a class for all rows. */
+  /** Returns the argument of a result beside the logits: values of an input, or one class for all rows. */
   inputOf({ name, input, param }: ResultColumn): ArrayLike<number> {
     if (input >= 0) return this.#values[input] ?? [];
     return name === "column" && param >= 0 ? [param] : [];
@@ -82,7 +82,7 @@ export class TrueRow {
     return errorScale(name, () => this.sizes, input);
   }
 
-  /** p, 1 - p and the like, rounded to float64. */
+  /** Quantities of the row that scale the errors, rounded to float64. */
   get sizes(): RowSizes {
     if (this.#sizes) return this.#sizes;
     const { p, q, d, masked, scalars, winner } = this.row;

@@ -1,4 +1,4 @@
-/** Report on the values of an output. Errors are in ε of the column's type: 2^-52 for float64, 2^-23 for float32, 1 for integers. */
+/** Report on the values of an output. Errors are in ε of the type: 2^-52 for float64, 2^-23 for float32, 1 for int32. */
 export interface ValueReport {
   /** Rows of the input. */
   rows: number;
@@ -23,8 +23,9 @@ export interface ColumnReport {
   values: number;
   /** Largest error in ε; Infinity if a value is NaN or infinite and should not be. */
   maxError: number;
-  /** Row of the largest error, and the index of the value in that row (i·Q + j for entries); null if nothing was compared. */
+  /** Row of the largest error; null if nothing was compared. */
   row: number | null;
+  /** Index of its value in the row, i·Q + j for entries. */
   position: number | null;
   /** Mean relative error in percent, with 1e-32 added to both numbers (see `relativeErrorPercent`). */
   meanRelativeErrorPercent: number;
@@ -33,9 +34,10 @@ export interface ColumnReport {
   ok: boolean;
 }
 
-/** Check of an identity, such as that the rows of J sum to 0; `worst` is the largest deviation, in ε times the size of the terms. */
+/** Check of an identity, for example that the rows of J sum to 0. */
 export interface LawReport {
   name: string;
+  /** Largest deviation, in ε times the sum of the sizes of the terms. */
   worst: number;
   ok: boolean;
 }

@@ -28,15 +28,15 @@ import { RowChecker } from "./row-checker.js";
 import { TrueRow } from "./true-row.js";
 import type { ValueReport } from "./value-report.js";
 
-/** Options of `verify`, checked. */
+/** Checked options of `verify`. */
 export interface ValueOptions extends Omit<VerifyOptions, "all" | "sample"> {
-  /** All rows, or how many: the first, the last and a random choice of the others. */
+  /** Number of rows to check: the first, the last and a random sample of the others. */
   rows: "all" | number;
 }
 
 export interface VerifyHooks {
   signal?: AbortSignal | undefined;
-  /** Is called now and then with the number of rows that are done, and of rows to do. */
+  /** Called from time to time. */
   onProgress?: ((rowsDone: number, rows: number) => void) | undefined;
 }
 
@@ -48,11 +48,11 @@ interface OpenFiles {
 }
 
 /**
- * Compares the results in a file with results that are computed anew from its input in about 31 digits, by other code than
- * that which wrote it. Wrong values do not throw; they are in the report.
+ * Compares the results in a file with the reference, which recomputes them from the input with about 31 digits and shares no
+ * code with the kernels. Wrong values do not throw; the report lists them.
  *
- * @throws InputFormatError for files that are damaged, or an output without softjac's metadata; the errors of opening an
- * input; AbortedError
+ * @throws InputFormatError for a damaged file, or an output without softjac's metadata; the errors of opening an input;
+ * AbortedError
  */
 export async function verifyValues(
   options: ValueOptions,
@@ -64,12 +64,12 @@ export async function verifyValues(
     const run = readStoredRun(options.output, output.schema.metadata);
     const logits = await openInput(run, options, hooks.signal);
     try {
-      const found = { run, output, bytes, logits };
+      const files = { run, output, bytes, logits };
       const report = await interpretingWith(
         options.output,
         "results",
         hooks.onProgress,
-        (onProgress) => compare(options, { ...hooks, onProgress }, found),
+        (onProgress) => compare(options, { ...hooks, onProgress }, files),
       );
       await checkUnchanged(output.source);
       await checkUnchanged(logits.source);
@@ -82,21 +82,21 @@ export async function verifyValues(
   }
 }
 
-/** Opens the input with the options that the output states, unless others are given. */
+/** Opens the input with the options of the caller, and those of the metadata for others. */
 async function openInput(
   run: StoredRun,
   options: ValueOptions,
   signal: AbortSignal | undefined,
 ): Promise<LogitsFile> {
-  const made = withStoredOptions(run, options);
-  checkEmit(run.emit, run.layout, made);
+  const merged = withStoredOptions(run, options);
+  checkEmit(run.emit, run.layout, merged);
   const open = (choice: Pick<StoredRun, "column" | "columns">) =>
     openLogits(options.input, {
-      ...made,
+      ...merged,
       ...choice,
       keep: [],
       ownNames: [],
-      inputs: auxiliaryColumns(run.emit, made),
+      inputs: auxiliaryColumns(run.emit, merged),
       partitions: run.partitions,
       classes: run.classes,
       signal,
@@ -104,7 +104,7 @@ async function openInput(
   try {
     return await open({});
   } catch (error) {
-    // In a copy, the logits may have another name, or none in an .npy file.
+    // A converted input may have another name for the logits, or none, as .npy.
     const isNamed = (options.column ?? options.columns) !== undefined;
     if (isNamed || !(error instanceof LogitsColumnError)) throw error;
     return open({ column: undefined, columns: undefined }).catch(() => {
@@ -120,11 +120,11 @@ async function compare(
 ): Promise<ValueReport> {
   const { inputs } = logits;
   const rows = run.rowEnd - run.rowStart;
-  const { rows: asked, seed = 0 } = options;
+  const { rows: requested, seed = 0 } = options;
   const axes = axesOf(logits);
   const problems = new Problems(axes);
-  findMismatches(run, logits, problems);
-  if (problems.list.length > 0) return reportOf(rows, problems, null, []);
+  checkMetadata(run, logits, problems);
+  if (problems.list.length > 0) return buildReport(rows, problems, null, []);
 
   const { fields } = output.schema;
   const expected = expectedColumns(run, inputs);
@@ -137,7 +137,7 @@ async function compare(
       problems.add(`${nameOfKey(axes.inner, key)}: ${text}`),
   });
   const others = otherColumns(fields, expected, run, onProblem);
-  if (!stored) return reportOf(rows, problems, null, others);
+  if (!stored) return buildReport(rows, problems, null, others);
 
   const { columns } = stored;
   const isNullable = columns.some(
@@ -147,10 +147,10 @@ async function compare(
   const truth = new TrueRow({ ...run, inputs });
   const context = { run, problems };
   const checker = new RowChecker(context, columns, isNullable, truth, input);
-  const chosen =
-    asked === "all" || asked >= rows
+  const sample =
+    requested === "all" || requested >= rows
       ? null
-      : sampleRows(rows, asked, seed).map((row) => run.rowStart + row);
+      : sampleRows(rows, requested, seed).map((row) => run.rowStart + row);
   const comparison = {
     run,
     stored,
@@ -159,40 +159,40 @@ async function compare(
     checker,
     problems,
     signal,
-    onProgress: (done: number) => onProgress?.(done, chosen?.length ?? rows),
+    onProgress: (done: number) => onProgress?.(done, sample?.length ?? rows),
   };
-  await (chosen
-    ? compareSampledRows(comparison, chosen)
+  await (sample
+    ? compareSampledRows(comparison, sample)
     : compareAllRows(comparison));
-  return reportOf(rows, problems, checker, others);
+  return buildReport(rows, problems, checker, others);
 }
 
-/** Finds differences between the input and what the output states of its input. */
-function findMismatches(
+/** Compares the input with the metadata of the output. */
+function checkMetadata(
   run: StoredRun,
-  found: LogitsFile,
+  input: LogitsFile,
   problems: Problems,
 ): void {
   for (const name of ["rows", "classes"] as const)
-    if (run[name] !== found[name])
+    if (run[name] !== input[name])
       problems.add(
-        `metadata: expected softjac.${name} ${found[name]} as in ${found.path}, found ${run[name]}`,
+        `metadata: expected softjac.${name} ${input[name]} as in ${input.path}, found ${run[name]}`,
       );
-  const shape = found.leading.length > 1 ? found.leading.join() : "none";
+  const shape = input.leading.length > 1 ? input.leading.join() : "none";
   if ((run.rowShape?.join() ?? "none") !== shape)
     problems.add(
-      `metadata: expected softjac.row_shape ${shape} as in ${found.path}, found ${run.rowShape?.join() ?? "none"}`,
+      `metadata: expected softjac.row_shape ${shape} as in ${input.path}, found ${run.rowShape?.join() ?? "none"}`,
     );
-  const [stored = [], own] = [run.classNames, found.classNames];
-  const k = stored.findIndex((name, k) => own && own[k] !== name);
-  // Names that no column has were given by an option.
-  if (k >= 0 && stored.some((name) => own?.includes(name)))
+  const [stored = [], names] = [run.classNames, input.classNames];
+  const k = stored.findIndex((name, k) => names && names[k] !== name);
+  // Names that the input lacks altogether came from an option.
+  if (k >= 0 && stored.some((name) => names?.includes(name)))
     problems.add(
-      `metadata: expected class ${k} in softjac.class_names to be ${own?.[k]} as in ${found.path}, found ${stored?.[k]}`,
+      `metadata: expected class ${k} in softjac.class_names to be ${names?.[k]} as in ${input.path}, found ${stored?.[k]}`,
     );
 }
 
-function reportOf(
+function buildReport(
   rows: number,
   problems: Problems,
   checker: RowChecker | null,

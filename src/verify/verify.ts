@@ -27,8 +27,8 @@ export interface VerifyReport extends ValueReport, OldNames {
 }
 
 /**
- * Checks an output against its input: structure, values against an independent computation with 31 digits, identities of
- * softmax and its Jacobian, and with `all` every byte. Wrong values do not throw; they are in the report (`ok`, `problems`).
+ * Checks an output against its input: its structure, its values against an independent computation with 31 digits, the
+ * identities of softmax and its Jacobian, and with `all` every byte. Wrong values do not throw; the report lists them.
  *
  * @returns the report, with errors in ε of each column's type
  * @throws SoftjacError if one of the files cannot be read, or the output does not belong to the input
@@ -72,7 +72,7 @@ export async function verify(
   });
 }
 
-/** Adds the old names of fields, which JSON does not contain. */
+/** Adds the old names as properties that are not enumerable, so that JSON does not contain them. */
 function withOldNames(
   report: Omit<VerifyReport, keyof OldNames>,
 ): VerifyReport {
