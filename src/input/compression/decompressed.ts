@@ -35,44 +35,42 @@ import {
 import { decompressAll, type FailedReply } from "./decompressors.js";
 
 /**
- * Returns the container with plain bodies: the columns at `places`, and their dictionaries, are decoded into an anonymous
- * file. A container in which nothing is compressed is returned unchanged.
- *
- * The length that a compressed buffer declares must be what its type demands, before a byte of it is decoded.
- * @throws InputFormatError, IoError where there is no space, AbortedError
+ * Decompresses the columns at `indices` and their dictionaries to an anonymous file, and returns the container with these
+ * bodies. Returns a container without compressed bodies unchanged. Declared lengths are checked before decompression.
+ * @throws InputFormatError, IoError if there is no space, AbortedError
  */
 export async function decompressed(
   container: ArrowContainer,
-  places: readonly number[],
+  indices: readonly number[],
   options: Pick<OpenOptions, "scratch" | "signal">,
 ): Promise<ArrowContainer> {
   const { path, schema } = container;
-  const batches = Array.from(recordBatches(container), (found) =>
+  const batches = Array.from(recordBatches(container), (record) =>
     bodyOf(
-      found,
-      places.map((place) => found.columns[place] as ColumnSpan),
+      record,
+      indices.map((index) => record.columns[index] as ColumnSpan),
     ),
   );
   const fields = dictionaryFields(
     path,
-    places.flatMap((place) => schema.fields[place] ?? []),
+    indices.flatMap((index) => schema.fields[index] ?? []),
   );
   const dictionaries = Array.from(
     dictionaryBatches(container, fields),
-    (found) => bodyOf(found, found.columns),
+    (record) => bodyOf(record, record.columns),
   );
   const bodies = [...batches, ...dictionaries];
   if (bodies.every(({ batch }) => !batch.compression)) return container;
   requireInput(container, bodies.flatMap(sourceBytes));
   const target = outputCall(
     path,
-    KEPT,
+    COPY_FAILED,
     () => new AnonymousFile(options.scratch),
   );
   try {
     // An offset of 0 means that a buffer is absent.
     target.reserve(PADDING);
-    // A dictionary's body is copied as a whole: its buffers stay together.
+    // Decoded one by one, so that the buffers of a dictionary are contiguous: its body is copied whole.
     for (const group of [batches, ...dictionaries.map((body) => [body])])
       await decodeGroup(container, target, group, options);
     return plainContainer(container, target, bodies);
@@ -82,23 +80,23 @@ export async function decompressed(
   }
 }
 
-const KEPT = "could not be decompressed to a temporary file";
+const COPY_FAILED = "could not be decompressed to a temporary file";
 
-function bodyOf(found: RecordBatch, spans: ColumnSpan[]): Body {
-  const needed = spans.flatMap((span) => neededBuffers(found.batch, span));
-  return { ...found, needed, start: 0, end: 0, placed: new Map() };
+function bodyOf(record: RecordBatch, spans: ColumnSpan[]): Body {
+  const needed = spans.flatMap((span) => neededBuffers(record.batch, span));
+  return { ...record, needed, start: 0, end: 0, decoded: new Map() };
 }
 
-/** Returns where the needed buffers are in the input. */
+/** Returns the byte ranges of the needed buffers in the input. */
 function sourceBytes({ batch, context, needed }: Body): ByteRange[] {
-  return needed.map(({ place }) => {
-    const { offset = 0, length = 0 } = batch.buffers[place] ?? {};
+  return needed.map(({ index }) => {
+    const { offset = 0, length = 0 } = batch.buffers[index] ?? {};
     const start = context.bodyStart + offset;
     return { start, end: start + length };
   });
 }
 
-/** Decodes the needed buffers of some bodies: first those of known size, then texts, whose size their offsets state. */
+/** Decodes the needed buffers of bodies: first buffers of known size, then values whose size the decoded offsets state. */
 async function decodeGroup(
   container: ArrowContainer,
   target: AnonymousFile,
@@ -119,7 +117,7 @@ async function decodeGroup(
         if (!task) continue;
         task.target = free;
         const length = task.decodedBytes;
-        body.placed.set(needed.place, { offset: free, length });
+        body.decoded.set(needed.index, { offset: free, length });
         free = padded(free + length);
         tasks.push(task);
         wheres.push(where);
@@ -130,21 +128,21 @@ async function decodeGroup(
     const setup = { source: fd, target: target.fd };
     const failed = await decompressAll(setup, tasks, signal);
     if (failed)
-      throw failure(path, wheres[failed.task] as string, failed.reply);
+      throw errorOf(path, wheres[failed.task] as string, failed.reply);
   }
   for (const body of bodies) Object.assign(body, { start, end: target.bytes });
 }
 
-function failure(path: string, where: string, reply: FailedReply): Error {
+function errorOf(path: string, where: string, reply: FailedReply): Error {
   if (reply.kind === "damaged")
     return new InputFormatError(path, where, reply.text);
   const cause = systemErrorOf(reply);
   return reply.side === "output"
-    ? ioError(path, KEPT, cause)
+    ? ioError(path, COPY_FAILED, cause)
     : inputError(path, "could not be read", cause);
 }
 
-/** Returns the decoded bodies as a container, whose buffers are at positions of the target. */
+/** Returns the container with the decoded bodies in the target file. */
 function plainContainer(
   container: ArrowContainer,
   target: AnonymousFile,
@@ -152,16 +150,17 @@ function plainContainer(
 ): ArrowContainer {
   const messages = new Map<Block, MessageMetadata>();
   const blocks = new Map<Block, Block>();
-  for (const { block: old, message, batch, placed, start, end } of bodies) {
+  for (const body of bodies) {
+    const { block: original, message, batch, decoded, start, end } = body;
     const block = {
       offset: start,
       metadataBytes: 0,
       bodyBytes: end - start,
-      originalOffset: positionOf(old),
+      originalOffset: positionOf(original),
     };
-    blocks.set(old, block);
-    const buffers = batch.buffers.map((_, place) => {
-      const { offset, length } = placed.get(place) ?? {
+    blocks.set(original, block);
+    const buffers = batch.buffers.map((_, index) => {
+      const { offset, length } = decoded.get(index) ?? {
         offset: start,
         length: 0,
       };
@@ -173,14 +172,14 @@ function plainContainer(
       batch: { ...batch, compression: null, buffers },
     });
   }
-  const decoded = (block: Block) => blocks.get(block) ?? [];
+  const decodedBlock = (block: Block) => blocks.get(block) ?? [];
   return {
     ...container,
     fd: target.fd,
     bytes: target.bytes,
     present: null,
-    recordBatches: container.recordBatches.flatMap(decoded),
-    dictionaries: container.dictionaries.flatMap(decoded),
+    recordBatches: container.recordBatches.flatMap(decodedBlock),
+    dictionaries: container.dictionaries.flatMap(decodedBlock),
     message: (block) => messages.get(block) as MessageMetadata,
     close: () => {
       target.close();

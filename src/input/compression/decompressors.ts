@@ -12,14 +12,14 @@ import type {
 /** The built worker, beside the bundle that this module is part of. */
 const WORKER_URL = new URL("./decompress.js", import.meta.url);
 
-/** For fewer bytes the start of a thread takes longer than it saves. */
-const INLINE_BYTES = 4 << 20;
+/** Decoded size up to which starting threads takes longer than it saves. */
+const MAX_INLINE_BYTES = 4 << 20;
 
 export type FailedReply = Exclude<DecompressReply, { ok: true }>;
 
 /**
- * Decodes buffers on this thread and, where there is more to do, on one more thread for each other core: this one has half
- * decoded some tens of MiB before another has started. Returns the first failure, in the order of the tasks.
+ * Decodes buffers on this thread and, for larger inputs, on one more thread per additional core. This thread works too, because
+ * it decodes tens of MiB while another thread starts. Returns the first failure in task order.
  * @throws AbortedError between two buffers
  */
 export async function decompressAll(
@@ -28,7 +28,7 @@ export async function decompressAll(
   signal: AbortSignal | undefined,
 ): Promise<{ task: number; reply: FailedReply } | null> {
   const bytes = tasks.reduce((sum, { decodedBytes }) => sum + decodedBytes, 0);
-  const others = bytes > INLINE_BYTES ? availableParallelism() - 1 : 0;
+  const others = bytes > MAX_INLINE_BYTES ? availableParallelism() - 1 : 0;
   const pool =
     others > 0
       ? await openThreads<DecompressTask, DecompressReply>(WORKER_URL, others, {
@@ -49,14 +49,14 @@ export async function decompressAll(
   try {
     const inline = work(async (task) => {
       const reply = await decompress(setup, task);
-      // For signals, and the replies of the other threads.
+      // Lets the event loop handle signals and the replies of other threads.
       await turn();
       return reply;
     });
     const elsewhere = Array.from({ length: pool ? others : 0 }, () =>
       work((task) => (pool as NonNullable<typeof pool>).run(task)),
     );
-    // If one fails, the others end before the files are closed.
+    // All threads must be idle before the caller closes the files.
     const ends = await Promise.allSettled([inline, ...elsewhere]);
     for (const end of ends) if (end.status === "rejected") throw end.reason;
   } finally {

@@ -21,20 +21,20 @@ const NESTED: readonly string[] = [
 ];
 
 /**
- * Opens an Arrow file or stream to read any of its columns: where bodies are compressed, all columns of supported types are
- * first decoded into an anonymous file.
- * @throws as openArrow, and InputFormatError, IoError where they cannot be decoded
+ * Opens an Arrow file or stream to read any of its columns. Decompresses all columns of supported types to an anonymous file if
+ * bodies are compressed.
+ * @throws as openArrow and decompressed
  */
 export function openPlainArrow(path: string): Promise<ArrowContainer> {
   return interpreting(path, "structure", async () => {
     const container = openArrow(path);
     let plain = container;
     try {
-      const places = [...container.schema.fields.keys()].filter((k) =>
+      const indices = [...container.schema.fields.keys()].filter((k) =>
         isRead(container.schema.fields[k] as Field),
       );
-      plain = await decompressed(container, places, {});
-      // Decoded bytes are read from a copy, where later changes are not seen.
+      plain = await decompressed(container, indices, {});
+      // Checked now, because later changes of the file do not affect the decoded copy.
       checkUnwritten(container);
       return plain;
     } catch (error) {

@@ -33,15 +33,14 @@ import { projectFooter } from "./project-footer.js";
 /** The built thread, beside the bundle that this module is part of. */
 const WORKER_URL = new URL("./parquet.js", import.meta.url);
 
-/** The decoder, once a thread has compiled it. It has no state: each thread has its own memory. */
+/** Decoder module, compiled by the first thread and reused by others. It has no state; each thread has its own memory. */
 let decoder: WebAssembly.Module | null = null;
 
 /**
- * Decodes the columns of a Parquet file that a run needs to an Arrow stream in an anonymous file (in `scratch`), one row
- * group at a time. The Parquet file stays open, so that no other file gets its inode.
+ * Decodes the columns that a run needs to an Arrow stream in an anonymous file (in `scratch`), one row group at a time. The
+ * Parquet file stays open, so that no other file gets its inode.
  *
- * A thread decodes: damage can make the decoder fail where nobody could catch it, or never end, and a thread can be
- * abandoned together with its memory.
+ * A separate thread decodes, because damaged files can crash the decoder or make it run forever; a thread can be terminated.
  * @throws InputFormatError, InputUnsupportedError, LogitsColumnError, IoError, AbortedError
  */
 export async function parquetAsArrow(
@@ -55,7 +54,7 @@ export async function parquetAsArrow(
   requireInput(file, [{ start: 0, end: file.bytes }]);
   const target = outputCall(
     path,
-    KEPT,
+    COPY_FAILED,
     () => new AnonymousFile(options.scratch),
   );
   try {
@@ -80,7 +79,7 @@ export async function parquetAsArrow(
 }
 
 /**
- * Paths of the columns that a run reads: no others are decoded.
+ * Returns the paths of the columns that a run reads.
  * @throws LogitsColumnError, InputUnsupportedError
  */
 function neededColumns(
@@ -106,7 +105,7 @@ function neededColumns(
   return [...needed, ...copied].map((index) => paths[index] as ColumnPath);
 }
 
-/** Returns the metadata of a file that has only its first row group with rows. */
+/** Returns the metadata with only the first row group that has rows. */
 function sampleOf(metadata: FileMetadata): FileMetadata {
   const first = metadata.rowGroups.find(({ rows }) => rows > 0);
   const rowGroups = first ? [first] : [];
@@ -132,7 +131,7 @@ function setupOf(
   };
 }
 
-/** Lets a thread decode; returns the size of the stream, once the thread has ended. */
+/** Decodes in a thread, and returns the size of the stream after the thread has ended. */
 async function decode(
   path: string,
   setup: ParquetSetup,
@@ -162,12 +161,12 @@ async function decode(
     });
   } finally {
     signal?.removeEventListener("abort", stop);
-    // It may be reading or writing: the descriptors are its own until it has ended.
+    // The thread may be using the descriptors, so they must not be closed before it has ended.
     await worker.terminate();
   }
 }
 
-/** Node throws where the system has no thread, and reports most else as an event. */
+// Node throws if the system cannot create a thread; it reports other failures as events.
 function openThread(workerData: ParquetSetup): Worker {
   try {
     return new Worker(WORKER_URL, { workerData });
@@ -176,7 +175,7 @@ function openThread(workerData: ParquetSetup): Worker {
   }
 }
 
-/** Returns the error for a thread that could not be started; null where it failed at what it read. */
+/** Returns the error for a thread that could not be started; null for other errors. */
 function threadError(error: unknown): Error | null {
   const failure = systemFailure(error);
   return (
@@ -189,7 +188,7 @@ function threadError(error: unknown): Error | null {
   );
 }
 
-/** Location in the messages of the decoder's own errors. */
+/** Location in messages about errors of the decoder. */
 const DATA = "Parquet data";
 const CONVERT = `if other tools can read it, convert it: duckdb -c "copy (from 'x.parquet') to 'y.parquet'"`;
 
@@ -208,8 +207,8 @@ function errorOf(
     case "failed":
       return failure.task === "read"
         ? inputError(path, "could not be read", systemErrorOf(failure))
-        : ioError(path, KEPT, systemErrorOf(failure));
+        : ioError(path, COPY_FAILED, systemErrorOf(failure));
   }
 }
 
-const KEPT = "could not be decoded to a temporary file";
+const COPY_FAILED = "could not be decoded to a temporary file";

@@ -13,7 +13,7 @@ import { schemaField } from "./schema-fields.js";
 
 // A Parquet file (parquet-format, README.md, "File format"):
 //
-//   PAR1 | column chunks of all row groups | footer | int32 footer length | PAR1          encrypted: PARE for PAR1
+//   PAR1 | column chunks of all row groups | footer | int32 footer length | PAR1          (PARE instead of PAR1: encrypted)
 
 const MAGIC = "PAR1";
 const ENCRYPTED = "PARE";
@@ -24,27 +24,27 @@ const TAIL_BYTES = 8;
 export const WRITE_AGAIN = "copy or write the file again";
 
 export interface ParquetFooter {
-  /** Its position in the file. */
+  /** Byte offset of the footer in the file. */
   start: number;
   metadata: FileMetadata;
-  /** Columns, with the types of the Arrow schema where it has the same columns. */
+  /** Columns, with Arrow types from the Arrow schema if there is one of the same columns. */
   fields: Field[];
-  /** Columns of the Arrow schema; null where the footer has none, or one of other columns. */
+  /** Columns of the Arrow schema; null if the footer has none, or one of other columns. */
   arrowFields: Field[] | null;
 }
 
 /**
- * Reads and decodes the footer of a file that starts as Parquet files do.
+ * Reads and checks the footer of a Parquet file.
  * @throws InputFormatError, InputUnsupportedError, IoError
  */
 export function readFooter(file: InputFile): ParquetFooter {
   const { path, bytes } = file;
-  const least = MAGIC_BYTES + 1 + TAIL_BYTES;
-  if (bytes < least)
+  const minBytes = MAGIC_BYTES + 1 + TAIL_BYTES;
+  if (bytes < minBytes)
     throw new InputFormatError(
       path,
       "file",
-      `expected at least ${least} bytes, found ${bytes}: the file is truncated; ${WRITE_AGAIN}`,
+      `expected at least ${minBytes} bytes, found ${bytes}: the file is truncated; ${WRITE_AGAIN}`,
     );
   const magic = textAt(file, bytes - MAGIC_BYTES);
   if (magic === ENCRYPTED || textAt(file, 0) === ENCRYPTED)
@@ -73,11 +73,11 @@ export function readFooter(file: InputFile): ParquetFooter {
   if (metadata.encrypted) throw encrypted(path, "columns are");
   for (const [k, { rows }] of metadata.rowGroups.entries())
     checkLimit(file, `row group ${k}`, "maxBatchRows", "rows in a batch", rows);
-  const own = metadata.schema.children.map(schemaField);
-  checkColumns(file, own);
+  const fields = metadata.schema.children.map(schemaField);
+  checkColumns(file, fields);
   const found = arrowFields(metadata.arrowSchema ?? "");
-  const typed = found && haveSameFields(own, found) ? found : null;
-  return { start, metadata, fields: typed ?? own, arrowFields: typed };
+  const arrow = found && haveSameFields(fields, found) ? found : null;
+  return { start, metadata, fields: arrow ?? fields, arrowFields: arrow };
 }
 
 function decoding(path: string, decode: () => FileMetadata): FileMetadata {
@@ -94,7 +94,7 @@ function decoding(path: string, decode: () => FileMetadata): FileMetadata {
   }
 }
 
-/** @throws InputUnsupportedError where a schema has more columns, or more in one another, than is allowed */
+/** Checks the limits on columns and nesting. @throws InputUnsupportedError */
 function checkColumns(file: InputFile, fields: Field[]): void {
   let columns = 0;
   const visit = (field: Field, depth: number) => {
@@ -105,11 +105,11 @@ function checkColumns(file: InputFile, fields: Field[]): void {
   for (const field of fields) visit(field, 0);
 }
 
-/** Whether fields have the same children; fields of structs, and columns, also the same names. */
-function haveSameFields(own: Field[], other: Field[]): boolean {
+/** Whether fields have the same structure; names are compared for columns and fields of structs. */
+function haveSameFields(fields: Field[], other: Field[]): boolean {
   return (
-    own.length === other.length &&
-    own.every((field, k) => {
+    fields.length === other.length &&
+    fields.every((field, k) => {
       const found = other[k] as Field;
       return (
         found.name === field.name &&
@@ -135,10 +135,9 @@ function textAt(file: InputFile, position: number): string {
   return String.fromCharCode(...bytes);
 }
 
-// Writers that know Arrow leave its schema in the footer, as base64 under the key ARROW:schema (a message of an Arrow
-// stream; Schema.fbs, Message.fbs). Readers give columns the types of that schema where they can. Dictionaries and views
-// become the types of their values: in Parquet a dictionary is an encoding and differs from row group to row group, and
-// views have buffers that vary in number.
+// Writers based on Arrow store its schema in the footer: an Arrow IPC schema message (Schema.fbs, Message.fbs) as base64 under
+// the key ARROW:schema. Columns get the types of that schema, except that dictionaries and views become the types of their
+// values: a Parquet dictionary is an encoding that differs between row groups, and views have a varying number of buffers.
 
 const PLAIN: Partial<Record<ArrowType["kind"], ArrowType>> = {
   BinaryView: { kind: "Binary" },
@@ -147,7 +146,7 @@ const PLAIN: Partial<Record<ArrowType["kind"], ArrowType>> = {
   LargeListView: { kind: "LargeList" },
 };
 
-/** Returns the columns of the Arrow schema in a footer; null if it is not valid, or has more columns than are allowed. */
+/** Decodes the Arrow schema in a footer; null if it is invalid or exceeds a limit. */
 function arrowFields(text: string): Field[] | null {
   const bytes = Buffer.from(text, "base64");
   try {
@@ -167,7 +166,7 @@ function valueField(field: Field): Field {
     type: PLAIN[field.type.kind] ?? field.type,
     dictionary: null,
     children: field.children.map(valueField),
-    // The metadata of a dictionary describes it, such as the values of an enumeration.
+    // Metadata of a dictionary field describes the dictionary, for example the values of an enumeration.
     metadata: field.dictionary ? [] : field.metadata,
   };
 }

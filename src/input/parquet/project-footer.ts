@@ -12,11 +12,12 @@ import {
 } from "../../tasks/parquet-metadata.js";
 import type { ColumnPath } from "../record-batches.js";
 
+/** Version of the Parquet format. */
 const VERSION = 2;
 
 /**
- * Returns a footer of some of the columns, with what decoding needs of them, and its row groups. The decoder gets no other
- * footer: it refuses whole files for columns, and for statistics, that nobody reads.
+ * Returns a footer with only some columns and the fields that decoding needs, and its row groups. The decoder gets this footer
+ * instead of the file's, because it rejects whole files for columns and statistics that no run reads.
  * @param arrowFields Arrow types of all columns, if the footer has an Arrow schema
  */
 export function projectFooter(
@@ -45,7 +46,7 @@ export function projectFooter(
     rowGroups: projected.map(({ rows, chunks }) => ({
       rows,
       bytes: chunks.reduce((sum, { decodedBytes }) => sum + decodedBytes, 0),
-      // Pages state their encodings, and the schema has the paths.
+      // Encodings are stated by the pages, and paths by the schema.
       columns: chunks.map((chunk) => ({
         fileOffset: 0,
         metadata: {
@@ -60,7 +61,7 @@ export function projectFooter(
   return { footer, rowGroups: projected };
 }
 
-/** Returns the children that paths lead through, with the rest of these paths; all where a path ends at the parent. */
+/** Returns the children on the paths, each with the rest of its paths; all children if a path ends at the parent. */
 function onPaths<Child>(
   children: readonly Child[],
   paths: readonly ColumnPath[],
@@ -69,8 +70,8 @@ function onPaths<Child>(
     return children.map((child) => [child, [[]]]);
   const rests = new Map<number, ColumnPath[]>();
   for (const [k = -1, ...rest] of paths) {
-    const same = rests.get(k);
-    if (same) same.push(rest);
+    const others = rests.get(k);
+    if (others) others.push(rest);
     else rests.set(k, [rest]);
   }
   return children.flatMap((child, k): [Child, ColumnPath[]][] => {
@@ -80,8 +81,8 @@ function onPaths<Child>(
 }
 
 /**
- * A logical type whose number is not in its first byte is VARIANT, GEOMETRY or GEOGRAPHY: their values are read as they
- * are stored.
+ * Returns the schema element of a node, without logical types VARIANT, GEOMETRY and GEOGRAPHY (logicalKind is not positive):
+ * their values are read as stored.
  */
 function schemaElement(node: SchemaNode, childCount: number): SchemaElement {
   const isLeaf = node.type !== undefined;
@@ -99,7 +100,7 @@ function projectFields(fields: Field[], paths: readonly ColumnPath[]): Field[] {
   }));
 }
 
-/** Encodes a message of an Arrow stream as base64, as a footer has it. */
+/** Encodes an Arrow schema message as base64, the form in which a footer has it. */
 function arrowSchema(fields: Field[]): string {
   const message = framed(schemaMessage(fields, []), 0);
   return Buffer.from(message).toString("base64");

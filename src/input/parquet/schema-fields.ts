@@ -11,10 +11,10 @@ import {
   type SchemaNode,
 } from "../../tasks/parquet-metadata.js";
 
-// Arrow types of a Parquet schema (parquet-format, LogicalTypes.md), as far as messages and the choice of columns need
-// them: units are left out, and the decoder has the last word.
+// Arrow types of a Parquet schema (parquet-format, LogicalTypes.md), for messages and the choice of columns only: time units are
+// placeholders, and the decoder determines the final types.
 
-/** Returns the column of a node of the schema. A repeated node without a list around it is a list of values. */
+/** Returns the Arrow field of a schema node. A repeated node outside of a LIST group is a list of values. */
 export function schemaField(node: SchemaNode): Field {
   const field = nodeField(node);
   return node.repetition === REPEATED
@@ -39,7 +39,7 @@ function nodeField(node: SchemaNode): Field {
   return fieldOf(node, { kind: "Struct" }, children.map(schemaField));
 }
 
-/** The repeated node of a list is its item, or a group around it (LogicalTypes.md, "Backward-compatibility rules"). */
+/** Returns the item of a list: its repeated node, or the only child of that (LogicalTypes.md, "Backward-compatibility rules"). */
 function listItem(list: SchemaNode, repeated: SchemaNode): Field {
   const [only] = repeated.children;
   const isItem =
@@ -60,7 +60,7 @@ function fieldOf(
   return { ...plainField(name, type, children), nullable };
 }
 
-/** Kinds of LogicalType and ConvertedType, as stored. */
+/** Values of LogicalType and ConvertedType as stored. */
 const MAP = 2;
 const LIST = 3;
 const CONVERTED_LIST = 3;
@@ -104,7 +104,7 @@ const BY_CONVERTED: { readonly [converted: number]: ArrowType } = {
   19: TEXT,
 };
 
-/** By Type, as stored. */
+/** Arrow types by the stored value of Type. */
 const BY_TYPE: readonly ArrowType[] = [
   { kind: "Bool" },
   arrowTypeOf("int32"),
