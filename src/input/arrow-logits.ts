@@ -44,8 +44,8 @@ import { inputReader, requireInput } from "./read-input.js";
 import {
   type ColumnSpan,
   type LogitsBatch,
-  placeColumn,
-  placeValues,
+  locateColumn,
+  locateValues,
   rowsAt,
 } from "./record-batch.js";
 import { type ArrowContainer, recordBatches } from "./record-batches.js";
@@ -191,7 +191,7 @@ function buildLogitsFile(
     const copiedBuffers = copied.map(({ column, list }) => {
       if (column.constant) return column.constant.buffers;
       const span = columns[column.index] as ColumnSpan;
-      const buffers = placeColumn(record, span, partsOf);
+      const buffers = locateColumn(record, span, partsOf);
       return list ? (buffers.children[0] as CopiedBuffers) : buffers;
     });
     const buffers = sources.map((source, n) => {
@@ -200,7 +200,7 @@ function buildLogitsFile(
       const rows = source.nesting
         ? rowBatch(record, source.nesting, source.columns[0] as number)
         : record;
-      return placeValues(rows, source);
+      return locateValues(rows, source);
     });
     const batchStart = rowStart;
     const runs = nested

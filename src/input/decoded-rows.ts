@@ -15,9 +15,9 @@ import { NULL_BITS_64 } from "../kernels/bad-row.js";
 import { inputReader, type Readable } from "./read-input.js";
 import {
   type ColumnSpan,
+  locateBuffer,
+  locateColumn,
   nodeOf,
-  placeBuffer,
-  placeColumn,
   type RecordBatch,
 } from "./record-batch.js";
 
@@ -148,7 +148,7 @@ export class ColumnDecoder {
   /** Returns a function from k to value k of a column of strings, for values that are not null. Both throw InputFormatError and IoError. */
   texts(): (k: number) => string {
     const read = inputReader(this.file);
-    const { data, values, valuesBytes } = placeColumn(this.record, this.span);
+    const { data, values, valuesBytes } = locateColumn(this.record, this.span);
     if (data) {
       const views = viewOf(this.#bytes("values"));
       let value = 0;
@@ -223,7 +223,7 @@ export class ColumnDecoder {
       ? bufferBytes(buffer, nodeOf(this.record, this.span))
       : 0;
     if (bytes === 0) return new Uint8Array(0);
-    const position = placeBuffer(this.record, this.span, k, bytes);
+    const position = locateBuffer(this.record, this.span, k, bytes);
     return inputReader(this.file)(position, bytes);
   }
 

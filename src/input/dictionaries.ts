@@ -12,8 +12,8 @@ import { measureNode } from "./copied-pieces.js";
 import { inputReader } from "./read-input.js";
 import {
   type ColumnSpan,
+  locateColumn,
   type PartsOfDictionary,
-  placeColumn,
 } from "./record-batch.js";
 import {
   type ArrowContainer,
@@ -79,7 +79,7 @@ export function locateDictionaries(
     }
     const values = copiedColumn(path, field, 0);
     const [span] = columns as [ColumnSpan];
-    const buffers = placeColumn(found, span, partsOf);
+    const buffers = locateColumn(found, span, partsOf);
     if (last && isDelta)
       buffers.firstCode = last.buffers.firstCode + last.buffers.length;
     before.push({ ...found, values, buffers });

@@ -106,12 +106,12 @@ export function checkBatchShape(
 }
 
 /** Locates the numbers of a column, or of one column per class, in a batch. @throws InputFormatError */
-export function placeValues(
+export function locateValues(
   record: MessageOfBatch & { columns: ColumnSpan[] },
   { form, columns }: { form: ColumnStorage; columns: readonly number[] },
 ): ValueBuffers {
   const located = columns.map((index) =>
-    placeColumn(record, record.columns[index] as ColumnSpan),
+    locateColumn(record, record.columns[index] as ColumnSpan),
   );
   const [{ offsets, validity, children }] = located as [CopiedBuffers];
   const parts = form === "columns" ? located : children;
@@ -152,13 +152,13 @@ export type PartsOfDictionary = (
 ) => CopiedBuffers[];
 
 /** Locates the buffers of a column and of its children in a batch. @throws InputFormatError */
-export function placeColumn(
+export function locateColumn(
   record: MessageOfBatch,
   span: ColumnSpan,
   partsOf: PartsOfDictionary = () => [],
 ): CopiedBuffers {
   checkRows(record, span);
-  return placeNode(record, span, span.field.name, 0, partsOf);
+  return locateNode(record, span, span.field.name, 0, partsOf);
 }
 
 /** Checks that a column has one value per row of the batch. @throws InputFormatError */
@@ -176,7 +176,7 @@ export function checkRows(
     );
 }
 
-function placeNode(
+function locateNode(
   record: MessageOfBatch,
   span: ColumnSpan,
   name: string,
@@ -198,7 +198,7 @@ function placeNode(
   for (const [k, buffer] of layout.entries()) {
     const { role, bits } = buffer;
     const bytes = bufferBytes(buffer, node);
-    const start = placeBuffer(record, span, k, bytes);
+    const start = locateBuffer(record, span, k, bytes);
     if (role !== "validity") located[role] = start;
     else if (node.nullCount > 0) located.validity = start;
     if (role === "values")
@@ -224,7 +224,7 @@ function placeNode(
   located.children = field.dictionary
     ? partsOf(field.dictionary.id, context)
     : span.children.map((child) =>
-        placeNode(
+        locateNode(
           record,
           child,
           `${name}.${child.field.name || "item"}`,
@@ -244,7 +244,7 @@ export function nodeOf(
 }
 
 /** Returns the absolute offset of the column's k-th buffer, which must have at minLength `bytes` bytes. @throws InputFormatError */
-export function placeBuffer(
+export function locateBuffer(
   record: MessageOfBatch,
   { field, buffer }: ColumnSpan,
   k: number,

@@ -13,7 +13,7 @@ import { InputFormatError } from "../errors.js";
 import { type CopiedColumn, copiedColumn } from "../input/copied-columns.js";
 import { locateDictionaries } from "../input/dictionaries.js";
 import { inputReader } from "../input/read-input.js";
-import { type ColumnSpan, placeColumn } from "../input/record-batch.js";
+import { type ColumnSpan, locateColumn } from "../input/record-batch.js";
 import { type ArrowContainer, recordBatches } from "../input/record-batches.js";
 
 /** Reader of single values of copied columns, as text. */
@@ -38,7 +38,7 @@ export class CopiedValues {
     this.#columns = copied.map((column) => ({
       column,
       batches: batches.map((record) =>
-        placeColumn(
+        locateColumn(
           record,
           record.columns[column.index] as ColumnSpan,
           partsOf,

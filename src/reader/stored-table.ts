@@ -1,6 +1,6 @@
 import type { InputFormatError } from "../errors.js";
 import type { NumberColumn } from "../input/number-column.js";
-import { placeValues } from "../input/record-batch.js";
+import { locateValues } from "../input/record-batch.js";
 import { type ArrowContainer, recordBatches } from "../input/record-batches.js";
 import { keyOfIndex } from "../results/row-axes.js";
 import { type ByteSource, ReadAhead } from "./byte-source.js";
@@ -66,7 +66,7 @@ export class StoredTable {
     for (const record of recordBatches(file)) {
       const count = record.batch.rows;
       const stored = (column: NumberColumn) => {
-        const buffers = placeValues(record, column);
+        const buffers = locateValues(record, column);
         return new StoredColumn(record.context, column, count, buffers);
       };
       const located = {

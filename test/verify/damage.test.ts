@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { openArrow } from "../../src/input/arrow-container.js";
-import { placeValues } from "../../src/input/record-batch.js";
+import { locateValues } from "../../src/input/record-batch.js";
 import { recordBatches } from "../../src/input/record-batches.js";
 import type { RunOptions } from "../../src/options/run-options.js";
 import { verifyValues } from "../../src/verify/verify-values.js";
@@ -39,7 +39,7 @@ async function written(options: Omit<RunOptions, "input" | "output">) {
           : "columns";
     const values = type.kind === "FixedSizeList" ? type.listSize : null;
     const where = { form, columns: [place], width: 4, values };
-    return placeValues({ context, batch, columns }, where);
+    return locateValues({ context, batch, columns }, where);
   };
   const bytes = readFileSync(output);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

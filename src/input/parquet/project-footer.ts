@@ -81,7 +81,7 @@ function onPaths<Child>(
 }
 
 /**
- * Returns the schema element of a node, without logical types VARIANT, GEOMETRY and GEOGRAPHY (logicalKind is not positive):
+ * Returns the schema element of a node, without logical types VARIANT, GEOMETRY and GEOGRAPHY (logicalKind 0):
  * their values are read as stored.
  */
 function schemaElement(node: SchemaNode, childCount: number): SchemaElement {
