@@ -1,19 +1,19 @@
 import { crc32, deflateRawSync } from "node:zlib";
 
-// Files of arrays, made byte by byte: whatever no other writer would write can be written here too.
+// Writes files of arrays byte by byte, including files that no other writer would write.
 
 export interface NpyOptions {
-  /** Default: that of the array's class. */
+  /** Default: the type of the array. */
   descr?: string;
   /** Default: one axis. */
   shape?: readonly (number | string)[];
   fortran?: boolean;
   version?: 1 | 2 | 3;
-  /** The whole header, in the place of the one that the others make. */
+  /** Complete header; replaces the other options. */
   header?: string;
 }
 
-/** An .npy file of values whose bytes are in the order that they are stored in; `given`: its shape, or options. */
+/** Returns an .npy file whose values have the bytes of `values`; `given` is its shape or options. */
 export function npy(
   values: ArrayBufferView & { length?: number },
   given: NpyOptions | NpyOptions["shape"] = {},
@@ -52,7 +52,7 @@ function descrOf(values: ArrayBufferView): string {
   return `${order}${kind[0]?.toLowerCase()}${Number(bits) / 8}`;
 }
 
-/** `rows` x `values` numbers from C order to Fortran order. */
+/** Converts `[rows, values]` numbers from C order to Fortran order. */
 export function columnsFirst<T extends Float32Array | Float64Array>(
   numbers: T,
   rows: number,
@@ -65,14 +65,13 @@ export function columnsFirst<T extends Float32Array | Float64Array>(
 
 export interface ZipOptions {
   deflated?: boolean;
-  /** Sizes in zip64 fields: of the local headers (as NumPy does), or everywhere. */
+  /** Headers with zip64 sizes: local headers only, as NumPy writes them, or all. */
   zip64?: "local" | "all";
-  /** Checksum and sizes behind the bytes, as who cannot go back writes them. */
+  /** Whether checksum and sizes follow the bytes, as streaming writers write them. */
   sizesBehind?: boolean;
   comment?: string;
 }
 
-/** A zip archive of members. */
 export function zip(
   members: Record<string, Buffer>,
   {
@@ -178,7 +177,7 @@ export interface Tensor {
   values: ArrayBufferView;
 }
 
-/** A safetensors file, its header padded to a multiple of 8 bytes. */
+/** Returns a safetensors file whose header is padded to a multiple of 8 bytes. */
 export function safetensors(tensors: Record<string, Tensor>): Buffer {
   const header: Record<string, unknown> = { __metadata__: { format: "pt" } };
   const parts: Buffer[] = [];

@@ -10,12 +10,11 @@ export const CLASSES = 5;
 export const all: Inputs = inputs(ROWS, CLASSES);
 
 /**
- * Runs on files of arrays, to be compared byte for byte with runs on Arrow files. The name of the input stands in the
- * output, so each has the same name in a folder of its own.
+ * Runs files of arrays, for comparison byte by byte with runs of Arrow files. Outputs contain the name of their input, so all
+ * inputs have the same name in different directories.
  */
 export function arrayRuns() {
   const at = workDirectory();
-  /** An input's path, and the output that a run makes of it. */
   function paths(folder: string): { input: string; output: string } {
     mkdirSync(at(folder), { recursive: true });
     return { input: at(`${folder}/input`), output: at(`${folder}/output`) };
@@ -32,7 +31,7 @@ export function arrayRuns() {
     return readFileSync(output);
   }
 
-  /** What an Arrow file of the logits gives. */
+  /** Returns the output for an Arrow file of the logits. */
   async function ofLogits(dtype: "float32" | "float64"): Promise<Buffer> {
     const { input, output } = paths(dtype);
     const { logits } = all;
@@ -49,7 +48,7 @@ export function arrayRuns() {
   return { paths, outputOf, ofLogits };
 }
 
-/** The bodies of all record batches. An array without a name has the same, and no `softjac.column` in its metadata. */
+/** Returns the bodies of all record batches. Metadata is left out: unnamed arrays have no `softjac.column`. */
 export function bodiesOf(file: Buffer): Buffer {
   const end = file.length - 10;
   const footer = Footer.decode(file.subarray(end - file.readInt32LE(end), end));
@@ -63,7 +62,7 @@ export function bodiesOf(file: Buffer): Buffer {
   );
 }
 
-/** Equal bytes; said without a list of all that differ, which takes longer than the runs. */
+/** Asserts equal bytes, without the list of all differences, which takes longer than the runs. */
 export function expectBytes(
   found: Buffer | undefined,
   expected: Buffer | undefined,

@@ -7,7 +7,7 @@ import {
 
 export type Type = NonNullable<Parameters<typeof columnFromArray>[1]>;
 
-/** Values and types of columns, by name. */
+/** Values and type of each column, by name. */
 export type Columns = Record<string, [values: unknown[], type: Type]>;
 
 interface Form {
@@ -16,7 +16,7 @@ interface Form {
   format?: "file" | "stream";
 }
 
-/** Returns an Arrow file or stream of these columns, by flechette. */
+/** Returns an Arrow file or stream, written by flechette. */
 export function arrowOf(
   columns: Columns,
   { batchRows, format = "file" }: Form = {},

@@ -1,15 +1,15 @@
 import promises from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 
-/** Calls that look at the file system or change it. */
+/** Functions of node:fs/promises that read or change the file system. */
 const CALLS = [
   ...(["lstat", "stat", "readdir", "open", "mkdir"] as const),
   ...(["link", "rename", "rm", "rmdir", "unlink"] as const),
 ];
 
 /**
- * Does `work` once with `meanwhile` done before its nth call of node:fs/promises.
- * @returns the result, and whether there was such a call
+ * Runs `work`, and `meanwhile` before the nth call of node:fs/promises.
+ * @returns the result, and whether there was an nth call
  */
 export async function withMeanwhileAt<T>(
   n: number,

@@ -1,6 +1,6 @@
 // usage: node attempts.mjs OUTPUT INPUT...
-// Everything that one may try on a file, in a process of its own, so that a crash or a hang is seen as one. Prints what
-// came of it, as JSON: { outcomes: { [input]: [attempt, code or "ok"][] }, peakBytes }. An input may be "-".
+// Tries all operations on each file, in a separate process so that the caller detects crashes and hangs. Prints JSON:
+// { outcomes: { [input]: [attempt, code or "ok"][] }, peakBytes }. An input may be "-".
 import { inspect, run } from "../../dist/index.js";
 import { CLEAR_MESSAGE } from "./clear-message.mjs";
 import { peakBytes } from "./peak-bytes.mjs";
@@ -22,7 +22,7 @@ async function outcomesOf(input) {
   };
   const plain = { input, output, force: true };
   await attempt("run", () => run(plain));
-  // What came by a pipe is gone now.
+  // A pipe can be read only once.
   if (input === "-") return outcomes;
   const found = await attempt("inspect", () => inspect({ input, scan: true }));
   const lenient = {

@@ -2,8 +2,8 @@ import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 
 /**
- * Calls `change` once, right after this process has read from the file at `path` for the `nth` time: in the middle of
- * whatever is done with it. Returns the result of `work`, and whether the change was made.
+ * Runs `work`, and calls `change` right after the nth read of the file at `path`.
+ * @returns the result of `work`, and whether `change` was called
  */
 export async function changeAfterRead<T>(
   path: string,

@@ -1,5 +1,5 @@
-// Sentences of softjac about an input that it refuses. "could not be parsed (…)" and "could not be decompressed (…)" with the words of
-// a library or of JavaScript are not among them.
+// Messages of softjac about invalid input. "could not be parsed (…)" and "could not be decompressed (…)" with the message of a
+// library or of JavaScript do not count.
 const SENTENCES = [
   "expected .+ found[ :].+",
   "(file|stream|data|block) is truncated",
@@ -30,5 +30,5 @@ const SENTENCES = [
   "an .npy file holds one array without a name",
 ];
 
-/** Matches a message that says what is wrong with an input. */
+/** Matches a message that explains what is wrong with an input. */
 export const CLEAR_MESSAGE = new RegExp(SENTENCES.join("|"), "s");

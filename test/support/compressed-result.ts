@@ -8,7 +8,7 @@ const keep = ["id", "name", "flag", "split"];
 export const fixture = (name: string) =>
   fileURLToPath(new URL(`../fixtures/${name}.arrow`, import.meta.url));
 
-/** Runs over `input`, and returns the values of the output as another reader reads them. */
+/** Runs `input`, and returns the values of the output as read by flechette. */
 export async function resultOf(input: string, output: string): Promise<string> {
   await built.run({ input, output, keep, force: true });
   const table = tableFromIPC(readFileSync(output));

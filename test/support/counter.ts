@@ -6,7 +6,7 @@ export class Counter {
     this.counts[outcome] = (this.counts[outcome] ?? 0) + 1;
   }
 
-  /** Returns the outcomes, expected or counted, whose counts differ by more than `most`. */
+  /** Returns the outcomes whose counts differ from the expected ones by more than `most`. */
   differences(expected: Record<string, number>, most: number): string[] {
     const names = Object.keys({ ...expected, ...this.counts });
     return names.flatMap((name) => {

@@ -20,7 +20,7 @@ function sigmaOf(row: Truth, input: number[], form: number) {
   };
 }
 
-/** Sandwiches by their input: the values and their sizes are asked for one after the other. */
+/** Last sandwich of each input: tests need its values, then its sizes. */
 const known = new WeakMap<
   number[],
   { row: Truth; form: number; made: ReturnType<typeof makeSandwich> }
@@ -34,7 +34,7 @@ function sandwich(row: Truth, input: number[], form: number) {
   return made;
 }
 
-/** (J Σ J)_ij, and Σ_kl |J_ik| |Σ'_kl| |J_lj|-like size: p_i p_j (|Σ'_ij| + Σ_k p_k(|Σ'_ik| + |Σ'_kj|) + …)/T². */
+/** Returns (J Σ J)_ij, and its error scale p_i p_j (|Σ'_ij| + Σ_k p_k(|Σ'_ik| + |Σ'_kj|) + …)/T², similar to |J| |Σ'| |J|. */
 function makeSandwich(row: Truth, input: number[], form: number) {
   const { p, a, t } = row;
   const overT = p.map((x) => byTemperature(x, t));
@@ -75,7 +75,7 @@ function makeSandwich(row: Truth, input: number[], form: number) {
   };
 }
 
-/** J Σ J and its diagonal, Σ in each of its forms: diagonal, upper triangle, square. */
+/** J Σ J and its diagonal for each form of Σ: 0 diagonal, 1 upper triangle, 2 square. */
 export const COVARIANCE_CASES: ResultCase[] = [0, 1, 2].flatMap(
   (form): ResultCase[] => {
     const input = (Q: number, draw: () => number) =>

@@ -8,7 +8,7 @@ import type { BytesOptions } from "../../src/dataset/options.js";
 import { shardRecord } from "../../src/dataset/records.js";
 import { PosixStore } from "../../src/storage/posix-store.js";
 
-/** A process that works on a dataset of two parts. */
+/** Process that computes a dataset of two shards. */
 export class Worker {
   readonly store: PosixStore;
   readonly run: DatasetRun;
@@ -36,7 +36,7 @@ export class Worker {
     return this.run.begin({ overwrite });
   }
 
-  /** A finished part that has not been committed. */
+  /** Writes a shard, and returns a function that commits it. */
   make(shard: number, text = `part ${shard}`) {
     const file = this.store.temporaryName();
     writeFileSync(file, text);
@@ -57,7 +57,7 @@ export class Worker {
     try {
       for (const shard of await this.run.missing()) await this.make(shard)();
     } catch (error) {
-      // With the run's folders goes the place for what was being made.
+      // Publication by another worker removes the directory that temporary files are in.
       if (!(await this.run.isPublished())) throw error;
     }
     await this.run.publish({ overwrite });
@@ -68,7 +68,7 @@ export class Worker {
   }
 }
 
-/** Folders of runs beside the output. */
+/** Returns the directories of runs beside the output. */
 export function besides(out: string): string[] {
   return readdirSync(dirname(out)).filter((name) =>
     name.startsWith(`${basename(out)}.__`),

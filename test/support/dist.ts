@@ -2,12 +2,11 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
-/** What dist/ is built from. */
 const SOURCES = ["src", "workers", "build.mjs"];
 
 /**
- * The path of a built file.
- * @throws Error where dist/ is missing or older than the sources
+ * Returns the path of a built file.
+ * @throws Error if it is missing or older than the sources
  */
 export function distFile(name: string): string {
   const path = `${root}dist/${name}`;

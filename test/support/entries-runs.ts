@@ -10,7 +10,7 @@ interface Example {
   droppedSum: number;
 }
 
-/** A run over entries as another reader reads it: csr, one example per row of the table. */
+/** Runs with layout csr, and returns one example per row as read by flechette. */
 export async function runCsr(
   output: string,
   options: Omit<RunOptions, "output" | "layout">,
@@ -35,7 +35,7 @@ export async function runCsr(
   return { report, examples };
 }
 
-/** The same of coo, one entry per row of the table. */
+/** Runs with layout coo, and returns the table with one entry per row as read by flechette. */
 export async function runCoo(
   output: string,
   options: Omit<RunOptions, "output" | "layout">,

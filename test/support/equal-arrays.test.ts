@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-// The tester of equal-arrays.ts judges like toEqual itself.
+// The equality tester of equal-arrays.ts agrees with toEqual.
 
 test.each([
   [Float64Array.of(1, 2), Float64Array.of(1, 3)],

@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 
-// Makes `toEqual` compare arrays of numbers one number at a time: for a million numbers 10 ms in place of 20 s.
+// Makes `toEqual` compare arrays of numbers in a loop: a million numbers take 10 ms instead of 20 s.
 
 expect.addEqualityTesters([
   (a: unknown, b: unknown) =>

@@ -1,26 +1,25 @@
 import { Decimal } from "decimal.js";
 
-/** 80 significant digits and an exponent range far beyond double's: the judge of every number in these tests. */
+/** Decimal with 80 significant digits and an exponent range far beyond float64. */
 export const Exact = Decimal.clone({ precision: 80, minE: -9e15, maxE: 9e15 });
 
-/** The relative unit of float64 and the spacing of its subnormals, which is the unit below 2^-1022. */
+/** Spacing of float64 numbers at 1. */
 export const EPSILON = 2 ** -52;
 const SMALLEST_NORMAL = new Exact(2).pow(-1022);
-/** Steps of subnormals in 1. */
+/** Number of subnormal steps in 1. */
 const STEPS = new Exact(2).pow(1074);
 
 const bits = new DataView(new ArrayBuffer(8));
 
 /**
- * A double as the Decimal that it exactly is. (`new Decimal(x)` takes the shortest string that reads back as x, which is
- * off by up to half an ulp.)
+ * Returns exactly x. (`new Decimal(x)` converts the shortest string that reads back as x, which is off by up to half an ulp.)
  */
 export function exact(x: number): Decimal {
   bits.setFloat64(0, x);
   const high = bits.getUint32(0);
   const exponent = (high >>> 20) & 0x7ff;
   const fraction = (high & 0xfffff) * 2 ** 32 + bits.getUint32(4);
-  // An integer below 2^53, whose decimal string is exact.
+  // The decimal string of an integer below 2^53 is exact.
   const mantissa = exponent === 0 ? fraction : fraction + 2 ** 52;
   return new Exact(high >>> 31 ? -mantissa : mantissa).times(
     powerOfTwo(Math.max(exponent, 1) - 1075),
@@ -35,7 +34,7 @@ function powerOfTwo(exponent: number): Decimal {
   return power;
 }
 
-/** The sum of all other values, for each. Nothing is subtracted, so that all digits of small sums are right. */
+/** Returns, for each value, the sum of the others. Without subtraction, small sums keep all digits. */
 export function sumsOfOthers(values: readonly Decimal[]): Decimal[] {
   const after: Decimal[] = [];
   let sum = new Exact(0);
@@ -56,7 +55,7 @@ export interface ExactRow {
   jacobian(i: number, j: number): Decimal;
 }
 
-/** Softmax and Jacobian block of finite or -inf logits, by the definition. */
+/** Returns softmax and Jacobian block of finite or -inf logits by definition. */
 export function exactRow(logits: ArrayLike<number>): ExactRow {
   const o = Array.from(logits);
   const m = Math.max(...o);
@@ -75,17 +74,17 @@ export function exactRow(logits: ArrayLike<number>): ExactRow {
   };
 }
 
-/** |value - truth| in units of ε·|truth|, or of 2^-1074 where that is larger (a subnormal has no smaller step). */
+/** Returns |value - truth| in units of ε·|truth|, or of 2^-1074, the step of subnormals, if that is larger. */
 export function errorInEpsilon(value: number, truth: Decimal): number {
   const error = exact(value).minus(truth).abs();
   const size = truth.abs();
-  // Quotients of 80 digits take most of the time of these tests; far from underflow 16 digits of one are enough.
+  // Quotients of 80 digits are slow; far from underflow 16 digits are enough.
   if (size.gt(1e-200)) return error.toNumber() / EPSILON / size.toNumber();
   if (size.lt(SMALLEST_NORMAL)) return error.times(STEPS).toNumber();
   return error.div(size.times(EPSILON)).toNumber();
 }
 
-/** The float32 nearest to a float64 within `slack` of the truth: what "rounded once" allows. */
+/** Returns whether a value is the nearest float32 of some float64 within `slack` of the truth, that is, rounded once. */
 export function isOnceRounded(
   value: number,
   truth: Decimal,

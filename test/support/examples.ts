@@ -5,7 +5,7 @@ import { COMMANDS } from "../../src/cli/commands.js";
 
 const directory = fileURLToPath(new URL("../../examples", import.meta.url));
 
-/** Paths of all examples, relative to examples/. A packed tarball may lie among them. */
+/** Paths of all examples, relative to examples/, without a packed tarball. */
 export const EXAMPLES: readonly string[] = readdirSync(directory, {
   recursive: true,
   withFileTypes: true,
@@ -26,7 +26,7 @@ export function readExample(name: string): string {
   return readFileSync(pathOfExample(name), "utf8");
 }
 
-/** The word before the name of a command. */
+/** Word before the name of a command. */
 const SOFTJAC = /^(\/\S+\/)?softjac(-[a-z]+)?$/;
 
 /**
@@ -38,7 +38,7 @@ export function commandsOf(name: string): string[][] {
   return text.split("\n").flatMap((line) =>
     line.split(/&&|;|\|/).flatMap((part) => {
       const words = part
-        // The end of a list in a shell string, then a list in YAML or Python.
+        // End of a command in a shell string, and of a list in YAML or Python.
         .replace(/\\"" .*/, "")
         .replace(/\b(args|command|arguments)(: |=)\[/, " softjac ")
         .replaceAll(/[[\](),"'`\\=]/g, " ")

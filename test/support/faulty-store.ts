@@ -1,7 +1,7 @@
 import { PosixStore } from "../../src/storage/posix-store.js";
 import type { FolderStore } from "../../src/storage/store.js";
 
-/** The calls of a store, and what may befall them. */
+/** Calls of a store that can fail. */
 export const CALLS = [
   "head",
   "list",
@@ -18,17 +18,14 @@ export const FAULTS = ["before", "after", "short", "slow"] as const;
 
 export interface Fault {
   call: Call;
-  /** Which of them, from 1. */
+  /** Number of the failing call, from 1. */
   turn: number;
-  /**
-   * It fails before, or after it took effect; it gives half of the bytes or the names; or it takes so long
-   * that `meanwhile` happens.
-   */
+  /** Failure before or after the call took effect, a result with half of the bytes or names, or a wait for `meanwhile`. */
   fault: (typeof FAULTS)[number];
   meanwhile?: () => Promise<void>;
 }
 
-/** A store one of whose calls goes wrong. */
+/** Returns a store with one faulty call. */
 export function faultyStore(
   { call, turn, fault, meanwhile }: Fault,
   onFault: () => void,

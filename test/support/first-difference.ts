@@ -3,8 +3,8 @@ import { expect } from "vitest";
 type Values = ArrayLike<unknown> | number | bigint | string | null | undefined;
 
 /**
- * Expects equal numbers in arrays of any depth, and names the first that differs. toEqual takes seconds for a million
- * numbers, since it prepares to list all that differ.
+ * Asserts equal numbers in nested arrays, and reports the first difference. toEqual takes seconds for a million numbers,
+ * because it prepares a list of all differences.
  */
 export function expectSameValues(
   found: Values,
@@ -14,7 +14,7 @@ export function expectSameValues(
   expect(firstDifference(found, expected), where).toBe(null);
 }
 
-/** null: the values are the same, as Object.is judges. */
+/** Returns the first difference by Object.is, or null. */
 function firstDifference(
   found: unknown,
   expected: unknown,

@@ -1,6 +1,6 @@
 import { normal, random } from "./random.js";
 
-/** Rows that other implementations get wrong, by name; each is finite or has -inf (a masked class). */
+/** Rows that other implementations get wrong, by name; logits are finite or -inf (a masked class). */
 export function hardRows(): { name: string; rows: number[][] }[] {
   const uniform = random(20);
   const gauss = normal(uniform);
@@ -74,7 +74,7 @@ export function hardRows(): { name: string; rows: number[][] }[] {
       rows: draw(4, 100, () => 4 * gauss()),
     },
     {
-      // Every size of tail down to 1e-17: series of log1p change over at some of them.
+      // Tails down to 1e-17, because implementations of log1p switch series at some of them.
       name: "margins of 0 to 40",
       rows: draw(40, 5, gauss).map((row, r) => [
         ...row,

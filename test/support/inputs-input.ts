@@ -9,7 +9,7 @@ import {
 import { writeArrow } from "./arrow-columns.js";
 import { normal, random } from "./random.js";
 
-/** Logits and everything else that results are made of, as arrays and as an Arrow file. */
+/** Logits and auxiliary inputs of all results. */
 export interface Inputs {
   rows: number;
   classes: number;
@@ -18,7 +18,7 @@ export interface Inputs {
   classColumn: number[];
   cotangent: number[];
   tangent: number[];
-  /** Upper triangles. */
+  /** Upper triangles, row-major. */
   covariance: number[];
 }
 
@@ -40,7 +40,7 @@ export function inputs(rows: number, classes: number, seed = 4): Inputs {
   };
 }
 
-/** Columns logits, y (int64), k (int16), g (float32 fixed-size lists), v (float64 lists), s (float64 lists). */
+/** Writes an Arrow file with columns logits, y (int64), k (int16), g (float32 fixed-size lists), v and s (float64 lists). */
 export function writeInputs(
   path: string,
   all: Inputs,

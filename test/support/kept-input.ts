@@ -20,13 +20,13 @@ export const KEPT_ROWS = 50;
 export const KEPT_CLASSES = 4;
 const REPEATED = ["train", "test", "validation"];
 
-/** No shift by 1 to 7 rows gives the same pattern: bits read from another place of a byte are other nulls. */
+/** Pattern that differs from itself shifted by 1 to 7 rows, so that a wrong bit offset gives other nulls. */
 const isThere = (r: number) => ![0, 1, 4].includes(r % 11);
 
-/** Columns of every kind that can be kept, by name; some values of the nullable ones are null. */
+/** Columns of every type that can be copied, by name; nullable ones have some nulls. */
 export const KEPT: Record<string, { type: unknown; values: unknown[] }> = {
   id: { type: int32(), values: rows((r) => 10 * r) },
-  // Three of seven rows have no label.
+  // Three of seven rows are unlabelled.
   label: {
     type: int8(),
     values: rows((r) => [-100, -1, -1][r % 7] ?? (r % 7) - 3),
@@ -73,7 +73,7 @@ function rows<T>(value: (r: number) => T): T[] {
   return Array.from({ length: KEPT_ROWS }, (_, r) => value(r));
 }
 
-/** Writes the kept columns and `logits` as an Arrow file of several record batches, by flechette. */
+/** Writes the columns and `logits` with flechette. */
 export function writeKept(path: string, batchRows: number): void {
   const logits = rows((r) =>
     Array.from({ length: KEPT_CLASSES }, (_, k) => keptLogit(r, k)),

@@ -14,7 +14,7 @@ export const KERNEL_NAMES = ["plain", "simd"] as const;
 
 const { Module } = WebAssembly;
 
-/** Has runs of this process use the plain kernel, as where SIMD is missing, or the usual one again. */
+/** Makes runs of this process use the plain kernel, as without SIMD, or the default one again. */
 export function setKernel(name: (typeof KERNEL_NAMES)[number]): void {
   const missing = function missing() {
     throw new Error("SIMD is missing");
@@ -22,7 +22,7 @@ export function setKernel(name: (typeof KERNEL_NAMES)[number]): void {
   WebAssembly.Module = name === "plain" ? (missing as never) : Module;
 }
 
-/** A kernel of the given name on a memory of its own. The SIMD module missing or failing fails the test. */
+/** Returns a kernel with its own memory. A missing or broken SIMD module fails the test. */
 export function testKernel(
   name: (typeof KERNEL_NAMES)[number],
   bytes = 4 << 20,
@@ -43,20 +43,20 @@ export function testKernel(
 
 export interface Entry {
   code: number;
-  /** Values per row. */
+  /** Number of values per row. */
   values: number;
-  /** One row of the other input per row. */
+  /** Row of the auxiliary input for each row. */
   input?: number[][];
   param?: number;
 }
 
 export interface Stored {
-  /** One array per entry, rows one after the other. */
+  /** One array per result, rows concatenated. */
   results: (Float64Array | Float32Array)[];
   bad: number[];
 }
 
-/** storeRows on rows of equal length. */
+/** Calls storeRows for rows of equal length. */
 export function stored(
   { kernel, buffer }: ReturnType<typeof testKernel>,
   rows: ArrayLike<number>[],
@@ -132,7 +132,7 @@ export interface Blocks {
   bad: number[];
 }
 
-/** Softmax and whole blocks. */
+/** Returns softmax and full blocks. */
 export function blocks(
   memory: ReturnType<typeof testKernel>,
   rows: ArrayLike<number>[],

@@ -18,12 +18,12 @@ export interface LogitsInput {
   rows: number;
   classes: number;
   dtype?: "float32" | "float64";
-  /** Rows of each record batch, again and again until there are no rows left. */
+  /** Rows per record batch, repeated until no rows remain. */
   batchRows?: number[];
   logit(row: number, k: number): number;
 }
 
-/** Writes an Arrow file with one column `logits`, by apache-arrow. */
+/** Writes an Arrow file with a single column `logits`, using apache-arrow. */
 export function writeLogits(path: string, input: LogitsInput): void {
   const { rows, classes, dtype = "float64", batchRows = [rows] } = input;
   const item = new Field(
@@ -69,7 +69,7 @@ export function writeLogits(path: string, input: LogitsInput): void {
   writeFileSync(path, writer.toUint8Array(true));
 }
 
-/** A directory that goes with the test file; returns paths in it. */
+/** Makes a directory that is removed after the test file, and returns a function for paths in it. */
 export function workDirectory(): (name: string) => string {
   const directory = mkdtempSync(join(tmpdir(), "softjac-test-"));
   afterAll(() => rmSync(directory, { recursive: true, force: true }));

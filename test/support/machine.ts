@@ -10,16 +10,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-// What some tests need besides Node and npm. A test whose need is not met is skipped by test.skipIf, so that it is counted.
+// Programs and rights that some tests need. Tests without them are skipped by test.skipIf, so that they are counted.
 
 export const isLinux = process.platform === "linux";
 
-/** Whether a program starts. */
+/** Returns whether a program starts. */
 export function hasProgram(name: string, ...args: string[]): boolean {
   return spawnSync(name, args.length ? args : ["--version"]).status === 0;
 }
 
-/** A folder beside this repository with files that are too many or too large to check in; null where it is missing. */
+/** Returns a directory beside this repository with files too large to check in; null if it is missing. */
 export function sharedFolder(name: string): string | null {
   const path = fileURLToPath(
     new URL(`../../../shared/data/${name}`, import.meta.url),
@@ -27,7 +27,7 @@ export function sharedFolder(name: string): string | null {
   return existsSync(path) ? path : null;
 }
 
-/** Mounts an empty file system of a few MiB; false without the right to mount. */
+/** Mounts an empty file system of a few MiB; returns false without permission to mount. */
 export function mountSmall(path: string, size: string): boolean {
   mkdirSync(path);
   const args = ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", path];
@@ -38,7 +38,7 @@ export function unmount(path: string): void {
   spawnSync("umount", [path]);
 }
 
-/** Whether this process may mount file systems. */
+/** Returns whether this process may mount file systems. */
 export function canMount(): boolean {
   const folder = mkdtempSync(join(tmpdir(), "softjac-mount-"));
   const path = join(folder, "small");
@@ -49,7 +49,7 @@ export function canMount(): boolean {
   return can;
 }
 
-/** The library of Debian's package faketime for programs with threads. */
+/** Library of Debian's package faketime for programs with threads. */
 export function faketimeLibrary(): string | undefined {
   if (!isLinux) return;
   return readdirSync("/usr/lib")

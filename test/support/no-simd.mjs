@@ -1,4 +1,4 @@
-// Loaded before the command: SIMD is missing, so that runs use the plain kernel, which is slower.
+// Preload that disables SIMD, so that runs use the slower plain kernel.
 WebAssembly.Module = function missing() {
   throw new Error("SIMD is missing");
 };

@@ -1,49 +1,49 @@
 import { brotliCompressSync, gzipSync } from "node:zlib";
 
-// Writes small Parquet files by hand, so that any number in them can be wrong.
+// Writes small Parquet files in which any number can be wrong.
 
-/** A struct of Thrift's compact protocol: integers, texts, lists of structs, and structs by field number. */
+/** Struct of Thrift's compact protocol: integers, strings, lists of structs and structs, by field number. */
 export type Struct = {
   [id: number]: number | string | Struct | Struct[] | number[];
 };
 
 export interface Page {
   version: 1 | 2;
-  /** Numbers that the header has, where they are not those of the page. */
+  /** Numbers in the header; default: those of the page. */
   values: number;
   rows?: number;
   nulls?: number;
-  /** Sections of levels, without their length; empty: none. */
+  /** Levels without their length; empty for none. */
   repetition: number[];
   definition: number[];
-  /** Length of the definition levels, where it is not theirs. */
+  /** Stated length of the definition levels; default: the actual one. */
   definitionBytes?: number;
-  /** Encoding that the header names; 3: RLE. */
+  /** Encoding in the header; 3 is RLE. */
   levelEncoding?: number;
   data: number[];
-  /** Bytes in the place of the data: indices of the column's dictionary, as RLE_DICTIONARY has them. */
+  /** Bytes instead of the values: RLE_DICTIONARY indices into the dictionary of the column. */
   indices?: number[];
 }
 
 export interface Column {
-  /** Schema elements below the root, the top-level column first. */
+  /** Schema elements below the root, starting with the top-level column. */
   schema: Struct[];
   pages: Page[];
-  /** Values of a dictionary page in front. */
+  /** Values of the dictionary page. */
   dictionary?: number[];
-  /** Number that the footer has. */
+  /** Number of values in the footer. */
   values: number;
-  /** More fields of the ColumnMetaData, or other values. */
+  /** Fields of the ColumnMetaData to add or replace. */
   metadata?: Struct;
 }
 
 const DOUBLE = 5;
-/** Encodings, as stored. */
+/** Codes of encodings. */
 const PLAIN = 0;
 const RLE_DICTIONARY = 8;
 const REPETITION = { required: 0, optional: 1, repeated: 2 };
 
-/** Schema of a column of lists of doubles; its definition levels reach 2, or 3 where the list may be null. */
+/** Schema of a column of lists of doubles, with definition levels up to 2, or 3 if lists are nullable. */
 export function listSchema(list: "required" | "optional"): Struct[] {
   return [
     { 3: REPETITION[list], 4: "logits", 5: 1, 6: 3 },
@@ -56,7 +56,7 @@ export function flatSchema(name: string): Struct[] {
   return [{ 1: DOUBLE, 3: REPETITION.optional, 4: name }];
 }
 
-/** Compresses by what each format has for data that does not compress. */
+/** Wraps bytes in the uncompressed form of each format. */
 const CODECS: { [codec: number]: (data: Buffer) => Buffer } = {
   0: (data) => data,
   1: (data) =>
@@ -75,7 +75,7 @@ const CODECS: { [codec: number]: (data: Buffer) => Buffer } = {
     sizes.writeUInt32BE(block.length, 4);
     return Buffer.concat([sizes, block]);
   },
-  // a frame with its content size in 4 bytes and one raw block, which is the last
+  // Frame with its content size in 4 bytes and a single raw block.
   6: (data) =>
     Buffer.from([
       ...[0x28, 0xb5, 0x2f, 0xfd, 0xa0],
@@ -86,7 +86,7 @@ const CODECS: { [codec: number]: (data: Buffer) => Buffer } = {
   7: lz4,
 };
 
-/** A file of one row group. */
+/** Returns a file with one row group. */
 export function parquetFile(
   columns: Column[],
   {
@@ -96,7 +96,7 @@ export function parquetFile(
   }: {
     rows: number;
     codec?: number;
-    /** Number of top-level columns, if a struct has several leaves. */
+    /** Number of top-level columns; differs from the leaves if there are structs. */
     topLevel?: number;
   },
 ): Buffer {
@@ -204,7 +204,7 @@ function pageBytes(page: Page, codec: number): Buffer {
   ]);
 }
 
-/** Fields whose integers have 64 bits are read from those of 32 as well. */
+/** Readers accept 32-bit integers in 64-bit fields. */
 function struct(fields: Struct): number[] {
   let last = 0;
   const bytes = Object.entries(fields).flatMap(([key, value]) => {
@@ -248,7 +248,7 @@ function uint(value: number, bytes: number): number[] {
   );
 }
 
-/** A block of literals; they are 15 to 269 bytes. */
+/** Returns a block of 15 to 269 literal bytes. */
 function lz4(data: Buffer): Buffer {
   return Buffer.from([0xf0, data.length - 15, ...data]);
 }

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 
 /**
- * Peak memory of this process. Of the system's resource usage, the peak starts with that of the process that started this
- * one, so that on Linux /proc is asked.
+ * Returns the peak memory of this process in bytes. Reads /proc on Linux, where the resource usage includes the peak of the
+ * parent process.
  */
 export function peakBytes() {
   const [, kilobytes] =

@@ -8,15 +8,15 @@ import {
 import { built } from "./built.js";
 import type { Inputs } from "./inputs-input.js";
 
-/** Of a column: a number, or a list. */
+/** Value of a column: a number or a list. */
 export type Row = number | number[];
 
-/** A column of results as plain rows. */
+/** Column of results as plain values. */
 export function read(path: string, name: string): (Row | null)[] {
   return readerOf(path)(name);
 }
 
-/** Columns of a file that is read once. */
+/** Columns of a file, which is read once. */
 export function readerOf(path: string): (name: string) => (Row | null)[] {
   const table = flechette(readFileSync(path), { useBigInt: false });
   return (name) =>
@@ -25,7 +25,7 @@ export function readerOf(path: string): (name: string) => (Row | null)[] {
     );
 }
 
-/** The in-memory results as plain rows. */
+/** Returns in-memory results as plain rows. */
 export function rowsOf(values: ArrayLike<number>, rows: number): Row[] {
   const n = values.length / rows;
   const all = Array.from(values);
@@ -35,7 +35,7 @@ export function rowsOf(values: ArrayLike<number>, rows: number): Row[] {
   });
 }
 
-/** Results by the function on arrays, with what they need of the inputs. */
+/** Computes results with the function on arrays, passing the inputs that each needs. */
 export function inMemory(
   all: Inputs,
   emit: readonly EmitName[],

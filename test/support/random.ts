@@ -1,4 +1,4 @@
-/** A seeded generator of float64 in [0, 1) (mulberry32, two draws for 53 bits). */
+/** Returns a seeded generator of float64 in [0, 1): mulberry32, two draws for 53 bits. */
 export function random(seed: number): () => number {
   let state = seed >>> 0;
   const draw = () => {
@@ -11,7 +11,7 @@ export function random(seed: number): () => number {
   return () => ((draw() >>> 5) * 2 ** 26 + (draw() >>> 6)) / 2 ** 53;
 }
 
-/** Standard normal draws (Box-Muller) from a uniform generator. */
+/** Returns a generator of standard normal draws by Box-Muller. */
 export function normal(uniform: () => number): () => number {
   return () =>
     Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());

@@ -1,6 +1,6 @@
-// Loaded before the command with --import: appends each call of the main thread that opens, syncs, links, renames or
-// removes a file, or makes a folder, to the file RECORD_CALLS, one JSON object a line. `begin` and `end` number the
-// moments at which calls began and returned. With LINK_FAILS=<code> every hard link fails, as on file systems without.
+// Preload that appends each call of the main thread that opens, syncs, links, renames or removes a file or makes a directory
+// to the file RECORD_CALLS, one JSON object per line. `begin` and `end` are logical times. LINK_FAILS=<code> makes every hard
+// link fail, as on file systems without hard links.
 import fs from "node:fs";
 import promises from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
@@ -13,7 +13,7 @@ const { appendFileSync, lstatSync } = fs;
 const paths = new Map();
 let moments = 0;
 
-/** Returns a function that notes the end of the call. */
+/** Returns a function that records the end of the call. */
 function begun(call, path, to, flags) {
   const begin = moments++;
   const isFolder = lstatSync(path, { throwIfNoEntry: false })?.isDirectory();
@@ -25,7 +25,7 @@ function begun(call, path, to, flags) {
   };
 }
 
-/** What a call is about: one path, two paths, or the path of a descriptor or of a FileHandle. */
+/** Paths of a call by the kind of its arguments. */
 const ABOUT = {
   path: ([path]) => [resolve(String(path))],
   paths: ([from, to]) => [resolve(String(from)), resolve(String(to))],

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CLI } from "../cli/support.js";
 
-/** A call to the file system, as record-calls.mjs notes it; paths are absolute. */
+/** Call of the file system, recorded by record-calls.mjs; paths are absolute. */
 export interface RecordedCall {
   call:
     | "open"
@@ -17,21 +17,21 @@ export interface RecordedCall {
     | "rm"
     | "mkdir";
   path: string;
-  /** The new name, of `link` and `rename`. */
+  /** New path of `link` and `rename`. */
   to?: string;
-  /** Flags of `open`, as Node takes them. */
+  /** Flags of `open`. */
   flags?: number | string;
-  /** Moments, from 0, at which calls began and returned. */
+  /** Logical times when the call began and returned. */
   begin: number;
   end: number;
-  /** Whether `path` was a folder when the call began. */
+  /** Whether `path` was a directory when the call began. */
   isFolder?: boolean;
   error?: string;
 }
 
 const PRELOAD = fileURLToPath(new URL("record-calls.mjs", import.meta.url));
 
-/** Runs the built command to its end and returns its calls to the file system, in the order in which they returned. */
+/** Runs the built command, and returns its calls of the file system in the order of their returns. */
 export function recordedCalls(
   args: readonly string[],
   env: Record<string, string> = {},
@@ -61,8 +61,8 @@ export function recordedCalls(
 }
 
 /**
- * Returns what a power cut could lose: one line for each name that a file got before an fsync of the file had returned,
- * and for each new name or folder after which its folder was not synced.
+ * Returns what a power cut could lose: a line per name that a file got before its fsync returned, and per new name or directory
+ * whose parent directory was not synced afterwards.
  */
 export function notDurable(calls: readonly RecordedCall[]): string[] {
   const found: string[] = [];

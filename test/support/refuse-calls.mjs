@@ -1,5 +1,5 @@
-// Loaded before the command, in each of its threads: the system refuses calls on files with one ending. REFUSE_CALL is open,
-// fstat or read, REFUSE_CODE the error, REFUSE_AT the call from which on they are refused, counted in each thread.
+// Preload for all threads that makes calls on files whose path ends with REFUSE_ENDING fail. REFUSE_CALL is open, fstat or
+// read, REFUSE_CODE the error, and REFUSE_AT the number of the first failing call in each thread.
 import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import { constants } from "node:os";
@@ -14,7 +14,7 @@ const {
 const { openSync, readSync, read, fstatSync, readlinkSync } = fs;
 let calls = 0;
 
-/** The error as Node makes it: of some errors it has no name. */
+/** Returns the error that Node would throw, which has no name for some codes. */
 function refusal(syscall) {
   const errno = -constants.errno[REFUSE_CODE];
   const code = getSystemErrorMap().has(errno)

@@ -4,11 +4,11 @@ import { appendFileSync } from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import net from "node:net";
 
-// Preloaded into a process and its threads: notes a use of a network in the file NETWORK_USES, and exits with 97.
+// Preload for all threads that records a use of the network in the file NETWORK_USES and exits with 97.
 
 function refuse(owner, name) {
   owner[name] = (...args) => {
-    // A socket's options may come as they were given, or in the list that Node makes of them.
+    // Options of a socket are the first argument, or the first item of Node's normalized list.
     const [{ host, port } = {}] = args.flat();
     const where = port ? ` ${host}:${port}` : "";
     appendFileSync(process.env.NETWORK_USES, `${name}${where}\n`);
@@ -16,7 +16,7 @@ function refuse(owner, name) {
   };
 }
 
-// Clients of HTTP, TLS and fetch all connect by a socket's method.
+// HTTP, TLS and fetch all connect through net.Socket.
 refuse(net.Socket.prototype, "connect");
 refuse(net.Server.prototype, "listen");
 refuse(dgram, "createSocket");

@@ -1,10 +1,10 @@
 import type { Decimal } from "decimal.js";
 import { sum, type Truth } from "./truth.js";
 
-/** null: -inf. */
+/** Value; null is -inf. */
 export type Value = Decimal | null;
 
-/** A result: its true values, and what its errors are relative to where not to the value, in 80 digits. */
+/** Result with its true values in 80 digits; errors are relative to `scale`, or else to the values. */
 export interface ResultCase {
   name: string;
   code: number;
@@ -16,10 +16,10 @@ export interface ResultCase {
 
 export const at = (values: Decimal[], k: number) => values[k] as Decimal;
 export const classesOf = ({ p }: Truth) => p.map((_, k) => k);
-/** All entries of a block, row-major. */
+/** Returns all entries of a block, row-major. */
 export const square = (row: Truth, entry: (i: number, j: number) => Decimal) =>
   classesOf(row).flatMap((i) => classesOf(row).map((j) => entry(i, j)));
 export const vector = (Q: number, draw: () => number) =>
   Array.from({ length: Q }, draw);
-/** A result that is one value. */
+/** Returns the sum, as a result of one value. */
 export const total = (values: Decimal[]) => [sum(values)];

@@ -14,13 +14,14 @@ import {
 } from "./result-case.js";
 import { byTemperature, jacobianOf, logOf, sum, type Truth } from "./truth.js";
 
-/** v_k - ⟨p, v⟩ as Σ p_j (v_k - v_j), and Σ p_k |v_k - v_a|, which a sum of terms that may cancel is good to. */
+/** Returns v_k - ⟨p, v⟩ as Σ p_j (v_k - v_j). */
 const offMean = ({ p }: Truth, v: number[], k: number) =>
   sum(
     p.map((x, j) =>
       x.times(exact(v[k] as number).minus(exact(v[j] as number))),
     ),
   );
+/** Returns Σ p_k |v_k - v_a|, the error scale of sums whose terms may cancel. */
 const spread = ({ p, a }: Truth, v: number[]) =>
   sum(
     p.map((x, k) =>
@@ -36,7 +37,7 @@ const away = ({ a }: Truth, v: number[], k: number) =>
     .minus(exact(v[a] as number))
     .abs();
 
-/** sqrt(p_k/T) of every class: each is in as many entries as there are classes. */
+/** sqrt(p_k/T) of every class, cached because each is used for Q entries. */
 const roots = new WeakMap<Truth, Decimal[]>();
 function rootsOf(row: Truth): Decimal[] {
   const known = roots.get(row);
@@ -82,7 +83,7 @@ export const RESULT_CASES: ResultCase[] = [
     name: "logsumexp",
     code: code.LOGSUMEXP,
     truth: ({ peak, log }) => [peak.plus(log)],
-    // the sum of m/T and log1p(tail) may cancel: 2^-8 of an ε of the larger is then left
+    // The sum of m/T and log1p(tail) may cancel, with an error of 2^-8 ε of the larger.
     scale: ({ peak, log }) => [
       peak.plus(log).abs().plus(peak.abs().plus(log).div(256)),
     ],
@@ -230,7 +231,7 @@ export const RESULT_CASES: ResultCase[] = [
   ...COVARIANCE_CASES,
 ];
 
-/** The results of the catalogue that a case is of. */
+/** Returns the names of the case in the catalogue. */
 export function namesOf(spec: ResultCase): ReferenceName[] {
   return spec.code === code.PACKED
     ? ["packed"]

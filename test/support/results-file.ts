@@ -17,15 +17,15 @@ import { fixedSizeList } from "./fixed-size-list.js";
 
 type Column = [name: string, type: DataType, values: unknown[]];
 
-/** Columns of a table of results as plain values, and how its rows are cut into record batches. */
+/** Columns of a results table as plain values. */
 export interface ResultsFile {
   columns: Column[];
   metadata?: Record<string, string>;
-  /** Rows of each record batch, again and again until there are no rows left; default: one batch. */
+  /** Rows per record batch, repeated until no rows remain; default: one batch. */
   batchRows?: number[];
 }
 
-/** Writes a table of results by apache-arrow. */
+/** Writes a table of results with apache-arrow. */
 export function writeResults(path: string, file: ResultsFile): void {
   const { columns, metadata = {} } = file;
   const fields = columns.map(([name, type]) => new Field(name, type, true));
@@ -51,7 +51,7 @@ export function writeResults(path: string, file: ResultsFile): void {
   writeFileSync(path, writer.toUint8Array(true));
 }
 
-/** Returns two rows of blocks in lists of so many values: value k of row r is r + k. */
+/** Returns two rows of lists in which value k of row r is r + k. */
 export function twoBlocks(size: number): [row: Column, jacobian: Column] {
   const values = [0, 1].map((r) =>
     Array.from({ length: size }, (_, k) => r + k),
@@ -62,7 +62,7 @@ export function twoBlocks(size: number): [row: Column, jacobian: Column] {
   ];
 }
 
-/** Entries of examples, by row of the logits; null: a bad row. */
+/** Entries of each example, by row of the logits; null for a bad row. */
 export type SparseExamples = {
   row: number;
   entries: { indices: number[]; values: number[] } | null;

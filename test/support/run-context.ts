@@ -10,13 +10,13 @@ import { taskRunner } from "../../workers/run-task.js";
 
 export const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-/** Carries out a task when and how the test says; `run` does what a worker would. */
+/** Executes a task as the test decides; `run` computes it as a worker does. */
 export type Schedule<T extends Task = Task> = (
   task: T,
   run: () => Reply,
 ) => Promise<Reply>;
 
-/** Returns the context of a run whose tasks run in this thread, with the plain kernel. */
+/** Returns the context of a run whose tasks are computed in this thread with the plain kernel. */
 export function contextOf(
   job: Job,
   options: ResolvedOptions,

@@ -1,4 +1,4 @@
-// Loaded before the command: the first signal that comes is said on standard error, once the command has heard it.
+// Preload that reports the first signal on standard error, after the command has handled it.
 import { writeSync } from "node:fs";
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"])

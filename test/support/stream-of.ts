@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { RecordBatchReader, RecordBatchStreamWriter } from "apache-arrow";
 
-/** The batches of a file as a stream, by apache-arrow. */
+/** Converts a file to a stream with apache-arrow. */
 export function streamOf(path: string): Buffer {
   const writer = new RecordBatchStreamWriter();
   for (const batch of RecordBatchReader.from(readFileSync(path)))

@@ -2,18 +2,21 @@ import { Decimal } from "decimal.js";
 import type { RowSizes } from "../../src/reference/error-scales.js";
 import { Exact, exact, sumsOfOthers } from "./exact.js";
 
-/** Every result of one row by its definition, in 80 digits; what `sizes` give is what a compensated sum's bound is of. */
+/** Intermediate values of one row by their definitions, in 80 digits. */
 export interface Truth {
   p: Decimal[];
   /** 1 - p_k. */
   q: Decimal[];
   /** (o_k - m)/T; null for a masked class. */
   d: (Decimal | null)[];
-  /** m/T, log1p(tail), tail. */
+  /** m/T. */
   peak: Decimal;
+  /** log1p(tail). */
   log: Decimal;
   tail: Decimal;
+  /** Predicted class. */
   a: number;
+  /** Temperature. */
   t: Decimal;
 }
 
@@ -23,7 +26,7 @@ export const sum = (values: Decimal[]): Decimal =>
 
 const known = new Map<string, Truth>();
 
-/** Many tests ask for the same rows, and each takes milliseconds. */
+/** Returns a cached row: many tests use the same rows, and each takes milliseconds. */
 export function truthOf(logits: number[], temperature: number): Truth {
   const key = `${temperature}: ${logits}`;
   const truth = known.get(key) ?? workedOut(logits, temperature);
@@ -43,14 +46,14 @@ function workedOut(logits: number[], temperature: number): Truth {
   const S = tail.plus(1);
   const p = e.map((x) => x.div(S));
   const q = sumsOfOthers(e).map((others) => others.div(S));
-  // ln(1 + tail) to 80 digits of itself, however small the tail
+  // ln(1 + tail) with 80 significant digits even for small tails.
   const log = tail.lt("1e-40")
     ? tail.minus(tail.pow(2).div(2)).plus(tail.pow(3).div(3))
     : new Exact(Decimal.clone({ precision: 140 }).ln(S.toString()).toString());
   return { p, q, d, peak: exact(m).div(t), log, tail, a, t };
 }
 
-/** log p_k; null is -inf. */
+/** Returns log p_k; null for -inf. */
 export function logOf({ d, log }: Truth, k: number): Decimal | null {
   const x = d[k];
   return x ? x.minus(log) : null;
@@ -64,12 +67,12 @@ export function jacobianOf({ p, q, t }: Truth, i: number, j: number): Decimal {
   );
 }
 
-/** x/T. Quotients of 80 digits take long, and most rows have a temperature of 1. */
+/** Returns x/T without dividing by 1, because quotients of 80 digits are slow. */
 export function byTemperature(x: Decimal, t: Decimal): Decimal {
   return t.eq(1) ? x : x.div(t);
 }
 
-/** The same as scales of errors are made of. */
+/** Returns the row as numbers for the error scales. */
 export function sizesOf({ a, p, q, d, t, peak, log }: Truth): RowSizes {
   return {
     winner: a,

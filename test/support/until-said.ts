@@ -1,6 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 
-/** Resolves once a process has written `text` to standard error; rejects where it ends before. */
+/** Resolves once a process has written `text` to standard error; rejects if it ends before. */
 export function untilSaid(child: ChildProcess, text: string): Promise<void> {
   let said = "";
   return new Promise((resolve, reject) => {

@@ -4,7 +4,7 @@ import { expect } from "vitest";
 import type { RunOptions } from "../../src/index.js";
 import { built } from "./built.js";
 
-/** Runs, compares every row of the output with the reference, and returns the table that another reader finds. */
+/** Runs, compares every row of the output with the reference, and returns the table as read by flechette. */
 export async function verifiedRun(
   options: RunOptions,
 ): Promise<ReturnType<typeof tableFromIPC>> {

@@ -7,43 +7,43 @@ import {
 } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** What may befall a request on its way. */
+/** Faults of a request. */
 export const FAULTS = [
-  /** The store has too much to do. */
+  /** Response: the store is overloaded. */
   "503",
   "500",
-  /** A proxy before the store cannot reach it, and says so in HTML. */
+  /** HTML response of a proxy that cannot reach the store. */
   "502",
-  /** Another is at the same object. */
+  /** Response: a concurrent request changes the same object. */
   "409",
-  /** The connection ends before the store has heard of it, or after it has done it. */
+  /** Connection reset before the store has the request, or after the store has executed it. */
   "reset before",
   "reset after",
-  /** It is done, and the answer comes too late. */
+  /** No response, although the store has executed the request. */
   "late",
-  /** Half of the answer comes. */
+  /** Connection reset after half of the response. */
   "cut",
-  /** The same, in chunks of which the last says that all has come. */
+  /** Half of the response in chunked encoding with a valid end. */
   "short",
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
 export interface Befalling {
   fault: Fault;
-  /** Which request, from 1, of those that `of` names. */
+  /** Number of the first faulty request, from 1, among those for which `of` returns true. */
   turn: number;
   of?: (request: { method: string; url: string }) => boolean;
-  /** How many of them, from that one on. */
+  /** Number of consecutive faulty requests; default: 1. */
   times?: number;
-  /** Told that it has befallen one. */
+  /** Called before each fault. */
   onFault?: (request: { method: string; url: string }) => void;
 }
 
-/** In front of a store: passes requests on, but for those that something befalls. */
+/** Proxy of a store that injects faults. */
 export class FaultProxy {
   #befalling: Befalling | null = null;
   #turn = 0;
-  /** Requests that have come. */
+  /** Requests since `befalling` was set. */
   requests: { method: string; url: string }[] = [];
   url = "";
   readonly #server = createServer((request, response) =>
@@ -66,7 +66,7 @@ export class FaultProxy {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
-  /** What befalls requests from now on; null: nothing. */
+  /** Fault of the next requests; null for none. */
   set befalling(befalling: Befalling | null) {
     this.#befalling = befalling;
     this.#turn = 0;
@@ -162,7 +162,7 @@ function passAnswer(
   answer.on("data", (piece) => pieces.push(piece));
   answer.on("end", () => {
     const body = Buffer.concat(pieces);
-    // Of an answer without a body its head is cut.
+    // A response without a body is cut in its head.
     if (body.byteLength === 0) {
       response.socket?.write("HTTP/1.1 200 O");
       response.socket?.destroy();

@@ -21,12 +21,12 @@ import { columnsFirst, npy, safetensors, zip } from "../array-files.js";
 import { built } from "../built.js";
 import { random } from "../random.js";
 
-/** An input whose rows stand in one of the ways that there are, and how a run takes it. */
+/** Input of one format, with the options to run it. */
 export interface LargeInput {
   name: string;
   file: string;
   options: Partial<RunOptions>;
-  /** It is read as a whole, and not by the rows of a part. */
+  /** Whether shards read the whole file instead of their rows. */
   whole?: boolean;
 }
 
@@ -35,7 +35,7 @@ const ARROW_ROWS = 18_000;
 const CLASSES = 6;
 const BATCH_ROWS = 4_050;
 
-/** Files of some MiB, so that a part's rows are but a part of each. */
+/** Writes files of a few MiB, so that the rows of a shard are only a part of each. */
 export async function writeLargeInputs(
   at: (name: string) => string,
 ): Promise<LargeInput[]> {
@@ -143,7 +143,7 @@ export async function writeLargeInputs(
       name: "npy, by columns",
       file: "fortran.npy",
       options: {},
-      // Columns are so short here that what is between is fetched with them.
+      // Columns are so short that the bytes between them are fetched as well.
       whole: true,
     },
     {

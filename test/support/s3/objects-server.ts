@@ -8,17 +8,16 @@ import type { AddressInfo } from "node:net";
 import { partOfUpload, Uploads } from "./uploads.js";
 import { escapeXml, listingXml } from "./xml.js";
 
-// A server of S3's requests that softjac makes, in memory. It holds clients to what S3 holds them to: names of buckets,
-// conditions, checksums, lengths, the least size of pieces; what it does not know it refuses.
+// In-memory S3 server for the requests that softjac makes. Like S3, it checks bucket names, conditions, checksums, lengths and
+// the minimum size of multipart parts. It rejects all other requests.
 
-/** An object as it is kept. */
 export interface StoredObject {
   bytes: Buffer;
   etag: string;
   modified: Date;
 }
 
-/** A request, and how it was answered. */
+/** Request with the status of its response. */
 export interface Served {
   method: string;
   key: string;
@@ -28,7 +27,7 @@ export interface Served {
   status: number;
 }
 
-/** Who may do what they like. */
+/** Credentials with all permissions. */
 export const ACCESS_KEY = "AKIATESTACCESSKEY";
 export const SECRET_KEY = "a-secret-that-nobody-may-see";
 
@@ -45,11 +44,11 @@ export class ObjectsServer {
   readonly buckets = new Map<string, Map<string, StoredObject>>();
   readonly uploads = new Uploads();
   readonly served: Served[] = [];
-  /** Names per list at most. */
+  /** Maximum number of names per listing. */
   pageSize = 1000;
-  /** A server that puts wherever it is told to, or does so at the end of uploads in pieces alone. */
+  /** Whether the server ignores conditions of all puts, or only of multipart uploads. */
   ignoresConditions: boolean | "uploads" = false;
-  /** Changes the text of a listing before it is sent. */
+  /** Changes a listing before it is sent. */
   changeListing: ((xml: string, query: URLSearchParams) => string) | null =
     null;
   readonly #server = createServer((request, response) => {
@@ -75,7 +74,7 @@ export class ObjectsServer {
     return found;
   }
 
-  /** Puts an object past all requests. */
+  /** Stores an object without a request. */
   put(bucket: string, key: string, bytes: Uint8Array, modified = new Date()) {
     const md5 = createHash("md5").update(bytes).digest("hex");
     const object = { bytes: Buffer.from(bytes), etag: `"${md5}"`, modified };
@@ -274,7 +273,7 @@ function refuseStranger({ headers }: IncomingMessage): void {
   if (key !== ACCESS_KEY) throw new S3Failure(403, "InvalidAccessKeyId");
 }
 
-/** Bodies come with a checksum, and have it. */
+/** Rejects a body without a checksum or with a wrong one. */
 function checkChecksum({ headers }: IncomingMessage, body: Buffer): void {
   const sha256 = createHash("sha256").update(body);
   const expected = headers["x-amz-checksum-sha256"];

@@ -1,4 +1,4 @@
-// Loaded before the command: the pauses between two tries of a request take a fiftieth of their time.
+// Preload that shortens the pauses between retries of a request to a fiftieth.
 import { syncBuiltinESMExports } from "node:module";
 import promises from "node:timers/promises";
 

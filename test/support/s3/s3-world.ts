@@ -7,24 +7,26 @@ import { CLI } from "../../cli/support.js";
 import { FaultProxy } from "./fault-proxy.js";
 import { ACCESS_KEY, ObjectsServer, SECRET_KEY } from "./objects-server.js";
 
-/** A store with a bucket, a proxy before it, and the environment of those who use it. */
+/** S3 server with a bucket, a proxy that injects faults, and the environment of clients. */
 export interface S3World {
   server: ObjectsServer;
   proxy: FaultProxy;
-  /** The store itself, and by the proxy. */
+  /** URL of the server. */
   endpoint: string;
+  /** URL of the proxy. */
   faulty: string;
   env: NodeJS.ProcessEnv;
-  /** Puts a file, or the files of a folder. */
+  /** Stores a file, or the files of a directory. */
   upload(path: string, key: string): void;
-  /** What stands under a prefix, by name, as text of its bytes in base 64. */
+  /** Returns the objects under a prefix, by name. */
   under(prefix: string): Map<string, Buffer>;
-  /** The same as text, which compares quickly. */
+  /** Returns the objects under a prefix as latin1 text, which is faster to compare. */
   texts(prefix: string): Record<string, string>;
-  /** A prefix under which nothing is, and a location on S3. */
+  /** Returns an empty prefix. */
   newPrefix(): string;
+  /** Returns the URL of an empty prefix. */
   newOutput(): string;
-  /** Runs the built command to its end. */
+  /** Runs the built command. */
   softjac(
     args: readonly string[],
     env?: NodeJS.ProcessEnv,
@@ -40,13 +42,13 @@ export interface Ended {
 
 export const BUCKET = "logits";
 
-/** The location of a prefix. */
+/** Returns the URL of a prefix. */
 export const at3 = (prefix: string) => `s3://${BUCKET}/${prefix}/`;
 
-/** NODE_OPTIONS of a command that is to give a store up quickly. */
+/** NODE_OPTIONS of a command that gives up on a store quickly. */
 export const QUICK_PAUSES = `--import ${fileURLToPath(new URL("quick-pauses.mjs", import.meta.url))}`;
 
-/** Requests of this process that make no progress are repeated after `ms`, not after a minute. */
+/** Makes this process retry requests without progress after `ms` instead of a minute. */
 export function repeatAfter(ms: number): void {
   const { setTimeout } = globalThis;
   const shortened = (call: () => void, delay = 0) =>
@@ -69,7 +71,7 @@ export async function s3World(): Promise<S3World> {
     AWS_SECRET_ACCESS_KEY: SECRET_KEY,
     AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
   };
-  // Of the calls in this process.
+  // For calls in this process.
   Object.assign(process.env, own);
   const env = { ...process.env, AWS_ENDPOINT_URL: endpoint };
   const under = (prefix: string) => {
@@ -104,7 +106,7 @@ export async function s3World(): Promise<S3World> {
   };
 }
 
-/** A file, under the name "", or those of a folder. */
+/** Returns a file with the name "", or the files of a directory. */
 export function filesIn(path: string): [name: string, bytes: Buffer][] {
   try {
     return [["", readFileSync(path)]];

@@ -10,10 +10,10 @@ export interface Upload {
   parts: Map<number, { bytes: Buffer; etag: string }>;
 }
 
-/** Uploads in pieces that have not ended. */
+/** Multipart uploads in progress. */
 export class Uploads {
   readonly #uploads = new Map<string, Upload>();
-  /** Size of every piece but the last, at least: that of S3, unless a test sets less. */
+  /** Minimum size of every part but the last; default: that of S3. */
   minPieceBytes = 5 * 2 ** 20;
 
   get count(): number {
@@ -35,7 +35,7 @@ export class Uploads {
     this.#uploads.delete(id);
   }
 
-  /** What its pieces make, which must be all that are named, in order, with their ETags and checksums. */
+  /** Returns the object of the listed parts, which must be in order and have the right ETags and checksums. */
   complete({ parts }: Upload, xml: string): { bytes: Buffer; etag: string } {
     const named = [...xml.matchAll(/<Part>(.*?)<\/Part>/gs)].map(
       ([, part = ""]) => ({

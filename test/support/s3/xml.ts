@@ -7,7 +7,7 @@ export function escapeXml(text: string): string {
     .replaceAll('"', "&quot;");
 }
 
-/** ListObjectsV2 of a bucket, in the order of the keys' bytes. */
+/** Returns the response of ListObjectsV2, in byte order of the keys. */
 export function listingXml(
   objects: ReadonlyMap<string, StoredObject>,
   query: URLSearchParams,
@@ -27,7 +27,7 @@ export function listingXml(
   for (const key of keys) {
     const cut = delimiter ? key.indexOf(delimiter, prefix.length) : -1;
     const common = cut < 0 ? null : key.slice(0, cut + delimiter.length);
-    // A token is what was listed last.
+    // The token is the last listed name.
     if ((common ?? key) <= after || (common && prefixes.has(common))) continue;
     if (entries.length + prefixes.size === most) {
       truncated = true;
