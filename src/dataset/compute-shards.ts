@@ -9,17 +9,17 @@ import {
 } from "./shard-computer.js";
 
 interface Shards extends ShardContext {
-  /** Shards to compute, in order. */
+  /** Indices of the shards to compute, in this order. */
   shards: readonly number[];
   report: DatasetReportBuilder;
   stopping: GracefulStop;
 }
 
 /**
- * Computes shards one after the other; while one is committed, the next is computed.
- * @returns the inputs that were skipped
- * @throws SoftjacError as run; AbortedError; StalledError: completed shards are kept; InternalError for shards whose
- * threads died twice, once the others are done
+ * Computes shards one after the other; commits each while the next one is computed. Completed shards remain after an error.
+ * @returns the names of the inputs that were skipped
+ * @throws SoftjacError as run; AbortedError; StalledError; InternalError, once the other shards are done, if worker threads
+ * crashed twice on a shard
  */
 export async function computeShards(
   { shards, report, stopping, ...context }: Shards,
@@ -28,8 +28,8 @@ export async function computeShards(
   const { run } = context;
   const skipped = new Set<string>();
   const computer = new ShardComputer(context);
-  const died: string[] = [];
-  const make = async (
+  const crashed: string[] = [];
+  const compute = async (
     shard: number,
     onComputed: () => void,
   ): Promise<ShardOutcome | null> => {
@@ -40,17 +40,17 @@ export async function computeShards(
       return await computer.compute(shard, hooks);
     } catch (error) {
       if (!(error instanceof WorkerError)) throw error;
-      died.push(`${computer.describe(shard)}: ${error.message}`);
+      crashed.push(`${computer.describe(shard)}: ${error.message}`);
       return null;
     }
   };
-  /** Reports outcomes in the order of the shards. Resolves to false once the dataset is published. */
-  const told = async (
-    before: Promise<boolean>,
-    made: Promise<ShardOutcome | null>,
+  /** Reports an outcome after the previous one. Resolves to false once the dataset is published. */
+  const reportOutcome = async (
+    previous: Promise<boolean>,
+    pending: Promise<ShardOutcome | null>,
   ): Promise<boolean> => {
-    if (!(await before)) return false;
-    const outcome = await made;
+    if (!(await previous)) return false;
+    const outcome = await pending;
     if (outcome === "published") return false;
     if (outcome === null || outcome === "up to date") return true;
     if (outcome.event === "shard completed") report.countComputed(outcome);
@@ -58,7 +58,7 @@ export async function computeShards(
     onEvent?.(outcome);
     return true;
   };
-  let made: Promise<ShardOutcome | null> = Promise.resolve(null);
+  let pending: Promise<ShardOutcome | null> = Promise.resolve(null);
   let committing = Promise.resolve(true);
   try {
     for (const shard of shards) {
@@ -67,23 +67,23 @@ export async function computeShards(
       const computed = new Promise<void>((resolve) => {
         onComputed = resolve;
       });
-      made = make(shard, onComputed);
-      const before = committing;
-      committing = told(before, made);
+      pending = compute(shard, onComputed);
+      const previous = committing;
+      committing = reportOutcome(previous, pending);
       committing.catch(() => {});
-      await Promise.race([computed, made]);
+      await Promise.race([computed, pending]);
       report.countPassed(shard);
-      if (!(await before)) return skipped;
+      if (!(await previous)) return skipped;
     }
-    // Threads end while the last shard is committed.
+    // The threads are no longer needed while the last shard is committed.
     await Promise.all([committing, computer.close()]);
   } finally {
-    await Promise.allSettled([committing, made]);
+    await Promise.allSettled([committing, pending]);
     await computer.close();
   }
-  if (died.length > 0)
+  if (crashed.length > 0)
     throw new InternalError(
-      `worker threads crashed twice while computing ${died.slice(0, 3).join("; ")}${died.length > 3 ? "; …" : ""}; ${report.shardsDone} of ${run.shards} shards are done and kept`,
+      `worker threads crashed twice while computing ${crashed.slice(0, 3).join("; ")}${crashed.length > 3 ? "; …" : ""}; ${report.shardsDone} of ${run.shards} shards are done and kept`,
     );
   return skipped;
 }

@@ -4,44 +4,44 @@ import type { Partition } from "../results/run-metadata.js";
 import { VERSION } from "../version.js";
 import type { BytesOptions } from "./options.js";
 
-/** State of an input that has no inode: the plan is one for all machines, and a copy with the same time will do. */
+/** State of an input without its inode, so that it is equal on all machines and for copies with the same mtime. */
 export type PlannedState = Omit<InputState, "inode">;
 
-/** An input as it was when the run was planned. */
+/** Input and its state when the run was planned. */
 export interface PinnedInput extends PlannedState {
-  /** Its path from the folder that all inputs are in. */
+  /** Path relative to `root` of the plan. */
   name: string;
   rows: number;
-  /** Partitions of its path that the run uses. */
+  /** Partitions (`key=value` in the path) that the run uses. */
   partitions?: readonly Partition[] | undefined;
-  /** Number of classes of the other inputs, if the rows of this one do not tell it. */
+  /** Number of classes, taken from the other inputs, if no row of this one has logits. */
   classes?: number;
 }
 
-/** An input that a run goes on without, and why. */
+/** Invalid input, and its error. */
 export interface SkippedInput extends Omit<PinnedInput, "rows"> {
   error: string;
 }
 
-/** Everything that the bytes of a dataset depend on, and where its inputs are. */
+/** Content of _plan.json. */
 export interface DatasetPlan {
+  /** `fingerprintOf(of)`. */
   fingerprint: string;
-  /** The folder that the inputs' names start from, or s3://bucket/prefix. */
+  /** Directory or `s3://bucket/prefix` that contains all inputs. */
   root: string;
   of: PlannedBytes;
 }
 
-/** What the bytes of a dataset depend on; never a host, a time, or a number of threads. */
+/** Everything that the bytes of a dataset depend on: never a host, a time, or a number of threads. */
 export interface PlannedBytes {
-  /** Of this plan, of the parts and of the manifest. */
+  /** Version of the plan, the shards and the manifest. */
   format: 1;
   softjac: string;
-  /** Whether records and manifest have the SHA-256 of every part. */
+  /** Whether records and manifest contain the SHA-256 of every shard. */
   checksums: boolean;
-  /** Options of the run, those that change bytes. */
   options: BytesOptions;
   inputs: readonly PinnedInput[];
-  /** Found bad by the plan. */
+  /** Inputs that were invalid when the run was planned. */
   leftOut: readonly SkippedInput[];
   shards: readonly Shard[];
 }
@@ -54,7 +54,7 @@ export function makePlan(
   return { fingerprint: fingerprintOf(planned), root, of: planned };
 }
 
-/** Returns the number of rows of shards; default: of all. */
+/** Returns the number of rows in some shards; default: all shards. */
 export function rowsOf(
   { of: { shards } }: DatasetPlan,
   numbers: Iterable<number> = shards.keys(),
@@ -67,39 +67,39 @@ export function rowsOf(
   return rows;
 }
 
-/** What the shards of an input depend on. */
 export interface InputSize {
   rows: number;
-  /** Of the output, as far as is known before it is made. */
+  /** Output bytes per row; input bytes if the output size depends on the values. */
   bytesPerRow: number;
 }
 
 export interface ShardLimits {
-  /** Rows of a shard at most; where it is given, nothing else counts. */
+  /** Maximum rows of a shard; overrides `shardBytes`. */
   shardRows: number | undefined;
-  /** Bytes of a shard's output, about. */
+  /** Approximate output bytes of a shard. */
   shardBytes: number;
 }
 
 /** Rows `[rowStart, rowEnd)` of one input. */
 export interface Shard {
-  /** Which input, from 0. */
+  /** Index of the input. */
   input: number;
   rowStart: number;
   rowEnd: number;
 }
 
 /**
- * Divides the rows of every input into shards of about one size, none over two inputs. Pure. An input without rows has one
- * shard without rows.
+ * Divides the rows of every input into shards of nearly equal size. No shard spans two inputs; an input without rows has one
+ * empty shard.
  */
 export function planShards(
   inputs: readonly InputSize[],
   { shardRows, shardBytes }: ShardLimits,
 ): Shard[] {
   return inputs.flatMap(({ rows, bytesPerRow }, input): Shard[] => {
-    const most = shardRows ?? Math.max(1, Math.floor(shardBytes / bytesPerRow));
-    const count = Math.max(1, Math.ceil(rows / most));
+    const maxRows =
+      shardRows ?? Math.max(1, Math.floor(shardBytes / bytesPerRow));
+    const count = Math.max(1, Math.ceil(rows / maxRows));
     const edge = (k: number) => Math.floor((rows / count) * k);
     return Array.from({ length: count }, (_, k) => ({
       input,
@@ -109,7 +109,7 @@ export function planShards(
   });
 }
 
-/** JSON whose bytes depend on the values alone: keys in order, nothing between. Values that are undefined are left out. */
+/** Returns JSON with sorted keys and without whitespace or undefined properties, so that equal values have equal bytes. */
 export function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
   if (typeof value !== "object" || value === null) return JSON.stringify(value);
@@ -124,7 +124,7 @@ export function sha256(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 
-/** The first 16 hexadecimal digits of the SHA-256 of a value's canonical JSON. */
+/** Returns the first 16 hexadecimal digits of the SHA-256 of a value's canonical JSON. */
 export function fingerprintOf(value: unknown): string {
   return sha256(new TextEncoder().encode(canonicalJson(value))).slice(0, 16);
 }

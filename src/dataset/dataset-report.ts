@@ -27,7 +27,7 @@ export interface DatasetReport extends CallCost {
   damaged: { file: string; problem: string }[];
 }
 
-/** Collects a report while a dataset is worked on. */
+/** Counts the work on a dataset and builds its report. */
 export class DatasetReportBuilder {
   readonly #cost = startClock();
   readonly counts: Omit<DatasetReport, keyof CallCost>;
@@ -70,7 +70,7 @@ export class DatasetReportBuilder {
     Object.assign(this.counts, { fingerprint, inputs, rows, shards });
   }
 
-  /** Reports the missing shards, and those that this call computes, before any is. */
+  /** Reports which shards are missing and which of them this call computes. */
   setMissing(
     missing: readonly number[],
     toDo: readonly number[] = missing,
@@ -90,7 +90,7 @@ export class DatasetReportBuilder {
     });
   }
 
-  /** Counts a shard as computed or left: another process has computed it, or none will. */
+  /** Counts the rows of a shard for progress, whether this process computed it or not. */
   countPassed(shard: number): void {
     this.#rowsPassed += rowsOf(this.#plan as DatasetPlan, [shard]);
   }
@@ -107,7 +107,7 @@ export class DatasetReportBuilder {
     counts.badRows += badRows;
   }
 
-  /** Returns the progress of a shard as that of the call. */
+  /** Converts progress of the current shard into progress of the call. */
   progress(onProgress: RunHooks["onProgress"]): RunHooks["onProgress"] {
     const rowsBefore = this.#rowsPassed;
     const bytesBefore = this.#bytesDone;

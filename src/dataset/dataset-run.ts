@@ -44,7 +44,7 @@ export interface PublishOptions {
   allowMissing?: boolean | undefined;
 }
 
-/** The part of a run that computing its shards needs. */
+/** Members of a run that computing its shards needs. */
 export type ShardRun = Pick<
   DatasetRun,
   | ("plan" | "folders" | "shards" | "isDone" | "isPublished")
@@ -52,8 +52,8 @@ export type ShardRun = Pick<
 >;
 
 /**
- * A run over a dataset, as it is in its store. Any number of processes may work on it at once and die at any point; what two
- * of them compute has the same bytes. Subclasses publish it: by renaming a folder, or in place.
+ * Run over a dataset in its store. Any number of processes may work on it concurrently and die at any point, because all
+ * compute the same bytes. Subclasses publish it by renaming a directory, or in place.
  */
 export abstract class DatasetRun {
   protected readonly files: RunFiles;
@@ -70,7 +70,7 @@ export abstract class DatasetRun {
     return this.plan.of.shards.length;
   }
 
-  /** Whether the complete dataset of this run is published. */
+  /** Returns whether the dataset of this run is published. */
   async isPublished(): Promise<boolean> {
     return this.belongsToRun(this.folders.out);
   }
@@ -79,37 +79,36 @@ export abstract class DatasetRun {
   abstract rejectOtherDataset(options: { overwrite: boolean }): Promise<void>;
 
   /**
-   * Checks that the place of the run is still its own, has no links, and can take a file.
+   * Checks that the output still belongs to this run and contains no links, and that the store can take `file`.
    * @throws MissingFolder, OutputExistsError, ConfigurationError
    */
   abstract checkLocation(file?: string): Promise<void>;
 
-  /** Removes the part of a shard that differs from its record, and the record, so that it is computed again. */
+  /** Removes the file of a shard if it differs from its record, and the record, so that the shard is computed again. */
   abstract discardDamaged(shard: number): Promise<void>;
 
-  /** Creates the folders of the run. */
   protected async createFolders(): Promise<void> {}
 
   /** @throws MissingFolder, OutputExistsError */
   protected abstract storePlan(plan: Uint8Array): Promise<void>;
 
-  /** Completes `commit`. */
-  protected async committed(_: ShardRecord, _isNew: boolean): Promise<void> {}
+  /** Runs at the end of `commit`. */
+  protected async afterCommit(_: ShardRecord, _isNew: boolean): Promise<void> {}
 
-  /** Publishes the files of the run, which are complete, by putting _SUCCESS. @throws OutputExistsError */
-  protected abstract put(
+  /** Publishes the complete files of the run by storing _SUCCESS. @throws OutputExistsError */
+  protected abstract publishFiles(
     success: Uint8Array,
     options: { overwrite: boolean },
   ): Promise<void>;
 
-  /** Restores the dataset that a process set aside before it died. Whether there was one. */
-  protected async restoreSetAside(): Promise<boolean> {
+  /** Restores the dataset of this run that a process renamed before it died. Returns whether there was one. */
+  protected async restoreReplaced(): Promise<boolean> {
     return false;
   }
 
-  /** Removes what is not needed once the dataset is published. Any process may do it. */
+  /** Removes the files that are not part of the published dataset. Any process may call it. */
   async cleanUp(): Promise<void> {
-    // Another process may have committed shards of skipped inputs since the manifest.
+    // Another process may have committed shards of skipped inputs after the manifest was written.
     await this.files.removeSkippedShards(this.folders.out);
   }
 
@@ -123,19 +122,19 @@ export abstract class DatasetRun {
   }
 
   /**
-   * Creates the run's folders and plan if they are missing.
+   * Creates the run's directories and plan if they are missing.
    * @returns false if the dataset is published
    * @throws OutputExistsError
    */
   async begin({ overwrite }: { overwrite: boolean }): Promise<boolean> {
-    if ((await this.isPublished()) || (await this.restoreSetAside())) {
-      // Left by a process that died after publishing.
+    if ((await this.isPublished()) || (await this.restoreReplaced())) {
+      // A process may have died between publishing and cleaning up.
       await this.cleanUp();
       return false;
     }
     await this.rejectOtherDataset({ overwrite });
     await this.createFolders();
-    // Another process may have published, and thereby renamed its folder, since the first look.
+    // Another process may have published the run since the first check, which renames its directory.
     if (await this.isPublished()) {
       await this.cleanUp();
       return false;
@@ -144,20 +143,21 @@ export abstract class DatasetRun {
   }
 
   /**
-   * Does work in the folder of the run.
-   * @returns false if the folder is gone (with `isAny`, after any error) because another process published the dataset
-   * @throws IoError if the folder was removed
+   * Runs `work` in the directory of the run.
+   * @returns false if `work` fails because another process published the dataset, which renames the directory
+   * @param anyError whether every error counts as such a failure; default: MissingFolderError only
+   * @throws IoError if the directory was removed
    */
   async #unlessPublished(
     work: () => Promise<void>,
-    isAny = false,
+    anyError = false,
   ): Promise<boolean> {
     try {
       await work();
       return true;
     } catch (error) {
       const isGone = error instanceof MissingFolderError;
-      if ((isGone || isAny) && (await this.isPublished())) return false;
+      if ((isGone || anyError) && (await this.isPublished())) return false;
       if (!isGone) throw error;
       throw new IoError(
         this.folders.wip,
@@ -168,39 +168,39 @@ export abstract class DatasetRun {
   }
 
   /**
-   * Puts a part, which is on disk, and its record. If another process was first, its part stays.
+   * Stores the file of a shard, which must be durable, and then its record. If another process was first, its file is kept.
    * @returns false if the dataset was published meanwhile
-   * @throws InternalError if the other part has other bytes
+   * @throws InternalError if the other process computed different bytes
    */
   commit(file: string, record: ShardRecord): Promise<boolean> {
     return this.#unlessPublished(async () => {
       const { wip } = this.folders;
-      const part = `${wip}/${record.part}`;
+      const stored = `${wip}/${record.part}`;
       await this.checkLocation(file);
-      const isNew = await this.store.putIfAbsent(part, file);
-      if (!isNew) await this.#compareWith(part, file);
+      const isNew = await this.store.putIfAbsent(stored, file);
+      if (!isNew) await this.#assertSame(stored, file);
       const name = `${wip}/${recordName(record.shard)}`;
       if (!(await this.store.putIfAbsent(name, encodeJson(record))))
         await this.files.record(record.shard, wip);
-      await this.committed(record, isNew);
+      await this.afterCommit(record, isNew);
     });
   }
 
-  /** @throws InternalError if a part differs from the file that this process computed */
-  async #compareWith(part: string, file: string): Promise<void> {
+  /** Compares a stored file with the file that this process computed, and removes the latter. @throws InternalError */
+  async #assertSame(stored: string, file: string): Promise<void> {
     try {
-      const found = await hashOf(this.store, part);
-      const made = await hashOf(await openStore(file), file);
-      if (found !== made)
+      const theirs = await hashOf(this.store, stored);
+      const ours = await hashOf(await openStore(file), file);
+      if (theirs !== ours)
         throw new InternalError(
-          `${part}: two processes computed different bytes (SHA-256 ${made} and ${found})`,
+          `${stored}: two processes computed different bytes (SHA-256 ${ours} and ${theirs})`,
         );
     } finally {
       await rm(file, { force: true });
     }
   }
 
-  /** Whether a shard is computed and its part is as its record says. */
+  /** Returns whether a shard is computed and its file matches its record. */
   async isDone(shard: number): Promise<boolean> {
     const { wip } = this.folders;
     const record = await this.files.record(shard, wip);
@@ -213,21 +213,22 @@ export abstract class DatasetRun {
     return [...missing, ...damaged].sort((a, b) => a - b);
   }
 
-  /** Returns the shards without a record, by a list of names: fast, but without a check of the parts. */
+  /** Returns the shards without a record. Fast, because it lists names only and checks no file. */
   unrecorded(): Promise<number[]> {
     return this.#inFolder(async (folder) => {
       const names = await this.store.list(`${folder}/${COMMITS}`);
       const skipped = await this.files.skippedInputs(folder);
-      const isWanted = (shard: number, input: number) =>
-        !names.has(recordName(shard).slice(COMMITS.length + 1)) &&
-        !skipped.has(input);
       return [...this.plan.of.shards.entries()]
-        .filter(([shard, { input }]) => isWanted(shard, input))
+        .filter(
+          ([shard, { input }]) =>
+            !names.has(recordName(shard).slice(COMMITS.length + 1)) &&
+            !skipped.has(input),
+        )
         .map(([shard]) => shard);
     });
   }
 
-  /** Returns the shards without a record, and those whose part differs from it; none of skipped inputs. */
+  /** Returns the shards without a record and those whose file does not match it, except those of skipped inputs. */
   async inspect(): Promise<{
     missing: number[];
     damaged: number[];
@@ -241,17 +242,17 @@ export abstract class DatasetRun {
     return { missing: shardsOf(false), damaged: shardsOf(true), faults };
   }
 
-  /** Returns the parts that differ from their records; of a published dataset, its manifest too. @throws AbortedError */
-  faults(look: Omit<CheckOptions, "others"> = {}): Promise<Fault[]> {
+  /** Returns the files that do not match their records, including a published manifest. @throws AbortedError */
+  faults(options: Omit<CheckOptions, "fallbacks"> = {}): Promise<Fault[]> {
     return this.#inFolder(async (folder, isPublished) => {
-      if (!isPublished) return this.files.faults(folder, look);
+      if (!isPublished) return this.files.faults(folder, options);
       const { fault, records } = await this.#publishedManifest();
-      const parts = { ...look, others: records };
-      return [...(await this.files.faults(folder, parts)), ...fault];
+      const check = { ...options, fallbacks: records };
+      return [...(await this.files.faults(folder, check)), ...fault];
     });
   }
 
-  /** Reads the manifest of the published dataset, which has all records once more. */
+  /** Checks the manifest of the published dataset and returns its copies of the records. */
   async #publishedManifest(): Promise<{
     fault: Fault[];
     records: Map<number, StoredRecord>;
@@ -259,8 +260,8 @@ export abstract class DatasetRun {
     const name = `${this.folders.out}/${MANIFEST}`;
     const bytes = await this.store.read(name);
     const stored = await this.store.head(name);
-    const faulty = (found: string) => ({
-      fault: [{ shard: null, part: MANIFEST, found, record: null }],
+    const faulty = (problem: string) => ({
+      fault: [{ shard: null, file: MANIFEST, problem, record: null }],
       records: new Map(),
     });
     if (!bytes || !stored) return faulty("is missing");
@@ -275,7 +276,7 @@ export abstract class DatasetRun {
     return { fault: [], records: new Map(records) };
   }
 
-  /** Returns the content of _SUCCESS in a folder; null: there is none. */
+  /** Returns the content of _SUCCESS in a directory, or null if there is none. */
   protected async success(
     folder = this.folders.out,
   ): Promise<Partial<Success> | null> {
@@ -283,13 +284,13 @@ export abstract class DatasetRun {
     return decodeJson(bytes) as Partial<Success> | null;
   }
 
-  /** Whether a folder is the complete dataset of this run. */
+  /** Returns whether a directory is the published dataset of this run. */
   protected async belongsToRun(folder: string): Promise<boolean> {
-    const found = await this.success(folder);
-    return found?.fingerprint === this.plan.fingerprint;
+    const success = await this.success(folder);
+    return success?.fingerprint === this.plan.fingerprint;
   }
 
-  /** Replaces a part, and its record, of the published dataset. @throws IoError if the dataset was replaced */
+  /** Replaces the file and record of a shard in the published dataset. @throws IoError if the dataset was replaced */
   async replaceShard(file: string, record: ShardRecord): Promise<void> {
     const { out } = this.folders;
     if (!(await this.isPublished()))
@@ -298,12 +299,12 @@ export abstract class DatasetRun {
         "another run replaced or removed the dataset during the repair",
       );
     await replace(this.store, `${out}/${record.part}`, file);
-    // The record must be younger than the part.
+    // The record must be newer than the file.
     const name = `${out}/${recordName(record.shard)}`;
     await replace(this.store, name, encodeJson(record));
   }
 
-  /** Replaces the manifest of the published dataset by one made from its records. @throws InternalError */
+  /** Rebuilds the manifest of the published dataset from its records. @throws InternalError */
   async replaceManifest(): Promise<void> {
     const { out } = this.folders;
     const manifest = encodeJson(await this.#manifest(out));
@@ -315,32 +316,31 @@ export abstract class DatasetRun {
     await replace(this.store, `${out}/${MANIFEST}`, manifest);
   }
 
-  /** Returns the inputs that are skipped, with their errors. */
+  /** Returns the skipped inputs with their errors. */
   skippedInputs(): Promise<{ name: string; error: string }[]> {
     return this.#inFolder((folder) => this.files.allSkipped(folder));
   }
 
-  /** Returns the errors of inputs that were skipped after planning, by number. */
+  /** Returns the errors of inputs that were skipped after planning, by input index. */
   skippedByIndex(): Promise<Map<number, string>> {
     return this.files.skippedInputs(this.folders.wip);
   }
 
-  /** Skips an input. */
   async skipInput(input: number, error: string): Promise<void> {
     await this.#unlessPublished(() =>
       this.files.skip(this.folders.wip, input, error),
     );
   }
 
-  /** Works on the folder with the run's files; again if another process publishes the run, and so renames it, meanwhile. */
+  /** Runs `work` on the run's directory, and again if another process publishes the run, which renames the directory. */
   async #inFolder<T>(
     work: (folder: string, isPublished: boolean) => Promise<T>,
   ): Promise<T> {
     const { out, wip } = this.folders;
     if (!(await this.isPublished()))
       try {
-        const found = await work(wip, false);
-        if (!(await this.isPublished())) return found;
+        const result = await work(wip, false);
+        if (!(await this.isPublished())) return result;
       } catch (error) {
         if (!(await this.isPublished())) throw error;
       }
@@ -348,8 +348,8 @@ export abstract class DatasetRun {
   }
 
   /**
-   * Publishes the dataset if all its shards are done, or those of its valid inputs with `allowMissing`. Any process may do it,
-   * any number of times.
+   * Publishes the dataset if all its shards are done; with `allowMissing`, shards of skipped inputs do not count. Any process
+   * may call it any number of times.
    * @throws OutputExistsError if another dataset was published first; InputsSkippedError; IncompleteError;
    * ConfigurationError
    */
@@ -367,7 +367,7 @@ export abstract class DatasetRun {
     if (!isReady) return;
     const success: Success = { fingerprint, manifest: sha256(manifest) };
     await this.#unlessPublished(() =>
-      this.put(encodeJson(success), { overwrite }),
+      this.publishFiles(encodeJson(success), { overwrite }),
     );
     if (!(await this.isPublished()))
       throw new IoError(
@@ -377,7 +377,7 @@ export abstract class DatasetRun {
     await this.cleanUp();
   }
 
-  /** Checks that the run is complete, and puts its manifest, which has the same bytes in every process. */
+  /** Checks that the run is complete and stores its manifest, which has the same bytes in every process. */
   async #putManifest(allowMissing: boolean): Promise<Uint8Array> {
     const { out, wip } = this.folders;
     const { inputs, leftOut } = this.plan.of;
@@ -393,30 +393,30 @@ export abstract class DatasetRun {
     if (missing.length > 0)
       throw new IncompleteError(out, missing, this.shards);
     const bytes = encodeJson(await this.#manifest(wip));
-    await this.putSame(`${wip}/${MANIFEST}`, bytes);
+    await this.putIdentical(`${wip}/${MANIFEST}`, bytes);
     return bytes;
   }
 
-  /** Puts a file that every process makes the same. @throws InternalError if another process put other bytes */
-  protected async putSame(name: string, bytes: Uint8Array): Promise<void> {
+  /** Stores a file that has the same bytes in every process. @throws InternalError if another process stored other bytes */
+  protected async putIdentical(name: string, bytes: Uint8Array): Promise<void> {
     if (await this.store.putIfAbsent(name, bytes)) return;
-    const found = await this.store.read(name);
-    if (found && sha256(found) !== sha256(bytes))
+    const stored = await this.store.read(name);
+    if (stored && sha256(stored) !== sha256(bytes))
       throw new InternalError(
-        `${name}: two processes wrote different bytes (SHA-256 ${sha256(bytes)} and ${sha256(found)})`,
+        `${name}: two processes wrote different bytes (SHA-256 ${sha256(bytes)} and ${sha256(stored)})`,
       );
   }
 
   async #manifest(folder: string): Promise<Manifest> {
     const skipped = await this.files.skippedInputs(folder);
     const records = await this.files.records(folder);
-    const parts: ShardRecord[] = [];
+    const included: ShardRecord[] = [];
     for (const [shard, { input }] of this.plan.of.shards.entries()) {
       if (skipped.has(input)) continue;
       const { record } = records.get(shard) ?? {};
       if (!record) throw new InternalError(`shard ${shard} has no record`);
-      parts.push(record);
+      included.push(record);
     }
-    return manifestOf(this.plan, parts, await this.files.allSkipped(folder));
+    return manifestOf(this.plan, included, await this.files.allSkipped(folder));
   }
 }

@@ -9,7 +9,7 @@ export type DatasetEvent =
       inputs: number;
       rows: number;
       shards: number;
-      /** Number of shards computed before, and of those that this call computes. */
+      /** Number of shards that were done before, and of those that this call computes. */
       shardsDone: number;
       shardsToDo: number;
     }

@@ -13,12 +13,12 @@ import {
   SUCCESS,
 } from "./names.js";
 
-/** Looks for a dataset that another process may be renaming. */
-const LOOKS = 10;
+/** Maximum number of checks for a dataset that another process may be renaming. */
+const MAX_CHECKS = 10;
 
 /**
- * A run in folders: its own folder gets the name of the dataset, whole and at once, while other processes of the same run, or
- * of another, may do the same.
+ * Run in directories: publishing renames the run's directory to the output in one step. Other processes, of this run or of
+ * another, may do the same at any time.
  */
 export class FolderRun extends DatasetRun {
   constructor(
@@ -31,14 +31,15 @@ export class FolderRun extends DatasetRun {
 
   override async isPublished(): Promise<boolean> {
     const { out, wip } = this.folders;
-    for (let look = 1; ; look++) {
+    for (let checks = 1; ; checks++) {
       if (await this.belongsToRun(out)) return true;
-      // While the run has its own folder, nobody has renamed it.
+      // While the run's own directory exists, nobody has published it.
       if (await this.store.head(wip)) return false;
-      // It may have been renamed since the look at `out`, which the second look tells. After that, only a process that
-      // replaces a dataset can have it under another name, for a moment.
-      if (look === 1) continue;
-      if (look > LOOKS || (await this.#asides()).length === 0) return false;
+      // It may have been renamed after `out` was read, so `out` is read again. After that, only a process that replaces a
+      // dataset can have renamed it, for a moment.
+      if (checks === 1) continue;
+      if (checks > MAX_CHECKS || (await this.#replaced()).length === 0)
+        return false;
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }
@@ -49,33 +50,33 @@ export class FolderRun extends DatasetRun {
     overwrite: boolean;
   }): Promise<void> {
     const { out } = this.folders;
-    const refuse = (what: string) => new OutputExistsError(out, what);
+    const rejection = (what: string) => new OutputExistsError(out, what);
     const found = await this.store.head(out);
     if (!found) return;
     if (!found.isFolder)
-      throw refuse(
+      throw rejection(
         `is ${found.isFile ? "a file" : "a link, device or pipe"}, not a directory; choose another output`,
       );
     if ((await this.store.list(out)).size === 0) return;
     const { fingerprint } = (await this.success()) ?? {};
-    // Another process was faster.
+    // Another process published this run first.
     if (fingerprint === this.plan.fingerprint) return;
     if (typeof fingerprint !== "string")
-      throw refuse(
+      throw rejection(
         "contains other files; choose another output or an empty directory",
       );
     if (!overwrite)
-      throw refuse(
+      throw rejection(
         "already contains the dataset of another run; use --overwrite to replace it",
       );
     const others = await this.#otherNames(out);
     if (others.length > 0)
-      throw refuse(
+      throw rejection(
         `contains ${others.length} files or directories that are not part of its dataset; move them elsewhere: ${shortList(others, shortName)}`,
       );
   }
 
-  /** Returns the names in a dataset's folder that no run has given. */
+  /** Returns the names in a dataset's directory that are not files of a dataset. */
   async #otherNames(folder: string): Promise<string[]> {
     const names = (await this.store.list(folder)).keys();
     const records = (await this.store.list(`${folder}/${COMMITS}`)).keys();
@@ -99,11 +100,11 @@ export class FolderRun extends DatasetRun {
   async checkLocation(): Promise<void> {
     const { wip, tmp } = this.folders;
     for (const folder of [wip, `${wip}/${COMMITS}`, tmp])
-      await this.#refuseLink(folder);
+      await this.#rejectLink(folder);
   }
 
-  /** Rejects anything but a folder: nothing is written through a link. @throws OutputExistsError */
-  async #refuseLink(folder: string): Promise<void> {
+  /** Rejects links and files, so that nothing is written through a link. @throws OutputExistsError */
+  async #rejectLink(folder: string): Promise<void> {
     const found = await this.store.head(folder);
     if (found && !found.isFolder)
       throw new OutputExistsError(
@@ -118,8 +119,8 @@ export class FolderRun extends DatasetRun {
       await this.files.remove(shard, wip);
   }
 
-  /** Renames the complete folder of the run to the name of the dataset. */
-  protected async put(
+  /** Renames the complete directory of the run to the output. */
+  protected async publishFiles(
     success: Uint8Array,
     { overwrite }: { overwrite: boolean },
   ): Promise<void> {
@@ -128,59 +129,59 @@ export class FolderRun extends DatasetRun {
     await this.store.putIfAbsent(`${wip}/${SUCCESS}`, success);
     if (
       !(await this.store.rename(wip, out)) &&
-      // Another process may have been first, or the file system denied a rename that it made.
+      // Another process may have been first, or the file system reported a failure for a rename that succeeded.
       !(await this.isPublished())
     ) {
       await this.rejectOtherDataset({ overwrite });
       if (!(await this.isPublished())) await this.#replace();
     }
-    await this.#refuseLink(out);
+    await this.#rejectLink(out);
   }
 
-  /** The old dataset is there until the new one is complete, and for a moment under another name. */
+  /** Replaces another dataset by this one: renames the old one, then the new one. */
   async #replace(): Promise<void> {
     const { out, wip, old } = this.folders;
-    const aside = `${old}-${randomHex(12)}`;
-    const isAside = await this.store.rename(out, aside);
+    const replaced = `${old}-${randomHex(12)}`;
+    const isRenamed = await this.store.rename(out, replaced);
     if (
-      isAside &&
-      ((await this.belongsToRun(aside)) ||
-        (await this.#otherNames(aside)).length > 0)
+      isRenamed &&
+      ((await this.belongsToRun(replaced)) ||
+        (await this.#otherNames(replaced)).length > 0)
     ) {
-      // Another process has published, or put a file there, since this process looked.
-      await this.store.rename(aside, out);
+      // Another process has published this run, or added a file, since the check.
+      await this.store.rename(replaced, out);
       return this.rejectOtherDataset({ overwrite: true });
     }
     if ((await this.store.rename(wip, out)) || (await this.isPublished()))
       return;
-    if (isAside) await this.store.rename(aside, out);
+    if (isRenamed) await this.store.rename(replaced, out);
     await this.rejectOtherDataset({ overwrite: false });
   }
 
-  protected override async restoreSetAside(): Promise<boolean> {
-    for (const aside of await this.#asides())
-      if (await this.belongsToRun(aside))
-        return this.store.rename(aside, this.folders.out);
+  protected override async restoreReplaced(): Promise<boolean> {
+    for (const replaced of await this.#replaced())
+      if (await this.belongsToRun(replaced))
+        return this.store.rename(replaced, this.folders.out);
     return false;
   }
 
   override async cleanUp(): Promise<void> {
     await super.cleanUp();
     const { wip, tmp } = this.folders;
-    const repairs = (await this.#besides(`${tmp}-`)).filter(
+    const repairs = (await this.#siblings(`${tmp}-`)).filter(
       (folder) => isAlive(basename(folder)) === false,
     );
-    for (const folder of [wip, tmp, ...(await this.#asides()), ...repairs])
+    for (const folder of [wip, tmp, ...(await this.#replaced()), ...repairs])
       await this.store.remove(folder);
   }
 
-  /** Returns the datasets that processes of this run have set aside. */
-  #asides(): Promise<string[]> {
-    return this.#besides(`${this.folders.old}-`);
+  /** Returns the datasets that processes of this run have renamed in order to replace them. */
+  #replaced(): Promise<string[]> {
+    return this.#siblings(`${this.folders.old}-`);
   }
 
-  /** Returns the folders beside the dataset whose paths begin with `start`. */
-  async #besides(start: string): Promise<string[]> {
+  /** Returns the directories next to the dataset whose paths begin with `start`. */
+  async #siblings(start: string): Promise<string[]> {
     const names = await this.store.list(dirname(start), basename(start));
     return [...names.keys()].map((name) => join(dirname(start), name));
   }

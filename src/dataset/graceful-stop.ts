@@ -3,27 +3,27 @@ import { AbortedError, StalledError } from "../errors.js";
 import type { DatasetHooks, StopReason } from "./events.js";
 
 export interface StopLimits {
-  /** Seconds to finish the current shard after a stop. */
+  /** Seconds to finish or abandon the current shard after a stop. */
   readonly grace: number;
-  /** Seconds after which the work has ended. */
+  /** Seconds after which the call ends. */
   readonly timeLimit: number | undefined;
-  /** Seconds without progress after which the work is abandoned. */
+  /** Seconds without progress after which the call fails. */
   readonly stallTimeout: number;
 }
 
-/** How a loop learns that it is to stop, and reports progress. */
+/** Stop signal and progress callback of a loop. */
 export interface WorkHooks {
   signal?: AbortSignal | undefined;
   alive?: (() => void) | undefined;
 }
 
-/** Minimum seconds for work that listens to the signal to end by itself, however short the grace is. */
+/** Minimum seconds before the call ends, so that work can react to `stopSignal` however short the grace is. */
 const MIN_GRACE = 2;
 
-/** Share of the grace for the current shard; the rest is for abandoning it, which takes as long as the chunks in flight. */
+/** Share of the grace for the current shard; the rest is for draining its chunks in flight. */
 const SHARD_SHARE = 0.8;
 
-/** Stops work on a dataset in steps: first no shard is started, then the current shard is abandoned, then the call ends. */
+/** Stops work on a dataset in three steps: no new shards, then the current shard is abandoned, then the call ends. */
 export class GracefulStop {
   readonly #stopping = new AbortController();
   readonly #abort = new AbortController();
@@ -31,9 +31,9 @@ export class GracefulStop {
   readonly #timers: NodeJS.Timeout[] = [];
   reason: StopReason | null = null;
 
-  /** No more shards are started. */
+  /** Aborted when no more shards may start. */
   readonly stopSignal: AbortSignal = this.#stopping.signal;
-  /** The current shard is abandoned. */
+  /** Aborted when the current shard must be abandoned. */
   readonly abortSignal: AbortSignal = this.#abort.signal;
 
   constructor(
@@ -49,14 +49,14 @@ export class GracefulStop {
   }
 
   /**
-   * Does all the work. If the system or a store never answers, the work is abandoned.
-   * @throws AbortedError if it has not ended within the grace
+   * Runs all the work of the call. Work that has not ended within the grace is abandoned, for example if a store hangs.
+   * @throws AbortedError
    */
   race<T>(work: () => Promise<T>): Promise<T> {
     return orAborted(this.#end.signal, work());
   }
 
-  /** Does a part of the work that calls `alive` when it makes progress. @throws StalledError */
+  /** Runs work that calls `alive` when it makes progress. @throws StalledError */
   withWatchdog<T>(work: (alive: () => void) => Promise<T>): Promise<T> {
     const { stallTimeout = 600 } = this.limits;
     return withWatchdog(
@@ -92,12 +92,12 @@ export class GracefulStop {
   }
 }
 
-/** Waits for work until a signal is aborted; the work then continues, but nobody waits for it. @throws AbortedError */
+/** Waits for work, or rejects when `signal` is aborted; the work itself is abandoned. @throws AbortedError */
 export function orAborted<T>(
   signal: AbortSignal | undefined,
   work: Promise<T>,
 ): Promise<T> {
-  return unless(work, (abandon) => {
+  return raceAbandon(work, (abandon) => {
     const abort = () => abandon(new AbortedError({ cause: signal?.reason }));
     if (signal?.aborted) abort();
     signal?.addEventListener("abort", abort);
@@ -106,8 +106,7 @@ export function orAborted<T>(
 }
 
 /**
- * Waits for work that calls `alive` at least once every so many seconds, or else abandons it.
- * @throws what `stalled` returns
+ * Rejects with `stalled()` when `work` has not called `alive` for `seconds`; the work itself is abandoned.
  */
 export function withWatchdog<T>(
   seconds: number,
@@ -115,30 +114,35 @@ export function withWatchdog<T>(
   stalled: () => Error,
 ): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
-  const done = work(() => timer?.refresh());
-  return unless(done, (abandon) => {
-    timer = setTimeout(() => abandon(stalled()), seconds * 1000);
-    return () => clearTimeout(timer);
-  });
+  return raceAbandon(
+    work(() => timer?.refresh()),
+    (abandon) => {
+      timer = setTimeout(() => abandon(stalled()), seconds * 1000);
+      return () => clearTimeout(timer);
+    },
+  );
 }
 
-/** Waits for work until `watch` abandons it; errors of abandoned work reach nobody. `watch` returns how to end it. */
-async function unless<T>(
+/**
+ * Waits for work, or rejects when `watch` calls `abandon`. Later errors of the work are ignored.
+ * @param watch returns a function that stops watching
+ */
+async function raceAbandon<T>(
   work: Promise<T>,
   watch: (abandon: (error: Error) => void) => () => void,
 ): Promise<T> {
-  let end = () => {};
+  let unwatch = () => {};
   const abandoned = new Promise<never>((_, reject) => {
-    end = watch(reject);
+    unwatch = watch(reject);
   });
   try {
     return await Promise.race([abandoned, work]);
   } finally {
-    end();
+    unwatch();
   }
 }
 
-/** Waits so many seconds, or until a signal is aborted. */
+/** Waits for some seconds, or until `signal` is aborted. */
 export async function delay(
   seconds: number,
   signal: AbortSignal,
@@ -146,7 +150,7 @@ export async function delay(
   await sleep(seconds * 1000, undefined, { signal }).catch(() => {});
 }
 
-/** Waits for work to end, but at most so many seconds. Its errors are ignored. */
+/** Waits for work to settle, at most for some seconds; ignores its errors. */
 export async function withTimeout(
   seconds: number,
   work: Promise<unknown>,

@@ -1,29 +1,29 @@
 import { shortList, shortName } from "../printable.js";
 
-/** Files and folders of tools, not of people: `_SUCCESS`, `.crc`, what a run of ours has under way. */
+/** Returns whether a path contains a hidden name (`_SUCCESS`, `.crc`) or a directory of an unfinished run. */
 export function isHidden(names: readonly string[]): boolean {
   return names.some(
     (name) => name !== ".." && /^[._]|\.__(?:wip|tmp|old)-/.test(name),
   );
 }
 
-/** Extensions of files that pipelines put beside data: descriptions, logs, checksums, pictures and programs. */
+/** Extensions of files that are often next to data: descriptions, logs, checksums, pictures and programs. */
 const IGNORED_EXTENSIONS =
   /\.(?:crc|md5|sha\d+|json|ya?ml|toml|ini|txt|md|log|html?|xml|png|jpe?g|svg|pdf|py|ipynb|sh|r|sql)$/i;
 
-/** Whether a file of a folder is no input; a path or pattern that names it makes it one. */
+/** Returns whether listing a directory ignores a file; paths and patterns can still name it. */
 export function isIgnoredName(name: string): boolean {
   return IGNORED_EXTENSIONS.test(name);
 }
 
-/** The message for files of folders that are no inputs; null for none. */
+/** Returns the warning about ignored files, or null if there are none. */
 export function ignoredFilesMessage(names: readonly string[]): string | null {
   if (names.length === 0) return null;
   const count = names.length === 1 ? "1 file is" : `${names.length} files are`;
   return `${count} ignored because of the name: ${shortList(names, (name) => shortName(name.slice(name.lastIndexOf("/") + 1)))}; give the path of such a file to read it`;
 }
 
-/** Compares names by their parts: numbers by value, so that `batch_2` comes before `batch_10`, and all else by code unit. */
+/** Compares names in natural order: numbers by value, so that `batch_2` sorts before `batch_10`, other text by code unit. */
 export function compareNames(a: string, b: string): number {
   const [left, right] = [partsOf(a), partsOf(b)];
   for (let k = 0; k < Math.min(left.length, right.length); k++) {
@@ -43,7 +43,7 @@ function numberOf(part: string): bigint | null {
   return /^\d/.test(part) ? BigInt(part) : null;
 }
 
-/** The folder that both are in, or one of them itself. */
+/** Returns the deepest common directory of two directories. */
 export function commonFolder(a: string, b: string, separator: string): string {
   const [left, right] = [a.split(separator), b.split(separator)];
   const differs = left.findIndex((name, k) => name !== right[k]);

@@ -6,32 +6,32 @@ import { openLogits } from "../input/open-logits.js";
 import type { RowRange } from "../results/row-axes.js";
 import type { PlannedState } from "./dataset-plan.js";
 
-/** An input, and its state when it was seen. */
+/** Input and its expected state. */
 export interface InputWithState extends PlannedState {
   name: string;
 }
 
-/** The inputs of a run, in a folder or an object store. */
+/** Access to the inputs of a run, in a directory or an object store. */
 export interface Inputs {
   /** Returns the path of an input, for options and messages. */
   path(name: string): string;
   /** Returns the current state of an input. @throws InputMissingError */
   state(name: string): Promise<PlannedState>;
-  /** @throws InputChangedError if the state is not the same any more */
+  /** Rejects an input whose state has changed. @throws InputChangedError */
   check(input: InputWithState): Promise<void>;
   /** Opens an input and checks its structure. @throws as openLogits; InputChangedError */
   open(input: InputWithState, options: OpenOptions): Promise<LogitsFile>;
-  /** Returns the result of `work` on an open input; it may be called again once the bytes that it reads are fetched. */
+  /** Returns the result of `work`, which reads an open input; calls it again after fetching bytes that it misses. */
   reading<T>(logits: LogitsFile, work: () => T): Promise<T>;
-  /** Returns an open input that has the bytes of some rows: the same one, or one that the caller closes. */
+  /** Returns an input with the bytes of some rows: the same object, or another one that the caller must close. */
   rowsOf(
     logits: LogitsFile,
-    part: RowRange,
+    rows: RowRange,
     signal: AbortSignal | undefined,
   ): Promise<LogitsFile>;
 }
 
-/** Files, which are read where they are. */
+/** Local files, which are read in place. */
 export class FileInputs implements Inputs {
   constructor(
     private readonly root: string,
@@ -46,22 +46,22 @@ export class FileInputs implements Inputs {
   async state(name: string): Promise<PlannedState> {
     const path = this.path(name);
     if (this.undecodable.has(name)) return { bytes: 0 };
-    const found = stateAt(path);
-    // Not a change: the file system may only be missing on this machine.
-    if (!found) throw new InputMissingError(path);
-    const { inode: _, ...state } = found;
+    const current = stateAt(path);
+    // Not InputChangedError: the file system may only be missing on this machine.
+    if (!current) throw new InputMissingError(path);
+    const { inode: _, ...state } = current;
     return state;
   }
 
   async check(input: InputWithState): Promise<void> {
-    const found = await this.state(input.name);
-    checkSame(this.path(input.name), SINCE_PLANNED, input, found);
+    const current = await this.state(input.name);
+    checkSame(this.path(input.name), SINCE_PLANNED, input, current);
   }
 
   async open(input: InputWithState, options: OpenOptions): Promise<LogitsFile> {
     await this.check(input);
     const path = this.path(input.name);
-    // Plans, records and messages hold names as text.
+    // Plans and records store names as text.
     if (this.undecodable.has(input.name))
       throw new InputFormatError(
         path,
@@ -70,7 +70,7 @@ export class FileInputs implements Inputs {
       );
     const logits = await openLogits(path, options);
     try {
-      // It may have been replaced between the check and the opening.
+      // The file may have been replaced between the check and the opening.
       await this.check(input);
       return logits;
     } catch (error) {

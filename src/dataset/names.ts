@@ -1,24 +1,23 @@
 import { basename, dirname, join } from "node:path";
 import { isS3 } from "../io/location.js";
 
-// A dataset is a folder that comes to be as a whole (the run's fingerprint in the names of what is on the way):
+// Directories of a run (<fp>: its fingerprint). Publishing renames OUT.__wip-<fp> to OUT:
 //
-//   OUT.__tmp-<fp>/…                      unfinished files: beside, never inside what will be published
+//   OUT.__tmp-<fp>/                       temporary files, outside the directory that is published
 //   OUT.__wip-<fp>/_plan.json
 //                  part-00007-of-00128.arrow
-//                  _commits/00007.json    what that part is
+//                  _commits/00007.json    record of that shard
 //                  _manifest.json  _SUCCESS
-//   OUT/                                  the folder before, renamed
+//   OUT/
 //
-// On S3 nothing is renamed: all but what is unfinished, which is on this machine, stands in OUT/ from the start.
+// S3 cannot rename: all files except temporary ones, which are local, are in OUT/ from the start.
 
-/** Where the files of one run over a dataset stand. */
+/** Directories of a run, or prefixes on S3. */
 export interface RunFolders {
-  /** The dataset, once it is complete. */
   out: string;
   wip: string;
   tmp: string;
-  /** Start of the name of a dataset that this one replaces, for a moment; a random end for every process that does. */
+  /** Prefix of the name that a replaced dataset has until it is removed; a random suffix follows. */
   old: string;
 }
 
@@ -38,22 +37,20 @@ export function runFolders(out: string, fingerprint: string): RunFolders {
   };
 }
 
-/** The file of shard k of n. */
-export function shardFileName(k: number, n: number): string {
-  return `part-${digits(k)}-of-${digits(n)}.arrow`;
+export function shardFileName(shard: number, shards: number): string {
+  return `part-${digits(shard)}-of-${digits(shards)}.arrow`;
 }
 
-/** What says that shard k is there, and what it is. */
-export function recordName(k: number): string {
-  return `${COMMITS}/${digits(k)}.json`;
+export function recordName(shard: number): string {
+  return `${COMMITS}/${digits(shard)}.json`;
 }
 
-/** Record of an input that was skipped. */
+/** Returns the name of the record of a skipped input. */
 export function skippedRecordName(input: number): string {
   return `${COMMITS}/input-${digits(input)}.json`;
 }
 
-/** Returns whether a file in the dataset's folder, or in its `_commits`, has a name that runs give. */
+/** Returns whether a file in the dataset's directory, or in its `_commits`, has a name of this file. */
 export function isDatasetFile(name: string): boolean {
   return (
     [PLAN, MANIFEST, SUCCESS].includes(name) ||
@@ -63,7 +60,7 @@ export function isDatasetFile(name: string): boolean {
   );
 }
 
-/** Five digits, or as many as it takes: names sort as their numbers do up to 100,000. */
-function digits(k: number): string {
-  return String(k).padStart(5, "0");
+/** Pads to five digits, so that up to 100,000 names sort by number. */
+function digits(index: number): string {
+  return String(index).padStart(5, "0");
 }

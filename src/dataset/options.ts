@@ -46,7 +46,7 @@ export interface DatasetOptions
   stallTimeout?: number | undefined;
 }
 
-/** How a process works on a dataset. */
+/** Limits and error handling of a process that computes shards. */
 export interface WorkOptions extends StopLimits {
   readonly keepGoing: boolean;
 }
@@ -61,7 +61,7 @@ const RUN = optionsOf("run").map(({ name }) => name);
 
 /**
  * Checks options and fills in defaults.
- * @throws UsageError naming the option, what it takes, and what was found
+ * @throws UsageError
  */
 export function resolveDataset(given: DatasetOptions) {
   const options = resolve<DatasetOptions, Defaults>("dataset", given);
@@ -94,16 +94,16 @@ export function resolveDataset(given: DatasetOptions) {
   return Object.freeze({
     ...{ shardRows, shardBytes, checksums, overwrite, allowMissing, repair },
     inputs: Object.freeze([...inputs]),
-    /** Absolute, since a run may be resumed from another directory. */
+    /** Absolute path, because a run may be resumed from another directory. */
     output: resolveLocation(output),
     work,
     s3: s3OptionsOf(options),
-    /** Returns the options of a run over one of the inputs. */
+    /** Returns the options of a run over one input. */
     optionsFor,
   });
 }
 
-/** @throws UsageError for a store where nothing is replaced */
+/** Rejects `overwrite` for S3, where a dataset cannot be replaced in one step. @throws UsageError */
 export function rejectOverwrite(out: string, overwrite: boolean): void {
   if (overwrite)
     throw new UsageError(
@@ -113,25 +113,25 @@ export function rejectOverwrite(out: string, overwrite: boolean): void {
 }
 
 /**
- * Returns the options of the shards of a planned dataset.
- * @param own options of the process that computes them, which do not change bytes
+ * Returns a function from an input to the options of its shards in a planned dataset.
+ * @param processOptions options of this process, which do not affect the output bytes
  */
 export function shardOptions(
   { inputs, threshold, ...options }: BytesOptions,
-  own: Partial<RunOptions>,
+  processOptions: Partial<RunOptions>,
   output: string,
 ): (input: string) => ResolvedOptions {
   const run = {
     ...options,
     ...(isEntriesLayout(options.layout) && { threshold }),
     ...Object.fromEntries(inputs.map(({ option, name }) => [option, name])),
-    ...own,
+    ...processOptions,
     output,
   };
   return (input) => withoutLocalSync(resolveOptions({ ...run, input }));
 }
 
-/** A shard that is sent to S3 need not be durable here. */
+/** Turns `sync` off for S3, because the local file of a shard need not be durable. */
 function withoutLocalSync(options: ResolvedOptions): ResolvedOptions {
   return isS3(options.output) ? { ...options, sync: false } : options;
 }
@@ -151,11 +151,11 @@ export function resolveWork({
   return { keepGoing, grace, timeLimit, stallTimeout };
 }
 
-/** Options of a process, which do not affect the output. */
+/** Options of a process, which do not affect the output bytes. */
 export type ProcessOptions = S3Options &
   Pick<RunOptions, "threads" | "chunkRows" | "sync">;
 
-/** The options of a run that change bytes of its output, as the options table says. */
+/** Options of a run that affect the output bytes, as in the options table. */
 export type BytesOptions = Pick<
   ResolvedOptions,
   | ("column" | "columns" | "classAxis" | "binary" | "pad" | "onBadRow")
@@ -167,7 +167,7 @@ export type BytesOptions = Pick<
 export function bytesOptions(options: ResolvedOptions): BytesOptions {
   const names = optionsOf("run")
     .filter(({ affects }) => affects === "bytes")
-    // Once resolved, the names of auxiliary columns are in one list.
+    // Resolved options have all names of auxiliary columns in one list.
     .map(({ name }) => (isAuxiliaryName(name) ? "inputs" : name));
   return Object.fromEntries(
     names.map((name) => [name, options[name as keyof ResolvedOptions]]),

@@ -125,27 +125,31 @@ function* inTurn(
 }
 
 function rejectDifferent(path: string, first: Kind, found: Kind): void {
-  const refuse = (expected: string, actual: string | number, advice: string) =>
+  const rejection = (
+    expected: string,
+    actual: string | number,
+    advice: string,
+  ) =>
     new InputUnsupportedError(
       path,
       "logits",
       `expected ${expected} as in ${first.name}, found ${actual}; ${advice}`,
     );
   if (found.classes !== first.classes)
-    throw refuse(
+    throw rejection(
       `${first.classes} classes`,
       found.classes,
       "run files of other classes by themselves",
     );
   if (found.dtype !== first.dtype)
-    throw refuse(
+    throw rejection(
       `results of ${first.dtype}`,
       found.dtype,
       "use --dtype float32 or --dtype float64 for all files",
     );
   // Each axis but the first has an index column.
   if (found.leading.length !== first.leading.length)
-    throw refuse(
+    throw rejection(
       `rows of ${first.leading.length} axes`,
       found.leading.length,
       "give all files the same shape, or run them one by one",
@@ -153,7 +157,7 @@ function rejectDifferent(path: string, first: Kind, found: Kind): void {
   const [ours, theirs] = [found.classNames ?? [], first.classNames];
   const k = ours.findIndex((name, k) => theirs && theirs[k] !== name);
   if (k >= 0)
-    throw refuse(
+    throw rejection(
       `class ${k} to be ${shortName(theirs?.[k] ?? "")}`,
       shortName(ours[k] ?? ""),
       "list the columns in one order with --columns",

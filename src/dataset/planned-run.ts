@@ -12,31 +12,32 @@ import { openInputs } from "./open-inputs.js";
 import { PrefixRun } from "./prefix-run.js";
 import { decodeJson, type Success } from "./records.js";
 
-/** A run over a dataset, the store that it is in, and its inputs. */
+/** Run over a dataset, its store and its inputs. */
 export interface OpenDatasetRun {
   run: DatasetRun;
   store: Store;
   inputs: Inputs;
 }
 
-/** Maximum number of looks for a plan whose folder other processes rename. */
-const LOOKS = 10;
+/** Maximum attempts to read a plan whose directory other processes rename. */
+const MAX_ATTEMPTS = 10;
 
 /**
- * Opens the run that is planned for an output: the one in progress, or else the published one.
- * @param first which of the two comes first without a fingerprint
- * @throws PlanMissingError; UsageError if there are several; InternalError if its plan was changed; OutputExistsError if its
- * folder is a link
+ * Opens a run of an output.
+ * @param fingerprint run to open; default: the only unfinished or published run
+ * @param prefer run to open if one is unfinished and another one published
+ * @throws PlanMissingError; UsageError if several runs are unfinished; InternalError if the plan was modified;
+ * OutputExistsError if the run's directory is a link
  */
 export async function openPlannedRun(
   output: string,
   fingerprint?: string,
   access: StoreAccess = {},
-  first: First = "under way",
+  prefer: Preference = "unfinished",
 ): Promise<OpenDatasetRun> {
   const out = resolveLocation(output);
   const store = await openStore(out, access);
-  const { name, bytes } = await readPlan(store, out, fingerprint, first);
+  const { name, bytes } = await readPlan(store, out, fingerprint, prefer);
   const plan = decodeJson(bytes) as DatasetPlan | null;
   if (!plan?.of || fingerprintOf(plan.of) !== plan.fingerprint)
     throw new InternalError(`${name} is not a valid plan`);
@@ -51,7 +52,7 @@ export async function openPlannedRun(
 
 /**
  * Opens a run in the store of its output.
- * @param tmp folder for its temporary files; default: that of the run
+ * @param tmp directory for temporary files; default: that of the run
  */
 export async function openRun(
   out: string,
@@ -67,75 +68,75 @@ export async function openRun(
   return { run, store };
 }
 
-type First = "under way" | "published";
+type Preference = "unfinished" | "published";
 
-/** Reads a plan. @throws PlanMissingError */
+/** @throws PlanMissingError */
 async function readPlan(
   store: Store,
   out: string,
   fingerprint: string | undefined,
-  first: First,
+  prefer: Preference,
 ): Promise<{ name: string; bytes: Uint8Array }> {
-  for (let look = 1; look <= LOOKS; look++) {
+  for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
     const name = isS3(out)
       ? `${out}/${PLAN}`
-      : await findPlan(store, out, fingerprint, first);
+      : await findPlan(store, out, fingerprint, prefer);
     const bytes = name === null ? null : await store.read(name);
     if (name !== null && bytes) return { name, bytes };
-    // Another process may have published the run meanwhile, which moves the plan.
+    // Publication by another process moves the plan between `findPlan` and `read`.
     if (name === null || isS3(out)) break;
   }
   throw new PlanMissingError(out);
 }
 
-/** Returns the fingerprints of other runs in progress for an output. */
+/** Returns the fingerprints of other unfinished runs of an output. */
 export async function otherRuns(
   output: string,
   fingerprint: string,
 ): Promise<string[]> {
   const out = resolveLocation(output);
-  // A prefix has only one run.
+  // A prefix belongs to one run.
   if (isS3(out)) return [];
-  const found = await unfinishedRuns(await openStore(out), out);
-  return found.filter((other) => other !== fingerprint);
+  const runs = await unfinishedRuns(await openStore(out), out);
+  return runs.filter((run) => run !== fingerprint);
 }
 
-/** Returns the fingerprints of runs that have a folder beside an output. */
+/** Returns the fingerprints of runs that have a directory next to an output. */
 async function unfinishedRuns(store: Store, out: string): Promise<string[]> {
   const marker = `${basename(out)}.__wip-`;
   return [...(await store.list(dirname(out), marker)).keys()]
     .map((name) => name.slice(marker.length))
-    .filter((found) => /^[0-9a-f]{16}$/.test(found));
+    .filter((suffix) => /^[0-9a-f]{16}$/.test(suffix));
 }
 
-/** Returns the name of the plan of a directory; null: there is none. @throws UsageError */
+/** Returns the path of the plan to open, or null if there is none. @throws UsageError */
 async function findPlan(
   store: Store,
   out: string,
   fingerprint: string | undefined,
-  first: First,
+  prefer: Preference,
 ): Promise<string | null> {
-  // In this order, a run that is published meanwhile is found in one of the two places.
-  const beside = await unfinishedRuns(store, out);
+  // Listing unfinished runs first ensures that a run which is published meanwhile is found in one of the two directories.
+  const listed = await unfinishedRuns(store, out);
   const success = await store.read(join(out, SUCCESS));
   const { fingerprint: published } = (decodeJson(success) ??
     {}) as Partial<Success>;
-  if (published && first === "published" && !fingerprint)
+  if (published && prefer === "published" && !fingerprint)
     return join(out, PLAN);
-  const underWay = beside.filter(
-    (found) => found !== published && found === (fingerprint ?? found),
+  const unfinished = listed.filter(
+    (run) => run !== published && run === (fingerprint ?? run),
   );
-  if (underWay.length > 1) {
+  if (unfinished.length > 1) {
     const runs = [
       ...(published ? [`${published} (published)`] : []),
-      ...underWay,
+      ...unfinished,
     ];
     throw new UsageError(
       `run: several runs are planned for ${out}; name one: ${runs.join(", ")}`,
       "run",
     );
   }
-  const [found] = underWay;
-  if (found) return join(`${out}.__wip-${found}`, PLAN);
+  const [run] = unfinished;
+  if (run) return join(`${out}.__wip-${run}`, PLAN);
   return success ? join(out, PLAN) : null;
 }

@@ -11,11 +11,11 @@ import { rejectOverwrite } from "./options.js";
 import { decodeJson, encodeJson, type ShardRecord } from "./records.js";
 
 /**
- * A run in a store where nothing is renamed: every file is put where it stays, where nothing is, and _SUCCESS comes last. The
- * place belongs to the run whose plan was there first.
+ * Run in an object store, where nothing can be renamed: every object is put under its final name with If-None-Match: *, and
+ * _SUCCESS comes last. A prefix belongs to the run whose plan was stored first.
  */
 export class PrefixRun extends DatasetRun {
-  /** Shards that have a record and no part. */
+  /** Shards that have a record but no file. */
   readonly #lost = new Set<number>();
 
   constructor(
@@ -47,7 +47,7 @@ export class PrefixRun extends DatasetRun {
       await this.checkLocation();
       return;
     }
-    // A server that does not know the condition replaces the plan, by the same bytes.
+    // A server that ignores the condition replaces the plan by the same bytes.
     if (await this.store.putIfAbsent(this.#plan, plan))
       throw new ConfigurationError(
         `${this.#plan}: the object store ignores If-None-Match: *, so concurrent writers could overwrite each other; use another store`,
@@ -61,7 +61,7 @@ export class PrefixRun extends DatasetRun {
       await this.store.checkUploads(file, this.#plan, plan);
   }
 
-  /** Removes nothing: a late process would remove what another has computed, and published, since. @throws IoError */
+  /** Removes nothing, because another process may have recomputed and published the shard since the check. @throws IoError */
   async discardDamaged(shard: number): Promise<void> {
     const { wip } = this.folders;
     const record = await this.files.damaged(shard, wip);
@@ -75,48 +75,48 @@ export class PrefixRun extends DatasetRun {
     this.#lost.add(shard);
   }
 
-  protected override async committed(
+  protected override async afterCommit(
     record: ShardRecord,
     isNew: boolean,
   ): Promise<void> {
     const { wip } = this.folders;
-    // A part that is younger than its record would count as changed.
+    // A file that is newer than its record would count as modified.
     if (isNew && this.#lost.has(record.shard)) {
       const name = `${wip}/${recordName(record.shard)}`;
       await replace(this.store, name, encodeJson(record));
     }
-    // A part may come after its input was skipped and everything was published.
+    // Another process may have skipped the input and published the dataset meanwhile.
     const skipped = await this.files.skippedInputs(wip);
     if (skipped.has(record.input)) await this.files.removeSkippedShards(wip);
   }
 
-  protected async put(
+  protected async publishFiles(
     success: Uint8Array,
     { overwrite }: { overwrite: boolean },
   ): Promise<void> {
     const { out } = this.folders;
     rejectOverwrite(out, overwrite);
     await this.checkLocation();
-    await this.putSame(`${out}/${SUCCESS}`, success);
+    await this.putIdentical(`${out}/${SUCCESS}`, success);
   }
 
   get #plan(): string {
     return `${this.folders.out}/${PLAN}`;
   }
 
-  /** Returns the bytes of the run's plan; null: there is no plan. @throws OutputExistsError if another run has the place */
+  /** Returns the bytes of the run's plan, or null if there is none. @throws OutputExistsError if another run uses the prefix */
   async #ownPlan(): Promise<Uint8Array | null> {
     const bytes = await this.store.read(this.#plan);
     if (!bytes) return null;
-    const found = decodeJson(bytes) as DatasetPlan | null;
-    if (found?.fingerprint === this.plan.fingerprint) return bytes;
-    const whose =
-      typeof found?.fingerprint === "string"
-        ? `run ${found.fingerprint}`
+    const plan = decodeJson(bytes) as DatasetPlan | null;
+    if (plan?.fingerprint === this.plan.fingerprint) return bytes;
+    const owner =
+      typeof plan?.fingerprint === "string"
+        ? `run ${plan.fingerprint}`
         : "another program";
     throw new OutputExistsError(
       this.folders.out,
-      `is used by ${whose}; choose another prefix, or remove that dataset first`,
+      `is used by ${owner}; choose another prefix, or remove that dataset first`,
     );
   }
 }

@@ -2,53 +2,47 @@ import { canonicalJson, type DatasetPlan, type Shard } from "./dataset-plan.js";
 import { shardFileName } from "./names.js";
 import type { BytesOptions } from "./options.js";
 
-/** What a finished part is: written beside it, and into the manifest. The same whoever made it, and when. */
+/** Record of a completed shard, also part of the manifest; the same bytes in every process. */
 export interface ShardRecord extends Shard {
   fingerprint: string;
   shard: number;
+  /** Name of the shard's file. */
   part: string;
   rows: number;
   bytes: number;
-  /** Where checksums are asked for. */
+  /** null without `checksums`. */
   sha256: string | null;
   badRows: number;
   firstBadRow: number | null;
-  /** Layouts csr and coo. */
+  /** null except for the layouts csr and coo; so are `droppedMax` and `droppedSum`. */
   entries: number | null;
   droppedMax: number | null;
   droppedSum: number | null;
 }
 
-/** What a record says of the part itself. */
+/** Fields of a record that are known only once the shard is computed. */
 export type ShardResult = Omit<
   ShardRecord,
   "fingerprint" | "shard" | "part" | "input" | "rowStart" | "rowEnd"
 >;
 
-/** The record of a part that is finished. */
 export function shardRecord(
-  { fingerprint, of }: DatasetPlan,
+  { fingerprint, of: { shards } }: DatasetPlan,
   shard: number,
-  made: ShardResult,
+  result: ShardResult,
 ): ShardRecord {
-  const span = of.shards[shard] as (typeof of.shards)[number];
-  return {
-    fingerprint,
-    shard,
-    part: shardFileName(shard, of.shards.length),
-    ...span,
-    ...made,
-  };
+  const part = shardFileName(shard, shards.length);
+  return { fingerprint, shard, part, ...(shards[shard] as Shard), ...result };
 }
 
-/** The content of _SUCCESS. */
+/** Content of _SUCCESS. */
 export interface Success {
   fingerprint: string;
   /** SHA-256 of the manifest. */
   manifest: string;
 }
 
-/** Bytes that depend on the values alone. */
+/** Encodes JSON with sorted keys, so that equal values have equal bytes. */
 export function encodeJson(value: unknown): Uint8Array {
   const ordered: unknown = JSON.parse(canonicalJson(value));
   return new TextEncoder().encode(`${JSON.stringify(ordered, null, 1)}\n`);
@@ -58,7 +52,7 @@ export function sameRecords(a: ShardRecord, b: ShardRecord): boolean {
   return canonicalJson(a) === canonicalJson(b);
 }
 
-/** null: no JSON. */
+/** Decodes JSON; returns null if it is invalid. */
 export function decodeJson(bytes: Uint8Array | null): unknown {
   if (!bytes) return null;
   try {
@@ -68,14 +62,14 @@ export function decodeJson(bytes: Uint8Array | null): unknown {
   }
 }
 
-/** What is in a complete dataset. */
+/** Content of _manifest.json. */
 export interface Manifest {
   format: 1;
   fingerprint: string;
   softjac: string;
   options: BytesOptions;
   inputs: readonly { name: string; bytes: number; rows: number }[];
-  /** Inputs without results, and why. */
+  /** Skipped inputs. */
   leftOut: readonly { name: string; error: string }[];
   rows: number;
   bytes: number;
@@ -83,24 +77,24 @@ export interface Manifest {
   parts: readonly Omit<ShardRecord, "fingerprint">[];
 }
 
-/** @param parts in the order of their shards */
+/** @param records in the order of their shards */
 export function manifestOf(
-  { fingerprint, of }: DatasetPlan,
-  parts: readonly ShardRecord[],
+  { fingerprint, of: { softjac, options, inputs } }: DatasetPlan,
+  records: readonly ShardRecord[],
   leftOut: Manifest["leftOut"],
 ): Manifest {
-  const sum = (of: (part: ShardRecord) => number) =>
-    parts.reduce((total, part) => total + of(part), 0);
+  const sum = (field: "rows" | "bytes" | "badRows") =>
+    records.reduce((total, record) => total + record[field], 0);
   return {
     format: 1,
     fingerprint,
-    softjac: of.softjac,
-    options: of.options,
-    inputs: of.inputs.map(({ name, bytes, rows }) => ({ name, bytes, rows })),
+    softjac,
+    options,
+    inputs: inputs.map(({ name, bytes, rows }) => ({ name, bytes, rows })),
     leftOut,
-    rows: sum(({ rows }) => rows),
-    bytes: sum(({ bytes }) => bytes),
-    badRows: sum(({ badRows }) => badRows),
-    parts: parts.map(({ fingerprint: _, ...part }) => part),
+    rows: sum("rows"),
+    bytes: sum("bytes"),
+    badRows: sum("badRows"),
+    parts: records.map(({ fingerprint: _, ...part }) => part),
   };
 }

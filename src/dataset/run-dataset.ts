@@ -82,7 +82,7 @@ export async function planDataset(
   });
 }
 
-/** Plans a dataset as part of a reported call. */
+/** Plans a dataset within `withReport`. */
 export async function planWithReport(
   dataset: ResolvedDataset,
   hooks: DatasetHooks,
@@ -97,7 +97,7 @@ export async function planWithReport(
   return { run, missing, planned };
 }
 
-/** Plans a run and makes its directory and plan unless they exist. `isNew`: whether it is unpublished. */
+/** Plans a run and stores its plan unless it exists. `isNew`: whether the dataset is unpublished. */
 async function begin(
   dataset: ResolvedDataset,
   hooks: DatasetHooks,
@@ -155,13 +155,13 @@ export async function dryRunDataset(
 }
 
 interface PlanHooks extends Pick<DatasetHooks, "onEvent">, WorkHooks {
-  /** Ends the requests of the run that is returned; `signal` those of the planning. */
+  /** Aborts requests of the returned run; `signal` aborts the planning. */
   abortSignal?: AbortSignal | undefined;
 }
 
 /**
- * Plans a run from its options. Reads the structure of every input, writes nothing.
- * @param crew threads that will compute it: they start meanwhile
+ * Plans a run from its options. Reads the structure of every input; writes nothing.
+ * @param workerPool threads that will compute it; they start while the inputs are checked
  */
 async function planRun(
   dataset: ResolvedDataset,
@@ -180,7 +180,7 @@ async function planRun(
   const options = dataset.optionsFor(dataset.inputs[0] as string);
   if (workerPool) {
     const paths = found.names.map((name) => inputs.path(name));
-    // All shards use the threads, one after the other.
+    // Shards use all threads, one shard at a time.
     await prestartWorkers(workerPool, paths, {
       ...options,
       threadsExplicit: true,

@@ -21,10 +21,10 @@ import type { OpenDatasetRun } from "./planned-run.js";
 import { type ShardResult, shardRecord } from "./records.js";
 import { inputErrorMessage, isInvalidInput } from "./run-files.js";
 
-/** What computing shards of a run needs. */
+/** Everything that computing shards of a run needs. */
 export interface ShardContext extends Omit<OpenDatasetRun, "run"> {
   run: ShardRun;
-  /** Threads that have been started early; closed with the maker. */
+  /** Threads that are already starting; the ShardComputer closes them. */
   workerPool?: WorkerPool;
   /** Returns the options of a run over one input. */
   optionsFor: (input: string) => ResolvedOptions;
@@ -38,26 +38,26 @@ interface ShardHooks
   extends Pick<RunHooks, "onProgress">,
     Pick<DatasetHooks, "onEvent"> {
   signal: AbortSignal;
-  /** Called when the shard is computed but not committed: the next one can be started. */
+  /** Called when the shard is computed but not yet committed, so that the next one can start. */
   onComputed?: () => void;
 }
 
 /**
- * The event that reports a shard, or the reason why there was nothing to do: it was computed before or its input skipped
- * (`up to date`), or the whole dataset was published meanwhile.
+ * Event that reports a shard, or the reason why there was nothing to do: `up to date` if it was computed before or its input
+ * skipped, `published` if another process published the dataset meanwhile.
  */
 export type ShardOutcome =
   | Extract<DatasetEvent, { event: "shard completed" | "input skipped" }>
   | "up to date"
   | "published";
 
-/** Computes and commits shards, each on all threads. The threads and the input stay open from one shard to the next. */
+/** Computes and commits shards, each on all threads. Keeps the threads and the last input open between shards. */
 export class ShardComputer {
   #pool: WorkerPool;
   #cleared: Promise<void> | null = null;
   #skipped: Promise<Map<number, string>> | null = null;
   #isStalled = false;
-  /** The input of the last shard, because the next shard usually reads it too. */
+  /** Input of the last shard, which the next shard usually reads too. */
   #opened: { path: string; logits: LogitsFile } | null = null;
 
   constructor(private readonly context: ShardContext) {
@@ -65,21 +65,21 @@ export class ShardComputer {
   }
 
   /**
-   * Computes and commits a shard unless that is done. One shard can be committed while the next is computed.
-   * @throws SoftjacError as run; WorkerError if its threads died twice; StalledError
+   * Computes and commits a shard unless it is done. The next shard may start while this one is committed.
+   * @throws SoftjacError as run; WorkerError if worker threads crashed twice; StalledError
    */
   async compute(shard: number, hooks: ShardHooks): Promise<ShardOutcome> {
     const { run, inputs, keepGoing } = this.context;
     const { range, input, path, file } = this.#shard(shard);
     this.#skipped ??= run.skippedByIndex();
     const skipped = await this.#skipped;
-    // Another process may have computed it since.
+    // Another process may have computed it meanwhile.
     if (skipped.has(range.input) || (await run.isDone(shard)))
       return "up to date";
     if (await run.isPublished()) return "published";
     const start = performance.now();
     try {
-      // Where a process dies again and again, its temporary files would fill the disk.
+      // Temporary files of processes that crash repeatedly would fill the disk.
       this.#cleared ??= this.context.store.removeStale();
       await this.#cleared;
       const made = await this.#computeWithRetry(shard, hooks);
@@ -97,18 +97,18 @@ export class ShardComputer {
         durationMs,
       };
     } catch (error) {
-      // Publishing removes the directory of this process's temporary file. If the store cannot say, the first error counts.
+      // Publication by another process removes the directory of temporary files, which causes arbitrary errors here.
       if (await run.isPublished().catch(() => false)) return "published";
       if (!keepGoing || !isInvalidInput(error)) throw error;
       await inputs.check(input);
-      const found = inputErrorMessage(error, path, input.name);
-      await run.skipInput(range.input, found);
-      skipped.set(range.input, found);
-      return { event: "input skipped", input: input.name, error: found };
+      const message = inputErrorMessage(error, path, input.name);
+      await run.skipInput(range.input, message);
+      skipped.set(range.input, message);
+      return { event: "input skipped", input: input.name, error: message };
     }
   }
 
-  /** Closes the input and ends the threads; threads that hang are not waited for. */
+  /** Closes the input and the threads. Does not wait for threads that hang. */
   async close(): Promise<void> {
     this.#opened?.logits.close();
     this.#opened = null;
@@ -116,7 +116,7 @@ export class ShardComputer {
     if (!this.#isStalled) await closed;
   }
 
-  /** Returns a shard as messages call it. */
+  /** Returns the name of a shard in messages. */
   describe(shard: number): string {
     const { range, input, file } = this.#shard(shard);
     const rows =
@@ -135,7 +135,7 @@ export class ShardComputer {
     return { range, input, path: inputs.path(input.name), file };
   }
 
-  /** Computes a shard again, on new threads, if a thread died. */
+  /** Computes a shard, and a second time on new threads if a thread crashes. */
   async #computeWithRetry(
     shard: number,
     hooks: ShardHooks,
@@ -217,7 +217,7 @@ export class ShardComputer {
     return logits;
   }
 
-  /** Computes a shard into the file `temporary`, which is durable then, and remains only if that succeeds. */
+  /** Computes a shard into the durable file `temporary`, which is removed after an error. */
   async #computeFile(
     options: ResolvedOptions,
     logits: LogitsFile,

@@ -15,7 +15,7 @@ import { openPlannedRun, otherRuns } from "./planned-run.js";
 import { verifyPublished } from "./verify-published.js";
 import { publish, withReport } from "./with-report.js";
 
-// A run over a dataset in steps, for schedulers, after planDataset: any number of tasks compute it, and any of them publishes it.
+// Steps of a run for job schedulers: after planDataset, any number of tasks compute shards, and any of them publishes.
 
 /** Options of `datasetStatus`. Only `output` is required. */
 export interface StatusOptions extends S3Options {
@@ -70,13 +70,14 @@ export async function runShards(
     rejectOutOfRange(select, run.shards);
     const isWanted = (shard: number) =>
       isOfTask(shard) && (chosen?.has(shard) ?? true);
-    const own = { threads, chunkRows, sync };
-    const optionsFor = shardOptions(run.plan.of.options, own, output);
+    const processOptions = { threads, chunkRows, sync };
+    const runOptions = run.plan.of.options;
+    const optionsFor = shardOptions(runOptions, processOptions, output);
     const call = { ...planned, report, stopping };
     if (await run.isPublished()) {
-      const how = { ...limits, optionsFor, s3, limit };
+      const settings = { ...limits, optionsFor, s3, limit };
       return verifyPublished(
-        { ...call, isWanted, ...(repair && { repair: how }) },
+        { ...call, isWanted, ...(repair && { repair: settings }) },
         hooks,
       );
     }
@@ -88,18 +89,18 @@ export async function runShards(
     const skipped = await computeShards(work, hooks);
     const all = await run.skippedInputs();
     report.counts.skippedInputs = all;
-    const here = all.filter(({ name }) => skipped.has(name));
-    if (here.length > 0)
+    const ofTask = all.filter(({ name }) => skipped.has(name));
+    if (ofTask.length > 0)
       throw new InputsSkippedError(
         run.folders.out,
-        here.map(({ name, error }) => ({ input: name, error })),
+        ofTask.map(({ name, error }) => ({ input: name, error })),
         run.plan.of.inputs.length,
       );
     return report.finish("done");
   });
 }
 
-/** Which shards are a task's. @throws UsageError */
+/** Returns the filter for the shards of a task. @throws UsageError */
 function shardFilter({
   shardIndex,
   shardCount,
@@ -228,7 +229,7 @@ export async function datasetStatus(
     damaged,
     problems: faults
       .filter(({ record, shard }) => isPublished || record || shard === null)
-      .map(({ part, found }) => ({ file: part, problem: found })),
+      .map(({ file, problem }) => ({ file, problem })),
     skippedInputs,
     unfinished: await otherRuns(output, run.plan.fingerprint),
   };

@@ -24,7 +24,7 @@ interface Published extends OpenDatasetRun {
   stopping: GracefulStop;
   /** Shards to check; default: all. */
   isWanted?: ((shard: number) => boolean) | undefined;
-  /** How damaged shards are recomputed; without it they are only reported. */
+  /** Settings for recomputing damaged shards; without them, damage is only reported. */
   repair?: RepairOptions;
 }
 
@@ -38,7 +38,7 @@ interface RepairOptions {
 
 /**
  * Compares a published dataset with its records, and with `repair` recomputes damaged shards.
- * @returns `up to date`, or `done` after a repair
+ * @returns a report with the status `up to date`, or `done` after a repair
  * @throws DatasetDamagedError; StoppedError; with `repair`, SoftjacError as run
  */
 export async function verifyPublished(
@@ -60,7 +60,7 @@ export async function verifyPublished(
     .filter(({ shard }) =>
       shard === null ? !isManifestDone : !toDo.includes(shard),
     )
-    .map(({ part, found }) => ({ file: part, problem: found }));
+    .map(({ file, problem }) => ({ file, problem }));
   report.counts.damaged = files;
   if (files.length > 0)
     throw new DatasetDamagedError(run.folders.out, files, run.shards);
@@ -97,9 +97,9 @@ async function faultsOf(
 }
 
 /**
- * Recomputes damaged shards of a published dataset. Each replaces its file by itself; temporary files are in a folder of this
- * process alone.
- * @throws OutputExistsError if the dataset's folder is a link; InternalError if a shard differs from its record
+ * Recomputes damaged shards of a published dataset and replaces their files one by one. Temporary files are in a directory
+ * that only this process uses.
+ * @throws OutputExistsError if the dataset's directory is a link; InternalError if a shard differs from its record
  */
 async function recompute(
   { run: published, ...work }: Published & RepairOptions,
@@ -117,7 +117,7 @@ async function recompute(
   try {
     const context = { ...work, store, run: repairOf(run, faults), shards };
     await computeShards({ ...context, keepGoing: false }, hooks);
-    // The manifest is rebuilt once every part has a record again.
+    // The manifest can be rebuilt only if every shard has a valid record.
     const isComplete = faults.every(
       ({ shard }) => shard === null || shards.includes(shard),
     );
@@ -128,22 +128,22 @@ async function recompute(
   }
 }
 
-/** Returns a published run as one whose damaged shards are computed. */
+/** Adapts a published run for `computeShards`, so that damaged shards are recomputed in place. */
 function repairOf(run: DatasetRun, faults: readonly Fault[]): ShardRun {
   const { plan, folders, shards } = run;
   const records = new Map(faults.map(({ shard, record }) => [shard, record]));
-  /** Whether another process has repaired the shard since. */
+  /** Returns whether another process has repaired the shard. */
   const isDone = async (shard: number) => {
     const isWanted = (other: number) => other === shard;
-    const left = await run.faults({ isWanted, thorough: true });
-    return left.every((fault) => fault.shard !== shard);
+    const remaining = await run.faults({ isWanted, thorough: true });
+    return remaining.every((fault) => fault.shard !== shard);
   };
   return {
     plan,
     folders,
     shards,
     isDone,
-    // Nobody else publishes it and so makes the work needless.
+    // `true` would end the work, because publication usually means that all shards are done.
     isPublished: async () => false,
     skippedByIndex: async () => new Map(),
     skipInput: async () => {},

@@ -12,8 +12,7 @@ interface Call {
 }
 
 /**
- * Does work on a dataset that can be stopped, and reports it, whether it succeeds or not.
- * @throws SoftjacError, with the report
+ * Runs `work` with stop signals and a report, and attaches the report to a SoftjacError.
  */
 export async function withReport<Report extends DatasetReport>(
   { output, limits = {}, hooks = {} }: Call,
@@ -27,9 +26,10 @@ export async function withReport<Report extends DatasetReport>(
   try {
     return await stopping.race(() => work(report, stopping));
   } catch (error) {
-    const met = errorOf(error, report);
-    if (met instanceof SoftjacError) met.report = report.finish("failed");
-    throw met;
+    const reported = errorOf(error, report);
+    if (reported instanceof SoftjacError)
+      reported.report = report.finish("failed");
+    throw reported;
   } finally {
     stopping.close();
   }
@@ -39,14 +39,14 @@ function errorOf(
   cause: unknown,
   { counts: { fingerprint, output, shards }, shardsDone }: DatasetReportBuilder,
 ): unknown {
-  // Once the run is planned, system errors that nobody else has named are those of its store.
+  // Once the run is planned, only the output's store throws system errors without a path.
   const error =
     fingerprint === null
       ? cause
       : ioError(output, "could not be accessed", cause);
   if (error instanceof AbortedError)
     return new StoppedError(shardsDone, shards, { cause });
-  // The system may grant the next call what it refused this one.
+  // A system limit (memory, file descriptors) may be gone when the command is repeated.
   if (isSystemRefusal(error) && shardsDone > 0)
     return new StoppedError(
       shardsDone,

@@ -260,8 +260,8 @@ test("a _SUCCESS with other bytes is no end of this run", async () => {
   put("_plan.json", { fingerprint });
   put("_SUCCESS", { fingerprint, manifest: "other" });
   class Publication extends PrefixRun {
-    override put(...given: Parameters<PrefixRun["put"]>) {
-      return super.put(...given);
+    override publishFiles(...given: Parameters<PrefixRun["publishFiles"]>) {
+      return super.publishFiles(...given);
     }
   }
   const publication = new Publication(
@@ -271,14 +271,17 @@ test("a _SUCCESS with other bytes is no end of this run", async () => {
   );
   const success = encodeJson({ fingerprint, manifest: "ours" });
   await expect(
-    publication.put(success, { overwrite: false }),
+    publication.publishFiles(success, { overwrite: false }),
   ).rejects.toMatchObject({
     code: "ERR_INTERNAL",
     message: expect.stringContaining(
       `${out}/_SUCCESS: two processes wrote different bytes`,
     ),
   });
-  await publication.put(encodeJson({ fingerprint, manifest: "other" }), {
-    overwrite: false,
-  });
+  await publication.publishFiles(
+    encodeJson({ fingerprint, manifest: "other" }),
+    {
+      overwrite: false,
+    },
+  );
 });
