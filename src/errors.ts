@@ -53,7 +53,7 @@ export abstract class SoftjacError extends Error {
 }
 
 /** Error of a file, directory or service. */
-abstract class ErrorAt extends SoftjacError {
+abstract class LocatedError extends SoftjacError {
   constructor(
     /** Path of the file, location of the object, or address of the service. */
     readonly path: string,
@@ -68,7 +68,7 @@ abstract class ErrorAt extends SoftjacError {
 type RowIndex = number | readonly number[];
 
 /** Error of a row. */
-abstract class ErrorInRow extends ErrorAt {
+abstract class RowError extends LocatedError {
   override readonly exitCode = EXIT.badInput;
   /** Row of the logits, 0-based. */
   readonly row: number;
@@ -112,7 +112,7 @@ export class InputMissingError extends SoftjacError {
 }
 
 /** Error of an input that is damaged, truncated or inconsistent. A retry does not help. */
-export class InputFormatError extends ErrorAt {
+export class InputFormatError extends LocatedError {
   readonly code = "ERR_INPUT_FORMAT";
   override readonly exitCode = EXIT.badInput;
   constructor(
@@ -127,13 +127,13 @@ export class InputFormatError extends ErrorAt {
 }
 
 /** Error of an input that changed while it was read, or since the run was planned. Nothing was published. Retry once nothing writes to it. */
-export class InputChangedError extends ErrorAt {
+export class InputChangedError extends LocatedError {
   readonly code = "ERR_INPUT_CHANGED";
   override readonly exitCode = EXIT.badInput;
 }
 
 /** Error of a valid input that this version cannot read. A retry does not help. */
-export class InputUnsupportedError extends ErrorAt {
+export class InputUnsupportedError extends LocatedError {
   readonly code = "ERR_INPUT_UNSUPPORTED";
   override readonly exitCode = EXIT.badInput;
   constructor(
@@ -172,13 +172,13 @@ export function isUnknownClassesError(error: unknown): boolean {
 }
 
 /** Error of a column that does not exist, or of an input whose column of logits is ambiguous. Name the column. */
-export class LogitsColumnError extends ErrorAt {
+export class LogitsColumnError extends LocatedError {
   readonly code = "ERR_LOGITS_COLUMN";
   override readonly exitCode = EXIT.badInput;
 }
 
 /** Error of a row without results: its logits contain NaN or +inf or are all -inf, its label is not a class, or its vector or covariance is not finite. */
-export class BadRowError extends ErrorInRow {
+export class BadRowError extends RowError {
   readonly code = "ERR_BAD_ROW";
   /** Path of the file, or `logits` for an array. */
   readonly source = this.path;
@@ -193,7 +193,7 @@ export class BadRowError extends ErrorInRow {
 }
 
 /** Error of a list column whose rows have different numbers of values. */
-export class RaggedRowError extends ErrorInRow {
+export class RaggedRowError extends RowError {
   readonly code = "ERR_RAGGED_ROW";
   constructor(
     path: string,
@@ -212,7 +212,7 @@ export class RaggedRowError extends ErrorInRow {
 }
 
 /** Error of a row that an output does not have: it is past the end, or was omitted as a bad row. */
-export class RowMissingError extends ErrorInRow {
+export class RowMissingError extends RowError {
   readonly code = "ERR_ROW_MISSING";
   constructor(path: string, index: RowIndex, message: string) {
     super(path, "", index, message);
@@ -234,13 +234,13 @@ export class OutputExistsError extends SoftjacError {
 }
 
 /** Error of reading or writing: a full disk, an I/O error, a file that shrank. A retry may help. */
-export class IoError extends ErrorAt {
+export class IoError extends LocatedError {
   readonly code = "ERR_IO";
   override readonly exitCode = EXIT.io;
 }
 
 /** Error of missing permissions to read an input or write an output. */
-export class PermissionError extends ErrorAt {
+export class PermissionError extends LocatedError {
   readonly code = "ERR_PERMISSION";
   override readonly exitCode = EXIT.permission;
 }
@@ -363,7 +363,7 @@ export class ShardsFailedError extends SoftjacError {
 }
 
 /** Error of a network service (S3, Redis) that does not answer or answers incorrectly after all retries. Retry later. */
-export class ServiceUnavailableError extends ErrorAt {
+export class ServiceUnavailableError extends LocatedError {
   readonly code = "ERR_SERVICE_UNAVAILABLE";
   override readonly exitCode = EXIT.unavailable;
 }
@@ -375,7 +375,7 @@ export class ConfigurationError extends SoftjacError {
 }
 
 /** Error of an output pipe whose reader has closed it. */
-export class OutputClosedError extends ErrorAt {
+export class OutputClosedError extends LocatedError {
   readonly code = "ERR_OUTPUT_CLOSED";
   constructor(path: string, options?: ErrorOptions) {
     super(path, "the reader closed the pipe", options);

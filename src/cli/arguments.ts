@@ -8,11 +8,11 @@ import {
   type CommandSpec,
   flagsOf,
   isSetting,
-  type LineOptions,
+  type LineOptionNames,
   type Settings,
 } from "./command.js";
 import { readSettings } from "./configuration.js";
-import { dashed, kebab, PARSER_CONFIGURATION, typed } from "./option-text.js";
+import { dashed, kebab, PARSER_CONFIGURATION, parseValue } from "./flags.js";
 
 /** A parsed command line. */
 export type CommandLine =
@@ -21,11 +21,11 @@ export type CommandLine =
       command: CommandSpec;
       options: Record<string, unknown>;
       settings: Settings;
-      line: LineOptions;
+      line: LineOptionNames;
       warnings: readonly string[];
     }
-  /** Help, version or completion script. An empty command line is not complete: its help goes to standard error. */
-  | { kind: "print"; text: string; isComplete: boolean };
+  /** Help, version or completion script. For an empty command line, help that was not requested. */
+  | { kind: "print"; text: string; isRequested: boolean };
 
 interface Context {
   env?: Readonly<Record<string, string | undefined>>;
@@ -47,8 +47,8 @@ export async function parseArguments(
   const words = argv[0] === "help" ? [...argv.slice(1), "--help"] : [...argv];
   const command = commands.find(({ name }) => words.includes(name));
   const { parsed, error } = parseLine(words, command);
-  const print = (text: string, isComplete = true): CommandLine => {
-    return { kind: "print", text, isComplete };
+  const print = (text: string, isRequested = true): CommandLine => {
+    return { kind: "print", text, isRequested };
   };
   if (parsed.version) return print(VERSION);
   if (
@@ -60,8 +60,8 @@ export async function parseArguments(
     const { printedText } = await import("./help.js");
     const isOfCommand = command && parsed.help;
     const asked = isOfCommand ? [command.name, "--help"] : words;
-    const isAll = !isOfCommand || words.includes("--all");
-    const text = await printedText(asked, commands, isAll, columns);
+    const showAll = !isOfCommand || words.includes("--all");
+    const text = await printedText(asked, commands, showAll, columns);
     return print(text, words.length > 0);
   }
   if (!command) {
@@ -182,7 +182,7 @@ function valuesOfLine(
         `--${flag} is given ${value.length} times; give it once`,
         option.name,
       );
-    if (value !== undefined) given.set(option.name, typed(option, value));
+    if (value !== undefined) given.set(option.name, parseValue(option, value));
   }
   // Functions of the library check the other options.
   for (const setting of spec.options.filter(isSetting))

@@ -67,7 +67,7 @@ export function arrayTask(
   count: number | undefined,
 ): ArrayTask | null {
   // In jobs without an array, Grid Engine sets the variable to "undefined" and LSF to 0.
-  const found = SCHEDULERS.filter(({ variable, name }) => {
+  const active = SCHEDULERS.filter(({ variable, name }) => {
     const text = env[variable];
     return (
       text !== undefined &&
@@ -76,11 +76,11 @@ export function arrayTask(
       !(name === "LSF" && text === "0")
     );
   });
-  if (found.length > 1)
+  if (active.length > 1)
     throw new ConfigurationError(
-      `variables of several schedulers are set (${found.map(({ variable }) => variable).join(" and ")}); use --shard-index and --shard-count`,
+      `variables of several schedulers are set (${active.map(({ variable }) => variable).join(" and ")}); use --shard-index and --shard-count`,
     );
-  const [scheduler] = found;
+  const [scheduler] = active;
   if (!scheduler) return null;
   const { variable, first = 0, step: stepVariable } = scheduler;
   const task = wholeNumber(env, variable);

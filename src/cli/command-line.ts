@@ -1,12 +1,12 @@
 import { EXIT } from "../errors.js";
 import { ioError } from "../io/system-error.js";
 import { parseArguments } from "./arguments.js";
-import { checkLineFiles } from "./check-line-files.js";
 import type { Settings } from "./command.js";
 import { COMMANDS } from "./commands.js";
 import { exitCodeOf, reportError } from "./execute.js";
+import { setFlagsOf } from "./flags.js";
 import { openLog } from "./log/log.js";
-import { nameFlagsOf } from "./option-text.js";
+import { rejectOverwrites } from "./reject-overwrites.js";
 import { markWorkDone } from "./signals.js";
 import { log, resultColumns, resultWritten, writeResult } from "./streams.js";
 
@@ -29,18 +29,18 @@ async function executeLine(argv: string[]): Promise<number> {
     const { env } = process;
     const line = await parseArguments(argv, COMMANDS, { env, columns });
     if (line.kind === "print") {
-      if (line.isComplete) writeResult(`${line.text}\n`);
+      if (line.isRequested) writeResult(`${line.text}\n`);
       else log.write(`${line.text}\n`);
-      return line.isComplete ? EXIT.done : EXIT.usage;
+      return line.isRequested ? EXIT.done : EXIT.usage;
     }
     const { command, options, warnings } = line;
     settings = line.settings;
-    nameFlagsOf(command);
+    setFlagsOf(command);
     if (settings.get("color") === false) env.NO_COLOR = "1";
     // Keeps upgrade advice of the AWS SDK out of the log.
     env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
     if (warnings.length > 0) warnings.forEach((await openLog(settings)).warn);
-    await checkLineFiles(command, options, settings);
+    await rejectOverwrites(command, options, settings);
     return await command.execute(options, settings, line.line);
   } catch (error) {
     return reportError(error, settings);

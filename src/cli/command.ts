@@ -6,7 +6,7 @@ export interface CommandSpec {
   /** Description in the list of commands, one line. */
   summary: string;
   /** Description at the top of the command's own help. */
-  usage: string;
+  description: string;
   /** Rows of the options table. */
   options: readonly OptionSpec[];
   /** Names of the options that `--help` shows; `--help --all` shows the others too. */
@@ -19,7 +19,7 @@ export interface CommandSpec {
   execute(
     options: Record<string, unknown>,
     settings: Settings,
-    line: LineOptions,
+    line: LineOptionNames,
   ): Promise<number>;
 }
 
@@ -27,7 +27,7 @@ export interface CommandSpec {
 export type Settings = ReadonlyMap<string, string | number | boolean>;
 
 /** Names of the options on the command line itself, as opposed to the environment or a config file. */
-export type LineOptions = ReadonlySet<string>;
+export type LineOptionNames = ReadonlySet<string>;
 
 /** Returns the option for arguments without a flag; undefined if the command has none. */
 export function argumentOf({ options }: CommandSpec): OptionSpec | undefined {

@@ -1,7 +1,7 @@
 import { EXIT, UsageError } from "../errors.js";
 import { arrayTask } from "./array-task.js";
 import { classesThatFit } from "./block-cells.js";
-import type { CommandSpec, LineOptions } from "./command.js";
+import type { CommandSpec, LineOptionNames } from "./command.js";
 import {
   datasetText,
   gcText,
@@ -12,7 +12,7 @@ import {
 } from "./dataset-text.js";
 import { defineCommand } from "./execute.js";
 import { inspectText } from "./inspect-text.js";
-import { COMMON_OF_RUNS, RUN_COMMAND } from "./run-command.js";
+import { COMMON_RUN_OPTIONS, RUN_COMMAND } from "./run-command.js";
 import { leftWidth, showText } from "./show-text.js";
 import { resultColumns } from "./streams.js";
 import { generateText, outputReportText } from "./summary.js";
@@ -27,7 +27,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   defineCommand({
     name: "show",
     summary: "Show one row of an output: p as bars, the block as shades",
-    usage:
+    description:
       "Show one row of an output: its copied columns, p as bars and the block as shades, with numbers where they fit.",
     common: ["row", "position", "input", "classes", "json"],
     examples: [
@@ -46,7 +46,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   defineCommand({
     name: "verify",
     summary: "Check an output against an independent computation",
-    usage:
+    description:
       "Recompute rows of an output with 31 digits, independently of the kernels that computed it, and compare.",
     common: [
       ...["input", "column", "columns", "label", "threads", "sample", "all"],
@@ -63,7 +63,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   defineCommand({
     name: "inspect",
     summary: "Describe a file and print the output size of each layout",
-    usage:
+    description:
       "Describe a file, the logits that a run would use, and the output size of each layout.",
     common: ["column", "columns", "dtype", "scan", "json"],
     examples: [
@@ -77,7 +77,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   defineCommand({
     name: "report",
     summary: "Write an HTML page about an output",
-    usage:
+    description:
       "Write an HTML page about an output file or dataset: confidence, calibration, classes and rows. The page is one file and needs no network.",
     common: ["label", "classes", "output", "force", "json", "quiet"],
     examples: [
@@ -94,7 +94,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   defineCommand({
     name: "generate",
     summary: "Write a file of random logits and labels",
-    usage:
+    description:
       "Write an Arrow file of random logits with the columns id, logits and label. Each label is drawn from the softmax of its row.",
     common: [
       ...["rows", "classes", "kind", "scale", "seed", "dtype", "force"],
@@ -110,9 +110,9 @@ export const COMMANDS: readonly CommandSpec[] = [
   defineCommand({
     name: "plan",
     summary: "Plan a dataset for the tasks of a scheduler",
-    usage:
+    description:
       "Plan a dataset without computing it. Tasks then compute its shards with softjac run-shard, and softjac finalize publishes it.",
-    common: COMMON_OF_RUNS,
+    common: COMMON_RUN_OPTIONS,
     examples: [["'logits/**/*.arrow' -o jacobian/ --layout packed", ""]],
     load: async () => (await import("../dataset/run-dataset.js")).planDataset,
     text: datasetText,
@@ -120,7 +120,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   defineCommand({
     name: "run-shard",
     summary: "Compute one array task's share of a planned dataset",
-    usage:
+    description:
       "Compute shards of a planned dataset: those of the current array task of a scheduler, or all of them.",
     common: ["output", "shardIndex", "shardCount", "threads", "json", "quiet"],
     examples: [
@@ -142,7 +142,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   defineCommand({
     name: "finalize",
     summary: "Publish a dataset once all its shards are computed",
-    usage: "Publish a planned dataset once all its shards are computed.",
+    description: "Publish a planned dataset once all its shards are computed.",
     common: ["overwrite", "json", "quiet"],
     examples: [["jacobian/", ""]],
     load: async () => (await import("../dataset/tasks.js")).finalizeDataset,
@@ -151,7 +151,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   defineCommand({
     name: "status",
     summary: "Show which shards of a dataset are done, missing or damaged",
-    usage:
+    description:
       "Show which shards of a planned or published dataset are done, missing or damaged.",
     common: ["json"],
     examples: [["jacobian/", ""]],
@@ -164,7 +164,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   defineCommand({
     name: "gc",
     summary: "Remove stale, unfinished runs of a dataset",
-    usage:
+    description:
       "Remove the directories of unfinished runs beside a dataset that have not changed for a while.",
     common: ["olderThan", "dryRun", "json"],
     examples: [
@@ -179,9 +179,9 @@ export const COMMANDS: readonly CommandSpec[] = [
   defineCommand({
     name: "submit",
     summary: "Plan a dataset and submit its shards to a queue",
-    usage:
+    description:
       "Plan a dataset and submit its shards to a queue on a Redis server. Workers on any machine compute them, and softjac wait publishes the dataset.",
-    common: [...COMMON_OF_RUNS, "queue"],
+    common: [...COMMON_RUN_OPTIONS, "queue"],
     examples: [
       ["'logits/**/*.arrow' -o jacobian/ --queue redis://localhost", ""],
     ],
@@ -193,7 +193,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   defineCommand({
     name: "worker",
     summary: "Run a worker that takes shards from a queue",
-    usage:
+    description:
       "Compute shards of datasets from a queue on a Redis server until stopped. Any number of machines that can reach the datasets can run workers.",
     common: ["queue", "allow", "idleLimit", "threads", "json", "quiet"],
     examples: [
@@ -210,7 +210,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   defineCommand({
     name: "wait",
     summary: "Wait for the workers of a queue, then publish the dataset",
-    usage:
+    description:
       "Wait until workers have computed all shards of a dataset, then publish it. With --queue, shards that the queue lost are submitted again.",
     common: ["queue", "overwrite", "json", "quiet"],
     examples: [["jacobian/ --queue redis://localhost", ""]],
@@ -224,7 +224,7 @@ export const COMMANDS: readonly CommandSpec[] = [
 /** Rejects a password on the command line, which other users of the machine can read. */
 function withoutPassword<Options extends { queue?: string | undefined }>(
   options: Options,
-  { line }: { line: LineOptions },
+  { line }: { line: LineOptionNames },
 ): Options {
   const url = String(options.queue);
   if (line.has("queue") && URL.canParse(url) && new URL(url).password !== "")

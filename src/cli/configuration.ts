@@ -5,7 +5,7 @@ import { checkValue } from "../options/check-options.js";
 import type { OptionSpec } from "../options/options-table.js";
 import { shortName, shortValue } from "../printable.js";
 import type { CommandSpec } from "./command.js";
-import { kebab, typed } from "./option-text.js";
+import { kebab, parseValue } from "./flags.js";
 import { removedOption } from "./removed-options.js";
 
 /** Options from the environment and the config file by name, and warnings about unknown SOFTJAC_* variables. */
@@ -131,7 +131,7 @@ function valueOfVariable(
   text: string,
 ): unknown {
   if (spec.kind !== "boolean")
-    return checked(spec, variable, () => typed(spec, text));
+    return checked(spec, variable, () => parseValue(spec, text));
   if (/^(?:true|1)$/i.test(text)) return true;
   if (/^(?:false|0)$/i.test(text)) return false;
   throw new ConfigurationError(
@@ -144,7 +144,7 @@ function valueOfKey(spec: OptionSpec, where: string, value: unknown): unknown {
   const isText =
     typeof value === "string" &&
     ["paths", "list", "names", "ranges"].includes(spec.kind);
-  return checked(spec, where, () => (isText ? typed(spec, value) : value));
+  return checked(spec, where, () => (isText ? parseValue(spec, value) : value));
 }
 
 function checked(

@@ -9,10 +9,10 @@ import {
 import { ioError, knownError } from "../io/system-error.js";
 import { type Command, optionsOf } from "../options/options-table.js";
 import { removePendingOutputs } from "../output/temporary-file.js";
-import type { CommandSpec, LineOptions, Settings } from "./command.js";
+import type { CommandSpec, LineOptionNames, Settings } from "./command.js";
+import { messageWithFlags } from "./flags.js";
 import { CommandLog, jsonText } from "./log/command-log.js";
 import { type Failure, openLog } from "./log/log.js";
-import { messageWithFlags } from "./option-text.js";
 import {
   forceExit,
   markWorkDone,
@@ -59,7 +59,7 @@ interface Definition<Options, Report>
   /** Completes or rejects the options. */
   complete?(
     options: Options,
-    given: { settings: Settings; line: LineOptions },
+    given: { settings: Settings; line: LineOptionNames },
   ): Options;
   /** Seconds after which the process ends even if work is left; default: no limit. */
   endsWithin?: number;

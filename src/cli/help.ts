@@ -2,7 +2,7 @@ import yargs, { type Argv, type Options } from "yargs";
 import type { OptionSpec } from "../options/options-table.js";
 import { VERSION } from "../version.js";
 import { argumentOf, type CommandSpec, flagsOf } from "./command.js";
-import { kebab, PARSER_CONFIGURATION } from "./option-text.js";
+import { kebab, PARSER_CONFIGURATION } from "./flags.js";
 
 const MAX_COLUMNS = 100;
 
@@ -10,7 +10,7 @@ const MAX_COLUMNS = 100;
 export async function printedText(
   words: readonly string[],
   commands: readonly CommandSpec[],
-  isAll: boolean,
+  showAll: boolean,
   columns: number,
 ): Promise<string> {
   const parser = softjac(Math.min(MAX_COLUMNS, Math.max(40, columns)));
@@ -18,7 +18,7 @@ export async function printedText(
     parser.command({
       command: callOf(command),
       describe: command.summary,
-      builder: (of) => describe(of, command, isAll),
+      builder: (of) => describe(of, command, showAll),
       handler() {},
     });
   parser.completion(
@@ -58,12 +58,12 @@ function softjac(columns: number): Argv {
 }
 
 /** Adds the options of a command to its yargs parser; `--help` without `--all` hides uncommon ones. */
-function describe(parser: Argv, command: CommandSpec, isAll: boolean): Argv {
-  const { name, usage, common, examples, epilogue } = command;
+function describe(parser: Argv, command: CommandSpec, showAll: boolean): Argv {
+  const { name, description, common, examples, epilogue } = command;
   const flags = flagsOf(command);
   const argument = argumentOf(command);
   parser
-    .usage(`$0 ${callOf(command)}\n\n${usage}`)
+    .usage(`$0 ${callOf(command)}\n\n${description}`)
     .example(examples.map(([line, what]) => [`$0 ${name} ${line}`, what]))
     .epilogue("");
   // verify has its own --all, which also shows all options if --help is given.
@@ -81,11 +81,11 @@ function describe(parser: Argv, command: CommandSpec, isAll: boolean): Argv {
       ...(option.choices &&
         option.kind === "string" && { choices: option.choices }),
       describe: option.help,
-      group: isAll ? `${option.group}:` : "Options:",
+      group: showAll ? `${option.group}:` : "Options:",
       ...defaultOf(option),
-      hidden: !(common.includes(option.name) || isAll),
+      hidden: !(common.includes(option.name) || showAll),
     });
-  if (isAll && epilogue) parser.epilogue(epilogue);
+  if (showAll && epilogue) parser.epilogue(epilogue);
   return parser;
 }
 

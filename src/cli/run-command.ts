@@ -11,12 +11,12 @@ import { run } from "../run/run.js";
 import type { CommandSpec, Settings } from "./command.js";
 import { datasetDryRunText, datasetText } from "./dataset-text.js";
 import { execute, reportError } from "./execute.js";
-import { kebab } from "./option-text.js";
+import { kebab } from "./flags.js";
 import { endBySignal } from "./signals.js";
 import { dryRunText, runText } from "./summary.js";
 
 /** Options that `--help` of run, plan and submit shows. */
-export const COMMON_OF_RUNS = [
+export const COMMON_RUN_OPTIONS = [
   ...["column", "columns", "onBadRow", "emit", "layout", "temperature"],
   ...["label", "output", "keep", "dtype", "threads", "json", "quiet"],
 ];
@@ -25,10 +25,10 @@ export const RUN_COMMAND: CommandSpec = {
   name: "run",
   summary:
     "Compute softmax and its Jacobian for every row of one or more files",
-  usage:
+  description:
     "Compute softmax, its Jacobian and other results for every row of logits. A directory, a pattern or several files produce a directory of shards.",
   options: optionsOf("run", "dataset").filter(({ name }) => name !== "input"),
-  common: [...COMMON_OF_RUNS, "force", "dryRun"],
+  common: [...COMMON_RUN_OPTIONS, "force", "dryRun"],
   examples: [
     ["logits.parquet -o jacobian.arrow --keep id,label", ""],
     ["'logits/**/*.npy' -o jacobian/", ""],

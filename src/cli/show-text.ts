@@ -45,8 +45,8 @@ export function showText(
 }
 
 /** Returns the width of the class numbers and p, before the bars. */
-export function leftWidth(classWidth: number, hasP: boolean): number {
-  return Math.max(5, classWidth) + (hasP ? 2 + 6 + 1 : 0);
+export function leftWidth(classWidth: number, hasSoftmax: boolean): number {
+  return Math.max(5, classWidth) + (hasSoftmax ? 2 + 6 + 1 : 0);
 }
 
 function headText({

@@ -51,12 +51,12 @@ export function checkObject(name: string, value: unknown): void {
 export function checkHooks(hooks: object): void {
   checkObject("hooks", hooks);
   for (const [name, hook] of Object.entries(hooks)) {
-    const isRight =
+    const isValid =
       hook === undefined ||
       (name === "signal"
         ? hook instanceof AbortSignal
         : typeof hook === "function");
-    if (!isRight)
+    if (!isValid)
       throw new UsageError(
         `${name}: expected ${name === "signal" ? "an AbortSignal" : "a function"}, found ${shortValue(hook)}`,
         name,
@@ -115,8 +115,8 @@ function expectedForm(
   { kind, range }: CheckedOption,
   value: unknown,
 ): string | null {
-  const isEach = (isRight: (item: unknown) => boolean) =>
-    Array.isArray(value) && value.every(isRight);
+  const isEach = (isValid: (item: unknown) => boolean) =>
+    Array.isArray(value) && value.every(isValid);
   const isText = (item: unknown) => typeof item === "string" && item !== "";
   const isWhole = (item: unknown) =>
     Number.isSafeInteger(item) && (item as number) >= 0;

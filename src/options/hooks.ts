@@ -6,7 +6,7 @@ export interface RunHooks {
   signal?: AbortSignal | undefined;
   /** Callback for progress, with the rows done and in total; runs add their current state. */
   onProgress?:
-    | ((rowsDone: number, rows: number, pace?: RunProgress) => void)
+    | ((rowsDone: number, rows: number, state?: RunProgress) => void)
     | undefined;
   /** Callback for events: the column of logits in use, and warnings about it. */
   onEvent?: ((event: LogitsEvent) => void) | undefined;

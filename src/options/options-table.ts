@@ -75,8 +75,8 @@ function section(
   affects: Section["affects"],
   rows: Record<string, Row & Partial<Section>>,
 ): OptionSpec[] {
-  const of = { group, commands, affects };
-  return Object.entries(rows).map(([name, row]) => ({ name, ...of, ...row }));
+  const base = { group, commands, affects };
+  return Object.entries(rows).map(([name, row]) => ({ name, ...base, ...row }));
 }
 
 const PLANNING: Command[] = ["dataset", "plan"];

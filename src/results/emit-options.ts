@@ -51,8 +51,8 @@ function checkLayout(emit: readonly RunEmit[], layout: Layout): void {
       "layout: packed cannot store log_jacobian, which is not symmetric; use another layout",
       "layout",
     );
-  const laidOut = emit.filter(isJacobian);
-  if (layout !== "bsr" && laidOut.length === 0)
+  const jacobians = emit.filter(isJacobian);
+  if (layout !== "bsr" && jacobians.length === 0)
     throw new UsageError(
       `layout: ${layout} needs jacobian or log_jacobian in emit, found ${emit.join(", ")}`,
       "layout",
@@ -66,17 +66,17 @@ function checkLayout(emit: readonly RunEmit[], layout: Layout): void {
       );
     return;
   }
-  if (laidOut.length > 1)
+  if (jacobians.length > 1)
     throw new UsageError(
-      `emit: layout ${layout} stores only one of ${laidOut.join(" and ")}`,
+      `emit: layout ${layout} stores only one of ${jacobians.join(" and ")}`,
       "emit",
     );
-  const wide = resultsOf(emit).find(
+  const vector = resultsOf(emit).find(
     (name) => !isJacobian(name) && EMITS[name].shape !== "scalar",
   );
-  if (layout === "coo" && wide)
+  if (layout === "coo" && vector)
     throw new UsageError(
-      `emit: layout coo has one table row per entry and cannot store ${wide}, which has several values per row; use layout csr`,
+      `emit: layout coo has one table row per entry and cannot store ${vector}, which has several values per row; use layout csr`,
       "emit",
     );
 }
@@ -94,7 +94,7 @@ function checkAuxiliary(
   for (const option of needed)
     if (options[option] === undefined)
       throw new UsageError(
-        `${option}: ${usersOf(option, emit)} needs the name of a column${option === "classColumn" ? "; class is one class for all rows" : ""}`,
+        `${option}: ${resultsUsing(option, emit)} needs the name of a column${option === "classColumn" ? "; class is one class for all rows" : ""}`,
         option,
       );
   for (const option of [...AUXILIARY_NAMES, "class" as const]) {
@@ -102,7 +102,7 @@ function checkAuxiliary(
       option === "class" ? emit.includes("column") : needed.includes(option);
     if (options[option] !== undefined && !isUsed)
       throw new UsageError(
-        `${option}: only for --emit ${usersOf(option, EMIT_NAMES)}, found ${emit.join(", ")}`,
+        `${option}: only for --emit ${resultsUsing(option, EMIT_NAMES)}, found ${emit.join(", ")}`,
         option,
       );
   }
@@ -120,7 +120,7 @@ function neededAuxiliary(
   return [...new Set(needed)];
 }
 
-function usersOf(
+function resultsUsing(
   option: AuxiliaryName | "class",
   among: readonly EmitName[],
 ): string {

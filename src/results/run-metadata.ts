@@ -199,13 +199,13 @@ export function encodeRunMetadata(
  * @throws InputFormatError for an invalid value
  */
 export function decodeRunMetadata(path: string, pairs: Pairs): RunMetadata {
-  const found = new Map(pairs);
+  const values = new Map(pairs);
   // Without blocks in the output, its layout has no meaning.
-  const hasBlocks = /jacobian|^$/.test(found.get("softjac.emit") ?? "");
+  const hasBlocks = /jacobian|^$/.test(values.get("softjac.emit") ?? "");
   const run: Record<string, unknown> = {};
   for (const [name, { decode, expected }] of Object.entries(CODECS)) {
     const key = metadataKey(name);
-    const value = found.get(key);
+    const value = values.get(key);
     if (value === undefined || (name === "layout" && !hasBlocks)) continue;
     run[name] = decode(value);
     if (run[name] === undefined)
@@ -258,15 +258,15 @@ export function readStoredRun(path: string, pairs: Pairs): StoredRun {
     throw fail(
       `${metadataKey(missing)} is missing, so this is not an output of softjac`,
     );
-  const known = decodeRunMetadata(path, pairs) as StoredRun;
-  const { layout = "bsr", rows, rowStart = 0, rowEnd = rows } = known;
-  for (const name of known.emit)
+  const run = decodeRunMetadata(path, pairs) as StoredRun;
+  const { layout = "bsr", rows, rowStart = 0, rowEnd = rows } = run;
+  for (const name of run.emit)
     if (!EMIT_NAMES.includes(name as never) && !isDropped(name))
       throw fail(
         `expected names of results in softjac.emit, found ${JSON.stringify(name)}`,
       );
   try {
-    checkEmit(known.emit, layout, {});
+    checkEmit(run.emit, layout, {});
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     // No auxiliary columns were passed, so errors about them are expected.
@@ -277,8 +277,8 @@ export function readStoredRun(path: string, pairs: Pairs): StoredRun {
     throw fail(
       `expected softjac.row_start and softjac.row_end inside the ${rows} rows, found ${rowStart} and ${rowEnd}`,
     );
-  const topK = isEntriesLayout(layout) ? (known.topK ?? 0) : 0;
-  return { ...known, layout, rowStart, rowEnd, topK, class: known.class };
+  const topK = isEntriesLayout(layout) ? (run.topK ?? 0) : 0;
+  return { ...run, layout, rowStart, rowEnd, topK, class: run.class };
 }
 
 /** Returns the options stored in a file, overridden by the given ones. */

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { parseArguments } from "../../src/cli/arguments.js";
 import { flagsOf } from "../../src/cli/command.js";
 import { COMMANDS } from "../../src/cli/commands.js";
-import { kebab } from "../../src/cli/option-text.js";
+import { kebab } from "../../src/cli/flags.js";
 import { suggestion } from "../../src/cli/unknown.js";
 import type { OptionSpec } from "../../src/options/options-table.js";
 import { workDirectory } from "../support/logits-input.js";

@@ -13,10 +13,10 @@ import {
 import { basename, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parseArguments } from "../../src/cli/arguments.js";
-import { checkLineFiles } from "../../src/cli/check-line-files.js";
 import type { CommandSpec } from "../../src/cli/command.js";
 import { COMMANDS } from "../../src/cli/commands.js";
-import { kebab } from "../../src/cli/option-text.js";
+import { kebab } from "../../src/cli/flags.js";
+import { rejectOverwrites } from "../../src/cli/reject-overwrites.js";
 import type { OptionSpec } from "../../src/options/options-table.js";
 import { workDirectory } from "../support/logits-input.js";
 import { recordedCalls } from "../support/recorded-calls.js";
@@ -81,7 +81,7 @@ async function refusal(line: string[]): Promise<string | null> {
   const parsed = await parseArguments(line, COMMANDS);
   if (parsed.kind !== "command") throw new Error(`no command: ${line}`);
   try {
-    await checkLineFiles(parsed.command, parsed.options, parsed.settings);
+    await rejectOverwrites(parsed.command, parsed.options, parsed.settings);
     return null;
   } catch (error) {
     expect(error).toMatchObject({ code: "ERR_USAGE" });

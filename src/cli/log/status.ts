@@ -11,10 +11,10 @@ const MIN_PAUSE_MS = 10_000;
 export class StatusTracker {
   readonly #started = Date.now();
   readonly #start = performance.now();
-  /** Time of the first progress: rates exclude opening and planning. */
-  #rowsSince: number | null = null;
+  /** Time of the first progress, so that rates exclude opening and planning. */
+  #computingSince: number | null = null;
   /** Time of the last change in the number of computed rows. */
-  #lastMoved: number | null = null;
+  #lastChange: number | null = null;
   #bytesDone = 0;
   #exitCode: number | null = null;
   readonly #counts = {
@@ -31,12 +31,13 @@ export class StatusTracker {
     threadsBusy: null as number | null,
   };
 
-  progress(rowsDone: number, rows: number, pace?: RunProgress): void {
-    this.#rowsSince ??= performance.now();
-    if (rowsDone !== this.#counts.rowsDone) this.#lastMoved = performance.now();
+  progress(rowsDone: number, rows: number, state?: RunProgress): void {
+    this.#computingSince ??= performance.now();
+    if (rowsDone !== this.#counts.rowsDone)
+      this.#lastChange = performance.now();
     Object.assign(this.#counts, { rowsDone, rows });
-    if (!pace) return;
-    const { bytesDone, threads, threadsBusy } = pace;
+    if (!state) return;
+    const { bytesDone, threads, threadsBusy } = state;
     this.#bytesDone = bytesDone;
     if (threads > 0) Object.assign(this.#counts, { threads, threadsBusy });
   }
@@ -46,7 +47,7 @@ export class StatusTracker {
     if (event.event === "planned" || event.event === "shards done") {
       counts.shards = event.shards;
       counts.shardsDone = event.shardsDone;
-      if (event.event === "planned") this.#rowsSince = performance.now();
+      if (event.event === "planned") this.#computingSince = performance.now();
     } else if (event.event === "shard completed") {
       counts.shardsDone = (counts.shardsDone ?? 0) + 1;
       counts.badRows += event.badRows;
@@ -67,7 +68,7 @@ export class StatusTracker {
   now() {
     const { rows, rowsDone } = this.#counts;
     const now = performance.now();
-    const seconds = (now - (this.#rowsSince ?? now)) / 1000;
+    const seconds = (now - (this.#computingSince ?? now)) / 1000;
     const rate = seconds > 0 ? rowsDone / seconds : 0;
     return {
       running: this.#exitCode === null ? 1 : 0,
@@ -87,8 +88,9 @@ export class StatusTracker {
 
   /** Whether progress has paused for longer than it lasted before, so that its rate predicts nothing. */
   #isPaused(now: number): boolean {
-    if (this.#rowsSince === null || this.#lastMoved === null) return false;
-    const took = this.#lastMoved - this.#rowsSince;
-    return now - this.#lastMoved > Math.max(took, MIN_PAUSE_MS);
+    if (this.#computingSince === null || this.#lastChange === null)
+      return false;
+    const took = this.#lastChange - this.#computingSince;
+    return now - this.#lastChange > Math.max(took, MIN_PAUSE_MS);
   }
 }

@@ -6,13 +6,13 @@ import {
   type UsedFile,
 } from "../output/written-files.js";
 import type { CommandSpec, Settings } from "./command.js";
-import { kebab } from "./option-text.js";
+import { kebab } from "./flags.js";
 
 /**
  * Rejects paths with which a command would overwrite one of its own files, before it opens any.
  * @throws UsageError
  */
-export async function checkLineFiles(
+export async function rejectOverwrites(
   command: CommandSpec,
   options: Readonly<Record<string, unknown>>,
   settings: Settings,

@@ -5,7 +5,7 @@ import { shortValue } from "../printable.js";
 import { type CommandSpec, flagsOf } from "./command.js";
 
 /** Converts text to the type of an option, without checking ranges and choices. */
-export function typed(spec: OptionSpec, value: unknown): unknown {
+export function parseValue(spec: OptionSpec, value: unknown): unknown {
   if (spec.kind === "boolean") return value;
   if (value === "" || typeof value !== "string")
     throw new UsageError(
@@ -15,7 +15,7 @@ export function typed(spec: OptionSpec, value: unknown): unknown {
   if (spec.kind === "names") return splitNames(value);
   if (spec.kind === "list" || spec.kind === "paths")
     return value.split(",").map((name) => name.trim());
-  if (spec.kind === "ranges") return numbersOf(spec, value);
+  if (spec.kind === "ranges") return parseRanges(spec, value);
   if (spec.kind === "number") {
     if (!/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(value))
       throw new UsageError(
@@ -34,7 +34,7 @@ export function typed(spec: OptionSpec, value: unknown): unknown {
 }
 
 /** Parses 3,7-9. */
-function numbersOf(spec: OptionSpec, text: string): number[] {
+function parseRanges(spec: OptionSpec, text: string): number[] {
   return text.split(",").flatMap((word) => {
     const [, low, high = low] =
       /^(\d{1,7})(?:-(\d{1,7}))?$/.exec(word.trim()) ?? [];
@@ -55,7 +55,7 @@ export function kebab(name: string): string {
 let flags: readonly string[] = [];
 
 /** Sets the command for `messageWithFlags`. */
-export function nameFlagsOf(command: CommandSpec): void {
+export function setFlagsOf(command: CommandSpec): void {
   flags = flagsOf(command).map(({ name }) => name);
 }
 
