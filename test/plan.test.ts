@@ -78,7 +78,7 @@ describe("every plan", () => {
         slack: 4096,
         sources: [
           {
-            form: "fixed-size-list",
+            storage: "fixed-size-list",
             width: 8,
             values: classes,
             widened: false,
@@ -173,7 +173,7 @@ test("inputs larger than their results keep a slot small: variances of whole cov
       results,
       sourceBytes: 8 * (classes + values),
     });
-    const source = { form: "list" as const, width: 8, widened: false };
+    const source = { storage: "list" as const, width: 8, widened: false };
     const { bytes } = layoutSlot({
       ...plan,
       results,

@@ -52,7 +52,7 @@ export function loadRows(
     const runs = parts.map((part) =>
       loadPart(setup, source, part, rows, addresses),
     );
-    if (isSeparate(source.form) && source.values > 1)
+    if (isSeparate(source.storage) && source.values > 1)
       kernel.interleave(
         addresses.staging,
         rows,
@@ -89,15 +89,15 @@ function loadPart(
   rows: number,
   { staging, raw }: SourceOffsets,
 ): ValueRun[] {
-  const { form, width, values, fd } = source;
+  const { storage, width, values, fd } = source;
   const { piece, start, from, to } = part;
-  const isList = offsetWidth(form) > 0;
-  const perBuffer = isSeparate(form) ? 1 : values;
+  const isList = offsetWidth(storage) > 0;
+  const perBuffer = isSeparate(storage) ? 1 : values;
   const first = (piece.firstRow + from - piece.rowStart) * perBuffer;
   const runs = isList
     ? listRuns(setup, source, part, staging)
     : [{ from, to, first }];
-  const target = isSeparate(form) && values > 1 ? staging : raw;
+  const target = isSeparate(storage) && values > 1 ? staging : raw;
   const rowBytes = perBuffer * width;
   for (const [k, position] of piece.values.entries()) {
     const batchStart = isList ? position : position - piece.firstRow * rowBytes;
@@ -119,13 +119,13 @@ function loadPart(
  */
 function listRuns(
   setup: WorkerSetup,
-  { name, form, values }: SourceSetup,
+  { name, storage, values }: SourceSetup,
   { piece, from, to }: RowsOfPiece,
   staging: number,
 ): ValueRun[] {
   const { valueCount, validity, firstRow, rowStart } = piece;
   const rows = to - from;
-  const width = offsetWidth(form);
+  const width = offsetWidth(storage);
   const bytes = (rows + 1) * width;
   readSource(setup, staging, bytes, piece.offsets + (from - rowStart) * width);
   const view = new DataView(setup.buffer, staging, bytes);
@@ -205,7 +205,7 @@ function markNulls(
   runs: readonly ValueRun[],
   values: number,
 ): void {
-  const { form, holds, values: perRow } = source;
+  const { storage, holds, values: perRow } = source;
   const firstRow = piece.firstRow + from - piece.rowStart;
   const putValue = nullWriter(setup, source, values);
   const put = (row: number, k: number, value: "null" | "masked") =>
@@ -216,7 +216,7 @@ function markNulls(
     if (isNullRow(row)) return;
     put(row, k, holds === "logits" && setup.maskNulls ? "masked" : "null");
   };
-  const perBuffer = isSeparate(form) ? 1 : perRow;
+  const perBuffer = isSeparate(storage) ? 1 : perRow;
   for (const [k, bitmap] of piece.valueValidity.entries())
     for (const run of runs) {
       const count = (run.to - run.from) * perBuffer;

@@ -7,14 +7,14 @@ export type ColumnStorage =
   | "columns";
 
 /** Returns the bytes per offset; 0 if the storage has no offsets. */
-export function offsetWidth(form: ColumnStorage): 0 | 4 | 8 {
-  if (form === "list") return 4;
-  return form === "large-list" ? 8 : 0;
+export function offsetWidth(storage: ColumnStorage): 0 | 4 | 8 {
+  if (storage === "list") return 4;
+  return storage === "large-list" ? 8 : 0;
 }
 
 /** Returns whether each class has its own values buffer. */
-export function isSeparate(form: ColumnStorage): boolean {
-  return form === "struct" || form === "columns";
+export function isSeparate(storage: ColumnStorage): boolean {
+  return storage === "struct" || storage === "columns";
 }
 
 /** Byte offsets of the buffers of a column of numbers; 0 for a buffer that does not exist. */

@@ -138,7 +138,7 @@ export function sourcesOf({
   classes,
   inputs,
 }: Pick<Rows, "logits" | "classes" | "inputs">) {
-  const stored = { form: "fixed-size-list", widened: false } as const;
+  const stored = { storage: "fixed-size-list", widened: false } as const;
   const isFloat32 = logits instanceof Float32Array;
   return [
     {

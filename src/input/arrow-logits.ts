@@ -232,7 +232,7 @@ function buildLogitsFile(
   const classes =
     decoded[0]?.values ??
     logits.values ??
-    listLength(file, batches, 0, logits.form) ??
+    listLength(file, batches, 0, logits.storage) ??
     options.classes;
   if (classes === undefined) throw unknownClassesError(path);
   return {
@@ -247,7 +247,7 @@ function buildLogitsFile(
     classes,
     type: logits.type,
     dtype: resultType(logits.type),
-    form: logits.form,
+    storage: logits.storage,
     column: logits.name,
     selection:
       options.columns === undefined
@@ -282,11 +282,11 @@ function inputColumn(
 ): InputColumn {
   const values =
     input.values ??
-    listLength(file, batches, source, input.form) ??
+    listLength(file, batches, source, input.storage) ??
     (valuesAllowed(input.option, classes)[0] as number);
   checkValues(file.path, input, values, classes);
-  const { option, name, form, type, width } = input;
-  return { option, name, form, type, width, values };
+  const { option, name, storage, type, width } = input;
+  return { option, name, storage, type, width, values };
 }
 
 /** Returns the length of the first list that is not null, or null if there is none. Workers check that all others have the same. */
@@ -294,11 +294,11 @@ function listLength(
   file: ArrowContainer,
   batches: LogitsBatch[],
   source: number,
-  form: ColumnStorage,
+  storage: ColumnStorage,
 ): number | null {
   const read = inputReader(file);
   const window = new ReadWindow(read);
-  const width = offsetWidth(form);
+  const width = offsetWidth(storage);
   for (const { rowStart, rowEnd, sources } of batches) {
     const {
       firstRow: first,

@@ -15,7 +15,7 @@ import { sourceRanges, sourcesOf } from "./source-ranges.js";
 
 interface Source {
   name: string;
-  form: ColumnStorage;
+  storage: ColumnStorage;
   type: NumberType;
   width: number;
   values: number;
@@ -91,15 +91,15 @@ export class InputRows {
     range: SourceRange,
     out: Float64Array,
   ): Promise<void> {
-    const { form, width, values, type, nullValue, fd } = source;
+    const { storage, width, values, type, nullValue, fd } = source;
     const { firstRow, rowStart, rowEnd, valueValidity } = range;
     const rows = rowEnd - rowStart;
     const isNull = await this.#nulls(range.validity, firstRow, rows);
-    const isList = offsetWidth(form) > 0;
+    const isList = offsetWidth(storage) > 0;
     const runs = isList
       ? await this.#lists(source, range, isNull)
       : [{ row: 0, rows, first: 0 }];
-    const perBuffer = isSeparate(form) ? 1 : values;
+    const perBuffer = isSeparate(storage) ? 1 : values;
     for (const [k, start] of range.values.entries())
       for (const { row, rows, first } of runs) {
         const count = rows * perBuffer;
@@ -140,13 +140,13 @@ export class InputRows {
 
   /** Returns the runs of lists that are not null; checks that every list has `values` values. */
   async #lists(
-    { name, form, values }: Source,
+    { name, storage, values }: Source,
     { rowStart, rowEnd, offsets, valueCount }: SourceRange,
     isNull: (r: number) => boolean,
   ): Promise<Run[]> {
     const { path } = this.#file;
     const rows = rowEnd - rowStart;
-    const width = offsetWidth(form);
+    const width = offsetWidth(storage);
     const bytes = new Uint8Array((rows + 1) * width);
     await this.#read(bytes, offsets);
     const view = viewOf(bytes);

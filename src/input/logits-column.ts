@@ -161,7 +161,7 @@ export function candidateOf(field: Field, binary: boolean): Candidate {
     const problem = chooseOf(readableFields(field)) || columnProblem(field);
     return { ...common, form: null, problem };
   }
-  const flat = column.form === "struct" ? "structs" : "lists";
+  const flat = column.storage === "struct" ? "structs" : "lists";
   const form = nested?.nesting?.isChild ? "lists of lists" : flat;
   return { ...common, form: `${numbers} in ${form}`, problem: COULD_BE };
 }

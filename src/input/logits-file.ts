@@ -19,7 +19,7 @@ export interface LogitsFile extends InputFile {
   type: NumberType;
   /** Default type of the results. */
   dtype: FloatType;
-  form: ColumnStorage;
+  storage: ColumnStorage;
   /** Name of the column of logits, pattern of the columns, or `array`; for reports and messages. */
   column: string;
   /** Options that select the same logits in the same file. */
@@ -45,7 +45,7 @@ export interface LogitsFile extends InputFile {
 export interface InputColumn {
   option: AuxiliaryName;
   name: string;
-  form: ColumnStorage;
+  storage: ColumnStorage;
   type: NumberType;
   width: number;
   /** Number of values per row. */

@@ -70,12 +70,12 @@ function* rangesOf(
   for (const { body, bodyStart, bodyBytes } of file.dictionaries)
     if (body === null) yield rangeAt(bodyStart, bodyBytes);
   const ranges = sourceRanges(file, rowStart, rowEnd);
-  for (const [n, { form, width: valueBytes, values }] of sourcesOf(
+  for (const [n, { storage, width: valueBytes, values }] of sourcesOf(
     file,
   ).entries()) {
     if (file.decodedFds[n] !== null) continue;
-    const width = offsetWidth(form);
-    const perRow = isSeparate(form) ? 1 : values;
+    const width = offsetWidth(storage);
+    const perRow = isSeparate(storage) ? 1 : values;
     for (const range of ranges[n] ?? []) {
       const { firstRow, validity, valueValidity, valueCount } = range;
       const rows = range.rowEnd - range.rowStart;

@@ -17,7 +17,7 @@ export function resultType(type: NumberType): FloatType {
 /** Column of numbers: one per table row, or a list of them. */
 export interface NumberColumn {
   name: string;
-  form: ColumnStorage;
+  storage: ColumnStorage;
   /** Indices of its columns in the file. */
   columns: number[];
   type: NumberType;
@@ -25,7 +25,7 @@ export interface NumberColumn {
   width: number;
   /** Values per row; null for lists, whose lengths only the data states. */
   values: number | null;
-  /** Whether the numbers are first decoded to a temporary file, with this form and type. */
+  /** Whether the numbers are first decoded to a temporary file, with this storage and type. */
   isDecoded: boolean;
   /** Nesting of its rows in the table rows; absent if each table row is one row. */
   nesting?: Nesting;
@@ -56,8 +56,8 @@ export function listedNumbers(
 ): NumberColumn | null {
   const { type, children } = field;
   const [child] = children;
-  const ofChild = (form: ColumnStorage, values: number | null) =>
-    describe(field, index, child, kind, form, values);
+  const ofChild = (storage: ColumnStorage, values: number | null) =>
+    describe(field, index, child, kind, storage, values);
   if (type.kind === "FixedSizeList")
     return type.listSize < 0 ? null : ofChild("fixed-size-list", type.listSize);
   if (type.kind === "Struct") {
@@ -68,8 +68,8 @@ export function listedNumbers(
     );
     return same ? ofChild("struct", children.length) : null;
   }
-  const form = LISTS[type.kind];
-  return form ? ofChild(form, null) : null;
+  const storage = LISTS[type.kind];
+  return storage ? ofChild(storage, null) : null;
 }
 
 function describe(
@@ -77,7 +77,7 @@ function describe(
   index: number,
   stored: Field | undefined,
   kind: NumberKind,
-  form: ColumnStorage,
+  storage: ColumnStorage,
   values: number | null,
 ): NumberColumn | null {
   if (!stored || dictionary || stored.dictionary) return null;
@@ -86,7 +86,7 @@ function describe(
   if (!type || stored.type.kind === other) return null;
   const columns = [index];
   const width = numberWidth(type);
-  return { name, form, columns, type, width, values, isDecoded: false };
+  return { name, storage, columns, type, width, values, isDecoded: false };
 }
 
 /** Describes columns as rows of numbers that are decoded first. */
@@ -96,8 +96,8 @@ export function decodedColumn(
   values: number | null,
   type: FloatType = "float64",
 ): NumberColumn {
-  const [form, width] = ["fixed-size-list" as const, numberWidth(type)];
-  return { name, form, columns, type, width, values, isDecoded: true };
+  const [storage, width] = ["fixed-size-list" as const, numberWidth(type)];
+  return { name, storage, columns, type, width, values, isDecoded: true };
 }
 
 /**
@@ -152,8 +152,9 @@ function isShortFloat({ type }: Field): boolean {
 export function paddedColumn<Column extends NumberColumn>(
   column: Column,
 ): Column {
-  const { name, columns, form, type, isDecoded } = column;
-  if (isDecoded || (form !== "list" && form !== "large-list")) return column;
+  const { name, columns, storage, type, isDecoded } = column;
+  if (isDecoded || (storage !== "list" && storage !== "large-list"))
+    return column;
   return {
     ...column,
     ...decodedColumn(name, columns, null, resultType(type)),

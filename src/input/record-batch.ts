@@ -108,19 +108,19 @@ export function checkBatchShape(
 /** Locates the numbers of a column, or of one column per class, in a batch. @throws InputFormatError */
 export function locateValues(
   record: MessageOfBatch & { columns: ColumnSpan[] },
-  { form, columns }: { form: ColumnStorage; columns: readonly number[] },
+  { storage, columns }: { storage: ColumnStorage; columns: readonly number[] },
 ): ValueBuffers {
   const located = columns.map((index) =>
     locateColumn(record, record.columns[index] as ColumnSpan),
   );
   const [{ offsets, validity, children }] = located as [CopiedBuffers];
-  const parts = form === "columns" ? located : children;
+  const parts = storage === "columns" ? located : children;
   return {
     firstRow: 0,
     values: parts.map(({ values }) => values),
     offsets,
     valueCount: parts[0]?.length ?? 0,
-    validity: form === "columns" ? 0 : validity,
+    validity: storage === "columns" ? 0 : validity,
     valueValidity: parts.map(({ validity }) => validity),
   };
 }

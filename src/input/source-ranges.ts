@@ -11,7 +11,7 @@ import type { LogitsBatch } from "./record-batch.js";
 
 /** Storage of a source's rows in a batch. */
 interface SourceRows {
-  form: ColumnStorage;
+  storage: ColumnStorage;
   type: NumberType;
   width: number;
   /** Values per row. */
@@ -20,8 +20,11 @@ interface SourceRows {
 
 /** Returns the storage of the logits, then of the other inputs. */
 export function sourcesOf(file: LogitsFile): SourceRows[] {
-  const { form, type, classes, inputs } = file;
-  return [{ form, type, width: numberWidth(type), values: classes }, ...inputs];
+  const { storage, type, classes, inputs } = file;
+  return [
+    { storage, type, width: numberWidth(type), values: classes },
+    ...inputs,
+  ];
 }
 
 /** Returns, for each source, the ranges of the input's batches that hold rows `[rowStart, rowEnd)`. */
@@ -31,10 +34,10 @@ export function sourceRanges(
   rowEnd: number,
 ): SourceRange[][] {
   const batches = overlapping(file.batches, rowStart, rowEnd);
-  return sourcesOf(file).map(({ form, width, values }, n) => {
-    const perOffset = offsetWidth(form);
+  return sourcesOf(file).map(({ storage, width, values }, n) => {
+    const perOffset = offsetWidth(storage);
     const perRow =
-      perOffset > 0 ? 0 : isSeparate(form) ? width : values * width;
+      perOffset > 0 ? 0 : isSeparate(storage) ? width : values * width;
     return batches.map((batch) => {
       const start = Math.max(rowStart, batch.rowStart);
       const buffers = batch.sources[n] as ValueBuffers;

@@ -50,7 +50,7 @@ export interface Inspection extends InputDescription {
 export interface LogitsDescription
   extends Pick<LogitsFile, "column" | "dtype" | "classes"> {
   /** Storage of the logits in the file: a list type, a struct or separate columns. */
-  storage: LogitsFile["form"];
+  storage: LogitsFile["storage"];
 }
 
 /** Summary of all logits of a file. */
@@ -110,7 +110,7 @@ async function examine(
   const open = { keep: [], inputs: [], ownNames: [], isSample: !scan };
   const logits = await logitsIn(file, { ...options, ...open, signal });
   try {
-    const { column, form, classes } = logits;
+    const { column, storage, classes } = logits;
     // Detects lists whose length differs from the first.
     const some = Math.min(logits.rows, Math.ceil(CHECKED_VALUES / classes));
     await interpreting(input, "values", () =>
@@ -119,7 +119,7 @@ async function examine(
     const run = resolveOptions({ input, output: "output.arrow", dtype });
     return {
       columns,
-      logits: { column, storage: form, dtype: logits.dtype, classes },
+      logits: { column, storage, dtype: logits.dtype, classes },
       noLogitsReason: null,
       layouts: layoutSizes(
         run,

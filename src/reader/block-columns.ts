@@ -143,7 +143,7 @@ function numbersOf(
       `expected one column ${name}, found ${field ? indices.length : listed(fields)}`,
     );
   const column = (isList ? listedNumbers : singleNumbers)(field, index, kind);
-  const isReadable = column && READABLE.includes(column.form);
+  const isReadable = column && READABLE.includes(column.storage);
   if (isReadable && (column.width >= 4 || kind !== "float")) return column;
   const numbers = kind === "whole" ? "whole numbers" : "float32 or float64";
   throw new InputUnsupportedError(

@@ -32,7 +32,7 @@ export class StoredColumn {
     end: number,
   ): Promise<Uint8Array | null> {
     const { validity, valueValidity } = this.buffers;
-    const isSingle = this.column.form === "columns";
+    const isSingle = this.column.storage === "columns";
     const bitmap = isSingle ? (valueValidity[0] ?? 0) : validity;
     return nullsOf(source, bitmap, this.rows, start, end);
   }
@@ -46,9 +46,9 @@ export class StoredColumn {
     start: number,
     end: number,
   ): Promise<Float64Array | Int32Array> {
-    const { form, values } = this.column;
-    if (form !== "list") {
-      const n = form === "columns" ? 1 : (values as number);
+    const { storage, values } = this.column;
+    if (storage !== "list") {
+      const n = storage === "columns" ? 1 : (values as number);
       const bounds = new Float64Array(end - start + 1);
       for (let k = 0; k < bounds.length; k++) bounds[k] = (start + k) * n;
       return bounds;

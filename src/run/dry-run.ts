@@ -88,7 +88,7 @@ export async function dryRun(
       input: resolved.input,
       output: resolved.output,
       column: logits.column,
-      storage: logits.form,
+      storage: logits.storage,
       layout,
       emit: [...resolved.emit],
       sourceDtype: logits.type,

@@ -55,7 +55,7 @@ export function workerSetup(
     sources: [
       {
         name: logits.column,
-        form: logits.form,
+        storage: logits.storage,
         type: logits.type,
         width: numberWidth(logits.type),
         values: logits.classes,

@@ -72,7 +72,7 @@ export interface EntriesSetup extends EntriesOffsets {
 /** A source of numbers: name and storage of its columns, and the number of values of a row. */
 export interface SourceSetup {
   name: string;
-  form: ColumnStorage;
+  storage: ColumnStorage;
   type: NumberType;
   width: number;
   values: number;

@@ -9,7 +9,7 @@ import { workAreaBytes } from "../kernels/portable/work.js";
 
 /** A source of numbers: the logits or an auxiliary column. */
 export interface SourceShape {
-  form: ColumnStorage;
+  storage: ColumnStorage;
   /** Bytes per value as stored. */
   width: number;
   /** Values per row. */
@@ -84,14 +84,14 @@ export function layoutSlot(spec: SlotSpec): SlotLayout {
     end = Math.ceil((start + bytes) / 64) * 64;
     return start;
   };
-  const sources = spec.sources.map(({ form, width, values, widened }) => {
+  const sources = spec.sources.map(({ storage, width, values, widened }) => {
     const bytes = loadRows * values * width;
     const staging = region(
-      isSeparate(form)
+      isSeparate(storage)
         ? values > 1
           ? bytes
           : 0
-        : offsetWidth(form) * (loadRows + 1),
+        : offsetWidth(storage) * (loadRows + 1),
     );
     const raw = region(bytes);
     return {

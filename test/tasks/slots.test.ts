@@ -6,7 +6,7 @@ import {
 } from "../../src/tasks/slot-layout.js";
 
 test("regions are aligned, in order, long enough and apart", () => {
-  for (const form of ["fixed-size-list", "list", "columns"] as const)
+  for (const storage of ["fixed-size-list", "list", "columns"] as const)
     for (const [loadRows, rowBlockSize] of [
       [1, 1],
       [7, 3],
@@ -21,8 +21,8 @@ test("regions are aligned, in order, long enough and apart", () => {
             classes,
             slack: 100,
             sources: [
-              { form, width: 4, values: classes, widened: false },
-              { form, width: 2, values: 1, widened: true },
+              { storage, width: 4, values: classes, widened: false },
+              { storage, width: 2, values: 1, widened: true },
             ],
             results: [
               { values: classes, width: 8, block: null },
@@ -31,9 +31,9 @@ test("regions are aligned, in order, long enough and apart", () => {
             ],
           };
           const slot = layoutSlot(spec);
-          const offsets = form === "list" ? 4 * (loadRows + 1) : 0;
+          const offsets = storage === "list" ? 4 * (loadRows + 1) : 0;
           const columns =
-            form === "columns" && classes > 1 ? loadRows * classes * 4 : 0;
+            storage === "columns" && classes > 1 ? loadRows * classes * 4 : 0;
           const [logits, labels] = slot.sources as [
             SourceOffsets,
             SourceOffsets,

@@ -31,14 +31,14 @@ async function written(options: Omit<RunOptions, "input" | "output">) {
   const placed = (name: string) => {
     const place = fields.findIndex((field) => field.name === name);
     const { type } = fields[place] ?? never();
-    const form: "list" | "fixed-size-list" | "columns" =
+    const storage: "list" | "fixed-size-list" | "columns" =
       type.kind === "List"
         ? "list"
         : type.kind === "FixedSizeList"
           ? "fixed-size-list"
           : "columns";
     const values = type.kind === "FixedSizeList" ? type.listSize : null;
-    const where = { form, columns: [place], width: 4, values };
+    const where = { storage, columns: [place], width: 4, values };
     return locateValues({ context, batch, columns }, where);
   };
   const bytes = readFileSync(output);

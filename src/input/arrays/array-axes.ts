@@ -66,17 +66,19 @@ export type ArrayForm = (typeof FORMS)[number];
 /** Maximum number of columns read in place, because messages to workers list the start of each; more are decoded. */
 const MAX_COLUMNS = 1 << 20;
 
-/** Returns the form in which all arrays can be read in place; null if they must be decoded. */
+/** Returns the storage in which all arrays can be read in place; null if they must be decoded. */
 export function formInPlace(arrays: readonly ArrayRows[]): ArrayForm | null {
-  const form = FORMS.find((form) => arrays.every((array) => fits(array, form)));
-  return arrays.some(({ coding }) => coding) ? null : (form ?? null);
+  const storage = FORMS.find((storage) =>
+    arrays.every((array) => fits(array, storage)),
+  );
+  return arrays.some(({ coding }) => coding) ? null : (storage ?? null);
 }
 
 function fits(
   { rows, values, rowAxes, valueAxes }: ArrayRows,
-  form: ArrayForm,
+  storage: ArrayForm,
 ): boolean {
-  const isColumns = form === "columns";
+  const isColumns = storage === "columns";
   if (isColumns && (values > MAX_COLUMNS || valueAxes.length > 1)) return false;
   const [axis, ...others] = isColumns
     ? rowAxes
@@ -90,9 +92,9 @@ function fits(
 export function startsOf(
   { type, values, valueAxes }: ArrayRows,
   start: number,
-  form: ArrayForm,
+  storage: ArrayForm,
 ): number[] {
-  if (form === "fixed-size-list") return [start];
+  if (storage === "fixed-size-list") return [start];
   const step = numberWidth(type) * (valueAxes[0]?.stride ?? 0);
   return Array.from({ length: values }, (_, k) => start + k * step);
 }

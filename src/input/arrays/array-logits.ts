@@ -130,15 +130,15 @@ export async function locateArrays(
     classes,
     type: source.type,
     dtype: resultType(source.type),
-    form: source.form,
+    storage: source.storage,
     column: options.columns ?? first.name ?? "array",
     selection: selectionOf(first, options),
     classNames: null,
     notes: [],
     nullLogit: options.nullLogit ?? "error",
     inputs: inputs.map(({ option, name }, n) => {
-      const { form, type, values } = others[n] as PlacedRows;
-      return { option, name, form, type, width: numberWidth(type), values };
+      const { storage, type, values } = others[n] as PlacedRows;
+      return { option, name, storage, type, width: numberWidth(type), values };
     }),
     batches,
     decodedFds: [source, ...others].map(({ decoded }) => decoded?.fd ?? null),
@@ -218,10 +218,10 @@ function shapeOf(logits: readonly LogitsArray[], binary: boolean): LogitsShape {
 
 /** Returns the buffers of the rows from `row` on. */
 function rowsFrom(
-  { form, type, values, starts: [starts = []] }: PlacedRows,
+  { storage, type, values, starts: [starts = []] }: PlacedRows,
   row: number,
 ): ValueBuffers {
-  const rowBytes = (form === "columns" ? 1 : values) * numberWidth(type);
+  const rowBytes = (storage === "columns" ? 1 : values) * numberWidth(type);
   return rowsAt(starts.map((start) => start + row * rowBytes));
 }
 

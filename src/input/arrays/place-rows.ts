@@ -20,7 +20,7 @@ type ArrayFile = Pick<InputFile, "path" | "present"> &
 
 /** Rows of numbers as workers read them, in place or decoded. */
 export interface PlacedRows {
-  form: ArrayForm;
+  storage: ArrayForm;
   type: NumberType;
   /** Numbers per row. */
   values: number;
@@ -45,13 +45,13 @@ export function placeRows(
   const [first] = arrays as [ArrayRows];
   const { type, values } = first;
   const starts = arrays.map((array) => file.start(array));
-  const form = formInPlace(arrays);
+  const storage = formInPlace(arrays);
   const areOneHot = holds === "classes" && values > 1;
-  if (form && !areOneHot && holds !== "margins" && !options.copy)
+  if (storage && !areOneHot && holds !== "margins" && !options.copy)
     return {
-      ...{ form, type, values, decoded: null },
+      ...{ storage, type, values, decoded: null },
       starts: arrays.map((array, k) =>
-        startsOf(array, starts[k] as number, form),
+        startsOf(array, starts[k] as number, storage),
       ),
     };
   const sizes = arrays.map((array) => bytesOf(array) as number);
@@ -66,7 +66,7 @@ export function placeRows(
     ? decodeClasses(bytes, first, options)
     : decodeArrays(bytes, arrays, holds === "margins", options);
   return {
-    form: "fixed-size-list",
+    storage: "fixed-size-list",
     type: areOneHot ? "float64" : type,
     values: decoded.values,
     starts: decoded.starts.map((start) => [start]),

@@ -298,6 +298,6 @@ test.each<
     const opened = await openLogits(input, { ...options, classAxis });
     opened.close();
     const [fd] = opened.decodedFds;
-    expect(fd === null ? opened.form : null).toBe(form);
+    expect(fd === null ? opened.storage : null).toBe(form);
   },
 );
