@@ -128,9 +128,9 @@ test("threads are started for what is worth their start; those at hand do smalle
   // 888 bytes a row: 1e4 rows are 8.9 MB, 1e5 are 89 MB.
   const shapeOf = (rows: number) => ({ ...usual, rows, ...shape(10) });
   expect(planRun(shapeOf(1e4)).threads).toBe(0);
-  expect(planRun({ ...shapeOf(1e4), threadsAtHand: true }).threads).toBe(2);
+  expect(planRun({ ...shapeOf(1e4), threadsAvailable: true }).threads).toBe(2);
   expect(planRun(shapeOf(1e5)).threads).toBe(2);
-  expect(planRun({ ...shapeOf(1e3), threadsAtHand: true }).threads).toBe(0);
+  expect(planRun({ ...shapeOf(1e3), threadsAvailable: true }).threads).toBe(0);
 });
 
 test("a task is a record batch but for the last ones, which threads share", () => {

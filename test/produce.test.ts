@@ -4,7 +4,7 @@ import { openLogits } from "../src/input/open-logits.js";
 import { resolveOptions } from "../src/options/run-options.js";
 import { openPending } from "../src/output/commit.js";
 import { WorkerPool } from "../src/pool/worker-pool.js";
-import { produce } from "../src/run/compute-and-commit.js";
+import { computeAndCommit } from "../src/run/compute-and-commit.js";
 import { openOptions } from "../src/run/open-options.js";
 import { planJob } from "../src/run/plan-job.js";
 import { ReportBuilder } from "../src/run/run-report.js";
@@ -53,7 +53,7 @@ async function failing(
   const report = new ReportBuilder(input, options.output);
   const job = planJob(options, logits);
   const work = { workerPool, options, logits, report };
-  const error = await produce(job, work, options.output, open, () => {}).catch(
+  const error = await computeAndCommit(job, work, options.output, open, () => {}).catch(
     (error) => error,
   );
   logits.close();

@@ -5,7 +5,7 @@ import type { RunHooks } from "../options/hooks.js";
 import type { ResolvedOptions } from "../options/run-options.js";
 import { openTemporary } from "../output/temporary-file.js";
 import { WorkerPool } from "../pool/worker-pool.js";
-import { produce } from "../run/compute-and-commit.js";
+import { computeAndCommit } from "../run/compute-and-commit.js";
 import { openOptions } from "../run/open-options.js";
 import { openFile } from "../run/open-output.js";
 import { planJob } from "../run/plan-job.js";
@@ -247,7 +247,7 @@ export class ShardComputer {
       });
     const workerPool = this.#pool;
     const work = { signal, onProgress, workerPool, options, logits, report };
-    await produce(job, work, path, open, onComputed);
+    await computeAndCommit(job, work, path, open, onComputed);
     const done = report.finish("done");
     return {
       rows: job.plan.rows,

@@ -200,7 +200,7 @@ async function writeLogits(
         const rowBytes = array.byteLength / chunkRows;
         const bytes = new Uint8Array(array.buffer, 0, count * rowBytes);
         writeFully(output.fd, bytes, bodyStart + column + start * rowBytes);
-        output.wrote(bytes.byteLength);
+        output.reportWritten(bytes.byteLength);
       }
       progress.rowsDone += count;
       hooks.onProgress?.(progress.rowsDone, rows);

@@ -1,5 +1,5 @@
 import { writeFullyAsync } from "./positional.js";
-import { DIRECT_BYTES, isRefused, writeOrCompare } from "./write-or-compare.js";
+import { DIRECT_BYTES, isDirectWriteRejected, writeOrCompare } from "./write-or-compare.js";
 
 /** A file from its start to its end. */
 export abstract class Sequential {
@@ -124,7 +124,7 @@ export class SequentialFile extends Sequential {
       try {
         return await writeFullyAsync(this.direct, bytes, position);
       } catch (error) {
-        if (!isRefused(error)) throw error;
+        if (!isDirectWriteRejected(error)) throw error;
       }
     await writeFullyAsync(this.fd, bytes, position);
   }

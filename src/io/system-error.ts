@@ -90,7 +90,7 @@ export function isSystemRefusal(error: unknown): error is IoError {
 
 /** Returns a system error on an output or on a temporary file as one of softjac's errors; every other error as it is. */
 export function ioError(path: string, failure: string, cause: unknown): Error {
-  const own = ownFileError(cause);
+  const own = packageFileError(cause);
   if (own) return own;
   const name = systemErrorName(cause);
   if (name === null) return cause as Error;
@@ -105,7 +105,7 @@ export function inputError(
   failure: string,
   cause: unknown,
 ): Error {
-  const kind = ownFileError(cause) ? null : systemErrorKind(cause);
+  const kind = packageFileError(cause) ? null : systemErrorKind(cause);
   if (kind === "missing") return new InputMissingError(path, { cause });
   return kind === "permission"
     ? new PermissionError(path, "permission denied", { cause })
@@ -172,7 +172,7 @@ export function systemErrorOf(failure: SystemFailure): Error {
   return Object.assign(new Error(failure.code), failure);
 }
 
-const OWN_FOLDER = fileURLToPath(new URL("./", import.meta.url));
+const PACKAGE_DIRECTORY = fileURLToPath(new URL("./", import.meta.url));
 
 /**
  * Opens a WebAssembly file of the built package, because the library that loads it would end the process without it.
@@ -181,16 +181,16 @@ const OWN_FOLDER = fileURLToPath(new URL("./", import.meta.url));
 export function checkOwnFile(name: string): void {
   // Sources load it from the library's own folder.
   if (/\.[cm]?js$/.test(import.meta.url))
-    closeSync(openSync(`${OWN_FOLDER}${name}`, "r"));
+    closeSync(openSync(`${PACKAGE_DIRECTORY}${name}`, "r"));
 }
 
 /**
  * Returns the error for a file of the package that cannot be read; null where a system error is not about one. A missing
  * file is no internal error: the user can put it back, and another machine may have it.
  */
-function ownFileError(cause: unknown): Error | null {
+function packageFileError(cause: unknown): Error | null {
   const { code = "", path } = systemFailure(cause) ?? {};
-  if (!path?.startsWith(OWN_FOLDER)) return null;
+  if (!path?.startsWith(PACKAGE_DIRECTORY)) return null;
   return code === "ENOENT"
     ? new ConfigurationError(
         `${path}: a file of softjac is missing; reinstall the package`,

@@ -14,7 +14,7 @@ let mark: string | undefined;
 
 /** This process; without /proc one that nobody ever takes for dead. */
 export function processMark(): string {
-  mark ??= `${here() ?? "00000000-0"}-${process.pid}-${startOf("self") ?? 0}`;
+  mark ??= `${bootAndNamespace() ?? "00000000-0"}-${process.pid}-${startTimeOf("self") ?? 0}`;
   return mark;
 }
 
@@ -22,12 +22,12 @@ export function processMark(): string {
 export function isAlive(name: string): boolean | null {
   const [, , boot, namespace, id = "", start] = MARK.exec(name) ?? [];
   if (boot === undefined || start === "0") return null;
-  if (`${boot}-${namespace}` !== here()) return null;
-  return startOf(id) === start;
+  if (`${boot}-${namespace}` !== bootAndNamespace()) return null;
+  return startTimeOf(id) === start;
 }
 
 /** The boot and the namespace of this process; null where they are not known. */
-function here(): string | null {
+function bootAndNamespace(): string | null {
   try {
     const boot = readFileSync("/proc/sys/kernel/random/boot_id", "latin1");
     const [namespace] = /\d+/.exec(readlinkSync("/proc/self/ns/pid")) ?? [];
@@ -38,7 +38,7 @@ function here(): string | null {
 }
 
 /** When a process started; null: there is none, or it has ended and waits for its parent. */
-function startOf(id: string): string | null {
+function startTimeOf(id: string): string | null {
   try {
     // The name of the command, which may have spaces and brackets, comes before the last bracket.
     const text = readFileSync(`/proc/${id}/stat`, "latin1");

@@ -33,12 +33,12 @@ export function writeOrCompare(
   source: Uint8Array,
   position: number,
 ): void {
-  if (ring) putRound(new Uint8Array(ring), source, position);
+  if (ring) writeToRing(new Uint8Array(ring), source, position);
   else if (compare) compareBytes(fd, source, position);
   else writeFully(fd, source, position);
 }
 
-function putRound(
+function writeToRing(
   ring: Uint8Array,
   source: Uint8Array,
   position: number,
@@ -118,7 +118,7 @@ export function writePages(
   try {
     write(direct, first, last);
   } catch (error) {
-    if (!isRefused(error)) throw error;
+    if (!isDirectWriteRejected(error)) throw error;
     write(fd, first, last);
   }
   if (first > 0) write(fd, 0, first);
@@ -131,6 +131,6 @@ export function padBefore(address: number, position: number): number {
 }
 
 /** Whether a direct write was refused for how it was asked for: the same write through the page cache will do. */
-export function isRefused(error: unknown): boolean {
+export function isDirectWriteRejected(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === "EINVAL";
 }

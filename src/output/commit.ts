@@ -16,7 +16,7 @@ import {
   openTemporary,
   removeStale,
   type TemporaryFile,
-  temporaryBeside,
+  temporaryPathFor,
 } from "./temporary-file.js";
 import { checkReplaceable, lstatOrNull } from "./written-files.js";
 
@@ -40,7 +40,7 @@ export async function openPending(
   removeStale(path);
   const mode = force ? modeOf(path) : undefined;
   const options = { sync, direct, mode };
-  const file = openTemporary(path, temporaryBeside(path), bytes, options);
+  const file = openTemporary(path, temporaryPathFor(path), bytes, options);
   return {
     ...file,
     async commit() {
@@ -64,7 +64,7 @@ export function replaceFile(path: string, text: string): void {
   checkReplaceable(path, true);
   const bytes = new TextEncoder().encode(text);
   const mode = modeOf(path);
-  const file = openTemporary(path, temporaryBeside(path), 0, { mode });
+  const file = openTemporary(path, temporaryPathFor(path), 0, { mode });
   try {
     outputCall(path, "could not be written", () =>
       writeFully(file.fd, bytes, 0),

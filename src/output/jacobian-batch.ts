@@ -42,7 +42,7 @@ export interface JacobianBatchLayout {
  * |----------|-------------------------------------------------------|
  * | row      | validity (none), int64[rows]                          |
  * | position | validity (none), int32[rows]                          |
- * | copied …   | of each node: validity, offsets, values, as it has them |
+ * | copied … | of each node: validity, offsets, values, as it has them |
  * | result … | validity, (offsets,) (lists: item validity, none,) values |
  */
 export function layoutJacobianBatch(

@@ -52,10 +52,10 @@ export interface JacobianFileTail {
 }
 
 export interface JacobianFileLayout extends JacobianFileHead, JacobianFileTail {
-  batches: PlacedBatch[];
+  batches: PositionedBatch[];
 }
 
-export interface PlacedBatch extends MessageBlock {
+export interface PositionedBatch extends MessageBlock {
   shape: JacobianBatchShape;
   layout: JacobianBatchLayout;
   bodyStart: number;
@@ -73,10 +73,10 @@ export function layoutJacobianFile(
   shapes: readonly JacobianBatchShape[],
 ): JacobianFileLayout {
   const head = layoutHead(spec);
-  const batches: PlacedBatch[] = [];
+  const batches: PositionedBatch[] = [];
   let end = head.end;
   for (const shape of shapes) {
-    const batch = placeBatch(shape, end);
+    const batch = positionBatch(shape, end);
     batches.push(batch);
     end = batch.bodyStart + batch.bodyBytes;
   }
@@ -84,7 +84,7 @@ export function layoutJacobianFile(
 }
 
 /** Record batches of one shape that follow one another. */
-export interface LikeBatches {
+export interface UniformBatches {
   shape: JacobianBatchShape;
   count: number;
 }
@@ -98,7 +98,7 @@ export interface JacobianFileSizes {
 /** Returns the sizes that layoutJacobianFile would give for the same record batches, in memory that does not depend on their number. */
 export function measureJacobianFile(
   spec: JacobianFileHeadSpec,
-  batches: Iterable<LikeBatches>,
+  batches: Iterable<UniformBatches>,
 ): JacobianFileSizes {
   const head = layoutHead(spec);
   const empty = layoutTail(spec, head.dictionaries, [], head.end);
@@ -106,11 +106,11 @@ export function measureJacobianFile(
   let largestBodyBytes = 0;
   let number = 0;
   for (const { shape, count } of batches) {
-    const first = placeBatch(shape, end);
+    const first = positionBatch(shape, end);
     end = first.bodyStart + first.bodyBytes;
     // From here on each starts on 64 bytes, and takes as much.
     if (count > 1) {
-      const next = placeBatch(shape, end);
+      const next = positionBatch(shape, end);
       end += (count - 1) * (next.metadataBytes + next.bodyBytes);
     }
     largestBodyBytes = Math.max(largestBodyBytes, first.bodyBytes);
@@ -137,10 +137,10 @@ export function layoutHead(spec: JacobianFileHeadSpec): JacobianFileHead {
 }
 
 /** Places a record batch at `offset`. */
-export function placeBatch(
+export function positionBatch(
   shape: JacobianBatchShape,
   offset: number,
-): PlacedBatch {
+): PositionedBatch {
   const layout = layoutJacobianBatch(shape);
   const { bodyBytes } = layout;
   const message = batchMessage(shape, layout, []);
@@ -153,7 +153,7 @@ export function placeBatch(
 export function layoutEnd(
   spec: JacobianFileHeadSpec,
   head: JacobianFileHead,
-  batches: PlacedBatch[],
+  batches: PositionedBatch[],
 ): JacobianFileLayout {
   const last = batches.at(-1);
   const end = last ? last.bodyStart + last.bodyBytes : head.end;
@@ -217,7 +217,7 @@ export function streamBytes({ footerStart }: JacobianFileTail): number {
 
 /** Returns the framed metadata of a batch: `copiedNulls` counts the nulls of each node of the copied columns, `badRows` those of the results. */
 export function batchMetadata(
-  { shape, layout, offset }: PlacedBatch,
+  { shape, layout, offset }: PositionedBatch,
   copiedNulls: number[],
   badRows: number,
 ): Piece {

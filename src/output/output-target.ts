@@ -20,18 +20,18 @@ export interface OutputTarget {
   readonly ring?: SharedArrayBuffer | null;
   readonly stream?: ByteStream;
   /** Resolves when the ring has space for bytes before `end`, or when the output is stopped. */
-  room?(end: number): Promise<void>;
+  waitForSpace?(end: number): Promise<void>;
   /** Puts zeros. */
-  clear?(start: number, end: number): void;
+  zeroFill?(start: number, end: number): void;
   /** Says that all bytes before `end` have been put. */
-  complete?(end: number): void;
+  markComplete?(end: number): void;
   /** Stops: nothing more leaves. */
   stop?(): void;
   /**
    * Says that so many bytes more have been written, so that the disk can start to work on them while the run goes on, and
    * little is left for the commit to wait for.
    */
-  wrote(bytes: number): void;
+  reportWritten(bytes: number): void;
 }
 
 /** An output while it is being written: a file beside its target that nobody else sees as the output. */

@@ -48,14 +48,14 @@ export function openStreamedOutput(
     ring,
     stream,
     temporaryPath: "",
-    wrote: () => {},
+    reportWritten: () => {},
     stop,
-    async room(end) {
+    async waitForSpace(end) {
       while (end > sent + bytes && !stopped)
         await new Promise<void>((resolve) => waiting.push(resolve));
       if (failed) throw failed.error;
     },
-    clear(start, end) {
+    zeroFill(start, end) {
       for (let at = start; at < end; ) {
         const from = at % bytes;
         const step = Math.min(end - at, bytes - from);
@@ -63,7 +63,7 @@ export function openStreamedOutput(
         at += step;
       }
     },
-    complete(end) {
+    markComplete(end) {
       complete = Math.max(complete, end);
       sending = sending.then(send).catch((error) => {
         if (!stopped) failed = { error };

@@ -52,14 +52,14 @@ export interface TemporaryFile extends OutputTarget {
 }
 
 /** Returns a new name beside `path`, which tells others the output and the process. */
-export function temporaryBeside(path: string): string {
-  const name = `${startOfNames(path)}${processMark()}-${randomHex(12)}.tmp`;
+export function temporaryPathFor(path: string): string {
+  const name = `${namePrefix(path)}${processMark()}-${randomHex(12)}.tmp`;
   return join(dirname(path), name);
 }
 
 /** Removes temporary files of an output that processes of this machine left when they died. */
 export function removeStale(path: string): void {
-  const start = startOfNames(path);
+  const start = namePrefix(path);
   const rest = /^([0-9a-f]{8}-\d+-\d+-\d+)-[0-9a-f]{12}\.tmp$/;
   const isStale = (name: string) => {
     const [, mark] = rest.exec(name.slice(start.length)) ?? [];
@@ -75,7 +75,7 @@ export function removeStale(path: string): void {
 }
 
 /** Part of the output's name is for people, and its hash for programs: the whole name might be too long. */
-function startOfNames(path: string): string {
+function namePrefix(path: string): string {
   const name = basename(path);
   // FNV-1a, since loading node:crypto or node:zlib takes longer than a small run.
   let hash = 0x811c9dc5;
@@ -152,8 +152,8 @@ export function openTemporary(
     temporaryPath,
     close,
     remove,
-    wrote: (bytes) => {
-      if (sync && direct < 0) writeBack.wrote(bytes);
+    reportWritten: (bytes) => {
+      if (sync && direct < 0) writeBack.reportWritten(bytes);
     },
     async finish() {
       // After an fsync that failed nobody knows what is on the disk: it is not tried again, and the file is discarded.
@@ -190,7 +190,7 @@ export class WriteBack {
   constructor(private readonly fd: number) {}
 
   /** @throws the error that the disk reported for earlier bytes */
-  wrote(bytes: number): void {
+  reportWritten(bytes: number): void {
     if (this.#error) throw this.#error;
     this.#unsynced += bytes;
     if (this.#running || this.#unsynced < STEP_BYTES) return;

@@ -30,7 +30,7 @@ export const HTML: NamedFormat = {
 };
 
 /** Extensions that name another format to people and tools; an extension in no list may be part of any name. */
-const OF_OTHERS = new Set(
+const FOREIGN_EXTENSIONS = new Set(
   `avro bmp bz2 ckpt csv db duckdb gif gz gzip h5 hdf hdf5 jpeg jpg joblib json jsonl lz4 lzma mat md msgpack nc ndjson
   npy npz ods onnx orc parq parquet pb pdf pickle pkl png pq pt pth rar rda rdata rds safetensors sav snappy sql sqlite
   svg tar tfrecord tfrecords tgz tsv txt webp xls xlsx xml xz yaml yml zarr zip zst zstd 7z`.split(
@@ -51,7 +51,7 @@ export function checkName(
   const isOther = [ARROW, HTML].some((format) =>
     format.extensions.includes(extension),
   );
-  if (isOther || OF_OTHERS.has(extension))
+  if (isOther || FOREIGN_EXTENSIONS.has(extension))
     throw new UsageError(
       `${path}: ${writes}; use a name that ends in .${extensions[0]}`,
       "output",

@@ -23,7 +23,7 @@ import {
 import { metadataOf } from "./open-options.js";
 import { rowsOf } from "./plan-rows.js";
 
-/** The parts of a run's plan that all layouts have in common. */
+/** The part of a run's plan that all layouts share. */
 export interface CommonPlan {
   rowStart: number;
   rows: number;
@@ -33,20 +33,20 @@ export interface CommonPlan {
   /** Names of the index columns after `row`. */
   positions: string[];
   sources: SourceShape[];
-  /** Bytes per row that are read: the logits and the other inputs. */
+  /** Bytes read per row: the logits and the other inputs. */
   sourceBytes: number;
-  /** Head of the output file, whose columns after the copied ones are these. */
+  /** Returns the head of the output file; `results` are its columns after the copied ones. */
   file(results: readonly SchemaColumn[]): JacobianFileHeadSpec;
 }
 
-/** A column of results, as the schema has it. */
+/** A column of results in the schema. */
 interface SchemaColumn {
   name: string;
   type: "float32" | "float64" | "int32";
   list: boolean;
-  /** Values of a list; null where lists differ in length. */
+  /** Length of each list; null if lengths vary. */
   listSize: number | null;
-  /** Shape and dimensions for arrow.fixed_shape_tensor. */
+  /** Metadata of arrow.fixed_shape_tensor. */
   tensor: { shape: number[]; dim_names: string[] } | null;
 }
 
@@ -115,7 +115,7 @@ function resultField(column: SchemaColumn, nullable: boolean): Field {
 }
 
 /**
- * Limits the slots of a plan to the address space of the kernel, and its threads to the slots.
+ * Reduces the slots of a plan to those that fit the kernel's address space, and its threads to one per slot.
  * @throws InputUnsupportedError if a single slot does not fit
  */
 export function withinMemory<P extends { slots: number; threads: number }>(
@@ -129,7 +129,11 @@ export function withinMemory<P extends { slots: number; threads: number }>(
       column,
       `expected rows of at most ${MAX_MEMORY_BYTES} bytes of memory, found ${classes} classes, which need ${bytes}`,
     );
-  const most = Math.max(1, Math.floor(MAX_MEMORY_BYTES / bytes));
-  if (plan.slots <= most) return plan;
-  return { ...plan, slots: most, threads: Math.min(plan.threads, most) };
+  const maxSlots = Math.floor(MAX_MEMORY_BYTES / bytes);
+  if (plan.slots <= maxSlots) return plan;
+  return {
+    ...plan,
+    slots: maxSlots,
+    threads: Math.min(plan.threads, maxSlots),
+  };
 }

@@ -5,7 +5,7 @@ import type { RunHooks } from "../options/hooks.js";
 import type { OutputTarget, PendingOutput } from "../output/output-target.js";
 import type { WorkerPool } from "../pool/worker-pool.js";
 import { axesOf } from "../results/row-indices.js";
-import { type Job, withOthers } from "./plan-job.js";
+import { type Job, withAlternatives } from "./plan-job.js";
 import { type RunContext, workerSetup } from "./run-context.js";
 import { writeEntries } from "./write-entries.js";
 import { writePlanned } from "./write-planned.js";
@@ -17,13 +17,13 @@ interface Work
 }
 
 /**
- * Computes the whole output of a job beside its target, then commits it.
- * @param path the output in messages
- * @param open opens the output beside its target
- * @param onComputed called when only the commit is left; the commit waits for it
- * @throws SoftjacError; the output is discarded
+ * Computes the output of a job into a pending output, then commits it.
+ * @param path path of the output in messages
+ * @param open opens the pending output
+ * @param onComputed called at the start of the commit, which waits for it
+ * @throws SoftjacError, after the output has been discarded
  */
-export async function produce(
+export async function computeAndCommit(
   job: Job,
   work: Work,
   path: string,
@@ -33,8 +33,8 @@ export async function produce(
   const { signal } = work;
   if (signal?.aborted) throw new AbortedError({ cause: signal.reason });
   const output = await open().catch((error) => {
-    const known = ioError(path, "could not be opened", error);
-    throw withOthers(known, work.options, work.logits);
+    const opening = ioError(path, "could not be opened", error);
+    throw withAlternatives(opening, work.options, work.logits);
   });
   const stop = () => output.stop?.();
   signal?.addEventListener("abort", stop);
@@ -43,7 +43,7 @@ export async function produce(
     await Promise.all([onComputed(), output.commit()]);
     if (output.bytes) work.report.set({ outputBytes: output.bytes() });
   } catch (error) {
-    // After the death of a thread others may still write: their descriptor must not become another file's.
+    // Other threads may still write after one has died: end them before the descriptor is closed and reused.
     if (error instanceof WorkerError) await work.workerPool.close();
     await output.discard();
     if (signal?.aborted && error instanceof OutputClosedError)
@@ -56,7 +56,7 @@ export async function produce(
 
 /**
  * Computes a job and writes every byte of its output.
- * @throws InputChangedError if the input has changed meanwhile; SoftjacError
+ * @throws InputChangedError if the input changed during the run; SoftjacError
  */
 export async function compute(
   job: Job,
@@ -87,7 +87,7 @@ export async function compute(
     job.kind === "planned"
       ? await writePlanned(job, context)
       : await writeEntries(job, context);
-  // A stream without its end is not taken for a whole one, so the input is checked before the end is written.
+  // Readers reject a stream without its end marker, so the input is checked before the end is written.
   await checkUnchanged(logits.source);
   await writeEnd();
 }

@@ -2,14 +2,14 @@ import type { CopiedShape } from "../arrow/copied-nodes.js";
 import { InputUnsupportedError } from "../errors.js";
 import { copiedPieces } from "../input/copied-pieces.js";
 import type { LogitsFile } from "../input/logits-file.js";
-import type { PlacedBatch } from "../output/jacobian-file.js";
+import type { PositionedBatch } from "../output/jacobian-file.js";
 import type { RowRange } from "../results/row-axes.js";
 import type { CopyTask } from "../tasks/run-tasks.js";
 
-/** Offsets of texts and lists are int32, unless they are large ones. */
+/** Limit of int32 offsets of texts and lists. */
 const MAX_OFFSET = 2 ** 31 - 1;
 
-/** Returns the error of a record batch with more text, or more values in lists, than int32 offsets can reach. */
+/** Returns an error if a record batch has more text or list values than int32 offsets can address, else null. */
 export function tooManyItems(
   { copied, path }: LogitsFile,
   shapes: readonly CopiedShape[][],
@@ -26,12 +26,12 @@ export function tooManyItems(
 }
 
 /**
- * Returns the task that copies columns of rows `[rowStart, rowEnd)`, but for those in `without`, into their record
- * batch: in the output, or in `target`, which holds the first bytes of the batch's body.
+ * Returns the task that copies columns of rows `[rowStart, rowEnd)`, except the rows in `without`, into their record batch:
+ * in the output, or in `target`, which holds the first bytes of the batch's body.
  */
 export function copyTask(
   logits: LogitsFile,
-  { bodyStart: start, layout, shape }: PlacedBatch,
+  { bodyStart: start, layout, shape }: PositionedBatch,
   { rowStart, rowEnd }: RowRange,
   without: readonly number[] = [],
   target: SharedArrayBuffer | null = null,
@@ -41,12 +41,12 @@ export function copyTask(
     column,
     pieces: copiedPieces(logits, k, rowStart, rowEnd, without),
     nodes: (shape.copied[k] ?? []).map((shape, n) => {
-      const at = layout.copied[k]?.[n];
+      const offset = layout.copied[k]?.[n];
       return {
         shape,
-        validity: bodyStart + (at?.validity ?? 0),
-        offsets: bodyStart + (at?.offsets ?? 0),
-        values: bodyStart + (at?.values ?? 0),
+        validity: bodyStart + (offset?.validity ?? 0),
+        offsets: bodyStart + (offset?.offsets ?? 0),
+        values: bodyStart + (offset?.values ?? 0),
       };
     }),
   }));

@@ -21,7 +21,7 @@ import {
 import { sizeJob } from "./plan-job.js";
 import type { SizedJob } from "./planned-job.js";
 
-/** Plan of a run, with exact sizes. Threads compute into slots, buffers in shared memory; `memoryBytes` is their total size. */
+/** Plan of a run, with exact sizes. Threads compute into slots of shared memory; `memoryBytes` is their total size. */
 export interface DryRun {
   input: string;
   output: string;
@@ -34,12 +34,12 @@ export interface DryRun {
   rows: number;
   classes: number;
   inputBytes: number;
-  /** Size of the output, or null if only the run can tell it (csr, coo, compressed, omitted rows), and its upper bound. */
+  /** Size of the output, or null if it is known only after the run (csr, coo, compressed, omitted rows), and its upper bound. */
   outputBytes: number | null;
   maxOutputBytes: number;
-  /** Sizes of the same run in each layout that is possible, without compression; dense only if it is the layout. */
+  /** Uncompressed sizes of the run in each possible layout; dense is included only if it is the run's layout. */
   layouts: OutputSize<Layout>[];
-  /** Sizes of the columns but copied ones, in the order of the output. */
+  /** Sizes of the columns except copied ones, in output order. */
   columns: OutputSize[];
   recordBatches: number | null;
   rowsPerRecordBatch: number;
@@ -48,7 +48,7 @@ export interface DryRun {
   /** Rows per chunk; an upper bound for csr and coo. */
   rowsPerChunk: number;
   rowsPerRowBlock: number;
-  /** Rows of a block that are written at once; fewer than `classes` if a block does not fit into a slot. */
+  /** Rows of a Jacobian block written at once; fewer than `classes` if a block does not fit into a slot. */
   blockRowsPerTile: number;
   /** Number of worker threads; 0 if the main thread computes. */
   threads: number;
@@ -60,7 +60,6 @@ export interface DryRun {
 /**
  * Plans a run without computing it. Reads only the structure of the input and writes nothing.
  *
- * @returns the plan, with sizes and memory in bytes
  * @throws SoftjacError if `run` would throw before it computes
  */
 export async function dryRun(
@@ -96,8 +95,10 @@ export async function dryRun(
       rows: plan.rows,
       classes: plan.classes,
       inputBytes: logits.bytes,
-      ...(job.kind === "entries" ? ofEntries(job, logits) : ofBlocks(job)),
-      ...(resolved.compress && job.kind === "planned" && ofCompressed(job)),
+      ...(job.kind === "entries"
+        ? entriesSizes(job, logits)
+        : plannedSizes(job)),
+      ...(resolved.compress && job.kind === "planned" && compressedSizes(job)),
       layouts: layoutSizes(resolved, logits),
       columns: columnSizes(job, resolved, logits),
       threads: plan.threads,
@@ -113,7 +114,7 @@ export async function dryRun(
 /** Bytes that compression adds to the metadata of a record batch. */
 const BATCH_METADATA = 64;
 
-function ofBlocks({ plan, sizes, onBadRow }: SizedJob) {
+function plannedSizes({ plan, sizes, onBadRow }: SizedJob) {
   return {
     outputBytes: onBadRow === "skip" ? null : sizes.bytes,
     maxOutputBytes: sizes.bytes,
@@ -127,18 +128,18 @@ function ofBlocks({ plan, sizes, onBadRow }: SizedJob) {
   };
 }
 
-/** Compressed bytes are no more than plain ones, except for the length before each buffer and the metadata of batches. */
-function ofCompressed(job: SizedJob) {
-  let most = job.sizes.bytes;
+/** A compressed buffer is at most its length prefix longer than the plain one; batches have more metadata. */
+function compressedSizes(job: SizedJob) {
+  let maxOutputBytes = job.sizes.bytes;
   for (const { shape, count } of job.shapes()) {
     const { buffers, bodyBytes } = layoutJacobianBatch(shape);
-    const more = maxCompressedBytes(buffers) - bodyBytes;
-    most += count * (BATCH_METADATA + more);
+    const growth = maxCompressedBytes(buffers) - bodyBytes;
+    maxOutputBytes += count * (BATCH_METADATA + growth);
   }
-  return { outputBytes: null, maxOutputBytes: most };
+  return { outputBytes: null, maxOutputBytes };
 }
 
-function ofEntries(job: EntriesJob, logits: LogitsFile) {
+function entriesSizes(job: EntriesJob, logits: LogitsFile) {
   const { plan } = job;
   return {
     outputBytes: null,

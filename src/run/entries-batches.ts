@@ -3,13 +3,13 @@ import type { RowRange } from "../results/row-axes.js";
 import type { EntriesPart } from "../tasks/run-tasks.js";
 import type { EntriesJob } from "./entries-job.js";
 
-/** A column, and its place in a slot. */
+/** A column, and its offset in a slot. */
 interface Column {
   width: number;
   list: boolean;
-  /** Values of a table row; null: those of an example's entries. */
+  /** Values per table row; null for lists of entries. */
   listSize: number | null;
-  place: number;
+  offset: number;
 }
 
 /** Memory of a slot. */
@@ -29,9 +29,8 @@ export interface FilledSlot extends SlotMemory {
 /** One record batch, whose columns are collected from slots. */
 export class EntriesBatch {
   rows = 0;
-  /** Entries of the examples. */
   entries = 0;
-  /** First row of the logits in the batch; -1: there is none yet. */
+  /** First row of the input in the batch; -1 if the batch is empty. */
   rowStart = -1;
   rowEnd = 0;
   /** Table rows whose results are null. */
@@ -54,13 +53,13 @@ export class EntriesBatch {
     for (const bytes of [this.#row, ...this.#values]) bytes.clear();
   }
 
-  /** Adds table rows [from, to) of the slot: their numbers, and all columns but lists of entries. */
+  /** Adds table rows [from, to) of the slot: row numbers and all columns except lists of entries. */
   addRows(slot: SlotMemory, rowNumbers: number, from: number, to: number) {
     if (to === from) return;
-    this.#row.addPart(slot, rowNumbers, 8, from, to);
-    this.specs.forEach(({ listSize, width, place }, n) => {
+    this.#row.addElements(slot, rowNumbers, 8, from, to);
+    this.specs.forEach(({ listSize, width, offset }, n) => {
       if (listSize !== null)
-        this.#values[n]?.addPart(slot, place, listSize * width, from, to);
+        this.#values[n]?.addElements(slot, offset, listSize * width, from, to);
     });
     this.rows += to - from;
   }
@@ -68,14 +67,14 @@ export class EntriesBatch {
   /** Adds entries [from, to) of the slot to the lists. */
   addEntries(slot: SlotMemory, from: number, to: number) {
     if (to === from) return;
-    this.specs.forEach(({ listSize, width, place }, n) => {
+    this.specs.forEach(({ listSize, width, offset }, n) => {
       if (listSize === null)
-        this.#values[n]?.addPart(slot, place, width, from, to);
+        this.#values[n]?.addElements(slot, offset, width, from, to);
     });
     this.entries += to - from;
   }
 
-  /** Counts a row of the logits with so many entries as the next table row. */
+  /** Adds a row of the input with `entries` entries as the next table row. */
   addExample(row: number, entries: number, isBad: boolean) {
     const examples = this.#offsets.length - 1;
     if (examples === 0) this.rowStart = row;
@@ -84,12 +83,11 @@ export class EntriesBatch {
     this.rowEnd = row + 1;
   }
 
-  /** Omits a row of the logits. */
   skip(row: number) {
     this.#skipped.push(row);
   }
 
-  /** Omitted rows of the logits; those before the first example or behind the last belong to no batch. */
+  /** Omitted rows between the first and the last example; others belong to no batch. */
   get skipped(): number[] {
     return this.#skipped.filter(
       (row) => row >= this.rowStart && row < this.rowEnd,
@@ -116,63 +114,63 @@ export class EntriesBatch {
 }
 
 /**
- * Copies the contents of slots into record batches, in row order. A batch that a generator yields may be written while the
- * next one is filled; its memory is used again for the one after that.
+ * Copies slots into record batches, in row order. A yielded batch may be written while the next one is filled; the one after
+ * that reuses its memory.
  */
 abstract class EntriesBatches {
   protected filling: EntriesBatch;
-  #other: EntriesBatch;
+  #spare: EntriesBatch;
 
   constructor(protected readonly job: EntriesJob) {
     this.filling = new EntriesBatch(job.columns);
-    this.#other = new EntriesBatch(job.columns);
+    this.#spare = new EntriesBatch(job.columns);
   }
 
-  /** Adds the contents of a slot, which may be used again after that. Yields the batches that are full. */
+  /** Copies a slot, which may be reused after that. Yields full batches. */
   abstract append(slot: FilledSlot): Generator<EntriesBatch>;
 
-  /** Yields the last batch, if there is one. */
+  /** Yields the last batch unless it is empty. */
   *rest(): Generator<EntriesBatch> {
     if (this.filling.rows > 0) yield this.filling;
   }
 
-  /** Yields the batch, and continues with the other one. */
-  protected *take(): Generator<EntriesBatch> {
+  /** Yields the batch, and continues with the spare one. */
+  protected *flush(): Generator<EntriesBatch> {
     const full = this.filling;
     yield full;
-    this.filling = this.#other;
+    this.filling = this.#spare;
     this.filling.clear();
-    this.#other = full;
+    this.#spare = full;
   }
 }
 
 /**
- * Batches of layout csr: as many whole examples as fit, which depends on the rows alone. The offsets of the columns are
- * known when a batch is full, so they are collected in memory that grows.
+ * Batches of layout csr. Each has as many whole examples as fit, which depends only on the rows. Sizes are known only when a
+ * batch is full, so columns are collected in buffers that grow.
  */
 export class CsrBatches extends EntriesBatches {
   /** Entries of the last example that are still to come. */
   #expected = 0;
 
   *append(slot: FilledSlot): Generator<EntriesBatch> {
-    const { plan, onBadRow, slot: places } = this.job;
+    const { plan, onBadRow, slot: offsets } = this.job;
     const { part, task, badRows, buffer, base } = slot;
-    const counts = new Float64Array(buffer, base + places.entries.counts);
+    const counts = new Float64Array(buffer, base + offsets.entries.counts);
     const bad = new Set(badRows);
-    // Not copied yet: rows from `row`, entries from `entry`. The next row's entries start at `end`.
+    // Rows from `row` and entries from `entry` are not copied yet. The entries of the next row start at `end`.
     let [row, entry] = [part.from, 0];
     let end = Math.min(this.#expected, part.entries);
     let expected = this.#expected - end;
-    const flush = (to: number) => {
+    const copyTo = (to: number) => {
       this.filling.addEntries(slot, entry, end);
-      this.filling.addRows(slot, places.rowNumbers, row, to);
+      this.filling.addRows(slot, offsets.rowNumbers, row, to);
       [row, entry] = [to, end];
     };
     for (let r = part.from; r < part.to; r++) {
       const count = counts[r] as number;
       const isBad = bad.has(task.rowStart + r);
       if (isBad && onBadRow === "skip") {
-        flush(r);
+        copyTo(r);
         this.filling.skip(task.rowStart + r);
         row = r + 1;
         continue;
@@ -182,19 +180,19 @@ export class CsrBatches extends EntriesBatches {
       const full =
         rows === plan.batchExamples || entries + count > plan.batchEntries;
       if (full && rows > 0) {
-        flush(r);
-        yield* this.take();
+        copyTo(r);
+        yield* this.flush();
       }
       this.filling.addExample(task.rowStart + r, count, isBad);
       expected = count - Math.min(count, part.entries - end);
       end += count - expected;
     }
-    flush(part.to);
+    copyTo(part.to);
     this.#expected = expected;
   }
 }
 
-/** Batches of layout coo, of equal length. */
+/** Batches of layout coo. All except the last have the same number of entries. */
 export class CooBatches extends EntriesBatches {
   *append(slot: FilledSlot): Generator<EntriesBatch> {
     const { batchEntries } = this.job.plan;
@@ -204,19 +202,19 @@ export class CooBatches extends EntriesBatches {
       const to = Math.min(from + batchEntries - filling.rows, entries);
       filling.addRows(slot, this.job.slot.entries.rows, from, to);
       from = to;
-      if (filling.rows === batchEntries) yield* this.take();
+      if (filling.rows === batchEntries) yield* this.flush();
     }
   }
 }
 
-/** Address space that is reserved at first: memory is taken as it is needed. */
+/** Address space reserved at first; memory is committed as it is needed. */
 const RESERVED_BYTES = 64 << 20;
-/** Memory is taken in multiples of it. */
+/** Memory is committed in multiples of this. */
 const STEP_BYTES = 1 << 20;
 
-/** Bytes that grow in place; their memory is used again after `clear`. */
+/** A buffer that grows in place and reuses its memory after `clear`. */
 export class GrowableBuffer {
-  /** On resizable memory, whose length it follows. */
+  /** View of a resizable ArrayBuffer; its length follows the buffer's. */
   #bytes: Uint8Array<ArrayBuffer>;
   used = 0;
 
@@ -224,7 +222,7 @@ export class GrowableBuffer {
     this.#bytes = growable(0, reservedBytes);
   }
 
-  /** The bytes that have been added, until more are. */
+  /** Bytes added so far; invalid after the next `add`. */
   get view(): Uint8Array {
     return this.#bytes.subarray(0, this.used);
   }
@@ -236,15 +234,15 @@ export class GrowableBuffer {
     this.used = end;
   }
 
-  /** Adds elements [from, to), of `bytes` bytes each, of what is at `place` of a slot. */
-  addPart(
+  /** Adds elements [from, to), of `bytes` bytes each, of the array at `offset` of a slot. */
+  addElements(
     { buffer, base }: SlotMemory,
-    place: number,
+    offset: number,
     bytes: number,
     from: number,
     to: number,
   ): void {
-    const start = base + place + from * bytes;
+    const start = base + offset + from * bytes;
     this.add(new Uint8Array(buffer, start, (to - from) * bytes));
   }
 
@@ -260,8 +258,8 @@ export class GrowableBuffer {
       this.#bytes = larger;
     }
     const steps = Math.ceil(Math.max(needed, byteLength * 1.1) / STEP_BYTES);
-    const { buffer: own } = this.#bytes;
-    own.resize(Math.min(steps * STEP_BYTES, own.maxByteLength));
+    const current = this.#bytes.buffer;
+    current.resize(Math.min(steps * STEP_BYTES, current.maxByteLength));
   }
 }
 

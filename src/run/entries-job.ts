@@ -19,7 +19,7 @@ import type { EntriesSetup } from "../tasks/run-tasks.js";
 import { planCommon, withinMemory } from "./common-plan.js";
 import { type EntriesPlan, planEntries } from "./plan-entries.js";
 
-/** The plan of a run over single entries; offsets in the output are known when its record batches are complete. */
+/** The plan of a run in layout csr or coo. Offsets in the output are known only when record batches are complete. */
 export interface EntriesJob {
   kind: "entries";
   layout: EntriesLayout;
@@ -27,7 +27,7 @@ export interface EntriesJob {
   slot: EntriesSlotLayout;
   results: ResultColumn[];
   /** Index columns after `row`, then the columns after the copied ones. */
-  columns: PlacedColumn[];
+  columns: SlotColumn[];
   /** Number of index columns after `row`. */
   positions: number;
   file: JacobianFileHeadSpec;
@@ -36,12 +36,12 @@ export interface EntriesJob {
   onBadRow: ResolvedOptions["onBadRow"];
 }
 
-/** A column of the table, and where a task leaves its values in a slot. */
-export interface PlacedColumn extends TableColumn {
-  place: number;
+/** A column of the output, and the offset of its values in a slot. */
+export interface SlotColumn extends TableColumn {
+  offset: number;
 }
 
-/** Indices i·Q + j are int32. */
+/** Limit of the int32 indices i·classes + j. */
 const MAX_INDICES = 2 ** 31 - 1;
 
 /** Plans a run on an opened input for layout csr or coo. */
@@ -67,7 +67,7 @@ export function planEntriesJob(
   const coo = layout === "coo";
   const bytesOf = (some: TableColumn[]) =>
     some.reduce((sum, { listSize, width }) => sum + (listSize ?? 1) * width, 0);
-  const own = columns.filter(isPerExample);
+  const exampleColumns = columns.filter(isPerExample);
   const entryColumns = columns.filter((column) => !isPerExample(column));
   const plan = planEntries({
     rowStart,
@@ -75,9 +75,9 @@ export function planEntriesJob(
     classes,
     layout,
     sourceBytes: common.sourceBytes,
-    // row, and one offset of a list for each column of entries
-    exampleBytes: 16 + bytesOf(own) + copiedBytesPerRow(logits),
-    entryBytes: bytesOf(entryColumns) + (coo ? 8 + bytesOf(own) : 0),
+    // 16: the row number and the list offsets of both columns of entries
+    exampleBytes: 16 + bytesOf(exampleColumns) + copiedBytesPerRow(logits),
+    entryBytes: bytesOf(entryColumns) + (coo ? 8 + bytesOf(exampleColumns) : 0),
     topK: options.topK,
     threads: options.threads,
     chunkRows: options.chunkRows,
@@ -87,22 +87,22 @@ export function planEntriesJob(
     width,
     positions: positions.length,
     coo,
-    repeated: coo ? own.map(({ width }) => width) : [],
+    repeated: coo ? exampleColumns.map(({ width }) => width) : [],
     results,
     sources,
   });
-  const ownPlace = ({ source }: TableColumn) =>
+  const exampleOffset = ({ source }: TableColumn) =>
     source.kind === "position"
       ? (slot.positions[source.n] as number)
       : source.kind === "result"
         ? (slot.results[source.n] as number)
         : slot.entries[source.kind];
-  const placed = columns.map((column) => ({
+  const slotColumns = columns.map((column) => ({
     ...column,
-    place:
+    offset:
       coo && isPerExample(column)
-        ? (slot.entries.repeated[own.indexOf(column)] as number)
-        : ownPlace(column),
+        ? (slot.entries.repeated[exampleColumns.indexOf(column)] as number)
+        : exampleOffset(column),
   }));
   const file = common.file(columns.slice(positions.length));
   const block = options.emit.find(isJacobian) ?? "jacobian";
@@ -112,7 +112,7 @@ export function planEntriesJob(
     plan: withinMemory(plan, slot, logits),
     slot,
     results,
-    columns: placed,
+    columns: slotColumns,
     positions: positions.length,
     file,
     dtype,
@@ -126,8 +126,8 @@ export function planEntriesJob(
       pairs: coo,
       capacity: plan.slotEntries,
       examples: coo
-        ? own.map((column) => ({
-            offset: ownPlace(column),
+        ? exampleColumns.map((column) => ({
+            offset: exampleOffset(column),
             width: column.width,
           }))
         : [],

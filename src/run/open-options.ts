@@ -5,7 +5,8 @@ import type { ResolvedOptions } from "../options/run-options.js";
 import { DROPPED } from "../results/catalogue.js";
 import { encodeRunMetadata } from "../results/run-metadata.js";
 import { VERSION } from "../version.js";
-/** Returns the metadata of the output, which does not depend on threads, chunks and kernel. */
+
+/** Returns the metadata of the output. It does not depend on threads, chunks or kernel, so that neither do the bytes. */
 export function metadataOf(
   options: ResolvedOptions,
   logits: LogitsFile,

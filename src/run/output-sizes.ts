@@ -11,26 +11,26 @@ import type { EntriesJob } from "./entries-job.js";
 import { sizeJob } from "./plan-job.js";
 import type { SizedJob } from "./planned-job.js";
 
-/** Bytes of the values of one row, and of those of all rows, or of the file. */
+/** Size of a column or of a file; `bytesPerRow` counts values only. */
 export interface OutputSize<Name extends string = string> {
   name: Name;
   bytesPerRow: number;
   bytes: number;
-  /** Whether the sizes are exact; else they are upper bounds (csr, coo, rows that are omitted). */
+  /** Whether the sizes are exact; else they are upper bounds (csr, coo, omitted rows). */
   exact: boolean;
 }
 
-/** More than a record batch takes beside its values, also if it is compressed, and of that for each column. */
+/** Upper bounds of the overhead of a record batch, also if it is compressed: fixed, and per buffer. */
 const BATCH_EXTRA = 1024;
 const COLUMN_EXTRA = 512;
 
-/** Returns an upper bound of the size of the file of a run that keeps every entry. */
+/** Returns an upper bound of the file size: every entry is stored. */
 export function maxFileBytes(
   { file, plan, columns }: EntriesJob,
   logits: LogitsFile,
 ): number {
   const { rowStart, rows, maxEntries, maxBytes } = plan;
-  // Two record batches that follow one another have more entries than fit into one, or as many rows as may be.
+  // Two consecutive record batches have more entries than fit into one, or the first has the maximum of rows.
   const batches =
     Math.ceil(rows / plan.batchExamples) +
     Math.ceil((2 * rows * maxEntries) / plan.batchEntries);
@@ -48,7 +48,7 @@ export function maxFileBytes(
   );
 }
 
-/** Returns the sizes of a run in each layout that is possible; dense only if it is the layout. */
+/** Returns the sizes of a run in each possible layout; dense is included only if it is the run's layout. */
 export function layoutSizes(
   options: ResolvedOptions,
   logits: LogitsFile,
@@ -79,14 +79,14 @@ export function columnSizes(
   { onBadRow, layout }: ResolvedOptions,
   logits: LogitsFile,
 ): OutputSize[] {
-  const most = job.kind === "entries" ? job.plan.maxEntries : 1;
+  const maxEntries = job.kind === "entries" ? job.plan.maxEntries : 1;
   const row = { name: "row", listSize: 1, width: 8 };
   const positions = positionColumns(positionNames(axesOf(logits).inner));
   const columns =
     job.kind === "entries" ? job.columns : [...positions, ...job.results];
   return [row, ...columns].map(({ name, listSize, width }) => {
     const isExact = layout !== "coo" && listSize !== null;
-    const bytesPerRow = (isExact ? listSize : most) * width;
+    const bytesPerRow = (isExact ? listSize : maxEntries) * width;
     const bytes = job.plan.rows * bytesPerRow;
     return { name, bytesPerRow, bytes, exact: isExact && onBadRow !== "skip" };
   });

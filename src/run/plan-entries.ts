@@ -1,56 +1,55 @@
 import type { EntriesLayout } from "../results/catalogue.js";
 
-/** What the arithmetic of a run over single entries depends on. */
+/** Input of the planning arithmetic for layouts csr and coo. */
 export interface EntriesPlanInput {
-  /** The first row; 0 unless the run is over a part of its input. */
+  /** First row of the run in its input; default 0. */
   rowStart?: number;
   rows: number;
   classes: number;
   layout: EntriesLayout;
-  /** Bytes per row that are read: the logits and the other inputs. */
+  /** Bytes read per row: the logits and the other inputs. */
   sourceBytes: number;
-  /** Bytes that an example takes beside its entries: results and copied columns. */
+  /** Output bytes per example without its entries: results and copied columns. */
   exampleBytes: number;
-  /** Bytes that an entry takes in the output. */
+  /** Output bytes per entry. */
   entryBytes: number;
   topK: number | undefined;
   threads: number;
   chunkRows?: number | undefined;
 }
 
-/** How many entries there are is known only after the kernel ran: what can be known before. */
+/** The part of a plan that is known before the kernel has counted the entries. */
 export interface EntriesPlan {
   rowStart: number;
   rows: number;
   classes: number;
-  /** The most examples (csr) and entries (coo: exactly so many, but for the last) of a record batch. */
+  /** Limits of a record batch. In layout coo every batch except the last has exactly `batchEntries` entries. */
   batchExamples: number;
   batchEntries: number;
-  /** The most rows of a task; tasks have fewer where rows have many entries. */
+  /** Row limit of a task; tasks are smaller if rows have many entries. */
   chunkRows: number;
-  /** Entries that a slot holds; at least the classes, so that every row of a block fits. */
+  /** Capacity of a slot in entries; at least `classes`, so that every row of a block fits. */
   slotEntries: number;
-  /** Entries that an example has at most. */
+  /** Upper bound of the entries per example. */
   maxEntries: number;
-  /** The most that the output can have: every entry kept. */
+  /** Size of an output that stores every entry. */
   maxBytes: number;
   threads: number;
   slots: number;
 }
 
 const MiB = 1 << 20;
-/** Record batch bodies, the results of examples and their entries together. */
+/** Size limit of the examples, and of the entries, of a record batch. */
 const BATCH_BYTES = 24 * MiB;
-/** Entries of a slot: what a worker makes before the main thread takes it over, and what stays in cache between. */
+/** Entries of a slot: small enough to stay in the cache until the main thread copies them. */
 const SLOT_BYTES = 8 * MiB;
-/** Logits, inputs and results of a task's rows. */
+/** Input and results of a task. */
 const CHUNK_BYTES = MiB;
-/** A task's rows where they are very short. */
 const MAX_CHUNK_ROWS = 8192;
-/** Under this a pool costs more than it gives. */
+/** Up to this size the main thread is faster than a pool. */
 const INLINE_BYTES = 4 * MiB;
 
-/** The run as data. Pure. Record batches depend on the entries alone, not on threads or tasks. */
+/** Plans a run. Pure. Record batches depend on the entries only, not on threads or tasks. */
 export function planEntries(input: EntriesPlanInput): EntriesPlan {
   const {
     rowStart = 0,
@@ -102,14 +101,14 @@ export function planEntries(input: EntriesPlanInput): EntriesPlan {
   };
 }
 
-/** Whole rows, in multiples of 64: bitmaps and buffers of batches then end on whole words. */
+/** Rounds down to a multiple of 64, so that bitmaps and buffers of batches end on whole words. */
 function wholeWords(rows: number): number {
   return Math.max(64, Math.floor(rows / 64) * 64);
 }
 
 /**
- * Rows of the next task: as many as fill two thirds of a slot, going by what the rows so far had. Of their number depends
- * how well threads share the work, and nothing else.
+ * Returns the number of rows of the next task: an estimate of the rows that fill two thirds of a slot, from the entries of
+ * the rows so far. It affects only how evenly threads are loaded.
  */
 export function rowsOfNextTask(
   {

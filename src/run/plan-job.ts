@@ -14,24 +14,24 @@ import {
 export type Job = PlannedJob | EntriesJob;
 
 /**
- * Plans a run for the writer that its layout needs. Reads at most the ends of copied text columns.
- * @throws InputUnsupportedError for an output that is too large to exist; see withOthers
+ * Plans a run. Reads nothing but the last offsets of copied text columns.
+ * @throws InputUnsupportedError if the output cannot be stored; the message lists smaller outputs that can
  */
 export function planJob(options: ResolvedOptions, logits: LogitsFile): Job {
   const { layout } = options;
-  return advised(options, logits, () =>
+  return withAdvice(options, logits, () =>
     isEntriesLayout(layout)
       ? planEntriesJob(options, logits, layout)
       : planPlannedJob(options, logits),
   );
 }
 
-/** Returns the sizes of a run, in memory that does not depend on its rows. Reads and throws what planJob does. */
+/** Returns the sizes of a run like `planJob`, in memory that does not depend on the number of rows. */
 export function sizeJob(
   options: ResolvedOptions,
   logits: LogitsFile,
 ): SizedJob | EntriesJob {
-  return advised(options, logits, () => sizeOf(options, logits));
+  return withAdvice(options, logits, () => sizeOf(options, logits));
 }
 
 function sizeOf(
@@ -44,7 +44,7 @@ function sizeOf(
     : sizePlannedJob(options, logits);
 }
 
-function advised<J>(
+function withAdvice<J>(
   options: ResolvedOptions,
   logits: LogitsFile,
   plan: () => J,
@@ -52,22 +52,22 @@ function advised<J>(
   try {
     return plan();
   } catch (error) {
-    throw withOthers(error, options, logits);
+    throw withAlternatives(error, options, logits);
   }
 }
 
-/** Adds the outputs that are possible to the message of an error about one that is too large. */
-export function withOthers(
+/** Appends outputs that fit to the message of an error about insufficient space; returns the error. */
+export function withAlternatives(
   error: unknown,
   options: ResolvedOptions,
   logits: LogitsFile,
 ): unknown {
   if (error instanceof SoftjacError && error.room !== undefined)
-    error.message += otherOutputs(options, logits, error.room);
+    error.message += alternativeOutputs(options, logits, error.room);
   return error;
 }
 
-/** A warning about blocks of more than 1 GiB per row; null for smaller ones. */
+/** Returns a warning if a row takes more than 1 GiB, else null. */
 export function sizeWarning(
   options: ResolvedOptions,
   logits: LogitsFile,
@@ -76,20 +76,22 @@ export function sizeWarning(
   const { layout } = options;
   const bytes = results.reduce((sum, r) => sum + r.listSize * r.width, 0);
   if (kind === "entries" || layout === "dense" || bytes <= 2 ** 30) return null;
-  return `each row takes ${bytes} bytes in layout ${layout}${otherOutputs(options, logits, plan.rows * 2 ** 30)} for less`;
+  return `each row takes ${bytes} bytes in layout ${layout}${alternativeOutputs(options, logits, plan.rows * 2 ** 30)} for less`;
 }
 
-/** Outputs of the same run of at most `room` bytes (csr and coo with one entry per row), as the end of a message. */
-function otherOutputs(
+/** Returns the end of a message: outputs of the same run of at most `maxBytes` bytes (csr and coo with one entry per row). */
+function alternativeOutputs(
   options: ResolvedOptions,
   logits: LogitsFile,
-  room: number,
+  maxBytes: number,
 ): string {
   const fits = (make: () => ResolvedOptions) => {
     try {
       const job = sizeOf(make(), logits);
       const { kind } = job;
-      return (kind === "entries" ? job.plan.maxBytes : job.sizes.bytes) <= room;
+      return (
+        (kind === "entries" ? job.plan.maxBytes : job.sizes.bytes) <= maxBytes
+      );
     } catch (error) {
       if (error instanceof SoftjacError) return false;
       throw error;
@@ -111,6 +113,6 @@ function otherOutputs(
   if (emit.length === 0) emit.push("softmax");
   if (fits(() => ({ ...options, layout: "bsr", emit })))
     possible.push(`--emit ${emit.join()}`);
-  const shown = new Intl.ListFormat("en", { type: "disjunction" });
-  return possible.length > 0 ? `; use ${shown.format(possible)}` : "";
+  const list = new Intl.ListFormat("en", { type: "disjunction" });
+  return possible.length > 0 ? `; use ${list.format(possible)}` : "";
 }

@@ -1,26 +1,27 @@
 import type { RowRange } from "../results/row-axes.js";
 import { type PlannedResult, planRowBlocks } from "../tasks/plan-row-blocks.js";
-/** What the arithmetic of a run depends on. */
+
+/** Input of the planning arithmetic. */
 export interface PlanInput {
-  /** The first row; 0 unless the run is over a part of its input. */
+  /** First row of the run in its input; default 0. */
   rowStart?: number;
   rows: number;
   classes: number;
-  /** Bytes per row that are read: the logits and the other inputs. */
+  /** Bytes read per row: the logits and the other inputs. */
   sourceBytes: number;
   results: PlannedResult[];
   /** Average bytes per row of the copied columns. */
   copiedBytesPerRow: number;
   threads: number;
-  /** Threads run anyway, for other parts of a dataset or to compress, or were asked for. */
-  threadsAtHand?: boolean;
-  /** Rows per task; undefined: sized by the plan. Changes no byte of the output. */
+  /** Whether threads cost no start-up: they run anyway (shards, compression) or the user asked for them. */
+  threadsAvailable?: boolean;
+  /** Rows per task; default: chosen by the plan. Does not affect the output bytes. */
   chunkRows?: number | undefined;
-  /** The most rows that a record batch may have, where copied columns are long. */
+  /** Row limit of record batches, for long copied columns. */
   maxBatchRows?: number | undefined;
 }
 
-/** Returns the rows of a run: all rows of its input, or those of a shard. */
+/** Returns the rows of a run: those of the shard `part`, or all rows of the input. */
 export function rowsOf(
   part: RowRange | null,
   { rows }: { rows: number },
@@ -30,30 +31,30 @@ export function rowsOf(
     : { rowStart: 0, rows };
 }
 
-/** Rows of one task, which are in one record batch. */
+/** Rows of one task; all belong to one record batch. */
 export interface ChunkPlan extends RowRange {
   batch: number;
 }
 
-/** A plan in numbers alone, whose size does not depend on that of the run. */
+/** A plan without lists, so that its size is constant. */
 export interface PlanSizes {
   rows: number;
   classes: number;
   batchRows: number;
-  /** Record batches: all of `batchRows` rows, but for the last. */
+  /** Number of record batches; each has `batchRows` rows, except the last. */
   batchCount: number;
   chunkRows: number;
-  /** Rows of the tasks of the last record batches, from batch `firstLast` on. */
+  /** Rows per task in record batches from `firstLastBatch` on. */
   lastChunkRows: number;
-  firstLast: number;
+  firstLastBatch: number;
   chunkCount: number;
-  /** Rows of logits that a worker reads at once: one or more strides. */
+  /** Rows that a worker reads at once: one or more row blocks. */
   loadRows: number;
-  /** Rows that a worker computes, and whose blocks it writes, at once. */
+  /** Rows of a row block, which a worker computes and writes at once. */
   rowBlockSize: number;
-  /** Rows of a block that fit a slot at once: `classes`, or fewer when a block is written in tiles. */
+  /** Rows of a Jacobian block that fit a slot; fewer than `classes` if blocks are written in tiles. */
   tileRows: number;
-  /** Worker threads; 0: the run is small enough for the main thread. */
+  /** Number of worker threads; 0 if the main thread computes. */
   threads: number;
   slots: number;
 }
@@ -64,44 +65,38 @@ export interface Plan extends PlanSizes {
 }
 
 const MiB = 1 << 20;
-/** Record batch bodies: within 16 to 64 MiB where a row allows it. */
+/** Size of a record batch body. */
 const BATCH_BYTES = 32 * MiB;
-/**
- * A task at most, read and written together: a record batch, unless much is read for little. Each costs some 0.5 ms beside
- * its work.
- */
+/** Limit on the bytes that a task reads and writes. Each task costs about 0.5 ms beside its work. */
 const CHUNK_BYTES = 48 * MiB;
-/** The same of the last record batches: short enough that threads end together. All tasks so small cost a seventh of a run. */
+/** Limit for tasks of the last record batches, so that threads end together. As the limit of all tasks it takes a seventh longer. */
 const LAST_CHUNK_BYTES = 8 * MiB;
-/** How many batches those are, for each thread. */
+/** Number of these last batches per thread. */
 const LAST_BATCHES = 2;
-/** Logits read at once: one call for many strides where the classes are many. */
+/** Input bytes read in one call. */
 const LOAD_BYTES = MiB / 4;
-/** Read and written together: under this the main thread is done before tasks are shared among threads. */
+/** Up to this size (bytes read and written) the main thread is faster than running threads. */
 const INLINE_BYTES = 6 * MiB;
-/**
- * The same before threads have started, which takes two of them 0.12 s: on two cores 100 MB are written sooner without,
- * 180 MB no later; more cores gain more by threads.
- */
+/** The same limit if threads must be started, which takes 0.12 s for two: on two cores the break-even is at 100 to 180 MB. */
 const START_BYTES = 64 * MiB;
-/**
- * The whole run as data: record batches, chunks, strides, slots. Pure; depends on nothing but its argument.
- * Record batches do not depend on threads or chunk size, and so neither do the output's bytes.
- */
+
+/** Plans a run. Pure. Record batches do not depend on threads or chunk size, so that neither do the output bytes. */
 export function planRun(input: PlanInput): Plan {
   const { rowStart = 0, rows } = input;
   const sizes = planSizes(input);
-  const { batchRows, chunkRows, lastChunkRows, firstLast } = sizes;
+  const { batchRows, chunkRows, lastChunkRows, firstLastBatch } = sizes;
   const batches = spans(rowStart, rowStart + rows, batchRows);
   const chunks = batches.flatMap(({ rowStart, rowEnd }, batch) =>
-    spans(rowStart, rowEnd, batch < firstLast ? chunkRows : lastChunkRows).map(
-      (span) => ({ ...span, batch }),
-    ),
+    spans(
+      rowStart,
+      rowEnd,
+      batch < firstLastBatch ? chunkRows : lastChunkRows,
+    ).map((span) => ({ ...span, batch })),
   );
   return { ...sizes, batches, chunks };
 }
 
-/** Returns the numbers of a plan, whose record batches and chunks are counted and not listed. */
+/** Plans a run without listing its record batches and chunks. */
 export function planSizes(input: PlanInput): PlanSizes {
   const { rows, classes, copiedBytesPerRow } = input;
   const rowBytes = input.results.reduce(
@@ -118,13 +113,13 @@ export function planSizes(input: PlanInput): PlanSizes {
   const chunksOfBatch = Math.ceil((batchRows * bytesOfRow) / CHUNK_BYTES);
   const usualRows = Math.ceil(batchRows / chunksOfBatch / 64) * 64;
   const lastRows = evenRows(LAST_CHUNK_BYTES / bytesOfRow);
-  const firstLast = batchCount - LAST_BATCHES * input.threads;
+  const firstLastBatch = batchCount - LAST_BATCHES * input.threads;
   const chunkRowsOf = (rows: number) =>
     Math.min(input.chunkRows ?? rows, batchRows);
-  const chunkRows = chunkRowsOf(firstLast > 0 ? usualRows : lastRows);
+  const chunkRows = chunkRowsOf(firstLastBatch > 0 ? usualRows : lastRows);
   const lastChunkRows = chunkRowsOf(lastRows);
   // The last record batch is one of the last; only it may have fewer rows.
-  const early = Math.max(0, firstLast);
+  const early = Math.max(0, firstLastBatch);
   const later = batchCount - early;
   const rowsOfLast = rows - (batchCount - 1) * batchRows;
   const chunkCount =
@@ -145,7 +140,7 @@ export function planSizes(input: PlanInput): PlanSizes {
     chunkRows,
   );
   const small =
-    rows * bytesOfRow <= (input.threadsAtHand ? INLINE_BYTES : START_BYTES);
+    rows * bytesOfRow <= (input.threadsAvailable ? INLINE_BYTES : START_BYTES);
   const threads = small ? 0 : Math.min(input.threads, chunkCount);
   return {
     rows,
@@ -154,7 +149,7 @@ export function planSizes(input: PlanInput): PlanSizes {
     batchCount,
     chunkRows,
     lastChunkRows,
-    firstLast,
+    firstLastBatch,
     chunkCount,
     loadRows,
     rowBlockSize,
@@ -164,7 +159,7 @@ export function planSizes(input: PlanInput): PlanSizes {
   };
 }
 
-/** Whole rows, in multiples of 64 where there are as many: bitmaps of batches then end on whole words. */
+/** Rounds down to a multiple of 64, so that bitmaps of batches end on whole words; below 64 to a whole number. */
 function evenRows(rows: number): number {
   const whole = Math.max(1, Math.floor(rows));
   return whole >= 64 ? whole - (whole % 64) : whole;

@@ -8,9 +8,9 @@ import {
   type JacobianFileHeadSpec,
   type JacobianFileLayout,
   type JacobianFileSizes,
-  type LikeBatches,
   layoutJacobianFile,
   measureJacobianFile,
+  type UniformBatches,
 } from "../output/jacobian-file.js";
 import { MAX_DENSE_BYTES } from "../results/catalogue.js";
 import type { ResultColumn } from "../results/columns.js";
@@ -26,14 +26,14 @@ import {
   planSizes,
 } from "./plan-rows.js";
 
-/** A planned run whose record batches and tasks are counted and not listed: its size does not depend on the rows. */
+/** A planned run whose record batches and tasks are counted instead of listed, so that it takes constant memory. */
 export interface SizedJob {
   kind: "planned";
   plan: PlanSizes;
   slot: SlotLayout;
   sizes: JacobianFileSizes;
-  /** Shapes of its record batches, in order. */
-  shapes(): Iterable<LikeBatches>;
+  /** Yields the shapes of the record batches, in order. */
+  shapes(): Iterable<UniformBatches>;
   /** Head of the output file. */
   file: JacobianFileHeadSpec;
   results: ResultColumn[];
@@ -41,7 +41,7 @@ export interface SizedJob {
   onBadRow: ResolvedOptions["onBadRow"];
 }
 
-/** A planned run: the tasks, the slot, and the offset of every byte of the output. */
+/** A planned run: tasks, slot, and the offset of every byte of the output. */
 export interface PlannedJob extends SizedJob {
   plan: Plan;
   layout: JacobianFileLayout;
@@ -49,16 +49,17 @@ export interface PlannedJob extends SizedJob {
   skipped: readonly number[];
 }
 
-/** fixed_size_list lengths are int32. */
+/** Lengths of fixed_size_list are int32. */
 const MAX_LIST_SIZE = 2 ** 31 - 1;
-/** Copied text can make a batch larger than planned; some readers refuse bodies over 256 MiB. */
+/** Some readers reject bodies over 256 MiB, which long copied texts could exceed. */
 const MAX_BODY_BYTES = 256 * 2 ** 20;
-/** Batches are not made smaller than this for the sake of one long text. */
-const FEW_ROWS = 64;
+/** One long text does not make batches smaller than this. */
+const MIN_BATCH_ROWS = 64;
 
 /**
- * Plans a run on an opened input, without the rows that the output omits. Reads at most the ends of copied text columns.
- * With the `batchRows` of another plan of the same run, chunks and slots are the same.
+ * Plans a run on an opened input. Reads nothing but the last offsets of copied text columns.
+ * @param skipped rows that the output omits, ascending
+ * @param batchRows row limit of record batches; that of an earlier plan gives the same chunks and slots
  */
 export function planPlannedJob(
   options: ResolvedOptions,
@@ -81,8 +82,8 @@ export function planPlannedJob(
 }
 
 /**
- * Returns the plan of a run without a list of its record batches and tasks. Memory does not depend on the number of rows,
- * and time only if copied columns have nulls or a variable length.
+ * Plans a run in constant memory. The time depends on the number of rows only if copied columns have nulls or variable
+ * lengths.
  */
 export function sizePlannedJob(
   options: ResolvedOptions,
@@ -103,20 +104,20 @@ function measure(
   batchRows?: number,
 ): Measured {
   const common = planCommon(options, logits);
-  const { rowStart, rows: ownRows, dtype, results, positions } = common;
+  const { rowStart, rows, dtype, results, positions } = common;
   const { onBadRow } = options;
   const nullableResults = onBadRow === "null";
   rejectLongLists(options, logits, results);
 
   const inputWith = (maxBatchRows?: number): PlanInput => ({
     rowStart,
-    rows: ownRows,
+    rows,
     classes: logits.classes,
     sourceBytes: common.sourceBytes,
     results,
     copiedBytesPerRow: copiedBytesPerRow(logits),
     threads: options.threads,
-    threadsAtHand:
+    threadsAvailable:
       options.threadsExplicit ||
       options.part !== null ||
       options.compress !== undefined,
@@ -126,28 +127,31 @@ function measure(
   const file = common.file(results);
   const shapeOf = (from: number, to: number): JacobianBatchShape => {
     const without = rowsWithin(skipped, from, to);
-    const rows = to - from - without.length;
+    const batchRows = to - from - without.length;
     return {
-      rows,
+      rows: batchRows,
       positions: positions.length,
       results: results.map(({ list, listSize, width }) => ({
         list,
         offsets: false,
-        items: rows * listSize,
+        items: batchRows * listSize,
         width,
       })),
       nullableResults,
       copied: copiedShapes(logits, from, to, without),
     };
   };
-  const areAlike = skipped.length === 0 && copiedAreAlike(logits);
-  function* shapesOf({ batchRows }: PlanSizes): Generator<LikeBatches> {
-    const rowEnd = rowStart + ownRows;
-    const full = areAlike ? Math.floor(ownRows / batchRows) : 0;
-    const start = rowStart + full * batchRows;
-    if (full > 0)
-      yield { shape: shapeOf(rowStart, rowStart + batchRows), count: full };
-    for (let from = start; from < rowEnd; from += batchRows) {
+  const areUniform = skipped.length === 0 && copiedAreUniform(logits);
+  function* shapesOf({ batchRows }: PlanSizes): Generator<UniformBatches> {
+    const rowEnd = rowStart + rows;
+    const count = areUniform ? Math.floor(rows / batchRows) : 0;
+    if (count > 0)
+      yield { shape: shapeOf(rowStart, rowStart + batchRows), count };
+    for (
+      let from = rowStart + count * batchRows;
+      from < rowEnd;
+      from += batchRows
+    ) {
       const shape = shapeOf(from, Math.min(from + batchRows, rowEnd));
       yield { shape, count: 1 };
     }
@@ -156,18 +160,21 @@ function measure(
   let planInput = inputWith(batchRows);
   let plan = planSizes(planInput);
   let tooLong: InputUnsupportedError | null = null;
-  function* checked(): Generator<LikeBatches> {
+  function* checkedShapes(): Generator<UniformBatches> {
     tooLong = null;
-    for (const like of shapesOf(plan)) {
-      tooLong ??= tooManyItems(logits, like.shape.copied);
-      yield like;
+    for (const batches of shapesOf(plan)) {
+      tooLong ??= tooManyItems(logits, batches.shape.copied);
+      yield batches;
     }
   }
-  let sizes = measureJacobianFile(file, checked());
-  while (plan.batchRows > FEW_ROWS && sizes.largestBodyBytes > MAX_BODY_BYTES) {
+  let sizes = measureJacobianFile(file, checkedShapes());
+  while (
+    plan.batchRows > MIN_BATCH_ROWS &&
+    sizes.largestBodyBytes > MAX_BODY_BYTES
+  ) {
     planInput = inputWith(Math.ceil(plan.batchRows / 2));
     plan = planSizes(planInput);
-    sizes = measureJacobianFile(file, checked());
+    sizes = measureJacobianFile(file, checkedShapes());
   }
   if (tooLong) throw tooLong;
   const slot = layoutSlot({
@@ -192,7 +199,7 @@ function measure(
   };
 }
 
-/** Returns those of some ascending rows that are in `[rowStart, rowEnd)`. */
+/** Returns the elements of `rows` (ascending) in `[rowStart, rowEnd)`. */
 export function rowsWithin(
   rows: readonly number[],
   rowStart: number,
@@ -241,12 +248,12 @@ function rejectLongLists(
     );
 }
 
-/** Returns whether record batches of as many rows take as many bytes of copied columns, whatever their rows. */
-function copiedAreAlike({ copied, batches }: LogitsFile): boolean {
+/** Whether the bytes of copied columns in a record batch depend only on its number of rows. */
+function copiedAreUniform({ copied, batches }: LogitsFile): boolean {
   return copied.every(({ form }, k) => {
-    const haveNulls = batches.map(
+    const hasNulls = batches.map(
       (batch) => (batch.copied[k]?.buffers.nullCount ?? 0) > 0,
     );
-    return form === "fixed-width" && new Set(haveNulls).size <= 1;
+    return form === "fixed-width" && new Set(hasNulls).size <= 1;
   });
 }

@@ -4,10 +4,10 @@ import type { WorkerPool } from "../pool/worker-pool.js";
 import { EMITS } from "../results/catalogue.js";
 import { resultsOf } from "../results/emit-options.js";
 
-/** Inputs that give threads something to do (see plan.ts): where blocks are made of them, of six classes or more, and else. */
+/** Input sizes from which threads pay off (see plan-rows.ts): with blocks of six classes or more, and without blocks. */
 const LARGE_BYTES = { blocks: 8 * 2 ** 20, others: 64 * 2 ** 20 };
 
-/** Has threads start where one of the inputs is large: while that is opened and planned. */
+/** Starts threads if one of the inputs is large, so that they start while it is opened and planned. */
 export async function prestartWorkers(
   workerPool: WorkerPool,
   inputs: readonly string[],
@@ -21,9 +21,9 @@ export async function prestartWorkers(
   const writesBlocks =
     layout !== "factored" &&
     resultsOf(emit).some((name) => EMITS[name].shape === "block");
-  const least =
+  const minBytes =
     threadsExplicit || writesBlocks ? LARGE_BYTES.blocks : LARGE_BYTES.others;
-  if (inputs.some((path) => bytesOf(path) >= least))
+  if (inputs.some((path) => bytesOf(path) >= minBytes))
     await workerPool.start(threads);
 }
 
@@ -31,7 +31,7 @@ function bytesOf(path: string): number {
   try {
     return statSync(path).size;
   } catch {
-    // Opening it says why.
+    // Opening the input reports the error.
     return 0;
   }
 }

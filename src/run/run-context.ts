@@ -10,7 +10,7 @@ import type { SourceSetup, WorkerSetup } from "../tasks/run-tasks.js";
 import type { Job } from "./plan-job.js";
 import type { ReportBuilder } from "./run-report.js";
 
-/** Everything that a writer works with, beside the plan. */
+/** Everything that a writer needs besides the plan. */
 export interface RunContext {
   options: ResolvedOptions;
   logits: LogitsFile;
@@ -23,16 +23,16 @@ export interface RunContext {
   onProgress: () => void;
 }
 
-/** Counts bytes of the output as written. */
+/** Reports written bytes to the report and to the output. */
 export function countWritten(
   { report, output }: RunContext,
   bytes: number,
 ): void {
   report.bytesDone += bytes;
-  output.wrote(bytes);
+  output.reportWritten(bytes);
 }
 
-/** Returns the settings of a run that are posted to the workers. */
+/** Returns the settings of a run that workers need. */
 export function workerSetup(
   job: Job,
   logits: LogitsFile,

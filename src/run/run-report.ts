@@ -5,14 +5,14 @@ import { ONE_AXIS, type RowAxes } from "../results/row-axes.js";
 import { indexOfRow } from "../results/row-indices.js";
 import { VERSION } from "../version.js";
 
-/** Report of a run: its return value, or `report` of its error. */
+/** Report of a run: the value that it returns, or `report` of the error that it throws. */
 export interface RunReport extends CallCost {
   /** Version of softjac. */
   softjac: string;
   status: "done" | "failed";
   input: string;
   output: string;
-  /** Column of logits, or pattern of the columns. */
+  /** Logits column, or pattern of logits columns. */
   column: string | null;
   layout: Layout;
   /** Names of the results, in column order. */
@@ -21,12 +21,12 @@ export interface RunReport extends CallCost {
   dtype: "float32" | "float64" | null;
   rows: number;
   classes: number;
-  /** Rows computed; all rows of the file if the run is done. */
+  /** Rows computed; equals `rows` if the status is done. */
   rowsDone: number;
   /** Number of rows without a softmax (NaN, +inf, all -inf), and the first of them. */
   badRows: number;
   firstBadRow: number | null;
-  /** Number of entries written in the layouts csr and coo, and the largest and the sum of the |entries| that were dropped. */
+  /** Layouts csr and coo: number of entries written, and maximum and sum of the |entries| that were dropped. */
   entries: number | null;
   droppedMax: number | null;
   droppedSum: number | null;
@@ -38,11 +38,11 @@ export interface RunReport extends CallCost {
   kernel: "simd" | "plain" | null;
 }
 
-/** Collects a report while a run goes on. */
+/** Collects the report of a run. */
 export class ReportBuilder {
   readonly #cost = startClock();
   readonly #report: Omit<RunReport, keyof CallCost>;
-  /** Axes of the rows that are counted. */
+  /** Axes of the rows, to report the first bad row by its index in the outermost one. */
   axes: RowAxes = ONE_AXIS;
   /** Bytes of the output written so far. */
   bytesDone = 0;
@@ -76,15 +76,15 @@ export class ReportBuilder {
     };
   }
 
-  set(known: Partial<RunReport>): void {
-    Object.assign(this.#report, known);
+  set(fields: Partial<RunReport>): void {
+    Object.assign(this.#report, fields);
   }
 
   get rowsDone(): number {
     return this.#report.rowsDone;
   }
 
-  /** Counts rows as they are done, and the bad ones among them. */
+  /** Counts computed rows, and the bad ones among them. */
   count(rows: number, badRows: readonly number[]): void {
     const report = this.#report;
     report.rowsDone += rows;
@@ -96,8 +96,8 @@ export class ReportBuilder {
     }
   }
 
-  /** What was left out of some rows' entries. */
-  dropped(max: Float64Array, sum: Float64Array): void {
+  /** Adds the maximum and the sum of the dropped |entries| of each of some rows. */
+  countDropped(max: Float64Array, sum: Float64Array): void {
     const report = this.#report;
     let { droppedMax, droppedSum } = report;
     droppedMax ??= 0;

@@ -14,26 +14,25 @@ import { indexOfRow } from "../results/row-indices.js";
 import type { Failure, Reply, Task } from "../tasks/run-tasks.js";
 import type { RunContext } from "./run-context.js";
 
-export type Done = Extract<Reply, { ok: true }>;
+export type SuccessReply = Extract<Reply, { ok: true }>;
 
-/** Functions for the work that is in one slot. */
+/** Functions for the work in a slot. */
 export interface SlotTasks {
-  /** Runs a task. @throws if it fails, or if the run has been stopped; the work must end then */
-  run(task: Task): Promise<Done>;
-  /** Calls onProgress: between the tasks of a work, if it has several. */
+  /** Runs a task. @throws if it fails or the run has been stopped; the work must end then */
+  run(task: Task): Promise<SuccessReply>;
+  /** Calls onProgress, for work that has several tasks. */
   progress(): void;
 }
 
 /**
- * Carries out every work in a slot of its own, and takes the next one when a slot is free. The first error or an abort
- * stops new works and new tasks. Those in flight are drained before the error is thrown: of several errors, that of the
- * first work in order.
+ * Executes each work in a slot of its own, and takes the next one when a slot is free. An error or an abort stops new works
+ * and tasks, and drains those in flight. Then the error of the first failed work in order is thrown.
  */
 export async function runTasks<Work>(
   context: RunContext,
   slots: number,
   works: Iterator<Work> | AsyncIterator<Work>,
-  carryOut: (work: Work, slot: number, tasks: SlotTasks) => Promise<void>,
+  execute: (work: Work, slot: number, tasks: SlotTasks) => Promise<void>,
 ): Promise<void> {
   const { output, signal } = context;
   const free = Array.from({ length: slots }, (_, slot) => slot);
@@ -47,7 +46,7 @@ export async function runTasks<Work>(
     stop();
   };
   const isStopped = () => first !== null || signal?.aborted === true;
-  /** Keeps a promise until it is settled, also if nobody waits for it any more. */
+  /** Counts a promise as in flight until it settles. */
   const track = <T>(promise: Promise<T>): Promise<T> => {
     const settled = promise
       .catch(() => {})
@@ -71,7 +70,7 @@ export async function runTasks<Work>(
   };
   const work = async (n: number, slot: number, next: Work): Promise<void> => {
     try {
-      await carryOut(next, slot, tasks);
+      await execute(next, slot, tasks);
       tasks.progress();
     } catch (error) {
       fail(n, error);
@@ -103,28 +102,31 @@ export async function runTasks<Work>(
 }
 
 /** Runs a task. @throws the error of its failure */
-export async function runTask(context: RunContext, task: Task): Promise<Done> {
+export async function runTask(
+  context: RunContext,
+  task: Task,
+): Promise<SuccessReply> {
   const reply = await context.pool.run(task);
   if (reply.ok) return reply;
   throw failureError(reply.failure, context);
 }
 
-/** Ends a work after another one has failed. */
+/** Ends a work after another one failed. */
 class Stopped extends Error {}
 
-/** Carries an error of the caller's own callback, which leaves the run unchanged. */
+/** Wraps an error of the caller's onProgress, which is rethrown unchanged. */
 class CallbackError extends Error {
   constructor(readonly error: unknown) {
     super();
   }
 }
 
-/** Returns an error of a run as the caller meets it: errors that are neither ours nor the system's are those of a worker. */
+/** Returns the error to throw from a run. An error that is neither softjac's nor the system's becomes a WorkerError. */
 export function runError(error: unknown, { options }: RunContext): unknown {
   if (error instanceof CallbackError) return error.error;
   if (error instanceof DifferentByte) return error;
-  const known = ioError(options.output, "could not be written", error);
-  if (known instanceof SoftjacError) return known;
+  const converted = ioError(options.output, "could not be written", error);
+  if (converted instanceof SoftjacError) return converted;
   const message = error instanceof Error ? error.message : String(error);
   return new WorkerError(`a worker thread failed: ${message}`, {
     cause: error,
@@ -133,7 +135,6 @@ export function runError(error: unknown, { options }: RunContext): unknown {
 
 const ADVICE = "--on-bad-row null keeps the row as null, skip drops it";
 
-/** Returns the error for a worker's failure. */
 function failureError(
   failure: Failure,
   { logits: { path }, options, report: { axes } }: RunContext,

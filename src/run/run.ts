@@ -11,7 +11,7 @@ import {
 } from "../options/run-options.js";
 import { ARROW, checkOutput } from "../output/written-files.js";
 import { WorkerPool } from "../pool/worker-pool.js";
-import { produce } from "./compute-and-commit.js";
+import { computeAndCommit } from "./compute-and-commit.js";
 import { openOptions } from "./open-options.js";
 import { openOutput } from "./open-output.js";
 import { type Job, planJob, sizeWarning } from "./plan-job.js";
@@ -20,10 +20,9 @@ import { ReportBuilder, type RunReport } from "./run-report.js";
 
 /**
  * Computes softmax, Jacobian blocks and other results for every row of a file, and writes them to an Arrow file.
- * The output file is complete or absent, whatever happens.
+ * The output file is complete or absent, even after a crash.
  *
- * @returns the report of the run
- * @throws SoftjacError, whose `report` says how far the run came
+ * @throws SoftjacError; its `report` describes the run up to the error
  */
 export async function run(
   options: RunOptions,
@@ -49,13 +48,13 @@ export async function run(
       const job = planJob(resolved, logits);
       const message = sizeWarning(resolved, logits, job);
       if (message) hooks.onEvent?.({ event: "warning", message });
-      report.set(knownFromJob(resolved, job, logits));
-      await produce(
+      report.set(plannedReport(resolved, job, logits));
+      await computeAndCommit(
         job,
         { ...hooks, workerPool, options: resolved, logits, report },
         output,
         () => openOutput(resolved, job),
-        // The threads end while the disk is waited for.
+        // Threads end while the output is synced to disk.
         () => workerPool.close(),
       );
     } finally {
@@ -70,8 +69,8 @@ export async function run(
   }
 }
 
-/** What the report says of a run before it has started. */
-function knownFromJob(
+/** Returns the fields of the report that are known before anything is computed. */
+function plannedReport(
   options: ResolvedOptions,
   job: Job,
   logits: LogitsFile,

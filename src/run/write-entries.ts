@@ -9,8 +9,8 @@ import {
   layoutEnd,
   layoutHead,
   type Piece,
-  type PlacedBatch,
-  placeBatch,
+  type PositionedBatch,
+  positionBatch,
   streamBytes,
   tailPiece,
 } from "../output/jacobian-file.js";
@@ -29,7 +29,7 @@ import { countWritten, type RunContext } from "./run-context.js";
 import { runError, runTask, runTasks, type SlotTasks } from "./run-tasks.js";
 
 /**
- * The ordered writer: the file is written from its start to its end, record batch by record batch, in row order.
+ * Writes an output of unknown size: chunks are computed in any order and written in row order, one record batch at a time.
  * @returns a function that writes the end of the file
  */
 export async function writeEntries(
@@ -41,7 +41,7 @@ export async function writeEntries(
   const add = ({ offset, bytes }: Piece) => file.add(bytes, offset);
   const padTo = (position: number) => file.add(new Uint8Array(0), position);
   const head = layoutHead(job.file);
-  const batches: PlacedBatch[] = [];
+  const batches: PositionedBatch[] = [];
   const write = async (batch: EntriesBatch): Promise<void> => {
     const copied = await copyColumns(job, context, file.position, batch);
     const { placed } = copied;
@@ -75,8 +75,8 @@ export async function writeEntries(
 }
 
 /**
- * Runs every task, and copies their slots to record batches in row order, whatever order the tasks finish in: a task keeps
- * its slot until all rows before it are copied, and the first one in order can always continue in its own slot.
+ * Runs every task and copies the slots to record batches in row order. A task keeps its slot until all rows before it are
+ * copied. There is no deadlock, because the first task in order can always continue in its own slot.
  * @param write resolves when the memory of the batch may be changed
  */
 export async function computeEntries(
@@ -98,7 +98,7 @@ export async function computeEntries(
     }
   };
   let entries = 0;
-  const takeOver = async (
+  const collectTask = async (
     before: Promise<void>,
     task: EntriesTask,
     { run, progress }: SlotTasks,
@@ -106,7 +106,7 @@ export async function computeEntries(
     const { rowStart, rowEnd } = task;
     const base = task.slot * job.slot.bytes;
     const first = run(task);
-    // An error of an earlier row comes first.
+    // Not reported yet: an earlier task may fail too, and its error is thrown first.
     first.catch(() => {});
     await before;
     const allBadRows: number[] = [];
@@ -116,10 +116,10 @@ export async function computeEntries(
       await writeAll(batches.append({ buffer, base, task, part, badRows }));
       entries += part.entries;
       allBadRows.push(...badRows);
-      const dropped = (place: number) =>
-        new Float64Array(buffer, base + place, part.to).subarray(part.from);
+      const dropped = (offset: number) =>
+        new Float64Array(buffer, base + offset, part.to).subarray(part.from);
       const { droppedMax, droppedSum } = job.slot.entries;
-      report.dropped(dropped(droppedMax), dropped(droppedSum));
+      report.countDropped(dropped(droppedMax), dropped(droppedSum));
       if (!part.next) break;
       progress();
       reply = await run({ ...task, from: part.next });
@@ -127,7 +127,7 @@ export async function computeEntries(
     report.count(rowEnd - rowStart, allBadRows);
     report.set({ entries });
   };
-  /** The rows of one task after the other, each when there is a slot for it. */
+  /** Yields the rows of each task. Their number depends on the entries counted so far. */
   function* ranges(): Generator<RowRange> {
     const end = plan.rowStart + plan.rows;
     for (let rowStart = plan.rowStart; rowStart < end; ) {
@@ -148,7 +148,7 @@ export async function computeEntries(
         pieces,
         from: null,
       } as const;
-      turn = takeOver(turn, task, tasks);
+      turn = collectTask(turn, task, tasks);
       return turn;
     });
     await writeAll(batches.rest())
@@ -161,16 +161,16 @@ export async function computeEntries(
   }
 }
 
-/** Copied columns of a record batch are in memory. */
-const MAX_KEPT_BYTES = 2 ** 30;
+/** Limit on the copied columns of a record batch, which are held in memory. */
+const MAX_COPIED_BYTES = 2 ** 30;
 
 interface CopiedColumns {
-  placed: PlacedBatch;
+  placed: PositionedBatch;
   copied: Uint8Array;
   nulls: number[];
 }
 
-/** Places a batch at `offset`, and copies its columns into memory: its body's first bytes, but for `row`. */
+/** Positions a batch at `offset`, and copies columns of the input into memory for the first bytes of its body. */
 async function copyColumns(
   job: EntriesJob,
   context: RunContext,
@@ -179,13 +179,13 @@ async function copyColumns(
 ): Promise<CopiedColumns> {
   const { logits } = context;
   const { rowStart, rowEnd, skipped, rows } = batch;
-  const copiesColumns = logits.copied.length > 0;
-  const shapes = copiesColumns
+  const hasCopied = logits.copied.length > 0;
+  const shapes = hasCopied
     ? copiedShapes(logits, rowStart, rowEnd, skipped)
     : [];
   const tooMany = tooManyItems(logits, shapes);
   if (tooMany) throw tooMany;
-  const placed = placeBatch(
+  const placed = positionBatch(
     {
       rows,
       positions: job.positions,
@@ -195,13 +195,13 @@ async function copyColumns(
     },
     offset,
   );
-  if (!copiesColumns) return { placed, copied: new Uint8Array(0), nulls: [] };
+  if (!hasCopied) return { placed, copied: new Uint8Array(0), nulls: [] };
   const end = placed.layout.results[0]?.validity ?? placed.bodyBytes;
-  if (end > MAX_KEPT_BYTES)
+  if (end > MAX_COPIED_BYTES)
     throw new InputUnsupportedError(
       logits.path,
       `rows ${rowStart} to ${rowEnd - 1}`,
-      `expected at most ${MAX_KEPT_BYTES} bytes of copied columns in a record batch, found ${end}; join them to the output by row`,
+      `expected at most ${MAX_COPIED_BYTES} bytes of copied columns in a record batch, found ${end}; join them to the output by row`,
     );
   const memory = new SharedArrayBuffer(end);
   const span = { rowStart, rowEnd };
@@ -210,7 +210,7 @@ async function copyColumns(
   return { placed, copied: new Uint8Array(memory), nulls };
 }
 
-/** The pieces of a batch, in ascending order. */
+/** Yields the bytes of a batch, in ascending order. */
 function* piecesOf(
   job: EntriesJob,
   { row, rows, offsets, columns, badRows }: EntriesBatch,
@@ -224,18 +224,18 @@ function* piecesOf(
   yield batchMetadata(placed, nulls, badRows.length);
   yield at(layout.row, row);
   let firstCopied = layout.row + row.byteLength;
-  for (const [n, place] of layout.positions.entries()) {
+  for (const [n, offset] of layout.positions.entries()) {
     const { values } = columns[n] as (typeof columns)[number];
-    yield at(place, values);
-    firstCopied = place + values.byteLength;
+    yield at(offset, values);
+    firstCopied = offset + values.byteLength;
   }
   if (copied.byteLength > firstCopied)
     yield at(firstCopied, copied.subarray(firstCopied));
   for (const [n, { shape, values }] of columns.slice(job.positions).entries()) {
-    const place = layout.results[n] as (typeof layout.results)[number];
+    const buffers = layout.results[n] as (typeof layout.results)[number];
     if (job.onBadRow === "null")
-      yield at(place.validity, validityBitmap(rows, badRows));
-    if (shape.offsets) yield at(place.offsets, offsets);
-    yield at(place.values, values);
+      yield at(buffers.validity, validityBitmap(rows, badRows));
+    if (shape.offsets) yield at(buffers.offsets, offsets);
+    yield at(buffers.values, values);
   }
 }

@@ -8,7 +8,7 @@ import { validityBitmap } from "../output/jacobian-batch.js";
 import {
   batchMetadata,
   type Piece,
-  type PlacedBatch,
+  type PositionedBatch,
   streamBytes,
   tailPiece,
 } from "../output/jacobian-file.js";
@@ -22,7 +22,7 @@ import { countWritten, type RunContext } from "./run-context.js";
 import { runTasks } from "./run-tasks.js";
 
 /**
- * The planned writer: workers write everything to the offsets of the plan; the frame is written here.
+ * Writes an output of planned size: workers write columns to their final offsets, the main thread writes everything else.
  * @returns a function that writes the end of the file
  */
 export async function writePlanned(
@@ -42,27 +42,27 @@ export async function writePlanned(
     outputBytes: output.ring ? streamBytes(layout) : layout.bytes,
   });
   const write = async ({ offset, bytes }: Piece) => {
-    await output.room?.(offset + bytes.byteLength);
+    await output.waitForSpace?.(offset + bytes.byteLength);
     writeOrCompare(output, bytes, offset);
-    output.complete?.(offset + bytes.byteLength);
+    output.markComplete?.(offset + bytes.byteLength);
   };
   const read = inputReader(logits);
   for (const piece of headPieces(layout, logits.dictionaries, read))
     await write(piece);
-  output.complete?.(layout.end);
+  output.markComplete?.(layout.end);
   await writeBatches(job, context);
   return () => write(tailPiece(layout, Boolean(output.ring)));
 }
 
 /**
- * Reads every row once, before the run: if bad rows are omitted, every offset depends on the number of bad rows before it.
- * Then workers can write to final offsets as in other runs.
+ * Returns the bad rows, which takes a pass over the input before the run. If bad rows are omitted, every offset depends on
+ * the number of bad rows before it.
  */
 async function findBadRows(
   { plan }: PlannedJob,
   context: RunContext,
 ): Promise<number[]> {
-  const found: number[][] = [];
+  const badRows: number[][] = [];
   await runTasks(
     context,
     plan.slots,
@@ -70,13 +70,12 @@ async function findBadRows(
     async ([n, { rowStart, rowEnd }], slot, { run }) => {
       const pieces = sourceRanges(context.logits, rowStart, rowEnd);
       const task: ScanTask = { kind: "scan", slot, rowStart, rowEnd, pieces };
-      found[n] = (await run(task)).badRows;
+      badRows[n] = (await run(task)).badRows;
     },
   );
-  return found.flat();
+  return badRows.flat();
 }
 
-/** Runs every task of the plan, and completes each record batch after its last task. */
 async function writeBatches(
   job: PlannedJob,
   context: RunContext,
@@ -96,13 +95,13 @@ async function writeBatches(
   });
 }
 
-/** A task without a slot, and its record batch. */
+/** A task that has no slot yet, and its record batch. */
 type PendingTask = { batch: number } & (
   | Omit<RowChunkTask, "slot">
   | Omit<CopyTask, "slot">
 );
 
-/** The tasks in row order, each made when there is a slot for it: the copied columns of each batch, then its chunks. */
+/** Yields the tasks in row order, created on demand: for each batch its copied columns, then its chunks. */
 async function* tasksOf(
   job: PlannedJob,
   { logits, output }: RunContext,
@@ -112,9 +111,9 @@ async function* tasksOf(
   let next = 0;
   for (const [batch, placed] of layout.batches.entries()) {
     const end = placed.bodyStart + placed.bodyBytes;
-    await output.room?.(end);
-    // Nobody writes the zeros of a tensor: a file has them already.
-    if (isDense) output.clear?.(placed.bodyStart, end);
+    await output.waitForSpace?.(end);
+    // No task writes the zeros of a dense tensor: a new file has them, a ring buffer does not.
+    if (isDense) output.zeroFill?.(placed.bodyStart, end);
     const rows = plan.batches[batch] as RowRange;
     if (logits.copied.length > 0) {
       const without = rowsWithin(job.skipped, rows.rowStart, rows.rowEnd);
@@ -128,7 +127,7 @@ async function* tasksOf(
 function chunkTask(
   { plan, results, skipped }: PlannedJob,
   logits: LogitsFile,
-  { bodyStart, layout }: PlacedBatch,
+  { bodyStart, layout }: PositionedBatch,
   { rowStart, rowEnd, batch }: ChunkPlan,
 ): PendingTask {
   const batchStart = plan.batches[batch]?.rowStart ?? 0;
@@ -142,7 +141,7 @@ function chunkTask(
     skipped: rowsWithin(skipped, rowStart, rowEnd).map((row) => row - rowStart),
     pieces: sourceRanges(logits, rowStart, rowEnd),
     row: bodyStart + layout.row + first * 8,
-    positions: layout.positions.map((place) => bodyStart + place + first * 4),
+    positions: layout.positions.map((offset) => bodyStart + offset + first * 4),
     results: results.map(
       ({ listSize, width }, n) =>
         bodyStart +
@@ -153,54 +152,54 @@ function chunkTask(
 }
 
 /**
- * Returns a function that is called after each task. It completes a record batch after its last task: its metadata and
- * validity bitmaps, since null counts are known only then.
+ * Returns a function to call after each task. After the last task of a record batch it writes the metadata and validity
+ * bitmaps of the batch, since null counts are known only then.
  */
 function batchFinisher(
   { plan, layout, onBadRow }: PlannedJob,
   { logits, output }: RunContext,
 ): (batch: number, badRows: number[], nulls: number[]) => void {
-  const own = logits.copied.length > 0 ? 1 : 0;
-  const open = layout.batches.map(() => ({
-    tasksLeft: own,
+  const copyTasks = logits.copied.length > 0 ? 1 : 0;
+  const states = layout.batches.map(() => ({
+    tasksLeft: copyTasks,
     nullRows: [] as number[],
-    /** Nulls of the copied columns, which one task counts. */
+    /** Null counts of the nodes of copied columns. */
     nulls: [] as number[],
   }));
   for (const { batch } of plan.chunks)
-    (open[batch] as (typeof open)[number]).tasksLeft++;
+    (states[batch] as (typeof states)[number]).tasksLeft++;
   const isNullable = onBadRow === "null";
   let next = 0;
   return (batch, badRows, nulls) => {
-    const known = open[batch] as (typeof open)[number];
+    const state = states[batch] as (typeof states)[number];
     const first = plan.batches[batch]?.rowStart ?? 0;
-    if (isNullable) for (const row of badRows) known.nullRows.push(row - first);
-    known.nulls.push(...nulls);
-    if (--known.tasksLeft > 0) return;
-    const placed = layout.batches[batch] as PlacedBatch;
+    if (isNullable) for (const row of badRows) state.nullRows.push(row - first);
+    state.nulls.push(...nulls);
+    if (--state.tasksLeft > 0) return;
+    const placed = layout.batches[batch] as PositionedBatch;
     finishBatch(
       output,
       placed,
-      known.nulls,
-      isNullable ? known.nullRows : null,
+      state.nulls,
+      isNullable ? state.nullRows : null,
     );
-    known.nullRows = [];
-    for (; open[next]?.tasksLeft === 0; next++) {
-      const { bodyStart, bodyBytes } = layout.batches[next] as PlacedBatch;
-      output.complete?.(bodyStart + bodyBytes);
+    state.nullRows = [];
+    for (; states[next]?.tasksLeft === 0; next++) {
+      const { bodyStart, bodyBytes } = layout.batches[next] as PositionedBatch;
+      output.markComplete?.(bodyStart + bodyBytes);
     }
   };
 }
 
-/** @param nullRows rows whose results are null; null: results have no validity bitmaps */
+/** @param nullRows rows of the batch whose results are null, or null if results have no validity bitmaps */
 function finishBatch(
   output: OutputTarget,
-  placed: PlacedBatch,
+  placed: PositionedBatch,
   nulls: number[],
   nullRows: number[] | null,
 ): void {
   const { bodyStart, bodyBytes, layout, shape } = placed;
-  // Memory that is used again has other bytes between buffers, where a file has zeros.
+  // A file has zeros between buffers; a reused ring buffer has old bytes.
   if (output.ring) {
     let end = 0;
     const bodyEnd = { offset: bodyBytes, length: 0 };

@@ -129,7 +129,7 @@ function comparison(fd: number): PendingOutput {
     compare: true,
     direct: -1,
     temporaryPath: "",
-    wrote: () => {},
+    reportWritten: () => {},
     commit: async () => {},
     discard: async () => {},
   };

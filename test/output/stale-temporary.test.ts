@@ -11,7 +11,7 @@ import { basename, dirname, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { processMark } from "../../src/io/temporary-names.js";
-import { temporaryBeside } from "../../src/output/temporary-file.js";
+import { temporaryPathFor } from "../../src/output/temporary-file.js";
 import { CLI } from "../cli/support.js";
 import { built } from "../support/built.js";
 import { workDirectory, writeLogits } from "../support/logits-input.js";
@@ -26,7 +26,7 @@ const dead = processMark().replace(/\d+$/, "1");
 
 /** A file that a process, by default a dead one, has left of an output. */
 function leftOf(output: string, mark = dead): string {
-  const path = temporaryBeside(output).replace(processMark(), mark);
+  const path = temporaryPathFor(output).replace(processMark(), mark);
   writeFileSync(path, "left");
   return path;
 }
@@ -98,9 +98,9 @@ test("all else stays", async () => {
     make(name.replace(dead, `x-${dead}`)),
     make(`.out.arrow.${process.pid}-0123456789ab.tmp`),
   ];
-  const link = temporaryBeside(output).replace(processMark(), dead);
+  const link = temporaryPathFor(output).replace(processMark(), dead);
   symlinkSync(input, link);
-  const inner = temporaryBeside(output).replace(processMark(), dead);
+  const inner = temporaryPathFor(output).replace(processMark(), dead);
   mkdirSync(inner);
   await built.run({ input, output });
   for (const path of [...stay, input, link, inner])

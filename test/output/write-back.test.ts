@@ -11,11 +11,11 @@ test("what the disk reports of earlier bytes is told when the run ends, and when
   // no file that could be synced
   const fd = openSync("/dev/null", "r+");
   const writeBack = new WriteBack(fd);
-  writeBack.wrote(STEP - 1);
+  writeBack.reportWritten(STEP - 1);
   await writeBack.finished();
-  writeBack.wrote(1);
+  writeBack.reportWritten(1);
   await expect(writeBack.finished()).rejects.toMatchObject({ code: "EINVAL" });
-  expect(() => writeBack.wrote(1)).toThrow("EINVAL");
+  expect(() => writeBack.reportWritten(1)).toThrow("EINVAL");
   closeSync(fd);
 });
 
@@ -33,10 +33,10 @@ test("a file is synced while it is written, once for many bytes", async () => {
   syncBuiltinESMExports();
   try {
     const writeBack = new WriteBack(fd);
-    writeBack.wrote(STEP - 1);
+    writeBack.reportWritten(STEP - 1);
     await writeBack.finished();
     expect(synced).toEqual([]);
-    for (let n = 0; n < 5; n++) writeBack.wrote(STEP);
+    for (let n = 0; n < 5; n++) writeBack.reportWritten(STEP);
     await writeBack.finished();
     expect(synced.length).toBeGreaterThan(0);
     expect(synced.every((file) => file === fd)).toBe(true);

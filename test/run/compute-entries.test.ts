@@ -64,7 +64,12 @@ async function computeWith(
     // Batches of a few KiB, and slots that some tasks do not fit.
     job.setup.capacity = 700;
     Object.assign(job.plan, { batchEntries: 640, slotEntries: 700, ...plan });
-    const output = { fd: -1, direct: -1, compare: false, wrote: () => {} };
+    const output = {
+      fd: -1,
+      direct: -1,
+      compare: false,
+      reportWritten: () => {},
+    };
     const context = contextOf(job, options, logits, output, schedule);
     const values: number[] = [];
     const rows: number[] = [];

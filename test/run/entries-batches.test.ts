@@ -18,8 +18,8 @@ const int32 = (bytes: Uint8Array) => [...new Int32Array(bytes.slice().buffer)];
 
 test("a batch counts its rows from its own first one, also when it is not the file's first", () => {
   const batch = new EntriesBatch([
-    { width: 4, list: false, listSize: 1, place: 256 },
-    { width: 8, list: true, listSize: null, place: 512 },
+    { width: 4, list: false, listSize: 1, offset: 256 },
+    { width: 8, list: true, listSize: null, offset: 512 },
   ]);
   for (const first of [0, 1000]) {
     batch.clear();

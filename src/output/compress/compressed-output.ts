@@ -213,7 +213,7 @@ class CompressedStream {
     const place = await this.#add(recordBatchMessage(message), bodyBytes);
     await target.add(new Uint8Array(slot.target, 0, bodyBytes));
     this.#batches.push(place);
-    pending.wrote(place.metadataBytes + bodyBytes);
+    pending.reportWritten(place.metadataBytes + bodyBytes);
     this.#free.push(slot);
   }
 
